@@ -1,0 +1,54 @@
+import type { Tags } from "./reading.ts";
+
+export type AlertState = "inactive" | "pending" | "firing" | "resolved";
+export const SEVERITIES = ["info", "warning", "critical"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** Why an alert changed: enough to compute it again from the log. */
+export interface AlertEvidence {
+  readonly window: { readonly startUs: number; readonly endUs: number };
+  readonly aggregate: string;
+  readonly value: number;
+  /** The condition that was looked at, as the rule has it: `> 8`. */
+  readonly condition: string;
+  readonly watermarkUs: number;
+  /** The log entry that made the window close: stream READINGS, subject `readings.<partition>`. */
+  readonly input: { readonly partition: number; readonly sequence: number };
+}
+
+/** One step of an alert's life. An incident is the span from `pending` or `firing` to its end. */
+export interface AlertChange {
+  /** Deterministic: the same change has the same id in every replay. */
+  readonly id: string;
+  readonly incident: string;
+  readonly rule: string;
+  readonly severity: Severity;
+  readonly from: AlertState;
+  readonly state: AlertState;
+  /** The group that the alert is about: `{ device, site }`. */
+  readonly key: Tags;
+  /** The group's labels and the rule's own. */
+  readonly labels: Tags;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Event time of the change: the end of the window that caused it. */
+  readonly atUs: number;
+  /** Processing time: when the log received the entry that caused it. */
+  readonly processedAtUs: number;
+  /** Event time at which the condition first held. */
+  readonly activeAtUs: number;
+  readonly value: number;
+  readonly notify: readonly string[];
+  readonly evidence: AlertEvidence;
+}
+
+/** CloudEvents 1.0, JSON format. */
+export interface AlertEvent {
+  readonly specversion: "1.0";
+  readonly id: string;
+  readonly source: string;
+  readonly type: "weir.alert.v1";
+  readonly subject: string;
+  readonly time: string;
+  readonly datacontenttype: "application/json";
+  readonly data: AlertChange;
+}

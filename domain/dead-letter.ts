@@ -1,0 +1,13 @@
+/** A message that could not become readings, kept whole. */
+export interface DeadLetter {
+  /** One word: `unknown-topic`, `bad-payload`, `bad-timestamp`, `too-large`, `write-refused`... */
+  readonly reason: string;
+  /** What was wrong, for a person. */
+  readonly detail: string;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly clientId: string;
+  readonly receivedAtUs: number;
+  /** The first bad byte of the payload, where it is known. */
+  readonly position?: number;
+}

@@ -1,0 +1,6 @@
+/** The time of this machine. Only the edge asks it; the step never does. */
+export interface Clock {
+  nowUs(): number;
+}
+
+export const systemClock: Clock = { nowUs: () => Math.round((performance.timeOrigin + performance.now()) * 1000) };

@@ -1,0 +1,18 @@
+/** A publish as it came from a device. `payload` may be a view of a shared buffer: keep a copy, not the view. */
+export interface InboundMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1 | 2;
+  readonly retain: boolean;
+  readonly clientId: string;
+  readonly receivedAtUs: number;
+}
+
+/**
+ * Between the broker and the ingest: the broker acknowledges a publish only when `done` was called. `done` is called
+ * once, with an error only when the gate is closed for good (the broker then drops the connection unacknowledged).
+ * Messages that are no readings (unknown topics, bad payloads) are done once their dead letter is kept.
+ */
+export interface PublishGate {
+  accept(message: InboundMessage, done: (error?: Error) => void): void;
+}

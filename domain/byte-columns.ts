@@ -1,0 +1,75 @@
+/** Growable columns of a frame. A column is written as one length-delimited Protobuf field ("packed"). */
+export class VarintColumn {
+  #bytes = new Uint8Array(1024);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A whole number from 0 to 2^53 - 1. */
+  push(value: number): void {
+    if (this.#length + 8 > this.#bytes.length) this.#bytes = grown(this.#bytes);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    let rest = value;
+    while (rest > 0x7fffffff) {
+      bytes[at++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    while (rest > 0x7f) {
+      bytes[at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    bytes[at++] = rest;
+    this.#length = at;
+  }
+
+  /** A whole number within +-2^52, zigzag coded. */
+  pushSigned(value: number): void {
+    this.push(value < 0 ? -2 * value - 1 : 2 * value);
+  }
+
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
+  }
+}
+
+export class DoubleColumn {
+  #values = new Float64Array(128);
+  #count = 0;
+
+  get length(): number {
+    return this.#count * 8;
+  }
+
+  push(value: number): void {
+    if (this.#count === this.#values.length) {
+      const more = new Float64Array(this.#count * 2);
+      more.set(this.#values);
+      this.#values = more;
+    }
+    this.#values[this.#count++] = value;
+  }
+
+  view(): Uint8Array {
+    return new Uint8Array(this.#values.buffer, 0, this.#count * 8);
+  }
+
+  clear(): void {
+    this.#count = 0;
+  }
+}
+
+function grown(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const more = new Uint8Array(bytes.length * 2);
+  more.set(bytes);
+  return more;
+}
+
+// Columns of doubles are copied as they lie in memory, and Protobuf wants little-endian.
+if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) throw new Error("Weir needs a little-endian machine");

@@ -1,0 +1,131 @@
+import type { Append, Appended, LogMessage, ReadFrom, StreamBounds } from "./port.ts";
+import { ConflictError } from "./port.ts";
+import { anyMatches } from "./subject-match.ts";
+
+/** As JetStream's default. */
+const DUPLICATE_WINDOW_US = 120_000_000;
+
+/** The messages of one stream, oldest first. Sequences are dense: place = sequence - first sequence. */
+export class MemoryStream {
+  readonly #messages: LogMessage[] = [];
+  readonly #newest = new Map<string, number>();
+  readonly #ids = new Map<string, { readonly sequence: number; readonly atUs: number }>();
+  readonly #watchers = new Set<() => void>();
+  readonly #messagesMax: number;
+  #first = 1;
+  #last = 0;
+  #bytes = 0;
+  #lastAtUs = 0;
+
+  constructor(messagesMax: number) {
+    this.#messagesMax = messagesMax;
+  }
+
+  append(message: Append, nowUs: number): Appended {
+    const atUs = Math.max(Math.floor(nowUs), this.#lastAtUs);
+    this.#forgetIds(atUs);
+    const earlier = message.id === undefined ? undefined : this.#ids.get(message.id);
+    if (earlier !== undefined) return { sequence: earlier.sequence, duplicate: true };
+
+    const newest = this.#newestSequence(message.subject);
+    const expected = message.expectLastSubjectSequence;
+    if (expected !== undefined && expected !== newest) {
+      throw new ConflictError(`${message.subject} is at sequence ${newest}, not ${expected}`);
+    }
+    const sequence = ++this.#last;
+    // A copy: the caller may use its buffer again.
+    const payload = new Uint8Array(message.payload);
+    this.#messages.push({ subject: message.subject, sequence, storedAtUs: atUs, payload });
+    this.#newest.set(message.subject, sequence);
+    this.#bytes += payload.length;
+    this.#lastAtUs = atUs;
+    if (message.id !== undefined) this.#ids.set(message.id, { sequence, atUs });
+    this.#discardOld();
+    for (const watcher of this.#watchers) watcher();
+    return { sequence, duplicate: false };
+  }
+
+  /** Up to `limit` matching messages from a sequence on, and where to go on after them. */
+  slice(from: number, limit: number, subjects: readonly string[] | undefined): { batch: LogMessage[]; next: number } {
+    const batch: LogMessage[] = [];
+    let next = Math.max(from, this.#first);
+    for (; next <= this.#last && batch.length < limit; next++) {
+      const message = this.#at(next);
+      if (message !== undefined && anyMatches(subjects, message.subject)) batch.push(message);
+    }
+    return { batch, next };
+  }
+
+  /** Where reading begins. `ahead` are messages to give before `next`. */
+  start(from: ReadFrom, subjects: readonly string[] | undefined): { ahead: LogMessage[]; next: number } {
+    switch (from.kind) {
+      case "first":
+        return { ahead: [], next: this.#first };
+      case "new":
+        return { ahead: [], next: this.#last + 1 };
+      case "sequence":
+        return { ahead: [], next: from.sequence };
+      case "time": {
+        const place = this.#messages.findIndex((message) => message.storedAtUs >= from.atUs);
+        return { ahead: [], next: place < 0 ? this.#last + 1 : this.#first + place };
+      }
+      case "last-per-subject":
+        return { ahead: this.#newestOfEach(subjects), next: this.#last + 1 };
+    }
+  }
+
+  newestOf(subject: string): LogMessage | undefined {
+    return this.#at(this.#newestSequence(subject));
+  }
+
+  bounds(): StreamBounds {
+    return {
+      firstSequence: this.#first,
+      lastSequence: this.#last,
+      messages: this.#messages.length,
+      bytes: this.#bytes,
+      firstAtUs: this.#messages[0]?.storedAtUs ?? 0,
+      lastAtUs: this.#lastAtUs,
+    };
+  }
+
+  /** Calls after each append. Returns how to stop. */
+  watch(watcher: () => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  #at(sequence: number): LogMessage | undefined {
+    return this.#messages[sequence - this.#first];
+  }
+
+  #newestSequence(subject: string): number {
+    const sequence = this.#newest.get(subject) ?? 0;
+    return sequence >= this.#first ? sequence : 0;
+  }
+
+  #newestOfEach(subjects: readonly string[] | undefined): LogMessage[] {
+    const found: LogMessage[] = [];
+    for (const [subject, sequence] of this.#newest) {
+      const message = anyMatches(subjects, subject) ? this.#at(sequence) : undefined;
+      if (message !== undefined) found.push(message);
+    }
+    return found.sort((a, b) => a.sequence - b.sequence);
+  }
+
+  #discardOld(): void {
+    // In lumps, because moving the rest of a long array for each message is slow.
+    const slack = Math.min(1000, Math.floor(this.#messagesMax / 4));
+    if (this.#messages.length <= this.#messagesMax + slack) return;
+    const gone = this.#messages.splice(0, this.#messages.length - this.#messagesMax);
+    for (const { payload } of gone) this.#bytes -= payload.length;
+    this.#first += gone.length;
+  }
+
+  #forgetIds(nowUs: number): void {
+    for (const [id, { atUs }] of this.#ids) {
+      if (atUs > nowUs - DUPLICATE_WINDOW_US) return;
+      this.#ids.delete(id);
+    }
+  }
+}

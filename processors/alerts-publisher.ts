@@ -1,0 +1,116 @@
+import type { AlertChange, AlertEvent } from "../domain/alert.ts";
+import { alertSubject } from "../domain/subjects.ts";
+import { formatInstantUs } from "../domain/time.ts";
+import type { Log, LogMessage } from "../platform/log/port.ts";
+import { keyHash } from "./step/rule-state.ts";
+
+const SUBJECTS_REMEMBERED_MAX = 100_000;
+const SUBJECTS_AT_ONCE = 64;
+
+/** The newest change of a subject in the log. */
+interface Newest {
+  readonly sequence: number;
+  readonly order: Order | undefined;
+}
+
+/** Where a change comes from; later ones come from later inputs. */
+interface Order {
+  readonly input: number;
+  readonly index: number;
+}
+
+/**
+ * Publishes alert changes, each exactly once: a change goes behind the newest one of its subject (compare-and-set),
+ * and one that is not newer than that is there already.
+ */
+export class AlertsPublisher {
+  readonly #log: Log;
+  readonly #onPublished: (change: AlertChange) => void;
+  readonly #newest = new Map<string, Newest>();
+  #queue: AlertChange[] = [];
+  #pump: Promise<void> | undefined;
+
+  constructor(log: Log, onPublished: (change: AlertChange) => void) {
+    this.#log = log;
+    this.#onPublished = onPublished;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  push(changes: readonly AlertChange[]): void {
+    if (changes.length === 0) return;
+    this.#queue.push(...changes);
+    if (this.#pump !== undefined) return;
+    const pump = this.#publishAll();
+    this.#pump = pump;
+    // Whoever drains hears of a failure; until then it must not count as unhandled.
+    pump.catch(() => {});
+  }
+
+  /** Resolves when everything pushed so far is in the log; rejects when publishing failed. */
+  async drain(): Promise<void> {
+    while (this.#pump !== undefined) await this.#pump;
+  }
+
+  async #publishAll(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const bySubject = new Map<string, AlertChange[]>();
+      for (const change of this.#queue) {
+        const subject = alertSubject(change.rule, keyHash(change.key));
+        const changes = bySubject.get(subject);
+        if (changes) changes.push(change);
+        else bySubject.set(subject, [change]);
+      }
+      this.#queue = [];
+      const subjects = [...bySubject];
+      for (let i = 0; i < subjects.length; i += SUBJECTS_AT_ONCE) {
+        const some = subjects.slice(i, i + SUBJECTS_AT_ONCE);
+        await Promise.all(some.map(([subject, changes]) => this.#publishSubject(subject, changes)));
+      }
+    }
+    this.#pump = undefined;
+  }
+
+  async #publishSubject(subject: string, changes: readonly AlertChange[]): Promise<void> {
+    let newest = this.#newest.get(subject) ?? newestOf(await this.#log.lastFor("ALERTS", subject));
+    for (const change of changes) {
+      const order = orderOf(change);
+      if (newest.order !== undefined && !isAfter(order, newest.order)) continue;
+      const payload = new TextEncoder().encode(JSON.stringify(toEvent(change)));
+      const { sequence } = await this.#log.append({ subject, payload, expectLastSubjectSequence: newest.sequence });
+      newest = { sequence, order };
+      this.#onPublished(change);
+    }
+    if (this.#newest.size >= SUBJECTS_REMEMBERED_MAX) this.#newest.clear();
+    this.#newest.set(subject, newest);
+  }
+}
+
+function toEvent(change: AlertChange): AlertEvent {
+  return {
+    specversion: "1.0",
+    id: change.id,
+    source: `/weir/processors/${change.evidence.input.partition}`,
+    type: "weir.alert.v1",
+    subject: change.incident,
+    time: formatInstantUs(change.processedAtUs),
+    datacontenttype: "application/json",
+    data: change,
+  };
+}
+
+function newestOf(message: LogMessage | undefined): Newest {
+  if (message === undefined) return { sequence: 0, order: undefined };
+  const event: AlertEvent = JSON.parse(new TextDecoder().decode(message.payload));
+  return { sequence: message.sequence, order: orderOf(event.data) };
+}
+
+function orderOf(change: AlertChange): Order {
+  return { input: change.evidence.input.sequence, index: Number(change.id.slice(change.id.lastIndexOf("-") + 1)) };
+}
+
+function isAfter(a: Order, b: Order): boolean {
+  return a.input > b.input || (a.input === b.input && a.index > b.index);
+}

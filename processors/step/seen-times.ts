@@ -1,0 +1,133 @@
+/** What adding an observation time says. */
+export const NEW = 0;
+export const DUPLICATE = 1;
+/** Older than what is remembered: it cannot be told from a duplicate. */
+export const TOO_OLD = 2;
+export type Seen = typeof NEW | typeof DUPLICATE | typeof TOO_OLD;
+
+const START = 0;
+const STEP = 1;
+const COUNT = 2;
+const STRIDE = 3;
+const RUNS_AT_FIRST = 2;
+
+/**
+ * The observation times that one series has had, exactly. A regular sensor costs a few numbers in all: times are kept
+ * as runs of (start, step, count), sorted and disjoint. What is older than the horizon, or more than `runsMax` runs
+ * back, is forgotten, and times from then are `TOO_OLD`.
+ */
+export class SeenTimes {
+  #runs = new Float64Array(RUNS_AT_FIRST * STRIDE);
+  #size = 0;
+  #newestUs = Number.NEGATIVE_INFINITY;
+  #forgottenUs = Number.NEGATIVE_INFINITY;
+  readonly #runsMax: number;
+
+  constructor(runsMax: number) {
+    this.#runsMax = runsMax;
+  }
+
+  /** Remembers a time. `horizonUs`: how far back from the newest one times must be known. */
+  add(atUs: number, horizonUs: number): Seen {
+    if (atUs > this.#newestUs) {
+      this.#append(atUs, horizonUs);
+      return NEW;
+    }
+    if (atUs === this.#newestUs) return DUPLICATE;
+    if (atUs <= this.#forgottenUs) return TOO_OLD;
+    return this.#insert(atUs);
+  }
+
+  snapshot(): Float64Array {
+    const flat = new Float64Array(1 + this.#size * STRIDE);
+    flat[0] = this.#forgottenUs;
+    flat.set(this.#runs.subarray(0, this.#size * STRIDE), 1);
+    return flat;
+  }
+
+  static restore(flat: Float64Array, runsMax: number): SeenTimes {
+    const seen = new SeenTimes(runsMax);
+    seen.#forgottenUs = flat[0] ?? Number.NEGATIVE_INFINITY;
+    seen.#runs = flat.slice(1);
+    seen.#size = (flat.length - 1) / STRIDE;
+    if (seen.#size > 0) seen.#newestUs = seen.#lastOf(seen.#size - 1);
+    return seen;
+  }
+
+  #append(atUs: number, horizonUs: number): void {
+    const runs = this.#runs;
+    this.#newestUs = atUs;
+    if (this.#size > 0) {
+      const o = (this.#size - 1) * STRIDE;
+      const start = runs[o + START] as number;
+      const count = runs[o + COUNT] as number;
+      if (count === 1) {
+        runs[o + STEP] = atUs - start;
+        runs[o + COUNT] = 2;
+        return;
+      }
+      if (atUs === start + (runs[o + STEP] as number) * count) {
+        runs[o + COUNT] = count + 1;
+        return;
+      }
+      this.#forget(atUs - horizonUs);
+    }
+    this.#splice(this.#size, atUs, 0, 1);
+  }
+
+  /** Drops whole runs before the horizon, and more when there are too many. */
+  #forget(beforeUs: number): void {
+    let gone = 0;
+    while (gone < this.#size && (this.#lastOf(gone) < beforeUs || this.#size - gone >= this.#runsMax)) gone++;
+    if (gone === 0) return;
+    this.#forgottenUs = this.#lastOf(gone - 1);
+    this.#runs.copyWithin(0, gone * STRIDE, this.#size * STRIDE);
+    this.#size -= gone;
+  }
+
+  /** A time before the newest: in a run, in a gap of one, or between two. */
+  #insert(atUs: number): Seen {
+    const runs = this.#runs;
+    let at = this.#size - 1;
+    while (at >= 0 && (runs[at * STRIDE] as number) > atUs) at--;
+    if (at < 0) {
+      this.#splice(0, atUs, 0, 1);
+      return NEW;
+    }
+    const start = runs[at * STRIDE + START] as number;
+    const step = runs[at * STRIDE + STEP] as number;
+    const count = runs[at * STRIDE + COUNT] as number;
+    const position = count === 1 ? 0 : (atUs - start) / step;
+    if (start + position * step === atUs && Number.isInteger(position) && position < count) return DUPLICATE;
+    if (count === 1 || position > count - 1) {
+      this.#splice(at + 1, atUs, 0, 1);
+      return NEW;
+    }
+    const before = Math.floor(position) + 1;
+    runs[at * STRIDE + COUNT] = before;
+    this.#splice(at + 1, atUs, 0, 1);
+    this.#splice(at + 2, start + before * step, step, count - before);
+    return NEW;
+  }
+
+  #lastOf(run: number): number {
+    const o = run * STRIDE;
+    const count = this.#runs[o + COUNT] as number;
+    return (this.#runs[o + START] as number) + (this.#runs[o + STEP] as number) * (count - 1);
+  }
+
+  #splice(at: number, startUs: number, stepUs: number, count: number): void {
+    const needed = (this.#size + 1) * STRIDE;
+    if (needed > this.#runs.length) {
+      const more = new Float64Array(Math.max(needed, this.#runs.length * 2));
+      more.set(this.#runs);
+      this.#runs = more;
+    }
+    const o = at * STRIDE;
+    this.#runs.copyWithin(o + STRIDE, o, this.#size * STRIDE);
+    this.#runs[o + START] = startUs;
+    this.#runs[o + STEP] = count === 1 ? 0 : stepUs;
+    this.#runs[o + COUNT] = count;
+    this.#size++;
+  }
+}

@@ -1,0 +1,96 @@
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { z } from "zod";
+import { systemClock } from "../../platform/clock.ts";
+import { createLogger } from "../../platform/logger.ts";
+import { BadFileError, parseYaml } from "../../platform/yaml-file.ts";
+import { fleetConfig, replayConfig } from "../../simulators/config.ts";
+import { startFleet } from "../../simulators/fleet.ts";
+import { startReplay } from "../../simulators/replay.ts";
+import { UsageError } from "../failures.ts";
+import { stopOnSignal } from "./shutdown.ts";
+
+/** `weir simulate fleet|replay`: devices for trying things out, over real MQTT. */
+export function addSimulateCommands(parent: Command): void {
+  const simulate = parent.command("simulate").description("publish made-up or recorded readings over MQTT");
+  simulate
+    .command("fleet")
+    .description("made-up devices with noise, spikes, dropouts, wrong clocks, duplicates")
+    .option("--url <url>", "the broker (default mqtt://127.0.0.1:1883)")
+    .option("--devices <count>", "how many devices (default 20)")
+    .option("--interval <ms>", "time between two messages of a device (default 1000)")
+    .option("--qos <0|1|2|mixed>", "MQTT quality of service (default 1)")
+    .option("--seed <number>", "the same seed gives the same values (default 1)")
+    .option("--config <file>", "YAML with all settings; the flags above win over it")
+    .action(async (flags: Readonly<Record<string, string>>) => {
+      const config = await readConfig(fleetConfig, flags.config, {
+        url: flags.url,
+        devices: numeric(flags.devices),
+        intervalMs: numeric(flags.interval),
+        qos: flags.qos === "mixed" ? "mixed" : numeric(flags.qos),
+        seed: numeric(flags.seed),
+      });
+      const fleet = await startFleet(config, { logger: logger(), clock: systemClock });
+      await Promise.race([
+        fleet.done,
+        stopOnSignal(
+          () => fleet.stop(),
+          () => {},
+        ),
+      ]);
+      process.stdout.write(`${JSON.stringify(await fleet.done, undefined, 2)}\n`);
+      process.exit(0);
+    });
+  simulate
+    .command("replay")
+    .description("recorded CSV files, at any speed")
+    .argument("[paths...]", "CSV files (plain or .gz), or folders of them")
+    .option("--url <url>", "the broker (default mqtt://127.0.0.1:1883)")
+    .option("--speed <factor|max>", "event time per real time (default 1)")
+    .option("--site <name>", "the site in the topics (default replay)")
+    .option("--loop", "begin again at the end")
+    .option("--config <file>", "YAML with all settings, the columns among them; the flags above win over it")
+    .action(async (paths: readonly string[], flags: Readonly<Record<string, string>>) => {
+      const config = await readConfig(replayConfig, flags.config, {
+        paths: paths.length > 0 ? paths : undefined,
+        url: flags.url,
+        speed: flags.speed === "max" ? "max" : numeric(flags.speed),
+        site: flags.site,
+        loop: flags.loop,
+      });
+      const replay = await startReplay(config, { logger: logger(), clock: systemClock });
+      await Promise.race([
+        replay.done,
+        stopOnSignal(
+          () => replay.stop(),
+          () => {},
+        ),
+      ]);
+      process.stdout.write(`${JSON.stringify(await replay.done, undefined, 2)}\n`);
+      process.exit(0);
+    });
+}
+
+const ANY_MAP = z.record(z.string(), z.unknown());
+
+function logger() {
+  return createLogger({ level: "info", pretty: process.stderr.isTTY === true, name: "simulate" });
+}
+
+function numeric(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}
+
+async function readConfig<T>(
+  schema: z.ZodType<T>,
+  file: string | undefined,
+  flags: Readonly<Record<string, unknown>>,
+): Promise<T> {
+  const source = file === undefined ? "" : await readFile(file, "utf8");
+  const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+  const fromFile = parseYaml<Record<string, unknown>>(source, file ?? "", ANY_MAP);
+  if (!fromFile.ok) throw new BadFileError(fromFile.problems);
+  const parsed = schema.safeParse({ ...fromFile.value, ...given });
+  if (parsed.success) return parsed.data;
+  throw new UsageError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("\n"));
+}

@@ -1,0 +1,48 @@
+import { createLogger } from "../../platform/logger.ts";
+import { startGateway } from "../gateway.ts";
+import { readPipelineConfig } from "../pipeline-config.ts";
+import type { ServiceName } from "../plan.ts";
+import type { Addresses } from "../run-service.ts";
+import type { Settings } from "../settings.ts";
+import { startDemo } from "./demo.ts";
+import { stopOnSignal } from "./shutdown.ts";
+
+/** Runs services until told to stop. */
+export async function up(options: {
+  readonly settings: Settings;
+  readonly services: readonly ServiceName[];
+  readonly demo: boolean;
+}): Promise<void> {
+  const { settings, services } = options;
+  const logger = createLogger({ level: settings.logLevel, pretty: process.stderr.isTTY === true, name: "weir" });
+  const config = readPipelineConfig(settings.config);
+  const gateway = await startGateway({ settings, config, services, logger });
+  const demo = options.demo ? await startDemo(gateway.addresses.mqttPort, logger) : undefined;
+  process.stdout.write(welcome(settings, gateway.addresses, options.demo));
+  await stopOnSignal(
+    async () => {
+      await demo?.stop();
+      await gateway.stop();
+    },
+    () => logger.info("stopping: what came in is being kept"),
+  );
+}
+
+function welcome(settings: Settings, addresses: Addresses, demo: boolean): string {
+  const { httpPort, mqttPort, mqttWsPort } = addresses;
+  const host = settings.bind === "0.0.0.0" || settings.bind === "::" ? "localhost" : settings.bind;
+  const lines = [
+    "",
+    "  Weir is up.",
+    ...(httpPort === undefined ? [] : [`  Page    http://${host}:${httpPort}/`]),
+    ...(mqttPort === undefined
+      ? []
+      : [`  MQTT    mqtt://${host}:${mqttPort}   topics sensors/{site}/{device}/telemetry`]),
+    ...(mqttWsPort === undefined ? [] : [`          ws://${host}:${mqttWsPort}/mqtt`]),
+    `  Data    ${settings.dataDir}`,
+    ...(demo ? ["  A demo replays recorded air quality of twelve stations in Beijing, two hours a second."] : []),
+    "  Stop with Ctrl-C.",
+    "",
+  ];
+  return `${lines.join("\n")}\n`;
+}

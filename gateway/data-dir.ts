@@ -1,0 +1,90 @@
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+
+/** Another gateway works in the folder. */
+export class DataDirInUseError extends Error {
+  override readonly name = "DataDirInUseError";
+
+  constructor(dataDir: string, pid: number) {
+    super(
+      `${dataDir} is in use by another gateway (process ${pid}). Stop that one, or give this one its own folder with --data-dir (WEIR_DATA_DIR).`,
+    );
+  }
+}
+
+/** What others may want to know of a running gateway. */
+export interface RunFile {
+  readonly pid: number;
+  readonly natsPid: number | undefined;
+  readonly natsUrl: string;
+  readonly natsToken: string | undefined;
+  readonly mqttPort: number | undefined;
+  readonly mqttWsPort: number | undefined;
+  readonly httpPort: number | undefined;
+}
+
+export interface DataDir {
+  writeRunFile(run: RunFile): void;
+  release(): void;
+}
+
+interface Owner {
+  readonly pid: number;
+  readonly started: string;
+}
+
+/** Takes the folder for this process; makes it when it is missing. Throws DataDirInUseError. */
+export function takeDataDir(dataDir: string): DataDir {
+  mkdirSync(dataDir, { recursive: true });
+  const lockFile = join(dataDir, "weir.lock");
+  const runFile = join(dataDir, "run.json");
+  const owner: Owner = { pid: process.pid, started: startedOf(process.pid) };
+  for (;;) {
+    try {
+      const file = openSync(lockFile, "wx", 0o600);
+      writeSync(file, JSON.stringify(owner));
+      closeSync(file);
+      break;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+      const other = readOwner(lockFile);
+      if (other && isAlive(other)) throw new DataDirInUseError(dataDir, other.pid);
+      rmSync(lockFile, { force: true });
+    }
+  }
+  rmSync(runFile, { force: true });
+  return {
+    writeRunFile: (run) => writeFileSync(runFile, `${JSON.stringify(run, undefined, 2)}\n`, { mode: 0o600 }),
+    release() {
+      rmSync(runFile, { force: true });
+      rmSync(lockFile, { force: true });
+    },
+  };
+}
+
+function readOwner(lockFile: string): Owner | undefined {
+  try {
+    return JSON.parse(readFileSync(lockFile, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(owner: Owner): boolean {
+  try {
+    process.kill(owner.pid, 0);
+  } catch {
+    return false;
+  }
+  return startedOf(owner.pid) === owner.started;
+}
+
+/** Tells a process from a later one with the same number; empty where the system does not say. */
+function startedOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  } catch {
+    return "";
+  }
+}

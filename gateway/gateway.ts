@@ -1,0 +1,77 @@
+import type { Logger } from "pino";
+import { launchNatsServer } from "../platform/nats-server/launch.ts";
+import { takeDataDir } from "./data-dir.ts";
+import type { PipelineConfig } from "./pipeline-config.ts";
+import { makePlan, type NatsAddress, type Plan, SERVICES, type ServiceName } from "./plan.ts";
+import { type Addresses, type RunningService, runService } from "./run-service.ts";
+import type { Settings } from "./settings.ts";
+import { superviseThread } from "./supervised-thread.ts";
+
+export interface Gateway {
+  readonly addresses: Addresses;
+  /** Drains and ends all services, then the server that was started for them. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts services in one process, each but the edge in a thread of its own: from the sink to the source, so that
+ * nothing comes in before it can go on. They stop the other way.
+ */
+export async function startGateway(options: {
+  readonly settings: Settings;
+  readonly config: PipelineConfig;
+  readonly services: readonly ServiceName[];
+  readonly logger: Logger;
+}): Promise<Gateway> {
+  const { settings, config, services, logger } = options;
+  const undo: (() => Promise<void> | void)[] = [];
+  let stopping: Promise<void> | undefined;
+  function stop(): Promise<void> {
+    stopping ??= (async () => {
+      for (const step of undo.reverse()) await step();
+    })();
+    return stopping;
+  }
+  try {
+    const dataDir = takeDataDir(settings.dataDir);
+    undo.push(() => dataDir.release());
+    // Checked before anything is started.
+    makePlan(settings, config, { url: "", token: undefined, durability: undefined });
+    const nats = await findNats(settings, logger);
+    undo.push(nats.stop);
+    const plan = makePlan(settings, config, nats.address);
+    let addresses: Addresses = {};
+    for (const name of SERVICES.filter((each) => services.includes(each))) {
+      const service = await startOne(name, plan, logger);
+      undo.push(() => service.stop());
+      addresses = { ...addresses, ...service.addresses };
+    }
+    const { mqttPort, mqttWsPort, httpPort } = addresses;
+    const { url: natsUrl, token: natsToken } = nats.address;
+    dataDir.writeRunFile({ pid: process.pid, natsPid: nats.pid, natsUrl, natsToken, mqttPort, mqttWsPort, httpPort });
+    return { addresses, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<RunningService> {
+  return name === "edge" ? runService(name, plan) : superviseThread(name, plan, logger);
+}
+
+interface Nats {
+  readonly address: NatsAddress;
+  readonly pid: number | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+async function findNats(settings: Settings, logger: Logger): Promise<Nats> {
+  const { natsUrl, natsToken, dataDir } = settings;
+  if (natsUrl !== undefined) {
+    return { address: { url: natsUrl, token: natsToken, durability: undefined }, pid: undefined, stop: async () => {} };
+  }
+  const server = await launchNatsServer({ dataDir, logger });
+  const { url, token, durability, pid } = server;
+  return { address: { url, token, durability }, pid, stop: () => server.stop() };
+}

@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Argument, Command } from "commander";
+import { formatProblems } from "../platform/yaml-file.ts";
+import { loadRules } from "../processors/rules/load-rules.ts";
+import { doctor } from "./commands/doctor.ts";
+import { passwd } from "./commands/passwd.ts";
+import { addSimulateCommands } from "./commands/simulate.ts";
+import { up } from "./commands/up.ts";
+import { describeFailure, UsageError } from "./failures.ts";
+import { packageRoot } from "./paths.ts";
+import { SERVICES, type ServiceName } from "./plan.ts";
+import { readSettings, SETTINGS, type Settings } from "./settings.ts";
+
+const program = new Command("weir")
+  .description("IoT sensor stream processing gateway")
+  .version(JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")).version)
+  .showHelpAfterError();
+
+withSettings(program.command("up"))
+  .description("run everything in one process, with a NATS server of its own")
+  .option("--demo", "also replay the shipped recording")
+  .action((flags) => up({ settings: settingsOf(flags), services: SERVICES, demo: flags.demo === true }));
+
+withSettings(program.command("run"))
+  .description("run single services against a NATS server (WEIR_NATS_URL)")
+  .addArgument(new Argument("<service...>").choices(SERVICES))
+  .action((services: ServiceName[], flags) => {
+    const settings = settingsOf(flags);
+    if (settings.natsUrl === undefined) {
+      throw new UsageError("Single services meet on a NATS server: give its address with --nats-url (WEIR_NATS_URL).");
+    }
+    return up({ settings, services, demo: false });
+  });
+
+addSimulateCommands(program);
+
+withSettings(program.command("doctor"))
+  .description("look at all that Weir needs, and say what is wrong")
+  .action(async (flags) => {
+    process.exit((await doctor(settingsOf(flags))) ? 0 : 1);
+  });
+
+program
+  .command("passwd")
+  .description("make an entry for the users file; the password comes from standard input")
+  .argument("<user>")
+  .action(passwd);
+
+program
+  .command("rules")
+  .description("work with rule files")
+  .command("check")
+  .description("say everything that is wrong with the rule files")
+  .argument("[folder]", "the rule files", "rules")
+  .action(async (folder: string) => {
+    const { specs, problems } = await loadRules(folder);
+    process.stdout.write(
+      problems.length > 0 ? `${formatProblems(problems)}\n` : `${specs.length} rules, no problems\n`,
+    );
+    process.exit(problems.length > 0 ? 1 : 0);
+  });
+
+function withSettings(command: Command): Command {
+  for (const { flag, variable, argument, description } of Object.values(SETTINGS)) {
+    command.option(`${flag} <${argument}>`, `${description} [${variable}]`);
+  }
+  return command.option("--insecure", "open to the network without authentication, on purpose");
+}
+
+function settingsOf(flags: Readonly<Record<string, unknown>>): Settings {
+  return readSettings(flags, process.env);
+}
+
+try {
+  await program.parseAsync();
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`\n${describeFailure(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,116 @@
+import type { Logger } from "pino";
+import { startBroker } from "../broker/broker.ts";
+import { startDashboardFeed } from "../dashboard-feed/dashboard-feed.ts";
+import { startIngest } from "../ingest/ingest.ts";
+import { systemClock } from "../platform/clock.ts";
+import { startHealthReports, watchHealth } from "../platform/health-reports.ts";
+import { connectJetStreamLog } from "../platform/log/jetstream.ts";
+import { createLogger } from "../platform/logger.ts";
+import { createMetrics } from "../platform/metrics.ts";
+import type { Deps, Service } from "../platform/service.ts";
+import { startStatsReports } from "../platform/stats.ts";
+import { startProcessors } from "../processors/processors.ts";
+import { startStorage } from "../storage/storage.ts";
+import type { Plan, ServiceName } from "./plan.ts";
+import { SERVICES } from "./plan.ts";
+
+/** Ports that a running service listens on. */
+export interface Addresses {
+  readonly mqttPort?: number;
+  readonly mqttWsPort?: number;
+  readonly httpPort?: number;
+}
+
+export interface RunningService {
+  readonly name: ServiceName;
+  readonly addresses: Addresses;
+  stop(): Promise<void>;
+}
+
+/** Starts one service with a log connection, figures and health reports of its own. */
+export async function runService(name: ServiceName, plan: Plan): Promise<RunningService> {
+  const logger = createLogger({ ...plan.logger, name });
+  const instance = `${name}-${process.pid}`;
+  const metrics = createMetrics();
+  const log = await connectLog(name, plan, logger);
+  const deps: Deps = { clock: systemClock, logger, log, metrics };
+  let started: Started;
+  try {
+    started = await start(name, plan, deps);
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  const stopStats = startStatsReports({ instance, bus: log.bus, metrics, nowUs: systemClock.nowUs });
+  const stopHealth = startHealthReports({ bus: log.bus, instance, name, health: () => started.health() });
+  return {
+    name,
+    addresses: started.addresses,
+    async stop() {
+      await started.stop();
+      stopStats();
+      stopHealth();
+      await log.close();
+    },
+  };
+}
+
+type Started = Pick<Service, "health" | "stop"> & { readonly addresses: Addresses };
+
+async function start(name: ServiceName, plan: Plan, deps: Deps): Promise<Started> {
+  const { partitions } = plan;
+  switch (name) {
+    case "edge":
+      return startEdge(plan, deps);
+    case "processors":
+      return { ...(await startProcessors(plan.processors, { ...deps, partitions })), addresses: {} };
+    case "storage":
+      return { ...(await startStorage(plan.storage, deps)), addresses: {} };
+    case "feed": {
+      const board = watchHealth(deps.log.bus, SERVICES);
+      const feed = await startDashboardFeed(plan.feed, { ...deps, readiness: board.entries });
+      return {
+        health: () => feed.health(),
+        stop: () => feed.stop().finally(board.close),
+        addresses: { httpPort: feed.address.port },
+      };
+    }
+  }
+}
+
+/** Broker and ingest share a process: an acknowledgement waits for the log, not for another hop. */
+async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
+  const ingest = await startIngest(plan.ingest, { ...deps, partitions: plan.partitions });
+  try {
+    const broker = await startBroker(plan.broker, { ...deps, gate: ingest });
+    const { mqttPort, wsPort } = broker.address;
+    return {
+      addresses: wsPort === undefined ? { mqttPort } : { mqttPort, mqttWsPort: wsPort },
+      health() {
+        const health = broker.health();
+        return health.ready ? ingest.health() : health;
+      },
+      async stop() {
+        await broker.stop();
+        await ingest.stop();
+      },
+    };
+  } catch (error) {
+    await ingest.stop();
+    throw error;
+  }
+}
+
+function connectLog(name: string, plan: Plan, logger: Logger) {
+  const { nats, replicas, retention } = plan.log;
+  return connectJetStreamLog({
+    servers: nats.url,
+    name: `weir-${name}`,
+    partitions: plan.partitions,
+    retention,
+    replicas,
+    logger,
+    ...(nats.token === undefined ? {} : { token: nats.token }),
+    ...(nats.durability === undefined ? {} : { knownDurability: nats.durability }),
+  });
+}

@@ -1,0 +1,95 @@
+import { existsSync } from "node:fs";
+import { z } from "zod";
+
+/** A setting of the process: a flag and an environment variable of the same meaning. */
+interface SettingOption {
+  readonly flag: string;
+  readonly variable: string;
+  readonly argument: string;
+  readonly description: string;
+}
+
+const port = z.coerce.number().int().min(0).max(65_535);
+
+const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+const settingsSchema = z.object({
+  mqttPort: port.default(1883),
+  mqttWsPort: port.optional(),
+  httpPort: port.default(8080),
+  bind: z.string().min(1).default("127.0.0.1"),
+  dataDir: z.string().min(1).default(".weir"),
+  config: z.string().min(1).optional(),
+  rulesDir: z.string().min(1).default("rules"),
+  natsUrl: z.string().min(1).optional(),
+  natsToken: z.string().min(1).optional(),
+  influxUrl: z.url({ protocol: /^https?$/, error: "must be an address like http://127.0.0.1:8086" }).optional(),
+  influxToken: z.string().min(1).optional(),
+  influxOrg: z.string().min(1).optional(),
+  influxBucket: z.string().min(1).optional(),
+  logLevel: z.enum(LEVELS).default("info"),
+});
+
+export type Settings = z.output<typeof settingsSchema> & { readonly insecure: boolean };
+type SettingName = keyof z.output<typeof settingsSchema>;
+
+/** Flags in the order of the help text. */
+export const SETTINGS: Readonly<Record<SettingName, SettingOption>> = {
+  mqttPort: setting("mqtt-port", "port", "MQTT over TCP (default 1883; 0: any free one)"),
+  mqttWsPort: setting("mqtt-ws-port", "port", "MQTT over WebSocket (default: none)"),
+  httpPort: setting("http-port", "port", "page, feed and API (default 8080; 0: any free one)"),
+  bind: setting("bind", "address", "address to listen on (default 127.0.0.1)"),
+  dataDir: setting("data-dir", "folder", "where everything is kept (default .weir)"),
+  config: setting("config", "file", "pipeline configuration (default weir.yaml, where there is one)"),
+  rulesDir: setting("rules-dir", "folder", "rule files (default rules)"),
+  natsUrl: setting("nats-url", "url", "an own NATS server (default: one is started)"),
+  natsToken: setting("nats-token", "token", "token for it"),
+  influxUrl: setting("influx-url", "url", "store results in InfluxDB 2 (default: an embedded DuckDB)"),
+  influxToken: setting("influx-token", "token", "token for it; better given in the environment"),
+  influxOrg: setting("influx-org", "name", "its organization"),
+  influxBucket: setting("influx-bucket", "name", "its bucket"),
+  logLevel: setting("log-level", "level", LEVELS.join(", ")),
+};
+
+function setting(name: string, argument: string, description: string): SettingOption {
+  return { flag: `--${name}`, variable: `WEIR_${name.toUpperCase().replaceAll("-", "_")}`, argument, description };
+}
+
+/** A process setting that cannot be used; the message names all of them. */
+export class BadSettingsError extends Error {
+  override readonly name = "BadSettingsError";
+}
+
+/** Flags win over the environment. Throws BadSettingsError with every problem at once. */
+export function readSettings(
+  flags: Readonly<Record<string, unknown>>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Settings {
+  const given: Record<string, unknown> = {};
+  const known = new Set(Object.values(SETTINGS).map(({ variable }) => variable));
+  for (const [name, { variable }] of Object.entries(SETTINGS)) {
+    const value = flags[name] ?? (environment[variable] || undefined);
+    if (value !== undefined) given[name] = value;
+  }
+  const problems = Object.keys(environment)
+    .filter((name) => name.startsWith("WEIR_") && !known.has(name) && !OTHER_VARIABLES.has(name))
+    .map((name) => `${name}: no such setting; is it misspelt?`);
+  const parsed = settingsSchema.safeParse(given);
+  for (const issue of parsed.error?.issues ?? []) {
+    const option = SETTINGS[issue.path[0] as SettingName];
+    problems.push(
+      `${option.flag} (${option.variable}): ${JSON.stringify(given[issue.path[0] as string])}: ${issue.message}`,
+    );
+  }
+  const influx = ["influxUrl", "influxToken", "influxOrg", "influxBucket"] as const;
+  const missing = influx.filter((name) => given[name] === undefined);
+  if (missing.length > 0 && missing.length < influx.length) {
+    problems.push(`InfluxDB needs ${missing.map((name) => SETTINGS[name].variable).join(", ")} as well`);
+  }
+  if (problems.length > 0 || !parsed.success) throw new BadSettingsError(problems.join("\n"));
+  const config = parsed.data.config ?? (existsSync("weir.yaml") ? "weir.yaml" : undefined);
+  return { ...parsed.data, config, insecure: flags.insecure === true };
+}
+
+/** Read elsewhere: where servers are cached, and where tests find them. */
+const OTHER_VARIABLES = new Set(["WEIR_CACHE_DIR", "WEIR_INFLUXD", "WEIR_NATS_SERVER"]);

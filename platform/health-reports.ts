@@ -1,0 +1,49 @@
+import type { Bus } from "./log/port.ts";
+import type { Health } from "./service.ts";
+
+/** How a service is, as told to the others on `health.<instance>`. */
+interface HealthReport {
+  readonly name: string;
+  readonly health: Health;
+}
+
+const REPORT_MS = 1_000;
+const SILENT_MS = 5_000;
+
+/** Tells the others each second; returns how to stop. */
+export function startHealthReports(options: {
+  readonly bus: Bus;
+  readonly instance: string;
+  readonly name: string;
+  readonly health: () => Health;
+}): () => void {
+  const { bus, instance, name, health } = options;
+  function report(): void {
+    const message: HealthReport = { name, health: health() };
+    bus.publish(`health.${instance}`, message);
+  }
+  report();
+  const timer = setInterval(report, REPORT_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** What all services last said of themselves. One that says nothing any more is not ready. */
+export interface HealthBoard {
+  readonly entries: () => { name: string; health: Health }[];
+  readonly close: () => void;
+}
+
+export function watchHealth(bus: Bus, expected: readonly string[]): HealthBoard {
+  const newest = new Map<string, { report: HealthReport; atMs: number }>();
+  const close = bus.subscribe("health.>", (value, subject) => {
+    newest.set(subject, { report: value as HealthReport, atMs: performance.now() });
+  });
+  function entries(): { name: string; health: Health }[] {
+    const nowMs = performance.now();
+    const seen = [...newest.values()].filter(({ atMs }) => nowMs - atMs < SILENT_MS).map(({ report }) => report);
+    const missing = expected.filter((name) => !seen.some((report) => report.name === name));
+    return [...seen, ...missing.map((name) => ({ name, health: { ready: false, detail: "says nothing" } }))];
+  }
+  return { entries, close };
+}

@@ -1,0 +1,131 @@
+import { expect, test } from "vitest";
+import type { RuleSpec } from "../rules/rule-spec.ts";
+import { reading, rule, type TestEntry, TestPartition } from "./step-kit.ts";
+
+const SECOND = 1e6;
+
+/** One reading a second in windows of one second; `.` is a second without a reading. Gives `second:state` texts. */
+function play(spec: RuleSpec, values: string, partition = startPartition(spec), fromSecond = 0): string[] {
+  const changes: string[] = [];
+  for (const [i, text] of values.split(/\s+/).entries()) {
+    if (text === ".") continue;
+    const second = fromSecond + i;
+    const { alerts } = partition.apply(readingEntry(second, Number(text)));
+    changes.push(...alerts.map(({ atUs, state }) => `${atUs / SECOND}:${state}`));
+  }
+  return changes;
+}
+
+function readingEntry(second: number, value: number): TestEntry {
+  return { kind: "readings", storedAtUs: 1000 + second, readings: [reading("a", second * SECOND, value)] };
+}
+
+function startPartition(spec: RuleSpec): TestPartition {
+  const partition = new TestPartition();
+  partition.apply({ kind: "rules", storedAtUs: 1, specs: [spec] });
+  return partition;
+}
+
+const plain = rule({ id: "hot", window: { tumbling: "1s" }, when: "> 8" });
+
+// The last value only closes the window before it.
+test.each([
+  ["fires and resolves at once without `for`", {}, "5 9 9 5 5", ["2:firing", "4:resolved"]],
+  ["`for` makes it wait", { for: "2s" }, "9 9 9 5 5", ["1:pending", "3:firing", "4:resolved"]],
+  ["a short excursion never fires", { for: "2s" }, "9 9 5 5 5", ["1:pending", "3:inactive"]],
+  ["values between `clear` and `when` hold it", { clear: "< 7" }, "9 7.5 8 6 0", ["1:firing", "4:resolved"]],
+  [
+    "but do not count as holding while pending",
+    { clear: "< 7", for: "2s" },
+    "9 7.5 9 9 9 9",
+    ["1:pending", "2:inactive", "3:pending", "5:firing"],
+  ],
+  ["`keep_firing_for` waits with the end", { keep_firing_for: "2s" }, "9 5 5 5 5", ["1:firing", "4:resolved"]],
+  ["and begins again when it holds once more", { keep_firing_for: "2s" }, "9 5 9 5 5 5 5", ["1:firing", "6:resolved"]],
+  ["a gap neither fires nor resolves", { for: "2s" }, "9 . . . 9 9 5 5", ["1:pending", "5:firing", "7:resolved"]],
+  ["between", { when: "between 2 and 3" }, "1 2 3 4 4", ["2:firing", "4:resolved"]],
+  ["outside", { when: "outside 2 and 3" }, "2 3 1 2 2", ["3:firing", "4:resolved"]],
+  ["fires again as a new incident", {}, "9 5 9 5 5", ["1:firing", "2:resolved", "3:firing", "4:resolved"]],
+])("%s", (_name, fields, values, expected) => {
+  expect(play(rule({ ...plain, ...fields }), values)).toEqual(expected);
+});
+
+test("a change says why: window, value, condition, watermark and log entry", () => {
+  const spec = rule({
+    ...plain,
+    severity: "critical",
+    labels: { team: "ops" },
+    annotations: { summary: "{{ device }} at {{ value }} degC, {{ nobody }}" },
+    notify: ["ops"],
+  });
+  const partition = startPartition(spec);
+  partition.apply(readingEntry(0, 9.123456));
+  const { alerts } = partition.apply(readingEntry(1, 0));
+  expect(alerts).toEqual([
+    {
+      id: "0-3-0",
+      incident: expect.stringMatching(/^hot-[0-9a-f]{16}-lfls$/),
+      rule: "hot",
+      severity: "critical",
+      from: "inactive",
+      state: "firing",
+      key: { device: "a", metric: "m" },
+      labels: { device: "a", metric: "m", team: "ops" },
+      annotations: { summary: "a at 9.123 degC, {{ nobody }}" },
+      atUs: SECOND,
+      processedAtUs: 1001,
+      activeAtUs: SECOND,
+      value: 9.123456,
+      notify: ["ops"],
+      evidence: {
+        window: { startUs: 0, endUs: SECOND },
+        aggregate: "avg",
+        value: 9.123456,
+        condition: "> 8",
+        watermarkUs: SECOND,
+        input: { partition: 0, sequence: 3 },
+      },
+    },
+  ]);
+});
+
+test("an incident keeps its name from pending to resolved", () => {
+  const partition = startPartition(rule({ ...plain, for: "1s" }));
+  const incidents = new Set<string>();
+  const states: string[] = [];
+  for (const [second, value] of [9, 9, 9, 5, 5].entries()) {
+    for (const { incident, state } of partition.apply(readingEntry(second, value)).alerts) {
+      incidents.add(incident);
+      states.push(state);
+    }
+  }
+  expect(states).toEqual(["pending", "firing", "resolved"]);
+  expect(incidents.size).toBe(1);
+});
+
+test("a corrected window changes no alert that was decided", () => {
+  const partition = startPartition(plain);
+  partition.apply(readingEntry(0, 9));
+  expect(partition.apply(readingEntry(1, 5)).alerts).toMatchObject([{ state: "firing" }]);
+  const late: TestEntry = { kind: "readings", storedAtUs: 2000, readings: [reading("a", 0.5 * SECOND, -100)] };
+  const { windows, alerts } = partition.applyAll([late, { kind: "tick", storedAtUs: 1.5 * SECOND }]);
+  expect(windows).toMatchObject([{ startUs: 0, revision: 1, aggregates: { avg: -45.5 } }, { startUs: SECOND }]);
+  expect(alerts).toMatchObject([{ state: "resolved", atUs: 2 * SECOND }]);
+});
+
+test("editing a threshold keeps the open incident", () => {
+  const partition = startPartition(plain);
+  expect(play(plain, "9 9", partition)).toEqual(["1:firing"]);
+  const edited: TestEntry = { kind: "rules", storedAtUs: 5000, specs: [rule({ ...plain, when: "> 7" })] };
+  expect(partition.apply(edited).alerts).toEqual([]);
+  expect(play(plain, "7.5 7.5 6 6", partition, 2)).toEqual(["5:resolved"]);
+});
+
+test("removing a rule, or giving it another window, ends its incidents", () => {
+  for (const specs of [[], [rule({ ...plain, window: { tumbling: "2s" } })], [rule({ ...plain, when: undefined })]]) {
+    const partition = startPartition(plain);
+    play(plain, "9 9", partition);
+    const { alerts } = partition.apply({ kind: "rules", storedAtUs: 5000, specs });
+    expect(alerts).toMatchObject([{ state: "resolved", rule: "hot" }]);
+  }
+});

@@ -1,0 +1,49 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { DUPLICATE, NEW, SeenTimes, TOO_OLD } from "./seen-times.ts";
+
+const FOR_EVER = Number.POSITIVE_INFINITY;
+
+test("tells new times from seen ones as a set does, whatever their order", () => {
+  const times = fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 200 });
+  fc.assert(
+    fc.property(times, fc.nat(200), (order, split) => {
+      let seen = new SeenTimes(4096);
+      const set = new Set<number>();
+      for (const [i, atUs] of order.entries()) {
+        if (i === split) seen = SeenTimes.restore(seen.snapshot(), 4096);
+        expect(seen.add(atUs, FOR_EVER)).toBe(set.has(atUs) ? DUPLICATE : NEW);
+        set.add(atUs);
+      }
+    }),
+  );
+});
+
+test("a regular sensor costs one run, and gaps are remembered as gaps", () => {
+  const seen = new SeenTimes(4096);
+  for (let i = 0; i < 100_000; i++) if (i !== 500) seen.add(i * 1000, FOR_EVER);
+  expect(seen.snapshot().length).toBeLessThan(12);
+  expect(seen.add(500_000, FOR_EVER)).toBe(NEW);
+  expect(seen.add(500_000, FOR_EVER)).toBe(DUPLICATE);
+  expect(seen.add(501_000, FOR_EVER)).toBe(DUPLICATE);
+});
+
+test("an irregular sensor is bounded, and what was forgotten is never taken for new", () => {
+  const seen = new SeenTimes(16);
+  let atUs = 0;
+  const times = Array.from({ length: 1000 }, (_, i) => {
+    atUs += 1 + ((i * i) % 17);
+    return atUs;
+  });
+  for (const time of times) expect(seen.add(time, FOR_EVER)).toBe(NEW);
+  expect(seen.snapshot().length).toBeLessThanOrEqual(1 + 16 * 3);
+  for (const time of times) expect(seen.add(time, FOR_EVER)).not.toBe(NEW);
+  expect(seen.add(times[0] as number, FOR_EVER)).toBe(TOO_OLD);
+});
+
+test("what lies before the horizon is let go", () => {
+  const seen = new SeenTimes(4096);
+  for (const time of [0, 1, 10, 12, 1000, 1007, 2000, 2011]) seen.add(time, 100);
+  expect(seen.add(10, 100)).toBe(TOO_OLD);
+  expect(seen.add(2000, 100)).toBe(DUPLICATE);
+});

@@ -2,7 +2,7 @@ import { FrameReader, type LogEntry, SeriesTable } from "../domain/frame-reader.
 import { encodeRuleSet, encodeTick } from "../domain/frame-writer.ts";
 import { readingsSubject } from "../domain/subjects.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { Log, LogMessage, LogReader } from "../platform/log/port.ts";
+import { type Log, LogClosedError, type LogMessage, type LogReader } from "../platform/log/port.ts";
 import { AlertsPublisher } from "./alerts-publisher.ts";
 import { Checkpoints, freeze } from "./checkpoints.ts";
 import type { ProcessorsConfig } from "./config.ts";
@@ -78,7 +78,8 @@ export class PartitionRunner {
       for (const timer of timers) clearInterval(timer);
       await reader.close();
     }
-    if (this.#stopped) await this.#save();
+    if (!this.#stopped) throw new LogClosedError("the log gives no more messages");
+    await this.#save();
   }
 
   /** Ends `run`, after what was read is processed, published and saved. */

@@ -1,0 +1,52 @@
+// What `npm start` and `npm test` begin with: on a fresh clone nothing is installed or built yet.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const stamp = join(root, "dist", ".built");
+const SOURCE_ENDS = [".ts", ".tsx", ".css", ".html", ".json", ".mjs"];
+const NOT_SOURCE = new Set(["node_modules", "dist", ".git", ".weir", "docs", "coverage"]);
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+function modifiedMs(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
+}
+
+function newestSourceMs(folder) {
+  let newest = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      if (!NOT_SOURCE.has(entry.name)) newest = Math.max(newest, newestSourceMs(path));
+    } else if (SOURCE_ENDS.some((end) => entry.name.endsWith(end))) newest = Math.max(newest, modifiedMs(path));
+  }
+  return newest;
+}
+
+if (modifiedMs(join(root, "node_modules", ".package-lock.json")) < modifiedMs(join(root, "package-lock.json"))) {
+  process.stdout.write("Installing what Weir needs...\n");
+  run("npm", ["ci", "--no-fund", "--no-audit"]);
+}
+if (modifiedMs(stamp) < newestSourceMs(root)) {
+  process.stdout.write("Building...\n");
+  run("npm", ["run", "--silent", "build"]);
+  writeFileSync(stamp, "");
+}
+
+const [first, ...rest] = process.argv.slice(2);
+const isTest = first === "test";
+if (isTest) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);
+const command = isTest
+  ? [join(root, "node_modules", "vitest", "vitest.mjs"), "run", ...rest]
+  : [join(root, "dist", "gateway", "main.js"), ...process.argv.slice(2)];
+const child = spawn(process.execPath, command, { stdio: "inherit" });
+// A terminal sends its signals to both; others may send them only here.
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

@@ -33,7 +33,11 @@ export function decodeJson(payload: Uint8Array, rules: PayloadRules, onReading: 
   const walk: Walk = { rules, onReading, count: 0 };
   if (!Array.isArray(parsed.value)) return decodeObject(parsed.value, walk, "");
   let problem: PayloadProblem | undefined;
-  for (const [i, element] of parsed.value.entries()) problem ??= decodeObject(element, walk, `element ${i}: `);
+  for (const [i, element] of parsed.value.entries()) {
+    // Each element is decoded, also after a wrong one; the first problem is told.
+    const found = decodeObject(element, walk, `element ${i}: `);
+    problem ??= found;
+  }
   return problem;
 }
 
@@ -86,23 +90,22 @@ interface Level {
 }
 
 function walkFields(fields: object, level: Level): PayloadProblem | undefined {
-  const { walk, prefix, depth } = level;
+  const { prefix } = level;
   let problem: PayloadProblem | undefined;
   for (const [name, value] of Object.entries(fields)) {
     const metric = prefix === "" ? name : `${prefix}.${name}`;
     if (metric === level.timeField || value === null) continue;
-    if (typeof value !== "object") {
-      problem ??= takeReading(metric, value, level);
-    } else if (depth >= walk.rules.nestingMax) {
-      problem ??= {
-        reason: "too-large",
-        detail: `${level.where}"${metric}" is nested deeper than ${walk.rules.nestingMax}`,
-      };
-    } else {
-      problem ??= walkFields(value, { ...level, prefix: metric, depth: depth + 1 });
-    }
+    const found = walkField(metric, value, level);
+    problem ??= found;
   }
   return problem;
+}
+
+function walkField(metric: string, value: unknown, level: Level): PayloadProblem | undefined {
+  const { walk, depth } = level;
+  if (typeof value !== "object" || value === null) return takeReading(metric, value, level);
+  if (depth < walk.rules.nestingMax) return walkFields(value, { ...level, prefix: metric, depth: depth + 1 });
+  return { reason: "too-large", detail: `${level.where}"${metric}" is nested deeper than ${walk.rules.nestingMax}` };
 }
 
 function takeReading(metric: string, value: unknown, level: Level): PayloadProblem | undefined {

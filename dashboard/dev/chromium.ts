@@ -1,0 +1,26 @@
+import { existsSync } from "node:fs";
+import { type Browser, chromium } from "playwright-core";
+
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** Where Chromium is: `WEIR_CHROMIUM`, or the usual places; undefined when it is not installed. */
+export function findChromium(): string | undefined {
+  return [process.env.WEIR_CHROMIUM ?? "", ...PLACES].find((path) => path !== "" && existsSync(path));
+}
+
+/** A browser that talks to nobody but the page under test. */
+export async function launchChromium(executablePath: string): Promise<Browser> {
+  return await chromium.launch({
+    executablePath,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}

@@ -1,0 +1,22 @@
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { startMockGateway } from "./mock-gateway.ts";
+
+/** Serves `dist/dashboard` with made-up data until it is interrupted. */
+export async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      port: { type: "string", default: "8090" },
+      devices: { type: "string", default: "12" },
+      "step-every-ms": { type: "string", default: "1000" },
+    },
+  });
+  const gateway = await startMockGateway({
+    pageDir: fileURLToPath(new URL("../../dist/dashboard", import.meta.url)),
+    port: Number(values.port),
+    devices: Number(values.devices),
+    stepEveryMs: Number(values["step-every-ms"]),
+  });
+  console.log(`Made-up air of ${values.devices} devices at ${gateway.url}`);
+}

@@ -1,0 +1,212 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Browser, ConsoleMessage, Page } from "playwright-core";
+import { build } from "vite";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { findChromium, launchChromium } from "./dev/chromium.ts";
+import { type MockGateway, startMockGateway } from "./dev/mock-gateway.ts";
+
+const executablePath = findChromium();
+const WAIT_MS = 15_000;
+
+describe.skipIf(executablePath === undefined)("the page in a browser", () => {
+  let pageDir: string;
+  let browser: Browser;
+  let gateway: MockGateway;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    pageDir = await mkdtemp(join(tmpdir(), "weir-page-"));
+    const [, opened] = await Promise.all([
+      build({
+        configFile: fileURLToPath(new URL("./vite.config.ts", import.meta.url)),
+        build: { outDir: pageDir, emptyOutDir: true },
+        logLevel: "error",
+      }),
+      launchChromium(executablePath ?? ""),
+    ]);
+    browser = opened;
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    if (pageDir !== undefined) await rm(pageDir, { recursive: true, force: true });
+  });
+
+  beforeEach(async () => {
+    complaints = [];
+    gateway = await startMockGateway({ pageDir, stepEveryMs: 0, hoursBefore: 24 * 10 });
+    page = await openPage();
+  });
+
+  afterEach(async () => {
+    await page.context().close();
+    await gateway.stop();
+  });
+
+  async function openPage(look: { colorScheme?: "light" | "dark"; width?: number } = {}): Promise<Page> {
+    const context = await browser.newContext({
+      viewport: { width: look.width ?? 1280, height: 800 },
+      colorScheme: look.colorScheme ?? "light",
+    });
+    const opened = await context.newPage();
+    opened.setDefaultTimeout(WAIT_MS);
+    opened.on("console", (message: ConsoleMessage) => {
+      if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+    });
+    opened.on("pageerror", (error) => complaints.push(String(error)));
+    opened.on("request", (request) => {
+      if (!request.url().startsWith(gateway.url) && !request.url().startsWith("data:")) {
+        complaints.push(`asked ${request.url()}`);
+      }
+    });
+    return opened;
+  }
+
+  async function pointsOf(metric: string): Promise<number> {
+    const points = await page.locator(`.chart[data-metric="${metric}"]`).getAttribute("data-points");
+    return Number(points);
+  }
+
+  test("devices and their last values appear and follow the feed", async () => {
+    await page.goto(gateway.url);
+    const number = page.locator(".card[data-device=Dongsi] .card-number");
+    await number.waitFor();
+    expect(await page.locator(".card").count()).toBe(12);
+    const last = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
+    expect(await number.textContent()).toBe(String(last?.value));
+
+    gateway.step();
+    const next = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
+    await expect.poll(() => number.textContent(), { timeout: WAIT_MS }).toBe(String(next?.value));
+    expect(complaints).toEqual([]);
+  });
+
+  test("charts show the past and receive live points", async () => {
+    await page.goto(`${gateway.url}#/device/Dongsi`);
+    await page.locator('.chart[data-metric="PM2.5"]').waitFor();
+    // Hourly readings: the page chooses a week, which holds 168 of them.
+    await expect.poll(() => pointsOf("PM2.5"), { timeout: WAIT_MS }).toBeGreaterThan(160);
+    expect(await page.locator(".ranges [aria-pressed=true]").textContent()).toBe("7 days");
+
+    await page.getByRole("button", { name: "30 days" }).click();
+    await expect.poll(() => pointsOf("PM2.5"), { timeout: WAIT_MS }).toBeGreaterThan(230);
+    const before = await pointsOf("PM2.5");
+    gateway.step();
+    gateway.step();
+    await expect.poll(() => pointsOf("PM2.5"), { timeout: WAIT_MS }).toBe(before + 2);
+    expect(new URL(page.url()).hash).toBe("#/device/Dongsi?range=30d");
+    expect(await page.locator(".word[data-metric=wd] .word-current").textContent()).toMatch(/^[NESW]{1,3}$/);
+    expect(complaints).toEqual([]);
+  });
+
+  test("an alert appears, fires and resolves", async () => {
+    await page.goto(gateway.url);
+    await page.locator(".card").first().waitFor();
+    const row = page.locator(".alerts-panel .alert[data-rule=by-hand]");
+    expect(await row.count()).toBe(0);
+
+    gateway.send("alerts", [gateway.world.change("Dongsi", "pending")]);
+    await expect.poll(() => row.first().getAttribute("data-state"), { timeout: WAIT_MS }).toBe("pending");
+    gateway.send("alerts", [gateway.world.change("Dongsi", "firing")]);
+    await expect.poll(() => row.first().getAttribute("data-state"), { timeout: WAIT_MS }).toBe("firing");
+    expect(await row.first().textContent()).toContain("Critical");
+    expect(await page.locator(".card[data-device=Dongsi]").getAttribute("data-state")).toBe("firing");
+    await expect
+      .poll(() => page.getByRole("status").textContent(), { timeout: WAIT_MS })
+      .toMatch(/Firing alerts: .*critical/);
+
+    gateway.send("alerts", [gateway.world.change("Dongsi", "resolved")]);
+    await expect.poll(() => row.first().getAttribute("data-state"), { timeout: WAIT_MS }).toBe("resolved");
+    await page.getByRole("link", { name: /^Alerts/ }).click();
+    await page.locator(".changes tr[data-state=resolved]", { hasText: "By hand: Dongsi" }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("a lost connection is said in plain words and recovered from", async () => {
+    await page.goto(gateway.url);
+    const connection = page.locator(".connection");
+    await expect.poll(() => connection.textContent(), { timeout: WAIT_MS }).toBe("Live");
+    await page.locator(".card").first().waitFor();
+
+    gateway.disconnect();
+    await expect
+      .poll(() => connection.textContent(), { timeout: WAIT_MS })
+      .toMatch(/^Disconnected since \d\d:\d\d:\d\d, trying again$/);
+    expect(await page.locator(".card").count()).toBe(12);
+
+    gateway.reconnect();
+    await expect.poll(() => connection.textContent(), { timeout: WAIT_MS }).toBe("Live");
+    gateway.step();
+    const next = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
+    const number = page.locator(".card[data-device=Dongsi] .card-number");
+    await expect.poll(() => number.textContent(), { timeout: WAIT_MS }).toBe(String(next?.value));
+    // The browser itself reports refused WebSockets; there is nothing else to complain about.
+    expect(complaints.filter((text) => !text.includes("WebSocket connection"))).toEqual([]);
+  });
+
+  test.each(["light", "dark"] as const)("follows the system's %s theme and keeps a chosen one", async (colorScheme) => {
+    await page.context().close();
+    page = await openPage({ colorScheme });
+    await page.goto(gateway.url);
+    await page.locator(".card").first().waitFor();
+    const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    const ofSystem = await ground();
+    const brightness = Number(/\d+/.exec(ofSystem)?.[0]);
+    expect(colorScheme === "light" ? brightness > 200 : brightness < 60).toBe(true);
+
+    // system -> dark -> light
+    const button = page.getByRole("button", { name: /^Theme/ });
+    await button.click();
+    if (colorScheme === "dark") await button.click();
+    await expect.poll(ground, { timeout: WAIT_MS }).not.toBe(ofSystem);
+    const chosen = await ground();
+    await page.reload();
+    await page.locator(".card").first().waitFor();
+    expect(await ground()).toBe(chosen);
+    expect(complaints).toEqual([]);
+  });
+
+  test("works from the keyboard and fits a phone", async () => {
+    await page.context().close();
+    page = await openPage({ width: 390 });
+    await page.goto(gateway.url);
+    await page.locator(".card").first().waitFor();
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("MAIN");
+    for (const hash of ["#/", "#/alerts", "#/device/Dongsi"]) {
+      await page.goto(`${gateway.url}${hash}`);
+      await page.locator("h1").waitFor();
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect(overflow, `${hash} is wider than the phone`).toBeLessThanOrEqual(0);
+    }
+    expect(complaints).toEqual([]);
+  });
+
+  test("says how to begin when there are no readings", async () => {
+    await page.context().close();
+    await gateway.stop();
+    gateway = await startMockGateway({ pageDir, stepEveryMs: 0, devices: 0 });
+    page = await openPage();
+    await page.goto(gateway.url);
+    await page.getByText("No readings yet").waitFor();
+    expect(await page.locator(".empty").textContent()).toContain("weir simulate");
+    expect(complaints).toEqual([]);
+  });
+
+  test("weighs less than 200 KB", async () => {
+    const { gzipSync } = await import("node:zlib");
+    const { readdir, readFile } = await import("node:fs/promises");
+    const files = await readdir(pageDir, { recursive: true, withFileTypes: true });
+    let bytes = 0;
+    for (const file of files) {
+      if (file.isFile()) bytes += gzipSync(await readFile(join(file.parentPath, file.name))).length;
+    }
+    expect(bytes).toBeLessThan(200_000);
+  });
+});

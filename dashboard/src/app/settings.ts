@@ -1,0 +1,58 @@
+import { type Signal, signal } from "@preact/signals";
+import type { Zone } from "../lib/format.ts";
+
+export type Theme = "system" | "light" | "dark";
+
+/** What a person chose on this browser. */
+export interface Settings {
+  readonly theme: Signal<Theme>;
+  readonly zone: Signal<Zone>;
+  /** The metric on the device cards; undefined leaves it to the page. */
+  readonly metric: Signal<string | undefined>;
+  setTheme(theme: Theme): void;
+  setZone(zone: Zone): void;
+  setMetric(metric: string): void;
+}
+
+export function loadSettings(storage: Storage | undefined, root: HTMLElement): Settings {
+  const savedTheme = read(storage, "weir.theme");
+  const theme = signal<Theme>(savedTheme === "light" || savedTheme === "dark" ? savedTheme : "system");
+  const zone = signal<Zone>(read(storage, "weir.zone") === "utc" ? "utc" : "local");
+  const metric = signal(read(storage, "weir.metric"));
+  return {
+    theme,
+    zone,
+    metric,
+    setTheme(next) {
+      theme.value = next;
+      if (next === "system") delete root.dataset.theme;
+      else root.dataset.theme = next;
+      write(storage, "weir.theme", next);
+    },
+    setZone(next) {
+      zone.value = next;
+      write(storage, "weir.zone", next);
+    },
+    setMetric(next) {
+      metric.value = next;
+      write(storage, "weir.metric", next);
+    },
+  };
+}
+
+/** A browser may forbid storage; the choice then lasts as long as the page. */
+function read(storage: Storage | undefined, name: string): string | undefined {
+  try {
+    return storage?.getItem(name) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function write(storage: Storage | undefined, name: string, value: string): void {
+  try {
+    storage?.setItem(name, value);
+  } catch {
+    // Nothing to do: see read.
+  }
+}

@@ -1,0 +1,163 @@
+import type uPlot from "uplot";
+import type { Severity } from "../../../domain/alert.ts";
+import type { Threshold } from "../lib/condition.ts";
+import { formatNumber } from "../lib/format.ts";
+import type { AlertSpan } from "../lib/spans.ts";
+import type { Palette } from "./palette.ts";
+
+export interface ThresholdLine extends Threshold {
+  readonly severity: Severity;
+}
+
+/** One window's box: where it stands, what its rule looks at, and the spread, when the rule asks for it. */
+export interface WindowBox {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly value: number;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+export interface SpreadPoint {
+  readonly atMs: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What lies below and above the line of readings. Drawn by hand: windows and alerts are spans, not points. */
+export interface Overlays {
+  readonly thresholds: readonly ThresholdLine[];
+  readonly spans: readonly AlertSpan[];
+  readonly windows: readonly WindowBox[];
+  readonly spread: readonly SpreadPoint[];
+}
+
+interface Plot {
+  readonly u: uPlot;
+  readonly context: CanvasRenderingContext2D;
+  readonly palette: Palette;
+  readonly ratio: number;
+  x(atMs: number): number;
+  y(value: number): number;
+}
+
+export function drawBelow(u: uPlot, overlays: Overlays, palette: Palette): void {
+  inPlot(u, palette, (plot) => {
+    for (const span of overlays.spans) drawSpan(plot, span);
+    drawSpread(plot, overlays.spread);
+    for (const box of overlays.windows) drawWindow(plot, box);
+  });
+}
+
+export function drawAbove(u: uPlot, overlays: Overlays, palette: Palette): void {
+  inPlot(u, palette, (plot) => {
+    for (const line of overlays.thresholds) drawThreshold(plot, line);
+  });
+}
+
+function inPlot(u: uPlot, palette: Palette, draw: (plot: Plot) => void): void {
+  const context = u.ctx;
+  const { left, top, width, height } = u.bbox;
+  context.save();
+  context.beginPath();
+  context.rect(left, top, width, height);
+  context.clip();
+  draw({
+    u,
+    context,
+    palette,
+    ratio: devicePixelRatio,
+    x: (atMs) => Math.min(Math.max(u.valToPos(atMs, "x", true), left - 10), left + width + 10),
+    y: (value) => u.valToPos(value, "y", true),
+  });
+  context.restore();
+}
+
+function drawSpan({ u, context, palette, ratio, x }: Plot, span: AlertSpan): void {
+  const { top, height, left, width } = u.bbox;
+  const end = span.endUs === undefined ? left + width : x(span.endUs / 1000);
+  const start = x(span.activeUs / 1000);
+  const fired = span.firingUs === undefined ? end : x(span.firingUs / 1000);
+  const color = palette.severity[span.severity];
+  if (fired > start) {
+    context.fillStyle = color;
+    context.globalAlpha = 0.45;
+    for (let dash = start; dash < fired; dash += 6 * ratio) {
+      context.fillRect(dash, top, Math.min(3 * ratio, fired - dash), 3 * ratio);
+    }
+    context.globalAlpha = 1;
+  }
+  if (span.firingUs === undefined || end <= fired) return;
+  context.globalAlpha = 0.7;
+  context.fillStyle = palette.severitySoft[span.severity];
+  context.fillRect(fired, top, end - fired, height);
+  context.globalAlpha = 1;
+  context.fillStyle = color;
+  context.fillRect(fired, top, end - fired, 3 * ratio);
+}
+
+function drawSpread({ context, palette, x, y }: Plot, spread: readonly SpreadPoint[]): void {
+  if (spread.length < 2) return;
+  context.beginPath();
+  for (const point of spread) context.lineTo(x(point.atMs), y(point.max));
+  for (const point of spread.toReversed()) context.lineTo(x(point.atMs), y(point.min));
+  context.closePath();
+  context.fillStyle = palette.lineSoft;
+  context.fill();
+}
+
+function drawWindow({ context, palette, ratio, x, y }: Plot, box: WindowBox): void {
+  const start = x(box.startMs);
+  const width = Math.max(x(box.endMs) - start, ratio);
+  if (box.min !== undefined && box.max !== undefined) {
+    context.globalAlpha = 0.13;
+    context.fillStyle = palette.window;
+    const top = y(box.max);
+    // A hairline of air keeps neighbours apart.
+    context.fillRect(start + ratio / 2, top, Math.max(width - ratio, ratio), Math.max(y(box.min) - top, ratio));
+    context.globalAlpha = 1;
+  }
+  context.strokeStyle = palette.window;
+  context.lineWidth = 2 * ratio;
+  context.beginPath();
+  context.moveTo(start, y(box.value));
+  context.lineTo(start + width, y(box.value));
+  context.stroke();
+}
+
+function drawThreshold({ u, context, palette, ratio, y }: Plot, line: ThresholdLine): void {
+  const { left, top, width, height } = u.bbox;
+  const color = palette.severity[line.severity];
+  const at = y(line.value);
+  const text = `${line.alertSide === "above" ? ">" : "<"} ${formatNumber(line.value)} ${line.severity}`;
+  context.font = palette.font.replace("12px", `${11 * ratio}px`);
+  context.textBaseline = "middle";
+  const above = at < top;
+  const outside = above || at > top + height;
+  if (!outside) {
+    context.strokeStyle = color;
+    context.lineWidth = ratio;
+    context.setLineDash([6 * ratio, 4 * ratio]);
+    context.beginPath();
+    context.moveTo(left, at);
+    context.lineTo(left + width, at);
+    context.stroke();
+    context.setLineDash([]);
+  }
+  // A threshold outside of the picture is still told, at the edge beyond which it lies.
+  const label = outside ? `${text} ${above ? "↑" : "↓"}` : text;
+  const middle = outside ? (above ? top + 12 * ratio : top + height - 10 * ratio) : labelMiddle(at, top, ratio);
+  // A halo keeps the words readable without hiding the line behind them.
+  context.textAlign = "left";
+  context.lineJoin = "round";
+  context.lineWidth = 4 * ratio;
+  context.strokeStyle = palette.surface;
+  context.strokeText(label, left + 8 * ratio, middle);
+  context.fillStyle = color;
+  context.fillText(label, left + 8 * ratio, middle);
+}
+
+/** Above its line, unless that is out of the picture. */
+function labelMiddle(at: number, top: number, ratio: number): number {
+  return at - 9 * ratio < top + 8 * ratio ? at + 9 * ratio : at - 9 * ratio;
+}

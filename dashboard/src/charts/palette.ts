@@ -1,0 +1,59 @@
+import { useEffect, useState } from "preact/hooks";
+import type { Severity } from "../../../domain/alert.ts";
+import { usePage } from "../app/page.ts";
+
+/** The theme's colours, for what is drawn on canvas. */
+export interface Palette {
+  readonly ink: string;
+  readonly muted: string;
+  readonly grid: string;
+  readonly surface: string;
+  readonly line: string;
+  readonly lineSoft: string;
+  readonly window: string;
+  readonly severity: Readonly<Record<Severity, string>>;
+  readonly severitySoft: Readonly<Record<Severity, string>>;
+  readonly font: string;
+}
+
+let current: Palette | undefined;
+
+/** The palette in force; a component that uses it draws again when the theme changes. */
+export function usePalette(): Palette {
+  const { settings } = usePage();
+  const theme = settings.theme.value;
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    const media = matchMedia("(prefers-color-scheme: dark)");
+    const changed = () => {
+      current = undefined;
+      redraw((count) => count + 1);
+    };
+    media.addEventListener("change", changed);
+    return () => media.removeEventListener("change", changed);
+  }, []);
+  if (current === undefined || paletteTheme !== theme) {
+    current = readPalette();
+    paletteTheme = theme;
+  }
+  return current;
+}
+
+let paletteTheme: string | undefined;
+
+function readPalette(): Palette {
+  const style = getComputedStyle(document.documentElement);
+  const color = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    ink: color("ink"),
+    muted: color("muted"),
+    grid: color("grid"),
+    surface: color("surface"),
+    line: color("line"),
+    lineSoft: color("line-soft"),
+    window: color("window"),
+    severity: { info: color("info"), warning: color("warning"), critical: color("critical") },
+    severitySoft: { info: color("info-wash"), warning: color("warning-wash"), critical: color("critical-wash") },
+    font: `12px ${color("font")}`,
+  };
+}

@@ -1,0 +1,101 @@
+import uPlot from "uplot";
+import { formatClock, formatNumber, formatTime, type Zone } from "../lib/format.ts";
+import { drawAbove, drawBelow, type Overlays } from "./overlays.ts";
+import type { Palette } from "./palette.ts";
+import { findGaps } from "./scale.ts";
+
+/** What the chart shows right now. */
+export interface PlotState {
+  xRange: [number, number];
+  yRange: [number, number];
+  usualStepMs: number | undefined;
+  overlays: Overlays;
+}
+
+const DAY_MS = 86_400_000;
+
+/** A uPlot chart of one series whose look and overlays come from `state`, which the owner keeps up to date. */
+export function createPlot(options: {
+  readonly element: HTMLElement;
+  readonly state: PlotState;
+  readonly palette: Palette;
+  readonly zone: Zone;
+  onCursor(index: number | undefined): void;
+}): uPlot {
+  const { element, state, palette, zone, onCursor } = options;
+  const axis: uPlot.Axis = {
+    stroke: palette.muted,
+    font: palette.font,
+    grid: { stroke: palette.grid, width: 1 },
+    ticks: { show: false },
+  };
+  const look: uPlot.Options = {
+    width: element.clientWidth,
+    height: element.clientHeight,
+    ms: 1,
+    padding: [8, 22, 0, 0],
+    tzDate: (ms) => (zone === "utc" ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
+    legend: { show: false },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false, setScale: false },
+      sync: { key: "device" },
+      points: { size: 8, fill: palette.line, stroke: palette.surface, width: 2 },
+    },
+    scales: {
+      x: { time: true, range: () => state.xRange },
+      y: { range: () => state.yRange },
+    },
+    axes: [
+      {
+        ...axis,
+        size: 28,
+        space: 84,
+        values: (_, splits, __, ___, step) => splits.map((ms) => timeLabel(ms, step, zone)),
+      },
+      { ...axis, size: 56, space: 36, values: (_, splits) => splits.map(formatNumber) },
+    ],
+    series: [
+      {},
+      {
+        stroke: palette.line,
+        width: 1.75,
+        points: { show: false },
+        gaps: (u, _, from, to, gaps) => {
+          for (const [before, after] of findGaps(u.data[0], state.usualStepMs, from, to)) {
+            const xOf = (index: number) => Math.round(u.valToPos(u.data[0][index] ?? 0, "x", true));
+            gaps.push([xOf(before), xOf(after)]);
+          }
+          return gaps;
+        },
+      },
+    ],
+    hooks: {
+      drawClear: [(u) => drawBelow(u, state.overlays, palette)],
+      draw: [(u) => drawAbove(u, state.overlays, palette)],
+      setCursor: [(u) => onCursor(u.cursor.idx ?? undefined)],
+    },
+  };
+  return new uPlot(look, [[], []], element);
+}
+
+/** The day at midnight, else the time, as fine as the steps are. */
+function timeLabel(ms: number, stepMs: number, zone: Zone): string {
+  const clock = formatClock(ms * 1000, zone);
+  if (stepMs >= DAY_MS || clock === "00:00") return dayLabel(ms, zone);
+  return stepMs < 60_000 ? formatTime(ms * 1000, zone) : clock;
+}
+
+const days = { local: dayFormat(undefined), utc: dayFormat("UTC") };
+
+function dayFormat(timeZone: string | undefined): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat("en-GB", {
+    day: "numeric",
+    month: "short",
+    ...(timeZone === undefined ? {} : { timeZone }),
+  });
+}
+
+function dayLabel(ms: number, zone: Zone): string {
+  return days[zone].format(ms);
+}

@@ -1,0 +1,72 @@
+import type { Threshold } from "../lib/condition.ts";
+
+export interface Extent {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Lowest and highest of the values between two indexes; undefined when there is none. */
+export function extentOf(values: ArrayLike<number>, from: number, to: number): Extent | undefined {
+  let low = Infinity;
+  let high = -Infinity;
+  for (let i = from; i < to; i++) {
+    const value = values[i] ?? Number.NaN;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return low <= high ? { low, high } : undefined;
+}
+
+/** A threshold further away than this share of the data's own span is left outside of the picture. */
+const REACH = 1.2;
+
+/**
+ * The vertical axis: holds the data, and the thresholds that lie near it. Ends on round numbers with some air, so that
+ * the axis stands still while values move a little.
+ */
+export function axisRange(data: Extent | undefined, thresholds: readonly Threshold[]): [number, number] {
+  if (data === undefined) return [0, 1];
+  let { low, high } = data;
+  const reach = Math.max(high - low, Math.abs(high) * 0.1, 1e-9) * REACH;
+  for (const { value } of thresholds) {
+    if (value > high && value - data.high <= reach) high = value;
+    if (value < low && data.low - value <= reach) low = value;
+  }
+  if (low === high) {
+    const around = Math.abs(low) * 0.1 || 1;
+    low -= around;
+    high += around;
+  }
+  const step = niceStep((high - low) / 4);
+  const floor = Math.floor((low - step * 0.15) / step) * step;
+  const ceiling = Math.ceil((high + step * 0.15) / step) * step;
+  // What is never negative gets no axis below zero.
+  return [data.low >= 0 && floor < 0 ? 0 : clean(floor), clean(ceiling)];
+}
+
+/** The next of 1, 2, 2.5, 5 times a power of ten. */
+export function niceStep(rough: number): number {
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const share = rough / power;
+  const step = [1, 2, 2.5, 5, 10].find((one) => share <= one + 1e-9) ?? 10;
+  return step * power;
+}
+
+function clean(value: number): number {
+  return Number(value.toPrecision(12));
+}
+
+/** Ends of the stretches without readings: where the time to the next one is far longer than usual. */
+export function findGaps(
+  at: ArrayLike<number>,
+  usual: number | undefined,
+  from: number,
+  to: number,
+): [number, number][] {
+  const gaps: [number, number][] = [];
+  if (usual === undefined) return gaps;
+  for (let i = Math.max(from, 1); i <= to && i < at.length; i++) {
+    if ((at[i] ?? 0) - (at[i - 1] ?? 0) > usual * 6) gaps.push([i - 1, i]);
+  }
+  return gaps;
+}

@@ -1,0 +1,90 @@
+import type { JSX } from "preact";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { SeriesBuffer } from "../lib/series-buffer.ts";
+import { type Palette, usePalette } from "./palette.ts";
+
+const PADDING = 3;
+
+/** The shape of the last values, without axes. Draws when `newest` changes; its size comes from the style sheet. */
+export function Sparkline(props: {
+  readonly points: SeriesBuffer | undefined;
+  readonly newest: number;
+  /** Rates start at zero; values fill the height. */
+  readonly fromZero?: boolean;
+  readonly color?: string;
+}): JSX.Element {
+  const { points, newest, fromZero = false } = props;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const palette = usePalette();
+  const color = props.color ?? palette.line;
+
+  function draw(): void {
+    if (canvas.current !== null) drawSparkline(canvas.current, points, { fromZero, color, palette });
+  }
+  const latest = useRef(draw);
+  latest.current = draw;
+  useLayoutEffect(() => latest.current(), [points, points?.length, newest, color, palette]);
+  useEffect(() => {
+    const element = canvas.current;
+    if (element === null) return;
+    const observer = new ResizeObserver(() => latest.current());
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return <canvas ref={canvas} class="sparkline" />;
+}
+
+function drawSparkline(
+  canvas: HTMLCanvasElement,
+  points: SeriesBuffer | undefined,
+  look: { readonly fromZero: boolean; readonly color: string; readonly palette: Palette },
+): void {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const ratio = Math.min(devicePixelRatio, 3);
+  const context = canvas.getContext("2d");
+  if (context === null || width === 0) return;
+  if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
+  if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  if (points === undefined || points.length < 2) return;
+
+  const { at, values } = points.view();
+  let low = look.fromZero ? 0 : Infinity;
+  let high = -Infinity;
+  for (const value of values) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const first = at[0] ?? 0;
+  const spanAt = Math.max((at.at(-1) ?? 0) - first, 1);
+  const flat = high === low;
+  const span = flat ? 1 : high - low;
+  const x = (index: number) => PADDING + (((at[index] ?? 0) - first) / spanAt) * (width - 2 * PADDING);
+  // A flat line lies in the middle, unless it says zero.
+  const y = (value: number) => {
+    const share = flat ? (look.fromZero && value === 0 ? 0 : 0.5) : (value - low) / span;
+    return height - PADDING - share * (height - 2 * PADDING);
+  };
+
+  context.beginPath();
+  for (let i = 0; i < at.length; i++) context.lineTo(x(i), y(values[i] ?? 0));
+  context.lineJoin = "round";
+  context.lineCap = "round";
+  context.lineWidth = 1.5;
+  context.strokeStyle = look.color;
+  context.stroke();
+  context.lineTo(x(at.length - 1), height);
+  context.lineTo(x(0), height);
+  context.closePath();
+  context.globalAlpha = 0.1;
+  context.fillStyle = look.color;
+  context.fill();
+  context.globalAlpha = 1;
+
+  const end = at.length - 1;
+  context.beginPath();
+  context.arc(x(end), y(values[end] ?? 0), 2.5, 0, 2 * Math.PI);
+  context.fillStyle = look.color;
+  context.fill();
+}

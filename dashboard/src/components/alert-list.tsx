@@ -1,0 +1,68 @@
+import type { JSX } from "preact";
+import type { AlertChange } from "../../../domain/alert.ts";
+import { usePage } from "../app/page.ts";
+import { plural } from "../lib/format.ts";
+import { isOpen } from "../store/alerts.ts";
+import { AlertRow } from "./alert-row.tsx";
+
+const OPEN_SHOWN = 8;
+const RESOLVED_SHOWN = 4;
+
+/** What is open now, and below it what was just resolved. */
+export function AlertPanel(): JSX.Element {
+  const { alerts } = usePage();
+  const open = alerts.open.value;
+  const resolved = latestResolved(alerts.changes.value, open);
+  return (
+    <section class="panel alerts-panel" aria-labelledby="alerts-title">
+      <div class="panel-head">
+        <h2 id="alerts-title">Open alerts</h2>
+        <span class="count">{open.length}</span>
+        <a class="panel-link" href="#/alerts">
+          All alerts
+        </a>
+      </div>
+      {open.length === 0 ? (
+        <p class="quiet">{alerts.loaded.value ? "No alert is open." : "Waiting for alerts"}</p>
+      ) : (
+        <ul class="alert-list">
+          {open.slice(0, OPEN_SHOWN).map((change) => (
+            <li key={change.incident}>
+              <AlertRow change={change} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {open.length > OPEN_SHOWN && (
+        <a class="more" href="#/alerts">
+          {plural(open.length - OPEN_SHOWN, "more alert")}
+        </a>
+      )}
+      {resolved.length > 0 && (
+        <>
+          <h3 class="panel-sub">Just resolved</h3>
+          <ul class="alert-list">
+            {resolved.map((change) => (
+              <li key={change.incident}>
+                <AlertRow change={change} />
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  );
+}
+
+/** One row per incident, and none for what is open again. */
+function latestResolved(changes: readonly AlertChange[], open: readonly AlertChange[]): readonly AlertChange[] {
+  const seen = new Set(open.map((change) => change.incident));
+  const resolved: AlertChange[] = [];
+  for (const change of changes) {
+    if (resolved.length >= RESOLVED_SHOWN) break;
+    if (seen.has(change.incident)) continue;
+    seen.add(change.incident);
+    if (!isOpen(change) && change.state === "resolved") resolved.push(change);
+  }
+  return resolved;
+}

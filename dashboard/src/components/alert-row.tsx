@@ -1,0 +1,81 @@
+import type { JSX } from "preact";
+import type { AlertChange } from "../../../domain/alert.ts";
+import { type Page, usePage } from "../app/page.ts";
+import { deviceHref } from "../app/route.ts";
+import { formatAge, formatNumber, formatSince } from "../lib/format.ts";
+import { deviceOf, isOpen, subjectOf } from "../store/alerts.ts";
+import { SeverityIcon } from "./icons.tsx";
+
+const SEVERITY_WORDS = { info: "Info", warning: "Warning", critical: "Critical" } as const;
+const STATE_WORDS = {
+  inactive: "no longer pending",
+  pending: "pending",
+  firing: "firing",
+  resolved: "resolved",
+} as const;
+
+/** One alert: how bad, what, where, which value against which condition, since when. Always of one height. */
+export function AlertRow({ change }: { readonly change: AlertChange }): JSX.Element {
+  const page = usePage();
+  const device = deviceOf(change);
+  const content = (
+    <>
+      <SeverityIcon severity={change.severity} state={change.state} />
+      <span class="alert-head">
+        <span class="alert-severity">{SEVERITY_WORDS[change.severity]}</span>
+        <span class="alert-state">{STATE_WORDS[change.state]}</span>
+        <AlertAge change={change} page={page} />
+      </span>
+      <span class="alert-summary" title={summaryOf(change)}>
+        {summaryOf(change)}
+      </span>
+      <span class="alert-detail">
+        <span class="alert-subject">{subjectOf(change)}</span>
+        <span class="alert-evidence">{evidenceWords(change)}</span>
+      </span>
+    </>
+  );
+  const data = { "data-severity": change.severity, "data-state": change.state, "data-rule": change.rule };
+  return device === undefined ? (
+    <div class="alert" {...data}>
+      {content}
+    </div>
+  ) : (
+    <a class="alert" href={deviceHref(device)} {...data}>
+      {content}
+    </a>
+  );
+}
+
+/** `since 14:00 · 3 h`, which goes on counting; for a closed one when it ended. */
+function AlertAge({ change, page }: { readonly change: AlertChange; readonly page: Page }): JSX.Element {
+  const nowUs = referenceOf(page, change);
+  const zone = page.settings.zone.value;
+  const open = isOpen(change);
+  const atUs = open ? change.activeAtUs : change.atUs;
+  return (
+    <time class="alert-age" dateTime={new Date(atUs / 1000).toISOString()}>
+      {open ? `since ${formatSince(atUs, nowUs, zone)} · ${formatAge(nowUs - atUs)}` : formatSince(atUs, nowUs, zone)}
+    </time>
+  );
+}
+
+/** Now, in the time in which the alert lives: the clock for live data, the newest reading for recorded data. */
+function referenceOf(page: Page, change: AlertChange): number {
+  const time = page.eventTime.value;
+  if (time.kind !== "replay") return page.nowUs.value;
+  const device = deviceOf(change);
+  const newestUs = device === undefined ? undefined : page.devices.get(device)?.newestUs();
+  return Math.max(newestUs ?? time.newestUs, change.atUs);
+}
+
+export function summaryOf(change: AlertChange): string {
+  return change.annotations.summary ?? change.annotations.description ?? change.rule;
+}
+
+/** `avg 187 · alert if > 150`. What ended an alert may be another condition, so only its value is told. */
+export function evidenceWords(change: AlertChange): string {
+  const { aggregate, condition } = change.evidence;
+  const value = `${aggregate} ${formatNumber(change.value)}`;
+  return isOpen(change) ? `${value} · alert if ${condition}` : `ended at ${value}`;
+}

@@ -1,0 +1,100 @@
+import { useComputed } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { DeviceItem } from "../../../dashboard-feed/protocol.ts";
+import { usePage } from "../app/page.ts";
+import { deviceHref } from "../app/route.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
+import { formatAge, formatValue, NO_VALUE } from "../lib/format.ts";
+import { useVisible } from "../lib/visible.ts";
+import type { DeviceEntry } from "../store/devices.ts";
+import { SeverityIcon } from "./icons.tsx";
+
+const OTHERS_SHOWN = 3;
+const SILENT_US = 300_000_000;
+
+/** One device of the grid. Its size is fixed, and off the screen only its name is kept up. */
+export function DeviceCard(props: {
+  readonly entry: DeviceEntry;
+  readonly metric: string | undefined;
+  readonly site: string | undefined;
+}): JSX.Element {
+  const { entry, metric, site } = props;
+  const { alerts } = usePage();
+  const ref = useRef<HTMLAnchorElement>(null);
+  const visible = useVisible(ref);
+  // Only the card whose own alerts changed renders again.
+  const worst = useComputed(() => alerts.byDevice.value.get(entry.name)?.[0]).value;
+  return (
+    <a
+      ref={ref}
+      class="card"
+      href={deviceHref(entry.name)}
+      data-severity={worst?.severity}
+      data-state={worst?.state}
+      data-device={entry.name}
+    >
+      <span class="card-head">
+        <span class="card-name">{entry.name}</span>
+        {worst === undefined ? (
+          site !== undefined && <span class="card-site">{site}</span>
+        ) : (
+          <span class="chip" data-severity={worst.severity} data-state={worst.state}>
+            <SeverityIcon severity={worst.severity} state={worst.state} />
+            {worst.state === "firing" ? worst.severity : "pending"}
+          </span>
+        )}
+      </span>
+      {visible && <CardBody entry={entry} metric={metric} />}
+    </a>
+  );
+}
+
+function CardBody({
+  entry,
+  metric,
+}: {
+  readonly entry: DeviceEntry;
+  readonly metric: string | undefined;
+}): JSX.Element {
+  const { backfill } = usePage();
+  const item = entry.item.value;
+  const shown = metric !== undefined && item.metrics[metric] !== undefined ? metric : Object.keys(item.metrics)[0];
+  const reading = shown === undefined ? undefined : item.metrics[shown];
+  const newestUs = reading?.atUs;
+  useEffect(() => {
+    if (shown !== undefined && newestUs !== undefined) backfill.want(entry.name, shown, newestUs);
+  }, [backfill, entry, shown, newestUs]);
+  return (
+    <>
+      <span class="card-main">
+        <span class="card-value">
+          <span class="card-metric">{shown ?? "no readings"}</span>
+          <span class="card-number">{formatValue(reading?.value)}</span>
+        </span>
+        <Sparkline points={shown === undefined ? undefined : entry.sparks.get(shown)} newest={reading?.atUs ?? 0} />
+      </span>
+      <CardFoot item={item} shown={shown} />
+    </>
+  );
+}
+
+function CardFoot({ item, shown }: { readonly item: DeviceItem; readonly shown: string | undefined }): JSX.Element {
+  const { nowUs } = usePage();
+  const silentMinutes = useComputed(() => Math.floor((nowUs.value - item.lastSeenUs) / 60_000_000)).value;
+  if (silentMinutes * 60_000_000 >= SILENT_US) {
+    return <span class="card-silent">Silent for {formatAge(silentMinutes * 60_000_000)}</span>;
+  }
+  const others = Object.entries(item.metrics).filter(([metric]) => metric !== shown);
+  return (
+    <span class="card-others">
+      {others.slice(0, OTHERS_SHOWN).map(([metric, { value }]) => (
+        <span key={metric} class="card-other">
+          <span class="card-other-name">{metric}</span>
+          <span class="card-other-value">{formatValue(value)}</span>
+        </span>
+      ))}
+      {others.length === 0 && <span class="card-other-name">{NO_VALUE}</span>}
+    </span>
+  );
+}

@@ -1,0 +1,27 @@
+import type { JSX } from "preact";
+import { formatClock, formatSince, NO_VALUE, type Zone } from "../lib/format.ts";
+import type { MetricTrack } from "../store/device-detail.ts";
+
+const EARLIER_SHOWN = 8;
+
+/** A metric that speaks in words: the current one large, and the ones before it. */
+export function WordCard({ track, zone }: { readonly track: MetricTrack; readonly zone: Zone }): JSX.Element {
+  track.version.value;
+  const current = track.words.at(-1);
+  const earlier = track.words.slice(-EARLIER_SHOWN - 1, -1).reverse();
+  return (
+    <section class="word" data-metric={track.metric}>
+      <h3>{track.metric}</h3>
+      <p class="word-current">{current?.word ?? NO_VALUE}</p>
+      <p class="word-since">{current === undefined ? "" : `since ${formatClock(current.atUs, zone)}`}</p>
+      <ol class="word-earlier" aria-label="Before">
+        {earlier.map(({ atUs, word }) => (
+          <li key={atUs}>
+            <span>{word}</span>
+            <time>{formatSince(atUs, current?.atUs ?? atUs, zone)}</time>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

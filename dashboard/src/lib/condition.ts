@@ -1,0 +1,27 @@
+/** A rule's condition, as lines on a chart: where they lie, and on which side of them the alert is. */
+export interface Threshold {
+  readonly value: number;
+  readonly alertSide: "above" | "below";
+}
+
+const NUMBER = "(-?\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?)";
+const COMPARISON = new RegExp(`^\\s*(>=|<=|==|!=|>|<)\\s*${NUMBER}\\s*$`, "i");
+const SPAN = new RegExp(`^\\s*(between|outside)\\s+${NUMBER}\\s+and\\s+${NUMBER}\\s*$`, "i");
+
+/** Lines of a condition like `> 8` or `outside 2 and 8`; none for conditions over several series or on words. */
+export function thresholdsOf(condition: string): readonly Threshold[] {
+  const comparison = COMPARISON.exec(condition);
+  if (comparison !== null) {
+    const value = Number(comparison[2]);
+    return [{ value, alertSide: comparison[1]?.startsWith("<") === true ? "below" : "above" }];
+  }
+  const span = SPAN.exec(condition);
+  if (span === null) return [];
+  const low = Math.min(Number(span[2]), Number(span[3]));
+  const high = Math.max(Number(span[2]), Number(span[3]));
+  const outside = span[1]?.toLowerCase() === "outside";
+  return [
+    { value: low, alertSide: outside ? "below" : "above" },
+    { value: high, alertSide: outside ? "above" : "below" },
+  ];
+}

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { axisRange, extentOf, findGaps, niceStep } from "../charts/scale.ts";
+import { medianIntervalUs, rangeById, rangeForInterval } from "./ranges.ts";
+
+const SECOND_US = 1_000_000;
+
+test.each([
+  [1, "15m"],
+  [20, "1h"],
+  [60, "6h"],
+  [600, "24h"],
+  [3_600, "7d"],
+  [86_400, "30d"],
+])("a reading each %d seconds is first shown over %s", (seconds, id) => {
+  expect(rangeForInterval(seconds * SECOND_US).id).toBe(id);
+  expect(rangeById(id)?.id).toBe(id);
+});
+
+test("the usual interval is not moved by a gap", () => {
+  expect(medianIntervalUs([0, 10, 20, 30, 500, 510])).toBe(10);
+  expect(medianIntervalUs([5])).toBeUndefined();
+});
+
+test("an axis holds its data, ends on round numbers, and reaches for near thresholds only", () => {
+  const near = { value: 150, alertSide: "above" } as const;
+  expect(axisRange({ low: 10, high: 118 }, [near])).toEqual([0, 200]);
+  expect(axisRange({ low: 10, high: 20 }, [near])[1]).toBeLessThan(30);
+  expect(axisRange({ low: -3, high: 3 }, [])[0]).toBeLessThan(-3);
+  expect(axisRange(undefined, [near])).toEqual([0, 1]);
+  const [low, high] = axisRange({ low: 7, high: 7 }, []);
+  expect(low).toBeLessThan(7);
+  expect(high).toBeGreaterThan(7);
+});
+
+test("steps are round", () => {
+  expect([0.7, 1.2, 2.2, 3, 7, 23].map(niceStep)).toEqual([1, 2, 2.5, 5, 10, 25]);
+});
+
+test("extents pass over what is no number", () => {
+  expect(extentOf([Number.NaN, 3, 1, 9], 0, 3)).toEqual({ low: 1, high: 3 });
+  expect(extentOf([], 0, 0)).toBeUndefined();
+});
+
+test("a gap is a stretch far longer than usual", () => {
+  expect(findGaps([0, 1, 2, 20, 21], 1, 0, 4)).toEqual([[2, 3]]);
+  expect(findGaps([0, 1, 2], undefined, 0, 2)).toEqual([]);
+});

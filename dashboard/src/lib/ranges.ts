@@ -1,0 +1,38 @@
+const MINUTE_US = 60_000_000;
+
+/** The stretches of event time that a chart can show. */
+export const RANGES = [
+  { id: "15m", label: "15 min", us: 15 * MINUTE_US },
+  { id: "1h", label: "1 h", us: 60 * MINUTE_US },
+  { id: "6h", label: "6 h", us: 6 * 60 * MINUTE_US },
+  { id: "24h", label: "24 h", us: 24 * 60 * MINUTE_US },
+  { id: "7d", label: "7 days", us: 7 * 24 * 60 * MINUTE_US },
+  { id: "30d", label: "30 days", us: 30 * 24 * 60 * MINUTE_US },
+] as const;
+
+export type Range = (typeof RANGES)[number];
+export type RangeId = Range["id"];
+
+/** Readings that make a good first picture: fewer look empty, more look like noise. */
+const POINTS_WANTED = 120;
+
+export function rangeById(id: string | undefined): Range | undefined {
+  return RANGES.find((range) => range.id === id);
+}
+
+/** The shortest range that holds enough readings of a series with this pace. */
+export function rangeForInterval(intervalUs: number): Range {
+  const wantedUs = intervalUs * POINTS_WANTED;
+  return RANGES.find((range) => range.us >= wantedUs) ?? RANGES[RANGES.length - 1] ?? RANGES[0];
+}
+
+/** The usual time between two readings; undefined with fewer than two. */
+export function medianIntervalUs(atUs: ArrayLike<number>): number | undefined {
+  const steps: number[] = [];
+  for (let i = Math.max(1, atUs.length - 200); i < atUs.length; i++) {
+    const stepUs = (atUs[i] ?? 0) - (atUs[i - 1] ?? 0);
+    if (stepUs > 0) steps.push(stepUs);
+  }
+  steps.sort((a, b) => a - b);
+  return steps[steps.length >> 1];
+}

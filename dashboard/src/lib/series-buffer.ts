@@ -1,0 +1,123 @@
+export interface SeriesView {
+  readonly at: Float64Array;
+  readonly values: Float64Array;
+}
+
+const FIRST_SLOTS = 32;
+
+/**
+ * The newest points of one series, oldest first, in two flat columns that a chart can draw without copying.
+ * Holds at most `capacity` points; what falls off the old end is counted in `dropped`.
+ */
+export class SeriesBuffer {
+  readonly capacity: number;
+  dropped = 0;
+  #at: Float64Array<ArrayBuffer>;
+  #values: Float64Array<ArrayBuffer>;
+  #start = 0;
+  #end = 0;
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    const slots = Math.min(FIRST_SLOTS, capacity * 2);
+    this.#at = new Float64Array(slots);
+    this.#values = new Float64Array(slots);
+  }
+
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /** Time of the newest point; -Infinity when there is none. */
+  get newest(): number {
+    return this.length === 0 ? -Infinity : (this.#at[this.#end - 1] ?? -Infinity);
+  }
+
+  /** Time of the oldest point; Infinity when there is none. */
+  get oldest(): number {
+    return this.length === 0 ? Infinity : (this.#at[this.#start] ?? Infinity);
+  }
+
+  /** A point with a time that is already there replaces it; a late one is put in its place. Says whether it changed anything. */
+  push(at: number, value: number): boolean {
+    if (at > this.newest) {
+      this.#reserve();
+      this.#at[this.#end] = at;
+      this.#values[this.#end] = value;
+      this.#end++;
+    } else {
+      const index = this.#start + lowerBound(this.view().at, at);
+      if (this.#at[index] === at) {
+        if (this.#values[index] === value) return false;
+        this.#values[index] = value;
+        return true;
+      }
+      if (index === this.#start && this.length >= this.capacity) {
+        this.dropped++;
+        return false;
+      }
+      const position = index - this.#start;
+      this.#reserve();
+      const slot = this.#start + position;
+      this.#at.copyWithin(slot + 1, slot, this.#end);
+      this.#values.copyWithin(slot + 1, slot, this.#end);
+      this.#at[slot] = at;
+      this.#values[slot] = value;
+      this.#end++;
+    }
+    if (this.length > this.capacity) {
+      this.#start++;
+      this.dropped++;
+    }
+    return true;
+  }
+
+  /** The columns as they stand: valid until the next `push`. */
+  view(): SeriesView {
+    return {
+      at: this.#at.subarray(this.#start, this.#end),
+      values: this.#values.subarray(this.#start, this.#end),
+    };
+  }
+
+  clear(): void {
+    this.#start = 0;
+    this.#end = 0;
+    this.dropped = 0;
+  }
+
+  /** Room for one more: moves to the front of the columns, or doubles them up to twice the capacity. */
+  #reserve(): void {
+    if (this.#end < this.#at.length) return;
+    const { at, values } = this.view();
+    const length = this.length;
+    if (length * 2 > this.#at.length && this.#at.length < this.capacity * 2 + 2) {
+      const slots = Math.min(this.#at.length * 2, this.capacity * 2 + 2);
+      this.#at = withRoom(at, slots);
+      this.#values = withRoom(values, slots);
+    } else {
+      this.#at.copyWithin(0, this.#start, this.#end);
+      this.#values.copyWithin(0, this.#start, this.#end);
+    }
+    this.#start = 0;
+    this.#end = length;
+  }
+}
+
+function withRoom(column: Float64Array, slots: number): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(slots);
+  larger.set(column);
+  return larger;
+}
+
+/** The first index whose value is at least `at`. */
+export function lowerBound(column: ArrayLike<number>, at: number): number {
+  let low = 0;
+  let high = column.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((column[middle] ?? Infinity) < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

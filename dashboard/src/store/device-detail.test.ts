@@ -1,0 +1,105 @@
+import { expect, test } from "vitest";
+import type { WindowResult } from "../../../domain/window-result.ts";
+import type { SeriesAnswer } from "../../../platform/history.ts";
+import { rangeById } from "../lib/ranges.ts";
+import { CHART_POINTS, createDeviceDetail, type LoadSeries } from "./device-detail.ts";
+import { createFrame } from "./frame.ts";
+
+const HOUR_US = 3_600_000_000;
+const EMPTY: SeriesAnswer = { atUs: [], min: [], max: [], avg: [], count: [] };
+
+/** A store that holds one reading an hour. */
+const hourly: LoadSeries = async ({ fromUs, toUs }) => {
+  const atUs: number[] = [];
+  for (let us = Math.ceil(fromUs / HOUR_US) * HOUR_US; us < toUs; us += HOUR_US) atUs.push(us);
+  const ones = atUs.map(() => 1);
+  return { atUs, min: ones, max: ones, avg: ones, count: ones };
+};
+
+function open(loadSeries: LoadSeries, range?: string) {
+  return createDeviceDetail({
+    device: "a",
+    range: rangeById(range),
+    frame: createFrame((run) => run()),
+    loadSeries,
+  });
+}
+
+test("without a wish, the pace of the readings chooses the range", async () => {
+  const detail = open(hourly);
+  detail.readings([{ metric: "t", atUs: 1_000 * HOUR_US, value: 5 }]);
+  await expect.poll(() => detail.historyState.value).toBe("loaded");
+  expect(detail.range.value?.id).toBe("7d");
+  const points = detail.metrics.value[0]?.points;
+  // Seven days, of which the newest reading ends the last.
+  expect(points?.length).toBe(7 * 24);
+  expect(points?.newest).toBe(1_000 * HOUR_US);
+  detail.close();
+});
+
+test("live readings that came while the past was asked for stay", async () => {
+  let answer: (series: SeriesAnswer) => void = () => {};
+  const detail = open(() => new Promise((resolve) => (answer = resolve)), "1h");
+  detail.readings([{ metric: "t", atUs: 100, value: 5 }]);
+  detail.readings([{ metric: "t", atUs: 200, value: 6 }]);
+  answer({ atUs: [50, 100], min: [4, 5], max: [4, 5], avg: [4, 5], count: [1, 1] });
+  await expect.poll(() => detail.historyState.value).toBe("loaded");
+  expect([...(detail.metrics.value[0]?.points.view().at ?? [])]).toEqual([50, 100, 200]);
+});
+
+test("charts go on with live readings when the past cannot be read", async () => {
+  const detail = open(async () => {
+    throw new Error("storage is away");
+  });
+  detail.readings([{ metric: "t", atUs: HOUR_US, value: 5 }]);
+  await expect.poll(() => detail.historyState.value).toBe("unavailable");
+  detail.readings([{ metric: "t", atUs: 2 * HOUR_US, value: 6 }]);
+  expect(detail.metrics.value[0]?.points.length).toBe(2);
+  expect(detail.range.value).toBeDefined();
+});
+
+test("a chart that outgrew its buffer asks again", async () => {
+  let asked = 0;
+  const detail = open(async () => {
+    asked++;
+    return EMPTY;
+  }, "24h");
+  for (let at = 1; at <= CHART_POINTS + 1; at++) detail.readings([{ metric: "t", atUs: at, value: at }]);
+  await expect.poll(() => asked).toBeGreaterThan(0);
+  expect(detail.metrics.value[0]?.points.length).toBe(CHART_POINTS);
+});
+
+test("words are kept as changes", () => {
+  const detail = open(hourly, "1h");
+  for (const [atUs, value] of [
+    [1, "N"],
+    [2, "N"],
+    [3, "NW"],
+    [2, "late"],
+    [4, true],
+  ] as const) {
+    detail.readings([{ metric: "wd", atUs, value }]);
+  }
+  expect(detail.metrics.value[0]?.words.map(({ word }) => word)).toEqual(["N", "NW", "true"]);
+});
+
+test("windows stand by time, and a correction replaces what it corrects", () => {
+  const detail = open(hourly, "1h");
+  const result = (startUs: number, revision: number, avg: number, device = "a"): WindowResult => ({
+    rule: "r",
+    labels: { device, metric: "t" },
+    startUs,
+    endUs: startUs + 10,
+    revision,
+    aggregates: { avg },
+  });
+  detail.windowResults([result(10, 0, 1), result(30, 0, 3), result(20, 0, 2), result(10, 1, 9), result(10, 0, 1)]);
+  detail.windowResults([result(40, 0, 4, "another")]);
+  const [track, ...rest] = [...detail.windows()];
+  expect(rest).toEqual([]);
+  expect(track?.results.map(({ startUs, aggregates }) => [startUs, aggregates.avg])).toEqual([
+    [10, 9],
+    [20, 2],
+    [30, 3],
+  ]);
+});

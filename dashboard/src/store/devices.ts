@@ -1,0 +1,201 @@
+import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { DeviceItem } from "../../../dashboard-feed/protocol.ts";
+import type { SeriesAnswer } from "../../../platform/history.ts";
+import { EventClock } from "../lib/event-clock.ts";
+import { SeriesBuffer } from "../lib/series-buffer.ts";
+import type { Frame } from "./frame.ts";
+
+export const DEVICES_MAX = 2_000;
+export const SPARK_POINTS = 72;
+const METRICS_MAX = 100;
+
+export interface DeviceEntry {
+  readonly name: string;
+  readonly item: ReadonlySignal<DeviceItem>;
+  /** The last values of each numeric metric that came by, for the small charts. */
+  readonly sparks: ReadonlyMap<string, SeriesBuffer>;
+  /** Newest observation time of any of its metrics. */
+  newestUs(): number;
+}
+
+export interface MetricCount {
+  readonly metric: string;
+  readonly devices: number;
+}
+
+export interface DeviceStore {
+  /** By site, then by name. Changes only when a device joins or leaves. */
+  readonly list: ReadonlySignal<readonly DeviceEntry[]>;
+  /** Whether the first snapshot is there. */
+  readonly loaded: ReadonlySignal<boolean>;
+  /** Devices beyond what the page keeps. */
+  readonly overflow: ReadonlySignal<number>;
+  /** Numeric metrics, those of most devices first. */
+  readonly metrics: ReadonlySignal<readonly MetricCount[]>;
+  readonly clock: EventClock;
+  get(name: string): DeviceEntry | undefined;
+  snapshot(items: readonly DeviceItem[]): void;
+  update(items: readonly DeviceItem[]): void;
+  /** Puts older values in front of a small chart. */
+  fill(device: string, metric: string, answer: SeriesAnswer): void;
+}
+
+interface Entry extends DeviceEntry {
+  readonly item: Signal<DeviceItem>;
+  readonly sparks: Map<string, SeriesBuffer>;
+  pending: DeviceItem;
+}
+
+/** Devices and their last values. Values are kept as they come; the page hears of them once a frame. */
+export function createDeviceStore(options: {
+  readonly frame: Frame;
+  readonly nowUs: () => number;
+  /** Runs a task once the pieces of a long snapshot have had time to come in. */
+  readonly settled: (task: () => void) => void;
+}): DeviceStore {
+  const { frame, nowUs, settled } = options;
+  const entries = new Map<string, Entry>();
+  const overflowing = new Set<string>();
+  const list = signal<readonly DeviceEntry[]>([]);
+  const loaded = signal(false);
+  const overflow = signal(0);
+  const metrics = signal<readonly MetricCount[]>([]);
+  const clock = new EventClock();
+  const dirty = new Set<Entry>();
+  let membersChanged = false;
+  let ready = false;
+  let unconfirmed = new Set<string>();
+
+  function flush(): void {
+    for (const entry of dirty) entry.item.value = entry.pending;
+    dirty.clear();
+    if (membersChanged) {
+      list.value = [...entries.values()].sort(bySiteThenName);
+      metrics.value = countMetrics(entries.values());
+      overflow.value = overflowing.size;
+      membersChanged = false;
+    }
+    loaded.value = ready;
+  }
+
+  function prune(): void {
+    for (const name of unconfirmed) membersChanged = entries.delete(name) || membersChanged;
+    unconfirmed.clear();
+    frame(flush);
+  }
+
+  function apply(item: DeviceItem): void {
+    unconfirmed.delete(item.device);
+    const known = entries.get(item.device);
+    if (known === undefined && entries.size >= DEVICES_MAX) {
+      // The set is bounded as well; beyond it "and more" is all the page says.
+      if (overflowing.size < DEVICES_MAX) overflowing.add(item.device);
+      membersChanged = true;
+      return;
+    }
+    const entry = known ?? createEntry(item);
+    if (known === undefined) {
+      entries.set(item.device, entry);
+      membersChanged = true;
+    } else if (sizeOf(item.metrics) > sizeOf(entry.pending.metrics)) {
+      membersChanged = true;
+    }
+    entry.pending = merge(entry.pending, item);
+    remember(entry, item);
+    dirty.add(entry);
+    clock.observe(newestOf(item), nowUs());
+  }
+
+  return {
+    list,
+    loaded,
+    overflow,
+    metrics,
+    clock,
+    get: (name) => entries.get(name),
+    snapshot(items) {
+      unconfirmed = new Set(entries.keys());
+      overflowing.clear();
+      for (const item of items) apply(item);
+      // A long snapshot goes on in updates: what is gone shows only after them.
+      settled(prune);
+      ready = true;
+      frame(flush);
+    },
+    update(items) {
+      for (const item of items) apply(item);
+      frame(flush);
+    },
+    fill(device, metric, answer) {
+      const entry = entries.get(device);
+      const spark = entry?.sparks.get(metric);
+      if (entry === undefined || spark === undefined) return;
+      answer.atUs.forEach((atUs, index) => {
+        spark.push(atUs, answer.avg[index] ?? Number.NaN);
+      });
+      entry.pending = { ...entry.pending };
+      dirty.add(entry);
+      frame(flush);
+    },
+  };
+}
+
+function createEntry(item: DeviceItem): Entry {
+  const current = signal(item);
+  return {
+    name: item.device,
+    item: current,
+    sparks: new Map(),
+    pending: item,
+    newestUs: () => newestOf(current.value),
+  };
+}
+
+/** The feed may send only what changed of a device; what it leaves out still holds. */
+function merge(before: DeviceItem, item: DeviceItem): DeviceItem {
+  if (before === item) return item;
+  return { ...item, metrics: { ...before.metrics, ...item.metrics } };
+}
+
+function remember(entry: Entry, item: DeviceItem): void {
+  for (const [metric, { atUs, value }] of Object.entries(item.metrics)) {
+    if (typeof value !== "number") continue;
+    let spark = entry.sparks.get(metric);
+    if (spark === undefined) {
+      if (entry.sparks.size >= METRICS_MAX) continue;
+      spark = new SeriesBuffer(SPARK_POINTS);
+      entry.sparks.set(metric, spark);
+    }
+    spark.push(atUs, value);
+  }
+}
+
+function newestOf(item: DeviceItem): number {
+  let newestUs = -Infinity;
+  for (const { atUs } of Object.values(item.metrics)) newestUs = Math.max(newestUs, atUs);
+  return newestUs;
+}
+
+function sizeOf(metrics: object): number {
+  return Object.keys(metrics).length;
+}
+
+const collator = new Intl.Collator("en", { numeric: true });
+
+function bySiteThenName(a: Entry, b: Entry): number {
+  const site = collator.compare(a.pending.tags.site ?? "", b.pending.tags.site ?? "");
+  return site === 0 ? collator.compare(a.name, b.name) : site;
+}
+
+function countMetrics(entries: Iterable<Entry>): readonly MetricCount[] {
+  const counts = new Map<string, number>();
+  for (const { pending } of entries) {
+    for (const [metric, { value }] of Object.entries(pending.metrics)) {
+      if (typeof value === "number") counts.set(metric, (counts.get(metric) ?? 0) + 1);
+    }
+  }
+  return [...counts]
+    .map(([metric, devices]) => ({ metric, devices }))
+    .sort((a, b) => b.devices - a.devices || collator.compare(a.metric, b.metric))
+    .slice(0, METRICS_MAX);
+}

@@ -1,0 +1,88 @@
+import { type ReadonlySignal, signal } from "@preact/signals";
+import type { StatsItem } from "../../../dashboard-feed/protocol.ts";
+import { createRateTracker } from "../lib/rates.ts";
+import { SeriesBuffer } from "../lib/series-buffer.ts";
+import type { Frame } from "./frame.ts";
+
+const HISTORY_POINTS = 90;
+
+/** The stations of a reading's way, in order, and the counter that passes each. */
+export const RATES = {
+  messages: "weir_ingest_messages_total",
+  readings: "weir_ingest_readings_total",
+  windows: "weir_processor_windows_total",
+  alerts: "weir_processor_alerts_total",
+  stored: "weir_storage_points_total",
+  deadLetters: "weir_ingest_dead_letters_total",
+  processed: "weir_processor_readings_total",
+  broker: "weir_broker_messages_total",
+} as const;
+export type RateName = keyof typeof RATES;
+
+export interface Figures {
+  readonly rates: Readonly<Record<RateName, number | undefined>>;
+  readonly deadLetters: number | undefined;
+  readonly deadLettersByReason: ReadonlyMap<string, number>;
+  readonly storageLag: number | undefined;
+  readonly feedClients: number | undefined;
+  readonly brokerClients: number | undefined;
+}
+
+export interface StatsStore {
+  /** Undefined until a process has reported. */
+  readonly figures: ReadonlySignal<Figures | undefined>;
+  /** The rates of the last minute and a half, per station. */
+  readonly history: Readonly<Record<RateName, SeriesBuffer>>;
+  add(items: readonly StatsItem[]): void;
+}
+
+export function createStatsStore(frame: Frame): StatsStore {
+  const tracker = createRateTracker();
+  const figures = signal<Figures | undefined>(undefined);
+  const history = eachRate(() => new SeriesBuffer(HISTORY_POINTS));
+  let newestUs = 0;
+
+  function flush(): void {
+    figures.value = {
+      rates: eachRate((name) => tracker.rate(RATES[name])),
+      // A counter with labels is absent until it first counts: an edge that reports without it has refused nothing.
+      deadLetters: tracker.total(RATES.deadLetters) ?? (tracker.total(RATES.messages) === undefined ? undefined : 0),
+      deadLettersByReason: tracker.byLabel(RATES.deadLetters, "reason"),
+      storageLag: tracker.total("weir_storage_lag_messages"),
+      feedClients: tracker.total("weir_feed_clients"),
+      brokerClients: tracker.total("weir_broker_clients"),
+    };
+  }
+
+  return {
+    figures,
+    history,
+    add(items) {
+      if (items.length === 0) return;
+      for (const item of items) {
+        tracker.add(item);
+        newestUs = Math.max(newestUs, item.atUs);
+      }
+      // Several processes report at slightly different instants: one point a second for all of them.
+      const secondUs = Math.floor(newestUs / 1_000_000) * 1_000_000;
+      eachRate((name) => {
+        const rate = tracker.rate(RATES[name]);
+        if (rate !== undefined) history[name].push(secondUs, rate);
+      });
+      frame(flush);
+    },
+  };
+}
+
+function eachRate<Value>(make: (name: RateName) => Value): Record<RateName, Value> {
+  return {
+    messages: make("messages"),
+    readings: make("readings"),
+    windows: make("windows"),
+    alerts: make("alerts"),
+    stored: make("stored"),
+    deadLetters: make("deadLetters"),
+    processed: make("processed"),
+    broker: make("broker"),
+  };
+}

@@ -1,0 +1,140 @@
+import { expect, test } from "vitest";
+import { decodeJson, decodeValue, type PayloadRules } from "./payload.ts";
+
+const rules: PayloadRules = {
+  timestampField: undefined,
+  timestampUnit: "auto",
+  wants: () => true,
+  readingsMax: 10,
+  nestingMax: 3,
+  textBytesMax: 20,
+};
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function json(text: string, over: Partial<PayloadRules> = {}) {
+  const readings: [string, unknown, number | undefined][] = [];
+  const problem = decodeJson(bytes(text), { ...rules, ...over }, (...reading) => readings.push(reading));
+  return { readings, problem };
+}
+
+function value(text: string) {
+  const readings: [string, unknown, number | undefined][] = [];
+  const problem = decodeValue(bytes(text), "m", rules, (...reading) => readings.push(reading));
+  return { readings, problem };
+}
+
+const AT = 1_763_769_600_000_000;
+
+test.each([
+  [
+    "an object",
+    '{"t": 21.5, "on": true, "mode": "eco"}',
+    [
+      ["t", 21.5, undefined],
+      ["on", true, undefined],
+      ["mode", "eco", undefined],
+    ],
+  ],
+  ["milliseconds", '{"ts": 1763769600000, "t": 1}', [["t", 1, AT]]],
+  ["seconds", '{"timestamp": 1763769600, "t": 1}', [["t", 1, AT]]],
+  ["microseconds", '{"time": 1763769600000001, "t": 1}', [["t", 1, AT + 1]]],
+  ["nanoseconds as text", '{"ts": "1763769600000001999", "t": 1}', [["t", 1, AT + 1]]],
+  ["ISO 8601", '{"ts": "2025-11-22T00:00:00.000001Z", "t": 1}', [["t", 1, AT + 1]]],
+  ["ISO 8601 with an offset", '{"ts": "2025-11-22T05:30:00+0530", "t": 1}', [["t", 1, AT]]],
+  ["ISO 8601 without an offset is UTC", '{"ts": "2025-11-22 00:00", "t": 1}', [["t", 1, AT]]],
+  [
+    "nested",
+    '{"a": {"b": 1, "c": {"d": 2}}}',
+    [
+      ["a.b", 1, undefined],
+      ["a.c.d", 2, undefined],
+    ],
+  ],
+  [
+    "arrays inside",
+    '{"acc": [1, 2]}',
+    [
+      ["acc.0", 1, undefined],
+      ["acc.1", 2, undefined],
+    ],
+  ],
+  [
+    "a batch",
+    '[{"ts": 1763769600, "t": 1}, {"ts": 1763769601, "t": 2}]',
+    [
+      ["t", 1, AT],
+      ["t", 2, AT + 1e6],
+    ],
+  ],
+  ["null is no reading", '{"t": null, "h": 5}', [["h", 5, undefined]]],
+  ["nothing", "{}", []],
+])("JSON: %s", (_name, text, expected) => {
+  expect(json(text)).toEqual({ readings: expected, problem: undefined });
+});
+
+test("a configured time field, also a nested one, is no metric", () => {
+  const { readings } = json('{"meta": {"at": 1763769600}, "t": 1, "ts": 5}', { timestampField: "meta.at" });
+  expect(readings).toEqual([
+    ["t", 1, AT],
+    ["ts", 5, AT],
+  ]);
+});
+
+test("only wanted metrics are taken", () => {
+  expect(json('{"t": 1, "h": 2}', { wants: (metric) => metric === "h" }).readings).toEqual([["h", 2, undefined]]);
+});
+
+test.each([
+  ["cut short", '{"t": 21.', "bad-payload", 9],
+  ["with a stray character", '{"é": 1, x}', "bad-payload", 10],
+  ["a number", "5", "bad-payload", undefined],
+  ["a bad element", '[{"t": 1}, 7]', "bad-payload", undefined],
+  ["a word for a time", '{"ts": "yesterday", "t": 1}', "bad-timestamp", undefined],
+  ["a time out of range", '{"ts": 1e300, "t": 1}', "bad-timestamp", undefined],
+  ["a number too large", '{"t": 1e999}', "bad-payload", undefined],
+  ["too deep", '{"a": {"b": {"c": {"d": 1}}}}', "too-large", undefined],
+  ["too many", `[${Array.from({ length: 11 }, () => '{"t": 1}').join()}]`, "too-large", undefined],
+  ["too long a text", `{"t": "${"x".repeat(21)}"}`, "too-large", undefined],
+])("JSON %s becomes a problem", (_name, text, reason, position) => {
+  expect(json(text).problem).toMatchObject({
+    reason,
+    detail: expect.stringMatching(/./),
+    ...(position ? { position } : {}),
+  });
+});
+
+test("what is right in a message with something wrong is still taken", () => {
+  expect(json('[{"t": 1}, 7, {"t": 3}]').readings).toEqual([
+    ["t", 1, undefined],
+    ["t", 3, undefined],
+  ]);
+});
+
+test("bytes that are no UTF-8", () => {
+  const problem = decodeJson(new Uint8Array([0x7b, 0xff]), rules, () => {});
+  expect(problem).toMatchObject({ reason: "bad-payload" });
+  expect(decodeValue(new Uint8Array([0xff, 0xfe]), "m", rules, () => {})).toMatchObject({ reason: "bad-payload" });
+});
+
+test.each([
+  ["21.5", 21.5],
+  [" -3e2\n", -300],
+  ["true", true],
+  ["FALSE", false],
+  ["open", "open"],
+  ['"21"', "21"],
+  ["0x10", "0x10"],
+  ["NaN", "NaN"],
+])("value %j", (text, expected) => {
+  expect(value(text)).toEqual({ readings: [["m", expected, undefined]], problem: undefined });
+});
+
+test("a value with its time", () => {
+  expect(value('{"value": 21.5, "ts": 1763769600000}').readings).toEqual([["m", 21.5, AT]]);
+  expect(value('{"v": 1}').problem).toMatchObject({ reason: "bad-payload" });
+  expect(value("").readings).toEqual([]);
+  expect(value("a\u0000b").problem).toMatchObject({ reason: "bad-payload" });
+});

@@ -15,7 +15,7 @@ export interface Log {
   read(query: ReadQuery): LogReader;
   /** The newest message of a subject (no wildcards). */
   lastFor(stream: StreamName, subject: string): Promise<LogMessage | undefined>;
-  /** What the stream holds now; `messages` counts only `subjects` when given. */
+  /** What the stream holds now. */
   bounds(stream: StreamName): Promise<StreamBounds>;
   /** The largest payload that `append` takes, in bytes. */
   readonly payloadBytesMax: number;
@@ -65,6 +65,7 @@ export interface ReadQuery {
 export type ReadFrom =
   | { readonly kind: "sequence"; readonly sequence: number }
   | { readonly kind: "first" }
+  /** From about when the reading starts; for an exact place use `bounds` and a sequence. */
   | { readonly kind: "new" }
   | { readonly kind: "time"; readonly atUs: number }
   /** The newest message of each subject, then live. */

@@ -7,7 +7,7 @@ import { delimiter, join } from "node:path";
 import pino from "pino";
 import { findNatsServer } from "../../dist/platform/nats-server/find-binary.js";
 
-const cache = process.env.WEIR_CACHE_DIR ?? join(homedir(), ".cache", "weir", "bin");
+const cache = join(process.env.WEIR_CACHE_DIR ?? join(homedir(), ".cache", "weir"), "bin");
 const INFLUX_VERSION = "2.9.1";
 
 function say(line) {

@@ -1,0 +1,20 @@
+/** An address that a service should listen on is taken. Trying again helps only once the other program is gone. */
+export class PortInUseError extends Error {
+  override readonly name = "PortInUseError";
+  readonly host: string;
+  readonly port: number;
+
+  constructor(options: {
+    /** What wanted to listen: `the MQTT broker`. */
+    readonly what: string;
+    readonly host: string;
+    readonly port: number;
+    /** How to choose another port: `--mqtt-port or WEIR_MQTT_PORT`. */
+    readonly setting: string;
+  }) {
+    const { what, host, port, setting } = options;
+    super(`${what} cannot listen on ${host}:${port}: another program does. Choose another port with ${setting}.`);
+    this.host = host;
+    this.port = port;
+  }
+}

@@ -1,0 +1,134 @@
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { Appender } from "./jetstream-append.ts";
+import { createNatsBus } from "./jetstream-bus.ts";
+import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
+import { JetStreamReader } from "./jetstream-read.ts";
+import { getMessage, instantUs, openBlobs, openRecords } from "./jetstream-stores.ts";
+import { type Durability, type Log, LogClosedError, type StreamBounds, TooLargeError } from "./port.ts";
+import { ensureStreams, type Retentions } from "./streams.ts";
+import { streamOf } from "./subject-match.ts";
+
+/** What headers may add to a payload: an id, an expected sequence. */
+const HEADER_BYTES_MAX = 1_024;
+/** As JetStream's default. Ids cost the server memory for this long. */
+const DUPLICATE_WINDOW_MS = 120_000;
+const CLOSE_GRACE_MS = 2_000;
+
+export interface JetStreamLogOptions extends ConnectionOptions {
+  /** Of the readings stream; subjects are `readings.0` to `readings.<partitions - 1>`. */
+  readonly partitions: number;
+  readonly retention: Retentions;
+  readonly replicas?: number;
+  /** What the one who started the server knows about it. */
+  readonly knownDurability?: Durability;
+  readonly payloadBytesMax?: number;
+  readonly duplicateWindowMs?: number;
+}
+
+/** Waits until the server answers, creates what is missing there, and gives the log on it. */
+export async function connectJetStreamLog(options: JetStreamLogOptions): Promise<Log> {
+  const connection = await openConnection(options);
+  try {
+    return await openLog(connection, options);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function openLog(connection: Connection, options: JetStreamLogOptions): Promise<Log> {
+  const { nc, logger } = connection;
+  const { replicas = 1, duplicateWindowMs = DUPLICATE_WINDOW_MS } = options;
+  const jsm = await connection.retrying("asking NATS for JetStream", () => jetstreamManager(nc));
+  const js = jetstream(nc);
+  const serverVersion = nc.info?.version ?? "0";
+  const streamsOptions = { retention: options.retention, replicas, duplicateWindowMs, serverVersion, logger };
+  const ends = await connection.retrying("creating the streams", () => ensureStreams(jsm, streamsOptions));
+
+  const newest = (stream: string, subject: string) => getMessage(jsm, connection, stream, { last_by_subj: subject });
+  const appender = new Appender({
+    connection,
+    duplicateWindowMs,
+    firstAfter: (subject, sequence) =>
+      getMessage(jsm, connection, streamNameOf(subject), { seq: sequence + 1, next_by_subj: subject }),
+    endAtStart: (subject) => ends.get(streamNameOf(subject)) ?? 0,
+  });
+  appender.start();
+  const records = await connection.retrying("opening the records", () =>
+    openRecords(js, replicas, (message) => appender.append(message), newest),
+  );
+  const blobs = await connection.retrying("opening the blobs", () => openBlobs(js, replicas, connection));
+  const serverBytesMax = (nc.info?.max_payload ?? 1_048_576) - HEADER_BYTES_MAX;
+  const payloadBytesMax = Math.min(serverBytesMax, options.payloadBytesMax ?? serverBytesMax);
+  const readers = new Set<JetStreamReader>();
+
+  function checkOpen(): void {
+    if (connection.isClosed()) throw new LogClosedError("the log is closed");
+  }
+
+  return {
+    payloadBytesMax,
+    durability: options.knownDurability ?? (replicas > 1 ? "replicated" : "unknown"),
+    records,
+    blobs,
+    bus: createNatsBus(connection),
+    healthy: () => connection.isUp() && appender.prompt(),
+    async append(message) {
+      streamOf(message.subject);
+      if (message.payload.length > payloadBytesMax) {
+        throw new TooLargeError(`${message.payload.length} bytes for ${message.subject}, at most ${payloadBytesMax}`);
+      }
+      return await appender.append(message);
+    },
+    read(query) {
+      checkOpen();
+      const reader: JetStreamReader = new JetStreamReader(connection, jsm, query, () => readers.delete(reader));
+      readers.add(reader);
+      reader.start();
+      return reader;
+    },
+    async lastFor(stream, subject) {
+      checkOpen();
+      const message = await newest(stream, subject);
+      if (message === undefined) return undefined;
+      const { id: _, ...kept } = message;
+      return kept;
+    },
+    async bounds(stream) {
+      checkOpen();
+      return await connection.retrying(`asking for ${stream}`, async () =>
+        boundsOf((await jsm.streams.info(stream)).state),
+      );
+    },
+    async close() {
+      if (connection.isClosed()) return;
+      await appender.close(CLOSE_GRACE_MS);
+      await Promise.all([...readers].map((reader) => reader.close()));
+      await connection.close();
+    },
+  };
+}
+
+interface StreamState {
+  readonly first_seq: number;
+  readonly last_seq: number;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly first_ts: string;
+  readonly last_ts: string;
+}
+
+function boundsOf(state: StreamState): StreamBounds {
+  return {
+    firstSequence: Math.max(1, state.first_seq),
+    lastSequence: state.last_seq,
+    messages: state.messages,
+    bytes: state.bytes,
+    firstAtUs: instantUs(state.first_ts),
+    lastAtUs: instantUs(state.last_ts),
+  };
+}
+
+function streamNameOf(subject: string): string {
+  return subject.startsWith("$KV.") ? `KV_${subject.split(".")[1]}` : streamOf(subject);
+}

@@ -1,0 +1,141 @@
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  StoreCompression,
+  type StreamConfig,
+  type StreamInfo,
+} from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
+import type { Logger } from "pino";
+import { STREAMS, type StreamName } from "../../domain/subjects.ts";
+import { subjectsOf } from "./subject-match.ts";
+
+/** What a stream keeps: the newest, up to an age and a size. */
+export interface Retention {
+  readonly maxAgeMs: number;
+  readonly maxBytes: number;
+}
+
+export interface Retentions {
+  readonly readings: Retention;
+  readonly windows: Retention;
+  readonly alerts: Retention;
+  readonly deadLetters: Retention;
+}
+
+export interface StreamsOptions {
+  readonly retention: Retentions;
+  readonly replicas: number;
+  readonly duplicateWindowMs: number;
+  readonly serverVersion: string;
+  readonly logger: Logger;
+}
+
+const MAX_BYTES_MIN = 64 * 1_048_576;
+const STREAM_NOT_FOUND = 10059;
+const STREAM_NAME_IN_USE = 10058;
+const INSUFFICIENT_STORAGE = 10047;
+
+type WantedConfig = Partial<StreamConfig> & { readonly name: StreamName; readonly max_bytes: number };
+
+/**
+ * Creates the streams, or brings them to what is wanted, and says where the server gave something else. Resolves to
+ * the newest sequence of each.
+ */
+export async function ensureStreams(
+  jsm: JetStreamManager,
+  options: StreamsOptions,
+): Promise<ReadonlyMap<string, number>> {
+  const ends = new Map<string, number>();
+  for (const name of STREAMS) {
+    const wanted = wantedConfig(name, options);
+    const given = await ensureStream(jsm, wanted, options.logger);
+    reportDifferences(wanted, given.config, options.logger);
+    ends.set(name, given.state.last_seq);
+  }
+  return ends;
+}
+
+function wantedConfig(name: StreamName, options: StreamsOptions): WantedConfig {
+  const { duplicateWindowMs } = options;
+  const { maxAgeMs, maxBytes } = retentionOf(name, options.retention);
+  return {
+    name,
+    subjects: [subjectsOf(name)],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.Old,
+    max_age: nanos(maxAgeMs),
+    max_bytes: maxBytes,
+    num_replicas: options.replicas,
+    // The server refuses a window longer than the messages live.
+    duplicate_window: nanos(maxAgeMs > 0 ? Math.min(duplicateWindowMs, maxAgeMs) : duplicateWindowMs),
+    allow_direct: true,
+    ...(isAtLeast(options.serverVersion, 2, 10) ? { compression: StoreCompression.S2 } : {}),
+  };
+}
+
+function retentionOf(name: StreamName, retentions: Retentions): Retention {
+  switch (name) {
+    case "READINGS":
+      return retentions.readings;
+    case "WINDOWS":
+      return retentions.windows;
+    case "ALERTS":
+      return retentions.alerts;
+    case "DEADLETTERS":
+      return retentions.deadLetters;
+  }
+}
+
+async function ensureStream(jsm: JetStreamManager, wanted: WantedConfig, logger: Logger): Promise<StreamInfo> {
+  let config = wanted;
+  for (;;) {
+    try {
+      return await addOrUpdate(jsm, config);
+    } catch (error) {
+      const half = Math.floor(config.max_bytes / 2);
+      if (errorCode(error) !== INSUFFICIENT_STORAGE || half < MAX_BYTES_MIN) throw error;
+      // The server reserves max_bytes of its disk; a small disk keeps less rather than nothing.
+      logger.warn(`NATS has no room for ${config.max_bytes} bytes of ${config.name}; asking for ${half}`);
+      config = { ...config, max_bytes: half };
+    }
+  }
+}
+
+async function addOrUpdate(jsm: JetStreamManager, config: WantedConfig): Promise<StreamInfo> {
+  try {
+    await jsm.streams.info(config.name);
+  } catch (error) {
+    if (errorCode(error) !== STREAM_NOT_FOUND) throw error;
+    try {
+      return await jsm.streams.add(config);
+    } catch (addError) {
+      // Another gateway was faster, with other settings.
+      if (errorCode(addError) !== STREAM_NAME_IN_USE) throw addError;
+    }
+  }
+  return await jsm.streams.update(config.name, config);
+}
+
+function reportDifferences(wanted: WantedConfig, given: StreamConfig, logger: Logger): void {
+  const keys = ["max_age", "max_bytes", "duplicate_window", "allow_direct", "compression", "num_replicas", "storage"];
+  const got = new Map<string, unknown>(Object.entries(given));
+  for (const [key, value] of Object.entries(wanted)) {
+    if (keys.includes(key) && got.get(key) !== value) {
+      logger.warn(`stream ${wanted.name} has ${key} ${got.get(key)}, asked for ${value}`);
+    }
+  }
+}
+
+export function errorCode(error: unknown): number {
+  return error instanceof JetStreamApiError ? error.code : 0;
+}
+
+export function isAtLeast(version: string, major: number, minor: number): boolean {
+  const [gotMajor = 0, gotMinor = 0] = version.split(".").map(Number);
+  return gotMajor > major || (gotMajor === major && gotMinor >= minor);
+}

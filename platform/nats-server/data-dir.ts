@@ -1,0 +1,129 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import type { Durability } from "../log/port.ts";
+
+const PRIVATE = 0o600;
+const LOG_TAIL_BYTES = 2_000;
+
+/** What is known about the server of a data directory, kept in its `nats.json`. */
+export interface ServerRecord {
+  readonly pid: number;
+  readonly port: number;
+  readonly token: string;
+  readonly version: string;
+  readonly binary: string;
+  readonly durability: Durability;
+}
+
+export interface DataDir {
+  readonly configPath: string;
+  readonly logPath: string;
+  /** Writes the server's configuration; it lets in who has the token, from this machine only. */
+  writeConfig(server: Pick<ServerRecord, "port" | "token" | "durability">): Promise<void>;
+  readRecord(): Promise<ServerRecord | undefined>;
+  writeRecord(record: ServerRecord): Promise<void>;
+  removeRecord(): Promise<void>;
+  /** The end of the server's own log, to say why it did not start. */
+  logTail(): Promise<string>;
+}
+
+export function newToken(): string {
+  return randomBytes(24).toString("hex");
+}
+
+export async function openDataDir(path: string): Promise<DataDir> {
+  const directory = resolve(path);
+  await mkdir(directory, { recursive: true });
+  const configPath = join(directory, "nats.conf");
+  const logPath = join(directory, "nats.log");
+  const recordPath = join(directory, "nats.json");
+  return {
+    configPath,
+    logPath,
+    async writeConfig({ port, token, durability }) {
+      const lines = [
+        "# Written by Weir at each start.",
+        `server_name: ${JSON.stringify(`weir-${port}`)}`,
+        `listen: "127.0.0.1:${port}"`,
+        `authorization { token: ${JSON.stringify(token)} }`,
+        `log_file: ${JSON.stringify(logPath)}`,
+        "logfile_size_limit: 16MB",
+        "jetstream {",
+        `  store_dir: ${JSON.stringify(join(directory, "nats"))}`,
+        ...(durability === "synced" ? ["  sync_interval: always"] : []),
+        "}",
+      ];
+      await replaceFile(configPath, `${lines.join("\n")}\n`);
+    },
+    async readRecord() {
+      try {
+        return parseRecord(JSON.parse(await readFile(recordPath, "utf8")));
+      } catch {
+        // Missing, or cut off by a crash: there is nothing to go by.
+        return undefined;
+      }
+    },
+    writeRecord: (record) => replaceFile(recordPath, `${JSON.stringify(record, undefined, 2)}\n`),
+    removeRecord: () => rm(recordPath, { force: true }),
+    logTail: () => tailOf(logPath),
+  };
+}
+
+/**
+ * Whether a process is the server of this data directory; undefined when the system does not tell. Its id alone says
+ * nothing: ids are used again. (A dead process that nobody has waited for has no command line.)
+ */
+export async function runsWithConfig(pid: number, configPath: string): Promise<boolean | undefined> {
+  if (!isAlive(pid)) return false;
+  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => commandFromPs(pid));
+  return command?.includes(configPath);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+async function commandFromPs(pid: number): Promise<string | undefined> {
+  try {
+    return (await promisify(execFile)("ps", ["-p", `${pid}`, "-o", "command="])).stdout;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseRecord(value: unknown): ServerRecord | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { pid, port, token, version, binary, durability } = value as Readonly<Record<string, unknown>>;
+  if (typeof pid !== "number" || !Number.isSafeInteger(pid) || pid <= 1) return undefined;
+  if (typeof port !== "number" || typeof token !== "string") return undefined;
+  if (typeof version !== "string" || typeof binary !== "string") return undefined;
+  return { pid, port, token, version, binary, durability: durability === "synced" ? "synced" : "stored" };
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  await rm(temporary, { force: true });
+  await writeFile(temporary, text, { mode: PRIVATE });
+  await rename(temporary, path);
+}
+
+async function tailOf(path: string): Promise<string> {
+  const file = await open(path, "r").catch(() => undefined);
+  if (file === undefined) return "";
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES));
+    await file.read(buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString("utf8").trim();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,57 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import type { Logger } from "pino";
+import { type BinarySource, defaultSources, PINNED_VERSION } from "./binary-sources.ts";
+
+const VERSION_TIMEOUT_MS = 10_000;
+
+export interface FoundBinary {
+  readonly path: string;
+  readonly version: string;
+}
+
+/** No source gave a server. Trying again helps only after one of them was mended. */
+export class NatsServerMissingError extends Error {
+  override readonly name = "NatsServerMissingError";
+}
+
+/** Asks the sources in order, saying what it does and why the one before gave nothing. */
+export async function findNatsServer(
+  logger: Logger,
+  sources: readonly BinarySource[] = defaultSources(),
+): Promise<FoundBinary> {
+  const reasons: string[] = [];
+  for (const source of sources) {
+    if (source.slow) logger.info(`no nats-server yet (${reasons.at(-1) ?? "first try"}); now: ${source.name}`);
+    try {
+      const path = await source.find();
+      const version = await versionOf(path);
+      if (!isWanted(version, source.minorMin))
+        throw new Error(`${path} is ${version}, older than 2.${source.minorMin}`);
+      logger.info(`using nats-server ${version} at ${path}`);
+      return { path, version };
+    } catch (error) {
+      reasons.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  const tried = sources.map((source, i) => `  - ${source.name}: ${reasons[i]}`).join("\n");
+  throw new NatsServerMissingError(
+    `Weir needs a NATS server and found none. Tried to\n${tried}\nTo mend it, do one of these and start again:\n` +
+      `  - put nats-server ${PINNED_VERSION} on PATH (https://github.com/nats-io/nats-server/releases),\n` +
+      "  - install Go, so that it can be built,\n" +
+      "  - on Debian or Ubuntu: apt-get install nats-server,\n" +
+      "  - run NATS with JetStream elsewhere and set WEIR_NATS_URL.",
+  );
+}
+
+async function versionOf(path: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: VERSION_TIMEOUT_MS });
+  const version = /v?(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+  if (version === undefined) throw new Error(`${path} does not tell its version: ${stdout.trim()}`);
+  return version;
+}
+
+function isWanted(version: string, minorMin: number): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 2 || (major === 2 && minor >= minorMin);
+}

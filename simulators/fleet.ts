@@ -1,0 +1,253 @@
+import mqtt, { type MqttClient } from "mqtt";
+import type { Logger } from "pino";
+import type { Clock } from "../platform/clock.ts";
+import type { Health, Service } from "../platform/service.ts";
+import type { FleetConfig } from "./config.ts";
+import { type ConnectionCounts, type ConnectionEvents, createConnectionEvents } from "./events.ts";
+import { createFleetDevice, type DeviceMessage, type FaultCounts, type FleetDevice } from "./fleet-device.ts";
+import { createRandom } from "./random.ts";
+
+export interface FleetDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+export interface FleetReport extends Readonly<ConnectionCounts>, Readonly<FaultCounts> {
+  readonly devices: number;
+  /** Messages handed to a connection, by quality of service, duplicates included. */
+  readonly sent: readonly [qos0: number, qos1: number, qos2: number];
+  readonly readings: number;
+  /** Messages of QoS 1 and 2 whose exchange with the broker is complete. */
+  readonly acknowledged: number;
+  /** Messages that were not sent because their connection had too many unfinished ones. */
+  readonly overflowed: number;
+  readonly ledgerOverflowed: number;
+}
+
+/** One reading that was handed to a connection. A duplicate has an entry of its own. */
+export interface LedgerEntry {
+  readonly device: string;
+  readonly metric: string;
+  readonly tsMs: number;
+  readonly value: number;
+  readonly qos: 0 | 1 | 2;
+  acknowledged: boolean;
+}
+
+export interface FleetService extends Service {
+  report(): FleetReport;
+  /** Empty unless the configuration asks for it. */
+  ledger(): readonly Readonly<LedgerEntry>[];
+  /** Resolves after `rounds`, when all is acknowledged, or after `stop`. */
+  readonly done: Promise<FleetReport>;
+}
+
+interface Connection {
+  readonly client: MqttClient;
+  inFlight: number;
+}
+
+const RECONNECT_MS = 1000;
+const END_MS_MAX = 1000;
+/** Devices of a fleet do not all speak at once: a round is spread over the interval in this many steps at most. */
+const STEPS_MAX = 20;
+
+/** Starts made-up devices that publish to `sensors/<site>/<device>/telemetry`. Resolves before they are connected. */
+export async function startFleet(config: FleetConfig, deps: FleetDeps): Promise<FleetService> {
+  const fleet = new Fleet(config, deps);
+  fleet.start();
+  return fleet;
+}
+
+class Fleet implements FleetService {
+  readonly name = "fleet";
+  readonly #config: FleetConfig;
+  readonly #deps: FleetDeps;
+  readonly #events: ConnectionEvents;
+  readonly #counts: ConnectionCounts & FaultCounts = {
+    connected: 0,
+    disconnected: 0,
+    refused: 0,
+    spikes: 0,
+    dropouts: 0,
+    silenced: 0,
+    skewed: 0,
+    duplicates: 0,
+    outOfOrder: 0,
+  };
+  readonly #sent: [number, number, number] = [0, 0, 0];
+  #readings = 0;
+  #acknowledged = 0;
+  #overflowed = 0;
+  #ledgerOverflowed = 0;
+  readonly #ledger: LedgerEntry[] = [];
+  #devices: FleetDevice[] = [];
+  #connections: Connection[] = [];
+  #stepTimer: NodeJS.Timeout | undefined;
+  #step = 0;
+  #finishing: Promise<void> | undefined;
+  readonly #done: Promise<FleetReport>;
+  #resolveDone: (report: FleetReport) => void = () => undefined;
+  #onSettled: () => void = () => undefined;
+
+  constructor(config: FleetConfig, deps: FleetDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#events = createConnectionEvents(deps.logger, this.#counts);
+    this.#done = new Promise((resolve) => {
+      this.#resolveDone = resolve;
+    });
+  }
+
+  get done(): Promise<FleetReport> {
+    return this.#done;
+  }
+
+  start(): void {
+    const { devices, connections, seed } = this.#config;
+    this.#devices = Array.from({ length: devices }, (_, i) => createFleetDevice(this.#config, i, this.#counts));
+    const random = createRandom(seed);
+    const run = crypto.randomUUID().slice(0, 8);
+    const wanted = connections === "per-device" ? devices : Math.min(connections, devices);
+    this.#connections = Array.from({ length: wanted }, (_, i) =>
+      // The pause differs per connection, or all would come back at the same moment.
+      this.#connect(`fleet-${run}-${i}`, Math.round(RECONNECT_MS * (0.5 + random.next()))),
+    );
+    this.#scheduleStep();
+  }
+
+  health(): Health {
+    const away = this.#connections.filter(({ client }) => !client.connected).length;
+    return away === 0 ? { ready: true, detail: "" } : { ready: false, detail: `${away} connections are down` };
+  }
+
+  report(): FleetReport {
+    return {
+      ...this.#counts,
+      devices: this.#devices.length,
+      sent: [...this.#sent],
+      readings: this.#readings,
+      acknowledged: this.#acknowledged,
+      overflowed: this.#overflowed,
+      ledgerOverflowed: this.#ledgerOverflowed,
+    };
+  }
+
+  ledger(): readonly Readonly<LedgerEntry>[] {
+    return this.#ledger;
+  }
+
+  async stop(): Promise<void> {
+    await this.#finish(this.#config.drainMs);
+  }
+
+  #connect(clientId: string, reconnectPeriod: number): Connection {
+    const { url, username, password } = this.#config;
+    const client = mqtt.connect(url, {
+      clientId,
+      clean: true,
+      reconnectPeriod,
+      reconnectOnConnackError: true,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+    });
+    let open = false;
+    let why = "connection closed";
+    client.on("connect", () => {
+      open = true;
+      this.#events.connectionOpened(clientId, 0);
+    });
+    client.on("error", (error) => {
+      why = error.message;
+      if ("code" in error && typeof error.code === "number") this.#events.connectionRefused(clientId, error.code);
+    });
+    client.on("close", () => {
+      if (open && this.#finishing === undefined) this.#events.connectionLost(clientId, why);
+      open = false;
+    });
+    return { client, inFlight: 0 };
+  }
+
+  #scheduleStep(): void {
+    const { intervalMs, devices } = this.#config;
+    const steps = Math.min(devices, STEPS_MAX);
+    this.#stepTimer = setTimeout(() => this.#takeStep(steps), intervalMs / steps);
+  }
+
+  #takeStep(steps: number): void {
+    const nowMs = Math.floor(this.#deps.clock.nowUs() / 1000);
+    for (let i = this.#step % steps; i < this.#devices.length; i += steps) {
+      for (const message of this.#devices[i]?.next(nowMs) ?? []) this.#send(i, message);
+    }
+    this.#step += 1;
+    if (this.#step === (this.#config.rounds ?? Number.POSITIVE_INFINITY) * steps) void this.#finish();
+    else this.#scheduleStep();
+  }
+
+  #send(index: number, { topic, qos, device, tsMs, values }: DeviceMessage): void {
+    const connection = this.#connections[index % this.#connections.length];
+    if (connection === undefined) return;
+    if (connection.inFlight >= this.#config.inFlightMax) {
+      this.#overflowed += 1;
+      return;
+    }
+    const entries = this.#enter({ device, tsMs, qos, values });
+    connection.inFlight += 1;
+    this.#sent[qos] += 1;
+    this.#readings += Object.keys(values).length;
+    connection.client.publish(topic, JSON.stringify({ ts: tsMs, ...values }), { qos }, (error) => {
+      connection.inFlight -= 1;
+      if (!error && qos > 0) {
+        this.#acknowledged += 1;
+        for (const entry of entries) entry.acknowledged = true;
+      }
+      if (connection.inFlight === 0) this.#onSettled();
+    });
+  }
+
+  #enter({ device, tsMs, qos, values }: Omit<DeviceMessage, "topic">): readonly LedgerEntry[] {
+    if (!this.#config.ledger) return [];
+    const entries: LedgerEntry[] = [];
+    for (const [metric, value] of Object.entries(values)) {
+      entries.push({ device, metric, tsMs, value, qos, acknowledged: false });
+    }
+    const room = this.#config.ledgerMax - this.#ledger.length;
+    this.#ledgerOverflowed += Math.max(0, entries.length - room);
+    this.#ledger.push(...entries.slice(0, room));
+    return entries;
+  }
+
+  /** Sends what is held back, waits for acknowledgements (for ever without a limit), and disconnects. */
+  #finish(drainMs?: number): Promise<void> {
+    if (drainMs !== undefined) setTimeout(() => this.#abandon(), drainMs).unref();
+    this.#finishing ??= this.#drainAndEnd();
+    return this.#finishing;
+  }
+
+  #abandon: () => void = () => undefined;
+
+  async #drainAndEnd(): Promise<void> {
+    clearTimeout(this.#stepTimer);
+    for (const [i, device] of this.#devices.entries()) for (const message of device.rest()) this.#send(i, message);
+    await new Promise<void>((resolve) => {
+      this.#abandon = resolve;
+      this.#onSettled = () => {
+        if (this.#connections.every(({ inFlight }) => inFlight === 0)) resolve();
+      };
+      this.#onSettled();
+    });
+    await Promise.all(this.#connections.map(endConnection));
+    const report = this.report();
+    this.#deps.logger.info({ report }, "the fleet ended");
+    this.#resolveDone(report);
+  }
+}
+
+/** Ends politely where that can succeed, so that messages of QoS 0 still leave; by force where it would wait for ever. */
+async function endConnection({ client, inFlight }: Connection): Promise<void> {
+  if (client.connected && inFlight === 0) {
+    const timer = setTimeout(() => client.end(true), END_MS_MAX);
+    await client.endAsync(false);
+    clearTimeout(timer);
+  } else await client.endAsync(true);
+}

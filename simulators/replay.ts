@@ -1,0 +1,272 @@
+import type { Logger } from "pino";
+import { fnv1a32 } from "../domain/partition.ts";
+import { US_PER_DAY, US_PER_MS } from "../domain/time.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Health, Service } from "../platform/service.ts";
+import type { ReplayConfig } from "./config.ts";
+import { type ConnectionCounts, createConnectionEvents } from "./events.ts";
+import { mergeByTime } from "./merge.ts";
+import { MqttPublisher } from "./mqtt-publisher.ts";
+import { findRecordings, type RecordedRow, RecordingError, type RowCounts, readRecording } from "./recording.ts";
+
+export interface ReplayDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Told about progress a few times a second, and at the end. */
+  readonly progress?: (report: ReplayReport) => void;
+}
+
+export interface ReplayReport extends Readonly<ConnectionCounts>, Readonly<RowCounts> {
+  /** The recording was sent to its end and all of it acknowledged. */
+  readonly complete: boolean;
+  readonly files: number;
+  readonly devices: number;
+  /** Rows handed to a connection, each as one message. */
+  readonly rows: number;
+  /** Cells in them. */
+  readonly readings: number;
+  readonly acknowledged: number;
+  /** Messages sent once more after a lost connection. */
+  readonly resent: number;
+  /** Rows earlier than one of their device before them. */
+  readonly rowsOutOfOrder: number;
+  /** Times that the recording was played to its end. */
+  readonly loops: number;
+  /** Event times of the first and newest row sent. */
+  readonly firstAtUs: number;
+  readonly lastAtUs: number;
+  readonly elapsedMs: number;
+}
+
+export interface ReplayService extends Service {
+  report(): ReplayReport;
+  /** Resolves at the end of the recording or after `stop`; rejects with `RecordingError` for an unusable file. */
+  readonly done: Promise<ReplayReport>;
+}
+
+const DEVICES_MAX = 100_000;
+const PROGRESS_EVERY_MS = 250;
+const SLEEP_MS_MAX = 60_000;
+
+/** Publishes recordings to `sensors/<site>/<device>/telemetry`, QoS 1. Nothing is lost while the broker is away. */
+export async function startReplay(config: ReplayConfig, deps: ReplayDeps): Promise<ReplayService> {
+  const files = await findRecordings(config.paths);
+  if (files.length > config.filesMax) throw new RecordingError(`${files.length} files; filesMax is ${config.filesMax}`);
+  const replay = new Replay(config, deps, files);
+  replay.start();
+  return replay;
+}
+
+class Replay implements ReplayService {
+  readonly name = "replay";
+  readonly #config: ReplayConfig;
+  readonly #deps: ReplayDeps;
+  readonly #files: readonly string[];
+  readonly #publishers: MqttPublisher[];
+  readonly #connections: ConnectionCounts = { connected: 0, disconnected: 0, refused: 0 };
+  readonly #unread: RowCounts = { rowsUnreadable: 0, rowsEmpty: 0 };
+  /** Where each device goes, and its newest time. */
+  readonly #devices = new Map<
+    string,
+    { readonly publisher: MqttPublisher; readonly topic: string; newestUs: number }
+  >();
+  #rows = 0;
+  #readings = 0;
+  #acknowledged = 0;
+  #rowsOutOfOrder = 0;
+  #loops = 0;
+  #firstAtUs = Number.NaN;
+  #lastAtUs = Number.NaN;
+  /** Smallest step between two times of the recording: how long its last moment lasts. */
+  #stepUs = US_PER_DAY;
+  #lengthUs = 0;
+  /** What is added to the recording's times. */
+  #shiftUs = 0;
+  #complete = false;
+  #startedUs = 0;
+  #endedUs = 0;
+  #progressTimer: NodeJS.Timeout | undefined;
+  readonly #stopping = new AbortController();
+  #done: Promise<ReplayReport> | undefined;
+
+  constructor(config: ReplayConfig, deps: ReplayDeps, files: readonly string[]) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#files = files;
+    const events = createConnectionEvents(deps.logger, this.#connections);
+    const run = crypto.randomUUID().slice(0, 8);
+    const { url, username, password, inFlightMax } = config;
+    this.#publishers = Array.from(
+      { length: config.connections },
+      (_, i) => new MqttPublisher({ url, username, password, inFlightMax, clientId: `replay-${run}-${i}` }, events),
+    );
+  }
+
+  get done(): Promise<ReplayReport> {
+    return this.#done ?? Promise.reject(new Error("not started"));
+  }
+
+  start(): void {
+    this.#startedUs = this.#deps.clock.nowUs();
+    for (const publisher of this.#publishers) publisher.start();
+    const { progress } = this.#deps;
+    if (progress !== undefined) this.#progressTimer = setInterval(() => progress(this.report()), PROGRESS_EVERY_MS);
+    this.#done = this.#run();
+    // Whoever does not look at `done` still finds the failure in the log.
+    this.#done.catch((error: unknown) => this.#deps.logger.error({ err: error }, "the replay failed"));
+  }
+
+  health(): Health {
+    const away = this.#publishers.find((publisher) => !publisher.connected);
+    return away === undefined || this.#complete
+      ? { ready: true, detail: "" }
+      : { ready: false, detail: `not connected to ${this.#config.url}: ${away.why}` };
+  }
+
+  report(): ReplayReport {
+    let resent = 0;
+    for (const publisher of this.#publishers) resent += publisher.resent;
+    const untilUs = this.#endedUs === 0 ? this.#deps.clock.nowUs() : this.#endedUs;
+    return {
+      ...this.#connections,
+      ...this.#unread,
+      complete: this.#complete,
+      files: this.#files.length,
+      devices: this.#devices.size,
+      rows: this.#rows,
+      readings: this.#readings,
+      acknowledged: this.#acknowledged,
+      resent,
+      rowsOutOfOrder: this.#rowsOutOfOrder,
+      loops: this.#loops,
+      firstAtUs: this.#firstAtUs,
+      lastAtUs: this.#lastAtUs,
+      elapsedMs: (untilUs - this.#startedUs) / US_PER_MS,
+    };
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#stopping.signal.aborted) {
+      this.#stopping.abort();
+      const timer = setTimeout(() => this.#stopPublishers(), this.#config.drainMs);
+      await this.#done?.catch(() => undefined);
+      clearTimeout(timer);
+    }
+    await this.#done?.catch(() => undefined);
+  }
+
+  async #run(): Promise<ReplayReport> {
+    try {
+      do await this.#playOnce();
+      while (this.#config.loop && this.#moveOn());
+      for (const publisher of this.#publishers) await publisher.drained();
+      this.#complete = !this.#stopping.signal.aborted && this.#acknowledged === this.#rows;
+    } finally {
+      this.#endedUs = this.#deps.clock.nowUs();
+      clearInterval(this.#progressTimer);
+      this.#stopPublishers();
+    }
+    const report = this.report();
+    this.#deps.progress?.(report);
+    this.#deps.logger.info({ report }, "the replay ended");
+    return report;
+  }
+
+  #stopPublishers(): void {
+    for (const publisher of this.#publishers) publisher.stop();
+  }
+
+  async #playOnce(): Promise<void> {
+    const { signal } = this.#stopping;
+    const recordings = this.#files.map((file) => readRecording(file, this.#config.columns, this.#unread));
+    for await (const row of mergeByTime(recordings)) {
+      if (Number.isNaN(this.#firstAtUs)) this.#shiftUs = this.#firstShiftUs(row.atUs);
+      const atUs = row.atUs + this.#shiftUs;
+      this.#noteTime(atUs);
+      await this.#untilDue(atUs);
+      const target = this.#targetOf(row.device);
+      if (!target.publisher.hasRoom()) await target.publisher.room();
+      if (signal.aborted) return;
+      if (atUs < target.newestUs) this.#rowsOutOfOrder += 1;
+      else target.newestUs = atUs;
+      this.#send(target, row, atUs);
+    }
+    this.#loops += 1;
+  }
+
+  /** Whole days, so that the hours of a day stay what they are. */
+  #firstShiftUs(atUs: number): number {
+    const { notBeforeUs } = this.#config;
+    return notBeforeUs === undefined ? 0 : Math.max(0, Math.ceil((notBeforeUs - atUs) / US_PER_DAY)) * US_PER_DAY;
+  }
+
+  /** Moves event times on for the next loop; false when there must be none. */
+  #moveOn(): boolean {
+    if (this.#stopping.signal.aborted || this.#rows === 0) return false;
+    if (this.#loops === 1) this.#lengthUs = this.#lastAtUs - this.#firstAtUs + this.#stepUs;
+    this.#shiftUs += this.#lengthUs;
+    // What comes from the future is not believed by anybody.
+    if (this.#lastAtUs + this.#lengthUs <= this.#deps.clock.nowUs()) return true;
+    this.#deps.logger.warn({ loops: this.#loops }, "the next loop would reach the present; the replay ends here");
+    return false;
+  }
+
+  #send(target: { readonly publisher: MqttPublisher; readonly topic: string }, row: RecordedRow, atUs: number): void {
+    const payload = JSON.stringify({ ts: atUs / US_PER_MS, ...row.values });
+    target.publisher.publish(target.topic, payload, () => {
+      this.#acknowledged += 1;
+    });
+    this.#rows += 1;
+    for (const _ in row.values) this.#readings += 1;
+  }
+
+  #noteTime(atUs: number): void {
+    if (Number.isNaN(this.#firstAtUs)) this.#firstAtUs = atUs;
+    const stepUs = atUs - this.#lastAtUs;
+    if (stepUs > 0 && stepUs < this.#stepUs) this.#stepUs = stepUs;
+    if (!(atUs <= this.#lastAtUs)) this.#lastAtUs = atUs;
+  }
+
+  async #untilDue(atUs: number): Promise<void> {
+    const { speed } = this.#config;
+    if (speed === "max") return;
+    const dueUs = this.#startedUs + (atUs - this.#firstAtUs) / speed;
+    for (;;) {
+      const waitMs = (dueUs - this.#deps.clock.nowUs()) / US_PER_MS;
+      if (waitMs <= 0 || this.#stopping.signal.aborted) return;
+      await this.#sleep(Math.min(waitMs, SLEEP_MS_MAX));
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    const { signal } = this.#stopping;
+    return new Promise((resolve) => {
+      const timer = setTimeout(wake, ms);
+      signal.addEventListener("abort", wake, { once: true });
+      function wake(): void {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      }
+    });
+  }
+
+  #targetOf(device: string): { readonly publisher: MqttPublisher; readonly topic: string; newestUs: number } {
+    const known = this.#devices.get(device);
+    if (known !== undefined) return known;
+    // In turn while we can remember who went where, which spreads a few devices best; by hash beyond that.
+    const memorable = this.#devices.size < DEVICES_MAX;
+    const turn = (memorable ? this.#devices.size : fnv1a32(device)) % this.#publishers.length;
+    const publisher = this.#publishers[turn];
+    if (publisher === undefined) throw new Error(`no connection ${turn}`);
+    const topic = `sensors/${topicLevel(this.#config.site)}/${topicLevel(device)}/telemetry`;
+    const target = { publisher, topic, newestUs: Number.NEGATIVE_INFINITY };
+    if (memorable) this.#devices.set(device, target);
+    return target;
+  }
+}
+
+/** A name may hold what a topic level may not. */
+function topicLevel(name: string): string {
+  return name.replace(/[/+#\0]/g, "_");
+}

@@ -1,0 +1,211 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** What the gateway says about itself in `<data dir>/run.json`. */
+export interface RunInfo {
+  readonly mqttPort: number;
+  readonly httpPort: number;
+  readonly pid: number;
+}
+
+export interface GatewayOptions {
+  /** Program and first arguments, with absolute paths: it runs in `dataDir`, where no `weir.yaml` of ours stands. */
+  readonly command: readonly string[];
+  readonly dataDir: string;
+  readonly rulesDir: string;
+  /** Added to this process' environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly startMsMax: number;
+}
+
+const POLL_MS = 50;
+const LEFTOVER_MS = 5000;
+
+/** The gateway as a user runs it: a process of its own, which can be killed and started again on its data. */
+export class GatewayProcess {
+  readonly #options: GatewayOptions;
+  #child: ChildProcess | undefined;
+  #log: WriteStream | undefined;
+  #mqttPort = 0;
+  #info: RunInfo | undefined;
+  /** Pids of NATS servers that our gateways started, to be sure that none outlives the run. */
+  readonly #natsPids = new Set<number>();
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+  }
+
+  get info(): RunInfo {
+    if (this.#info === undefined) throw new Error("the gateway was not started");
+    return this.#info;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  get logFile(): string {
+    return join(this.#options.dataDir, "verify-gateway.log");
+  }
+
+  /** Resolves when it says that it is ready. Takes the same MQTT port each time, so that devices find it again. */
+  async start(): Promise<void> {
+    const { command, dataDir, rulesDir, env, startMsMax } = this.#options;
+    const [program = "node", ...args] = command;
+    this.#log ??= createWriteStream(this.logFile, { flags: "a" });
+    const child = spawn(
+      program,
+      [
+        ...args,
+        "up",
+        "--data-dir",
+        dataDir,
+        "--rules-dir",
+        rulesDir,
+        "--mqtt-port",
+        String(this.#mqttPort),
+        "--http-port",
+        "0",
+      ],
+      { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env }, cwd: dataDir },
+    );
+    child.stdout.pipe(this.#log, { end: false });
+    child.stderr.pipe(this.#log, { end: false });
+    child.once("error", (error) => this.#log?.write(`${error}\n`));
+    this.#child = child;
+    await this.ready(startMsMax);
+    this.#mqttPort = this.info.mqttPort;
+  }
+
+  /** Waits until the running process answers that it is ready. */
+  async ready(msMax: number): Promise<void> {
+    const untilMs = performance.now() + msMax;
+    let last = "no run.json";
+    while (performance.now() < untilMs) {
+      if (!this.running) throw new Error(`the gateway ended (${this.#ending()}); see ${this.logFile}`);
+      const info = await this.#readInfo();
+      // One left from a run before says where nobody listens any more.
+      if (info !== undefined && info.pid === this.#child?.pid) {
+        this.#info = info;
+        await this.#natsPid();
+        const { ok, text } = await this.get("/readyz");
+        if (ok) return;
+        last = text;
+      }
+      await sleep(POLL_MS);
+    }
+    throw new Error(`the gateway was not ready after ${msMax} ms: ${last}; see ${this.logFile}`);
+  }
+
+  async get(path: string): Promise<{ readonly ok: boolean; readonly text: string }> {
+    try {
+      const response = await fetch(`http://127.0.0.1:${this.info.httpPort}${path}`, {
+        signal: AbortSignal.timeout(5000),
+      });
+      return { ok: response.ok, text: await response.text() };
+    } catch (error) {
+      return { ok: false, text: String(error) };
+    }
+  }
+
+  /** Sums of its metrics by name, all labels together. */
+  async metrics(): Promise<ReadonlyMap<string, number> | undefined> {
+    const { ok, text } = await this.get("/metrics");
+    return ok ? sumsByName(text) : undefined;
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.running) return;
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  /** Kills the NATS server that runs now; resolves when another one runs. False when there is none to kill. */
+  async killNats(msMax: number): Promise<boolean> {
+    const pid = await this.#natsPid();
+    if (pid === undefined) return false;
+    process.kill(pid, "SIGKILL");
+    const untilMs = performance.now() + msMax;
+    for (let next = await this.#natsPid(); next === undefined || next === pid; next = await this.#natsPid()) {
+      if (performance.now() > untilMs) throw new Error(`nats-server was not started again in ${msMax} ms`);
+      await sleep(POLL_MS);
+    }
+    return true;
+  }
+
+  /** Asks it to end, and takes it by force if it does not. Resolves to how it ended: `code 0` is good. */
+  async stop(msMax: number): Promise<string> {
+    const child = this.#child;
+    if (child !== undefined && this.running) {
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      const timer = setTimeout(() => child.kill("SIGKILL"), msMax);
+      child.kill("SIGTERM");
+      await ended;
+      clearTimeout(timer);
+    }
+    this.#log?.end();
+    this.#log = undefined;
+    return this.#ending();
+  }
+
+  /** Ends NATS servers that outlived their gateway by more than a moment. Returns how many did. */
+  async endLeftovers(): Promise<number> {
+    let left = 0;
+    const untilMs = performance.now() + LEFTOVER_MS;
+    for (const pid of this.#natsPids) {
+      while ((await isNats(pid)) && performance.now() < untilMs) await sleep(POLL_MS);
+      if (!(await isNats(pid))) continue;
+      left += 1;
+      process.kill(pid, "SIGKILL");
+    }
+    return left;
+  }
+
+  #ending(): string {
+    const { exitCode, signalCode } = this.#child ?? {};
+    return signalCode ? `signal ${signalCode}` : `code ${exitCode ?? "unknown"}`;
+  }
+
+  #readInfo(): Promise<RunInfo | undefined> {
+    return readJson<RunInfo>(join(this.#options.dataDir, "run.json"));
+  }
+
+  /** From the server's own record: `run.json` tells only which one ran first. */
+  async #natsPid(): Promise<number | undefined> {
+    const record = await readJson<{ readonly pid: number }>(join(this.#options.dataDir, "nats.json"));
+    if (record !== undefined) this.#natsPids.add(record.pid);
+    return record?.pid;
+  }
+}
+
+async function readJson<Content>(file: string): Promise<Content | undefined> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch {
+    // Not written yet, or being written.
+    return undefined;
+  }
+}
+
+/** A pid may belong to somebody else by now; without /proc (not Linux) we leave it alone. */
+async function isNats(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  // A zombie has ended; that nobody asked for its exit code is its parent's affair.
+  return /^\d+ \(nats-server\) [^ZX]/.test(stat);
+}
+
+/** Adds up the samples of each name in Prometheus' text format. */
+function sumsByName(text: string): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    const match = /^([a-zA-Z_:][\w:]*)(?:\{.*\})? (\S+)/.exec(line);
+    if (match?.[1] === undefined) continue;
+    sums.set(match[1], (sums.get(match[1]) ?? 0) + Number(match[2]));
+  }
+  return sums;
+}

@@ -1,0 +1,23 @@
+/** What the run's own rules say, for the rules and for the oracle. Apart from the samples, which may change. */
+export const DAILY_RULE = "verify-daily";
+export const HAZARD_RULE = "verify-pm25";
+export const HAZARD_METRIC = "PM2.5";
+export const HAZARD_ABOVE = 250;
+export const CLEAR_BELOW = 200;
+export const HAZARD_FOR_HOURS = 3;
+
+export const RULES_YAML = `rules:
+  - id: ${DAILY_RULE}
+    where: { metric: "*" }
+    window: { tumbling: 24h }
+    aggregate: [count, min, max, avg]
+
+  - id: ${HAZARD_RULE}
+    where: { metric: "${HAZARD_METRIC}" }
+    window: { tumbling: 1h }
+    aggregate: avg
+    when: "> ${HAZARD_ABOVE}"
+    clear: "< ${CLEAR_BELOW}"
+    for: ${HAZARD_FOR_HOURS}h
+    severity: critical
+`;

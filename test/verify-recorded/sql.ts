@@ -1,0 +1,22 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+
+/** All rows of a query; counts and instants come as numbers. */
+export async function rows<Row>(connection: DuckDBConnection, sql: string): Promise<Row[]> {
+  const reader = await connection.runAndReadAll(sql);
+  return reader.getRowObjectsJS().map((row) => {
+    const plain: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(row)) plain[name] = typeof value === "bigint" ? Number(value) : value;
+    // The caller wrote the query, and so knows its columns.
+    return plain as Row;
+  });
+}
+
+/** The one number of a query. */
+export async function number(connection: DuckDBConnection, sql: string): Promise<number> {
+  const [row] = await rows<Record<string, unknown>>(connection, sql);
+  return Number(Object.values(row ?? {})[0] ?? Number.NaN);
+}
+
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

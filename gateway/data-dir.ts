@@ -15,7 +15,6 @@ export class DataDirInUseError extends Error {
 /** What others may want to know of a running gateway. */
 export interface RunFile {
   readonly pid: number;
-  readonly natsPid: number | undefined;
   readonly natsUrl: string;
   readonly natsToken: string | undefined;
   readonly mqttPort: number | undefined;

@@ -14,8 +14,8 @@ export interface Gateway {
 }
 
 /**
- * Starts services in one process, each but the edge in a thread of its own: from the sink to the source, so that
- * nothing comes in before it can go on. They stop the other way.
+ * Starts services in one process, each but the edge in a thread of its own. The edge comes last, so that nothing comes
+ * in before it can go on, and stops first.
  */
 export async function startGateway(options: {
   readonly settings: Settings;
@@ -41,14 +41,20 @@ export async function startGateway(options: {
     undo.push(nats.stop);
     const plan = makePlan(settings, config, nats.address);
     let addresses: Addresses = {};
-    for (const name of SERVICES.filter((each) => services.includes(each))) {
-      const service = await startOne(name, plan, logger);
-      undo.push(() => service.stop());
-      addresses = { ...addresses, ...service.addresses };
+    async function startAll(names: readonly ServiceName[]): Promise<void> {
+      const starts = await Promise.allSettled(names.map((name) => startOne(name, plan, logger)));
+      for (const start of starts) {
+        if (start.status === "rejected") continue;
+        undo.push(() => start.value.stop());
+        addresses = { ...addresses, ...start.value.addresses };
+      }
+      for (const start of starts) if (start.status === "rejected") throw start.reason;
     }
+    await startAll(SERVICES.filter((name) => name !== "edge" && services.includes(name)));
+    await startAll(SERVICES.filter((name) => name === "edge" && services.includes(name)));
     const { mqttPort, mqttWsPort, httpPort } = addresses;
     const { url: natsUrl, token: natsToken } = nats.address;
-    dataDir.writeRunFile({ pid: process.pid, natsPid: nats.pid, natsUrl, natsToken, mqttPort, mqttWsPort, httpPort });
+    dataDir.writeRunFile({ pid: process.pid, natsUrl, natsToken, mqttPort, mqttWsPort, httpPort });
     return { addresses, stop };
   } catch (error) {
     await stop();
@@ -62,16 +68,15 @@ function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<Runnin
 
 interface Nats {
   readonly address: NatsAddress;
-  readonly pid: number | undefined;
   readonly stop: () => Promise<void>;
 }
 
 async function findNats(settings: Settings, logger: Logger): Promise<Nats> {
   const { natsUrl, natsToken, dataDir } = settings;
   if (natsUrl !== undefined) {
-    return { address: { url: natsUrl, token: natsToken, durability: undefined }, pid: undefined, stop: async () => {} };
+    return { address: { url: natsUrl, token: natsToken, durability: undefined }, stop: async () => {} };
   }
   const server = await launchNatsServer({ dataDir, logger });
-  const { url, token, durability, pid } = server;
-  return { address: { url, token, durability }, pid, stop: () => server.stop() };
+  const { url, token, durability } = server;
+  return { address: { url, token, durability }, stop: () => server.stop() };
 }

@@ -3,6 +3,8 @@ import type { AlertChange } from "../domain/alert.ts";
 import type { Metrics } from "../platform/metrics.ts";
 import type { Ledger } from "./step/step.ts";
 
+const ALERT_LINES_PER_SECOND_MAX = 5;
+
 /** What happens in the processors, logged and counted in one place. */
 export function createProcessorEvents(logger: Logger, metrics: Metrics) {
   const entries = metrics.counter("weir_processor_entries_total", "Log entries processed.");
@@ -28,6 +30,9 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
     "Partitions that had to begin again from a checkpoint.",
   );
 
+  let linesSinceMs = 0;
+  let lines = 0;
+
   return {
     entriesProcessed: (count: number) => entries.inc(count),
     ledgerMoved(before: Ledger, now: Ledger) {
@@ -39,6 +44,13 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
     windowsPublished: (count: number) => windows.inc(count),
     alertPublished(change: AlertChange) {
       alerts.inc({ state: change.state });
+      // A replay makes thousands a second: the log shows some, the counters and the alerts stream all.
+      const nowMs = performance.now();
+      if (nowMs - linesSinceMs > 1000) {
+        linesSinceMs = nowMs;
+        lines = 0;
+      }
+      if (++lines > ALERT_LINES_PER_SECOND_MAX) return;
       const about = { rule: change.rule, ...change.key, value: change.value };
       const text = change.annotations.summary ?? change.rule;
       if (change.state === "firing") logger.warn(about, `alert firing: ${text}`);

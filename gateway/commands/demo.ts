@@ -1,19 +1,43 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Logger } from "pino";
 import { systemClock } from "../../platform/clock.ts";
-import type { Service } from "../../platform/service.ts";
 import { beijingAirReplay } from "../../simulators/beijing-air.ts";
 import { startReplay } from "../../simulators/replay.ts";
 
 /** Two hours of the recording in a second. */
 const DEMO_SPEED = 7_200;
 
-/** Plays the shipped recording over MQTT, over and over. */
-export function startDemo(mqttPort: number | undefined, logger: Logger): Promise<Service> {
-  const config = beijingAirReplay({
-    url: `mqtt://127.0.0.1:${mqttPort}`,
-    speed: DEMO_SPEED,
-    loop: true,
-    connections: 2,
-  });
-  return startReplay(config, { logger, clock: systemClock });
+/** Plays the shipped recording over MQTT, over and over; after a restart, time goes on where it was. */
+export async function startDemo(options: {
+  readonly mqttPort: number | undefined;
+  readonly dataDir: string;
+  readonly logger: Logger;
+}): Promise<{ stop(): Promise<void> }> {
+  const { mqttPort, dataDir, logger } = options;
+  const file = join(dataDir, "demo.json");
+  const url = `mqtt://127.0.0.1:${mqttPort}`;
+  const played = { url, speed: DEMO_SPEED, loop: true, connections: 2 };
+  const config = beijingAirReplay({ ...played, notBeforeUs: readPlayedUntilUs(file) });
+  function save(lastAtUs: number): void {
+    if (Number.isFinite(lastAtUs)) writeFileSync(file, JSON.stringify({ playedUntilUs: lastAtUs }));
+  }
+  const replay = await startReplay(config, { logger, clock: systemClock });
+  const saves = setInterval(() => save(replay.report().lastAtUs), 1_000);
+  return {
+    async stop() {
+      clearInterval(saves);
+      await replay.stop();
+      save(replay.report().lastAtUs);
+    },
+  };
+}
+
+function readPlayedUntilUs(file: string): number | undefined {
+  try {
+    const saved: { playedUntilUs?: number } = JSON.parse(readFileSync(file, "utf8"));
+    return saved.playedUntilUs;
+  } catch {
+    return undefined;
+  }
 }

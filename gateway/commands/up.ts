@@ -17,7 +17,8 @@ export async function up(options: {
   const logger = createLogger({ level: settings.logLevel, pretty: process.stderr.isTTY === true, name: "weir" });
   const config = readPipelineConfig(settings.config);
   const gateway = await startGateway({ settings, config, services, logger });
-  const demo = options.demo ? await startDemo(gateway.addresses.mqttPort, logger) : undefined;
+  const { mqttPort } = gateway.addresses;
+  const demo = options.demo ? await startDemo({ mqttPort, dataDir: settings.dataDir, logger }) : undefined;
   process.stdout.write(welcome(settings, gateway.addresses, options.demo));
   await stopOnSignal(
     async () => {

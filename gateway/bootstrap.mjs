@@ -40,12 +40,18 @@ if (modifiedMs(stamp) < newestSourceMs(root)) {
   writeFileSync(stamp, "");
 }
 
-const [first, ...rest] = process.argv.slice(2);
-const isTest = first === "test";
-if (isTest) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);
-const command = isTest
-  ? [join(root, "node_modules", "vitest", "vitest.mjs"), "run", ...rest]
-  : [join(root, "dist", "gateway", "main.js"), ...process.argv.slice(2)];
+/** What runs after the installing and building: a program of the built tree, or vitest. */
+const PROGRAMS = {
+  test: [join(root, "node_modules", "vitest", "vitest.mjs"), "run"],
+  bench: [join(root, "dist", "bench", "main.js")],
+  "verify-recorded": [join(root, "dist", "test", "verify-recorded", "main.js")],
+};
+const WITH_SERVERS = new Set(["test", "bench", "verify-recorded"]);
+
+const [first = "", ...rest] = process.argv.slice(2);
+if (WITH_SERVERS.has(first)) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);
+const program = PROGRAMS[first];
+const command = program ? [...program, ...rest] : [join(root, "dist", "gateway", "main.js"), ...process.argv.slice(2)];
 const child = spawn(process.execPath, command, { stdio: "inherit" });
 // A terminal sends its signals to both; others may send them only here.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));

@@ -1,0 +1,123 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { createLogger } from "../platform/logger.ts";
+import { launchNatsServer } from "../platform/nats-server/launch.ts";
+import { median, printTable } from "./figures.ts";
+import { spawnLoad } from "./load/spawn-load.ts";
+import { endProcess, type Peer, peerOf } from "./peers/peer.ts";
+import { processCpu } from "./peers/process-cpu.ts";
+import { startBareAedes, startMosquitto } from "./peers/start-peers.ts";
+
+interface EdgeOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+const SETTINGS = [
+  { name: "1 in flight x 500 clients", clients: 500, inflightPerClient: 1, target: 0.85 },
+  { name: "20 in flight x 100 clients", clients: 100, inflightPerClient: 20, target: 0.8 },
+];
+const START_MS_MAX = 30_000;
+
+/** Message rate of the durable edge (broker, ingest, NATS with fsync) beside brokers that keep nothing. */
+export async function benchEdge({ rounds, seconds }: EdgeOptions): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), "weir-bench-"));
+  const logger = createLogger({ level: "warn", pretty: false, name: "bench" });
+  const nats = await launchNatsServer({ dataDir: join(folder, "nats"), logger });
+  const peers: Peer[] = [];
+  let reached = true;
+  try {
+    peers.push(await startEdge(folder, nats), await startBareAedes(), await startMosquitto());
+    for (const setting of SETTINGS) {
+      const runs = new Map(peers.map(({ name }) => [name, [] as Run[]]));
+      // In turn, so that all meet the same moods of the machine.
+      for (let round = 0; round < rounds; round++) {
+        for (const peer of peers) runs.get(peer.name)?.push(await measure(peer, nats.pid, { ...setting, seconds }));
+      }
+      reached = report(setting, runs) && reached;
+    }
+  } finally {
+    for (const peer of peers) await peer.stop();
+    await nats.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+  return reached;
+}
+
+interface Run {
+  readonly rate: number;
+  readonly cpuUs: number;
+  readonly natsCpuUs: number;
+  readonly loadCpuUs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+async function measure(
+  peer: Peer,
+  natsPid: number,
+  load: { clients: number; inflightPerClient: number; seconds: number },
+): Promise<Run> {
+  const { clients, inflightPerClient, seconds } = load;
+  const before = { peer: await processCpu(peer.pid), nats: await processCpu(natsPid) };
+  const report = await spawnLoad({ port: peer.port, clients, inflightPerClient, seconds, qos: 1 });
+  if (report.failedClients > 0)
+    throw new Error(`${peer.name}: ${report.failedClients} clients failed: ${report.firstError}`);
+  const after = { peer: await processCpu(peer.pid), nats: await processCpu(natsPid) };
+  const perMessage = (cpuSeconds: number) => (cpuSeconds * 1e6) / report.acknowledged;
+  return {
+    rate: report.rate,
+    cpuUs: perMessage(after.peer.totalSeconds - before.peer.totalSeconds),
+    natsCpuUs: perMessage(after.nats.totalSeconds - before.nats.totalSeconds),
+    loadCpuUs: perMessage(report.cpuSeconds),
+    p50Ms: report.latency.p50Ms,
+    p99Ms: report.latency.p99Ms,
+  };
+}
+
+function report(setting: { name: string; target: number }, runs: ReadonlyMap<string, readonly Run[]>): boolean {
+  const weir = runs.get("weir edge") ?? [];
+  const bare = runs.get("bare aedes") ?? [];
+  const ratio = median(weir.map(({ rate }, round) => rate / (bare[round]?.rate ?? Number.NaN)));
+  process.stdout.write(`\n${setting.name}, QoS 1, three metrics a message (medians of ${weir.length})\n`);
+  const of = (list: readonly Run[], figure: keyof Run) => median(list.map((run) => run[figure]));
+  printTable([
+    ["", "messages/s", "CPU us/message", "NATS CPU us", "load CPU us", "p50 ms", "p99 ms"],
+    ...[...runs].map(([name, list]) => [
+      name,
+      Math.round(of(list, "rate")),
+      of(list, "cpuUs").toFixed(1),
+      name === "weir edge" ? of(list, "natsCpuUs").toFixed(1) : "-",
+      of(list, "loadCpuUs").toFixed(1),
+      of(list, "p50Ms").toFixed(1),
+      of(list, "p99Ms").toFixed(1),
+    ]),
+  ]);
+  process.stdout.write(`  weir / bare aedes, round by round: median ${ratio.toFixed(2)} (target ${setting.target})\n`);
+  return ratio >= setting.target;
+}
+
+async function startEdge(folder: string, nats: { readonly url: string; readonly token: string }): Promise<Peer> {
+  const main = fileURLToPath(new URL("../gateway/main.js", import.meta.url));
+  const dataDir = join(folder, "edge");
+  const args = [main, "run", "edge", "--mqtt-port", "0", "--data-dir", dataDir, "--log-level", "warn"];
+  const env = { ...process.env, WEIR_NATS_URL: nats.url, WEIR_NATS_TOKEN: nats.token };
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"], env });
+  const untilMs = performance.now() + START_MS_MAX;
+  for (;;) {
+    const run: { mqttPort: number } | undefined = await readFile(join(dataDir, "run.json"), "utf8").then(
+      JSON.parse,
+      () => undefined,
+    );
+    if (run) return peerOf("weir edge", run.mqttPort, child);
+    if (child.exitCode !== null || performance.now() > untilMs) {
+      await endProcess(child);
+      throw new Error("the edge did not start");
+    }
+    await delay(50);
+  }
+}

@@ -1,0 +1,31 @@
+import { parseArgs } from "node:util";
+import { benchEdge } from "./edge.ts";
+import { benchWhole } from "./whole.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string" },
+    rate: { type: "string", default: "15000" },
+  },
+});
+const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
+
+const BENCHES: Readonly<Record<string, () => Promise<boolean>>> = {
+  edge: () => benchEdge({ rounds: Number(values.rounds), seconds: seconds ?? 5 }),
+  whole: () => benchWhole({ seconds: seconds ?? 180, rate: Number(values.rate) }),
+};
+
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+let reached = true;
+for (const name of names) {
+  const bench = BENCHES[name];
+  if (bench === undefined) {
+    process.stderr.write(`no bench "${name}"; there are ${Object.keys(BENCHES).join(", ")}\n`);
+    process.exit(2);
+  }
+  reached = (await bench()) && reached;
+}
+process.stdout.write(reached ? "\nAll targets were reached.\n" : "\nNot all targets were reached.\n");
+process.exit(reached ? 0 : 1);

@@ -1,0 +1,20 @@
+import { readFile } from "node:fs/promises";
+
+/** Linux counts CPU time in hundredths of a second, on every architecture that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+export interface ProcessCpu {
+  readonly userSeconds: number;
+  readonly systemSeconds: number;
+  readonly totalSeconds: number;
+}
+
+/** CPU time that a process has used until now, all its threads together, from `/proc/<pid>/stat`. */
+export async function processCpu(pid: number): Promise<ProcessCpu> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  // The name in parentheses may hold spaces: count fields from behind it.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const userSeconds = Number(fields[11]) / TICKS_PER_SECOND;
+  const systemSeconds = Number(fields[12]) / TICKS_PER_SECOND;
+  return { userSeconds, systemSeconds, totalSeconds: userSeconds + systemSeconds };
+}

@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import { createServer, type Server, type Socket } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import type { AlertChange } from "../../domain/alert.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { createMemoryLog } from "../../platform/log/memory.ts";
+import { alertChange, appendAlert, startTestFeed, until } from "../test-kit.ts";
+import { createFeedClient, type FeedClient, type FeedStatus } from "./feed-client.ts";
+
+const backoff = { firstMs: 10, maxMs: 40 };
+const ends: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+function client(options: Partial<Parameters<typeof createFeedClient>[0]> & { readonly url: string }): FeedClient {
+  const made = createFeedClient({ WebSocket, backoff, ...options });
+  ends.push(() => made.close());
+  return made;
+}
+
+describe("the feed client", () => {
+  it("subscribes, and stays subscribed over restarts of the server, without gap or repeat", async () => {
+    const log = createMemoryLog({ nowUs: systemClock.nowUs });
+    let feed = await startTestFeed({ log });
+    ends.push(() => feed.stop());
+    const { port } = feed;
+    const statuses: FeedStatus[] = [];
+    const feedClient = client({ url: `ws://127.0.0.1:${port}/feed`, onStatus: (status) => statuses.push(status) });
+    const alerts: string[] = [];
+    let snapshots = 0;
+    const unsubscribe = feedClient.subscribe(
+      { channel: "alerts", filter: { rule: "cold-*" } },
+      {
+        onSnapshot: () => snapshots++,
+        onUpdate: (items: readonly AlertChange[]) => alerts.push(...items.map(({ id }) => id)),
+      },
+    );
+    await until("snapshot", () => snapshots === 1);
+    const expected: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      await appendAlert(log, alertChange({ id: `live-${round}` }));
+      await until("live", () => alerts.at(-1) === `live-${round}`);
+      await feed.stop();
+      await until("noticed", () => feedClient.status().state !== "open");
+      await appendAlert(log, alertChange({ id: `away-${round}` }));
+      feed = await startTestFeed({ log, config: { port } });
+      await until("caught up", () => alerts.at(-1) === `away-${round}`);
+      expected.push(`live-${round}`, `away-${round}`);
+    }
+    expect(alerts).toEqual(expected);
+    expect(snapshots).toBe(1);
+    expect(statuses.map(({ state }) => state)).toEqual(expect.arrayContaining(["connecting", "open", "closed"]));
+    expect(statuses.filter(({ state }) => state === "closed").map(({ closeCode }) => closeCode)).toContain(1001);
+
+    unsubscribe();
+    unsubscribe();
+    await until("unsubscribed", async () => (await feed.metric('weir_feed_subscriptions{channel="alerts"}')) === 0);
+    feedClient.close();
+    feedClient.close();
+    expect(feedClient.status().state).toBe("closed");
+    await until("gone", async () => (await feed.metric("weir_feed_clients")) === 0);
+  });
+
+  it("says since when it has been away, over all its attempts", async () => {
+    const statuses: FeedStatus[] = [];
+    const feedClient = client({ url: "ws://127.0.0.1:9/feed", onStatus: (status) => statuses.push(status) });
+    await until("attempts", () => feedClient.status().attempt >= 4);
+    expect(new Set(statuses.map(({ sinceMs }) => sinceMs)).size).toBe(1);
+    expect(statuses.some(({ state }) => state === "open")).toBe(false);
+  });
+
+  it("gives up a connection on which nothing is heard any more", async () => {
+    const server = await deafServer();
+    const feedClient = client({ url: `ws://127.0.0.1:${server.port}/feed`, silenceMs: 60 });
+    await until("tried again", () => server.connections.length >= 3);
+    expect(feedClient.status().state).not.toBe("open");
+  });
+
+  it("hands on gaps and refusals", async () => {
+    const token = "a-token-for-readings";
+    const feed = await startTestFeed({ config: { tokens: [{ token, scopes: ["readings"] }] } });
+    ends.push(() => feed.stop());
+    const heard: string[] = [];
+    const feedClient = client({ url: `ws://127.0.0.1:${feed.port}/feed`, token });
+    const handlers = {
+      onSnapshot: () => heard.push("snapshot"),
+      onUpdate: () => heard.push("update"),
+      onRefused: (code: string) => heard.push(code),
+    };
+    feedClient.subscribe({ channel: "alerts" }, handlers);
+    feedClient.subscribe({ channel: "readings" }, handlers);
+    await until("both", () => heard.length === 2);
+    expect(heard).toEqual(["forbidden", "snapshot"]);
+  });
+
+  it("wants a WebSocket from somewhere", () => {
+    if ("WebSocket" in globalThis) return;
+    expect(() => createFeedClient({ url: "ws://127.0.0.1:9/feed" })).toThrow("no global WebSocket");
+  });
+});
+
+/** Takes connections, and says nothing. */
+async function deafServer(): Promise<{ readonly port: number; readonly connections: readonly Socket[] }> {
+  const connections: Socket[] = [];
+  const server: Server = createServer((socket) => {
+    socket.on("error", () => {});
+    connections.push(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  ends.push(async () => {
+    for (const socket of connections) socket.destroy();
+    server.close();
+    await once(server, "close");
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return { port: address.port, connections };
+}

@@ -1,0 +1,31 @@
+import { describe, expect, it } from "vitest";
+import { feedConfigSchema } from "./config.ts";
+
+describe("feedConfigSchema", () => {
+  it("has a default for everything, on this machine only", () => {
+    expect(feedConfigSchema.parse({})).toMatchObject({
+      bind: "127.0.0.1",
+      port: 8080,
+      limits: { frameBytesMax: 65_536, bufferedBytesCoalesce: 262_144, bufferedBytesMax: 4_194_304 },
+      history: { windowsPerSeries: 240 },
+    });
+  });
+
+  it("refuses unknown keys, and all errors come at once", () => {
+    const { error } = feedConfigSchema.safeParse({ prot: 1, port: 70_000, limits: { clientsMax: 0, x: 1 } });
+    expect(error?.issues.map(({ path }) => path.join(".")).sort()).toEqual(["", "limits", "limits.clientsMax", "port"]);
+  });
+
+  it.each([
+    [{ bind: "0.0.0.0" }, false],
+    [{ bind: "0.0.0.0", insecure: true }, true],
+    [{ bind: "::", tokens: [{ token: "sixteen-letters-long" }] }, true],
+    [{ bind: "::1" }, true],
+    [{ bind: "localhost" }, true],
+    [{ bind: "127.0.0.2" }, true],
+    [{ tokens: [] }, false],
+    [{ tokens: [{ token: "short" }] }, false],
+  ])("takes %j: %s", (config, taken) => {
+    expect(feedConfigSchema.safeParse(config).success).toBe(taken);
+  });
+});

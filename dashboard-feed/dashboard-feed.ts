@@ -1,0 +1,89 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { PortInUseError } from "../platform/errors.ts";
+import type { Deps, Health, Service } from "../platform/service.ts";
+import { createAccess } from "./access.ts";
+import type { FeedConfig } from "./config.ts";
+import { createFeedEvents } from "./events.ts";
+import { loadPage } from "./http/page.ts";
+import { createHttpServer } from "./http/server.ts";
+import { Hub } from "./sockets/hub.ts";
+import { startViews } from "./views/views.ts";
+
+export interface FeedDeps extends Deps {
+  /** How the other services are, for `/readyz`. */
+  readonly readiness?: () => readonly { readonly name: string; readonly health: Health }[];
+}
+
+export interface DashboardFeed extends Service {
+  readonly address: { readonly port: number };
+}
+
+/** Beside the feed's own clients: browsers that load the page, scrapers, scripts. */
+const HTTP_CONNECTIONS = 500;
+const STOP_PATIENCE_MS = 1_000;
+
+/**
+ * Shows the log's present on one port: the page, the WebSocket feed, the API and the figures. Resolves when it
+ * listens; the views fill from the log after that (see `health`). Rejects with PortInUseError.
+ */
+export async function startDashboardFeed(config: FeedConfig, deps: FeedDeps): Promise<DashboardFeed> {
+  const events = createFeedEvents(deps);
+  const access = createAccess(config);
+  const page = await loadPage(config.pageDir);
+  // The views need the hub to tell it of alerts, and the hub needs the views.
+  let hub: Hub | undefined;
+  const views = startViews({ config: config.history, deps, events, onAlerts: () => hub?.alertsChanged() });
+  hub = new Hub({ config, clock: deps.clock, log: deps.log, views, access, events });
+  const sockets = hub;
+  const readiness = deps.readiness ?? (() => []);
+  const server = createHttpServer({ deps, instance: config.instance, views, access, page, events, readiness });
+  server.maxConnections = config.limits.clientsMax + HTTP_CONNECTIONS;
+  server.on("upgrade", (request, socket, head) => sockets.upgrade(request, socket, head));
+  try {
+    await listen(server, config);
+  } catch (error) {
+    await views.stop();
+    throw error;
+  }
+  sockets.start();
+  const { address, port } = server.address() as AddressInfo;
+  events.listened(`${address}:${port}`);
+
+  let stopped: Promise<void> | undefined;
+  async function stop(): Promise<void> {
+    const closed = once(server, "close");
+    server.close();
+    await sockets.stop();
+    server.closeIdleConnections();
+    const patience = setTimeout(() => server.closeAllConnections(), STOP_PATIENCE_MS);
+    await closed;
+    clearTimeout(patience);
+    await views.stop();
+  }
+
+  return {
+    name: "feed",
+    address: { port },
+    health() {
+      const detail = views.notReady();
+      return { ready: detail === undefined, detail: detail ?? "" };
+    },
+    stop() {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+async function listen(server: Server, { bind, port }: FeedConfig): Promise<void> {
+  server.listen({ host: bind, port });
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
+    const setting = "--http-port or WEIR_HTTP_PORT";
+    throw new PortInUseError({ what: "the page and the feed", host: bind, port, setting });
+  }
+}

@@ -1,0 +1,35 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { compileFilter, globMatches } from "./filter.ts";
+
+describe("globMatches", () => {
+  it("agrees with a regular expression", () => {
+    const letters = fc.constantFrom("a", "b", "*", "?", ".");
+    const words = fc.string({ unit: letters, maxLength: 8 });
+    fc.assert(
+      fc.property(words, fc.string({ unit: fc.constantFrom("a", "b", "."), maxLength: 10 }), (pattern, text) => {
+        const source = pattern.replaceAll(".", "\\.").replaceAll("*", ".*").replaceAll("?", ".");
+        expect(globMatches(pattern, text)).toBe(new RegExp(`^${source}$`, "s").test(text));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("does not take for ever over many stars", () => {
+    expect(globMatches(`${"*a".repeat(100)}b`, "a".repeat(10_000))).toBe(false);
+  });
+});
+
+describe("compileFilter", () => {
+  it("has one key for equal filters, and a lone star is no condition", () => {
+    const keys = [
+      { a: "1", b: "2" },
+      { b: "2", a: "1" },
+      { b: "2", a: "1", c: "*" },
+    ].map((f) => compileFilter(f).key);
+    expect(new Set(keys).size).toBe(1);
+    expect(compileFilter({ a: "1" }).key).not.toBe(compileFilter({ a: "2" }).key);
+    expect(compileFilter({ a: "*" }).matches(() => "")).toBe(true);
+    expect(compileFilter({ a: "?*" }).matches(() => "")).toBe(false);
+  });
+});

@@ -1,0 +1,347 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { encodeRuleSet } from "../../domain/frame-writer.ts";
+import { PortInUseError } from "../../platform/errors.ts";
+import type { AlertsQuery, SeriesQuery } from "../../platform/history.ts";
+import { alertChange, appendAlert, appendReadings, reading, startTestFeed, type TestFeed, until } from "../test-kit.ts";
+
+const running: TestFeed[] = [];
+const folders: string[] = [];
+
+async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
+  const feed = await startTestFeed(options);
+  running.push(feed);
+  await until("ready", () => feed.feed.health().ready);
+  return feed;
+}
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((feed) => feed.stop()));
+  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true })));
+});
+
+async function makePage(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "weir-page-"));
+  folders.push(folder);
+  await mkdir(join(folder, "page", "assets"), { recursive: true });
+  await writeFile(join(folder, "secret.txt"), "secret");
+  await writeFile(join(folder, "page", "index.html"), "<!doctype html><title>Weir</title>");
+  await writeFile(join(folder, "page", "theme.js"), "1;");
+  await writeFile(join(folder, "page", "assets", "index-Ab3_dE9x.js"), `// ${"x".repeat(5_000)}`);
+  await symlink(join(folder, "secret.txt"), join(folder, "page", "link.txt"));
+  return join(folder, "page");
+}
+
+/** The answer to a request as it stands: `fetch` would tidy its path up. */
+async function raw(port: number, requestLine: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  socket.write(`${requestLine} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`);
+  let answer = "";
+  for await (const chunk of socket) answer += String(chunk);
+  return answer;
+}
+
+describe("the page", () => {
+  it("is served with types, caching and security headers", async () => {
+    const feed = await start({ config: { pageDir: await makePage() } });
+    const page = await fetch(feed.url);
+    expect(await page.text()).toContain("<title>Weir</title>");
+    expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(page.headers.get("cache-control")).toBe("no-cache");
+    const policy = page.headers.get("content-security-policy") ?? "";
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).toContain(`ws://127.0.0.1:${feed.port}`);
+    expect(page.headers.get("x-content-type-options")).toBe("nosniff");
+
+    const etag = page.headers.get("etag") ?? "";
+    const again = await fetch(feed.url, { headers: { "if-none-match": `W/${etag}` } });
+    expect(again.status).toBe(304);
+    expect(await again.text()).toBe("");
+
+    const asset = await fetch(`${feed.url}/assets/index-Ab3_dE9x.js`);
+    expect(asset.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+    expect(asset.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
+    expect(asset.headers.get("content-encoding")).toBe("gzip");
+    expect(await asset.text()).toHaveLength(5_003);
+    const plain = await raw(feed.port, "GET /assets/index-Ab3_dE9x.js");
+    expect(plain).toContain("Content-Length: 5003");
+  });
+
+  it("is also found at places of its own, but files that are none are not", async () => {
+    const feed = await start({ config: { pageDir: await makePage() } });
+    expect(await (await fetch(`${feed.url}/devices/cold-1?tab=2`)).text()).toContain("Weir");
+    for (const path of ["/assets/gone.js", "/favicon.ico", "/link.txt"]) {
+      expect((await fetch(feed.url + path)).status, path).toBe(404);
+    }
+  });
+
+  it.each([
+    "/../secret.txt",
+    "/assets/../../secret.txt",
+    "/..%2fsecret.txt",
+    "/%2e%2e/secret.txt",
+    "/assets/..%5c..%5c..%5csecret.txt",
+    "/%00",
+    "/%",
+    "//etc/passwd.txt",
+    "/..;/secret.txt",
+  ])("gives nothing from outside its folder: %s", async (path) => {
+    const feed = await start({ config: { pageDir: await makePage() } });
+    const answer = await raw(feed.port, `GET ${path}`);
+    expect(answer).not.toContain("secret\n");
+    expect(answer).not.toMatch(/^secret$/m);
+    expect(answer).toMatch(/^HTTP\/1.1 (404|200)/);
+    if (answer.startsWith("HTTP/1.1 200")) expect(answer).toContain("<title>Weir</title>");
+  });
+
+  it("answers HEAD without a body and refuses other methods", async () => {
+    const feed = await start({ config: { pageDir: await makePage() } });
+    const head = await fetch(feed.url, { method: "HEAD" });
+    expect(head.status).toBe(200);
+    expect(head.headers.get("content-length")).toBe("34");
+    expect(await head.text()).toBe("");
+    for (const path of ["/", "/api/v1/alerts", "/healthz"]) {
+      const post = await fetch(feed.url + path, { method: "POST", body: "x" });
+      expect(post.status).toBe(405);
+      expect(post.headers.get("allow")).toBe("GET, HEAD");
+      expect(await post.json()).toMatchObject({ error: { code: "method" } });
+    }
+    expect((await fetch(`${feed.url}/feed`)).status).toBe(426);
+  });
+
+  it("says when it is not built", async () => {
+    const feed = await start({ config: { pageDir: "/nowhere/at/all" } });
+    const answer = await fetch(feed.url);
+    expect(answer.status).toBe(404);
+    expect(await answer.json()).toMatchObject({ error: { code: "not-found" } });
+  });
+});
+
+describe("health", () => {
+  it("is ready when every service is", async () => {
+    let ready = true;
+    const feed = await start({ readiness: () => [{ name: "storage", health: { ready, detail: "disk full" } }] });
+    expect(await (await fetch(`${feed.url}/healthz`)).json()).toEqual({ status: "ok" });
+    const well = await fetch(`${feed.url}/readyz`);
+    expect(well.status).toBe(200);
+    expect(await well.json()).toEqual({
+      ready: true,
+      log: { ready: true, durability: "stored" },
+      services: [
+        { name: "storage", ready: true, detail: "disk full" },
+        { name: "feed", ready: true, detail: "" },
+      ],
+    });
+    ready = false;
+    expect((await fetch(`${feed.url}/readyz`)).status).toBe(503);
+  });
+
+  it("is not ready without the log", async () => {
+    const feed = await start();
+    await feed.log.close();
+    await until("noticed", () => !feed.feed.health().ready);
+    const answer = await fetch(`${feed.url}/readyz`);
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ ready: false, log: { ready: false } });
+  });
+});
+
+describe("metrics", () => {
+  it("are this process' and those that others reported, by instance", async () => {
+    const feed = await start({ config: { instance: "feed-1" } });
+    const histogram = {
+      name: "weir_wait_seconds",
+      help: "Waits.\nLong.",
+      type: "histogram",
+      values: [
+        { metricName: "weir_wait_seconds_bucket", value: 1, labels: { le: "+Inf" } },
+        { metricName: "weir_wait_seconds_sum", value: 0.5, labels: {} },
+        { metricName: "weir_wait_seconds_count", value: 1, labels: {} },
+      ],
+    };
+    const clients = { name: "weir_feed_clients", help: "", type: "gauge", values: [{ value: 99, labels: {} }] };
+    feed.log.bus.publish("stats.edge-1", { instance: "edge-1", atUs: 1, metrics: [histogram, clients] });
+    feed.log.bus.publish("stats.feed-1", { instance: "feed-1", atUs: 1, metrics: [clients] });
+    await feed.connect();
+    let text = "";
+    await until("the report", async () => {
+      text = await (await fetch(`${feed.url}/metrics`)).text();
+      return text.includes("edge-1");
+    });
+    const lines = text.split("\n");
+    expect(lines).toContain('weir_feed_clients{instance="feed-1"} 1');
+    expect(lines).toContain('weir_feed_clients{instance="edge-1"} 99');
+    expect(lines).toContain('weir_wait_seconds_bucket{le="+Inf",instance="edge-1"} 1');
+    expect(lines).toContain("# HELP weir_wait_seconds Waits.\\nLong.");
+    expect(lines.filter((line) => line.startsWith("# TYPE weir_feed_clients "))).toHaveLength(1);
+    expect(text.endsWith("\n")).toBe(true);
+    // Each line is a comment or a sample, and no sample comes twice.
+    const samples = lines.filter((line) => line !== "" && !line.startsWith("#"));
+    for (const sample of samples) expect(sample).toMatch(/^[a-z_]+\{.*\} (-?[\d.e+-]+|NaN|[+-]Inf)$/);
+    expect(new Set(samples.map((sample) => sample.split(" ")[0])).size).toBe(samples.length);
+  });
+});
+
+describe("the API", () => {
+  it("asks the store for a series", async () => {
+    const feed = await start();
+    const asked: unknown[] = [];
+    const columns = { atUs: [1], min: [2], max: [3], avg: [2.5], count: [4] };
+    feed.log.bus.respond("history.series", async (question) => {
+      asked.push(question);
+      return columns;
+    });
+    const query = "device=cold-1&metric=temperature&from=2025-11-22T00:00:00Z&to=1763773200000&points=10";
+    const answer = await fetch(`${feed.url}/api/v1/series?${query}`);
+    const question: SeriesQuery = {
+      device: "cold-1",
+      metric: "temperature",
+      fromUs: 1_763_769_600_000_000,
+      toUs: 1_763_773_200_000_000,
+      pointsMax: 10,
+    };
+    expect(asked).toEqual([question]);
+    const { pointsMax: _, ...about } = question;
+    expect(await answer.json()).toEqual({ ...about, ...columns });
+    await fetch(`${feed.url}/api/v1/series?device=a&metric=b&from=1763769600000000&to=1763773200000000`);
+    expect(asked[1]).toMatchObject({ fromUs: question.fromUs, toUs: question.toUs, pointsMax: 500 });
+  });
+
+  it.each([
+    ["series?metric=a", "device"],
+    ["series?device=a&metric=b&from=yesterday", "from"],
+    ["series?device=a&metric=b&points=0", "points"],
+    ["series?device=a&metric=b&from=1763773200000&to=1763769600000", "from"],
+    ["series?device=a&device=b&metric=b", "device"],
+    ["series?device=a&metric=b&color=red", "color"],
+    ["alerts?state=angry", "state"],
+    ["devices?limit=many", "limit"],
+  ])("says what is wrong with %s", async (path, about) => {
+    const feed = await start();
+    const answer = await fetch(`${feed.url}/api/v1/${path}`);
+    expect(answer.status).toBe(400);
+    const { error } = (await answer.json()) as { error: { code: string; message: string } };
+    expect(error.code).toBe("bad-request");
+    expect(error.message).toContain(about);
+  });
+
+  it("says when the store is away, or fails", async () => {
+    const feed = await start();
+    const path = `${feed.url}/api/v1/series?device=a&metric=b`;
+    const away = await fetch(path);
+    expect(away.status).toBe(503);
+    expect(await away.json()).toMatchObject({ error: { code: "history-unavailable" } });
+    feed.log.bus.respond("history.series", async () => {
+      throw new Error("the disk is full");
+    });
+    const failing = await fetch(path);
+    expect(failing.status).toBe(502);
+    expect(await failing.json()).toMatchObject({ error: { code: "history-failed" } });
+    expect((await fetch(`${feed.url}/api/v2/x`)).status).toBe(404);
+  });
+
+  it("lists open alerts from memory and past ones from the store", async () => {
+    const feed = await start();
+    await appendAlert(feed.log, alertChange({ id: "1", incident: "a", key: { device: "a" }, state: "pending" }));
+    await appendAlert(feed.log, alertChange({ id: "2", incident: "b", key: { device: "b" } }));
+    await appendAlert(feed.log, alertChange({ id: "3", incident: "c", key: { device: "c" } }));
+    await appendAlert(feed.log, alertChange({ id: "4", incident: "c", key: { device: "c" }, state: "resolved" }));
+    const list = async (query: string) => {
+      const answer = (await (await fetch(`${feed.url}/api/v1/alerts${query}`)).json()) as { alerts: { id: string }[] };
+      return answer.alerts.map(({ id }) => id);
+    };
+    await until("all", async () => (await list("")).join() === "2,1");
+    expect(await list("?state=firing")).toEqual(["2"]);
+    expect(await list("?state=open&device=a")).toEqual(["1"]);
+    let asked: AlertsQuery | undefined;
+    feed.log.bus.respond("history.alerts", async (question) => {
+      asked = question as AlertsQuery;
+      return [alertChange({ id: "9", state: "resolved" }), alertChange({ id: "8" })];
+    });
+    expect(await list("?limit=5&to=1763773200000")).toEqual(["9", "8"]);
+    expect(asked).toEqual({ fromUs: 1_763_686_800_000_000, toUs: 1_763_773_200_000_000, limit: 5 });
+    expect(await list("?state=resolved")).toEqual(["9"]);
+  });
+
+  it("lists devices by name, page by page", async () => {
+    const feed = await start();
+    for (const device of ["c", "a", "b"]) await appendReadings(feed.log, [reading({ atUs: 1, device })]);
+    const get = async (query: string) => {
+      const answer = await fetch(`${feed.url}/api/v1/devices${query}`);
+      return (await answer.json()) as { total: number; devices: { device: string }[] };
+    };
+    await until("all", async () => (await get("")).total === 3);
+    expect((await get("?limit=2")).devices.map(({ device }) => device)).toEqual(["a", "b"]);
+    expect((await get("?limit=2&after=b")).devices.map(({ device }) => device)).toEqual(["c"]);
+    expect(await get("?device=z*")).toEqual({ total: 0, devices: [] });
+  });
+
+  it("gives the rules that hold", async () => {
+    const feed = await start();
+    const get = async () => (await (await fetch(`${feed.url}/api/v1/rules`)).json()) as { version: string | null };
+    expect(await get()).toEqual({ version: null, sequence: null, rules: [] });
+    const rules = (version: string) => encodeRuleSet({ version, rulesJson: '[{"id":"cold-room-warm"}]' });
+    await feed.log.append({ subject: "readings.0", payload: rules("v1") });
+    await feed.log.append({ subject: "readings.0", payload: rules("v2") });
+    await until("the newest", async () => (await get()).version === "v2");
+    const newest = { version: "v2", sequence: 2, rules: [{ id: "cold-room-warm" }] };
+    expect(await get()).toEqual(newest);
+    await until("kept", async () => {
+      const record = await feed.log.records.get("feed-rule-set");
+      return new TextDecoder().decode(record?.value).includes("v2");
+    });
+    // A feed that starts later, when the entry is far back in the log, knows them too.
+    for (let i = 0; i < 10; i++) await appendReadings(feed.log, [reading({ atUs: i })]);
+    const later = await start({ log: feed.log, config: { history: { lookbackEntries: 3 } } });
+    await until("recalled", async () => {
+      const answer = await fetch(`${later.url}/api/v1/rules`);
+      return JSON.stringify(await answer.json()) === JSON.stringify(newest);
+    });
+  });
+
+  it("wants a token with the right scope, where there are tokens", async () => {
+    const tokens = [{ token: "token-for-everything" }, { token: "token-for-metrics", scopes: ["metrics" as const] }];
+    const feed = await start({ config: { tokens } });
+    const status = async (path: string, token?: string) => {
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      return (await fetch(feed.url + path, { headers })).status;
+    };
+    expect(await status("/api/v1/devices")).toBe(401);
+    expect(await status("/api/v1/devices", "token-for-nothing")).toBe(401);
+    expect(await status("/api/v1/devices", "token-for-metrics")).toBe(403);
+    expect(await status("/api/v1/devices", "token-for-everything")).toBe(200);
+    expect(await status("/metrics")).toBe(401);
+    expect(await status("/metrics", "token-for-metrics")).toBe(200);
+    expect(await status("/healthz")).toBe(200);
+  });
+
+  it("lets listed pages read it, and names that lead here by deceit not", async () => {
+    const feed = await start({ config: { allowedOrigins: ["https://ops.example"] } });
+    const path = `${feed.url}/api/v1/devices`;
+    const listed = await fetch(path, { headers: { origin: "https://ops.example" } });
+    expect(listed.headers.get("access-control-allow-origin")).toBe("https://ops.example");
+    const asked = await fetch(path, { method: "OPTIONS", headers: { origin: "https://ops.example" } });
+    expect(asked.status).toBe(204);
+    expect(asked.headers.get("access-control-allow-headers")).toBe("Authorization");
+    const other = await fetch(path, { headers: { origin: "https://evil.example" } });
+    expect(other.headers.get("access-control-allow-origin")).toBeNull();
+    const socket = connect(feed.port, "127.0.0.1");
+    socket.write("GET /api/v1/devices HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    let answer = "";
+    for await (const chunk of socket) answer += String(chunk);
+    expect(answer).toMatch(/^HTTP\/1.1 403/);
+  });
+});
+
+describe("a port that is taken", () => {
+  it("is named, with how to choose another", async () => {
+    const feed = await start();
+    const second = startTestFeed({ config: { port: feed.port } });
+    await expect(second).rejects.toThrow(PortInUseError);
+    await expect(second).rejects.toThrow(`127.0.0.1:${feed.port}`);
+    await expect(second).rejects.toThrow("--http-port");
+  });
+});

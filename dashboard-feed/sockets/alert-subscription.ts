@@ -1,0 +1,226 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Log } from "../../platform/log/port.ts";
+import { endOf, type Position, parseCursor, sequenceOf } from "../cursor.ts";
+import type { CompiledFilter } from "../filter.ts";
+import { type AlertEntry, type AlertsView, alertMatches, readAlert } from "../views/alerts-view.ts";
+import { gapFrame, itemsFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
+
+const FRAME_BYTES = 262_144;
+const ENTRIES_AT_ONCE = 500;
+const DRAIN_POLL_MS = 20;
+
+export interface AlertSubscriptionOptions extends SubscriptionBase {
+  readonly channel: "alerts";
+  readonly log: Log;
+  readonly view: AlertsView;
+  readonly filter: CompiledFilter;
+  readonly nowMs: () => number;
+}
+
+type Phase = "starting" | "asking" | "snapshot" | "catching-up" | "live" | "ended";
+
+/** Every alert change, in order, none left out: who cannot take them is closed. */
+export class AlertSubscription implements Subscription {
+  readonly channel = "alerts";
+  readonly #options: AlertSubscriptionOptions;
+  #phase: Phase = "starting";
+  /** Everything up to here was sent, or did not match. */
+  #position: Position = 0;
+  /** What is left of the snapshot. */
+  #snapshot: AlertEntry[] = [];
+  #snapshotBegun = false;
+  /** When the client began to keep alerts waiting. */
+  #waitingSinceMs: number | undefined;
+
+  constructor(options: AlertSubscriptionOptions) {
+    this.#options = options;
+  }
+
+  pump(): void {
+    if (!this.#options.view.loaded) return;
+    if (this.#phase === "starting") this.#start();
+    if (this.#phase === "snapshot") this.#sendSnapshot();
+    if (this.#phase === "live") this.#sendLive();
+  }
+
+  end(): void {
+    this.#phase = "ended";
+    this.#snapshot = [];
+  }
+
+  #start(): void {
+    const { cursor, view } = this.#options;
+    if (cursor === undefined) {
+      this.#beginSnapshot();
+      return;
+    }
+    const position = parseCursor("alerts", cursor);
+    if (position === undefined) this.#tellGap(-1);
+    else if (position > view.head) this.#askAbout(position);
+    else this.#resume(position);
+  }
+
+  #askAbout(position: Position): void {
+    this.#phase = "asking";
+    const decide = (reached: boolean) => {
+      if (this.#phase !== "asking") return;
+      if (reached) this.#resume(position);
+      else this.#tellGap(-1);
+    };
+    this.#options.logReached(sequenceOf(position)).then(decide, () => decide(false));
+  }
+
+  #resume(position: Position): void {
+    this.#position = position;
+    this.#options.events.resumed("alerts");
+    if (position < this.#options.view.floor) {
+      this.#beginCatchUp();
+      return;
+    }
+    this.#phase = "live";
+    // Even when nothing was missed: the client learns that it is up to date.
+    if (position >= this.#options.view.head) this.#send("update", [], position);
+    this.#sendLive();
+  }
+
+  #tellGap(missed: number): void {
+    const { outlet, events, view } = this.#options;
+    outlet.send(gapFrame(this.#options, { position: view.head, missed }));
+    events.gapTold("alerts", missed);
+    this.#beginSnapshot();
+    this.pump();
+  }
+
+  #beginSnapshot(): void {
+    const { view, filter } = this.#options;
+    this.#snapshot = view.snapshot().filter(({ change }) => alertMatches(filter, change));
+    this.#snapshotBegun = false;
+    this.#position = view.head;
+    this.#phase = "snapshot";
+  }
+
+  #sendSnapshot(): void {
+    const { outlet, limits } = this.#options;
+    while (outlet.unsentBytes <= limits.bufferedBytesCoalesce) {
+      let bytes = 0;
+      let end = 0;
+      for (; end < this.#snapshot.length && bytes < FRAME_BYTES; end++) bytes += this.#snapshot[end]?.text.length ?? 0;
+      const entries = this.#snapshot.splice(0, end);
+      // A cursor in the middle of a snapshot would stand for changes that are not in it: it is that of its last entry.
+      const position = this.#snapshot.length === 0 ? this.#position : (entries.at(-1)?.position ?? 0);
+      this.#send(this.#snapshotBegun ? "update" : "snapshot", entries, position);
+      this.#snapshotBegun = true;
+      if (this.#snapshot.length > 0) continue;
+      this.#phase = "live";
+      return;
+    }
+  }
+
+  #sendLive(): void {
+    const { view, outlet, limits, filter } = this.#options;
+    while (this.#position < view.head) {
+      if (this.#position < view.floor) {
+        this.#beginCatchUp();
+        return;
+      }
+      if (outlet.unsentBytes > limits.bufferedBytesMax) {
+        this.#keepWaiting();
+        return;
+      }
+      const entries = view.after(this.#position, ENTRIES_AT_ONCE);
+      const all = entries.length < ENTRIES_AT_ONCE;
+      const position = all ? view.head : (entries.at(-1)?.position ?? view.head);
+      const matching = entries.filter(({ change }) => alertMatches(filter, change));
+      this.#position = position;
+      if (matching.length > 0) this.#send("update", matching, position);
+    }
+    this.#waitingSinceMs = undefined;
+  }
+
+  #keepWaiting(): void {
+    const nowMs = this.#options.nowMs();
+    this.#waitingSinceMs ??= nowMs;
+    if (nowMs - this.#waitingSinceMs > this.#options.limits.alertsWaitMsMax) this.#options.outlet.close("too-slow");
+  }
+
+  /** Reads what the view no longer has from the log, as far as the view reaches back; then goes on with the view. */
+  #beginCatchUp(): void {
+    this.#phase = "catching-up";
+    this.#catchUp().catch((error) => {
+      this.#options.events.readFailed("ALERTS", error);
+      // The client keeps its cursor and comes back.
+      this.#options.outlet.close("error");
+    });
+  }
+
+  async #catchUp(): Promise<void> {
+    const { log, view, limits } = this.#options;
+    const asked = this.#position;
+    const { firstSequence } = await log.bounds("ALERTS");
+    if (this.#phase !== "catching-up") return;
+    const gone = firstSequence - sequenceOf(asked) - 1;
+    const toRead = sequenceOf(view.floor) - sequenceOf(asked);
+    if (gone > 0 || toRead > limits.resumeEntriesMax) {
+      this.#tellGap(Math.max(gone, toRead));
+      return;
+    }
+    // The view may drop more while the log is read.
+    while (this.#phase === "catching-up" && this.#position < view.floor) await this.#readUpTo(sequenceOf(view.floor));
+    if (this.#phase !== "catching-up") return;
+    this.#phase = "live";
+    this.#sendLive();
+  }
+
+  async #readUpTo(lastSequence: number): Promise<void> {
+    const { log, filter } = this.#options;
+    const sequence = sequenceOf(this.#position) + 1;
+    const reader = log.read({ stream: "ALERTS", from: { kind: "sequence", sequence } });
+    try {
+      for await (const batch of reader) {
+        const wanted = batch.filter((message) => message.sequence <= lastSequence);
+        const entries = wanted.flatMap((message) => {
+          const entry = readAlertOrNothing(message);
+          return entry !== undefined && alertMatches(filter, entry.change) ? [entry] : [];
+        });
+        await this.#drained();
+        if (this.#phase !== "catching-up") return;
+        const newest = batch.at(-1)?.sequence ?? 0;
+        this.#position = endOf(Math.min(newest, lastSequence));
+        if (entries.length > 0) this.#send("update", entries, this.#position);
+        if (newest >= lastSequence) return;
+      }
+    } finally {
+      await reader.close();
+    }
+    throw new Error("the alerts log ended while a client caught up");
+  }
+
+  /** Waits until the client has taken what was sent. One that takes nothing at all is closed. */
+  async #drained(): Promise<void> {
+    const { outlet, limits, nowMs } = this.#options;
+    let least = outlet.unsentBytes;
+    let sinceMs = nowMs();
+    while (this.#phase === "catching-up" && outlet.unsentBytes > limits.bufferedBytesCoalesce) {
+      if (nowMs() - sinceMs > limits.alertsWaitMsMax) outlet.close("too-slow");
+      await pause(DRAIN_POLL_MS);
+      if (outlet.unsentBytes >= least) continue;
+      least = outlet.unsentBytes;
+      sinceMs = nowMs();
+    }
+  }
+
+  #send(kind: "snapshot" | "update", entries: readonly AlertEntry[], position: Position): void {
+    const text = entries.map((entry) => entry.text).join(",");
+    this.#options.outlet.send(itemsFrame(kind, this.#options, { position, text }));
+    this.#options.events.itemsSent("alerts", entries.length);
+  }
+}
+
+/** The view has already told of what cannot be read. */
+function readAlertOrNothing(message: Parameters<typeof readAlert>[0]): AlertEntry | undefined {
+  try {
+    return readAlert(message);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,82 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { AlertChange } from "../../domain/alert.ts";
+import { CLOSE_TOO_SLOW, type ReadingItem } from "../protocol.ts";
+import { alertChange, appendAlert, appendReadings, reading, startTestFeed, type TestFeed, until } from "../test-kit.ts";
+
+const running: TestFeed[] = [];
+
+async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
+  const feed = await startTestFeed(options);
+  running.push(feed);
+  return feed;
+}
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((feed) => feed.stop()));
+});
+
+describe("a client that does not read", () => {
+  it("is closed when alerts wait for it too long; the others get every one", async () => {
+    const feed = await start({
+      config: { limits: { bufferedBytesCoalesce: 65_536, bufferedBytesMax: 131_072, alertsWaitMsMax: 200 } },
+    });
+    const slow = await feed.connect();
+    const fast = await feed.connect();
+    for (const client of [slow, fast]) client.send({ type: "subscribe", id: "a", channel: "alerts" });
+    await slow.waitFor("snapshot", "a");
+    await fast.waitFor("snapshot", "a");
+    slow.socket.pause();
+    const total = 1_500;
+    const annotations = { text: "x".repeat(16_000) };
+    for (let i = 0; i < total; i++) {
+      await appendAlert(feed.log, alertChange({ id: `c${i}`, incident: `i${i}`, annotations }));
+      if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await until("all at the fast one", () => fast.items("a").length === total);
+    expect(fast.items<AlertChange>("a").map(({ id }) => id)).toEqual(Array.from({ length: total }, (_, i) => `c${i}`));
+    await until("closed", async () => (await feed.metric('weir_feed_subscriptions{channel="alerts"}')) === 1);
+    slow.socket.resume();
+    await until("close frame", () => slow.closeCode !== undefined);
+    expect(slow.closeCode).toBe(CLOSE_TOO_SLOW);
+    await until("counted", async () => (await feed.metric('weir_feed_closed_total{reason="too-slow"}')) === 1);
+    // Up to the close, nothing was left out either, and the cursor is good for what is missing.
+    const got = slow.items<AlertChange>("a").map(({ id }) => id);
+    expect(got).toEqual(Array.from({ length: got.length }, (_, i) => `c${i}`));
+    expect(got.length).toBeLessThan(total);
+    const again = await feed.connect();
+    const cursor = slow.cursor("a") ?? "";
+    again.send({ type: "subscribe", id: "a", channel: "alerts", cursor });
+    await until("the rest", () => again.items("a").length === total - got.length);
+    expect(again.items<AlertChange>("a")[0]?.id).toBe(`c${got.length}`);
+  });
+
+  it("gets the newest values later, and costs a bounded buffer until then", async () => {
+    const feed = await start({ config: { limits: { bufferedBytesCoalesce: 65_536 } } });
+    const slow = await feed.connect();
+    const fast = await feed.connect();
+    for (const client of [slow, fast]) client.send({ type: "subscribe", id: "r", channel: "readings", maxHz: 20 });
+    await slow.waitFor("snapshot", "r");
+    await fast.waitFor("snapshot", "r");
+    slow.socket.pause();
+    const devices = 200;
+    const tags = { site: "north", note: "y".repeat(5_000) };
+    let round = 0;
+    await until("flushes put off", async () => {
+      round++;
+      const readings = Array.from({ length: devices }, (_, i) =>
+        reading({ atUs: round, device: `d${i}`, value: round, tags }),
+      );
+      await appendReadings(feed.log, readings);
+      return (await feed.metric("weir_feed_conflated_total")) > 5;
+    });
+    const isNewest = (items: ReadingItem[]) => {
+      const newest = new Map(items.map((item) => [item.device, item.value]));
+      return newest.size === devices && [...newest.values()].every((value) => value === round);
+    };
+    await until("the fast one is up to date", () => isNewest(fast.items("r")));
+    slow.socket.resume();
+    await until("the slow one is up to date", () => isNewest(slow.items("r")));
+    expect(slow.closeCode).toBeUndefined();
+    expect(slow.items("r").length).toBeLessThan(round * devices);
+  });
+});

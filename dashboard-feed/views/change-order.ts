@@ -1,0 +1,90 @@
+import type { Position } from "../cursor.ts";
+
+const NONE = -1;
+
+/**
+ * Numbered slots in the order of their last change, oldest first: a doubly linked list in typed arrays, because a
+ * slot moves to the end for every reading.
+ */
+export class ChangeOrder {
+  #previous = new Int32Array(256).fill(NONE);
+  #next = new Int32Array(256).fill(NONE);
+  #position = new Float64Array(256);
+  #first = NONE;
+  #last = NONE;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The slot that has been unchanged for the longest; -1 when there is none. */
+  get first(): number {
+    return this.#first;
+  }
+
+  /** Where a slot changed last; 0 when it never did. */
+  positionOf(slot: number): Position {
+    return this.#position[slot] ?? 0;
+  }
+
+  /** Puts the slot at the end. Positions never go backward. */
+  touch(slot: number, position: Position): void {
+    if (slot >= this.#position.length) this.#grow(slot);
+    if (slot !== this.#last) {
+      if (this.#position[slot] !== 0) this.#unlink(slot);
+      else this.#size++;
+      this.#previous[slot] = this.#last;
+      this.#next[slot] = NONE;
+      if (this.#last === NONE) this.#first = slot;
+      else this.#next[this.#last] = slot;
+      this.#last = slot;
+    }
+    this.#position[slot] = position;
+  }
+
+  remove(slot: number): void {
+    if (this.positionOf(slot) === 0) return;
+    this.#unlink(slot);
+    this.#position[slot] = 0;
+    this.#size--;
+  }
+
+  /** The slot of the oldest change after a position; -1 when there is none. Walks over the newer ones. */
+  firstAfter(position: Position): number {
+    if (this.#first !== NONE && this.positionOf(this.#first) > position) return this.#first;
+    let found = NONE;
+    for (let slot = this.#last; slot !== NONE; slot = this.#previous[slot] ?? NONE) {
+      if (this.positionOf(slot) <= position) break;
+      found = slot;
+    }
+    return found;
+  }
+
+  /** The slot whose change came next; -1 at the end. */
+  next(slot: number): number {
+    return this.#next[slot] ?? NONE;
+  }
+
+  #unlink(slot: number): void {
+    const previous = this.#previous[slot] as number;
+    const next = this.#next[slot] as number;
+    if (previous === NONE) this.#first = next;
+    else this.#next[previous] = next;
+    if (next === NONE) this.#last = previous;
+    else this.#previous[next] = previous;
+  }
+
+  #grow(slot: number): void {
+    const size = Math.max(this.#position.length * 2, slot + 1);
+    const previous = new Int32Array(size).fill(NONE);
+    previous.set(this.#previous);
+    this.#previous = previous;
+    const next = new Int32Array(size).fill(NONE);
+    next.set(this.#next);
+    this.#next = next;
+    const position = new Float64Array(size);
+    position.set(this.#position);
+    this.#position = position;
+  }
+}

@@ -1,0 +1,137 @@
+import type { Series } from "../../domain/reading.ts";
+import type { Position } from "../cursor.ts";
+import type { CompiledFilter } from "../filter.ts";
+import { ChangeOrder } from "./change-order.ts";
+import type { Progress } from "./progress.ts";
+import type { Matches, StateView } from "./view.ts";
+
+/** An item lists so many metrics at most. */
+const METRICS_PER_ITEM_MAX = 250;
+
+export interface DevicesViewOptions {
+  readonly progress: Progress;
+  readonly devicesMax: number;
+  /** Where the readings view keeps what it knows of a series. */
+  readonly seriesOf: (id: number) => Series;
+  readonly atUsOf: (id: number) => number;
+  readonly valueTextOf: (id: number) => string;
+  readonly seriesMatcher: (filter: CompiledFilter) => Matches;
+}
+
+/** What each device is, when it was last heard, and how much of it. Fed by the readings view. */
+export class DevicesView implements StateView {
+  readonly order = new ChangeOrder();
+  readonly #options: DevicesViewOptions;
+  readonly #slotOf = new Map<string, number>();
+  readonly #names: string[] = [];
+  readonly #series: number[][] = [];
+  readonly #items: { text: string; position: Position }[] = [];
+  #readings = new Float64Array(64);
+  #clockAhead = new Float64Array(64);
+  #lastSeenUs = new Float64Array(64);
+
+  constructor(options: DevicesViewOptions) {
+    this.#options = options;
+  }
+
+  get head(): Position {
+    return this.#options.progress.head;
+  }
+
+  get floor(): Position {
+    return this.#options.progress.floor;
+  }
+
+  get loaded(): boolean {
+    return this.#options.progress.loaded;
+  }
+
+  get size(): number {
+    return this.#names.length;
+  }
+
+  /** The slot of a device that has a new series; -1 when there is no room for another device. */
+  slotFor(device: string, seriesId: number): number {
+    let slot = this.#slotOf.get(device);
+    if (slot === undefined) {
+      slot = this.#names.length;
+      if (slot >= this.#options.devicesMax) return -1;
+      this.#slotOf.set(device, slot);
+      this.#names.push(device);
+      this.#series.push([]);
+      if (slot >= this.#readings.length) this.#grow();
+    }
+    this.#series[slot]?.push(seriesId);
+    return slot;
+  }
+
+  /** One reading of a device. Runs for each. */
+  count(slot: number, position: Position, receivedAtUs: number): void {
+    this.#readings[slot] = (this.#readings[slot] as number) + 1;
+    this.#lastSeenUs[slot] = receivedAtUs;
+    this.order.touch(slot, position);
+  }
+
+  countClockAhead(slot: number): void {
+    this.#clockAhead[slot] = (this.#clockAhead[slot] as number) + 1;
+  }
+
+  textOf(slot: number): string {
+    const position = this.order.positionOf(slot);
+    const known = this.#items[slot];
+    if (known?.position === position) return known.text;
+    const text = this.#build(slot);
+    this.#items[slot] = { text, position };
+    return text;
+  }
+
+  #build(slot: number): string {
+    const { seriesOf, atUsOf, valueTextOf } = this.#options;
+    // Oldest first, so that what was said last holds.
+    const ids = (this.#series[slot] ?? []).slice(0, METRICS_PER_ITEM_MAX).sort((a, b) => atUsOf(a) - atUsOf(b));
+    const tags: Record<string, string> = {};
+    const newest = new Map<string, number>();
+    for (const id of ids) {
+      const series = seriesOf(id);
+      Object.assign(tags, series.tags);
+      newest.set(series.metric, id);
+    }
+    const metrics = [...newest].map(([metric, id]) => {
+      return `${JSON.stringify(metric)}:{"atUs":${atUsOf(id)},"value":${valueTextOf(id)}}`;
+    });
+    return (
+      `{"device":${JSON.stringify(this.#names[slot])},"tags":${JSON.stringify(tags)}` +
+      `,"lastSeenUs":${this.#lastSeenUs[slot]},"readings":${this.#readings[slot]}` +
+      `,"clockAhead":${this.#clockAhead[slot]},"metrics":{${metrics.sort().join(",")}}}`
+    );
+  }
+
+  /** Devices by name, from the one behind `after` on; `total` counts all that match. */
+  list(query: { readonly matches: Matches; readonly after: string; readonly limit: number }): {
+    readonly texts: readonly string[];
+    readonly total: number;
+  } {
+    const matching = this.#names.map((name, slot) => ({ name, slot })).filter(({ slot }) => query.matches(slot));
+    const behind = matching.filter(({ name }) => name > query.after).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { texts: behind.slice(0, query.limit).map(({ slot }) => this.textOf(slot)), total: matching.length };
+  }
+
+  /** A device matches when one of its series does. */
+  matcher(filter: CompiledFilter): Matches {
+    const matches = this.#options.seriesMatcher(filter);
+    return (slot) => (this.#series[slot] ?? []).some(matches);
+  }
+
+  #grow(): void {
+    const size = this.#readings.length * 2;
+    this.#readings = copied(this.#readings, size);
+    this.#clockAhead = copied(this.#clockAhead, size);
+    this.#lastSeenUs = copied(this.#lastSeenUs, size);
+  }
+}
+
+function copied(values: Float64Array<ArrayBuffer>, size: number): Float64Array<ArrayBuffer> {
+  const more = new Float64Array(size);
+  more.set(values);
+  return more;
+}

@@ -1,0 +1,32 @@
+import { endOf, type Position, sequenceOf } from "../cursor.ts";
+
+/** How much of a stream a view has seen. */
+export class Progress {
+  head: Position = 0;
+  floor: Position = 0;
+  loaded = false;
+  #began = 0;
+
+  /** All entries from this one on will be in the view. */
+  begin(sequence: number): void {
+    this.#began = sequence;
+    this.head = endOf(sequence - 1);
+    this.floor = this.head;
+  }
+
+  /** The entry is in the view. */
+  done(sequence: number): void {
+    this.head = endOf(sequence);
+  }
+
+  /** A change at this position is no longer in the view. */
+  forget(position: Position): void {
+    if (position > this.floor) this.floor = position;
+  }
+
+  /** How many entries after a position were never in the view; -1 when it is a question of single items. */
+  missedSince(position: Position): number {
+    const missed = this.#began - sequenceOf(position) - 1;
+    return missed > 0 ? missed : -1;
+  }
+}

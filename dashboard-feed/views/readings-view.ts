@@ -1,0 +1,183 @@
+import { FrameReader, type LogEntry, type ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import type { Series } from "../../domain/reading.ts";
+import type { LogMessage } from "../../platform/log/port.ts";
+import { type Position, positionOf, ROWS_MAX } from "../cursor.ts";
+import { type CompiledFilter, tagOf } from "../filter.ts";
+import { ChangeOrder } from "./change-order.ts";
+import { DevicesView } from "./devices-view.ts";
+import type { Progress } from "./progress.ts";
+import { type Matches, remembering, type StateView } from "./view.ts";
+
+export interface RuleSet {
+  readonly version: string;
+  readonly rulesJson: string;
+  readonly sequence: number;
+}
+
+export interface ReadingsViewOptions {
+  readonly progress: Progress;
+  readonly seriesMax: number;
+  readonly devicesMax: number;
+  /** A series or device more than fits was left out. */
+  readonly onOverflow: (what: "series" | "devices") => void;
+}
+
+/**
+ * The newest value of each series, and through it the devices. The inner loop runs for every reading of the gateway:
+ * it writes into typed arrays, and no item exists before someone is sent it.
+ */
+export class ReadingsView implements StateView {
+  readonly order = new ChangeOrder();
+  readonly devices: DevicesView;
+  ruleSet: RuleSet | undefined;
+  readonly #options: ReadingsViewOptions;
+  readonly #table = new SeriesTable();
+  readonly #reader = new FrameReader(this.#table);
+  /** By series id. */
+  #device = new Int32Array(256);
+  #atUs = new Float64Array(256).fill(Number.NEGATIVE_INFINITY);
+  #value = new Float64Array(256);
+  #isText = new Uint8Array(256);
+  readonly #textValue = new Map<number, string>();
+  /** Series that were looked at; those beyond are new. */
+  #known = 0;
+  readonly #heads: string[] = [];
+  readonly #items: { text: string; position: Position }[] = [];
+
+  constructor(options: ReadingsViewOptions) {
+    this.#options = options;
+    this.devices = new DevicesView({
+      progress: options.progress,
+      devicesMax: options.devicesMax,
+      seriesOf: (id) => this.#table.series(id),
+      atUsOf: (id) => this.#atUs[id] ?? Number.NEGATIVE_INFINITY,
+      valueTextOf: (id) => this.#valueText(id),
+      seriesMatcher: (filter) => this.matcher(filter),
+    });
+  }
+
+  get head(): Position {
+    return this.#options.progress.head;
+  }
+
+  get floor(): Position {
+    return this.#options.progress.floor;
+  }
+
+  get loaded(): boolean {
+    return this.#options.progress.loaded;
+  }
+
+  /** Throws BadFrameError when the message is no log entry; the view is then as it was. */
+  apply(message: LogMessage): LogEntry["kind"] {
+    const entry = this.#reader.read(message.payload);
+    if (entry.kind === "readings") this.#applyReadings(entry, message.sequence);
+    else if (entry.kind === "rule_set") {
+      this.ruleSet = { version: entry.version, rulesJson: entry.rulesJson, sequence: message.sequence };
+    }
+    return entry.kind;
+  }
+
+  #applyReadings(entry: ReadingsEntry, sequence: number): void {
+    const { count, seriesId, atUs, values, texts, receivedAtUs } = entry;
+    const { devices, order } = this;
+    const base = positionOf(sequence, 0);
+    for (let row = 0; row < count; row++) {
+      const id = seriesId[row] as number;
+      if (id >= this.#known) this.#learn(id);
+      const device = this.#device[id] as number;
+      if (device < 0) continue;
+      const position = base + Math.min(row, ROWS_MAX - 1);
+      devices.count(device, position, receivedAtUs);
+      const at = atUs[row] as number;
+      // A late reading changes nothing here, and neither does one that came twice.
+      if (at <= (this.#atUs[id] as number)) continue;
+      this.#atUs[id] = at;
+      this.#value[id] = values[row] as number;
+      // The texts are gone with the frame.
+      if (this.#isText[id] === 1) this.#textValue.set(id, texts[values[row] as number] ?? "");
+      order.touch(id, position);
+    }
+    for (const row of entry.clockAhead) {
+      const device = this.#device[seriesId[row] as number] as number;
+      if (device >= 0) devices.countClockAhead(device);
+    }
+  }
+
+  #learn(id: number): void {
+    for (; this.#known <= id; this.#known++) {
+      if (this.#known >= this.#device.length) this.#grow();
+      this.#device[this.#known] = this.#deviceOfNew(this.#known);
+      this.#isText[this.#known] = this.#table.series(this.#known).kind === "string" ? 1 : 0;
+    }
+  }
+
+  #deviceOfNew(id: number): number {
+    if (id >= this.#options.seriesMax) {
+      this.#options.onOverflow("series");
+      return -1;
+    }
+    const device = this.devices.slotFor(this.#table.series(id).device, id);
+    if (device < 0) this.#options.onOverflow("devices");
+    return device;
+  }
+
+  #grow(): void {
+    const size = this.#device.length * 2;
+    const device = new Int32Array(size);
+    device.set(this.#device);
+    this.#device = device;
+    const atUs = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
+    atUs.set(this.#atUs);
+    this.#atUs = atUs;
+    const value = new Float64Array(size);
+    value.set(this.#value);
+    this.#value = value;
+    const isText = new Uint8Array(size);
+    isText.set(this.#isText);
+    this.#isText = isText;
+  }
+
+  textOf(id: number): string {
+    const position = this.order.positionOf(id);
+    const known = this.#items[id];
+    if (known?.position === position) return known.text;
+    const text = `${this.#headOf(id)}${this.#atUs[id]},"value":${this.#valueText(id)}}`;
+    this.#items[id] = { text, position };
+    return text;
+  }
+
+  /** What the item of a series begins with: it never changes. */
+  #headOf(id: number): string {
+    const known = this.#heads[id];
+    if (known !== undefined) return known;
+    const { device, metric, tags } = this.#table.series(id);
+    const head = `${JSON.stringify({ device, metric, tags }).slice(0, -1)},"atUs":`;
+    this.#heads[id] = head;
+    return head;
+  }
+
+  #valueText(id: number): string {
+    const value = this.#value[id] ?? 0;
+    switch (this.#table.series(id).kind) {
+      case "number":
+        return JSON.stringify(value);
+      case "boolean":
+        return value === 0 ? "false" : "true";
+      case "string":
+        return JSON.stringify(this.#textValue.get(id) ?? "");
+    }
+  }
+
+  matcher(filter: CompiledFilter): Matches {
+    return remembering((id) => filter.matches(labelOf(this.#table.series(id))));
+  }
+}
+
+function labelOf(series: Series): (name: string) => string {
+  return (name) => {
+    if (name === "device") return series.device;
+    if (name === "metric") return series.metric;
+    return tagOf(series.tags, name);
+  };
+}

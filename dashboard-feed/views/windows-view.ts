@@ -1,0 +1,157 @@
+import { type WindowResult, windowKey } from "../../domain/window-result.ts";
+import { decodeWindows } from "../../domain/windows-codec.ts";
+import type { LogMessage } from "../../platform/log/port.ts";
+import { type Position, positionOf } from "../cursor.ts";
+import { type CompiledFilter, tagOf } from "../filter.ts";
+import { ChangeOrder } from "./change-order.ts";
+import type { Progress } from "./progress.ts";
+import { type Matches, remembering, type StateView } from "./view.ts";
+
+export interface WindowsViewOptions {
+  readonly progress: Progress;
+  /** The newest so many windows of each rule and group. */
+  readonly windowsPerSeries: number;
+  /** Of all series together; beyond it what changed longest ago goes. */
+  readonly windowsMax: number;
+  /** A frame, or a part of one, came again and was skipped. */
+  readonly onRepeat: () => void;
+}
+
+interface Kept {
+  readonly result: WindowResult;
+  readonly series: number;
+  text: string | undefined;
+}
+
+interface WindowSeries {
+  readonly id: number;
+  readonly sample: WindowResult;
+  /** Slots by start of their window, oldest first. */
+  readonly slots: number[];
+}
+
+/** The newest revision of the last windows of each rule and group. */
+export class WindowsView implements StateView {
+  readonly order = new ChangeOrder();
+  readonly #options: WindowsViewOptions;
+  readonly #seriesOfKey = new Map<string, WindowSeries>();
+  readonly #series = new Map<number, WindowSeries>();
+  readonly #kept: (Kept | undefined)[] = [];
+  readonly #free: number[] = [];
+  /** The newest part applied of each partition. */
+  readonly #applied = new Map<number, { lastInput: number; part: number }>();
+  #nextSeries = 0;
+
+  constructor(options: WindowsViewOptions) {
+    this.#options = options;
+  }
+
+  get head(): Position {
+    return this.#options.progress.head;
+  }
+
+  get floor(): Position {
+    return this.#options.progress.floor;
+  }
+
+  get loaded(): boolean {
+    return this.#options.progress.loaded;
+  }
+
+  /** Throws when the message is no frame of windows; the view is then as it was. */
+  apply(message: LogMessage): void {
+    const frame = decodeWindows(message.payload);
+    const applied = this.#applied.get(frame.partition);
+    if (applied !== undefined) {
+      const { lastInput, part } = applied;
+      if (frame.lastInput < lastInput || (frame.lastInput === lastInput && frame.part <= part)) {
+        this.#options.onRepeat();
+        return;
+      }
+    }
+    this.#applied.set(frame.partition, { lastInput: frame.lastInput, part: frame.part });
+    let series: WindowSeries | undefined;
+    for (const [row, result] of frame.results.entries()) {
+      // The rows of one group share their labels' object.
+      if (series === undefined || series.sample.labels !== result.labels || series.sample.rule !== result.rule) {
+        series = this.#seriesFor(result);
+      }
+      this.#put(series, result, positionOf(message.sequence, row));
+    }
+  }
+
+  #seriesFor(result: WindowResult): WindowSeries {
+    const key = windowKey(result);
+    let series = this.#seriesOfKey.get(key);
+    if (series === undefined) {
+      series = { id: this.#nextSeries++, sample: result, slots: [] };
+      this.#seriesOfKey.set(key, series);
+      this.#series.set(series.id, series);
+    }
+    return series;
+  }
+
+  #put(series: WindowSeries, result: WindowResult, position: Position): void {
+    const { slots } = series;
+    let at = slots.length;
+    while (at > 0 && this.#startOf(slots[at - 1]) > result.startUs) at--;
+    const before = slots[at - 1];
+    if (before !== undefined && this.#startOf(before) === result.startUs) {
+      if ((this.#kept[before]?.result.revision ?? 0) > result.revision) return;
+      this.#kept[before] = { result, series: series.id, text: undefined };
+      this.order.touch(before, position);
+      return;
+    }
+    if (at === 0 && slots.length >= this.#options.windowsPerSeries) {
+      // Older than all that is kept, it is none of the last so many windows.
+      return;
+    }
+    const slot = this.#free.pop() ?? this.#kept.length;
+    this.#kept[slot] = { result, series: series.id, text: undefined };
+    this.order.touch(slot, position);
+    slots.splice(at, 0, slot);
+    if (slots.length > this.#options.windowsPerSeries) this.#drop(slots[0] as number);
+    if (this.order.size > this.#options.windowsMax) this.#drop(this.order.first);
+  }
+
+  #startOf(slot: number | undefined): number {
+    return (slot === undefined ? undefined : this.#kept[slot])?.result.startUs ?? Number.NEGATIVE_INFINITY;
+  }
+
+  #drop(slot: number): void {
+    const kept = this.#kept[slot];
+    if (kept === undefined) return;
+    this.#options.progress.forget(this.order.positionOf(slot));
+    this.order.remove(slot);
+    this.#kept[slot] = undefined;
+    this.#free.push(slot);
+    const series = this.#series.get(kept.series);
+    if (series === undefined) return;
+    series.slots.splice(series.slots.indexOf(slot), 1);
+    if (series.slots.length > 0) return;
+    this.#series.delete(series.id);
+    this.#seriesOfKey.delete(windowKey(series.sample));
+  }
+
+  textOf(slot: number): string {
+    const kept = this.#kept[slot];
+    if (kept === undefined) throw new RangeError(`no window in slot ${slot}`);
+    kept.text ??= JSON.stringify(kept.result);
+    return kept.text;
+  }
+
+  matcher(filter: CompiledFilter): Matches {
+    const matches = remembering((id) => {
+      const sample = this.#series.get(id)?.sample;
+      return sample !== undefined && filter.matches(labelOf(sample));
+    });
+    return (slot) => {
+      const kept = this.#kept[slot];
+      return kept !== undefined && matches(kept.series);
+    };
+  }
+}
+
+function labelOf(result: WindowResult): (name: string) => string {
+  return (name) => (name === "rule" ? result.rule : tagOf(result.labels, name));
+}

@@ -31,6 +31,7 @@ export async function measureAlertLatency(
     seconds,
     rate,
     clientIdPrefix: "latency",
+    topic: "sensors/{site}/beside-{device}/telemetry",
   });
   const device = await mqtt.connectAsync(`mqtt://127.0.0.1:${ports.mqttPort}`);
   const socket = new WebSocket(`ws://127.0.0.1:${ports.httpPort}/feed`, SUBPROTOCOL);

@@ -1,5 +1,7 @@
 import type { Logger } from "pino";
 import { launchNatsServer } from "../platform/nats-server/launch.ts";
+import { BadFileError } from "../platform/yaml-file.ts";
+import { loadRules } from "../processors/rules/load-rules.ts";
 import { takeDataDir } from "./data-dir.ts";
 import type { PipelineConfig } from "./pipeline-config.ts";
 import { makePlan, type NatsAddress, type Plan, SERVICES, type ServiceName } from "./plan.ts";
@@ -36,6 +38,7 @@ export async function startGateway(options: {
     const dataDir = takeDataDir(settings.dataDir);
     undo.push(() => dataDir.release());
     // Checked before anything is started.
+    if (services.includes("processors")) await checkRules(settings.rulesDir);
     makePlan(settings, config, { url: "", token: undefined, durability: undefined });
     const nats = await findNats(settings, logger);
     undo.push(nats.stop);
@@ -60,6 +63,11 @@ export async function startGateway(options: {
     await stop();
     throw error;
   }
+}
+
+async function checkRules(rulesDir: string): Promise<void> {
+  const { problems } = await loadRules(rulesDir);
+  if (problems.length > 0) throw new BadFileError(problems);
 }
 
 function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<RunningService> {

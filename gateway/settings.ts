@@ -92,4 +92,4 @@ export function readSettings(
 }
 
 /** Read elsewhere: where servers are cached, and where tests find them. */
-const OTHER_VARIABLES = new Set(["WEIR_CACHE_DIR", "WEIR_INFLUXD", "WEIR_NATS_SERVER"]);
+const OTHER_VARIABLES = new Set(["WEIR_CACHE_DIR", "WEIR_INFLUXD", "WEIR_CHROMIUM"]);

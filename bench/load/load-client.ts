@@ -44,7 +44,6 @@ export class LoadClient {
   private failed: ((error: Error) => void) | undefined;
   /** Slots that wait for the run to allow more. */
   private readonly free: number[] = [];
-  idle = true;
   error: Error | undefined;
 
   constructor(options: LoadClientOptions) {
@@ -86,7 +85,6 @@ export class LoadClient {
 
   /** Fills every slot. With QoS 0 there is nothing to wait for but the socket. */
   start(): void {
-    this.idle = false;
     if (this.options.qos === 0) this.flood();
     else this.send(0, this.options.inflight);
   }
@@ -105,26 +103,21 @@ export class LoadClient {
 
   private fail(error: Error): void {
     this.error ??= error;
-    this.idle = true;
     this.failed?.(error);
   }
 
+  /** One batch a turn, so that all clients get theirs; pauses while the socket has enough. */
   private flood(): void {
     const socket = this.socket;
     if (socket === undefined || this.error !== undefined) return;
-    while (socket.writableLength < WRITE_AHEAD_BYTES) {
-      let count = 0;
-      while (count < this.options.inflight && this.options.sink.take()) this.stamp(count++);
-      if (count === 0) {
-        this.idle = socket.writableLength === 0;
-        if (!this.idle) socket.once("drain", () => this.flood());
-        return;
-      }
-      // The socket may keep these bytes: without acknowledgements a copy is needed.
-      socket.write(Buffer.from(this.packets.subarray(0, count * this.packetBytes)));
-      this.options.sink.sent(count);
-    }
-    socket.once("drain", () => this.flood());
+    let count = 0;
+    while (count < this.options.inflight && this.options.sink.take()) this.stamp(count++);
+    if (count === 0) return;
+    // The socket may keep these bytes: without acknowledgements a copy is needed.
+    socket.write(Buffer.from(this.packets.subarray(0, count * this.packetBytes)));
+    this.options.sink.sent(count);
+    if (socket.writableLength < WRITE_AHEAD_BYTES) setImmediate(() => this.flood());
+    else socket.once("drain", () => this.flood());
   }
 
   private stamp(slot: number): void {

@@ -1,0 +1,111 @@
+import type { PublishGate } from "../platform/publish-gate.ts";
+import type { Deps, Health, Service } from "../platform/service.ts";
+import { type BrokerConfig, isLoopback } from "./config.ts";
+import { createBrokerEvents } from "./events.ts";
+import { startKeepalive } from "./keepalive.ts";
+import { type Listeners, listen } from "./listeners.ts";
+import { MqttEdge } from "./mqtt-edge.ts";
+import { PasswordChecks } from "./password-checks.ts";
+import { followUsers } from "./users.ts";
+
+export interface Broker extends Service {
+  readonly address: {
+    readonly mqttPort: number;
+    readonly wsPort: number | undefined;
+    readonly tlsPort: number | undefined;
+  };
+}
+
+/** The log is not for the broker: what is to be kept goes through the gate. */
+export type BrokerDeps = Omit<Deps, "log"> & { readonly gate: PublishGate };
+
+export class NoAuthenticationError extends Error {
+  override readonly name = "NoAuthenticationError";
+}
+
+const DRAIN_MS_MAX = 5_000;
+const SESSION_SWEEP_MS = 60_000;
+
+/**
+ * Starts the MQTT broker. Every publish goes through the gate, and is acknowledged when the gate is done with it.
+ * @throws NoAuthenticationError when others could reach the broker and nothing says who may
+ * @throws UsersFileError when the users file is bad, with all its faults
+ * @throws PortInUseError when a port is taken
+ */
+export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promise<Broker> {
+  const { clock, gate, logger, metrics } = deps;
+  const nowMs = () => performance.now();
+  const anonymous = config.anonymous ?? (config.usersFile === undefined && isLoopback(config.bind));
+  if (!anonymous && config.usersFile === undefined) throw noAuthentication(config.bind);
+  const events = createBrokerEvents({ logger, metrics, nowMs });
+  let edge: MqttEdge | undefined;
+  const onChange = (names: ReadonlySet<string>) => edge?.dropUsers(names);
+  const users = await followUsers({ file: config.usersFile, events, onChange });
+  const checks = new PasswordChecks(config.limits, nowMs);
+  edge = new MqttEdge({ config, anonymous, users, checks, events, gate, nowMs, nowUs: () => clock.nowUs() });
+  const { links, sessions } = edge;
+  const closers = [
+    users.stop,
+    startKeepalive({ links, events, nowMs, drainTimeoutMs: config.limits.drainTimeoutMs }),
+    every(SESSION_SWEEP_MS, () => sessions.expire()),
+  ];
+  const closeAll = () => {
+    for (const close of closers.splice(0)) close();
+  };
+  let listeners: Listeners;
+  try {
+    await edge.start();
+    listeners = await listen(config, events, (conn, address) => edge.connection(conn, address));
+  } catch (error) {
+    closeAll();
+    await edge.close();
+    throw error;
+  }
+  const { mqttPort, wsPort, tlsPort } = listeners;
+  events.started(addresses(config.bind, { mqttPort, wsPort, tlsPort }));
+
+  async function stop(): Promise<void> {
+    listeners.close();
+    const left = await edge?.drain(DRAIN_MS_MAX);
+    if (left !== undefined && left > 0) events.stopTimedOut(left);
+    closeAll();
+    await edge?.close();
+    events.stopped();
+  }
+
+  let stopped: Promise<void> | undefined;
+  return {
+    name: "broker",
+    address: { mqttPort, wsPort, tlsPort },
+    health: () => healthOf(stopped !== undefined, links.size),
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+function healthOf(stopping: boolean, connections: number): Health {
+  return stopping ? { ready: false, detail: "stopping" } : { ready: true, detail: `${connections} connections` };
+}
+
+function noAuthentication(bind: string): NoAuthenticationError {
+  return new NoAuthenticationError(
+    `broker.bind is ${bind}, where others can reach it, and there is no broker.usersFile: ` +
+      "name a users file, bind to 127.0.0.1, or set broker.anonymous to true to let everyone in",
+  );
+}
+
+function addresses(bind: string, ports: Readonly<Broker["address"]>): string[] {
+  const host = bind.includes(":") ? `[${bind}]` : bind;
+  const all = [`mqtt://${host}:${ports.mqttPort}`];
+  if (ports.tlsPort !== undefined) all.push(`mqtts://${host}:${ports.tlsPort}`);
+  if (ports.wsPort !== undefined) all.push(`ws://${host}:${ports.wsPort}/mqtt`);
+  return all;
+}
+
+function every(periodMs: number, act: () => void): () => void {
+  const timer = setInterval(act, periodMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,81 @@
+/** A message that waits for a subscriber, as Aedes knows it. */
+export interface OutgoingPublish {
+  readonly cmd: "publish";
+  readonly brokerId: string;
+  readonly brokerCounter: number;
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: number;
+  readonly retain: boolean;
+  readonly dup: boolean;
+  messageId?: number | undefined;
+}
+
+/** The second half of a QoS 2 delivery: the message was received, its release was not yet confirmed. */
+interface OutgoingRelease {
+  readonly cmd: "pubrel";
+  readonly messageId: number;
+}
+
+export type OutgoingPacket = OutgoingPublish | OutgoingRelease;
+
+interface Entry {
+  readonly counter: number;
+  packet: OutgoingPacket;
+}
+
+/** What one persistent session has not acknowledged yet, oldest first. */
+export class OutgoingQueue {
+  /** By the broker's own count; a Map keeps the order. */
+  private readonly byCounter = new Map<number, Entry>();
+  private readonly byId = new Map<number, Entry>();
+  bytes = 0;
+
+  get size(): number {
+    return this.byCounter.size;
+  }
+
+  add(packet: OutgoingPublish): void {
+    this.byCounter.set(packet.brokerCounter, { counter: packet.brokerCounter, packet });
+    this.bytes += bytesOf(packet);
+  }
+
+  /** The message got a packet id: it is on its way. */
+  sent(counter: number, messageId: number): void {
+    const entry = this.byCounter.get(counter);
+    if (entry?.packet.cmd !== "publish") return;
+    entry.packet.messageId = messageId;
+    this.byId.set(messageId, entry);
+  }
+
+  /** QoS 2: received by the subscriber, only the release is left to send. */
+  received(messageId: number): void {
+    const entry = this.byId.get(messageId);
+    if (entry === undefined) return;
+    this.bytes -= bytesOf(entry.packet);
+    entry.packet = { cmd: "pubrel", messageId };
+    this.bytes += bytesOf(entry.packet);
+  }
+
+  /** Acknowledged for good. */
+  done(messageId: number): OutgoingPacket | undefined {
+    const entry = this.byId.get(messageId);
+    if (entry === undefined) return undefined;
+    this.byId.delete(messageId);
+    this.byCounter.delete(entry.counter);
+    this.bytes -= bytesOf(entry.packet);
+    return entry.packet;
+  }
+
+  /** For a new connection. What was sent once before is marked as a duplicate. */
+  packets(): OutgoingPacket[] {
+    return Array.from(this.byCounter.values(), ({ packet }) =>
+      packet.cmd === "publish" && packet.messageId !== undefined ? { ...packet, dup: true } : packet,
+    );
+  }
+}
+
+/** With a fair guess of what an entry costs beside its payload. */
+function bytesOf(packet: OutgoingPacket): number {
+  return packet.cmd === "publish" ? packet.payload.length + packet.topic.length + 200 : 100;
+}

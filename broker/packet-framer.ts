@@ -1,0 +1,95 @@
+/** Why a connection must be closed over the bytes it sent. */
+export type FramingFault = "packet-too-large" | "packet-id-zero" | "bad-length";
+
+const CONNECT = 1;
+const PUBLISH = 3;
+const PUBACK = 4;
+const UNSUBACK = 11;
+const PINGREQ = 12;
+
+/**
+ * Follows the packets in a stream of MQTT bytes without keeping any: where each begins, how long it is, of what type.
+ * So reading can stop before a certain packet, and a packet that is too large is noticed at its length, not once it has
+ * been collected.
+ */
+export class PacketFramer {
+  private readonly packetBytesMax: number;
+  private inHeader = true;
+  private type = 0;
+  private length = 0;
+  private lengthShift = -1;
+  private bodyLeft = 0;
+  /** Bytes of the packet id still to come, for the types that begin with one. */
+  private idLeft = 0;
+  private id = 0;
+  /** CONNECT packets that have passed as a whole. */
+  connects = 0;
+  fault: FramingFault | undefined;
+
+  constructor(packetBytesMax: number) {
+    this.packetBytesMax = packetBytesMax;
+  }
+
+  /**
+   * How many bytes of the chunk may pass so that at most `publishesMax` PUBLISH packets begin in them. Stops behind a
+   * CONNECT as well: what follows it waits for the CONNACK. The bytes beyond must be given again. `onPing` gets the
+   * position of each whole PINGREQ that passes.
+   */
+  pass(chunk: Uint8Array, publishesMax: number, onPing?: (at: number) => void): number {
+    // One whose rest is still to come has begun already, and is not in flight yet.
+    const begun = this.type === PUBLISH && (!this.inHeader || this.lengthShift >= 0);
+    let publishes = begun ? 1 : 0;
+    let at = 0;
+    while (at < chunk.length) {
+      if (!this.inHeader) {
+        at += this.passBody(chunk, at);
+        if (this.fault !== undefined) return at;
+        if (this.inHeader && this.type === CONNECT) {
+          this.connects++;
+          return at;
+        }
+        continue;
+      }
+      const byte = chunk[at] ?? 0;
+      if (this.lengthShift < 0) {
+        if (byte >> 4 === PUBLISH && publishes++ >= publishesMax) return at;
+        this.type = byte >> 4;
+        this.lengthShift = 0;
+        this.length = 0;
+      } else {
+        this.passLength(byte);
+        if (this.fault !== undefined) return at;
+        if (this.type === PINGREQ && this.inHeader && at > 0) onPing?.(at - 1);
+      }
+      at++;
+    }
+    return at;
+  }
+
+  private passLength(byte: number): void {
+    this.length |= (byte & 0x7f) << this.lengthShift;
+    this.lengthShift += 7;
+    if (byte > 0x7f) {
+      if (this.lengthShift >= 28) this.fault = "bad-length";
+      return;
+    }
+    if (this.length > this.packetBytesMax) this.fault = "packet-too-large";
+    this.lengthShift = -1;
+    this.bodyLeft = this.length;
+    this.inHeader = this.length === 0;
+    this.id = 0;
+    this.idLeft = this.type >= PUBACK && this.type <= UNSUBACK ? 2 : 0;
+    if (this.idLeft > this.length) this.fault ??= "bad-length";
+  }
+
+  private passBody(chunk: Uint8Array, from: number): number {
+    const passed = Math.min(this.bodyLeft, chunk.length - from);
+    for (let i = 0; this.idLeft > 0 && i < passed; i++) {
+      this.id = (this.id << 8) | (chunk[from + i] ?? 0);
+      if (--this.idLeft === 0 && this.id === 0) this.fault = "packet-id-zero";
+    }
+    this.bodyLeft -= passed;
+    this.inHeader = this.bodyLeft === 0;
+    return passed;
+  }
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { parseUsers } from "./users-file.ts";
+
+const HASH = "$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+function faultsOf(text: string): readonly string[] {
+  const parsed = parseUsers(text, "users.yaml");
+  return parsed.kind === "faults" ? parsed.faults : [];
+}
+
+describe("users file", () => {
+  it("is read", () => {
+    const parsed = parseUsers(`users:\n  - {name: a, password: "${HASH}", publish: ["x/{user}/#"]}\n`, "users.yaml");
+    if (parsed.kind === "faults") throw new Error(parsed.faults.join());
+    const { password, ...rest } = parsed.users.byName.get("a") ?? {};
+    expect(rest).toEqual({ name: "a", publish: ["x/{user}/#"], subscribe: [] });
+    expect(password?.logN).toBe(15);
+    expect(parsed.users.anonymous).toEqual({ publish: [], subscribe: [] });
+  });
+
+  it("says all that is wrong at once, and where", () => {
+    const text = [
+      "users:",
+      "  - name: a",
+      "    password: secret",
+      '    publish: ["a/#/b", "ok/#", "{nobody}"]',
+      "  - name: a/b",
+      `    password: "${HASH}"`,
+      "    subscribe: all",
+      "admins: []",
+    ].join("\n");
+    const where = faultsOf(text).map((fault) => fault.split(":").slice(0, 3).join(":"));
+    expect(where.sort()).toEqual([
+      "users.yaml:3:15",
+      "users.yaml:4:15",
+      "users.yaml:4:32",
+      "users.yaml:5:11",
+      "users.yaml:7:16",
+      "users.yaml:8:1",
+    ]);
+  });
+
+  it("does not repeat what may be a password in the clear", () => {
+    expect(faultsOf("users:\n  - name: a\n    password: secret\n").join()).not.toContain("secret");
+  });
+
+  it("points at a user that is there twice", () => {
+    const user = `{name: a, password: "${HASH}"}`;
+    expect(faultsOf(`users:\n  - ${user}\n  - ${user}\n`)).toEqual(['users.yaml:3:12: user "a" is there twice']);
+  });
+
+  it("says where YAML itself is broken", () => {
+    expect(faultsOf("users:\n  - name: [a\n")[0]).toMatch(/^users\.yaml:\d+:\d+: /);
+  });
+
+  it("refuses an empty file and hashes that cost too much", () => {
+    expect(faultsOf("")).toHaveLength(1);
+    const huge = HASH.replace("ln=15", "ln=25");
+    expect(faultsOf(`users:\n  - name: a\n    password: "${huge}"\n`)).toHaveLength(1);
+  });
+});

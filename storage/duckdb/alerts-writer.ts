@@ -1,0 +1,32 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { AlertChange } from "../../domain/alert.ts";
+import { textOfTags } from "./readings-writer.ts";
+import { timestamp } from "./row-chunk.ts";
+
+const INSERT_NEW = `
+  INSERT INTO alerts
+  SELECT n.* FROM (SELECT * FROM new_alerts QUALIFY row_number() OVER (PARTITION BY id ORDER BY time) = 1) n
+  WHERE NOT EXISTS (SELECT 1 FROM alerts a WHERE a.id = n.id)`;
+
+/** Alert changes are few; each is known by its id. Returns how many were there already. */
+export async function writeAlerts(connection: DuckDBConnection, alerts: readonly AlertChange[]): Promise<number> {
+  await connection.run("CREATE OR REPLACE TEMP TABLE new_alerts AS SELECT * FROM alerts LIMIT 0");
+  const appender = await connection.createAppender("new_alerts");
+  for (const alert of alerts) {
+    appender.appendVarchar(alert.id);
+    appender.appendTimestamp(timestamp(alert.atUs));
+    appender.appendVarchar(alert.rule);
+    appender.appendVarchar(alert.state);
+    appender.appendVarchar(alert.severity);
+    appender.appendVarchar(alert.incident);
+    if (Number.isFinite(alert.value)) appender.appendDouble(alert.value);
+    else appender.appendNull();
+    appender.appendVarchar(textOfTags(alert.key));
+    appender.appendVarchar(JSON.stringify(alert));
+    appender.endRow();
+  }
+  appender.closeSync();
+  const inserted = await connection.run(INSERT_NEW);
+  await connection.run("DROP TABLE new_alerts");
+  return alerts.length - inserted.rowsChanged;
+}

@@ -1,0 +1,67 @@
+import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
+import type { Reading, ValueKind } from "../../domain/reading.ts";
+import type { WindowResult } from "../../domain/window-result.ts";
+import { storageConfigSchema } from "../config.ts";
+import { createStorageEvents } from "../events.ts";
+import { describeStoreContract, type StoreOracle } from "../store-contract.ts";
+import { temporaryFolder, testDeps } from "../testing.ts";
+import { openDuckdbStore } from "./duckdb-store.ts";
+
+/** Reads a copy of the file with plain SQL over the views. */
+function sqlOracle(file: string): StoreOracle {
+  async function rows(sql: string, value: string) {
+    const { copyFile, rm } = await import("node:fs/promises");
+    const copy = `${file}.copy`;
+    await copyFile(file, copy);
+    await copyFile(`${file}.wal`, `${copy}.wal`).catch(() => rm(`${copy}.wal`, { force: true }));
+    const instance = await DuckDBInstance.create(copy);
+    const connection = await instance.connect();
+    const reader = await connection.runAndReadAll(sql, [value]);
+    connection.closeSync();
+    instance.closeSync();
+    await rm(copy, { force: true });
+    await rm(`${copy}.wal`, { force: true });
+    return reader.getRowObjects();
+  }
+  return {
+    async readings(device) {
+      const found = await rows("SELECT *, epoch_us(time)::DOUBLE AS us FROM readings WHERE device = $1", device);
+      return found.map((row): Reading => {
+        const kind = row.kind as ValueKind;
+        const value = kind === "string" ? String(row.text) : kind === "boolean" ? row.value === 1 : Number(row.value);
+        const tags = JSON.parse(String(row.tags));
+        return { device: String(row.device), metric: String(row.metric), tags, atUs: Number(row.us), value };
+      });
+    },
+    async windows(rule) {
+      const found = await rows(
+        `SELECT labels, epoch_us(start_time)::DOUBLE AS start_us, epoch_us(end_time)::DOUBLE AS end_us, revision,
+          list(aggregate ORDER BY aggregate) AS names, list(value ORDER BY aggregate)::JSON::VARCHAR AS vals
+        FROM windows WHERE rule = $1 GROUP BY ALL`,
+        rule,
+      );
+      return found.map((row): WindowResult => {
+        const names = (row.names as unknown as { items: string[] }).items;
+        const values = JSON.parse(String(row.vals)) as number[];
+        return {
+          rule,
+          labels: JSON.parse(String(row.labels)),
+          startUs: Number(row.start_us),
+          endUs: Number(row.end_us),
+          revision: Number(row.revision),
+          aggregates: Object.fromEntries(names.map((name, i) => [name, values[i] ?? Number.NaN])),
+        };
+      });
+    },
+  };
+}
+
+describeStoreContract("DuckDB", async () => {
+  const folder = await temporaryFolder();
+  const config = storageConfigSchema.parse({ duckdb: { file: join(folder.path, "history.duckdb") } });
+  const deps = testDeps();
+  const events = createStorageEvents(deps.logger, deps.metrics);
+  const open = () => openDuckdbStore({ config: config.duckdb, seriesMax: config.seriesMax, events });
+  return { store: await open(), reopen: open, oracle: sqlOracle(config.duckdb.file), stop: () => folder.remove() };
+});

@@ -1,0 +1,61 @@
+import { DOUBLE, type DuckDBConnection, UINTEGER, VARCHAR } from "@duckdb/node-api";
+import { RowChunk } from "./row-chunk.ts";
+
+export function savedOf(name: "readings" | "windows"): string {
+  return `SELECT id::DOUBLE, us FROM newest_saved WHERE of = '${name}'`;
+}
+
+/** The newest time stored for each dictionary id: eight bytes an id, however many rows there are. */
+export class Newest {
+  #atUs = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY);
+
+  /** The query gives rows of id and microseconds, both as doubles. */
+  async load(connection: DuckDBConnection, query: string): Promise<void> {
+    this.#atUs.fill(Number.NEGATIVE_INFINITY);
+    const result = await connection.stream(query);
+    for await (const rows of result.yieldRows()) {
+      for (const [id, atUs] of rows) {
+        this.reserve(Number(id) + 1);
+        this.#atUs[Number(id)] = Number(atUs);
+      }
+    }
+  }
+
+  /** Keeps what is known in the file, inside the transaction that is open. `savedOf` gives it back to `load`. */
+  async save(connection: DuckDBConnection, name: string): Promise<void> {
+    const rows = new RowChunk([VARCHAR, UINTEGER, DOUBLE]);
+    rows.begin(await connection.createAppender("newest_saved"));
+    for (const [id, atUs] of this.#atUs.entries()) {
+      if (atUs === Number.NEGATIVE_INFINITY) continue;
+      rows.set(0, name);
+      rows.set(1, id);
+      rows.set(2, atUs);
+      rows.endRow();
+    }
+    rows.end();
+  }
+
+  /** Makes room for ids below `size`. */
+  reserve(size: number): void {
+    const before = this.#atUs.length;
+    if (size <= before) return;
+    this.#atUs = grown(this.#atUs, size);
+    this.#atUs.fill(Number.NEGATIVE_INFINITY, before);
+  }
+
+  /** True when the time is later than all before, and then remembers it. */
+  advance(id: number, atUs: number): boolean {
+    if (atUs <= (this.#atUs[id] as number)) return false;
+    this.#atUs[id] = atUs;
+    return true;
+  }
+}
+
+/** The same content with room for at least `size`, doubling so that growth costs little. */
+export function grown<Column extends Float64Array | Uint32Array | Uint8Array>(column: Column, size: number): Column {
+  if (size <= column.length) return column;
+  const Constructor = column.constructor as new (length: number) => Column;
+  const larger = new Constructor(Math.max(size, column.length * 2));
+  larger.set(column);
+  return larger;
+}

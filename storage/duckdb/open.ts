@@ -1,0 +1,74 @@
+import { mkdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
+import type { DuckdbConfig } from "../config.ts";
+
+/** The file cannot be opened. Trying again helps only when `busy`. */
+class StoreFileError extends Error {
+  override readonly name = "StoreFileError";
+  readonly file: string;
+  readonly busy: boolean;
+
+  constructor(message: string, options: { readonly file: string; readonly busy: boolean; readonly cause: unknown }) {
+    super(message, { cause: options.cause });
+    this.file = options.file;
+    this.busy = options.busy;
+  }
+}
+
+/** Two instances of one process on one file would not see each other's lock. */
+const open = new Set<string>();
+
+export interface OpenedFile {
+  readonly instance: DuckDBInstance;
+  close(): void;
+}
+
+/** Opens or creates a database file, for this process alone. */
+export async function openDuckdb(config: DuckdbConfig): Promise<OpenedFile> {
+  const file = resolve(config.file);
+  if (open.has(file)) throw busy(file, "this process", undefined);
+  open.add(file);
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    const instance = await DuckDBInstance.create(file, {
+      memory_limit: `${config.memoryMaxMb}MB`,
+      threads: String(config.threads),
+      // Rows have times; keeping their order of insertion would only cost memory.
+      preserve_insertion_order: "false",
+      // Nothing is fetched from the network behind the user's back.
+      autoinstall_known_extensions: "false",
+    });
+    return {
+      instance,
+      close() {
+        instance.closeSync();
+        open.delete(file);
+      },
+    };
+  } catch (error) {
+    open.delete(file);
+    throw explain(file, error);
+  }
+}
+
+function explain(file: string, error: unknown): Error {
+  const text = error instanceof Error ? error.message : String(error);
+  if (/could not set lock/i.test(text)) {
+    const holder = /held in ([^.]*?\(PID \d+\))/.exec(text)?.[1] ?? "another process";
+    return busy(file, holder, error);
+  }
+  return new StoreFileError(`cannot open the database file ${file}: ${text.split("\n")[0]}`, {
+    file,
+    busy: false,
+    cause: error,
+  });
+}
+
+function busy(file: string, holder: string, cause: unknown): StoreFileError {
+  return new StoreFileError(`the database file ${file} is open in ${holder}; only one process can use it`, {
+    file,
+    busy: true,
+    cause,
+  });
+}

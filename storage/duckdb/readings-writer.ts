@@ -1,0 +1,178 @@
+import { DOUBLE, type DuckDBConnection, TIMESTAMP, UINTEGER, VARCHAR } from "@duckdb/node-api";
+import type { Series } from "../../domain/reading.ts";
+import type { SeriesTable } from "../../domain/series-table.ts";
+import type { ReadingColumns } from "../store.ts";
+import { Dictionary } from "./dictionary.ts";
+import { grown, Newest, savedOf } from "./newest.ts";
+import { RowChunk, timestamp } from "./row-chunk.ts";
+
+/** The first reading of a sensor at a time stays; the place in the batch decides between two new ones. */
+const INSERT_LATE = `
+  INSERT INTO reading_rows
+  SELECT l.series, l.time, l.value, l.text
+  FROM (SELECT * FROM late QUALIFY row_number() OVER (PARTITION BY sensor, time ORDER BY place) = 1) l
+  WHERE NOT EXISTS (
+    SELECT 1 FROM reading_rows r JOIN series s ON s.id = r.series
+    WHERE r.time BETWEEN $1 AND $2 AND s.sensor = l.sensor AND r.time = l.time)`;
+
+const NEWEST_OF_EACH_SENSOR = `
+  SELECT s.sensor::DOUBLE, max(epoch_us(r.newest))::DOUBLE
+  FROM (SELECT series, max(time) AS newest FROM reading_rows GROUP BY series) r JOIN series s ON s.id = r.series
+  GROUP BY s.sensor`;
+
+/**
+ * Appends readings inside the transaction that is open. A reading newer than all others of its sensor cannot be a
+ * duplicate and is appended straight; the others are compared with what is there.
+ */
+export class ReadingsWriter {
+  readonly #connection: DuckDBConnection;
+  readonly #sensors: Dictionary;
+  readonly #series: Dictionary;
+  readonly #newest = new Newest();
+  readonly #rows = new RowChunk([UINTEGER, TIMESTAMP, DOUBLE, VARCHAR]);
+  readonly #lateRows = new RowChunk([UINTEGER, UINTEGER, UINTEGER, TIMESTAMP, DOUBLE, VARCHAR]);
+  /** By id in the reader's table, as far as `#resolved`. */
+  #table: SeriesTable | undefined;
+  #resolved = 0;
+  #seriesOf = new Uint32Array(1024);
+  #sensorOf = new Uint32Array(1024);
+  #isText = new Uint8Array(1024);
+
+  constructor(connection: DuckDBConnection) {
+    this.#connection = connection;
+    this.#sensors = new Dictionary(connection, { table: "sensors", columns: ["device", "metric"] });
+    this.#series = new Dictionary(connection, {
+      table: "series",
+      columns: ["device", "metric", "kind", "tags"],
+      ownerColumn: "sensor",
+    });
+  }
+
+  /** Learns anew what the file holds: at start, and after a transaction was rolled back. */
+  async load(from: "rows" | "saved"): Promise<void> {
+    this.#table = undefined;
+    await this.#sensors.load();
+    await this.#series.load();
+    await this.#newest.load(this.#connection, from === "saved" ? savedOf("readings") : NEWEST_OF_EACH_SENSOR);
+  }
+
+  async save(): Promise<void> {
+    await this.#newest.save(this.#connection, "readings");
+  }
+
+  /** Returns how many readings were there already. */
+  async write(readings: ReadingColumns): Promise<number> {
+    await this.#resolve(readings.table);
+    const late = await this.#appendNew(readings);
+    if (late.length === 0) return 0;
+    await this.#stageLate(readings, late);
+    const { firstUs, lastUs } = range(readings.atUs, late);
+    const inserted = await this.#connection.run(INSERT_LATE, [timestamp(firstUs), timestamp(lastUs)]);
+    await this.#connection.run("DROP TABLE late");
+    return late.length - inserted.rowsChanged;
+  }
+
+  async #appendNew(readings: ReadingColumns): Promise<number[]> {
+    const { count, seriesId, atUs, values, texts } = readings;
+    const rows = this.#rows;
+    const late: number[] = [];
+    rows.begin(await this.#connection.createAppender("reading_rows"));
+    for (let i = 0; i < count; i++) {
+      const id = seriesId[i] as number;
+      const at = atUs[i] as number;
+      if (!this.#newest.advance(this.#sensorOf[id] as number, at)) {
+        late.push(i);
+        continue;
+      }
+      const value = values[i] as number;
+      const isText = this.#isText[id] === 1;
+      rows.set(0, this.#seriesOf[id] as number);
+      rows.set(1, timestamp(at));
+      rows.set(2, isText ? null : value);
+      rows.set(3, isText ? (texts[value] as string) : null);
+      rows.endRow();
+    }
+    rows.end();
+    return late;
+  }
+
+  async #stageLate(readings: ReadingColumns, late: readonly number[]): Promise<void> {
+    const { seriesId, atUs, values, texts } = readings;
+    await this.#connection.run(
+      `CREATE OR REPLACE TEMP TABLE late(place UINTEGER, sensor UINTEGER, series UINTEGER, time TIMESTAMP,
+        value DOUBLE, text VARCHAR)`,
+    );
+    const rows = this.#lateRows;
+    rows.begin(await this.#connection.createAppender("late"));
+    for (const i of late) {
+      const id = seriesId[i] as number;
+      const value = values[i] as number;
+      const isText = this.#isText[id] === 1;
+      rows.set(0, i);
+      rows.set(1, this.#sensorOf[id] as number);
+      rows.set(2, this.#seriesOf[id] as number);
+      rows.set(3, timestamp(atUs[i] as number));
+      rows.set(4, isText ? null : value);
+      rows.set(5, isText ? (texts[value] as string) : null);
+      rows.endRow();
+    }
+    rows.end();
+  }
+
+  /** A table gives its ids in order, so whatever is new in it stands at its end. */
+  async #resolve(table: SeriesTable): Promise<void> {
+    if (table !== this.#table) {
+      this.#table = table;
+      this.#resolved = 0;
+    }
+    const first = this.#resolved;
+    const size = table.size;
+    if (first === size) return;
+    const added: Series[] = [];
+    for (let id = first; id < size; id++) added.push(table.series(id));
+    const sensorOf = await this.#resolveSensors(added);
+    const seriesOf = await this.#series.resolve(
+      added.map(({ device, metric, kind, tags }) => [device, metric, kind, textOfTags(tags)]),
+      sensorOf,
+    );
+    this.#seriesOf = grown(this.#seriesOf, size);
+    this.#sensorOf = grown(this.#sensorOf, size);
+    this.#isText = grown(this.#isText, size);
+    this.#seriesOf.set(seriesOf, first);
+    this.#sensorOf.set(sensorOf, first);
+    for (const [place, { kind }] of added.entries()) this.#isText[first + place] = kind === "string" ? 1 : 0;
+    this.#newest.reserve(this.#sensors.size);
+    this.#resolved = size;
+  }
+
+  async #resolveSensors(added: readonly Series[]): Promise<Uint32Array> {
+    const placeOf = new Map<string, number>();
+    const rows: string[][] = [];
+    const places = added.map(({ device, metric }) => {
+      const key = `${device}\u0000${metric}`;
+      let place = placeOf.get(key);
+      if (place === undefined) {
+        place = rows.push([device, metric]) - 1;
+        placeOf.set(key, place);
+      }
+      return place;
+    });
+    const ids = await this.#sensors.resolve(rows);
+    return Uint32Array.from(places, (place) => ids[place] as number);
+  }
+}
+
+/** JSON with sorted names: one text for equal tags. */
+export function textOfTags(tags: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+function range(atUs: Float64Array, places: readonly number[]): { firstUs: number; lastUs: number } {
+  let firstUs = Number.POSITIVE_INFINITY;
+  let lastUs = Number.NEGATIVE_INFINITY;
+  for (const i of places) {
+    firstUs = Math.min(firstUs, atUs[i] as number);
+    lastUs = Math.max(lastUs, atUs[i] as number);
+  }
+  return { firstUs, lastUs };
+}

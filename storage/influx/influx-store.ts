@@ -1,0 +1,201 @@
+import { createHash } from "node:crypto";
+import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
+import { deadLetterSubject } from "../../domain/subjects.ts";
+import type { Log } from "../../platform/log/port.ts";
+import { Backoff } from "../backoff.ts";
+import type { InfluxConfig } from "../config.ts";
+import type { StorageEvents } from "../events.ts";
+import type { WriteReport } from "../store.ts";
+import {
+  type Batch,
+  type Position,
+  STORED_STREAMS,
+  type Store,
+  StoreClosedError,
+  type StoredStream,
+} from "../store.ts";
+import { readAlerts, readSeries } from "./history.ts";
+import { InfluxClient } from "./influx-client.ts";
+import { type Lines, LineWriter } from "./lines.ts";
+import { SavedPosition } from "./positions.ts";
+
+const RETRY_FIRST_MS = 250;
+const REFUSED = "write-refused";
+
+export interface InfluxStoreOptions {
+  readonly config: InfluxConfig;
+  readonly log: Log;
+  readonly events: StorageEvents;
+  readonly nowUs: () => number;
+}
+
+/** Points with times of their own can be written any number of times, so a position saved late does no harm. */
+export function createInfluxStore(options: InfluxStoreOptions): Store {
+  return new InfluxStore(options);
+}
+
+interface Tally {
+  deadLetters: number;
+  dropped: number;
+}
+
+class InfluxStore implements Store {
+  readonly name: string;
+  readonly #options: InfluxStoreOptions;
+  readonly #client: InfluxClient;
+  readonly #lines = new LineWriter();
+  readonly #closing = new AbortController();
+  readonly #positions: ReadonlyMap<StoredStream, SavedPosition>;
+  /** The newest write of each stream, which moves the position after all before it. */
+  readonly #last = new Map<StoredStream, Promise<void>>();
+
+  constructor(options: InfluxStoreOptions) {
+    const { config, log, events } = options;
+    this.#options = options;
+    this.name = `InfluxDB ${config.url}, bucket ${config.bucket}`;
+    this.#client = new InfluxClient(config);
+    const { signal } = this.#closing;
+    this.#positions = new Map(
+      STORED_STREAMS.map((stream) => [
+        stream,
+        new SavedPosition({ records: log.records, config, stream, events, signal }),
+      ]),
+    );
+  }
+
+  /** Only readings: a window's revisions must arrive in their order. */
+  writesMax(stream: StoredStream): number {
+    return stream === "READINGS" ? this.#options.config.requestsMax : 1;
+  }
+
+  async position(stream: StoredStream): Promise<Position> {
+    await this.#last.get(stream)?.catch(() => undefined);
+    this.#last.delete(stream);
+    return this.#saved(stream).load();
+  }
+
+  async write(batch: Batch): Promise<WriteReport> {
+    const before = this.#last.get(batch.stream);
+    const tally: Tally = { deadLetters: 0, dropped: 0 };
+    const lines = this.#lines.linesOf(batch);
+    const effect = this.#writeLines(lines, tally);
+    const done = this.#after(before, effect).then(() => this.#saved(batch.stream).moveTo(batch.position));
+    this.#last.set(batch.stream, done);
+    await done;
+    const { deadLetters, dropped } = tally;
+    return { points: lines.count - deadLetters - dropped, duplicates: 0, deadLetters, dropped };
+  }
+
+  async series(query: Parameters<Store["series"]>[0]) {
+    return readSeries(this.#client, query);
+  }
+
+  async alerts(query: Parameters<Store["alerts"]>[0]) {
+    return readAlerts(this.#client, query);
+  }
+
+  async forgetBefore(atUs: number): Promise<void> {
+    const seconds = Math.round((this.#options.nowUs() - atUs) / 1_000_000);
+    await this.#client.setRetention(Math.max(3600, seconds));
+  }
+
+  health() {
+    const away = this.#options.events.away();
+    return { ready: away === undefined, detail: away ?? this.name };
+  }
+
+  async close(): Promise<void> {
+    const saved = Promise.all([...this.#positions.values()].map((position) => position.settled()));
+    // A log that is away must not hold up the end; a position saved too early is only work done twice.
+    await Promise.race([saved, new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
+    this.#closing.abort();
+    this.#client.close();
+    await saved;
+  }
+
+  #saved(stream: StoredStream): SavedPosition {
+    const position = this.#positions.get(stream);
+    if (position === undefined) throw new RangeError(`no stream ${stream}`);
+    return position;
+  }
+
+  async #after(before: Promise<void> | undefined, effect: Promise<void>): Promise<void> {
+    await Promise.all([before, effect]);
+  }
+
+  async #writeLines(lines: Lines, tally: Tally): Promise<void> {
+    if (lines.unsayable > 0) {
+      tally.dropped += lines.unsayable;
+      this.#options.events.pointsDropped("not-finite", lines.unsayable);
+    }
+    await this.#send({ lines, from: 0, to: lines.count }, tally);
+  }
+
+  /** Sends a stretch of lines until it is stored. What is refused is halved until the bad lines stand alone. */
+  async #send(
+    part: { readonly lines: Lines; readonly from: number; readonly to: number },
+    tally: Tally,
+  ): Promise<void> {
+    const { lines, from, to } = part;
+    const body = lines.body(from, to);
+    if (body === "") return;
+    const refusal = await this.#post(body, lines.precision, tally);
+    if (refusal === undefined) return;
+    if (to - from <= 1) {
+      await this.#deadLetter(body, refusal);
+      tally.deadLetters++;
+      return;
+    }
+    const middle = (from + to) >> 1;
+    await this.#send({ lines, from, to: middle }, tally);
+    await this.#send({ lines, from: middle, to }, tally);
+  }
+
+  /** Tries for ever. Returns why the lines were refused, or undefined when they are stored. */
+  async #post(body: string, precision: "us" | "ns", tally: Tally): Promise<string | undefined> {
+    const { config, events } = this.#options;
+    const limits = { firstMs: RETRY_FIRST_MS, maxMs: config.retryAfterMax / 1000 };
+    const backoff = new Backoff(limits, this.#closing.signal);
+    for (let attempt = 1; ; attempt++) {
+      this.#assertOpen();
+      const answer = await this.#client.write(body, precision);
+      if (answer.kind === "failed") {
+        this.#assertOpen();
+        events.writeFailed(answer.detail, { error: answer.error, firstTry: attempt === 1 });
+        await backoff.wait(answer.pauseMs);
+        continue;
+      }
+      if (attempt > 1) events.writeRecovered();
+      if (answer.kind === "stored") return undefined;
+      if (answer.kind === "refused") return answer.detail;
+      events.pointsDropped("beyond-retention", answer.dropped);
+      tally.dropped += answer.dropped;
+      return undefined;
+    }
+  }
+
+  async #deadLetter(line: string, detail: string): Promise<void> {
+    const { config, events, log, nowUs } = this.#options;
+    const text = line.trimEnd();
+    events.pointRefused(text, detail);
+    const payload = encodeDeadLetter({
+      reason: REFUSED,
+      detail,
+      topic: `influxdb/${config.bucket}`,
+      payload: new TextEncoder().encode(text),
+      clientId: "",
+      receivedAtUs: nowUs(),
+    });
+    const id = `storage-${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
+    try {
+      await log.append({ subject: deadLetterSubject(REFUSED), payload, id });
+    } catch (error) {
+      this.#assertOpen();
+      events.deadLetterLost(error);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closing.signal.aborted) throw new StoreClosedError("the store was closed");
+  }
+}

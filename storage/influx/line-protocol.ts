@@ -1,0 +1,98 @@
+import type { AlertChange } from "../../domain/alert.ts";
+import { fnv1a32 } from "../../domain/partition.ts";
+import type { Series, Tags } from "../../domain/reading.ts";
+import type { WindowResult } from "../../domain/window-result.ts";
+
+/** Tag keys that InfluxDB keeps for itself. */
+const RESERVED_TAGS = new Set(["time", "_field", "_measurement", "_time"]);
+const PLAIN_NAME = /^[\w.:/-]*$/;
+/** Fields of `windows` that are no aggregates, and whole numbers. */
+const WINDOW_FIELDS = new Set(["revision", "window_end"]);
+
+/**
+ * A name as it stands in InfluxDB. Line protocol has no way to write a control character in a tag, nor a backslash
+ * before a comma, an equals sign, a space or the end (its scanner takes the two for an escape). These become the
+ * picture of the character (U+2400 on) and U+29F5.
+ */
+export function storedName(name: string): string {
+  if (PLAIN_NAME.test(name)) return name;
+  return (
+    name
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+      .replace(/[\u0000-\u001f]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)))
+      .replaceAll("\u007f", "\u2421")
+      .replace(/\\(?=[,= ]|$)/g, "\u29f5")
+  );
+}
+
+/** A tag key, tag value or field key, escaped. */
+function escapeName(name: string): string {
+  return storedName(name).replace(/[,= ]/g, "\\$&");
+}
+
+function escapeText(text: string): string {
+  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** `,name=value` for each tag; a tag without value does not exist in InfluxDB and is left out. */
+function tagSet(tags: Tags): string {
+  let text = "";
+  const used = new Set<string>();
+  for (const name of Object.keys(tags).sort()) {
+    const value = tags[name];
+    if (name === "" || value === undefined || value === "") continue;
+    let key = storedName(name);
+    while (RESERVED_TAGS.has(key) || used.has(key)) key += "_";
+    used.add(key);
+    text += `,${escapeName(key)}=${escapeName(value)}`;
+  }
+  return text;
+}
+
+/** A line of `readings` up to its value. Each kind has a field of its own, because a field's type never changes. */
+export function readingPrefix(series: Series): string {
+  const tags = { ...series.tags, device: series.device, metric: series.metric };
+  const field = { number: "value", boolean: "flag", string: "text" }[series.kind];
+  return `readings${tagSet(tags)} ${field}=`;
+}
+
+/** The value as its field has it; undefined for a number that line protocol cannot say. */
+export function readingValue(kind: Series["kind"], value: number, texts: readonly string[]): string | undefined {
+  if (kind === "number") return Number.isFinite(value) ? String(value) : undefined;
+  if (kind === "boolean") return value === 1 ? "true" : "false";
+  return escapeText(texts[value] ?? "");
+}
+
+/** A line of `windows` at the window's start; undefined when no aggregate is a finite number. */
+export function windowLine(window: WindowResult): string | undefined {
+  let fields = "";
+  for (const [name, value] of Object.entries(window.aggregates)) {
+    if (!Number.isFinite(value) || name === "") continue;
+    fields += `${escapeName(WINDOW_FIELDS.has(name) ? `${name}_` : name)}=${value},`;
+  }
+  if (fields === "") return undefined;
+  const tags = tagSet({ ...window.labels, rule: window.rule });
+  return `windows${tags} ${fields}revision=${window.revision}i,window_end=${window.endUs}i ${window.startUs}`;
+}
+
+/**
+ * A line of `alerts`, in nanoseconds: the last three digits come from the change's id, so that two changes of one
+ * alert at one instant stay two points.
+ */
+export function alertLine(alert: AlertChange): string {
+  const { rule, state, severity } = alert;
+  const tags = tagSet({ ...alert.key, rule, state, severity });
+  const fields = [
+    `id=${escapeText(alert.id)}`,
+    `incident=${escapeText(alert.incident)}`,
+    `from=${escapeText(alert.from)}`,
+    `summary=${escapeText(alert.annotations.summary ?? "")}`,
+    `condition=${escapeText(alert.evidence.condition)}`,
+    `active_at=${alert.activeAtUs}i`,
+    `processed_at=${alert.processedAtUs}i`,
+    `change=${escapeText(JSON.stringify(alert))}`,
+  ];
+  if (Number.isFinite(alert.value)) fields.push(`value=${alert.value}`);
+  const atNs = BigInt(alert.atUs) * 1000n + BigInt(fnv1a32(alert.id) % 1000);
+  return `alerts${tags} ${fields.join(",")} ${atNs}`;
+}

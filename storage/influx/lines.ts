@@ -1,0 +1,76 @@
+import type { SeriesTable } from "../../domain/series-table.ts";
+import type { Batch, ReadingColumns } from "../store.ts";
+import { alertLine, readingPrefix, readingValue, windowLine } from "./line-protocol.ts";
+
+/** The lines of one batch; made again from the batch when a part of it must be sent alone. */
+export interface Lines {
+  readonly count: number;
+  readonly precision: "us" | "ns";
+  /** The lines of places `[from, to)`, each ended by a newline. Empty when none of them can be said. */
+  body(from: number, to: number): string;
+  /** Places that have no line, because their values are no finite numbers. */
+  readonly unsayable: number;
+}
+
+/** Remembers how the lines of each series begin. */
+export class LineWriter {
+  #table: SeriesTable | undefined;
+  #prefixes: string[] = [];
+
+  linesOf(batch: Batch): Lines {
+    switch (batch.stream) {
+      case "READINGS":
+        return this.#readingLines(batch.readings);
+      case "WINDOWS":
+        return listLines("us", batch.windows.map(windowLine));
+      case "ALERTS":
+        return listLines("ns", batch.alerts.map(alertLine));
+    }
+  }
+
+  #readingLines(readings: ReadingColumns): Lines {
+    const { count, table, seriesId, atUs, values, texts } = readings;
+    const prefixes = this.#prefixesOf(table);
+    let unsayable = 0;
+    for (let i = 0; i < count; i++) {
+      // A finite number in any column is sayable; only number series hold others.
+      if (!Number.isFinite(values[i])) unsayable++;
+    }
+    function body(from: number, to: number): string {
+      let text = "";
+      for (let i = from; i < to; i++) {
+        const id = seriesId[i] as number;
+        let prefix = prefixes[id];
+        if (prefix === undefined) {
+          prefix = readingPrefix(table.series(id));
+          prefixes[id] = prefix;
+        }
+        const value = readingValue(table.series(id).kind, values[i] as number, texts);
+        if (value !== undefined) text += `${prefix}${value} ${atUs[i]}\n`;
+      }
+      return text;
+    }
+    return { count, precision: "us", unsayable, body };
+  }
+
+  #prefixesOf(table: SeriesTable): string[] {
+    if (table !== this.#table) {
+      this.#table = table;
+      this.#prefixes = [];
+    }
+    return this.#prefixes;
+  }
+}
+
+function listLines(precision: "us" | "ns", lines: readonly (string | undefined)[]): Lines {
+  return {
+    count: lines.length,
+    precision,
+    unsayable: lines.filter((line) => line === undefined).length,
+    body: (from, to) =>
+      lines
+        .slice(from, to)
+        .map((line) => (line === undefined ? "" : `${line}\n`))
+        .join(""),
+  };
+}

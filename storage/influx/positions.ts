@@ -1,0 +1,83 @@
+import { fnv1a32 } from "../../domain/partition.ts";
+import { ConflictError, type Records } from "../../platform/log/port.ts";
+import { Backoff } from "../backoff.ts";
+import type { InfluxConfig } from "../config.ts";
+import type { StorageEvents } from "../events.ts";
+import { NO_POSITION, type Position, type StoredStream } from "../store.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * Keeps the position of one stream in the log's records, because InfluxDB has no transactions. It is saved after the
+ * points are stored, so it may lag behind: the points are then written once more, to the same effect.
+ */
+export class SavedPosition {
+  readonly #records: Records;
+  readonly #name: string;
+  readonly #stream: StoredStream;
+  readonly #events: StorageEvents;
+  readonly #signal: AbortSignal;
+  #revision = 0;
+  #target: Position | undefined;
+  #saving: Promise<void> | undefined;
+
+  constructor(options: {
+    readonly records: Records;
+    readonly config: InfluxConfig;
+    readonly stream: StoredStream;
+    readonly events: StorageEvents;
+    readonly signal: AbortSignal;
+  }) {
+    const { url, org, bucket } = options.config;
+    // Another bucket gets all that the log holds from its beginning.
+    const place = fnv1a32(`${new URL(url).href}\u0000${org}\u0000${bucket}`).toString(16);
+    this.#name = `storage.influx.${place}.${options.stream}`;
+    this.#records = options.records;
+    this.#stream = options.stream;
+    this.#events = options.events;
+    this.#signal = options.signal;
+  }
+
+  async load(): Promise<Position> {
+    await this.#saving;
+    const record = await this.#records.get(this.#name);
+    this.#revision = record?.revision ?? 0;
+    if (record === undefined) return NO_POSITION;
+    const { sequence, storedAtUs } = JSON.parse(decoder.decode(record.value)) as Position;
+    return { sequence, storedAtUs };
+  }
+
+  /** Saves soon; of several positions in a row only the last. */
+  moveTo(position: Position): void {
+    this.#target = position;
+    this.#saving ??= this.#save().finally(() => {
+      this.#saving = undefined;
+    });
+  }
+
+  /** Resolves when the last position is saved. */
+  async settled(): Promise<void> {
+    while (this.#saving !== undefined) await this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    const backoff = new Backoff({ firstMs: 100, maxMs: 5000 }, this.#signal);
+    while (this.#target !== undefined) {
+      const target = this.#target;
+      try {
+        this.#revision = await this.#records.set(this.#name, encoder.encode(JSON.stringify(target)), this.#revision);
+        if (this.#target === target) this.#target = undefined;
+      } catch (error) {
+        if (this.#signal.aborted) return;
+        if (error instanceof ConflictError) {
+          this.#events.positionContested(this.#stream);
+          this.#revision = (await this.#records.get(this.#name).catch(() => undefined))?.revision ?? 0;
+        } else {
+          this.#events.positionNotSaved(this.#stream, error);
+        }
+        await backoff.wait();
+      }
+    }
+  }
+}

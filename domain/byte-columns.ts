@@ -10,19 +10,7 @@ export class VarintColumn {
   /** A whole number from 0 to 2^53 - 1. */
   push(value: number): void {
     if (this.#length + 8 > this.#bytes.length) this.#bytes = grown(this.#bytes);
-    const bytes = this.#bytes;
-    let at = this.#length;
-    let rest = value;
-    while (rest > 0x7fffffff) {
-      bytes[at++] = (rest % 128) | 0x80;
-      rest = Math.floor(rest / 128);
-    }
-    while (rest > 0x7f) {
-      bytes[at++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    bytes[at++] = rest;
-    this.#length = at;
+    this.#length = writeVarint(this.#bytes, this.#length, value);
   }
 
   /** A whole number within +-2^52, zigzag coded. */
@@ -63,6 +51,62 @@ export class DoubleColumn {
   clear(): void {
     this.#count = 0;
   }
+}
+
+/** Room for the tag of an entry and its length, written last in front of it. */
+const HEAD_BYTES = 8;
+const READINGS_TAG = (1 << 3) | 2;
+
+/** Writes the fields of a Readings message one after the other, then puts the LogEntry's head before them. */
+export class ReadingsBytes {
+  readonly #bytes: Uint8Array;
+  #at = HEAD_BYTES;
+
+  /** `bytesMax`: no fewer than the fields will take. */
+  constructor(bytesMax: number) {
+    this.#bytes = new Uint8Array(HEAD_BYTES + bytesMax);
+  }
+
+  varintField(field: number, value: number): void {
+    this.#bytes[this.#at++] = field << 3;
+    this.#at = writeVarint(this.#bytes, this.#at, value);
+  }
+
+  bytesField(field: number, value: Uint8Array): void {
+    this.#bytes[this.#at++] = (field << 3) | 2;
+    this.#at = writeVarint(this.#bytes, this.#at, value.length);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
+  }
+
+  columnField(field: number, column: VarintColumn | DoubleColumn): void {
+    if (column.length > 0) this.bytesField(field, column.view());
+  }
+
+  entry(): Uint8Array {
+    const length = this.#at - HEAD_BYTES;
+    const head = new Uint8Array(HEAD_BYTES);
+    head[0] = READINGS_TAG;
+    const size = writeVarint(head, 1, length);
+    this.#bytes.set(head.subarray(0, size), HEAD_BYTES - size);
+    return this.#bytes.subarray(HEAD_BYTES - size, this.#at);
+  }
+}
+
+/** Returns the place after the number. */
+function writeVarint(bytes: Uint8Array, from: number, value: number): number {
+  let at = from;
+  let rest = value;
+  while (rest > 0x7fffffff) {
+    bytes[at++] = (rest % 128) | 0x80;
+    rest = Math.floor(rest / 128);
+  }
+  while (rest > 0x7f) {
+    bytes[at++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  bytes[at++] = rest;
+  return at;
 }
 
 function grown(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,8 +1,9 @@
 import { PbfWriter } from "pbf";
-import { DoubleColumn, VarintColumn } from "./byte-columns.ts";
+import { DoubleColumn, ReadingsBytes, VarintColumn } from "./byte-columns.ts";
 import { writeTag, writeText } from "./proto-text.ts";
 import { kindOf, type ReadingValue, type Series, type ValueKind } from "./reading.ts";
 
+const encoder = new TextEncoder();
 const KIND_NUMBERS: Readonly<Record<ValueKind, number>> = { number: 1, boolean: 2, string: 3 };
 
 /**
@@ -63,22 +64,18 @@ export class FrameWriter {
 
   /** The bytes of a LogEntry with these readings; the writer is empty afterwards. */
   finish(receivedAtUs: number): Uint8Array {
-    const out = new PbfWriter(new Uint8Array(this.bytes + 64));
-    out.writeMessage(1, writeReadings, {
-      receivedAtUs,
-      dictionary: [...this.#dictionary.keys()].map((series) => this.#encode(series)),
-      columns: [
-        [3, this.#seriesIndex.view()],
-        [4, this.#atDeltas.view()],
-        [5, this.#numbers.view()],
-        [6, this.#booleans.view()],
-      ],
-      strings: this.#strings,
-      clockAhead: this.#clockAhead.view(),
-    });
-    const bytes = out.finish();
+    const bytes = new ReadingsBytes(this.bytes + 64);
+    bytes.varintField(1, receivedAtUs);
+    for (const series of this.#dictionary.keys()) bytes.bytesField(2, this.#encode(series));
+    bytes.columnField(3, this.#seriesIndex);
+    bytes.columnField(4, this.#atDeltas);
+    bytes.columnField(5, this.#numbers);
+    bytes.columnField(6, this.#booleans);
+    for (const text of this.#strings) bytes.bytesField(7, encoder.encode(text));
+    bytes.columnField(8, this.#clockAhead);
+    const entry = bytes.entry();
     this.#clear();
-    return bytes;
+    return entry;
   }
 
   #encode(series: Series): Uint8Array {
@@ -106,22 +103,6 @@ export class FrameWriter {
     this.#lastAtUs = 0;
     this.#count = 0;
   }
-}
-
-interface ReadingsParts {
-  readonly receivedAtUs: number;
-  readonly dictionary: readonly Uint8Array[];
-  readonly columns: readonly (readonly [field: number, bytes: Uint8Array])[];
-  readonly strings: readonly string[];
-  readonly clockAhead: Uint8Array;
-}
-
-function writeReadings(parts: ReadingsParts, out: PbfWriter): void {
-  out.writeVarintField(1, parts.receivedAtUs);
-  for (const series of parts.dictionary) out.writeBytesField(2, series);
-  for (const [field, bytes] of parts.columns) if (bytes.length > 0) out.writeBytesField(field, bytes);
-  for (const text of parts.strings) writeText(out, 7, text);
-  if (parts.clockAhead.length > 0) out.writeBytesField(8, parts.clockAhead);
 }
 
 function encodeSeries(series: Series): Uint8Array {

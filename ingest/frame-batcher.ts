@@ -1,5 +1,4 @@
 import { FrameWriter } from "../domain/frame-writer.ts";
-import type { ReadingValue, Series } from "../domain/reading.ts";
 import { readingsSubject } from "../domain/subjects.ts";
 import type { Log } from "../platform/log/port.ts";
 
@@ -17,12 +16,14 @@ export interface FrameBatcherOptions {
 }
 
 /** Flushing takes at most this share of the event loop: when frames are costly to send, they wait and grow. */
-const FLUSH_SHARE_MAX = 0.1;
-const LINGER_MS_MAX = 20;
+const FLUSH_SHARE_MAX = 0.05;
+const LINGER_MS_MAX = 10;
+/** So many messages do not linger when no more come in: their senders may all be waiting for them. */
+const BURST_MESSAGES = 32;
 
 /**
- * Gathers readings into one frame per partition. All partitions are flushed together: when one is full, or when the
- * oldest reading has lingered long enough.
+ * Gathers readings into one frame per partition. A partition's frame is sent when it is full; all are sent together when
+ * a burst of messages has ended, or when the oldest reading has lingered long enough.
  */
 export class FrameBatcher {
   readonly #options: FrameBatcherOptions;
@@ -30,6 +31,9 @@ export class FrameBatcher {
   readonly #bytesMax: number;
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
+  #look: NodeJS.Immediate | undefined;
+  #messages = 0;
+  #messagesSeen = 0;
   #lingerMs: number;
   #frames = 0;
 
@@ -44,11 +48,11 @@ export class FrameBatcher {
     }));
   }
 
-  /** Adds one reading of a message. Call `close` after the last one of the message. */
-  add(partition: number, reading: BatchedReading, receivedAtUs: number): void {
+  /** The open frame of a partition: add all readings of one message to it, then call `close`. */
+  open(partition: number, receivedAtUs: number): FrameWriter {
     const frame = this.#frame(partition);
     if (frame.writer.count === 0) frame.receivedAtUs = receivedAtUs;
-    frame.writer.add(reading.series, reading.atUs, reading.value, reading.clockAhead);
+    return frame.writer;
   }
 
   /** Ends a message: `onKept` is called when all readings added to the partition so far are kept. */
@@ -57,15 +61,20 @@ export class FrameBatcher {
     frame.waiting.push(onKept);
     if (frame.writer.count >= this.#options.readingsMax || frame.writer.bytes >= this.#bytesMax) {
       this.#send(partition, frame);
-    } else {
-      this.#timer ??= setTimeout(() => this.flush(), this.#lingerMs);
+      return;
     }
+    this.#messages++;
+    this.#timer ??= setTimeout(() => this.flush(), this.#lingerMs);
+    if (this.#messages >= BURST_MESSAGES) this.#look ??= setImmediate(() => this.#lookForEnd());
   }
 
   /** Sends what is open in all partitions. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#look) clearImmediate(this.#look);
+    this.#look = undefined;
+    this.#messages = 0;
     const startedMs = performance.now();
     for (const [partition, frame] of this.#open.entries()) if (frame.writer.count > 0) this.#send(partition, frame);
     const wantedMs = (performance.now() - startedMs) / FLUSH_SHARE_MAX;
@@ -76,6 +85,16 @@ export class FrameBatcher {
   async drain(): Promise<void> {
     this.flush();
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
+  }
+
+  /** A turn of the event loop without a message ends a burst. */
+  #lookForEnd(): void {
+    this.#look = undefined;
+    if (this.#messages === this.#messagesSeen) this.flush();
+    else {
+      this.#messagesSeen = this.#messages;
+      this.#look = setImmediate(() => this.#lookForEnd());
+    }
   }
 
   #frame(partition: number): OpenFrame {
@@ -100,13 +119,6 @@ export class FrameBatcher {
       .finally(() => this.#inFlight.delete(sent));
     this.#inFlight.add(sent);
   }
-}
-
-export interface BatchedReading {
-  readonly series: Series;
-  readonly atUs: number;
-  readonly value: ReadingValue;
-  readonly clockAhead: boolean;
 }
 
 interface OpenFrame {

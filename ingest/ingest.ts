@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
 import type { DeadLetter } from "../domain/dead-letter.ts";
 import { encodeDeadLetter } from "../domain/dead-letter-codec.ts";
-import { kindOf, type ReadingValue } from "../domain/reading.ts";
 import { deadLetterSubject } from "../domain/subjects.ts";
 import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import { startBridge } from "./bridge.ts";
 import type { IngestConfig } from "./config.ts";
-import { type DeviceCounts, DeviceLedger } from "./device-ledger.ts";
+import { DeviceLedger } from "./device-ledger.ts";
 import { createIngestEvents } from "./events.ts";
 import { FrameBatcher } from "./frame-batcher.ts";
-import { decodeJson, decodeValue, type PayloadProblem } from "./payload.ts";
-import { type Route, TopicRoutes } from "./topic-routes.ts";
+import { MessageReader } from "./message-reader.ts";
+import type { PayloadProblem } from "./payload.ts";
+import { TopicRoutes } from "./topic-routes.ts";
 
 export interface Ingest extends Service, PublishGate {}
 
@@ -24,10 +24,12 @@ const LEDGER_DEVICES_MAX = 100_000;
 export async function startIngest(config: IngestConfig, deps: Deps & { readonly partitions: number }): Promise<Ingest> {
   const { log, clock, logger } = deps;
   const events = createIngestEvents(logger, deps.metrics);
+  const ledger = new DeviceLedger(LEDGER_DEVICES_MAX);
   const routes = new TopicRoutes({
     sources: config.sources,
     partitions: deps.partitions,
     limits: config.limits,
+    ledger,
   });
   const batcher = new FrameBatcher({
     log,
@@ -36,7 +38,6 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
     origin: randomBytes(9).toString("base64url"),
     onFrame: events.frameSent,
   });
-  const ledger = new DeviceLedger(LEDGER_DEVICES_MAX);
   const letters = new Set<Promise<unknown>>();
   const stopAnswering = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
 
@@ -65,47 +66,26 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
     letters.add(kept);
   }
 
-  /** Adds the readings of a message to its partition's open frame; returns how many, and what was wrong. */
-  function decode(message: InboundMessage, route: Route, counts: DeviceCounts): Decoded {
-    const { receivedAtUs, payload } = message;
-    const latestUs = receivedAtUs + config.clock.max_ahead;
-    let count = 0;
-    function onReading(metric: string, value: ReadingValue, observedAtUs: number | undefined): void {
-      const clockAhead = observedAtUs !== undefined && observedAtUs > latestUs;
-      if (clockAhead) {
-        counts.clockAhead++;
-        events.clockRanAhead();
-      }
-      const atUs = observedAtUs === undefined || clockAhead ? receivedAtUs : observedAtUs;
-      const series = route.series.get(metric, kindOf(value));
-      batcher.add(route.partition, { series, atUs, value, clockAhead }, receivedAtUs);
-      count++;
-    }
-    const problem =
-      route.source.format === "json"
-        ? decodeJson(payload, route.rules, onReading)
-        : decodeValue(payload, route.metric ?? "", route.rules, onReading);
-    return { count, problem };
-  }
+  const message = new MessageReader(batcher, config.clock.max_ahead, events.clockRanAhead);
 
-  function accept(message: InboundMessage, done: (error?: Error) => void): void {
+  function accept(inbound: InboundMessage, done: (error?: Error) => void): void {
     events.messageReceived();
-    const route = routes.find(message.topic);
+    const route = routes.find(inbound.topic);
     if ("problem" in route) {
-      keepDeadLetter(message, { reason: route.problem, detail: route.detail }, done);
+      keepDeadLetter(inbound, { reason: route.problem, detail: route.detail }, done);
       return;
     }
-    const counts = ledger.of(route.device);
+    const { counts } = route;
     counts.messages++;
-    const { count, problem } = decode(message, route, counts);
-    counts.readings += count;
+    const problem = message.read(inbound, route);
+    const { count } = message;
     if (problem) {
       // The good readings of the message go their way; the message is kept whole beside them.
       const settle = afterBoth(done);
       if (count > 0) batcher.close(route.partition, settle);
       else settle();
       counts.deadLettered++;
-      keepDeadLetter(message, problem, settle);
+      keepDeadLetter(inbound, problem, settle);
     } else if (count === 0) {
       counts.dropped++;
       events.messageDropped("no-readings");
@@ -141,11 +121,6 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
 }
 
 type Problem = PayloadProblem | { readonly reason: string; readonly detail: string };
-
-interface Decoded {
-  readonly count: number;
-  readonly problem: PayloadProblem | undefined;
-}
 
 /** Calls `done` after the second call, with the first error of the two. */
 function afterBoth(done: (error?: Error) => void): (error?: Error) => void {

@@ -80,6 +80,8 @@ function decodeObject(value: unknown, walk: Walk, where: string): PayloadProblem
   return walkFields(value, { walk, where, atUs: time.atUs, timeField: time.field, prefix: "", depth: 1 });
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
 interface Level {
   readonly walk: Walk;
   readonly where: string;
@@ -89,10 +91,12 @@ interface Level {
   readonly depth: number;
 }
 
-function walkFields(fields: object, level: Level): PayloadProblem | undefined {
+function walkFields(fields: Fields, level: Level): PayloadProblem | undefined {
   const { prefix } = level;
   let problem: PayloadProblem | undefined;
-  for (const [name, value] of Object.entries(fields)) {
+  // What JSON.parse makes has no inherited names.
+  for (const name in fields) {
+    const value = fields[name];
     const metric = prefix === "" ? name : `${prefix}.${name}`;
     if (metric === level.timeField || value === null) continue;
     const found = walkField(metric, value, level);
@@ -104,7 +108,7 @@ function walkFields(fields: object, level: Level): PayloadProblem | undefined {
 function walkField(metric: string, value: unknown, level: Level): PayloadProblem | undefined {
   const { walk, depth } = level;
   if (typeof value !== "object" || value === null) return takeReading(metric, value, level);
-  if (depth < walk.rules.nestingMax) return walkFields(value, { ...level, prefix: metric, depth: depth + 1 });
+  if (depth < walk.rules.nestingMax) return walkFields(value as Fields, { ...level, prefix: metric, depth: depth + 1 });
   return { reason: "too-large", detail: `${level.where}"${metric}" is nested deeper than ${walk.rules.nestingMax}` };
 }
 

@@ -1,6 +1,7 @@
 import { partitionOf } from "../domain/partition.ts";
 import type { Series, Tags, ValueKind } from "../domain/reading.ts";
 import type { IngestConfig, SourceConfig } from "./config.ts";
+import type { DeviceCounts, DeviceLedger } from "./device-ledger.ts";
 import { compileMetricFilter } from "./metric-filter.ts";
 import type { PayloadRules } from "./payload.ts";
 
@@ -14,6 +15,8 @@ export interface Route {
   readonly partition: number;
   readonly rules: PayloadRules;
   readonly series: SeriesCache;
+  /** What became of the device's messages. */
+  readonly counts: DeviceCounts;
 }
 
 /** The same Series object for the same metric and kind, so that frames need not encode it anew. */
@@ -49,13 +52,16 @@ export class TopicRoutes {
   readonly #matchers: readonly Matcher[];
   readonly #partitions: number;
   readonly #topicsMax: number;
+  readonly #ledger: DeviceLedger;
   readonly #known = new Map<string, Route | RouteProblem>();
 
   constructor(options: {
     readonly sources: readonly SourceConfig[];
     readonly partitions: number;
     readonly limits: IngestConfig["limits"];
+    readonly ledger: DeviceLedger;
   }) {
+    this.#ledger = options.ledger;
     this.#matchers = options.sources.map((source) => compileSource(source, options.limits));
     this.#partitions = options.partitions;
     this.#topicsMax = options.limits.topicsMax;
@@ -81,7 +87,8 @@ export class TopicRoutes {
       if (device === "" || metric === "") return { problem: "bad-topic", detail: "an empty level names no device" };
       const tags: Tags = { ...source.tags, ...rest };
       const partition = partitionOf(device, this.#partitions);
-      return { source, device, tags, metric, partition, rules, series: new SeriesCache(device, tags) };
+      const counts = this.#ledger.of(device);
+      return { source, device, tags, metric, partition, rules, series: new SeriesCache(device, tags), counts };
     }
     return { problem: "unknown-topic", detail: "no source matches this topic" };
   }

@@ -97,7 +97,7 @@ describe("docs/asyncapi.yaml", () => {
       const { properties } = z.object({ properties: z.record(z.string(), z.unknown()) }).parse(schemas[name]);
       expect(Object.keys(properties).sort(), name).toEqual(Object.keys(schema.shape).sort());
     }
-    expect(schemas["Channel"]).toMatchObject({ enum: [...CHANNELS] });
+    expect(schemas.Channel).toMatchObject({ enum: [...CHANNELS] });
   });
 
   it("has no reference into nothing", () => {

@@ -191,7 +191,7 @@ let alertNumber = 0;
 
 export function alertChange(about: Partial<AlertChange> = {}): AlertChange {
   alertNumber++;
-  const device = about.key?.["device"] ?? "cold-1";
+  const device = about.key?.device ?? "cold-1";
   return {
     id: `change-${alertNumber}`,
     incident: `incident-of-${about.rule ?? "cold-room-warm"}-${device}`,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { US_PER_DAY, US_PER_MINUTE } from "../domain/time.ts";
+import { US_PER_DAY } from "../domain/time.ts";
 import { durationUsBetween } from "../platform/schemas.ts";
 
 const timestampSchema = z.strictObject({
@@ -105,8 +105,6 @@ export const ingestConfigSchema = z.strictObject({
 });
 
 export type IngestConfig = z.output<typeof ingestConfigSchema>;
-
-export const CLOCK_AHEAD_DEFAULT_US = US_PER_MINUTE;
 
 function topicProblem(topic: string, format: string): string | undefined {
   const names: string[] = [];

@@ -87,6 +87,8 @@ export interface FeedClient {
   close(): void;
 }
 
+type SubscriptionFrame = Exclude<ServerFrame, { readonly type: "welcome" }>;
+
 interface Subscription {
   readonly id: string;
   readonly request: SubscribeRequest;
@@ -166,6 +168,10 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
     }
     const subscription = frame.id === undefined ? undefined : subscriptions.get(frame.id);
     if (subscription === undefined) return;
+    deliver(frame, subscription);
+  }
+
+  function deliver(frame: SubscriptionFrame, subscription: Subscription): void {
     const handlers = subscription.handlers as SubscriptionHandlers<unknown>;
     switch (frame.type) {
       case "snapshot":

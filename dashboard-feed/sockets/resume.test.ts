@@ -81,7 +81,7 @@ describe("resuming from a cursor", () => {
         if (done) {
           const last = undisturbed.items<AlertChange>("alerts").at(-1)?.id;
           await writing;
-          const arrived = () => [...(seen["alerts"] ?? []), ...client.items("alerts")] as AlertChange[];
+          const arrived = () => [...(seen.alerts ?? []), ...client.items("alerts")] as AlertChange[];
           await until("the last alert", () => arrived().at(-1)?.id === last);
           await until("windows", () => client.cursor("windows") === undisturbed.cursor("windows"));
           await until("readings", () => client.cursor("readings") === undisturbed.cursor("readings"));
@@ -99,14 +99,14 @@ describe("resuming from a cursor", () => {
       }
 
       expect(connections).toBeGreaterThan(3);
-      expect((seen["alerts"] as AlertChange[]).map(({ id }) => id)).toEqual(
+      expect((seen.alerts as AlertChange[]).map(({ id }) => id)).toEqual(
         undisturbed.items<AlertChange>("alerts").map(({ id }) => id),
       );
       expect(undisturbed.items("alerts")).toHaveLength(steps);
-      expect(newestWindows(seen["windows"] as WindowResult[])).toEqual(
+      expect(newestWindows(seen.windows as WindowResult[])).toEqual(
         newestWindows(undisturbed.items<WindowResult>("windows")),
       );
-      expect(newestReadings(seen["readings"] as ReadingItem[])).toEqual(
+      expect(newestReadings(seen.readings as ReadingItem[])).toEqual(
         newestReadings(undisturbed.items<ReadingItem>("readings")),
       );
       expect(await feed.metric('weir_feed_gaps_total{channel="alerts"}')).toBe(0);

@@ -7,8 +7,6 @@ import { type DataDir, newToken, openDataDir, runsWithConfig, type ServerRecord 
 import { findNatsServer } from "./find-binary.ts";
 import { adoptProcess, type ServerProcess, startProcess } from "./server-process.ts";
 
-export { NatsServerMissingError } from "./find-binary.ts";
-
 const START_TIMEOUT_MS = 120_000;
 const ADOPT_TIMEOUT_MS = 5_000;
 const POLL_MS = 50;

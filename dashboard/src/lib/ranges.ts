@@ -11,7 +11,6 @@ export const RANGES = [
 ] as const;
 
 export type Range = (typeof RANGES)[number];
-export type RangeId = Range["id"];
 
 /** Readings that make a good first picture: fewer look empty, more look like noise. */
 const POINTS_WANTED = 120;

@@ -19,6 +19,10 @@ export interface GatewayOptions {
   /** Added to this process' environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly startMsMax: number;
+  /** More arguments of `up`: `--demo`, `--config`. */
+  readonly flags?: readonly string[];
+  /** Take the same HTTP port at each start, so that pages find it again. The MQTT port is always kept. */
+  readonly keepHttpPort?: boolean;
 }
 
 const POLL_MS = 50;
@@ -30,6 +34,7 @@ export class GatewayProcess {
   #child: ChildProcess | undefined;
   #log: WriteStream | undefined;
   #mqttPort = 0;
+  #httpPort = 0;
   #info: RunInfo | undefined;
   /** Pids of NATS servers that our gateways started, to be sure that none outlives the run. */
   readonly #natsPids = new Set<number>();
@@ -51,9 +56,20 @@ export class GatewayProcess {
     return join(this.#options.dataDir, "verify-gateway.log");
   }
 
+  /** What it wrote to its log so far. */
+  logText(): Promise<string> {
+    return readFile(this.logFile, "utf8");
+  }
+
   /** Resolves when it says that it is ready. Takes the same MQTT port each time, so that devices find it again. */
   async start(): Promise<void> {
-    const { command, dataDir, rulesDir, env, startMsMax } = this.#options;
+    await this.launch();
+    await this.ready(this.#options.startMsMax);
+  }
+
+  /** Starts it without waiting until all its parts are ready. Resolves when its ports are known. */
+  async launch(): Promise<void> {
+    const { command, dataDir, rulesDir, env, startMsMax, flags = [], keepHttpPort = false } = this.#options;
     const [program = "node", ...args] = command;
     this.#log ??= createWriteStream(this.logFile, { flags: "a" });
     const child = spawn(
@@ -68,7 +84,8 @@ export class GatewayProcess {
         "--mqtt-port",
         String(this.#mqttPort),
         "--http-port",
-        "0",
+        String(this.#httpPort),
+        ...flags,
       ],
       { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env }, cwd: dataDir },
     );
@@ -76,25 +93,35 @@ export class GatewayProcess {
     child.stderr.pipe(this.#log, { end: false });
     child.once("error", (error) => this.#log?.write(`${error}\n`));
     this.#child = child;
-    await this.ready(startMsMax);
+    await this.#listening(performance.now() + startMsMax);
     this.#mqttPort = this.info.mqttPort;
+    if (keepHttpPort) this.#httpPort = this.info.httpPort;
   }
 
-  /** Waits until the running process answers that it is ready. */
-  async ready(msMax: number): Promise<void> {
-    const untilMs = performance.now() + msMax;
-    let last = "no run.json";
-    while (performance.now() < untilMs) {
+  async #listening(untilMs: number): Promise<void> {
+    for (;;) {
       if (!this.running) throw new Error(`the gateway ended (${this.#ending()}); see ${this.logFile}`);
       const info = await this.#readInfo();
       // One left from a run before says where nobody listens any more.
       if (info !== undefined && info.pid === this.#child?.pid) {
         this.#info = info;
         await this.#natsPid();
-        const { ok, text } = await this.get("/readyz");
-        if (ok) return;
-        last = text;
+        return;
       }
+      if (performance.now() > untilMs) throw new Error(`the gateway wrote no run.json; see ${this.logFile}`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  /** Waits until the running process answers that it is ready. */
+  async ready(msMax: number): Promise<void> {
+    const untilMs = performance.now() + msMax;
+    let last = "";
+    while (performance.now() < untilMs) {
+      if (!this.running) throw new Error(`the gateway ended (${this.#ending()}); see ${this.logFile}`);
+      const { ok, text } = await this.get("/readyz");
+      if (ok) return;
+      last = text;
       await sleep(POLL_MS);
     }
     throw new Error(`the gateway was not ready after ${msMax} ms: ${last}; see ${this.logFile}`);

@@ -9,6 +9,7 @@ const EXPECTED = new Set([
   "DataDirInUseError",
   "NatsServerMissingError",
   "NatsServerStartError",
+  "PartitionsChangedError",
   "PortInUseError",
   "RecordingError",
   "StoreFileError",

@@ -10,6 +10,7 @@ import { addSimulateCommands } from "./commands/simulate.ts";
 import { up } from "./commands/up.ts";
 import { describeFailure, UsageError } from "./failures.ts";
 import { packageRoot } from "./paths.ts";
+import { pipelineJsonSchema } from "./pipeline-config.ts";
 import { SERVICES, type ServiceName } from "./plan.ts";
 import { readSettings, SETTINGS, type Settings } from "./settings.ts";
 
@@ -60,6 +61,13 @@ program
       problems.length > 0 ? `${formatProblems(problems)}\n` : `${specs.length} rules, no problems\n`,
     );
     process.exit(problems.length > 0 ? 1 : 0);
+  });
+
+program
+  .command("config-schema")
+  .description("print the JSON Schema of weir.yaml, for editors")
+  .action(() => {
+    process.stdout.write(`${JSON.stringify(pipelineJsonSchema(), undefined, 2)}\n`);
   });
 
 function withSettings(command: Command): Command {

@@ -70,6 +70,11 @@ export function readPipelineConfig(file: string | undefined): PipelineConfig {
   return parsed.value;
 }
 
+/** What an editor needs to complete and check `weir.yaml`. */
+export function pipelineJsonSchema(): unknown {
+  return z.toJSONSchema(pipelineConfigSchema, { io: "input", unrepresentable: "any" });
+}
+
 /** In the units of the log's adapter. */
 export function toRetention(value: { readonly maxAge: number; readonly maxMebibytes: number }) {
   return { maxAgeMs: value.maxAge / 1000, maxBytes: value.maxMebibytes * MIB };

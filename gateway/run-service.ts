@@ -1,16 +1,12 @@
 import type { Logger } from "pino";
-import { startBroker } from "../broker/broker.ts";
-import { startDashboardFeed } from "../dashboard-feed/dashboard-feed.ts";
-import { startIngest } from "../ingest/ingest.ts";
 import { systemClock } from "../platform/clock.ts";
 import { startHealthReports, watchHealth } from "../platform/health-reports.ts";
 import { connectJetStreamLog } from "../platform/log/jetstream.ts";
+import type { Log } from "../platform/log/port.ts";
 import { createLogger } from "../platform/logger.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import { startStatsReports } from "../platform/stats.ts";
-import { startProcessors } from "../processors/processors.ts";
-import { startStorage } from "../storage/storage.ts";
 import type { Plan, ServiceName } from "./plan.ts";
 import { SERVICES } from "./plan.ts";
 
@@ -36,6 +32,7 @@ export async function runService(name: ServiceName, plan: Plan): Promise<Running
   const deps: Deps = { clock: systemClock, logger, log, metrics };
   let started: Started;
   try {
+    await checkPartitions(log, plan.partitions);
     started = await start(name, plan, deps);
   } catch (error) {
     await log.close();
@@ -57,16 +54,22 @@ export async function runService(name: ServiceName, plan: Plan): Promise<Running
 
 type Started = Pick<Service, "health" | "stop"> & { readonly addresses: Addresses };
 
+/** A thread loads the code of its own service only: all of it in each would be most of the time that a start takes. */
 async function start(name: ServiceName, plan: Plan, deps: Deps): Promise<Started> {
   const { partitions } = plan;
   switch (name) {
     case "edge":
       return startEdge(plan, deps);
-    case "processors":
+    case "processors": {
+      const { startProcessors } = await import("../processors/processors.ts");
       return { ...(await startProcessors(plan.processors, { ...deps, partitions })), addresses: {} };
-    case "storage":
+    }
+    case "storage": {
+      const { startStorage } = await import("../storage/storage.ts");
       return { ...(await startStorage(plan.storage, deps)), addresses: {} };
+    }
     case "feed": {
+      const { startDashboardFeed } = await import("../dashboard-feed/dashboard-feed.ts");
       const board = watchHealth(deps.log.bus, SERVICES);
       const feed = await startDashboardFeed(plan.feed, { ...deps, readiness: board.entries });
       return {
@@ -80,6 +83,8 @@ async function start(name: ServiceName, plan: Plan, deps: Deps): Promise<Started
 
 /** Broker and ingest share a process: an acknowledgement waits for the log, not for another hop. */
 async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
+  const { startIngest } = await import("../ingest/ingest.ts");
+  const { startBroker } = await import("../broker/broker.ts");
   const ingest = await startIngest(plan.ingest, { ...deps, partitions: plan.partitions });
   try {
     const broker = await startBroker(plan.broker, { ...deps, gate: ingest });
@@ -99,6 +104,25 @@ async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
     await ingest.stop();
     throw error;
   }
+}
+
+/** The log was begun with another number of partitions: a device's readings would be in two places. */
+class PartitionsChangedError extends Error {
+  override readonly name = "PartitionsChangedError";
+}
+
+async function checkPartitions(log: Log, partitions: number): Promise<void> {
+  const written = await log.records.get("partitions");
+  if (written === undefined) {
+    // Another service may write it first: what counts is what stands there then.
+    await log.records.set("partitions", new TextEncoder().encode(String(partitions)), 0).catch(() => {});
+    return;
+  }
+  const before = Number(new TextDecoder().decode(written.value));
+  if (before === partitions) return;
+  throw new PartitionsChangedError(
+    `partitions: ${partitions} does not fit the log, which has ${before}. Set partitions: ${before} in weir.yaml, or begin with a new data folder.`,
+  );
 }
 
 function connectLog(name: string, plan: Plan, logger: Logger) {

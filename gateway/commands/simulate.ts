@@ -5,8 +5,6 @@ import { systemClock } from "../../platform/clock.ts";
 import { createLogger } from "../../platform/logger.ts";
 import { BadFileError, parseYaml } from "../../platform/yaml-file.ts";
 import { fleetConfig, replayConfig } from "../../simulators/config.ts";
-import { startFleet } from "../../simulators/fleet.ts";
-import { startReplay } from "../../simulators/replay.ts";
 import { UsageError } from "../failures.ts";
 import { stopOnSignal } from "./shutdown.ts";
 
@@ -30,6 +28,7 @@ export function addSimulateCommands(parent: Command): void {
         qos: flags.qos === "mixed" ? "mixed" : numeric(flags.qos),
         seed: numeric(flags.seed),
       });
+      const { startFleet } = await import("../../simulators/fleet.ts");
       const fleet = await startFleet(config, { logger: logger(), clock: systemClock });
       await Promise.race([
         fleet.done,
@@ -58,6 +57,7 @@ export function addSimulateCommands(parent: Command): void {
         site: flags.site,
         loop: flags.loop,
       });
+      const { startReplay } = await import("../../simulators/replay.ts");
       const replay = await startReplay(config, { logger: logger(), clock: systemClock });
       await Promise.race([
         replay.done,

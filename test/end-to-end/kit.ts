@@ -15,7 +15,13 @@ export interface Ended {
 /** Runs `weir` to its end, within a bound. */
 export async function weir(
   args: readonly string[],
-  options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>>; readonly input?: string },
+  options: {
+    readonly cwd: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly input?: string;
+    /** Once this was said, it is told to stop. */
+    readonly untilOutput?: string;
+  },
 ): Promise<Ended> {
   const child = spawn(process.execPath, [WEIR, ...args], {
     cwd: options.cwd,
@@ -26,6 +32,7 @@ export async function weir(
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {
       output += chunk;
+      if (options.untilOutput !== undefined && output.includes(options.untilOutput)) child.kill("SIGTERM");
     });
   }
   child.stdin.end(options.input ?? "");

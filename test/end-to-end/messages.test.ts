@@ -1,5 +1,6 @@
+import { writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { tempFolder, weir } from "./kit.ts";
 
@@ -102,6 +103,16 @@ test("bad settings, in the environment and as flags", async () => {
   expect(output).toContain("WEIR_HTTP_PROT: no such setting");
   expect(output).toContain("--mqtt-port (WEIR_MQTT_PORT)");
   expect(output).toContain("WEIR_INFLUX_TOKEN, WEIR_INFLUX_ORG, WEIR_INFLUX_BUCKET");
+});
+
+test("another number of partitions than the log has", async () => {
+  const cwd = await folder(NO_RULES);
+  const first = weir(["up", ...PORTS], { cwd, untilOutput: "Weir is up" });
+  expect((await first).code).toBe(0);
+  await writeFile(join(cwd, "weir.yaml"), "partitions: 4\n");
+  const { code, output } = await weir(["up", ...PORTS], { cwd });
+  expect(code).toBe(1);
+  expect(output).toContain("Set partitions: 8 in weir.yaml");
 });
 
 test("opening to the network without authentication is refused", async () => {

@@ -29,10 +29,14 @@ export async function weir(
     stdio: ["pipe", "pipe", "pipe"],
   });
   let output = "";
+  let told = false;
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {
       output += chunk;
-      if (options.untilOutput !== undefined && output.includes(options.untilOutput)) child.kill("SIGTERM");
+      if (!told && options.untilOutput !== undefined && output.includes(options.untilOutput)) {
+        told = true;
+        child.kill("SIGTERM");
+      }
     });
   }
   child.stdin.end(options.input ?? "");

@@ -1,7 +1,7 @@
 FROM node:22-bookworm-slim AS build
 WORKDIR /weir
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci
+RUN npm install --no-save --no-fund --no-audit
 COPY . .
 RUN npm run build && npm prune --omit=dev
 

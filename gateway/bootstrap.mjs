@@ -32,7 +32,8 @@ function newestSourceMs(folder) {
 
 if (modifiedMs(join(root, "node_modules", ".package-lock.json")) < modifiedMs(join(root, "package-lock.json"))) {
   process.stdout.write("Installing what Weir needs...\n");
-  run("npm", ["ci", "--no-fund", "--no-audit"]);
+  // Not `npm ci`: a lock file that was made where some platform's optional packages were not to be had would fail it.
+  run("npm", ["install", "--no-save", "--no-fund", "--no-audit"]);
 }
 if (modifiedMs(stamp) < newestSourceMs(root)) {
   process.stdout.write("Building...\n");

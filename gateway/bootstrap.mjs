@@ -56,4 +56,10 @@ const command = program ? [...program, ...rest] : [join(root, "dist", "gateway",
 const child = spawn(process.execPath, command, { stdio: "inherit" });
 // A terminal sends its signals to both; others may send them only here.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+// npm's shell does not pass signals on: that it is gone is the sign to stop.
+const parent = process.ppid;
+const watch = setInterval(() => {
+  if (process.ppid !== parent) child.kill("SIGTERM");
+}, 500);
+watch.unref();
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

@@ -59,7 +59,9 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(
 // npm's shell does not pass signals on: that it is gone is the sign to stop.
 const parent = process.ppid;
 const watch = setInterval(() => {
-  if (process.ppid !== parent) child.kill("SIGTERM");
+  if (process.ppid === parent) return;
+  clearInterval(watch);
+  child.kill("SIGTERM");
 }, 500);
 watch.unref();
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

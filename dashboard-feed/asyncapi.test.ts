@@ -101,7 +101,7 @@ describe("docs/asyncapi.yaml", () => {
   });
 
   it("has no reference into nothing", () => {
-    const references = [...text.matchAll(/\$ref: '#\/([^']+)'/g)].map(([, path]) => path ?? "");
+    const references = [...text.matchAll(/\$ref: ["']#\/([^"']+)["']/g)].map(([, path]) => path ?? "");
     expect(references.length).toBeGreaterThan(20);
     for (const path of references) {
       const found = path.split("/").reduce<unknown>((at, name) => Object(at)[name], raw);

@@ -44,6 +44,8 @@ export class PartitionRunner {
   #savedSequence = 0;
   #catchUpTo = 0;
   #active = false;
+  #ticking = false;
+  #inTurn = false;
   #stopped = false;
   #asked = "";
   #onReady: (() => void) | undefined;
@@ -70,7 +72,7 @@ export class PartitionRunner {
     });
     const timers = [
       setInterval(() => this.#guard(this.#tick()), config.tickMs),
-      setInterval(() => this.#guard(this.#save()), config.checkpointMs),
+      setInterval(() => this.#guard(this.#saveInTurn()), config.checkpointMs),
     ];
     try {
       await Promise.race([this.#consume(reader), failure]);
@@ -129,7 +131,7 @@ export class PartitionRunner {
     for await (const batch of reader) {
       this.#processBatch(batch);
       await this.#caughtUp();
-      if ((this.#windows?.waiting ?? 0) > WAITING_RESULTS_MAX) await this.#drain();
+      if ((this.#windows?.waiting ?? 0) + this.#alerts.waiting > WAITING_RESULTS_MAX) await this.#drain();
     }
     await this.#drain();
   }
@@ -175,13 +177,27 @@ export class PartitionRunner {
     const { log, partition, clock } = this.#options;
     const quiet = !this.#active;
     this.#active = false;
-    if (!quiet || this.#sequence < this.#catchUpTo || this.#step.nextDueUs > clock.nowUs()) return;
+    if (!quiet || this.#ticking) return;
+    if (this.#sequence < this.#catchUpTo || this.#step.nextDueUs > clock.nowUs()) return;
+    // One at a time: while the log is away, ticks must not pile up.
+    this.#ticking = true;
     await log.append({ subject: readingsSubject(partition), payload: encodeTick() });
+    this.#ticking = false;
   }
 
-  #save(): Promise<void> {
-    this.#saving = this.#saving.then(() => this.#saveNow());
-    return this.#saving;
+  /** Leaves this turn out when the save of an earlier one still goes on. */
+  async #saveInTurn(): Promise<void> {
+    if (this.#inTurn) return;
+    this.#inTurn = true;
+    await this.#save();
+    this.#inTurn = false;
+  }
+
+  /** Saves the state, after a save that is under way. */
+  async #save(): Promise<void> {
+    await this.#saving;
+    this.#saving = this.#saveNow();
+    await this.#saving;
   }
 
   async #saveNow(): Promise<void> {

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { benchEdge } from "./edge.ts";
+import { benchEngine } from "./engine.ts";
 import { benchWhole } from "./whole.ts";
 
 const { values, positionals } = parseArgs({
@@ -14,6 +15,7 @@ const seconds = values.seconds === undefined ? undefined : Number(values.seconds
 
 const BENCHES: Readonly<Record<string, () => Promise<boolean>>> = {
   edge: () => benchEdge({ rounds: Number(values.rounds), seconds: seconds ?? 5 }),
+  engine: benchEngine,
   whole: () => benchWhole({ seconds: seconds ?? 180, rate: Number(values.rate) }),
 };
 

@@ -1,81 +1,70 @@
-import mqtt from "mqtt";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../platform/clock.ts";
 import type { InboundMessage } from "../platform/publish-gate.ts";
 import type { Health } from "../platform/service.ts";
+import { BridgeConnection } from "./bridge-connection.ts";
 import type { BridgeConfig } from "./config.ts";
 import type { IngestEvents } from "./events.ts";
 
 export interface BridgeDeps {
   readonly accept: (message: InboundMessage, done: (error?: Error) => void) => void;
   readonly clock: Clock;
-  readonly events: IngestEvents;
+  readonly events: Pick<IngestEvents, "bridgeConnected" | "bridgeLost" | "bridgeRefused">;
 }
 
 export interface Bridge {
   health(): Health;
+  /** Acknowledges what is kept by then; the broker sends the rest again at the next start. Safe to call twice. */
   stop(): Promise<void>;
 }
 
 const RECONNECT_MS_MIN = 500;
-const RECONNECT_MS_SPREAD = 2000;
-/** MQTT 5 reason codes. */
-const SUCCESS = 0;
-const UNSPECIFIED_ERROR = 0x80;
+const RECONNECT_MS_MAX = 15_000;
+const STOP_MS_MAX = 5_000;
 
 /**
  * Subscribes to an outside broker (MQTT 5) and acknowledges a message only after it is kept. The session outlives the
- * connection, so that the broker sends again what was not acknowledged.
+ * connection, so that the broker sends again what was not acknowledged. A broker that is away is tried again for ever.
  */
 export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promise<Bridge> {
   const { accept, clock, events } = deps;
-  const client = mqtt.connect(config.url, {
-    protocolVersion: 5,
-    clientId: config.clientId,
-    clean: false,
-    properties: { sessionExpiryInterval: 86_400, receiveMaximum: 1000 },
-    reconnectPeriod: RECONNECT_MS_MIN + Math.random() * RECONNECT_MS_SPREAD,
-    reconnectOnConnackError: true,
-    ...(config.username === undefined ? {} : { username: config.username }),
-    ...(config.password === undefined ? {} : { password: config.password }),
-    customHandleAcks(topic, payload, packet, acknowledge) {
-      const message: InboundMessage = {
-        topic,
-        payload,
-        qos: packet.qos,
-        retain: packet.retain,
-        clientId: `bridge:${config.clientId}`,
-        receivedAtUs: clock.nowUs(),
-      };
-      accept(message, (error) => acknowledge(error ?? 0, error ? UNSPECIFIED_ERROR : SUCCESS));
-    },
-  });
-  let lost = "not connected yet";
-  const filters = config.topics.map((topic) => (config.share ? `$share/${config.share}/${topic}` : topic));
-  client.on("connect", () => {
-    lost = "";
-    events.bridgeConnected(config.url);
-    client.subscribe(filters, { qos: config.qos }, (_error, granted) => {
-      for (const grant of granted ?? []) if (grant.qos >= UNSPECIFIED_ERROR) events.bridgeRefused(grant.topic);
-    });
-  });
-  // A message of QoS 0 has no acknowledgement to hold back.
-  client.on("message", (topic, payload, packet) => {
-    if (packet.qos !== 0) return;
-    const { retain } = packet;
-    accept(
-      { topic, payload, qos: 0, retain, clientId: `bridge:${config.clientId}`, receivedAtUs: clock.nowUs() },
-      () => {},
-    );
-  });
-  client.on("error", (error) => {
-    lost = error.message || String(error);
-  });
-  client.on("close", () => {
-    lost ||= "connection closed";
-    events.bridgeLost(config.url, lost);
-  });
+  if (!URL.canParse(config.url)) throw new Error(`ingest.bridge.url: ${config.url} is no address`);
+  const stopping = new AbortController();
+  let lost: string | undefined = "not connected yet";
+  let connection: BridgeConnection | undefined;
+
+  async function run(): Promise<void> {
+    let waitMs = RECONNECT_MS_MIN;
+    while (!stopping.signal.aborted) {
+      connection = new BridgeConnection(config, {
+        accept,
+        clock,
+        onSubscribed() {
+          lost = undefined;
+          waitMs = RECONNECT_MS_MIN;
+          events.bridgeConnected(config.url);
+        },
+        onRefused: events.bridgeRefused,
+      });
+      connection.start();
+      lost = await connection.ended;
+      if (stopping.signal.aborted) return;
+      events.bridgeLost(config.url, lost);
+      // Not all gateways at once, when their broker comes back.
+      await delay(waitMs * (0.5 + Math.random()), undefined, { signal: stopping.signal }).catch(() => {});
+      waitMs = Math.min(waitMs * 2, RECONNECT_MS_MAX);
+    }
+  }
+
+  const running = run();
   return {
-    health: () => (client.connected ? { ready: true, detail: "" } : { ready: false, detail: `bridge: ${lost}` }),
-    stop: () => client.endAsync().then(() => undefined),
+    health: () => (lost === undefined ? { ready: true, detail: "" } : { ready: false, detail: `bridge: ${lost}` }),
+    async stop() {
+      if (!stopping.signal.aborted) {
+        stopping.abort();
+        await connection?.stop(STOP_MS_MAX);
+      }
+      await running;
+    },
   };
 }

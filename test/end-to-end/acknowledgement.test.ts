@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import mqtt from "mqtt";
 import { afterEach, expect, test } from "vitest";
-import { GatewayProcess } from "../servers/gateway-process.ts";
-import { tempFolder, WEIR } from "./kit.ts";
+import { startGateway } from "./kit.ts";
 
 const undo: (() => Promise<unknown>)[] = [];
 
@@ -12,26 +11,9 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-async function startGateway() {
-  const { path, remove } = await tempFolder({ "rules/none.yaml": "rules: []\n" });
-  undo.push(remove);
-  const command = [process.execPath, WEIR];
-  const gateway = new GatewayProcess({
-    command,
-    dataDir: path,
-    rulesDir: join(path, "rules"),
-    env: {},
-    startMsMax: 60_000,
-  });
-  undo.push(() => gateway.endLeftovers());
-  undo.push(() => gateway.stop(30_000));
-  await gateway.start();
-  return { gateway, dataDir: path };
-}
-
 test("while NATS stands still, no PUBACK; when it goes on, all of them, on the same connection", async () => {
-  const { gateway, dataDir } = await startGateway();
-  const natsPid: number = JSON.parse(await readFile(join(dataDir, "nats.json"), "utf8")).pid;
+  const gateway = await startGateway(undo, { files: { "rules/none.yaml": "rules: []\n" } });
+  const natsPid: number = JSON.parse(await readFile(join(gateway.dataDir, "nats.json"), "utf8")).pid;
   const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${gateway.info.mqttPort}`, { reconnectPeriod: 0 });
   undo.push(() => client.endAsync(true));
   let closed = 0;

@@ -3,6 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { expect } from "vitest";
+import { WebSocket } from "ws";
+import { createFeedClient } from "../../dashboard-feed/client/feed-client.ts";
+import type { AlertChange } from "../../domain/alert.ts";
+import { GatewayProcess } from "../servers/gateway-process.ts";
 
 /** The built command: these tests run what users run. */
 export const WEIR = fileURLToPath(new URL("../../dist/gateway/main.js", import.meta.url));
@@ -59,4 +65,64 @@ export async function tempFolder(files: Readonly<Record<string, string>> = {}): 
 interface AsyncDisposableFolder {
   readonly path: string;
   remove(): Promise<void>;
+}
+
+/** A gateway in a folder of its own with these files, which may hold `rules/` and `weir.yaml`. Undone by `undo`. */
+export async function startGateway(
+  undo: (() => Promise<unknown>)[],
+  options: {
+    readonly files?: Readonly<Record<string, string>>;
+    readonly rulesDir?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly flags?: readonly string[];
+    readonly keepHttpPort?: boolean;
+    /** Do not wait until every part is ready. */
+    readonly unready?: boolean;
+  },
+): Promise<GatewayProcess> {
+  const { path, remove } = await tempFolder(options.files);
+  undo.push(remove);
+  const { rulesDir = join(path, "rules"), env = {}, flags = [], keepHttpPort = false } = options;
+  const command = [process.execPath, WEIR];
+  const gateway = new GatewayProcess({
+    command,
+    dataDir: path,
+    rulesDir,
+    env,
+    flags,
+    keepHttpPort,
+    startMsMax: 60_000,
+  });
+  undo.push(() => gateway.endLeftovers());
+  undo.push(() => gateway.stop(30_000));
+  await (options.unready ? gateway.launch() : gateway.start());
+  return gateway;
+}
+
+/** Alert changes as pages get them, each as often as it came. */
+export async function watchAlerts(
+  undo: (() => Promise<unknown>)[],
+  httpPort: number,
+): Promise<{ readonly changes: AlertChange[] }> {
+  const changes: AlertChange[] = [];
+  const client = createFeedClient({ url: `ws://127.0.0.1:${httpPort}/feed`, WebSocket });
+  undo.push(async () => client.close());
+  const take = (items: readonly AlertChange[]) => {
+    changes.push(...items);
+  };
+  client.subscribe({ channel: "alerts" }, { onSnapshot: take, onUpdate: take });
+  await expect.poll(() => client.status().state, { timeout: 10_000 }).toBe("open");
+  return { changes };
+}
+
+/** What the embedded store answers to SQL. Its gateway must have stopped: one process at a time opens the file. */
+export async function duckdbRows(file: string, sql: string): Promise<Record<string, unknown>[]> {
+  const instance = await DuckDBInstance.create(file, { access_mode: "READ_ONLY" });
+  const connection = await instance.connect();
+  try {
+    return (await connection.runAndReadAll(sql)).getRowObjectsJson();
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
 }

@@ -52,6 +52,10 @@ export class GatewayProcess {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  get dataDir(): string {
+    return this.#options.dataDir;
+  }
+
   get logFile(): string {
     return join(this.#options.dataDir, "verify-gateway.log");
   }

@@ -14,7 +14,7 @@ const STATE_WORDS = {
   resolved: "resolved",
 } as const;
 
-/** One alert: how bad, what, where, which value against which condition, since when. Always of one height. */
+/** One alert: how bad, what, where, which value against which condition, since when. */
 export function AlertRow({ change }: { readonly change: AlertChange }): JSX.Element {
   const page = usePage();
   const device = deviceOf(change);

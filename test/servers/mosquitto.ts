@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { freePort } from "./free-port.ts";
+
+export interface Mosquitto {
+  readonly url: string;
+  /** The same broker over WebSocket. */
+  readonly wsUrl: string;
+  /** Ends it, keeping what it has to deliver. */
+  pause(): Promise<void>;
+  /** Starts it again after `pause`, on the same port. */
+  resume(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const START_MS_MAX = 10_000;
+
+/** A mosquitto on a free loopback port that keeps sessions over restarts and any number of waiting messages. */
+export async function startMosquitto(): Promise<Mosquitto> {
+  const folder = await mkdtemp(join(tmpdir(), "weir-mosquitto-"));
+  const [port, wsPort] = [await freePort(), await freePort()];
+  const config = join(folder, "mosquitto.conf");
+  const lines = [
+    `listener ${port} 127.0.0.1`,
+    `listener ${wsPort} 127.0.0.1`,
+    "protocol websockets",
+    "allow_anonymous true",
+    "persistence true",
+    `persistence_location ${folder}/`,
+    "max_queued_messages 0",
+    "log_type error",
+    // Started by root it would become a user that may not write to the folder.
+    ...(process.getuid?.() === 0 ? ["user root"] : []),
+  ];
+  await writeFile(config, `${lines.join("\n")}\n`);
+  let server: ChildProcess | undefined;
+
+  async function end(): Promise<void> {
+    const child = server;
+    server = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise((resolve) => {
+      child.once("exit", resolve);
+      child.kill("SIGTERM");
+    });
+  }
+
+  async function begin(): Promise<void> {
+    // Debian puts it where only root looks.
+    const env = { ...process.env, PATH: [process.env.PATH, "/usr/sbin"].join(delimiter) };
+    const child = spawn("mosquitto", ["-c", config], { stdio: ["ignore", "ignore", "pipe"], env });
+    server = child;
+    let said = "";
+    child.stderr?.on("data", (chunk: Buffer) => {
+      said = `${said}${chunk}`.slice(-2000);
+    });
+    child.once("error", (error) => {
+      said = String(error);
+    });
+    const untilMs = performance.now() + START_MS_MAX;
+    while (!(await listens(port))) {
+      if (child.exitCode !== null || performance.now() > untilMs) throw new Error(`mosquitto did not start: ${said}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async function stop(): Promise<void> {
+    await end();
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  try {
+    await begin();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: `mqtt://127.0.0.1:${port}`, wsUrl: `ws://127.0.0.1:${wsPort}`, pause: end, resume: begin, stop };
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}

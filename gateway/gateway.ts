@@ -10,59 +10,77 @@ import type { Settings } from "./settings.ts";
 import { superviseThread } from "./supervised-thread.ts";
 
 export interface Gateway {
-  readonly addresses: Addresses;
-  /** Drains and ends all services, then the server that was started for them. Safe to call twice. */
+  /** Resolves when all services run; rejects, after everything was undone, when one cannot start. */
+  readonly ready: Promise<Addresses>;
+  /** Drains and ends all services, then the server that was started for them; also in the middle of the start. */
   stop(): Promise<void>;
+}
+
+interface GatewayOptions {
+  readonly settings: Settings;
+  readonly config: PipelineConfig;
+  readonly services: readonly ServiceName[];
+  readonly logger: Logger;
 }
 
 /**
  * Starts services in one process, each but the edge in a thread of its own. The edge comes last, so that nothing comes
  * in before it can go on, and stops first.
  */
-export async function startGateway(options: {
-  readonly settings: Settings;
-  readonly config: PipelineConfig;
-  readonly services: readonly ServiceName[];
-  readonly logger: Logger;
-}): Promise<Gateway> {
-  const { settings, config, services, logger } = options;
-  const undo: (() => Promise<void> | void)[] = [];
-  let stopping: Promise<void> | undefined;
-  function stop(): Promise<void> {
-    stopping ??= (async () => {
-      for (const step of undo.reverse()) await step();
-    })();
-    return stopping;
-  }
-  try {
-    const dataDir = takeDataDir(settings.dataDir);
-    undo.push(() => dataDir.release());
-    // Checked before anything is started.
-    if (services.includes("processors")) await checkRules(settings.rulesDir);
-    makePlan(settings, config, { url: "", token: undefined, durability: undefined });
-    const nats = await findNats(settings, logger);
-    undo.push(nats.stop);
-    const plan = makePlan(settings, config, nats.address);
-    let addresses: Addresses = {};
-    async function startAll(names: readonly ServiceName[]): Promise<void> {
-      const starts = await Promise.allSettled(names.map((name) => startOne(name, plan, logger)));
-      for (const start of starts) {
-        if (start.status === "rejected") continue;
-        undo.push(() => start.value.stop());
-        addresses = { ...addresses, ...start.value.addresses };
-      }
-      for (const start of starts) if (start.status === "rejected") throw start.reason;
-    }
-    await startAll(SERVICES.filter((name) => name !== "edge" && services.includes(name)));
-    await startAll(SERVICES.filter((name) => name === "edge" && services.includes(name)));
-    const { mqttPort, mqttWsPort, httpPort } = addresses;
-    const { url: natsUrl, token: natsToken } = nats.address;
-    dataDir.writeRunFile({ pid: process.pid, natsUrl, natsToken, mqttPort, mqttWsPort, httpPort });
-    return { addresses, stop };
-  } catch (error) {
-    await stop();
+export function startGateway(options: GatewayOptions): Gateway {
+  const undo = new Undo();
+  const ready = start(options, undo).catch(async (error: unknown) => {
+    await undo.run();
     throw error;
+  });
+  // Whoever awaits it hears of a failure; until then it must not count as unhandled.
+  ready.catch(() => {});
+  return { ready, stop: () => undo.run() };
+}
+
+/** What has to be undone, the newest first. What is added after `run` is undone at once. */
+class Undo {
+  readonly #steps: (() => Promise<void> | void)[] = [];
+  #running: Promise<void> | undefined;
+
+  async add(step: () => Promise<void> | void): Promise<void> {
+    if (this.#running === undefined) this.#steps.push(step);
+    else await step();
   }
+
+  run(): Promise<void> {
+    this.#running ??= (async () => {
+      for (const step of this.#steps.reverse()) await step();
+    })();
+    return this.#running;
+  }
+}
+
+async function start({ settings, config, services, logger }: GatewayOptions, undo: Undo): Promise<Addresses> {
+  const dataDir = takeDataDir(settings.dataDir);
+  await undo.add(() => dataDir.release());
+  // Checked before anything is started.
+  if (services.includes("processors")) await checkRules(settings.rulesDir);
+  makePlan(settings, config, { url: "", token: undefined, durability: undefined });
+  const nats = await findNats(settings, logger);
+  await undo.add(nats.stop);
+  const plan = makePlan(settings, config, nats.address);
+  let addresses: Addresses = {};
+  async function startAll(names: readonly ServiceName[]): Promise<void> {
+    const starts = await Promise.allSettled(names.map((name) => startOne(name, plan, logger)));
+    for (const start of starts) {
+      if (start.status === "rejected") continue;
+      await undo.add(() => start.value.stop());
+      addresses = { ...addresses, ...start.value.addresses };
+    }
+    for (const start of starts) if (start.status === "rejected") throw start.reason;
+  }
+  await startAll(SERVICES.filter((name) => name !== "edge" && services.includes(name)));
+  await startAll(SERVICES.filter((name) => name === "edge" && services.includes(name)));
+  const { mqttPort, mqttWsPort, httpPort } = addresses;
+  const { url: natsUrl, token: natsToken } = nats.address;
+  dataDir.writeRunFile({ pid: process.pid, natsUrl, natsToken, mqttPort, mqttWsPort, httpPort });
+  return addresses;
 }
 
 async function checkRules(rulesDir: string): Promise<void> {

@@ -66,7 +66,11 @@ export async function startStorage(config: StorageConfig, deps: Deps): Promise<S
 
 async function openStore(config: StorageConfig, deps: Deps, events: StorageEvents): Promise<Store> {
   const nowUs = () => deps.clock.nowUs();
-  if (config.influx !== undefined) return createInfluxStore({ config: config.influx, log: deps.log, events, nowUs });
+  if (config.influx !== undefined) {
+    const store = createInfluxStore({ config: config.influx, log: deps.log, events, nowUs });
+    store.greet();
+    return store;
+  }
   return openDuckdbStore({ config: config.duckdb, seriesMax: config.seriesMax, events });
 }
 

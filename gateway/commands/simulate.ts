@@ -6,7 +6,7 @@ import { createLogger } from "../../platform/logger.ts";
 import { BadFileError, parseYaml } from "../../platform/yaml-file.ts";
 import { fleetConfig, replayConfig } from "../../simulators/config.ts";
 import { UsageError } from "../failures.ts";
-import { stopOnSignal } from "./shutdown.ts";
+import { stopInTime, toldToStop } from "./shutdown.ts";
 
 /** `weir simulate fleet|replay`: devices for trying things out, over real MQTT. */
 export function addSimulateCommands(parent: Command): void {
@@ -30,13 +30,7 @@ export function addSimulateCommands(parent: Command): void {
       });
       const { startFleet } = await import("../../simulators/fleet.ts");
       const fleet = await startFleet(config, { logger: logger(), clock: systemClock });
-      await Promise.race([
-        fleet.done,
-        stopOnSignal(
-          () => fleet.stop(),
-          () => {},
-        ),
-      ]);
+      await runUntilTold(fleet);
       process.stdout.write(`${JSON.stringify(await fleet.done, undefined, 2)}\n`);
       process.exit(0);
     });
@@ -59,19 +53,18 @@ export function addSimulateCommands(parent: Command): void {
       });
       const { startReplay } = await import("../../simulators/replay.ts");
       const replay = await startReplay(config, { logger: logger(), clock: systemClock });
-      await Promise.race([
-        replay.done,
-        stopOnSignal(
-          () => replay.stop(),
-          () => {},
-        ),
-      ]);
+      await runUntilTold(replay);
       process.stdout.write(`${JSON.stringify(await replay.done, undefined, 2)}\n`);
       process.exit(0);
     });
 }
 
 const ANY_MAP = z.record(z.string(), z.unknown());
+
+async function runUntilTold(simulation: { readonly done: Promise<unknown>; stop(): Promise<void> }): Promise<void> {
+  const told = toldToStop().then(() => true);
+  if (await Promise.race([simulation.done.then(() => false), told])) await stopInTime(() => simulation.stop());
+}
 
 function logger() {
   return createLogger({ level: "info", pretty: process.stderr.isTTY === true, name: "simulate" });

@@ -5,7 +5,7 @@ import type { ServiceName } from "../plan.ts";
 import type { Addresses } from "../run-service.ts";
 import type { Settings } from "../settings.ts";
 import { startDemo } from "./demo.ts";
-import { stopOnSignal } from "./shutdown.ts";
+import { stopInTime, toldToStop } from "./shutdown.ts";
 
 /** Runs services until told to stop. */
 export async function up(options: {
@@ -16,17 +16,21 @@ export async function up(options: {
   const { settings, services } = options;
   const logger = createLogger({ level: settings.logLevel, pretty: process.stderr.isTTY === true, name: "weir" });
   const config = readPipelineConfig(settings.config);
-  const gateway = await startGateway({ settings, config, services, logger });
-  const { mqttPort } = gateway.addresses;
-  const demo = options.demo ? await startDemo({ mqttPort, dataDir: settings.dataDir, logger }) : undefined;
-  process.stdout.write(welcome(settings, gateway.addresses, options.demo));
-  await stopOnSignal(
-    async () => {
-      await demo?.stop();
-      await gateway.stop();
-    },
-    () => logger.info("stopping: what came in is being kept"),
-  );
+  const told = toldToStop();
+  const gateway = startGateway({ settings, config, services, logger });
+  let demo: { stop(): Promise<void> } | undefined;
+  const addresses = await Promise.race([gateway.ready, told]);
+  if (addresses) {
+    const { mqttPort } = addresses;
+    if (options.demo) demo = await startDemo({ mqttPort, dataDir: settings.dataDir, logger });
+    process.stdout.write(welcome(settings, addresses, options.demo));
+    await told;
+  }
+  logger.info("stopping: what came in is being kept");
+  await stopInTime(async () => {
+    await demo?.stop();
+    await gateway.stop();
+  });
 }
 
 function welcome(settings: Settings, addresses: Addresses, demo: boolean): string {

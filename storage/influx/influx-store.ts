@@ -30,7 +30,7 @@ export interface InfluxStoreOptions {
 }
 
 /** Points with times of their own can be written any number of times, so a position saved late does no harm. */
-export function createInfluxStore(options: InfluxStoreOptions): Store {
+export function createInfluxStore(options: InfluxStoreOptions): Store & { greet(): void } {
   return new InfluxStore(options);
 }
 
@@ -84,6 +84,14 @@ class InfluxStore implements Store {
     await done;
     const { deadLetters, dropped } = tally;
     return { points: lines.count - deadLetters - dropped, duplicates: 0, deadLetters, dropped };
+  }
+
+  /** Writes nothing, until it is answered: that InfluxDB is away, or refuses the token, is said before there are points. */
+  greet(): void {
+    const nothing: Tally = { deadLetters: 0, dropped: 0 };
+    this.#post("# weir\n", "us", nothing).catch((error: unknown) => {
+      if (!(error instanceof StoreClosedError) && !this.#closing.signal.aborted) throw error;
+    });
   }
 
   async series(query: Parameters<Store["series"]>[0]) {

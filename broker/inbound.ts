@@ -1,8 +1,8 @@
 import type { PublishGate } from "../platform/publish-gate.ts";
-import type { BrokerEvents } from "./events.ts";
+import type { BrokerEvents, Refusal } from "./events.ts";
 import type { Link, ReadControl } from "./link.ts";
 import type { FramingFault } from "./packet-framer.ts";
-import { type ParsedPublish, PendingPublish } from "./pending-publish.ts";
+import { type ParsedPublish, PendingPublish, type Proceed } from "./pending-publish.ts";
 
 interface InboundLimits {
   readonly inflightPerClientMax: number;
@@ -15,17 +15,20 @@ export interface InboundOptions {
   readonly limits: InboundLimits;
   readonly events: BrokerEvents;
   readonly nowUs: () => number;
-  /** Whether any subscriber, present or away, waits for such a message. */
-  readonly hasSubscribers: (topic: string) => boolean;
+  /** Why the client may not publish there; undefined when it may. */
+  readonly refusalOf: (link: Link, topic: string) => Refusal | undefined;
   /** Whether this QoS 2 message was taken in before and not yet released. */
   readonly wasTakenIn: (link: Link, messageId: number) => boolean;
-  /** Forwards a message whose connection ended before it was acknowledged. */
+  /** Forwards a message that Aedes does not forward itself, to whoever subscribes to it. */
   readonly forward: (packet: ParsedPublish) => void;
 }
 
 /** Reading starts again below these shares of the bounds, so that it does not start and stop for each message. */
 const RESUME_CLIENT_SHARE = 0.5;
 const RESUME_ALL_SHARE = 0.9;
+
+const PUBACK_HEAD = 0x40;
+const PUBACK_BYTES = 4;
 
 /**
  * The way of a publish from the parser to the gate and back. Holds each acknowledgement until the gate is done with the
@@ -52,28 +55,40 @@ export class Inbound implements ReadControl {
     return this.inflight;
   }
 
-  /** Hands a permitted publish to the gate; `proceed` is called when the gate is done with it. */
-  accept(packet: ParsedPublish, link: Link, proceed: (error?: Error | null) => void): void {
-    const { clientId } = link;
-    const pending = new PendingPublish({ packet, clientId, link, receivedAtUs: this.options.nowUs(), proceed });
-    this.count(pending);
-    link.push(pending);
-    if (packet.qos === 2 && this.isRepeat(link, packet.messageId ?? 0)) {
-      this.settle(pending);
+  /**
+   * Takes in a publish that came through Aedes; `proceed` is called when the gate is done with it, or at once when the
+   * client may not publish there.
+   */
+  accept(packet: ParsedPublish, link: Link, proceed: Proceed): void {
+    const refusal = packet.messageId === 0 ? "packet-id-zero" : this.options.refusalOf(link, packet.topic);
+    if (refusal !== undefined) {
+      this.refuse(link, packet.topic, refusal);
+      proceed(new Error(refusal));
       return;
     }
-    this.offer(pending);
+    this.take(packet, link, proceed);
+  }
+
+  /** Takes in a publish that was read straight from the socket. */
+  acceptDirect(packet: ParsedPublish, link: Link): void {
+    const refusal = this.options.refusalOf(link, packet.topic);
+    if (refusal === undefined) {
+      this.take(packet, link, undefined);
+      return;
+    }
+    this.refuse(link, packet.topic, refusal);
+    link.drop(refusal);
   }
 
   /**
    * A will has no connection, hence no order, nobody to acknowledge to and no socket to leave unread.
    * False when too much is in flight: it is then dropped.
    */
-  acceptWill(packet: ParsedPublish, clientId: string, proceed: (error?: Error | null) => void): boolean {
+  acceptWill(packet: ParsedPublish, clientId: string, proceed: Proceed): boolean {
     const { inflightMax, inflightBytesMax } = this.options.limits;
     if (this.inflight >= inflightMax || this.inflightBytes >= inflightBytesMax) return false;
     const receivedAtUs = this.options.nowUs();
-    const pending = new PendingPublish({ packet, clientId, link: undefined, receivedAtUs, proceed });
+    const pending = new PendingPublish(packet, { clientId, link: undefined, receivedAtUs, proceed });
     this.count(pending);
     this.offer(pending);
     return true;
@@ -119,6 +134,21 @@ export class Inbound implements ReadControl {
         resolve();
       };
     });
+  }
+
+  private take(packet: ParsedPublish, link: Link, proceed: Proceed | undefined): void {
+    const receivedAtUs = this.options.nowUs();
+    const pending = new PendingPublish(packet, { clientId: link.clientId, link, receivedAtUs, proceed });
+    this.count(pending);
+    link.push(pending);
+    if (pending.qos === 2 && this.isRepeat(link, pending.messageId)) this.settle(pending);
+    else this.offer(pending);
+  }
+
+  /** MQTT 3.1.1 cannot refuse a publish: to acknowledge and drop it would be a lie. */
+  private refuse(link: Link, topic: string, refusal: Refusal): void {
+    link.droppedFor ??= refusal;
+    this.options.events.publishRefused(refusal, link.clientId, topic);
   }
 
   private isRepeat(link: Link, messageId: number): boolean {
@@ -186,56 +216,53 @@ export class Inbound implements ReadControl {
 
   /** Answers what the gate is done with, from the oldest on, up to the first that it is not done with. */
   private release(link: Link): void {
-    const acknowledged: PendingPublish[] = [];
+    const kept: PendingPublish[] = [];
     for (let pending = link.first; pending?.settled === true; pending = link.first) {
       link.shift();
       this.uncount(pending);
-      if (this.canShortcut(link, pending)) {
-        acknowledged.push(pending);
+      if (pending.qos < 2 && pending.error === undefined) {
+        kept.push(pending);
         continue;
       }
-      if (acknowledged.length > 0) acknowledge(link, acknowledged.splice(0));
-      this.proceed(link, pending);
+      if (kept.length > 0) this.finishKept(link, kept.splice(0));
+      this.finish(link, pending);
     }
-    if (acknowledged.length > 0) acknowledge(link, acknowledged);
+    if (kept.length > 0) this.finishKept(link, kept);
   }
 
   private uncount(pending: PendingPublish): void {
     this.inflight--;
     this.inflightBytes -= pending.bytes;
     this.finished++;
-    if (pending.qos === 2) pending.link?.qos2Pending.delete(pending.packet.messageId ?? 0);
+    if (pending.qos === 2) pending.link?.qos2Pending.delete(pending.messageId);
   }
 
-  /** QoS 1 that nobody subscribes to needs no more than its PUBACK. */
-  private canShortcut(link: Link, { packet, error }: PendingPublish): boolean {
-    return (
-      packet.qos === 1 &&
-      !packet.retain &&
-      error === undefined &&
-      !link.closed &&
-      !link.conn.writableNeedDrain &&
-      !this.options.hasSubscribers(packet.topic)
-    );
+  /**
+   * One write for all PUBACKs. What was kept goes to its subscribers also when its sender is gone by now. We forward
+   * what Aedes parsed as well: it would do so a little later, behind what it has not parsed.
+   */
+  private finishKept(link: Link, kept: readonly PendingPublish[]): void {
+    if (!link.closed) acknowledge(link, kept);
+    for (const pending of kept) {
+      this.options.forward(pending);
+      if (!link.closed) pending.proceed?.();
+    }
   }
 
-  private proceed(link: Link, pending: PendingPublish): void {
-    const { error, packet } = pending;
-    if (error !== undefined && !link.closed) {
+  /** What is left: QoS 2, which Aedes answers, and what the gate did not take. */
+  private finish(link: Link, { error, proceed }: PendingPublish): void {
+    if (link.closed) return;
+    if (error !== undefined) {
       this.options.events.connectionDropped("gate-closed", link.clientId, error.message);
       link.droppedFor ??= "gate-closed";
-      pending.proceed(error);
-    } else if (!link.closed || packet.qos === 0) {
-      pending.proceed(error);
-    } else if (error === undefined && packet.qos === 1) {
-      // Kept, but its sender left before the PUBACK: subscribers get it all the same.
-      this.options.forward(packet);
+      if (proceed === undefined) link.drop("gate-closed");
     }
+    proceed?.(error);
   }
 
   private finishWill(pending: PendingPublish): void {
     this.uncount(pending);
-    pending.proceed(pending.error);
+    pending.proceed?.(pending.error);
     this.report();
   }
 
@@ -268,21 +295,16 @@ export class Inbound implements ReadControl {
   }
 }
 
-/** One write for all PUBACKs, then Aedes goes on with the packets as if they needed no answer. */
-function acknowledge(link: Link, acknowledged: readonly PendingPublish[]): void {
-  const bytes = Buffer.allocUnsafe(acknowledged.length * 4);
+function acknowledge(link: Link, kept: readonly PendingPublish[]): void {
+  const bytes = Buffer.allocUnsafe(kept.length * PUBACK_BYTES);
   let at = 0;
-  for (const { packet } of acknowledged) {
-    const id = packet.messageId ?? 0;
-    bytes[at] = 0x40;
-    bytes[at + 1] = 0x02;
-    bytes[at + 2] = id >> 8;
-    bytes[at + 3] = id & 0xff;
-    at += 4;
+  for (const { qos, messageId } of kept) {
+    if (qos === 0) continue;
+    bytes[at] = PUBACK_HEAD;
+    bytes[at + 1] = PUBACK_BYTES - 2;
+    bytes[at + 2] = messageId >> 8;
+    bytes[at + 3] = messageId & 0xff;
+    at += PUBACK_BYTES;
   }
-  link.conn.write(bytes);
-  for (const { packet, proceed } of acknowledged) {
-    packet.qos = 0;
-    proceed();
-  }
+  if (at > 0) link.conn.write(at === bytes.length ? bytes : bytes.subarray(0, at));
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { type DirectPublish, DirectPublishReader } from "./direct-publish.ts";
 import { type FramingFault, PacketFramer } from "./packet-framer.ts";
 import type { PendingPublish } from "./pending-publish.ts";
 import type { Permission } from "./topic-permission.ts";
@@ -12,6 +13,8 @@ export interface ReadControl {
   /** Bytes were held back: `link.resume` is to be called once there is room. */
   stalled(link: Link): void;
   faulted(link: Link, fault: FramingFault): void;
+  /** A publish that was read past Aedes. */
+  acceptDirect(publish: DirectPublish, link: Link): void;
 }
 
 /**
@@ -24,6 +27,7 @@ export class Link {
   private readonly control: ReadControl;
   private readonly packetBytesMax: number;
   private readonly framer: PacketFramer;
+  private readonly publishReader: DirectPublishReader;
   private readonly readConn: (size?: number) => unknown;
   private waiting = false;
   /** Bytes of the stalled connection in which pings were looked for already. */
@@ -59,12 +63,14 @@ export class Link {
     readonly address: string;
     readonly control: ReadControl;
     readonly packetBytesMax: number;
+    readonly topicLevelsMax: number;
   }) {
     this.conn = options.conn;
     this.address = options.address;
     this.control = options.control;
     this.packetBytesMax = options.packetBytesMax;
     this.framer = new PacketFramer(options.packetBytesMax);
+    this.publishReader = new DirectPublishReader(options);
     this.readConn = options.conn.read.bind(options.conn);
   }
 
@@ -138,6 +144,27 @@ export class Link {
     const chunk = this.readConn();
     if (!Buffer.isBuffer(chunk)) return null;
     this.heard = true;
+    const taken = this.takePublishes(chunk);
+    if (taken === chunk.length || this.closed) return null;
+    return this.pass(taken === 0 ? chunk : chunk.subarray(taken));
+  }
+
+  /** Takes the plain publishes that the chunk begins with. Returns how many bytes they are. */
+  private takePublishes(chunk: Buffer): number {
+    // Aedes must be through with what came before, else it would get the middle of a packet.
+    if (!this.connected || !this.framer.betweenPackets) return 0;
+    let at = 0;
+    for (let left = this.control.publishesLeft(this); left > 0 && at < chunk.length && !this.closed; left--) {
+      const publish = this.publishReader.read(chunk, at);
+      if (publish === undefined) break;
+      this.control.acceptDirect(publish, this);
+      at = publish.end;
+    }
+    return at;
+  }
+
+  /** What Aedes is to get of the chunk now. */
+  private pass(chunk: Buffer): Buffer | null {
     const passed = this.framer.pass(chunk, this.control.publishesLeft(this));
     if (this.framer.fault !== undefined) {
       this.control.faulted(this, this.framer.fault);

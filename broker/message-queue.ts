@@ -5,6 +5,9 @@ interface Emitted {
   readonly topic: string;
 }
 
+/** No message has it: what is emitted under it goes to no one, not even to those who subscribe to everything. */
+export const NOBODYS_TOPIC = "";
+
 type Notify = (message: Emitted, done: () => void) => void;
 
 /**
@@ -34,9 +37,13 @@ export class MessageQueue {
       done(new Error("the broker is closed"));
       return this;
     }
-    for (const notify of this.trie.match(message.topic)) notify(message, ignore);
+    if (message.topic !== NOBODYS_TOPIC) this.deliver(message);
     done();
     return this;
+  }
+
+  private deliver(message: Emitted): void {
+    for (const notify of this.trie.match(message.topic)) notify(message, ignore);
   }
 
   matchesAny(topic: string): boolean {

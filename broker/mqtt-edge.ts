@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { Aedes, type AedesOptions, type AedesPublishPacket, type Client } from "aedes";
+import { Aedes, type AedesOptions, type AedesPublishPacket, type Client, type PublishPacket } from "aedes";
 import type { PublishGate } from "../platform/publish-gate.ts";
 import { Access, ConnectRefusedError, type ConnectRequest } from "./access.ts";
 import type { BrokerConfig } from "./config.ts";
@@ -7,7 +7,7 @@ import { Deliveries } from "./deliveries.ts";
 import type { BrokerEvents, Refusal } from "./events.ts";
 import { Inbound } from "./inbound.ts";
 import { Link } from "./link.ts";
-import { MessageQueue } from "./message-queue.ts";
+import { MessageQueue, NOBODYS_TOPIC } from "./message-queue.ts";
 import type { PasswordChecks } from "./password-checks.ts";
 import type { ParsedPublish } from "./pending-publish.ts";
 import { Sessions } from "./sessions.ts";
@@ -63,15 +63,14 @@ export class MqttEdge {
       othersConnected: (clientId) => this.clients.size - (this.clients.has(clientId) ? 1 : 0),
       ownerOf: (clientId) => this.sessions.ownerOf(clientId),
     });
-    const hasSubscribers = (topic: string) => this.queue.matchesAny(topic) || this.sessions.matchesAny(topic);
     this.inbound = new Inbound({
       gate,
       limits: config.limits,
       events,
       nowUs,
-      hasSubscribers,
+      refusalOf: (link, topic) => this.access.publishRefusal(link.permission, topic),
       wasTakenIn: (link, messageId) => this.sessions.hasIncoming(link.clientId, messageId),
-      forward: (packet) => this.forward(packet, hasSubscribers(packet.topic)),
+      forward: (packet) => this.forward(packet),
     });
     this.deliveries = new Deliveries(config.limits, events);
     this.aedes = new Aedes(this.aedesOptions());
@@ -84,13 +83,13 @@ export class MqttEdge {
 
   /** Takes in a new connection. */
   connection(conn: Duplex, address: string): void {
-    const { clientsMax, packetBytesMax } = this.options.config.limits;
+    const { clientsMax, packetBytesMax, topicLevelsMax } = this.options.config.limits;
     if (this.stopping || this.links.size >= clientsMax + Math.max(CONNECTING_MIN, clientsMax * CONNECTING_SHARE)) {
       this.options.events.connectionRefused(this.stopping ? "stopping" : "too-many-clients", "", address);
       conn.destroy();
       return;
     }
-    const link = new Link({ conn, address, control: this.inbound, packetBytesMax });
+    const link = new Link({ conn, address, control: this.inbound, packetBytesMax, topicLevelsMax });
     link.attach();
     this.links.add(link);
     conn.once("close", () => {
@@ -200,16 +199,10 @@ export class MqttEdge {
       this.publishWill(link, packet, client?.id ?? "", callback);
       return;
     }
-    const refusal =
-      packet.messageId === 0 ? "packet-id-zero" : this.access.publishRefusal(link.permission, packet.topic);
-    if (refusal === undefined) {
-      this.inbound.accept(packet, link, callback);
-      return;
-    }
-    // MQTT 3.1.1 cannot refuse a publish: to acknowledge and drop it would be a lie.
-    link.droppedFor ??= refusal;
-    this.options.events.publishRefused(refusal, link.clientId, packet.topic);
-    callback(new Error(refusal));
+    this.inbound.accept(packet, link, (error) => {
+      if (!error && packet.qos < 2) leaveNothingToDo(packet);
+      callback(error);
+    });
   };
 
   private publishWill(
@@ -252,9 +245,10 @@ export class MqttEdge {
     return decision.qos === packet.qos ? packet : { ...packet, qos: decision.qos };
   }
 
-  private forward(packet: ParsedPublish, hasSubscribers: boolean): void {
-    if (!hasSubscribers && !packet.retain) return;
+  private forward(packet: ParsedPublish): void {
     const { topic, payload, qos, retain } = packet;
+    // A retained message is for subscribers to come as well.
+    if (!retain && !this.queue.matchesAny(topic) && !this.sessions.matchesAny(topic)) return;
     this.aedes.publish({ cmd: "publish", topic, payload, qos, retain, dup: false }, (error) => {
       if (error) this.options.events.brokerFailed(error);
     });
@@ -309,4 +303,11 @@ export class MqttEdge {
     if (link !== undefined) link.droppedFor ??= reason;
     this.options.events.connectionDropped(reason, clientId, detail);
   }
+}
+
+/** For Aedes: what it is to answer and deliver was answered and delivered. */
+function leaveNothingToDo(packet: PublishPacket): void {
+  packet.topic = NOBODYS_TOPIC;
+  packet.qos = 0;
+  packet.retain = false;
 }

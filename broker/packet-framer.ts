@@ -2,7 +2,7 @@
 export type FramingFault = "packet-too-large" | "packet-id-zero" | "bad-length";
 
 const CONNECT = 1;
-const PUBLISH = 3;
+export const PUBLISH = 3;
 const PUBACK = 4;
 const UNSUBACK = 11;
 const PINGREQ = 12;
@@ -28,6 +28,11 @@ export class PacketFramer {
 
   constructor(packetBytesMax: number) {
     this.packetBytesMax = packetBytesMax;
+  }
+
+  /** All that has passed was whole packets. */
+  get betweenPackets(): boolean {
+    return this.inHeader && this.lengthShift < 0;
   }
 
   /**

@@ -79,6 +79,12 @@ export class ReadingsBytes {
     this.#at += value.length;
   }
 
+  /** A field that is encoded already, with its tag and length. */
+  encodedField(field: Uint8Array): void {
+    this.#bytes.set(field, this.#at);
+    this.#at += field.length;
+  }
+
   columnField(field: number, column: VarintColumn | DoubleColumn): void {
     if (column.length > 0) this.bytesField(field, column.view());
   }

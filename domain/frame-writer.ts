@@ -6,13 +6,30 @@ import { kindOf, type ReadingValue, type Series, type ValueKind } from "./readin
 const encoder = new TextEncoder();
 const KIND_NUMBERS: Readonly<Record<ValueKind, number>> = { number: 1, boolean: 2, string: 3 };
 
+/** A series as frames hold it. Keep it for the next reading: its encoded form and its place in the open frame are kept. */
+export class FrameSeries {
+  readonly series: Series;
+  /** The field of the dictionary, with its tag and length. */
+  readonly field: Uint8Array;
+  /** The frame in which it has the place `index`. */
+  frame: object | undefined;
+  index = 0;
+
+  constructor(series: Series) {
+    this.series = series;
+    this.field = encodeSeriesField(series);
+  }
+}
+
 /**
  * Collects readings into one columnar frame (`proto/weir/v1/log.proto`). Reuse one writer for many frames: `finish`
- * empties it. Pass the same Series object for the same series: its encoded form is kept.
+ * empties it.
  */
 export class FrameWriter {
-  readonly #encoded = new WeakMap<Series, Uint8Array>();
-  readonly #dictionary = new Map<Series, number>();
+  readonly #known = new WeakMap<Series, FrameSeries>();
+  /** Stands for the open frame. */
+  #frame: object = {};
+  #dictionary: FrameSeries[] = [];
   readonly #seriesIndex = new VarintColumn();
   readonly #atDeltas = new VarintColumn();
   readonly #numbers = new DoubleColumn();
@@ -45,14 +62,25 @@ export class FrameWriter {
 
   /** The value's type must be the series' kind. `atUs`: whole, within +-INSTANT_US_MAX. */
   add(series: Series, atUs: number, value: ReadingValue, clockAhead = false): void {
-    if (kindOf(value) !== series.kind) throw new TypeError(`${series.metric} is a ${series.kind}, got ${typeof value}`);
-    let index = this.#dictionary.get(series);
-    if (index === undefined) {
-      index = this.#dictionary.size;
-      this.#dictionary.set(series, index);
-      this.#dictionaryBytes += this.#encode(series).length + 6;
+    let known = this.#known.get(series);
+    if (known === undefined) {
+      known = new FrameSeries(series);
+      this.#known.set(series, known);
     }
-    this.#seriesIndex.push(index);
+    this.addTo(known, atUs, value, clockAhead);
+  }
+
+  /** `add` for those who keep the series in its encoded form. */
+  addTo(series: FrameSeries, atUs: number, value: ReadingValue, clockAhead = false): void {
+    const { kind, metric } = series.series;
+    if (kindOf(value) !== kind) throw new TypeError(`${metric} is a ${kind}, got ${typeof value}`);
+    if (series.frame !== this.#frame) {
+      series.frame = this.#frame;
+      series.index = this.#dictionary.length;
+      this.#dictionary.push(series);
+      this.#dictionaryBytes += series.field.length;
+    }
+    this.#seriesIndex.push(series.index);
     this.#atDeltas.pushSigned(atUs - this.#lastAtUs);
     this.#lastAtUs = atUs;
     if (typeof value === "number") this.#numbers.push(value);
@@ -66,7 +94,7 @@ export class FrameWriter {
   finish(receivedAtUs: number): Uint8Array {
     const bytes = new ReadingsBytes(this.bytes + 64);
     bytes.varintField(1, receivedAtUs);
-    for (const series of this.#dictionary.keys()) bytes.bytesField(2, this.#encode(series));
+    for (const { field } of this.#dictionary) bytes.encodedField(field);
     bytes.columnField(3, this.#seriesIndex);
     bytes.columnField(4, this.#atDeltas);
     bytes.columnField(5, this.#numbers);
@@ -78,22 +106,14 @@ export class FrameWriter {
     return entry;
   }
 
-  #encode(series: Series): Uint8Array {
-    let bytes = this.#encoded.get(series);
-    if (bytes === undefined) {
-      bytes = encodeSeries(series);
-      this.#encoded.set(series, bytes);
-    }
-    return bytes;
-  }
-
   #addString(value: string): void {
     this.#strings.push(value);
     this.#stringBytes += value.length * 3 + 6;
   }
 
   #clear(): void {
-    this.#dictionary.clear();
+    this.#frame = {};
+    this.#dictionary = [];
     for (const column of [this.#seriesIndex, this.#atDeltas, this.#numbers, this.#booleans, this.#clockAhead]) {
       column.clear();
     }
@@ -105,15 +125,19 @@ export class FrameWriter {
   }
 }
 
-function encodeSeries(series: Series): Uint8Array {
+function encodeSeriesField(series: Series): Uint8Array {
   const out = new PbfWriter();
+  out.writeMessage(2, writeSeries, series);
+  return out.finish();
+}
+
+function writeSeries(series: Series, out: PbfWriter): void {
   writeText(out, 1, series.device);
   writeText(out, 2, series.metric);
   out.writeVarintField(3, KIND_NUMBERS[series.kind]);
   for (const name of Object.keys(series.tags).sort()) {
     out.writeMessage(4, writeTag, [name, series.tags[name] ?? ""] as const);
   }
-  return out.finish();
 }
 
 /** A LogEntry that only carries time. */

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import protobuf from "protobufjs";
 import { expect, test } from "vitest";
 import { BadFrameError, FrameReader, SeriesTable } from "./frame-reader.ts";
-import { encodeRuleSet, encodeTick, FrameWriter } from "./frame-writer.ts";
+import { encodeRuleSet, encodeTick, FrameSeries, FrameWriter } from "./frame-writer.ts";
 import { kindOf, type ReadingValue, type Series } from "./reading.ts";
 
 const root = new protobuf.Root();
@@ -123,6 +123,28 @@ test("series keep their numbers over many frames", () => {
   }
   expect(reader.table.size).toBe(fleet.length);
   expect(reader.table.series(4321)).toEqual(fleet[4321]);
+});
+
+test("a series kept by the caller keeps no place in an earlier frame, or in another writer's", () => {
+  const reader = new FrameReader(new SeriesTable());
+  const [one, two] = [new FrameWriter(), new FrameWriter()];
+  const [a, b] = ["a", "b"].map((device) => new FrameSeries({ device, metric: "m", tags: {}, kind: "number" }));
+  if (a === undefined || b === undefined) throw new Error("no series");
+  function devices(writer: FrameWriter): string[] {
+    const entry = reader.read(writer.finish(0));
+    if (entry.kind !== "readings") throw new Error(entry.kind);
+    return Array.from({ length: entry.count }, (_, i) => reader.table.series(entry.seriesId[i] ?? -1).device);
+  }
+  one.addTo(a, 1, 1);
+  one.addTo(b, 1, 1);
+  two.addTo(b, 1, 1);
+  one.addTo(b, 2, 1);
+  one.addTo(a, 2, 1);
+  expect(devices(one)).toEqual(["a", "b", "b", "a"]);
+  expect(devices(two)).toEqual(["b"]);
+  one.addTo(b, 3, 1);
+  one.addTo(b, 4, 1);
+  expect(devices(one)).toEqual(["b", "b"]);
 });
 
 test("ticks and rule sets", () => {

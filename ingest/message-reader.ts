@@ -47,7 +47,7 @@ export class MessageReader {
       this.#onClockAhead();
     }
     const atUs = observedAtUs === undefined || clockAhead ? this.#receivedAtUs : observedAtUs;
-    this.#frame?.add(route.series.get(metric, kindOf(value)), atUs, value, clockAhead);
+    this.#frame?.addTo(route.series.get(metric, kindOf(value)), atUs, value, clockAhead);
     this.count++;
   };
 }

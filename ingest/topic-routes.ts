@@ -1,5 +1,6 @@
+import { FrameSeries } from "../domain/frame-writer.ts";
 import { partitionOf } from "../domain/partition.ts";
-import type { Series, Tags, ValueKind } from "../domain/reading.ts";
+import type { Tags, ValueKind } from "../domain/reading.ts";
 import type { IngestConfig, SourceConfig } from "./config.ts";
 import type { DeviceCounts, DeviceLedger } from "./device-ledger.ts";
 import { compileMetricFilter } from "./metric-filter.ts";
@@ -19,24 +20,24 @@ export interface Route {
   readonly counts: DeviceCounts;
 }
 
-/** The same Series object for the same metric and kind, so that frames need not encode it anew. */
+/** The same object for the same metric and kind, so that frames need not encode the series anew. */
 export class SeriesCache {
   readonly #device: string;
   readonly #tags: Tags;
-  readonly #number = new Map<string, Series>();
-  readonly #boolean = new Map<string, Series>();
-  readonly #string = new Map<string, Series>();
+  readonly #number = new Map<string, FrameSeries>();
+  readonly #boolean = new Map<string, FrameSeries>();
+  readonly #string = new Map<string, FrameSeries>();
 
   constructor(device: string, tags: Tags) {
     this.#device = device;
     this.#tags = tags;
   }
 
-  get(metric: string, kind: ValueKind): Series {
+  get(metric: string, kind: ValueKind): FrameSeries {
     const ofKind = kind === "number" ? this.#number : kind === "boolean" ? this.#boolean : this.#string;
     let series = ofKind.get(metric);
     if (series === undefined) {
-      series = { device: this.#device, metric, tags: this.#tags, kind };
+      series = new FrameSeries({ device: this.#device, metric, tags: this.#tags, kind });
       // A device that invents metric names without end must not fill the memory.
       if (ofKind.size >= SERIES_PER_TOPIC_MAX) ofKind.clear();
       ofKind.set(metric, series);

@@ -1,0 +1,91 @@
+import { PUBLISH } from "./packet-framer.ts";
+import { topicFault } from "./topics.ts";
+
+/** A PUBLISH with QoS 0 or 1, as it was read from the stream. */
+export interface DirectPublish {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+  /** 0 with QoS 0. */
+  readonly messageId: number;
+  /** Where the next packet begins. */
+  readonly end: number;
+}
+
+const RETAIN = 0x01;
+const QOS = 0x06;
+const QOS_1 = 0x02;
+/** Longer ones are for Aedes: the topic is compared byte for byte. */
+const TOPIC_BYTES_MAX = 512;
+
+/**
+ * Reads the publishes that make up nearly all traffic straight from the socket's bytes: Aedes spends several times as much
+ * on them, and keeps many objects for each until it is acknowledged. What is not whole, plain and without fault is
+ * left to Aedes, which also says what is wrong with it.
+ */
+export class DirectPublishReader {
+  private readonly packetBytesMax: number;
+  private readonly topicLevelsMax: number;
+  /** A client mostly publishes to one topic: the same text again needs neither decoding nor checking. */
+  private topicBytes: Uint8Array = new Uint8Array(0);
+  private topic = "";
+
+  constructor(options: { readonly packetBytesMax: number; readonly topicLevelsMax: number }) {
+    this.packetBytesMax = options.packetBytesMax;
+    this.topicLevelsMax = options.topicLevelsMax;
+  }
+
+  /** The publish that begins at `at`; undefined when it is for Aedes. */
+  read(chunk: Buffer, at: number): DirectPublish | undefined {
+    const head = chunk[at] ?? 0;
+    const qos = head & QOS;
+    if (head >> 4 !== PUBLISH || qos > QOS_1) return undefined;
+    let bodyAt = at + 1;
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = chunk[bodyAt++];
+      if (byte === undefined || shift > 21) return undefined;
+      length |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    const end = bodyAt + length;
+    if (end > chunk.length || length > this.packetBytesMax) return undefined;
+    const topicAt = bodyAt + 2;
+    const idAt = topicAt + uint16(chunk, bodyAt);
+    const payloadAt = qos === QOS_1 ? idAt + 2 : idAt;
+    if (length < 2 || payloadAt > end || !this.takeTopic(chunk, topicAt, idAt)) return undefined;
+    const messageId = qos === QOS_1 ? uint16(chunk, idAt) : 0;
+    if (qos === QOS_1 && messageId === 0) return undefined;
+    return {
+      topic: this.topic,
+      payload: chunk.subarray(payloadAt, end),
+      qos: qos === QOS_1 ? 1 : 0,
+      retain: (head & RETAIN) !== 0,
+      messageId,
+      end,
+    };
+  }
+
+  /** Makes the bytes the current topic. False when it is faulty. */
+  private takeTopic(chunk: Buffer, from: number, to: number): boolean {
+    if (this.isCurrentTopic(chunk, from, to)) return true;
+    if (to - from > TOPIC_BYTES_MAX) return false;
+    const topic = chunk.toString("utf8", from, to);
+    if (topicFault(topic, this.topicLevelsMax) !== undefined) return false;
+    this.topic = topic;
+    this.topicBytes = Uint8Array.prototype.slice.call(chunk, from, to);
+    return true;
+  }
+
+  private isCurrentTopic(chunk: Buffer, from: number, to: number): boolean {
+    const known = this.topicBytes;
+    if (known.length !== to - from || known.length === 0) return false;
+    for (let i = 0; i < known.length; i++) if (known[i] !== chunk[from + i]) return false;
+    return true;
+  }
+}
+
+function uint16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}

@@ -6,7 +6,7 @@ import { pipelineConfigSchema, pipelineJsonSchema } from "./pipeline-config.ts";
 
 test("an empty configuration has a default for everything", () => {
   const config = pipelineConfigSchema.parse({});
-  expect(config.partitions).toBe(8);
+  expect(config.partitions).toBe(4);
   expect(config.sources.map(({ topic }) => topic)).toEqual([
     "sensors/{site}/{device}/telemetry",
     "sensors/{site}/{device}/{metric}",

@@ -24,7 +24,12 @@ function retention(age: string, mebibytes: number) {
 
 /** `weir.yaml`. What the process settings say (addresses, folders, secrets) is not repeated here. */
 export const pipelineConfigSchema = z.strictObject({
-  partitions: z.int().min(1).max(256).default(8).describe("Partitions of the readings log. Fixed once there is data."),
+  partitions: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(4)
+    .describe("Partitions of the readings log: at most so many processors share the work. Fixed once there is data."),
   sources: ingestConfigSchema.shape.sources,
   clock: ingestConfigSchema.shape.clock,
   ingest: ingestConfigSchema.pick({ frame: true, limits: true, bridge: true }).prefault({}),

@@ -109,10 +109,10 @@ test("another number of partitions than the log has", async () => {
   const cwd = await folder(NO_RULES);
   const first = weir(["up", ...PORTS], { cwd, untilOutput: "Weir is up" });
   expect((await first).code).toBe(0);
-  await writeFile(join(cwd, "weir.yaml"), "partitions: 4\n");
+  await writeFile(join(cwd, "weir.yaml"), "partitions: 8\n");
   const { code, output } = await weir(["up", ...PORTS], { cwd });
   expect(code).toBe(1);
-  expect(output).toContain("Set partitions: 8 in weir.yaml");
+  expect(output).toContain("Set partitions: 4 in weir.yaml");
 });
 
 test("opening to the network without authentication is refused", async () => {

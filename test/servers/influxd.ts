@@ -75,7 +75,8 @@ export async function startInfluxd(): Promise<Influxd> {
 
 function findInfluxd(): string {
   const named = process.env.WEIR_INFLUXD;
-  const folders = [...(process.env.PATH ?? "").split(delimiter), join(homedir(), ".cache", "weir", "bin")];
+  const cache = process.env.WEIR_CACHE_DIR ?? join(homedir(), ".cache", "weir");
+  const folders = [...(process.env.PATH ?? "").split(delimiter), join(cache, "bin")];
   const candidates = named
     ? [named]
     : folders.filter((folder) => folder !== "").map((folder) => join(folder, "influxd"));
@@ -87,7 +88,7 @@ function findInfluxd(): string {
       // The next one.
     }
   }
-  const where = named ? `WEIR_INFLUXD=${named}` : "WEIR_INFLUXD, PATH and ~/.cache/weir/bin";
+  const where = named ? `WEIR_INFLUXD=${named}` : "WEIR_INFLUXD, PATH and the cache (~/.cache/weir/bin)";
   throw new Error(`no influxd (looked at ${where}): install InfluxDB 2 or name its binary in WEIR_INFLUXD`);
 }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import type { AlertChange } from "../../domain/alert.ts";
 import type { GatewayProcess } from "../servers/gateway-process.ts";
-import { startGateway } from "./kit.ts";
+import { startGateway, tempFolder, weir } from "./kit.ts";
 
 const RULES = fileURLToPath(new URL("../../rules", import.meta.url));
 const US_PER_YEAR = 365 * 86_400_000_000;
@@ -40,4 +40,15 @@ test("the demo ends cleanly, and the next start goes on in event time", async ()
   expect(new Set(changes.map(({ id }) => id)).size).toBe(changes.length);
   expect(await gateway.stop(30_000)).toBe("code 0");
   expect(await gateway.endLeftovers()).toBe(0);
+});
+
+test("a stop in the middle of the start leaves no server behind", async () => {
+  const { path, remove } = await tempFolder({ "rules/none.yaml": "rules: []\n" });
+  undo.push(remove);
+  const args = ["up", "--mqtt-port", "0", "--http-port", "0", "--data-dir", join(path, "data")];
+  const { code, output } = await weir(args, { cwd: path, untilOutput: "started nats-server" });
+  expect(code, output).toBe(0);
+  const pid = Number(/started nats-server \S+ \(process (\d+)\)/.exec(output)?.[1]);
+  expect(pid).toBeGreaterThan(0);
+  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
 });

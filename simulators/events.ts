@@ -34,7 +34,7 @@ export function createConnectionEvents(logger: Logger, counts: ConnectionCounts)
     },
     connectionLost(clientId, why) {
       counts.disconnected += 1;
-      logger.warn({ clientId, why }, "lost the broker; trying again");
+      logger.warn({ clientId }, `no connection to the broker (${why}); trying again`);
     },
     connectionRefused(clientId, returnCode) {
       counts.refused += 1;

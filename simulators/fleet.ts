@@ -161,8 +161,11 @@ class Fleet implements FleetService {
       why = error.message;
       if ("code" in error && typeof error.code === "number") this.#events.connectionRefused(clientId, error.code);
     });
+    let told = false;
     client.on("close", () => {
-      if (open && this.#finishing === undefined) this.#events.connectionLost(clientId, why);
+      // A broker that never answered is told of once, not at each try.
+      if ((open || !told) && this.#finishing === undefined) this.#events.connectionLost(clientId, why);
+      told = true;
       open = false;
     });
     return { client, inFlight: 0 };

@@ -8,12 +8,19 @@ export type Severity = (typeof SEVERITIES)[number];
 export interface AlertEvidence {
   readonly window: { readonly startUs: number; readonly endUs: number };
   readonly aggregate: string;
-  readonly value: number;
+  readonly value: number | string;
   /** The condition that was looked at, as the rule has it: `> 8`. */
   readonly condition: string;
   readonly watermarkUs: number;
-  /** The log entry that made the window close: stream READINGS, subject `readings.<partition>`. */
-  readonly input: { readonly partition: number; readonly sequence: number };
+  /**
+   * The log entry that made the window close, and the task that read it (`partition`: a partition of READINGS, or P + a
+   * share of GROUPS). `stream` is READINGS where it is missing.
+   */
+  readonly input: {
+    readonly stream?: "READINGS" | "GROUPS";
+    readonly partition: number;
+    readonly sequence: number;
+  };
 }
 
 /** One step of an alert's life. An incident is the span from `pending` or `firing` to its end. */
@@ -36,7 +43,7 @@ export interface AlertChange {
   readonly processedAtUs: number;
   /** Event time at which the condition first held. */
   readonly activeAtUs: number;
-  readonly value: number;
+  readonly value: number | string;
   readonly notify: readonly string[];
   readonly evidence: AlertEvidence;
 }

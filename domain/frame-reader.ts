@@ -192,7 +192,7 @@ export class FrameReader {
     let boolean = this.#booleans.end;
     let text = texts.length;
     for (let i = count - 1; i >= 0; i--) {
-      const kind = this.table.series(this.#seriesId[i] as number).kind;
+      const kind = this.table.kind(this.#seriesId[i] as number);
       if (kind === "number") values[i] = values[--number] as number;
       else if (kind === "boolean") values[i] = buf[--boolean] as number;
       else values[i] = --text;

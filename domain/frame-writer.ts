@@ -125,6 +125,13 @@ export class FrameWriter {
   }
 }
 
+/** The bytes of a `weir.v1.Series`: equal for equal series, whatever the order of their tags. */
+export function encodeSeries(series: Series): Uint8Array {
+  const out = new PbfWriter();
+  writeSeries(series, out);
+  return out.finish();
+}
+
 function encodeSeriesField(series: Series): Uint8Array {
   const out = new PbfWriter();
   out.writeMessage(2, writeSeries, series);

@@ -1,68 +1,130 @@
 import { PbfReader } from "pbf";
+import { encodeSeries } from "./frame-writer.ts";
 import { readTag } from "./proto-text.ts";
 import type { Series, ValueKind } from "./reading.ts";
-import { seriesKey } from "./reading.ts";
 
 const KINDS: readonly (ValueKind | undefined)[] = [undefined, "number", "boolean", "string"];
+const BYTES_AT_FIRST = 4096;
 
 /**
  * Numbers series from 0 up, in order of first sight. Finds a series by its encoded bytes, so that a dictionary entry
- * seen before costs a hash and a comparison, and no text.
+ * seen before costs a hash and a comparison, and no text. All forms stand in one array: a series costs little more
+ * than its names.
  */
 export class SeriesTable {
-  readonly #series: Series[] = [];
-  readonly #idOfKey = new Map<string, number>();
-  /** Encoded forms by id of form; one series may have several (another writer, another order of fields). */
-  readonly #forms: Uint8Array[] = [];
+  readonly #keepsSeries: boolean;
+  readonly #decoded: Series[] = [];
+  readonly #kinds: ValueKind[] = [];
+  /** By series: its form as `encodeSeries` writes it. */
+  readonly #ownForm: number[] = [];
+  /** Encoded forms by number; one series may have several (another writer, another order of fields). */
   readonly #formSeries: number[] = [];
+  readonly #formEnd: number[] = [];
+  #bytes = new Uint8Array(BYTES_AT_FIRST);
   #slots = new Int32Array(1024).fill(-1);
 
+  /** `keepsSeries: false` decodes a series anew whenever it is asked for: for those who ask once. */
+  constructor({ keepsSeries = true } = {}) {
+    this.#keepsSeries = keepsSeries;
+  }
+
   get size(): number {
-    return this.#series.length;
+    return this.#ownForm.length;
   }
 
   series(id: number): Series {
-    const series = this.#series[id];
-    if (series === undefined) throw new RangeError(`no series ${id}`);
+    const known = this.#decoded[id];
+    if (known !== undefined) return known;
+    const series = decodeSeries(this.encoded(id));
+    if (this.#keepsSeries) this.#decoded[id] = series;
     return series;
+  }
+
+  kind(id: number): ValueKind {
+    const kind = this.#kinds[id];
+    if (kind === undefined) throw new RangeError(`no series ${id}`);
+    return kind;
+  }
+
+  /** The series as `encodeSeries` writes it; valid until the table grows. */
+  encoded(id: number): Uint8Array {
+    const form = this.#ownForm[id];
+    if (form === undefined) throw new RangeError(`no series ${id}`);
+    return this.#bytes.subarray(this.#startOf(form), this.#formEnd[form]);
   }
 
   /** The id of an equal series; a new one when there is none. */
   idOf(series: Series): number {
-    const key = seriesKey(series);
-    const known = this.#idOfKey.get(key);
-    if (known !== undefined) return known;
-    const id = this.#series.length;
-    this.#series.push(series);
-    this.#idOfKey.set(key, id);
-    return id;
+    const bytes = encodeSeries(series);
+    return this.idOfEncoded(bytes, 0, bytes.length);
   }
 
   /** The id of the series encoded in `bytes[start, end)`. */
   idOfEncoded(bytes: Uint8Array, start: number, end: number): number {
+    const slot = this.#slotOf(bytes, start, end);
+    const known = this.#slots[slot] as number;
+    if (known >= 0) return this.#formSeries[known] as number;
+    const series = decodeSeries(bytes.subarray(start, end));
+    const own = encodeSeries(series);
+    const isOwn = equalBytes(own, 0, own.length, bytes, start, end);
+    if (isOwn) return this.#addSeries(series, own, slot);
+    const ownSlot = this.#slotOf(own, 0, own.length);
+    const ownForm = this.#slots[ownSlot] as number;
+    const id = ownForm >= 0 ? (this.#formSeries[ownForm] as number) : this.#addSeries(series, own, ownSlot);
+    this.#addForm(id, bytes, start, end);
+    return id;
+  }
+
+  #addSeries(series: Series, own: Uint8Array, slot: number): number {
+    const id = this.#ownForm.length;
+    this.#kinds.push(series.kind);
+    this.#ownForm.push(this.#formSeries.length);
+    if (this.#keepsSeries) this.#decoded[id] = series;
+    this.#putForm(id, own, 0, own.length, slot);
+    return id;
+  }
+
+  #addForm(id: number, bytes: Uint8Array, start: number, end: number): void {
+    this.#putForm(id, bytes, start, end, this.#slotOf(bytes, start, end));
+  }
+
+  #putForm(id: number, bytes: Uint8Array, start: number, end: number, slot: number): void {
+    const form = this.#formSeries.length;
+    const at = this.#startOf(form);
+    const needed = at + end - start;
+    if (needed > this.#bytes.length) {
+      const more = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+      more.set(this.#bytes);
+      this.#bytes = more;
+    }
+    this.#bytes.set(bytes.subarray(start, end), at);
+    this.#formSeries.push(id);
+    this.#formEnd.push(needed);
+    this.#slots[slot] = form;
+    if (this.#formSeries.length * 2 > this.#slots.length) this.#rehash();
+  }
+
+  #startOf(form: number): number {
+    return form === 0 ? 0 : (this.#formEnd[form - 1] as number);
+  }
+
+  /** The slot of an equal form, or the free one where it would stand. */
+  #slotOf(bytes: Uint8Array, start: number, end: number): number {
     const mask = this.#slots.length - 1;
     let slot = hashBytes(bytes, start, end) & mask;
     for (;;) {
       const form = this.#slots[slot] as number;
-      if (form < 0) break;
-      if (equalBytes(this.#forms[form] as Uint8Array, bytes, start, end)) return this.#formSeries[form] as number;
+      if (form < 0) return slot;
+      if (equalBytes(this.#bytes, this.#startOf(form), this.#formEnd[form] as number, bytes, start, end)) return slot;
       slot = (slot + 1) & mask;
     }
-    const form = this.#forms.length;
-    const copy = bytes.slice(start, end);
-    const id = this.idOf(decodeSeries(copy));
-    this.#forms.push(copy);
-    this.#formSeries.push(id);
-    this.#slots[slot] = form;
-    if (this.#forms.length * 2 > this.#slots.length) this.#rehash();
-    return id;
   }
 
   #rehash(): void {
     const slots = new Int32Array(this.#slots.length * 2).fill(-1);
     const mask = slots.length - 1;
-    for (const [form, bytes] of this.#forms.entries()) {
-      let slot = hashBytes(bytes, 0, bytes.length) & mask;
+    for (const [form, end] of this.#formEnd.entries()) {
+      let slot = hashBytes(this.#bytes, this.#startOf(form), end) & mask;
       while ((slots[slot] as number) >= 0) slot = (slot + 1) & mask;
       slots[slot] = form;
     }
@@ -77,10 +139,17 @@ function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   return hash ^ (hash >>> 15);
 }
 
-function equalBytes(known: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+function equalBytes(
+  known: Uint8Array,
+  knownStart: number,
+  knownEnd: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
   const length = end - start;
-  if (known.length !== length) return false;
-  for (let i = 0; i < length; i++) if (known[i] !== bytes[start + i]) return false;
+  if (knownEnd - knownStart !== length) return false;
+  for (let i = 0; i < length; i++) if (known[knownStart + i] !== bytes[start + i]) return false;
   return true;
 }
 

@@ -1,13 +1,24 @@
 /** Where things stand on the log. A stream holds all subjects below its first word. */
-export const STREAMS = ["READINGS", "WINDOWS", "ALERTS", "DEADLETTERS"] as const;
+export const STREAMS = ["READINGS", "GROUPS", "WINDOWS", "ALERTS", "DEADLETTERS", "NOTIFICATIONS"] as const;
 export type StreamName = (typeof STREAMS)[number];
 
 export function readingsSubject(partition: number): string {
   return `readings.${partition}`;
 }
 
-export function windowsSubject(partition: number): string {
-  return `windows.${partition}`;
+/** Readings of one partition that rules over several devices want, for one share of the groups. */
+export function groupsSubject(share: number, partition: number): string {
+  return `groups.${share}.${partition}`;
+}
+
+/** Rule sets and ticks for one share of the groups. */
+export function groupsControlSubject(share: number): string {
+  return `groups.${share}.control`;
+}
+
+/** `task`: a partition, or P + a share of the groups. */
+export function windowsSubject(task: number): string {
+  return `windows.${task}`;
 }
 
 export function alertSubject(rule: string, keyHash: string): string {
@@ -16,6 +27,23 @@ export function alertSubject(rule: string, keyHash: string): string {
 
 export function deadLetterSubject(reason: string): string {
   return `deadletters.${subjectToken(reason)}`;
+}
+
+/** What became of an alert's changes at a receiver's target; `alert` is what follows `alerts.` in its own subject. */
+export function deliverySubject(place: {
+  readonly receiver: string;
+  readonly target: string;
+  readonly alert: string;
+}): string {
+  return `notifications.deliveries.${subjectToken(place.receiver)}.${subjectToken(place.target)}.${place.alert}`;
+}
+
+export function silenceSubject(id: string): string {
+  return `notifications.silences.${subjectToken(id)}`;
+}
+
+export function acknowledgementSubject(alert: string): string {
+  return `notifications.acknowledgements.${alert}`;
 }
 
 /** The partition number at the end of `readings.<p>` or `windows.<p>`. */

@@ -3,18 +3,35 @@ import type { Tags } from "./reading.ts";
 /** The aggregates of one group over one window `[startUs, endUs)`. */
 export interface WindowResult {
   readonly rule: string;
-  /** The group's labels, always with `device`; with `metric` unless the rule groups it away. */
+  /** The group's labels: those of `group_by` that its series have. Results of one group share the object. */
   readonly labels: Tags;
   readonly startUs: number;
   readonly endUs: number;
   /** 0 for the first result; late readings correct it under a higher revision. */
   readonly revision: number;
-  /** By name, in the order of the rule: `{ avg: 21.5, max: 23 }`. */
-  readonly aggregates: Readonly<Record<string, number>>;
+  /** By name, in the order of the rule: `{ avg: 21.5, max: 23 }`. NaN where there is no value. Empty in a retraction. */
+  readonly aggregates: Readonly<Record<string, number | string>>;
 }
 
-/** All that one step, or a few in a row, said about windows of a partition. */
+/** A result that several rules tell alike, because they share their windows. */
+export interface SharedResult extends Omit<WindowResult, "rule"> {
+  readonly rules: readonly string[];
+}
+
+/** The result as each of its rules tells it. */
+export function resultsOfRules(shared: SharedResult): WindowResult[] {
+  const { rules, ...rest } = shared;
+  return rules.map((rule) => ({ rule, ...rest }));
+}
+
+/** Whether the result says that no window begins at `startUs` any more: its session was joined to an earlier one. */
+export function isRetraction(result: WindowResult): boolean {
+  return result.endUs === result.startUs;
+}
+
+/** All that one step, or a few in a row, said about windows. */
 export interface WindowsFrame {
+  /** The task that computed them: a partition of READINGS, or P + a share of GROUPS. */
   readonly partition: number;
   /** Log sequences of the first and last input entry behind these results. */
   readonly firstInput: number;

@@ -2,6 +2,7 @@ import type { AlertChange, AlertEvent } from "../domain/alert.ts";
 import { alertSubject } from "../domain/subjects.ts";
 import { formatInstantUs } from "../domain/time.ts";
 import type { Log, LogMessage } from "../platform/log/port.ts";
+import { Pump } from "./pump.ts";
 import { keyHash } from "./step/rule-state.ts";
 
 const SUBJECTS_REMEMBERED_MAX = 100_000;
@@ -19,85 +20,86 @@ interface Order {
   readonly index: number;
 }
 
+interface AlertsOptions {
+  readonly log: Log;
+  /** The stream that the changes' inputs stand in. */
+  readonly stream: "READINGS" | "GROUPS";
+  readonly onPublished: (change: AlertChange) => void;
+}
+
 /**
  * Publishes alert changes, each exactly once: a change goes behind the newest one of its subject (compare-and-set),
  * and one that is not newer than that is there already.
  */
 export class AlertsPublisher {
-  readonly #log: Log;
-  readonly #onPublished: (change: AlertChange) => void;
+  readonly #options: AlertsOptions;
   readonly #newest = new Map<string, Newest>();
+  readonly #pump = new Pump(() => this.#sendQueue());
   #queue: AlertChange[] = [];
-  #pump: Promise<void> | undefined;
 
-  constructor(log: Log, onPublished: (change: AlertChange) => void) {
-    this.#log = log;
-    this.#onPublished = onPublished;
+  constructor(options: AlertsOptions) {
+    this.#options = options;
   }
 
   get waiting(): number {
-    return this.#queue.length;
+    return this.#pump.waiting;
   }
 
   push(changes: readonly AlertChange[]): void {
-    if (changes.length === 0) return;
-    this.#queue.push(...changes);
-    if (this.#pump !== undefined) return;
-    const pump = this.#publishAll();
-    this.#pump = pump;
-    // Whoever drains hears of a failure; until then it must not count as unhandled.
-    pump.catch(() => {});
+    for (const change of changes) this.#queue.push(change);
+    this.#pump.take(changes.length);
   }
 
   /** Resolves when everything pushed so far is in the log; rejects when publishing failed. */
   async drain(): Promise<void> {
-    while (this.#pump !== undefined) await this.#pump;
+    await this.#pump.drain();
   }
 
-  async #publishAll(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const bySubject = new Map<string, AlertChange[]>();
-      for (const change of this.#queue) {
-        const subject = alertSubject(change.rule, keyHash(change.key));
-        const changes = bySubject.get(subject);
-        if (changes) changes.push(change);
-        else bySubject.set(subject, [change]);
-      }
-      this.#queue = [];
-      const subjects = [...bySubject];
-      for (let i = 0; i < subjects.length; i += SUBJECTS_AT_ONCE) {
-        const some = subjects.slice(i, i + SUBJECTS_AT_ONCE);
-        await Promise.all(some.map(([subject, changes]) => this.#publishSubject(subject, changes)));
-      }
+  async #sendQueue(): Promise<number> {
+    const queue = this.#queue;
+    this.#queue = [];
+    const bySubject = new Map<string, AlertChange[]>();
+    for (const change of queue) {
+      const subject = alertSubject(change.rule, keyHash(change.key));
+      const changes = bySubject.get(subject);
+      if (changes) changes.push(change);
+      else bySubject.set(subject, [change]);
     }
-    this.#pump = undefined;
+    const subjects = [...bySubject];
+    for (let i = 0; i < subjects.length; i += SUBJECTS_AT_ONCE) {
+      const some = subjects.slice(i, i + SUBJECTS_AT_ONCE);
+      await Promise.all(some.map(([subject, changes]) => this.#publishSubject(subject, changes)));
+    }
+    return queue.length;
   }
 
   async #publishSubject(subject: string, changes: readonly AlertChange[]): Promise<void> {
-    let newest = this.#newest.get(subject) ?? newestOf(await this.#log.lastFor("ALERTS", subject));
+    const { log, stream, onPublished } = this.#options;
+    let newest = this.#newest.get(subject) ?? newestOf(await log.lastFor("ALERTS", subject));
     for (const change of changes) {
       const order = orderOf(change);
       if (newest.order !== undefined && !isAfter(order, newest.order)) continue;
-      const payload = new TextEncoder().encode(JSON.stringify(toEvent(change)));
-      const { sequence } = await this.#log.append({ subject, payload, expectLastSubjectSequence: newest.sequence });
+      const payload = new TextEncoder().encode(JSON.stringify(toEvent(change, stream)));
+      const { sequence } = await log.append({ subject, payload, expectLastSubjectSequence: newest.sequence });
       newest = { sequence, order };
-      this.#onPublished(change);
+      onPublished(change);
     }
     if (this.#newest.size >= SUBJECTS_REMEMBERED_MAX) this.#newest.clear();
     this.#newest.set(subject, newest);
   }
 }
 
-function toEvent(change: AlertChange): AlertEvent {
+function toEvent(change: AlertChange, stream: AlertsOptions["stream"]): AlertEvent {
+  const { evidence } = change;
   return {
     specversion: "1.0",
     id: change.id,
-    source: `/weir/processors/${change.evidence.input.partition}`,
+    source: `/weir/processors/${evidence.input.partition}`,
     type: "weir.alert.v1",
     subject: change.incident,
     time: formatInstantUs(change.processedAtUs),
     datacontenttype: "application/json",
-    data: change,
+    data: { ...change, evidence: { ...evidence, input: { stream, ...evidence.input } } },
   };
 }
 

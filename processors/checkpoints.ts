@@ -1,35 +1,52 @@
+import { createHash } from "node:crypto";
 import { deserialize, serialize } from "node:v8";
 import { ConflictError, type Log } from "../platform/log/port.ts";
-import type { StepSnapshot } from "./step/step.ts";
+import { TimeSlice } from "./time-slice.ts";
 
 /** Counts up when a snapshot's form changes; older ones are then not used. */
-const FORMAT = 1;
+const FORMAT = 3;
+/** Values are serialized together up to about this size: small ones alone cost more than they hold. */
+const PIECE_BYTES = 256 * 1024;
+const VALUES_PER_PIECE_MAX = 2_048;
+/** What a value takes that is neither text nor bytes, about. */
+const VALUE_BYTES = 64;
+const LENGTH_BYTES = 4;
 
 export interface Checkpoint {
   /** The last input that the state holds. */
   readonly sequence: number;
-  readonly snapshot: StepSnapshot;
+  /** The values that were frozen. Iterate once: they are read from the bytes on the way. */
+  readonly values: Iterable<unknown>;
 }
 
 interface Pointer {
   readonly format: number;
   readonly sequence: number;
   readonly blob: string;
+  /** SHA-256 of the blob, in hex: a damaged state must not be taken for a sound one. */
+  readonly digest: string;
+}
+
+/** A state as bytes, in pieces. */
+export interface FrozenState {
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly digest: string;
 }
 
 /**
- * A partition's saved states: the state as a blob, and a record that points to the newest one. The record changes by
- * compare-and-set, so a second processor of the same partition fails with ConflictError instead of overwriting.
+ * A task's saved states: the state as a blob, and a record that points to the newest one. The record changes by
+ * compare-and-set, so a second processor of the same task fails with ConflictError instead of overwriting.
  */
 export class Checkpoints {
   readonly #log: Log;
-  readonly #partition: number;
+  readonly #task: number;
   #revision = 0;
   #blob: string | undefined;
 
-  constructor(log: Log, partition: number) {
+  constructor(log: Log, task: number) {
     this.#log = log;
-    this.#partition = partition;
+    this.#task = task;
   }
 
   /** The newest checkpoint; `problem` says why there is one that cannot be used. */
@@ -42,15 +59,16 @@ export class Checkpoints {
     if (pointer.format !== FORMAT) return { problem: `it has format ${pointer.format}, this version reads ${FORMAT}` };
     const bytes = await this.#log.blobs.get(pointer.blob);
     if (bytes === undefined) return { problem: `its state ${pointer.blob} is gone` };
-    return { checkpoint: { sequence: pointer.sequence, snapshot: deserialize(bytes) } };
+    if ((await digestOf(bytes)) !== pointer.digest) return { problem: `its state ${pointer.blob} is damaged` };
+    return { checkpoint: { sequence: pointer.sequence, values: thaw(bytes) } };
   }
 
-  /** Resolves to the size of the state in bytes. */
-  async save(checkpoint: { readonly sequence: number; readonly state: Uint8Array }): Promise<number> {
+  /** `state` is what `freeze` gave. */
+  async save(checkpoint: { readonly sequence: number; readonly state: FrozenState }): Promise<void> {
     const { sequence, state } = checkpoint;
     const blob = `${this.#name}.${sequence}.${this.#revision}`;
-    const pointer: Pointer = { format: FORMAT, sequence, blob };
-    await this.#log.blobs.put(blob, state);
+    const pointer: Pointer = { format: FORMAT, sequence, blob, digest: state.digest };
+    await this.#log.blobs.put(blob, state.pieces);
     const value = new TextEncoder().encode(JSON.stringify(pointer));
     try {
       this.#revision = await this.#log.records.set(this.#name, value, this.#revision);
@@ -61,15 +79,77 @@ export class Checkpoints {
     const old = this.#blob;
     this.#blob = blob;
     if (old !== undefined && old !== blob) await this.#log.blobs.delete(old);
-    return state.length;
   }
 
   get #name(): string {
-    return `checkpoint.${this.#partition}`;
+    return `checkpoint.${this.#task}`;
   }
 }
 
-/** The bytes of a state, taken at once: what happens to the step afterwards does not change them. */
-export function freeze(snapshot: StepSnapshot): Uint8Array {
-  return serialize(snapshot);
+/**
+ * The bytes of a state: lists of its values one after the other, each behind its length. Gives the event loop back
+ * between them; the state must not change until it resolves.
+ */
+export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
+  const slice = new TimeSlice();
+  const pieces: Uint8Array[] = [];
+  const hash = createHash("sha256");
+  let bytes = 0;
+  let list: unknown[] = [];
+  let listBytes = 0;
+  function close(): void {
+    const piece = serialize(list);
+    const length = Buffer.alloc(LENGTH_BYTES);
+    length.writeUInt32LE(piece.length);
+    pieces.push(length, piece);
+    hash.update(length).update(piece);
+    bytes += LENGTH_BYTES + piece.length;
+    list = [];
+    listBytes = 0;
+  }
+  for (const value of values) {
+    list.push(value);
+    listBytes += sizeOf(value);
+    if (listBytes >= PIECE_BYTES || list.length >= VALUES_PER_PIECE_MAX) close();
+    if (slice.over) await slice.rest();
+  }
+  close();
+  return { pieces, bytes, digest: hash.digest("hex") };
+}
+
+async function digestOf(bytes: Uint8Array): Promise<string> {
+  const hash = createHash("sha256");
+  const slice = new TimeSlice();
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    hash.update(bytes.subarray(at, at + PIECE_BYTES));
+    if (slice.over) await slice.rest();
+  }
+  return hash.digest("hex");
+}
+
+/** The values that were frozen, one by one. Throws RangeError when the bytes are cut short. */
+export function* thaw(bytes: Uint8Array): Generator<unknown> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length; ) {
+    const start = at + LENGTH_BYTES;
+    const end = start > bytes.length ? start : start + view.getUint32(at, true);
+    if (end > bytes.length) throw new RangeError(`the state is cut short: ${bytes.length} bytes of ${end}`);
+    const list: readonly unknown[] = deserialize(bytes.subarray(start, end));
+    yield* list;
+    at = end;
+  }
+}
+
+/** Of a value and what it holds, one level deep: about. */
+function sizeOf(value: unknown): number {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return flatSizeOf(value);
+  let size = VALUE_BYTES;
+  for (const each of Object.values(value)) size += flatSizeOf(each);
+  return size;
+}
+
+function flatSizeOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  if (ArrayBuffer.isView(value)) return value.byteLength;
+  return Array.isArray(value) ? value.length * VALUE_BYTES : VALUE_BYTES;
 }

@@ -9,6 +9,12 @@ export const processorsConfigSchema = z.strictObject({
     .max(600_000)
     .default(10_000)
     .describe("How often a partition's state is saved, when it changed."),
+  leaseMs: z
+    .int()
+    .min(1_000)
+    .max(600_000)
+    .default(4_000)
+    .describe("Several processors: after this long without a sign of life, the others take over one's work."),
   resultsPerFrameMax: z.int().min(1).max(100_000).default(2_000).describe("The most window results in one message."),
 });
 

@@ -17,6 +17,14 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
   const checkpointBytes = metrics.gauge("weir_processor_checkpoint_bytes", "Size of the newest checkpoint.", [
     "partition",
   ]);
+  const frozen = metrics.counter(
+    "weir_processor_frozen_seconds_total",
+    "Time that processing stood still while states were taken for checkpoints.",
+  );
+  const forwarded = metrics.counter(
+    "weir_processor_forwarded_total",
+    "Readings handed on to rules that group over several devices.",
+  );
   const lag = metrics.gauge("weir_processor_lag_us", "Age of the newest processed entry when it was processed.", [
     "partition",
   ]);
@@ -29,6 +37,12 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
     "weir_processor_restarts_total",
     "Partitions that had to begin again from a checkpoint.",
   );
+  const owned = metrics.gauge("weir_processor_owned_tasks", "Tasks that this processor works on.");
+  const takeovers = metrics.counter(
+    "weir_processor_takeovers_total",
+    "Tasks taken over from a processor that was lost.",
+  );
+  const lapses = metrics.counter("weir_processor_lease_lapses_total", "Times that the lease was not renewed in time.");
 
   let linesSinceMs = 0;
   let lines = 0;
@@ -36,7 +50,7 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
   return {
     entriesProcessed: (count: number) => entries.inc(count),
     ledgerMoved(before: Ledger, now: Ledger) {
-      readings.inc(now.readings - before.readings);
+      readings.inc(wantedOf(now) - wantedOf(before));
       duplicates.inc(now.duplicates - before.duplicates);
       late.inc({ fate: "applied" }, now.lateApplied - before.lateApplied);
       late.inc({ fate: "dropped" }, now.lateDropped - before.lateDropped);
@@ -56,9 +70,11 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
       if (change.state === "firing") logger.warn(about, `alert firing: ${text}`);
       else if (change.state === "resolved") logger.info(about, `alert resolved: ${text}`);
     },
-    checkpointSaved(partition: number, bytes: number) {
+    readingsForwarded: (count: number) => forwarded.inc(count),
+    checkpointSaved(partition: number, saved: { readonly bytes: number; readonly frozenMs: number }) {
       checkpoints.inc();
-      checkpointBytes.set({ partition }, bytes);
+      checkpointBytes.set({ partition }, saved.bytes);
+      frozen.inc(saved.frozenMs / 1000);
     },
     caughtUp: (partition: number, entriesReplayed: number) =>
       logger.debug({ partition, entriesReplayed }, "partition caught up"),
@@ -79,6 +95,26 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
         "a partition's processing stopped; beginning again from its checkpoint",
       );
     },
+    endedUnsaved: (partition: number, error: unknown) =>
+      logger.error({ partition, err: error }, "a partition ended without a checkpoint"),
+    tasksOwned: (count: number) => owned.set(count),
+    workEnded(task: number) {
+      // From now on another one tells these.
+      for (const figure of [lag, keys, checkpointBytes]) figure.remove({ partition: task });
+    },
+    tasksTaken(tasks: readonly number[], fromLost: number) {
+      takeovers.inc(fromLost);
+      logger.info({ tasks, fromLost }, "tasks taken");
+    },
+    taskReleased: (task: number) => logger.info({ task }, "task released"),
+    taskLost: (task: number) => logger.warn({ task }, "task lost to another processor"),
+    memberLost: (member: string) => logger.warn({ member }, "processor lost; its tasks are free"),
+    leaseLapsed(lateMs: number) {
+      lapses.inc();
+      logger.warn({ lateMs: Math.round(lateMs) }, "lease renewed late; nothing was written meanwhile");
+    },
+    ownersNotAgreed: (error: unknown) =>
+      logger.error({ err: error }, "could not agree with the other processors who works on what; trying again"),
     rulesLoaded: (count: number, version: string) => logger.info({ rules: count, version }, "rules loaded"),
     rulesRefused: (problems: string) =>
       logger.error(`the rule files have problems; the rules before stay in force\n${problems}`),
@@ -86,3 +122,7 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
 }
 
 export type ProcessorEvents = ReturnType<typeof createProcessorEvents>;
+
+function wantedOf({ onTime, lateApplied, lateDropped, duplicates }: Ledger): number {
+  return onTime + lateApplied + lateDropped + duplicates;
+}

@@ -1,23 +1,25 @@
 import { FrameReader, type LogEntry, SeriesTable } from "../domain/frame-reader.ts";
 import { encodeRuleSet, encodeTick } from "../domain/frame-writer.ts";
-import { readingsSubject } from "../domain/subjects.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type Log, LogClosedError, type LogMessage, type LogReader } from "../platform/log/port.ts";
 import { AlertsPublisher } from "./alerts-publisher.ts";
 import { Checkpoints, freeze } from "./checkpoints.ts";
 import type { ProcessorsConfig } from "./config.ts";
 import type { ProcessorEvents } from "./events.ts";
+import { GroupForwarder } from "./group-forwarder.ts";
+import { Pace } from "./pace.ts";
 import type { RuleSpec } from "./rules/rule-spec.ts";
 import { Step } from "./step/step.ts";
+import { newestEntry, stepOptions, type TaskInput, taskInput, type WantedRules, wantedOf } from "./task-input.ts";
+import { TimeSlice } from "./time-slice.ts";
 import { WindowsPublisher } from "./windows-publisher.ts";
 
-export interface WantedRules {
-  readonly specs: readonly RuleSpec[];
-  readonly version: string;
-}
+export type { WantedRules } from "./task-input.ts";
 
 export interface PartitionOptions {
-  readonly partition: number;
+  /** With P partitions: 0 to P - 1 process a partition, P to 2P - 1 a share of the groups over several devices. */
+  readonly task: number;
+  readonly partitions: number;
   readonly config: ProcessorsConfig;
   readonly log: Log;
   readonly clock: Clock;
@@ -27,57 +29,83 @@ export interface PartitionOptions {
 
 /** Results that may wait to be published before reading the log pauses. */
 const WAITING_RESULTS_MAX = 50_000;
+/** Processing stands still for at most one part in so many because the state is being frozen. */
+const FREEZE_RARITY = 50;
+/** The log is busy with states for at most one part in so many of the time. */
+const SAVE_RARITY = 4;
 
 /**
- * One life of a partition's processor, from a checkpoint on: read the log, step, publish, save. It ends by `stop` or
- * with an error; whoever runs it then begins another life.
+ * One life of a task, from a checkpoint on: read the log, step, publish, save. It ends by `stop` or with an error;
+ * whoever runs it then begins another life.
  */
 export class PartitionRunner {
   readonly #options: PartitionOptions;
+  readonly #input: TaskInput;
   readonly #step: Step;
   readonly #frames: FrameReader;
   readonly #checkpoints: Checkpoints;
   readonly #alerts: AlertsPublisher;
+  readonly #forwarder: GroupForwarder | undefined;
+  readonly #pace: Pace | undefined;
   #windows: WindowsPublisher | undefined;
   #reader: LogReader | undefined;
+  #specs: readonly RuleSpec[] = [];
   #sequence = 0;
   #savedSequence = 0;
   #catchUpTo = 0;
   #active = false;
   #ticking = false;
-  #inTurn = false;
   #stopped = false;
   #asked = "";
   #onReady: (() => void) | undefined;
-  #saving: Promise<void> = Promise.resolve();
+  /** What uses the step, one after the other: a batch, or a snapshot. */
+  #turn: Promise<void> = Promise.resolve();
+  #saving: Promise<number> = Promise.resolve(0);
+  #saveTimer: NodeJS.Timeout | undefined;
   #failed: ((error: unknown) => void) | undefined;
 
   constructor(options: PartitionOptions) {
-    const { log, partition, events } = options;
+    const { log, task, partitions, events } = options;
     this.#options = options;
-    const table = new SeriesTable();
+    this.#input = taskInput(task, partitions);
+    const table = new SeriesTable({ keepsSeries: false });
     this.#frames = new FrameReader(table);
-    this.#step = new Step(table);
-    this.#checkpoints = new Checkpoints(log, partition);
-    this.#alerts = new AlertsPublisher(log, events.alertPublished);
+    this.#step = new Step(table, stepOptions(this.#input));
+    this.#checkpoints = new Checkpoints(log, task);
+    this.#alerts = new AlertsPublisher({ log, stream: this.#input.stream, onPublished: events.alertPublished });
+    if (this.#input.kind === "partition") {
+      const { partition } = this.#input;
+      const onForwarded = events.readingsForwarded;
+      this.#forwarder = new GroupForwarder({ log, partition, shares: partitions, table, onForwarded });
+      this.#pace = new Pace(log.bus, partition, partitions);
+    }
   }
 
   /** Runs until stopped. `onReady`: the log was caught up with, and the wanted rules are in force. */
   async run(onReady: () => void): Promise<void> {
     this.#onReady = onReady;
+    this.#pace?.start();
+    try {
+      await this.#live();
+    } finally {
+      this.#pace?.stop();
+    }
+  }
+
+  async #live(): Promise<void> {
     const { config } = this.#options;
     const reader = await this.#open();
     const failure = new Promise<never>((_, reject) => {
       this.#failed = reject;
     });
-    const timers = [
-      setInterval(() => this.#guard(this.#tick()), config.tickMs),
-      setInterval(() => this.#guard(this.#saveInTurn()), config.checkpointMs),
-    ];
+    const ticks = setInterval(() => this.#guard(this.#tick()), config.tickMs);
+    this.#saveIn(config.checkpointMs);
     try {
       await Promise.race([this.#consume(reader), failure]);
     } finally {
-      for (const timer of timers) clearInterval(timer);
+      clearInterval(ticks);
+      clearTimeout(this.#saveTimer);
+      this.#failed = undefined;
       await reader.close();
     }
     if (!this.#stopped) throw new LogClosedError("the log gives no more messages");
@@ -87,41 +115,43 @@ export class PartitionRunner {
   /** Ends `run`, after what was read is processed, published and saved. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#pace?.stop();
     await this.#reader?.close();
   }
 
   /** Asks for the wanted rules, when they are not in force. */
   async offerRules(): Promise<void> {
-    const { log, partition } = this.#options;
-    const { specs, version } = this.#options.rules();
     if (this.#sequence < this.#catchUpTo) return;
-    if (this.#step.version === version) {
+    const wanted = wantedOf(this.#input, this.#options.rules(), this.#specs.length > 0);
+    if (wanted === undefined || this.#step.version === wanted.version) {
       this.#onReady?.();
       this.#onReady = undefined;
       return;
     }
-    if (this.#asked === version) return;
-    this.#asked = version;
-    const payload = encodeRuleSet({ version, rulesJson: JSON.stringify(specs) });
-    await log.append({ subject: readingsSubject(partition), payload });
+    if (this.#asked === wanted.version) return;
+    this.#asked = wanted.version;
+    const payload = encodeRuleSet({ version: wanted.version, rulesJson: JSON.stringify(wanted.specs) });
+    await this.#options.log.append({ subject: this.#input.control, payload });
   }
 
   async #open(): Promise<LogReader> {
-    const { log, partition, events, config } = this.#options;
+    const { log, task, events, config } = this.#options;
+    const { stream, subjects } = this.#input;
     const { checkpoint, problem } = await this.#checkpoints.load();
-    if (problem) events.checkpointUnusable(partition, problem);
+    if (problem) events.checkpointUnusable(task, problem);
     if (checkpoint) {
-      this.#step.restore(checkpoint.snapshot);
+      const slice = new TimeSlice();
+      for (const _ of this.#step.restoring(this.#takeSpecs(checkpoint.values))) if (slice.over) await slice.rest();
       this.#sequence = checkpoint.sequence;
       this.#savedSequence = checkpoint.sequence;
     }
+    if (this.#forwarder?.mustOpen) await this.#forwarder.open();
     const onPublished = events.windowsPublished;
     const { resultsPerFrameMax } = config;
-    this.#windows = await WindowsPublisher.open({ log, partition, resultsPerFrameMax, onPublished });
-    const subject = readingsSubject(partition);
-    this.#catchUpTo = (await log.lastFor("READINGS", subject))?.sequence ?? 0;
+    this.#windows = await WindowsPublisher.open({ log, task, resultsPerFrameMax, onPublished });
+    this.#catchUpTo = await newestEntry(log, this.#input);
     const from = { kind: "sequence", sequence: this.#sequence + 1 } as const;
-    this.#reader = log.read({ stream: "READINGS", subjects: [subject], from });
+    this.#reader = log.read({ stream, subjects, from });
     if (this.#stopped) await this.#reader.close();
     else await this.#caughtUp();
     return this.#reader;
@@ -129,30 +159,41 @@ export class PartitionRunner {
 
   async #consume(reader: LogReader): Promise<void> {
     for await (const batch of reader) {
-      this.#processBatch(batch);
+      await this.#inTurn(() => this.#processBatch(batch));
       await this.#caughtUp();
-      if ((this.#windows?.waiting ?? 0) + this.#alerts.waiting > WAITING_RESULTS_MAX) await this.#drain();
+      if (this.#waiting > WAITING_RESULTS_MAX) await this.#drain();
     }
     await this.#drain();
   }
 
-  #processBatch(batch: readonly LogMessage[]): void {
-    const { partition, events, clock } = this.#options;
-    const before = { ...this.#step.ledger };
-    for (const message of batch) this.#process(message);
+  get #waiting(): number {
+    return (this.#windows?.waiting ?? 0) + this.#alerts.waiting + (this.#forwarder?.waiting ?? 0);
+  }
+
+  async #processBatch(batch: readonly LogMessage[]): Promise<void> {
+    const { task, events, clock } = this.#options;
+    const before = this.#step.ledger;
+    const slice = new TimeSlice();
+    for (const message of batch) {
+      if (this.#sequence < this.#catchUpTo && this.#forwarder?.forwards) await this.#pace?.waitFor(message.storedAtUs);
+      this.#process(message);
+      if (this.#forwarder?.mustOpen) await this.#forwarder.open();
+      if (slice.over) await slice.rest();
+    }
     const lagUs = clock.nowUs() - (batch.at(-1)?.storedAtUs ?? 0);
     events.entriesProcessed(batch.length);
     events.ledgerMoved(before, this.#step.ledger);
-    events.figuresMoved(partition, { lagUs, keys: this.#step.keyCount });
+    events.figuresMoved(task, { lagUs, keys: this.#step.keyCount });
   }
 
   #process(message: LogMessage): void {
-    const { partition } = this.#options;
     const { sequence, storedAtUs } = message;
     const entry = this.#decode(message);
     if (entry !== undefined) {
-      const output = this.#step.apply(entry, { partition, sequence, storedAtUs });
-      this.#windows?.push(sequence, output.windows);
+      const output = this.#step.apply(entry, { partition: this.#options.task, sequence, storedAtUs });
+      if (entry.kind === "readings") this.#forwarder?.push(sequence, entry);
+      else if (entry.kind === "rule_set") this.#setSpecs(entry.rulesJson);
+      this.#windows?.push(sequence, output.results);
       this.#alerts.push(output.alerts);
       this.#active ||= entry.kind !== "tick";
     }
@@ -163,57 +204,103 @@ export class PartitionRunner {
     try {
       return this.#frames.read(message.payload);
     } catch (error) {
-      this.#options.events.entryUnreadable(this.#options.partition, message.sequence, error);
+      this.#options.events.entryUnreadable(this.#options.task, message.sequence, error);
       return undefined;
     }
   }
 
-  async #caughtUp(): Promise<void> {
-    if (this.#sequence >= this.#catchUpTo) await this.offerRules();
+  #setSpecs(rulesJson: string): void {
+    const specs: readonly RuleSpec[] = JSON.parse(rulesJson);
+    this.#specs = specs;
+    this.#forwarder?.setRules(specs);
   }
 
-  /** Carries time forward when the partition is quiet and something is due. */
+  async #caughtUp(): Promise<void> {
+    if (this.#sequence < this.#catchUpTo) return;
+    this.#pace?.caughtUp();
+    await this.offerRules();
+  }
+
+  /** Carries time forward when the task's input is quiet and something is due. */
   async #tick(): Promise<void> {
-    const { log, partition, clock } = this.#options;
+    const { log, clock } = this.#options;
     const quiet = !this.#active;
     this.#active = false;
     if (!quiet || this.#ticking) return;
     if (this.#sequence < this.#catchUpTo || this.#step.nextDueUs > clock.nowUs()) return;
     // One at a time: while the log is away, ticks must not pile up.
     this.#ticking = true;
-    await log.append({ subject: readingsSubject(partition), payload: encodeTick() });
+    await log.append({ subject: this.#input.control, payload: encodeTick() });
     this.#ticking = false;
   }
 
-  /** Leaves this turn out when the save of an earlier one still goes on. */
-  async #saveInTurn(): Promise<void> {
-    if (this.#inTurn) return;
-    this.#inTurn = true;
-    await this.#save();
-    this.#inTurn = false;
+  /** Saves by and by; a save that took long comes less often. */
+  #saveIn(ms: number): void {
+    this.#saveTimer = setTimeout(() => this.#guard(this.#saveInTime()), ms);
   }
 
-  /** Saves the state, after a save that is under way. */
-  async #save(): Promise<void> {
+  async #saveInTime(): Promise<void> {
+    const startedMs = performance.now();
+    const frozenMs = await this.#save();
+    const tookMs = performance.now() - startedMs;
+    const pauseMs = Math.max(this.#options.config.checkpointMs, frozenMs * FREEZE_RARITY, tookMs * SAVE_RARITY);
+    if (this.#failed !== undefined) this.#saveIn(pauseMs);
+  }
+
+  /** Saves the state, after a save that is under way. Resolves to how long processing stood still for it. */
+  async #save(): Promise<number> {
     await this.#saving;
     this.#saving = this.#saveNow();
-    await this.#saving;
+    return await this.#saving;
   }
 
-  async #saveNow(): Promise<void> {
-    const sequence = this.#sequence;
-    if (sequence === this.#savedSequence || this.#windows?.mending) return;
-    const state = freeze(this.#step.snapshot());
+  async #saveNow(): Promise<number> {
+    let frozenMs = 0;
+    let sequence = this.#savedSequence;
+    const state = await this.#inTurn(async () => {
+      if (this.#sequence === this.#savedSequence || this.#windows?.mending) return undefined;
+      sequence = this.#sequence;
+      const startedMs = performance.now();
+      const frozen = await freeze(this.#values());
+      frozenMs = performance.now() - startedMs;
+      return frozen;
+    });
+    if (state === undefined) return 0;
     // What the state has seen must be published before the state counts.
     await this.#drain();
-    const bytes = await this.#checkpoints.save({ sequence, state });
+    await this.#checkpoints.save({ sequence, state });
     this.#savedSequence = sequence;
-    this.#options.events.checkpointSaved(this.#options.partition, bytes);
+    this.#options.events.checkpointSaved(this.#options.task, { bytes: state.bytes, frozenMs });
+    return frozenMs;
+  }
+
+  *#values(): Iterable<unknown> {
+    yield this.#specs;
+    yield* this.#step.snapshot();
+  }
+
+  /** Takes what `#values` gave first; the rest is the step's. */
+  #takeSpecs(values: Iterable<unknown>): Iterable<unknown> {
+    const rest = values[Symbol.iterator]();
+    const { value } = rest.next();
+    this.#specs = value as readonly RuleSpec[];
+    this.#forwarder?.setRules(this.#specs);
+    return { [Symbol.iterator]: () => rest };
   }
 
   async #drain(): Promise<void> {
+    await this.#forwarder?.drain();
     await this.#windows?.drain();
     await this.#alerts.drain();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.then(
+      () => {},
+      () => {},
+    );
+    return done;
   }
 
   #guard(work: Promise<void>): void {

@@ -1,37 +1,106 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { ConflictError } from "../platform/log/port.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import { BadFileError, formatProblems } from "../platform/yaml-file.ts";
 import type { ProcessorsConfig } from "./config.ts";
-import { createProcessorEvents } from "./events.ts";
+import { createProcessorEvents, type ProcessorEvents } from "./events.ts";
+import { type Lease, leasedLog } from "./ownership/lease.ts";
+import { Ownership, type Work } from "./ownership/ownership.ts";
+import { processTime } from "./ownership/process-time.ts";
 import { PartitionRunner, type WantedRules } from "./partition-runner.ts";
 import { loadRules } from "./rules/load-rules.ts";
 
+/** Partitions first, then as many shares of the groups over several devices. */
+const TASKS_PER_PARTITION = 2;
 const RELOAD_MS = 1_000;
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 15_000;
 
+type ProcessorsDeps = Deps & {
+  readonly partitions: number;
+  /**
+   * Names this processor, the same after a restart and different for each that runs: what its past life owned is then
+   * taken over at once. Without a name it waits until the past life's lease is over.
+   */
+  readonly member?: string;
+};
+
 /**
- * Runs the deterministic step over every partition. Resolves when all of them have caught up with the log and the
- * rules are in force. Rejects with BadFileError when the rule files have problems.
+ * Runs the deterministic step over the partitions, which it shares with the other processors of the log. Resolves when
+ * somebody owns every partition, and its own have caught up with the log and the rules are in force. Rejects with
+ * BadFileError when the rule files have problems.
  */
-export async function startProcessors(
-  config: ProcessorsConfig,
-  deps: Deps & { readonly partitions: number },
-): Promise<Service> {
-  const { log, clock, logger } = deps;
-  const events = createProcessorEvents(logger, deps.metrics);
-  const loaded = await loadRules(config.rulesDir);
+export async function startProcessors(config: ProcessorsConfig, deps: ProcessorsDeps): Promise<Service> {
+  const { log, partitions, member } = deps;
+  const events = createProcessorEvents(deps.logger, deps.metrics);
+  const lives = new Set<TaskLife>();
+  const rules = await followRules(config.rulesDir, events, () => {
+    for (const life of lives) life.offerRules();
+  });
+  let isReady = () => {};
+  const ready = new Promise<void>((resolve) => {
+    isReady = resolve;
+  });
+  const check = () => {
+    if (health().ready) isReady();
+  };
+  const ownership = new Ownership({
+    log,
+    space: { tasks: partitions * TASKS_PER_PARTITION, perKind: partitions },
+    leaseMs: config.leaseMs,
+    ...(member === undefined ? {} : { name: member }),
+    time: processTime,
+    random: Math.random,
+    events,
+    onLook: check,
+    begin(task, lease) {
+      const look = () => ownership.look();
+      const life = new TaskLife({ task, lease, config, deps, events, rules: rules.wanted, look, onReady: check });
+      lives.add(life);
+      life.start();
+      return {
+        async stop() {
+          await life.stop();
+          lives.delete(life);
+          events.workEnded(task);
+        },
+      };
+    },
+  });
+
+  function health() {
+    const { owned, unowned } = ownership;
+    if (!ownership.leaseOpen) return { ready: false, detail: "cannot agree with the log who works on what" };
+    const waiting = [...lives].filter((life) => !life.ready).length;
+    const problems = [
+      ...(unowned > 0 ? [`${unowned} tasks have no processor yet`] : []),
+      ...(waiting > 0 ? [`${waiting} tasks are catching up`] : []),
+    ];
+    return { ready: problems.length === 0, detail: [`owns ${owned} tasks`, ...problems].join(", ") };
+  }
+
+  await ownership.start();
+  await ready;
+  return {
+    name: "processors",
+    health,
+    async stop() {
+      rules.stop();
+      await ownership.stop();
+    },
+  };
+}
+
+/** Loads the rule files, and again each second. */
+async function followRules(rulesDir: string, events: ProcessorEvents, onLoad: () => void) {
+  const loaded = await loadRules(rulesDir);
   if (loaded.problems.length > 0) throw new BadFileError(loaded.problems);
   let wanted: WantedRules = loaded;
   events.rulesLoaded(wanted.specs.length, wanted.version);
-
-  const stopping = new AbortController();
-  const lives = Array.from({ length: deps.partitions }, (_, partition) => startPartition(partition));
   let refused = "";
   const reloads = setInterval(() => void reload(), RELOAD_MS);
 
   async function reload(): Promise<void> {
-    const next = await loadRules(config.rulesDir);
+    const next = await loadRules(rulesDir);
     const problems = formatProblems(next.problems);
     if (problems !== "") {
       if (problems !== refused) events.rulesRefused(problems);
@@ -40,57 +109,91 @@ export async function startProcessors(
       events.rulesLoaded(next.specs.length, next.version);
     }
     refused = problems;
-    if (problems === "") for (const life of lives) life.offerRules();
+    if (problems === "") onLoad();
   }
 
-  function startPartition(partition: number) {
-    let ready = false;
-    let runner: PartitionRunner | undefined;
-    let whenReady = () => {};
-    const firstReady = new Promise<void>((resolve) => {
-      whenReady = resolve;
-    });
-    async function live(): Promise<void> {
-      for (let retryMs = RETRY_MS_MIN; !stopping.signal.aborted; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
-        runner = new PartitionRunner({ partition, config, log, clock, events, rules: () => wanted });
-        try {
-          await runner.run(() => {
-            ready = true;
-            retryMs = RETRY_MS_MIN;
-            whenReady();
-          });
-        } catch (error) {
-          ready = false;
-          if (stopping.signal.aborted) throw error;
-          events.partitionFailed(partition, error, retryMs);
-          await delay(retryMs, undefined, { signal: stopping.signal }).catch(() => {});
-        }
+  return { wanted: () => wanted, stop: () => clearInterval(reloads) };
+}
+
+interface TaskLifeOptions {
+  readonly task: number;
+  readonly lease: Lease;
+  readonly config: ProcessorsConfig;
+  readonly deps: ProcessorsDeps;
+  readonly events: ProcessorEvents;
+  readonly rules: () => WantedRules;
+  /** Finds out whether the task is still owned; stops this life when it is not. */
+  readonly look: () => Promise<void>;
+  readonly onReady: () => void;
+}
+
+/** The work on a task as long as it is owned here: one runner after the other, each beginning from the checkpoint. */
+class TaskLife implements Work {
+  readonly #options: TaskLifeOptions;
+  #ready = false;
+  #runner: PartitionRunner | undefined;
+  #stopped = false;
+  #wake = () => {};
+  #ended: Promise<void> = Promise.resolve();
+
+  constructor(options: TaskLifeOptions) {
+    this.#options = options;
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  start(): void {
+    this.#ended = this.#live();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake();
+    await this.#runner?.stop();
+    await this.#ended;
+  }
+
+  offerRules(): void {
+    this.#runner?.offerRules().catch(() => {});
+  }
+
+  async #live(): Promise<void> {
+    const { task, lease, events, look } = this.#options;
+    for (let retryMs = RETRY_MS_MIN; !this.#stopped; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
+      this.#runner = this.#newRunner();
+      try {
+        await this.#runner.run(() => {
+          this.#ready = true;
+          retryMs = RETRY_MS_MIN;
+          this.#options.onReady();
+        });
+      } catch (error) {
+        this.#ready = false;
+        // Another one may own the task by now: then it is not fought for.
+        if (error instanceof ConflictError) await look();
+        if (!this.#stopped) events.partitionFailed(task, error, retryMs);
+        else if (lease.isOpen()) events.endedUnsaved(task, error);
+        await this.#pause(retryMs);
       }
     }
-    const ended = live();
-    ended.catch((error: unknown) => logger.error({ partition, err: error }, "a partition ended without a checkpoint"));
-    return {
-      firstReady,
-      isReady: () => ready,
-      offerRules: () => void runner?.offerRules().catch(() => {}),
-      async stop() {
-        await runner?.stop();
-        await ended.catch(() => {});
-      },
-    };
   }
 
-  await Promise.all(lives.map((life) => life.firstReady));
-  return {
-    name: "processors",
-    health() {
-      const waiting = lives.filter((life) => !life.isReady()).length;
-      return { ready: waiting === 0, detail: waiting === 0 ? "" : `${waiting} partitions are catching up` };
-    },
-    async stop() {
-      clearInterval(reloads);
-      stopping.abort();
-      await Promise.all(lives.map((life) => life.stop()));
-    },
-  };
+  #newRunner(): PartitionRunner {
+    const { task, lease, config, deps, events, rules } = this.#options;
+    const log = leasedLog(deps.log, lease);
+    return new PartitionRunner({ task, partitions: deps.partitions, config, log, clock: deps.clock, events, rules });
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const cancel = processTime.after(ms, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
 }

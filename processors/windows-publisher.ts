@@ -1,37 +1,43 @@
 import { windowsSubject } from "../domain/subjects.ts";
-import type { WindowResult } from "../domain/window-result.ts";
-import { decodeWindows, encodeWindows } from "../domain/windows-codec.ts";
+import type { SharedResult } from "../domain/window-result.ts";
+import { countRows, decodeWindows, encodeWindows } from "../domain/windows-codec.ts";
 import type { Log } from "../platform/log/port.ts";
+import { Pump } from "./pump.ts";
+import { TimeSlice } from "./time-slice.ts";
 
 interface PublisherOptions {
   readonly log: Log;
-  readonly partition: number;
+  /** The partition, or P + the share. */
+  readonly task: number;
   readonly resultsPerFrameMax: number;
   readonly onPublished: (results: number) => void;
 }
 
 /** Results of consecutive inputs that go out together. */
-interface Group {
+interface Bundle {
   readonly firstInput: number;
   lastInput: number;
-  readonly results: WindowResult[];
+  readonly results: SharedResult[];
+  /** Of the results, as many were published by an earlier life. */
+  readonly rowsDone: number;
 }
 
 /**
- * Publishes a partition's window results, each exactly once. One frame is in flight at a time, and each is appended
- * only behind the one before it (compare-and-set on the subject), so the log itself says how far the results have come:
+ * Publishes a task's window results, each exactly once. One frame is in flight at a time, and each is appended only
+ * behind the one before it (compare-and-set on the subject), so the log itself says how far the results have come:
  * what a replay computes again is not published again.
  */
 export class WindowsPublisher {
   readonly #options: PublisherOptions;
-  readonly #queue: Group[] = [];
-  #queued = 0;
+  readonly #queue: Bundle[] = [];
+  readonly #pump = new Pump(() => this.#sendNext());
   /** Inputs up to here are published in full. */
   #publishedInput = 0;
   #subjectSequence = 0;
-  /** A frame of which only the first parts were published. */
-  #cut: { readonly group: Group; readonly rowsDone: number } | undefined;
-  #pump: Promise<void> | undefined;
+  /** A bundle of which only the first parts were published; it goes out before the queue, once it is whole again. */
+  #cut: Bundle | undefined;
+  /** Results that wait until the cut bundle is whole. */
+  #held = 0;
 
   private constructor(options: PublisherOptions) {
     this.#options = options;
@@ -40,24 +46,21 @@ export class WindowsPublisher {
   /** Looks up how far the results in the log have come. */
   static async open(options: PublisherOptions): Promise<WindowsPublisher> {
     const publisher = new WindowsPublisher(options);
-    const last = await options.log.lastFor("WINDOWS", windowsSubject(options.partition));
+    const last = await options.log.lastFor("WINDOWS", windowsSubject(options.task));
     if (last === undefined) return publisher;
     publisher.#subjectSequence = last.sequence;
-    const frame = decodeWindows(last.payload);
-    if (frame.part + 1 === frame.parts) publisher.#publishedInput = frame.lastInput;
+    const { firstInput, lastInput, part, parts } = decodeWindows(last.payload);
+    if (part + 1 === parts) publisher.#publishedInput = lastInput;
     else {
-      publisher.#publishedInput = frame.firstInput - 1;
-      publisher.#cut = {
-        group: { firstInput: frame.firstInput, lastInput: frame.lastInput, results: [] },
-        rowsDone: (frame.part + 1) * frame.results.length,
-      };
+      publisher.#publishedInput = firstInput - 1;
+      publisher.#cut = { firstInput, lastInput, results: [], rowsDone: (part + 1) * countRows(last.payload) };
     }
     return publisher;
   }
 
   /** Results that wait to be published. */
   get waiting(): number {
-    return this.#queued;
+    return this.#pump.waiting + this.#held;
   }
 
   /** Whether a frame that was cut short still waits for its inputs to come again. */
@@ -66,77 +69,76 @@ export class WindowsPublisher {
   }
 
   /** Takes the results of one input. Call it for every input, in order, also without results. */
-  push(input: number, results: readonly WindowResult[]): void {
+  push(input: number, results: readonly SharedResult[]): void {
     if (input <= this.#publishedInput) return;
     const cut = this.#cut;
-    if (cut !== undefined && input <= cut.group.lastInput) cut.group.results.push(...results);
+    if (cut !== undefined && input <= cut.lastInput) addAll(cut.results, results);
     else if (results.length > 0) this.#enqueue(input, results);
-    if (cut !== undefined && input >= cut.group.lastInput) {
+    this.#held += results.length;
+    if (cut !== undefined && input >= cut.lastInput) {
       this.#cut = undefined;
-      this.#start(() => this.#send(cut.group, cut.rowsDone));
+      if (cut.results.length > 0) this.#queue.unshift(cut);
     }
+    if (this.#cut !== undefined) return;
+    this.#pump.take(this.#held);
+    this.#held = 0;
   }
 
   /** Resolves when everything pushed so far is in the log; rejects when publishing failed. */
   async drain(): Promise<void> {
-    while (this.#pump !== undefined) await this.#pump;
+    await this.#pump.drain();
   }
 
-  #enqueue(input: number, results: readonly WindowResult[]): void {
+  #enqueue(input: number, results: readonly SharedResult[]): void {
     const last = this.#queue.at(-1);
     if (last !== undefined && last.results.length + results.length <= this.#options.resultsPerFrameMax) {
       last.lastInput = input;
-      last.results.push(...results);
-    } else this.#queue.push({ firstInput: input, lastInput: input, results: [...results] });
-    this.#queued += results.length;
-    if (this.#cut === undefined) this.#start(async () => {});
+      addAll(last.results, results);
+    } else this.#queue.push({ firstInput: input, lastInput: input, results: [...results], rowsDone: 0 });
   }
 
-  #start(first: () => Promise<void>): void {
-    if (this.#pump !== undefined) return;
-    const pump = (async () => {
-      await first();
-      for (let group = this.#queue.shift(); group !== undefined; group = this.#queue.shift()) {
-        this.#queued -= group.results.length;
-        await this.#send(group, 0);
-      }
-      this.#pump = undefined;
-    })();
-    this.#pump = pump;
-    // Whoever drains hears of a failure; until then it must not count as unhandled.
-    pump.catch(() => {});
-  }
-
-  async #send(group: Group, rowsDone: number): Promise<void> {
-    const { log, partition } = this.#options;
-    const frames = this.#split(group);
+  async #sendNext(): Promise<number> {
+    const bundle = this.#queue.shift();
+    if (bundle === undefined) return 0;
+    const { log, task } = this.#options;
     let row = 0;
-    for (const { payload, rows } of frames) {
+    for (const { payload, rows } of await this.#split(bundle)) {
       row += rows;
-      if (row <= rowsDone) continue;
+      if (row <= bundle.rowsDone) continue;
       const { sequence } = await log.append({
-        subject: windowsSubject(partition),
+        subject: windowsSubject(task),
         payload,
         expectLastSubjectSequence: this.#subjectSequence,
       });
       this.#subjectSequence = sequence;
       this.#options.onPublished(rows);
     }
-    this.#publishedInput = group.lastInput;
+    this.#publishedInput = Math.max(this.#publishedInput, bundle.lastInput);
+    return bundle.results.length;
   }
 
   /** Equal parts but for the last, each small enough for the log. */
-  #split(group: Group): { readonly payload: Uint8Array; readonly rows: number }[] {
-    const { firstInput, lastInput, results } = group;
-    const { partition, log } = this.#options;
+  async #split(bundle: Bundle): Promise<{ readonly payload: Uint8Array; readonly rows: number }[]> {
+    const { firstInput, lastInput, results } = bundle;
+    const { task, log } = this.#options;
+    const slice = new TimeSlice();
     for (let rowsMax = this.#options.resultsPerFrameMax; ; rowsMax = Math.ceil(rowsMax / 2)) {
       const parts = Math.max(1, Math.ceil(results.length / rowsMax));
-      const frames = Array.from({ length: parts }, (_, part) => {
+      const frames: { payload: Uint8Array; rows: number }[] = [];
+      let fits = true;
+      for (let part = 0; part < parts && fits; part++) {
         const rows = results.slice(part * rowsMax, (part + 1) * rowsMax);
-        const payload = encodeWindows({ partition, firstInput, lastInput, part, parts, results: rows });
-        return { payload, rows: rows.length };
-      });
-      if (rowsMax === 1 || frames.every(({ payload }) => payload.length <= log.payloadBytesMax)) return frames;
+        const payload = encodeWindows({ partition: task, firstInput, lastInput, part, parts, results: rows });
+        frames.push({ payload, rows: rows.length });
+        fits = rowsMax === 1 || payload.length <= log.payloadBytesMax;
+        if (slice.over) await slice.rest();
+      }
+      if (fits) return frames;
     }
   }
+}
+
+/** A spread would put them all on the stack: one input may close a hundred thousand windows. */
+function addAll<T>(list: T[], more: readonly T[]): void {
+  for (const item of more) list.push(item);
 }

@@ -1,12 +1,14 @@
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
-import { Objm, StorageType } from "@nats-io/obj";
+import { type ObjectStore, Objm, StorageType, setSha256Backend } from "@nats-io/obj";
 import type { Connection } from "./jetstream-connection.ts";
 import { type Append, type Appended, type Blobs, type Records, TooLargeError } from "./port.ts";
 
 const RECORDS_BUCKET = "weir_records";
 const BLOBS_BUCKET = "weir_blobs";
 const RECORD_BYTES_MAX = 512 * 1024;
+/** A message of a blob, as the object store cuts them. */
+const CHUNK_BYTES = 128 * 1024;
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
 /**
@@ -38,14 +40,16 @@ export async function openRecords(
 }
 
 export async function openBlobs(js: JetStreamClient, replicas: number, connection: Connection): Promise<Blobs> {
+  // The default, in JavaScript, takes a second of the event loop for each 50 MB.
+  setSha256Backend("native");
   const store = await new Objm(js).create(BLOBS_BUCKET, { replicas, storage: StorageType.File });
   return {
     async get(name) {
-      const value = await connection.retrying(`reading blob ${name}`, () => store.getBlob(checkedName(name)));
-      return value ?? undefined;
+      return await connection.retrying(`reading blob ${name}`, () => readBlob(store, checkedName(name)));
     },
     async put(name, value) {
-      await connection.retrying(`writing blob ${name}`, () => store.putBlob({ name: checkedName(name) }, value));
+      const pieces = value instanceof Uint8Array ? [value] : value;
+      await connection.retrying(`writing blob ${name}`, () => store.put({ name: checkedName(name) }, streamOf(pieces)));
     },
     async delete(name) {
       await connection.retrying(`deleting blob ${name}`, async () => {
@@ -53,6 +57,34 @@ export async function openBlobs(js: JetStreamClient, replicas: number, connectio
       });
     },
   };
+}
+
+/** Each chunk goes to its place as it comes: to join them all at the end would hold up the event loop. */
+async function readBlob(store: ObjectStore, name: string): Promise<Uint8Array | undefined> {
+  const found = await store.get(name);
+  if (found === null) return undefined;
+  const value = new Uint8Array(found.info.size);
+  async function take(chunks: ReadableStream<Uint8Array>): Promise<void> {
+    let at = 0;
+    for await (const chunk of chunks) {
+      value.set(chunk, at);
+      at += chunk.length;
+    }
+  }
+  const [error] = await Promise.all([found.error, take(found.data)]);
+  if (error) throw error;
+  return value;
+}
+
+/** In pieces of a chunk at most: the store copies all that it has been given for each chunk that it sends. */
+function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
+  return ReadableStream.from(chunksOf(pieces));
+}
+
+function* chunksOf(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; at += CHUNK_BYTES) yield piece.subarray(at, at + CHUNK_BYTES);
+  }
 }
 
 /** One message, read from the stream's leader. */

@@ -139,7 +139,7 @@ function createMemoryBlobs(): Blobs {
       return value && new Uint8Array(value);
     },
     async put(name, value) {
-      blobs.set(name, new Uint8Array(value));
+      blobs.set(name, value instanceof Uint8Array ? new Uint8Array(value) : Buffer.concat(value));
     },
     async delete(name) {
       blobs.delete(name);

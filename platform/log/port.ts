@@ -97,7 +97,8 @@ export interface Records {
 /** Large named values. */
 export interface Blobs {
   get(name: string): Promise<Uint8Array | undefined>;
-  put(name: string, value: Uint8Array): Promise<void>;
+  /** A large value in pieces, which need not fit together in one buffer. They must not change until it is put. */
+  put(name: string, value: Uint8Array | readonly Uint8Array[]): Promise<void>;
   delete(name: string): Promise<void>;
 }
 

@@ -35,6 +35,9 @@ export function describeStoresAndBus(log: () => Log): void {
       expect(Buffer.compare((await log().blobs.get("state-1")) ?? new Uint8Array(), large)).toBe(0);
       await log().blobs.put("state-1", bytes("small now"));
       expect(text((await log().blobs.get("state-1")) ?? new Uint8Array())).toBe("small now");
+      const pieces = [large.subarray(0, 100), large.subarray(100, 100), large.subarray(100, 1_500_000)];
+      await log().blobs.put("pieces", [...pieces, large.subarray(1_500_000)]);
+      expect(Buffer.compare((await log().blobs.get("pieces")) ?? new Uint8Array(), large)).toBe(0);
       await log().blobs.put("empty", new Uint8Array(0));
       expect((await log().blobs.get("empty"))?.length).toBe(0);
       await log().blobs.delete("state-1");

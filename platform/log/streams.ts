@@ -21,9 +21,13 @@ export interface Retention {
 
 export interface Retentions {
   readonly readings: Retention;
+  /** What partitions forward to rules over several devices. Without it: as long as `readings`, and a quarter of its size. */
+  readonly groups?: Retention;
   readonly windows: Retention;
   readonly alerts: Retention;
   readonly deadLetters: Retention;
+  /** A year and 256 MiB when left out. */
+  readonly notifications?: Retention;
 }
 
 export interface StreamsOptions {
@@ -34,6 +38,7 @@ export interface StreamsOptions {
   readonly logger: Logger;
 }
 
+const NOTIFICATIONS_RETENTION: Retention = { maxAgeMs: 365 * 86_400_000, maxBytes: 256 * 1_048_576 };
 const MAX_BYTES_MIN = 64 * 1_048_576;
 const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_IN_USE = 10058;
@@ -82,13 +87,22 @@ function retentionOf(name: StreamName, retentions: Retentions): Retention {
   switch (name) {
     case "READINGS":
       return retentions.readings;
+    case "GROUPS":
+      return retentions.groups ?? groupsRetention(retentions.readings);
     case "WINDOWS":
       return retentions.windows;
     case "ALERTS":
       return retentions.alerts;
     case "DEADLETTERS":
       return retentions.deadLetters;
+    case "NOTIFICATIONS":
+      return retentions.notifications ?? NOTIFICATIONS_RETENTION;
   }
+}
+
+/** As old as the readings, so that what is forwarded again after a long pause is known for a repeat. */
+function groupsRetention({ maxAgeMs, maxBytes }: Retention): Retention {
+  return { maxAgeMs, maxBytes: maxBytes > 0 ? Math.ceil(maxBytes / 4) : maxBytes };
 }
 
 async function ensureStream(jsm: JetStreamManager, wanted: WantedConfig, logger: Logger): Promise<StreamInfo> {

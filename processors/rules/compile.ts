@@ -1,77 +1,110 @@
-import picomatch from "picomatch";
-import type { Series, Tags } from "../../domain/reading.ts";
 import { parseDurationUs } from "../../domain/time.ts";
+import { type Aggregate, parseAggregate, takesTexts } from "../step/aggregates/aggregate.ts";
+import { type AggregatePlan, planOf } from "../step/aggregates/plan.ts";
 import { type Condition, parseCondition } from "./condition.ts";
 import type { RuleSpec } from "./rule-spec.ts";
+import { compileSelector, type Selector } from "./selector.ts";
+
+/** What a rule looks at. Rules of the same identity share its windows. */
+export interface InputSpec {
+  readonly identity: string;
+  readonly selector: Selector;
+  readonly groupBy: readonly string[];
+  readonly windows: WindowsSpec;
+  /** How far back the times of readings must be remembered. */
+  readonly horizonUs: number;
+}
+
+export type WindowsSpec =
+  | { readonly kind: "absent"; readonly afterUs: number }
+  | (WindowCommon & {
+      readonly kind: "panes";
+      readonly sizeUs: number;
+      readonly everyUs: number;
+      readonly fill: boolean;
+    })
+  | (WindowCommon & { readonly kind: "sliding"; readonly sizeUs: number })
+  | (WindowCommon & { readonly kind: "session"; readonly gapUs: number })
+  | (WindowCommon & { readonly kind: "count"; readonly count: number });
+
+interface WindowCommon {
+  readonly latenessUs: number;
+  readonly late: "update" | "drop";
+  readonly plan: AggregatePlan;
+  readonly oneSeriesPerKey: boolean;
+}
 
 /** A rule ready to run: durations in microseconds, patterns and conditions compiled. */
 export interface Rule {
   readonly spec: RuleSpec;
-  /** Equal for two rules that keep the same windows: a reload between them loses none. */
-  readonly shape: string;
-  readonly sizeUs: number;
-  readonly latenessUs: number;
-  readonly retainUs: number;
+  readonly input: InputSpec;
+  readonly aggregates: readonly Aggregate[];
+  /** Equal for rules that tell the same aggregates. */
+  readonly aggregatesKey: string;
   readonly forUs: number;
   readonly keepFiringForUs: number;
   readonly when: Condition | undefined;
   /** Undefined: the alert ends when `when` does not hold. */
   readonly clear: Condition | undefined;
-  readonly wants: (series: Series) => boolean;
 }
 
-/** How many windows back a late reading can still correct. */
-const WINDOWS_RETAINED = 2;
+/** Windows are open or retained, and corrected ones look back by one more. */
+const SIZES_REMEMBERED = 3;
 
 /** The spec must have been checked against `ruleSpecSchema`. */
 export function compileRule(spec: RuleSpec): Rule {
-  const sizeUs = us(spec.window.tumbling);
+  const aggregates = spec.absent === undefined ? spec.aggregate.map(unchecked(parseAggregate)) : [];
+  const windows = compileWindows(spec, aggregates);
+  const onlyNumbers = spec.absent === undefined && !aggregates.every(takesTexts);
+  const shape = spec.absent ?? [spec.window, spec.lateness, spec.late, spec.fill, onlyNumbers];
+  const plan = windows.kind === "absent" ? "" : windows.plan.identity;
   return {
     spec,
-    shape: JSON.stringify([spec.where, spec.group_by, spec.window, spec.aggregate, spec.lateness, spec.late]),
-    sizeUs,
-    latenessUs: us(spec.lateness),
-    retainUs: WINDOWS_RETAINED * sizeUs,
+    input: {
+      identity: JSON.stringify([spec.where, spec.group_by, shape, plan]),
+      selector: compileSelector(spec.where, { onlyNumbers }),
+      groupBy: spec.group_by,
+      windows,
+      horizonUs: horizonOf(windows),
+    },
+    aggregates,
+    aggregatesKey: JSON.stringify(spec.aggregate),
     forUs: us(spec.for),
     keepFiringForUs: us(spec.keep_firing_for),
-    when: condition(spec.when),
-    clear: condition(spec.clear),
-    wants: compileWhere(spec.where),
+    when: spec.when === undefined ? undefined : unchecked(parseCondition)(spec.when),
+    clear: spec.clear === undefined ? undefined : unchecked(parseCondition)(spec.clear),
   };
 }
 
-/** The labels of the group that a series belongs to. A tag that the series has not is left out. */
-export function groupLabels(groupBy: readonly string[], series: Series): Tags {
-  const labels: Record<string, string> = {};
-  for (const name of groupBy) {
-    const value = labelOf(series, name);
-    if (value !== undefined) labels[name] = value;
+function compileWindows(spec: RuleSpec, aggregates: readonly Aggregate[]): WindowsSpec {
+  if (spec.absent !== undefined) return { kind: "absent", afterUs: us(spec.absent) };
+  const fill = spec.fill === "last";
+  const common: WindowCommon = {
+    latenessUs: us(spec.lateness),
+    late: spec.late,
+    plan: planOf(aggregates, fill),
+    oneSeriesPerKey: spec.group_by.includes("device") && spec.group_by.includes("metric"),
+  };
+  const { tumbling, hopping, every, sliding, session, count } = spec.window ?? {};
+  if (tumbling !== undefined) return { ...common, kind: "panes", sizeUs: us(tumbling), everyUs: us(tumbling), fill };
+  if (hopping !== undefined) return { ...common, kind: "panes", sizeUs: us(hopping), everyUs: us(every ?? ""), fill };
+  if (sliding !== undefined) return { ...common, kind: "sliding", sizeUs: us(sliding) };
+  if (session !== undefined) return { ...common, kind: "session", gapUs: us(session) };
+  if (count !== undefined) return { ...common, kind: "count", count };
+  throw new TypeError(`unchecked rule: ${spec.id} has no window`);
+}
+
+function horizonOf(windows: WindowsSpec): number {
+  switch (windows.kind) {
+    case "absent":
+      return 0;
+    case "count":
+      return windows.latenessUs;
+    case "session":
+      return windows.latenessUs + SIZES_REMEMBERED * windows.gapUs;
+    default:
+      return windows.latenessUs + SIZES_REMEMBERED * windows.sizeUs;
   }
-  return labels;
-}
-
-function compileWhere(where: RuleSpec["where"]): (series: Series) => boolean {
-  const tests = Object.entries(where).map(([name, patterns]) => ({ name, matches: compilePatterns(patterns) }));
-  return (series) =>
-    tests.every(({ name, matches }) => {
-      const value = labelOf(series, name);
-      return value !== undefined && matches(value);
-    });
-}
-
-function compilePatterns(patterns: string | readonly string[]): (value: string) => boolean {
-  const list = typeof patterns === "string" ? [patterns] : patterns;
-  const exact = new Set(list.filter((pattern) => !/[*?]/.test(pattern)));
-  const globs = list
-    .filter((pattern) => /[*?]/.test(pattern))
-    .map((pattern) => picomatch(pattern, { dot: true, bash: true, nobrace: true, noextglob: true, nonegate: true }));
-  return (value) => exact.has(value) || globs.some((matches) => matches(value));
-}
-
-function labelOf(series: Series, name: string): string | undefined {
-  if (name === "device") return series.device;
-  if (name === "metric") return series.metric;
-  return series.tags[name];
 }
 
 function us(text: string): number {
@@ -80,9 +113,10 @@ function us(text: string): number {
   return parsed;
 }
 
-function condition(text: string | undefined): Condition | undefined {
-  if (text === undefined) return undefined;
-  const parsed = parseCondition(text);
-  if (typeof parsed === "string") throw new TypeError(`unchecked rule: ${parsed}`);
-  return parsed;
+function unchecked<T extends object>(parse: (text: string) => T | string): (text: string) => T {
+  return (text) => {
+    const parsed = parse(text);
+    if (typeof parsed === "string") throw new TypeError(`unchecked rule: ${parsed}`);
+    return parsed;
+  };
 }

@@ -1,5 +1,6 @@
-/** A comparison of an aggregate: `> 8`, `between 2 and 8`. */
+/** A comparison of an aggregate: `> 8`, `between 2 and 8`, `== open`. */
 export type Condition =
+  | { readonly kind: "text"; readonly equal: boolean; readonly text: string }
   | { readonly kind: "compare"; readonly operator: Comparison; readonly limit: number }
   | { readonly kind: "between"; readonly low: number; readonly high: number }
   | { readonly kind: "outside"; readonly low: number; readonly high: number };
@@ -8,6 +9,7 @@ export type Comparison = ">" | ">=" | "<" | "<=" | "==" | "!=";
 
 const NUMBER = String.raw`([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)`;
 const COMPARE = new RegExp(`^(>=|<=|==|!=|>|<)\\s*${NUMBER}$`, "i");
+const TEXT = /^(==|!=)\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_][\w .-]*))$/;
 const RANGE = new RegExp(`^(between|outside)\\s+${NUMBER}\\s+and\\s+${NUMBER}$`, "i");
 
 /** Reads a condition; a string says what is wrong with it. */
@@ -21,11 +23,15 @@ export function parseCondition(text: string): Condition | string {
     if (low > high) return `"${text}" holds for no value: ${low} is more than ${high}`;
     return { kind: range[1]?.toLowerCase() === "between" ? "between" : "outside", low, high };
   }
-  return `"${text}" is not a condition; write for example "> 8", "<= 0.5", "between 2 and 8" or "outside 2 and 8"`;
+  const equals = TEXT.exec(trimmed);
+  if (equals) return { kind: "text", equal: equals[1] === "==", text: equals[2] ?? equals[3] ?? equals[4] ?? "" };
+  return `"${text}" is not a condition; write for example "> 8", "<= 0.5", "between 2 and 8", "outside 2 and 8" or "== open"`;
 }
 
-/** `between` holds at its bounds, `outside` does not. */
-export function holds(condition: Condition, value: number): boolean {
+/** `between` holds at its bounds, `outside` does not. `true` and `false` are 1 and 0. No text is a number's equal. */
+export function holds(condition: Condition, value: number | string): boolean {
+  if (condition.kind === "text") return isText(value, condition.text) === condition.equal;
+  if (typeof value === "string") return condition.kind === "compare" && condition.operator === "!=";
   if (condition.kind === "between") return value >= condition.low && value <= condition.high;
   if (condition.kind === "outside") return value < condition.low || value > condition.high;
   const { operator, limit } = condition;
@@ -43,4 +49,9 @@ export function holds(condition: Condition, value: number): boolean {
     case "!=":
       return value !== limit;
   }
+}
+
+function isText(value: number | string, text: string): boolean {
+  if (typeof value === "string") return value === text;
+  return (text === "true" && value === 1) || (text === "false" && value === 0);
 }

@@ -109,7 +109,7 @@ test("a corrected window changes no alert that was decided", () => {
   expect(partition.apply(readingEntry(1, 5)).alerts).toMatchObject([{ state: "firing" }]);
   const late: TestEntry = { kind: "readings", storedAtUs: 2000, readings: [reading("a", 0.5 * SECOND, -100)] };
   const { windows, alerts } = partition.applyAll([late, { kind: "tick", storedAtUs: 1.5 * SECOND }]);
-  expect(windows).toMatchObject([{ startUs: 0, revision: 1, aggregates: { avg: -45.5 } }, { startUs: SECOND }]);
+  expect(windows).toMatchObject([{ startUs: SECOND }, { startUs: 0, revision: 1, aggregates: { avg: -45.5 } }]);
   expect(alerts).toMatchObject([{ state: "resolved", atUs: 2 * SECOND }]);
 });
 
@@ -121,8 +121,21 @@ test("editing a threshold keeps the open incident", () => {
   expect(play(plain, "7.5 7.5 6 6", partition, 2)).toEqual(["5:resolved"]);
 });
 
-test("removing a rule, or giving it another window, ends its incidents", () => {
-  for (const specs of [[], [rule({ ...plain, window: { tumbling: "2s" } })], [rule({ ...plain, when: undefined })]]) {
+test("another window, or another aggregate, keeps the open incident and judges it by what it tells", () => {
+  for (const edit of [{ window: { tumbling: "2s" } }, { aggregate: "last" }, { lateness: "1s" }]) {
+    const spec = rule({ ...plain, ...edit });
+    const partition = startPartition(plain);
+    expect(play(plain, "9 9", partition)).toEqual(["1:firing"]);
+    expect(partition.apply({ kind: "rules", storedAtUs: 5000, specs: [spec] }).alerts).toEqual([]);
+    const changes = play(spec, "9 9 9 9 5 5 5 5", partition, 4).map((change) => change.split(":")[1]);
+    expect(changes).toEqual(["resolved"]);
+  }
+});
+
+test("an incident ends with its rule, its condition, or its group", () => {
+  const elsewhere = { where: { device: "other" } };
+  const edits = [{ when: undefined }, { group_by: ["device"] }, elsewhere, { id: "renamed" }];
+  for (const specs of [[], ...edits.map((edit) => [rule({ ...plain, ...edit })])]) {
     const partition = startPartition(plain);
     play(plain, "9 9", partition);
     const { alerts } = partition.apply({ kind: "rules", storedAtUs: 5000, specs });

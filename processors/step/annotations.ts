@@ -6,7 +6,7 @@ const PLACE = /\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}/g;
 export function fillAnnotations(
   annotations: Readonly<Record<string, string>>,
   labels: Tags,
-  value: number,
+  value: number | string,
 ): Record<string, string> {
   const filled: Record<string, string> = {};
   for (const [name, text] of Object.entries(annotations)) {
@@ -18,6 +18,7 @@ export function fillAnnotations(
 }
 
 /** At most four significant decimals, without trailing zeros. */
-function formatValue(value: number): string {
+function formatValue(value: number | string): string {
+  if (typeof value === "string") return value;
   return String(Number(value.toPrecision(Math.abs(value) >= 1000 ? 7 : 4)));
 }

@@ -1,13 +1,16 @@
 import type { AlertChange, AlertState } from "../../domain/alert.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
-import type { Series, Tags } from "../../domain/reading.ts";
-import type { WindowResult } from "../../domain/window-result.ts";
-import { groupLabels, type Rule } from "../rules/compile.ts";
+import type { Tags } from "../../domain/reading.ts";
+import { resultsOfRules, type SharedResult, type WindowResult } from "../../domain/window-result.ts";
+import type { Rule } from "../rules/compile.ts";
 import { AlertStates, type Transition } from "./alert-states.ts";
 import { fillAnnotations } from "./annotations.ts";
-import { TumblingWindows, type WindowsSnapshot } from "./tumbling-windows.ts";
+import type { Input } from "./input.ts";
+import { keyName } from "./key-table.ts";
+import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
+import type { Silence } from "./windows/absences.ts";
 
-/** The log entry that a step is working on. */
+/** The log entry that a step is working on. `partition` is the number of the task. */
 export interface EntryPosition {
   readonly partition: number;
   readonly sequence: number;
@@ -15,9 +18,15 @@ export interface EntryPosition {
 }
 
 /** What a step says. */
-export interface StepOutput {
-  readonly windows: WindowResult[];
-  readonly alerts: AlertChange[];
+export class StepOutput {
+  /** Results that rules share stand here once. */
+  readonly results: SharedResult[] = [];
+  readonly alerts: AlertChange[] = [];
+
+  /** The results of each rule. */
+  get windows(): WindowResult[] {
+    return this.results.flatMap(resultsOfRules);
+  }
 }
 
 /** Where the current step's position and outputs are found; one object per step, changed in place. */
@@ -26,106 +35,84 @@ export interface StepContext {
   output: StepOutput;
 }
 
-/** One rule at work on one partition: its keys, their windows and their alerts. */
+interface Span {
+  readonly startUs: number;
+  readonly endUs: number;
+}
+
+/** One rule at work on what its input tells: results and alerts. */
 export class RuleState {
-  readonly windows: TumblingWindows;
   readonly #context: StepContext;
   readonly #alerts = new AlertStates();
-  readonly #keyOf = new Map<string, number>();
-  readonly #labels: Tags[] = [];
-  /** The partition-wide timer of each key. */
-  readonly timers: number[] = [];
   #rule: Rule;
-  #index: number;
+  #input: Input;
 
-  /** `index`: the rule's place in its rule set. */
-  constructor(rule: Rule, context: StepContext, index: number) {
+  constructor(rule: Rule, input: Input, context: StepContext) {
     this.#rule = rule;
-    this.#index = index;
+    this.#input = input;
     this.#context = context;
-    const { sizeUs, latenessUs, retainUs } = rule;
-    this.windows = new TumblingWindows(
-      { sizeUs, latenessUs, retainUs, late: rule.spec.late, aggregates: rule.spec.aggregate },
-      (key, pane) => this.#onWindow(key, pane),
-    );
   }
 
   get rule(): Rule {
     return this.#rule;
   }
 
-  get index(): number {
-    return this.#index;
+  get input(): Input {
+    return this.#input;
   }
 
-  /** Goes on under an edited rule of the same shape: windows and incidents stay. */
-  goOnAs(rule: Rule, index: number): void {
-    if (rule.when === undefined) this.endAll();
+  /** Goes on under an edited rule with the same input: incidents stay. */
+  goOnAs(rule: Rule): void {
     this.#rule = rule;
-    this.#index = index;
   }
 
-  /** The key of a series' group, new ones included. */
-  keyFor(series: Series, newTimer: () => number): number {
-    const labels = groupLabels(this.#rule.spec.group_by, series);
-    const name = keyName(labels);
-    let key = this.#keyOf.get(name);
-    if (key === undefined) {
-      key = this.windows.addKey();
-      this.#alerts.addKey();
-      this.#keyOf.set(name, key);
-      this.#labels.push(labels);
-      this.timers.push(newTimer());
-    }
-    return key;
+  /** Takes over where an earlier form of the rule left off for a key. */
+  adopt(key: number, from: RuleState, fromKey: number): void {
+    this.#alerts.adopt(key, from.#alerts, fromKey);
   }
 
-  /** Ends every open incident, because the rule goes away. */
+  /** Whether the alert of a key is open, or has looked at anything. */
+  hasHistory(key: number): boolean {
+    return this.#alerts.isActive(key) || this.#alerts.last(key).endUs > Number.NEGATIVE_INFINITY;
+  }
+
+  onWindow(key: number, window: Span & { readonly value: number | string }): void {
+    const transition = this.#alerts.look(key, this.#rule, window);
+    if (transition) this.#tell(key, transition, window);
+  }
+
+  onAbsence(key: number, isAbsent: boolean, silence: Silence): void {
+    const { sinceUs, atUs, watchedUs } = silence;
+    const value = watchedUs / 1e6;
+    const transition = this.#alerts.set(key, isAbsent, { endUs: atUs, value });
+    if (transition) this.#tell(key, transition, { startUs: sinceUs, endUs: atUs, value });
+  }
+
+  /** Ends an open incident whose rule, or whose key, goes away. */
+  end(key: number): void {
+    const transition = this.#alerts.end(key);
+    if (!transition) return;
+    const silence = this.#input.absences?.silence(key, this.#context.position.storedAtUs);
+    const { endUs, value } = silence ? { endUs: silence.atUs, value: silence.watchedUs / 1e6 } : this.#alerts.last(key);
+    this.#tell(key, transition, { startUs: silence?.sinceUs ?? endUs, endUs, value });
+  }
+
   endAll(): void {
-    for (let key = 0; key < this.#labels.length; key++) {
-      const last = this.#alerts.last(key);
-      const transition = this.#alerts.end(key);
-      if (transition) this.#tell(key, transition, { startUs: last.endUs - this.#rule.sizeUs, ...last });
-    }
+    for (let key = 0; key < this.#input.keyCount; key++) this.end(key);
   }
 
-  snapshot(): RuleSnapshot {
-    return {
-      spec: this.#rule.spec,
-      labels: this.#labels,
-      windows: this.windows.snapshot(),
-      alerts: this.#alerts.snapshot(),
-    };
+  snapshot(to: SnapshotWriter): void {
+    this.#alerts.snapshot(to);
   }
 
-  restore(snapshot: RuleSnapshot, newTimer: () => number): void {
-    this.windows.restore(snapshot.windows);
-    this.#alerts.restore(snapshot.alerts);
-    for (const [key, labels] of snapshot.labels.entries()) {
-      this.#keyOf.set(keyName(labels), key);
-      this.#labels.push(labels);
-      this.timers.push(newTimer());
-    }
+  restore(from: SnapshotReader): void {
+    this.#alerts.restore(from);
   }
 
-  #onWindow(key: number, pane: number): void {
-    const { panes } = this.windows;
-    const startUs = panes.startUs(pane);
-    const endUs = this.windows.endUs(pane);
-    const aggregates: Record<string, number> = {};
-    for (const name of this.#rule.spec.aggregate) aggregates[name] = panes.value(pane, name);
-    const labels = this.#labels[key] as Tags;
-    const revision = panes.revise(pane);
-    this.#context.output.windows.push({ rule: this.#rule.spec.id, labels, startUs, endUs, revision, aggregates });
-    const value = aggregates[this.#rule.spec.aggregate[0] as string] as number;
-    const transition = this.#alerts.evaluate(key, this.#rule, { endUs, value });
-    if (transition) this.#tell(key, transition, { startUs, endUs, value });
-  }
-
-  #tell(key: number, transition: Transition, window: { startUs: number; endUs: number; value: number }): void {
+  #tell(key: number, transition: Transition, window: Span & { readonly value: number | string }): void {
     const { spec } = this.#rule;
     const { position, output } = this.#context;
-    const group = this.#labels[key] as Tags;
+    const group = this.#input.labels(key);
     const labels = { ...spec.labels, ...group };
     const { startUs, endUs, value } = window;
     output.alerts.push({
@@ -145,21 +132,14 @@ export class RuleState {
       notify: spec.notify,
       evidence: {
         window: { startUs, endUs },
-        aggregate: spec.aggregate[0] as string,
+        aggregate: spec.absent === undefined ? (spec.aggregate[0] as string) : "absent",
         value,
         condition: conditionText(this.#rule, transition.state),
-        watermarkUs: this.windows.watermarkUs(key),
+        watermarkUs: this.#input.watermarkUs(key),
         input: { partition: position.partition, sequence: position.sequence },
       },
     });
   }
-}
-
-export interface RuleSnapshot {
-  readonly spec: Rule["spec"];
-  readonly labels: readonly Tags[];
-  readonly windows: WindowsSnapshot;
-  readonly alerts: Float64Array;
 }
 
 /** Names a group in a subject and in an incident: 64 bits, in hex. */
@@ -168,15 +148,9 @@ export function keyHash(labels: Tags): string {
   return fnv1a32(name).toString(16).padStart(8, "0") + fnv1a32(`${name}\u0002`).toString(16).padStart(8, "0");
 }
 
-function keyName(labels: Tags): string {
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}\u0001${value}`)
-    .sort()
-    .join("\u0000");
-}
-
-function conditionText(rule: Rule, state: AlertState): string {
-  const { when = "", clear } = rule.spec;
+function conditionText({ spec }: Rule, state: AlertState): string {
+  if (spec.absent !== undefined) return state === "resolved" ? `not absent ${spec.absent}` : `absent ${spec.absent}`;
+  const { when = "", clear } = spec;
   if (state === "resolved") return clear ?? `not ${when}`;
   return state === "inactive" ? `not ${when}` : when;
 }

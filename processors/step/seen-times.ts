@@ -13,8 +13,8 @@ const RUNS_AT_FIRST = 2;
 
 /**
  * The observation times that one series has had, exactly. A regular sensor costs a few numbers in all: times are kept
- * as runs of (start, step, count), sorted and disjoint. What is older than the horizon, or more than `runsMax` runs
- * back, is forgotten, and times from then are `TOO_OLD`.
+ * as runs of (start, step, count), sorted and disjoint. Runs older than the horizon are forgotten: no window would take
+ * such a time. Runs that are forgotten because there are more than `runsMax` may matter: times from then are `TOO_OLD`.
  */
 export class SeenTimes {
   #runs = new Float64Array(RUNS_AT_FIRST * STRIDE);
@@ -45,6 +45,7 @@ export class SeenTimes {
     return flat;
   }
 
+  /** `flat`: as `snapshot` gives it. */
   static restore(flat: Float64Array, runsMax: number): SeenTimes {
     const seen = new SeenTimes(runsMax);
     seen.#forgottenUs = flat[0] ?? Number.NEGATIVE_INFINITY;
@@ -80,7 +81,8 @@ export class SeenTimes {
     let gone = 0;
     while (gone < this.#size && (this.#lastOf(gone) < beforeUs || this.#size - gone >= this.#runsMax)) gone++;
     if (gone === 0) return;
-    this.#forgottenUs = this.#lastOf(gone - 1);
+    const goneUs = this.#lastOf(gone - 1);
+    if (goneUs >= beforeUs) this.#forgottenUs = goneUs;
     this.#runs.copyWithin(0, gone * STRIDE, this.#size * STRIDE);
     this.#size -= gone;
   }

@@ -1,6 +1,8 @@
+import type { AlertChange } from "../../domain/alert.ts";
 import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import { encodeRuleSet, encodeTick, FrameWriter } from "../../domain/frame-writer.ts";
-import { kindOf, type Reading } from "../../domain/reading.ts";
+import { kindOf, type Reading, type ReadingValue } from "../../domain/reading.ts";
+import type { WindowResult } from "../../domain/window-result.ts";
 import { versionOf } from "../rules/load-rules.ts";
 import { type RuleSpec, ruleSpecSchema } from "../rules/rule-spec.ts";
 import { Step, type StepOutput } from "./step.ts";
@@ -16,7 +18,7 @@ export function rule(fields: Readonly<Record<string, unknown>>): RuleSpec {
   return ruleSpecSchema.parse(fields);
 }
 
-export function reading(device: string, atUs: number, value: number | boolean, metric = "m"): Reading {
+export function reading(device: string, atUs: number, value: ReadingValue, metric = "m"): Reading {
   return { device, metric, tags: { site: "s" }, atUs, value };
 }
 
@@ -53,8 +55,8 @@ export class TestPartition {
     return this.step.apply(this.#frames.read(encodeEntry(entry)), position);
   }
 
-  applyAll(entries: readonly TestEntry[]): StepOutput {
-    const all: StepOutput = { windows: [], alerts: [] };
+  applyAll(entries: readonly TestEntry[]): { windows: WindowResult[]; alerts: AlertChange[] } {
+    const all: { windows: WindowResult[]; alerts: AlertChange[] } = { windows: [], alerts: [] };
     for (const entry of entries) {
       const { windows, alerts } = this.apply(entry);
       all.windows.push(...windows);

@@ -1,49 +1,65 @@
 import type { LogEntry, ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
-import type { Series } from "../../domain/reading.ts";
+import type { Tags } from "../../domain/reading.ts";
 import { compileRule, type Rule } from "../rules/compile.ts";
 import type { RuleSpec } from "../rules/rule-spec.ts";
-import { type EntryPosition, type RuleSnapshot, RuleState, type StepContext, type StepOutput } from "./rule-state.ts";
-import { DUPLICATE, NEW, SeenTimes } from "./seen-times.ts";
+import { groupLabels } from "../rules/selector.ts";
+import { Input } from "./input.ts";
+import { keyName } from "./key-table.ts";
+import { CLOCK_AHEAD_COUNT, DeviceLedgers, DUPLICATE_COUNT, LATE_DROPPED_COUNT, type Ledger } from "./ledger.ts";
+import { type EntryPosition, RuleState, type StepContext, StepOutput } from "./rule-state.ts";
+import { SeenBySeries } from "./seen-by-series.ts";
+import { DUPLICATE, NEW } from "./seen-times.ts";
+import { SeriesIndex } from "./series-index.ts";
+import { type SnapshotPart, SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
 import { TimerHeap } from "./timer-heap.ts";
-import { LATE_APPLIED, LATE_DROPPED, ON_TIME } from "./tumbling-windows.ts";
+import { Wanted } from "./wanted.ts";
+import { LATE_DROPPED } from "./windows/windows.ts";
 
+export type { Ledger } from "./ledger.ts";
 export type { EntryPosition, StepOutput } from "./rule-state.ts";
 
-/** What became of the readings that some rule wanted. */
-export interface Ledger {
-  readings: number;
-  duplicates: number;
-  lateApplied: number;
-  lateDropped: number;
+export interface StepOptions {
+  /** Which rules of a set this step runs; all when left out. */
+  readonly runs?: (spec: RuleSpec) => boolean;
+  /** Which groups it computes; all when left out. */
+  readonly belongs?: (labels: Tags) => boolean;
 }
 
-/** Observation times remembered per series, in runs: bounds the memory of a sensor with an irregular clock. */
-const RUNS_MAX = 4096;
-const KEYS_PER_RULE_MAX = 2 ** 32;
+const KEYS_PER_INPUT_MAX = 2 ** 32;
+/** While absences are awaited, a quiet partition is written to this often... */
+const HEARTBEAT_US = 10_000_000;
+/** ...so a longer pause means that nobody was watching. */
+const BLIND_AFTER_US = 30_000_000;
+const SERIES_PER_PAUSE = 5_000;
 
 /**
- * One partition's deterministic fold over the log: the same entries give the same outputs, byte for byte. It reads no
- * clock; time is what the log says about its entries.
+ * One task's deterministic fold over its log: the same entries give the same outputs, byte for byte. It reads no
+ * clock; time is what the log says about its entries. What it does is defined in docs/windows.md.
  */
 export class Step {
   readonly #table: SeriesTable;
+  readonly #options: StepOptions;
   readonly #context: StepContext;
   readonly #timers = new TimerHeap();
-  #timerRule: RuleState[] = [];
+  #timerInput: Input[] = [];
   #timerKey: number[] = [];
   #rules: RuleState[] = [];
-  /** By series: the rules that want it with their keys; undefined until the series was seen under these rules. */
-  #wanted: (Wanted | undefined)[] = [];
-  readonly #seen: (SeenTimes | undefined)[] = [];
+  #inputs: Input[] = [];
+  #index = new SeriesIndex([]);
+  #wanted = new Wanted();
+  readonly #seen = new SeenBySeries();
+  readonly #ledgers = new DeviceLedgers();
   #nowUs = 0;
+  #blindUs = 0;
+  #watches = false;
   #version = "";
-  readonly ledger: Ledger = { readings: 0, duplicates: 0, lateApplied: 0, lateDropped: 0 };
 
   /** Entries given to `apply` must have been read with this table. */
-  constructor(table: SeriesTable) {
+  constructor(table: SeriesTable, options: StepOptions = {}) {
     this.#table = table;
+    this.#options = options;
     const nowhere = { partition: 0, sequence: 0, storedAtUs: 0 };
-    this.#context = { position: nowhere, output: { windows: [], alerts: [] } };
+    this.#context = { position: nowhere, output: new StepOutput() };
   }
 
   /** The version of the rule set in force; empty before the first. */
@@ -53,166 +69,286 @@ export class Step {
 
   /** The processing time at which a mere tick would have an effect; Infinity when none would. */
   get nextDueUs(): number {
-    return this.#timers.nextDueUs;
+    const heartbeatUs = this.#watches ? this.#nowUs + HEARTBEAT_US : Number.POSITIVE_INFINITY;
+    return Math.min(this.#timers.nextDueUs, heartbeatUs);
   }
 
+  /** Keys of all inputs. */
   get keyCount(): number {
     return this.#timerKey.length;
   }
 
+  get ledger(): Ledger {
+    return this.#ledgers.total;
+  }
+
+  get ledgers(): DeviceLedgers {
+    return this.#ledgers;
+  }
+
   /** Takes one entry in. Time passes first, then the entry acts. */
   apply(entry: LogEntry, position: EntryPosition): StepOutput {
-    const output: StepOutput = { windows: [], alerts: [] };
+    const output = new StepOutput();
     this.#context.position = position;
     this.#context.output = output;
-    if (position.storedAtUs > this.#nowUs) this.#nowUs = position.storedAtUs;
-    this.#passTime();
+    if (position.storedAtUs > this.#nowUs) this.#passTime(position.storedAtUs);
     if (entry.kind === "readings") this.#applyReadings(entry);
     else if (entry.kind === "rule_set") this.#applyRuleSet(entry.version, JSON.parse(entry.rulesJson));
     return output;
   }
 
-  snapshot(): StepSnapshot {
-    const series = this.#seen.flatMap((seen, id) =>
-      seen ? [{ series: this.#table.series(id), times: seen.snapshot() }] : [],
-    );
-    return {
-      nowUs: this.#nowUs,
-      version: this.#version,
-      ledger: { ...this.ledger },
-      rules: this.#rules.map((rule) => rule.snapshot()),
-      series,
-    };
+  /** In small parts that a structured clone can carry; the step must not be applied to before the last is serialized. */
+  *snapshot(): Iterable<SnapshotPart> {
+    const to = new SnapshotWriter();
+    for (const _ of this.#write(to)) yield* to.takeReady();
+    yield* to.takeRest();
   }
 
-  /** Only on a new step. */
-  restore(snapshot: StepSnapshot): void {
-    this.#nowUs = snapshot.nowUs;
-    this.#version = snapshot.version;
-    Object.assign(this.ledger, snapshot.ledger);
-    for (const saved of snapshot.rules) {
-      const state = new RuleState(compileRule(saved.spec), this.#context, this.#rules.length);
-      this.#rules.push(state);
-      state.restore(saved, () => this.#newTimer(state));
-      this.#resetTimers(state);
-    }
-    for (const { series, times } of snapshot.series) {
-      this.#seen[this.#table.idOf(series)] = SeenTimes.restore(times, RUNS_MAX);
-    }
+  /** Only on a new step with the same options. Throws BadSnapshotError. */
+  restore(parts: Iterable<unknown>): void {
+    for (const _ of this.restoring(parts));
   }
 
-  #passTime(): void {
+  /** `restore`, in steps: whoever iterates may do something else between them. */
+  *restoring(parts: Iterable<unknown>): Iterable<undefined> {
+    const from = new SnapshotReader(parts);
+    this.#nowUs = from.number();
+    this.#blindUs = from.number();
+    this.#version = from.text();
+    const rules = Array.from({ length: from.number() }, () => {
+      const spec: RuleSpec = JSON.parse(from.text());
+      return compileRule(spec);
+    });
+    this.#putInForce(rules);
+    for (const input of this.#inputs) yield* input.restore(from, (key) => this.#newTimer(input, key));
+    for (const state of this.#rules) state.restore(from);
+    this.#ledgers.restore(from);
+    const ids: number[] = [];
+    for (let left = from.number(); left > 0; left--) {
+      const encoded = from.bytes();
+      ids.push(this.#table.idOfEncoded(encoded, 0, encoded.length));
+      if (left % SERIES_PER_PAUSE === 0) yield;
+    }
+    yield* this.#seen.restore(from, ids);
+    this.#resetTimers();
+  }
+
+  *#write(to: SnapshotWriter): Iterable<undefined> {
+    to.number(this.#nowUs);
+    to.number(this.#blindUs);
+    to.text(this.#version);
+    to.number(this.#rules.length);
+    for (const state of this.#rules) to.text(JSON.stringify(state.rule.spec));
+    for (const input of this.#inputs) yield* input.snapshot(to);
+    for (const state of this.#rules) state.snapshot(to);
+    yield* this.#ledgers.snapshot(to);
+    const ids = this.#seenIds();
+    to.number(ids.length);
+    for (const [i, id] of ids.entries()) {
+      to.bytes(this.#table.encoded(id));
+      if (i % SERIES_PER_PAUSE === 0) yield;
+    }
+    yield* this.#seen.snapshot(to, ids);
+  }
+
+  #passTime(nowUs: number): void {
+    const pauseUs = nowUs - this.#nowUs;
+    if (this.#nowUs > 0 && pauseUs > BLIND_AFTER_US) this.#blind(pauseUs);
+    this.#nowUs = nowUs;
     const timers = this.#timers;
-    while (timers.nextDueUs <= this.#nowUs) {
+    while (timers.nextDueUs <= nowUs) {
       const timer = timers.next;
-      const { windows } = this.#timerRule[timer] as RuleState;
+      const { keyed } = this.#timerInput[timer] as Input;
       const key = this.#timerKey[timer] as number;
-      windows.advance(key, this.#nowUs);
-      timers.set(timer, windows.dueUs(key));
+      keyed.advance(key, timers.nextDueUs);
+      timers.set(timer, keyed.dueUs(key));
+    }
+  }
+
+  /** Nobody watched for so long: silences count that much less. */
+  #blind(pauseUs: number): void {
+    this.#blindUs += pauseUs;
+    for (const { absences, timers } of this.#inputs) {
+      if (!absences) continue;
+      absences.setBlind(this.#blindUs);
+      for (const [key, timer] of timers.entries()) this.#timers.set(timer, absences.dueUs(key));
     }
   }
 
   #applyReadings(entry: ReadingsEntry): void {
-    const { count, seriesId, atUs, values } = entry;
-    const { ledger } = this;
-    const nowUs = this.#nowUs;
+    const { count, seriesId, atUs, values, texts, clockAhead } = entry;
+    const wanted = this.#wanted;
     for (let i = 0; i < count; i++) {
       const id = seriesId[i] as number;
-      const wanted = this.#wanted[id] ?? this.#resolve(id);
-      if (wanted.rules.length === 0) continue;
+      if (!wanted.knows(id)) this.#resolve(id);
+      const first = wanted.first(id);
+      const end = wanted.end(id);
+      if (first === end) continue;
       const at = atUs[i] as number;
-      const seen = (this.#seen[id] as SeenTimes).add(at, wanted.horizonUs);
-      ledger.readings++;
+      const seen = this.#seen.add(
+        id,
+        at,
+        wanted.hasSessions(id) ? this.#sessionHorizonUs(id, at) : wanted.horizonUs(id),
+      );
       if (seen !== NEW) {
-        if (seen === DUPLICATE) ledger.duplicates++;
-        else ledger.lateDropped++;
+        if (wanted.hasAbsences(id)) this.#hear(id, at);
+        this.#ledgers.count(wanted.ledger(id), seen === DUPLICATE ? DUPLICATE_COUNT : LATE_DROPPED_COUNT);
         continue;
       }
       const value = values[i] as number;
-      let fate: number = ON_TIME;
-      for (let j = 0; j < wanted.rules.length; j++) {
-        const { windows, timers } = wanted.rules[j] as RuleState;
-        const key = wanted.keys[j] as number;
-        fate = Math.max(fate, windows.add(key, at, value, nowUs));
-        this.#timers.set(timers[key] as number, windows.dueUs(key));
+      const text = wanted.isText(id) ? texts[value] : undefined;
+      let fate: number = LATE_DROPPED;
+      for (let place = first; place < end; place++) {
+        fate = Math.max(fate, this.#give(wanted.input(place), wanted.key(place), at, value, text));
       }
-      if (fate === LATE_APPLIED) ledger.lateApplied++;
-      else if (fate === LATE_DROPPED) ledger.lateDropped++;
+      this.#ledgers.count(wanted.ledger(id), fate);
+    }
+    for (const i of clockAhead) {
+      const id = seriesId[i] as number;
+      if (wanted.first(id) < wanted.end(id)) this.#ledgers.count(wanted.ledger(id), CLOCK_AHEAD_COUNT);
     }
   }
 
-  #resolve(id: number): Wanted {
+  #give({ keyed, timers }: Input, key: number, atUs: number, value: number, text: string | undefined): number {
+    const nowUs = this.#nowUs;
+    const fate = keyed.add(key, atUs, value, text, nowUs);
+    let dueUs = keyed.dueUs(key);
+    // A window may come to be when it is overdue already.
+    while (dueUs <= nowUs) {
+      keyed.advance(key, dueUs);
+      dueUs = keyed.dueUs(key);
+    }
+    this.#timers.set(timers[key] as number, dueUs);
+    return fate;
+  }
+
+  /** A session may be of any length, and a repeated reading anywhere in it must be known. */
+  #sessionHorizonUs(id: number, atUs: number): number {
+    const wanted = this.#wanted;
+    let horizonUs = wanted.horizonUs(id);
+    for (let place = wanted.first(id); place < wanted.end(id); place++) {
+      const oldestUs = wanted.input(place).sessions?.oldestUs(wanted.key(place));
+      if (oldestUs !== undefined) horizonUs = Math.max(horizonUs, atUs - oldestUs);
+    }
+    return horizonUs;
+  }
+
+  /** A repeated reading is a sign of life like any other. */
+  #hear(id: number, atUs: number): void {
+    const wanted = this.#wanted;
+    for (let place = wanted.first(id); place < wanted.end(id); place++) {
+      const input = wanted.input(place);
+      if (input.absences) this.#give(input, wanted.key(place), atUs, Number.NaN, undefined);
+    }
+  }
+
+  #resolve(id: number): void {
     const series = this.#table.series(id);
-    const wanted: Wanted = { rules: [], keys: [], horizonUs: 0 };
-    for (const state of this.#rules) {
-      if (!wantsSeries(state.rule, series)) continue;
-      wanted.rules.push(state);
-      wanted.keys.push(state.keyFor(series, () => this.#newTimer(state)));
-      const { sizeUs, latenessUs, retainUs } = state.rule;
-      wanted.horizonUs = Math.max(wanted.horizonUs, sizeUs + latenessUs + retainUs);
+    const { belongs = () => true } = this.#options;
+    const asks: { input: Input; key: number }[] = [];
+    for (const input of this.#index.wanting(series)) {
+      const labels = groupLabels(input.spec.groupBy, series);
+      if (belongs(labels)) asks.push({ input, key: this.#keyFor(input, labels) });
     }
-    if (wanted.rules.length > 0) this.#seen[id] ??= new SeenTimes(RUNS_MAX);
-    this.#wanted[id] = wanted;
-    return wanted;
+    const ledger = asks.length > 0 ? this.#ledgers.placeOf(series.device) : -1;
+    this.#wanted.set(id, asks, { isText: series.kind === "string", ledger });
   }
 
-  /** Rules of the same id and shape keep their state; the others begin afresh, and end their incidents. */
+  #keyFor(input: Input, labels: Tags): number {
+    return input.keyFor(labels, (key) => this.#newTimer(input, key));
+  }
+
+  /** Inputs that are still asked for go on; alerts go on where their rule's group stays the same. */
   #applyRuleSet(version: string, specs: readonly RuleSpec[]): void {
     this.#version = version;
-    const before = new Map(this.#rules.map((state) => [state.rule.spec.id, state]));
-    const next: RuleState[] = [];
-    for (const spec of specs) {
-      const rule = compileRule(spec);
-      const known = before.get(spec.id);
-      if (known && known.rule.shape === rule.shape) {
-        known.goOnAs(rule, next.length);
-        before.delete(spec.id);
-        next.push(known);
-      } else next.push(new RuleState(rule, this.#context, next.length));
+    const before = this.#rules;
+    const { runs = () => true } = this.#options;
+    this.#putInForce(specs.filter(runs).map(compileRule));
+    const stays = new Map(this.#rules.map((state) => [state.rule.spec.id, state]));
+    for (const old of before) {
+      const next = stays.get(old.rule.spec.id);
+      if (next === old) continue;
+      if (next === undefined || !canTakeOver(old.rule, next.rule)) old.endAll();
+      else this.#handOver(old, next);
     }
-    for (const gone of before.values()) gone.endAll();
-    this.#rules = next;
-    this.#wanted = [];
-    this.#timers.clear();
-    this.#timerRule = [];
-    this.#timerKey = [];
-    for (const state of next) {
-      const keys = state.timers.length;
-      state.timers.length = 0;
-      for (let key = 0; key < keys; key++) state.timers.push(this.#newTimer(state, key));
-      this.#resetTimers(state);
+    this.#resetTimers();
+  }
+
+  #putInForce(rules: readonly Rule[]): void {
+    const inputs = new Map(this.#inputs.map((input) => [input.spec.identity, input]));
+    const before = new Map(this.#rules.map((state) => [state.rule.spec.id, state]));
+    const used = new Map<Input, RuleState[]>();
+    this.#rules = rules.map((rule) => {
+      const { identity } = rule.input;
+      const input = inputs.get(identity) ?? new Input(rule.input, this.#context);
+      inputs.set(identity, input);
+      const old = before.get(rule.spec.id);
+      const goesOn = old !== undefined && old.input === input && canTakeOver(old.rule, rule);
+      if (goesOn) old.goOnAs(rule);
+      const state = goesOn ? old : new RuleState(rule, input, this.#context);
+      used.set(input, [...(used.get(input) ?? []), state]);
+      return state;
+    });
+    this.#inputs = [...used.keys()];
+    for (const [index, input] of this.#inputs.entries()) {
+      input.index = index;
+      input.feed(used.get(input) ?? []);
+      input.absences?.setBlind(this.#blindUs);
+    }
+    this.#watches = this.#inputs.some(({ absences }) => absences !== undefined);
+    this.#index = new SeriesIndex(this.#inputs);
+    this.#wanted = new Wanted();
+  }
+
+  /** The groups of which the new form of a rule still takes a series keep their alerts; the others end. */
+  #handOver(old: RuleState, next: RuleState): void {
+    const kept = new Set<string>();
+    for (const id of this.#seenIds()) {
+      const series = this.#table.series(id);
+      const { selector, groupBy } = old.input.spec;
+      if (selector.matches(series) && next.input.spec.selector.matches(series))
+        kept.add(keyName(groupLabels(groupBy, series)));
+    }
+    for (const [key, labels] of old.input.keys()) {
+      if (!kept.has(keyName(labels))) old.end(key);
+      else if (old.input.absences !== undefined || old.hasHistory(key)) {
+        const nextKey = this.#keyFor(next.input, labels);
+        next.adopt(nextKey, old, key);
+        if (old.input.absences) next.input.absences?.adopt(nextKey, old.input.absences, key);
+      }
     }
   }
 
-  #newTimer(state: RuleState, key = state.timers.length): number {
-    this.#timerRule.push(state);
+  #newTimer(input: Input, key: number): number {
+    this.#timerInput.push(input);
     const timer = this.#timerKey.push(key) - 1;
-    // By rule, then key: the order does not depend on when a timer was made.
-    this.#timers.register(timer, state.index * KEYS_PER_RULE_MAX + key);
+    // By input, then key: the order does not depend on when a timer was made.
+    this.#timers.register(timer, input.index * KEYS_PER_INPUT_MAX + key);
     return timer;
   }
 
-  #resetTimers(state: RuleState): void {
-    for (const [key, timer] of state.timers.entries()) this.#timers.set(timer, state.windows.dueUs(key));
+  #resetTimers(): void {
+    this.#timers.clear();
+    this.#timerInput = [];
+    this.#timerKey = [];
+    for (const input of this.#inputs) {
+      const { keyed, timers, keyCount } = input;
+      timers.length = 0;
+      for (let key = 0; key < keyCount; key++) timers.push(this.#newTimer(input, key));
+      for (const [key, timer] of timers.entries()) this.#timers.set(timer, keyed.dueUs(key));
+    }
+  }
+
+  #seenIds(): number[] {
+    const ids: number[] = [];
+    for (let id = 0; id < this.#table.size; id++) if (this.#seen.has(id)) ids.push(id);
+    return ids;
   }
 }
 
-interface Wanted {
-  readonly rules: RuleState[];
-  readonly keys: number[];
-  horizonUs: number;
-}
-
-/** All that a step is: what `restore` takes. */
-export interface StepSnapshot {
-  readonly nowUs: number;
-  readonly version: string;
-  readonly ledger: Ledger;
-  readonly rules: readonly RuleSnapshot[];
-  readonly series: readonly { readonly series: Series; readonly times: Float64Array }[];
-}
-
-/** Texts have no aggregates yet. */
-function wantsSeries(rule: Rule, series: Series): boolean {
-  return series.kind !== "string" && rule.wants(series);
+/** Whether an alert means the same under the new form of its rule. */
+function canTakeOver(old: Rule, next: Rule): boolean {
+  const isAbout = ({ spec }: Rule) => JSON.stringify([spec.group_by, spec.absent !== undefined]);
+  const hasAlert = next.spec.absent !== undefined || next.when !== undefined;
+  return hasAlert && isAbout(old) === isAbout(next);
 }

@@ -1,0 +1,24 @@
+import { PbfReader, PbfWriter } from "pbf";
+
+/** LogEntry.source_sequence in `proto/weir/v1/log.proto`. */
+const SOURCE_SEQUENCE = 4;
+
+/** A LogEntry that says how far its source had come. Fields of a message may stand in any order, so it goes behind. */
+export function withSourceSequence(entry: Uint8Array, sequence: number): Uint8Array {
+  const out = new PbfWriter();
+  out.writeVarintField(SOURCE_SEQUENCE, sequence);
+  const tail = out.finish();
+  const bytes = new Uint8Array(entry.length + tail.length);
+  bytes.set(entry);
+  bytes.set(tail, entry.length);
+  return bytes;
+}
+
+/** How far the source of a LogEntry had come; 0 when it does not say. */
+export function sourceSequenceOf(entry: Uint8Array): number {
+  const found = { sequence: 0 };
+  new PbfReader(entry).readFields((field, into, pbf) => {
+    if (field === SOURCE_SEQUENCE) into.sequence = pbf.readVarint();
+  }, found);
+  return found.sequence;
+}

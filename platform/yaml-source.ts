@@ -1,0 +1,136 @@
+import { CST, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument, visit } from "yaml";
+
+/** A piece of a line in a file, from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+  /** Characters in question; they end with the line at the latest. */
+  readonly length: number;
+  /** The whole line. */
+  readonly text: string;
+}
+
+/** What makes a text no YAML, or YAML with a meaning that nobody wants here. */
+export interface YamlFault {
+  /** As the YAML library names it; `ALIAS` and `TAG` for `*name` and `!name` that stand for nothing. */
+  readonly code: string;
+  readonly message: string;
+  readonly place: Place;
+}
+
+export type YamlPath = readonly PropertyKey[];
+
+/** A YAML text whose parts can be found again. */
+export interface YamlSource {
+  readonly faults: readonly YamlFault[];
+  /** Undefined when there are faults that leave none. */
+  readonly value: unknown;
+  readonly comments: readonly Place[];
+  /** The node at a path, or the nearest one above it; or the key that leads to it. */
+  placeOf(path: YamlPath, part?: "key" | "value"): Place;
+  /** Where a key that stands twice at `second` stood first. */
+  firstOf(key: string, second: Place): Place | undefined;
+}
+
+/** Reads a text. Never throws: what is wrong is among the faults. */
+export function openYaml(source: string): YamlSource {
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
+  const texts = source.split("\n");
+
+  function placeAt(start: number, end: number): Place {
+    const { line, col } = lines.linePos(start);
+    const text = (texts[line - 1] ?? "").replace(/\r$/, "");
+    const column = Math.max(1, col);
+    const length = Math.max(1, Math.min(end - start, text.length - column + 1));
+    return { line: Math.max(1, line), column, length, text };
+  }
+
+  const faults: YamlFault[] = document.errors.map(({ code, message, pos }) => ({
+    code,
+    message,
+    place: placeAt(pos[0], pos[1]),
+  }));
+  for (const { message, pos } of document.warnings)
+    faults.push({ code: "TAG", message, place: placeAt(pos[0], pos[1]) });
+  visit(document, {
+    Alias(_, node) {
+      if (node.resolve(document) !== undefined || node.source === "") return;
+      const [start, end] = node.range ?? [0, 1];
+      faults.push({ code: "ALIAS", message: `nothing is named &${node.source}`, place: placeAt(start, end) });
+    },
+  });
+  let value: unknown;
+  try {
+    value = document.toJS() ?? {};
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (faults.length === 0) faults.push({ code: "ALIAS", message, place: placeAt(0, 1) });
+  }
+  return {
+    faults: faults.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column),
+    value,
+    comments: commentsOf(source, placeAt),
+    placeOf(path, part = "value") {
+      const [start, end] = rangeOf(document.contents, path, part);
+      return placeAt(start, end);
+    },
+    firstOf(key, second) {
+      let found: Place | undefined;
+      visit(document, {
+        Map(_, map) {
+          const keys = map.items.map((pair) => pair.key).filter((node) => isScalar(node) && String(node.value) === key);
+          const places = keys.map((node) => placeAt(...spanOf(isScalar(node) ? node.range : undefined)));
+          if (places.some(({ line, column }) => line === second.line && column === second.column)) found = places[0];
+        },
+      });
+      return found;
+    },
+  };
+}
+
+function rangeOf(root: Node | null, path: YamlPath, part: "key" | "value"): readonly [number, number] {
+  let node: Node | null = root;
+  let range = root?.range;
+  for (const [i, step] of path.entries()) {
+    const isLast = i === path.length - 1;
+    let key: unknown;
+    let next: unknown;
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(step));
+      key = pair?.key;
+      next = pair?.value ?? undefined;
+    } else if (isSeq(node)) next = node.items[Number(step)];
+    const isEmpty = isScalar(next) && next.range !== undefined && next.range?.[0] === next.range?.[1];
+    if (isNode(key) && (isEmpty || !isNode(next) || (isLast && part === "key"))) return spanOf(key.range);
+    if (!isNode(next)) break;
+    range = next.range;
+    node = next;
+  }
+  return spanOf(range);
+}
+
+function spanOf(range: Node["range"] | undefined): readonly [number, number] {
+  return [range?.[0] ?? 0, range?.[1] ?? 1];
+}
+
+function isNode(value: unknown): value is Node {
+  return isMap(value) || isSeq(value) || isScalar(value) || isAlias(value);
+}
+
+/** The lexer tells `#` in texts and comments apart. Its marks stand for no characters. */
+function commentsOf(source: string, placeAt: (start: number, end: number) => Place): Place[] {
+  const comments: Place[] = [];
+  let offset = 0;
+  let isText = false;
+  for (const token of new Lexer().lex(source)) {
+    if (token === CST.DOCUMENT || token === CST.FLOW_END || token === CST.SCALAR) {
+      isText = token === CST.SCALAR;
+      continue;
+    }
+    if (token.startsWith("#") && !isText) comments.push(placeAt(offset, offset + token.length));
+    isText = false;
+    offset += token.length;
+  }
+  return comments;
+}

@@ -1,0 +1,136 @@
+import type { AlertChange } from "../../domain/alert.ts";
+import type { LogEntry, ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import type { ExplainedReading } from "../../platform/explanations.ts";
+import { compileRule, type Rule } from "../rules/compile.ts";
+import type { RuleSpec } from "../rules/rule-spec.ts";
+import { groupLabels } from "../rules/selector.ts";
+import type { EntryPosition } from "../step/rule-state.ts";
+import { keyName } from "../step/key-table.ts";
+
+/**
+ * Gathers, while the log is read, the readings of the window that decided an alert change: those that had come before it
+ * closed. Follows the closing of windows as docs/windows.md defines it, apart from the step.
+ */
+export class DecidingWindow {
+  readonly change: AlertChange;
+  readonly #table: SeriesTable;
+  readonly #key: string;
+  readonly #wants = new Map<number, boolean>();
+  readonly #seen = new Set<string>();
+  #rule: Rule | undefined;
+  #readings: ExplainedReading[] = [];
+  #prior: ExplainedReading | undefined;
+  #newest: { readonly atUs: number; readonly storedAtUs: number } | undefined;
+  #closedBy: "reading" | "idleness" | "edit" | undefined;
+
+  /** `spec`: what the rule is taken to be where the log does not say. */
+  constructor(change: AlertChange, table: SeriesTable, spec: RuleSpec | undefined) {
+    this.change = change;
+    this.#table = table;
+    this.#key = keyName(change.key);
+    this.#rule = spec && compileRule(spec);
+  }
+
+  get rule(): Rule | undefined {
+    return this.#rule;
+  }
+
+  get closedBy() {
+    return this.#closedBy;
+  }
+
+  /** By their arrival. */
+  get readings(): readonly ExplainedReading[] {
+    return this.#readings;
+  }
+
+  /** The newest reading before the window: what a window of states begins with. */
+  get prior(): ExplainedReading | undefined {
+    return this.#prior;
+  }
+
+  take(entry: LogEntry, { sequence, storedAtUs }: EntryPosition): void {
+    const { input } = this.change.evidence;
+    if (this.#closedBy !== undefined || sequence > input.sequence) return;
+    if (this.#isIdleAt(storedAtUs)) this.#closedBy = "idleness";
+    else if (entry.kind === "readings") this.#takeReadings(entry, { sequence, storedAtUs });
+    else if (entry.kind === "rule_set") this.#takeRules(JSON.parse(entry.rulesJson), sequence);
+  }
+
+  #takeRules(specs: readonly RuleSpec[], sequence: number): void {
+    const isLast = sequence === this.change.evidence.input.sequence;
+    const spec = specs.find(({ id }) => id === this.change.rule);
+    if (spec === undefined || isLast) {
+      // The incident ended with its rule, or the rule came to be later.
+      if (isLast) this.#closedBy = "edit";
+      else this.#forget();
+      return;
+    }
+    const next = compileRule(spec);
+    if (next.input.identity !== this.#rule?.input.identity) this.#forget();
+    this.#rule = next;
+    this.#wants.clear();
+  }
+
+  #forget(): void {
+    this.#readings = [];
+    this.#seen.clear();
+    this.#wants.clear();
+    this.#newest = undefined;
+    this.#prior = undefined;
+  }
+
+  #takeReadings(entry: ReadingsEntry, at: { readonly sequence: number; readonly storedAtUs: number }): void {
+    const { startUs, endUs } = this.change.evidence.window;
+    for (let i = 0; i < entry.count && this.#closedBy === undefined; i++) {
+      const id = entry.seriesId[i] as number;
+      if (!this.#isWanted(id)) continue;
+      const atUs = entry.atUs[i] as number;
+      if (atUs < startUs || atUs >= endUs) {
+        if (atUs < startUs && !(atUs < (this.#prior?.atUs ?? Number.NEGATIVE_INFINITY))) this.#prior = this.#reading(entry, i, at);
+      } else {
+        const name = `${id} ${atUs}`;
+        if (!this.#seen.has(name)) this.#readings.push(this.#reading(entry, i, at));
+        this.#seen.add(name);
+      }
+      if (!(atUs <= (this.#newest?.atUs ?? Number.NEGATIVE_INFINITY))) this.#newest = { atUs, storedAtUs: at.storedAtUs };
+      if (this.#isOver()) this.#closedBy = "reading";
+    }
+  }
+
+  #reading(entry: ReadingsEntry, i: number, at: { readonly sequence: number; readonly storedAtUs: number }): ExplainedReading {
+    const { device, metric, kind } = this.#table.series(entry.seriesId[i] as number);
+    const value = entry.values[i] as number;
+    return { device, metric, atUs: entry.atUs[i] as number, value: kind === "string" ? (entry.texts[value] ?? "") : value, ...at };
+  }
+
+  #isWanted(id: number): boolean {
+    const known = this.#wants.get(id);
+    if (known !== undefined) return known;
+    const series = this.#table.series(id);
+    const rule = this.#rule;
+    const wanted = rule?.input.selector.matches(series) === true && keyName(groupLabels(rule.input.groupBy, series)) === this.#key;
+    this.#wants.set(id, wanted);
+    return wanted;
+  }
+
+  /** Whether the newest reading shows that the window is over. */
+  #isOver(): boolean {
+    const windows = this.#rule?.input.windows;
+    const newestUs = this.#newest?.atUs;
+    if (windows === undefined || newestUs === undefined || windows.kind === "absent") return false;
+    const { endUs } = this.change.evidence.window;
+    const closesUs = endUs + windows.latenessUs;
+    if (windows.kind === "sliding" || windows.kind === "count") {
+      return windows.oneSeriesPerKey ? newestUs >= closesUs - 1 : newestUs >= closesUs;
+    }
+    return newestUs >= closesUs;
+  }
+
+  #isIdleAt(storedAtUs: number): boolean {
+    const windows = this.#rule?.input.windows;
+    const newest = this.#newest;
+    if (windows === undefined || newest === undefined || windows.kind === "absent" || this.#readings.length === 0) return false;
+    return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.change.evidence.window.endUs + windows.latenessUs;
+  }
+}

@@ -1,0 +1,202 @@
+import type { AlertChange, AlertState } from "../../domain/alert.ts";
+import type { LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import type { Series, Tags } from "../../domain/reading.ts";
+import { formatDurationUs, formatInstantUs } from "../../domain/time.ts";
+import type { WindowResult } from "../../domain/window-result.ts";
+import type { Reason, WhyNotAlert } from "../../platform/explanations.ts";
+import { compileRule, type Rule } from "../rules/compile.ts";
+import { type Condition, holds } from "../rules/condition.ts";
+import type { RuleSpec } from "../rules/rule-spec.ts";
+import { compileSelector, groupLabels, labelOf } from "../rules/selector.ts";
+import { versionOf } from "../rules/load-rules.ts";
+import { keyName } from "../step/key-table.ts";
+import type { EntryPosition } from "../step/rule-state.ts";
+import { Step } from "../step/step.ts";
+
+/** What is known of one group of the rule. */
+interface Group {
+  readonly key: Tags;
+  readings: number;
+  newest: { readonly atUs: number; readonly storedAtUs: number } | undefined;
+  window: WindowResult | undefined;
+  change: AlertChange | undefined;
+}
+
+const GROUPS_MAX = 20;
+const NEAR_MAX = 5;
+
+/**
+ * Finds out why a rule does not fire for a group at a time: folds a stretch of log with the step under this rule alone,
+ * and looks at what it knows then.
+ */
+export class WhyNot {
+  readonly #spec: RuleSpec;
+  readonly #rule: Rule;
+  readonly #labels: Tags;
+  /** Only results and changes up to this event time count. */
+  readonly #untilEventUs: number;
+  readonly #table: SeriesTable;
+  readonly #step: Step;
+  readonly #groups = new Map<string, Group>();
+  /** By series: its group, where the rule wants it. */
+  readonly #groupOf = new Map<number, Group | null>();
+  readonly #near: Series[] = [];
+  #started = false;
+  #nowUs = 0;
+
+  constructor(spec: RuleSpec, labels: Tags, options: { readonly table: SeriesTable; readonly untilEventUs?: number }) {
+    this.#spec = spec;
+    this.#rule = compileRule(spec);
+    this.#labels = labels;
+    this.#table = options.table;
+    this.#untilEventUs = options.untilEventUs ?? Number.POSITIVE_INFINITY;
+    this.#step = new Step(options.table);
+  }
+
+  take(entry: LogEntry, position: EntryPosition): void {
+    if (!this.#started) this.#start(position);
+    if (entry.kind === "rule_set") return;
+    this.#nowUs = position.storedAtUs;
+    const { windows, alerts } = this.#step.apply(entry, position);
+    if (entry.kind === "readings") {
+      for (let i = 0; i < entry.count; i++) {
+        const group = this.#groupFor(entry.seriesId[i] as number);
+        const atUs = entry.atUs[i] as number;
+        if (group === null || atUs > this.#untilEventUs) continue;
+        group.readings++;
+        if (!(atUs <= (group.newest?.atUs ?? Number.NEGATIVE_INFINITY))) group.newest = { atUs, storedAtUs: position.storedAtUs };
+      }
+    }
+    for (const window of windows) {
+      const group = this.#groups.get(keyName(window.labels));
+      if (group && window.endUs <= this.#untilEventUs && !(window.endUs < (group.window?.endUs ?? Number.NEGATIVE_INFINITY))) group.window = window;
+    }
+    for (const change of alerts) {
+      const group = this.#groups.get(keyName(change.key));
+      if (group && change.atUs <= this.#untilEventUs) group.change = change;
+    }
+  }
+
+  /** What is known at this time of the log. */
+  answer(atUs: number): { readonly alerts: readonly WhyNotAlert[]; readonly reasons: readonly Reason[] } {
+    if (this.#untilEventUs === Number.POSITIVE_INFINITY && atUs > this.#nowUs && this.#started) {
+      this.take({ kind: "tick" }, { partition: 0, sequence: 0, storedAtUs: atUs });
+    }
+    const alerts = [...this.#groups.values()].slice(0, GROUPS_MAX).map((group) => ({
+      key: group.key,
+      state: this.#stateOf(group),
+      reasons: this.#reasons(group, Math.min(atUs, this.#untilEventUs)),
+    }));
+    return { alerts, reasons: alerts.length > 0 ? [] : this.#whyNoGroup() };
+  }
+
+  #start({ partition, storedAtUs }: EntryPosition): void {
+    this.#started = true;
+    const rulesJson = JSON.stringify([this.#spec]);
+    this.#step.apply({ kind: "rule_set", version: versionOf([this.#spec]), rulesJson }, { partition, sequence: 0, storedAtUs });
+  }
+
+  #groupFor(id: number): Group | null {
+    const known = this.#groupOf.get(id);
+    if (known !== undefined) return known;
+    const series = this.#table.series(id);
+    const key = groupLabels(this.#spec.group_by, series);
+    const isAsked = Object.entries(this.#labels).every(([name, text]) => labelOf(series, name) === text);
+    let group: Group | null = null;
+    if (isAsked && this.#rule.input.selector.matches(series)) {
+      group = this.#groups.get(keyName(key)) ?? { key, readings: 0, newest: undefined, window: undefined, change: undefined };
+      this.#groups.set(keyName(key), group);
+    } else if (isAsked && this.#near.length < NEAR_MAX) this.#near.push(series);
+    this.#groupOf.set(id, group);
+    return group;
+  }
+
+  #stateOf({ change }: Group): AlertState {
+    return change?.state ?? "inactive";
+  }
+
+  #whyNoGroup(): Reason[] {
+    const wanted = Object.entries(this.#spec.where).map(([name, value]) => `${name}: ${typeof value === "string" ? value : value.join(", ")}`);
+    const near = this.#near.map((series) => `${series.device} ${series.metric}${this.#mismatch(series)}`);
+    const text =
+      near.length > 0
+        ? `no series with these labels is wanted by the rule; near it are ${near.join("; ")}`
+        : `no reading with these labels came in the time that was looked at; the rule wants ${wanted.join("; ") || "everything"}`;
+    return [{ part: "series", holds: false, text }];
+  }
+
+  #mismatch(series: Series): string {
+    for (const [name, value] of Object.entries(this.#spec.where)) {
+      if (compileSelector({ [name]: value }, { onlyNumbers: false }).matches(series)) continue;
+      const has = labelOf(series, name);
+      return ` (${name} is ${has === undefined ? "not there" : `"${has}"`}, wanted ${typeof value === "string" ? value : value.join(" or ")})`;
+    }
+    return series.kind === "string" ? " (its values are texts, the rule wants numbers)" : "";
+  }
+
+  #reasons(group: Group, atUs: number): Reason[] {
+    const { newest, readings } = group;
+    const came = newest ? `${readings} readings; the newest was observed ${formatInstantUs(newest.atUs)}, came ${formatInstantUs(newest.storedAtUs)}` : "no reading";
+    const reasons: Reason[] = [{ part: "readings", holds: newest !== undefined, text: came }];
+    const { windows } = this.#rule.input;
+    if (windows.kind === "absent") return [...reasons, this.#silence(group, windows.afterUs, atUs)];
+    reasons.push(this.#window(group));
+    if (group.window !== undefined) reasons.push(...this.#conditions(group, group.window));
+    return reasons;
+  }
+
+  #silence({ newest, change }: Group, afterUs: number, atUs: number): Reason {
+    const silentUs = newest ? atUs - newest.storedAtUs : 0;
+    const isFiring = change?.state === "firing";
+    const blind = !isFiring && silentUs >= afterUs ? "; time in which nobody watched does not count" : "";
+    return { part: "condition", holds: isFiring, text: `silent for ${formatDurationUs(Math.max(0, silentUs))} of ${formatDurationUs(afterUs)}${blind}` };
+  }
+
+  #window({ newest, window }: Group): Reason {
+    const { windows } = this.#rule.input;
+    if (windows.kind === "absent") throw new TypeError("a rule about silence has no windows");
+    const told = window ? `the newest closed window is ${formatInstantUs(window.startUs)} to ${formatInstantUs(window.endUs)}` : "no window has closed yet";
+    const lateUs = windows.latenessUs;
+    let next = "";
+    if (newest && windows.kind === "panes") {
+      const endUs = (Math.floor(newest.atUs / windows.everyUs) + 1) * windows.everyUs;
+      const closesUs = newest.storedAtUs + endUs + lateUs - newest.atUs;
+      if (!window || endUs > window.endUs) {
+        next = `; the one to ${formatInstantUs(endUs)} closes with a reading from ${formatInstantUs(endUs + lateUs)} on, or at ${formatInstantUs(closesUs)} without one`;
+      }
+    } else if (newest && windows.kind === "count") next = `; it takes ${windows.count} readings`;
+    return { part: "window", holds: window !== undefined, text: told + next };
+  }
+
+  #conditions({ change, window: _ }: Group, window: WindowResult): Reason[] {
+    const { when, clear, forUs, keepFiringForUs, spec } = this.#rule;
+    if (when === undefined) return [{ part: "rule", holds: false, text: "the rule has no `when`: it computes windows and never fires" }];
+    const name = spec.aggregate[0] as string;
+    const value = window.aggregates[name];
+    if (value === undefined || Number.isNaN(value)) {
+      return [{ part: "condition", holds: false, text: `${name} has no value in that window: it is not looked at` }];
+    }
+    const isMet = holds(when, value);
+    const state = change?.state ?? "inactive";
+    const short = isMet ? "" : shortBy(when, value);
+    const reasons: Reason[] = [{ part: "condition", holds: isMet, text: `${name} is ${value}: ${spec.when} ${isMet ? "holds" : "does not hold"}${short}` }];
+    if (change && state === "pending") {
+      const heldUs = window.endUs - change.activeAtUs;
+      const text = `it has held since ${formatInstantUs(change.activeAtUs)}: ${formatDurationUs(heldUs)} of ${formatDurationUs(forUs)}`;
+      reasons.push({ part: "for", holds: heldUs >= forUs, text });
+    } else if (change && state === "firing") {
+      reasons.push({ part: "for", holds: true, text: `it fires since ${formatInstantUs(change.atUs)}` });
+      const isClear = clear ? holds(clear, value) : !isMet;
+      const ends = clear ? `clear ${spec.clear}` : `not ${spec.when}`;
+      const keeps = isClear && keepFiringForUs > 0 ? `, but not yet for ${formatDurationUs(keepFiringForUs)}` : "";
+      reasons.push({ part: "clear", holds: isClear, text: `it ends when ${ends}: ${name} ${value} ${isClear ? "does" : "does not"}${keeps}` });
+    }
+    return reasons;
+  }
+}
+
+function shortBy(condition: Condition, value: number | string): string {
+  if (typeof value === "string" || condition.kind === "text") return "";
+  const away = condition.kind === "compare" ? Math.abs(value - condition.limit) : Math.min(Math.abs(value - condition.low), Math.abs(value - condition.high));
+  return `, by ${Number(away.toPrecision(6))}`;
+}

@@ -1,0 +1,198 @@
+import type { ReadingsEntry, SeriesTable } from "../domain/frame-reader.ts";
+import { FrameSeries, FrameWriter } from "../domain/frame-writer.ts";
+import type { ReadingValue, Series } from "../domain/reading.ts";
+import { sourceSequenceOf, withSourceSequence } from "../domain/source-sequence.ts";
+import { groupsSubject } from "../domain/subjects.ts";
+import type { Log } from "../platform/log/port.ts";
+import { Pump } from "./pump.ts";
+import { compileRule, type Rule } from "./rules/compile.ts";
+import type { RuleSpec } from "./rules/rule-spec.ts";
+import { groupLabels } from "./rules/selector.ts";
+import { isOverDevices, shareOf } from "./step/shares.ts";
+
+export interface ForwarderOptions {
+  readonly log: Log;
+  /** The partition that is read. */
+  readonly partition: number;
+  /** As many as there are partitions. */
+  readonly shares: number;
+  /** The entries are read with this table. */
+  readonly table: SeriesTable;
+  readonly onForwarded: (readings: number) => void;
+}
+
+/**
+ * Hands a partition's readings on to the shares whose rules group over several devices, in the order of the log, each
+ * reading to a share once. A frame says up to which entry it reaches, and is appended behind the one before it
+ * (compare-and-set; each subject has this one source), so that what a replay forwards again is recognised.
+ */
+export class GroupForwarder {
+  readonly #options: ForwarderOptions;
+  readonly #lanes: Lane[];
+  #rules: Rule[] = [];
+  /** By series: where its readings go; undefined until the series was seen under these rules. */
+  #places: (readonly Place[] | undefined)[] = [];
+  #open = false;
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+    this.#lanes = Array.from({ length: options.shares }, (_, share) => new Lane(options, share));
+  }
+
+  /** Whether `open` must be called before the next `push`. */
+  get mustOpen(): boolean {
+    return !this.#open && this.#rules.length > 0;
+  }
+
+  /** Whether a rule in force is over devices. */
+  get forwards(): boolean {
+    return this.#rules.length > 0;
+  }
+
+  /** Readings that wait to be forwarded. */
+  get waiting(): number {
+    return this.#lanes.reduce((sum, lane) => sum + lane.waiting, 0);
+  }
+
+  /** The rules in force from here on; those that tell devices apart are passed over. */
+  setRules(specs: readonly RuleSpec[]): void {
+    this.#rules = specs.filter(isOverDevices).map((spec) => compileRule(spec));
+    this.#places = [];
+  }
+
+  /** Looks up how far the shares have come. */
+  async open(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.open()));
+    this.#open = true;
+  }
+
+  push(input: number, entry: ReadingsEntry): void {
+    if (this.#rules.length === 0) return;
+    const { count, seriesId, atUs } = entry;
+    const ahead = new Set(entry.clockAhead);
+    for (let i = 0; i < count; i++) {
+      const id = seriesId[i] as number;
+      const places = this.#places[id] ?? this.#resolve(id);
+      for (const { lane, series } of places) {
+        if (input <= lane.reached) continue;
+        lane.begin(input, entry.receivedAtUs);
+        lane.add(series, atUs[i] as number, readingValue(entry, i, series.series), ahead.has(i));
+      }
+    }
+    for (const lane of this.#lanes) lane.end(input);
+  }
+
+  /** Resolves when everything pushed so far is in the log; rejects when forwarding failed. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.drain()));
+  }
+
+  #resolve(id: number): readonly Place[] {
+    const { table, shares } = this.#options;
+    const series = table.series(id);
+    const wanting = this.#rules.filter((rule) => rule.input.selector.matches(series));
+    const found = new Set(wanting.map(({ spec }) => shareOf(groupLabels(spec.group_by, series), shares)));
+    const places = [...found].map((share) => ({ lane: this.#lanes[share] as Lane, series: new FrameSeries(series) }));
+    this.#places[id] = places;
+    return places;
+  }
+}
+
+interface Place {
+  readonly lane: Lane;
+  /** One for each lane: it remembers its place in the lane's open frame. */
+  readonly series: FrameSeries;
+}
+
+interface Frame {
+  readonly payload: Uint8Array;
+  readonly readings: number;
+}
+
+/** The way from a partition to a share. */
+class Lane {
+  readonly #options: ForwarderOptions;
+  readonly #subject: string;
+  readonly #bytesMax: number;
+  readonly #writer = new FrameWriter();
+  readonly #pump = new Pump(() => this.#sendNext());
+  readonly #full: Frame[] = [];
+  #receivedAtUs = 0;
+  #lastInput = 0;
+  #fresh = 0;
+  #reached = 0;
+  #subjectSequence = 0;
+
+  constructor(options: ForwarderOptions, share: number) {
+    this.#options = options;
+    this.#subject = groupsSubject(share, options.partition);
+    // Entries are never cut. One of the readings log takes three quarters of a message at most, so it still fits behind.
+    this.#bytesMax = options.log.payloadBytesMax / 8;
+  }
+
+  async open(): Promise<void> {
+    const last = await this.#options.log.lastFor("GROUPS", this.#subject);
+    if (last === undefined) return;
+    this.#subjectSequence = last.sequence;
+    this.#reached = sourceSequenceOf(last.payload);
+  }
+
+  /** Inputs up to here were forwarded by an earlier life. */
+  get reached(): number {
+    return this.#reached;
+  }
+
+  get waiting(): number {
+    return this.#pump.waiting;
+  }
+
+  begin(input: number, receivedAtUs: number): void {
+    if (this.#writer.count > 0 && this.#lastInput < input && this.#writer.bytes >= this.#bytesMax) this.#closeFrame();
+    if (this.#writer.count === 0) this.#receivedAtUs = receivedAtUs;
+    this.#lastInput = input;
+  }
+
+  add(series: FrameSeries, atUs: number, value: ReadingValue, clockAhead: boolean): void {
+    this.#writer.addTo(series, atUs, value, clockAhead);
+    this.#fresh++;
+  }
+
+  /** Only whole inputs go out: the frame says up to which it reaches. */
+  end(input: number): void {
+    if (this.#lastInput !== input || this.#fresh === 0) return;
+    const fresh = this.#fresh;
+    this.#fresh = 0;
+    this.#pump.take(fresh);
+  }
+
+  async drain(): Promise<void> {
+    await this.#pump.drain();
+  }
+
+  #closeFrame(): void {
+    const readings = this.#writer.count;
+    const payload = withSourceSequence(this.#writer.finish(this.#receivedAtUs), this.#lastInput);
+    this.#full.push({ payload, readings });
+  }
+
+  async #sendNext(): Promise<number> {
+    if (this.#full.length === 0) this.#closeFrame();
+    const frame = this.#full.shift();
+    if (frame === undefined) return 0;
+    const { log, onForwarded } = this.#options;
+    const { sequence } = await log.append({
+      subject: this.#subject,
+      payload: frame.payload,
+      expectLastSubjectSequence: this.#subjectSequence,
+    });
+    this.#subjectSequence = sequence;
+    onForwarded(frame.readings);
+    return frame.readings;
+  }
+}
+
+function readingValue(entry: ReadingsEntry, i: number, series: Series): ReadingValue {
+  const value = entry.values[i] as number;
+  if (series.kind === "number") return value;
+  return series.kind === "boolean" ? value === 1 : (entry.texts[value] as string);
+}

@@ -1,0 +1,178 @@
+import { z } from "zod";
+
+/** Where the processors of a log agree on who works on what. */
+export const OWNERS_RECORD = "processors.owners";
+
+const recordSchema = z.object({
+  members: z.record(z.string(), z.object({ name: z.string(), beat: z.number() })),
+  /** By task: the id of its owner. One who is no member any more was lost, and its task is free. */
+  owners: z.array(z.string().nullable()),
+});
+
+export type OwnersRecord = z.output<typeof recordSchema>;
+
+/** Tasks 0 to `tasks - 1`, of kinds with `perKind` tasks each: partitions first, then shares of groups. */
+export interface TaskSpace {
+  readonly tasks: number;
+  readonly perKind: number;
+}
+
+/** What one member wants to say in the record. */
+export interface Intent {
+  readonly id: string;
+  readonly name: string;
+  /** Greater than any beat this member has told before. */
+  readonly beat: number;
+  /** Its first word: a member of the same name is its own past life, and gone. */
+  readonly joining: boolean;
+  readonly dead: ReadonlySet<string>;
+  /** Tasks that it has stopped working on. */
+  readonly finished: ReadonlySet<number>;
+  /** Free tasks that it cannot begin now. */
+  readonly busy: ReadonlySet<number>;
+}
+
+export interface Taken {
+  readonly task: number;
+  /** The lost member that had it. */
+  readonly from: string | null;
+}
+
+export interface NextOwners {
+  readonly record: OwnersRecord;
+  readonly taken: readonly Taken[];
+  readonly lost: readonly string[];
+  /** Whether more than a beat moved. */
+  readonly changed: boolean;
+}
+
+/** The owners record cannot be read. Trying again does not help. */
+class OwnersRecordError extends Error {
+  override readonly name = "OwnersRecordError";
+}
+
+export function decodeOwners(value: Uint8Array | undefined): OwnersRecord {
+  if (value === undefined || value.length === 0) return { members: {}, owners: [] };
+  const text = new TextDecoder().decode(value);
+  try {
+    return recordSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const mend =
+      "stop all processors and delete it (`nats kv del weir_records processors.owners`), they write a new one";
+    throw new OwnersRecordError(`record ${OWNERS_RECORD} is not one of this version: ${text.slice(0, 200)}; ${mend}`, {
+      cause,
+    });
+  }
+}
+
+export function encodeOwners(record: OwnersRecord): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(record));
+}
+
+/** A task's owner, when it is a member. */
+export function ownerOf(record: OwnersRecord, task: number): string | undefined {
+  const owner = record.owners[task];
+  return owner && Object.hasOwn(record.members, owner) ? owner : undefined;
+}
+
+export function tasksOf(record: OwnersRecord, id: string, { tasks }: TaskSpace): number[] {
+  return range(tasks).filter((task) => record.owners[task] === id);
+}
+
+/** The record after a member has said its beat, given back, and taken what is free up to its fair share. */
+export function nextOwners(record: OwnersRecord, intent: Intent, space: TaskSpace): NextOwners {
+  const { id, name, beat, dead, finished, busy } = intent;
+  const pastLives = intent.joining
+    ? Object.keys(record.members).filter((each) => isPastLife(record, each, intent))
+    : [];
+  const lost = Object.keys(record.members).filter((each) => each !== id && dead.has(each) && !pastLives.includes(each));
+  const gone = new Set([...lost, ...pastLives]);
+  const others = Object.entries(record.members).filter(([each]) => each !== id && !gone.has(each));
+  const members = Object.fromEntries([...others, [id, { name, beat }]]);
+  const owners = range(space.tasks).map((task) => {
+    const owner = record.owners[task] ?? null;
+    return owner === id && finished.has(task) ? null : owner;
+  });
+  // Tasks that only a newer version knows stay as they are.
+  owners.push(...record.owners.slice(space.tasks));
+  const next: OwnersRecord = { members, owners };
+  const taken: Taken[] = [];
+  for (let open = quotaOf(next, id, space) - tasksOf(next, id, space).length; open > 0; open--) {
+    const free = range(space.tasks).filter((task) => ownerOf(next, task) === undefined && !busy.has(task));
+    const load = loadByKind(tasksOf(next, id, space), space);
+    const task = leastBy(free, (each) => load(each));
+    if (task === undefined) break;
+    taken.push({ task, from: owners[task] ?? null });
+    owners[task] = id;
+  }
+  const joined = record.members[id] === undefined;
+  const changed =
+    joined || gone.size > 0 || taken.length > 0 || tasksOf(record, id, space).some((t) => finished.has(t));
+  return { record: next, taken, lost, changed };
+}
+
+/** The record after a member has left, with all its tasks given back. */
+export function withoutMember(record: OwnersRecord, id: string): OwnersRecord {
+  return {
+    members: Object.fromEntries(Object.entries(record.members).filter(([each]) => each !== id)),
+    owners: record.owners.map((owner) => (owner === id ? null : owner)),
+  };
+}
+
+/** Which of the tasks that a member works on are beyond its fair share. */
+export function surplusOf(record: OwnersRecord, id: string, working: readonly number[], space: TaskSpace): number[] {
+  const left = [...working];
+  const surplus: number[] = [];
+  // What is being given back already counts as given.
+  for (let over = left.length - quotaOf(record, id, space); over > 0; over--) {
+    const load = loadByKind(left, space);
+    const task = leastBy([...left].reverse(), (each) => -load(each));
+    if (task === undefined) break;
+    surplus.push(task);
+    left.splice(left.indexOf(task), 1);
+  }
+  return surplus;
+}
+
+/**
+ * The fair share of a member: shares differ by one at most, and those who have more now get the greater ones, so that
+ * as little as possible moves. Everybody computes the same from the same record.
+ */
+function quotaOf(record: OwnersRecord, id: string, space: TaskSpace): number {
+  const counts = Object.keys(record.members).map((each) => ({ id: each, count: tasksOf(record, each, space).length }));
+  counts.sort((a, b) => b.count - a.count || (a.id < b.id ? -1 : 1));
+  const place = counts.findIndex((each) => each.id === id);
+  const base = Math.floor(space.tasks / counts.length);
+  return place < space.tasks % counts.length ? base + 1 : base;
+}
+
+function isPastLife(record: OwnersRecord, each: string, { id, name }: Intent): boolean {
+  return each !== id && record.members[each]?.name === name;
+}
+
+/** How many of these tasks are of the same kind as one: the kinds are shared evenly too. */
+function loadByKind(tasks: readonly number[], { perKind }: TaskSpace): (task: number) => number {
+  const counts = new Map<number, number>();
+  for (const task of tasks) {
+    const kind = Math.floor(task / perKind);
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return (task) => counts.get(Math.floor(task / perKind)) ?? 0;
+}
+
+/** The first of those with the least measure. */
+function leastBy<T>(items: readonly T[], measure: (item: T) => number): T | undefined {
+  let least: T | undefined;
+  let best = Number.POSITIVE_INFINITY;
+  for (const item of items) {
+    const measured = measure(item);
+    if (measured >= best) continue;
+    best = measured;
+    least = item;
+  }
+  return least;
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}

@@ -1,0 +1,325 @@
+import { ConflictError, type Log } from "../../platform/log/port.ts";
+import type { Lease } from "./lease.ts";
+import {
+  decodeOwners,
+  encodeOwners,
+  type NextOwners,
+  nextOwners,
+  OWNERS_RECORD,
+  type OwnersRecord,
+  ownerOf,
+  surplusOf,
+  type TaskSpace,
+  tasksOf,
+  withoutMember,
+} from "./owners-record.ts";
+import type { ProcessTime } from "./process-time.ts";
+import { WatchedMembers } from "./watched-members.ts";
+
+const BEATS_PER_LEASE = 4;
+const TRIES_MAX = 20;
+const CONFLICT_WAIT_MS = 40;
+const PAUSE_MS_MIN = 10;
+
+export interface OwnershipOptions {
+  readonly log: Pick<Log, "records" | "bus">;
+  readonly space: TaskSpace;
+  readonly leaseMs: number;
+  /** The same after a restart: what the past life of this name had is taken over at once. */
+  readonly name?: string;
+  readonly time: ProcessTime;
+  /** 0 to 1, different in each process. */
+  readonly random: () => number;
+  readonly events: OwnershipEvents;
+  /** Begins to work on a task. */
+  readonly begin: (task: number, lease: Lease) => Work;
+  /** Called when who owns what may have changed. */
+  readonly onLook: () => void;
+}
+
+/** The work on one task. */
+export interface Work {
+  /** Resolves when the work has ended, and everything it had to save is saved; after a lost lease, without saving. */
+  stop(): Promise<void>;
+}
+
+export interface OwnershipEvents {
+  tasksTaken(tasks: readonly number[], fromLost: number): void;
+  taskReleased(task: number): void;
+  taskLost(task: number): void;
+  tasksOwned(count: number): void;
+  memberLost(id: string): void;
+  leaseLapsed(lateMs: number): void;
+  ownersNotAgreed(error: unknown): void;
+}
+
+interface Held {
+  readonly work: Work;
+  state: "working" | "ending" | "finished";
+  lost: boolean;
+}
+
+/**
+ * One member's part in sharing the tasks. All members agree in one record, changed by compare-and-set: who is there,
+ * each with a beat that it counts up, and who owns what. Rounds (read, judge, write) come with each beat, and at once
+ * when another member has changed something.
+ */
+export class Ownership {
+  readonly #options: OwnershipOptions;
+  readonly #id: string;
+  readonly #name: string;
+  readonly #watched: WatchedMembers;
+  readonly #held = new Map<number, Held>();
+  /** Tasks that were lost, but whose work here has not ended yet. */
+  readonly #endingLost = new Map<number, Promise<void>>();
+  #record: OwnersRecord = { members: {}, owners: [] };
+  #beat = 0;
+  #joined = false;
+  #leaving: Promise<void> | undefined;
+  #left = false;
+  #beatDueMs = 0;
+  #leaseEndMs = Number.NEGATIVE_INFINITY;
+  #rounds: Promise<void> = Promise.resolve();
+  #nextRound: Promise<void> | undefined;
+  #roundEnd = newSignal();
+  #cancelTimer = () => {};
+  #unsubscribe = () => {};
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+    this.#id = `${options.name ?? "processors"}-${token(options.random)}`;
+    this.#name = options.name ?? this.#id;
+    this.#watched = new WatchedMembers(options.leaseMs);
+  }
+
+  /** Joins the others. Resolves after the first round: what was free and is a fair share is taken. */
+  async start(): Promise<void> {
+    this.#unsubscribe = this.#options.log.bus.subscribe(OWNERS_RECORD, (from) => {
+      if (from !== this.#id) void this.look();
+    });
+    await this.look();
+  }
+
+  /** Reads again who owns what, and acts on it. Resolves after a whole round; never rejects. */
+  look(): Promise<void> {
+    if (this.#left) return Promise.resolve();
+    this.#nextRound ??= this.#rounds.then(() => {
+      this.#nextRound = undefined;
+      return this.#round();
+    });
+    this.#rounds = this.#nextRound;
+    return this.#nextRound;
+  }
+
+  /** Ends all work and gives everything back. */
+  stop(): Promise<void> {
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  /** Tasks that this member works on. */
+  get owned(): number {
+    return this.#held.size;
+  }
+
+  /** Tasks that nobody alive owns, as far as this member knows. */
+  get unowned(): number {
+    const { space } = this.#options;
+    let count = 0;
+    for (let task = 0; task < space.tasks; task++) if (ownerOf(this.#record, task) === undefined) count++;
+    return count;
+  }
+
+  /** Whether this member could renew its lease in time. */
+  get leaseOpen(): boolean {
+    return this.#options.time.nowMs() < this.#leaseEndMs;
+  }
+
+  async #leave(): Promise<void> {
+    const { leaseMs, time } = this.#options;
+    const joined = this.#joined;
+    await Promise.all([...[...this.#held.keys()].map((task) => this.#finish(task)), ...this.#endingLost.values()]);
+    let cancel = () => {};
+    const leaseOver = new Promise<void>((resolve) => {
+      // Longer is of no use: the others have taken everything by then.
+      cancel = time.after(leaseMs, resolve);
+    });
+    if (joined) await Promise.race([this.look(), leaseOver]);
+    cancel();
+    this.#left = true;
+    this.#unsubscribe();
+    this.#cancelTimer();
+    this.#roundEnd.resolve();
+  }
+
+  async #round(): Promise<void> {
+    const { time, events, onLook } = this.#options;
+    this.#cancelTimer();
+    let inMs = this.#beatMs();
+    try {
+      await this.#agreeAtLast();
+      inMs = Math.min(this.#beatDueMs - time.nowMs(), this.#watched.nextDeathMs());
+    } catch (error) {
+      if (!this.#left) events.ownersNotAgreed(error);
+    }
+    if (this.#left) return;
+    this.#cancelTimer = time.after(Math.max(inMs, PAUSE_MS_MIN), () => void this.look());
+    const { resolve } = this.#roundEnd;
+    this.#roundEnd = newSignal();
+    resolve();
+    onLook();
+  }
+
+  async #agreeAtLast(): Promise<void> {
+    const { time, random } = this.#options;
+    for (let tries = 1; !this.#left && !(await this.#agree()); tries++) {
+      if (tries === TRIES_MAX) throw new ConflictError(`another member was faster, ${TRIES_MAX} times in a row`);
+      await new Promise<void>((resolve) => {
+        time.after(random() * CONFLICT_WAIT_MS * Math.min(tries, 5), resolve);
+      });
+    }
+  }
+
+  /** Reads, judges, writes. Resolves to false when another one wrote meanwhile. */
+  async #agree(): Promise<boolean> {
+    const { log, time, events } = this.#options;
+    const stored = await log.records.get(OWNERS_RECORD);
+    const readAtMs = time.nowMs();
+    const read = decodeOwners(stored?.value);
+    this.#watched.observe(read, this.#id, readAtMs);
+    this.#record = read;
+    this.#endLost();
+    const next = this.#next(read);
+    if (next.changed || readAtMs >= this.#beatDueMs || !this.leaseOpen) {
+      try {
+        await log.records.set(OWNERS_RECORD, encodeOwners(next.record), stored?.revision ?? 0);
+      } catch (error) {
+        if (error instanceof ConflictError) return false;
+        throw error;
+      }
+      if (this.#joined && this.#leaseEndMs < readAtMs) events.leaseLapsed(readAtMs - this.#leaseEndMs);
+      // From before the write: the others' waiting begins later.
+      this.#leaseEndMs = readAtMs + this.#options.leaseMs;
+      this.#beatDueMs = readAtMs + this.#beatMs();
+      this.#wrote(next);
+    }
+    this.#beginAndFinish();
+    return true;
+  }
+
+  #next(read: OwnersRecord): NextOwners {
+    const { space } = this.#options;
+    const dead = this.#watched.dead();
+    const finished = new Set([...this.#held].filter(([, { state }]) => state === "finished").map(([task]) => task));
+    if (this.#leaving !== undefined && finished.size === this.#held.size) {
+      return { record: withoutMember(read, this.#id), taken: [], lost: [], changed: true };
+    }
+    const busy = new Set(this.#leaving === undefined ? this.#endingLost.keys() : Array(space.tasks).keys());
+    this.#beat++;
+    const mine = { id: this.#id, name: this.#name, beat: this.#beat, joining: !this.#joined };
+    return nextOwners(read, { ...mine, dead, finished, busy }, space);
+  }
+
+  #wrote(next: NextOwners): void {
+    const { log, events } = this.#options;
+    this.#record = next.record;
+    this.#joined = true;
+    for (const [task, { state }] of this.#held) {
+      if (state !== "finished") continue;
+      this.#held.delete(task);
+      events.taskReleased(task);
+    }
+    for (const id of next.lost) events.memberLost(id);
+    if (next.taken.length > 0) {
+      const fromLost = next.taken.filter(({ from }) => from !== null).length;
+      events.tasksTaken(
+        next.taken.map(({ task }) => task),
+        fromLost,
+      );
+    }
+    if (next.changed) log.bus.publish(OWNERS_RECORD, this.#id);
+  }
+
+  /** Ends the work on what the record gives to others. */
+  #endLost(): void {
+    const { events } = this.#options;
+    for (const [task, held] of this.#held) {
+      if (this.#record.owners[task] === this.#id) continue;
+      this.#held.delete(task);
+      held.lost = true;
+      events.taskLost(task);
+      const ending = ended(held.work).then(() => {
+        this.#endingLost.delete(task);
+        void this.look();
+      });
+      this.#endingLost.set(task, ending);
+    }
+  }
+
+  #beginAndFinish(): void {
+    const { space, events, begin } = this.#options;
+    if (this.#leaving === undefined) {
+      for (const task of tasksOf(this.#record, this.#id, space)) {
+        if (this.#held.has(task) || this.#endingLost.has(task)) continue;
+        const held: Held = {
+          work: begin(
+            task,
+            this.#leaseOf(() => held.lost),
+          ),
+          state: "working",
+          lost: false,
+        };
+        this.#held.set(task, held);
+      }
+      const working = [...this.#held].filter(([, { state }]) => state === "working").map(([task]) => task);
+      for (const task of surplusOf(this.#record, this.#id, working, space)) {
+        void this.#finish(task).then(() => this.look());
+      }
+    }
+    events.tasksOwned(this.#held.size);
+  }
+
+  /** Ends the work on a task, so that the next round gives it back. */
+  async #finish(task: number): Promise<void> {
+    const held = this.#held.get(task);
+    if (held === undefined) return;
+    held.state = "ending";
+    await ended(held.work);
+    held.state = "finished";
+  }
+
+  #leaseOf(isLost: () => boolean): Lease {
+    const isOpen = () => !isLost() && this.leaseOpen;
+    return {
+      isOpen,
+      reopened: async () => {
+        while (!isOpen()) {
+          if (isLost() || this.#left) throw new ConflictError("the lease of the task was lost");
+          await this.#roundEnd.promise;
+        }
+      },
+    };
+  }
+
+  #beatMs(): number {
+    const { leaseMs, random } = this.#options;
+    return (leaseMs / BEATS_PER_LEASE) * (0.8 + 0.4 * random());
+  }
+}
+
+/** Whoever works says itself what went wrong. */
+async function ended(work: Work): Promise<void> {
+  await work.stop().catch(() => {});
+}
+
+function newSignal() {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+function token(random: () => number): string {
+  return Array.from({ length: 8 }, () => Math.floor(random() * 16).toString(16)).join("");
+}

@@ -1,0 +1,44 @@
+import type { OwnersRecord } from "./owners-record.ts";
+
+interface Watched {
+  readonly beat: number;
+  unchangedMs: number;
+}
+
+/**
+ * Who is alive, as one member sees it: another whose beat has not changed for a lease time is dead. Only watched time
+ * counts: what one read adds is bounded, so who was away itself (paused, or cut off) gives the others time to show
+ * themselves.
+ */
+export class WatchedMembers {
+  readonly #leaseMs: number;
+  #watched = new Map<string, Watched>();
+  #readAtMs: number | undefined;
+
+  constructor(leaseMs: number) {
+    this.#leaseMs = leaseMs;
+  }
+
+  /** Takes in what was read just now. `self` is not watched. */
+  observe(record: OwnersRecord, self: string, nowMs: number): void {
+    const watchedMs = Math.min(nowMs - (this.#readAtMs ?? nowMs), this.#leaseMs / 2);
+    this.#readAtMs = nowMs;
+    const before = this.#watched;
+    this.#watched = new Map();
+    for (const [id, { beat }] of Object.entries(record.members)) {
+      if (id === self) continue;
+      const known = before.get(id);
+      const unchangedMs = known?.beat === beat ? known.unchangedMs + watchedMs : 0;
+      this.#watched.set(id, { beat, unchangedMs });
+    }
+  }
+
+  dead(): ReadonlySet<string> {
+    return new Set([...this.#watched].filter(([, { unchangedMs }]) => unchangedMs >= this.#leaseMs).map(([id]) => id));
+  }
+
+  /** How soon one of them would be dead, if it stays silent. */
+  nextDeathMs(): number {
+    return Math.min(...[...this.#watched.values()].map(({ unchangedMs }) => this.#leaseMs - unchangedMs));
+  }
+}

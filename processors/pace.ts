@@ -1,0 +1,116 @@
+import type { Bus } from "../platform/log/port.ts";
+
+const SUBJECT = "processors.pace";
+/** Partitions that catch up keep together within about this much of the log's time. */
+const SLACK_US = 1_000_000;
+/** A partition that nobody speaks for is waited for this long, */
+const UNHEARD_MS = 1_000;
+/** and one that has fallen silent this long. */
+const SILENT_MS = 10_000;
+const LOOK_AGAIN_MS = 250;
+
+interface Place {
+  /** The stored time of the entry that comes next; null when the partition has caught up. */
+  readonly nextUs: number | null;
+  readonly heardAtMs: number;
+}
+
+/**
+ * Keeps the partitions together while they catch up with the log. Rules over several devices see the readings in the
+ * order in which the partitions forward them: were one hours ahead, those of the others would all be late. It only
+ * waits, so what is computed never depends on it being heard.
+ */
+export class Pace {
+  readonly #bus: Bus;
+  readonly #partition: number;
+  readonly #partitions: number;
+  readonly #places = new Map<number, Place>();
+  #nextUs: number | null = 0;
+  #toldUs: number | null = 0;
+  #askedAtMs: number | undefined;
+  #stopped = false;
+  #wake: () => void = () => {};
+  #unsubscribe: () => void = () => {};
+
+  constructor(bus: Bus, partition: number, partitions: number) {
+    this.#bus = bus;
+    this.#partition = partition;
+    this.#partitions = partitions;
+  }
+
+  /** From here on the others wait for this partition, until it says how far it is. */
+  start(): void {
+    this.#unsubscribe = this.#bus.subscribe(SUBJECT, (value) => this.#hear(value));
+    this.#tell(false);
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.caughtUp();
+    this.#stopped = true;
+    this.#unsubscribe();
+    this.#wake();
+  }
+
+  /** Nobody needs to wait for this partition any more. */
+  caughtUp(): void {
+    if (this.#nextUs === null || this.#stopped) return;
+    this.#nextUs = null;
+    this.#tell(false);
+  }
+
+  /** Resolves when no partition that catches up is far behind an entry of this stored time. */
+  async waitFor(nextUs: number): Promise<void> {
+    this.#nextUs = nextUs;
+    if (this.#askedAtMs === undefined) {
+      this.#askedAtMs = performance.now();
+      this.#tell(true);
+    } else if (nextUs - (this.#toldUs ?? 0) > SLACK_US / 2) this.#tell(false);
+    while (!this.#stopped && this.#isAhead(nextUs)) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LOOK_AGAIN_MS);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  #isAhead(nextUs: number): boolean {
+    const nowMs = performance.now();
+    for (let partition = 0; partition < this.#partitions; partition++) {
+      if (partition === this.#partition) continue;
+      const place = this.#places.get(partition);
+      if (place === undefined) {
+        if (nowMs - (this.#askedAtMs ?? nowMs) < UNHEARD_MS) return true;
+      } else if (place.nextUs !== null && place.nextUs + SLACK_US < nextUs && nowMs - place.heardAtMs < SILENT_MS) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #tell(asks: boolean): void {
+    this.#toldUs = this.#nextUs;
+    this.#bus.publish(SUBJECT, { partition: this.#partition, nextUs: this.#nextUs, asks });
+  }
+
+  #hear(value: unknown): void {
+    if (!isWord(value) || value.partition === this.#partition) return;
+    this.#places.set(value.partition, { nextUs: value.nextUs, heardAtMs: performance.now() });
+    if (value.asks) this.#tell(false);
+    this.#wake();
+  }
+}
+
+interface Word {
+  readonly partition: number;
+  readonly nextUs: number | null;
+  readonly asks: boolean;
+}
+
+function isWord(value: unknown): value is Word {
+  if (typeof value !== "object" || value === null || !("partition" in value) || !("nextUs" in value)) return false;
+  return typeof value.partition === "number" && (value.nextUs === null || typeof value.nextUs === "number");
+}

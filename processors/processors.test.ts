@@ -1,0 +1,238 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { systemClock } from "../platform/clock.ts";
+import { createMemoryLog } from "../platform/log/memory.ts";
+import type { Log, LogReader } from "../platform/log/port.ts";
+import { createMetrics } from "../platform/metrics.ts";
+import { BadFileError } from "../platform/yaml-file.ts";
+import { processorsConfigSchema } from "./config.ts";
+import { countWindows, foldedResults, publishedResults } from "./folded-log.ts";
+import { startProcessors } from "./processors.ts";
+import { encodeEntry, reading } from "./step/step-kit.ts";
+
+const PARTITIONS = 4;
+const TASKS = 2 * PARTITIONS;
+const HALVES = [TASKS / 2, TASKS / 2];
+/** So long that a test in which somebody waits for it fails. */
+const ENDLESS_MS = 600_000;
+const SHORT_MS = 1_000;
+const SECOND_US = 1e6;
+const WAIT = { timeout: 20_000, interval: 20 };
+const RULES = `
+rules:
+  - id: all
+    where: { metric: m }
+    window: { tumbling: 10s }
+    aggregate: [count, max]
+  - id: high
+    where: { metric: m }
+    window: { tumbling: 5s }
+    aggregate: max
+    when: "> 50"
+  - id: site
+    where: { metric: m }
+    group_by: [site]
+    window: { tumbling: 10s }
+    aggregate: count
+    lateness: 2h
+`;
+const undo: (() => Promise<unknown>)[] = [];
+let rulesDir = "";
+let log: Log;
+let fed = 0;
+
+beforeEach(async () => {
+  rulesDir = await mkdtemp(join(tmpdir(), "weir-rules-"));
+  undo.push(() => rm(rulesDir, { recursive: true, force: true }));
+  await writeFile(join(rulesDir, "all.yaml"), RULES);
+  log = createMemoryLog({ nowUs: systemClock.nowUs });
+  undo.push(() => log.close());
+  fed = 0;
+});
+
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+async function start(options: { log?: Log; leaseMs: number; member?: string }) {
+  const metrics = createMetrics();
+  const lines: string[] = [];
+  const logger = pino({ level: "info" }, { write: (line) => lines.push(line) });
+  const config = processorsConfigSchema.parse({ rulesDir, tickMs: 50, checkpointMs: 100, leaseMs: options.leaseMs });
+  const member = options.member === undefined ? {} : { member: options.member };
+  const deps = { clock: systemClock, logger, log: options.log ?? log, metrics, partitions: PARTITIONS, ...member };
+  const service = await startProcessors(config, deps);
+  undo.push(() => service.stop());
+  const figure = async (name: string) => {
+    const [value] = (await metrics.registry.getSingleMetric(name)?.get())?.values ?? [];
+    return value?.value ?? 0;
+  };
+  const told = async () => (await metrics.registry.getSingleMetric("weir_processor_keys")?.get())?.values.length;
+  return { service, lines, figure, told, owned: () => figure("weir_processor_owned_tasks") };
+}
+
+/** Readings of one device in each partition, some of them high. */
+async function feed(rounds: number): Promise<void> {
+  for (let round = 0; round < rounds; round++, fed++) {
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const value = Math.floor(fed / 5) % 2 === 0 ? 10 : 60 + partition;
+      const readings = [reading(`d${partition}`, fed * 2 * SECOND_US, value)];
+      const payload = encodeEntry({ kind: "readings", storedAtUs: 0, readings });
+      await log.append({ subject: `readings.${partition}`, payload });
+    }
+  }
+}
+
+/** All results are there, and each of them once. */
+async function expectAllOnce(): Promise<void> {
+  const expected = await foldedResults(log, PARTITIONS);
+  expect(countWindows(expected)).toBeGreaterThan(fed * PARTITIONS * 0.3);
+  expect(expected.alerts.length).toBeGreaterThan(PARTITIONS);
+  await expect
+    .poll(async () => countWindows(await publishedResults(log, PARTITIONS)), WAIT)
+    .toBe(countWindows(expected));
+  await expect
+    .poll(async () => (await publishedResults(log, PARTITIONS)).alerts.length, WAIT)
+    .toBe(expected.alerts.length);
+  expect(await publishedResults(log, PARTITIONS)).toEqual(expected);
+}
+
+/** A log that gives no answer while it is frozen, as to a process that is stopped. */
+function freezable(inner: Log) {
+  let thawed = Promise.resolve();
+  let thaw = () => {};
+  async function gate<T>(call: () => Promise<T>): Promise<T> {
+    await thawed;
+    const result = await call();
+    await thawed;
+    return result;
+  }
+  function reading(reader: LogReader): LogReader {
+    async function* batches() {
+      for await (const batch of reader) {
+        await thawed;
+        yield batch;
+      }
+    }
+    const iterator = batches();
+    return { [Symbol.asyncIterator]: () => iterator, close: () => reader.close() };
+  }
+  const frozen: Log = {
+    ...inner,
+    append: (message) => gate(() => inner.append(message)),
+    lastFor: (stream, subject) => gate(() => inner.lastFor(stream, subject)),
+    read: (query) => reading(inner.read(query)),
+    records: {
+      get: (name) => gate(() => inner.records.get(name)),
+      set: (name, value, revision) => gate(() => inner.records.set(name, value, revision)),
+    },
+    blobs: {
+      get: (name) => gate(() => inner.blobs.get(name)),
+      put: (name, value) => gate(() => inner.blobs.put(name, value)),
+      delete: (name) => gate(() => inner.blobs.delete(name)),
+    },
+  };
+  return {
+    log: frozen,
+    freeze() {
+      thawed = new Promise((resolve) => {
+        thaw = resolve;
+      });
+      undo.push(async () => thaw());
+    },
+    thaw: () => thaw(),
+  };
+}
+
+test("one alone owns everything at once, also after another one that left", async () => {
+  const one = await start({ leaseMs: ENDLESS_MS });
+  expect(await one.owned()).toBe(TASKS);
+  expect(one.service.health()).toEqual({ ready: true, detail: `owns ${TASKS} tasks` });
+  await feed(20);
+  await one.service.stop();
+  await one.service.stop();
+  const two = await start({ leaseMs: ENDLESS_MS });
+  expect(await two.owned()).toBe(TASKS);
+  expect(await two.figure("weir_processor_takeovers_total")).toBe(0);
+  await expectAllOnce();
+});
+
+test("two share the work while readings come; when one leaves, the other goes on with everything", async () => {
+  const one = await start({ leaseMs: ENDLESS_MS });
+  await feed(20);
+  const two = await start({ leaseMs: ENDLESS_MS });
+  await expect.poll(async () => [await one.owned(), await two.owned()], WAIT).toEqual(HALVES);
+  await feed(20);
+  await expectAllOnce();
+  // Figures of a task come from its owner alone.
+  for (const each of [one, two]) expect(await each.told()).toBeLessThanOrEqual(TASKS / 2);
+  await feed(10);
+  await one.service.stop();
+  await expect.poll(two.owned, WAIT).toBe(TASKS);
+  await expect.poll(() => two.service.health().ready, WAIT).toBe(true);
+  await feed(10);
+  await expectAllOnce();
+  expect([...one.lines, ...two.lines].filter((line) => line.includes('"level":50'))).toEqual([]);
+});
+
+test("one that freezes is replaced, and doubles nothing when it thaws", async () => {
+  const cold = freezable(log);
+  const one = await start({ leaseMs: SHORT_MS, log: cold.log });
+  const two = await start({ leaseMs: SHORT_MS });
+  await expect.poll(async () => [await one.owned(), await two.owned()], WAIT).toEqual(HALVES);
+  await feed(20);
+  cold.freeze();
+  await feed(20);
+  await expect.poll(two.owned, WAIT).toBe(TASKS);
+  expect(await two.figure("weir_processor_takeovers_total")).toBe(TASKS / 2);
+  await expect.poll(() => one.service.health().ready, WAIT).toBe(false);
+  await feed(20);
+  await expectAllOnce();
+  cold.thaw();
+  await expect.poll(() => one.lines.filter((line) => line.includes("task lost")).length, WAIT).toBe(TASKS / 2);
+  await expect.poll(async () => [await one.owned(), await two.owned()], WAIT).toEqual(HALVES);
+  await expect.poll(() => [one, two].map(({ service }) => service.health().ready), WAIT).toEqual([true, true]);
+  await feed(20);
+  await expectAllOnce();
+});
+
+test("with its name, one that begins again does not wait for the lease of its past life", async () => {
+  const cold = freezable(log);
+  const one = await start({ leaseMs: ENDLESS_MS, log: cold.log, member: "here" });
+  await feed(20);
+  cold.freeze();
+  const again = await start({ leaseMs: ENDLESS_MS, member: "here" });
+  expect(await again.owned()).toBe(TASKS);
+  await feed(20);
+  await expectAllOnce();
+  // Alive after all: it shares then, and the two do not fight.
+  cold.thaw();
+  await one.service.stop();
+  await feed(10);
+  await expectAllOnce();
+});
+
+test("edited rules reach every task, whoever owns it", async () => {
+  await start({ leaseMs: ENDLESS_MS });
+  await start({ leaseMs: ENDLESS_MS });
+  await writeFile(join(rulesDir, "more.yaml"), RULES.replaceAll("id: ", "id: more-"));
+  const rules = async () => {
+    const { windows } = await publishedResults(log, PARTITIONS);
+    return windows.slice(0, PARTITIONS).map((results) => new Set(results.map(({ rule }) => rule)).size);
+  };
+  await expect
+    .poll(async () => {
+      await feed(1);
+      return rules();
+    }, WAIT)
+    .toEqual(Array(PARTITIONS).fill(4));
+  await expectAllOnce();
+});
+
+test("rule files with problems are refused", async () => {
+  await writeFile(join(rulesDir, "bad.yaml"), "rules:\n  - id: [no]\n");
+  await expect(start({ leaseMs: ENDLESS_MS })).rejects.toBeInstanceOf(BadFileError);
+});

@@ -1,0 +1,59 @@
+import { type Condition, parseCondition } from "../../rules/condition.ts";
+
+/** What a window can compute, by the word that names it. */
+const PLAIN = [
+  "count",
+  "sum",
+  "min",
+  "max",
+  "avg",
+  "first",
+  "last",
+  "delta",
+  "rate",
+  "range",
+  "stddev",
+  "variance",
+  "median",
+  "distinct",
+] as const;
+type PlainKind = (typeof PLAIN)[number];
+
+export type Aggregate =
+  | { readonly name: string; readonly kind: Exclude<PlainKind, "median"> }
+  | { readonly name: string; readonly kind: "quantile"; readonly rank: number }
+  | { readonly name: string; readonly kind: "count_if"; readonly condition: Condition }
+  | { readonly name: string; readonly kind: "duration"; readonly state: string };
+
+const QUANTILE = /^p(\d{1,2}(?:\.\d{1,3})?)$/;
+const CALL = /^(count_if|duration)\(\s*(.+?)\s*\)$/;
+const PLAIN_NAMES: readonly string[] = PLAIN;
+
+/** Reads an aggregate's name: `avg`, `p95`, `count_if(> 5)`, `duration(open)`. A string says what is wrong with it. */
+export function parseAggregate(name: string): Aggregate | string {
+  if (name === "median") return { name, kind: "quantile", rank: 0.5 };
+  if (isPlain(name)) return { name, kind: name };
+  const quantile = QUANTILE.exec(name);
+  if (quantile) return { name, kind: "quantile", rank: Number(quantile[1]) / 100 };
+  const call = CALL.exec(name);
+  const inner = call?.[2] ?? "";
+  if (call?.[1] === "duration") return { name, kind: "duration", state: unquote(inner) };
+  if (call?.[1] === "count_if") {
+    const condition = parseCondition(inner);
+    return typeof condition === "string" ? condition : { name, kind: "count_if", condition };
+  }
+  return `"${name}" is not an aggregate; write one of ${PLAIN_NAMES.join(", ")}, a quantile like p95, count_if(> 5) or duration(open)`;
+}
+
+/** Whether the aggregate can be computed over texts. */
+export function takesTexts({ kind }: Aggregate): boolean {
+  return kind === "count" || kind === "last" || kind === "distinct" || kind === "duration";
+}
+
+function isPlain(name: string): name is Exclude<PlainKind, "median"> {
+  return PLAIN_NAMES.includes(name);
+}
+
+function unquote(text: string): string {
+  return /^(["']).*\1$/.test(text) ? text.slice(1, -1) : text;
+}

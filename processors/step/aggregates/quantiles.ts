@@ -1,0 +1,125 @@
+/** Up to so many values quantiles are exact. */
+const EXACT_MAX = 64;
+const RELATIVE_ERROR = 0.01;
+const GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR);
+const LOG_GAMMA = Math.log(GAMMA);
+/** Values nearer to zero than this count as zero. */
+const TINY = 1e-12;
+
+/**
+ * A multiset of numbers for quantiles: the values themselves while they are few, then DDSketch's buckets, whose width
+ * bounds the relative error of each order statistic by 1 % (Masson, Rim, Lee: "DDSketch", VLDB 2019). What it says
+ * depends only on the values, not on their order or on how they were merged.
+ */
+export class Quantiles {
+  #values: number[] | undefined = [];
+  #count = 0;
+  #zeros = 0;
+  readonly #positive = new Map<number, number>();
+  readonly #negative = new Map<number, number>();
+
+  add(value: number): void {
+    this.#count++;
+    if (this.#values === undefined) this.#addToBucket(value, 1);
+    else if (this.#values.push(value) > EXACT_MAX) this.#toBuckets();
+  }
+
+  merge(other: Quantiles): void {
+    if (other.#values !== undefined) {
+      for (const value of other.#values) this.add(value);
+      return;
+    }
+    this.#toBuckets();
+    this.#count += other.#count;
+    this.#zeros += other.#zeros;
+    for (const [bucket, count] of other.#positive) addCount(this.#positive, bucket, count);
+    for (const [bucket, count] of other.#negative) addCount(this.#negative, bucket, count);
+  }
+
+  /** With linear interpolation between order statistics; NaN without values. `rank` from 0 to 1. */
+  value(rank: number): number {
+    if (this.#count === 0) return Number.NaN;
+    const place = rank * (this.#count - 1);
+    const below = Math.floor(place);
+    const [low, high] = this.#orderStatistics(below, Math.min(below + 1, this.#count - 1));
+    return low + (high - low) * (place - below);
+  }
+
+  snapshot(): QuantilesSnapshot {
+    const pairs = (buckets: ReadonlyMap<number, number>) => [...buckets].sort((a, b) => a[0] - b[0]).flat();
+    return {
+      values: this.#values?.slice() ?? null,
+      count: this.#count,
+      zeros: this.#zeros,
+      positive: pairs(this.#positive),
+      negative: pairs(this.#negative),
+    };
+  }
+
+  static restore(snapshot: QuantilesSnapshot): Quantiles {
+    const quantiles = new Quantiles();
+    quantiles.#values = snapshot.values?.slice();
+    quantiles.#count = snapshot.count;
+    quantiles.#zeros = snapshot.zeros;
+    for (const [pairs, into] of [
+      [snapshot.positive, quantiles.#positive],
+      [snapshot.negative, quantiles.#negative],
+    ] as const) {
+      for (let i = 0; i < pairs.length; i += 2) into.set(pairs[i] as number, pairs[i + 1] as number);
+    }
+    return quantiles;
+  }
+
+  #toBuckets(): void {
+    const values = this.#values ?? [];
+    this.#values = undefined;
+    for (const value of values) this.#addToBucket(value, 1);
+  }
+
+  #addToBucket(value: number, count: number): void {
+    const size = Math.abs(value);
+    if (size < TINY) this.#zeros += count;
+    else addCount(value > 0 ? this.#positive : this.#negative, Math.ceil(Math.log(size) / LOG_GAMMA), count);
+  }
+
+  #orderStatistics(first: number, second: number): [number, number] {
+    if (this.#values !== undefined) {
+      const sorted = Float64Array.from(this.#values).sort();
+      return [sorted[first] as number, sorted[second] as number];
+    }
+    return [this.#bucketValue(first), this.#bucketValue(second)];
+  }
+
+  #bucketValue(place: number): number {
+    let passed = 0;
+    for (const [bucket, count] of [...this.#negative].sort((a, b) => b[0] - a[0])) {
+      passed += count;
+      if (passed > place) return -middleOf(bucket);
+    }
+    passed += this.#zeros;
+    if (passed > place) return 0;
+    for (const [bucket, count] of [...this.#positive].sort((a, b) => a[0] - b[0])) {
+      passed += count;
+      if (passed > place) return middleOf(bucket);
+    }
+    throw new RangeError(`no value at place ${place} of ${this.#count}`);
+  }
+}
+
+export interface QuantilesSnapshot {
+  readonly values: readonly number[] | null;
+  readonly count: number;
+  readonly zeros: number;
+  /** Bucket, count, bucket, count... */
+  readonly positive: readonly number[];
+  readonly negative: readonly number[];
+}
+
+function addCount(buckets: Map<number, number>, bucket: number, count: number): void {
+  buckets.set(bucket, (buckets.get(bucket) ?? 0) + count);
+}
+
+/** The value with the least relative error for all of a bucket, which is (gamma^(i - 1), gamma^i]. */
+function middleOf(bucket: number): number {
+  return (2 * GAMMA ** bucket) / (GAMMA + 1);
+}

@@ -1,0 +1,151 @@
+import type { Tags } from "../../domain/reading.ts";
+import type { InputSpec, WindowsSpec } from "../rules/compile.ts";
+import type { Aggregate } from "./aggregates/aggregate.ts";
+import { KeyTable } from "./key-table.ts";
+import type { RuleState, StepContext } from "./rule-state.ts";
+import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
+import { Absences } from "./windows/absences.ts";
+import { CountWindows } from "./windows/count-windows.ts";
+import { PaneWindows } from "./windows/pane-windows.ts";
+import { SessionWindows } from "./windows/session-windows.ts";
+import { SlidingWindows } from "./windows/sliding-windows.ts";
+import { type Keyed, type OnWindow, RETRACTED, type Windows } from "./windows/windows.ts";
+
+const KEYS_PER_PAUSE = 2_000;
+const NOTHING: Readonly<Record<string, number | string>> = {};
+
+/** Readings of some series, by key, in windows; for all rules that ask for the same. */
+export class Input {
+  readonly spec: InputSpec;
+  readonly keyed: Keyed;
+  readonly #windows: Windows | undefined;
+  readonly absences: Absences | undefined;
+  readonly sessions: SessionWindows | undefined;
+  /** The partition-wide timer of each key. */
+  readonly timers: number[] = [];
+  readonly #context: StepContext;
+  #rules: readonly RuleState[] = [];
+  #tellings: readonly Telling[] = [];
+  readonly #keys = new KeyTable();
+  /** The input's place in its rule set. */
+  index = 0;
+
+  constructor(spec: InputSpec, context: StepContext) {
+    this.spec = spec;
+    this.#context = context;
+    if (spec.windows.kind === "absent") {
+      this.absences = new Absences(spec.windows.afterUs, (key, isAbsent, silence) => {
+        for (const rule of this.#rules) rule.onAbsence(key, isAbsent, silence);
+      });
+      this.keyed = this.absences;
+    } else {
+      this.#windows = makeWindows(spec.windows, (key, startUs, endUs, revision, record) =>
+        this.#onWindow(key, { startUs, endUs, revision }, record),
+      );
+      this.keyed = this.#windows;
+      if (this.#windows instanceof SessionWindows) this.sessions = this.#windows;
+    }
+  }
+
+  get keyCount(): number {
+    return this.#keys.size;
+  }
+
+  /** In the order of the rule set. */
+  feed(rules: readonly RuleState[]): void {
+    this.#rules = rules;
+    const tellings = new Map<string, { aggregates: readonly Aggregate[]; states: RuleState[] }>();
+    for (const state of rules) {
+      const { aggregates, aggregatesKey } = state.rule;
+      const telling = tellings.get(aggregatesKey);
+      if (telling) telling.states.push(state);
+      else tellings.set(aggregatesKey, { aggregates, states: [state] });
+    }
+    this.#tellings = [...tellings.values()].map(({ aggregates, states }) => ({
+      aggregates,
+      rules: states.map(({ rule }) => rule.spec.id),
+      alerting: states.filter(({ rule }) => rule.when !== undefined),
+    }));
+  }
+
+  labels(key: number): Tags {
+    return this.#keys.labels(key);
+  }
+
+  watermarkUs(key: number): number {
+    return this.#windows?.watermarkUs(key) ?? Number.NaN;
+  }
+
+  /** Keys with their labels. */
+  keys(): Iterable<readonly [number, Tags]> {
+    return this.#keys.entries();
+  }
+
+  /** The key of a group; a new one when there is none. */
+  keyFor(labels: Tags, newTimer: (key: number) => number): number {
+    const known = this.#keys.find(labels);
+    if (known >= 0) return known;
+    this.keyed.addKey();
+    const key = this.#keys.add(labels);
+    this.timers.push(newTimer(key));
+    return key;
+  }
+
+  *snapshot(to: SnapshotWriter): Iterable<undefined> {
+    to.number(this.#keys.size);
+    for (const [key, labels] of this.#keys.entries()) {
+      to.text(JSON.stringify(labels));
+      if (key % KEYS_PER_PAUSE === 0) yield;
+    }
+    yield* this.keyed.snapshot(to);
+  }
+
+  *restore(from: SnapshotReader, newTimer: (key: number) => number): Iterable<undefined> {
+    for (let left = from.number(); left > 0; left--) {
+      const labels: Tags = JSON.parse(from.text());
+      this.timers.push(newTimer(this.#keys.add(labels)));
+      if (left % KEYS_PER_PAUSE === 0) yield;
+    }
+    this.keyed.restore(from);
+  }
+
+  #onWindow(key: number, span: { startUs: number; endUs: number; revision: number }, record: number): void {
+    const { startUs, endUs, revision } = span;
+    const labels = this.#keys.labels(key);
+    for (const { aggregates: wanted, rules, alerting } of this.#tellings) {
+      const aggregates = record === RETRACTED ? NOTHING : this.#compute(wanted, record, span);
+      this.#context.output.results.push({ rules, labels, startUs, endUs, revision, aggregates });
+      const first = wanted[0];
+      const value = first === undefined ? undefined : aggregates[first.name];
+      if (value === undefined) continue;
+      for (const state of alerting) state.onWindow(key, { startUs, endUs, value });
+    }
+  }
+
+  #compute(wanted: readonly Aggregate[], record: number, span: { startUs: number; endUs: number }) {
+    const { accumulators } = this.#windows as Windows;
+    const aggregates: Record<string, number | string> = {};
+    for (const aggregate of wanted) aggregates[aggregate.name] = accumulators.value(record, aggregate, span);
+    return aggregates;
+  }
+}
+
+/** Rules that tell the same aggregates. */
+interface Telling {
+  readonly aggregates: readonly Aggregate[];
+  readonly rules: readonly string[];
+  readonly alerting: readonly RuleState[];
+}
+
+function makeWindows(spec: Exclude<WindowsSpec, { kind: "absent" }>, onWindow: OnWindow): Windows {
+  switch (spec.kind) {
+    case "panes":
+      return new PaneWindows(spec, onWindow);
+    case "sliding":
+      return new SlidingWindows(spec, onWindow);
+    case "session":
+      return new SessionWindows(spec, onWindow);
+    case "count":
+      return new CountWindows(spec, onWindow);
+  }
+}

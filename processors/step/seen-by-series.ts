@@ -1,0 +1,92 @@
+import { DUPLICATE, NEW, type Seen, SeenTimes } from "./seen-times.ts";
+import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
+
+const START = 0;
+const STEP = 1;
+const COUNT = 2;
+const STRIDE = 3;
+
+/** Runs of observation times remembered per series: bounds the memory of a sensor with an irregular clock. */
+const RUNS_MAX = 4096;
+const SERIES_PER_PAUSE = 2_000;
+
+/** The observation times of many series. One with a steady clock costs a single run, in one flat array with the others. */
+export class SeenBySeries {
+  #runs = new Float64Array(0);
+  readonly #irregular: (SeenTimes | undefined)[] = [];
+
+  /** Whether the series has had a reading. */
+  has(id: number): boolean {
+    return (this.#runs[id * STRIDE + COUNT] ?? 0) > 0;
+  }
+
+  /** Remembers a time. `horizonUs`: how far back from the series' newest one times must be known. */
+  add(id: number, atUs: number, horizonUs: number): Seen {
+    const irregular = this.#irregular[id];
+    if (irregular !== undefined) return irregular.add(atUs, horizonUs);
+    const runs = this.#runs;
+    const o = id * STRIDE;
+    const count = runs[o + COUNT] ?? 0;
+    if (count === 0) return this.#begin(id, atUs);
+    const start = runs[o + START] as number;
+    if (count === 1) {
+      if (atUs === start) return DUPLICATE;
+      if (atUs < start) return this.#split(id).add(atUs, horizonUs);
+      runs[o + STEP] = atUs - start;
+      runs[o + COUNT] = 2;
+      return NEW;
+    }
+    const step = runs[o + STEP] as number;
+    if (atUs === start + step * count) {
+      runs[o + COUNT] = count + 1;
+      return NEW;
+    }
+    const place = (atUs - start) / step;
+    if (place >= 0 && place < count && Number.isInteger(place)) return DUPLICATE;
+    return this.#split(id).add(atUs, horizonUs);
+  }
+
+  *snapshot(to: SnapshotWriter, ids: readonly number[]): Iterable<undefined> {
+    for (const [i, id] of ids.entries()) {
+      const irregular = this.#irregular[id];
+      const o = id * STRIDE;
+      to.doubles(irregular?.snapshot() ?? this.#runs.subarray(o, o + STRIDE));
+      if (i % SERIES_PER_PAUSE === 0) yield;
+    }
+  }
+
+  /** `ids`: of the series that were saved, in order. */
+  *restore(from: SnapshotReader, ids: readonly number[]): Iterable<undefined> {
+    for (const [i, id] of ids.entries()) {
+      if (i % SERIES_PER_PAUSE === 0) yield;
+      const saved = from.doubles();
+      this.#reserve(id);
+      // A snapshot of runs has one number before them.
+      if (saved.length % STRIDE === 0) this.#runs.set(saved, id * STRIDE);
+      else this.#irregular[id] = SeenTimes.restore(saved, RUNS_MAX);
+      if (this.#irregular[id]) this.#runs[id * STRIDE + COUNT] = 1;
+    }
+  }
+
+  #begin(id: number, atUs: number): Seen {
+    this.#reserve(id);
+    this.#runs[id * STRIDE + START] = atUs;
+    this.#runs[id * STRIDE + COUNT] = 1;
+    return NEW;
+  }
+
+  #split(id: number): SeenTimes {
+    const run = this.#runs.subarray(id * STRIDE, (id + 1) * STRIDE);
+    const seen = SeenTimes.restore(Float64Array.of(Number.NEGATIVE_INFINITY, ...run), RUNS_MAX);
+    this.#irregular[id] = seen;
+    return seen;
+  }
+
+  #reserve(id: number): void {
+    const needed = (id + 1) * STRIDE;
+    if (needed <= this.#runs.length) return;
+    const more = new Float64Array(Math.max(needed, Math.ceil(this.#runs.length * 1.5), 64 * STRIDE));
+    more.set(this.#runs);
+    this.#runs = more;
+  }
+}

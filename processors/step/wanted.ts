@@ -1,0 +1,97 @@
+import type { Input } from "./input.ts";
+
+const LEDGER = 0;
+const FLAGS = 1;
+const FIRST = 2;
+const END = 3;
+const STRIDE = 4;
+const UNKNOWN = -1;
+const IS_TEXT = 1;
+const HAS_SESSIONS = 2;
+const HAS_ABSENCES = 4;
+
+/** By series: the inputs that want it and the key that it has there. All in flat arrays: it is asked for each reading. */
+export class Wanted {
+  #series = new Int32Array(0);
+  #horizonUs = new Float64Array(0);
+  readonly #inputs: Input[] = [];
+  readonly #keys: number[] = [];
+
+  /** Whether the series was looked up under these rules. */
+  knows(id: number): boolean {
+    return (this.#series[id * STRIDE + FIRST] ?? UNKNOWN) !== UNKNOWN;
+  }
+
+  /** Places `first` to `end - 1` belong to the series. */
+  first(id: number): number {
+    return this.#series[id * STRIDE + FIRST] as number;
+  }
+
+  end(id: number): number {
+    return this.#series[id * STRIDE + END] as number;
+  }
+
+  input(place: number): Input {
+    return this.#inputs[place] as Input;
+  }
+
+  key(place: number): number {
+    return this.#keys[place] as number;
+  }
+
+  /** The place of the device's ledger. */
+  ledger(id: number): number {
+    return this.#series[id * STRIDE + LEDGER] as number;
+  }
+
+  isText(id: number): boolean {
+    return ((this.#series[id * STRIDE + FLAGS] as number) & IS_TEXT) !== 0;
+  }
+
+  hasSessions(id: number): boolean {
+    return ((this.#series[id * STRIDE + FLAGS] as number) & HAS_SESSIONS) !== 0;
+  }
+
+  hasAbsences(id: number): boolean {
+    return ((this.#series[id * STRIDE + FLAGS] as number) & HAS_ABSENCES) !== 0;
+  }
+
+  /** How far back the series' times must be remembered, but for sessions. */
+  horizonUs(id: number): number {
+    return this.#horizonUs[id] as number;
+  }
+
+  set(
+    id: number,
+    asks: readonly { readonly input: Input; readonly key: number }[],
+    about: { readonly isText: boolean; readonly ledger: number },
+  ): void {
+    this.#reserve(id);
+    const o = id * STRIDE;
+    this.#series[o + LEDGER] = about.ledger;
+    this.#series[o + FIRST] = this.#inputs.length;
+    let flags = about.isText ? IS_TEXT : 0;
+    let horizonUs = 0;
+    for (const { input, key } of asks) {
+      this.#inputs.push(input);
+      this.#keys.push(key);
+      horizonUs = Math.max(horizonUs, input.spec.horizonUs);
+      if (input.sessions) flags |= HAS_SESSIONS;
+      if (input.absences) flags |= HAS_ABSENCES;
+    }
+    this.#series[o + FLAGS] = flags;
+    this.#series[o + END] = this.#inputs.length;
+    this.#horizonUs[id] = horizonUs;
+  }
+
+  #reserve(id: number): void {
+    if (id < this.#horizonUs.length) return;
+    const capacity = Math.max(id + 1, Math.ceil(this.#horizonUs.length * 1.5), 64);
+    const series = new Int32Array(capacity * STRIDE).fill(UNKNOWN);
+    series.set(this.#series);
+    this.#series = series;
+    const horizonUs = new Float64Array(capacity);
+    horizonUs.set(this.#horizonUs);
+    this.#horizonUs = horizonUs;
+  }
+}

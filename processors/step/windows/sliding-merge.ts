@@ -1,0 +1,95 @@
+import type { RecordPool } from "./record-pool.ts";
+import type { Instant } from "./sliding-windows.ts";
+
+/**
+ * Merges the instants of one key's sliding windows at an amortized cost of three merges a window: the older ones are
+ * merged from each on up to a split, the newer ones into one record that grows (the two stacks of Tangwongsan, Hirzel,
+ * Schneider: "In-Order Sliding-Window Aggregation in Worst-Case Constant Time", 2021).
+ */
+export class SlidingMerge {
+  readonly #pool: RecordPool;
+  readonly #instants: readonly Instant[];
+  readonly #sizeUs: number;
+  #first = 0;
+  /** Instants before it have their suffixes merged up to it. */
+  #split = 0;
+  /** The instants from the split on, merged; -1 before the first. */
+  #back = -1;
+  #isValid = true;
+
+  constructor(pool: RecordPool, instants: readonly Instant[], sizeUs: number, snapshot?: readonly number[]) {
+    this.#pool = pool;
+    this.#instants = instants;
+    this.#sizeUs = sizeUs;
+    if (snapshot === undefined) return;
+    const [first = 0, split = 0, back = -1, isValid = 1] = snapshot;
+    this.#first = first;
+    this.#split = split;
+    this.#back = back;
+    this.#isValid = isValid === 1;
+  }
+
+  /** The merged record of the window that ends with this instant. Windows are asked for in order. */
+  close(place: number): number {
+    const { accumulators } = this.#pool;
+    if (this.#back === -1) this.#back = this.#pool.take();
+    if (!this.#isValid) this.#first = 0;
+    const afterUs = this.#at(place).atUs - this.#sizeUs;
+    while (this.#at(this.#first).atUs <= afterUs) this.#first++;
+    if (!this.#isValid || this.#first >= this.#split) {
+      this.#rebuild(place);
+      return this.#at(this.#first).suffix;
+    }
+    accumulators.merge(this.#back, this.#at(place).record);
+    accumulators.clear(0, 0);
+    accumulators.merge(0, this.#at(this.#first).suffix);
+    accumulators.merge(0, this.#back);
+    return 0;
+  }
+
+  /** The same, instant by instant: for a window out of order. */
+  window(place: number): number {
+    const { accumulators } = this.#pool;
+    const afterUs = this.#at(place).atUs - this.#sizeUs;
+    let first = place;
+    while (first > 0 && this.#at(first - 1).atUs > afterUs) first--;
+    accumulators.clear(0, 0);
+    for (let i = first; i <= place; i++) accumulators.merge(0, this.#at(i).record);
+    return 0;
+  }
+
+  /** A closed instant changed, or came to be. */
+  changed(): void {
+    this.#isValid = false;
+  }
+
+  /** So many of the oldest instants are gone. */
+  shifted(gone: number): void {
+    this.#first = Math.max(0, this.#first - gone);
+    this.#split = Math.max(0, this.#split - gone);
+  }
+
+  snapshot(): readonly number[] {
+    return [this.#first, this.#split, this.#back, this.#isValid ? 1 : 0];
+  }
+
+  #rebuild(last: number): void {
+    const { accumulators } = this.#pool;
+    for (let i = last; i >= this.#first; i--) {
+      const instant = this.#at(i);
+      if (instant.suffix === -1) instant.suffix = this.#pool.take();
+      else accumulators.clear(instant.suffix, 0);
+      accumulators.merge(instant.suffix, instant.record);
+      if (i < last) accumulators.merge(instant.suffix, this.#at(i + 1).suffix);
+    }
+    this.#split = last + 1;
+    accumulators.clear(this.#back, 0);
+    this.#isValid = true;
+  }
+
+  #at(place: number): Instant {
+    const instant = this.#instants[place];
+    if (instant === undefined) throw new RangeError(`no instant ${place} of ${this.#instants.length}`);
+    return instant;
+  }
+}

@@ -29,6 +29,8 @@ export function createStorageEvents(logger: Logger, metrics: Metrics) {
 
   return {
     started: (store: string) => logger.info({ store }, "storage started"),
+    migrationBegan: (store: string, versions: { readonly from: number; readonly to: number }) =>
+      logger.info({ store, ...versions }, "the store has an older form and is brought up to date, which takes a while"),
     batchWritten(stream: StoredStream, report: WriteReport, tookSeconds: number) {
       points.inc({ measurement: stream.toLowerCase() }, report.points);
       duplicates.inc(report.duplicates);

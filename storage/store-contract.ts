@@ -5,10 +5,12 @@ import { kindOf } from "../domain/reading.ts";
 import { SeriesTable } from "../domain/series-table.ts";
 import type { WindowResult } from "../domain/window-result.ts";
 import type { Batch, Position, ReadingColumns, Store } from "./store.ts";
+import { describeWindowsContract } from "./windows-contract.ts";
 
 /** What a store holds, read by other means than the store's own questions. */
 export interface StoreOracle {
   readings(device: string): Promise<readonly Reading[]>;
+  /** Those that are valid; aggregates without value are left out. */
   windows(rule: string): Promise<readonly WindowResult[]>;
 }
 
@@ -93,6 +95,10 @@ export function describeStoreContract(name: string, open: () => Promise<StoreUnd
       await tested?.stop();
     });
 
+    const writeWindows = (windows: readonly WindowResult[], to: number) => {
+      sequence = Math.max(sequence, to);
+      return store.write({ stream: "WINDOWS", position: at(to), windows });
+    };
     const write = (readings: readonly Reading[]) => store.write(readingsBatch(++sequence, readings, table));
 
     it("starts without positions", async () => {
@@ -177,48 +183,22 @@ export function describeStoreContract(name: string, open: () => Promise<StoreUnd
       expect(await store.series({ device: "o'no\\", metric: "'; drop", ...question })).toEqual(none);
     });
 
-    it("lets a later revision replace an earlier one, whatever their order", async () => {
-      const window = (startS: number, revision: number, avg: number): WindowResult => ({
-        rule: "r1",
-        labels: { device: "d1", site: "north" },
-        startUs: T0 + startS * 1_000_000,
-        endUs: T0 + (startS + 60) * 1_000_000,
-        revision,
-        aggregates: { avg, count: 3 },
-      });
-      const batches = [
-        [window(0, 0, 1), window(60, 0, 2)],
-        [window(0, 1, 1.5), window(120, 0, 3), window(0, 2, 1.75)],
-        [window(60, 1, 2.5), window(180, 0, 4), window(180, 1, 4.5)],
-      ];
-      for (const windows of batches) await store.write({ stream: "WINDOWS", position: at(++sequence), windows });
-      const kept = [...(await tested.oracle.windows("r1"))].sort((a, b) => a.startUs - b.startUs);
-      expect(kept).toEqual([window(0, 2, 1.75), window(60, 1, 2.5), window(120, 0, 3), window(180, 1, 4.5)]);
-      // The same again changes nothing.
-      await store.write({ stream: "WINDOWS", position: at(++sequence), windows: batches[2] ?? [] });
-      expect(await tested.oracle.windows("r1")).toHaveLength(4);
-    });
-
-    it("stores windows without values, with many aggregates and of session length", async () => {
-      const windows: WindowResult[] = [
-        {
-          rule: "r2",
-          labels: { device: "a" },
-          startUs: T0,
-          endUs: T0 + 7,
-          revision: 0,
-          aggregates: { p95: 1, p99: 2, revision: 3 },
-        },
-        { rule: "r2", labels: { device: "a" }, startUs: T0 + 7, endUs: T0 + 9, revision: 4, aggregates: { p95: 1.5 } },
-      ];
-      await store.write({ stream: "WINDOWS", position: at(++sequence), windows });
-      expect([...(await tested.oracle.windows("r2"))].sort((a, b) => a.startUs - b.startUs)).toEqual(windows);
+    describeWindowsContract({
+      write: (windows) => writeWindows(windows, ++sequence),
+      rewrite: writeWindows,
+      windows: (rule) => tested.oracle.windows(rule),
+      sequence: () => sequence,
+      async reopen() {
+        await store.close();
+        store = await tested.reopen();
+      },
     });
 
     it("stores alert changes once by id, and gives them newest first", async () => {
       const first = alertChange({ id: "a1" });
       const second = alertChange({ id: "a2", from: "firing", state: "resolved", atUs: T0 + 10, value: 7 });
-      const sameInstant = alertChange({ id: "a3", incident: "i2" });
+      const evidence = { ...first.evidence, aggregate: "last", value: "open" };
+      const sameInstant = alertChange({ id: "a3", incident: "i2", value: "open", evidence });
       await store.write({ stream: "ALERTS", position: at(++sequence), alerts: [first, second] });
       await store.write({ stream: "ALERTS", position: at(++sequence), alerts: [first, sameInstant, first] });
       const all = await store.alerts({ fromUs: T0, toUs: T0 + 100, limit: 10 });

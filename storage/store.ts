@@ -48,8 +48,10 @@ export interface WriteReport {
  * Where results end up. Adapters: DuckDB (`duckdb/`) and InfluxDB (`influx/`); both pass `store-contract.ts`.
  *
  * Applying a batch twice leaves the same as applying it once: a reading is known by device, metric and time (the first
- * one stays in DuckDB, the last one in InfluxDB), a window by rule, labels, start and end (the highest revision stays),
- * an alert change by its id.
+ * one stays in DuckDB, the last one in InfluxDB), an alert change by its id, a window by rule, labels and start: each
+ * stream is written in its order, and there a window's revisions come in theirs, so the last one stays. Written again
+ * from an earlier position on, it comes to the same. A retraction takes the window away: DuckDB deletes it, InfluxDB
+ * marks it with `retracted=true`.
  */
 export interface Store {
   /** Where the store is, for people. */

@@ -19,7 +19,9 @@ export async function writeAlerts(connection: DuckDBConnection, alerts: readonly
     appender.appendVarchar(alert.state);
     appender.appendVarchar(alert.severity);
     appender.appendVarchar(alert.incident);
-    if (Number.isFinite(alert.value)) appender.appendDouble(alert.value);
+    const { value } = alert;
+    // A text stands in the change alone.
+    if (typeof value === "number" && Number.isFinite(value)) appender.appendDouble(value);
     else appender.appendNull();
     appender.appendVarchar(textOfTags(alert.key));
     appender.appendVarchar(JSON.stringify(alert));

@@ -25,6 +25,7 @@ const window = fc.record({
   labels: fc.constantFrom<Record<string, string>>({ device: "a" }, { device: "b" }),
   startUs: fc.integer({ min: T0, max: T0 + 3 }),
   endUs: fc.integer({ min: T0 + 10, max: T0 + 13 }),
+  text: fc.boolean(),
   revision: fc.integer({ min: 0, max: 3 }),
 });
 const step = fc.oneof(
@@ -33,9 +34,12 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom({ kind: "reopen" } as const, { kind: "new names" } as const) },
 );
 
-/** A window's value says which revision of it this is, so that a wrong row shows. */
-function withValues(window: Omit<WindowResult, "aggregates">): WindowResult {
-  return { ...window, aggregates: { avg: window.revision + 0.5, max: window.revision + 0.25 } };
+type Told = Omit<WindowResult, "aggregates"> & { readonly text: boolean };
+
+/** A window's values say which telling of it this is, so that a wrong row shows. */
+function withValues({ text, ...window }: Told): WindowResult {
+  const value = window.revision + 0.5;
+  return { ...window, aggregates: { avg: value, last: text ? `is ${value}` : value } };
 }
 
 it("holds what a map of first readings and highest revisions holds, after any steps", async () => {
@@ -47,7 +51,7 @@ it("holds what a map of first readings and highest revisions holds, after any st
       const { duckdb, seriesMax } = storageConfigSchema.parse({ duckdb: { file: join(folder.path, "h.duckdb") } });
       const open = () => openDuckdbStore({ config: duckdb, seriesMax, events });
       const readings = new Map<string, string>();
-      const windows = new Map<string, number>();
+      const windows = new Map<string, Told>();
       let store = await open();
       let table = new SeriesTable();
       try {
@@ -64,18 +68,16 @@ it("holds what a map of first readings and highest revisions holds, after any st
             expect(report.points + report.duplicates).toBe(taken.items.length);
           } else {
             await store.write({ stream: "WINDOWS", position: at(i + 1), windows: taken.items.map(withValues) });
-            for (const { rule, labels, startUs, endUs, revision } of taken.items) {
-              for (const aggregate of ["avg", "max"]) {
-                const key = `${rule} ${labels.device} ${startUs} ${endUs} ${aggregate}`;
-                windows.set(key, Math.max(windows.get(key) ?? 0, revision));
-              }
+            for (const told of taken.items) {
+              const key = `${told.rule} ${told.labels.device} ${told.startUs}`;
+              if ((windows.get(key)?.revision ?? 0) <= told.revision) windows.set(key, told);
             }
           }
         }
         await store.close();
         const found = await content(duckdb.file);
         expect(found.readings).toEqual([...readings].map(([key, value]) => `${key} ${value}`).sort());
-        expect(found.windows).toEqual([...windows].map(([key, revision]) => `${key} ${revision}`).sort());
+        expect(found.windows).toEqual([...windows].flatMap(([key, told]) => describeRows(key, told)).sort());
       } finally {
         await store.close();
         await folder.remove();
@@ -84,6 +86,13 @@ it("holds what a map of first readings and highest revisions holds, after any st
     { numRuns: Number(process.env.WEIR_PROPERTY_RUNS ?? 25) },
   );
 }, 300_000);
+
+function describeRows(key: string, { endUs, revision, text }: Told): string[] {
+  const value = revision + 0.5;
+  return [`${key} avg ${endUs} ${revision} ${value} null`].concat(
+    `${key} last ${endUs} ${revision} ${text ? `null is ${value}` : `${value} null`}`,
+  );
+}
 
 function remember(readings: Map<string, string>, { device, metric, tags, atUs, value }: Reading): void {
   const key = `${device} ${metric} ${atUs}`;
@@ -98,7 +107,8 @@ async function content(file: string): Promise<{ readings: string[]; windows: str
     "SELECT device, metric, epoch_us(time), kind, tags, value, text FROM readings",
   );
   const windows = await connection.runAndReadAll(
-    `SELECT rule, labels->>'device', epoch_us(start_time), epoch_us(end_time), aggregate, revision, value FROM windows`,
+    `SELECT rule, labels->>'device', epoch_us(start_time), aggregate, epoch_us(end_time), revision, value, text
+    FROM windows`,
   );
   connection.closeSync();
   instance.closeSync();
@@ -112,10 +122,78 @@ async function content(file: string): Promise<{ readings: string[]; windows: str
       .sort(),
     windows: windows
       .getRows()
-      .map(([rule, device, startUs, endUs, aggregate, revision, value]) => {
-        expect(value).toBe(Number(revision) + (aggregate === "avg" ? 0.5 : 0.25));
-        return `${rule} ${device} ${startUs} ${endUs} ${aggregate} ${revision}`;
-      })
+      .map((row) => row.map(String).join(" "))
       .sort(),
   };
+}
+
+/** Sessions as a processor tells them: what a start's last telling says is what counts. */
+it("holds the last telling of each start, however often the log is written again from an earlier position", async () => {
+  const deps = testDeps();
+  const events = createStorageEvents(deps.logger, deps.metrics);
+  const telling = fc.record({
+    rule: fc.constantFrom("r", "s"),
+    site: fc.constantFrom("a", "b"),
+    startUs: fc.integer({ min: T0, max: T0 + 5 }),
+    lengthUs: fc.constantFrom(0, 0, 10, 20, 30),
+  });
+  const log = fc.array(fc.array(telling, { maxLength: 8 }), { minLength: 1, maxLength: 10 });
+  const restarts = fc.array(fc.record({ after: fc.nat(10), to: fc.nat(10), reopen: fc.boolean() }), { maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(log, restarts, async (batches, again) => {
+      const folder = await temporaryFolder();
+      const { duckdb, seriesMax } = storageConfigSchema.parse({ duckdb: { file: join(folder.path, "h.duckdb") } });
+      const open = () => openDuckdbStore({ config: duckdb, seriesMax, events });
+      const revisions = new Map<string, number>();
+      const kept = new Map<string, string[]>();
+      const written = batches.map((tellings) =>
+        tellings.map(({ rule, site, startUs, lengthUs }): WindowResult => {
+          const key = `${rule} ${site} ${startUs}`;
+          const revision = revisions.get(key) ?? 0;
+          revisions.set(key, revision + 1);
+          const endUs = startUs + lengthUs;
+          const of = (aggregate: string) => `${key} ${aggregate} ${endUs} ${revision} ${revision}`;
+          kept.set(key, lengthUs === 0 ? [] : [of("avg"), of("max")]);
+          const aggregates: Record<string, number> = lengthUs === 0 ? {} : { avg: revision, max: revision };
+          return { rule, labels: { site }, startUs, endUs, revision, aggregates };
+        }),
+      );
+      let store = await open();
+      try {
+        const play = async (from: number, to: number) => {
+          for (let i = from; i < Math.min(to, written.length); i++) {
+            await store.write({ stream: "WINDOWS", position: at(i + 1), windows: written[i] ?? [] });
+          }
+        };
+        let done = 0;
+        for (const { after, to, reopen } of again) {
+          await play(done, after);
+          done = Math.min(to, Math.max(done, Math.min(after, written.length)));
+          if (!reopen) continue;
+          await store.close();
+          store = await open();
+        }
+        await play(done, written.length);
+        await store.close();
+        const rows = await query(
+          duckdb.file,
+          `SELECT rule, labels->>'site', epoch_us(start_time), aggregate, epoch_us(end_time), revision, value FROM windows`,
+        );
+        expect(rows).toEqual([...kept.values()].flat().sort());
+      } finally {
+        await store.close();
+        await folder.remove();
+      }
+    }),
+    { numRuns: Number(process.env.WEIR_PROPERTY_RUNS ?? 25) },
+  );
+}, 300_000);
+
+async function query(file: string, sql: string): Promise<string[]> {
+  const instance = await DuckDBInstance.create(file);
+  const connection = await instance.connect();
+  const rows = (await connection.runAndReadAll(sql)).getRows().map((row) => row.map(String).join(" "));
+  connection.closeSync();
+  instance.closeSync();
+  return rows.sort();
 }

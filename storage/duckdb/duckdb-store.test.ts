@@ -37,20 +37,19 @@ function sqlOracle(file: string): StoreOracle {
     async windows(rule) {
       const found = await rows(
         `SELECT labels, epoch_us(start_time)::DOUBLE AS start_us, epoch_us(end_time)::DOUBLE AS end_us, revision,
-          list(aggregate ORDER BY aggregate) AS names, list(value ORDER BY aggregate)::JSON::VARCHAR AS vals
+          to_json(list([to_json(aggregate), coalesce(to_json(text), to_json(value))]))::VARCHAR AS told
         FROM windows WHERE rule = $1 GROUP BY ALL`,
         rule,
       );
       return found.map((row): WindowResult => {
-        const names = (row.names as unknown as { items: string[] }).items;
-        const values = JSON.parse(String(row.vals)) as number[];
+        const told = JSON.parse(String(row.told)) as [string, number | string | null][];
         return {
           rule,
           labels: JSON.parse(String(row.labels)),
           startUs: Number(row.start_us),
           endUs: Number(row.end_us),
           revision: Number(row.revision),
-          aggregates: Object.fromEntries(names.map((name, i) => [name, values[i] ?? Number.NaN])),
+          aggregates: Object.fromEntries(told.filter(([, value]) => value !== null)) as WindowResult["aggregates"],
         };
       });
     },

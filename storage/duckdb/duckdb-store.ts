@@ -54,7 +54,7 @@ class DuckdbStore implements Store {
     const file = await openDuckdb(this.#options.config);
     try {
       const connection = await file.instance.connect();
-      await prepareSchema(connection);
+      await prepareSchema(connection, (from, to) => this.#options.events.migrationBegan(this.name, { from, to }));
       const opened = {
         file,
         connection,

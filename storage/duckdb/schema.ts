@@ -1,6 +1,10 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 
-const VERSION = 1;
+const VERSION = 2;
+
+const WINDOWS_VIEW = `CREATE VIEW windows AS
+  SELECT s.rule, s.labels, s.aggregate, r.start_time, r.end_time, r.revision, r.value, r.text
+  FROM window_rows r JOIN window_series s ON s.id = r.series`;
 
 /**
  * Rows hold numbers only, and dictionaries the names, so a reading costs about five bytes. The views are what people
@@ -8,42 +12,80 @@ const VERSION = 1;
  * would cost more memory than all else.
  */
 const TABLES = [
-  "CREATE TABLE IF NOT EXISTS weir_schema(version INTEGER NOT NULL)",
-  "CREATE TABLE IF NOT EXISTS positions(stream VARCHAR NOT NULL, sequence BIGINT NOT NULL, stored_at BIGINT NOT NULL)",
-  "CREATE TABLE IF NOT EXISTS sensors(id UINTEGER NOT NULL, device VARCHAR NOT NULL, metric VARCHAR NOT NULL)",
-  `CREATE TABLE IF NOT EXISTS series(id UINTEGER NOT NULL, sensor UINTEGER NOT NULL,
+  "CREATE TABLE positions(stream VARCHAR NOT NULL, sequence BIGINT NOT NULL, stored_at BIGINT NOT NULL)",
+  "INSERT INTO positions VALUES ('READINGS', 0, 0), ('WINDOWS', 0, 0), ('ALERTS', 0, 0)",
+  "CREATE TABLE sensors(id UINTEGER NOT NULL, device VARCHAR NOT NULL, metric VARCHAR NOT NULL)",
+  `CREATE TABLE series(id UINTEGER NOT NULL, sensor UINTEGER NOT NULL,
     device VARCHAR NOT NULL, metric VARCHAR NOT NULL, kind VARCHAR NOT NULL, tags VARCHAR NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS reading_rows(series UINTEGER NOT NULL, time TIMESTAMP NOT NULL,
-    value DOUBLE, text VARCHAR)`,
-  `CREATE TABLE IF NOT EXISTS window_series(id UINTEGER NOT NULL,
+  "CREATE TABLE reading_rows(series UINTEGER NOT NULL, time TIMESTAMP NOT NULL, value DOUBLE, text VARCHAR)",
+  `CREATE TABLE window_series(id UINTEGER NOT NULL,
     rule VARCHAR NOT NULL, labels VARCHAR NOT NULL, aggregate VARCHAR NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS window_rows(series UINTEGER NOT NULL, start_time TIMESTAMP NOT NULL,
-    end_time TIMESTAMP NOT NULL, revision UINTEGER NOT NULL, value DOUBLE)`,
-  `CREATE TABLE IF NOT EXISTS alerts(id VARCHAR NOT NULL, time TIMESTAMP NOT NULL, rule VARCHAR NOT NULL,
+  // Neither value nor text: the aggregate had no value over this window.
+  `CREATE TABLE window_rows(series UINTEGER NOT NULL, start_time TIMESTAMP NOT NULL,
+    end_time TIMESTAMP NOT NULL, revision UINTEGER NOT NULL, value DOUBLE, text VARCHAR)`,
+  // An alert of a text has no value here; the change, which is JSON, has it.
+  `CREATE TABLE alerts(id VARCHAR NOT NULL, time TIMESTAMP NOT NULL, rule VARCHAR NOT NULL,
     state VARCHAR NOT NULL, severity VARCHAR NOT NULL, incident VARCHAR NOT NULL, value DOUBLE,
     key VARCHAR NOT NULL, change VARCHAR NOT NULL)`,
   // Written at a clean end, and gone while the file is in use: spares the next start a look at every row.
-  "CREATE TABLE IF NOT EXISTS newest_saved(of VARCHAR NOT NULL, id UINTEGER NOT NULL, us DOUBLE NOT NULL)",
-  `CREATE VIEW IF NOT EXISTS readings AS
+  "CREATE TABLE newest_saved(of VARCHAR NOT NULL, id UINTEGER NOT NULL, us DOUBLE NOT NULL)",
+  `CREATE VIEW readings AS
     SELECT s.device, s.metric, s.kind, s.tags, r.time, r.value, r.text
     FROM reading_rows r JOIN series s ON s.id = r.series`,
-  `CREATE VIEW IF NOT EXISTS windows AS
-    SELECT s.rule, s.labels, s.aggregate, r.start_time, r.end_time, r.revision, r.value
-    FROM window_rows r JOIN window_series s ON s.id = r.series`,
+  WINDOWS_VIEW,
 ];
 
-/** Creates what is missing. Throws when a newer version of the program wrote the file. */
-export async function prepareSchema(connection: DuckDBConnection): Promise<void> {
+/** What makes a file of a version one of the next, by the version it begins with. */
+const MIGRATIONS: ReadonlyMap<number, readonly string[]> = new Map([
+  [
+    1,
+    [
+      // A window was known by its end, too: of those with one start the newest telling stays. The rows are
+      // written anew, because a table cannot be altered and changed in one transaction.
+      "DROP VIEW windows",
+      "ALTER TABLE window_rows RENAME TO window_rows_1",
+      `CREATE TABLE window_rows(series UINTEGER NOT NULL, start_time TIMESTAMP NOT NULL,
+        end_time TIMESTAMP NOT NULL, revision UINTEGER NOT NULL, value DOUBLE, text VARCHAR)`,
+      `INSERT INTO window_rows
+        SELECT series, start_time, end_time, revision, if(isnan(value), NULL, value), NULL FROM window_rows_1
+        QUALIFY row_number() OVER (PARTITION BY series, start_time ORDER BY revision DESC, end_time DESC) = 1`,
+      "DROP TABLE window_rows_1",
+      WINDOWS_VIEW,
+      // What was saved there were the windows' ends.
+      "DELETE FROM newest_saved",
+    ],
+  ],
+]);
+
+/** Creates the tables, or brings those of an older version up to date. Throws when a newer program wrote the file. */
+export async function prepareSchema(
+  connection: DuckDBConnection,
+  onMigration: (from: number, to: number) => void,
+): Promise<void> {
   await connection.run("BEGIN");
-  for (const statement of TABLES) await connection.run(statement);
+  await connection.run("CREATE TABLE IF NOT EXISTS weir_schema(version INTEGER NOT NULL)");
   const [row] = (await connection.runAndReadAll("SELECT max(version) FROM weir_schema")).getRows();
-  const version = row?.[0];
-  if (version === null || version === undefined) {
-    await connection.run(`INSERT INTO weir_schema VALUES (${VERSION})`);
-    await connection.run("INSERT INTO positions VALUES ('READINGS', 0, 0), ('WINDOWS', 0, 0), ('ALERTS', 0, 0)");
-  }
+  const version = row?.[0] ?? undefined;
+  const statements = statementsFrom(version);
+  if (version !== undefined && statements.length > 0) onMigration(Number(version), VERSION);
+  for (const statement of statements) await connection.run(statement);
+  await connection.run("DELETE FROM weir_schema");
+  await connection.run(`INSERT INTO weir_schema VALUES (${VERSION})`);
   await connection.run("COMMIT");
-  if (typeof version === "number" && version > VERSION) {
-    throw new Error(`the database file has schema version ${version}; this program knows ${VERSION}`);
+}
+
+function statementsFrom(version: unknown): readonly string[] {
+  if (version === undefined) return TABLES;
+  const statements: string[] = [];
+  for (let from = Number(version); from !== VERSION; from++) {
+    const next = MIGRATIONS.get(from);
+    if (next === undefined) {
+      throw new Error(
+        `the database file has schema version ${version}, this program knows 1 to ${VERSION}; ` +
+          "start the program that wrote it, or name another storage.duckdb.file",
+      );
+    }
+    statements.push(...next);
   }
+  return statements;
 }

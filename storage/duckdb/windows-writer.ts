@@ -1,35 +1,69 @@
-import { DOUBLE, type DuckDBConnection, TIMESTAMP, UINTEGER } from "@duckdb/node-api";
-import { type WindowResult, windowKey } from "../../domain/window-result.ts";
+import {
+  DOUBLE,
+  type DuckDBConnection,
+  type DuckDBTimestampValue,
+  TIMESTAMP,
+  UINTEGER,
+  VARCHAR,
+} from "@duckdb/node-api";
+import { isRetraction, type WindowResult, windowKey } from "../../domain/window-result.ts";
 import { Dictionary } from "./dictionary.ts";
 import { Newest, savedOf } from "./newest.ts";
 import { textOfTags } from "./readings-writer.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";
 
+const STAGE = `
+  CREATE OR REPLACE TEMP TABLE staged_windows(place UINTEGER, series UINTEGER, start_time TIMESTAMP,
+    end_time TIMESTAMP, revision UINTEGER, value DOUBLE, text VARCHAR)`;
+
+const STAGE_RETRACTIONS = `
+  CREATE OR REPLACE TEMP TABLE retractions(place UINTEGER, rule VARCHAR, labels VARCHAR,
+    start_time TIMESTAMP, revision UINTEGER)`;
+
+/** A retraction names no aggregates: it takes back all that there are. */
+const RETRACT_EACH_AGGREGATE = `
+  INSERT INTO staged_windows
+  SELECT x.place, s.id, x.start_time, x.start_time, x.revision, NULL, NULL
+  FROM retractions x JOIN window_series s USING (rule, labels)`;
+
 const KEEP_HIGHEST = `
   CREATE OR REPLACE TEMP TABLE late_windows AS SELECT * FROM staged_windows
-  QUALIFY row_number() OVER (PARTITION BY series, start_time, end_time ORDER BY revision DESC, place DESC) = 1`;
+  QUALIFY row_number() OVER (PARTITION BY series, start_time ORDER BY revision DESC, place DESC) = 1`;
 
-const DELETE_LOWER = `
+/** The span of starts spares a look at the blocks of rows outside it. */
+const DELETE_REPLACED = `
   DELETE FROM window_rows r USING late_windows l
-  WHERE r.series = l.series AND r.start_time = l.start_time AND r.end_time = l.end_time AND r.revision < l.revision`;
+  WHERE r.start_time BETWEEN $1 AND $2
+    AND r.series = l.series AND r.start_time = l.start_time AND r.revision <= l.revision`;
 
 const INSERT_LATE = `
   INSERT INTO window_rows
-  SELECT l.series, l.start_time, l.end_time, l.revision, l.value FROM late_windows l
-  WHERE NOT EXISTS (
+  SELECT l.series, l.start_time, l.end_time, l.revision, l.value, l.text FROM late_windows l
+  WHERE l.end_time > l.start_time AND NOT EXISTS (
     SELECT 1 FROM window_rows r
-    WHERE r.series = l.series AND r.start_time = l.start_time AND r.end_time = l.end_time)`;
+    WHERE r.start_time BETWEEN $1 AND $2 AND r.series = l.series AND r.start_time = l.start_time)`;
 
-const NEWEST_END_OF_EACH = "SELECT series::DOUBLE, max(epoch_us(end_time))::DOUBLE FROM window_rows GROUP BY series";
+const NEWEST_START_OF_EACH =
+  "SELECT series::DOUBLE, max(epoch_us(start_time))::DOUBLE FROM window_rows GROUP BY series";
 
-/** Rows of one aggregate each, so that every rule's aggregates fit one table. A higher revision replaces a lower. */
+interface LateValue {
+  readonly id: number;
+  readonly place: number;
+  readonly value: number | string;
+}
+
+/**
+ * Rows of one aggregate each, so that every rule's aggregates fit one table. A window is known by its start, since a
+ * session may change its end. A start later than all others of its series cannot be there yet and is appended straight;
+ * for the others, the highest revision stays, and of equal ones what was told last.
+ */
 export class WindowsWriter {
   readonly #connection: DuckDBConnection;
   readonly #dictionary: Dictionary;
   readonly #seriesMax: number;
-  readonly #newestEnd = new Newest();
-  readonly #rows = new RowChunk([UINTEGER, TIMESTAMP, TIMESTAMP, UINTEGER, DOUBLE]);
-  readonly #staged = new RowChunk([UINTEGER, UINTEGER, TIMESTAMP, TIMESTAMP, UINTEGER, DOUBLE]);
+  readonly #newestStart = new Newest();
+  readonly #rows = new RowChunk([UINTEGER, TIMESTAMP, TIMESTAMP, UINTEGER, DOUBLE, VARCHAR]);
+  readonly #staged = new RowChunk([UINTEGER, UINTEGER, TIMESTAMP, TIMESTAMP, UINTEGER, DOUBLE, VARCHAR]);
   readonly #idOf = new Map<string, number>();
 
   constructor(connection: DuckDBConnection, limits: { readonly seriesMax: number }) {
@@ -44,43 +78,42 @@ export class WindowsWriter {
   async load(from: "rows" | "saved"): Promise<void> {
     this.#idOf.clear();
     await this.#dictionary.load();
-    await this.#newestEnd.load(this.#connection, from === "saved" ? savedOf("windows") : NEWEST_END_OF_EACH);
+    await this.#newestStart.load(this.#connection, from === "saved" ? savedOf("windows") : NEWEST_START_OF_EACH);
   }
 
   async save(): Promise<void> {
-    await this.#newestEnd.save(this.#connection, "windows");
+    await this.#newestStart.save(this.#connection, "windows");
   }
 
   async write(windows: readonly WindowResult[]): Promise<void> {
     const ids = await this.#resolve(windows);
     const late = await this.#appendNew(windows, ids);
-    if (late.length === 0) return;
+    const retractions = windows.filter(isRetraction);
+    if (late.length === 0 && retractions.length === 0) return;
     await this.#stage(windows, late);
+    if (retractions.length > 0) await this.#stageRetractions(windows);
     await this.#connection.run(KEEP_HIGHEST);
-    await this.#connection.run(DELETE_LOWER);
-    await this.#connection.run(INSERT_LATE);
+    const span = spanOfStarts([...late.map(({ place }) => windows[place] as WindowResult), ...retractions]);
+    await this.#connection.run(DELETE_REPLACED, span);
+    await this.#connection.run(INSERT_LATE, span);
     await this.#connection.run("DROP TABLE late_windows");
     await this.#connection.run("DROP TABLE staged_windows");
   }
 
-  /** Returns id and place of results whose window may be there already. */
-  async #appendNew(windows: readonly WindowResult[], ids: Uint32Array): Promise<(readonly [number, number, number])[]> {
-    const late: (readonly [number, number, number])[] = [];
+  /** Returns results whose window may be there already. */
+  async #appendNew(windows: readonly WindowResult[], ids: Uint32Array): Promise<LateValue[]> {
+    const late: LateValue[] = [];
     const rows = this.#rows;
     let at = 0;
     rows.begin(await this.#connection.createAppender("window_rows"));
     for (const [place, window] of windows.entries()) {
       for (const value of Object.values(window.aggregates)) {
         const id = ids[at++] as number;
-        if (!this.#newestEnd.advance(id, window.endUs)) {
-          late.push([id, place, value]);
+        if (!this.#newestStart.advance(id, window.startUs)) {
+          late.push({ id, place, value });
           continue;
         }
-        rows.set(0, id);
-        rows.set(1, timestamp(window.startUs));
-        rows.set(2, timestamp(window.endUs));
-        rows.set(3, window.revision);
-        rows.set(4, value);
+        setRow(rows, 0, { id, window, value });
         rows.endRow();
       }
     }
@@ -88,24 +121,33 @@ export class WindowsWriter {
     return late;
   }
 
-  async #stage(windows: readonly WindowResult[], late: readonly (readonly [number, number, number])[]): Promise<void> {
-    await this.#connection.run(
-      `CREATE OR REPLACE TEMP TABLE staged_windows(place UINTEGER, series UINTEGER, start_time TIMESTAMP,
-        end_time TIMESTAMP, revision UINTEGER, value DOUBLE)`,
-    );
+  async #stage(windows: readonly WindowResult[], late: readonly LateValue[]): Promise<void> {
+    await this.#connection.run(STAGE);
     const rows = this.#staged;
     rows.begin(await this.#connection.createAppender("staged_windows"));
-    for (const [id, place, value] of late) {
-      const window = windows[place] as WindowResult;
+    for (const { id, place, value } of late) {
       rows.set(0, place);
-      rows.set(1, id);
-      rows.set(2, timestamp(window.startUs));
-      rows.set(3, timestamp(window.endUs));
-      rows.set(4, window.revision);
-      rows.set(5, value);
+      setRow(rows, 1, { id, window: windows[place] as WindowResult, value });
       rows.endRow();
     }
     rows.end();
+  }
+
+  async #stageRetractions(windows: readonly WindowResult[]): Promise<void> {
+    await this.#connection.run(STAGE_RETRACTIONS);
+    const appender = await this.#connection.createAppender("retractions");
+    for (const [place, window] of windows.entries()) {
+      if (!isRetraction(window)) continue;
+      appender.appendUInteger(place);
+      appender.appendVarchar(window.rule);
+      appender.appendVarchar(textOfTags(window.labels));
+      appender.appendTimestamp(timestamp(window.startUs));
+      appender.appendUInteger(window.revision);
+      appender.endRow();
+    }
+    appender.closeSync();
+    await this.#connection.run(RETRACT_EACH_AGGREGATE);
+    await this.#connection.run("DROP TABLE retractions");
   }
 
   /** Dictionary ids of all aggregates of all results, in their order. */
@@ -127,8 +169,33 @@ export class WindowsWriter {
       const ids = await this.#dictionary.resolve([...wanted.values()]);
       let place = 0;
       for (const key of wanted.keys()) this.#idOf.set(key, ids[place++] as number);
-      this.#newestEnd.reserve(this.#dictionary.size);
+      this.#newestStart.reserve(this.#dictionary.size);
     }
     return Uint32Array.from(keys, (key) => this.#idOf.get(key) as number);
   }
+}
+
+/** The columns of `window_rows`, from column `first` on. */
+function setRow(
+  rows: RowChunk,
+  first: number,
+  { id, window, value }: { readonly id: number; readonly window: WindowResult; readonly value: number | string },
+): void {
+  const isText = typeof value === "string";
+  rows.set(first, id);
+  rows.set(first + 1, timestamp(window.startUs));
+  rows.set(first + 2, timestamp(window.endUs));
+  rows.set(first + 3, window.revision);
+  rows.set(first + 4, isText || Number.isNaN(value) ? null : value);
+  rows.set(first + 5, isText ? value : null);
+}
+
+function spanOfStarts(windows: readonly WindowResult[]): [DuckDBTimestampValue, DuckDBTimestampValue] {
+  let firstUs = Number.POSITIVE_INFINITY;
+  let lastUs = Number.NEGATIVE_INFINITY;
+  for (const { startUs } of windows) {
+    firstUs = Math.min(firstUs, startUs);
+    lastUs = Math.max(lastUs, startUs);
+  }
+  return [timestamp(firstUs), timestamp(lastUs)];
 }

@@ -33,23 +33,35 @@ function fluxOracle(server: Influxd): StoreOracle {
     },
     async windows(rule) {
       const rows = await fluxRows(server, `r._measurement == "windows" and r.rule == ${JSON.stringify(rule)}`);
-      const found = new Map<string, { startUs: number; labels: Record<string, string>; fields: Map<string, number> }>();
+      interface Found {
+        readonly startUs: number;
+        readonly labels: Record<string, string>;
+        readonly fields: Map<string, string>;
+      }
+      const found = new Map<string, Found>();
       for (const row of rows) {
-        const labels = Object.fromEntries(Object.entries(row).filter(([k]) => !COLUMNS.has(k) && k !== "rule"));
+        const labels = Object.fromEntries(
+          Object.entries(row).filter(([k]) => !COLUMNS.has(k) && k !== "rule" && row[k] !== ""),
+        );
         const key = `${row._time} ${JSON.stringify(labels)}`;
-        const window = found.get(key) ?? { startUs: usOf(row._time), labels, fields: new Map<string, number>() };
-        window.fields.set(row._field ?? "", Number(row._value));
+        const window: Found = found.get(key) ?? { startUs: usOf(row._time), labels, fields: new Map() };
+        window.fields.set(row._field ?? "", row._value ?? "");
         found.set(key, window);
       }
-      return [...found.values()].map(({ startUs, labels, fields }): WindowResult => {
-        const aggregates = [...fields].filter(([name]) => name !== "revision" && name !== "window_end");
+      const valid = [...found.values()].filter(({ fields }) => fields.get("retracted") === "false");
+      return valid.map(({ startUs, labels, fields }): WindowResult => {
+        const aggregates = [...fields].filter(([name]) => !["revision", "window_end", "retracted"].includes(name));
         return {
           rule,
           labels,
           startUs,
-          endUs: fields.get("window_end") ?? 0,
-          revision: fields.get("revision") ?? -1,
-          aggregates: Object.fromEntries(aggregates.map(([name, value]) => [name.replace(/_$/, ""), value])),
+          endUs: Number(fields.get("window_end")),
+          revision: Number(fields.get("revision") ?? -1),
+          aggregates: Object.fromEntries(
+            aggregates.map(([name, value]) =>
+              name.endsWith("_text") ? [name.slice(0, -5), value] : [name.replace(/_$/, ""), Number(value)],
+            ),
+          ),
         };
       });
     },

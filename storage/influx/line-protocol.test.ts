@@ -126,18 +126,31 @@ describe("line protocol", () => {
     for (const number of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       expect(readingValue("number", number, [])).toBeUndefined();
       const window = { rule: "r", labels: {}, startUs: 1, endUs: 2, revision: 0 };
-      expect(windowLine({ ...window, aggregates: { avg: number } })).toBeUndefined();
+      expect(windowLine({ ...window, aggregates: { avg: number } })).toBe(
+        "windows,rule=r retracted=false,revision=0i,window_end=2i 1",
+      );
       expect(windowLine({ ...window, aggregates: { avg: number, max: 1 } })).toBe(
-        "windows,rule=r max=1,revision=0i,window_end=2i 1",
+        "windows,rule=r max=1,retracted=false,revision=0i,window_end=2i 1",
       );
       expect(alertLine(alertChange({ id: "a", value: number }))).not.toMatch(/NaN|Infinity|value=/);
     }
   });
 
+  it("gives texts fields of their own, and says what is retracted", () => {
+    const window = { rule: "r", labels: { site: "n" }, startUs: 1, endUs: 2, revision: 3 };
+    expect(windowLine({ ...window, aggregates: { last: 'a "b"\\', count: 2, revision: "x" } })).toBe(
+      'windows,rule=r,site=n last_text="a \\"b\\"\\\\",count=2,revision__text="x",retracted=false,revision=3i,window_end=2i 1',
+    );
+    expect(windowLine({ ...window, endUs: 1, aggregates: {} })).toBe(
+      "windows,rule=r,site=n retracted=true,revision=3i,window_end=1i 1",
+    );
+    expect(alertLine(alertChange({ id: "a", value: "open" }))).toMatch(/,value_text="open" \d+$/);
+  });
+
   it("leaves out tags without value and keeps reserved names apart", () => {
-    const labels = { time: "a", time_: "b", _field: "c", empty: "", "": "d", device: "x" };
+    const labels = { time: "a", time_: "b", _field: "c", empty: "", "": "d", device: "x", rule: "y" };
     expect(windowLine({ rule: "r", labels, startUs: 1, endUs: 2, revision: 0, aggregates: { avg: 1 } })).toBe(
-      "windows,_field_=c,device=x,rule=r,time_=a,time__=b avg=1,revision=0i,window_end=2i 1",
+      "windows,_field_=c,device=x,rule=r,rule_=y,time_=a,time__=b avg=1,retracted=false,revision=0i,window_end=2i 1",
     );
   });
 

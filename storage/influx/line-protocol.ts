@@ -1,13 +1,13 @@
 import type { AlertChange } from "../../domain/alert.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
 import type { Series, Tags } from "../../domain/reading.ts";
-import type { WindowResult } from "../../domain/window-result.ts";
+import { isRetraction, type WindowResult } from "../../domain/window-result.ts";
 
 /** Tag keys that InfluxDB keeps for itself. */
 const RESERVED_TAGS = new Set(["time", "_field", "_measurement", "_time"]);
 const PLAIN_NAME = /^[\w.:/-]*$/;
-/** Fields of `windows` that are no aggregates, and whole numbers. */
-const WINDOW_FIELDS = new Set(["revision", "window_end"]);
+/** Fields of `windows` that are no aggregates. */
+const WINDOW_FIELDS = new Set(["revision", "window_end", "retracted"]);
 
 /**
  * A name as it stands in InfluxDB. Line protocol has no way to write a control character in a tag, nor a backslash
@@ -34,26 +34,30 @@ function escapeText(text: string): string {
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
-/** `,name=value` for each tag; a tag without value does not exist in InfluxDB and is left out. */
-function tagSet(tags: Tags): string {
-  let text = "";
-  const used = new Set<string>();
-  for (const name of Object.keys(tags).sort()) {
-    const value = tags[name];
-    if (name === "" || value === undefined || value === "") continue;
-    let key = storedName(name);
-    while (RESERVED_TAGS.has(key) || used.has(key)) key += "_";
-    used.add(key);
-    text += `,${escapeName(key)}=${escapeName(value)}`;
+/**
+ * `,name=value` for each tag; a tag without value does not exist in InfluxDB and is left out. The point's `own` tags keep
+ * their names, another of the same name gets an underscore.
+ */
+function tagSet(own: Tags, others: Tags): string {
+  const values = new Map<string, string>();
+  for (const tags of [own, others]) {
+    for (const name of Object.keys(tags).sort()) {
+      const value = tags[name];
+      if (name === "" || value === undefined || value === "") continue;
+      let key = storedName(name);
+      while (RESERVED_TAGS.has(key) || values.has(key)) key += "_";
+      values.set(key, value);
+    }
   }
-  return text;
+  // InfluxDB takes sorted ones faster.
+  const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([key, value]) => `,${escapeName(key)}=${escapeName(value)}`).join("");
 }
 
 /** A line of `readings` up to its value. Each kind has a field of its own, because a field's type never changes. */
 export function readingPrefix(series: Series): string {
-  const tags = { ...series.tags, device: series.device, metric: series.metric };
   const field = { number: "value", boolean: "flag", string: "text" }[series.kind];
-  return `readings${tagSet(tags)} ${field}=`;
+  return `readings${tagSet({ device: series.device, metric: series.metric }, series.tags)} ${field}=`;
 }
 
 /** The value as its field has it; undefined for a number that line protocol cannot say. */
@@ -63,16 +67,21 @@ export function readingValue(kind: Series["kind"], value: number, texts: readonl
   return escapeText(texts[value] ?? "");
 }
 
-/** A line of `windows` at the window's start; undefined when no aggregate is a finite number. */
-export function windowLine(window: WindowResult): string | undefined {
+/**
+ * A line of `windows` at the window's start. A text has a field of its own, because a field's type never changes; an
+ * aggregate without value has none. `retracted` is always there, so that a query can ask for `retracted = false`, and so
+ * that a window which comes back counts again.
+ */
+export function windowLine(window: WindowResult): string {
   let fields = "";
   for (const [name, value] of Object.entries(window.aggregates)) {
-    if (!Number.isFinite(value) || name === "") continue;
-    fields += `${escapeName(WINDOW_FIELDS.has(name) ? `${name}_` : name)}=${value},`;
+    if (name === "") continue;
+    const field = WINDOW_FIELDS.has(name) ? `${name}_` : name;
+    if (typeof value === "string") fields += `${escapeName(`${field}_text`)}=${escapeText(value)},`;
+    else if (Number.isFinite(value)) fields += `${escapeName(field)}=${value},`;
   }
-  if (fields === "") return undefined;
-  const tags = tagSet({ ...window.labels, rule: window.rule });
-  return `windows${tags} ${fields}revision=${window.revision}i,window_end=${window.endUs}i ${window.startUs}`;
+  fields += `retracted=${isRetraction(window)},revision=${window.revision}i,window_end=${window.endUs}i`;
+  return `windows${tagSet({ rule: window.rule }, window.labels)} ${fields} ${window.startUs}`;
 }
 
 /**
@@ -81,7 +90,7 @@ export function windowLine(window: WindowResult): string | undefined {
  */
 export function alertLine(alert: AlertChange): string {
   const { rule, state, severity } = alert;
-  const tags = tagSet({ ...alert.key, rule, state, severity });
+  const tags = tagSet({ rule, state, severity }, alert.key);
   const fields = [
     `id=${escapeText(alert.id)}`,
     `incident=${escapeText(alert.incident)}`,
@@ -92,7 +101,8 @@ export function alertLine(alert: AlertChange): string {
     `processed_at=${alert.processedAtUs}i`,
     `change=${escapeText(JSON.stringify(alert))}`,
   ];
-  if (Number.isFinite(alert.value)) fields.push(`value=${alert.value}`);
+  if (typeof alert.value === "string") fields.push(`value_text=${escapeText(alert.value)}`);
+  else if (Number.isFinite(alert.value)) fields.push(`value=${alert.value}`);
   const atNs = BigInt(alert.atUs) * 1000n + BigInt(fnv1a32(alert.id) % 1000);
   return `alerts${tags} ${fields.join(",")} ${atNs}`;
 }

@@ -62,15 +62,15 @@ export class LineWriter {
   }
 }
 
-function listLines(precision: "us" | "ns", lines: readonly (string | undefined)[]): Lines {
+function listLines(precision: "us" | "ns", lines: readonly string[]): Lines {
   return {
     count: lines.length,
     precision,
-    unsayable: lines.filter((line) => line === undefined).length,
+    unsayable: 0,
     body: (from, to) =>
       lines
         .slice(from, to)
-        .map((line) => (line === undefined ? "" : `${line}\n`))
+        .map((line) => `${line}\n`)
         .join(""),
   };
 }

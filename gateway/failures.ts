@@ -9,6 +9,7 @@ const EXPECTED = new Set([
   "DataDirInUseError",
   "NatsServerMissingError",
   "NatsServerStartError",
+  "NotifierSecretsError",
   "PartitionsChangedError",
   "PortInUseError",
   "RecordingError",

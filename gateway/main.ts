@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Argument, Command } from "commander";
-import { formatProblems } from "../platform/yaml-file.ts";
-import { loadRules } from "../processors/rules/load-rules.ts";
+import { addAlertCommands } from "./commands/alerts.ts";
 import { doctor } from "./commands/doctor.ts";
 import { passwd } from "./commands/passwd.ts";
+import { addRulesCheckCommands } from "./commands/rules-check.ts";
 import { addSimulateCommands } from "./commands/simulate.ts";
 import { up } from "./commands/up.ts";
 import { describeFailure, UsageError } from "./failures.ts";
@@ -37,6 +37,8 @@ withSettings(program.command("run"))
 
 addSimulateCommands(program);
 
+addAlertCommands(program);
+
 withSettings(program.command("doctor"))
   .description("look at all that Weir needs, and say what is wrong")
   .action(async (flags) => {
@@ -49,19 +51,8 @@ program
   .argument("<user>")
   .action(passwd);
 
-program
-  .command("rules")
-  .description("work with rule files")
-  .command("check")
-  .description("say everything that is wrong with the rule files")
-  .argument("[folder]", "the rule files", "rules")
-  .action(async (folder: string) => {
-    const { specs, problems } = await loadRules(folder);
-    process.stdout.write(
-      problems.length > 0 ? `${formatProblems(problems)}\n` : `${specs.length} rules, no problems\n`,
-    );
-    process.exit(problems.length > 0 ? 1 : 0);
-  });
+const rules = program.command("rules").description("work with rule files");
+addRulesCheckCommands(rules);
 
 program
   .command("config-schema")

@@ -4,6 +4,7 @@ import { brokerConfigSchema } from "../broker/config.ts";
 import { feedConfigSchema } from "../dashboard-feed/config.ts";
 import { US_PER_DAY, US_PER_MINUTE } from "../domain/time.ts";
 import { ingestConfigSchema } from "../ingest/config.ts";
+import { notifierConfigSchema } from "../notifier/config.ts";
 import { durationUsBetween } from "../platform/schemas.ts";
 import { BadFileError, parseYaml } from "../platform/yaml-file.ts";
 import { processorsConfigSchema } from "../processors/config.ts";
@@ -29,7 +30,7 @@ export const pipelineConfigSchema = z.strictObject({
     .min(1)
     .max(256)
     .default(4)
-    .describe("Partitions of the readings log: at most so many processors share the work. Fixed once there is data."),
+    .describe("Partitions of the readings log. At most twice as many processors share the work. Fixed once there is data."),
   sources: ingestConfigSchema.shape.sources,
   clock: ingestConfigSchema.shape.clock,
   ingest: ingestConfigSchema.pick({ frame: true, limits: true, bridge: true }).prefault({}),
@@ -39,6 +40,7 @@ export const pipelineConfigSchema = z.strictObject({
     .omit({ influx: true, logRetention: true, duckdb: true })
     .extend({ duckdb: duckdbSchema.extend({ file: z.string().min(1).optional() }).prefault({}) })
     .prefault({}),
+  notifier: notifierConfigSchema.prefault({}).describe("Who is told of alerts, and how."),
   feed: z
     .strictObject({
       tokens: feedConfigSchema.shape.tokens,
@@ -54,6 +56,7 @@ export const pipelineConfigSchema = z.strictObject({
       windows: retention("24h", 2_048),
       alerts: retention("365d", 1_024),
       deadLetters: retention("30d", 1_024),
+      notifications: retention("365d", 256),
     })
     .prefault({}),
 });

@@ -1,8 +1,10 @@
-import { join } from "node:path";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
 import type { BrokerConfig } from "../broker/config.ts";
 import { brokerConfigSchema, isLoopback } from "../broker/config.ts";
 import type { FeedConfig } from "../dashboard-feed/config.ts";
 import type { IngestConfig } from "../ingest/config.ts";
+import type { NotifierConfig } from "../notifier/config.ts";
 import type { Durability } from "../platform/log/port.ts";
 import type { ProcessorsConfig } from "../processors/config.ts";
 import { influxSchema, type StorageConfig } from "../storage/config.ts";
@@ -11,7 +13,7 @@ import { type PipelineConfig, toRetention } from "./pipeline-config.ts";
 import { BadSettingsError, type Settings } from "./settings.ts";
 
 /** The parts that run by themselves. The edge is broker and ingest in one. */
-export const SERVICES = ["feed", "storage", "processors", "edge"] as const;
+export const SERVICES = ["feed", "storage", "notifier", "processors", "edge"] as const;
 export type ServiceName = (typeof SERVICES)[number];
 
 /** Where NATS is, and what is known of it. */
@@ -24,16 +26,19 @@ export interface NatsAddress {
 /** All that the services need, as plain data: it travels to their threads. */
 export interface Plan {
   readonly partitions: number;
+  /** Names this gateway among others, the same after a restart. */
+  readonly member: string;
   readonly broker: BrokerConfig;
   readonly ingest: IngestConfig;
   readonly processors: ProcessorsConfig;
   readonly storage: StorageConfig;
+  readonly notifier: NotifierConfig;
   readonly feed: FeedConfig;
   readonly log: {
     readonly nats: NatsAddress;
     readonly replicas: number;
     readonly retention: Readonly<
-      Record<"readings" | "windows" | "alerts" | "deadLetters", ReturnType<typeof toRetention>>
+      Record<"readings" | "windows" | "alerts" | "deadLetters" | "notifications", ReturnType<typeof toRetention>>
     >;
   };
   readonly logger: { readonly level: string; readonly pretty: boolean };
@@ -50,6 +55,7 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
     : {};
   return {
     partitions: config.partitions,
+    member: `${hostname()}:${resolve(settings.dataDir)}`,
     broker: brokerConfigSchema.parse({ ...config.broker, bind, mqttPort: settings.mqttPort, ...wsPort, ...anonymous }),
     ingest: { sources: config.sources, clock: config.clock, ...config.ingest },
     processors: { ...config.processors, rulesDir: settings.rulesDir },
@@ -62,6 +68,7 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
       },
       ...influx,
     },
+    notifier: config.notifier,
     feed: {
       ...config.feed,
       bind,
@@ -78,6 +85,7 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
         windows: toRetention(config.log.windows),
         alerts: toRetention(config.log.alerts),
         deadLetters: toRetention(config.log.deadLetters),
+        notifications: toRetention(config.log.notifications),
       },
     },
     logger: { level: settings.logLevel, pretty: process.stderr.isTTY === true },

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import { systemClock } from "../platform/clock.ts";
 import { startHealthReports, watchHealth } from "../platform/health-reports.ts";
@@ -5,6 +6,8 @@ import { connectJetStreamLog } from "../platform/log/jetstream.ts";
 import type { Log } from "../platform/log/port.ts";
 import { createLogger } from "../platform/logger.ts";
 import { createMetrics } from "../platform/metrics.ts";
+import { OWN_BROKER, type OwnBroker } from "../platform/notifications.ts";
+import type { PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import { startStatsReports } from "../platform/stats.ts";
 import type { Plan, ServiceName } from "./plan.ts";
@@ -62,15 +65,20 @@ async function start(name: ServiceName, plan: Plan, deps: Deps): Promise<Started
       return startEdge(plan, deps);
     case "processors": {
       const { startProcessors } = await import("../processors/processors.ts");
-      return { ...(await startProcessors(plan.processors, { ...deps, partitions })), addresses: {} };
+      const { member } = plan;
+      return { ...(await startProcessors(plan.processors, { ...deps, partitions, member })), addresses: {} };
     }
     case "storage": {
       const { startStorage } = await import("../storage/storage.ts");
       return { ...(await startStorage(plan.storage, deps)), addresses: {} };
     }
+    case "notifier": {
+      const { startNotifier } = await import("../notifier/notifier.ts");
+      return { ...(await startNotifier(plan.notifier, deps)), addresses: {} };
+    }
     case "feed": {
       const { startDashboardFeed } = await import("../dashboard-feed/dashboard-feed.ts");
-      const board = watchHealth(deps.log.bus, SERVICES);
+      const board = watchHealth(deps.log.bus, expectedServices(plan));
       const feed = await startDashboardFeed(plan.feed, { ...deps, readiness: board.entries });
       return {
         health: () => feed.health(),
@@ -81,14 +89,24 @@ async function start(name: ServiceName, plan: Plan, deps: Deps): Promise<Started
   }
 }
 
+/** A notifier that has nobody to tell may be left out. */
+function expectedServices(plan: Plan): readonly ServiceName[] {
+  const tells = Object.keys(plan.notifier.receivers).length > 0;
+  return SERVICES.filter((name) => name !== "notifier" || tells);
+}
+
 /** Broker and ingest share a process: an acknowledgement waits for the log, not for another hop. */
 async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
   const { startIngest } = await import("../ingest/ingest.ts");
   const { startBroker } = await import("../broker/broker.ts");
   const ingest = await startIngest(plan.ingest, { ...deps, partitions: plan.partitions });
+  // Hard to guess: a device with such a name would keep its readings from the log.
+  const clientIdPrefix = `weir-own-${randomBytes(9).toString("base64url")}-`;
   try {
-    const broker = await startBroker(plan.broker, { ...deps, gate: ingest });
+    const broker = await startBroker(plan.broker, { ...deps, gate: passOwn(ingest, clientIdPrefix) });
     const { mqttPort, wsPort } = broker.address;
+    const own: OwnBroker = { host: reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
+    const stopAnswering = deps.log.bus.respond(OWN_BROKER, async () => own);
     return {
       addresses: wsPort === undefined ? { mqttPort } : { mqttPort, mqttWsPort: wsPort },
       health() {
@@ -96,6 +114,7 @@ async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
         return health.ready ? ingest.health() : health;
       },
       async stop() {
+        stopAnswering();
         await broker.stop();
         await ingest.stop();
       },
@@ -104,6 +123,22 @@ async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
     await ingest.stop();
     throw error;
   }
+}
+
+/** What Weir itself publishes, such as alerts, is no reading: it goes to subscribers only. */
+function passOwn(gate: PublishGate, clientIdPrefix: string): PublishGate {
+  return {
+    accept(message, done) {
+      if (message.clientId.startsWith(clientIdPrefix)) done();
+      else gate.accept(message, done);
+    },
+  };
+}
+
+/** An address that this machine's other services reach the broker by. */
+function reachable(bind: string): string {
+  if (bind === "0.0.0.0") return "127.0.0.1";
+  return bind === "::" ? "::1" : bind;
 }
 
 /** The log was begun with another number of partitions: a device's readings would be in two places. */

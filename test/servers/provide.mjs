@@ -89,4 +89,5 @@ await findNatsServer(pino({ level: "info" }));
 provideProgram("mosquitto_pub", ["mosquitto-clients"]);
 provideProgram("mosquitto", ["mosquitto"]);
 provideProgram("chromium", ["chromium"]);
+provideProgram("prometheus-alertmanager", ["prometheus-alertmanager"]);
 provideInfluxd();

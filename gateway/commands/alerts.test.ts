@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { parseMatchers, spanOf } from "./alerts.ts";
+
+const NOW = Date.UTC(2026, 10, 22, 8) * 1_000;
+const HOUR = 3_600_000_000;
+
+test("labels as they are typed", () => {
+  expect(parseMatchers(["device=cold-*", "site=north,south", "note=a=b"])).toEqual({
+    device: "cold-*",
+    site: ["north", "south"],
+    note: "a=b",
+  });
+  for (const bad of ["device", "=x", "device="]) expect(() => parseMatchers([bad])).toThrow("is not label=value");
+  expect(() => parseMatchers(["a=1", "a=2"])).toThrow("write a=a,b for either");
+});
+
+test.each([
+  [{ for: "2h" }, [NOW, NOW + 2 * HOUR]],
+  [{ from: "30m", for: "1h" }, [NOW + HOUR / 2, NOW + 1.5 * HOUR]],
+  [{ until: "2026-11-22T10:00:00Z" }, [NOW, NOW + 2 * HOUR]],
+  [{ from: "2026-11-22T09:00:00Z", until: "3h" }, [NOW + HOUR, NOW + 3 * HOUR]],
+])("the span of %j", (flags, [fromUs, untilUs]) => {
+  expect(spanOf(flags, NOW)).toEqual({ fromUs, untilUs });
+});
+
+test.each([
+  [{}, "either --for"],
+  [{ for: "1h", until: "2h" }, "either --for"],
+  [{ for: "soon" }, "--for soon is not a duration"],
+  [{ until: "tomorrow" }, "--until tomorrow is not a time"],
+])("no span: %j", (flags, message) => {
+  expect(() => spanOf(flags, NOW)).toThrow(message);
+});

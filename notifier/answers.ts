@@ -1,0 +1,189 @@
+import { randomBytes } from "node:crypto";
+import { z } from "zod";
+import { acknowledgementSubject, silenceSubject } from "../domain/subjects.ts";
+import { US_PER_DAY } from "../domain/time.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Log } from "../platform/log/port.ts";
+import {
+  type Acknowledgement,
+  ALERTS_ACKNOWLEDGE,
+  ALERTS_LIST,
+  DELIVERIES_LIST,
+  type Delivery,
+  type OpenAlert,
+  SILENCES_ADD,
+  SILENCES_LIST,
+  SILENCES_REMOVE,
+  type Silence,
+} from "../platform/notifications.ts";
+import type { Board } from "./board.ts";
+import type { ChangeEntry } from "./change-entry.ts";
+import { matchersSchema } from "./config.ts";
+import type { NotifierEvents } from "./events.ts";
+import { matches } from "./matchers.ts";
+import type { AcknowledgementEntry, Orders, SilenceEntry } from "./orders.ts";
+
+const SILENCES_MAX = 10_000;
+const SILENCE_US_MAX = 365 * US_PER_DAY;
+const ANSWER_BYTES_MAX = 900_000;
+
+/** An order or question that makes no sense now; the message says why, and what would. */
+export class BadOrderError extends Error {
+  override readonly name = "BadOrderError";
+}
+
+const who = z.string().trim().min(1, "say who").max(200);
+const text = z.string().trim().max(2_000);
+const listSchema = z.strictObject({ matchers: matchersSchema.optional(), limit: z.int().min(1).max(5_000) });
+const addSchema = z.strictObject({
+  matchers: matchersSchema.refine((matchers) => Object.keys(matchers).length > 0, {
+    error: 'name at least one label, such as rule or device; { rule: "*" } is everything',
+  }),
+  fromUs: z.int().optional(),
+  untilUs: z.int(),
+  by: who,
+  why: text.min(1, "say why"),
+});
+const removeSchema = z.strictObject({ id: z.string().min(1), by: who });
+const acknowledgeSchema = z.strictObject({ incident: z.string().min(1), by: who, note: text.default("") });
+const deliveriesSchema = z.strictObject({ incident: z.string().min(1) });
+
+export interface AnswersOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly orders: Orders;
+  readonly board: Board;
+  readonly events: NotifierEvents;
+  readonly deliveries: (incident: string) => Promise<Delivery[]>;
+  /** Something that may hold or free messages has changed. */
+  readonly onOrder: () => void;
+}
+
+/** Answers on the bus what is open, who was told, and takes silences and acknowledgements. Returns how to stop. */
+export function answerOrders(options: AnswersOptions): () => void {
+  const { log, events, deliveries } = options;
+  const { bus } = log;
+
+  function respond<T>(subject: string, schema: z.ZodType<T>, answer: (query: T) => Promise<unknown>): () => void {
+    return bus.respond(subject, async (value) => {
+      try {
+        const parsed = schema.safeParse(value ?? {});
+        if (!parsed.success) throw new BadOrderError(`not understood: ${z.prettifyError(parsed.error)}`);
+        return await answer(parsed.data);
+      } catch (error) {
+        events.orderRefused(subject, error);
+        throw error;
+      }
+    });
+  }
+
+  const stops = [
+    respond(ALERTS_LIST, listSchema, async ({ matchers = {}, limit }) => openAlerts(options, matchers, limit)),
+    respond(ALERTS_ACKNOWLEDGE, acknowledgeSchema, (order) => acknowledge(options, order)),
+    respond(DELIVERIES_LIST, deliveriesSchema, ({ incident }) => deliveries(incident)),
+    respond(SILENCES_LIST, z.looseObject({}), async () => options.orders.silences(options.clock.nowUs())),
+    respond(SILENCES_ADD, addSchema, (order) => addSilence(options, order)),
+    respond(SILENCES_REMOVE, removeSchema, (order) => removeSilence(options, order)),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+function openAlerts(
+  { board, orders, clock }: AnswersOptions,
+  matchers: z.output<typeof matchersSchema>,
+  limit: number,
+): OpenAlert[] {
+  const nowUs = clock.nowUs();
+  const open = board
+    .entries()
+    .filter(({ change }) => matches(matchers, change))
+    .sort((a, b) => a.change.activeAtUs - b.change.activeAtUs);
+  const alerts: OpenAlert[] = [];
+  let bytes = 0;
+  for (const entry of open.slice(0, limit)) {
+    const alert = toOpenAlert(entry, orders, nowUs);
+    bytes += JSON.stringify(alert).length;
+    // The bus carries no more in one answer.
+    if (bytes > ANSWER_BYTES_MAX) break;
+    alerts.push(alert);
+  }
+  return alerts;
+}
+
+function toOpenAlert({ alert, change }: ChangeEntry, orders: Orders, nowUs: number): OpenAlert {
+  const { incident, rule, severity, state, key, labels, annotations, value, activeAtUs, atUs } = change;
+  const acknowledgement = orders.acknowledgement(alert, incident);
+  return {
+    ...{ incident, rule, severity, state, key, labels, annotations, value, activeAtUs, atUs },
+    silencedBy: orders.silencedBy(change, nowUs),
+    ...(acknowledgement && { acknowledgement }),
+  };
+}
+
+async function acknowledge(
+  { log, clock, orders, board, events, onOrder }: AnswersOptions,
+  { incident, by, note }: z.output<typeof acknowledgeSchema>,
+): Promise<Acknowledgement> {
+  const open = board.incident(incident);
+  if (open === undefined) {
+    throw new BadOrderError(
+      `incident ${incident} is not open: it is over, or misspelt; \`weir alerts list\` shows those that are`,
+    );
+  }
+  const acknowledgement = { incident, by, note, atUs: clock.nowUs() };
+  const entry: AcknowledgementEntry = { ...acknowledgement, alert: open.alert };
+  await log.append({ subject: acknowledgementSubject(open.alert), payload: toBytes(entry) });
+  orders.applyAcknowledgement(entry);
+  events.incidentAcknowledged(incident, by);
+  onOrder();
+  return acknowledgement;
+}
+
+async function addSilence(options: AnswersOptions, order: z.output<typeof addSchema>): Promise<Silence> {
+  const { log, clock, orders, events, onOrder } = options;
+  const nowUs = clock.nowUs();
+  const { fromUs = nowUs, untilUs, matchers, by, why } = order;
+  if (untilUs <= nowUs) throw new BadOrderError("the silence would be over already: choose an end in the future");
+  if (untilUs <= fromUs) throw new BadOrderError("the silence would end before it begins");
+  if (untilUs - nowUs > SILENCE_US_MAX) throw new BadOrderError("a silence ends within a year at the latest");
+  if (orders.silences(nowUs).length >= SILENCES_MAX) {
+    throw new BadOrderError(`there are ${SILENCES_MAX} silences; remove one, or use a glob or a list in one silence`);
+  }
+  const silence: Silence = {
+    id: `s-${randomBytes(5).toString("hex")}`,
+    matchers,
+    fromUs,
+    untilUs,
+    by,
+    why,
+    createdAtUs: nowUs,
+  };
+  await log.append({ subject: silenceSubject(silence.id), payload: toBytes(silence) });
+  orders.applySilence(silence, nowUs);
+  events.silenceAdded(silence.id, by);
+  onOrder();
+  return silence;
+}
+
+async function removeSilence(options: AnswersOptions, order: z.output<typeof removeSchema>): Promise<Silence> {
+  const { log, clock, orders, events, onOrder } = options;
+  const nowUs = clock.nowUs();
+  const silence = orders.silence(order.id, nowUs);
+  if (silence === undefined) {
+    throw new BadOrderError(
+      `there is no silence ${order.id}: it is over, or misspelt; \`weir silences list\` shows those that last`,
+    );
+  }
+  const entry: SilenceEntry = { ...silence, removedAtUs: nowUs, removedBy: order.by };
+  await log.append({ subject: silenceSubject(silence.id), payload: toBytes(entry) });
+  orders.applySilence(entry, nowUs);
+  events.silenceRemoved(silence.id, order.by);
+  onOrder();
+  return silence;
+}
+
+function toBytes(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}

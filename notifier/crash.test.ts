@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { connectJetStreamLog } from "../platform/log/jetstream.ts";
+import type { Log } from "../platform/log/port.ts";
+import { type LaunchedNatsServer, launchNatsServer } from "../platform/nats-server/launch.ts";
+import { startNotifier } from "./notifier.ts";
+import { configOf, eventually, RETENTION, type Sink, startSink, testDeps, writeChange } from "./test-kit.ts";
+
+const KILLS = 8;
+const DEVICES = 12;
+const CHILD = fileURLToPath(new URL("./crash-child.ts", import.meta.url));
+const RUN =
+  "const { runnerImport } = await import('vite'); await runnerImport(process.env.NOTIFIER_CRASH_FILE, { configFile: false })";
+const logger = pino({ level: "silent" });
+
+let folder: string;
+let server: LaunchedNatsServer;
+let log: Log;
+let sink: Sink;
+let child: ChildProcess | undefined;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weir-notifier-"));
+});
+afterEach(async () => {
+  await kill();
+  await sink.close();
+  await log.close();
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function begin(settings: object): Promise<void> {
+  const env = { ...process.env, NOTIFIER_CRASH_FILE: CHILD, NOTIFIER_CRASH_CHILD: JSON.stringify(settings) };
+  const running = spawn(process.execPath, ["--input-type=module", "-e", RUN], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  child = running;
+  let said = "";
+  running.stderr.on("data", (chunk: Buffer) => {
+    said += chunk;
+  });
+  await new Promise<void>((resolve, reject) => {
+    running.stdout.once("data", () => resolve());
+    running.once("exit", (code) => reject(new Error(`the child ended with ${code}: ${said}`)));
+  });
+}
+
+async function kill(): Promise<void> {
+  const running = child;
+  child = undefined;
+  if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+  await new Promise((resolve) => {
+    running.once("exit", resolve);
+    running.kill("SIGKILL");
+  });
+}
+
+/** What a message holds, by change id. */
+function changesOf(json: Record<string, unknown>): string[] {
+  const { changes } = json.data as { readonly changes?: readonly { readonly id: string }[] };
+  return changes === undefined ? [String(json.id)] : changes.map(({ id }) => id);
+}
+
+test("the log's server dies and comes back while messages are sent: each change is told once, or again with its id", async () => {
+  server = await launchNatsServer({ dataDir: folder, logger });
+  const { url: servers, token } = server;
+  const options = { servers, token, name: "test", partitions: 1, retention: RETENTION, logger };
+  log = await connectJetStreamLog(options);
+  const own = await connectJetStreamLog(options);
+  sink = await startSink();
+  const notifier = await startNotifier(configOf({ ops: [{ webhook: { url: sink.url } }] }), testDeps({ log: own }));
+  try {
+    const written: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      const before = sink.received.length;
+      for (let d = 0; d < 40; d++) {
+        written.push((await writeChange(log, { device: `d${d}-${round}`, atUs: Date.now() * 1_000 })).id);
+      }
+      await eventually("some have come", () => sink.received.length > before + 3);
+      process.kill(server.pid, "SIGKILL");
+    }
+    await eventually(
+      "every change is told",
+      () => new Set(sink.received.map(({ json }) => json.id)).size === 120,
+      60_000,
+    );
+    expect([...new Set(sink.received.map(({ json }) => json.id))].sort()).toEqual([...written].sort());
+    expect(new Set(sink.received.map(({ headers }) => headers["webhook-id"])).size).toBe(120);
+    expect(notifier.health().detail).not.toMatch("another notifier");
+  } finally {
+    await notifier.stop();
+    await own.close();
+  }
+}, 120_000);
+
+test.each([
+  { concurrency: 1, grouped: false },
+  { concurrency: 4, grouped: false },
+  { concurrency: 1, grouped: true },
+])(
+  "killed in the middle of sending, again and again: $concurrency at a time, grouped $grouped",
+  async (kind) => {
+    server = await launchNatsServer({ dataDir: folder, logger });
+    const { url: natsUrl, token } = server;
+    log = await connectJetStreamLog({
+      servers: natsUrl,
+      token,
+      name: "test",
+      partitions: 1,
+      retention: RETENTION,
+      logger,
+    });
+    sink = await startSink();
+    const written: string[] = [];
+    // A receiver holds a third of the messages for some time, so that kills find some on their way; it has them all the same.
+    sink.answer = (_, response, count) => {
+      if (count % 3 === 0) setTimeout(() => response.writeHead(204).end(), 60);
+      else response.writeHead(204).end();
+    };
+    const settings = { natsUrl, token, sinkUrl: sink.url, ...kind };
+    await begin(settings);
+    for (let round = 0; round <= KILLS; round++) {
+      const before = sink.received.length;
+      for (let d = 0; d < DEVICES; d++) {
+        const change = { device: `d${d}`, site: `s${d % 3}`, round: Math.floor(round / 2) };
+        const atUs = Date.now() * 1_000;
+        written.push((await writeChange(log, { ...change, atUs, state: round % 2 === 0 ? "firing" : "resolved" })).id);
+      }
+      if (round === KILLS) break;
+      // Some have come, some are on their way, some wait: which, is the round's own.
+      await eventually(
+        "some messages have come",
+        () => sink.received.length > before + (kind.grouped ? round % 2 : round % 5),
+      );
+      await kill();
+      await begin(settings);
+    }
+    const told = () => new Set(sink.received.flatMap(({ json }) => changesOf(json)));
+    await eventually("every change is told", () => told().size === written.length, 30_000);
+    expect([...told()].sort()).toEqual([...written].sort());
+
+    // A change comes in one message only: a repeat has the same id and the same content.
+    const messages = new Map<string, { bodies: Set<string>; times: number }>();
+    const messageOf = new Map<string, string>();
+    for (const { headers, body, json } of sink.received) {
+      const id = String(headers["webhook-id"]);
+      const message = messages.get(id) ?? { bodies: new Set(), times: 0 };
+      message.bodies.add(body);
+      message.times++;
+      messages.set(id, message);
+      for (const change of changesOf(json)) {
+        expect(messageOf.get(change) ?? id).toBe(id);
+        messageOf.set(change, id);
+      }
+    }
+    expect([...messages.values()].filter(({ bodies }) => bodies.size !== 1)).toEqual([]);
+    const repeats = [...messages.values()].reduce((sum, { times }) => sum + times - 1, 0);
+    expect(repeats).toBeLessThanOrEqual(KILLS * kind.concurrency);
+    // First tellings of an alert come in order.
+    const order = new Map<string, number>();
+    const place = new Map(written.map((id, i) => [id, i]));
+    const seen = new Set<string>();
+    for (const { json } of sink.received) {
+      for (const id of changesOf(json)) {
+        if (seen.has(id)) continue;
+        seen.add(id);
+        const alert = id.slice(0, "hot-0000000000000000".length);
+        expect(place.get(id)).toBeGreaterThan(order.get(alert) ?? -1);
+        order.set(alert, place.get(id) ?? 0);
+      }
+    }
+    process.stdout.write(
+      `${JSON.stringify(kind)}: ${written.length} changes, ${repeats} repeats over ${KILLS} kills\n`,
+    );
+  },
+  180_000,
+);

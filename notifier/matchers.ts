@@ -1,0 +1,55 @@
+import type { AlertChange } from "../domain/alert.ts";
+import type { Matchers } from "../platform/notifications.ts";
+
+/** Labels of an alert by which it is routed and silenced. Its own `rule` and `severity` win over labels so named. */
+export function labelOf(change: AlertChange, name: string): string | undefined {
+  switch (name) {
+    case "rule":
+      return change.rule;
+    case "severity":
+      return change.severity;
+    case "incident":
+      return change.incident;
+    default:
+      if (Object.hasOwn(change.labels, name)) return change.labels[name];
+      return Object.hasOwn(change.key, name) ? change.key[name] : undefined;
+  }
+}
+
+/** Whether an alert has all that is asked for. One without a label does not fit, whatever is asked of that label. */
+export function matches(matchers: Matchers, change: AlertChange): boolean {
+  return Object.entries(matchers).every(([name, patterns]) => {
+    const text = labelOf(change, name);
+    if (text === undefined) return false;
+    return typeof patterns === "string"
+      ? globMatches(patterns, text)
+      : patterns.some((pattern) => globMatches(pattern, text));
+  });
+}
+
+/**
+ * `*` stands for any text (also none), `?` for one character. Takes time in pattern times text at worst, where a regular
+ * expression of many stars takes a power of it: patterns come from outside.
+ */
+export function globMatches(pattern: string, text: string): boolean {
+  let p = 0;
+  let t = 0;
+  let star = -1;
+  let resumeAt = 0;
+  while (t < text.length) {
+    if (pattern[p] === "*") {
+      star = p++;
+      resumeAt = t;
+    } else if (p < pattern.length && (pattern[p] === "?" || pattern[p] === text[t])) {
+      p++;
+      t++;
+    } else if (star >= 0) {
+      p = star + 1;
+      t = ++resumeAt;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[p] === "*") p++;
+  return p === pattern.length;
+}

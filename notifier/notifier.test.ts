@@ -1,0 +1,243 @@
+import { afterEach, expect, test } from "vitest";
+import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
+import { createMemoryLog } from "../platform/log/memory.ts";
+import {
+  ALERTS_ACKNOWLEDGE,
+  ALERTS_LIST,
+  DELIVERIES_LIST,
+  type Delivery,
+  type OpenAlert,
+  SILENCES_ADD,
+  SILENCES_LIST,
+  SILENCES_REMOVE,
+  type Silence,
+} from "../platform/notifications.ts";
+import type { Service } from "../platform/service.ts";
+import { startNotifier } from "./notifier.ts";
+import { configOf, eventually, type Sink, startSink, T0, type TestDeps, testDeps, writeChange } from "./test-kit.ts";
+
+const S = 1_000_000;
+const HOUR = 3_600 * S;
+const FAST = { retry: { first: "20ms", max: "50ms" } };
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+});
+
+async function sinkOf(): Promise<Sink> {
+  const sink = await startSink();
+  stops.push(() => sink.close());
+  return sink;
+}
+
+async function start(config: ReturnType<typeof configOf>, deps: TestDeps): Promise<Service> {
+  const service = await startNotifier(config, deps);
+  stops.push(() => service.stop());
+  return service;
+}
+
+function idsOf(sink: Sink): unknown[] {
+  return sink.received.map(({ json }) => json.id);
+}
+
+test("an alert change comes as the CloudEvent that the log has, once", async () => {
+  const sink = await sinkOf();
+  const deps = testDeps();
+  await start(configOf({ ops: [{ webhook: { url: sink.url, headers: { "x-team": "blue" } } }] }), deps);
+  const firing = await writeChange(deps.log, {});
+  await eventually("it is told", () => sink.received.length === 1);
+  const [got] = sink.received;
+  expect(got?.headers["content-type"]).toMatch("application/cloudevents+json");
+  expect(got?.headers["x-team"]).toBe("blue");
+  expect(got?.headers["webhook-id"]).toMatch(/^msg_[0-9a-f]{32}$/);
+  const stored = await deps.log.lastFor("ALERTS", `alerts.hot.${"0".repeat(12)}6431`);
+  expect(got?.json).toEqual(JSON.parse(new TextDecoder().decode(stored?.payload)));
+  const resolved = await writeChange(deps.log, { state: "resolved" });
+  await eventually("its end is told", () => sink.received.length === 2);
+  expect(idsOf(sink)).toEqual([firing.id, resolved.id]);
+});
+
+test("a receiver that fails, hangs, hangs up and asks to wait gets each message with one id", async () => {
+  const sink = await sinkOf();
+  sink.answer = (_, response, count) => {
+    if (count === 1) response.writeHead(503).end("down for a moment");
+    else if (count === 2) response.destroy();
+    else if (count === 3) return;
+    else if (count === 4) response.writeHead(429, { "retry-after": "1" }).end();
+    else response.writeHead(200).end();
+  };
+  const deps = testDeps();
+  await start(configOf({ ops: [{ webhook: { url: sink.url, timeout: "300ms", ...FAST } }] }), deps);
+  const change = await writeChange(deps.log);
+  await eventually("it waits as it was asked to", () => sink.received.length === 4);
+  const askedAtMs = performance.now();
+  // Another one may not go out before that either.
+  await writeChange(deps.log, { device: "d2" });
+  await eventually("both are told", () => sink.received.length === 6);
+  expect(performance.now() - askedAtMs).toBeGreaterThan(900);
+  expect(new Set(sink.received.slice(0, 5).map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+  await eventually("it is delivered", async () => {
+    const deliveries = (await deps.log.bus.request(DELIVERIES_LIST, { incident: change.incident })) as Delivery[];
+    return deliveries[0]?.outcome === "delivered" && deliveries[0].attempts === 5;
+  });
+  expect(await deps.figure("weir_notifier_tries_total", { receiver: "ops.webhook", result: "failed" })).toBe(4);
+});
+
+test("a refusal is final: a dead letter, and the next message goes out", async () => {
+  const sink = await sinkOf();
+  sink.answer = (_, response, count) =>
+    response.writeHead(count === 1 ? 400 : 204).end(count === 1 ? "no such field" : "");
+  const deps = testDeps();
+  await start(configOf({ ops: [{ webhook: { url: sink.url, ...FAST } }] }), deps);
+  const change = await writeChange(deps.log);
+  await writeChange(deps.log, { device: "d2" });
+  await eventually("both are decided", () => sink.received.length === 2);
+  await eventually("it is a dead letter", async () => (await deps.log.bounds("DEADLETTERS")).messages === 1);
+  const letter = await deps.log.lastFor("DEADLETTERS", "deadletters.notification");
+  const { detail, topic, payload } = decodeDeadLetter(letter?.payload ?? new Uint8Array());
+  expect(topic).toBe("ops.webhook");
+  expect(detail).toMatch(/answered 400 Bad Request: no such field \(tries: 1\)/);
+  expect(JSON.parse(new TextDecoder().decode(payload)).changes).toEqual([change]);
+  const [delivery] = (await deps.log.bus.request(DELIVERIES_LIST, { incident: change.incident })) as Delivery[];
+  expect(delivery).toMatchObject({ outcome: "failed", attempts: 1, state: "firing", receiver: "ops.webhook" });
+});
+
+test("tries run out: a dead letter", async () => {
+  const sink = await sinkOf();
+  sink.answer = (_, response) => response.writeHead(500).end();
+  const deps = testDeps();
+  const retry = { first: "10ms", max: "10ms", attempts: 3 };
+  await start(configOf({ ops: [{ webhook: { url: sink.url, retry } }] }), deps);
+  await writeChange(deps.log);
+  await eventually("it is given up", async () => (await deps.log.bounds("DEADLETTERS")).messages === 1);
+  expect(sink.received).toHaveLength(3);
+});
+
+test("a receiver that is down delays no other, and hears of all when it is back", async () => {
+  const good = await sinkOf();
+  const bad = await sinkOf();
+  let down = true;
+  bad.answer = (_, response) => response.writeHead(down ? 502 : 204).end();
+  const deps = testDeps();
+  const webhooks = [{ webhook: { url: bad.url, ...FAST } }, { webhook: { url: good.url } }];
+  await start(configOf({ ops: webhooks }), deps);
+  for (let i = 0; i < 20; i++) await writeChange(deps.log, { device: `d${i}` });
+  await eventually("the good one knows", () => good.received.length === 20);
+  down = false;
+  const told = () => new Set(bad.received.map(({ json }) => json.id)).size;
+  await eventually("the other one, too", () => told() === 20);
+});
+
+test("silences and acknowledgements work at once, can be listed and ended, and outlast a restart", async () => {
+  const sink = await sinkOf();
+  let nowUs = T0;
+  const log = createMemoryLog({ nowUs: () => nowUs });
+  const deps = testDeps({ log, nowUs: () => nowUs });
+  const config = configOf({ ops: [{ webhook: { url: sink.url } }] }, { defaults: { repeat_interval: "1h" } });
+  const first = await start(config, deps);
+  const { bus } = log;
+  const order = { matchers: { device: ["cold-*", "d9"] }, untilUs: T0 + 2 * HOUR, by: "ann", why: "repair" };
+  const silence = (await bus.request(SILENCES_ADD, order)) as Silence;
+  const quiet = await writeChange(log, { device: "cold-7" });
+  const loud = await writeChange(log, { device: "d1" });
+  await eventually("the other one is told", () => sink.received.length === 1);
+  expect(idsOf(sink)).toEqual([loud.id]);
+  const open = (await bus.request(ALERTS_LIST, { limit: 10 })) as OpenAlert[];
+  expect(open.map(({ incident, silencedBy }) => [incident, silencedBy])).toEqual([
+    [quiet.incident, [silence.id]],
+    [loud.incident, []],
+  ]);
+  await bus.request(ALERTS_ACKNOWLEDGE, { incident: loud.incident, by: "bob", note: "on my way" });
+  await first.stop();
+
+  const again = testDeps({ log, nowUs: () => nowUs });
+  await start(config, again);
+  expect(await bus.request(SILENCES_LIST, {})).toEqual([silence]);
+  const [, acknowledged] = (await bus.request(ALERTS_LIST, { limit: 10 })) as OpenAlert[];
+  expect(acknowledged?.acknowledgement).toMatchObject({ by: "bob", note: "on my way" });
+  nowUs += 90 * 60 * S;
+  // Nothing is repeated and nothing told: a marker shows that the notifier has looked.
+  const marker = await writeChange(log, { device: "d3" });
+  await eventually("the marker is told", () => sink.received.length === 2);
+  expect(idsOf(sink)).toEqual([loud.id, marker.id]);
+  await bus.request(SILENCES_REMOVE, { id: silence.id, by: "ann" });
+  expect(await bus.request(SILENCES_LIST, {})).toEqual([]);
+  await eventually("what fires is told now", () => idsOf(sink).includes(quiet.id));
+  await writeChange(log, { device: "d1", state: "resolved" });
+  await eventually("the end is told", () => idsOf(sink).includes(`${loud.incident}-resolved`));
+});
+
+test("orders that make no sense are refused with what would help", async () => {
+  const deps = testDeps();
+  await start(configOf({}), deps);
+  const { bus } = deps.log;
+  const untilUs = deps.clock.nowUs() + HOUR;
+  const bad: [string, unknown, RegExp][] = [
+    [SILENCES_ADD, { matchers: {}, untilUs, by: "a", why: "b" }, /name at least one label/],
+    [SILENCES_ADD, { matchers: { rule: "*" }, untilUs: 5, by: "a", why: "b" }, /over already/],
+    [SILENCES_ADD, { matchers: { rule: "*" }, untilUs: untilUs * 2, by: "a", why: "b" }, /within a year/],
+    [SILENCES_ADD, { matchers: { rule: "*" }, untilUs, by: " ", why: "b" }, /say who/],
+    [SILENCES_ADD, { matchers: { rule: "*" }, untilUs, by: "a", why: "b", x: 1 }, /"x"/],
+    [SILENCES_REMOVE, { id: "s-1", by: "a" }, /there is no silence s-1/],
+    [ALERTS_ACKNOWLEDGE, { incident: "hot-1", by: "a" }, /incident hot-1 is not open/],
+    [ALERTS_LIST, { limit: 0 }, /not understood/],
+  ];
+  for (const [subject, value, message] of bad) await expect(bus.request(subject, value)).rejects.toThrow(message);
+});
+
+test("grouped alerts come as one event of another type", async () => {
+  const sink = await sinkOf();
+  let nowUs = T0;
+  const deps = testDeps({ log: createMemoryLog({ nowUs: () => nowUs }), nowUs: () => nowUs });
+  const routes = [{ match: { rule: "h*" }, receivers: ["ops"], group_by: ["site"], group_wait: "10s" }];
+  await start(configOf({ ops: [{ webhook: { url: sink.url } }] }, { routes }), deps);
+  for (const device of ["a", "b", "c"]) await writeChange(deps.log, { device, notify: [] });
+  nowUs += 11 * S;
+  await eventually("they are told", () => sink.received.length > 0);
+  const changes = ["a", "b", "c"].map((device) => expect.objectContaining({ key: { device, site: "north" } }));
+  expect(sink.received[0]?.json).toMatchObject({
+    type: "weir.alerts.v1",
+    id: sink.received[0]?.headers["webhook-id"],
+    data: { group: { site: "north" }, changes },
+  });
+});
+
+test("a new receiver hears of what fires, not of what was", async () => {
+  const sink = await sinkOf();
+  const deps = testDeps();
+  await writeChange(deps.log, { device: "past" });
+  await writeChange(deps.log, { device: "past", state: "resolved" });
+  const open = await writeChange(deps.log, { device: "now" });
+  await start(configOf({ ops: [{ webhook: { url: sink.url } }] }), deps);
+  await eventually("it is told", () => sink.received.length === 1);
+  expect(idsOf(sink)).toEqual([open.id]);
+});
+
+test("of two notifiers the newer one goes on, the other says so", async () => {
+  const sink = await sinkOf();
+  const log = createMemoryLog({ nowUs: () => Date.now() * 1_000 });
+  const config = configOf({ ops: [{ webhook: { url: sink.url } }] });
+  const older = await start(config, testDeps({ log }));
+  await writeChange(log, { device: "d0" });
+  await eventually("the first is told", () => sink.received.length === 1);
+  await start(config, testDeps({ log }));
+  for (let i = 1; i <= 20; i++) await writeChange(log, { device: `d${i}` });
+  await eventually("all are told", () => sink.received.length === 21);
+  await eventually("the older one knows", () => !older.health().ready);
+  expect(older.health().detail).toMatch("another notifier tells ops.webhook");
+  expect(new Set(idsOf(sink)).size).toBe(21);
+});
+
+test("a name in `notify` that nobody has is said once; a bad message is left out", async () => {
+  const sink = await sinkOf();
+  const deps = testDeps();
+  await start(configOf({ ops: [{ webhook: { url: sink.url } }] }), deps);
+  await writeChange(deps.log, { device: "x", notify: ["opps"] });
+  await writeChange(deps.log, { device: "y", notify: ["opps"] });
+  await deps.log.append({ subject: "alerts.hot.00", payload: new TextEncoder().encode('{"data":{}}') });
+  await writeChange(deps.log, {});
+  await eventually("the good one is told", () => sink.received.length === 1);
+  expect(deps.lines.filter(({ msg }) => msg.includes('notifies "opps"'))).toHaveLength(1);
+  expect(await deps.figure("weir_notifier_unknown_receivers_total")).toBe(2);
+  expect(await deps.figure("weir_notifier_unreadable_total")).toBeGreaterThan(0);
+});

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Alertmanager, startAlertmanager } from "../../test/servers/alertmanager.ts";
+import { startNotifier } from "../notifier.ts";
+import { configOf, eventually, startSink, testDeps, writeChange } from "../test-kit.ts";
+
+interface AmAlert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly startsAt: string;
+  readonly endsAt: string;
+  readonly updatedAt: string;
+  readonly generatorURL: string;
+}
+
+let alertmanager: Alertmanager;
+beforeAll(async () => {
+  alertmanager = await startAlertmanager();
+});
+afterAll(() => alertmanager.stop());
+
+async function active(): Promise<AmAlert[]> {
+  return (await fetch(`${alertmanager.url}/api/v2/alerts?active=true`)).json() as Promise<AmAlert[]>;
+}
+
+test("an alert appears in Alertmanager, is kept alive while it fires, and goes when it resolves", async () => {
+  const deps = testDeps();
+  const receivers = { ops: [{ alertmanager: { url: alertmanager.url, resend: "1s" } }] };
+  const service = await startNotifier(configOf(receivers, { externalUrl: "https://weir.example/" }), deps);
+  try {
+    const nowUs = Date.now() * 1_000;
+    const started = {
+      device: "d-1",
+      atUs: nowUs,
+      labels: { "line no": "7", empty: "" },
+      severity: "critical",
+    } as const;
+    const change = await writeChange(deps.log, started);
+    await eventually("it is there", async () => (await active()).length === 1);
+    const [first] = await active();
+    expect(first).toMatchObject({
+      labels: { alertname: "hot", severity: "critical", device: "d-1", site: "north", line_no: "7" },
+      annotations: { summary: "d-1 is warm", incident: change.incident, value: "9.5" },
+      generatorURL: "https://weir.example/#/alerts",
+    });
+    expect(Date.parse(first?.startsAt ?? "")).toBe(Math.floor(nowUs / 1_000));
+    expect(first?.labels).not.toHaveProperty("empty");
+    await eventually("it is told again", async () => (await active())[0]?.updatedAt !== first?.updatedAt);
+    expect((await active())[0]?.startsAt).toBe(first?.startsAt);
+    await writeChange(deps.log, { ...started, state: "resolved", atUs: nowUs });
+    await eventually("it is gone", async () => (await active()).length === 0);
+    // Nothing is told again after its end.
+    expect(await deps.figure("weir_notifier_messages_total", { outcome: "delivered" })).toBe(2);
+  } finally {
+    await service.stop();
+  }
+});
+
+test("what fires is told again after a restart, and while Alertmanager was away", async () => {
+  const sink = await startSink();
+  const deps = testDeps();
+  const config = configOf({ ops: [{ alertmanager: { url: sink.url, resend: "1s" } }] });
+  try {
+    const first = await startNotifier(config, deps);
+    await writeChange(deps.log, { atUs: Date.now() * 1_000 });
+    await eventually("it is told", () => sink.received.length > 0);
+    await eventually("it is kept", async () => (await deps.log.bounds("NOTIFICATIONS")).messages > 0);
+    await first.stop();
+    const before = sink.received.length;
+    sink.answer = (_, response) => response.writeHead(503).end();
+    const again = testDeps({ log: deps.log });
+    const second = await startNotifier(config, again);
+    await eventually("it is told again", () => sink.received.length > before + 1);
+    expect(again.lines.some(({ msg }) => msg.includes("could not be told once more"))).toBe(true);
+    await second.stop();
+  } finally {
+    await sink.close();
+  }
+});

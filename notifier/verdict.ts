@@ -1,0 +1,24 @@
+import type { DeliveryOutcome } from "../platform/notifications.ts";
+import { type ChangeEntry, isEnd, isMuted } from "./change-entry.ts";
+import type { LaneAlert } from "./lane-types.ts";
+
+/**
+ * What to do with the oldest change that waits of an alert. Whoever was told that an incident began, or may have been,
+ * is told its end: at any age, silenced or not.
+ */
+export function verdict(
+  alert: Pick<LaneAlert, "waiting" | "told">,
+  entry: ChangeEntry,
+  given: { readonly collapse: boolean; readonly maxAgeUs: number; readonly nowUs: number; readonly silenced: boolean },
+): "tell" | Extract<DeliveryOutcome, "silenced" | "muted" | "skipped" | "collapsed"> {
+  const { incident, state } = entry.change;
+  const begun = alert.told?.incident === incident;
+  if (!begun && isMuted(entry.change)) return "muted";
+  if (isEnd(entry.change)) return begun ? "tell" : "collapsed";
+  const later = alert.waiting.filter((each) => each !== entry && each.change.incident === incident);
+  const over = later.some((each) => isEnd(each.change));
+  const overtaken = over || (state === "pending" && later.length > 0);
+  if (overtaken && given.nowUs - entry.storedAtUs > given.maxAgeUs) return "skipped";
+  if (overtaken && given.collapse && !begun) return "collapsed";
+  return given.silenced ? "silenced" : "tell";
+}

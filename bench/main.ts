@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { benchEdge } from "./edge.ts";
 import { benchEngine } from "./engine.ts";
+import { benchFeed } from "./feed.ts";
 import { benchWhole } from "./whole.ts";
 
 const { values, positionals } = parseArgs({
@@ -16,6 +17,7 @@ const seconds = values.seconds === undefined ? undefined : Number(values.seconds
 const BENCHES: Readonly<Record<string, () => Promise<boolean>>> = {
   edge: () => benchEdge({ rounds: Number(values.rounds), seconds: seconds ?? 5 }),
   engine: benchEngine,
+  feed: () => benchFeed({ seconds: seconds ?? 10 }),
   whole: () => benchWhole({ seconds: seconds ?? 180, rate: Number(values.rate) }),
 };
 

@@ -19,12 +19,18 @@ describe("feedConfigSchema", () => {
   it.each([
     [{ bind: "0.0.0.0" }, false],
     [{ bind: "0.0.0.0", insecure: true }, true],
-    [{ bind: "::", tokens: [{ token: "sixteen-letters-long" }] }, true],
+    [{ bind: "::", tokens: [{ name: "ops", tokenEnv: "OPS_TOKEN" }] }, true],
     [{ bind: "::1" }, true],
     [{ bind: "localhost" }, true],
     [{ bind: "127.0.0.2" }, true],
     [{ tokens: [] }, false],
-    [{ tokens: [{ token: "short" }] }, false],
+    [{ tokens: [{ name: "ops" }] }, false],
+    [{ tokens: [{ name: "ops", tokenEnv: "not a name" }] }, false],
+    [{ tokens: [{ name: "ops", sha256: "abc" }] }, false],
+    [{ tokens: [{ name: "ops", sha256: "0".repeat(64) }] }, true],
+    [{ tokens: [{ name: "ops", sha256: "0".repeat(64), tokenEnv: "OPS_TOKEN" }] }, false],
+    [{ tokens: [{ name: "ops", tokenEnv: "OPS_TOKEN", sites: [] }] }, false],
+    [{ tokens: [{ name: "ops", tokenEnv: "OPS_TOKEN", channels: ["metrics"] }] }, false],
   ])("takes %j: %s", (config, taken) => {
     expect(feedConfigSchema.safeParse(config).success).toBe(taken);
   });

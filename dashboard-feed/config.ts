@@ -5,27 +5,54 @@ const COUNT_MAX = 10_000_000;
 const count = (value: number) => z.int().min(1).max(COUNT_MAX).default(value);
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
-/** What a token allows: the channels of the feed by name, the HTTP API, the metrics. */
-const SCOPES = [...CHANNELS, "api", "metrics"] as const;
-export type Scope = (typeof SCOPES)[number];
+const SHA256_HEX = /^[0-9a-f]{64}$/i;
 
-const tokenSchema = z.strictObject({
-  token: z.string().min(16).describe("The secret. At least 16 characters."),
-  scopes: z
-    .array(z.enum(SCOPES))
-    .default([...SCOPES])
-    .describe("What it allows. Everything by default."),
-});
+const tokenSchema = z
+  .strictObject({
+    name: z.string().min(1).max(64).describe("Who holds it; for logs."),
+    tokenEnv: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is no name of an environment variable")
+      .exactOptional()
+      .describe("The environment variable that holds the secret, of at least 16 characters."),
+    sha256: z
+      .string()
+      .regex(SHA256_HEX, "is no SHA-256 in hexadecimal: 64 digits, as `printf %s TOKEN | sha256sum` prints them")
+      .exactOptional()
+      .describe("The SHA-256 of the secret in hexadecimal, instead of tokenEnv."),
+    sites: z
+      .array(z.string().min(1).max(256))
+      .min(1)
+      .default(["*"])
+      .describe('Patterns of the sites whose data it shows, like "north-*". What has no site is shown for "*" only.'),
+    channels: z
+      .array(z.enum(CHANNELS))
+      .default([...CHANNELS])
+      .describe("What of the data it shows. All by default."),
+    admin: z.boolean().default(false).describe("Shows all channels of all sites, and the metrics."),
+  })
+  .refine(({ tokenEnv, sha256 }) => (tokenEnv === undefined) !== (sha256 === undefined), {
+    error: "give either tokenEnv or sha256",
+    path: ["tokenEnv"],
+  });
+export type TokenConfig = z.infer<typeof tokenSchema>;
 
 const limitsSchema = z.strictObject({
   clientsMax: count(2_000).describe("WebSocket connections at a time. More are refused with 503."),
   subscriptionsMax: count(64).describe("Subscriptions of one connection."),
+  unauthenticatedMax: count(100).describe("Of these, so many that have not shown their token yet."),
+  authWaitMsMax: count(5_000).describe("A client that has not shown its token by then is closed with 4401."),
+  subscribesPerSecond: count(50).describe(
+    "Frames that a client may send in the long run; twice its subscriptions at once.",
+  ),
   frameBytesMax: count(65_536).describe("The largest frame that a client may send."),
   bufferedBytesCoalesce: count(262_144).describe(
     "A client with more than this unsent gets no updates, and then only the newest.",
   ),
   bufferedBytesMax: count(4_194_304).describe("A client with more than this unsent is sent no alerts either."),
-  alertsWaitMsMax: count(5_000).describe("A client that keeps its alerts waiting for longer is closed with 4008."),
+  alertsWaitMsMax: count(5_000).describe(
+    "A client that keeps alerts waiting and takes hardly anything for so long is closed with 4008.",
+  ),
   resumeEntriesMax: count(10_000).describe(
     "Alert changes read back from the log for one client that reconnects; beyond it, a gap.",
   ),

@@ -24,17 +24,23 @@ export function sequenceOf(position: Position): number {
   return Math.floor(position / ROWS_MAX);
 }
 
-const CURSOR = /^([a-z]+):(\d{1,12})\.(\d{1,5})$/;
+const CURSOR = /^([a-z]+):([a-z0-9]{1,16})\.(\d{1,12})\.(\d{1,5})$/;
 
-export function formatCursor(channel: Channel, position: Position): string {
-  return `${channel}:${sequenceOf(position)}.${position % ROWS_MAX}`;
+/** A position means something in one log only: in another one it would be some other place. */
+export interface CursorScope {
+  readonly channel: Channel;
+  readonly logId: () => string;
 }
 
-/** Undefined when it is no cursor of this channel: from another version, or made up. */
-export function parseCursor(channel: Channel, cursor: string): Position | undefined {
+export function formatCursor({ channel, logId }: CursorScope, position: Position): string {
+  return `${channel}:${logId()}.${sequenceOf(position)}.${position % ROWS_MAX}`;
+}
+
+/** Undefined when it is no cursor of this channel and log: from another version or gateway, or made up. */
+export function parseCursor({ channel, logId }: CursorScope, cursor: string): Position | undefined {
   const found = CURSOR.exec(cursor);
-  if (found === null || found[1] !== channel) return undefined;
-  const sequence = Number(found[2]);
-  const row = Number(found[3]);
+  if (found === null || found[1] !== channel || found[2] !== logId()) return undefined;
+  const sequence = Number(found[3]);
+  const row = Number(found[4]);
   return sequence < 2 ** 37 && row < ROWS_MAX ? positionOf(sequence, row) : undefined;
 }

@@ -14,6 +14,8 @@ import { startViews } from "./views/views.ts";
 export interface FeedDeps extends Deps {
   /** How the other services are, for `/readyz`. */
   readonly readiness?: () => readonly { readonly name: string; readonly health: Health }[];
+  /** Where the tokens' secrets are; the process' environment when left out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface DashboardFeed extends Service {
@@ -26,11 +28,11 @@ const STOP_PATIENCE_MS = 1_000;
 
 /**
  * Shows the log's present on one port: the page, the WebSocket feed, the API and the figures. Resolves when it
- * listens; the views fill from the log after that (see `health`). Rejects with PortInUseError.
+ * listens; the views fill from the log after that (see `health`). Rejects with PortInUseError or TokenConfigError.
  */
 export async function startDashboardFeed(config: FeedConfig, deps: FeedDeps): Promise<DashboardFeed> {
   const events = createFeedEvents(deps);
-  const access = createAccess(config);
+  const access = createAccess(config, deps.env ?? process.env);
   const page = await loadPage(config.pageDir);
   // The views need the hub to tell it of alerts, and the hub needs the views.
   let hub: Hub | undefined;

@@ -3,9 +3,9 @@ import type { StreamName } from "../domain/subjects.ts";
 import { US_PER_SECOND } from "../domain/time.ts";
 import type { LogMessage } from "../platform/log/port.ts";
 import type { Metrics } from "../platform/metrics.ts";
-import type { Channel, ErrorCode } from "./protocol.ts";
+import { CHANNELS, type Channel, type ErrorCode } from "./protocol.ts";
 
-export type CloseReason = "left" | "too-slow" | "silent" | "bad-frames" | "shutting-down" | "error";
+export type CloseReason = "left" | "unauthorized" | "too-slow" | "silent" | "bad-frames" | "shutting-down" | "error";
 
 /** Bad messages and refusals come in floods: each kind is logged once in this time, and always counted. */
 const QUIET_MS = 10_000;
@@ -19,9 +19,13 @@ export interface FeedEvents {
   subscribed(channel: Channel): void;
   subscriptionEnded(channel: Channel): void;
   frameRefused(code: ErrorCode): void;
+  /** Counted when the turn ends: it happens too often for a metric each time. */
   itemsSent(channel: Channel, count: number): void;
+  turnEnded(): void;
   /** A flush was put off because the client was slow: it gets only the newest later. */
   flushConflated(): void;
+  /** What all clients together have not taken yet, and the slowest of them. */
+  unsentMeasured(bytes: { readonly total: number; readonly most: number }): void;
   gapTold(channel: Channel, missed: number): void;
   resumed(channel: Channel): void;
   entryApplied(stream: StreamName, lagUs: number): void;
@@ -29,6 +33,8 @@ export interface FeedEvents {
   badReportSkipped(subject: string): void;
   repeatedFrameSkipped(): void;
   readFailed(stream: StreamName, error: unknown): void;
+  /** Nothing can be shown until it is. */
+  logNotIdentified(error: unknown): void;
   /** The rules are shown all the same, until the next start. */
   rulesNotKept(error: unknown): void;
   overflowed(what: "series" | "devices" | "incidents"): void;
@@ -45,6 +51,8 @@ export function createFeedEvents(deps: { readonly logger: Logger; readonly metri
     "weir_feed_conflated_total",
     "Updates put off because a client was slow; it got only the newest values later.",
   );
+  const unsent = metrics.gauge("weir_feed_unsent_bytes", "Bytes that clients have not taken yet, all together.");
+  const unsentMost = metrics.gauge("weir_feed_unsent_bytes_most", "Bytes that the slowest client has not taken yet.");
   const closed = metrics.counter("weir_feed_closed_total", "Connections ended.", ["reason"]);
   const refused = metrics.counter("weir_feed_refused_total", "Connections refused.", ["reason"]);
   const badFrames = metrics.counter("weir_feed_bad_frames_total", "Client frames answered with an error.", ["code"]);
@@ -65,6 +73,7 @@ export function createFeedEvents(deps: { readonly logger: Logger; readonly metri
   ]);
   const overflow = metrics.counter("weir_feed_overflow_total", "What no longer fitted into the views.", ["what"]);
   const requests = metrics.counter("weir_feed_requests_total", "HTTP requests answered.", ["route", "status"]);
+  const sentNow: Record<Channel, number> = { windows: 0, alerts: 0, readings: 0, devices: 0, stats: 0 };
   const loggedAtMs = new Map<string, number>();
 
   /** Kinds are few, so the map stays small. */
@@ -103,10 +112,21 @@ export function createFeedEvents(deps: { readonly logger: Logger; readonly metri
       badFrames.inc({ code });
     },
     itemsSent(channel, count) {
-      sent.inc({ channel }, count);
+      sentNow[channel] += count;
+    },
+    turnEnded() {
+      for (const channel of CHANNELS) {
+        if (sentNow[channel] === 0) continue;
+        sent.inc({ channel }, sentNow[channel]);
+        sentNow[channel] = 0;
+      }
     },
     flushConflated() {
       conflated.inc();
+    },
+    unsentMeasured({ total, most }) {
+      unsent.set(total);
+      unsentMost.set(most);
     },
     gapTold(channel, missed) {
       gaps.inc({ channel });
@@ -132,6 +152,9 @@ export function createFeedEvents(deps: { readonly logger: Logger; readonly metri
     readFailed(stream, error) {
       readFailures.inc({ stream });
       logger.error({ stream, err: error }, "reading the log failed and is tried again");
+    },
+    logNotIdentified(error) {
+      seldom("log id", () => logger.error({ err: error }, "the log's name could not be read; it is tried again"));
     },
     rulesNotKept(error) {
       logger.debug({ err: error }, "the newest rules could not be kept for the next start");

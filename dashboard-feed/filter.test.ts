@@ -32,4 +32,33 @@ describe("compileFilter", () => {
     expect(compileFilter({ a: "*" }).matches(() => "")).toBe(true);
     expect(compileFilter({ a: "?*" }).matches(() => "")).toBe(false);
   });
+
+  it("takes one of a list", () => {
+    const is = (text: string) => (name: string) => (name === "device" ? text : "");
+    const filter = compileFilter({ device: ["cold-1", "pump-*"] });
+    expect(["cold-1", "pump-7", "pump-", "cold-2", ""].map((text) => filter.matches(is(text)))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(compileFilter({ device: ["b", "a", "b"] }).key).toBe(compileFilter({ device: ["a", "b"] }).key);
+    expect(compileFilter({ device: ["a", "*"] }).key).toBe(compileFilter({}).key);
+    expect(compileFilter({ device: ["a"] }).key).toBe(compileFilter({ device: "a" }).key);
+    // A list is not its texts joined.
+    expect(compileFilter({ a: ["b", "c"] }).key).not.toBe(compileFilter({ a: "b", c: "c" }).key);
+  });
+
+  it("lets nobody look beyond their sites", () => {
+    const of = (labels: Record<string, string>) => (name: string) => labels[name] ?? "";
+    const filter = compileFilter({ site: ["south", "north-1"], device: "d" }, ["north*"]);
+    expect(filter.restricted).toBe(true);
+    expect(filter.matches(of({ site: "south", device: "d" }))).toBe(false);
+    expect(filter.matches(of({ site: "north-1", device: "d" }))).toBe(true);
+    expect(filter.matches(of({ site: "north-2", device: "d" }))).toBe(false);
+    expect(filter.permits(of({ site: "north-2", device: "x" }))).toBe(true);
+    expect(compileFilter({}, ["a"]).matches(of({}))).toBe(false);
+    expect(compileFilter({}, ["a", "*"])).toMatchObject({ restricted: false });
+  });
 });

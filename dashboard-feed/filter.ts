@@ -8,25 +8,50 @@ export interface CompiledFilter {
   /** Equal for filters that let the same items through. */
   readonly key: string;
   matches(labelOf: LabelOf): boolean;
+  /** Whether who asks may see an item at all, whatever the filter says. */
+  permits(labelOf: LabelOf): boolean;
+  /** Whether there are items that who asks may not see. */
+  readonly restricted: boolean;
 }
 
-/** `*` stands for any text (also none), `?` for one character; all else for itself. */
-export function compileFilter(filter: Filter): CompiledFilter {
-  // What lets everything through need not be asked.
-  const parts = Object.entries(filter)
-    .filter(([, pattern]) => !/^\*+$/.test(pattern))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, pattern]) => ({ name, pattern, glob: /[*?]/.test(pattern) }));
+interface Part {
+  readonly name: string;
+  readonly patterns: readonly string[];
+}
+
+/**
+ * `*` stands for any text (also none), `?` for one character; all else for itself. `sites` are what the asker's token
+ * allows, as patterns; without them all may be seen. An item without a site is then none of theirs.
+ */
+export function compileFilter(filter: Filter, sites?: readonly string[]): CompiledFilter {
+  const wanted = Object.entries(filter).map(([name, value]) =>
+    partOf(name, typeof value === "string" ? [value] : value),
+  );
+  const permitted = sites === undefined ? [] : [partOf("site", sites)].filter(isCondition);
+  const parts = [...wanted.filter(isCondition), ...permitted].sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
-    key: JSON.stringify(parts.map(({ name, pattern }) => [name, pattern])),
-    matches(labelOf) {
-      for (const { name, pattern, glob } of parts) {
-        const text = labelOf(name);
-        if (glob ? !globMatches(pattern, text) : pattern !== text) return false;
-      }
-      return true;
-    },
+    key: JSON.stringify(parts.map(({ name, patterns }) => [name, ...patterns])),
+    restricted: permitted.length > 0,
+    matches: (labelOf) => everyMatches(parts, labelOf),
+    permits: (labelOf) => everyMatches(permitted, labelOf),
   };
+}
+
+function partOf(name: string, patterns: readonly string[]): Part {
+  return { name, patterns: [...new Set(patterns)].sort() };
+}
+
+/** What lets everything through need not be asked. */
+function isCondition({ patterns }: Part): boolean {
+  return !patterns.some((pattern) => /^\*+$/.test(pattern));
+}
+
+function everyMatches(parts: readonly Part[], labelOf: LabelOf): boolean {
+  for (const { name, patterns } of parts) {
+    const text = labelOf(name);
+    if (!patterns.some((pattern) => globMatches(pattern, text))) return false;
+  }
+  return true;
 }
 
 /**

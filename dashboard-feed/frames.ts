@@ -11,16 +11,20 @@ import { CHANNELS, type ClientFrame, type ErrorCode, type ServerFrame, SUBPROTOC
 const ID_LENGTH_MAX = 64;
 const FILTER_PARTS_MAX = 16;
 const FILTER_TEXT_MAX = 256;
+const FILTER_LIST_MAX = 64;
+const TOKEN_LENGTH_MAX = 4_096;
 
 const id = z.string().min(1).max(ID_LENGTH_MAX);
 const filterText = z.string().max(FILTER_TEXT_MAX);
+
+const authSchema = z.strictObject({ type: z.literal("auth"), token: z.string().min(1).max(TOKEN_LENGTH_MAX) });
 
 const subscribeSchema = z.strictObject({
   type: z.literal("subscribe"),
   id,
   channel: z.enum(CHANNELS),
   filter: z
-    .record(filterText, filterText)
+    .record(filterText, z.union([filterText, z.array(filterText).min(1).max(FILTER_LIST_MAX)]))
     .refine((filter) => Object.keys(filter).length <= FILTER_PARTS_MAX, `at most ${FILTER_PARTS_MAX} parts`)
     .exactOptional(),
   cursor: z.string().max(64).exactOptional(),
@@ -28,10 +32,13 @@ const subscribeSchema = z.strictObject({
 });
 
 const unsubscribeSchema = z.strictObject({ type: z.literal("unsubscribe"), id });
+const pingSchema = z.strictObject({ type: z.literal("ping") });
 
 export const clientFrameSchema = z.discriminatedUnion("type", [
+  authSchema,
   subscribeSchema,
   unsubscribeSchema,
+  pingSchema,
 ]) satisfies z.ZodType<ClientFrame>;
 
 const items = z.array(
@@ -39,6 +46,8 @@ const items = z.array(
 );
 const errorCodes = [
   "bad-frame",
+  "unauthorized",
+  "too-many-requests",
   "unknown-channel",
   "too-many-subscriptions",
   "unknown-subscription",
@@ -47,7 +56,13 @@ const errorCodes = [
 
 /** What the server sends. It builds its frames from texts that are ready; this is the form that they have. */
 export const serverFrameSchema = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("welcome"), protocol: z.literal(SUBPROTOCOL), serverTimeUs: z.number() }),
+  z.strictObject({
+    type: z.literal("welcome"),
+    protocol: z.literal(SUBPROTOCOL),
+    serverTimeUs: z.int(),
+    heartbeatMs: z.int().min(1),
+  }),
+  z.strictObject({ type: z.literal("heartbeat"), serverTimeUs: z.int() }),
   z.strictObject({ type: z.literal("snapshot"), id, cursor: z.string(), items }),
   z.strictObject({ type: z.literal("update"), id, cursor: z.string(), items }),
   z.strictObject({ type: z.literal("gap"), id, cursor: z.string(), missed: z.int().min(-1) }),

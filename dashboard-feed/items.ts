@@ -7,8 +7,8 @@ import type { DeviceItem, ReadingItem, StatsItem } from "./protocol.ts";
 
 const texts = z.record(z.string(), z.string());
 const readingValue = z.union([z.number(), z.boolean(), z.string()]);
-/** JSON has no NaN: a figure that is none comes as null, and goes out as it came. */
-const figure = z.number().or(z.null().transform(() => Number.NaN));
+/** JSON has no NaN: a figure that is none comes as null, and goes out as it came. Some aggregates are texts. */
+const figure = z.union([z.number(), z.string(), z.null().transform(() => Number.NaN)]);
 const alertState = z.enum(["inactive", "pending", "firing", "resolved"]);
 
 export const windowResultSchema = z.looseObject({
@@ -41,7 +41,11 @@ export const alertChangeSchema = z.looseObject({
     value: figure,
     condition: z.string(),
     watermarkUs: z.number(),
-    input: z.looseObject({ partition: z.int(), sequence: z.int() }),
+    input: z.looseObject({
+      stream: z.enum(["READINGS", "GROUPS"]).exactOptional(),
+      partition: z.int(),
+      sequence: z.int(),
+    }),
   }),
 }) satisfies z.ZodType<AlertChange>;
 

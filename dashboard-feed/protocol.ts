@@ -8,10 +8,15 @@ export const SUBPROTOCOL = "weir.v1";
 export const CHANNELS = ["windows", "alerts", "readings", "devices", "stats"] as const;
 export type Channel = (typeof CHANNELS)[number];
 
-/** Every given part must match. `*` and `?` are wildcards. Names other than rule and severity are labels. */
-export type Filter = Readonly<Record<string, string>>;
+/**
+ * Every given part must match; of a list, one of its patterns. `*` and `?` are wildcards. Names other than rule and
+ * severity are labels.
+ */
+export type Filter = Readonly<Record<string, string | readonly string[]>>;
 
 export type ClientFrame =
+  /** The first frame of a client that could show its token neither in a header nor as a subprotocol. */
+  | { readonly type: "auth"; readonly token: string }
   | {
       readonly type: "subscribe";
       readonly id: string;
@@ -22,18 +27,33 @@ export type ClientFrame =
       /** Updates a second for this subscription, at most (0.1 to 20; default 4). Alerts come at once. */
       readonly maxHz?: number;
     }
-  | { readonly type: "unsubscribe"; readonly id: string };
+  | { readonly type: "unsubscribe"; readonly id: string }
+  /** Answered with a `heartbeat`. */
+  | { readonly type: "ping" };
 
 export type ServerFrame =
-  | { readonly type: "welcome"; readonly protocol: typeof SUBPROTOCOL; readonly serverTimeUs: number }
+  /** Once the client may subscribe. From then on there is a `heartbeat` every `heartbeatMs`. */
+  | {
+      readonly type: "welcome";
+      readonly protocol: typeof SUBPROTOCOL;
+      readonly serverTimeUs: number;
+      readonly heartbeatMs: number;
+    }
+  /** A sign of life that a browser can see, unlike a WebSocket ping. */
+  | { readonly type: "heartbeat"; readonly serverTimeUs: number }
   | { readonly type: "snapshot"; readonly id: string; readonly cursor: string; readonly items: readonly Item[] }
   | { readonly type: "update"; readonly id: string; readonly cursor: string; readonly items: readonly Item[] }
-  /** The cursor was older than what is retained: `missed` log entries are gone (-1: not known). A snapshot follows. */
+  /**
+   * Changes are lost to this subscription: `missed` of them (-1: not known how many). A snapshot follows when its state
+   * must begin anew, otherwise its updates go on.
+   */
   | { readonly type: "gap"; readonly id: string; readonly cursor: string; readonly missed: number }
   | { readonly type: "error"; readonly id?: string; readonly code: ErrorCode; readonly message: string };
 
 export type ErrorCode =
   | "bad-frame"
+  | "unauthorized"
+  | "too-many-requests"
   | "unknown-channel"
   | "too-many-subscriptions"
   | "unknown-subscription"
@@ -70,5 +90,6 @@ export interface StatsItem {
 }
 
 /** Close codes of our own. */
+export const CLOSE_UNAUTHORIZED = 4401;
 export const CLOSE_TOO_SLOW = 4008;
 export const CLOSE_SHUTTING_DOWN = 1001;

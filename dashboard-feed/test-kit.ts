@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import pino from "pino";
 import { vi } from "vitest";
@@ -15,6 +16,7 @@ import type { Appended, Log } from "../platform/log/port.ts";
 import { createMetrics, type Metrics } from "../platform/metrics.ts";
 import { feedConfigSchema } from "./config.ts";
 import { type DashboardFeed, type FeedDeps, startDashboardFeed } from "./dashboard-feed.ts";
+import { described } from "./described.ts";
 import { serverFrameSchema } from "./frames.ts";
 import type { ClientFrame, Item, ServerFrame } from "./protocol.ts";
 
@@ -49,6 +51,7 @@ export async function startTestFeed(
     readonly log?: Log;
     readonly config?: z.input<typeof feedConfigSchema>;
     readonly readiness?: FeedDeps["readiness"];
+    readonly env?: FeedDeps["env"];
   } = {},
 ): Promise<TestFeed> {
   const log = options.log ?? createMemoryLog({ nowUs: systemClock.nowUs });
@@ -58,6 +61,7 @@ export async function startTestFeed(
   const feed = await startDashboardFeed(config, {
     ...deps,
     ...(options.readiness === undefined ? {} : { readiness: options.readiness }),
+    env: options.env ?? {},
   });
   const { port } = feed.address;
   const clients: TestClient[] = [];
@@ -100,7 +104,11 @@ export class TestClient {
 
   constructor(socket: WebSocket) {
     this.socket = socket;
-    socket.on("message", (data) => this.frames.push(serverFrameSchema.parse(JSON.parse(data.toString()))));
+    socket.on("message", (data) => {
+      const frame: unknown = JSON.parse(data.toString());
+      described.check("send", frame);
+      this.frames.push(serverFrameSchema.parse(frame));
+    });
     socket.on("close", (code) => {
       this.closeCode = code;
     });
@@ -108,6 +116,7 @@ export class TestClient {
   }
 
   send(frame: ClientFrame): void {
+    described.check("receive", frame);
     this.socket.send(JSON.stringify(frame));
   }
 
@@ -232,4 +241,12 @@ export async function appendAlert(log: Log, change: AlertChange): Promise<Append
   };
   const subject = alertSubject(change.rule, String(change.key.device));
   return log.append({ subject, payload: new TextEncoder().encode(JSON.stringify(event)) });
+}
+
+/** A token for the configuration, and what a client shows for it. */
+export function tokenFor(
+  about: Omit<NonNullable<z.input<typeof feedConfigSchema>["tokens"]>[number], "sha256" | "tokenEnv">,
+): { readonly config: NonNullable<z.input<typeof feedConfigSchema>["tokens"]>[number]; readonly secret: string } {
+  const secret = `the-secret-of-${about.name}`;
+  return { secret, config: { ...about, sha256: createHash("sha256").update(secret).digest("hex") } };
 }

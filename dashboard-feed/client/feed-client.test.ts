@@ -5,7 +5,7 @@ import { WebSocket } from "ws";
 import type { AlertChange } from "../../domain/alert.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
-import { alertChange, appendAlert, startTestFeed, until } from "../test-kit.ts";
+import { alertChange, appendAlert, startTestFeed, tokenFor, until } from "../test-kit.ts";
 import { createFeedClient, type FeedClient, type FeedStatus } from "./feed-client.ts";
 
 const backoff = { firstMs: 10, maxMs: 40 };
@@ -80,8 +80,8 @@ describe("the feed client", () => {
   });
 
   it("hands on gaps and refusals", async () => {
-    const token = "a-token-for-readings";
-    const feed = await startTestFeed({ config: { tokens: [{ token, scopes: ["readings"] }] } });
+    const { secret: token, config } = tokenFor({ name: "readings", channels: ["readings"] });
+    const feed = await startTestFeed({ config: { tokens: [config] } });
     ends.push(() => feed.stop());
     const heard: string[] = [];
     const feedClient = client({ url: `ws://127.0.0.1:${feed.port}/feed`, token });
@@ -94,6 +94,63 @@ describe("the feed client", () => {
     feedClient.subscribe({ channel: "readings" }, handlers);
     await until("both", () => heard.length === 2);
     expect(heard).toEqual(["forbidden", "snapshot"]);
+  });
+
+  it("asks for its token each time, says when it is not taken, and tries again with the next", async () => {
+    const good = tokenFor({ name: "ops" });
+    const feed = await startTestFeed({ config: { tokens: [good.config] } });
+    ends.push(() => feed.stop());
+    const tokens = ["the-secret-of-nobody", "the-secret-of-nobody", good.secret];
+    const errors: string[] = [];
+    const codes: (number | undefined)[] = [];
+    const feedClient = client({
+      url: `ws://127.0.0.1:${feed.port}/feed`,
+      token: async () => tokens.shift() ?? "",
+      onError: (code) => errors.push(code),
+      onStatus: ({ state, closeCode }) => {
+        if (state === "closed") codes.push(closeCode);
+      },
+    });
+    let snapshots = 0;
+    feedClient.subscribe({ channel: "stats" }, { onSnapshot: () => snapshots++, onUpdate: () => {} });
+    await until("snapshot", () => snapshots === 1);
+    expect(errors).toEqual(["unauthorized", "unauthorized"]);
+    expect(codes).toEqual([4401, 4401]);
+    expect(feedClient.status()).toMatchObject({ state: "open", attempt: 3 });
+  });
+
+  it("asks again, more slowly, when it was too fast", async () => {
+    const feed = await startTestFeed({ config: { limits: { subscriptionsMax: 2, subscribesPerSecond: 4 } } });
+    ends.push(() => feed.stop());
+    const feedClient = client({ url: `ws://127.0.0.1:${feed.port}/feed` });
+    await until("open", () => feedClient.status().state === "open");
+    const refused: string[] = [];
+    let snapshots = 0;
+    for (let i = 0; i < 10; i++) {
+      const handlers = {
+        onSnapshot: () => snapshots++,
+        onUpdate: () => {},
+        onRefused: (code: string) => refused.push(code),
+      };
+      const end = feedClient.subscribe({ channel: "stats" }, handlers);
+      if (i < 9) end();
+    }
+    await until("snapshot at last", () => refused.includes("too-many-requests") && snapshots > 0);
+    expect(feedClient.status().state).toBe("open");
+  });
+
+  it("learns soon that a connection is dead, when told to look", async () => {
+    const feed = await startTestFeed();
+    ends.push(() => feed.stop());
+    const times: number[] = [];
+    const feedClient = client({
+      url: `ws://127.0.0.1:${feed.port}/feed`,
+      onServerTime: (serverTimeUs) => times.push(serverTimeUs),
+    });
+    await until("welcome", () => times.length === 1);
+    feedClient.check();
+    await until("heartbeat", () => times.length === 2);
+    expect(Math.abs((times[1] ?? 0) / 1000 - Date.now())).toBeLessThan(60_000);
   });
 
   it("wants a WebSocket from somewhere", () => {

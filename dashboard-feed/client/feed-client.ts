@@ -33,15 +33,18 @@ export interface SubscriptionHandlers<T> {
   onSnapshot(items: readonly T[]): void;
   /** Newer items, to be merged by their key. Also what was missed while the connection was away. */
   onUpdate(items: readonly T[]): void;
-  /** Changes are lost to this subscription (-1: not known how many). A snapshot follows. */
+  /**
+   * So many changes are lost to this subscription (-1: not known how many). A snapshot follows when the state must begin
+   * anew; otherwise the updates go on.
+   */
   onGap?(missed: number): void;
-  /** The server refused the subscription; it is asked for again at the next connection. */
+  /** The server refused the subscription. It is asked for again at the next connection, or soon when it was too fast. */
   onRefused?(code: ErrorCode, message: string): void;
 }
 
 export interface FeedStatus {
   readonly state: "connecting" | "open" | "closed";
-  /** When this state began, as `Date.now()`. */
+  /** Connected (`open`) or disconnected since then, as `Date.now()`: waiting and trying again is one absence. */
   readonly sinceMs: number;
   /** Connections tried since the last one that opened: 1 for the first. */
   readonly attempt: number;
@@ -64,13 +67,15 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 export interface FeedClientOptions {
   /** `ws://host:8080/feed` */
   readonly url: string;
-  /** Goes along as a subprotocol, since a browser cannot set headers. */
-  readonly token?: string;
+  /** Shown in the first frame of each connection, since a browser cannot set headers. Asked for each time. */
+  readonly token?: string | (() => string | Promise<string>);
   /** The global one when left out. */
   readonly WebSocket?: WebSocketConstructor;
   onStatus?(status: FeedStatus): void;
   /** The server's clock, each time that it tells it (every 15 s). */
   onServerTime?(serverTimeUs: number): void;
+  /** What the server refused that is about no subscription: above all `unauthorized`, when it takes no such token. */
+  onError?(code: ErrorCode, message: string): void;
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
   /** A connection without a word for this long is given up (the server speaks every 15 s). Default 45 s. */
   readonly silenceMs?: number;
@@ -83,11 +88,13 @@ export interface FeedClient {
     handlers: SubscriptionHandlers<ItemOfChannel[C]>,
   ): () => void;
   status(): FeedStatus;
+  /** Asks the server for a sign of life, to learn soon whether the connection still holds: after a sleep, for example. */
+  check(): void;
   /** Ends all subscriptions and the connection, for good. */
   close(): void;
 }
 
-type SubscriptionFrame = Exclude<ServerFrame, { readonly type: "welcome" }>;
+type SubscriptionFrame = Exclude<ServerFrame, { readonly type: "welcome" | "heartbeat" }>;
 
 interface Subscription {
   readonly id: string;
@@ -98,23 +105,30 @@ interface Subscription {
 
 const BACKOFF = { firstMs: 500, maxMs: 15_000 };
 const SILENCE_MS = 45_000;
+const CHECK_MS = 5_000;
+/** A connection that lasted so long was a good one: after it, the first try comes soon. */
+const LASTING_MS = 5_000;
+/** When the server finds the client too fast. */
+const SLOWER_MS = 1_000;
 
 /** A connection to the dashboard feed that heals itself. Needs nothing but a WebSocket. */
 export function createFeedClient(options: FeedClientOptions): FeedClient {
   const { firstMs, maxMs } = options.backoff ?? BACKOFF;
   const silenceMs = options.silenceMs ?? SILENCE_MS;
   const WebSocket = options.WebSocket ?? globalWebSocket();
-  const protocols = options.token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, bearerProtocol(options.token)];
   const subscriptions = new Map<string, Subscription>();
+  const retries = new Set<ReturnType<typeof setTimeout>>();
   let socket: WebSocketLike | undefined;
+  /** Whether frames can be sent: the token, if there is one, went before them. */
+  let writable = false;
   let status: FeedStatus = { state: "connecting", sinceMs: Date.now(), attempt: 1 };
+  let failures = 0;
   let nextId = 1;
   let ended = false;
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
   let silenceTimer: ReturnType<typeof setTimeout> | undefined;
 
   function become(next: Omit<FeedStatus, "sinceMs">): void {
-    // Waiting and trying again is one long absence to a person: it began when the connection was lost.
     const sinceMs = next.state === "open" || status.state === "open" || ended ? Date.now() : status.sinceMs;
     status = { ...next, sinceMs };
     options.onStatus?.(status);
@@ -122,53 +136,73 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
 
   function connect(attempt: number): void {
     become({ ...status, state: "connecting", attempt });
-    const mine = new WebSocket(options.url, protocols);
+    const mine = new WebSocket(options.url, [SUBPROTOCOL]);
     socket = mine;
-    listenAgain(mine, attempt);
+    writable = false;
+    listenAgain(mine);
     mine.onopen = () => {
-      if (socket !== mine) return;
-      become({ state: "open", attempt });
-      for (const subscription of subscriptions.values()) sendSubscribe(mine, subscription);
+      // A token that cannot be had is as good as a connection that cannot.
+      begin(mine).catch(() => drop(mine));
     };
     mine.onmessage = (event: { readonly data: unknown }) => {
       if (socket !== mine) return;
-      listenAgain(mine, attempt);
-      receive(event.data);
+      listenAgain(mine);
+      receive(event.data, attempt);
     };
-    mine.onclose = (event: { readonly code?: number }) => lose(mine, attempt, event.code);
+    mine.onclose = (event: { readonly code?: number }) => lose(mine, event.code);
     // A close event always follows; without a listener `ws` would throw.
     mine.onerror = () => {};
   }
 
-  function lose(lost: WebSocketLike, attempt: number, closeCode?: number): void {
+  async function begin(mine: WebSocketLike): Promise<void> {
+    const { token } = options;
+    if (token !== undefined) {
+      const shown = typeof token === "string" ? token : await token();
+      if (socket !== mine) return;
+      send(mine, { type: "auth", token: shown });
+    }
+    if (socket !== mine) return;
+    writable = true;
+    for (const subscription of subscriptions.values()) sendSubscribe(mine, subscription);
+  }
+
+  function lose(lost: WebSocketLike, closeCode?: number): void {
     if (socket !== lost || ended) return;
-    const next = status.state === "open" ? 1 : attempt + 1;
+    const wasOpen = status.state === "open";
+    const next = wasOpen ? 1 : status.attempt + 1;
+    failures = wasOpen && Date.now() - status.sinceMs >= LASTING_MS ? 0 : failures + 1;
     socket = undefined;
+    writable = false;
     clearTimeout(silenceTimer);
+    clearRetries();
     become({ state: "closed", attempt: next, ...(closeCode === undefined ? {} : { closeCode }) });
-    const ceilingMs = Math.min(maxMs, firstMs * 2 ** Math.min(next - 1, 20));
+    const ceilingMs = Math.min(maxMs, firstMs * 2 ** Math.min(Math.max(failures - 1, 0), 20));
     // Half fixed, half random: clients that lost the same server do not come back together.
     retryTimer = setTimeout(() => connect(next), ceilingMs / 2 + (Math.random() * ceilingMs) / 2);
   }
 
-  function listenAgain(current: WebSocketLike, attempt: number): void {
-    clearTimeout(silenceTimer);
-    silenceTimer = setTimeout(() => {
-      current.close();
-      // The close event of a dead connection may be minutes away.
-      lose(current, attempt);
-    }, silenceMs);
+  function drop(current: WebSocketLike): void {
+    current.close();
+    // The close event of a dead connection may be minutes away.
+    lose(current);
   }
 
-  function receive(data: unknown): void {
+  function listenAgain(current: WebSocketLike, withinMs = silenceMs): void {
+    clearTimeout(silenceTimer);
+    silenceTimer = setTimeout(() => drop(current), withinMs);
+  }
+
+  function receive(data: unknown, attempt: number): void {
     const frame = JSON.parse(String(data)) as ServerFrame;
-    if (frame.type === "welcome") {
+    if (frame.type === "welcome" || frame.type === "heartbeat") {
+      if (frame.type === "welcome") become({ state: "open", attempt });
       options.onServerTime?.(frame.serverTimeUs);
-      return;
+    } else if (frame.type === "error" && frame.id === undefined) {
+      options.onError?.(frame.code, frame.message);
+    } else {
+      const subscription = subscriptions.get(frame.id ?? "");
+      if (subscription !== undefined) deliver(frame, subscription);
     }
-    const subscription = frame.id === undefined ? undefined : subscriptions.get(frame.id);
-    if (subscription === undefined) return;
-    deliver(frame, subscription);
   }
 
   function deliver(frame: SubscriptionFrame, subscription: Subscription): void {
@@ -183,13 +217,30 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
         if (frame.items.length > 0) handlers.onUpdate(frame.items);
         return;
       case "gap":
-        // The snapshot that follows brings the next cursor; until then there is none worth keeping.
+        // The snapshot or update that follows brings the next cursor; until then there is none worth keeping.
         delete subscription.cursor;
         handlers.onGap?.(frame.missed);
         return;
       case "error":
         handlers.onRefused?.(frame.code, frame.message);
+        if (frame.code === "too-many-requests") askAgain(subscription);
     }
+  }
+
+  function askAgain(subscription: Subscription): void {
+    const timer = setTimeout(
+      () => {
+        retries.delete(timer);
+        if (socket !== undefined && writable && subscriptions.has(subscription.id)) sendSubscribe(socket, subscription);
+      },
+      SLOWER_MS * (1 + Math.random()),
+    );
+    retries.add(timer);
+  }
+
+  function clearRetries(): void {
+    for (const timer of retries) clearTimeout(timer);
+    retries.clear();
   }
 
   connect(1);
@@ -198,20 +249,24 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
     subscribe(request, handlers) {
       const subscription: Subscription = { id: String(nextId++), request, handlers };
       subscriptions.set(subscription.id, subscription);
-      if (socket !== undefined && status.state === "open") sendSubscribe(socket, subscription);
+      if (socket !== undefined && writable) sendSubscribe(socket, subscription);
       return () => {
         if (!subscriptions.delete(subscription.id)) return;
-        if (socket !== undefined && status.state === "open") {
-          send(socket, { type: "unsubscribe", id: subscription.id });
-        }
+        if (socket !== undefined && writable) send(socket, { type: "unsubscribe", id: subscription.id });
       };
     },
     status: () => status,
+    check() {
+      if (socket === undefined || !writable) return;
+      send(socket, { type: "ping" });
+      listenAgain(socket, Math.min(CHECK_MS, silenceMs));
+    },
     close() {
       if (ended) return;
       ended = true;
       clearTimeout(retryTimer);
       clearTimeout(silenceTimer);
+      clearRetries();
       subscriptions.clear();
       socket?.close(1000);
       socket = undefined;

@@ -107,7 +107,7 @@ describe("the page", () => {
       const post = await fetch(feed.url + path, { method: "POST", body: "x" });
       expect(post.status).toBe(405);
       expect(post.headers.get("allow")).toBe("GET, HEAD");
-      expect(await post.json()).toMatchObject({ error: { code: "method" } });
+      expect(await post.json()).toMatchObject({ status: 405, code: "method" });
     }
     expect((await fetch(`${feed.url}/feed`)).status).toBe(426);
   });
@@ -116,7 +116,7 @@ describe("the page", () => {
     const feed = await start({ config: { pageDir: "/nowhere/at/all" } });
     const answer = await fetch(feed.url);
     expect(answer.status).toBe(404);
-    expect(await answer.json()).toMatchObject({ error: { code: "not-found" } });
+    expect(await answer.json()).toMatchObject({ code: "not-found" });
   });
 });
 
@@ -205,7 +205,7 @@ describe("the API", () => {
     };
     expect(asked).toEqual([question]);
     const { pointsMax: _, ...about } = question;
-    expect(await answer.json()).toEqual({ ...about, ...columns });
+    expect(await answer.json()).toEqual({ ...about, downSampling: "min-max-avg", ...columns });
     await fetch(`${feed.url}/api/v1/series?device=a&metric=b&from=1763769600000000&to=1763773200000000`);
     expect(asked[1]).toMatchObject({ fromUs: question.fromUs, toUs: question.toUs, pointsMax: 500 });
   });
@@ -223,9 +223,14 @@ describe("the API", () => {
     const feed = await start();
     const answer = await fetch(`${feed.url}/api/v1/${path}`);
     expect(answer.status).toBe(400);
-    const { error } = (await answer.json()) as { error: { code: string; message: string } };
-    expect(error.code).toBe("bad-request");
-    expect(error.message).toContain(about);
+    expect(answer.headers.get("content-type")).toBe("application/problem+json");
+    expect(await answer.json()).toMatchObject({
+      type: "urn:weir:problem:bad-request",
+      title: "Bad Request",
+      status: 400,
+      detail: expect.stringContaining(about),
+      errors: [{ parameter: expect.stringMatching(new RegExp(`${about}|query`)) }],
+    });
   });
 
   it("says when the store is away, or fails", async () => {
@@ -233,13 +238,13 @@ describe("the API", () => {
     const path = `${feed.url}/api/v1/series?device=a&metric=b`;
     const away = await fetch(path);
     expect(away.status).toBe(503);
-    expect(await away.json()).toMatchObject({ error: { code: "history-unavailable" } });
+    expect(await away.json()).toMatchObject({ code: "history-unavailable", title: "Service Unavailable" });
     feed.log.bus.respond("history.series", async () => {
       throw new Error("the disk is full");
     });
     const failing = await fetch(path);
     expect(failing.status).toBe(502);
-    expect(await failing.json()).toMatchObject({ error: { code: "history-failed" } });
+    expect(await failing.json()).toMatchObject({ code: "history-failed", detail: "the disk is full" });
     expect((await fetch(`${feed.url}/api/v2/x`)).status).toBe(404);
   });
 
@@ -257,13 +262,18 @@ describe("the API", () => {
     expect(await list("?state=firing")).toEqual(["2"]);
     expect(await list("?state=open&device=a")).toEqual(["1"]);
     let asked: AlertsQuery | undefined;
+    const past = [
+      alertChange({ id: "9", state: "resolved", atUs: 1_763_773_000_000_000 }),
+      alertChange({ id: "8", atUs: 1_763_772_000_000_000 }),
+    ];
     feed.log.bus.respond("history.alerts", async (question) => {
       asked = question as AlertsQuery;
-      return [alertChange({ id: "9", state: "resolved" }), alertChange({ id: "8" })];
+      return past;
     });
     expect(await list("?limit=5&to=1763773200000")).toEqual(["9", "8"]);
-    expect(asked).toEqual({ fromUs: 1_763_686_800_000_000, toUs: 1_763_773_200_000_000, limit: 5 });
+    expect(asked).toMatchObject({ fromUs: 1_763_686_800_000_000, toUs: 1_763_773_200_000_000 });
     expect(await list("?state=resolved")).toEqual(["9"]);
+    expect(await list("?state=ended")).toEqual(["9"]);
   });
 
   it("lists devices by name, page by page", async () => {
@@ -274,7 +284,8 @@ describe("the API", () => {
       return (await answer.json()) as { total: number; devices: { device: string }[] };
     };
     await until("all", async () => (await get("")).total === 3);
-    expect((await get("?limit=2")).devices.map(({ device }) => device)).toEqual(["a", "b"]);
+    expect(await get("?limit=2")).toMatchObject({ devices: [{ device: "a" }, { device: "b" }], next: "b" });
+    expect((await get("?device=a&device=c*")).devices.map(({ device }) => device)).toEqual(["a", "c"]);
     expect((await get("?limit=2&after=b")).devices.map(({ device }) => device)).toEqual(["c"]);
     expect(await get("?device=z*")).toEqual({ total: 0, devices: [] });
   });
@@ -302,22 +313,6 @@ describe("the API", () => {
     });
   });
 
-  it("wants a token with the right scope, where there are tokens", async () => {
-    const tokens = [{ token: "token-for-everything" }, { token: "token-for-metrics", scopes: ["metrics" as const] }];
-    const feed = await start({ config: { tokens } });
-    const status = async (path: string, token?: string) => {
-      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-      return (await fetch(feed.url + path, { headers })).status;
-    };
-    expect(await status("/api/v1/devices")).toBe(401);
-    expect(await status("/api/v1/devices", "token-for-nothing")).toBe(401);
-    expect(await status("/api/v1/devices", "token-for-metrics")).toBe(403);
-    expect(await status("/api/v1/devices", "token-for-everything")).toBe(200);
-    expect(await status("/metrics")).toBe(401);
-    expect(await status("/metrics", "token-for-metrics")).toBe(200);
-    expect(await status("/healthz")).toBe(200);
-  });
-
   it("lets listed pages read it, and names that lead here by deceit not", async () => {
     const feed = await start({ config: { allowedOrigins: ["https://ops.example"] } });
     const path = `${feed.url}/api/v1/devices`;
@@ -325,7 +320,7 @@ describe("the API", () => {
     expect(listed.headers.get("access-control-allow-origin")).toBe("https://ops.example");
     const asked = await fetch(path, { method: "OPTIONS", headers: { origin: "https://ops.example" } });
     expect(asked.status).toBe(204);
-    expect(asked.headers.get("access-control-allow-headers")).toBe("Authorization");
+    expect(asked.headers.get("access-control-allow-headers")).toContain("Authorization");
     const other = await fetch(path, { headers: { origin: "https://evil.example" } });
     expect(other.headers.get("access-control-allow-origin")).toBeNull();
     const socket = connect(feed.port, "127.0.0.1");

@@ -1,12 +1,18 @@
+import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import type { Deps, Health } from "../../platform/service.ts";
 import type { Access, Grant } from "../access.ts";
 import type { FeedEvents } from "../events.ts";
 import { parseReport } from "../views/stats-view.ts";
 import type { Views } from "../views/views.ts";
-import { API_ROUTES, ApiError } from "./api.ts";
+import { ApiError } from "./api-error.ts";
+import { readJson } from "./body.ts";
 import { metricsText } from "./metrics-text.ts";
 import type { Page, PageFile } from "./page.ts";
+import { PROBLEM_TYPE, type Problem, problemText } from "./problem.ts";
+import { API_PATHS, findRoute, methodsOf } from "./routes.ts";
 
 export interface HttpOptions {
   readonly deps: Deps;
@@ -20,6 +26,12 @@ export interface HttpOptions {
 
 const JSON_TYPE = "application/json; charset=utf-8";
 const URL_LENGTH_MAX = 8_192;
+/** Smaller answers do not gain from compression. */
+const GZIP_BYTES_MIN = 1_024;
+
+const READING: readonly string[] = ["GET", "HEAD"];
+
+const gzipped = promisify(gzip);
 
 /** The page, the API and the figures. WebSockets are the upgrade event's. */
 export function createHttpServer(options: HttpOptions): Server {
@@ -33,8 +45,7 @@ export function createHttpServer(options: HttpOptions): Server {
         response.destroy();
         return;
       }
-      const { status, code, message } = known ?? { status: 500, code: "internal", message: "something failed here" };
-      sendError(response, { status, code, message });
+      sendProblem(response, known?.problem ?? { status: 500, code: "internal", message: "something failed here" });
     });
   });
 }
@@ -53,8 +64,9 @@ async function answer(exchange: Exchange, options: HttpOptions): Promise<void> {
     throw new ApiError({ status: 403, code: "host", message: "this server is not known by that name" });
   }
   if (!allowOrigin(request, response, access)) return;
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    response.setHeader("Allow", "GET, HEAD");
+  const allowed = route === "/api" ? methodsOf(pathOf(request)) : READING;
+  if (!allowed.includes(request.method ?? "")) {
+    response.setHeader("Allow", allowed.join(", "));
     throw new ApiError({ status: 405, code: "method", message: `${request.method} is not possible here` });
   }
   switch (route) {
@@ -63,11 +75,10 @@ async function answer(exchange: Exchange, options: HttpOptions): Promise<void> {
     case "/readyz":
       return sendReadiness(response, options);
     case "/metrics":
-      requireScope(response, access.grantOf(request), "metrics");
+      if (!requireGrant(exchange, access).figures) throw forbidden("the metrics: they tell of all sites");
       return await sendMetrics(response, options);
     case "/api":
-      requireScope(response, access.grantOf(request), "api");
-      return await sendApi(exchange, options);
+      return await sendApi(exchange, requireGrant(exchange, access), options);
     case "/feed":
       response.setHeader("Upgrade", "websocket");
       throw new ApiError({ status: 426, code: "upgrade", message: "the feed is a WebSocket" });
@@ -106,24 +117,29 @@ function allowOrigin(request: IncomingMessage, response: ServerResponse, access:
   const { origin } = request.headers;
   if (origin === undefined || !access.originListed(origin)) return true;
   response.setHeader("Access-Control-Allow-Origin", origin);
+  response.setHeader("Access-Control-Expose-Headers", "ETag");
   response.setHeader("Vary", "Origin");
   if (request.method !== "OPTIONS") return true;
   response.writeHead(204, {
     "Access-Control-Allow-Methods": "GET, HEAD",
-    "Access-Control-Allow-Headers": "Authorization",
+    "Access-Control-Allow-Headers": "Authorization, If-None-Match",
     "Access-Control-Max-Age": "600",
   });
   response.end();
   return false;
 }
 
-function requireScope(response: ServerResponse, grant: Grant | undefined, scope: "api" | "metrics"): void {
-  if (grant === undefined) {
-    response.setHeader("WWW-Authenticate", 'Bearer realm="weir"');
-    throw new ApiError({ status: 401, code: "token", message: "a bearer token is needed" });
-  }
-  if (grant(scope)) return;
-  throw new ApiError({ status: 403, code: "forbidden", message: `the token does not allow ${scope}` });
+/** Answers are for who shows the same token again. */
+function requireGrant({ request, response }: Exchange, access: Access): Grant {
+  const shown = access.shownBy(request);
+  if (shown.state === "granted") return shown.grant;
+  response.setHeader("WWW-Authenticate", 'Bearer realm="weir"');
+  const message = shown.state === "none" ? "a bearer token is needed" : "the token is not known";
+  throw new ApiError({ status: 401, code: "token", message });
+}
+
+function forbidden(what: string): ApiError {
+  return new ApiError({ status: 403, code: "forbidden", message: `the token does not show ${what}` });
 }
 
 function sendReadiness(response: ServerResponse, { deps, readiness, views }: HttpOptions): void {
@@ -146,18 +162,57 @@ async function sendMetrics(response: ServerResponse, { deps, instance, views }: 
   send(response, { text, type: "text/plain; version=0.0.4; charset=utf-8" });
 }
 
-async function sendApi({ request, response }: Exchange, { deps, views }: HttpOptions): Promise<void> {
+async function sendApi(exchange: Exchange, grant: Grant, { deps, views, access }: HttpOptions): Promise<void> {
+  const { request, response } = exchange;
   const url = request.url ?? "";
-  if (url.length > URL_LENGTH_MAX)
-    throw new ApiError({ status: 414, code: "too-long", message: "the URL is too long" });
-  const route = API_ROUTES.get(pathOf(request));
-  if (route === undefined) {
-    const known = [...API_ROUTES.keys()].join(", ");
-    throw new ApiError({ status: 404, code: "not-found", message: `there is no such resource; there are ${known}` });
+  if (url.length > URL_LENGTH_MAX) {
+    throw new ApiError({ status: 414, code: "too-long", message: `the URL is longer than ${URL_LENGTH_MAX}` });
   }
+  const found = findRoute(request.method ?? "GET", pathOf(request));
+  if (found === undefined) {
+    const message = `there is no such resource; there are ${API_PATHS.join(", ")}`;
+    throw new ApiError({ status: 404, code: "not-found", message });
+  }
+  const { route, params } = found;
+  if (!route.channels.some((channel) => grant.channels.has(channel))) throw forbidden(route.channels.join(" or "));
+  if (route.unrestricted && grant.sites !== undefined) throw forbidden("this: it tells of all sites");
+  const order = !READING.includes(request.method ?? "GET");
+  if (order) requireOrders(request, grant, access);
   const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "");
-  const text = await route(query, { views, bus: deps.log.bus, nowUs: () => deps.clock.nowUs() });
-  send(response, { text });
+  const body = request.method === "POST" ? await readJson(request) : undefined;
+  const nowUs = () => deps.clock.nowUs();
+  const text = await route.answer(query, { grant, views, bus: deps.log.bus, log: deps.log, nowUs, params, body });
+  if (order) send(response, { text });
+  else await sendCompressed(exchange, Buffer.from(text));
+}
+
+function requireOrders(request: IncomingMessage, grant: Grant, access: Access): void {
+  if (!access.orderOriginAllowed(request)) {
+    const message = "orders are taken from Weir's own page and from programs, not from other pages";
+    throw new ApiError({ status: 403, code: "origin", message });
+  }
+  if (grant.orders) return;
+  const message =
+    grant.name === ""
+      ? "orders over the network need tokens: configure some, with `admin: true` for who may give orders"
+      : "the token may look and not give orders; one with `admin: true` may";
+  throw new ApiError({ status: 403, code: "forbidden", message });
+}
+
+/** Pages ask again and again for what has mostly not changed, and series are long. */
+async function sendCompressed({ request, response }: Exchange, body: Buffer): Promise<void> {
+  const etag = `W/"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
+  response.setHeader("ETag", etag);
+  response.setHeader("Cache-Control", "private, no-cache");
+  response.appendHeader("Vary", "Authorization, Accept-Encoding");
+  if (etagMatches(request.headers["if-none-match"], etag)) {
+    response.writeHead(304).end();
+    return;
+  }
+  const zipped = body.length >= GZIP_BYTES_MIN && takesGzip(request) ? await gzipped(body, { level: 1 }) : undefined;
+  if (zipped !== undefined) response.setHeader("Content-Encoding", "gzip");
+  const sent = zipped ?? body;
+  response.writeHead(200, { "Content-Type": JSON_TYPE, "Content-Length": sent.length }).end(sent);
 }
 
 function sendPage({ request, response }: Exchange, page: Page): void {
@@ -178,7 +233,7 @@ function sendPage({ request, response }: Exchange, page: Page): void {
 }
 
 function sendFile({ request, response }: Pick<Exchange, "request" | "response">, file: PageFile): void {
-  const zipped = /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? "")) ? file.gzipped : undefined;
+  const zipped = takesGzip(request) ? file.gzipped : undefined;
   if (zipped !== undefined) response.setHeader("Content-Encoding", "gzip");
   const body = zipped ?? file.bytes;
   response.writeHead(200, { "Content-Type": file.type, "Content-Length": body.length }).end(body);
@@ -186,7 +241,12 @@ function sendFile({ request, response }: Pick<Exchange, "request" | "response">,
 
 function etagMatches(wanted: string | undefined, etag: string): boolean {
   if (wanted === undefined) return false;
-  return wanted.split(",").some((each) => each.trim() === "*" || each.trim().replace(/^W\//, "") === etag);
+  const bare = etag.replace(/^W\//, "");
+  return wanted.split(",").some((each) => each.trim() === "*" || each.trim().replace(/^W\//, "") === bare);
+}
+
+function takesGzip(request: IncomingMessage): boolean {
+  return /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(String(request.headers["accept-encoding"] ?? ""));
 }
 
 function decoded(path: string): string | undefined {
@@ -211,9 +271,6 @@ function send(
     .end(body);
 }
 
-function sendError(
-  response: ServerResponse,
-  { status, code, message }: { readonly status: number; readonly code: string; readonly message: string },
-): void {
-  send(response, { text: JSON.stringify({ error: { code, message } }), status });
+function sendProblem(response: ServerResponse, problem: Problem): void {
+  send(response, { text: problemText(problem), status: problem.status, type: PROBLEM_TYPE });
 }

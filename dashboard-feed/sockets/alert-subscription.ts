@@ -4,16 +4,20 @@ import { endOf, type Position, parseCursor, sequenceOf } from "../cursor.ts";
 import type { CompiledFilter } from "../filter.ts";
 import { type AlertEntry, type AlertsView, alertMatches, readAlert } from "../views/alerts-view.ts";
 import { gapFrame, itemsFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
+import type { SharedFrames } from "./shared-frames.ts";
 
 const FRAME_BYTES = 262_144;
 const ENTRIES_AT_ONCE = 500;
 const DRAIN_POLL_MS = 20;
+/** A client that keeps alerts waiting must take so much of the bound in the time that it has. */
+const PROGRESS_SHARE = 1 / 16;
 
 export interface AlertSubscriptionOptions extends SubscriptionBase {
   readonly channel: "alerts";
   readonly log: Log;
   readonly view: AlertsView;
   readonly filter: CompiledFilter;
+  readonly shared: SharedFrames;
   readonly nowMs: () => number;
 }
 
@@ -31,14 +35,23 @@ export class AlertSubscription implements Subscription {
   #snapshotBegun = false;
   /** When the client began to keep alerts waiting. */
   #waitingSinceMs: number | undefined;
+  /** What it had not taken then. */
+  #waitingBytes = 0;
 
   constructor(options: AlertSubscriptionOptions) {
     this.#options = options;
   }
 
-  pump(): void {
-    if (!this.#options.view.loaded) return;
+  pump(tick: number): number {
+    if (!this.#options.view.loaded) return tick + 1;
     if (this.#phase === "starting") this.#start();
+    this.#advance();
+    // Whoever is up to date is told when there is something.
+    const settled = this.#phase === "ended" || (this.#phase === "live" && this.#waitingSinceMs === undefined);
+    return settled ? Number.POSITIVE_INFINITY : tick + 1;
+  }
+
+  #advance(): void {
     if (this.#phase === "snapshot") this.#sendSnapshot();
     if (this.#phase === "live") this.#sendLive();
   }
@@ -54,7 +67,7 @@ export class AlertSubscription implements Subscription {
       this.#beginSnapshot();
       return;
     }
-    const position = parseCursor("alerts", cursor);
+    const position = parseCursor(this.#options, cursor);
     if (position === undefined) this.#tellGap(-1);
     else if (position > view.head) this.#askAbout(position);
     else this.#resume(position);
@@ -88,7 +101,7 @@ export class AlertSubscription implements Subscription {
     outlet.send(gapFrame(this.#options, { position: view.head, missed }));
     events.gapTold("alerts", missed);
     this.#beginSnapshot();
-    this.pump();
+    this.#advance();
   }
 
   #beginSnapshot(): void {
@@ -127,20 +140,27 @@ export class AlertSubscription implements Subscription {
         this.#keepWaiting();
         return;
       }
-      const entries = view.after(this.#position, ENTRIES_AT_ONCE);
-      const all = entries.length < ENTRIES_AT_ONCE;
-      const position = all ? view.head : (entries.at(-1)?.position ?? view.head);
+      // There is room again: it took what was sent before.
+      this.#waitingSinceMs = undefined;
+      const entries = firstBytes(view.after(this.#position, ENTRIES_AT_ONCE));
+      const newest = entries.at(-1)?.position;
+      // Behind the last change there may be entries that were none.
+      const position = newest === undefined || view.after(newest, 1).length === 0 ? view.head : newest;
       const matching = entries.filter(({ change }) => alertMatches(filter, change));
+      if (matching.length > 0) this.#sendShared(matching, { after: this.#position, position });
       this.#position = position;
-      if (matching.length > 0) this.#send("update", matching, position);
     }
-    this.#waitingSinceMs = undefined;
   }
 
+  /** Slow is who takes hardly anything; who is far behind and takes what comes is let be: the rest waits in the view. */
   #keepWaiting(): void {
-    const nowMs = this.#options.nowMs();
-    this.#waitingSinceMs ??= nowMs;
-    if (nowMs - this.#waitingSinceMs > this.#options.limits.alertsWaitMsMax) this.#options.outlet.close("too-slow");
+    const { nowMs, outlet, limits } = this.#options;
+    const { unsentBytes } = outlet;
+    const progressed = unsentBytes <= this.#waitingBytes - limits.bufferedBytesMax * PROGRESS_SHARE;
+    if (this.#waitingSinceMs === undefined || progressed) {
+      this.#waitingSinceMs = nowMs();
+      this.#waitingBytes = unsentBytes;
+    } else if (nowMs() - this.#waitingSinceMs > limits.alertsWaitMsMax) outlet.close("too-slow");
   }
 
   /** Reads what the view no longer has from the log, as far as the view reaches back; then goes on with the view. */
@@ -209,11 +229,31 @@ export class AlertSubscription implements Subscription {
     }
   }
 
+  /** Most clients are up to date, so that a change is the same frame for all with one filter. */
+  #sendShared(entries: readonly AlertEntry[], span: { readonly after: Position; readonly position: Position }): void {
+    const { shared, filter, outlet, events, id } = this.#options;
+    const text = () =>
+      itemsFrame("update", this.#options, {
+        position: span.position,
+        text: entries.map((entry) => entry.text).join(","),
+      });
+    outlet.sendFrame([shared.alertFrame(`${span.after} ${span.position} ${filter.key} ${id}`, text)]);
+    events.itemsSent("alerts", entries.length);
+  }
+
   #send(kind: "snapshot" | "update", entries: readonly AlertEntry[], position: Position): void {
     const text = entries.map((entry) => entry.text).join(",");
     this.#options.outlet.send(itemsFrame(kind, this.#options, { position, text }));
     this.#options.events.itemsSent("alerts", entries.length);
   }
+}
+
+/** As many as make a frame of the usual size, and at least one. */
+function firstBytes(entries: readonly AlertEntry[]): readonly AlertEntry[] {
+  let bytes = 0;
+  let end = 0;
+  for (; end < entries.length && bytes < FRAME_BYTES; end++) bytes += entries[end]?.text.length ?? 0;
+  return entries.slice(0, end);
 }
 
 /** The view has already told of what cannot be read. */

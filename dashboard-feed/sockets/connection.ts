@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import type { Grant } from "../access.ts";
 import type { CloseReason, FeedEvents } from "../events.ts";
@@ -5,11 +6,13 @@ import { parseClientFrame } from "../frames.ts";
 import {
   CLOSE_SHUTTING_DOWN,
   CLOSE_TOO_SLOW,
+  CLOSE_UNAUTHORIZED,
   type ClientFrame,
   type ErrorCode,
   type ServerFrame,
 } from "../protocol.ts";
 import type { Limits, Outlet, Subscription } from "./outlet.ts";
+import { TokenBucket } from "./token-bucket.ts";
 
 type SubscribeFrame = Extract<ClientFrame, { type: "subscribe" }>;
 
@@ -22,13 +25,19 @@ const INTERNAL_ERROR = 1011;
 
 export interface ConnectionOptions {
   readonly socket: WebSocket;
+  /** What the WebSocket writes to. */
+  readonly raw: Duplex;
   readonly remote: string;
-  readonly grant: Grant;
+  /** Undefined until the client has shown its token. */
+  readonly grant: Grant | undefined;
+  readonly grantFor: (token: string) => Grant | undefined;
   readonly limits: Limits;
+  readonly heartbeatMs: number;
   readonly events: FeedEvents;
-  readonly subscribe: (frame: SubscribeFrame, outlet: Outlet) => Subscription;
+  readonly subscribe: (frame: SubscribeFrame, grant: Grant, outlet: Outlet) => Subscription;
   /** The hub's present tick. */
   readonly tick: () => number;
+  readonly nowUs: () => number;
   readonly onClosed: (connection: Connection) => void;
 }
 
@@ -36,17 +45,27 @@ export interface ConnectionOptions {
 export class Connection implements Outlet {
   readonly #options: ConnectionOptions;
   readonly #subscriptions = new Map<string, Subscription>();
+  readonly #frames: TokenBucket;
+  #grant: Grant | undefined;
+  #authTimer: NodeJS.Timeout | undefined;
+  #alertSubscriptions = 0;
+  /** Nothing is due before this tick of the hub. */
+  #nextTick = Number.POSITIVE_INFINITY;
   #refusals = 0;
   #answered = true;
   #closed = false;
   #reason: CloseReason = "left";
 
   constructor(options: ConnectionOptions) {
+    const { limits } = options;
     this.#options = options;
+    this.#grant = options.grant;
+    const capacity = limits.subscriptionsMax * 2 + 2;
+    this.#frames = new TokenBucket({ capacity, perSecond: limits.subscribesPerSecond, nowMs: performance.now() });
   }
 
-  start(nowUs: number): void {
-    const { socket } = this.#options;
+  start(): void {
+    const { socket, limits } = this.#options;
     socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
     socket.on("pong", () => {
       this.#answered = true;
@@ -56,32 +75,52 @@ export class Connection implements Outlet {
       if (this.#reason === "left") this.#reason = "error";
     });
     socket.on("close", () => this.#end());
-    this.greet(nowUs);
+    if (this.#grant !== undefined) this.#welcome();
+    else this.#authTimer = setTimeout(() => this.#close("unauthorized"), limits.authWaitMsMax);
+  }
+
+  get authenticated(): boolean {
+    return this.#grant !== undefined;
   }
 
   get unsentBytes(): number {
     return this.#options.socket.bufferedAmount;
   }
 
-  send(frame: Buffer | string): void {
+  send(text: string): void {
     const { socket } = this.#options;
-    if (socket.readyState === socket.OPEN) socket.send(frame, { binary: false });
+    if (socket.readyState === socket.OPEN) socket.send(text);
   }
 
-  /** At connection and from time to time: a sign of life that carries the server's time. */
-  greet(nowUs: number): void {
+  /** Straight to the socket: the WebSocket would frame the same bytes again for every client. */
+  sendFrame(parts: readonly Buffer[]): void {
+    const { socket, raw } = this.#options;
+    if (socket.readyState !== socket.OPEN || !raw.writable) return;
+    for (const part of parts) raw.write(part);
+  }
+
+  /** From time to time: a sign of life that carries the server's time. */
+  heartbeat(): void {
     // Behind so much there is life enough, and it would only add to it.
-    if (this.unsentBytes > this.#options.limits.bufferedBytesCoalesce) return;
-    this.#sendFrame({ type: "welcome", protocol: "weir.v1", serverTimeUs: nowUs });
+    if (!this.authenticated || this.unsentBytes > this.#options.limits.bufferedBytesCoalesce) return;
+    this.#sendFrame({ type: "heartbeat", serverTimeUs: this.#options.nowUs() });
   }
 
   pump(tick: number): void {
-    for (const subscription of this.#subscriptions.values()) subscription.pump(tick);
+    if (tick < this.#nextTick) return;
+    const { raw } = this.#options;
+    let next = Number.POSITIVE_INFINITY;
+    // All that is due goes out in one call to the system.
+    raw.cork();
+    for (const subscription of this.#subscriptions.values()) next = Math.min(next, subscription.pump(tick));
+    raw.uncork();
+    this.#nextTick = next;
   }
 
   pumpAlerts(tick: number): void {
+    if (this.#alertSubscriptions === 0) return;
     for (const subscription of this.#subscriptions.values()) {
-      if (subscription.channel === "alerts") subscription.pump(tick);
+      if (subscription.channel === "alerts") this.#nextTick = Math.min(this.#nextTick, subscription.pump(tick));
     }
   }
 
@@ -96,10 +135,19 @@ export class Connection implements Outlet {
     this.#options.socket.ping();
   }
 
-  close(reason: "too-slow" | "shutting-down" | "bad-frames" | "error"): void {
+  close(reason: "too-slow" | "shutting-down" | "error"): void {
+    this.#close(reason);
+  }
+
+  terminate(): void {
+    this.#options.socket.terminate();
+  }
+
+  #close(reason: keyof typeof CLOSE_CODES): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#reason = reason;
+    clearTimeout(this.#authTimer);
     this.#endSubscriptions();
     const { socket } = this.#options;
     socket.close(CLOSE_CODES[reason], CLOSE_TEXTS[reason]);
@@ -108,12 +156,10 @@ export class Connection implements Outlet {
     socket.once("close", () => clearTimeout(timer));
   }
 
-  terminate(): void {
-    this.#options.socket.terminate();
-  }
-
   #receive(data: RawData, isBinary: boolean): void {
     if (this.#closed) return;
+    // A client that says something is there, whatever it says.
+    this.#answered = true;
     if (isBinary) {
       this.#refuse({ code: "bad-frame", message: "frames are text" });
       return;
@@ -124,30 +170,74 @@ export class Connection implements Outlet {
       this.#refuse(refusal);
       return;
     }
-    switch (parsed.frame.type) {
+    const { frame } = parsed;
+    if (!this.#frames.take(performance.now())) {
+      const message = `at most ${this.#options.limits.subscribesPerSecond} frames a second: try again later`;
+      this.#refuse({ ...("id" in frame ? { id: frame.id } : {}), code: "too-many-requests", message });
+      return;
+    }
+    this.#take(frame);
+  }
+
+  #take(frame: ClientFrame): void {
+    const grant = this.#grant;
+    if (grant === undefined) {
+      if (frame.type === "auth") this.#authenticate(frame.token);
+      else this.#turnAway('show a token first: {"type":"auth","token":"..."}');
+      return;
+    }
+    switch (frame.type) {
+      case "auth":
+        // It was let in already, and stays who it was.
+        this.#refuse({ code: "bad-frame", message: "you are let in already; connect again to be another" });
+        return;
       case "subscribe":
-        this.#subscribe(parsed.frame);
+        this.#subscribe(frame, grant);
         return;
       case "unsubscribe":
-        this.#unsubscribe(parsed.frame.id);
+        this.#unsubscribe(frame.id);
+        return;
+      case "ping":
+        this.#sendFrame({ type: "heartbeat", serverTimeUs: this.#options.nowUs() });
     }
   }
 
-  #subscribe(frame: SubscribeFrame): void {
-    const { grant, limits, subscribe, events, tick } = this.#options;
+  #authenticate(token: string): void {
+    this.#grant = this.#options.grantFor(token);
+    if (this.#grant === undefined) {
+      this.#turnAway("the token is not known");
+      return;
+    }
+    clearTimeout(this.#authTimer);
+    this.#welcome();
+  }
+
+  #turnAway(message: string): void {
+    this.#refuse({ code: "unauthorized", message });
+    this.#close("unauthorized");
+  }
+
+  #welcome(): void {
+    const { nowUs, heartbeatMs } = this.#options;
+    this.#sendFrame({ type: "welcome", protocol: "weir.v1", serverTimeUs: nowUs(), heartbeatMs });
+  }
+
+  #subscribe(frame: SubscribeFrame, grant: Grant): void {
+    const { limits, subscribe, events, tick } = this.#options;
     const { id, channel } = frame;
-    if (!grant(channel)) {
-      this.#refuse({ id, code: "forbidden", message: `the token does not allow ${channel}` });
+    if (!grant.channels.has(channel)) {
+      this.#refuse({ id, code: "forbidden", message: `the token "${grant.name}" does not show ${channel}` });
     } else if (this.#subscriptions.has(id)) {
       this.#refuse({ id, code: "bad-frame", message: "there is a subscription with this id: unsubscribe it first" });
     } else if (this.#subscriptions.size >= limits.subscriptionsMax) {
       const message = `at most ${limits.subscriptionsMax} subscriptions`;
       this.#refuse({ id, code: "too-many-subscriptions", message });
     } else {
-      const subscription = subscribe(frame, this);
+      const subscription = subscribe(frame, grant, this);
       this.#subscriptions.set(id, subscription);
+      if (channel === "alerts") this.#alertSubscriptions++;
       events.subscribed(channel);
-      subscription.pump(tick());
+      this.#nextTick = Math.min(this.#nextTick, subscription.pump(tick()));
     }
   }
 
@@ -158,6 +248,7 @@ export class Connection implements Outlet {
       return;
     }
     this.#subscriptions.delete(id);
+    if (subscription.channel === "alerts") this.#alertSubscriptions--;
     subscription.end();
     this.#options.events.subscriptionEnded(subscription.channel);
   }
@@ -165,7 +256,7 @@ export class Connection implements Outlet {
   #refuse(error: { readonly id?: string; readonly code: ErrorCode; readonly message: string }): void {
     this.#options.events.frameRefused(error.code);
     this.#sendFrame({ type: "error", ...error });
-    if (++this.#refusals > REFUSALS_MAX) this.close("bad-frames");
+    if (++this.#refusals > REFUSALS_MAX) this.#close("bad-frames");
   }
 
   #sendFrame(frame: ServerFrame): void {
@@ -178,10 +269,12 @@ export class Connection implements Outlet {
       this.#options.events.subscriptionEnded(subscription.channel);
     }
     this.#subscriptions.clear();
+    this.#alertSubscriptions = 0;
   }
 
   #end(): void {
     this.#closed = true;
+    clearTimeout(this.#authTimer);
     this.#endSubscriptions();
     this.#options.events.clientClosed(this.#reason, this.#options.remote);
     this.#options.onClosed(this);
@@ -191,6 +284,7 @@ export class Connection implements Outlet {
 const CLOSE_CODES = {
   "too-slow": CLOSE_TOO_SLOW,
   "shutting-down": CLOSE_SHUTTING_DOWN,
+  unauthorized: CLOSE_UNAUTHORIZED,
   "bad-frames": POLICY_VIOLATION,
   error: INTERNAL_ERROR,
 } as const;
@@ -198,6 +292,7 @@ const CLOSE_CODES = {
 const CLOSE_TEXTS = {
   "too-slow": "too slow for the alerts",
   "shutting-down": "the server is shutting down",
+  unauthorized: "a token is needed, and none that is known was shown",
   "bad-frames": "too many frames were refused",
   error: "something failed on the server",
 } as const;

@@ -4,12 +4,12 @@ import { WebSocketServer } from "ws";
 import type { StreamName } from "../../domain/subjects.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Log } from "../../platform/log/port.ts";
-import { type Access, offeredProtocols } from "../access.ts";
+import { type Access, type Grant, offeredProtocols } from "../access.ts";
 import type { FeedConfig } from "../config.ts";
 import type { FeedEvents } from "../events.ts";
-import { type CompiledFilter, compileFilter } from "../filter.ts";
+import { compileFilter } from "../filter.ts";
+import { PROBLEM_TYPE, problemText } from "../http/problem.ts";
 import { type Channel, type ClientFrame, SUBPROTOCOL } from "../protocol.ts";
-import type { Matches } from "../views/view.ts";
 import type { Views } from "../views/views.ts";
 import { AlertSubscription } from "./alert-subscription.ts";
 import { Connection } from "./connection.ts";
@@ -19,12 +19,11 @@ import { StateSubscription } from "./state-subscription.ts";
 
 const TICK_MS = 50;
 const TICKS_PER_SECOND = 1000 / TICK_MS;
-const GREET_TICKS = 15 * TICKS_PER_SECOND;
+const HEARTBEAT_MS = 15_000;
+const HEARTBEAT_TICKS = HEARTBEAT_MS / TICK_MS;
 const PING_TICKS = 30 * TICKS_PER_SECOND;
 const DEFAULT_HZ = 4;
 const STOP_PATIENCE_MS = 2_000;
-/** Answers of filters are kept for so many filters. */
-const MATCHERS_MAX = 2_000;
 
 const STREAM_OF: Readonly<Record<Exclude<Channel, "stats">, StreamName>> = {
   windows: "WINDOWS",
@@ -47,14 +46,15 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #server: WebSocketServer;
   readonly #connections = new Set<Connection>();
-  readonly #shared = new SharedFrames();
-  readonly #matchers = new Map<string, Matches>();
+  readonly #shared: SharedFrames;
+  #connected = 0;
   #timer: NodeJS.Timeout | undefined;
   #tick = 0;
   #stopping = false;
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#shared = new SharedFrames(options.views.logId);
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -92,27 +92,32 @@ export class Hub {
       refuse(socket, refusal.status, refusal.reason);
       return;
     }
-    const grant = this.#options.access.grantOf(request);
-    if (grant === undefined) {
-      this.#options.events.clientRefused("token", remote);
+    const { access, config, events, clock } = this.#options;
+    const shown = access.shownBy(request);
+    if (shown.state === "unknown") {
+      events.clientRefused("token", remote);
       refuse(socket, "401 Unauthorized", "token", 'WWW-Authenticate: Bearer realm="weir"\r\n');
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-      const { config, events, clock } = this.#options;
+      const phase = this.#connected++;
       const connection = new Connection({
         socket: webSocket,
+        raw: socket,
         remote,
-        grant,
+        grant: shown.state === "granted" ? shown.grant : undefined,
+        grantFor: (token) => access.grantFor(token),
         limits: config.limits,
+        heartbeatMs: HEARTBEAT_MS,
         events,
-        subscribe: (frame, outlet) => this.#subscribe(frame, outlet),
+        subscribe: (frame, grant, outlet) => this.#subscribe(frame, { grant, outlet, phase }),
         tick: () => this.#tick,
+        nowUs: () => clock.nowUs(),
         onClosed: (closed) => this.#connections.delete(closed),
       });
       this.#connections.add(connection);
       events.clientConnected(remote);
-      connection.start(clock.nowUs());
+      connection.start();
     });
   }
 
@@ -126,10 +131,13 @@ export class Hub {
     if (offered.length > 0 && !offered.includes(SUBPROTOCOL)) {
       return { status: "400 Bad Request", reason: "subprotocol" };
     }
-    if (this.#stopping || this.#connections.size >= config.limits.clientsMax) {
+    const { clientsMax, unauthenticatedMax } = config.limits;
+    if (this.#stopping || this.#connections.size >= clientsMax) {
       return { status: "503 Service Unavailable", reason: "clients" };
     }
-    return undefined;
+    if (access.shownBy(request).state !== "none") return undefined;
+    const strangers = [...this.#connections].filter((connection) => !connection.authenticated).length;
+    return strangers < unauthenticatedMax ? undefined : { status: "503 Service Unavailable", reason: "strangers" };
   }
 
   /** New alert changes are in the view. */
@@ -140,62 +148,67 @@ export class Hub {
   #turn(): void {
     this.#tick++;
     this.#shared.clear();
-    const greet = this.#tick % GREET_TICKS === 0;
+    const heartbeat = this.#tick % HEARTBEAT_TICKS === 0;
     const ping = this.#tick % PING_TICKS === 0;
-    const nowUs = greet ? this.#options.clock.nowUs() : 0;
     for (const connection of this.#connections) {
       connection.pump(this.#tick);
-      if (greet) connection.greet(nowUs);
+      if (heartbeat) connection.heartbeat();
       if (ping) connection.ping();
     }
+    if (this.#tick % TICKS_PER_SECOND === 0) this.#measureUnsent();
+    this.#options.events.turnEnded();
   }
 
-  #subscribe(frame: Extract<ClientFrame, { type: "subscribe" }>, outlet: Outlet): Subscription {
+  #measureUnsent(): void {
+    let total = 0;
+    let most = 0;
+    for (const { unsentBytes } of this.#connections) {
+      total += unsentBytes;
+      most = Math.max(most, unsentBytes);
+    }
+    this.#options.events.unsentMeasured({ total, most });
+  }
+
+  #subscribe(
+    frame: Extract<ClientFrame, { type: "subscribe" }>,
+    by: { readonly grant: Grant; readonly outlet: Outlet; readonly phase: number },
+  ): Subscription {
     const { config, events, log, views } = this.#options;
     const { id, channel, cursor, maxHz } = frame;
-    const filter = compileFilter(frame.filter ?? {});
+    // The figures of the gateway belong to no site; who may see them may see all.
+    const filter = compileFilter(frame.filter ?? {}, channel === "stats" ? undefined : by.grant.sites);
+    const shared = this.#shared;
     const base = {
       id,
+      logId: views.logId,
       ...(cursor === undefined ? {} : { cursor }),
-      outlet,
+      outlet: by.outlet,
       limits: config.limits,
       events,
       logReached: async (sequence: number) =>
         channel !== "stats" && (await log.bounds(STREAM_OF[channel])).lastSequence >= sequence,
     };
-    return channel === "alerts"
-      ? new AlertSubscription({ ...base, channel, log, view: views.alerts, filter, nowMs: () => performance.now() })
-      : new StateSubscription({
-          ...base,
-          channel,
-          view: views[channel],
-          filterKey: filter.key,
-          matches: this.#matcher(channel, filter),
-          shared: this.#shared,
-          everyTicks: Math.max(1, Math.round(TICKS_PER_SECOND / (maxHz ?? DEFAULT_HZ))),
-          missedSince: (position) => views.missedSince(channel, position),
-          snapshotAlways: channel === "stats",
-        });
-  }
-
-  /** One for all clients with this filter, since it remembers its answers. */
-  #matcher(channel: Exclude<Channel, "alerts">, filter: CompiledFilter): Matches {
-    const key = `${channel} ${filter.key}`;
-    let matches = this.#matchers.get(key);
-    if (matches === undefined) {
-      matches = this.#options.views[channel].matcher(filter);
-      this.#matchers.set(key, matches);
-      const [oldest] = this.#matchers.keys();
-      if (this.#matchers.size > MATCHERS_MAX && oldest !== undefined) this.#matchers.delete(oldest);
+    if (channel === "alerts") {
+      const nowMs = () => performance.now();
+      return new AlertSubscription({ ...base, channel, log, view: views.alerts, filter, shared, nowMs });
     }
-    return matches;
+    return new StateSubscription({
+      ...base,
+      channel,
+      interest: shared.interest(channel, views[channel], filter),
+      shared,
+      everyTicks: Math.max(1, Math.round(TICKS_PER_SECOND / (maxHz ?? DEFAULT_HZ))),
+      phase: by.phase,
+      missedSince: (position) => views.missedSince(channel, position),
+      snapshotAlways: channel === "stats",
+    });
   }
 }
 
 function refuse(socket: Duplex, status: string, reason: string, headers = ""): void {
-  const body = JSON.stringify({ error: { code: reason, message: REFUSALS[reason] ?? reason } });
+  const body = problemText({ status: Number(status.slice(0, 3)), code: reason, message: REFUSALS[reason] ?? reason });
   socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\n${headers}` +
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: ${PROBLEM_TYPE}\r\n${headers}` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
@@ -206,5 +219,6 @@ const REFUSALS: Readonly<Record<string, string>> = {
   origin: "pages of this origin may not connect; see allowedOrigins",
   subprotocol: `the subprotocol is ${SUBPROTOCOL}`,
   clients: "there are too many clients; try again later",
-  token: "a bearer token is needed",
+  strangers: "there are too many clients that have not shown a token; try again later",
+  token: "the token is not known",
 };

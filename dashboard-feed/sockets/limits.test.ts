@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { bearerProtocol } from "../client/feed-client.ts";
 import { CLOSE_SHUTTING_DOWN, type ServerFrame } from "../protocol.ts";
 import { startTestFeed, type TestFeed, until } from "../test-kit.ts";
 
@@ -55,22 +54,6 @@ describe("who may connect", () => {
     expect(await statusOf(feed, { headers: { origin: "https://ops.example" } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "https://ops.example", host: "ops.example" } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "http://ops.example" } })).toBe(403);
-  });
-
-  it("is who shows a token, where there are tokens", async () => {
-    const token = "correct-horse-battery";
-    const feed = await start({ config: { tokens: [{ token }, { token: "only-for-windows", scopes: ["windows"] }] } });
-    expect(await statusOf(feed, {})).toBe(401);
-    expect(await statusOf(feed, { headers: { authorization: "Bearer wrong-horse-battery" } })).toBe(401);
-    expect(await statusOf(feed, { headers: { authorization: `Bearer ${token}` } })).toBe(101);
-    expect(await statusOf(feed, { protocols: ["weir.v1", bearerProtocol(token)] })).toBe(101);
-    expect(await statusOf(feed, { protocols: [bearerProtocol(token)] })).toBe(400);
-
-    const client = await feed.connect({ protocols: ["weir.v1", bearerProtocol("only-for-windows")] });
-    client.send({ type: "subscribe", id: "a", channel: "alerts" });
-    client.send({ type: "subscribe", id: "w", channel: "windows" });
-    expect((await client.waitFor("error", "a")).code).toBe("forbidden");
-    await client.waitFor("snapshot", "w");
   });
 
   it("is as many as there is room for", async () => {

@@ -1,5 +1,5 @@
 import type { FeedConfig } from "../config.ts";
-import { formatCursor, type Position } from "../cursor.ts";
+import { type CursorScope, formatCursor, type Position } from "../cursor.ts";
 import type { FeedEvents } from "../events.ts";
 import type { Channel } from "../protocol.ts";
 
@@ -9,21 +9,24 @@ export type Limits = FeedConfig["limits"];
 export interface Outlet {
   /** What the client has not taken yet. */
   readonly unsentBytes: number;
-  send(frame: Buffer | string): void;
+  send(text: string): void;
+  /** Bytes of one whole WebSocket frame. */
+  sendFrame(parts: readonly Buffer[]): void;
   close(reason: "too-slow" | "error"): void;
 }
 
 /** What one client asked to see of one channel. */
 export interface Subscription {
   readonly channel: Channel;
-  /** Sends what is due. Called at every tick of the hub, and when there may be something at once. */
-  pump(tick: number): void;
+  /** Sends what is due. Returns the tick of the hub at which there may be more; until then it need not be asked. */
+  pump(tick: number): number;
   end(): void;
 }
 
 export interface SubscriptionBase {
   readonly id: string;
   readonly channel: Channel;
+  readonly logId: () => string;
   readonly cursor?: string;
   readonly outlet: Outlet;
   readonly limits: Limits;
@@ -35,21 +38,32 @@ export interface SubscriptionBase {
 /** Text of a frame whose items are JSON already. */
 export function itemsFrame(
   kind: "snapshot" | "update",
-  to: { readonly id: string; readonly channel: Channel },
+  to: CursorScope & { readonly id: string },
   items: { readonly position: Position; readonly text: string },
 ): string {
-  const cursor = formatCursor(to.channel, items.position);
-  return `{"type":"${kind}","id":${JSON.stringify(to.id)},"cursor":"${cursor}","items":[${items.text}]}`;
+  return itemsFrameStart(kind, to, items.position) + items.text + itemsFrameEnd;
 }
 
+/** Up to where its items stand. */
+export function itemsFrameStart(
+  kind: "snapshot" | "update",
+  to: CursorScope & { readonly id: string },
+  position: Position,
+): string {
+  const cursor = formatCursor(to, position);
+  return `{"type":"${kind}","id":${JSON.stringify(to.id)},"cursor":"${cursor}","items":[`;
+}
+
+export const itemsFrameEnd = "]}";
+
 export function gapFrame(
-  to: { readonly id: string; readonly channel: Channel },
+  to: CursorScope & { readonly id: string },
   gap: { readonly position: Position; readonly missed: number },
 ): string {
   return JSON.stringify({
     type: "gap",
     id: to.id,
-    cursor: formatCursor(to.channel, gap.position),
+    cursor: formatCursor(to, gap.position),
     missed: gap.missed,
   });
 }

@@ -29,6 +29,13 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((feed) => feed.stop()));
 });
 
+/** A place in the feed's own log, as it would say it. */
+async function cursorAt(feed: TestFeed, channel: Channel, place: string): Promise<string> {
+  await until("ready", () => feed.feed.health().ready);
+  const record = await feed.log.records.get("feed-log-id");
+  return `${channel}:${new TextDecoder().decode(record?.value)}.${place}`;
+}
+
 function subscribe(client: TestClient, channel: Channel, cursor?: string): void {
   client.send({ type: "subscribe", id: channel, channel, maxHz: 20, ...(cursor === undefined ? {} : { cursor }) });
 }
@@ -179,7 +186,7 @@ describe("resuming from a cursor", () => {
     }
 
     const late = await feed.connect();
-    subscribe(late, "alerts", "alerts:1.65535");
+    subscribe(late, "alerts", await cursorAt(feed, "alerts", "1.65535"));
     const gap = await late.waitFor("gap", "alerts");
     const { firstSequence } = await log.bounds("ALERTS");
     expect(gap.missed).toBeGreaterThanOrEqual(firstSequence - 2);
@@ -188,16 +195,68 @@ describe("resuming from a cursor", () => {
   });
 
   it.each([
-    ["from the future", "readings:999.0"],
-    ["of another channel", "alerts:1.0"],
-    ["made up", "'; drop table"],
-  ])("answers a cursor %s with a gap and a snapshot", async (_, cursor) => {
+    ["from the future", "readings", "999.0"],
+    ["of another channel", "alerts", "1.0"],
+    ["made up", "readings", "1.0; drop table"],
+  ] as const)("answers a cursor %s with a gap and a snapshot", async (_, channel, place) => {
     const feed = await start();
     await appendReadings(feed.log, [reading({ atUs: 1 })]);
     const client = await feed.connect();
-    subscribe(client, "readings", cursor);
+    subscribe(client, "readings", await cursorAt(feed, channel, place));
     expect((await client.waitFor("gap", "readings")).missed).toBe(-1);
     expect((await client.waitFor("snapshot", "readings")).items).toHaveLength(1);
+  });
+
+  it("does not take a place in a log that was thrown away for one in the present log", async () => {
+    const before = await start();
+    for (let i = 0; i < 3; i++) await appendAlert(before.log, alertChange({ id: `before-${i}` }));
+    const client = await before.connect();
+    subscribe(client, "alerts");
+    await until("all", () => client.items("alerts").length === 3);
+    // Another log, which has come further already.
+    const after = await start();
+    for (let i = 0; i < 5; i++) await appendAlert(after.log, alertChange({ id: `after-${i}` }));
+    const again = await after.connect();
+    subscribe(again, "alerts", client.cursor("alerts"));
+    expect((await again.waitFor("gap", "alerts")).missed).toBe(-1);
+    await until("all", () => again.items("alerts").length === 5);
+  });
+
+  it("tells of the windows that went before they could be sent, if they matter to the client, and goes on", async () => {
+    const feed = await start({ config: { history: { windowsPerSeries: 3 } } });
+    const all = (device: string, starts: number[]) =>
+      starts.map((start) => windowResult({ startUs: start * 60e6, labels: { device } }));
+    await appendWindows(feed.log, { lastInput: 1 }, [...all("back", [1]), ...all("calm", [1])]);
+    const client = await feed.connect();
+    client.send({ type: "subscribe", id: "back", channel: "windows", filter: { device: "back" } });
+    client.send({ type: "subscribe", id: "calm", channel: "windows", filter: { device: "calm" } });
+    await client.waitFor("snapshot", "back");
+    await client.waitFor("snapshot", "calm");
+    await client.close();
+    // A device that comes back with all that it measured meanwhile.
+    await appendWindows(feed.log, { lastInput: 2 }, [...all("back", [2, 3, 4, 5, 6]), ...all("calm", [2])]);
+    const again = await feed.connect();
+    for (const id of ["back", "calm"]) {
+      const cursor = client.cursor(id) ?? "";
+      again.send({ type: "subscribe", id, channel: "windows", filter: { device: id }, cursor, maxHz: 20 });
+    }
+    await until("both", () => again.items("back").length === 3 && again.items("calm").length === 1);
+    expect(again.about("back").map((frame) => [frame.type, "missed" in frame ? frame.missed : 0])).toEqual([
+      ["gap", 2],
+      ["update", 0],
+    ]);
+    expect(again.about("calm").map(({ type }) => type)).toEqual(["update"]);
+    // And one that is there all the time is told, too.
+    await appendWindows(feed.log, { lastInput: 3 }, all("back", [7, 8, 9, 10, 11]));
+    await until("live", () => again.items("back").length === 6);
+    expect(again.about("back").map((frame) => ("missed" in frame ? frame.missed : frame.type))).toEqual([
+      2,
+      "update",
+      2,
+      "update",
+    ]);
+    expect(again.items<WindowResult>("back").map(({ startUs }) => startUs / 60e6)).toEqual([4, 5, 6, 9, 10, 11]);
+    expect(again.about("calm")).toHaveLength(1);
   });
 
   it("counts what was missed when a view begins after the cursor", async () => {
@@ -205,7 +264,7 @@ describe("resuming from a cursor", () => {
     for (let i = 0; i < 50; i++) await appendReadings(log, [reading({ atUs: i })]);
     const feed = await start({ log, config: { history: { lookbackEntries: 10 } } });
     const client = await feed.connect();
-    subscribe(client, "readings", "readings:20.65535");
+    subscribe(client, "readings", await cursorAt(feed, "readings", "20.65535"));
     // 41 to 50 are read back; 21 to 40 are not.
     expect((await client.waitFor("gap", "readings")).missed).toBe(20);
   });

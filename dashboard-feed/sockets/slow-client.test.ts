@@ -1,7 +1,18 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { AlertChange } from "../../domain/alert.ts";
+import type { WindowResult } from "../../domain/window-result.ts";
 import { CLOSE_TOO_SLOW, type ReadingItem } from "../protocol.ts";
-import { alertChange, appendAlert, appendReadings, reading, startTestFeed, type TestFeed, until } from "../test-kit.ts";
+import {
+  alertChange,
+  appendAlert,
+  appendReadings,
+  appendWindows,
+  reading,
+  startTestFeed,
+  type TestFeed,
+  until,
+  windowResult,
+} from "../test-kit.ts";
 
 const running: TestFeed[] = [];
 
@@ -78,5 +89,53 @@ describe("a client that does not read", () => {
     await until("the slow one is up to date", () => isNewest(slow.items("r")));
     expect(slow.closeCode).toBeUndefined();
     expect(slow.items("r").length).toBeLessThan(round * devices);
+  });
+
+  it("for as long as a minute of much traffic takes, costs a bounded buffer, and nobody else anything", async () => {
+    const feed = await start({ config: { history: { windowsPerSeries: 20 } } });
+    const slow = await feed.connect();
+    const fast = await feed.connect();
+    for (const client of [slow, fast]) client.send({ type: "subscribe", id: "w", channel: "windows", maxHz: 20 });
+    await slow.waitFor("snapshot", "w");
+    await fast.waitFor("snapshot", "w");
+    slow.socket.pause();
+    const [devices, rounds] = [500, 240];
+    let most = 0;
+    const newest = new Map<string, number>();
+    let seen = 0;
+    const look = () => {
+      for (const item of fast.items<WindowResult>("w").slice(seen)) newest.set(item.labels.device ?? "", item.startUs);
+      seen = fast.items("w").length;
+    };
+    // As many results as 2,000 a second are in a minute, and each waits until the fast client has it.
+    for (let round = 1; round <= rounds; round++) {
+      const results = Array.from({ length: devices }, (_, i) =>
+        windowResult({ startUs: round * 1e6, labels: { device: `d${i}`, site: "north" } }),
+      );
+      await appendWindows(feed.log, { lastInput: round }, results);
+      if (round % 10 !== 0) continue;
+      await until("the fast one has it", () => {
+        look();
+        return newest.size === devices && [...newest.values()].every((startUs) => startUs === round * 1e6);
+      });
+      most = Math.max(most, await feed.metric("weir_feed_unsent_bytes_most"));
+    }
+    await until("measured", async () => {
+      most = Math.max(most, await feed.metric("weir_feed_unsent_bytes_most"));
+      return most > 0;
+    });
+    console.info(
+      `a client that read nothing: at most ${(most / 1024).toFixed(0)} KiB unsent, ${rounds * devices} results`,
+    );
+    // What it may be behind, and one frame more.
+    expect(most).toBeLessThan(2 * 262_144 + 10_000);
+    expect(seen).toBe(rounds * devices);
+    expect(fast.about("w").some(({ type }) => type === "gap")).toBe(false);
+    slow.socket.resume();
+    await until("the slow one has the newest", () =>
+      slow.items<WindowResult>("w").some(({ startUs, labels }) => startUs === rounds * 1e6 && labels.device === "d499"),
+    );
+    // Nothing is left out in silence.
+    expect(slow.about("w").some(({ type }) => type === "gap")).toBe(true);
   });
 });

@@ -1,21 +1,19 @@
 import { type Position, parseCursor, START, sequenceOf } from "../cursor.ts";
-import type { Matches, StateView } from "../views/view.ts";
 import { gapFrame, itemsFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
-import type { FrameRequest, SharedFrames } from "./shared-frames.ts";
+import type { Interest, SharedFrames } from "./shared-frames.ts";
 
-const FRAME_BYTES = 262_144;
 /** One subscription may send so many frames in a row; then it is the others' turn. */
 const FRAMES_PER_TURN = 8;
 /** A cursor that moved without any item is told after so many ticks, so that it does not grow old. */
 const CURSOR_TICKS = 600;
 
 export interface StateSubscriptionOptions extends SubscriptionBase {
-  readonly view: StateView;
-  readonly filterKey: string;
-  readonly matches: Matches;
+  readonly interest: Interest;
   readonly shared: SharedFrames;
-  /** Flush at every so manieth tick. */
+  /** Flush at every so manieth tick... */
   readonly everyTicks: number;
+  /** ...this many ticks later than others: not all clients at once. */
+  readonly phase: number;
   /** How many entries were never in the view since a position; -1 when that is not known. */
   readonly missedSince: (position: Position) => number;
   /** The channel has no past: whoever comes back is given a snapshot. */
@@ -30,6 +28,8 @@ export class StateSubscription implements Subscription {
   readonly #options: StateSubscriptionOptions;
   #phase: Phase = "starting";
   #position: Position = START;
+  /** What the view had let go when it was last asked about it. */
+  #losses = 0;
   /** The last frame was cut: the rest is due without waiting for the next flush. */
   #more = false;
   #toldPosition: Position = START;
@@ -40,45 +40,77 @@ export class StateSubscription implements Subscription {
     this.channel = options.channel;
   }
 
-  pump(tick: number): void {
-    const { view, outlet, limits, events, everyTicks } = this.#options;
-    if (!view.loaded || this.#phase === "ended") return;
+  pump(tick: number): number {
+    const { interest, everyTicks, phase } = this.#options;
+    const { view } = interest;
+    if (this.#phase === "ended") return Number.POSITIVE_INFINITY;
+    if (!view.loaded) return tick + 1;
     if (this.#phase === "starting") this.#start(tick);
-    if (this.#phase !== "snapshot" && this.#phase !== "live") return;
-    const due = this.#phase === "snapshot" || this.#more || tick % everyTicks === 0;
-    if (!due || (this.#phase === "live" && view.head <= this.#position)) return;
+    if (this.#phase === "asking") return tick + 1;
+    const late = (tick + phase) % everyTicks;
+    const due = this.#phase === "snapshot" || this.#more || late === 0;
+    if (due && (this.#phase === "snapshot" || view.head > this.#position)) this.#sendDue(tick);
+    return this.#more || this.#phase === "snapshot" ? tick + 1 : tick + everyTicks - late;
+  }
+
+  end(): void {
+    if (this.#phase === "ended") return;
+    this.#phase = "ended";
+    this.#options.shared.release(this.#options.interest);
+  }
+
+  #sendDue(tick: number): void {
+    const { outlet, limits, events } = this.#options;
     if (outlet.unsentBytes > limits.bufferedBytesCoalesce) {
       if (this.#phase === "live") events.flushConflated();
       return;
     }
     for (let sent = 0; sent < FRAMES_PER_TURN; sent++) {
+      if (this.#phase === "live") this.#tellLosses();
       this.#flush(tick);
       if (!this.#more || outlet.unsentBytes > limits.bufferedBytesCoalesce) return;
     }
   }
 
-  end(): void {
-    this.#phase = "ended";
-  }
-
   #start(tick: number): void {
-    const { cursor, channel, view, snapshotAlways } = this.#options;
+    const { cursor, interest, snapshotAlways } = this.#options;
+    const { view } = interest;
     if (cursor === undefined || snapshotAlways) {
-      this.#phase = "snapshot";
+      this.#beginSnapshot();
       return;
     }
-    const position = parseCursor(channel, cursor);
-    if (position === undefined) this.#tellGap(-1);
-    else if (position < view.floor) this.#tellGap(this.#options.missedSince(position));
+    const position = parseCursor(this.#options, cursor);
+    if (position === undefined) this.#beginAnew(-1);
+    else if (position < view.began) this.#beginAnew(this.#options.missedSince(position));
     else if (position <= view.head) this.#resume(position, tick);
     else this.#askAbout(position, tick);
   }
 
-  #tellGap(missed: number): void {
-    const { outlet, events, channel, view } = this.#options;
-    outlet.send(gapFrame(this.#options, { position: view.head, missed }));
-    events.gapTold(channel, missed);
+  #beginSnapshot(): void {
     this.#phase = "snapshot";
+    this.#losses = this.#options.interest.view.losses;
+  }
+
+  #beginAnew(missed: number): void {
+    this.#tellGap(this.#options.interest.view.head, missed);
+    this.#beginSnapshot();
+  }
+
+  #tellGap(position: Position, missed: number): void {
+    const { outlet, events, channel } = this.#options;
+    outlet.send(gapFrame(this.#options, { position, missed }));
+    events.gapTold(channel, missed);
+  }
+
+  /** What the view let go before this client had it: only what the client has not asked to leave out. */
+  #tellLosses(): void {
+    const { view, filter } = this.#options.interest;
+    const losses = this.#losses;
+    if (losses === view.losses) return;
+    this.#losses = view.losses;
+    if (this.#position >= view.floor) return;
+    const missed = view.lostAfter({ position: this.#position, losses }, filter);
+    if (missed !== 0) this.#tellGap(this.#position, missed);
   }
 
   /** Another gateway, that is further in the log than this one, may have given the cursor. */
@@ -87,7 +119,7 @@ export class StateSubscription implements Subscription {
     const decide = (reached: boolean) => {
       if (this.#phase !== "asking") return;
       if (reached) this.#resume(position, tick);
-      else this.#tellGap(-1);
+      else this.#beginAnew(-1);
     };
     this.#options.logReached(sequenceOf(position)).then(decide, () => decide(false));
   }
@@ -98,19 +130,22 @@ export class StateSubscription implements Subscription {
     this.#options.events.resumed(this.channel);
     // What was missed is due at once, and if it is nothing the client learns that too.
     this.#more = true;
-    if (position >= this.#options.view.head) this.#tell(tick);
+    if (position >= this.#options.interest.view.head) this.#tell(tick);
   }
 
   #flush(tick: number): void {
-    const { outlet, events, shared } = this.#options;
-    const request: FrameRequest = { ...this.#options, after: this.#position, bytesMax: FRAME_BYTES };
-    const batch = shared.batch(request);
+    const { outlet, events, interest, id } = this.#options;
     const kind = this.#phase === "snapshot" ? "snapshot" : "update";
+    const batch = interest.batch(this.#position, kind === "update" && !this.#more ? "live" : "snapshot");
     if (batch.count > 0 || kind === "snapshot") {
-      outlet.send(shared.frame(kind, request, batch));
+      outlet.sendFrame(interest.frame(kind, id, batch));
       events.itemsSent(this.channel, batch.count);
       this.#toldPosition = batch.position;
       this.#toldTick = tick;
+    } else if (this.#more) {
+      // It came back, and nothing of what happened was for it.
+      this.#position = batch.position;
+      this.#tell(tick);
     }
     this.#phase = "live";
     this.#position = batch.position;

@@ -126,9 +126,9 @@ export class AlertsView {
   }
 
   /** The state of each rule and group that is not at rest, newest change first. */
-  open(): AlertChange[] {
+  open(): AlertEntry[] {
     const open = [...this.#current.values()].filter(({ change }) => isOpen(change));
-    return open.sort((a, b) => b.position - a.position).map(({ change }) => change);
+    return open.sort((a, b) => b.position - a.position);
   }
 }
 

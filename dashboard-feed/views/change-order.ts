@@ -61,6 +61,16 @@ export class ChangeOrder {
     return found;
   }
 
+  /** The slots that changed after a position, oldest change first. */
+  changedAfter(position: Position): number[] {
+    const slots: number[] = [];
+    for (let slot = this.#last; slot !== NONE; slot = this.#previous[slot] ?? NONE) {
+      if (this.positionOf(slot) <= position) break;
+      slots.push(slot);
+    }
+    return slots.reverse();
+  }
+
   /** The slot whose change came next; -1 at the end. */
   next(slot: number): number {
     return this.#next[slot] ?? NONE;

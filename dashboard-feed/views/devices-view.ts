@@ -16,11 +16,13 @@ export interface DevicesViewOptions {
   readonly atUsOf: (id: number) => number;
   readonly valueTextOf: (id: number) => string;
   readonly seriesMatcher: (filter: CompiledFilter) => Matches;
+  readonly permits: (id: number, filter: CompiledFilter) => boolean;
 }
 
 /** What each device is, when it was last heard, and how much of it. Fed by the readings view. */
 export class DevicesView implements StateView {
   readonly order = new ChangeOrder();
+  readonly losses = 0;
   readonly #options: DevicesViewOptions;
   readonly #slotOf = new Map<string, number>();
   readonly #names: string[] = [];
@@ -36,6 +38,10 @@ export class DevicesView implements StateView {
 
   get head(): Position {
     return this.#options.progress.head;
+  }
+
+  get began(): Position {
+    return this.#options.progress.began;
   }
 
   get floor(): Position {
@@ -110,16 +116,39 @@ export class DevicesView implements StateView {
   list(query: { readonly matches: Matches; readonly after: string; readonly limit: number }): {
     readonly texts: readonly string[];
     readonly total: number;
+    /** The name of the last one, when there are more. */
+    readonly next: string | undefined;
   } {
     const matching = this.#names.map((name, slot) => ({ name, slot })).filter(({ slot }) => query.matches(slot));
     const behind = matching.filter(({ name }) => name > query.after).sort((a, b) => (a.name < b.name ? -1 : 1));
-    return { texts: behind.slice(0, query.limit).map(({ slot }) => this.textOf(slot)), total: matching.length };
+    const page = behind.slice(0, query.limit);
+    return {
+      texts: page.map(({ slot }) => this.textOf(slot)),
+      total: matching.length,
+      next: behind.length > page.length ? page.at(-1)?.name : undefined,
+    };
   }
 
-  /** A device matches when one of its series does. */
+  /** A device is never forgotten. */
+  lostAfter(): number {
+    return 0;
+  }
+
+  /** Whether a device is known, and all of its series may be seen. */
+  permits(device: string, filter: CompiledFilter): boolean {
+    const slot = this.#slotOf.get(device);
+    return slot !== undefined && this.#slotPermitted(slot, filter);
+  }
+
+  #slotPermitted(slot: number, filter: CompiledFilter): boolean {
+    return (this.#series[slot] ?? []).every((id) => this.#options.permits(id, filter));
+  }
+
+  /** A device matches when one of its series does. Its item tells of all of them, so all must be permitted. */
   matcher(filter: CompiledFilter): Matches {
     const matches = this.#options.seriesMatcher(filter);
-    return (slot) => (this.#series[slot] ?? []).some(matches);
+    if (!filter.restricted) return (slot) => (this.#series[slot] ?? []).some(matches);
+    return (slot) => (this.#series[slot] ?? []).some(matches) && this.#slotPermitted(slot, filter);
   }
 
   #grow(): void {

@@ -13,6 +13,8 @@ export interface FollowOptions {
   readonly clock: Clock;
   readonly stream: StreamName;
   readonly progress: Progress;
+  /** Begin when this is settled. */
+  readonly after: Promise<void>;
   /** Begin so many entries before the end of the stream, or at its beginning. */
   readonly lookbackEntries: number;
   /** When the stream is longer than that: take the newest message of each subject first, and go on at the end. */
@@ -42,6 +44,7 @@ export function follow(options: FollowOptions): Follower {
   let target = 0;
 
   async function run(): Promise<void> {
+    await options.after;
     while (!stopping.signal.aborted) {
       try {
         const from = await start();

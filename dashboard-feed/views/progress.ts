@@ -5,12 +5,12 @@ export class Progress {
   head: Position = 0;
   floor: Position = 0;
   loaded = false;
-  #began = 0;
+  began: Position = 0;
 
   /** All entries from this one on will be in the view. */
   begin(sequence: number): void {
-    this.#began = sequence;
     this.head = endOf(sequence - 1);
+    this.began = this.head;
     this.floor = this.head;
   }
 
@@ -26,7 +26,7 @@ export class Progress {
 
   /** How many entries after a position were never in the view; -1 when it is a question of single items. */
   missedSince(position: Position): number {
-    const missed = this.#began - sequenceOf(position) - 1;
+    const missed = sequenceOf(this.began) - sequenceOf(position);
     return missed > 0 ? missed : -1;
   }
 }

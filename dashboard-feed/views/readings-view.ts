@@ -28,6 +28,7 @@ export interface ReadingsViewOptions {
  */
 export class ReadingsView implements StateView {
   readonly order = new ChangeOrder();
+  readonly losses = 0;
   readonly devices: DevicesView;
   ruleSet: RuleSet | undefined;
   readonly #options: ReadingsViewOptions;
@@ -53,11 +54,16 @@ export class ReadingsView implements StateView {
       atUsOf: (id) => this.#atUs[id] ?? Number.NEGATIVE_INFINITY,
       valueTextOf: (id) => this.#valueText(id),
       seriesMatcher: (filter) => this.matcher(filter),
+      permits: (id, filter) => filter.permits(labelOf(this.#table.series(id))),
     });
   }
 
   get head(): Position {
     return this.#options.progress.head;
+  }
+
+  get began(): Position {
+    return this.#options.progress.began;
   }
 
   get floor(): Position {
@@ -167,6 +173,14 @@ export class ReadingsView implements StateView {
       case "string":
         return JSON.stringify(this.#textValue.get(id) ?? "");
     }
+  }
+
+  /** A slot is a series, whose labels never change. */
+  groupOf = (slot: number): number => slot;
+
+  /** A series is never forgotten. */
+  lostAfter(): number {
+    return 0;
   }
 
   matcher(filter: CompiledFilter): Matches {

@@ -37,6 +37,8 @@ export interface Report {
 /** The newest figures of each process or thread. They come over the bus: after a reconnect there is no past to ask for. */
 export class StatsView implements StateView {
   readonly order = new ChangeOrder();
+  readonly began = 0;
+  readonly losses = 0;
   readonly floor = 0;
   readonly loaded = true;
   readonly #instancesMax: number;
@@ -81,6 +83,11 @@ export class StatsView implements StateView {
     const text = this.#texts[slot] ?? JSON.stringify(statsItemOf(report));
     this.#texts[slot] = text;
     return text;
+  }
+
+  /** There is no past to be lost. */
+  lostAfter(): number {
+    return 0;
   }
 
   matcher(filter: CompiledFilter): Matches {

@@ -12,7 +12,9 @@ export type Matches = (slot: number) => boolean;
 export interface StateView {
   /** All of the log up to here is in the view. */
   readonly head: Position;
-  /** Who has not seen the log up to here may have missed what is no longer (or never was) in the view. */
+  /** What the log held up to here was never in the view, except by chance. */
+  readonly began: Position;
+  /** Who has not seen the log up to here may have missed what is no longer in the view. */
   readonly floor: Position;
   /** Whether the view has caught up with what the log held at start. */
   readonly loaded: boolean;
@@ -21,6 +23,18 @@ export interface StateView {
   textOf(slot: number): string;
   /** Keeps its answers: ask once for each filter. */
   matcher(filter: CompiledFilter): Matches;
+  /**
+   * What a slot's answers to all filters hang on: slots of one group have the same, for ever. Undefined where answers
+   * change.
+   */
+  readonly groupOf?: (slot: number) => number;
+  /** How many changes the view has let go so far. */
+  readonly losses: number;
+  /**
+   * How many matching changes after a position (at or after `began`) the view let go since it had let go so many; -1
+   * when that is not known any more.
+   */
+  lostAfter(since: { readonly position: Position; readonly losses: number }, filter: CompiledFilter): number;
 }
 
 /** Items to send, already JSON and joined by commas. */
@@ -33,24 +47,36 @@ export interface Batch {
   readonly more: boolean;
 }
 
+export interface CollectOptions {
+  readonly after: Position;
+  readonly bytesMax: number;
+  /** The matching slots that changed after the position, where they were listed already. */
+  readonly changed?: readonly number[];
+}
+
 /** What changed after a position, oldest change first, cut where the log position allows it. */
-export function collect(view: StateView, matches: Matches, options: { after: Position; bytesMax: number }): Batch {
+export function collect(view: StateView, matches: Matches, options: CollectOptions): Batch {
   const { order } = view;
+  const { after, bytesMax, changed } = options;
   const texts: string[] = [];
   let bytes = 0;
-  let position = options.after;
-  for (let slot = order.firstAfter(options.after); slot >= 0; slot = order.next(slot)) {
-    const at = order.positionOf(slot);
-    if (bytes > options.bytesMax && at > position) {
-      return { items: texts.join(","), count: texts.length, position, more: true };
+  let position = after;
+  let i = 0;
+  let slot = changed === undefined ? order.firstAfter(after) : (changed[0] ?? -1);
+  while (slot >= 0) {
+    if (bytes > bytesMax) {
+      const at = order.positionOf(slot);
+      if (at > position) return { items: texts.join(","), count: texts.length, position, more: true };
     }
-    position = at;
-    if (!matches(slot)) continue;
-    const text = view.textOf(slot);
-    texts.push(text);
-    bytes += text.length + 1;
+    if (changed !== undefined || matches(slot)) {
+      const text = view.textOf(slot);
+      texts.push(text);
+      bytes += text.length + 1;
+      position = order.positionOf(slot);
+    }
+    slot = changed === undefined ? order.next(slot) : (changed[++i] ?? -1);
   }
-  return { items: texts.join(","), count: texts.length, position: Math.max(view.head, options.after), more: false };
+  return { items: texts.join(","), count: texts.length, position: Math.max(view.head, after), more: false };
 }
 
 /** A matcher that asks once for each slot and remembers. For slots whose labels never change. */

@@ -52,14 +52,16 @@ describe("ChangeOrder", () => {
 
 describe("cursors", () => {
   it("come back as they were", () => {
+    const scope = { channel: "windows", logId: () => "a1b2" } as const;
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 37 - 1 }), fc.nat(65_535), (sequence, row) => {
         const position = positionOf(sequence, row);
-        expect(parseCursor("windows", formatCursor("windows", position))).toBe(position);
+        expect(parseCursor(scope, formatCursor(scope, position))).toBe(position);
       }),
     );
-    for (const bad of ["", "windows:", "windows:1", "alerts:1.0", "windows:1.99999", "windows:-1.0", "windows:1e3.0"]) {
-      expect(parseCursor("windows", bad)).toBeUndefined();
+    const bad = ["", "windows:", "windows:a1b2.1", "alerts:a1b2.1.0", "windows:a1b2.1.99999", "windows:a1b2.-1.0"];
+    for (const cursor of [...bad, "windows:a1b2.1e3.0", "windows:1.0", "windows:other.1.0"]) {
+      expect(parseCursor(scope, cursor), cursor).toBeUndefined();
     }
   });
 });

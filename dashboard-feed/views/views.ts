@@ -7,6 +7,7 @@ import type { Channel } from "../protocol.ts";
 import { AlertsView } from "./alerts-view.ts";
 import type { DevicesView } from "./devices-view.ts";
 import { type Follower, follow } from "./follow.ts";
+import { identifyLog } from "./log-identity.ts";
 import { Progress } from "./progress.ts";
 import { ReadingsView } from "./readings-view.ts";
 import { RuleMemory } from "./rule-memory.ts";
@@ -19,6 +20,8 @@ export interface Views {
   readonly readings: ReadingsView;
   readonly devices: DevicesView;
   readonly stats: StatsView;
+  /** Names the log; the empty text until it is known, and before that no view is loaded. */
+  logId(): string;
   missedSince(channel: Channel, position: Position): number;
   /** Why the views do not show the present; undefined when they do. */
   notReady(): string | undefined;
@@ -56,6 +59,15 @@ export function startViews({ config, deps, events, onAlerts }: ViewsOptions): Vi
   });
   const stats = new StatsView({ instancesMax: config.instancesMax });
 
+  const stopping = new AbortController();
+  let logId = "";
+  const identified = identifyLog(log.records, {
+    signal: stopping.signal,
+    onFailed: (error) => events.logNotIdentified(error),
+  }).then((id) => {
+    logId = id ?? "";
+  });
+
   function followInto(
     stream: keyof typeof progress,
     more: Pick<Parameters<typeof follow>[0], "apply" | "onApplied" | "newestOfEachSubject">,
@@ -65,6 +77,7 @@ export function startViews({ config, deps, events, onAlerts }: ViewsOptions): Vi
       clock,
       stream,
       progress: progress[stream],
+      after: identified,
       lookbackEntries: config.lookbackEntries,
       onBadMessage: (message, error) => events.badMessageSkipped(stream, message, error),
       onReadFailed: (error) => events.readFailed(stream, error),
@@ -108,8 +121,10 @@ export function startViews({ config, deps, events, onAlerts }: ViewsOptions): Vi
     readings,
     devices: readings.devices,
     stats,
+    logId: () => logId,
     missedSince: (channel, position) => (channel === "stats" ? -1 : progressOf[channel].missedSince(position)),
     notReady() {
+      if (logId === "") return "the log has not answered yet";
       for (const stream of ["ALERTS", "WINDOWS", "READINGS"] as const) {
         if (!followers[stream].reading) return `${stream} cannot be read`;
         if (!progress[stream].loaded) return `${stream} is still being read back`;
@@ -118,6 +133,7 @@ export function startViews({ config, deps, events, onAlerts }: ViewsOptions): Vi
     },
     async stop() {
       unsubscribe();
+      stopping.abort();
       await Promise.all(Object.values(followers).map((follower) => follower.stop()));
     },
   };

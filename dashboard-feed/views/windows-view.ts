@@ -17,6 +17,9 @@ export interface WindowsViewOptions {
   readonly onRepeat: () => void;
 }
 
+/** What went last, so that a client that had not seen it yet can be told. */
+const LOST_MAX = 4_096;
+
 interface Kept {
   readonly result: WindowResult;
   readonly series: number;
@@ -40,6 +43,10 @@ export class WindowsView implements StateView {
   readonly #free: number[] = [];
   /** The newest part applied of each partition. */
   readonly #applied = new Map<number, { lastInput: number; part: number }>();
+  readonly #lost: { readonly position: Position; readonly sample: WindowResult }[] = [];
+  #losses = 0;
+  /** All that was lost after here is listed. */
+  #lostKnownFrom: Position = 0;
   #nextSeries = 0;
 
   constructor(options: WindowsViewOptions) {
@@ -48,6 +55,10 @@ export class WindowsView implements StateView {
 
   get head(): Position {
     return this.#options.progress.head;
+  }
+
+  get began(): Position {
+    return this.#options.progress.began;
   }
 
   get floor(): Position {
@@ -104,6 +115,7 @@ export class WindowsView implements StateView {
     }
     if (at === 0 && slots.length >= this.#options.windowsPerSeries) {
       // Older than all that is kept, it is none of the last so many windows.
+      this.#lose(position, result);
       return;
     }
     const slot = this.#free.pop() ?? this.#kept.length;
@@ -121,7 +133,7 @@ export class WindowsView implements StateView {
   #drop(slot: number): void {
     const kept = this.#kept[slot];
     if (kept === undefined) return;
-    this.#options.progress.forget(this.order.positionOf(slot));
+    this.#lose(this.order.positionOf(slot), kept.result);
     this.order.remove(slot);
     this.#kept[slot] = undefined;
     this.#free.push(slot);
@@ -131,6 +143,32 @@ export class WindowsView implements StateView {
     if (series.slots.length > 0) return;
     this.#series.delete(series.id);
     this.#seriesOfKey.delete(windowKey(series.sample));
+  }
+
+  #lose(position: Position, sample: WindowResult): void {
+    this.#options.progress.forget(position);
+    const at = this.#losses % LOST_MAX;
+    const before = this.#lost[at];
+    if (before !== undefined && before.position > this.#lostKnownFrom) this.#lostKnownFrom = before.position;
+    this.#lost[at] = { position, sample };
+    this.#losses++;
+  }
+
+  groupOf = (slot: number): number => this.#kept[slot]?.series ?? -1;
+
+  get losses(): number {
+    return this.#losses;
+  }
+
+  lostAfter(since: { readonly position: Position; readonly losses: number }, filter: CompiledFilter): number {
+    const listedFrom = Math.max(0, this.#losses - LOST_MAX);
+    if (since.losses < listedFrom && since.position < this.#lostKnownFrom) return -1;
+    let count = 0;
+    for (let i = Math.max(listedFrom, since.losses); i < this.#losses; i++) {
+      const lost = this.#lost[i % LOST_MAX];
+      if (lost !== undefined && lost.position > since.position && filter.matches(labelOf(lost.sample))) count++;
+    }
+    return count;
   }
 
   textOf(slot: number): string {

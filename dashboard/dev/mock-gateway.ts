@@ -121,7 +121,7 @@ export async function startMockGateway(options: {
       clients.set(client, subscriptions);
       client.on("message", (data) => onFrame(client, subscriptions, String(data)));
       client.on("close", () => clients.delete(client));
-      frame(client, { type: "welcome", protocol: SUBPROTOCOL, serverTimeUs: nowUs() });
+      frame(client, { type: "welcome", protocol: SUBPROTOCOL, serverTimeUs: nowUs(), heartbeatMs: 15_000 });
     });
   });
   await new Promise<void>((listening) => server.listen(options.port ?? 0, "127.0.0.1", listening));

@@ -1,0 +1,33 @@
+import type { IncomingMessage } from "node:http";
+import { ApiError } from "./api-error.ts";
+
+const BODY_BYTES_MAX = 16_384;
+
+/**
+ * The JSON value of a request's body; undefined when it is empty. A form of another page cannot send JSON without being
+ * asked for permission first, so other types are refused. Throws ApiError.
+ */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const type = (request.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase();
+  if (type !== "application/json") {
+    const message = "send JSON, with the header content-type: application/json";
+    throw new ApiError({ status: 415, code: "content-type", message });
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    const piece: Buffer = chunk;
+    bytes += piece.length;
+    if (bytes > BODY_BYTES_MAX) {
+      throw new ApiError({ status: 413, code: "too-large", message: `a body has at most ${BODY_BYTES_MAX} bytes` });
+    }
+    chunks.push(piece);
+  }
+  if (bytes === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ApiError({ status: 400, code: "bad-json", message: `the body is no JSON: ${why}` }, { cause });
+  }
+}

@@ -1,0 +1,90 @@
+import { z } from "zod";
+import type { AlertChange } from "../../domain/alert.ts";
+import { EXPLAIN_INCIDENT } from "../../platform/explanations.ts";
+import {
+  ALERTS_LIST,
+  DELIVERIES_LIST,
+  type DeliveriesQuery,
+  type OpenAlertsQuery,
+} from "../../platform/notifications.ts";
+import { compileFilter, tagOf } from "../filter.ts";
+import { alertMatches } from "../views/alerts-view.ts";
+import type { Views } from "../views/views.ts";
+import type { ApiDeps } from "./api.ts";
+import { ApiError } from "./api-error.ts";
+import { askService } from "./ask.ts";
+import { parseQuery, whole } from "./query.ts";
+
+export const NOTIFIER = { who: "the notifier", service: "notifier", code: "notifier", timeoutMs: 5_000 };
+/** It may have to read much of the log. */
+const EXPLAINER = { who: "who explains incidents", service: "processors", code: "explanation", timeoutMs: 8_000 };
+
+const nothing = z.strictObject({});
+
+/** The changes of one incident that are kept here, oldest first. 404 for others: the store's are in `/api/v1/alerts`. */
+export async function incident(query: URLSearchParams, { grant, views, params }: ApiDeps): Promise<string> {
+  parseQuery(nothing, query, "reject");
+  const changes = changesOf(views, params.incident ?? "", grant.sites);
+  if (changes.length === 0) throw unknownIncident(params.incident ?? "");
+  return JSON.stringify({ incident: params.incident, changes });
+}
+
+/** What the notifier knows of open incidents: who took them on, and which silences hold them. */
+export async function openAlerts(query: URLSearchParams, { grant, bus }: ApiDeps): Promise<string> {
+  const { limit } = parseQuery(
+    z.strictObject({ limit: whole({ min: 1, max: 5_000, standard: 1_000 }) }),
+    query,
+    "reject",
+  );
+  const question: OpenAlertsQuery = { limit };
+  const answer = await askService(bus, { subject: ALERTS_LIST, question, ...NOTIFIER });
+  const alerts = openAlertsSchema.parse(answer);
+  const filter = compileFilter({}, grant.sites);
+  const shown = alerts.filter(({ key, labels }) => filter.matches((name) => tagOf(key, name) || tagOf(labels, name)));
+  return JSON.stringify({ alerts: shown });
+}
+
+const openAlertsSchema = z.array(
+  z.looseObject({
+    incident: z.string(),
+    key: z.record(z.string(), z.string()),
+    labels: z.record(z.string(), z.string()),
+  }),
+);
+
+/** Who was told of an incident's changes, and what became of it. */
+export async function deliveries(query: URLSearchParams, deps: ApiDeps): Promise<string> {
+  parseQuery(nothing, query, "reject");
+  const incident = requireShown(deps);
+  const question: DeliveriesQuery = { incident };
+  const answer = await askService(deps.bus, { subject: DELIVERIES_LIST, question, ...NOTIFIER });
+  return JSON.stringify({ incident, deliveries: answer });
+}
+
+/** How an incident came to be, window by window, where a service can tell it; otherwise its changes' evidence is all. */
+export async function explanation(query: URLSearchParams, deps: ApiDeps): Promise<string> {
+  parseQuery(nothing, query, "reject");
+  const incident = requireShown(deps);
+  const answer = await askService(deps.bus, { subject: EXPLAIN_INCIDENT, question: { incident }, ...EXPLAINER });
+  return JSON.stringify({ incident, explanation: answer });
+}
+
+/** Tokens that show some sites learn nothing of incidents elsewhere. Throws ApiError. */
+export function requireShown({ grant, views, params }: ApiDeps): string {
+  const incident = params.incident ?? "";
+  if (grant.sites === undefined || changesOf(views, incident, grant.sites).length > 0) return incident;
+  throw unknownIncident(incident);
+}
+
+function changesOf(views: Views, incident: string, sites: readonly string[] | undefined): AlertChange[] {
+  const filter = compileFilter({}, sites);
+  return views.alerts
+    .snapshot()
+    .map(({ change }) => change)
+    .filter((change) => change.incident === incident && alertMatches(filter, change));
+}
+
+function unknownIncident(incident: string): ApiError {
+  const message = `no incident ${JSON.stringify(incident)} is kept here: it is misspelt, too old, or not for this token`;
+  return new ApiError({ status: 404, code: "unknown-incident", message });
+}

@@ -1,0 +1,86 @@
+import { z } from "zod";
+import type { AlertChange } from "../../domain/alert.ts";
+import type { AlertsQuery } from "../../platform/history.ts";
+import { alertChangeSchema } from "../items.ts";
+import { ApiError } from "./api-error.ts";
+
+/** What the store gives at once, at most. */
+const ASK_MAX = 10_000;
+/** One page may cost the store so many questions. */
+const ASKS_MAX = 20;
+
+/** Where a page ended: the next one begins behind it. */
+export interface PageEnd {
+  readonly atUs: number;
+  readonly id: string;
+}
+
+export interface PastQuery {
+  readonly fromUs: number;
+  readonly toUs: number;
+  readonly limit: number;
+  readonly after: PageEnd | undefined;
+  readonly wanted: (change: AlertChange) => boolean;
+}
+
+export interface Page {
+  readonly alerts: readonly AlertChange[];
+  /** Undefined when there is no more. */
+  readonly end: PageEnd | undefined;
+}
+
+/**
+ * Alert changes of a span of time, newest first; those of one instant by their id. The store knows no filter and no
+ * place within an instant, so it is asked for whole instants until the page is full.
+ */
+export async function pageOfPast(ask: (query: AlertsQuery) => Promise<unknown>, query: PastQuery): Promise<Page> {
+  const { fromUs, limit, after, wanted } = query;
+  const alerts: AlertChange[] = [];
+  let toUs = after === undefined ? query.toUs : Math.min(query.toUs, after.atUs + 1);
+  let end: PageEnd | undefined;
+  for (let asks = 0; toUs > fromUs; asks++) {
+    if (asks >= ASKS_MAX) return { alerts, end };
+    const { changes, nextToUs } = await wholeInstants(ask, { fromUs, toUs, limit: Math.min(ASK_MAX, limit * 2 + 100) });
+    for (const change of changes) {
+      if (after !== undefined && !isBehind(change, after)) continue;
+      if (alerts.length === limit) return { alerts, end };
+      end = { atUs: change.atUs, id: change.id };
+      if (wanted(change)) alerts.push(change);
+    }
+    toUs = nextToUs;
+  }
+  return { alerts, end: undefined };
+}
+
+/** The newest changes of a span, without those of an instant that may not be whole. */
+async function wholeInstants(
+  ask: (query: AlertsQuery) => Promise<unknown>,
+  query: AlertsQuery,
+): Promise<{ readonly changes: AlertChange[]; readonly nextToUs: number }> {
+  const { fromUs, limit } = query;
+  const found = parseChanges(await ask(query));
+  if (found.length < limit) return { changes: found, nextToUs: fromUs };
+  const oldestUs = found.at(-1)?.atUs ?? fromUs;
+  const whole = found.filter(({ atUs }) => atUs > oldestUs);
+  if (whole.length > 0) return { changes: whole, nextToUs: oldestUs + 1 };
+  // One instant is more than was asked for: take it by itself.
+  const changes = parseChanges(await ask({ fromUs: oldestUs, toUs: oldestUs + 1, limit: ASK_MAX }));
+  return { changes, nextToUs: oldestUs };
+}
+
+function parseChanges(answer: unknown): AlertChange[] {
+  const parsed = z.array(alertChangeSchema).safeParse(answer);
+  if (!parsed.success) {
+    throw new ApiError({ status: 502, code: "bad-answer", message: "the store answered with something else" });
+  }
+  return parsed.data.sort(newestFirst);
+}
+
+function newestFirst(a: AlertChange, b: AlertChange): number {
+  if (a.atUs !== b.atUs) return b.atUs - a.atUs;
+  return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
+}
+
+function isBehind(change: AlertChange, end: PageEnd): boolean {
+  return change.atUs < end.atUs || (change.atUs === end.atUs && change.id < end.id);
+}

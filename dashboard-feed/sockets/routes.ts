@@ -1,0 +1,90 @@
+import type { Position } from "../cursor.ts";
+import type { StateView } from "../views/view.ts";
+import type { Interest } from "./shared-frames.ts";
+
+/** Groups whose interests are remembered. */
+const GROUPS_MAX = 500_000;
+
+interface Route {
+  /** So many of the interests, from the first on, were asked. */
+  asked: number;
+  readonly interested: Interest[];
+}
+
+interface Changes {
+  readonly head: Position;
+  readonly slotsOf: ReadonlyMap<Interest, readonly number[]>;
+}
+
+const NONE: readonly number[] = [];
+
+/**
+ * Which filters let which items of a view through. With many filters most changes concern few of them: each change is
+ * given to those, instead of each filter being shown all changes.
+ */
+export class Routes {
+  readonly #view: StateView;
+  readonly #groupOf: (slot: number) => number;
+  readonly #interests: Interest[] = [];
+  readonly #routes = new Map<number, Route>();
+  readonly #changes = new Map<Position, Changes>();
+
+  constructor(view: StateView, groupOf: (slot: number) => number) {
+    this.#view = view;
+    this.#groupOf = groupOf;
+  }
+
+  add(interest: Interest): void {
+    this.#interests.push(interest);
+    this.#changes.clear();
+  }
+
+  remove(interest: Interest): void {
+    const at = this.#interests.indexOf(interest);
+    if (at < 0) return;
+    this.#interests.splice(at, 1);
+    // Who was asked is remembered by number.
+    this.#routes.clear();
+  }
+
+  /** The slots that an interest lets through of those that changed after a position, oldest change first. */
+  changedAfter(after: Position, interest: Interest): readonly number[] {
+    let changes = this.#changes.get(after);
+    if (changes === undefined || changes.head !== this.#view.head) {
+      changes = { head: this.#view.head, slotsOf: this.#distribute(after) };
+      this.#changes.set(after, changes);
+    }
+    return changes.slotsOf.get(interest) ?? NONE;
+  }
+
+  clear(): void {
+    this.#changes.clear();
+  }
+
+  #distribute(after: Position): Map<Interest, number[]> {
+    const slotsOf = new Map<Interest, number[]>();
+    for (const slot of this.#view.order.changedAfter(after)) {
+      for (const interest of this.#routeOf(slot).interested) {
+        const slots = slotsOf.get(interest);
+        if (slots === undefined) slotsOf.set(interest, [slot]);
+        else slots.push(slot);
+      }
+    }
+    return slotsOf;
+  }
+
+  #routeOf(slot: number): Route {
+    const group = this.#groupOf(slot);
+    let route = this.#routes.get(group);
+    if (route === undefined) {
+      if (this.#routes.size >= GROUPS_MAX) this.#routes.clear();
+      route = { asked: 0, interested: [] };
+      this.#routes.set(group, route);
+    }
+    for (; route.asked < this.#interests.length; route.asked++) {
+      const interest = this.#interests[route.asked];
+      if (interest?.matches(slot)) route.interested.push(interest);
+    }
+    return route;
+  }
+}

@@ -1,0 +1,190 @@
+import { deserialize, serialize } from "node:v8";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { encodeWindows } from "../../domain/windows-codec.ts";
+import type { StepOutput } from "../../processors/step/step.ts";
+import { reading, rule, type TestEntry, TestPartition } from "../../processors/step/step-kit.ts";
+import { DISORDERS, type Disorder, logsFor, rulesFor, WINDOWS } from "./cases.ts";
+import { firstDifference } from "./oracle/compare.ts";
+import { verdictOn } from "./oracle/oracle.ts";
+import { scenarioOf } from "./scenario.ts";
+import { stepDifference } from "./step-fold.ts";
+
+const RUNS = 60;
+const KINDS = Object.keys(WINDOWS);
+const disorders = Object.keys(DISORDERS) as Disorder[];
+
+/** A rule and a log under it. */
+function cases(window: string, disorder: Disorder): fc.Arbitrary<TestEntry[]> {
+  return fc.boolean().chain((texts) => rulesFor(window, texts).chain((spec) => logsFor(spec, disorder, texts)));
+}
+
+function anyCase(): fc.Arbitrary<TestEntry[]> {
+  return fc
+    .tuple(fc.constantFrom(...KINDS), fc.constantFrom(...disorders))
+    .chain(([window, disorder]) => cases(window, disorder));
+}
+
+describe.each(KINDS)("%s windows", (window) => {
+  test.each(disorders)("the step says what brute force says: readings %s", (disorder) => {
+    fc.assert(
+      fc.property(cases(window, disorder), (entries) => {
+        const partition = new TestPartition();
+        const said = partition.applyAll(entries);
+        const verdict = verdictOn(entries);
+        expect(firstDifference(said, verdict)).toBeUndefined();
+        expect(ledgerOf(partition)).toEqual(expectedLedger(verdict.ledger.get("d")));
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});
+
+test("absences, with pauses in which nobody watched", () => {
+  const spec = rule({ id: "r", absent: "12s", group_by: ["device", "metric"] });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...disorders).chain((disorder) => logsFor(spec, disorder, false)),
+      (entries) => {
+        expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+      },
+    ),
+    { numRuns: 3 * RUNS },
+  );
+});
+
+test("several rules at once, edited again and again", () => {
+  fc.assert(
+    fc.property(fc.nat(), (seed) => {
+      const { rules, production, edits } = scenarioOf(seed);
+      const [first] = production;
+      const entries: TestEntry[] = [
+        { kind: "rules", storedAtUs: first?.atUs ?? 0, specs: rules },
+        ...production.map(({ atUs, readings }): TestEntry => ({ kind: "readings", storedAtUs: atUs, readings })),
+        ...edits.map(({ atUs, specs }): TestEntry => ({ kind: "rules", storedAtUs: atUs, specs })),
+      ];
+      entries.sort((a, b) => a.storedAtUs - b.storedAtUs);
+      entries.push({ kind: "tick", storedAtUs: (entries.at(-1)?.storedAtUs ?? 0) + 25_000_000 });
+      // The step and the oracle of a partition pass over the rules that group over devices.
+      expect(stepDifference(0, entries)).toBeUndefined();
+    }),
+    { numRuns: 3 * RUNS },
+  );
+});
+
+/** A step that had to forget old times counts a duplicate as too late. */
+function ledgerOf({ step }: TestPartition) {
+  const { onTime, duplicates, lateDropped, lateApplied } = step.ledger;
+  return { onTime, lateApplied, withoutEffect: duplicates + lateDropped };
+}
+
+function expectedLedger(ledger = { readings: 0, duplicates: 0, lateDropped: 0, lateApplied: 0 }) {
+  const { readings, duplicates, lateDropped, lateApplied } = ledger;
+  const withoutEffect = duplicates + lateDropped;
+  return { onTime: readings - lateApplied - withoutEffect, lateApplied, withoutEffect };
+}
+
+test("a replay gives the same, byte for byte", () => {
+  fc.assert(
+    fc.property(anyCase(), (entries) => {
+      const [one, two] = [new TestPartition(), new TestPartition()].map((each) => bytesOf(each.applyAll(entries)));
+      expect(two).toEqual(one);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+/** As they go to the log. */
+function bytesOf({ windows, alerts }: Pick<StepOutput, "windows" | "alerts">) {
+  const frame = { partition: 0, firstInput: 1, lastInput: 1, part: 0, parts: 1, results: windows };
+  return { windows: Buffer.from(encodeWindows(frame)).toString("hex"), alerts: JSON.stringify(alerts) };
+}
+
+test("a snapshot anywhere, restored, goes on as one run does", () => {
+  fc.assert(
+    fc.property(anyCase(), fc.nat(), (entries, place) => {
+      const cut = place % (entries.length + 1);
+      const whole = new TestPartition().applyAll(entries);
+      const first = new TestPartition();
+      const before = first.applyAll(entries.slice(0, cut));
+      const second = new TestPartition(first.sequence);
+      const values: unknown = deserialize(serialize([...first.step.snapshot()]));
+      second.step.restore(Array.isArray(values) ? values : []);
+      const after = second.applyAll(entries.slice(cut));
+      expect([...before.windows, ...after.windows]).toEqual(whole.windows);
+      expect([...before.alerts, ...after.alerts]).toEqual(whole.alerts);
+    }),
+    { numRuns: 2 * RUNS },
+  );
+});
+
+test("frames cut anywhere change nothing", () => {
+  fc.assert(
+    fc.property(anyCase(), fc.infiniteStream(fc.boolean()), (entries, cuts) => {
+      const pieces = entries.flatMap((entry) => cutEntry(entry, () => cuts.next().value === true));
+      const whole = new TestPartition().applyAll(entries);
+      expect(firstDifference(new TestPartition().applyAll(pieces), whole)).toBeUndefined();
+    }),
+    { numRuns: 2 * RUNS },
+  );
+});
+
+function cutEntry(entry: TestEntry, cutHere: () => boolean): TestEntry[] {
+  if (entry.kind !== "readings") return [entry];
+  const pieces: (typeof entry.readings)[number][][] = [[]];
+  for (const each of entry.readings) {
+    if (cutHere()) pieces.push([]);
+    pieces.at(-1)?.push(each);
+  }
+  return pieces.map((readings) => ({ ...entry, readings }));
+}
+
+test.each(KINDS)("order within the lateness changes no result: %s", (window) => {
+  const samples = fc.uniqueArray(fc.integer({ min: 0, max: 120 }), { minLength: 1, maxLength: 50 });
+  fc.assert(
+    fc.property(samples, fc.infiniteStream(fc.integer({ min: 0, max: 4_999_999 })), (halves, delays) => {
+      const spec = rule({
+        id: "r",
+        ...WINDOWS[window],
+        aggregate: ["count", "first", "last", "sum"],
+        lateness: "5s",
+        when: "> 3",
+      });
+      const inOrder = halves.map((half) => half * 500_000).sort((a, b) => a - b);
+      const late = inOrder
+        .map((atUs) => ({ atUs, comesUs: atUs + (delays.next().value ?? 0) }))
+        .sort((a, b) => a.comesUs - b.comesUs)
+        .map(({ atUs }) => atUs);
+      const [one, two] = [inOrder, late].map((times) => {
+        const readings = times.map((atUs) => reading("d", atUs, atUs / 500_000));
+        return new TestPartition().applyAll([
+          { kind: "rules", storedAtUs: 1000, specs: [spec] },
+          { kind: "readings", storedAtUs: 1000, readings },
+          { kind: "tick", storedAtUs: 30_000_000 },
+        ]);
+      });
+      expect(one && two ? firstDifference(two, one) : "not run").toBeUndefined();
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test("quantiles of many readings stay within one percent, distinct counts are exact", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.double({ min: 0.001, max: 1e6, noNaN: true }), { minLength: 65, maxLength: 1500 }),
+      (values) => {
+        const aggregate = ["count", "median", "p95", "p99.9", "distinct"];
+        const specs = [rule({ id: "r", window: { tumbling: "1h" }, aggregate })];
+        const readings = values.map((value, i) => reading("d", i * 1000, value));
+        const entries: TestEntry[] = [
+          { kind: "rules", storedAtUs: 1, specs },
+          { kind: "readings", storedAtUs: 1, readings },
+          { kind: "tick", storedAtUs: 3600e6 + 1 },
+        ];
+        expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+      },
+    ),
+    { numRuns: 20 },
+  );
+});

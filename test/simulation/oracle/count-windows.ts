@@ -1,0 +1,77 @@
+import type { ReadingValue } from "../../../domain/reading.ts";
+import { aggregate, inOrder } from "./aggregate.ts";
+import type { Fate, KeyWindows, Taken, Tell } from "./model.ts";
+
+export interface CountOptions {
+  readonly count: number;
+  readonly latenessUs: number;
+  /** No second reading of an instant can come: `device` and `metric` are both in the key. */
+  readonly alone: boolean;
+}
+
+/** Windows of so many readings. */
+export class CountWindows implements KeyWindows {
+  readonly #options: CountOptions;
+  readonly #tell: Tell;
+  #waiting: Taken[] = [];
+  #current: Taken[] = [];
+  #arrivals = 0;
+  #newestUs = Number.NEGATIVE_INFINITY;
+  #newestCameUs = 0;
+  #newestTakenUs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: CountOptions, tell: Tell) {
+    this.#options = options;
+    this.#tell = tell;
+  }
+
+  dueUs(): number {
+    const next = inOrder(this.#waiting)[0];
+    if (next === undefined) return Number.POSITIVE_INFINITY;
+    return this.#newestCameUs + this.#passedAtUs(next) - this.#newestUs;
+  }
+
+  happen(): void {
+    const next = inOrder(this.#waiting)[0];
+    if (next !== undefined) this.#takeIn(next.atUs);
+  }
+
+  take(reading: { readonly atUs: number; readonly value: ReadingValue }, nowUs: number): Fate {
+    if (reading.atUs > this.#newestUs) {
+      this.#newestUs = reading.atUs;
+      this.#newestCameUs = nowUs;
+      this.#takePassed(nowUs);
+    }
+    if (reading.atUs <= this.#newestTakenUs) return { late: true, corrected: false, changed: false };
+    this.#waiting.push({ ...reading, arrival: this.#arrivals++, refusedUpToUs: Number.NEGATIVE_INFINITY });
+    this.#takePassed(nowUs);
+    return { late: false, corrected: false, changed: true };
+  }
+
+  /** What is passed by `newest` or by idleness: the same inequality. */
+  #takePassed(nowUs: number): void {
+    for (;;) {
+      const next = inOrder(this.#waiting)[0];
+      if (next === undefined) return;
+      if (this.#passedAtUs(next) > this.#newestUs && this.dueUs() > nowUs) return;
+      this.#takeIn(next.atUs);
+    }
+  }
+
+  /** The `newest` that lets a reading be taken in. */
+  #passedAtUs({ atUs }: Taken): number {
+    return atUs + this.#options.latenessUs + (this.#options.alone ? 0 : 1);
+  }
+
+  /** All readings of one instant. */
+  #takeIn(atUs: number): void {
+    this.#current.push(...inOrder(this.#waiting.filter((each) => each.atUs === atUs)));
+    this.#waiting = this.#waiting.filter((each) => each.atUs !== atUs);
+    this.#newestTakenUs = atUs;
+    if (this.#current.length < this.#options.count) return;
+    const span = { startUs: this.#current[0]?.atUs ?? atUs, endUs: atUs + 1 };
+    const readings = this.#current;
+    this.#current = [];
+    this.#tell(span, 0, (names) => aggregate(names, readings, span, undefined));
+  }
+}

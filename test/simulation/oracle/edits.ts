@@ -1,0 +1,41 @@
+import { takesTexts } from "./aggregate.ts";
+import type { OracleRule } from "./model.ts";
+
+/** What an edit does to the open alerts of a rule, by the table of the document. */
+export type AlertsFate = "go-on" | "go-on-where-taken" | "end";
+
+/** `after` undefined: the rule was removed. */
+export function alertsFateOf(before: OracleRule, after: OracleRule | undefined): AlertsFate {
+  if (after === undefined) return "end";
+  const ends =
+    differ(before.group_by, after.group_by) ||
+    (before.absent === undefined) !== (after.absent === undefined) ||
+    (before.when !== undefined && after.when === undefined);
+  if (ends) return "end";
+  return differ(before.where, after.where) ? "go-on-where-taken" : "go-on";
+}
+
+/** Rules of one identity share their windows; one without a predecessor of its identity begins afresh. */
+export function identityOf(rule: OracleRule): string {
+  const { where, group_by, window, lateness, late, fill, absent } = rule;
+  const texts = rule.aggregate.every(takesTexts);
+  const computed = absent === undefined ? [window, lateness, late, fill, needsOf(rule), texts] : ["absent", absent];
+  return JSON.stringify([where, group_by, ...computed]);
+}
+
+function differ(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b);
+}
+
+/** What windows must hold for the aggregates. Count, sum, avg, min, max and range are always held. */
+function needsOf({ aggregate, fill }: OracleRule): string[] {
+  const needs = new Set<string>(fill === "last" ? ["ends"] : []);
+  for (const name of aggregate) {
+    if (["first", "last", "delta", "rate"].includes(name)) needs.add("ends");
+    else if (["stddev", "variance"].includes(name)) needs.add("spread");
+    else if (/^(median|p[0-9.]+)$/.test(name)) needs.add("quantiles");
+    else if (name === "distinct" || name.startsWith("count_if(")) needs.add(name);
+    else if (name.startsWith("duration(")) needs.add("durations").add("ends");
+  }
+  return [...needs].sort();
+}

@@ -1,0 +1,149 @@
+import { expect, test } from "vitest";
+import type { Reading } from "../../../domain/reading.ts";
+import type { OracleEntry, OracleRule } from "./model.ts";
+import { verdictOn } from "./oracle.ts";
+
+const SECOND = 1e6;
+const base: OracleRule = { id: "r", where: {}, group_by: ["device", "metric"], aggregate: ["count"] };
+
+function at(second: number, value: number | string | boolean = 1, metric = "m"): Reading {
+  return { device: "d", metric, tags: {}, atUs: second * SECOND, value };
+}
+
+/** Readings at their seconds, stored at the same seconds unless told otherwise; `end`: time goes on until then. */
+function play(rule: OracleRule, steps: readonly (readonly [number, ...Reading[]])[]): string[] {
+  const entries: OracleEntry[] = [{ kind: "rules", storedAtUs: 0, specs: [rule] }];
+  for (const [storedAt, ...readings] of steps)
+    entries.push({ kind: "readings", storedAtUs: storedAt * SECOND, readings });
+  return verdictOn(entries).windows.map(({ startUs, endUs, revision, aggregates }) => {
+    const values = Object.values(aggregates).join(" ");
+    return `${startUs / SECOND}-${endUs / SECOND}#${revision}: ${values}`;
+  });
+}
+
+// Each line computed by hand from the document.
+test.each([
+  [
+    "tumbling",
+    { tumbling: "10s" },
+    {},
+    [
+      [1, at(1), at(9)],
+      [11, at(10)],
+      [21, at(20)],
+    ],
+    ["0-10#0: 2", "10-20#0: 1"],
+  ],
+  ["idle", { tumbling: "10s" }, {}, [[1, at(1)], [10]], ["0-10#0: 1"]],
+  ["not idle yet", { tumbling: "10s" }, {}, [[1, at(1)], [9.9]], []],
+  [
+    "lateness",
+    { tumbling: "10s" },
+    { lateness: "2s" },
+    [
+      [1, at(1)],
+      [2, at(11)],
+      [2.5, at(9)],
+      [4, at(12)],
+    ],
+    ["0-10#0: 2"],
+  ],
+  ["a correction", { tumbling: "10s" }, {}, [[1, at(1)], [2, at(11)], [3, at(9)], [4]], ["0-10#0: 1", "0-10#1: 2"]],
+  ["late: drop", { tumbling: "10s" }, { late: "drop" }, [[1, at(1)], [2, at(11)], [3, at(9)], [4]], ["0-10#0: 1"]],
+  ["not retained", { tumbling: "10s" }, {}, [[1, at(1)], [2, at(31)], [3, at(9)], [4]], ["0-10#0: 1"]],
+  [
+    "still retained",
+    { tumbling: "10s" },
+    {},
+    [[1, at(11)], [2, at(31)], [3, at(19)], [4]],
+    ["10-20#0: 1", "10-20#1: 2"],
+  ],
+  ["told late for the first time", { tumbling: "10s" }, {}, [[1, at(21)], [2, at(11)], [3]], ["10-20#0: 1"]],
+  [
+    "hopping",
+    { hopping: "10s", every: "5s" },
+    {},
+    [
+      [1, at(6)],
+      [2, at(16)],
+    ],
+    ["0-10#0: 1", "5-15#0: 1"],
+  ],
+  [
+    "sliding",
+    { sliding: "5s" },
+    {},
+    [
+      [1, at(1)],
+      [2, at(4)],
+      [3, at(6)],
+    ],
+    ["-3.999999-1.000001#0: 1", "-0.999999-4.000001#0: 2", "1.000001-6.000001#0: 2"],
+  ],
+  [
+    "session",
+    { session: "5s" },
+    {},
+    [
+      [1, at(1)],
+      [2, at(5)],
+      [3, at(10)],
+    ],
+    ["1-10#0: 2"],
+  ],
+  [
+    "sessions joined",
+    { session: "5s" },
+    {},
+    [[1, at(1)], [2, at(8)], [3, at(13)], [3.5, at(4)], [5]],
+    ["1-6#0: 1", "8-13#0: 1", "8-8#1: ", "1-13#1: 3"],
+  ],
+  [
+    "count",
+    { count: 2 },
+    {},
+    [
+      [1, at(1)],
+      [2, at(2)],
+      [3, at(3)],
+      [4, at(2.5)],
+    ],
+    ["1-2.000001#0: 2"],
+  ],
+  [
+    "fill",
+    { tumbling: "10s" },
+    { fill: "last", aggregate: ["count", "last"] },
+    [[1, at(1, 7)], [29.9]],
+    ["0-10#0: 1 7", "10-20#0: 0 7"],
+  ],
+  [
+    "duration",
+    { tumbling: "10s" },
+    { aggregate: ["duration(on)"] },
+    [
+      [1, at(1, "on")],
+      [2, at(12, "off")],
+      [3, at(21, "off")],
+    ],
+    ["0-10#0: 9", "10-20#0: 2"],
+  ],
+] as const)("%s", (_name, window, fields, steps, expected) => {
+  expect(play({ ...base, window, ...fields }, steps)).toEqual(expected);
+});
+
+test("absence counts watched time only", () => {
+  const rule: OracleRule = { ...base, absent: "1m" };
+  const entries: OracleEntry[] = [
+    { kind: "rules", storedAtUs: 0, specs: [rule] },
+    { kind: "readings", storedAtUs: 0, readings: [at(0)] },
+    { kind: "tick", storedAtUs: 20 * SECOND },
+    { kind: "tick", storedAtUs: 500 * SECOND },
+    ...[510, 520, 530, 541].map((second): OracleEntry => ({ kind: "tick", storedAtUs: second * SECOND })),
+    { kind: "readings", storedAtUs: 545 * SECOND, readings: [at(545)] },
+  ];
+  expect(verdictOn(entries).alerts.map(({ state, atUs, value }) => [state, atUs / SECOND, value])).toEqual([
+    ["firing", 540, 60],
+    ["resolved", 545, 65],
+  ]);
+});

@@ -1,0 +1,129 @@
+import { kindOf, type Reading, seriesKey, type Tags } from "../../../domain/reading.ts";
+import { alertsFateOf, identityOf } from "./edits.ts";
+import { wants } from "./labels.ts";
+import type { Change, DeviceLedger, OracleEntry, OracleRule, Telling } from "./model.ts";
+import { RuleOracle, type Says } from "./rule-oracle.ts";
+import { SharedWindows, type Watch } from "./shared-windows.ts";
+
+/** A longer pause between two entries is time in which nobody watched. */
+const UNWATCHED_US = 30_000_000;
+
+/** All that follows from a partition's log. */
+export interface Verdict {
+  readonly windows: readonly Telling[];
+  readonly alerts: readonly Change[];
+  readonly ledger: ReadonlyMap<string, DeviceLedger>;
+}
+
+/**
+ * The document on windows, clocks and alerts, computed by brute force: everything is kept, and everything is found
+ * again from it at each event. It shares no code with the processors.
+ */
+export class Oracle {
+  readonly #says: Says = { windows: [], alerts: [] };
+  readonly #watch: Watch = { nowUs: Number.NaN, watchedUs: 0 };
+  readonly #ledger = new Map<string, DeviceLedger>();
+  readonly #seen = new Set<string>();
+  readonly #runs: (rule: OracleRule) => boolean;
+  readonly #belongs: (rule: string, labels: Tags) => boolean;
+  #rules: RuleOracle[] = [];
+  #windows = new Map<string, SharedWindows>();
+
+  /** `runs`, `belongs`: of the rules of a log's rule sets, and of their groups, only these. All by default. */
+  constructor(
+    runs: (rule: OracleRule) => boolean = () => true,
+    belongs: (rule: string, labels: Tags) => boolean = () => true,
+  ) {
+    this.#runs = runs;
+    this.#belongs = belongs;
+  }
+
+  /** Takes one entry in; gives what was said because of it. */
+  apply(entry: OracleEntry): { readonly windows: readonly Telling[]; readonly alerts: readonly Change[] } {
+    const windows = this.#says.windows.length;
+    const alerts = this.#says.alerts.length;
+    this.#passTime(entry.storedAtUs);
+    if (entry.kind === "readings") for (const reading of entry.readings) this.#take(reading);
+    else if (entry.kind === "rules") this.#edit(entry.specs);
+    return { windows: this.#says.windows.slice(windows), alerts: this.#says.alerts.slice(alerts) };
+  }
+
+  verdict(): Verdict {
+    return { ...this.#says, ledger: this.#ledger };
+  }
+
+  #passTime(storedAtUs: number): void {
+    const watch = this.#watch;
+    if (Number.isNaN(watch.nowUs)) watch.nowUs = storedAtUs;
+    const toUs = Math.max(watch.nowUs, storedAtUs);
+    const watched = toUs - watch.nowUs <= UNWATCHED_US;
+    for (;;) {
+      const due = [...this.#windows.values()]
+        .filter(({ absence }) => watched || !absence)
+        .map((windows) => ({ windows, dueUs: windows.dueUs() }))
+        .sort((a, b) => a.dueUs - b.dueUs)[0];
+      if (due === undefined || due.dueUs > toUs) break;
+      due.windows.happen();
+    }
+    if (watched) watch.watchedUs += toUs - watch.nowUs;
+    watch.nowUs = toUs;
+  }
+
+  #take(reading: Reading): void {
+    const { device, atUs } = reading;
+    const wanting = this.#rules.filter((rule) => rule.wants(reading));
+    if (wanting.length === 0) return;
+    const ledger = this.#ledger.get(device) ?? { readings: 0, duplicates: 0, lateDropped: 0, lateApplied: 0 };
+    this.#ledger.set(device, ledger);
+    ledger.readings++;
+    const series = seriesKey({ ...reading, kind: kindOf(reading.value) });
+    const name = `${series} ${atUs}`;
+    if (this.#seen.has(name)) {
+      ledger.duplicates++;
+      for (const windows of new Set(wanting.map((rule) => rule.windows))) if (windows.absence) windows.take(reading);
+      return;
+    }
+    this.#seen.add(name);
+    for (const rule of wanting) rule.sees(reading, series);
+    const fates = [...new Set(wanting.map(({ windows }) => windows))].map((windows) => windows.take(reading));
+    if (fates.some(({ corrected }) => corrected)) ledger.lateApplied++;
+    else if (fates.some(({ late }) => late) && !fates.some(({ changed }) => changed)) {
+      ledger.lateDropped++;
+    }
+  }
+
+  #edit(all: readonly OracleRule[]): void {
+    const specs = all.filter(this.#runs);
+    const windows = new Map<string, SharedWindows>();
+    for (const spec of specs) {
+      const identity = identityOf(spec);
+      const shared = windows.get(identity) ?? this.#windows.get(identity) ?? new SharedWindows(spec, this.#watch);
+      windows.set(identity, shared);
+    }
+    const kept = this.#rules.filter((old) => {
+      const after = specs.find(({ id }) => id === old.rule.id);
+      const fate = alertsFateOf(old.rule, after);
+      if (fate === "end") old.end(() => false);
+      else if (fate === "go-on-where-taken" && after) old.end((reading) => wants(after, reading));
+      return fate !== "end";
+    });
+    const out = { says: this.#says, watch: this.#watch, belongs: this.#belongs };
+    this.#rules = specs.map((spec) => {
+      const shared = windows.get(identityOf(spec)) ?? new SharedWindows(spec, this.#watch);
+      const rule = kept.find((old) => old.rule.id === spec.id) ?? new RuleOracle(spec, shared, out);
+      if (rule.windows !== shared && shared.absence) rule.handSilencesTo(shared, (reading) => wants(spec, reading));
+      rule.rule = spec;
+      rule.windows = shared;
+      return rule;
+    });
+    for (const shared of windows.values()) shared.listeners = this.#rules.filter((rule) => rule.windows === shared);
+    this.#windows = windows;
+  }
+}
+
+/** What the whole of a partition's log says. */
+export function verdictOn(entries: readonly OracleEntry[]): Verdict {
+  const oracle = new Oracle();
+  for (const entry of entries) oracle.apply(entry);
+  return oracle.verdict();
+}

@@ -1,0 +1,125 @@
+import { FrameReader, type LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import { fnv1a32 } from "../../domain/partition.ts";
+import type { Reading, Tags } from "../../domain/reading.ts";
+import type { StreamName } from "../../domain/subjects.ts";
+import type { Log, LogMessage } from "../../platform/log/port.ts";
+import { type RuleSpec, ruleSpecSchema } from "../../processors/rules/rule-spec.ts";
+import type { TestEntry } from "../../processors/step/step-kit.ts";
+import { labelsOf, wants } from "./oracle/labels.ts";
+import type { OracleRule } from "./oracle/model.ts";
+import { Oracle } from "./oracle/oracle.ts";
+import { PARTITIONS } from "./vocabulary.ts";
+
+/** An entry of a task's log, with its place there. */
+export interface LoggedEntry {
+  readonly sequence: number;
+  readonly subject: string;
+  readonly entry: TestEntry;
+}
+
+/** Whether a rule's groups hold several devices: these are computed by the tasks of the shares. */
+export function isOverDevices(rule: { readonly group_by: readonly string[] }): boolean {
+  return !rule.group_by.includes("device");
+}
+
+/** The share that a group over several devices belongs to. */
+export function shareOf(labels: Tags): number {
+  const texts = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return fnv1a32(texts.map(([name, value]) => `${name}\u0001${value}`).join("\u0000")) % PARTITIONS;
+}
+
+/** What computes what a task has to say. */
+export function oracleOf(task: number): Oracle {
+  if (task < PARTITIONS) return new Oracle((rule) => !isOverDevices(rule));
+  return new Oracle(isOverDevices, (_, labels) => shareOf(labels) === task - PARTITIONS);
+}
+
+export async function allMessages(log: Log, stream: StreamName): Promise<LogMessage[]> {
+  const { lastSequence } = await log.bounds(stream);
+  const messages: LogMessage[] = [];
+  if (lastSequence === 0) return messages;
+  const reader = log.read({ stream, from: { kind: "first" } });
+  for await (const batch of reader) {
+    messages.push(...batch);
+    if ((batch.at(-1)?.sequence ?? 0) >= lastSequence) break;
+  }
+  return messages;
+}
+
+/** All that a task had to process. */
+export async function entriesOf(log: Log, task: number): Promise<LoggedEntry[]> {
+  const share = task - PARTITIONS;
+  const messages = await allMessages(log, share < 0 ? "READINGS" : "GROUPS");
+  const prefix = share < 0 ? `readings.${task}` : `groups.${share}.`;
+  const table = new SeriesTable();
+  const frames = new FrameReader(table);
+  return messages
+    .filter(({ subject }) => (share < 0 ? subject === prefix : subject.startsWith(prefix)))
+    .map(({ subject, sequence, storedAtUs, payload }) => ({
+      sequence,
+      subject,
+      entry: plain(frames.read(payload), storedAtUs, table),
+    }));
+}
+
+function plain(entry: LogEntry, storedAtUs: number, table: SeriesTable): TestEntry {
+  switch (entry.kind) {
+    case "tick":
+      return { kind: "tick", storedAtUs };
+    case "rule_set":
+      return { kind: "rules", storedAtUs, specs: specsOf(entry.rulesJson) };
+    case "readings": {
+      const readings = Array.from({ length: entry.count }, (_, i): Reading => {
+        const { device, metric, tags, kind } = table.series(entry.seriesId[i] ?? -1);
+        const value = entry.values[i] ?? Number.NaN;
+        const values = { number: value, boolean: value !== 0, string: entry.texts[value] ?? "" };
+        return { device, metric, tags, atUs: entry.atUs[i] ?? Number.NaN, value: values[kind] };
+      });
+      return { kind: "readings", storedAtUs, readings };
+    }
+  }
+}
+
+const parsed = new Map<string, readonly RuleSpec[]>();
+const PARSED_MAX = 100;
+
+/** The same sets come again and again. */
+function specsOf(rulesJson: string): readonly RuleSpec[] {
+  let specs = parsed.get(rulesJson);
+  if (specs === undefined) {
+    const rules: unknown[] = JSON.parse(rulesJson);
+    specs = rules.map((rule) => ruleSpecSchema.parse(rule));
+    if (parsed.size >= PARSED_MAX) parsed.clear();
+    parsed.set(rulesJson, specs);
+  }
+  return specs;
+}
+
+/** What must have been forwarded from a partition to a share: each reading that a rule there wants, in order. */
+export function forwardedOf(entries: readonly LoggedEntry[], share: number): string[] {
+  const forwarded: string[] = [];
+  let rules: readonly OracleRule[] = [];
+  for (const { entry } of entries) {
+    if (entry.kind === "rules") rules = entry.specs.filter(isOverDevices);
+    if (entry.kind !== "readings") continue;
+    for (const reading of entry.readings) {
+      if (wantedIn(share, rules, reading)) forwarded.push(textOf(reading));
+    }
+  }
+  return forwarded;
+}
+
+/** The readings of one source in a share's log. */
+export function receivedOf(entries: readonly LoggedEntry[], share: number, partition: number): string[] {
+  return entries
+    .filter(({ subject }) => subject === `groups.${share}.${partition}`)
+    .flatMap(({ entry }) => (entry.kind === "readings" ? entry.readings.map(textOf) : []));
+}
+
+function wantedIn(share: number, rules: readonly OracleRule[], reading: Reading): boolean {
+  return rules.some((rule) => wants(rule, reading) && shareOf(labelsOf(rule, reading)) === share);
+}
+
+function textOf({ device, metric, atUs, value }: Reading): string {
+  return `${device} ${metric} ${atUs} ${value}`;
+}

@@ -46,8 +46,11 @@ const PROGRAMS = {
   test: [join(root, "node_modules", "vitest", "vitest.mjs"), "run"],
   bench: [join(root, "dist", "bench", "main.js")],
   "verify-recorded": [join(root, "dist", "test", "verify-recorded", "main.js")],
+  "test-sim": [join(root, "dist", "test", "simulation", "main.js")],
+  "test-crash": [join(root, "dist", "test", "crash", "main.js")],
+  "test-mutants": [join(root, "dist", "test", "mutants", "main.js")],
 };
-const WITH_SERVERS = new Set(["test", "bench", "verify-recorded"]);
+const WITH_SERVERS = new Set(["test", "bench", "verify-recorded", "test-crash"]);
 
 const [first = "", ...rest] = process.argv.slice(2);
 if (WITH_SERVERS.has(first)) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);

@@ -23,7 +23,11 @@ export interface Stretch {
 const ROWS_AT_ONCE = 1_024;
 
 /** The readings log of a running gateway, to where it ends now. */
-export async function* logEntries(log: Pick<Log, "read" | "bounds">, table: SeriesTable, { fromUs, toUs }: Stretch): AsyncGenerator<readonly RecordedEntry[]> {
+export async function* logEntries(
+  log: Pick<Log, "read" | "bounds">,
+  table: SeriesTable,
+  { fromUs, toUs }: Stretch,
+): AsyncGenerator<readonly RecordedEntry[]> {
   const frames = new FrameReader(table);
   const { lastSequence, messages } = await log.bounds("READINGS");
   if (messages === 0) throw new UsageError("the gateway's log holds no readings");
@@ -59,7 +63,10 @@ export async function partitionsOf(log: Pick<Log, "lastFor">): Promise<number> {
 }
 
 /** Recordings as `weir simulate replay` takes them. `columns`: `beijing-air`, or a YAML file with its settings. */
-export async function recordingConfig(paths: readonly string[], options: { readonly columns: string | undefined; readonly site: string | undefined }): Promise<ReplayConfig> {
+export async function recordingConfig(
+  paths: readonly string[],
+  options: { readonly columns: string | undefined; readonly site: string | undefined },
+): Promise<ReplayConfig> {
   const { columns, site } = options;
   const given = { paths: [...paths], ...(site === undefined ? {} : { site }) };
   if (columns === "beijing-air") return beijingAirReplay({ url: "mqtt://127.0.0.1", speed: "max", ...given });
@@ -68,7 +75,9 @@ export async function recordingConfig(paths: readonly string[], options: { reado
   try {
     source = await readFile(columns, "utf8");
   } catch {
-    throw new UsageError(`--columns ${columns}: no such file; give beijing-air, or a YAML file as for weir simulate replay --config`);
+    throw new UsageError(
+      `--columns ${columns}: no such file; give beijing-air, or a YAML file as for weir simulate replay --config`,
+    );
   }
   const parsed = parseYaml(source, columns, replayConfig.partial({ paths: true }));
   if (!parsed.ok) throw new BadFileError(parsed.problems);
@@ -94,17 +103,26 @@ export async function recordedRows(config: ReplayConfig, { fromUs, toUs }: Stret
 }
 
 /** Stored readings of an embedded store's file, in order of observation. Each reading is taken to have arrived when observed. */
-export async function* storedEntries(file: string, table: SeriesTable, { fromUs, toUs }: Stretch): AsyncGenerator<readonly RecordedEntry[]> {
+export async function* storedEntries(
+  file: string,
+  table: SeriesTable,
+  { fromUs, toUs }: Stretch,
+): AsyncGenerator<readonly RecordedEntry[]> {
   if ((await stat(file).catch(() => undefined)) === undefined) throw new UsageError(`no such file: ${file}`);
   const { DuckDBInstance } = await import("@duckdb/node-api");
   let connection: DuckDBConnection;
   try {
-    const instance = await DuckDBInstance.create(file, { access_mode: "READ_ONLY", autoinstall_known_extensions: "false" });
+    const instance = await DuckDBInstance.create(file, {
+      access_mode: "READ_ONLY",
+      autoinstall_known_extensions: "false",
+    });
     connection = await instance.connect();
   } catch (error) {
     const text = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
     if (/could not set lock/i.test(text)) {
-      throw new UsageError(`${file} is open in a running gateway; look at its log instead (--over log), or at a copy of the file`);
+      throw new UsageError(
+        `${file} is open in a running gateway; look at its log instead (--over log), or at a copy of the file`,
+      );
     }
     throw new UsageError(`${file} cannot be read: ${text}`);
   }
@@ -113,7 +131,10 @@ export async function* storedEntries(file: string, table: SeriesTable, { fromUs,
     const batch = new ColumnBatch(table);
     let nowUs = Number.NEGATIVE_INFINITY;
     let sequence = 0;
-    const within = [...(fromUs === undefined ? [] : [`epoch_us(time) >= ${fromUs}`]), ...(toUs === undefined ? [] : [`epoch_us(time) < ${toUs}`])];
+    const within = [
+      ...(fromUs === undefined ? [] : [`epoch_us(time) >= ${fromUs}`]),
+      ...(toUs === undefined ? [] : [`epoch_us(time) < ${toUs}`]),
+    ];
     const result = await connection.stream(
       `SELECT series::INTEGER, epoch_us(time)::DOUBLE, value, text FROM reading_rows ${within.length > 0 ? `WHERE ${within.join(" AND ")}` : ""} ORDER BY time, series`,
     );
@@ -126,13 +147,15 @@ export async function* storedEntries(file: string, table: SeriesTable, { fromUs,
         if (known === undefined) continue;
         const atUs = Number(times[i]);
         if (atUs > nowUs) {
-          if (batch.count > 0) yield [{ entry: batch.finish(nowUs), position: { partition: 0, sequence: ++sequence, storedAtUs: nowUs } }];
+          if (batch.count > 0)
+            yield [{ entry: batch.finish(nowUs), position: { partition: 0, sequence: ++sequence, storedAtUs: nowUs } }];
           nowUs = atUs;
         }
         batch.addTo(known.id, atUs, storedValue(known.kind, values[i], texts[i]));
       }
     }
-    if (batch.count > 0) yield [{ entry: batch.finish(nowUs), position: { partition: 0, sequence: ++sequence, storedAtUs: nowUs } }];
+    if (batch.count > 0)
+      yield [{ entry: batch.finish(nowUs), position: { partition: 0, sequence: ++sequence, storedAtUs: nowUs } }];
   } finally {
     connection.closeSync();
   }
@@ -143,7 +166,12 @@ async function seriesIds(connection: DuckDBConnection, table: SeriesTable) {
   const rows = (await connection.runAndReadAll("SELECT id, device, metric, kind, tags FROM series")).getRows();
   for (const [stored, device, metric, kind, tags] of rows) {
     if (kind !== "number" && kind !== "boolean" && kind !== "string") continue;
-    const series = { device: String(device), metric: String(metric), kind, tags: JSON.parse(String(tags)) as Tags } as const;
+    const series = {
+      device: String(device),
+      metric: String(metric),
+      kind,
+      tags: JSON.parse(String(tags)) as Tags,
+    } as const;
     ids.set(Number(stored), { id: table.idOf(series), kind });
   }
   return ids;

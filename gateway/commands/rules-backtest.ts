@@ -14,7 +14,14 @@ import { tableReport } from "../../processors/backtest/table-report.ts";
 import { loadRules } from "../../processors/rules/load-rules.ts";
 import { type RuleSpec, ruleFileSchema } from "../../processors/rules/rule-spec.ts";
 import { UsageError } from "../failures.ts";
-import { logEntries, partitionsOf, recordedRows, recordingConfig, type Stretch, storedEntries } from "./backtest-sources.ts";
+import {
+  logEntries,
+  partitionsOf,
+  recordedRows,
+  recordingConfig,
+  type Stretch,
+  storedEntries,
+} from "./backtest-sources.ts";
 import { type ReachFlags, reachingGateway, withLog } from "./running-gateway.ts";
 
 interface Flags extends ReachFlags {
@@ -36,7 +43,10 @@ export function addRulesBacktestCommands(rules: Command): void {
     .argument("<rules>", "the candidate: a rule file, or a folder of them")
     .option("--over <what...>", "log (of the running gateway), a .duckdb file, or CSV files and folders", ["log"])
     .option("--diff <rules>", "compare with these rules: gained, lost, moved")
-    .option("--columns <what>", "what the columns of CSV files mean: beijing-air, or a YAML file as for simulate replay")
+    .option(
+      "--columns <what>",
+      "what the columns of CSV files mean: beijing-air, or a YAML file as for simulate replay",
+    )
     .option("--site <name>", "the tag `site` of readings from CSV files (default replay)")
     .option("--from <time>", "begin there: ISO 8601, or so long ago (2d)")
     .option("--to <time>", "end before")
@@ -63,7 +73,11 @@ export function addRulesBacktestCommands(rules: Command): void {
     });
 }
 
-async function run(candidate: readonly RuleSpec[], live: readonly RuleSpec[] | undefined, flags: Flags): Promise<BacktestOutcome> {
+async function run(
+  candidate: readonly RuleSpec[],
+  live: readonly RuleSpec[] | undefined,
+  flags: Flags,
+): Promise<BacktestOutcome> {
   const table = new SeriesTable();
   const nowUs = systemClock.nowUs();
   const stretch: Stretch = {
@@ -83,7 +97,10 @@ async function run(candidate: readonly RuleSpec[], live: readonly RuleSpec[] | u
   const tags = { site: config.site };
   const awaitsAbsence = [...candidate, ...(live ?? [])].some(({ absent }) => absent !== undefined);
   const watched = flags.watched && awaitsAbsence;
-  const outcome = await backtest(entriesOfRows(rows, { table, tagsOf: () => tags, watched }), { ...options, partitions: 1 });
+  const outcome = await backtest(entriesOfRows(rows, { table, tagsOf: () => tags, watched }), {
+    ...options,
+    partitions: 1,
+  });
   if (counts.rowsUnreadable > 0) {
     process.stderr.write(`${counts.rowsUnreadable} lines of ${files.length} files could not be read\n`);
   }
@@ -116,13 +133,20 @@ function instantOf(flag: string, text: string, nowUs: number): number {
   if (agoUs !== undefined) return nowUs - agoUs;
   const atUs = Date.parse(text) * US_PER_MS;
   if (Number.isNaN(atUs) || Math.abs(atUs) > INSTANT_US_MAX) {
-    throw new UsageError(`${flag} ${text} is not a time; write for example 2026-11-22T08:00:00Z, or 2d for two days ago`);
+    throw new UsageError(
+      `${flag} ${text} is not a time; write for example 2026-11-22T08:00:00Z, or 2d for two days ago`,
+    );
   }
   return atUs;
 }
 
 async function report(outcome: BacktestOutcome, { format, output }: Flags, title: string): Promise<void> {
-  const text = format === "json" ? jsonReport(outcome) : format === "html" ? htmlReport(outcome, `Backtest: ${title}`) : tableReport(outcome);
+  const text =
+    format === "json"
+      ? jsonReport(outcome)
+      : format === "html"
+        ? htmlReport(outcome, `Backtest: ${title}`)
+        : tableReport(outcome);
   if (output === undefined) process.stdout.write(text);
   else await writeFile(output, text);
 }
@@ -130,6 +154,8 @@ async function report(outcome: BacktestOutcome, { format, output }: Flags, title
 function progressTo(stream: NodeJS.WriteStream): (readings: number, atUs: number) => void {
   if (!stream.isTTY) return () => {};
   return (readings, atUs) => {
-    stream.write(`\r${(readings / 1e6).toFixed(2)} M readings, ${new Date(atUs / US_PER_MS).toISOString().slice(0, 10)}\u001b[K\r`);
+    stream.write(
+      `\r${(readings / 1e6).toFixed(2)} M readings, ${new Date(atUs / US_PER_MS).toISOString().slice(0, 10)}\u001b[K\r`,
+    );
   };
 }

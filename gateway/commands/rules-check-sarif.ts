@@ -7,7 +7,10 @@ import { WARNING_KINDS } from "../../processors/rules/warning-kinds.ts";
 const KINDS = [...ERROR_KINDS, ...WARNING_KINDS];
 
 /** The problems as SARIF 2.1.0 (OASIS), which code hosts show beside the lines. Paths are relative to `folder`. */
-export function sarifOf(problems: readonly RuleProblem[], options: { readonly version: string; readonly folder: string }): unknown {
+export function sarifOf(
+  problems: readonly RuleProblem[],
+  options: { readonly version: string; readonly folder: string },
+): unknown {
   const { version, folder } = options;
   return {
     $schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
@@ -57,6 +60,11 @@ function locationOf(file: string, { line, column, length, text }: Place, folder:
   const uri = isOutside ? pathToFileURL(file).href : path.split(/[\\/]/).map(encodeURIComponent).join("/");
   return {
     artifactLocation: isOutside ? { uri } : { uri, uriBaseId: "SRCROOT" },
-    region: { startLine: line, startColumn: column, endColumn: column + length, ...(text === "" ? {} : { snippet: { text } }) },
+    region: {
+      startLine: line,
+      startColumn: column,
+      endColumn: column + length,
+      ...(text === "" ? {} : { snippet: { text } }),
+    },
   };
 }

@@ -29,7 +29,9 @@ export async function readKnownSeries(from: string, token: string | undefined): 
     const value: unknown = JSON.parse(text);
     return seriesOf(z.union([answer, z.array(device).transform((devices) => ({ devices }))]).parse(value).devices);
   } catch {
-    throw new UsageError(`--devices ${from} is not what /api/v1/devices answers: save that answer, or give the gateway's address`);
+    throw new UsageError(
+      `--devices ${from} is not what /api/v1/devices answers: save that answer, or give the gateway's address`,
+    );
   }
 }
 
@@ -70,7 +72,8 @@ async function fetchPage(url: URL, token: string | undefined): Promise<z.output<
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     throw new UsageError(`${url.origin} does not answer (${reasonOf(cause)}): is the gateway running there?`);
   }
-  if (response.status === 401 || response.status === 403) throw new UsageError(`${url.origin} wants a token: name the environment variable that holds it with --token-env`);
+  if (response.status === 401 || response.status === 403)
+    throw new UsageError(`${url.origin} wants a token: name the environment variable that holds it with --token-env`);
   if (!response.ok) throw new UsageError(`${url.href} answers ${response.status}`);
   const parsed = answer.safeParse(await response.json().catch(() => undefined));
   if (!parsed.success) throw new UsageError(`${url.href} does not answer as a Weir gateway does`);

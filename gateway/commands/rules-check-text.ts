@@ -36,12 +36,22 @@ function problemText(problem: RuleProblem, paint: Paint): string {
     const marks = paint(isMain ? colour : BLUE, (isMain ? "^" : "-").repeat(length) + (label && ` ${label}`));
     // Tabs stay tabs, so that the caret stands below its text.
     const indent = text.slice(0, column - 1).replace(/[^\t]/g, " ");
-    return [head, `${" ".repeat(width)} ${bar}`, `${margin} ${bar} ${text}`, `${" ".repeat(width)} ${bar} ${indent}${marks}`];
+    return [
+      head,
+      `${" ".repeat(width)} ${bar}`,
+      `${margin} ${bar} ${text}`,
+      `${" ".repeat(width)} ${bar} ${indent}${marks}`,
+    ];
   }
 }
 
 /** `2 errors and 1 warning in 3 rules of 2 files`. */
-export function summaryText(counts: { readonly errors: number; readonly warnings: number; readonly rules: number; readonly files: number }): string {
+export function summaryText(counts: {
+  readonly errors: number;
+  readonly warnings: number;
+  readonly rules: number;
+  readonly files: number;
+}): string {
   const { errors, warnings, rules, files } = counts;
   const among = `${several(rules, "rule")} in ${several(files, "file")}`;
   if (errors + warnings === 0) return `${among}, no problems`;

@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
-import type { Series } from "../../domain/reading.ts";
-import { checkRules } from "../../processors/rules/check-rules.ts";
+import { checkRules, type KnownSeries } from "../../processors/rules/check-rules.ts";
 import { idsUsedTwice, type ReadRules, readRules } from "../../processors/rules/load-rules.ts";
 import type { RuleProblem } from "../../processors/rules/problem.ts";
 import { ruleReference } from "../../processors/rules/rule-reference.ts";
@@ -16,7 +15,7 @@ import { problemsText, summaryText } from "./rules-check-text.ts";
 const EXIT_ERRORS = 1;
 const EXIT_USAGE = 2;
 
-interface CheckFlags {
+export interface CheckFlags {
   readonly format: "text" | "json" | "sarif";
   readonly strict?: boolean;
   readonly devices?: string;
@@ -31,16 +30,25 @@ export function addRulesCheckCommands(rules: Command): void {
     .command("check")
     .description("say everything that is wrong or odd in rule files")
     .argument("[path...]", "folders or files (default: rules)")
-    .addOption(new Option("--format <format>", "text, json, or sarif for code hosts").choices(["text", "json", "sarif"]).default("text"))
+    .addOption(
+      new Option("--format <format>", "text, json, or sarif for code hosts")
+        .choices(["text", "json", "sarif"])
+        .default("text"),
+    )
     .option("--strict", "warnings count as errors")
-    .option("--devices <file|url>", "compare `where` with these devices: a gateway's address, or a file with what its /api/v1/devices answered")
+    .option(
+      "--devices <file|url>",
+      "compare `where` with these devices: a gateway's address, or a file with what its /api/v1/devices answered",
+    )
     .option("--token-env <variable>", "the environment variable that holds the token for the gateway")
     .addOption(new Option("--data-dir <folder>", "where the gateway runs whose devices are known").env("WEIR_DATA_DIR"))
     .option("--no-color", "no colours")
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE))
     .action(async (paths: readonly string[], flags: CheckFlags) => {
       try {
-        process.exitCode = await check(paths.length === 0 ? ["rules"] : paths, flags);
+        const { text, exitCode } = await check(paths.length === 0 ? ["rules"] : paths, flags);
+        await write(text);
+        process.exitCode = exitCode;
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;
         process.stderr.write(`${error.message}\n`);
@@ -67,15 +75,19 @@ export function schemaText(): string {
   return `${JSON.stringify(ruleFileJsonSchema(), undefined, 2)}\n`;
 }
 
-async function check(paths: readonly string[], flags: CheckFlags): Promise<number> {
+/** What is to be printed, and the code to exit with. Throws UsageError. */
+export async function check(
+  paths: readonly string[],
+  flags: CheckFlags,
+): Promise<{ readonly text: string; readonly exitCode: number }> {
   const read = await readAll(paths);
   const problems = checkRules(read, await knownSeries(flags));
   const errors = problems.filter(({ severity }) => severity === "error").length;
   const warnings = problems.length - errors;
   const rules = read.files.flatMap((file) => file.rules).length;
   const counts = { errors, warnings, rules, files: read.files.length };
-  await write(render(problems, counts, flags));
-  return errors > 0 || (flags.strict === true && warnings > 0) ? EXIT_ERRORS : 0;
+  const isBad = errors > 0 || (flags.strict === true && warnings > 0);
+  return { text: render(problems, counts, flags), exitCode: isBad ? EXIT_ERRORS : 0 };
 }
 
 async function readAll(paths: readonly string[]): Promise<ReadRules> {
@@ -87,12 +99,14 @@ async function readAll(paths: readonly string[]): Promise<ReadRules> {
   return { files, problems: [...unreadable, ...within, ...idsUsedTwice(files.flatMap(({ rules }) => rules))] };
 }
 
-async function knownSeries(flags: CheckFlags): Promise<Series[] | undefined> {
+async function knownSeries(flags: CheckFlags): Promise<KnownSeries | undefined> {
   const { tokenEnv, devices } = flags;
   const token = tokenEnv === undefined ? undefined : process.env[tokenEnv];
-  if (tokenEnv !== undefined && token === undefined) throw new UsageError(`--token-env: the environment has no ${tokenEnv}`);
-  if (devices !== undefined) return await readKnownSeries(devices, token);
-  return await seriesOfRunning(flags.dataDir ?? ".weir", token);
+  if (tokenEnv !== undefined && token === undefined)
+    throw new UsageError(`--token-env: the environment has no ${tokenEnv}`);
+  if (devices !== undefined) return { series: await readKnownSeries(devices, token), mayGrow: false };
+  const series = await seriesOfRunning(flags.dataDir ?? ".weir", token);
+  return series && { series, mayGrow: true };
 }
 
 interface Counts {

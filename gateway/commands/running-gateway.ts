@@ -31,7 +31,13 @@ export async function withLog<T>(flags: ReachFlags, work: (log: LogForReading) =
   const signal = AbortSignal.timeout(CONNECT_MS);
   let log: LogForReading;
   try {
-    log = await openLogForReading({ servers: url, name: "weir-rules", logger, signal, ...(token === undefined ? {} : { token }) });
+    log = await openLogForReading({
+      servers: url,
+      name: "weir-rules",
+      logger,
+      signal,
+      ...(token === undefined ? {} : { token }),
+    });
   } catch (error) {
     if (error instanceof LogClosedError) throw new UsageError(`${url} does not answer: is the gateway running?`);
     throw error;

@@ -8,8 +8,15 @@ import { compileSelector, labelOf } from "./selector.ts";
 import { WARNING_KINDS } from "./warning-kinds.ts";
 import { type CheckedRule, takeApart, warn, warningsOf } from "./warnings.ts";
 
-/** What is wrong and what is odd in rule files, in the order of their lines. `known`: the series there are, where that can be known. */
-export function checkRules(read: ReadRules, known: readonly Series[] | undefined): RuleProblem[] {
+/** The series there are. */
+export interface KnownSeries {
+  readonly series: readonly Series[];
+  /** Others may come: only names that are nearly those of known ones are odd. */
+  readonly mayGrow: boolean;
+}
+
+/** What is wrong and what is odd in rule files, in the order of their lines. `known` is undefined where nothing is known. */
+export function checkRules(read: ReadRules, known: KnownSeries | undefined): RuleProblem[] {
   const rules = read.files.flatMap((file) => file.rules).flatMap((placed) => takeApart(placed) ?? []);
   const warnings = [
     ...rules.flatMap(warningsOf),
@@ -19,11 +26,13 @@ export function checkRules(read: ReadRules, known: readonly Series[] | undefined
   const order = new Map(read.files.map(({ file }, i) => [file, i]));
   const kept = read.files.flatMap((file) => {
     const own = warnings.filter((warning) => warning.file === file.file);
-    return silence(file, own, { isComplete: known !== undefined && file.rules.every(({ spec }) => spec) });
+    return silence(file, own, { isComplete: known?.mayGrow === false && file.rules.every(({ spec }) => spec) });
   });
   return [...read.problems, ...kept].sort(
     (a, b) =>
-      (order.get(a.file) ?? -1) - (order.get(b.file) ?? -1) || a.place.line - b.place.line || a.place.column - b.place.column,
+      (order.get(a.file) ?? -1) - (order.get(b.file) ?? -1) ||
+      a.place.line - b.place.line ||
+      a.place.column - b.place.column,
   );
 }
 
@@ -49,9 +58,9 @@ function* sameRules(rules: readonly CheckedRule[]): Iterable<RuleProblem> {
 }
 
 /** Rules that take none of the series there are, at the first label that leaves none. */
-function* strangers(rule: CheckedRule, known: readonly Series[]): Iterable<RuleProblem> {
+function* strangers(rule: CheckedRule, known: KnownSeries): Iterable<RuleProblem> {
   const { where } = rule.spec;
-  let left = known;
+  let left = known.series;
   for (const [label, patterns] of Object.entries(where)) {
     const selector = compileSelector({ [label]: patterns }, { onlyNumbers: false });
     const next = left.filter((series) => selector.matches(series));
@@ -60,13 +69,30 @@ function* strangers(rule: CheckedRule, known: readonly Series[]): Iterable<RuleP
       continue;
     }
     const values = [...new Set(left.flatMap((series) => labelOf(series, label) ?? []))];
-    const near = [patterns].flat().flatMap((pattern) => closest(pattern, values) ?? [])[0];
+    const near = [patterns].flat().flatMap((pattern) => nearestTo(pattern, values) ?? [])[0];
+    if (near === undefined && known.mayGrow) return;
     const some = values.slice(0, 5).join(", ");
-    const there = values.length === 0 ? `no reading has a ${label}` : `there is ${some}${values.length > 5 ? `, and ${values.length - 5} more` : ""}`;
-    const message = `no sensor that is known has ${label} ${[patterns].flat().map((text) => `"${text}"`).join(" or ")}`;
+    const there =
+      values.length === 0
+        ? `no reading has a ${label}`
+        : `there is ${some}${values.length > 5 ? `, and ${values.length - 5} more` : ""}`;
+    const message = `no sensor that is known has ${label} ${[patterns]
+      .flat()
+      .map((text) => `"${text}"`)
+      .join(" or ")}`;
     yield warn("W005", rule, ["where", label], { message, help: near === undefined ? there : `did you mean ${near}?` });
     return;
   }
+}
+
+/** The value that a misspelt name means, or the glob that a misspelt glob does. */
+function nearestTo(pattern: string, values: readonly string[]): string | undefined {
+  const [prefix = ""] = pattern.split(/[*?]/, 1);
+  if (prefix === pattern) return closest(pattern, values);
+  const near = closest(prefix, [...new Set(values.map((value) => value.slice(0, prefix.length)))]);
+  return prefix === "" || near === undefined || near === prefix
+    ? undefined
+    : `"${near}${pattern.slice(prefix.length)}"`;
 }
 
 interface Ignore {
@@ -79,7 +105,11 @@ interface Ignore {
 }
 
 /** Leaves out what `# weir-ignore: W001` silences: for its rule, or, above `rules:`, for the file. */
-function silence(file: RuleFile & { readonly file: string }, warnings: readonly RuleProblem[], options: { readonly isComplete: boolean }): RuleProblem[] {
+function silence(
+  file: RuleFile & { readonly file: string },
+  warnings: readonly RuleProblem[],
+  options: { readonly isComplete: boolean },
+): RuleProblem[] {
   const ignores = ignoresOf(file);
   const kept = warnings.filter(({ code, place }) => {
     const ignore = ignores.filter((one) => one.code === code && one.from <= place.line && place.line <= one.to);
@@ -97,7 +127,9 @@ function silence(file: RuleFile & { readonly file: string }, warnings: readonly 
       file: file.file,
       place,
       message: isKnown ? `nothing here makes the warning ${code}` : `there is no warning ${code}`,
-      help: isKnown ? "remove it from the comment" : `${near ? `did you mean ${near}? ` : ""}write for example # weir-ignore: W003`,
+      help: isKnown
+        ? "remove it from the comment"
+        : `${near ? `did you mean ${near}? ` : ""}write for example # weir-ignore: W003`,
       related: [],
     });
   }

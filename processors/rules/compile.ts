@@ -48,6 +48,8 @@ export interface Rule {
   readonly clear: Condition | undefined;
 }
 
+/** A rule that is added later should know repeated readings of the last minute. */
+const HORIZON_US_MIN = 60_000_000;
 /** Windows are open or retained, and corrected ones look back by one more. */
 const SIZES_REMEMBERED = 3;
 
@@ -97,7 +99,7 @@ function compileWindows(spec: RuleSpec, aggregates: readonly Aggregate[]): Windo
 function horizonOf(windows: WindowsSpec): number {
   switch (windows.kind) {
     case "absent":
-      return 0;
+      return HORIZON_US_MIN;
     case "count":
       return windows.latenessUs;
     case "session":

@@ -54,7 +54,9 @@ export async function readRules(path: string): Promise<ReadRules> {
 async function listed(path: string, problems: RuleProblem[]): Promise<string[]> {
   try {
     const names = (await readdir(path)).sort();
-    return names.filter((name) => /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name)).map((name) => join(path, name));
+    return names
+      .filter((name) => /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name))
+      .map((name) => join(path, name));
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return [path];
     problems.push(unreadable(path, `the rules folder cannot be read: ${reason(error)}`));

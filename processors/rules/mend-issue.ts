@@ -65,13 +65,32 @@ function mendIssue(issue: z.core.$ZodIssue, rule: unknown): MendedIssue[] {
   const value = valueAt(rule, path);
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(key, path));
   if (value === undefined && issue.code === "invalid_type") {
-    return [{ code: "E006", path: path.slice(0, -1), part: "value", message: `\`${field}\` is missing`, help: missingHelp(field) }];
+    return [
+      {
+        code: "E006",
+        path: path.slice(0, -1),
+        part: "value",
+        message: `\`${field}\` is missing`,
+        help: missingHelp(field),
+      },
+    ];
   }
   const base = { path, part: "value" } as const;
   if (value === null || value === undefined) {
     if (issue.code === "custom") return [{ ...base, ...custom(issue.message, field, value) }];
     const help = "give it a value, or remove it; what belongs to it stands on the next lines, indented further";
-    return [{ ...base, code: "E003", message: `nothing stands behind ${path.length === 0 ? "the dash" : `\`${field}:\``}`, help }];
+    return [
+      {
+        ...base,
+        code: "E003",
+        message: `nothing stands behind ${path.length === 0 ? "the dash" : `\`${field}:\``}`,
+        help,
+      },
+    ];
+  }
+  if (issue.code === "invalid_key") {
+    const message = "a name before a colon is empty";
+    return [{ ...base, path: path.slice(0, -1), code: "E003", message, help: "write the name, or remove the entry" }];
   }
   if (issue.code === "invalid_type" || issue.code === "invalid_union") {
     return [{ ...base, code: "E003", ...wrongType(issue, path, value) }];
@@ -80,10 +99,19 @@ function mendIssue(issue: z.core.$ZodIssue, rule: unknown): MendedIssue[] {
     const allowed = issue.values.map(String);
     const meant = suggestWord(String(value), allowed);
     const message = `\`${field}\` cannot be ${show(value)}`;
-    return [{ ...base, code: "E003", message, help: `${meant ? `did you mean ${meant}? ` : ""}it is one of ${allowed.join(", ")}` }];
+    return [
+      {
+        ...base,
+        code: "E003",
+        message,
+        help: `${meant ? `did you mean ${meant}? ` : ""}it is one of ${allowed.join(", ")}`,
+      },
+    ];
   }
   if (issue.code === "too_small" && Array.isArray(value)) {
-    return [{ ...base, code: "E003", message: `\`${field}\` is an empty list`, help: "put something into it, or remove it" }];
+    return [
+      { ...base, code: "E003", message: `\`${field}\` is an empty list`, help: "put something into it, or remove it" },
+    ];
   }
   if (issue.code === "too_small" || issue.code === "too_big") {
     const bound = issue.code === "too_small" ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
@@ -92,7 +120,14 @@ function mendIssue(issue: z.core.$ZodIssue, rule: unknown): MendedIssue[] {
   }
   if (kindOf(field) === "id") {
     const id = suggestId(String(value));
-    return [{ ...base, code: "E003", message: `${show(value)} ${issue.message.replace(/^must be/, "is no id: an id is made of")}`, help: id && `write id: ${id}` }];
+    return [
+      {
+        ...base,
+        code: "E003",
+        message: `${show(value)} ${issue.message.replace(/^must be/, "is no id: an id is made of")}`,
+        help: id && `write id: ${id}`,
+      },
+    ];
   }
   return [{ ...base, ...custom(issue.message, field, value) }];
 }
@@ -109,7 +144,11 @@ function custom(text: string, field: string, value: unknown): Pick<MendedIssue, 
       const isDuration = advice === undefined;
       if (isDuration) {
         const isBound = /^must/.test(message);
-        return { code: isBound ? "E003" : "E004", message: isBound ? `${show(value)} ${message}` : message, help: isBound ? undefined : HELP[field] };
+        return {
+          code: isBound ? "E003" : "E004",
+          message: isBound ? `${show(value)} ${message}` : message,
+          help: isBound ? "write a duration in that range" : HELP[field],
+        };
       }
       return { code: "E003", message, help: meant ? `write ${meant}` : advice };
     }
@@ -117,7 +156,11 @@ function custom(text: string, field: string, value: unknown): Pick<MendedIssue, 
       const meant = suggestCondition(value);
       const isCondition = /means nothing/.test(message);
       if (isCondition) return { code: "E004", message, help: HELP[field] };
-      return { code: "E003", message, help: meant ? `write ${show(meant)}` : (advice ?? "the smaller number comes first") };
+      return {
+        code: "E003",
+        message,
+        help: meant ? `write ${show(meant)}` : (advice ?? "the smaller number comes first"),
+      };
     }
     case "aggregate": {
       const meant = suggestAggregate(value);
@@ -150,7 +193,11 @@ function unknownKey(key: string, path: readonly PropertyKey[]): MendedIssue {
   const glued = /^(\w+)\s*:?\s*(\S.*)$/.exec(key);
   if (glued?.[1] !== undefined && glued[1] !== key && known.includes(glued[1])) {
     const message = `${show(key)} is read as one word`;
-    return { ...base, message, help: `a key ends with a colon and a space: ${glued[1]}: ${glued[2]?.replace(/^:\s*/, "")}` };
+    return {
+      ...base,
+      message,
+      help: `a key ends with a colon and a space: ${glued[1]}: ${glued[2]?.replace(/^:\s*/, "")}`,
+    };
   }
   const elsewhere = otherPlace(key, path);
   const meant = elsewhere === undefined ? wordFor(key, known) : undefined;
@@ -169,9 +216,11 @@ function otherPlace(key: string, path: readonly PropertyKey[]): string | undefin
     const isOfRule = (keysAt([]) ?? []).includes(key);
     return isOfRule ? `\`${key}\` belongs to the rule: indent it less` : undefined;
   }
-  if (["metric", "device", "site"].includes(key)) return `it belongs into \`where\`, on its line or indented below it: where: { ${key}: ... }`;
+  if (["metric", "device", "site"].includes(key))
+    return `it belongs into \`where\`, on its line or indented below it: where: { ${key}: ... }`;
   if ((keysAt(["window"]) ?? []).includes(key)) return `it belongs into \`window\`: window: { ${key}: ... }`;
-  if (["summary", "description", "message", "runbook"].includes(key)) return `texts stand in \`annotations\`: annotations: { ${key}: ... }`;
+  if (["summary", "description", "message", "runbook"].includes(key))
+    return `texts stand in \`annotations\`: annotations: { ${key}: ... }`;
   return undefined;
 }
 
@@ -179,15 +228,26 @@ function missingHelp(field: string): string {
   return field === "id" ? "name the rule, for example id: cold-room-warm" : `add \`${field}\``;
 }
 
-function wrongType(issue: z.core.$ZodIssue, path: readonly PropertyKey[], value: unknown): { message: string; help: string } {
+function wrongType(
+  issue: z.core.$ZodIssue,
+  path: readonly PropertyKey[],
+  value: unknown,
+): { message: string; help: string } {
   const field = String(path.findLast((step) => typeof step === "string") ?? "");
-  if (path.length === 0) return { message: "a rule is made of keys and values", help: "write for example - id: cold-room-warm" };
+  if (path.length === 0)
+    return { message: "a rule is made of keys and values", help: "write for example - id: cold-room-warm" };
   if (field === "window" && path.length === 1) {
     const size = typeof value === "number" ? `${value}s` : (suggestDuration(String(value)) ?? "1m");
-    return { message: `\`window\` cannot be ${show(value)}`, help: `say which kind of window: window: { tumbling: ${size} }` };
+    return {
+      message: `\`window\` cannot be ${show(value)}`,
+      help: `say which kind of window: window: { tumbling: ${size} }`,
+    };
   }
   if (field === "where" && path.length === 1) {
-    return { message: `\`where\` cannot be ${show(value)}`, help: "say which label must be what: where: { metric: temperature }" };
+    return {
+      message: `\`where\` cannot be ${show(value)}`,
+      help: "say which label must be what: where: { metric: temperature }",
+    };
   }
   if (issue.code === "invalid_type" && issue.expected === "array") {
     return { message: `\`${field}\` is a list`, help: `write ${field}: [${isSimple(value) ? String(value) : "..."}]` };
@@ -195,9 +255,13 @@ function wrongType(issue: z.core.$ZodIssue, path: readonly PropertyKey[], value:
   if (issue.code === "invalid_type" && (issue.expected === "object" || issue.expected === "record")) {
     return { message: `\`${field}\` holds keys and values`, help: `write for example ${field}: { team: facilities }` };
   }
-  if (field === "count") return { message: `\`count\` cannot be ${show(value)}`, help: "write a whole number of readings, like count: 20" };
+  if (field === "count")
+    return { message: `\`count\` cannot be ${show(value)}`, help: "write a whole number of readings, like count: 20" };
   if (kindOf(field) === "duration" && typeof value === "number") {
-    return { message: `${value} has no unit`, help: `write ${field}: ${value}s for seconds, ${value}m for minutes, ${value}h for hours` };
+    return {
+      message: `${value} has no unit`,
+      help: `write ${field}: ${value}s for seconds, ${value}m for minutes, ${value}h for hours`,
+    };
   }
   if (kindOf(field) === "condition" && (typeof value === "number" || typeof value === "boolean")) {
     const meant = typeof value === "number" ? `"> ${value}" or "< ${value}"` : `"== ${value}"`;
@@ -205,9 +269,14 @@ function wrongType(issue: z.core.$ZodIssue, path: readonly PropertyKey[], value:
   }
   if (typeof value === "number" || typeof value === "boolean") {
     const name = path.length > 1 ? path.filter((step) => typeof step === "string").join(".") : field;
-    return { message: `\`${name}\` is a text, and ${value} is a ${typeof value === "number" ? "number" : "yes or no"}`, help: `put it in quotes: "${value}"` };
+    return {
+      message: `\`${name}\` is a text, and ${value} is a ${typeof value === "number" ? "number" : "yes or no"}`,
+      help: `put it in quotes: "${value}"`,
+    };
   }
-  const help = Array.isArray(value) ? "write one text, without brackets" : "write a text; if it has { or : in it, put it in quotes";
+  const help = Array.isArray(value)
+    ? "write one text, without brackets"
+    : "write a text; if it has { or : in it, put it in quotes";
   return { message: `\`${field}\` cannot be ${show(value)}`, help };
 }
 

@@ -49,7 +49,10 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
 export function suggestCondition(text: string): string | undefined {
   let plain = text.trim().replace(/^["']+|["']+$/g, "");
   for (const [pattern, operator] of WORDS) plain = plain.replace(pattern, operator);
-  plain = plain.replace(/(\d),(\d)/g, "$1.$2").replace(/&&/g, "and").replace(/\|\|/g, "or");
+  plain = plain
+    .replace(/(\d),(\d)/g, "$1.$2")
+    .replace(/&&/g, "and")
+    .replace(/\|\|/g, "or");
   return [...guesses(plain)].find((guess) => typeof parseCondition(guess) !== "string");
 }
 
@@ -113,7 +116,10 @@ export function suggestAggregate(name: string): string | undefined {
   const plain = name.toLowerCase().replace(/[\s_-]/g, "");
   const word = AGGREGATE_WORDS[plain];
   if (word !== undefined) return word;
-  const rank = /^(?:p|q|percentile|quantile|perc)\(?(\d{1,2}(?:\.\d{1,3})?)(?:th)?\)?$|^(\d{1,2})(?:th)?(?:p|percentile)$/.exec(plain);
+  const rank =
+    /^(?:p|q|percentile|quantile|perc)\(?(\d{1,2}(?:\.\d{1,3})?)(?:th)?\)?$|^(\d{1,2})(?:th)?(?:p|percentile)$/.exec(
+      plain,
+    );
   if (rank) return `p${rank[1] ?? rank[2]}`;
   const call = /^(count_?if|duration)\s*[:(]?\s*(.*?)\)?$/i.exec(name.trim());
   if (call) {
@@ -121,7 +127,8 @@ export function suggestAggregate(name: string): string | undefined {
     const mended = `${call[1]?.toLowerCase() === "duration" ? "duration" : "count_if"}(${inner})`;
     if (inner && typeof parseAggregate(mended) !== "string") return mended;
   }
-  return closest(name, AGGREGATE_NAMES);
+  const near = closest(name, [...AGGREGATE_NAMES, ...Object.keys(AGGREGATE_WORDS)]);
+  return near === undefined ? undefined : (AGGREGATE_WORDS[near] ?? near);
 }
 
 const SEVERITY_WORDS: Readonly<Record<string, string>> = {

@@ -18,7 +18,11 @@ export function explainFault({ code, message, place: told }: YamlFault, lines: r
   const place = ofWords(told);
   const opened = openedQuote(lines, place);
   if (opened) {
-    return at(opened, "a quote that was opened is not closed", "a text that begins with a quote ends with the same one, on the same line");
+    return at(
+      opened,
+      "a quote that was opened is not closed",
+      "a text that begins with a quote ends with the same one, on the same line",
+    );
   }
   const plain = PLAIN_VALUE.exec(place.text);
   const value = plain?.[3] ?? "";
@@ -27,7 +31,12 @@ export function explainFault({ code, message, place: told }: YamlFault, lines: r
   const atValue = plain ? placeOf(place, value) : place;
   if (plain && /^(?:>|!|\*|@|`|%|\{\{)/.test(value)) {
     const said = `${nameOf(value)} at the beginning of a value means something else in YAML`;
-    return { place: atValue, message: said, help: `put the value in quotes: ${key}: ${quote(value)}`, mendedLine: quoted };
+    return {
+      place: atValue,
+      message: said,
+      help: `put the value in quotes: ${key}: ${quote(value)}`,
+      mendedLine: quoted,
+    };
   }
   const inner = INNER_VALUE.exec(place.text);
   if (inner && (code === "ALIAS" || code === "BAD_ALIAS" || code === "TAG" || code === "BAD_SCALAR_START")) {
@@ -46,22 +55,43 @@ export function explainFault({ code, message, place: told }: YamlFault, lines: r
     case "BLOCK_AS_IMPLICIT_KEY":
       if (plain && /:(\s|$)/.test(value)) {
         const help = `put the text in quotes: ${key}: ${quote(value)}`;
-        return { place: atValue, message: "a text with a colon and a space in it needs quotes", help, mendedLine: quoted };
+        return {
+          place: atValue,
+          message: "a text with a colon and a space in it needs quotes",
+          help,
+          mendedLine: quoted,
+        };
       }
       return at(place, "this line and the next are indented as if they belonged together", INDENT_HELP);
     case "TAB_AS_INDENT":
       return at(place, "YAML lines cannot be indented with tabs", "use spaces, two for each level");
     case "DUPLICATE_KEY": {
-      const twice = place.text.slice(place.column - 1).split(":")[0]?.trim() ?? "";
+      const twice =
+        place.text
+          .slice(place.column - 1)
+          .split(":")[0]
+          ?.trim() ?? "";
       return at({ ...place, length: twice.length }, `\`${twice}\` stands twice in one place`, "keep one of them");
     }
     case "MULTIPLE_DOCS":
-      return at(place, "`---` begins a second document; only one is read", "put all rules under one `rules:`, or in files of their own");
+      return at(
+        place,
+        "`---` begins a second document; only one is read",
+        "put all rules under one `rules:`, or in files of their own",
+      );
     case "BAD_DQ_ESCAPE":
-      return at(place, "a backslash in double quotes must stand before a letter that YAML knows", "use single quotes, or write \\\\ for a backslash");
+      return at(
+        place,
+        "a backslash in double quotes must stand before a letter that YAML knows",
+        "use single quotes, or write \\\\ for a backslash",
+      );
     case "ALIAS":
     case "BAD_ALIAS":
-      return at(place, `\`*\` begins a reference in YAML, and ${message}`, 'for any text with * in it use quotes: "*-cold"');
+      return at(
+        place,
+        `\`*\` begins a reference in YAML, and ${message}`,
+        'for any text with * in it use quotes: "*-cold"',
+      );
     case "TAG":
       return at(place, "`!` begins a type name in YAML, and this one is not known", "put the value in quotes");
     default:
@@ -82,9 +112,14 @@ function explainStructure(code: string, message: string, place: Place, lines: re
   }
   const before = place.text.slice(0, place.column - 1).trimEnd();
   if (/["']$/.test(before)) {
-    return at(place, "there is more behind the closing quote", "put the quotes around the whole value, and other quotes inside of it");
+    return at(
+      place,
+      "there is more behind the closing quote",
+      "put the quotes around the whole value, and other quotes inside of it",
+    );
   }
-  if (/[}\]]$/.test(before)) return at(place, "there is more behind the closing bracket", "remove it, or put the whole value in quotes");
+  if (/[}\]]$/.test(before))
+    return at(place, "there is more behind the closing bracket", "remove it, or put the whole value in quotes");
   return at(place, `not YAML: ${message}`, INDENT_HELP);
 }
 
@@ -106,9 +141,9 @@ function openedBracket(lines: readonly string[], place: Place, open: string, clo
   return undefined;
 }
 
-function placeOfRest(text: string, line: number, from: number): Place {
-  const whole = text.replace(/\s+$/, "");
-  return { line, column: from + 1, length: Math.max(1, whole.length - from), text: whole };
+function placeOfRest(line: string, number: number, from: number): Place {
+  const text = line.replace(/\r$/, "");
+  return { line: number, column: from + 1, length: Math.max(1, text.trimEnd().length - from), text };
 }
 
 /** Faults of the indentation stand at the blanks; people look at the words. */

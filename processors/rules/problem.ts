@@ -22,11 +22,27 @@ export interface RuleProblem {
 
 /** The kinds of errors, as documents and reports explain them. */
 export const ERROR_KINDS = [
-  { code: "E001", title: "not YAML", text: "The text cannot be read as YAML, or YAML reads it as something else than it looks like." },
-  { code: "E002", title: "unknown key", text: "A key that means nothing here; mostly it is misspelt, or not indented far enough." },
+  {
+    code: "E001",
+    title: "not YAML",
+    text: "The text cannot be read as YAML, or YAML reads it as something else than it looks like.",
+  },
+  {
+    code: "E002",
+    title: "unknown key",
+    text: "A key that means nothing here; mostly it is misspelt, or not indented far enough.",
+  },
   { code: "E003", title: "bad value", text: "A value that its key cannot have." },
-  { code: "E004", title: "parts that do not fit together", text: "Each part is right by itself, but one excludes or needs another." },
-  { code: "E005", title: "id used twice", text: "Two rules have one id. Incidents go by the id, so it must be unique among all files." },
+  {
+    code: "E004",
+    title: "parts that do not fit together",
+    text: "Each part is right by itself, but one excludes or needs another.",
+  },
+  {
+    code: "E005",
+    title: "id used twice",
+    text: "Two rules have one id. Incidents go by the id, so it must be unique among all files.",
+  },
   { code: "E006", title: "missing", text: "Something that every rule needs is not there." },
   { code: "E007", title: "unreadable", text: "The file or folder cannot be read." },
 ] as const;

@@ -33,21 +33,33 @@ export function readRuleFile(source: string, file: string): RuleFile {
   const { yaml, problems } = openMended(source, file);
   const { comments } = yaml;
   function fail(code: ErrorCode, place: Place, message: string, help: string): RuleFile {
-    return { rules: [], comments, problems: [...problems, { code, severity: "error", file, place, message, help, related: [] }] };
+    return {
+      rules: [],
+      comments,
+      problems: [...problems, { code, severity: "error", file, place, message, help, related: [] }],
+    };
   }
   const { value } = yaml;
   if (value === undefined || (problems.length > 0 && !isRecord(value))) return { rules: [], problems, comments };
   const top = yaml.placeOf([]);
-  if (Array.isArray(value)) return fail("E003", top, "the rules stand under no `rules:`", "write rules: on a line of its own above them");
-  if (!isRecord(value)) return fail("E003", top, "this is no rule file", "a rule file begins with rules: and has one rule for each dash below");
+  if (Array.isArray(value))
+    return fail("E003", top, "the rules stand under no `rules:`", "write rules: on a line of its own above them");
+  if (!isRecord(value))
+    return fail(
+      "E003",
+      top,
+      "this is no rule file",
+      "a rule file begins with rules: and has one rule for each dash below",
+    );
   if (!("rules" in value) || value.rules === null) {
     const other = Object.keys(value).filter((key) => key !== "rules");
-    if (other.length === 0) return fail("E006", top, "the file holds no rules", "write rules: and below it, for each rule, - id: its-name");
+    if (other.length === 0)
+      return fail("E006", top, "the file holds no rules", "write rules: and below it, for each rule, - id: its-name");
   }
   const related: RuleProblem[] = Object.keys(value)
     .filter((key) => key !== "rules")
     .map((key) => ({
-      ...{ code: "E002", severity: "error", file, place: yaml.placeOf([key], "key"), related: [] } as const,
+      ...({ code: "E002", severity: "error", file, place: yaml.placeOf([key], "key"), related: [] } as const),
       message: `unknown key \`${key}\``,
       help: "a rule file holds `rules:` and nothing else; keys of a rule are indented below its dash",
     }));
@@ -82,25 +94,46 @@ function openMended(source: string, file: string): { readonly yaml: YamlSource; 
   let yaml = openYaml(source);
   for (let round = 0; round < MENDED_MAX; round++) {
     const faults = yaml.faults.map((fault) => ({ fault, explained: explainFault(fault, lines) }));
-    const mended = faults.find(({ explained }) => explained.mendedLine !== undefined);
+    // Each line once: a second try would only quote the quotes.
+    const mended = faults.find(({ explained: { mendedLine, place } }) => mendedLine !== undefined && !isMended(place));
     // What follows a fault of the structure is mostly its echo.
     const told = mended ? [mended] : faults.filter(({ fault }, i) => i === 0 || READABLE.has(fault.code));
     for (const { fault, explained } of told) {
+      if (mended === undefined && isMended(explained.place)) continue;
       const { place, message, help } = explained;
-      problems.push({ code: "E001", severity: "error", file, place, message, help, related: relatedOf(fault, yaml, file) });
+      problems.push({
+        code: "E001",
+        severity: "error",
+        file,
+        place,
+        message,
+        help,
+        related: relatedOf(fault, yaml, file),
+      });
     }
     if (mended?.explained.mendedLine === undefined) {
       const isReadable = yaml.faults.every(({ code }) => READABLE.has(code));
-      return { yaml: { ...yaml, value: isReadable ? yaml.value : undefined, placeOf: asWritten }, problems };
+      return {
+        yaml: {
+          ...yaml,
+          value: isReadable ? yaml.value : undefined,
+          comments: yaml.comments.map(asWritten),
+          placeOf: (...path) => asWritten(yaml.placeOf(...path)),
+        },
+        problems,
+      };
     }
     lines[mended.explained.place.line - 1] = mended.explained.mendedLine;
     yaml = openYaml(lines.join("\n"));
   }
   return { yaml: { ...yaml, value: undefined }, problems };
 
+  function isMended({ line }: Place): boolean {
+    return lines[line - 1] !== original[line - 1];
+  }
+
   /** A place on a mended line is shown on the line as it stands in the file. */
-  function asWritten(...path: Parameters<YamlSource["placeOf"]>): Place {
-    const place = yaml.placeOf(...path);
+  function asWritten(place: Place): Place {
     const text = (original[place.line - 1] ?? "").replace(/\r$/, "");
     return { ...place, text, length: Math.max(1, Math.min(place.length, text.length - place.column + 1)) };
   }
@@ -108,7 +141,11 @@ function openMended(source: string, file: string): { readonly yaml: YamlSource; 
 
 function relatedOf(fault: YamlFault, yaml: YamlSource, file: string): RelatedPlace[] {
   if (fault.code !== "DUPLICATE_KEY") return [];
-  const key = fault.place.text.slice(fault.place.column - 1).split(":")[0]?.trim() ?? "";
+  const key =
+    fault.place.text
+      .slice(fault.place.column - 1)
+      .split(":")[0]
+      ?.trim() ?? "";
   const first = yaml.firstOf(key, fault.place);
   return first ? [{ file, place: first, message: "first here" }] : [];
 }
@@ -116,9 +153,19 @@ function relatedOf(fault: YamlFault, yaml: YamlSource, file: string): RelatedPla
 function problemsOf(issues: Parameters<typeof mendIssues>[0], raw: unknown, rule: PlacedRule): RuleProblem[] {
   return mendIssues(issues, raw).map(({ code, path, part, message, help }): RuleProblem => {
     const place = rule.placeOf(path, part);
-    const folded = /^[>|]/.test(place.text.slice(place.column - 1)) ? explainFault({ code: "FOLDED", message, place }, []) : undefined;
+    const folded = /^[>|]/.test(place.text.slice(place.column - 1))
+      ? explainFault({ code: "FOLDED", message, place }, [])
+      : undefined;
     if (folded?.mendedLine !== undefined) {
-      return { code: "E001", severity: "error", file: rule.file, place: folded.place, message: folded.message, help: folded.help, related: [] };
+      return {
+        code: "E001",
+        severity: "error",
+        file: rule.file,
+        place: folded.place,
+        message: folded.message,
+        help: folded.help,
+        related: [],
+      };
     }
     return {
       code,

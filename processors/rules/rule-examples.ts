@@ -8,7 +8,10 @@ export interface FieldExample {
 export const FIELD_EXAMPLES: Readonly<Record<string, readonly FieldExample[]>> = {
   id: [{ value: "cold-room-warm", meaning: "small letters, digits, - _ and ." }],
   where: [
-    { value: { metric: "temperature", site: ["north", "south"], device: "cold-*" }, meaning: "all three must fit; one of a list is enough" },
+    {
+      value: { metric: "temperature", site: ["north", "south"], device: "cold-*" },
+      meaning: "all three must fit; one of a list is enough",
+    },
     { value: {}, meaning: "every reading" },
   ],
   group_by: [
@@ -43,7 +46,12 @@ export const FIELD_EXAMPLES: Readonly<Record<string, readonly FieldExample[]>> =
   late: [{ value: "drop", meaning: "what has been told stays as it is" }],
   severity: [{ value: "critical", meaning: "info, warning or critical" }],
   labels: [{ value: { team: "facilities" }, meaning: "for routing and silences" }],
-  annotations: [{ value: { summary: "{{ device }} at {{ value }} °C" }, meaning: "value, group labels and rule labels are filled in" }],
+  annotations: [
+    {
+      value: { summary: "{{ device }} at {{ value }} °C" },
+      meaning: "value, group labels and rule labels are filled in",
+    },
+  ],
   notify: [{ value: ["ops"], meaning: "receivers of `notifier` in weir.yaml" }],
 };
 

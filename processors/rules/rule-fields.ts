@@ -25,7 +25,17 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   return field?.properties && Object.keys(field.properties);
 }
 
-const DURATIONS = new Set(["tumbling", "hopping", "every", "sliding", "session", "absent", "for", "keep_firing_for", "lateness"]);
+const DURATIONS = new Set([
+  "tumbling",
+  "hopping",
+  "every",
+  "sliding",
+  "session",
+  "absent",
+  "for",
+  "keep_firing_for",
+  "lateness",
+]);
 
 /** What kind of text a field holds. */
 export function kindOf(field: string): "duration" | "condition" | "aggregate" | "id" | "other" {

@@ -1,4 +1,3 @@
-import { stringify } from "yaml";
 import { ERROR_KINDS } from "./problem.ts";
 import { FIELD_EXAMPLES, RECIPES } from "./rule-examples.ts";
 import { type FieldSchema, kindOf, plainFileSchema } from "./rule-fields.ts";
@@ -11,9 +10,15 @@ export function ruleReference(): string {
   return [
     INTRODUCTION,
     "## Fields\n",
-    table(["Field", "Takes", "Default", "What it says"], Object.entries(fields).map(([name, field]) => row(name, field))),
+    table(
+      ["Field", "Takes", "Default", "What it says"],
+      Object.entries(fields).map(([name, field]) => row(name, field)),
+    ),
     "### Windows\n",
-    table(["`window:`", "Takes", "Default", "What it says"], Object.entries(fields.window?.properties ?? {}).map(([name, field]) => row(name, field))),
+    table(
+      ["`window:`", "Takes", "Default", "What it says"],
+      Object.entries(fields.window?.properties ?? {}).map(([name, field]) => row(name, field)),
+    ),
     "### Examples\n",
     examples(Object.keys(FIELD_EXAMPLES)),
     LANGUAGE,
@@ -21,7 +26,10 @@ export function ruleReference(): string {
     ...RECIPES.map(({ title, text, yaml }) => `### ${title}\n\n${text}\n\n\`\`\`yaml\n${yaml}\`\`\`\n`),
     CHECKING,
     "### Errors\n",
-    table(["Code", "What", "Meaning"], ERROR_KINDS.map(({ code, title, text }) => [code, title, text])),
+    table(
+      ["Code", "What", "Meaning"],
+      ERROR_KINDS.map(({ code, title, text }) => [code, title, text]),
+    ),
     "### Warnings\n",
     ...WARNING_KINDS.map(
       ({ code, title, text, bad, good }) =>
@@ -32,10 +40,8 @@ export function ruleReference(): string {
 
 function row(name: string, field: FieldSchema): string[] {
   const standard = field.default === undefined ? "" : `\`${JSON.stringify(field.default)}\``;
-  return [`\`${name}\``, typeName(name, field), name === "id" ? "must be given" : standard, field.description ?? EXTRA[name] ?? ""];
+  return [`\`${name}\``, typeName(name, field), name === "id" ? "must be given" : standard, field.description ?? ""];
 }
-
-const EXTRA: Readonly<Record<string, string>> = { severity: "How bad it is." };
 
 function typeName(name: string, field: FieldSchema): string {
   const kind = kindOf(name);
@@ -49,21 +55,37 @@ function typeName(name: string, field: FieldSchema): string {
   return "name: text";
 }
 
+/** Shown with another field, as they mean nothing without it. */
+const TOGETHER: Readonly<Record<string, Readonly<Record<string, string>>>> = { "window.hopping": { every: "30s" } };
+const SHOWN_ELSEWHERE = new Set(["window", "window.every"]);
+
 function examples(paths: readonly string[]): string {
-  const lines = paths.flatMap((path) =>
-    (FIELD_EXAMPLES[path] ?? []).map(({ value, meaning }) => {
-      const [field = path, inner] = path.split(".");
-      const yaml = stringify({ [field]: inner === undefined ? value : { [inner]: value } }, FLOW).trim();
-      return [`\`${yaml}\``, meaning];
-    }),
-  );
-  return table(["", ""], lines);
+  const rows = paths
+    .filter((path) => !SHOWN_ELSEWHERE.has(path))
+    .flatMap((path) =>
+      (FIELD_EXAMPLES[path] ?? []).map(({ value, meaning }) => {
+        const [field = path, inner] = path.split(".");
+        const shown = inner === undefined ? value : { [inner]: value, ...TOGETHER[path] };
+        return [`\`${field}: ${flow(shown)}\``, meaning];
+      }),
+    );
+  return table(["Example", "What it says"], rows);
 }
 
-const FLOW = { collectionStyle: "flow", flowCollectionPadding: true, lineWidth: 0 } as const;
+/** A value on one line, as people write it: quotes only where YAML, or its readers, would stumble. */
+function flow(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
+  if (typeof value === "object" && value !== null) {
+    const pairs = Object.entries(value).map(([key, inner]) => `${key}: ${flow(inner)}`);
+    return pairs.length === 0 ? "{}" : `{ ${pairs.join(", ")} }`;
+  }
+  return typeof value === "string" && !/^[\w.-]+$/.test(value) ? JSON.stringify(value) : String(value);
+}
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`);
+  const lines = [head, head.map(() => "---"), ...rows].map(
+    (cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`,
+  );
   return `${lines.join("\n")}\n`;
 }
 
@@ -71,8 +93,8 @@ const INTRODUCTION = `<!-- Made by \`weir rules docs\`. Change the definitions i
 # Rules
 
 Rules stand in YAML files of a folder (\`rules/\`, or \`--rules-dir\`). A file holds a list; all files together are the rule set. They are
-read again when they change. What is computed, to the microsecond, stands in [windows.md](windows.md); how to test rules,
-in \`weir rules --help\`.
+read again when they change. What is computed, to the microsecond, stands in [windows.md](windows.md); how to
+test rules before they are live, in [testing-rules.md](testing-rules.md).
 
 \`\`\`yaml
 # yaml-language-server: $schema=../docs/weir-rules.schema.json
@@ -130,5 +152,6 @@ A comment silences a warning for its rule, from within the rule or right above i
 # weir-ignore: W003  a minute more does no harm here
 \`\`\`
 
-With a running gateway in this folder, or \`--devices <file or address>\`, labels are compared with the sensors there are.
+With \`--devices <file or address>\`, labels are compared with the sensors there are, and rules for none of them are told. A gateway that
+runs in this folder is asked in any case; then only names are told that are nearly those of sensors it has.
 `;

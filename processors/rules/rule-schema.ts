@@ -61,6 +61,12 @@ function refine(name: string, field: FieldSchema, above: readonly string[]): Jso
     const properties = mapFields({ ...others, ...(hopping && { hopping }), ...(every && { every }) }, path);
     return { ...field, properties, oneOf: [...oneKind, { required: ["hopping", "every"] }], ...examples };
   }
-  const pattern = { duration: DURATION_PATTERN, condition: CONDITION_PATTERN, id: undefined, aggregate: undefined, other: undefined }[kindOf(name)];
+  const pattern = {
+    duration: DURATION_PATTERN,
+    condition: CONDITION_PATTERN,
+    id: undefined,
+    aggregate: undefined,
+    other: undefined,
+  }[kindOf(name)];
   return { ...field, ...(pattern === undefined ? {} : { pattern }), ...examples };
 }

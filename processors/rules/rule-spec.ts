@@ -111,7 +111,7 @@ export const ruleSpecSchema = z
       .enum(["update", "drop"])
       .default("update")
       .describe("Readings for a closed window correct it, or are only counted."),
-    severity: z.enum(SEVERITIES).default("warning"),
+    severity: z.enum(SEVERITIES).default("warning").describe("How bad it is."),
     labels: texts.default({}).describe("Put on every alert of the rule."),
     annotations: texts
       .default({})

@@ -1,7 +1,7 @@
+import { parseDurationUs } from "../../domain/time.ts";
 import type { Aggregate } from "../step/aggregates/aggregate.ts";
 import { type Condition, holds } from "./condition.ts";
 import type { RuleSpec } from "./rule-spec.ts";
-import { parseDurationUs } from "../../domain/time.ts";
 
 /** What values an aggregate can have. */
 export interface ValueDomain {

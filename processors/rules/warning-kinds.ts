@@ -3,7 +3,7 @@ export const WARNING_KINDS = [
   {
     code: "W001",
     title: "`clear` holds while `when` holds",
-    text: "The alert would end at the next window although its condition still holds, and begin again at the one after: it flaps. For hysteresis `clear` lies beyond `when`: `when: \"> 8\"`, `clear: \"< 7.5\"`.",
+    text: 'The alert would end at the next window although its condition still holds, and begin again at the one after: it flaps. For hysteresis `clear` lies beyond `when`: `when: "> 8"`, `clear: "< 7.5"`.',
     bad: 'when: "> 8"\nclear: "< 9"',
     good: 'when: "> 8"\nclear: "< 7.5"',
   },
@@ -31,7 +31,7 @@ export const WARNING_KINDS = [
   {
     code: "W005",
     title: "`where` takes no sensor that is known",
-    text: "None of the devices that the gateway knows has these labels. Told only when the devices are known: from a running gateway, or with `--devices`.",
+    text: "None of the devices that the gateway knows has these labels. Told only when the devices are known: with `--devices`, and for near misses also from a gateway that runs in this folder.",
     bad: 'where: { device: "clod-*" }',
     good: 'where: { device: "cold-*" }',
   },

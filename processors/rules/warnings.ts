@@ -77,7 +77,11 @@ function* whenWarnings(rule: CheckedRule): Iterable<RuleProblem> {
   const beside = ["aggregate", "window", "fill"];
   if (isText && when.text !== "true" && when.text !== "false") {
     const message = `${name} is a number, so it is never the text "${when.text}"`;
-    yield warn("W008", rule, ["when"], { message, help: "for sensors that send texts write aggregate: last", beside: ["aggregate"] });
+    yield warn("W008", rule, ["when"], {
+      message,
+      help: "for sensors that send texts write aggregate: last",
+      beside: ["aggregate"],
+    });
   } else if (possible === undefined) {
     const help = `${name} is ${describe(domain)}${domain.whole && when.kind === "compare" && when.operator.startsWith("<") ? "; for sensors that fall silent use absent: 5m" : ""}`;
     yield warn("W007", rule, ["when"], { message: `"${spec.when}" can never hold for ${name}`, help, beside });
@@ -100,7 +104,11 @@ function* clearWarnings(rule: CheckedRule): Iterable<RuleProblem> {
   const beside = ["when"];
   if (commonValue([clear], domain) === undefined) {
     const message = `"${spec.clear}" can never hold for ${spec.aggregate[0]}: the alert would never end`;
-    yield warn("W002", rule, ["clear"], { message, help: `it is ${describe(domain)}`, beside: [...beside, "aggregate"] });
+    yield warn("W002", rule, ["clear"], {
+      message,
+      help: `it is ${describe(domain)}`,
+      beside: [...beside, "aggregate"],
+    });
     return;
   }
   const both = commonValue([when, clear], domain);
@@ -117,7 +125,11 @@ function* shortHolds(rule: CheckedRule): Iterable<RuleProblem> {
     const holdUs = us(spec[field]);
     if (holdUs === 0 || holdUs >= us(step)) continue;
     const message = `a window ends each ${step}, so \`${field}: ${spec[field]}\` acts like ${step}`;
-    yield warn("W003", rule, [field], { message, help: `write ${field}: ${step}, or remove it, or make the window shorter`, beside: ["window"] });
+    yield warn("W003", rule, [field], {
+      message,
+      help: `write ${field}: ${step}, or remove it, or make the window shorter`,
+      beside: ["window"],
+    });
   }
 }
 
@@ -139,7 +151,9 @@ function* withoutEffect(rule: CheckedRule): Iterable<RuleProblem> {
   const isAbsent = spec.absent !== undefined;
   const idle = isAbsent ? OF_WINDOWS : spec.when === undefined ? OF_ALERTS : [];
   for (const field of idle.filter((name) => placed.says(name))) {
-    const message = isAbsent ? `\`${field}\` does nothing with \`absent\`` : `\`${field}\` does nothing without \`when\``;
+    const message = isAbsent
+      ? `\`${field}\` does nothing with \`absent\``
+      : `\`${field}\` does nothing without \`when\``;
     const help = isAbsent ? "remove it" : "remove it, or add a `when`";
     yield warn("W006", rule, [field], { message, help, beside: ["absent"], part: "key" });
   }
@@ -155,7 +169,11 @@ function* equalityOfComputed(rule: CheckedRule): Iterable<RuleProblem> {
     // Zero is what a sensor that stands still gives; averages of booleans are 0 or 1.
     if (condition?.kind !== "compare" || condition.operator !== "==" || [0, 1].includes(condition.limit)) continue;
     const message = `${first.name} is hardly ever exactly ${condition.limit}`;
-    yield warn("W013", rule, [field], { message, help: "use a range like between 21.4 and 21.6, or last, min or max", beside: ["aggregate"] });
+    yield warn("W013", rule, [field], {
+      message,
+      help: "use a range like between 21.4 and 21.6, or last, min or max",
+      beside: ["aggregate"],
+    });
   }
 }
 
@@ -194,7 +212,11 @@ function* mixedSeries(rule: CheckedRule): Iterable<RuleProblem> {
   const values = aggregates.filter(({ kind }) => !NOT_OF_ONE_QUANTITY.has(kind));
   if (values.length > 0 && spec.where.metric === undefined && !spec.group_by.includes("metric")) {
     const message = `${values[0]?.name} of all metrics together, whatever they measure`;
-    yield warn("W014", rule, ["group_by"], { message, help: "name the metric in `where`, or add metric to `group_by`", beside: ["where"] });
+    yield warn("W014", rule, ["group_by"], {
+      message,
+      help: "name the metric in `where`, or add metric to `group_by`",
+      beside: ["where"],
+    });
   }
   const difference = aggregates.find(({ kind }) => kind === "rate" || kind === "delta");
   const device = spec.where.device;
@@ -209,7 +231,12 @@ function* hiddenLabels(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec } = rule;
   for (const name of Object.keys(spec.labels).filter((label) => spec.group_by.includes(label))) {
     const message = `the group's own ${name} hides this label`;
-    yield warn("W016", rule, ["labels", name], { message, help: "give it another name", beside: ["group_by"], part: "key" });
+    yield warn("W016", rule, ["labels", name], {
+      message,
+      help: "give it another name",
+      beside: ["group_by"],
+      part: "key",
+    });
   }
 }
 

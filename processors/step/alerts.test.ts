@@ -1,3 +1,4 @@
+import { deserialize, serialize } from "node:v8";
 import { expect, test } from "vitest";
 import type { RuleSpec } from "../rules/rule-spec.ts";
 import { reading, rule, type TestEntry, TestPartition } from "./step-kit.ts";
@@ -141,4 +142,53 @@ test("an incident ends with its rule, its condition, or its group", () => {
     const { alerts } = partition.apply({ kind: "rules", storedAtUs: 5000, specs });
     expect(alerts).toMatchObject([{ state: "resolved", rule: "hot" }]);
   }
+});
+
+test("a restart repeats no alert and loses no resolve", () => {
+  const spec = rule({ ...plain, for: "1s" });
+  const whole = startPartition(spec);
+  const expected = play(spec, "9 9 9 9 5 5", whole);
+  expect(expected).toEqual(["1:pending", "2:firing", "5:resolved"]);
+  for (let cut = 0; cut < 6; cut++) {
+    const before = startPartition(spec);
+    const values = ["9", "9", "9", "9", "5", "5"];
+    const first = cut === 0 ? [] : play(spec, values.slice(0, cut).join(" "), before);
+    const after = new TestPartition(before.sequence);
+    after.step.restore(deserialize(serialize([...before.step.snapshot()])));
+    expect([...first, ...play(spec, values.slice(cut).join(" "), after, cut)]).toEqual(expected);
+  }
+});
+
+test("an absence fires once, survives a restart, and ends with the next reading", () => {
+  const spec = rule({ id: "silent", absent: "5m" });
+  const minute = 60 * SECOND;
+  const heard = (atMinute: number): TestEntry => {
+    return { kind: "readings", storedAtUs: atMinute * minute, readings: [reading("a", atMinute * minute, 1)] };
+  };
+  const ticks = (from: number, to: number): TestEntry[] =>
+    Array.from({ length: (to - from) * 6 }, (_, i) => ({
+      kind: "tick",
+      storedAtUs: from * minute + (i + 1) * 10 * SECOND,
+    }));
+  const before = new TestPartition();
+  before.apply({ kind: "rules", storedAtUs: 1 * minute - 1, specs: [spec] });
+  expect(before.applyAll([heard(1), ...ticks(1, 4)]).alerts).toEqual([]);
+  const after = new TestPartition(before.sequence);
+  after.step.restore(deserialize(serialize([...before.step.snapshot()])));
+  const fired = after.applyAll(ticks(4, 9)).alerts;
+  expect(fired).toMatchObject([{ state: "firing", atUs: 6 * minute, value: 300 }]);
+  expect(after.apply(heard(9)).alerts).toMatchObject([{ state: "resolved", atUs: 9 * minute, value: 480 }]);
+});
+
+test("time in which everything was down does not count as a sensor's silence", () => {
+  const spec = rule({ id: "silent", absent: "5m" });
+  const partition = new TestPartition();
+  partition.apply({ kind: "rules", storedAtUs: 1, specs: [spec] });
+  partition.apply({ kind: "readings", storedAtUs: 2, readings: [reading("a", 0, 1)] });
+  const hour = 3600 * SECOND;
+  expect(partition.apply({ kind: "tick", storedAtUs: hour }).alerts).toEqual([]);
+  const watched: TestEntry[] = Array.from({ length: 31 }, (_, i) => {
+    return { kind: "tick", storedAtUs: hour + i * 10 * SECOND };
+  });
+  expect(partition.applyAll(watched).alerts).toMatchObject([{ state: "firing", value: 300 }]);
 });

@@ -57,11 +57,14 @@ export class DeviceLedgers {
     return place === undefined ? undefined : ledgerAt(this.#counts, place * STRIDE);
   }
 
-  /** Ledgers in which something other than `onTime` was counted since the last call. */
-  takeChanged(): Map<string, Ledger> {
+  /** Some of the ledgers in which something other than `onTime` was counted since they were last taken. */
+  takeChanged(devicesMax: number): Map<string, Ledger> {
     const changed = new Map<string, Ledger>();
-    for (const place of this.#changed) changed.set(this.#devices[place] ?? "", ledgerAt(this.#counts, place * STRIDE));
-    this.#changed.clear();
+    for (const place of this.#changed) {
+      if (changed.size === devicesMax) break;
+      changed.set(this.#devices[place] ?? "", ledgerAt(this.#counts, place * STRIDE));
+      this.#changed.delete(place);
+    }
     return changed;
   }
 

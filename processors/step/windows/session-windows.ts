@@ -84,7 +84,8 @@ export class SessionWindows implements Windows {
 
   /** How far back a repeated reading can still matter; Infinity when there is none. */
   oldestUs(key: number): number {
-    return (this.#sessions[key] as Session[])[0]?.firstUs ?? Number.POSITIVE_INFINITY;
+    const oldest = (this.#sessions[key] as Session[])[0];
+    return oldest === undefined ? Number.POSITIVE_INFINITY : oldest.firstUs - this.#options.gapUs;
   }
 
   watermarkUs(key: number): number {

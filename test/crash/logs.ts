@@ -1,0 +1,98 @@
+import { FrameReader, type LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import { fnv1a32 } from "../../domain/partition.ts";
+import type { Reading, Tags } from "../../domain/reading.ts";
+import type { StreamName } from "../../domain/subjects.ts";
+import type { Log, LogMessage } from "../../platform/log/port.ts";
+
+const STREAMS_READ = ["READINGS", "GROUPS", "WINDOWS", "ALERTS"] as const;
+
+/** All that stood in the log in the end. */
+export type Logs = Readonly<Record<(typeof STREAMS_READ)[number], readonly LogMessage[]>> & {
+  /** By task. A tick or rule set may come so late that nobody takes it in any more. */
+  readonly processedUpTo: readonly number[];
+};
+
+/** Reads all, when nobody writes any more. */
+export async function readLogs(log: Log, partitions: number): Promise<Logs> {
+  const [READINGS = [], GROUPS = [], WINDOWS = [], ALERTS = []] = await Promise.all(
+    STREAMS_READ.map((stream) => allOf(log, stream)),
+  );
+  const tasks = Array.from({ length: 2 * partitions }, (_, task) => task);
+  const processedUpTo = await Promise.all(tasks.map((task) => savedSequence(log, task)));
+  return { READINGS, GROUPS, WINDOWS, ALERTS, processedUpTo };
+}
+
+/** The last input that a task took in before it ended in good order: its state says so. */
+async function savedSequence(log: Log, task: number): Promise<number> {
+  const record = await log.records.get(`checkpoint.${task}`);
+  if (record === undefined) return 0;
+  const { sequence }: { sequence: number } = JSON.parse(new TextDecoder().decode(record.value));
+  return sequence;
+}
+
+async function allOf(log: Log, stream: StreamName): Promise<LogMessage[]> {
+  const { firstSequence, lastSequence } = await log.bounds(stream);
+  if (firstSequence > 1) throw new Error(`${stream} has lost its beginning: its first entry is ${firstSequence}`);
+  const messages: LogMessage[] = [];
+  if (lastSequence === 0) return messages;
+  for await (const batch of log.read({ stream, from: { kind: "first" } })) {
+    messages.push(...batch);
+    if ((batch.at(-1)?.sequence ?? 0) >= lastSequence) break;
+  }
+  return messages.filter(({ sequence }) => sequence <= lastSequence);
+}
+
+/** What a task has processed: a partition's subject, or all of a share's. Throws when readings were left. */
+export function inputOf(logs: Logs, task: number, partitions: number): readonly LogMessage[] {
+  const isPartition = task < partitions;
+  const subject = isPartition ? `readings.${task}` : `groups.${task - partitions}.`;
+  const messages = isPartition ? logs.READINGS : logs.GROUPS;
+  const all = messages.filter((message) =>
+    isPartition ? message.subject === subject : message.subject.startsWith(subject),
+  );
+  const end = logs.processedUpTo[task] ?? 0;
+  const entries = new PlainEntries();
+  for (const message of all) {
+    if (message.sequence <= end) continue;
+    const { kind } = entries.read(message);
+    if (kind !== "readings") continue;
+    const place = `entry ${message.sequence} of ${message.subject} (${kind}, ${all.length} in all)`;
+    throw new Error(`task ${task} ended at ${end} and has not taken in ${place}`);
+  }
+  return all.filter(({ sequence }) => sequence <= end);
+}
+
+/** Whether a rule's groups hold several devices: these are computed by the tasks of the shares. */
+export function isOverDevices(rule: { readonly group_by: readonly string[] }): boolean {
+  return !rule.group_by.includes("device");
+}
+
+/** The share that a group over several devices belongs to. */
+export function shareOf(labels: Tags, partitions: number): number {
+  const texts = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return fnv1a32(texts.map(([name, value]) => `${name}\u0001${value}`).join("\u0000")) % partitions;
+}
+
+/** Entries as a person would write them down. */
+export class PlainEntries {
+  readonly #table = new SeriesTable();
+  readonly #frames = new FrameReader(this.#table);
+
+  read(message: LogMessage): LogEntry {
+    return this.#frames.read(message.payload);
+  }
+
+  /** The readings of an entry whose device and tags are wanted. */
+  readings(entry: LogEntry, isWanted: (device: string, tags: Tags) => boolean = () => true): Reading[] {
+    if (entry.kind !== "readings") return [];
+    const readings: Reading[] = [];
+    for (let i = 0; i < entry.count; i++) {
+      const { device, metric, tags, kind } = this.#table.series(entry.seriesId[i] ?? -1);
+      if (!isWanted(device, tags)) continue;
+      const value = entry.values[i] ?? Number.NaN;
+      const values = { number: value, boolean: value !== 0, string: entry.texts[value] ?? "" };
+      readings.push({ device, metric, tags, atUs: entry.atUs[i] ?? Number.NaN, value: values[kind] });
+    }
+    return readings;
+  }
+}

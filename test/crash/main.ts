@@ -1,0 +1,79 @@
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type CrashReport, crash } from "./run.ts";
+
+const USAGE = `Kills real processors again and again (SIGKILL) while readings come in, and compares all results in the log
+with a fresh fold of it, and on a sample of groups with brute force.
+
+Usage: test:crash [options]
+  --kills <n>    how often; default 20
+  --rate <n>     readings per second; default 10000
+  --seed <n>     decides when, whom, and what the readings are; default 1
+  --devices <n>  devices that brute force looks at; default 40
+  --sites <n>    sites that brute force looks at; default 6
+`;
+const PARTITIONS = 4;
+const AFTER_MS = 12_000;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      kills: { type: "string", default: "20" },
+      rate: { type: "string", default: "10000" },
+      seed: { type: "string", default: "1" },
+      devices: { type: "string", default: "40" },
+      sites: { type: "string", default: "6" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const numbers = [values.kills, values.rate, values.seed, values.devices, values.sites].map(Number);
+  const [kills = 0, rate = 0, seed = 0, devices = 0, sites = 0] = numbers;
+  if (values.help || !numbers.every((number) => Number.isSafeInteger(number) && number > 0)) {
+    process.stderr.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  // The built tree, in which this file stands.
+  const distDir = fileURLToPath(new URL("../..", import.meta.url));
+  const ending = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => ending.abort());
+  const sample = { devices, sites };
+  const { signal } = ending;
+  const report = await crash({
+    kills,
+    rate,
+    seed,
+    partitions: PARTITIONS,
+    distDir,
+    sample,
+    afterMs: AFTER_MS,
+    say,
+    signal,
+  });
+  process.stdout.write(describe(report));
+  return report.differences.length === 0 ? 0 : 1;
+}
+
+function describe(report: CrashReport): string {
+  const { byOracle, differences } = report;
+  const sorted = [...report.recoveriesMs].sort((a, b) => a - b);
+  const lines = [
+    `${report.kills} kills (${report.killedBoth} of both processes at once) in ${report.runSeconds.toFixed(0)} s`,
+    `${report.readings} readings in the log, ${report.forwarded} handed on to groups over devices`,
+    `${report.windows} window results and ${report.alerts} alert changes, each compared with a fresh fold`,
+    `by brute force: ${byOracle.devices} devices and ${byOracle.sites} sites, ` +
+      `${byOracle.readings} readings, ${byOracle.windows} window results, ${byOracle.alerts} alert changes`,
+    `results were as far as the log at the kill after ${seconds(sorted[sorted.length >> 1])} (median), ` +
+      `${seconds(sorted.at(-1))} (slowest), ${seconds(report.recoveriesMs.at(-1))} (the last, undisturbed)`,
+    `a fresh step replays ${report.replayedPerSecond} readings/s`,
+    differences.length === 0 ? "Nothing is missing, nothing is doubled, all in order." : "DIFFERENT:",
+    ...differences,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function seconds(ms = Number.NaN): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+process.exitCode = await main();

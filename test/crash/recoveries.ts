@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { readingsSubject, windowsSubject } from "../../domain/subjects.ts";
+import { decodeWindows } from "../../domain/windows-codec.ts";
+import type { Log } from "../../platform/log/port.ts";
+
+const POLL_MS = 50;
+
+interface Kill {
+  readonly atMs: number;
+  /** Otherwise it is only waited for. */
+  readonly isKill: boolean;
+  /** By partition: the newest entry when it happened. */
+  readonly ends: readonly number[];
+}
+
+/**
+ * How long after each kill the results of every partition have come as far as its log was then. While processes are
+ * killed faster than they recover, the time goes on.
+ */
+export class Recoveries {
+  readonly #log: Log;
+  readonly #partitions: number;
+  #open: Kill[] = [];
+  readonly #tookMs: number[] = [];
+  #following = Promise.resolve();
+  #going = true;
+
+  constructor(log: Log, partitions: number) {
+    this.#log = log;
+    this.#partitions = partitions;
+  }
+
+  start(): void {
+    this.#following = this.#follow();
+  }
+
+  async stop(): Promise<void> {
+    this.#going = false;
+    await this.#following;
+  }
+
+  /** A kill happens; or, the results of all that stands in the log now are to be waited for. */
+  async mark({ isKill }: { readonly isKill: boolean }): Promise<void> {
+    const atMs = performance.now();
+    const ends = await this.#each(async (partition) => {
+      return (await this.#log.lastFor("READINGS", readingsSubject(partition)))?.sequence ?? 0;
+    });
+    this.#open.push({ atMs, ends, isKill });
+  }
+
+  get unrecovered(): number {
+    return this.#open.length;
+  }
+
+  /** In milliseconds, by the order of kills: nobody disturbed the recovery from the last one. */
+  get tookMs(): readonly number[] {
+    return this.#tookMs;
+  }
+
+  async #follow(): Promise<void> {
+    while (this.#going) {
+      await sleep(POLL_MS);
+      if (this.#open.length === 0) continue;
+      const reached = await this.#each(async (partition) => {
+        const last = await this.#log.lastFor("WINDOWS", windowsSubject(partition));
+        return last === undefined ? 0 : decodeWindows(last.payload).lastInput;
+      });
+      this.#open = this.#open.filter(({ atMs, ends, isKill }) => {
+        if (!ends.every((end, partition) => (reached[partition] ?? 0) >= end)) return true;
+        if (isKill) this.#tookMs.push(performance.now() - atMs);
+        return false;
+      });
+    }
+  }
+
+  #each(ask: (partition: number) => Promise<number>): Promise<number[]> {
+    return Promise.all(Array.from({ length: this.#partitions }, (_, partition) => ask(partition)));
+  }
+}

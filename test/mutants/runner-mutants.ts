@@ -1,0 +1,124 @@
+import type { Mutant } from "./mutants.ts";
+
+const RUNNER = "processors/partition-runner.ts";
+const WINDOWS = "processors/windows-publisher.ts";
+const FORWARDER = "processors/group-forwarder.ts";
+const RUNNER_TESTS = ["processors/partition-runner.test.ts", "test/simulation/simulation.test.ts"];
+const GROUPS_TESTS = ["test/simulation/simulation.test.ts", "processors/groups.test.ts"];
+const OWNERSHIP_TESTS = ["processors/ownership"];
+
+/** Faults in what carries the fold through crashes and takeovers. */
+export const RUNNER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "published-again",
+    fault: "the newest published input is published once more after a restart",
+    file: WINDOWS,
+    from: "if (input <= this.#publishedInput) return;",
+    to: "if (input < this.#publishedInput) return;",
+    tests: RUNNER_TESTS,
+  },
+  {
+    name: "part-again",
+    fault: "the last part before a crash is published once more",
+    file: WINDOWS,
+    from: "if (row <= bundle.rowsDone) continue;",
+    to: "if (row < bundle.rowsDone) continue;",
+    tests: RUNNER_TESTS,
+  },
+  {
+    name: "windows-unfenced",
+    fault: "windows are appended whatever stands before them",
+    file: WINDOWS,
+    from: "expectLastSubjectSequence: this.#subjectSequence,",
+    to: "",
+    tests: RUNNER_TESTS,
+  },
+  {
+    name: "saved-before-published",
+    fault: "a state counts before what it has seen is published",
+    file: RUNNER,
+    from: "await this.#drain();\n    await this.#checkpoints.save({ sequence, state });",
+    to: "await this.#checkpoints.save({ sequence, state });\n    await this.#drain();",
+    tests: RUNNER_TESTS,
+  },
+  {
+    name: "input-skipped",
+    fault: "the first input after a state is not read",
+    file: RUNNER,
+    from: 'const from = { kind: "sequence", sequence: this.#sequence + 1 } as const;',
+    to: 'const from = { kind: "sequence", sequence: this.#sequence + 2 } as const;',
+    tests: RUNNER_TESTS,
+  },
+  {
+    name: "state-of-a-cut-frame",
+    fault: "a state is saved while a frame that was cut short is not whole again",
+    file: RUNNER,
+    from: "if (this.#sequence === this.#savedSequence || this.#windows?.mending) return undefined;",
+    to: "if (this.#sequence === this.#savedSequence) return undefined;",
+    tests: RUNNER_TESTS,
+  },
+  {
+    name: "alert-again",
+    fault: "the newest change of an alert is told once more after a restart",
+    file: "processors/alerts-publisher.ts",
+    from: "(a.input === b.input && a.index > b.index)",
+    to: "(a.input === b.input && a.index >= b.index)",
+    tests: RUNNER_TESTS,
+  },
+  {
+    name: "checkpoint-old-kept",
+    fault: "the states before the newest are never deleted",
+    file: "processors/checkpoints.ts",
+    from: "if (old !== undefined && old !== blob) await this.#log.blobs.delete(old);",
+    to: "",
+    tests: ["processors/checkpoints.test.ts"],
+  },
+  {
+    name: "forwarded-again",
+    fault: "readings of the newest forwarded input go to a share once more",
+    file: FORWARDER,
+    from: "if (input <= lane.reached) continue;",
+    to: "if (input < lane.reached) continue;",
+    tests: GROUPS_TESTS,
+  },
+  {
+    name: "forwarder-unfenced",
+    fault: "what is forwarded is appended whatever stands before it",
+    file: FORWARDER,
+    from: "expectLastSubjectSequence: this.#subjectSequence,",
+    to: "",
+    tests: GROUPS_TESTS,
+  },
+  {
+    name: "forwarder-reaches-too-far",
+    fault: "a frame says that it reaches one entry further than it does",
+    file: FORWARDER,
+    from: "this.#lastInput);\n    this.#full.push",
+    to: "this.#lastInput + 1);\n    this.#full.push",
+    tests: GROUPS_TESTS,
+  },
+  {
+    name: "lease-ignored",
+    fault: "a process writes though its lease is over",
+    file: "processors/ownership/lease.ts",
+    from: "return lease.isOpen() ? write() : later(write);",
+    to: "return lease.isOpen() ? write() : write();",
+    tests: OWNERSHIP_TESTS,
+  },
+  {
+    name: "lease-from-after-the-write",
+    fault: "a lease is counted from after the write that renews it",
+    file: "processors/ownership/ownership.ts",
+    from: "this.#leaseEndMs = readAtMs + this.#options.leaseMs;",
+    to: "this.#leaseEndMs = time.nowMs() + this.#options.leaseMs;",
+    tests: OWNERSHIP_TESTS,
+  },
+  {
+    name: "dead-too-soon",
+    fault: "what a member did not watch counts against the others",
+    file: "processors/ownership/watched-members.ts",
+    from: "const watchedMs = Math.min(nowMs - (this.#readAtMs ?? nowMs), this.#leaseMs / 2);",
+    to: "const watchedMs = nowMs - (this.#readAtMs ?? nowMs);",
+    tests: OWNERSHIP_TESTS,
+  },
+];

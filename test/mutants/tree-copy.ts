@@ -1,0 +1,69 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import type { Mutant } from "./mutants.ts";
+
+const COPIED = ["domain", "platform", "processors", "test", "package.json", "tsconfig.json"];
+const SEED_FILE = `import fc from "fast-check";
+fc.configureGlobal({ seed: 1 });
+`;
+const CONFIG_FILE = `import { defineConfig } from "vitest/config";
+export default defineConfig({
+  test: { include: ["**/*.test.ts"], setupFiles: ["./fixed-seed.ts"], maxWorkers: 1, testTimeout: 60_000 },
+});
+`;
+
+/** A mutant's text does not stand in the tree exactly once: the code went on, and the mutant must follow. */
+export class StaleMutantError extends Error {
+  override readonly name = "StaleMutantError";
+}
+
+/** How often a mutant's text stands in a tree. */
+export function occurrences(root: string, mutant: Mutant): number {
+  return [...readFileSync(join(root, mutant.file), "utf8").matchAll(patternOf(mutant))].length;
+}
+
+/** How lines are broken does not matter. */
+function patternOf({ from }: Mutant): RegExp {
+  const words = from.trim().split(/\s+/);
+  return new RegExp(words.map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("\\s+"), "g");
+}
+
+/** A copy of the tree in which mutants are planted; the tree itself is never touched. */
+export class TreeCopy {
+  readonly root: string;
+
+  /** Property tests in it begin from a fixed seed, so that a run can be repeated. */
+  constructor(source: string) {
+    this.root = mkdtempSync(join(tmpdir(), "weir-mutants-"));
+    for (const name of COPIED) {
+      cpSync(join(source, name), join(this.root, name), {
+        recursive: true,
+        filter: (path) => !["node_modules", "dist"].includes(basename(path)),
+      });
+    }
+    symlinkSync(join(source, "node_modules"), join(this.root, "node_modules"));
+    writeFileSync(join(this.root, "fixed-seed.ts"), SEED_FILE);
+    writeFileSync(join(this.root, "vitest.config.ts"), CONFIG_FILE);
+  }
+
+  /** Plants a mutant; returns how to take it out again. */
+  plant(mutant: Mutant): () => void {
+    const count = occurrences(this.root, mutant);
+    if (count !== 1) {
+      const text = JSON.stringify(mutant.from);
+      throw new StaleMutantError(`mutant ${mutant.name} is stale: ${text} stands ${count} times in ${mutant.file}`);
+    }
+    const path = join(this.root, mutant.file);
+    const whole = readFileSync(path, "utf8");
+    writeFileSync(
+      path,
+      whole.replace(patternOf(mutant), () => mutant.to),
+    );
+    return () => writeFileSync(path, whole);
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}

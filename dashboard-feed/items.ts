@@ -75,6 +75,9 @@ export const deviceItemSchema = z.looseObject({
   lastSeenUs: z.number(),
   readings: z.int().min(0),
   clockAhead: z.int().min(0),
+  lateApplied: z.int().min(0).optional(),
+  lateDropped: z.int().min(0).optional(),
+  duplicates: z.int().min(0).optional(),
   metrics: z.record(z.string(), z.looseObject({ atUs: z.number(), value: readingValue })),
 }) satisfies z.ZodType<DeviceItem>;
 

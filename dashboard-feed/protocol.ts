@@ -78,6 +78,10 @@ export interface DeviceItem {
   readonly readings: number;
   /** Readings whose clock ran ahead of the gateway's. */
   readonly clockAhead: number;
+  /** Readings that corrected a closed window, that came too late for any, and that came twice; once there were some. */
+  readonly lateApplied?: number | undefined;
+  readonly lateDropped?: number | undefined;
+  readonly duplicates?: number | undefined;
   readonly metrics: Readonly<Record<string, { readonly atUs: number; readonly value: ReadingValue }>>;
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { DEVICE_LEDGERS } from "../platform/device-ledgers.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import { type Log, LogClosedError } from "../platform/log/port.ts";
 import { allMessages, byAlertId, fold, mortalLog, published, seeded, startLife } from "./runner-kit.ts";
@@ -113,4 +114,21 @@ test("without rules over several devices nothing is forwarded, and a share write
   expect((await log.bounds("GROUPS")).lastSequence).toBe(0);
   expect((await allMessages(log, "WINDOWS")).map(({ subject }) => subject)).not.toContain("windows.1");
   expect(await log.records.get("checkpoint.1")).toBeUndefined();
+});
+
+test("what was late, or came twice, is told by device on the bus", async () => {
+  let nowUs = 1000;
+  const log = createMemoryLog({ nowUs: () => nowUs });
+  const told: unknown[] = [];
+  log.bus.subscribe(DEVICE_LEDGERS, (value) => told.push(value));
+  const life = startLife(log, { task: 0, partitions: 1, specs, nowUs: () => nowUs, checkpointMs: 60_000, tickMs: 5 });
+  await life.ready;
+  for (const atS of [0, 100, 100, 95, 1]) {
+    nowUs += 1000;
+    const entry: TestEntry = { kind: "readings", storedAtUs: 0, readings: [reading("a", atS * SECOND, 1)] };
+    await log.append({ subject: "readings.0", payload: encodeEntry(entry) });
+  }
+  await expect.poll(() => told.at(-1)).toMatchObject({ a: { duplicates: 1, lateApplied: 1, lateDropped: 1 } });
+  await life.runner.stop();
+  await life.ended;
 });

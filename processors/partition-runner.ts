@@ -1,6 +1,7 @@
 import { FrameReader, type LogEntry, SeriesTable } from "../domain/frame-reader.ts";
 import { encodeRuleSet, encodeTick } from "../domain/frame-writer.ts";
 import type { Clock } from "../platform/clock.ts";
+import { DEVICE_LEDGERS, type DeviceLedgersReport } from "../platform/device-ledgers.ts";
 import { type Log, LogClosedError, type LogMessage, type LogReader } from "../platform/log/port.ts";
 import { AlertsPublisher } from "./alerts-publisher.ts";
 import { Checkpoints, freeze } from "./checkpoints.ts";
@@ -29,6 +30,7 @@ export interface PartitionOptions {
 
 /** Results that may wait to be published before reading the log pauses. */
 const WAITING_RESULTS_MAX = 50_000;
+const LEDGERS_PER_MESSAGE = 1_000;
 /** Processing stands still for at most one part in so many because the state is being frozen. */
 const FREEZE_RARITY = 50;
 /** The log is busy with states for at most one part in so many of the time. */
@@ -224,6 +226,7 @@ export class PartitionRunner {
   /** Carries time forward when the task's input is quiet and something is due. */
   async #tick(): Promise<void> {
     const { log, clock } = this.#options;
+    this.#tellLedgers();
     const quiet = !this.#active;
     this.#active = false;
     if (!quiet || this.#ticking) return;
@@ -232,6 +235,15 @@ export class PartitionRunner {
     this.#ticking = true;
     await log.append({ subject: this.#input.control, payload: encodeTick() });
     this.#ticking = false;
+  }
+
+  /** For those who look at devices; a share has its readings from partitions, which tell of them. */
+  #tellLedgers(): void {
+    if (this.#input.kind !== "partition") return;
+    const changed = this.#step.ledgers.takeChanged(LEDGERS_PER_MESSAGE);
+    if (changed.size === 0) return;
+    const report: DeviceLedgersReport = Object.fromEntries(changed);
+    this.#options.log.bus.publish(DEVICE_LEDGERS, report);
   }
 
   /** Saves by and by; a save that took long comes less often. */

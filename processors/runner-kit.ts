@@ -118,12 +118,13 @@ export interface LifeOptions {
   readonly specs: readonly RuleSpec[];
   readonly nowUs: () => number;
   readonly checkpointMs: number;
+  readonly tickMs?: number;
 }
 
 export function startLife(log: Log, options: LifeOptions) {
-  const { task, partitions, specs, nowUs, checkpointMs } = options;
+  const { task, partitions, specs, nowUs, checkpointMs, tickMs = 60_000 } = options;
   const events = createProcessorEvents(pino({ level: "silent" }), createMetrics());
-  const config = { rulesDir: "", tickMs: 60_000, checkpointMs, leaseMs: 4_000, resultsPerFrameMax: 5 };
+  const config = { rulesDir: "", tickMs, checkpointMs, leaseMs: 4_000, resultsPerFrameMax: 5 };
   const rules = () => ({ specs, version: versionOf(specs) });
   const runner = new PartitionRunner({ task, partitions, config, log, clock: { nowUs }, events, rules });
   let onReady = () => {};

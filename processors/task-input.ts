@@ -57,7 +57,7 @@ export function wantedOf(input: TaskInput, all: WantedRules, inForce: boolean): 
 }
 
 /** The newest entry that the task has to read. */
-export async function newestEntry(log: Log, input: TaskInput): Promise<number> {
+export async function newestEntry(log: Pick<Log, "lastFor" | "bounds">, input: TaskInput): Promise<number> {
   if (input.kind === "partition") return (await log.lastFor("READINGS", input.control))?.sequence ?? 0;
   // Nobody has forwarded anything yet: the usual thing where no rule is over devices.
   if ((await log.bounds("GROUPS")).lastSequence === 0) return 0;

@@ -1,4 +1,5 @@
 import type { Series } from "../../domain/reading.ts";
+import type { DeviceLedgersReport } from "../../platform/device-ledgers.ts";
 import type { Position } from "../cursor.ts";
 import type { CompiledFilter } from "../filter.ts";
 import { ChangeOrder } from "./change-order.ts";
@@ -27,10 +28,12 @@ export class DevicesView implements StateView {
   readonly #slotOf = new Map<string, number>();
   readonly #names: string[] = [];
   readonly #series: number[][] = [];
-  readonly #items: { text: string; position: Position }[] = [];
+  readonly #items: ({ text: string; position: Position } | undefined)[] = [];
   #readings = new Float64Array(64);
   #clockAhead = new Float64Array(64);
   #lastSeenUs = new Float64Array(64);
+  /** By slot, as JSON members: what the processors told of readings that were not simply on time. */
+  readonly #notes: (string | undefined)[] = [];
 
   constructor(options: DevicesViewOptions) {
     this.#options = options;
@@ -82,6 +85,16 @@ export class DevicesView implements StateView {
     this.#clockAhead[slot] = (this.#clockAhead[slot] as number) + 1;
   }
 
+  /** Takes what the processors counted. It is told with the device's next change. */
+  note(ledgers: DeviceLedgersReport): void {
+    for (const [device, { lateApplied, lateDropped, duplicates }] of Object.entries(ledgers)) {
+      const slot = this.#slotOf.get(device);
+      if (slot === undefined) continue;
+      this.#notes[slot] = `,"lateApplied":${lateApplied},"lateDropped":${lateDropped},"duplicates":${duplicates}`;
+      this.#items[slot] = undefined;
+    }
+  }
+
   textOf(slot: number): string {
     const position = this.order.positionOf(slot);
     const known = this.#items[slot];
@@ -108,7 +121,7 @@ export class DevicesView implements StateView {
     return (
       `{"device":${JSON.stringify(this.#names[slot])},"tags":${JSON.stringify(tags)}` +
       `,"lastSeenUs":${this.#lastSeenUs[slot]},"readings":${this.#readings[slot]}` +
-      `,"clockAhead":${this.#clockAhead[slot]},"metrics":{${metrics.sort().join(",")}}}`
+      `,"clockAhead":${this.#clockAhead[slot]}${this.#notes[slot] ?? ""},"metrics":{${metrics.sort().join(",")}}}`
     );
   }
 

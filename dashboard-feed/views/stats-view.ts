@@ -34,6 +34,9 @@ export interface Report {
   readonly metrics: readonly Metric[];
 }
 
+/** An instance that has been silent for so long, while others were not, has gone. */
+const SILENT_US = 15_000_000;
+
 /** The newest figures of each process or thread. They come over the bus: after a reconnect there is no past to ask for. */
 export class StatsView implements StateView {
   readonly order = new ChangeOrder();
@@ -55,8 +58,11 @@ export class StatsView implements StateView {
     return positionOf(this.#version, 0);
   }
 
+  /** Those of instances that still report. */
   get reports(): readonly Report[] {
-    return this.#reports.filter((report) => report !== undefined);
+    const reports = this.#reports.filter((report) => report !== undefined);
+    const newestUs = Math.max(...reports.map(({ atUs }) => atUs));
+    return reports.filter(({ atUs }) => atUs > newestUs - SILENT_US);
   }
 
   /** Returns whether it was a report. */

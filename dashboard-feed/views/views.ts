@@ -1,3 +1,4 @@
+import { DEVICE_LEDGERS, deviceLedgersSchema } from "../../platform/device-ledgers.ts";
 import type { Deps } from "../../platform/service.ts";
 import { STATS_SUBJECTS } from "../../platform/stats.ts";
 import type { FeedConfig } from "../config.ts";
@@ -104,6 +105,10 @@ export function startViews({ config, deps, events, onAlerts }: ViewsOptions): Vi
       newestOfEachSubject: true,
     }),
   };
+  const forgetLedgers = log.bus.subscribe(DEVICE_LEDGERS, (value: unknown) => {
+    const ledgers = deviceLedgersSchema.safeParse(value);
+    if (ledgers.success) readings.devices.note(ledgers.data);
+  });
   const unsubscribe = log.bus.subscribe(STATS_SUBJECTS, (value: unknown, subject) => {
     if (!stats.apply(value)) events.badReportSkipped(subject);
   });
@@ -133,6 +138,7 @@ export function startViews({ config, deps, events, onAlerts }: ViewsOptions): Vi
     },
     async stop() {
       unsubscribe();
+      forgetLedgers();
       stopping.abort();
       await Promise.all(Object.values(followers).map((follower) => follower.stop()));
     },

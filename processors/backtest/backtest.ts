@@ -55,7 +55,10 @@ const PAUSE_US = 30_000_000;
 const PROGRESS_READINGS = 250_000;
 
 /** Folds a recorded stretch under one rule set, or two at once, and says what fired and how they differ. */
-export async function backtest(source: AsyncIterable<readonly RecordedEntry[]> | Iterable<readonly RecordedEntry[]>, options: BacktestOptions): Promise<BacktestOutcome> {
+export async function backtest(
+  source: AsyncIterable<readonly RecordedEntry[]> | Iterable<readonly RecordedEntry[]>,
+  options: BacktestOptions,
+): Promise<BacktestOutcome> {
   const { candidate, live, progress } = options;
   const runs = [candidate, ...(live ? [live] : [])].map((specs) => new Run(specs, options));
   const storedUs = new Map<number, number>();

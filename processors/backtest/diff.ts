@@ -32,7 +32,16 @@ export interface DiffTotals {
   readonly firingUsAfter: number;
 }
 
-const NOTHING: DiffTotals = { same: 0, moved: 0, gained: 0, lost: 0, before: 0, after: 0, firingUsBefore: 0, firingUsAfter: 0 };
+const NOTHING = {
+  same: 0,
+  moved: 0,
+  gained: 0,
+  lost: 0,
+  before: 0,
+  after: 0,
+  firingUsBefore: 0,
+  firingUsAfter: 0,
+};
 
 /**
  * Compares firings. One before and one after belong together when they overlap or touch, the earliest first; each has one partner at
@@ -63,7 +72,7 @@ export function diffSpans(
 }
 
 export function addTotals(all: readonly DiffTotals[]): DiffTotals {
-  return all.reduce(
+  return all.reduce<DiffTotals>(
     (sum, one) => ({
       same: sum.same + one.same,
       moved: sum.moved + one.moved,
@@ -106,15 +115,16 @@ function beginOf({ before, after }: SpanDiff): number {
 
 function totalsOf(spans: readonly SpanDiff[]): DiffTotals {
   const totals = { ...NOTHING };
-  return spans.reduce<DiffTotals>(
-    (sum, { kind, before, after }) => ({
-      ...sum,
-      [kind]: sum[kind] + 1,
-      before: sum.before + (before ? 1 : 0),
-      after: sum.after + (after ? 1 : 0),
-      firingUsBefore: sum.firingUsBefore + (before ? before.toUs - before.fromUs : 0),
-      firingUsAfter: sum.firingUsAfter + (after ? after.toUs - after.fromUs : 0),
-    }),
-    totals,
-  );
+  for (const { kind, before, after } of spans) {
+    totals[kind]++;
+    if (before) {
+      totals.before++;
+      totals.firingUsBefore += before.toUs - before.fromUs;
+    }
+    if (after) {
+      totals.after++;
+      totals.firingUsAfter += after.toUs - after.fromUs;
+    }
+  }
+  return totals;
 }

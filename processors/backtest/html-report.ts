@@ -1,5 +1,5 @@
-import type { RuleSpec } from "../rules/rule-spec.ts";
 import { parseCondition } from "../rules/condition.ts";
+import type { RuleSpec } from "../rules/rule-spec.ts";
 import { type BacktestOutcome, roundedDuration, traceName } from "./backtest.ts";
 import type { AlertDiff } from "./diff.ts";
 import type { FiringSpan } from "./firing-spans.ts";
@@ -27,11 +27,25 @@ code,pre{font:13px/1.5 ui-monospace,monospace}pre{overflow-x:auto}details{margin
 export function htmlReport(outcome: BacktestOutcome, title: string): string {
   const { readings, fromUs, toUs, candidate, live, totals, diff } = outcome;
   const shown = diff.filter((alert) => !live || changes(alert) > 0);
-  const charts = new Set(shown.toSorted((a, b) => changes(b) - changes(a) || b.totals.after - a.totals.after).slice(0, CHARTS_MAX));
+  const charts = new Set(
+    shown.toSorted((a, b) => changes(b) - changes(a) || b.totals.after - a.totals.after).slice(0, CHARTS_MAX),
+  );
   const changed = (rule: string) => diff.some((alert) => alert.rule === rule && changes(alert) > 0);
   const rules = [...new Set(diff.map(({ rule }) => rule))].sort((a, b) => Number(changed(b)) - Number(changed(a)));
-  const sections = rules.map((rule) => ruleSection(outcome, rule, diff.filter((alert) => alert.rule === rule), charts));
-  const notes = [...warnings(outcome), ...(shown.length > CHARTS_MAX ? [`Charts of the ${CHARTS_MAX} alerts with the most changes; the tables hold all ${shown.length}.`] : [])];
+  const sections = rules.map((rule) =>
+    ruleSection(
+      outcome,
+      rule,
+      diff.filter((alert) => alert.rule === rule),
+      charts,
+    ),
+  );
+  const notes = [
+    ...warnings(outcome),
+    ...(shown.length > CHARTS_MAX
+      ? [`Charts of the ${CHARTS_MAX} alerts with the most changes; the tables hold all ${shown.length}.`]
+      : []),
+  ];
   const sum = live
     ? `<span class="gained">${totals.gained} gained</span>, <span class="lost">${totals.lost} lost</span>, <span class="moved">${totals.moved} moved</span>, ${totals.same} the same; firing ${roundedDuration(totals.firingUsBefore)} before, ${roundedDuration(totals.firingUsAfter)} after`
     : `fired ${totals.after} times, ${roundedDuration(totals.firingUsAfter)} in all`;
@@ -50,7 +64,12 @@ function changes({ totals }: AlertDiff): number {
   return totals.gained + totals.lost + totals.moved;
 }
 
-function ruleSection(outcome: BacktestOutcome, rule: string, alerts: readonly AlertDiff[], charts: ReadonlySet<AlertDiff>): string {
+function ruleSection(
+  outcome: BacktestOutcome,
+  rule: string,
+  alerts: readonly AlertDiff[],
+  charts: ReadonlySet<AlertDiff>,
+): string {
   const { candidate, live } = outcome;
   const after = candidate.specs.find(({ id }) => id === rule);
   const before = live?.specs.find(({ id }) => id === (alerts[0]?.ruleBefore ?? rule));
@@ -62,7 +81,9 @@ function ruleSection(outcome: BacktestOutcome, rule: string, alerts: readonly Al
   const head = live ? ["", "gained", "lost", "moved", "same", "firing before", "after"] : ["", "times", "firing"];
   const rows = alerts.map(({ key, totals }) => {
     const { gained, lost, moved, same, firingUsBefore, firingUsAfter } = totals;
-    const cells = live ? [gained, lost, moved, same, roundedDuration(firingUsBefore), roundedDuration(firingUsAfter)] : [totals.after, roundedDuration(firingUsAfter)];
+    const cells = live
+      ? [gained, lost, moved, same, roundedDuration(firingUsBefore), roundedDuration(firingUsAfter)]
+      : [totals.after, roundedDuration(firingUsAfter)];
     return `<tr><td>${html(labels(key))}</td>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
   });
   const shown = alerts.filter((alert) => charts.has(alert));
@@ -77,21 +98,39 @@ function conditionOf(spec: RuleSpec | undefined): string {
 
 function conditionWords({ aggregate, when, clear, absent, ...spec }: RuleSpec): string {
   if (absent !== undefined) return `absent ${absent}`;
-  const parts = [`${aggregate[0]} ${when ?? ""}`, ...(clear ? [`clear ${clear}`] : []), ...(spec.for === "0s" ? [] : [`for ${spec.for}`])];
+  const parts = [
+    `${aggregate[0]} ${when ?? ""}`,
+    ...(clear ? [`clear ${clear}`] : []),
+    ...(spec.for === "0s" ? [] : [`for ${spec.for}`]),
+  ];
   return parts.join(", ");
 }
 
-function chartSection(outcome: BacktestOutcome, alert: AlertDiff, specs: { before: RuleSpec | undefined; after: RuleSpec | undefined }): string {
+function chartSection(
+  outcome: BacktestOutcome,
+  alert: AlertDiff,
+  specs: { before: RuleSpec | undefined; after: RuleSpec | undefined },
+): string {
   const { candidate, live } = outcome;
-  const trace = candidate.traces.get(traceName(alert.rule, alert.key)) ?? live?.traces.get(traceName(alert.ruleBefore, alert.key));
+  const trace =
+    candidate.traces.get(traceName(alert.rule, alert.key)) ?? live?.traces.get(traceName(alert.ruleBefore, alert.key));
   const listed = alert.spans.filter(({ kind }) => !live || kind !== "same");
-  const lines = listed.slice(0, SPANS_LISTED_MAX).map((span) => (live ? `<span class="${span.kind}">${spanText(span)}</span>` : spanText(span).replace(/^gained/, "fired ")));
+  const lines = listed
+    .slice(0, SPANS_LISTED_MAX)
+    .map((span) =>
+      live ? `<span class="${span.kind}">${spanText(span)}</span>` : spanText(span).replace(/^gained/, "fired "),
+    );
   return `<h3>${html(labels(alert.key))}</h3>
 ${chart(outcome, alert, trace, specs)}
 <details><summary>${listed.length} ${live ? "differences" : "firings"}</summary><pre>${lines.join("\n")}</pre></details>`;
 }
 
-function chart({ fromUs, toUs, live }: BacktestOutcome, alert: AlertDiff, trace: Trace | undefined, specs: { before: RuleSpec | undefined; after: RuleSpec | undefined }): string {
+function chart(
+  { fromUs, toUs, live }: BacktestOutcome,
+  alert: AlertDiff,
+  trace: Trace | undefined,
+  specs: { before: RuleSpec | undefined; after: RuleSpec | undefined },
+): string {
   const points = trace?.points() ?? [];
   const limits = { before: live ? limitsOf(specs.before) : [], after: limitsOf(specs.after) };
   const values = [...points.flatMap(({ min, max }) => [min, max]), ...limits.before, ...limits.after];
@@ -101,15 +140,36 @@ function chart({ fromUs, toUs, live }: BacktestOutcome, alert: AlertDiff, trace:
   const y = (value: number) => round(6 + (1 - (value - low) / (high - low || 1)) * (HEIGHT - 12));
   const lanes = live ? 2 : 1;
   const line = points.map(({ atUs, min, max }, i) => `${i === 0 ? "M" : "L"}${x(atUs)} ${y(min)}V${y(max)}`).join("");
-  const rule = (colour: string) => (limit: number) => `<path d="M${LEFT} ${y(limit)}H${WIDTH}" stroke="var(--${colour})" stroke-dasharray="5 3"/>`;
+  const rule = (colour: string) => (limit: number) =>
+    `<path d="M${LEFT} ${y(limit)}H${WIDTH}" stroke="var(--${colour})" stroke-dasharray="5 3"/>`;
   const lane = (spans: readonly (FiringSpan | undefined)[], place: number, colour: string) =>
-    spans.flatMap((span) => (span ? [`<rect x="${x(span.fromUs)}" y="${HEIGHT + 2 + place * LANE}" width="${Math.max(1, round(x(span.toUs) - x(span.fromUs)))}" height="${LANE - 3}" fill="var(--${colour})"><title>${day(span.fromUs)} to ${day(span.toUs)}</title></rect>`] : [])).join("");
+    spans
+      .flatMap((span) =>
+        span
+          ? [
+              `<rect x="${x(span.fromUs)}" y="${HEIGHT + 2 + place * LANE}" width="${Math.max(1, round(x(span.toUs) - x(span.fromUs)))}" height="${LANE - 3}" fill="var(--${colour})"><title>${day(span.fromUs)} to ${day(span.toUs)}</title></rect>`,
+            ]
+          : [],
+      )
+      .join("");
   const laneName = (text: string, place: number) => `<text x="0" y="${HEIGHT + 10 + place * LANE}">${text}</text>`;
   const total = HEIGHT + lanes * LANE + 16;
   return `<svg viewBox="0 0 ${WIDTH} ${total}" role="img" aria-label="${html(`${alert.rule} ${labels(alert.key)}`)}">
 ${points.length > 0 ? `<text x="0" y="12">${short(high)}</text><text x="0" y="${HEIGHT - 4}">${short(low)}</text><path d="${line}" fill="none" stroke="var(--line)"/>` : ""}
 ${limits.before.map(rule("before")).join("")}${limits.after.map(rule("after")).join("")}
-${live ? lane(alert.spans.map(({ before }) => before), 0, "before") + laneName("before", 0) : ""}${lane(alert.spans.map(({ after }) => after), lanes - 1, "after")}${laneName(live ? "after" : "fired", lanes - 1)}
+${
+  live
+    ? lane(
+        alert.spans.map(({ before }) => before),
+        0,
+        "before",
+      ) + laneName("before", 0)
+    : ""
+}${lane(
+  alert.spans.map(({ after }) => after),
+  lanes - 1,
+  "after",
+)}${laneName(live ? "after" : "fired", lanes - 1)}
 <text x="${LEFT}" y="${total - 3}">${day(fromUs)}</text><text x="${WIDTH}" y="${total - 3}" text-anchor="end">${day(toUs)}</text>
 </svg>`;
 }

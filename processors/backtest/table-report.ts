@@ -9,7 +9,9 @@ export function tableReport(outcome: BacktestOutcome): string {
   const { readings, fromUs, toUs, candidate, live, diff } = outcome;
   const counts = `${candidate.windows} windows, ${candidate.changes} alert changes`;
   const lines = [`${readings > 0 ? `${readings} readings ` : ""}from ${day(fromUs)} to ${day(toUs)}; ${counts}`, ""];
-  const withAlerts = [...candidate.specs, ...(live?.specs ?? [])].filter(({ when, absent }) => (when ?? absent) !== undefined);
+  const withAlerts = [...candidate.specs, ...(live?.specs ?? [])].filter(
+    ({ when, absent }) => (when ?? absent) !== undefined,
+  );
   // Two rules of different names are told under the one that comes after.
   for (const rule of new Set([...withAlerts.map(({ id }) => id), ...diff.map((alert) => alert.rule)])) {
     const alerts = diff.filter((alert) => alert.rule === rule);
@@ -55,7 +57,9 @@ function diffLines(rule: string, alerts: readonly AlertDiff[]): string[] {
     ...[own.gained, own.lost, own.moved, own.same].map(String),
     `${roundedDuration(own.firingUsBefore)} -> ${roundedDuration(own.firingUsAfter)}`,
   ]);
-  const spans = changed.flatMap(({ key, spans: all }) => all.filter(({ kind }) => kind !== "same").map((span) => `  ${labels(key)}  ${spanText(span)}`));
+  const spans = changed.flatMap(({ key, spans: all }) =>
+    all.filter(({ kind }) => kind !== "same").map((span) => `  ${labels(key)}  ${spanText(span)}`),
+  );
   const more = spans.length - SPANS_SHOWN;
   return [
     title,
@@ -83,5 +87,7 @@ export function labels(key: Readonly<Record<string, string>>): string {
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [head, ...rows];
   const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));
-  return all.map((row) => `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ")}`.trimEnd());
+  return all.map((row) =>
+    `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ")}`.trimEnd(),
+  );
 }

@@ -4,8 +4,8 @@ import type { ExplainedReading } from "../../platform/explanations.ts";
 import { compileRule, type Rule } from "../rules/compile.ts";
 import type { RuleSpec } from "../rules/rule-spec.ts";
 import { groupLabels } from "../rules/selector.ts";
-import type { EntryPosition } from "../step/rule-state.ts";
 import { keyName } from "../step/key-table.ts";
+import type { EntryPosition } from "../step/rule-state.ts";
 
 /**
  * Gathers, while the log is read, the readings of the window that decided an alert change: those that had come before it
@@ -21,6 +21,8 @@ export class DecidingWindow {
   #readings: ExplainedReading[] = [];
   #prior: ExplainedReading | undefined;
   #newest: { readonly atUs: number; readonly storedAtUs: number } | undefined;
+  /** Instants up to here were taken by a window by count. */
+  #takenUs = Number.NEGATIVE_INFINITY;
   #closedBy: "reading" | "idleness" | "edit" | undefined;
 
   /** `spec`: what the rule is taken to be where the log does not say. */
@@ -77,6 +79,7 @@ export class DecidingWindow {
     this.#seen.clear();
     this.#wants.clear();
     this.#newest = undefined;
+    this.#takenUs = Number.NEGATIVE_INFINITY;
     this.#prior = undefined;
   }
 
@@ -87,21 +90,33 @@ export class DecidingWindow {
       if (!this.#isWanted(id)) continue;
       const atUs = entry.atUs[i] as number;
       if (atUs < startUs || atUs >= endUs) {
-        if (atUs < startUs && !(atUs < (this.#prior?.atUs ?? Number.NEGATIVE_INFINITY))) this.#prior = this.#reading(entry, i, at);
+        if (atUs < startUs && !(atUs < (this.#prior?.atUs ?? Number.NEGATIVE_INFINITY)))
+          this.#prior = this.#reading(entry, i, at);
       } else {
         const name = `${id} ${atUs}`;
-        if (!this.#seen.has(name)) this.#readings.push(this.#reading(entry, i, at));
+        if (!this.#seen.has(name) && !this.#isBehind(atUs, at.storedAtUs)) this.#readings.push(this.#reading(entry, i, at));
         this.#seen.add(name);
       }
-      if (!(atUs <= (this.#newest?.atUs ?? Number.NEGATIVE_INFINITY))) this.#newest = { atUs, storedAtUs: at.storedAtUs };
+      if (!(atUs <= (this.#newest?.atUs ?? Number.NEGATIVE_INFINITY)))
+        this.#newest = { atUs, storedAtUs: at.storedAtUs };
       if (this.#isOver()) this.#closedBy = "reading";
     }
   }
 
-  #reading(entry: ReadingsEntry, i: number, at: { readonly sequence: number; readonly storedAtUs: number }): ExplainedReading {
+  #reading(
+    entry: ReadingsEntry,
+    i: number,
+    at: { readonly sequence: number; readonly storedAtUs: number },
+  ): ExplainedReading {
     const { device, metric, kind } = this.#table.series(entry.seriesId[i] as number);
     const value = entry.values[i] as number;
-    return { device, metric, atUs: entry.atUs[i] as number, value: kind === "string" ? (entry.texts[value] ?? "") : value, ...at };
+    return {
+      device,
+      metric,
+      atUs: entry.atUs[i] as number,
+      value: kind === "string" ? (entry.texts[value] ?? "") : value,
+      ...at,
+    };
   }
 
   #isWanted(id: number): boolean {
@@ -109,7 +124,8 @@ export class DecidingWindow {
     if (known !== undefined) return known;
     const series = this.#table.series(id);
     const rule = this.#rule;
-    const wanted = rule?.input.selector.matches(series) === true && keyName(groupLabels(rule.input.groupBy, series)) === this.#key;
+    const wanted =
+      rule?.input.selector.matches(series) === true && keyName(groupLabels(rule.input.groupBy, series)) === this.#key;
     this.#wants.set(id, wanted);
     return wanted;
   }
@@ -130,7 +146,8 @@ export class DecidingWindow {
   #isIdleAt(storedAtUs: number): boolean {
     const windows = this.#rule?.input.windows;
     const newest = this.#newest;
-    if (windows === undefined || newest === undefined || windows.kind === "absent" || this.#readings.length === 0) return false;
+    if (windows === undefined || newest === undefined || windows.kind === "absent" || this.#readings.length === 0)
+      return false;
     return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.change.evidence.window.endUs + windows.latenessUs;
   }
 }

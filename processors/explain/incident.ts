@@ -50,10 +50,15 @@ function check({ change, rule, readings, prior }: DecidingWindow, aggregate: Agg
   const { evidence } = change;
   const fills = rule?.input.windows.kind === "panes" && rule.input.windows.fill;
   if (readings.length === 0) {
-    const why = fills ? "no reading fell into the window: it repeats what was before (fill: last)" : "the log does not hold the readings of the window any more";
+    const why = fills
+      ? "no reading fell into the window: it repeats what was before (fill: last)"
+      : "the log does not hold the readings of the window any more";
     return { recomputed: null, agrees: null, notes: [why] };
   }
-  const scale = readings.reduce((most, { value }) => Math.max(most, typeof value === "number" ? Math.abs(value) : 0), 0);
+  const scale = readings.reduce(
+    (most, { value }) => Math.max(most, typeof value === "number" ? Math.abs(value) : 0),
+    0,
+  );
   const recomputed = recompute(aggregate, readings, { ...evidence.window, prior: prior?.value });
   const isSketch =
     (aggregate.kind === "quantile" && readings.length > QUANTILE_EXACT_MAX) ||
@@ -75,6 +80,9 @@ function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, r
   const isNot = condition.startsWith("not ");
   const parsed = parseCondition(isNot ? condition.slice(4) : condition);
   const verdict = typeof parsed === "string" ? "" : holds(parsed, value) !== isNot ? " holds" : " does not hold";
-  const waited = state === "firing" && from === "pending" ? `, for ${(atUs - activeAtUs) / 1e6} s of ${(rule?.forUs ?? 0) / 1e6} s` : "";
+  const waited =
+    state === "firing" && from === "pending"
+      ? `, for ${(atUs - activeAtUs) / 1e6} s of ${(rule?.forUs ?? 0) / 1e6} s`
+      : "";
   return `${aggregate} ${value}: ${condition}${verdict}${waited}`;
 }

@@ -48,7 +48,9 @@ export function recompute(
     case "delta":
       return Number(last.value) - Number(first.value);
     case "rate":
-      return last.atUs === first.atUs ? Number.NaN : (Number(last.value) - Number(first.value)) / ((last.atUs - first.atUs) / 1e6);
+      return last.atUs === first.atUs
+        ? Number.NaN
+        : (Number(last.value) - Number(first.value)) / ((last.atUs - first.atUs) / 1e6);
     case "variance":
       return variance(numbers);
     case "stddev":
@@ -94,12 +96,23 @@ function quantile(values: readonly number[], rank: number): number {
 function secondsIn(
   state: string,
   samples: readonly Sample[],
-  { startUs, endUs, prior }: { readonly startUs: number; readonly endUs: number; readonly prior?: number | string | undefined },
+  {
+    startUs,
+    endUs,
+    prior,
+  }: { readonly startUs: number; readonly endUs: number; readonly prior?: number | string | undefined },
 ): number {
   const moments = [...(prior === undefined ? [] : [{ atUs: startUs, value: prior }]), ...samples];
   let inUs = 0;
   for (const [i, { atUs, value }] of moments.entries()) {
-    const isIn = typeof value === "string" ? value === state : state === "true" ? value === 1 : state === "false" ? value === 0 : value === Number(state);
+    const isIn =
+      typeof value === "string"
+        ? value === state
+        : state === "true"
+          ? value === 1
+          : state === "false"
+            ? value === 0
+            : value === Number(state);
     if (isIn) inUs += (moments[i + 1]?.atUs ?? endUs) - atUs;
   }
   return inUs / 1e6;

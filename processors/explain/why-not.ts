@@ -6,9 +6,9 @@ import type { WindowResult } from "../../domain/window-result.ts";
 import type { Reason, WhyNotAlert } from "../../platform/explanations.ts";
 import { compileRule, type Rule } from "../rules/compile.ts";
 import { type Condition, holds } from "../rules/condition.ts";
+import { versionOf } from "../rules/load-rules.ts";
 import type { RuleSpec } from "../rules/rule-spec.ts";
 import { compileSelector, groupLabels, labelOf } from "../rules/selector.ts";
-import { versionOf } from "../rules/load-rules.ts";
 import { keyName } from "../step/key-table.ts";
 import type { EntryPosition } from "../step/rule-state.ts";
 import { Step } from "../step/step.ts";
@@ -64,12 +64,18 @@ export class WhyNot {
         const atUs = entry.atUs[i] as number;
         if (group === null || atUs > this.#untilEventUs) continue;
         group.readings++;
-        if (!(atUs <= (group.newest?.atUs ?? Number.NEGATIVE_INFINITY))) group.newest = { atUs, storedAtUs: position.storedAtUs };
+        if (!(atUs <= (group.newest?.atUs ?? Number.NEGATIVE_INFINITY)))
+          group.newest = { atUs, storedAtUs: position.storedAtUs };
       }
     }
     for (const window of windows) {
       const group = this.#groups.get(keyName(window.labels));
-      if (group && window.endUs <= this.#untilEventUs && !(window.endUs < (group.window?.endUs ?? Number.NEGATIVE_INFINITY))) group.window = window;
+      if (
+        group &&
+        window.endUs <= this.#untilEventUs &&
+        !(window.endUs < (group.window?.endUs ?? Number.NEGATIVE_INFINITY))
+      )
+        group.window = window;
     }
     for (const change of alerts) {
       const group = this.#groups.get(keyName(change.key));
@@ -93,7 +99,10 @@ export class WhyNot {
   #start({ partition, storedAtUs }: EntryPosition): void {
     this.#started = true;
     const rulesJson = JSON.stringify([this.#spec]);
-    this.#step.apply({ kind: "rule_set", version: versionOf([this.#spec]), rulesJson }, { partition, sequence: 0, storedAtUs });
+    this.#step.apply(
+      { kind: "rule_set", version: versionOf([this.#spec]), rulesJson },
+      { partition, sequence: 0, storedAtUs },
+    );
   }
 
   #groupFor(id: number): Group | null {
@@ -104,7 +113,13 @@ export class WhyNot {
     const isAsked = Object.entries(this.#labels).every(([name, text]) => labelOf(series, name) === text);
     let group: Group | null = null;
     if (isAsked && this.#rule.input.selector.matches(series)) {
-      group = this.#groups.get(keyName(key)) ?? { key, readings: 0, newest: undefined, window: undefined, change: undefined };
+      group = this.#groups.get(keyName(key)) ?? {
+        key,
+        readings: 0,
+        newest: undefined,
+        window: undefined,
+        change: undefined,
+      };
       this.#groups.set(keyName(key), group);
     } else if (isAsked && this.#near.length < NEAR_MAX) this.#near.push(series);
     this.#groupOf.set(id, group);
@@ -116,7 +131,9 @@ export class WhyNot {
   }
 
   #whyNoGroup(): Reason[] {
-    const wanted = Object.entries(this.#spec.where).map(([name, value]) => `${name}: ${typeof value === "string" ? value : value.join(", ")}`);
+    const wanted = Object.entries(this.#spec.where).map(
+      ([name, value]) => `${name}: ${typeof value === "string" ? value : value.join(", ")}`,
+    );
     const near = this.#near.map((series) => `${series.device} ${series.metric}${this.#mismatch(series)}`);
     const text =
       near.length > 0
@@ -136,7 +153,9 @@ export class WhyNot {
 
   #reasons(group: Group, atUs: number): Reason[] {
     const { newest, readings } = group;
-    const came = newest ? `${readings} readings; the newest was observed ${formatInstantUs(newest.atUs)}, came ${formatInstantUs(newest.storedAtUs)}` : "no reading";
+    const came = newest
+      ? `${readings} readings; the newest was observed ${formatInstantUs(newest.atUs)}, came ${formatInstantUs(newest.storedAtUs)}`
+      : "no reading";
     const reasons: Reason[] = [{ part: "readings", holds: newest !== undefined, text: came }];
     const { windows } = this.#rule.input;
     if (windows.kind === "absent") return [...reasons, this.#silence(group, windows.afterUs, atUs)];
@@ -149,13 +168,19 @@ export class WhyNot {
     const silentUs = newest ? atUs - newest.storedAtUs : 0;
     const isFiring = change?.state === "firing";
     const blind = !isFiring && silentUs >= afterUs ? "; time in which nobody watched does not count" : "";
-    return { part: "condition", holds: isFiring, text: `silent for ${formatDurationUs(Math.max(0, silentUs))} of ${formatDurationUs(afterUs)}${blind}` };
+    return {
+      part: "condition",
+      holds: isFiring,
+      text: `silent for ${formatDurationUs(Math.max(0, silentUs))} of ${formatDurationUs(afterUs)}${blind}`,
+    };
   }
 
   #window({ newest, window }: Group): Reason {
     const { windows } = this.#rule.input;
     if (windows.kind === "absent") throw new TypeError("a rule about silence has no windows");
-    const told = window ? `the newest closed window is ${formatInstantUs(window.startUs)} to ${formatInstantUs(window.endUs)}` : "no window has closed yet";
+    const told = window
+      ? `the newest closed window is ${formatInstantUs(window.startUs)} to ${formatInstantUs(window.endUs)}`
+      : "no window has closed yet";
     const lateUs = windows.latenessUs;
     let next = "";
     if (newest && windows.kind === "panes") {
@@ -168,9 +193,10 @@ export class WhyNot {
     return { part: "window", holds: window !== undefined, text: told + next };
   }
 
-  #conditions({ change, window: _ }: Group, window: WindowResult): Reason[] {
+  #conditions({ change }: Group, window: WindowResult): Reason[] {
     const { when, clear, forUs, keepFiringForUs, spec } = this.#rule;
-    if (when === undefined) return [{ part: "rule", holds: false, text: "the rule has no `when`: it computes windows and never fires" }];
+    if (when === undefined)
+      return [{ part: "rule", holds: false, text: "the rule has no `when`: it computes windows and never fires" }];
     const name = spec.aggregate[0] as string;
     const value = window.aggregates[name];
     if (value === undefined || Number.isNaN(value)) {
@@ -179,7 +205,13 @@ export class WhyNot {
     const isMet = holds(when, value);
     const state = change?.state ?? "inactive";
     const short = isMet ? "" : shortBy(when, value);
-    const reasons: Reason[] = [{ part: "condition", holds: isMet, text: `${name} is ${value}: ${spec.when} ${isMet ? "holds" : "does not hold"}${short}` }];
+    const reasons: Reason[] = [
+      {
+        part: "condition",
+        holds: isMet,
+        text: `${name} is ${value}: ${spec.when} ${isMet ? "holds" : "does not hold"}${short}`,
+      },
+    ];
     if (change && state === "pending") {
       const heldUs = window.endUs - change.activeAtUs;
       const text = `it has held since ${formatInstantUs(change.activeAtUs)}: ${formatDurationUs(heldUs)} of ${formatDurationUs(forUs)}`;
@@ -189,7 +221,11 @@ export class WhyNot {
       const isClear = clear ? holds(clear, value) : !isMet;
       const ends = clear ? `clear ${spec.clear}` : `not ${spec.when}`;
       const keeps = isClear && keepFiringForUs > 0 ? `, but not yet for ${formatDurationUs(keepFiringForUs)}` : "";
-      reasons.push({ part: "clear", holds: isClear, text: `it ends when ${ends}: ${name} ${value} ${isClear ? "does" : "does not"}${keeps}` });
+      reasons.push({
+        part: "clear",
+        holds: isClear,
+        text: `it ends when ${ends}: ${name} ${value} ${isClear ? "does" : "does not"}${keeps}`,
+      });
     }
     return reasons;
   }
@@ -197,6 +233,9 @@ export class WhyNot {
 
 function shortBy(condition: Condition, value: number | string): string {
   if (typeof value === "string" || condition.kind === "text") return "";
-  const away = condition.kind === "compare" ? Math.abs(value - condition.limit) : Math.min(Math.abs(value - condition.low), Math.abs(value - condition.high));
+  const away =
+    condition.kind === "compare"
+      ? Math.abs(value - condition.limit)
+      : Math.min(Math.abs(value - condition.low), Math.abs(value - condition.high));
   return `, by ${Number(away.toPrecision(6))}`;
 }

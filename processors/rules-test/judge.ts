@@ -66,7 +66,12 @@ function stateAt({ changes }: AlertHistory, atUs: number): { state: AlertState; 
   return { state: newest?.state ?? "inactive", change: newest };
 }
 
-function judgeState(test: TestCase, expectation: Expectation, i: number, histories: readonly AlertHistory[]): Failure[] {
+function judgeState(
+  test: TestCase,
+  expectation: Expectation,
+  i: number,
+  histories: readonly AlertHistory[],
+): Failure[] {
   const atUs = toUs(expectation.at, test.start);
   const { rule, state } = expectation;
   const labels = labelsOf(expectation, EXPECTATION_FIELDS);

@@ -1,0 +1,23 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+/** Measures the longest time, in ms, for which the event loop does one thing only, from now until `stop`. */
+export function watchEventLoop(): { stop(): Promise<number> } {
+  let longestMs = 0;
+  let lastMs = performance.now();
+  let going = true;
+  const watching = (async () => {
+    while (going) {
+      await nextTurn();
+      const nowMs = performance.now();
+      longestMs = Math.max(longestMs, nowMs - lastMs);
+      lastMs = nowMs;
+    }
+  })();
+  return {
+    async stop() {
+      going = false;
+      await watching;
+      return longestMs;
+    },
+  };
+}

@@ -1,0 +1,258 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
+import { encodeRuleSet } from "../../domain/frame-writer.ts";
+import { alertChange, appendAlert, startTestFeed, type TestFeed, tokenFor, until } from "../test-kit.ts";
+
+const running: TestFeed[] = [];
+const JSON_HEADERS = { "content-type": "application/json" };
+
+async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
+  const feed = await startTestFeed(options);
+  running.push(feed);
+  await until("ready", () => feed.feed.health().ready);
+  return feed;
+}
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((feed) => feed.stop()));
+});
+
+async function ask(
+  feed: TestFeed,
+  method: string,
+  path: string,
+  about: { body?: unknown; headers?: Record<string, string> } = {},
+) {
+  const body = about.body === undefined ? {} : { body: JSON.stringify(about.body) };
+  const headers = { ...(method === "POST" ? JSON_HEADERS : {}), ...about.headers };
+  const answer = await fetch(`${feed.url}/api/v1/${path}`, { method, headers, ...body });
+  return {
+    status: answer.status,
+    allow: answer.headers.get("allow"),
+    body: (await answer.json()) as Record<string, unknown>,
+  };
+}
+
+/** A notifier that takes everything and remembers what it was asked. */
+function listen(feed: TestFeed): { subject: string; question: unknown }[] {
+  const asked: { subject: string; question: unknown }[] = [];
+  for (const name of ["alerts", "acknowledge", "deliveries", "silences", "silences.add", "silences.remove"]) {
+    const subject = `notifications.${name}`;
+    feed.log.bus.respond(subject, async (question) => {
+      asked.push({ subject, question });
+      return name === "alerts"
+        ? [{ incident: "i", key: { device: "a" }, labels: { site: "north" } }]
+        : [{ id: "answered" }];
+    });
+  }
+  return asked;
+}
+
+describe("orders", () => {
+  it("reach the notifier as the contract has them", async () => {
+    const feed = await start();
+    const asked = listen(feed);
+    const incident = "too warm/1";
+    await ask(feed, "POST", `alerts/${encodeURIComponent(incident)}/acknowledge`, {
+      body: { by: "ann", note: "mine" },
+    });
+    const silence = { matchers: { device: ["a", "b*"] }, untilUs: 2_000_000, by: "ann", why: "defrosting" };
+    await ask(feed, "POST", "silences", { body: silence });
+    await ask(feed, "DELETE", "silences/s-1?by=ann");
+    expect(asked).toEqual([
+      { subject: "notifications.acknowledge", question: { incident, by: "ann", note: "mine" } },
+      { subject: "notifications.silences.add", question: silence },
+      { subject: "notifications.silences.remove", question: { id: "s-1", by: "ann" } },
+    ]);
+    expect(await ask(feed, "GET", "silences")).toMatchObject({ status: 200, body: { silences: [{ id: "answered" }] } });
+    expect(await ask(feed, "GET", "alerts/i/deliveries")).toMatchObject({ status: 200, body: { incident: "i" } });
+    expect(await ask(feed, "GET", "open-alerts")).toMatchObject({ status: 200, body: { alerts: [{ incident: "i" }] } });
+  });
+
+  it.each([
+    ["POST", "alerts/i/acknowledge", {}, 400, /by/],
+    ["POST", "silences", { matchers: {}, untilUs: "soon", by: "a", why: "b" }, 400, /untilUs/],
+    ["POST", "silences", { matchers: {}, untilUs: 1, by: "a", why: "b", color: 1 }, 400, /color/],
+    ["DELETE", "silences/s-1", undefined, 400, /by/],
+    ["DELETE", "silences", undefined, 405, /DELETE/],
+    ["PUT", "silences/s-1", undefined, 405, /PUT/],
+    ["POST", "alerts/i/acknowledge", { by: "a", note: "x".repeat(20_000) }, 413, /bytes/],
+  ])("%s %s with %j is refused", async (method, path, body, status, words) => {
+    const feed = await start();
+    const asked = listen(feed);
+    const answer = await ask(feed, method, path, { body });
+    expect(answer.status).toBe(status);
+    expect(answer.body.detail).toMatch(words);
+    expect(asked).toEqual([]);
+  });
+
+  it("says which methods a path has", async () => {
+    const feed = await start();
+    expect((await ask(feed, "PUT", "silences")).allow).toBe("GET, HEAD, POST");
+    expect((await ask(feed, "PUT", "silences/s-1")).allow).toBe("DELETE");
+  });
+
+  it("are taken from our own page and from programs, and from no other page", async () => {
+    const feed = await start({ config: { allowedOrigins: ["https://ops.example"] } });
+    const asked = listen(feed);
+    const order = (headers: Record<string, string>) =>
+      ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" }, headers });
+    expect(await order({ origin: "https://ops.example" })).toMatchObject({ status: 403, body: { code: "origin" } });
+    expect(await order({ origin: "null" })).toMatchObject({ status: 403 });
+    expect(await order({ "content-type": "text/plain" })).toMatchObject({ status: 415 });
+    expect(asked).toEqual([]);
+    expect(await order({ origin: feed.url })).toMatchObject({ status: 200 });
+    expect(await order({})).toMatchObject({ status: 200 });
+  });
+
+  it("need an admin's token where tokens are configured, which then names who gave them", async () => {
+    const [reader, admin] = [tokenFor({ name: "reader" }), tokenFor({ name: "ops", admin: true })];
+    const feed = await start({ config: { tokens: [reader.config, admin.config] } });
+    const asked = listen(feed);
+    const order = (secret: string, body: unknown) =>
+      ask(feed, "POST", "alerts/i/acknowledge", { body, headers: { authorization: `Bearer ${secret}` } });
+    expect(await ask(feed, "POST", "alerts/i/acknowledge", { body: {} })).toMatchObject({ status: 401 });
+    expect(await order(reader.secret, { by: "eve" })).toMatchObject({ status: 403, body: { code: "forbidden" } });
+    expect(asked).toEqual([]);
+    expect(await order(admin.secret, { by: "ann" })).toMatchObject({ status: 200 });
+    expect(await order(admin.secret, {})).toMatchObject({ status: 200 });
+    expect(asked.map(({ question }) => question)).toMatchObject([{ by: "ann (ops)" }, { by: "ops" }]);
+  });
+
+  it("need tokens when the feed can be reached from elsewhere", async () => {
+    const feed = await start({ config: { bind: "0.0.0.0", insecure: true } });
+    const asked = listen(feed);
+    const answer = await ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" } });
+    expect(answer).toMatchObject({
+      status: 403,
+      body: { code: "forbidden", detail: expect.stringContaining("admin") },
+    });
+    expect(asked).toEqual([]);
+  });
+
+  it("come back with the notifier's own words, or with how to start it", async () => {
+    const feed = await start();
+    const order = () => ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" } });
+    expect(await order()).toMatchObject({ status: 503, body: { code: "notifier-unavailable" } });
+    feed.log.bus.respond("notifications.acknowledge", async () => {
+      throw new Error("incident i is not open");
+    });
+    expect(await order()).toMatchObject({ status: 422, body: { detail: "incident i is not open" } });
+  });
+});
+
+describe("an incident", () => {
+  it("has its changes in order, and an explanation where a service gives one", async () => {
+    const feed = await start();
+    await appendAlert(feed.log, alertChange({ id: "1", incident: "x", state: "pending" }));
+    await appendAlert(feed.log, alertChange({ id: "2", incident: "y", key: { device: "other" } }));
+    await appendAlert(feed.log, alertChange({ id: "3", incident: "x", state: "firing" }));
+    await until("both", async () => ((await ask(feed, "GET", "alerts/x")).body.changes as unknown[])?.length === 2);
+    expect((await ask(feed, "GET", "alerts/x")).body).toMatchObject({ changes: [{ id: "1" }, { id: "3" }] });
+    expect(await ask(feed, "GET", "alerts/z")).toMatchObject({ status: 404, body: { code: "unknown-incident" } });
+    expect(await ask(feed, "GET", "alerts/x/explanation")).toMatchObject({ status: 503 });
+    feed.log.bus.respond("explain.incident", async (question) => ({ question, timeline: [1] }));
+    expect((await ask(feed, "GET", "alerts/x/explanation")).body).toEqual({
+      incident: "x",
+      explanation: { question: { incident: "x" }, timeline: [1] },
+    });
+  });
+
+  it("of another site is not there for a token that shows some", async () => {
+    const north = tokenFor({ name: "north", sites: ["north"] });
+    const feed = await start({ config: { tokens: [north.config] } });
+    const headers = { authorization: `Bearer ${north.secret}` };
+    await appendAlert(feed.log, alertChange({ incident: "own" }));
+    await appendAlert(feed.log, alertChange({ incident: "far", key: { device: "f" }, labels: { site: "south" } }));
+    await until("own", async () => (await ask(feed, "GET", "alerts/own", { headers })).status === 200);
+    for (const path of ["alerts/far", "alerts/far/deliveries", "alerts/far/explanation"]) {
+      expect((await ask(feed, "GET", path, { headers })).status, path).toBe(404);
+    }
+    for (const path of ["silences", "dead-letters", "dead-letters/1"]) {
+      expect((await ask(feed, "GET", path, { headers })).status, path).toBe(403);
+    }
+    feed.log.bus.respond("notifications.alerts", async () => [
+      { incident: "own", key: {}, labels: { site: "north" } },
+      { incident: "far", key: {}, labels: { site: "south" } },
+    ]);
+    expect((await ask(feed, "GET", "open-alerts", { headers })).body.alerts).toMatchObject([{ incident: "own" }]);
+  });
+});
+
+describe("dead letters", () => {
+  async function refuse(feed: TestFeed, reason: string, payload: Uint8Array): Promise<void> {
+    const letter = {
+      reason,
+      detail: `no ${reason}`,
+      topic: "t/1",
+      payload,
+      clientId: "c",
+      receivedAtUs: 5,
+      position: 2,
+    };
+    await feed.log.append({ subject: `deadletters.${reason}`, payload: encodeDeadLetter(letter) });
+  }
+
+  it("are listed newest first, page by page and by reason, and shown whole", async () => {
+    const feed = await start();
+    expect((await ask(feed, "GET", "dead-letters")).body).toEqual({ total: 0, letters: [] });
+    for (let i = 1; i <= 7; i++) await refuse(feed, i % 2 === 0 ? "even" : "odd", Buffer.from(`letter ${i}`));
+    const list = async (query: string) => {
+      const { letters, next } = (await ask(feed, "GET", `dead-letters${query}`)).body as {
+        letters: { sequence: number }[];
+        next?: number;
+      };
+      return { sequences: letters.map(({ sequence }) => sequence), next };
+    };
+    expect(await list("?limit=3")).toEqual({ sequences: [7, 6, 5], next: 5 });
+    expect(await list("?limit=3&before=5")).toEqual({ sequences: [4, 3, 2], next: 2 });
+    expect(await list("?limit=3&before=2")).toEqual({ sequences: [1], next: undefined });
+    expect((await list("?reason=even")).sequences).toEqual([6, 4, 2]);
+    expect(await list("?reason=odd&limit=2")).toEqual({ sequences: [7, 5], next: 5 });
+    const base64 = Buffer.from("letter 3").toString("base64");
+    expect((await ask(feed, "GET", "dead-letters/3")).body).toMatchObject({
+      ...{ sequence: 3, reason: "odd", detail: "no odd", topic: "t/1", text: "letter 3", position: 2 },
+      base64,
+    });
+    await refuse(feed, "bytes", Uint8Array.of(0xff, 0xfe));
+    expect((await ask(feed, "GET", "dead-letters/8")).body).toMatchObject({ text: null, base64: "//4=" });
+    for (const sequence of ["9", "0", "x"])
+      expect((await ask(feed, "GET", `dead-letters/${sequence}`)).status).toBe(404);
+  });
+});
+
+describe("rule activity", () => {
+  it("counts the incidents that fired, and knows since when the rules are in force", async () => {
+    const feed = await start();
+    const { sequence } = await feed.log.append({
+      subject: "readings.0",
+      payload: encodeRuleSet({ version: "v1", rulesJson: '[{"id":"r"}]' }),
+    });
+    const about = { rule: "r" };
+    await appendAlert(
+      feed.log,
+      alertChange({ ...about, incident: "1", key: { device: "a" }, state: "firing", atUs: 100 }),
+    );
+    await appendAlert(
+      feed.log,
+      alertChange({ ...about, incident: "1", key: { device: "a" }, state: "resolved", atUs: 200 }),
+    );
+    await appendAlert(
+      feed.log,
+      alertChange({ ...about, incident: "2", key: { device: "b" }, state: "pending", atUs: 300 }),
+    );
+    await until("all", async () => {
+      const { body } = await ask(feed, "GET", "rule-activity");
+      return body.version === "v1" && (body.rules as { lastAtUs?: number }[])[0]?.lastAtUs === 300;
+    });
+    const { body } = await ask(feed, "GET", "rule-activity");
+    expect(body).toMatchObject({
+      version: "v1",
+      sequence,
+      sinceUs: 100,
+      rules: [{ rule: "r", fired: 1, lastAtUs: 300 }],
+    });
+    const stored = await feed.log.lastFor("READINGS", "readings.0");
+    expect(body.inForceSinceUs).toBe(stored?.storedAtUs);
+  });
+});

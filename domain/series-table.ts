@@ -75,6 +75,18 @@ export class SeriesTable {
     return id;
   }
 
+  /** `idOfEncoded` for bytes that `encodeSeries` wrote. */
+  idOfOwn(own: Uint8Array): number {
+    const slot = this.#slotOf(own, 0, own.length);
+    const known = this.#slots[slot] as number;
+    if (known >= 0) return this.#formSeries[known] as number;
+    const id = this.#ownForm.length;
+    this.#kinds.push(decodeKind(own));
+    this.#ownForm.push(this.#formSeries.length);
+    this.#putForm(id, own, 0, own.length, slot);
+    return id;
+  }
+
   #addSeries(series: Series, own: Uint8Array, slot: number): number {
     const id = this.#ownForm.length;
     this.#kinds.push(series.kind);
@@ -161,6 +173,16 @@ function equalBytes(
   if (knownEnd - knownStart !== length) return false;
   for (let i = 0; i < length; i++) if (known[knownStart + i] !== bytes[start + i]) return false;
   return true;
+}
+
+function decodeKind(bytes: Uint8Array): ValueKind {
+  const fields = { kind: 0 };
+  new PbfReader(bytes).readFields((field, into, pbf) => {
+    if (field === 3) into.kind = pbf.readVarint();
+  }, fields);
+  const kind = KINDS[fields.kind];
+  if (kind === undefined) throw new RangeError(`a series has unknown kind ${fields.kind}`);
+  return kind;
 }
 
 function decodeSeries(bytes: Uint8Array): Series {

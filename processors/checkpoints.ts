@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { deserialize, serialize } from "node:v8";
+import { crc32 } from "node:zlib";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import { TimeSlice } from "./time-slice.ts";
 
@@ -23,15 +23,15 @@ interface Pointer {
   readonly format: number;
   readonly sequence: number;
   readonly blob: string;
-  /** SHA-256 of the blob, in hex: a damaged state must not be taken for a sound one. */
-  readonly digest: string;
+  /** Of the blob: a damaged state must not be taken for a sound one. */
+  readonly crc32: number;
 }
 
 /** A state as bytes, in pieces. */
 export interface FrozenState {
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
-  readonly digest: string;
+  readonly crc32: number;
 }
 
 /**
@@ -59,7 +59,7 @@ export class Checkpoints {
     if (pointer.format !== FORMAT) return { problem: `it has format ${pointer.format}, this version reads ${FORMAT}` };
     const bytes = await this.#log.blobs.get(pointer.blob);
     if (bytes === undefined) return { problem: `its state ${pointer.blob} is gone` };
-    if ((await digestOf(bytes)) !== pointer.digest) return { problem: `its state ${pointer.blob} is damaged` };
+    if ((await checksumOf(bytes)) !== pointer.crc32) return { problem: `its state ${pointer.blob} is damaged` };
     return { checkpoint: { sequence: pointer.sequence, values: thaw(bytes) } };
   }
 
@@ -67,7 +67,7 @@ export class Checkpoints {
   async save(checkpoint: { readonly sequence: number; readonly state: FrozenState }): Promise<void> {
     const { sequence, state } = checkpoint;
     const blob = `${this.#name}.${sequence}.${this.#revision}`;
-    const pointer: Pointer = { format: FORMAT, sequence, blob, digest: state.digest };
+    const pointer: Pointer = { format: FORMAT, sequence, blob, crc32: state.crc32 };
     await this.#log.blobs.put(blob, state.pieces);
     const value = new TextEncoder().encode(JSON.stringify(pointer));
     try {
@@ -93,7 +93,7 @@ export class Checkpoints {
 export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
   const slice = new TimeSlice();
   const pieces: Uint8Array[] = [];
-  const hash = createHash("sha256");
+  let checksum = 0;
   let bytes = 0;
   let list: unknown[] = [];
   let listBytes = 0;
@@ -102,29 +102,31 @@ export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
     const length = Buffer.alloc(LENGTH_BYTES);
     length.writeUInt32LE(piece.length);
     pieces.push(length, piece);
-    hash.update(length).update(piece);
+    checksum = crc32(piece, crc32(length, checksum));
     bytes += LENGTH_BYTES + piece.length;
     list = [];
     listBytes = 0;
   }
   for (const value of values) {
-    list.push(value);
-    listBytes += sizeOf(value);
+    if (value !== undefined) {
+      list.push(value);
+      listBytes += sizeOf(value);
+    }
     if (listBytes >= PIECE_BYTES || list.length >= VALUES_PER_PIECE_MAX) close();
     if (slice.over) await slice.rest();
   }
   close();
-  return { pieces, bytes, digest: hash.digest("hex") };
+  return { pieces, bytes, crc32: checksum };
 }
 
-async function digestOf(bytes: Uint8Array): Promise<string> {
-  const hash = createHash("sha256");
+async function checksumOf(bytes: Uint8Array): Promise<number> {
+  let checksum = 0;
   const slice = new TimeSlice();
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-    hash.update(bytes.subarray(at, at + PIECE_BYTES));
+    checksum = crc32(bytes.subarray(at, at + PIECE_BYTES), checksum);
     if (slice.over) await slice.rest();
   }
-  return hash.digest("hex");
+  return checksum;
 }
 
 /** The values that were frozen, one by one. Throws RangeError when the bytes are cut short. */

@@ -21,6 +21,8 @@ export class DecidingWindow {
   #readings: ExplainedReading[] = [];
   #prior: ExplainedReading | undefined;
   #newest: { readonly atUs: number; readonly storedAtUs: number } | undefined;
+  /** The window was over before it had a reading: late ones made it be told, with those that came until then. */
+  #isToldLate = false;
   /** Instants up to here were taken by a window by count. */
   #takenUs = Number.NEGATIVE_INFINITY;
   #closedBy: "reading" | "idleness" | "edit" | undefined;
@@ -54,7 +56,8 @@ export class DecidingWindow {
   take(entry: LogEntry, { sequence, storedAtUs }: EntryPosition): void {
     const { input } = this.change.evidence;
     if (this.#closedBy !== undefined || sequence > input.sequence) return;
-    if (this.#isIdleAt(storedAtUs)) this.#closedBy = "idleness";
+    if (this.#isToldLate && sequence === input.sequence) this.#closedBy = "reading";
+    else if (!this.#isToldLate && this.#isIdleAt(storedAtUs)) this.#closedBy = "idleness";
     else if (entry.kind === "readings") this.#takeReadings(entry, { sequence, storedAtUs });
     else if (entry.kind === "rule_set") this.#takeRules(JSON.parse(entry.rulesJson), sequence);
   }
@@ -79,6 +82,7 @@ export class DecidingWindow {
     this.#seen.clear();
     this.#wants.clear();
     this.#newest = undefined;
+    this.#isToldLate = false;
     this.#takenUs = Number.NEGATIVE_INFINITY;
     this.#prior = undefined;
   }
@@ -88,19 +92,37 @@ export class DecidingWindow {
     for (let i = 0; i < entry.count && this.#closedBy === undefined; i++) {
       const id = entry.seriesId[i] as number;
       if (!this.#isWanted(id)) continue;
+      this.#moveClock(at.storedAtUs);
       const atUs = entry.atUs[i] as number;
       if (atUs < startUs || atUs >= endUs) {
         if (atUs < startUs && !(atUs < (this.#prior?.atUs ?? Number.NEGATIVE_INFINITY)))
           this.#prior = this.#reading(entry, i, at);
       } else {
         const name = `${id} ${atUs}`;
-        if (!this.#seen.has(name) && !this.#isBehind(atUs, at.storedAtUs)) this.#readings.push(this.#reading(entry, i, at));
+        if (!this.#seen.has(name) && !this.#isBehind(atUs)) this.#readings.push(this.#reading(entry, i, at));
         this.#seen.add(name);
       }
       if (!(atUs <= (this.#newest?.atUs ?? Number.NEGATIVE_INFINITY)))
         this.#newest = { atUs, storedAtUs: at.storedAtUs };
-      if (this.#isOver()) this.#closedBy = "reading";
+      if (this.#isOver()) {
+        if (this.#readings.length > 0 && !this.#isToldLate) this.#closedBy = "reading";
+        else this.#isToldLate = true;
+      }
     }
+  }
+
+  /** Windows by count take instants in order, by the key's clock, which runs on while nothing comes. */
+  #moveClock(storedAtUs: number): void {
+    const windows = this.#rule?.input.windows;
+    if (windows?.kind !== "count" || this.#newest === undefined) return;
+    const { atUs, storedAtUs: arrivedUs } = this.#newest;
+    const slackUs = windows.oneSeriesPerKey ? 0 : 1;
+    this.#takenUs = Math.max(this.#takenUs, atUs - windows.latenessUs - slackUs + storedAtUs - arrivedUs);
+  }
+
+  /** What comes at or before an instant that was taken is dropped. */
+  #isBehind(atUs: number): boolean {
+    return this.#readings.some((taken) => taken.atUs >= atUs && taken.atUs <= this.#takenUs);
   }
 
   #reading(
@@ -135,6 +157,8 @@ export class DecidingWindow {
     const windows = this.#rule?.input.windows;
     const newestUs = this.#newest?.atUs;
     if (windows === undefined || newestUs === undefined || windows.kind === "absent") return false;
+    // One by count is over when it is full, whatever the clock says.
+    if (windows.kind === "count" && this.#readings.length < windows.count) return false;
     const { endUs } = this.change.evidence.window;
     const closesUs = endUs + windows.latenessUs;
     if (windows.kind === "sliding" || windows.kind === "count") {
@@ -146,8 +170,8 @@ export class DecidingWindow {
   #isIdleAt(storedAtUs: number): boolean {
     const windows = this.#rule?.input.windows;
     const newest = this.#newest;
-    if (windows === undefined || newest === undefined || windows.kind === "absent" || this.#readings.length === 0)
-      return false;
+    if (windows === undefined || newest === undefined || windows.kind === "absent") return false;
+    if (this.#readings.length < (windows.kind === "count" ? windows.count : 1)) return false;
     return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.change.evidence.window.endUs + windows.latenessUs;
   }
 }

@@ -7,6 +7,12 @@ export interface Sample {
   readonly value: number | string;
 }
 
+interface Window {
+  readonly startUs: number;
+  readonly endUs: number;
+  readonly prior?: number | string | undefined;
+}
+
 /** Beyond these the gateway keeps a sketch: see docs/windows.md. */
 export const QUANTILE_EXACT_MAX = 64;
 export const DISTINCT_EXACT_MAX = 4_096;
@@ -18,17 +24,20 @@ export const DISTINCT_EXACT_MAX = 4_096;
 export function recompute(
   aggregate: Aggregate,
   arrived: readonly Sample[],
-  window: { readonly startUs: number; readonly endUs: number; readonly prior?: number | string | undefined },
+  window: Window,
 ): number | string | undefined {
   const samples = arrived.toSorted((a, b) => a.atUs - b.atUs);
   const values = samples.map(({ value }) => value);
   const numbers = values.filter((value) => typeof value === "number");
   const [first, last] = [samples[0], samples.at(-1)];
-  if (aggregate.kind === "count") return samples.length;
-  if (aggregate.kind === "distinct") return new Set(values).size;
-  if (aggregate.kind === "duration") return secondsIn(aggregate.state, samples, window);
-  if (first === undefined || last === undefined) return undefined;
+  if (first === undefined || last === undefined) return recomputeNothing(aggregate, window);
   switch (aggregate.kind) {
+    case "count":
+      return samples.length;
+    case "distinct":
+      return new Set(values).size;
+    case "duration":
+      return secondsIn(aggregate.state, samples, window);
     case "first":
       return first.value;
     case "last":
@@ -58,6 +67,12 @@ export function recompute(
     case "quantile":
       return quantile(numbers, aggregate.rank);
   }
+}
+
+/** Of a window without readings. */
+function recomputeNothing(aggregate: Aggregate, window: Window): number | undefined {
+  if (aggregate.kind === "duration") return secondsIn(aggregate.state, [], window);
+  return aggregate.kind === "count" || aggregate.kind === "distinct" ? 0 : undefined;
 }
 
 /** Whether two values are the same but for rounding. `scale`: the size of what was summed up. */

@@ -94,7 +94,7 @@ export class Input {
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
     to.number(this.#keys.size);
     for (const [key, labels] of this.#keys.entries()) {
-      to.text(JSON.stringify(labels));
+      this.#writeLabels(to, labels);
       if (key % KEYS_PER_PAUSE === 0) yield;
     }
     yield* this.keyed.snapshot(to);
@@ -102,11 +102,31 @@ export class Input {
 
   *restore(from: SnapshotReader, newTimer: (key: number) => number): Iterable<undefined> {
     for (let left = from.number(); left > 0; left--) {
-      const labels: Tags = JSON.parse(from.text());
-      this.timers.push(newTimer(this.#keys.add(labels)));
+      this.timers.push(newTimer(this.#keys.add(this.#readLabels(from))));
       if (left % KEYS_PER_PAUSE === 0) yield;
     }
     this.keyed.restore(from);
+  }
+
+  /** The values only: the names are the input's own. A number says which are there. */
+  #writeLabels(to: SnapshotWriter, labels: Tags): void {
+    let there = 0;
+    for (const [i, name] of this.spec.groupBy.entries()) {
+      const value = labels[name];
+      if (value === undefined) continue;
+      there += 2 ** i;
+      to.text(value);
+    }
+    to.number(there);
+  }
+
+  #readLabels(from: SnapshotReader): Tags {
+    const there = from.number();
+    const labels: Record<string, string> = {};
+    for (const [i, name] of this.spec.groupBy.entries()) {
+      if (Math.floor(there / 2 ** i) % 2 === 1) labels[name] = from.text();
+    }
+    return labels;
   }
 
   #onWindow(key: number, span: { startUs: number; endUs: number; revision: number }, record: number): void {

@@ -190,6 +190,7 @@ export class SnapshotReader {
 
   #readPart(wanted: string): void {
     const { value, done } = this.#parts.next();
+    if (!done && value === undefined) return;
     if (done) throw new BadSnapshotError(`the snapshot ends where ${wanted} are expected`);
     if (!isPart(value)) throw new BadSnapshotError("not a part of a snapshot");
     if (value.kind === "doubles") this.#doubles.push(value.doubles);

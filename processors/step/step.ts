@@ -30,7 +30,8 @@ const KEYS_PER_INPUT_MAX = 2 ** 32;
 const HEARTBEAT_US = 10_000_000;
 /** ...so a longer pause means that nobody was watching. */
 const BLIND_AFTER_US = 30_000_000;
-const SERIES_PER_PAUSE = 5_000;
+const SERIES_PER_PAUSE = 2_000;
+const RULES_PER_PAUSE = 200;
 
 /**
  * One task's deterministic fold over its log: the same entries give the same outputs, byte for byte. It reads no
@@ -97,10 +98,16 @@ export class Step {
     return output;
   }
 
-  /** In small parts that a structured clone can carry; the step must not be applied to before the last is serialized. */
-  *snapshot(): Iterable<SnapshotPart> {
+  /**
+   * In small parts that a structured clone can carry; the step must not be applied to before the last is serialized.
+   * Undefined where there is no part yet: whoever iterates may do something else then.
+   */
+  *snapshot(): Iterable<SnapshotPart | undefined> {
     const to = new SnapshotWriter();
-    for (const _ of this.#write(to)) yield* to.takeReady();
+    for (const _ of this.#write(to)) {
+      yield* to.takeReady();
+      yield undefined;
+    }
     yield* to.takeRest();
   }
 
@@ -115,18 +122,22 @@ export class Step {
     this.#nowUs = from.number();
     this.#blindUs = from.number();
     this.#version = from.text();
-    const rules = Array.from({ length: from.number() }, () => {
+    const rules: Rule[] = [];
+    for (let left = from.number(); left > 0; left--) {
       const spec: RuleSpec = JSON.parse(from.text());
-      return compileRule(spec);
-    });
+      rules.push(compileRule(spec));
+      if (left % RULES_PER_PAUSE === 0) yield;
+    }
     this.#putInForce(rules);
     for (const input of this.#inputs) yield* input.restore(from, (key) => this.#newTimer(input, key));
-    for (const state of this.#rules) state.restore(from);
+    for (const [i, state] of this.#rules.entries()) {
+      state.restore(from);
+      if (i % RULES_PER_PAUSE === 0) yield;
+    }
     this.#ledgers.restore(from);
     const ids: number[] = [];
     for (let left = from.number(); left > 0; left--) {
-      const encoded = from.bytes();
-      ids.push(this.#table.idOfEncoded(encoded, 0, encoded.length));
+      ids.push(this.#table.idOfOwn(from.bytes()));
       if (left % SERIES_PER_PAUSE === 0) yield;
     }
     yield* this.#seen.restore(from, ids);
@@ -138,9 +149,15 @@ export class Step {
     to.number(this.#blindUs);
     to.text(this.#version);
     to.number(this.#rules.length);
-    for (const state of this.#rules) to.text(JSON.stringify(state.rule.spec));
+    for (const [i, state] of this.#rules.entries()) {
+      to.text(JSON.stringify(state.rule.spec));
+      if (i % RULES_PER_PAUSE === 0) yield;
+    }
     for (const input of this.#inputs) yield* input.snapshot(to);
-    for (const state of this.#rules) state.snapshot(to);
+    for (const [i, state] of this.#rules.entries()) {
+      state.snapshot(to);
+      if (i % RULES_PER_PAUSE === 0) yield;
+    }
     yield* this.#ledgers.snapshot(to);
     const ids = this.#seenIds();
     to.number(ids.length);

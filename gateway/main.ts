@@ -5,7 +5,10 @@ import { Argument, Command } from "commander";
 import { addAlertCommands } from "./commands/alerts.ts";
 import { doctor } from "./commands/doctor.ts";
 import { passwd } from "./commands/passwd.ts";
+import { addRulesBacktestCommands } from "./commands/rules-backtest.ts";
 import { addRulesCheckCommands } from "./commands/rules-check.ts";
+import { addRulesExplainCommand } from "./commands/rules-explain.ts";
+import { addRulesTestCommand } from "./commands/rules-test.ts";
 import { addSimulateCommands } from "./commands/simulate.ts";
 import { up } from "./commands/up.ts";
 import { describeFailure, UsageError } from "./failures.ts";
@@ -53,6 +56,9 @@ program
 
 const rules = program.command("rules").description("work with rule files");
 addRulesCheckCommands(rules);
+addRulesTestCommand(rules);
+addRulesBacktestCommands(rules);
+addRulesExplainCommand(rules);
 
 program
   .command("config-schema")

@@ -30,7 +30,9 @@ export const pipelineConfigSchema = z.strictObject({
     .min(1)
     .max(256)
     .default(4)
-    .describe("Partitions of the readings log. At most twice as many processors share the work. Fixed once there is data."),
+    .describe(
+      "Partitions of the readings log. At most twice as many processors share the work. Fixed once there is data.",
+    ),
   sources: ingestConfigSchema.shape.sources,
   clock: ingestConfigSchema.shape.clock,
   ingest: ingestConfigSchema.pick({ frame: true, limits: true, bridge: true }).prefault({}),

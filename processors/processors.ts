@@ -3,6 +3,7 @@ import type { Deps, Service } from "../platform/service.ts";
 import { BadFileError, formatProblems } from "../platform/yaml-file.ts";
 import type { ProcessorsConfig } from "./config.ts";
 import { createProcessorEvents, type ProcessorEvents } from "./events.ts";
+import { respondExplanations } from "./explain/responder.ts";
 import { type Lease, leasedLog } from "./ownership/lease.ts";
 import { Ownership, type Work } from "./ownership/ownership.ts";
 import { processTime } from "./ownership/process-time.ts";
@@ -80,10 +81,12 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
 
   await ownership.start();
   await ready;
+  const stopExplaining = respondExplanations({ log, partitions, rules: rules.wanted, nowUs: deps.clock.nowUs });
   return {
     name: "processors",
     health,
     async stop() {
+      stopExplaining();
       rules.stop();
       await ownership.stop();
     },

@@ -56,7 +56,7 @@ export class DecidingWindow {
   take(entry: LogEntry, { sequence, storedAtUs }: EntryPosition): void {
     const { input } = this.change.evidence;
     if (this.#closedBy !== undefined || sequence > input.sequence) return;
-    if (this.#isToldLate && sequence === input.sequence) this.#closedBy = "reading";
+    if (this.#isToldLate && sequence === input.sequence && this.#isWhole()) this.#closedBy = "reading";
     else if (!this.#isToldLate && this.#isIdleAt(storedAtUs)) this.#closedBy = "idleness";
     else if (entry.kind === "readings") this.#takeReadings(entry, { sequence, storedAtUs });
     else if (entry.kind === "rule_set") this.#takeRules(JSON.parse(entry.rulesJson), sequence);
@@ -105,7 +105,8 @@ export class DecidingWindow {
       if (!(atUs <= (this.#newest?.atUs ?? Number.NEGATIVE_INFINITY)))
         this.#newest = { atUs, storedAtUs: at.storedAtUs };
       if (this.#isOver()) {
-        if (this.#readings.length > 0 && !this.#isToldLate) this.#closedBy = "reading";
+        if (this.#isWhole() && (!this.#isToldLate || at.sequence === this.change.evidence.input.sequence))
+          this.#closedBy = "reading";
         else this.#isToldLate = true;
       }
     }
@@ -167,11 +168,20 @@ export class DecidingWindow {
     return newestUs >= closesUs;
   }
 
+  /** Whether what bounds the window has come; a session is known by its first and last reading. */
+  #isWhole(): boolean {
+    const windows = this.#rule?.input.windows;
+    if (windows?.kind !== "session") return this.#readings.length > 0;
+    const { startUs, endUs } = this.change.evidence.window;
+    const has = (wantedUs: number) => this.#readings.some(({ atUs }) => atUs === wantedUs);
+    return has(startUs) && has(endUs - windows.gapUs);
+  }
+
   #isIdleAt(storedAtUs: number): boolean {
     const windows = this.#rule?.input.windows;
     const newest = this.#newest;
     if (windows === undefined || newest === undefined || windows.kind === "absent") return false;
-    if (this.#readings.length < (windows.kind === "count" ? windows.count : 1)) return false;
+    if (!this.#isWhole() || (windows.kind === "count" && this.#readings.length < windows.count)) return false;
     return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.change.evidence.window.endUs + windows.latenessUs;
   }
 }

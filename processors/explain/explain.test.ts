@@ -36,7 +36,7 @@ rules:
   - { id: sum, where: { metric: m }, window: { tumbling: 30s }, aggregate: sum, when: "> 1500", late: drop }
   - { id: hop, where: { metric: m }, window: { hopping: 60s, every: 10s }, aggregate: p90, when: "> 95" }
   - { id: slide, where: { metric: m }, window: { sliding: 30s }, aggregate: stddev, when: "> 32", lateness: 2s }
-  - { id: sessions, where: { metric: m }, window: { session: 2s }, aggregate: range, when: "> 90" }
+  - { id: sessions, where: { metric: m }, window: { session: 2s }, aggregate: range, when: "> 45" }
   - { id: twenty, where: { metric: m }, window: { count: 20 }, aggregate: delta, when: "> 50", lateness: 3s }
   - { id: rate, where: { metric: m }, window: { tumbling: 15s }, aggregate: rate, when: "outside -4 and 4" }
   - { id: states, where: { metric: door }, window: { tumbling: 60s }, aggregate: duration(open), when: "> 35" }

@@ -64,7 +64,6 @@ const series = z
       }
     }
   });
-export type TestSeries = z.output<typeof series>;
 
 const where = z
   .record(z.string().min(1), z.union([label, z.array(label).min(1)]))
@@ -178,7 +177,6 @@ export const testFileSchema = z.strictObject({
   rule_files: z.array(z.string().min(1)).min(1).describe("Rule files, seen from this file's folder."),
   tests: z.array(test).min(1).describe("Each begins with fresh state."),
 });
-export type TestFile = z.output<typeof testFileSchema>;
 
 /** What an editor needs to complete and check test files. */
 export function testFileJsonSchema(): unknown {

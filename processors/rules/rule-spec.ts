@@ -113,6 +113,10 @@ export const ruleSpecSchema = z
       .describe("Readings for a closed window correct it, or are only counted."),
     severity: z.enum(SEVERITIES).default("warning").describe("How bad it is."),
     labels: texts.default({}).describe("Put on every alert of the rule."),
+    shadow: z
+      .boolean()
+      .default(false)
+      .describe("Runs the rule with nobody told of its alerts: to compare it with another by `weir rules diff`."),
     annotations: texts
       .default({})
       .describe("Texts for people. {{ value }} and {{ device }} (any label) are filled in."),

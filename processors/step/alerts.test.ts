@@ -90,6 +90,19 @@ test("a change says why: window, value, condition, watermark and log entry", () 
   ]);
 });
 
+test("a shadow rule marks its alerts as muted, and loses nothing when it goes live", () => {
+  const shadow = rule({ ...plain, shadow: true });
+  const partition = startPartition(shadow);
+  partition.apply(readingEntry(0, 9));
+  expect(partition.apply(readingEntry(1, 9)).alerts).toMatchObject([
+    { state: "firing", labels: { weir_muted: "true" } },
+  ]);
+  partition.apply({ kind: "rules", storedAtUs: 3000, specs: [plain] });
+  const resolved = partition.applyAll([readingEntry(2, 1), readingEntry(3, 1)]).alerts;
+  expect(resolved).toMatchObject([{ state: "resolved", labels: { device: "a", metric: "m" } }]);
+  expect(resolved[0]?.labels).not.toHaveProperty("weir_muted");
+});
+
 test("an incident keeps its name from pending to resolved", () => {
   const partition = startPartition(rule({ ...plain, for: "1s" }));
   const incidents = new Set<string>();

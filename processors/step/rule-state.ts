@@ -35,6 +35,9 @@ export interface StepContext {
   output: StepOutput;
 }
 
+/** What keeps the notifier silent. */
+const MUTED = { weir_muted: "true" };
+
 interface Span {
   readonly startUs: number;
   readonly endUs: number;
@@ -113,7 +116,7 @@ export class RuleState {
     const { spec } = this.#rule;
     const { position, output } = this.#context;
     const group = this.#input.labels(key);
-    const labels = { ...spec.labels, ...group };
+    const labels = { ...spec.labels, ...group, ...(spec.shadow && MUTED) };
     const { startUs, endUs, value } = window;
     output.alerts.push({
       id: `${position.partition}-${position.sequence}-${output.alerts.length}`,

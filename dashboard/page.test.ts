@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Browser, ConsoleMessage, Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { accessibilityProblems } from "./dev/axe.ts";
 import { findChromium, launchChromium } from "./dev/chromium.ts";
 import { type MockGateway, startMockGateway } from "./dev/mock-gateway.ts";
 
@@ -179,7 +180,16 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content");
     await page.keyboard.press("Enter");
     expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("MAIN");
-    for (const hash of ["#/", "#/alerts", "#/device/Dongsi"]) {
+    for (const hash of [
+      "#/",
+      "#/devices",
+      "#/alerts",
+      "#/device/Dongsi",
+      "#/rules",
+      "#/rules/no2-high",
+      "#/pipeline",
+      "#/dead-letters/1",
+    ]) {
       await page.goto(`${gateway.url}${hash}`);
       await page.locator("h1").waitFor();
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -197,6 +207,106 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await page.getByText("No readings yet").waitFor();
     expect(await page.locator(".empty").textContent()).toContain("weir simulate");
     expect(complaints).toEqual([]);
+  });
+
+  test("asks for a token once, and keeps it for the tab", async () => {
+    await page.context().close();
+    await gateway.stop();
+    gateway = await startMockGateway({ pageDir, stepEveryMs: 0, hoursBefore: 24, token: "open-sesame-open" });
+    page = await openPage();
+    await page.goto(`${gateway.url}#/devices`);
+    await page.getByText("This gateway asks for a token.").waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.getByLabel("Token").fill("wrong-wrong-wrong");
+    await page.keyboard.press("Enter");
+    await page.getByText("The gateway does not know this token").waitFor();
+    await page.getByLabel("Token").fill("open-sesame-open");
+    await page.keyboard.press("Enter");
+    await page.locator(".device-row").first().waitFor();
+    await page.reload();
+    await page.locator(".device-row").first().waitFor();
+    expect(await page.evaluate(() => [sessionStorage.length, JSON.stringify(localStorage)])).toEqual([1, "{}"]);
+  });
+
+  test("keys lead everywhere", async () => {
+    await page.goto(gateway.url);
+    await page.locator(".card").first().waitFor();
+    for (const [key, heading] of [
+      ["d", "Devices"],
+      ["a", "Alerts"],
+      ["r", "Rules"],
+      ["p", "Pipeline"],
+    ] as const) {
+      await page.keyboard.press("g");
+      await page.keyboard.press(key);
+      await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+    }
+    await page.keyboard.press("g");
+    await page.keyboard.press("d");
+    await page.locator(".device-row").first().waitFor();
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute("data-device"));
+    await page.keyboard.press("j");
+    const first = await focused();
+    await page.keyboard.press("j");
+    expect(await focused()).not.toBe(first);
+    await page.keyboard.press("k");
+    expect(await focused()).toBe(first);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: first ?? "" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("heading", { level: 1, name: "Devices" }).waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("gdong");
+    expect(await page.evaluate(() => location.hash)).toBe("#/devices?find=gdong");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await expect.poll(() => page.getByRole("dialog").count(), { timeout: WAIT_MS }).toBe(0);
+    expect(complaints).toEqual([]);
+  });
+
+  test.each(["#/", "#/alerts", "#/device/Dongsi", "#/pipeline", "#/rules"])(
+    "a wall shows %s with nothing to press",
+    async (hash) => {
+      await page.goto(`${gateway.url}?kiosk=1${hash}`);
+      await page.locator("h1").waitFor();
+      expect(await page.locator(".header").count()).toBe(0);
+      expect(await page.locator("button:visible, input:visible, select:visible").count()).toBe(0);
+      expect(await page.evaluate(() => Number.parseFloat(getComputedStyle(document.documentElement).fontSize))).toBe(
+        20,
+      );
+      gateway.disconnect();
+      await expect
+        .poll(() => page.locator(".disconnected-bar").textContent(), { timeout: WAIT_MS })
+        .toMatch(/No connection/);
+    },
+  );
+
+  test("of 5,000 devices only the rows near the window exist, and all can be reached and found", async () => {
+    await page.context().close();
+    await gateway.stop();
+    gateway = await startMockGateway({ pageDir, stepEveryMs: 0, hoursBefore: 2, devices: 5_000 });
+    page = await openPage();
+    await page.goto(`${gateway.url}#/devices`);
+    await expect.poll(() => page.locator(".screen-head .count").textContent(), { timeout: WAIT_MS }).toBe("5000");
+    expect(await page.locator(".device-row").count()).toBeLessThan(60);
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    await page.locator("li[aria-posinset='5000'] .device-row").waitFor();
+    expect(await page.locator(".device-row").count()).toBeLessThan(60);
+    await page.getByPlaceholder("Find devices").fill("dongsi-99");
+    await expect
+      .poll(() => page.locator(".screen-head .count").textContent(), { timeout: WAIT_MS })
+      .toMatch(/^\d+ of 5000$/);
+    await page.locator(".device-row[data-device=Dongsi-99]").waitFor();
+  });
+
+  test("the check for accessibility sees what is wrong", async () => {
+    await page.goto(gateway.url);
+    await page.locator(".card").first().waitFor();
+    await page.evaluate(() => document.querySelector("h1")?.setAttribute("style", "color: #eee"));
+    expect(String(await accessibilityProblems(page))).toContain("color-contrast");
   });
 
   test("weighs less than 200 KB", async () => {

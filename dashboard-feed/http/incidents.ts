@@ -19,6 +19,9 @@ export const NOTIFIER = { who: "the notifier", service: "notifier", code: "notif
 /** It may have to read much of the log. */
 const EXPLAINER = { who: "who explains incidents", service: "processors", code: "explanation", timeoutMs: 8_000 };
 
+/** Marked ones are looked for among so many. */
+const MARKED_AMONG = 5_000;
+
 const nothing = z.strictObject({});
 
 /** The changes of one incident that are kept here, oldest first. 404 for others: the store's are in `/api/v1/alerts`. */
@@ -29,28 +32,37 @@ export async function incident(query: URLSearchParams, { grant, views, params }:
   return JSON.stringify({ incident: params.incident, changes });
 }
 
-/** What the notifier knows of open incidents: who took them on, and which silences hold them. */
-export async function openAlerts(query: URLSearchParams, { grant, bus }: ApiDeps): Promise<string> {
-  const { limit } = parseQuery(
-    z.strictObject({ limit: whole({ min: 1, max: 5_000, standard: 1_000 }) }),
-    query,
-    "reject",
-  );
-  const question: OpenAlertsQuery = { limit };
-  const answer = await askService(bus, { subject: ALERTS_LIST, question, ...NOTIFIER });
-  const alerts = openAlertsSchema.parse(answer);
-  const filter = compileFilter({}, grant.sites);
-  const shown = alerts.filter(({ key, labels }) => filter.matches((name) => tagOf(key, name) || tagOf(labels, name)));
-  return JSON.stringify({ alerts: shown });
-}
+const openAlertsQuery = z.strictObject({
+  limit: whole({ min: 1, max: 5_000, standard: 1_000 }),
+  /** Only those that somebody took on or silenced. */
+  marked: z.enum(["true", "false"]).default("false"),
+});
 
 const openAlertsSchema = z.array(
   z.looseObject({
     incident: z.string(),
     key: z.record(z.string(), z.string()),
     labels: z.record(z.string(), z.string()),
+    acknowledgement: z.unknown().optional(),
+    silencedBy: z.array(z.string()).default([]),
   }),
 );
+
+/** What the notifier knows of open incidents: who took them on, and which silences hold them. */
+export async function openAlerts(query: URLSearchParams, { grant, bus }: ApiDeps): Promise<string> {
+  const { limit, marked } = parseQuery(openAlertsQuery, query, "reject");
+  const asked: OpenAlertsQuery = { limit: marked === "true" ? MARKED_AMONG : limit };
+  const answer = await askService(bus, { subject: ALERTS_LIST, question: asked, ...NOTIFIER });
+  const filter = compileFilter({}, grant.sites);
+  const parsed = openAlertsSchema.safeParse(answer);
+  if (!parsed.success) {
+    throw new ApiError({ status: 502, code: "bad-answer", message: "the notifier answered with something else" });
+  }
+  const alerts = parsed.data
+    .filter(({ acknowledgement, silencedBy }) => marked === "false" || acknowledgement || silencedBy.length > 0)
+    .filter(({ key, labels }) => filter.matches((name) => tagOf(key, name) || tagOf(labels, name)));
+  return JSON.stringify({ alerts: alerts.slice(0, limit) });
+}
 
 /** Who was told of an incident's changes, and what became of it. */
 export async function deliveries(query: URLSearchParams, deps: ApiDeps): Promise<string> {

@@ -141,6 +141,24 @@ describe("orders", () => {
   });
 });
 
+describe("open alerts", () => {
+  it("can be those alone that somebody took on or silenced", async () => {
+    const feed = await start();
+    const about = { key: {}, labels: {}, silencedBy: [] as string[] };
+    feed.log.bus.respond("notifications.alerts", async () => [
+      { ...about, incident: "plain" },
+      { ...about, incident: "taken", acknowledgement: { by: "ann" } },
+      { ...about, incident: "quiet", silencedBy: ["s-1"] },
+    ]);
+    const incidents = async (query: string) => {
+      const { alerts } = (await ask(feed, "GET", `open-alerts${query}`)).body as { alerts: { incident: string }[] };
+      return alerts.map(({ incident }) => incident);
+    };
+    expect(await incidents("")).toEqual(["plain", "taken", "quiet"]);
+    expect(await incidents("?marked=true")).toEqual(["taken", "quiet"]);
+  });
+});
+
 describe("an incident", () => {
   it("has its changes in order, and an explanation where a service gives one", async () => {
     const feed = await start();

@@ -6,12 +6,21 @@ import {
   CHANNELS,
   type Channel,
   CLOSE_SHUTTING_DOWN,
+  CLOSE_UNAUTHORIZED,
+  type DeviceItem,
   type Filter,
   type Item,
+  type ReadingItem,
   type ServerFrame,
   SUBPROTOCOL,
 } from "../../dashboard-feed/protocol.ts";
+import { createMockApi, type MockApi } from "./mock-api.ts";
 import { createWorld, type MockWorld } from "./mock-world.ts";
+
+const WALL = "wall";
+const WALL_EVERY_MS = 100;
+/** As the real one: a long list goes on in the updates that follow. */
+const ITEMS_PER_FRAME = 500;
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -24,6 +33,8 @@ const TYPES: Readonly<Record<string, string>> = {
 export interface MockGateway {
   readonly url: string;
   readonly world: MockWorld;
+  /** What was acknowledged and silenced, and the dead letters. */
+  readonly api: MockApi;
   /** Moves event time on by an hour and tells the clients. */
   step(): void;
   /** Sends items to all subscribers of a channel. */
@@ -48,9 +59,14 @@ export async function startMockGateway(options: {
   /** Zero leaves all steps to `step`. */
   readonly stepEveryMs?: number;
   readonly hoursBefore?: number;
+  /** The token that must be shown. */
+  readonly token?: string;
+  /** One more device, `wall`, with so many metrics that change ten times a second. */
+  readonly wallMetrics?: number;
 }): Promise<MockGateway> {
   const nowUs = () => Date.now() * 1000;
   const world = createWorld({ devices: options.devices ?? 12, hoursBefore: options.hoursBefore ?? 24 * 32, nowUs });
+  const api = createMockApi({ world, nowUs });
   const clients = new Map<WebSocket, Map<string, Subscription>>();
   let refusing = false;
   let cursor = 0;
@@ -62,7 +78,7 @@ export async function startMockGateway(options: {
   function snapshotOf(channel: Channel): readonly Item[] {
     switch (channel) {
       case "devices":
-        return world.devices();
+        return options.wallMetrics === undefined ? world.devices() : [...world.devices(), wallDevice()];
       case "readings":
         return world.readings();
       case "alerts":
@@ -80,9 +96,29 @@ export async function startMockGateway(options: {
       for (const { id, channel: wanted, filter } of subscriptions.values()) {
         if (wanted !== channel) continue;
         const matching = items.filter((item) => passes(filter, item));
-        if (matching.length > 0) frame(socket, { type: "update", id, cursor: String(cursor), items: matching });
+        for (let i = 0; i < matching.length; i += ITEMS_PER_FRAME) {
+          const part = matching.slice(i, i + ITEMS_PER_FRAME);
+          frame(socket, { type: "update", id, cursor: String(cursor), items: part });
+        }
       }
     }
+  }
+
+  function wallReadings(): ReadingItem[] {
+    const atUs = nowUs();
+    return Array.from({ length: options.wallMetrics ?? 0 }, (_, index) => ({
+      device: WALL,
+      metric: `metric-${index + 1}`,
+      tags: { site: "load" },
+      atUs,
+      value: 50 + 20 * Math.sin(atUs / 3e6 + index) + 5 * Math.sin(atUs / 2e5 + index * 7),
+    }));
+  }
+
+  function wallDevice(): DeviceItem {
+    const metrics = wallReadings().map(({ metric, atUs, value }) => [metric, { atUs, value }]);
+    const about = { device: WALL, tags: { site: "load" }, lastSeenUs: nowUs(), readings: 1, clockAhead: 0 };
+    return { ...about, metrics: Object.fromEntries(metrics) };
   }
 
   function step(): void {
@@ -95,6 +131,11 @@ export async function startMockGateway(options: {
 
   function onFrame(socket: WebSocket, subscriptions: Map<string, Subscription>, text: string): void {
     const message: unknown = JSON.parse(text);
+    if (isRecord(message) && message.type === "auth") {
+      if (message.token === options.token) admit(socket);
+      else socket.close(CLOSE_UNAUTHORIZED);
+      return;
+    }
     if (!isRecord(message) || typeof message.id !== "string") return;
     const id = message.id;
     if (message.type === "unsubscribe") subscriptions.delete(id);
@@ -106,10 +147,21 @@ export async function startMockGateway(options: {
     }
     subscriptions.set(id, { id, channel, filter });
     const items = snapshotOf(channel).filter((item) => passes(filter, item));
-    frame(socket, { type: "snapshot", id, cursor: String(cursor), items });
+    frame(socket, { type: "snapshot", id, cursor: String(cursor), items: items.slice(0, ITEMS_PER_FRAME) });
+    for (let i = ITEMS_PER_FRAME; i < items.length; i += ITEMS_PER_FRAME) {
+      const part = items.slice(i, i + ITEMS_PER_FRAME);
+      frame(socket, { type: "update", id, cursor: String(cursor), items: part });
+    }
   }
 
-  const server = createServer((request, response) => void answer(options.pageDir, world, request, response));
+  function admit(client: WebSocket): void {
+    frame(client, { type: "welcome", protocol: SUBPROTOCOL, serverTimeUs: nowUs(), heartbeatMs: 15_000 });
+  }
+
+  const server = createServer((request, response) => {
+    const known = options.token === undefined || request.headers.authorization === `Bearer ${options.token}`;
+    void answer({ pageDir: options.pageDir, api, known, request, response });
+  });
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => SUBPROTOCOL });
   server.on("upgrade", (request, socket, head) => {
     if (refusing) {
@@ -121,7 +173,7 @@ export async function startMockGateway(options: {
       clients.set(client, subscriptions);
       client.on("message", (data) => onFrame(client, subscriptions, String(data)));
       client.on("close", () => clients.delete(client));
-      frame(client, { type: "welcome", protocol: SUBPROTOCOL, serverTimeUs: nowUs(), heartbeatMs: 15_000 });
+      if (options.token === undefined) admit(client);
     });
   });
   await new Promise<void>((listening) => server.listen(options.port ?? 0, "127.0.0.1", listening));
@@ -129,10 +181,13 @@ export async function startMockGateway(options: {
   const stepEveryMs = options.stepEveryMs ?? 1000;
   const timers = [setInterval(() => send("stats", [world.stats()]), 1000)];
   if (stepEveryMs > 0) timers.push(setInterval(step, stepEveryMs));
+  if (options.wallMetrics !== undefined)
+    timers.push(setInterval(() => send("readings", wallReadings()), WALL_EVERY_MS));
 
   return {
     url: `http://127.0.0.1:${portOf(server)}/`,
     world,
+    api,
     step,
     send,
     disconnect() {
@@ -152,33 +207,28 @@ export async function startMockGateway(options: {
   };
 }
 
-async function answer(
-  pageDir: string,
-  world: MockWorld,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function answer(asked: {
+  readonly pageDir: string;
+  readonly api: MockApi;
+  readonly known: boolean;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}): Promise<void> {
+  const { pageDir, api, known, request, response } = asked;
   const url = new URL(request.url ?? "/", "http://localhost");
-  const query = (name: string) => url.searchParams.get(name) ?? "";
   // As strict as the real one, so that the page cannot come to need more.
   response.setHeader("Content-Security-Policy", policyFor(request.headers.host ?? ""));
-  const json = (value: unknown) => {
-    response.writeHead(200, { "content-type": "application/json" });
+  if (url.pathname.startsWith("/api/") || url.pathname === "/readyz") {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString("utf8");
+    const body: unknown = text === "" ? undefined : JSON.parse(text);
+    const refused = { status: 401, value: { detail: "the token is not known" } };
+    const mayAsk = known || url.pathname === "/readyz";
+    const { status, value } = mayAsk ? api.answer(request.method ?? "GET", url, body) : refused;
+    response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(value));
-  };
-  switch (url.pathname) {
-    case "/api/v1/series": {
-      const [fromUs, toUs, points] = [Number(query("from")), Number(query("to")), Number(query("points"))];
-      return json(world.series(query("device"), query("metric"), fromUs, toUs, points));
-    }
-    case "/api/v1/alerts":
-      return json({ alerts: world.alertChanges(Number(query("limit")) || 200) });
-    case "/api/v1/devices":
-      return json({ total: world.devices().length, devices: world.devices() });
-    case "/api/v1/rules":
-      return json({ version: "made-up", sequence: 1, rules: world.rules() });
-    case "/readyz":
-      return json({ ready: true });
+    return;
   }
   const path = normalize(url.pathname === "/" ? "/index.html" : url.pathname);
   try {
@@ -199,6 +249,7 @@ function labelOf(item: Item, name: string): string | undefined {
   const labels = "labels" in item ? item.labels : "tags" in item ? item.tags : {};
   if (name === "device" && "device" in item) return item.device;
   if (name === "metric" && "metric" in item) return item.metric;
+  if (name === "rule" && "rule" in item) return item.rule;
   return labels[name];
 }
 

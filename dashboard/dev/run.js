@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { runnerImport } from "vite";
 
-const FILES = { mock: "serve-mock.ts", screenshots: "screenshots.ts" };
+const FILES = { mock: "serve-mock.ts", screenshots: "screenshots.ts", measure: "measure.ts" };
 const file = FILES[process.argv[2]];
 if (file === undefined) {
   console.error(`say which one to run: ${Object.keys(FILES).join(" or ")}`);

@@ -10,6 +10,9 @@ export async function main(args: readonly string[]): Promise<void> {
       port: { type: "string", default: "8090" },
       devices: { type: "string", default: "12" },
       "step-every-ms": { type: "string", default: "1000" },
+      /** One more device, `wall`, with so many metrics at 10 Hz. */
+      wall: { type: "string" },
+      token: { type: "string" },
     },
   });
   const gateway = await startMockGateway({
@@ -17,6 +20,8 @@ export async function main(args: readonly string[]): Promise<void> {
     port: Number(values.port),
     devices: Number(values.devices),
     stepEveryMs: Number(values["step-every-ms"]),
+    ...(values.wall === undefined ? {} : { wallMetrics: Number(values.wall) }),
+    ...(values.token === undefined ? {} : { token: values.token }),
   });
   console.log(`Made-up air of ${values.devices} devices at ${gateway.url}`);
 }

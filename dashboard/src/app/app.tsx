@@ -1,19 +1,36 @@
+import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Announcer } from "../components/announcer.tsx";
+import { DisconnectedBar } from "../components/disconnected-bar.tsx";
 import { Header } from "../components/header.tsx";
+import { Help } from "../components/help.tsx";
 import { AlertsScreen } from "../screens/alerts.tsx";
 import { DeviceScreen } from "../screens/device.tsx";
+import { DevicesScreen } from "../screens/devices.tsx";
+import { IncidentScreen } from "../screens/incident.tsx";
+import { LetterScreen } from "../screens/letter.tsx";
+import { LoginScreen } from "../screens/login.tsx";
 import { OverviewScreen } from "../screens/overview.tsx";
+import { PipelineScreen } from "../screens/pipeline.tsx";
+import { RuleScreen } from "../screens/rule.tsx";
+import { RulesScreen } from "../screens/rules.tsx";
+import { listenToKeys } from "./keyboard.ts";
 import { usePage } from "./page.ts";
 import type { Route } from "./route.ts";
 
 export function App(): JSX.Element {
+  const { session } = usePage();
+  return session.state.value === "enough" ? <Screens /> : <LoginScreen />;
+}
+
+function Screens(): JSX.Element {
   const page = usePage();
   const route = page.route.value;
   const name = screenName(route);
   const main = useRef<HTMLElement>(null);
   const shown = useRef(name);
+  const help = useSignal(false);
 
   useEffect(() => {
     document.title = name === "Overview" ? "Weir" : `${name} · Weir`;
@@ -23,17 +40,31 @@ export function App(): JSX.Element {
     window.scrollTo(0, 0);
     main.current?.focus({ preventScroll: true });
   }, [name]);
+  useEffect(() => {
+    const { settings } = page;
+    return listenToKeys(window, {
+      help: () => (help.value = true),
+      theme: settings.nextTheme,
+      zone: () => settings.setZone(settings.zone.peek() === "utc" ? "local" : "utc"),
+    });
+  }, [page]);
 
   return (
     <>
-      <a class="skip" href={location.hash || "#/"} onClick={(event) => skipTo(event, main.current)}>
-        Skip to content
-      </a>
-      <Header />
+      {!page.kiosk && (
+        <>
+          <a class="skip" href={location.hash || "#/"} onClick={(event) => skipTo(event, main.current)}>
+            Skip to content
+          </a>
+          <Header onHelp={() => (help.value = true)} />
+        </>
+      )}
+      <DisconnectedBar />
       <main ref={main} tabIndex={-1} aria-label={name} data-connection={page.status.value.state}>
         <Screen route={route} />
       </main>
       <Announcer />
+      {help.value && <Help onClose={() => (help.value = false)} />}
     </>
   );
 }
@@ -42,10 +73,22 @@ function Screen({ route }: { readonly route: Route }): JSX.Element {
   switch (route.screen) {
     case "overview":
       return <OverviewScreen />;
+    case "devices":
+      return <DevicesScreen filter={route.filter} />;
     case "device":
-      return <DeviceScreen key={route.device} device={route.device} range={route.range} />;
+      return <DeviceScreen key={route.device} device={route.device} range={route.range} span={route.span} />;
     case "alerts":
       return <AlertsScreen />;
+    case "incident":
+      return <IncidentScreen key={route.incident} incident={route.incident} />;
+    case "rules":
+      return <RulesScreen />;
+    case "rule":
+      return <RuleScreen key={route.rule} rule={route.rule} />;
+    case "pipeline":
+      return <PipelineScreen />;
+    case "letter":
+      return <LetterScreen key={route.sequence} sequence={route.sequence} />;
     case "unknown":
       return (
         <div class="empty">
@@ -68,10 +111,22 @@ function screenName(route: Route): string {
   switch (route.screen) {
     case "overview":
       return "Overview";
+    case "devices":
+      return "Devices";
     case "device":
       return route.device;
     case "alerts":
       return "Alerts";
+    case "incident":
+      return "Incident";
+    case "rules":
+      return "Rules";
+    case "rule":
+      return `Rule ${route.rule}`;
+    case "pipeline":
+      return "Pipeline";
+    case "letter":
+      return `Dead letter ${route.sequence}`;
     case "unknown":
       return "Not found";
   }

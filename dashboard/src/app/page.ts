@@ -1,45 +1,52 @@
-import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { createFeedClient, type FeedClient, type FeedStatus } from "../../../dashboard-feed/client/feed-client.ts";
+import { CLOSE_UNAUTHORIZED } from "../../../dashboard-feed/protocol.ts";
 import type { EventTime } from "../lib/event-clock.ts";
-import type { Range } from "../lib/ranges.ts";
-import { parseRules, type RuleView } from "../lib/rules.ts";
+import type { Range, Span } from "../lib/ranges.ts";
 import { type AlertStore, createAlertStore } from "../store/alerts.ts";
+import { type AttentionStore, createAttention } from "../store/attention.ts";
 import { type Backfill, createBackfill } from "../store/backfill.ts";
 import { createDeviceDetail, type DeviceDetail } from "../store/device-detail.ts";
 import { createDeviceStore, type DeviceStore } from "../store/devices.ts";
 import { createFrame, type Frame } from "../store/frame.ts";
+import { openRuleState, type RuleState } from "../store/rule-state.ts";
 import { createStatsStore, type StatsStore } from "../store/stats.ts";
 import { type Api, createApi } from "./api.ts";
-import { type Route, watchRoute } from "./route.ts";
+import { type Polled, startPolls } from "./polls.ts";
+import { isKiosk, type Route, watchRoute } from "./route.ts";
+import { openSession, type Session } from "./session.ts";
 import { loadSettings, type Settings } from "./settings.ts";
 
 const SNAPSHOT_SETTLED_MS = 3_000;
-const RULES_EVERY_MS = 60_000;
-const READY_EVERY_MS = 10_000;
-const ALERTS_LISTED = 200;
-const ALERTS_PAST_US = 30 * 86_400_000_000;
-const ALERTS_AHEAD_US = 86_400_000_000;
 const DEVICE_HZ = 10;
+/** The newest values of all devices: a list needs no more, and thousands of devices make no load so. */
+const DEVICES_HZ = 1;
 
 /** What the screens draw from: one per open page. */
-export interface Page {
+export interface Page extends Polled {
   readonly route: ReadonlySignal<Route>;
+  readonly kiosk: boolean;
+  readonly session: Session;
   readonly settings: Settings;
   readonly status: ReadonlySignal<FeedStatus>;
+  readonly api: Api;
   readonly devices: DeviceStore;
   readonly alerts: AlertStore;
+  readonly attention: AttentionStore;
   readonly stats: StatsStore;
   readonly backfill: Backfill;
-  readonly rules: ReadonlySignal<readonly RuleView[]>;
-  /** What the gateway says is not well; undefined when all is, or when it cannot be asked. */
-  readonly notReady: ReadonlySignal<string | undefined>;
   /** The server's clock, once a second. */
   readonly nowUs: ReadonlySignal<number>;
   readonly eventTime: ReadonlySignal<EventTime>;
   /** Starts the live picture of one device; `close` ends it. */
-  openDevice(device: string, range: Range | undefined): DeviceDetail;
+  openDevice(
+    device: string,
+    view: { readonly range: Range | undefined; readonly span: Span | undefined },
+  ): DeviceDetail;
+  /** Starts the live picture of one rule's groups; `close` ends it. */
+  openRule(rule: string): RuleState;
 }
 
 const PageContext = createContext<Page | undefined>(undefined);
@@ -54,16 +61,15 @@ export function usePage(): Page {
 /** Connects everything to the gateway that served this page. */
 export function startPage(target: Window): Page {
   const base = new URL(".", target.location.href);
-  const api = createApi(base.href);
+  const session = openSession(target);
+  const api = createApi(base.href, { token: session.token, onUnauthorized: session.turnedAway });
   const frame = createFrame((run) => target.requestAnimationFrame(run));
   const status = signal<FeedStatus>({ state: "connecting", sinceMs: Date.now(), attempt: 1 });
   let serverAheadUs = 0;
   const serverNowUs = () => Date.now() * 1000 + serverAheadUs;
-  const feedUrl = new URL("feed", base);
-  feedUrl.protocol = base.protocol === "https:" ? "wss:" : "ws:";
-  const feed = createFeedClient({
-    url: feedUrl.href,
-    backoff: { firstMs: 500, maxMs: 5_000 },
+  const feed = connect({
+    base,
+    session,
     onStatus: (next) => {
       status.value = next;
     },
@@ -71,6 +77,9 @@ export function startPage(target: Window): Page {
       serverAheadUs = serverTimeUs - Date.now() * 1000;
     },
   });
+  watchNetwork(target, feed);
+  // The socket's own answer comes only after a while, so that clients may show a token late.
+  if (session.token === undefined) api.rules().catch(() => {});
 
   const devices = createDeviceStore({
     frame,
@@ -79,6 +88,7 @@ export function startPage(target: Window): Page {
   });
   const alerts = createAlertStore(frame);
   const stats = createStatsStore(frame);
+  const attention = createAttention(api);
   const backfill = createBackfill({ loadSeries: api.series, deliver: devices.fill });
   subscribeStores(feed, { devices, alerts, stats });
 
@@ -86,23 +96,65 @@ export function startPage(target: Window): Page {
   target.setInterval(() => {
     nowUs.value = serverNowUs();
   }, 1000);
-  const eventTime = computed(() => devices.clock.read(nowUs.value));
-  const { rules, notReady } = pollApi({ api, target, status, devices, alerts, backfill });
+  const root = target.document.documentElement;
+  const kiosk = isKiosk(target.location);
+  if (kiosk) root.dataset.kiosk = "";
 
   return {
     route: watchRoute(target),
-    settings: loadSettings(storageOf(target), target.document.documentElement),
+    kiosk,
+    session,
+    settings: loadSettings(storageOf(target), root),
     status,
+    api,
     devices,
     alerts,
+    attention,
     stats,
     backfill,
-    rules,
-    notReady,
+    ...startPolls({ api, target, status, devices, alerts, attention, backfill }),
     nowUs,
-    eventTime,
-    openDevice: (device, range) => openDevice({ device, range, feed, api, frame, devices }),
+    eventTime: computed(() => devices.clock.read(nowUs.value)),
+    openDevice: (device, view) => openDevice({ device, ...view, feed, api, frame, devices }),
+    openRule: (rule) => openRuleState({ rule, feed, frame }),
   };
+}
+
+function connect(options: {
+  readonly base: URL;
+  readonly session: Session;
+  onStatus(status: FeedStatus): void;
+  onServerTime(serverTimeUs: number): void;
+}): FeedClient {
+  const { base, session, onStatus, onServerTime } = options;
+  const url = new URL("feed", base);
+  url.protocol = base.protocol === "https:" ? "wss:" : "ws:";
+  const feed = createFeedClient({
+    url: url.href,
+    backoff: { firstMs: 500, maxMs: 5_000 },
+    ...(session.token === undefined ? {} : { token: session.token }),
+    onStatus: (next) => {
+      onStatus(next);
+      if (next.closeCode === CLOSE_UNAUTHORIZED) session.turnedAway();
+    },
+    onServerTime,
+    onError: (code) => {
+      if (code === "unauthorized") session.turnedAway();
+    },
+  });
+  // A token that is not known gets no better by trying again.
+  session.state.subscribe((state) => {
+    if (state !== "enough") feed.close();
+  });
+  return feed;
+}
+
+/** A laptop that wakes up, or a network that is back: whether the connection still holds is asked at once. */
+function watchNetwork(target: Window, feed: FeedClient): void {
+  target.addEventListener("online", () => feed.check());
+  target.document.addEventListener("visibilitychange", () => {
+    if (!target.document.hidden) feed.check();
+  });
 }
 
 function subscribeStores(
@@ -110,75 +162,29 @@ function subscribeStores(
   stores: { readonly devices: DeviceStore; readonly alerts: AlertStore; readonly stats: StatsStore },
 ): void {
   const { devices, alerts, stats } = stores;
-  feed.subscribe({ channel: "devices", maxHz: 4 }, { onSnapshot: devices.snapshot, onUpdate: devices.update });
+  feed.subscribe({ channel: "devices", maxHz: DEVICES_HZ }, { onSnapshot: devices.snapshot, onUpdate: devices.update });
   feed.subscribe({ channel: "alerts" }, { onSnapshot: alerts.snapshot, onUpdate: alerts.update });
   feed.subscribe({ channel: "stats", maxHz: 2 }, { onSnapshot: stats.add, onUpdate: stats.add });
-}
-
-/** Asks for rules and readiness now and then, and for past alerts each time that the connection comes up. */
-function pollApi(options: {
-  readonly api: Api;
-  readonly target: Window;
-  readonly status: ReadonlySignal<FeedStatus>;
-  readonly devices: DeviceStore;
-  readonly alerts: AlertStore;
-  readonly backfill: Backfill;
-}): { readonly rules: ReadonlySignal<readonly RuleView[]>; readonly notReady: ReadonlySignal<string | undefined> } {
-  const { api, target, status, devices, alerts, backfill } = options;
-  const rules = signal<readonly RuleView[]>([]);
-  const notReady = signal<string | undefined>(undefined);
-  let rulesText = "";
-
-  async function askRules(): Promise<void> {
-    const answer = await api.rules();
-    const text = JSON.stringify(answer);
-    // Equal rules stay the same object, so that charts have no reason to draw again.
-    if (text === rulesText) return;
-    rulesText = text;
-    rules.value = parseRules(answer);
-  }
-
-  async function askReady(): Promise<void> {
-    const answer = await api.notReady();
-    notReady.value = answer === undefined ? undefined : readable(answer);
-  }
-
-  // Each of these is a nicety: the live feed goes on without it, and it is asked for again.
-  const whenOpen = (ask: () => Promise<void>) => () => {
-    if (status.peek().state === "open" && !target.document.hidden) ask().catch(() => {});
-  };
-  target.setInterval(whenOpen(askRules), RULES_EVERY_MS);
-  target.setInterval(whenOpen(askReady), READY_EVERY_MS);
-  let before: FeedStatus["state"] = "closed";
-  status.subscribe(({ state }) => {
-    if (state === "open" && before !== "open") {
-      askRules().catch(() => {});
-      askReady().catch(() => {});
-      backfill.retry();
-    }
-    before = state;
-  });
-  // The past that matters is that of the readings, which may be recorded ones.
-  effect(() => {
-    if (status.value.state !== "open" || !devices.loaded.value) return;
-    const newestUs = devices.clock.newestUs;
-    if (newestUs === -Infinity) return;
-    const query = { fromUs: newestUs - ALERTS_PAST_US, toUs: newestUs + ALERTS_AHEAD_US, limit: ALERTS_LISTED };
-    api.alerts(query).then(alerts.history, () => {});
-  });
-  return { rules, notReady };
 }
 
 function openDevice(options: {
   readonly device: string;
   readonly range: Range | undefined;
+  readonly span: Span | undefined;
   readonly feed: FeedClient;
   readonly api: Api;
   readonly frame: Frame;
   readonly devices: DeviceStore;
 }): DeviceDetail {
-  const { device, range, feed, api, frame, devices } = options;
-  const detail = createDeviceDetail({ device, range, frame, loadSeries: api.series });
+  const { device, range, span, feed, api, frame, devices } = options;
+  const detail = createDeviceDetail({
+    device,
+    range,
+    span,
+    frame,
+    loadSeries: api.series,
+    nowMs: () => performance.now(),
+  });
   const known = devices.get(device)?.item.peek();
   if (known !== undefined) {
     detail.readings(Object.entries(known.metrics).map(([metric, point]) => ({ metric, ...point })));
@@ -194,6 +200,7 @@ function openDevice(options: {
           if (++snapshots > 1) detail.reload();
         },
         onUpdate: detail.readings,
+        onGap: () => detail.reload(),
       },
     ),
     feed.subscribe(
@@ -216,26 +223,4 @@ function storageOf(target: Window): Storage | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** `/readyz` answers with JSON that names what is not ready, or with text. */
-function readable(answer: string): string {
-  try {
-    const value: unknown = JSON.parse(answer);
-    const words: string[] = [];
-    collectDetails(value, words);
-    if (words.length > 0) return words.slice(0, 3).join("; ");
-  } catch {
-    // Plain text, then.
-  }
-  return answer.slice(0, 200);
-}
-
-function collectDetails(value: unknown, words: string[]): void {
-  if (typeof value !== "object" || value === null) return;
-  const entries = Object.entries(value);
-  const ready = entries.find(([name]) => name === "ready")?.[1];
-  const detail = entries.find(([name]) => name === "detail")?.[1];
-  if (ready === false && typeof detail === "string" && detail !== "") words.push(detail);
-  for (const [, inner] of entries) collectDetails(inner, words);
 }

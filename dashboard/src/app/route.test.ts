@@ -1,11 +1,20 @@
 import { expect, test } from "vitest";
-import { createLimiter } from "./api.ts";
+import { createLimiter } from "./limiter.ts";
 import { deviceHref, parseRoute } from "./route.ts";
 
 test.each([
   ["", { screen: "overview" }],
   ["#/", { screen: "overview" }],
   ["#/alerts", { screen: "alerts" }],
+  ["#/alerts/a%2Fb", { screen: "incident", incident: "a/b" }],
+  ["#/rules/too-warm", { screen: "rule", rule: "too-warm" }],
+  ["#/dead-letters/7", { screen: "letter", sequence: 7 }],
+  ["#/device/a?from=5&to=9", { screen: "device", device: "a", range: undefined, span: { fromUs: 5, toUs: 9 } }],
+  ["#/device/a?from=9&to=5", { screen: "device", device: "a", range: undefined }],
+  [
+    "#/devices?find=x&state=silent&sort=worst",
+    { screen: "devices", filter: { find: "x", site: undefined, state: "silent", sort: "worst" } },
+  ],
   ["#/device/Dongsi", { screen: "device", device: "Dongsi", range: undefined }],
   ["#/device/a%2Fb?range=7d", { screen: "device", device: "a/b", range: "7d" }],
   ["#/device/%E0%A4%A", { screen: "unknown", path: "/device/%E0%A4%A" }],

@@ -9,9 +9,14 @@ export interface Settings {
   readonly zone: Signal<Zone>;
   /** The metric on the device cards; undefined leaves it to the page. */
   readonly metric: Signal<string | undefined>;
+  /** Whose name stands under acknowledgements and silences. */
+  readonly who: Signal<string>;
   setTheme(theme: Theme): void;
+  /** From the system's choice to dark, to light, and back. */
+  nextTheme(): void;
   setZone(zone: Zone): void;
   setMetric(metric: string): void;
+  setWho(who: string): void;
 }
 
 export function loadSettings(storage: Storage | undefined, root: HTMLElement): Settings {
@@ -19,16 +24,20 @@ export function loadSettings(storage: Storage | undefined, root: HTMLElement): S
   const theme = signal<Theme>(savedTheme === "light" || savedTheme === "dark" ? savedTheme : "system");
   const zone = signal<Zone>(read(storage, "weir.zone") === "utc" ? "utc" : "local");
   const metric = signal(read(storage, "weir.metric"));
+  const who = signal(read(storage, "weir.who") ?? "");
+  function setTheme(next: Theme): void {
+    theme.value = next;
+    if (next === "system") delete root.dataset.theme;
+    else root.dataset.theme = next;
+    write(storage, "weir.theme", next);
+  }
   return {
     theme,
     zone,
     metric,
-    setTheme(next) {
-      theme.value = next;
-      if (next === "system") delete root.dataset.theme;
-      else root.dataset.theme = next;
-      write(storage, "weir.theme", next);
-    },
+    who,
+    setTheme,
+    nextTheme: () => setTheme(themeAfter(theme.peek())),
     setZone(next) {
       zone.value = next;
       write(storage, "weir.zone", next);
@@ -37,7 +46,15 @@ export function loadSettings(storage: Storage | undefined, root: HTMLElement): S
       metric.value = next;
       write(storage, "weir.metric", next);
     },
+    setWho(next) {
+      who.value = next;
+      write(storage, "weir.who", next);
+    },
   };
+}
+
+export function themeAfter(theme: Theme): Theme {
+  return theme === "system" ? "dark" : theme === "dark" ? "light" : "system";
 }
 
 /** A browser may forbid storage; the choice then lasts as long as the page. */

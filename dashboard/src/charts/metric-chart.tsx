@@ -1,30 +1,33 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
+import type { SeriesAnswer } from "../../../platform/history.ts";
 import { formatInstant, formatNumber, formatValue, NO_VALUE, type Zone } from "../lib/format.ts";
-import { medianIntervalUs } from "../lib/ranges.ts";
+import { medianIntervalUs, type Span } from "../lib/ranges.ts";
 import { describeRule, type RuleView } from "../lib/rules.ts";
-import { lowerBound } from "../lib/series-buffer.ts";
+import { lowerBound, type SeriesView } from "../lib/series-buffer.ts";
 import type { AlertSpan } from "../lib/spans.ts";
 import { useVisible } from "../lib/visible.ts";
-import type { MetricTrack, WindowTrack } from "../store/device-detail.ts";
+import type { DeviceDetail, MetricTrack, WindowTrack } from "../store/device-detail.ts";
 import type { ThresholdLine, WindowBox } from "./overlays.ts";
 import { usePalette } from "./palette.ts";
 import { createPlot, type PlotState } from "./plot.ts";
 import { axisRange, type Extent, extentOf } from "./scale.ts";
 
 export interface MetricChartProps {
+  readonly detail: DeviceDetail;
   readonly track: MetricTrack;
-  /** `[fromUs, toUs]` of event time. */
-  readonly fromUs: number;
-  readonly toUs: number;
+  /** How long a stretch is shown while the chart follows the present. */
+  readonly rangeUs: number;
+  /** A stretch of the past, when one was chosen. */
+  readonly span: Span | undefined;
   readonly zone: Zone;
   /** Rules that watch this metric. */
   readonly rules: readonly RuleView[];
   readonly spans: readonly AlertSpan[];
   readonly windows: readonly WindowTrack[];
-  readonly windowsVersion: number;
+  onSelect(span: Span): void;
 }
 
 interface Picture {
@@ -36,9 +39,11 @@ interface Picture {
   readonly usualStepUs: number | undefined;
 }
 
+const WORDS_EVERY_MS = 500;
+
 /** One metric as a live line, with its rules' thresholds and windows, and the alerts it caused. */
 export function MetricChart(props: MetricChartProps): JSX.Element {
-  const { track, zone, rules, spans } = props;
+  const { detail, track, zone, rules, spans, span } = props;
   const place = useRef<HTMLDivElement>(null);
   const card = useRef<HTMLElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
@@ -51,28 +56,36 @@ export function MetricChart(props: MetricChartProps): JSX.Element {
   const palette = usePalette();
   const visible = useVisible(card);
   const cursor = useSignal<number | undefined>(undefined);
-  const version = track.version.value;
-  const picture = useMemo(() => pictureOf(track, props.fromUs, props.toUs), [track, version, props.fromUs, props.toUs]);
   const thresholds: readonly ThresholdLine[] = useMemo(
     () => rules.flatMap((rule) => rule.thresholds.map((line) => ({ ...line, severity: rule.severity }))),
     [rules],
   );
   const windowRule = chooseWindowRule(rules, props.windows);
-  const boxes = useMemo(
-    () => windowBoxes(props.windows, windowRule, props.fromUs),
-    [props.windowsVersion, windowRule, props.fromUs],
-  );
+  // The time axis is looked at, not listened to: charts take their turns to draw (see the store).
+  const toUs = () => span?.toUs ?? detail.newestUs.peek();
+  const fromUs = () => span?.fromUs ?? toUs() - props.rangeUs;
+  const lookAtPoints = () => pictureOf(span === undefined ? track.points.view() : pastView(track), fromUs(), toUs());
+  const lookAtWindows = () => windowBoxes(props.windows, windowRule, fromUs());
 
   function show(): void {
     if (plot.current === undefined) return;
-    state.current.xRange = [props.fromUs / 1000, props.toUs / 1000];
+    const picture = lookAtPoints();
+    const boxes = lookAtWindows();
+    state.current.xRange = [fromUs() / 1000, toUs() / 1000];
     state.current.yRange = axisRange(withBoxes(picture.extent, boxes), thresholds);
     state.current.usualStepMs = picture.usualStepUs === undefined ? undefined : picture.usualStepUs / 1000;
-    state.current.overlays = { thresholds, spans, windows: boxes, spread: spreadOf(track, props.fromUs) };
+    state.current.overlays = {
+      thresholds,
+      spans,
+      windows: boxes,
+      spread: spreadOf(span === undefined ? track.history() : track.past(), fromUs()),
+    };
     plot.current.setData([picture.x, picture.y]);
   }
   const latest = useRef(show);
   latest.current = show;
+  const select = useRef(props.onSelect);
+  select.current = props.onSelect;
 
   useLayoutEffect(() => {
     const element = place.current;
@@ -80,7 +93,9 @@ export function MetricChart(props: MetricChartProps): JSX.Element {
     const onCursor = (index: number | undefined) => {
       cursor.value = index;
     };
-    const made = createPlot({ element, state: state.current, palette, zone, onCursor });
+    const onSelect = (fromMs: number, toMs: number) =>
+      select.current({ fromUs: Math.round(fromMs * 1000), toUs: Math.round(toMs * 1000) });
+    const made = createPlot({ element, state: state.current, palette, zone, onCursor, onSelect });
     plot.current = made;
     latest.current();
     const observer = new ResizeObserver(() => {
@@ -95,8 +110,14 @@ export function MetricChart(props: MetricChartProps): JSX.Element {
   }, [palette, zone]);
   useEffect(() => {
     if (visible) latest.current();
-  }, [visible, picture, boxes, thresholds, spans]);
+  }, [visible, span, props.rangeUs, props.windows, windowRule, thresholds, spans]);
+  const seen = useRef(visible);
+  seen.current = visible;
+  useCalmly(track, () => {
+    if (seen.current) latest.current();
+  });
 
+  const picture = lookAtPoints();
   const hovered = cursor.value;
   const shownIndex = hovered !== undefined && hovered < picture.x.length ? hovered : undefined;
   const value = shownIndex === undefined ? picture.last : picture.y[shownIndex];
@@ -106,7 +127,11 @@ export function MetricChart(props: MetricChartProps): JSX.Element {
         <h3>{track.metric}</h3>
         <output class="chart-value">{formatValue(value)}</output>
         <span class="chart-when">
-          {shownIndex === undefined ? "now" : formatInstant((picture.x[shownIndex] ?? 0) * 1000, zone)}
+          {shownIndex === undefined
+            ? span === undefined
+              ? "now"
+              : "at its end"
+            : formatInstant((picture.x[shownIndex] ?? 0) * 1000, zone)}
         </span>
         <Summary picture={picture} />
       </div>
@@ -117,9 +142,35 @@ export function MetricChart(props: MetricChartProps): JSX.Element {
         aria-label={`${track.metric}: now ${formatValue(picture.last)}, lowest ${formatNumber(picture.extent?.low ?? Number.NaN)}, highest ${formatNumber(picture.extent?.high ?? Number.NaN)} in this range`}
       />
       {picture.x.length === 0 && <p class="chart-empty">No readings in this range</p>}
-      <Key rules={rules} windowRule={windowRule} boxes={boxes.length} />
+      <Key rules={rules} windowRule={windowRule} boxes={lookAtWindows().length} />
     </section>
   );
+}
+
+/** The line follows each reading; words that change faster than they are read are told anew less often. */
+function useCalmly(track: MetricTrack, draw: () => void): void {
+  const [, tell] = useState(0);
+  const latest = useRef(draw);
+  latest.current = draw;
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let toldAtMs = Number.NEGATIVE_INFINITY;
+    const stop = track.version.subscribe(() => {
+      latest.current();
+      timer ??= setTimeout(
+        () => {
+          timer = undefined;
+          toldAtMs = performance.now();
+          tell((count) => count + 1);
+        },
+        Math.max(0, WORDS_EVERY_MS - (performance.now() - toldAtMs)),
+      );
+    });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [track]);
 }
 
 function Summary({ picture }: { readonly picture: Picture }): JSX.Element {
@@ -181,9 +232,13 @@ function windowWords(rule: RuleView): string {
   return `${lineAggregate(rule) ?? "value"}${spread} over ${rule.window?.text ?? "its window"}`;
 }
 
+function pastView(track: MetricTrack): SeriesView {
+  const past = track.past();
+  return { at: Float64Array.from(past?.atUs ?? []), values: Float64Array.from(past?.avg ?? []) };
+}
+
 /** The points in view, and one on either side so that the line runs out of the picture. */
-function pictureOf(track: MetricTrack, fromUs: number, toUs: number): Picture {
-  const { at, values } = track.points.view();
+function pictureOf({ at, values }: SeriesView, fromUs: number, toUs: number): Picture {
   const first = lowerBound(at, fromUs);
   const end = lowerBound(at, toUs + 1);
   const from = Math.max(0, first - 1);
@@ -204,17 +259,22 @@ function windowBoxes(tracks: readonly WindowTrack[], rule: RuleView | undefined,
   const track = tracks.find((one) => one.rule === rule?.id);
   const boxes: WindowBox[] = [];
   for (const { startUs, endUs, aggregates } of track?.results ?? []) {
-    const value = aggregates[(rule && lineAggregate(rule)) ?? "avg"] ?? Object.values(aggregates)[0];
-    if (endUs < fromUs || value === undefined) continue;
+    const value = numberOf(aggregates[(rule && lineAggregate(rule)) ?? "avg"] ?? Object.values(aggregates)[0]);
+    // What was taken back has no width, and some aggregates are texts or have no value.
+    if (endUs < fromUs || endUs <= startUs || value === undefined) continue;
     boxes.push({
       startMs: startUs / 1000,
       endMs: endUs / 1000,
       value,
-      min: aggregates.min,
-      max: aggregates.max,
+      min: numberOf(aggregates.min),
+      max: numberOf(aggregates.max),
     });
   }
   return boxes;
+}
+
+function numberOf(value: number | string | null | undefined): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
 function withBoxes(extent: Extent | undefined, boxes: readonly WindowBox[]): Extent | undefined {
@@ -228,8 +288,7 @@ function withBoxes(extent: Extent | undefined, boxes: readonly WindowBox[]): Ext
 }
 
 /** Only where a point stands for many readings is there a spread to show. */
-function spreadOf(track: MetricTrack, fromUs: number): { atMs: number; min: number; max: number }[] {
-  const answer = track.history();
+function spreadOf(answer: SeriesAnswer | undefined, fromUs: number): { atMs: number; min: number; max: number }[] {
   if (answer === undefined || !answer.count.some((count) => count > 1)) return [];
   const spread: { atMs: number; min: number; max: number }[] = [];
   for (let i = Math.max(0, lowerBound(answer.atUs, fromUs) - 1); i < answer.atUs.length; i++) {

@@ -21,8 +21,10 @@ export function createPlot(options: {
   readonly palette: Palette;
   readonly zone: Zone;
   onCursor(index: number | undefined): void;
+  /** A stretch was drawn with the pointer. */
+  onSelect(fromMs: number, toMs: number): void;
 }): uPlot {
-  const { element, state, palette, zone, onCursor } = options;
+  const { element, state, palette, zone, onCursor, onSelect } = options;
   const axis: uPlot.Axis = {
     stroke: palette.muted,
     font: palette.font,
@@ -38,8 +40,8 @@ export function createPlot(options: {
     legend: { show: false },
     cursor: {
       y: false,
-      drag: { x: false, y: false, setScale: false },
-      sync: { key: "device" },
+      drag: { x: true, y: false, setScale: false, dist: 8 },
+      sync: { key: "device", setSeries: false },
       points: { size: 8, fill: palette.line, stroke: palette.surface, width: 2 },
     },
     scales: {
@@ -74,6 +76,14 @@ export function createPlot(options: {
       drawClear: [(u) => drawBelow(u, state.overlays, palette)],
       draw: [(u) => drawAbove(u, state.overlays, palette)],
       setCursor: [(u) => onCursor(u.cursor.idx ?? undefined)],
+      setSelect: [
+        (u) => {
+          const { left, width } = u.select;
+          if (width < 1) return;
+          onSelect(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
     },
   };
   return new uPlot(look, [[], []], element);

@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { type Page, usePage } from "../app/page.ts";
-import { deviceHref } from "../app/route.ts";
-import { formatAge, formatNumber, formatSince } from "../lib/format.ts";
+import { incidentHref } from "../app/route.ts";
+import { formatAge, formatSince, formatValue } from "../lib/format.ts";
 import { deviceOf, isOpen, subjectOf } from "../store/alerts.ts";
 import { SeverityIcon } from "./icons.tsx";
 
@@ -17,7 +17,6 @@ const STATE_WORDS = {
 /** One alert: how bad, what, where, which value against which condition, since when. */
 export function AlertRow({ change }: { readonly change: AlertChange }): JSX.Element {
   const page = usePage();
-  const device = deviceOf(change);
   const content = (
     <>
       <SeverityIcon severity={change.severity} state={change.state} />
@@ -31,19 +30,28 @@ export function AlertRow({ change }: { readonly change: AlertChange }): JSX.Elem
       </span>
       <span class="alert-detail">
         <span class="alert-subject">{subjectOf(change)}</span>
+        <Marks incident={change.incident} page={page} />
         <span class="alert-evidence">{evidenceWords(change)}</span>
       </span>
     </>
   );
   const data = { "data-severity": change.severity, "data-state": change.state, "data-rule": change.rule };
-  return device === undefined ? (
-    <div class="alert" {...data}>
-      {content}
-    </div>
-  ) : (
-    <a class="alert" href={deviceHref(device)} {...data}>
+  return (
+    <a class="alert" href={incidentHref(change.incident)} data-row {...data}>
       {content}
     </a>
+  );
+}
+
+/** Who took it on, and whether it is silenced. */
+function Marks({ incident, page }: { readonly incident: string; readonly page: Page }): JSX.Element | null {
+  const known = page.attention.byIncident.value.get(incident);
+  if (known === undefined) return null;
+  return (
+    <>
+      {known.acknowledgement !== undefined && <span class="mark">taken by {known.acknowledgement.by}</span>}
+      {known.silencedBy.length > 0 && <span class="mark">silenced</span>}
+    </>
   );
 }
 
@@ -76,6 +84,6 @@ export function summaryOf(change: AlertChange): string {
 /** `avg 187 · alert if > 150`. What ended an alert may be another condition, so only its value is told. */
 export function evidenceWords(change: AlertChange): string {
   const { aggregate, condition } = change.evidence;
-  const value = `${aggregate} ${formatNumber(change.value)}`;
+  const value = `${aggregate} ${formatValue(change.value)}`;
   return isOpen(change) ? `${value} · alert if ${condition}` : `ended at ${value}`;
 }

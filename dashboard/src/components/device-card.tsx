@@ -8,10 +8,10 @@ import { Sparkline } from "../charts/sparkline.tsx";
 import { formatAge, formatValue, NO_VALUE } from "../lib/format.ts";
 import { useVisible } from "../lib/visible.ts";
 import type { DeviceEntry } from "../store/devices.ts";
+import { SILENT_US } from "../store/sites.ts";
 import { SeverityIcon } from "./icons.tsx";
 
 const OTHERS_SHOWN = 3;
-const SILENT_US = 300_000_000;
 
 /** One device of the grid. Its size is fixed, and off the screen only its name is kept up. */
 export function DeviceCard(props: {
@@ -29,6 +29,7 @@ export function DeviceCard(props: {
     <a
       ref={ref}
       class="card"
+      data-row
       href={deviceHref(entry.name)}
       data-severity={worst?.severity}
       data-state={worst?.state}

@@ -1,10 +1,18 @@
 import type { JSX } from "preact";
 import { usePage } from "../app/page.ts";
+import { themeAfter } from "../app/settings.ts";
 import { formatSpeed } from "../lib/event-clock.ts";
 import { formatInstant, formatTime, zoneName } from "../lib/format.ts";
+import { isLost } from "./disconnected-bar.tsx";
 import { Logo, SunMoon } from "./icons.tsx";
 
-export function Header(): JSX.Element {
+const SCREENS = [
+  { href: "#/devices", label: "Devices", screens: ["devices", "device"] },
+  { href: "#/rules", label: "Rules", screens: ["rules", "rule"] },
+  { href: "#/pipeline", label: "Pipeline", screens: ["pipeline", "letter"] },
+] as const;
+
+export function Header({ onHelp }: { onHelp(): void }): JSX.Element {
   const page = usePage();
   const screen = page.route.value.screen;
   const { critical, warning, info } = page.alerts.firing.value;
@@ -19,17 +27,37 @@ export function Header(): JSX.Element {
         <a href="#/" aria-current={screen === "overview" ? "page" : undefined}>
           Overview
         </a>
-        <a href="#/alerts" aria-current={screen === "alerts" ? "page" : undefined}>
+        <ScreenLink {...SCREENS[0]} screen={screen} />
+        <a href="#/alerts" aria-current={screen === "alerts" || screen === "incident" ? "page" : undefined}>
           Alerts
           <span class="nav-count" data-empty={firing === 0} data-severity={worst(critical, warning)}>
             {firing}
           </span>
         </a>
+        <ScreenLink {...SCREENS[1]} screen={screen} />
+        <ScreenLink {...SCREENS[2]} screen={screen} />
       </nav>
       <EventTimeNote />
       <Connection />
       <ThemeButton />
+      <button type="button" class="icon-button help-button" aria-label="Keys" title="Keys (?)" onClick={onHelp}>
+        ?
+      </button>
     </header>
+  );
+}
+
+function ScreenLink(props: {
+  readonly href: string;
+  readonly label: string;
+  readonly screens: readonly string[];
+  readonly screen: string;
+}): JSX.Element {
+  const { href, label, screens, screen } = props;
+  return (
+    <a href={href} aria-current={screens.includes(screen) ? "page" : undefined}>
+      {label}
+    </a>
   );
 }
 
@@ -67,10 +95,8 @@ function EventTimeNote(): JSX.Element {
 /** The connection in plain words. */
 function Connection(): JSX.Element {
   const { status, settings } = usePage();
-  const { state, sinceMs, attempt } = status.value;
-  // The very first attempt is no disconnection: nothing was there to lose.
-  const lost = state !== "open" && (attempt > 1 || state === "closed");
-  const since = formatTime(sinceMs * 1000, settings.zone.value);
+  const { state, sinceMs } = status.value;
+  const lost = isLost(status.value);
   return (
     <p class="connection" data-state={state === "open" ? "live" : lost ? "lost" : "connecting"}>
       <span class="connection-dot" aria-hidden="true" />
@@ -78,7 +104,7 @@ function Connection(): JSX.Element {
         "Live"
       ) : lost ? (
         <span>
-          Disconnected since {since}
+          Disconnected since {formatTime(sinceMs * 1000, settings.zone.value)}
           <span class="connection-more">, trying again</span>
         </span>
       ) : (
@@ -91,7 +117,7 @@ function Connection(): JSX.Element {
 function ThemeButton(): JSX.Element {
   const { settings } = usePage();
   const theme = settings.theme.value;
-  const next = theme === "system" ? "dark" : theme === "dark" ? "light" : "system";
+  const next = themeAfter(theme);
   return (
     <button
       type="button"

@@ -17,7 +17,7 @@ export function Pipeline(): JSX.Element {
   const { stats } = usePage();
   const figures = stats.figures.value;
   return (
-    <section class="pipeline" aria-label="Pipeline">
+    <section class="pipeline" aria-label="Rates">
       <ol class="stations">
         {STATIONS.map(({ name, label, title }) => (
           <li key={name} class="station" title={title}>

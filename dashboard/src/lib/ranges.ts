@@ -8,9 +8,27 @@ export const RANGES = [
   { id: "24h", label: "24 h", us: 24 * 60 * MINUTE_US },
   { id: "7d", label: "7 days", us: 7 * 24 * 60 * MINUTE_US },
   { id: "30d", label: "30 days", us: 30 * 24 * 60 * MINUTE_US },
+  { id: "90d", label: "90 days", us: 90 * 24 * 60 * MINUTE_US },
+  { id: "1y", label: "1 year", us: 365 * 24 * 60 * MINUTE_US },
 ] as const;
 
 export type Range = (typeof RANGES)[number];
+
+/** A stretch of the past that stands still: `[fromUs, toUs)`. */
+export interface Span {
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
+const SPAN_US_MIN = 1_000_000;
+const SPAN_US_MAX = 366 * 24 * 60 * MINUTE_US;
+
+/** A span by its middle and its length, kept within what a chart can show. */
+export function spanAround(middleUs: number, lengthUs: number): Span {
+  const us = Math.min(Math.max(lengthUs, SPAN_US_MIN), SPAN_US_MAX);
+  const fromUs = Math.round(middleUs - us / 2);
+  return { fromUs, toUs: fromUs + Math.round(us) };
+}
 
 /** Readings that make a good first picture: fewer look empty, more look like noise. */
 const POINTS_WANTED = 120;
@@ -19,10 +37,13 @@ export function rangeById(id: string | undefined): Range | undefined {
   return RANGES.find((range) => range.id === id);
 }
 
+/** One reading alone says nothing of its pace: longer ranges are for who asks for them. */
+const FIRST_LONGEST = "30d";
+
 /** The shortest range that holds enough readings of a series with this pace. */
 export function rangeForInterval(intervalUs: number): Range {
   const wantedUs = intervalUs * POINTS_WANTED;
-  return RANGES.find((range) => range.us >= wantedUs) ?? RANGES[RANGES.length - 1] ?? RANGES[0];
+  return RANGES.find((range) => range.us >= wantedUs || range.id === FIRST_LONGEST) ?? RANGES[0];
 }
 
 /** The usual time between two readings; undefined with fewer than two. */

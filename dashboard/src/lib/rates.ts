@@ -12,6 +12,8 @@ export interface RateTracker {
   rate(name: string): number | undefined;
   /** Sum of the newest figures over labels and living processes; undefined when nobody reports it. */
   total(name: string): number | undefined;
+  /** The greatest of the newest figures: for ages and lags, which do not add up. */
+  greatest(name: string): number | undefined;
   /** The newest figures of one name by the value of one label: dead letters by reason. */
   byLabel(name: string, label: string): ReadonlyMap<string, number>;
 }
@@ -58,6 +60,15 @@ export function createRateTracker(): RateTracker {
         if (sum !== undefined) total = (total ?? 0) + sum;
       }
       return total;
+    },
+    greatest(name) {
+      let most: number | undefined;
+      for (const reports of living()) {
+        for (const [key, value] of Object.entries(reports.at(-1)?.values ?? {})) {
+          if (metricName(key) === name && Number.isFinite(value)) most = Math.max(most ?? value, value);
+        }
+      }
+      return most;
     },
     byLabel(name, label) {
       const totals = new Map<string, number>();

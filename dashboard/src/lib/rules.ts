@@ -15,6 +15,7 @@ export interface RuleView {
   readonly window: RuleWindow | undefined;
   readonly holdFor: string | undefined;
   readonly absent: string | undefined;
+  readonly groupBy: readonly string[];
 }
 
 export interface RuleWindow {
@@ -41,6 +42,7 @@ export function parseRules(answer: unknown): readonly RuleView[] {
       window: parseWindow(entry.window),
       holdFor: textOf(entry.for),
       absent: textOf(entry.absent),
+      groupBy: parseAggregates(entry.group_by),
     });
   }
   return rules;
@@ -68,6 +70,16 @@ export function describeRule(rule: RuleView): string | undefined {
   const over = rule.window === undefined ? "" : `${rule.aggregates[0] ?? "value"} over ${rule.window.text} `;
   const held = rule.holdFor === undefined || rule.holdFor === "0s" ? "" : ` for ${rule.holdFor}`;
   return `${over}${rule.when}${held}`;
+}
+
+/** `metric PM2.5, site beijing`: what a rule looks at, for a person. */
+export function describeWhere(rule: RuleView): string {
+  const parts = Object.entries(rule.where).map(([name, pattern]) => {
+    const all = [pattern].flat();
+    return `${name} ${all.slice(0, 4).join(" or ")}${all.length > 4 ? ` or ${all.length - 4} more` : ""}`;
+  });
+  const groups = rule.groupBy.length === 0 ? "" : `by ${rule.groupBy.join(" and ")}`;
+  return [parts.length === 0 ? "all readings" : parts.join(", "), groups].filter((part) => part !== "").join(", ");
 }
 
 function parseWhere(value: unknown): Readonly<Record<string, Pattern>> {

@@ -1,28 +1,80 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import type { AlertChange } from "../../../domain/alert.ts";
+import { useEffect, useMemo } from "preact/hooks";
+import type { AlertChange, Severity } from "../../../domain/alert.ts";
+import { SEVERITIES } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
-import { deviceHref } from "../app/route.ts";
+import { incidentHref } from "../app/route.ts";
 import { AlertRow, evidenceWords, summaryOf } from "../components/alert-row.tsx";
 import { SeverityIcon } from "../components/icons.tsx";
-import { formatInstant, plural } from "../lib/format.ts";
-import { deviceOf, subjectOf } from "../store/alerts.ts";
+import { SearchField } from "../components/search-field.tsx";
+import { SilenceList } from "../components/silences.tsx";
+import { formatAge, formatInstant, plural } from "../lib/format.ts";
+import { subjectOf } from "../store/alerts.ts";
 
-const CHANGES_PER_PAGE = 50;
+const PAST_PER_PAGE = 50;
+const PAST_MAX = 1_000;
+const YEAR_US = 365 * 86_400_000_000;
+const DAY_US = 86_400_000_000;
 
 export function AlertsScreen(): JSX.Element {
-  const { alerts } = usePage();
-  const open = alerts.open.value;
-  const firing = open.filter((change) => change.state === "firing");
-  const pending = open.filter((change) => change.state === "pending");
+  const { alerts, kiosk } = usePage();
+  const find = useSignal("");
+  const severity = useSignal<Severity | undefined>(undefined);
+  const fits = (change: AlertChange) =>
+    (severity.value === undefined || change.severity === severity.value) && isFound(change, find.value);
+  const open = alerts.open.value.filter(fits);
   return (
     <div class="alerts-screen">
-      <h1>Alerts</h1>
-      <OpenSection title="Firing" changes={firing} none="Nothing is firing." />
-      <OpenSection title="Pending" changes={pending} none="Nothing is pending." />
-      <Changes />
+      <div class="screen-head">
+        <h1>Alerts</h1>
+        {!kiosk && (
+          <>
+            <SearchField label="Find alerts" value={find.value} onInput={(text) => (find.value = text)} />
+            <label class="field">
+              <span class="field-label">Severity</span>
+              <select
+                value={severity.value ?? ""}
+                onChange={({ currentTarget: { value } }) => {
+                  severity.value = SEVERITIES.find((one) => one === value);
+                }}
+              >
+                <option value="">All</option>
+                {SEVERITIES.toReversed().map((one) => (
+                  <option key={one} value={one}>
+                    {one}
+                  </option>
+                ))}
+              </select>
+            </label>
+          </>
+        )}
+      </div>
+      <OpenSection
+        title="Firing"
+        changes={open.filter(({ state }) => state === "firing")}
+        none={alerts.loaded.value ? "Nothing is firing." : "Waiting for alerts"}
+      />
+      <OpenSection
+        title="Pending"
+        changes={open.filter(({ state }) => state === "pending")}
+        none="Nothing is pending."
+      />
+      <SilenceList />
+      <Past fits={fits} />
     </div>
   );
+}
+
+function isFound(change: AlertChange, text: string): boolean {
+  const words = text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
+  const all = [change.rule, summaryOf(change), ...Object.values(change.key), ...Object.values(change.labels)]
+    .join(" ")
+    .toLowerCase();
+  return words.every((word) => all.includes(word));
 }
 
 function OpenSection(props: {
@@ -52,65 +104,109 @@ function OpenSection(props: {
   );
 }
 
-function Changes(): JSX.Element {
-  const { alerts, settings } = usePage();
-  const shown = useSignal(CHANGES_PER_PAGE);
-  const changes = alerts.changes.value;
+/** Incidents that are over, the newest first: what the page saw itself, and what the store holds. */
+function usePast() {
+  const { alerts, api, devices } = usePage();
+  const stored = useSignal<readonly AlertChange[]>([]);
+  const next = useSignal<string | undefined>(undefined);
+  const state = useSignal<"loading" | "loaded" | "unavailable">("loading");
+  async function load(after: string | undefined): Promise<void> {
+    state.value = "loading";
+    const newestUs = Math.max(devices.clock.newestUs, Date.now() * 1000);
+    const oldestUs = devices.clock.newestUs === -Infinity ? newestUs : devices.clock.newestUs;
+    const span = { fromUs: oldestUs - YEAR_US, toUs: newestUs + DAY_US };
+    try {
+      const page = await api.alerts({ state: "resolved", ...span, limit: PAST_PER_PAGE, after });
+      stored.value = after === undefined ? page.alerts : [...stored.value, ...page.alerts].slice(0, PAST_MAX);
+      next.value = stored.value.length >= PAST_MAX ? undefined : page.next;
+      state.value = "loaded";
+    } catch {
+      state.value = "unavailable";
+    }
+  }
+  const loaded = devices.loaded.value;
+  useEffect(() => {
+    if (loaded) void load(undefined);
+  }, [loaded]);
+  const live = alerts.changes.value;
+  const past = useMemo(() => {
+    const byIncident = new Map<string, AlertChange>();
+    for (const change of [...stored.value, ...live]) {
+      if (change.state === "resolved") byIncident.set(change.incident, change);
+    }
+    return [...byIncident.values()].sort((a, b) => b.atUs - a.atUs);
+  }, [live, stored.value]);
+  return { past, state: state.value, more: next.value === undefined ? undefined : () => load(next.value) };
+}
+
+function Past({ fits }: { readonly fits: (change: AlertChange) => boolean }): JSX.Element {
+  const { settings } = usePage();
+  const { past, state, more } = usePast();
+  const shown = useSignal(PAST_PER_PAGE);
   const zone = settings.zone.value;
+  const changes = past.filter(fits);
   return (
-    <section class="panel" aria-labelledby="changes-title">
+    <section class="panel" aria-labelledby="past-title">
       <div class="panel-head">
-        <h2 id="changes-title">Recent changes</h2>
+        <h2 id="past-title">Past incidents</h2>
         <span class="count">{changes.length}</span>
       </div>
+      {state === "unavailable" && (
+        <p class="quiet">The store cannot be asked now: these are the incidents that ended while the page was open.</p>
+      )}
       {changes.length === 0 ? (
-        <p class="quiet">No alert has changed yet. Rules and the windows they watch decide when one does.</p>
+        <p class="quiet">{state === "loading" ? "Asking the store" : "No incident is over yet."}</p>
       ) : (
         <div class="table-scroll">
           <table class="changes">
             <thead>
               <tr>
-                <th scope="col">Event time</th>
-                <th scope="col">Change</th>
-                <th scope="col">What</th>
+                <th scope="col">Ended</th>
+                <th scope="col">Incident</th>
                 <th scope="col">About</th>
+                <th scope="col">Lasted</th>
                 <th scope="col">Evidence</th>
               </tr>
             </thead>
             <tbody>
               {changes.slice(0, shown.value).map((change) => (
-                <ChangeRow key={change.id} change={change} when={formatInstant(change.atUs, zone)} />
+                <PastRow key={change.incident} change={change} when={formatInstant(change.atUs, zone)} />
               ))}
             </tbody>
           </table>
         </div>
       )}
-      {changes.length > shown.value && (
-        <button type="button" class="more" onClick={() => (shown.value += CHANGES_PER_PAGE)}>
-          Show {plural(Math.min(CHANGES_PER_PAGE, changes.length - shown.value), "more change")}
+      {(changes.length > shown.value || more !== undefined) && (
+        <button
+          type="button"
+          class="more"
+          onClick={() => {
+            shown.value += PAST_PER_PAGE;
+            if (changes.length <= shown.value) void more?.();
+          }}
+        >
+          Show {plural(PAST_PER_PAGE, "more incident")}
         </button>
       )}
     </section>
   );
 }
 
-function ChangeRow({ change, when }: { readonly change: AlertChange; readonly when: string }): JSX.Element {
-  const device = deviceOf(change);
+function PastRow({ change, when }: { readonly change: AlertChange; readonly when: string }): JSX.Element {
   return (
     <tr data-severity={change.severity} data-state={change.state}>
       <td class="cell-when">{when}</td>
       <td class="cell-state">
         <SeverityIcon severity={change.severity} state={change.state} />
-        <span>
-          {change.state === "inactive" ? "no longer pending" : change.state}
-          <span class="cell-severity"> {change.severity}</span>
+        <a href={incidentHref(change.incident)} data-row>
+          {summaryOf(change)}
+        </a>
+        <span class="cell-rule">
+          {change.rule} · {change.severity}
         </span>
       </td>
-      <td class="cell-summary">
-        {summaryOf(change)}
-        <span class="cell-rule">{change.rule}</span>
-      </td>
-      <td>{device === undefined ? subjectOf(change) : <a href={deviceHref(device)}>{device}</a>}</td>
+      <td>{subjectOf(change)}</td>
+      <td class="cell-when">{formatAge(change.atUs - change.activeAtUs)}</td>
       <td class="cell-evidence">{evidenceWords(change)}</td>
     </tr>
   );

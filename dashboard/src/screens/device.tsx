@@ -3,35 +3,41 @@ import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
-import { deviceHref } from "../app/route.ts";
+import { deviceHref, spanHref } from "../app/route.ts";
 import { MetricChart } from "../charts/metric-chart.tsx";
 import { AlertRow } from "../components/alert-row.tsx";
+import { oddities } from "../components/device-row.tsx";
 import { ArrowLeft, SeverityIcon } from "../components/icons.tsx";
+import { RangeBar } from "../components/range-bar.tsx";
 import { WordCard } from "../components/word-card.tsx";
 import { formatInstant, formatTime, zoneName } from "../lib/format.ts";
 import { matches } from "../lib/match.ts";
-import { RANGES, type Range, rangeById } from "../lib/ranges.ts";
+import { type Range, rangeById, type Span } from "../lib/ranges.ts";
 import { covers, type RuleView } from "../lib/rules.ts";
-import { alertSpans } from "../lib/spans.ts";
+import { type AlertSpan, alertSpans } from "../lib/spans.ts";
 import { deviceOf, rankOf } from "../store/alerts.ts";
 import type { DeviceDetail, MetricTrack, WindowTrack } from "../store/device-detail.ts";
 
 const ALERTS_SHOWN = 6;
 
-export function DeviceScreen(props: { readonly device: string; readonly range: string | undefined }): JSX.Element {
+export function DeviceScreen(props: {
+  readonly device: string;
+  readonly range: string | undefined;
+  readonly span: Span | undefined;
+}): JSX.Element {
   const { device } = props;
   const page = usePage();
   const [detail, setDetail] = useState<DeviceDetail | undefined>(undefined);
   useEffect(() => {
-    const opened = page.openDevice(device, rangeById(props.range));
+    const opened = page.openDevice(device, { range: rangeById(props.range), span: props.span });
     setDetail(opened);
     return () => opened.close();
   }, [page, device]);
   return (
     <div class="device">
-      <a class="back" href="#/">
+      <a class="back" href="#/devices">
         <ArrowLeft />
-        Overview
+        Devices
       </a>
       <DeviceHead device={device} detail={detail} />
       {detail !== undefined && <Charts device={device} detail={detail} />}
@@ -39,13 +45,8 @@ export function DeviceScreen(props: { readonly device: string; readonly range: s
   );
 }
 
-function DeviceHead({
-  device,
-  detail,
-}: {
-  readonly device: string;
-  readonly detail: DeviceDetail | undefined;
-}): JSX.Element {
+function DeviceHead(props: { readonly device: string; readonly detail: DeviceDetail | undefined }): JSX.Element {
+  const { device, detail } = props;
   const page = usePage();
   const zone = page.settings.zone.value;
   // The list tells when the device joins; its own signal tells the rest.
@@ -54,7 +55,6 @@ function DeviceHead({
     return page.devices.get(device);
   }).value;
   const item = known?.item.value;
-  const newestUs = detail?.newestUs.value ?? -Infinity;
   return (
     <div class="device-head">
       <div>
@@ -66,113 +66,158 @@ function DeviceHead({
             </span>
           ))}
           {item !== undefined && <span>last heard {formatTime(item.lastSeenUs, zone)}</span>}
-          {newestUs > 0 && (
-            <span>
-              newest reading {formatInstant(newestUs, zone)}, {zoneName(zone, newestUs)}
-            </span>
-          )}
+          {detail !== undefined && <NewestReading detail={detail} />}
+          {item !== undefined &&
+            oddities(item).map((words) => (
+              <span key={words} class="note-warning">
+                {words}
+              </span>
+            ))}
           {item === undefined && <span>No readings of this device yet</span>}
         </p>
       </div>
-      {detail !== undefined && <RangeButtons device={device} detail={detail} />}
+      {detail !== undefined && <Ranges device={device} detail={detail} />}
     </div>
   );
 }
 
-function RangeButtons({ device, detail }: { readonly device: string; readonly detail: DeviceDetail }): JSX.Element {
-  const chosen = detail.range.value;
-  function choose(range: Range): void {
-    detail.chooseRange(range);
-    history.replaceState(null, "", deviceHref(device, range.id));
-  }
+function NewestReading({ detail }: { readonly detail: DeviceDetail }): JSX.Element | null {
+  const { settings } = usePage();
+  const zone = settings.zone.value;
+  const minute = useComputed(() => Math.floor(detail.newestUs.value / 60_000_000)).value;
+  if (!(minute > 0)) return null;
+  const atUs = minute * 60_000_000;
   return (
-    <fieldset class="ranges">
-      <legend class="visually-hidden">Time range</legend>
-      {RANGES.map((range) => (
-        <button key={range.id} type="button" aria-pressed={chosen?.id === range.id} onClick={() => choose(range)}>
-          {range.label}
-        </button>
-      ))}
-    </fieldset>
+    <span>
+      newest reading {formatInstant(atUs, zone)}, {zoneName(zone, atUs)}
+    </span>
   );
 }
 
+function Ranges({ device, detail }: { readonly device: string; readonly detail: DeviceDetail }): JSX.Element {
+  const span = detail.span.value;
+  const range = detail.range.value;
+  function follow(next: Range): void {
+    detail.chooseRange(next);
+    history.replaceState(null, "", deviceHref(device, next.id));
+  }
+  return (
+    <RangeBar
+      span={span}
+      range={range}
+      newestUs={() => detail.newestUs.peek()}
+      onRange={follow}
+      onSpan={(next) => chooseSpan(device, detail, next)}
+    />
+  );
+}
+
+function chooseSpan(device: string, detail: DeviceDetail, span: Span): void {
+  detail.chooseSpan(span);
+  history.replaceState(null, "", spanHref(device, span));
+}
+
 function Charts({ device, detail }: { readonly device: string; readonly detail: DeviceDetail }): JSX.Element {
-  const { alerts, rules, settings, devices } = usePage();
+  const { alerts, settings } = usePage();
   const hidden = useSignal<ReadonlySet<string>>(new Set());
   const metrics = detail.metrics.value;
   const open = alerts.byDevice.value.get(device) ?? [];
-  const changes = alerts.changes.value;
-  const tags = devices.get(device)?.item.peek().tags ?? {};
-  const own = useMemo(() => changes.filter((change) => deviceOf(change) === device), [changes, device]);
-  const toUs = detail.newestUs.value;
-  const range = detail.range.value;
-  const windowsVersion = detail.windowsVersion.value;
-  const windowTracks = useMemo(() => [...detail.windows()], [windowsVersion, detail]);
-  const rulesByMetric = useMemo(
-    () =>
-      new Map(metrics.map(({ metric }) => [metric, rules.value.filter((rule) => covers(rule, device, tags, metric))])),
-    [metrics, rules.value, device],
+  const { rulesByMetric, spansByMetric } = useMeanings(device, metrics);
+  const windowTracks = detail.windows.value;
+  const windowsByMetric = useMemo(
+    () => new Map(metrics.map((track) => [track.metric, windowsOf(windowTracks, track, rulesByMetric)])),
+    [metrics, windowTracks, rulesByMetric],
   );
-  const spansByMetric = useMemo(
-    () =>
-      new Map(
-        metrics.map(({ metric }) => [metric, alertSpans(own.filter((change) => isAbout(change, metric, rules.value)))]),
-      ),
-    [own, metrics, rules.value],
-  );
+  const onSelect = useMemo(() => (span: Span) => chooseSpan(device, detail, span), [device, detail]);
+  const span = detail.span.value;
+  const rangeUs = detail.range.value?.us;
+  const zone = settings.zone.value;
 
   if (metrics.length === 0) return <p class="quiet device-waiting">Waiting for readings of {device}</p>;
   // Watched metrics come first, the worst before: they are why people look.
   const sorted = metrics.toSorted((a, b) => watched(rulesByMetric, b) - watched(rulesByMetric, a));
   const shown = sorted.filter(({ metric }) => !hidden.value.has(metric));
-  const words = shown.filter(({ kind }) => kind === "word");
-  const numbers = shown.filter(({ kind }) => kind === "number");
   return (
     <>
-      <ul class="alert-list device-alerts" aria-label="Open alerts of this device">
-        {open.slice(0, ALERTS_SHOWN).map((change) => (
-          <li key={change.incident}>
-            <AlertRow change={change} />
-          </li>
-        ))}
-        {open.length === 0 && (
-          <li class="quiet">
-            <SeverityIcon severity="info" state="resolved" />
-            No alert is open for this device.
-          </li>
-        )}
-      </ul>
+      <OpenAlerts open={open} />
       <MetricToggles metrics={sorted} hidden={hidden.value} onChange={(next) => (hidden.value = next)} />
       {detail.historyState.value === "unavailable" && (
         <p class="quiet">The past of this device cannot be read now. Charts begin with the readings that come in.</p>
       )}
       <div class="words">
-        {words.map((track) => (
-          <WordCard key={track.metric} track={track} zone={settings.zone.value} />
-        ))}
+        {shown
+          .filter(({ kind }) => kind === "word")
+          .map((track) => (
+            <WordCard key={track.metric} track={track} zone={zone} />
+          ))}
       </div>
       <div class="charts">
-        {range !== undefined &&
-          numbers.map((track) => (
-            <MetricChart
-              key={track.metric}
-              track={track}
-              fromUs={toUs - range.us}
-              toUs={toUs}
-              zone={settings.zone.value}
-              rules={rulesByMetric.get(track.metric) ?? NO_RULES}
-              spans={spansByMetric.get(track.metric) ?? []}
-              windows={windowsOf(windowTracks, track, rulesByMetric)}
-              windowsVersion={windowsVersion}
-            />
-          ))}
+        {(rangeUs !== undefined || span !== undefined) &&
+          shown
+            .filter(({ kind }) => kind === "number")
+            .map((track) => (
+              <MetricChart
+                key={track.metric}
+                detail={detail}
+                track={track}
+                rangeUs={rangeUs ?? 0}
+                span={span}
+                zone={zone}
+                rules={rulesByMetric.get(track.metric) ?? NO_RULES}
+                spans={spansByMetric.get(track.metric) ?? NO_SPANS}
+                windows={windowsByMetric.get(track.metric) ?? NO_WINDOWS}
+                onSelect={onSelect}
+              />
+            ))}
       </div>
     </>
   );
 }
 
 const NO_RULES: readonly RuleView[] = [];
+const NO_SPANS: readonly AlertSpan[] = [];
+const NO_WINDOWS: readonly WindowTrack[] = [];
+
+/** Which rules watch each metric, and which alerts each one caused. */
+function useMeanings(device: string, metrics: readonly MetricTrack[]) {
+  const { alerts, rules, devices } = usePage();
+  const changes = alerts.changes.value;
+  const own = useMemo(() => changes.filter((change) => deviceOf(change) === device), [changes, device]);
+  // Equal alerts of this device are no reason to draw again.
+  const ownIds = own.map(({ id }) => id).join();
+  const rulesByMetric = useMemo(() => {
+    const tags = devices.get(device)?.item.peek().tags ?? {};
+    return new Map(
+      metrics.map(({ metric }) => [metric, rules.value.filter((rule) => covers(rule, device, tags, metric))]),
+    );
+  }, [metrics, rules.value, device]);
+  const spansByMetric = useMemo(
+    () =>
+      new Map(
+        metrics.map(({ metric }) => [metric, alertSpans(own.filter((change) => isAbout(change, metric, rules.value)))]),
+      ),
+    [ownIds, metrics, rules.value],
+  );
+  return { rulesByMetric, spansByMetric };
+}
+
+function OpenAlerts({ open }: { readonly open: readonly AlertChange[] }): JSX.Element {
+  return (
+    <ul class="alert-list device-alerts" aria-label="Open alerts of this device">
+      {open.slice(0, ALERTS_SHOWN).map((change) => (
+        <li key={change.incident}>
+          <AlertRow change={change} />
+        </li>
+      ))}
+      {open.length === 0 && (
+        <li class="quiet">
+          <SeverityIcon severity="info" state="resolved" />
+          No alert is open for this device.
+        </li>
+      )}
+    </ul>
+  );
+}
 
 function MetricToggles(props: {
   readonly metrics: readonly MetricTrack[];

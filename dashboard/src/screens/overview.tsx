@@ -1,27 +1,36 @@
-import { useSignal } from "@preact/signals";
+import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { usePage } from "../app/page.ts";
+import { devicesHref } from "../app/route.ts";
 import { AlertPanel } from "../components/alert-list.tsx";
 import { DeviceCard } from "../components/device-card.tsx";
-import { Search } from "../components/icons.tsx";
+import { HealthPanel } from "../components/health-panel.tsx";
 import { Pipeline } from "../components/pipeline.tsx";
+import { Sites } from "../components/sites.tsx";
 import { plural } from "../lib/format.ts";
 import { matches } from "../lib/match.ts";
 import type { RuleView } from "../lib/rules.ts";
 import { rankOf } from "../store/alerts.ts";
-import { DEVICES_MAX, type DeviceEntry, type MetricCount } from "../store/devices.ts";
+import type { DeviceEntry, MetricCount } from "../store/devices.ts";
 
-/** With fewer devices per site, headings would take more room than the devices. */
-const DEVICES_PER_SITE_MIN = 6;
+/** With more devices, cards tell nothing at a glance; sites do, and the list has them all. */
+const CARDS_MAX = 48;
 
 export function OverviewScreen(): JSX.Element {
+  const { kiosk } = usePage();
   return (
     <div class="overview">
       <Headline />
       <Pipeline />
       <div class="columns">
-        <Devices />
-        <AlertPanel />
+        <div>
+          <Sites />
+          <Devices />
+        </div>
+        <div class="side">
+          <AlertPanel />
+          {!kiosk && <HealthPanel />}
+        </div>
       </div>
     </div>
   );
@@ -29,7 +38,7 @@ export function OverviewScreen(): JSX.Element {
 
 /** The state of everything in one line that can be read from across a room. */
 function Headline(): JSX.Element {
-  const { alerts, devices, notReady } = usePage();
+  const { alerts, devices, readiness } = usePage();
   const { critical, warning, info } = alerts.firing.value;
   const count = devices.list.value.length;
   const loaded = devices.loaded.value && alerts.loaded.value;
@@ -42,7 +51,11 @@ function Headline(): JSX.Element {
         {loaded
           ? `${plural(count, "device")}${pending > 0 ? ` · ${plural(pending, "alert")} pending` : ""}`
           : "Asking the gateway for its devices and alerts"}
-        {notReady.value !== undefined && <span class="not-ready"> · Not ready: {notReady.value}</span>}
+        <NotReady
+          words={(readiness.value?.services ?? [])
+            .filter(({ ready }) => !ready)
+            .map(({ name, detail }) => `${name}: ${detail}`)}
+        />
       </p>
     </div>
   );
@@ -56,90 +69,54 @@ function headlineWords(devices: number, critical: number, warning: number, info:
   return devices === 0 ? "Ready for readings" : "All well";
 }
 
+function NotReady({ words }: { readonly words: readonly string[] }): JSX.Element | null {
+  if (words.length === 0) return null;
+  return <span class="not-ready"> · Not ready: {words.slice(0, 3).join("; ")}</span>;
+}
+
 function Devices(): JSX.Element {
-  const { devices, rules, settings } = usePage();
-  const query = useSignal("");
+  const { devices, rules, settings, kiosk } = usePage();
   const list = devices.list.value;
   const metrics = devices.metrics.value;
   const chosen = settings.metric.value;
   const metric = metrics.some((one) => one.metric === chosen) ? chosen : defaultMetric(metrics, rules.value);
-  const text = query.value.trim().toLowerCase();
-  const found = text === "" ? list : list.filter((entry) => isFound(entry, text));
-  const overflow = devices.overflow.value;
-
+  const several = useComputed(() => new Set(devices.list.value.map(siteOf)).size > 1).value;
   return (
     <section class="devices" aria-labelledby="devices-title">
       <div class="panel-head">
         <h2 id="devices-title">Devices</h2>
-        <span class="count">{found.length === list.length ? list.length : `${found.length} of ${list.length}`}</span>
-        <label class="field search">
-          <Search />
-          <span class="visually-hidden">Find devices</span>
-          <input
-            type="search"
-            placeholder="Find devices"
-            value={query.value}
-            onInput={(event) => {
-              query.value = event.currentTarget.value;
-            }}
-          />
-        </label>
-        <label class="field">
-          <span class="field-label">Show</span>
-          <select value={metric} onChange={(event) => settings.setMetric(event.currentTarget.value)}>
-            {metrics.map(({ metric: name }) => (
-              <option key={name} value={name}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
+        <span class="count">{list.length}</span>
+        {!kiosk && metrics.length > 0 && (
+          <label class="field">
+            <span class="field-label">Show</span>
+            <select value={metric} onChange={(event) => settings.setMetric(event.currentTarget.value)}>
+              {metrics.map(({ metric: name }) => (
+                <option key={name} value={name}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        <a class="panel-link" href={devicesHref()}>
+          All devices
+        </a>
       </div>
-      {list.length === 0 ? <NoDevices /> : <Grid entries={found} metric={metric} />}
-      {list.length > 0 && found.length === 0 && <p class="quiet">No device matches “{query.value}”.</p>}
-      {overflow > 0 && (
-        <p class="quiet">
-          This page shows the first {plural(DEVICES_MAX, "device")}; {plural(overflow, "more device")} send readings.
-        </p>
+      {list.length === 0 ? (
+        <NoDevices />
+      ) : (
+        <div class="grid">
+          {list.slice(0, CARDS_MAX).map((entry) => (
+            <DeviceCard key={entry.name} entry={entry} metric={metric} site={several ? siteOf(entry) : undefined} />
+          ))}
+        </div>
+      )}
+      {list.length > CARDS_MAX && (
+        <a class="more" href={devicesHref()}>
+          {plural(list.length - CARDS_MAX, "more device")}
+        </a>
       )}
     </section>
-  );
-}
-
-/** By site, where sites hold several devices; else in one grid with the site on each card. */
-function Grid(props: { readonly entries: readonly DeviceEntry[]; readonly metric: string | undefined }): JSX.Element {
-  const { entries, metric } = props;
-  const sites = groupBySite(entries);
-  const grouped = sites.size > 1 && sites.size * DEVICES_PER_SITE_MIN <= entries.length;
-  if (!grouped) {
-    return (
-      <div class="grid">
-        {entries.map((entry) => (
-          <DeviceCard
-            key={entry.name}
-            entry={entry}
-            metric={metric}
-            site={sites.size > 1 ? siteOf(entry) : undefined}
-          />
-        ))}
-      </div>
-    );
-  }
-  return (
-    <>
-      {[...sites].map(([site, members]) => (
-        <section key={site} class="site">
-          <h3 class="site-name">
-            {site === "" ? "No site" : site} <span class="count">{members.length}</span>
-          </h3>
-          <div class="grid">
-            {members.map((entry) => (
-              <DeviceCard key={entry.name} entry={entry} metric={metric} site={undefined} />
-            ))}
-          </div>
-        </section>
-      ))}
-    </>
   );
 }
 
@@ -160,24 +137,8 @@ function NoDevices(): JSX.Element {
   );
 }
 
-function isFound(entry: DeviceEntry, text: string): boolean {
-  if (entry.name.toLowerCase().includes(text)) return true;
-  return Object.values(entry.item.peek().tags).some((tag) => tag.toLowerCase().includes(text));
-}
-
 function siteOf(entry: DeviceEntry): string | undefined {
   return entry.item.peek().tags.site;
-}
-
-function groupBySite(entries: readonly DeviceEntry[]): ReadonlyMap<string, readonly DeviceEntry[]> {
-  const sites = new Map<string, DeviceEntry[]>();
-  for (const entry of entries) {
-    const site = siteOf(entry) ?? "";
-    const members = sites.get(site);
-    if (members === undefined) sites.set(site, [entry]);
-    else members.push(entry);
-  }
-  return sites;
 }
 
 /** What a rule watches is what people look for first. */

@@ -95,7 +95,7 @@ test("windows stand by time, and a correction replaces what it corrects", () => 
   });
   detail.windowResults([result(10, 0, 1), result(30, 0, 3), result(20, 0, 2), result(10, 1, 9), result(10, 0, 1)]);
   detail.windowResults([result(40, 0, 4, "another")]);
-  const [track, ...rest] = [...detail.windows()];
+  const [track, ...rest] = [...detail.windows.value];
   expect(rest).toEqual([]);
   expect(track?.results.map(({ startUs, aggregates }) => [startUs, aggregates.avg])).toEqual([
     [10, 9],

@@ -2,7 +2,7 @@ import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { ReadingValue } from "../../../domain/reading.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import type { SeriesAnswer } from "../../../platform/history.ts";
-import { medianIntervalUs, type Range, rangeForInterval } from "../lib/ranges.ts";
+import { medianIntervalUs, type Range, rangeForInterval, type Span } from "../lib/ranges.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";
 
@@ -14,6 +14,10 @@ const WINDOW_TRACKS_MAX = 200;
 const WINDOW_POINTS = 1_000;
 /** Shows a day when nothing tells a series' pace. */
 const UNKNOWN_INTERVAL_US = 720_000_000;
+/** So many charts are drawn per frame; the others have their turn in the next ones. */
+const TRACKS_PER_FRAME = { least: 2, first: 4, most: 8 };
+const SLOW_FRAME_MS = 30;
+const QUICK_FRAME_MS = 20;
 
 export interface WordChange {
   readonly atUs: number;
@@ -29,6 +33,8 @@ export interface MetricTrack {
   readonly points: SeriesBuffer;
   /** Spread of the readings behind each point that stands for many. */
   history(): SeriesAnswer | undefined;
+  /** The readings of the span that was chosen; undefined until they have come. */
+  past(): SeriesAnswer | undefined;
   /** Oldest first; a word that repeats is one change. */
   readonly words: readonly WordChange[];
 }
@@ -44,13 +50,16 @@ export interface WindowTrack {
 export interface DeviceDetail {
   readonly device: string;
   readonly metrics: ReadonlySignal<readonly MetricTrack[]>;
-  readonly windowsVersion: ReadonlySignal<number>;
-  windows(): Iterable<WindowTrack>;
+  /** Changes when a rule's first window comes; their results change with the version of the metric. */
+  readonly windows: ReadonlySignal<readonly WindowTrack[]>;
   readonly range: ReadonlySignal<Range | undefined>;
+  /** A stretch of the past that was chosen; undefined while the charts follow the present. */
+  readonly span: ReadonlySignal<Span | undefined>;
   /** Newest observation time of the device: where the charts end. */
   readonly newestUs: ReadonlySignal<number>;
   readonly historyState: ReadonlySignal<"loading" | "loaded" | "unavailable">;
   chooseRange(range: Range): void;
+  chooseSpan(span: Span): void;
   readings(items: readonly ReadingPoint[]): void;
   windowResults(results: readonly WindowResult[]): void;
   /** Asks the store again for all charts: after a gap in the feed, or when a chart outgrew its buffer. */
@@ -76,26 +85,34 @@ interface Track extends MetricTrack {
   readonly version: Signal<number>;
   readonly words: WordChange[];
   answer: SeriesAnswer | undefined;
+  pastAnswer: SeriesAnswer | undefined;
 }
 
 export function createDeviceDetail(options: {
   readonly device: string;
   readonly range: Range | undefined;
+  readonly span?: Span | undefined;
   readonly frame: Frame;
   readonly loadSeries: LoadSeries;
+  /** For pacing only: `performance.now()`. */
+  readonly nowMs?: () => number;
 }): DeviceDetail {
-  const { device, frame, loadSeries } = options;
+  const { device, frame, loadSeries, nowMs = () => 0 } = options;
   const tracks = new Map<string, Track>();
   const windowTracks = new Map<string, { rule: string; metric: string | undefined; results: WindowResult[] }>();
   const metrics = signal<readonly MetricTrack[]>([]);
-  const windowsVersion = signal(0);
+  const windows = signal<readonly WindowTrack[]>([]);
   const range = signal(options.range);
+  const span = signal(options.span);
   const newestUs = signal(-Infinity);
   const historyState = signal<"loading" | "loaded" | "unavailable">("loading");
   const dirty = new Set<Track>();
   const loading = new Set<Track>();
   let newest = -Infinity;
-  let windowsDirty = false;
+  let windowsChanged = false;
+  let perFrame = TRACKS_PER_FRAME.first;
+  /** When the frame before was drawn, if it left something to this one. */
+  let beforeMs: number | undefined;
   let membersChanged = false;
   let closed = false;
   /** Answers to older questions are ignored. */
@@ -108,10 +125,37 @@ export function createDeviceDetail(options: {
       metrics.value = [...tracks.values()];
       membersChanged = false;
     }
-    for (const track of dirty) track.version.value++;
-    dirty.clear();
-    if (windowsDirty) windowsVersion.value++;
-    windowsDirty = false;
+    if (windowsChanged) windows.value = [...windowTracks.values()];
+    windowsChanged = false;
+    drawSome();
+  }
+
+  /** Drawing all charts at once would hold up the page: each frame draws some, as many as it has time for. */
+  function drawSome(): void {
+    const thisMs = nowMs();
+    if (beforeMs !== undefined) {
+      const { least, most } = TRACKS_PER_FRAME;
+      if (thisMs - beforeMs > SLOW_FRAME_MS) perFrame = Math.max(least, perFrame - 1);
+      else if (thisMs - beforeMs < QUICK_FRAME_MS) perFrame = Math.min(most, perFrame + 1);
+    }
+    let drawn = 0;
+    for (const track of dirty) {
+      if (drawn++ >= perFrame) break;
+      dirty.delete(track);
+      track.version.value++;
+    }
+    beforeMs = dirty.size > 0 ? thisMs : undefined;
+    if (dirty.size > 0) frame(flush);
+  }
+
+  function markDirty(metric: string): void {
+    const track = tracks.get(metric);
+    if (track !== undefined) dirty.add(track);
+  }
+
+  function touchAll(): void {
+    for (const track of tracks.values()) dirty.add(track);
+    frame(flush);
   }
 
   function trackOf(metric: string, kind: MetricTrack["kind"]): Track | undefined {
@@ -125,7 +169,9 @@ export function createDeviceDetail(options: {
       points: new SeriesBuffer(CHART_POINTS),
       words: [],
       answer: undefined,
+      pastAnswer: undefined,
       history: () => track.answer,
+      past: () => track.pastAnswer,
     };
     tracks.set(metric, track);
     membersChanged = true;
@@ -134,10 +180,18 @@ export function createDeviceDetail(options: {
   }
 
   async function load(track: Track): Promise<void> {
-    if (newest === -Infinity || loading.has(track)) return;
+    const fixed = span.peek();
+    if ((newest === -Infinity && fixed === undefined) || loading.has(track)) return;
     loading.add(track);
     const asked = generation;
     try {
+      if (fixed !== undefined) {
+        const past = await loadSeries({ device, metric: track.metric, ...fixed, points: HISTORY_BUCKETS });
+        if (closed || asked !== generation) return;
+        track.pastAnswer = past;
+        historyState.value = "loaded";
+        return;
+      }
       const chosen = range.peek();
       // With no range chosen, a day shows the series' pace, and the pace chooses the range.
       const spanUs = chosen?.us ?? 86_400_000_000;
@@ -161,9 +215,9 @@ export function createDeviceDetail(options: {
     } finally {
       loading.delete(track);
       if (!closed && asked !== generation) void load(track);
+      dirty.add(track);
+      frame(flush);
     }
-    dirty.add(track);
-    frame(flush);
   }
 
   function replaceHistory(track: Track, answer: SeriesAnswer): void {
@@ -187,10 +241,18 @@ export function createDeviceDetail(options: {
   }
 
   function chooseRange(next: Range): void {
+    const before = span.peek();
+    span.value = undefined;
+    if (before !== undefined) for (const track of tracks.values()) track.pastAnswer = undefined;
     range.value = next;
     reload();
-    for (const track of tracks.values()) dirty.add(track);
-    frame(flush);
+    touchAll();
+  }
+
+  function chooseSpan(next: Span): void {
+    span.value = next;
+    reload();
+    touchAll();
   }
 
   function outgrown(track: Track): boolean {
@@ -201,21 +263,25 @@ export function createDeviceDetail(options: {
   return {
     device,
     metrics,
-    windowsVersion,
-    windows: () => windowTracks.values(),
+    windows,
     range,
+    span,
     newestUs,
     historyState,
     chooseRange,
+    chooseSpan,
     readings(items) {
+      const before = newest;
       for (const { atUs } of items) newest = Math.max(newest, atUs);
+      // All charts share the time axis, so it moves on in all of them.
+      if (newest > before) for (const track of tracks.values()) dirty.add(track);
       for (const { metric, atUs, value } of items) {
         const track = trackOf(metric, typeof value === "number" ? "number" : "word");
         if (track === undefined) continue;
         if (typeof value === "number") track.points.push(atUs, value);
         else pushWord(track.words, atUs, String(value));
         dirty.add(track);
-        if (outgrown(track)) void load(track);
+        if (span.peek() === undefined && outgrown(track)) void load(track);
       }
       frame(flush);
     },
@@ -229,9 +295,11 @@ export function createDeviceDetail(options: {
           if (windowTracks.size >= WINDOW_TRACKS_MAX) continue;
           track = { rule: result.rule, metric, results: [] };
           windowTracks.set(key, track);
+          windowsChanged = true;
         }
         pushWindow(track.results, result);
-        windowsDirty = true;
+        if (metric === undefined) for (const each of tracks.values()) dirty.add(each);
+        else markDirty(metric);
       }
       frame(flush);
     },
@@ -250,8 +318,13 @@ function pushWord(words: WordChange[], atUs: number, word: string): void {
   if (words.length > WORDS_MAX) words.shift();
 }
 
-/** Keeps results by start time; a higher revision takes the place of a lower one. */
+/** Keeps results by start time; a higher revision takes the place of a lower one, and a retraction takes it away. */
 function pushWindow(results: WindowResult[], result: WindowResult): void {
+  if (result.endUs === result.startUs) {
+    const gone = results.findIndex(({ startUs }) => startUs === result.startUs);
+    if (gone !== -1) results.splice(gone, 1);
+    return;
+  }
   let index = results.length;
   while (index > 0 && (results[index - 1]?.startUs ?? 0) > result.startUs) index--;
   const before = results[index - 1];

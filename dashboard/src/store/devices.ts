@@ -5,7 +5,9 @@ import { EventClock } from "../lib/event-clock.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";
 
-export const DEVICES_MAX = 2_000;
+export const DEVICES_MAX = 20_000;
+/** So many are taken in per frame: a long snapshot must not hold up the page. */
+const ITEMS_PER_FRAME = 300;
 export const SPARK_POINTS = 72;
 const METRICS_MAX = 100;
 
@@ -62,23 +64,48 @@ export function createDeviceStore(options: {
   const metrics = signal<readonly MetricCount[]>([]);
   const clock = new EventClock();
   const dirty = new Set<Entry>();
+  /** What came and is not taken in yet, the newest of each device. */
+  const waiting = new Map<string, DeviceItem>();
   let membersChanged = false;
   let ready = false;
   let unconfirmed = new Set<string>();
 
   function flush(): void {
+    let taken = 0;
+    for (const [device, item] of waiting) {
+      if (taken++ >= ITEMS_PER_FRAME) break;
+      waiting.delete(device);
+      apply(item);
+    }
     for (const entry of dirty) entry.item.value = entry.pending;
     dirty.clear();
-    if (membersChanged) {
+    // Sorting waits until all have come in, but shows the first ones at once.
+    if (membersChanged && (waiting.size === 0 || list.peek().length === 0)) {
       list.value = [...entries.values()].sort(bySiteThenName);
       metrics.value = countMetrics(entries.values());
       overflow.value = overflowing.size;
       membersChanged = false;
     }
     loaded.value = ready;
+    if (waiting.size > 0) frame(flush);
+  }
+
+  function take(items: readonly DeviceItem[]): void {
+    if (waiting.size === 0 && items.length <= ITEMS_PER_FRAME) {
+      for (const item of items) apply(item);
+      frame(flush);
+      return;
+    }
+    for (const item of items) {
+      const before = waiting.get(item.device);
+      if (before === undefined && waiting.size >= DEVICES_MAX * 2) continue;
+      waiting.set(item.device, before === undefined ? item : merge(before, item));
+    }
+    frame(flush);
   }
 
   function prune(): void {
+    for (const name of waiting.keys()) unconfirmed.delete(name);
     for (const name of unconfirmed) membersChanged = entries.delete(name) || membersChanged;
     unconfirmed.clear();
     frame(flush);
@@ -116,16 +143,12 @@ export function createDeviceStore(options: {
     snapshot(items) {
       unconfirmed = new Set(entries.keys());
       overflowing.clear();
-      for (const item of items) apply(item);
+      take(items);
       // A long snapshot goes on in updates: what is gone shows only after them.
       settled(prune);
       ready = true;
-      frame(flush);
     },
-    update(items) {
-      for (const item of items) apply(item);
-      frame(flush);
-    },
+    update: take,
     fill(device, metric, answer) {
       const entry = entries.get(device);
       const spark = entry?.sparks.get(metric);

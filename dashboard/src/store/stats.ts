@@ -16,6 +16,8 @@ export const RATES = {
   deadLetters: "weir_ingest_dead_letters_total",
   processed: "weir_processor_readings_total",
   broker: "weir_broker_messages_total",
+  sent: "weir_feed_sent_total",
+  told: "weir_notifier_messages_total",
 } as const;
 export type RateName = keyof typeof RATES;
 
@@ -26,6 +28,22 @@ export interface Figures {
   readonly storageLag: number | undefined;
   readonly feedClients: number | undefined;
   readonly brokerClients: number | undefined;
+  /** Age of what the slowest processor works on, in microseconds. */
+  readonly processorLagUs: number | undefined;
+  readonly keys: number | undefined;
+  readonly duplicates: number | undefined;
+  /** Readings for closed windows: `applied` as corrections, or `dropped`. */
+  readonly late: ReadonlyMap<string, number>;
+  readonly clockAhead: number | undefined;
+  /** Of messages: dropped on purpose, by reason. */
+  readonly dropped: ReadonlyMap<string, number>;
+  /** Seconds until the log forgets what is not stored yet. */
+  readonly retentionSecondsLeft: number | undefined;
+  readonly notifierWaiting: number | undefined;
+  readonly notifierOldestSeconds: number | undefined;
+  readonly notifierFailed: number | undefined;
+  /** Updates that slow pages did not get one by one. */
+  readonly conflated: number | undefined;
 }
 
 export interface StatsStore {
@@ -51,6 +69,17 @@ export function createStatsStore(frame: Frame): StatsStore {
       storageLag: tracker.total("weir_storage_lag_messages"),
       feedClients: tracker.total("weir_feed_clients"),
       brokerClients: tracker.total("weir_broker_clients"),
+      processorLagUs: tracker.greatest("weir_processor_lag_us"),
+      keys: tracker.total("weir_processor_keys"),
+      duplicates: tracker.total("weir_processor_duplicates_total"),
+      late: tracker.byLabel("weir_processor_late_total", "fate"),
+      clockAhead: tracker.total("weir_ingest_clock_ahead_total"),
+      dropped: tracker.byLabel("weir_ingest_dropped_total", "reason"),
+      retentionSecondsLeft: tracker.total("weir_storage_retention_seconds_left"),
+      notifierWaiting: tracker.total("weir_notifier_waiting_changes"),
+      notifierOldestSeconds: tracker.greatest("weir_notifier_oldest_waiting_seconds"),
+      notifierFailed: tracker.byLabel("weir_notifier_messages_total", "outcome").get("failed"),
+      conflated: tracker.total("weir_feed_conflated_total"),
     };
   }
 
@@ -84,5 +113,7 @@ function eachRate<Value>(make: (name: RateName) => Value): Record<RateName, Valu
     deadLetters: make("deadLetters"),
     processed: make("processed"),
     broker: make("broker"),
+    sent: make("sent"),
+    told: make("told"),
   };
 }

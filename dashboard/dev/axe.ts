@@ -1,0 +1,24 @@
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import type { AxeResults } from "axe-core";
+import type { Page } from "playwright-core";
+
+const require = createRequire(import.meta.url);
+
+/** What a person with an assistive device would stumble over on the page as it stands: serious and critical findings. */
+export async function accessibilityProblems(page: Page): Promise<readonly string[]> {
+  // Evaluated, not added as a script: the page's own policy allows none.
+  if (!(await page.evaluate("typeof axe === 'object'"))) {
+    await page.evaluate(await readFile(require.resolve("axe-core/axe.min.js"), "utf8"));
+  }
+  const results = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as AxeResults;
+  return results.violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(
+      ({ id, impact, nodes }) =>
+        `${impact} ${id}: ${nodes
+          .slice(0, 3)
+          .map(({ html }) => html.slice(0, 160))
+          .join(" | ")}`,
+    );
+}

@@ -1,0 +1,98 @@
+import { effect, type ReadonlySignal, signal } from "@preact/signals";
+import type { FeedStatus } from "../../../dashboard-feed/client/feed-client.ts";
+import { parseRules, type RuleView } from "../lib/rules.ts";
+import type { AlertStore } from "../store/alerts.ts";
+import type { AttentionStore } from "../store/attention.ts";
+import type { Backfill } from "../store/backfill.ts";
+import type { DeviceStore } from "../store/devices.ts";
+import type { Api, Readiness } from "./api.ts";
+
+const RULES_EVERY_MS = 60_000;
+const READY_EVERY_MS = 10_000;
+const ATTENTION_EVERY_MS = 15_000;
+/** Alert changes come in bursts: who took them on is asked for once per burst. */
+const ATTENTION_SETTLED_MS = 800;
+const ALERTS_LISTED = 200;
+const ALERTS_PAST_US = 30 * 86_400_000_000;
+const ALERTS_AHEAD_US = 86_400_000_000;
+
+export interface Polled {
+  readonly rules: ReadonlySignal<readonly RuleView[]>;
+  readonly rulesLoaded: ReadonlySignal<boolean>;
+  /** Undefined until the gateway has told it. */
+  readonly readiness: ReadonlySignal<Readiness | undefined>;
+}
+
+/** Asks for what the feed does not tell: now and then, and each time that the connection comes up. */
+export function startPolls(options: {
+  readonly api: Api;
+  readonly target: Window;
+  readonly status: ReadonlySignal<FeedStatus>;
+  readonly devices: DeviceStore;
+  readonly alerts: AlertStore;
+  readonly attention: AttentionStore;
+  readonly backfill: Backfill;
+}): Polled {
+  const { api, target, status, devices, alerts, attention, backfill } = options;
+  const rules = signal<readonly RuleView[]>([]);
+  const rulesLoaded = signal(false);
+  const readiness = signal<Readiness | undefined>(undefined);
+  let rulesText = "";
+
+  async function askRules(): Promise<void> {
+    const answer = await api.rules();
+    const text = JSON.stringify(answer);
+    rulesLoaded.value = true;
+    // Equal rules stay the same object, so that charts have no reason to draw again.
+    if (text === rulesText) return;
+    rulesText = text;
+    rules.value = parseRules(answer);
+  }
+
+  async function askReady(): Promise<void> {
+    const answer = await api.readiness();
+    if (JSON.stringify(answer) !== JSON.stringify(readiness.peek())) readiness.value = answer;
+  }
+
+  // Each of these is a nicety: the live feed goes on without it, and it is asked for again.
+  const whenOpen = (ask: () => Promise<void>) => () => {
+    if (status.peek().state === "open" && !target.document.hidden) ask().catch(() => {});
+  };
+  const asks: readonly [() => Promise<void>, number][] = [
+    [askRules, RULES_EVERY_MS],
+    [askReady, READY_EVERY_MS],
+    [attention.refresh, ATTENTION_EVERY_MS],
+  ];
+  for (const [ask, everyMs] of asks) target.setInterval(whenOpen(ask), everyMs);
+  let before: FeedStatus["state"] = "closed";
+  status.subscribe(({ state }) => {
+    if (state === "open" && before !== "open") {
+      for (const [ask] of asks) ask().catch(() => {});
+      backfill.retry();
+    }
+    before = state;
+  });
+
+  let settling = false;
+  alerts.open.subscribe(() => {
+    if (settling) return;
+    settling = true;
+    target.setTimeout(() => {
+      settling = false;
+      whenOpen(attention.refresh)();
+    }, ATTENTION_SETTLED_MS);
+  });
+
+  // The past that matters is that of the readings, which may be recorded ones.
+  effect(() => {
+    if (status.value.state !== "open" || !devices.loaded.value) return;
+    const newestUs = devices.clock.newestUs;
+    if (newestUs === -Infinity) return;
+    const query = { fromUs: newestUs - ALERTS_PAST_US, toUs: newestUs + ALERTS_AHEAD_US, limit: ALERTS_LISTED };
+    api.alerts({ state: "all", ...query }).then(
+      (past) => alerts.history(past.alerts),
+      () => {},
+    );
+  });
+  return { rules, rulesLoaded, readiness };
+}

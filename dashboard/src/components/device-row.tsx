@@ -1,0 +1,96 @@
+import { useComputed } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import type { DeviceItem } from "../../../dashboard-feed/protocol.ts";
+import type { AlertChange } from "../../../domain/alert.ts";
+import { usePage } from "../app/page.ts";
+import { deviceHref } from "../app/route.ts";
+import { Sparkline } from "../charts/sparkline.tsx";
+import { formatAge, formatCount, formatValue } from "../lib/format.ts";
+import type { DeviceEntry } from "../store/devices.ts";
+import { SILENT_US } from "../store/sites.ts";
+import { SeverityIcon } from "./icons.tsx";
+
+const VALUES_SHOWN = 4;
+const NARROW_PX = 640;
+
+export function rowHeightFor(widthPx: number): number {
+  return widthPx <= NARROW_PX ? 92 : 64;
+}
+
+/** One device in one line: how it is, what it measures, when it was heard, and what is odd about it. */
+export function DeviceRow(props: {
+  readonly entry: DeviceEntry;
+  readonly worst: AlertChange | undefined;
+}): JSX.Element {
+  const { entry, worst } = props;
+  const { backfill, settings } = usePage();
+  const item = entry.item.value;
+  const chosen = settings.metric.value;
+  const names = Object.keys(item.metrics);
+  const first = chosen !== undefined && names.includes(chosen) ? chosen : firstNumber(item);
+  const newestUs = first === undefined ? undefined : item.metrics[first]?.atUs;
+  useEffect(() => {
+    if (first !== undefined && newestUs !== undefined) backfill.want(entry.name, first, newestUs);
+  }, [backfill, entry, first, newestUs]);
+  const shown = first === undefined ? names : [first, ...names.filter((name) => name !== first)];
+  return (
+    <a
+      class="device-row"
+      href={deviceHref(entry.name)}
+      data-row
+      data-device={entry.name}
+      data-severity={worst?.severity}
+      data-state={worst?.state}
+    >
+      <span class="device-row-state">
+        {worst !== undefined && <SeverityIcon severity={worst.severity} state={worst.state} />}
+      </span>
+      <span class="device-row-name">
+        <span class="card-name">{entry.name}</span>
+        <span class="device-row-site">{item.tags.site ?? ""}</span>
+      </span>
+      <span class="device-row-values">
+        {shown.slice(0, VALUES_SHOWN).map((name) => (
+          <span key={name} class="device-row-value">
+            <span class="card-other-name">{name}</span>
+            <span class="device-row-number">{formatValue(item.metrics[name]?.value)}</span>
+          </span>
+        ))}
+      </span>
+      <Sparkline points={first === undefined ? undefined : entry.sparks.get(first)} newest={newestUs ?? 0} />
+      <Heard item={item} />
+    </a>
+  );
+}
+
+function Heard({ item }: { readonly item: DeviceItem }): JSX.Element {
+  const { nowUs } = usePage();
+  const words = useComputed(() => {
+    const ageUs = nowUs.value - item.lastSeenUs;
+    // Whole steps of ten seconds: a row must not change each second for nothing.
+    return ageUs < 10_000_000 ? "just now" : `${formatAge(Math.floor(ageUs / 10_000_000) * 10_000_000)} ago`;
+  }).value;
+  const silent = useComputed(() => nowUs.value - item.lastSeenUs >= SILENT_US).value;
+  return (
+    <span class="device-row-heard">
+      <span class={silent ? "note-warning" : ""}>{silent ? `silent, ${words}` : words}</span>
+      <span class="device-row-note">{oddities(item)[0] ?? `${formatCount(item.readings)} readings`}</span>
+    </span>
+  );
+}
+
+/** What is odd about its readings, the worst first: dropped, clock ahead, late, twice. */
+export function oddities(item: DeviceItem): readonly string[] {
+  const { lateDropped = 0, clockAhead, lateApplied = 0, duplicates = 0 } = item;
+  return [
+    lateDropped > 0 ? `${formatCount(lateDropped)} too late` : "",
+    clockAhead > 0 ? `clock ahead in ${formatCount(clockAhead)}` : "",
+    lateApplied > 0 ? `${formatCount(lateApplied)} late` : "",
+    duplicates > 0 ? `${formatCount(duplicates)} twice` : "",
+  ].filter((words) => words !== "");
+}
+
+function firstNumber(item: DeviceItem): string | undefined {
+  return Object.entries(item.metrics).find(([, { value }]) => typeof value === "number")?.[0];
+}

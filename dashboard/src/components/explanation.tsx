@@ -1,0 +1,176 @@
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import type { AlertChange } from "../../../domain/alert.ts";
+import type { ExplainedChange, IncidentExplanation } from "../../../platform/explanations.ts";
+import { usePage } from "../app/page.ts";
+import { formatAge, formatInstant, formatTime, formatValue, NO_VALUE, plural, type Zone } from "../lib/format.ts";
+import { describeRule } from "../lib/rules.ts";
+import { SeverityIcon } from "./icons.tsx";
+
+const STATE_WORDS = {
+  inactive: "No longer pending",
+  pending: "The condition began to hold",
+  firing: "Fired",
+  resolved: "Resolved",
+} as const;
+
+const CLOSED_BY: Readonly<Record<ExplainedChange["closedBy"], string>> = {
+  reading: "a newer reading",
+  idleness: "time passing without readings",
+  silence: "silence",
+  edit: "a change of the rule",
+  unknown: "something that the log does not hold any more",
+};
+const READINGS_SHOWN = 100;
+
+/** Why the alert did what it did: each change with the window that decided it, and where in the log it stands. */
+export function Explanation(props: {
+  readonly changes: readonly AlertChange[];
+  readonly last: AlertChange;
+}): JSX.Element {
+  const { changes, last } = props;
+  const { rules, settings } = usePage();
+  const zone = settings.zone.value;
+  const rule = rules.value.find(({ id }) => id === last.rule);
+  const words = rule === undefined ? undefined : describeRule(rule);
+  return (
+    <section class="panel" aria-labelledby="why-title">
+      <div class="panel-head">
+        <h2 id="why-title">Why</h2>
+      </div>
+      {words !== undefined && (
+        <p class="why-rule">
+          The rule alerts {rule?.absent === undefined ? "if " : "when it is "}
+          <strong>{words}</strong>.
+        </p>
+      )}
+      <ol class="why">
+        {changes.map((change) => (
+          <li key={change.id} data-severity={change.severity} data-state={change.state}>
+            <SeverityIcon severity={change.severity} state={change.state} />
+            <Step change={change} zone={zone} />
+          </li>
+        ))}
+      </ol>
+      <Richer incident={last.incident} changes={changes.length} />
+    </section>
+  );
+}
+
+function Step({ change, zone }: { readonly change: AlertChange; readonly zone: Zone }): JSX.Element {
+  const { window, aggregate, value, condition, watermarkUs, input } = change.evidence;
+  const lengthUs = window.endUs - window.startUs;
+  return (
+    <div class="why-step">
+      <p class="why-head">
+        <strong>{STATE_WORDS[change.state]}</strong> {formatInstant(change.atUs, zone)}
+      </p>
+      <dl class="why-facts">
+        <dt>Window</dt>
+        <dd>
+          {formatInstant(window.startUs, zone)} – {formatTime(window.endUs, zone)}
+          {lengthUs > 0 && ` (${formatAge(lengthUs)})`}
+        </dd>
+        <dt>Value</dt>
+        <dd>
+          {aggregate} = <strong>{formatValue(value)}</strong>
+        </dd>
+        <dt>Condition</dt>
+        <dd>
+          <code>{condition === "" ? NO_VALUE : condition}</code>
+        </dd>
+        <dt>Watermark</dt>
+        <dd>{formatInstant(watermarkUs, zone)}</dd>
+        <dt>Log</dt>
+        <dd>
+          {input.stream ?? "READINGS"}, entry {input.sequence}, task {input.partition}, received{" "}
+          {formatInstant(change.processedAtUs, zone)}
+        </dd>
+      </dl>
+    </div>
+  );
+}
+
+/** What the log tells beyond the evidence, where a service can read it: the readings behind each decision. */
+function Richer({ incident, changes }: { readonly incident: string; readonly changes: number }): JSX.Element | null {
+  const { api, settings } = usePage();
+  const told = useSignal<IncidentExplanation | undefined>(undefined);
+  useEffect(() => {
+    let current = true;
+    api.explanation(incident).then(
+      (answer) => {
+        if (current) told.value = answer;
+      },
+      () => {},
+    );
+    return () => {
+      current = false;
+    };
+  }, [incident, changes]);
+  const known = told.value;
+  if (known === undefined) return null;
+  const zone = settings.zone.value;
+  return (
+    <details class="why-more">
+      <summary>The readings behind it, from the log</summary>
+      {known.notes.map((note) => (
+        <p key={note} class="note-warning">
+          {note}
+        </p>
+      ))}
+      {known.steps.map((step) => (
+        <Readings key={step.id} step={step} zone={zone} />
+      ))}
+    </details>
+  );
+}
+
+function Readings({ step, zone }: { readonly step: ExplainedChange; readonly zone: Zone }): JSX.Element {
+  const shown = step.readings.slice(0, READINGS_SHOWN);
+  return (
+    <section class="why-readings">
+      <h3>
+        {STATE_WORDS[step.state]}: {step.predicate}
+      </h3>
+      <p class="order-hint">
+        The window was closed by {CLOSED_BY[step.closedBy]}
+        {step.latenessUs !== null && `, lateness ${formatAge(step.latenessUs)}`}.{" "}
+        {step.recomputed !== null &&
+          `Computed anew from its readings: ${formatValue(step.recomputed)}${step.agrees === false ? ", which differs" : ""}.`}
+      </p>
+      {step.notes.map((note) => (
+        <p key={note} class="order-hint">
+          {note}
+        </p>
+      ))}
+      {shown.length > 0 && (
+        <table class="readings-table">
+          <thead>
+            <tr>
+              <th scope="col">Observed</th>
+              <th scope="col">Series</th>
+              <th scope="col">Value</th>
+              <th scope="col">Log entry</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map(({ device, metric, atUs, value, sequence }) => (
+              <tr key={`${device} ${metric} ${atUs} ${sequence}`}>
+                <td>{formatTime(atUs, zone)}</td>
+                <td>
+                  {device} {metric}
+                </td>
+                <td>{formatValue(value)}</td>
+                <td>{sequence}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {step.readingsInAll > shown.length && (
+        <p class="order-hint">and {plural(step.readingsInAll - shown.length, "more reading")}</p>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,36 @@
+import type { JSX } from "preact";
+import { usePage } from "../app/page.ts";
+import { SeverityIcon } from "./icons.tsx";
+
+const DURABILITY: Readonly<Record<string, string>> = {
+  synced: "Acknowledged readings are on disk.",
+  stored: "Acknowledged readings are in the log server.",
+  replicated: "Acknowledged readings are on several servers.",
+};
+
+/** Whether each part of the gateway does its work. */
+export function HealthPanel(): JSX.Element {
+  const { readiness } = usePage();
+  const known = readiness.value;
+  return (
+    <section class="panel health" aria-labelledby="health-title">
+      <div class="panel-head">
+        <h2 id="health-title">Health</h2>
+      </div>
+      {known === undefined ? (
+        <p class="quiet">Asking the gateway how it is</p>
+      ) : (
+        <ul>
+          {known.services.map(({ name, ready, detail }) => (
+            <li key={name} data-ready={ready}>
+              <SeverityIcon severity="warning" state={ready ? "resolved" : "firing"} />
+              <span class="health-name">{name}</span>
+              <span class="health-detail">{ready ? "ready" : detail || "not ready"}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+      <p class="health-durability">{DURABILITY[known?.durability ?? ""] ?? ""}</p>
+    </section>
+  );
+}

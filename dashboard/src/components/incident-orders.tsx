@@ -1,0 +1,141 @@
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import type { AlertChange } from "../../../domain/alert.ts";
+import type { Matchers } from "../../../platform/notifications.ts";
+import { usePage } from "../app/page.ts";
+import { formatInstant } from "../lib/format.ts";
+import { isOpen } from "../store/alerts.ts";
+import { OrderForm } from "./order-form.tsx";
+import { matcherWords } from "./silences.tsx";
+
+const MINUTE_US = 60_000_000;
+const LENGTHS = [
+  ["30 minutes", 30],
+  ["2 hours", 120],
+  ["8 hours", 480],
+  ["1 day", 1_440],
+  ["1 week", 10_080],
+] as const;
+
+/** What can be done about an incident: take it on, or keep it and its like quiet for a while. */
+export function IncidentOrders({ change }: { readonly change: AlertChange }): JSX.Element {
+  const { attention } = usePage();
+  const open = useSignal<"acknowledge" | "silence" | undefined>(undefined);
+  const known = attention.byIncident.value.get(change.incident);
+  if (attention.state.value === "unavailable") {
+    return <p class="quiet">The notifier does not answer: nobody can take this on or silence it now.</p>;
+  }
+  return (
+    <section class="panel orders" aria-label="What to do">
+      <Taken incident={change.incident} />
+      <div class="order-buttons">
+        {isOpen(change) && known?.acknowledgement === undefined && (
+          <button
+            type="button"
+            class="order-button"
+            aria-expanded={open.value === "acknowledge"}
+            onClick={() => (open.value = open.value === "acknowledge" ? undefined : "acknowledge")}
+          >
+            Acknowledge
+          </button>
+        )}
+        <button
+          type="button"
+          class="order-button order-second"
+          aria-expanded={open.value === "silence"}
+          onClick={() => (open.value = open.value === "silence" ? undefined : "silence")}
+        >
+          Silence
+        </button>
+      </div>
+      {open.value === "acknowledge" && (
+        <OrderForm
+          title="Take this incident on"
+          button="I have it"
+          send={async (form, by) => {
+            await attention.acknowledge(change.incident, { by, note: String(form.get("note") ?? "") });
+            open.value = undefined;
+          }}
+        >
+          <label>
+            Note
+            <input name="note" maxLength={2_000} placeholder="on my way" />
+          </label>
+          <p class="order-hint">It is not told again while it goes on. Its end is still told.</p>
+        </OrderForm>
+      )}
+      {open.value === "silence" && <SilenceForm change={change} onDone={() => (open.value = undefined)} />}
+    </section>
+  );
+}
+
+function Taken({ incident }: { readonly incident: string }): JSX.Element | null {
+  const { attention, settings } = usePage();
+  const known = attention.byIncident.value.get(incident);
+  const zone = settings.zone.value;
+  if (known === undefined) return null;
+  const { acknowledgement, silencedBy } = known;
+  return (
+    <>
+      {acknowledgement !== undefined && (
+        <p class="taken">
+          Taken by <strong>{acknowledgement.by}</strong> at {formatInstant(acknowledgement.atUs, zone)}
+          {acknowledgement.note !== "" && `: ${acknowledgement.note}`}
+        </p>
+      )}
+      {silencedBy.length > 0 && <p class="taken">Silenced: nobody is told of it now.</p>}
+    </>
+  );
+}
+
+function SilenceForm({ change, onDone }: { readonly change: AlertChange; onDone(): void }): JSX.Element {
+  const { attention, nowUs } = usePage();
+  const scopes = scopesOf(change);
+  return (
+    <OrderForm
+      title="Silence"
+      button="Silence it"
+      send={async (form, by) => {
+        const matchers = scopes[Number(form.get("scope"))] ?? { incident: change.incident };
+        const untilUs = nowUs.peek() + Number(form.get("minutes")) * MINUTE_US;
+        await attention.silence({ matchers, untilUs: Math.round(untilUs), by, why: String(form.get("why") ?? "") });
+        onDone();
+      }}
+    >
+      <label>
+        What
+        <select name="scope">
+          {scopes.map((matchers, index) => (
+            <option key={matcherWords(matchers)} value={index}>
+              {matcherWords(matchers)}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        For
+        <select name="minutes">
+          {LENGTHS.map(([words, minutes]) => (
+            <option key={words} value={minutes}>
+              {words}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Why
+        <input name="why" required maxLength={2_000} placeholder="defrosting" />
+      </label>
+    </OrderForm>
+  );
+}
+
+/** From this alert alone to all of its site: what people mean when they say "quiet". */
+function scopesOf({ rule, key, labels }: AlertChange): readonly Matchers[] {
+  const scopes: Matchers[] = [{ rule, ...key }, { rule }];
+  const device = key.device ?? labels.device;
+  const site = key.site ?? labels.site;
+  if (device !== undefined) scopes.push({ device });
+  if (site !== undefined) scopes.push({ site });
+  return scopes;
+}

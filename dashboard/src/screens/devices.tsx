@@ -1,0 +1,189 @@
+import { useComputed, useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect, useMemo } from "preact/hooks";
+import type { AlertChange } from "../../../domain/alert.ts";
+import { usePage } from "../app/page.ts";
+import { type DeviceFilter, devicesHref } from "../app/route.ts";
+import { DeviceRow, oddities, rowHeightFor } from "../components/device-row.tsx";
+import { SearchField } from "../components/search-field.tsx";
+import { VirtualList } from "../components/virtual-list.tsx";
+import { plural } from "../lib/format.ts";
+import { rankOf } from "../store/alerts.ts";
+import { DEVICES_MAX, type DeviceEntry } from "../store/devices.ts";
+import { SILENT_US } from "../store/sites.ts";
+
+/** Filters and orders that depend on the clock are looked at again so often. */
+const AGAIN_US = 5_000_000;
+
+export function DevicesScreen({ filter: asked }: { readonly filter: DeviceFilter }): JSX.Element {
+  const find = useSignal(asked.find);
+  useEffect(() => {
+    find.value = asked.find;
+  }, [asked]);
+  const filter = useMemo(() => ({ ...asked, find: find.value }), [asked, find.value]);
+  const { devices, alerts } = usePage();
+  const rowHeight = useRowHeight();
+  const list = devices.list.value;
+  const found = useFound(filter);
+  const sites = useMemo(() => sitesOf(list), [list]);
+  const overflow = devices.overflow.value;
+  // The address follows the filter, so that it can be shared, without a step back for each letter.
+  function choose(change: Partial<DeviceFilter>): void {
+    location.replace(devicesHref({ ...filter, ...change }));
+  }
+  // Told to the address alone: an answer from there would come after the next letter.
+  function type(text: string): void {
+    find.value = text;
+    history.replaceState(null, "", devicesHref({ ...filter, find: text }));
+  }
+  return (
+    <div class="devices-screen">
+      <div class="screen-head">
+        <h1>Devices</h1>
+        <span class="count" role="status">
+          {found.length === list.length ? list.length : `${found.length} of ${list.length}`}
+        </span>
+        <SearchField label="Find devices" value={filter.find} onInput={type} />
+        <Choice
+          label="Site"
+          value={filter.site}
+          options={sites.map((site) => [site, site === "" ? "No site" : site])}
+          onChange={(site) => choose({ site })}
+        />
+        <Choice
+          label="State"
+          value={filter.state}
+          options={[
+            ["alerting", "With open alerts"],
+            ["silent", "Silent"],
+            ["odd", "Late, twice, or clock ahead"],
+          ]}
+          onChange={(state) => choose({ state: (state as DeviceFilter["state"]) ?? undefined })}
+        />
+        <label class="field">
+          <span class="field-label">Order</span>
+          <select
+            value={filter.sort}
+            onChange={(event) => choose({ sort: event.currentTarget.value as DeviceFilter["sort"] })}
+          >
+            <option value="name">By site and name</option>
+            <option value="worst">Worst first</option>
+            <option value="seen">Longest silent first</option>
+          </select>
+        </label>
+      </div>
+      {found.length > 0 && (
+        <VirtualList items={found} rowHeight={rowHeight} label="Devices" keyOf={(entry) => entry.name}>
+          {(entry) => <DeviceRow entry={entry} worst={alerts.byDevice.value.get(entry.name)?.[0]} />}
+        </VirtualList>
+      )}
+      {found.length === 0 && <None any={list.length > 0} loaded={devices.loaded.value} />}
+      {overflow > 0 && (
+        <p class="quiet">
+          This page keeps {plural(DEVICES_MAX, "device")}; {plural(overflow, "more device")} send readings.
+        </p>
+      )}
+    </div>
+  );
+}
+
+function None({ any, loaded }: { readonly any: boolean; readonly loaded: boolean }): JSX.Element {
+  if (any) {
+    return (
+      <p class="quiet">
+        No device fits. <a href="#/devices">Show all</a>
+      </p>
+    );
+  }
+  return <p class="quiet">{loaded ? "No device has sent readings yet." : "Asking the gateway for its devices"}</p>;
+}
+
+function Choice(props: {
+  readonly label: string;
+  readonly value: string | undefined;
+  readonly options: readonly (readonly [string, string])[];
+  onChange(value: string | undefined): void;
+}): JSX.Element {
+  const { label, value, options, onChange } = props;
+  return (
+    <label class="field">
+      <span class="field-label">{label}</span>
+      {/* A mark before the value tells "all" from a site without a name. */}
+      <select
+        value={value === undefined ? "all" : `=${value}`}
+        onChange={({ currentTarget: { value: chosen } }) => onChange(chosen === "all" ? undefined : chosen.slice(1))}
+      >
+        <option value="all">All</option>
+        {options.map(([name, words]) => (
+          <option key={name} value={`=${name}`}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function useFound(filter: DeviceFilter): readonly DeviceEntry[] {
+  const { devices, alerts, nowUs } = usePage();
+  const list = devices.list.value;
+  const timed = filter.state === "silent" || filter.state === "odd" || filter.sort === "seen";
+  const again = useComputed(() => Math.floor(nowUs.value / AGAIN_US)).value;
+  const byDevice = filter.state === "alerting" || filter.sort === "worst" ? alerts.byDevice.value : undefined;
+  return useMemo(
+    () => findDevices(list, filter, { alerts: byDevice ?? NO_ALERTS, nowUs: nowUs.peek() }),
+    [list, filter, byDevice, timed && again],
+  );
+}
+
+type Alerts = ReadonlyMap<string, readonly AlertChange[]>;
+const NO_ALERTS: Alerts = new Map();
+
+/** The devices that fit, in the order that was asked for. All words must be found, in the name, a tag or a metric. */
+export function findDevices(
+  list: readonly DeviceEntry[],
+  filter: DeviceFilter,
+  present: { readonly alerts: Alerts; readonly nowUs: number },
+): readonly DeviceEntry[] {
+  const { alerts, nowUs } = present;
+  const words = filter.find
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== "");
+  const found = list.filter((entry) => {
+    const item = entry.item.peek();
+    if (filter.site !== undefined && (item.tags.site ?? "") !== filter.site) return false;
+    if (filter.state === "alerting" && !alerts.has(entry.name)) return false;
+    if (filter.state === "silent" && nowUs - item.lastSeenUs < SILENT_US) return false;
+    if (filter.state === "odd" && oddities(item).length === 0) return false;
+    if (words.length === 0) return true;
+    const text = [entry.name, ...Object.values(item.tags), ...Object.keys(item.metrics)].join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  if (filter.sort === "seen") return found.sort((a, b) => a.item.peek().lastSeenUs - b.item.peek().lastSeenUs);
+  if (filter.sort === "worst") {
+    const weight = (entry: DeviceEntry) => {
+      const worst = alerts.get(entry.name)?.[0];
+      return worst === undefined ? 0 : rankOf(worst.severity) + (worst.state === "firing" ? 10 : 1);
+    };
+    return found.sort((a, b) => weight(b) - weight(a));
+  }
+  return found;
+}
+
+function sitesOf(list: readonly DeviceEntry[]): readonly string[] {
+  return [...new Set(list.map((entry) => entry.item.peek().tags.site ?? ""))].sort();
+}
+
+/** Rows are lower where they are wider; the list must know their height before they are drawn. */
+function useRowHeight(): number {
+  const height = useSignal(rowHeightFor(innerWidth));
+  useEffect(() => {
+    const changed = () => {
+      height.value = rowHeightFor(innerWidth);
+    };
+    addEventListener("resize", changed);
+    return () => removeEventListener("resize", changed);
+  }, []);
+  return height.value;
+}

@@ -1,0 +1,193 @@
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import type { AlertChange } from "../../../domain/alert.ts";
+import type { Delivery } from "../../../platform/notifications.ts";
+import { usePage } from "../app/page.ts";
+import { deviceHref, ruleHref, spanHref } from "../app/route.ts";
+import { summaryOf } from "../components/alert-row.tsx";
+import { Explanation } from "../components/explanation.tsx";
+import { ArrowLeft, SeverityIcon } from "../components/icons.tsx";
+import { IncidentOrders } from "../components/incident-orders.tsx";
+import { formatAge, formatInstant, zoneName } from "../lib/format.ts";
+import { spanAround } from "../lib/ranges.ts";
+import { deviceOf, isOpen } from "../store/alerts.ts";
+
+const HOUR_US = 3_600_000_000;
+
+/** One incident: what happened, why, who was told, and what can be done. */
+export function IncidentScreen({ incident }: { readonly incident: string }): JSX.Element {
+  const { changes, state } = useIncident(incident);
+  const last = changes.at(-1);
+  return (
+    <div class="incident-screen">
+      <a class="back" href="#/alerts">
+        <ArrowLeft />
+        Alerts
+      </a>
+      {last === undefined ? (
+        <div class="empty">
+          <h1>{state === "loading" ? "Looking for the incident" : "This incident is not kept here"}</h1>
+          {state !== "loading" && (
+            <p>
+              It is too old, or its link is not whole. <a href="#/alerts">See all alerts</a>
+            </p>
+          )}
+        </div>
+      ) : (
+        <Incident changes={changes} last={last} />
+      )}
+    </div>
+  );
+}
+
+function Incident(props: { readonly changes: readonly AlertChange[]; readonly last: AlertChange }): JSX.Element {
+  const { changes, last } = props;
+  const { settings, kiosk, nowUs, eventTime } = usePage();
+  const zone = settings.zone.value;
+  const device = deviceOf(last);
+  const time = eventTime.value;
+  const endUs = !isOpen(last) ? last.atUs : time.kind === "replay" ? Math.max(time.newestUs, last.atUs) : nowUs.value;
+  return (
+    <>
+      <div class="incident-head" data-severity={last.severity} data-state={last.state}>
+        <SeverityIcon severity={last.severity} state={last.state} />
+        <div>
+          <h1>{summaryOf(last)}</h1>
+          <p class="device-tags">
+            <span class="incident-state">
+              {last.severity}, {last.state === "inactive" ? "over before it fired" : last.state}
+            </span>
+            <span>
+              since {formatInstant(last.activeAtUs, zone)}, {zoneName(zone, last.activeAtUs)}
+            </span>
+            <span>
+              {isOpen(last) ? "so far" : "lasted"} {formatAge(endUs - last.activeAtUs)}
+            </span>
+          </p>
+          <p class="device-tags">
+            <span>
+              rule <a href={ruleHref(last.rule)}>{last.rule}</a>
+            </span>
+            {Object.entries({ ...last.labels, ...last.key }).map(([name, value]) => (
+              <span key={name} class="tag">
+                <span class="tag-name">{name}</span> {value}
+              </span>
+            ))}
+          </p>
+          {device !== undefined && (
+            <p>
+              <a href={spanHref(device, around(last, endUs))}>Show the readings of {device} at that time</a>
+              {" · "}
+              <a href={deviceHref(device)}>as it is now</a>
+            </p>
+          )}
+          {Object.entries(last.annotations)
+            .filter(([name]) => name !== "summary")
+            .map(([name, text]) => (
+              <p key={name} class="annotation">
+                <span class="tag-name">{name}</span> {text}
+              </p>
+            ))}
+        </div>
+      </div>
+      <div class="columns incident-columns">
+        <div>
+          <Explanation changes={changes} last={last} />
+        </div>
+        <div class="side">
+          {!kiosk && <IncidentOrders change={last} />}
+          <Deliveries incident={last.incident} changes={changes.length} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function around(change: AlertChange, endUs: number) {
+  const lengthUs = Math.max(endUs - change.activeAtUs, HOUR_US);
+  return spanAround((change.activeAtUs + endUs) / 2, lengthUs * 2);
+}
+
+/** The incident's changes, oldest first: those that the feed tells, and those that the gateway keeps. */
+function useIncident(incident: string) {
+  const { alerts, api, status } = usePage();
+  const asked = useSignal<readonly AlertChange[]>([]);
+  const state = useSignal<"loading" | "loaded">("loading");
+  const connection = status.value.state;
+  useEffect(() => {
+    let current = true;
+    api.incident(incident).then(
+      (changes) => {
+        if (!current) return;
+        asked.value = changes;
+        state.value = "loaded";
+      },
+      () => {
+        if (current) state.value = "loaded";
+      },
+    );
+    return () => {
+      current = false;
+    };
+  }, [incident, connection]);
+  const byId = new Map<string, AlertChange>();
+  for (const change of [...asked.value, ...alerts.changes.value]) {
+    if (change.incident === incident) byId.set(change.id, change);
+  }
+  const changes = [...byId.values()].sort((a, b) => a.atUs - b.atUs || a.processedAtUs - b.processedAtUs);
+  return { changes, state: state.value };
+}
+
+const OUTCOMES: Readonly<Record<Delivery["outcome"], string>> = {
+  waiting: "waits its turn",
+  sending: "on its way",
+  delivered: "delivered",
+  failed: "failed",
+  silenced: "silenced",
+  muted: "muted",
+  skipped: "too old to tell",
+  collapsed: "over before it was told",
+};
+
+function Deliveries(props: { readonly incident: string; readonly changes: number }): JSX.Element {
+  const { api, settings, attention } = usePage();
+  const deliveries = useSignal<readonly Delivery[] | undefined>(undefined);
+  const unavailable = useSignal(false);
+  const known = attention.byIncident.value.get(props.incident);
+  useEffect(() => {
+    api.deliveries(props.incident).then(
+      (answer) => {
+        deliveries.value = answer;
+        unavailable.value = false;
+      },
+      () => {
+        unavailable.value = true;
+      },
+    );
+  }, [props.incident, props.changes, known]);
+  const zone = settings.zone.value;
+  return (
+    <section class="panel" aria-labelledby="told-title">
+      <div class="panel-head">
+        <h2 id="told-title">Who was told</h2>
+      </div>
+      {deliveries.value?.length === 0 && <p class="quiet">Nobody: no receiver is set for this alert.</p>}
+      {unavailable.value && <p class="quiet">The notifier does not answer now.</p>}
+      <ul class="deliveries">
+        {deliveries.value?.map(({ receiver, change, state, outcome, attempts, repeats, error, atUs }) => (
+          <li key={`${receiver} ${change}`} data-outcome={outcome}>
+            <span class="delivery-who">{receiver}</span>
+            <span>
+              {state}: {OUTCOMES[outcome]}
+              {attempts > 1 && `, ${attempts} tries`}
+              {repeats > 0 && `, told again ${repeats}×`}
+            </span>
+            <span class="delivery-when">{formatInstant(atUs, zone)}</span>
+            {error !== undefined && <span class="order-problem">{error}</span>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,120 @@
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import type { DeadLetterSummary } from "../app/api.ts";
+import { wordsOf } from "../app/api-error.ts";
+import { usePage } from "../app/page.ts";
+import { letterHref } from "../app/route.ts";
+import { FlowDiagram } from "../components/flow-diagram.tsx";
+import { HealthPanel } from "../components/health-panel.tsx";
+import { formatCount, formatInstant } from "../lib/format.ts";
+
+const LETTERS_MAX = 500;
+
+/** The way of a reading with what passes each part, what waits, and what was refused. */
+export function PipelineScreen(): JSX.Element {
+  const { kiosk } = usePage();
+  return (
+    <div class="pipeline-screen">
+      <div class="screen-head">
+        <h1>Pipeline</h1>
+      </div>
+      <FlowDiagram />
+      <div class="columns">
+        <Letters />
+        <div class="side">
+          <Oddities />
+          {!kiosk && <HealthPanel />}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+/** What the gateway counted that is neither good nor lost. */
+function Oddities(): JSX.Element {
+  const figures = usePage().stats.figures.value;
+  const dropped = [...(figures?.dropped ?? [])].filter(([, count]) => count > 0);
+  return (
+    <section class="panel" aria-labelledby="counted-title">
+      <div class="panel-head">
+        <h2 id="counted-title">Counted</h2>
+      </div>
+      <dl class="counted">
+        <Fact name="Late, applied as corrections" value={formatCount(figures?.late.get("applied"))} />
+        <Fact name="Late, dropped" value={formatCount(figures?.late.get("dropped"))} />
+        <Fact name="Duplicates" value={formatCount(figures?.duplicates)} />
+        <Fact name="Clock ran ahead" value={formatCount(figures?.clockAhead)} />
+        <Fact name="Updates that slow pages skipped" value={formatCount(figures?.conflated)} />
+        <Fact name="Notifications given up" value={formatCount(figures?.notifierFailed)} />
+        {dropped.map(([reason, count]) => (
+          <Fact key={reason} name={`Dropped: ${reason}`} value={formatCount(count)} />
+        ))}
+      </dl>
+      <p class="order-hint">Since each part was started.</p>
+    </section>
+  );
+}
+
+function Fact({ name, value }: { readonly name: string; readonly value: string }): JSX.Element {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+/** The newest dead letters; more are refused while this is looked at, so their count asks again. */
+function Letters(): JSX.Element {
+  const { api, stats, settings } = usePage();
+  const letters = useSignal<readonly DeadLetterSummary[] | undefined>(undefined);
+  const total = useSignal(0);
+  const next = useSignal<number | undefined>(undefined);
+  const problem = useSignal<string | undefined>(undefined);
+  const counted = stats.figures.value?.deadLetters;
+  async function load(before?: number): Promise<void> {
+    try {
+      const answer = await api.deadLetters(before);
+      letters.value = before === undefined ? answer.letters : [...(letters.value ?? []), ...answer.letters];
+      total.value = answer.total;
+      next.value = (letters.value?.length ?? 0) >= LETTERS_MAX ? undefined : answer.next;
+      problem.value = undefined;
+    } catch (error) {
+      problem.value = wordsOf(error);
+    }
+  }
+  useEffect(() => {
+    void load();
+  }, [counted]);
+  const zone = settings.zone.value;
+  return (
+    <section class="panel" aria-labelledby="letters-title">
+      <div class="panel-head">
+        <h2 id="letters-title">Dead letters</h2>
+        <span class="count">{formatCount(total.value)}</span>
+      </div>
+      {problem.value !== undefined && <p class="quiet">{problem.value}</p>}
+      {letters.value?.length === 0 && <p class="quiet">No message was refused.</p>}
+      {letters.value !== undefined && letters.value.length > 0 && (
+        <ul class="letters">
+          {letters.value.map((letter) => (
+            <li key={letter.sequence}>
+              <a class="letter" href={letterHref(letter.sequence)} data-row data-letter={letter.sequence}>
+                <span class="letter-reason">{letter.reason}</span>
+                <span class="letter-when">{formatInstant(letter.storedAtUs, zone)}</span>
+                <span class="letter-topic">{letter.topic}</span>
+                <span class="letter-detail">{letter.detail}</span>
+              </a>
+            </li>
+          ))}
+        </ul>
+      )}
+      {next.value !== undefined && (
+        <button type="button" class="more" onClick={() => void load(next.value)}>
+          Show older ones
+        </button>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,65 @@
+import { type ReadonlySignal, signal } from "@preact/signals";
+import type { Acknowledgement, NewSilence, OpenAlert, Silence } from "../../../platform/notifications.ts";
+
+/** What people did about alerts: who took which incident on, and what is silenced. The notifier keeps it. */
+export interface AttentionStore {
+  readonly byIncident: ReadonlySignal<ReadonlyMap<string, OpenAlert>>;
+  readonly silences: ReadonlySignal<readonly Silence[]>;
+  /** `unavailable` when there is no notifier to ask. */
+  readonly state: ReadonlySignal<"unknown" | "loaded" | "unavailable">;
+  refresh(): Promise<void>;
+  /** These reject with the gateway's words when it refuses. */
+  acknowledge(incident: string, order: { readonly by: string; readonly note: string }): Promise<void>;
+  silence(silence: NewSilence): Promise<void>;
+  endSilence(id: string, by: string): Promise<void>;
+}
+
+interface NotifierApi {
+  openAlerts(): Promise<readonly OpenAlert[]>;
+  silences(): Promise<readonly Silence[]>;
+  acknowledge(incident: string, order: { readonly by: string; readonly note: string }): Promise<Acknowledgement>;
+  addSilence(silence: NewSilence): Promise<Silence>;
+  removeSilence(id: string, by: string): Promise<unknown>;
+}
+
+export function createAttention(api: NotifierApi): AttentionStore {
+  const byIncident = signal<ReadonlyMap<string, OpenAlert>>(new Map());
+  const silences = signal<readonly Silence[]>([]);
+  const state = signal<"unknown" | "loaded" | "unavailable">("unknown");
+  let known = "";
+
+  async function refresh(): Promise<void> {
+    const [open, quiet] = await Promise.allSettled([api.openAlerts(), api.silences()]);
+    // A token that shows some sites sees no silences, and open alerts all the same.
+    if (open.status === "rejected") {
+      if (state.peek() === "unknown") state.value = "unavailable";
+      return;
+    }
+    const next = quiet.status === "fulfilled" ? quiet.value : silences.peek();
+    const text = JSON.stringify([open.value, next]);
+    state.value = "loaded";
+    if (text === known) return;
+    known = text;
+    byIncident.value = new Map(open.value.map((alert) => [alert.incident, alert]));
+    silences.value = next;
+  }
+
+  return {
+    byIncident,
+    silences,
+    state,
+    refresh,
+    async acknowledge(incident, order) {
+      await api.acknowledge(incident, order);
+      await refresh();
+    },
+    async silence(silence) {
+      await api.addSilence(silence);
+      await refresh();
+    },
+    async endSilence(id, by) {
+      await api.removeSilence(id, by);
+      await refresh();
+    },
+  };
+}

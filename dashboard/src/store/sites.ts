@@ -1,0 +1,42 @@
+import type { AlertChange, Severity } from "../../../domain/alert.ts";
+import { rankOf } from "./alerts.ts";
+import type { DeviceEntry } from "./devices.ts";
+
+/** A device that has said nothing for so long is silent. */
+export const SILENT_US = 300_000_000;
+
+export interface SiteSummary {
+  /** The empty text for devices without a site. */
+  readonly site: string;
+  readonly devices: number;
+  readonly silent: number;
+  /** Devices with an alert that fires. */
+  readonly alerting: number;
+  readonly worst: Severity | undefined;
+}
+
+/** How each site is, by name. */
+export function summariseSites(
+  devices: readonly DeviceEntry[],
+  alerts: ReadonlyMap<string, readonly AlertChange[]>,
+  nowUs: number,
+): readonly SiteSummary[] {
+  const sites = new Map<string, { devices: number; silent: number; alerting: number; worst: Severity | undefined }>();
+  for (const entry of devices) {
+    const item = entry.item.peek();
+    const site = item.tags.site ?? "";
+    let sum = sites.get(site);
+    if (sum === undefined) {
+      sum = { devices: 0, silent: 0, alerting: 0, worst: undefined };
+      sites.set(site, sum);
+    }
+    sum.devices++;
+    if (nowUs - item.lastSeenUs >= SILENT_US) sum.silent++;
+    const worst = alerts.get(entry.name)?.[0];
+    if (worst?.state !== "firing") continue;
+    sum.alerting++;
+    if (sum.worst === undefined || rankOf(worst.severity) > rankOf(sum.worst)) sum.worst = worst.severity;
+  }
+  const names = new Intl.Collator("en", { numeric: true });
+  return [...sites].map(([site, sum]) => ({ site, ...sum })).sort((a, b) => names.compare(a.site, b.site));
+}

@@ -29,7 +29,7 @@ afterEach(async () => {
 describe("a client that does not read", () => {
   it("is closed when alerts wait for it too long; the others get every one", async () => {
     const feed = await start({
-      config: { limits: { bufferedBytesCoalesce: 65_536, bufferedBytesMax: 131_072, alertsWaitMsMax: 200 } },
+      config: { limits: { bufferedBytesCoalesce: 65_536, bufferedBytesMax: 131_072, alertsWaitMsMax: 1_500 } },
     });
     const slow = await feed.connect();
     const fast = await feed.connect();

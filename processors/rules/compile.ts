@@ -48,7 +48,7 @@ export interface Rule {
   readonly clear: Condition | undefined;
 }
 
-/** A rule that is added later should know repeated readings of the last minute. */
+/** A rule that begins later should know repeated readings from before it. */
 const HORIZON_US_MIN = 60_000_000;
 /** Windows are open or retained, and corrected ones look back by one more. */
 const SIZES_REMEMBERED = 3;
@@ -67,7 +67,7 @@ export function compileRule(spec: RuleSpec): Rule {
       selector: compileSelector(spec.where, { onlyNumbers }),
       groupBy: spec.group_by,
       windows,
-      horizonUs: horizonOf(windows),
+      horizonUs: Math.max(HORIZON_US_MIN, horizonOf(windows)),
     },
     aggregates,
     aggregatesKey: JSON.stringify(spec.aggregate),
@@ -99,7 +99,7 @@ function compileWindows(spec: RuleSpec, aggregates: readonly Aggregate[]): Windo
 function horizonOf(windows: WindowsSpec): number {
   switch (windows.kind) {
     case "absent":
-      return HORIZON_US_MIN;
+      return 0;
     case "count":
       return windows.latenessUs;
     case "session":

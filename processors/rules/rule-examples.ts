@@ -45,6 +45,7 @@ export const FIELD_EXAMPLES: Readonly<Record<string, readonly FieldExample[]>> =
   lateness: [{ value: "10s", meaning: "each window waits ten seconds for stragglers" }],
   late: [{ value: "drop", meaning: "what has been told stays as it is" }],
   severity: [{ value: "critical", meaning: "info, warning or critical" }],
+  shadow: [{ value: true, meaning: "to see what another threshold would have told, and tell nobody" }],
   labels: [{ value: { team: "facilities" }, meaning: "for routing and silences" }],
   annotations: [
     {

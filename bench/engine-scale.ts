@@ -102,6 +102,8 @@ class World {
   }
 
   async save() {
+    // What the recovery before left behind is not the checkpoint's garbage.
+    liveBytes();
     const loop = watchEventLoop();
     const startedMs = performance.now();
     const { pieces, bytes } = await freeze(this.#step.snapshot());

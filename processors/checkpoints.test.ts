@@ -13,6 +13,8 @@ const values = [
   new Float64Array([1, 2, 3, 4]).subarray(1, 3),
   [new Float64Array([1, 2]), new Float64Array(0), new Float64Array([Number.NaN])],
   [],
+  { kind: "doubles", doubles: new Float64Array([1, 2, 3, 4]).subarray(1, 3) },
+  { kind: "bytes", bytes: new Uint8Array([1, 2, 3]) },
   null,
   "ü".repeat(300_000),
 ];

@@ -4,13 +4,19 @@ import { ConflictError, type Log } from "../platform/log/port.ts";
 import { TimeSlice } from "./time-slice.ts";
 
 /** Counts up when a snapshot's form changes; older ones are then not used. */
-const FORMAT = 3;
+const FORMAT = 4;
 /** Values are serialized together up to about this size: small ones alone cost more than they hold. */
 const PIECE_BYTES = 256 * 1024;
 const VALUES_PER_PIECE_MAX = 2_048;
 /** What a value takes that is neither text nor bytes, about. */
 const VALUE_BYTES = 64;
+/** Before each piece: its length in four bytes, and what it is in one. */
 const LENGTH_BYTES = 4;
+const HEAD_BYTES = LENGTH_BYTES + 1;
+const LIST = 0;
+/** The bytes of a part of doubles, or of bytes, as they are: most of a state, not worth another copy. */
+const DOUBLES = 1;
+const BYTES = 2;
 
 export interface Checkpoint {
   /** The last input that the state holds. */
@@ -97,18 +103,28 @@ export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
   let bytes = 0;
   let list: unknown[] = [];
   let listBytes = 0;
+  function add(piece: Uint8Array, kind: number): void {
+    const head = Buffer.alloc(HEAD_BYTES);
+    head.writeUInt32LE(piece.length);
+    head[LENGTH_BYTES] = kind;
+    pieces.push(head, piece);
+    checksum = crc32(piece, crc32(head, checksum));
+    bytes += HEAD_BYTES + piece.length;
+  }
   function close(): void {
-    const piece = serialize(list);
-    const length = Buffer.alloc(LENGTH_BYTES);
-    length.writeUInt32LE(piece.length);
-    pieces.push(length, piece);
-    checksum = crc32(piece, crc32(length, checksum));
-    bytes += LENGTH_BYTES + piece.length;
+    if (list.length > 0) add(serialize(list), LIST);
     list = [];
     listBytes = 0;
   }
   for (const value of values) {
-    if (value !== undefined) {
+    const flat = flatOf(value);
+    if (flat !== undefined) {
+      close();
+      add(
+        new Uint8Array(flat.buffer, flat.byteOffset, flat.byteLength),
+        flat instanceof Float64Array ? DOUBLES : BYTES,
+      );
+    } else if (value !== undefined) {
       list.push(value);
       listBytes += sizeOf(value);
     }
@@ -133,13 +149,25 @@ async function checksumOf(bytes: Uint8Array): Promise<number> {
 export function* thaw(bytes: Uint8Array): Generator<unknown> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; ) {
-    const start = at + LENGTH_BYTES;
+    const start = at + HEAD_BYTES;
     const end = start > bytes.length ? start : start + view.getUint32(at, true);
     if (end > bytes.length) throw new RangeError(`the state is cut short: ${bytes.length} bytes of ${end}`);
-    const list: readonly unknown[] = deserialize(bytes.subarray(start, end));
-    yield* list;
+    yield* pieceOf(bytes.subarray(start, end), bytes[at + LENGTH_BYTES]);
     at = end;
   }
+}
+
+function pieceOf(piece: Uint8Array, kind: number | undefined): readonly unknown[] {
+  // The copy also aligns the doubles.
+  if (kind === DOUBLES) return [{ kind: "doubles", doubles: new Float64Array(new Uint8Array(piece).buffer) }];
+  return kind === BYTES ? [{ kind: "bytes", bytes: new Uint8Array(piece) }] : deserialize(piece);
+}
+
+/** What a part of doubles or bytes holds. */
+function flatOf(value: unknown): Float64Array | Uint8Array | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if ("doubles" in value && value.doubles instanceof Float64Array) return value.doubles;
+  return "bytes" in value && value.bytes instanceof Uint8Array ? value.bytes : undefined;
 }
 
 /** Of a value and what it holds, one level deep: about. */

@@ -55,7 +55,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
     file: RUNNER,
     from: "if (this.#sequence === this.#savedSequence || this.#windows?.mending) return undefined;",
     to: "if (this.#sequence === this.#savedSequence) return undefined;",
-    tests: RUNNER_TESTS,
+    tests: ["processors/cut-frames.test.ts"],
   },
   {
     name: "alert-again",

@@ -88,7 +88,8 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await go("#/devices");
     await expect.poll(() => page.locator(".device-row").count(), WAIT).toBe(2);
     await page.keyboard.press("/");
-    await page.keyboard.type("cold-2");
+    await expect.poll(() => page.evaluate("document.activeElement.type"), WAIT).toBe("search");
+    await page.keyboard.type("cold-2", { delay: 20 });
     await expect.poll(() => page.locator(".device-row").count(), WAIT).toBe(1);
     expect(await page.evaluate("location.hash")).toBe("#/devices?find=cold-2");
     await go("#/devices?state=alerting");

@@ -1,16 +1,8 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import { beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { beijingAirFolder } from "../../simulators/beijing-air.ts";
 import { verifyRecorded } from "./run.ts";
 
-const run = promisify(execFile);
-
 // The gateway runs as its users run it: built, in a process of its own.
-beforeAll(async () => {
-  await run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"]);
-});
-
 it("stores all of the shipped recording, right to the last alert, although it is killed on the way", async () => {
   const report = await verifyRecorded({ folder: beijingAirFolder(), killGateway: 1, killNats: 1, seed: 3 });
   expect(report.checks.filter(({ equal }) => !equal)).toEqual([]);

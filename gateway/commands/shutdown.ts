@@ -1,15 +1,17 @@
 const STOP_MS_MAX = 20_000;
+/** Ctrl-C under npm comes from the terminal and from the one who started us: signals so close together are one. */
+const SAME_SIGNAL_MS = 2_000;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
-/** Resolves at the first SIGINT or SIGTERM; a later one ends the process at once. */
+/** Resolves at the first SIGINT or SIGTERM; one that comes some time later ends the process at once. */
 export function toldToStop(): Promise<void> {
-  let told = false;
+  let toldAtMs: number | undefined;
   return new Promise((resolve) => {
     // The listeners stay: without one, a signal would end the process in the middle of its stop.
     for (const signal of SIGNALS) {
       process.on(signal, () => {
-        if (told) process.exit(1);
-        told = true;
+        toldAtMs ??= performance.now();
+        if (performance.now() - toldAtMs > SAME_SIGNAL_MS) process.exit(1);
         resolve();
       });
     }

@@ -1,3 +1,4 @@
+import { grown } from "./grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
 
 /** What became of the readings that some rule wanted. */
@@ -22,7 +23,7 @@ const DEVICES_PER_PAUSE = 5_000;
 export class DeviceLedgers {
   readonly #devices: string[] = [];
   readonly #placeOf = new Map<string, number>();
-  #counts = new Float64Array(0);
+  #counts: Float64Array = new Float64Array(0);
   readonly #total = new Float64Array(STRIDE);
   /** Devices of which something other than `onTime` was counted since it was last asked. */
   readonly #changed = new Set<number>();
@@ -33,11 +34,7 @@ export class DeviceLedgers {
     if (known !== undefined) return known;
     const place = this.#devices.push(device) - 1;
     this.#placeOf.set(device, place);
-    if ((place + 1) * STRIDE > this.#counts.length) {
-      const more = new Float64Array(Math.max(16 * STRIDE, Math.ceil(this.#devices.length * 1.5) * STRIDE));
-      more.set(this.#counts);
-      this.#counts = more;
-    }
+    this.#counts = grown(this.#counts, (place + 1) * STRIDE);
     return place;
   }
 

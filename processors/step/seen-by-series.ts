@@ -1,3 +1,4 @@
+import { grown } from "./grown.ts";
 import { DUPLICATE, NEW, type Seen, SeenTimes } from "./seen-times.ts";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
 
@@ -12,7 +13,7 @@ const SERIES_PER_PAUSE = 2_000;
 
 /** The observation times of many series. One with a steady clock costs a single run, in one flat array with the others. */
 export class SeenBySeries {
-  #runs = new Float64Array(0);
+  #runs: Float64Array = new Float64Array(0);
   readonly #irregular: (SeenTimes | undefined)[] = [];
 
   /** Whether the series has had a reading. */
@@ -83,10 +84,6 @@ export class SeenBySeries {
   }
 
   #reserve(id: number): void {
-    const needed = (id + 1) * STRIDE;
-    if (needed <= this.#runs.length) return;
-    const more = new Float64Array(Math.max(needed, Math.ceil(this.#runs.length * 1.5), 64 * STRIDE));
-    more.set(this.#runs);
-    this.#runs = more;
+    this.#runs = grown(this.#runs, (id + 1) * STRIDE);
   }
 }

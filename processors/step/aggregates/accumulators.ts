@@ -1,4 +1,5 @@
 import { holds } from "../../rules/condition.ts";
+import { grown } from "../grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot-io.ts";
 import type { Aggregate } from "./aggregate.ts";
 import { Distinct } from "./distinct.ts";
@@ -53,7 +54,7 @@ const RECORDS_PER_PAUSE = 500;
 export class Accumulators {
   readonly plan: AggregatePlan;
   readonly stride: number;
-  cells = new Float64Array(0);
+  cells: Float64Array = new Float64Array(0);
   readonly #more: (More | undefined)[] = [];
   readonly #needs: number;
   readonly #ends: number;
@@ -71,12 +72,7 @@ export class Accumulators {
 
   /** Makes room for records `[0, records)`. New ones must be cleared before use. */
   reserve(records: number): void {
-    const needed = records * this.stride;
-    if (needed <= this.cells.length) return;
-    const more = new Float64Array(Math.max(needed, Math.ceil(this.cells.length * 1.5)));
-    more.set(this.cells);
-    more.fill(Number.NaN, this.cells.length);
-    this.cells = more;
+    this.cells = grown(this.cells, records * this.stride, Number.NaN);
   }
 
   clear(record: number, startUs: number): void {

@@ -1,3 +1,4 @@
+import { grown } from "../grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot-io.ts";
 import { type Fate, type Keyed, ON_TIME } from "./windows.ts";
 
@@ -23,7 +24,7 @@ const STRIDE = 4;
 export class Absences implements Keyed {
   readonly #afterUs: number;
   readonly #onAbsence: OnAbsence;
-  #keys = new Float64Array(0);
+  #keys: Float64Array = new Float64Array(0);
   #keyCount = 0;
   #blindUs = 0;
 
@@ -39,11 +40,7 @@ export class Absences implements Keyed {
 
   addKey(): number {
     const key = this.#keyCount++;
-    if (this.#keyCount * STRIDE > this.#keys.length) {
-      const more = new Float64Array(Math.max(4 * STRIDE, Math.ceil(this.#keys.length * 1.5)));
-      more.set(this.#keys);
-      this.#keys = more;
-    }
+    this.#keys = grown(this.#keys, this.#keyCount * STRIDE);
     this.#keys[key * STRIDE + ARRIVED] = Number.POSITIVE_INFINITY;
     this.#keys[key * STRIDE + TOLD] = 0;
     this.#keys[key * STRIDE + AWAITED] = 0;

@@ -1,5 +1,6 @@
 import { Accumulators } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot-io.ts";
+import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { RecordPool } from "./record-pool.ts";
 import { type Fate, LATE_DROPPED, ON_TIME, type OnWindow, type WindowOptions, type Windows } from "./windows.ts";
 
@@ -7,16 +8,11 @@ export interface CountOptions extends WindowOptions {
   readonly count: number;
 }
 
-const NEWEST = 0;
-const ARRIVED = 1;
-const WATERMARK = 2;
-/** The watermark at which the next instant is taken in. */
-const NEXT_TAKE = 3;
 /** The window that fills: its record, its first instant, and the newest that was taken in. */
-const RECORD = 4;
-const FIRST = 5;
-const LAST = 6;
-const STRIDE = 7;
+const RECORD = OWN;
+const FIRST = OWN + 1;
+const LAST = OWN + 2;
+const OWN_COLUMNS = 3;
 const KEYS_PER_PAUSE = 500;
 
 /** All readings of one observation time that wait for the watermark. */
@@ -32,7 +28,7 @@ export class CountWindows implements Windows {
   readonly #options: CountOptions;
   readonly #onWindow: OnWindow;
   readonly #slackUs: number;
-  #keys = new Float64Array(0);
+  readonly #keys: KeyClocks;
   readonly #waiting: Waiting[][] = [];
 
   constructor(options: CountOptions, onWindow: OnWindow) {
@@ -41,39 +37,32 @@ export class CountWindows implements Windows {
     this.#slackUs = options.oneSeriesPerKey ? 0 : 1;
     this.accumulators = new Accumulators(options.plan);
     this.#pool = new RecordPool(this.accumulators);
+    this.#keys = new KeyClocks(OWN_COLUMNS, options.latenessUs);
   }
 
   addKey(): number {
-    const key = this.#waiting.push([]) - 1;
-    if ((key + 1) * STRIDE > this.#keys.length) {
-      const more = new Float64Array(Math.max(4 * STRIDE, Math.ceil(this.#keys.length * 1.5)));
-      more.set(this.#keys);
-      this.#keys = more;
-    }
-    const o = key * STRIDE;
-    this.#keys[o + NEWEST] = Number.NEGATIVE_INFINITY;
-    this.#keys[o + ARRIVED] = 0;
-    this.#keys[o + WATERMARK] = Number.NEGATIVE_INFINITY;
-    this.#keys[o + NEXT_TAKE] = Number.POSITIVE_INFINITY;
-    this.#keys[o + RECORD] = this.#pool.take();
-    this.#keys[o + LAST] = Number.NEGATIVE_INFINITY;
+    this.#waiting.push([]);
+    const key = this.#keys.add();
+    const { cells, stride } = this.#keys;
+    cells[key * stride + RECORD] = this.#pool.take();
+    cells[key * stride + LAST] = Number.NEGATIVE_INFINITY;
     return key;
   }
 
   watermarkUs(key: number): number {
-    return this.#keys[key * STRIDE + WATERMARK] as number;
+    return this.#keys.watermarkUs(key);
   }
 
   add(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     if (atUs <= (keys[o + LAST] as number)) return LATE_DROPPED;
     const waiting = this.#waiting[key] as Waiting[];
     let place = waiting.length;
     while (place > 0 && (waiting[place - 1] as Waiting).atUs >= atUs) place--;
     if (waiting[place]?.atUs !== atUs) waiting.splice(place, 0, { atUs, record: this.#pool.take() });
     this.accumulators.add((waiting[place] as Waiting).record, atUs, value, text);
-    keys[o + NEXT_TAKE] = (waiting[0] as Waiting).atUs + this.#slackUs;
+    keys[o + NEXT] = (waiting[0] as Waiting).atUs + this.#slackUs;
     if (atUs > (keys[o + NEWEST] as number)) {
       keys[o + NEWEST] = atUs;
       keys[o + ARRIVED] = nowUs;
@@ -84,18 +73,16 @@ export class CountWindows implements Windows {
   }
 
   dueUs(key: number): number {
-    const keys = this.#keys;
-    const o = key * STRIDE;
-    const { latenessUs } = this.#options;
-    return (keys[o + NEXT_TAKE] as number) + latenessUs - (keys[o + NEWEST] as number) + (keys[o + ARRIVED] as number);
+    return this.#keys.idleDueUs(key);
   }
 
   advance(key: number, dueUs: number): void {
-    if (this.dueUs(key) <= dueUs) this.#moveTo(key, this.#keys[key * STRIDE + NEXT_TAKE] as number);
+    const { cells, stride } = this.#keys;
+    if (this.dueUs(key) <= dueUs) this.#moveTo(key, cells[key * stride + NEXT] as number);
   }
 
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
-    to.doubles(this.#keys.subarray(0, this.#waiting.length * STRIDE));
+    this.#keys.snapshot(to);
     yield* this.#pool.snapshot(to);
     for (const [key, waiting] of this.#waiting.entries()) {
       to.value(waiting);
@@ -104,28 +91,28 @@ export class CountWindows implements Windows {
   }
 
   restore(from: SnapshotReader): void {
-    this.#keys = from.doubles();
+    this.#keys.restore(from);
     this.#pool.restore(from);
-    while (this.#waiting.length < this.#keys.length / STRIDE) this.#waiting.push(from.value<Waiting[]>());
+    while (this.#waiting.length < this.#keys.size) this.#waiting.push(from.value<Waiting[]>());
   }
 
   #moveTo(key: number, watermarkUs: number): void {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     const waiting = this.#waiting[key] as Waiting[];
     let taken = 0;
-    while ((keys[o + NEXT_TAKE] as number) <= watermarkUs) {
+    while ((keys[o + NEXT] as number) <= watermarkUs) {
       this.#take(key, waiting[taken++] as Waiting);
       const next = waiting[taken];
-      keys[o + NEXT_TAKE] = next === undefined ? Number.POSITIVE_INFINITY : next.atUs + this.#slackUs;
+      keys[o + NEXT] = next === undefined ? Number.POSITIVE_INFINITY : next.atUs + this.#slackUs;
     }
     waiting.splice(0, taken);
     if (watermarkUs > (keys[o + WATERMARK] as number)) keys[o + WATERMARK] = watermarkUs;
   }
 
   #take(key: number, { atUs, record }: Waiting): void {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     const filling = keys[o + RECORD] as number;
     if (this.accumulators.count(filling) === 0) keys[o + FIRST] = atUs;
     keys[o + LAST] = atUs;

@@ -1,4 +1,5 @@
 import type { Accumulators } from "../aggregates/accumulators.ts";
+import { grown } from "../grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot-io.ts";
 
 const SUFFIX_BLOCK = 0;
@@ -24,7 +25,7 @@ interface PaneRing {
 export class OverlapCache {
   readonly #ring: PaneRing;
   readonly #panes: number;
-  #keys = new Float64Array(0);
+  #keys: Float64Array = new Float64Array(0);
 
   /** `panes`: in one window. */
   constructor(ring: PaneRing, panes: number) {
@@ -38,11 +39,7 @@ export class OverlapCache {
   }
 
   addKey(key: number): void {
-    if ((key + 1) * STRIDE > this.#keys.length) {
-      const more = new Float64Array(Math.max(4 * STRIDE, Math.ceil(this.#keys.length * 1.5)));
-      more.set(this.#keys);
-      this.#keys = more;
-    }
+    this.#keys = grown(this.#keys, (key + 1) * STRIDE);
     this.#keys.fill(Number.NaN, key * STRIDE, (key + 1) * STRIDE);
   }
 

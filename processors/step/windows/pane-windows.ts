@@ -1,5 +1,6 @@
 import { Accumulators, DIRTY } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot-io.ts";
+import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { OverlapCache } from "./overlap-cache.ts";
 import {
   CORRECTION_WAIT_US,
@@ -21,19 +22,13 @@ export interface PaneOptions extends WindowOptions {
   readonly fill: boolean;
 }
 
-const NEWEST = 0;
-/** When the newest reading came, in processing time. */
-const ARRIVED = 1;
-const WATERMARK = 2;
-/** End of the next window to close. */
-const NEXT_END = 3;
 /** When waiting corrections are told, and the end of the earliest of them. */
-const CORRECT_BY = 4;
-const DIRTY_END = 5;
+const CORRECT_BY = OWN;
+const DIRTY_END = OWN + 1;
 /** Start of the newest pane with readings, and its record. */
-const HEAD = 6;
-const HEAD_RECORD = 7;
-const STRIDE = 8;
+const HEAD = OWN + 2;
+const HEAD_RECORD = OWN + 3;
+const OWN_COLUMNS = 4;
 
 interface Left {
   readonly startUs: number;
@@ -54,8 +49,7 @@ export class PaneWindows implements Windows {
   readonly #ring: number;
   readonly #recordsPerKey: number;
   readonly #overlap: OverlapCache | undefined;
-  #keys = new Float64Array(0);
-  #keyCount = 0;
+  readonly #keys: KeyClocks;
   /** By key: the newest reading of the panes that are no longer in the ring. */
   readonly #left: (Left | undefined)[] = [];
 
@@ -64,6 +58,7 @@ export class PaneWindows implements Windows {
     this.#options = options;
     this.#onWindow = onWindow;
     this.accumulators = new Accumulators(plan);
+    this.#keys = new KeyClocks(OWN_COLUMNS, latenessUs);
     // Panes that begin in (watermark - retained - size, watermark + lateness].
     this.#ring = Math.ceil((latenessUs + (SIZES_RETAINED + 1) * sizeUs) / everyUs);
     const panes = sizeUs / everyUs;
@@ -75,14 +70,9 @@ export class PaneWindows implements Windows {
   }
 
   addKey(): number {
-    const key = this.#keyCount++;
-    this.#reserve();
-    const o = key * STRIDE;
-    this.#keys.fill(Number.POSITIVE_INFINITY, o, o + STRIDE);
-    this.#keys[o + NEWEST] = Number.NEGATIVE_INFINITY;
-    this.#keys[o + WATERMARK] = Number.NEGATIVE_INFINITY;
-    this.#keys[o + ARRIVED] = 0;
-    this.#keys[o + HEAD] = Number.NaN;
+    const key = this.#keys.add();
+    this.#keys.cells[key * this.#keys.stride + HEAD] = Number.NaN;
+    this.accumulators.reserve(this.#keys.size * this.#recordsPerKey);
     const first = key * this.#recordsPerKey;
     for (let i = 0; i < this.#recordsPerKey; i++) this.accumulators.clear(first + i, Number.NaN);
     this.#overlap?.addKey(key);
@@ -90,12 +80,12 @@ export class PaneWindows implements Windows {
   }
 
   watermarkUs(key: number): number {
-    return this.#keys[key * STRIDE + WATERMARK] as number;
+    return this.#keys.watermarkUs(key);
   }
 
   add(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     if (atUs > (keys[o + NEWEST] as number)) {
       keys[o + NEWEST] = atUs;
       keys[o + ARRIVED] = nowUs;
@@ -122,59 +112,47 @@ export class PaneWindows implements Windows {
   }
 
   dueUs(key: number): number {
-    const keys = this.#keys;
-    const o = key * STRIDE;
-    return Math.min(this.#idleCloseUs(o), keys[o + CORRECT_BY] as number);
+    const correctUs = this.#keys.cells[key * this.#keys.stride + CORRECT_BY] as number;
+    return Math.min(this.#keys.idleDueUs(key), correctUs);
   }
 
   advance(key: number, dueUs: number): void {
-    const o = key * STRIDE;
-    if ((this.#keys[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
-    if (this.#idleCloseUs(o) <= dueUs) this.#moveTo(key, this.#keys[o + NEXT_END] as number);
+    const { cells, stride } = this.#keys;
+    const o = key * stride;
+    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
+    if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
   }
 
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
-    to.doubles(this.#keys.subarray(0, this.#keyCount * STRIDE));
-    yield* this.accumulators.snapshot(to, this.#keyCount * this.#recordsPerKey);
+    this.#keys.snapshot(to);
+    yield* this.accumulators.snapshot(to, this.#keys.size * this.#recordsPerKey);
     if (this.accumulators.plan.keepsLast) {
-      for (let key = 0; key < this.#keyCount; key++) to.value(this.#left[key] ?? null);
+      for (let key = 0; key < this.#keys.size; key++) to.value(this.#left[key] ?? null);
     }
-    this.#overlap?.snapshot(to, this.#keyCount);
+    this.#overlap?.snapshot(to, this.#keys.size);
   }
 
   restore(from: SnapshotReader): void {
-    this.#keys = from.doubles();
-    this.#keyCount = this.#keys.length / STRIDE;
+    this.#keys.restore(from);
     this.accumulators.restore(from);
     if (this.accumulators.plan.keepsLast) {
-      for (let key = 0; key < this.#keyCount; key++) this.#left.push(from.value<Left | null>() ?? undefined);
+      for (let key = 0; key < this.#keys.size; key++) this.#left.push(from.value<Left | null>() ?? undefined);
     }
     this.#overlap?.restore(from);
   }
 
-  /** Without another reading, the next window closes then. */
-  #idleCloseUs(o: number): number {
-    const keys = this.#keys;
-    return (
-      (keys[o + NEXT_END] as number) +
-      this.#options.latenessUs -
-      (keys[o + NEWEST] as number) +
-      (keys[o + ARRIVED] as number)
-    );
-  }
-
   /** Moves the watermark on: closes, in order, what ends by then. */
   #moveTo(key: number, watermarkUs: number): void {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     if ((keys[o + DIRTY_END] as number) <= watermarkUs - SIZES_RETAINED * this.#options.sizeUs) {
       this.#tellCorrections(key);
     }
-    while ((keys[o + NEXT_END] as number) <= watermarkUs) {
-      const endUs = keys[o + NEXT_END] as number;
+    while ((keys[o + NEXT] as number) <= watermarkUs) {
+      const endUs = keys[o + NEXT] as number;
       keys[o + WATERMARK] = endUs;
       this.#close(key, endUs);
-      keys[o + NEXT_END] = this.#endAfter(key, endUs, watermarkUs);
+      keys[o + NEXT] = this.#endAfter(key, endUs, watermarkUs);
     }
     keys[o + WATERMARK] = watermarkUs;
   }
@@ -194,7 +172,7 @@ export class PaneWindows implements Windows {
   /** The end of the first window after `endUs` that has a reading, or is filled. */
   #endAfter(key: number, endUs: number, watermarkUs: number): number {
     const { sizeUs, everyUs, fill } = this.#options;
-    const head = this.#keys[key * STRIDE + HEAD] as number;
+    const head = this.#keys.cells[key * this.#keys.stride + HEAD] as number;
     if (fill) {
       const skipped = head < endUs ? Math.floor(watermarkUs / everyUs - FILLED_MAX) * everyUs : endUs;
       return Math.max(endUs + everyUs, skipped);
@@ -216,14 +194,14 @@ export class PaneWindows implements Windows {
 
   /** A pane that ends at `endUs` has a reading: the next window to close may be an earlier one. */
   #openFrom(key: number, endUs: number): void {
-    const keys = this.#keys;
-    const o = key * STRIDE;
-    if (endUs < (keys[o + NEXT_END] as number)) keys[o + NEXT_END] = endUs;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    if (endUs < (keys[o + NEXT] as number)) keys[o + NEXT] = endUs;
   }
 
   #addLate(key: number, startUs: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     const { sizeUs, everyUs, late } = this.#options;
     const watermarkUs = keys[o + WATERMARK] as number;
     const lastEndUs = startUs + sizeUs;
@@ -246,8 +224,8 @@ export class PaneWindows implements Windows {
   }
 
   #markDirty(key: number, endUs: number, nowUs: number): void {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     const record = this.#recordFor(key, endUs - this.#options.everyUs);
     this.accumulators.cells[record * this.accumulators.stride + DIRTY] = 1;
     if (keys[o + CORRECT_BY] === Number.POSITIVE_INFINITY) keys[o + CORRECT_BY] = nowUs + CORRECTION_WAIT_US;
@@ -255,8 +233,8 @@ export class PaneWindows implements Windows {
   }
 
   #tellCorrections(key: number): void {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     const { sizeUs, everyUs } = this.#options;
     const { accumulators } = this;
     const watermarkUs = keys[o + WATERMARK] as number;
@@ -313,13 +291,5 @@ export class PaneWindows implements Windows {
     const left = this.#left[key];
     if (left === undefined || startUs > left.startUs)
       this.#left[key] = { startUs, last: this.accumulators.last(record) };
-  }
-
-  #reserve(): void {
-    this.accumulators.reserve(this.#keyCount * this.#recordsPerKey);
-    if (this.#keyCount * STRIDE <= this.#keys.length) return;
-    const more = new Float64Array(Math.max(4 * STRIDE, Math.ceil(this.#keys.length * 1.5)));
-    more.set(this.#keys);
-    this.#keys = more;
   }
 }

@@ -1,5 +1,6 @@
 import { Accumulators, UNTOLD } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot-io.ts";
+import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { RecordPool } from "./record-pool.ts";
 import {
   CORRECTION_WAIT_US,
@@ -18,15 +19,10 @@ export interface SessionOptions extends WindowOptions {
   readonly gapUs: number;
 }
 
-const NEWEST = 0;
-const ARRIVED = 1;
-const WATERMARK = 2;
-/** End of the earliest open session. */
-const NEXT_END = 3;
-const CORRECT_BY = 4;
+const CORRECT_BY = OWN;
 /** End of the earliest session that waits to be corrected or retracted. */
-const DIRTY_END = 5;
-const STRIDE = 6;
+const DIRTY_END = OWN + 1;
+const OWN_COLUMNS = 2;
 const KEYS_PER_PAUSE = 500;
 
 interface Session {
@@ -54,7 +50,7 @@ export class SessionWindows implements Windows {
   readonly #pool: RecordPool;
   readonly #options: SessionOptions;
   readonly #onWindow: OnWindow;
-  #keys = new Float64Array(0);
+  readonly #keys: KeyClocks;
   /** By key, earliest first: open and retained ones. */
   readonly #sessions: Session[][] = [];
   readonly #retractions: Retraction[][] = [];
@@ -64,22 +60,13 @@ export class SessionWindows implements Windows {
     this.#onWindow = onWindow;
     this.accumulators = new Accumulators(options.plan);
     this.#pool = new RecordPool(this.accumulators);
+    this.#keys = new KeyClocks(OWN_COLUMNS, options.latenessUs);
   }
 
   addKey(): number {
-    const key = this.#sessions.push([]) - 1;
+    this.#sessions.push([]);
     this.#retractions.push([]);
-    if ((key + 1) * STRIDE > this.#keys.length) {
-      const more = new Float64Array(Math.max(4 * STRIDE, Math.ceil(this.#keys.length * 1.5)));
-      more.set(this.#keys);
-      this.#keys = more;
-    }
-    const o = key * STRIDE;
-    this.#keys.fill(Number.POSITIVE_INFINITY, o, o + STRIDE);
-    this.#keys[o + NEWEST] = Number.NEGATIVE_INFINITY;
-    this.#keys[o + WATERMARK] = Number.NEGATIVE_INFINITY;
-    this.#keys[o + ARRIVED] = 0;
-    return key;
+    return this.#keys.add();
   }
 
   /** How far back a repeated reading can still matter; Infinity when there is none. */
@@ -89,12 +76,12 @@ export class SessionWindows implements Windows {
   }
 
   watermarkUs(key: number): number {
-    return this.#keys[key * STRIDE + WATERMARK] as number;
+    return this.#keys.watermarkUs(key);
   }
 
   add(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     if (atUs > (keys[o + NEWEST] as number)) {
       keys[o + NEWEST] = atUs;
       keys[o + ARRIVED] = nowUs;
@@ -113,24 +100,25 @@ export class SessionWindows implements Windows {
     session.open = endUs > watermarkUs;
     session.dirty = !session.open;
     if (session.dirty) this.#awaitCorrection(key, nowUs);
-    else keys[o + NEXT_END] = this.#earliestOpenEnd(key);
+    else keys[o + NEXT] = this.#earliestOpenEnd(key);
     keys[o + DIRTY_END] = this.#earliestDirtyEnd(key);
     return isLate ? LATE_APPLIED : ON_TIME;
   }
 
   dueUs(key: number): number {
-    const o = key * STRIDE;
-    return Math.min(this.#idleCloseUs(o), this.#keys[o + CORRECT_BY] as number);
+    const correctUs = this.#keys.cells[key * this.#keys.stride + CORRECT_BY] as number;
+    return Math.min(this.#keys.idleDueUs(key), correctUs);
   }
 
   advance(key: number, dueUs: number): void {
-    const o = key * STRIDE;
-    if ((this.#keys[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
-    if (this.#idleCloseUs(o) <= dueUs) this.#moveTo(key, this.#keys[o + NEXT_END] as number);
+    const { cells, stride } = this.#keys;
+    const o = key * stride;
+    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
+    if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
   }
 
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
-    to.doubles(this.#keys.subarray(0, this.#sessions.length * STRIDE));
+    this.#keys.snapshot(to);
     yield* this.#pool.snapshot(to);
     for (const [key, sessions] of this.#sessions.entries()) {
       to.value({ sessions, retractions: this.#retractions[key] });
@@ -139,33 +127,27 @@ export class SessionWindows implements Windows {
   }
 
   restore(from: SnapshotReader): void {
-    this.#keys = from.doubles();
+    this.#keys.restore(from);
     this.#pool.restore(from);
-    while (this.#sessions.length < this.#keys.length / STRIDE) {
+    while (this.#sessions.length < this.#keys.size) {
       const { sessions, retractions } = from.value<{ sessions: Session[]; retractions: Retraction[] }>();
       this.#sessions.push(sessions);
       this.#retractions.push(retractions);
     }
   }
 
-  #idleCloseUs(o: number): number {
-    const keys = this.#keys;
-    const { latenessUs } = this.#options;
-    return (keys[o + NEXT_END] as number) + latenessUs - (keys[o + NEWEST] as number) + (keys[o + ARRIVED] as number);
-  }
-
   #moveTo(key: number, watermarkUs: number): void {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     const forgottenUs = watermarkUs - SIZES_RETAINED * this.#options.gapUs;
     if ((keys[o + DIRTY_END] as number) <= forgottenUs) this.#tellCorrections(key);
-    while ((keys[o + NEXT_END] as number) <= watermarkUs) {
-      const endUs = keys[o + NEXT_END] as number;
+    while ((keys[o + NEXT] as number) <= watermarkUs) {
+      const endUs = keys[o + NEXT] as number;
       keys[o + WATERMARK] = endUs;
       const session = (this.#sessions[key] as Session[]).find(({ open }) => open) as Session;
       session.open = false;
       this.#tell(key, session);
-      keys[o + NEXT_END] = this.#earliestOpenEnd(key);
+      keys[o + NEXT] = this.#earliestOpenEnd(key);
     }
     keys[o + WATERMARK] = watermarkUs;
     this.#forget(key, forgottenUs);
@@ -234,15 +216,15 @@ export class SessionWindows implements Windows {
   }
 
   #awaitCorrection(key: number, nowUs: number): void {
-    const o = key * STRIDE;
-    if (this.#keys[o + CORRECT_BY] === Number.POSITIVE_INFINITY)
-      this.#keys[o + CORRECT_BY] = nowUs + CORRECTION_WAIT_US;
+    const { cells, stride } = this.#keys;
+    const o = key * stride + CORRECT_BY;
+    if (cells[o] === Number.POSITIVE_INFINITY) cells[o] = nowUs + CORRECTION_WAIT_US;
   }
 
   /** In order of their ends; a retraction's is its start. */
   #tellCorrections(key: number): void {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     keys[o + CORRECT_BY] = Number.POSITIVE_INFINITY;
     keys[o + DIRTY_END] = Number.POSITIVE_INFINITY;
     const retractions = this.#retractions[key] as Retraction[];

@@ -1,5 +1,6 @@
 import { Accumulators, UNTOLD } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../snapshot-io.ts";
+import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { RecordPool } from "./record-pool.ts";
 import { SlidingMerge } from "./sliding-merge.ts";
 import {
@@ -18,14 +19,9 @@ export interface SlidingOptions extends WindowOptions {
   readonly sizeUs: number;
 }
 
-const NEWEST = 0;
-const ARRIVED = 1;
-const WATERMARK = 2;
-/** The watermark that closes the next window. */
-const NEXT_CLOSE = 3;
-const CORRECT_BY = 4;
-const DIRTY_END = 5;
-const STRIDE = 6;
+const CORRECT_BY = OWN;
+const DIRTY_END = OWN + 1;
+const OWN_COLUMNS = 2;
 /** Instants that are forgotten together: moving the others costs. */
 const FORGET_AT_LEAST = 32;
 
@@ -55,7 +51,7 @@ export class SlidingWindows implements Windows {
   readonly #onWindow: OnWindow;
   /** A window closes when the watermark is so far behind its last instant. */
   readonly #slackUs: number;
-  #keys = new Float64Array(0);
+  readonly #keys: KeyClocks;
   readonly #byKey: KeyInstants[] = [];
 
   constructor(options: SlidingOptions, onWindow: OnWindow) {
@@ -64,37 +60,28 @@ export class SlidingWindows implements Windows {
     this.#slackUs = options.oneSeriesPerKey ? 0 : 1;
     this.accumulators = new Accumulators(options.plan);
     this.#pool = new RecordPool(this.accumulators);
+    this.#keys = new KeyClocks(OWN_COLUMNS, options.latenessUs);
   }
 
   addKey(): number {
     const instants: Instant[] = [];
     const merge = new SlidingMerge(this.#pool, instants, this.#options.sizeUs);
-    const key = this.#byKey.push({ instants, next: 0, merge }) - 1;
-    if ((key + 1) * STRIDE > this.#keys.length) {
-      const more = new Float64Array(Math.max(4 * STRIDE, Math.ceil(this.#keys.length * 1.5)));
-      more.set(this.#keys);
-      this.#keys = more;
-    }
-    const o = key * STRIDE;
-    this.#keys.fill(Number.POSITIVE_INFINITY, o, o + STRIDE);
-    this.#keys[o + NEWEST] = Number.NEGATIVE_INFINITY;
-    this.#keys[o + WATERMARK] = Number.NEGATIVE_INFINITY;
-    this.#keys[o + ARRIVED] = 0;
-    return key;
+    this.#byKey.push({ instants, next: 0, merge });
+    return this.#keys.add();
   }
 
   watermarkUs(key: number): number {
-    return this.#keys[key * STRIDE + WATERMARK] as number;
+    return this.#keys.watermarkUs(key);
   }
 
   add(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     if (atUs + 1 <= (keys[o + WATERMARK] as number)) return this.#addLate(key, atUs, value, text, nowUs);
     const state = this.#byKey[key] as KeyInstants;
     const instant = state.instants[this.#place(state, atUs)] as Instant;
     this.accumulators.add(instant.record, atUs, value, text);
-    keys[o + NEXT_CLOSE] = this.#nextClose(key);
+    keys[o + NEXT] = this.#nextClose(key);
     if (atUs > (keys[o + NEWEST] as number)) {
       keys[o + NEWEST] = atUs;
       keys[o + ARRIVED] = nowUs;
@@ -105,18 +92,19 @@ export class SlidingWindows implements Windows {
   }
 
   dueUs(key: number): number {
-    const o = key * STRIDE;
-    return Math.min(this.#idleCloseUs(o), this.#keys[o + CORRECT_BY] as number);
+    const correctUs = this.#keys.cells[key * this.#keys.stride + CORRECT_BY] as number;
+    return Math.min(this.#keys.idleDueUs(key), correctUs);
   }
 
   advance(key: number, dueUs: number): void {
-    const o = key * STRIDE;
-    if ((this.#keys[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
-    if (this.#idleCloseUs(o) <= dueUs) this.#moveTo(key, this.#keys[o + NEXT_CLOSE] as number);
+    const { cells, stride } = this.#keys;
+    const o = key * stride;
+    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
+    if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
   }
 
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
-    to.doubles(this.#keys.subarray(0, this.#byKey.length * STRIDE));
+    this.#keys.snapshot(to);
     yield* this.#pool.snapshot(to);
     for (const { instants, next, merge } of this.#byKey) {
       to.value({ instants, next, merge: merge.snapshot() });
@@ -125,20 +113,14 @@ export class SlidingWindows implements Windows {
   }
 
   restore(from: SnapshotReader): void {
-    this.#keys = from.doubles();
+    this.#keys.restore(from);
     this.#pool.restore(from);
-    while (this.#byKey.length < this.#keys.length / STRIDE) {
+    while (this.#byKey.length < this.#keys.size) {
       const saved = from.value<{ instants: Instant[]; next: number; merge: readonly number[] }>();
       const { instants, next } = saved;
       const merge = new SlidingMerge(this.#pool, instants, this.#options.sizeUs, saved.merge);
       this.#byKey.push({ instants, next, merge });
     }
-  }
-
-  #idleCloseUs(o: number): number {
-    const keys = this.#keys;
-    const { latenessUs } = this.#options;
-    return (keys[o + NEXT_CLOSE] as number) + latenessUs - (keys[o + NEWEST] as number) + (keys[o + ARRIVED] as number);
   }
 
   #nextClose(key: number): number {
@@ -148,18 +130,18 @@ export class SlidingWindows implements Windows {
   }
 
   #moveTo(key: number, watermarkUs: number): void {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     const { sizeUs } = this.#options;
     const state = this.#byKey[key] as KeyInstants;
     const forgottenUs = Math.max(watermarkUs, this.#lastEnd(state, watermarkUs)) - SIZES_RETAINED * sizeUs;
     if ((keys[o + DIRTY_END] as number) <= forgottenUs) this.#tellCorrections(key);
-    while ((keys[o + NEXT_CLOSE] as number) <= watermarkUs) {
+    while ((keys[o + NEXT] as number) <= watermarkUs) {
       const instant = state.instants[state.next] as Instant;
       keys[o + WATERMARK] = instant.atUs + 1;
       this.#tell(key, instant, state.merge.close(state.next));
       state.next++;
-      keys[o + NEXT_CLOSE] = this.#nextClose(key);
+      keys[o + NEXT] = this.#nextClose(key);
     }
     if (watermarkUs > (keys[o + WATERMARK] as number)) keys[o + WATERMARK] = watermarkUs;
     this.#forget(state, forgottenUs - sizeUs);
@@ -184,8 +166,8 @@ export class SlidingWindows implements Windows {
   }
 
   #addLate(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
-    const keys = this.#keys;
-    const o = key * STRIDE;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
     const { sizeUs, late } = this.#options;
     const state = this.#byKey[key] as KeyInstants;
     const watermarkUs = keys[o + WATERMARK] as number;
@@ -210,9 +192,9 @@ export class SlidingWindows implements Windows {
   }
 
   #tellCorrections(key: number): void {
-    const o = key * STRIDE;
-    this.#keys[o + CORRECT_BY] = Number.POSITIVE_INFINITY;
-    this.#keys[o + DIRTY_END] = Number.POSITIVE_INFINITY;
+    const { cells, stride } = this.#keys;
+    cells[key * stride + CORRECT_BY] = Number.POSITIVE_INFINITY;
+    cells[key * stride + DIRTY_END] = Number.POSITIVE_INFINITY;
     const { instants, merge } = this.#byKey[key] as KeyInstants;
     for (const [place, instant] of instants.entries()) {
       if (instant.dirty) this.#tell(key, instant, merge.window(place));

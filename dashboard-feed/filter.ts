@@ -1,3 +1,4 @@
+import { globMatches } from "../domain/glob.ts";
 import type { Tags } from "../domain/reading.ts";
 import type { Filter } from "./protocol.ts";
 
@@ -52,34 +53,6 @@ function everyMatches(parts: readonly Part[], labelOf: LabelOf): boolean {
     if (!patterns.some((pattern) => globMatches(pattern, text))) return false;
   }
   return true;
-}
-
-/**
- * Takes time in pattern times text at worst, where a regular expression of many stars takes a power of it: patterns
- * come from outside.
- */
-export function globMatches(pattern: string, text: string): boolean {
-  let p = 0;
-  let t = 0;
-  let star = -1;
-  let resumeAt = 0;
-  while (t < text.length) {
-    if (p < pattern.length && pattern[p] === "*") {
-      star = p++;
-      resumeAt = t;
-    } else if (p < pattern.length && (pattern[p] === "?" || pattern[p] === text[t])) {
-      p++;
-      t++;
-    } else if (star >= 0) {
-      // The last star takes one character more.
-      p = star + 1;
-      t = ++resumeAt;
-    } else {
-      return false;
-    }
-  }
-  while (pattern[p] === "*") p++;
-  return p === pattern.length;
 }
 
 /** A label by name; a name like `constructor` finds nothing that is not there. */

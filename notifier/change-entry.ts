@@ -44,6 +44,7 @@ export function readEntry(message: LogMessage): ChangeEntry {
     sequence: message.sequence,
     storedAtUs: message.storedAtUs,
     source,
+    // The schema looks at what is used here; whatever else a change holds goes on as it came.
     change: data as unknown as AlertChange,
   };
 }

@@ -1,4 +1,5 @@
 import type { AlertChange } from "../domain/alert.ts";
+import { globMatches } from "../domain/glob.ts";
 import type { Matchers } from "../platform/notifications.ts";
 
 /** Labels of an alert by which it is routed and silenced. Its own `rule` and `severity` win over labels so named. */
@@ -25,31 +26,4 @@ export function matches(matchers: Matchers, change: AlertChange): boolean {
       ? globMatches(patterns, text)
       : patterns.some((pattern) => globMatches(pattern, text));
   });
-}
-
-/**
- * `*` stands for any text (also none), `?` for one character. Takes time in pattern times text at worst, where a regular
- * expression of many stars takes a power of it: patterns come from outside.
- */
-export function globMatches(pattern: string, text: string): boolean {
-  let p = 0;
-  let t = 0;
-  let star = -1;
-  let resumeAt = 0;
-  while (t < text.length) {
-    if (pattern[p] === "*") {
-      star = p++;
-      resumeAt = t;
-    } else if (p < pattern.length && (pattern[p] === "?" || pattern[p] === text[t])) {
-      p++;
-      t++;
-    } else if (star >= 0) {
-      p = star + 1;
-      t = ++resumeAt;
-    } else {
-      return false;
-    }
-  }
-  while (pattern[p] === "*") p++;
-  return p === pattern.length;
 }

@@ -106,7 +106,7 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
       takeovers.inc(fromLost);
       logger.info({ tasks, fromLost }, "tasks taken");
     },
-    taskReleased: (task: number) => logger.info({ task }, "task released"),
+    taskReleased: (task: number) => logger.debug({ task }, "task released"),
     taskLost: (task: number) => logger.warn({ task }, "task lost to another processor"),
     memberLost: (member: string) => logger.warn({ member }, "processor lost; its tasks are free"),
     leaseLapsed(lateMs: number) {

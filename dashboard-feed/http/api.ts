@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { globMatches } from "../../domain/glob.ts";
 import { US_PER_HOUR, US_PER_MS } from "../../domain/time.ts";
 import { type AlertsQuery, HISTORY_ALERTS, HISTORY_SERIES, type SeriesQuery } from "../../platform/history.ts";
 import type { Bus, Log } from "../../platform/log/port.ts";
 import type { Grant } from "../access.ts";
-import { compileFilter, globMatches } from "../filter.ts";
+import { compileFilter } from "../filter.ts";
 import type { Channel } from "../protocol.ts";
 import { alertMatches } from "../views/alerts-view.ts";
 import type { Views } from "../views/views.ts";

@@ -1,4 +1,4 @@
-import picomatch from "picomatch";
+import { globMatches } from "../../domain/glob.ts";
 import type { Series, Tags } from "../../domain/reading.ts";
 import type { RuleSpec } from "./rule-spec.ts";
 
@@ -63,8 +63,6 @@ export function labelOf(series: Series, name: string): string | undefined {
 
 function compilePatterns(list: readonly string[]): (value: string) => boolean {
   const exact = new Set(list.filter((pattern) => !MAGIC.test(pattern)));
-  const globs = list
-    .filter((pattern) => MAGIC.test(pattern))
-    .map((pattern) => picomatch(pattern, { dot: true, bash: true, nobrace: true, noextglob: true, nonegate: true }));
-  return (value) => exact.has(value) || globs.some((matches) => matches(value));
+  const globs = list.filter((pattern) => MAGIC.test(pattern));
+  return (value) => exact.has(value) || globs.some((pattern) => globMatches(pattern, value));
 }

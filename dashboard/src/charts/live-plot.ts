@@ -1,0 +1,231 @@
+import type uPlot from "uplot";
+import type { SeriesAnswer } from "../../../platform/history.ts";
+import type { Span } from "../lib/ranges.ts";
+import type { RuleView } from "../lib/rules.ts";
+import { lowerBound } from "../lib/series-buffer.ts";
+import type { AlertSpan } from "../lib/spans.ts";
+import { CHART_POINTS, type MetricTrack, type WindowTrack } from "../store/device-detail.ts";
+import { LINE_WIDTH, type SpreadPoint, type ThresholdLine } from "./overlays.ts";
+import { createCutter, pastView, spreadOf, windowBoxes, withBoxes } from "./picture.ts";
+import type { PlotState } from "./plot.ts";
+import { axisRange, type Extent, GAP_STEPS } from "./scale.ts";
+
+/** What a chart is to show. */
+export interface Scene {
+  readonly track: MetricTrack;
+  /** How long a stretch is shown while the chart follows the present. */
+  readonly rangeUs: number;
+  readonly newestUs: number;
+  /** A stretch of the past, when one was chosen. */
+  readonly span: Span | undefined;
+  readonly thresholds: readonly ThresholdLine[];
+  readonly spans: readonly AlertSpan[];
+  readonly windows: WindowTrack | undefined;
+  readonly windowRule: RuleView | undefined;
+}
+
+/** A scene as it was drawn; while all of this holds, points can join without a new picture. */
+interface Drawn {
+  readonly scene: Scene;
+  readonly fromUs: number;
+  readonly toUs: number;
+  readonly answer: SeriesAnswer | undefined;
+  readonly windowChanges: number;
+  readonly rewrites: number;
+  extent: Extent | undefined;
+  /** The newest point in the picture, and where it stands, in pixels of the canvas. */
+  lastUs: number;
+  lastX: number;
+  lastY: number;
+  /** What the line covers of the newest column of pixels. */
+  top: number;
+  bottom: number;
+}
+
+/** What is needed of the chart library. */
+export type Canvas = Pick<uPlot, "batch" | "setData" | "valToPos" | "bbox" | "ctx">;
+
+/** Multiples of it lie evenly between whole numbers, however many there are. */
+const GOLDEN_SHARE = 0.618034;
+let made = 0;
+/** So far the time axis goes on at once, in pixels of the canvas. */
+const STEP_PX = 2;
+
+export interface LivePlot {
+  /**
+   * Brings the picture up to date, with as little drawing as that takes. Says what it drew, and of how many points: the
+   * browser paints them after the script is done, so that the script's own clock does not see what they cost.
+   */
+  show(scene: Scene): { readonly drew: "all" | "points" | "nothing"; readonly points: number };
+  /** The picture is gone or has another size: the next one begins anew. */
+  forget(): void;
+}
+
+/**
+ * Draws a plot anew only when it looks different. Its time axis goes on by whole pixels, so that what was drawn stays
+ * where it is until the next step; points that come in between are added to the line, and many need no pixel at all.
+ */
+export function createLivePlot(plot: Canvas, state: PlotState, color: string): LivePlot {
+  const cut = createCutter(CHART_POINTS);
+  // Charts beside each other take their steps in turn, not all in one frame.
+  const phase = (made++ * GOLDEN_SHARE) % 1;
+  let drawn: Drawn | undefined;
+  let spread: readonly SpreadPoint[] = [];
+
+  function drawAll(scene: Scene, fromUs: number, toUs: number): number {
+    const { track, thresholds, spans, windows, windowRule } = scene;
+    const answer = answerOf(scene);
+    const view = scene.span === undefined ? track.points.view() : pastView(answer);
+    const { x, y, extent, usualStepUs } = cut(view, fromUs, toUs);
+    const boxes = windowBoxes(windows, windowRule, fromUs);
+    state.xRange = [fromUs / 1000, toUs / 1000];
+    state.yRange = axisRange(withBoxes(extent, boxes), thresholds);
+    state.usualStepMs = usualStepUs === undefined ? undefined : usualStepUs / 1000;
+    if (drawn?.answer !== answer || drawn === undefined) spread = spreadOf(answer);
+    const spreadFrom = lowerBound(answer?.atUs ?? [], fromUs) - 1;
+    state.overlays = { thresholds, spans, windows: boxes, spread: spread.slice(Math.max(0, spreadFrom)) };
+    plot.batch(() => plot.setData([x, y]));
+    const lastX = pixel(plot, x.at(-1) ?? Number.NaN, "x");
+    const lastY = pixel(plot, y.at(-1) ?? Number.NaN, "y");
+    drawn = {
+      scene,
+      fromUs,
+      toUs,
+      answer,
+      windowChanges: windows?.changes() ?? 0,
+      rewrites: track.points.rewrites,
+      extent: withBoxes(extent, boxes),
+      lastUs: (x.at(-1) ?? Number.NaN) * 1000,
+      lastX,
+      lastY,
+      top: lastY,
+      bottom: lastY,
+    };
+    return x.length + state.overlays.spread.length;
+  }
+
+  /** Undefined when the new points need a new picture. */
+  function addPoints(before: Drawn, scene: Scene): "points" | "nothing" | undefined {
+    const { at, values } = scene.track.points.view();
+    const first = lowerBound(at, before.lastUs + 0.5);
+    if (first >= at.length) return "nothing";
+    // The first points of all, or such that more than a step fell off in between.
+    if (first === 0) return undefined;
+    const gapUs = state.usualStepMs === undefined ? Infinity : state.usualStepMs * 1000 * GAP_STEPS;
+    let { low, high } = before.extent ?? { low: Infinity, high: -Infinity };
+    let previousUs = before.lastUs;
+    for (let i = first; i < at.length; i++) {
+      const value = values[i] ?? Number.NaN;
+      if (!(value >= low)) low = value;
+      if (!(value <= high)) high = value;
+      if ((at[i] ?? 0) - previousUs > gapUs) return undefined;
+      previousUs = at[i] ?? 0;
+    }
+    if (low !== before.extent?.low || high !== before.extent.high) {
+      const [bottom, top] = axisRange({ low, high }, scene.thresholds);
+      if (bottom !== state.yRange[0] || top !== state.yRange[1]) return undefined;
+      before.extent = { low, high };
+    }
+    return extendLine(before, at, values, first);
+  }
+
+  function extendLine(
+    before: Drawn,
+    at: Float64Array,
+    values: Float64Array,
+    first: number,
+  ): "points" | "nothing" | undefined {
+    const line: number[] = [before.lastX, before.lastY];
+    let visible = false;
+    for (let i = first; i < at.length; i++) {
+      const x = pixel(plot, (at[i] ?? 0) / 1000, "x");
+      const y = pixel(plot, values[i] ?? Number.NaN, "y");
+      if (!Number.isFinite(x + y)) return undefined;
+      if (x !== before.lastX) {
+        visible = true;
+        before.top = Math.min(before.lastY, y);
+        before.bottom = Math.max(before.lastY, y);
+      } else if (y < before.top || y > before.bottom) {
+        visible = true;
+        before.top = Math.min(before.top, y);
+        before.bottom = Math.max(before.bottom, y);
+      }
+      line.push(x, y);
+      before.lastX = x;
+      before.lastY = y;
+      before.lastUs = at[i] ?? 0;
+    }
+    if (visible) strokeLine(plot, line, color);
+    return visible ? "points" : "nothing";
+  }
+
+  return {
+    show(scene) {
+      const { fromUs, toUs } = stretchOf(scene, plot.bbox.width, phase);
+      if (drawn !== undefined && isSame(drawn, scene, fromUs, toUs)) {
+        const added = scene.span === undefined ? addPoints(drawn, scene) : "nothing";
+        if (added !== undefined) return { drew: added, points: 0 };
+      }
+      return { drew: "all", points: drawAll(scene, fromUs, toUs) };
+    },
+    forget() {
+      drawn = undefined;
+    },
+  };
+}
+
+/** Where the axis begins and ends: following the present, it ends on a whole step, at or after the newest reading. */
+export function stretchOf(
+  { span, rangeUs, newestUs }: Pick<Scene, "span" | "rangeUs" | "newestUs">,
+  widthPx: number,
+  phase: number,
+): Span {
+  if (span !== undefined) return span;
+  const stepUs = (rangeUs * STEP_PX) / Math.max(widthPx, 1);
+  const toUs = (Math.ceil(newestUs / stepUs - phase) + phase) * stepUs;
+  return { fromUs: toUs - rangeUs, toUs };
+}
+
+function answerOf({ span, track }: Scene): SeriesAnswer | undefined {
+  return span === undefined ? track.history() : track.past();
+}
+
+function isSame(drawn: Drawn, scene: Scene, fromUs: number, toUs: number): boolean {
+  const before = drawn.scene;
+  return (
+    drawn.fromUs === fromUs &&
+    drawn.toUs === toUs &&
+    drawn.answer === answerOf(scene) &&
+    drawn.windowChanges === (scene.windows?.changes() ?? 0) &&
+    drawn.rewrites === scene.track.points.rewrites &&
+    before.track === scene.track &&
+    before.thresholds === scene.thresholds &&
+    before.spans === scene.spans &&
+    before.windows === scene.windows &&
+    before.windowRule === scene.windowRule
+  );
+}
+
+/** As the chart library rounds it, so that what is added meets what is there. */
+function pixel(plot: Canvas, value: number, scale: "x" | "y"): number {
+  return Math.round(plot.valToPos(value, scale, true));
+}
+
+function strokeLine(plot: Canvas, line: readonly number[], color: string): void {
+  const context = plot.ctx;
+  const { left, top, width, height } = plot.bbox;
+  const lineWidth = LINE_WIDTH * devicePixelRatio;
+  context.save();
+  context.beginPath();
+  context.rect(left, top, width, height);
+  context.clip();
+  const middle = (lineWidth % 2) / 2;
+  context.translate(middle, middle);
+  context.beginPath();
+  for (let i = 0; i < line.length; i += 2) context.lineTo(line[i] ?? 0, line[i + 1] ?? 0);
+  context.lineWidth = lineWidth;
+  context.lineJoin = "round";
+  context.strokeStyle = color;
+  context.stroke();
+  context.restore();
+}

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { createCutter, figuresOf, spreadOf } from "./picture.ts";
+import { findGaps } from "./scale.ts";
+
+function series(...atUs: readonly number[]) {
+  return { at: Float64Array.from(atUs), values: Float64Array.from(atUs, (us) => us / 10) };
+}
+
+test("cuts the points in view and one on either side, in columns that are used again", () => {
+  const cut = createCutter(4);
+  const first = cut(series(1_000, 2_000, 3_000, 4_000, 5_000), 2_000, 3_500);
+  expect([...first.x]).toEqual([1, 2, 3, 4]);
+  expect([...first.y]).toEqual([100, 200, 300, 400]);
+  // The scale is that of what is in view.
+  expect(first.extent).toEqual({ low: 200, high: 300 });
+  const second = cut(series(1_000, 2_000), 0, 9_000);
+  expect([...second.x]).toEqual([1, 2]);
+  expect(second.x.buffer).toBe(first.x.buffer);
+  expect(cut(series(...Array.from({ length: 3_000 }, (_, i) => i)), 0, 9_000).x).toHaveLength(3_000);
+});
+
+test("points that the store summed up are no gaps beside live ones", () => {
+  const summed = Array.from({ length: 300 }, (_, i) => i * 900_000);
+  const live = Array.from({ length: 400 }, (_, i) => 300 * 900_000 + i * 100_000);
+  const { x, usualStepUs } = createCutter(16)(series(...summed, ...live), 0, 1e12);
+  expect(findGaps(x, (usualStepUs ?? 0) / 1000, 0, x.length - 1)).toEqual([]);
+});
+
+test("the figures are those of the points in view", () => {
+  expect(figuresOf(series(10, 20, 30, 40, 50), 20, 40)).toEqual({
+    points: 5,
+    extent: { low: 2, high: 4 },
+    average: 3,
+    last: 5,
+  });
+  expect(figuresOf(series(), 0, 1)).toEqual({ points: 0, extent: undefined, average: undefined, last: undefined });
+});
+
+test("a spread is shown only where a point stands for many readings", () => {
+  const answer = { atUs: [1_000, 2_000], min: [1, 2], max: [3, 4], avg: [2, 3], count: [1, 1] };
+  expect(spreadOf(answer)).toEqual([]);
+  expect(spreadOf({ ...answer, count: [1, 5] })).toEqual([
+    { atMs: 1, min: 1, max: 3 },
+    { atMs: 2, min: 2, max: 4 },
+  ]);
+});

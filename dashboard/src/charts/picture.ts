@@ -1,0 +1,136 @@
+import type { SeriesAnswer } from "../../../platform/history.ts";
+import { medianIntervalUs } from "../lib/ranges.ts";
+import type { RuleView } from "../lib/rules.ts";
+import { lowerBound, type SeriesView } from "../lib/series-buffer.ts";
+import type { WindowTrack } from "../store/device-detail.ts";
+import type { SpreadPoint, WindowBox } from "./overlays.ts";
+import { type Extent, extentOf } from "./scale.ts";
+
+/** What the words of a chart tell. */
+export interface Figures {
+  /** Points that are drawn: those in the range, and one on either side. */
+  readonly points: number;
+  readonly extent: Extent | undefined;
+  readonly average: number | undefined;
+  readonly last: number | undefined;
+}
+
+export function figuresOf({ at, values }: SeriesView, fromUs: number, toUs: number): Figures {
+  const first = lowerBound(at, fromUs);
+  const end = lowerBound(at, toUs + 1);
+  let sum = 0;
+  for (let i = first; i < end; i++) sum += values[i] ?? 0;
+  return {
+    points: Math.min(at.length, end + 1) - Math.max(0, first - 1),
+    extent: extentOf(values, first, end),
+    average: end > first ? sum / (end - first) : undefined,
+    last: values.at(-1),
+  };
+}
+
+/** The drawn points in two columns that are used again for each picture. */
+export interface Columns {
+  /** Milliseconds, as the chart library wants them. */
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+  readonly extent: Extent | undefined;
+  readonly usualStepUs: number | undefined;
+}
+
+/**
+ * Cuts the points in view out of a series, and one on either side so that the line runs out of the picture. Has room for
+ * so many from the start.
+ */
+export function createCutter(slots: number): (view: SeriesView, fromUs: number, toUs: number) => Columns {
+  let x = new Float64Array(slots);
+  let y = new Float64Array(slots);
+  return ({ at, values }, fromUs, toUs) => {
+    const first = lowerBound(at, fromUs);
+    const end = lowerBound(at, toUs + 1);
+    const from = Math.max(0, first - 1);
+    const count = Math.min(at.length, end + 1) - from;
+    if (count > x.length) {
+      x = new Float64Array(count * 2);
+      y = new Float64Array(count * 2);
+    }
+    for (let i = 0; i < count; i++) x[i] = (at[from + i] ?? 0) / 1000;
+    y.set(values.subarray(from, from + count));
+    return {
+      x: x.subarray(0, count),
+      y: y.subarray(0, count),
+      extent: extentOf(values, first, end),
+      usualStepUs: usualStepOf(at.subarray(from, from + count)),
+    };
+  };
+}
+
+const STEPS_LOOKED_AT = 200;
+
+/** The usual time between two points. Those that the store summed up stand further apart than the live ones after them. */
+function usualStepOf(at: Float64Array): number | undefined {
+  const oldest = medianIntervalUs(at.subarray(0, STEPS_LOOKED_AT));
+  const newest = medianIntervalUs(at.subarray(-STEPS_LOOKED_AT));
+  return oldest === undefined || newest === undefined ? newest : Math.max(oldest, newest);
+}
+
+/** The points of a stretch of the past. */
+export function pastView(past: SeriesAnswer | undefined): SeriesView {
+  return { at: Float64Array.from(past?.atUs ?? []), values: Float64Array.from(past?.avg ?? []) };
+}
+
+/** The rule whose windows are drawn: one that tells their spread, else the first. */
+export function chooseWindowRule(rules: readonly RuleView[], tracks: readonly WindowTrack[]): RuleView | undefined {
+  const drawn = rules.filter((rule) => tracks.some((track) => track.rule === rule.id));
+  return drawn.find(hasSpread) ?? drawn[0];
+}
+
+export function hasSpread(rule: RuleView): boolean {
+  return rule.aggregates.includes("min") && rule.aggregates.includes("max");
+}
+
+/** The aggregate that is drawn as a line: what the condition looks at, else the middle of the spread. */
+export function lineAggregate(rule: RuleView): string | undefined {
+  if (rule.when === "" && rule.aggregates.includes("avg")) return "avg";
+  return rule.aggregates[0];
+}
+
+export function windowBoxes(
+  track: WindowTrack | undefined,
+  rule: RuleView | undefined,
+  fromUs: number,
+): readonly WindowBox[] {
+  const boxes: WindowBox[] = [];
+  for (const { startUs, endUs, aggregates } of track?.results ?? []) {
+    const value = numberOf(aggregates[(rule && lineAggregate(rule)) ?? "avg"] ?? Object.values(aggregates)[0]);
+    // What was taken back has no width, and some aggregates are texts or have no value.
+    if (endUs < fromUs || endUs <= startUs || value === undefined) continue;
+    boxes.push({
+      startMs: startUs / 1000,
+      endMs: endUs / 1000,
+      value,
+      min: numberOf(aggregates.min),
+      max: numberOf(aggregates.max),
+    });
+  }
+  return boxes;
+}
+
+function numberOf(value: number | string | null | undefined): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+export function withBoxes(extent: Extent | undefined, boxes: readonly WindowBox[]): Extent | undefined {
+  let low = extent?.low ?? Infinity;
+  let high = extent?.high ?? -Infinity;
+  for (const { value, min, max } of boxes) {
+    low = Math.min(low, min ?? value);
+    high = Math.max(high, max ?? value);
+  }
+  return low <= high ? { low, high } : undefined;
+}
+
+/** Only where a point stands for many readings is there a spread to show. */
+export function spreadOf(answer: SeriesAnswer | undefined): readonly SpreadPoint[] {
+  if (answer === undefined || !answer.count.some((count) => count > 1)) return [];
+  return answer.atUs.map((atUs, i) => ({ atMs: atUs / 1000, min: answer.min[i] ?? 0, max: answer.max[i] ?? 0 }));
+}

@@ -15,7 +15,7 @@ export interface Grant {
   readonly sites: readonly string[] | undefined;
   /** The figures of the gateway itself: they tell of all sites. */
   readonly figures: boolean;
-  /** May give orders: acknowledge, silence. */
+  /** May give orders: acknowledge, silence, retry dead letters. */
   readonly orders: boolean;
 }
 

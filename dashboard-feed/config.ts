@@ -29,7 +29,12 @@ const tokenSchema = z
       .array(z.enum(CHANNELS))
       .default([...CHANNELS])
       .describe("What of the data it shows. All by default."),
-    admin: z.boolean().default(false).describe("Shows all channels of all sites, and the metrics."),
+    admin: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Shows all channels of all sites and the metrics, and gives orders: acknowledges, silences, retries dead letters.",
+      ),
   })
   .refine(({ tokenEnv, sha256 }) => (tokenEnv === undefined) !== (sha256 === undefined), {
     error: "give either tokenEnv or sha256",

@@ -1,44 +1,30 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { Browser, ConsoleMessage, Page } from "playwright-core";
-import { build } from "vite";
+import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { accessibilityProblems } from "./dev/axe.ts";
-import { findChromium, launchChromium } from "./dev/chromium.ts";
+import { findChromium } from "./dev/chromium.ts";
 import { type MockGateway, startMockGateway } from "./dev/mock-gateway.ts";
+import { openPageKit, type PageKit } from "./dev/page-kit.ts";
 
 const executablePath = findChromium();
 const WAIT_MS = 15_000;
 
 describe.skipIf(executablePath === undefined)("the page in a browser", () => {
   let pageDir: string;
-  let browser: Browser;
+  let kit: PageKit;
   let gateway: MockGateway;
   let page: Page;
   let complaints: string[];
 
   beforeAll(async () => {
-    pageDir = await mkdtemp(join(tmpdir(), "weir-page-"));
-    const [, opened] = await Promise.all([
-      build({
-        configFile: fileURLToPath(new URL("./vite.config.ts", import.meta.url)),
-        build: { outDir: pageDir, emptyOutDir: true },
-        logLevel: "error",
-      }),
-      launchChromium(executablePath ?? ""),
-    ]);
-    browser = opened;
+    kit = await openPageKit(executablePath ?? "");
+    ({ pageDir, complaints } = kit);
   }, 60_000);
 
-  afterAll(async () => {
-    await browser?.close();
-    if (pageDir !== undefined) await rm(pageDir, { recursive: true, force: true });
-  });
+  afterAll(() => kit?.close());
 
   beforeEach(async () => {
-    complaints = [];
+    complaints.length = 0;
     gateway = await startMockGateway({ pageDir, stepEveryMs: 0, hoursBefore: 24 * 10 });
     page = await openPage();
   });
@@ -48,24 +34,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await gateway.stop();
   });
 
-  async function openPage(look: { colorScheme?: "light" | "dark"; width?: number } = {}): Promise<Page> {
-    const context = await browser.newContext({
-      viewport: { width: look.width ?? 1280, height: 800 },
-      colorScheme: look.colorScheme ?? "light",
-    });
-    const opened = await context.newPage();
-    opened.setDefaultTimeout(WAIT_MS);
-    opened.on("console", (message: ConsoleMessage) => {
-      if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-    });
-    opened.on("pageerror", (error) => complaints.push(String(error)));
-    opened.on("request", (request) => {
-      if (!request.url().startsWith(gateway.url) && !request.url().startsWith("data:")) {
-        complaints.push(`asked ${request.url()}`);
-      }
-    });
-    return opened;
-  }
+  const openPage = (look?: Parameters<PageKit["open"]>[1]) => kit.open(gateway.url, look);
 
   async function pointsOf(metric: string): Promise<number> {
     const points = await page.locator(`.chart[data-metric="${metric}"]`).getAttribute("data-points");
@@ -283,6 +252,40 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
         .toMatch(/No connection/);
     },
   );
+
+  test("dead letters are retried, one by one from the keyboard and all at once, and the outcome is told", async () => {
+    await page.goto(`${gateway.url}#/pipeline`);
+    const row = (letter: number) => page.locator(".letter-row", { has: page.locator(`[data-letter="${letter}"]`) });
+    await row(3).waitFor();
+    expect(await page.locator(".letter-row button").count()).toBe(3);
+    expect(await row(1).locator("button").count()).toBe(0);
+    // From the row's link the next stop is its button.
+    await row(3).locator("a").focus();
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Retry letter 3");
+    await page.keyboard.press("Enter");
+    await expect.poll(() => row(3).getByRole("status").textContent(), { timeout: WAIT_MS }).toBe("Stored: 2 readings");
+    expect(await row(3).locator("button").count()).toBe(0);
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("data-letter"))).toBe("3");
+
+    await row(4).locator("a").click();
+    await page.getByRole("button", { name: "Retry letter 4" }).click();
+    await expect
+      .poll(() => page.getByRole("region", { name: "Retry" }).getByRole("status").textContent(), { timeout: WAIT_MS })
+      .toMatch(/^Refused again, now letter 5, /);
+    await page.getByRole("link", { name: "letter 5" }).click();
+    await page.getByRole("heading", { name: "Dead letter 5" }).waitFor();
+    await page.getByRole("link", { name: "letter 4" }).waitFor();
+    await page.getByRole("button", { name: "Retry letter 5" }).waitFor();
+
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Retry all" }).click();
+    await expect
+      .poll(() => page.locator(".retry-all").getByRole("status").textContent(), { timeout: WAIT_MS })
+      .toBe("2 refused again");
+    await expect.poll(() => page.locator(".letter-row").count(), { timeout: WAIT_MS }).toBe(7);
+    expect(complaints).toEqual([]);
+  });
 
   test("of 5,000 devices only the rows near the window exist, and all can be reached and found", async () => {
     await page.context().close();

@@ -12,12 +12,13 @@ export function encodeDeadLetter(letter: DeadLetter): Uint8Array {
   writeText(out, 5, letter.clientId);
   out.writeVarintField(6, letter.receivedAtUs);
   if (letter.position !== undefined) out.writeVarintField(7, letter.position);
+  if (letter.retryOf !== undefined) out.writeVarintField(8, letter.retryOf);
   return out.finish();
 }
 
 export function decodeDeadLetter(bytes: Uint8Array): DeadLetter {
   const letter = { reason: "", detail: "", topic: "", payload: new Uint8Array(), clientId: "", receivedAtUs: 0 };
-  const position: { value?: number } = {};
+  const more: { position?: number; retryOf?: number } = {};
   new PbfReader(bytes).readFields((field, into, pbf) => {
     if (field === 1) into.reason = pbf.readString();
     else if (field === 2) into.detail = pbf.readString();
@@ -25,7 +26,8 @@ export function decodeDeadLetter(bytes: Uint8Array): DeadLetter {
     else if (field === 4) into.payload = pbf.readBytes().slice();
     else if (field === 5) into.clientId = pbf.readString();
     else if (field === 6) into.receivedAtUs = pbf.readVarint(true);
-    else if (field === 7) position.value = pbf.readVarint();
+    else if (field === 7) more.position = pbf.readVarint();
+    else if (field === 8) more.retryOf = pbf.readVarint();
   }, letter);
-  return position.value === undefined ? letter : { ...letter, position: position.value };
+  return { ...letter, ...more };
 }

@@ -10,4 +10,6 @@ export interface DeadLetter {
   readonly receivedAtUs: number;
   /** The first bad byte of the payload, where it is known. */
   readonly position?: number;
+  /** The sequence of the letter whose retry this one comes from. */
+  readonly retryOf?: number;
 }

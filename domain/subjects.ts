@@ -29,6 +29,14 @@ export function deadLetterSubject(reason: string): string {
   return `deadletters.${subjectToken(reason)}`;
 }
 
+/** All dead letters of any reason, and no retries of them. */
+export const DEAD_LETTER_SUBJECTS = "deadletters.*";
+
+/** What became of the retry of the dead letter with this sequence. Stored after its letter, it outlives it. */
+export function deadLetterRetrySubject(sequence: number): string {
+  return `deadletters.retried.${sequence}`;
+}
+
 /** What became of an alert's changes at a receiver's target; `alert` is what follows `alerts.` in its own subject. */
 export function deliverySubject(place: {
   readonly receiver: string;

@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Argument, Command } from "commander";
+import { openApiText } from "../dashboard-feed/http/openapi.ts";
 import { addAlertCommands } from "./commands/alerts.ts";
+import { addDeadLetterCommands } from "./commands/dead-letters.ts";
 import { doctor } from "./commands/doctor.ts";
 import { passwd } from "./commands/passwd.ts";
 import { addRulesBacktestCommands } from "./commands/rules-backtest.ts";
@@ -41,6 +43,7 @@ withSettings(program.command("run"))
 addSimulateCommands(program);
 
 addAlertCommands(program);
+addDeadLetterCommands(program);
 
 withSettings(program.command("doctor"))
   .description("look at all that Weir needs, and say what is wrong")
@@ -65,6 +68,13 @@ program
   .description("print the JSON Schema of weir.yaml, for editors")
   .action(() => {
     process.stdout.write(`${JSON.stringify(pipelineJsonSchema(), undefined, 2)}\n`);
+  });
+
+program
+  .command("openapi")
+  .description("print the description of the HTTP API (OpenAPI 3.1)")
+  .action(() => {
+    process.stdout.write(openApiText(program.version() ?? ""));
   });
 
 function withSettings(command: Command): Command {

@@ -12,6 +12,7 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
   const dropped = metrics.counter("weir_ingest_dropped_total", "Messages that held nothing to keep.", ["reason"]);
   const clockAhead = metrics.counter("weir_ingest_clock_ahead_total", "Readings from too far in the future.");
   const refused = metrics.counter("weir_ingest_unkept_total", "Messages not kept, and not acknowledged.");
+  const retries = metrics.counter("weir_ingest_retries_total", "Dead letters that were retried.", ["outcome"]);
   let quietUntilMs = 0;
 
   return {
@@ -36,6 +37,11 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
       refused.inc();
       logger.error({ err: error }, "a message could not be kept; its sender gets no acknowledgement");
     },
+    letterRetried(sequence: number, outcome: string, by: string) {
+      retries.inc({ outcome });
+      logger.info({ letter: sequence, outcome, by }, "a dead letter was retried");
+    },
+    retryRefused: (error: unknown) => logger.warn({ err: error }, "an order to retry dead letters was refused"),
     bridgeConnected: (url: string) => logger.info({ url }, "bridge connected to the outside broker"),
     bridgeLost: (url: string, reason: string) =>
       logger.warn({ url }, `bridge lost the outside broker (${reason}); trying again`),

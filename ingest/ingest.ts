@@ -11,6 +11,7 @@ import { createIngestEvents } from "./events.ts";
 import { FrameBatcher } from "./frame-batcher.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { PayloadProblem } from "./payload.ts";
+import { answerRetries } from "./retry.ts";
 import { TopicRoutes } from "./topic-routes.ts";
 
 export interface Ingest extends Service, PublishGate {}
@@ -31,19 +32,25 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
     limits: config.limits,
     ledger,
   });
-  const batcher = new FrameBatcher({
-    log,
-    partitions: deps.partitions,
-    ...config.frame,
-    origin: randomBytes(9).toString("base64url"),
-    onFrame: events.frameSent,
+  const createBatcher = () =>
+    new FrameBatcher({
+      log,
+      partitions: deps.partitions,
+      ...config.frame,
+      origin: randomBytes(9).toString("base64url"),
+      onFrame: events.frameSent,
+    });
+  const laneOf = (batcher: FrameBatcher): Lane => ({
+    batcher,
+    reader: new MessageReader(batcher, config.clock.max_ahead, events.clockRanAhead),
   });
   const letters = new Set<Promise<unknown>>();
   const stopAnswering = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
 
-  function keepDeadLetter(message: InboundMessage, problem: Problem, onKept: (error?: Error) => void): void {
+  function keepDeadLetter(message: InboundMessage, { retryOf, ...problem }: Problem, onKept: OnLetterKept): void {
     const letter: DeadLetter = {
       ...problem,
+      ...(retryOf === undefined ? {} : { retryOf }),
       topic: message.topic,
       payload: message.payload,
       clientId: message.clientId,
@@ -53,9 +60,9 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
     const kept: Promise<void> = log
       .append({ subject, payload: encodeDeadLetter(letter) })
       .then(
-        () => {
+        ({ sequence }) => {
           events.messageDeadLettered(letter);
-          onKept();
+          onKept(undefined, sequence);
         },
         (error: Error) => {
           events.messageNotKept(error);
@@ -66,30 +73,29 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
     letters.add(kept);
   }
 
-  const message = new MessageReader(batcher, config.clock.max_ahead, events.clockRanAhead);
-
-  function accept(inbound: InboundMessage, done: (error?: Error) => void): void {
+  function take({ batcher, reader, retryOf }: Lane, inbound: InboundMessage, done: OnTaken): void {
     events.messageReceived();
     const route = routes.find(inbound.topic);
     if ("problem" in route) {
-      keepDeadLetter(inbound, { reason: route.problem, detail: route.detail }, done);
+      const problem = { reason: route.problem, detail: route.detail };
+      keepDeadLetter(inbound, { ...problem, retryOf }, (error, letter) => done(error, 0, letter));
       return;
     }
     const { counts } = route;
     counts.messages++;
-    const problem = message.read(inbound, route);
-    const { count } = message;
+    const problem = reader.read(inbound, route);
+    const { count } = reader;
     if (problem) {
       // The good readings of the message go their way; the message is kept whole beside them.
-      const settle = afterBoth(done);
+      const settle = afterBoth((error, letter) => done(error, count, letter));
       if (count > 0) batcher.close(route.partition, settle);
       else settle();
       counts.deadLettered++;
-      keepDeadLetter(inbound, problem, settle);
+      keepDeadLetter(inbound, { ...problem, retryOf }, settle);
     } else if (count === 0) {
       counts.dropped++;
       events.messageDropped("no-readings");
-      done();
+      done(undefined, 0);
     } else {
       batcher.close(route.partition, (error) => {
         if (error) events.messageNotKept(error);
@@ -97,10 +103,28 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
           counts.stored++;
           events.messageStored();
         }
-        done(error);
+        done(error, count);
       });
     }
   }
+
+  const live: Lane = laneOf(createBatcher());
+  const accept = (inbound: InboundMessage, done: (error?: Error) => void) => take(live, inbound, done);
+
+  // Apart from the live ones: a frame has one receive time, and that of a letter may be days ago.
+  const retried = laneOf(createBatcher());
+  const retries = answerRetries({
+    log,
+    clock,
+    events,
+    take: (inbound, retryOf) =>
+      new Promise((resolve, reject) => {
+        take({ ...retried, retryOf }, inbound, (error, readings, letter) => {
+          if (error) reject(error);
+          else resolve(letter === undefined ? { readings } : { readings, letter });
+        });
+      }),
+  });
 
   const bridge = config.bridge ? await startBridge(config.bridge, { accept, clock, events }) : undefined;
 
@@ -113,22 +137,40 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
         : { ready: false, detail: "the log does not answer; acknowledgements wait" },
     async stop() {
       await bridge?.stop();
-      await batcher.drain();
+      await Promise.all([live.batcher.drain(), retries.stop()]);
+      await retried.batcher.drain();
       await Promise.all(letters);
       stopAnswering();
     },
   };
 }
 
-type Problem = PayloadProblem | { readonly reason: string; readonly detail: string };
+/** Where readings go: those of live messages have frames of their own, those of retried ones, too. */
+interface Lane {
+  readonly batcher: FrameBatcher;
+  readonly reader: MessageReader;
+  /** The dead letter that is retried. */
+  readonly retryOf?: number;
+}
 
-/** Calls `done` after the second call, with the first error of the two. */
-function afterBoth(done: (error?: Error) => void): (error?: Error) => void {
+/** How many readings a message gave; `letter` is the sequence of its dead letter, if it became one. */
+type OnTaken = (error: Error | undefined, readings: number, letter?: number) => void;
+
+type OnLetterKept = (error?: Error, letter?: number) => void;
+
+type Problem = (PayloadProblem | { readonly reason: string; readonly detail: string }) & {
+  readonly retryOf?: number | undefined;
+};
+
+/** Calls `done` after the second call, with the first error and the first letter of the two. */
+function afterBoth(done: OnLetterKept): OnLetterKept {
   let calls = 0;
-  let first: Error | undefined;
-  return (error) => {
-    first ??= error;
+  let firstError: Error | undefined;
+  let firstLetter: number | undefined;
+  return (error, letter) => {
+    firstError ??= error;
+    firstLetter ??= letter;
     calls++;
-    if (calls === 2) done(first);
+    if (calls === 2) done(firstError, firstLetter);
   };
 }

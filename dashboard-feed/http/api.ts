@@ -46,12 +46,12 @@ export const API_ROUTES: ReadonlyMap<string, ApiRoute> = new Map<string, ApiRout
   ["/api/v1/rules", { channels: ["alerts", "windows"], answer: rules }],
 ]);
 
-const seriesQuery = z.strictObject({
+export const seriesQuery = z.strictObject({
   device: z.string().min(1).max(1024),
   metric: z.string().min(1).max(1024),
   from: instantUs.optional(),
   to: instantUs.optional(),
-  points: whole({ min: 1, max: 5_000, standard: 500 }),
+  points: whole({ min: 1, max: 5_000, standard: 500 }).describe("Buckets, at most."),
 });
 
 /** The past of one sensor in `points` buckets of equal width: smallest, greatest, mean and number of each. */
@@ -69,11 +69,11 @@ async function series(query: URLSearchParams, { grant, views, bus, nowUs }: ApiD
   return JSON.stringify({ device, metric, fromUs, toUs, downSampling: DOWN_SAMPLING, ...Object(answer) });
 }
 
-const alertsQuery = z.object({
+export const alertsQuery = z.object({
   state: z.enum(["open", "pending", "firing", "resolved", "inactive", "ended", "all"]).optional(),
   from: instantUs.optional(),
   to: instantUs.optional(),
-  after: z.string().max(4_096).optional(),
+  after: z.string().max(4_096).optional().describe("An earlier page's `next`."),
   limit: whole({ min: 1, max: 10_000, standard: 1_000 }),
 });
 const ALERTS_PARAMETERS = Object.keys(alertsQuery.shape);
@@ -136,8 +136,8 @@ function badCursor(): ApiError {
   return badRequest([{ parameter: "after", detail: "is not the `next` of a page with the same parameters" }]);
 }
 
-const devicesQuery = z.object({
-  after: z.string().max(1024).optional(),
+export const devicesQuery = z.object({
+  after: z.string().max(1024).optional().describe("An earlier page's `next`: devices behind this name."),
   limit: whole({ min: 1, max: 10_000, standard: 1_000 }),
 });
 

@@ -22,6 +22,9 @@ const EXPLAINER = { who: "who explains incidents", service: "processors", code: 
 /** Marked ones are looked for among so many. */
 const MARKED_AMONG = 5_000;
 
+/** In place of an incident's name. */
+const ELSEWHERE = "an incident elsewhere";
+
 const nothing = z.strictObject({});
 
 /** The changes of one incident that are kept here, oldest first. 404 for others: the store's are in `/api/v1/alerts`. */
@@ -32,10 +35,12 @@ export async function incident(query: URLSearchParams, { grant, views, params }:
   return JSON.stringify({ incident: params.incident, changes });
 }
 
-const openAlertsQuery = z.strictObject({
+export const openAlertsQuery = z.strictObject({
   limit: whole({ min: 1, max: 5_000, standard: 1_000 }),
-  /** Only those that somebody took on or silenced. */
-  marked: z.enum(["true", "false"]).default("false"),
+  marked: z
+    .enum(["true", "false"])
+    .default("false")
+    .describe("Only those that somebody took on or silenced, or that others inhibit."),
 });
 
 const openAlertsSchema = z.array(
@@ -45,24 +50,42 @@ const openAlertsSchema = z.array(
     labels: z.record(z.string(), z.string()),
     acknowledgement: z.unknown().optional(),
     silencedBy: z.array(z.string()).default([]),
+    inhibitedBy: z.array(z.string()).default([]),
   }),
 );
 
-/** What the notifier knows of open incidents: who took them on, and which silences hold them. */
-export async function openAlerts(query: URLSearchParams, { grant, bus }: ApiDeps): Promise<string> {
+/** What the notifier knows of open incidents: who took them on, and which silences and other incidents hold them. */
+export async function openAlerts(query: URLSearchParams, { grant, bus, views }: ApiDeps): Promise<string> {
   const { limit, marked } = parseQuery(openAlertsQuery, query, "reject");
   const asked: OpenAlertsQuery = { limit: marked === "true" ? MARKED_AMONG : limit };
   const answer = await askService(bus, { subject: ALERTS_LIST, question: asked, ...NOTIFIER });
   const filter = compileFilter({}, grant.sites);
   const parsed = openAlertsSchema.safeParse(answer);
-  if (!parsed.success) {
-    throw new ApiError({ status: 502, code: "bad-answer", message: "the notifier answered with something else" });
-  }
+  if (!parsed.success) throw notUnderstood();
   const alerts = parsed.data
-    .filter(({ acknowledgement, silencedBy }) => marked === "false" || acknowledgement || silencedBy.length > 0)
-    .filter(({ key, labels }) => filter.matches((name) => tagOf(key, name) || tagOf(labels, name)));
-  return JSON.stringify({ alerts: alerts.slice(0, limit) });
+    .filter((alert) => marked === "false" || isMarked(alert))
+    .filter(({ key, labels }) => filter.matches((name) => tagOf(key, name) || tagOf(labels, name)))
+    .slice(0, limit);
+  const name = nameShown(views, grant.sites);
+  return JSON.stringify({
+    alerts: alerts.map((alert) => ({ ...alert, inhibitedBy: alert.inhibitedBy.map(name) })),
+  });
 }
+
+function isMarked({ acknowledgement, silencedBy, inhibitedBy }: z.output<typeof openAlertsSchema>[number]): boolean {
+  return acknowledgement !== undefined || silencedBy.length > 0 || inhibitedBy.length > 0;
+}
+
+/** For incidents that others are inhibited by: one of a site that a token does not show has no name there. */
+function nameShown(views: Views, sites: readonly string[] | undefined): (incident: string) => string {
+  if (sites === undefined) return (incident) => incident;
+  const filter = compileFilter({}, sites);
+  const changes = views.alerts.snapshot().map(({ change }) => change);
+  const shown = new Set(changes.filter((change) => alertMatches(filter, change)).map(({ incident }) => incident));
+  return (incident) => (shown.has(incident) ? incident : ELSEWHERE);
+}
+
+const deliveriesSchema = z.array(z.looseObject({ inhibitedBy: z.array(z.string()).optional() }));
 
 /** Who was told of an incident's changes, and what became of it. */
 export async function deliveries(query: URLSearchParams, deps: ApiDeps): Promise<string> {
@@ -70,7 +93,14 @@ export async function deliveries(query: URLSearchParams, deps: ApiDeps): Promise
   const incident = requireShown(deps);
   const question: DeliveriesQuery = { incident };
   const answer = await askService(deps.bus, { subject: DELIVERIES_LIST, question, ...NOTIFIER });
-  return JSON.stringify({ incident, deliveries: answer });
+  const parsed = deliveriesSchema.safeParse(answer);
+  if (!parsed.success) throw notUnderstood();
+  const name = nameShown(deps.views, deps.grant.sites);
+  const told = parsed.data.map(({ inhibitedBy, ...delivery }) => ({
+    ...delivery,
+    ...(inhibitedBy && { inhibitedBy: inhibitedBy.map(name) }),
+  }));
+  return JSON.stringify({ incident, deliveries: told });
 }
 
 /** How an incident came to be, window by window, where a service can tell it; otherwise its changes' evidence is all. */
@@ -94,6 +124,10 @@ function changesOf(views: Views, incident: string, sites: readonly string[] | un
     .snapshot()
     .map(({ change }) => change)
     .filter((change) => change.incident === incident && alertMatches(filter, change));
+}
+
+function notUnderstood(): ApiError {
+  return new ApiError({ status: 502, code: "bad-answer", message: "the notifier answered with something else" });
 }
 
 function unknownIncident(incident: string): ApiError {

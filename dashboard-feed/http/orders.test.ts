@@ -149,13 +149,30 @@ describe("open alerts", () => {
       { ...about, incident: "plain" },
       { ...about, incident: "taken", acknowledgement: { by: "ann" } },
       { ...about, incident: "quiet", silencedBy: ["s-1"] },
+      { ...about, incident: "held", inhibitedBy: ["x"] },
     ]);
     const incidents = async (query: string) => {
       const { alerts } = (await ask(feed, "GET", `open-alerts${query}`)).body as { alerts: { incident: string }[] };
       return alerts.map(({ incident }) => incident);
     };
-    expect(await incidents("")).toEqual(["plain", "taken", "quiet"]);
-    expect(await incidents("?marked=true")).toEqual(["taken", "quiet"]);
+    expect(await incidents("")).toEqual(["plain", "taken", "quiet", "held"]);
+    expect(await incidents("?marked=true")).toEqual(["taken", "quiet", "held"]);
+  });
+
+  it("do not name incidents of other sites to a token that shows some", async () => {
+    const north = tokenFor({ name: "north", sites: ["north"] });
+    const feed = await start({ config: { tokens: [north.config] } });
+    const headers = { authorization: `Bearer ${north.secret}` };
+    await appendAlert(feed.log, alertChange({ incident: "own" }));
+    await appendAlert(feed.log, alertChange({ incident: "far", key: { device: "f" }, labels: { site: "south" } }));
+    const inhibitedBy = ["own", "far"];
+    const own = { incident: "own", key: {}, labels: { site: "north" }, inhibitedBy };
+    feed.log.bus.respond("notifications.alerts", async () => [own]);
+    feed.log.bus.respond("notifications.deliveries", async () => [{ incident: "own", inhibitedBy }]);
+    await until("own", async () => (await ask(feed, "GET", "alerts/own", { headers })).status === 200);
+    const shown = { incident: "own", inhibitedBy: ["own", "an incident elsewhere"] };
+    expect((await ask(feed, "GET", "open-alerts", { headers })).body).toMatchObject({ alerts: [shown] });
+    expect((await ask(feed, "GET", "alerts/own/deliveries", { headers })).body).toMatchObject({ deliveries: [shown] });
   });
 });
 
@@ -213,7 +230,7 @@ describe("dead letters", () => {
 
   it("are listed newest first, page by page and by reason, and shown whole", async () => {
     const feed = await start();
-    expect((await ask(feed, "GET", "dead-letters")).body).toEqual({ total: 0, letters: [] });
+    expect((await ask(feed, "GET", "dead-letters")).body).toEqual({ total: 0, reasons: {}, letters: [] });
     for (let i = 1; i <= 7; i++) await refuse(feed, i % 2 === 0 ? "even" : "odd", Buffer.from(`letter ${i}`));
     const list = async (query: string) => {
       const { letters, next } = (await ask(feed, "GET", `dead-letters${query}`)).body as {
@@ -226,6 +243,9 @@ describe("dead letters", () => {
     expect(await list("?limit=3&before=5")).toEqual({ sequences: [4, 3, 2], next: 2 });
     expect(await list("?limit=3&before=2")).toEqual({ sequences: [1], next: undefined });
     expect((await list("?reason=even")).sequences).toEqual([6, 4, 2]);
+    expect((await list("?topic=t/?")).sequences).toHaveLength(7);
+    expect((await list("?topic=u*")).sequences).toEqual([]);
+    expect((await ask(feed, "GET", "dead-letters")).body).toMatchObject({ total: 7, reasons: { even: 3, odd: 4 } });
     expect(await list("?reason=odd&limit=2")).toEqual({ sequences: [7, 5], next: 5 });
     const base64 = Buffer.from("letter 3").toString("base64");
     expect((await ask(feed, "GET", "dead-letters/3")).body).toMatchObject({

@@ -12,14 +12,20 @@ import type { Grant } from "../access.ts";
 import type { ApiDeps } from "./api.ts";
 import { askService } from "./ask.ts";
 import { NOTIFIER, requireShown } from "./incidents.ts";
-import { badRequest, parseQuery } from "./query.ts";
+import { badRequest, parseBody, parseQuery } from "./query.ts";
 
 /** The notifier says in its own words what is wrong with an order. */
 const ORDER = { ...NOTIFIER, refusedStatus: 422 };
 
-const who = z.string().trim().min(1).max(150).optional();
+const who = z
+  .string()
+  .trim()
+  .min(1)
+  .max(150)
+  .optional()
+  .describe("Who gives the order: needed where no token says it; a token's name stands beside it.");
 
-const acknowledgeBody = z.strictObject({ by: who, note: z.string().max(2_000).optional() });
+export const acknowledgeBody = z.strictObject({ by: who, note: z.string().max(2_000).optional() });
 
 /** Takes an incident on: it is not repeated any more. Answered with the acknowledgement. */
 export async function acknowledge(query: URLSearchParams, deps: ApiDeps): Promise<string> {
@@ -40,9 +46,13 @@ export async function listSilences(query: URLSearchParams, { bus }: ApiDeps): Pr
 }
 
 const text = z.string().min(1).max(512);
-const silenceBody = z.strictObject({
-  matchers: z.record(text, z.union([text, z.array(text).min(1).max(64)])),
-  fromUs: z.int().optional(),
+export const silenceBody = z.strictObject({
+  matchers: z
+    .record(text, z.union([text, z.array(text).min(1).max(64)]))
+    .describe(
+      "What an alert must have, by label, or `rule`, `severity`, `incident`: a value, a glob, or a list of these.",
+    ),
+  fromUs: z.int().optional().describe("Now, when left out."),
   untilUs: z.int(),
   by: who,
   why: z.string().max(2_000),
@@ -56,9 +66,11 @@ export async function addSilence(query: URLSearchParams, { bus, body, grant }: A
   return JSON.stringify(await askService(bus, { subject: SILENCES_ADD, question, ...ORDER }));
 }
 
+export const removeQuery = z.strictObject({ by: who });
+
 /** Ends a silence. `by` says who, where no token does. */
 export async function removeSilence(query: URLSearchParams, { bus, params, grant }: ApiDeps): Promise<string> {
-  const { by } = parseQuery(z.strictObject({ by: who }), query, "reject");
+  const { by } = parseQuery(removeQuery, query, "reject");
   const question: SilenceRemoval = { id: params.id ?? "", by: author(by, grant) };
   return JSON.stringify(await askService(bus, { subject: SILENCES_REMOVE, question, ...ORDER }));
 }
@@ -68,12 +80,4 @@ function author(by: string | undefined, grant: Grant): string {
   if (grant.name !== "") return by === undefined ? grant.name : `${by} (${grant.name})`;
   if (by !== undefined) return by;
   throw badRequest([{ parameter: "by", detail: "is missing: say who gives the order" }]);
-}
-
-function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  throw badRequest(
-    parsed.error.issues.map(({ path, message }) => ({ parameter: path.join(".") || "body", detail: message })),
-  );
 }

@@ -5,13 +5,16 @@ import { ApiError } from "./api-error.ts";
 const FILTER_PARTS_MAX = 16;
 
 /** ISO 8601, or a number of milliseconds or microseconds since 1970: which of them, its size tells. */
-export const instantUs = z.string().transform((text, context) => {
-  const figure = Number(text);
-  const us = /^\d{9,16}$/.test(text) ? Math.round(figure >= 1e14 ? figure : figure * US_PER_MS) : isoUs(text);
-  if (us !== undefined) return us;
-  context.addIssue({ code: "custom", message: "is no ISO 8601 time and no milliseconds since 1970" });
-  return z.NEVER;
-});
+export const instantUs = z
+  .string()
+  .describe("ISO 8601, or milliseconds or microseconds since 1970.")
+  .transform((text, context) => {
+    const figure = Number(text);
+    const us = /^\d{9,16}$/.test(text) ? Math.round(figure >= 1e14 ? figure : figure * US_PER_MS) : isoUs(text);
+    if (us !== undefined) return us;
+    context.addIssue({ code: "custom", message: "is no ISO 8601 time and no milliseconds since 1970" });
+    return z.NEVER;
+  });
 
 function isoUs(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\d/.test(text)) return undefined;
@@ -41,6 +44,15 @@ export function parseQuery<S extends z.ZodType>(
     throw badRequest([{ parameter: repeated, detail: "is given more than once" }]);
   }
   return parsed.data;
+}
+
+/** Throws ApiError. */
+export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw badRequest(
+    parsed.error.issues.map(({ path, message }) => ({ parameter: path.join(".") || "body", detail: message })),
+  );
 }
 
 /** What the schema does not know, as a filter. A parameter that comes several times is a list. */

@@ -1,5 +1,5 @@
 import { API_ROUTES, type ApiRoute } from "./api.ts";
-import { deadLetter, deadLetters } from "./dead-letters.ts";
+import { deadLetter, deadLetters, retryLetter, retryLetters } from "./dead-letters.ts";
 import { deliveries, explanation, incident, openAlerts } from "./incidents.ts";
 import { acknowledge, addSilence, listSilences, removeSilence } from "./orders.ts";
 import { ruleActivity } from "./rule-activity.ts";
@@ -26,10 +26,19 @@ const PLACES: readonly Place[] = [
   place("GET", "/api/v1/rule-activity", { channels: ["alerts"], answer: ruleActivity }),
   place("GET", "/api/v1/dead-letters", { channels: ["stats"], unrestricted: true, answer: deadLetters }),
   place("GET", "/api/v1/dead-letters/{sequence}", { channels: ["stats"], unrestricted: true, answer: deadLetter }),
+  place("POST", "/api/v1/dead-letters/retry", { channels: ["stats"], unrestricted: true, answer: retryLetters }),
+  place("POST", "/api/v1/dead-letters/{sequence}/retry", {
+    channels: ["stats"],
+    unrestricted: true,
+    answer: retryLetter,
+  }),
 ];
 
 /** For who asks for something that is not there. */
 export const API_PATHS: readonly string[] = [...new Set(PLACES.map(({ path }) => path))];
+
+/** Every order and question, as `GET /api/v1/series`. */
+export const OPERATIONS: readonly string[] = PLACES.map(({ method, path }) => `${method} ${path}`);
 
 export interface FoundRoute {
   readonly route: ApiRoute;

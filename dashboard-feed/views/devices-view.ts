@@ -77,7 +77,8 @@ export class DevicesView implements StateView {
   /** One reading of a device. Runs for each. */
   count(slot: number, position: Position, receivedAtUs: number): void {
     this.#readings[slot] = (this.#readings[slot] as number) + 1;
-    this.#lastSeenUs[slot] = receivedAtUs;
+    // A dead letter that is retried brings its own receive time, from long ago perhaps.
+    this.#lastSeenUs[slot] = Math.max(this.#lastSeenUs[slot] ?? 0, receivedAtUs);
     this.order.touch(slot, position);
   }
 

@@ -5,20 +5,18 @@ import type { Page } from "playwright-core";
 
 const require = createRequire(import.meta.url);
 
-/** What a person with an assistive device would stumble over on the page as it stands: serious and critical findings. */
+/** What a person with an assistive device would stumble over on the page as it stands. */
 export async function accessibilityProblems(page: Page): Promise<readonly string[]> {
   // Evaluated, not added as a script: the page's own policy allows none.
   if (!(await page.evaluate("typeof axe === 'object'"))) {
     await page.evaluate(await readFile(require.resolve("axe-core/axe.min.js"), "utf8"));
   }
   const results = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as AxeResults;
-  return results.violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(
-      ({ id, impact, nodes }) =>
-        `${impact} ${id}: ${nodes
-          .slice(0, 3)
-          .map(({ html }) => html.slice(0, 160))
-          .join(" | ")}`,
-    );
+  return results.violations.map(
+    ({ id, impact, nodes }) =>
+      `${impact} ${id}: ${nodes
+        .slice(0, 3)
+        .map(({ html }) => html.slice(0, 160))
+        .join(" | ")}`,
+  );
 }

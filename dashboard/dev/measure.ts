@@ -1,91 +1,269 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { gzipSync } from "node:zlib";
 import type { Browser, CDPSession, Page } from "playwright-core";
 import { findChromium, launchChromium } from "./chromium.ts";
-import { startMockGateway } from "./mock-gateway.ts";
+import { type Durations, durations, recordTrace, type TraceReport } from "./trace.ts";
 
-/** Starts to collect what the browser itself says of frames and tasks that took longer than 50 ms. */
-const OBSERVE = `
-  window.slow = { frames: [], tasks: [], drawn: 0 };
-  for (const [type, list] of [["long-animation-frame", slow.frames], ["longtask", slow.tasks]]) {
-    new PerformanceObserver((found) => list.push(...found.getEntries().map(({ duration }) => Math.round(duration)))).observe({ type });
-  }
-  (function count() { slow.drawn++; requestAnimationFrame(count); })();
+/** Asks for each frame, and remembers when they came: what the page holds up shows as time between two. */
+const WATCH_FRAMES = `
+  window.frameTimes = [];
+  (function next(ms) { frameTimes.push(ms); requestAnimationFrame(next); })(performance.now());
 `;
+const FIRST_PAINT_MS_MAX = 1_000;
+const WEIGHT_BYTES_MAX = 200_000;
+/** Growth within what the collector leaves lying about. */
+const SLOPE_KB_PER_MINUTE_MAX = 50;
+/** The first snapshot is over then, and all charts are drawn. */
+const SETTLE_MS = 6_000;
+const HEAP_EVERY_MS = 30_000;
+const HEAP_TRIES = 6;
+const HEAP_TRY_MS = 170;
+/** Buffers fill up to their bounds first. */
+const FILLING_MS = 150_000;
 
-/** How smooth the page stays with many devices and many live charts: `node dashboard/dev/run.js measure`. */
+interface Screen {
+  readonly name: string;
+  readonly hash: string;
+  readonly ready: string;
+  readonly height: number;
+}
+
+/** How smooth the page stays, and whether it grows, with many devices and many live charts: `run.js measure`. */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
       page: { type: "string", default: fileURLToPath(new URL("../../dist/dashboard", import.meta.url)) },
       devices: { type: "string", default: "5000" },
-      metrics: { type: "string", default: "50" },
-      seconds: { type: "string", default: "20" },
+      charts: { type: "string", default: "50" },
+      seconds: { type: "string", default: "60" },
+      "heap-seconds": { type: "string", default: "0" },
+      /** Some of `charts`, `list`, `overview`, with commas. */
+      screens: { type: "string", default: "charts,list,overview" },
     },
   });
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error("no Chromium found: set WEIR_CHROMIUM to its path");
-  const gateway = await startMockGateway({
-    pageDir: values.page,
-    devices: Number(values.devices),
-    hoursBefore: 2,
-    wallMetrics: Number(values.metrics),
-  });
+  const screens: readonly Screen[] = [
+    // So high that all charts are in sight at once.
+    { name: "charts", hash: "#/device/wall?range=15m", ready: `.chart:nth-child(${values.charts})`, height: 6_400 },
+    { name: "list", hash: "#/devices", ready: ".device-row", height: 1_080 },
+    { name: "overview", hash: "#/", ready: ".card", height: 1_080 },
+  ];
+  const wanted = values.screens.split(",");
+  const gateway = await startGateway(["--page", values.page, "--devices", values.devices, "--wall", values.charts]);
   const browser = await launchChromium(executablePath);
   try {
-    for (const [name, hash, ready, height] of [
-      // So high that all charts are in sight at once.
-      ["charts", "#/device/wall?range=15m", `.chart:nth-child(${values.metrics})`, 6_400],
-      ["the list", "#/devices", ".device-row", 1_080],
-      ["the overview", "#/", ".card", 1_080],
-    ] as const) {
-      const page = await openPage(browser, height);
-      await page.goto(`${gateway.url}${hash}`);
-      await page.locator(ready).first().waitFor({ timeout: 30_000 });
-      const paintMs = await page.evaluate(
-        () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.NaN,
-      );
-      console.log(`${name}: first paint ${Math.round(paintMs)} ms; ${await watch(page, Number(values.seconds))}`);
-      await page.context().close();
+    console.log(
+      `\nThe page: ${values.devices} devices, ${values.charts} charts at 10 Hz, Chromium ${browser.version()}`,
+    );
+    let reached = true;
+    for (const screen of screens.filter(({ name }) => wanted.includes(name))) {
+      const opened = await openScreen(browser, gateway.url, screen);
+      reached = tellOpening(screen, opened) && reached;
+      reached = (await watchFrames(browser, opened.page, gateway, Number(values.seconds))) && reached;
+      const heapSeconds = screen.name === "charts" ? Number(values["heap-seconds"]) : 0;
+      if (heapSeconds > 0) reached = (await watchHeap(opened.page, heapSeconds)) && reached;
+      await opened.page.context().close();
     }
+    process.exitCode = reached ? 0 : 1;
   } finally {
     await browser.close();
-    await gateway.stop();
+    gateway.process.disconnect();
   }
 }
 
-async function openPage(browser: Browser, height: number): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1920, height } });
-  return await context.newPage();
+interface Gateway {
+  readonly url: string;
+  readonly process: ChildProcess;
+  cpuSeconds(): Promise<number>;
 }
 
-async function watch(page: Page, seconds: number): Promise<string> {
-  const session = await page.context().newCDPSession(page);
-  // The first snapshot is over then, and its garbage gone.
-  await page.waitForTimeout(5_000);
-  const before = await heapMb(session);
-  await page.evaluate(OBSERVE);
-  await page.waitForTimeout(seconds * 1000);
-  const slow = (await page.evaluate("slow")) as { frames: number[]; tasks: number[]; drawn: number };
-  const after = await heapMb(session);
+/** In a process of its own, so that its work is not taken for the page's. */
+async function startGateway(args: readonly string[]): Promise<Gateway> {
+  const options = ["mock", "--port", "0", "--hours-before", "2", ...args];
+  const child = fork(fileURLToPath(new URL("./run.js", import.meta.url)), options, { execArgv: [] });
+  const answer = () =>
+    new Promise<string>((resolve, reject) => {
+      child.once("message", (message) => resolve(String(message)));
+      child.once("exit", () => reject(new Error("the mock gateway ended")));
+    });
+  const url = await answer();
+  return {
+    url,
+    process: child,
+    async cpuSeconds() {
+      const told = answer();
+      child.send("cpu");
+      return Number(await told);
+    },
+  };
+}
+
+interface Opened {
+  readonly page: Page;
+  readonly firstPaintMs: number;
+  readonly gzippedBytes: number;
+}
+
+async function openScreen(browser: Browser, url: string, screen: Screen): Promise<Opened> {
+  const context = await browser.newContext({ viewport: { width: 1920, height: screen.height } });
+  const page = await context.newPage();
+  const bodies: Promise<Buffer>[] = [];
+  page.on("response", (response) => {
+    if (!new URL(response.url()).pathname.startsWith("/api/")) bodies.push(response.body());
+  });
+  await page.goto(`${url}${screen.hash}`);
+  await page.locator(screen.ready).first().waitFor({ timeout: 30_000 });
+  const firstPaintMs = await page.evaluate(
+    () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.NaN,
+  );
+  const weights = (await Promise.all(bodies)).map((body) => gzipSync(body).length);
+  return { page, firstPaintMs, gzippedBytes: weights.reduce((total, bytes) => total + bytes, 0) };
+}
+
+function tellOpening(screen: Screen, { firstPaintMs, gzippedBytes }: Opened): boolean {
+  console.log(
+    `\n${screen.name}: first contentful paint ${Math.round(firstPaintMs)} ms (target < ${FIRST_PAINT_MS_MAX}), ` +
+      `${(gzippedBytes / 1000).toFixed(1)} KB gzipped (target < ${WEIGHT_BYTES_MAX / 1000})`,
+  );
+  return firstPaintMs < FIRST_PAINT_MS_MAX && gzippedBytes < WEIGHT_BYTES_MAX;
+}
+
+async function watchFrames(browser: Browser, page: Page, gateway: Gateway, seconds: number): Promise<boolean> {
+  const session = await browser.newBrowserCDPSession();
+  await page.waitForTimeout(SETTLE_MS);
+  await page.evaluate(WATCH_FRAMES);
+  const before = { browser: await cpuByProcess(session), gateway: await gateway.cpuSeconds() };
+  const report = await recordTrace(session, () => page.waitForTimeout(seconds * 1000));
+  const after = { browser: await cpuByProcess(session), gateway: await gateway.cpuSeconds() };
+  await session.detach();
+  const times = await page.evaluate<number[]>("frameTimes");
+  const intervals = durations(times.slice(1).map((ms, index) => ms - (times[index] ?? ms)));
   const visible = await page.evaluate(
     () =>
       [...document.querySelectorAll(".chart")].filter((one) => one.getBoundingClientRect().top < innerHeight).length,
   );
-  return (
-    `${visible} charts in sight, ${Math.round(slow.drawn / seconds)} frames/s, ` +
-    `frames over 50 ms: ${told(slow.frames)}, tasks over 50 ms: ${told(slow.tasks)}, ` +
-    `heap ${before.toFixed(1)} -> ${after.toFixed(1)} MB`
+  const used = [...after.browser].map(([kind, cpu]) => [kind, cpu - (before.browser.get(kind) ?? 0)] as const);
+  const cores = [...used, ["mock gateway", after.gateway - before.gateway] as const]
+    .filter(([, cpu]) => cpu / seconds >= 0.005)
+    .map(([kind, cpu]) => `${kind} ${(cpu / seconds).toFixed(2)}`);
+  tellFrames(report, { intervals, visible, cores });
+  return intervals.over50 === 0 && report.frames.over50 === 0 && report.tasks.over50 === 0;
+}
+
+function tellFrames(
+  report: TraceReport,
+  more: { readonly intervals: Durations; readonly visible: number; readonly cores: readonly string[] },
+): void {
+  const { seconds, work, main } = report;
+  const share = (name: string, ms: number) => `${name} ${ms.toFixed(0)}`;
+  console.log(
+    `  ${more.visible} charts in sight, traced for ${seconds.toFixed(0)} s, ${report.drawn.toFixed(0)} pictures/s`,
+  );
+  console.log(`  between two frames of a page that asks for each: ${told(more.intervals)}`);
+  console.log(`  the main thread's part of a frame:               ${told(report.frames)}`);
+  console.log(`  tasks of the main thread:                        ${told(report.tasks)}`);
+  console.log(`  the same by their own processor time:            ${told(report.tasksCpu)}`);
+  console.log(
+    `  main thread ${main.toFixed(0)} ms of each second: ` +
+      Object.entries(work)
+        .map(([name, ms]) => share(name, ms))
+        .join(", "),
+  );
+  console.log(
+    `  others, ms of each second: ${share("compositor", report.compositor)}, ${share("raster", report.raster)}, ` +
+      `${share("display", report.display)}; cores: ${more.cores.join(", ")}`,
   );
 }
 
-function told(ms: readonly number[]): string {
-  return ms.length === 0 ? "none" : `${ms.length} (longest ${Math.max(...ms)} ms)`;
+function told({ count, p50Ms, p99Ms, maxMs, over50 }: Durations): string {
+  return (
+    `${over50 === 0 ? "none" : over50} of ${count} over 50 ms ` +
+    `(p50 ${p50Ms.toFixed(1)}, p99 ${p99Ms.toFixed(1)}, longest ${maxMs.toFixed(1)} ms)`
+  );
 }
 
-async function heapMb(session: CDPSession): Promise<number> {
-  await session.send("HeapProfiler.collectGarbage");
-  const { usedSize } = await session.send("Runtime.getHeapUsage");
-  return usedSize / 1e6;
+async function cpuByProcess(session: CDPSession): Promise<ReadonlyMap<string, number>> {
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  const seconds = new Map<string, number>();
+  for (const { type, cpuTime } of processInfo) seconds.set(type, (seconds.get(type) ?? 0) + cpuTime);
+  return seconds;
+}
+
+interface Slope {
+  readonly growth: number;
+  readonly error: number;
+}
+
+interface HeapSample {
+  readonly atMs: number;
+  readonly kilobytes: number;
+  readonly nodes: number;
+  readonly listeners: number;
+}
+
+/** What is left after garbage was collected, again and again: whether it grows, in a straight line through all. */
+async function watchHeap(page: Page, seconds: number): Promise<boolean> {
+  // A fresh page, without the list of frame times.
+  await page.reload();
+  await page.locator(".chart").first().waitFor();
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable");
+  const startedMs = performance.now();
+  const samples: HeapSample[] = [];
+  while (performance.now() - startedMs < seconds * 1000) {
+    await page.waitForTimeout(Math.min(HEAP_EVERY_MS, (seconds * 1000) / 4));
+    const sample = await takeHeap(session, performance.now() - startedMs);
+    samples.push(sample);
+    console.log(
+      `  heap after ${Math.round(sample.atMs / 1000)} s: ${(sample.kilobytes / 1000).toFixed(2)} MB, ` +
+        `${sample.nodes} nodes, ${sample.listeners} listeners`,
+    );
+  }
+  await session.detach();
+  const settled = samples.filter(({ atMs }) => atMs >= Math.min(FILLING_MS, (seconds * 1000) / 3));
+  const slopes = {
+    kilobytes: slopePerMinute(settled, ({ kilobytes }) => kilobytes),
+    nodes: slopePerMinute(settled, ({ nodes }) => nodes),
+    listeners: slopePerMinute(settled, ({ listeners }) => listeners),
+  };
+  console.log(
+    `  growth per minute, of the last ${settled.length} samples: ${slopes.kilobytes.growth.toFixed(0)} +- ` +
+      `${slopes.kilobytes.error.toFixed(0)} KB (target < ${SLOPE_KB_PER_MINUTE_MAX}), ` +
+      `${slopes.nodes.growth.toFixed(2)} nodes, ${slopes.listeners.growth.toFixed(2)} listeners`,
+  );
+  // Growth that the scatter of the samples explains is none.
+  const isFlat = ({ growth, error }: Slope, most: number) => growth - error < most;
+  return isFlat(slopes.kilobytes, SLOPE_KB_PER_MINUTE_MAX) && isFlat(slopes.nodes, 1) && isFlat(slopes.listeners, 1);
+}
+
+async function takeHeap(session: CDPSession, atMs: number): Promise<HeapSample> {
+  let bytes = Infinity;
+  // The least of a few: between two of them, what has just come in waits for its turn.
+  for (let i = 0; i < HEAP_TRIES; i++) {
+    await session.send("HeapProfiler.collectGarbage");
+    const usage: Readonly<Record<string, number>> = { ...(await session.send("Runtime.getHeapUsage")) };
+    // Columns of numbers lie outside of the script's own heap.
+    bytes = Math.min(bytes, (usage.usedSize ?? 0) + (usage.backingStorageSize ?? 0));
+    await delay(HEAP_TRY_MS);
+  }
+  const { metrics } = await session.send("Performance.getMetrics");
+  const metric = (name: string) => metrics.find((one) => one.name === name)?.value ?? Number.NaN;
+  return { atMs, kilobytes: bytes / 1000, nodes: metric("Nodes"), listeners: metric("JSEventListeners") };
+}
+
+/** Of the straight line with the least squares, and how uncertain it is: two standard errors. */
+function slopePerMinute(samples: readonly HeapSample[], value: (sample: HeapSample) => number): Slope {
+  const mean = (of: (sample: HeapSample) => number) =>
+    samples.reduce((total, sample) => total + of(sample), 0) / samples.length;
+  const minutes = ({ atMs }: HeapSample) => atMs / 60_000;
+  const [atMean, valueMean] = [mean(minutes), mean(value)];
+  const spread = mean((sample) => (minutes(sample) - atMean) ** 2);
+  const growth = mean((sample) => (minutes(sample) - atMean) * (value(sample) - valueMean)) / spread;
+  const scatter = mean((sample) => (value(sample) - valueMean - growth * (minutes(sample) - atMean)) ** 2);
+  return { growth, error: 2 * Math.sqrt(scatter / spread / Math.max(samples.length - 2, 1)) };
 }

@@ -1,10 +1,6 @@
 import type { Acknowledgement, Silence } from "../../platform/notifications.ts";
+import { createMockLetters, type MockAnswer } from "./mock-letters.ts";
 import type { MockWorld } from "./mock-world.ts";
-
-export interface MockAnswer {
-  readonly status: number;
-  readonly value: unknown;
-}
 
 /** The HTTP API over the made-up world, with a notifier that keeps its orders in memory. */
 export interface MockApi {
@@ -13,17 +9,12 @@ export interface MockApi {
   answer(method: string, url: URL, body: unknown): MockAnswer;
 }
 
-const LETTERS = [
-  { reason: "bad-payload", topic: "sensors/urban/Dongsi/telemetry", text: '{"PM2.5": 87,, "NO2": 41}', position: 13 },
-  { reason: "unknown-topic", topic: "factory/line-3/status", text: "running" },
-  { reason: "bad-timestamp", topic: "sensors/urban/Guanyuan/telemetry", text: '{"ts": "yesterday", "TEMP": 3}' },
-];
-
 export function createMockApi(options: { readonly world: MockWorld; readonly nowUs: () => number }): MockApi {
   const { world, nowUs } = options;
   const acknowledgements = new Map<string, Acknowledgement>();
   let silences: Silence[] = [];
   const startedUs = nowUs();
+  const letters = createMockLetters(nowUs);
 
   function openAlerts(): unknown[] {
     return world
@@ -33,29 +24,9 @@ export function createMockApi(options: { readonly world: MockWorld; readonly now
         ...change,
         acknowledgement: acknowledgements.get(change.incident),
         silencedBy: silences.filter((silence) => silenceFits(silence, change)).map(({ id }) => id),
+        inhibitedBy: [],
       }))
       .filter(({ acknowledgement, silencedBy }) => acknowledgement !== undefined || silencedBy.length > 0);
-  }
-
-  function letter(index: number) {
-    const { text, ...about } = LETTERS[index] ?? { text: "", reason: "", topic: "" };
-    const detail = {
-      "bad-payload": "this is no JSON: unexpected comma",
-      "unknown-topic": "no source takes this topic",
-    };
-    const atUs = startedUs - index * 90_000_000;
-    return {
-      sequence: index + 1,
-      storedAtUs: atUs,
-      receivedAtUs: atUs,
-      ...about,
-      detail: detail[about.reason as keyof typeof detail] ?? "the time cannot be read",
-      clientId: "logger-7",
-      payloadBytes: text.length,
-      preview: text,
-      text,
-      base64: Buffer.from(text).toString("base64"),
-    };
   }
 
   function incident(id: string, part: string | undefined, body: unknown, method: string): MockAnswer {
@@ -104,9 +75,7 @@ export function createMockApi(options: { readonly world: MockWorld; readonly now
       case "rule-activity":
         return ok(activity());
       case "dead-letters":
-        return id === undefined
-          ? ok({ total: LETTERS.length, letters: LETTERS.map((_, index) => letter(index)).toReversed() })
-          : ok(letter(Number(id) - 1));
+        return letters.answer(method, id, part);
       case "readyz":
         return ok({
           ready: true,

@@ -7,18 +7,15 @@ import {
   type Channel,
   CLOSE_SHUTTING_DOWN,
   CLOSE_UNAUTHORIZED,
-  type DeviceItem,
   type Filter,
   type Item,
-  type ReadingItem,
   type ServerFrame,
   SUBPROTOCOL,
 } from "../../dashboard-feed/protocol.ts";
 import { createMockApi, type MockApi } from "./mock-api.ts";
 import { createWorld, type MockWorld } from "./mock-world.ts";
+import { createWall, WALL, WALL_EVERY_MS } from "./wall.ts";
 
-const WALL = "wall";
-const WALL_EVERY_MS = 100;
 /** As the real one: a long list goes on in the updates that follow. */
 const ITEMS_PER_FRAME = 500;
 
@@ -66,7 +63,15 @@ export async function startMockGateway(options: {
 }): Promise<MockGateway> {
   const nowUs = () => Date.now() * 1000;
   const world = createWorld({ devices: options.devices ?? 12, hoursBefore: options.hoursBefore ?? 24 * 32, nowUs });
-  const api = createMockApi({ world, nowUs });
+  const wall = options.wallMetrics === undefined ? undefined : createWall({ metrics: options.wallMetrics, nowUs });
+  const api = createMockApi({
+    world: {
+      ...world,
+      series: (device, ...query) =>
+        device === WALL && wall !== undefined ? wall.series(...query) : world.series(device, ...query),
+    },
+    nowUs,
+  });
   const clients = new Map<WebSocket, Map<string, Subscription>>();
   let refusing = false;
   let cursor = 0;
@@ -78,7 +83,7 @@ export async function startMockGateway(options: {
   function snapshotOf(channel: Channel): readonly Item[] {
     switch (channel) {
       case "devices":
-        return options.wallMetrics === undefined ? world.devices() : [...world.devices(), wallDevice()];
+        return wall === undefined ? world.devices() : [...world.devices(), wall.device()];
       case "readings":
         return world.readings();
       case "alerts":
@@ -102,23 +107,6 @@ export async function startMockGateway(options: {
         }
       }
     }
-  }
-
-  function wallReadings(): ReadingItem[] {
-    const atUs = nowUs();
-    return Array.from({ length: options.wallMetrics ?? 0 }, (_, index) => ({
-      device: WALL,
-      metric: `metric-${index + 1}`,
-      tags: { site: "load" },
-      atUs,
-      value: 50 + 20 * Math.sin(atUs / 3e6 + index) + 5 * Math.sin(atUs / 2e5 + index * 7),
-    }));
-  }
-
-  function wallDevice(): DeviceItem {
-    const metrics = wallReadings().map(({ metric, atUs, value }) => [metric, { atUs, value }]);
-    const about = { device: WALL, tags: { site: "load" }, lastSeenUs: nowUs(), readings: 1, clockAhead: 0 };
-    return { ...about, metrics: Object.fromEntries(metrics) };
   }
 
   function step(): void {
@@ -181,8 +169,7 @@ export async function startMockGateway(options: {
   const stepEveryMs = options.stepEveryMs ?? 1000;
   const timers = [setInterval(() => send("stats", [world.stats()]), 1000)];
   if (stepEveryMs > 0) timers.push(setInterval(step, stepEveryMs));
-  if (options.wallMetrics !== undefined)
-    timers.push(setInterval(() => send("readings", wallReadings()), WALL_EVERY_MS));
+  if (wall !== undefined) timers.push(setInterval(() => send("readings", wall.readings()), WALL_EVERY_MS));
 
   return {
     url: `http://127.0.0.1:${portOf(server)}/`,

@@ -11,7 +11,7 @@ const VIEWS = [
   { name: "phone", width: 390, height: 844 },
 ] as const;
 const THEMES = ["light", "dark"] as const;
-const WAIT_MS = 15_000;
+const WAIT_MS = 60_000;
 
 interface Screen {
   readonly name: string;
@@ -44,9 +44,12 @@ export async function main(args: readonly string[]): Promise<void> {
       ? await startMockGateway({ pageDir: values.page, devices: 12, stepEveryMs: 2000 })
       : undefined;
   const url = values.url ?? mock?.url ?? "";
+  // A gateway that asks for a token; a running one may ask for none.
+  const asking = await startMockGateway({ pageDir: values.page, devices: 1, token: "screenshots-screenshots" });
   const browser = await launchChromium(executablePath);
   try {
-    const screens = (await screensOf(browser, url)).filter(({ name }) => (values.only ?? name) === name);
+    const login = { name: "login", path: asking.url, ready: ".login" };
+    const screens = [...(await screensOf(browser, url)), login].filter(({ name }) => (values.only ?? name) === name);
     for (const theme of THEMES) {
       for (const view of VIEWS) {
         const pages = await Promise.all(screens.map((screen) => openScreen(browser, { url, screen, view, theme })));
@@ -61,7 +64,7 @@ export async function main(args: readonly string[]): Promise<void> {
     }
   } finally {
     await browser.close();
-    await mock?.stop();
+    await Promise.all([mock?.stop(), asking.stop()]);
   }
 }
 

@@ -10,18 +10,32 @@ export async function main(args: readonly string[]): Promise<void> {
       port: { type: "string", default: "8090" },
       devices: { type: "string", default: "12" },
       "step-every-ms": { type: "string", default: "1000" },
+      "hours-before": { type: "string" },
+      page: { type: "string", default: fileURLToPath(new URL("../../dist/dashboard", import.meta.url)) },
       /** One more device, `wall`, with so many metrics at 10 Hz. */
       wall: { type: "string" },
       token: { type: "string" },
     },
   });
   const gateway = await startMockGateway({
-    pageDir: fileURLToPath(new URL("../../dist/dashboard", import.meta.url)),
+    pageDir: values.page,
     port: Number(values.port),
     devices: Number(values.devices),
     stepEveryMs: Number(values["step-every-ms"]),
+    ...(values["hours-before"] === undefined ? {} : { hoursBefore: Number(values["hours-before"]) }),
     ...(values.wall === undefined ? {} : { wallMetrics: Number(values.wall) }),
     ...(values.token === undefined ? {} : { token: values.token }),
   });
-  console.log(`Made-up air of ${values.devices} devices at ${gateway.url}`);
+  if (process.send !== undefined) answerParent(gateway.url);
+  else console.log(`Made-up air of ${values.devices} devices at ${gateway.url}`);
+}
+
+/** Tells whoever started this process where it serves, and what it has cost when asked; ends with it. */
+function answerParent(url: string): void {
+  process.send?.(url);
+  process.on("message", () => {
+    const { user, system } = process.cpuUsage();
+    process.send?.((user + system) / 1e6);
+  });
+  process.on("disconnect", () => process.exit());
 }

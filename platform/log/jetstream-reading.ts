@@ -2,11 +2,11 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
 import { JetStreamReader } from "./jetstream-read.ts";
-import { getMessage, instantUs } from "./jetstream-stores.ts";
+import { countBySubject, getMessage, instantUs } from "./jetstream-stores.ts";
 import type { Bus, Log } from "./port.ts";
 
 /** A log that is only looked at: nothing is created or changed, whatever version of the gateway runs on it. */
-export interface LogForReading extends Pick<Log, "read" | "lastFor" | "bounds" | "close"> {
+export interface LogForReading extends Pick<Log, "read" | "lastFor" | "bounds" | "countBySubject" | "close"> {
   readonly bus: Bus;
 }
 
@@ -41,6 +41,7 @@ export async function openLogForReading(options: ConnectionOptions): Promise<Log
           lastAtUs: instantUs(state.last_ts),
         };
       },
+      countBySubject: (stream, pattern) => countBySubject(connection, jsm, stream, pattern),
       async close() {
         await Promise.all([...readers].map((reader) => reader.close()));
         await connection.close();

@@ -39,6 +39,18 @@ export async function openRecords(
   };
 }
 
+export async function countBySubject(
+  connection: Connection,
+  jsm: JetStreamManager,
+  stream: string,
+  pattern: string,
+): Promise<Map<string, number>> {
+  const { state } = await connection.retrying(`counting ${pattern}`, () =>
+    jsm.streams.info(stream, { subjects_filter: pattern }),
+  );
+  return new Map(Object.entries(state.subjects ?? {}));
+}
+
 export async function openBlobs(js: JetStreamClient, replicas: number, connection: Connection): Promise<Blobs> {
   // The default, in JavaScript, takes a second of the event loop for each 50 MB.
   setSha256Backend("native");

@@ -3,7 +3,7 @@ import { Appender } from "./jetstream-append.ts";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
 import { JetStreamReader } from "./jetstream-read.ts";
-import { getMessage, instantUs, openBlobs, openRecords } from "./jetstream-stores.ts";
+import { countBySubject, getMessage, instantUs, openBlobs, openRecords } from "./jetstream-stores.ts";
 import { type Durability, type Log, LogClosedError, type StreamBounds, TooLargeError } from "./port.ts";
 import { ensureStreams, type Retentions } from "./streams.ts";
 import { streamOf } from "./subject-match.ts";
@@ -99,6 +99,10 @@ async function openLog(connection: Connection, options: JetStreamLogOptions): Pr
       return await connection.retrying(`asking for ${stream}`, async () =>
         boundsOf((await jsm.streams.info(stream)).state),
       );
+    },
+    async countBySubject(stream, pattern) {
+      checkOpen();
+      return await countBySubject(connection, jsm, stream, pattern);
     },
     async close() {
       if (connection.isClosed()) return;

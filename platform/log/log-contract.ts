@@ -297,6 +297,20 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect(await log.lastFor("WINDOWS", "windows.0")).toEqual(messages[4]);
         expect(await log.lastFor("WINDOWS", "windows.2")).toBeUndefined();
       });
+
+      test("each subject that fits a pattern is counted", async () => {
+        const count = async (pattern: string) => [...(await log.countBySubject("DEADLETTERS", pattern))].sort();
+        expect(await count("deadletters.*")).toEqual([]);
+        for (const word of ["bad-payload", "retried.1", "bad-payload", "too-large", "retried.2"]) {
+          await log.append({ subject: `deadletters.${word}`, payload: bytes("x") });
+        }
+        expect(await count("deadletters.*")).toEqual([
+          ["deadletters.bad-payload", 2],
+          ["deadletters.too-large", 1],
+        ]);
+        expect(await count("deadletters.retried.2")).toEqual([["deadletters.retried.2", 1]]);
+        expect(await count("deadletters.none")).toEqual([]);
+      });
     });
 
     describeStoresAndBus(() => log);

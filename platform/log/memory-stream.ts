@@ -89,6 +89,14 @@ export class MemoryStream {
     };
   }
 
+  countBySubject(pattern: string): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { subject } of this.#messages) {
+      if (anyMatches([pattern], subject)) counts.set(subject, (counts.get(subject) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   /** Calls after each append. Returns how to stop. */
   watch(watcher: () => void): () => void {
     this.#watchers.add(watcher);

@@ -64,6 +64,9 @@ export function createMemoryLog(options: MemoryLogOptions): Log {
     async bounds(stream) {
       return open(stream).bounds();
     },
+    async countBySubject(stream, pattern) {
+      return open(stream).countBySubject(pattern);
+    },
     async close() {
       closed = true;
       await Promise.all([...readers].map((reader) => reader.close()));

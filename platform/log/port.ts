@@ -17,6 +17,8 @@ export interface Log {
   lastFor(stream: StreamName, subject: string): Promise<LogMessage | undefined>;
   /** What the stream holds now. */
   bounds(stream: StreamName): Promise<StreamBounds>;
+  /** How many messages each subject has that fits a pattern. For patterns that few subjects fit. */
+  countBySubject(stream: StreamName, pattern: string): Promise<ReadonlyMap<string, number>>;
   /** The largest payload that `append` takes, in bytes. */
   readonly payloadBytesMax: number;
   readonly durability: Durability;

@@ -148,11 +148,16 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await page.locator(".group-row[data-state=firing]", { hasText: "cold-1" }).waitFor();
   });
 
-  test("the pipeline shows rates and lets look into a dead letter", async () => {
+  test("the pipeline shows rates, and lets look into a dead letter and retry it", async () => {
     await go("#/pipeline");
     await expect.poll(() => page.locator(".flow-ingest .figure").textContent(), WAIT).toMatch(/^[1-9]/);
     await page.locator(".letter").first().click();
     await expect.poll(() => page.locator(".payload").textContent(), WAIT).toBe('{"temperature": 5,, }');
+    await page.getByRole("button", { name: /^Retry letter/ }).click();
+    const outcome = page.getByRole("region", { name: "Retry" }).getByRole("status");
+    await expect.poll(() => outcome.textContent(), WAIT).toMatch(/^Refused again, now letter \d+/);
+    await outcome.getByRole("link").click();
+    await page.locator(".letter-facts", { hasText: "Retry of" }).waitFor();
     await page.keyboard.press("Escape");
     await expect.poll(() => page.evaluate("location.hash"), WAIT).toBe("#/pipeline");
   });

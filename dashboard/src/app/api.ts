@@ -1,4 +1,5 @@
 import type { AlertChange } from "../../../domain/alert.ts";
+import type { LetterRetry, RetryReport, RetryResult } from "../../../platform/dead-letters.ts";
 import type { IncidentExplanation } from "../../../platform/explanations.ts";
 import type { SeriesAnswer } from "../../../platform/history.ts";
 import type { Acknowledgement, Delivery, NewSilence, OpenAlert, Silence } from "../../../platform/notifications.ts";
@@ -34,6 +35,10 @@ export interface DeadLetterSummary {
   readonly position?: number;
   readonly payloadBytes: number;
   readonly preview: string;
+  /** The letter whose retry this one comes from. */
+  readonly retryOf?: number;
+  readonly retryable: boolean;
+  readonly retry?: LetterRetry;
 }
 
 export interface DeadLetterWhole extends DeadLetterSummary {
@@ -80,6 +85,9 @@ export interface Api {
     readonly next?: number;
   }>;
   deadLetter(sequence: number): Promise<DeadLetterWhole>;
+  retryLetter(sequence: number, by: string): Promise<RetryResult>;
+  /** Some of those that were not retried yet, oldest first. */
+  retryLetters(order: { readonly before?: number; readonly after?: number; readonly by: string }): Promise<RetryReport>;
   readiness(): Promise<Readiness>;
 }
 
@@ -159,6 +167,8 @@ export function createApi(
     ruleActivity: () => json("GET", "api/v1/rule-activity"),
     deadLetters: (before) => json("GET", "api/v1/dead-letters", { before }),
     deadLetter: (sequence) => json("GET", `api/v1/dead-letters/${sequence}`),
+    retryLetter: (sequence, by) => json("POST", `api/v1/dead-letters/${sequence}/retry`, {}, { by }),
+    retryLetters: (order) => json("POST", "api/v1/dead-letters/retry", {}, order),
     async readiness() {
       const response = await ask("GET", "readyz");
       return parseReadiness(await response.text(), response.ok);

@@ -53,9 +53,11 @@ function Screens(): JSX.Element {
     <>
       {!page.kiosk && (
         <>
-          <a class="skip" href={location.hash || "#/"} onClick={(event) => skipTo(event, main.current)}>
-            Skip to content
-          </a>
+          <nav aria-label="Shortcut">
+            <a class="skip" href={location.hash || "#/"} onClick={(event) => skipTo(event, main.current)}>
+              Skip to content
+            </a>
+          </nav>
           <Header onHelp={() => (help.value = true)} />
         </>
       )}

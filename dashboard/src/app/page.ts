@@ -64,6 +64,7 @@ export function startPage(target: Window): Page {
   const session = openSession(target);
   const api = createApi(base.href, { token: session.token, onUnauthorized: session.turnedAway });
   const frame = createFrame((run) => target.requestAnimationFrame(run));
+  const drawing = createFrame((run) => target.requestAnimationFrame(run), { batched: false });
   const status = signal<FeedStatus>({ state: "connecting", sinceMs: Date.now(), attempt: 1 });
   let serverAheadUs = 0;
   const serverNowUs = () => Date.now() * 1000 + serverAheadUs;
@@ -89,7 +90,7 @@ export function startPage(target: Window): Page {
   const alerts = createAlertStore(frame);
   const stats = createStatsStore(frame);
   const attention = createAttention(api);
-  const backfill = createBackfill({ loadSeries: api.series, deliver: devices.fill });
+  const backfill = createBackfill({ loadSeries: api.series, sparks: devices });
   subscribeStores(feed, { devices, alerts, stats });
 
   const nowUs = signal(serverNowUs());
@@ -115,7 +116,7 @@ export function startPage(target: Window): Page {
     ...startPolls({ api, target, status, devices, alerts, attention, backfill }),
     nowUs,
     eventTime: computed(() => devices.clock.read(nowUs.value)),
-    openDevice: (device, view) => openDevice({ device, ...view, feed, api, frame, devices }),
+    openDevice: (device, view) => openDevice({ device, ...view, feed, api, frame, drawing, devices }),
     openRule: (rule) => openRuleState({ rule, feed, frame }),
   };
 }
@@ -174,14 +175,16 @@ function openDevice(options: {
   readonly feed: FeedClient;
   readonly api: Api;
   readonly frame: Frame;
+  readonly drawing: Frame;
   readonly devices: DeviceStore;
 }): DeviceDetail {
-  const { device, range, span, feed, api, frame, devices } = options;
+  const { device, range, span, feed, api, frame, drawing, devices } = options;
   const detail = createDeviceDetail({
     device,
     range,
     span,
     frame,
+    drawing,
     loadSeries: api.series,
     nowMs: () => performance.now(),
   });

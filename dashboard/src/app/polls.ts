@@ -8,6 +8,7 @@ import type { DeviceStore } from "../store/devices.ts";
 import type { Api, Readiness } from "./api.ts";
 
 const RULES_EVERY_MS = 60_000;
+const RULES_AGAIN_MS = 5_000;
 const READY_EVERY_MS = 10_000;
 const ATTENTION_EVERY_MS = 15_000;
 /** Alert changes come in bursts: who took them on is asked for once per burst. */
@@ -64,6 +65,10 @@ export function startPolls(options: {
     [attention.refresh, ATTENTION_EVERY_MS],
   ];
   for (const [ask, everyMs] of asks) target.setInterval(whenOpen(ask), everyMs);
+  // Screens are about rules: who did not get them does not wait for the next round.
+  target.setInterval(() => {
+    if (!rulesLoaded.peek()) whenOpen(askRules)();
+  }, RULES_AGAIN_MS);
   let before: FeedStatus["state"] = "closed";
   status.subscribe(({ state }) => {
     if (state === "open" && before !== "open") {

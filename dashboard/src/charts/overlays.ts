@@ -3,7 +3,9 @@ import type { Severity } from "../../../domain/alert.ts";
 import type { Threshold } from "../lib/condition.ts";
 import { formatNumber } from "../lib/format.ts";
 import type { AlertSpan } from "../lib/spans.ts";
+import { createColumns, isDense, type PixelColumns } from "./dense.ts";
 import type { Palette } from "./palette.ts";
+import { GAP_STEPS } from "./scale.ts";
 
 export interface ThresholdLine extends Threshold {
   readonly severity: Severity;
@@ -31,6 +33,8 @@ export interface Overlays {
   readonly windows: readonly WindowBox[];
   readonly spread: readonly SpreadPoint[];
 }
+
+export const LINE_WIDTH = 1.75;
 
 interface Plot {
   readonly u: uPlot;
@@ -96,13 +100,53 @@ function drawSpan({ u, context, palette, ratio, x }: Plot, span: AlertSpan): voi
   context.fillRect(fired, top, end - fired, 3 * ratio);
 }
 
-function drawSpread({ context, palette, x, y }: Plot, spread: readonly SpreadPoint[]): void {
+/** The line of readings, where it has more points than pixels; others are drawn by the chart library. */
+export function drawDenseLine(u: uPlot, usualStepMs: number | undefined, palette: Palette): void {
+  const [at, values] = u.data;
+  if (values === undefined || !isDense(at.length - 1, u.bbox.width)) return;
+  inPlot(u, palette, ({ context, ratio }) => {
+    const columns = createColumns(u.bbox.left, u.bbox.width);
+    const pointAt = (index: number) =>
+      [
+        Math.round(u.valToPos(at[index] ?? 0, "x", true)),
+        Math.round(u.valToPos(values[index] ?? Number.NaN, "y", true)),
+      ] as const;
+    const gapMs = usualStepMs === undefined ? Infinity : usualStepMs * GAP_STEPS;
+    let before = pointAt(0);
+    for (let i = 1; i < at.length; i++) {
+      const point = pointAt(i);
+      if ((at[i] ?? 0) - (at[i - 1] ?? 0) <= gapMs) columns.line(before, point);
+      before = point;
+    }
+    const width = Math.round(LINE_WIDTH * ratio);
+    context.fillStyle = palette.line;
+    fillColumns(context, columns, { width, height: width });
+  });
+}
+
+function fillColumns(
+  context: CanvasRenderingContext2D,
+  columns: PixelColumns,
+  more: { readonly width: number; readonly height: number },
+): void {
+  context.beginPath();
+  for (const [left, top, width, height] of columns.path(more)) context.rect(left, top, width, height);
+  context.fill();
+}
+
+function drawSpread({ u, context, palette, x, y }: Plot, spread: readonly SpreadPoint[]): void {
   if (spread.length < 2) return;
+  context.fillStyle = palette.lineSoft;
+  if (isDense(spread.length, u.bbox.width)) {
+    const columns = createColumns(u.bbox.left, u.bbox.width);
+    for (const point of spread) columns.cover(x(point.atMs), y(point.max), y(point.min));
+    fillColumns(context, columns, { width: 1, height: 0 });
+    return;
+  }
   context.beginPath();
   for (const point of spread) context.lineTo(x(point.atMs), y(point.max));
   for (const point of spread.toReversed()) context.lineTo(x(point.atMs), y(point.min));
   context.closePath();
-  context.fillStyle = palette.lineSoft;
   context.fill();
 }
 

@@ -1,6 +1,7 @@
 import uPlot from "uplot";
 import { formatClock, formatNumber, formatTime, type Zone } from "../lib/format.ts";
-import { drawAbove, drawBelow, type Overlays } from "./overlays.ts";
+import { isDense } from "./dense.ts";
+import { drawAbove, drawBelow, drawDenseLine, LINE_WIDTH, type Overlays } from "./overlays.ts";
 import type { Palette } from "./palette.ts";
 import { findGaps } from "./scale.ts";
 
@@ -13,6 +14,7 @@ export interface PlotState {
 }
 
 const DAY_MS = 86_400_000;
+const linear = uPlot.paths.linear?.() ?? (() => null);
 
 /** A uPlot chart of one series whose look and overlays come from `state`, which the owner keeps up to date. */
 export function createPlot(options: {
@@ -61,8 +63,11 @@ export function createPlot(options: {
       {},
       {
         stroke: palette.line,
-        width: 1.75,
+        width: LINE_WIDTH,
         points: { show: false },
+        // Dense ones are drawn below.
+        paths: (u, series, from, to) =>
+          isDense(u.data[0].length - 1, u.bbox.width) ? null : linear(u, series, from, to),
         gaps: (u, _, from, to, gaps) => {
           for (const [before, after] of findGaps(u.data[0], state.usualStepMs, from, to)) {
             const xOf = (index: number) => Math.round(u.valToPos(u.data[0][index] ?? 0, "x", true));
@@ -74,6 +79,7 @@ export function createPlot(options: {
     ],
     hooks: {
       drawClear: [(u) => drawBelow(u, state.overlays, palette)],
+      drawSeries: [(u) => drawDenseLine(u, state.usualStepMs, palette)],
       draw: [(u) => drawAbove(u, state.overlays, palette)],
       setCursor: [(u) => onCursor(u.cursor.idx ?? undefined)],
       setSelect: [

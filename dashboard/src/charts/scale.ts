@@ -56,6 +56,9 @@ function clean(value: number): number {
   return Number(value.toPrecision(12));
 }
 
+/** So many times the usual step without a reading is a gap. */
+export const GAP_STEPS = 6;
+
 /** Ends of the stretches without readings: where the time to the next one is far longer than usual. */
 export function findGaps(
   at: ArrayLike<number>,
@@ -66,7 +69,7 @@ export function findGaps(
   const gaps: [number, number][] = [];
   if (usual === undefined) return gaps;
   for (let i = Math.max(from, 1); i <= to && i < at.length; i++) {
-    if ((at[i] ?? 0) - (at[i - 1] ?? 0) > usual * 6) gaps.push([i - 1, i]);
+    if ((at[i] ?? 0) - (at[i - 1] ?? 0) > usual * GAP_STEPS) gaps.push([i - 1, i]);
   }
   return gaps;
 }

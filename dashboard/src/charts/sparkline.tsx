@@ -1,9 +1,14 @@
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { SeriesBuffer } from "../lib/series-buffer.ts";
-import { type Palette, usePalette } from "./palette.ts";
+import { usePalette } from "./palette.ts";
 
 const PADDING = 3;
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
 
 /** The shape of the last values, without axes. Draws when `newest` changes; its size comes from the style sheet. */
 export function Sparkline(props: {
@@ -18,8 +23,11 @@ export function Sparkline(props: {
   const palette = usePalette();
   const color = props.color ?? palette.line;
 
+  // Told by the browser: to ask for it between changes of the page would lay it out anew each time.
+  const size = useRef<Size>({ width: 0, height: 0 });
+
   function draw(): void {
-    if (canvas.current !== null) drawSparkline(canvas.current, points, { fromZero, color, palette });
+    if (canvas.current !== null) drawSparkline(canvas.current, size.current, points, { fromZero, color });
   }
   const latest = useRef(draw);
   latest.current = draw;
@@ -27,7 +35,10 @@ export function Sparkline(props: {
   useEffect(() => {
     const element = canvas.current;
     if (element === null) return;
-    const observer = new ResizeObserver(() => latest.current());
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry !== undefined) size.current = entry.contentRect;
+      latest.current();
+    });
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
@@ -36,10 +47,10 @@ export function Sparkline(props: {
 
 function drawSparkline(
   canvas: HTMLCanvasElement,
+  { width, height }: Size,
   points: SeriesBuffer | undefined,
-  look: { readonly fromZero: boolean; readonly color: string; readonly palette: Palette },
+  look: { readonly fromZero: boolean; readonly color: string },
 ): void {
-  const { clientWidth: width, clientHeight: height } = canvas;
   const ratio = Math.min(devicePixelRatio, 3);
   const context = canvas.getContext("2d");
   if (context === null || width === 0) return;

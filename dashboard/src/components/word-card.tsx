@@ -11,7 +11,7 @@ export function WordCard({ track, zone }: { readonly track: MetricTrack; readonl
   const earlier = track.words.slice(-EARLIER_SHOWN - 1, -1).reverse();
   return (
     <section class="word" data-metric={track.metric}>
-      <h3>{track.metric}</h3>
+      <h2>{track.metric}</h2>
       <p class="word-current">{current?.word ?? NO_VALUE}</p>
       <p class="word-since">{current === undefined ? "" : `since ${formatClock(current.atUs, zone)}`}</p>
       <ol class="word-earlier" aria-label="Before">

@@ -25,3 +25,13 @@ export function thresholdsOf(condition: string): readonly Threshold[] {
     { value: high, alertSide: outside ? "above" : "below" },
   ];
 }
+
+/** Lines for one name of a condition over several: of the comparisons with a number that all must hold. */
+export function thresholdsWithin(condition: string, name: string): readonly Threshold[] {
+  return condition.split("&&").flatMap((part) => {
+    const text = part.trim();
+    return text.startsWith(name) && /^\s*[<>]/.test(text.slice(name.length))
+      ? thresholdsOf(text.slice(name.length))
+      : [];
+  });
+}

@@ -7,6 +7,7 @@ import {
   formatNumber,
   formatRate,
   formatSince,
+  formatSpan,
   formatTime,
   formatValue,
   plural,
@@ -81,4 +82,13 @@ test("other values read as they are", () => {
   expect(plural(0, "device")).toBe("0 devices");
   expect(formatSpeed(3_587)).toBe("3,600×");
   expect(formatSpeed(1)).toBe("1×");
+});
+
+test.each([
+  [Date.UTC(2014, 2, 11, 21), Date.UTC(2014, 2, 12), "11 Mar 2014, 21:00 – 12 Mar, 00:00"],
+  [Date.UTC(2014, 2, 11, 21), Date.UTC(2014, 2, 11, 22), "11 Mar 2014, 21:00 – 22:00"],
+  [Date.UTC(2014, 2, 11, 21), Date.UTC(2014, 2, 11, 21, 0, 5), "11 Mar 2014, 21:00:00 – 21:00:05"],
+  [Date.UTC(2014, 2, 11, 23, 59, 59), Date.UTC(2014, 2, 12), "11 Mar 2014, 23:59:59 – 12 Mar 2014, 00:00:00"],
+])("the span from %d to %d reads %s", (fromMs, toMs, text) => {
+  expect(formatSpan(fromMs * 1000, toMs * 1000, "utc")).toBe(text);
 });

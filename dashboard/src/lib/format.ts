@@ -94,6 +94,16 @@ export function formatSince(atUs: number, referenceUs: number, zone: Zone): stri
   });
 }
 
+/** `11 Mar 2014, 21:00 – 12 Mar, 00:00`; with seconds where one of the two has some. */
+export function formatSpan(fromUs: number, toUs: number, zone: Zone): string {
+  if (fromUs % MINUTE_US === 0 && toUs % MINUTE_US === 0) {
+    return `${formatInstant(fromUs, zone)} – ${formatSince(toUs, fromUs, zone)}`;
+  }
+  const sameDay = formatDay(fromUs, zone) === formatDay(toUs, zone);
+  const end = sameDay ? formatTime(toUs, zone) : `${formatDay(toUs, zone)}, ${formatTime(toUs, zone)}`;
+  return `${formatDay(fromUs, zone)}, ${formatTime(fromUs, zone)} – ${end}`;
+}
+
 /** `UTC`, or the browser's zone by name and offset: `Asia/Shanghai (UTC+8)`. */
 export function zoneName(zone: Zone, atUs: number): string {
   if (zone === "utc") return "UTC";

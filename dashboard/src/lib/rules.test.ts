@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { thresholdsOf } from "./condition.ts";
 import { matches } from "./match.ts";
-import { covers, describeRule, parseRules } from "./rules.ts";
+import { covers, describeRule, describeWhere, parseRules, viewsOf } from "./rules.ts";
 
 test.each([
   ["> 8", [[8, "above"]]],
@@ -81,4 +81,28 @@ describe("rules", () => {
     expect(daily && covers(daily, "Wanliu", {}, "anything")).toBe(false);
     expect(silent && covers(silent, "Wanliu", tags, "PM2.5")).toBe(false);
   });
+});
+
+test("a condition over several series is, for each of them, a rule with its own thresholds", () => {
+  const rules = parseRules([
+    {
+      id: "blocked",
+      where: { device: "pump-*" },
+      window: { tumbling: "30s" },
+      group_by: ["device"],
+      let: { flow: { metric: "flow" }, current: { metric: "amps", window: { tumbling: "1m" } } },
+      when: "current > 12 && flow < 0.5 && flow + current > 3",
+    },
+  ]);
+  const look = (metric: string) => viewsOf(rules, { device: "pump-1", tags: {}, metric });
+  expect(look("pressure")).toEqual([]);
+  expect(look("flow")).toMatchObject([
+    { id: "blocked", aggregates: ["flow"], thresholds: [{ value: 0.5, alertSide: "below" }], window: { text: "30s" } },
+  ]);
+  expect(look("amps")).toMatchObject([
+    { aggregates: ["current"], thresholds: [{ value: 12, alertSide: "above" }], window: { text: "1m" } },
+  ]);
+  const [rule] = rules;
+  expect(rule && describeRule(rule)).toBe("current > 12 && flow < 0.5 && flow + current > 3");
+  expect(rule && describeWhere(rule)).toBe("device pump-*, metric flow; device pump-*, metric amps");
 });

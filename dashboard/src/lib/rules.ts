@@ -1,6 +1,6 @@
 import { SEVERITIES, type Severity } from "../../../domain/alert.ts";
 import { parseDurationUs } from "../../../domain/time.ts";
-import { type Threshold, thresholdsOf } from "./condition.ts";
+import { type Threshold, thresholdsOf, thresholdsWithin } from "./condition.ts";
 import { matches, type Pattern } from "./match.ts";
 
 /** What the page uses of a rule. */
@@ -16,6 +16,8 @@ export interface RuleView {
   readonly holdFor: string | undefined;
   readonly absent: string | undefined;
   readonly groupBy: readonly string[];
+  /** Of a condition over several series: each of them, as a rule of its own whose aggregate is the series' name. */
+  readonly series: readonly RuleView[];
 }
 
 export interface RuleWindow {
@@ -32,7 +34,7 @@ export function parseRules(answer: unknown): readonly RuleView[] {
   for (const entry of list) {
     if (!isRecord(entry) || typeof entry.id !== "string") continue;
     const when = textOf(entry.when) ?? "";
-    rules.push({
+    const rule: RuleView = {
       id: entry.id,
       severity: SEVERITIES.find((severity) => severity === entry.severity) ?? "warning",
       when,
@@ -43,9 +45,36 @@ export function parseRules(answer: unknown): readonly RuleView[] {
       holdFor: textOf(entry.for),
       absent: textOf(entry.absent),
       groupBy: parseAggregates(entry.group_by),
-    });
+      series: [],
+    };
+    rules.push(isRecord(entry.let) ? { ...rule, window: undefined, series: parseSeries(rule, entry.let) } : rule);
   }
   return rules;
+}
+
+function parseSeries(rule: RuleView, series: Readonly<Record<string, unknown>>): RuleView[] {
+  return Object.entries(series).flatMap(([name, own]) => {
+    if (!isRecord(own)) return [];
+    const metric = own.metric === undefined ? {} : parseWhere({ metric: own.metric });
+    return {
+      ...rule,
+      where: { ...rule.where, ...metric, ...parseWhere(own.where) },
+      window: parseWindow(own.window) ?? rule.window,
+      aggregates: [name],
+      thresholds: thresholdsWithin(rule.when, name),
+    };
+  });
+}
+
+/** The rules, and the series of rules over several, that look at this metric of this device. */
+export function viewsOf(
+  rules: readonly RuleView[],
+  sensor: { readonly device: string; readonly tags: Readonly<Record<string, string>>; readonly metric: string },
+): readonly RuleView[] {
+  const { device, tags, metric } = sensor;
+  return rules
+    .flatMap((rule) => (rule.series.length === 0 ? [rule] : rule.series))
+    .filter((view) => covers(view, device, tags, metric));
 }
 
 /** Whether a rule looks at this metric of this device. One that names no metric looks at all, unless it is about silence. */
@@ -58,9 +87,17 @@ export function covers(
   if (rule.absent !== undefined) return false;
   for (const [name, pattern] of Object.entries(rule.where)) {
     const text = name === "device" ? device : name === "metric" ? metric : tags[name];
-    if (text === undefined || !matches(pattern, text)) return false;
+    if (!fits([pattern].flat(), text)) return false;
   }
   return true;
+}
+
+/** What begins with `!` is excluded. */
+function fits(patterns: readonly string[], text: string | undefined): boolean {
+  const excluded = patterns.filter((one) => one.startsWith("!")).map((one) => one.slice(1));
+  const taken = patterns.filter((one) => !one.startsWith("!"));
+  if (text === undefined) return taken.length === 0;
+  return (taken.length === 0 || matches(taken, text)) && (excluded.length === 0 || !matches(excluded, text));
 }
 
 /** `avg over 3h > 150`: the condition for a person; undefined for a rule that only computes. */
@@ -74,6 +111,7 @@ export function describeRule(rule: RuleView): string | undefined {
 
 /** `metric PM2.5, site beijing`: what a rule looks at, for a person. */
 export function describeWhere(rule: RuleView): string {
+  if (rule.series.length > 0) return rule.series.map((one) => describeWhere({ ...one, groupBy: [] })).join("; ");
   const parts = Object.entries(rule.where).map(([name, pattern]) => {
     const all = [pattern].flat();
     return `${name} ${all.slice(0, 4).join(" or ")}${all.length > 4 ? ` or ${all.length - 4} more` : ""}`;

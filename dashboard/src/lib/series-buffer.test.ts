@@ -44,3 +44,26 @@ test("says whether a repeated point changed anything", () => {
   expect(buffer.push(1, 5)).toBe(false);
   expect(buffer.push(1, 6)).toBe(true);
 });
+
+test("with all of its room reserved, a series never takes more memory", () => {
+  const buffer = new SeriesBuffer(100, { reserve: true });
+  const memory = buffer.view().at.buffer;
+  for (let at = 0; at < 1_000; at++) buffer.push(at, at);
+  expect(buffer.view().at.buffer).toBe(memory);
+  expect(memory.byteLength).toBeLessThan(100 * 8 * 1.3);
+  expect(buffer.length).toBe(100);
+});
+
+test("only a point at the newer end is no rewrite", () => {
+  const buffer = new SeriesBuffer(3);
+  for (const at of [1, 2, 4, 5]) buffer.push(at, at);
+  expect(buffer.rewrites).toBe(0);
+  buffer.push(5, 5);
+  expect(buffer.rewrites).toBe(0);
+  buffer.push(5, 6);
+  expect(buffer.rewrites).toBe(1);
+  buffer.push(3, 3);
+  expect(buffer.rewrites).toBe(2);
+  buffer.clear();
+  expect(buffer.rewrites).toBe(3);
+});

@@ -4,6 +4,8 @@ export interface SeriesView {
 }
 
 const FIRST_SLOTS = 32;
+/** With a quarter more room than points, the columns are moved to their front once in so many points. */
+const SLACK = 1.25;
 
 /**
  * The newest points of one series, oldest first, in two flat columns that a chart can draw without copying.
@@ -12,14 +14,19 @@ const FIRST_SLOTS = 32;
 export class SeriesBuffer {
   readonly capacity: number;
   dropped = 0;
+  /** Counts the changes that did more than to put a point at the newer end. */
+  rewrites = 0;
   #at: Float64Array<ArrayBuffer>;
   #values: Float64Array<ArrayBuffer>;
+  readonly #slotsMax: number;
   #start = 0;
   #end = 0;
 
-  constructor(capacity: number) {
+  /** `reserve` takes all the room at once, for the few series that are sure to fill: memory stays as it is then. */
+  constructor(capacity: number, { reserve = false }: { readonly reserve?: boolean } = {}) {
     this.capacity = capacity;
-    const slots = Math.min(FIRST_SLOTS, capacity * 2);
+    this.#slotsMax = Math.ceil(capacity * SLACK) + 2;
+    const slots = reserve ? this.#slotsMax : Math.min(FIRST_SLOTS, this.#slotsMax);
     this.#at = new Float64Array(slots);
     this.#values = new Float64Array(slots);
   }
@@ -50,6 +57,7 @@ export class SeriesBuffer {
       if (this.#at[index] === at) {
         if (this.#values[index] === value) return false;
         this.#values[index] = value;
+        this.rewrites++;
         return true;
       }
       if (index === this.#start && this.length >= this.capacity) {
@@ -57,6 +65,7 @@ export class SeriesBuffer {
         return false;
       }
       const position = index - this.#start;
+      this.rewrites++;
       this.#reserve();
       const slot = this.#start + position;
       this.#at.copyWithin(slot + 1, slot, this.#end);
@@ -84,15 +93,16 @@ export class SeriesBuffer {
     this.#start = 0;
     this.#end = 0;
     this.dropped = 0;
+    this.rewrites++;
   }
 
-  /** Room for one more: moves to the front of the columns, or doubles them up to twice the capacity. */
+  /** Room for one more: moves to the front of the columns, or doubles them as far as they may grow. */
   #reserve(): void {
     if (this.#end < this.#at.length) return;
     const { at, values } = this.view();
     const length = this.length;
-    if (length * 2 > this.#at.length && this.#at.length < this.capacity * 2 + 2) {
-      const slots = Math.min(this.#at.length * 2, this.capacity * 2 + 2);
+    if (length * SLACK > this.#at.length - 2 && this.#at.length < this.#slotsMax) {
+      const slots = Math.min(this.#at.length * 2, this.#slotsMax);
       this.#at = withRoom(at, slots);
       this.#values = withRoom(values, slots);
     } else {

@@ -13,7 +13,7 @@ import { WordCard } from "../components/word-card.tsx";
 import { formatInstant, formatTime, zoneName } from "../lib/format.ts";
 import { matches } from "../lib/match.ts";
 import { type Range, rangeById, type Span } from "../lib/ranges.ts";
-import { covers, type RuleView } from "../lib/rules.ts";
+import { type RuleView, viewsOf } from "../lib/rules.ts";
 import { type AlertSpan, alertSpans } from "../lib/spans.ts";
 import { deviceOf, rankOf } from "../store/alerts.ts";
 import type { DeviceDetail, MetricTrack, WindowTrack } from "../store/device-detail.ts";
@@ -133,10 +133,33 @@ function Charts({ device, detail }: { readonly device: string; readonly detail: 
   const rangeUs = detail.range.value?.us;
   const zone = settings.zone.value;
 
-  if (metrics.length === 0) return <p class="quiet device-waiting">Waiting for readings of {device}</p>;
   // Watched metrics come first, the worst before: they are why people look.
   const sorted = metrics.toSorted((a, b) => watched(rulesByMetric, b) - watched(rulesByMetric, a));
   const shown = sorted.filter(({ metric }) => !hidden.value.has(metric));
+  // The same elements as before are not looked at again: alerts of other devices come and go each second.
+  const charts = useMemo(
+    () =>
+      (rangeUs !== undefined || span !== undefined) &&
+      shown
+        .filter(({ kind }) => kind === "number")
+        .map((track) => (
+          <MetricChart
+            key={track.metric}
+            detail={detail}
+            track={track}
+            rangeUs={rangeUs ?? 0}
+            span={span}
+            zone={zone}
+            rules={rulesByMetric.get(track.metric) ?? NO_RULES}
+            spans={spansByMetric.get(track.metric) ?? NO_SPANS}
+            windows={windowsByMetric.get(track.metric) ?? NO_WINDOWS}
+            onSelect={onSelect}
+          />
+        )),
+    [metrics, hidden.value, detail, rangeUs, span, zone, rulesByMetric, spansByMetric, windowsByMetric, onSelect],
+  );
+
+  if (metrics.length === 0) return <p class="quiet device-waiting">Waiting for readings of {device}</p>;
   return (
     <>
       <OpenAlerts open={open} />
@@ -151,25 +174,7 @@ function Charts({ device, detail }: { readonly device: string; readonly detail: 
             <WordCard key={track.metric} track={track} zone={zone} />
           ))}
       </div>
-      <div class="charts">
-        {(rangeUs !== undefined || span !== undefined) &&
-          shown
-            .filter(({ kind }) => kind === "number")
-            .map((track) => (
-              <MetricChart
-                key={track.metric}
-                detail={detail}
-                track={track}
-                rangeUs={rangeUs ?? 0}
-                span={span}
-                zone={zone}
-                rules={rulesByMetric.get(track.metric) ?? NO_RULES}
-                spans={spansByMetric.get(track.metric) ?? NO_SPANS}
-                windows={windowsByMetric.get(track.metric) ?? NO_WINDOWS}
-                onSelect={onSelect}
-              />
-            ))}
-      </div>
+      <div class="charts">{charts}</div>
     </>
   );
 }
@@ -187,9 +192,7 @@ function useMeanings(device: string, metrics: readonly MetricTrack[]) {
   const ownIds = own.map(({ id }) => id).join();
   const rulesByMetric = useMemo(() => {
     const tags = devices.get(device)?.item.peek().tags ?? {};
-    return new Map(
-      metrics.map(({ metric }) => [metric, rules.value.filter((rule) => covers(rule, device, tags, metric))]),
-    );
+    return new Map(metrics.map(({ metric }) => [metric, viewsOf(rules.value, { device, tags, metric })]));
   }, [metrics, rules.value, device]);
   const spansByMetric = useMemo(
     () =>

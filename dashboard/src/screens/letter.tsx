@@ -4,25 +4,33 @@ import { useEffect } from "preact/hooks";
 import type { DeadLetterWhole } from "../app/api.ts";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
+import { letterHref } from "../app/route.ts";
 import { ArrowLeft } from "../components/icons.tsx";
+import { RetryLetter } from "../components/retry-letter.tsx";
 import { formatInstant, plural, zoneName } from "../lib/format.ts";
 
 const SHOWN_MAX = 20_000;
 
 /** A look inside one dead letter: what came, why it could not be taken, and where it goes wrong. */
 export function LetterScreen({ sequence }: { readonly sequence: number }): JSX.Element {
-  const { api, settings } = usePage();
+  const { api, kiosk, settings } = usePage();
   const letter = useSignal<DeadLetterWhole | undefined>(undefined);
   const problem = useSignal<string | undefined>(undefined);
   useEffect(() => {
+    let left = false;
+    letter.value = undefined;
+    problem.value = undefined;
     api.deadLetter(sequence).then(
       (answer) => {
-        letter.value = answer;
+        if (!left) letter.value = answer;
       },
       (error) => {
-        problem.value = wordsOf(error);
+        if (!left) problem.value = wordsOf(error);
       },
     );
+    return () => {
+      left = true;
+    };
   }, [sequence]);
   const zone = settings.zone.value;
   const known = letter.value;
@@ -55,12 +63,37 @@ export function LetterScreen({ sequence }: { readonly sequence: number }): JSX.E
               {plural(known.payloadBytes, "byte")}
               {known.position !== undefined && `, the first bad one at ${known.position}`}
             </dd>
+            {known.retryOf !== undefined && (
+              <>
+                <dt>Retry of</dt>
+                <dd>
+                  <a href={letterHref(known.retryOf)}>letter {known.retryOf}</a>
+                </dd>
+              </>
+            )}
           </dl>
+          <section class="letter-retry" aria-label="Retry">
+            <RetryLetter
+              letter={known}
+              size="large"
+              onRetried={({ retry }) => {
+                letter.value = { ...known, retryable: false, ...(retry === undefined ? {} : { retry }) };
+              }}
+            />
+            {!kiosk && <p class="order-hint">{retryHint(known)}</p>}
+          </section>
           <Payload letter={known} />
         </>
       )}
     </div>
   );
+}
+
+function retryHint({ retryable, retry, reason }: DeadLetterWhole): string {
+  if (retry?.outcome === "refused") return "The new letter can be retried when its cause is mended.";
+  if (retry !== undefined) return "A letter is retried once; readings that come twice count once.";
+  if (!retryable) return `A letter of reason ${reason} is no message of a device: it cannot be retried.`;
+  return "Mend weir.yaml first. The message then comes in as it did at first, with the time at which it came.";
 }
 
 /** As text with the bad place marked, or in hexadecimal where it is none. */

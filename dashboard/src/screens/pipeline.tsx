@@ -1,12 +1,14 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import type { RetryResult } from "../../../platform/dead-letters.ts";
 import type { DeadLetterSummary } from "../app/api.ts";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 import { letterHref } from "../app/route.ts";
 import { FlowDiagram } from "../components/flow-diagram.tsx";
 import { HealthPanel } from "../components/health-panel.tsx";
+import { RetryAll, RetryLetter } from "../components/retry-letter.tsx";
 import { formatCount, formatInstant } from "../lib/format.ts";
 
 const LETTERS_MAX = 500;
@@ -67,7 +69,7 @@ function Fact({ name, value }: { readonly name: string; readonly value: string }
 
 /** The newest dead letters; more are refused while this is looked at, so their count asks again. */
 function Letters(): JSX.Element {
-  const { api, stats, settings } = usePage();
+  const { api, kiosk, stats, settings } = usePage();
   const letters = useSignal<readonly DeadLetterSummary[] | undefined>(undefined);
   const total = useSignal(0);
   const next = useSignal<number | undefined>(undefined);
@@ -84,6 +86,11 @@ function Letters(): JSX.Element {
       problem.value = wordsOf(error);
     }
   }
+  function take({ sequence, retry }: RetryResult): void {
+    letters.value = letters.value?.map((letter) =>
+      letter.sequence === sequence && retry !== undefined ? { ...letter, retryable: false, retry } : letter,
+    );
+  }
   useEffect(() => {
     void load();
   }, [counted]);
@@ -93,19 +100,21 @@ function Letters(): JSX.Element {
       <div class="panel-head">
         <h2 id="letters-title">Dead letters</h2>
         <span class="count">{formatCount(total.value)}</span>
+        {!kiosk && letters.value?.some(({ retryable }) => retryable) && <RetryAll onDone={() => void load()} />}
       </div>
       {problem.value !== undefined && <p class="quiet">{problem.value}</p>}
       {letters.value?.length === 0 && <p class="quiet">No message was refused.</p>}
       {letters.value !== undefined && letters.value.length > 0 && (
         <ul class="letters">
           {letters.value.map((letter) => (
-            <li key={letter.sequence}>
+            <li key={letter.sequence} class="letter-row">
               <a class="letter" href={letterHref(letter.sequence)} data-row data-letter={letter.sequence}>
                 <span class="letter-reason">{letter.reason}</span>
                 <span class="letter-when">{formatInstant(letter.storedAtUs, zone)}</span>
                 <span class="letter-topic">{letter.topic}</span>
                 <span class="letter-detail">{letter.detail}</span>
               </a>
+              <RetryLetter letter={letter} size="small" onRetried={take} />
             </li>
           ))}
         </ul>

@@ -69,6 +69,74 @@ test("a chart that outgrew its buffer asks again", async () => {
   expect(detail.metrics.value[0]?.points.length).toBe(CHART_POINTS);
 });
 
+test("a store that has no more is not asked at every reading", async () => {
+  let asked = 0;
+  const detail = open(async () => {
+    asked++;
+    return EMPTY;
+  }, "24h");
+  for (let at = 1; at <= CHART_POINTS * 2; at++) {
+    detail.readings([{ metric: "t", atUs: at * 1_000_000, value: at }]);
+    // The answer comes before the next reading.
+    if (at % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  // At the first reading, then once for each twentieth of the range: 8,000 seconds hold one or two of 4,320.
+  expect(asked).toBeGreaterThan(1);
+  expect(asked).toBeLessThan(5);
+});
+
+test("charts take turns when they take long to draw, and none is left out", () => {
+  let nowMs = 0;
+  const frames: (() => void)[] = [];
+  const takeTurn = () => frames.shift()?.();
+  const drawing = createFrame((run) => frames.push(run), { batched: false });
+  const detail = createDeviceDetail({
+    device: "a",
+    range: rangeById("15m"),
+    frame: createFrame((run) => run()),
+    drawing,
+    loadSeries: () => new Promise(() => {}),
+    nowMs: () => nowMs,
+  });
+  const metrics = Array.from({ length: 10 }, (_, index) => `m${index}`);
+  detail.readings(metrics.map((metric) => ({ metric, atUs: 1, value: 1 })));
+  takeTurn();
+  while (frames.length > 0) takeTurn();
+  const drawn: string[] = [];
+  for (const track of detail.metrics.value) {
+    let first = true;
+    track.version.subscribe(() => {
+      if (!first) drawn.push(track.metric);
+      // Each takes three milliseconds, and as long again to be painted.
+      if (!first) nowMs += 3;
+      if (!first) detail.drewAnew(2_500);
+      first = false;
+    });
+  }
+  detail.readings(metrics.map((metric) => ({ metric, atUs: 2, value: 2 })));
+  takeTurn();
+  expect(drawn).toEqual(["m0", "m1"]);
+  // What comes again before its turn does not push the others back.
+  detail.readings([{ metric: "m0", atUs: 3, value: 3 }]);
+  while (frames.length > 0) takeTurn();
+  expect([...new Set(drawn)]).toEqual(metrics);
+  expect(drawn.slice(2, 10)).toEqual(metrics.slice(2));
+});
+
+test("a closed device draws no more", () => {
+  const frames: (() => void)[] = [];
+  const detail = createDeviceDetail({
+    device: "a",
+    range: rangeById("15m"),
+    frame: createFrame((run) => frames.push(run)),
+    loadSeries: () => new Promise(() => {}),
+  });
+  detail.readings([{ metric: "t", atUs: 1, value: 1 }]);
+  detail.close();
+  for (const run of frames) run();
+  expect(detail.metrics.value).toEqual([]);
+});
+
 test("words are kept as changes", () => {
   const detail = open(hourly, "1h");
   for (const [atUs, value] of [

@@ -14,10 +14,13 @@ const WINDOW_TRACKS_MAX = 200;
 const WINDOW_POINTS = 1_000;
 /** Shows a day when nothing tells a series' pace. */
 const UNKNOWN_INTERVAL_US = 720_000_000;
-/** So many charts are drawn per frame; the others have their turn in the next ones. */
-const TRACKS_PER_FRAME = { least: 2, first: 4, most: 8 };
-const SLOW_FRAME_MS = 30;
-const QUICK_FRAME_MS = 20;
+/** Charts are drawn for so long per frame; the others have their turn in the next ones. */
+const DRAWING_MS = 8;
+/** What the browser paints after a new picture was drawn: without a GPU, about so much for each, and for each point. */
+const PAINTING_MS = 0.5;
+const PAINTING_POINT_MS = 0.001;
+/** A chart that outgrew its buffer asks again after this share of its range: the store may have no more, or be away. */
+const ASK_AGAIN_SHARE = 0.05;
 
 export interface WordChange {
   readonly atUs: number;
@@ -45,6 +48,8 @@ export interface WindowTrack {
   /** Undefined when the rule groups the metric away. */
   readonly metric: string | undefined;
   readonly results: readonly WindowResult[];
+  /** Counts up with every change of the results. */
+  changes(): number;
 }
 
 export interface DeviceDetail {
@@ -62,6 +67,8 @@ export interface DeviceDetail {
   chooseSpan(span: Span): void;
   readings(items: readonly ReadingPoint[]): void;
   windowResults(results: readonly WindowResult[]): void;
+  /** A chart was drawn as a whole, of so many points: charts that have not had their turn may wait for the next frame. */
+  drewAnew(points: number): void;
   /** Asks the store again for all charts: after a gap in the feed, or when a chart outgrew its buffer. */
   reload(): void;
   close(): void;
@@ -86,6 +93,13 @@ interface Track extends MetricTrack {
   readonly words: WordChange[];
   answer: SeriesAnswer | undefined;
   pastAnswer: SeriesAnswer | undefined;
+  /** The newest reading when the buffer was outgrown and the store was asked. */
+  outgrewAtUs: number;
+}
+
+interface Windows extends WindowTrack {
+  readonly results: WindowResult[];
+  changed: number;
 }
 
 export function createDeviceDetail(options: {
@@ -93,13 +107,15 @@ export function createDeviceDetail(options: {
   readonly range: Range | undefined;
   readonly span?: Span | undefined;
   readonly frame: Frame;
+  /** Its tasks see how long their drawing takes: a frame without a batch. */
+  readonly drawing?: Frame;
   readonly loadSeries: LoadSeries;
   /** For pacing only: `performance.now()`. */
   readonly nowMs?: () => number;
 }): DeviceDetail {
-  const { device, frame, loadSeries, nowMs = () => 0 } = options;
+  const { device, frame, drawing = frame, loadSeries, nowMs = () => 0 } = options;
   const tracks = new Map<string, Track>();
-  const windowTracks = new Map<string, { rule: string; metric: string | undefined; results: WindowResult[] }>();
+  const windowTracks = new Map<string, Windows>();
   const metrics = signal<readonly MetricTrack[]>([]);
   const windows = signal<readonly WindowTrack[]>([]);
   const range = signal(options.range);
@@ -110,11 +126,10 @@ export function createDeviceDetail(options: {
   const loading = new Set<Track>();
   let newest = -Infinity;
   let windowsChanged = false;
-  let perFrame = TRACKS_PER_FRAME.first;
-  /** When the frame before was drawn, if it left something to this one. */
-  let beforeMs: number | undefined;
   let membersChanged = false;
   let closed = false;
+  /** What charts of this frame will cost after the script is done. */
+  let paintingMs = 0;
   /** Answers to older questions are ignored. */
   let generation = 0;
 
@@ -127,25 +142,25 @@ export function createDeviceDetail(options: {
     }
     if (windowsChanged) windows.value = [...windowTracks.values()];
     windowsChanged = false;
-    drawSome();
   }
 
-  /** Drawing all charts at once would hold up the page: each frame draws some, as many as it has time for. */
+  /** Drawing all charts at once could hold up the page: each frame draws as many as it has time for. */
   function drawSome(): void {
-    const thisMs = nowMs();
-    if (beforeMs !== undefined) {
-      const { least, most } = TRACKS_PER_FRAME;
-      if (thisMs - beforeMs > SLOW_FRAME_MS) perFrame = Math.max(least, perFrame - 1);
-      else if (thisMs - beforeMs < QUICK_FRAME_MS) perFrame = Math.min(most, perFrame + 1);
-    }
-    let drawn = 0;
+    if (closed) return;
+    newestUs.value = newest;
+    const startedMs = nowMs();
+    paintingMs = 0;
     for (const track of dirty) {
-      if (drawn++ >= perFrame) break;
       dirty.delete(track);
       track.version.value++;
+      if (nowMs() - startedMs + paintingMs >= DRAWING_MS) break;
     }
-    beforeMs = dirty.size > 0 ? thisMs : undefined;
-    if (dirty.size > 0) frame(flush);
+    if (dirty.size > 0) drawing(drawSome);
+  }
+
+  function update(): void {
+    frame(flush);
+    drawing(drawSome);
   }
 
   function markDirty(metric: string): void {
@@ -155,7 +170,7 @@ export function createDeviceDetail(options: {
 
   function touchAll(): void {
     for (const track of tracks.values()) dirty.add(track);
-    frame(flush);
+    update();
   }
 
   function trackOf(metric: string, kind: MetricTrack["kind"]): Track | undefined {
@@ -166,10 +181,11 @@ export function createDeviceDetail(options: {
       metric,
       kind,
       version: signal(0),
-      points: new SeriesBuffer(CHART_POINTS),
+      points: new SeriesBuffer(CHART_POINTS, { reserve: kind === "number" }),
       words: [],
       answer: undefined,
       pastAnswer: undefined,
+      outgrewAtUs: -Infinity,
       history: () => track.answer,
       past: () => track.pastAnswer,
     };
@@ -216,7 +232,7 @@ export function createDeviceDetail(options: {
       loading.delete(track);
       if (!closed && asked !== generation) void load(track);
       dirty.add(track);
-      frame(flush);
+      update();
     }
   }
 
@@ -255,9 +271,12 @@ export function createDeviceDetail(options: {
     touchAll();
   }
 
-  function outgrown(track: Track): boolean {
+  function loadOutgrown(track: Track): void {
     const spanUs = range.peek()?.us;
-    return track.points.dropped > 0 && spanUs !== undefined && track.points.oldest > newest - spanUs;
+    if (track.points.dropped === 0 || spanUs === undefined || track.points.oldest <= newest - spanUs) return;
+    if (newest - track.outgrewAtUs < spanUs * ASK_AGAIN_SHARE) return;
+    track.outgrewAtUs = newest;
+    void load(track);
   }
 
   return {
@@ -281,9 +300,9 @@ export function createDeviceDetail(options: {
         if (typeof value === "number") track.points.push(atUs, value);
         else pushWord(track.words, atUs, String(value));
         dirty.add(track);
-        if (span.peek() === undefined && outgrown(track)) void load(track);
+        if (span.peek() === undefined) loadOutgrown(track);
       }
-      frame(flush);
+      update();
     },
     windowResults(results) {
       for (const result of results) {
@@ -293,15 +312,19 @@ export function createDeviceDetail(options: {
         let track = windowTracks.get(key);
         if (track === undefined) {
           if (windowTracks.size >= WINDOW_TRACKS_MAX) continue;
-          track = { rule: result.rule, metric, results: [] };
+          track = createWindows(result.rule, metric);
           windowTracks.set(key, track);
           windowsChanged = true;
         }
         pushWindow(track.results, result);
+        track.changed++;
         if (metric === undefined) for (const each of tracks.values()) dirty.add(each);
         else markDirty(metric);
       }
-      frame(flush);
+      update();
+    },
+    drewAnew(points) {
+      paintingMs += PAINTING_MS + points * PAINTING_POINT_MS;
     },
     reload,
     close() {
@@ -316,6 +339,11 @@ function pushWord(words: WordChange[], atUs: number, word: string): void {
   if (last !== undefined && (last.word === word || atUs <= last.atUs)) return;
   words.push({ atUs, word });
   if (words.length > WORDS_MAX) words.shift();
+}
+
+function createWindows(rule: string, metric: string | undefined): Windows {
+  const windows: Windows = { rule, metric, results: [], changed: 0, changes: () => windows.changed };
+  return windows;
 }
 
 /** Keeps results by start time; a higher revision takes the place of a lower one, and a retraction takes it away. */

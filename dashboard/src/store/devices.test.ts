@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { DeviceItem } from "../../../dashboard-feed/protocol.ts";
-import { createBackfill } from "./backfill.ts";
+import type { SeriesAnswer } from "../../../platform/history.ts";
+import { createBackfill, SPARKS_MAX } from "./backfill.ts";
 import { createDeviceStore, DEVICES_MAX, SPARK_POINTS } from "./devices.ts";
 import { createFrame } from "./frame.ts";
 
@@ -63,6 +64,7 @@ test("all of a frame is told at once, and points are kept meanwhile", () => {
     run = next;
   });
   store.snapshot([item("a", "x", { t: 1 })]);
+  store.keep("a", "t");
   for (let at = 2; at < 500; at++) store.update([item("a", "x", { t: at }, at)]);
   expect(store.list.value).toEqual([]);
   run?.();
@@ -77,19 +79,94 @@ test("devices beyond the bound are counted, not kept", () => {
   expect(store.overflow.value).toBe(5);
 });
 
+test("values are kept for the small charts that are looked at, and for no others", () => {
+  const { store } = createStore();
+  store.snapshot([item("a", "x", { t: 1, p: 5, wd: "N" })]);
+  expect(store.keep("a", "t")).toBe(true);
+  expect(store.keep("a", "t")).toBe(false);
+  expect(store.keep("nobody", "t")).toBe(false);
+  store.update([item("a", "x", { t: 2, p: 6 }, 2)]);
+  const sparks = store.get("a")?.sparks;
+  expect([...(sparks ?? [])].map(([metric, { length }]) => [metric, length])).toEqual([["t", 2]]);
+  store.drop("a", "t");
+  expect(sparks?.size).toBe(0);
+});
+
+/** Notes what a backfill does to the small charts. */
+function createSparks() {
+  const kept = new Set<string>();
+  const delivered: number[] = [];
+  return {
+    kept,
+    delivered,
+    keep(device: string, metric: string) {
+      const isNew = !kept.has(`${device} ${metric}`);
+      kept.add(`${device} ${metric}`);
+      return isNew;
+    },
+    drop(device: string, metric: string) {
+      kept.delete(`${device} ${metric}`);
+    },
+    fill(_: string, __: string, answer: SeriesAnswer) {
+      delivered.push(answer.count[0] ?? 0);
+    },
+  };
+}
+
 test("small charts are filled once, at the pace of the live readings", async () => {
   const asked: number[] = [];
-  const delivered: number[] = [];
+  const sparks = createSparks();
   const backfill = createBackfill({
     loadSeries: async ({ fromUs, toUs }) => {
       asked.push(toUs - fromUs);
       const count = asked.length === 1 ? 86_400 : 72;
       return { atUs: [1], min: [1], max: [1], avg: [1], count: [count] };
     },
-    deliver: (_, __, answer) => delivered.push(answer.count[0] ?? 0),
+    sparks,
   });
   backfill.want("a", "t", 1e15);
   backfill.want("a", "t", 2e15);
-  await expect.poll(() => delivered).toEqual([72]);
+  await expect.poll(() => sparks.delivered).toEqual([72]);
   expect(asked).toEqual([86_400_000_000, SPARK_POINTS * 1_000_000]);
+});
+
+test("of very many small charts only those looked at last are kept, and one that comes back is filled again", async () => {
+  const asked: string[] = [];
+  const sparks = createSparks();
+  const backfill = createBackfill({
+    loadSeries: async ({ device }) => {
+      asked.push(device);
+      return { atUs: [], min: [], max: [], avg: [], count: [] };
+    },
+    sparks,
+  });
+  for (let i = 0; i < SPARKS_MAX; i++) backfill.want(`d${i}`, "t", 1e15);
+  backfill.want("d0", "t", 2e15);
+  backfill.want("one more", "t", 1e15);
+  expect(sparks.kept.size).toBe(SPARKS_MAX);
+  expect(sparks.kept.has("d0 t")).toBe(true);
+  expect(sparks.kept.has("d1 t")).toBe(false);
+  backfill.want("d1", "t", 2e15);
+  expect(asked.filter((device) => device === "d1")).toHaveLength(2);
+  expect(asked.filter((device) => device === "d0")).toHaveLength(1);
+});
+
+test("a small chart that could not be filled is asked for again once the gateway is back", () => {
+  let asked = 0;
+  const sparks = createSparks();
+  const backfill = createBackfill({
+    loadSeries: async () => {
+      asked++;
+      throw new Error("storage is away");
+    },
+    sparks,
+  });
+  backfill.want("a", "t", 1e15);
+  return expect
+    .poll(() => {
+      backfill.retry();
+      backfill.want("a", "t", 2e15);
+      return asked;
+    })
+    .toBeGreaterThan(1);
 });

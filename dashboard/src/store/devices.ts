@@ -14,7 +14,7 @@ const METRICS_MAX = 100;
 export interface DeviceEntry {
   readonly name: string;
   readonly item: ReadonlySignal<DeviceItem>;
-  /** The last values of each numeric metric that came by, for the small charts. */
+  /** The last values of the numeric metrics that small charts show. */
   readonly sparks: ReadonlyMap<string, SeriesBuffer>;
   /** Newest observation time of any of its metrics. */
   newestUs(): number;
@@ -38,6 +38,10 @@ export interface DeviceStore {
   get(name: string): DeviceEntry | undefined;
   snapshot(items: readonly DeviceItem[]): void;
   update(items: readonly DeviceItem[]): void;
+  /** Keeps the values of a metric from here on, for a small chart. Says whether it did not before. */
+  keep(device: string, metric: string): boolean;
+  /** Nobody looks at that small chart any more. */
+  drop(device: string, metric: string): void;
   /** Puts older values in front of a small chart. */
   fill(device: string, metric: string, answer: SeriesAnswer): void;
 }
@@ -128,7 +132,7 @@ export function createDeviceStore(options: {
       membersChanged = true;
     }
     entry.pending = merge(entry.pending, item);
-    remember(entry, item);
+    for (const [metric, spark] of entry.sparks) remember(spark, item.metrics[metric]);
     dirty.add(entry);
     clock.observe(newestOf(item), nowUs());
   }
@@ -149,6 +153,17 @@ export function createDeviceStore(options: {
       ready = true;
     },
     update: take,
+    keep(device, metric) {
+      const entry = entries.get(device);
+      if (entry === undefined || entry.sparks.has(metric) || entry.sparks.size >= METRICS_MAX) return false;
+      const spark = new SeriesBuffer(SPARK_POINTS);
+      remember(spark, entry.pending.metrics[metric]);
+      entry.sparks.set(metric, spark);
+      return true;
+    },
+    drop(device, metric) {
+      entries.get(device)?.sparks.delete(metric);
+    },
     fill(device, metric, answer) {
       const entry = entries.get(device);
       const spark = entry?.sparks.get(metric);
@@ -180,17 +195,8 @@ function merge(before: DeviceItem, item: DeviceItem): DeviceItem {
   return { ...item, metrics: { ...before.metrics, ...item.metrics } };
 }
 
-function remember(entry: Entry, item: DeviceItem): void {
-  for (const [metric, { atUs, value }] of Object.entries(item.metrics)) {
-    if (typeof value !== "number") continue;
-    let spark = entry.sparks.get(metric);
-    if (spark === undefined) {
-      if (entry.sparks.size >= METRICS_MAX) continue;
-      spark = new SeriesBuffer(SPARK_POINTS);
-      entry.sparks.set(metric, spark);
-    }
-    spark.push(atUs, value);
-  }
+function remember(spark: SeriesBuffer, point: DeviceItem["metrics"][string] | undefined): void {
+  if (typeof point?.value === "number") spark.push(point.atUs, point.value);
 }
 
 function newestOf(item: DeviceItem): number {

@@ -3,15 +3,23 @@ import { batch } from "@preact/signals";
 /** Runs a task once before the next paint, however often it was asked for. */
 export type Frame = (task: () => void) => void;
 
-/** All tasks of a frame run in one batch of signals, so the page renders once for them. */
-export function createFrame(request: (run: () => void) => void): Frame {
+/**
+ * All tasks of a frame run in one batch of signals, so the page renders once for them; or each on its own, when a task
+ * must see what its signals set off: how long drawing took, for example.
+ */
+export function createFrame(
+  request: (run: () => void) => void,
+  { batched = true }: { readonly batched?: boolean } = {},
+): Frame {
   const tasks = new Set<() => void>();
   function run(): void {
     const due = [...tasks];
     tasks.clear();
-    batch(() => {
+    const runAll = () => {
       for (const task of due) task();
-    });
+    };
+    if (batched) batch(runAll);
+    else runAll();
   }
   return (task) => {
     const first = tasks.size === 0;

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { orderOf } from "./dead-letters.ts";
+
+test.each([
+  [["3", "12"], {}, { sequences: [3, 12] }],
+  [[], { reason: "bad-payload" }, { limit: 100, reason: "bad-payload" }],
+  [[], { reason: "bad-payload", topic: "a/*" }, { limit: 100, reason: "bad-payload", topic: "a/*" }],
+  [[], { all: true }, { limit: 100 }],
+] as const)("retry %j %j is an order", (named, flags, order) => {
+  expect(orderOf(named, { by: "ann", ...flags })).toEqual({ by: "ann", ...order });
+});
+
+test.each([
+  [[], {}, "say which"],
+  [["1"], { all: true }, "either numbers, or"],
+  [[], { all: true, topic: "a" }, "--all is everything"],
+  [["0"], {}, `"0" is no letter's number`],
+  [["1.5"], {}, "is no letter's number"],
+  [["-1"], {}, "is no letter's number"],
+  [Array.from({ length: 501 }, (_, i) => String(i + 1)), {}, "at most 500"],
+] as const)("retry %j %j is refused", (named, flags, words) => {
+  expect(() => orderOf(named, { by: "ann", ...flags })).toThrow(words);
+});

@@ -1,0 +1,223 @@
+import { z } from "zod";
+import type { DeadLetter } from "../domain/dead-letter.ts";
+import { deadLetterRetrySubject } from "../domain/subjects.ts";
+import type { Clock } from "../platform/clock.ts";
+import {
+  isRetryable,
+  type KeptLetter,
+  letterAt,
+  letterFits,
+  readLetters,
+  retryOf,
+} from "../platform/dead-letter-log.ts";
+import { DEAD_LETTERS_RETRY, type LetterRetry, type RetryReport, type RetryResult } from "../platform/dead-letters.ts";
+import { ConflictError, type Log, TooLargeError } from "../platform/log/port.ts";
+import type { InboundMessage } from "../platform/publish-gate.ts";
+import type { IngestEvents } from "./events.ts";
+
+/** Letters whose payloads are in memory at a time. */
+const STEP = 64;
+/** One order looks at so many entries of the log, and takes so long, at most; the report says where to go on. */
+const LOOK_MAX = 20_000;
+const WORK_MS_MAX = 4_000;
+const ORDERS_WAITING_MAX = 32;
+
+const by = z.string().max(200);
+const sequence = z.int().min(1);
+const orderSchema = z.union([
+  z.strictObject({ by, sequences: z.array(sequence).min(1).max(500) }),
+  z.strictObject({
+    by,
+    limit: z.int().min(1).max(500),
+    reason: z.string().min(1).optional(),
+    topic: z.string().min(1).optional(),
+    before: sequence.optional(),
+    after: z.int().min(0).optional(),
+  }),
+]);
+
+type Order = z.output<typeof orderSchema>;
+type OrderOfMany = Exclude<Order, { sequences: unknown }>;
+
+export interface RetriesOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly events: IngestEvents;
+  /** Takes a message in as if it had just come. Resolves once it is kept: as readings, or as a letter that names the first. */
+  readonly take: (message: InboundMessage, retryOf: number) => Promise<Taken>;
+}
+
+export interface Taken {
+  readonly readings: number;
+  readonly letter?: number;
+}
+
+/**
+ * Answers orders to retry dead letters. What came of a retry stands in the log behind its letter, and is written once its
+ * readings (or the new letter) are kept. So a crash between the two leaves a letter that may be retried again; readings
+ * that come twice count once.
+ */
+export function answerRetries(options: RetriesOptions): { stop(): Promise<void> } {
+  const { log, events } = options;
+  const underWay = new Set<Promise<unknown>>();
+  // One order after the other: two for the same letter must not meet.
+  let last: Promise<unknown> = Promise.resolve();
+  let stopped = false;
+
+  async function answer(value: unknown): Promise<RetryReport> {
+    const order = orderSchema.safeParse(value);
+    if (!order.success) throw new Error(`not understood: ${z.prettifyError(order.error)}`);
+    if (stopped) throw new Error("this part of the gateway is about to end; try again");
+    return await carryOut(options, order.data, () => stopped);
+  }
+
+  const unlisten = log.bus.respond(DEAD_LETTERS_RETRY, async (value) => {
+    if (underWay.size >= ORDERS_WAITING_MAX) throw new Error("too many orders to retry letters wait; try again later");
+    const answered = last.then(() => answer(value));
+    last = answered.catch(events.retryRefused).finally(() => underWay.delete(answered));
+    underWay.add(answered);
+    return await answered;
+  });
+  return {
+    async stop() {
+      stopped = true;
+      unlisten();
+      await Promise.allSettled(underWay);
+    },
+  };
+}
+
+async function carryOut(options: RetriesOptions, order: Order, isStopped: () => boolean): Promise<RetryReport> {
+  const { log } = options;
+  const untilMs = performance.now() + WORK_MS_MAX;
+  const inTime = () => !isStopped() && performance.now() < untilMs;
+  if ("sequences" in order) {
+    const sequences = [...new Set(order.sequences)].sort((a, b) => a - b);
+    const results: RetryResult[] = [];
+    const before = (sequences.at(-1) ?? 0) + 1;
+    for (const [i, each] of sequences.entries()) {
+      if (i > 0 && !inTime()) return { results, before, next: each - 1 };
+      const kept = await letterAt(log, each);
+      results.push(...(kept === undefined ? [notFound(each)] : await retryEach(options, [kept], order.by)));
+    }
+    return { results, before };
+  }
+  return await retryMany(options, order, inTime);
+}
+
+async function retryMany(options: RetriesOptions, order: OrderOfMany, inTime: () => boolean): Promise<RetryReport> {
+  const { log } = options;
+  const { firstSequence, lastSequence } = await log.bounds("DEADLETTERS");
+  const before = Math.min(lastSequence + 1, order.before ?? Number.POSITIVE_INFINITY);
+  const begin = Math.max(firstSequence, (order.after ?? 0) + 1);
+  const results: RetryResult[] = [];
+  let start = begin;
+  while (start < before && start - begin < LOOK_MAX && inTime()) {
+    const end = Math.min(before, start + STEP);
+    const found = (await readLetters(log, start, end)).filter(
+      ({ letter }) => isRetryable(letter) && letterFits(order, letter),
+    );
+    const open = await withoutRetried(log, found);
+    const taken = open.slice(0, order.limit - results.length);
+    results.push(...(await retryEach(options, taken, order.by)));
+    if (results.length >= order.limit) {
+      start = (taken.at(-1)?.sequence ?? end - 1) + 1;
+      break;
+    }
+    start = end;
+  }
+  return { results, before, ...(start < before ? { next: start - 1 } : {}) };
+}
+
+async function withoutRetried(log: Log, letters: readonly KeptLetter[]): Promise<KeptLetter[]> {
+  const retries = await Promise.all(letters.map(({ sequence }) => retryOf(log, sequence)));
+  return letters.filter((_, i) => retries[i] === undefined);
+}
+
+/** In the order given; the readings of all share frames. */
+async function retryEach(options: RetriesOptions, letters: readonly KeptLetter[], by: string): Promise<RetryResult[]> {
+  const earlier = await Promise.all(letters.map(({ sequence }) => retryOf(options.log, sequence)));
+  return await Promise.all(
+    letters.map(({ sequence, letter }, i) => {
+      const retry = earlier[i];
+      if (retry !== undefined) return alreadyDone(sequence, retry);
+      if (!isRetryable(letter)) return notRetryable(sequence, letter);
+      return retryOne(options, { sequence, letter, by });
+    }),
+  );
+}
+
+async function retryOne(
+  { log, clock, events, take }: RetriesOptions,
+  { sequence, letter, by }: { readonly sequence: number; readonly letter: DeadLetter; readonly by: string },
+): Promise<RetryResult> {
+  const { topic, payload, clientId, receivedAtUs } = letter;
+  const message = { topic, payload, clientId, receivedAtUs, qos: 1, retain: false } as const;
+  let taken: Taken;
+  try {
+    taken = await take(message, sequence);
+  } catch (error) {
+    // The log's own limit. The others of the order are not to fail for it.
+    if (!(error instanceof TooLargeError)) throw error;
+    const detail = `it still cannot be read, and is too large to be kept with the new reason: ${error.message}`;
+    return { sequence, outcome: "not-retryable", detail };
+  }
+  const outcome = taken.letter !== undefined ? "refused" : taken.readings > 0 ? "stored" : "empty";
+  const retry: LetterRetry = { outcome, by, atUs: clock.nowUs(), ...taken };
+  try {
+    const mark = { subject: deadLetterRetrySubject(sequence), payload: toBytes(retry) };
+    await log.append({ ...mark, expectLastSubjectSequence: 0 });
+  } catch (error) {
+    // Another gateway retried it meanwhile: what it wrote stands, and the readings count once.
+    const theirs = error instanceof ConflictError ? await retryOf(log, sequence) : undefined;
+    if (theirs === undefined) throw error;
+    return alreadyDone(sequence, theirs);
+  }
+  events.letterRetried(sequence, outcome, by);
+  return { sequence, outcome, detail: wordsOf(retry), retry };
+}
+
+function wordsOf({ outcome, readings, letter }: LetterRetry): string {
+  const gave = `${readings} ${readings === 1 ? "reading" : "readings"}`;
+  switch (outcome) {
+    case "stored":
+      return `${gave} went into the log`;
+    case "empty":
+      return "it can be read, and holds nothing that a source wants";
+    case "refused":
+      return `it still cannot be read${readings > 0 ? ` as a whole (${gave} went into the log)` : ""}: letter ${letter} says why`;
+  }
+}
+
+function alreadyDone(sequence: number, retry: LetterRetry): RetryResult {
+  const who = retry.by === "" ? "" : ` by ${retry.by}`;
+  const when = new Date(Math.floor(retry.atUs / 1_000)).toISOString();
+  const instead = retry.outcome === "refused" ? `; retry letter ${retry.letter} instead` : "";
+  const detail = `nothing was done: it was retried at ${when}${who}, and ${wordsOf(retry)}${instead}`;
+  return { sequence, outcome: "already-done", detail, retry };
+}
+
+const WHY_NOT: Readonly<Record<string, string>> = {
+  "write-refused":
+    "it is a line that the store refused, and no message of a device: its reading is in the log, and windows and alerts have " +
+    "counted it. Mend what the store says, and what comes from then on is stored",
+  "unreadable-entry":
+    "it is an entry of the log that the storage service could not read, and no message of a device: a newer version may read it",
+  notification:
+    "it is a notification that was given up, and no message of a device: told late it would mislead. " +
+    "`weir alerts list` shows what is open now, and what goes on is told again by `repeat_interval`",
+};
+
+function notRetryable(sequence: number, { reason }: DeadLetter): RetryResult {
+  const why = WHY_NOT[reason] ?? `"${reason}" is no reason for which messages of devices are refused`;
+  return { sequence, outcome: "not-retryable", detail: `it cannot be retried: ${why}` };
+}
+
+function notFound(sequence: number): RetryResult {
+  const detail = `there is no dead letter ${sequence}: it never was, or is too old`;
+  return { sequence, outcome: "not-found", detail };
+}
+
+function toBytes(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}

@@ -1,0 +1,141 @@
+import { z } from "zod";
+import type { DeadLetter } from "../domain/dead-letter.ts";
+import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
+import { globMatches } from "../domain/glob.ts";
+import { DEAD_LETTER_SUBJECTS, deadLetterRetrySubject } from "../domain/subjects.ts";
+import { type LetterRetry, RETRYABLE_REASONS } from "./dead-letters.ts";
+import type { Log, LogMessage } from "./log/port.ts";
+import { subjectMatches } from "./log/subject-match.ts";
+
+const READ_MS_MAX = 5_000;
+/** Letters may be large: so many are in memory at a time, at most. */
+const STEP = 64;
+/** One page looks at so many entries, at most. */
+const LOOK_MAX = 5_000;
+
+/** What of the log is needed to look at letters. */
+export type LetterLog = Pick<Log, "read" | "lastFor" | "bounds">;
+
+export interface KeptLetter {
+  readonly sequence: number;
+  readonly storedAtUs: number;
+  readonly letter: DeadLetter;
+}
+
+export interface LetterFilter {
+  readonly reason?: string | undefined;
+  /** A glob with `*` and `?`. */
+  readonly topic?: string | undefined;
+}
+
+export interface LetterPage<T> {
+  readonly letters: readonly T[];
+  /** Where the next page ends: its `before`. Undefined when there is no more. */
+  readonly next: number | undefined;
+}
+
+/** The newest letters below `before` that fit, newest first; `pick` takes from each what is to be kept. */
+export async function pageOfLetters<T>(
+  log: LetterLog,
+  query: LetterFilter & { readonly before?: number | undefined; readonly limit: number },
+  pick: (kept: KeptLetter) => T,
+): Promise<LetterPage<T>> {
+  const { firstSequence, lastSequence, messages } = await log.bounds("DEADLETTERS");
+  const found: { readonly sequence: number; readonly picked: T }[] = [];
+  let end = Math.min(lastSequence + 1, query.before ?? Number.POSITIVE_INFINITY);
+  if (messages === 0) return { letters: [], next: undefined };
+  const lowest = Math.max(firstSequence, end - LOOK_MAX);
+  while (end > lowest && found.length <= query.limit) {
+    const start = Math.max(lowest, end - STEP);
+    const letters = (await readLetters(log, start, end)).filter((kept) => letterFits(query, kept.letter));
+    for (const kept of letters.reverse()) found.push({ sequence: kept.sequence, picked: pick(kept) });
+    end = start;
+  }
+  const page = found.slice(0, query.limit);
+  const next = found.length > query.limit ? page.at(-1)?.sequence : end > firstSequence ? end : undefined;
+  return { letters: page.map(({ picked }) => picked), next };
+}
+
+/** Undefined when it never was, is no letter, or is too old. */
+export async function letterAt(log: LetterLog, sequence: number): Promise<KeptLetter | undefined> {
+  const { firstSequence, lastSequence } = await log.bounds("DEADLETTERS");
+  if (sequence < firstSequence || sequence > lastSequence) return undefined;
+  return (await readLetters(log, sequence, sequence + 1))[0];
+}
+
+/** The letters of `[start, end)` that are still there, in order. `end` is at most one behind the newest entry. */
+export async function readLetters(log: LetterLog, start: number, end: number): Promise<KeptLetter[]> {
+  const reader = log.read({
+    stream: "DEADLETTERS",
+    from: { kind: "sequence", sequence: start },
+    bufferMessagesMax: STEP,
+  });
+  const patience = setTimeout(() => void reader.close(), READ_MS_MAX);
+  const found: KeptLetter[] = [];
+  try {
+    for await (const messages of reader) {
+      for (const message of messages) if (message.sequence < end && isLetter(message)) found.push(readLetter(message));
+      if ((messages.at(-1)?.sequence ?? 0) >= end - 1) break;
+    }
+  } finally {
+    clearTimeout(patience);
+    await reader.close();
+  }
+  return found;
+}
+
+const retrySchema = z.object({
+  outcome: z.enum(["stored", "empty", "refused"]),
+  by: z.string(),
+  atUs: z.number(),
+  readings: z.number(),
+  letter: z.number().optional(),
+});
+
+/** What came of a letter's retry; undefined when it was not retried. */
+export async function retryOf(log: LetterLog, sequence: number): Promise<LetterRetry | undefined> {
+  const mark = await log.lastFor("DEADLETTERS", deadLetterRetrySubject(sequence));
+  if (mark === undefined) return undefined;
+  const { letter, ...retry } = retrySchema.parse(JSON.parse(new TextDecoder().decode(mark.payload)));
+  return letter === undefined ? retry : { ...retry, letter };
+}
+
+/** How many letters of each reason are kept. */
+export async function countByReason(log: Pick<Log, "countBySubject">): Promise<Record<string, number>> {
+  const counts = await log.countBySubject("DEADLETTERS", DEAD_LETTER_SUBJECTS);
+  return Object.fromEntries(
+    [...counts].map(([subject, count]) => [reasonOf(subject.slice(subject.indexOf(".") + 1)), count]),
+  );
+}
+
+function reasonOf(token: string): string {
+  try {
+    return decodeURIComponent(token);
+  } catch {
+    return token;
+  }
+}
+
+export function letterFits({ reason, topic }: LetterFilter, letter: DeadLetter): boolean {
+  if (reason !== undefined && letter.reason !== reason) return false;
+  return topic === undefined || globMatches(topic, letter.topic);
+}
+
+export function isRetryable(letter: DeadLetter): boolean {
+  return RETRYABLE_REASONS.includes(letter.reason);
+}
+
+function isLetter({ subject }: LogMessage): boolean {
+  return subjectMatches(DEAD_LETTER_SUBJECTS, subject);
+}
+
+/** One that cannot be read is shown as what it is. */
+function readLetter({ subject, sequence, storedAtUs, payload }: LogMessage): KeptLetter {
+  try {
+    return { sequence, storedAtUs, letter: decodeDeadLetter(payload) };
+  } catch (error) {
+    const detail = `this entry is no dead letter: ${error instanceof Error ? error.message : error}`;
+    const about = { topic: subject, payload, clientId: "", receivedAtUs: storedAtUs };
+    return { sequence, storedAtUs, letter: { reason: "unreadable", detail, ...about } };
+  }
+}

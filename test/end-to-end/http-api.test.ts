@@ -1,0 +1,106 @@
+import mqtt from "mqtt";
+import { afterEach, expect, test } from "vitest";
+import { z } from "zod";
+import { describedApi } from "../../dashboard-feed/http/described-api.ts";
+import { startSink } from "../../notifier/test-kit.ts";
+import { startGateway } from "./kit.ts";
+
+const WAIT = { timeout: 40_000, interval: 200 };
+const RULES = `
+rules:
+  - id: too-warm
+    where: { metric: temperature }
+    window: { tumbling: 1s }
+    aggregate: [avg, max]
+    when: "> 8"
+    annotations: { summary: "{{ device }} is too warm" }
+    notify: [ops]
+`;
+const CONFIG = `
+notifier:
+  receivers:
+    ops:
+      - webhook: { urlEnv: HOOK, secretEnv: HOOK_SECRET }
+`;
+const undo: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+test("every operation of a whole gateway answers as docs/openapi.yaml has it", async () => {
+  const sink = await startSink();
+  undo.push(() => sink.close());
+  const gateway = await startGateway(undo, {
+    files: { "rules/warm.yaml": RULES, "weir.yaml": CONFIG },
+    env: { HOOK: sink.url, HOOK_SECRET: `whsec_${Buffer.alloc(32, 1).toString("base64")}` },
+  });
+  const base = `http://127.0.0.1:${gateway.info.httpPort}`;
+  async function ask<S extends z.ZodType>(
+    method: string,
+    path: string,
+    schema: S,
+    body?: unknown,
+  ): Promise<z.output<S>> {
+    const { status, value } = await describedApi.ask(method, `${base}${path}`, { body });
+    expect(status, `${method} ${path}: ${JSON.stringify(value)}`).toBe(200);
+    return schema.parse(value);
+  }
+  const any = z.unknown();
+  const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${gateway.info.mqttPort}`);
+  undo.push(() => client.endAsync(true));
+  await client.publishAsync("sensors/north/cold-1/telemetry", '{"temperature": 20, "door": "open"}', { qos: 1 });
+  await client.publishAsync("sensors/north/cold-1/telemetry", '{"temperature": 20,, }', { qos: 1 });
+
+  const alerts = z.object({ alerts: z.array(z.object({ incident: z.string(), device: z.string().optional() })) });
+  await expect.poll(async () => (await ask("GET", "/api/v1/alerts", alerts)).alerts.length, WAIT).toBe(1);
+  const [alert] = (await ask("GET", "/api/v1/open-alerts", alerts)).alerts;
+  const incident = `/api/v1/alerts/${encodeURIComponent(alert?.incident ?? "")}`;
+  await ask("GET", incident, any);
+  const explained = z.object({ explanation: z.object({ steps: z.array(z.unknown()).min(1) }) });
+  await ask("GET", `${incident}/explanation`, explained);
+  const told = z.object({ deliveries: z.array(z.object({ outcome: z.string() })) });
+  const outcomes = async () =>
+    (await ask("GET", `${incident}/deliveries`, told)).deliveries.map(({ outcome }) => outcome);
+  await expect.poll(outcomes, WAIT).toEqual(["delivered"]);
+  await ask("POST", `${incident}/acknowledge`, any, { by: "ann", note: "on my way" });
+
+  const hourUs = 3_600_000_000;
+  const order = {
+    matchers: { rule: "too-*", device: ["cold-1", "x"] },
+    untilUs: Date.now() * 1_000 + hourUs,
+    by: "ann",
+    why: "test",
+  };
+  const { id } = await ask("POST", "/api/v1/silences", z.object({ id: z.string() }), order);
+  const silences = z.object({ silences: z.array(z.object({ id: z.string() })) });
+  expect((await ask("GET", "/api/v1/silences", silences)).silences).toMatchObject([{ id }]);
+  const marked = z.object({
+    alerts: z.array(z.object({ silencedBy: z.array(z.string()), acknowledgement: z.object({}) })),
+  });
+  expect((await ask("GET", "/api/v1/open-alerts?marked=true", marked)).alerts).toMatchObject([{ silencedBy: [id] }]);
+  await ask("DELETE", `/api/v1/silences/${id}?by=ann`, any);
+
+  const letters = z.object({ letters: z.array(z.object({ sequence: z.int() })).min(1) });
+  const [letter] = (await ask("GET", "/api/v1/dead-letters", letters)).letters;
+  const path = `/api/v1/dead-letters/${letter?.sequence}`;
+  await ask("GET", path, any);
+  const retried = z.object({ outcome: z.string(), retry: z.object({ letter: z.int() }) });
+  const { outcome, retry } = await ask("POST", `${path}/retry`, retried, { by: "ann" });
+  expect(outcome).toBe("refused");
+  await ask("GET", `/api/v1/dead-letters/${retry.letter}`, z.object({ retryOf: z.literal(letter?.sequence) }));
+  await ask("POST", "/api/v1/dead-letters/retry", z.object({ results: z.array(z.unknown()).length(1) }), { limit: 10 });
+
+  const series = z.object({ count: z.array(z.number()) });
+  const past = async () => (await ask("GET", "/api/v1/series?device=cold-1&metric=temperature", series)).count.length;
+  await expect.poll(past, WAIT).toBe(1);
+  const all = async () => (await ask("GET", "/api/v1/alerts?state=all&rule=too-warm", alerts)).alerts.length;
+  await expect.poll(all, WAIT).toBe(1);
+  await ask("GET", "/api/v1/devices?site=north", z.object({ total: z.literal(1) }));
+  await ask("GET", "/api/v1/rules", any);
+  await ask("GET", "/api/v1/rule-activity", any);
+  await ask("GET", "/healthz", any);
+  await ask("GET", "/readyz", any);
+  await ask("GET", "/metrics", z.string().min(1_000));
+  expect(describedApi.unseen()).toEqual([]);
+}, 120_000);

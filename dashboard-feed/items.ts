@@ -35,12 +35,25 @@ export const alertChangeSchema = z.looseObject({
   activeAtUs: z.number(),
   value: figure,
   notify: z.array(z.string()),
+  inhibitedBy: z.array(z.looseObject({ rule: z.string(), equal: z.array(z.string()) })).exactOptional(),
+  flapping: z.literal(true).exactOptional(),
   evidence: z.looseObject({
     window: z.looseObject({ startUs: z.number(), endUs: z.number() }),
     aggregate: z.string(),
     value: figure,
+    parts: z
+      .array(
+        z.looseObject({
+          name: z.string(),
+          aggregate: z.string(),
+          window: z.looseObject({ startUs: z.number(), endUs: z.number() }),
+          value: figure,
+        }),
+      )
+      .exactOptional(),
     condition: z.string(),
-    watermarkUs: z.number(),
+    // An absence has none.
+    watermarkUs: z.union([z.number(), z.null().transform(() => Number.NaN)]),
     input: z.looseObject({
       stream: z.enum(["READINGS", "GROUPS"]).exactOptional(),
       partition: z.int(),

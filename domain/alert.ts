@@ -4,12 +4,22 @@ export type AlertState = "inactive" | "pending" | "firing" | "resolved";
 export const SEVERITIES = ["info", "warning", "critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
+/** What one of several series said, for a condition over them all. */
+export interface EvidencePart {
+  readonly name: string;
+  readonly aggregate: string;
+  readonly window: { readonly startUs: number; readonly endUs: number };
+  readonly value: number | string;
+}
+
 /** Why an alert changed: enough to compute it again from the log. */
 export interface AlertEvidence {
   readonly window: { readonly startUs: number; readonly endUs: number };
   readonly aggregate: string;
   readonly value: number | string;
-  /** The condition that was looked at, as the rule has it: `> 8`. */
+  /** For a condition over several series: each of them; the window above holds all of theirs. */
+  readonly parts?: readonly EvidencePart[];
+  /** The condition that was looked at, as the rule has it: `> 8`; or `not in active time`. */
   readonly condition: string;
   readonly watermarkUs: number;
   /**
@@ -21,6 +31,13 @@ export interface AlertEvidence {
     readonly partition: number;
     readonly sequence: number;
   };
+}
+
+/** Incidents that keep an alert from being told while they fire: those of rules that fit, which agree in these labels. */
+export interface Inhibitor {
+  /** A rule's id, or a glob with `*` and `?`. */
+  readonly rule: string;
+  readonly equal: readonly string[];
 }
 
 /** One step of an alert's life. An incident is the span from `pending` or `firing` to its end. */
@@ -45,6 +62,10 @@ export interface AlertChange {
   readonly activeAtUs: number;
   readonly value: number | string;
   readonly notify: readonly string[];
+  /** The alert comes and goes so often that it goes on firing; left out where it does not. */
+  readonly flapping?: true;
+  /** Left out when nothing does. */
+  readonly inhibitedBy?: readonly Inhibitor[];
   readonly evidence: AlertEvidence;
 }
 

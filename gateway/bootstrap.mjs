@@ -48,9 +48,10 @@ const PROGRAMS = {
   "verify-recorded": [join(root, "dist", "test", "verify-recorded", "main.js")],
   "test-sim": [join(root, "dist", "test", "simulation", "main.js")],
   "test-crash": [join(root, "dist", "test", "crash", "main.js")],
+  "test-reload": [join(root, "dist", "test", "reload", "main.js")],
   "test-mutants": [join(root, "dist", "test", "mutants", "main.js")],
 };
-const WITH_SERVERS = new Set(["test", "bench", "verify-recorded", "test-crash"]);
+const WITH_SERVERS = new Set(["test", "bench", "verify-recorded", "test-crash", "test-reload"]);
 
 const [first = "", ...rest] = process.argv.slice(2);
 if (WITH_SERVERS.has(first)) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);

@@ -6,6 +6,15 @@ export const EXPLAIN_INCIDENT = "explain.incident";
 /** Asked with a WhyNotQuestion; answered with a WhyNotAnswer. */
 export const EXPLAIN_WHY_NOT = "explain.whyNot";
 
+/** Asked with anything; answered with RulesInForce. */
+export const EXPLAIN_RULES = "explain.rules";
+
+/** The rules that the processors want in force, as their files have them, and among how many partitions they work. */
+export interface RulesInForce {
+  readonly specs: readonly object[];
+  readonly partitions: number;
+}
+
 export interface IncidentQuestion {
   readonly incident: string;
 }
@@ -24,22 +33,28 @@ export interface IncidentExplanation {
   readonly notes: readonly string[];
 }
 
-export interface ExplainedChange {
+export interface ExplainedChange extends ExplainedWindow {
   readonly id: string;
   readonly from: AlertState;
   readonly state: AlertState;
   /** Event time, and the log's time of the entry that caused it. */
   readonly atUs: number;
   readonly processedAtUs: number;
-  readonly window: { readonly startUs: number; readonly endUs: number };
-  readonly aggregate: string;
-  readonly value: number | string;
   readonly condition: string;
   /** In words: `avg 260 > 250 holds`. */
   readonly predicate: string;
   readonly watermarkUs: number | null;
   readonly latenessUs: number | null;
   readonly input: { readonly stream: string; readonly partition: number; readonly sequence: number };
+  /** For a condition over several series: each of them. What stands beside is then of all together. */
+  readonly parts?: readonly (ExplainedWindow & { readonly name: string })[];
+}
+
+/** A window that decided a change, computed anew. */
+export interface ExplainedWindow {
+  readonly window: { readonly startUs: number; readonly endUs: number };
+  readonly aggregate: string;
+  readonly value: number | string;
   /** What made the window close. */
   readonly closedBy: "reading" | "idleness" | "silence" | "edit" | "unknown";
   /** The readings of the window as they were known then, by observation time; the first 1,000. */

@@ -4,7 +4,7 @@ import { ConflictError, type Log } from "../platform/log/port.ts";
 import { TimeSlice } from "./time-slice.ts";
 
 /** Counts up when a snapshot's form changes; older ones are then not used. */
-const FORMAT = 4;
+const FORMAT = 5;
 /** Values are serialized together up to about this size: small ones alone cost more than they hold. */
 const PIECE_BYTES = 256 * 1024;
 const VALUES_PER_PIECE_MAX = 2_048;

@@ -44,6 +44,12 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
   );
   const lapses = metrics.counter("weir_processor_lease_lapses_total", "Times that the lease was not renewed in time.");
 
+  const loads = metrics.counter("weir_processor_rule_loads_total", "Times that rules were loaded from their files.");
+  const badFiles = metrics.gauge(
+    "weir_processor_rule_files_bad",
+    "1 while the rule files have problems, and the rules before stay in force.",
+  );
+
   let linesSinceMs = 0;
   let lines = 0;
 
@@ -115,9 +121,19 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
     },
     ownersNotAgreed: (error: unknown) =>
       logger.error({ err: error }, "could not agree with the other processors who works on what; trying again"),
-    rulesLoaded: (count: number, version: string) => logger.info({ rules: count, version }, "rules loaded"),
-    rulesRefused: (problems: string) =>
-      logger.error(`the rule files have problems; the rules before stay in force\n${problems}`),
+    rulesLoaded(count: number, version: string) {
+      loads.inc();
+      badFiles.set(0);
+      logger.info({ rules: count, version }, "rules loaded");
+    },
+    rulesRefused(problems: string) {
+      badFiles.set(1);
+      logger.error(`the rule files have problems; the rules before stay in force\n${problems}`);
+    },
+    rulesMended() {
+      badFiles.set(0);
+      logger.info("the rule files are in order again");
+    },
   };
 }
 

@@ -90,7 +90,7 @@ export class GroupForwarder {
   #resolve(id: number): readonly Place[] {
     const { table, shares } = this.#options;
     const series = table.series(id);
-    const wanting = this.#rules.filter((rule) => rule.input.selector.matches(series));
+    const wanting = this.#rules.filter(({ inputs }) => inputs.some(({ selector }) => selector.matches(series)));
     const found = new Set(wanting.map(({ spec }) => shareOf(groupLabels(spec.group_by, series), shares)));
     const places = [...found].map((share) => ({ lane: this.#lanes[share] as Lane, series: new FrameSeries(series) }));
     this.#places[id] = places;

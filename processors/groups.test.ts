@@ -37,6 +37,7 @@ const DEVICES = Array.from({ length: 12 }, (_, i) => ({ device: `d${i}`, site: S
 
 function specsWith(lateness: string): RuleSpec[] {
   const window = { tumbling: "10s" };
+  const series = { m: { metric: "m" }, n: { metric: "n", aggregate: "max" } };
   return [
     rule({ id: "each", window, aggregate: "max", where: { metric: "m" } }),
     rule({
@@ -49,13 +50,14 @@ function specsWith(lateness: string): RuleSpec[] {
     }),
     rule({ id: "hot", window, aggregate: "max", when: "> 80", lateness, group_by: ["site"], where: { site: "*th" } }),
     rule({ id: "all", window, aggregate: "avg", lateness, group_by: ["metric"] }),
+    rule({ id: "two", window, lateness, group_by: ["site"], let: series, when: "n == 1 && m > 50" }),
   ];
 }
 
 /** Whether a share wants a reading, worked out from the rules above by hand. */
 function goesTo({ metric, tags }: Reading, share: number): boolean {
   const groups = [`metric\u0001${metric}`];
-  if (metric === "m") groups.push(`site\u0001${tags.site}`);
+  if (metric === "m" || metric === "n") groups.push(`site\u0001${tags.site}`);
   if (tags.site === "north" || tags.site === "south") groups.push(`site\u0001${tags.site}`);
   return groups.some((group) => Number(fnv1a(group) % BigInt(PARTITIONS)) === share);
 }

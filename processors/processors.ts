@@ -1,6 +1,5 @@
 import { ConflictError } from "../platform/log/port.ts";
 import type { Deps, Service } from "../platform/service.ts";
-import { BadFileError, formatProblems } from "../platform/yaml-file.ts";
 import type { ProcessorsConfig } from "./config.ts";
 import { createProcessorEvents, type ProcessorEvents } from "./events.ts";
 import { respondExplanations } from "./explain/responder.ts";
@@ -8,11 +7,10 @@ import { type Lease, leasedLog } from "./ownership/lease.ts";
 import { Ownership, type Work } from "./ownership/ownership.ts";
 import { processTime } from "./ownership/process-time.ts";
 import { PartitionRunner, type WantedRules } from "./partition-runner.ts";
-import { loadRules } from "./rules/load-rules.ts";
+import { followRules } from "./rules/follow-rules.ts";
 
 /** Partitions first, then as many shares of the groups over several devices. */
 const TASKS_PER_PARTITION = 2;
-const RELOAD_MS = 1_000;
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 15_000;
 
@@ -34,8 +32,13 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
   const { log, partitions, member } = deps;
   const events = createProcessorEvents(deps.logger, deps.metrics);
   const lives = new Set<TaskLife>();
-  const rules = await followRules(config.rulesDir, events, () => {
-    for (const life of lives) life.offerRules();
+  const rules = await followRules({
+    rulesDir: config.rulesDir,
+    payloadBytesMax: log.payloadBytesMax,
+    events,
+    onLook() {
+      for (const life of lives) life.offerRules();
+    },
   });
   let isReady = () => {};
   const ready = new Promise<void>((resolve) => {
@@ -91,31 +94,6 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
       await ownership.stop();
     },
   };
-}
-
-/** Loads the rule files, and again each second. */
-async function followRules(rulesDir: string, events: ProcessorEvents, onLoad: () => void) {
-  const loaded = await loadRules(rulesDir);
-  if (loaded.problems.length > 0) throw new BadFileError(loaded.problems);
-  let wanted: WantedRules = loaded;
-  events.rulesLoaded(wanted.specs.length, wanted.version);
-  let refused = "";
-  const reloads = setInterval(() => void reload(), RELOAD_MS);
-
-  async function reload(): Promise<void> {
-    const next = await loadRules(rulesDir);
-    const problems = formatProblems(next.problems);
-    if (problems !== "") {
-      if (problems !== refused) events.rulesRefused(problems);
-    } else if (next.version !== wanted.version) {
-      wanted = next;
-      events.rulesLoaded(next.specs.length, next.version);
-    }
-    refused = problems;
-    if (problems === "") onLoad();
-  }
-
-  return { wanted: () => wanted, stop: () => clearInterval(reloads) };
 }
 
 interface TaskLifeOptions {

@@ -164,6 +164,33 @@ test("devices come from a file or a gateway; unknown ones are told, unreachable 
   await expect(checkFile(source, { devices: file })).rejects.toThrow("is not what /api/v1/devices answers");
 });
 
+test("receivers come from weir.yaml, whatever else is wrong in it; what cannot be read is a usage error", async () => {
+  const config = join(folder, "weir.yaml");
+  const source = `${GOOD}    notify: [opps]\n`;
+  expect((await checkFile(source)).text).toBe("1 rule in 1 file, no problems\n");
+  await writeFile(config, "partitions: many\nnotifier: { receivers: { ops: [] } }\n");
+  const { text, exitCode } = await checkFile(source, { config, strict: true });
+  expect(text).toContain('warning[W020]: weir.yaml has no receiver "opps": nobody is told');
+  expect(text).toContain("= help: did you mean ops?");
+  expect(exitCode).toBe(1);
+  await writeFile(config, "\n");
+  expect((await checkFile(source, { config })).text).toContain("it has none; add it to notifier.receivers");
+  await writeFile(config, "notifier: { receivers: [ops] }\n");
+  await expect(checkFile(source, { config })).rejects.toThrow(/weir\.yaml:1:\d+: notifier\.receivers/);
+  await writeFile(config, "notifier: {\n");
+  await expect(checkFile(source, { config })).rejects.toThrow(/not YAML/);
+  await expect(checkFile(source, { config: join(folder, "none.yaml") })).rejects.toThrow("cannot be read");
+});
+
+test("a file that is checked by itself may name rules of its folder", async () => {
+  const gateway = join(folder, "gateway.yaml");
+  await writeFile(gateway, "rules:\n  - { id: gateway-silent, absent: 2m, group_by: [site] }\n");
+  const source = `${GOOD}    inhibited_by: [{ rule: gateway-silent }]\n`;
+  expect((await checkFile(source)).text).toBe("1 rule in 1 file, no problems\n");
+  await rm(gateway);
+  expect((await checkFile(source)).text).toContain('warning[W021]: no rule fits "gateway-silent"');
+});
+
 test("colours only where they are asked for", async () => {
   const problems = checkRules(await readRules(join(BAD, "key-twice.yaml")), undefined);
   expect(problemsText(problems, { colours: false })).not.toContain("\u001b");
@@ -196,7 +223,8 @@ test("editors take all samples and recipes", async () => {
 /** Mistakes of meaning, and between rules, that a JSON Schema cannot express. */
 const BEYOND_SCHEMA = new Set([
   ...["absent-with-when", "clear-alone", "condition-backwards", "duration-too-long", "fill-without-tumbling"],
-  ...["hopping-no-multiple", "id-twice"],
+  ...["hopping-no-multiple", "id-twice", "let-half-condition", "let-name-unknown", "let-session", "let-text"],
+  ...["let-without-window", "let-words", "annotation-helpers", "annotation-of-others", "defaults-conflict"],
 ]);
 
 test.each(badFiles.map((file) => file.replace(".yaml", "")))(
@@ -223,7 +251,7 @@ test("each field has an example, and each example is right", () => {
       const [field = "", inner] = path.split(".");
       const own = inner === undefined ? { [field]: value } : { [field]: windowWith(inner, value) };
       const window = field === "window" || field === "absent" ? {} : { window: { tumbling: "1m" } };
-      const condition = field === "clear" ? { when: "> 8" } : {};
+      const condition = field === "clear" ? { when: "> 8" } : field === "let" ? { when: "flow < current" } : {};
       expect(ruleSpecSchema.safeParse({ id: "a", ...window, ...condition, ...own }).error?.issues ?? []).toEqual([]);
     }
   }

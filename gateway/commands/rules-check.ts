@@ -8,6 +8,7 @@ import { ruleReference } from "../../processors/rules/rule-reference.ts";
 import { ruleFileJsonSchema } from "../../processors/rules/rule-schema.ts";
 import { UsageError } from "../failures.ts";
 import { packageRoot } from "../paths.ts";
+import { surroundingsOf } from "./rules-check-around.ts";
 import { sarifOf } from "./rules-check-sarif.ts";
 import { readKnownSeries, seriesOfRunning } from "./rules-check-series.ts";
 import { problemsText, summaryText } from "./rules-check-text.ts";
@@ -21,6 +22,7 @@ export interface CheckFlags {
   readonly devices?: string;
   readonly tokenEnv?: string;
   readonly dataDir?: string;
+  readonly config?: string;
   readonly color?: boolean;
 }
 
@@ -42,6 +44,11 @@ export function addRulesCheckCommands(rules: Command): void {
     )
     .option("--token-env <variable>", "the environment variable that holds the token for the gateway")
     .addOption(new Option("--data-dir <folder>", "where the gateway runs whose devices are known").env("WEIR_DATA_DIR"))
+    .addOption(
+      new Option("--config <file>", "whose receivers `notify` names (default: weir.yaml, where there is one)").env(
+        "WEIR_CONFIG",
+      ),
+    )
     .option("--no-color", "no colours")
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE))
     .action(async (paths: readonly string[], flags: CheckFlags) => {
@@ -81,7 +88,7 @@ export async function check(
   flags: CheckFlags,
 ): Promise<{ readonly text: string; readonly exitCode: number }> {
   const read = await readAll(paths);
-  const problems = checkRules(read, await knownSeries(flags));
+  const problems = checkRules(read, await knownSeries(flags), await surroundingsOf(read, paths, flags.config));
   const errors = problems.filter(({ severity }) => severity === "error").length;
   const warnings = problems.length - errors;
   const rules = read.files.flatMap((file) => file.rules).length;

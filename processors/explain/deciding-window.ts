@@ -1,11 +1,12 @@
-import type { AlertChange } from "../../domain/alert.ts";
+import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
 import type { LogEntry, ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
 import type { ExplainedReading } from "../../platform/explanations.ts";
-import { compileRule, type Rule } from "../rules/compile.ts";
+import { compileRule, type InputSpec, type Rule } from "../rules/compile.ts";
 import type { RuleSpec } from "../rules/rule-spec.ts";
 import { groupLabels } from "../rules/selector.ts";
 import { keyName } from "../step/key-table.ts";
 import type { EntryPosition } from "../step/rule-state.ts";
+import { CORRECTION_WAIT_US } from "../step/windows/windows.ts";
 
 /**
  * Gathers, while the log is read, the readings of the window that decided an alert change: those that had come before it
@@ -13,12 +14,19 @@ import type { EntryPosition } from "../step/rule-state.ts";
  */
 export class DecidingWindow {
   readonly change: AlertChange;
+  /** What the window told: one of several series, where the condition looks at several. */
+  readonly told: Pick<EvidencePart, "window" | "aggregate" | "value">;
+  /** Its name there. */
+  readonly name: string | undefined;
   readonly #table: SeriesTable;
   readonly #key: string;
   readonly #wants = new Map<number, boolean>();
   readonly #seen = new Set<string>();
   #rule: Rule | undefined;
   #readings: ExplainedReading[] = [];
+  /** Late ones, not yet told, and when the first of them came. */
+  readonly #waiting: ExplainedReading[] = [];
+  #waitingSinceUs = 0;
   #prior: ExplainedReading | undefined;
   #newest: { readonly atUs: number; readonly storedAtUs: number } | undefined;
   /** The window was over before it had a reading: late ones made it be told, with those that came until then. */
@@ -28,8 +36,10 @@ export class DecidingWindow {
   #closedBy: "reading" | "idleness" | "edit" | undefined;
 
   /** `spec`: what the rule is taken to be where the log does not say. */
-  constructor(change: AlertChange, table: SeriesTable, spec: RuleSpec | undefined) {
+  constructor(change: AlertChange, table: SeriesTable, spec: RuleSpec | undefined, part?: EvidencePart) {
     this.change = change;
+    this.told = part ?? change.evidence;
+    this.name = part?.name;
     this.#table = table;
     this.#key = keyName(change.key);
     this.#rule = spec && compileRule(spec);
@@ -37,6 +47,11 @@ export class DecidingWindow {
 
   get rule(): Rule | undefined {
     return this.#rule;
+  }
+
+  /** What it reads; undefined where the rule is not known. */
+  get input(): InputSpec | undefined {
+    return inputOf(this.#rule, this.name);
   }
 
   get closedBy() {
@@ -55,10 +70,16 @@ export class DecidingWindow {
 
   take(entry: LogEntry, { sequence, storedAtUs }: EntryPosition): void {
     const { input } = this.change.evidence;
-    if (this.#closedBy !== undefined || sequence > input.sequence) return;
+    if (sequence > input.sequence) return;
+    if (this.#closedBy !== undefined) {
+      this.#takeCorrections(entry, { sequence, storedAtUs }, 0);
+      return;
+    }
     if (this.#isToldLate && sequence === input.sequence && this.#isWhole()) this.#closedBy = "reading";
-    else if (!this.#isToldLate && this.#isIdleAt(storedAtUs)) this.#closedBy = "idleness";
-    else if (entry.kind === "readings") this.#takeReadings(entry, { sequence, storedAtUs });
+    else if (!this.#isToldLate && this.#isIdleAt(storedAtUs)) {
+      this.#closedBy = "idleness";
+      this.#takeCorrections(entry, { sequence, storedAtUs }, 0);
+    } else if (entry.kind === "readings") this.#takeReadings(entry, { sequence, storedAtUs });
     else if (entry.kind === "rule_set") this.#takeRules(JSON.parse(entry.rulesJson), sequence);
   }
 
@@ -72,7 +93,7 @@ export class DecidingWindow {
       return;
     }
     const next = compileRule(spec);
-    if (next.input.identity !== this.#rule?.input.identity) this.#forget();
+    if (inputOf(next, this.name)?.identity !== this.input?.identity) this.#forget();
     this.#rule = next;
     this.#wants.clear();
   }
@@ -88,8 +109,12 @@ export class DecidingWindow {
   }
 
   #takeReadings(entry: ReadingsEntry, at: { readonly sequence: number; readonly storedAtUs: number }): void {
-    const { startUs, endUs } = this.change.evidence.window;
-    for (let i = 0; i < entry.count && this.#closedBy === undefined; i++) {
+    const { startUs, endUs } = this.told.window;
+    for (let i = 0; i < entry.count; i++) {
+      if (this.#closedBy !== undefined) {
+        this.#takeCorrections(entry, at, i);
+        return;
+      }
       const id = entry.seriesId[i] as number;
       if (!this.#isWanted(id)) continue;
       this.#moveClock(at.storedAtUs);
@@ -112,9 +137,32 @@ export class DecidingWindow {
     }
   }
 
+  /** A window of one of several series may be corrected before the others have told theirs. */
+  #takeCorrections(
+    entry: LogEntry,
+    at: { readonly sequence: number; readonly storedAtUs: number },
+    from: number,
+  ): void {
+    if (this.name === undefined) return;
+    if (this.#waiting.length > 0 && at.storedAtUs >= this.#waitingSinceUs + CORRECTION_WAIT_US) {
+      this.#readings.push(...this.#waiting.splice(0));
+    }
+    if (entry.kind !== "readings") return;
+    const { startUs, endUs } = this.told.window;
+    for (let i = from; i < entry.count; i++) {
+      const id = entry.seriesId[i] as number;
+      const atUs = entry.atUs[i] as number;
+      const name = `${id} ${atUs}`;
+      if (!this.#isWanted(id) || atUs < startUs || atUs >= endUs || this.#seen.has(name)) continue;
+      this.#seen.add(name);
+      if (this.#waiting.length === 0) this.#waitingSinceUs = at.storedAtUs;
+      this.#waiting.push(this.#reading(entry, i, at));
+    }
+  }
+
   /** Windows by count take instants in order, by the key's clock, which runs on while nothing comes. */
   #moveClock(storedAtUs: number): void {
-    const windows = this.#rule?.input.windows;
+    const windows = this.input?.windows;
     if (windows?.kind !== "count" || this.#newest === undefined) return;
     const { atUs, storedAtUs: arrivedUs } = this.#newest;
     const slackUs = windows.oneSeriesPerKey ? 0 : 1;
@@ -146,21 +194,21 @@ export class DecidingWindow {
     const known = this.#wants.get(id);
     if (known !== undefined) return known;
     const series = this.#table.series(id);
-    const rule = this.#rule;
+    const { input } = this;
     const wanted =
-      rule?.input.selector.matches(series) === true && keyName(groupLabels(rule.input.groupBy, series)) === this.#key;
+      input?.selector.matches(series) === true && keyName(groupLabels(input.groupBy, series)) === this.#key;
     this.#wants.set(id, wanted);
     return wanted;
   }
 
   /** Whether the newest reading shows that the window is over. */
   #isOver(): boolean {
-    const windows = this.#rule?.input.windows;
+    const windows = this.input?.windows;
     const newestUs = this.#newest?.atUs;
     if (windows === undefined || newestUs === undefined || windows.kind === "absent") return false;
     // One by count is over when it is full, whatever the clock says.
     if (windows.kind === "count" && this.#readings.length < windows.count) return false;
-    const { endUs } = this.change.evidence.window;
+    const { endUs } = this.told.window;
     const closesUs = endUs + windows.latenessUs;
     if (windows.kind === "sliding" || windows.kind === "count") {
       return windows.oneSeriesPerKey ? newestUs >= closesUs - 1 : newestUs >= closesUs;
@@ -170,18 +218,22 @@ export class DecidingWindow {
 
   /** Whether what bounds the window has come; a session is known by its first and last reading. */
   #isWhole(): boolean {
-    const windows = this.#rule?.input.windows;
+    const windows = this.input?.windows;
     if (windows?.kind !== "session") return this.#readings.length > 0;
-    const { startUs, endUs } = this.change.evidence.window;
+    const { startUs, endUs } = this.told.window;
     const has = (wantedUs: number) => this.#readings.some(({ atUs }) => atUs === wantedUs);
     return has(startUs) && has(endUs - windows.gapUs);
   }
 
   #isIdleAt(storedAtUs: number): boolean {
-    const windows = this.#rule?.input.windows;
+    const windows = this.input?.windows;
     const newest = this.#newest;
     if (windows === undefined || newest === undefined || windows.kind === "absent") return false;
     if (!this.#isWhole() || (windows.kind === "count" && this.#readings.length < windows.count)) return false;
-    return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.change.evidence.window.endUs + windows.latenessUs;
+    return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.told.window.endUs + windows.latenessUs;
   }
+}
+
+function inputOf(rule: Rule | undefined, name: string | undefined): InputSpec | undefined {
+  return name === undefined ? rule?.inputs[0] : rule?.join?.names.find((one) => one.name === name)?.input;
 }

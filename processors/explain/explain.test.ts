@@ -43,6 +43,7 @@ rules:
   - { id: kinds, where: { metric: door }, window: { tumbling: 60s }, aggregate: distinct, when: "== 2" }
   - { id: high, where: { metric: m }, window: { tumbling: 30s }, aggregate: "count_if(> 90)", when: ">= 5" }
   - { id: site, where: { metric: m }, group_by: [site], window: { tumbling: 20s }, aggregate: [avg, count], when: "> 53", lateness: 5s }
+  - { id: both, group_by: [device], window: { tumbling: 30s }, let: { level: { metric: m }, doors: { metric: door, aggregate: count } }, when: "level > 55 && doors >= 3" }
   - { id: silent, where: { device: d3 }, absent: 20s }
   - { id: windows-only, where: { metric: m }, window: { tumbling: 30s } }
 `;
@@ -174,6 +175,7 @@ test("a hundred random incidents: the aggregate of the listed readings is the va
     "delta",
     "distinct",
     "duration(open)",
+    "level",
     "max",
     "p90",
     "range",
@@ -202,7 +204,7 @@ describe("why not", () => {
     const random = seeded(5);
     for (let i = 0; i < 100; i++) {
       const atUs = START_US + Math.floor((0.1 + 0.9 * random()) * 3_600) * SECOND_US;
-      const rule = ["avg", "waits", "hop", "slide"][i % 4] ?? "";
+      const rule = ["avg", "waits", "hop", "slide", "both"][i % 5] ?? "";
       const { alerts } = await whyNot(rule, { device: "d1", metric: "m" }, atUs);
       // Quiet partitions are not written to here, so the newest entry by then says what was known.
       const newest = changes
@@ -215,6 +217,22 @@ describe("why not", () => {
       });
     }
   }, 120_000);
+
+  test("says of each series what it told, and which part of the condition does not hold", async () => {
+    const ended = changes.find(({ rule, state }) => rule === "both" && state === "resolved");
+    const { alerts } = await whyNot("both", ended?.key ?? {}, ended?.processedAtUs ?? 0);
+    const texts = alerts[0]?.reasons.map(({ part, holds, text }) => `${part} ${holds} ${text}`) ?? [];
+    expect(texts).toContainEqual(expect.stringMatching(/^window true level: avg was [\d.]+ in 2026/));
+    expect(texts).toContainEqual(expect.stringMatching(/^window true doors: count was \d+ in 2026/));
+    const parts = texts.filter((text) => text.startsWith("condition"));
+    expect(parts[0]).toMatch(/^condition (true|false) level is [\d.]+: level > 55 (holds|does not hold), at 2026/);
+    expect(parts[1]).toMatch(/^condition (true|false) doors is \d+: doors >= 3 (holds|does not hold), at 2026/);
+    expect(parts.some((text) => text.startsWith("condition false"))).toBe(true);
+    const text = incidentText(await explain(ended?.incident ?? ""));
+    expect(text).toMatch(/because {3}level [\d.]+, doors \d+: level > 55 holds, doors >= 3 holds/);
+    expect(text).toMatch(/computed {2}level, avg of \d+ readings is [\d.]+, which is what was told/);
+    expect(text).toMatch(/computed {2}doors, count of \d+ readings is \d+, which is what was told/);
+  });
 
   test("says which part does not hold", async () => {
     const { alerts } = await whyNot("avg", { device: "d1" }, START_US + 20 * SECOND_US);

@@ -38,14 +38,11 @@ export async function explainFromLog(incident: string, deps: ExplainDeps): Promi
   const { log, partitions, rules } = deps;
   const changes = await changesOf(incident, log);
   const table = new SeriesTable();
-  const windows = changes.map(
-    (change) =>
-      new DecidingWindow(
-        change,
-        table,
-        rules().find(({ id }) => id === change.rule),
-      ),
-  );
+  const windows = changes.flatMap((change) => {
+    const spec = rules().find(({ id }) => id === change.rule);
+    const { parts = [undefined] } = change.evidence;
+    return parts.map((part) => new DecidingWindow(change, table, spec, part));
+  });
   const notes: string[] = [];
   if (changes.length === CHANGES_MAX) notes.push(`only its first ${CHANGES_MAX} changes are shown`);
   // An incident stays with one task as long as the number of partitions does.
@@ -169,8 +166,7 @@ function taskOf(spec: RuleSpec, labels: Tags, partitions: number): number {
 
 /** Enough for the state of the alert to be found again. */
 function lookBackUs(spec: RuleSpec): number {
-  const { forUs, keepFiringForUs, input } = compileRule(spec);
-  return (
-    2 * (forUs + keepFiringForUs) + 2 * input.horizonUs + (parseDurationUs(spec.absent ?? "") ?? 0) + CLOCK_SLACK_US
-  );
+  const { forUs, keepFiringForUs, inputs } = compileRule(spec);
+  const horizonUs = Math.max(...inputs.map((input) => input.horizonUs));
+  return 2 * (forUs + keepFiringForUs) + 2 * horizonUs + (parseDurationUs(spec.absent ?? "") ?? 0) + CLOCK_SLACK_US;
 }

@@ -1,5 +1,10 @@
 import { formatDurationUs, formatInstantUs } from "../../domain/time.ts";
-import type { ExplainedChange, IncidentExplanation, WhyNotAnswer } from "../../platform/explanations.ts";
+import type {
+  ExplainedChange,
+  ExplainedWindow,
+  IncidentExplanation,
+  WhyNotAnswer,
+} from "../../platform/explanations.ts";
 
 const READINGS_SHOWN = 40;
 
@@ -16,25 +21,29 @@ export function incidentText({ incident, rule, key, severity, state, steps, note
   return `${lines.join("\n").trimEnd()}\n`;
 }
 
+function computedLine({ recomputed, agrees, readingsInAll }: ExplainedWindow, name: string): string[] {
+  if (recomputed === null) return [];
+  const verdict = agrees === null ? "" : agrees ? ", which is what was told" : ", WHICH IS NOT WHAT WAS TOLD";
+  return [`  computed  ${name} of ${readingsInAll} readings is ${recomputed}${verdict}`];
+}
+
 function stepLines(step: ExplainedChange): string[] {
   const { from, state, atUs, processedAtUs, window, predicate, watermarkUs, latenessUs, input, closedBy, notes } = step;
-  const { readings, readingsInAll, recomputed, agrees } = step;
+  const { readings, readingsInAll } = step;
   const more = readingsInAll - Math.min(readings.length, READINGS_SHOWN);
   const clock = [
     ...(watermarkUs === null ? [] : [`watermark ${formatInstantUs(watermarkUs)}`]),
     ...(latenessUs === null ? [] : [`lateness ${formatDurationUs(latenessUs)}`]),
     ...(closedBy === "unknown" ? [] : [`closed by ${closedBy}`]),
   ];
-  const verdict = agrees === null ? "" : agrees ? ", which is what was told" : ", WHICH IS NOT WHAT WAS TOLD";
   return [
     `${formatInstantUs(atUs)}  ${from} -> ${state}`,
     `  because   ${predicate}`,
     `  window    ${formatInstantUs(window.startUs)} to ${formatInstantUs(window.endUs)}`,
     ...(clock.length > 0 ? [`  clock     ${clock.join(", ")}`] : []),
     `  log       ${input.stream} ${input.partition}, entry ${input.sequence}, stored ${formatInstantUs(processedAtUs)}`,
-    ...(recomputed === null
-      ? []
-      : [`  computed  ${step.aggregate} of ${readingsInAll} readings is ${recomputed}${verdict}`]),
+    ...(step.parts?.flatMap((part) => computedLine(part, `${part.name}, ${part.aggregate}`)) ??
+      computedLine(step, step.aggregate)),
     ...readings
       .slice(0, READINGS_SHOWN)
       .map(

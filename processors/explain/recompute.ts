@@ -56,10 +56,14 @@ export function recompute(
       return Math.max(...numbers) - Math.min(...numbers);
     case "delta":
       return Number(last.value) - Number(first.value);
+    case "delta_percent":
+      return Number(first.value) === 0
+        ? Number.NaN
+        : (100 * (Number(last.value) - Number(first.value))) / Math.abs(Number(first.value));
     case "rate":
       return last.atUs === first.atUs
         ? Number.NaN
-        : (Number(last.value) - Number(first.value)) / ((last.atUs - first.atUs) / 1e6);
+        : ((Number(last.value) - Number(first.value)) / ((last.atUs - first.atUs) / 1e6)) * aggregate.perSeconds;
     case "variance":
       return variance(numbers);
     case "stddev":

@@ -1,8 +1,10 @@
 import type { Tags } from "../../domain/reading.ts";
 import {
   EXPLAIN_INCIDENT,
+  EXPLAIN_RULES,
   EXPLAIN_WHY_NOT,
   type Reason,
+  type RulesInForce,
   type WhyNotAlert,
   type WhyNotAnswer,
 } from "../../platform/explanations.ts";
@@ -18,7 +20,7 @@ const SILENCES_MS_MAX = 500;
 /** Each may read much of the log: more at once would hold up the processing. */
 const ANSWERS_AT_ONCE = 2;
 
-/** Answers `explain.incident` and `explain.whyNot` on the bus. Returns how to stop. */
+/** Answers `explain.incident`, `explain.whyNot` and `explain.rules` on the bus. Returns how to stop. */
 export function respondExplanations(deps: {
   readonly log: Log;
   readonly partitions: number;
@@ -41,6 +43,7 @@ export function respondExplanations(deps: {
   }
 
   const stops = [
+    log.bus.respond(EXPLAIN_RULES, async (): Promise<RulesInForce> => ({ specs: deps.rules().specs, partitions })),
     log.bus.respond(EXPLAIN_INCIDENT, async (value) => {
       const incident = fieldsOf(value).incident;
       if (typeof incident !== "string") throw new ExplainError("ask with { incident }");

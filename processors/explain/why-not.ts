@@ -4,8 +4,10 @@ import type { Series, Tags } from "../../domain/reading.ts";
 import { formatDurationUs, formatInstantUs } from "../../domain/time.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import type { Reason, WhyNotAlert } from "../../platform/explanations.ts";
-import { compileRule, type Rule } from "../rules/compile.ts";
-import { type Condition, holds } from "../rules/condition.ts";
+import { compileRule, type JoinSpec, type Rule, type WindowsSpec } from "../rules/compile.ts";
+import { type Condition, holds, parseCondition } from "../rules/condition.ts";
+import { isFault, parseExpression } from "../rules/expression.ts";
+import { letNames } from "../rules/let-spec.ts";
 import { versionOf } from "../rules/load-rules.ts";
 import type { RuleSpec } from "../rules/rule-spec.ts";
 import { compileSelector, groupLabels, labelOf } from "../rules/selector.ts";
@@ -19,8 +21,12 @@ interface Group {
   readings: number;
   newest: { readonly atUs: number; readonly storedAtUs: number } | undefined;
   window: WindowResult | undefined;
+  /** With `let`: the newest window of each name. */
+  readonly parts: Map<string, WindowResult>;
   change: AlertChange | undefined;
 }
+
+type AbsentSpec = Extract<WindowsSpec, { readonly kind: "absent" }>;
 
 const GROUPS_MAX = 20;
 const NEAR_MAX = 5;
@@ -70,12 +76,12 @@ export class WhyNot {
     }
     for (const window of windows) {
       const group = this.#groups.get(keyName(window.labels));
-      if (
-        group &&
-        window.endUs <= this.#untilEventUs &&
-        !(window.endUs < (group.window?.endUs ?? Number.NEGATIVE_INFINITY))
-      )
-        group.window = window;
+      if (!group || window.endUs > this.#untilEventUs) continue;
+      const name = window.rule === this.#spec.id ? undefined : window.rule;
+      const newest = name === undefined ? group.window : group.parts.get(name);
+      if (window.endUs < (newest?.endUs ?? Number.NEGATIVE_INFINITY)) continue;
+      if (name === undefined) group.window = window;
+      else group.parts.set(name, window);
     }
     for (const change of alerts) {
       const group = this.#groups.get(keyName(change.key));
@@ -98,9 +104,10 @@ export class WhyNot {
 
   #start({ partition, storedAtUs }: EntryPosition): void {
     this.#started = true;
-    const rulesJson = JSON.stringify([this.#spec]);
+    const specs = [this.#spec, ...partsOf(this.#spec)];
+    const rulesJson = JSON.stringify(specs);
     this.#step.apply(
-      { kind: "rule_set", version: versionOf([this.#spec]), rulesJson },
+      { kind: "rule_set", version: versionOf(specs), rulesJson },
       { partition, sequence: 0, storedAtUs },
     );
   }
@@ -112,12 +119,13 @@ export class WhyNot {
     const key = groupLabels(this.#spec.group_by, series);
     const isAsked = Object.entries(this.#labels).every(([name, text]) => labelOf(series, name) === text);
     let group: Group | null = null;
-    if (isAsked && this.#rule.input.selector.matches(series)) {
+    if (isAsked && this.#rule.inputs.some(({ selector }) => selector.matches(series))) {
       group = this.#groups.get(keyName(key)) ?? {
         key,
         readings: 0,
         newest: undefined,
         window: undefined,
+        parts: new Map(),
         change: undefined,
       };
       this.#groups.set(keyName(key), group);
@@ -157,30 +165,45 @@ export class WhyNot {
       ? `${readings} readings; the newest was observed ${formatInstantUs(newest.atUs)}, came ${formatInstantUs(newest.storedAtUs)}`
       : "no reading";
     const reasons: Reason[] = [{ part: "readings", holds: newest !== undefined, text: came }];
-    const { windows } = this.#rule.input;
-    if (windows.kind === "absent") return [...reasons, this.#silence(group, windows.afterUs, atUs)];
-    reasons.push(this.#window(group));
+    const windows = this.#rule.inputs[0]?.windows;
+    if (windows?.kind === "absent") return [...reasons, this.#silence(group, windows, atUs)];
+    reasons.push(...(this.#rule.join ? this.#series(group, this.#rule.join) : [this.#window(group)]));
     if (group.window !== undefined) reasons.push(...this.#conditions(group, group.window));
     return reasons;
   }
 
-  #silence({ newest, change }: Group, afterUs: number, atUs: number): Reason {
-    const silentUs = newest ? atUs - newest.storedAtUs : 0;
+  #silence({ newest, change }: Group, { afterUs, active }: AbsentSpec, atUs: number): Reason {
+    const sinceUs = newest?.storedAtUs ?? atUs;
+    const silentUs = active === undefined ? atUs - sinceUs : active.activeUs(sinceUs, atUs);
     const isFiring = change?.state === "firing";
-    const blind = !isFiring && silentUs >= afterUs ? "; time in which nobody watched does not count" : "";
+    const isShort = !isFiring && atUs - sinceUs >= afterUs;
+    const inactive = active === undefined ? "" : " in active time";
+    const blind = isShort ? `; time in which nobody watched${active ? ", or not active," : ""} does not count` : "";
     return {
       part: "condition",
       holds: isFiring,
-      text: `silent for ${formatDurationUs(Math.max(0, silentUs))} of ${formatDurationUs(afterUs)}${blind}`,
+      text: `silent for ${formatDurationUs(Math.max(0, silentUs))} of ${formatDurationUs(afterUs)}${inactive}${blind}`,
     };
   }
 
+  /** What each series of the condition told last, and where they met. */
+  #series({ parts, window }: Group, { names }: JoinSpec): Reason[] {
+    const each = names.map(({ name, aggregate }): Reason => {
+      const told = parts.get(name);
+      const text = told
+        ? `${name}: ${aggregate.name} was ${told.aggregates[aggregate.name]} in ${spanOf(told)}`
+        : `${name}: no window has closed yet`;
+      return { part: "window", holds: told !== undefined, text };
+    });
+    if (window) return each;
+    const text = "there is no instant yet at which all of them had a window";
+    return [...each, { part: "window", holds: false, text }];
+  }
+
   #window({ newest, window }: Group): Reason {
-    const { windows } = this.#rule.input;
-    if (windows.kind === "absent") throw new TypeError("a rule about silence has no windows");
-    const told = window
-      ? `the newest closed window is ${formatInstantUs(window.startUs)} to ${formatInstantUs(window.endUs)}`
-      : "no window has closed yet";
+    const windows = this.#rule.inputs[0]?.windows;
+    if (windows === undefined || windows.kind === "absent") throw new TypeError("a rule about silence has no windows");
+    const told = window ? `the newest closed window is ${spanOf(window)}` : "no window has closed yet";
     const lateUs = windows.latenessUs;
     let next = "";
     if (newest && windows.kind === "panes") {
@@ -194,33 +217,36 @@ export class WhyNot {
   }
 
   #conditions({ change }: Group, window: WindowResult): Reason[] {
-    const { when, clear, forUs, keepFiringForUs, spec } = this.#rule;
-    if (when === undefined)
+    const { judge, valueName: name, forUs, keepFiringForUs, flapping, active, spec } = this.#rule;
+    if (judge === undefined)
       return [{ part: "rule", holds: false, text: "the rule has no `when`: it computes windows and never fires" }];
-    const name = spec.aggregate[0] as string;
     const value = window.aggregates[name];
-    if (value === undefined || Number.isNaN(value)) {
+    const verdict = judge(window.aggregates);
+    if (value === undefined || verdict === undefined) {
       return [{ part: "condition", holds: false, text: `${name} has no value in that window: it is not looked at` }];
     }
-    const isMet = holds(when, value);
     const state = change?.state ?? "inactive";
-    const short = isMet ? "" : shortBy(when, value);
-    const reasons: Reason[] = [
-      {
-        part: "condition",
-        holds: isMet,
-        text: `${name} is ${value}: ${spec.when} ${isMet ? "holds" : "does not hold"}${short}`,
-      },
-    ];
+    const reasons = spec.let ? severalReasons(spec, window) : [oneReason(spec, { name, value })];
+    const isActive = active === undefined || active.isActive(window.endUs - 1);
+    if (!isActive) {
+      const text = `the rule is not active at ${formatInstantUs(window.endUs)}: \`when\` counts as not holding`;
+      reasons.push({ part: "rule", holds: false, text });
+    }
     if (change && state === "pending") {
       const heldUs = window.endUs - change.activeAtUs;
       const text = `it has held since ${formatInstantUs(change.activeAtUs)}: ${formatDurationUs(heldUs)} of ${formatDurationUs(forUs)}`;
       reasons.push({ part: "for", holds: heldUs >= forUs, text });
     } else if (change && state === "firing") {
-      reasons.push({ part: "for", holds: true, text: `it fires since ${formatInstantUs(change.atUs)}` });
-      const isClear = clear ? holds(clear, value) : !isMet;
-      const ends = clear ? `clear ${spec.clear}` : `not ${spec.when}`;
-      const keeps = isClear && keepFiringForUs > 0 ? `, but not yet for ${formatDurationUs(keepFiringForUs)}` : "";
+      reasons.push({
+        part: "for",
+        holds: true,
+        text: `it ${change.from === "firing" ? "is flapping" : "fires"} since ${formatInstantUs(change.atUs)}`,
+      });
+      const isClear = verdict.clears || !isActive;
+      const ends = spec.clear ? `clear ${spec.clear}` : `not ${spec.when}`;
+      const keepUs = change.flapping && flapping ? Math.max(keepFiringForUs, flapping.withinUs) : keepFiringForUs;
+      const why = change.flapping ? " (it is flapping)" : "";
+      const keeps = isClear && keepUs > 0 ? `, but not yet for ${formatDurationUs(keepUs)}${why}` : "";
       reasons.push({
         part: "clear",
         holds: isClear,
@@ -229,6 +255,44 @@ export class WhyNot {
     }
     return reasons;
   }
+}
+
+/** One rule for each name of `let`, that tells its windows. */
+function partsOf(spec: RuleSpec): RuleSpec[] {
+  return Object.entries(spec.let ?? {}).map(([name, own]) => ({
+    ...spec,
+    ...{ id: name, let: undefined, when: undefined, clear: undefined },
+    ...{ window: own.window ?? spec.window, aggregate: [own.aggregate], fill: own.fill },
+    where: { ...spec.where, ...(own.metric !== undefined && { metric: own.metric }), ...own.where },
+  }));
+}
+
+function oneReason(
+  spec: RuleSpec,
+  { name, value }: { readonly name: string; readonly value: number | string },
+): Reason {
+  const when = parseCondition(spec.when ?? "");
+  if (typeof when === "string") throw new TypeError(`unchecked rule: ${when}`);
+  const isMet = holds(when, value);
+  const text = `${name} is ${value}: ${spec.when} ${isMet ? "holds" : `does not hold${shortBy(when, value)}`}`;
+  return { part: "condition", holds: isMet, text };
+}
+
+/** Each part of a condition over several series. */
+function severalReasons(spec: RuleSpec, window: WindowResult): Reason[] {
+  const parsed = parseExpression(spec.when ?? "", letNames(spec.let ?? {}));
+  if (isFault(parsed)) throw new TypeError(`unchecked rule: ${parsed.message}`);
+  return parsed.parts.map((part) => {
+    const isMet = part.holds(window.aggregates) === true;
+    const named = Object.entries(window.aggregates).filter(([name]) => new RegExp(`\\b${name}\\b`).test(part.text));
+    const values = named.map(([name, value]) => `${name} is ${value}`).join(", ");
+    const text = `${values}: ${part.text} ${isMet ? "holds" : "does not hold"}, at ${formatInstantUs(window.endUs)}`;
+    return { part: "condition", holds: isMet, text };
+  });
+}
+
+function spanOf({ startUs, endUs }: WindowResult): string {
+  return `${formatInstantUs(startUs)} to ${formatInstantUs(endUs)}`;
 }
 
 function shortBy(condition: Condition, value: number | string): string {

@@ -1,12 +1,15 @@
+import { globMatches } from "../../domain/glob.ts";
 import type { Series } from "../../domain/reading.ts";
 import type { Place } from "../../platform/yaml-source.ts";
-import { closest } from "./closest.ts";
+import { closest, nearestTo } from "./closest.ts";
 import type { ReadRules } from "./load-rules.ts";
-import type { RuleProblem } from "./problem.ts";
+import { type RuleProblem, withoutRepeats } from "./problem.ts";
 import type { PlacedRule, RuleFile } from "./read-rule-file.ts";
-import { compileSelector, labelOf } from "./selector.ts";
+import type { RuleSpec } from "./rule-spec.ts";
+import { compileSelector, labelOf, splitPatterns } from "./selector.ts";
 import { WARNING_KINDS } from "./warning-kinds.ts";
 import { type CheckedRule, takeApart, warn, warningsOf } from "./warnings.ts";
+import { inhibitorWarnings, receiverWarnings, type Surroundings } from "./warnings-between.ts";
 
 /** The series there are. */
 export interface KnownSeries {
@@ -16,19 +19,27 @@ export interface KnownSeries {
 }
 
 /** What is wrong and what is odd in rule files, in the order of their lines. `known` is undefined where nothing is known. */
-export function checkRules(read: ReadRules, known: KnownSeries | undefined): RuleProblem[] {
+export function checkRules(
+  read: ReadRules,
+  known: KnownSeries | undefined,
+  { receivers, others = [] }: Surroundings = {},
+): RuleProblem[] {
+  const all = [...read.files.flatMap((file) => file.rules), ...others];
   const rules = read.files.flatMap((file) => file.rules).flatMap((placed) => takeApart(placed) ?? []);
   const warnings = [
     ...rules.flatMap(warningsOf),
     ...sameRules(rules),
+    ...rules.flatMap((rule) => [...inhibitorWarnings(rule, all)]),
+    ...(receivers === undefined ? [] : rules.flatMap((rule) => [...receiverWarnings(rule, receivers)])),
     ...(known === undefined ? [] : rules.flatMap((rule) => [...strangers(rule, known)])),
   ];
   const order = new Map(read.files.map(({ file }, i) => [file, i]));
   const kept = read.files.flatMap((file) => {
     const own = warnings.filter((warning) => warning.file === file.file);
-    return silence(file, own, { isComplete: known?.mayGrow === false && file.rules.every(({ spec }) => spec) });
+    const isComplete = known?.mayGrow === false && file.rules.every(({ spec }) => spec);
+    return silence(file, own, { isComplete, knowsReceivers: receivers !== undefined });
   });
-  return [...read.problems, ...kept].sort(
+  return withoutRepeats([...read.problems, ...kept]).sort(
     (a, b) =>
       (order.get(a.file) ?? -1) - (order.get(b.file) ?? -1) ||
       a.place.line - b.place.line ||
@@ -57,42 +68,55 @@ function* sameRules(rules: readonly CheckedRule[]): Iterable<RuleProblem> {
   }
 }
 
-/** Rules that take none of the series there are, at the first label that leaves none. */
+/** Rules that take none of the series there are, at the first label that leaves none; and misspelt exclusions. */
 function* strangers(rule: CheckedRule, known: KnownSeries): Iterable<RuleProblem> {
   const { where } = rule.spec;
   let left = known.series;
   for (const [label, patterns] of Object.entries(where)) {
-    const selector = compileSelector({ [label]: patterns }, { onlyNumbers: false });
-    const next = left.filter((series) => selector.matches(series));
+    const { taken, excluded } = splitPatterns(patterns);
+    const values = [...new Set(left.flatMap((series) => labelOf(series, label) ?? []))];
+    if (!known.mayGrow) yield* excludedStrangers(rule, { label, excluded, values });
+    const next = left.filter(takenBy({ [label]: patterns }));
     if (next.length > 0) {
       left = next;
       continue;
     }
-    const values = [...new Set(left.flatMap((series) => labelOf(series, label) ?? []))];
-    const near = [patterns].flat().flatMap((pattern) => nearestTo(pattern, values) ?? [])[0];
+    if (taken.length === 0 || left.some(takenBy({ [label]: [...taken] }))) {
+      const message = `each sensor that is known is excluded by its ${label}`;
+      if (!known.mayGrow) yield warn("W005", rule, ["where", label], { message, help: "exclude less" });
+      return;
+    }
+    const near = taken.flatMap((pattern) => nearestTo(pattern, values) ?? [])[0];
     if (near === undefined && known.mayGrow) return;
     const some = values.slice(0, 5).join(", ");
     const there =
       values.length === 0
         ? `no reading has a ${label}`
         : `there is ${some}${values.length > 5 ? `, and ${values.length - 5} more` : ""}`;
-    const message = `no sensor that is known has ${label} ${[patterns]
-      .flat()
-      .map((text) => `"${text}"`)
-      .join(" or ")}`;
+    const message = `no sensor that is known has ${label} ${taken.map((text) => `"${text}"`).join(" or ")}`;
     yield warn("W005", rule, ["where", label], { message, help: near === undefined ? there : `did you mean ${near}?` });
     return;
   }
 }
 
-/** The value that a misspelt name means, or the glob that a misspelt glob does. */
-function nearestTo(pattern: string, values: readonly string[]): string | undefined {
-  const [prefix = ""] = pattern.split(/[*?]/, 1);
-  if (prefix === pattern) return closest(pattern, values);
-  const near = closest(prefix, [...new Set(values.map((value) => value.slice(0, prefix.length)))]);
-  return prefix === "" || near === undefined || near === prefix
-    ? undefined
-    : `"${near}${pattern.slice(prefix.length)}"`;
+function takenBy(where: RuleSpec["where"]): (series: Series) => boolean {
+  const selector = compileSelector(where, { onlyNumbers: false });
+  return (series) => selector.matches(series);
+}
+
+/** Exclusions that exclude none of the values, and nearly do. */
+function* excludedStrangers(
+  rule: CheckedRule,
+  about: { readonly label: string; readonly excluded: readonly string[]; readonly values: readonly string[] },
+): Iterable<RuleProblem> {
+  const { label, excluded, values } = about;
+  for (const pattern of excluded) {
+    if (values.some((value) => globMatches(pattern, value))) continue;
+    const near = nearestTo(pattern, values)?.replaceAll('"', "");
+    if (near === undefined) continue;
+    const message = `no sensor that is known has ${label} "${pattern}", so it excludes nothing`;
+    yield warn("W005", rule, ["where", label], { message, help: `did you mean "!${near}"?` });
+  }
 }
 
 interface Ignore {
@@ -108,7 +132,7 @@ interface Ignore {
 function silence(
   file: RuleFile & { readonly file: string },
   warnings: readonly RuleProblem[],
-  options: { readonly isComplete: boolean },
+  options: { readonly isComplete: boolean; readonly knowsReceivers: boolean },
 ): RuleProblem[] {
   const ignores = ignoresOf(file);
   const kept = warnings.filter(({ code, place }) => {
@@ -119,7 +143,7 @@ function silence(
   const codes: readonly string[] = WARNING_KINDS.map(({ code }) => code);
   for (const { place, code, used } of ignores) {
     const isKnown = codes.includes(code);
-    if (used || (isKnown && !options.isComplete)) continue;
+    if (used || (isKnown && !options.isComplete) || (code === "W020" && !options.knowsReceivers)) continue;
     const near = closest(code, codes);
     kept.push({
       code: "W017",

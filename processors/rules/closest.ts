@@ -14,6 +14,16 @@ export function closest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
+/** The value that a misspelt name means, or the glob that a misspelt glob does. */
+export function nearestTo(pattern: string, values: readonly string[]): string | undefined {
+  const [prefix = ""] = pattern.split(/[*?]/, 1);
+  if (prefix === pattern) return closest(pattern, values);
+  const near = closest(prefix, [...new Set(values.map((value) => value.slice(0, prefix.length)))]);
+  return prefix === "" || near === undefined || near === prefix
+    ? undefined
+    : `"${near}${pattern.slice(prefix.length)}"`;
+}
+
 /** `groupBy`, `group-by` and `Group_By` are one word. */
 function plain(word: string): string {
   return word.toLowerCase().replace(/[-_\s]/g, "");

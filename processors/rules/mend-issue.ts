@@ -1,49 +1,9 @@
 import type { z } from "zod";
-import { closest } from "./closest.ts";
+import { suggestDate, suggestDays, suggestHours } from "./active-texts.ts";
+import { unknownKey } from "./mend-key.ts";
 import { suggestAggregate, suggestCondition, suggestDuration, suggestId, suggestWord } from "./mend-value.ts";
-import type { ErrorCode } from "./problem.ts";
-import { keysAt, kindOf } from "./rule-fields.ts";
-
-/** An issue of the schema in words that say how to mend it. */
-export interface MendedIssue {
-  readonly code: ErrorCode;
-  /** Below the rule. */
-  readonly path: readonly PropertyKey[];
-  readonly part: "key" | "value";
-  readonly message: string;
-  readonly help: string | undefined;
-}
-
-const MEANT_KEYS: Readonly<Record<string, string>> = {
-  alert: "id",
-  name: "id",
-  rule: "id",
-  expr: "when",
-  condition: "when",
-  threshold: "when",
-  trigger: "when",
-  if: "when",
-  until: "clear",
-  reset: "clear",
-  resolve: "clear",
-  filter: "where",
-  match: "where",
-  selector: "where",
-  by: "group_by",
-  hold: "for",
-  duration: "for",
-  function: "aggregate",
-  agg: "aggregate",
-  level: "severity",
-  priority: "severity",
-  receivers: "notify",
-  to: "notify",
-  tags: "labels",
-  grace: "lateness",
-  timeout: "absent",
-  silence: "absent",
-  deadman: "absent",
-};
+import type { MendedIssue } from "./mended-issue.ts";
+import { kindOf } from "./rule-fields.ts";
 
 /** All issues of a rule; not those that are only the shadow of another. */
 export function mendIssues(issues: readonly z.core.$ZodIssue[], rule: unknown): MendedIssue[] {
@@ -51,11 +11,20 @@ export function mendIssues(issues: readonly z.core.$ZodIssue[], rule: unknown): 
   const unknown = all.filter(({ code }) => code === "E002");
   // A misspelt key is unknown, and then its right name is missing.
   const meant = new Set(unknown.map(({ help = "" }) => /did you mean `(\w+)`/.exec(help)?.[1]));
+  const isOverSeries = typeof rule === "object" && rule !== null && "let" in rule;
   const inWindow = unknown.some(({ path }) => path.length > 1 && path[0] === "window");
   return all.filter(({ code, path, message }) => {
+    // What is no plain condition is one in CEL there, and told of as such.
+    if (code === "E003" && isOverSeries && (path[0] === "when" || path[0] === "clear")) return false;
     if (code === "E006") return !meant.has(/^`(\w+)` is missing/.exec(message)?.[1]);
+    // A misspelt key is also what makes it say nothing.
+    if (code === "E004" && path[0] === "active") return !unknown.some((other) => isBelow(other.path, path));
     return !(inWindow && path.length === 1 && path[0] === "window" && code === "E004");
   });
+}
+
+function isBelow(path: readonly PropertyKey[], above: readonly PropertyKey[]): boolean {
+  return path.length > above.length && above.every((step, i) => step === path[i]);
 }
 
 /** One zod issue of a rule; unknown keys are told one by one. */
@@ -76,6 +45,12 @@ function mendIssue(issue: z.core.$ZodIssue, rule: unknown): MendedIssue[] {
     ];
   }
   const base = { path, part: "value" } as const;
+  if (issue.code === "custom" && typeof issue.params?.help === "string") {
+    const { help, code, fragment } = issue.params;
+    const part = path[0] === "let" && path.length < 3 ? "key" : "value";
+    const exact = typeof fragment === "string" ? { fragment } : {};
+    return [{ ...base, ...exact, part, code: code === "E003" ? "E003" : "E004", message: issue.message, help }];
+  }
   if (value === null || value === undefined) {
     if (issue.code === "custom") return [{ ...base, ...custom(issue.message, field, value) }];
     const help = "give it a value, or remove it; what belongs to it stands on the next lines, indented further";
@@ -91,6 +66,10 @@ function mendIssue(issue: z.core.$ZodIssue, rule: unknown): MendedIssue[] {
   if (issue.code === "invalid_key") {
     const message = "a name before a colon is empty";
     return [{ ...base, path: path.slice(0, -1), code: "E003", message, help: "write the name, or remove the entry" }];
+  }
+  if (issue.code === "invalid_union" && path[0] === "active" && typeof value === "object") {
+    const own = issue.errors[Array.isArray(value) ? 1 : 0] ?? [];
+    return own.flatMap((inner) => mendIssue({ ...inner, path: [...path, ...inner.path] }, rule));
   }
   if (issue.code === "invalid_type" || issue.code === "invalid_union") {
     return [{ ...base, code: "E003", ...wrongType(issue, path, value) }];
@@ -187,43 +166,6 @@ function named(message: string, field: string): string {
   return /^(is|must)\b/.test(message) ? `\`${field}\` ${message}` : message;
 }
 
-function unknownKey(key: string, path: readonly PropertyKey[]): MendedIssue {
-  const known = keysAt(path) ?? [];
-  const base = { code: "E002", path: [...path, key], part: "key" } as const;
-  const glued = /^(\w+)\s*:?\s*(\S.*)$/.exec(key);
-  if (glued?.[1] !== undefined && glued[1] !== key && known.includes(glued[1])) {
-    const message = `${show(key)} is read as one word`;
-    return {
-      ...base,
-      message,
-      help: `a key ends with a colon and a space: ${glued[1]}: ${glued[2]?.replace(/^:\s*/, "")}`,
-    };
-  }
-  const elsewhere = otherPlace(key, path);
-  const meant = elsewhere === undefined ? wordFor(key, known) : undefined;
-  const help = elsewhere ?? (meant ? `did you mean \`${meant}\`?` : `known here: ${known.join(", ")}`);
-  return { ...base, message: `unknown key \`${key}\``, help };
-}
-
-function wordFor(key: string, known: readonly string[]): string | undefined {
-  const meant = MEANT_KEYS[key.toLowerCase()];
-  return meant !== undefined && known.includes(meant) ? meant : closest(key, known);
-}
-
-/** Keys that are right, at another place. */
-function otherPlace(key: string, path: readonly PropertyKey[]): string | undefined {
-  if (path.length > 0) {
-    const isOfRule = (keysAt([]) ?? []).includes(key);
-    return isOfRule ? `\`${key}\` belongs to the rule: indent it less` : undefined;
-  }
-  if (["metric", "device", "site"].includes(key))
-    return `it belongs into \`where\`, on its line or indented below it: where: { ${key}: ... }`;
-  if ((keysAt(["window"]) ?? []).includes(key)) return `it belongs into \`window\`: window: { ${key}: ... }`;
-  if (["summary", "description", "message", "runbook"].includes(key))
-    return `texts stand in \`annotations\`: annotations: { ${key}: ... }`;
-  return undefined;
-}
-
 function missingHelp(field: string): string {
   return field === "id" ? "name the rule, for example id: cold-room-warm" : `add \`${field}\``;
 }
@@ -243,17 +185,62 @@ function wrongType(
       help: `say which kind of window: window: { tumbling: ${size} }`,
     };
   }
+  if (field === "flapping" && path.length === 1) {
+    const changes = typeof value === "number" && value >= 3 ? value : 6;
+    const within = (typeof value === "string" ? suggestDuration(value) : undefined) ?? "1h";
+    return {
+      message: `\`flapping\` cannot be ${show(value)}`,
+      help: `say how many changes in which time: flapping: { changes: ${changes}, within: ${within} }`,
+    };
+  }
+  if (field === "changes")
+    return { message: `\`changes\` cannot be ${show(value)}`, help: "write a whole number from 3 on, like changes: 6" };
+  if (field === "active") {
+    const text = [value].flat().find((part) => typeof part === "string") ?? "";
+    const days = suggestDays(text);
+    const hours = suggestHours(text);
+    const meant = days !== undefined ? `days: [${days}]` : hours !== undefined ? `hours: ["${hours}"]` : undefined;
+    return {
+      message: `\`active\` cannot be ${show(value)}`,
+      help: `say when: active: { ${meant ?? 'days: [mon-fri], hours: ["07:00-18:00"]'} }`,
+    };
+  }
+  if (path[0] === "active" && issue.code === "invalid_type" && issue.expected === "array" && isSimple(value)) {
+    const suggest = { days: suggestDays, hours: suggestHours, except: suggestDate }[field];
+    return {
+      message: `\`${field}\` is a list`,
+      help: `write ${field}: ["${suggest?.(String(value)) ?? String(value)}"]`,
+    };
+  }
   if (field === "where" && path.length === 1) {
     return {
       message: `\`where\` cannot be ${show(value)}`,
       help: "say which label must be what: where: { metric: temperature }",
     };
   }
+  if (field === "inhibited_by") {
+    const rule = isSimple(value) ? String(value) : "gateway-silent";
+    return {
+      message: "`inhibited_by` is a list that says which rules, and which labels agree",
+      help: `write inhibited_by: [{ rule: ${rule}, equal: [site] }]`,
+    };
+  }
+  if (path[0] === "where" && path.length === 2 && typeof value === "object") {
+    const isNegation =
+      /^(?:not|exclude|except|unless)$/i.test(field) || valueNames(value).some((name) => NEGATIONS.test(name));
+    return {
+      message: `\`${field}\` cannot be ${show(value)}`,
+      help: isNegation
+        ? 'put a ! before what is not wanted, with quotes around both: site: "!lab"'
+        : `write one text, or a list of them: ${field}: [north, "south-*"]`,
+    };
+  }
   if (issue.code === "invalid_type" && issue.expected === "array") {
     return { message: `\`${field}\` is a list`, help: `write ${field}: [${isSimple(value) ? String(value) : "..."}]` };
   }
   if (issue.code === "invalid_type" && (issue.expected === "object" || issue.expected === "record")) {
-    return { message: `\`${field}\` holds keys and values`, help: `write for example ${field}: { team: facilities }` };
+    const example = path[0] === "let" ? `{ metric: ${isSimple(value) ? value : field} }` : "{ team: facilities }";
+    return { message: `\`${field}\` holds keys and values`, help: `write for example ${field}: ${example}` };
   }
   if (field === "count")
     return { message: `\`count\` cannot be ${show(value)}`, help: "write a whole number of readings, like count: 20" };
@@ -284,6 +271,12 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   let value = root;
   for (const step of path) value = typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined;
   return value;
+}
+
+const NEGATIONS = /^(?:not|ne|neq|!|!=|not_in|not_equals?|exclude|except)$/i;
+
+function valueNames(value: unknown): readonly string[] {
+  return typeof value === "object" && value !== null ? Object.keys(value) : [];
 }
 
 function isSimple(value: unknown): boolean {

@@ -84,7 +84,22 @@ function* guesses(text: string): Iterable<string> {
 }
 
 const AGGREGATE_NAMES = [
-  ...["count", "sum", "min", "max", "avg", "first", "last", "delta", "rate", "range", "stddev", "variance", "median"],
+  ...[
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "first",
+    "last",
+    "delta",
+    "rate",
+    "range",
+    "stddev",
+    "variance",
+    "median",
+    "delta_percent",
+  ],
   ...["distinct", "count_if(> 5)", "duration(open)"],
 ];
 const AGGREGATE_WORDS: Readonly<Record<string, string>> = {
@@ -104,7 +119,21 @@ const AGGREGATE_WORDS: Readonly<Record<string, string>> = {
   difference: "delta",
   diff: "delta",
   change: "delta",
+  percentchange: "delta_percent",
+  changepercent: "delta_percent",
+  percent: "delta_percent",
+  pctchange: "delta_percent",
+  growth: "delta_percent",
+  increase: "delta",
   derivative: "rate",
+  deriv: "rate",
+  persecond: "rate",
+  perminute: "rate(1m)",
+  perhour: "rate(1h)",
+  perday: "rate(1d)",
+  rateperminute: "rate(1m)",
+  rateperhour: "rate(1h)",
+  rateperday: "rate(1d)",
   spread: "range",
   p0: "min",
   p100: "max",
@@ -121,6 +150,13 @@ export function suggestAggregate(name: string): string | undefined {
       plain,
     );
   if (rank) return `p${rank[1] ?? rank[2]}`;
+  const per = /^(?:rate|derivative)(?:_?per_?|[([/\s]+)\s*(.*?)[)\]]?$/i.exec(name.trim())?.[1];
+  if (per !== undefined) {
+    const every = suggestDuration(/\d/.test(per) ? (/[a-zµ]/i.test(per) ? per : `${per}s`) : `1${per}`);
+    const mended = `rate(${every})`;
+    if (every !== undefined && typeof parseAggregate(mended) !== "string") return mended;
+    return "rate(1m)";
+  }
   const call = /^(count_?if|duration)\s*[:(]?\s*(.*?)\)?$/i.exec(name.trim());
   if (call) {
     const inner = call[1]?.toLowerCase() === "duration" ? call[2] : suggestCondition(call[2] ?? "");

@@ -13,6 +13,9 @@ const PLAIN_VALUE = /^(\s*(?:- )?)([\w.-]+):\s+(.*?)(\s+#.*)?$/;
 /** `*`, `>=`, `!=`... where a value begins inside of `{...}` or `[...]`. */
 const INNER_VALUE = /([:,[]\s*)([*>!@%`][^,\]}]*?)(\s*)(?=[,\]}])/;
 
+/** `- !lab`: an item of a list, on a line of its own. */
+const LIST_ITEM = /^(\s*(?:- )+\s*)(![^\s#]*)(\s+#.*|\s*)$/;
+
 /** `lines`: the whole text, as some faults show far behind where they were made. */
 export function explainFault({ code, message, place: told }: YamlFault, lines: readonly string[]): ExplainedFault {
   const place = ofWords(told);
@@ -36,6 +39,16 @@ export function explainFault({ code, message, place: told }: YamlFault, lines: r
       message: said,
       help: `put the value in quotes: ${key}: ${quote(value)}`,
       mendedLine: quoted,
+    };
+  }
+  const item = code === "TAG" ? LIST_ITEM.exec(place.text) : null;
+  if (item) {
+    const [, before = "", text = "", after = ""] = item;
+    return {
+      place: placeOf(place, text),
+      message: `${nameOf(text)} at the beginning of a value means something else in YAML`,
+      help: `put the value in quotes: - ${quote(text)}`,
+      mendedLine: `${before}${quote(text)}${after}`,
     };
   }
   const inner = INNER_VALUE.exec(place.text);

@@ -47,3 +47,14 @@ export const ERROR_KINDS = [
   { code: "E007", title: "unreadable", text: "The file or folder cannot be read." },
 ] as const;
 export type ErrorCode = (typeof ERROR_KINDS)[number]["code"];
+
+/** What rules have from their defaults, and no rule changes, is told once. */
+export function withoutRepeats(problems: readonly RuleProblem[]): RuleProblem[] {
+  const told = new Set<string>();
+  return problems.filter(({ code, place: { line, column }, message, related }) => {
+    const text = JSON.stringify([code, line, column, message, related.map(({ place }) => [place.line, place.column])]);
+    const isNew = !told.has(text);
+    told.add(text);
+    return isNew;
+  });
+}

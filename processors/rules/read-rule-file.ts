@@ -1,21 +1,14 @@
 import { openYaml, type Place, type YamlFault, type YamlSource } from "../../platform/yaml-source.ts";
+import { closest } from "./closest.ts";
+import { fillDefaults } from "./defaults.ts";
 import { mendIssues } from "./mend-issue.ts";
 import { explainFault } from "./mend-yaml.ts";
-import type { ErrorCode, RelatedPlace, RuleProblem } from "./problem.ts";
-import { type RuleSpec, ruleSpecSchema } from "./rule-spec.ts";
+import type { MendedIssue } from "./mended-issue.ts";
+import { isRecord, type PlacedRule, placeRule, problemOf } from "./placed-rule.ts";
+import { type ErrorCode, type RelatedPlace, type RuleProblem, withoutRepeats } from "./problem.ts";
+import { defaultsSchema, ruleSpecSchema } from "./rule-spec.ts";
 
-/** A rule of a file, and where its parts stand. */
-export interface PlacedRule {
-  readonly file: string;
-  /** Undefined when the rule has errors. */
-  readonly spec: RuleSpec | undefined;
-  /** The rule's id, right or not; undefined when there is none. */
-  readonly id: string | undefined;
-  /** Of a part of the rule: `["window", "tumbling"]`. */
-  placeOf(path: readonly PropertyKey[], part?: "key" | "value"): Place;
-  /** Whether the file says it, rather than a default. */
-  says(field: string): boolean;
-}
+export type { PlacedRule } from "./placed-rule.ts";
 
 export interface RuleFile {
   readonly rules: readonly PlacedRule[];
@@ -52,18 +45,21 @@ export function readRuleFile(source: string, file: string): RuleFile {
       "a rule file begins with rules: and has one rule for each dash below",
     );
   if (!("rules" in value) || value.rules === null) {
-    const other = Object.keys(value).filter((key) => key !== "rules");
+    const other = Object.keys(value).filter((key) => key !== "rules" && key !== "defaults");
     if (other.length === 0)
       return fail("E006", top, "the file holds no rules", "write rules: and below it, for each rule, - id: its-name");
   }
   const related: RuleProblem[] = Object.keys(value)
-    .filter((key) => key !== "rules")
+    .filter((key) => key !== "rules" && key !== "defaults")
     .map((key) => ({
       ...({ code: "E002", severity: "error", file, place: yaml.placeOf([key], "key"), related: [] } as const),
       message: `unknown key \`${key}\``,
-      help: "a rule file holds `rules:` and nothing else; keys of a rule are indented below its dash",
+      help: isForDefaults(key)
+        ? "did you mean `defaults`? it holds fields for all rules of the file"
+        : "a rule file holds `rules:` and, if need be, `defaults:`; keys of a rule are indented below its dash",
     }));
-  const all = [...problems, ...related];
+  const defaults = readDefaults(value, yaml, file);
+  const all = [...problems, ...related, ...defaults.problems];
   if (value.rules === undefined || value.rules === null) return { rules: [], problems: all, comments };
   if (!Array.isArray(value.rules)) {
     const place = yaml.placeOf(["rules"]);
@@ -72,18 +68,73 @@ export function readRuleFile(source: string, file: string): RuleFile {
   }
   const rules: PlacedRule[] = [];
   for (const [i, raw] of value.rules.entries()) {
-    const checked = ruleSpecSchema.safeParse(raw);
-    const rule: PlacedRule = {
-      file,
-      spec: checked.data,
-      id: isRecord(raw) && typeof raw.id === "string" ? raw.id : undefined,
-      placeOf: (path, part) => yaml.placeOf(["rules", i, ...path], part),
-      says: (field) => isRecord(raw) && Object.hasOwn(raw, field),
-    };
+    const filled = fillDefaults(raw, defaults.fields);
+    const checked = ruleSpecSchema.safeParse(filled);
+    const at = ["rules", i];
+    const rule = placeRule({ file, spec: checked.data, rule: raw, filled, at, placeOf: yaml.placeOf });
     rules.push(rule);
-    if (checked.error) all.push(...problemsOf(checked.error.issues, raw, rule));
+    for (const issue of mendIssues(checked.error?.issues ?? [], filled)) {
+      if (!defaults.explains(issue, rule)) all.push(problemOf(issue, rule));
+    }
   }
-  return { rules, problems: all, comments };
+  return { rules, problems: withoutRepeats(all), comments };
+}
+
+interface Defaults {
+  readonly fields: unknown;
+  readonly problems: readonly RuleProblem[];
+  /** Whether a rule's problem is one of the defaults, which is told there. */
+  explains(issue: MendedIssue, rule: PlacedRule): boolean;
+}
+
+function readDefaults(value: Readonly<Record<string, unknown>>, yaml: YamlSource, file: string): Defaults {
+  const fields = value.defaults;
+  // What the rules lack may well be what was meant to be given.
+  const explainsLacks = ({ code }: MendedIssue) => code === "E006" || code === "E004";
+  if (!Object.hasOwn(value, "defaults")) {
+    const isMisnamed = Object.keys(value).some(isForDefaults);
+    return { fields: {}, problems: [], explains: isMisnamed ? explainsLacks : () => false };
+  }
+  if (!isRecord(fields)) {
+    const problem: RuleProblem = {
+      ...({ code: "E003", severity: "error", file, place: yaml.placeOf(["defaults"]), related: [] } as const),
+      message: fields === null ? "nothing stands behind `defaults:`" : "`defaults` holds fields of a rule",
+      help: "write the fields below it, indented and without a dash, like severity: critical",
+    };
+    return { fields: {}, problems: [problem], explains: explainsLacks };
+  }
+  const placed = placeRule({
+    file,
+    spec: undefined,
+    rule: fields,
+    filled: fields,
+    at: ["defaults"],
+    placeOf: yaml.placeOf,
+  });
+  const issues = mendIssues(defaultsSchema.safeParse(fields).error?.issues ?? [], fields);
+  const faulty = new Set(issues.map(({ path }) => String(path[0])));
+  return {
+    fields,
+    problems: issues.map((issue) => problemOf(ofDefaults(issue), placed)),
+    explains({ path, message }, rule) {
+      const isFaulty = (field: string) => faulty.has(field) && rule.originOf([field]) === "defaults";
+      if (faulty.has(String(path[0])) && rule.originOf(path) === "defaults") return true;
+      return [...message.matchAll(/`([a-z_]+)`/g)].some(([, field = ""]) => isFaulty(field));
+    },
+  };
+}
+
+function ofDefaults(issue: MendedIssue): MendedIssue {
+  if (issue.code !== "E002" || issue.path.length > 1) return issue;
+  const key = String(issue.path[0]);
+  if (key === "id" || key === "name") return { ...issue, help: "each rule has an `id` of its own" };
+  return key === "rules" || key === "defaults" ? { ...issue, help: "indent it less: it belongs to the file" } : issue;
+}
+
+function isForDefaults(key: string): boolean {
+  return (
+    /^(?:common|globals?|shared|all|base|template)$/i.test(key) || closest(key, ["defaults", "rules"]) === "defaults"
+  );
 }
 
 /** Opens the YAML, and again with lines mended whose meaning is certain, so that what stands behind them is checked too. */
@@ -148,52 +199,4 @@ function relatedOf(fault: YamlFault, yaml: YamlSource, file: string): RelatedPla
       ?.trim() ?? "";
   const first = yaml.firstOf(key, fault.place);
   return first ? [{ file, place: first, message: "first here" }] : [];
-}
-
-function problemsOf(issues: Parameters<typeof mendIssues>[0], raw: unknown, rule: PlacedRule): RuleProblem[] {
-  return mendIssues(issues, raw).map(({ code, path, part, message, help }): RuleProblem => {
-    const place = rule.placeOf(path, part);
-    const folded = /^[>|]/.test(place.text.slice(place.column - 1))
-      ? explainFault({ code: "FOLDED", message, place }, [])
-      : undefined;
-    if (folded?.mendedLine !== undefined) {
-      return {
-        code: "E001",
-        severity: "error",
-        file: rule.file,
-        place: folded.place,
-        message: folded.message,
-        help: folded.help,
-        related: [],
-      };
-    }
-    return {
-      code,
-      severity: "error",
-      file: rule.file,
-      place,
-      message,
-      ...(help === undefined ? {} : { help }),
-      related: code === "E004" ? othersNamed(message, path, rule) : [],
-    };
-  });
-}
-
-/** The other fields that a message names, where they stand. */
-function othersNamed(message: string, path: readonly PropertyKey[], rule: PlacedRule): RelatedPlace[] {
-  const own = String(path.at(-1));
-  const above = path.slice(0, -1);
-  const names = new Set([...message.matchAll(/[a-z_]+/g)].map(([name]) => name));
-  return [...names].flatMap((name) => {
-    const there = [...above, name];
-    if (name === own || (above.length === 0 && !rule.says(name))) return [];
-    const place = rule.placeOf(there);
-    const missing = rule.placeOf(above);
-    if (place.line === missing.line && place.column === missing.column) return [];
-    return [{ file: rule.file, place, message: `\`${name}\` stands here` }];
-  });
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

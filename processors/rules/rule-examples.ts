@@ -12,6 +12,10 @@ export const FIELD_EXAMPLES: Readonly<Record<string, readonly FieldExample[]>> =
       value: { metric: "temperature", site: ["north", "south"], device: "cold-*" },
       meaning: "all three must fit; one of a list is enough",
     },
+    {
+      value: { device: ["cold-*", "!cold-9"], site: "!lab" },
+      meaning: "cold rooms but for the ninth, anywhere but in the lab; what has no site fits",
+    },
     { value: {}, meaning: "every reading" },
   ],
   group_by: [
@@ -25,11 +29,22 @@ export const FIELD_EXAMPLES: Readonly<Record<string, readonly FieldExample[]>> =
   "window.sliding": [{ value: "5m", meaning: "the five minutes up to each reading" }],
   "window.session": [{ value: "30s", meaning: "a run of readings; 30 s of silence end it" }],
   "window.count": [{ value: 20, meaning: "each 20 readings" }],
+  let: [
+    {
+      value: { flow: { metric: "flow" }, current: { metric: "motor_current", aggregate: "max" } },
+      meaning: 'two series of one group; with when: "current > 12 && flow < 0.5"',
+    },
+  ],
   absent: [{ value: "5m", meaning: "no reading for five minutes" }],
   aggregate: [
     { value: "avg", meaning: "the mean" },
     { value: ["p95", "max", "count"], meaning: "three figures; the condition looks at p95" },
     { value: "count_if(> 5)", meaning: "how many readings are above 5" },
+    { value: "rate(1h)", meaning: "how fast it changes, per hour" },
+    {
+      value: "delta_percent",
+      meaning: "the change from the window's first to its last value, in percent of the first",
+    },
     { value: "duration(open)", meaning: "for how many seconds the state was open" },
   ],
   fill: [{ value: "last", meaning: "a sensor that speaks only when something changes" }],
@@ -42,6 +57,22 @@ export const FIELD_EXAMPLES: Readonly<Record<string, readonly FieldExample[]>> =
   clear: [{ value: "< 7.5", meaning: "ends half a degree below where it began" }],
   for: [{ value: "10m", meaning: "ten minutes on end" }],
   keep_firing_for: [{ value: "5m", meaning: "five quiet minutes before it is over" }],
+  flapping: [
+    {
+      value: { changes: 6, within: "1h" },
+      meaning: "with the third end in an hour it fires on, until it has been quiet for an hour",
+    },
+  ],
+  active: [
+    {
+      value: { days: ["mon-fri"], hours: ["07:00-18:00"], zone: "Europe/Berlin", except: ["12-25", "2026-04-03"] },
+      meaning: "working hours there, but for two days",
+    },
+    {
+      value: [{ hours: ["22:00-06:00"] }, { days: ["sat-sun"] }],
+      meaning: "nights and weekends, in UTC; a night belongs to the day on which it begins",
+    },
+  ],
   lateness: [{ value: "10s", meaning: "each window waits ten seconds for stragglers" }],
   late: [{ value: "drop", meaning: "what has been told stays as it is" }],
   severity: [{ value: "critical", meaning: "info, warning or critical" }],
@@ -52,8 +83,18 @@ export const FIELD_EXAMPLES: Readonly<Record<string, readonly FieldExample[]>> =
       value: { summary: "{{ device }} at {{ value }} °C" },
       meaning: "value, group labels and rule labels are filled in",
     },
+    {
+      value: { summary: "{{ device }}: {{ value | fixed 1 }} °C since {{ active_at | time 'Europe/Berlin' }}" },
+      meaning: "one decimal, and local time",
+    },
   ],
   notify: [{ value: ["ops"], meaning: "receivers of `notifier` in weir.yaml" }],
+  inhibited_by: [
+    {
+      value: [{ rule: "gateway-silent", equal: ["site"] }],
+      meaning: "the sensors behind a gateway that is away are not told one by one",
+    },
+  ],
 };
 
 /** Small rules for common wishes. */
@@ -119,13 +160,24 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "Rising fast",
-    text: "`rate` is per second: a tenth of a degree per second is six a minute. Hopping windows notice within ten seconds.",
+    text: "More than six degrees per minute (`rate` alone is per second). Hopping windows notice within ten seconds.",
     yaml: `rules:
   - id: heating-up
     where: { metric: temperature }
     window: { hopping: 1m, every: 10s }
-    aggregate: rate
-    when: "> 0.1"
+    aggregate: rate(1m)
+    when: "> 6"
+`,
+  },
+  {
+    title: "A sudden fall, whatever is normal",
+    text: "A fifth less than ten minutes before: the same rule fits pumps of any size.",
+    yaml: `rules:
+  - id: flow-drops
+    where: { metric: flow }
+    window: { hopping: 10m, every: 1m }
+    aggregate: delta_percent
+    when: "< -20"
 `,
   },
   {
@@ -137,6 +189,21 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
     window: { count: 10 }
     aggregate: count_if(> 6)
     when: ">= 3"
+`,
+  },
+  {
+    title: "Several series in one condition",
+    text: "The motor works and nothing flows. Each name has its own window, or the rule's; the condition is CEL: `&&`, `||`, `!`, `( )`, `+ - * /`, `abs()`, `min()`, `max()`.",
+    yaml: `rules:
+  - id: pump-blocked
+    group_by: [device]
+    window: { tumbling: 30s }
+    let:
+      flow: { metric: flow }
+      current: { metric: motor_current, aggregate: max }
+    when: "current > 12 && flow < 0.5"
+    for: 1m
+    annotations: { summary: "{{ device }}: {{ current }} A and only {{ flow }} l/s" }
 `,
   },
   {
@@ -161,6 +228,55 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
     window: { tumbling: 5m }
     lateness: 30s
     when: "> 28"
+`,
+  },
+  {
+    title: "One message for a gateway, not one for each sensor behind it",
+    text: "While the gateway of a site is silent, nobody is told of the site's sensors. They show on the page all the same.",
+    yaml: `rules:
+  - id: gateway-silent
+    where: { metric: heartbeat, device: "gw-*" }
+    group_by: [site]
+    absent: 2m
+    severity: critical
+  - id: sensor-silent
+    where: { metric: temperature }
+    group_by: [site, device]
+    absent: 5m
+    inhibited_by: [{ rule: gateway-silent, equal: [site] }]
+`,
+  },
+  {
+    title: "Only in working hours",
+    text: "Local time, with summer and winter. In the evening an open alert ends; in the morning `for` begins anew.",
+    yaml: `rules:
+  - id: office-cold
+    where: { metric: temperature, site: "office-*" }
+    window: { tumbling: 5m }
+    when: "< 19"
+    for: 30m
+    active: { days: [mon-fri], hours: ["07:00-18:00"], zone: Europe/Berlin, except: ["12-25", "12-26"] }
+`,
+  },
+  {
+    title: "A sensor with a bad radio",
+    text: "It comes and goes all day: told four times, it becomes one alert that ends after two quiet hours.",
+    yaml: `rules:
+  - id: radio-lost
+    where: { device: "meter-*", metric: energy }
+    absent: 10m
+    flapping: { changes: 4, within: 2h }
+    annotations: { summary: "{{ device }} silent for {{ value | duration }}" }
+`,
+  },
+  {
+    title: "All but a few",
+    text: "What begins with `!` is excluded.",
+    yaml: `rules:
+  - id: room-warm
+    where: { metric: temperature, device: ["room-*", "!room-sauna"], site: "!lab" }
+    window: { tumbling: 5m }
+    when: "> 27"
 `,
   },
   {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ruleFileSchema } from "./rule-spec.ts";
+import { writtenFileSchema } from "./rule-spec.ts";
 
 /** What a JSON Schema says of a field, as far as it is used here. */
 export interface FieldSchema {
@@ -8,6 +8,7 @@ export interface FieldSchema {
   readonly default?: unknown;
   readonly enum?: readonly string[];
   readonly properties?: Readonly<Record<string, FieldSchema>>;
+  readonly additionalProperties?: boolean | FieldSchema;
   readonly items?: FieldSchema;
   readonly anyOf?: readonly FieldSchema[];
 }
@@ -15,14 +16,28 @@ export interface FieldSchema {
 /** The JSON Schema (draft 7, which editors take) of rule files as the code has them. */
 export function plainFileSchema(): FieldSchema & Readonly<Record<string, unknown>> {
   // Through text: the library's own type says less than what comes out.
-  return JSON.parse(JSON.stringify(z.toJSONSchema(ruleFileSchema, { io: "input", target: "draft-7" })));
+  return JSON.parse(JSON.stringify(z.toJSONSchema(writtenFileSchema, { io: "input", target: "draft-7" })));
 }
 
 /** The keys that may stand at a path below a rule; undefined where any may. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefined {
   let field: FieldSchema | undefined = plainFileSchema().properties?.rules?.items;
-  for (const step of path) field = field?.properties?.[String(step)];
-  return field?.properties && Object.keys(field.properties);
+  for (const step of path) {
+    field =
+      typeof step === "number" ? (field?.items ?? field) : (propertiesOf(field)?.[String(step)] ?? innerOf(field));
+  }
+  const properties = propertiesOf(field);
+  return properties && Object.keys(properties);
+}
+
+/** Of a field that may be one or several: of the one. */
+function propertiesOf(field: FieldSchema | undefined): FieldSchema["properties"] {
+  return field?.properties ?? field?.anyOf?.find(({ properties }) => properties)?.properties;
+}
+
+/** Of a field that holds names of any kind: what is behind each. */
+function innerOf(field: FieldSchema | undefined): FieldSchema | undefined {
+  return typeof field?.additionalProperties === "object" ? field.additionalProperties : undefined;
 }
 
 const DURATIONS = new Set([
@@ -35,6 +50,7 @@ const DURATIONS = new Set([
   "for",
   "keep_firing_for",
   "lateness",
+  "within",
 ]);
 
 /** What kind of text a field holds. */

@@ -19,29 +19,47 @@ export interface LabelTest {
   readonly isPrefix: boolean;
 }
 
+/** What a label must be one of, and what it must not be. */
+export interface LabelPatterns {
+  readonly taken: readonly string[];
+  /** Without their `!`. */
+  readonly excluded: readonly string[];
+}
+
 const MAGIC = /[*?]/;
 
 export function compileSelector(where: RuleSpec["where"], options: { readonly onlyNumbers: boolean }): Selector {
   const tests = Object.entries(where).map(([label, patterns]) => {
-    const list = typeof patterns === "string" ? [patterns] : patterns;
-    return { label, list, matches: compilePatterns(list) };
+    const { taken, excluded } = splitPatterns(patterns);
+    return { label, taken, takes: compilePatterns(taken), excludes: compilePatterns(excluded) };
   });
   return {
     matches(series) {
       if (options.onlyNumbers && series.kind === "string") return false;
-      return tests.every(({ label, matches }) => {
+      return tests.every(({ label, taken, takes, excludes }) => {
         const value = labelOf(series, label);
-        return value !== undefined && matches(value);
+        // What is not there is none of those excluded.
+        if (value === undefined) return taken.length === 0;
+        return (taken.length === 0 || takes(value)) && !excludes(value);
       });
     },
-    ways: tests.flatMap(({ label, list }) => {
-      const way = list.map((pattern) => ({
+    ways: tests.flatMap(({ label, taken }) => {
+      const way = taken.map((pattern) => ({
         label,
         text: pattern.split(MAGIC, 1)[0] ?? "",
         isPrefix: MAGIC.test(pattern),
       }));
-      return way.every(({ text }) => text !== "") ? [way] : [];
+      return way.length > 0 && way.every(({ text }) => text !== "") ? [way] : [];
     }),
+  };
+}
+
+/** A pattern that begins with `!` excludes what the rest of it fits. */
+export function splitPatterns(patterns: string | readonly string[]): LabelPatterns {
+  const list = typeof patterns === "string" ? [patterns] : patterns;
+  return {
+    taken: list.filter((pattern) => !pattern.startsWith("!")),
+    excluded: list.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1)),
   };
 }
 

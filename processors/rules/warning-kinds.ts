@@ -73,14 +73,14 @@ export const WARNING_KINDS = [
   {
     code: "W011",
     title: "a place in a text that nothing fills",
-    text: "`{{ name }}` is filled from the labels of the alert's group (`group_by`), the rule's `labels`, and `value`. Any other name stays as it is written.",
+    text: "`{{ name }}` is filled from the labels of the alert's group (`group_by`), the rule's `labels`, its aggregates or the names of `let`, and what there always is: `value`, `rule`, `severity`, `state`, `at`, `active_at`, `for`, `condition`. Any other name stays as it is written, unless `| default` gives something in its place.",
     bad: 'group_by: [site]\nannotations: { summary: "{{ device }} is warm" }',
     good: 'group_by: [site]\nannotations: { summary: "{{ site }} is warm" }',
   },
   {
     code: "W012",
     title: "a pattern that is written in another language",
-    text: "In `where` only `*` (any text) and `?` (any character) are special. A regular expression, or `{a,b}`, is taken for what it says, letter by letter. Alternatives are a list.",
+    text: "In `where` only `*` (any text), `?` (any character) and a `!` at the beginning (not) are special. A regular expression, or `{a,b}`, is taken for what it says, letter by letter. Alternatives are a list.",
     bad: 'where: { device: "cold-.*" }',
     good: 'where: { device: "cold-*" }',
   },
@@ -101,7 +101,7 @@ export const WARNING_KINDS = [
   {
     code: "W015",
     title: "a difference between different devices",
-    text: "`rate` and `delta` subtract a window's first value from its last. When a group holds several devices these are mostly of two devices, and the difference says nothing.",
+    text: "`rate`, `delta` and `delta_percent` subtract a window's first value from its last. When a group holds several devices these are mostly of two devices, and the difference says nothing.",
     bad: "where: { metric: energy }\ngroup_by: [site]\naggregate: delta",
     good: "where: { metric: energy }\ngroup_by: [device]\naggregate: delta",
   },
@@ -118,6 +118,41 @@ export const WARNING_KINDS = [
     text: "No such warning is there any more, or the code is misspelt. Remove the comment, so that it does not hide the next one.",
     bad: "# weir-ignore: W03",
     good: "# weir-ignore: W003",
+  },
+  {
+    code: "W018",
+    title: "`where` excludes what it takes",
+    text: "A pattern with `!` before it wins over one without: when each that is taken is excluded again, no reading is left.",
+    bad: 'where: { metric: temperature, device: ["cold-9", "!cold-*"] }',
+    good: 'where: { metric: temperature, device: ["cold-*", "!cold-9"] }',
+  },
+  {
+    code: "W019",
+    title: "an `active` time in which no alert can fire",
+    text: "A window is looked at when the instant just before its end is in active time. Where no end of a window ever is, where no stretch of active time is as long as `for`, or where there is no active time at all, no alert fires. For `absent`, there must be some active time.",
+    bad: 'where: { metric: temperature }\nwindow: { tumbling: 1d }\nwhen: "> 8"\nactive: { hours: ["07:00-18:00"] }',
+    good: 'where: { metric: temperature }\nwindow: { tumbling: 1h }\nwhen: "> 8"\nactive: { hours: ["07:00-18:00"] }',
+  },
+  {
+    code: "W020",
+    title: "`notify` names nobody",
+    text: "`notifier.receivers` in weir.yaml has no such name, so nobody is told there. Looked at where there is a weir.yaml: in this folder, or by `--config`.",
+    bad: 'when: "> 8"\nnotify: [opps]',
+    good: 'when: "> 8"\nnotify: [ops]',
+  },
+  {
+    code: "W021",
+    title: "`inhibited_by` holds nothing back",
+    text: "No other rule fits the name, or those that fit never fire, or one of the two has alerts without a label of `equal`: a label that is missing agrees with nothing. A rule does not inhibit itself.",
+    bad: '- { id: silent, absent: 5m, group_by: [site, device], inhibited_by: [{ rule: gatway-silent, equal: [site] }] }\n- { id: gateway-silent, where: { device: "gw-*" }, absent: 2m, group_by: [site] }',
+    good: '- { id: silent, absent: 5m, group_by: [site, device], inhibited_by: [{ rule: gateway-silent, equal: [site] }] }\n- { id: gateway-silent, where: { device: "gw-*" }, absent: 2m, group_by: [site] }',
+  },
+  {
+    code: "W022",
+    title: "`flapping` that can never begin",
+    text: "An alert can begin and end once with each window at most, and not before `for` and `keep_firing_for`; one about absence not before it has been silent for so long. So many changes do not fit into `within`.",
+    bad: 'where: { metric: temperature }\nwindow: { tumbling: 10m }\nwhen: "> 8"\nflapping: { changes: 6, within: 30m }',
+    good: 'where: { metric: temperature }\nwindow: { tumbling: 1m }\nwhen: "> 8"\nflapping: { changes: 6, within: 30m }',
   },
 ] as const;
 export type WarningCode = (typeof WARNING_KINDS)[number]["code"];

@@ -19,7 +19,7 @@ function problemsOf(source: string, known?: readonly Series[]): RuleProblem[] {
   const read = readRuleFile(source, "rules.yaml");
   const files = [{ ...read, file: "rules.yaml" }];
   const seen = known && { series: known, mayGrow: false };
-  return checkRules({ files, problems: [...read.problems, ...idsUsedTwice(read.rules)] }, seen);
+  return checkRules({ files, problems: [...read.problems, ...idsUsedTwice(read.rules)] }, seen, { receivers: ["ops"] });
 }
 
 function codesOf(source: string, known?: readonly Series[]): string[] {
@@ -91,6 +91,23 @@ test("unknown sensors: told at the label that leaves none, with the nearest name
   ]);
   expect(problemsOf(rule("{ room: a }"), KNOWN)).toMatchObject([{ code: "W005", help: "no reading has a room" }]);
   expect(problemsOf(rule("{ room: a }"))).toEqual([]);
+});
+
+test("exclusions: misspelt ones, those that leave nothing, and other languages' words for not", () => {
+  const rule = (where: string) => `rules:\n  - id: a\n    where: ${where}\n    window: { tumbling: 1m }\n`;
+  expect(problemsOf(rule('{ metric: temperature, device: ["cold-*", "!clod-2"] }'), KNOWN)).toMatchObject([
+    { code: "W005", help: 'did you mean "!cold-2"?' },
+  ]);
+  expect(problemsOf(rule('{ metric: temperature, device: ["cold-*", "!cold-2"], room: "!a" }'), KNOWN)).toEqual([]);
+  expect(problemsOf(rule('{ metric: temperature, site: ["!north", "!s*"] }'), KNOWN)).toMatchObject([
+    { code: "W005", message: "each sensor that is known is excluded by its site", help: "exclude less" },
+  ]);
+  expect(problemsOf(rule('{ metric: temperature, site: "not lab", device: "!cold-.*" }'))).toMatchObject([
+    { code: "W012", help: 'write "!lab"' },
+    { code: "W012", help: 'write "!cold-*"' },
+  ]);
+  expect(codesOf(rule('{ metric: "!battery" }'))).toEqual([]);
+  expect(codesOf(`${rule('{ metric: "!battery" }')}    group_by: [device]\n`)).toEqual(["W014"]);
 });
 
 test("of sensors that may still come, only near misses are told", () => {

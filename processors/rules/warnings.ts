@@ -1,9 +1,14 @@
-import { parseDurationUs } from "../../domain/time.ts";
+import { globMatches } from "../../domain/glob.ts";
+import { formatDurationUs, parseDurationUs } from "../../domain/time.ts";
 import { type Aggregate, parseAggregate, takesTexts } from "../step/aggregates/aggregate.ts";
+import { Calendar } from "./calendar.ts";
+import { closest } from "./closest.ts";
 import { type Condition, parseCondition } from "./condition.ts";
-import type { RelatedPlace, RuleProblem } from "./problem.ts";
-import type { PlacedRule } from "./read-rule-file.ts";
+import { type PlacedRule, tellAt, within } from "./placed-rule.ts";
+import type { RuleProblem } from "./problem.ts";
 import type { RuleSpec } from "./rule-spec.ts";
+import { splitPatterns } from "./selector.ts";
+import { parseTemplate, TEMPLATE_NAMES } from "./template.ts";
 import { alwaysHolds, commonValue, domainOf, type ValueDomain } from "./value-probes.ts";
 import type { WarningCode } from "./warning-kinds.ts";
 
@@ -45,7 +50,10 @@ const CHECKS: readonly ((rule: CheckedRule) => Iterable<RuleProblem>)[] = [
   withoutEffect,
   equalityOfComputed,
   unfilledPlaces,
+  deadCalendars,
+  deadFlapping,
   foreignPatterns,
+  excludedPatterns,
   mixedSeries,
   hiddenLabels,
 ];
@@ -56,16 +64,17 @@ interface Said {
   /** Other fields of the rule that it has to do with. */
   readonly beside?: readonly string[];
   readonly part?: "key" | "value";
+  /** The piece of the value in question. */
+  readonly fragment?: string;
 }
 
 /** A warning about a part of a rule. */
 export function warn(code: WarningCode, rule: CheckedRule, path: readonly PropertyKey[], said: Said): RuleProblem {
   const { placed } = rule;
-  const { message, help, beside = [], part } = said;
-  const related: RelatedPlace[] = beside
-    .filter((field) => placed.says(field))
-    .map((field) => ({ file: placed.file, place: placed.placeOf([field]), message: `\`${field}\` stands here` }));
-  return { code, severity: "warning", file: placed.file, place: placed.placeOf(path, part), message, help, related };
+  const { message, help, beside = [], part, fragment } = said;
+  const { place, related } = tellAt(placed, path, { beside: beside.map((field) => [field]), part });
+  const exact = fragment === undefined ? place : within(place, fragment);
+  return { code, severity: "warning", file: placed.file, place: exact, message, help, related };
 }
 
 function* whenWarnings(rule: CheckedRule): Iterable<RuleProblem> {
@@ -144,7 +153,18 @@ function* longLateness(rule: CheckedRule): Iterable<RuleProblem> {
 }
 
 const OF_WINDOWS = ["aggregate", "lateness", "late", "fill"];
-const OF_ALERTS = ["for", "keep_firing_for", "severity", "labels", "annotations", "notify"];
+const OF_ONE_SERIES = ["aggregate", "fill"];
+const OF_ALERTS = [
+  "for",
+  "keep_firing_for",
+  "flapping",
+  "active",
+  "severity",
+  "labels",
+  "annotations",
+  "notify",
+  "inhibited_by",
+];
 
 function* withoutEffect(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec, placed } = rule;
@@ -157,9 +177,13 @@ function* withoutEffect(rule: CheckedRule): Iterable<RuleProblem> {
     const help = isAbsent ? "remove it" : "remove it, or add a `when`";
     yield warn("W006", rule, [field], { message, help, beside: ["absent"], part: "key" });
   }
+  for (const field of spec.let === undefined ? [] : OF_ONE_SERIES.filter((name) => placed.says(name))) {
+    const message = `\`${field}\` does nothing beside \`let\``;
+    yield warn("W006", rule, [field], { message, help: "say it of each name", beside: ["let"], part: "key" });
+  }
 }
 
-const COMPUTED = new Set<Aggregate["kind"]>(["avg", "quantile", "rate", "stddev", "variance"]);
+const COMPUTED = new Set<Aggregate["kind"]>(["avg", "quantile", "rate", "delta_percent", "stddev", "variance"]);
 
 function* equalityOfComputed(rule: CheckedRule): Iterable<RuleProblem> {
   const [first] = rule.aggregates;
@@ -179,38 +203,136 @@ function* equalityOfComputed(rule: CheckedRule): Iterable<RuleProblem> {
 
 function* unfilledPlaces(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec } = rule;
-  const known = ["value", ...spec.group_by, ...Object.keys(spec.labels)];
-  for (const [name, text] of Object.entries(spec.annotations)) {
-    for (const [place, word = ""] of text.matchAll(/\{\{\s*(.*?)\s*\}\}/g)) {
-      if (known.includes(word)) continue;
-      const message = `nothing fills ${place} in`;
-      const help = `there are ${known.join(", ")}; add ${/^[\w.-]+$/.test(word) ? word : "the label"} to \`group_by\` or \`labels\` for more`;
-      yield warn("W011", rule, ["annotations", name], { message, help, beside: ["group_by", "labels"] });
+  const series = spec.let === undefined ? spec.aggregate : Object.keys(spec.let);
+  const own = [...spec.group_by, ...Object.keys(spec.labels), ...(spec.absent === undefined ? series : [])];
+  const known = new Set([...TEMPLATE_NAMES, ...own]);
+  for (const [field, text] of Object.entries(spec.annotations)) {
+    for (const part of parseTemplate(text).parts) {
+      if (typeof part === "string" || part.name === undefined || known.has(part.name)) continue;
+      // Somebody thought of its not being there.
+      if (part.steps.some(({ helper }) => helper.takes === "missing")) continue;
+      const near = part.name.length < 3 ? undefined : closest(part.name, [...known]);
+      const message = `nothing fills ${part.source} in`;
+      const more = `add ${part.name} to \`group_by\` or \`labels\` for more`;
+      const help = near === undefined ? `there are ${[...known].join(", ")}; ${more}` : `did you mean ${near}?`;
+      const said = { message, help, beside: ["group_by", "labels"] };
+      yield warn("W011", rule, ["annotations", field], { ...said, fragment: part.source });
     }
   }
+}
+
+/** Leap years, and each date on each day of the week... */
+const YEARS_FROM_US = Date.UTC(2024, 0, 1) * 1_000;
+/** ...or nearly so: dates that are not active are few. */
+const YEARS_UNTIL_US = Date.UTC(2030, 0, 1) * 1_000;
+
+/** Calendars under which no window is ever looked at, or not for long enough. */
+function* deadCalendars({ spec, ...rule }: CheckedRule): Iterable<RuleProblem> {
+  if (spec.active === undefined || (spec.when === undefined && spec.absent === undefined)) return;
+  // Windows of other kinds end at any time.
+  const step = stepUsOf(spec) || 1;
+  const forUs = us(spec.for);
+  let hasEnd = false;
+  let longestUs = 0;
+  for (const { fromUs, untilUs } of new Calendar(spec.active).stretches(YEARS_FROM_US, YEARS_UNTIL_US)) {
+    const last = Math.floor(untilUs / step) * step;
+    const first = (Math.floor(fromUs / step) + 1) * step;
+    if (first > last) continue;
+    hasEnd = true;
+    longestUs = Math.max(longestUs, last - first);
+    if (longestUs >= forUs) return;
+  }
+  const whole = { ...rule, spec };
+  const beside = ["window", "absent"];
+  if (!hasEnd) {
+    const message =
+      spec.absent !== undefined ? "there is no active time" : "no window ends in active time, so none is looked at";
+    const help = "windows are counted from 1970-01-01 UTC: choose shorter ones, or other hours";
+    yield warn("W019", whole, ["active"], { message, help, beside });
+    return;
+  }
+  const message = `\`for: ${spec.for}\` is longer than active time ever lasts, so no alert fires`;
+  const help = `outside active time \`when\` does not hold; at most ${formatDurationUs(longestUs)} lie between two windows of one stretch`;
+  yield warn("W019", whole, ["for"], { message, help, beside: ["active", "window"] });
+}
+
+/** How often a window ends at least; 0 where one may end at any time. */
+function stepUsOf({ window, let: lets, absent }: RuleSpec): number {
+  if (absent !== undefined) return 0;
+  const windows = lets === undefined ? [window] : Object.values(lets).map((own) => own.window ?? window);
+  return Math.min(...windows.map((one) => us(one?.tumbling ?? one?.every ?? "0s")));
+}
+
+/** More changes than time allows. */
+function* deadFlapping({ spec, ...rule }: CheckedRule): Iterable<RuleProblem> {
+  if (spec.flapping === undefined || (spec.when === undefined && spec.absent === undefined)) return;
+  const { changes, within } = spec.flapping;
+  const stepUs = stepUsOf(spec);
+  const whole = (holdUs: number) => (stepUs === 0 ? holdUs : Math.ceil(holdUs / stepUs) * stepUs);
+  const endsUs = spec.absent === undefined ? stepUs + whole(us(spec.keep_firing_for)) : 0;
+  const beginsUs = spec.absent === undefined ? stepUs + whole(us(spec.for)) : us(spec.absent);
+  const neededUs =
+    Math.floor((changes - 1) / 2) * (endsUs + beginsUs) + ((changes - 1) % 2) * Math.min(endsUs, beginsUs);
+  if (neededUs < us(within)) return;
+  const message = `${changes} changes within ${within} cannot be: they take ${formatDurationUs(neededUs)} at least`;
+  const help = `write within: ${formatDurationUs(4 * neededUs)} for example, or fewer changes`;
+  const beside = ["window", "absent", "for", "keep_firing_for"];
+  yield warn("W022", { ...rule, spec }, ["flapping"], { message, help, beside });
 }
 
 function* foreignPatterns(rule: CheckedRule): Iterable<RuleProblem> {
   for (const [label, patterns] of Object.entries(rule.spec.where)) {
     for (const [i, pattern] of [patterns].flat().entries()) {
       const path = typeof patterns === "string" ? ["where", label] : ["where", label, i];
-      if (!/\.\*|\.\+|\\[dws.]|^\^|\$$|\||\{.*\}|^!|^\/.*\/$|^~|\[.*\]/.test(pattern)) continue;
+      const [, sign = "", bare = ""] = /^(!?)(.*)$/s.exec(pattern) ?? [];
+      if (!/\.\*|\.\+|\\[dws.]|^\^|\$$|\||\{.*\}|^\/.*\/$|^~|\[.*\]|^(?:not|except)\s/i.test(bare)) continue;
       const message = `"${pattern}" looks like a pattern of another language`;
-      const glob = pattern.replace(/^[/^]+|[/$]+$/g, "").replace(/\.[*+]/g, "*");
-      const isGlob = /^[\w.*? -]+$/.test(glob) && glob !== pattern;
+      const glob = bare
+        .replace(/^[/^]+|[/$]+$/g, "")
+        .replace(/\.[*+]/g, "*")
+        .replace(/^(?:not|except)\s+/i, "!")
+        .replace(/^/, sign);
+      const isGlob = /^!?[\w.*? -]+$/.test(glob) && glob !== pattern;
       const help = isGlob ? `write "${glob}"` : "only * and ? are special; alternatives are a list: [a, b]";
       yield warn("W012", rule, path, { message, help });
     }
   }
 }
 
+/** Labels of which all that is taken is excluded again. */
+function* excludedPatterns(rule: CheckedRule): Iterable<RuleProblem> {
+  for (const [label, patterns] of Object.entries(rule.spec.where)) {
+    const { taken, excluded } = splitPatterns(patterns);
+    if (taken.length === 0 || excluded.length === 0) continue;
+    const by = taken.map((pattern) => excluded.find((other) => covers(other, pattern)));
+    if (by.includes(undefined)) continue;
+    const message = `"!${by[0]}" excludes all that \`${label}\` takes`;
+    yield warn("W018", rule, ["where", label], { message, help: `remove it, or leave only what ${label} must not be` });
+  }
+}
+
+/** Whether a glob fits all that another does: with nothing, and with much, in the place of its stars. */
+function covers(wide: string, narrow: string): boolean {
+  const letters = narrow.replaceAll("?", "\u0000");
+  const much = "\u0000".repeat(wide.length + 1);
+  return globMatches(wide, letters.replaceAll("*", "")) && globMatches(wide, letters.replaceAll("*", much));
+}
+
+const DIFFERENCES = new Set<Aggregate["kind"]>(["rate", "delta", "delta_percent"]);
 const NOT_OF_ONE_QUANTITY = new Set<Aggregate["kind"]>(["count", "distinct"]);
 
 function* mixedSeries(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec, aggregates } = rule;
   if (spec.absent !== undefined) return;
+  for (const [name, { metric, where, aggregate }] of Object.entries(spec.let ?? {})) {
+    if ((metric ?? where.metric ?? spec.where.metric) !== undefined || aggregate === "count") continue;
+    const message = `\`${name}\` is ${aggregate} of all metrics together, whatever they measure`;
+    yield warn("W014", rule, ["let", name], { message, help: `say which: ${name}: { metric: ... }` });
+  }
+  if (spec.let !== undefined) return;
   const values = aggregates.filter(({ kind }) => !NOT_OF_ONE_QUANTITY.has(kind));
-  if (values.length > 0 && spec.where.metric === undefined && !spec.group_by.includes("metric")) {
+  const isMetricNamed = spec.where.metric !== undefined && splitPatterns(spec.where.metric).taken.length > 0;
+  if (values.length > 0 && !isMetricNamed && !spec.group_by.includes("metric")) {
     const message = `${values[0]?.name} of all metrics together, whatever they measure`;
     yield warn("W014", rule, ["group_by"], {
       message,
@@ -218,9 +340,9 @@ function* mixedSeries(rule: CheckedRule): Iterable<RuleProblem> {
       beside: ["where"],
     });
   }
-  const difference = aggregates.find(({ kind }) => kind === "rate" || kind === "delta");
+  const difference = aggregates.find(({ kind }) => DIFFERENCES.has(kind));
   const device = spec.where.device;
-  const isOneDevice = typeof device === "string" && !/[*?]/.test(device);
+  const isOneDevice = typeof device === "string" && !/^!|[*?]/.test(device);
   if (difference !== undefined && !spec.group_by.includes("device") && !isOneDevice) {
     const message = `${difference.name} between readings of different devices`;
     yield warn("W015", rule, ["aggregate"], { message, help: "add device to `group_by`", beside: ["group_by"] });

@@ -1,6 +1,5 @@
 import type { AlertState } from "../../domain/alert.ts";
-import type { Rule } from "../rules/compile.ts";
-import { type Condition, holds } from "../rules/condition.ts";
+import { type Flapping, Flaps } from "./flaps.ts";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
 
 const INACTIVE = 0;
@@ -23,12 +22,28 @@ export interface Transition {
   readonly from: AlertState;
   readonly state: AlertState;
   readonly activeAtUs: number;
+  /** Whether the alert is, or was until now. */
+  readonly isFlapping: boolean;
 }
 
 /** A window's end and the value that it told. */
 export interface Looked {
   readonly endUs: number;
   readonly value: number | string;
+}
+
+/** What the conditions say of it. */
+export interface Judged extends Looked {
+  readonly holds: boolean;
+  /** Whether the alert may end. */
+  readonly clears: boolean;
+}
+
+export interface Patience {
+  readonly forUs: number;
+  readonly keepFiringForUs: number;
+  /** Undefined: however often it comes and goes. */
+  readonly flapping: Flapping | undefined;
 }
 
 /**
@@ -39,6 +54,7 @@ export class AlertStates {
   #cells = new Float64Array(0);
   /** Last values that are texts, by key. */
   readonly #texts = new Map<number, string>();
+  readonly #flaps = new Flaps();
 
   isActive(key: number): boolean {
     const o = key * STRIDE;
@@ -53,35 +69,42 @@ export class AlertStates {
   }
 
   /** Looks at a closed window. One older than the newest that was looked at changes nothing. */
-  look(key: number, rule: Rule, window: Looked): Transition | undefined {
-    const { when, clear } = rule;
-    if (when === undefined || !canLook(when, window.value)) return undefined;
+  look(key: number, patience: Patience, window: Judged): Transition | undefined {
+    const { forUs } = patience;
     const o = this.#at(key);
     const cells = this.#cells;
-    const { endUs, value } = window;
+    const { endUs } = window;
     if (endUs <= (cells[o + SEEN_END] as number)) return undefined;
     this.#remember(key, window);
-    const active = holds(when, value);
     switch (cells[o + STATE]) {
       case INACTIVE:
-        if (!active) return undefined;
+        if (!window.holds) return undefined;
         cells[o + ACTIVE_AT] = endUs;
-        return this.#move(o, rule.forUs === 0 ? FIRING : PENDING);
+        return forUs === 0 ? this.#fire(key, patience, endUs) : this.#move(o, PENDING);
       case PENDING:
-        if (!active) return this.#move(o, INACTIVE);
-        return endUs - (cells[o + ACTIVE_AT] as number) >= rule.forUs ? this.#move(o, FIRING) : undefined;
+        if (!window.holds) return this.#move(o, INACTIVE);
+        return endUs - (cells[o + ACTIVE_AT] as number) >= forUs ? this.#fire(key, patience, endUs) : undefined;
       default:
-        return this.#lookFiring(o, rule, { endUs, clear: clear ? holds(clear, value) : !active });
+        return this.#lookFiring(key, patience, window);
     }
   }
 
-  /** Fires or resolves at once, whatever was looked at before. */
-  set(key: number, isFiring: boolean, window: Looked): Transition | undefined {
+  /** Fires at once, or resolves unless it is flapping, whatever was looked at before. */
+  set(key: number, patience: Patience, window: Looked & { readonly isFiring: boolean }): Transition | undefined {
     const o = this.#at(key);
-    if (this.isActive(key) === isFiring) return undefined;
+    if (this.isActive(key)) {
+      if (!window.isFiring) this.#remember(key, window);
+      return this.#lookFiring(key, patience, { ...window, clears: !window.isFiring });
+    }
+    if (!window.isFiring) return undefined;
     this.#remember(key, window);
-    if (isFiring) this.#cells[o + ACTIVE_AT] = window.endUs;
-    return this.#move(o, isFiring ? FIRING : INACTIVE);
+    this.#cells[o + ACTIVE_AT] = window.endUs;
+    return this.#fire(key, patience, window.endUs);
+  }
+
+  /** The rule counts no changes any more. */
+  forgetFlapping(): void {
+    this.#flaps.forgetAll();
   }
 
   /** Takes the state of another's key over. */
@@ -91,11 +114,15 @@ export class AlertStates {
     this.#cells.set(from.#cells.subarray(other, other + STRIDE), o);
     const text = from.#texts.get(fromKey);
     if (text !== undefined) this.#texts.set(key, text);
+    this.#flaps.adopt(key, from.#flaps, fromKey);
   }
 
   /** Ends what is open, for a rule that is going away. */
   end(key: number): Transition | undefined {
-    return this.isActive(key) ? this.#move(this.#at(key), INACTIVE) : undefined;
+    if (!this.isActive(key)) return undefined;
+    const isFlapping = this.#flaps.isFlapping(key);
+    this.#flaps.forget(key);
+    return this.#move(this.#at(key), INACTIVE, isFlapping);
   }
 
   snapshot(to: SnapshotWriter): void {
@@ -105,11 +132,13 @@ export class AlertStates {
       to.number(key);
       to.text(text);
     }
+    this.#flaps.snapshot(to);
   }
 
   restore(from: SnapshotReader): void {
     this.#cells = from.doubles();
     for (let left = from.number(); left > 0; left--) this.#texts.set(from.number(), from.text());
+    this.#flaps.restore(from);
   }
 
   #remember(key: number, { endUs, value }: Looked): void {
@@ -137,31 +166,38 @@ export class AlertStates {
     return o;
   }
 
-  #lookFiring(
-    o: number,
-    rule: Rule,
-    window: { readonly endUs: number; readonly clear: boolean },
-  ): Transition | undefined {
+  #fire(key: number, { flapping }: Patience, endUs: number): Transition {
+    const isFlapping = flapping !== undefined && this.#flaps.count(key, endUs, flapping);
+    return this.#move(this.#at(key), FIRING, isFlapping);
+  }
+
+  #lookFiring(key: number, patience: Patience, { endUs, clears }: Omit<Judged, "holds">): Transition | undefined {
+    const { keepFiringForUs, flapping } = patience;
+    const o = this.#at(key);
     const cells = this.#cells;
-    if (!window.clear) {
+    if (!clears) {
       cells[o + CLEAR_SINCE] = Number.NaN;
       return undefined;
     }
-    if (Number.isNaN(cells[o + CLEAR_SINCE])) cells[o + CLEAR_SINCE] = window.endUs;
-    return window.endUs - (cells[o + CLEAR_SINCE] as number) >= rule.keepFiringForUs
-      ? this.#move(o, INACTIVE)
-      : undefined;
+    if (Number.isNaN(cells[o + CLEAR_SINCE])) cells[o + CLEAR_SINCE] = endUs;
+    const clearUs = endUs - (cells[o + CLEAR_SINCE] as number);
+    if (clearUs < keepFiringForUs) return undefined;
+    if (flapping === undefined) return this.#move(o, INACTIVE);
+    if (this.#flaps.isFlapping(key)) {
+      if (clearUs < flapping.withinUs) return undefined;
+      this.#flaps.forget(key);
+      return this.#move(o, INACTIVE, true);
+    }
+    if (!this.#flaps.count(key, endUs, flapping)) return this.#move(o, INACTIVE);
+    // It would end, and goes on: that it is flapping is what changes.
+    return { from: "firing", state: "firing", activeAtUs: cells[o + ACTIVE_AT] as number, isFlapping: true };
   }
 
-  #move(o: number, to: number): Transition {
+  #move(o: number, to: number, isFlapping = false): Transition {
     const from = this.#cells[o + STATE] as number;
     this.#cells[o + STATE] = to;
     this.#cells[o + CLEAR_SINCE] = Number.NaN;
     const state = from === FIRING && to === INACTIVE ? "resolved" : (NAMES[to] as AlertState);
-    return { from: NAMES[from] as AlertState, state, activeAtUs: this.#cells[o + ACTIVE_AT] as number };
+    return { from: NAMES[from] as AlertState, state, activeAtUs: this.#cells[o + ACTIVE_AT] as number, isFlapping };
   }
-}
-
-function canLook(when: Condition, value: number | string): boolean {
-  return typeof value === "string" ? when.kind === "text" : !Number.isNaN(value);
 }

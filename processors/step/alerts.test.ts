@@ -90,6 +90,43 @@ test("a change says why: window, value, condition, watermark and log entry", () 
   ]);
 });
 
+test("what inhibits a rule goes with its changes, and changes nothing else when it is edited", () => {
+  const inhibited_by = [{ rule: "gateway-silent", equal: ["site"] }];
+  const partition = startPartition(rule({ ...plain, inhibited_by: [{ rule: "gateway-silent", equal: ["site"] }] }));
+  partition.apply(readingEntry(0, 9));
+  expect(partition.apply(readingEntry(1, 9)).alerts).toMatchObject([{ state: "firing", inhibitedBy: inhibited_by }]);
+  expect(partition.apply({ kind: "rules", storedAtUs: 3000, specs: [plain] }).alerts).toEqual([]);
+  partition.apply(readingEntry(2, 0));
+  const [end] = partition.apply(readingEntry(3, 0)).alerts;
+  expect(end?.state).toBe("resolved");
+  expect(end).not.toHaveProperty("inhibitedBy");
+});
+
+test("the texts of a change know the rule, the times and the other aggregates", () => {
+  const spec = rule({
+    ...plain,
+    aggregate: ["avg", "max"],
+    for: "1s",
+    labels: { state: "a label of this name" },
+    annotations: {
+      all: "{{ rule }} {{ severity | upper }} {{ condition }} {{ max | fixed 1 }} {{ at }} {{ active_at | time }} {{ for | duration }}",
+      own: "{{ state }} {{ site | default 'nowhere' }}",
+    },
+  });
+  const partition = startPartition(spec);
+  const told: string[] = [];
+  for (const [second, value] of [9, 9, 9].entries()) {
+    for (const { annotations } of partition.apply(readingEntry(second, value)).alerts) told.push(annotations.all ?? "");
+  }
+  expect(told).toEqual([
+    "hot WARNING > 8 9.0 1970-01-01T00:00:01.000Z 00:00:01 0s",
+    "hot WARNING > 8 9.0 1970-01-01T00:00:02.000Z 00:00:01 1s",
+  ]);
+  const { alerts } = partition.apply(readingEntry(3, 0));
+  expect(alerts).toEqual([]);
+  expect(partition.apply(readingEntry(4, 0)).alerts[0]?.annotations.own).toBe("a label of this name nowhere");
+});
+
 test("a shadow rule marks its alerts as muted, and loses nothing when it goes live", () => {
   const shadow = rule({ ...plain, shadow: true });
   const partition = startPartition(shadow);

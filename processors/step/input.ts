@@ -1,9 +1,11 @@
-import type { Tags } from "../../domain/reading.ts";
+import type { Series, Tags } from "../../domain/reading.ts";
 import type { InputSpec, WindowsSpec } from "../rules/compile.ts";
 import type { Aggregate } from "./aggregates/aggregate.ts";
+import type { Join } from "./join.ts";
 import { KeyTable } from "./key-table.ts";
 import type { RuleState, StepContext } from "./rule-state.ts";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
+import type { Source } from "./source.ts";
 import { Absences } from "./windows/absences.ts";
 import { CountWindows } from "./windows/count-windows.ts";
 import { PaneWindows } from "./windows/pane-windows.ts";
@@ -15,7 +17,7 @@ const KEYS_PER_PAUSE = 2_000;
 const NOTHING: Readonly<Record<string, number | string>> = {};
 
 /** Readings of some series, by key, in windows; for all rules that ask for the same. */
-export class Input {
+export class Input implements Source {
   readonly spec: InputSpec;
   readonly keyed: Keyed;
   readonly #windows: Windows | undefined;
@@ -26,6 +28,7 @@ export class Input {
   readonly #context: StepContext;
   #rules: readonly RuleState[] = [];
   #tellings: readonly Telling[] = [];
+  #listeners: readonly Listener[] = [];
   readonly #keys = new KeyTable();
   /** The input's place in its rule set. */
   index = 0;
@@ -34,8 +37,10 @@ export class Input {
     this.spec = spec;
     this.#context = context;
     if (spec.windows.kind === "absent") {
-      this.absences = new Absences(spec.windows.afterUs, (key, isAbsent, silence) => {
-        for (const rule of this.#rules) rule.onAbsence(key, isAbsent, silence);
+      this.absences = new Absences(spec.windows, (key, isAbsent, silence) => {
+        let isAwaited = false;
+        for (const rule of this.#rules) isAwaited = rule.onAbsence(key, isAbsent, silence) || isAwaited;
+        return isAwaited;
       });
       this.keyed = this.absences;
     } else {
@@ -47,13 +52,26 @@ export class Input {
     }
   }
 
+  get identity(): string {
+    return this.spec.identity;
+  }
+
+  get groupBy(): readonly string[] {
+    return this.spec.groupBy;
+  }
+
+  takes(series: Series): boolean {
+    return this.spec.selector.matches(series);
+  }
+
   get keyCount(): number {
     return this.#keys.size;
   }
 
   /** In the order of the rule set. */
-  feed(rules: readonly RuleState[]): void {
+  feed(rules: readonly RuleState[], listeners: readonly Listener[]): void {
     this.#rules = rules;
+    this.#listeners = listeners;
     const tellings = new Map<string, { aggregates: readonly Aggregate[]; states: RuleState[] }>();
     for (const state of rules) {
       const { aggregates, aggregatesKey } = state.rule;
@@ -64,7 +82,7 @@ export class Input {
     this.#tellings = [...tellings.values()].map(({ aggregates, states }) => ({
       aggregates,
       rules: states.map(({ rule }) => rule.spec.id),
-      alerting: states.filter(({ rule }) => rule.when !== undefined),
+      alerting: states.filter(({ rule }) => rule.judge !== undefined),
     }));
   }
 
@@ -82,12 +100,12 @@ export class Input {
   }
 
   /** The key of a group; a new one when there is none. */
-  keyFor(labels: Tags, newTimer: (key: number) => number): number {
+  keyFor(labels: Tags, newTimer: (input: Input, key: number) => number): number {
     const known = this.#keys.find(labels);
     if (known >= 0) return known;
     this.keyed.addKey();
     const key = this.#keys.add(labels);
-    this.timers.push(newTimer(key));
+    this.timers.push(newTimer(this, key));
     return key;
   }
 
@@ -135,10 +153,12 @@ export class Input {
     for (const { aggregates: wanted, rules, alerting } of this.#tellings) {
       const aggregates = record === RETRACTED ? NOTHING : this.#compute(wanted, record, span);
       this.#context.output.results.push({ rules, labels, startUs, endUs, revision, aggregates });
-      const first = wanted[0];
-      const value = first === undefined ? undefined : aggregates[first.name];
-      if (value === undefined) continue;
-      for (const state of alerting) state.onWindow(key, { startUs, endUs, value });
+      if (record === RETRACTED) continue;
+      for (const state of alerting) state.onWindow(key, { startUs, endUs, told: aggregates });
+    }
+    for (const { join, name, aggregate } of this.#listeners) {
+      const { accumulators } = this.#windows as Windows;
+      join.take(name, key, labels, endUs, accumulators.value(record, aggregate, span));
     }
   }
 
@@ -148,6 +168,13 @@ export class Input {
     for (const aggregate of wanted) aggregates[aggregate.name] = accumulators.value(record, aggregate, span);
     return aggregates;
   }
+}
+
+/** A join that looks at an aggregate of the input's windows, under the name of this number. Only of panes. */
+export interface Listener {
+  readonly join: Join;
+  readonly name: number;
+  readonly aggregate: Aggregate;
 }
 
 /** Rules that tell the same aggregates. */

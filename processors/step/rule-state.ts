@@ -1,13 +1,15 @@
-import type { AlertChange, AlertState } from "../../domain/alert.ts";
+import type { AlertChange, AlertState, EvidencePart } from "../../domain/alert.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { resultsOfRules, type SharedResult, type WindowResult } from "../../domain/window-result.ts";
-import type { Rule } from "../rules/compile.ts";
+import type { JoinSpec, Rule } from "../rules/compile.ts";
+import type { Told } from "../rules/judge.ts";
 import { AlertStates, type Transition } from "./alert-states.ts";
 import { fillAnnotations } from "./annotations.ts";
-import type { Input } from "./input.ts";
+import { lastEndUs } from "./join.ts";
 import { keyName } from "./key-table.ts";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
+import type { Source } from "./source.ts";
 import type { Silence } from "./windows/absences.ts";
 
 /** The log entry that a step is working on. `partition` is the number of the task. */
@@ -35,6 +37,9 @@ export interface StepContext {
   output: StepOutput;
 }
 
+/** What conditions count as outside of a rule's active time. */
+const INACTIVE = { holds: false, clears: true };
+const NOT_ACTIVE = "not in active time";
 /** What keeps the notifier silent. */
 const MUTED = { weir_muted: "true" };
 
@@ -43,16 +48,23 @@ interface Span {
   readonly endUs: number;
 }
 
-/** One rule at work on what its input tells: results and alerts. */
+interface Telling extends Span {
+  readonly value: number | string;
+  readonly told?: Told;
+  /** Whether the rule was. */
+  readonly isActive?: boolean;
+}
+
+/** One rule at work on what its source tells. */
 export class RuleState {
   readonly #context: StepContext;
   readonly #alerts = new AlertStates();
   #rule: Rule;
-  #input: Input;
+  readonly #source: Source;
 
-  constructor(rule: Rule, input: Input, context: StepContext) {
+  constructor(rule: Rule, source: Source, context: StepContext) {
     this.#rule = rule;
-    this.#input = input;
+    this.#source = source;
     this.#context = context;
   }
 
@@ -60,18 +72,20 @@ export class RuleState {
     return this.#rule;
   }
 
-  get input(): Input {
-    return this.#input;
+  get source(): Source {
+    return this.#source;
   }
 
-  /** Goes on under an edited rule with the same input: incidents stay. */
+  /** Goes on under an edited rule with the same source: incidents stay. */
   goOnAs(rule: Rule): void {
     this.#rule = rule;
+    if (rule.flapping === undefined) this.#alerts.forgetFlapping();
   }
 
   /** Takes over where an earlier form of the rule left off for a key. */
   adopt(key: number, from: RuleState, fromKey: number): void {
     this.#alerts.adopt(key, from.#alerts, fromKey);
+    if (this.#rule.flapping === undefined) this.#alerts.forgetFlapping();
   }
 
   /** Whether the alert of a key is open, or has looked at anything. */
@@ -79,29 +93,36 @@ export class RuleState {
     return this.#alerts.isActive(key) || this.#alerts.last(key).endUs > Number.NEGATIVE_INFINITY;
   }
 
-  onWindow(key: number, window: Span & { readonly value: number | string }): void {
-    const transition = this.#alerts.look(key, this.#rule, window);
-    if (transition) this.#tell(key, transition, window);
+  onWindow(key: number, { startUs, endUs, told }: Span & { readonly told: Told }): void {
+    const { judge, valueName, active } = this.#rule;
+    const verdict = judge?.(told);
+    if (verdict === undefined) return;
+    const value = told[valueName] ?? Number.NaN;
+    const isActive = active === undefined || active.isActive(endUs - 1);
+    const transition = this.#alerts.look(key, this.#rule, { endUs, value, ...(isActive ? verdict : INACTIVE) });
+    if (transition) this.#tell(key, transition, { startUs, endUs, value, told, isActive });
   }
 
-  onAbsence(key: number, isAbsent: boolean, silence: Silence): void {
+  /** Whether the next reading is awaited still. */
+  onAbsence(key: number, isAbsent: boolean, silence: Silence): boolean {
     const { sinceUs, atUs, watchedUs } = silence;
     const value = watchedUs / 1e6;
-    const transition = this.#alerts.set(key, isAbsent, { endUs: atUs, value });
+    const transition = this.#alerts.set(key, this.#rule, { endUs: atUs, value, isFiring: isAbsent });
     if (transition) this.#tell(key, transition, { startUs: sinceUs, endUs: atUs, value });
+    return this.#alerts.isActive(key);
   }
 
   /** Ends an open incident whose rule, or whose key, goes away. */
   end(key: number): void {
     const transition = this.#alerts.end(key);
     if (!transition) return;
-    const silence = this.#input.absences?.silence(key, this.#context.position.storedAtUs);
+    const silence = this.#source.absences?.silence(key, this.#context.position.storedAtUs);
     const { endUs, value } = silence ? { endUs: silence.atUs, value: silence.watchedUs / 1e6 } : this.#alerts.last(key);
     this.#tell(key, transition, { startUs: silence?.sinceUs ?? endUs, endUs, value });
   }
 
   endAll(): void {
-    for (let key = 0; key < this.#input.keyCount; key++) this.end(key);
+    for (let key = 0; key < this.#source.keyCount; key++) this.end(key);
   }
 
   snapshot(to: SnapshotWriter): void {
@@ -112,33 +133,42 @@ export class RuleState {
     this.#alerts.restore(from);
   }
 
-  #tell(key: number, transition: Transition, window: Span & { readonly value: number | string }): void {
-    const { spec } = this.#rule;
+  #tell(key: number, transition: Transition, window: Telling): void {
+    const { spec, join, annotations } = this.#rule;
     const { position, output } = this.#context;
-    const group = this.#input.labels(key);
+    const group = this.#source.labels(key);
     const labels = { ...spec.labels, ...group, ...(spec.shadow && MUTED) };
-    const { startUs, endUs, value } = window;
+    const { startUs, endUs, value, told } = window;
+    const parts = join && told && partsOf(join, endUs, told);
+    const condition = window.isActive === false ? NOT_ACTIVE : conditionText(this.#rule, transition.state);
+    const { id: rule, severity } = spec;
+    const { state, activeAtUs } = transition;
     output.alerts.push({
       id: `${position.partition}-${position.sequence}-${output.alerts.length}`,
-      incident: `${spec.id}-${keyHash(group)}-${transition.activeAtUs.toString(36)}`,
-      rule: spec.id,
-      severity: spec.severity,
+      incident: `${spec.id}-${keyHash(group)}-${activeAtUs.toString(36)}`,
+      rule,
+      severity,
       from: transition.from,
-      state: transition.state,
+      state,
       key: group,
       labels,
-      annotations: fillAnnotations(spec.annotations, labels, value),
+      annotations: fillAnnotations(annotations, {
+        ...{ value, labels, told, rule, severity, state, atUs: endUs, activeAtUs, condition },
+      }),
       atUs: endUs,
       processedAtUs: position.storedAtUs,
-      activeAtUs: transition.activeAtUs,
+      activeAtUs,
       value,
       notify: spec.notify,
+      ...(transition.isFlapping && { flapping: true }),
+      ...(spec.inhibited_by.length > 0 && { inhibitedBy: spec.inhibited_by }),
       evidence: {
         window: { startUs, endUs },
-        aggregate: spec.absent === undefined ? (spec.aggregate[0] as string) : "absent",
+        aggregate: spec.absent === undefined ? this.#rule.valueName : "absent",
         value,
-        condition: conditionText(this.#rule, transition.state),
-        watermarkUs: this.#input.watermarkUs(key),
+        ...(parts && { parts }),
+        condition,
+        watermarkUs: this.#source.watermarkUs(key),
         input: { partition: position.partition, sequence: position.sequence },
       },
     });
@@ -149,6 +179,15 @@ export class RuleState {
 export function keyHash(labels: Tags): string {
   const name = keyName(labels);
   return fnv1a32(name).toString(16).padStart(8, "0") + fnv1a32(`${name}\u0002`).toString(16).padStart(8, "0");
+}
+
+/** What each series of a condition said at `endUs`. */
+function partsOf({ names }: JoinSpec, endUs: number, told: Told): EvidencePart[] {
+  return names.map(({ name, aggregate, sizeUs, everyUs }) => {
+    const ownEndUs = lastEndUs(endUs, everyUs);
+    const window = { startUs: ownEndUs - sizeUs, endUs: ownEndUs };
+    return { name, aggregate: aggregate.name, window, value: told[name] ?? Number.NaN };
+  });
 }
 
 function conditionText({ spec }: Rule, state: AlertState): string {

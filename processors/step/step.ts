@@ -1,9 +1,10 @@
 import type { LogEntry, ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
 import type { Tags } from "../../domain/reading.ts";
-import { compileRule, type Rule } from "../rules/compile.ts";
+import { compileRule, type JoinSpec, type Rule } from "../rules/compile.ts";
 import type { RuleSpec } from "../rules/rule-spec.ts";
 import { groupLabels } from "../rules/selector.ts";
-import { Input } from "./input.ts";
+import { Input, type Listener } from "./input.ts";
+import { Join } from "./join.ts";
 import { keyName } from "./key-table.ts";
 import { CLOCK_AHEAD_COUNT, DeviceLedgers, DUPLICATE_COUNT, LATE_DROPPED_COUNT, type Ledger } from "./ledger.ts";
 import { type EntryPosition, RuleState, type StepContext, StepOutput } from "./rule-state.ts";
@@ -11,6 +12,7 @@ import { SeenBySeries } from "./seen-by-series.ts";
 import { DUPLICATE, NEW } from "./seen-times.ts";
 import { SeriesIndex } from "./series-index.ts";
 import { type SnapshotPart, SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
+import type { Source } from "./source.ts";
 import { TimerHeap } from "./timer-heap.ts";
 import { Wanted } from "./wanted.ts";
 import { LATE_DROPPED } from "./windows/windows.ts";
@@ -46,12 +48,12 @@ export class Step {
   #timerKey: number[] = [];
   #rules: RuleState[] = [];
   #inputs: Input[] = [];
+  #joins: Join[] = [];
   #index = new SeriesIndex([]);
   #wanted = new Wanted();
   readonly #seen = new SeenBySeries();
   readonly #ledgers = new DeviceLedgers();
   #nowUs = 0;
-  #blindUs = 0;
   #watches = false;
   #version = "";
 
@@ -120,7 +122,6 @@ export class Step {
   *restoring(parts: Iterable<unknown>): Iterable<undefined> {
     const from = new SnapshotReader(parts);
     this.#nowUs = from.number();
-    this.#blindUs = from.number();
     this.#version = from.text();
     const rules: Rule[] = [];
     for (let left = from.number(); left > 0; left--) {
@@ -130,6 +131,7 @@ export class Step {
     }
     this.#putInForce(rules);
     for (const input of this.#inputs) yield* input.restore(from, (key) => this.#newTimer(input, key));
+    for (const join of this.#joins) yield* join.restore(from);
     for (const [i, state] of this.#rules.entries()) {
       state.restore(from);
       if (i % RULES_PER_PAUSE === 0) yield;
@@ -146,7 +148,6 @@ export class Step {
 
   *#write(to: SnapshotWriter): Iterable<undefined> {
     to.number(this.#nowUs);
-    to.number(this.#blindUs);
     to.text(this.#version);
     to.number(this.#rules.length);
     for (const [i, state] of this.#rules.entries()) {
@@ -154,6 +155,7 @@ export class Step {
       if (i % RULES_PER_PAUSE === 0) yield;
     }
     for (const input of this.#inputs) yield* input.snapshot(to);
+    for (const join of this.#joins) yield* join.snapshot(to);
     for (const [i, state] of this.#rules.entries()) {
       state.snapshot(to);
       if (i % RULES_PER_PAUSE === 0) yield;
@@ -170,7 +172,7 @@ export class Step {
 
   #passTime(nowUs: number): void {
     const pauseUs = nowUs - this.#nowUs;
-    if (this.#nowUs > 0 && pauseUs > BLIND_AFTER_US) this.#blind(pauseUs);
+    if (this.#nowUs > 0 && pauseUs > BLIND_AFTER_US) this.#blind(this.#nowUs, nowUs);
     this.#nowUs = nowUs;
     const timers = this.#timers;
     while (timers.nextDueUs <= nowUs) {
@@ -182,12 +184,11 @@ export class Step {
     }
   }
 
-  /** Nobody watched for so long: silences count that much less. */
-  #blind(pauseUs: number): void {
-    this.#blindUs += pauseUs;
+  /** Nobody watched in that time: it does not count as silence. */
+  #blind(fromUs: number, untilUs: number): void {
     for (const { absences, timers } of this.#inputs) {
       if (!absences) continue;
-      absences.setBlind(this.#blindUs);
+      absences.passBlind(fromUs, untilUs);
       for (const [key, timer] of timers.entries()) this.#timers.set(timer, absences.dueUs(key));
     }
   }
@@ -271,8 +272,8 @@ export class Step {
     this.#wanted.set(id, asks, { isText: series.kind === "string", ledger });
   }
 
-  #keyFor(input: Input, labels: Tags): number {
-    return input.keyFor(labels, (key) => this.#newTimer(input, key));
+  #keyFor(source: Source, labels: Tags): number {
+    return source.keyFor(labels, (input, key) => this.#newTimer(input, key));
   }
 
   /** Inputs that are still asked for go on; alerts go on where their rule's group stays the same. */
@@ -292,29 +293,46 @@ export class Step {
   }
 
   #putInForce(rules: readonly Rule[]): void {
-    const inputs = new Map(this.#inputs.map((input) => [input.spec.identity, input]));
+    const inputs = new Map(this.#inputs.map((input) => [input.identity, input]));
+    const joins = new Map(this.#joins.map((join) => [join.identity, join]));
     const before = new Map(this.#rules.map((state) => [state.rule.spec.id, state]));
-    const used = new Map<Input, RuleState[]>();
+    const used = new Map<Source, RuleState[]>();
+    const listeners = new Map<Input, Listener[]>();
     this.#rules = rules.map((rule) => {
-      const { identity } = rule.input;
-      const input = inputs.get(identity) ?? new Input(rule.input, this.#context);
-      inputs.set(identity, input);
+      const own = rule.inputs.map((spec) => {
+        const input = inputs.get(spec.identity) ?? new Input(spec, this.#context);
+        inputs.set(spec.identity, input);
+        if (!listeners.has(input)) listeners.set(input, []);
+        return input;
+      });
+      const source = rule.join ? this.#joinFor(rule.join, joins) : (own[0] as Input);
+      if (source instanceof Join && !used.has(source)) {
+        for (const [name, { aggregate }] of source.spec.names.entries())
+          listeners.get(own[name] as Input)?.push({ join: source, name, aggregate });
+      }
       const old = before.get(rule.spec.id);
-      const goesOn = old !== undefined && old.input === input && canTakeOver(old.rule, rule);
+      const goesOn = old !== undefined && old.source === source && canTakeOver(old.rule, rule);
       if (goesOn) old.goOnAs(rule);
-      const state = goesOn ? old : new RuleState(rule, input, this.#context);
-      used.set(input, [...(used.get(input) ?? []), state]);
+      const state = goesOn ? old : new RuleState(rule, source, this.#context);
+      used.set(source, [...(used.get(source) ?? []), state]);
       return state;
     });
-    this.#inputs = [...used.keys()];
+    this.#inputs = [...listeners.keys()];
+    this.#joins = [...used.keys()].filter((source) => source instanceof Join);
+    for (const join of this.#joins) join.feed(used.get(join) ?? []);
     for (const [index, input] of this.#inputs.entries()) {
       input.index = index;
-      input.feed(used.get(input) ?? []);
-      input.absences?.setBlind(this.#blindUs);
+      input.feed(used.get(input) ?? [], listeners.get(input) ?? []);
     }
     this.#watches = this.#inputs.some(({ absences }) => absences !== undefined);
     this.#index = new SeriesIndex(this.#inputs);
     this.#wanted = new Wanted();
+  }
+
+  #joinFor(spec: JoinSpec, joins: Map<string, Join>): Join {
+    const join = joins.get(spec.identity) ?? new Join(spec, this.#context);
+    joins.set(spec.identity, join);
+    return join;
   }
 
   /** The groups of which the new form of a rule still takes a series keep their alerts; the others end. */
@@ -322,16 +340,15 @@ export class Step {
     const kept = new Set<string>();
     for (const id of this.#seenIds()) {
       const series = this.#table.series(id);
-      const { selector, groupBy } = old.input.spec;
-      if (selector.matches(series) && next.input.spec.selector.matches(series))
-        kept.add(keyName(groupLabels(groupBy, series)));
+      if (old.source.takes(series) && next.source.takes(series))
+        kept.add(keyName(groupLabels(old.source.groupBy, series)));
     }
-    for (const [key, labels] of old.input.keys()) {
+    for (const [key, labels] of old.source.keys()) {
       if (!kept.has(keyName(labels))) old.end(key);
-      else if (old.input.absences !== undefined || old.hasHistory(key)) {
-        const nextKey = this.#keyFor(next.input, labels);
+      else if (old.source.absences !== undefined || old.hasHistory(key)) {
+        const nextKey = this.#keyFor(next.source, labels);
         next.adopt(nextKey, old, key);
-        if (old.input.absences) next.input.absences?.adopt(nextKey, old.input.absences, key);
+        if (old.source.absences) next.source.absences?.adopt(nextKey, old.source.absences, key, this.#nowUs);
       }
     }
   }
@@ -366,6 +383,6 @@ export class Step {
 /** Whether an alert means the same under the new form of its rule. */
 function canTakeOver(old: Rule, next: Rule): boolean {
   const isAbout = ({ spec }: Rule) => JSON.stringify([spec.group_by, spec.absent !== undefined]);
-  const hasAlert = next.spec.absent !== undefined || next.when !== undefined;
+  const hasAlert = next.spec.absent !== undefined || next.judge !== undefined;
   return hasAlert && isAbout(old) === isAbout(next);
 }

@@ -183,8 +183,8 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     name: "clear-kept",
     fault: "an end that was interrupted counts on",
     file: ALERTS,
-    from: "if (!window.clear) {\n      cells[o + CLEAR_SINCE] = Number.NaN;",
-    to: "if (!window.clear) {",
+    from: "if (!clears) {\n      cells[o + CLEAR_SINCE] = Number.NaN;",
+    to: "if (!clears) {",
     tests: ["processors/step/alerts.test.ts"],
   },
   {

@@ -4,7 +4,16 @@ import { useEffect } from "preact/hooks";
 import type { AlertChange } from "../../../domain/alert.ts";
 import type { ExplainedChange, IncidentExplanation } from "../../../platform/explanations.ts";
 import { usePage } from "../app/page.ts";
-import { formatAge, formatInstant, formatTime, formatValue, NO_VALUE, plural, type Zone } from "../lib/format.ts";
+import {
+  formatAge,
+  formatInstant,
+  formatSpan,
+  formatTime,
+  formatValue,
+  NO_VALUE,
+  plural,
+  type Zone,
+} from "../lib/format.ts";
 import { describeRule } from "../lib/rules.ts";
 import { SeverityIcon } from "./icons.tsx";
 
@@ -59,7 +68,7 @@ export function Explanation(props: {
 }
 
 function Step({ change, zone }: { readonly change: AlertChange; readonly zone: Zone }): JSX.Element {
-  const { window, aggregate, value, condition, watermarkUs, input } = change.evidence;
+  const { window, aggregate, value, condition, watermarkUs, input, parts } = change.evidence;
   const lengthUs = window.endUs - window.startUs;
   return (
     <div class="why-step">
@@ -69,19 +78,34 @@ function Step({ change, zone }: { readonly change: AlertChange; readonly zone: Z
       <dl class="why-facts">
         <dt>Window</dt>
         <dd>
-          {formatInstant(window.startUs, zone)} – {formatTime(window.endUs, zone)}
+          {formatSpan(window.startUs, window.endUs, zone)}
           {lengthUs > 0 && ` (${formatAge(lengthUs)})`}
         </dd>
         <dt>Value</dt>
         <dd>
-          {aggregate} = <strong>{formatValue(value)}</strong>
+          {parts === undefined ? (
+            <>
+              {aggregate} = <strong>{formatValue(value)}</strong>
+            </>
+          ) : (
+            parts.map((part) => (
+              <div key={part.name}>
+                {part.name} = <strong>{formatValue(part.value)}</strong> ({part.aggregate},{" "}
+                {formatTime(part.window.startUs, zone)} – {formatTime(part.window.endUs, zone)})
+              </div>
+            ))
+          )}
         </dd>
         <dt>Condition</dt>
         <dd>
           <code>{condition === "" ? NO_VALUE : condition}</code>
         </dd>
-        <dt>Watermark</dt>
-        <dd>{formatInstant(watermarkUs, zone)}</dd>
+        {Number.isFinite(watermarkUs) && (
+          <>
+            <dt>Watermark</dt>
+            <dd>{formatInstant(watermarkUs, zone)}</dd>
+          </>
+        )}
         <dt>Log</dt>
         <dd>
           {input.stream ?? "READINGS"}, entry {input.sequence}, task {input.partition}, received{" "}
@@ -136,9 +160,17 @@ function Readings({ step, zone }: { readonly step: ExplainedChange; readonly zon
       <p class="order-hint">
         The window was closed by {CLOSED_BY[step.closedBy]}
         {step.latenessUs !== null && `, lateness ${formatAge(step.latenessUs)}`}.{" "}
-        {step.recomputed !== null &&
+        {step.parts === undefined &&
+          step.recomputed !== null &&
           `Computed anew from its readings: ${formatValue(step.recomputed)}${step.agrees === false ? ", which differs" : ""}.`}
       </p>
+      {step.parts?.map((part) => (
+        <p key={part.name} class="order-hint">
+          {part.name}: {part.aggregate} of {plural(part.readingsInAll, "reading")} = {formatValue(part.value)}
+          {part.recomputed !== null && `, computed anew ${formatValue(part.recomputed)}`}
+          {part.agrees === false && ", which differs"}
+        </p>
+      ))}
       {step.notes.map((note) => (
         <p key={note} class="order-hint">
           {note}

@@ -48,6 +48,8 @@ interface MoreSnapshot {
   readonly prior?: number | string;
 }
 
+type OfEnds = "first" | "last" | "delta" | "delta_percent" | "rate";
+
 const RECORDS_PER_PAUSE = 500;
 
 /** The running aggregates of many windows, as records in one flat array, in columns that the plan asks for. */
@@ -211,7 +213,7 @@ export class Accumulators {
       case "duration":
         return this.#more[record]?.states?.secondsIn(aggregate.state, window) ?? 0;
       default:
-        return this.#fromEnds(record, aggregate.kind);
+        return this.#fromEnds(record, aggregate.kind, aggregate.kind === "rate" ? aggregate.perSeconds : 1);
     }
   }
 
@@ -249,7 +251,7 @@ export class Accumulators {
     return count < 2 ? 0 : Math.max(0, (this.cells[o + this.#moments + 1] as number) / (count - 1));
   }
 
-  #fromEnds(record: number, kind: "first" | "last" | "delta" | "rate"): number | string {
+  #fromEnds(record: number, kind: OfEnds, perSeconds: number): number | string {
     const e = record * this.stride + this.#ends;
     const first = this.cells[e] as number;
     const last = this.cells[e + 2] as number;
@@ -260,9 +262,11 @@ export class Accumulators {
         return this.last(record);
       case "delta":
         return last - first;
+      case "delta_percent":
+        return first === 0 ? Number.NaN : (100 * (last - first)) / Math.abs(first);
       case "rate": {
         const seconds = ((this.cells[e + 3] as number) - (this.cells[e + 1] as number)) / 1e6;
-        return seconds > 0 ? (last - first) / seconds : Number.NaN;
+        return seconds > 0 ? ((last - first) / seconds) * perSeconds : Number.NaN;
       }
     }
   }

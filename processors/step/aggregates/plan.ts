@@ -31,6 +31,7 @@ const NEEDS: Readonly<Record<Aggregate["kind"], number>> = {
   first: NEEDS_ENDS,
   last: NEEDS_ENDS,
   delta: NEEDS_ENDS,
+  delta_percent: NEEDS_ENDS,
   rate: NEEDS_ENDS,
   stddev: NEEDS_MOMENTS,
   variance: NEEDS_MOMENTS,

@@ -1,0 +1,207 @@
+import { US_PER_DAY, US_PER_MINUTE } from "../../domain/time.ts";
+import type { ActiveSpec } from "./active-spec.ts";
+import { parseDays, parseHours } from "./active-texts.ts";
+import { type TimeZone, timeZone } from "./time-zone.ts";
+
+/** Active time is worked out for so long at once. */
+const CHUNK_US = 32 * US_PER_DAY;
+/** Chunks kept; beyond, all are worked out anew. */
+const CHUNKS_MAX = 512;
+/** What is not due within ten years never is. */
+const AHEAD_US_MAX = 3_653 * US_PER_DAY;
+/** 1970-01-01 was a Thursday. */
+const FIRST_WEEKDAY = 3;
+
+/** Stretches of active time: beginnings and ends in turn, and the active time before each beginning. */
+interface Chunk {
+  readonly bounds: Float64Array;
+  readonly before: Float64Array;
+  readonly activeUs: number;
+}
+
+interface Span {
+  readonly fromUs: number;
+  readonly untilUs: number;
+}
+
+/** When a rule is active. Asked for each window that closes, so it is worked out by the month and looked up. */
+export class Calendar {
+  /** Equal for equal ones. */
+  readonly identity: string;
+  readonly #patterns: readonly Pattern[];
+  #chunks = new Map<number, Chunk>();
+  /** What the newest answer holds for. */
+  #last = { fromUs: 0, untilUs: 0, isActive: false };
+
+  constructor(spec: ActiveSpec) {
+    this.identity = JSON.stringify(spec);
+    this.#patterns = [spec].flat().map(patternOf);
+  }
+
+  isActive(atUs: number): boolean {
+    const last = this.#last;
+    if (atUs >= last.fromUs && atUs < last.untilUs) return last.isActive;
+    const number = Math.floor(atUs / CHUNK_US);
+    const { bounds } = this.#chunk(number);
+    const place = placeOf(bounds, atUs);
+    const isActive = place % 2 === 1;
+    this.#last = {
+      fromUs: place === 0 ? number * CHUNK_US : (bounds[place - 1] as number),
+      untilUs: place === bounds.length ? (number + 1) * CHUNK_US : (bounds[place] as number),
+      isActive,
+    };
+    return isActive;
+  }
+
+  /** The active time of a span. */
+  activeUs(fromUs: number, untilUs: number): number {
+    if (!(fromUs < untilUs)) return 0;
+    const first = Math.floor(fromUs / CHUNK_US);
+    const last = Math.floor(untilUs / CHUNK_US);
+    let totalUs = this.#passedUs(last, untilUs) - this.#passedUs(first, fromUs);
+    for (let number = first; number < last; number++) totalUs += this.#chunk(number).activeUs;
+    return totalUs;
+  }
+
+  /** The first instant before which, from `fromUs` on, so much active time has passed; Infinity when none is near. */
+  after(fromUs: number, durationUs: number): number {
+    if (durationUs <= 0 || !Number.isFinite(fromUs)) return fromUs;
+    const first = Math.floor(fromUs / CHUNK_US);
+    let leftUs = durationUs + this.#passedUs(first, fromUs);
+    for (let number = first; number * CHUNK_US <= fromUs + AHEAD_US_MAX; number++) {
+      const { bounds, before, activeUs } = this.#chunk(number);
+      if (leftUs <= activeUs) {
+        // The last stretch that begins with less than that behind it.
+        let stretch = before.length - 1;
+        while ((before[stretch] as number) >= leftUs) stretch--;
+        const dueUs = (bounds[2 * stretch] as number) + leftUs - (before[stretch] as number);
+        return dueUs <= fromUs + AHEAD_US_MAX ? dueUs : Number.POSITIVE_INFINITY;
+      }
+      leftUs -= activeUs;
+    }
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** The stretches of active time within a span, in order; those that touch are one. */
+  *stretches(fromUs: number, untilUs: number): Iterable<Span> {
+    let open: Span | undefined;
+    for (let number = Math.floor(fromUs / CHUNK_US); number * CHUNK_US < untilUs; number++) {
+      const { bounds } = this.#chunk(number);
+      for (let i = 0; i < bounds.length; i += 2) {
+        const span = {
+          fromUs: Math.max(fromUs, bounds[i] as number),
+          untilUs: Math.min(untilUs, bounds[i + 1] as number),
+        };
+        if (span.fromUs >= span.untilUs) continue;
+        if (open?.untilUs === span.fromUs) open = { fromUs: open.fromUs, untilUs: span.untilUs };
+        else {
+          if (open) yield open;
+          open = span;
+        }
+      }
+    }
+    if (open) yield open;
+  }
+
+  /** The active time of a chunk before an instant in it. */
+  #passedUs(number: number, atUs: number): number {
+    const { bounds, before, activeUs } = this.#chunk(number);
+    const place = placeOf(bounds, atUs);
+    if (place % 2 === 1) return (before[(place - 1) / 2] as number) + atUs - (bounds[place - 1] as number);
+    return before[place / 2] ?? activeUs;
+  }
+
+  #chunk(number: number): Chunk {
+    const known = this.#chunks.get(number);
+    if (known !== undefined) return known;
+    if (this.#chunks.size >= CHUNKS_MAX) this.#chunks = new Map();
+    const chunk = chunkOf(this.#patterns, { fromUs: number * CHUNK_US, untilUs: (number + 1) * CHUNK_US });
+    this.#chunks.set(number, chunk);
+    return chunk;
+  }
+}
+
+interface Pattern {
+  readonly days: ReadonlySet<number>;
+  /** In microseconds from the local day's beginning; those past midnight end before they begin. */
+  readonly hours: readonly Span[];
+  readonly zone: TimeZone;
+  readonly except: ReadonlySet<string>;
+}
+
+function patternOf({ days, hours, zone, except }: Exclude<ActiveSpec, readonly unknown[]>): Pattern {
+  const spans = (hours ?? ["00:00-24:00"]).flatMap((text) => parseHours(text) ?? []);
+  return {
+    days: new Set((days ?? ["mon-sun"]).flatMap((text) => parseDays(text) ?? [])),
+    hours: spans.map(({ from, until }) => ({ fromUs: from * US_PER_MINUTE, untilUs: until * US_PER_MINUTE })),
+    zone: timeZone(zone),
+    except: new Set(except ?? []),
+  };
+}
+
+function chunkOf(patterns: readonly Pattern[], chunk: Span): Chunk {
+  const spans = patterns.flatMap((pattern) => [...spansOf(pattern, chunk)]).sort((a, b) => a.fromUs - b.fromUs);
+  const bounds: number[] = [];
+  for (const { fromUs, untilUs } of spans) {
+    const end = bounds.at(-1) ?? Number.NEGATIVE_INFINITY;
+    if (fromUs > end) bounds.push(fromUs, untilUs);
+    else if (untilUs > end) bounds[bounds.length - 1] = untilUs;
+  }
+  const before: number[] = [];
+  let activeUs = 0;
+  for (let i = 0; i < bounds.length; i += 2) {
+    before.push(activeUs);
+    activeUs += (bounds[i + 1] as number) - (bounds[i] as number);
+  }
+  return { bounds: Float64Array.from(bounds), before: Float64Array.from(before), activeUs };
+}
+
+/** By stretches in which the zone's clocks keep one distance from UTC: there, local time is a sum. */
+function* spansOf(pattern: Pattern, chunk: Span): Iterable<Span> {
+  for (let atUs = chunk.fromUs; atUs < chunk.untilUs; ) {
+    const { untilUs, offsetUs } = pattern.zone.at(atUs);
+    const endUs = Math.min(untilUs, chunk.untilUs);
+    const lastDay = Math.floor((endUs - 1 + offsetUs) / US_PER_DAY);
+    for (let day = Math.floor((atUs + offsetUs) / US_PER_DAY); day <= lastDay; day++) {
+      const midnightUs = day * US_PER_DAY - offsetUs;
+      for (const own of spansOfDay(pattern, day)) {
+        const span = {
+          fromUs: Math.max(atUs, midnightUs + own.fromUs),
+          untilUs: Math.min(endUs, midnightUs + own.untilUs),
+        };
+        if (span.fromUs < span.untilUs) yield span;
+      }
+    }
+    atUs = endUs;
+  }
+}
+
+/** Of a local day, in its clocks' time: what begins on it, and what the day before left. */
+function* spansOfDay(pattern: Pattern, day: number): Iterable<Span> {
+  const today = isWanted(pattern, day);
+  const yesterday = isWanted(pattern, day - 1);
+  for (const { fromUs, untilUs } of pattern.hours) {
+    const isPastMidnight = untilUs <= fromUs;
+    if (today) yield { fromUs, untilUs: isPastMidnight ? US_PER_DAY : untilUs };
+    if (yesterday && isPastMidnight) yield { fromUs: 0, untilUs };
+  }
+}
+
+function isWanted({ days, except }: Pattern, day: number): boolean {
+  if (!days.has((((day + FIRST_WEEKDAY) % 7) + 7) % 7)) return false;
+  if (except.size === 0) return true;
+  const date = new Date(day * (US_PER_DAY / 1_000)).toISOString().slice(0, 10);
+  return !except.has(date) && !except.has(date.slice(5));
+}
+
+/** How many bounds lie at or before an instant. */
+function placeOf(bounds: Float64Array, atUs: number): number {
+  let low = 0;
+  let high = bounds.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((bounds[middle] as number) <= atUs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

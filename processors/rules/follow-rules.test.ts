@@ -1,0 +1,81 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { BadFileError } from "../../platform/yaml-file.ts";
+import { type FollowedRules, followRules } from "./follow-rules.ts";
+
+const WAIT = { timeout: 20_000, interval: 20 };
+let folder = "";
+let followed: FollowedRules | undefined;
+let said: string[] = [];
+let looks = 0;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weir-follow-"));
+  said = [];
+  looks = 0;
+});
+
+afterEach(async () => {
+  followed?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function text(when: string, count = 1): string {
+  const ids = Array.from({ length: count }, (_, i) => `r${i}`);
+  const rules = ids.map((id) => `{ id: ${id}, where: { metric: m }, window: { tumbling: 1s }, when: "${when}" }`);
+  return `rules:\n${rules.map((rule) => `  - ${rule}\n`).join("")}`;
+}
+
+function put(content: string): Promise<void> {
+  return writeFile(join(folder, "a.yaml"), content);
+}
+
+async function follow(payloadBytesMax = 100_000): Promise<FollowedRules> {
+  const events = {
+    rulesLoaded: (count: number) => said.push(`loaded ${count}`),
+    rulesRefused: (problems: string) => said.push(`refused ${problems.slice(folder.length + 1)}`),
+    rulesMended: () => said.push("mended"),
+  };
+  followed = await followRules({ rulesDir: folder, payloadBytesMax, events, onLook: () => looks++ });
+  return followed;
+}
+
+/** Several looks later all is judged that stood there before. */
+async function look(): Promise<void> {
+  const until = looks + 4;
+  await expect.poll(() => looks, WAIT).toBeGreaterThanOrEqual(until);
+}
+
+test("broken files are refused once, never take effect, and a notice comes when they are well again", async () => {
+  await put(text("> 1"));
+  const rules = await follow();
+  const { version } = rules.wanted();
+  await put(text("> 1").replace("}", ""));
+  await expect.poll(() => said.length, WAIT).toBe(2);
+  await put(`# other words\n${text("> 1").replace("}", "")}`);
+  await look();
+  // The fault stands on another line now: that is news. The same fault is none.
+  await put(`# and others\n${text("> 1").replace("}", "")}`);
+  await look();
+  expect(rules.wanted().version).toBe(version);
+  await put(text("> 1"));
+  await expect.poll(() => said.at(-1), WAIT).toBe("mended");
+  expect(rules.wanted().version).toBe(version);
+  await put(text("> 2"));
+  await expect.poll(() => rules.wanted().specs[0]?.when, WAIT).toBe("> 2");
+  expect(said.map((line) => line.split(" ")[0])).toEqual(["loaded", "refused", "refused", "mended", "loaded"]);
+  expect(said[1]).toMatch(/^refused a\.yaml:2:\d+: a \{ is not closed/);
+});
+
+test("more rules than a message of the log holds are refused, and the rules before stay in force", async () => {
+  await put(text("> 1"));
+  const rules = await follow(10_000);
+  await put(text("> 1", 100));
+  await expect.poll(() => said.length, WAIT).toBe(2);
+  expect(said[1]).toMatch(/the 100 rules take \d+ bytes in the log, whose messages hold 10000 at most/);
+  expect(rules.wanted().specs.length).toBe(1);
+  followed?.stop();
+  await expect(follow(10_000)).rejects.toBeInstanceOf(BadFileError);
+});

@@ -1,0 +1,196 @@
+import { formatInstantUs, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from "../../domain/time.ts";
+import { localTimeOf, zoneNamed } from "./time-zone.ts";
+
+/** An instant in a text; numbers and texts stand for themselves. */
+export interface Instant {
+  readonly atUs: number;
+}
+
+export type TemplateValue = number | string | Instant;
+
+/** Turns a value into what shows. One that is not of its kind it leaves as it is. */
+export interface Helper {
+  readonly name: string;
+  readonly example: string;
+  readonly takes: "number" | "text" | "instant" | "missing";
+  readonly argument: "digits" | "zone" | "text" | "none";
+  /** Undefined: it must be given. */
+  readonly standard: number | string | undefined;
+  apply(value: TemplateValue, argument: number | string | undefined): TemplateValue;
+}
+
+/** More decimals than this a double has not. */
+const DIGITS_MAX = 15;
+
+function ofNumber(format: (value: number, digits: number) => string): Helper["apply"] {
+  return (value, digits) =>
+    typeof value === "number" && Number.isFinite(value) ? format(value, Number(digits)) : value;
+}
+
+function ofText(format: (text: string) => string): Helper["apply"] {
+  return (value) => format(plain(value));
+}
+
+function ofInstant(format: (local: { readonly date: string; readonly time: string }) => string): Helper["apply"] {
+  return (value, zone) => (typeof value === "object" ? format(localTimeOf(value.atUs, String(zone))) : value);
+}
+
+const ALL: readonly Helper[] = [
+  {
+    ...{ name: "fixed", example: "{{ value | fixed 1 }}", takes: "number", argument: "digits", standard: undefined },
+    apply: ofNumber(fixed),
+  },
+  {
+    ...{ name: "round", example: "{{ value | round 2 }}", takes: "number", argument: "digits", standard: 0 },
+    apply: ofNumber((value, digits) => trimmed(fixed(value, digits))),
+  },
+  {
+    ...{ name: "percent", example: "{{ value | percent 1 }}", takes: "number", argument: "digits", standard: 0 },
+    apply: ofNumber((value, digits) => `${fixed(value * 100, digits)} %`),
+  },
+  {
+    ...{ name: "duration", example: "{{ for | duration }}", takes: "number", argument: "none", standard: "" },
+    apply: ofNumber(duration),
+  },
+  {
+    ...{ name: "si", example: "{{ value | si }}", takes: "number", argument: "none", standard: "" },
+    apply: ofNumber(si),
+  },
+  {
+    ...{ name: "upper", example: "{{ severity | upper }}", takes: "text", argument: "none", standard: "" },
+    apply: ofText((text) => text.toUpperCase()),
+  },
+  {
+    ...{ name: "lower", example: "{{ site | lower }}", takes: "text", argument: "none", standard: "" },
+    apply: ofText((text) => text.toLowerCase()),
+  },
+  {
+    ...{ name: "default", example: '{{ site | default "nowhere" }}', takes: "missing", argument: "text" },
+    standard: undefined,
+    apply: (value) => value,
+  },
+  {
+    ...{
+      name: "time",
+      example: '{{ at | time "Europe/Berlin" }}',
+      takes: "instant",
+      argument: "zone",
+      standard: "UTC",
+    },
+    apply: ofInstant(({ time }) => time),
+  },
+  {
+    ...{
+      name: "date",
+      example: '{{ at | date "Europe/Berlin" }}',
+      takes: "instant",
+      argument: "zone",
+      standard: "UTC",
+    },
+    apply: ofInstant(({ date }) => date),
+  },
+];
+
+export const HELPERS = { named: new Map(ALL.map((helper) => [helper.name, helper])), plain } as const;
+
+interface GivenArgument {
+  readonly token: string;
+  /** What stands in the quotes; undefined without quotes. */
+  readonly text: string | undefined;
+}
+
+/** What stands behind a helper, checked; or what is wrong with it. */
+export function helperArgument(
+  helper: Helper,
+  given: readonly GivenArgument[],
+): { readonly value: number | string | undefined } | { readonly message: string; readonly help: string } {
+  const [first, second] = given;
+  const help = `write for example ${helper.example}`;
+  if (second !== undefined || (first !== undefined && helper.argument === "none")) {
+    const message = `"${(second ?? first)?.token}" is too much behind \`${helper.name}\``;
+    return { message, help: second?.token.startsWith("|") ? help : `${help}; more helpers follow behind a |` };
+  }
+  if (first === undefined) {
+    if (helper.standard !== undefined) return { value: helper.standard };
+    return { message: `\`${helper.name}\` needs ${NEEDED[helper.argument]} behind it`, help };
+  }
+  switch (helper.argument) {
+    case "digits": {
+      const digits = Number(first.token);
+      if (/^\d+$/.test(first.token) && digits <= DIGITS_MAX) return { value: digits };
+      return { message: `"${first.token}" is no number of decimals from 0 to ${DIGITS_MAX}`, help };
+    }
+    case "zone": {
+      if (first.text === undefined) return { message: `the zone ${first.token} has no quotes`, help };
+      const zone = zoneNamed(first.text);
+      return zone.ok ? { value: first.text } : { message: `"${first.text}" is no time zone`, help: zone.help };
+    }
+    default:
+      return first.text === undefined
+        ? { message: `the text ${first.token} has no quotes`, help }
+        : { value: first.text };
+  }
+}
+
+const NEEDED = {
+  digits: "a number of decimals",
+  zone: "a time zone",
+  text: "a text in quotes",
+  none: "nothing",
+} as const;
+
+/** At most four significant decimals, without trailing zeros; instants in ISO 8601 in UTC. */
+function plain(value: TemplateValue): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "object") return formatInstantUs(value.atUs);
+  return String(Number(value.toPrecision(Math.abs(value) >= 1000 ? 7 : 4)));
+}
+
+/** Never `-0.0`. */
+function fixed(value: number, digits: number): string {
+  const text = value.toFixed(digits);
+  return /^-[0.]*$/.test(text) ? text.slice(1) : text;
+}
+
+function trimmed(text: string): string {
+  return text.includes(".") && !text.includes("e") ? text.replace(/\.?0+$/, "") : text;
+}
+
+const LARGE = ["", "k", "M", "G", "T", "P", "E"];
+const SMALL = ["", "m", "µ", "n", "p"];
+
+/** Three digits, and the prefix of a thousand that leaves one to three of them before the point. */
+function si(value: number): string {
+  if (value === 0) return "0";
+  // By the rounded number: 999,600 is 1M and not 1000k.
+  const exponent = Number(value.toExponential(2).split("e")[1]);
+  const power = Math.min(LARGE.length - 1, Math.max(1 - SMALL.length, Math.floor(exponent / 3)));
+  const prefix = power >= 0 ? LARGE[power] : SMALL[-power];
+  return `${Number((value / 1000 ** power).toPrecision(3))}${prefix}`;
+}
+
+const UNITS = [
+  ["d", US_PER_DAY],
+  ["h", US_PER_HOUR],
+  ["m", US_PER_MINUTE],
+  ["s", US_PER_SECOND],
+] as const;
+
+/** The two greatest units, the smaller one rounded; under a minute, seconds with up to three decimals. */
+function duration(seconds: number): string {
+  const sign = seconds < 0 ? "-" : "";
+  const us = Math.abs(seconds) * 1e6;
+  if (us < US_PER_MINUTE - US_PER_SECOND / 2_000) {
+    const text = trimmed(fixed(us / US_PER_SECOND, 3));
+    return text === "0" ? "0s" : `${sign}${text}s`;
+  }
+  for (const [i, [unit, size]] of UNITS.entries()) {
+    const [smaller, step] = UNITS[i + 1] ?? [unit, size];
+    const rounded = Math.round(us / step) * step;
+    if (rounded < size) continue;
+    const whole = Math.floor(rounded / size);
+    const rest = Math.round((rounded - whole * size) / step);
+    return `${sign}${whole}${unit}${rest === 0 || step === size ? "" : ` ${rest}${smaller}`}`;
+  }
+  return `${sign}1m`;
+}

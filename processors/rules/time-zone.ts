@@ -1,0 +1,97 @@
+import { Temporal } from "temporal-polyfill";
+import { INSTANT_US_MAX, US_PER_MS } from "../../domain/time.ts";
+import { closest } from "./closest.ts";
+
+/** A stretch of time in which a zone's clocks keep one distance from UTC. */
+export interface Offset {
+  readonly fromUs: number;
+  readonly untilUs: number;
+  /** To be added to an instant for the local time. */
+  readonly offsetUs: number;
+}
+
+/** Stretches kept of one zone; beyond, all are looked up anew. */
+const STRETCHES_MAX = 512;
+
+/** A time zone's distance from UTC, looked up once for each stretch between two changes of its clocks. */
+export class TimeZone {
+  readonly name: string;
+  #last: Offset = { fromUs: 0, untilUs: 0, offsetUs: 0 };
+  #known: Offset[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  at(atUs: number): Offset {
+    const last = this.#last;
+    if (atUs >= last.fromUs && atUs < last.untilUs) return last;
+    let found = this.#known.find(({ fromUs, untilUs }) => atUs >= fromUs && atUs < untilUs);
+    if (found === undefined) {
+      found = lookUp(this.name, atUs);
+      if (this.#known.length >= STRETCHES_MAX) this.#known = [];
+      this.#known.push(found);
+    }
+    this.#last = found;
+    return found;
+  }
+}
+
+const zones = new Map<string, TimeZone>();
+
+/** The zone of a name that `zoneNamed` takes; there is one for each name. */
+export function timeZone(name: string): TimeZone {
+  const known = zones.get(name);
+  if (known !== undefined) return known;
+  const zone = new TimeZone(name);
+  zones.set(name, zone);
+  return zone;
+}
+
+/** Local date and time of an instant, to the second. */
+export function localTimeOf(atUs: number, zone: string): { readonly date: string; readonly time: string } {
+  const localMs = Math.floor((atUs + timeZone(zone).at(atUs).offsetUs) / US_PER_MS);
+  const [date = "", time = ""] = new Date(localMs).toISOString().split("T");
+  return { date, time: time.slice(0, 8) };
+}
+
+/** Whether there is a zone of that name; where not, how to mend it. */
+export function zoneNamed(name: string): { readonly ok: true } | { readonly ok: false; readonly help: string } {
+  if (name === "UTC" || isIana(name)) return { ok: true };
+  const known = Intl.supportedValuesOf("timeZone");
+  const wanted = plain(name);
+  const city = known.find((zone) => plain(zone) === wanted || plain(zone.split("/").at(-1) ?? "") === wanted);
+  const near = city ?? closest(name, known);
+  return {
+    ok: false,
+    help: near === undefined ? 'write a name of the IANA list, like "Europe/Berlin" or UTC' : `did you mean "${near}"?`,
+  };
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[\s_-]+/g, "");
+}
+
+/** Distances like +02:00 are no zones: they know no summer. */
+function isIana(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function lookUp(name: string, atUs: number): Offset {
+  const zoned = Temporal.Instant.fromEpochMilliseconds(Math.floor(atUs / US_PER_MS)).toZonedDateTimeISO(name);
+  // Changes lie on whole seconds, so the millisecond in which an instant lies has its distance.
+  const until = zoned.getTimeZoneTransition("next");
+  // A change at the very instant is the beginning of its stretch.
+  const from = zoned.add({ nanoseconds: 1 }).getTimeZoneTransition("previous");
+  return {
+    fromUs: from === null ? -INSTANT_US_MAX : from.epochMilliseconds * US_PER_MS,
+    untilUs: until === null ? Number.POSITIVE_INFINITY : until.epochMilliseconds * US_PER_MS,
+    offsetUs: zoned.offsetNanoseconds / 1_000,
+  };
+}

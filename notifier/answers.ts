@@ -20,6 +20,7 @@ import type { Board } from "./board.ts";
 import type { ChangeEntry } from "./change-entry.ts";
 import { matchersSchema } from "./config.ts";
 import type { NotifierEvents } from "./events.ts";
+import type { Inhibitions } from "./inhibition.ts";
 import { matches } from "./matchers.ts";
 import type { AcknowledgementEntry, Orders, SilenceEntry } from "./orders.ts";
 
@@ -53,6 +54,7 @@ export interface AnswersOptions {
   readonly clock: Clock;
   readonly orders: Orders;
   readonly board: Board;
+  readonly inhibitions: Inhibitions;
   readonly events: NotifierEvents;
   readonly deliveries: (incident: string) => Promise<Delivery[]>;
   /** Something that may hold or free messages has changed. */
@@ -90,20 +92,16 @@ export function answerOrders(options: AnswersOptions): () => void {
   };
 }
 
-function openAlerts(
-  { board, orders, clock }: AnswersOptions,
-  matchers: z.output<typeof matchersSchema>,
-  limit: number,
-): OpenAlert[] {
-  const nowUs = clock.nowUs();
-  const open = board
+function openAlerts(options: AnswersOptions, matchers: z.output<typeof matchersSchema>, limit: number): OpenAlert[] {
+  const nowUs = options.clock.nowUs();
+  const open = options.board
     .entries()
     .filter(({ change }) => matches(matchers, change))
     .sort((a, b) => a.change.activeAtUs - b.change.activeAtUs);
   const alerts: OpenAlert[] = [];
   let bytes = 0;
   for (const entry of open.slice(0, limit)) {
-    const alert = toOpenAlert(entry, orders, nowUs);
+    const alert = toOpenAlert(entry, options, nowUs);
     bytes += JSON.stringify(alert).length;
     // The bus carries no more in one answer.
     if (bytes > ANSWER_BYTES_MAX) break;
@@ -112,12 +110,17 @@ function openAlerts(
   return alerts;
 }
 
-function toOpenAlert({ alert, change }: ChangeEntry, orders: Orders, nowUs: number): OpenAlert {
+function toOpenAlert(
+  { alert, change }: ChangeEntry,
+  { orders, inhibitions }: Pick<AnswersOptions, "orders" | "inhibitions">,
+  nowUs: number,
+): OpenAlert {
   const { incident, rule, severity, state, key, labels, annotations, value, activeAtUs, atUs } = change;
   const acknowledgement = orders.acknowledgement(alert, incident);
   return {
     ...{ incident, rule, severity, state, key, labels, annotations, value, activeAtUs, atUs },
     silencedBy: orders.silencedBy(change, nowUs),
+    inhibitedBy: inhibitions.holding(change, nowUs),
     ...(acknowledgement && { acknowledgement }),
   };
 }

@@ -31,6 +31,7 @@ const eventSchema = z.looseObject({
     processedAtUs: z.number(),
     activeAtUs: z.number(),
     notify: z.array(z.string()),
+    inhibitedBy: z.array(z.looseObject({ rule: z.string(), equal: z.array(z.string()) })).optional(),
   }),
 });
 

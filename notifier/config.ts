@@ -211,6 +211,12 @@ export const notifierConfigSchema = z
     max_age: duration(US_PER_MINUTE, YEAR_US, "1h").describe(
       "An incident that is over and was not told within this time is skipped. What fires is told at any age.",
     ),
+    inhibit_wait: duration(0, US_PER_HOUR, "15s").describe(
+      "How long an alert of a rule with `inhibited_by` waits for what inhibits it: causes may be noticed later.",
+    ),
+    inhibit_after: duration(0, US_PER_DAY, "1m").describe(
+      "How long beyond the end of what inhibits them alerts are held: their own ends follow with their next readings.",
+    ),
     externalUrl: z
       .url({ protocol: /^https?$/ })
       .optional()

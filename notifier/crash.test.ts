@@ -9,7 +9,17 @@ import { connectJetStreamLog } from "../platform/log/jetstream.ts";
 import type { Log } from "../platform/log/port.ts";
 import { type LaunchedNatsServer, launchNatsServer } from "../platform/nats-server/launch.ts";
 import { startNotifier } from "./notifier.ts";
-import { configOf, eventually, RETENTION, type Sink, startSink, testDeps, writeChange } from "./test-kit.ts";
+import {
+  type ChangeOptions,
+  configOf,
+  eventually,
+  hashOf,
+  RETENTION,
+  type Sink,
+  startSink,
+  testDeps,
+  writeChange,
+} from "./test-kit.ts";
 
 const KILLS = 8;
 const DEVICES = 12;
@@ -182,3 +192,52 @@ test.each([
   },
   180_000,
 );
+
+test("killed while causes hold their consequences: who is held stays held, and is told once when the cause is over", async () => {
+  server = await launchNatsServer({ dataDir: folder, logger });
+  const { url: natsUrl, token } = server;
+  log = await connectJetStreamLog({
+    ...{ servers: natsUrl, token, name: "test", partitions: 1, retention: RETENTION, logger },
+  });
+  sink = await startSink();
+  const settings = {
+    natsUrl,
+    token,
+    sinkUrl: sink.url,
+    concurrency: 2,
+    others: { inhibit_wait: "5s", inhibit_after: "1s" },
+  };
+  const write = async (options: ChangeOptions) => (await writeChange(log, { atUs: Date.now() * 1_000, ...options })).id;
+  const inhibitedBy = [{ rule: "gateway-*", equal: ["site"] }];
+  const told = () => sink.received.map(({ json }) => json.id);
+  const restart = async () => {
+    await kill();
+    await begin(settings);
+  };
+  const expected: string[] = [];
+  await begin(settings);
+  for (let round = 0; round < 3; round++) {
+    const cause: ChangeOptions = { rule: "gateway-down", device: "gw", round };
+    const sensor = (n: number): ChangeOptions => ({ device: `d${n}`, round, inhibitedBy });
+    // Consequences before the cause, and behind it.
+    for (let n = 0; n < 4; n++) await write(sensor(n));
+    const down = await write(cause);
+    for (let n = 4; n < 8; n++) await write(sensor(n));
+    if (round > 0) await restart();
+    await eventually("the cause is told", () => told().includes(down), 60_000);
+    if (round !== 1) await restart();
+    for (let n = 0; n < 8; n += 2) await write({ ...sensor(n), state: "resolved" });
+    if (round > 1) await restart();
+    const up = await write({ ...cause, state: "resolved" });
+    await restart();
+    await eventually("its end is told", () => told().includes(up), 60_000);
+    const firing = [1, 3, 5, 7].map((n) => `hot-${hashOf(`d${n}`)}-${round}-firing`);
+    if (round === 2) await restart();
+    await eventually("who still fires is told", () => firing.every((id) => told().includes(id)), 60_000);
+    const ends: string[] = [];
+    for (let n = 1; n < 8; n += 2) ends.push(await write({ ...sensor(n), state: "resolved" }));
+    await eventually("and the ends", () => ends.every((id) => told().includes(id)), 60_000);
+    expected.push(down, up, ...firing, ...ends);
+    expect([...new Set(told())].sort()).toEqual([...expected].sort());
+  }
+}, 240_000);

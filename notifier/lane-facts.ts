@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Delivery, DeliveryOutcome } from "../platform/notifications.ts";
 import type { ChangeEntry } from "./change-entry.ts";
 import type { Flight, LaneAlert, Told } from "./lane-types.ts";
+import type { Grouping } from "./router.ts";
 
 /** Whether what was told last was the end of an incident. */
 export function isOver({ state }: Told): boolean {
@@ -39,7 +40,18 @@ export function arrivedWith({ outcome, notification }: Delivery, id: string): bo
   return notification === id && (outcome === "delivered" || outcome === "failed");
 }
 
-/** Whether an alert fires untold because of a silence. */
-export function wasSilenced(alert: LaneAlert, { change }: ChangeEntry): boolean {
-  return alert.deliveries.some((each) => each.change === change.id && each.outcome === "silenced");
+/** Whether an alert fires untold because of a silence, or of what inhibits it. */
+export function wasHeld(alert: LaneAlert, { change }: ChangeEntry): boolean {
+  const held = ({ outcome }: Delivery): boolean => outcome === "silenced" || outcome === "inhibited";
+  return alert.deliveries.some((each) => each.change === change.id && held(each));
 }
+
+/** How an alert is told whose route is not known (any more). */
+export const ALONE: Grouping = {
+  route: "",
+  labels: undefined,
+  waitUs: 0,
+  intervalUs: 0,
+  repeatUs: undefined,
+  states: new Set(["resolved"] as const),
+};

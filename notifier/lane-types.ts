@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Tags } from "../domain/reading.ts";
 import type { Delivery, DeliveryOutcome } from "../platform/notifications.ts";
 import type { ChangeEntry } from "./change-entry.ts";
+import type { Inhibition } from "./inhibition.ts";
 import type { Grouping, Route } from "./router.ts";
 
 /** A message to a target: one alert's change, or those of a group. It keeps its id over tries and restarts. */
@@ -67,6 +68,9 @@ export interface LaneAlert {
   told: Told | undefined;
   deliveries: readonly Delivery[];
   group: Group;
+  /** Its oldest change waits for what inhibits it, and is not looked at in this span. */
+  restsFromUs: number;
+  restsUntilUs: number;
 }
 
 /** Alerts that go out together. Has at most one message on its way, so that nothing overtakes. */
@@ -90,6 +94,8 @@ export interface LaneOptions {
   readonly repeats: boolean;
   readonly waitingMax: number;
   readonly isSilenced: (entry: ChangeEntry, nowUs: number) => boolean;
+  /** `overAtUs`: when the change's incident ended, if it did. */
+  readonly inhibition: (entry: ChangeEntry, nowUs: number, overAtUs?: number) => Inhibition;
   readonly isAcknowledged: (entry: ChangeEntry) => boolean;
   readonly onSettled: (outcome: DeliveryOutcome, entry: ChangeEntry) => void;
 }

@@ -1,13 +1,15 @@
 import type { Delivery, DeliveryOutcome } from "../platform/notifications.ts";
 import { type ChangeEntry, isEnd, isMuted } from "./change-entry.ts";
-import { arrivedWith, deliveryOf, isOver, messageId, wasSilenced } from "./lane-facts.ts";
+import { ALONE, arrivedWith, deliveryOf, isOver, messageId, wasHeld } from "./lane-facts.ts";
 import type { DeliveryRecord, Flight, FlightRecord, Group, LaneAlert, LaneOptions, Resumed } from "./lane-types.ts";
-import { type Grouping, groupOf } from "./router.ts";
+import { groupOf } from "./router.ts";
 import { verdict } from "./verdict.ts";
 
 const CHANGES_PER_MESSAGE_MAX = 100;
 const DELIVERIES_MAX = 8;
 const REPEAT_SCAN_US = 500_000;
+/** What waits is not looked at each time: there may be thousands. */
+const REST_US = 250_000;
 
 /**
  * What one target is to be told, and when. Knows no clock and no network: changes are taken in, messages asked for, and
@@ -141,7 +143,7 @@ export class Lane {
       alert.group.toldAtUs = nowUs;
       alert.group.busy = false;
       if (alert.waiting[0]?.sequence === entry.sequence) this.#shift(alert);
-      this.#settle(alert, entry, outcome, flight, nowUs);
+      this.#settle(alert, entry, outcome, { nowUs, flight });
     }
     const group = this.#groups.get(flight.group);
     if (group === undefined) return;
@@ -226,14 +228,24 @@ export class Lane {
 
   /** The next change of an alert that is to be told; decides about those before it, in order. */
   #front(alert: LaneAlert, nowUs: number): ChangeEntry | undefined {
+    if (nowUs >= alert.restsFromUs && nowUs < alert.restsUntilUs) return undefined;
     for (;;) {
       const [entry] = alert.waiting;
       if (entry === undefined) return undefined;
       const { collapse, maxAgeUs, isSilenced } = this.#options;
-      const decision = verdict(alert, entry, { collapse, maxAgeUs, nowUs, silenced: isSilenced(entry, nowUs) });
+      const end = alert.waiting.find((each) => isEnd(each.change) && each.change.incident === entry.change.incident);
+      const inhibition = this.#options.inhibition(entry, nowUs, end?.storedAtUs);
+      const silenced = isSilenced(entry, nowUs);
+      const decision = verdict(alert, entry, { collapse, maxAgeUs, nowUs, silenced, inhibition });
       if (decision === "tell") return entry;
+      if (decision === "wait") {
+        alert.restsFromUs = nowUs;
+        alert.restsUntilUs = Math.min(nowUs + REST_US, inhibition.kind === "wait" ? inhibition.untilUs : nowUs);
+        return undefined;
+      }
       this.#shift(alert);
-      this.#settle(alert, entry, decision, undefined, nowUs);
+      const by = decision === "inhibited" && inhibition.kind === "held" ? inhibition.by : undefined;
+      this.#settle(alert, entry, decision, { nowUs, by });
     }
   }
 
@@ -245,8 +257,8 @@ export class Lane {
       const { firing, group } = alert;
       if (firing === undefined || group.busy || alert.waiting.length > 0) continue;
       if (!this.#isTold(alert, firing)) {
-        // Its silence has ended: it is told now as if it had just begun.
-        if (!wasSilenced(alert, firing) || this.#options.isSilenced(firing, nowUs)) continue;
+        // What held it has ended: it is told now as if it had just begun.
+        if (!wasHeld(alert, firing) || !this.#isFree(firing, nowUs)) continue;
         alert.waiting.push(firing);
         this.#waiting++;
         this.#pending.add(group);
@@ -260,20 +272,25 @@ export class Lane {
 
   #repeatDue(alert: LaneAlert, firing: ChangeEntry, nowUs: number): boolean {
     const { repeatUs } = alert.group.grouping;
-    const { repeats, isAcknowledged, isSilenced } = this.#options;
+    const { repeats, isAcknowledged } = this.#options;
     if (!repeats || repeatUs === undefined || alert.told === undefined) return false;
     if (nowUs - alert.told.atUs < repeatUs) return false;
-    return !isAcknowledged(firing) && !isSilenced(firing, nowUs);
+    return !isAcknowledged(firing) && this.#isFree(firing, nowUs);
+  }
+
+  #isFree(entry: ChangeEntry, nowUs: number): boolean {
+    const { isSilenced, inhibition } = this.#options;
+    return !isSilenced(entry, nowUs) && inhibition(entry, nowUs).kind === "free";
   }
 
   /** All of a group that may be repeated, so that the group stays in step. */
   #repeatable(group: Group, due: ChangeEntry, nowUs: number): ChangeEntry[] {
     if (group.grouping.labels === undefined) return [due];
-    const { isAcknowledged, isSilenced } = this.#options;
+    const { isAcknowledged } = this.#options;
     const entries = [...group.alerts].flatMap((alert) => {
       const { firing } = alert;
       if (firing === undefined || alert.waiting.length > 0 || !this.#isTold(alert, firing)) return [];
-      return isAcknowledged(firing) || isSilenced(firing, nowUs) ? [] : [firing];
+      return isAcknowledged(firing) || !this.#isFree(firing, nowUs) ? [] : [firing];
     });
     return entries.slice(0, CHANGES_PER_MESSAGE_MAX);
   }
@@ -291,13 +308,20 @@ export class Lane {
     return flight;
   }
 
-  #settle(alert: LaneAlert, entry: ChangeEntry, outcome: DeliveryOutcome, flight?: Flight, nowUs?: number): void {
+  #settle(
+    alert: LaneAlert,
+    entry: ChangeEntry,
+    outcome: DeliveryOutcome,
+    how: { readonly nowUs: number; readonly flight?: Flight; readonly by?: readonly string[] | undefined },
+  ): void {
     alert.settled = Math.max(alert.settled, entry.sequence);
-    const delivery = { ...deliveryOf(this.#options.receiver, entry, outcome, flight), atUs: nowUs ?? entry.storedAtUs };
+    const delivery = { ...deliveryOf(this.#options.receiver, entry, outcome, how.flight), atUs: how.nowUs };
     const before = alert.deliveries.find(({ change }) => change === delivery.change);
     const attempts = (before?.attempts ?? 0) + delivery.attempts;
+    const inhibitedBy = how.by ?? before?.inhibitedBy;
     const others = alert.deliveries.filter((each) => each !== before);
-    alert.deliveries = [...others, { ...delivery, attempts }].slice(-DELIVERIES_MAX);
+    const decided = { ...delivery, attempts, ...(inhibitedBy === undefined ? {} : { inhibitedBy }) };
+    alert.deliveries = [...others, decided].slice(-DELIVERIES_MAX);
     this.#dirty.add(alert);
     this.#options.onSettled(outcome, entry);
   }
@@ -328,6 +352,7 @@ export class Lane {
     const group = this.#group(`alert ${name}`, {}, ALONE);
     const alert: LaneAlert = {
       ...{ name, waiting: [], firing: undefined, seen: 0, settled: 0, told: undefined, deliveries: [], group },
+      ...{ restsFromUs: 0, restsUntilUs: 0 },
     };
     group.alerts.add(alert);
     this.#alerts.set(name, alert);
@@ -366,13 +391,3 @@ export class Lane {
     this.#pending.delete(group);
   }
 }
-
-/** How an alert is told whose route is not known (any more). */
-const ALONE: Grouping = {
-  route: "",
-  labels: undefined,
-  waitUs: 0,
-  intervalUs: 0,
-  repeatUs: undefined,
-  states: new Set(["resolved"] as const),
-};

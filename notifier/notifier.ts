@@ -9,6 +9,7 @@ import { type NotifierConfig, type TargetConfig, targetNames } from "./config.ts
 import { deliveriesInLog } from "./delivery-history.ts";
 import { createNotifierEvents, type NotifierEvents } from "./events.ts";
 import { type Follower, follow, readNewest } from "./follow.ts";
+import { Inhibitions } from "./inhibition.ts";
 import { SupersededError } from "./journal.ts";
 import { Orders } from "./orders.ts";
 import { routeOf } from "./router.ts";
@@ -43,8 +44,11 @@ export async function startNotifier(config: NotifierConfig, deps: NotifierDeps):
   checkSecrets(plans, config, deps);
   const orders = new Orders();
   const board = new Board();
+  const { inhibit_wait: waitUs, inhibit_after: afterUs, max_age: maxAgeUs } = config;
+  const inhibitions = new Inhibitions({ waitUs, afterUs, maxAgeUs });
   const followers: Follower[] = [];
-  const seats = plans.map((plan) => new Seat(plan, { config, deps, events, orders, board, onSuperseded: retire }));
+  const known = { orders, board, inhibitions };
+  const seats = plans.map((plan) => new Seat(plan, { config, deps, events, ...known, onSuperseded: retire }));
   let superseded: string | undefined;
   let stopAnswering = (): void => {};
   let stopped: Promise<void> | undefined;
@@ -57,8 +61,9 @@ export async function startNotifier(config: NotifierConfig, deps: NotifierDeps):
     void stopAll();
   }
 
-  /** Silences end by themselves. */
+  /** Silences end by themselves, and so does what an incident that is over inhibits. */
   function countSilences(): void {
+    inhibitions.prune(clock.nowUs());
     events.silencesCounted(orders.silences(clock.nowUs()).length);
   }
   const counting = setInterval(countSilences, COUNT_MS);
@@ -71,7 +76,8 @@ export async function startNotifier(config: NotifierConfig, deps: NotifierDeps):
     await Promise.all(followers.map((follower) => follower.stop()));
   }
 
-  const applyAlert = (message: LogMessage): void => applyToBoard(message, { board, orders, events, config });
+  const applyAlert = (message: LogMessage): void =>
+    applyToBoard(message, { ...known, events, config, nowUs: clock.nowUs() });
   const applyOrder = (message: LogMessage): void => applyToOrders(message, orders, events, clock.nowUs());
   const alertsFrom = await readNewest(log, "ALERTS", applyAlert);
   const ordersFrom = await readNewest(log, "NOTIFICATIONS", applyOrder);
@@ -97,7 +103,7 @@ export async function startNotifier(config: NotifierConfig, deps: NotifierDeps):
     throw error;
   }
   stopAnswering = answerOrders({
-    ...{ log, clock, orders, board, events },
+    ...{ log, clock, ...known, events },
     deliveries: (incident) => deliveriesOf(incident, seats, board, deps),
     onOrder: () => {
       for (const seat of seats) seat.look();
@@ -161,6 +167,7 @@ interface SeatOptions {
   readonly events: NotifierEvents;
   readonly orders: Orders;
   readonly board: Board;
+  readonly inhibitions: Inhibitions;
   readonly onSuperseded: (error: Error) => void;
 }
 
@@ -183,11 +190,11 @@ class Seat {
 
   async start(): Promise<void> {
     const { receiver, targetName } = this.#plan;
-    const { config, deps, events, orders, board } = this.#options;
+    const { config, deps, events, orders, board, inhibitions } = this.#options;
     const { target, common } = openTarget(this.#plan, config, deps);
     const sender = new Sender({
       ...{ receiver, targetName, target, config: common, maxAgeUs: config.max_age, route: routeOf(receiver, config) },
-      ...{ log: deps.log, clock: deps.clock, orders, board, events, random: deps.random ?? Math.random },
+      ...{ log: deps.log, clock: deps.clock, orders, board, inhibitions, events, random: deps.random ?? Math.random },
       onFailed: (error) => this.#failed(sender, error),
     });
     this.#sender = sender;
@@ -230,15 +237,18 @@ function applyToBoard(
   message: LogMessage,
   given: {
     readonly board: Board;
+    readonly inhibitions: Inhibitions;
     readonly orders: Orders;
     readonly events: NotifierEvents;
     readonly config: NotifierConfig;
+    readonly nowUs: number;
   },
 ): void {
-  const { board, orders, events, config } = given;
+  const { board, inhibitions, orders, events, config } = given;
   try {
     const entry = readEntry(message);
     board.apply(entry);
+    inhibitions.apply(entry, given.nowUs);
     const { notify, rule } = entry.change;
     if (isEnd(entry.change)) orders.forgetAcknowledgement(entry.alert);
     else {
@@ -246,6 +256,8 @@ function applyToBoard(
     }
   } catch (error) {
     events.messageUnreadable("ALERTS", message.sequence, error);
+  } finally {
+    inhibitions.seen(message.sequence);
   }
 }
 

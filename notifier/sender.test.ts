@@ -3,6 +3,7 @@ import { createMemoryLog } from "../platform/log/memory.ts";
 import { type Log, LogClosedError } from "../platform/log/port.ts";
 import { Board } from "./board.ts";
 import { createNotifierEvents } from "./events.ts";
+import { Inhibitions } from "./inhibition.ts";
 import { Orders } from "./orders.ts";
 import { routeOf } from "./router.ts";
 import { Sender } from "./sender.ts";
@@ -38,6 +39,7 @@ async function startSender({ log = createMemoryLog({ nowUs: () => Date.now() * 1
       route: routeOf("ops", config),
     },
     ...{ log, clock: deps.clock, orders: new Orders(), board: new Board(), random: () => 1 },
+    inhibitions: new Inhibitions({ waitUs: 0, afterUs: 0, maxAgeUs: 0 }),
     events: createNotifierEvents(deps.logger, deps.metrics),
     target: { send: given.send, close: async () => {} },
     onFailed: (error) => failures.push(error),

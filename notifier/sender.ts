@@ -9,6 +9,7 @@ import { type ChangeEntry, readEntry } from "./change-entry.ts";
 import type { CommonConfig } from "./config.ts";
 import type { NotifierEvents } from "./events.ts";
 import { type Follower, follow, readNewest } from "./follow.ts";
+import type { Inhibitions } from "./inhibition.ts";
 import { Journal, SupersededError } from "./journal.ts";
 import { Lane } from "./lane.ts";
 import { deliveryRecordSchema, type Flight, type FlightRecord } from "./lane-types.ts";
@@ -33,6 +34,7 @@ export interface SenderOptions {
   readonly clock: Clock;
   readonly orders: Orders;
   readonly board: Board;
+  readonly inhibitions: Inhibitions;
   readonly events: NotifierEvents;
   readonly random: () => number;
   /** Changes that may wait for this target in memory; more wait in the log. */
@@ -164,11 +166,13 @@ export class Sender {
 
   #newLane(cursor: number): Lane {
     const { route, config, maxAgeUs, orders, events, target, waitingMax = WAITING_MAX } = this.#options;
+    const { inhibitions } = this.#options;
     return new Lane(
       {
         ...{ receiver: this.name, route, collapse: config.collapse, maxAgeUs, waitingMax },
         repeats: target.keepAlive === undefined,
         isSilenced: ({ change }, nowUs) => orders.silencedBy(change, nowUs).length > 0,
+        inhibition: (entry, nowUs, overAtUs) => inhibitions.look(entry, nowUs, overAtUs),
         isAcknowledged: ({ alert, change }) => orders.acknowledgement(alert, change.incident) !== undefined,
         onSettled: (outcome, entry) => events.changeSettled(this.name, outcome, entry),
       },

@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import { pino } from "pino";
-import type { AlertChange, AlertEvent, AlertState } from "../domain/alert.ts";
+import type { AlertChange, AlertEvent, AlertState, Inhibitor } from "../domain/alert.ts";
 import { alertSubject } from "../domain/subjects.ts";
 import { formatInstantUs } from "../domain/time.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
@@ -23,6 +23,7 @@ export interface ChangeOptions {
   readonly severity?: "info" | "warning" | "critical";
   readonly labels?: Readonly<Record<string, string>>;
   readonly notify?: readonly string[];
+  readonly inhibitedBy?: readonly Inhibitor[];
 }
 
 /** A change as the processors write it. */
@@ -44,6 +45,7 @@ export function changeOf(options: ChangeOptions = {}): AlertChange {
     activeAtUs: atUs,
     value: 9.5,
     notify: options.notify ?? ["ops"],
+    ...(options.inhibitedBy === undefined ? {} : { inhibitedBy: options.inhibitedBy }),
     evidence: {
       window: { startUs: atUs - 1, endUs: atUs },
       aggregate: "avg",

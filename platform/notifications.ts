@@ -71,6 +71,8 @@ export interface OpenAlert {
   readonly acknowledgement?: Acknowledgement;
   /** Ids of the silences that hold it now. */
   readonly silencedBy: readonly string[];
+  /** Incidents of other rules that hold it now (`inhibited_by`), ten at most. */
+  readonly inhibitedBy: readonly string[];
 }
 
 /** To `ALERTS_LIST`; answered with OpenAlert[], longest open first. */
@@ -81,8 +83,8 @@ export interface OpenAlertsQuery {
 }
 
 /**
- * delivered: the receiver took it. failed: given up, a dead letter. silenced, muted: not to be told. skipped: too old,
- * and over. collapsed: began and ended before it was sent. waiting, sending: not decided yet.
+ * delivered: the receiver took it. failed: given up, a dead letter. silenced, inhibited, muted: not to be told. skipped:
+ * too old, and over. collapsed: began and ended before it was sent. waiting, sending: not decided yet.
  */
 export type DeliveryOutcome =
   | "waiting"
@@ -90,6 +92,7 @@ export type DeliveryOutcome =
   | "delivered"
   | "failed"
   | "silenced"
+  | "inhibited"
   | "muted"
   | "skipped"
   | "collapsed";
@@ -108,6 +111,8 @@ export interface Delivery {
   /** How often it was told again while it went on. */
   readonly repeats: number;
   readonly error?: string;
+  /** The incidents that kept it from being told, or from being told at once. */
+  readonly inhibitedBy?: readonly string[];
   /** The message that told it: its `webhook-id`. */
   readonly notification?: string;
   readonly atUs: number;

@@ -189,13 +189,15 @@ function show<T>(items: readonly T[], flags: Flags, lines: (items: readonly T[])
 function alertLines(alerts: readonly OpenAlert[]): string[] {
   if (alerts.length === 0) return ["nothing is open"];
   const nowUs = systemClock.nowUs();
-  return alerts.map(({ incident, state, severity, value, activeAtUs, acknowledgement, silencedBy }) => {
+  return alerts.map((alert) => {
+    const { incident, state, severity, value, activeAtUs, acknowledgement, silencedBy, inhibitedBy } = alert;
     const ageUs = Math.max(0, Math.floor((nowUs - activeAtUs) / 1e6) * 1e6);
     const notes = [
       ...(acknowledgement
         ? [`acknowledged by ${acknowledgement.by}${acknowledgement.note && `: ${acknowledgement.note}`}`]
         : []),
       ...(silencedBy.length > 0 ? [`silenced by ${silencedBy.join(", ")}`] : []),
+      ...(inhibitedBy.length > 0 ? [`inhibited by ${inhibitedBy.join(", ")}`] : []),
     ];
     return `${state.padEnd(8)} ${severity.padEnd(8)} ${incident}  value ${value}, for ${formatDurationUs(ageUs)}${notes.map((note) => `; ${note}`).join("")}`;
   });
@@ -203,10 +205,11 @@ function alertLines(alerts: readonly OpenAlert[]): string[] {
 
 function deliveryLines(deliveries: readonly Delivery[]): string[] {
   if (deliveries.length === 0) return ["nobody was told of it, or it is not known"];
-  return deliveries.map(({ receiver, state, outcome, attempts, repeats, error, atUs }) => {
+  return deliveries.map(({ receiver, state, outcome, attempts, repeats, error, inhibitedBy, atUs }) => {
     const more = [
       `${attempts} ${attempts === 1 ? "try" : "tries"}`,
       ...(repeats > 0 ? [`repeated ${repeats} times`] : []),
+      ...(inhibitedBy ? [`${outcome === "inhibited" ? "" : "was inhibited "}by ${inhibitedBy.join(", ")}`] : []),
       ...(error ? [error] : []),
     ];
     return `${formatInstantUs(atUs)}  ${receiver.padEnd(20)} ${state.padEnd(8)} ${outcome.padEnd(9)} ${more.join(", ")}`;

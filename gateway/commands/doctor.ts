@@ -1,11 +1,12 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { createConnection } from "node:net";
+import { checkReceivers } from "../../notifier/check-receivers.ts";
 import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
 import { createLogger } from "../../platform/logger.ts";
 import { findNatsServer } from "../../platform/nats-server/find-binary.ts";
 import { formatProblems } from "../../platform/yaml-file.ts";
 import { loadRules } from "../../processors/rules/load-rules.ts";
-import { readPipelineConfig, toRetention } from "../pipeline-config.ts";
+import { type PipelineConfig, readPipelineConfig, toRetention } from "../pipeline-config.ts";
 import type { Settings } from "../settings.ts";
 
 interface Finding {
@@ -26,12 +27,29 @@ export async function doctor(settings: Settings): Promise<boolean> {
     check("MQTT port", () => checkPort(settings.bind, settings.mqttPort)),
     check("page's port", () => checkPort(settings.bind, settings.httpPort)),
   ]);
+  findings.push(...(await receiverFindings(settings, process.env)));
+  const width = Math.max(...findings.map(({ what }) => what.length));
   for (const { what, ok, detail } of findings) {
-    process.stdout.write(
-      `${ok ? "ok   " : "WRONG"}  ${what.padEnd(14)} ${detail.replaceAll("\n", `\n${" ".repeat(22)}`)}\n`,
-    );
+    const rest = detail.replaceAll("\n", `\n${" ".repeat(width + 8)}`);
+    process.stdout.write(`${ok ? "ok   " : "WRONG"}  ${what.padEnd(width)} ${rest}\n`);
   }
   return findings.every(({ ok }) => ok);
+}
+
+/** Whether each receiver's secrets are there, and whether its host can be reached. Sends nothing. */
+export async function receiverFindings(
+  { config }: Pick<Settings, "config">,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Finding[]> {
+  let notifier: PipelineConfig["notifier"];
+  try {
+    ({ notifier } = readPipelineConfig(config));
+  } catch {
+    // The configuration has a line of its own.
+    return [];
+  }
+  const findings = await checkReceivers(notifier, environment);
+  return findings.map(({ target, ok, detail }) => ({ what: target, ok, detail }));
 }
 
 async function check(what: string, look: () => Promise<string>): Promise<Finding> {

@@ -5,6 +5,7 @@ import { incidentHref } from "../app/route.ts";
 import { formatAge, formatSince, formatValue } from "../lib/format.ts";
 import { deviceOf, isOpen, subjectOf } from "../store/alerts.ts";
 import { SeverityIcon } from "./icons.tsx";
+import { inhibitedWords } from "./inhibited-by.tsx";
 
 const SEVERITY_WORDS = { info: "Info", warning: "Warning", critical: "Critical" } as const;
 const STATE_WORDS = {
@@ -43,7 +44,7 @@ export function AlertRow({ change }: { readonly change: AlertChange }): JSX.Elem
   );
 }
 
-/** Who took it on, and whether it is silenced. */
+/** Who took it on, and whether it is silenced or inhibited. */
 function Marks({ incident, page }: { readonly incident: string; readonly page: Page }): JSX.Element | null {
   const known = page.attention.byIncident.value.get(incident);
   if (known === undefined) return null;
@@ -51,6 +52,7 @@ function Marks({ incident, page }: { readonly incident: string; readonly page: P
     <>
       {known.acknowledgement !== undefined && <span class="mark">taken by {known.acknowledgement.by}</span>}
       {known.silencedBy.length > 0 && <span class="mark">silenced</span>}
+      {known.inhibitedBy.length > 0 && <span class="mark">{inhibitedWords(known.inhibitedBy)}</span>}
     </>
   );
 }

@@ -5,6 +5,7 @@ import type { Matchers } from "../../../platform/notifications.ts";
 import { usePage } from "../app/page.ts";
 import { formatInstant } from "../lib/format.ts";
 import { isOpen } from "../store/alerts.ts";
+import { InhibitedBy } from "./inhibited-by.tsx";
 import { OrderForm } from "./order-form.tsx";
 import { matcherWords } from "./silences.tsx";
 
@@ -74,7 +75,7 @@ function Taken({ incident }: { readonly incident: string }): JSX.Element | null 
   const known = attention.byIncident.value.get(incident);
   const zone = settings.zone.value;
   if (known === undefined) return null;
-  const { acknowledgement, silencedBy } = known;
+  const { acknowledgement, silencedBy, inhibitedBy } = known;
   return (
     <>
       {acknowledgement !== undefined && (
@@ -84,6 +85,7 @@ function Taken({ incident }: { readonly incident: string }): JSX.Element | null 
         </p>
       )}
       {silencedBy.length > 0 && <p class="taken">Silenced: nobody is told of it now.</p>}
+      <InhibitedBy incidents={inhibitedBy} />
     </>
   );
 }

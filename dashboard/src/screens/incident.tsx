@@ -9,6 +9,7 @@ import { summaryOf } from "../components/alert-row.tsx";
 import { Explanation } from "../components/explanation.tsx";
 import { ArrowLeft, SeverityIcon } from "../components/icons.tsx";
 import { IncidentOrders } from "../components/incident-orders.tsx";
+import { inhibitedWords } from "../components/inhibited-by.tsx";
 import { formatAge, formatInstant, zoneName } from "../lib/format.ts";
 import { spanAround } from "../lib/ranges.ts";
 import { deviceOf, isOpen } from "../store/alerts.ts";
@@ -145,6 +146,7 @@ const OUTCOMES: Readonly<Record<Delivery["outcome"], string>> = {
   delivered: "delivered",
   failed: "failed",
   silenced: "silenced",
+  inhibited: "not told",
   muted: "muted",
   skipped: "too old to tell",
   collapsed: "over before it was told",
@@ -175,11 +177,12 @@ function Deliveries(props: { readonly incident: string; readonly changes: number
       {deliveries.value?.length === 0 && <p class="quiet">Nobody: no receiver is set for this alert.</p>}
       {unavailable.value && <p class="quiet">The notifier does not answer now.</p>}
       <ul class="deliveries">
-        {deliveries.value?.map(({ receiver, change, state, outcome, attempts, repeats, error, atUs }) => (
+        {deliveries.value?.map(({ receiver, change, state, outcome, inhibitedBy, attempts, repeats, error, atUs }) => (
           <li key={`${receiver} ${change}`} data-outcome={outcome}>
             <span class="delivery-who">{receiver}</span>
             <span>
               {state}: {OUTCOMES[outcome]}
+              {outcome === "inhibited" && `, ${inhibitedWords(inhibitedBy ?? [])}`}
               {attempts > 1 && `, ${attempts} tries`}
               {repeats > 0 && `, told again ${repeats}×`}
             </span>

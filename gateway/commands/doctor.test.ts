@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { receiverFindings } from "./doctor.ts";
+
+const undo: (() => Promise<unknown>)[] = [];
+let folder = "";
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weir-doctor-"));
+  undo.push(() => rm(folder, { recursive: true }));
+});
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+/** A host that counts what it is sent; and a port on which nothing listens any more. */
+async function hosts() {
+  const seen = { connections: 0, bytes: 0 };
+  const server = createServer((socket) => {
+    seen.connections++;
+    socket.on("error", () => {});
+    socket.on("data", (chunk) => {
+      seen.bytes += chunk.length;
+    });
+  });
+  const listen = async (each: typeof server) => {
+    await new Promise<void>((resolve) => each.listen(0, "127.0.0.1", resolve));
+    return (each.address() as AddressInfo).port;
+  };
+  const port = await listen(server);
+  undo.push(() => new Promise((resolve) => server.close(resolve)));
+  const gone = createServer();
+  const closed = await listen(gone);
+  await new Promise((resolve) => gone.close(resolve));
+  return { seen, port, closed };
+}
+
+async function linesOf(yaml: string, environment: Record<string, string> = {}): Promise<string[]> {
+  const config = join(folder, "weir.yaml");
+  await writeFile(config, yaml);
+  const findings = await receiverFindings({ config }, environment);
+  return findings.map(({ what, ok, detail }) => `${ok ? "ok" : "WRONG"} ${what}: ${detail}`);
+}
+
+test("each receiver has a line; one that can be reached is sent nothing", async () => {
+  const { seen, port } = await hosts();
+  await writeFile(join(folder, "password"), "secret\n");
+  const secret = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
+  const lines = await linesOf(
+    `notifier:
+  receivers:
+    ops:
+      - webhook: { urlEnv: HOOK, secretEnv: SIGNING, headersEnv: { authorization: AUTH } }
+      - mqtt: {}
+      - mqtt: { url: "mqtt://127.0.0.1:${port}" }
+      - email: { host: 127.0.0.1, port: ${port}, username: w, passwordFile: ${join(folder, "password")}, from: a@b, to: [c@d] }
+    night:
+      - alertmanager: { url: "http://127.0.0.1:${port}" }
+`,
+    { HOOK: `http://127.0.0.1:${port}/very/secret`, SIGNING: secret, AUTH: "Bearer x" },
+  );
+  expect(lines).toEqual([
+    `ok ops.webhook: 127.0.0.1:${port} can be reached; its 3 secrets are there`,
+    "ok ops.mqtt: Weir's own broker",
+    `ok ops.mqtt-2: 127.0.0.1:${port} can be reached`,
+    `ok ops.email: 127.0.0.1:${port} can be reached; its secret is there`,
+    `ok night.alertmanager: 127.0.0.1:${port} can be reached`,
+  ]);
+  await expect.poll(() => seen.connections).toBe(4);
+  expect(seen.bytes).toBe(0);
+  expect(lines.join()).not.toContain("very");
+});
+
+test("every secret that is missing, wrong ones, and hosts that cannot be reached, each with how to mend it", async () => {
+  const { closed } = await hosts();
+  const lines = await linesOf(
+    `notifier:
+  receivers:
+    ops:
+      - webhook: { url: "http://127.0.0.1:${closed}/hook", secretEnv: SIGNING, headersEnv: { authorization: AUTH } }
+      - webhook: { urlFile: ${join(folder, "none")} }
+      - webhook: { url: "https://no-such-host.invalid/x", secretEnv: WEAK }
+      - alertmanager: { urlEnv: AM }
+`,
+    { WEAK: "abc", AM: "am:9093" },
+  );
+  expect(lines).toEqual([
+    "WRONG ops.webhook: the environment variable SIGNING is not set; set it before the start",
+    "WRONG ops.webhook: the environment variable AUTH is not set; set it before the start",
+    `WRONG ops.webhook: 127.0.0.1:${closed}: nothing listens there; start it, or mend the port in weir.yaml`,
+    expect.stringMatching(/^WRONG ops\.webhook-2: cannot read the secret's file .*none: ENOENT/),
+    expect.stringMatching(/^WRONG ops\.webhook-3: the signing secret must be whsec_/),
+    "WRONG ops.webhook-3: no-such-host.invalid:443: nobody knows a host of this name; mend it in weir.yaml, or this machine's DNS",
+    "WRONG ops.alertmanager: the environment variable AM must hold an address like https://example.org/hook",
+  ]);
+});
+
+test("a configuration that cannot be read has a line of its own, and none here", async () => {
+  expect(await linesOf("notifier: { receivers: 5 }\n")).toEqual([]);
+  expect(await receiverFindings({ config: undefined }, {})).toEqual([]);
+});

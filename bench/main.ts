@@ -4,6 +4,7 @@ import { benchEdge } from "./edge.ts";
 import { benchEngine } from "./engine.ts";
 import { benchEngineScale } from "./engine-scale.ts";
 import { benchFeed } from "./feed.ts";
+import { benchPage } from "./page.ts";
 import { benchWhole } from "./whole.ts";
 
 const { values, positionals } = parseArgs({
@@ -12,6 +13,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string" },
     rate: { type: "string", default: "15000" },
+    charts: { type: "string", default: "50" },
   },
 });
 const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
@@ -23,6 +25,7 @@ const BENCHES: Readonly<Record<string, () => Promise<boolean>>> = {
     return reached.every(Boolean);
   },
   feed: () => benchFeed({ seconds: seconds ?? 10 }),
+  page: () => benchPage({ seconds: seconds ?? 60, charts: Number(values.charts) }),
   whole: () => benchWhole({ seconds: seconds ?? 180, rate: Number(values.rate) }),
 };
 

@@ -1,6 +1,12 @@
 import { z } from "zod";
 import { INSTANT_US_MAX } from "../domain/time.ts";
-import { HISTORY_ALERTS, HISTORY_SERIES } from "../platform/history.ts";
+import {
+  HISTORY_ALERTS,
+  HISTORY_EXTENT,
+  HISTORY_READINGS,
+  HISTORY_SERIES,
+  type ReadingsPageText,
+} from "../platform/history.ts";
 import type { Bus } from "../platform/log/port.ts";
 import type { StorageEvents } from "./events.ts";
 import { type Store, StoreBusyError } from "./store.ts";
@@ -22,6 +28,19 @@ const seriesQuerySchema = z
 
 const alertsQuerySchema = z
   .strictObject({ fromUs: instantUs, toUs: instantUs, limit: z.number().int().min(1).max(10_000) })
+  .refine(({ fromUs, toUs }) => fromUs < toUs, { error: "fromUs must be before toUs" });
+
+/** In base 64 a third more: the answer must fit a message of the bus. */
+const PAGE_BYTES_MAX = 720_000;
+
+const readingsQuerySchema = z
+  .strictObject({
+    fromUs: instantUs,
+    toUs: instantUs,
+    skip: z.number().int().min(0),
+    limit: z.number().int().min(1).max(100_000),
+    bytesMax: z.number().int().min(1).max(PAGE_BYTES_MAX),
+  })
   .refine(({ fromUs, toUs }) => fromUs < toUs, { error: "fromUs must be before toUs" });
 
 /** Answers questions about the past on the bus. Returns how to stop. */
@@ -54,6 +73,13 @@ export function answerHistory(options: {
     ),
     bus.respond(HISTORY_ALERTS, (value) =>
       answer(HISTORY_ALERTS, async () => store.alerts(parse(alertsQuerySchema, value))),
+    ),
+    bus.respond(HISTORY_EXTENT, () => answer(HISTORY_EXTENT, () => store.extent())),
+    bus.respond(HISTORY_READINGS, (value) =>
+      answer(HISTORY_READINGS, async (): Promise<ReadingsPageText> => {
+        const { frame, count, next } = await store.readings(parse(readingsQuerySchema, value));
+        return { frame: Buffer.from(frame ?? []).toString("base64"), count, next: next ?? null };
+      }),
     ),
   ];
   return () => {

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AlertChange } from "../domain/alert.ts";
+import { FrameReader } from "../domain/frame-reader.ts";
 import type { Reading, Series } from "../domain/reading.ts";
 import { kindOf } from "../domain/reading.ts";
 import { SeriesTable } from "../domain/series-table.ts";
 import type { WindowResult } from "../domain/window-result.ts";
+import type { NextPage, ReadingsPage } from "../platform/history.ts";
 import type { Batch, Position, ReadingColumns, Store } from "./store.ts";
 import { describeWindowsContract } from "./windows-contract.ts";
 
@@ -260,12 +262,70 @@ export function describeStoreContract(name: string, open: () => Promise<StoreUnd
       expect(kept.map(({ atUs }) => atUs - T0).sort((a, b) => a - b)).toEqual([1, 2, 100, 101]);
     });
 
+    it("gives all readings back by time, wherever they are cut into pages", async () => {
+      const base = T0 + 3_600_000_000;
+      const readings = Array.from({ length: 300 }, (_, i): Reading => {
+        // Many at one instant, and more of them than a page takes.
+        const atUs = base + (i < 120 ? 5 : i * 1000);
+        const value = [i / 3, i % 2 === 0, `text "${i}", \\ ü`][i % 3] ?? 0;
+        return {
+          device: `back-${i}`,
+          metric: `m ${i % 5}`,
+          tags: i % 2 === 0 ? { site: "a b", value: "x" } : {},
+          atUs,
+          value,
+        };
+      });
+      await write([...readings].reverse());
+      expect(await store.extent()).toEqual({ fromUs: T0, toUs: base + 299_001 });
+      const byDevice = (all: readonly Reading[]) => [...all].sort((a, b) => a.device.localeCompare(b.device));
+      for (const limits of [
+        { limit: 50_000, bytesMax: 1_000_000 },
+        { limit: 50, bytesMax: 1_000_000 },
+        { limit: 50_000, bytesMax: 500 },
+        { limit: 1, bytesMax: 1 },
+      ]) {
+        const all = await readBack(store, { fromUs: base, toUs: base + 299_001, ...limits });
+        expect(all.every(({ atUs }, i) => i === 0 || atUs >= (all[i - 1]?.atUs ?? 0))).toBe(true);
+        expect(byDevice(all)).toEqual(byDevice(readings));
+      }
+      const part = await readBack(store, { fromUs: base + 6, toUs: base + 299_000, limit: 7, bytesMax: 1_000_000 });
+      expect(byDevice(part)).toEqual(byDevice(readings.slice(120, 299)));
+      expect(await readBack(store, { fromUs: base - 9, toUs: base, limit: 7, bytesMax: 1_000 })).toEqual([]);
+    });
+
     it("can be closed twice", async () => {
       await store.close();
       await store.close();
       await expect(write([{ device: "x", metric: "x", tags: {}, atUs: T0, value: 1 }])).rejects.toThrow(/closed|open/);
     });
   });
+}
+
+async function readBack(
+  store: Store,
+  query: { readonly fromUs: number; readonly toUs: number; readonly limit: number; readonly bytesMax: number },
+): Promise<Reading[]> {
+  const table = new SeriesTable();
+  const frames = new FrameReader(table);
+  const all: Reading[] = [];
+  let from: NextPage | undefined = { fromUs: query.fromUs, skip: 0 };
+  while (from !== undefined) {
+    const { frame, count, next }: ReadingsPage = await store.readings({ ...query, ...from });
+    expect(count).toBeLessThanOrEqual(query.limit);
+    const entry = frame && frames.read(frame);
+    if (entry?.kind === "readings") {
+      expect(entry.count).toBe(count);
+      for (let i = 0; i < count; i++) {
+        const { kind, ...series } = table.series(entry.seriesId[i] ?? -1);
+        const raw = entry.values[i] ?? Number.NaN;
+        const value = kind === "string" ? (entry.texts[raw] ?? "") : kind === "boolean" ? raw === 1 : raw;
+        all.push({ ...series, atUs: entry.atUs[i] ?? Number.NaN, value });
+      }
+    }
+    from = next;
+  }
+  return all;
 }
 
 function sorted(readings: readonly Reading[]): Reading[] {

@@ -1,7 +1,14 @@
 import type { AlertChange } from "../domain/alert.ts";
 import type { SeriesTable } from "../domain/series-table.ts";
 import type { WindowResult } from "../domain/window-result.ts";
-import type { AlertsQuery, SeriesAnswer, SeriesQuery } from "../platform/history.ts";
+import type {
+  AlertsQuery,
+  ReadingsExtent,
+  ReadingsPage,
+  ReadingsQuery,
+  SeriesAnswer,
+  SeriesQuery,
+} from "../platform/history.ts";
 import type { Health } from "../platform/service.ts";
 
 export const STORED_STREAMS = ["READINGS", "WINDOWS", "ALERTS"] as const;
@@ -67,6 +74,13 @@ export interface Store {
   series(query: SeriesQuery): Promise<SeriesAnswer>;
   /** Newest first. */
   alerts(query: AlertsQuery): Promise<readonly AlertChange[]>;
+  /** From when to when there are readings; undefined when there are none. */
+  extent(): Promise<ReadingsExtent | undefined>;
+  /**
+   * Raw readings by time, each once, however they are cut into pages. What is stored meanwhile may be missed, or make
+   * another one of its instant come twice.
+   */
+  readings(query: ReadingsQuery): Promise<ReadingsPage>;
   /** Deletes what is older, or has the store do so. */
   forgetBefore(atUs: number): Promise<void>;
   health(): Health;

@@ -1,47 +1,54 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
+import type { AlertChange } from "../../domain/alert.ts";
 import { SeriesTable } from "../../domain/frame-reader.ts";
-import { INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../../domain/time.ts";
+import { formatInstantUs, INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../../domain/time.ts";
 import { systemClock } from "../../platform/clock.ts";
 import type { LogForReading } from "../../platform/log/jetstream-reading.ts";
 import { BadFileError, parseYaml } from "../../platform/yaml-file.ts";
-import { type BacktestOutcome, backtest } from "../../processors/backtest/backtest.ts";
+import type { Arrival } from "../../processors/backtest/arrivals.ts";
+import { type BacktestOptions, type BacktestOutcome, backtest } from "../../processors/backtest/backtest.ts";
+import { rulesForwarded } from "../../processors/backtest/forwarded-rules.ts";
 import { htmlReport } from "../../processors/backtest/html-report.ts";
 import { jsonReport } from "../../processors/backtest/json-report.ts";
+import { entriesOfLog } from "../../processors/backtest/log-source.ts";
+import { entriesOfPages } from "../../processors/backtest/pages-source.ts";
 import { entriesOfRows } from "../../processors/backtest/rows-source.ts";
 import { shadowDiff } from "../../processors/backtest/shadow-diff.ts";
 import { tableReport } from "../../processors/backtest/table-report.ts";
 import { loadRules } from "../../processors/rules/load-rules.ts";
 import { type RuleSpec, ruleFileSchema } from "../../processors/rules/rule-spec.ts";
+import { isOverDevices } from "../../processors/step/shares.ts";
 import { UsageError } from "../failures.ts";
-import {
-  logEntries,
-  partitionsOf,
-  recordedRows,
-  recordingConfig,
-  type Stretch,
-  storedEntries,
-} from "./backtest-sources.ts";
+import { SETTINGS } from "../settings.ts";
+import { partitionsOf, recordedRows, recordingConfig, type Stretch } from "./backtest-sources.ts";
+import { type InfluxFlags, type OpenedStore, storeOfFile, storeOfGateway, storeOfInflux } from "./backtest-store.ts";
+import { ChangeLines } from "./change-lines.ts";
 import { type ReachFlags, reachingGateway, withLog } from "./running-gateway.ts";
 
-interface Flags extends ReachFlags {
+interface Flags extends ReachFlags, InfluxFlags {
   readonly over: readonly string[];
   readonly diff?: string;
+  readonly arrival?: Arrival;
   readonly columns?: string;
   readonly site?: string;
   readonly from?: string;
   readonly to?: string;
   readonly watched: boolean;
-  readonly format: "table" | "json" | "html";
+  readonly format: "table" | "json" | "html" | "changes";
   readonly output?: string;
 }
 
 /** `weir rules backtest` and `weir rules diff`: what rules would have done, and how two differ. */
 export function addRulesBacktestCommands(rules: Command): void {
-  reachingGateway(rules.command("backtest"))
+  reachingInflux(reachingGateway(rules.command("backtest")))
     .description("run rules over the past, faster than it was, and say what would have fired")
     .argument("<rules>", "the candidate: a rule file, or a folder of them")
-    .option("--over <what...>", "log (of the running gateway), a .duckdb file, or CSV files and folders", ["log"])
+    .option(
+      "--over <what...>",
+      "log or store (of the running gateway), influx, a .duckdb file, or CSV files and folders",
+      ["log"],
+    )
     .option("--diff <rules>", "compare with these rules: gained, lost, moved")
     .option(
       "--columns <what>",
@@ -50,15 +57,30 @@ export function addRulesBacktestCommands(rules: Command): void {
     .option("--site <name>", "the tag `site` of readings from CSV files (default replay)")
     .option("--from <time>", "begin there: ISO 8601, or so long ago (2d)")
     .option("--to <time>", "end before")
-    .option("--no-watched", "readings from CSV files: pauses of more than 30 s count as not watched for absences")
-    .addOption(new Option("--format <format>", "how to report").choices(["table", "json", "html"]).default("table"))
+    .addOption(
+      new Option(
+        "--arrival <how>",
+        "when readings of a store or of files came: each when it was observed, or all at once as in a replay at full speed (default observed)",
+      ).choices(["observed", "at-once"]),
+    )
+    .option("--no-watched", "of a store or of files: pauses of more than 30 s count as not watched for absences")
+    .addOption(
+      new Option("--format <format>", "how to report; changes: each alert change of the candidate, a JSON a line")
+        .choices(["table", "json", "html", "changes"])
+        .default("table"),
+    )
     .option("--output <file>", "write the report there")
     .action(async (path: string, flags: Flags) => {
       const candidate = await readRules(path);
       const live = flags.diff === undefined ? undefined : await readRules(flags.diff);
-      const outcome = await run(candidate, live, flags);
-      if (outcome.readings === 0) throw new UsageError(`no readings in ${flags.over.join(", ")} for that time`);
-      await report(outcome, flags, live ? `${path} against ${flags.diff}` : path);
+      const changes = flags.format === "changes" ? new ChangeLines(flags.output) : undefined;
+      try {
+        const outcome = await run({ candidate, live, onChange: changes?.add }, flags);
+        if (outcome.readings === 0) throw new UsageError(`no readings in ${flags.over.join(", ")} for that time`);
+        if (changes === undefined) await report(outcome, flags, live ? `${path} against ${flags.diff}` : path);
+      } finally {
+        changes?.close();
+      }
     });
   reachingGateway(rules.command("diff").argument("<rule>").argument("<shadow-rule>"))
     .description("compare what two rules of the running gateway have told, such as a live one and its shadow")
@@ -73,38 +95,128 @@ export function addRulesBacktestCommands(rules: Command): void {
     });
 }
 
-async function run(
-  candidate: readonly RuleSpec[],
-  live: readonly RuleSpec[] | undefined,
-  flags: Flags,
-): Promise<BacktestOutcome> {
-  const table = new SeriesTable();
+/** Adds the flags that say where InfluxDB is. */
+function reachingInflux(command: Command): Command {
+  const descriptions = {
+    influxUrl: "with --over influx: its address",
+    influxToken: "with --over influx: a token that may read the bucket; better given in the environment",
+    influxOrg: "with --over influx: the organization",
+    influxBucket: "with --over influx: the bucket that a gateway stores to",
+  } as const;
+  for (const name of ["influxUrl", "influxToken", "influxOrg", "influxBucket"] as const) {
+    const { flag, variable, argument } = SETTINGS[name];
+    command.addOption(new Option(`${flag} <${argument}>`, descriptions[name]).env(variable));
+  }
+  return command;
+}
+
+type Asked = Pick<BacktestOptions, "candidate" | "live"> & {
+  readonly onChange: ((change: AlertChange) => void) | undefined;
+};
+
+type Common = Omit<BacktestOptions, "partitions">;
+
+async function run({ candidate, live, onChange }: Asked, flags: Flags): Promise<BacktestOutcome> {
   const nowUs = systemClock.nowUs();
   const stretch: Stretch = {
     fromUs: flags.from === undefined ? undefined : instantOf("--from", flags.from, nowUs),
     toUs: flags.to === undefined ? undefined : instantOf("--to", flags.to, nowUs),
   };
-  const options = { table, candidate, live, keepTraces: flags.format === "html", progress: progressTo(process.stderr) };
+  const common: Common = {
+    table: new SeriesTable(),
+    candidate,
+    live,
+    keepTraces: flags.format === "html",
+    progress: progressTo(process.stderr),
+    ...(onChange === undefined ? {} : { onChange }),
+  };
   const [over = "log"] = flags.over;
+  const isOne = over === "log" || over === "store" || over === "influx" || /\.duckdb$|\.db$/.test(over);
+  if (isOne && flags.over.length > 1) throw new UsageError(`--over ${flags.over.join(" ")}: ${over} goes alone`);
   if (over === "log") {
-    return withLog(flags, async (log: LogForReading) =>
-      backtest(logEntries(log, table, stretch), { ...options, partitions: await partitionsOf(log) }),
+    if (flags.arrival !== undefined) throw new UsageError("--arrival: the log knows when its readings came");
+    return withLog(flags, (log) => overLog(log, stretch, common));
+  }
+  if (over === "store") return withLog(flags, ({ bus }) => overStore(storeOfGateway(bus), stretch, common, flags));
+  if (isOne) {
+    const opened = over === "influx" ? await storeOfInflux(flags) : await storeOfFile(over);
+    return overStore(opened, stretch, common, flags);
+  }
+  return overFiles(stretch, common, flags);
+}
+
+async function overLog(log: LogForReading, stretch: Stretch, common: Common): Promise<BacktestOutcome> {
+  const { messages } = await log.bounds("READINGS");
+  if (messages === 0) throw new UsageError("the gateway's log holds no readings");
+  const partitions = await partitionsOf(log);
+  const groups = [...common.candidate, ...(common.live ?? [])].filter(isOverDevices);
+  const isForwarded = groups.length > 0 ? await rulesForwarded(log, stretch) : () => false;
+  const readShares = groups.some(isForwarded);
+  const notes = new Set([
+    ...(await beginnings(log, stretch, readShares ? ["READINGS", "GROUPS"] : ["READINGS"])),
+    ...groups.filter((spec) => !isForwarded(spec)).map(mergedNote),
+  ]);
+  const source = entriesOfLog(log, {
+    table: common.table,
+    partitions,
+    stretch,
+    readShares,
+    merge: !groups.every(isForwarded),
+  });
+  return backtest(source, { ...common, partitions, fromShares: isForwarded, notes: [...notes] });
+}
+
+function mergedNote({ id }: RuleSpec): string {
+  return `${id}: not all this time had the gateway a rule with the same readings and groups; readings are taken in the order in which the log stored them.`;
+}
+
+/** Where the log has lost its beginning. */
+async function beginnings(
+  log: LogForReading,
+  { fromUs = Number.NEGATIVE_INFINITY }: Stretch,
+  streams: readonly ("READINGS" | "GROUPS")[],
+): Promise<string[]> {
+  const notes: string[] = [];
+  for (const stream of streams) {
+    const { firstSequence, firstAtUs } = await log.bounds(stream);
+    if (firstSequence === 1 || firstAtUs < fromUs) continue;
+    const name = stream === "READINGS" ? "The log" : "The log of groups over devices";
+    notes.push(
+      `${name} begins at ${formatInstantUs(firstAtUs)}: first windows are incomplete, and alerts that fired then begin anew.`,
     );
   }
-  if (/\.duckdb$|\.db$/.test(over)) return backtest(storedEntries(over, table, stretch), { ...options, partitions: 1 });
+  return notes;
+}
+
+async function overStore(
+  { store, page, close }: OpenedStore,
+  stretch: Stretch,
+  common: Common,
+  flags: Flags,
+): Promise<BacktestOutcome> {
+  try {
+    const source = entriesOfPages(store, { ...arrivalsOf(common, flags), stretch, page });
+    return await backtest(source, { ...common, partitions: 1 });
+  } finally {
+    await close();
+  }
+}
+
+async function overFiles(stretch: Stretch, common: Common, flags: Flags): Promise<BacktestOutcome> {
   const config = await recordingConfig(flags.over, { columns: flags.columns, site: flags.site });
   const { files, counts, rows } = await recordedRows(config, stretch);
   const tags = { site: config.site };
-  const awaitsAbsence = [...candidate, ...(live ?? [])].some(({ absent }) => absent !== undefined);
-  const watched = flags.watched && awaitsAbsence;
-  const outcome = await backtest(entriesOfRows(rows, { table, tagsOf: () => tags, watched }), {
-    ...options,
-    partitions: 1,
-  });
+  const source = entriesOfRows(rows, { ...arrivalsOf(common, flags), tagsOf: () => tags });
+  const outcome = await backtest(source, { ...common, partitions: 1 });
   if (counts.rowsUnreadable > 0) {
     process.stderr.write(`${counts.rowsUnreadable} lines of ${files.length} files could not be read\n`);
   }
   return outcome;
+}
+
+function arrivalsOf({ table, candidate, live }: Common, { arrival = "observed", watched }: Flags) {
+  const awaitsAbsence = [...candidate, ...(live ?? [])].some(({ absent }) => absent !== undefined);
+  return { table, arrival, watched: watched && awaitsAbsence };
 }
 
 async function readRules(path: string): Promise<readonly RuleSpec[]> {

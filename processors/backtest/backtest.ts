@@ -1,3 +1,4 @@
+import type { AlertChange } from "../../domain/alert.ts";
 import type { LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { formatDurationUs } from "../../domain/time.ts";
@@ -6,13 +7,15 @@ import { keyName } from "../step/key-table.ts";
 import type { EntryPosition, StepOutput } from "../step/rule-state.ts";
 import { type AlertDiff, addTotals, type DiffTotals, diffSpans } from "./diff.ts";
 import { type FiringSpan, FiringSpans } from "./firing-spans.ts";
-import { RuleSetFold } from "./rule-set-fold.ts";
+import { type EntryFor, RuleSetFold } from "./rule-set-fold.ts";
 import { Trace } from "./trace.ts";
 
 /** A recorded stretch, in order of its processing time: what a source gives. */
 export interface RecordedEntry {
   readonly entry: LogEntry;
   readonly position: EntryPosition;
+  /** By default `both`. Readings for shares are copies: they count where they come first. */
+  readonly for?: EntryFor;
 }
 
 /** What one rule set did. */
@@ -35,6 +38,8 @@ export interface BacktestOutcome {
   readonly candidate: RuleSetOutcome;
   /** What it is compared with. */
   readonly live: RuleSetOutcome | undefined;
+  /** What a reader should know about rules over several devices. */
+  readonly notes: readonly string[];
   readonly diff: readonly AlertDiff[];
   readonly totals: DiffTotals;
 }
@@ -46,6 +51,11 @@ export interface BacktestOptions {
   readonly candidate: readonly RuleSpec[];
   readonly live?: readonly RuleSpec[] | undefined;
   readonly keepTraces?: boolean;
+  /** Rules over several devices that the source gives entries of shares for; by default none. */
+  readonly fromShares?: (spec: RuleSpec) => boolean;
+  readonly notes?: readonly string[];
+  /** Each alert change of the candidate, in the order of the entries. */
+  readonly onChange?: (change: AlertChange) => void;
   /** Told now and then. */
   readonly progress?: (readings: number, atUs: number) => void;
 }
@@ -59,8 +69,8 @@ export async function backtest(
   source: AsyncIterable<readonly RecordedEntry[]> | Iterable<readonly RecordedEntry[]>,
   options: BacktestOptions,
 ): Promise<BacktestOutcome> {
-  const { candidate, live, progress } = options;
-  const runs = [candidate, ...(live ? [live] : [])].map((specs) => new Run(specs, options));
+  const { candidate, live, progress, onChange } = options;
+  const runs = [new Run(candidate, options, onChange), ...(live ? [new Run(live, options)] : [])];
   const storedUs = new Map<number, number>();
   let readings = 0;
   let told = 0;
@@ -68,8 +78,8 @@ export async function backtest(
   let fromUs = Number.POSITIVE_INFINITY;
   let toUs = Number.NEGATIVE_INFINITY;
   for await (const batch of source) {
-    for (const { entry, position } of batch) {
-      if (entry.kind === "readings") {
+    for (const { entry, position, for: entryFor = "both" } of batch) {
+      if (entry.kind === "readings" && entryFor !== "share") {
         readings += entry.count;
         for (let i = 0; i < entry.count; i++) {
           const atUs = entry.atUs[i] as number;
@@ -80,7 +90,7 @@ export async function backtest(
       const beforeUs = storedUs.get(position.partition) ?? position.storedAtUs;
       if (position.storedAtUs - beforeUs > PAUSE_US) pauses++;
       storedUs.set(position.partition, position.storedAtUs);
-      for (const run of runs) run.fold.apply(entry, position);
+      for (const run of runs) run.fold.apply(entry, position, entryFor);
     }
     if (progress && readings - told >= PROGRESS_READINGS) {
       told = readings;
@@ -90,7 +100,8 @@ export async function backtest(
   const [after, before] = runs.map((run) => run.finish(toUs)) as [RuleSetOutcome, RuleSetOutcome | undefined];
   const diff = diffSpans(before?.spans ?? [], after.spans);
   const totals = addTotals(diff.map((alert) => alert.totals));
-  return { readings, fromUs, toUs, pauses, candidate: after, live: before, diff, totals };
+  const { notes = [] } = options;
+  return { readings, fromUs, toUs, pauses, candidate: after, live: before, notes, diff, totals };
 }
 
 class Run {
@@ -101,11 +112,14 @@ class Run {
   /** By rule: the aggregate to keep. */
   readonly #traced: ReadonlyMap<string, string>;
   readonly #traceOfLabels = new WeakMap<Tags, Map<string, Trace | undefined>>();
+  readonly #onChange: ((change: AlertChange) => void) | undefined;
   #windows = 0;
 
-  constructor(specs: readonly RuleSpec[], { table, partitions, keepTraces }: BacktestOptions) {
+  constructor(specs: readonly RuleSpec[], options: BacktestOptions, onChange?: (change: AlertChange) => void) {
+    const { keepTraces } = options;
     this.#specs = specs;
-    this.fold = new RuleSetFold({ table, specs, partitions, tell: (output) => this.#take(output) });
+    this.#onChange = onChange;
+    this.fold = new RuleSetFold({ ...options, specs, tell: (output) => this.#take(output) });
     const traced = keepTraces ? specs.filter(({ when }) => when !== undefined) : [];
     this.#traced = new Map(traced.map(({ id, aggregate }) => [id, aggregate[0] as string]));
   }
@@ -123,7 +137,10 @@ class Run {
 
   #take({ alerts, windows }: StepOutput): void {
     this.#windows += windows.length;
-    for (const change of alerts) this.#spans.add(change);
+    for (const change of alerts) {
+      this.#spans.add(change);
+      this.#onChange?.(change);
+    }
     if (this.#traced.size === 0) return;
     for (const { rule, labels, endUs, aggregates } of windows) {
       const aggregate = this.#traced.get(rule);

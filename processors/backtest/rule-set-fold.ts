@@ -3,56 +3,64 @@ import { versionOf } from "../rules/load-rules.ts";
 import type { RuleSpec } from "../rules/rule-spec.ts";
 import type { EntryPosition, StepOutput } from "../step/rule-state.ts";
 import { isOverDevices } from "../step/shares.ts";
-import { Step } from "../step/step.ts";
+import { Step, type StepOptions } from "../step/step.ts";
+import { stepOptions, taskInput } from "../task-input.ts";
 
 /**
- * One rule set at work on a recorded stretch of time. Partitions are folded apart, as the gateway does; the rules over several
- * devices see the readings of all partitions, in the order in which they are given.
+ * Which rules an entry is for. `devices`: those of single devices, partition by partition. `both`: besides, those over several
+ * devices, all partitions in one. `share`: those over several devices that the groups log has
+ * everything for, share by share; the position's partition is then the number of the share's task.
  */
+export type EntryFor = "both" | "devices" | "share";
+
+export interface RuleSetFoldOptions {
+  readonly table: SeriesTable;
+  readonly specs: readonly RuleSpec[];
+  readonly partitions: number;
+  /** Rules over several devices that are computed from the groups log; by default none. */
+  readonly fromShares?: (spec: RuleSpec) => boolean;
+  readonly tell: (output: StepOutput) => void;
+}
+
+/** One rule set at work on a recorded stretch of time, in the tasks that the gateway has for it. */
 export class RuleSetFold {
-  readonly #table: SeriesTable;
-  readonly #specs: readonly RuleSpec[];
-  readonly #partitions: number;
-  readonly #tell: (output: StepOutput) => void;
-  readonly #steps = new Map<number, Step>();
+  readonly #options: RuleSetFoldOptions;
+  /** By task; undefined where no rule is for it. */
+  readonly #steps = new Map<number, Step | undefined>();
 
   /** Entries must have been read with the table; several folds may share it. */
-  constructor(options: {
-    readonly table: SeriesTable;
-    readonly specs: readonly RuleSpec[];
-    readonly partitions: number;
-    readonly tell: (output: StepOutput) => void;
-  }) {
-    this.#table = options.table;
-    this.#specs = options.specs;
-    this.#partitions = options.partitions;
-    this.#tell = options.tell;
+  constructor(options: RuleSetFoldOptions) {
+    this.#options = options;
   }
 
   /** Rule sets that the recording holds are passed over: this one holds from the beginning. */
-  apply(entry: LogEntry, position: EntryPosition): void {
+  apply(entry: LogEntry, position: EntryPosition, entryFor: EntryFor): void {
     if (entry.kind === "rule_set") return;
-    const singles = this.#stepOf(position.partition, position.storedAtUs);
-    if (singles) this.#say(singles.apply(entry, position));
-    const groups = this.#stepOf(this.#partitions, position.storedAtUs);
-    if (groups) this.#say(groups.apply(entry, { ...position, partition: this.#partitions }));
+    this.#applyTo(position.partition, entry, position);
+    // A task of its own, after all that the gateway has.
+    if (entryFor === "both") this.#applyTo(2 * this.#options.partitions, entry, position);
   }
 
-  /** Undefined where no rule is for it. `task`: a partition, or the number of partitions for rules over devices. */
-  #stepOf(task: number, atUs: number): Step | undefined {
-    const known = this.#steps.get(task);
-    if (known) return known;
-    const isGroups = task === this.#partitions;
-    const specs = this.#specs.filter((spec) => isOverDevices(spec) === isGroups);
-    if (specs.length === 0) return undefined;
-    const step = new Step(this.#table);
-    this.#steps.set(task, step);
-    const rules = { kind: "rule_set", version: versionOf(specs), rulesJson: JSON.stringify(specs) } as const;
+  #applyTo(task: number, entry: LogEntry, position: EntryPosition): void {
+    let step = this.#steps.get(task);
+    if (step === undefined && !this.#steps.has(task)) {
+      step = this.#begin(task, position.storedAtUs);
+      this.#steps.set(task, step);
+    }
+    const output = step?.apply(entry, { ...position, partition: task });
+    if (output && (output.alerts.length > 0 || output.results.length > 0)) this.#options.tell(output);
+  }
+
+  #begin(task: number, atUs: number): Step | undefined {
+    const { specs, partitions, fromShares = () => false, table } = this.#options;
+    const isMerged = task === 2 * partitions;
+    const options: StepOptions = isMerged ? { runs: isOverDevices } : stepOptions(taskInput(task, partitions));
+    const { runs = () => true } = options;
+    const own = specs.filter((spec) => runs(spec) && (!isOverDevices(spec) || fromShares(spec) !== isMerged));
+    if (own.length === 0) return undefined;
+    const step = new Step(table, options);
+    const rules = { kind: "rule_set", version: versionOf(own), rulesJson: JSON.stringify(own) } as const;
     step.apply(rules, { partition: task, sequence: 0, storedAtUs: atUs });
     return step;
-  }
-
-  #say(output: StepOutput): void {
-    if (output.alerts.length > 0 || output.windows.length > 0) this.#tell(output);
   }
 }

@@ -33,7 +33,7 @@ export async function shadowDiff(
   const [live, candidate] = [outcomeOf(before), outcomeOf(after)];
   const diff = diffSpans(live.spans, candidate.spans, (name) => (name === shadow ? rule : name));
   const totals = addTotals(diff.map((alert) => alert.totals));
-  return { readings: 0, fromUs: sinceUs, toUs: nowUs, pauses: 0, candidate, live, diff, totals };
+  return { readings: 0, fromUs: sinceUs, toUs: nowUs, pauses: 0, candidate, live, notes: [], diff, totals };
 }
 
 async function changesOf(log: Pick<Log, "read" | "bounds">, rules: readonly string[]): Promise<AlertChange[]> {

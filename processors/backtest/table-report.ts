@@ -22,10 +22,11 @@ export function tableReport(outcome: BacktestOutcome): string {
 }
 
 /** What a reader must know before believing the rest. */
-export function warnings({ pauses, candidate, live }: BacktestOutcome): string[] {
+export function warnings({ pauses, candidate, live, notes }: BacktestOutcome): string[] {
   const specs = [...candidate.specs, ...(live?.specs ?? [])];
   const left = candidate.spansLeftOut + (live?.spansLeftOut ?? 0);
   return [
+    ...notes,
     ...(pauses > 0 && specs.some(({ absent }) => absent !== undefined)
       ? [`In ${pauses} pauses of more than 30 s nobody watched: silences there do not count for \`absent\`.`]
       : []),

@@ -107,6 +107,14 @@ class DuckdbStore implements Store {
     return this.#use().history.alerts(query);
   }
 
+  async extent() {
+    return this.#use().history.extent();
+  }
+
+  async readings(query: Parameters<Store["readings"]>[0]) {
+    return this.#use().history.readings(query);
+  }
+
   /** On a connection of its own: deleting a day of readings must not hold up writing. */
   async forgetBefore(atUs: number): Promise<void> {
     const connection = await this.#use().file.instance.connect();

@@ -1,9 +1,17 @@
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type { AlertChange } from "../../domain/alert.ts";
-import type { AlertsQuery, SeriesAnswer, SeriesQuery } from "../../platform/history.ts";
+import type {
+  AlertsQuery,
+  ReadingsExtent,
+  ReadingsPage,
+  ReadingsQuery,
+  SeriesAnswer,
+  SeriesQuery,
+} from "../../platform/history.ts";
 import { bucketWidthUs } from "../buckets.ts";
 import { StoreBusyError } from "../store.ts";
 import { timestamp } from "./row-chunk.ts";
+import { readExtent, readReadings } from "./stored-readings.ts";
 
 const QUESTIONS_MAX = 2;
 const WAITING_MAX = 64;
@@ -52,6 +60,14 @@ export class DuckdbHistory {
     const values = [timestamp(query.fromUs), timestamp(query.toUs), BigInt(query.limit)];
     const rows = await this.#ask(async (connection) => (await connection.runAndReadAll(ALERTS, values)).getRows());
     return rows.map(([change]) => JSON.parse(String(change)) as AlertChange);
+  }
+
+  async extent(): Promise<ReadingsExtent | undefined> {
+    return this.#ask(readExtent);
+  }
+
+  async readings(query: ReadingsQuery): Promise<ReadingsPage> {
+    return this.#ask((connection) => readReadings(connection, query));
   }
 
   close(): void {

@@ -18,6 +18,7 @@ import { readAlerts, readSeries } from "./history.ts";
 import { InfluxClient } from "./influx-client.ts";
 import { type Lines, LineWriter } from "./lines.ts";
 import { SavedPosition } from "./positions.ts";
+import { readExtent, readReadings } from "./stored-readings.ts";
 
 const RETRY_FIRST_MS = 250;
 const REFUSED = "write-refused";
@@ -100,6 +101,14 @@ class InfluxStore implements Store {
 
   async alerts(query: Parameters<Store["alerts"]>[0]) {
     return readAlerts(this.#client, query);
+  }
+
+  async extent() {
+    return readExtent(this.#client);
+  }
+
+  async readings(query: Parameters<Store["readings"]>[0]) {
+    return readReadings(this.#client, query);
   }
 
   async forgetBefore(atUs: number): Promise<void> {

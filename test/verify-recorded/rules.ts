@@ -21,3 +21,16 @@ export const RULES_YAML = `rules:
     for: ${HAZARD_FOR_HOURS}h
     severity: critical
 `;
+
+/** A rule over several devices: what it tells depends on the order in which the partitions' readings come. */
+export const SITE_RULE = "verify-site";
+
+export const GROUPS_YAML = `rules:
+  - id: ${SITE_RULE}
+    where: { metric: "${HAZARD_METRIC}" }
+    group_by: [site]
+    window: { tumbling: 6h }
+    aggregate: avg
+    when: "> ${CLEAR_BELOW}"
+    lateness: 12h
+`;

@@ -8,5 +8,9 @@ it("stores all of the shipped recording, right to the last alert, although it is
   expect(report.checks.filter(({ equal }) => !equal)).toEqual([]);
   expect(report.checks.find(({ what }) => what === "readings")?.got).toBe(226_408);
   expect(report.checks.find(({ what }) => what === "alert changes: firing")?.got).toBeGreaterThan(100);
+  // What it told comes out again of its log, its store and the recording, change for change.
+  const again = report.checks.filter(({ what }) => /^backtest over [^:]+$/.test(what)).map(({ got }) => got);
+  expect(again).toHaveLength(5);
+  expect(Math.min(...again)).toBeGreaterThan(2_000);
   expect(report.kills).toEqual({ gateway: 1, nats: 1 });
-}, 180_000);
+}, 400_000);

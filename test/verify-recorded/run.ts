@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,10 +11,12 @@ import { type ReplayReport, type ReplayService, startReplay } from "../../simula
 import { GatewayProcess } from "../servers/gateway-process.ts";
 import { attachDuckdb } from "./actual-duckdb.ts";
 import { type InfluxAccess, loadInflux } from "./actual-influx.ts";
+import { Backtests } from "./backtests.ts";
 import { type Check, compare } from "./compare.ts";
 import { openOracle } from "./oracle.ts";
-import { RULES_YAML } from "./rules.ts";
+import { GROUPS_YAML, RULES_YAML, SITE_RULE } from "./rules.ts";
 import { number } from "./sql.ts";
+import { checkExplanations, openGatewayLog, toldChanges } from "./told.ts";
 
 export interface VerifyOptions {
   /** Folder with PRSA_Data_*.csv(.gz) files. */
@@ -65,14 +67,14 @@ export async function verifyRecorded(options: VerifyOptions): Promise<VerifyRepo
   say("computing what to expect");
   const oracle = await openOracle(options.folder);
   const dataDir = await mkdtemp(join(tmpdir(), "weir-verify-"));
-  const rulesDir = join(dataDir, "verify-rules");
-  await mkdir(rulesDir);
-  await writeFile(join(rulesDir, "verify.yaml"), RULES_YAML);
+  const rulesDir = await writeRules(dataDir);
+  const command = options.command ?? [process.execPath, resolve("dist/gateway/main.js")];
+  const env = influxEnvironment(options.influx);
   const gateway = new GatewayProcess({
-    command: options.command ?? [process.execPath, resolve("dist/gateway/main.js")],
+    command,
     dataDir,
     rulesDir,
-    env: influxEnvironment(options.influx),
+    env,
     startMsMax: START_MS_MAX,
   });
   let replay: ReplayService | undefined;
@@ -89,10 +91,21 @@ export async function verifyRecorded(options: VerifyOptions): Promise<VerifyRepo
     const replayed = await replay.done;
     say(`acknowledged ${replayed.acknowledged} rows in ${(replayed.elapsedMs / 1000).toFixed(1)} s`);
     const settleMs = await settled(gateway, options.settleMsMax ?? 600_000);
+    const { told, checks: explained } = await askRunning(dataDir, seed);
+    say(`told ${told.length} alert changes; explained some of them`);
+    const backtests = new Backtests({ command, env, dataDir, rulesDir, told, orderedRules: new Set([SITE_RULE]), say });
+    const again = [...(await backtests.overLog()), ...(await backtests.over("the running gateway's store", ["store"]))];
     const gatewayEnd = await gateway.stop(STOP_MS_MAX);
+    const files = [resolve(options.folder), "--columns", "beijing-air", "--site", config.site];
     const checks = [
       ...runChecks({ rows, replayed, plan, kills, gatewayEnd, leftovers: await gateway.endLeftovers() }),
       ...(await compareStore(oracle, dataDir, options.influx)),
+      ...explained,
+      ...again,
+      ...(await backtests.over("the stored readings", [await storeFlag(dataDir, options.influx)])),
+      ...(await backtests.over("the files", files)),
+      ...(await backtests.overObserved("the files", files, oracle)),
+      ...(await backtests.movedThreshold(files, oracle)),
     ];
     const equal = checks.every((check) => check.equal);
     return { equal, checks, replay: replayed, kills, settleMs, gatewayEnd, dataDir };
@@ -110,6 +123,34 @@ export async function verifyRecorded(options: VerifyOptions): Promise<VerifyRepo
     oracle.closeSync();
     if (options.keep !== true) await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+/** The run's own rules, and the samples for this recording. */
+async function writeRules(dataDir: string): Promise<string> {
+  const rulesDir = join(dataDir, "verify-rules");
+  await mkdir(rulesDir);
+  await writeFile(join(rulesDir, "verify.yaml"), RULES_YAML);
+  await writeFile(join(rulesDir, "verify-groups.yaml"), GROUPS_YAML);
+  await cp(resolve("rules", "air-quality.yaml"), join(rulesDir, "air-quality.yaml"));
+  return rulesDir;
+}
+
+async function askRunning(dataDir: string, seed: number) {
+  const log = await openGatewayLog(dataDir);
+  try {
+    const told = await toldChanges(log);
+    return { told, checks: await checkExplanations(log, told, seed) };
+  } finally {
+    await log.close();
+  }
+}
+
+/** What `weir rules backtest --over` takes for a store that no gateway has open. */
+async function storeFlag(dataDir: string, influx: InfluxAccess | undefined): Promise<string> {
+  if (influx !== undefined) return "influx";
+  const file = (await readdir(dataDir, { recursive: true })).find((name) => name.endsWith(".duckdb"));
+  if (file === undefined) throw new Error(`no .duckdb file in ${dataDir}`);
+  return join(dataDir, file);
 }
 
 function influxEnvironment(influx: InfluxAccess | undefined): Record<string, string> {

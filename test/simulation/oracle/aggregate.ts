@@ -1,6 +1,6 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
 import type { Span, Taken } from "./model.ts";
-import { fulfils } from "./texts.ts";
+import { durationUs, fulfils } from "./texts.ts";
 
 /** By observation time, then by arrival. */
 export function inOrder(readings: readonly Taken[]): Taken[] {
@@ -36,8 +36,8 @@ function numberOf(value: ReadingValue): number {
 
 /** A filled window: the state before it holds on. */
 function ofNothing(name: string, before: Taken): ReadingValue {
-  const zero = ["count", "sum", "range", "delta", "rate", "variance", "stddev"].includes(name);
-  if (zero || name.startsWith("count_if(")) return 0;
+  const zero = ["count", "sum", "range", "delta", "delta_percent", "variance", "stddev"].includes(name);
+  if (zero || name.startsWith("rate") || name.startsWith("count_if(")) return 0;
   if (name === "distinct") return 1;
   return typeof before.value === "string" ? before.value : Number(before.value);
 }
@@ -52,6 +52,10 @@ function ofReadings(name: string, sorted: readonly Taken[], span: Span, before: 
   if (name.startsWith("duration(")) return secondsIn(inside, sorted, span, before);
   if (first === undefined || last === undefined) throw new RangeError(`${name} of a window without readings`);
   const difference = numberOf(last.value) - numberOf(first.value);
+  if (name.startsWith("rate")) {
+    const perS = last.atUs === first.atUs ? Number.NaN : difference / ((last.atUs - first.atUs) / 1e6);
+    return inside === "" ? perS : perS * (durationUs(inside) / 1e6);
+  }
   switch (name) {
     case "count":
       return count;
@@ -71,8 +75,8 @@ function ofReadings(name: string, sorted: readonly Taken[], span: Span, before: 
       return typeof last.value === "string" ? last.value : Number(last.value);
     case "delta":
       return difference;
-    case "rate":
-      return last.atUs === first.atUs ? Number.NaN : difference / ((last.atUs - first.atUs) / 1e6);
+    case "delta_percent":
+      return numberOf(first.value) === 0 ? Number.NaN : (100 * difference) / Math.abs(numberOf(first.value));
     case "variance":
       return variance(values);
     case "stddev":

@@ -1,12 +1,21 @@
 import type { AlertState } from "../../../domain/alert.ts";
 import type { OracleRule } from "./model.ts";
-import { durationUs, fulfils, looksAt } from "./texts.ts";
+import { durationUs } from "./texts.ts";
 
 /** One step of an alert. */
 export interface Move {
   readonly from: AlertState;
   readonly state: AlertState;
   readonly activeAtUs: number;
+  readonly flapping: true | undefined;
+}
+
+/** A result that an alert looks at. */
+export interface Look {
+  readonly endUs: number;
+  readonly value: number | string;
+  readonly holds: boolean;
+  readonly clears: boolean;
 }
 
 /** The alert of one key: looks at window results, one after the other. */
@@ -15,35 +24,75 @@ export class Alert {
   activeAtUs = 0;
   lookedEndUs = Number.NEGATIVE_INFINITY;
   lookedValue: number | string = 0;
-  /** Ends of the newest looks in a row at which the alert's end held. */
-  #clearEndsUs: number[] = [];
+  /** Times of the looks in a row, up to the newest, at which the alert's end held. */
+  #clearUs: number[] = [];
+  #flapping = false;
+  /** Times at which it began to fire, ended, or would have ended. */
+  #changesUs: number[] = [];
 
-  look(rule: OracleRule, endUs: number, value: number | string): Move | undefined {
-    if (rule.when === undefined || !looksAt(rule.when, value) || endUs <= this.lookedEndUs) return undefined;
+  look(rule: OracleRule, { endUs, value, holds, clears }: Look): Move | undefined {
+    if (endUs <= this.lookedEndUs) return undefined;
     this.lookedEndUs = endUs;
     this.lookedValue = value;
-    const holds = fulfils(rule.when, value);
+    const forUs = durationUs(rule.for ?? "0s");
     if (this.state === "inactive") {
       if (!holds) return undefined;
+      if (forUs === 0) return this.fire(rule, endUs, endUs);
       this.activeAtUs = endUs;
-      return this.move(durationUs(rule.for ?? "0s") === 0 ? "firing" : "pending");
+      return this.#move("pending");
     }
     if (this.state === "pending") {
-      if (!holds) return this.move("inactive");
-      return endUs - this.activeAtUs >= durationUs(rule.for ?? "0s") ? this.move("firing") : undefined;
+      if (!holds) return this.#move("inactive");
+      return endUs - this.activeAtUs >= forUs ? this.fire(rule, endUs, this.activeAtUs) : undefined;
     }
-    const clears = rule.clear === undefined ? !holds : looksAt(rule.clear, value) && fulfils(rule.clear, value);
-    this.#clearEndsUs = clears ? [...this.#clearEndsUs, endUs] : [];
-    const since = this.#clearEndsUs[0] ?? endUs;
-    const long = endUs - since >= durationUs(rule.keep_firing_for ?? "0s");
-    return clears && long ? this.move("inactive") : undefined;
+    return this.lookForEnd(rule, endUs, clears);
   }
 
-  move(to: "inactive" | "pending" | "firing"): Move {
+  fire(rule: OracleRule, atUs: number, activeAtUs: number): Move {
+    this.activeAtUs = activeAtUs;
+    this.#flapping = this.#isFlappingWith(rule, atUs);
+    return this.#move("firing");
+  }
+
+  /** A look at an alert that fires. */
+  lookForEnd(rule: OracleRule, atUs: number, clears: boolean): Move | undefined {
+    this.#clearUs = clears ? [...this.#clearUs, atUs] : [];
+    const sinceUs = this.#clearUs[0];
+    if (sinceUs === undefined) return undefined;
+    const withinUs = this.#flapping ? durationUs(rule.flapping?.within ?? "0s") : 0;
+    if (atUs - sinceUs < Math.max(withinUs, durationUs(rule.keep_firing_for ?? "0s"))) return undefined;
+    if (this.#flapping) return this.end(atUs);
+    if (!this.#isFlappingWith(rule, atUs)) return this.#move("inactive");
+    this.#flapping = true;
+    return { from: "firing", state: "firing", activeAtUs: this.activeAtUs, flapping: true };
+  }
+
+  /** It ends, whatever it is. */
+  end(atUs: number): Move {
+    if (this.state === "firing") this.#changesUs.push(atUs);
+    const flapping = this.#flapping || undefined;
+    if (flapping) this.forgetFlapping();
+    return { ...this.#move("inactive"), flapping };
+  }
+
+  forgetFlapping(): void {
+    this.#flapping = false;
+    this.#changesUs = [];
+  }
+
+  /** Counts a change; whether it is flapping with it. */
+  #isFlappingWith({ flapping }: OracleRule, atUs: number): boolean {
+    if (flapping === undefined) return false;
+    const afterUs = atUs - durationUs(flapping.within);
+    this.#changesUs = [...this.#changesUs, atUs].filter((each) => each > afterUs);
+    return this.#changesUs.length >= flapping.changes;
+  }
+
+  #move(to: "inactive" | "pending" | "firing"): Move {
     const from = this.state;
     this.state = to;
-    this.#clearEndsUs = [];
+    this.#clearUs = [];
     const state = from === "firing" && to === "inactive" ? "resolved" : to;
-    return { from, state, activeAtUs: this.activeAtUs };
+    return { from, state, activeAtUs: this.activeAtUs, flapping: this.#flapping || undefined };
   }
 }

@@ -1,5 +1,6 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
 import type { Change, Telling } from "./model.ts";
+import { NOT_ACTIVE } from "./rule-oracle.ts";
 
 const RELATIVE_ERROR_MAX = 1e-9;
 /** Beyond this many readings a quantile comes from a sketch. */
@@ -84,7 +85,23 @@ function sameChange(actual: Change, expected: Change): boolean {
     actual.state === expected.state &&
     actual.atUs === expected.atUs &&
     actual.activeAtUs === expected.activeAtUs &&
+    actual.flapping === expected.flapping &&
+    sameEvidence(actual.evidence, expected.evidence) &&
     sameValue(actual.value, expected.value, RELATIVE_ERROR_MAX)
+  );
+}
+
+function sameEvidence(actual: Change["evidence"], expected: Change["evidence"]): boolean {
+  if (expected === undefined) return true;
+  const parts = expected.parts ?? [];
+  return (
+    (actual?.condition === NOT_ACTIVE) === (expected.condition === NOT_ACTIVE) &&
+    (actual?.parts ?? []).length === parts.length &&
+    parts.every(({ name, window, value }, i) => {
+      const part = actual?.parts?.[i];
+      const same = part?.name === name && part.window.startUs === window.startUs && part.window.endUs === window.endUs;
+      return same && sameValue(part.value, value, RELATIVE_ERROR_MAX);
+    })
   );
 }
 

@@ -12,14 +12,15 @@ export function alertsFateOf(before: OracleRule, after: OracleRule | undefined):
     (before.absent === undefined) !== (after.absent === undefined) ||
     (before.when !== undefined && after.when === undefined);
   if (ends) return "end";
-  return differ(before.where, after.where) ? "go-on-where-taken" : "go-on";
+  const others = differ(before.where, after.where) || differ(before.let, after.let);
+  return others ? "go-on-where-taken" : "go-on";
 }
 
 /** Rules of one identity share their windows; one without a predecessor of its identity begins afresh. */
 export function identityOf(rule: OracleRule): string {
-  const { where, group_by, window, lateness, late, fill, absent } = rule;
+  const { where, group_by, window, lateness, late, fill, absent, active } = rule;
   const texts = rule.aggregate.every(takesTexts);
-  const computed = absent === undefined ? [window, lateness, late, fill, needsOf(rule), texts] : ["absent", absent];
+  const computed = absent === undefined ? [window, lateness, late, fill, needsOf(rule), texts] : ["absent", absent, active];
   return JSON.stringify([where, group_by, ...computed]);
 }
 
@@ -31,7 +32,7 @@ function differ(a: unknown, b: unknown): boolean {
 function needsOf({ aggregate, fill }: OracleRule): string[] {
   const needs = new Set<string>(fill === "last" ? ["ends"] : []);
   for (const name of aggregate) {
-    if (["first", "last", "delta", "rate"].includes(name)) needs.add("ends");
+    if (["first", "last", "delta", "delta_percent"].includes(name) || name.startsWith("rate")) needs.add("ends");
     else if (["stddev", "variance"].includes(name)) needs.add("spread");
     else if (/^(median|p[0-9.]+)$/.test(name)) needs.add("quantiles");
     else if (name === "distinct" || name.startsWith("count_if(")) needs.add(name);

@@ -3,11 +3,24 @@ import { takesTexts } from "./aggregate.ts";
 import type { OracleRule } from "./model.ts";
 import { matches } from "./texts.ts";
 
-export function wants({ where, aggregate, absent }: OracleRule, reading: Reading): boolean {
+/** Whether a rule, or one of the series that it names, takes a reading. */
+export function wants(rule: OracleRule, reading: Reading): boolean {
+  return seriesOf(rule).some(({ spec }) => takes(spec, reading));
+}
+
+/** Whether a rule over one series takes a reading. */
+export function takes({ where, aggregate, absent }: OracleRule, reading: Reading): boolean {
   if (typeof reading.value === "string" && absent === undefined && !aggregate.every(takesTexts)) return false;
-  return Object.entries(where).every(([name, wanted]) => {
-    const label = labelOf(reading, name);
-    return label !== undefined && matches(wanted, label);
+  return Object.entries(where).every(([name, wanted]) => matches(wanted, labelOf(reading, name)));
+}
+
+/** The series of a rule by their names, each as a rule of its own; the only one of a rule without `let` has none. */
+export function seriesOf(rule: OracleRule): readonly { readonly name: string; readonly spec: OracleRule }[] {
+  if (rule.let === undefined) return [{ name: "", spec: rule }];
+  const { id, group_by, lateness, late } = rule;
+  return Object.entries(rule.let).map(([name, { metric, where, window = rule.window, aggregate, fill }]) => {
+    const own = { ...rule.where, ...where, ...(metric === undefined ? {} : { metric }) };
+    return { name, spec: { id, where: own, group_by, window, aggregate: [aggregate], lateness, late, fill } };
   });
 }
 

@@ -7,6 +7,7 @@ export interface OracleRule {
   readonly where: Readonly<Record<string, string | readonly string[]>>;
   readonly group_by: readonly string[];
   readonly window?: WindowFields | undefined;
+  readonly let?: Readonly<Record<string, NameFields>> | undefined;
   readonly aggregate: readonly string[];
   readonly when?: string | undefined;
   readonly clear?: string | undefined;
@@ -16,6 +17,24 @@ export interface OracleRule {
   readonly late?: string | undefined;
   readonly fill?: string | undefined;
   readonly absent?: string | undefined;
+  readonly flapping?: { readonly changes: number; readonly within: string } | undefined;
+  readonly active?: ActivePart | readonly ActivePart[] | undefined;
+}
+
+/** One of the series that a condition names. */
+export interface NameFields {
+  readonly metric?: string | readonly string[] | undefined;
+  readonly where?: OracleRule["where"] | undefined;
+  readonly window?: WindowFields | undefined;
+  readonly aggregate: string;
+  readonly fill?: string | undefined;
+}
+
+export interface ActivePart {
+  readonly days?: readonly string[] | undefined;
+  readonly hours?: readonly string[] | undefined;
+  readonly zone?: string | undefined;
+  readonly except?: readonly string[] | undefined;
 }
 
 export interface WindowFields {
@@ -50,6 +69,22 @@ export interface Change {
   readonly state: AlertState;
   readonly atUs: number;
   readonly activeAtUs: number;
+  readonly value: number | string;
+  readonly flapping?: true | undefined;
+  /** Undefined where the document says nothing of it: ends by an edit, and absences. */
+  readonly evidence?: Evidence | undefined;
+}
+
+export interface Evidence {
+  /** Of it counts only whether it is `not in active time`. */
+  readonly condition: string;
+  readonly parts?: readonly PartValue[] | undefined;
+}
+
+/** What a name stood for. */
+export interface PartValue {
+  readonly name: string;
+  readonly window: Span;
   readonly value: number | string;
 }
 

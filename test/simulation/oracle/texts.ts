@@ -60,10 +60,13 @@ function textOf(value: number | string, wanted: string): string {
   return isBoolean && (value === 0 || value === 1) ? String(value === 1) : String(value);
 }
 
-/** Whether a label fulfils one entry of `where`: exact, a list, or globs with `*` and `?`. */
-export function matches(wanted: string | readonly string[], label: string): boolean {
+/** Whether a label, undefined when a series has it not, fulfils one entry of `where`: texts and globs, with `!` excluded. */
+export function matches(wanted: string | readonly string[], label: string | undefined): boolean {
   const list = typeof wanted === "string" ? [wanted] : wanted;
-  return list.some((pattern) => globMatches(pattern, label));
+  const excluded = list.filter((pattern) => pattern.startsWith("!"));
+  if (label === undefined) return excluded.length === list.length;
+  if (excluded.some((pattern) => globMatches(pattern.slice(1), label))) return false;
+  return excluded.length === list.length || list.some((each) => !each.startsWith("!") && globMatches(each, label));
 }
 
 function globMatches(pattern: string, text: string): boolean {

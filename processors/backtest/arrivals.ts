@@ -1,0 +1,86 @@
+import type { SeriesTable } from "../../domain/frame-reader.ts";
+import type { ReadingValue, Tags } from "../../domain/reading.ts";
+import type { RecordedEntry } from "./backtest.ts";
+import { ColumnBatch } from "./column-batch.ts";
+
+/**
+ * When readings came that only say when they were observed. `observed`: each when it was observed, or at the newest time before
+ * it in the recording where that is later. `at-once`: all in one instant, as a replay at full speed sends them.
+ */
+export type Arrival = "observed" | "at-once";
+
+/** Ticks this far apart leave no time unwatched. */
+const TICK_US = 30_000_000;
+/** More ticks in one pause would be centuries. */
+const TICKS_MAX = 100_000_000;
+const ENTRY_READINGS_MAX = 4_096;
+
+export interface ArrivalsOptions {
+  readonly table: SeriesTable;
+  readonly arrival: Arrival;
+  /**
+   * Ticks are put in where the readings leave more than 30 s, so that absences are noticed as by a gateway that was
+   * always up.
+   */
+  readonly watched: boolean;
+}
+
+/** Makes entries, as one partition's log would have them, of readings that have only observation times. */
+export class Arrivals {
+  readonly #options: ArrivalsOptions;
+  readonly #batch: ColumnBatch;
+  #nowUs = Number.NEGATIVE_INFINITY;
+  #sequence = 0;
+
+  constructor(options: ArrivalsOptions) {
+    this.#options = options;
+    this.#batch = new ColumnBatch(options.table);
+  }
+
+  /** Whether `advance` has entries to give before a reading of this time is added. */
+  mustAdvance(atUs: number): boolean {
+    const isLater = this.#options.arrival === "observed" ? atUs > this.#nowUs : !Number.isFinite(this.#nowUs);
+    return isLater || this.#batch.count >= ENTRY_READINGS_MAX;
+  }
+
+  *advance(atUs: number): Iterable<readonly RecordedEntry[]> {
+    yield* this.finish();
+    if (!(atUs > this.#nowUs)) return;
+    const isFirst = !Number.isFinite(this.#nowUs);
+    if (this.#options.arrival === "at-once" && !isFirst) return;
+    if (this.#options.watched && !isFirst) yield* this.#ticks(atUs);
+    this.#nowUs = atUs;
+  }
+
+  /** The tags must be the same whenever device, metric and the kind of the value are. */
+  add(device: string, metric: string, tags: Tags, atUs: number, value: ReadingValue): void {
+    this.#batch.add(device, metric, tags, atUs, value);
+  }
+
+  /** `id`: of the table. `value`: as in a ReadingsEntry, with a text in place of its position. */
+  addTo(id: number, atUs: number, value: number | string): void {
+    this.#batch.addTo(id, atUs, value);
+  }
+
+  /** What was added since the last entry. It is valid until the next is added. */
+  *finish(): Iterable<readonly RecordedEntry[]> {
+    if (this.#batch.count > 0)
+      yield [{ entry: this.#batch.finish(this.#nowUs), position: this.#position(this.#nowUs) }];
+  }
+
+  *#ticks(toUs: number): Iterable<readonly RecordedEntry[]> {
+    if ((toUs - this.#nowUs) / TICK_US > TICKS_MAX) return;
+    let some: RecordedEntry[] = [];
+    for (let atUs = this.#nowUs + TICK_US; atUs < toUs; atUs += TICK_US) {
+      some.push({ entry: { kind: "tick" }, position: this.#position(atUs) });
+      if (some.length < ENTRY_READINGS_MAX) continue;
+      yield some;
+      some = [];
+    }
+    if (some.length > 0) yield some;
+  }
+
+  #position(storedAtUs: number) {
+    return { partition: 0, sequence: ++this.#sequence, storedAtUs };
+  }
+}

@@ -1,0 +1,76 @@
+import type { PartValue, Span } from "./model.ts";
+
+/** A name's windows: their length, and how far apart their ends are. */
+export interface JoinedName {
+  readonly name: string;
+  readonly sizeUs: number;
+  readonly everyUs: number;
+}
+
+export interface Joined extends Span {
+  readonly revision: number;
+  readonly parts: readonly PartValue[];
+}
+
+/** So many of the longest lengths, and the lateness, before the slowest name's newest end: there corrections end. */
+const LENGTHS_CORRECTED = 4;
+
+interface Name extends JoinedName {
+  /** By their ends. */
+  readonly told: Map<number, PartValue>;
+  newestUs: number;
+}
+
+/** The windows of several names of one key, brought together at their ends. */
+export class Join {
+  readonly #names: readonly Name[];
+  readonly #longestUs: number;
+  readonly #latenessUs: number;
+  readonly #ends = new Set<number>();
+  readonly #revisions = new Map<number, number>();
+  #decidedUs = Number.NEGATIVE_INFINITY;
+
+  constructor(names: readonly JoinedName[], latenessUs: number) {
+    this.#names = names.map((name) => ({ ...name, told: new Map(), newestUs: Number.NEGATIVE_INFINITY }));
+    this.#longestUs = Math.max(...names.map(({ sizeUs }) => sizeUs));
+    this.#latenessUs = latenessUs;
+  }
+
+  /** A window of a name was told, for the first time or again: what is told of several because of it. */
+  hear(of: string, window: Span, value: number | string): Joined[] {
+    const { endUs } = window;
+    const name = this.#names.find((each) => each.name === of);
+    if (name === undefined) throw new RangeError(`no name: ${of}`);
+    name.told.set(endUs, { name: of, window, value });
+    name.newestUs = Math.max(name.newestUs, endUs);
+    this.#ends.add(endUs);
+    const joined: Joined[] = [];
+    for (const atUs of [...this.#ends].sort((a, b) => a - b)) {
+      if (!this.#names.every(({ newestUs, everyUs }) => newestUs + everyUs > atUs)) break;
+      const again = atUs <= this.#decidedUs;
+      if (again && (standsForUs(name, atUs) !== endUs || atUs < this.#correctedFromUs())) continue;
+      this.#decidedUs = Math.max(this.#decidedUs, atUs);
+      const result = this.#resultAt(atUs);
+      if (result !== undefined) joined.push(result);
+    }
+    return joined;
+  }
+
+  #correctedFromUs(): number {
+    const slowestUs = Math.min(...this.#names.map(({ newestUs }) => newestUs));
+    return slowestUs - LENGTHS_CORRECTED * this.#longestUs - this.#latenessUs;
+  }
+
+  #resultAt(endUs: number): Joined | undefined {
+    const parts = this.#names.flatMap((name) => name.told.get(standsForUs(name, endUs)) ?? []);
+    if (parts.length < this.#names.length) return undefined;
+    const revision = (this.#revisions.get(endUs) ?? -1) + 1;
+    this.#revisions.set(endUs, revision);
+    return { startUs: endUs - this.#longestUs, endUs, revision, parts };
+  }
+}
+
+/** The end of the window that a name stands for. */
+function standsForUs({ everyUs }: JoinedName, atUs: number): number {
+  return Math.floor(atUs / everyUs) * everyUs;
+}

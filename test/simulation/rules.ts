@@ -2,9 +2,29 @@ import { type RuleSpec, ruleSpecSchema } from "../../processors/rules/rule-spec.
 import type { Random } from "./random.ts";
 
 const NUMERIC = ["avg", "count", "sum", "min", "max", "range", "first", "last", "delta", "rate", "variance", "stddev"];
-const MORE = ["median", "p95", "distinct", "count_if(> 20)"];
+const MORE = ["median", "p95", "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** Around the instant, 15 seconds after worlds begin, at which it is 01:00 UTC, and 02:00 in Berlin for the second time. */
+const ACTIVE: readonly unknown[] = [
+  { hours: ["02:00-02:30"], days: ["sat-sun"], zone: "Europe/Berlin" },
+  { hours: ["02:30-03:00"], zone: "Europe/Berlin" },
+  { hours: ["22:00-01:00"], days: ["fri-sat"] },
+  { hours: ["20:59-21:00", "22:00-20:59"], days: ["sat"], zone: "America/New_York" },
+  { hours: ["12:30-12:00"], except: ["10-25"], zone: "Australia/Lord_Howe" },
+  { except: ["2025-10-26"], zone: "America/New_York" },
+  [{ hours: ["01:00-01:01"] }, { hours: ["00:00-23:59"], days: ["wed-mon"], except: ["10-26"] }],
+  [{ hours: ["00:59-01:00"] }, { hours: ["01:00-01:01"], zone: "Europe/London" }],
+];
+
+/** Patterns that exclude. Nothing has a rack. */
+const NEGATIONS: readonly Fields[] = [
+  { device: "!d0" },
+  { device: ["d*", "!d1"], metric: ["*", "!n"] },
+  { site: "!north" },
+  { rack: ["!*"], site: ["!s*", "!w*"] },
+];
 
 /** A few rules of all kinds. No two have the same lateness, so that none shares its windows with another. */
 export function makeRules(random: Random): RuleSpec[] {
@@ -13,9 +33,11 @@ export function makeRules(random: Random): RuleSpec[] {
 
 function makeRule(id: string, random: Random, i: number): RuleSpec {
   const group_by = random.pick([["device", "metric"], ["device", "metric"], ["device"], ["site"], ["site", "metric"]]);
-  if (random.chance(0.15)) {
-    return ruleSpecSchema.parse({ id, group_by, absent: random.pick(["5s", "11s"]), where: { metric: "m" } });
+  if (random.chance(0.2)) {
+    const where = { metric: "m", ...makeNegation(random) };
+    return ruleSpecSchema.parse({ id, group_by, absent: random.pick(["5s", "11s"]), where, ...makeBounds(random) });
   }
+  if (random.chance(0.3)) return ruleSpecSchema.parse({ id, group_by, ...makeLateness(random, i), ...makeLet(random) });
   const window = makeWindow(random);
   const tumbling = "tumbling" in window;
   const texts = random.chance(0.2);
@@ -23,14 +45,99 @@ function makeRule(id: string, random: Random, i: number): RuleSpec {
   return ruleSpecSchema.parse({
     id,
     group_by,
-    where: texts ? { metric: "door" } : { metric: random.pick(["m", "?", "*"]) },
+    where: { ...(texts ? { metric: "door" } : { metric: random.pick(["m", "?", "*"]) }), ...makeNegation(random) },
     window,
     aggregate,
-    lateness: `${random.pick([0, 1000, 4000]) + i * 100}ms`,
-    late: random.pick(["update", "update", "drop"]),
+    ...makeLateness(random, i),
     ...(tumbling && !texts && random.chance(0.25) ? { fill: "last" } : {}),
-    ...(random.chance(0.6) ? makeCondition(random) : {}),
+    ...(random.chance(0.6) ? { ...makeCondition(random), ...makeBounds(random) } : {}),
   });
+}
+
+function makeLateness(random: Random, i: number): Fields {
+  return { lateness: `${random.pick([0, 1000, 4000]) + i * 100}ms`, late: random.pick(["update", "update", "drop"]) };
+}
+
+function makeNegation(random: Random): Fields {
+  return random.chance(0.2) ? random.pick(NEGATIONS) : {};
+}
+
+/** What bounds alerts in time and number. */
+function makeBounds(random: Random): Fields {
+  return {
+    ...(random.chance(0.25) ? { active: random.pick(ACTIVE) } : {}),
+    ...(random.chance(0.25) ? { flapping: makeFlapping(random) } : {}),
+  };
+}
+
+function makeFlapping(random: Random): Fields {
+  return { changes: random.pick([3, 3, 4]), within: random.pick(["8s", "20s", "40s"]) };
+}
+
+/** Two or three series, and a condition over them. */
+function makeLet(random: Random): Fields {
+  const names = random.pick([
+    ["a", "b"],
+    ["a", "b", "c"],
+  ]);
+  const lets = Object.fromEntries(names.map((name) => [name, makeName(random)]));
+  const where = makeNegation(random);
+  return { let: lets, where, window: { tumbling: "5s" }, ...makeExpressions(lets, random), ...makeBounds(random) };
+}
+
+function makeName(random: Random): Fields {
+  const window = random.pick<Fields>([
+    { tumbling: "5s" },
+    { tumbling: "3s" },
+    { tumbling: "10s" },
+    { hopping: "6s", every: "2s" },
+    { hopping: "10s", every: "5s" },
+  ]);
+  // Without a window it has the rule's.
+  const own = random.chance(0.2) ? {} : { window };
+  if (random.chance(0.15)) return { metric: "door", ...own, aggregate: "last" };
+  // Shorter windows, filled over an hour, would be more than are kept.
+  const fill = window.tumbling === "10s" && random.chance(0.4) ? { window, fill: "last" } : own;
+  return { metric: random.pick(["m", "n", "?"]), aggregate: random.pick([...NUMERIC, ...MORE]), ...fill };
+}
+
+type Names = Readonly<Record<string, { readonly metric?: unknown; readonly aggregate?: unknown }>>;
+
+function makeExpressions(names: Names, random: Random): Fields {
+  return {
+    when: makeExpression(names, random),
+    ...(random.chance(0.4) ? { clear: makeExpression(names, random) } : {}),
+    for: random.pick(["0s", "0s", "3s"]),
+    keep_firing_for: random.pick(["0s", "0s", "5s"]),
+  };
+}
+
+function makeExpression(names: Names, random: Random): string {
+  const one = () => makeComparison(names, random);
+  return random.pick([
+    () => one(),
+    () => `!(${one()})`,
+    () => `${one()} && ${one()}`,
+    () => `${one()} || ${one()}`,
+    () => `(${one()} || ${one()}) && !(${one()})`,
+  ])();
+}
+
+function makeComparison(names: Names, random: Random): string {
+  const name = random.pick(Object.keys(names));
+  const isText = (each: string) => names[each]?.metric === "door" && names[each].aggregate === "last";
+  if (isText(name)) return `${name} ${random.pick(["==", "!="])} "open"`;
+  const other = random.pick(Object.keys(names).filter((each) => !isText(each)));
+  const left = random.pick([
+    name,
+    `${name} + ${other}`,
+    `${name} - 2 * ${other}`,
+    `(${name} + ${other}) / 2`,
+    `-${name}`,
+    `${name} / ${other}`,
+    `abs(${name} - ${other})`,
+  ]);
+  return `${left} ${random.pick([">", "<=", "<", ">=", "!="])} ${random.pick(["20", "0", "10.5", other])}`;
 }
 
 function makeWindow(random: Random): Fields {
@@ -81,7 +188,17 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
   removed: () => ({}),
   added: () => ({}),
   texts: () => ({ severity: "critical", labels: { team: "night" }, annotations: { summary: "now" }, notify: ["ops"] }),
-  condition: (_, random) => ({ clear: undefined, ...makeCondition(random) }),
+  condition: ({ let: names }, random) => ({
+    clear: undefined,
+    ...(names === undefined ? makeCondition(random) : makeExpressions(names, random)),
+  }),
+  flapping: (rule, random) => ({ flapping: rule.flapping && random.chance(0.5) ? undefined : makeFlapping(random) }),
+  active: (rule, random) => ({ active: rule.active && random.chance(0.5) ? undefined : random.pick(ACTIVE) }),
+  let: ({ let: names }, random) => (names === undefined ? makeLet(random) : editLet(names, random)),
+  "from let": (rule, random) =>
+    rule.let === undefined
+      ? {}
+      : { let: undefined, window: { tumbling: "3s" }, ...makeCondition(random), clear: undefined },
   aggregate: (rule, random) => ({
     aggregate: rule.aggregate.includes("distinct") ? rule.aggregate : makeAggregates(random),
   }),
@@ -95,9 +212,11 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
       ? rule.group_by.filter((name) => name !== "metric")
       : ["device", "metric"],
   }),
+  "how long absent": (rule) => (rule.absent === undefined ? {} : { absent: rule.absent === "5s" ? "9s" : "4s" }),
   absent: (rule) =>
     rule.absent === undefined
       ? {
+          let: undefined,
           absent: "7s",
           window: undefined,
           when: undefined,
@@ -110,3 +229,17 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
   "when removed": () => ({ when: undefined, clear: undefined }),
   id: (rule) => ({ id: `${rule.id}-x`, lateness: "3030ms" }),
 };
+
+/** Another window, aggregate or series of a name; one name more, or one less. */
+function editLet(names: NonNullable<RuleSpec["let"]>, random: Random): Fields {
+  const [name = "", another = ""] = Object.keys(names);
+  const named = names[name];
+  const edited = random.pick<() => Readonly<Record<string, unknown>>>([
+    () => ({ ...names, [name]: { ...named, window: { tumbling: "4s" } } }),
+    () => ({ ...names, [name]: { ...named, aggregate: named?.aggregate === "max" ? "count" : "max" } }),
+    () => ({ ...names, [name]: { ...named, where: { device: random.pick(["*", "d0", "!d1"]) } } }),
+    () => ({ ...names, extra: makeName(random) }),
+    () => ({ [name]: named, [another]: names[another] }),
+  ])();
+  return { let: edited, when: `${name} != 3.5${random.chance(0.5) ? "" : ` && ${another} != 0`}`, clear: undefined };
+}

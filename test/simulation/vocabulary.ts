@@ -1,7 +1,7 @@
 import type { Reading } from "../../domain/reading.ts";
 
-/** When every simulated world begins. */
-export const BEGIN_US = 1_763_769_600_000_000;
+/** When every simulated world begins: 2025-10-26T00:59:45Z, 15 seconds before clocks in Europe are set back. */
+export const BEGIN_US = 1_761_440_385_000_000;
 export const PARTITIONS = 2;
 export const PROCESSORS = 3;
 

@@ -2,6 +2,9 @@ import type { AlertState } from "../../../domain/alert.ts";
 import type { OracleRule } from "./model.ts";
 import { durationUs } from "./texts.ts";
 
+/** The condition that is told of a result outside of active time. */
+export const NOT_ACTIVE = "not in active time";
+
 /** One step of an alert. */
 export interface Move {
   readonly from: AlertState;

@@ -1,6 +1,6 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
+import { NOT_ACTIVE } from "./alert.ts";
 import type { Change, Telling } from "./model.ts";
-import { NOT_ACTIVE } from "./rule-oracle.ts";
 
 const RELATIVE_ERROR_MAX = 1e-9;
 /** Beyond this many readings a quantile comes from a sketch. */

@@ -20,7 +20,8 @@ export function alertsFateOf(before: OracleRule, after: OracleRule | undefined):
 export function identityOf(rule: OracleRule): string {
   const { where, group_by, window, lateness, late, fill, absent, active } = rule;
   const texts = rule.aggregate.every(takesTexts);
-  const computed = absent === undefined ? [window, lateness, late, fill, needsOf(rule), texts] : ["absent", absent, active];
+  const computed =
+    absent === undefined ? [window, lateness, late, fill, needsOf(rule), texts] : ["absent", absent, active];
   return JSON.stringify([where, group_by, ...computed]);
 }
 

@@ -68,7 +68,8 @@ class Reader {
   }
 
   #closed(value: Value): Value {
-    if (this.#next([")"]) === undefined) throw new RangeError(`no ) after ${this.#tokens.slice(0, this.#at).join(" ")}`);
+    if (this.#next([")"]) === undefined)
+      throw new RangeError(`no ) after ${this.#tokens.slice(0, this.#at).join(" ")}`);
     return value;
   }
 

@@ -1,6 +1,6 @@
 import { kindOf, type Reading, seriesKey, type Tags } from "../../../domain/reading.ts";
 import { alertsFateOf, identityOf } from "./edits.ts";
-import { wants } from "./labels.ts";
+import { seriesOf, wants } from "./labels.ts";
 import type { Change, DeviceLedger, OracleEntry, OracleRule, Telling } from "./model.ts";
 import { RuleOracle, type Says } from "./rule-oracle.ts";
 import { SharedWindows, type Watch } from "./shared-windows.ts";
@@ -21,7 +21,7 @@ export interface Verdict {
  */
 export class Oracle {
   readonly #says: Says = { windows: [], alerts: [] };
-  readonly #watch: Watch = { nowUs: Number.NaN, watchedUs: 0 };
+  readonly #watch: Watch = { nowUs: Number.NaN };
   readonly #ledger = new Map<string, DeviceLedger>();
   readonly #seen = new Set<string>();
   readonly #runs: (rule: OracleRule) => boolean;
@@ -65,14 +65,15 @@ export class Oracle {
       if (due === undefined || due.dueUs > toUs) break;
       due.windows.happen();
     }
-    if (watched) watch.watchedUs += toUs - watch.nowUs;
+    if (watched) for (const windows of this.#windows.values()) windows.count(watch.nowUs, toUs);
     watch.nowUs = toUs;
   }
 
   #take(reading: Reading): void {
     const { device, atUs } = reading;
-    const wanting = this.#rules.filter((rule) => rule.wants(reading));
+    const wanting = this.#rules.filter((rule) => rule.windowsFor(reading).length > 0);
     if (wanting.length === 0) return;
+    const taking = new Set(wanting.flatMap((rule) => rule.windowsFor(reading)));
     const ledger = this.#ledger.get(device) ?? { readings: 0, duplicates: 0, lateDropped: 0, lateApplied: 0 };
     this.#ledger.set(device, ledger);
     ledger.readings++;
@@ -80,12 +81,12 @@ export class Oracle {
     const name = `${series} ${atUs}`;
     if (this.#seen.has(name)) {
       ledger.duplicates++;
-      for (const windows of new Set(wanting.map((rule) => rule.windows))) if (windows.absence) windows.take(reading);
+      for (const windows of taking) if (windows.absence) windows.take(reading);
       return;
     }
     this.#seen.add(name);
     for (const rule of wanting) rule.sees(reading, series);
-    const fates = [...new Set(wanting.map(({ windows }) => windows))].map((windows) => windows.take(reading));
+    const fates = [...taking].map((windows) => windows.take(reading));
     if (fates.some(({ corrected }) => corrected)) ledger.lateApplied++;
     else if (fates.some(({ late }) => late) && !fates.some(({ changed }) => changed)) {
       ledger.lateDropped++;
@@ -95,7 +96,7 @@ export class Oracle {
   #edit(all: readonly OracleRule[]): void {
     const specs = all.filter(this.#runs);
     const windows = new Map<string, SharedWindows>();
-    for (const spec of specs) {
+    for (const { spec } of specs.flatMap(seriesOf)) {
       const identity = identityOf(spec);
       const shared = windows.get(identity) ?? this.#windows.get(identity) ?? new SharedWindows(spec, this.#watch);
       windows.set(identity, shared);
@@ -109,14 +110,18 @@ export class Oracle {
     });
     const out = { says: this.#says, watch: this.#watch, belongs: this.#belongs };
     this.#rules = specs.map((spec) => {
-      const shared = windows.get(identityOf(spec)) ?? new SharedWindows(spec, this.#watch);
-      const rule = kept.find((old) => old.rule.id === spec.id) ?? new RuleOracle(spec, shared, out);
-      if (rule.windows !== shared && shared.absence) rule.handSilencesTo(shared, (reading) => wants(spec, reading));
-      rule.rule = spec;
-      rule.windows = shared;
+      const rule = kept.find((old) => old.rule.id === spec.id) ?? new RuleOracle(spec, out);
+      const series = seriesOf(spec).map((each) => {
+        return { ...each, windows: windows.get(identityOf(each.spec)) ?? new SharedWindows(each.spec, this.#watch) };
+      });
+      rule.follow(spec, series);
       return rule;
     });
-    for (const shared of windows.values()) shared.listeners = this.#rules.filter((rule) => rule.windows === shared);
+    for (const shared of windows.values()) {
+      shared.listeners = this.#rules.flatMap((rule) =>
+        rule.series.filter((each) => each.windows === shared).map(({ name }) => rule.listenerOf(name)),
+      );
+    }
     this.#windows = windows;
   }
 }

@@ -1,8 +1,13 @@
-import type { Reading, Tags } from "../../../domain/reading.ts";
-import { Alert, type Move } from "./alert.ts";
-import { labelsOf, nameOf, wants } from "./labels.ts";
-import type { Change, OracleRule, Tell, Telling } from "./model.ts";
+import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
+import { isActive } from "./active.ts";
+import { Alert, type Look, type Move, NOT_ACTIVE } from "./alert.ts";
+import { identityOf } from "./edits.ts";
+import { holdsFor } from "./expression.ts";
+import { Join, type JoinedName } from "./join.ts";
+import { labelsOf, nameOf, seriesOf, takes, wants } from "./labels.ts";
+import type { Change, OracleRule, PartValue, Span, Tell, Telling } from "./model.ts";
 import type { Listener, SharedWindows, Watch } from "./shared-windows.ts";
+import { durationUs, fulfils, looksAt } from "./texts.ts";
 
 export interface Says {
   readonly windows: Telling[];
@@ -16,56 +21,77 @@ interface Key {
   readonly series: Map<string, Reading>;
 }
 
+/** One of the series that a rule looks at, with its windows; without a name when it is the only one. */
+export interface RuleSeries {
+  readonly name: string;
+  readonly spec: OracleRule;
+  readonly windows: SharedWindows;
+}
+
+/** A result of a rule, joined or not. */
+interface Result extends Span {
+  readonly revision: number;
+  readonly aggregates: Readonly<Record<string, ReadingValue>>;
+  readonly parts?: readonly PartValue[];
+}
+
 /** One rule at work: what it says about windows and silences, and its alerts. */
-export class RuleOracle implements Listener {
+export class RuleOracle {
   rule: OracleRule;
-  windows: SharedWindows;
+  series: readonly RuleSeries[] = [];
   readonly #keys = new Map<string, Key>();
   readonly #says: Says;
   readonly #watch: Watch;
   readonly #belongs: (labels: Tags) => boolean;
+  #joins = new Map<string, Join>();
+  /** What the joins are of. */
+  #joined = "";
 
   constructor(
     rule: OracleRule,
-    windows: SharedWindows,
     out: { readonly says: Says; readonly watch: Watch; readonly belongs: (rule: string, labels: Tags) => boolean },
   ) {
     this.rule = rule;
-    this.windows = windows;
     this.#says = out.says;
     this.#watch = out.watch;
     this.#belongs = (labels) => out.belongs(rule.id, labels);
   }
 
-  wants(reading: Reading): boolean {
-    return wants(this.rule, reading) && this.#belongs(labelsOf(this.rule, reading));
+  /** Its windows that take a reading. */
+  windowsFor(reading: Reading): SharedWindows[] {
+    const taking = this.series.filter(({ spec }) => takes(spec, reading));
+    return taking.length > 0 && this.#belongs(labelsOf(this.rule, reading)) ? taking.map(({ windows }) => windows) : [];
   }
 
   sees(reading: Reading, series: string): void {
     this.#keyOf(labelsOf(this.rule, reading)).series.set(series, reading);
   }
 
-  onWindow(labels: Tags, ...[span, revision, aggregatesOf]: Parameters<Tell>): void {
-    if (!this.#belongs(labels)) return;
-    const aggregates = aggregatesOf(this.rule.aggregate);
-    this.#says.windows.push({ rule: this.rule.id, labels, ...span, revision, aggregates });
-    const value = aggregates[this.rule.aggregate[0] ?? ""];
-    if (value === undefined || typeof value === "boolean") return;
-    const key = this.#keyOf(labels);
-    const move = key.alert.look(this.rule, span.endUs, value);
-    if (move !== undefined) this.#change(key, move, span.endUs, value);
+  /** Goes by an edited rule from now on. */
+  follow(rule: OracleRule, series: readonly RuleSeries[]): void {
+    const [silences] = this.series;
+    const [next] = series;
+    if (silences && next?.windows.absence && next.windows !== silences.windows) {
+      for (const key of this.#keys.values()) {
+        const taken = [...key.series.values()].some((reading) => wants(rule, reading));
+        if (taken) next.windows.goOnWith(key.labels, silences.windows);
+      }
+    }
+    this.rule = rule;
+    this.series = series;
+    if (rule.flapping === undefined) for (const { alert } of this.#keys.values()) alert.forgetFlapping();
+    const joined = JSON.stringify(seriesOf(rule).map(({ name, spec }) => [name, spec.aggregate, identityOf(spec)]));
+    if (joined !== this.#joined) this.#joins = new Map();
+    this.#joined = joined;
   }
 
-  onSilence(labels: Tags, dueUs: number, silenceS: number): void {
-    const key = this.#keyOf(labels);
-    if (!this.#belongs(labels) || key.alert.state === "firing") return;
-    key.alert.activeAtUs = dueUs;
-    this.#change(key, key.alert.move("firing"), dueUs, silenceS);
-  }
-
-  onHeard(labels: Tags, silenceS: number): void {
-    const key = this.#keyOf(labels);
-    if (key.alert.state === "firing") this.#change(key, key.alert.move("inactive"), this.#watch.nowUs, silenceS);
+  /** What hears the windows of one of its series. */
+  listenerOf(name: string): Listener {
+    return {
+      onWindow: (labels, ...told) => this.#onWindow(name, labels, ...told),
+      onSilence: (labels, dueUs, silenceS) => this.#onSilence(labels, dueUs, silenceS),
+      onHeard: (labels, silenceS) => this.#onHeard(labels, silenceS),
+    };
   }
 
   /** Ends the open alerts of the keys without a series that `unless` takes. */
@@ -74,16 +100,61 @@ export class RuleOracle implements Listener {
       if (key.alert.state === "inactive" || [...key.series.values()].some(unless)) continue;
       const absent = this.rule.absent !== undefined;
       const atUs = absent ? this.#watch.nowUs : key.alert.lookedEndUs;
-      const value = absent ? this.windows.silenceS(key.labels) : key.alert.lookedValue;
-      this.#change(key, key.alert.move("inactive"), atUs, value);
+      const value = absent ? (this.series[0]?.windows.silenceS(key.labels) ?? 0) : key.alert.lookedValue;
+      this.#change(key, key.alert.end(atUs), atUs, value);
     }
   }
 
-  /** The silences of the keys with a series that `taken` takes go on being measured there. */
-  handSilencesTo(next: SharedWindows, taken: (reading: Reading) => boolean): void {
-    for (const key of this.#keys.values()) {
-      if ([...key.series.values()].some(taken)) next.goOnWith(key.labels, this.windows);
+  #onWindow(name: string, labels: Tags, ...[span, revision, aggregatesOf]: Parameters<Tell>): void {
+    if (!this.#belongs(labels)) return;
+    const { aggregate } = this.rule.let?.[name] ?? {};
+    if (aggregate === undefined) {
+      this.#tell(labels, { ...span, revision, aggregates: aggregatesOf(this.rule.aggregate) });
+      return;
     }
+    const value = aggregatesOf([aggregate])[aggregate];
+    if (value === undefined || typeof value === "boolean") throw new RangeError(`no value of ${name}: ${value}`);
+    for (const { parts, ...rest } of this.#joinOf(labels).hear(name, span, value)) {
+      const aggregates = Object.fromEntries(parts.map((part) => [part.name, part.value]));
+      this.#tell(labels, { ...rest, aggregates, parts });
+    }
+  }
+
+  #joinOf(labels: Tags): Join {
+    const name = nameOf(labels);
+    const names = this.series.map((each): JoinedName => {
+      const { tumbling, hopping, every } = each.spec.window ?? {};
+      const sizeUs = durationUs(tumbling ?? hopping ?? "");
+      return { name: each.name, sizeUs, everyUs: every === undefined ? sizeUs : durationUs(every) };
+    });
+    const join = this.#joins.get(name) ?? new Join(names, durationUs(this.rule.lateness ?? "0s"));
+    this.#joins.set(name, join);
+    return join;
+  }
+
+  #tell(labels: Tags, { parts, ...result }: Result): void {
+    this.#says.windows.push({ rule: this.rule.id, labels, ...result });
+    const look = lookAt(this.rule, result);
+    if (look === undefined) return;
+    const key = this.#keyOf(labels);
+    const move = key.alert.look(this.rule, look);
+    const condition = isActive(this.rule.active, result.endUs - 1) ? "" : NOT_ACTIVE;
+    if (move !== undefined) this.#change(key, move, result.endUs, look.value, { condition, parts });
+  }
+
+  #onSilence(labels: Tags, dueUs: number, silenceS: number): void {
+    const key = this.#keyOf(labels);
+    if (!this.#belongs(labels)) return;
+    if (key.alert.state === "firing") key.alert.lookForEnd(this.rule, dueUs, false);
+    else this.#change(key, key.alert.fire(this.rule, dueUs, dueUs), dueUs, silenceS);
+  }
+
+  #onHeard(labels: Tags, silenceS: number): void {
+    const key = this.#keyOf(labels);
+    if (key.alert.state !== "firing") return;
+    const { nowUs } = this.#watch;
+    const move = key.alert.lookForEnd(this.rule, nowUs, true);
+    if (move !== undefined) this.#change(key, move, nowUs, silenceS);
   }
 
   #keyOf(labels: Tags): Key {
@@ -93,7 +164,26 @@ export class RuleOracle implements Listener {
     return key;
   }
 
-  #change(key: Key, move: Move, atUs: number, value: number | string): void {
-    this.#says.alerts.push({ rule: this.rule.id, key: key.labels, ...move, atUs, value });
+  #change(key: Key, move: Move, atUs: number, value: number | string, evidence?: Change["evidence"]): void {
+    this.#says.alerts.push({ rule: this.rule.id, key: key.labels, ...move, atUs, value, evidence });
   }
+}
+
+/** What a rule's alert sees in a result; undefined when it does not look at it. */
+function lookAt(rule: OracleRule, { endUs, aggregates }: Omit<Result, "parts">): Look | undefined {
+  const { when, clear } = rule;
+  const values: Record<string, number | string> = {};
+  for (const [name, value] of Object.entries(aggregates))
+    values[name] = typeof value === "boolean" ? Number(value) : value;
+  const value = values[rule.let === undefined ? (rule.aggregate[0] ?? "") : (Object.keys(rule.let)[0] ?? "")];
+  if (when === undefined || value === undefined) return undefined;
+  if (rule.let !== undefined && Object.values(values).some((each) => Number.isNaN(each))) return undefined;
+  const judge = (condition: string) => {
+    if (rule.let !== undefined) return holdsFor(condition, values);
+    return looksAt(condition, value) ? fulfils(condition, value) : undefined;
+  };
+  const holds = judge(when);
+  if (holds === undefined) return undefined;
+  if (!isActive(rule.active, endUs - 1)) return { endUs, value, holds: false, clears: true };
+  return { endUs, value, holds, clears: clear === undefined ? !holds : judge(clear) === true };
 }

@@ -1,4 +1,5 @@
 import type { Reading, Tags } from "../../../domain/reading.ts";
+import { activeUsIn, afterActiveUs } from "./active.ts";
 import { CountWindows } from "./count-windows.ts";
 import { FixedWindows } from "./fixed-windows.ts";
 import { labelsOf, nameOf } from "./labels.ts";
@@ -6,17 +7,18 @@ import type { Fate, KeyWindows, OracleRule, Tell } from "./model.ts";
 import { Sessions } from "./sessions.ts";
 import { durationUs } from "./texts.ts";
 
+/** No longer than this passes in one go with somebody watching. */
+const WATCHED_US_MAX = 30_000_000;
+
 export interface Watch {
   /** Processing time. */
   nowUs: number;
-  /** Processing time without the pauses in which nobody watched. */
-  watchedUs: number;
 }
 
 interface Key {
   readonly labels: Tags;
   windows: KeyWindows | undefined;
-  /** Watched time when the newest reading came; undefined while there is none. */
+  /** What had counted as silence when the newest reading came; undefined while there is none. */
   heardAtUs: number | undefined;
   /** The silence was told; it is not due again. */
   silent: boolean;
@@ -34,6 +36,8 @@ export class SharedWindows {
   readonly #rule: OracleRule;
   readonly #watch: Watch;
   readonly #keys = new Map<string, Key>();
+  /** Processing time that counts as silence: watched, and active. */
+  #countedUs = 0;
   listeners: readonly Listener[] = [];
 
   constructor(rule: OracleRule, watch: Watch) {
@@ -52,7 +56,7 @@ export class SharedWindows {
     this.#keys.set(name, key);
     if (this.absence) {
       for (const listener of this.listeners) listener.onHeard(labels, this.silenceS(labels));
-      key.heardAtUs = this.#watch.watchedUs;
+      key.heardAtUs = this.#countedUs;
       key.silent = false;
       return { late: false, corrected: false, changed: false };
     }
@@ -60,11 +64,18 @@ export class SharedWindows {
     return key.windows.take(reading, this.#watch.nowUs);
   }
 
+  /** Time passes in which somebody watches. */
+  count(fromUs: number, toUs: number): void {
+    this.#countedUs += activeUsIn(this.#rule.active, fromUs, toUs);
+  }
+
   /** Goes on with a silence that others measured, unless it measures it itself. */
   goOnWith(labels: Tags, before: SharedWindows): void {
     const name = nameOf(labels);
-    const heardAtUs = before.#keys.get(name)?.heardAtUs;
-    if (heardAtUs !== undefined && !this.#keys.has(name)) {
+    const heardBeforeUs = before.#keys.get(name)?.heardAtUs;
+    if (heardBeforeUs !== undefined && !this.#keys.has(name)) {
+      // What has counted by then stays counted.
+      const heardAtUs = this.#countedUs - (before.#countedUs - heardBeforeUs);
       this.#keys.set(name, { labels, windows: undefined, heardAtUs, silent: false });
     }
   }
@@ -81,22 +92,26 @@ export class SharedWindows {
     key?.windows?.happen();
     if (key === undefined || this.#rule.absent === undefined) return;
     key.silent = true;
+    const countedUs = this.#countedUs + activeUsIn(this.#rule.active, this.#watch.nowUs, dueUs);
+    const silenceUs = countedUs - (key.heardAtUs ?? countedUs);
     for (const listener of this.listeners) {
-      listener.onSilence(key.labels, dueUs, durationUs(this.#rule.absent) / 1e6);
+      listener.onSilence(key.labels, dueUs, silenceUs / 1e6);
     }
   }
 
   /** For how long a key has been silent; 0 when it was never heard. */
   silenceS(labels: Tags): number {
-    const heardAtUs = this.#keys.get(nameOf(labels))?.heardAtUs ?? this.#watch.watchedUs;
-    return (this.#watch.watchedUs - heardAtUs) / 1e6;
+    const heardAtUs = this.#keys.get(nameOf(labels))?.heardAtUs ?? this.#countedUs;
+    return (this.#countedUs - heardAtUs) / 1e6;
   }
 
   #keyDueUs({ windows, heardAtUs, silent }: Key): number {
     const { absent } = this.#rule;
     if (absent === undefined) return windows?.dueUs() ?? Number.POSITIVE_INFINITY;
     if (heardAtUs === undefined || silent) return Number.POSITIVE_INFINITY;
-    return this.#watch.nowUs + heardAtUs + durationUs(absent) - this.#watch.watchedUs;
+    const { nowUs } = this.#watch;
+    const missingUs = heardAtUs + durationUs(absent) - this.#countedUs;
+    return afterActiveUs(this.#rule.active, nowUs, missingUs, nowUs + WATCHED_US_MAX);
   }
 
   #newWindows(labels: Tags): KeyWindows {

@@ -10,6 +10,7 @@ const SUBJECTS_AT_ONCE = 64;
 
 /** The newest change of a subject in the log. */
 interface Newest {
+  readonly rule: string;
   readonly sequence: number;
   readonly order: Order | undefined;
 }
@@ -50,6 +51,11 @@ export class AlertsPublisher {
     this.#pump.take(changes.length);
   }
 
+  /** These rules are in force now: what is known of others is not needed any more. */
+  keepOnly(rules: ReadonlySet<string>): void {
+    for (const [subject, { rule }] of this.#newest) if (!rules.has(rule)) this.#newest.delete(subject);
+  }
+
   /** Resolves when everything pushed so far is in the log; rejects when publishing failed. */
   async drain(): Promise<void> {
     await this.#pump.drain();
@@ -75,13 +81,14 @@ export class AlertsPublisher {
 
   async #publishSubject(subject: string, changes: readonly AlertChange[]): Promise<void> {
     const { log, stream, onPublished } = this.#options;
-    let newest = this.#newest.get(subject) ?? newestOf(await log.lastFor("ALERTS", subject));
+    const rule = changes[0]?.rule ?? "";
+    let newest = this.#newest.get(subject) ?? newestOf(rule, await log.lastFor("ALERTS", subject));
     for (const change of changes) {
       const order = orderOf(change);
       if (newest.order !== undefined && !isAfter(order, newest.order)) continue;
       const payload = new TextEncoder().encode(JSON.stringify(toEvent(change, stream)));
       const { sequence } = await log.append({ subject, payload, expectLastSubjectSequence: newest.sequence });
-      newest = { sequence, order };
+      newest = { rule, sequence, order };
       onPublished(change);
     }
     if (this.#newest.size >= SUBJECTS_REMEMBERED_MAX) this.#newest.clear();
@@ -103,10 +110,10 @@ function toEvent(change: AlertChange, stream: AlertsOptions["stream"]): AlertEve
   };
 }
 
-function newestOf(message: LogMessage | undefined): Newest {
-  if (message === undefined) return { sequence: 0, order: undefined };
+function newestOf(rule: string, message: LogMessage | undefined): Newest {
+  if (message === undefined) return { rule, sequence: 0, order: undefined };
   const event: AlertEvent = JSON.parse(new TextDecoder().decode(message.payload));
-  return { sequence: message.sequence, order: orderOf(event.data) };
+  return { rule, sequence: message.sequence, order: orderOf(event.data) };
 }
 
 function orderOf(change: AlertChange): Order {

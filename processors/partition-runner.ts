@@ -215,6 +215,7 @@ export class PartitionRunner {
     const specs: readonly RuleSpec[] = JSON.parse(rulesJson);
     this.#specs = specs;
     this.#forwarder?.setRules(specs);
+    this.#alerts.keepOnly(new Set(specs.map(({ id }) => id)));
   }
 
   async #caughtUp(): Promise<void> {

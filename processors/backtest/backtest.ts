@@ -2,6 +2,7 @@ import type { AlertChange } from "../../domain/alert.ts";
 import type { LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { formatDurationUs } from "../../domain/time.ts";
+import { compileRule } from "../rules/compile.ts";
 import type { RuleSpec } from "../rules/rule-spec.ts";
 import { keyName } from "../step/key-table.ts";
 import type { EntryPosition, StepOutput } from "../step/rule-state.ts";
@@ -109,7 +110,7 @@ class Run {
   readonly #specs: readonly RuleSpec[];
   readonly #spans = new FiringSpans();
   readonly #traces = new Map<string, Trace>();
-  /** By rule: the aggregate to keep. */
+  /** By rule: what of its results to keep. */
   readonly #traced: ReadonlyMap<string, string>;
   readonly #traceOfLabels = new WeakMap<Tags, Map<string, Trace | undefined>>();
   readonly #onChange: ((change: AlertChange) => void) | undefined;
@@ -121,7 +122,7 @@ class Run {
     this.#onChange = onChange;
     this.fold = new RuleSetFold({ ...options, specs, tell: (output) => this.#take(output) });
     const traced = keepTraces ? specs.filter(({ when }) => when !== undefined) : [];
-    this.#traced = new Map(traced.map(({ id, aggregate }) => [id, aggregate[0] as string]));
+    this.#traced = new Map(traced.map((spec) => [spec.id, compileRule(spec).valueName]));
   }
 
   finish(toUs: number): RuleSetOutcome {

@@ -99,7 +99,7 @@ function conditionOf(spec: RuleSpec | undefined): string {
 function conditionWords({ aggregate, when, clear, absent, ...spec }: RuleSpec): string {
   if (absent !== undefined) return `absent ${absent}`;
   const parts = [
-    `${aggregate[0]} ${when ?? ""}`,
+    spec.let === undefined ? `${aggregate[0]} ${when ?? ""}` : (when ?? ""),
     ...(clear ? [`clear ${clear}`] : []),
     ...(spec.for === "0s" ? [] : [`for ${spec.for}`]),
   ];

@@ -4,11 +4,12 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Browser, Page } from "playwright-core";
 import { findChromium, launchChromium } from "./chromium.ts";
+import { drawContactSheet } from "./contact-sheet.ts";
 import { startMockGateway } from "./mock-gateway.ts";
 
 const VIEWS = [
-  { name: "wide", width: 1440, height: 900 },
-  { name: "phone", width: 390, height: 844 },
+  { name: "wide", width: 1440, height: 900, sheet: { pictureWidth: 620, pictureHeight: 388 } },
+  { name: "phone", width: 390, height: 844, sheet: { pictureWidth: 302, pictureHeight: 540 } },
 ] as const;
 const THEMES = ["light", "dark"] as const;
 const WAIT_MS = 60_000;
@@ -20,7 +21,7 @@ interface Screen {
 }
 
 /**
- * Takes pictures of every screen in both themes and two sizes. `--url` names a running gateway; without it, the built
+ * Takes pictures of every screen in both themes and two sizes, and draws all of a kind on one sheet. `--url` names a running gateway; without it, the built
  * page is shown with made-up data.
  */
 export async function main(args: readonly string[]): Promise<void> {
@@ -54,12 +55,16 @@ export async function main(args: readonly string[]): Promise<void> {
       for (const view of VIEWS) {
         const pages = await Promise.all(screens.map((screen) => openScreen(browser, { url, screen, view, theme })));
         await new Promise((settled) => setTimeout(settled, Number(values["settle-ms"])));
+        const paths: string[] = [];
         for (const [index, page] of pages.entries()) {
           const path = join(values.out, `${screens[index]?.name}-${view.name}-${theme}.png`);
           await page.screenshot({ path, fullPage: values.full });
           await page.close();
           console.log(path);
+          paths.push(path);
         }
+        const name = `${view.name}-${theme}`;
+        console.log(await drawContactSheet(browser, paths, { folder: values.out, name, ...view.sheet }));
       }
     }
   } finally {

@@ -96,7 +96,11 @@ export class Step {
     this.#context.output = output;
     if (position.storedAtUs > this.#nowUs) this.#passTime(position.storedAtUs);
     if (entry.kind === "readings") this.#applyReadings(entry);
-    else if (entry.kind === "rule_set") this.#applyRuleSet(entry.version, JSON.parse(entry.rulesJson));
+    else if (entry.kind === "rule_set") {
+      this.#applyRuleSet(entry.version, JSON.parse(entry.rulesJson));
+      // An edit can make an absence overdue.
+      this.#letHappen();
+    }
     return output;
   }
 
@@ -174,8 +178,13 @@ export class Step {
     const pauseUs = nowUs - this.#nowUs;
     if (this.#nowUs > 0 && pauseUs > BLIND_AFTER_US) this.#blind(this.#nowUs, nowUs);
     this.#nowUs = nowUs;
+    this.#letHappen();
+  }
+
+  /** All that is due by now. */
+  #letHappen(): void {
     const timers = this.#timers;
-    while (timers.nextDueUs <= nowUs) {
+    while (timers.nextDueUs <= this.#nowUs) {
       const timer = timers.next;
       const { keyed } = this.#timerInput[timer] as Input;
       const key = this.#timerKey[timer] as number;

@@ -4,7 +4,13 @@ import type { RuleSpec } from "../../processors/rules/rule-spec.ts";
 import { rule, type TestEntry } from "../../processors/step/step-kit.ts";
 
 const SECOND_US = 1_000_000;
-const BEGIN_US = 1_763_769_600_000_000;
+/** Half a minute before clocks change, or the year does. */
+const BEGINNINGS_US = [
+  "2025-10-26T00:59:30Z", // in Berlin from 03:00 to 02:00
+  "2026-03-29T00:59:30Z", // in Berlin from 02:00 to 03:00
+  "2026-04-04T14:59:30Z", // on Lord Howe from 02:00 to 01:30
+  "2025-12-31T23:59:30Z",
+].map((text) => Date.parse(text) * 1000);
 
 export const WINDOWS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   tumbling: { window: { tumbling: "10s" } },
@@ -16,8 +22,19 @@ export const WINDOWS: Readonly<Record<string, Readonly<Record<string, unknown>>>
 };
 
 const PLAIN = ["count", "sum", "avg", "min", "max", "range", "first", "last", "delta", "rate", "variance", "stddev"];
-const OTHERS = ["median", "p95", "p99.9", "distinct", "count_if(> 5)", "count_if(between -2 and 2)"];
+const OTHERS = [
+  "rate(1m)",
+  "delta_percent",
+  "median",
+  "p95",
+  "p99.9",
+  "distinct",
+  "count_if(> 5)",
+  "count_if(between -2 and 2)",
+];
 const EVERY = [...PLAIN, ...OTHERS];
+/** Of what a name stands for it is not seen whether it comes from a sketch. */
+const NAMEABLE = EVERY.filter((name) => !/^(median|p[0-9.]+)$/.test(name));
 
 /** Each aggregate comes first once, because the condition looks at the first. */
 export function aggregatesOf(window: string, texts: boolean): string[] {
@@ -51,11 +68,187 @@ export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec>
       clear: fc.constantFrom(undefined, "< 1", "outside -6 and 6"),
       for: fc.constantFrom("0s", "7s"),
       keep_firing_for: fc.constantFrom("0s", "6s"),
+      ...bounds(),
     })
     .map(({ clear, when, ...fields }) => {
       const alert = when === undefined ? {} : { when, ...(clear === undefined ? {} : { clear }) };
       return rule({ id: "r", ...WINDOWS[window], ...fields, ...alert });
     });
+}
+
+/** Silences, longer than most waits between readings. */
+export function absencesFor(): fc.Arbitrary<RuleSpec> {
+  const fields = { absent: fc.constantFrom("4s", "12s"), ...bounds() };
+  return fc.record(fields).map((rest) => rule({ id: "r", group_by: ["device", "metric"], ...rest }));
+}
+
+/** What bounds alerts in time and number. */
+function bounds() {
+  const flapping = fc.record({ changes: fc.constantFrom(3, 4), within: fc.constantFrom("8s", "30s", "90s") });
+  return { flapping: fc.option(flapping, { nil: undefined }), active: fc.option(active(), { nil: undefined }) };
+}
+
+/** The minutes between which the clocks stand when logs begin, in the zones below. */
+const MINUTES = "23:59 00:00 00:01 00:59 01:00 01:01 01:30 01:31 01:59 02:00 02:01 02:59 03:00 03:01".split(" ");
+
+function active(): fc.Arbitrary<unknown> {
+  const minute = fc.constantFrom(...MINUTES);
+  const range = fc
+    .tuple(minute, minute)
+    .filter(([from, to]) => from !== to)
+    .map(([from, to]) => `${from}-${to}`);
+  const part = fc
+    .record({
+      hours: fc.option(fc.array(range, { minLength: 1, maxLength: 2 }), { nil: undefined }),
+      days: fc.constantFrom(undefined, undefined, ["sat-sun"], ["fri-mon"], ["tue", "thu-sat"], ["mon-wed"]),
+      except: fc.constantFrom(undefined, undefined, ["10-26"], ["2026-03-29", "2025-03-28"], ["12-31", "04-05"]),
+      zone: fc.constantFrom("UTC", "Europe/Berlin", "Europe/Berlin", "Australia/Lord_Howe"),
+    })
+    .filter(({ hours, days, except }) => hours !== undefined || days !== undefined || except !== undefined);
+  return fc.oneof(
+    { weight: 3, arbitrary: part },
+    { weight: 1, arbitrary: fc.array(part, { minLength: 1, maxLength: 3 }) },
+  );
+}
+
+const NAMED: readonly fc.Arbitrary<Readonly<Record<string, unknown>>>[] = [
+  fc.constant({}),
+  fc.constant({ window: { tumbling: "4s" } }),
+  fc.constant({ window: { tumbling: "10s" } }),
+  fc.constantFrom({ window: { tumbling: "10s" }, fill: "last" }),
+  fc.constant({ window: { hopping: "10s", every: "2500ms" } }),
+  fc.constant({ window: { hopping: "6s", every: "2s" } }),
+];
+
+/** Two or three series, with windows of different lengths, over a device's metrics or over devices. */
+export function letRules(): fc.Arbitrary<RuleSpec> {
+  const named = fc.tuple(
+    fc.oneof(...NAMED),
+    fc.constantFrom({ metric: "m" }, { metric: "n" }, { where: { metric: "!flag" } }, { metric: ["m", "flag"] }),
+    fc.constantFrom(...NAMEABLE),
+  );
+  const lets = fc
+    .array(named, { minLength: 2, maxLength: 3 })
+    .map((names) =>
+      Object.fromEntries(
+        names.map(([window, series, aggregate], i) => ["abc"[i] ?? "", { ...window, ...series, aggregate }]),
+      ),
+    );
+  const fields = fc.record({
+    let: lets,
+    lateness: fc.constantFrom("0s", "1500ms", "5s"),
+    late: fc.constantFrom("update", "update", "drop"),
+    group_by: fc.constantFrom(["device"], ["site"]),
+    clear: fc.option(condition(), { nil: undefined }),
+    when: condition(),
+    for: fc.constantFrom("0s", "7s"),
+    keep_firing_for: fc.constantFrom("0s", "6s"),
+    ...bounds(),
+  });
+  return fields.map((rest) => rule({ id: "r", window: { tumbling: "5s" }, ...rest }));
+}
+
+/** Conditions over `a` and `b`. */
+function condition(): fc.Arbitrary<string> {
+  const number = fc.constantFrom("a", "b", "2", "0.5", "-3.25");
+  const term = fc.oneof(
+    fc.constantFrom("a", "b"),
+    fc.tuple(fc.constantFrom("a", "b"), fc.constantFrom("+", "-", "*", "/"), number).map((words) => words.join(" ")),
+    fc.constantFrom("(a + b) / 2", "-a + 3 * b", "a - b - 1", "abs(a - b)"),
+  );
+  const comparison = fc
+    .tuple(term, fc.constantFrom(">", ">=", "<", "<=", "==", "!="), number)
+    .map((words) => words.join(" "));
+  const { any } = fc.letrec<{ any: string; both: string }>((tie) => ({
+    any: fc.oneof(
+      { maxDepth: 2 },
+      comparison,
+      comparison.map((text) => `!(${text})`),
+      tie("both"),
+    ),
+    both: fc.tuple(tie("any"), fc.constantFrom("&&", "||"), tie("any")).map(([x, sign, y]) => `(${x} ${sign} ${y})`),
+  }));
+  return any;
+}
+
+/** Alerts of all kinds that come and go. */
+export function restlessRules(): fc.Arbitrary<RuleSpec> {
+  const last = (metric: string) => ({ metric, aggregate: "last" });
+  const kinds: readonly Readonly<Record<string, unknown>>[] = [
+    { window: { tumbling: "4s" }, when: "> 0" },
+    { window: { tumbling: "4s" }, when: "> 0", clear: "< 0", fill: "last" },
+    { window: { hopping: "4s", every: "2s" }, when: "between 0.5 and 9" },
+    { window: { sliding: "3s" }, when: "> 0" },
+    { window: { count: 2 }, when: "!= -1" },
+    { let: { a: last("m"), b: last("n") }, window: { tumbling: "4s" }, when: "a + b > 0" },
+    {
+      let: { a: last("m"), b: { ...last("?"), window: { tumbling: "2s" } } },
+      window: { tumbling: "4s" },
+      when: "a > 0",
+    },
+    { absent: "3s" },
+    { absent: "4s" },
+  ];
+  const fields = {
+    kind: fc.constantFrom(...kinds),
+    for: fc.constantFrom("0s", "0s", "5s"),
+    keep_firing_for: fc.constantFrom("0s", "0s", "4s", "12s"),
+    late: fc.constantFrom("update", "drop"),
+    ...bounds(),
+  };
+  return fc.record(fields).map(({ kind, for: holding, keep_firing_for, late, ...rest }) => {
+    const alert = "absent" in kind ? {} : { aggregate: "last", for: holding, keep_firing_for, late };
+    return rule({ id: "r", ...kind, ...alert, ...rest });
+  });
+}
+
+/** A device that speaks every few seconds, now and then late. */
+export function restlessLogs(spec: RuleSpec): fc.Arbitrary<TestEntry[]> {
+  const step = fc.record({
+    waitUs: fc.oneof(
+      { weight: 3, arbitrary: fc.integer({ min: 1, max: 8 }).map((halves) => (halves * SECOND_US) / 2) },
+      { weight: 3, arbitrary: fc.integer({ min: 1, max: 6 * SECOND_US }) },
+      { weight: 1, arbitrary: fc.integer({ min: 0, max: 40 * SECOND_US }) },
+    ),
+    lagUs: fc.oneof(
+      { weight: 7, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.integer({ min: 0, max: 9e6 }) },
+    ),
+    value: fc.constantFrom(-1, 0, 1, 5),
+    metrics: fc.constantFrom(["m"], ["n"], ["m", "n"], ["m", "n"], []),
+  });
+  const steps = fc.array(step, { minLength: 5, maxLength: 50 });
+  return fc.tuple(fc.constantFrom(...BEGINNINGS_US), steps).map(([beginUs, taken]) => {
+    const entries: TestEntry[] = [{ kind: "rules", storedAtUs: beginUs, specs: [spec] }];
+    let nowUs = beginUs;
+    for (const { waitUs, lagUs, value, metrics } of taken) {
+      nowUs += waitUs;
+      const readings = metrics.map((metric, i) => {
+        return { device: "d", metric, tags: { site: "s" }, atUs: nowUs - lagUs, value: i === 0 ? value : 0 };
+      });
+      entries.push({ kind: "readings", storedAtUs: nowUs, readings });
+    }
+    entries.push({ kind: "tick", storedAtUs: nowUs + 20_000_000 });
+    return entries;
+  });
+}
+
+/** The log, in which one rule becomes the others, one after the other. */
+export function editedLogs(logs: fc.Arbitrary<TestEntry[]>, rules: fc.Arbitrary<RuleSpec>): fc.Arbitrary<TestEntry[]> {
+  const edited = fc.tuple(logs, fc.array(fc.nat(), { minLength: 1, maxLength: 3 }), fc.infiniteStream(rules));
+  return edited.map(([entries, places, specs]) => {
+    const all = [...entries];
+    for (const place of places) {
+      const at = 1 + (place % (all.length - 1));
+      const { value: spec } = specs.next();
+      all.splice(at, 0, {
+        kind: "rules",
+        storedAtUs: all[at]?.storedAtUs ?? 0,
+        specs: spec === undefined ? [] : [spec],
+      });
+    }
+    return all;
+  });
 }
 
 /** A log under one rule: readings of three series as they come, in entries, and ticks. */
@@ -65,6 +258,7 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
     ? fc.constantFrom("open", "closed", "ajar")
     : fc.integer({ min: -80, max: 80 }).map((eighths) => eighths / 8);
   const one = fc.record({
+    device: fc.constantFrom("d", "d", "d", "e"),
     metric: fc.constantFrom("m", "m", "n", "flag"),
     lagUs: DISORDERS[disorder](latenessUs),
     value,
@@ -76,18 +270,19 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
     { weight: 1, arbitrary: fc.integer({ min: 3_000_000, max: 45_000_000 }) },
   );
   const step = fc.record({ waitUs, readings: fc.array(one, { maxLength: 5 }), dryUs: waitUs });
-  return fc.array(step, { minLength: 1, maxLength: 25 }).map((steps) => {
-    const entries: TestEntry[] = [{ kind: "rules", storedAtUs: BEGIN_US, specs: [spec] }];
-    let nowUs = BEGIN_US;
-    let clockUs = BEGIN_US;
-    for (const { waitUs: us, readings, dryUs } of steps) {
+  const steps = fc.array(step, { minLength: 1, maxLength: 25 });
+  return fc.tuple(fc.constantFrom(...BEGINNINGS_US), steps).map(([beginUs, taken]) => {
+    const entries: TestEntry[] = [{ kind: "rules", storedAtUs: beginUs, specs: [spec] }];
+    let nowUs = beginUs;
+    let clockUs = beginUs;
+    for (const { waitUs: us, readings, dryUs } of taken) {
       nowUs += us;
       // Device time goes on by itself: logs are also read long after.
       clockUs += disorder === "on whole seconds" ? Math.ceil(us / SECOND_US) * SECOND_US : us;
-      const said = readings.map(({ metric, lagUs, value: each }, i): Reading => {
+      const said = readings.map(({ device, metric, lagUs, value: each }, i): Reading => {
         const atUs = clockUs - lagUs + (disorder === "ordered" ? i : 0);
         return {
-          device: "d",
+          device,
           metric,
           tags: { site: "s" },
           atUs,

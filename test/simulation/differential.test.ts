@@ -4,28 +4,47 @@ import { describe, expect, test } from "vitest";
 import { encodeWindows } from "../../domain/windows-codec.ts";
 import type { StepOutput } from "../../processors/step/step.ts";
 import { reading, rule, type TestEntry, TestPartition } from "../../processors/step/step-kit.ts";
-import { DISORDERS, type Disorder, logsFor, rulesFor, WINDOWS } from "./cases.ts";
+import {
+  absencesFor,
+  DISORDERS,
+  type Disorder,
+  editedLogs,
+  letRules,
+  logsFor,
+  restlessLogs,
+  restlessRules,
+  rulesFor,
+  WINDOWS,
+} from "./cases.ts";
 import { firstDifference } from "./oracle/compare.ts";
+import type { DeviceLedger } from "./oracle/model.ts";
 import { verdictOn } from "./oracle/oracle.ts";
 import { scenarioOf } from "./scenario.ts";
 import { stepDifference } from "./step-fold.ts";
+import { BEGIN_US } from "./vocabulary.ts";
 
 const RUNS = 60;
 const KINDS = Object.keys(WINDOWS);
+const LET = "several series";
+const ABSENCES = "absences";
+const RESTLESS = "alerts that come and go";
 const disorders = Object.keys(DISORDERS) as Disorder[];
 
 /** A rule and a log under it. */
 function cases(window: string, disorder: Disorder): fc.Arbitrary<TestEntry[]> {
+  if (window === LET) return letRules().chain((spec) => logsFor(spec, disorder, false));
+  if (window === RESTLESS) return restlessRules().chain(restlessLogs);
+  if (window === ABSENCES) return absencesFor().chain((spec) => logsFor(spec, disorder, false));
   return fc.boolean().chain((texts) => rulesFor(window, texts).chain((spec) => logsFor(spec, disorder, texts)));
 }
 
 function anyCase(): fc.Arbitrary<TestEntry[]> {
   return fc
-    .tuple(fc.constantFrom(...KINDS), fc.constantFrom(...disorders))
+    .tuple(fc.constantFrom(...KINDS, LET, LET, ABSENCES, RESTLESS, RESTLESS), fc.constantFrom(...disorders))
     .chain(([window, disorder]) => cases(window, disorder));
 }
 
-describe.each(KINDS)("%s windows", (window) => {
+describe.each([...KINDS, LET])("%s windows", (window) => {
   test.each(disorders)("the step says what brute force says: readings %s", (disorder) => {
     fc.assert(
       fc.property(cases(window, disorder), (entries) => {
@@ -33,19 +52,92 @@ describe.each(KINDS)("%s windows", (window) => {
         const said = partition.applyAll(entries);
         const verdict = verdictOn(entries);
         expect(firstDifference(said, verdict)).toBeUndefined();
-        expect(ledgerOf(partition)).toEqual(expectedLedger(verdict.ledger.get("d")));
+        expect(ledgerOf(partition)).toEqual(expectedLedger(verdict.ledger.values()));
       }),
       { numRuns: RUNS },
     );
   });
 });
 
-test("absences, with pauses in which nobody watched", () => {
-  const spec = rule({ id: "r", absent: "12s", group_by: ["device", "metric"] });
+test.each(disorders)("absences, with pauses in which nobody watched: readings %s", (disorder) => {
+  fc.assert(
+    fc.property(cases(ABSENCES, disorder), (entries) => {
+      expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+const anyRule = fc.oneof(letRules(), restlessRules(), rulesFor("tumbling", false), absencesFor());
+
+test.each([
+  ["alerts that come and go", restlessRules().chain(restlessLogs)],
+  ["alerts that come and go, edited", restlessRules().chain((spec) => editedLogs(restlessLogs(spec), restlessRules()))],
+  ["several series, edited", letRules().chain((spec) => editedLogs(logsFor(spec, "late beyond", false), letRules()))],
+  ["anything that becomes anything", anyRule.chain((spec) => editedLogs(restlessLogs(spec), anyRule))],
+] as const)("%s", (_what, logs) => {
+  fc.assert(
+    fc.property(logs, (entries) => {
+      expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+    }),
+    { numRuns: 3 * RUNS },
+  );
+});
+
+test("a flapping alert has ended, and counting begins anew", () => {
+  const flapping = { changes: 3, within: "20s" };
+  const spec = rule({ id: "r", window: { tumbling: "5s" }, aggregate: "last", when: "> 0", flapping });
+  const entries: TestEntry[] = [{ kind: "rules", storedAtUs: 1, specs: [spec] }];
+  for (const [i, value] of [1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0].entries()) {
+    const atUs = (5 * i + 1) * 1e6;
+    entries.push({ kind: "readings", storedAtUs: atUs, readings: [reading("d", atUs, value)] });
+  }
+  expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+});
+
+// By the silence before it, and when the next reading comes.
+test.each([
+  ["just due, and a reading at once", 4, 4],
+  ["overdue, and a reading at once", 5, 5],
+  ["overdue, and a reading later", 5, 6],
+  ["overdue, and then nobody watches", 5, 50],
+])("an absence that is due because an edit made it shorter is due at the edit: %s", (_what, editS, readingS) => {
+  const at = (second: number) => BEGIN_US + second * 1e6;
+  const specs = [rule({ id: "r", absent: "9s" }), rule({ id: "r", absent: "4s" })];
+  const entries: TestEntry[] = [
+    { kind: "rules", storedAtUs: at(0), specs: specs.slice(0, 1) },
+    { kind: "readings", storedAtUs: at(0), readings: [reading("d", at(0), 1)] },
+    { kind: "rules", storedAtUs: at(editS), specs: specs.slice(1) },
+    { kind: "readings", storedAtUs: at(readingS), readings: [reading("d", at(readingS), 1)] },
+  ];
+  const { windows, alerts } = new TestPartition().applyAll(entries);
+  expect(firstDifference({ windows, alerts }, verdictOn(entries))).toBeUndefined();
+  expect(alerts.map(({ state, atUs }) => [state, atUs])).toEqual([
+    ["firing", at(editS)],
+    ["resolved", at(readingS)],
+  ]);
+});
+
+test("labels that fit, and labels that are excluded", () => {
+  const pattern = fc.tuple(fc.constantFrom("", "", "!"), fc.constantFrom("a", "ab", "*b", "?", "a*", "*"));
+  const patterns = fc.array(
+    pattern.map((texts) => texts.join("")),
+    { minLength: 1, maxLength: 3 },
+  );
+  const label = fc.constantFrom("a", "b", "ab", "bb");
+  const labels = fc.record({ device: label, metric: label, tags: fc.record({ site: label }, { requiredKeys: [] }) });
   fc.assert(
     fc.property(
-      fc.constantFrom(...disorders).chain((disorder) => logsFor(spec, disorder, false)),
-      (entries) => {
+      fc.record({ device: patterns, metric: patterns, site: patterns }, { requiredKeys: [] }),
+      fc.array(labels, { minLength: 1, maxLength: 20 }),
+      (where, series) => {
+        const specs = [rule({ id: "r", where, window: { count: 1 }, aggregate: "count" })];
+        const readings = series.map((each, i) => ({ ...each, atUs: BEGIN_US + i * 1e6, value: 1 }));
+        const entries: TestEntry[] = [
+          { kind: "rules", storedAtUs: BEGIN_US, specs },
+          { kind: "readings", storedAtUs: BEGIN_US, readings },
+          { kind: "tick", storedAtUs: BEGIN_US + 60e6 },
+        ];
         expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
       },
     ),
@@ -78,10 +170,14 @@ function ledgerOf({ step }: TestPartition) {
   return { onTime, lateApplied, withoutEffect: duplicates + lateDropped };
 }
 
-function expectedLedger(ledger = { readings: 0, duplicates: 0, lateDropped: 0, lateApplied: 0 }) {
-  const { readings, duplicates, lateDropped, lateApplied } = ledger;
-  const withoutEffect = duplicates + lateDropped;
-  return { onTime: readings - lateApplied - withoutEffect, lateApplied, withoutEffect };
+function expectedLedger(devices: Iterable<DeviceLedger>) {
+  const all = { onTime: 0, lateApplied: 0, withoutEffect: 0 };
+  for (const { readings, duplicates, lateDropped, lateApplied } of devices) {
+    all.withoutEffect += duplicates + lateDropped;
+    all.lateApplied += lateApplied;
+    all.onTime += readings - lateApplied - duplicates - lateDropped;
+  }
+  return all;
 }
 
 test("a replay gives the same, byte for byte", () => {

@@ -2,6 +2,8 @@ import { type RuleSpec, ruleSpecSchema } from "../../processors/rules/rule-spec.
 import type { Random } from "./random.ts";
 
 const NUMERIC = ["avg", "count", "sum", "min", "max", "range", "first", "last", "delta", "rate", "variance", "stddev"];
+/** Of what a name stands for it is not seen whether it comes from a sketch: no quantiles. */
+const NAMEABLE = [...NUMERIC, "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
 const MORE = ["median", "p95", "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -98,10 +100,10 @@ function makeName(random: Random): Fields {
   if (random.chance(0.15)) return { metric: "door", ...own, aggregate: "last" };
   // Shorter windows, filled over an hour, would be more than are kept.
   const fill = window.tumbling === "10s" && random.chance(0.4) ? { window, fill: "last" } : own;
-  return { metric: random.pick(["m", "n", "?"]), aggregate: random.pick([...NUMERIC, ...MORE]), ...fill };
+  return { metric: random.pick(["m", "n", "?"]), aggregate: random.pick(NAMEABLE), ...fill };
 }
 
-type Names = Readonly<Record<string, { readonly metric?: unknown; readonly aggregate?: unknown }>>;
+type Names = Readonly<Record<string, Fields | undefined>>;
 
 function makeExpressions(names: Names, random: Random): Fields {
   return {
@@ -234,12 +236,12 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
 function editLet(names: NonNullable<RuleSpec["let"]>, random: Random): Fields {
   const [name = "", another = ""] = Object.keys(names);
   const named = names[name];
-  const edited = random.pick<() => Readonly<Record<string, unknown>>>([
+  const edited = random.pick<() => Names>([
     () => ({ ...names, [name]: { ...named, window: { tumbling: "4s" } } }),
     () => ({ ...names, [name]: { ...named, aggregate: named?.aggregate === "max" ? "count" : "max" } }),
     () => ({ ...names, [name]: { ...named, where: { device: random.pick(["*", "d0", "!d1"]) } } }),
     () => ({ ...names, extra: makeName(random) }),
     () => ({ [name]: named, [another]: names[another] }),
   ])();
-  return { let: edited, when: `${name} != 3.5${random.chance(0.5) ? "" : ` && ${another} != 0`}`, clear: undefined };
+  return { let: edited, ...makeExpressions(edited, random), clear: undefined };
 }

@@ -63,8 +63,8 @@ export class Absences implements Keyed {
       this.#keys.set(from.#keys.subarray(other, other + TOLD), o);
       this.#keys[o + BLIND_THEN] = this.#blindUs - (from.#blindUs - (from.#keys[other + BLIND_THEN] as number));
       const isHeard = this.#keys[o + ARRIVED] !== Number.POSITIVE_INFINITY;
-      if (isHeard && this.#active?.identity !== from.#active?.identity) {
-        // What counted under the other calendar stays counted.
+      if (isHeard) {
+        // What counted under the other rule stays counted; nothing is due before the edit.
         this.#keys[o + COUNTED] = from.silence(fromKey, nowUs).watchedUs;
         this.#keys[o + COUNTED_FROM] = nowUs;
         this.#keys[o + BLIND_THEN] = this.#blindUs;
@@ -102,7 +102,7 @@ export class Absences implements Keyed {
     const o = key * STRIDE;
     if (this.#keys[o + TOLD] === 1) return Number.POSITIVE_INFINITY;
     const fromUs = this.#keys[o + COUNTED_FROM] as number;
-    const leftUs = this.#afterUs - (this.#keys[o + COUNTED] as number) + this.#blindSince(o);
+    const leftUs = Math.max(0, this.#afterUs - (this.#keys[o + COUNTED] as number)) + this.#blindSince(o);
     return this.#active === undefined ? fromUs + leftUs : this.#active.after(fromUs, leftUs);
   }
 

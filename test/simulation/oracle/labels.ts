@@ -19,7 +19,7 @@ export function seriesOf(rule: OracleRule): readonly { readonly name: string; re
   if (rule.let === undefined) return [{ name: "", spec: rule }];
   const { id, group_by, lateness, late } = rule;
   return Object.entries(rule.let).map(([name, { metric, where, window = rule.window, aggregate, fill }]) => {
-    const own = { ...rule.where, ...where, ...(metric === undefined ? {} : { metric }) };
+    const own = { ...rule.where, ...(metric === undefined ? {} : { metric }), ...where };
     return { name, spec: { id, where: own, group_by, window, aggregate: [aggregate], lateness, late, fill } };
   });
 }

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import type { Reading } from "../../../domain/reading.ts";
+import { isActive } from "./active.ts";
+import { holdsFor } from "./expression.ts";
 import type { OracleEntry, OracleRule } from "./model.ts";
 import { verdictOn } from "./oracle.ts";
 
@@ -146,4 +148,95 @@ test("absence counts watched time only", () => {
     ["firing", 540, 60],
     ["resolved", 545, 65],
   ]);
+});
+
+// Computed by hand from the document, like those above.
+test("several series are told together, where the slower one is known", () => {
+  const rule: OracleRule = {
+    ...base,
+    group_by: ["device"],
+    let: {
+      fast: { metric: "m", window: { tumbling: "5s" }, aggregate: "last" },
+      slow: { metric: "n", window: { tumbling: "10s" }, aggregate: "last" },
+    },
+    when: "fast + slow > 30",
+  };
+  const entries: OracleEntry[] = [{ kind: "rules", storedAtUs: 0, specs: [rule] }];
+  for (const [second, ...readings] of [
+    [1, at(1, 1), at(1, 10, "n")],
+    [6, at(6, 2)],
+    [11, at(11, 3), at(11, 30, "n")],
+    [12, at(8, 20, "n")],
+    [21, at(21, 4), at(21, 0, "n")],
+  ] as const) {
+    entries.push({ kind: "readings", storedAtUs: second * SECOND, readings });
+  }
+  const { windows, alerts } = verdictOn(entries);
+  // At 5 s the slow one has told nothing yet, and is passed over; at 15 s it still stands for what ended at 10 s.
+  expect(
+    windows.map(({ startUs, endUs, revision, aggregates }) => [startUs / SECOND, endUs / SECOND, revision, aggregates]),
+  ).toEqual([
+    [0, 10, 0, { fast: 2, slow: 10 }],
+    [0, 10, 1, { fast: 2, slow: 20 }],
+    [5, 15, 0, { fast: 3, slow: 20 }],
+  ]);
+  expect(alerts).toEqual([]);
+});
+
+test("an alert that comes and goes is one that flaps, until it has been quiet for long enough", () => {
+  const flapping = { changes: 3, within: "20s" };
+  const rule: OracleRule = { ...base, window: { tumbling: "5s" }, aggregate: ["last"], when: "> 0", flapping };
+  const values = [1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0];
+  const entries: OracleEntry[] = [{ kind: "rules", storedAtUs: 0, specs: [rule] }];
+  for (const [i, value] of values.entries()) {
+    entries.push({ kind: "readings", storedAtUs: (5 * i + 1) * SECOND, readings: [at(5 * i + 1, value)] });
+  }
+  expect(verdictOn(entries).alerts.map(({ state, atUs, flapping: flaps }) => [state, atUs / SECOND, flaps])).toEqual([
+    ["firing", 5, undefined],
+    ["resolved", 10, undefined],
+    ["firing", 15, true],
+    ["resolved", 40, true],
+    ["firing", 45, undefined],
+    ["resolved", 50, undefined],
+  ]);
+});
+
+test.each([
+  [
+    "when clocks are set back",
+    { hours: ["02:00-02:30"], zone: "Europe/Berlin" },
+    ["2025-10-26T00:29:59Z", "2025-10-26T01:29:59Z"],
+    ["2025-10-26T00:30:00Z", "2025-10-26T01:30:00Z"],
+  ],
+  [
+    "when they are set forward",
+    { hours: ["01:30-02:30"], zone: "Europe/Berlin" },
+    ["2026-03-29T00:59:59Z"],
+    ["2026-03-29T01:00:00Z"],
+  ],
+  [
+    "a night belongs to the day on which it begins",
+    { days: ["fri"], hours: ["22:00-06:00"] },
+    ["2025-11-21T23:00:00Z", "2025-11-22T05:59:59Z"],
+    ["2025-11-21T05:00:00Z", "2025-11-22T22:00:00Z"],
+  ],
+  [
+    "excepted dates",
+    { except: ["12-25", "2025-04-18"] },
+    ["2026-04-18T12:00:00Z"],
+    ["2025-12-25T12:00:00Z", "2025-04-18T12:00:00Z"],
+  ],
+] as const)("active time: %s", (_what, active, inside, outside) => {
+  for (const text of inside) expect([text, isActive(active, Date.parse(text) * 1000)]).toEqual([text, true]);
+  for (const text of outside) expect([text, isActive(active, Date.parse(text) * 1000)]).toEqual([text, false]);
+});
+
+test.each([
+  ["a + 2 * b > 7 || a == 9", true],
+  ["!(a - b - 1 < 0) && a / b >= 1.5", true],
+  ["-a < -3 && abs(b - a) != 2", false],
+  ['t == "open"', true],
+  ["t == 3", undefined],
+])("%s is %s", (text, expected) => {
+  expect(holdsFor(text, { a: 4, b: 2, t: "open" })).toBe(expected);
 });

@@ -24,6 +24,7 @@ export class Oracle {
   readonly #watch: Watch = { nowUs: Number.NaN };
   readonly #ledger = new Map<string, DeviceLedger>();
   readonly #seen = new Set<string>();
+  readonly #known = new Map<string, Reading>();
   readonly #runs: (rule: OracleRule) => boolean;
   readonly #belongs: (rule: string, labels: Tags) => boolean;
   #rules: RuleOracle[] = [];
@@ -44,7 +45,11 @@ export class Oracle {
     const alerts = this.#says.alerts.length;
     this.#passTime(entry.storedAtUs);
     if (entry.kind === "readings") for (const reading of entry.readings) this.#take(reading);
-    else if (entry.kind === "rules") this.#edit(entry.specs);
+    else if (entry.kind === "rules") {
+      this.#edit(entry.specs);
+      // An edit can make an absence overdue.
+      this.#passTime(entry.storedAtUs);
+    }
     return { windows: this.#says.windows.slice(windows), alerts: this.#says.alerts.slice(alerts) };
   }
 
@@ -85,7 +90,7 @@ export class Oracle {
       return;
     }
     this.#seen.add(name);
-    for (const rule of wanting) rule.sees(reading, series);
+    this.#known.set(series, reading);
     const fates = [...taking].map((windows) => windows.take(reading));
     if (fates.some(({ corrected }) => corrected)) ledger.lateApplied++;
     else if (fates.some(({ late }) => late) && !fates.some(({ changed }) => changed)) {
@@ -108,7 +113,7 @@ export class Oracle {
       else if (fate === "go-on-where-taken" && after) old.end((reading) => wants(after, reading));
       return fate !== "end";
     });
-    const out = { says: this.#says, watch: this.#watch, belongs: this.#belongs };
+    const out = { says: this.#says, watch: this.#watch, belongs: this.#belongs, known: this.#known };
     this.#rules = specs.map((spec) => {
       const rule = kept.find((old) => old.rule.id === spec.id) ?? new RuleOracle(spec, out);
       const series = seriesOf(spec).map((each) => {

@@ -17,8 +17,6 @@ export interface Says {
 interface Key {
   readonly labels: Tags;
   readonly alert: Alert;
-  /** A reading of each series that it had. */
-  readonly series: Map<string, Reading>;
 }
 
 /** One of the series that a rule looks at, with its windows; without a name when it is the only one. */
@@ -42,6 +40,7 @@ export class RuleOracle {
   readonly #keys = new Map<string, Key>();
   readonly #says: Says;
   readonly #watch: Watch;
+  readonly #known: ReadonlyMap<string, Reading>;
   readonly #belongs: (labels: Tags) => boolean;
   #joins = new Map<string, Join>();
   /** What the joins are of. */
@@ -49,11 +48,18 @@ export class RuleOracle {
 
   constructor(
     rule: OracleRule,
-    out: { readonly says: Says; readonly watch: Watch; readonly belongs: (rule: string, labels: Tags) => boolean },
+    out: {
+      readonly says: Says;
+      readonly watch: Watch;
+      readonly belongs: (rule: string, labels: Tags) => boolean;
+      /** A reading of each series that any rule ever took. */
+      readonly known: ReadonlyMap<string, Reading>;
+    },
   ) {
     this.rule = rule;
     this.#says = out.says;
     this.#watch = out.watch;
+    this.#known = out.known;
     this.#belongs = (labels) => out.belongs(rule.id, labels);
   }
 
@@ -63,18 +69,14 @@ export class RuleOracle {
     return taking.length > 0 && this.#belongs(labelsOf(this.rule, reading)) ? taking.map(({ windows }) => windows) : [];
   }
 
-  sees(reading: Reading, series: string): void {
-    this.#keyOf(labelsOf(this.rule, reading)).series.set(series, reading);
-  }
-
   /** Goes by an edited rule from now on. */
   follow(rule: OracleRule, series: readonly RuleSeries[]): void {
     const [silences] = this.series;
     const [next] = series;
     if (silences && next?.windows.absence && next.windows !== silences.windows) {
       for (const key of this.#keys.values()) {
-        const taken = [...key.series.values()].some((reading) => wants(rule, reading));
-        if (taken) next.windows.goOnWith(key.labels, silences.windows);
+        if (this.#hasSeries(key, (reading) => wants(rule, reading)))
+          next.windows.goOnWith(key.labels, silences.windows);
       }
     }
     this.rule = rule;
@@ -94,15 +96,23 @@ export class RuleOracle {
     };
   }
 
-  /** Ends the open alerts of the keys without a series that `unless` takes. */
+  /** Forgets the keys without a series that `unless` takes; their open alerts end. */
   end(unless: (reading: Reading) => boolean): void {
-    for (const key of this.#keys.values()) {
-      if (key.alert.state === "inactive" || [...key.series.values()].some(unless)) continue;
+    for (const [name, key] of this.#keys) {
+      if (this.#hasSeries(key, unless)) continue;
+      this.#keys.delete(name);
+      if (key.alert.state === "inactive") continue;
       const absent = this.rule.absent !== undefined;
       const atUs = absent ? this.#watch.nowUs : key.alert.lookedEndUs;
       const value = absent ? (this.series[0]?.windows.silenceS(key.labels) ?? 0) : key.alert.lookedValue;
       this.#change(key, key.alert.end(atUs), atUs, value);
     }
+  }
+
+  /** Of all that any rule ever took, whether the rule takes some of the key for which the test holds. */
+  #hasSeries({ labels }: Key, test: (reading: Reading) => boolean): boolean {
+    const isOfKey = (reading: Reading) => nameOf(labelsOf(this.rule, reading)) === nameOf(labels);
+    return [...this.#known.values()].some((each) => wants(this.rule, each) && isOfKey(each) && test(each));
   }
 
   #onWindow(name: string, labels: Tags, ...[span, revision, aggregatesOf]: Parameters<Tell>): void {
@@ -159,7 +169,7 @@ export class RuleOracle {
 
   #keyOf(labels: Tags): Key {
     const name = nameOf(labels);
-    const key = this.#keys.get(name) ?? { labels, alert: new Alert(), series: new Map<string, Reading>() };
+    const key = this.#keys.get(name) ?? { labels, alert: new Alert() };
     this.#keys.set(name, key);
     return key;
   }

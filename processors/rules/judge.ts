@@ -28,9 +28,20 @@ function judgeOfOne(spec: RuleSpec, name: string): Judge {
   return (told) => {
     const value = told[name];
     if (value === undefined || !canLook(when, value)) return undefined;
-    const active = holds(when, value);
-    return { holds: active, clears: clear ? holds(clear, value) : !active };
+    return verdict(holds(when, value), clear && holds(clear, value));
   };
+}
+
+const BOTH: Verdict = { holds: true, clears: true };
+const HOLDS: Verdict = { holds: true, clears: false };
+const CLEARS: Verdict = { holds: false, clears: true };
+const NEITHER: Verdict = { holds: false, clears: false };
+
+/** `clears` left out: the alert may end where the condition does not hold. */
+function verdict(isHeld: boolean, clears: boolean | undefined): Verdict {
+  if (clears === undefined) return isHeld ? HOLDS : CLEARS;
+  if (isHeld) return clears ? BOTH : HOLDS;
+  return clears ? CLEARS : NEITHER;
 }
 
 function canLook(when: Condition, value: number | string): boolean {
@@ -49,7 +60,7 @@ function judgeOfSeveral(spec: RuleSpec, lets: NonNullable<RuleSpec["let"]>): Jud
     }
     const active = when.holds(told);
     if (active === undefined) return undefined;
-    return { holds: active, clears: clear ? clear.holds(told) === true : !active };
+    return verdict(active, clear && clear.holds(told) === true);
   };
 }
 

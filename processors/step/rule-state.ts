@@ -95,11 +95,13 @@ export class RuleState {
 
   onWindow(key: number, { startUs, endUs, told }: Span & { readonly told: Told }): void {
     const { judge, valueName, active } = this.#rule;
-    const verdict = judge?.(told);
-    if (verdict === undefined) return;
+    const judged = judge?.(told);
+    if (judged === undefined) return;
     const value = told[valueName] ?? Number.NaN;
     const isActive = active === undefined || active.isActive(endUs - 1);
-    const transition = this.#alerts.look(key, this.#rule, { endUs, value, ...(isActive ? verdict : INACTIVE) });
+    const { holds, clears } = isActive ? judged : INACTIVE;
+    // Each window of each rule comes by here: no copy of the verdict.
+    const transition = this.#alerts.look(key, this.#rule, { endUs, value, holds, clears });
     if (transition) this.#tell(key, transition, { startUs, endUs, value, told, isActive });
   }
 

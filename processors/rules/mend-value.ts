@@ -1,5 +1,5 @@
 import { parseDurationUs } from "../../domain/time.ts";
-import { parseAggregate } from "../step/aggregates/aggregate.ts";
+import { PLAIN_AGGREGATES, parseAggregate } from "../step/aggregates/aggregate.ts";
 import { closest } from "./closest.ts";
 import { parseCondition } from "./condition.ts";
 
@@ -83,25 +83,7 @@ function* guesses(text: string): Iterable<string> {
   if (/^[A-Za-z_]\w*$/.test(text)) yield `== ${text}`;
 }
 
-const AGGREGATE_NAMES = [
-  ...[
-    "count",
-    "sum",
-    "min",
-    "max",
-    "avg",
-    "first",
-    "last",
-    "delta",
-    "rate",
-    "range",
-    "stddev",
-    "variance",
-    "median",
-    "delta_percent",
-  ],
-  ...["distinct", "count_if(> 5)", "duration(open)"],
-];
+const AGGREGATE_NAMES = [...PLAIN_AGGREGATES, "count_if(> 5)", "duration(open)"];
 const AGGREGATE_WORDS: Readonly<Record<string, string>> = {
   average: "avg",
   mean: "avg",

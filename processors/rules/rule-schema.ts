@@ -1,3 +1,4 @@
+import { PLAIN_AGGREGATES } from "../step/aggregates/aggregate.ts";
 import { FIELD_EXAMPLES } from "./rule-examples.ts";
 import { type FieldSchema, kindOf, plainFileSchema } from "./rule-fields.ts";
 
@@ -6,24 +7,6 @@ const NUMBER = "[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?";
 const CONDITION_PATTERN =
   `^\\s*((>=|<=|==|!=|>|<)\\s*${NUMBER}|([bB]etween|BETWEEN|[oO]utside|OUTSIDE)\\s+${NUMBER}\\s+[aA][nN][dD]\\s+${NUMBER}` +
   `|(==|!=)\\s*("[^"]*"|'[^']*'|[A-Za-z_][\\w .-]*))\\s*$`;
-export const PLAIN_AGGREGATES = [
-  ...[
-    "count",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "range",
-    "first",
-    "last",
-    "delta",
-    "delta_percent",
-    "rate",
-    "stddev",
-    "variance",
-  ],
-  ...["median", "distinct"],
-];
 const AGGREGATE = {
   anyOf: [
     { enum: [...PLAIN_AGGREGATES, "p50", "p90", "p95", "p99"] },

@@ -60,6 +60,7 @@ function createCanvas() {
       });
     },
   };
+  // Of a canvas's dozens of methods it has those that are called here.
   return { canvas: canvas as unknown as Canvas, state, picture: () => ({ columns: [...columns].sort(), slanted }) };
 }
 

@@ -2,7 +2,7 @@ import { parseDurationUs, US_PER_DAY, US_PER_SECOND } from "../../../domain/time
 import { type Condition, parseCondition } from "../../rules/condition.ts";
 
 /** What a window can compute, by the word that names it. */
-const PLAIN = [
+export const PLAIN_AGGREGATES = [
   "count",
   "sum",
   "min",
@@ -19,7 +19,7 @@ const PLAIN = [
   "median",
   "distinct",
 ] as const;
-type PlainKind = (typeof PLAIN)[number];
+type PlainKind = (typeof PLAIN_AGGREGATES)[number];
 
 export type Aggregate =
   | { readonly name: string; readonly kind: Exclude<PlainKind, "median" | "rate"> }
@@ -32,7 +32,7 @@ const QUANTILE = /^p(\d{1,2}(?:\.\d{1,3})?)$/;
 /** A rate per a longer time than this is a mistake. */
 const PER_US_MAX = 366 * US_PER_DAY;
 const CALL = /^(count_if|duration|rate)\(\s*(.+?)\s*\)$/;
-const PLAIN_NAMES: readonly string[] = PLAIN;
+const PLAIN_NAMES: readonly string[] = PLAIN_AGGREGATES;
 
 /** Reads an aggregate's name: `avg`, `p95`, `count_if(> 5)`, `duration(open)`. A string says what is wrong with it. */
 export function parseAggregate(name: string): Aggregate | string {

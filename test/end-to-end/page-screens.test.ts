@@ -84,6 +84,19 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await expect.poll(() => page.locator("h1").textContent(), WAIT).toBe("1 critical alert");
   });
 
+  test("a key that is pressed the moment a screen stands is not lost", async () => {
+    const focused = await page.evaluate(`new Promise((resolve) => {
+      new MutationObserver((_, observer) => {
+        if (document.querySelector("main input[type=search]") === null) return;
+        observer.disconnect();
+        window.dispatchEvent(new KeyboardEvent("keydown", { key: "/" }));
+        setTimeout(() => resolve(document.activeElement?.type ?? "nothing"), 200);
+      }).observe(document.querySelector("main"), { childList: true, subtree: true });
+      location.hash = "#/rules";
+    })`);
+    expect(focused).toBe("search");
+  });
+
   test("the list of devices finds and follows", async () => {
     await go("#/devices");
     await expect.poll(() => page.locator(".device-row").count(), WAIT).toBe(2);

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Announcer } from "../components/announcer.tsx";
 import { DisconnectedBar } from "../components/disconnected-bar.tsx";
 import { Header } from "../components/header.tsx";
@@ -32,7 +32,8 @@ function Screens(): JSX.Element {
   const shown = useRef(name);
   const help = useSignal(false);
 
-  useEffect(() => {
+  // Together with the new screen: an effect after it would take the focus away from who was quick to press a key.
+  useLayoutEffect(() => {
     document.title = name === "Overview" ? "Weir" : `${name} · Weir`;
     if (shown.current === name) return;
     shown.current = name;

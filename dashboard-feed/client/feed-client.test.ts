@@ -3,9 +3,11 @@ import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import type { AlertChange } from "../../domain/alert.ts";
+import type { ReadingValue } from "../../domain/reading.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
-import { alertChange, appendAlert, startTestFeed, tokenFor, until } from "../test-kit.ts";
+import type { ReadingItem } from "../protocol.ts";
+import { alertChange, appendAlert, appendReadings, startTestFeed, tokenFor, until } from "../test-kit.ts";
 import { createFeedClient, type FeedClient, type FeedStatus } from "./feed-client.ts";
 
 const backoff = { firstMs: 10, maxMs: 40 };
@@ -31,7 +33,7 @@ describe("the feed client", () => {
     const feedClient = client({ url: `ws://127.0.0.1:${port}/feed`, onStatus: (status) => statuses.push(status) });
     const alerts: string[] = [];
     let snapshots = 0;
-    const unsubscribe = feedClient.subscribe(
+    const subscription = feedClient.subscribe(
       { channel: "alerts", filter: { rule: "cold-*" } },
       {
         onSnapshot: () => snapshots++,
@@ -55,8 +57,8 @@ describe("the feed client", () => {
     expect(statuses.map(({ state }) => state)).toEqual(expect.arrayContaining(["connecting", "open", "closed"]));
     expect(statuses.filter(({ state }) => state === "closed").map(({ closeCode }) => closeCode)).toContain(1001);
 
-    unsubscribe();
-    unsubscribe();
+    subscription.end();
+    subscription.end();
     await until("unsubscribed", async () => (await feed.metric('weir_feed_subscriptions{channel="alerts"}')) === 0);
     feedClient.close();
     feedClient.close();
@@ -132,11 +134,47 @@ describe("the feed client", () => {
         onUpdate: () => {},
         onRefused: (code: string) => refused.push(code),
       };
-      const end = feedClient.subscribe({ channel: "stats" }, handlers);
-      if (i < 9) end();
+      const subscription = feedClient.subscribe({ channel: "stats" }, handlers);
+      if (i < 9) subscription.end();
     }
     await until("snapshot at last", () => refused.includes("too-many-requests") && snapshots > 0);
     expect(feedClient.status().state).toBe("open");
+  });
+
+  it("changes its pace without a gap, a repeat, or another snapshot", async () => {
+    const feed = await startTestFeed();
+    ends.push(() => feed.stop());
+    const feedClient = client({ url: `ws://127.0.0.1:${feed.port}/feed` });
+    const values: ReadingValue[] = [];
+    let snapshots = 0;
+    const subscription = feedClient.subscribe(
+      { channel: "readings", maxHz: 20 },
+      {
+        onSnapshot: () => snapshots++,
+        onUpdate: (items: readonly ReadingItem[]) => values.push(...items.map(({ value }) => value)),
+      },
+    );
+    await until("snapshot", () => snapshots === 1);
+    const read = (value: number) =>
+      appendReadings(feed.log, [{ device: "a", metric: "t", tags: {}, atUs: value * 1_000_000, value }]);
+    for (let value = 1; value <= 10; value++) {
+      await read(value);
+      subscription.setMaxHz(value % 2 === 0 ? 20 : 10);
+      await until("reading", () => values.at(-1) === value);
+    }
+    expect(values).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(snapshots).toBe(1);
+
+    // Meanwhile values come in much faster than they are told: the last one is what counts.
+    subscription.setMaxHz(0.1);
+    for (let value = 11; value <= 20; value++) await read(value);
+    subscription.setMaxHz(20);
+    await until("the last", () => values.at(-1) === 20);
+    expect(values.length).toBeLessThan(15);
+
+    subscription.end();
+    subscription.setMaxHz(4);
+    await until("none", async () => (await feed.metric('weir_feed_subscriptions{channel="readings"}')) === 0);
   });
 
   it("learns soon that a connection is dead, when told to look", async () => {

@@ -81,12 +81,18 @@ export interface FeedClientOptions {
   readonly silenceMs?: number;
 }
 
+export interface FeedSubscription {
+  /** Another pace from here on, without a snapshot: for what nobody looks at closely just now. */
+  setMaxHz(maxHz: number): void;
+  end(): void;
+}
+
 export interface FeedClient {
-  /** Stays subscribed over reconnects, going on where it was. Returns how to end it. */
+  /** Stays subscribed over reconnects, going on where it was. */
   subscribe<C extends Channel>(
     request: SubscribeRequest<C>,
     handlers: SubscriptionHandlers<ItemOfChannel[C]>,
-  ): () => void;
+  ): FeedSubscription;
   status(): FeedStatus;
   /** Asks the server for a sign of life, to learn soon whether the connection still holds: after a sleep, for example. */
   check(): void;
@@ -97,8 +103,8 @@ export interface FeedClient {
 type SubscriptionFrame = Exclude<ServerFrame, { readonly type: "welcome" | "heartbeat" }>;
 
 interface Subscription {
-  readonly id: string;
-  readonly request: SubscribeRequest;
+  id: string;
+  request: SubscribeRequest;
   readonly handlers: SubscriptionHandlers<never>;
   cursor?: string;
 }
@@ -142,7 +148,7 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
     listenAgain(mine);
     mine.onopen = () => {
       // A token that cannot be had is as good as a connection that cannot.
-      begin(mine).catch(() => drop(mine));
+      open(mine).catch(() => drop(mine));
     };
     mine.onmessage = (event: { readonly data: unknown }) => {
       if (socket !== mine) return;
@@ -154,7 +160,7 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
     mine.onerror = () => {};
   }
 
-  async function begin(mine: WebSocketLike): Promise<void> {
+  async function open(mine: WebSocketLike): Promise<void> {
     const { token } = options;
     if (token !== undefined) {
       const shown = typeof token === "string" ? token : await token();
@@ -243,16 +249,33 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
     retries.clear();
   }
 
+  function begin(subscription: Subscription): void {
+    subscription.id = String(nextId++);
+    subscriptions.set(subscription.id, subscription);
+    if (socket !== undefined && writable) sendSubscribe(socket, subscription);
+  }
+
+  /** Whether it was still going on. What is on its way to it is not taken any more. */
+  function end({ id }: Subscription): boolean {
+    if (!subscriptions.delete(id)) return false;
+    if (socket !== undefined && writable) send(socket, { type: "unsubscribe", id });
+    return true;
+  }
+
   connect(1);
 
   return {
     subscribe(request, handlers) {
-      const subscription: Subscription = { id: String(nextId++), request, handlers };
-      subscriptions.set(subscription.id, subscription);
-      if (socket !== undefined && writable) sendSubscribe(socket, subscription);
-      return () => {
-        if (!subscriptions.delete(subscription.id)) return;
-        if (socket !== undefined && writable) send(socket, { type: "unsubscribe", id: subscription.id });
+      const subscription: Subscription = { id: "", request, handlers };
+      begin(subscription);
+      return {
+        setMaxHz(maxHz) {
+          if (subscription.request.maxHz === maxHz || !end(subscription)) return;
+          subscription.request = { ...subscription.request, maxHz };
+          // Under a new id it goes on at its cursor, like after a reconnect.
+          begin(subscription);
+        },
+        end: () => void end(subscription),
       };
     },
     status: () => status,

@@ -136,12 +136,15 @@ function tellOpening(screen: Screen, { firstPaintMs, gzippedBytes }: Opened): bo
 async function watchFrames(browser: Browser, page: Page, gateway: Gateway, seconds: number): Promise<boolean> {
   const session = await browser.newBrowserCDPSession();
   await page.waitForTimeout(SETTLE_MS);
-  await page.evaluate(WATCH_FRAMES);
   const before = { browser: await cpuByProcess(session), gateway: await gateway.cpuSeconds() };
-  const report = await recordTrace(session, () => page.waitForTimeout(seconds * 1000));
+  let times: readonly number[] = [];
+  const report = await recordTrace(session, async () => {
+    await page.evaluate(WATCH_FRAMES);
+    await page.waitForTimeout(seconds * 1000);
+    times = await page.evaluate<number[]>("frameTimes");
+  });
   const after = { browser: await cpuByProcess(session), gateway: await gateway.cpuSeconds() };
   await session.detach();
-  const times = await page.evaluate<number[]>("frameTimes");
   const intervals = durations(times.slice(1).map((ms, index) => ms - (times[index] ?? ms)));
   const visible = await page.evaluate(
     () =>

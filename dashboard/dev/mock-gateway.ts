@@ -18,6 +18,8 @@ import { createWall, WALL, WALL_EVERY_MS } from "./wall.ts";
 
 /** As the real one: a long list goes on in the updates that follow. */
 const ITEMS_PER_FRAME = 500;
+/** A timer's tick may come a little early. */
+const PACE_SLACK = 0.8;
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -46,6 +48,10 @@ interface Subscription {
   readonly id: string;
   readonly channel: Channel;
   readonly filter: Filter;
+  /** The newest state of each device that waits for the pace of the client. */
+  readonly waiting: Map<string, Item>;
+  readonly everyMs: number;
+  sentAtMs: number;
 }
 
 /** Serves the built page and a feed of made-up data, for work on the page and for its tests. */
@@ -98,9 +104,13 @@ export async function startMockGateway(options: {
   function send(channel: Channel, items: readonly Item[]): void {
     cursor++;
     for (const [socket, subscriptions] of clients) {
-      for (const { id, channel: wanted, filter } of subscriptions.values()) {
-        if (wanted !== channel) continue;
-        const matching = items.filter((item) => passes(filter, item));
+      for (const subscription of subscriptions.values()) {
+        if (subscription.channel !== channel) continue;
+        const { id, filter } = subscription;
+        const matching = paced(
+          subscription,
+          items.filter((item) => passes(filter, item)),
+        );
         for (let i = 0; i < matching.length; i += ITEMS_PER_FRAME) {
           const part = matching.slice(i, i + ITEMS_PER_FRAME);
           frame(socket, { type: "update", id, cursor: String(cursor), items: part });
@@ -133,7 +143,10 @@ export async function startMockGateway(options: {
     for (const [name, value] of Object.entries(isRecord(message.filter) ? message.filter : {})) {
       filter[name] = String(value);
     }
-    subscriptions.set(id, { id, channel, filter });
+    const everyMs = 1000 / Number(message.maxHz ?? 4);
+    subscriptions.set(id, { id, channel, filter, everyMs, waiting: new Map(), sentAtMs: -Infinity });
+    // Whoever asks for another pace goes on from now: the next state of each device is soon there.
+    if (channel === "devices" && message.cursor !== undefined) return;
     const items = snapshotOf(channel).filter((item) => passes(filter, item));
     frame(socket, { type: "snapshot", id, cursor: String(cursor), items: items.slice(0, ITEMS_PER_FRAME) });
     for (let i = ITEMS_PER_FRAME; i < items.length; i += ITEMS_PER_FRAME) {
@@ -226,6 +239,18 @@ async function answer(asked: {
     response.writeHead(404);
     response.end("not found");
   }
+}
+
+/** Of a device, the newest state is enough; all else goes out as it comes. */
+function paced(subscription: Subscription, items: readonly Item[]): readonly Item[] {
+  const { channel, waiting, everyMs } = subscription;
+  if (channel !== "devices") return items;
+  for (const item of items) waiting.set(labelOf(item, "device") ?? "", item);
+  if (performance.now() - subscription.sentAtMs < everyMs * PACE_SLACK) return [];
+  subscription.sentAtMs = performance.now();
+  const due = [...waiting.values()];
+  waiting.clear();
+  return due;
 }
 
 function passes(filter: Filter, item: Item): boolean {

@@ -1,8 +1,14 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import { createFeedClient, type FeedClient, type FeedStatus } from "../../../dashboard-feed/client/feed-client.ts";
+import {
+  createFeedClient,
+  type FeedClient,
+  type FeedStatus,
+  type FeedSubscription,
+} from "../../../dashboard-feed/client/feed-client.ts";
 import { CLOSE_UNAUTHORIZED } from "../../../dashboard-feed/protocol.ts";
+import { countChanges, framesApart } from "../lib/apart.ts";
 import type { EventTime } from "../lib/event-clock.ts";
 import type { Range, Span } from "../lib/ranges.ts";
 import { type AlertStore, createAlertStore } from "../store/alerts.ts";
@@ -23,6 +29,8 @@ const SNAPSHOT_SETTLED_MS = 3_000;
 const DEVICE_HZ = 10;
 /** The newest values of all devices: a list needs no more, and thousands of devices make no load so. */
 const DEVICES_HZ = 1;
+/** While one device is looked at: the others are only kept at hand. */
+const UNSEEN_DEVICES_HZ = 0.2;
 
 /** What the screens draw from: one per open page. */
 export interface Page extends Polled {
@@ -63,8 +71,9 @@ export function startPage(target: Window): Page {
   const base = new URL(".", target.location.href);
   const session = openSession(target);
   const api = createApi(base.href, { token: session.token, onUnauthorized: session.turnedAway });
-  const frame = createFrame((run) => target.requestAnimationFrame(run));
-  const drawing = createFrame((run) => target.requestAnimationFrame(run), { batched: false });
+  const request = (run: () => void) => void target.requestAnimationFrame(run);
+  const frame = createFrame(request);
+  const drawing = createFrame(framesApart(request, countChanges(target.document, ".charts")), { batched: false });
   const status = signal<FeedStatus>({ state: "connecting", sinceMs: Date.now(), attempt: 1 });
   let serverAheadUs = 0;
   const serverNowUs = () => Date.now() * 1000 + serverAheadUs;
@@ -91,7 +100,7 @@ export function startPage(target: Window): Page {
   const stats = createStatsStore(frame);
   const attention = createAttention(api);
   const backfill = createBackfill({ loadSeries: api.series, sparks: devices });
-  subscribeStores(feed, { devices, alerts, stats });
+  const allDevices = subscribeStores(feed, { devices, alerts, stats });
 
   const nowUs = signal(serverNowUs());
   target.setInterval(() => {
@@ -116,7 +125,7 @@ export function startPage(target: Window): Page {
     ...startPolls({ api, target, status, devices, alerts, attention, backfill }),
     nowUs,
     eventTime: computed(() => devices.clock.read(nowUs.value)),
-    openDevice: (device, view) => openDevice({ device, ...view, feed, api, frame, drawing, devices }),
+    openDevice: (device, view) => openDevice({ device, ...view, feed, api, frame, drawing, devices, allDevices }),
     openRule: (rule) => openRuleState({ rule, feed, frame }),
   };
 }
@@ -158,14 +167,17 @@ function watchNetwork(target: Window, feed: FeedClient): void {
   });
 }
 
+/** Returns the subscription of all devices. */
 function subscribeStores(
   feed: FeedClient,
   stores: { readonly devices: DeviceStore; readonly alerts: AlertStore; readonly stats: StatsStore },
-): void {
+): FeedSubscription {
   const { devices, alerts, stats } = stores;
-  feed.subscribe({ channel: "devices", maxHz: DEVICES_HZ }, { onSnapshot: devices.snapshot, onUpdate: devices.update });
+  const handlers = { onSnapshot: devices.snapshot, onUpdate: devices.update };
+  const allDevices = feed.subscribe({ channel: "devices", maxHz: DEVICES_HZ }, handlers);
   feed.subscribe({ channel: "alerts" }, { onSnapshot: alerts.snapshot, onUpdate: alerts.update });
   feed.subscribe({ channel: "stats", maxHz: 2 }, { onSnapshot: stats.add, onUpdate: stats.add });
+  return allDevices;
 }
 
 function openDevice(options: {
@@ -177,8 +189,9 @@ function openDevice(options: {
   readonly frame: Frame;
   readonly drawing: Frame;
   readonly devices: DeviceStore;
+  readonly allDevices: FeedSubscription;
 }): DeviceDetail {
-  const { device, range, span, feed, api, frame, drawing, devices } = options;
+  const { device, range, span, feed, api, frame, drawing, devices, allDevices } = options;
   const detail = createDeviceDetail({
     device,
     range,
@@ -192,8 +205,9 @@ function openDevice(options: {
   if (known !== undefined) {
     detail.readings(Object.entries(known.metrics).map(([metric, point]) => ({ metric, ...point })));
   }
+  allDevices.setMaxHz(UNSEEN_DEVICES_HZ);
   let snapshots = 0;
-  const stops = [
+  const subscriptions = [
     feed.subscribe(
       { channel: "readings", filter: { device }, maxHz: DEVICE_HZ },
       {
@@ -210,11 +224,16 @@ function openDevice(options: {
       { channel: "windows", filter: { device }, maxHz: DEVICE_HZ },
       { onSnapshot: detail.windowResults, onUpdate: detail.windowResults },
     ),
+    feed.subscribe(
+      { channel: "devices", filter: { device }, maxHz: DEVICES_HZ },
+      { onSnapshot: devices.update, onUpdate: devices.update },
+    ),
   ];
   return {
     ...detail,
     close() {
-      for (const stop of stops) stop();
+      for (const subscription of subscriptions) subscription.end();
+      allDevices.setMaxHz(DEVICES_HZ);
       detail.close();
     },
   };

@@ -135,6 +135,7 @@ function Charts({ device, detail }: { readonly device: string; readonly detail: 
 
   // Watched metrics come first, the worst before: they are why people look.
   const sorted = metrics.toSorted((a, b) => watched(rulesByMetric, b) - watched(rulesByMetric, a));
+  useEffect(() => detail.arrange(sorted));
   const shown = sorted.filter(({ metric }) => !hidden.value.has(metric));
   // The same elements as before are not looked at again: alerts of other devices come and go each second.
   const charts = useMemo(

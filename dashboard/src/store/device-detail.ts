@@ -5,6 +5,7 @@ import type { SeriesAnswer } from "../../../platform/history.ts";
 import { medianIntervalUs, type Range, rangeForInterval, type Span } from "../lib/ranges.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";
+import { createTurns } from "./turns.ts";
 
 export const CHART_POINTS = 4_000;
 const HISTORY_BUCKETS = 1_000;
@@ -14,11 +15,6 @@ const WINDOW_TRACKS_MAX = 200;
 const WINDOW_POINTS = 1_000;
 /** Shows a day when nothing tells a series' pace. */
 const UNKNOWN_INTERVAL_US = 720_000_000;
-/** Charts are drawn for so long per frame; the others have their turn in the next ones. */
-const DRAWING_MS = 8;
-/** What the browser paints after a new picture was drawn: without a GPU, about so much for each, and for each point. */
-const PAINTING_MS = 0.5;
-const PAINTING_POINT_MS = 0.001;
 /** A chart that outgrew its buffer asks again after this share of its range: the store may have no more, or be away. */
 const ASK_AGAIN_SHARE = 0.05;
 
@@ -67,6 +63,8 @@ export interface DeviceDetail {
   chooseSpan(span: Span): void;
   readings(items: readonly ReadingPoint[]): void;
   windowResults(results: readonly WindowResult[]): void;
+  /** The order of the charts on the screen: neighbours are drawn together. */
+  arrange(metrics: readonly MetricTrack[]): void;
   /** A chart was drawn as a whole, of so many points: charts that have not had their turn may wait for the next frame. */
   drewAnew(points: number): void;
   /** Asks the store again for all charts: after a gap in the feed, or when a chart outgrew its buffer. */
@@ -122,54 +120,46 @@ export function createDeviceDetail(options: {
   const span = signal(options.span);
   const newestUs = signal(-Infinity);
   const historyState = signal<"loading" | "loaded" | "unavailable">("loading");
-  const dirty = new Set<Track>();
   const loading = new Set<Track>();
   let newest = -Infinity;
   let windowsChanged = false;
   let membersChanged = false;
   let closed = false;
-  /** What charts of this frame will cost after the script is done. */
-  let paintingMs = 0;
   /** Answers to older questions are ignored. */
   let generation = 0;
+  const turns = createTurns<MetricTrack>({
+    frame: drawing,
+    nowMs,
+    draw(track) {
+      newestUs.value = newest;
+      const known = tracks.get(track.metric);
+      if (known !== undefined) known.version.value++;
+    },
+  });
 
   function flush(): void {
     if (closed) return;
     newestUs.value = newest;
     if (membersChanged) {
       metrics.value = [...tracks.values()];
+      turns.arrange(metrics.value);
       membersChanged = false;
     }
     if (windowsChanged) windows.value = [...windowTracks.values()];
     windowsChanged = false;
   }
 
-  /** Drawing all charts at once could hold up the page: each frame draws as many as it has time for. */
-  function drawSome(): void {
-    if (closed) return;
-    newestUs.value = newest;
-    const startedMs = nowMs();
-    paintingMs = 0;
-    for (const track of dirty) {
-      dirty.delete(track);
-      track.version.value++;
-      if (nowMs() - startedMs + paintingMs >= DRAWING_MS) break;
-    }
-    if (dirty.size > 0) drawing(drawSome);
-  }
-
   function update(): void {
     frame(flush);
-    drawing(drawSome);
   }
 
   function markDirty(metric: string): void {
     const track = tracks.get(metric);
-    if (track !== undefined) dirty.add(track);
+    if (track !== undefined) turns.due(track);
   }
 
   function touchAll(): void {
-    for (const track of tracks.values()) dirty.add(track);
+    for (const track of tracks.values()) turns.due(track);
     update();
   }
 
@@ -231,7 +221,7 @@ export function createDeviceDetail(options: {
     } finally {
       loading.delete(track);
       if (!closed && asked !== generation) void load(track);
-      dirty.add(track);
+      turns.due(track);
       update();
     }
   }
@@ -293,13 +283,13 @@ export function createDeviceDetail(options: {
       const before = newest;
       for (const { atUs } of items) newest = Math.max(newest, atUs);
       // All charts share the time axis, so it moves on in all of them.
-      if (newest > before) for (const track of tracks.values()) dirty.add(track);
+      if (newest > before) for (const track of tracks.values()) turns.due(track);
       for (const { metric, atUs, value } of items) {
         const track = trackOf(metric, typeof value === "number" ? "number" : "word");
         if (track === undefined) continue;
         if (typeof value === "number") track.points.push(atUs, value);
         else pushWord(track.words, atUs, String(value));
-        dirty.add(track);
+        turns.due(track);
         if (span.peek() === undefined) loadOutgrown(track);
       }
       update();
@@ -318,18 +308,18 @@ export function createDeviceDetail(options: {
         }
         pushWindow(track.results, result);
         track.changed++;
-        if (metric === undefined) for (const each of tracks.values()) dirty.add(each);
+        if (metric === undefined) for (const each of tracks.values()) turns.due(each);
         else markDirty(metric);
       }
       update();
     },
-    drewAnew(points) {
-      paintingMs += PAINTING_MS + points * PAINTING_POINT_MS;
-    },
+    arrange: turns.arrange,
+    drewAnew: turns.drewAnew,
     reload,
     close() {
       closed = true;
       generation++;
+      turns.end();
     },
   };
 }

@@ -49,7 +49,7 @@ export function openRuleState(options: {
     frame(flush);
   }
 
-  const stop = feed.subscribe(
+  const subscription = feed.subscribe(
     { channel: "windows", filter: { rule }, maxHz: 1 },
     {
       onSnapshot(results) {
@@ -60,7 +60,7 @@ export function openRuleState(options: {
       onUpdate: take,
     },
   );
-  return { groups, loaded, overflow, close: stop };
+  return { groups, loaded, overflow, close: subscription.end };
 }
 
 /** `site north, device cold-1`: a group by its labels. */

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { framesApart } from "./apart.ts";
+
+test("a frame in which something else changes is left to it, the one after is not", () => {
+  const frames: (() => void)[] = [];
+  let changes = 0;
+  const request = framesApart((run) => frames.push(run), { elsewhere: () => changes });
+  let runs = 0;
+  const next = () => frames.shift()?.();
+
+  // What changed before is on the screen already.
+  changes++;
+  request(() => runs++);
+  next();
+  expect(runs).toBe(1);
+
+  request(() => runs++);
+  changes++;
+  next();
+  expect(runs).toBe(1);
+  changes++;
+  next();
+  expect(runs).toBe(2);
+  expect(frames).toEqual([]);
+});

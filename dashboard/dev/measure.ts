@@ -3,8 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import type { Browser, CDPSession, Page } from "playwright-core";
-import { findChromium, launchChromium } from "./chromium.ts";
+import { findChromium } from "./chromium.ts";
+import { type BareBrowser, type BarePage, type Session, startBareBrowser } from "./devtools.ts";
 import { type Durations, durations, recordTrace, type TraceReport } from "./trace.ts";
 
 /** Asks for each frame, and remembers when they came: what the page holds up shows as time between two. */
@@ -18,6 +18,7 @@ const WEIGHT_BYTES_MAX = 200_000;
 const SLOPE_KB_PER_MINUTE_MAX = 50;
 /** The first snapshot is over then, and all charts are drawn. */
 const SETTLE_MS = 6_000;
+const READY_MS = 30_000;
 const HEAP_EVERY_MS = 30_000;
 const HEAP_TRIES = 6;
 const HEAP_TRY_MS = 170;
@@ -55,11 +56,10 @@ export async function main(args: readonly string[]): Promise<void> {
   ];
   const wanted = values.screens.split(",");
   const gateway = await startGateway(["--page", values.page, "--devices", values.devices, "--wall", values.charts]);
-  const browser = await launchChromium(executablePath);
+  const browser = await startBareBrowser(executablePath);
   try {
-    console.log(
-      `\nThe page: ${values.devices} devices, ${values.charts} charts at 10 Hz, Chromium ${browser.version()}`,
-    );
+    const { product } = await browser.send("Browser.getVersion");
+    console.log(`\nThe page: ${values.devices} devices, ${values.charts} charts at 10 Hz, ${product}`);
     let reached = true;
     for (const screen of screens.filter(({ name }) => wanted.includes(name))) {
       const opened = await openScreen(browser, gateway.url, screen);
@@ -67,7 +67,7 @@ export async function main(args: readonly string[]): Promise<void> {
       reached = (await watchFrames(browser, opened.page, gateway, Number(values.seconds))) && reached;
       const heapSeconds = screen.name === "charts" ? Number(values["heap-seconds"]) : 0;
       if (heapSeconds > 0) reached = (await watchHeap(opened.page, heapSeconds)) && reached;
-      await opened.page.context().close();
+      await opened.page.close();
     }
     process.exitCode = reached ? 0 : 1;
   } finally {
@@ -104,24 +104,25 @@ async function startGateway(args: readonly string[]): Promise<Gateway> {
 }
 
 interface Opened {
-  readonly page: Page;
+  readonly page: BarePage;
   readonly firstPaintMs: number;
   readonly gzippedBytes: number;
 }
 
-async function openScreen(browser: Browser, url: string, screen: Screen): Promise<Opened> {
-  const context = await browser.newContext({ viewport: { width: 1920, height: screen.height } });
-  const page = await context.newPage();
-  const bodies: Promise<Buffer>[] = [];
-  page.on("response", (response) => {
-    if (!new URL(response.url()).pathname.startsWith("/api/")) bodies.push(response.body());
-  });
-  await page.goto(`${url}${screen.hash}`);
-  await page.locator(screen.ready).first().waitFor({ timeout: 30_000 });
-  const firstPaintMs = await page.evaluate(
-    () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.NaN,
+async function openScreen(browser: BareBrowser, url: string, screen: Screen): Promise<Opened> {
+  const page = await browser.openPage({ width: 1920, height: screen.height });
+  await page.send("Page.navigate", { url: `${url}${screen.hash}` });
+  await page.waitFor(screen.ready, READY_MS);
+  const firstPaintMs = await page.evaluate<number>(
+    'performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.NaN',
   );
-  const weights = (await Promise.all(bodies)).map((body) => gzipSync(body).length);
+  const loaded = await page.evaluate<string[]>(
+    '[location.href, ...performance.getEntriesByType("resource").map(({ name }) => name)]',
+  );
+  const files = loaded.filter((file) => !new URL(file).pathname.startsWith("/api/"));
+  const weights = await Promise.all(
+    files.map(async (file) => gzipSync(await (await fetch(file)).arrayBuffer()).length),
+  );
   return { page, firstPaintMs, gzippedBytes: weights.reduce((total, bytes) => total + bytes, 0) };
 }
 
@@ -133,22 +134,19 @@ function tellOpening(screen: Screen, { firstPaintMs, gzippedBytes }: Opened): bo
   return firstPaintMs < FIRST_PAINT_MS_MAX && gzippedBytes < WEIGHT_BYTES_MAX;
 }
 
-async function watchFrames(browser: Browser, page: Page, gateway: Gateway, seconds: number): Promise<boolean> {
-  const session = await browser.newBrowserCDPSession();
-  await page.waitForTimeout(SETTLE_MS);
-  const before = { browser: await cpuByProcess(session), gateway: await gateway.cpuSeconds() };
+async function watchFrames(browser: BareBrowser, page: BarePage, gateway: Gateway, seconds: number): Promise<boolean> {
+  await delay(SETTLE_MS);
+  const before = { browser: await cpuByProcess(browser), gateway: await gateway.cpuSeconds() };
   let times: readonly number[] = [];
-  const report = await recordTrace(session, async () => {
+  const report = await recordTrace(browser, async () => {
     await page.evaluate(WATCH_FRAMES);
-    await page.waitForTimeout(seconds * 1000);
+    await delay(seconds * 1000);
     times = await page.evaluate<number[]>("frameTimes");
   });
-  const after = { browser: await cpuByProcess(session), gateway: await gateway.cpuSeconds() };
-  await session.detach();
+  const after = { browser: await cpuByProcess(browser), gateway: await gateway.cpuSeconds() };
   const intervals = durations(times.slice(1).map((ms, index) => ms - (times[index] ?? ms)));
-  const visible = await page.evaluate(
-    () =>
-      [...document.querySelectorAll(".chart")].filter((one) => one.getBoundingClientRect().top < innerHeight).length,
+  const visible = await page.evaluate<number>(
+    `[...document.querySelectorAll(".chart")].filter((one) => one.getBoundingClientRect().top < innerHeight).length`,
   );
   const used = [...after.browser].map(([kind, cpu]) => [kind, cpu - (before.browser.get(kind) ?? 0)] as const);
   const cores = [...used, ["mock gateway", after.gateway - before.gateway] as const]
@@ -190,10 +188,12 @@ function told({ count, p50Ms, p99Ms, maxMs, over50 }: Durations): string {
   );
 }
 
-async function cpuByProcess(session: CDPSession): Promise<ReadonlyMap<string, number>> {
-  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+async function cpuByProcess(browser: Session): Promise<ReadonlyMap<string, number>> {
+  const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
   const seconds = new Map<string, number>();
-  for (const { type, cpuTime } of processInfo) seconds.set(type, (seconds.get(type) ?? 0) + cpuTime);
+  for (const { type, cpuTime } of processInfo as readonly { readonly type: string; readonly cpuTime: number }[]) {
+    seconds.set(type, (seconds.get(type) ?? 0) + cpuTime);
+  }
   return seconds;
 }
 
@@ -210,24 +210,23 @@ interface HeapSample {
 }
 
 /** What is left after garbage was collected, again and again: whether it grows, in a straight line through all. */
-async function watchHeap(page: Page, seconds: number): Promise<boolean> {
+async function watchHeap(page: BarePage, seconds: number): Promise<boolean> {
   // A fresh page, without the list of frame times.
-  await page.reload();
-  await page.locator(".chart").first().waitFor();
-  const session = await page.context().newCDPSession(page);
-  await session.send("Performance.enable");
+  await page.send("Page.reload");
+  await delay(SETTLE_MS);
+  await page.waitFor(".chart", READY_MS);
+  await page.send("Performance.enable");
   const startedMs = performance.now();
   const samples: HeapSample[] = [];
   while (performance.now() - startedMs < seconds * 1000) {
-    await page.waitForTimeout(Math.min(HEAP_EVERY_MS, (seconds * 1000) / 4));
-    const sample = await takeHeap(session, performance.now() - startedMs);
+    await delay(Math.min(HEAP_EVERY_MS, (seconds * 1000) / 4));
+    const sample = await takeHeap(page, performance.now() - startedMs);
     samples.push(sample);
     console.log(
       `  heap after ${Math.round(sample.atMs / 1000)} s: ${(sample.kilobytes / 1000).toFixed(2)} MB, ` +
         `${sample.nodes} nodes, ${sample.listeners} listeners`,
     );
   }
-  await session.detach();
   const settled = samples.filter(({ atMs }) => atMs >= Math.min(FILLING_MS, (seconds * 1000) / 3));
   const slopes = {
     kilobytes: slopePerMinute(settled, ({ kilobytes }) => kilobytes),
@@ -244,18 +243,20 @@ async function watchHeap(page: Page, seconds: number): Promise<boolean> {
   return isFlat(slopes.kilobytes, SLOPE_KB_PER_MINUTE_MAX) && isFlat(slopes.nodes, 1) && isFlat(slopes.listeners, 1);
 }
 
-async function takeHeap(session: CDPSession, atMs: number): Promise<HeapSample> {
+async function takeHeap(page: Session, atMs: number): Promise<HeapSample> {
   let bytes = Infinity;
   // The least of a few: between two of them, what has just come in waits for its turn.
   for (let i = 0; i < HEAP_TRIES; i++) {
-    await session.send("HeapProfiler.collectGarbage");
-    const usage: Readonly<Record<string, number>> = { ...(await session.send("Runtime.getHeapUsage")) };
+    await page.send("HeapProfiler.collectGarbage");
+    const { usedSize, backingStorageSize } = await page.send("Runtime.getHeapUsage");
     // Columns of numbers lie outside of the script's own heap.
-    bytes = Math.min(bytes, (usage.usedSize ?? 0) + (usage.backingStorageSize ?? 0));
+    bytes = Math.min(bytes, Number(usedSize) + Number(backingStorageSize ?? 0));
     await delay(HEAP_TRY_MS);
   }
-  const { metrics } = await session.send("Performance.getMetrics");
-  const metric = (name: string) => metrics.find((one) => one.name === name)?.value ?? Number.NaN;
+  const { metrics } = await page.send("Performance.getMetrics");
+  const metric = (name: string) =>
+    (metrics as readonly { readonly name: string; readonly value: number }[]).find((one) => one.name === name)?.value ??
+    Number.NaN;
   return { atMs, kilobytes: bytes / 1000, nodes: metric("Nodes"), listeners: metric("JSEventListeners") };
 }
 

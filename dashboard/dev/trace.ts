@@ -1,4 +1,4 @@
-import type { CDPSession } from "playwright-core";
+import type { Session } from "./devtools.ts";
 
 /** Enough for a minute of the categories below. */
 const BUFFER_KB = 500 * 1024;
@@ -67,10 +67,10 @@ export interface TraceReport {
 }
 
 /** Records Chromium's trace of all its processes while something goes on. */
-export async function recordTrace(browser: CDPSession, during: () => Promise<void>): Promise<TraceReport> {
+export async function recordTrace(browser: Session, during: () => Promise<void>): Promise<TraceReport> {
   const events: TraceEvent[] = [];
-  const onData = ({ value }: { readonly value: readonly object[] }) => {
-    for (const event of value) events.push(event as TraceEvent);
+  const onData = ({ value }: Readonly<Record<string, unknown>>) => {
+    for (const event of value as readonly TraceEvent[]) events.push(event);
   };
   browser.on("Tracing.dataCollected", onData);
   await browser.send("Tracing.start", {
@@ -85,14 +85,17 @@ export async function recordTrace(browser: CDPSession, during: () => Promise<voi
   const startedMs = performance.now();
   await during();
   const seconds = (performance.now() - startedMs) / 1000;
-  const complete = new Promise<{ readonly dataLossOccurred: boolean }>((resolve) => {
-    browser.once("Tracing.tracingComplete", resolve);
+  const complete = new Promise<boolean>((resolve) => {
+    const onComplete = ({ dataLossOccurred }: Readonly<Record<string, unknown>>) => {
+      browser.off("Tracing.tracingComplete", onComplete);
+      resolve(dataLossOccurred === true);
+    };
+    browser.on("Tracing.tracingComplete", onComplete);
   });
   await browser.send("Tracing.end");
-  const { dataLossOccurred } = await complete;
+  const lost = await complete;
   browser.off("Tracing.dataCollected", onData);
-  if (dataLossOccurred)
-    throw new Error(`the trace of ${Math.round(seconds)} s outgrew its buffer: trace fewer seconds`);
+  if (lost) throw new Error(`the trace of ${Math.round(seconds)} s outgrew its buffer: trace fewer seconds`);
   return readTrace(events, seconds);
 }
 

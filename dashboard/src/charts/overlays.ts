@@ -106,17 +106,18 @@ export function drawDenseLine(u: uPlot, usualStepMs: number | undefined, palette
   if (values === undefined || !isDense(at.length - 1, u.bbox.width)) return;
   inPlot(u, palette, ({ context, ratio }) => {
     const columns = createColumns(u.bbox.left, u.bbox.width);
-    const pointAt = (index: number) =>
-      [
-        Math.round(u.valToPos(at[index] ?? 0, "x", true)),
-        Math.round(u.valToPos(values[index] ?? Number.NaN, "y", true)),
-      ] as const;
     const gapMs = usualStepMs === undefined ? Infinity : usualStepMs * GAP_STEPS;
-    let before = pointAt(0);
-    for (let i = 1; i < at.length; i++) {
-      const point = pointAt(i);
-      if ((at[i] ?? 0) - (at[i - 1] ?? 0) <= gapMs) columns.line(before, point);
-      before = point;
+    let beforeMs = Number.NaN;
+    let beforeX = 0;
+    let beforeY = 0;
+    for (let i = 0; i < at.length; i++) {
+      const atMs = at[i] ?? 0;
+      const x = Math.round(u.valToPos(atMs, "x", true));
+      const y = Math.round(u.valToPos(values[i] ?? Number.NaN, "y", true));
+      if (atMs - beforeMs <= gapMs) columns.line(beforeX, beforeY, x, y);
+      beforeMs = atMs;
+      beforeX = x;
+      beforeY = y;
     }
     const width = Math.round(LINE_WIDTH * ratio);
     context.fillStyle = palette.line;
@@ -130,7 +131,7 @@ function fillColumns(
   more: { readonly width: number; readonly height: number },
 ): void {
   context.beginPath();
-  for (const [left, top, width, height] of columns.path(more)) context.rect(left, top, width, height);
+  columns.path(more, (left, top, width, height) => context.rect(left, top, width, height));
   context.fill();
 }
 

@@ -59,8 +59,8 @@ class Undo {
 async function start({ settings, config, services, logger }: GatewayOptions, undo: Undo): Promise<Addresses> {
   const dataDir = takeDataDir(settings.dataDir);
   await undo.add(() => dataDir.release());
-  // Checked before anything is started.
-  if (services.includes("processors")) await checkRules(settings.rulesDir);
+  // Checked before anything is started. Later, the rules before stay in force while files have problems.
+  if (services.includes("processors") && dataDir.isNew) await checkRules(settings.rulesDir);
   makePlan(settings, config, { url: "", token: undefined, durability: undefined });
   const nats = await findNats(settings, logger);
   await undo.add(nats.stop);

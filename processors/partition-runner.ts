@@ -25,7 +25,8 @@ export interface PartitionOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly events: ProcessorEvents;
-  readonly rules: () => WantedRules;
+  /** Undefined: those that the log says are in force. */
+  readonly rules: () => WantedRules | undefined;
 }
 
 /** Results that may wait to be published before reading the log pauses. */
@@ -81,6 +82,11 @@ export class PartitionRunner {
       this.#forwarder = new GroupForwarder({ log, partition, shares: partitions, table, onForwarded });
       this.#pace = new Pace(log.bus, partition, partitions);
     }
+  }
+
+  /** The rules in force. */
+  get specs(): readonly RuleSpec[] {
+    return this.#specs;
   }
 
   /** Runs until stopped. `onReady`: the log was caught up with, and the wanted rules are in force. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../platform/clock.ts";
+import { EXPLAIN_RULES, type RulesInForce } from "../platform/explanations.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import type { Log, LogReader } from "../platform/log/port.ts";
 import { createMetrics } from "../platform/metrics.ts";
@@ -232,7 +233,30 @@ test("edited rules reach every task, whoever owns it", async () => {
   await expectAllOnce();
 });
 
-test("rule files with problems are refused", async () => {
+test("rule files with problems are refused where none were in force before", async () => {
   await writeFile(join(rulesDir, "bad.yaml"), "rules:\n  - id: [no]\n");
   await expect(start({ leaseMs: ENDLESS_MS })).rejects.toBeInstanceOf(BadFileError);
+});
+
+test("rules that were in force stay so over a restart while the files have problems", async () => {
+  const first = await start({ leaseMs: ENDLESS_MS, member: "a" });
+  await feed(20);
+  await first.service.stop();
+  await writeFile(join(rulesDir, "all.yaml"), RULES.replace("max", "most"));
+
+  const second = await start({ leaseMs: ENDLESS_MS, member: "a" });
+  await feed(20);
+  await expectAllOnce();
+  expect(second.service.health()).toEqual({
+    ready: true,
+    detail: `owns ${TASKS} tasks, the rule files have problems: the rules before them are in force`,
+  });
+  expect(second.lines.join()).toContain("most");
+  const { specs } = (await log.bus.request(EXPLAIN_RULES, {}, { timeoutMs: 5_000 })) as RulesInForce;
+  expect(specs).toMatchObject([{ id: "all" }, { id: "high" }, { id: "site" }]);
+
+  await writeFile(join(rulesDir, "all.yaml"), RULES.replaceAll("id: ", "id: new-"));
+  await expect.poll(() => second.service.health().detail, WAIT).toBe(`owns ${TASKS} tasks`);
+  await feed(20);
+  await expectAllOnce();
 });

@@ -1,5 +1,6 @@
-import { ConflictError } from "../platform/log/port.ts";
+import { ConflictError, type Log } from "../platform/log/port.ts";
 import type { Deps, Service } from "../platform/service.ts";
+import { BadFileError } from "../platform/yaml-file.ts";
 import type { ProcessorsConfig } from "./config.ts";
 import { createProcessorEvents, type ProcessorEvents } from "./events.ts";
 import { respondExplanations } from "./explain/responder.ts";
@@ -8,9 +9,12 @@ import { Ownership, type Work } from "./ownership/ownership.ts";
 import { processTime } from "./ownership/process-time.ts";
 import { PartitionRunner, type WantedRules } from "./partition-runner.ts";
 import { followRules } from "./rules/follow-rules.ts";
+import type { RuleSpec } from "./rules/rule-spec.ts";
+import { newestEntry, taskInput } from "./task-input.ts";
 
 /** Partitions first, then as many shares of the groups over several devices. */
 const TASKS_PER_PARTITION = 2;
+const BROKEN_FILES = "the rule files have problems: the rules before them are in force";
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 15_000;
 
@@ -25,8 +29,9 @@ type ProcessorsDeps = Deps & {
 
 /**
  * Runs the deterministic step over the partitions, which it shares with the other processors of the log. Resolves when
- * somebody owns every partition, and its own have caught up with the log and the rules are in force. Rejects with
- * BadFileError when the rule files have problems.
+ * somebody owns every partition, and its own have caught up with the log and the rules are in force. While the rule files
+ * have problems, the rules before them stay in force, also over a restart; where there are none before them, it rejects
+ * with BadFileError.
  */
 export async function startProcessors(config: ProcessorsConfig, deps: ProcessorsDeps): Promise<Service> {
   const { log, partitions, member } = deps;
@@ -40,6 +45,10 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
       for (const life of lives) life.offerRules();
     },
   });
+  if (rules.wanted() === undefined && !(await hasBeenUsed(log, partitions))) {
+    rules.stop();
+    throw new BadFileError(rules.problems());
+  }
   let isReady = () => {};
   const ready = new Promise<void>((resolve) => {
     isReady = resolve;
@@ -75,16 +84,24 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
     const { owned, unowned } = ownership;
     if (!ownership.leaseOpen) return { ready: false, detail: "cannot agree with the log who works on what" };
     const waiting = [...lives].filter((life) => !life.ready).length;
+    const isBroken = rules.problems().length > 0;
     const problems = [
       ...(unowned > 0 ? [`${unowned} tasks have no processor yet`] : []),
       ...(waiting > 0 ? [`${waiting} tasks are catching up`] : []),
     ];
-    return { ready: problems.length === 0, detail: [`owns ${owned} tasks`, ...problems].join(", ") };
+    return {
+      ready: problems.length === 0,
+      detail: [`owns ${owned} tasks`, ...problems, ...(isBroken ? [BROKEN_FILES] : [])].join(", "),
+    };
+  }
+
+  function rulesInForce(): { readonly specs: readonly RuleSpec[] } {
+    return rules.wanted() ?? { specs: [...lives].map(({ specs }) => specs).find(({ length }) => length > 0) ?? [] };
   }
 
   await ownership.start();
   await ready;
-  const stopExplaining = respondExplanations({ log, partitions, rules: rules.wanted, nowUs: deps.clock.nowUs });
+  const stopExplaining = respondExplanations({ log, partitions, rules: rulesInForce, nowUs: deps.clock.nowUs });
   return {
     name: "processors",
     health,
@@ -96,13 +113,20 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
   };
 }
 
+/** Whether the log may know rules that were in force before. */
+async function hasBeenUsed(log: Log, partitions: number): Promise<boolean> {
+  const inputs = Array.from({ length: partitions }, (_, partition) => taskInput(partition, partitions));
+  const newest = await Promise.all(inputs.map((input) => newestEntry(log, input)));
+  return newest.some((sequence) => sequence > 0);
+}
+
 interface TaskLifeOptions {
   readonly task: number;
   readonly lease: Lease;
   readonly config: ProcessorsConfig;
   readonly deps: ProcessorsDeps;
   readonly events: ProcessorEvents;
-  readonly rules: () => WantedRules;
+  readonly rules: () => WantedRules | undefined;
   /** Finds out whether the task is still owned; stops this life when it is not. */
   readonly look: () => Promise<void>;
   readonly onReady: () => void;
@@ -123,6 +147,11 @@ class TaskLife implements Work {
 
   get ready(): boolean {
     return this.#ready;
+  }
+
+  /** The rules in force in it. */
+  get specs(): readonly RuleSpec[] {
+    return this.#runner?.specs ?? [];
   }
 
   start(): void {

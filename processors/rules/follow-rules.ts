@@ -1,5 +1,5 @@
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
-import { BadFileError, type FileProblem, formatProblems } from "../../platform/yaml-file.ts";
+import { type FileProblem, formatProblems } from "../../platform/yaml-file.ts";
 import { type RuleSetFiles, readSources } from "./load-rules.ts";
 import { SETTLE_MS, SettledRules } from "./settled-rules.ts";
 
@@ -26,22 +26,22 @@ export interface FollowOptions {
 }
 
 export interface FollowedRules {
-  /** The rules of the newest files without problems. */
-  wanted(): RuleSetFiles;
+  /** The rules of the newest files without problems; undefined as long as there were none. */
+  wanted(): RuleSetFiles | undefined;
+  /** What is wrong with the files as they are now. */
+  problems(): readonly FileProblem[];
   stop(): void;
 }
 
-/** Loads the rule files, and looks at them again and again. Rejects with BadFileError when they have problems. */
+/** Loads the rule files, and looks at them again and again. */
 export async function followRules(options: FollowOptions): Promise<FollowedRules> {
   const { rulesDir, events, onLook } = options;
   const settled = new SettledRules(rulesDir, await readSources(rulesDir));
-  let wanted = settled.rules;
-  const problems = problemsOf(wanted, options);
-  if (problems.length > 0) throw new BadFileError(problems);
-  events.rulesLoaded(wanted.specs.length, wanted.version);
-  let refused = "";
+  let wanted: RuleSetFiles | undefined;
+  let problems: readonly FileProblem[] = [];
   let isStopped = false;
   let timer: NodeJS.Timeout;
+  take(settled.rules);
   lookIn(LOOK_MS);
 
   function lookIn(ms: number): void {
@@ -62,17 +62,19 @@ export async function followRules(options: FollowOptions): Promise<FollowedRules
   }
 
   function take(next: RuleSetFiles): void {
-    const problems = formatProblems(problemsOf(next, options));
-    if (problems !== "" && problems !== refused) events.rulesRefused(problems);
-    if (problems === "" && refused !== "") events.rulesMended();
-    refused = problems;
-    if (problems !== "" || next.version === wanted.version) return;
+    const before = formatProblems(problems);
+    problems = problemsOf(next, options);
+    const refused = formatProblems(problems);
+    if (refused !== "" && refused !== before) events.rulesRefused(refused);
+    if (refused === "" && before !== "") events.rulesMended();
+    if (refused !== "" || next.version === wanted?.version) return;
     wanted = next;
     events.rulesLoaded(next.specs.length, next.version);
   }
 
   return {
     wanted: () => wanted,
+    problems: () => problems,
     stop() {
       isStopped = true;
       clearTimeout(timer);

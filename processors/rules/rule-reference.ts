@@ -115,9 +115,10 @@ read again when they change, however they are written or replaced. What is compu
 [windows.md](windows.md); how to test rules before they are live, in [testing-rules.md](testing-rules.md).
 
 An edit takes effect once the files have held still for a quarter of a second, or for a second when a rule is gone. Files with
-errors change nothing: the rules before stay in force, the log says what is wrong, and later that the files are in order again. So it
-is with a folder that is away or has lost all its files; to go on without any rule, leave a file with \`rules: []\`. Hidden files and
-those with other endings are passed over.
+errors change nothing: the rules before stay in force, also over a restart; the log says what is wrong, and later that the files are
+in order again. So it is with a folder that is away or has lost all its files; to go on without any rule, leave a file with
+\`rules: []\`. Only where no rules were in force before does a gateway not start. Hidden files and those with other endings are passed
+over.
 
 \`\`\`yaml
 # yaml-language-server: $schema=../docs/weir-rules.schema.json

@@ -40,8 +40,8 @@ interface Message {
 const POLL_MS = 50;
 
 /**
- * A browser without a driver, for measurements: Playwright has each frame of a WebSocket told to it, and that costs the
- * page about as much as its own work.
+ * A browser without a driver, for measurements: Playwright has each frame of a WebSocket told to it, and the copying takes
+ * processors from the page.
  */
 export async function startBareBrowser(executablePath: string): Promise<BareBrowser> {
   const home = await mkdtemp(join(tmpdir(), "weir-browser-"));

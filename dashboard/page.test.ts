@@ -167,6 +167,22 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
+  test("rule files with problems are told where rules are looked at, and with the health of the gateway", async () => {
+    gateway.api.notice = "The rule files have problems (a.yaml:3): the rules before stay in force.";
+    await page.goto(`${gateway.url}#/rules`);
+    const notice = page.locator(".rules-screen .note-warning");
+    await expect.poll(() => notice.textContent(), { timeout: WAIT_MS }).toBe(gateway.api.notice);
+    await page.goto(`${gateway.url}#/`);
+    const told = page.locator(".health li[data-notice=true] .health-detail");
+    await expect.poll(() => told.textContent(), { timeout: WAIT_MS }).toBe(gateway.api.notice);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    gateway.api.notice = undefined;
+    await page.reload();
+    await expect.poll(() => page.locator(".health li").count(), { timeout: WAIT_MS }).toBe(5);
+    expect(await told.count()).toBe(0);
+    expect(complaints).toEqual([]);
+  });
+
   test("says how to begin when there are no readings", async () => {
     await page.context().close();
     await gateway.stop();

@@ -15,6 +15,8 @@ export interface Service {
 export interface Health {
   readonly ready: boolean;
   readonly detail: string;
+  /** The work goes on, but something wants a person. For everybody who may ask `/readyz`. */
+  readonly notice?: string;
 }
 
 /** What every service gets from outside. */

@@ -1,6 +1,7 @@
+import { basename } from "node:path";
 import { ConflictError, type Log } from "../platform/log/port.ts";
-import type { Deps, Service } from "../platform/service.ts";
-import { BadFileError } from "../platform/yaml-file.ts";
+import type { Deps, Health, Service } from "../platform/service.ts";
+import { BadFileError, type FileProblem } from "../platform/yaml-file.ts";
 import type { ProcessorsConfig } from "./config.ts";
 import { createProcessorEvents, type ProcessorEvents } from "./events.ts";
 import { respondExplanations } from "./explain/responder.ts";
@@ -14,7 +15,6 @@ import { newestEntry, taskInput } from "./task-input.ts";
 
 /** Partitions first, then as many shares of the groups over several devices. */
 const TASKS_PER_PARTITION = 2;
-const BROKEN_FILES = "the rule files have problems: the rules before them are in force";
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 15_000;
 
@@ -84,14 +84,14 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
     const { owned, unowned } = ownership;
     if (!ownership.leaseOpen) return { ready: false, detail: "cannot agree with the log who works on what" };
     const waiting = [...lives].filter((life) => !life.ready).length;
-    const isBroken = rules.problems().length > 0;
     const problems = [
       ...(unowned > 0 ? [`${unowned} tasks have no processor yet`] : []),
       ...(waiting > 0 ? [`${waiting} tasks are catching up`] : []),
     ];
     return {
       ready: problems.length === 0,
-      detail: [`owns ${owned} tasks`, ...problems, ...(isBroken ? [BROKEN_FILES] : [])].join(", "),
+      detail: [`owns ${owned} tasks`, ...problems].join(", "),
+      ...noticeOf(rules.problems()),
     };
   }
 
@@ -111,6 +111,15 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
       await ownership.stop();
     },
   };
+}
+
+/** Where to look, not what stands there: everybody may ask how a service is. */
+function noticeOf([first, ...more]: readonly FileProblem[]): Pick<Health, "notice"> {
+  if (first === undefined) return {};
+  const others = more.length === 0 ? "" : ` and ${more.length} more`;
+  const where = `${basename(first.file)}:${first.line}${others}`;
+  const notice = `The rule files have problems (${where}): the rules before stay in force. weir rules check says what is wrong.`;
+  return { notice };
 }
 
 /** Whether the log may know rules that were in force before. */

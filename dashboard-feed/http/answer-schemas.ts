@@ -218,7 +218,14 @@ export const readinessAnswer = z.object({
     ready: z.boolean(),
     durability: z.enum(["synced", "stored", "replicated", "unknown"]).describe("What an acknowledgement is worth."),
   }),
-  services: z.array(z.object({ name: z.string(), ready: z.boolean(), detail: z.string() })),
+  services: z.array(
+    z.object({
+      name: z.string(),
+      ready: z.boolean(),
+      detail: z.string(),
+      notice: z.string().exactOptional().describe("The work goes on, but something wants a person."),
+    }),
+  ),
 });
 
 export const problemAnswer = z.object({

@@ -6,6 +6,8 @@ import type { MockWorld } from "./mock-world.ts";
 export interface MockApi {
   readonly acknowledgements: ReadonlyMap<string, Acknowledgement>;
   readonly silences: readonly Silence[];
+  /** What the processors want people to know. */
+  notice: string | undefined;
   answer(method: string, url: URL, body: unknown): MockAnswer;
 }
 
@@ -84,6 +86,7 @@ export function createMockApi(options: { readonly world: MockWorld; readonly now
             name,
             ready: true,
             detail: "",
+            ...(name === "processors" && api.notice !== undefined ? { notice: api.notice } : {}),
           })),
         });
       default:
@@ -117,13 +120,15 @@ export function createMockApi(options: { readonly world: MockWorld; readonly now
     return { version: "made-up", sequence: 1, inForceSinceUs: startedUs, sinceUs, rules: [...fired.values()] };
   }
 
-  return {
+  const api: MockApi = {
     acknowledgements,
     get silences() {
       return silences;
     },
+    notice: undefined,
     answer,
   };
+  return api;
 }
 
 function ok(value: unknown): MockAnswer {

@@ -18,9 +18,17 @@ export interface PastAlerts {
   readonly next: string | undefined;
 }
 
+export interface ServiceHealth {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly detail: string;
+  /** The work goes on, but something wants a person. */
+  readonly notice?: string;
+}
+
 export interface Readiness {
   readonly ready: boolean;
-  readonly services: readonly { readonly name: string; readonly ready: boolean; readonly detail: string }[];
+  readonly services: readonly ServiceHealth[];
   readonly durability: string;
 }
 
@@ -204,6 +212,7 @@ function parseReadiness(text: string, ok: boolean): Readiness {
       name: String(service.name),
       ready: service.ready === true,
       detail: typeof service.detail === "string" ? service.detail : "",
+      ...(typeof service.notice === "string" ? { notice: service.notice } : {}),
     }));
     const log = isRecord(value.log) ? value.log : {};
     const lost = { name: "log", ready: false, detail: "the log does not answer" };

@@ -21,11 +21,11 @@ export function HealthPanel(): JSX.Element {
         <p class="quiet">Asking the gateway how it is</p>
       ) : (
         <ul>
-          {known.services.map(({ name, ready, detail }) => (
-            <li key={name} data-ready={ready}>
-              <SeverityIcon severity="warning" state={ready ? "resolved" : "firing"} />
+          {known.services.map(({ name, ready, detail, notice }) => (
+            <li key={name} data-ready={ready} data-notice={notice !== undefined}>
+              <SeverityIcon severity="warning" state={ready && notice === undefined ? "resolved" : "firing"} />
               <span class="health-name">{name}</span>
-              <span class="health-detail">{ready ? "ready" : detail || "not ready"}</span>
+              <span class="health-detail">{ready ? (notice ?? "ready") : detail || "not ready"}</span>
             </li>
           ))}
         </ul>

@@ -13,7 +13,9 @@ const AGAIN_MS = 15_000;
 
 /** What runs, how it is, and how often it fired. */
 export function RulesScreen(): JSX.Element {
-  const { rules, rulesLoaded, settings } = usePage();
+  const { rules, rulesLoaded, settings, readiness } = usePage();
+  const processors = readiness.value?.services.filter(({ name }) => name === "processors") ?? [];
+  const notices = new Set(processors.flatMap(({ notice }) => notice ?? []));
   const activity = useActivity();
   const find = useSignal("");
   const zone = settings.zone.value;
@@ -41,6 +43,11 @@ export function RulesScreen(): JSX.Element {
           activity?.sinceUs !== undefined &&
           ` Incidents are counted from ${formatInstant(activity.sinceUs, zone)} on (time of the readings).`}
       </p>
+      {[...notices].map((notice) => (
+        <p key={notice} class="screen-words note-warning" role="status">
+          {notice}
+        </p>
+      ))}
       {found.length === 0 ? (
         <p class="quiet">
           {!rulesLoaded.value

@@ -15,6 +15,8 @@ const values = [
   [],
   { kind: "doubles", doubles: new Float64Array([1, 2, 3, 4]).subarray(1, 3) },
   { kind: "bytes", bytes: new Uint8Array([1, 2, 3]) },
+  { kind: "doubles", doubles: new Float64Array(0) },
+  { kind: "bytes", bytes: new Uint8Array(0) },
   null,
   "ü".repeat(300_000),
 ];
@@ -83,4 +85,20 @@ test("the newest state is found again; a second saver conflicts and leaves nothi
   expect(checkpoint?.sequence).toBe(12);
   expect([...(checkpoint?.values ?? [])]).toEqual(["c"]);
   expect(await log.blobs.get("checkpoint.4.10.0")).toBeUndefined();
+});
+
+test("a saved state is sound, whatever it holds; a damaged one is said to be", async () => {
+  const log = createMemoryLog({ nowUs: () => 1 });
+  const checkpoints = new Checkpoints(log, 4);
+  await checkpoints.load();
+  await checkpoints.save({ sequence: 10, state: await freeze(values) });
+  const { checkpoint, problem } = await new Checkpoints(log, 4).load();
+  expect(problem).toBeUndefined();
+  expect([...(checkpoint?.values ?? [])]).toEqual(values);
+
+  const name = "checkpoint.4.10.0";
+  const bytes = new Uint8Array((await log.blobs.get(name)) ?? []);
+  bytes[bytes.length - 1] = 1 + (bytes.at(-1) ?? 0);
+  await log.blobs.put(name, bytes);
+  expect(await new Checkpoints(log, 4).load()).toEqual({ problem: `its state ${name} is damaged` });
 });

@@ -108,7 +108,9 @@ export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
     head.writeUInt32LE(piece.length);
     head[LENGTH_BYTES] = kind;
     pieces.push(head, piece);
-    checksum = crc32(piece, crc32(head, checksum));
+    checksum = crc32(head, checksum);
+    // Of no bytes, zlib may begin anew: to it, memory that is not there asks for the first value.
+    if (piece.length > 0) checksum = crc32(piece, checksum);
     bytes += HEAD_BYTES + piece.length;
   }
   function close(): void {

@@ -58,8 +58,8 @@ async function openFiles(pid: number): Promise<Pick<Footprint, "descriptors" | "
   return { descriptors: names.length, watches };
 }
 
-const HEAP_GROWTH_MAX = 0.15;
-const HEAP_SLACK_BYTES = 6 * 1_048_576;
+const HEAP_GROWTH_MAX = 0.05;
+const HEAP_SLACK_BYTES = 4 * 1_048_576;
 const DESCRIPTORS_SLACK = 10;
 const RESOURCES_SLACK = 10;
 

@@ -52,8 +52,10 @@ export interface ReloadReport extends Verdict {
 }
 
 const GATEWAY_MS_MAX = 60_000;
-/** The first reloads, and some two minutes of readings, fill what is kept for a while. */
+/** The first reloads fill what is kept from one to the next... */
 const SETTLED_SHARE = 0.4;
+/** ...and readings what is kept for a while. A shorter run has nothing better than its first footprint. */
+const FILLED_MS = 120_000;
 const SAY_EVERY = 20;
 
 /** Edits the rules of a gateway under load again and again, and compares all that it says with what it must say. */
@@ -96,6 +98,7 @@ async function reloadIn(options: ReloadOptions, undo: (() => Promise<unknown>)[]
   const startedMs = performance.now();
   await sleep(quietMs);
   const footprints: Footprint[] = [];
+  let filledFrom: number | undefined;
   const settledAt = Math.max(1, Math.round(reloads * SETTLED_SHARE));
   const marks = Array.from({ length: options.footprints }, (_, i) =>
     Math.round(settledAt + ((reloads - settledAt) * i) / (options.footprints - 1)),
@@ -103,7 +106,9 @@ async function reloadIn(options: ReloadOptions, undo: (() => Promise<unknown>)[]
   for (let i = 1; i <= reloads; i++) {
     await reloading.once();
     if (i % SAY_EVERY === 0) say(`reload ${i} of ${reloads}`);
-    if (marks.includes(i)) footprints.push(await footprint(gateway.info.pid, probeFile, i));
+    if (!marks.includes(i)) continue;
+    if (i < reloads && performance.now() - startedMs >= FILLED_MS) filledFrom ??= footprints.length;
+    footprints.push(await footprint(gateway.info.pid, probeFile, i));
   }
   await reloading.cool();
   await allResolved(log, options.devices);
@@ -123,7 +128,7 @@ async function reloadIn(options: ReloadOptions, undo: (() => Promise<unknown>)[]
   if (isExact ? refused !== broken : refused < broken)
     differences.push(`${broken} times broken files, ${refused} times refused`);
   if (mended !== refused) differences.push(`${refused} times refused, ${mended} times in order again`);
-  const [first, last] = [footprints[0], footprints.at(-1)];
+  const [first, last] = [footprints[filledFrom ?? 0], footprints.at(-1)];
   if (first && last) differences.push(...growth(first, last));
   return { ...verdict, differences, reloads: reloading.reloads, seconds, refusals: refused, footprints };
 }

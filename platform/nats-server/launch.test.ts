@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
@@ -43,6 +43,19 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Stopping is asked for, and takes a moment: until then the other threads of the process still answer. */
+async function freeze(pid: number): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  const tasks = `/proc/${pid}/task`;
+  await vi.waitFor(async () => {
+    for (const task of await readdir(tasks).catch(() => [])) {
+      // The name in brackets may hold anything.
+      const state = (await readFile(`${tasks}/${task}/stat`, "utf8")).split(") ").at(-1)?.[0];
+      expect(state).toBe("T");
+    }
+  }, WAIT);
 }
 
 test("starts a server on loopback that lets in who has the token, with synced writes", async () => {
@@ -128,7 +141,7 @@ test("a frozen server that was left over is ended before another one opens its s
   timeout: 30_000,
 }, async () => {
   const left = await leaveBehind();
-  process.kill(left.pid, "SIGSTOP");
+  await freeze(left.pid);
   const server = await launch();
   expect(server.adopted).toBe(false);
   // It is our child here: it counts as there until its exit was noticed.

@@ -23,8 +23,6 @@ export interface RunFile {
 }
 
 export interface DataDir {
-  /** Made just now: no gateway has ever worked in it. */
-  readonly isNew: boolean;
   writeRunFile(run: RunFile): void;
   release(): void;
 }
@@ -36,7 +34,7 @@ interface Owner {
 
 /** Takes the folder for this process; makes it when it is missing. Throws DataDirInUseError. */
 export function takeDataDir(dataDir: string): DataDir {
-  const isNew = mkdirSync(dataDir, { recursive: true }) !== undefined;
+  mkdirSync(dataDir, { recursive: true });
   const lockFile = join(dataDir, "weir.lock");
   const runFile = join(dataDir, "run.json");
   const owner: Owner = { pid: process.pid, started: startedOf(process.pid) };
@@ -55,7 +53,6 @@ export function takeDataDir(dataDir: string): DataDir {
   }
   rmSync(runFile, { force: true });
   return {
-    isNew,
     writeRunFile: (run) => writeFileSync(runFile, `${JSON.stringify(run, undefined, 2)}\n`, { mode: 0o600 }),
     release() {
       rmSync(runFile, { force: true });

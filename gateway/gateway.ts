@@ -1,7 +1,5 @@
 import type { Logger } from "pino";
 import { launchNatsServer } from "../platform/nats-server/launch.ts";
-import { BadFileError } from "../platform/yaml-file.ts";
-import { loadRules } from "../processors/rules/load-rules.ts";
 import { takeDataDir } from "./data-dir.ts";
 import type { PipelineConfig } from "./pipeline-config.ts";
 import { makePlan, type NatsAddress, type Plan, SERVICES, type ServiceName } from "./plan.ts";
@@ -59,8 +57,6 @@ class Undo {
 async function start({ settings, config, services, logger }: GatewayOptions, undo: Undo): Promise<Addresses> {
   const dataDir = takeDataDir(settings.dataDir);
   await undo.add(() => dataDir.release());
-  // Checked before anything is started. Later, the rules before stay in force while files have problems.
-  if (services.includes("processors") && dataDir.isNew) await checkRules(settings.rulesDir);
   makePlan(settings, config, { url: "", token: undefined, durability: undefined });
   const nats = await findNats(settings, logger);
   await undo.add(nats.stop);
@@ -81,11 +77,6 @@ async function start({ settings, config, services, logger }: GatewayOptions, und
   const { url: natsUrl, token: natsToken } = nats.address;
   dataDir.writeRunFile({ pid: process.pid, natsUrl, natsToken, mqttPort, mqttWsPort, httpPort });
   return addresses;
-}
-
-async function checkRules(rulesDir: string): Promise<void> {
-  const { problems } = await loadRules(rulesDir);
-  if (problems.length > 0) throw new BadFileError(problems);
 }
 
 function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<RunningService> {

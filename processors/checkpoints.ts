@@ -88,8 +88,17 @@ export class Checkpoints {
   }
 
   get #name(): string {
-    return `checkpoint.${this.#task}`;
+    return nameOf(this.#task);
   }
+}
+
+/** Whether a state of the task was ever saved. */
+export async function hasCheckpoint({ records }: Pick<Log, "records">, task: number): Promise<boolean> {
+  return (await records.get(nameOf(task))) !== undefined;
+}
+
+function nameOf(task: number): string {
+  return `checkpoint.${task}`;
 }
 
 /**

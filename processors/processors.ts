@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
 import { BadFileError, type FileProblem } from "../platform/yaml-file.ts";
+import { hasCheckpoint } from "./checkpoints.ts";
 import type { ProcessorsConfig } from "./config.ts";
 import { createProcessorEvents, type ProcessorEvents } from "./events.ts";
 import { respondExplanations } from "./explain/responder.ts";
@@ -11,7 +12,6 @@ import { processTime } from "./ownership/process-time.ts";
 import { PartitionRunner, type WantedRules } from "./partition-runner.ts";
 import { followRules } from "./rules/follow-rules.ts";
 import type { RuleSpec } from "./rules/rule-spec.ts";
-import { newestEntry, taskInput } from "./task-input.ts";
 
 /** Partitions first, then as many shares of the groups over several devices. */
 const TASKS_PER_PARTITION = 2;
@@ -45,7 +45,7 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
       for (const life of lives) life.offerRules();
     },
   });
-  if (rules.wanted() === undefined && !(await hasBeenUsed(log, partitions))) {
+  if (rules.wanted() === undefined && !(await hadRules(log, partitions))) {
     rules.stop();
     throw new BadFileError(rules.problems());
   }
@@ -122,11 +122,10 @@ function noticeOf([first, ...more]: readonly FileProblem[]): Pick<Health, "notic
   return { notice };
 }
 
-/** Whether the log may know rules that were in force before. */
-async function hasBeenUsed(log: Log, partitions: number): Promise<boolean> {
-  const inputs = Array.from({ length: partitions }, (_, partition) => taskInput(partition, partitions));
-  const newest = await Promise.all(inputs.map((input) => newestEntry(log, input)));
-  return newest.some((sequence) => sequence > 0);
+/** Whether rules were in force here before: each task that reads a partition saves them with its state. */
+async function hadRules(log: Log, partitions: number): Promise<boolean> {
+  const tasks = Array.from({ length: partitions }, (_, task) => hasCheckpoint(log, task));
+  return (await Promise.all(tasks)).includes(true);
 }
 
 interface TaskLifeOptions {

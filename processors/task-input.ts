@@ -47,8 +47,9 @@ export function stepOptions(input: TaskInput) {
 }
 
 /**
- * The rules that a task wants in force; undefined when those that are in force are well, or it needs none. A share has nothing to do with the rules of
- * single devices, and editing them writes nothing to it. `inForce`: whether it had any before.
+ * The rules that a task wants in force; undefined when it needs none, or `all` are not known and those in force stay so.
+ * A share has nothing to do with the rules of single devices, and editing them writes nothing to it. `inForce`: whether
+ * it had any before.
  */
 export function wantedOf(input: TaskInput, all: WantedRules | undefined, inForce: boolean): WantedRules | undefined {
   if (input.kind === "partition" || all === undefined) return all;

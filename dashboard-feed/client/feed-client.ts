@@ -234,10 +234,11 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
   }
 
   function askAgain(subscription: Subscription): void {
+    const { id } = subscription;
     const timer = setTimeout(
       () => {
         retries.delete(timer);
-        if (socket !== undefined && writable && subscriptions.has(subscription.id)) sendSubscribe(socket, subscription);
+        if (socket !== undefined && writable && subscriptions.has(id)) sendSubscribe(socket, subscription);
       },
       SLOWER_MS * (1 + Math.random()),
     );

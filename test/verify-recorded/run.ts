@@ -60,6 +60,7 @@ const STOP_MS_MAX = 60_000;
 /** Nothing must move for this long before all counts as done. */
 const STILL_MS = 3000;
 const POLL_MS = 20;
+const LOOK_MS = 200;
 
 /** Plays a recording through a real gateway and compares what it stored with what SQL says about the files. */
 export async function verifyRecorded(options: VerifyOptions): Promise<VerifyReport> {
@@ -217,7 +218,7 @@ async function settled(gateway: GatewayProcess, msMax: number): Promise<number> 
     if (!still) movedMs = performance.now();
     else if (performance.now() - movedMs >= STILL_MS) return movedMs - beganMs;
     before = now;
-    await sleep(200);
+    await sleep(LOOK_MS);
   }
   throw new Error(`the gateway had not settled after ${msMax} ms: ${now}`);
 }

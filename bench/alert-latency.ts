@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import mqtt from "mqtt";
 import { WebSocket } from "ws";
-import { type ServerFrame, SUBPROTOCOL } from "../dashboard-feed/protocol.ts";
-import { spawnLoad } from "./load/spawn-load.ts";
+import { type ServerFrame, SUBPROTOCOL } from "../contracts/feed/protocol.ts";
+import { spawnLoad } from "../test/load/spawn-load.ts";
 
 interface Latency {
   readonly probes: number;

@@ -13,7 +13,7 @@ import { createMetrics } from "../platform/metrics.ts";
 import { launchNatsServer } from "../platform/nats-server/launch.ts";
 import { processorsConfigSchema } from "../processors/config.ts";
 import { startProcessors } from "../processors/processors.ts";
-import { loadRules } from "../processors/rules/load-rules.ts";
+import { loadRules } from "../rule-language/files/load-rules.ts";
 import { median, printTable } from "./figures.ts";
 
 const PARTITIONS = 4;

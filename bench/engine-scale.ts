@@ -1,10 +1,10 @@
 import { FrameReader, SeriesTable } from "../domain/frame-reader.ts";
 import { encodeRuleSet, FrameWriter } from "../domain/frame-writer.ts";
 import type { Series } from "../domain/reading.ts";
+import { Step } from "../engine/step.ts";
 import { freeze, thaw } from "../processors/checkpoints.ts";
-import { versionOf } from "../processors/rules/load-rules.ts";
-import { ruleSpecSchema } from "../processors/rules/rule-spec.ts";
-import { Step } from "../processors/step/step.ts";
+import { versionOf } from "../rule-language/files/load-rules.ts";
+import { ruleSpecSchema } from "../rule-language/spec/rule-spec.ts";
 import { median, printTable } from "./figures.ts";
 import { liveBytes } from "./live-bytes.ts";
 import { watchEventLoop } from "./watch-event-loop.ts";

@@ -1,9 +1,9 @@
 import { FrameReader, SeriesTable } from "../domain/frame-reader.ts";
 import { encodeRuleSet, FrameWriter } from "../domain/frame-writer.ts";
 import type { Series } from "../domain/reading.ts";
-import { versionOf } from "../processors/rules/load-rules.ts";
-import { type RuleSpec, ruleSpecSchema } from "../processors/rules/rule-spec.ts";
-import { Step } from "../processors/step/step.ts";
+import { Step } from "../engine/step.ts";
+import { versionOf } from "../rule-language/files/load-rules.ts";
+import { type RuleSpec, ruleSpecSchema } from "../rule-language/spec/rule-spec.ts";
 import { median, printTable } from "./figures.ts";
 
 const KEYS = 5_000;

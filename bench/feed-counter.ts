@@ -1,5 +1,5 @@
 import { WebSocket } from "ws";
-import { type ServerFrame, SUBPROTOCOL } from "../dashboard-feed/protocol.ts";
+import { type ServerFrame, SUBPROTOCOL } from "../contracts/feed/protocol.ts";
 
 /** Watches windows and readings as a page does, and counts the items that come. */
 export async function countFeed(httpPort: number): Promise<{ items: () => number; close: () => void }> {

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { spawnLoad } from "../test/load/spawn-load.ts";
 import { GatewayProcess } from "../test/servers/gateway-process.ts";
 import { measureAlertLatency } from "./alert-latency.ts";
 import { countFeed } from "./feed-counter.ts";
 import { median, printTable } from "./figures.ts";
-import { spawnLoad } from "./load/spawn-load.ts";
 import { processCpu } from "./peers/process-cpu.ts";
 
 interface WholeOptions {

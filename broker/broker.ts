@@ -1,12 +1,12 @@
 import type { PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
-import { type BrokerConfig, isLoopback } from "./config.ts";
-import { createBrokerEvents } from "./events.ts";
-import { startKeepalive } from "./keepalive.ts";
-import { type Listeners, listen } from "./listeners.ts";
-import { MqttEdge } from "./mqtt-edge.ts";
-import { PasswordChecks } from "./password-checks.ts";
-import { followUsers } from "./users.ts";
+import { MqttEdge } from "./aedes/mqtt-edge.ts";
+import { PasswordChecks } from "./auth/password-checks.ts";
+import { followUsers } from "./auth/users.ts";
+import { type BrokerConfig, isLoopback } from "./common/config.ts";
+import { createBrokerEvents } from "./common/events.ts";
+import { startKeepalive } from "./wire/keepalive.ts";
+import { type Listeners, listen } from "./wire/listeners.ts";
 
 export interface Broker extends Service {
   readonly address: {

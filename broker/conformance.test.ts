@@ -1,6 +1,6 @@
 import mqtt, { type MqttClient } from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
-import { mosquitto, RawClient, startTestBroker, stopAll, until } from "./test-support.ts";
+import { mosquitto, RawClient, startTestBroker, stopAll, until } from "./testing/test-support.ts";
 
 /** What standard clients get: Eclipse Mosquitto's own, and mqtt.js over TCP and over WebSocket. */
 

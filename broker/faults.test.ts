@@ -1,6 +1,6 @@
 import { generate } from "mqtt-packet";
 import { afterEach, describe, expect, it } from "vitest";
-import { publishPacket, RawClient, startTestBroker, stopAll, until } from "./test-support.ts";
+import { publishPacket, RawClient, startTestBroker, stopAll, until } from "./testing/test-support.ts";
 
 afterEach(stopAll);
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { generate } from "mqtt-packet";
 import { afterEach, describe, expect, it } from "vitest";
-import { publishPacket, RawClient, startTestBroker, stopAll, until } from "./test-support.ts";
+import { publishPacket, RawClient, startTestBroker, stopAll, until } from "./testing/test-support.ts";
 
 afterEach(stopAll);
 

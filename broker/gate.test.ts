@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { FakeGate, publishPacket, RawClient, startTestBroker, stopAll, until } from "./test-support.ts";
+import { FakeGate, publishPacket, RawClient, startTestBroker, stopAll, until } from "./testing/test-support.ts";
 
 afterEach(stopAll);
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { RawClient, startTestBroker, stopAll, until } from "./test-support.ts";
+import { RawClient, startTestBroker, stopAll, until } from "./testing/test-support.ts";
 
 afterEach(stopAll);
 

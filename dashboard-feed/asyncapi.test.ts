@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { described } from "./described.ts";
-import { clientFrameSchema, serverFrameSchema } from "./frames.ts";
 import {
   alertChangeSchema,
   deviceItemSchema,
   readingItemSchema,
   statsItemSchema,
   windowResultSchema,
-} from "./items.ts";
-import { CHANNELS, type ErrorCode } from "./protocol.ts";
+} from "../contracts/feed/items.ts";
+import { CHANNELS, type ErrorCode } from "../contracts/feed/protocol.ts";
+import { described } from "./common/described.ts";
+import { clientFrameSchema, serverFrameSchema } from "./common/frames.ts";
 import {
   alertChange,
   appendAlert,
@@ -20,7 +20,7 @@ import {
   tokenFor,
   until,
   windowResult,
-} from "./test-kit.ts";
+} from "./testing/test-kit.ts";
 
 const { document, namesOf, payloadOf, wrongBy } = described;
 const { messages, schemas } = document.components;

@@ -6,18 +6,18 @@ import { openApiText } from "../dashboard-feed/http/openapi.ts";
 import { addAlertCommands } from "./commands/alerts.ts";
 import { addDeadLetterCommands } from "./commands/dead-letters.ts";
 import { doctor } from "./commands/doctor.ts";
+import { describeFailure, UsageError } from "./commands/failures.ts";
 import { passwd } from "./commands/passwd.ts";
-import { addRulesBacktestCommands } from "./commands/rules-backtest.ts";
-import { addRulesCheckCommands } from "./commands/rules-check.ts";
-import { addRulesExplainCommand } from "./commands/rules-explain.ts";
-import { addRulesTestCommand } from "./commands/rules-test.ts";
+import { addRulesBacktestCommands } from "./commands/rules/rules-backtest.ts";
+import { addRulesCheckCommands } from "./commands/rules/rules-check.ts";
+import { addRulesExplainCommand } from "./commands/rules/rules-explain.ts";
+import { addRulesTestCommand } from "./commands/rules/rules-test.ts";
 import { addSimulateCommands } from "./commands/simulate.ts";
 import { up } from "./commands/up.ts";
-import { describeFailure, UsageError } from "./failures.ts";
-import { packageRoot } from "./paths.ts";
-import { pipelineJsonSchema } from "./pipeline-config.ts";
-import { SERVICES, type ServiceName } from "./plan.ts";
-import { readSettings, SETTINGS, type Settings } from "./settings.ts";
+import { packageRoot } from "./settings/paths.ts";
+import { pipelineJsonSchema } from "./settings/pipeline-config.ts";
+import { SERVICES, type ServiceName } from "./settings/plan.ts";
+import { readSettings, SETTINGS, type Settings } from "./settings/settings.ts";
 
 const program = new Command("weir")
   .description("IoT sensor stream processing gateway")

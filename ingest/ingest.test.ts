@@ -7,7 +7,7 @@ import type { StreamName } from "../domain/subjects.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import type { Log, LogMessage } from "../platform/log/port.ts";
 import { createMetrics } from "../platform/metrics.ts";
-import { ingestConfigSchema } from "./config.ts";
+import { ingestConfigSchema } from "./common/config.ts";
 import { INGEST_LEDGER, type Ingest, startIngest } from "./ingest.ts";
 
 const NOW = 1_763_769_600_000_000;

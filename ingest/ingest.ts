@@ -4,15 +4,15 @@ import { encodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { deadLetterSubject } from "../domain/subjects.ts";
 import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Service } from "../platform/service.ts";
-import { startBridge } from "./bridge.ts";
-import type { IngestConfig } from "./config.ts";
-import { DeviceLedger } from "./device-ledger.ts";
-import { createIngestEvents } from "./events.ts";
-import { FrameBatcher } from "./frame-batcher.ts";
-import { MessageReader } from "./message-reader.ts";
-import type { PayloadProblem } from "./payload.ts";
+import { startBridge } from "./bridge/bridge.ts";
+import type { IngestConfig } from "./common/config.ts";
+import { DeviceLedger } from "./common/device-ledger.ts";
+import { createIngestEvents } from "./common/events.ts";
+import type { PayloadProblem } from "./formats/payload.ts";
+import { FrameBatcher } from "./frames/frame-batcher.ts";
+import { MessageReader } from "./frames/message-reader.ts";
 import { answerRetries } from "./retry.ts";
-import { TopicRoutes } from "./topic-routes.ts";
+import { TopicRoutes } from "./sources/topic-routes.ts";
 
 export interface Ingest extends Service, PublishGate {}
 

@@ -1,13 +1,13 @@
 import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { DEAD_LETTERS_RETRY, type RetryOrder, type RetryReport } from "../contracts/dead-letters.ts";
 import { encodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { FrameReader, SeriesTable } from "../domain/frame-reader.ts";
 import { letterAt, pageOfLetters, retryOf } from "../platform/dead-letter-log.ts";
-import { DEAD_LETTERS_RETRY, type RetryOrder, type RetryReport } from "../platform/dead-letters.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import { type Append, ConflictError, type Log, NoAnswerError } from "../platform/log/port.ts";
 import { createMetrics } from "../platform/metrics.ts";
-import { ingestConfigSchema } from "./config.ts";
+import { ingestConfigSchema } from "./common/config.ts";
 import { INGEST_LEDGER, type Ingest, startIngest } from "./ingest.ts";
 
 const CAME = 1_763_769_600_000_000;

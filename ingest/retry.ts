@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DEAD_LETTERS_RETRY, type LetterRetry, type RetryReport, type RetryResult } from "../contracts/dead-letters.ts";
 import type { DeadLetter } from "../domain/dead-letter.ts";
 import { deadLetterRetrySubject } from "../domain/subjects.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -10,10 +11,9 @@ import {
   readLetters,
   retryOf,
 } from "../platform/dead-letter-log.ts";
-import { DEAD_LETTERS_RETRY, type LetterRetry, type RetryReport, type RetryResult } from "../platform/dead-letters.ts";
 import { ConflictError, type Log, TooLargeError } from "../platform/log/port.ts";
 import type { InboundMessage } from "../platform/publish-gate.ts";
-import type { IngestEvents } from "./events.ts";
+import type { IngestEvents } from "./common/events.ts";
 
 /** Letters whose payloads are in memory at a time. */
 const STEP = 64;

@@ -1,9 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
-import { acknowledgementSubject, silenceSubject } from "../domain/subjects.ts";
-import { US_PER_DAY } from "../domain/time.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { Log } from "../platform/log/port.ts";
 import {
   type Acknowledgement,
   ALERTS_ACKNOWLEDGE,
@@ -15,14 +11,18 @@ import {
   SILENCES_LIST,
   SILENCES_REMOVE,
   type Silence,
-} from "../platform/notifications.ts";
-import type { Board } from "./board.ts";
-import type { ChangeEntry } from "./change-entry.ts";
-import { matchersSchema } from "./config.ts";
-import type { NotifierEvents } from "./events.ts";
-import type { Inhibitions } from "./inhibition.ts";
-import { matches } from "./matchers.ts";
-import type { AcknowledgementEntry, Orders, SilenceEntry } from "./orders.ts";
+} from "../contracts/notifications.ts";
+import { acknowledgementSubject, silenceSubject } from "../domain/subjects.ts";
+import { US_PER_DAY } from "../domain/time.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Log } from "../platform/log/port.ts";
+import type { ChangeEntry } from "./common/change-entry.ts";
+import { matchersSchema } from "./common/config.ts";
+import type { NotifierEvents } from "./common/events.ts";
+import type { Inhibitions } from "./inhibition/inhibition.ts";
+import type { Board } from "./routing/board.ts";
+import { matches } from "./routing/matchers.ts";
+import type { AcknowledgementEntry, Orders, SilenceEntry } from "./routing/orders.ts";
 
 const SILENCES_MAX = 10_000;
 const SILENCE_US_MAX = 365 * US_PER_DAY;

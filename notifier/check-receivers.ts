@@ -1,6 +1,6 @@
 import { createConnection } from "node:net";
-import { type NotifierConfig, type TargetConfig, targetNames } from "./config.ts";
-import { type Environment, SecretError, secretValue } from "./secrets.ts";
+import { type NotifierConfig, type TargetConfig, targetNames } from "./common/config.ts";
+import { type Environment, SecretError, secretValue } from "./common/secrets.ts";
 import { createTarget, type TargetOptions } from "./targets/create.ts";
 import { addressOf } from "./targets/webhook.ts";
 

@@ -19,11 +19,11 @@ import {
   startSink,
   testDeps,
   writeChange,
-} from "./test-kit.ts";
+} from "./testing/test-kit.ts";
 
 const KILLS = 8;
 const DEVICES = 12;
-const CHILD = fileURLToPath(new URL("./crash-child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./testing/crash-child.ts", import.meta.url));
 const RUN =
   "const { runnerImport } = await import('vite'); await runnerImport(process.env.NOTIFIER_CRASH_FILE, { configFile: false })";
 const logger = pino({ level: "silent" });

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AlertState } from "../domain/alert.ts";
-import { World } from "./lane-kit.ts";
-import { type ChangeOptions, changeOf } from "./test-kit.ts";
+import { World } from "./testing/lane-kit.ts";
+import { type ChangeOptions, changeOf } from "./testing/test-kit.ts";
 
 const S = 1_000_000;
 const HOUR = 3_600 * S;

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
+import { ALERTS_LIST, DELIVERIES_LIST, type Delivery, type OpenAlert } from "../contracts/notifications.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
-import { ALERTS_LIST, DELIVERIES_LIST, type Delivery, type OpenAlert } from "../platform/notifications.ts";
 import { startNotifier } from "./notifier.ts";
-import { type ChangeOptions, configOf, eventually, startSink, T0, testDeps, writeChange } from "./test-kit.ts";
+import { type ChangeOptions, configOf, eventually, startSink, T0, testDeps, writeChange } from "./testing/test-kit.ts";
 
 const S = 1_000_000;
 const DOWN: ChangeOptions = { rule: "gateway-down", device: "gw" };

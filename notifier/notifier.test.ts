@@ -1,6 +1,4 @@
 import { afterEach, expect, test } from "vitest";
-import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
-import { createMemoryLog } from "../platform/log/memory.ts";
 import {
   ALERTS_ACKNOWLEDGE,
   ALERTS_LIST,
@@ -11,10 +9,21 @@ import {
   SILENCES_LIST,
   SILENCES_REMOVE,
   type Silence,
-} from "../platform/notifications.ts";
+} from "../contracts/notifications.ts";
+import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
+import { createMemoryLog } from "../platform/log/memory.ts";
 import type { Service } from "../platform/service.ts";
 import { startNotifier } from "./notifier.ts";
-import { configOf, eventually, type Sink, startSink, T0, type TestDeps, testDeps, writeChange } from "./test-kit.ts";
+import {
+  configOf,
+  eventually,
+  type Sink,
+  startSink,
+  T0,
+  type TestDeps,
+  testDeps,
+  writeChange,
+} from "./testing/test-kit.ts";
 
 const S = 1_000_000;
 const HOUR = 3_600 * S;

@@ -1,20 +1,20 @@
+import { type Delivery, OWN_BROKER, type OwnBroker } from "../contracts/notifications.ts";
 import { alertSubject } from "../domain/subjects.ts";
 import type { LogMessage } from "../platform/log/port.ts";
-import { type Delivery, OWN_BROKER, type OwnBroker } from "../platform/notifications.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import { answerOrders } from "./answers.ts";
-import { Board } from "./board.ts";
-import { isEnd, readEntry } from "./change-entry.ts";
-import { type NotifierConfig, type TargetConfig, targetNames } from "./config.ts";
-import { deliveriesInLog } from "./delivery-history.ts";
-import { createNotifierEvents, type NotifierEvents } from "./events.ts";
-import { type Follower, follow, readNewest } from "./follow.ts";
-import { Inhibitions } from "./inhibition.ts";
-import { SupersededError } from "./journal.ts";
-import { Orders } from "./orders.ts";
-import { routeOf } from "./router.ts";
-import { type Environment, SecretError } from "./secrets.ts";
-import { Sender } from "./sender.ts";
+import { isEnd, readEntry } from "./common/change-entry.ts";
+import { type NotifierConfig, type TargetConfig, targetNames } from "./common/config.ts";
+import { createNotifierEvents, type NotifierEvents } from "./common/events.ts";
+import { type Follower, follow, readNewest } from "./common/follow.ts";
+import { type Environment, SecretError } from "./common/secrets.ts";
+import { deliveriesInLog } from "./delivery/delivery-history.ts";
+import { SupersededError } from "./delivery/journal.ts";
+import { Sender } from "./delivery/sender.ts";
+import { Inhibitions } from "./inhibition/inhibition.ts";
+import { Board } from "./routing/board.ts";
+import { Orders } from "./routing/orders.ts";
+import { routeOf } from "./routing/router.ts";
 import { createTarget } from "./targets/create.ts";
 
 const RESTART_MS = 1_000;
@@ -34,7 +34,7 @@ export type NotifierDeps = Deps & {
 };
 
 /**
- * Tells people and systems of alert changes, each at least once, and answers on the bus (`platform/notifications.ts`).
+ * Tells people and systems of alert changes, each at least once, and answers on the bus (`contracts/notifications.ts`).
  * Rejects with NotifierSecretsError when secrets are missing; a receiver that is away is tried again and again.
  */
 export async function startNotifier(config: NotifierConfig, deps: NotifierDeps): Promise<Service> {

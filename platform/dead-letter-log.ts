@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { type LetterRetry, RETRYABLE_REASONS } from "../contracts/dead-letters.ts";
 import type { DeadLetter } from "../domain/dead-letter.ts";
 import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { globMatches } from "../domain/glob.ts";
 import { DEAD_LETTER_SUBJECTS, deadLetterRetrySubject } from "../domain/subjects.ts";
-import { type LetterRetry, RETRYABLE_REASONS } from "./dead-letters.ts";
 import type { Log, LogMessage } from "./log/port.ts";
 import { subjectMatches } from "./log/subject-match.ts";
 

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import type { AlertChange } from "../domain/alert.ts";
+import { reading, rule, TestPartition } from "../engine/testing/step-kit.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import type { Log } from "../platform/log/port.ts";
 import { AlertsPublisher } from "./alerts-publisher.ts";
-import { reading, rule, TestPartition } from "./step/step-kit.ts";
 
 const SECOND = 1e6;
 

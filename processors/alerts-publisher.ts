@@ -1,9 +1,9 @@
 import type { AlertChange, AlertEvent } from "../domain/alert.ts";
 import { alertSubject } from "../domain/subjects.ts";
 import { formatInstantUs } from "../domain/time.ts";
+import { keyHash } from "../engine/rule-state.ts";
 import type { Log, LogMessage } from "../platform/log/port.ts";
 import { Pump } from "./pump.ts";
-import { keyHash } from "./step/rule-state.ts";
 
 const SUBJECTS_REMEMBERED_MAX = 100_000;
 const SUBJECTS_AT_ONCE = 64;

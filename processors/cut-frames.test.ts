@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { encodeWindows } from "../domain/windows-codec.ts";
+import { encodeEntry, reading, rule, type TestEntry } from "../engine/testing/step-kit.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import type { Log } from "../platform/log/port.ts";
-import { fold, published, startLife } from "./runner-kit.ts";
-import { encodeEntry, reading, rule, type TestEntry } from "./step/step-kit.ts";
+import { fold, published, startLife } from "./testing/runner-kit.ts";
 
 const SECOND = 1e6;
 /** So few bytes that each result needs a message of its own. */

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { AlertChange } from "../domain/alert.ts";
+import type { Ledger } from "../engine/step.ts";
 import type { Metrics } from "../platform/metrics.ts";
-import type { Ledger } from "./step/step.ts";
 
 const ALERT_LINES_PER_SECOND_MAX = 5;
 

@@ -3,12 +3,12 @@ import { FrameSeries, FrameWriter } from "../domain/frame-writer.ts";
 import type { ReadingValue, Series } from "../domain/reading.ts";
 import { sourceSequenceOf, withSourceSequence } from "../domain/source-sequence.ts";
 import { groupsSubject } from "../domain/subjects.ts";
+import { compileRule, type Rule } from "../engine/rules/compile.ts";
+import { isOverDevices, shareOf } from "../engine/shares.ts";
 import type { Log } from "../platform/log/port.ts";
+import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
+import { groupLabels } from "../rule-language/spec/selector.ts";
 import { Pump } from "./pump.ts";
-import { compileRule, type Rule } from "./rules/compile.ts";
-import type { RuleSpec } from "./rules/rule-spec.ts";
-import { groupLabels } from "./rules/selector.ts";
-import { isOverDevices, shareOf } from "./step/shares.ts";
 
 export interface ForwarderOptions {
   readonly log: Log;

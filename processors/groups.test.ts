@@ -10,11 +10,12 @@ import type { Reading } from "../domain/reading.ts";
 import { sourceSequenceOf } from "../domain/source-sequence.ts";
 import { groupsSubject, readingsSubject } from "../domain/subjects.ts";
 import type { WindowResult } from "../domain/window-result.ts";
+import { rule } from "../engine/testing/step-kit.ts";
 import { connectJetStreamLog } from "../platform/log/jetstream.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import { type Log, LogClosedError } from "../platform/log/port.ts";
 import { launchNatsServer } from "../platform/nats-server/launch.ts";
-import type { RuleSpec } from "./rules/rule-spec.ts";
+import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import {
   allMessages,
   byAlertId,
@@ -25,8 +26,7 @@ import {
   published,
   seeded,
   startLife,
-} from "./runner-kit.ts";
-import { rule } from "./step/step-kit.ts";
+} from "./testing/runner-kit.ts";
 
 const SECOND = 1e6;
 const PARTITIONS = 3;

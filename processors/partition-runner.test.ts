@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { DEVICE_LEDGERS } from "../platform/device-ledgers.ts";
+import { DEVICE_LEDGERS } from "../contracts/device-ledgers.ts";
+import { encodeEntry, reading, rule, type TestEntry } from "../engine/testing/step-kit.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import { type Log, LogClosedError } from "../platform/log/port.ts";
-import { allMessages, byAlertId, fold, mortalLog, published, seeded, startLife } from "./runner-kit.ts";
-import { encodeEntry, reading, rule, type TestEntry } from "./step/step-kit.ts";
+import { allMessages, byAlertId, fold, mortalLog, published, seeded, startLife } from "./testing/runner-kit.ts";
 
 const SECOND = 1e6;
 const DEVICES = ["a", "b", "c"];

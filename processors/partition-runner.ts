@@ -1,21 +1,29 @@
+import { DEVICE_LEDGERS, type DeviceLedgersReport } from "../contracts/device-ledgers.ts";
 import { FrameReader, type LogEntry, SeriesTable } from "../domain/frame-reader.ts";
 import { encodeRuleSet, encodeTick } from "../domain/frame-writer.ts";
+import { Step } from "../engine/step.ts";
+import {
+  entrySubjects,
+  stepOptions,
+  type TaskInput,
+  taskInput,
+  type WantedRules,
+  wantedOf,
+} from "../engine/task-input.ts";
 import type { Clock } from "../platform/clock.ts";
-import { DEVICE_LEDGERS, type DeviceLedgersReport } from "../platform/device-ledgers.ts";
+import { newestSequence } from "../platform/log/newest-sequence.ts";
 import { type Log, LogClosedError, type LogMessage, type LogReader } from "../platform/log/port.ts";
+import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { AlertsPublisher } from "./alerts-publisher.ts";
 import { Checkpoints, freeze } from "./checkpoints.ts";
 import type { ProcessorsConfig } from "./config.ts";
 import type { ProcessorEvents } from "./events.ts";
 import { GroupForwarder } from "./group-forwarder.ts";
 import { Pace } from "./pace.ts";
-import type { RuleSpec } from "./rules/rule-spec.ts";
-import { Step } from "./step/step.ts";
-import { newestEntry, stepOptions, type TaskInput, taskInput, type WantedRules, wantedOf } from "./task-input.ts";
 import { TimeSlice } from "./time-slice.ts";
 import { WindowsPublisher } from "./windows-publisher.ts";
 
-export type { WantedRules } from "./task-input.ts";
+export type { WantedRules } from "../engine/task-input.ts";
 
 export interface PartitionOptions {
   /** With P partitions: 0 to P - 1 process a partition, P to 2P - 1 a share of the groups over several devices. */
@@ -157,7 +165,7 @@ export class PartitionRunner {
     const onPublished = events.windowsPublished;
     const { resultsPerFrameMax } = config;
     this.#windows = await WindowsPublisher.open({ log, task, resultsPerFrameMax, onPublished });
-    this.#catchUpTo = await newestEntry(log, this.#input);
+    this.#catchUpTo = await newestSequence(log, this.#input.stream, entrySubjects(this.#input));
     const from = { kind: "sequence", sequence: this.#sequence + 1 } as const;
     this.#reader = log.read({ stream, subjects, from });
     if (this.#stopped) await this.#reader.close();

@@ -1,17 +1,17 @@
 import { basename } from "node:path";
+import { BadFileError, type FileProblem } from "../platform/files/yaml-file.ts";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
-import { BadFileError, type FileProblem } from "../platform/yaml-file.ts";
+import { followRules } from "../rule-language/files/follow-rules.ts";
+import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
+import { respondExplanations } from "../rule-tools/explain/responder.ts";
 import { hasCheckpoint } from "./checkpoints.ts";
 import type { ProcessorsConfig } from "./config.ts";
 import { createProcessorEvents, type ProcessorEvents } from "./events.ts";
-import { respondExplanations } from "./explain/responder.ts";
 import { type Lease, leasedLog } from "./ownership/lease.ts";
 import { Ownership, type Work } from "./ownership/ownership.ts";
 import { processTime } from "./ownership/process-time.ts";
 import { PartitionRunner, type WantedRules } from "./partition-runner.ts";
-import { followRules } from "./rules/follow-rules.ts";
-import type { RuleSpec } from "./rules/rule-spec.ts";
 
 /** Partitions first, then as many shares of the groups over several devices. */
 const TASKS_PER_PARTITION = 2;

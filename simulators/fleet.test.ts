@@ -5,7 +5,7 @@ import { fleetConfig } from "./config.ts";
 import { type FleetService, startFleet } from "./fleet.ts";
 import { createFleetDevice } from "./fleet-device.ts";
 import { createRandom } from "./random.ts";
-import { startTestBroker, type TestBroker } from "./test-broker.ts";
+import { startTestBroker, type TestBroker } from "./testing/test-broker.ts";
 
 const logger = pino({ level: "silent" });
 let broker: TestBroker;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../platform/clock.ts";
 import { replayConfig } from "./config.ts";
 import { type ReplayService, startReplay } from "./replay.ts";
-import { startTestBroker, type TestBroker } from "./test-broker.ts";
+import { startTestBroker, type TestBroker } from "./testing/test-broker.ts";
 
 const logger = pino({ level: "silent" });
 const columns = { device: { column: "device" } };

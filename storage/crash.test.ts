@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { READINGS_PER_FRAME } from "./crash-log.ts";
-import { temporaryFolder } from "./testing.ts";
+import { READINGS_PER_FRAME } from "./testing/crash-log.ts";
+import { temporaryFolder } from "./testing/testing.ts";
 
 const FRAMES = 3000;
 const KILLS = 4;
-const CHILD = fileURLToPath(new URL("./crash-child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("./testing/crash-child.ts", import.meta.url));
 const RUN =
   "const { runnerImport } = await import('vite'); await runnerImport(process.env.WEIR_CRASH_FILE, { configFile: false })";
 

@@ -1,15 +1,15 @@
 import { z } from "zod";
-import { INSTANT_US_MAX } from "../domain/time.ts";
 import {
   HISTORY_ALERTS,
   HISTORY_EXTENT,
   HISTORY_READINGS,
   HISTORY_SERIES,
   type ReadingsPageText,
-} from "../platform/history.ts";
+} from "../contracts/history.ts";
+import { INSTANT_US_MAX } from "../domain/time.ts";
 import type { Bus } from "../platform/log/port.ts";
-import type { StorageEvents } from "./events.ts";
-import { type Store, StoreBusyError } from "./store.ts";
+import type { StorageEvents } from "./common/events.ts";
+import { type Store, StoreBusyError } from "./common/store.ts";
 
 const QUESTIONS_MAX = 64;
 

@@ -8,10 +8,10 @@ import { encodeWindows } from "../domain/windows-codec.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import type { Log } from "../platform/log/port.ts";
 import type { Service } from "../platform/service.ts";
-import { type StorageConfig, storageConfigSchema } from "./config.ts";
+import { type StorageConfig, storageConfigSchema } from "./common/config.ts";
 import { startStorage } from "./storage.ts";
-import { alertChange } from "./store-contract.ts";
-import { eventually, frameOf, type TestDeps, temporaryFolder, testDeps } from "./testing.ts";
+import { alertChange } from "./testing/store-contract.ts";
+import { eventually, frameOf, type TestDeps, temporaryFolder, testDeps } from "./testing/testing.ts";
 
 const T0 = 1_763_769_600_000_000;
 const nowUs = () => Date.now() * 1000;

@@ -1,15 +1,15 @@
 import { US_PER_MINUTE, US_PER_SECOND } from "../domain/time.ts";
 import type { Deps, Service } from "../platform/service.ts";
-import type { StorageConfig } from "./config.ts";
+import type { StorageConfig } from "./common/config.ts";
+import { createStorageEvents, type StorageEvents } from "./common/events.ts";
+import { STORED_STREAMS, type Store, type StoredStream } from "./common/store.ts";
 import { openDuckdbStore } from "./duckdb/duckdb-store.ts";
-import { createStorageEvents, type StorageEvents } from "./events.ts";
 import { answerHistory } from "./history-answers.ts";
 import { createInfluxStore } from "./influx/influx-store.ts";
-import { LagMeter } from "./lag-meter.ts";
-import { Lane } from "./lane.ts";
-import { type BatchBuilder, ReadingsBuilder } from "./reading-batches.ts";
-import { createAlertsBuilder, createWindowsBuilder } from "./result-batches.ts";
-import { STORED_STREAMS, type Store, type StoredStream } from "./store.ts";
+import { LagMeter } from "./lanes/lag-meter.ts";
+import { Lane } from "./lanes/lane.ts";
+import { type BatchBuilder, ReadingsBuilder } from "./lanes/reading-batches.ts";
+import { createAlertsBuilder, createWindowsBuilder } from "./lanes/result-batches.ts";
 
 const DRAIN_MS = 5000;
 const RETENTION_EVERY_MS_MAX = 3_600_000;

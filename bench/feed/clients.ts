@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
-import { LatencyHistogram } from "../load/latency-histogram.ts";
+import { LatencyHistogram } from "../../test/load/latency-histogram.ts";
 import { type FeedLoad, linesOf, nowUs } from "./world.ts";
 
 const END = Buffer.from('"endUs":');

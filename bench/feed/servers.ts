@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import pino from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
-import { feedConfigSchema } from "../../dashboard-feed/config.ts";
+import { feedConfigSchema } from "../../dashboard-feed/common/config.ts";
 import { startDashboardFeed } from "../../dashboard-feed/dashboard-feed.ts";
 import { windowsSubject } from "../../domain/subjects.ts";
 import type { WindowResult } from "../../domain/window-result.ts";

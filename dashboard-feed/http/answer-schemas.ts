@@ -1,9 +1,9 @@
 import { z } from "zod";
+import type { ExplainedReading, ExplainedWindow, IncidentExplanation } from "../../contracts/explanations.ts";
+import { alertChangeSchema, deviceItemSchema } from "../../contracts/feed/items.ts";
+import type { SeriesAnswer } from "../../contracts/history.ts";
+import type { Acknowledgement, Delivery, OpenAlert, Silence } from "../../contracts/notifications.ts";
 import { SEVERITIES } from "../../domain/alert.ts";
-import type { ExplainedReading, ExplainedWindow, IncidentExplanation } from "../../platform/explanations.ts";
-import type { SeriesAnswer } from "../../platform/history.ts";
-import type { Acknowledgement, Delivery, OpenAlert, Silence } from "../../platform/notifications.ts";
-import { alertChangeSchema, deviceItemSchema } from "../items.ts";
 import { reportSchema, retryResultSchema, retrySchema } from "./dead-letters.ts";
 
 /** What the HTTP API answers, for its description. Instants end in `Us`: whole microseconds since 1970. */

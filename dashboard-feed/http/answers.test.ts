@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
-import type { AlertsQuery } from "../../platform/history.ts";
-import { alertChange, appendAlert, appendReadings, reading, startTestFeed, type TestFeed, until } from "../test-kit.ts";
+import type { AlertsQuery } from "../../contracts/history.ts";
+import {
+  alertChange,
+  appendAlert,
+  appendReadings,
+  reading,
+  startTestFeed,
+  type TestFeed,
+  until,
+} from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
 

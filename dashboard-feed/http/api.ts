@@ -1,11 +1,11 @@
 import { z } from "zod";
+import type { Channel } from "../../contracts/feed/protocol.ts";
+import { type AlertsQuery, HISTORY_ALERTS, HISTORY_SERIES, type SeriesQuery } from "../../contracts/history.ts";
 import { globMatches } from "../../domain/glob.ts";
 import { US_PER_HOUR, US_PER_MS } from "../../domain/time.ts";
-import { type AlertsQuery, HISTORY_ALERTS, HISTORY_SERIES, type SeriesQuery } from "../../platform/history.ts";
 import type { Bus, Log } from "../../platform/log/port.ts";
-import type { Grant } from "../access.ts";
-import { compileFilter } from "../filter.ts";
-import type { Channel } from "../protocol.ts";
+import type { Grant } from "../common/access.ts";
+import { compileFilter } from "../common/filter.ts";
 import { alertMatches } from "../views/alerts-view.ts";
 import type { Views } from "../views/views.ts";
 import { ApiError } from "./api-error.ts";

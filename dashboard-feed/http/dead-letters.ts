@@ -1,5 +1,12 @@
 import { z } from "zod";
 import {
+  DEAD_LETTERS_RETRY,
+  type LetterRetry,
+  type RetryOfMany,
+  type RetryOfSome,
+  type RetryReport,
+} from "../../contracts/dead-letters.ts";
+import {
   countByReason,
   isRetryable,
   type KeptLetter,
@@ -7,13 +14,6 @@ import {
   pageOfLetters,
   retryOf,
 } from "../../platform/dead-letter-log.ts";
-import {
-  DEAD_LETTERS_RETRY,
-  type LetterRetry,
-  type RetryOfMany,
-  type RetryOfSome,
-  type RetryReport,
-} from "../../platform/dead-letters.ts";
 import type { Bus } from "../../platform/log/port.ts";
 import type { ApiDeps } from "./api.ts";
 import { ApiError } from "./api-error.ts";

@@ -3,10 +3,18 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import type { AlertsQuery, SeriesQuery } from "../../contracts/history.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
 import { PortInUseError } from "../../platform/errors.ts";
-import type { AlertsQuery, SeriesQuery } from "../../platform/history.ts";
-import { alertChange, appendAlert, appendReadings, reading, startTestFeed, type TestFeed, until } from "../test-kit.ts";
+import {
+  alertChange,
+  appendAlert,
+  appendReadings,
+  reading,
+  startTestFeed,
+  type TestFeed,
+  until,
+} from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
 const folders: string[] = [];

@@ -1,13 +1,13 @@
 import { z } from "zod";
-import type { AlertChange } from "../../domain/alert.ts";
-import { EXPLAIN_INCIDENT } from "../../platform/explanations.ts";
+import { EXPLAIN_INCIDENT } from "../../contracts/explanations.ts";
 import {
   ALERTS_LIST,
   DELIVERIES_LIST,
   type DeliveriesQuery,
   type OpenAlertsQuery,
-} from "../../platform/notifications.ts";
-import { compileFilter, tagOf } from "../filter.ts";
+} from "../../contracts/notifications.ts";
+import type { AlertChange } from "../../domain/alert.ts";
+import { compileFilter, tagOf } from "../common/filter.ts";
 import { alertMatches } from "../views/alerts-view.ts";
 import type { Views } from "../views/views.ts";
 import type { ApiDeps } from "./api.ts";

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import type { Acknowledgement, Delivery, OpenAlert, Silence } from "../../contracts/notifications.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
-import type { Acknowledgement, Delivery, OpenAlert, Silence } from "../../platform/notifications.ts";
 import {
   alertChange,
   appendAlert,
@@ -13,7 +13,7 @@ import {
   type TestFeed,
   tokenFor,
   until,
-} from "../test-kit.ts";
+} from "../testing/test-kit.ts";
 import { describedApi } from "./described-api.ts";
 import { openApiText } from "./openapi.ts";
 import { OPERATIONS } from "./routes.ts";

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
-import { alertChange, appendAlert, startTestFeed, type TestFeed, tokenFor, until } from "../test-kit.ts";
+import { alertChange, appendAlert, startTestFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
 const JSON_HEADERS = { "content-type": "application/json" };

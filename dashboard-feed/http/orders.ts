@@ -7,8 +7,8 @@ import {
   SILENCES_LIST,
   SILENCES_REMOVE,
   type SilenceRemoval,
-} from "../../platform/notifications.ts";
-import type { Grant } from "../access.ts";
+} from "../../contracts/notifications.ts";
+import type { Grant } from "../common/access.ts";
 import type { ApiDeps } from "./api.ts";
 import { askService } from "./ask.ts";
 import { NOTIFIER, requireShown } from "./incidents.ts";

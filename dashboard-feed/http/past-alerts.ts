@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { alertChangeSchema } from "../../contracts/feed/items.ts";
+import type { AlertsQuery } from "../../contracts/history.ts";
 import type { AlertChange } from "../../domain/alert.ts";
-import type { AlertsQuery } from "../../platform/history.ts";
-import { alertChangeSchema } from "../items.ts";
 import { ApiError } from "./api-error.ts";
 
 /** What the store gives at once, at most. */

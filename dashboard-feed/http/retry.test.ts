@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from "vitest";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
-import { startTestFeed, type TestFeed, tokenFor, until } from "../test-kit.ts";
+import { startTestFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
 

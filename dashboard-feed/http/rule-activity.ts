@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Log } from "../../platform/log/port.ts";
-import { compileFilter } from "../filter.ts";
+import { compileFilter } from "../common/filter.ts";
 import { alertMatches } from "../views/alerts-view.ts";
 import type { ApiDeps } from "./api.ts";
 import { parseQuery } from "./query.ts";

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import type { Deps, Health } from "../../platform/service.ts";
-import type { Access, Grant } from "../access.ts";
-import type { FeedEvents } from "../events.ts";
+import type { Access, Grant } from "../common/access.ts";
+import type { FeedEvents } from "../common/events.ts";
 import { parseReport } from "../views/stats-view.ts";
 import type { Views } from "../views/views.ts";
 import { ApiError } from "./api-error.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Log } from "../../platform/log/port.ts";
-import { endOf, type Position, parseCursor, sequenceOf } from "../cursor.ts";
-import type { CompiledFilter } from "../filter.ts";
+import { endOf, type Position, parseCursor, sequenceOf } from "../common/cursor.ts";
+import type { CompiledFilter } from "../common/filter.ts";
 import { type AlertEntry, type AlertsView, alertMatches, readAlert } from "../views/alerts-view.ts";
 import { gapFrame, itemsFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
 import type { SharedFrames } from "./shared-frames.ts";

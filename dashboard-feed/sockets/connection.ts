@@ -1,8 +1,5 @@
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
-import type { Grant } from "../access.ts";
-import type { CloseReason, FeedEvents } from "../events.ts";
-import { parseClientFrame } from "../frames.ts";
 import {
   CLOSE_SHUTTING_DOWN,
   CLOSE_TOO_SLOW,
@@ -10,7 +7,10 @@ import {
   type ClientFrame,
   type ErrorCode,
   type ServerFrame,
-} from "../protocol.ts";
+} from "../../contracts/feed/protocol.ts";
+import type { Grant } from "../common/access.ts";
+import type { CloseReason, FeedEvents } from "../common/events.ts";
+import { parseClientFrame } from "../common/frames.ts";
 import type { Limits, Outlet, Subscription } from "./outlet.ts";
 import { TokenBucket } from "./token-bucket.ts";
 

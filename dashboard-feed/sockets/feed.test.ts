@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
+import type { DeviceItem, ReadingItem } from "../../contracts/feed/protocol.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
-import type { DeviceItem, ReadingItem } from "../protocol.ts";
 import {
   alertChange,
   appendAlert,
@@ -14,7 +14,7 @@ import {
   type TestFeed,
   until,
   windowResult,
-} from "../test-kit.ts";
+} from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { CLOSE_SHUTTING_DOWN, type ServerFrame } from "../protocol.ts";
-import { startTestFeed, type TestFeed, until } from "../test-kit.ts";
+import { CLOSE_SHUTTING_DOWN, type ServerFrame } from "../../contracts/feed/protocol.ts";
+import { startTestFeed, type TestFeed, until } from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
 

@@ -1,7 +1,7 @@
-import type { FeedConfig } from "../config.ts";
-import { type CursorScope, formatCursor, type Position } from "../cursor.ts";
-import type { FeedEvents } from "../events.ts";
-import type { Channel } from "../protocol.ts";
+import type { Channel } from "../../contracts/feed/protocol.ts";
+import type { FeedConfig } from "../common/config.ts";
+import { type CursorScope, formatCursor, type Position } from "../common/cursor.ts";
+import type { FeedEvents } from "../common/events.ts";
 
 export type Limits = FeedConfig["limits"];
 

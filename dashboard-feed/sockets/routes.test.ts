@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createMemoryLog } from "../../platform/log/memory.ts";
-import { compileFilter } from "../filter.ts";
-import { appendWindows, windowResult } from "../test-kit.ts";
+import { compileFilter } from "../common/filter.ts";
+import { appendWindows, windowResult } from "../testing/test-kit.ts";
 import { Progress } from "../views/progress.ts";
 import { collect } from "../views/view.ts";
 import { WindowsView } from "../views/windows-view.ts";

@@ -1,4 +1,4 @@
-import type { Position } from "../cursor.ts";
+import type { Position } from "../common/cursor.ts";
 import type { StateView } from "../views/view.ts";
 import type { Interest } from "./shared-frames.ts";
 

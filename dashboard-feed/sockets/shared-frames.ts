@@ -1,6 +1,6 @@
-import type { Position } from "../cursor.ts";
-import type { CompiledFilter } from "../filter.ts";
-import type { Channel } from "../protocol.ts";
+import type { Channel } from "../../contracts/feed/protocol.ts";
+import type { Position } from "../common/cursor.ts";
+import type { CompiledFilter } from "../common/filter.ts";
 import { type Batch, collect, type Matches, type StateView } from "../views/view.ts";
 import { itemsFrameEnd, itemsFrameStart } from "./outlet.ts";
 import { Routes } from "./routes.ts";

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { CLOSE_TOO_SLOW, type ReadingItem } from "../../contracts/feed/protocol.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { CLOSE_TOO_SLOW, type ReadingItem } from "../protocol.ts";
 import {
   alertChange,
   appendAlert,
@@ -12,7 +12,7 @@ import {
   type TestFeed,
   until,
   windowResult,
-} from "../test-kit.ts";
+} from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
 

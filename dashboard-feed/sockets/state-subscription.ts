@@ -1,4 +1,4 @@
-import { type Position, parseCursor, START, sequenceOf } from "../cursor.ts";
+import { type Position, parseCursor, START, sequenceOf } from "../common/cursor.ts";
 import { gapFrame, itemsFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
 import type { Interest, SharedFrames } from "./shared-frames.ts";
 

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { CLOSE_UNAUTHORIZED, type DeviceItem, type ReadingItem } from "../../contracts/feed/protocol.ts";
+import { bearerProtocol } from "../../contracts/feed-client/feed-client.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { bearerProtocol } from "../client/feed-client.ts";
-import { CLOSE_UNAUTHORIZED, type DeviceItem, type ReadingItem } from "../protocol.ts";
 import {
   alertChange,
   appendAlert,
@@ -16,7 +16,7 @@ import {
   tokenFor,
   until,
   windowResult,
-} from "../test-kit.ts";
+} from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
 

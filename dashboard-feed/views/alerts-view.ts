@@ -1,8 +1,8 @@
+import { alertEventSchema } from "../../contracts/feed/items.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
-import { type Position, positionOf } from "../cursor.ts";
-import { type CompiledFilter, tagOf } from "../filter.ts";
-import { alertEventSchema } from "../items.ts";
+import { type Position, positionOf } from "../common/cursor.ts";
+import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import type { Progress } from "./progress.ts";
 
 /** An incident keeps so many of its changes; pending, firing and resolved are three. */

@@ -1,4 +1,4 @@
-import type { Position } from "../cursor.ts";
+import type { Position } from "../common/cursor.ts";
 
 const NONE = -1;
 

@@ -1,7 +1,7 @@
+import type { DeviceLedgersReport } from "../../contracts/device-ledgers.ts";
 import type { Series } from "../../domain/reading.ts";
-import type { DeviceLedgersReport } from "../../platform/device-ledgers.ts";
-import type { Position } from "../cursor.ts";
-import type { CompiledFilter } from "../filter.ts";
+import type { Position } from "../common/cursor.ts";
+import type { CompiledFilter } from "../common/filter.ts";
 import { ChangeOrder } from "./change-order.ts";
 import type { Progress } from "./progress.ts";
 import type { Matches, StateView } from "./view.ts";

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promi
 import type { StreamName } from "../../domain/subjects.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Log, LogMessage, LogReader, ReadFrom } from "../../platform/log/port.ts";
-import { sequenceOf } from "../cursor.ts";
+import { sequenceOf } from "../common/cursor.ts";
 import type { Progress } from "./progress.ts";
 
 const TURN_MS = 8;

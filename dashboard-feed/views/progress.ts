@@ -1,4 +1,4 @@
-import { endOf, type Position, sequenceOf } from "../cursor.ts";
+import { endOf, type Position, sequenceOf } from "../common/cursor.ts";
 
 /** How much of a stream a view has seen. */
 export class Progress {

@@ -1,8 +1,8 @@
 import { FrameReader, type LogEntry, type ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
 import type { Series } from "../../domain/reading.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
-import { type Position, positionOf, ROWS_MAX } from "../cursor.ts";
-import { type CompiledFilter, tagOf } from "../filter.ts";
+import { type Position, positionOf, ROWS_MAX } from "../common/cursor.ts";
+import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import { ChangeOrder } from "./change-order.ts";
 import { DevicesView } from "./devices-view.ts";
 import type { Progress } from "./progress.ts";

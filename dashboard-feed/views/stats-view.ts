@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { type Position, positionOf } from "../cursor.ts";
-import type { CompiledFilter } from "../filter.ts";
-import type { StatsItem } from "../protocol.ts";
+import type { StatsItem } from "../../contracts/feed/protocol.ts";
+import { type Position, positionOf } from "../common/cursor.ts";
+import type { CompiledFilter } from "../common/filter.ts";
 import { ChangeOrder } from "./change-order.ts";
 import type { Matches, StateView } from "./view.ts";
 

@@ -1,5 +1,5 @@
-import type { Position } from "../cursor.ts";
-import type { CompiledFilter } from "../filter.ts";
+import type { Position } from "../common/cursor.ts";
+import type { CompiledFilter } from "../common/filter.ts";
 import type { ChangeOrder } from "./change-order.ts";
 
 export type Matches = (slot: number) => boolean;

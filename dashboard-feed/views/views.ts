@@ -1,10 +1,10 @@
-import { DEVICE_LEDGERS, deviceLedgersSchema } from "../../platform/device-ledgers.ts";
+import { DEVICE_LEDGERS, deviceLedgersSchema } from "../../contracts/device-ledgers.ts";
+import type { Channel } from "../../contracts/feed/protocol.ts";
 import type { Deps } from "../../platform/service.ts";
 import { STATS_SUBJECTS } from "../../platform/stats.ts";
-import type { FeedConfig } from "../config.ts";
-import type { Position } from "../cursor.ts";
-import type { FeedEvents } from "../events.ts";
-import type { Channel } from "../protocol.ts";
+import type { FeedConfig } from "../common/config.ts";
+import type { Position } from "../common/cursor.ts";
+import type { FeedEvents } from "../common/events.ts";
 import { AlertsView } from "./alerts-view.ts";
 import type { DevicesView } from "./devices-view.ts";
 import { type Follower, follow } from "./follow.ts";

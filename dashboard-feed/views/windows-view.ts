@@ -1,8 +1,8 @@
 import { type WindowResult, windowKey } from "../../domain/window-result.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
-import { type Position, positionOf } from "../cursor.ts";
-import { type CompiledFilter, tagOf } from "../filter.ts";
+import { type Position, positionOf } from "../common/cursor.ts";
+import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import { ChangeOrder } from "./change-order.ts";
 import type { Progress } from "./progress.ts";
 import { type Matches, remembering, type StateView } from "./view.ts";

@@ -1,4 +1,4 @@
-import type { Acknowledgement, Silence } from "../../platform/notifications.ts";
+import type { Acknowledgement, Silence } from "../../contracts/notifications.ts";
 import { createMockLetters, type MockAnswer } from "./mock-letters.ts";
 import type { MockWorld } from "./mock-world.ts";
 

@@ -11,7 +11,7 @@ import {
   type Item,
   type ServerFrame,
   SUBPROTOCOL,
-} from "../../dashboard-feed/protocol.ts";
+} from "../../contracts/feed/protocol.ts";
 import { createMockApi, type MockApi } from "./mock-api.ts";
 import { createWorld, type MockWorld } from "./mock-world.ts";
 import { createWall, WALL, WALL_EVERY_MS } from "./wall.ts";

@@ -1,4 +1,4 @@
-import type { LetterRetry, RetryResult } from "../../platform/dead-letters.ts";
+import type { LetterRetry, RetryResult } from "../../contracts/dead-letters.ts";
 
 export interface MockAnswer {
   readonly status: number;

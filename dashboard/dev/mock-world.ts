@@ -1,7 +1,7 @@
-import type { DeviceItem, ReadingItem, StatsItem } from "../../dashboard-feed/protocol.ts";
+import type { DeviceItem, ReadingItem, StatsItem } from "../../contracts/feed/protocol.ts";
+import type { SeriesAnswer } from "../../contracts/history.ts";
 import type { AlertChange, AlertState, Severity } from "../../domain/alert.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import type { SeriesAnswer } from "../../platform/history.ts";
 import { airAt, METRICS, type Metric, STATIONS } from "./air.ts";
 
 const HOUR_US = 3_600_000_000;

@@ -1,5 +1,5 @@
-import type { DeviceItem, ReadingItem } from "../../dashboard-feed/protocol.ts";
-import type { SeriesAnswer } from "../../platform/history.ts";
+import type { DeviceItem, ReadingItem } from "../../contracts/feed/protocol.ts";
+import type { SeriesAnswer } from "../../contracts/history.ts";
 
 export const WALL = "wall";
 export const WALL_EVERY_MS = 100;

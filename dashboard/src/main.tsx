@@ -1,6 +1,6 @@
 import { render } from "preact";
-import { App } from "./app/app.tsx";
 import { PageProvider, startPage } from "./app/page.ts";
+import { App } from "./app.tsx";
 
 const root = document.getElementById("app");
 if (root === null) throw new Error("the page has no place for the app");

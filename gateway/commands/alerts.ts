@@ -2,12 +2,6 @@ import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { formatDurationUs, formatInstantUs, INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../../domain/time.ts";
-import { systemClock } from "../../platform/clock.ts";
-import { createNatsBus } from "../../platform/log/jetstream-bus.ts";
-import { openConnection } from "../../platform/log/jetstream-connection.ts";
-import { LogClosedError, NoAnswerError } from "../../platform/log/port.ts";
-import { createLogger } from "../../platform/logger.ts";
 import {
   type Acknowledgement,
   ALERTS_ACKNOWLEDGE,
@@ -25,9 +19,15 @@ import {
   SILENCES_REMOVE,
   type Silence,
   type SilenceRemoval,
-} from "../../platform/notifications.ts";
-import { UsageError } from "../failures.ts";
-import { SETTINGS } from "../settings.ts";
+} from "../../contracts/notifications.ts";
+import { formatDurationUs, formatInstantUs, INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../../domain/time.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { createNatsBus } from "../../platform/log/jetstream-bus.ts";
+import { openConnection } from "../../platform/log/jetstream-connection.ts";
+import { LogClosedError, NoAnswerError } from "../../platform/log/port.ts";
+import { createLogger } from "../../platform/logger.ts";
+import { SETTINGS } from "../settings/settings.ts";
+import { UsageError } from "./failures.ts";
 
 const CONNECT_MS = 5_000;
 const ALERTS_MAX = 5_000;

@@ -1,5 +1,12 @@
 import { userInfo } from "node:os";
 import { type Command, Option } from "commander";
+import {
+  DEAD_LETTERS_RETRY,
+  type LetterRetry,
+  type RetryOrder,
+  type RetryReport,
+  type RetryResult,
+} from "../../contracts/dead-letters.ts";
 import { formatInstantUs } from "../../domain/time.ts";
 import {
   countByReason,
@@ -9,16 +16,9 @@ import {
   pageOfLetters,
   retryOf,
 } from "../../platform/dead-letter-log.ts";
-import {
-  DEAD_LETTERS_RETRY,
-  type LetterRetry,
-  type RetryOrder,
-  type RetryReport,
-  type RetryResult,
-} from "../../platform/dead-letters.ts";
 import type { LogForReading } from "../../platform/log/jetstream-reading.ts";
 import { NoAnswerError } from "../../platform/log/port.ts";
-import { UsageError } from "../failures.ts";
+import { UsageError } from "./failures.ts";
 import { type ReachFlags, reachingGateway, withLog } from "./running-gateway.ts";
 
 /** Twice what the ingest takes for one piece of work, at most. */

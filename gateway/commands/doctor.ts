@@ -1,13 +1,13 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { checkReceivers } from "../../notifier/check-receivers.ts";
+import { formatProblems } from "../../platform/files/yaml-file.ts";
 import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
 import { createLogger } from "../../platform/logger.ts";
 import { findNatsServer } from "../../platform/nats-server/find-binary.ts";
-import { formatProblems } from "../../platform/yaml-file.ts";
-import { loadRules } from "../../processors/rules/load-rules.ts";
-import { type PipelineConfig, readPipelineConfig, toRetention } from "../pipeline-config.ts";
-import type { Settings } from "../settings.ts";
+import { loadRules } from "../../rule-language/files/load-rules.ts";
+import { type PipelineConfig, readPipelineConfig, toRetention } from "../settings/pipeline-config.ts";
+import type { Settings } from "../settings/settings.ts";
 
 interface Finding {
   readonly what: string;

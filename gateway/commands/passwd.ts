@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
-import { hashPassword } from "../../broker/password.ts";
-import { UsageError } from "../failures.ts";
+import { hashPassword } from "../../broker/auth/password.ts";
+import { UsageError } from "./failures.ts";
 
 /** Prints the entry of a user for the users file. The password comes from standard input, never from the command line. */
 export async function passwd(user: string): Promise<void> {

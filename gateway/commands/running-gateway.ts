@@ -4,8 +4,8 @@ import { type Command, Option } from "commander";
 import { type LogForReading, openLogForReading } from "../../platform/log/jetstream-reading.ts";
 import { LogClosedError } from "../../platform/log/port.ts";
 import { createLogger } from "../../platform/logger.ts";
-import { UsageError } from "../failures.ts";
-import { SETTINGS } from "../settings.ts";
+import { SETTINGS } from "../settings/settings.ts";
+import { UsageError } from "./failures.ts";
 
 const CONNECT_MS = 5_000;
 

@@ -2,10 +2,10 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { z } from "zod";
 import { systemClock } from "../../platform/clock.ts";
+import { BadFileError, parseYaml } from "../../platform/files/yaml-file.ts";
 import { createLogger } from "../../platform/logger.ts";
-import { BadFileError, parseYaml } from "../../platform/yaml-file.ts";
 import { fleetConfig, replayConfig } from "../../simulators/config.ts";
-import { UsageError } from "../failures.ts";
+import { UsageError } from "./failures.ts";
 import { stopInTime, toldToStop } from "./shutdown.ts";
 
 /** `weir simulate fleet|replay`: devices for trying things out, over real MQTT. */

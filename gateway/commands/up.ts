@@ -1,9 +1,9 @@
 import { createLogger } from "../../platform/logger.ts";
-import { startGateway } from "../gateway.ts";
-import { readPipelineConfig } from "../pipeline-config.ts";
-import type { ServiceName } from "../plan.ts";
-import type { Addresses } from "../run-service.ts";
-import type { Settings } from "../settings.ts";
+import { startGateway } from "../services/gateway.ts";
+import type { Addresses } from "../services/run-service.ts";
+import { readPipelineConfig } from "../settings/pipeline-config.ts";
+import type { ServiceName } from "../settings/plan.ts";
+import type { Settings } from "../settings/settings.ts";
 import { startDemo } from "./demo.ts";
 import { stopInTime, toldToStop } from "./shutdown.ts";
 

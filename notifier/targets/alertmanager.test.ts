@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Alertmanager, startAlertmanager } from "../../test/servers/alertmanager.ts";
 import { startNotifier } from "../notifier.ts";
-import { configOf, eventually, startSink, testDeps, writeChange } from "../test-kit.ts";
+import { configOf, eventually, startSink, testDeps, writeChange } from "../testing/test-kit.ts";
 
 interface AmAlert {
   readonly labels: Readonly<Record<string, string>>;

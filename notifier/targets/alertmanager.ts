@@ -1,6 +1,6 @@
 import { formatInstantUs, US_PER_SECOND } from "../../domain/time.ts";
-import { type ChangeEntry, isEnd } from "../change-entry.ts";
-import type { AlertmanagerConfig } from "../config.ts";
+import { type ChangeEntry, isEnd } from "../common/change-entry.ts";
+import type { AlertmanagerConfig } from "../common/config.ts";
 import { post } from "./http.ts";
 import type { Outcome, Target } from "./target.ts";
 import { linkOf } from "./texts.ts";

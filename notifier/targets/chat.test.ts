@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { changeOf, T0 } from "../test-kit.ts";
+import { changeOf, T0 } from "../testing/test-kit.ts";
 import { slackMessage, teamsMessage } from "./chat.ts";
 import type { Message } from "./target.ts";
 

@@ -1,6 +1,6 @@
 import type { AlertEvent } from "../../domain/alert.ts";
 import { formatInstantUs } from "../../domain/time.ts";
-import type { ChangeEntry } from "../change-entry.ts";
+import type { ChangeEntry } from "../common/change-entry.ts";
 import type { Message } from "./target.ts";
 
 export const CLOUDEVENTS_JSON = "application/cloudevents+json; charset=utf-8";

@@ -1,6 +1,6 @@
-import type { OwnBroker } from "../../platform/notifications.ts";
-import type { CommonConfig, TargetConfig } from "../config.ts";
-import type { Environment } from "../secrets.ts";
+import type { OwnBroker } from "../../contracts/notifications.ts";
+import type { CommonConfig, TargetConfig } from "../common/config.ts";
+import type { Environment } from "../common/secrets.ts";
 import { createAlertmanagerTarget } from "./alertmanager.ts";
 import { createEmailTarget } from "./email.ts";
 import { createMqttTarget } from "./mqtt.ts";

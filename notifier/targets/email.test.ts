@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SMTPServer, type SMTPServerOptions } from "smtp-server";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { notifierConfigSchema } from "../config.ts";
-import { changeOf, T0 } from "../test-kit.ts";
+import { notifierConfigSchema } from "../common/config.ts";
+import { changeOf, T0 } from "../testing/test-kit.ts";
 import { createEmailTarget } from "./email.ts";
 import type { Message, Target } from "./target.ts";
 

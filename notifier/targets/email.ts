@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createTransport } from "nodemailer";
-import type { EmailConfig } from "../config.ts";
-import { type Environment, SecretError, secretValue } from "../secrets.ts";
+import type { EmailConfig } from "../common/config.ts";
+import { type Environment, SecretError, secretValue } from "../common/secrets.ts";
 import { type Message, type Outcome, reasonOf, type Target } from "./target.ts";
 import { factsOf, headingOf, linkOf, textsOf } from "./texts.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Sink, startSink } from "../test-kit.ts";
+import { type Sink, startSink } from "../testing/test-kit.ts";
 import { post, retryAfterMs } from "./http.ts";
 
 let sink: Sink;

@@ -2,7 +2,7 @@ import { connectAsync, type MqttClient } from "mqtt";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Mosquitto, startMosquitto } from "../../test/servers/mosquitto.ts";
 import { startNotifier } from "../notifier.ts";
-import { changeOf, configOf, eventually, testDeps, writeChange } from "../test-kit.ts";
+import { changeOf, configOf, eventually, testDeps, writeChange } from "../testing/test-kit.ts";
 import { fillTopic } from "./mqtt.ts";
 
 let broker: Mosquitto;

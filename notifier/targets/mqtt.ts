@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { connect, type MqttClient } from "mqtt";
+import type { OwnBroker } from "../../contracts/notifications.ts";
 import type { AlertChange } from "../../domain/alert.ts";
-import type { OwnBroker } from "../../platform/notifications.ts";
-import type { MqttConfig } from "../config.ts";
-import { labelOf } from "../matchers.ts";
-import { type Environment, secretValue } from "../secrets.ts";
+import type { MqttConfig } from "../common/config.ts";
+import { type Environment, secretValue } from "../common/secrets.ts";
+import { labelOf } from "../routing/matchers.ts";
 import { cloudEventOf } from "./cloudevents.ts";
 import { type Message, type Outcome, reasonOf, type Target } from "./target.ts";
 

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { SecretError } from "../secrets.ts";
+import { SecretError } from "../common/secrets.ts";
 
 const PREFIX = "whsec_";
 const KEY_BYTES_MIN = 24;

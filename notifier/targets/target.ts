@@ -1,6 +1,6 @@
 import type { AlertChange } from "../../domain/alert.ts";
 import type { Tags } from "../../domain/reading.ts";
-import type { ChangeEntry } from "../change-entry.ts";
+import type { ChangeEntry } from "../common/change-entry.ts";
 
 /** What a target is to deliver. */
 export interface Message {

@@ -1,6 +1,6 @@
 import type { AlertChange } from "../../domain/alert.ts";
 import { formatInstantUs } from "../../domain/time.ts";
-import { labelOf } from "../matchers.ts";
+import { labelOf } from "../routing/matchers.ts";
 import { keyText, type Message } from "./target.ts";
 
 const PLACE = /\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}/g;

@@ -1,5 +1,5 @@
-import type { WebhookConfig } from "../config.ts";
-import { type Environment, SecretError, secretValue } from "../secrets.ts";
+import type { WebhookConfig } from "../common/config.ts";
+import { type Environment, SecretError, secretValue } from "../common/secrets.ts";
 import { slackMessage, teamsMessage } from "./chat.ts";
 import { CLOUDEVENTS_JSON, cloudEventOf } from "./cloudevents.ts";
 import { post } from "./http.ts";

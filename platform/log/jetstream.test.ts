@@ -7,7 +7,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LaunchedNatsServer, launchNatsServer } from "../nats-server/launch.ts";
 import { connectJetStreamLog, type JetStreamLogOptions } from "./jetstream.ts";
-import { describeLogContract } from "./log-contract.ts";
+import { describeLogContract } from "./testing/log-contract.ts";
 
 const MIB = 1_048_576;
 const retention = { maxAgeMs: 3_600_000, maxBytes: 64 * MIB };

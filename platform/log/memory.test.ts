@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { describeLogContract } from "./log-contract.ts";
 import { createMemoryLog } from "./memory.ts";
+import { describeLogContract } from "./testing/log-contract.ts";
 
 describeLogContract("memory", async () => {
   let nowUs = 1_700_000_000_000_000;

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { ConflictError } from "../../platform/log/port.ts";
+import { Machine, World } from "../testing/simulated-members.ts";
 import { OWNERS_RECORD } from "./owners-record.ts";
-import { Machine, World } from "./simulated-members.ts";
 
 const LEASE_MS = 4_000;
 const SPACE = { tasks: 8, perKind: 4 };

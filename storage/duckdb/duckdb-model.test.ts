@@ -5,10 +5,10 @@ import { expect, it } from "vitest";
 import type { Reading } from "../../domain/reading.ts";
 import { SeriesTable } from "../../domain/series-table.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { storageConfigSchema } from "../config.ts";
-import { createStorageEvents } from "../events.ts";
-import { at, readingsBatch } from "../store-contract.ts";
-import { temporaryFolder, testDeps } from "../testing.ts";
+import { storageConfigSchema } from "../common/config.ts";
+import { createStorageEvents } from "../common/events.ts";
+import { at, readingsBatch } from "../testing/store-contract.ts";
+import { temporaryFolder, testDeps } from "../testing/testing.ts";
 import { openDuckdbStore } from "./duckdb-store.ts";
 
 const T0 = 1_763_769_600_000_000;

@@ -2,10 +2,10 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import type { Reading, ValueKind } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { storageConfigSchema } from "../config.ts";
-import { createStorageEvents } from "../events.ts";
-import { describeStoreContract, type StoreOracle } from "../store-contract.ts";
-import { temporaryFolder, testDeps } from "../testing.ts";
+import { storageConfigSchema } from "../common/config.ts";
+import { createStorageEvents } from "../common/events.ts";
+import { describeStoreContract, type StoreOracle } from "../testing/store-contract.ts";
+import { temporaryFolder, testDeps } from "../testing/testing.ts";
 import { openDuckdbStore } from "./duckdb-store.ts";
 
 /** Reads a copy of the file with plain SQL over the views. */

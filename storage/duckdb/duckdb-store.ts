@@ -1,10 +1,10 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { Backoff } from "../backoff.ts";
-import type { DuckdbConfig } from "../config.ts";
-import type { StorageEvents } from "../events.ts";
-import { Mutex } from "../mutex.ts";
-import type { Batch, Position, Store, StoredStream, WriteReport } from "../store.ts";
-import { NO_POSITION, StoreClosedError } from "../store.ts";
+import { Backoff } from "../common/backoff.ts";
+import type { DuckdbConfig } from "../common/config.ts";
+import type { StorageEvents } from "../common/events.ts";
+import { Mutex } from "../common/mutex.ts";
+import type { Batch, Position, Store, StoredStream, WriteReport } from "../common/store.ts";
+import { NO_POSITION, StoreClosedError } from "../common/store.ts";
 import { writeAlerts } from "./alerts-writer.ts";
 import { DuckdbHistory } from "./history.ts";
 import { type OpenedFile, openDuckdb } from "./open.ts";

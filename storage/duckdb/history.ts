@@ -1,5 +1,4 @@
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import type { AlertChange } from "../../domain/alert.ts";
 import type {
   AlertsQuery,
   ReadingsExtent,
@@ -7,9 +6,10 @@ import type {
   ReadingsQuery,
   SeriesAnswer,
   SeriesQuery,
-} from "../../platform/history.ts";
-import { bucketWidthUs } from "../buckets.ts";
-import { StoreBusyError } from "../store.ts";
+} from "../../contracts/history.ts";
+import type { AlertChange } from "../../domain/alert.ts";
+import { bucketWidthUs } from "../common/buckets.ts";
+import { StoreBusyError } from "../common/store.ts";
 import { timestamp } from "./row-chunk.ts";
 import { readExtent, readReadings } from "./stored-readings.ts";
 

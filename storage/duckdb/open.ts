@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
-import type { DuckdbConfig } from "../config.ts";
+import type { DuckdbConfig } from "../common/config.ts";
 
 /** The file cannot be opened. Trying again helps only when `busy`. */
 class StoreFileError extends Error {

@@ -1,7 +1,7 @@
 import { DOUBLE, type DuckDBConnection, TIMESTAMP, UINTEGER, VARCHAR } from "@duckdb/node-api";
 import type { Series } from "../../domain/reading.ts";
 import type { SeriesTable } from "../../domain/series-table.ts";
-import type { ReadingColumns } from "../store.ts";
+import type { ReadingColumns } from "../common/store.ts";
 import { Dictionary } from "./dictionary.ts";
 import { grown, Newest, savedOf } from "./newest.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";

@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { ReadingsExtent, ReadingsPage, ReadingsQuery } from "../../contracts/history.ts";
 import { FrameSeries } from "../../domain/frame-writer.ts";
 import type { ReadingValue, Tags, ValueKind } from "../../domain/reading.ts";
-import type { ReadingsExtent, ReadingsPage, ReadingsQuery } from "../../platform/history.ts";
-import { PageWriter } from "../readings-page.ts";
+import { PageWriter } from "../common/readings-page.ts";
 import { timestamp } from "./row-chunk.ts";
 
 const EXTENT = "SELECT epoch_us(min(time))::DOUBLE, epoch_us(max(time))::DOUBLE FROM reading_rows";

@@ -1,6 +1,6 @@
+import type { AlertsQuery, SeriesAnswer, SeriesQuery } from "../../contracts/history.ts";
 import type { AlertChange } from "../../domain/alert.ts";
-import type { AlertsQuery, SeriesAnswer, SeriesQuery } from "../../platform/history.ts";
-import { bucketWidthUs } from "../buckets.ts";
+import { bucketWidthUs } from "../common/buckets.ts";
 import type { InfluxClient } from "./influx-client.ts";
 import { storedName } from "./line-protocol.ts";
 

@@ -2,12 +2,12 @@ import { afterAll, beforeAll } from "vitest";
 import type { Reading } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { type Influxd, startInfluxd } from "../../test/servers/influxd.ts";
-import { storageConfigSchema } from "../config.ts";
-import { createStorageEvents } from "../events.ts";
-import { describeStoreContract, type StoreOracle } from "../store-contract.ts";
-import { testDeps } from "../testing.ts";
+import { storageConfigSchema } from "../common/config.ts";
+import { createStorageEvents } from "../common/events.ts";
+import { describeStoreContract, type StoreOracle } from "../testing/store-contract.ts";
+import { testDeps } from "../testing/testing.ts";
+import { fluxRows } from "../testing/testing-flux.ts";
 import { createInfluxStore } from "./influx-store.ts";
-import { fluxRows } from "./testing-flux.ts";
 
 let influxd: Influxd;
 beforeAll(async () => {

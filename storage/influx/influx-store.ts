@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { deadLetterSubject } from "../../domain/subjects.ts";
 import type { Log } from "../../platform/log/port.ts";
-import { Backoff } from "../backoff.ts";
-import type { InfluxConfig } from "../config.ts";
-import type { StorageEvents } from "../events.ts";
-import type { WriteReport } from "../store.ts";
+import { Backoff } from "../common/backoff.ts";
+import type { InfluxConfig } from "../common/config.ts";
+import type { StorageEvents } from "../common/events.ts";
+import type { WriteReport } from "../common/store.ts";
 import {
   type Batch,
   type Position,
@@ -13,7 +13,7 @@ import {
   type Store,
   StoreClosedError,
   type StoredStream,
-} from "../store.ts";
+} from "../common/store.ts";
 import { readAlerts, readSeries } from "./history.ts";
 import { InfluxClient } from "./influx-client.ts";
 import { type Lines, LineWriter } from "./lines.ts";

@@ -1,5 +1,5 @@
 import type { SeriesTable } from "../../domain/series-table.ts";
-import type { Batch, ReadingColumns } from "../store.ts";
+import type { Batch, ReadingColumns } from "../common/store.ts";
 import { alertLine, readingPrefix, readingValue, windowLine } from "./line-protocol.ts";
 
 /** The lines of one batch; made again from the batch when a part of it must be sent alone. */

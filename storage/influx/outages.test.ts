@@ -6,11 +6,11 @@ import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Log } from "../../platform/log/port.ts";
 import type { Service } from "../../platform/service.ts";
 import { type Influxd, startInfluxd } from "../../test/servers/influxd.ts";
-import { type StorageConfig, storageConfigSchema } from "../config.ts";
+import { type StorageConfig, storageConfigSchema } from "../common/config.ts";
 import { startStorage } from "../storage.ts";
-import { eventually, frameOf, type TestDeps, testDeps } from "../testing.ts";
-import { fluxRows } from "./testing-flux.ts";
-import { type InfluxProxy, startProxy } from "./testing-proxy.ts";
+import { eventually, frameOf, type TestDeps, testDeps } from "../testing/testing.ts";
+import { fluxRows } from "../testing/testing-flux.ts";
+import { type InfluxProxy, startProxy } from "../testing/testing-proxy.ts";
 
 const T0 = 1_763_769_600_000_000;
 let influxd: Influxd;

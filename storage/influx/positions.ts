@@ -1,9 +1,9 @@
 import { fnv1a32 } from "../../domain/partition.ts";
 import { ConflictError, type Records } from "../../platform/log/port.ts";
-import { Backoff } from "../backoff.ts";
-import type { InfluxConfig } from "../config.ts";
-import type { StorageEvents } from "../events.ts";
-import { NO_POSITION, type Position, type StoredStream } from "../store.ts";
+import { Backoff } from "../common/backoff.ts";
+import type { InfluxConfig } from "../common/config.ts";
+import type { StorageEvents } from "../common/events.ts";
+import { NO_POSITION, type Position, type StoredStream } from "../common/store.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

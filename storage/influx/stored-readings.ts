@@ -1,7 +1,7 @@
+import type { ReadingsExtent, ReadingsPage, ReadingsQuery } from "../../contracts/history.ts";
 import { FrameSeries } from "../../domain/frame-writer.ts";
 import { type ReadingValue, type Series, seriesKey, type ValueKind } from "../../domain/reading.ts";
-import type { ReadingsExtent, ReadingsPage, ReadingsQuery } from "../../platform/history.ts";
-import { PageWriter } from "../readings-page.ts";
+import { PageWriter } from "../common/readings-page.ts";
 import type { InfluxClient } from "./influx-client.ts";
 
 /** A field for each kind of value, in the order of the columns after the time. */

@@ -1,4 +1,4 @@
-import { type RuleSpec, ruleSpecSchema } from "../../processors/rules/rule-spec.ts";
+import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 
 /** All window kinds, absences, and groups over several devices, with conditions of all forms. */
 const RULES: readonly Readonly<Record<string, unknown>>[] = [

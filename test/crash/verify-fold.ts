@@ -4,10 +4,10 @@ import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import { alertSubject } from "../../domain/subjects.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
+import { keyHash } from "../../engine/rule-state.ts";
+import { Step } from "../../engine/step.ts";
+import { stepOptions, taskInput } from "../../engine/task-input.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
-import { keyHash } from "../../processors/step/rule-state.ts";
-import { Step } from "../../processors/step/step.ts";
-import { stepOptions, taskInput } from "../../processors/task-input.ts";
 import { inputOf, type Logs } from "./logs.ts";
 
 export interface FoldVerdict {

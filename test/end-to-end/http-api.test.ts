@@ -2,7 +2,7 @@ import mqtt from "mqtt";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { describedApi } from "../../dashboard-feed/http/described-api.ts";
-import { startSink } from "../../notifier/test-kit.ts";
+import { startSink } from "../../notifier/testing/test-kit.ts";
 import { startGateway } from "./kit.ts";
 
 const WAIT = { timeout: 40_000, interval: 200 };

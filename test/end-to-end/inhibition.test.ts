@@ -1,7 +1,7 @@
 import { connectAsync } from "mqtt";
 import { afterEach, expect, test } from "vitest";
-import { startSink } from "../../notifier/test-kit.ts";
-import type { OpenAlert } from "../../platform/notifications.ts";
+import type { OpenAlert } from "../../contracts/notifications.ts";
+import { startSink } from "../../notifier/testing/test-kit.ts";
 import { startGateway, weir } from "./kit.ts";
 
 const WAIT = { timeout: 30_000, interval: 100 };

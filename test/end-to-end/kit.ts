@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { expect } from "vitest";
 import { WebSocket } from "ws";
-import { createFeedClient } from "../../dashboard-feed/client/feed-client.ts";
+import { createFeedClient } from "../../contracts/feed-client/feed-client.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { GatewayProcess } from "../servers/gateway-process.ts";
 

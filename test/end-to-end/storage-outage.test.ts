@@ -1,7 +1,7 @@
 import mqtt from "mqtt";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { AlertChange } from "../../domain/alert.ts";
-import { fluxRows } from "../../storage/influx/testing-flux.ts";
+import { fluxRows } from "../../storage/testing/testing-flux.ts";
 import type { GatewayProcess } from "../servers/gateway-process.ts";
 import { type Influxd, startInfluxd } from "../servers/influxd.ts";
 import { startGateway, watchAlerts } from "./kit.ts";

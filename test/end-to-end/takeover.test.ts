@@ -4,13 +4,13 @@ import { pino } from "pino";
 import { afterEach, expect, test } from "vitest";
 import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import { partitionOf } from "../../domain/partition.ts";
+import { encodeEntry, reading } from "../../engine/testing/step-kit.ts";
 import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { launchNatsServer } from "../../platform/nats-server/launch.ts";
-import { countWindows, foldedResults, publishedResults } from "../../processors/folded-log.ts";
 import { decodeOwners, OWNERS_RECORD } from "../../processors/ownership/owners-record.ts";
-import { allMessages } from "../../processors/runner-kit.ts";
-import { encodeEntry, reading } from "../../processors/step/step-kit.ts";
+import { countWindows, foldedResults, publishedResults } from "../../processors/testing/folded-log.ts";
+import { allMessages } from "../../processors/testing/runner-kit.ts";
 import { WeirProcess } from "../servers/weir-process.ts";
 import { tempFolder, WEIR } from "./kit.ts";
 

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { ALL_TESTS, MUTANTS, type Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { ALL_TESTS, MUTANTS } from "./mutants.ts";
 import { endRuns, runTests } from "./run-tests.ts";
 import { occurrences, TreeCopy } from "./tree-copy.ts";
 

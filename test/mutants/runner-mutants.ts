@@ -1,4 +1,4 @@
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const RUNNER = "processors/partition-runner.ts";
 const WINDOWS = "processors/windows-publisher.ts";

@@ -1,16 +1,16 @@
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
-const PANES = "processors/step/windows/pane-windows.ts";
-const SLIDING = "processors/step/windows/sliding-merge.ts";
-const SESSIONS = "processors/step/windows/session-windows.ts";
-const COUNT = "processors/step/windows/count-windows.ts";
-const STEP = "processors/step/step.ts";
-const ALERTS = "processors/step/alert-states.ts";
-const ABSENCES = "processors/step/windows/absences.ts";
-const JOIN = "processors/step/join.ts";
-const CALENDAR = "processors/rules/calendar.ts";
-const UNIT = ["processors/step"];
-const ORACLE = ["processors/step", "test/simulation/differential.test.ts"];
+const PANES = "engine/windows/pane-windows.ts";
+const SLIDING = "engine/windows/sliding-merge.ts";
+const SESSIONS = "engine/windows/session-windows.ts";
+const COUNT = "engine/windows/count-windows.ts";
+const STEP = "engine/step.ts";
+const ALERTS = "engine/alerts/alert-states.ts";
+const ABSENCES = "engine/windows/absences.ts";
+const JOIN = "engine/join.ts";
+const CALENDAR = "rule-language/spec/calendar.ts";
+const UNIT = ["engine"];
+const ORACLE = ["engine", "test/simulation/differential.test.ts"];
 /** What brute force must find by itself. */
 const ORACLE_ONLY = ["test/simulation/differential.test.ts"];
 
@@ -59,7 +59,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "retention-short",
     fault: "windows are forgotten after one size instead of two",
-    file: "processors/step/windows/windows.ts",
+    file: "engine/windows/windows.ts",
     from: "export const SIZES_RETAINED = 2;",
     to: "export const SIZES_RETAINED = 1;",
     tests: ORACLE,
@@ -67,7 +67,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "correction-early",
     fault: "corrections are told half a second after a late reading",
-    file: "processors/step/windows/windows.ts",
+    file: "engine/windows/windows.ts",
     from: "export const CORRECTION_WAIT_US = 1_000_000;",
     to: "export const CORRECTION_WAIT_US = 500_000;",
     tests: ORACLE,
@@ -115,15 +115,15 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "sum-rest-forgotten",
     fault: "merging forgets the rest of a compensated sum",
-    file: "processors/step/aggregates/accumulators.ts",
+    file: "engine/aggregates/accumulators.ts",
     from: "cells[a + SUM_REST] = (cells[a + SUM_REST] as number) + lost + (cells[b + SUM_REST] as number);",
     to: "cells[a + SUM_REST] = (cells[a + SUM_REST] as number) + lost;",
-    tests: ["processors/step/merged-sums.test.ts"],
+    tests: ["engine/merged-sums.test.ts"],
   },
   {
     name: "moments-merged-wrong",
     fault: "merging variances forgets that the means differ",
-    file: "processors/step/aggregates/accumulators.ts",
+    file: "engine/aggregates/accumulators.ts",
     from: "(cells[a + m + 1] as number) + (cells[b + m + 1] as number) + (delta * delta * countA * countB) / count;",
     to: "(cells[a + m + 1] as number) + (cells[b + m + 1] as number);",
     tests: ORACLE,
@@ -131,7 +131,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "duplicate-counted",
     fault: "a repeat of a steady sensor's reading counts twice",
-    file: "processors/step/seen-by-series.ts",
+    file: "engine/state/seen-by-series.ts",
     from: "Number.isInteger(place)) return DUPLICATE;",
     to: "Number.isInteger(place)) return NEW;",
     tests: UNIT,
@@ -139,7 +139,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "seen-run-cut",
     fault: "a run of times loses its last one when it is split",
-    file: "processors/step/seen-times.ts",
+    file: "engine/state/seen-times.ts",
     from: "this.#splice(at + 2, start + before * step, step, count - before);",
     to: "this.#splice(at + 2, start + before * step, step, count - before - 1);",
     tests: UNIT,
@@ -155,18 +155,18 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "heap-last-child",
     fault: "a timer that sinks passes the last one over",
-    file: "processors/step/timer-heap.ts",
+    file: "engine/state/timer-heap.ts",
     from: "if (child + 1 < this.#size && this.#before(",
     to: "if (child + 2 < this.#size && this.#before(",
-    tests: ["processors/step/timer-heap.test.ts"],
+    tests: ["engine/state/timer-heap.test.ts"],
   },
   {
     name: "heap-ties",
     fault: "timers of one instant come in the wrong order",
-    file: "processors/step/timer-heap.ts",
+    file: "engine/state/timer-heap.ts",
     from: "(this.#rank[a] as number) < (this.#rank[b] as number)",
     to: "(this.#rank[a] as number) > (this.#rank[b] as number)",
-    tests: ["processors/step/timer-heap.test.ts"],
+    tests: ["engine/state/timer-heap.test.ts"],
   },
   {
     name: "looked-twice",
@@ -182,7 +182,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     file: ALERTS,
     from: "return endUs - (cells[o + ACTIVE_AT] as number) >= forUs",
     to: "return endUs - (cells[o + ACTIVE_AT] as number) > forUs",
-    tests: ["processors/step/alerts.test.ts"],
+    tests: ["engine/alerts.test.ts"],
   },
   {
     name: "clear-kept",
@@ -190,7 +190,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     file: ALERTS,
     from: "if (!clears) {\n      cells[o + CLEAR_SINCE] = Number.NaN;",
     to: "if (!clears) {",
-    tests: ["processors/step/alerts.test.ts"],
+    tests: ["engine/alerts.test.ts"],
   },
   {
     name: "absent-not-resolved",
@@ -251,7 +251,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "flapping-edge",
     fault: "a change exactly `within` old counts",
-    file: "processors/step/flaps.ts",
+    file: "engine/alerts/flaps.ts",
     from: "filter((one) => one > atUs - withinUs)",
     to: "filter((one) => one >= atUs - withinUs)",
     tests: ORACLE_ONLY,
@@ -275,7 +275,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "active-at-the-end",
     fault: "a window is judged by the instant after its end",
-    file: "processors/step/rule-state.ts",
+    file: "engine/rule-state.ts",
     from: "active.isActive(endUs - 1)",
     to: "active.isActive(endUs)",
     tests: ORACLE_ONLY,
@@ -299,7 +299,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "excluded-without-label",
     fault: "a series without a label is excluded by what excludes values of it",
-    file: "processors/rules/selector.ts",
+    file: "rule-language/spec/selector.ts",
     from: "if (value === undefined) return taken.length === 0;",
     to: "if (value === undefined) return false;",
     tests: ORACLE_ONLY,

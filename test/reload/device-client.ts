@@ -1,5 +1,5 @@
 import { createConnection, type Socket } from "node:net";
-import { connectPacket, publishTemplate } from "../../bench/load/packets.ts";
+import { connectPacket, publishTemplate } from "../load/packets.ts";
 
 const CONNACK = 0x20;
 const PUBACK = 0x40;

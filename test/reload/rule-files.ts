@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import { type RuleSpec, ruleSpecSchema } from "../../processors/rules/rule-spec.ts";
+import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 
 /** A rule as a person writes it. */
 export type WrittenRule = Readonly<Record<string, unknown>> & { readonly id: string };

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Reading, ReadingValue } from "../../domain/reading.ts";
-import type { RuleSpec } from "../../processors/rules/rule-spec.ts";
-import { rule, type TestEntry } from "../../processors/step/step-kit.ts";
+import { rule, type TestEntry } from "../../engine/testing/step-kit.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
 const SECOND_US = 1_000_000;
 /** Half a minute before clocks change, or the year does. */

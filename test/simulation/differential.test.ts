@@ -2,8 +2,8 @@ import { deserialize, serialize } from "node:v8";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeWindows } from "../../domain/windows-codec.ts";
-import type { StepOutput } from "../../processors/step/step.ts";
-import { reading, rule, type TestEntry, TestPartition } from "../../processors/step/step-kit.ts";
+import type { StepOutput } from "../../engine/step.ts";
+import { reading, rule, type TestEntry, TestPartition } from "../../engine/testing/step-kit.ts";
 import {
   absencesFor,
   DISORDERS,

@@ -1,4 +1,4 @@
-import type { TestEntry } from "../../processors/step/step-kit.ts";
+import type { TestEntry } from "../../engine/testing/step-kit.ts";
 import type { Scenario } from "./scenario.ts";
 import { shrinkLog, shrinkScenario } from "./shrink.ts";
 import { type Outcome, simulate } from "./simulate.ts";

@@ -1,4 +1,4 @@
-import { type RuleSpec, ruleSpecSchema } from "../../processors/rules/rule-spec.ts";
+import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 import type { Random } from "./random.ts";
 
 const NUMERIC = ["avg", "count", "sum", "min", "max", "range", "first", "last", "delta", "rate", "variance", "stddev"];

@@ -1,4 +1,4 @@
-import type { RuleSpec } from "../../processors/rules/rule-spec.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { makeProduction } from "./production.ts";
 import { Random } from "./random.ts";
 import { editRules, makeRules } from "./rules.ts";

@@ -1,4 +1,4 @@
-import type { TestEntry } from "../../processors/step/step-kit.ts";
+import type { TestEntry } from "../../engine/testing/step-kit.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** The smallest list, got by leaving things out, that still fails. Source: Zeller's delta debugging, simplified. */

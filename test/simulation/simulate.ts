@@ -5,7 +5,7 @@ import { readingsSubject } from "../../domain/subjects.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Log } from "../../platform/log/port.ts";
 import type { WantedRules } from "../../processors/partition-runner.ts";
-import { versionOf } from "../../processors/rules/load-rules.ts";
+import { versionOf } from "../../rule-language/files/load-rules.ts";
 import { alertsOf, Consumer, windowsOf } from "./consumer.ts";
 import { FaultCounts } from "./fault-counts.ts";
 import { Connection, FragileStores, type Servers } from "./faulty-log.ts";

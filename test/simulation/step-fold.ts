@@ -1,7 +1,7 @@
 import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
-import { Step } from "../../processors/step/step.ts";
-import { encodeEntry, type TestEntry } from "../../processors/step/step-kit.ts";
-import { stepOptions, taskInput } from "../../processors/task-input.ts";
+import { Step } from "../../engine/step.ts";
+import { stepOptions, taskInput } from "../../engine/task-input.ts";
+import { encodeEntry, type TestEntry } from "../../engine/testing/step-kit.ts";
 import { firstDifference, type Sayings } from "./oracle/compare.ts";
 import { oracleOf } from "./task-logs.ts";
 import { PARTITIONS } from "./vocabulary.ts";

@@ -2,9 +2,9 @@ import { FrameReader, type LogEntry, SeriesTable } from "../../domain/frame-read
 import { fnv1a32 } from "../../domain/partition.ts";
 import type { Reading, Tags } from "../../domain/reading.ts";
 import type { StreamName } from "../../domain/subjects.ts";
+import type { TestEntry } from "../../engine/testing/step-kit.ts";
 import type { Log, LogMessage } from "../../platform/log/port.ts";
-import { type RuleSpec, ruleSpecSchema } from "../../processors/rules/rule-spec.ts";
-import type { TestEntry } from "../../processors/step/step-kit.ts";
+import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 import { labelsOf, wants } from "./oracle/labels.ts";
 import type { OracleRule } from "./oracle/model.ts";
 import { Oracle } from "./oracle/oracle.ts";

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
+import { EXPLAIN_INCIDENT, type IncidentExplanation } from "../../contracts/explanations.ts";
 import type { AlertChange, AlertEvent } from "../../domain/alert.ts";
-import { EXPLAIN_INCIDENT, type IncidentExplanation } from "../../platform/explanations.ts";
 import { type LogForReading, openLogForReading } from "../../platform/log/jetstream-reading.ts";
 import { createRandom } from "../../simulators/random.ts";
 import type { Check } from "./compare.ts";

@@ -1,8 +1,8 @@
+import type { LetterRetry, RetryReport, RetryResult } from "../../../contracts/dead-letters.ts";
+import type { IncidentExplanation } from "../../../contracts/explanations.ts";
+import type { SeriesAnswer } from "../../../contracts/history.ts";
+import type { Acknowledgement, Delivery, NewSilence, OpenAlert, Silence } from "../../../contracts/notifications.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
-import type { LetterRetry, RetryReport, RetryResult } from "../../../platform/dead-letters.ts";
-import type { IncidentExplanation } from "../../../platform/explanations.ts";
-import type { SeriesAnswer } from "../../../platform/history.ts";
-import type { Acknowledgement, Delivery, NewSilence, OpenAlert, Silence } from "../../../platform/notifications.ts";
 import { isRecord } from "../lib/rules.ts";
 import type { LoadSeries } from "../store/device-detail.ts";
 import { ApiError, errorOf } from "./api-error.ts";

@@ -1,13 +1,13 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import { CLOSE_UNAUTHORIZED } from "../../../contracts/feed/protocol.ts";
 import {
   createFeedClient,
   type FeedClient,
   type FeedStatus,
   type FeedSubscription,
-} from "../../../dashboard-feed/client/feed-client.ts";
-import { CLOSE_UNAUTHORIZED } from "../../../dashboard-feed/protocol.ts";
+} from "../../../contracts/feed-client/feed-client.ts";
 import { countChanges, framesApart } from "../lib/apart.ts";
 import type { EventTime } from "../lib/event-clock.ts";
 import type { Range, Span } from "../lib/ranges.ts";

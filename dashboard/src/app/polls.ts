@@ -1,5 +1,5 @@
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
-import type { FeedStatus } from "../../../dashboard-feed/client/feed-client.ts";
+import type { FeedStatus } from "../../../contracts/feed-client/feed-client.ts";
 import { parseRules, type RuleView } from "../lib/rules.ts";
 import type { AlertStore } from "../store/alerts.ts";
 import type { AttentionStore } from "../store/attention.ts";

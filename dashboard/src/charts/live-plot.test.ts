@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
-import type { SeriesAnswer } from "../../../platform/history.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import { type Canvas, createLivePlot, type Scene, stretchOf } from "./live-plot.ts";
 import type { PlotState } from "./plot.ts";

@@ -1,5 +1,5 @@
 import type uPlot from "uplot";
-import type { SeriesAnswer } from "../../../platform/history.ts";
+import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { Span } from "../lib/ranges.ts";
 import type { RuleView } from "../lib/rules.ts";
 import { lowerBound } from "../lib/series-buffer.ts";

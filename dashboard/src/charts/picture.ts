@@ -1,4 +1,4 @@
-import type { SeriesAnswer } from "../../../platform/history.ts";
+import type { SeriesAnswer } from "../../../contracts/history.ts";
 import { medianIntervalUs } from "../lib/ranges.ts";
 import type { RuleView } from "../lib/rules.ts";
 import { lowerBound, type SeriesView } from "../lib/series-buffer.ts";

@@ -1,7 +1,7 @@
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import type { DeviceItem } from "../../../dashboard-feed/protocol.ts";
+import type { DeviceItem } from "../../../contracts/feed/protocol.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
 import { deviceHref } from "../app/route.ts";

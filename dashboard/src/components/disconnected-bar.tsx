@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import type { FeedStatus } from "../../../dashboard-feed/client/feed-client.ts";
+import type { FeedStatus } from "../../../contracts/feed-client/feed-client.ts";
 import { usePage } from "../app/page.ts";
 import { formatAge } from "../lib/format.ts";
 

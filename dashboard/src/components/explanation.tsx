@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import type { ExplainedChange, IncidentExplanation } from "../../../contracts/explanations.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
-import type { ExplainedChange, IncidentExplanation } from "../../../platform/explanations.ts";
 import { usePage } from "../app/page.ts";
 import {
   formatAge,

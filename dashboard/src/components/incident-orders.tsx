@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import type { Matchers } from "../../../contracts/notifications.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
-import type { Matchers } from "../../../platform/notifications.ts";
 import { usePage } from "../app/page.ts";
 import { formatInstant } from "../lib/format.ts";
 import { isOpen } from "../store/alerts.ts";

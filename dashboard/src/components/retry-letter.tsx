@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import type { LetterRetry, RetryResult } from "../../../platform/dead-letters.ts";
+import type { LetterRetry, RetryResult } from "../../../contracts/dead-letters.ts";
 import type { DeadLetterSummary } from "../app/api.ts";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import type { Matchers, Silence } from "../../../platform/notifications.ts";
+import type { Matchers, Silence } from "../../../contracts/notifications.ts";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 import { formatAge, formatInstant } from "../lib/format.ts";

@@ -1,4 +1,4 @@
-import type { StatsItem } from "../../../dashboard-feed/protocol.ts";
+import type { StatsItem } from "../../../contracts/feed/protocol.ts";
 
 const REPORTS_KEPT = 8;
 const INSTANCES_MAX = 64;

@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
+import type { Delivery } from "../../../contracts/notifications.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
-import type { Delivery } from "../../../platform/notifications.ts";
 import { usePage } from "../app/page.ts";
 import { deviceHref, ruleHref, spanHref } from "../app/route.ts";
 import { summaryOf } from "../components/alert-row.tsx";

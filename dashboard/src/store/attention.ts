@@ -1,5 +1,5 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
-import type { Acknowledgement, NewSilence, OpenAlert, Silence } from "../../../platform/notifications.ts";
+import type { Acknowledgement, NewSilence, OpenAlert, Silence } from "../../../contracts/notifications.ts";
 
 /** What people did about alerts: who took which incident on, and what is silenced. The notifier keeps it. */
 export interface AttentionStore {

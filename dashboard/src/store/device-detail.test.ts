@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
-import type { SeriesAnswer } from "../../../platform/history.ts";
 import { rangeById } from "../lib/ranges.ts";
 import { CHART_POINTS, createDeviceDetail, type LoadSeries } from "./device-detail.ts";
 import { createFrame } from "./frame.ts";

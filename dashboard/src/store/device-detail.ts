@@ -1,7 +1,7 @@
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { ReadingValue } from "../../../domain/reading.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
-import type { SeriesAnswer } from "../../../platform/history.ts";
 import { medianIntervalUs, type Range, rangeForInterval, type Span } from "../lib/ranges.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";

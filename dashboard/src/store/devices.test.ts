@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { DeviceItem } from "../../../dashboard-feed/protocol.ts";
-import type { SeriesAnswer } from "../../../platform/history.ts";
+import type { DeviceItem } from "../../../contracts/feed/protocol.ts";
+import type { SeriesAnswer } from "../../../contracts/history.ts";
 import { createBackfill, SPARKS_MAX } from "./backfill.ts";
 import { createDeviceStore, DEVICES_MAX, SPARK_POINTS } from "./devices.ts";
 import { createFrame } from "./frame.ts";

@@ -1,6 +1,6 @@
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import type { DeviceItem } from "../../../dashboard-feed/protocol.ts";
-import type { SeriesAnswer } from "../../../platform/history.ts";
+import type { DeviceItem } from "../../../contracts/feed/protocol.ts";
+import type { SeriesAnswer } from "../../../contracts/history.ts";
 import { EventClock } from "../lib/event-clock.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";

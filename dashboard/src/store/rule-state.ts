@@ -1,5 +1,5 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
-import type { FeedClient } from "../../../dashboard-feed/client/feed-client.ts";
+import type { FeedClient } from "../../../contracts/feed-client/feed-client.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import type { Frame } from "./frame.ts";
 

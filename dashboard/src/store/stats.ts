@@ -1,5 +1,5 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
-import type { StatsItem } from "../../../dashboard-feed/protocol.ts";
+import type { StatsItem } from "../../../contracts/feed/protocol.ts";
 import { createRateTracker } from "../lib/rates.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";

@@ -1,0 +1,297 @@
+import { Readable } from "node:stream";
+import type { BrokerEvents } from "../common/events.ts";
+import { type OutgoingPacket, type OutgoingPublish, OutgoingQueue } from "./outgoing-queue.ts";
+import { Retained, type RetainedMessage } from "./retained.ts";
+import { failedWith, type Settled, settledWith } from "./settled.ts";
+import { TopicTrie } from "./topic-trie.ts";
+
+interface SessionLimits {
+  readonly sessionsMax: number;
+  readonly sessionExpirySeconds: number;
+  readonly queuedPerSessionMax: number;
+  readonly queuedBytesMax: number;
+  readonly qos2PerClientMax: number;
+  readonly retainedMax: number;
+  readonly retainedBytesMax: number;
+}
+
+export interface SessionsOptions {
+  readonly limits: SessionLimits;
+  readonly events: BrokerEvents;
+  readonly nowMs: () => number;
+  /** Aedes stores all filters of a SUBSCRIBE, refused ones too: only those that pass here are kept. */
+  readonly wasGranted: (client: SessionClient, filter: string) => boolean;
+}
+
+export interface SessionClient {
+  readonly id: string;
+  readonly clean: boolean;
+}
+
+interface Subscription {
+  readonly topic: string;
+  readonly qos: number;
+}
+
+interface Subscriber {
+  readonly clientId: string;
+  readonly topic: string;
+  readonly qos: number;
+}
+
+interface Session {
+  readonly owner: string;
+  readonly subscriptions: Map<string, number>;
+  readonly outgoing: OutgoingQueue;
+  /** Packet ids of QoS 2 messages that were taken in and not yet released by the client. */
+  readonly incoming: Set<number>;
+}
+
+interface Numbered {
+  readonly messageId?: number | undefined;
+}
+
+interface Will {
+  brokerId?: string;
+  clientId?: string;
+}
+
+const NO_SUBSCRIBERS: Settled<readonly Subscriber[]> = settledWith([]);
+const DONE: Settled<void> = settledWith(undefined);
+
+/**
+ * What outlives a connection, in memory and bounded: subscriptions and queues of persistent sessions, half-done QoS 2
+ * messages, retained messages, wills. It is Aedes' persistence; method names and arguments are Aedes' own.
+ */
+export class Sessions {
+  private readonly options: SessionsOptions;
+  private readonly sessions = new Map<string, Session>();
+  /** Sessions without a connection, the longest away first, with the time they went. */
+  private readonly away = new Map<string, number>();
+  /** Connected clients and their users. */
+  private readonly connected = new Map<string, string>();
+  private readonly subscribers = new TopicTrie<Subscriber>();
+  private readonly retained: Retained;
+  private readonly wills = new Map<string, Will>();
+  private brokerId = "";
+  private queuedBytes = 0;
+
+  constructor(options: SessionsOptions) {
+    this.options = options;
+    const { retainedMax, retainedBytesMax } = options.limits;
+    this.retained = new Retained({ messagesMax: retainedMax, bytesMax: retainedBytesMax });
+  }
+
+  async setup(broker: { readonly id: string }): Promise<void> {
+    this.brokerId = broker.id;
+  }
+
+  /** Whether a persistent session, here or away, waits for such a message. */
+  matchesAny(topic: string): boolean {
+    return this.subscribers.matchesAny(topic);
+  }
+
+  /** The user whose connection or session has this client id. */
+  ownerOf(clientId: string): string | undefined {
+    return this.connected.get(clientId) ?? this.sessions.get(clientId)?.owner;
+  }
+
+  clientConnected(clientId: string, user: string): void {
+    this.connected.set(clientId, user);
+    this.away.delete(clientId);
+  }
+
+  clientDisconnected(clientId: string): void {
+    this.connected.delete(clientId);
+    if (this.sessions.has(clientId)) this.away.set(clientId, this.options.nowMs());
+  }
+
+  /** Forgets sessions that were away for too long. */
+  expire(): void {
+    const oldestMs = this.options.nowMs() - this.options.limits.sessionExpirySeconds * 1000;
+    for (const [clientId, sinceMs] of this.away) {
+      if (sinceMs > oldestMs) return;
+      this.drop(clientId);
+      this.options.events.sessionDropped(clientId, "expired");
+    }
+  }
+
+  storeRetained(message: RetainedMessage): Settled<void> {
+    if (!this.retained.store(message)) this.options.events.retainedNotKept(message.topic);
+    return DONE;
+  }
+
+  createRetainedStreamCombi(filters: readonly string[]): Readable {
+    return Readable.from(this.retained.matching(filters));
+  }
+
+  async addSubscriptions(client: SessionClient, subscriptions: readonly Subscription[]): Promise<void> {
+    const session = this.sessionFor(client.id);
+    for (const { topic, qos } of subscriptions) {
+      if (!this.options.wasGranted(client, topic)) continue;
+      this.unlist(client.id, topic);
+      session.subscriptions.set(topic, qos);
+      if (qos > 0) this.subscribers.add(topic, { clientId: client.id, topic, qos });
+    }
+  }
+
+  async removeSubscriptions(client: SessionClient, filters: readonly string[]): Promise<void> {
+    const session = this.sessions.get(client.id);
+    for (const filter of filters) {
+      if (session?.subscriptions.delete(filter) === true) this.unlist(client.id, filter);
+    }
+  }
+
+  async subscriptionsByClient(client: { readonly id: string }): Promise<Subscription[]> {
+    const session = this.sessions.get(client.id);
+    return Array.from(session?.subscriptions ?? [], ([topic, qos]) => ({ topic, qos }));
+  }
+
+  /** A client came with a clean session: what an earlier one left is gone. */
+  async cleanSubscriptions(client: SessionClient): Promise<void> {
+    this.drop(client.id);
+  }
+
+  subscriptionsByTopic(topic: string): Settled<readonly Subscriber[]> {
+    if (!this.subscribers.matchesAny(topic)) return NO_SUBSCRIBERS;
+    // Overlapping filters of one client get one copy, at the highest of their levels.
+    const byClient = new Map<string, Subscriber>();
+    for (const subscriber of this.subscribers.match(topic)) {
+      const other = byClient.get(subscriber.clientId);
+      if (other === undefined || other.qos < subscriber.qos) byClient.set(subscriber.clientId, subscriber);
+    }
+    return settledWith([...byClient.values()]);
+  }
+
+  outgoingEnqueueCombi(subscribers: readonly Subscriber[], packet: OutgoingPublish): Settled<void> {
+    for (const { clientId, qos } of subscribers) this.enqueue(clientId, packet, Math.min(qos, packet.qos));
+    return DONE;
+  }
+
+  async outgoingEnqueue(subscriber: { readonly clientId: string }, packet: OutgoingPublish): Promise<void> {
+    this.enqueue(subscriber.clientId, packet, packet.qos);
+  }
+
+  outgoingUpdate(client: SessionClient, packet: OutgoingPacket): Settled<void> {
+    const session = this.sessions.get(client.id);
+    if (session === undefined || packet.messageId === undefined) return DONE;
+    const before = session.outgoing.bytes;
+    if (packet.cmd === "pubrel") session.outgoing.received(packet.messageId);
+    else session.outgoing.sent(packet.brokerCounter, packet.messageId);
+    this.queuedBytes += session.outgoing.bytes - before;
+    return DONE;
+  }
+
+  async outgoingClearMessageId(client: SessionClient, packet: Numbered): Promise<OutgoingPacket | undefined> {
+    const session = this.sessions.get(client.id);
+    if (session === undefined || packet.messageId === undefined) return undefined;
+    const before = session.outgoing.bytes;
+    const done = session.outgoing.done(packet.messageId);
+    this.queuedBytes += session.outgoing.bytes - before;
+    return done;
+  }
+
+  outgoingStream(client: SessionClient): Readable {
+    return Readable.from(this.sessions.get(client.id)?.outgoing.packets() ?? []);
+  }
+
+  hasIncoming(clientId: string, messageId: number): boolean {
+    return this.sessions.get(clientId)?.incoming.has(messageId) ?? false;
+  }
+
+  incomingStorePacket(client: SessionClient, packet: Numbered): Settled<void> {
+    const { incoming } = this.sessionFor(client.id);
+    if (incoming.size >= this.options.limits.qos2PerClientMax) {
+      return failedWith(new Error("too many QoS 2 messages without a release"));
+    }
+    if (packet.messageId !== undefined) incoming.add(packet.messageId);
+    return DONE;
+  }
+
+  incomingGetPacket(client: SessionClient, packet: Numbered): Settled<Numbered> {
+    if (packet.messageId !== undefined && this.hasIncoming(client.id, packet.messageId)) return settledWith(packet);
+    return failedWith(NO_SUCH_PACKET);
+  }
+
+  incomingDelPacket(client: SessionClient, packet: Numbered): Settled<void> {
+    if (packet.messageId !== undefined) this.sessions.get(client.id)?.incoming.delete(packet.messageId);
+    return DONE;
+  }
+
+  /** The connection of a clean session began or ended. */
+  async cleanIncoming(client: SessionClient): Promise<void> {
+    const session = this.sessions.get(client.id);
+    session?.incoming.clear();
+    if (session !== undefined && session.subscriptions.size === 0 && session.outgoing.size === 0) this.drop(client.id);
+  }
+
+  async putWill(client: SessionClient, will: Will): Promise<void> {
+    will.brokerId = this.brokerId;
+    will.clientId = client.id;
+    this.wills.set(client.id, will);
+  }
+
+  async delWill(client: { readonly id: string }): Promise<Will | undefined> {
+    const will = this.wills.get(client.id);
+    this.wills.delete(client.id);
+    return will;
+  }
+
+  /** Aedes asks for wills of other, dead brokers: in memory there are none. */
+  streamWill(): Readable {
+    return Readable.from([]);
+  }
+
+  private enqueue(clientId: string, packet: OutgoingPublish, qos: number): void {
+    const { outgoing } = this.sessionFor(clientId);
+    const { queuedPerSessionMax, queuedBytesMax } = this.options.limits;
+    if (outgoing.size >= queuedPerSessionMax || this.queuedBytes >= queuedBytesMax) {
+      this.options.events.queuedMessageDropped(clientId);
+      return;
+    }
+    const before = outgoing.bytes;
+    const { brokerId, brokerCounter, topic, retain } = packet;
+    const payload = Buffer.from(packet.payload);
+    outgoing.add({ cmd: "publish", brokerId, brokerCounter, topic, payload, qos, retain, dup: false });
+    this.queuedBytes += outgoing.bytes - before;
+  }
+
+  private sessionFor(clientId: string): Session {
+    const existing = this.sessions.get(clientId);
+    if (existing !== undefined) return existing;
+    this.makeRoom();
+    const session: Session = {
+      owner: this.connected.get(clientId) ?? "",
+      subscriptions: new Map(),
+      outgoing: new OutgoingQueue(),
+      incoming: new Set(),
+    };
+    this.sessions.set(clientId, session);
+    if (!this.connected.has(clientId)) this.away.set(clientId, this.options.nowMs());
+    return session;
+  }
+
+  private makeRoom(): void {
+    if (this.sessions.size < this.options.limits.sessionsMax) return;
+    // Sessions with a connection are bounded by the number of clients; the one that is away for longest goes.
+    const [oldest] = this.away.keys();
+    if (oldest === undefined) return;
+    this.drop(oldest);
+    this.options.events.sessionDropped(oldest, "too-many-sessions");
+  }
+
+  private drop(clientId: string): void {
+    const session = this.sessions.get(clientId);
+    this.away.delete(clientId);
+    if (session === undefined) return;
+    for (const filter of session.subscriptions.keys()) this.unlist(clientId, filter);
+    this.queuedBytes -= session.outgoing.bytes;
+    this.sessions.delete(clientId);
+  }
+
+  private unlist(clientId: string, filter: string): void {
+    this.subscribers.remove(filter, (subscriber) => subscriber.clientId === clientId);
+  }
+}
+
+const NO_SUCH_PACKET = new Error("no such packet");

@@ -1,0 +1,39 @@
+import type { BrokerEvents } from "../common/events.ts";
+import type { Link } from "./link.ts";
+
+const SWEEP_MS = 500;
+
+/**
+ * Closes connections that were silent for one and a half times their keep-alive [MQTT-3.1.2-24], in place of Aedes' own
+ * timers, which would also close those that we ourselves stopped reading from. Closes those that do not read, too:
+ * Aedes watches only over what it writes itself. Returns how to stop.
+ */
+export function startKeepalive(options: {
+  readonly links: ReadonlySet<Link>;
+  readonly events: BrokerEvents;
+  readonly drainTimeoutMs: number;
+  readonly nowMs: () => number;
+}): () => void {
+  const { links, events, drainTimeoutMs, nowMs } = options;
+  function drop(link: Link, reason: "keepalive" | "drain-timeout"): void {
+    if (link.droppedFor !== undefined) return;
+    events.connectionDropped(reason, link.clientId);
+    link.drop(reason);
+  }
+  function sweep(): void {
+    const now = nowMs();
+    for (const link of links) {
+      if (link.stalled) link.answerPings();
+      if (link.fullForMs(now) > drainTimeoutMs) drop(link, "drain-timeout");
+      if (link.heard || link.stalled) {
+        link.heard = false;
+        link.heardAtMs = now;
+      } else if (link.silenceMsMax > 0 && now - link.heardAtMs > link.silenceMsMax) {
+        drop(link, "keepalive");
+      }
+    }
+  }
+  const timer = setInterval(sweep, SWEEP_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,211 @@
+import type { Duplex } from "node:stream";
+import type { Permission } from "../auth/topic-permission.ts";
+import { type DirectPublish, DirectPublishReader } from "./direct-publish.ts";
+import { type FramingFault, PacketFramer } from "./packet-framer.ts";
+import type { PendingPublish } from "./pending-publish.ts";
+
+const NOTHING: Permission = { mayPublish: () => false, maySubscribe: () => false };
+
+/** What decides over a link's reading. */
+export interface ReadControl {
+  /** PUBLISH packets that the link may still bring in now. */
+  publishesLeft(link: Link): number;
+  /** Bytes were held back: `link.resume` is to be called once there is room. */
+  stalled(link: Link): void;
+  faulted(link: Link, fault: FramingFault): void;
+  /** A publish that was read past Aedes. */
+  acceptDirect(publish: DirectPublish, link: Link): void;
+}
+
+/**
+ * One connection, between its socket and Aedes. It decides how many of the received bytes Aedes gets to see: bytes that
+ * are not read here stay in the socket, and TCP slows the sender down.
+ */
+export class Link {
+  readonly conn: Duplex;
+  readonly address: string;
+  private readonly control: ReadControl;
+  private readonly packetBytesMax: number;
+  private readonly framer: PacketFramer;
+  private readonly publishReader: DirectPublishReader;
+  private readonly readConn: (size?: number) => unknown;
+  private waiting = false;
+  /** Bytes of the stalled connection in which pings were looked for already. */
+  private searchedBytes = 0;
+
+  clientId = "";
+  user = "";
+  permission: Permission = NOTHING;
+  /** Granted filters with their QoS. */
+  readonly filters = new Map<string, number>();
+  /** CONNECT was passed on; nothing more is until `connected`. */
+  connected = false;
+  /** Why it is being closed, when we close it. */
+  droppedFor: string | undefined;
+  /** 0: may be silent for ever. */
+  silenceMsMax = 0;
+  heard = true;
+  heardAtMs = 0;
+  private fullSinceMs: number | undefined;
+  /** Does not get QoS 0 messages until it has read what waits for it. */
+  behind = false;
+
+  /** Publishes that are not acknowledged, in the order of arrival. */
+  first: PendingPublish | undefined;
+  private last: PendingPublish | undefined;
+  inflight = 0;
+  /** Waits in the list of links with something to acknowledge. */
+  dirty = false;
+  readonly qos2Pending = new Set<number>();
+
+  constructor(options: {
+    readonly conn: Duplex;
+    readonly address: string;
+    readonly control: ReadControl;
+    readonly packetBytesMax: number;
+    readonly topicLevelsMax: number;
+  }) {
+    this.conn = options.conn;
+    this.address = options.address;
+    this.control = options.control;
+    this.packetBytesMax = options.packetBytesMax;
+    this.framer = new PacketFramer(options.packetBytesMax);
+    this.publishReader = new DirectPublishReader(options);
+    this.readConn = options.conn.read.bind(options.conn);
+  }
+
+  /** Takes over `conn.read`, which is how Aedes gets its bytes. Before Aedes sees the connection. */
+  attach(): void {
+    this.conn.read = (size?: number | null) => (size === 0 ? this.readConn(0) : this.read());
+  }
+
+  get closed(): boolean {
+    return this.conn.destroyed;
+  }
+
+  /** Lets Aedes read again. */
+  resume(): void {
+    this.waiting = false;
+    if (!this.closed) this.conn.emit("readable");
+  }
+
+  /** Whether bytes wait for `resume`: the client may well be alive, we do not listen. */
+  get stalled(): boolean {
+    return this.waiting;
+  }
+
+  /** How long the peer has not read what was written, as far as it was looked at. */
+  fullForMs(nowMs: number): number {
+    if (!this.conn.writableNeedDrain) return 0;
+    if (this.fullSinceMs === undefined) {
+      this.fullSinceMs = nowMs;
+      this.conn.once("drain", () => {
+        this.fullSinceMs = undefined;
+      });
+    }
+    return nowMs - this.fullSinceMs;
+  }
+
+  push(publish: PendingPublish): void {
+    if (this.last === undefined) this.first = publish;
+    else this.last.next = publish;
+    this.last = publish;
+    this.inflight++;
+  }
+
+  shift(): void {
+    this.first = this.first?.next;
+    if (this.first === undefined) this.last = undefined;
+    this.inflight--;
+  }
+
+  drop(reason: string): void {
+    this.droppedFor ??= reason;
+    this.conn.destroy();
+  }
+
+  /**
+   * Answers the pings that stand behind a publish that we do not read for now, and takes them out: a client whose
+   * publishes wait is to stay connected.
+   */
+  answerPings(): void {
+    if (!this.waiting || !this.connected || this.conn.readableLength === this.searchedBytes) return;
+    const bytes = this.readConn();
+    if (!Buffer.isBuffer(bytes)) return;
+    const pings = pingsIn(bytes, this.packetBytesMax);
+    if (pings.length > 0) this.conn.write(Buffer.concat(pings.map(() => PINGRESP)));
+    this.conn.unshift(without(bytes, pings));
+    this.searchedBytes = this.conn.readableLength;
+  }
+
+  private read(): Buffer | null {
+    if (this.waiting || this.closed) return null;
+    if (this.framer.connects > 0 && !this.connected) return this.stall();
+    const chunk = this.readConn();
+    if (!Buffer.isBuffer(chunk)) return null;
+    this.heard = true;
+    const taken = this.takePublishes(chunk);
+    if (taken === chunk.length || this.closed) return null;
+    return this.pass(taken === 0 ? chunk : chunk.subarray(taken));
+  }
+
+  /** Takes the plain publishes that the chunk begins with. Returns how many bytes they are. */
+  private takePublishes(chunk: Buffer): number {
+    // Aedes must be through with what came before, else it would get the middle of a packet.
+    if (!this.connected || !this.framer.betweenPackets) return 0;
+    let at = 0;
+    for (let left = this.control.publishesLeft(this); left > 0 && at < chunk.length && !this.closed; left--) {
+      const publish = this.publishReader.read(chunk, at);
+      if (publish === undefined) break;
+      this.control.acceptDirect(publish, this);
+      at = publish.end;
+    }
+    return at;
+  }
+
+  /** What Aedes is to get of the chunk now. */
+  private pass(chunk: Buffer): Buffer | null {
+    const passed = this.framer.pass(chunk, this.control.publishesLeft(this));
+    if (this.framer.fault !== undefined) {
+      this.control.faulted(this, this.framer.fault);
+      return null;
+    }
+    if (passed === chunk.length) return chunk;
+    // Back to the stream, so that it neither ends nor takes in more before these bytes were read.
+    this.conn.unshift(chunk.subarray(passed));
+    this.stall();
+    return passed > 0 ? chunk.subarray(0, passed) : null;
+  }
+
+  private stall(): null {
+    this.waiting = true;
+    this.searchedBytes = 0;
+    this.control.stalled(this);
+    return null;
+  }
+}
+
+const PINGREQ_BYTES = 2;
+const PINGRESP = Buffer.from([0xd0, 0x00]);
+
+function pingsIn(bytes: Buffer, packetBytesMax: number): readonly number[] {
+  const framer = new PacketFramer(packetBytesMax);
+  const pings: number[] = [];
+  let at = 0;
+  while (at < bytes.length && framer.fault === undefined) {
+    at += framer.pass(bytes.subarray(at), Number.POSITIVE_INFINITY, (ping) => pings.push(at + ping));
+  }
+  return pings;
+}
+
+function without(bytes: Buffer, pings: readonly number[]): Buffer {
+  if (pings.length === 0) return bytes;
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const ping of pings) {
+    parts.push(bytes.subarray(from, ping));
+    from = ping + PINGREQ_BYTES;
+  }
+  parts.push(bytes.subarray(from));
+  return Buffer.concat(parts);
+}

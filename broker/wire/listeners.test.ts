@@ -1,0 +1,108 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import mqtt from "mqtt";
+import { afterEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { PortInUseError } from "../../platform/errors.ts";
+import { FakeGate, publishPacket, RawClient, startTestBroker, stopAll, until } from "../testing/test-support.ts";
+
+afterEach(stopAll);
+
+describe("listening", () => {
+  it("on a taken port says which, and how to change it", async () => {
+    const { port } = await startTestBroker();
+    const second = startTestBroker({ mqttPort: port });
+    await expect(second).rejects.toThrow(PortInUseError);
+    await expect(second).rejects.toThrow(
+      /127\.0\.0\.1:\d+: another program does\. Choose another port with --mqtt-port/,
+    );
+  });
+
+  it("on a taken WebSocket port leaves nothing behind", async () => {
+    const taken = await startTestBroker();
+    const { port, stop } = await startTestBroker();
+    await stop();
+    await expect(startTestBroker({ mqttPort: port, wsPort: taken.port })).rejects.toThrow("--mqtt-ws-port");
+    await startTestBroker({ mqttPort: port });
+  });
+
+  it("speaks TLS", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "weir-tls-"));
+    const [keyFile, certFile] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+    const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    await promisify(execFile)("openssl", [...made, ...subject, "-keyout", keyFile, "-out", certFile]);
+    const { broker, gate } = await startTestBroker({ tls: { certFile, keyFile, port: 0 } });
+    const url = `mqtts://127.0.0.1:${broker.address.tlsPort}`;
+    const client = await mqtt.connectAsync(url, { ca: [await readFile(certFile)], reconnectPeriod: 0 });
+    await client.publishAsync("a", "1", { qos: 1 });
+    await client.endAsync();
+    expect(gate.texts).toEqual(["a 1"]);
+    await rm(folder, { recursive: true, force: true });
+  });
+});
+
+describe("WebSocket", () => {
+  it("is bounded in flight like TCP, and reading goes on", async () => {
+    const limits = { inflightPerClientMax: 10 };
+    const { broker, gate } = await startTestBroker({ wsPort: 0, limits }, new FakeGate({ held: true }));
+    const url = `ws://127.0.0.1:${broker.address.wsPort}/mqtt`;
+    const client = await mqtt.connectAsync(url, { reconnectPeriod: 0 });
+    let acknowledged = 0;
+    for (let n = 0; n < 300; n++) void client.publishAsync("a", `${n}`, { qos: 1 }).then(() => acknowledged++);
+    let mostPending = 0;
+    await until(() => {
+      mostPending = Math.max(mostPending, gate.pending.length);
+      gate.release();
+      return acknowledged === 300;
+    }, "all acknowledgements");
+    expect(mostPending).toBeLessThanOrEqual(10);
+    await client.endAsync();
+  });
+
+  it("takes any path, and clients of any program; pages of other origins only when told so", async () => {
+    const { broker } = await startTestBroker({ wsPort: 0, wsOrigins: ["https://panel.example"] });
+    const open = (path: string, origin?: string) =>
+      new Promise<string>((resolve) => {
+        const socket = new WebSocket(
+          `ws://127.0.0.1:${broker.address.wsPort}${path}`,
+          "mqtt",
+          origin ? { origin } : {},
+        );
+        socket.on("open", () => {
+          resolve(socket.protocol);
+          socket.terminate();
+        });
+        socket.on("error", (error) => resolve(error.message));
+      });
+    expect(await open("/mqtt")).toBe("mqtt");
+    expect(await open("/")).toBe("mqtt");
+    expect(await open("/mqtt", "http://127.0.0.1:8080")).toBe("mqtt");
+    expect(await open("/mqtt", "https://panel.example")).toBe("mqtt");
+    expect(await open("/mqtt", "https://evil.example")).toContain("403");
+  });
+
+  it("answers plain HTTP with what it is", async () => {
+    const { broker } = await startTestBroker({ wsPort: 0 });
+    const response = await fetch(`http://127.0.0.1:${broker.address.wsPort}/`);
+    expect(response.status).toBe(426);
+  });
+});
+
+describe("reading over TCP", () => {
+  it("in single bytes gives the same messages", async () => {
+    const { port, gate } = await startTestBroker();
+    const client = await RawClient.connected(port);
+    const { generate } = await import("mqtt-packet");
+    const bytes = Buffer.concat([1, 2, 3].map((id) => generate(publishPacket("a/b", `m${id}`, { qos: 1, id }))));
+    for (const byte of bytes) {
+      client.sendBytes(Buffer.from([byte]));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => client.ids("puback").length === 3, "the acknowledgements");
+    expect(gate.texts).toEqual(["a/b m1", "a/b m2", "a/b m3"]);
+  });
+});

@@ -1,0 +1,144 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Channel } from "../../contracts/feed/protocol.ts";
+import { type FeedConfig, isLoopback, type TokenConfig } from "./config.ts";
+
+/** Offered beside the protocol itself by clients that cannot set headers (browsers): `weir.bearer.<base64url>`. */
+const BEARER_PROTOCOL = "weir.bearer.";
+const TOKEN_LENGTH_MIN = 16;
+
+/** What the holder of a token may see. */
+export interface Grant {
+  readonly name: string;
+  readonly channels: ReadonlySet<Channel>;
+  /** Patterns of the sites whose items may be seen; undefined for all, and for what has no site. */
+  readonly sites: readonly string[] | undefined;
+  /** The figures of the gateway itself: they tell of all sites. */
+  readonly figures: boolean;
+  /** May give orders: acknowledge, silence, retry dead letters. */
+  readonly orders: boolean;
+}
+
+/** A request without a token may still show one in its first frame. */
+export type Shown =
+  | { readonly state: "granted"; readonly grant: Grant }
+  | { readonly state: "unknown" }
+  | { readonly state: "none" };
+
+export interface Access {
+  /** What the token that a request shows allows; everything, where no tokens are wanted. */
+  shownBy(request: IncomingMessage): Shown;
+  grantFor(token: string): Grant | undefined;
+  /** Whether the request was meant for this server: a foreign name that was pointed at this machine is no such. */
+  hostAllowed(request: IncomingMessage): boolean;
+  /** Whether the page that asks may: one of ours, or none. */
+  originAllowed(request: IncomingMessage): boolean;
+  /** Whether an order comes from our own page, or from no page at all: other pages may read, and never give orders. */
+  orderOriginAllowed(request: IncomingMessage): boolean;
+  /** Whether the page that asks is on the list of other pages. */
+  originListed(origin: string): boolean;
+}
+
+export class TokenConfigError extends Error {
+  override readonly name = "TokenConfigError";
+}
+
+/** Throws TokenConfigError when a token that the configuration speaks of is not there. */
+export function createAccess(config: FeedConfig, env: Readonly<Record<string, string | undefined>>): Access {
+  const known = config.tokens?.map((token) => ({ digest: digestOf(token, env), grant: grantOf(token) }));
+  const everything: Grant = {
+    name: "",
+    channels: new Set(["windows", "alerts", "readings", "devices", "stats"]),
+    sites: undefined,
+    figures: true,
+    // Who can reach a loopback address is on this machine; beyond it, reading without a token is enough.
+    orders: isLoopback(config.bind),
+  };
+  const listed = new Set(config.allowedOrigins);
+  const listedHosts = new Set(config.allowedOrigins.map(hostnameOf));
+  // Without tokens, being on this machine is the permission, and a name resolved to it must not borrow that.
+  const hostMatters = isLoopback(config.bind) && known === undefined && !listed.has("*");
+
+  function grantFor(token: string): Grant | undefined {
+    if (known === undefined) return everything;
+    const digest = sha256(token);
+    // All are compared, so that the time taken tells nothing.
+    return known.filter((each) => timingSafeEqual(each.digest, digest))[0]?.grant;
+  }
+
+  return {
+    shownBy(request) {
+      const token = tokenOf(request);
+      if (known === undefined) return { state: "granted", grant: everything };
+      if (token === undefined) return { state: "none" };
+      const grant = grantFor(token);
+      return grant === undefined ? { state: "unknown" } : { state: "granted", grant };
+    },
+    grantFor,
+    hostAllowed(request) {
+      if (!hostMatters) return true;
+      const host = hostnameOf(`http://${request.headers.host ?? ""}`);
+      return host !== undefined && (isLoopback(host) || host.endsWith(".localhost") || listedHosts.has(host));
+    },
+    originAllowed(request) {
+      const { origin, host } = request.headers;
+      if (origin === undefined) return true;
+      return listed.has("*") || listed.has(origin) || (host !== undefined && hostOf(origin) === host.toLowerCase());
+    },
+    orderOriginAllowed(request) {
+      const { origin, host } = request.headers;
+      const site = request.headers["sec-fetch-site"];
+      if (site !== undefined && site !== "same-origin" && site !== "none") return false;
+      return origin === undefined || (host !== undefined && hostOf(origin) === host.toLowerCase());
+    },
+    originListed: (origin) => listed.has("*") || listed.has(origin),
+  };
+}
+
+/** The subprotocols that a client offers, in its order. */
+export function offeredProtocols(request: IncomingMessage): string[] {
+  const header = request.headers["sec-websocket-protocol"] ?? "";
+  return header
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
+
+function grantOf({ name, sites, channels, admin }: TokenConfig): Grant {
+  const unrestricted = admin || sites.some((pattern) => /^\*+$/.test(pattern));
+  const shown = new Set<Channel>(admin ? ["windows", "alerts", "readings", "devices", "stats"] : channels);
+  // The figures name devices of every site.
+  if (!unrestricted) shown.delete("stats");
+  return { name, channels: shown, sites: unrestricted ? undefined : sites, figures: shown.has("stats"), orders: admin };
+}
+
+function tokenOf(request: IncomingMessage): string | undefined {
+  const header = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+  if (header !== undefined) return header;
+  const offered = offeredProtocols(request).find((name) => name.startsWith(BEARER_PROTOCOL));
+  return offered && Buffer.from(offered.slice(BEARER_PROTOCOL.length), "base64url").toString("utf8");
+}
+
+function digestOf(token: TokenConfig, env: Readonly<Record<string, string | undefined>>): Buffer {
+  if (token.tokenEnv === undefined) return Buffer.from(token.sha256 ?? "", "hex");
+  const secret = env[token.tokenEnv];
+  if (secret !== undefined && secret.length >= TOKEN_LENGTH_MIN) return sha256(secret);
+  const wrong = secret === undefined ? "is not set" : `has ${secret.length} characters`;
+  throw new TokenConfigError(
+    `feed token "${token.name}": the environment variable ${token.tokenEnv} ${wrong}; ` +
+      `set it to a secret of at least ${TOKEN_LENGTH_MIN} characters, for example from \`openssl rand -hex 24\``,
+  );
+}
+
+function sha256(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}
+
+function hostOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
+}
+
+/** Without port, and without the brackets of an IPv6 address. */
+function hostnameOf(origin: string): string | undefined {
+  return URL.canParse(origin) ? new URL(origin).hostname.replace(/^\[|\]$/g, "") : undefined;
+}

@@ -1,0 +1,102 @@
+import { readFileSync } from "node:fs";
+import { Ajv } from "ajv";
+import { parse } from "yaml";
+import { z } from "zod";
+
+/** For the tests: `docs/asyncapi.yaml` as a judge of frames. */
+
+const reference = z.object({ $ref: z.string() });
+const documentSchema = z.object({
+  channels: z.object({ feed: z.object({ messages: z.record(z.string(), reference) }) }),
+  operations: z.record(z.string(), z.object({ action: z.string(), messages: z.array(reference) })),
+  components: z.object({
+    messages: z.record(
+      z.string(),
+      z.object({
+        payload: reference,
+        examples: z.array(z.object({ name: z.string().optional(), payload: z.unknown() })).min(1),
+      }),
+    ),
+    schemas: z.record(z.string(), z.unknown()),
+  }),
+});
+
+const text = readFileSync(new URL("../../docs/asyncapi.yaml", import.meta.url), "utf8");
+const raw: unknown = parse(text);
+const document = documentSchema.parse(raw);
+const { messages, schemas } = document.components;
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true, allErrors: true });
+ajv.addVocabulary(["components"]);
+ajv.addSchema({ $id: "feed", components: { schemas: closed(schemas) } });
+const exercised = new Set<string>();
+
+/**
+ * Objects that name their members have no others here: what the implementation says and the document does not is an
+ * error, although clients are told to ignore it.
+ */
+function closed(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(closed);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const copy = Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, closed(value)]));
+  const named = "properties" in copy && "type" in copy && !("additionalProperties" in copy);
+  return named ? { ...copy, additionalProperties: false } : copy;
+}
+
+/** What is wrong with a value by a schema of the document; undefined when nothing is. */
+function wrongBy(schema: string, value: unknown): string | undefined {
+  const validate = ajv.getSchema(`feed#/components/schemas/${schema}`);
+  if (validate === undefined) throw new Error(`no schema ${schema}`);
+  if (validate(value) === true) return undefined;
+  return `${schema}: ${ajv.errorsText(validate.errors)} in ${JSON.stringify(value).slice(0, 400)}`;
+}
+
+/** Message names of one side: what the server receives, or what it sends. */
+function namesOf(action: "receive" | "send"): string[] {
+  return Object.values(document.operations)
+    .filter((operation) => operation.action === action)
+    .flatMap((operation) => operation.messages.map(({ $ref }) => $ref.split("/").at(-1) ?? ""));
+}
+
+function payloadOf(message: string): string {
+  return messages[message]?.payload.$ref.split("/").at(-1) ?? "";
+}
+
+/** Which channel's items an `items` frame holds is told by its cursor. */
+const ITEM_SCHEMAS: Readonly<Record<string, string>> = {
+  windows: "WindowResult",
+  alerts: "AlertChange",
+  readings: "ReadingItem",
+  devices: "DeviceItem",
+  stats: "StatsItem",
+};
+
+const itemsFrame = z.object({ cursor: z.string(), items: z.array(z.unknown()) });
+
+export const described = {
+  text,
+  raw,
+  document,
+  namesOf,
+  payloadOf,
+  wrongBy,
+  /** Schemas that a frame or an item was checked against. */
+  exercised,
+
+  /** Throws when a frame is not as the document has it. */
+  check(action: "receive" | "send", frame: unknown): void {
+    const { type } = z.object({ type: z.string() }).parse(frame);
+    if (!namesOf(action).includes(type)) throw new Error(`the document knows no ${type} to ${action}`);
+    expectRight(payloadOf(type), frame);
+    const parsed = itemsFrame.safeParse(frame);
+    if (!parsed.success) return;
+    const schema = ITEM_SCHEMAS[parsed.data.cursor.split(":")[0] ?? ""] ?? "";
+    for (const item of parsed.data.items) expectRight(schema, item);
+  },
+};
+
+function expectRight(schema: string, value: unknown): void {
+  exercised.add(schema);
+  const wrong = wrongBy(schema, value);
+  if (wrong !== undefined) throw new Error(`not as docs/asyncapi.yaml has it: ${wrong}`);
+}

@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { reading, rule, TestPartition } from "./testing/step-kit.ts";
+
+const SECOND = 1e6;
+
+test("an edit of how long goes on with the silence, less the time in which nobody watched", () => {
+  const partition = new TestPartition();
+  const rules = (absent: string, second: number) =>
+    ({ kind: "rules", storedAtUs: second * SECOND, specs: [rule({ id: "r", absent })] }) as const;
+  const tick = (second: number) => ({ kind: "tick", storedAtUs: second * SECOND }) as const;
+  // Nobody watched before the reading, and from 66 to 166: 9 of the 20 seconds have passed with the edit.
+  const before = partition.applyAll([
+    rules("12s", 1),
+    { kind: "readings", storedAtUs: 61 * SECOND, readings: [reading("a", 61 * SECOND, 1)] },
+    ...[tick(66), tick(166), rules("20s", 170), tick(180)],
+  ]);
+  expect(before.alerts).toEqual([]);
+  const { alerts } = partition.apply(tick(190));
+  expect(alerts).toMatchObject([{ state: "firing", atUs: 181 * SECOND, value: 20 }]);
+});
+
+test("a state that is restored still knows in which time nobody watched", () => {
+  const first = new TestPartition();
+  const before = first.applyAll([
+    { kind: "rules", storedAtUs: SECOND, specs: [rule({ id: "r", absent: "12s" })] },
+    { kind: "readings", storedAtUs: 61 * SECOND, readings: [reading("a", 61 * SECOND, 1)] },
+  ]);
+  expect(before.alerts).toEqual([]);
+  const second = new TestPartition(first.sequence);
+  second.step.restore([...first.step.snapshot()]);
+  expect(second.apply({ kind: "tick", storedAtUs: 66 * SECOND }).alerts).toEqual([]);
+  const { alerts } = second.apply({ kind: "tick", storedAtUs: 75 * SECOND });
+  expect(alerts).toMatchObject([{ state: "firing", atUs: 73 * SECOND }]);
+});

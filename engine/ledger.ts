@@ -1,0 +1,93 @@
+import { grown } from "./state/grown.ts";
+import type { SnapshotReader, SnapshotWriter } from "./state/snapshot-io.ts";
+
+/** What became of the readings that some rule wanted. */
+export interface Ledger {
+  readonly onTime: number;
+  readonly lateApplied: number;
+  readonly lateDropped: number;
+  readonly duplicates: number;
+  /** Of all these: readings whose clock ran ahead. */
+  readonly clockAhead: number;
+}
+
+export const LATE_DROPPED_COUNT = 0;
+export const ON_TIME_COUNT = 1;
+export const LATE_APPLIED_COUNT = 2;
+export const DUPLICATE_COUNT = 3;
+export const CLOCK_AHEAD_COUNT = 4;
+const STRIDE = 5;
+const DEVICES_PER_PAUSE = 5_000;
+
+/** A ledger for each device, in one flat array. */
+export class DeviceLedgers {
+  readonly #devices: string[] = [];
+  readonly #placeOf = new Map<string, number>();
+  #counts: Float64Array = new Float64Array(0);
+  readonly #total = new Float64Array(STRIDE);
+  /** Devices of which something other than `onTime` was counted since it was last asked. */
+  readonly #changed = new Set<number>();
+
+  /** The place of a device's ledger. */
+  placeOf(device: string): number {
+    const known = this.#placeOf.get(device);
+    if (known !== undefined) return known;
+    const place = this.#devices.push(device) - 1;
+    this.#placeOf.set(device, place);
+    this.#counts = grown(this.#counts, (place + 1) * STRIDE);
+    return place;
+  }
+
+  count(place: number, what: number): void {
+    const o = place * STRIDE + what;
+    this.#counts[o] = (this.#counts[o] as number) + 1;
+    this.#total[what] = (this.#total[what] as number) + 1;
+    if (what !== ON_TIME_COUNT) this.#changed.add(place);
+  }
+
+  get total(): Ledger {
+    return ledgerAt(this.#total, 0);
+  }
+
+  of(device: string): Ledger | undefined {
+    const place = this.#placeOf.get(device);
+    return place === undefined ? undefined : ledgerAt(this.#counts, place * STRIDE);
+  }
+
+  /** Some of the ledgers in which something other than `onTime` was counted since they were last taken. */
+  takeChanged(devicesMax: number): Map<string, Ledger> {
+    const changed = new Map<string, Ledger>();
+    for (const place of this.#changed) {
+      if (changed.size === devicesMax) break;
+      changed.set(this.#devices[place] ?? "", ledgerAt(this.#counts, place * STRIDE));
+      this.#changed.delete(place);
+    }
+    return changed;
+  }
+
+  *snapshot(to: SnapshotWriter): Iterable<undefined> {
+    to.number(this.#devices.length);
+    for (const [i, device] of this.#devices.entries()) {
+      to.text(device);
+      if (i % DEVICES_PER_PAUSE === 0) yield;
+    }
+    to.doubles(this.#counts.subarray(0, this.#devices.length * STRIDE));
+    to.doubles(this.#total);
+  }
+
+  restore(from: SnapshotReader): void {
+    for (let left = from.number(); left > 0; left--) this.placeOf(from.text());
+    this.#counts.set(from.doubles());
+    this.#total.set(from.doubles());
+  }
+}
+
+function ledgerAt(counts: Float64Array, o: number): Ledger {
+  return {
+    onTime: counts[o + ON_TIME_COUNT] ?? 0,
+    lateApplied: counts[o + LATE_APPLIED_COUNT] ?? 0,
+    lateDropped: counts[o + LATE_DROPPED_COUNT] ?? 0,
+    duplicates: counts[o + DUPLICATE_COUNT] ?? 0,
+    clockAhead: counts[o + CLOCK_AHEAD_COUNT] ?? 0,
+  };
+}

@@ -1,0 +1,67 @@
+import type { AlertChange } from "../../domain/alert.ts";
+import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
+import { encodeRuleSet, encodeTick, FrameWriter } from "../../domain/frame-writer.ts";
+import { kindOf, type Reading, type ReadingValue } from "../../domain/reading.ts";
+import type { WindowResult } from "../../domain/window-result.ts";
+import { versionOf } from "../../rule-language/files/load-rules.ts";
+import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
+import { Step, type StepOutput } from "../step.ts";
+
+/** Drives a step as the log would, for tests. */
+export type TestEntry =
+  | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly Reading[] }
+  | { readonly kind: "tick"; readonly storedAtUs: number }
+  | { readonly kind: "rules"; readonly storedAtUs: number; readonly specs: readonly RuleSpec[] };
+
+/** A rule from what a file would say. */
+export function rule(fields: Readonly<Record<string, unknown>>): RuleSpec {
+  return ruleSpecSchema.parse(fields);
+}
+
+export function reading(device: string, atUs: number, value: ReadingValue, metric = "m"): Reading {
+  return { device, metric, tags: { site: "s" }, atUs, value };
+}
+
+export function encodeEntry(entry: TestEntry): Uint8Array {
+  if (entry.kind === "tick") return encodeTick();
+  if (entry.kind === "rules") {
+    return encodeRuleSet({ version: versionOf(entry.specs), rulesJson: JSON.stringify(entry.specs) });
+  }
+  const writer = new FrameWriter();
+  for (const { device, metric, tags, atUs, value } of entry.readings) {
+    writer.add({ device, metric, tags, kind: kindOf(value) }, atUs, value);
+  }
+  return writer.finish(entry.storedAtUs);
+}
+
+export class TestPartition {
+  readonly #frames: FrameReader;
+  readonly step: Step;
+  #sequence: number;
+
+  constructor(sequence = 0) {
+    const table = new SeriesTable();
+    this.#frames = new FrameReader(table);
+    this.step = new Step(table);
+    this.#sequence = sequence;
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  apply(entry: TestEntry): StepOutput {
+    const position = { partition: 0, sequence: ++this.#sequence, storedAtUs: entry.storedAtUs };
+    return this.step.apply(this.#frames.read(encodeEntry(entry)), position);
+  }
+
+  applyAll(entries: readonly TestEntry[]): { windows: WindowResult[]; alerts: AlertChange[] } {
+    const all: { windows: WindowResult[]; alerts: AlertChange[] } = { windows: [], alerts: [] };
+    for (const entry of entries) {
+      const { windows, alerts } = this.apply(entry);
+      all.windows.push(...windows);
+      all.alerts.push(...alerts);
+    }
+    return all;
+  }
+}

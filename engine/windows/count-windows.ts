@@ -1,0 +1,125 @@
+import { Accumulators } from "../aggregates/accumulators.ts";
+import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
+import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
+import { RecordPool } from "./record-pool.ts";
+import { type Fate, LATE_DROPPED, ON_TIME, type OnWindow, type WindowOptions, type Windows } from "./windows.ts";
+
+export interface CountOptions extends WindowOptions {
+  readonly count: number;
+}
+
+/** The window that fills: its record, its first instant, and the newest that was taken in. */
+const RECORD = OWN;
+const FIRST = OWN + 1;
+const LAST = OWN + 2;
+const OWN_COLUMNS = 3;
+const KEYS_PER_PAUSE = 500;
+
+/** All readings of one observation time that wait for the watermark. */
+interface Waiting {
+  readonly atUs: number;
+  readonly record: number;
+}
+
+/** Windows of so many consecutive readings in event time. */
+export class CountWindows implements Windows {
+  readonly accumulators: Accumulators;
+  readonly #pool: RecordPool;
+  readonly #options: CountOptions;
+  readonly #onWindow: OnWindow;
+  readonly #slackUs: number;
+  readonly #keys: KeyClocks;
+  readonly #waiting: Waiting[][] = [];
+
+  constructor(options: CountOptions, onWindow: OnWindow) {
+    this.#options = options;
+    this.#onWindow = onWindow;
+    this.#slackUs = options.oneSeriesPerKey ? 0 : 1;
+    this.accumulators = new Accumulators(options.plan);
+    this.#pool = new RecordPool(this.accumulators);
+    this.#keys = new KeyClocks(OWN_COLUMNS, options.latenessUs);
+  }
+
+  addKey(): number {
+    this.#waiting.push([]);
+    const key = this.#keys.add();
+    const { cells, stride } = this.#keys;
+    cells[key * stride + RECORD] = this.#pool.take();
+    cells[key * stride + LAST] = Number.NEGATIVE_INFINITY;
+    return key;
+  }
+
+  watermarkUs(key: number): number {
+    return this.#keys.watermarkUs(key);
+  }
+
+  add(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    if (atUs <= (keys[o + LAST] as number)) return LATE_DROPPED;
+    const waiting = this.#waiting[key] as Waiting[];
+    let place = waiting.length;
+    while (place > 0 && (waiting[place - 1] as Waiting).atUs >= atUs) place--;
+    if (waiting[place]?.atUs !== atUs) waiting.splice(place, 0, { atUs, record: this.#pool.take() });
+    this.accumulators.add((waiting[place] as Waiting).record, atUs, value, text);
+    keys[o + NEXT] = (waiting[0] as Waiting).atUs + this.#slackUs;
+    if (atUs > (keys[o + NEWEST] as number)) {
+      keys[o + NEWEST] = atUs;
+      keys[o + ARRIVED] = nowUs;
+      const watermarkUs = atUs - this.#options.latenessUs;
+      if (watermarkUs > (keys[o + WATERMARK] as number)) this.#moveTo(key, watermarkUs);
+    }
+    return ON_TIME;
+  }
+
+  dueUs(key: number): number {
+    return this.#keys.idleDueUs(key);
+  }
+
+  advance(key: number, dueUs: number): void {
+    const { cells, stride } = this.#keys;
+    if (this.dueUs(key) <= dueUs) this.#moveTo(key, cells[key * stride + NEXT] as number);
+  }
+
+  *snapshot(to: SnapshotWriter): Iterable<undefined> {
+    this.#keys.snapshot(to);
+    yield* this.#pool.snapshot(to);
+    for (const [key, waiting] of this.#waiting.entries()) {
+      to.value(waiting);
+      if (key % KEYS_PER_PAUSE === 0) yield;
+    }
+  }
+
+  restore(from: SnapshotReader): void {
+    this.#keys.restore(from);
+    this.#pool.restore(from);
+    while (this.#waiting.length < this.#keys.size) this.#waiting.push(from.value<Waiting[]>());
+  }
+
+  #moveTo(key: number, watermarkUs: number): void {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    const waiting = this.#waiting[key] as Waiting[];
+    let taken = 0;
+    while ((keys[o + NEXT] as number) <= watermarkUs) {
+      this.#take(key, waiting[taken++] as Waiting);
+      const next = waiting[taken];
+      keys[o + NEXT] = next === undefined ? Number.POSITIVE_INFINITY : next.atUs + this.#slackUs;
+    }
+    waiting.splice(0, taken);
+    if (watermarkUs > (keys[o + WATERMARK] as number)) keys[o + WATERMARK] = watermarkUs;
+  }
+
+  #take(key: number, { atUs, record }: Waiting): void {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    const filling = keys[o + RECORD] as number;
+    if (this.accumulators.count(filling) === 0) keys[o + FIRST] = atUs;
+    keys[o + LAST] = atUs;
+    this.accumulators.merge(filling, record);
+    this.#pool.release(record);
+    if (this.accumulators.count(filling) < this.#options.count) return;
+    this.#onWindow(key, keys[o + FIRST] as number, atUs + 1, 0, filling);
+    this.accumulators.clear(filling, 0);
+  }
+}

@@ -1,0 +1,63 @@
+import { grown } from "../state/grown.ts";
+import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
+
+/** The first columns of a key's cells. The newest observation time: */
+export const NEWEST = 0;
+/** when it came, in processing time; */
+export const ARRIVED = 1;
+export const WATERMARK = 2;
+/** the watermark at which the next window closes, or the next reading is taken in; Infinity when there is none. */
+export const NEXT = 3;
+/** From here on the columns are the owner's own. */
+export const OWN = 4;
+
+/** The event clocks of many keys, with what else their owner keeps for each key, in one flat array. */
+export class KeyClocks {
+  readonly stride: number;
+  cells: Float64Array = new Float64Array(0);
+  readonly #latenessUs: number;
+  #size = 0;
+
+  /** `own`: columns that the owner needs for itself. */
+  constructor(own: number, latenessUs: number) {
+    this.stride = OWN + own;
+    this.#latenessUs = latenessUs;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The number of a new key. The owner's own columns begin with Infinity. */
+  add(): number {
+    const key = this.#size++;
+    this.cells = grown(this.cells, this.#size * this.stride);
+    const o = key * this.stride;
+    this.cells.fill(Number.POSITIVE_INFINITY, o, o + this.stride);
+    this.cells[o + NEWEST] = Number.NEGATIVE_INFINITY;
+    this.cells[o + ARRIVED] = 0;
+    this.cells[o + WATERMARK] = Number.NEGATIVE_INFINITY;
+    return key;
+  }
+
+  watermarkUs(key: number): number {
+    return this.cells[key * this.stride + WATERMARK] as number;
+  }
+
+  /** The processing time at which what is next comes without another reading. */
+  idleDueUs(key: number): number {
+    const { cells } = this;
+    const o = key * this.stride;
+    const waitUs = (cells[o + NEXT] as number) + this.#latenessUs - (cells[o + NEWEST] as number);
+    return waitUs + (cells[o + ARRIVED] as number);
+  }
+
+  snapshot(to: SnapshotWriter): void {
+    to.doubles(this.cells.subarray(0, this.#size * this.stride));
+  }
+
+  restore(from: SnapshotReader): void {
+    this.cells = from.doubles();
+    this.#size = this.cells.length / this.stride;
+  }
+}

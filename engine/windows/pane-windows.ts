@@ -1,0 +1,295 @@
+import { Accumulators, DIRTY } from "../aggregates/accumulators.ts";
+import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
+import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
+import { OverlapCache } from "./overlap-cache.ts";
+import {
+  CORRECTION_WAIT_US,
+  type Fate,
+  LATE_APPLIED,
+  LATE_DROPPED,
+  ON_TIME,
+  type OnWindow,
+  SIZES_RETAINED,
+  type WindowOptions,
+  type Windows,
+} from "./windows.ts";
+
+export interface PaneOptions extends WindowOptions {
+  readonly sizeUs: number;
+  /** A new window begins this often: the size for tumbling windows. The size is a multiple of it. */
+  readonly everyUs: number;
+  /** Whether windows without readings are told with the last value. Tumbling windows only. */
+  readonly fill: boolean;
+}
+
+/** When waiting corrections are told, and the end of the earliest of them. */
+const CORRECT_BY = OWN;
+const DIRTY_END = OWN + 1;
+/** Start of the newest pane with readings, and its record. */
+const HEAD = OWN + 2;
+const HEAD_RECORD = OWN + 3;
+const OWN_COLUMNS = 4;
+
+interface Left {
+  readonly startUs: number;
+  readonly last: number | string;
+}
+
+/** A gap in a filled key is filled with at most so many windows. */
+const FILLED_MAX = 10_000;
+
+/**
+ * Tumbling and hopping windows. A key's readings lie in panes, one for each hop, in a ring that is just long enough
+ * for what is open or retained; a window is a row of panes, and its record is the one of its last pane.
+ */
+export class PaneWindows implements Windows {
+  readonly accumulators: Accumulators;
+  readonly #options: PaneOptions;
+  readonly #onWindow: OnWindow;
+  readonly #ring: number;
+  readonly #recordsPerKey: number;
+  readonly #overlap: OverlapCache | undefined;
+  readonly #keys: KeyClocks;
+  /** By key: the newest reading of the panes that are no longer in the ring. */
+  readonly #left: (Left | undefined)[] = [];
+
+  constructor(options: PaneOptions, onWindow: OnWindow) {
+    const { sizeUs, everyUs, latenessUs, plan } = options;
+    this.#options = options;
+    this.#onWindow = onWindow;
+    this.accumulators = new Accumulators(plan);
+    this.#keys = new KeyClocks(OWN_COLUMNS, latenessUs);
+    // Panes that begin in (watermark - retained - size, watermark + lateness].
+    this.#ring = Math.ceil((latenessUs + (SIZES_RETAINED + 1) * sizeUs) / everyUs);
+    const panes = sizeUs / everyUs;
+    this.#recordsPerKey = this.#ring + (panes === 1 ? 0 : OverlapCache.recordsFor(panes));
+    if (panes === 1) return;
+    const firstRecord = (key: number) => key * this.#recordsPerKey + this.#ring;
+    const recordWith = (key: number, pane: number) => this.#recordWith(key, pane * everyUs);
+    this.#overlap = new OverlapCache({ accumulators: this.accumulators, recordWith, firstRecord }, panes);
+  }
+
+  addKey(): number {
+    const key = this.#keys.add();
+    this.#keys.cells[key * this.#keys.stride + HEAD] = Number.NaN;
+    this.accumulators.reserve(this.#keys.size * this.#recordsPerKey);
+    const first = key * this.#recordsPerKey;
+    for (let i = 0; i < this.#recordsPerKey; i++) this.accumulators.clear(first + i, Number.NaN);
+    this.#overlap?.addKey(key);
+    return key;
+  }
+
+  watermarkUs(key: number): number {
+    return this.#keys.watermarkUs(key);
+  }
+
+  add(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    if (atUs > (keys[o + NEWEST] as number)) {
+      keys[o + NEWEST] = atUs;
+      keys[o + ARRIVED] = nowUs;
+      const watermarkUs = atUs - this.#options.latenessUs;
+      if (watermarkUs > (keys[o + WATERMARK] as number)) this.#moveTo(key, watermarkUs);
+    }
+    const { everyUs } = this.#options;
+    const head = keys[o + HEAD] as number;
+    // The same division for all: a pane's bounds must not depend on the way to it.
+    const startUs = atUs >= head && atUs < head + everyUs ? head : Math.floor(atUs / everyUs) * everyUs;
+    if (startUs + everyUs <= (keys[o + WATERMARK] as number))
+      return this.#addLate(key, startUs, atUs, value, text, nowUs);
+    let record = keys[o + HEAD_RECORD] as number;
+    if (startUs !== head) {
+      record = this.#recordFor(key, startUs);
+      if (!(startUs < head)) {
+        keys[o + HEAD] = startUs;
+        keys[o + HEAD_RECORD] = record;
+      }
+      this.#openFrom(key, startUs + everyUs);
+    }
+    this.accumulators.add(record, atUs, value, text);
+    return ON_TIME;
+  }
+
+  dueUs(key: number): number {
+    const correctUs = this.#keys.cells[key * this.#keys.stride + CORRECT_BY] as number;
+    return Math.min(this.#keys.idleDueUs(key), correctUs);
+  }
+
+  advance(key: number, dueUs: number): void {
+    const { cells, stride } = this.#keys;
+    const o = key * stride;
+    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
+    if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
+  }
+
+  *snapshot(to: SnapshotWriter): Iterable<undefined> {
+    this.#keys.snapshot(to);
+    yield* this.accumulators.snapshot(to, this.#keys.size * this.#recordsPerKey);
+    if (this.accumulators.plan.keepsLast) {
+      for (let key = 0; key < this.#keys.size; key++) to.value(this.#left[key] ?? null);
+    }
+    this.#overlap?.snapshot(to, this.#keys.size);
+  }
+
+  restore(from: SnapshotReader): void {
+    this.#keys.restore(from);
+    this.accumulators.restore(from);
+    if (this.accumulators.plan.keepsLast) {
+      for (let key = 0; key < this.#keys.size; key++) this.#left.push(from.value<Left | null>() ?? undefined);
+    }
+    this.#overlap?.restore(from);
+  }
+
+  /** Moves the watermark on: closes, in order, what ends by then. */
+  #moveTo(key: number, watermarkUs: number): void {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    if ((keys[o + DIRTY_END] as number) <= watermarkUs - SIZES_RETAINED * this.#options.sizeUs) {
+      this.#tellCorrections(key);
+    }
+    while ((keys[o + NEXT] as number) <= watermarkUs) {
+      const endUs = keys[o + NEXT] as number;
+      keys[o + WATERMARK] = endUs;
+      this.#close(key, endUs);
+      keys[o + NEXT] = this.#endAfter(key, endUs, watermarkUs);
+    }
+    keys[o + WATERMARK] = watermarkUs;
+  }
+
+  #close(key: number, endUs: number): void {
+    const { sizeUs, everyUs } = this.#options;
+    const record = this.#recordFor(key, endUs - everyUs);
+    if (this.#overlap) {
+      const merged = this.#overlap.close(key, endUs / everyUs - 1);
+      this.#onWindow(key, endUs - sizeUs, endUs, this.accumulators.revise(record), merged);
+      return;
+    }
+    if (this.accumulators.plan.keepsLast) this.#setPrior(key, record, endUs - sizeUs);
+    this.#onWindow(key, endUs - sizeUs, endUs, this.accumulators.revise(record), record);
+  }
+
+  /** The end of the first window after `endUs` that has a reading, or is filled. */
+  #endAfter(key: number, endUs: number, watermarkUs: number): number {
+    const { sizeUs, everyUs, fill } = this.#options;
+    const head = this.#keys.cells[key * this.#keys.stride + HEAD] as number;
+    if (fill) {
+      const skipped = head < endUs ? Math.floor(watermarkUs / everyUs - FILLED_MAX) * everyUs : endUs;
+      return Math.max(endUs + everyUs, skipped);
+    }
+    let startUs = endUs + everyUs - sizeUs;
+    if (startUs > head) return Number.POSITIVE_INFINITY;
+    if (head <= endUs) return endUs + everyUs;
+    startUs = Math.max(startUs, head - (this.#ring - 1) * everyUs);
+    while (startUs < head && this.#recordWith(key, startUs) === undefined) startUs += everyUs;
+    return Math.max(startUs, endUs) + everyUs;
+  }
+
+  /** The pane's record, when it has readings. */
+  #recordWith(key: number, startUs: number): number | undefined {
+    const record = this.#recordAt(key, startUs);
+    const { accumulators } = this;
+    return accumulators.startUs(record) === startUs && accumulators.count(record) > 0 ? record : undefined;
+  }
+
+  /** A pane that ends at `endUs` has a reading: the next window to close may be an earlier one. */
+  #openFrom(key: number, endUs: number): void {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    if (endUs < (keys[o + NEXT] as number)) keys[o + NEXT] = endUs;
+  }
+
+  #addLate(key: number, startUs: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    const { sizeUs, everyUs, late } = this.#options;
+    const watermarkUs = keys[o + WATERMARK] as number;
+    const lastEndUs = startUs + sizeUs;
+    const forgottenUs = late === "drop" ? watermarkUs : watermarkUs - SIZES_RETAINED * sizeUs;
+    if (lastEndUs <= forgottenUs) return LATE_DROPPED;
+    this.accumulators.add(this.#recordFor(key, startUs), atUs, value, text);
+    if (!(startUs <= (keys[o + HEAD] as number))) {
+      keys[o + HEAD] = startUs;
+      keys[o + HEAD_RECORD] = this.#recordAt(key, startUs);
+    }
+    this.#overlap?.changed(key, startUs / everyUs);
+    let endUs = startUs + everyUs;
+    if (late === "update") {
+      for (; endUs <= Math.min(lastEndUs, watermarkUs); endUs += everyUs) {
+        if (endUs > forgottenUs) this.#markDirty(key, endUs, nowUs);
+      }
+    }
+    if (lastEndUs > watermarkUs) this.#openFrom(key, (Math.floor(watermarkUs / everyUs) + 1) * everyUs);
+    return late === "update" ? LATE_APPLIED : ON_TIME;
+  }
+
+  #markDirty(key: number, endUs: number, nowUs: number): void {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    const record = this.#recordFor(key, endUs - this.#options.everyUs);
+    this.accumulators.cells[record * this.accumulators.stride + DIRTY] = 1;
+    if (keys[o + CORRECT_BY] === Number.POSITIVE_INFINITY) keys[o + CORRECT_BY] = nowUs + CORRECTION_WAIT_US;
+    if (endUs < (keys[o + DIRTY_END] as number)) keys[o + DIRTY_END] = endUs;
+  }
+
+  #tellCorrections(key: number): void {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    const { sizeUs, everyUs } = this.#options;
+    const { accumulators } = this;
+    const watermarkUs = keys[o + WATERMARK] as number;
+    const firstUs = keys[o + DIRTY_END] as number;
+    keys[o + CORRECT_BY] = Number.POSITIVE_INFINITY;
+    keys[o + DIRTY_END] = Number.POSITIVE_INFINITY;
+    for (let endUs = firstUs; endUs <= watermarkUs; endUs += everyUs) {
+      const record = this.#recordAt(key, endUs - everyUs);
+      const cell = record * accumulators.stride;
+      if (accumulators.startUs(record) !== endUs - everyUs || accumulators.cells[cell + DIRTY] !== 1) continue;
+      if (accumulators.plan.keepsLast) this.#setPrior(key, record, endUs - sizeUs);
+      const told = this.#overlap ? this.#overlap.window(key, endUs / everyUs - 1) : record;
+      this.#onWindow(key, endUs - sizeUs, endUs, accumulators.revise(record), told);
+    }
+  }
+
+  /** What a window begins with: what the newest reading before it left. */
+  #setPrior(key: number, record: number, startUs: number): void {
+    const { accumulators } = this;
+    const first = key * this.#recordsPerKey;
+    let newest = -1;
+    let newestUs = Number.NEGATIVE_INFINITY;
+    for (let other = first; other < first + this.#ring; other++) {
+      const otherUs = accumulators.startUs(other);
+      // A place that was never used has no start: NaN compares as false.
+      if (otherUs < startUs && otherUs > newestUs && accumulators.count(other) > 0) {
+        newest = other;
+        newestUs = otherUs;
+      }
+    }
+    const left = this.#left[key];
+    const prior =
+      left !== undefined && left.startUs > newestUs ? left.last : newest === -1 ? undefined : accumulators.last(newest);
+    if (prior !== undefined) accumulators.setPrior(record, prior);
+  }
+
+  /** Where the pane lies, or would. */
+  #recordAt(key: number, startUs: number): number {
+    const place = (startUs / this.#options.everyUs) % this.#ring;
+    return key * this.#recordsPerKey + (place < 0 ? place + this.#ring : place);
+  }
+
+  /** The pane's record, cleared when another pane lay there. */
+  #recordFor(key: number, startUs: number): number {
+    const record = this.#recordAt(key, startUs);
+    if (this.accumulators.startUs(record) === startUs) return record;
+    if (this.accumulators.plan.keepsLast && this.accumulators.count(record) > 0) this.#leave(key, record);
+    this.accumulators.clear(record, startUs);
+    return record;
+  }
+
+  #leave(key: number, record: number): void {
+    const startUs = this.accumulators.startUs(record);
+    const left = this.#left[key];
+    if (left === undefined || startUs > left.startUs)
+      this.#left[key] = { startUs, last: this.accumulators.last(record) };
+  }
+}

@@ -1,0 +1,231 @@
+import { Accumulators, UNTOLD } from "../aggregates/accumulators.ts";
+import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
+import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
+import { RecordPool } from "./record-pool.ts";
+import { SlidingMerge } from "./sliding-merge.ts";
+import {
+  CORRECTION_WAIT_US,
+  type Fate,
+  LATE_APPLIED,
+  LATE_DROPPED,
+  ON_TIME,
+  type OnWindow,
+  SIZES_RETAINED,
+  type WindowOptions,
+  type Windows,
+} from "./windows.ts";
+
+export interface SlidingOptions extends WindowOptions {
+  readonly sizeUs: number;
+}
+
+const CORRECT_BY = OWN;
+const DIRTY_END = OWN + 1;
+const OWN_COLUMNS = 2;
+/** Instants that are forgotten together: moving the others costs. */
+const FORGET_AT_LEAST = 32;
+
+/** All readings of one observation time, and the window that ends with it. */
+export interface Instant {
+  readonly atUs: number;
+  /** Its own readings. */
+  readonly record: number;
+  /** Merged with those after it up to some later one; -1 when there is no such record. */
+  suffix: number;
+  revision: number;
+  dirty: boolean;
+}
+
+interface KeyInstants {
+  readonly instants: Instant[];
+  /** The first that is not closed. */
+  next: number;
+  readonly merge: SlidingMerge;
+}
+
+/** For each observation time of a key, the window that ends with it. */
+export class SlidingWindows implements Windows {
+  readonly accumulators: Accumulators;
+  readonly #pool: RecordPool;
+  readonly #options: SlidingOptions;
+  readonly #onWindow: OnWindow;
+  /** A window closes when the watermark is so far behind its last instant. */
+  readonly #slackUs: number;
+  readonly #keys: KeyClocks;
+  readonly #byKey: KeyInstants[] = [];
+
+  constructor(options: SlidingOptions, onWindow: OnWindow) {
+    this.#options = options;
+    this.#onWindow = onWindow;
+    this.#slackUs = options.oneSeriesPerKey ? 0 : 1;
+    this.accumulators = new Accumulators(options.plan);
+    this.#pool = new RecordPool(this.accumulators);
+    this.#keys = new KeyClocks(OWN_COLUMNS, options.latenessUs);
+  }
+
+  addKey(): number {
+    const instants: Instant[] = [];
+    const merge = new SlidingMerge(this.#pool, instants, this.#options.sizeUs);
+    this.#byKey.push({ instants, next: 0, merge });
+    return this.#keys.add();
+  }
+
+  watermarkUs(key: number): number {
+    return this.#keys.watermarkUs(key);
+  }
+
+  add(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    if (atUs + 1 <= (keys[o + WATERMARK] as number)) return this.#addLate(key, atUs, value, text, nowUs);
+    const state = this.#byKey[key] as KeyInstants;
+    const instant = state.instants[this.#place(state, atUs)] as Instant;
+    this.accumulators.add(instant.record, atUs, value, text);
+    keys[o + NEXT] = this.#nextClose(key);
+    if (atUs > (keys[o + NEWEST] as number)) {
+      keys[o + NEWEST] = atUs;
+      keys[o + ARRIVED] = nowUs;
+      const watermarkUs = atUs - this.#options.latenessUs;
+      if (watermarkUs > (keys[o + WATERMARK] as number)) this.#moveTo(key, watermarkUs);
+    }
+    return ON_TIME;
+  }
+
+  dueUs(key: number): number {
+    const correctUs = this.#keys.cells[key * this.#keys.stride + CORRECT_BY] as number;
+    return Math.min(this.#keys.idleDueUs(key), correctUs);
+  }
+
+  advance(key: number, dueUs: number): void {
+    const { cells, stride } = this.#keys;
+    const o = key * stride;
+    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
+    if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
+  }
+
+  *snapshot(to: SnapshotWriter): Iterable<undefined> {
+    this.#keys.snapshot(to);
+    yield* this.#pool.snapshot(to);
+    for (const { instants, next, merge } of this.#byKey) {
+      to.value({ instants, next, merge: merge.snapshot() });
+      yield;
+    }
+  }
+
+  restore(from: SnapshotReader): void {
+    this.#keys.restore(from);
+    this.#pool.restore(from);
+    while (this.#byKey.length < this.#keys.size) {
+      const saved = from.value<{ instants: Instant[]; next: number; merge: readonly number[] }>();
+      const { instants, next } = saved;
+      const merge = new SlidingMerge(this.#pool, instants, this.#options.sizeUs, saved.merge);
+      this.#byKey.push({ instants, next, merge });
+    }
+  }
+
+  #nextClose(key: number): number {
+    const { instants, next } = this.#byKey[key] as KeyInstants;
+    const instant = instants[next];
+    return instant === undefined ? Number.POSITIVE_INFINITY : instant.atUs + this.#slackUs;
+  }
+
+  #moveTo(key: number, watermarkUs: number): void {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    const { sizeUs } = this.#options;
+    const state = this.#byKey[key] as KeyInstants;
+    const forgottenUs = Math.max(watermarkUs, this.#lastEnd(state, watermarkUs)) - SIZES_RETAINED * sizeUs;
+    if ((keys[o + DIRTY_END] as number) <= forgottenUs) this.#tellCorrections(key);
+    while ((keys[o + NEXT] as number) <= watermarkUs) {
+      const instant = state.instants[state.next] as Instant;
+      keys[o + WATERMARK] = instant.atUs + 1;
+      this.#tell(key, instant, state.merge.close(state.next));
+      state.next++;
+      keys[o + NEXT] = this.#nextClose(key);
+    }
+    if (watermarkUs > (keys[o + WATERMARK] as number)) keys[o + WATERMARK] = watermarkUs;
+    this.#forget(state, forgottenUs - sizeUs);
+  }
+
+  /** The end of the last window that this watermark closes. */
+  #lastEnd({ instants, next }: KeyInstants, watermarkUs: number): number {
+    let endUs = Number.NEGATIVE_INFINITY;
+    for (let place = next; place < instants.length; place++) {
+      const { atUs } = instants[place] as Instant;
+      if (atUs + this.#slackUs > watermarkUs) break;
+      endUs = atUs + 1;
+    }
+    return endUs;
+  }
+
+  #tell(key: number, instant: Instant, record: number): void {
+    instant.revision++;
+    instant.dirty = false;
+    const endUs = instant.atUs + 1;
+    this.#onWindow(key, endUs - this.#options.sizeUs, endUs, instant.revision, record);
+  }
+
+  #addLate(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate {
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    const { sizeUs, late } = this.#options;
+    const state = this.#byKey[key] as KeyInstants;
+    const watermarkUs = keys[o + WATERMARK] as number;
+    const forgottenUs = late === "drop" ? Number.POSITIVE_INFINITY : watermarkUs - SIZES_RETAINED * sizeUs;
+    const corrects = (instant: Instant) => instant.atUs + 1 > forgottenUs && instant.atUs < atUs + sizeUs;
+    const first = this.#firstAt(state, atUs);
+    const after = state.instants.slice(first, state.next);
+    const isHeldOpen = (state.instants[state.next]?.atUs ?? Number.POSITIVE_INFINITY) < atUs + sizeUs;
+    if (atUs + 1 <= forgottenUs && !isHeldOpen && !after.some(corrects)) return LATE_DROPPED;
+    const known = state.instants.length;
+    const instant = state.instants[this.#place(state, atUs)] as Instant;
+    if (state.instants.length > known) state.next++;
+    this.accumulators.add(instant.record, atUs, value, text);
+    state.merge.changed();
+    for (const other of [instant, ...after]) {
+      if (!corrects(other)) continue;
+      other.dirty = true;
+      if (keys[o + CORRECT_BY] === Number.POSITIVE_INFINITY) keys[o + CORRECT_BY] = nowUs + CORRECTION_WAIT_US;
+      keys[o + DIRTY_END] = Math.min(keys[o + DIRTY_END] as number, other.atUs + 1);
+    }
+    return late === "update" ? LATE_APPLIED : ON_TIME;
+  }
+
+  #tellCorrections(key: number): void {
+    const { cells, stride } = this.#keys;
+    cells[key * stride + CORRECT_BY] = Number.POSITIVE_INFINITY;
+    cells[key * stride + DIRTY_END] = Number.POSITIVE_INFINITY;
+    const { instants, merge } = this.#byKey[key] as KeyInstants;
+    for (const [place, instant] of instants.entries()) {
+      if (instant.dirty) this.#tell(key, instant, merge.window(place));
+    }
+  }
+
+  /** The place of the first instant at or after a time. */
+  #firstAt({ instants }: KeyInstants, atUs: number): number {
+    let place = instants.length;
+    while (place > 0 && (instants[place - 1] as Instant).atUs >= atUs) place--;
+    return place;
+  }
+
+  /** The place of the instant, which is made when there is none. */
+  #place(state: KeyInstants, atUs: number): number {
+    const place = this.#firstAt(state, atUs);
+    if (state.instants[place]?.atUs === atUs) return place;
+    state.instants.splice(place, 0, { atUs, record: this.#pool.take(), suffix: -1, revision: UNTOLD, dirty: false });
+    return place;
+  }
+
+  #forget(state: KeyInstants, atUs: number): void {
+    const { instants, merge } = state;
+    let gone = 0;
+    while (gone < state.next && (instants[gone] as Instant).atUs <= atUs) gone++;
+    if (gone < FORGET_AT_LEAST) return;
+    for (const { record, suffix } of instants.splice(0, gone)) {
+      this.#pool.release(record);
+      if (suffix !== -1) this.#pool.release(suffix);
+    }
+    state.next -= gone;
+    merge.shifted(gone);
+  }
+}

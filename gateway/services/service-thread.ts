@@ -1,0 +1,28 @@
+import { parentPort, workerData } from "node:worker_threads";
+import type { Plan, ServiceName } from "../settings/plan.ts";
+import { type RunningService, runService } from "./run-service.ts";
+import { type FromThread, toFailed } from "./thread-messages.ts";
+
+/** The thread of one service: starts it, and stops it when told to. */
+const { name, plan }: { readonly name: ServiceName; readonly plan: Plan } = workerData;
+
+function say(message: FromThread): void {
+  parentPort?.postMessage(message);
+}
+
+let running: RunningService | undefined;
+parentPort?.once("message", () => {
+  const stopped = running?.stop() ?? Promise.resolve();
+  void stopped.finally(() => {
+    say({ kind: "stopped" });
+    parentPort?.close();
+  });
+});
+
+try {
+  running = await runService(name, plan);
+  say({ kind: "ready", addresses: running.addresses });
+} catch (error) {
+  say({ kind: "failed", error: toFailed(error) });
+  parentPort?.close();
+}

@@ -1,0 +1,89 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import type { Logger } from "pino";
+import type { Plan, ServiceName } from "../settings/plan.ts";
+import type { Addresses, RunningService } from "./run-service.ts";
+import type { FailedError, FromThread } from "./thread-messages.ts";
+
+const RESTART_MS_MIN = 500;
+const RESTART_MS_MAX = 30_000;
+
+/** A service that could not start, with the name of the error as it was thrown. */
+export class ServiceStartError extends Error {
+  override readonly name = "ServiceStartError";
+  readonly original: FailedError;
+
+  constructor(service: ServiceName, original: FailedError) {
+    super(`${service}: ${original.message}`);
+    this.original = original;
+  }
+}
+
+/**
+ * Runs a service in a thread of its own, and begins it again when it dies: one failure does not end the others.
+ * Rejects with ServiceStartError when it cannot start in the first place.
+ */
+export async function superviseThread(name: ServiceName, plan: Plan, logger: Logger): Promise<RunningService> {
+  let current = await startThread(name, plan);
+  // A service that begins again must be found where it was.
+  const next = withPorts(plan, current.addresses);
+  const stopping = new AbortController();
+  const supervision = (async () => {
+    for (let pauseMs = RESTART_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RESTART_MS_MAX)) {
+      const reason = await current.ended;
+      if (stopping.signal.aborted) return;
+      logger.error({ service: name, pauseMs }, `service died (${reason}); starting it again`);
+      await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
+      if (stopping.signal.aborted) return;
+      try {
+        current = await startThread(name, next);
+        pauseMs = RESTART_MS_MIN;
+      } catch (error) {
+        logger.error({ service: name, err: error }, "service did not start again");
+      }
+    }
+  })();
+  return {
+    name,
+    addresses: current.addresses,
+    async stop() {
+      stopping.abort();
+      current.stop();
+      await supervision;
+      await current.ended;
+    },
+  };
+}
+
+interface Thread {
+  readonly addresses: Addresses;
+  /** Resolves, with the reason, when the thread is gone. */
+  readonly ended: Promise<string>;
+  stop(): void;
+}
+
+function startThread(name: ServiceName, plan: Plan): Promise<Thread> {
+  const url = new URL(`./service-thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
+  const worker = new Worker(url, { workerData: { name, plan }, name });
+  let reason = "ended";
+  const ended = new Promise<string>((resolve) => {
+    worker.on("error", (error) => {
+      reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    });
+    worker.on("exit", () => resolve(reason));
+  });
+  return new Promise((resolve, reject) => {
+    worker.on("message", (message: FromThread) => {
+      if (message.kind === "failed") reject(new ServiceStartError(name, message.error));
+      if (message.kind === "ready") {
+        const { addresses } = message;
+        resolve({ addresses, ended, stop: () => worker.postMessage({ kind: "stop" }) });
+      }
+    });
+    void ended.then((why) => reject(new ServiceStartError(name, { name: "Error", message: why, stack: "" })));
+  });
+}
+
+function withPorts(plan: Plan, addresses: Addresses): Plan {
+  return addresses.httpPort === undefined ? plan : { ...plan, feed: { ...plan.feed, port: addresses.httpPort } };
+}

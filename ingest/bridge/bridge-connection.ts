@@ -1,0 +1,257 @@
+import { connect as connectTcp } from "node:net";
+import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
+import { generate, type IConnackPacket, type IPublishPacket, type Packet, parser } from "mqtt-packet";
+import { createWebSocketStream, WebSocket } from "ws";
+import type { Clock } from "../../platform/clock.ts";
+import type { InboundMessage } from "../../platform/publish-gate.ts";
+import type { BridgeConfig } from "../common/config.ts";
+
+export interface BridgeConnectionDeps {
+  readonly accept: (message: InboundMessage, done: (error?: Error) => void) => void;
+  readonly clock: Clock;
+  onSubscribed(): void;
+  onRefused(topic: string): void;
+}
+
+const PROTOCOL = { protocolVersion: 5 } as const;
+/** So many messages may be unacknowledged; more are not read. */
+const IN_FLIGHT_MAX = 2_000;
+const SESSION_SECONDS = 7 * 86_400;
+const KEEPALIVE_SECONDS = 30;
+/** The broker has to say something in this time: the answer to a ping, at least. */
+const SILENCE_MS_MAX = 2 * KEEPALIVE_SECONDS * 1000;
+const PACKET_BYTES_MAX = 1024 * 1024;
+const SUBSCRIBE_ID = 1;
+/** MQTT 5 reason codes. */
+const FAILURE = 0x80;
+const SESSION_TAKEN_OVER = 0x8e;
+const REASONS: Readonly<Record<number, string>> = {
+  134: "bad user name or password",
+  135: "not authorized",
+  137: "server busy",
+  139: "server shutting down",
+  [SESSION_TAKEN_OVER]: "another client took over the session: give each gateway a clientId of its own",
+};
+
+/** A message on its way to the log. `packetId` is undefined for QoS 0. */
+interface Pending {
+  readonly qos: 0 | 1 | 2;
+  readonly packetId: number | undefined;
+  kept: boolean;
+}
+
+/**
+ * One connection to an outside broker, MQTT 5. Many messages are on their way to the log at a time; each is acknowledged
+ * after it is kept, in the order in which they came. What is not acknowledged when the connection ends, the broker sends
+ * again on the next one.
+ */
+export class BridgeConnection {
+  readonly #config: BridgeConfig;
+  readonly #deps: BridgeConnectionDeps;
+  readonly #stream: Duplex;
+  readonly #pending: Pending[] = [];
+  /** Messages of QoS 2 that are kept but not released yet: a second one with the same id is the same message. */
+  readonly #unreleased = new Set<number>();
+  #acknowledgements: Buffer[] = [];
+  #settleAt: (() => void) | undefined;
+  #heardMs = performance.now();
+  #pings: NodeJS.Timeout | undefined;
+  #draining = false;
+  #why = "";
+  /** Resolves with the reason when the connection is gone. */
+  readonly ended: Promise<string>;
+
+  constructor(config: BridgeConfig, deps: BridgeConnectionDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#stream = openStream(config.url);
+    this.ended = new Promise((resolve) => {
+      this.#stream.on("error", (error) => {
+        this.#why ||= error.message || String(error);
+      });
+      this.#stream.once("close", () => {
+        clearInterval(this.#pings);
+        this.#settleAt?.();
+        resolve(this.#why || "connection closed");
+      });
+    });
+  }
+
+  start(): void {
+    const packets = parser(PROTOCOL);
+    packets.on("packet", (packet: Packet) => this.#onPacket(packet));
+    packets.on("error", (error: Error) => this.#drop(`the broker sent what is no MQTT: ${error.message}`));
+    this.#stream.on("data", (bytes: Buffer) => {
+      this.#heardMs = performance.now();
+      packets.parse(bytes);
+    });
+    this.#pings = setInterval(() => this.#ping(), (KEEPALIVE_SECONDS * 1000) / 2);
+    const { clientId, username, password } = this.#config;
+    this.#send({
+      cmd: "connect",
+      protocolId: "MQTT",
+      protocolVersion: 5,
+      clientId,
+      clean: false,
+      keepalive: KEEPALIVE_SECONDS,
+      properties: {
+        sessionExpiryInterval: SESSION_SECONDS,
+        receiveMaximum: IN_FLIGHT_MAX,
+        maximumPacketSize: PACKET_BYTES_MAX,
+      },
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password: Buffer.from(password) }),
+    });
+  }
+
+  /** Takes nothing more in, acknowledges what gets kept in the given time, and says goodbye. */
+  async stop(msMax: number): Promise<void> {
+    this.#draining = true;
+    if (this.#pending.length > 0 && !this.#stream.destroyed) {
+      await new Promise<void>((resolve) => {
+        this.#settleAt = resolve;
+        setTimeout(resolve, msMax).unref();
+      });
+    }
+    this.#flush();
+    if (!this.#stream.destroyed) this.#stream.end(generate({ cmd: "disconnect", reasonCode: 0 }, PROTOCOL));
+    const overdue = setTimeout(() => this.#drop("stopped"), msMax);
+    this.#stream.resume();
+    await this.ended;
+    clearTimeout(overdue);
+  }
+
+  #onPacket(packet: Packet): void {
+    switch (packet.cmd) {
+      case "connack":
+        this.#onConnack(packet);
+        break;
+      case "suback":
+        for (const [i, granted] of packet.granted.entries()) {
+          if (Number(granted) >= FAILURE) this.#deps.onRefused(this.#config.topics[i] ?? "");
+        }
+        this.#deps.onSubscribed();
+        break;
+      case "publish":
+        this.#onPublish(packet);
+        break;
+      case "pubrel":
+        this.#unreleased.delete(packet.messageId ?? 0);
+        this.#send({ cmd: "pubcomp", messageId: packet.messageId ?? 0, reasonCode: 0 });
+        break;
+      case "disconnect":
+        this.#drop(reasonText(packet.reasonCode ?? 0));
+        break;
+      default:
+    }
+  }
+
+  #onConnack({ reasonCode = 0 }: IConnackPacket): void {
+    if (reasonCode >= FAILURE) {
+      this.#drop(`refused: ${reasonText(reasonCode)}`);
+      return;
+    }
+    const { topics, share, qos } = this.#config;
+    this.#send({
+      cmd: "subscribe",
+      messageId: SUBSCRIBE_ID,
+      // Retained messages come when the subscription is new, not again at each connection.
+      subscriptions: topics.map((topic) => ({
+        topic: share === undefined ? topic : `$share/${share}/${topic}`,
+        qos,
+        rh: share === undefined ? 1 : 0,
+      })),
+    });
+  }
+
+  #onPublish(packet: IPublishPacket): void {
+    if (this.#draining) return;
+    const { qos, messageId, topic, payload, retain } = packet;
+    if (qos === 2 && messageId !== undefined && this.#unreleased.has(messageId)) {
+      // Its first PUBREC was lost, or is still to come.
+      if (!this.#pending.some(({ packetId }) => packetId === messageId)) this.#acknowledge(2, messageId);
+      return;
+    }
+    const pending: Pending = { qos, packetId: qos === 0 ? undefined : messageId, kept: false };
+    if (qos === 2 && messageId !== undefined) this.#unreleased.add(messageId);
+    this.#pending.push(pending);
+    if (this.#pending.length >= IN_FLIGHT_MAX) this.#stream.pause();
+    const message: InboundMessage = {
+      topic,
+      payload: typeof payload === "string" ? Buffer.from(payload) : payload,
+      qos,
+      retain,
+      clientId: `bridge:${this.#config.clientId}`,
+      receivedAtUs: this.#deps.clock.nowUs(),
+    };
+    this.#deps.accept(message, (error) => {
+      if (error) {
+        this.#drop(`a message could not be kept: ${error.message}`);
+        return;
+      }
+      pending.kept = true;
+      if (this.#pending[0] === pending) this.#settle();
+    });
+  }
+
+  /** Acknowledges from the oldest on, up to the first that is not kept yet. */
+  #settle(): void {
+    let kept = 0;
+    for (const { qos, packetId, kept: isKept } of this.#pending) {
+      if (!isKept) break;
+      kept++;
+      if (packetId !== undefined) this.#acknowledge(qos, packetId);
+    }
+    this.#pending.splice(0, kept);
+    if (this.#pending.length === 0) this.#settleAt?.();
+    if (this.#stream.isPaused() && this.#pending.length < IN_FLIGHT_MAX / 2) {
+      this.#heardMs = performance.now();
+      this.#stream.resume();
+    }
+  }
+
+  /** A frame keeps many messages at once: their acknowledgements leave in one write. */
+  #acknowledge(qos: 0 | 1 | 2, messageId: number): void {
+    if (this.#acknowledgements.length === 0) setImmediate(() => this.#flush());
+    const cmd = qos === 2 ? "pubrec" : "puback";
+    this.#acknowledgements.push(generate({ cmd, messageId, reasonCode: 0 }, PROTOCOL));
+  }
+
+  #flush(): void {
+    const bytes = Buffer.concat(this.#acknowledgements);
+    this.#acknowledgements = [];
+    if (bytes.length > 0 && this.#stream.writable) this.#stream.write(bytes);
+  }
+
+  #ping(): void {
+    // While we do not read, its silence says nothing.
+    if (!this.#stream.isPaused() && performance.now() - this.#heardMs > SILENCE_MS_MAX) {
+      this.#drop("the broker does not answer");
+    } else this.#send({ cmd: "pingreq" });
+  }
+
+  #send(packet: Packet): void {
+    if (this.#stream.writable) this.#stream.write(generate(packet, PROTOCOL));
+  }
+
+  #drop(why: string): void {
+    this.#why ||= why;
+    this.#stream.destroy();
+  }
+}
+
+function reasonText(code: number): string {
+  return REASONS[code] ?? `reason code ${code}`;
+}
+
+const PORTS: Readonly<Record<string, number>> = { "mqtt:": 1883, "mqtts:": 8883 };
+
+function openStream(address: string): Duplex {
+  const url = new URL(address);
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const port = Number(url.port) || (PORTS[url.protocol] ?? 0);
+  if (url.protocol === "mqtt:") return connectTcp({ host, port, noDelay: true });
+  if (url.protocol === "mqtts:") return connectTls({ host, port, servername: host });
+  return createWebSocketStream(new WebSocket(url, "mqtt", { maxPayload: 8 * PACKET_BYTES_MAX }));
+}

@@ -1,0 +1,70 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Clock } from "../../platform/clock.ts";
+import type { InboundMessage } from "../../platform/publish-gate.ts";
+import type { Health } from "../../platform/service.ts";
+import type { BridgeConfig } from "../common/config.ts";
+import type { IngestEvents } from "../common/events.ts";
+import { BridgeConnection } from "./bridge-connection.ts";
+
+export interface BridgeDeps {
+  readonly accept: (message: InboundMessage, done: (error?: Error) => void) => void;
+  readonly clock: Clock;
+  readonly events: Pick<IngestEvents, "bridgeConnected" | "bridgeLost" | "bridgeRefused">;
+}
+
+export interface Bridge {
+  health(): Health;
+  /** Acknowledges what is kept by then; the broker sends the rest again at the next start. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+const RECONNECT_MS_MIN = 500;
+const RECONNECT_MS_MAX = 15_000;
+const STOP_MS_MAX = 5_000;
+
+/**
+ * Subscribes to an outside broker (MQTT 5) and acknowledges a message only after it is kept. The session outlives the
+ * connection, so that the broker sends again what was not acknowledged. A broker that is away is tried again for ever.
+ */
+export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promise<Bridge> {
+  const { accept, clock, events } = deps;
+  if (!URL.canParse(config.url)) throw new Error(`ingest.bridge.url: ${config.url} is no address`);
+  const stopping = new AbortController();
+  let lost: string | undefined = "not connected yet";
+  let connection: BridgeConnection | undefined;
+
+  async function run(): Promise<void> {
+    let waitMs = RECONNECT_MS_MIN;
+    while (!stopping.signal.aborted) {
+      connection = new BridgeConnection(config, {
+        accept,
+        clock,
+        onSubscribed() {
+          lost = undefined;
+          waitMs = RECONNECT_MS_MIN;
+          events.bridgeConnected(config.url);
+        },
+        onRefused: events.bridgeRefused,
+      });
+      connection.start();
+      lost = await connection.ended;
+      if (stopping.signal.aborted) return;
+      events.bridgeLost(config.url, lost);
+      // Not all gateways at once, when their broker comes back.
+      await delay(waitMs * (0.5 + Math.random()), undefined, { signal: stopping.signal }).catch(() => {});
+      waitMs = Math.min(waitMs * 2, RECONNECT_MS_MAX);
+    }
+  }
+
+  const running = run();
+  return {
+    health: () => (lost === undefined ? { ready: true, detail: "" } : { ready: false, detail: `bridge: ${lost}` }),
+    async stop() {
+      if (!stopping.signal.aborted) {
+        stopping.abort();
+        await connection?.stop(STOP_MS_MAX);
+      }
+      await running;
+    },
+  };
+}

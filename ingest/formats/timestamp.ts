@@ -1,0 +1,69 @@
+import { INSTANT_US_MAX } from "../../domain/time.ts";
+
+export type TimestampUnit = "auto" | "s" | "ms" | "us" | "ns" | "iso8601";
+
+// A count of seconds reaches 1e11 in the year 5138; the same digits as milliseconds are 1973.
+const SECONDS_BELOW = 1e11;
+const MILLISECONDS_BELOW = 1e14;
+const MICROSECONDS_BELOW = 1e17;
+
+/**
+ * Whole microseconds of a payload's timestamp, or undefined when it is none. Numbers by unit, or by size for `auto`;
+ * strings may hold a number or ISO 8601 (without an offset it is UTC). Parts of a microsecond are cut off.
+ */
+export function parseTimestampUs(value: unknown, unit: TimestampUnit): number | undefined {
+  if (typeof value === "number") return unit === "iso8601" ? undefined : checked(numberUs(value, unit));
+  if (typeof value !== "string") return undefined;
+  const text = value.trim();
+  if (unit !== "iso8601" && /^-?\d{1,19}(\.\d+)?$/.test(text)) return checked(digitsUs(text, unit));
+  if (unit === "auto" || unit === "iso8601") return checked(isoUs(text));
+  return undefined;
+}
+
+function numberUs(value: number, unit: TimestampUnit): number {
+  switch (unit === "auto" ? unitBySize(value) : unit) {
+    case "s":
+      return Math.round(value * 1e6);
+    case "ms":
+      return Math.round(value * 1e3);
+    case "us":
+      return Math.round(value);
+    default:
+      return Math.floor(value / 1e3);
+  }
+}
+
+/** As text, nanoseconds keep the digits that a number has no room for. */
+function digitsUs(text: string, unit: TimestampUnit): number {
+  const value = Number(text);
+  const nanoseconds = (unit === "auto" ? unitBySize(value) : unit) === "ns";
+  if (nanoseconds && !text.includes(".")) return Number(BigInt(text) / 1000n);
+  return numberUs(value, unit);
+}
+
+function unitBySize(value: number): "s" | "ms" | "us" | "ns" {
+  const size = Math.abs(value);
+  if (size < SECONDS_BELOW) return "s";
+  if (size < MILLISECONDS_BELOW) return "ms";
+  return size < MICROSECONDS_BELOW ? "us" : "ns";
+}
+
+const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
+
+function isoUs(text: string): number {
+  const parts = ISO.exec(text);
+  if (!parts) return Number.NaN;
+  const [, date, time = "00:00", seconds = "00", fraction = "", zone = "Z"] = parts;
+  const ms = Date.parse(`${date}T${time}:${seconds}${normalZone(zone)}`);
+  return ms * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6));
+}
+
+function normalZone(zone: string): string {
+  if (zone.toUpperCase() === "Z") return "Z";
+  const digits = zone.slice(1).replace(":", "").padEnd(4, "0");
+  return `${zone[0]}${digits.slice(0, 2)}:${digits.slice(2)}`;
+}
+
+function checked(us: number): number | undefined {
+  return Math.abs(us) <= INSTANT_US_MAX ? us : undefined;
+}

@@ -1,0 +1,132 @@
+import { FrameWriter } from "../../domain/frame-writer.ts";
+import { readingsSubject } from "../../domain/subjects.ts";
+import type { Log } from "../../platform/log/port.ts";
+
+/** Told once the frame that holds a message is kept, or will never be. */
+export type OnKept = (error?: Error) => void;
+
+export interface FrameBatcherOptions {
+  readonly log: Log;
+  readonly partitions: number;
+  readonly readingsMax: number;
+  readonly lingerMs: number;
+  /** Makes the frames' ids unique among all gateways and runs. */
+  readonly origin: string;
+  readonly onFrame?: (readings: number, bytes: number) => void;
+}
+
+/** Flushing takes at most this share of the event loop: when frames are costly to send, they wait and grow. */
+const FLUSH_SHARE_MAX = 0.05;
+const LINGER_MS_MAX = 10;
+/** So many messages do not linger when no more come in: their senders may all be waiting for them. */
+const BURST_MESSAGES = 32;
+
+/**
+ * Gathers readings into one frame per partition. A partition's frame is sent when it is full; all are sent together when
+ * a burst of messages has ended, or when the oldest reading has lingered long enough.
+ */
+export class FrameBatcher {
+  readonly #options: FrameBatcherOptions;
+  readonly #open: OpenFrame[];
+  readonly #bytesMax: number;
+  readonly #inFlight = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #look: NodeJS.Immediate | undefined;
+  #messages = 0;
+  #messagesSeen = 0;
+  #lingerMs: number;
+  #frames = 0;
+
+  constructor(options: FrameBatcherOptions) {
+    this.#options = options;
+    this.#lingerMs = options.lingerMs;
+    this.#bytesMax = Math.floor(options.log.payloadBytesMax * 0.75);
+    this.#open = Array.from({ length: options.partitions }, () => ({
+      writer: new FrameWriter(),
+      receivedAtUs: 0,
+      waiting: [],
+    }));
+  }
+
+  /** The open frame of a partition: add all readings of one message to it, then call `close`. */
+  open(partition: number, receivedAtUs: number): FrameWriter {
+    const frame = this.#frame(partition);
+    if (frame.writer.count === 0) frame.receivedAtUs = receivedAtUs;
+    return frame.writer;
+  }
+
+  /** Ends a message: `onKept` is called when all readings added to the partition so far are kept. */
+  close(partition: number, onKept: OnKept): void {
+    const frame = this.#frame(partition);
+    frame.waiting.push(onKept);
+    if (frame.writer.count >= this.#options.readingsMax || frame.writer.bytes >= this.#bytesMax) {
+      this.#send(partition, frame);
+      return;
+    }
+    this.#messages++;
+    this.#timer ??= setTimeout(() => this.flush(), this.#lingerMs);
+    if (this.#messages >= BURST_MESSAGES) this.#look ??= setImmediate(() => this.#lookForEnd());
+  }
+
+  /** Sends what is open in all partitions. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#look) clearImmediate(this.#look);
+    this.#look = undefined;
+    this.#messages = 0;
+    const startedMs = performance.now();
+    for (const [partition, frame] of this.#open.entries()) if (frame.writer.count > 0) this.#send(partition, frame);
+    const wantedMs = (performance.now() - startedMs) / FLUSH_SHARE_MAX;
+    this.#lingerMs = Math.max(this.#options.lingerMs, Math.min(LINGER_MS_MAX, wantedMs));
+  }
+
+  /** Flushes, and resolves when nothing is in flight any more. */
+  async drain(): Promise<void> {
+    this.flush();
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
+  }
+
+  /** A turn of the event loop without a message ends a burst. */
+  #lookForEnd(): void {
+    this.#look = undefined;
+    if (this.#messages === this.#messagesSeen) this.flush();
+    else {
+      this.#messagesSeen = this.#messages;
+      this.#look = setImmediate(() => this.#lookForEnd());
+    }
+  }
+
+  #frame(partition: number): OpenFrame {
+    const frame = this.#open[partition];
+    if (frame === undefined) throw new RangeError(`no partition ${partition}`);
+    return frame;
+  }
+
+  #send(partition: number, frame: OpenFrame): void {
+    const readings = frame.writer.count;
+    const payload = frame.writer.finish(frame.receivedAtUs);
+    const waiting = frame.waiting;
+    frame.waiting = [];
+    const id = `${this.#options.origin}-${this.#frames++}`;
+    this.#options.onFrame?.(readings, payload.length);
+    const sent: Promise<void> = this.#options.log
+      .append({ subject: readingsSubject(partition), payload, id })
+      .then(
+        () => settle(waiting),
+        (error: unknown) => settle(waiting, error instanceof Error ? error : new Error(String(error))),
+      )
+      .finally(() => this.#inFlight.delete(sent));
+    this.#inFlight.add(sent);
+  }
+}
+
+interface OpenFrame {
+  readonly writer: FrameWriter;
+  receivedAtUs: number;
+  waiting: OnKept[];
+}
+
+function settle(waiting: readonly OnKept[], error?: Error): void {
+  for (const onKept of waiting) onKept(error);
+}

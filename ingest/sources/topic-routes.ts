@@ -1,0 +1,144 @@
+import { FrameSeries } from "../../domain/frame-writer.ts";
+import { partitionOf } from "../../domain/partition.ts";
+import type { Tags, ValueKind } from "../../domain/reading.ts";
+import type { IngestConfig, SourceConfig } from "../common/config.ts";
+import type { DeviceCounts, DeviceLedger } from "../common/device-ledger.ts";
+import type { PayloadRules } from "../formats/payload.ts";
+import { compileMetricFilter } from "./metric-filter.ts";
+
+/** What a topic means. One object per topic, kept: it carries the series that the topic has had. */
+export interface Route {
+  readonly source: SourceConfig;
+  readonly device: string;
+  readonly tags: Tags;
+  /** From the topic, for bare values. */
+  readonly metric: string | undefined;
+  readonly partition: number;
+  readonly rules: PayloadRules;
+  readonly series: SeriesCache;
+  /** What became of the device's messages. */
+  readonly counts: DeviceCounts;
+}
+
+/** The same object for the same metric and kind, so that frames need not encode the series anew. */
+export class SeriesCache {
+  readonly #device: string;
+  readonly #tags: Tags;
+  readonly #number = new Map<string, FrameSeries>();
+  readonly #boolean = new Map<string, FrameSeries>();
+  readonly #string = new Map<string, FrameSeries>();
+
+  constructor(device: string, tags: Tags) {
+    this.#device = device;
+    this.#tags = tags;
+  }
+
+  get(metric: string, kind: ValueKind): FrameSeries {
+    const ofKind = kind === "number" ? this.#number : kind === "boolean" ? this.#boolean : this.#string;
+    let series = ofKind.get(metric);
+    if (series === undefined) {
+      series = new FrameSeries({ device: this.#device, metric, tags: this.#tags, kind });
+      // A device that invents metric names without end must not fill the memory.
+      if (ofKind.size >= SERIES_PER_TOPIC_MAX) ofKind.clear();
+      ofKind.set(metric, series);
+    }
+    return series;
+  }
+}
+
+const SERIES_PER_TOPIC_MAX = 10_000;
+
+/** Finds the source of a topic, and remembers the last `topicsMax` answers. */
+export class TopicRoutes {
+  readonly #matchers: readonly Matcher[];
+  readonly #partitions: number;
+  readonly #topicsMax: number;
+  readonly #ledger: DeviceLedger;
+  readonly #known = new Map<string, Route | RouteProblem>();
+
+  constructor(options: {
+    readonly sources: readonly SourceConfig[];
+    readonly partitions: number;
+    readonly limits: IngestConfig["limits"];
+    readonly ledger: DeviceLedger;
+  }) {
+    this.#ledger = options.ledger;
+    this.#matchers = options.sources.map((source) => compileSource(source, options.limits));
+    this.#partitions = options.partitions;
+    this.#topicsMax = options.limits.topicsMax;
+  }
+
+  /** What the topic means, or why it means nothing. */
+  find(topic: string): Route | RouteProblem {
+    const known = this.#known.get(topic);
+    if (known !== undefined) return known;
+    const found = this.#resolve(topic);
+    if (this.#known.size >= this.#topicsMax) this.#known.clear();
+    this.#known.set(topic, found);
+    return found;
+  }
+
+  #resolve(topic: string): Route | RouteProblem {
+    if (hasControlCharacter(topic)) return { problem: "bad-topic", detail: "the topic has a control character" };
+    const levels = topic.split("/");
+    for (const { source, match, rules } of this.#matchers) {
+      const captured = match(levels);
+      if (captured === undefined) continue;
+      const { device = "", metric, ...rest } = captured;
+      if (device === "" || metric === "") return { problem: "bad-topic", detail: "an empty level names no device" };
+      const tags: Tags = { ...source.tags, ...rest };
+      const partition = partitionOf(device, this.#partitions);
+      const counts = this.#ledger.of(device);
+      return { source, device, tags, metric, partition, rules, series: new SeriesCache(device, tags), counts };
+    }
+    return { problem: "unknown-topic", detail: "no source matches this topic" };
+  }
+}
+
+export interface RouteProblem {
+  readonly problem: "bad-topic" | "unknown-topic";
+  readonly detail: string;
+}
+
+interface Matcher {
+  readonly source: SourceConfig;
+  readonly match: (levels: readonly string[]) => Record<string, string> | undefined;
+  readonly rules: PayloadRules;
+}
+
+function compileSource(source: SourceConfig, limits: IngestConfig["limits"]): Matcher {
+  const pattern = source.topic.split("/");
+  const open = pattern.at(-1) === "#";
+  if (open) pattern.pop();
+  const names = pattern.map((level) => (level.startsWith("{") ? level.slice(1, -1) : undefined));
+  return {
+    source,
+    rules: {
+      timestampField: source.timestamp.field,
+      timestampUnit: source.timestamp.unit,
+      wants: compileMetricFilter(source.metrics),
+      readingsMax: limits.readingsPerMessageMax,
+      nestingMax: limits.nestingMax,
+      textBytesMax: limits.textBytesMax,
+    },
+    match: (levels) => {
+      if (open ? levels.length < pattern.length : levels.length !== pattern.length) return undefined;
+      const captured: Record<string, string> = {};
+      for (const [i, level] of pattern.entries()) {
+        const name = names[i];
+        const actual = levels[i] ?? "";
+        if (name !== undefined) captured[name] = actual;
+        else if (level !== "+" && level !== actual) return undefined;
+      }
+      return captured;
+    },
+  };
+}
+
+function hasControlCharacter(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,61 @@
+import { z } from "zod";
+import type { AlertChange } from "../../domain/alert.ts";
+import { SEVERITIES } from "../../domain/alert.ts";
+import type { LogMessage } from "../../platform/log/port.ts";
+
+/** An alert change at its place in the log. */
+export interface ChangeEntry {
+  /** Names the alert: `<rule>.<key hash>`, what follows `alerts.` in the subject. Its changes come in order. */
+  readonly alert: string;
+  readonly sequence: number;
+  readonly storedAtUs: number;
+  readonly source: string;
+  readonly change: AlertChange;
+}
+
+const texts = z.record(z.string(), z.string());
+
+/** As much of an alert's event as the notifier leans on; the rest is passed on as it is. */
+const eventSchema = z.looseObject({
+  source: z.string(),
+  data: z.looseObject({
+    id: z.string().min(1),
+    incident: z.string().min(1),
+    rule: z.string().min(1),
+    severity: z.enum(SEVERITIES),
+    state: z.enum(["inactive", "pending", "firing", "resolved"]),
+    key: texts,
+    labels: texts,
+    annotations: texts,
+    atUs: z.number(),
+    processedAtUs: z.number(),
+    activeAtUs: z.number(),
+    notify: z.array(z.string()),
+    inhibitedBy: z.array(z.looseObject({ rule: z.string(), equal: z.array(z.string()) })).optional(),
+  }),
+});
+
+/** Reads a message of the alerts stream. Throws when it is none. */
+export function readEntry(message: LogMessage): ChangeEntry {
+  const parsed = eventSchema.safeParse(JSON.parse(new TextDecoder().decode(message.payload)));
+  if (!parsed.success) throw new TypeError(`no alert change: ${z.prettifyError(parsed.error)}`);
+  const { source, data } = parsed.data;
+  return {
+    alert: message.subject.slice("alerts.".length),
+    sequence: message.sequence,
+    storedAtUs: message.storedAtUs,
+    source,
+    // The schema looks at what is used here; whatever else a change holds goes on as it came.
+    change: data as unknown as AlertChange,
+  };
+}
+
+/** The rule's shadow mode: what it would have said is kept, and nobody is told. */
+export function isMuted(change: AlertChange): boolean {
+  return change.labels.weir_muted === "true";
+}
+
+/** Whether a change is the end of its incident. */
+export function isEnd(change: AlertChange): boolean {
+  return change.state === "resolved" || change.state === "inactive";
+}

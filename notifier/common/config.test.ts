@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parseYaml } from "../../platform/files/yaml-file.ts";
+import { startNotifier } from "../notifier.ts";
+import { configOf, testDeps } from "../testing/test-kit.ts";
+import { notifierConfigSchema, targetNames } from "./config.ts";
+
+const WEBHOOK = "{ webhook: { url: 'http://127.0.0.1:9/' } }";
+
+test.each([
+  ["receivers: { ops: [{}] }", /:1:20: receivers\.ops\.0: must be exactly one of webhook, mqtt, email, alertmanager/],
+  ["receivers: { ops: [{ webhook: {} }] }", /exactly one of url, urlEnv .* and urlFile/],
+  ["receivers: { ops: [{ webhook: { url: 'ftp://x' } }] }", /must be an address like https/],
+  ["receivers: { ops: [{ webhook: { urlEnv: WEIR_HOOK } }] }", /must not begin with WEIR_/],
+  ["receivers: { ops: [{ webhook: { url: 'http://x', secret: abc } }] }", /secret: unknown key/],
+  ["receivers: { ops: [{ mqtt: { topic: 'a/#' } }] }", /must not hold #/],
+  ["receivers: { ops: [{ email: { host: h, from: x, to: [a@b] } }] }", /from: must be an address/],
+  [
+    `receivers: { ops: [${WEBHOOK}] }\nroutes: [{ receivers: [opps] }]`,
+    /:2:\d+: routes\.0\.receivers\.0: "opps" is no receiver; there are: ops/,
+  ],
+  [
+    "receivers: { ops: [{ mqtt: { name: a } }, { webhook: { name: a, url: 'http://x' } }] }",
+    /two targets are named "a"/,
+  ],
+  ["defaults: { repeat_interval: often }", /"often" is not a duration/],
+  ["defaults: { group_wait: 3000d }", /must be from 0s to 1d/],
+])("%s", (yaml, message) => {
+  const parsed = parseYaml(yaml, "weir.yaml", notifierConfigSchema);
+  const text = parsed.ok
+    ? "fine"
+    : parsed.problems.map((p) => `${p.file}:${p.line}:${p.column}: ${p.message}`).join("\n");
+  expect(text).toMatch(message);
+});
+
+test("targets of a receiver have names of their own", () => {
+  const url = "http://127.0.0.1:9/";
+  const { receivers } = configOf({
+    ops: [{ webhook: { url } }, { mqtt: {} }, { webhook: { url } }, { webhook: { url, name: "x" } }],
+  });
+  expect(targetNames(receivers.ops ?? [])).toEqual(["webhook", "mqtt", "webhook-2", "x"]);
+});
+
+test("every secret that is missing is said at once, and nothing is started", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weir-secrets-"));
+  try {
+    writeFileSync(join(folder, "empty"), "\n");
+    const config = configOf({
+      ops: [
+        { webhook: { url: "http://127.0.0.1:9/", secretEnv: "HOOK_SECRET" } },
+        { webhook: { urlFile: join(folder, "none") } },
+        { mqtt: { url: "mqtt://127.0.0.1:9", username: "u", passwordFile: join(folder, "empty") } },
+        { webhook: { url: "http://127.0.0.1:9/", secretEnv: "WEAK" } },
+        { alertmanager: { urlEnv: "AM" } },
+      ],
+    });
+    const error: Error = await startNotifier(config, testDeps({ environment: { WEAK: "abc", AM: "am:9093" } })).then(
+      () => new Error("it started"),
+      (reason: Error) => reason,
+    );
+    expect(error.name).toBe("NotifierSecretsError");
+    expect(error.message.split("\n")).toEqual([
+      expect.stringMatching(/^ops\.webhook: .*HOOK_SECRET is not set/),
+      expect.stringMatching(/^ops\.webhook-2: address: cannot read/),
+      expect.stringMatching(/^ops\.mqtt: .*is empty$/),
+      expect.stringMatching(/^ops\.webhook-3: the signing secret must be/),
+      expect.stringMatching(/^ops\.alertmanager: the environment variable AM must hold an address/),
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

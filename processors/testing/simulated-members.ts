@@ -1,0 +1,199 @@
+import { createMemoryLog } from "../../platform/log/memory.ts";
+import type { Log } from "../../platform/log/port.ts";
+import type { Lease } from "../ownership/lease.ts";
+import type { TaskSpace } from "../ownership/owners-record.ts";
+import { Ownership } from "../ownership/ownership.ts";
+import type { ProcessTime } from "../ownership/process-time.ts";
+import { seeded } from "./runner-kit.ts";
+
+/** A time of its own: moves only from one planned call to the next. */
+export class World {
+  readonly random: () => number;
+  readonly log: Log;
+  nowMs = 0;
+  /** The log answers nobody until then. */
+  outageUntilMs = 0;
+  #calls: { readonly atMs: number; readonly order: number; readonly call: () => void }[] = [];
+  #order = 0;
+
+  constructor(seed: number) {
+    this.random = seeded(seed);
+    this.log = createMemoryLog({ nowUs: () => this.nowMs * 1000 });
+  }
+
+  after(ms: number, call: () => void): () => void {
+    const planned = { atMs: this.nowMs + ms, order: this.#order++, call };
+    this.#calls.push(planned);
+    return () => {
+      this.#calls = this.#calls.filter((each) => each !== planned);
+    };
+  }
+
+  between(msMin: number, msMax: number): number {
+    return msMin + this.random() * (msMax - msMin);
+  }
+
+  /** Lets time pass; `onStep` looks at the world after everything that happens. */
+  async pass(ms: number, onStep: () => void = () => {}): Promise<void> {
+    const endMs = this.nowMs + ms;
+    for (;;) {
+      await settled();
+      onStep();
+      this.#calls.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+      const [next] = this.#calls;
+      if (next === undefined || next.atMs > endMs) break;
+      this.#calls.shift();
+      this.nowMs = next.atMs;
+      next.call();
+    }
+    this.nowMs = endMs;
+  }
+}
+
+interface SimulatedWork {
+  readonly task: number;
+  readonly lease: Lease;
+}
+
+/** A process with one member in it, which can be paused and can die. */
+export class Machine {
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly ownership: Ownership;
+  readonly working = new Set<SimulatedWork>();
+  readonly said: string[] = [];
+  state: "running" | "paused" | "stopping" | "gone" = "running";
+  readonly #world: World;
+  #missed: (() => void)[] = [];
+
+  constructor(world: World, options: { id: string; leaseMs: number; space: TaskSpace; name?: string }) {
+    const { id, leaseMs, space, name } = options;
+    this.id = id;
+    this.name = name;
+    this.#world = world;
+    const time: ProcessTime = {
+      nowMs: () => world.nowMs,
+      after: (ms, call) => world.after(ms, () => this.#run(call)),
+    };
+    this.ownership = new Ownership({
+      log: { records: this.#records(), bus: this.#bus() },
+      space,
+      leaseMs,
+      ...(name === undefined ? {} : { name }),
+      time,
+      random: world.random,
+      begin: (task, lease) => this.#begin(task, lease),
+      onLook: () => {},
+      events: {
+        tasksTaken: (tasks, fromLost) => this.said.push(`taken ${tasks.join(" ")}, ${fromLost} from lost`),
+        taskReleased: (task) => this.said.push(`released ${task}`),
+        taskLost: (task) => this.said.push(`lost ${task}`),
+        tasksOwned: () => {},
+        memberLost: () => this.said.push("member lost"),
+        leaseLapsed: () => this.said.push("lapsed"),
+        ownersNotAgreed: (error) => this.said.push(`not agreed: ${error}`),
+      },
+    });
+  }
+
+  start(): void {
+    void this.ownership.start();
+  }
+
+  stop(): void {
+    this.state = "stopping";
+    void this.ownership.stop().then(() => {
+      this.state = "gone";
+    });
+  }
+
+  kill(): void {
+    this.state = "gone";
+  }
+
+  pause(): void {
+    this.state = "paused";
+  }
+
+  resume(): void {
+    if (this.state !== "paused") return;
+    this.state = "running";
+    // All that was due meanwhile happens now, one after the other.
+    for (const call of this.#missed.splice(0)) this.#world.after(0, () => this.#run(call));
+  }
+
+  /** Tasks that it may write for now. A paused one may wake up and do so. */
+  owns(): number[] {
+    return this.state === "gone" ? [] : [...this.working].filter(({ lease }) => lease.isOpen()).map(({ task }) => task);
+  }
+
+  #run(call: () => void): void {
+    if (this.state === "paused") this.#missed.push(call);
+    else if (this.state !== "gone") call();
+  }
+
+  #begin(task: number, lease: Lease) {
+    const work = { task, lease };
+    this.working.add(work);
+    let stopped: Promise<void> | undefined;
+    return {
+      stop: () => {
+        stopped ??= new Promise((resolve) => {
+          this.#world.after(this.#world.between(0, 400), () =>
+            this.#run(() => {
+              this.working.delete(work);
+              resolve();
+            }),
+          );
+        });
+        return stopped;
+      },
+    };
+  }
+
+  /** The log's records, a network away. */
+  #records(): Log["records"] {
+    const { records } = this.#world.log;
+    return {
+      get: (name) => this.#remote(() => records.get(name)),
+      set: (name, value, revision) => this.#remote(() => records.set(name, value, revision)),
+    };
+  }
+
+  #remote<T>(call: () => Promise<T>): Promise<T> {
+    const world = this.#world;
+    const sender = this;
+    return new Promise((resolve, reject) => {
+      function arrive(): void {
+        if (world.nowMs < world.outageUntilMs) {
+          world.after(world.outageUntilMs - world.nowMs + world.between(0, 500), arrive);
+          return;
+        }
+        const backMs = world.between(0.5, 30);
+        const answer = (settle: () => void) => world.after(backMs, () => sender.#run(settle));
+        call().then(
+          (value) => answer(() => resolve(value)),
+          (error: unknown) => answer(() => reject(error)),
+        );
+      }
+      world.after(world.between(0.5, 30), arrive);
+    });
+  }
+
+  /** Hints may be lost. */
+  #bus(): Log["bus"] {
+    const { bus } = this.#world.log;
+    return {
+      ...bus,
+      publish: (subject, value) => {
+        if (this.#world.random() < 0.8) bus.publish(subject, value);
+      },
+      subscribe: (subject, onValue) => bus.subscribe(subject, (value, from) => this.#run(() => onValue(value, from))),
+    };
+  }
+}
+
+/** Everything that needs no time is done. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,183 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { FileProblem } from "../../platform/files/yaml-file.ts";
+import type { RuleSpec } from "../spec/rule-spec.ts";
+import type { RuleProblem } from "./problem.ts";
+import { type PlacedRule, type RuleFile, readRuleFile } from "./read-rule-file.ts";
+
+export interface RuleSetFiles {
+  readonly specs: readonly RuleSpec[];
+  /** Equal versions hold equal rules. */
+  readonly version: string;
+  readonly problems: readonly FileProblem[];
+}
+
+const FILES_AT_ONCE = 64;
+
+/** The texts of rule files, not judged yet. */
+export interface RuleSources {
+  readonly files: readonly RuleSource[];
+  /** What could not be read. */
+  readonly problems: readonly RuleProblem[];
+}
+
+interface RuleSource {
+  readonly file: string;
+  readonly source: string;
+}
+
+/** Rule files as they were read, with every error in them and among them. */
+export interface ReadRules {
+  readonly files: readonly (RuleFile & { readonly file: string })[];
+  readonly problems: readonly RuleProblem[];
+}
+
+/** All rules of a folder's `*.yaml` files (`*.test.yaml` and hidden ones aside), and every problem in them. */
+export async function loadRules(folder: string): Promise<RuleSetFiles> {
+  return ruleSetOf(await readRules(folder));
+}
+
+/** Reads a folder's rule files, or a single one. */
+export async function readRules(path: string): Promise<ReadRules> {
+  return parseSources(await readSources(path));
+}
+
+export function ruleSetOf({ files, problems }: ReadRules): RuleSetFiles {
+  const taken = new Set<string>();
+  const specs: RuleSpec[] = [];
+  for (const { spec } of files.flatMap(({ rules }) => rules)) {
+    if (spec === undefined || taken.has(spec.id)) continue;
+    taken.add(spec.id);
+    specs.push(spec);
+  }
+  return { specs, version: versionOf(specs), problems: problems.map(toFileProblem) };
+}
+
+/** `read`: how a file's text becomes rules. */
+export function parseSources(sources: RuleSources, read = readRuleFile): ReadRules {
+  const files = sources.files.map(({ file, source }) => ({ ...read(source, file), file }));
+  const problems = [...sources.problems, ...files.flatMap((file) => file.problems)];
+  problems.push(...idsUsedTwice(files.flatMap(({ rules }) => rules)));
+  return { files, problems };
+}
+
+/** The texts of a folder's rule files, or of a single one. Never throws. */
+export async function readSources(path: string): Promise<RuleSources> {
+  const problems: RuleProblem[] = [];
+  const files: RuleSource[] = [];
+  const names = await listed(path, problems);
+  for (let i = 0; i < names.length; i += FILES_AT_ONCE) {
+    // Not one by one: where the event loop is busy, each would wait for its turns again.
+    const read = await Promise.all(names.slice(i, i + FILES_AT_ONCE).map(readSource));
+    for (const one of read) {
+      if ("source" in one) files.push(one);
+      else problems.push(one);
+    }
+  }
+  return { files, problems };
+}
+
+async function readSource(file: string): Promise<RuleSource | RuleProblem> {
+  try {
+    const bytes = await readFile(file);
+    return encodingProblem(bytes, file) ?? { file, source: new TextDecoder().decode(bytes) };
+  } catch (error) {
+    return unreadable(file, `cannot be read: ${reason(error)}`);
+  }
+}
+
+async function listed(path: string, problems: RuleProblem[]): Promise<string[]> {
+  try {
+    const names = (await readdir(path)).sort();
+    return names.filter(isRuleFile).map((name) => join(path, name));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return [path];
+    problems.push(unreadable(path, `the rules folder cannot be read: ${reason(error)}`));
+    return [];
+  }
+}
+
+/** Hidden files are those of editors (`.#rules.yaml` is a lock) and of file systems (`._rules.yaml`). */
+function isRuleFile(name: string): boolean {
+  return /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name) && !name.startsWith(".");
+}
+
+/** What another encoding would silently make of a text, nobody has meant. */
+function encodingProblem(bytes: Uint8Array, file: string): RuleProblem | undefined {
+  const [first, second] = bytes;
+  const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+  if (!isUtf16 && isUtf8(bytes)) return undefined;
+  const encoding = isUtf16 ? "the file is in UTF-16" : "this is not UTF-8";
+  const before = isUtf16 ? "" : textBeforeFault(bytes);
+  const lines = before.split("\n");
+  const column = (lines.at(-1) ?? "").length + 1;
+  const text = isUtf16 ? "" : (new TextDecoder().decode(bytes).split("\n")[lines.length - 1] ?? "").replace(/\r$/, "");
+  const place = { line: lines.length, column, length: 1, text };
+  const help = "save the file as UTF-8";
+  return { code: "E007", severity: "error", file, place, message: encoding, help, related: [] };
+}
+
+function textBeforeFault(bytes: Uint8Array): string {
+  let [good, bad] = [0, bytes.length];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    // A character that is cut in two at the end is no fault.
+    if (isUtf8(bytes.subarray(0, middle), { stream: true })) good = middle;
+    else bad = middle;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, good), { stream: true });
+}
+
+function isUtf8(bytes: Uint8Array, options: { readonly stream?: boolean } = {}): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, options);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Rules with errors count: their ids are taken all the same. */
+export function idsUsedTwice(rules: readonly PlacedRule[]): RuleProblem[] {
+  const first = new Map<string, PlacedRule>();
+  return rules.flatMap((rule): RuleProblem[] => {
+    if (rule.id === undefined) return [];
+    const other = first.get(rule.id);
+    if (other === undefined) {
+      first.set(rule.id, rule);
+      return [];
+    }
+    const where = other.file === rule.file ? "in this file" : `in ${other.file}`;
+    return [
+      {
+        code: "E005",
+        severity: "error",
+        file: rule.file,
+        place: rule.placeOf(["id"]),
+        message: `a rule "${rule.id}" stands already ${where}`,
+        help: "give one of them another id",
+        related: [{ file: other.file, place: other.placeOf(["id"]), message: "first here" }],
+      },
+    ];
+  });
+}
+
+export function versionOf(specs: readonly RuleSpec[]): string {
+  return createHash("sha256").update(JSON.stringify(specs)).digest("hex").slice(0, 16);
+}
+
+function toFileProblem({ file, place, message, help }: RuleProblem): FileProblem {
+  const { line, column, text } = place;
+  return { file, line, column, message: help === undefined ? message : `${message} (${help})`, text };
+}
+
+function unreadable(file: string, message: string): RuleProblem {
+  const place = { line: 1, column: 1, length: 1, text: "" };
+  const help = "give the folder or file with the rules; Weir must be allowed to read it";
+  return { code: "E007", severity: "error", file, place, message, help, related: [] };
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,188 @@
+import { globMatches } from "../../domain/glob.ts";
+import type { Series } from "../../domain/reading.ts";
+import type { Place } from "../../platform/files/yaml-source.ts";
+import type { ReadRules } from "../files/load-rules.ts";
+import { type RuleProblem, withoutRepeats } from "../files/problem.ts";
+import type { PlacedRule, RuleFile } from "../files/read-rule-file.ts";
+import { closest, nearestTo } from "../spec/closest.ts";
+import type { RuleSpec } from "../spec/rule-spec.ts";
+import { compileSelector, labelOf, splitPatterns } from "../spec/selector.ts";
+import { WARNING_KINDS } from "./warning-kinds.ts";
+import { type CheckedRule, takeApart, warn, warningsOf } from "./warnings.ts";
+import { inhibitorWarnings, receiverWarnings, type Surroundings } from "./warnings-between.ts";
+
+/** The series there are. */
+export interface KnownSeries {
+  readonly series: readonly Series[];
+  /** Others may come: only names that are nearly those of known ones are odd. */
+  readonly mayGrow: boolean;
+}
+
+/** What is wrong and what is odd in rule files, in the order of their lines. `known` is undefined where nothing is known. */
+export function checkRules(
+  read: ReadRules,
+  known: KnownSeries | undefined,
+  { receivers, others = [] }: Surroundings = {},
+): RuleProblem[] {
+  const all = [...read.files.flatMap((file) => file.rules), ...others];
+  const rules = read.files.flatMap((file) => file.rules).flatMap((placed) => takeApart(placed) ?? []);
+  const warnings = [
+    ...rules.flatMap(warningsOf),
+    ...sameRules(rules),
+    ...rules.flatMap((rule) => [...inhibitorWarnings(rule, all)]),
+    ...(receivers === undefined ? [] : rules.flatMap((rule) => [...receiverWarnings(rule, receivers)])),
+    ...(known === undefined ? [] : rules.flatMap((rule) => [...strangers(rule, known)])),
+  ];
+  const order = new Map(read.files.map(({ file }, i) => [file, i]));
+  const kept = read.files.flatMap((file) => {
+    const own = warnings.filter((warning) => warning.file === file.file);
+    const isComplete = known?.mayGrow === false && file.rules.every(({ spec }) => spec);
+    return silence(file, own, { isComplete, knowsReceivers: receivers !== undefined });
+  });
+  return withoutRepeats([...read.problems, ...kept]).sort(
+    (a, b) =>
+      (order.get(a.file) ?? -1) - (order.get(b.file) ?? -1) ||
+      a.place.line - b.place.line ||
+      a.place.column - b.place.column,
+  );
+}
+
+function* sameRules(rules: readonly CheckedRule[]): Iterable<RuleProblem> {
+  const first = new Map<string, CheckedRule>();
+  for (const rule of rules) {
+    const { id: _, ...rest } = rule.spec;
+    const text = JSON.stringify(rest);
+    const other = first.get(text);
+    if (other === undefined) {
+      first.set(text, rule);
+      continue;
+    }
+    // The same id twice is an error already.
+    if (other.spec.id === rule.spec.id) continue;
+    const warning = warn("W010", rule, ["id"], {
+      message: `the same rule as "${other.spec.id}" but for its id`,
+      help: "remove one of them",
+    });
+    const { file } = other.placed;
+    yield { ...warning, related: [{ file, place: other.placed.placeOf(["id"]), message: "the other one" }] };
+  }
+}
+
+/** Rules that take none of the series there are, at the first label that leaves none; and misspelt exclusions. */
+function* strangers(rule: CheckedRule, known: KnownSeries): Iterable<RuleProblem> {
+  const { where } = rule.spec;
+  let left = known.series;
+  for (const [label, patterns] of Object.entries(where)) {
+    const { taken, excluded } = splitPatterns(patterns);
+    const values = [...new Set(left.flatMap((series) => labelOf(series, label) ?? []))];
+    if (!known.mayGrow) yield* excludedStrangers(rule, { label, excluded, values });
+    const next = left.filter(takenBy({ [label]: patterns }));
+    if (next.length > 0) {
+      left = next;
+      continue;
+    }
+    if (taken.length === 0 || left.some(takenBy({ [label]: [...taken] }))) {
+      const message = `each sensor that is known is excluded by its ${label}`;
+      if (!known.mayGrow) yield warn("W005", rule, ["where", label], { message, help: "exclude less" });
+      return;
+    }
+    const near = taken.flatMap((pattern) => nearestTo(pattern, values) ?? [])[0];
+    if (near === undefined && known.mayGrow) return;
+    const some = values.slice(0, 5).join(", ");
+    const there =
+      values.length === 0
+        ? `no reading has a ${label}`
+        : `there is ${some}${values.length > 5 ? `, and ${values.length - 5} more` : ""}`;
+    const message = `no sensor that is known has ${label} ${taken.map((text) => `"${text}"`).join(" or ")}`;
+    yield warn("W005", rule, ["where", label], { message, help: near === undefined ? there : `did you mean ${near}?` });
+    return;
+  }
+}
+
+function takenBy(where: RuleSpec["where"]): (series: Series) => boolean {
+  const selector = compileSelector(where, { onlyNumbers: false });
+  return (series) => selector.matches(series);
+}
+
+/** Exclusions that exclude none of the values, and nearly do. */
+function* excludedStrangers(
+  rule: CheckedRule,
+  about: { readonly label: string; readonly excluded: readonly string[]; readonly values: readonly string[] },
+): Iterable<RuleProblem> {
+  const { label, excluded, values } = about;
+  for (const pattern of excluded) {
+    if (values.some((value) => globMatches(pattern, value))) continue;
+    const near = nearestTo(pattern, values)?.replaceAll('"', "");
+    if (near === undefined) continue;
+    const message = `no sensor that is known has ${label} "${pattern}", so it excludes nothing`;
+    yield warn("W005", rule, ["where", label], { message, help: `did you mean "!${near}"?` });
+  }
+}
+
+interface Ignore {
+  readonly place: Place;
+  readonly code: string;
+  /** Lines that it speaks for, both included. */
+  readonly from: number;
+  readonly to: number;
+  used: boolean;
+}
+
+/** Leaves out what `# weir-ignore: W001` silences: for its rule, or, above `rules:`, for the file. */
+function silence(
+  file: RuleFile & { readonly file: string },
+  warnings: readonly RuleProblem[],
+  options: { readonly isComplete: boolean; readonly knowsReceivers: boolean },
+): RuleProblem[] {
+  const ignores = ignoresOf(file);
+  const kept = warnings.filter(({ code, place }) => {
+    const ignore = ignores.filter((one) => one.code === code && one.from <= place.line && place.line <= one.to);
+    for (const one of ignore) one.used = true;
+    return ignore.length === 0;
+  });
+  const codes: readonly string[] = WARNING_KINDS.map(({ code }) => code);
+  for (const { place, code, used } of ignores) {
+    const isKnown = codes.includes(code);
+    if (used || (isKnown && !options.isComplete) || (code === "W020" && !options.knowsReceivers)) continue;
+    const near = closest(code, codes);
+    kept.push({
+      code: "W017",
+      severity: "warning",
+      file: file.file,
+      place,
+      message: isKnown ? `nothing here makes the warning ${code}` : `there is no warning ${code}`,
+      help: isKnown
+        ? "remove it from the comment"
+        : `${near ? `did you mean ${near}? ` : ""}write for example # weir-ignore: W003`,
+      related: [],
+    });
+  }
+  return kept;
+}
+
+function ignoresOf({ rules, comments }: RuleFile): Ignore[] {
+  const starts = rules.map(startOf);
+  return comments.flatMap((place) => {
+    const listed = /^#\s*weir-ignore:?\s*(.*)$/i.exec(place.text.slice(place.column - 1))?.[1];
+    if (listed === undefined) return [];
+    const span = spanOf(place.line, starts, comments);
+    return listed
+      .split(/[\s,]+/)
+      .filter((code) => /^[A-Za-z]\w*\d/.test(code))
+      .map((code) => ({ place, code: code.toUpperCase(), ...span, used: false }));
+  });
+}
+
+/** A comment speaks for the rule that it stands in, or right above; before all rules, and not right above the first, for the file. */
+function spanOf(line: number, starts: readonly number[], comments: RuleFile["comments"]): { from: number; to: number } {
+  const commented = new Set(comments.map((comment) => comment.line));
+  let below = line;
+  while (commented.has(below) && !starts.includes(below)) below++;
+  const index = starts.includes(below) ? starts.indexOf(below) : starts.findLastIndex((start) => start <= line);
+  if (index < 0) return { from: 1, to: Number.POSITIVE_INFINITY };
+  return { from: starts[index] ?? 1, to: (starts[index + 1] ?? Number.POSITIVE_INFINITY) - 1 };
+}
+
+function startOf(rule: PlacedRule): number {
+  return rule.placeOf([]).line;
+}

@@ -1,0 +1,93 @@
+import { globMatches } from "../../domain/glob.ts";
+import type { RuleProblem } from "../files/problem.ts";
+import type { PlacedRule } from "../files/read-rule-file.ts";
+import { closest, nearestTo } from "../spec/closest.ts";
+import type { RuleSpec } from "../spec/rule-spec.ts";
+import { type CheckedRule, warn } from "./warnings.ts";
+
+/** What rules name that stands elsewhere. */
+export interface Surroundings {
+  /** The receivers that weir.yaml has; undefined where it is not known. */
+  readonly receivers?: readonly string[] | undefined;
+  /** Rules that are there besides those that are checked. */
+  readonly others?: readonly PlacedRule[];
+}
+
+/** Labels that each alert has. Of two rules, or two incidents, `rule` and `incident` never agree. */
+const OF_EVERY_ALERT = ["severity"];
+const NAMED_MAX = 8;
+
+/** Names in `notify` that no receiver has. */
+export function* receiverWarnings(rule: CheckedRule, receivers: readonly string[]): Iterable<RuleProblem> {
+  for (const [i, name] of rule.spec.notify.entries()) {
+    if (receivers.includes(name)) continue;
+    const near = closest(name, receivers);
+    const there = receivers.length === 0 ? "it has none" : `there is ${listed(receivers)}`;
+    const help = near === undefined ? `${there}; add it to notifier.receivers` : `did you mean ${near}?`;
+    yield warn("W020", rule, ["notify", i], { message: `weir.yaml has no receiver "${name}": nobody is told`, help });
+  }
+}
+
+/** Parts of `inhibited_by` by which nothing can ever be held. */
+export function* inhibitorWarnings(rule: CheckedRule, all: readonly PlacedRule[]): Iterable<RuleProblem> {
+  const { spec, placed } = rule;
+  for (const [i, { rule: pattern, equal }] of spec.inhibited_by.entries()) {
+    const path = ["inhibited_by", i, "rule"];
+    const fitting = all.filter(({ id }) => id !== undefined && globMatches(pattern, id));
+    const others = fitting.filter(({ id }) => id !== spec.id);
+    if (fitting.length === 0) {
+      const ids = all.flatMap(({ id }) => (id === undefined || id === spec.id ? [] : id));
+      const near = nearestTo(pattern, ids);
+      const help = near === undefined ? `there is ${listed(ids) || "no other rule"}` : `did you mean ${near}?`;
+      yield warn("W021", rule, path, { message: `no rule fits "${pattern}"`, help });
+    } else if (others.length === 0) {
+      // What defaults say for all rules of a file may name one of them.
+      if (!placed.says("inhibited_by")) continue;
+      const message = `only this rule fits "${pattern}", and a rule does not inhibit itself`;
+      yield warn("W021", rule, path, { message, help: "name the rule that tells of the cause, or remove it" });
+    } else {
+      const specs = others.flatMap((other) => other.spec ?? []);
+      if (specs.length === others.length) yield* agreementWarnings(rule, { i, pattern, equal, specs });
+    }
+  }
+}
+
+function* agreementWarnings(
+  rule: CheckedRule,
+  about: {
+    readonly i: number;
+    readonly pattern: string;
+    readonly equal: readonly string[];
+    readonly specs: readonly RuleSpec[];
+  },
+): Iterable<RuleProblem> {
+  const { i, pattern, equal, specs } = about;
+  const alerting = specs.filter(({ when, absent }) => when !== undefined || absent !== undefined);
+  if (alerting.length === 0) {
+    const message = `what fits "${pattern}" has no \`when\`, so it never fires`;
+    yield warn("W021", rule, ["inhibited_by", i, "rule"], { message, help: "name a rule that alerts" });
+    return;
+  }
+  const own = labelsOf(rule.spec);
+  for (const [k, label] of equal.entries()) {
+    const path = ["inhibited_by", i, "equal", k];
+    if (!own.includes(label)) {
+      const message = `this rule's alerts have no label "${label}", so nothing agrees with them in it`;
+      const help = `they have ${listed(own)}; add it to \`group_by\`, or leave it out here`;
+      yield warn("W021", rule, path, { message, help });
+    } else if (!alerting.some((spec) => labelsOf(spec).includes(label))) {
+      const theirs = [...new Set(alerting.flatMap(labelsOf))];
+      const message = `the alerts of what fits "${pattern}" have no label "${label}", so nothing agrees in it`;
+      yield warn("W021", rule, path, { message, help: `they have ${listed(theirs)}` });
+    }
+  }
+}
+
+function labelsOf({ group_by, labels }: RuleSpec): string[] {
+  return [...new Set([...group_by, ...Object.keys(labels), ...OF_EVERY_ALERT])];
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length - NAMED_MAX;
+  return `${names.slice(0, NAMED_MAX).join(", ")}${more > 0 ? `, and ${more} more` : ""}`;
+}

@@ -1,0 +1,214 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Series } from "../../domain/reading.ts";
+import { idsUsedTwice } from "../files/load-rules.ts";
+import type { RuleProblem } from "../files/problem.ts";
+import { readRuleFile } from "../files/read-rule-file.ts";
+import { RECIPES } from "../reference/rule-examples.ts";
+import { type Condition, holds, parseCondition } from "../spec/condition.ts";
+import { checkRules } from "./check-rules.ts";
+import { alwaysHolds, commonValue } from "./value-probes.ts";
+import { WARNING_KINDS } from "./warning-kinds.ts";
+
+const KNOWN: readonly Series[] = [
+  { device: "cold-1", metric: "temperature", tags: { site: "north" }, kind: "number" },
+  { device: "cold-2", metric: "temperature", tags: { site: "south" }, kind: "number" },
+];
+
+function problemsOf(source: string, known?: readonly Series[]): RuleProblem[] {
+  const read = readRuleFile(source, "rules.yaml");
+  const files = [{ ...read, file: "rules.yaml" }];
+  const seen = known && { series: known, mayGrow: false };
+  return checkRules({ files, problems: [...read.problems, ...idsUsedTwice(read.rules)] }, seen, { receivers: ["ops"] });
+}
+
+function codesOf(source: string, known?: readonly Series[]): string[] {
+  return problemsOf(source, known).map(({ code }) => code);
+}
+
+/** An example of the reference as a whole file. */
+function fileOf(example: string): string {
+  if (example.startsWith("- ")) return `rules:\n${example.replace(/^/gm, "  ")}\n`;
+  const fields = example.replace(/^/gm, "    ");
+  const window = /^(window|absent):/m.test(example) ? "" : "    window: { tumbling: 1m }\n";
+  const when = /^(when|absent):/m.test(example) || !/^(annotations|labels):/m.test(example) ? "" : '    when: "> 8"\n';
+  const where = /^(annotations|labels):/m.test(example) ? "    where: { metric: temperature }\n" : "";
+  return `rules:\n  - id: example\n${fields}\n${where}${window}${when}`;
+}
+
+describe.each(WARNING_KINDS.filter(({ code }) => code !== "W017"))("$code $title", ({ code, bad, good }) => {
+  test("the reference's bad example warns of it, and of nothing else", () => {
+    expect(codesOf(fileOf(bad), code === "W005" ? KNOWN : undefined)).toEqual([code]);
+  });
+
+  test("the better one does not warn", () => {
+    expect(codesOf(fileOf(good), code === "W005" ? KNOWN : undefined)).toEqual([]);
+  });
+});
+
+test.each(RECIPES)("the recipe `$title` has no problems", ({ yaml }) => {
+  expect(problemsOf(yaml)).toEqual([]);
+});
+
+test.each([
+  ["several codes, with a reason", "    # weir-ignore: W003, W013 looked at", []],
+  ["only what is named", "    # weir-ignore: W003", ["W013"]],
+  ["what is not there", "    # weir-ignore: W003 W013 W002", ["W017"]],
+  ["a misspelt code", "    # weir-ignore: W003 W13", ["W017", "W013"]],
+  ["what cannot be known here is not called unused", "    # weir-ignore: W003 W013 W005", ["W017"]],
+])("a comment silences %s", (_, comment, expected) => {
+  const source = `rules:\n  - id: a\n    window: { tumbling: 1m }\n${comment}\n    when: "== 5"\n    for: 5s\n`;
+  const known = _.startsWith("what cannot") ? KNOWN : undefined;
+  const isComplete = known !== undefined;
+  const wanted = comment.includes("W002") && !isComplete ? [] : expected;
+  expect(codesOf(source, known).sort()).toEqual([...wanted].sort());
+});
+
+test("a comment above `rules:` is for the file, one above a rule for that rule, one in a text for nobody", () => {
+  const rule = (id: string) => `  - id: ${id}\n    window: { tumbling: 1m }\n    when: "> ${id.length}"\n    for: 5s\n`;
+  expect(codesOf(`# weir-ignore: W003\nrules:\n${rule("a")}${rule("bb")}`)).toEqual([]);
+  const above = problemsOf(`rules:\n${rule("a")}  # weir-ignore: W003\n${rule("bb")}`);
+  expect(above.map(({ code, place }) => [code, place.line])).toEqual([["W003", 5]]);
+  const inText = `rules:\n${rule("a")}    annotations: { note: "# weir-ignore: W003" }\n`;
+  expect(codesOf(inText)).toEqual(["W003"]);
+});
+
+test("a warning shows the other field that it has to do with", () => {
+  const [warning] = problemsOf('rules:\n  - id: a\n    window: { tumbling: 1m }\n    when: "> 8"\n    clear: "< 9"\n');
+  expect(warning).toMatchObject({ code: "W001", place: { line: 5, column: 12, length: 5 } });
+  expect(warning?.related).toMatchObject([
+    { place: { line: 4, column: 11, length: 5 }, message: "`when` stands here" },
+  ]);
+});
+
+test("unknown sensors: told at the label that leaves none, with the nearest name", () => {
+  const rule = (where: string) => `rules:\n  - id: a\n    where: ${where}\n    window: { tumbling: 1m }\n`;
+  expect(problemsOf(rule("{ metric: temprature }"), KNOWN)).toMatchObject([
+    { code: "W005", help: "did you mean temperature?" },
+  ]);
+  expect(problemsOf(rule("{ site: south, device: cold-1 }"), KNOWN)).toMatchObject([
+    { code: "W005", message: 'no sensor that is known has device "cold-1"', help: "did you mean cold-2?" },
+  ]);
+  expect(problemsOf(rule("{ room: a }"), KNOWN)).toMatchObject([{ code: "W005", help: "no reading has a room" }]);
+  expect(problemsOf(rule("{ room: a }"))).toEqual([]);
+});
+
+test("exclusions: misspelt ones, those that leave nothing, and other languages' words for not", () => {
+  const rule = (where: string) => `rules:\n  - id: a\n    where: ${where}\n    window: { tumbling: 1m }\n`;
+  expect(problemsOf(rule('{ metric: temperature, device: ["cold-*", "!clod-2"] }'), KNOWN)).toMatchObject([
+    { code: "W005", help: 'did you mean "!cold-2"?' },
+  ]);
+  expect(problemsOf(rule('{ metric: temperature, device: ["cold-*", "!cold-2"], room: "!a" }'), KNOWN)).toEqual([]);
+  expect(problemsOf(rule('{ metric: temperature, site: ["!north", "!s*"] }'), KNOWN)).toMatchObject([
+    { code: "W005", message: "each sensor that is known is excluded by its site", help: "exclude less" },
+  ]);
+  expect(problemsOf(rule('{ metric: temperature, site: "not lab", device: "!cold-.*" }'))).toMatchObject([
+    { code: "W012", help: 'write "!lab"' },
+    { code: "W012", help: 'write "!cold-*"' },
+  ]);
+  expect(codesOf(rule('{ metric: "!battery" }'))).toEqual([]);
+  expect(codesOf(`${rule('{ metric: "!battery" }')}    group_by: [device]\n`)).toEqual(["W014"]);
+});
+
+test("of sensors that may still come, only near misses are told", () => {
+  const read = readRuleFile(
+    "rules:\n  - { id: a, where: { metric: door }, window: { tumbling: 1m } }\n  - { id: b, where: { device: clod-1 }, window: { tumbling: 1m } }\n",
+    "a.yaml",
+  );
+  const files = [{ ...read, file: "a.yaml" }];
+  const problems = checkRules({ files, problems: [] }, { series: KNOWN, mayGrow: true });
+  expect(problems).toMatchObject([{ code: "W005", help: "did you mean cold-1?", place: { line: 3 } }]);
+});
+
+const FILE = RECIPES.map(({ yaml }) => yaml.replace("rules:\n", "")).join("");
+const damage = fc.tuple(
+  fc.nat({ max: FILE.length }),
+  fc.nat({ max: 12 }),
+  fc.oneof(
+    fc.constantFrom(
+      "*",
+      "&a ",
+      "!",
+      "> ",
+      "|",
+      "{",
+      "}",
+      "[",
+      "]",
+      "'",
+      '"',
+      "#",
+      "\t",
+      "\n",
+      "\n---\n",
+      ": ",
+      "- ",
+      "\r\n",
+      "?",
+      "%",
+      "null",
+      "<<: *a",
+      "\u0000",
+      "\ufeff",
+    ),
+    fc.string({ maxLength: 8 }),
+  ),
+);
+
+test("whatever is in a file, it is told and never thrown, at a place within the file", () => {
+  fc.assert(
+    fc.property(fc.array(damage, { minLength: 1, maxLength: 4 }), (damages) => {
+      let source = `rules:\n${FILE}`;
+      for (const [at, cut, put] of damages) source = source.slice(0, at) + put + source.slice(at + cut);
+      const lines = source.split("\n");
+      for (const { place, message, help, severity } of problemsOf(source, KNOWN)) {
+        expect(place.line).toBeGreaterThan(0);
+        expect(lines[place.line - 1]?.replace(/\r$/, "")).toBe(place.text);
+        expect(place.column).toBeGreaterThan(0);
+        expect(place.column - 1 + place.length).toBeLessThanOrEqual(Math.max(place.text.length, place.column));
+        expect(message).not.toMatch(/undefined|\[object/);
+        if (severity === "error") expect(help).toBeTruthy();
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+const limit = fc.integer({ min: -4, max: 4 }).map((n) => n / 2);
+const condition: fc.Arbitrary<Condition> = fc
+  .oneof(
+    fc
+      .tuple(fc.constantFrom(">", ">=", "<", "<=", "==", "!="), limit)
+      .map(([operator, value]) => `${operator} ${value}`),
+    fc
+      .tuple(fc.constantFrom("between", "outside"), limit, limit)
+      .map(([word, a, b]) => `${word} ${Math.min(a, b)} and ${Math.max(a, b)}`),
+    fc.constantFrom("== open", "!= open", "== true", "!= false"),
+  )
+  .map((text) => {
+    const parsed = parseCondition(text);
+    if (typeof parsed === "string") throw new Error(parsed);
+    return parsed;
+  });
+const domain = fc.record({
+  min: fc.constantFrom(Number.NEGATIVE_INFINITY, 0, 1),
+  max: fc.constantFrom(Number.POSITIVE_INFINITY, 1.5),
+  whole: fc.boolean(),
+  texts: fc.boolean(),
+});
+
+test("what can hold, and what always holds, agrees with trying a fine grid of values", () => {
+  const grid = Array.from({ length: 161 }, (_, i) => (i - 80) / 8);
+  fc.assert(
+    fc.property(fc.array(condition, { minLength: 1, maxLength: 2 }), domain, (conditions, values) => {
+      const { min, max, whole, texts } = values;
+      const numbers = grid.filter((n) => n >= min && n <= max && (!whole || Number.isInteger(n)));
+      const all = texts ? [...numbers, "open", "closed", "true", "false", ""] : numbers;
+      const some = all.some((value) => conditions.every((one) => holds(one, value)));
+      expect(commonValue(conditions, values) !== undefined).toBe(some);
+      const [first] = conditions;
+      if (first) expect(alwaysHolds(first, values)).toBe(all.every((value) => holds(first, value)));
+    }),
+    { numRuns: 2_000 },
+  );
+});

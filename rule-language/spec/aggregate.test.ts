@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import { planOf } from "../../engine/aggregates/plan.ts";
+import { reading, rule, TestPartition } from "../../engine/testing/step-kit.ts";
+import { suggestAggregate } from "../files/mend-value.ts";
+import { parseAggregate } from "./aggregate.ts";
+
+const SECOND = 1e6;
+
+/** The aggregates of one window of a minute, by its readings `[second, value]`. */
+function compute(aggregate: readonly string[], readings: readonly (readonly [number, number])[], fill = "none") {
+  const partition = new TestPartition();
+  const spec = rule({ id: "a", window: { tumbling: "1m" }, aggregate, fill });
+  partition.apply({ kind: "rules", storedAtUs: 1, specs: [spec] });
+  const all = [...readings, [60, 0] as const].map(([second, value]) => reading("a", second * SECOND, value));
+  return partition.apply({ kind: "readings", storedAtUs: 1000, readings: all }).windows[0]?.aggregates;
+}
+
+describe("changes", () => {
+  test.each([
+    [
+      "per second, minute and hour",
+      ["rate", "rate(1m)", "rate(1h)"],
+      [
+        [0, 2],
+        [30, 5],
+      ],
+      [0.1, 6, 360],
+    ],
+    [
+      "per odd times",
+      ["rate(1m30s)", "rate(500ms)"],
+      [
+        [0, 0],
+        [10, 10],
+      ],
+      [90, 0.5],
+    ],
+    [
+      "in percent, up and down",
+      ["delta_percent"],
+      [
+        [0, 8],
+        [30, 10],
+      ],
+      [25],
+    ],
+    [
+      "in percent of what is below zero",
+      ["delta_percent"],
+      [
+        [0, -8],
+        [30, -10],
+      ],
+      [-25],
+    ],
+    [
+      "in percent, from nothing",
+      ["delta_percent", "delta"],
+      [
+        [0, 0],
+        [30, 10],
+      ],
+      [Number.NaN, 10],
+    ],
+    ["of one reading", ["rate(1m)", "delta_percent"], [[0, 8]], [Number.NaN, 0]],
+    [
+      "from the last to the first by time",
+      ["rate(1m)", "delta_percent"],
+      [
+        [30, 5],
+        [0, 4],
+      ],
+      [2, 25],
+    ],
+  ] as const)("%s", (_, aggregates, readings, expected) => {
+    const values = compute(aggregates, readings) ?? {};
+    expect(aggregates.map((name) => Number(Number(values[name]).toFixed(9)))).toEqual(expected);
+  });
+});
+
+test("rates per different times share their windows", () => {
+  const plan = (...names: string[]) =>
+    planOf(names.map(parseAggregate).filter((one) => typeof one !== "string")).identity;
+  expect(plan("rate(1m)")).toBe(plan("rate"));
+  expect(plan("delta_percent")).toBe(plan("delta"));
+});
+
+test.each(["rate()", "rate(5)", "rate(1 minute)", "rate(0s)", "rate(2000d)", "rate (1m)", "rate(1m", "Rate(1m)"])(
+  "%s is told, with what was meant",
+  (name) => {
+    expect(parseAggregate(name)).toBeTypeOf("string");
+    expect(parseAggregate(suggestAggregate(name) ?? "")).not.toBeTypeOf("string");
+  },
+);
+
+test.each([
+  ["rate(1 minute)", "rate(1m)"],
+  ["rate(5)", "rate(5s)"],
+  ["rate(h)", "rate(1h)"],
+  ["rate_per_hour", "rate(1h)"],
+  ["rate per day", "rate(1d)"],
+  ["rate/min", "rate(1m)"],
+  ["percent_change", "delta_percent"],
+  ["pct-change", "delta_percent"],
+  ["increase", "delta"],
+  ["raet", "rate"],
+])("%s means %s", (name, meant) => {
+  expect(suggestAggregate(name)).toBe(meant);
+});

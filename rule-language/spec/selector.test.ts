@@ -1,0 +1,84 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Series } from "../../domain/reading.ts";
+import { Input } from "../../engine/input.ts";
+import { StepOutput } from "../../engine/rule-state.ts";
+import { compileRule } from "../../engine/rules/compile.ts";
+import { SeriesIndex } from "../../engine/series-index.ts";
+import { rule } from "../../engine/testing/step-kit.ts";
+import { compileSelector } from "./selector.ts";
+
+const series = (device: string, tags: Record<string, string> = {}): Series => {
+  return { device, metric: "temperature", tags, kind: "number" };
+};
+
+test.each([
+  ["an exclusion among what is taken", { device: ["cold-*", "!cold-9"] }, series("cold-9"), false],
+  ["the others stay", { device: ["cold-*", "!cold-9"] }, series("cold-8"), true],
+  ["only exclusions take all else", { site: "!lab" }, series("a", { site: "hall" }), true],
+  ["and not what they name", { site: "!lab" }, series("a", { site: "lab" }), false],
+  ["and what has no such label", { site: "!lab" }, series("a"), true],
+  ["but with something taken, the label must be there", { site: ["*", "!lab"] }, series("a"), false],
+  ["all exclusions count", { site: ["!lab", "!attic"] }, series("a", { site: "attic" }), false],
+  ["globs exclude", { device: "!cold-*" }, series("cold-1"), false],
+  ["`!*` takes what has no such label", { site: "!*" }, series("a"), true],
+  ["and nothing that has it", { site: "!*" }, series("a", { site: "lab" }), false],
+  ["an exclusion wins, whatever stands first", { device: ["!a", "a"] }, series("a"), false],
+])("%s", (_, where, one, expected) => {
+  expect(compileSelector(where, { onlyNumbers: true }).matches(one)).toBe(expected);
+});
+
+const LETTERS = ["a", "b", "*", "?"];
+const glob = fc.string({ unit: fc.constantFrom(...LETTERS), minLength: 1, maxLength: 3 });
+const pattern = fc.tuple(fc.constantFrom("", "", "!"), glob).map(([sign, text]) => sign + text);
+const patterns = fc.oneof(pattern, fc.array(pattern, { minLength: 1, maxLength: 3 }));
+const wheres = fc.record({ device: patterns, metric: patterns, site: patterns }, { requiredKeys: [] });
+const name = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 3 });
+const anySeries = fc.record({
+  device: name,
+  metric: name,
+  tags: fc.record({ site: name }, { requiredKeys: [] }),
+  kind: fc.constant("number" as const),
+});
+
+/** As docs/windows.md says it. */
+function bruteForce(where: Readonly<Record<string, string | readonly string[]>>, one: Series): boolean {
+  const labels: Record<string, string | undefined> = { ...one.tags, device: one.device, metric: one.metric };
+  const fits = (text: string, glob: string) =>
+    new RegExp(`^${glob.replaceAll("*", ".*").replaceAll("?", ".")}$`).test(text);
+  return Object.entries(where).every(([label, list]) => {
+    const all = [list].flat();
+    const text = labels[label];
+    const wanted = all.filter((one) => one[0] !== "!");
+    if (text === undefined) return wanted.length === 0;
+    if (all.some((one) => one[0] === "!" && fits(text, one.slice(1)))) return false;
+    return wanted.length === 0 || wanted.some((one) => fits(text, one));
+  });
+}
+
+test("selectors, and the index over many of them, take what a brute force takes", () => {
+  fc.assert(
+    fc.property(
+      fc.array(wheres, { minLength: 1, maxLength: 8 }),
+      fc.array(anySeries, { minLength: 1 }),
+      (all, many) => {
+        const context = { position: { partition: 0, sequence: 0, storedAtUs: 0 }, output: new StepOutput() };
+        const inputs = all.map((where, index) => {
+          const [spec] = compileRule(rule({ id: "a", where, window: { tumbling: "1m" } })).inputs;
+          if (spec === undefined) throw new Error("a rule without input");
+          const input = new Input(spec, context);
+          input.index = index;
+          return input;
+        });
+        const index = new SeriesIndex(inputs);
+        for (const one of many) {
+          const expected = all.map((where) => bruteForce(where, one));
+          expect(inputs.map(({ spec }) => spec.selector.matches(one))).toEqual(expected);
+          const found = new Set(index.wanting(one));
+          expect(inputs.map((input) => found.has(input))).toEqual(expected);
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,61 @@
+import type { AlertChange } from "../../domain/alert.ts";
+import type { Tags } from "../../domain/reading.ts";
+import { keyName } from "../../engine/state/key-table.ts";
+
+/** A time in which an alert fired. */
+export interface FiringSpan {
+  readonly rule: string;
+  readonly key: Tags;
+  readonly incident: string;
+  /** Event times of `firing` and `resolved`. */
+  readonly fromUs: number;
+  /** The end of what was looked at, when it was still firing then. */
+  readonly toUs: number;
+  readonly isOpen: boolean;
+  /** The value that made it fire. */
+  readonly value: number | string;
+}
+
+/** More would not be looked at by anybody, and would not fit a report. */
+const SPANS_MAX = 200_000;
+
+/** Gathers the spans of alert changes, which must come in order for each alert. */
+export class FiringSpans {
+  readonly #closed: FiringSpan[] = [];
+  readonly #open = new Map<string, AlertChange>();
+  #changes = 0;
+  #left = 0;
+
+  /** Changes seen; pending ones too. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Spans that did not fit. */
+  get leftOut(): number {
+    return this.#left;
+  }
+
+  add(change: AlertChange): void {
+    this.#changes++;
+    const name = `${change.rule}\u0000${keyName(change.key)}`;
+    if (change.state === "firing") this.#open.set(name, change);
+    else if (change.state === "resolved") {
+      const began = this.#open.get(name);
+      this.#open.delete(name);
+      if (began) this.#close(began, change.atUs, false);
+    }
+  }
+
+  /** Spans by their begin; those that are open end at `untilUs`. */
+  finish(untilUs: number): FiringSpan[] {
+    for (const began of this.#open.values()) this.#close(began, Math.max(untilUs, began.atUs), true);
+    this.#open.clear();
+    return this.#closed.sort((a, b) => a.fromUs - b.fromUs);
+  }
+
+  #close({ rule, key, incident, atUs, value }: AlertChange, toUs: number, isOpen: boolean): void {
+    if (this.#closed.length === SPANS_MAX) this.#left++;
+    else this.#closed.push({ rule, key, incident, fromUs: atUs, toUs, isOpen, value });
+  }
+}

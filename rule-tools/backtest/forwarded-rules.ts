@@ -1,0 +1,107 @@
+import { EXPLAIN_RULES, type RulesInForce } from "../../contracts/explanations.ts";
+import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
+import { partitionOfSubject } from "../../domain/subjects.ts";
+import { isOverDevices } from "../../engine/shares.ts";
+import { type Log, type LogMessage, NoAnswerError } from "../../platform/log/port.ts";
+import { parseAggregate, takesTexts } from "../../rule-language/spec/aggregate.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
+
+/** From when to when, in the log's time: `[fromUs, toUs)`. */
+export interface LogStretch {
+  readonly fromUs: number | undefined;
+  readonly toUs: number | undefined;
+}
+
+/** A LogEntry that holds a rule set begins with this byte: its field and wire type. */
+const RULE_SET_TAG = 26;
+const ANSWER_MS_MAX = 5_000;
+
+/**
+ * Says for which rules over several devices the groups log holds everything: those that, all through a stretch, some rule of
+ * the gateway agreed with about the readings and their groups. The gateway forwards what its own rules want, and no more.
+ */
+export async function rulesForwarded(
+  log: Pick<Log, "read" | "bounds" | "bus">,
+  stretch: LogStretch,
+): Promise<(spec: RuleSpec) => boolean> {
+  const { messages } = await log.bounds("GROUPS");
+  if (messages === 0) return () => false;
+  const ruleSets = await ruleSetsInForce(log, stretch);
+  if (ruleSets === undefined) return () => false;
+  const forwarded = ruleSets.map((specs) => specs.filter(isOverDevices).map(wantsOf));
+  return (spec) => {
+    const wants = wantsOf(spec);
+    return forwarded.every((all) => all.some((one) => one.which === wants.which && (one.texts || !wants.texts)));
+  };
+}
+
+/** Undefined when the log does not tell: it begins behind the rule set that held there, and another came later. */
+async function ruleSetsInForce(
+  log: Pick<Log, "read" | "bounds" | "bus">,
+  { fromUs = Number.NEGATIVE_INFINITY, toUs = Number.POSITIVE_INFINITY }: LogStretch,
+): Promise<(readonly RuleSpec[])[] | undefined> {
+  const { firstSequence, lastSequence } = await log.bounds("READINGS");
+  const frames = new FrameReader(new SeriesTable());
+  /** By partition: the newest before the stretch, and those in it. */
+  const before = new Map<number, readonly RuleSpec[] | undefined>();
+  const within: (readonly RuleSpec[])[] = [];
+  const first = new Map<number, number>();
+  const take = ({ subject, payload, sequence, storedAtUs }: LogMessage): void => {
+    const partition = partitionOfSubject(subject);
+    if (!before.has(partition)) before.set(partition, undefined);
+    if (payload[0] !== RULE_SET_TAG || storedAtUs >= toUs) return;
+    const entry = frames.read(payload);
+    if (entry.kind !== "rule_set") return;
+    const specs: readonly RuleSpec[] = JSON.parse(entry.rulesJson);
+    if (!first.has(partition)) first.set(partition, sequence);
+    if (storedAtUs < fromUs) before.set(partition, specs);
+    else within.push(specs);
+  };
+  if (lastSequence > 0) await readAll(log, lastSequence, take);
+  const known = [...before.values()].filter((specs) => specs !== undefined);
+  // Where the log begins with the gateway, nothing was in force before the first.
+  if (firstSequence === 1 || known.length === before.size) return [...known, ...within];
+  if (first.size > 0) return undefined;
+  // No edit since the log begins: what holds now held all the time.
+  const now = await askRules(log);
+  return now && [now.specs as readonly RuleSpec[]];
+}
+
+async function readAll(
+  log: Pick<Log, "read">,
+  lastSequence: number,
+  take: (message: LogMessage) => void,
+): Promise<void> {
+  const reader = log.read({ stream: "READINGS", from: { kind: "first" } });
+  try {
+    for await (const batch of reader) {
+      for (const message of batch) take(message);
+      if ((batch.at(-1)?.sequence ?? lastSequence) >= lastSequence) return;
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** What the processors say; undefined when none runs. */
+export async function askRules({ bus }: Pick<Log, "bus">): Promise<RulesInForce | undefined> {
+  try {
+    return (await bus.request(EXPLAIN_RULES, {}, { timeoutMs: ANSWER_MS_MAX })) as RulesInForce;
+  } catch (error) {
+    if (error instanceof NoAnswerError) return undefined;
+    throw error;
+  }
+}
+
+/** Equal `which` stands for the same readings in the same groups, but for texts. */
+function wantsOf(spec: RuleSpec): { readonly which: string; readonly texts: boolean } {
+  const lets = "let" in spec ? spec.let : undefined;
+  const onlyTexts = spec.aggregate.every((text) => {
+    const aggregate = parseAggregate(text);
+    return typeof aggregate !== "string" && takesTexts(aggregate);
+  });
+  return {
+    which: JSON.stringify([spec.where, spec.group_by, lets]),
+    texts: spec.absent !== undefined || onlyTexts,
+  };
+}

@@ -1,0 +1,77 @@
+import type { ReadingsExtent, ReadingsPage, ReadingsQuery } from "../../contracts/history.ts";
+import { FrameReader } from "../../domain/frame-reader.ts";
+import { Arrivals, type ArrivalsOptions } from "./arrivals.ts";
+import type { RecordedEntry } from "./backtest.ts";
+
+/** What a store answers about its raw readings. */
+export interface StoredReadings {
+  extent(): Promise<ReadingsExtent | undefined>;
+  readings(query: ReadingsQuery): Promise<ReadingsPage>;
+}
+
+const SPAN_US_AT_FIRST = 3_600_000_000;
+/** How much longer or shorter the next question's span may be. */
+const SPAN_CHANGE_MAX = 16;
+/** A question aims at this part of a full page. */
+const FILL = 0.7;
+
+/** Entries from a store that is asked page by page, in order of time: no more than two pages are held at once. */
+export async function* entriesOfPages(
+  store: StoredReadings,
+  options: ArrivalsOptions & {
+    readonly stretch: { readonly fromUs: number | undefined; readonly toUs: number | undefined };
+    readonly page: Pick<ReadingsQuery, "limit" | "bytesMax">;
+  },
+): AsyncGenerator<readonly RecordedEntry[]> {
+  const { table, stretch } = options;
+  const frames = new FrameReader(table);
+  const arrivals = new Arrivals(options);
+  for await (const page of pages(store, stretch, options.page)) {
+    const entry = frames.read(page);
+    if (entry.kind !== "readings") continue;
+    const { count, seriesId, atUs, values, texts } = entry;
+    for (let i = 0; i < count; i++) {
+      const at = atUs[i] as number;
+      if (arrivals.mustAdvance(at)) yield* arrivals.advance(at);
+      const id = seriesId[i] as number;
+      const value = values[i] as number;
+      arrivals.addTo(id, at, table.kind(id) === "string" ? (texts[value] as string) : value);
+    }
+  }
+  yield* arrivals.finish();
+}
+
+/**
+ * Asks for short spans of time, one after the other, as long as a page has room for: a store looks at a span, not at
+ * everything behind its beginning. The next page is asked for while the one before it is worked on.
+ */
+async function* pages(
+  store: StoredReadings,
+  stretch: { readonly fromUs: number | undefined; readonly toUs: number | undefined },
+  size: Pick<ReadingsQuery, "limit" | "bytesMax">,
+): AsyncGenerator<Uint8Array> {
+  const extent = await store.extent();
+  if (extent === undefined) return;
+  const endUs = Math.min(extent.toUs, stretch.toUs ?? extent.toUs);
+  let from = { fromUs: Math.max(extent.fromUs, stretch.fromUs ?? extent.fromUs), skip: 0 };
+  let spanUs = SPAN_US_AT_FIRST;
+  const ask = (): { readonly toUs: number; readonly page: Promise<ReadingsPage> } | undefined => {
+    if (from.fromUs >= endUs) return undefined;
+    const toUs = Math.min(endUs, from.fromUs + spanUs);
+    const page = store.readings({ ...from, toUs, ...size });
+    // Whoever takes the page hears of a failure; until then it must not count as unhandled.
+    page.catch(() => {});
+    return { toUs, page };
+  };
+  for (let asked = ask(); asked !== undefined; ) {
+    const { frame, count, next } = await asked.page;
+    const reachedUs = next?.fromUs ?? asked.toUs;
+    const readUs = Math.max(1, reachedUs - from.fromUs);
+    const wantedUs = count === 0 ? Number.POSITIVE_INFINITY : (readUs * FILL * size.limit) / count;
+    const most = spanUs * SPAN_CHANGE_MAX;
+    spanUs = Math.max(1, Math.round(Math.min(most, Math.max(spanUs / SPAN_CHANGE_MAX, wantedUs))));
+    from = next ?? { fromUs: asked.toUs, skip: 0 };
+    asked = ask();
+    if (frame !== undefined) yield frame;
+  }
+}

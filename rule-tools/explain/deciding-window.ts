@@ -1,0 +1,239 @@
+import type { ExplainedReading } from "../../contracts/explanations.ts";
+import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
+import type { LogEntry, ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import type { EntryPosition } from "../../engine/rule-state.ts";
+import { compileRule, type InputSpec, type Rule } from "../../engine/rules/compile.ts";
+import { keyName } from "../../engine/state/key-table.ts";
+import { CORRECTION_WAIT_US } from "../../engine/windows/windows.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
+import { groupLabels } from "../../rule-language/spec/selector.ts";
+
+/**
+ * Gathers, while the log is read, the readings of the window that decided an alert change: those that had come before it
+ * closed. Follows the closing of windows as docs/windows.md defines it, apart from the step.
+ */
+export class DecidingWindow {
+  readonly change: AlertChange;
+  /** What the window told: one of several series, where the condition looks at several. */
+  readonly told: Pick<EvidencePart, "window" | "aggregate" | "value">;
+  /** Its name there. */
+  readonly name: string | undefined;
+  readonly #table: SeriesTable;
+  readonly #key: string;
+  readonly #wants = new Map<number, boolean>();
+  readonly #seen = new Set<string>();
+  #rule: Rule | undefined;
+  #readings: ExplainedReading[] = [];
+  /** Late ones, not yet told, and when the first of them came. */
+  readonly #waiting: ExplainedReading[] = [];
+  #waitingSinceUs = 0;
+  #prior: ExplainedReading | undefined;
+  #newest: { readonly atUs: number; readonly storedAtUs: number } | undefined;
+  /** The window was over before it had a reading: late ones made it be told, with those that came until then. */
+  #isToldLate = false;
+  /** Instants up to here were taken by a window by count. */
+  #takenUs = Number.NEGATIVE_INFINITY;
+  #closedBy: "reading" | "idleness" | "edit" | undefined;
+
+  /** `spec`: what the rule is taken to be where the log does not say. */
+  constructor(change: AlertChange, table: SeriesTable, spec: RuleSpec | undefined, part?: EvidencePart) {
+    this.change = change;
+    this.told = part ?? change.evidence;
+    this.name = part?.name;
+    this.#table = table;
+    this.#key = keyName(change.key);
+    this.#rule = spec && compileRule(spec);
+  }
+
+  get rule(): Rule | undefined {
+    return this.#rule;
+  }
+
+  /** What it reads; undefined where the rule is not known. */
+  get input(): InputSpec | undefined {
+    return inputOf(this.#rule, this.name);
+  }
+
+  get closedBy() {
+    return this.#closedBy;
+  }
+
+  /** By their arrival. */
+  get readings(): readonly ExplainedReading[] {
+    return this.#readings;
+  }
+
+  /** The newest reading before the window: what a window of states begins with. */
+  get prior(): ExplainedReading | undefined {
+    return this.#prior;
+  }
+
+  take(entry: LogEntry, { sequence, storedAtUs }: EntryPosition): void {
+    const { input } = this.change.evidence;
+    if (sequence > input.sequence) return;
+    if (this.#closedBy !== undefined) {
+      this.#takeCorrections(entry, { sequence, storedAtUs }, 0);
+      return;
+    }
+    if (this.#isToldLate && sequence === input.sequence && this.#isWhole()) this.#closedBy = "reading";
+    else if (!this.#isToldLate && this.#isIdleAt(storedAtUs)) {
+      this.#closedBy = "idleness";
+      this.#takeCorrections(entry, { sequence, storedAtUs }, 0);
+    } else if (entry.kind === "readings") this.#takeReadings(entry, { sequence, storedAtUs });
+    else if (entry.kind === "rule_set") this.#takeRules(JSON.parse(entry.rulesJson), sequence);
+  }
+
+  #takeRules(specs: readonly RuleSpec[], sequence: number): void {
+    const isLast = sequence === this.change.evidence.input.sequence;
+    const spec = specs.find(({ id }) => id === this.change.rule);
+    if (spec === undefined || isLast) {
+      // The incident ended with its rule, or the rule came to be later.
+      if (isLast) this.#closedBy = "edit";
+      else this.#forget();
+      return;
+    }
+    const next = compileRule(spec);
+    if (inputOf(next, this.name)?.identity !== this.input?.identity) this.#forget();
+    this.#rule = next;
+    this.#wants.clear();
+  }
+
+  #forget(): void {
+    this.#readings = [];
+    this.#seen.clear();
+    this.#wants.clear();
+    this.#newest = undefined;
+    this.#isToldLate = false;
+    this.#takenUs = Number.NEGATIVE_INFINITY;
+    this.#prior = undefined;
+  }
+
+  #takeReadings(entry: ReadingsEntry, at: { readonly sequence: number; readonly storedAtUs: number }): void {
+    const { startUs, endUs } = this.told.window;
+    for (let i = 0; i < entry.count; i++) {
+      if (this.#closedBy !== undefined) {
+        this.#takeCorrections(entry, at, i);
+        return;
+      }
+      const id = entry.seriesId[i] as number;
+      if (!this.#isWanted(id)) continue;
+      this.#moveClock(at.storedAtUs);
+      const atUs = entry.atUs[i] as number;
+      if (atUs < startUs || atUs >= endUs) {
+        if (atUs < startUs && !(atUs < (this.#prior?.atUs ?? Number.NEGATIVE_INFINITY)))
+          this.#prior = this.#reading(entry, i, at);
+      } else {
+        const name = `${id} ${atUs}`;
+        if (!this.#seen.has(name) && !this.#isBehind(atUs)) this.#readings.push(this.#reading(entry, i, at));
+        this.#seen.add(name);
+      }
+      if (!(atUs <= (this.#newest?.atUs ?? Number.NEGATIVE_INFINITY)))
+        this.#newest = { atUs, storedAtUs: at.storedAtUs };
+      if (this.#isOver()) {
+        if (this.#isWhole() && (!this.#isToldLate || at.sequence === this.change.evidence.input.sequence))
+          this.#closedBy = "reading";
+        else this.#isToldLate = true;
+      }
+    }
+  }
+
+  /** A window of one of several series may be corrected before the others have told theirs. */
+  #takeCorrections(
+    entry: LogEntry,
+    at: { readonly sequence: number; readonly storedAtUs: number },
+    from: number,
+  ): void {
+    if (this.name === undefined) return;
+    if (this.#waiting.length > 0 && at.storedAtUs >= this.#waitingSinceUs + CORRECTION_WAIT_US) {
+      this.#readings.push(...this.#waiting.splice(0));
+    }
+    if (entry.kind !== "readings") return;
+    const { startUs, endUs } = this.told.window;
+    for (let i = from; i < entry.count; i++) {
+      const id = entry.seriesId[i] as number;
+      const atUs = entry.atUs[i] as number;
+      const name = `${id} ${atUs}`;
+      if (!this.#isWanted(id) || atUs < startUs || atUs >= endUs || this.#seen.has(name)) continue;
+      this.#seen.add(name);
+      if (this.#waiting.length === 0) this.#waitingSinceUs = at.storedAtUs;
+      this.#waiting.push(this.#reading(entry, i, at));
+    }
+  }
+
+  /** Windows by count take instants in order, by the key's clock, which runs on while nothing comes. */
+  #moveClock(storedAtUs: number): void {
+    const windows = this.input?.windows;
+    if (windows?.kind !== "count" || this.#newest === undefined) return;
+    const { atUs, storedAtUs: arrivedUs } = this.#newest;
+    const slackUs = windows.oneSeriesPerKey ? 0 : 1;
+    this.#takenUs = Math.max(this.#takenUs, atUs - windows.latenessUs - slackUs + storedAtUs - arrivedUs);
+  }
+
+  /** What comes at or before an instant that was taken is dropped. */
+  #isBehind(atUs: number): boolean {
+    return this.#readings.some((taken) => taken.atUs >= atUs && taken.atUs <= this.#takenUs);
+  }
+
+  #reading(
+    entry: ReadingsEntry,
+    i: number,
+    at: { readonly sequence: number; readonly storedAtUs: number },
+  ): ExplainedReading {
+    const { device, metric, kind } = this.#table.series(entry.seriesId[i] as number);
+    const value = entry.values[i] as number;
+    return {
+      device,
+      metric,
+      atUs: entry.atUs[i] as number,
+      value: kind === "string" ? (entry.texts[value] ?? "") : value,
+      ...at,
+    };
+  }
+
+  #isWanted(id: number): boolean {
+    const known = this.#wants.get(id);
+    if (known !== undefined) return known;
+    const series = this.#table.series(id);
+    const { input } = this;
+    const wanted =
+      input?.selector.matches(series) === true && keyName(groupLabels(input.groupBy, series)) === this.#key;
+    this.#wants.set(id, wanted);
+    return wanted;
+  }
+
+  /** Whether the newest reading shows that the window is over. */
+  #isOver(): boolean {
+    const windows = this.input?.windows;
+    const newestUs = this.#newest?.atUs;
+    if (windows === undefined || newestUs === undefined || windows.kind === "absent") return false;
+    // One by count is over when it is full, whatever the clock says.
+    if (windows.kind === "count" && this.#readings.length < windows.count) return false;
+    const { endUs } = this.told.window;
+    const closesUs = endUs + windows.latenessUs;
+    if (windows.kind === "sliding" || windows.kind === "count") {
+      return windows.oneSeriesPerKey ? newestUs >= closesUs - 1 : newestUs >= closesUs;
+    }
+    return newestUs >= closesUs;
+  }
+
+  /** Whether what bounds the window has come; a session is known by its first and last reading. */
+  #isWhole(): boolean {
+    const windows = this.input?.windows;
+    if (windows?.kind !== "session") return this.#readings.length > 0;
+    const { startUs, endUs } = this.told.window;
+    const has = (wantedUs: number) => this.#readings.some(({ atUs }) => atUs === wantedUs);
+    return has(startUs) && has(endUs - windows.gapUs);
+  }
+
+  #isIdleAt(storedAtUs: number): boolean {
+    const windows = this.input?.windows;
+    const newest = this.#newest;
+    if (windows === undefined || newest === undefined || windows.kind === "absent") return false;
+    if (!this.#isWhole() || (windows.kind === "count" && this.#readings.length < windows.count)) return false;
+    return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.told.window.endUs + windows.latenessUs;
+  }
+}
+
+function inputOf(rule: Rule | undefined, name: string | undefined): InputSpec | undefined {
+  return name === undefined ? rule?.inputs[0] : rule?.join?.names.find((one) => one.name === name)?.input;
+}

@@ -1,0 +1,173 @@
+import type { IncidentExplanation, WhyNotAnswer, WhyNotQuestion } from "../../contracts/explanations.ts";
+import type { AlertChange, AlertEvent } from "../../domain/alert.ts";
+import { SeriesTable } from "../../domain/frame-reader.ts";
+import { partitionOf } from "../../domain/partition.ts";
+import type { Tags } from "../../domain/reading.ts";
+import { subjectToken } from "../../domain/subjects.ts";
+import { parseDurationUs, US_PER_HOUR } from "../../domain/time.ts";
+import { compileRule } from "../../engine/rules/compile.ts";
+import { isOverDevices, shareOf } from "../../engine/shares.ts";
+import { entrySubjects, taskInput } from "../../engine/task-input.ts";
+import { newestSequence } from "../../platform/log/newest-sequence.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
+import { DecidingWindow } from "./deciding-window.ts";
+import { explainIncident } from "./incident.ts";
+import { type LogToRead, readStretch, type Stretch } from "./log-stretch.ts";
+import { WhyNot } from "./why-not.ts";
+
+export interface ExplainDeps {
+  readonly log: LogToRead;
+  readonly partitions: number;
+  /** The rules in force now. */
+  readonly rules: () => readonly RuleSpec[];
+  readonly nowUs: () => number;
+  readonly deadline?: Stretch["deadline"];
+}
+
+/** The question makes no sense here; the message says why. */
+export class ExplainError extends Error {
+  override readonly name = "ExplainError";
+}
+
+/** An incident has a few changes; one that never ends by edits could have more. */
+const CHANGES_MAX = 100;
+/** A reading can be observed this much later than the log stored it: what the clock guard allows, and more. */
+const CLOCK_SLACK_US = US_PER_HOUR;
+
+/** How an incident came to be. Throws ExplainError when the log does not know it. */
+export async function explainFromLog(incident: string, deps: ExplainDeps): Promise<IncidentExplanation> {
+  const { log, partitions, rules } = deps;
+  const changes = await changesOf(incident, log);
+  const table = new SeriesTable();
+  const windows = changes.flatMap((change) => {
+    const spec = rules().find(({ id }) => id === change.rule);
+    const { parts = [undefined] } = change.evidence;
+    return parts.map((part) => new DecidingWindow(change, table, spec, part));
+  });
+  const notes: string[] = [];
+  if (changes.length === CHANGES_MAX) notes.push(`only its first ${CHANGES_MAX} changes are shown`);
+  // An incident stays with one task as long as the number of partitions does.
+  for (const task of new Set(changes.map(({ evidence }) => evidence.input.partition))) {
+    const ofTask = windows.filter(({ change }) => change.evidence.input.partition === task);
+    notes.push(...(await gather(ofTask, task, { ...deps, table })));
+  }
+  if (windows.some(({ change }) => change.evidence.input.partition >= 2 * partitions)) {
+    notes.push("it comes from a log with another number of partitions");
+  }
+  return explainIncident(windows, notes);
+}
+
+async function gather(
+  windows: readonly DecidingWindow[],
+  task: number,
+  deps: ExplainDeps & { readonly table: SeriesTable },
+): Promise<string[]> {
+  const { log, partitions, table, deadline } = deps;
+  const { stream, subjects } = taskInput(task, partitions);
+  const { firstSequence, firstAtUs } = await log.bounds(stream);
+  const sequences = windows.map(({ change }) => change.evidence.input.sequence);
+  const lastSequence = Math.max(...sequences);
+  if (lastSequence < firstSequence) return ["the readings behind it are not in the log any more"];
+  let beginUs = Number.POSITIVE_INFINITY;
+  for (const { change } of windows) {
+    const { startUs, endUs } = change.evidence.window;
+    // One length before: what a window of states began with.
+    beginUs = Math.min(beginUs, startUs - (endUs - startUs));
+  }
+  const fromUs = beginUs - CLOCK_SLACK_US;
+  const from = fromUs <= firstAtUs ? ({ kind: "first" } as const) : ({ kind: "time", atUs: fromUs } as const);
+  await readStretch(
+    log,
+    { stream, subjects, task, from, lastSequence, table, ...(deadline ? { deadline } : {}) },
+    (entry, position) => {
+      for (const window of windows) window.take(entry, position);
+    },
+  );
+  return Math.min(...sequences) < firstSequence ? ["some of the readings behind it are not in the log any more"] : [];
+}
+
+/** `<rule>-<hash>-<time>`: the middle part and the rule name the alert's subject. */
+async function changesOf(incident: string, log: LogToRead): Promise<AlertChange[]> {
+  const parts = /^(.+)-([0-9a-f]{16})-(-?[0-9a-z]+)$/.exec(incident);
+  if (!parts)
+    throw new ExplainError(
+      `"${incident}" is no incident; one looks like cold-room-warm-0f3c...-k2x9, as weir alerts list shows`,
+    );
+  const subject = `alerts.${subjectToken(parts[1] ?? "")}.${parts[2]}`;
+  const newest = await log.lastFor("ALERTS", subject);
+  const changes: AlertChange[] = [];
+  if (newest !== undefined) {
+    const reader = log.read({ stream: "ALERTS", subjects: [subject], from: { kind: "first" } });
+    try {
+      for await (const batch of reader) {
+        for (const { payload } of batch) {
+          const { data }: AlertEvent = JSON.parse(new TextDecoder().decode(payload));
+          if (data.incident === incident && changes.length < CHANGES_MAX) changes.push(data);
+        }
+        if ((batch.at(-1)?.sequence ?? newest.sequence) >= newest.sequence) break;
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+  if (changes.length === 0)
+    throw new ExplainError(`the log knows no incident ${incident}: is it misspelt, or too old?`);
+  return changes;
+}
+
+/** Why a rule does not fire for a group. Throws ExplainError when the question cannot be answered. */
+export async function whyNotFromLog(question: WhyNotQuestion, deps: ExplainDeps): Promise<WhyNotAnswer> {
+  const { log, partitions, rules, nowUs, deadline } = deps;
+  const spec = rules().find(({ id }) => id === question.rule);
+  if (spec === undefined) {
+    throw new ExplainError(
+      `no rule "${question.rule}" is in force; there are ${
+        rules()
+          .map(({ id }) => id)
+          .join(", ") || "none"
+      }`,
+    );
+  }
+  const { labels } = question;
+  const atUs = question.atUs ?? nowUs();
+  if (spec.when === undefined && spec.absent === undefined) {
+    const text = "the rule has no `when`: it computes windows and never fires";
+    return { rule: spec.id, labels, atUs, alerts: [], reasons: [{ part: "rule", holds: false, text }] };
+  }
+  const task = taskOf(spec, labels, partitions);
+  const input = taskInput(task, partitions);
+  const { firstAtUs, messages } = await log.bounds(input.stream);
+  const table = new SeriesTable();
+  const isPast = messages > 0 && atUs < firstAtUs;
+  const whyNot = new WhyNot(spec, labels, { table, ...(isPast ? { untilEventUs: atUs } : {}) });
+  const lastSequence = messages === 0 ? 0 : await newestSequence(log, input.stream, entrySubjects(input));
+  const fromUs = atUs - lookBackUs(spec);
+  const stretch = {
+    ...{ stream: input.stream, subjects: input.subjects, task, lastSequence, table },
+    from: isPast || fromUs <= firstAtUs ? ({ kind: "first" } as const) : ({ kind: "time", atUs: fromUs } as const),
+    ...(isPast ? {} : { untilUs: atUs }),
+    ...(deadline ? { deadline } : {}),
+  };
+  await readStretch(log, stretch, (entry, position) => whyNot.take(entry, position));
+  return { rule: spec.id, labels, atUs, ...whyNot.answer(isPast ? Number.POSITIVE_INFINITY : atUs) };
+}
+
+function taskOf(spec: RuleSpec, labels: Tags, partitions: number): number {
+  if (!isOverDevices(spec)) {
+    if (labels.device === undefined)
+      throw new ExplainError(`say which device: ${spec.id} groups by ${spec.group_by.join(", ")}`);
+    return partitionOf(labels.device, partitions);
+  }
+  const missing = spec.group_by.filter((name) => labels[name] === undefined);
+  if (missing.length > 0)
+    throw new ExplainError(`say which ${missing.join(" and ")}: ${spec.id} groups by ${spec.group_by.join(", ")}`);
+  const key = Object.fromEntries(spec.group_by.map((name) => [name, labels[name] ?? ""]));
+  return partitions + shareOf(key, partitions);
+}
+
+/** Enough for the state of the alert to be found again. */
+function lookBackUs(spec: RuleSpec): number {
+  const { forUs, keepFiringForUs, inputs } = compileRule(spec);
+  const horizonUs = Math.max(...inputs.map((input) => input.horizonUs));
+  return 2 * (forUs + keepFiringForUs) + 2 * horizonUs + (parseDurationUs(spec.absent ?? "") ?? 0) + CLOCK_SLACK_US;
+}

@@ -1,0 +1,139 @@
+import type { ExplainedChange, ExplainedWindow, IncidentExplanation } from "../../contracts/explanations.ts";
+import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
+import type { Rule } from "../../engine/rules/compile.ts";
+import type { Aggregate } from "../../rule-language/spec/aggregate.ts";
+import { holds, parseCondition } from "../../rule-language/spec/condition.ts";
+import { isFault, type NameType, parseExpression } from "../../rule-language/spec/expression.ts";
+import type { DecidingWindow } from "./deciding-window.ts";
+import { agrees, DISTINCT_EXACT_MAX, QUANTILE_EXACT_MAX, recompute } from "./recompute.ts";
+
+const READINGS_MAX = 1_000;
+
+/** The explanation of an incident's changes, oldest first, from the windows that were gathered for them. */
+export function explainIncident(windows: readonly DecidingWindow[], notes: readonly string[]): IncidentExplanation {
+  const last = windows.at(-1)?.change;
+  if (last === undefined) throw new RangeError("an incident without changes");
+  const { incident, rule, key, severity, state } = last;
+  const ofChange = new Map<AlertChange, DecidingWindow[]>();
+  for (const window of windows) ofChange.set(window.change, [...(ofChange.get(window.change) ?? []), window]);
+  const steps = [...ofChange].map(([change, own]) => explainChange(change, own));
+  return { incident, rule, key, severity, state, steps, notes };
+}
+
+function explainChange(change: AlertChange, windows: readonly DecidingWindow[]): ExplainedChange {
+  const { evidence } = change;
+  const rule = windows[0]?.rule;
+  const spec = windows[0]?.input?.windows;
+  const explained = windows.map(explainWindow);
+  return {
+    ...(explained.length === 1 && explained[0] ? explained[0] : together(evidence, explained)),
+    id: change.id,
+    from: change.from,
+    state: change.state,
+    atUs: change.atUs,
+    processedAtUs: change.processedAtUs,
+    condition: evidence.condition,
+    predicate: predicateOf(change, rule),
+    // JSON has no NaN: a rule about silence has no watermark.
+    watermarkUs: Number.isFinite(evidence.watermarkUs) ? evidence.watermarkUs : null,
+    latenessUs: spec && spec.kind !== "absent" ? spec.latenessUs : null,
+    input: { stream: "READINGS", ...evidence.input },
+    ...(evidence.parts && {
+      parts: explained.map((one, i) => ({ name: evidence.parts?.[i]?.name ?? "", ...one })),
+    }),
+  };
+}
+
+/** Of several series: all their readings, and whether each of them agrees. */
+function together(evidence: AlertChange["evidence"], parts: readonly ExplainedWindow[]): ExplainedWindow {
+  const readings = parts.flatMap((part) => part.readings).sort((a, b) => a.atUs - b.atUs);
+  const isUnknown = parts.some(({ agrees }) => agrees === null);
+  return {
+    window: evidence.window,
+    aggregate: evidence.aggregate,
+    value: evidence.value,
+    closedBy: parts.some(({ closedBy }) => closedBy === "unknown") ? "unknown" : (parts[0]?.closedBy ?? "unknown"),
+    readings: readings.slice(0, READINGS_MAX),
+    readingsInAll: parts.reduce((sum, { readingsInAll }) => sum + readingsInAll, 0),
+    recomputed: parts[0]?.recomputed ?? null,
+    agrees: isUnknown ? null : parts.every(({ agrees }) => agrees),
+    notes: [...new Set(parts.flatMap(({ notes }) => notes))],
+  };
+}
+
+function explainWindow(deciding: DecidingWindow): ExplainedWindow {
+  const { rule, readings, told, name } = deciding;
+  const { window, aggregate, value } = told;
+  const isAbsence = aggregate === "absent";
+  const own =
+    name === undefined
+      ? rule?.aggregates.find((one) => one.name === aggregate)
+      : rule?.join?.names.find((one) => one.name === name)?.aggregate;
+  const computed = own && !isAbsence ? check(deciding, own) : { recomputed: null, agrees: null, notes: [] };
+  return {
+    window,
+    aggregate,
+    value,
+    closedBy: isAbsence ? "silence" : (deciding.closedBy ?? "unknown"),
+    readings: readings.toSorted((a, b) => a.atUs - b.atUs).slice(0, READINGS_MAX),
+    readingsInAll: readings.length,
+    ...computed,
+    notes: [...computed.notes, ...(rule ? [] : ["neither the log nor the rule files say what the rule was"])],
+  };
+}
+
+function check({ input, told, readings, prior }: DecidingWindow, aggregate: Aggregate) {
+  const fills = input?.windows.kind === "panes" && input.windows.fill;
+  if (readings.length === 0) {
+    const why = fills
+      ? "no reading fell into the window: it repeats what was before (fill: last)"
+      : "the log does not hold the readings of the window any more";
+    return { recomputed: null, agrees: null, notes: [why] };
+  }
+  const scale = readings.reduce(
+    (most, { value }) => Math.max(most, typeof value === "number" ? Math.abs(value) : 0),
+    0,
+  );
+  const recomputed = recompute(aggregate, readings, { ...told.window, prior: prior?.value });
+  const isSketch =
+    (aggregate.kind === "quantile" && readings.length > QUANTILE_EXACT_MAX) ||
+    (aggregate.kind === "distinct" && typeof recomputed === "number" && recomputed > DISTINCT_EXACT_MAX);
+  const squared = aggregate.kind === "variance" ? scale * scale : scale;
+  return {
+    recomputed: recomputed ?? null,
+    agrees: isSketch ? null : agrees(told.value, recomputed, squared),
+    notes: isSketch ? ["the gateway took the value from a sketch, which may be off by 1 to 2 %"] : [],
+  };
+}
+
+/** `avg 260 > 250 holds`, with what was waited for. */
+function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, rule: Rule | undefined): string {
+  const { aggregate, value, condition } = evidence;
+  if (aggregate === "absent") {
+    return state === "resolved" ? `a reading came after ${value} s of silence` : `silent for ${value} s (${condition})`;
+  }
+  const isNot = condition.startsWith("not ");
+  if (evidence.parts) return severalOf(evidence.parts, isNot ? condition.slice(4) : condition) + waited();
+  const parsed = parseCondition(isNot ? condition.slice(4) : condition);
+  const verdict = typeof parsed === "string" ? "" : holds(parsed, value) !== isNot ? " holds" : " does not hold";
+  return `${aggregate} ${value}: ${condition}${verdict}${waited()}`;
+
+  function waited(): string {
+    if (state !== "firing" || from !== "pending") return "";
+    return `, for ${(atUs - activeAtUs) / 1e6} s of ${(rule?.forUs ?? 0) / 1e6} s`;
+  }
+}
+
+/** `flow 0.2, current 13: current > 12.0 holds, flow < 0.5 holds`: each part of the condition by itself. */
+function severalOf(parts: readonly EvidencePart[], condition: string): string {
+  const told = Object.fromEntries(parts.map(({ name, value }) => [name, value]));
+  const types = parts.map(({ name, value }): [string, NameType] => [
+    name,
+    typeof value === "number" ? "number" : "any",
+  ]);
+  const parsed = parseExpression(condition, Object.fromEntries(types));
+  const verdicts = isFault(parsed)
+    ? [condition]
+    : parsed.parts.map((part) => `${part.text} ${part.holds(told) ? "holds" : "does not hold"}`);
+  return `${parts.map(({ name, value }) => `${name} ${value}`).join(", ")}: ${verdicts.join(", ")}`;
+}

@@ -1,0 +1,105 @@
+import {
+  EXPLAIN_INCIDENT,
+  EXPLAIN_RULES,
+  EXPLAIN_WHY_NOT,
+  type Reason,
+  type RulesInForce,
+  type WhyNotAlert,
+  type WhyNotAnswer,
+} from "../../contracts/explanations.ts";
+import { SILENCES_LIST, type Silence } from "../../contracts/notifications.ts";
+import type { Tags } from "../../domain/reading.ts";
+import type { Log } from "../../platform/log/port.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
+import { compileSelector } from "../../rule-language/spec/selector.ts";
+import { ExplainError, explainFromLog, whyNotFromLog } from "./explain.ts";
+
+/** Who asks waits 8 s. */
+const ANSWER_MS_MAX = 7_000;
+const SILENCES_MS_MAX = 500;
+/** Each may read much of the log: more at once would hold up the processing. */
+const ANSWERS_AT_ONCE = 2;
+
+/** Answers `explain.incident`, `explain.whyNot` and `explain.rules` on the bus. Returns how to stop. */
+export function respondExplanations(deps: {
+  readonly log: Log;
+  readonly partitions: number;
+  readonly rules: () => { readonly specs: readonly RuleSpec[] };
+  readonly nowUs: () => number;
+}): () => void {
+  const { log, partitions, nowUs } = deps;
+  const nowMs = () => performance.now();
+  let busy = 0;
+
+  async function bounded<T>(answer: (explain: Parameters<typeof explainFromLog>[1]) => Promise<T>): Promise<T> {
+    if (busy >= ANSWERS_AT_ONCE) throw new ExplainError("others are asking; try again in a few seconds");
+    busy++;
+    try {
+      const deadline = { nowMs, atMs: nowMs() + ANSWER_MS_MAX };
+      return await answer({ log, partitions, nowUs, deadline, rules: () => deps.rules().specs });
+    } finally {
+      busy--;
+    }
+  }
+
+  const stops = [
+    log.bus.respond(EXPLAIN_RULES, async (): Promise<RulesInForce> => ({ specs: deps.rules().specs, partitions })),
+    log.bus.respond(EXPLAIN_INCIDENT, async (value) => {
+      const incident = fieldsOf(value).incident;
+      if (typeof incident !== "string") throw new ExplainError("ask with { incident }");
+      return bounded((explain) => explainFromLog(incident, explain));
+    }),
+    log.bus.respond(EXPLAIN_WHY_NOT, async (value) => {
+      const { rule, labels, atUs } = fieldsOf(value);
+      if (typeof rule !== "string" || !isTags(labels) || (atUs !== undefined && typeof atUs !== "number")) {
+        throw new ExplainError("ask with { rule, labels, atUs? }");
+      }
+      const question = { rule, labels, ...(atUs === undefined ? {} : { atUs }) };
+      const answer = await bounded((explain) => whyNotFromLog(question, explain));
+      const spec = deps.rules().specs.find(({ id }) => id === rule);
+      return spec ? withSilences(answer, spec, await silences(log)) : answer;
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+/** Firing and yet nobody is told: a silence may hold it. */
+export function withSilences(answer: WhyNotAnswer, spec: RuleSpec, known: readonly Silence[]): WhyNotAnswer {
+  const alerts = answer.alerts.map((alert): WhyNotAlert => {
+    const {
+      device = "",
+      metric = "",
+      ...tags
+    } = { ...spec.labels, ...alert.key, rule: spec.id, severity: spec.severity };
+    const series = { device, metric, tags, kind: "number" } as const;
+    const reasons = known.flatMap(({ id, matchers, fromUs, untilUs, by, why }): Reason[] => {
+      const lasts = fromUs <= answer.atUs && answer.atUs < untilUs;
+      const where = Object.fromEntries(
+        Object.entries(matchers).map(([name, text]) => [name, typeof text === "string" ? text : [...text]]),
+      );
+      if (!lasts || !compileSelector(where, { onlyNumbers: true }).matches(series)) return [];
+      return [{ part: "silence", holds: false, text: `nobody is told: silence ${id} by ${by} (${why})` }];
+    });
+    return { ...alert, reasons: [...alert.reasons, ...reasons] };
+  });
+  return { ...answer, alerts };
+}
+
+/** None when no notifier answers. */
+async function silences(log: Log): Promise<readonly Silence[]> {
+  try {
+    return (await log.bus.request(SILENCES_LIST, {}, { timeoutMs: SILENCES_MS_MAX })) as readonly Silence[];
+  } catch {
+    return [];
+  }
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : {};
+}
+
+function isTags(value: unknown): value is Tags {
+  return typeof value === "object" && value !== null && Object.values(value).every((text) => typeof text === "string");
+}

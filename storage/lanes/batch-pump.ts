@@ -1,0 +1,146 @@
+import type { LogMessage } from "../../platform/log/port.ts";
+import type { StorageEvents } from "../common/events.ts";
+import { type Batch, type Position, type Store, StoreClosedError, type StoredStream } from "../common/store.ts";
+import type { BatchBuilder } from "./reading-batches.ts";
+
+/** Messages without content move the position only this often. */
+const IDLE_COMMIT_MS = 5000;
+
+export interface BatchPumpOptions {
+  readonly stream: StoredStream;
+  readonly store: Store;
+  readonly builder: BatchBuilder;
+  readonly events: StorageEvents;
+  readonly lingerMs: number;
+  /** The position moved. */
+  readonly onApplied: (position: Position) => void;
+  /** A write failed for good; call `reset` before giving more. */
+  readonly onFailed: () => void;
+}
+
+/** Gathers the next batch while one is being written; takes no more when both hands are full. */
+export class BatchPump {
+  readonly #options: BatchPumpOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = 0;
+  #due = false;
+  #writing = 0;
+  #failed = false;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: BatchPumpOptions) {
+    this.#options = options;
+  }
+
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  /** Resolves to true when a message may be given; to false after a failure. */
+  async ready(): Promise<boolean> {
+    const { builder } = this.#options;
+    while (builder.full && !this.#failed) {
+      this.#pump();
+      if (builder.full) await this.#writeEnded();
+    }
+    return !this.#failed;
+  }
+
+  /** Throws when the message cannot be read; `skip` it then. */
+  add(message: LogMessage): void {
+    this.#options.builder.add(message);
+    this.#schedule();
+  }
+
+  skip(message: LogMessage): void {
+    this.#options.builder.skip(message);
+    this.#schedule();
+  }
+
+  /** Writes what was gathered; gives up after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    const { builder } = this.#options;
+    const deadlineMs = performance.now() + timeoutMs;
+    for (;;) {
+      this.#due = true;
+      this.#pump();
+      const leftMs = deadlineMs - performance.now();
+      if (this.#failed || leftMs <= 0 || (builder.messages === 0 && this.#writing === 0)) break;
+      await this.#writeEnded(leftMs);
+    }
+    this.#disarm();
+  }
+
+  /** Forgets what was gathered, once nothing is being written any more. */
+  async reset(): Promise<void> {
+    this.#failed = true;
+    while (this.#writing > 0) await this.#writeEnded();
+    this.#disarm();
+    this.#options.builder.clear();
+    this.#failed = false;
+    this.#due = false;
+  }
+
+  #schedule(): void {
+    const { builder, lingerMs } = this.#options;
+    if (builder.full) this.#pump();
+    else this.#arm(builder.rows > 0 ? lingerMs : IDLE_COMMIT_MS);
+  }
+
+  #arm(ms: number): void {
+    const atMs = performance.now() + ms;
+    if (this.#due || (this.#timer !== undefined && this.#timerAtMs <= atMs)) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#due = true;
+      this.#pump();
+    }, ms);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Hands the gathered batch to the store when it is due or full, and the store takes one more. */
+  #pump(): void {
+    const { builder, store, stream } = this.#options;
+    if (!this.#due && !builder.full) return;
+    if (this.#failed || builder.messages === 0 || this.#writing >= store.writesMax(stream)) return;
+    this.#due = false;
+    this.#disarm();
+    this.#writing++;
+    void this.#write(builder.take());
+  }
+
+  async #write(batch: Batch): Promise<void> {
+    const { builder, events, store, stream } = this.#options;
+    const startMs = performance.now();
+    try {
+      const report = await store.write(batch);
+      events.batchWritten(stream, report, (performance.now() - startMs) / 1000);
+      this.#options.onApplied(batch.position);
+      builder.recycle(batch);
+    } catch (error) {
+      this.#failed = true;
+      if (!(error instanceof StoreClosedError)) events.batchFailed(stream, error);
+      this.#options.onFailed();
+    }
+    this.#writing--;
+    this.#pump();
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  #writeEnded(timeoutMs?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
+      this.#waiting.add(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,75 @@
+import { US_PER_SECOND } from "../../domain/time.ts";
+import type { Log, StreamBounds } from "../../platform/log/port.ts";
+import type { StorageEvents } from "../common/events.ts";
+import type { Position } from "../common/store.ts";
+import type { Lane } from "./lane.ts";
+
+const EVERY_MS = 2000;
+
+export interface LagMeterOptions {
+  readonly log: Log;
+  readonly lanes: readonly Lane[];
+  readonly events: StorageEvents;
+  readonly nowUs: () => number;
+  readonly logRetentionUs: number | undefined;
+}
+
+/** Measures how far storage is behind the log, and how long the log will still have what is not stored. */
+export class LagMeter {
+  readonly #options: LagMeterOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #busy = false;
+
+  constructor(options: LagMeterOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.#measure(), EVERY_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #measure(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    const { log, lanes, events, nowUs, logRetentionUs } = this.#options;
+    for (const { stream, applied } of lanes) {
+      try {
+        const bounds = await log.bounds(stream);
+        const lag = lagOf(bounds, applied);
+        events.lagMeasured(stream, lag, secondsLeft({ bounds, applied, nowUs: nowUs(), logRetentionUs }));
+      } catch {
+        // The log is away. The figures stay as they are; the log's own health says so.
+      }
+    }
+    this.#busy = false;
+  }
+}
+
+export function lagOf(bounds: StreamBounds, applied: Position): number {
+  return Math.max(0, bounds.lastSequence - Math.max(applied.sequence, bounds.firstSequence - 1));
+}
+
+/**
+ * Until the log deletes the first message that is not stored yet. By its retention where that is known; and once the
+ * log deletes, by the distance to its oldest message, which also holds when its size is the limit.
+ */
+export function secondsLeft(options: {
+  readonly bounds: StreamBounds;
+  readonly applied: Position;
+  readonly nowUs: number;
+  readonly logRetentionUs: number | undefined;
+}): number | undefined {
+  const { bounds, applied, nowUs, logRetentionUs } = options;
+  const waits = lagOf(bounds, applied) > 0;
+  const waitsSinceUs = waits ? Math.max(applied.storedAtUs, bounds.firstAtUs) : nowUs;
+  const byAge = logRetentionUs === undefined ? undefined : logRetentionUs - (nowUs - waitsSinceUs);
+  const bySize = bounds.firstSequence > 1 && bounds.messages > 0 ? waitsSinceUs - bounds.firstAtUs : undefined;
+  if (byAge === undefined && bySize === undefined) return undefined;
+  const leftUs = Math.min(byAge ?? Number.POSITIVE_INFINITY, bySize ?? Number.POSITIVE_INFINITY);
+  return Math.max(0, leftUs) / US_PER_SECOND;
+}

@@ -1,0 +1,174 @@
+import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
+import { deadLetterSubject } from "../../domain/subjects.ts";
+import type { Log, LogMessage, LogReader } from "../../platform/log/port.ts";
+import type { StorageEvents } from "../common/events.ts";
+import { NO_POSITION, type Position, type Store, type StoredStream } from "../common/store.ts";
+import { BatchPump } from "./batch-pump.ts";
+import type { BatchBuilder } from "./reading-batches.ts";
+
+const READ_RETRY_MS = 1000;
+
+export interface LaneOptions {
+  readonly stream: StoredStream;
+  readonly log: Log;
+  readonly store: Store;
+  readonly builder: BatchBuilder;
+  readonly events: StorageEvents;
+  readonly lingerMs: number;
+  readonly nowUs: () => number;
+}
+
+/**
+ * Carries one stream of the log into the store. Begins at the last applied message, which it reads again to see that
+ * the log is still the same one.
+ */
+export class Lane {
+  readonly stream: StoredStream;
+  readonly #options: LaneOptions;
+  readonly #pump: BatchPump;
+  #reader: LogReader | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stopping = false;
+  #endPause: () => void = () => {};
+  #applied: Position = NO_POSITION;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.stream = options.stream;
+    this.#pump = new BatchPump({
+      stream: options.stream,
+      store: options.store,
+      builder: options.builder,
+      events: options.events,
+      lingerMs: options.lingerMs,
+      onApplied: (position) => {
+        this.#applied = position;
+      },
+      onFailed: () => void this.#reader?.close(),
+    });
+  }
+
+  /** The last message whose effect is in the store, as far as this lane knows. */
+  get applied(): Position {
+    return this.#applied;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Stops reading, and writes what was gathered unless that takes longer than `drainMs`. */
+  async stop(drainMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#endPause();
+    await this.#reader?.close();
+    await this.#pump.drain(drainMs);
+  }
+
+  /** After the store was closed: resolves when nothing is left running. */
+  async ended(): Promise<void> {
+    await this.#running;
+    await this.#pump.reset();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        await this.#follow();
+      } catch (error) {
+        if (!this.#stopping) this.#options.events.readFailed(this.stream, error);
+      }
+      if (this.#stopping) return;
+      await this.#pause(READ_RETRY_MS);
+      // The store's position counts now; what was gathered since is read again.
+      if (!this.#stopping) await this.#pump.reset();
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const { events, log, store } = this.#options;
+    let known = await store.position(this.stream);
+    const bounds = await log.bounds(this.stream);
+    if (known.sequence > bounds.lastSequence) {
+      events.logReplaced(this.stream, known.sequence);
+      known = NO_POSITION;
+    }
+    if (this.#stopping) return;
+    if ((await this.#readAfter(known)) === "replaced") {
+      events.logReplaced(this.stream, known.sequence);
+      await this.#readAfter(NO_POSITION);
+    }
+  }
+
+  async #readAfter(known: Position): Promise<"ended" | "replaced"> {
+    this.#applied = known;
+    const { sequence } = known;
+    const from = sequence === 0 ? ({ kind: "first" } as const) : ({ kind: "sequence", sequence } as const);
+    const reader = this.#options.log.read({ stream: this.stream, from });
+    this.#reader = reader;
+    // Nothing is missed by a store that was never there.
+    let expected = sequence === 0 ? 0 : sequence + 1;
+    try {
+      for await (const messages of reader) {
+        for (const message of messages) {
+          if (message.sequence === sequence) {
+            if (message.storedAtUs === known.storedAtUs) continue;
+            return "replaced";
+          }
+          if (this.#stopping || !(await this.#pump.ready())) return "ended";
+          this.#countMissed(message.sequence - expected, expected);
+          expected = message.sequence + 1;
+          await this.#add(message);
+        }
+      }
+      return "ended";
+    } finally {
+      this.#reader = undefined;
+      await reader.close();
+    }
+  }
+
+  #countMissed(count: number, expected: number): void {
+    // The log of alerts keeps only so many of each subject, so there gaps are normal.
+    if (expected > 0 && count > 0 && this.stream !== "ALERTS") this.#options.events.messagesMissed(this.stream, count);
+  }
+
+  async #add(message: LogMessage): Promise<void> {
+    try {
+      this.#pump.add(message);
+    } catch (error) {
+      await this.#setAside(message, error);
+      this.#pump.skip(message);
+    }
+  }
+
+  async #setAside(message: LogMessage, error: unknown): Promise<void> {
+    const { events, log, nowUs } = this.#options;
+    events.entryUnreadable(this.stream, message.sequence, error);
+    const reason = "unreadable-entry";
+    const payload = encodeDeadLetter({
+      reason,
+      detail: error instanceof Error ? error.message : String(error),
+      topic: message.subject,
+      payload: message.payload,
+      clientId: "",
+      receivedAtUs: nowUs(),
+    });
+    const id = `storage-${this.stream}-${message.sequence}-${message.storedAtUs}`;
+    try {
+      await log.append({ subject: deadLetterSubject(reason), payload, id });
+    } catch (cause) {
+      events.deadLetterLost(cause);
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

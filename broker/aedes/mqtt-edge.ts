@@ -286,11 +286,11 @@ export class MqttEdge {
 
   private clientFailed(client: Client, error: Error): void {
     const link = this.linkOf.get(client);
-    // Errors with a code come from the network; those that we caused are counted where they were caused.
+    // Errors of the network are nobody's fault; those that we caused are counted where they were caused.
     if (
       link === undefined ||
       link.droppedFor !== undefined ||
-      "code" in error ||
+      isOfNetwork(error) ||
       error instanceof ConnectRefusedError
     ) {
       return;
@@ -310,4 +310,9 @@ function leaveNothingToDo(packet: PublishPacket): void {
   packet.topic = NOBODYS_TOPIC;
   packet.qos = 0;
   packet.retain = false;
+}
+
+/** Errors of sockets have a code. Those of the WebSocket library do, too: there the client broke the protocol. */
+function isOfNetwork(error: Error): boolean {
+  return "code" in error && !String(error.code).startsWith("WS_ERR_");
 }

@@ -3,6 +3,7 @@ import type { Metrics } from "../../platform/metrics.ts";
 
 /** Why something that a client asked for was not done. The label of `weir_broker_refused_total`. */
 export type Refusal =
+  | "accept-failed"
   | "bad-client-id"
   | "bad-credentials"
   | "bad-length"
@@ -82,6 +83,8 @@ export function createBrokerEvents(options: {
     clientsPaused: (count: number) => paused.set(count),
     connectionRefused: (reason: Refusal, clientId: string, detail?: string) =>
       refuse(reason, { clientId, detail }, "connection refused"),
+    acceptFailed: (error: Error) =>
+      refuse("accept-failed", { err: error }, "connection not accepted: raise the limit of open files if it is EMFILE"),
     connectionDropped: (reason: Refusal, clientId: string, detail?: string) =>
       refuse(reason, { clientId, detail }, "connection dropped"),
     publishRefused: (reason: Refusal, clientId: string, topic: string) =>

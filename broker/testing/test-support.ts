@@ -1,5 +1,8 @@
 import { execFile } from "node:child_process";
 import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { promisify } from "node:util";
 import { generate, type IConnectPacket, type Packet, parser } from "mqtt-packet";
 import pino from "pino";
 import { systemClock } from "../../platform/clock.ts";
@@ -83,17 +86,29 @@ export async function stopAll(): Promise<void> {
   await Promise.all(running.splice(0).map(({ stop }) => stop()));
 }
 
+/** A client's way to the broker. */
+export interface Wire {
+  /** The TCP connection. */
+  readonly socket: Socket;
+  /** Carries MQTT over it. */
+  readonly stream: Duplex;
+}
+
 /** A client that sends exactly what it is told. */
 export class RawClient {
   readonly socket: Socket;
+  private readonly stream: Duplex;
   readonly received: Packet[] = [];
   closed = false;
 
-  constructor(port: number) {
-    this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  /** Over TCP to a port, or over a wire of the test's own. */
+  constructor(to: number | Wire) {
+    const socket = typeof to === "number" ? connect({ port: to, host: "127.0.0.1", noDelay: true }) : to.socket;
+    this.socket = socket;
+    this.stream = typeof to === "number" ? socket : to.stream;
     const packets = parser({ protocolVersion: 4 });
     packets.on("packet", (packet) => this.received.push(packet));
-    this.socket.on("data", (chunk) => packets.parse(chunk));
+    this.stream.on("data", (chunk) => packets.parse(chunk));
     this.socket.on("close", () => {
       this.closed = true;
     });
@@ -101,8 +116,8 @@ export class RawClient {
     clients.push(this);
   }
 
-  static async connected(port: number, options: Partial<IConnectPacket> = {}): Promise<RawClient> {
-    const client = new RawClient(port);
+  static async connected(to: number | Wire, options: Partial<IConnectPacket> = {}): Promise<RawClient> {
+    const client = new RawClient(to);
     const connack = await client.connect(options);
     if (connack !== 0) throw new Error(`connection refused with ${connack}`);
     return client;
@@ -116,11 +131,11 @@ export class RawClient {
   }
 
   send(...packets: Packet[]): void {
-    this.socket.write(Buffer.concat(packets.map((packet) => generate(packet))));
+    this.stream.write(Buffer.concat(packets.map((packet) => generate(packet))));
   }
 
   sendBytes(bytes: Uint8Array): void {
-    this.socket.write(bytes);
+    this.stream.write(bytes);
   }
 
   publish(topic: string, payload: string, options: { readonly qos?: 0 | 1 | 2; readonly id?: number } = {}): void {
@@ -192,4 +207,15 @@ export function mosquitto(program: "mosquitto_pub" | "mosquitto_sub", args: read
       resolve({ code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1, stdout, stderr });
     });
   });
+}
+
+/** Writes a key and a certificate for 127.0.0.1 to the folder. */
+export async function makeCertificate(
+  folder: string,
+): Promise<{ readonly keyFile: string; readonly certFile: string }> {
+  const [keyFile, certFile] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+  const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  await promisify(execFile)("openssl", [...made, ...subject, "-keyout", keyFile, "-out", certFile]);
+  return { keyFile, certFile };
 }

@@ -1,13 +1,19 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import mqtt from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { PortInUseError } from "../../platform/errors.ts";
-import { FakeGate, publishPacket, RawClient, startTestBroker, stopAll, until } from "../testing/test-support.ts";
+import {
+  FakeGate,
+  makeCertificate,
+  publishPacket,
+  RawClient,
+  startTestBroker,
+  stopAll,
+  until,
+} from "../testing/test-support.ts";
 
 afterEach(stopAll);
 
@@ -31,10 +37,7 @@ describe("listening", () => {
 
   it("speaks TLS", async () => {
     const folder = await mkdtemp(join(tmpdir(), "weir-tls-"));
-    const [keyFile, certFile] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-    const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    await promisify(execFile)("openssl", [...made, ...subject, "-keyout", keyFile, "-out", certFile]);
+    const { keyFile, certFile } = await makeCertificate(folder);
     const { broker, gate } = await startTestBroker({ tls: { certFile, keyFile, port: 0 } });
     const url = `mqtts://127.0.0.1:${broker.address.tlsPort}`;
     const client = await mqtt.connectAsync(url, { ca: [await readFile(certFile)], reconnectPeriod: 0 });

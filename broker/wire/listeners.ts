@@ -1,13 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
-import { createWebSocketStream, WebSocketServer } from "ws";
+import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls";
 import { PortInUseError } from "../../platform/errors.ts";
 import type { BrokerConfig } from "../common/config.ts";
 import type { BrokerEvents } from "../common/events.ts";
 import { onFileChange } from "../common/file-watch.ts";
+import { createWebListener } from "./web-listener.ts";
 
 export interface Listeners {
   readonly mqttPort: number;
@@ -22,10 +21,6 @@ export type OnConnection = (conn: Duplex, address: string) => void;
 
 const BACKLOG = 4096;
 const TCP_KEEPALIVE_MS = 60_000;
-const SUBPROTOCOL = "mqtt";
-const WS_PING_MS = 30_000;
-/** A WebSocket message may hold several MQTT packets, or parts of them. */
-const WS_EXTRA_BYTES = 64 * 1024;
 
 /**
  * Listens on all that the configuration names.
@@ -44,25 +39,29 @@ export async function listen(
   const onSocket = (socket: Socket) => onConnection(socket, socket.remoteAddress ?? "unknown");
   try {
     const mqtt = createServer(tcpOptions, onSocket);
-    const mqttPort = await listenOn(mqtt, config, { port: config.mqttPort, setting: "--mqtt-port or WEIR_MQTT_PORT" });
+    const mqttPort = await listenOn(mqtt, config, events, {
+      port: config.mqttPort,
+      setting: "--mqtt-port or WEIR_MQTT_PORT",
+    });
     closers.push(() => mqtt.close());
     let tlsPort: number | undefined;
     if (config.tls !== undefined) {
-      const tls = createTlsServer({ ...tcpOptions, ...(await readCertificate(config.tls)) }, onSocket);
-      tls.on("tlsClientError", (error, socket) => {
-        events.connectionRefused("protocol-error", socket.remoteAddress ?? "unknown", error.message);
-      });
-      tlsPort = await listenOn(tls, config, { port: config.tls.port, setting: "broker.tls.port in weir.yaml" });
+      const tls = createTls({ ...tcpOptions, ...(await readCertificate(config.tls)) }, config, events, onSocket);
+      tlsPort = await listenOn(tls, config, events, { port: config.tls.port, setting: "broker.tls.port in weir.yaml" });
       closers.push(() => tls.close(), followCertificate(tls, config.tls, events));
     }
     let wsPort: number | undefined;
     if (config.wsPort !== undefined) {
       const web = createWebListener(config, events, onConnection);
-      wsPort = await listenOn(web.server, config, {
+      wsPort = await listenOn(web, config, events, {
         port: config.wsPort,
         setting: "--mqtt-ws-port or WEIR_MQTT_WS_PORT",
       });
-      closers.push(web.close);
+      closers.push(() => {
+        web.close();
+        // Only those that are no WebSocket yet.
+        web.closeAllConnections();
+      });
     }
     return { mqttPort, wsPort, tlsPort, close };
   } catch (error) {
@@ -71,21 +70,50 @@ export async function listen(
   }
 }
 
+/** Listens, and keeps what happens to the server and its sockets from ending the process, whatever their state. */
 function listenOn(
   server: Server,
   { bind }: BrokerConfig,
+  events: BrokerEvents,
   { port, setting }: { readonly port: number; readonly setting: string },
 ): Promise<number> {
+  // From accept to close, below TLS, HTTP, WebSocket and MQTT: they listen only while they are in charge.
+  server.on("connection", destroyOnError);
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
+    const failed = (error: NodeJS.ErrnoException) => {
       if (error.code !== "EADDRINUSE") return reject(error);
       reject(new PortInUseError({ what: "the MQTT broker", host: bind, port, setting }));
-    });
+    };
+    server.once("error", failed);
     server.listen({ host: bind, port, backlog: BACKLOG }, () => {
+      server.off("error", failed);
+      server.on("error", (error) => events.acceptFailed(error));
       const address = server.address();
       resolve(address !== null && typeof address === "object" ? address.port : port);
     });
   });
+}
+
+function destroyOnError(socket: Socket): void {
+  socket.on("error", () => socket.destroy());
+}
+
+function createTls(
+  options: TlsOptions,
+  { limits }: BrokerConfig,
+  events: BrokerEvents,
+  onSocket: (socket: Socket) => void,
+): TlsServer {
+  const server = createTlsServer({ ...options, handshakeTimeout: limits.connectTimeoutMs }, (socket) => {
+    destroyOnError(socket);
+    onSocket(socket);
+  });
+  server.on("tlsClientError", (error, socket) => {
+    events.connectionRefused("protocol-error", socket.remoteAddress ?? "unknown", error.message);
+    // Node leaves a socket open whose handshake timed out.
+    socket.destroy();
+  });
+  return server;
 }
 
 interface TlsFiles {
@@ -107,44 +135,4 @@ function followCertificate(server: TlsServer, files: TlsFiles, events: BrokerEve
       })
       .catch((error: unknown) => events.certificateNotLoaded(files.certFile, error));
   });
-}
-
-function createWebListener(config: BrokerConfig, events: BrokerEvents, onConnection: OnConnection) {
-  const server = createHttpServer((_request, response) => {
-    response.writeHead(426, { "Content-Type": "text/plain", Upgrade: "websocket" });
-    response.end("This is MQTT over WebSocket: connect with the subprotocol mqtt.\n");
-  });
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: config.limits.packetBytesMax + WS_EXTRA_BYTES,
-    perMessageDeflate: false,
-    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
-  });
-  server.on("upgrade", (request, socket, head) => {
-    socket.on("error", () => socket.destroy());
-    if (!originAllowed(request, config.wsOrigins)) {
-      events.connectionRefused("web-origin", addressOf(request), request.headers.origin);
-      socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
-      return;
-    }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      socket.removeAllListeners("error");
-      const ping = setInterval(() => webSocket.ping(), WS_PING_MS);
-      webSocket.once("close", () => clearInterval(ping));
-      onConnection(createWebSocketStream(webSocket), addressOf(request));
-    });
-  });
-  return { server, close: () => void server.close() };
-}
-
-function addressOf(request: IncomingMessage): string {
-  return request.socket.remoteAddress ?? "unknown";
-}
-
-/** A page from elsewhere must not use a visitor's browser to get at the broker; programs send no Origin. */
-function originAllowed(request: IncomingMessage, allowed: readonly string[]): boolean {
-  const { origin } = request.headers;
-  if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true;
-  const host = request.headers.host?.replace(/:\d+$/, "");
-  return URL.canParse(origin) && new URL(origin).hostname === host;
 }

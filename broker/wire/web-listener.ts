@@ -1,0 +1,85 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
+import type { BrokerConfig } from "../common/config.ts";
+import type { BrokerEvents } from "../common/events.ts";
+
+const SUBPROTOCOL = "mqtt";
+const PING_MS = 30_000;
+/** A WebSocket message may hold several MQTT packets, or parts of them. */
+const EXTRA_BYTES = 64 * 1024;
+/** How long a client that was refused, or broke the protocol, may take to close its end. */
+const CLOSE_MS_MAX = 2_000;
+const TIMEOUT_SWEEP_MS = 1_000;
+const UNSUPPORTED_DATA = 1003;
+const TEXT_FRAME = "MQTT needs binary frames, this is a text frame";
+
+/** A server for MQTT over WebSocket. `onBytes` gets the bytes of each WebSocket. */
+export function createWebListener(
+  config: BrokerConfig,
+  events: BrokerEvents,
+  onBytes: (bytes: Duplex, address: string) => void,
+): Server {
+  const { connectTimeoutMs, packetBytesMax } = config.limits;
+  const timeouts = {
+    headersTimeout: connectTimeoutMs,
+    requestTimeout: connectTimeoutMs,
+    connectionsCheckingInterval: Math.min(connectTimeoutMs, TIMEOUT_SWEEP_MS),
+  };
+  const server = createServer(timeouts, (_request, response) => {
+    response.writeHead(426, { "Content-Type": "text/plain", Upgrade: "websocket" });
+    response.end("This is MQTT over WebSocket: connect with the subprotocol mqtt.\n");
+  });
+  // A variable, because `closeTimeout` is missing from the types of ws.
+  const options = {
+    noServer: true,
+    maxPayload: packetBytesMax + EXTRA_BYTES,
+    perMessageDeflate: false,
+    closeTimeout: CLOSE_MS_MAX,
+    handleProtocols: (offered: ReadonlySet<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+  };
+  const webSockets = new WebSocketServer(options);
+  server.on("upgrade", (request, socket, head) => {
+    const address = request.socket.remoteAddress ?? "unknown";
+    const deadline = setTimeout(() => socket.destroy(), CLOSE_MS_MAX);
+    socket.once("close", () => clearTimeout(deadline));
+    if (!originAllowed(request, config.wsOrigins)) {
+      events.connectionRefused("web-origin", address, request.headers.origin);
+      socket.resume();
+      socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
+      return;
+    }
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      clearTimeout(deadline);
+      onBytes(bytesOf(webSocket), address);
+    });
+  });
+  return server;
+}
+
+/** The bytes of a WebSocket's binary frames. */
+function bytesOf(webSocket: WebSocket): Duplex {
+  const ping = setInterval(() => webSocket.ping(), PING_MS);
+  webSocket.once("close", () => clearInterval(ping));
+  const bytes = createWebSocketStream(webSocket);
+  // Both may fail before Aedes listens, and after it has stopped.
+  webSocket.on("error", ignore);
+  bytes.on("error", ignore);
+  webSocket.on("message", (_message, isBinary) => {
+    if (isBinary) return;
+    // [MQTT-6.0.0-1]
+    webSocket.close(UNSUPPORTED_DATA, TEXT_FRAME);
+    bytes.destroy(new Error(TEXT_FRAME));
+  });
+  return bytes;
+}
+
+/** A page from elsewhere must not use a visitor's browser to get at the broker; programs send no Origin. */
+function originAllowed(request: IncomingMessage, allowed: readonly string[]): boolean {
+  const { origin } = request.headers;
+  if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true;
+  const host = request.headers.host?.replace(/:\d+$/, "");
+  return URL.canParse(origin) && new URL(origin).hostname === host;
+}
+
+function ignore(): void {}

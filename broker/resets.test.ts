@@ -265,3 +265,22 @@ test.each(cases)("a reset over $transport: $name", async ({ transport, enter }) 
   await expect.poll(connections, { timeout: 10_000, interval: 5 }).toEqual(before);
   expect(escaped.splice(0)).toEqual([]);
 });
+
+test.each(TRANSPORTS)(
+  "a reset over %s with more sent than may be in flight: the broker closes it once the gate answers",
+  async (transport) => {
+    const before = await connections();
+    const client = await RawClient.connected(openWire[transport](portOf(transport)), { clientId: "fast" });
+    // The broker stops reading, and does not see the reset before it reads again.
+    for (let id = 1; id <= 2_000; id++) client.publish("held/fast", "x".repeat(KIB / 2), { qos: 1, id });
+    await until(() => gate.pending.length > 0, "the gate to have some");
+    client.socket.resetAndDestroy();
+    await honestPublish("honest");
+    const settled = async () => {
+      gate.release();
+      return await connections();
+    };
+    await expect.poll(settled, { timeout: 10_000, interval: 5 }).toEqual(before);
+    expect(escaped.splice(0)).toEqual([]);
+  },
+);

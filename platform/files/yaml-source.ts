@@ -10,29 +10,32 @@ export interface Place {
   readonly text: string;
 }
 
-/** What makes a text no YAML, or YAML with a meaning that nobody wants here. */
-export interface YamlFault {
-  /** As the YAML library names it; `ALIAS` and `TAG` for `*name` and `!name` that stand for nothing. */
+/** What the YAML library finds wrong, or finds legal although nobody means it. */
+export interface LibraryFault {
+  /** The library's code; `ALIAS` for a `*name` and `TAG` for a `!name` that refers to nothing. */
   readonly code: string;
-  readonly message: string;
+  /** The library's words. Only people read them. */
+  readonly reason: string;
   readonly place: Place;
 }
 
 export type YamlPath = readonly PropertyKey[];
 
-/** A YAML text whose parts can be found again. */
+/** A parsed YAML text that knows the place of each of its parts. */
 export interface YamlSource {
-  readonly faults: readonly YamlFault[];
-  /** Undefined when there are faults that leave none. */
+  readonly faults: readonly LibraryFault[];
+  /** Undefined when the text is too broken to have a value. */
   readonly value: unknown;
   readonly comments: readonly Place[];
+  /** Brackets that are never closed. */
+  readonly openBrackets: readonly Place[];
   /** The node at a path, or the nearest one above it; or the key that leads to it. */
   placeOf(path: YamlPath, part?: "key" | "value"): Place;
-  /** Where a key that stands twice at `second` stood first. */
+  /** The first place of a key that occurs again at `second`. */
   firstOf(key: string, second: Place): Place | undefined;
 }
 
-/** Reads a text. Never throws: what is wrong is among the faults. */
+/** Parses a text. Never throws: everything wrong with it is among the faults. */
 export function openYaml(source: string): YamlSource {
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
@@ -46,31 +49,31 @@ export function openYaml(source: string): YamlSource {
     return { line: Math.max(1, line), column, length, text };
   }
 
-  const faults: YamlFault[] = document.errors.map(({ code, message, pos }) => ({
+  const faults: LibraryFault[] = document.errors.map(({ code, message, pos }) => ({
     code,
-    message,
+    reason: message,
     place: placeAt(pos[0], pos[1]),
   }));
   for (const { message, pos } of document.warnings)
-    faults.push({ code: "TAG", message, place: placeAt(pos[0], pos[1]) });
+    faults.push({ code: "TAG", reason: message, place: placeAt(pos[0], pos[1]) });
   visit(document, {
     Alias(_, node) {
       if (node.resolve(document) !== undefined || node.source === "") return;
       const [start, end] = node.range ?? [0, 1];
-      faults.push({ code: "ALIAS", message: `nothing is named &${node.source}`, place: placeAt(start, end) });
+      faults.push({ code: "ALIAS", reason: `no anchor &${node.source}`, place: placeAt(start, end) });
     },
   });
   let value: unknown;
   try {
     value = document.toJS() ?? {};
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    if (faults.length === 0) faults.push({ code: "ALIAS", message, place: placeAt(0, 1) });
+    const reason = error instanceof Error ? error.message : String(error);
+    if (faults.length === 0) faults.push({ code: "ALIAS", reason, place: placeAt(0, 1) });
   }
   return {
     faults: faults.sort((a, b) => a.place.line - b.place.line || a.place.column - b.place.column),
     value,
-    comments: commentsOf(source, placeAt),
+    ...lexed(source, placeAt),
     placeOf(path, part = "value") {
       const [start, end] = rangeOf(document.contents, path, part);
       return placeAt(start, end);
@@ -118,19 +121,25 @@ function isNode(value: unknown): value is Node {
   return isMap(value) || isSeq(value) || isScalar(value) || isAlias(value);
 }
 
-/** The lexer tells `#` in texts and comments apart. Its marks stand for no characters. */
-function commentsOf(source: string, placeAt: (start: number, end: number) => Place): Place[] {
+/** The lexer tells a `#` in a text from a comment, and an open bracket from one in a text. */
+function lexed(source: string, placeAt: (start: number, end: number) => Place) {
   const comments: Place[] = [];
+  const openBrackets: Place[] = [];
+  const open: Place[] = [];
   let offset = 0;
   let isText = false;
   for (const token of new Lexer().lex(source)) {
+    // These three marks stand for no characters.
     if (token === CST.DOCUMENT || token === CST.FLOW_END || token === CST.SCALAR) {
       isText = token === CST.SCALAR;
+      if (token === CST.FLOW_END) openBrackets.push(...open.splice(0));
       continue;
     }
     if (token.startsWith("#") && !isText) comments.push(placeAt(offset, offset + token.length));
+    if (!isText && (token === "{" || token === "[")) open.push(placeAt(offset, source.length));
+    if (!isText && (token === "}" || token === "]")) open.pop();
     isText = false;
     offset += token.length;
   }
-  return comments;
+  return { comments, openBrackets: [...openBrackets, ...open] };
 }

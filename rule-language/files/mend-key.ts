@@ -1,4 +1,4 @@
-import { closest } from "../spec/closest.ts";
+import { closest } from "../../platform/files/closest.ts";
 import { keysAt } from "../spec/rule-fields.ts";
 import type { MendedIssue } from "./mended-issue.ts";
 

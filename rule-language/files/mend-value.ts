@@ -1,6 +1,6 @@
 import { parseDurationUs } from "../../domain/time.ts";
+import { closest } from "../../platform/files/closest.ts";
 import { PLAIN_AGGREGATES, parseAggregate } from "../spec/aggregate.ts";
-import { closest } from "../spec/closest.ts";
 import { parseCondition } from "../spec/condition.ts";
 
 const UNIT_WORDS: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import type { Place, YamlFault } from "../../platform/files/yaml-source.ts";
+import type { LibraryFault, Place } from "../../platform/files/yaml-source.ts";
 
 /** A fault of the YAML in words for people who never learned it. */
 export interface ExplainedFault {
@@ -17,7 +17,10 @@ const INNER_VALUE = /([:,[]\s*)([*>!@%`][^,\]}]*?)(\s*)(?=[,\]}])/;
 const LIST_ITEM = /^(\s*(?:- )+\s*)(![^\s#]*)(\s+#.*|\s*)$/;
 
 /** `lines`: the whole text, as some faults show far behind where they were made. */
-export function explainFault({ code, message, place: told }: YamlFault, lines: readonly string[]): ExplainedFault {
+export function explainFault(
+  { code, reason: message, place: told }: LibraryFault,
+  lines: readonly string[],
+): ExplainedFault {
   const place = ofWords(told);
   const opened = openedQuote(lines, place);
   if (opened) {

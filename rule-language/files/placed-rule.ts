@@ -79,7 +79,7 @@ export function problemOf(issue: MendedIssue, rule: PlacedRule): RuleProblem {
   const place = fragment === undefined ? whole : within(whole, fragment);
   const folded =
     fragment === undefined && /^[>|]/.test(place.text.slice(place.column - 1))
-      ? explainFault({ code: "FOLDED", message, place }, [])
+      ? explainFault({ code: "FOLDED", reason: message, place }, [])
       : undefined;
   if (folded?.mendedLine !== undefined) {
     const { message, help } = folded;

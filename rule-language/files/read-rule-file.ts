@@ -1,5 +1,5 @@
-import { openYaml, type Place, type YamlFault, type YamlSource } from "../../platform/files/yaml-source.ts";
-import { closest } from "../spec/closest.ts";
+import { closest } from "../../platform/files/closest.ts";
+import { type LibraryFault, openYaml, type Place, type YamlSource } from "../../platform/files/yaml-source.ts";
 import { fillDefaults } from "../spec/defaults.ts";
 import { defaultsSchema, ruleSpecSchema } from "../spec/rule-spec.ts";
 import { mendIssues } from "./mend-issue.ts";
@@ -190,7 +190,7 @@ function openMended(source: string, file: string): { readonly yaml: YamlSource; 
   }
 }
 
-function relatedOf(fault: YamlFault, yaml: YamlSource, file: string): RelatedPlace[] {
+function relatedOf(fault: LibraryFault, yaml: YamlSource, file: string): RelatedPlace[] {
   if (fault.code !== "DUPLICATE_KEY") return [];
   const key =
     fault.place.text

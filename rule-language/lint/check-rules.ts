@@ -1,10 +1,10 @@
 import { globMatches } from "../../domain/glob.ts";
 import type { Series } from "../../domain/reading.ts";
+import { closest, nearestTo } from "../../platform/files/closest.ts";
 import type { Place } from "../../platform/files/yaml-source.ts";
 import type { ReadRules } from "../files/load-rules.ts";
 import { type RuleProblem, withoutRepeats } from "../files/problem.ts";
 import type { PlacedRule, RuleFile } from "../files/read-rule-file.ts";
-import { closest, nearestTo } from "../spec/closest.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { compileSelector, labelOf, splitPatterns } from "../spec/selector.ts";
 import { WARNING_KINDS } from "./warning-kinds.ts";

@@ -1,7 +1,7 @@
 import { globMatches } from "../../domain/glob.ts";
+import { closest, nearestTo } from "../../platform/files/closest.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import type { PlacedRule } from "../files/read-rule-file.ts";
-import { closest, nearestTo } from "../spec/closest.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { type CheckedRule, warn } from "./warnings.ts";
 

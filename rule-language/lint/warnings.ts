@@ -1,10 +1,10 @@
 import { globMatches } from "../../domain/glob.ts";
 import { formatDurationUs, parseDurationUs } from "../../domain/time.ts";
+import { closest } from "../../platform/files/closest.ts";
 import { type PlacedRule, tellAt, within } from "../files/placed-rule.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import { type Aggregate, parseAggregate, takesTexts } from "../spec/aggregate.ts";
 import { Calendar } from "../spec/calendar.ts";
-import { closest } from "../spec/closest.ts";
 import { type Condition, parseCondition } from "../spec/condition.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { splitPatterns } from "../spec/selector.ts";

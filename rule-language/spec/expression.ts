@@ -1,5 +1,5 @@
 import { type ASTNode, Environment } from "@marcbachmann/cel-js";
-import { closest } from "./closest.ts";
+import { closest } from "../../platform/files/closest.ts";
 
 /** What stands for a name: a number, or a number or a text. */
 export type NameType = "number" | "any";

@@ -1,4 +1,4 @@
-import { closest } from "./closest.ts";
+import { closest } from "../../platform/files/closest.ts";
 import { HELPERS, type Helper, helperArgument, type TemplateValue } from "./template-helpers.ts";
 
 export type { TemplateValue } from "./template-helpers.ts";

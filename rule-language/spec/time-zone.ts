@@ -1,6 +1,6 @@
 import { Temporal } from "temporal-polyfill";
 import { INSTANT_US_MAX, US_PER_MS } from "../../domain/time.ts";
-import { closest } from "./closest.ts";
+import { closest } from "../../platform/files/closest.ts";
 
 /** A stretch of time in which a zone's clocks keep one distance from UTC. */
 export interface Offset {

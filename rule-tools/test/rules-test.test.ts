@@ -182,13 +182,13 @@ test("problems have their place and say how to mend them", async () => {
     expekt: []
 `);
   expect(messages).toEqual([
-    expect.stringMatching(/^5:46: tests\.0\.series\.0\.every: must be from 1us to 366d/),
+    expect.stringMatching(/^5:46: `tests\.0\.series\.0\.every` cannot be "0s"; write a duration from 1us to 366d/),
     expect.stringMatching(/^5:70: tests\.0\.series\.0\.values: "%%" is no value: write a number/),
     expect.stringMatching(/^6:20: tests\.0\.events\.0\.at: "5x" is no time of a test; write how long/),
     expect.stringMatching(/^6:26: tests\.0\.events\.1: an event holds one of reading, .*; restart and tick are there/),
     expect.stringMatching(/^6:65: .*; none is there/),
-    expect.stringMatching(/^7:43: tests\.0\.expect\.0\.state: /),
-    expect.stringMatching(/^8:\d+: tests\.0\.expekt: unknown key/),
+    expect.stringMatching(/^7:43: `tests\.0\.expect\.0\.state` cannot be .*; did you mean firing\?/),
+    expect.stringMatching(/^8:\d+: unknown key `expekt`; did you mean `expect`\?/),
   ]);
   const names = await run(`
   - name: a test

@@ -19,7 +19,7 @@ import { packageRoot } from "../../settings/paths.ts";
 import { type CheckFlags, check, schemaText } from "./rules-check.ts";
 import { problemsText } from "./rules-check-text.ts";
 
-const BAD = join(packageRoot(), "processors", "rules", "bad");
+const BAD = join(packageRoot(), "rule-language", "files", "bad");
 const SAMPLES = join(packageRoot(), "rules");
 const GOOD = 'rules:\n  - id: a\n    window: { tumbling: 1m }\n    when: "> 8"\n';
 const ODD = `${GOOD}    for: 5s\n`;
@@ -176,9 +176,9 @@ test("receivers come from weir.yaml, whatever else is wrong in it; what cannot b
   await writeFile(config, "\n");
   expect((await checkFile(source, { config })).text).toContain("it has none; add it to notifier.receivers");
   await writeFile(config, "notifier: { receivers: [ops] }\n");
-  await expect(checkFile(source, { config })).rejects.toThrow(/weir\.yaml:1:\d+: notifier\.receivers/);
+  await expect(checkFile(source, { config })).rejects.toThrow(/weir\.yaml:1:\d+: `notifier\.receivers/);
   await writeFile(config, "notifier: {\n");
-  await expect(checkFile(source, { config })).rejects.toThrow(/not YAML/);
+  await expect(checkFile(source, { config })).rejects.toThrow(/weir\.yaml:1:\d+: this \[ is never closed/);
   await expect(checkFile(source, { config: join(folder, "none.yaml") })).rejects.toThrow("cannot be read");
 });
 

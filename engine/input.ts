@@ -1,5 +1,5 @@
 import type { Series, Tags } from "../domain/reading.ts";
-import type { Aggregate } from "../rule-language/spec/aggregate.ts";
+import type { Aggregate } from "../rule-language/aggregates/aggregate.ts";
 import type { Join } from "./join.ts";
 import type { RuleState, StepContext } from "./rule-state.ts";
 import type { InputSpec, WindowsSpec } from "./rules/compile.ts";

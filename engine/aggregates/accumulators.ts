@@ -1,5 +1,5 @@
-import type { Aggregate } from "../../rule-language/spec/aggregate.ts";
-import { holds } from "../../rule-language/spec/condition.ts";
+import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
+import { holds } from "../../rule-language/conditions/condition.ts";
 import { grown } from "../state/grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { Distinct } from "./distinct.ts";

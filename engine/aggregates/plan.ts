@@ -1,5 +1,5 @@
-import type { Aggregate } from "../../rule-language/spec/aggregate.ts";
-import type { Condition } from "../../rule-language/spec/condition.ts";
+import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
+import type { Condition } from "../../rule-language/conditions/condition.ts";
 
 /** What must be kept of a window's readings beside count, sum, min and max, which always are. */
 export const NEEDS_ENDS = 1;

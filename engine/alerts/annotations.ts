@@ -1,6 +1,6 @@
 import type { AlertState, Severity } from "../../domain/alert.ts";
 import type { Tags } from "../../domain/reading.ts";
-import { fillTemplate, type Template, type TemplateValue } from "../../rule-language/spec/template.ts";
+import { fillTemplate, type Template, type TemplateValue } from "../../rule-language/template/template.ts";
 
 /** What the texts of an alert can tell of it. */
 export interface AlertFacts {

@@ -1,10 +1,10 @@
 import { parseDurationUs } from "../../domain/time.ts";
-import { type Aggregate, parseAggregate, takesTexts } from "../../rule-language/spec/aggregate.ts";
-import { Calendar } from "../../rule-language/spec/calendar.ts";
+import { type Aggregate, parseAggregate, takesTexts } from "../../rule-language/aggregates/aggregate.ts";
+import { Calendar } from "../../rule-language/calendar/calendar.ts";
 import type { LetSpec } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector, type Selector } from "../../rule-language/spec/selector.ts";
-import { parseTemplate, type Template } from "../../rule-language/spec/template.ts";
+import { parseTemplate, type Template } from "../../rule-language/template/template.ts";
 import { type AggregatePlan, planOf } from "../aggregates/plan.ts";
 import type { Flapping } from "../alerts/flaps.ts";
 import { type Judge, judgeOf } from "./judge.ts";

@@ -1,6 +1,6 @@
-import type { Aggregate } from "../../rule-language/spec/aggregate.ts";
-import { type Condition, holds, parseCondition } from "../../rule-language/spec/condition.ts";
-import { type Expression, isFault, parseExpression } from "../../rule-language/spec/expression.ts";
+import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
+import { type Condition, holds, parseCondition } from "../../rule-language/conditions/condition.ts";
+import { type Expression, isFault, parseExpression } from "../../rule-language/conditions/expression.ts";
 import { letNames } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 

@@ -1,4 +1,4 @@
-import type { Calendar } from "../../rule-language/spec/calendar.ts";
+import type { Calendar } from "../../rule-language/calendar/calendar.ts";
 import { grown } from "../state/grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { type Fate, type Keyed, ON_TIME } from "./windows.ts";

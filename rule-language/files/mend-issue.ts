@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { suggestDate, suggestDays, suggestHours } from "../spec/active-texts.ts";
+import { suggestDate, suggestDays, suggestHours } from "../calendar/active-texts.ts";
 import { kindOf } from "../spec/rule-fields.ts";
 import { unknownKey } from "./mend-key.ts";
 import { suggestAggregate, suggestCondition, suggestDuration, suggestId, suggestWord } from "./mend-value.ts";

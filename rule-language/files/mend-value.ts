@@ -1,7 +1,7 @@
 import { parseDurationUs } from "../../domain/time.ts";
 import { closest } from "../../platform/files/closest.ts";
-import { PLAIN_AGGREGATES, parseAggregate } from "../spec/aggregate.ts";
-import { parseCondition } from "../spec/condition.ts";
+import { PLAIN_AGGREGATES, parseAggregate } from "../aggregates/aggregate.ts";
+import { parseCondition } from "../conditions/condition.ts";
 
 const UNIT_WORDS: Readonly<Record<string, string>> = {
   us: "us",

@@ -1,6 +1,6 @@
 import { parseDurationUs } from "../../domain/time.ts";
-import type { Aggregate } from "../spec/aggregate.ts";
-import { type Condition, holds } from "../spec/condition.ts";
+import type { Aggregate } from "../aggregates/aggregate.ts";
+import { type Condition, holds } from "../conditions/condition.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 
 /** What values an aggregate can have. */

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Series } from "../../domain/reading.ts";
+import { type Condition, holds, parseCondition } from "../conditions/condition.ts";
 import { idsUsedTwice } from "../files/load-rules.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import { readRuleFile } from "../files/read-rule-file.ts";
 import { RECIPES } from "../reference/rule-examples.ts";
-import { type Condition, holds, parseCondition } from "../spec/condition.ts";
 import { checkRules } from "./check-rules.ts";
 import { alwaysHolds, commonValue } from "./value-probes.ts";
 import { WARNING_KINDS } from "./warning-kinds.ts";

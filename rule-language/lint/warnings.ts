@@ -1,14 +1,14 @@
 import { globMatches } from "../../domain/glob.ts";
 import { formatDurationUs, parseDurationUs } from "../../domain/time.ts";
 import { closest } from "../../platform/files/closest.ts";
+import { type Aggregate, parseAggregate, takesTexts } from "../aggregates/aggregate.ts";
+import { Calendar } from "../calendar/calendar.ts";
+import { type Condition, parseCondition } from "../conditions/condition.ts";
 import { type PlacedRule, tellAt, within } from "../files/placed-rule.ts";
 import type { RuleProblem } from "../files/problem.ts";
-import { type Aggregate, parseAggregate, takesTexts } from "../spec/aggregate.ts";
-import { Calendar } from "../spec/calendar.ts";
-import { type Condition, parseCondition } from "../spec/condition.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { splitPatterns } from "../spec/selector.ts";
-import { parseTemplate, TEMPLATE_NAMES } from "../spec/template.ts";
+import { parseTemplate, TEMPLATE_NAMES } from "../template/template.ts";
 import { alwaysHolds, commonValue, domainOf, type ValueDomain } from "./value-probes.ts";
 import type { WarningCode } from "./warning-kinds.ts";
 

@@ -1,4 +1,4 @@
-import { PLAIN_AGGREGATES } from "../spec/aggregate.ts";
+import { PLAIN_AGGREGATES } from "../aggregates/aggregate.ts";
 import { type FieldSchema, kindOf, plainFileSchema } from "../spec/rule-fields.ts";
 import { FIELD_EXAMPLES } from "./rule-examples.ts";
 

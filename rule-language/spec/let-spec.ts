@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isFault, type NameType, parseExpression } from "./expression.ts";
+import { isFault, type NameType, parseExpression } from "../conditions/expression.ts";
 import { aggregate, names, window } from "./window-spec.ts";
 
 /** More series than this in one condition is a mistake. */

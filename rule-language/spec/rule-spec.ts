@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { SEVERITIES } from "../../domain/alert.ts";
 import { parseDurationUs } from "../../domain/time.ts";
-import { activeSchema } from "./active-spec.ts";
-import { parseCondition } from "./condition.ts";
+import { activeSchema } from "../calendar/active-spec.ts";
+import { parseCondition } from "../conditions/condition.ts";
+import { isExpression } from "../conditions/expression.ts";
+import { parseTemplate } from "../template/template.ts";
 import { fillFile } from "./defaults.ts";
-import { isExpression } from "./expression.ts";
 import { type LetSpec, letProblems, letSchema } from "./let-spec.ts";
-import { parseTemplate } from "./template.ts";
 import { aggregate, duration, names, window } from "./window-spec.ts";
 
 const condition = z.string().superRefine((text, context) => {

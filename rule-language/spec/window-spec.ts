@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { parseDurationUs, US_PER_DAY } from "../../domain/time.ts";
 import { durationUsBetween } from "../../platform/files/schemas.ts";
-import { parseAggregate } from "./aggregate.ts";
+import { parseAggregate } from "../aggregates/aggregate.ts";
 import { wherePattern } from "./where-pattern.ts";
 
 const YEAR_US = 366 * US_PER_DAY;

@@ -3,7 +3,7 @@ import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import { partitionOfSubject } from "../../domain/subjects.ts";
 import { isOverDevices } from "../../engine/shares.ts";
 import { type Log, type LogMessage, NoAnswerError } from "../../platform/log/port.ts";
-import { parseAggregate, takesTexts } from "../../rule-language/spec/aggregate.ts";
+import { parseAggregate, takesTexts } from "../../rule-language/aggregates/aggregate.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
 /** From when to when, in the log's time: `[fromUs, toUs)`. */

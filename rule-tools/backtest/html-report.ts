@@ -1,4 +1,4 @@
-import { parseCondition } from "../../rule-language/spec/condition.ts";
+import { parseCondition } from "../../rule-language/conditions/condition.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { type BacktestOutcome, roundedDuration, traceName } from "./backtest.ts";
 import type { AlertDiff } from "./diff.ts";

@@ -1,9 +1,9 @@
 import type { ExplainedChange, ExplainedWindow, IncidentExplanation } from "../../contracts/explanations.ts";
 import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
 import type { Rule } from "../../engine/rules/compile.ts";
-import type { Aggregate } from "../../rule-language/spec/aggregate.ts";
-import { holds, parseCondition } from "../../rule-language/spec/condition.ts";
-import { isFault, type NameType, parseExpression } from "../../rule-language/spec/expression.ts";
+import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
+import { holds, parseCondition } from "../../rule-language/conditions/condition.ts";
+import { isFault, type NameType, parseExpression } from "../../rule-language/conditions/expression.ts";
 import type { DecidingWindow } from "./deciding-window.ts";
 import { agrees, DISTINCT_EXACT_MAX, QUANTILE_EXACT_MAX, recompute } from "./recompute.ts";
 

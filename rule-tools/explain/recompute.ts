@@ -1,5 +1,5 @@
-import type { Aggregate } from "../../rule-language/spec/aggregate.ts";
-import { holds } from "../../rule-language/spec/condition.ts";
+import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
+import { holds } from "../../rule-language/conditions/condition.ts";
 
 /** A reading of a window; booleans as 0 and 1. */
 export interface Sample {

@@ -8,7 +8,7 @@ const STEP = "engine/step.ts";
 const ALERTS = "engine/alerts/alert-states.ts";
 const ABSENCES = "engine/windows/absences.ts";
 const JOIN = "engine/join.ts";
-const CALENDAR = "rule-language/spec/calendar.ts";
+const CALENDAR = "rule-language/calendar/calendar.ts";
 const UNIT = ["engine"];
 const ORACLE = ["engine", "test/simulation/differential.test.ts"];
 /** What brute force must find by itself. */

@@ -1,5 +1,5 @@
 import { formatInstantUs, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from "../../domain/time.ts";
-import { localTimeOf, zoneNamed } from "./time-zone.ts";
+import { localTimeOf, zoneNamed } from "../calendar/time-zone.ts";
 
 /** An instant in a text; numbers and texts stand for themselves. */
 export interface Instant {

@@ -1,5 +1,5 @@
 import { parseDurationUs, US_PER_DAY, US_PER_SECOND } from "../../domain/time.ts";
-import { type Condition, parseCondition } from "./condition.ts";
+import { type Condition, parseCondition } from "../conditions/condition.ts";
 
 /** What a window can compute, by the word that names it. */
 export const PLAIN_AGGREGATES = [

@@ -37,12 +37,14 @@ export function Header({ onHelp }: { onHelp(): void }): JSX.Element {
         <ScreenLink {...SCREENS[1]} screen={screen} />
         <ScreenLink {...SCREENS[2]} screen={screen} />
       </nav>
-      <EventTimeNote />
-      <Connection />
-      <ThemeButton />
-      <button type="button" class="icon-button help-button" aria-label="Keys" title="Keys (?)" onClick={onHelp}>
-        ?
-      </button>
+      <div class="header-end">
+        <EventTimeNote />
+        <Connection />
+        <ThemeButton />
+        <button type="button" class="icon-button help-button" aria-label="Keys" title="Keys (?)" onClick={onHelp}>
+          ?
+        </button>
+      </div>
     </header>
   );
 }

@@ -1,0 +1,120 @@
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findChromium } from "./dev/chromium.ts";
+import { type MockGateway, startMockGateway } from "./dev/mock-gateway.ts";
+import { openPageKit, type PageKit } from "./dev/page-kit.ts";
+import { SCREENS, type Screen, visit } from "./dev/screens.ts";
+
+const executablePath = findChromium();
+const WIDTHS = [320, 360, 390, 641, 821, 1161] as const;
+const TOKEN = "open-sesame-open";
+
+/** Text wider than any font makes it: what is installed decides nothing. */
+const TEXTS = [
+  { text: "usual text", css: "" },
+  { text: "wide letters", css: "* { letter-spacing: 0.15em !important; word-spacing: 0.16em !important }" },
+  { text: "large text", css: ":root { font-size: 130% !important }" },
+  { text: "monospaced text", css: "* { font-family: monospace !important }" },
+] as const;
+
+/** How far the page is wider than the window, and which elements make it so; empty when it fits. */
+function tooWide(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    if (document.documentElement.scrollWidth <= innerWidth) return [];
+    // Only what no other element clips or scrolls.
+    const free = (element: Element): boolean => {
+      for (let outer = element.parentElement; outer && outer !== document.body; outer = outer.parentElement) {
+        if (getComputedStyle(outer).overflowX !== "visible") return false;
+      }
+      return true;
+    };
+    const wide = [...document.body.querySelectorAll("*")]
+      .map((element) => ({ element, over: Math.ceil(element.getBoundingClientRect().right - innerWidth) }))
+      .filter(({ element, over }) => over > 0 && free(element));
+    return [
+      `${document.documentElement.scrollWidth - innerWidth} px too wide:`,
+      ...wide.map(({ element, over }) => `${element.tagName}.${element.getAttribute("class")} +${over}`),
+    ];
+  });
+}
+
+/** Links and buttons of the header that lie outside the window or under one another. A dialog covers all of them. */
+function lostLinks(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    if (document.querySelector("[role=dialog], dialog[open]")) return [];
+    return [...document.querySelectorAll(".header a, .header button")]
+      .filter((link) => link.getClientRects().length > 0)
+      .filter((link) => {
+        const { left, right, top, bottom } = link.getBoundingClientRect();
+        const hit = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+        return left < 0 || right > innerWidth || !link.contains(hit);
+      })
+      .map((link) => `${link.getAttribute("aria-label") ?? link.textContent} cannot be pressed`);
+  });
+}
+
+async function setText(page: Page, css: string): Promise<void> {
+  await page.evaluate((text) => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(text);
+    document.adoptedStyleSheets = [sheet];
+  }, css);
+}
+
+describe.skipIf(executablePath === undefined)("the page fits its window", () => {
+  let kit: PageKit;
+  let gateway: MockGateway;
+  let closed: MockGateway;
+
+  beforeAll(async () => {
+    kit = await openPageKit(executablePath ?? "");
+    gateway = await startMockGateway({ pageDir: kit.pageDir, stepEveryMs: 0, hoursBefore: 24 * 10 });
+    gateway.send("alerts", [gateway.world.change("Dongsi", "firing")]);
+    closed = await startMockGateway({ pageDir: kit.pageDir, stepEveryMs: 0, token: TOKEN });
+  }, 60_000);
+
+  afterAll(async () => {
+    await closed?.stop();
+    await gateway?.stop();
+    await kit?.close();
+  });
+
+  async function problemsOf(page: Page, name: string): Promise<string[]> {
+    const problems: string[] = [];
+    for (const { text, css } of TEXTS) {
+      await setText(page, css);
+      for (const width of WIDTHS) {
+        await page.setViewportSize({ width, height: 800 });
+        const found = [...(await tooWide(page)), ...(await lostLinks(page))];
+        if (found.length > 0) problems.push(`${name}, ${width} px, ${text}: ${found.join(" ")}`);
+      }
+    }
+    return problems;
+  }
+
+  test.each(SCREENS)("$name", async (screen: Screen) => {
+    const page = await kit.open(gateway.url, { width: 390 });
+    await visit(page, gateway.url, screen);
+    expect(await problemsOf(page, screen.name)).toEqual([]);
+    await page.context().close();
+  });
+
+  test("login", async () => {
+    const page = await kit.open(closed.url, { width: 390 });
+    await visit(page, closed.url, { name: "login", path: "#/", ready: ".login" });
+    expect(await problemsOf(page, "login")).toEqual([]);
+    await page.context().close();
+  });
+
+  test("without a connection", async () => {
+    const page = await kit.open(gateway.url, { width: 390 });
+    await page.goto(gateway.url);
+    await page.locator(".card").first().waitFor();
+    gateway.disconnect();
+    await page.locator(".disconnected-bar").waitFor();
+    const problems = await problemsOf(page, "without a connection");
+    gateway.reconnect();
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+});

@@ -10,6 +10,8 @@ export interface WeirProcessOptions {
   /** `run edge` and its flags. */
   readonly args: readonly string[];
   readonly dataDir: string;
+  /** Where it runs; in its data folder if left out. */
+  readonly cwd?: string;
   readonly env: Readonly<Record<string, string>>;
   readonly startMsMax: number;
 }
@@ -35,11 +37,11 @@ export class WeirProcess {
 
   /** Resolves when its services run. */
   async start(): Promise<void> {
-    const { command, args, dataDir, env, startMsMax } = this.#options;
+    const { command, args, dataDir, cwd = dataDir, env, startMsMax } = this.#options;
     mkdirSync(dataDir, { recursive: true });
     const [program = "node", ...first] = command;
     const child = spawn(program, [...first, ...args, "--data-dir", dataDir], {
-      cwd: dataDir,
+      cwd,
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -50,8 +50,9 @@ const PROGRAMS = {
   "test-crash": [join(root, "dist", "test", "crash", "main.js")],
   "test-reload": [join(root, "dist", "test", "reload", "main.js")],
   "test-mutants": [join(root, "dist", "test", "mutants", "main.js")],
+  "test-node-versions": [join(root, "test", "node-versions", "run.mjs")],
 };
-const WITH_SERVERS = new Set(["test", "bench", "verify-recorded", "test-crash", "test-reload"]);
+const WITH_SERVERS = new Set(["test", "bench", "verify-recorded", "test-crash", "test-reload", "test-node-versions"]);
 
 const [first = "", ...rest] = process.argv.slice(2);
 if (WITH_SERVERS.has(first)) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);

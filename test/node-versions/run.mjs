@@ -16,7 +16,7 @@ const QUICK = [
   "domain/",
   "broker/",
   "ingest/",
-  "processors/step/",
+  "engine/",
   "platform/log/jetstream.test.ts",
   "platform/log/memory.test.ts",
   "storage/storage.test.ts",

@@ -1,3 +1,4 @@
+import { UserError } from "../platform/errors.ts";
 import type { PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
 import { MqttEdge } from "./aedes/mqtt-edge.ts";
@@ -19,7 +20,7 @@ export interface Broker extends Service {
 /** The log is not for the broker: what is to be kept goes through the gate. */
 export type BrokerDeps = Omit<Deps, "log"> & { readonly gate: PublishGate };
 
-export class NoAuthenticationError extends Error {
+export class NoAuthenticationError extends UserError {
   override readonly name = "NoAuthenticationError";
 }
 

@@ -1,5 +1,6 @@
 import { type Delivery, OWN_BROKER, type OwnBroker } from "../contracts/notifications.ts";
 import { alertSubject } from "../domain/subjects.ts";
+import { UserError } from "../platform/errors.ts";
 import type { LogMessage } from "../platform/log/port.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import { answerOrders } from "./answers.ts";
@@ -22,7 +23,7 @@ const COUNT_MS = 1_000;
 const INCIDENT = /^(.+)-([0-9a-f]{16})-(?:-?[0-9a-z]+)$/;
 
 /** Secrets that are missing or wrong, all of them at once. */
-export class NotifierSecretsError extends Error {
+export class NotifierSecretsError extends UserError {
   override readonly name = "NotifierSecretsError";
 }
 

@@ -5,6 +5,7 @@ import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { type Parser, parse } from "csv-parse";
 import { US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
+import { UserError } from "../platform/errors.ts";
 import type { Columns, DeviceColumn, TimeColumns } from "./config.ts";
 
 /** One line of a recording: what a device measured at one time. */
@@ -25,7 +26,7 @@ export interface RowCounts {
 }
 
 /** A recording cannot be used; trying again will not help. */
-export class RecordingError extends Error {
+export class RecordingError extends UserError {
   override readonly name = "RecordingError";
 }
 

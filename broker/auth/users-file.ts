@@ -1,5 +1,6 @@
 import { isMap, isNode, isPair, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
+import { UserError } from "../../platform/errors.ts";
 import { type PasswordHash, parsePasswordHash } from "./password.ts";
 import { patternFault, type TopicPatterns } from "./topic-permission.ts";
 
@@ -21,7 +22,7 @@ export type ParsedUsers =
   /** Every fault at once, each as `file:line:column: what`. */
   | { readonly kind: "faults"; readonly faults: readonly string[] };
 
-export class UsersFileError extends Error {
+export class UsersFileError extends UserError {
   override readonly name = "UsersFileError";
 }
 

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Channel } from "../../contracts/feed/protocol.ts";
+import { UserError } from "../../platform/errors.ts";
 import { type FeedConfig, isLoopback, type TokenConfig } from "./config.ts";
 
 /** Offered beside the protocol itself by clients that cannot set headers (browsers): `weir.bearer.<base64url>`. */
@@ -39,7 +40,7 @@ export interface Access {
   originListed(origin: string): boolean;
 }
 
-export class TokenConfigError extends Error {
+export class TokenConfigError extends UserError {
   override readonly name = "TokenConfigError";
 }
 

@@ -1,8 +1,9 @@
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { UserError } from "../../platform/errors.ts";
 
 /** Another gateway works in the folder. */
-export class DataDirInUseError extends Error {
+export class DataDirInUseError extends UserError {
   override readonly name = "DataDirInUseError";
 
   constructor(dataDir: string, pid: number) {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
 import { systemClock } from "../../platform/clock.ts";
+import { UserError } from "../../platform/errors.ts";
 import { startHealthReports, watchHealth } from "../../platform/health-reports.ts";
 import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
 import type { Log } from "../../platform/log/port.ts";
@@ -142,7 +143,7 @@ function reachable(bind: string): string {
 }
 
 /** The log was begun with another number of partitions: a device's readings would be in two places. */
-class PartitionsChangedError extends Error {
+class PartitionsChangedError extends UserError {
   override readonly name = "PartitionsChangedError";
 }
 

@@ -80,8 +80,12 @@ function startThread(name: ServiceName, plan: Plan): Promise<Thread> {
         resolve({ addresses, ended, stop: () => worker.postMessage({ kind: "stop" }) });
       }
     });
-    void ended.then((why) => reject(new ServiceStartError(name, { name: "Error", message: why, stack: "" })));
+    void ended.then((why) => reject(new ServiceStartError(name, diedWith(why))));
   });
+}
+
+function diedWith(why: string): FailedError {
+  return { name: "Error", message: why, stack: "", fixableByUser: false };
 }
 
 function withPorts(plan: Plan, addresses: Addresses): Plan {

@@ -1,3 +1,4 @@
+import { UserError } from "../../platform/errors.ts";
 import type { Addresses } from "./run-service.ts";
 
 /** From the thread of a service to the gateway. */
@@ -6,14 +7,19 @@ export type FromThread =
   | { readonly kind: "failed"; readonly error: FailedError }
   | { readonly kind: "stopped" };
 
-/** An error's own properties do not survive the way between threads. */
+/** What remains of an error between threads, where its class is lost. */
 export interface FailedError {
   readonly name: string;
   readonly message: string;
   readonly stack: string;
+  /** A `UserError`: the message is enough, and the stack would only confuse. */
+  readonly fixableByUser: boolean;
 }
 
 export function toFailed(error: unknown): FailedError {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error), stack: "" };
-  return { name: error.name, message: error.message, stack: error.stack ?? "" };
+  if (!(error instanceof Error)) {
+    return { name: "Error", message: String(error), stack: "", fixableByUser: false };
+  }
+  const { name, message, stack = "" } = error;
+  return { name, message, stack, fixableByUser: error instanceof UserError };
 }

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
+import { UserError } from "../../platform/errors.ts";
 
 /** A setting of the process: a flag and an environment variable of the same meaning. */
 interface SettingOption {
@@ -56,7 +57,7 @@ function setting(name: string, argument: string, description: string): SettingOp
 }
 
 /** A process setting that cannot be used; the message names all of them. */
-export class BadSettingsError extends Error {
+export class BadSettingsError extends UserError {
   override readonly name = "BadSettingsError";
 }
 

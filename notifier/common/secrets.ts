@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { UserError } from "../../platform/errors.ts";
 
 /** A secret that is missing or cannot be used; says where it was looked for. */
-export class SecretError extends Error {
+export class SecretError extends UserError {
   override readonly name = "SecretError";
 }
 

@@ -7,6 +7,8 @@ import { SCHEMA_TEXTS } from "./schema-texts.ts";
 import { maskedLine, secretKeys } from "./secrets.ts";
 import type { Place } from "./yaml-source.ts";
 import { YAML_TEXTS } from "./yaml-texts.ts";
+import { UserError } from "../errors.ts";
+import { openYaml } from "./yaml-source.ts";
 
 /** Something wrong in a file: where, what, and the line in question. */
 export interface FileProblem {
@@ -94,7 +96,7 @@ export function formatProblems(problems: readonly FileProblem[]): string {
 }
 
 /** A configuration that cannot be used. The message holds all problems. */
-export class BadFileError extends Error {
+export class BadFileError extends UserError {
   override readonly name = "BadFileError";
   readonly problems: readonly FileProblem[];
 

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
+import { UserError } from "../errors.ts";
 import { type BinarySource, defaultSources, PINNED_VERSION } from "./binary-sources.ts";
 
 const VERSION_TIMEOUT_MS = 10_000;
@@ -11,7 +12,7 @@ export interface FoundBinary {
 }
 
 /** No source gave a server. Trying again helps only after one of them was mended. */
-export class NatsServerMissingError extends Error {
+export class NatsServerMissingError extends UserError {
   override readonly name = "NatsServerMissingError";
 }
 

@@ -1,6 +1,7 @@
 import { createServer } from "node:net";
 import { connect } from "@nats-io/transport-node";
 import type { Logger } from "pino";
+import { UserError } from "../errors.ts";
 import type { Durability } from "../log/port.ts";
 import type { BinarySource } from "./binary-sources.ts";
 import { type DataDir, newToken, openDataDir, runsWithConfig, type ServerRecord } from "./data-dir.ts";
@@ -43,7 +44,7 @@ export interface LaunchedNatsServer {
 }
 
 /** The server was found but does not start or answer; says its own last words. */
-export class NatsServerStartError extends Error {
+export class NatsServerStartError extends UserError {
   override readonly name = "NatsServerStartError";
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { UserError } from "../../platform/errors.ts";
 
 /** Where the processors of a log agree on who works on what. */
 export const OWNERS_RECORD = "processors.owners";
@@ -47,7 +48,7 @@ export interface NextOwners {
 }
 
 /** The owners record cannot be read. Trying again does not help. */
-class OwnersRecordError extends Error {
+class OwnersRecordError extends UserError {
   override readonly name = "OwnersRecordError";
 }
 

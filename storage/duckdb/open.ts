@@ -1,10 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { UserError } from "../../platform/errors.ts";
 import type { DuckdbConfig } from "../common/config.ts";
 
 /** The file cannot be opened. Trying again helps only when `busy`. */
-class StoreFileError extends Error {
+class StoreFileError extends UserError {
   override readonly name = "StoreFileError";
   readonly file: string;
   readonly busy: boolean;

@@ -118,6 +118,15 @@ test("another number of partitions than the log has", async () => {
   expect(output).toContain("Set partitions: 4 in weir.yaml");
 });
 
+test("a token of the feed that is not in the environment", async () => {
+  const config = ["feed:", "  tokens:", "    - name: wall", "      tokenEnv: WALL_TOKEN", ""].join("\n");
+  const cwd = await folder({ ...NO_RULES, "weir.yaml": config });
+  const { code, output } = await weir(["up", ...PORTS], { cwd });
+  expect(code).toBe(1);
+  expect(output).toContain("WALL_TOKEN");
+  expect(output).not.toContain("    at ");
+});
+
 test("opening to the network without authentication is refused", async () => {
   const cwd = await folder(NO_RULES);
   const { code, output } = await weir(["up", ...PORTS, "--bind", "0.0.0.0"], { cwd });

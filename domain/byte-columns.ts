@@ -1,3 +1,5 @@
+import { grown } from "./grown.ts";
+
 /** Growable columns of a frame. A column is written as one length-delimited Protobuf field ("packed"). */
 export class VarintColumn {
   #bytes = new Uint8Array(1024);
@@ -9,7 +11,7 @@ export class VarintColumn {
 
   /** A whole number from 0 to 2^53 - 1. */
   push(value: number): void {
-    if (this.#length + 8 > this.#bytes.length) this.#bytes = grown(this.#bytes);
+    if (this.#length + 8 > this.#bytes.length) this.#bytes = grown(this.#bytes, this.#length + 8);
     this.#length = writeVarint(this.#bytes, this.#length, value);
   }
 
@@ -36,11 +38,7 @@ export class DoubleColumn {
   }
 
   push(value: number): void {
-    if (this.#count === this.#values.length) {
-      const more = new Float64Array(this.#count * 2);
-      more.set(this.#values);
-      this.#values = more;
-    }
+    if (this.#count === this.#values.length) this.#values = grown(this.#values, this.#count + 1);
     this.#values[this.#count++] = value;
   }
 
@@ -113,12 +111,6 @@ function writeVarint(bytes: Uint8Array, from: number, value: number): number {
   }
   bytes[at++] = rest;
   return at;
-}
-
-function grown(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const more = new Uint8Array(bytes.length * 2);
-  more.set(bytes);
-  return more;
 }
 
 // Columns of doubles are copied as they lie in memory, and Protobuf wants little-endian.

@@ -1,5 +1,6 @@
 import { PbfReader } from "pbf";
 import { encodeSeries } from "./frame-writer.ts";
+import { grown } from "./grown.ts";
 import { readTag } from "./proto-text.ts";
 import type { Series, ValueKind } from "./reading.ts";
 
@@ -104,11 +105,7 @@ export class SeriesTable {
     const form = this.#formSeries.length;
     const at = this.#startOf(form);
     const needed = at + end - start;
-    if (needed > this.#bytes.length) {
-      const more = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-      more.set(this.#bytes);
-      this.#bytes = more;
-    }
+    this.#bytes = grown(this.#bytes, needed);
     this.#bytes.set(bytes.subarray(start, end), at);
     this.#formSeries.push(id);
     this.#formEnd.push(needed);

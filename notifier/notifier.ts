@@ -1,13 +1,14 @@
 import { type Delivery, OWN_BROKER, type OwnBroker } from "../contracts/notifications.ts";
 import { alertSubject } from "../domain/subjects.ts";
 import { UserError } from "../platform/errors.ts";
+import { type Follower, follow } from "../platform/log/follow.ts";
 import type { LogMessage } from "../platform/log/port.ts";
+import { readNewest } from "../platform/log/read-range.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import { answerOrders } from "./answers.ts";
 import { isEnd, readEntry } from "./common/change-entry.ts";
 import { type NotifierConfig, type TargetConfig, targetNames } from "./common/config.ts";
 import { createNotifierEvents, type NotifierEvents } from "./common/events.ts";
-import { type Follower, follow, readNewest } from "./common/follow.ts";
 import { type Environment, SecretError } from "./common/secrets.ts";
 import { deliveriesInLog } from "./delivery/delivery-history.ts";
 import { SupersededError } from "./delivery/journal.ts";
@@ -80,8 +81,8 @@ export async function startNotifier(config: NotifierConfig, deps: NotifierDeps):
   const applyAlert = (message: LogMessage): void =>
     applyToBoard(message, { ...known, events, config, nowUs: clock.nowUs() });
   const applyOrder = (message: LogMessage): void => applyToOrders(message, orders, events, clock.nowUs());
-  const alertsFrom = await readNewest(log, "ALERTS", applyAlert);
-  const ordersFrom = await readNewest(log, "NOTIFICATIONS", applyOrder);
+  const alertsFrom = await readNewest(log, { stream: "ALERTS" }, applyAlert);
+  const ordersFrom = await readNewest(log, { stream: "NOTIFICATIONS" }, applyOrder);
   followers.push(
     follow({
       log,

@@ -3,6 +3,7 @@ import { type LetterRetry, RETRYABLE_REASONS } from "../contracts/dead-letters.t
 import type { DeadLetter } from "../domain/dead-letter.ts";
 import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { globMatches } from "../domain/glob.ts";
+import { reasonOf } from "../domain/reason.ts";
 import { DEAD_LETTER_SUBJECTS, deadLetterRetrySubject } from "../domain/subjects.ts";
 import type { Log, LogMessage } from "./log/port.ts";
 import { subjectMatches } from "./log/subject-match.ts";
@@ -104,11 +105,11 @@ export async function retryOf(log: LetterLog, sequence: number): Promise<LetterR
 export async function countByReason(log: Pick<Log, "countBySubject">): Promise<Record<string, number>> {
   const counts = await log.countBySubject("DEADLETTERS", DEAD_LETTER_SUBJECTS);
   return Object.fromEntries(
-    [...counts].map(([subject, count]) => [reasonOf(subject.slice(subject.indexOf(".") + 1)), count]),
+    [...counts].map(([subject, count]) => [reasonOfToken(subject.slice(subject.indexOf(".") + 1)), count]),
   );
 }
 
-function reasonOf(token: string): string {
+function reasonOfToken(token: string): string {
   try {
     return decodeURIComponent(token);
   } catch {
@@ -134,7 +135,7 @@ function readLetter({ subject, sequence, storedAtUs, payload }: LogMessage): Kep
   try {
     return { sequence, storedAtUs, letter: decodeDeadLetter(payload) };
   } catch (error) {
-    const detail = `this entry is no dead letter: ${error instanceof Error ? error.message : error}`;
+    const detail = `this entry is no dead letter: ${reasonOf(error)}`;
     const about = { topic: subject, payload, clientId: "", receivedAtUs: storedAtUs };
     return { sequence, storedAtUs, letter: { reason: "unreadable", detail, ...about } };
   }

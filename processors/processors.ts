@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { Backoff, type BackoffLimits } from "../domain/backoff.ts";
 import { BadFileError, type FileProblem } from "../platform/files/yaml-file.ts";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
@@ -15,8 +16,7 @@ import { PartitionRunner, type WantedRules } from "./partition-runner.ts";
 
 /** Partitions first, then as many shares of the groups over several devices. */
 const TASKS_PER_PARTITION = 2;
-const RETRY_MS_MIN = 200;
-const RETRY_MS_MAX = 15_000;
+const RETRY: BackoffLimits = { firstMs: 400, maxMs: 15_000 };
 
 type ProcessorsDeps = Deps & {
   readonly partitions: number;
@@ -179,18 +179,20 @@ class TaskLife implements Work {
 
   async #live(): Promise<void> {
     const { task, lease, events, look } = this.#options;
-    for (let retryMs = RETRY_MS_MIN; !this.#stopped; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
+    const backoff = new Backoff(RETRY, Math.random);
+    while (!this.#stopped) {
       this.#runner = this.#newRunner();
       try {
         await this.#runner.run(() => {
           this.#ready = true;
-          retryMs = RETRY_MS_MIN;
+          backoff.reset();
           this.#options.onReady();
         });
       } catch (error) {
         this.#ready = false;
         // Another one may own the task by now: then it is not fought for.
         if (error instanceof ConflictError) await look();
+        const retryMs = Math.round(backoff.nextMs());
         if (!this.#stopped) events.partitionFailed(task, error, retryMs);
         else if (lease.isOpen()) events.endedUnsaved(task, error);
         await this.#pause(retryMs);

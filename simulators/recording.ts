@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { type Parser, parse } from "csv-parse";
+import { reasonOf } from "../domain/reason.ts";
 import { US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
 import { UserError } from "../platform/errors.ts";
 import type { Columns, DeviceColumn, TimeColumns } from "./config.ts";
@@ -78,7 +79,7 @@ export async function* readRecording(
     }
   } catch (error) {
     if (error instanceof RecordingError) throw error;
-    throw new RecordingError(`cannot read ${path}: ${error instanceof Error ? error.message : error}`, {
+    throw new RecordingError(`cannot read ${path}: ${reasonOf(error)}`, {
       cause: error,
     });
   } finally {

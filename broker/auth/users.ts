@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { reasonOf } from "../../domain/reason.ts";
 import type { BrokerEvents } from "../common/events.ts";
 import { onFileChange } from "../common/file-watch.ts";
 import { NO_USERS, parseUsers, type User, type Users, UsersFileError } from "./users-file.ts";
@@ -51,7 +52,7 @@ async function load(file: string): Promise<Users> {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new UsersFileError(`${file}: cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new UsersFileError(`${file}: cannot be read: ${reasonOf(error)}`, {
       cause: error,
     });
   }

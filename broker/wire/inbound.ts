@@ -1,3 +1,4 @@
+import { asError } from "../../domain/reason.ts";
 import type { PublishGate } from "../../platform/publish-gate.ts";
 import type { BrokerEvents, Refusal } from "../common/events.ts";
 import type { Link, ReadControl } from "./link.ts";
@@ -167,7 +168,7 @@ export class Inbound implements ReadControl {
     try {
       this.options.gate.accept(pending, (error) => this.settle(pending, error));
     } catch (error) {
-      this.settle(pending, error instanceof Error ? error : new Error(String(error)));
+      this.settle(pending, asError(error));
     }
   }
 

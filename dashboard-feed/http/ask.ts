@@ -1,3 +1,4 @@
+import { reasonOf } from "../../domain/reason.ts";
 import { type Bus, NoAnswerError } from "../../platform/log/port.ts";
 import { ApiError } from "./api-error.ts";
 
@@ -25,7 +26,7 @@ export async function askService(bus: Bus, asked: Question): Promise<unknown> {
       const message = `${who} does not answer; is the ${service} service running?`;
       throw new ApiError({ status: 503, code: `${code}-unavailable`, message }, { cause });
     }
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = reasonOf(cause);
     throw new ApiError({ status: refusedStatus, code: `${code}-failed`, message }, { cause });
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { reasonOf } from "../../domain/reason.ts";
 import { ApiError } from "./api-error.ts";
 
 const BODY_BYTES_MAX = 16_384;
@@ -27,7 +28,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(Buffer.concat(chunks).toString("utf8"));
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = reasonOf(cause);
     throw new ApiError({ status: 400, code: "bad-json", message: `the body is no JSON: ${why}` }, { cause });
   }
 }

@@ -1,6 +1,6 @@
+import { grown } from "../../domain/grown.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
 import { holds } from "../../rule-language/conditions/condition.ts";
-import { grown } from "../state/grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { Distinct } from "./distinct.ts";
 import {

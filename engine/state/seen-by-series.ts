@@ -1,4 +1,4 @@
-import { grown } from "./grown.ts";
+import { grown } from "../../domain/grown.ts";
 import { DUPLICATE, NEW, type Seen, SeenTimes } from "./seen-times.ts";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
 

@@ -1,3 +1,5 @@
+import { grown } from "../../domain/grown.ts";
+
 /** What adding an observation time says. */
 export const NEW = 0;
 export const DUPLICATE = 1;
@@ -120,11 +122,7 @@ export class SeenTimes {
 
   #splice(at: number, startUs: number, stepUs: number, count: number): void {
     const needed = (this.#size + 1) * STRIDE;
-    if (needed > this.#runs.length) {
-      const more = new Float64Array(Math.max(needed, this.#runs.length * 2));
-      more.set(this.#runs);
-      this.#runs = more;
-    }
+    this.#runs = grown(this.#runs, needed);
     const o = at * STRIDE;
     this.#runs.copyWithin(o + STRIDE, o, this.#size * STRIDE);
     this.#runs[o + START] = startUs;

@@ -1,3 +1,5 @@
+import { grown } from "../../domain/grown.ts";
+
 const FIRST_CAPACITY = 256;
 
 /**
@@ -89,17 +91,9 @@ export class TimerHeap {
 
   #grow(needed: number): void {
     const capacity = Math.max(needed, this.#dueUs.length * 2);
-    const dueUs = new Float64Array(capacity).fill(Number.POSITIVE_INFINITY);
-    dueUs.set(this.#dueUs);
-    const place = new Int32Array(capacity).fill(-1);
-    place.set(this.#place);
-    const rank = new Float64Array(capacity);
-    rank.set(this.#rank);
-    const heap = new Int32Array(capacity);
-    heap.set(this.#heap);
-    this.#dueUs = dueUs;
-    this.#place = place;
-    this.#rank = rank;
-    this.#heap = heap;
+    this.#dueUs = grown(this.#dueUs, capacity, Number.POSITIVE_INFINITY);
+    this.#place = grown(this.#place, capacity, -1);
+    this.#rank = grown(this.#rank, capacity);
+    this.#heap = grown(this.#heap, capacity);
   }
 }

@@ -1,5 +1,5 @@
+import { grown } from "../../domain/grown.ts";
 import type { Calendar } from "../../rule-language/calendar/calendar.ts";
-import { grown } from "../state/grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { type Fate, type Keyed, ON_TIME } from "./windows.ts";
 

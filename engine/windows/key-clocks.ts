@@ -1,4 +1,4 @@
-import { grown } from "../state/grown.ts";
+import { grown } from "../../domain/grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
 /** The first columns of a key's cells. The newest observation time: */

@@ -1,5 +1,5 @@
+import { grown } from "../../domain/grown.ts";
 import type { Accumulators } from "../aggregates/accumulators.ts";
-import { grown } from "../state/grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
 const SUFFIX_BLOCK = 0;

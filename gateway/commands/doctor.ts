@@ -1,5 +1,6 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { createConnection } from "node:net";
+import { reasonOf } from "../../domain/reason.ts";
 import { checkReceivers } from "../../notifier/check-receivers.ts";
 import { formatProblems } from "../../platform/files/yaml-file.ts";
 import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
@@ -56,7 +57,7 @@ async function check(what: string, look: () => Promise<string>): Promise<Finding
   try {
     return { what, ok: true, detail: await look() };
   } catch (error) {
-    return { what, ok: false, detail: error instanceof Error ? error.message : String(error) };
+    return { what, ok: false, detail: reasonOf(error) };
   }
 }
 

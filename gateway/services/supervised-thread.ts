@@ -1,12 +1,12 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
+import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import type { Plan, ServiceName } from "../settings/plan.ts";
 import type { Addresses, RunningService } from "./run-service.ts";
 import type { FailedError, FromThread } from "./thread-messages.ts";
 
-const RESTART_MS_MIN = 500;
-const RESTART_MS_MAX = 30_000;
+const RESTART: BackoffLimits = { firstMs: 1_000, maxMs: 30_000 };
 
 /** A service that could not start, with the name of the error as it was thrown. */
 export class ServiceStartError extends Error {
@@ -29,15 +29,17 @@ export async function superviseThread(name: ServiceName, plan: Plan, logger: Log
   const next = withPorts(plan, current.addresses);
   const stopping = new AbortController();
   const supervision = (async () => {
-    for (let pauseMs = RESTART_MS_MIN; ; pauseMs = Math.min(pauseMs * 2, RESTART_MS_MAX)) {
+    const backoff = new Backoff(RESTART, Math.random);
+    for (;;) {
       const reason = await current.ended;
       if (stopping.signal.aborted) return;
+      const pauseMs = Math.round(backoff.nextMs());
       logger.error({ service: name, pauseMs }, `service died (${reason}); starting it again`);
-      await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => {});
+      await sleep(pauseMs, { signal: stopping.signal });
       if (stopping.signal.aborted) return;
       try {
         current = await startThread(name, next);
-        pauseMs = RESTART_MS_MIN;
+        backoff.reset();
       } catch (error) {
         logger.error({ service: name, err: error }, "service did not start again");
       }

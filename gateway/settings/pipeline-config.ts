@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { brokerConfigSchema } from "../../broker/common/config.ts";
 import { feedConfigSchema } from "../../dashboard-feed/common/config.ts";
+import { reasonOf } from "../../domain/reason.ts";
 import { US_PER_DAY, US_PER_MINUTE } from "../../domain/time.ts";
 import { ingestConfigSchema } from "../../ingest/common/config.ts";
 import { notifierConfigSchema } from "../../notifier/common/config.ts";
@@ -72,7 +73,7 @@ export function readPipelineConfig(file: string | undefined): PipelineConfig {
   try {
     source = readFileSync(file, "utf8");
   } catch (error) {
-    const message = `cannot be read: ${error instanceof Error ? error.message : error}`;
+    const message = `cannot be read: ${reasonOf(error)}`;
     throw new BadFileError([{ file, line: 1, column: 1, message, text: "" }]);
   }
   const parsed = parseYaml(source, file, pipelineConfigSchema);

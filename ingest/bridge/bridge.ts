@@ -1,4 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { InboundMessage } from "../../platform/publish-gate.ts";
 import type { Health } from "../../platform/service.ts";
@@ -18,8 +19,7 @@ export interface Bridge {
   stop(): Promise<void>;
 }
 
-const RECONNECT_MS_MIN = 500;
-const RECONNECT_MS_MAX = 15_000;
+const RECONNECT: BackoffLimits = { firstMs: 1_000, maxMs: 15_000 };
 const STOP_MS_MAX = 5_000;
 
 /**
@@ -34,14 +34,15 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
   let connection: BridgeConnection | undefined;
 
   async function run(): Promise<void> {
-    let waitMs = RECONNECT_MS_MIN;
+    // Not all gateways at once, when their broker comes back.
+    const backoff = new Backoff(RECONNECT, Math.random);
     while (!stopping.signal.aborted) {
       connection = new BridgeConnection(config, {
         accept,
         clock,
         onSubscribed() {
           lost = undefined;
-          waitMs = RECONNECT_MS_MIN;
+          backoff.reset();
           events.bridgeConnected(config.url);
         },
         onRefused: events.bridgeRefused,
@@ -50,9 +51,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
       lost = await connection.ended;
       if (stopping.signal.aborted) return;
       events.bridgeLost(config.url, lost);
-      // Not all gateways at once, when their broker comes back.
-      await delay(waitMs * (0.5 + Math.random()), undefined, { signal: stopping.signal }).catch(() => {});
-      waitMs = Math.min(waitMs * 2, RECONNECT_MS_MAX);
+      await sleep(backoff.nextMs(), { signal: stopping.signal });
     }
   }
 

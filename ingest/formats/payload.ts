@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { ReadingValue } from "../../domain/reading.ts";
+import { reasonOf } from "../../domain/reason.ts";
 import { parseTimestampUs, type TimestampUnit } from "./timestamp.ts";
 
 /** Where decoded readings go. */
@@ -200,7 +201,7 @@ function parseJson(payload: Uint8Array): { readonly value?: unknown; readonly pr
   try {
     return { value: JSON.parse(text) };
   } catch (error) {
-    const detail = `not JSON: ${error instanceof Error ? error.message : error}`;
+    const detail = `not JSON: ${reasonOf(error)}`;
     const at = /position (\d+)/.exec(detail)?.[1];
     const position = at === undefined ? text.length : Number(at);
     return { problem: { reason: "bad-payload", detail, position: Buffer.byteLength(text.slice(0, position)) } };

@@ -1,4 +1,5 @@
 import { FrameWriter } from "../../domain/frame-writer.ts";
+import { asError } from "../../domain/reason.ts";
 import { readingsSubject } from "../../domain/subjects.ts";
 import type { Log } from "../../platform/log/port.ts";
 
@@ -114,7 +115,7 @@ export class FrameBatcher {
       .append({ subject: readingsSubject(partition), payload, id })
       .then(
         () => settle(waiting),
-        (error: unknown) => settle(waiting, error instanceof Error ? error : new Error(String(error))),
+        (error: unknown) => settle(waiting, asError(error)),
       )
       .finally(() => this.#inFlight.delete(sent));
     this.#inFlight.add(sent);

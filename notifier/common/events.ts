@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { DeliveryOutcome } from "../../contracts/notifications.ts";
+import { reasonOf } from "../../domain/reason.ts";
 import type { Metrics } from "../../platform/metrics.ts";
 import type { ChangeEntry } from "./change-entry.ts";
 import type { Flight } from "./lane-types.ts";
@@ -109,7 +110,7 @@ export function createNotifierEvents(logger: Logger, metrics: Metrics) {
       logger.info({ incident, by }, "incident acknowledged");
     },
     orderRefused: (subject: string, error: unknown) =>
-      logger.warn({ subject }, `an order or question was refused: ${error instanceof Error ? error.message : error}`),
+      logger.warn({ subject }, `an order or question was refused: ${reasonOf(error)}`),
   };
 }
 

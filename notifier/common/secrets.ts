@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { reasonOf } from "../../domain/reason.ts";
 import { UserError } from "../../platform/errors.ts";
 
 /** A secret that is missing or cannot be used; says where it was looked for. */
@@ -38,7 +39,7 @@ export function secretValue(
   try {
     value = readFileSync(file, "utf8").trim();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new SecretError(`${what}: cannot read the secret's file ${file}: ${reason}`, { cause: error });
   }
   if (value === "") throw new SecretError(`${what}: the secret's file ${file} is empty`);

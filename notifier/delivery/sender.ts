@@ -3,11 +3,12 @@ import type { Delivery } from "../../contracts/notifications.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { deadLetterSubject, deliverySubject } from "../../domain/subjects.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { type Follower, follow } from "../../platform/log/follow.ts";
 import type { Log, LogMessage } from "../../platform/log/port.ts";
+import { readNewest } from "../../platform/log/read-range.ts";
 import { type ChangeEntry, readEntry } from "../common/change-entry.ts";
 import type { CommonConfig } from "../common/config.ts";
 import type { NotifierEvents } from "../common/events.ts";
-import { type Follower, follow, readNewest } from "../common/follow.ts";
 import { deliveryRecordSchema, type Flight, type FlightRecord } from "../common/lane-types.ts";
 import type { Inhibitions } from "../inhibition/inhibition.ts";
 import type { Board } from "../routing/board.ts";
@@ -183,7 +184,7 @@ export class Sender {
   async #restore(lane: Lane): Promise<void> {
     const { log, board, events } = this.#options;
     const prefix = this.deliverySubject("");
-    await readNewest(log, "NOTIFICATIONS", ({ subject, sequence, payload }) => {
+    await readNewest(log, { stream: "NOTIFICATIONS" }, ({ subject, sequence, payload }) => {
       if (!subject.startsWith(prefix)) return;
       const alert = subject.slice(prefix.length);
       try {

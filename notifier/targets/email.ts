@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createTransport } from "nodemailer";
+import { reasonOf } from "../../domain/reason.ts";
 import type { EmailConfig } from "../common/config.ts";
 import { type Environment, SecretError, secretValue } from "../common/secrets.ts";
-import { type Message, type Outcome, reasonOf, type Target } from "./target.ts";
+import type { Message, Outcome, Target } from "./target.ts";
 import { factsOf, headingOf, linkOf, textsOf } from "./texts.ts";
 
 const SUBJECT_CHARACTERS_MAX = 200;

@@ -1,4 +1,5 @@
-import { type Outcome, reasonOf } from "./target.ts";
+import { reasonOf } from "../../domain/reason.ts";
+import type { Outcome } from "./target.ts";
 
 const SAID_CHARACTERS_MAX = 200;
 const SAID_BYTES_MAX = 4_096;

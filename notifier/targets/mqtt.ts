@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import { connect, type MqttClient } from "mqtt";
 import type { OwnBroker } from "../../contracts/notifications.ts";
 import type { AlertChange } from "../../domain/alert.ts";
+import { reasonOf } from "../../domain/reason.ts";
 import type { MqttConfig } from "../common/config.ts";
 import { type Environment, secretValue } from "../common/secrets.ts";
 import { labelOf } from "../routing/matchers.ts";
 import { cloudEventOf } from "./cloudevents.ts";
-import { type Message, type Outcome, reasonOf, type Target } from "./target.ts";
+import type { Message, Outcome, Target } from "./target.ts";
 
 const KEEPALIVE_SECONDS = 30;
 

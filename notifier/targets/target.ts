@@ -36,13 +36,6 @@ export interface Target {
   close(): Promise<void>;
 }
 
-/** What an error says, with the reason below it. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? `: ${error.cause.message || error.cause.name}` : "";
-  return `${error.message || error.name}${cause}`;
-}
-
 /** The name that people know the alert's group by: `north cold-1`. */
 export function keyText(change: AlertChange): string {
   return Object.values(change.key).join(" ");

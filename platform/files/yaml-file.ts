@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { UserError } from "../errors.ts";
 import { type FaultText, type Path, pathFits, textOf } from "./fault.ts";
 import { jsonSchemaOf } from "./known-keys.ts";
 import { openLenient } from "./lenient-yaml.ts";
@@ -7,8 +8,6 @@ import { SCHEMA_TEXTS } from "./schema-texts.ts";
 import { maskedLine, secretKeys } from "./secrets.ts";
 import type { Place } from "./yaml-source.ts";
 import { YAML_TEXTS } from "./yaml-texts.ts";
-import { UserError } from "../errors.ts";
-import { openYaml } from "./yaml-source.ts";
 
 /** Something wrong in a file: where, what, and the line in question. */
 export interface FileProblem {

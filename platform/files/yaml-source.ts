@@ -1,4 +1,5 @@
 import { CST, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, parseDocument, visit } from "yaml";
+import { reasonOf } from "../../domain/reason.ts";
 
 /** A piece of a line in a file, from 1. */
 export interface Place {
@@ -67,7 +68,7 @@ export function openYaml(source: string): YamlSource {
   try {
     value = document.toJS() ?? {};
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     if (faults.length === 0) faults.push({ code: "ALIAS", reason, place: placeAt(0, 1) });
   }
   return {

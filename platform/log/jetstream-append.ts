@@ -1,4 +1,7 @@
 import { createInbox, type Msg } from "@nats-io/transport-node";
+import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
+import { asError, reasonOf } from "../../domain/reason.ts";
+import { sleep } from "../async/sleep.ts";
 import { type Connection, rateLimited } from "./jetstream-connection.ts";
 import { firstWord, newPending, type Pending, parseAck } from "./jetstream-pending.ts";
 import { type Append, type Appended, ConflictError, LogClosedError, TooLargeError } from "./port.ts";
@@ -8,8 +11,7 @@ const IN_FLIGHT_MAX = 1_024;
 const IN_FLIGHT_BYTES_MAX = 16 * 1_048_576;
 const ACK_TIMEOUT_MS = 5_000;
 const ACK_TIMEOUT_MS_MAX = 60_000;
-const BACKOFF_MS = 50;
-const BACKOFF_MS_MAX = 2_000;
+const BACKOFF: BackoffLimits = { firstMs: 100, maxMs: 2_000 };
 const SWEEP_EVERY_MS = 500;
 /** Ids are relied on for this part of the server's duplicate window: its clock is not ours. */
 const ID_TRUST = 0.75;
@@ -52,7 +54,7 @@ export class Appender {
   readonly #acknowledgedUpTo = new Map<string, number>();
   #lookingBack = false;
   #pausedUntilMs = 0;
-  #backoffMs = BACKOFF_MS;
+  readonly #backoff = new Backoff(BACKOFF, Math.random);
   #ackTimeoutMs = ACK_TIMEOUT_MS;
   #sweeper: NodeJS.Timeout | undefined;
   #stopListening: () => void = () => {};
@@ -102,7 +104,7 @@ export class Appender {
     this.#closed = true;
     const endMs = performance.now() + graceMs;
     while (this.#pending.size > 0 && this.#connection.isUp() && performance.now() < endMs) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
     }
     clearInterval(this.#sweeper);
     this.#stopListening();
@@ -141,7 +143,7 @@ export class Appender {
     } catch (error) {
       if (this.#connection.nc.isClosed()) return;
       this.#settle(pending);
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       pending.reject(new TooLargeError(`${pending.payload.length} bytes for ${pending.subject}: ${reason}`));
       return;
     }
@@ -165,7 +167,7 @@ export class Appender {
       this.#refused(pending, ack.error.err_code ?? 0, ack.error.description ?? "no reason given");
     } else {
       this.#settle(pending);
-      this.#backoffMs = BACKOFF_MS;
+      this.#backoff.reset();
       this.#ackTimeoutMs = ACK_TIMEOUT_MS;
       this.#acknowledgedUpTo.set(firstWord(pending.subject), ack.seq ?? 0);
       // After a second attempt "duplicate" most likely means our own first one.
@@ -191,9 +193,8 @@ export class Appender {
   /** Nothing overtakes a refused append: all wait, then all are sent again in order. */
   #pause(): void {
     if (performance.now() < this.#pausedUntilMs) return;
-    const waitMs = this.#backoffMs;
+    const waitMs = this.#backoff.nextMs();
     this.#pausedUntilMs = performance.now() + waitMs;
-    this.#backoffMs = Math.min(waitMs * 2, BACKOFF_MS_MAX);
     setTimeout(() => {
       this.#pausedUntilMs = 0;
       this.#sendAllAgain();
@@ -211,7 +212,7 @@ export class Appender {
       if (next?.id === pending.id) pending.resolve({ sequence: next.sequence, duplicate });
       else pending.reject(new ConflictError(`${pending.subject}: ${reason}`));
     } catch (error) {
-      pending.reject(error instanceof Error ? error : new Error(String(error)));
+      pending.reject(asError(error));
     }
   }
 

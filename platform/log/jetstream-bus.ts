@@ -1,4 +1,5 @@
 import { type Msg, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
+import { reasonOf } from "../../domain/reason.ts";
 import type { Connection } from "./jetstream-connection.ts";
 import { type Bus, NoAnswerError } from "./port.ts";
 
@@ -72,6 +73,6 @@ async function answerText(message: Msg, answer: (value: unknown) => Promise<unkn
   try {
     return JSON.stringify({ value: (await answer(message.json())) ?? null } satisfies Answer);
   } catch (error) {
-    return JSON.stringify({ error: error instanceof Error ? error.message : String(error) } satisfies Answer);
+    return JSON.stringify({ error: reasonOf(error) } satisfies Answer);
   }
 }

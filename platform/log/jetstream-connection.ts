@@ -1,12 +1,15 @@
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "pino";
+import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
+import { reasonOf } from "../../domain/reason.ts";
+import { sleep } from "../async/sleep.ts";
 import { LogClosedError } from "./port.ts";
 
 /** A lost server is noticed after two of these without an answer. */
 const PING_EVERY_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 3_000;
-const RETRY_WAIT_MS = 250;
-const RETRY_WAIT_MS_MAX = 1_000;
+const RECONNECT: BackoffLimits = { firstMs: 500, maxMs: 500 };
+const RETRY: BackoffLimits = { firstMs: 100, maxMs: 1_000 };
 const WARN_EVERY_MS = 10_000;
 
 export interface ConnectionOptions {
@@ -38,6 +41,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   const { logger, signal } = options;
   const servers = typeof options.servers === "string" ? options.servers : [...options.servers];
   const warn = rateLimited((error) => logger.warn(`no answer from NATS at ${servers}: ${reasonOf(error)}; trying on`));
+  const reconnect = new Backoff(RECONNECT, Math.random);
   for (;;) {
     if (signal?.aborted) throw new LogClosedError(`gave up waiting for NATS at ${servers}`);
     try {
@@ -48,7 +52,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
         noAsyncTraces: true,
         maxReconnectAttempts: -1,
         ignoreAuthErrorAbort: true,
-        reconnectDelayHandler: () => RETRY_WAIT_MS + Math.random() * RETRY_WAIT_MS,
+        reconnectDelayHandler: () => reconnect.nextMs(),
         timeout: CONNECT_TIMEOUT_MS,
         pingInterval: PING_EVERY_MS,
         maxPingOut: 2,
@@ -57,7 +61,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       return watchConnection(nc, logger);
     } catch (error) {
       warn(error);
-      await sleep(RETRY_WAIT_MS + Math.random() * RETRY_WAIT_MS);
+      await sleep(reconnect.nextMs(), { signal });
     }
   }
 }
@@ -116,7 +120,8 @@ function watchConnection(nc: NatsConnection, logger: Logger): Connection {
     whileUp,
     async retrying(what, call) {
       const warn = rateLimited((error) => logger.warn(`${what} did not work: ${reasonOf(error)}; trying again`));
-      for (let waitMs = 50; ; waitMs = Math.min(waitMs * 2, RETRY_WAIT_MS_MAX)) {
+      const backoff = new Backoff(RETRY, Math.random);
+      for (;;) {
         if (closed) throw new LogClosedError(`the log is closed: ${what}`);
         try {
           return await whileUp(call);
@@ -124,7 +129,7 @@ function watchConnection(nc: NatsConnection, logger: Logger): Connection {
           if (closed) throw new LogClosedError(`the log is closed: ${what}`, { cause: error });
           if (!mayPass(error)) throw error;
           warn(error);
-          await sleep(waitMs);
+          await sleep(backoff.nextMs());
         }
       }
     },
@@ -157,12 +162,6 @@ function mayPass(error: unknown): boolean {
   return status !== 400;
 }
 
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
-  return `${error.message || error.name}${cause}`;
-}
-
 /** Lets the first call through, then one in ten seconds. */
 export function rateLimited<Args extends unknown[]>(say: (...args: Args) => void): (...args: Args) => void {
   let lastMs = Number.NEGATIVE_INFINITY;
@@ -171,8 +170,4 @@ export function rateLimited<Args extends unknown[]>(say: (...args: Args) => void
     lastMs = performance.now();
     say(...args);
   };
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

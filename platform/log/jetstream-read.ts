@@ -1,7 +1,10 @@
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, type JetStreamManager } from "@nats-io/jetstream";
 import { createInbox, type Msg, nanos, nuid, type Subscription } from "@nats-io/transport-node";
+import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
+import { reasonOf } from "../../domain/reason.ts";
 import { formatInstantUs } from "../../domain/time.ts";
-import { type Connection, rateLimited, reasonOf, sleep } from "./jetstream-connection.ts";
+import { sleep } from "../async/sleep.ts";
+import { type Connection, rateLimited } from "./jetstream-connection.ts";
 import type { LogMessage, LogReader, ReadQuery } from "./port.ts";
 import { isAtLeast } from "./streams.ts";
 import { anyMatches, subjectMatches } from "./subject-match.ts";
@@ -16,7 +19,7 @@ const HEARTBEAT_MS = 1_000;
 const SILENCE_MS_MAX = 2_500;
 /** The server drops a consumer that nobody has asked for this long. */
 const INACTIVE_MS = 60_000;
-const RETRY_WAIT_MS_MAX = 1_000;
+const RETRY: BackoffLimits = { firstMs: 40, maxMs: 1_000 };
 
 /** Where a new consumer begins, and what it may give that was given before. */
 interface Position {
@@ -125,13 +128,14 @@ export class JetStreamReader implements LogReader {
     const warn = rateLimited((error) =>
       this.#connection.logger.warn(`cannot read ${this.#query.stream} yet: ${reasonOf(error)}; trying again`),
     );
-    for (let waitMs = 20; !this.#closed; waitMs = Math.min(waitMs * 2, RETRY_WAIT_MS_MAX)) {
+    const backoff = new Backoff(RETRY, Math.random);
+    while (!this.#closed) {
       try {
         if (await this.#connection.whileUp(() => this.#openConsumer(this.#generation))) break;
       } catch (error) {
         if (this.#closed || this.#connection.isClosed()) break;
         warn(error);
-        await sleep(waitMs);
+        await sleep(backoff.nextMs());
       }
     }
     this.#opening = false;

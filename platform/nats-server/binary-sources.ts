@@ -4,6 +4,7 @@ import { access, chmod, constants, mkdir, mkdtemp, rename, rm, writeFile } from 
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { reasonOf } from "../../domain/reason.ts";
 
 /** The server that is fetched or built when there is none. */
 export const PINNED_VERSION = "2.14.9";
@@ -166,9 +167,4 @@ async function installPackage(): Promise<string> {
 function lastLine(error: unknown): string {
   const output = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
   return output.split("\n").at(-1) || reasonOf(error);
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

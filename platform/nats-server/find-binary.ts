@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
+import { reasonOf } from "../../domain/reason.ts";
 import { UserError } from "../errors.ts";
 import { type BinarySource, defaultSources, PINNED_VERSION } from "./binary-sources.ts";
 
@@ -32,7 +33,7 @@ export async function findNatsServer(
       logger.info(`using nats-server ${version} at ${path}`);
       return { path, version };
     } catch (error) {
-      reasons.push(error instanceof Error ? error.message : String(error));
+      reasons.push(reasonOf(error));
     }
   }
   const tried = sources.map((source, i) => `  - ${source.name}: ${reasons[i]}`).join("\n");

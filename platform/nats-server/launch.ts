@@ -1,6 +1,7 @@
 import { createServer } from "node:net";
 import { connect } from "@nats-io/transport-node";
 import type { Logger } from "pino";
+import { sleep } from "../async/sleep.ts";
 import { UserError } from "../errors.ts";
 import type { Durability } from "../log/port.ts";
 import type { BinarySource } from "./binary-sources.ts";
@@ -236,8 +237,4 @@ function freePort(): Promise<number> {
       probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
     });
   });
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { reasonOf } from "../../domain/reason.ts";
 import type { FileProblem } from "../../platform/files/yaml-file.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import type { RuleProblem } from "./problem.ts";
@@ -83,7 +84,7 @@ async function readSource(file: string): Promise<RuleSource | RuleProblem> {
     const bytes = await readFile(file);
     return encodingProblem(bytes, file) ?? { file, source: new TextDecoder().decode(bytes) };
   } catch (error) {
-    return unreadable(file, `cannot be read: ${reason(error)}`);
+    return unreadable(file, `cannot be read: ${reasonOf(error)}`);
   }
 }
 
@@ -93,7 +94,7 @@ async function listed(path: string, problems: RuleProblem[]): Promise<string[]> 
     return names.filter(isRuleFile).map((name) => join(path, name));
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return [path];
-    problems.push(unreadable(path, `the rules folder cannot be read: ${reason(error)}`));
+    problems.push(unreadable(path, `the rules folder cannot be read: ${reasonOf(error)}`));
     return [];
   }
 }
@@ -176,8 +177,4 @@ function unreadable(file: string, message: string): RuleProblem {
   const place = { line: 1, column: 1, length: 1, text: "" };
   const help = "give the folder or file with the rules; Weir must be allowed to read it";
   return { code: "E007", severity: "error", file, place, message, help, related: [] };
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

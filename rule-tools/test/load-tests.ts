@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { reasonOf } from "../../domain/reason.ts";
 import { type FileProblem, parseYaml } from "../../platform/files/yaml-file.ts";
 import { type RuleSpec, ruleFileSchema, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 import { EXPECTATION_FIELDS, labelsOf, type TestCase, testFileSchema, WINDOW_EXPECTATION_FIELDS } from "./format.ts";
@@ -32,7 +33,7 @@ export async function loadTests(paths: readonly string[]): Promise<LoadedTests> 
       if (!(await stat(path)).isDirectory()) files.push(path);
       else for (const name of (await readdir(path)).sort()) if (TEST_FILE.test(name)) files.push(join(path, name));
     } catch (error) {
-      problems.push(problem(path, `cannot be read: ${reason(error)}`));
+      problems.push(problem(path, `cannot be read: ${reasonOf(error)}`));
     }
   }
   if (files.length === 0 && problems.length === 0) {
@@ -52,7 +53,7 @@ async function loadFile(file: string): Promise<Omit<LoadedTests, "files">> {
   try {
     source = await readFile(file, "utf8");
   } catch (error) {
-    return { tests: [], problems: [problem(file, `cannot be read: ${reason(error)}`)] };
+    return { tests: [], problems: [problem(file, `cannot be read: ${reasonOf(error)}`)] };
   }
   const parsed = parseYaml(source, file, testFileSchema);
   if (!parsed.ok) return { tests: [], problems: parsed.problems };
@@ -84,7 +85,7 @@ async function loadRuleFiles(testFile: string, names: readonly string[], complai
     try {
       source = await readFile(file, "utf8");
     } catch (error) {
-      complain(["rule_files", i], `the rule file ${file} cannot be read: ${reason(error)}`);
+      complain(["rule_files", i], `the rule file ${file} cannot be read: ${reasonOf(error)}`);
       continue;
     }
     const parsed = parseYaml(source, file, ruleFileSchema);
@@ -192,8 +193,4 @@ function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Compla
 
 function problem(file: string, message: string): FileProblem {
   return { file, line: 1, column: 1, message, text: "" };
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { Backoff } from "../common/backoff.ts";
+import { Backoff } from "../../domain/backoff.ts";
+import { reasonOf } from "../../domain/reason.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import type { DuckdbConfig } from "../common/config.ts";
 import type { StorageEvents } from "../common/events.ts";
 import { Mutex } from "../common/mutex.ts";
@@ -82,7 +84,7 @@ class DuckdbStore implements Store {
 
   async write(batch: Batch): Promise<WriteReport> {
     const { events } = this.#options;
-    const backoff = new Backoff(RETRY, this.#closing.signal);
+    const backoff = new Backoff(RETRY, Math.random);
     for (let attempt = 1; ; attempt++) {
       try {
         const report = await this.#writes.run(() => this.#apply(batch, attempt));
@@ -91,7 +93,7 @@ class DuckdbStore implements Store {
       } catch (error) {
         if (this.#closing.signal.aborted) throw new StoreClosedError("the store was closed", { cause: error });
         events.writeFailed(firstLine(error), { error, firstTry: attempt === 1 });
-        await backoff.wait();
+        await sleep(backoff.nextMs(), { signal: this.#closing.signal });
         await this.#writes
           .run(() => this.#recover())
           .catch((cause) => events.writeFailed(firstLine(cause), { error: cause, firstTry: false }));
@@ -251,5 +253,5 @@ function report(points: number, duplicates: number): WriteReport {
 }
 
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+  return reasonOf(error).split("\n")[0] ?? "";
 }

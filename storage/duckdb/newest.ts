@@ -1,4 +1,5 @@
 import { DOUBLE, type DuckDBConnection, UINTEGER, VARCHAR } from "@duckdb/node-api";
+import { grown } from "../../domain/grown.ts";
 import { RowChunk } from "./row-chunk.ts";
 
 export function savedOf(name: "readings" | "windows"): string {
@@ -37,10 +38,7 @@ export class Newest {
 
   /** Makes room for ids below `size`. */
   reserve(size: number): void {
-    const before = this.#atUs.length;
-    if (size <= before) return;
-    this.#atUs = grown(this.#atUs, size);
-    this.#atUs.fill(Number.NEGATIVE_INFINITY, before);
+    this.#atUs = grown(this.#atUs, size, Number.NEGATIVE_INFINITY);
   }
 
   /** True when the time is later than all before, and then remembers it. */
@@ -49,13 +47,4 @@ export class Newest {
     this.#atUs[id] = atUs;
     return true;
   }
-}
-
-/** The same content with room for at least `size`, doubling so that growth costs little. */
-export function grown<Column extends Float64Array | Uint32Array | Uint8Array>(column: Column, size: number): Column {
-  if (size <= column.length) return column;
-  const Constructor = column.constructor as new (length: number) => Column;
-  const larger = new Constructor(Math.max(size, column.length * 2));
-  larger.set(column);
-  return larger;
 }

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { reasonOf } from "../../domain/reason.ts";
 import { UserError } from "../../platform/errors.ts";
 import type { DuckdbConfig } from "../common/config.ts";
 
@@ -54,7 +55,7 @@ export async function openDuckdb(config: DuckdbConfig): Promise<OpenedFile> {
 }
 
 function explain(file: string, error: unknown): Error {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = reasonOf(error);
   if (/could not set lock/i.test(text)) {
     const holder = /held in ([^.]*?\(PID \d+\))/.exec(text)?.[1] ?? "another process";
     return busy(file, holder, error);

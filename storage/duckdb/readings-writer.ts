@@ -1,9 +1,10 @@
 import { DOUBLE, type DuckDBConnection, TIMESTAMP, UINTEGER, VARCHAR } from "@duckdb/node-api";
+import { grown } from "../../domain/grown.ts";
 import type { Series } from "../../domain/reading.ts";
 import type { SeriesTable } from "../../domain/series-table.ts";
 import type { ReadingColumns } from "../common/store.ts";
 import { Dictionary } from "./dictionary.ts";
-import { grown, Newest, savedOf } from "./newest.ts";
+import { Newest, savedOf } from "./newest.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";
 
 /** The first reading of a sensor at a time stays; the place in the batch decides between two new ones. */

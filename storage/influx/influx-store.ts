@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { Backoff } from "../../domain/backoff.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { deadLetterSubject } from "../../domain/subjects.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import type { Log } from "../../platform/log/port.ts";
-import { Backoff } from "../common/backoff.ts";
 import type { InfluxConfig } from "../common/config.ts";
 import type { StorageEvents } from "../common/events.ts";
 import type { WriteReport } from "../common/store.ts";
@@ -172,14 +173,14 @@ class InfluxStore implements Store {
   async #post(body: string, precision: "us" | "ns", tally: Tally): Promise<string | undefined> {
     const { config, events } = this.#options;
     const limits = { firstMs: RETRY_FIRST_MS, maxMs: config.retryAfterMax / 1000 };
-    const backoff = new Backoff(limits, this.#closing.signal);
+    const backoff = new Backoff(limits, Math.random);
     for (let attempt = 1; ; attempt++) {
       this.#assertOpen();
       const answer = await this.#client.write(body, precision);
       if (answer.kind === "failed") {
         this.#assertOpen();
         events.writeFailed(answer.detail, { error: answer.error, firstTry: attempt === 1 });
-        await backoff.wait(answer.pauseMs);
+        await sleep(backoff.nextMs(answer.pauseMs), { signal: this.#closing.signal });
         continue;
       }
       if (attempt > 1) events.writeRecovered();

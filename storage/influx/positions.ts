@@ -1,6 +1,7 @@
+import { Backoff } from "../../domain/backoff.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import { ConflictError, type Records } from "../../platform/log/port.ts";
-import { Backoff } from "../common/backoff.ts";
 import type { InfluxConfig } from "../common/config.ts";
 import type { StorageEvents } from "../common/events.ts";
 import { NO_POSITION, type Position, type StoredStream } from "../common/store.ts";
@@ -62,7 +63,7 @@ export class SavedPosition {
   }
 
   async #save(): Promise<void> {
-    const backoff = new Backoff({ firstMs: 100, maxMs: 5000 }, this.#signal);
+    const backoff = new Backoff({ firstMs: 100, maxMs: 5000 }, Math.random);
     while (this.#target !== undefined) {
       const target = this.#target;
       try {
@@ -76,7 +77,7 @@ export class SavedPosition {
         } else {
           this.#events.positionNotSaved(this.#stream, error);
         }
-        await backoff.wait();
+        await sleep(backoff.nextMs(), { signal: this.#signal });
       }
     }
   }

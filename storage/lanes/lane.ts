@@ -1,4 +1,5 @@
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
+import { reasonOf } from "../../domain/reason.ts";
 import { deadLetterSubject } from "../../domain/subjects.ts";
 import type { Log, LogMessage, LogReader } from "../../platform/log/port.ts";
 import type { StorageEvents } from "../common/events.ts";
@@ -148,7 +149,7 @@ export class Lane {
     const reason = "unreadable-entry";
     const payload = encodeDeadLetter({
       reason,
-      detail: error instanceof Error ? error.message : String(error),
+      detail: reasonOf(error),
       topic: message.subject,
       payload: message.payload,
       clientId: "",

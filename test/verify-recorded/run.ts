@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { pino } from "pino";
+import { reasonOf } from "../../domain/reason.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { beijingAirReplay } from "../../simulators/beijing-air.ts";
 import { createRandom } from "../../simulators/random.ts";
@@ -113,7 +114,7 @@ export async function verifyRecorded(options: VerifyOptions): Promise<VerifyRepo
   } catch (error) {
     const log = `${dataDir}.log`;
     await cp(gateway.logFile, log).catch(() => undefined);
-    throw new Error(`the run failed; the gateway's log is ${log}: ${error instanceof Error ? error.message : error}`, {
+    throw new Error(`the run failed; the gateway's log is ${log}: ${reasonOf(error)}`, {
       cause: error,
     });
   } finally {

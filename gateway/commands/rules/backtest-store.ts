@@ -7,6 +7,7 @@ import {
   type ReadingsPageText,
   type ReadingsQuery,
 } from "../../../contracts/history.ts";
+import { reasonOf } from "../../../domain/reason.ts";
 import { type Bus, NoAnswerError } from "../../../platform/log/port.ts";
 import type { StoredReadings } from "../../../rule-tools/backtest/pages-source.ts";
 import { influxSchema } from "../../../storage/common/config.ts";
@@ -106,7 +107,7 @@ export async function storeOfInflux(flags: InfluxFlags): Promise<OpenedStore> {
     try {
       return await work;
     } catch (error) {
-      throw new UsageError(`InfluxDB at ${url}, bucket ${bucket}: ${error instanceof Error ? error.message : error}`);
+      throw new UsageError(`InfluxDB at ${url}, bucket ${bucket}: ${reasonOf(error)}`);
     }
   };
   return {

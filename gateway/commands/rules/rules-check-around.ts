@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
+import { reasonOf } from "../../../domain/reason.ts";
 import { formatProblems, parseYaml } from "../../../platform/files/yaml-file.ts";
 import { type ReadRules, readRules } from "../../../rule-language/files/load-rules.ts";
 import type { PlacedRule } from "../../../rule-language/files/read-rule-file.ts";
@@ -29,7 +30,7 @@ function receiversOf(config: string | undefined): string[] | undefined {
   try {
     source = readFileSync(file, "utf8");
   } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${error instanceof Error ? error.message : error}`);
+    throw new UsageError(`${file} cannot be read: ${reasonOf(error)}`);
   }
   const parsed = parseYaml(source, file, receiversSchema.nullish());
   if (!parsed.ok) throw new UsageError(formatProblems(parsed.problems));

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Series } from "../../../domain/reading.ts";
+import { reasonOf } from "../../../domain/reason.ts";
 import { UsageError } from "../failures.ts";
 
 const ANSWER_MS = 2_000;
@@ -69,8 +70,7 @@ async function fetchPage(url: URL, token: string | undefined): Promise<z.output<
   try {
     response = await fetch(url, { headers, signal: AbortSignal.timeout(ANSWER_MS) });
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw new UsageError(`${url.origin} does not answer (${reasonOf(cause)}): is the gateway running there?`);
+    throw new UsageError(`${url.origin} does not answer (${reasonOf(error)}): is the gateway running there?`);
   }
   if (response.status === 401 || response.status === 403)
     throw new UsageError(`${url.origin} wants a token: name the environment variable that holds it with --token-env`);
@@ -87,8 +87,4 @@ function seriesOf(devices: readonly z.output<typeof device>[]): Series[] {
       return { device: name, metric, tags, kind };
     }),
   );
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

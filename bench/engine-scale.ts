@@ -119,6 +119,6 @@ class World {
   }
 
   #apply(payload: Uint8Array, storedAtUs: number): void {
-    this.#step.apply(this.#frames.read(payload), { partition: 0, sequence: ++this.#sequence, storedAtUs });
+    this.#step.apply(this.#frames.read(payload), { task: 0, sequence: ++this.#sequence, storedAtUs });
   }
 }

@@ -109,12 +109,12 @@ function measure(frames: readonly Uint8Array[], specs: readonly RuleSpec[]) {
     const reader = new FrameReader(table);
     const step = new Step(table);
     const rules = reader.read(encodeRuleSet({ version: versionOf(specs), rulesJson: JSON.stringify(specs) }));
-    step.apply(rules, { partition: 0, sequence: 1, storedAtUs: BEGIN_US });
+    step.apply(rules, { task: 0, sequence: 1, storedAtUs: BEGIN_US });
     const startedMs = performance.now();
     let windows = 0;
     for (const [i, frame] of frames.entries()) {
       // The log stores the frames as fast as the devices speak.
-      const position = { partition: 0, sequence: i + 2, storedAtUs: BEGIN_US + i * ((FRAME_READINGS / KEYS) * 1e6) };
+      const position = { task: 0, sequence: i + 2, storedAtUs: BEGIN_US + i * ((FRAME_READINGS / KEYS) * 1e6) };
       windows += step.apply(reader.read(frame), position).results.length;
     }
     const seconds = (performance.now() - startedMs) / 1000;

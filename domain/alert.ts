@@ -64,9 +64,16 @@ export interface AlertChange {
   readonly notify: readonly string[];
   /** The alert comes and goes so often that it goes on firing; left out where it does not. */
   readonly flapping?: true;
+  /** The rule runs in shadow mode: the change is stored, and nobody is notified. Left out otherwise; see `isMuted`. */
+  readonly muted?: true;
   /** Left out when nothing does. */
   readonly inhibitedBy?: readonly Inhibitor[];
   readonly evidence: AlertEvidence;
+}
+
+/** Whether nobody is notified of a change. Logs from before the field `muted` have a label in its place. */
+export function isMuted({ muted, labels }: Pick<AlertChange, "muted" | "labels">): boolean {
+  return muted === true || labels.weir_muted === "true";
 }
 
 /** CloudEvents 1.0, JSON format. */

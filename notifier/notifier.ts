@@ -1,5 +1,5 @@
 import { type Delivery, OWN_BROKER, type OwnBroker } from "../contracts/notifications.ts";
-import { alertSubject } from "../domain/subjects.ts";
+import { alertName, parseIncidentId } from "../domain/alert-ids.ts";
 import { UserError } from "../platform/errors.ts";
 import { type Follower, follow } from "../platform/log/follow.ts";
 import type { LogMessage } from "../platform/log/port.ts";
@@ -21,7 +21,6 @@ import { createTarget } from "./targets/create.ts";
 
 const RESTART_MS = 1_000;
 const COUNT_MS = 1_000;
-const INCIDENT = /^(.+)-([0-9a-f]{16})-(?:-?[0-9a-z]+)$/;
 
 /** Secrets that are missing or wrong, all of them at once. */
 export class NotifierSecretsError extends UserError {
@@ -292,8 +291,8 @@ async function deliveriesOf(
   return found.sort((a, b) => a.atUs - b.atUs);
 }
 
-/** The alert of an incident that is over: an incident's id is `<rule>-<key hash>-<since>`. */
+/** The alert of an incident that is over. */
 function alertOf(incident: string): string | undefined {
-  const [, rule, hash] = INCIDENT.exec(incident) ?? [];
-  return rule === undefined || hash === undefined ? undefined : alertSubject(rule, hash).slice("alerts.".length);
+  const parts = parseIncidentId(incident);
+  return parts && alertName(parts.rule, parts.keyHash);
 }

@@ -1,7 +1,7 @@
 import type { AlertChange, AlertEvent } from "../domain/alert.ts";
+import { keyHash, parseAlertChangeId } from "../domain/alert-ids.ts";
 import { alertSubject } from "../domain/subjects.ts";
 import { formatInstantUs } from "../domain/time.ts";
-import { keyHash } from "../engine/rule-state.ts";
 import type { Log, LogMessage } from "../platform/log/port.ts";
 import { Pump } from "./pump.ts";
 
@@ -117,7 +117,7 @@ function newestOf(rule: string, message: LogMessage | undefined): Newest {
 }
 
 function orderOf(change: AlertChange): Order {
-  return { input: change.evidence.input.sequence, index: Number(change.id.slice(change.id.lastIndexOf("-") + 1)) };
+  return { input: change.evidence.input.sequence, index: parseAlertChangeId(change.id)?.index ?? 0 };
 }
 
 function isAfter(a: Order, b: Order): boolean {

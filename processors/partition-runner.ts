@@ -9,7 +9,7 @@ import {
   taskInput,
   type WantedRules,
   wantedOf,
-} from "../engine/task-input.ts";
+} from "../engine/tasks/task-input.ts";
 import type { Clock } from "../platform/clock.ts";
 import { newestSequence } from "../platform/log/newest-sequence.ts";
 import { type Log, LogClosedError, type LogMessage, type LogReader } from "../platform/log/port.ts";
@@ -23,7 +23,7 @@ import { Pace } from "./pace.ts";
 import { TimeSlice } from "./time-slice.ts";
 import { WindowsPublisher } from "./windows-publisher.ts";
 
-export type { WantedRules } from "../engine/task-input.ts";
+export type { WantedRules } from "../engine/tasks/task-input.ts";
 
 export interface PartitionOptions {
   /** With P partitions: 0 to P - 1 process a partition, P to 2P - 1 a share of the groups over several devices. */
@@ -206,7 +206,7 @@ export class PartitionRunner {
     const { sequence, storedAtUs } = message;
     const entry = this.#decode(message);
     if (entry !== undefined) {
-      const output = this.#step.apply(entry, { partition: this.#options.task, sequence, storedAtUs });
+      const output = this.#step.apply(entry, { task: this.#options.task, sequence, storedAtUs });
       if (entry.kind === "readings") this.#forwarder?.push(sequence, entry);
       else if (entry.kind === "rule_set") this.#setSpecs(entry.rulesJson);
       this.#windows?.push(sequence, output.results);

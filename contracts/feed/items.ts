@@ -37,6 +37,7 @@ export const alertChangeSchema = z.looseObject({
   notify: z.array(z.string()),
   inhibitedBy: z.array(z.looseObject({ rule: z.string(), equal: z.array(z.string()) })).exactOptional(),
   flapping: z.literal(true).exactOptional(),
+  muted: z.literal(true).exactOptional(),
   evidence: z.looseObject({
     window: z.looseObject({ startUs: z.number(), endUs: z.number() }),
     aggregate: z.string(),

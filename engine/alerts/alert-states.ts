@@ -1,6 +1,8 @@
 import type { AlertState } from "../../domain/alert.ts";
+import type { ConditionState } from "../rules/conditions.ts";
+import type { Flapping } from "../rules/rule.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
-import { type Flapping, Flaps } from "./flaps.ts";
+import { Flaps } from "./flaps.ts";
 
 const INACTIVE = 0;
 const PENDING = 1;
@@ -10,49 +12,46 @@ const STATE = 0;
 const ACTIVE_AT = 1;
 /** Since when `clear` has held; NaN while it does not. */
 const CLEAR_SINCE = 2;
-/** End of the newest window that was looked at. */
-const SEEN_END = 3;
+/** End of the newest window that was evaluated. */
+const EVALUATED_END = 3;
 const LAST_VALUE = 4;
 const STRIDE = 5;
 
+/** By number. */
 const NAMES: readonly AlertState[] = ["inactive", "pending", "firing"];
 
-/** A step from one state to another. `resolved` is told once; the state is then inactive. */
+/** A step from one state to another. `resolved` is emitted once; the state is then inactive. */
 export interface Transition {
   readonly from: AlertState;
   readonly state: AlertState;
   readonly activeAtUs: number;
-  /** Whether the alert is, or was until now. */
+  /** Whether the alert is flapping, or was until this step. */
   readonly isFlapping: boolean;
 }
 
-/** A window's end and the value that it told. */
-export interface Looked {
+/** The end of a window, or the instant of an absence, and its value. */
+export interface WindowValue {
   readonly endUs: number;
   readonly value: number | string;
 }
 
-/** What the conditions say of it. */
-export interface Judged extends Looked {
-  readonly holds: boolean;
-  /** Whether the alert may end. */
-  readonly clears: boolean;
-}
+/** A window with the state of the rule's conditions at its end. */
+export interface EvaluatedWindow extends WindowValue, ConditionState {}
 
 export interface Patience {
   readonly forUs: number;
   readonly keepFiringForUs: number;
-  /** Undefined: however often it comes and goes. */
+  /** Undefined: the rule counts no changes. */
   readonly flapping: Flapping | undefined;
 }
 
 /**
- * The alert state of each key of a rule: inactive -> pending -> firing -> resolved. It moves only when a window
- * closes, in event time: a window's end is the instant at which its condition is known.
+ * The alert state of each key of a rule: inactive -> pending -> firing -> resolved. It changes only when a window
+ * closes, in event time: the condition is known as of the window's end.
  */
 export class AlertStates {
   #cells = new Float64Array(0);
-  /** Last values that are texts, by key. */
+  /** By key: the last value, where it is a text. */
   readonly #texts = new Map<number, string>();
   readonly #flaps = new Flaps();
 
@@ -61,20 +60,20 @@ export class AlertStates {
     return o < this.#cells.length && this.#cells[o + STATE] !== INACTIVE;
   }
 
-  /** What the newest window that was looked at said: its end and its value. */
-  last(key: number): { readonly endUs: number; readonly value: number | string } {
+  /** The newest window that was evaluated. */
+  last(key: number): WindowValue {
     const o = key * STRIDE;
     const value = this.#texts.get(key) ?? this.#cells[o + LAST_VALUE] ?? Number.NaN;
-    return { endUs: this.#cells[o + SEEN_END] ?? Number.NEGATIVE_INFINITY, value };
+    return { endUs: this.#cells[o + EVALUATED_END] ?? Number.NEGATIVE_INFINITY, value };
   }
 
-  /** Looks at a closed window. One older than the newest that was looked at changes nothing. */
-  look(key: number, patience: Patience, window: Judged): Transition | undefined {
+  /** Evaluates a closed window. One that is not newer than the newest evaluated one changes nothing. */
+  evaluate(key: number, patience: Patience, window: EvaluatedWindow): Transition | undefined {
     const { forUs } = patience;
     const o = this.#at(key);
     const cells = this.#cells;
     const { endUs } = window;
-    if (endUs <= (cells[o + SEEN_END] as number)) return undefined;
+    if (endUs <= (cells[o + EVALUATED_END] as number)) return undefined;
     this.#remember(key, window);
     switch (cells[o + STATE]) {
       case INACTIVE:
@@ -85,16 +84,16 @@ export class AlertStates {
         if (!window.holds) return this.#move(o, INACTIVE);
         return endUs - (cells[o + ACTIVE_AT] as number) >= forUs ? this.#fire(key, patience, endUs) : undefined;
       default:
-        return this.#lookFiring(key, patience, window);
+        return this.#evaluateFiring(key, patience, window);
     }
   }
 
-  /** Fires at once, or resolves unless it is flapping, whatever was looked at before. */
-  set(key: number, patience: Patience, window: Looked & { readonly isFiring: boolean }): Transition | undefined {
+  /** Fires at once, or resolves unless the alert is flapping, without regard to earlier windows. */
+  set(key: number, patience: Patience, window: WindowValue & { readonly isFiring: boolean }): Transition | undefined {
     const o = this.#at(key);
     if (this.isActive(key)) {
       if (!window.isFiring) this.#remember(key, window);
-      return this.#lookFiring(key, patience, { ...window, clears: !window.isFiring });
+      return this.#evaluateFiring(key, patience, { ...window, clears: !window.isFiring });
     }
     if (!window.isFiring) return undefined;
     this.#remember(key, window);
@@ -102,12 +101,12 @@ export class AlertStates {
     return this.#fire(key, patience, window.endUs);
   }
 
-  /** The rule counts no changes any more. */
+  /** The rule no longer counts changes. */
   forgetFlapping(): void {
     this.#flaps.forgetAll();
   }
 
-  /** Takes the state of another's key over. */
+  /** Copies the state of a key of the rule's earlier form. */
   adopt(key: number, from: AlertStates, fromKey: number): void {
     const o = this.#at(key);
     const other = from.#at(fromKey);
@@ -117,7 +116,7 @@ export class AlertStates {
     this.#flaps.adopt(key, from.#flaps, fromKey);
   }
 
-  /** Ends what is open, for a rule that is going away. */
+  /** Ends an open alert whose rule, or whose key, is removed. */
   end(key: number): Transition | undefined {
     if (!this.isActive(key)) return undefined;
     const isFlapping = this.#flaps.isFlapping(key);
@@ -141,9 +140,9 @@ export class AlertStates {
     this.#flaps.restore(from);
   }
 
-  #remember(key: number, { endUs, value }: Looked): void {
+  #remember(key: number, { endUs, value }: WindowValue): void {
     const o = key * STRIDE;
-    this.#cells[o + SEEN_END] = endUs;
+    this.#cells[o + EVALUATED_END] = endUs;
     if (typeof value === "string") this.#texts.set(key, value);
     else {
       this.#cells[o + LAST_VALUE] = value;
@@ -151,7 +150,7 @@ export class AlertStates {
     }
   }
 
-  /** Where the key's cells begin; those of a new key are made. */
+  /** Where the key's cells begin; makes those of a new key. */
   #at(key: number): number {
     const o = key * STRIDE;
     if (o >= this.#cells.length) {
@@ -159,7 +158,7 @@ export class AlertStates {
       more.set(this.#cells);
       for (let at = this.#cells.length; at < more.length; at += STRIDE) {
         more[at + CLEAR_SINCE] = Number.NaN;
-        more[at + SEEN_END] = Number.NEGATIVE_INFINITY;
+        more[at + EVALUATED_END] = Number.NEGATIVE_INFINITY;
       }
       this.#cells = more;
     }
@@ -171,7 +170,11 @@ export class AlertStates {
     return this.#move(this.#at(key), FIRING, isFlapping);
   }
 
-  #lookFiring(key: number, patience: Patience, { endUs, clears }: Omit<Judged, "holds">): Transition | undefined {
+  #evaluateFiring(
+    key: number,
+    patience: Patience,
+    { endUs, clears }: Omit<EvaluatedWindow, "holds">,
+  ): Transition | undefined {
     const { keepFiringForUs, flapping } = patience;
     const o = this.#at(key);
     const cells = this.#cells;
@@ -189,7 +192,7 @@ export class AlertStates {
       return this.#move(o, INACTIVE, true);
     }
     if (!this.#flaps.count(key, endUs, flapping)) return this.#move(o, INACTIVE);
-    // It would end, and goes on: that it is flapping is what changes.
+    // This end makes it flap, so it does not end: only `flapping` changes.
     return { from: "firing", state: "firing", activeAtUs: cells[o + ACTIVE_AT] as number, isFlapping: true };
   }
 

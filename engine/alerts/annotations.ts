@@ -1,13 +1,14 @@
 import type { AlertState, Severity } from "../../domain/alert.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { fillTemplate, type Template, type TemplateValue } from "../../rule-language/template/template.ts";
+import type { AggregateValues } from "../rules/conditions.ts";
 
-/** What the texts of an alert can tell of it. */
+/** What the texts of an alert can show. */
 export interface AlertFacts {
   readonly value: number | string;
   readonly labels: Tags;
-  /** Other values that were told, by aggregate or series. */
-  readonly told: Readonly<Record<string, number | string>> | undefined;
+  /** Undefined for an absence, and for an end without a window. */
+  readonly values: AggregateValues | undefined;
   readonly rule: string;
   readonly severity: Severity;
   readonly state: AlertState;
@@ -16,7 +17,7 @@ export interface AlertFacts {
   readonly condition: string;
 }
 
-/** Fills the places of all texts in; one that is not known stays as it stands. */
+/** Fills the placeholders of all texts; an unknown one stays as it is. */
 export function fillAnnotations(
   annotations: readonly (readonly [string, Template])[],
   facts: AlertFacts,
@@ -26,12 +27,12 @@ export function fillAnnotations(
   return filled;
 }
 
-/** Labels come before what has the same name. */
+/** A label hides an aggregate, a series or a field of the same name. */
 function factOf(word: string, facts: AlertFacts): TemplateValue | undefined {
-  const { value, labels, told, atUs, activeAtUs } = facts;
+  const { value, labels, values, atUs, activeAtUs } = facts;
   if (word === "value") return value;
   if (Object.hasOwn(labels, word)) return labels[word];
-  if (told !== undefined && Object.hasOwn(told, word)) return told[word];
+  if (values !== undefined && Object.hasOwn(values, word)) return values[word];
   switch (word) {
     case "rule":
     case "severity":

@@ -1,15 +1,10 @@
+import type { Flapping } from "../rules/rule.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
-/** So many changes within that time are one alert. */
-export interface Flapping {
-  readonly changes: number;
-  readonly withinUs: number;
-}
-
-/** Stands for the changes of an alert that is flapping. */
+/** In place of its changes: the alert is flapping. */
 const IS_FLAPPING: readonly number[] = [];
 
-/** By key: when its alert began to fire and ended lately, or that it is flapping. */
+/** By key: when its alert recently began to fire and ended, or that it is flapping. */
 export class Flaps {
   readonly #changes = new Map<number, readonly number[]>();
 
@@ -17,7 +12,7 @@ export class Flaps {
     return this.#changes.get(key) === IS_FLAPPING;
   }
 
-  /** Counts a change; true when the alert is flapping by it. */
+  /** Counts a change. True when it makes the alert flap. */
   count(key: number, atUs: number, { changes, withinUs }: Flapping): boolean {
     const recent = (this.#changes.get(key) ?? []).filter((one) => one > atUs - withinUs);
     const isFlapping = recent.push(atUs) >= changes;
@@ -25,7 +20,7 @@ export class Flaps {
     return isFlapping;
   }
 
-  /** Counting begins anew. */
+  /** Counting starts over. */
   forget(key: number): void {
     this.#changes.delete(key);
   }

@@ -3,89 +3,18 @@ import { type Aggregate, parseAggregate, takesTexts } from "../../rule-language/
 import { Calendar } from "../../rule-language/calendar/calendar.ts";
 import type { LetSpec } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
-import { compileSelector, type Selector } from "../../rule-language/spec/selector.ts";
-import { parseTemplate, type Template } from "../../rule-language/template/template.ts";
-import { type AggregatePlan, planOf } from "../aggregates/plan.ts";
-import type { Flapping } from "../alerts/flaps.ts";
-import { type Judge, judgeOf } from "./judge.ts";
+import { compileSelector } from "../../rule-language/spec/selector.ts";
+import { parseTemplate } from "../../rule-language/template/template.ts";
+import { planOf } from "../aggregates/plan.ts";
+import { compileConditions } from "./conditions.ts";
+import type { InputSpec, JoinedName, JoinSpec, Rule, WindowCommon, WindowsSpec } from "./rule.ts";
 
-/** What a rule looks at. Rules of the same identity share its windows. */
-export interface InputSpec {
-  readonly identity: string;
-  readonly selector: Selector;
-  readonly groupBy: readonly string[];
-  readonly windows: WindowsSpec;
-  /** How far back the times of readings must be remembered. */
-  readonly horizonUs: number;
-}
-
-export type WindowsSpec =
-  | { readonly kind: "absent"; readonly afterUs: number; readonly active: Calendar | undefined }
-  | (WindowCommon & {
-      readonly kind: "panes";
-      readonly sizeUs: number;
-      readonly everyUs: number;
-      readonly fill: boolean;
-    })
-  | (WindowCommon & { readonly kind: "sliding"; readonly sizeUs: number })
-  | (WindowCommon & { readonly kind: "session"; readonly gapUs: number })
-  | (WindowCommon & { readonly kind: "count"; readonly count: number });
-
-interface WindowCommon {
-  readonly latenessUs: number;
-  readonly late: "update" | "drop";
-  readonly plan: AggregatePlan;
-  readonly oneSeriesPerKey: boolean;
-}
-
-/** Several inputs whose windows are looked at together, where they end. */
-export interface JoinSpec {
-  readonly identity: string;
-  readonly groupBy: readonly string[];
-  readonly names: readonly JoinedName[];
-  /** Of the longest window. */
-  readonly sizeUs: number;
-  /** How far behind the newest a window may still be corrected. */
-  readonly retainedUs: number;
-}
-
-export interface JoinedName {
-  readonly name: string;
-  readonly input: InputSpec;
-  readonly aggregate: Aggregate;
-  readonly sizeUs: number;
-  /** A window ends this often. */
-  readonly everyUs: number;
-}
-
-/** A rule ready to run: durations in microseconds, patterns and conditions compiled. */
-export interface Rule {
-  readonly spec: RuleSpec;
-  /** What it reads: one input, or one for each name of `let`. */
-  readonly inputs: readonly InputSpec[];
-  readonly join: JoinSpec | undefined;
-  readonly aggregates: readonly Aggregate[];
-  /** Equal for rules that tell the same aggregates. */
-  readonly aggregatesKey: string;
-  /** Of what it is told: that which stands for the alert's value. */
-  readonly valueName: string;
-  readonly forUs: number;
-  readonly keepFiringForUs: number;
-  /** Undefined for a rule without a condition, and for one about absence. */
-  readonly judge: Judge | undefined;
-  readonly flapping: Flapping | undefined;
-  /** Undefined: always. */
-  readonly active: Calendar | undefined;
-  /** Texts for people, by name. */
-  readonly annotations: readonly (readonly [string, Template])[];
-}
-
-/** A rule that begins later should know repeated readings from before it. */
+/** A rule that starts later must recognize repeats of readings from before it. */
 const HORIZON_US_MIN = 60_000_000;
-/** Windows are open or retained, and corrected ones look back by one more. */
+/** Windows are open or retained, and a correction reaches back by one more. */
 const SIZES_REMEMBERED = 3;
 
-/** Fields that rule sets in older logs lack. */
+/** Rule sets in older logs lack these fields. */
 const ADDED_LATER: Pick<RuleSpec, "inhibited_by"> = { inhibited_by: [] };
 
 /** The spec must have been checked against `ruleSpecSchema`, by this version or an earlier one. */
@@ -103,7 +32,7 @@ export function compileRule(checked: RuleSpec): Rule {
     valueName: join?.names[0]?.name ?? spec.aggregate[0] ?? "",
     forUs: us(spec.for),
     keepFiringForUs: us(spec.keep_firing_for),
-    judge: judgeOf(spec, aggregates),
+    evaluate: compileConditions(spec, aggregates),
     flapping: spec.flapping && { changes: spec.flapping.changes, withinUs: us(spec.flapping.within) },
     active: spec.active && new Calendar(spec.active),
     annotations: Object.entries(spec.annotations).map(([name, text]) => [name, parseTemplate(text)] as const),
@@ -116,7 +45,7 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
   const { where, group_by, absent } = fields;
   const windows = compileWindows(fields, aggregates);
   const onlyNumbers = absent === undefined && !aggregates.every(takesTexts);
-  // When a silence counts is part of what is measured; conditions are looked at behind the windows.
+  // Active time changes what a silence measures. For windows it only changes how their results are evaluated.
   const silence = fields.active === undefined ? absent : [absent, fields.active];
   const shape =
     absent === undefined ? [fields.window, fields.lateness, fields.late, fields.fill, onlyNumbers] : silence;
@@ -135,7 +64,8 @@ function compileJoin(spec: RuleSpec, lets: LetSpec): JoinSpec {
     const where = { ...spec.where, ...(own.metric !== undefined && { metric: own.metric }), ...own.where };
     const aggregate = unchecked(parseAggregate)(own.aggregate);
     const input = compileInput({ ...spec, ...own, where, window: own.window ?? spec.window }, [aggregate]);
-    if (input.windows.kind !== "panes") throw new TypeError(`unchecked rule: the windows of ${name} do not tile`);
+    if (input.windows.kind !== "panes")
+      throw new TypeError(`unchecked rule: the windows of ${name} are neither tumbling nor hopping`);
     const { everyUs, sizeUs } = input.windows;
     return { name, input, aggregate, sizeUs, everyUs };
   });
@@ -183,7 +113,7 @@ function horizonOf(windows: WindowsSpec): number {
 
 function us(text: string): number {
   const parsed = parseDurationUs(text);
-  if (parsed === undefined) throw new TypeError(`unchecked rule: "${text}" is no duration`);
+  if (parsed === undefined) throw new TypeError(`unchecked rule: "${text}" is not a duration`);
   return parsed;
 }
 

@@ -1,3 +1,4 @@
+import { keyName } from "../../domain/alert-ids.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
 import type { Tags } from "../../domain/reading.ts";
 
@@ -51,15 +52,6 @@ export class KeyTable {
     this.#slots = new Int32Array(this.#slots.length * 2).fill(-1);
     for (const [key, labels] of this.#labels.entries()) this.#slots[this.#slotOf(labels)] = key;
   }
-}
-
-/** What a group is called: equal for equal labels in any order. */
-export function keyName(labels: Tags): string {
-  const names = Object.keys(labels);
-  if (names.length > 1) names.sort();
-  let name = "";
-  for (const label of names) name += `${name === "" ? "" : "\u0000"}${label}\u0001${labels[label]}`;
-  return name;
 }
 
 function areEqual(a: Tags, b: Tags): boolean {

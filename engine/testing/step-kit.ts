@@ -51,7 +51,7 @@ export class TestPartition {
   }
 
   apply(entry: TestEntry): StepOutput {
-    const position = { partition: 0, sequence: ++this.#sequence, storedAtUs: entry.storedAtUs };
+    const position = { task: 0, sequence: ++this.#sequence, storedAtUs: entry.storedAtUs };
     return this.step.apply(this.#frames.read(encodeEntry(entry)), position);
   }
 

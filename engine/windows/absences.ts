@@ -40,7 +40,7 @@ export class Absences implements Keyed {
   }
 
   /** Nobody watched in that time. */
-  passBlind(fromUs: number, untilUs: number): void {
+  passUnwatched(fromUs: number, untilUs: number): void {
     this.#blindUs += this.#countable(fromUs, untilUs);
   }
 

@@ -1,5 +1,15 @@
 import type { RecordPool } from "./record-pool.ts";
-import type { Instant } from "./sliding-windows.ts";
+
+/** All readings of one observation time, and the window that ends with it. */
+export interface Instant {
+  readonly atUs: number;
+  /** Its own readings. */
+  readonly record: number;
+  /** Merged with those after it up to some later one; -1 when there is no such record. */
+  suffix: number;
+  revision: number;
+  dirty: boolean;
+}
 
 /**
  * Merges the instants of one key's sliding windows at an amortized cost of three merges a window: the older ones are

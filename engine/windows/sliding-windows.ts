@@ -2,7 +2,7 @@ import { Accumulators, UNTOLD } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { RecordPool } from "./record-pool.ts";
-import { SlidingMerge } from "./sliding-merge.ts";
+import { type Instant, SlidingMerge } from "./sliding-merge.ts";
 import {
   CORRECTION_WAIT_US,
   type Fate,
@@ -24,17 +24,6 @@ const DIRTY_END = OWN + 1;
 const OWN_COLUMNS = 2;
 /** Instants that are forgotten together: moving the others costs. */
 const FORGET_AT_LEAST = 32;
-
-/** All readings of one observation time, and the window that ends with it. */
-export interface Instant {
-  readonly atUs: number;
-  /** Its own readings. */
-  readonly record: number;
-  /** Merged with those after it up to some later one; -1 when there is no such record. */
-  suffix: number;
-  revision: number;
-  dirty: boolean;
-}
 
 interface KeyInstants {
   readonly instants: Instant[];

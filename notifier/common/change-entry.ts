@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { AlertChange } from "../../domain/alert.ts";
-import { SEVERITIES } from "../../domain/alert.ts";
+import { type AlertChange, SEVERITIES } from "../../domain/alert.ts";
+import { alertNameOf } from "../../domain/alert-ids.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
 
 /** An alert change at its place in the log. */
@@ -41,18 +41,13 @@ export function readEntry(message: LogMessage): ChangeEntry {
   if (!parsed.success) throw new TypeError(`no alert change: ${z.prettifyError(parsed.error)}`);
   const { source, data } = parsed.data;
   return {
-    alert: message.subject.slice("alerts.".length),
+    alert: alertNameOf(message.subject),
     sequence: message.sequence,
     storedAtUs: message.storedAtUs,
     source,
     // The schema looks at what is used here; whatever else a change holds goes on as it came.
     change: data as unknown as AlertChange,
   };
-}
-
-/** The rule's shadow mode: what it would have said is kept, and nobody is told. */
-export function isMuted(change: AlertChange): boolean {
-  return change.labels.weir_muted === "true";
 }
 
 /** Whether a change is the end of its incident. */

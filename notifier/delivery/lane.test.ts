@@ -64,10 +64,13 @@ test("the end of a message that was given up is told: it may have arrived", () =
   expect(world.send()).toEqual(["d1 resolved"]);
 });
 
-test("a rule in shadow mode is recorded, and never told", () => {
+test.each([
+  ["a rule in shadow mode", { muted: true } as const],
+  ["one in a log from before the field", { labels: { weir_muted: "true" } }],
+])("%s is recorded, and nobody is notified", (_, muted) => {
   const world = new World();
-  world.take({ labels: { weir_muted: "true" } });
-  world.take({ labels: { weir_muted: "true" }, state: "resolved" });
+  world.take(muted);
+  world.take({ ...muted, state: "resolved" });
   world.nowUs += 100 * HOUR;
   expect(world.send()).toEqual([]);
   expect(world.settled).toEqual([expect.stringMatching(/firing muted$/), expect.stringMatching(/resolved muted$/)]);

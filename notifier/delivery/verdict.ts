@@ -1,5 +1,6 @@
 import type { DeliveryOutcome } from "../../contracts/notifications.ts";
-import { type ChangeEntry, isEnd, isMuted } from "../common/change-entry.ts";
+import { isMuted } from "../../domain/alert.ts";
+import { type ChangeEntry, isEnd } from "../common/change-entry.ts";
 import type { LaneAlert } from "../common/lane-types.ts";
 import type { Inhibition } from "../inhibition/inhibition.ts";
 

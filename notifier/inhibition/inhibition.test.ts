@@ -42,7 +42,7 @@ test.each<[string, ChangeOptions, ChangeOptions, boolean]>([
     true,
   ],
   ["pending inhibits nothing", { ...DOWN, state: "pending" }, { inhibitedBy: [{ rule: "*", equal: [] }] }, false],
-  ["a muted one does", { ...DOWN, labels: { weir_muted: "true" } }, { inhibitedBy: [{ rule: "*", equal: [] }] }, true],
+  ["a muted one does", { ...DOWN, muted: true }, { inhibitedBy: [{ rule: "*", equal: [] }] }, true],
   ["a rule not itself", { ...DOWN, rule: "hot" }, { rule: "hot", inhibitedBy: [{ rule: "*", equal: [] }] }, false],
 ])("%s", (_, source, target, held) => {
   expect(holding([source], target)).toEqual(held ? [changeOf(source).incident] : []);

@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import { pino } from "pino";
 import type { AlertChange, AlertEvent, AlertState, Inhibitor } from "../../domain/alert.ts";
+import { incidentId } from "../../domain/alert-ids.ts";
 import { alertSubject } from "../../domain/subjects.ts";
 import { formatInstantUs } from "../../domain/time.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
@@ -24,12 +25,13 @@ export interface ChangeOptions {
   readonly labels?: Readonly<Record<string, string>>;
   readonly notify?: readonly string[];
   readonly inhibitedBy?: readonly Inhibitor[];
+  readonly muted?: true;
 }
 
 /** A change as the processors write it. */
 export function changeOf(options: ChangeOptions = {}): AlertChange {
   const { rule = "hot", device = "d1", site = "north", round = 1, state = "firing", atUs = T0 } = options;
-  const incident = `${rule}-${hashOf(device)}-${round.toString(36)}`;
+  const incident = incidentId({ rule, keyHash: hashOf(device), activeAtUs: round });
   return {
     id: `${incident}-${state}`,
     incident,
@@ -45,6 +47,7 @@ export function changeOf(options: ChangeOptions = {}): AlertChange {
     activeAtUs: atUs,
     value: 9.5,
     notify: options.notify ?? ["ops"],
+    ...(options.muted && { muted: true }),
     ...(options.inhibitedBy === undefined ? {} : { inhibitedBy: options.inhibitedBy }),
     evidence: {
       window: { startUs: atUs - 1, endUs: atUs },

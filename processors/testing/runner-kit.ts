@@ -7,7 +7,7 @@ import { windowsSubject } from "../../domain/subjects.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
 import { Step } from "../../engine/step.ts";
-import { stepOptions, taskInput } from "../../engine/task-input.ts";
+import { stepOptions, taskInput } from "../../engine/tasks/task-input.ts";
 import { type Log, LogClosedError, type LogMessage, type LogReader, type ReadQuery } from "../../platform/log/port.ts";
 import { anyMatches } from "../../platform/log/subject-match.ts";
 import { createMetrics } from "../../platform/metrics.ts";
@@ -90,7 +90,7 @@ export async function fold(log: Log, task: number, partitions: number): Promise<
   const all: Outputs = { windows: [], alerts: [] };
   for (const { subject, payload, sequence, storedAtUs } of await allMessages(log, input.stream)) {
     if (!anyMatches(input.subjects, subject)) continue;
-    const { windows, alerts } = step.apply(frames.read(payload), { partition: task, sequence, storedAtUs });
+    const { windows, alerts } = step.apply(frames.read(payload), { task, sequence, storedAtUs });
     all.windows.push(...windows);
     for (const alert of alerts) {
       const { evidence } = alert;

@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Series } from "../../domain/reading.ts";
-import { Input } from "../../engine/input.ts";
-import { StepOutput } from "../../engine/rule-state.ts";
+import { Input } from "../../engine/inputs/input.ts";
+import { KeyTimers } from "../../engine/inputs/key-timers.ts";
+import { SeriesIndex } from "../../engine/inputs/series-index.ts";
 import { compileRule } from "../../engine/rules/compile.ts";
-import { SeriesIndex } from "../../engine/series-index.ts";
+import { StepOutput } from "../../engine/state/step-context.ts";
 import { rule } from "../../engine/testing/step-kit.ts";
 import { compileSelector } from "./selector.ts";
 
@@ -62,11 +63,11 @@ test("selectors, and the index over many of them, take what a brute force takes"
       fc.array(wheres, { minLength: 1, maxLength: 8 }),
       fc.array(anySeries, { minLength: 1 }),
       (all, many) => {
-        const context = { position: { partition: 0, sequence: 0, storedAtUs: 0 }, output: new StepOutput() };
+        const context = { position: { task: 0, sequence: 0, storedAtUs: 0 }, output: new StepOutput() };
         const inputs = all.map((where, index) => {
           const [spec] = compileRule(rule({ id: "a", where, window: { tumbling: "1m" } })).inputs;
           if (spec === undefined) throw new Error("a rule without input");
-          const input = new Input(spec, context);
+          const input = new Input(spec, context, new KeyTimers());
           input.index = index;
           return input;
         });

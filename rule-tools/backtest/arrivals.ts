@@ -81,6 +81,6 @@ export class Arrivals {
   }
 
   #position(storedAtUs: number) {
-    return { partition: 0, sequence: ++this.#sequence, storedAtUs };
+    return { task: 0, sequence: ++this.#sequence, storedAtUs };
   }
 }

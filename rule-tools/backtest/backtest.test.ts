@@ -109,7 +109,7 @@ test("groups over devices are computed over all of them, and partitions of a log
         isOver = false;
         yield (value as readonly RecordedEntry[]).map(({ entry, position }) => ({
           entry,
-          position: { ...position, partition },
+          position: { ...position, task: partition },
         }));
       }
       if (isOver) return;

@@ -1,10 +1,10 @@
 import type { AlertChange } from "../../domain/alert.ts";
+import { keyName } from "../../domain/alert-ids.ts";
 import type { LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { formatDurationUs } from "../../domain/time.ts";
-import type { EntryPosition, StepOutput } from "../../engine/rule-state.ts";
 import { compileRule } from "../../engine/rules/compile.ts";
-import { keyName } from "../../engine/state/key-table.ts";
+import type { EntryPosition, StepOutput } from "../../engine/step.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { type AlertDiff, addTotals, type DiffTotals, diffSpans } from "./diff.ts";
 import { type FiringSpan, FiringSpans } from "./firing-spans.ts";
@@ -88,9 +88,9 @@ export async function backtest(
           if (atUs > toUs) toUs = atUs;
         }
       }
-      const beforeUs = storedUs.get(position.partition) ?? position.storedAtUs;
+      const beforeUs = storedUs.get(position.task) ?? position.storedAtUs;
       if (position.storedAtUs - beforeUs > PAUSE_US) pauses++;
-      storedUs.set(position.partition, position.storedAtUs);
+      storedUs.set(position.task, position.storedAtUs);
       for (const run of runs) run.fold.apply(entry, position, entryFor);
     }
     if (progress && readings - told >= PROGRESS_READINGS) {

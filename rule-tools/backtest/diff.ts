@@ -1,5 +1,5 @@
+import { keyName } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
-import { keyName } from "../../engine/state/key-table.ts";
 import type { FiringSpan } from "./firing-spans.ts";
 
 export type DiffKind = "same" | "moved" | "gained" | "lost";

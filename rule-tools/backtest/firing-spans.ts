@@ -1,6 +1,6 @@
 import type { AlertChange } from "../../domain/alert.ts";
+import { keyName } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
-import { keyName } from "../../engine/state/key-table.ts";
 
 /** A time in which an alert fired. */
 export interface FiringSpan {

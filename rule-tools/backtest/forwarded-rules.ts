@@ -1,7 +1,7 @@
 import { EXPLAIN_RULES, type RulesInForce } from "../../contracts/explanations.ts";
 import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import { partitionOfSubject } from "../../domain/subjects.ts";
-import { isOverDevices } from "../../engine/shares.ts";
+import { isOverDevices } from "../../engine/tasks/shares.ts";
 import { type Log, type LogMessage, NoAnswerError } from "../../platform/log/port.ts";
 import { parseAggregate, takesTexts } from "../../rule-language/aggregates/aggregate.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";

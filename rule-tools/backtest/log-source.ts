@@ -33,8 +33,8 @@ export async function* entriesOfLog(
   }
 }
 
-function positionOf({ sequence, storedAtUs }: LogMessage, partition: number) {
-  return { partition, sequence, storedAtUs };
+function positionOf({ sequence, storedAtUs }: LogMessage, task: number) {
+  return { task, sequence, storedAtUs };
 }
 
 /** One at a time: an entry's columns are used again by the next. */

@@ -1,8 +1,7 @@
 import type { LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
-import type { EntryPosition, StepOutput } from "../../engine/rule-state.ts";
-import { isOverDevices } from "../../engine/shares.ts";
-import { Step, type StepOptions } from "../../engine/step.ts";
-import { stepOptions, taskInput } from "../../engine/task-input.ts";
+import { type EntryPosition, Step, type StepOptions, type StepOutput } from "../../engine/step.ts";
+import { isOverDevices } from "../../engine/tasks/shares.ts";
+import { stepOptions, taskInput } from "../../engine/tasks/task-input.ts";
 import { versionOf } from "../../rule-language/files/load-rules.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
@@ -36,7 +35,7 @@ export class RuleSetFold {
   /** Rule sets that the recording holds are passed over: this one holds from the beginning. */
   apply(entry: LogEntry, position: EntryPosition, entryFor: EntryFor): void {
     if (entry.kind === "rule_set") return;
-    this.#applyTo(position.partition, entry, position);
+    this.#applyTo(position.task, entry, position);
     // A task of its own, after all that the gateway has.
     if (entryFor === "both") this.#applyTo(2 * this.#options.partitions, entry, position);
   }
@@ -47,7 +46,7 @@ export class RuleSetFold {
       step = this.#begin(task, position.storedAtUs);
       this.#steps.set(task, step);
     }
-    const output = step?.apply(entry, { ...position, partition: task });
+    const output = step?.apply(entry, { ...position, task });
     if (output && (output.alerts.length > 0 || output.results.length > 0)) this.#options.tell(output);
   }
 
@@ -60,7 +59,7 @@ export class RuleSetFold {
     if (own.length === 0) return undefined;
     const step = new Step(table, options);
     const rules = { kind: "rule_set", version: versionOf(own), rulesJson: JSON.stringify(own) } as const;
-    step.apply(rules, { partition: task, sequence: 0, storedAtUs: atUs });
+    step.apply(rules, { task, sequence: 0, storedAtUs: atUs });
     return step;
   }
 }

@@ -1,9 +1,10 @@
 import type { ExplainedReading } from "../../contracts/explanations.ts";
 import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
+import { keyName } from "../../domain/alert-ids.ts";
 import type { LogEntry, ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
-import type { EntryPosition } from "../../engine/rule-state.ts";
-import { compileRule, type InputSpec, type Rule } from "../../engine/rules/compile.ts";
-import { keyName } from "../../engine/state/key-table.ts";
+import { compileRule } from "../../engine/rules/compile.ts";
+import type { InputSpec, Rule } from "../../engine/rules/rule.ts";
+import type { EntryPosition } from "../../engine/step.ts";
 import { CORRECTION_WAIT_US } from "../../engine/windows/windows.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { groupLabels } from "../../rule-language/spec/selector.ts";

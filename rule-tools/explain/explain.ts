@@ -1,13 +1,14 @@
 import type { IncidentExplanation, WhyNotAnswer, WhyNotQuestion } from "../../contracts/explanations.ts";
 import type { AlertChange, AlertEvent } from "../../domain/alert.ts";
+import { parseIncidentId } from "../../domain/alert-ids.ts";
 import { SeriesTable } from "../../domain/frame-reader.ts";
 import { partitionOf } from "../../domain/partition.ts";
 import type { Tags } from "../../domain/reading.ts";
-import { subjectToken } from "../../domain/subjects.ts";
+import { alertSubject } from "../../domain/subjects.ts";
 import { parseDurationUs, US_PER_HOUR } from "../../domain/time.ts";
 import { compileRule } from "../../engine/rules/compile.ts";
-import { isOverDevices, shareOf } from "../../engine/shares.ts";
-import { entrySubjects, taskInput } from "../../engine/task-input.ts";
+import { isOverDevices, shareOf } from "../../engine/tasks/shares.ts";
+import { entrySubjects, taskInput } from "../../engine/tasks/task-input.ts";
 import { newestSequence } from "../../platform/log/newest-sequence.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { DecidingWindow } from "./deciding-window.ts";
@@ -86,14 +87,14 @@ async function gather(
   return Math.min(...sequences) < firstSequence ? ["some of the readings behind it are not in the log any more"] : [];
 }
 
-/** `<rule>-<hash>-<time>`: the middle part and the rule name the alert's subject. */
+/** The changes of an incident, oldest first, from the subject of its alert. */
 async function changesOf(incident: string, log: LogToRead): Promise<AlertChange[]> {
-  const parts = /^(.+)-([0-9a-f]{16})-(-?[0-9a-z]+)$/.exec(incident);
+  const parts = parseIncidentId(incident);
   if (!parts)
     throw new ExplainError(
       `"${incident}" is no incident; one looks like cold-room-warm-0f3c...-k2x9, as weir alerts list shows`,
     );
-  const subject = `alerts.${subjectToken(parts[1] ?? "")}.${parts[2]}`;
+  const subject = alertSubject(parts.rule, parts.keyHash);
   const newest = await log.lastFor("ALERTS", subject);
   const changes: AlertChange[] = [];
   if (newest !== undefined) {

@@ -1,6 +1,6 @@
 import type { ExplainedChange, ExplainedWindow, IncidentExplanation } from "../../contracts/explanations.ts";
 import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
-import type { Rule } from "../../engine/rules/compile.ts";
+import type { Rule } from "../../engine/rules/rule.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
 import { holds, parseCondition } from "../../rule-language/conditions/condition.ts";
 import { isFault, type NameType, parseExpression } from "../../rule-language/conditions/expression.ts";

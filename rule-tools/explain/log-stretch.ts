@@ -1,6 +1,6 @@
 import { BadFrameError, FrameReader, type LogEntry, type SeriesTable } from "../../domain/frame-reader.ts";
 import type { StreamName } from "../../domain/subjects.ts";
-import type { EntryPosition } from "../../engine/rule-state.ts";
+import type { EntryPosition } from "../../engine/step.ts";
 import type { Log, ReadFrom } from "../../platform/log/port.ts";
 
 export type LogToRead = Pick<Log, "read" | "lastFor" | "bounds">;
@@ -40,7 +40,7 @@ export async function readStretch(
       for (const { sequence, storedAtUs, payload } of batch) {
         if (sequence > lastSequence || storedAtUs > untilUs) return;
         const entry = readEntry(frames, payload);
-        if (entry) take(entry, { partition: task, sequence, storedAtUs });
+        if (entry) take(entry, { task, sequence, storedAtUs });
         if (sequence === lastSequence) return;
       }
       if (deadline && deadline.nowMs() > deadline.atMs) break;

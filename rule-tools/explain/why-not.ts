@@ -1,13 +1,13 @@
 import type { Reason, WhyNotAlert } from "../../contracts/explanations.ts";
 import type { AlertChange, AlertState } from "../../domain/alert.ts";
+import { keyName } from "../../domain/alert-ids.ts";
 import type { LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
 import type { Series, Tags } from "../../domain/reading.ts";
 import { formatDurationUs, formatInstantUs } from "../../domain/time.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import type { EntryPosition } from "../../engine/rule-state.ts";
-import { compileRule, type JoinSpec, type Rule, type WindowsSpec } from "../../engine/rules/compile.ts";
-import { keyName } from "../../engine/state/key-table.ts";
-import { Step } from "../../engine/step.ts";
+import { compileRule } from "../../engine/rules/compile.ts";
+import type { JoinSpec, Rule, WindowsSpec } from "../../engine/rules/rule.ts";
+import { type EntryPosition, Step } from "../../engine/step.ts";
 import { type Condition, holds, parseCondition } from "../../rule-language/conditions/condition.ts";
 import { isFault, parseExpression } from "../../rule-language/conditions/expression.ts";
 import { versionOf } from "../../rule-language/files/load-rules.ts";
@@ -92,7 +92,7 @@ export class WhyNot {
   /** What is known at this time of the log. */
   answer(atUs: number): { readonly alerts: readonly WhyNotAlert[]; readonly reasons: readonly Reason[] } {
     if (this.#untilEventUs === Number.POSITIVE_INFINITY && atUs > this.#nowUs && this.#started) {
-      this.take({ kind: "tick" }, { partition: 0, sequence: 0, storedAtUs: atUs });
+      this.take({ kind: "tick" }, { task: 0, sequence: 0, storedAtUs: atUs });
     }
     const alerts = [...this.#groups.values()].slice(0, GROUPS_MAX).map((group) => ({
       key: group.key,
@@ -102,14 +102,11 @@ export class WhyNot {
     return { alerts, reasons: alerts.length > 0 ? [] : this.#whyNoGroup() };
   }
 
-  #start({ partition, storedAtUs }: EntryPosition): void {
+  #start({ task, storedAtUs }: EntryPosition): void {
     this.#started = true;
     const specs = [this.#spec, ...partsOf(this.#spec)];
     const rulesJson = JSON.stringify(specs);
-    this.#step.apply(
-      { kind: "rule_set", version: versionOf(specs), rulesJson },
-      { partition, sequence: 0, storedAtUs },
-    );
+    this.#step.apply({ kind: "rule_set", version: versionOf(specs), rulesJson }, { task, sequence: 0, storedAtUs });
   }
 
   #groupFor(id: number): Group | null {
@@ -217,12 +214,12 @@ export class WhyNot {
   }
 
   #conditions({ change }: Group, window: WindowResult): Reason[] {
-    const { judge, valueName: name, forUs, keepFiringForUs, flapping, active, spec } = this.#rule;
-    if (judge === undefined)
+    const { evaluate, valueName: name, forUs, keepFiringForUs, flapping, active, spec } = this.#rule;
+    if (evaluate === undefined)
       return [{ part: "rule", holds: false, text: "the rule has no `when`: it computes windows and never fires" }];
     const value = window.aggregates[name];
-    const verdict = judge(window.aggregates);
-    if (value === undefined || verdict === undefined) {
+    const conditions = evaluate(window.aggregates);
+    if (value === undefined || conditions === undefined) {
       return [{ part: "condition", holds: false, text: `${name} has no value in that window: it is not looked at` }];
     }
     const state = change?.state ?? "inactive";
@@ -242,7 +239,7 @@ export class WhyNot {
         holds: true,
         text: `it ${change.from === "firing" ? "is flapping" : "fires"} since ${formatInstantUs(change.atUs)}`,
       });
-      const isClear = verdict.clears || !isActive;
+      const isClear = conditions.clears || !isActive;
       const ends = spec.clear ? `clear ${spec.clear}` : `not ${spec.when}`;
       const keepUs = change.flapping && flapping ? Math.max(keepFiringForUs, flapping.withinUs) : keepFiringForUs;
       const why = change.flapping ? " (it is flapping)" : "";

@@ -1,8 +1,8 @@
 import type { AlertChange, AlertState } from "../../domain/alert.ts";
+import { keyName } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { formatDurationUs, formatInstantUs } from "../../domain/time.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { keyName } from "../../engine/state/key-table.ts";
 import {
   EXPECTATION_FIELDS,
   type Expectation,

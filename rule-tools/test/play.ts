@@ -64,7 +64,7 @@ class Player {
 
   apply(entry: LogEntry, atUs: number): void {
     this.#nowUs = Math.max(this.#nowUs, atUs);
-    const position = { partition: 0, sequence: ++this.#sequence, storedAtUs: this.#nowUs };
+    const position = { task: 0, sequence: ++this.#sequence, storedAtUs: this.#nowUs };
     const { alerts, windows } = this.#step.apply(entry, position);
     for (const change of alerts) this.played.changes.push({ toldUs: this.#nowUs, change });
     for (const result of windows) this.played.windows.push({ toldUs: this.#nowUs, result });

@@ -1,5 +1,5 @@
+import { keyName } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
-import { keyName } from "../../engine/state/key-table.ts";
 import { EXPECTATION_FIELDS, labelsOf, type TestCase } from "./format.ts";
 import { type Failure, historiesOf, offset, textOf } from "./judge.ts";
 import type { Played } from "./play.ts";

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { AlertChange, AlertEvent } from "../../domain/alert.ts";
+import { keyHash } from "../../domain/alert-ids.ts";
 import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import { alertSubject } from "../../domain/subjects.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
-import { keyHash } from "../../engine/rule-state.ts";
 import { Step } from "../../engine/step.ts";
-import { stepOptions, taskInput } from "../../engine/task-input.ts";
+import { stepOptions, taskInput } from "../../engine/tasks/task-input.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
 import { inputOf, type Logs } from "./logs.ts";
 
@@ -34,7 +34,7 @@ export function verifyFold(logs: Logs, task: number, partitions: number): FoldVe
     const startedMs = performance.now();
     const entry = frames.read(payload);
     if (entry.kind === "readings") counts.readings += entry.count;
-    const output = step.apply(entry, { partition: task, sequence, storedAtUs });
+    const output = step.apply(entry, { task, sequence, storedAtUs });
     counts.stepMs += performance.now() - startedMs;
     for (const expected of output.windows) {
       const { result, frame } = published.next().value ?? {};

@@ -7,7 +7,7 @@ const COUNT = "engine/windows/count-windows.ts";
 const STEP = "engine/step.ts";
 const ALERTS = "engine/alerts/alert-states.ts";
 const ABSENCES = "engine/windows/absences.ts";
-const JOIN = "engine/join.ts";
+const JOIN = "engine/inputs/join.ts";
 const CALENDAR = "rule-language/calendar/calendar.ts";
 const UNIT = ["engine"];
 const ORACLE = ["engine", "test/simulation/differential.test.ts"];
@@ -118,7 +118,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     file: "engine/aggregates/accumulators.ts",
     from: "cells[a + SUM_REST] = (cells[a + SUM_REST] as number) + lost + (cells[b + SUM_REST] as number);",
     to: "cells[a + SUM_REST] = (cells[a + SUM_REST] as number) + lost;",
-    tests: ["engine/merged-sums.test.ts"],
+    tests: ["engine/aggregates/merged-sums.test.ts"],
   },
   {
     name: "moments-merged-wrong",
@@ -172,8 +172,8 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     name: "looked-twice",
     fault: "an alert looks at a window again when it is corrected",
     file: ALERTS,
-    from: "if (endUs <= (cells[o + SEEN_END] as number)) return undefined;",
-    to: "if (endUs < (cells[o + SEEN_END] as number)) return undefined;",
+    from: "if (endUs <= (cells[o + EVALUATED_END] as number)) return undefined;",
+    to: "if (endUs < (cells[o + EVALUATED_END] as number)) return undefined;",
     tests: ORACLE,
   },
   {
@@ -182,7 +182,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     file: ALERTS,
     from: "return endUs - (cells[o + ACTIVE_AT] as number) >= forUs",
     to: "return endUs - (cells[o + ACTIVE_AT] as number) > forUs",
-    tests: ["engine/alerts.test.ts"],
+    tests: ["engine/alerts/rule-alerts.test.ts"],
   },
   {
     name: "clear-kept",
@@ -190,7 +190,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     file: ALERTS,
     from: "if (!clears) {\n      cells[o + CLEAR_SINCE] = Number.NaN;",
     to: "if (!clears) {",
-    tests: ["engine/alerts.test.ts"],
+    tests: ["engine/alerts/rule-alerts.test.ts"],
   },
   {
     name: "absent-not-resolved",
@@ -204,8 +204,8 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     name: "blind-time-counted",
     fault: "a pause in which nobody watched counts as silence",
     file: STEP,
-    from: "if (this.#nowUs > 0 && pauseUs > BLIND_AFTER_US) this.#blind(this.#nowUs, nowUs);",
-    to: "if (this.#nowUs > 0 && pauseUs > 1e15) this.#blind(this.#nowUs, nowUs);",
+    from: "if (this.#nowUs > 0 && pauseUs > UNWATCHED_AFTER_US) this.#rules.passUnwatched(this.#nowUs, nowUs);",
+    to: "if (this.#nowUs > 0 && pauseUs > 1e15) this.#rules.passUnwatched(this.#nowUs, nowUs);",
     tests: ORACLE,
   },
   {
@@ -228,8 +228,8 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     name: "join-slow-forgotten",
     fault: "a slow series stands for nothing between the ends of its windows",
     file: JOIN,
-    from: "const at = endsUs.lastIndexOf(lastEndUs(endUs, everyUs));",
-    to: "const at = endsUs.lastIndexOf(endUs);",
+    from: "const at = track.endsUs.lastIndexOf(lastEndUs(endUs, everyUs));",
+    to: "const at = track.endsUs.lastIndexOf(endUs);",
     tests: ORACLE_ONLY,
   },
   {
@@ -275,7 +275,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "active-at-the-end",
     fault: "a window is judged by the instant after its end",
-    file: "engine/rule-state.ts",
+    file: "engine/alerts/rule-alerts.ts",
     from: "active.isActive(endUs - 1)",
     to: "active.isActive(endUs)",
     tests: ORACLE_ONLY,

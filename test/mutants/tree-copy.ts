@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { Mutant } from "./mutant.ts";
 
-const COPIED = ["domain", "platform", "processors", "test", "package.json", "tsconfig.json"];
+const COPIED = [
+  ...["domain", "contracts", "platform", "rule-language", "engine", "rule-tools", "processors", "test"],
+  ...["package.json", "tsconfig.json"],
+];
 const SEED_FILE = `import fc from "fast-check";
 fc.configureGlobal({ seed: 1 });
 `;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AlertEvent } from "../../domain/alert.ts";
+import { keyHash } from "../../domain/alert-ids.ts";
 import { alertSubject, groupsSubject, readingsSubject, windowsSubject } from "../../domain/subjects.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
-import { keyHash } from "../../engine/rule-state.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { WARM } from "./rule-files.ts";
 import { deviceName } from "./sent-reading.ts";

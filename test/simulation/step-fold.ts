@@ -1,6 +1,6 @@
 import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import { Step } from "../../engine/step.ts";
-import { stepOptions, taskInput } from "../../engine/task-input.ts";
+import { stepOptions, taskInput } from "../../engine/tasks/task-input.ts";
 import { encodeEntry, type TestEntry } from "../../engine/testing/step-kit.ts";
 import { firstDifference, type Sayings } from "./oracle/compare.ts";
 import { oracleOf } from "./task-logs.ts";
@@ -16,7 +16,7 @@ export function stepFold(task: number, entries: readonly TestEntry[]): Sayings {
     alerts: [],
   };
   for (const [i, entry] of entries.entries()) {
-    const position = { partition: task, sequence: i + 1, storedAtUs: entry.storedAtUs };
+    const position = { task, sequence: i + 1, storedAtUs: entry.storedAtUs };
     const { windows, alerts } = step.apply(frames.read(encodeEntry(entry)), position);
     said.windows.push(...windows);
     said.alerts.push(...alerts);

@@ -1,7 +1,6 @@
 import type { JSX } from "preact";
+import { parseIncidentId } from "../../../domain/alert-ids.ts";
 import { incidentHref } from "../app/route.ts";
-
-const INCIDENT = /^(.+)-[0-9a-f]{16}-(?:-?[0-9a-z]+)$/;
 
 /** `inhibited by gateway-silent`: by the rules of the incidents that hold an alert. */
 export function inhibitedWords(incidents: readonly string[]): string {
@@ -18,7 +17,7 @@ export function InhibitedBy({ incidents }: { readonly incidents: readonly string
       {incidents.map((incident, index) => (
         <span key={incident}>
           {index > 0 && ", "}
-          {INCIDENT.test(incident) ? <a href={incidentHref(incident)}>{ruleOf(incident)}</a> : incident}
+          {parseIncidentId(incident) ? <a href={incidentHref(incident)}>{ruleOf(incident)}</a> : incident}
         </span>
       ))}{" "}
       fires.
@@ -28,5 +27,5 @@ export function InhibitedBy({ incidents }: { readonly incidents: readonly string
 
 /** An incident of a site that may not be seen has words in place of its id. */
 function ruleOf(incident: string): string {
-  return INCIDENT.exec(incident)?.[1] ?? incident;
+  return parseIncidentId(incident)?.rule ?? incident;
 }

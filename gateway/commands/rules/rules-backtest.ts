@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { SeriesTable } from "../../../domain/frame-reader.ts";
 import { formatInstantUs, INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../../../domain/time.ts";
-import { isOverDevices } from "../../../engine/shares.ts";
+import { isOverDevices } from "../../../engine/tasks/shares.ts";
 import { systemClock } from "../../../platform/clock.ts";
 import { BadFileError, parseYaml } from "../../../platform/files/yaml-file.ts";
 import type { LogForReading } from "../../../platform/log/jetstream-reading.ts";

@@ -10,19 +10,25 @@ const IS_TEXT = 1;
 const HAS_SESSIONS = 2;
 const HAS_ABSENCES = 4;
 
-/** By series: the inputs that want it and the key that it has there. All in flat arrays: it is asked for each reading. */
-export class Wanted {
+/** A key of an input to which a series' readings go. */
+export interface Route {
+  readonly input: Input;
+  readonly key: number;
+}
+
+/** By series: the routes of its readings. In flat arrays, because each reading asks. */
+export class SeriesRoutes {
   #series = new Int32Array(0);
   #horizonUs = new Float64Array(0);
   readonly #inputs: Input[] = [];
   readonly #keys: number[] = [];
 
-  /** Whether the series was looked up under these rules. */
+  /** Whether the routes of the series were set under the rules in force. */
   knows(id: number): boolean {
     return (this.#series[id * STRIDE + FIRST] ?? UNKNOWN) !== UNKNOWN;
   }
 
-  /** Places `first` to `end - 1` belong to the series. */
+  /** Routes `first` to `end - 1` belong to the series. */
   first(id: number): number {
     return this.#series[id * STRIDE + FIRST] as number;
   }
@@ -31,12 +37,12 @@ export class Wanted {
     return this.#series[id * STRIDE + END] as number;
   }
 
-  input(place: number): Input {
-    return this.#inputs[place] as Input;
+  input(route: number): Input {
+    return this.#inputs[route] as Input;
   }
 
-  key(place: number): number {
-    return this.#keys[place] as number;
+  key(route: number): number {
+    return this.#keys[route] as number;
   }
 
   /** The place of the device's ledger. */
@@ -56,23 +62,19 @@ export class Wanted {
     return ((this.#series[id * STRIDE + FLAGS] as number) & HAS_ABSENCES) !== 0;
   }
 
-  /** How far back the series' times must be remembered, but for sessions. */
+  /** How far back the series' times must be remembered, apart from sessions. */
   horizonUs(id: number): number {
     return this.#horizonUs[id] as number;
   }
 
-  set(
-    id: number,
-    asks: readonly { readonly input: Input; readonly key: number }[],
-    about: { readonly isText: boolean; readonly ledger: number },
-  ): void {
+  set(id: number, routes: readonly Route[], about: { readonly isText: boolean; readonly ledger: number }): void {
     this.#reserve(id);
     const o = id * STRIDE;
     this.#series[o + LEDGER] = about.ledger;
     this.#series[o + FIRST] = this.#inputs.length;
     let flags = about.isText ? IS_TEXT : 0;
     let horizonUs = 0;
-    for (const { input, key } of asks) {
+    for (const { input, key } of routes) {
       this.#inputs.push(input);
       this.#keys.push(key);
       horizonUs = Math.max(horizonUs, input.spec.horizonUs);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { reading, rule, TestPartition } from "./testing/step-kit.ts";
+import { reading, rule, TestPartition } from "../testing/step-kit.ts";
 
 const SECOND = 1e6;
 

@@ -1,7 +1,7 @@
-import type { Tags } from "../domain/reading.ts";
-import { groupsControlSubject, groupsSubject, readingsSubject } from "../domain/subjects.ts";
-import { versionOf } from "../rule-language/files/load-rules.ts";
-import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
+import type { Tags } from "../../domain/reading.ts";
+import { groupsControlSubject, groupsSubject, readingsSubject } from "../../domain/subjects.ts";
+import { versionOf } from "../../rule-language/files/load-rules.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { isOverDevices, shareOf } from "./shares.ts";
 
 export interface WantedRules {

@@ -1,10 +1,10 @@
 import { deserialize, serialize } from "node:v8";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Reading } from "../domain/reading.ts";
-import type { WindowResult } from "../domain/window-result.ts";
-import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
-import { reading, rule, type TestEntry, TestPartition } from "./testing/step-kit.ts";
+import type { Reading } from "../../domain/reading.ts";
+import type { WindowResult } from "../../domain/window-result.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
+import { reading, rule, type TestEntry, TestPartition } from "../testing/step-kit.ts";
 
 const SECOND = 1e6;
 

@@ -1,5 +1,5 @@
-import type { Series } from "../domain/reading.ts";
-import { type LabelTest, labelOf } from "../rule-language/spec/selector.ts";
+import type { Series } from "../../domain/reading.ts";
+import { type LabelTest, labelOf } from "../../rule-language/spec/selector.ts";
 import type { Input } from "./input.ts";
 
 /**

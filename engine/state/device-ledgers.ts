@@ -1,5 +1,5 @@
-import { grown } from "../domain/grown.ts";
-import type { SnapshotReader, SnapshotWriter } from "./state/snapshot-io.ts";
+import { grown } from "../../domain/grown.ts";
+import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
 
 /** What became of the readings that some rule wanted. */
 export interface Ledger {

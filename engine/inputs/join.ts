@@ -1,33 +1,34 @@
-import type { Series, Tags } from "../domain/reading.ts";
-import type { RuleState, StepContext } from "./rule-state.ts";
-import type { JoinSpec } from "./rules/compile.ts";
+import type { Series, Tags } from "../../domain/reading.ts";
+import type { RuleAlerts } from "../alerts/rule-alerts.ts";
+import { type JoinedName, type JoinSpec, lastEndUs } from "../rules/rule.ts";
+import { KeyTable } from "../state/key-table.ts";
+import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
+import type { StepContext } from "../state/step-context.ts";
 import type { Source } from "./source.ts";
-import { KeyTable } from "./state/key-table.ts";
-import type { SnapshotReader, SnapshotWriter } from "./state/snapshot-io.ts";
 
 const KEYS_PER_PAUSE = 500;
-/** So many ends wait for the other series of their key; older ones are not looked at. */
+/** At most this many ends wait for the other series of their key; older ones are never evaluated. */
 const WAITING_MAX = 1_000;
 
-/** What one series of a key has told, by the ends of its windows, oldest first. */
+/** The windows of one series of a key, by their ends, oldest first. */
 interface Track {
   readonly endsUs: number[];
   readonly values: (number | string)[];
   newestUs: number;
 }
 
-/** What was told of a key: the ends up to `decidedUs` are looked at, or never will be. */
 interface Key {
   readonly tracks: readonly Track[];
+  /** Ends up to here have been evaluated, or never will be. */
   decidedUs: number;
-  /** By end: how often it was told. Ends that can still be corrected. */
+  /** By end: how many results were emitted for it. Ends that can still be corrected. Stored under this name. */
   readonly tellings: Map<number, number>;
 }
 
 /**
- * Brings the windows of several series together, by key, for conditions over them all. At an end `E` each series stands
- * for its window that ended last by then. An end is looked at when all of them have told that window, or a later one;
- * ends are looked at in order, and one at which a series had no readings is passed over (docs/windows.md).
+ * Joins the windows of several series, by key, for conditions over all of them. At an end `E` each series contributes
+ * its newest window that ended by `E`. An end is evaluated once every series has emitted that window, or a later one.
+ * Ends are evaluated in order; one at which a series had no readings is skipped (docs/windows.md).
  */
 export class Join implements Source {
   readonly spec: JoinSpec;
@@ -38,7 +39,7 @@ export class Join implements Source {
   /** By name and key of its input. */
   readonly #keyOf: readonly (number | undefined)[][];
   readonly #endsMax: number;
-  #rules: readonly RuleState[] = [];
+  #rules: readonly RuleAlerts[] = [];
 
   constructor(spec: JoinSpec, context: StepContext) {
     this.spec = spec;
@@ -60,8 +61,8 @@ export class Join implements Source {
     return this.#table.size;
   }
 
-  /** In the order of the rule set. */
-  feed(rules: readonly RuleState[]): void {
+  /** Emits to these rules, in the order of the rule set. */
+  connect(rules: readonly RuleAlerts[]): void {
     this.#rules = rules;
   }
 
@@ -88,17 +89,17 @@ export class Join implements Source {
     return this.#table.add(labels);
   }
 
-  /** The window of a name's input that ends at `endUs` told a value: for the first time, or corrected. */
-  take(name: number, inputKey: number, labels: Tags, endUs: number, value: number | string): void {
+  /** The input of a name emitted a window that ends at `endUs`: for the first time, or corrected. */
+  onWindow(name: number, inputKey: number, labels: Tags, endUs: number, value: number | string): void {
     const keyOf = this.#keyOf[name] as (number | undefined)[];
     keyOf[inputKey] ??= this.keyFor(labels);
     const index = keyOf[inputKey] as number;
     const key = this.#keys[index] as Key;
     put(key.tracks[name] as Track, endUs, value);
-    const { everyUs } = this.spec.names[name] as JoinSpec["names"][number];
-    // What was looked at with this window before, or without it.
+    const { everyUs } = this.spec.names[name] as JoinedName;
+    // Ends that were evaluated with this window's earlier value, or without it.
     for (const end of this.#endsIn(key, { fromUs: endUs, toUs: Math.min(endUs + everyUs, key.decidedUs + 1) })) {
-      this.#tell(index, key, end);
+      this.#emit(index, key, end);
     }
     this.#decide(index, key);
     this.#forget(key, this.watermarkUs(index) - this.spec.retainedUs);
@@ -121,18 +122,18 @@ export class Join implements Source {
     }
   }
 
-  /** Looks at each end whose windows are all told by now. */
+  /** Evaluates each end for which every series has emitted its window by now. */
   #decide(index: number, key: Key): void {
     const { names } = this.spec;
     const boundUs = Math.min(...names.map(({ everyUs }, i) => (key.tracks[i] as Track).newestUs + everyUs));
     if (boundUs <= key.decidedUs) return;
     for (const end of this.#endsIn(key, { fromUs: key.decidedUs + 1, toUs: boundUs })) {
       key.decidedUs = end;
-      this.#tell(index, key, end);
+      this.#emit(index, key, end);
     }
   }
 
-  /** At which some series of the key ended a window, oldest first. */
+  /** The ends of the key's windows within a span, oldest first. */
   #endsIn({ tracks }: Key, { fromUs, toUs }: { readonly fromUs: number; readonly toUs: number }): number[] {
     const ends = new Set<number>();
     for (const { endsUs } of tracks) {
@@ -143,21 +144,21 @@ export class Join implements Source {
     return [...ends].sort((a, b) => a - b);
   }
 
-  #tell(index: number, key: Key, endUs: number): void {
-    const told: Record<string, number | string> = {};
+  #emit(index: number, key: Key, endUs: number): void {
+    const values: Record<string, number | string> = {};
     for (const [i, { name, everyUs }] of this.spec.names.entries()) {
-      const { endsUs, values } = key.tracks[i] as Track;
-      const at = endsUs.lastIndexOf(lastEndUs(endUs, everyUs));
+      const track = key.tracks[i] as Track;
+      const at = track.endsUs.lastIndexOf(lastEndUs(endUs, everyUs));
       if (at < 0) return;
-      told[name] = values[at] as number | string;
+      values[name] = track.values[at] as number | string;
     }
     const revision = key.tellings.get(endUs) ?? 0;
     key.tellings.set(endUs, revision + 1);
     const startUs = endUs - this.spec.sizeUs;
     const rules = this.#rules.map(({ rule }) => rule.spec.id);
     const labels = this.#table.labels(index);
-    this.#context.output.results.push({ rules, labels, startUs, endUs, revision, aggregates: told });
-    for (const state of this.#rules) state.onWindow(index, { startUs, endUs, told });
+    this.#context.output.results.push({ rules, labels, startUs, endUs, revision, aggregates: values });
+    for (const alerts of this.#rules) alerts.onWindow(index, { startUs, endUs, values });
   }
 
   #forget(key: Key, oldestUs: number): void {
@@ -173,11 +174,6 @@ export class Join implements Source {
       key.tellings.delete(end);
     }
   }
-}
-
-/** When the window that stands for a series at `endUs` ended. */
-export function lastEndUs(endUs: number, everyUs: number): number {
-  return Math.floor(endUs / everyUs) * everyUs;
 }
 
 function copied({ tracks, decidedUs, tellings }: Key): Key {

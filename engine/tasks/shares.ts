@@ -1,6 +1,6 @@
-import { fnv1a32 } from "../domain/partition.ts";
-import type { Tags } from "../domain/reading.ts";
-import { keyName } from "./state/key-table.ts";
+import { keyName } from "../../domain/alert-ids.ts";
+import { fnv1a32 } from "../../domain/partition.ts";
+import type { Tags } from "../../domain/reading.ts";
 
 /** Whether a rule's groups hold several devices, and so readings of several partitions. */
 export function isOverDevices(spec: { readonly group_by: readonly string[] }): boolean {

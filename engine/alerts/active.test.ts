@@ -1,7 +1,7 @@
 import { deserialize, serialize } from "node:v8";
 import { expect, test } from "vitest";
-import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
-import { reading, rule, type TestEntry, TestPartition } from "./testing/step-kit.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
+import { reading, rule, type TestEntry, TestPartition } from "../testing/step-kit.ts";
 
 const SECOND = 1e6;
 const MINUTE = 60 * SECOND;

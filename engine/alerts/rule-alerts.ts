@@ -1,0 +1,174 @@
+import type { AlertState, EvidencePart } from "../../domain/alert.ts";
+import { alertChangeId, incidentId, keyHash } from "../../domain/alert-ids.ts";
+import type { Tags } from "../../domain/reading.ts";
+import type { AggregateValues } from "../rules/conditions.ts";
+import { type JoinSpec, lastEndUs, type Rule } from "../rules/rule.ts";
+import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
+import type { StepContext } from "../state/step-context.ts";
+import type { Silence } from "../windows/absences.ts";
+import { AlertStates, type Transition } from "./alert-states.ts";
+import { fillAnnotations } from "./annotations.ts";
+
+/** The windows, or silences, that a rule's alerts follow, by key. */
+export interface AlertSource {
+  readonly keyCount: number;
+  /** Undefined for a source of windows. */
+  readonly absences: { silence(key: number, atUs: number): Silence } | undefined;
+  labels(key: number): Tags;
+  /** The source has emitted everything up to here; NaN where windows do not close. */
+  watermarkUs(key: number): number;
+}
+
+/** Outside of a rule's active time. */
+const INACTIVE = { holds: false, clears: true };
+const NOT_ACTIVE = "not in active time";
+
+interface Span {
+  readonly startUs: number;
+  readonly endUs: number;
+}
+
+/** The window, or silence, behind a change. */
+interface Cause extends Span {
+  readonly value: number | string;
+  readonly values?: AggregateValues;
+  /** Whether the rule was active at its end. */
+  readonly isActive?: boolean;
+}
+
+/** The alerts of one rule: evaluates what its source emits, and emits a change for each transition. */
+export class RuleAlerts {
+  readonly #context: StepContext;
+  readonly #states = new AlertStates();
+  #rule: Rule;
+  readonly #source: AlertSource;
+
+  constructor(rule: Rule, source: AlertSource, context: StepContext) {
+    this.#rule = rule;
+    this.#source = source;
+    this.#context = context;
+  }
+
+  get rule(): Rule {
+    return this.#rule;
+  }
+
+  /** The rule was edited and keeps its source: incidents stay open. */
+  continueAs(rule: Rule): void {
+    this.#rule = rule;
+    if (rule.flapping === undefined) this.#states.forgetFlapping();
+  }
+
+  /** Continues the alert of a key of the rule's earlier form. */
+  adopt(key: number, from: RuleAlerts, fromKey: number): void {
+    this.#states.adopt(key, from.#states, fromKey);
+    if (this.#rule.flapping === undefined) this.#states.forgetFlapping();
+  }
+
+  /** Whether the alert of a key is open, or has evaluated a window. */
+  hasHistory(key: number): boolean {
+    return this.#states.isActive(key) || this.#states.last(key).endUs > Number.NEGATIVE_INFINITY;
+  }
+
+  onWindow(key: number, { startUs, endUs, values }: Span & { readonly values: AggregateValues }): void {
+    const { evaluate, valueName, active } = this.#rule;
+    const state = evaluate?.(values);
+    if (state === undefined) return;
+    const value = values[valueName] ?? Number.NaN;
+    const isActive = active === undefined || active.isActive(endUs - 1);
+    const { holds, clears } = isActive ? state : INACTIVE;
+    // No spread: this runs for each window of each rule.
+    const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds, clears });
+    if (transition) this.#emit(key, transition, { startUs, endUs, value, values, isActive });
+  }
+
+  /** Returns whether the alert still waits for the key's next reading. */
+  onAbsence(key: number, isAbsent: boolean, silence: Silence): boolean {
+    const { sinceUs, atUs, watchedUs } = silence;
+    const value = watchedUs / 1e6;
+    const transition = this.#states.set(key, this.#rule, { endUs: atUs, value, isFiring: isAbsent });
+    if (transition) this.#emit(key, transition, { startUs: sinceUs, endUs: atUs, value });
+    return this.#states.isActive(key);
+  }
+
+  /** Ends an open incident whose rule, or whose key, is removed. */
+  end(key: number): void {
+    const transition = this.#states.end(key);
+    if (!transition) return;
+    const silence = this.#source.absences?.silence(key, this.#context.position.storedAtUs);
+    const { endUs, value } = silence ? { endUs: silence.atUs, value: silence.watchedUs / 1e6 } : this.#states.last(key);
+    this.#emit(key, transition, { startUs: silence?.sinceUs ?? endUs, endUs, value });
+  }
+
+  endAll(): void {
+    for (let key = 0; key < this.#source.keyCount; key++) this.end(key);
+  }
+
+  snapshot(to: SnapshotWriter): void {
+    this.#states.snapshot(to);
+  }
+
+  restore(from: SnapshotReader): void {
+    this.#states.restore(from);
+  }
+
+  #emit(key: number, transition: Transition, cause: Cause): void {
+    const { spec, join, annotations } = this.#rule;
+    const { position, output } = this.#context;
+    const { task, sequence, storedAtUs } = position;
+    const group = this.#source.labels(key);
+    const labels = { ...spec.labels, ...group };
+    const { startUs, endUs, value, values } = cause;
+    const parts = join && values && partsOf(join, endUs, values);
+    const condition = cause.isActive === false ? NOT_ACTIVE : conditionText(this.#rule, transition.state);
+    const { id: rule, severity } = spec;
+    const { state, activeAtUs } = transition;
+    output.alerts.push({
+      id: alertChangeId({ task, sequence, index: output.alerts.length }),
+      incident: incidentId({ rule, keyHash: keyHash(group), activeAtUs }),
+      rule,
+      severity,
+      from: transition.from,
+      state,
+      key: group,
+      labels,
+      annotations: fillAnnotations(annotations, {
+        ...{ value, labels, values, rule, severity, state, atUs: endUs, activeAtUs, condition },
+      }),
+      atUs: endUs,
+      processedAtUs: storedAtUs,
+      activeAtUs,
+      value,
+      notify: spec.notify,
+      ...(transition.isFlapping && { flapping: true }),
+      ...(spec.shadow && { muted: true }),
+      ...(spec.inhibited_by.length > 0 && { inhibitedBy: spec.inhibited_by }),
+      evidence: {
+        window: { startUs, endUs },
+        aggregate: spec.absent === undefined ? this.#rule.valueName : "absent",
+        value,
+        ...(parts && { parts }),
+        condition,
+        watermarkUs: this.#source.watermarkUs(key),
+        // Stored as `partition`, from when each task had one.
+        input: { partition: task, sequence },
+      },
+    });
+  }
+}
+
+/** The window and value of each series of a joined result that ends at `endUs`. */
+function partsOf({ names }: JoinSpec, endUs: number, values: AggregateValues): EvidencePart[] {
+  return names.map(({ name, aggregate, sizeUs, everyUs }) => {
+    const ownEndUs = lastEndUs(endUs, everyUs);
+    const window = { startUs: ownEndUs - sizeUs, endUs: ownEndUs };
+    return { name, aggregate: aggregate.name, window, value: values[name] ?? Number.NaN };
+  });
+}
+
+function conditionText({ spec }: Rule, state: AlertState): string {
+  if (spec.absent !== undefined) return state === "resolved" ? `not absent ${spec.absent}` : `absent ${spec.absent}`;
+  const { when = "", clear } = spec;
+  if (state === "resolved") return clear ?? `not ${when}`;
+  return state === "inactive" ? `not ${when}` : when;
+}

@@ -1,0 +1,68 @@
+import { TimerHeap } from "../state/timer-heap.ts";
+import type { Keyed } from "../windows/windows.ts";
+
+/** The keys of an input, each with a timer for what is due in it. */
+export interface TimedKeys {
+  readonly keyed: Keyed;
+  readonly keyCount: number;
+  /** By key: the number of its timer. */
+  readonly timers: number[];
+  /** The input's place in its rule set. */
+  readonly index: number;
+}
+
+const KEYS_PER_INPUT_MAX = 2 ** 32;
+
+/** The timers of all keys of all inputs. Timers of one instant go by input, then by key: never by when they were made. */
+export class KeyTimers {
+  readonly #heap = new TimerHeap();
+  #ownerOf: TimedKeys[] = [];
+  #keyOf: number[] = [];
+
+  get count(): number {
+    return this.#keyOf.length;
+  }
+
+  /** The processing time of the earliest timer; Infinity when none is set. */
+  get nextDueUs(): number {
+    return this.#heap.nextDueUs;
+  }
+
+  /** The number of a new timer, which is not set yet. */
+  add(owner: TimedKeys, key: number): number {
+    this.#ownerOf.push(owner);
+    const timer = this.#keyOf.push(key) - 1;
+    this.#heap.register(timer, owner.index * KEYS_PER_INPUT_MAX + key);
+    return timer;
+  }
+
+  /** Sets, moves or (with Infinity) stops a timer. */
+  set(timer: number, dueUs: number): void {
+    this.#heap.set(timer, dueUs);
+  }
+
+  /** Advances each key to what is due in it by now, the earliest first. */
+  advance(nowUs: number): void {
+    const heap = this.#heap;
+    while (heap.nextDueUs <= nowUs) {
+      const timer = heap.next;
+      const { keyed } = this.#ownerOf[timer] as TimedKeys;
+      const key = this.#keyOf[timer] as number;
+      keyed.advance(key, heap.nextDueUs);
+      heap.set(timer, keyed.dueUs(key));
+    }
+  }
+
+  /** Makes the timers of these inputs, and no others. */
+  reset(owners: readonly TimedKeys[]): void {
+    this.#heap.clear();
+    this.#ownerOf = [];
+    this.#keyOf = [];
+    for (const owner of owners) {
+      const { keyed, timers, keyCount } = owner;
+      timers.length = 0;
+      for (let key = 0; key < keyCount; key++) timers.push(this.add(owner, key));
+      for (const [key, timer] of timers.entries()) this.#heap.set(timer, keyed.dueUs(key));
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import { keyName } from "../domain/alert-ids.ts";
+import type { Series, Tags } from "../domain/reading.ts";
+import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
+import { groupLabels } from "../rule-language/spec/selector.ts";
+import { RuleAlerts } from "./alerts/rule-alerts.ts";
+import { Input, type JoinedInput } from "./inputs/input.ts";
+import { Join } from "./inputs/join.ts";
+import type { KeyTimers } from "./inputs/key-timers.ts";
+import { SeriesIndex } from "./inputs/series-index.ts";
+import type { Route } from "./inputs/series-routes.ts";
+import type { Source } from "./inputs/source.ts";
+import { compileRule } from "./rules/compile.ts";
+import type { JoinSpec, Rule } from "./rules/rule.ts";
+import type { SnapshotReader, SnapshotWriter } from "./state/snapshot-io.ts";
+import type { StepContext } from "./state/step-context.ts";
+
+interface RunningRule {
+  readonly alerts: RuleAlerts;
+  readonly source: Source;
+}
+
+const RULES_PER_PAUSE = 200;
+
+/** The rules of a step, the inputs and joins that they share, and what an edit keeps of them (docs/windows.md, "Edits"). */
+export class RulesInForce {
+  readonly #context: StepContext;
+  readonly #timers: KeyTimers;
+  #rules: readonly RunningRule[] = [];
+  #inputs: readonly Input[] = [];
+  #joins: readonly Join[] = [];
+  #index = new SeriesIndex([]);
+  #watches = false;
+
+  constructor(context: StepContext, timers: KeyTimers) {
+    this.#context = context;
+    this.#timers = timers;
+  }
+
+  /** Whether a rule waits for absences. */
+  get watches(): boolean {
+    return this.#watches;
+  }
+
+  /** The routes of a series' readings, for the groups that belong here. */
+  routesOf(series: Series, belongs: (labels: Tags) => boolean): Route[] {
+    const routes: Route[] = [];
+    for (const input of this.#index.wanting(series)) {
+      const labels = groupLabels(input.spec.groupBy, series);
+      if (belongs(labels)) routes.push({ input, key: input.keyFor(labels) });
+    }
+    return routes;
+  }
+
+  /** Nobody watched in that time: it does not count as silence. */
+  passUnwatched(fromUs: number, untilUs: number): void {
+    for (const { absences, timers } of this.#inputs) {
+      if (!absences) continue;
+      absences.passUnwatched(fromUs, untilUs);
+      for (const [key, timer] of timers.entries()) this.#timers.set(timer, absences.dueUs(key));
+    }
+  }
+
+  /**
+   * Puts an edited rule set in force. Inputs that a rule still reads keep their state, and an alert stays open where its
+   * rule's group stays the same. `seen`: every series that has had a reading.
+   */
+  replace(specs: readonly RuleSpec[], edit: { readonly seen: () => readonly Series[]; readonly nowUs: number }): void {
+    const before = this.#rules;
+    this.#put(specs.map(compileRule));
+    const nextOf = new Map(this.#rules.map((running) => [running.alerts.rule.spec.id, running]));
+    const seen = before.length > 0 ? edit.seen() : [];
+    for (const old of before) {
+      const next = nextOf.get(old.alerts.rule.spec.id);
+      if (next === old) continue;
+      if (next === undefined || !canTakeOver(old.alerts.rule, next.alerts.rule)) old.alerts.endAll();
+      else handOver(old, next, { seen, nowUs: edit.nowUs });
+    }
+    this.#timers.reset(this.#inputs);
+  }
+
+  *snapshot(to: SnapshotWriter): Iterable<undefined> {
+    to.number(this.#rules.length);
+    for (const [i, { alerts }] of this.#rules.entries()) {
+      to.text(JSON.stringify(alerts.rule.spec));
+      if (i % RULES_PER_PAUSE === 0) yield;
+    }
+    for (const input of this.#inputs) yield* input.snapshot(to);
+    for (const join of this.#joins) yield* join.snapshot(to);
+    for (const [i, { alerts }] of this.#rules.entries()) {
+      alerts.snapshot(to);
+      if (i % RULES_PER_PAUSE === 0) yield;
+    }
+  }
+
+  *restore(from: SnapshotReader): Iterable<undefined> {
+    const rules: Rule[] = [];
+    for (let left = from.number(); left > 0; left--) {
+      const spec: RuleSpec = JSON.parse(from.text());
+      rules.push(compileRule(spec));
+      if (left % RULES_PER_PAUSE === 0) yield;
+    }
+    this.#put(rules);
+    for (const input of this.#inputs) yield* input.restore(from);
+    for (const join of this.#joins) yield* join.restore(from);
+    for (const [i, { alerts }] of this.#rules.entries()) {
+      alerts.restore(from);
+      if (i % RULES_PER_PAUSE === 0) yield;
+    }
+    this.#timers.reset(this.#inputs);
+  }
+
+  #put(rules: readonly Rule[]): void {
+    const inputs = new Map(this.#inputs.map((input) => [input.identity, input]));
+    const joins = new Map(this.#joins.map((join) => [join.identity, join]));
+    const before = new Map(this.#rules.map((running) => [running.alerts.rule.spec.id, running]));
+    const readers = new Map<Source, RuleAlerts[]>();
+    const joined = new Map<Input, JoinedInput[]>();
+    this.#rules = rules.map((rule) => {
+      const own = rule.inputs.map((spec) => {
+        const input = inputs.get(spec.identity) ?? new Input(spec, this.#context, this.#timers);
+        inputs.set(spec.identity, input);
+        if (!joined.has(input)) joined.set(input, []);
+        return input;
+      });
+      const source = rule.join ? this.#joinFor(rule.join, joins) : (own[0] as Input);
+      if (source instanceof Join && !readers.has(source)) {
+        for (const [name, { aggregate }] of source.spec.names.entries())
+          joined.get(own[name] as Input)?.push({ join: source, name, aggregate });
+      }
+      const running = this.#continued(before.get(rule.spec.id), rule, source);
+      readers.set(source, [...(readers.get(source) ?? []), running.alerts]);
+      return running;
+    });
+    this.#inputs = [...joined.keys()];
+    this.#joins = [...readers.keys()].filter((source) => source instanceof Join);
+    for (const join of this.#joins) join.connect(readers.get(join) ?? []);
+    for (const [index, input] of this.#inputs.entries()) {
+      input.index = index;
+      input.connect(readers.get(input) ?? [], joined.get(input) ?? []);
+    }
+    this.#watches = this.#inputs.some(({ absences }) => absences !== undefined);
+    this.#index = new SeriesIndex(this.#inputs);
+  }
+
+  #joinFor(spec: JoinSpec, joins: Map<string, Join>): Join {
+    const join = joins.get(spec.identity) ?? new Join(spec, this.#context);
+    joins.set(spec.identity, join);
+    return join;
+  }
+
+  /** The running rule itself where its source stays; else a new one. */
+  #continued(old: RunningRule | undefined, rule: Rule, source: Source): RunningRule {
+    if (old === undefined || old.source !== source || !canTakeOver(old.alerts.rule, rule))
+      return { alerts: new RuleAlerts(rule, source, this.#context), source };
+    old.alerts.continueAs(rule);
+    return old;
+  }
+}
+
+/** Whether an alert means the same under the new form of its rule. */
+function canTakeOver(old: Rule, next: Rule): boolean {
+  const subject = ({ spec }: Rule) => JSON.stringify([spec.group_by, spec.absent !== undefined]);
+  const hasAlert = next.spec.absent !== undefined || next.evaluate !== undefined;
+  return hasAlert && subject(old) === subject(next);
+}
+
+/** A group keeps its alert where the old and the new form of the rule both take one of its series; the others end. */
+function handOver(
+  old: RunningRule,
+  next: RunningRule,
+  { seen, nowUs }: { readonly seen: readonly Series[]; readonly nowUs: number },
+): void {
+  const kept = new Set<string>();
+  for (const series of seen) {
+    if (old.source.takes(series) && next.source.takes(series))
+      kept.add(keyName(groupLabels(old.source.groupBy, series)));
+  }
+  for (const [key, labels] of old.source.keys()) {
+    if (!kept.has(keyName(labels))) old.alerts.end(key);
+    else if (old.source.absences !== undefined || old.alerts.hasHistory(key)) {
+      const nextKey = next.source.keyFor(labels);
+      next.alerts.adopt(nextKey, old.alerts, key);
+      if (old.source.absences) next.source.absences?.adopt(nextKey, old.source.absences, key, nowUs);
+    }
+  }
+}

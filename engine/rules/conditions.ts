@@ -1,0 +1,77 @@
+import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
+import { type Condition, holds, parseCondition } from "../../rule-language/conditions/condition.ts";
+import { type Expression, isFault, parseExpression } from "../../rule-language/conditions/expression.ts";
+import { letNames } from "../../rule-language/spec/let-spec.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
+
+/** The values of a window by the name of their aggregate; those of a joined result by the name of their series. */
+export type AggregateValues = Readonly<Record<string, number | string>>;
+
+/** Whether `when` holds, and whether an alert may end. */
+export interface ConditionState {
+  readonly holds: boolean;
+  readonly clears: boolean;
+}
+
+/** Evaluates the conditions of a rule; undefined where a value that they need is missing. */
+export type EvaluateConditions = (values: AggregateValues) => ConditionState | undefined;
+
+/** The spec must have been checked. Undefined for a rule without a condition. */
+export function compileConditions(spec: RuleSpec, aggregates: readonly Aggregate[]): EvaluateConditions | undefined {
+  if (spec.when === undefined) return undefined;
+  return spec.let === undefined ? overOneValue(spec, aggregates[0]?.name ?? "") : overSeveralValues(spec, spec.let);
+}
+
+function overOneValue(spec: RuleSpec, name: string): EvaluateConditions {
+  const when = checkedCondition(spec.when ?? "");
+  const clear = spec.clear === undefined ? undefined : checkedCondition(spec.clear);
+  return (values) => {
+    const value = values[name];
+    if (value === undefined || !isComparable(when, value)) return undefined;
+    return stateOf(holds(when, value), clear && holds(clear, value));
+  };
+}
+
+const BOTH: ConditionState = { holds: true, clears: true };
+const HOLDS: ConditionState = { holds: true, clears: false };
+const CLEARS: ConditionState = { holds: false, clears: true };
+const NEITHER: ConditionState = { holds: false, clears: false };
+
+/** Without `clear` an alert may end where the condition does not hold. Shared objects: it runs for each window. */
+function stateOf(isHeld: boolean, clears: boolean | undefined): ConditionState {
+  if (clears === undefined) return isHeld ? HOLDS : CLEARS;
+  if (isHeld) return clears ? BOTH : HOLDS;
+  return clears ? CLEARS : NEITHER;
+}
+
+function isComparable(when: Condition, value: number | string): boolean {
+  return typeof value === "string" ? when.kind === "text" : !Number.isNaN(value);
+}
+
+function overSeveralValues(spec: RuleSpec, lets: NonNullable<RuleSpec["let"]>): EvaluateConditions {
+  const types = letNames(lets);
+  const names = Object.keys(lets);
+  const when = checkedExpression(spec.when ?? "", types);
+  const clear = spec.clear === undefined ? undefined : checkedExpression(spec.clear, types);
+  return (values) => {
+    for (const name of names) {
+      const value = values[name];
+      if (value === undefined || Number.isNaN(value)) return undefined;
+    }
+    const isHeld = when.holds(values);
+    if (isHeld === undefined) return undefined;
+    return stateOf(isHeld, clear && clear.holds(values) === true);
+  };
+}
+
+function checkedCondition(text: string): Condition {
+  const parsed = parseCondition(text);
+  if (typeof parsed === "string") throw new TypeError(`unchecked rule: ${parsed}`);
+  return parsed;
+}
+
+function checkedExpression(text: string, types: ReturnType<typeof letNames>): Expression {
+  const parsed = parseExpression(text, types);
+  if (isFault(parsed)) throw new TypeError(`unchecked rule: ${parsed.message}`);
+  return parsed;
+}

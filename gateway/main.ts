@@ -46,7 +46,7 @@ addAlertCommands(program);
 addDeadLetterCommands(program);
 
 withSettings(program.command("doctor"))
-  .description("look at all that Weir needs, and say what is wrong")
+  .description("check all that Weir needs, and say what is wrong; changes nothing")
   .action(async (flags) => {
     process.exit((await doctor(settingsOf(flags))) ? 0 : 1);
   });

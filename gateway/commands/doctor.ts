@@ -1,38 +1,35 @@
-import { access, constants, mkdir } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { reasonOf } from "../../domain/reason.ts";
+import { dirname, resolve } from "node:path";
 import { checkReceivers } from "../../notifier/check-receivers.ts";
 import { formatProblems } from "../../platform/files/yaml-file.ts";
-import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
-import { createLogger } from "../../platform/logger.ts";
-import { findNatsServer } from "../../platform/nats-server/find-binary.ts";
 import { loadRules } from "../../rule-language/files/load-rules.ts";
-import { type PipelineConfig, readPipelineConfig, toRetention } from "../settings/pipeline-config.ts";
+import { type PipelineConfig, readPipelineConfig } from "../settings/pipeline-config.ts";
 import type { Settings } from "../settings/settings.ts";
+import { type Finding, natsFindings } from "./doctor-nats.ts";
 
-interface Finding {
-  readonly what: string;
-  readonly ok: boolean;
-  readonly detail: string;
-}
+const TIMEOUT_MS = 3_000;
 
-/** Looks at all that the gateway needs, and says what is wrong. Resolves to whether all is well. */
+/** Checks all that the gateway needs, and says what is wrong. Changes nothing. Resolves to whether all is well. */
 export async function doctor(settings: Settings): Promise<boolean> {
-  const findings = await Promise.all([
+  const found = await Promise.all([
     check("Node.js", checkNode),
     check("configuration", () => checkConfig(settings)),
     check("rules", () => checkRules(settings)),
     check("data folder", () => checkDataDir(settings)),
-    check("NATS", () => checkNats(settings)),
+    natsFindings(settings, configOf(settings)),
     check("storage", () => checkStorage(settings)),
     check("MQTT port", () => checkPort(settings.bind, settings.mqttPort)),
     check("page's port", () => checkPort(settings.bind, settings.httpPort)),
+    receiverFindings(settings, process.env),
   ]);
-  findings.push(...(await receiverFindings(settings, process.env)));
+  const findings = found.flat();
   const width = Math.max(...findings.map(({ what }) => what.length));
-  for (const { what, ok, detail } of findings) {
+  for (const { what, ok, note, detail } of findings) {
+    const mark = !ok ? "WRONG" : note ? "note " : "ok   ";
     const rest = detail.replaceAll("\n", `\n${" ".repeat(width + 8)}`);
-    process.stdout.write(`${ok ? "ok   " : "WRONG"}  ${what.padEnd(width)} ${rest}\n`);
+    process.stdout.write(`${mark}  ${what.padEnd(width)} ${rest}\n`);
   }
   return findings.every(({ ok }) => ok);
 }
@@ -42,15 +39,19 @@ export async function receiverFindings(
   { config }: Pick<Settings, "config">,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Finding[]> {
-  let notifier: PipelineConfig["notifier"];
-  try {
-    ({ notifier } = readPipelineConfig(config));
-  } catch {
-    // The configuration has a line of its own.
-    return [];
-  }
+  const { notifier } = configOf({ config }) ?? {};
+  if (notifier === undefined) return [];
   const findings = await checkReceivers(notifier, environment);
   return findings.map(({ target, ok, detail }) => ({ what: target, ok, detail }));
+}
+
+/** Undefined when it cannot be read, which has a line of its own. */
+function configOf({ config }: Pick<Settings, "config">): PipelineConfig | undefined {
+  try {
+    return readPipelineConfig(config);
+  } catch {
+    return undefined;
+  }
 }
 
 async function check(what: string, look: () => Promise<string>): Promise<Finding> {
@@ -79,31 +80,17 @@ async function checkRules({ rulesDir }: Settings): Promise<string> {
 }
 
 async function checkDataDir({ dataDir }: Settings): Promise<string> {
-  await mkdir(dataDir, { recursive: true });
-  await access(dataDir, constants.W_OK);
-  return dataDir;
-}
-
-async function checkNats({ natsUrl, natsToken }: Settings): Promise<string> {
-  const logger = createLogger({ level: "silent", pretty: false, name: "doctor" });
-  if (natsUrl === undefined) {
-    const { path, version } = await findNatsServer(logger);
-    return `${path} ${version} will be started`;
+  for (let folder = resolve(dataDir); ; folder = dirname(folder)) {
+    const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+      // ENOTDIR: something above it is a file, which the loop comes to.
+      if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+      throw error;
+    });
+    if (found === undefined) continue;
+    if (!found.isDirectory()) throw new Error(`${folder} is not a folder; give another one with --data-dir`);
+    await access(folder, constants.W_OK);
+    return folder === resolve(dataDir) ? dataDir : `${dataDir} is not there yet; a start creates it`;
   }
-  const retention = toRetention({ maxAge: 86_400_000_000, maxMebibytes: 16 });
-  const log = await withTimeout(
-    connectJetStreamLog({
-      servers: natsUrl,
-      name: "weir-doctor",
-      partitions: 1,
-      retention: { readings: retention, windows: retention, alerts: retention, deadLetters: retention },
-      logger,
-      ...(natsToken === undefined ? {} : { token: natsToken }),
-    }),
-    `no answer from ${natsUrl}`,
-  );
-  await log.close();
-  return `${natsUrl} answers; an acknowledgement there is worth: ${log.durability}`;
 }
 
 async function checkStorage({ influxUrl, dataDir }: Settings): Promise<string> {
@@ -125,15 +112,4 @@ async function checkPort(host: string, port: number): Promise<string> {
   });
   if (taken) throw new Error(`${host}:${port} is taken by another program`);
   return `${host}:${port} is free`;
-}
-
-const TIMEOUT_MS = 3_000;
-
-async function withTimeout<T>(work: Promise<T>, message: string): Promise<T> {
-  return Promise.race([
-    work,
-    new Promise<never>((_, reject) => {
-      setTimeout(() => reject(new Error(message)), TIMEOUT_MS).unref();
-    }),
-  ]);
 }

@@ -37,9 +37,7 @@ export interface Plan {
   readonly log: {
     readonly nats: NatsAddress;
     readonly replicas: number;
-    readonly retention: Readonly<
-      Record<"readings" | "windows" | "alerts" | "deadLetters" | "notifications", ReturnType<typeof toRetention>>
-    >;
+    readonly retention: ReturnType<typeof logRetentions>;
   };
   readonly logger: { readonly level: string; readonly pretty: boolean };
 }
@@ -80,15 +78,20 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
     log: {
       nats,
       replicas: config.log.replicas,
-      retention: {
-        readings: toRetention(config.log.readings),
-        windows: toRetention(config.log.windows),
-        alerts: toRetention(config.log.alerts),
-        deadLetters: toRetention(config.log.deadLetters),
-        notifications: toRetention(config.log.notifications),
-      },
+      retention: logRetentions(config),
     },
     logger: { level: settings.logLevel, pretty: process.stderr.isTTY === true },
+  };
+}
+
+/** What the log's streams are asked to keep. */
+export function logRetentions({ log }: Pick<PipelineConfig, "log">) {
+  return {
+    readings: toRetention(log.readings),
+    windows: toRetention(log.windows),
+    alerts: toRetention(log.alerts),
+    deadLetters: toRetention(log.deadLetters),
+    notifications: toRetention(log.notifications),
   };
 }
 

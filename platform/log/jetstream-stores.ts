@@ -6,6 +6,9 @@ import { type Append, type Appended, type Blobs, type Records, TooLargeError } f
 
 const RECORDS_BUCKET = "weir_records";
 const BLOBS_BUCKET = "weir_blobs";
+/** The streams below the two buckets. */
+export const RECORDS_STREAM = `KV_${RECORDS_BUCKET}`;
+export const BLOBS_STREAM = `OBJ_${BLOBS_BUCKET}`;
 const RECORD_BYTES_MAX = 512 * 1024;
 /** A message of a blob, as the object store cuts them. */
 const CHUNK_BYTES = 128 * 1024;
@@ -22,14 +25,13 @@ export async function openRecords(
   newest: (stream: string, subject: string) => Promise<{ payload: Uint8Array; sequence: number } | undefined>,
 ): Promise<Records> {
   await new Kvm(js).create(RECORDS_BUCKET, { history: 1, replicas, storage: StorageType.File });
-  const subjectOf = (name: string) => `$KV.${RECORDS_BUCKET}.${checkedName(name)}`;
   return {
     async get(name) {
-      const message = await newest(`KV_${RECORDS_BUCKET}`, subjectOf(name));
+      const message = await newest(RECORDS_STREAM, recordSubject(name));
       return message && { value: message.payload, revision: message.sequence };
     },
     async set(name, value, expectRevision) {
-      const subject = subjectOf(name);
+      const subject = recordSubject(name);
       if (value.length > RECORD_BYTES_MAX) {
         throw new TooLargeError(`record ${name} has ${value.length} bytes, at most ${RECORD_BYTES_MAX}`);
       }
@@ -37,6 +39,10 @@ export async function openRecords(
       return sequence;
     },
   };
+}
+
+export function recordSubject(name: string): string {
+  return `$KV.${RECORDS_BUCKET}.${checkedName(name)}`;
 }
 
 export async function countBySubject(

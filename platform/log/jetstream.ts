@@ -5,13 +5,11 @@ import { type Connection, type ConnectionOptions, openConnection } from "./jetst
 import { JetStreamReader } from "./jetstream-read.ts";
 import { countBySubject, getMessage, instantUs, openBlobs, openRecords } from "./jetstream-stores.ts";
 import { type Durability, type Log, LogClosedError, type StreamBounds, TooLargeError } from "./port.ts";
-import { ensureStreams, type Retentions } from "./streams.ts";
+import { DUPLICATE_WINDOW_MS, ensureStreams, type Retentions } from "./streams.ts";
 import { streamOf } from "./subject-match.ts";
 
 /** What headers may add to a payload: an id, an expected sequence. */
 const HEADER_BYTES_MAX = 1_024;
-/** As JetStream's default. Ids cost the server memory for this long. */
-const DUPLICATE_WINDOW_MS = 120_000;
 const CLOSE_GRACE_MS = 2_000;
 
 export interface JetStreamLogOptions extends ConnectionOptions {

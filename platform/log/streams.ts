@@ -38,9 +38,11 @@ export interface StreamsOptions {
   readonly logger: Logger;
 }
 
+/** As JetStream's default. Ids cost the server memory for this long. */
+export const DUPLICATE_WINDOW_MS = 120_000;
 const NOTIFICATIONS_RETENTION: Retention = { maxAgeMs: 365 * 86_400_000, maxBytes: 256 * 1_048_576 };
 const MAX_BYTES_MIN = 64 * 1_048_576;
-const STREAM_NOT_FOUND = 10059;
+export const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_IN_USE = 10058;
 const INSUFFICIENT_STORAGE = 10047;
 
@@ -64,7 +66,7 @@ export async function ensureStreams(
   return ends;
 }
 
-function wantedConfig(name: StreamName, options: StreamsOptions): WantedConfig {
+function wantedConfig(name: StreamName, options: Omit<StreamsOptions, "logger">): WantedConfig {
   const { duplicateWindowMs } = options;
   const { maxAgeMs, maxBytes } = retentionOf(name, options.retention);
   return {
@@ -136,13 +138,43 @@ async function addOrUpdate(jsm: JetStreamManager, config: WantedConfig): Promise
 }
 
 function reportDifferences(wanted: WantedConfig, given: StreamConfig, logger: Logger): void {
-  const keys = ["max_age", "max_bytes", "duplicate_window", "allow_direct", "compression", "num_replicas", "storage"];
-  const got = new Map<string, unknown>(Object.entries(given));
-  for (const [key, value] of Object.entries(wanted)) {
-    if (keys.includes(key) && got.get(key) !== value) {
-      logger.warn(`stream ${wanted.name} has ${key} ${got.get(key)}, asked for ${value}`);
-    }
+  for (const { key, given: got, wanted: value } of differencesOf(wanted, given)) {
+    logger.warn(`stream ${wanted.name} has ${key} ${got}, asked for ${value}`);
   }
+}
+
+const COMPARED = [
+  "max_age",
+  "max_bytes",
+  "duplicate_window",
+  "allow_direct",
+  "compression",
+  "num_replicas",
+  "storage",
+] as const;
+
+/** A setting of a stream that is not as it would be asked for. Ages are in nanoseconds, as NATS has them. */
+export interface StreamDifference {
+  readonly key: (typeof COMPARED)[number];
+  readonly given: unknown;
+  readonly wanted: unknown;
+}
+
+/** Where a stream on a server is not as `ensureStreams` would make it. */
+export function streamDifferences(
+  name: StreamName,
+  given: StreamConfig,
+  options: Omit<StreamsOptions, "logger">,
+): readonly StreamDifference[] {
+  return differencesOf(wantedConfig(name, options), given);
+}
+
+function differencesOf(wanted: WantedConfig, given: StreamConfig): readonly StreamDifference[] {
+  return COMPARED.filter((key) => wanted[key] !== undefined && wanted[key] !== given[key]).map((key) => ({
+    key,
+    given: given[key],
+    wanted: wanted[key],
+  }));
 }
 
 export function errorCode(error: unknown): number {

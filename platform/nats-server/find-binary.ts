@@ -46,6 +46,33 @@ export async function findNatsServer(
   );
 }
 
+/** What a start would do about a server, as far as this machine tells without a download, a build or an install. */
+export interface Outlook {
+  /** The first that is here; undefined when none is. */
+  readonly found: FoundBinary | undefined;
+  /** The slow sources that a start would try before it takes that one, in order. */
+  readonly before: readonly string[];
+}
+
+/** Asks the quick sources only. */
+export async function findNatsServerHere(sources: readonly BinarySource[] = defaultSources()): Promise<Outlook> {
+  const before: string[] = [];
+  for (const { name, slow, minorMin, find } of sources) {
+    if (slow) {
+      before.push(name);
+      continue;
+    }
+    try {
+      const path = await find();
+      const version = await versionOf(path);
+      if (isWanted(version, minorMin)) return { found: { path, version }, before };
+    } catch {
+      // The next one may have it.
+    }
+  }
+  return { found: undefined, before };
+}
+
 async function versionOf(path: string): Promise<string> {
   const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: VERSION_TIMEOUT_MS });
   const version = /v?(\d+\.\d+\.\d+)/.exec(stdout)?.[1];

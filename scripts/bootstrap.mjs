@@ -1,6 +1,6 @@
 // What `npm start` and `npm test` begin with: on a fresh clone nothing is installed or built yet.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -8,6 +8,23 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const stamp = join(root, "dist", ".built");
 const SOURCE_ENDS = [".ts", ".tsx", ".css", ".html", ".json", ".mjs"];
 const NOT_SOURCE = new Set(["node_modules", "dist", ".git", ".weir", "docs", "coverage"]);
+const SHELLS = new Set(["sh", "dash", "bash", "ash", "busybox", "ksh", "zsh"]);
+
+/** Who started us. Below npm there may be a shell between, which outlives npm: then both count. */
+function startedBy() {
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event === undefined) return `${parent}`;
+  try {
+    const [, name, rest = ""] = /\((.*)\)(.*)/s.exec(readFileSync(`/proc/${parent}/stat`, "utf8")) ?? [];
+    return SHELLS.has(name) ? `${parent} ${rest.trim().split(" ")[1]}` : `${parent}`;
+  } catch {
+    // No /proc, or the shell has just ended.
+    return `${parent}`;
+  }
+}
+
+// Before anything else: who starts us may end while we install and build.
+const starter = startedBy();
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
@@ -58,13 +75,14 @@ const [first = "", ...rest] = process.argv.slice(2);
 if (WITH_SERVERS.has(first)) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);
 const program = PROGRAMS[first];
 const command = program ? [...program, ...rest] : [join(root, "dist", "gateway", "main.js"), ...process.argv.slice(2)];
-const child = spawn(process.execPath, command, { stdio: "inherit" });
+// The channel tells the gateway that we are gone, however we end.
+const stdio = ["inherit", "inherit", "inherit", ...(program ? [] : ["ipc"])];
+const child = spawn(process.execPath, command, { stdio });
 // A terminal sends its signals to both; others may send them only here.
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
-// npm's shell does not pass signals on: that it is gone is the sign to stop.
-const parent = process.ppid;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+// npm and its shell do not pass every signal on: that one of them is gone is the sign to stop.
 const watch = setInterval(() => {
-  if (process.ppid === parent) return;
+  if (startedBy() === starter) return;
   clearInterval(watch);
   child.kill("SIGTERM");
 }, 500);

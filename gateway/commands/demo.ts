@@ -19,8 +19,17 @@ export async function startDemo(options: {
   const url = `mqtt://127.0.0.1:${mqttPort}`;
   const played = { url, speed: DEMO_SPEED, loop: true, connections: 2 };
   const config = beijingAirReplay({ ...played, notBeforeUs: readPlayedUntilUs(file) });
+  let failed = false;
   function save(lastAtUs: number): void {
-    if (Number.isFinite(lastAtUs)) writeFileSync(file, JSON.stringify({ playedUntilUs: lastAtUs }));
+    if (!Number.isFinite(lastAtUs)) return;
+    try {
+      writeFileSync(file, JSON.stringify({ playedUntilUs: lastAtUs }));
+      failed = false;
+    } catch (error) {
+      // The disk may be full. The demo goes on; it is said once.
+      if (!failed) logger.warn({ err: error }, "cannot save how far the demo has played");
+      failed = true;
+    }
   }
   const replay = await startReplay(config, { logger, clock: systemClock });
   const saves = setInterval(() => save(replay.report().lastAtUs), 1_000);

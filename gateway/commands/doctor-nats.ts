@@ -12,7 +12,7 @@ import type { Settings } from "../settings/settings.ts";
 
 const TIMEOUT_MS = 3_000;
 const MIB = 1_048_576;
-const US_PER_NS = 1e-3;
+const NS_PER_US = 1_000;
 
 export interface Finding {
   readonly what: string;
@@ -99,7 +99,7 @@ function streamsFinding({ streams }: Ready): Finding {
 }
 
 function keptBy({ config, state }: ProbedStream): string {
-  const age = config.max_age > 0 ? formatDurationUs(config.max_age * US_PER_NS) : "any age";
+  const age = config.max_age > 0 ? formatDurationUs(config.max_age / NS_PER_US) : "any age";
   const size = config.max_bytes > 0 ? mebibytes(config.max_bytes) : "any size";
   return `keeps ${age}, ${size}; holds ${state.messages} messages, ${mebibytes(state.bytes)}`;
 }
@@ -134,7 +134,7 @@ function differenceFindings({ streams, version }: Ready, config: PipelineConfig)
 function whatIsDropped({ state }: ProbedStream, differences: readonly StreamDifference[]): string {
   const wanted = new Map(differences.map((each) => [each.key, Number(each.wanted)]));
   const bytesMax = wanted.get("max_bytes") ?? 0;
-  const maxAgeUs = (wanted.get("max_age") ?? 0) * US_PER_NS;
+  const maxAgeUs = (wanted.get("max_age") ?? 0) / NS_PER_US;
   const fromUs = instantUs(state.first_ts);
   const tooLarge = bytesMax > 0 && state.bytes > bytesMax;
   const tooOld = maxAgeUs > 0 && state.messages > 0 && systemClock.nowUs() - fromUs > maxAgeUs;
@@ -153,7 +153,7 @@ function settingText(key: StreamDifference["key"], value: unknown): string {
       return value > 0 ? mebibytes(value) : "any size";
     case "max_age":
     case "duplicate_window":
-      return value > 0 ? formatDurationUs(value * US_PER_NS) : "none";
+      return value > 0 ? formatDurationUs(value / NS_PER_US) : "none";
     default:
       return String(value);
   }

@@ -1,9 +1,13 @@
-const STOP_MS_MAX = 20_000;
+/** With the time that it takes to end nats-server at the exit, a stop is over in 20 s. */
+const STOP_MS_MAX = 15_000;
 /** Ctrl-C under npm comes from the terminal and from the one who started us: signals so close together are one. */
 const SAME_SIGNAL_MS = 2_000;
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Resolves at the first SIGINT or SIGTERM; one that comes some time later ends the process at once. */
+/**
+ * Resolves at the first signal to stop, or when the process that started us and kept a channel to us is gone. A signal
+ * that comes some time later ends the process at once.
+ */
 export function toldToStop(): Promise<void> {
   let toldAtMs: number | undefined;
   return new Promise((resolve) => {
@@ -15,15 +19,23 @@ export function toldToStop(): Promise<void> {
         resolve();
       });
     }
+    process.once("disconnect", resolve);
+    if (process.connected === false) resolve();
   });
 }
 
-/** Stops, or ends the process when that takes too long. */
-export async function stopInTime(stop: () => Promise<void>): Promise<void> {
+/** Stops, or ends the process when that takes too long. `busy` names what has not stopped yet. */
+export async function stopInTime(stop: () => Promise<void>, busy: () => readonly string[] = () => []): Promise<void> {
   const overdue = setTimeout(() => {
-    process.stderr.write("Stopping takes too long; ending now. What was acknowledged is kept.\n");
+    const names = busy().join(", ");
+    process.stderr.write(
+      `Stopping takes too long${names && ` (${names})`}; ending now. What was acknowledged is kept.\n`,
+    );
     process.exit(1);
   }, STOP_MS_MAX);
-  await stop();
-  clearTimeout(overdue);
+  try {
+    await stop();
+  } finally {
+    clearTimeout(overdue);
+  }
 }

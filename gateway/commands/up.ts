@@ -19,18 +19,25 @@ export async function up(options: {
   const told = toldToStop();
   const gateway = startGateway({ settings, config, services, logger });
   let demo: { stop(): Promise<void> } | undefined;
-  const addresses = await Promise.race([gateway.ready, told]);
-  if (addresses) {
-    const { mqttPort } = addresses;
-    if (options.demo) demo = await startDemo({ mqttPort, dataDir: settings.dataDir, logger });
-    process.stdout.write(welcome(settings, addresses, options.demo));
-    await told;
+  try {
+    const addresses = await Promise.race([gateway.ready, told]);
+    if (addresses) {
+      const { mqttPort } = addresses;
+      const starting = options.demo ? startDemo({ mqttPort, dataDir: settings.dataDir, logger }) : undefined;
+      demo = (await Promise.race([starting, told])) ?? undefined;
+      process.stdout.write(welcome(settings, addresses, options.demo));
+      await told;
+    }
+    logger.info("stopping: what came in is being kept");
+  } finally {
+    await stopInTime(async () => {
+      try {
+        await demo?.stop();
+      } finally {
+        await gateway.stop();
+      }
+    }, gateway.unstopped);
   }
-  logger.info("stopping: what came in is being kept");
-  await stopInTime(async () => {
-    await demo?.stop();
-    await gateway.stop();
-  });
 }
 
 function welcome(settings: Settings, addresses: Addresses, demo: boolean): string {

@@ -12,6 +12,8 @@ export interface Gateway {
   readonly ready: Promise<Addresses>;
   /** Drains and ends all services, then the server that was started for them; also in the middle of the start. */
   stop(): Promise<void>;
+  /** What `stop` has still to end, the next first. */
+  unstopped(): readonly string[];
 }
 
 interface GatewayOptions {
@@ -27,46 +29,72 @@ interface GatewayOptions {
  */
 export function startGateway(options: GatewayOptions): Gateway {
   const undo = new Undo();
+  let failed = false;
   const ready = start(options, undo).catch(async (error: unknown) => {
-    await undo.run();
+    // That is the one to report.
+    failed = true;
+    await undo.run().catch((err: unknown) => options.logger.error({ err }, "could not undo the start"));
     throw error;
   });
   // Whoever awaits it hears of a failure; until then it must not count as unhandled.
   ready.catch(() => {});
-  return { ready, stop: () => undo.run() };
+  const stop = () =>
+    undo.run().catch((error: unknown) => {
+      if (!failed) throw error;
+    });
+  return { ready, stop, unstopped: () => undo.left() };
+}
+
+interface Step {
+  readonly name: string;
+  run(): Promise<void> | void;
 }
 
 /** What has to be undone, the newest first. What is added after `run` is undone at once. */
 class Undo {
-  readonly #steps: (() => Promise<void> | void)[] = [];
+  readonly #steps: Step[] = [];
   #running: Promise<void> | undefined;
 
-  async add(step: () => Promise<void> | void): Promise<void> {
+  async add(step: Step): Promise<void> {
     if (this.#running === undefined) this.#steps.push(step);
-    else await step();
+    else await step.run();
   }
 
+  /** Does all steps, whichever of them fail, and then throws the first failure. */
   run(): Promise<void> {
     this.#running ??= (async () => {
-      for (const step of this.#steps.reverse()) await step();
+      const failures: unknown[] = [];
+      for (let step = this.#steps.at(-1); step !== undefined; step = this.#steps.at(-1)) {
+        try {
+          await step.run();
+        } catch (error) {
+          failures.push(error);
+        }
+        this.#steps.pop();
+      }
+      if (failures.length > 0) throw failures[0];
     })();
     return this.#running;
+  }
+
+  left(): readonly string[] {
+    return this.#steps.map(({ name }) => name).reverse();
   }
 }
 
 async function start({ settings, config, services, logger }: GatewayOptions, undo: Undo): Promise<Addresses> {
   const dataDir = takeDataDir(settings.dataDir);
-  await undo.add(() => dataDir.release());
+  await undo.add({ name: "data folder", run: () => dataDir.release() });
   makePlan(settings, config, { url: "", token: undefined, durability: undefined });
-  const nats = await findNats(settings, logger);
-  await undo.add(nats.stop);
-  const plan = makePlan(settings, config, nats.address);
+  const nats = await findNats(settings, logger, undo);
+  const plan = makePlan(settings, config, nats);
   let addresses: Addresses = {};
   async function startAll(names: readonly ServiceName[]): Promise<void> {
     const starts = await Promise.allSettled(names.map((name) => startOne(name, plan, logger)));
     for (const start of starts) {
       if (start.status === "rejected") continue;
-      await undo.add(() => start.value.stop());
+      const { name, stop } = start.value;
+      await undo.add({ name, run: stop });
       addresses = { ...addresses, ...start.value.addresses };
     }
     for (const start of starts) if (start.status === "rejected") throw start.reason;
@@ -74,7 +102,7 @@ async function start({ settings, config, services, logger }: GatewayOptions, und
   await startAll(SERVICES.filter((name) => name !== "edge" && services.includes(name)));
   await startAll(SERVICES.filter((name) => name === "edge" && services.includes(name)));
   const { mqttPort, mqttWsPort, httpPort } = addresses;
-  const { url: natsUrl, token: natsToken } = nats.address;
+  const { url: natsUrl, token: natsToken } = nats;
   dataDir.writeRunFile({ pid: process.pid, natsUrl, natsToken, mqttPort, mqttWsPort, httpPort });
   return addresses;
 }
@@ -83,17 +111,20 @@ function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<Runnin
   return name === "edge" ? runService(name, plan) : superviseThread(name, plan, logger);
 }
 
-interface Nats {
-  readonly address: NatsAddress;
-  readonly stop: () => Promise<void>;
-}
-
-async function findNats(settings: Settings, logger: Logger): Promise<Nats> {
+/** The server of the settings, or one of our own, which a stop ends also while it starts. */
+async function findNats(settings: Settings, logger: Logger, undo: Undo): Promise<NatsAddress> {
   const { natsUrl, natsToken, dataDir } = settings;
-  if (natsUrl !== undefined) {
-    return { address: { url: natsUrl, token: natsToken, durability: undefined }, stop: async () => {} };
-  }
-  const server = await launchNatsServer({ dataDir, logger });
-  const { url, token, durability } = server;
-  return { address: { url, token, durability }, stop: () => server.stop() };
+  if (natsUrl !== undefined) return { url: natsUrl, token: natsToken, durability: undefined };
+  const abort = new AbortController();
+  const launching = launchNatsServer({ dataDir, logger, signal: abort.signal });
+  await undo.add({
+    name: "nats-server",
+    async run() {
+      abort.abort();
+      const server = await launching.catch(() => undefined);
+      await server?.stop();
+    },
+  });
+  const { url, token, durability } = await launching;
+  return { url, token, durability };
 }

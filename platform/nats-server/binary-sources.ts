@@ -22,8 +22,8 @@ export interface BinarySource {
   readonly name: string;
   /** Slow sources are announced before they are tried. */
   readonly slow: boolean;
-  /** The path of a binary. Throws with the reason when there is none to be had. */
-  find(): Promise<string>;
+  /** The path of a binary. Throws with the reason when there is none to be had, or when `signal` ends a slow one. */
+  find(signal: AbortSignal): Promise<string>;
   /** Versions below this are not wanted from here. */
   readonly minorMin: number;
 }
@@ -35,8 +35,18 @@ export function defaultSources(): readonly BinarySource[] {
   return [
     { name: "look on PATH", slow: false, minorMin: 10, find: findOnPath },
     { name: `look in ${directory}`, slow: false, minorMin: 10, find: () => existing(cached) },
-    { name: "fetch the release archive", slow: true, minorMin: 10, find: () => downloadRelease(RELEASES, directory) },
-    { name: "build it with Go, which takes minutes", slow: true, minorMin: 10, find: () => build(directory, cached) },
+    {
+      name: "fetch the release archive",
+      slow: true,
+      minorMin: 10,
+      find: (signal) => downloadRelease(RELEASES, directory, signal),
+    },
+    {
+      name: "build it with Go, which takes minutes",
+      slow: true,
+      minorMin: 10,
+      find: (signal) => build(directory, cached, signal),
+    },
     {
       name: "take an older one",
       slow: false,
@@ -71,12 +81,12 @@ async function findOnPath(): Promise<string> {
 }
 
 /** Fetches the pinned release for this machine, checks it against the published checksums, and unpacks its binary. */
-export async function downloadRelease(releases: string, directory: string): Promise<string> {
+export async function downloadRelease(releases: string, directory: string, signal?: AbortSignal): Promise<string> {
   const target = join(directory, EXE);
   const archive = archiveName(PINNED_VERSION, process.platform, process.arch);
   const base = `${releases}/v${PINNED_VERSION}`;
-  const sums = new TextDecoder().decode(await fetchBytes(`${base}/SHA256SUMS`));
-  const bytes = await fetchBytes(`${base}/${archive}`);
+  const sums = new TextDecoder().decode(await fetchBytes(`${base}/SHA256SUMS`, signal));
+  const bytes = await fetchBytes(`${base}/${archive}`, signal);
   checkSum(archive, bytes, sums);
   await mkdir(directory, { recursive: true });
   const temporary = await mkdtemp(join(directory, "unpack-"));
@@ -112,8 +122,10 @@ export function checkSum(file: string, bytes: Uint8Array, sums: string): void {
   if (expected !== actual) throw new Error(`${file} has checksum ${actual}, published is ${expected}`);
 }
 
-async function fetchBytes(url: string): Promise<Uint8Array> {
+async function fetchBytes(url: string, signal?: AbortSignal): Promise<Uint8Array> {
   const abort = new AbortController();
+  const giveUp = () => abort.abort();
+  signal?.addEventListener("abort", giveUp);
   let timer = setTimeout(() => abort.abort(), CONNECT_TIMEOUT_MS);
   try {
     const response = await fetch(url, { signal: abort.signal });
@@ -126,16 +138,17 @@ async function fetchBytes(url: string): Promise<Uint8Array> {
     throw new Error(`${url} could not be fetched: ${reason}`, { cause: error });
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", giveUp);
   }
 }
 
-async function build(directory: string, target: string): Promise<string> {
+async function build(directory: string, target: string, signal: AbortSignal): Promise<string> {
   await mkdir(directory, { recursive: true });
   const temporary = await mkdtemp(join(directory, "build-"));
   try {
     const env = { ...process.env, GOBIN: temporary, CGO_ENABLED: "0" };
     const module = `github.com/nats-io/nats-server/v2@v${PINNED_VERSION}`;
-    await run("go", ["install", module], { env, timeout: BUILD_TIMEOUT_MS }).catch((error: unknown) => {
+    await run("go", ["install", module], { env, timeout: BUILD_TIMEOUT_MS, signal }).catch((error: unknown) => {
       throw new Error(`go install ${module} failed: ${lastLine(error)}`, { cause: error });
     });
     await rename(join(temporary, EXE), target);
@@ -146,16 +159,21 @@ async function build(directory: string, target: string): Promise<string> {
 }
 
 /** Only where nobody is at the keyboard to be surprised by it: as root in a container or a pipeline. */
-async function installPackage(): Promise<string> {
+async function installPackage(signal: AbortSignal): Promise<string> {
   if (process.getuid?.() !== 0) throw new Error("packages are installed by root only");
   if (process.stdin.isTTY)
     throw new Error("packages are not installed behind a user's back: apt-get install nats-server");
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  // Never ended midway: the package manager would have to be repaired.
   const install = () =>
-    run("apt-get", ["install", "-y", "--no-install-recommends", "nats-server"], { env, timeout: BUILD_TIMEOUT_MS });
+    run("apt-get", ["install", "-y", "--no-install-recommends", "nats-server"], {
+      env,
+      timeout: BUILD_TIMEOUT_MS,
+    });
   try {
     await install().catch(async () => {
       await run("apt-get", ["update"], { env, timeout: BUILD_TIMEOUT_MS });
+      signal.throwIfAborted();
       await install();
     });
   } catch (error) {

@@ -1,5 +1,6 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -80,6 +81,20 @@ export async function runsWithConfig(pid: number, configPath: string): Promise<b
   if (!isAlive(pid)) return false;
   const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => commandFromPs(pid));
   return command?.includes(configPath);
+}
+
+/** As `runsWithConfig`, for a process that is about to exit. False when the system does not tell. */
+export function runsWithConfigNow(pid: number, configPath: string): boolean {
+  if (!isAlive(pid)) return false;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(configPath);
+  } catch {
+    try {
+      return execFileSync("ps", ["-p", `${pid}`, "-o", "command="], { encoding: "utf8" }).includes(configPath);
+    } catch {
+      return false;
+    }
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -5,8 +5,15 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { archiveName, type BinarySource, checkSum, downloadRelease, PINNED_VERSION } from "./binary-sources.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import {
+  archiveName,
+  type BinarySource,
+  checkSum,
+  defaultSources,
+  downloadRelease,
+  PINNED_VERSION,
+} from "./binary-sources.ts";
 import { findNatsServer, NatsServerMissingError } from "./find-binary.ts";
 
 let directory: string;
@@ -136,4 +143,35 @@ describe("the release archive", () => {
       server.close();
     }
   });
+});
+
+test("a build that is given up ends, and leaves nothing in the cache", async () => {
+  const bin = await mkdtemp(join(directory, "bin-"));
+  const cache = await mkdtemp(join(directory, "given-up-"));
+  const pidFile = join(bin, "pid");
+  await writeFile(join(bin, "go"), `#!/bin/sh\necho $$ > ${pidFile}\nexec sleep 60\n`);
+  await chmod(join(bin, "go"), 0o755);
+  vi.stubEnv("PATH", `${bin}:${process.env.PATH}`);
+  vi.stubEnv("WEIR_CACHE_DIR", cache);
+  try {
+    const build = defaultSources().find(({ name }) => name.startsWith("build"));
+    const abort = new AbortController();
+    const found = build?.find(abort.signal);
+    await expect.poll(() => readFile(pidFile, "utf8").catch(() => ""), { timeout: 10_000 }).not.toBe("");
+    const pid = Number(await readFile(pidFile, "utf8"));
+    abort.abort();
+    await expect(found).rejects.toThrow(/abort/);
+    await expect
+      .poll(() => {
+        try {
+          return process.kill(pid, 0);
+        } catch {
+          return false;
+        }
+      })
+      .toBe(false);
+    expect(await readdir(join(cache, "bin"))).toEqual([]);
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

@@ -6,6 +6,7 @@ import { UserError } from "../errors.ts";
 import { type BinarySource, defaultSources, PINNED_VERSION } from "./binary-sources.ts";
 
 const VERSION_TIMEOUT_MS = 10_000;
+const NEVER = new AbortController().signal;
 
 export interface FoundBinary {
   readonly path: string;
@@ -17,16 +18,18 @@ export class NatsServerMissingError extends UserError {
   override readonly name = "NatsServerMissingError";
 }
 
-/** Asks the sources in order, saying what it does and why the one before gave nothing. */
+/** Asks the sources in order, saying what it does and why the one before gave nothing. `signal` ends that early. */
 export async function findNatsServer(
   logger: Logger,
   sources: readonly BinarySource[] = defaultSources(),
+  signal: AbortSignal = NEVER,
 ): Promise<FoundBinary> {
   const reasons: string[] = [];
   for (const source of sources) {
+    signal.throwIfAborted();
     if (source.slow) logger.info(`no nats-server yet (${reasons.at(-1) ?? "first try"}); now: ${source.name}`);
     try {
-      const path = await source.find();
+      const path = await source.find(signal);
       const version = await versionOf(path);
       if (!isWanted(version, source.minorMin))
         throw new Error(`${path} is ${version}, older than 2.${source.minorMin}`);
@@ -63,7 +66,7 @@ export async function findNatsServerHere(sources: readonly BinarySource[] = defa
       continue;
     }
     try {
-      const path = await find();
+      const path = await find(NEVER);
       const version = await versionOf(path);
       if (isWanted(version, minorMin)) return { found: { path, version }, before };
     } catch {

@@ -24,6 +24,8 @@ export interface LaunchOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number;
   readonly logger: Logger;
+  /** Gives up the launch, and ends what it has begun. Without effect once it is done. */
+  readonly signal?: AbortSignal;
   /** Where to look for the server; for tests. */
   readonly sources?: readonly BinarySource[];
 }
@@ -51,7 +53,7 @@ export class NatsServerStartError extends UserError {
 
 /** Takes over the running server of a data directory, or starts one; keeps it running until `stop`. */
 export async function launchNatsServer(options: LaunchOptions): Promise<LaunchedNatsServer> {
-  const { logger } = options;
+  const { logger, signal = new AbortController().signal } = options;
   const dataDir = await openDataDir(options.dataDir);
   const left = await dataDir.readRecord();
   if (left !== undefined && (await canAdopt(left, dataDir, options.port ?? 0, logger))) {
@@ -64,14 +66,14 @@ export async function launchNatsServer(options: LaunchOptions): Promise<Launched
       logger,
     });
   }
-  const { path: binary, version } = await findNatsServer(logger, options.sources);
+  const { path: binary, version } = await findNatsServer(logger, options.sources, signal);
   const durability = durabilityOf(version, logger);
   const token = newToken();
   for (let attempt = 1; ; attempt++) {
     const port = options.port || (await freePort());
     try {
       const server = { port, token, version, binary, durability };
-      const process = await start(server, dataDir, logger);
+      const process = await start({ server, dataDir, logger, signal });
       logger.info(`started nats-server ${version} (process ${process.pid}) at ${urlOf(server)}`);
       return supervise({ record: { ...server, pid: process.pid }, process, adopted: false, dataDir, logger });
     } catch (error) {
@@ -83,7 +85,14 @@ export async function launchNatsServer(options: LaunchOptions): Promise<Launched
 
 type Launchable = Omit<ServerRecord, "pid">;
 
-async function start(server: Launchable, dataDir: DataDir, logger: Logger): Promise<ServerProcess> {
+async function start(options: {
+  readonly server: Launchable;
+  readonly dataDir: DataDir;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}): Promise<ServerProcess> {
+  const { server, dataDir, logger, signal } = options;
+  signal.throwIfAborted();
   await dataDir.writeConfig(server);
   const process = await startProcess(server.binary, dataDir.configPath, dataDir.logPath);
   await dataDir.writeRecord({ ...server, pid: process.pid });
@@ -97,6 +106,11 @@ async function start(server: Launchable, dataDir: DataDir, logger: Logger): Prom
     if (endedWith !== undefined) {
       await dataDir.removeRecord();
       throw new NatsServerStartError(`${server.binary} ended (${endedWith}): ${await dataDir.logTail()}`);
+    }
+    if (signal.aborted) {
+      await process.stop();
+      await dataDir.removeRecord();
+      signal.throwIfAborted();
     }
     const nowMs = performance.now();
     if (nowMs - startedMs > START_TIMEOUT_MS) {
@@ -144,6 +158,7 @@ function supervise(state: Supervised): LaunchedNatsServer {
   const { url, token, version, binary, durability } = { url: urlOf(state.record), ...state.record };
   const listeners = new Set<(reason: string) => void>();
   let stopping: Promise<void> | undefined;
+  const abort = new AbortController();
   let restarting: Promise<void> = Promise.resolve();
 
   function watch(): void {
@@ -162,12 +177,13 @@ function supervise(state: Supervised): LaunchedNatsServer {
       await sleep(waitMs);
       if (stopping !== undefined) return;
       try {
-        state.process = await start(state.record, dataDir, logger);
+        state.process = await start({ server: state.record, dataDir, logger, signal: abort.signal });
         state.record = { ...state.record, pid: state.process.pid };
         logger.info(`nats-server runs again (process ${state.process.pid}) at ${url}`);
         watch();
         return;
       } catch (error) {
+        if (abort.signal.aborted) return;
         waitMs = Math.min(Math.max(waitMs, RESTART_WAIT_MS) * 2, RESTART_WAIT_MS_MAX);
         logger.error({ err: error }, `nats-server did not start again; next try in ${waitMs} ms`);
       }
@@ -175,6 +191,7 @@ function supervise(state: Supervised): LaunchedNatsServer {
   }
 
   async function stop(): Promise<void> {
+    abort.abort();
     await restarting;
     await state.process.stop();
     await dataDir.removeRecord();

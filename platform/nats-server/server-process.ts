@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { runsWithConfig } from "./data-dir.ts";
+import { runsWithConfig, runsWithConfigNow } from "./data-dir.ts";
 
 const WATCH_EVERY_MS = 200;
 const STOP_TIMEOUT_MS = 10_000;
+/** When this process itself ends, there is less time. */
+const EXIT_TIMEOUT_MS = 4_000;
+const EXIT_POLL_MS = 20;
 
 /** A server process, started by us or by a gateway before us. */
 export interface ServerProcess {
@@ -15,8 +18,8 @@ export interface ServerProcess {
 }
 
 /**
- * Starts the server in a process group of its own: neither Ctrl-C nor the death of the gateway ends it, so what is in
- * flight can be stored first, and the next gateway finds it running.
+ * Starts the server in a process group of its own: Ctrl-C does not end it, so what is in flight can be stored first. It
+ * ends with this process, unless that is killed: then the next gateway finds it running.
  */
 export async function startProcess(binary: string, configPath: string, logPath: string): Promise<ServerProcess> {
   const output = openSync(logPath, "a", 0o600);
@@ -33,6 +36,7 @@ export async function startProcess(binary: string, configPath: string, logPath: 
   child.unref();
   const { pid } = child;
   if (pid === undefined) throw new Error(`cannot run ${binary}: ${await ended}`);
+  endAtExit(pid, configPath, ended);
   return { pid, ended, stop: () => stopProcess(pid, ended) };
 }
 
@@ -45,6 +49,7 @@ export function adoptProcess(pid: number, configPath: string): ServerProcess {
     }
     void look();
   });
+  endAtExit(pid, configPath, ended);
   return { pid, ended, stop: () => stopProcess(pid, ended) };
 }
 
@@ -58,6 +63,26 @@ async function stopProcess(pid: number, ended: Promise<string>): Promise<void> {
   const killer = setTimeout(() => signal(pid, "SIGKILL"), STOP_TIMEOUT_MS);
   await ended;
   clearTimeout(killer);
+}
+
+/** Whatever ends this process (an exception, a second Ctrl-C, a stop that takes too long), the server does not stay. */
+function endAtExit(pid: number, configPath: string, ended: Promise<string>): void {
+  const endNow = () => endServer(pid, configPath);
+  process.on("exit", endNow);
+  void ended.then(() => process.off("exit", endNow));
+}
+
+/** Waits without the event loop, which an exiting process has no more. */
+function endServer(pid: number, configPath: string): void {
+  if (!runsWithConfigNow(pid, configPath)) return;
+  signal(pid, "SIGTERM");
+  signal(pid, "SIGCONT");
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  for (const untilMs = performance.now() + EXIT_TIMEOUT_MS; performance.now() < untilMs; ) {
+    Atomics.wait(cell, 0, 0, EXIT_POLL_MS);
+    if (!runsWithConfigNow(pid, configPath)) return;
+  }
+  signal(pid, "SIGKILL");
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

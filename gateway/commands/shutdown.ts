@@ -24,12 +24,16 @@ export function toldToStop(): Promise<void> {
   });
 }
 
-/** Stops, or ends the process when that takes too long. `busy` names what has not stopped yet. */
-export async function stopInTime(stop: () => Promise<void>, busy: () => readonly string[] = () => []): Promise<void> {
+/** Stops, or ends the process when that takes too long. `busy` names what the stop waits for. */
+export async function stopInTime(
+  stop: () => Promise<void>,
+  busy: () => string | undefined = () => undefined,
+): Promise<void> {
   const overdue = setTimeout(() => {
-    const names = busy().join(", ");
+    const name = busy();
+    const what = name === undefined ? "" : `: ${name} has not stopped in ${STOP_MS_MAX / 1_000} s`;
     process.stderr.write(
-      `Stopping takes too long${names && ` (${names})`}; ending now. What was acknowledged is kept.\n`,
+      `Stopping takes too long${what} (is the disk full, or NATS away?). Ending now; what was acknowledged is kept.\n`,
     );
     process.exit(1);
   }, STOP_MS_MAX);

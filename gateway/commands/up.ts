@@ -36,7 +36,7 @@ export async function up(options: {
       } finally {
         await gateway.stop();
       }
-    }, gateway.unstopped);
+    }, gateway.stopsNext);
   }
 }
 

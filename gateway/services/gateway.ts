@@ -12,8 +12,8 @@ export interface Gateway {
   readonly ready: Promise<Addresses>;
   /** Drains and ends all services, then the server that was started for them; also in the middle of the start. */
   stop(): Promise<void>;
-  /** What `stop` has still to end, the next first. */
-  unstopped(): readonly string[];
+  /** What `stop` waits for, or would begin with. */
+  stopsNext(): string | undefined;
 }
 
 interface GatewayOptions {
@@ -42,7 +42,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     undo.run().catch((error: unknown) => {
       if (!failed) throw error;
     });
-  return { ready, stop, unstopped: () => undo.left() };
+  return { ready, stop, stopsNext: () => undo.next() };
 }
 
 interface Step {
@@ -77,8 +77,8 @@ class Undo {
     return this.#running;
   }
 
-  left(): readonly string[] {
-    return this.#steps.map(({ name }) => name).reverse();
+  next(): string | undefined {
+    return this.#steps.at(-1)?.name;
   }
 }
 

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt from "mqtt";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { tempFolder, WEIR } from "./kit.ts";
 
 /** With the end of its nats-server. */
@@ -17,6 +17,7 @@ const CONFIG = `log: {${["readings", "windows", "alerts", "deadLetters", "notifi
   .map((name) => ` ${name}: { maxMebibytes: 64 }`)
   .join(",")} }\n`;
 const RULES = `rules: [{ id: hot, where: { metric: temperature }, window: { tumbling: 1s }, aggregate: max, when: "> 50" }]\n`;
+vi.setConfig({ testTimeout: 180_000 });
 const undo: (() => unknown)[] = [];
 
 afterEach(async () => {

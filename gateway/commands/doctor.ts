@@ -1,7 +1,7 @@
 import { access, constants, stat } from "node:fs/promises";
 import { createConnection } from "node:net";
-import { reasonOf } from "../../domain/reason.ts";
 import { dirname, resolve } from "node:path";
+import { reasonOf } from "../../domain/reason.ts";
 import { checkReceivers } from "../../notifier/check-receivers.ts";
 import { formatProblems } from "../../platform/files/yaml-file.ts";
 import { loadRules } from "../../rule-language/files/load-rules.ts";

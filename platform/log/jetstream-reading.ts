@@ -1,5 +1,6 @@
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { STREAMS, type StreamName } from "../../domain/subjects.ts";
+import { UserError } from "../errors.ts";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
 import { JetStreamReader } from "./jetstream-read.ts";
@@ -8,7 +9,7 @@ import type { Bus, Log } from "./port.ts";
 import { infoOf, isJetStreamMissing } from "./probe.ts";
 
 /** The server has no log of Weir, or no such stream in it. Trying again helps only after a gateway ran there. */
-export class LogMissingError extends Error {
+export class LogMissingError extends UserError {
   override readonly name = "LogMissingError";
 }
 

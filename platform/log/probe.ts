@@ -5,8 +5,8 @@ import {
   type NatsConnection,
   UserAuthenticationExpiredError,
 } from "@nats-io/transport-node";
+import { reasonOf } from "../../domain/reason.ts";
 import { STREAMS } from "../../domain/subjects.ts";
-import { reasonOf } from "./jetstream-connection.ts";
 import { BLOBS_STREAM, RECORDS_STREAM, recordSubject } from "./jetstream-stores.ts";
 import type { Durability } from "./port.ts";
 import { errorCode, STREAM_NOT_FOUND } from "./streams.ts";

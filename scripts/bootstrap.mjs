@@ -1,13 +1,12 @@
-// What `npm start` and `npm test` begin with: on a fresh clone nothing is installed or built yet.
+// What `npm start`, `npm test` and the developers' programs begin with: a fresh clone has nothing installed or built.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const stamp = join(root, "dist", ".built");
 const SOURCE_ENDS = [".ts", ".tsx", ".css", ".html", ".json", ".mjs"];
-const NOT_SOURCE = new Set(["node_modules", "dist", ".git", ".weir", "docs", "coverage"]);
+const NOT_SOURCE = new Set(["node_modules", "dist", "build", ".git", ".weir", "docs", "coverage"]);
 const SHELLS = new Set(["sh", "dash", "bash", "ash", "busybox", "ksh", "zsh"]);
 
 /** Who started us. Below npm there may be a shell between, which outlives npm: then both count. */
@@ -52,28 +51,35 @@ if (modifiedMs(join(root, "node_modules", ".package-lock.json")) < modifiedMs(jo
   // Not `npm ci`: a lock file that was made where some platform's optional packages were not to be had would fail it.
   run("npm", ["install", "--no-save", "--no-fund", "--no-audit"]);
 }
-if (modifiedMs(stamp) < newestSourceMs(root)) {
-  process.stdout.write("Building...\n");
-  run("npm", ["run", "--silent", "build"]);
+const newestMs = newestSourceMs(root);
+
+/** Builds `dist` (the product) or `build` (the product with benches, test programs and kits) when a source is newer. */
+function build(folder, script) {
+  const stamp = join(root, folder, ".built");
+  if (modifiedMs(stamp) >= newestMs) return;
+  process.stdout.write(`Building ${folder}...\n`);
+  run("npm", ["run", "--silent", script]);
   writeFileSync(stamp, "");
 }
 
-/** What runs after the installing and building: a program of the built tree, or vitest. */
+/** Programs for developers; everything else is a command of `weir`. */
 const PROGRAMS = {
   test: [join(root, "node_modules", "vitest", "vitest.mjs"), "run"],
-  bench: [join(root, "dist", "bench", "main.js")],
-  "verify-recorded": [join(root, "dist", "test", "verify-recorded", "main.js")],
-  "test-sim": [join(root, "dist", "test", "simulation", "main.js")],
-  "test-crash": [join(root, "dist", "test", "crash", "main.js")],
-  "test-reload": [join(root, "dist", "test", "reload", "main.js")],
-  "test-mutants": [join(root, "dist", "test", "mutants", "main.js")],
+  bench: [join(root, "build", "bench", "main.js")],
+  "verify-recorded": [join(root, "build", "test", "verify-recorded", "main.js")],
+  "test-sim": [join(root, "build", "test", "simulation", "main.js")],
+  "test-crash": [join(root, "build", "test", "crash", "main.js")],
+  "test-reload": [join(root, "build", "test", "reload", "main.js")],
+  "test-mutants": [join(root, "build", "test", "mutants", "main.js")],
   "test-node-versions": [join(root, "test", "node-versions", "run.mjs")],
 };
 const WITH_SERVERS = new Set(["test", "bench", "verify-recorded", "test-crash", "test-reload", "test-node-versions"]);
 
 const [first = "", ...rest] = process.argv.slice(2);
-if (WITH_SERVERS.has(first)) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);
 const program = PROGRAMS[first];
+build("dist", "build");
+if (program) build("build", "build:dev");
+if (WITH_SERVERS.has(first)) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);
 const command = program ? [...program, ...rest] : [join(root, "dist", "gateway", "main.js"), ...process.argv.slice(2)];
 // The channel tells the gateway that we are gone, however we end.
 const stdio = ["inherit", "inherit", "inherit", ...(program ? [] : ["ipc"])];

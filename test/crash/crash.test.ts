@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { crash } from "./run.ts";
 
 test("processors that are killed while readings come in lose nothing and double nothing", async () => {
-  const distDir = fileURLToPath(new URL("../../dist", import.meta.url));
+  const distDir = fileURLToPath(new URL("../../build", import.meta.url));
   const said: string[] = [];
   const report = await crash({
     kills: 3,

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { reload } from "./run.ts";
 
 test("rules that are edited while readings come in leave no gap and no repeat", async () => {
-  const distDir = fileURLToPath(new URL("../../dist", import.meta.url));
+  const distDir = fileURLToPath(new URL("../../build", import.meta.url));
   const said: string[] = [];
   const report = await reload({
     reloads: 15,

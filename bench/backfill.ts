@@ -106,7 +106,7 @@ async function fill(log: Log, rulesDir: string): Promise<void> {
 
 /** Readings per second from the start of the processor until all its results are in the log. */
 async function catchUp(log: Log, rulesDir: string): Promise<number> {
-  const config = processorsConfigSchema.parse({ rulesDir });
+  const config = processorsConfigSchema.parse({ rules_dir: rulesDir });
   const deps = { log, clock: systemClock, logger: pino({ level: "error" }), metrics: createMetrics() };
   const startedMs = performance.now();
   const processors = await startProcessors(config, { ...deps, partitions: PARTITIONS });

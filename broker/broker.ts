@@ -1,3 +1,4 @@
+import { US_PER_MS } from "../domain/time.ts";
 import { UserError } from "../platform/errors.ts";
 import type { PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
@@ -36,18 +37,18 @@ const SESSION_SWEEP_MS = 60_000;
 export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promise<Broker> {
   const { clock, gate, logger, metrics } = deps;
   const nowMs = () => performance.now();
-  const anonymous = config.anonymous ?? (config.usersFile === undefined && isLoopback(config.bind));
-  if (!anonymous && config.usersFile === undefined) throw noAuthentication(config.bind);
+  const anonymous = config.anonymous ?? (config.users_file === undefined && isLoopback(config.bind));
+  if (!anonymous && config.users_file === undefined) throw noAuthentication(config.bind);
   const events = createBrokerEvents({ logger, metrics, nowMs });
   let edge: MqttEdge | undefined;
   const onChange = (names: ReadonlySet<string>) => edge?.dropUsers(names);
-  const users = await followUsers({ file: config.usersFile, events, onChange });
+  const users = await followUsers({ file: config.users_file, events, onChange });
   const checks = new PasswordChecks(config.limits, nowMs);
   edge = new MqttEdge({ config, anonymous, users, checks, events, gate, nowMs, nowUs: () => clock.nowUs() });
   const { links, sessions } = edge;
   const closers = [
     users.stop,
-    startKeepalive({ links, events, nowMs, drainTimeoutMs: config.limits.drainTimeoutMs }),
+    startKeepalive({ links, events, nowMs, drainTimeoutMs: config.limits.drain_timeout / US_PER_MS }),
     every(SESSION_SWEEP_MS, () => sessions.expire()),
   ];
   const closeAll = () => {
@@ -92,7 +93,7 @@ function healthOf(stopping: boolean, connections: number): Health {
 
 function noAuthentication(bind: string): NoAuthenticationError {
   return new NoAuthenticationError(
-    `broker.bind is ${bind}, where others can reach it, and there is no broker.usersFile: ` +
+    `broker.bind is ${bind}, where others can reach it, and there is no broker.users_file: ` +
       "name a users file, bind to 127.0.0.1, or set broker.anonymous to true to let everyone in",
   );
 }

@@ -99,7 +99,7 @@ describe("mosquitto_pub and mosquitto_sub", () => {
 
 describe.each(["mqtt", "ws"])("mqtt.js over %s", (scheme) => {
   async function start() {
-    const test = await startTestBroker({ wsPort: 0 });
+    const test = await startTestBroker({ ws_port: 0 });
     const { mqttPort, wsPort } = test.broker.address;
     return { ...test, url: scheme === "ws" ? `ws://127.0.0.1:${wsPort}/mqtt` : `mqtt://127.0.0.1:${mqttPort}` };
   }

@@ -82,12 +82,12 @@ describe("CONNECT", () => {
   });
 
   it("must come in time", async () => {
-    const { port } = await startTestBroker({ limits: { connectTimeoutMs: 50 } });
+    const { port } = await startTestBroker({ limits: { connect_timeout: "50ms" } });
     await new RawClient(port).untilClosed();
   });
 
   it("of one client too many is refused with 3; a client that replaces itself is not one", async () => {
-    const { port, metric } = await startTestBroker({ limits: { clientsMax: 2 } });
+    const { port, metric } = await startTestBroker({ limits: { clients_max: 2 } });
     await RawClient.connected(port, { clientId: "a" });
     const b = await RawClient.connected(port, { clientId: "b" });
     expect(await new RawClient(port).connect({ clientId: "c" })).toBe(3);
@@ -145,7 +145,7 @@ describe("PUBLISH", () => {
   });
 
   it("that is too large closes the connection before it has arrived", async () => {
-    const { port, metric } = await startTestBroker({ limits: { packetBytesMax: 1000 } });
+    const { port, metric } = await startTestBroker({ limits: { packet_size_max: "1000B" } });
     const client = await RawClient.connected(port);
     client.publish("a", "x".repeat(900), { qos: 1, id: 1 });
     await client.next("puback");
@@ -190,7 +190,7 @@ describe("SUBSCRIBE", () => {
   });
 
   it("to more filters than allowed is refused", async () => {
-    const { port } = await startTestBroker({ limits: { subscriptionsPerClientMax: 2 } });
+    const { port } = await startTestBroker({ limits: { subscriptions_per_client_max: 2 } });
     const client = await RawClient.connected(port);
     const subscriptions = ["a", "b", "c"].map((topic) => ({ topic, qos: 0 as const }));
     client.send({ cmd: "subscribe", messageId: 1, subscriptions });

@@ -119,7 +119,7 @@ describe("QoS 2", () => {
 
 describe("what is in flight", () => {
   it("is bounded for one client by not reading it, and reading goes on", async () => {
-    const limits = { inflightPerClientMax: 10 };
+    const limits = { inflight_per_client_max: 10 };
     const { port, gate, metric } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     const other = await RawClient.connected(port, { clientId: "other" });
@@ -141,7 +141,7 @@ describe("what is in flight", () => {
   });
 
   it("is bounded over all clients, and none is forgotten", async () => {
-    const limits = { inflightMax: 20 };
+    const limits = { inflight_max: 20 };
     const { port, gate } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const clients = await Promise.all(numbers(15).map((n) => RawClient.connected(port, { clientId: `c${n}` })));
     for (const client of clients) {
@@ -158,7 +158,7 @@ describe("what is in flight", () => {
   });
 
   it("is bounded in bytes", async () => {
-    const limits = { inflightBytesMax: 10_000 };
+    const limits = { inflight_size_max: "10000B" };
     const { port, gate } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     // One by one, so that a chunk of the socket holds few of them.
@@ -175,7 +175,7 @@ describe("what is in flight", () => {
   });
 
   it("lets new clients connect and be answered while the gate is full", async () => {
-    const { port, gate } = await startTestBroker({ limits: { inflightMax: 1 } }, new FakeGate({ held: true }));
+    const { port, gate } = await startTestBroker({ limits: { inflight_max: 1 } }, new FakeGate({ held: true }));
     const first = await RawClient.connected(port, { clientId: "first" });
     first.publish("a", "1", { qos: 1, id: 1 });
     await until(() => gate.pending.length === 1, "the message");
@@ -193,7 +193,7 @@ describe("what is in flight", () => {
 
 describe("a client whose publishes wait", () => {
   it("is answered its pings, stays connected beyond its keep-alive, and is read on in full", async () => {
-    const { port, gate, metric } = await startTestBroker({ limits: { inflightMax: 1 } }, new FakeGate({ held: true }));
+    const { port, gate, metric } = await startTestBroker({ limits: { inflight_max: 1 } }, new FakeGate({ held: true }));
     const first = await RawClient.connected(port, { clientId: "first" });
     first.publish("first", "1", { qos: 1, id: 1 });
     await until(() => gate.pending.length === 1, "the message");
@@ -217,7 +217,7 @@ describe("a client whose publishes wait", () => {
   });
 
   it("and that has left meanwhile loses nothing of what it sent", async () => {
-    const limits = { inflightPerClientMax: 10 };
+    const limits = { inflight_per_client_max: 10 };
     const { port, gate } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     client.send(...numbers(500).map((n) => publishPacket("a", `${n}`)));

@@ -55,7 +55,7 @@ beforeAll(async () => {
   const users = TRANSPORTS.map((name) => `  - { name: ${name}, password: "${password}" }\n`).join("");
   await writeFile(usersFile, `users:\n${users}anonymous: { publish: ["#"], subscribe: ["#"] }\n`);
   const tls = { ...(await makeCertificate(folder)), port: 0 };
-  broker = await startTestBroker({ usersFile, anonymous: true, tls, wsPort: 0 }, gate);
+  broker = await startTestBroker({ users_file: usersFile, anonymous: true, tls, ws_port: 0 }, gate);
   honest = await RawClient.connected(broker.port, { clientId: "honest" });
 });
 

@@ -22,7 +22,7 @@ async function publishMuch(publisher: RawClient, topic: string, messages = 600):
 
 describe("a subscriber that stops reading", () => {
   it("with QoS 0 holds up nobody, loses messages that are counted, and gets new ones when it reads again", async () => {
-    const { port, metric } = await startTestBroker({ limits: { drainTimeoutMs: 60_000 } });
+    const { port, metric } = await startTestBroker({ limits: { drain_timeout: "60s" } });
     const frozen = await RawClient.connected(port, { clientId: "frozen" });
     const lively = await RawClient.connected(port, { clientId: "lively" });
     await subscribe(frozen, "a/#", 0);
@@ -45,7 +45,7 @@ describe("a subscriber that stops reading", () => {
 
   it("with QoS 1 is disconnected before it takes too much memory, and its session keeps what it missed", async () => {
     const { port, metric } = await startTestBroker({
-      limits: { drainTimeoutMs: 60_000, subscriberBacklogBytesClose: 2 * KIB * KIB },
+      limits: { drain_timeout: "60s", subscriber_backlog_size_close: "2MiB" },
     });
     const frozen = await RawClient.connected(port, { clientId: "frozen", clean: false });
     await subscribe(frozen, "a/#", 1);
@@ -58,7 +58,7 @@ describe("a subscriber that stops reading", () => {
   }, 20_000);
 
   it("is disconnected after the drain timeout", async () => {
-    const { port, metric } = await startTestBroker({ limits: { drainTimeoutMs: 300 } });
+    const { port, metric } = await startTestBroker({ limits: { drain_timeout: "300ms" } });
     const frozen = await RawClient.connected(port, { clientId: "frozen" });
     await subscribe(frozen, "a/#", 0);
     frozen.socket.pause();
@@ -71,7 +71,7 @@ describe("a subscriber that stops reading", () => {
 
 describe("queues", () => {
   it("of absent clients are bounded, and what is dropped is counted", async () => {
-    const { port, metric } = await startTestBroker({ limits: { queuedPerSessionMax: 10 } });
+    const { port, metric } = await startTestBroker({ limits: { queued_per_session_max: 10 } });
     const away = await RawClient.connected(port, { clientId: "away", clean: false });
     await subscribe(away, "a", 1);
     away.send({ cmd: "disconnect" });
@@ -86,7 +86,7 @@ describe("queues", () => {
   });
 
   it("of sessions: the one that was away for longest makes room", async () => {
-    const { port, metric } = await startTestBroker({ limits: { sessionsMax: 2 } });
+    const { port, metric } = await startTestBroker({ limits: { sessions_max: 2 } });
     for (const clientId of ["one", "two", "three"]) {
       const client = await RawClient.connected(port, { clientId, clean: false });
       await subscribe(client, "a", 1);
@@ -106,7 +106,7 @@ describe("queues", () => {
   });
 
   it("of retained messages: a topic too many is forwarded but not retained", async () => {
-    const { port, metric } = await startTestBroker({ limits: { retainedMax: 1 } });
+    const { port, metric } = await startTestBroker({ limits: { retained_max: 1 } });
     const publisher = await RawClient.connected(port);
     for (const topic of ["a", "b"])
       publisher.send({ cmd: "publish", topic, payload: "1", qos: 0, dup: false, retain: true });

@@ -20,7 +20,7 @@ const UPGRADE = [
 const accepted = new AcceptedSockets();
 const escaped: unknown[] = [];
 const collect = (error: unknown) => void escaped.push(error);
-let tls: { readonly keyFile: string; readonly certFile: string; readonly port: number };
+let tls: { readonly key_file: string; readonly cert_file: string; readonly port: number };
 let folder: string;
 
 beforeAll(async () => {
@@ -59,7 +59,7 @@ describe("a client that does not close its end is closed within a bound", () => 
     ["when it never finishes its upgrade request", UPGRADE],
     ["when it sends nothing over HTTP", ""],
   ])("%s", async (_when, bytes) => {
-    const { broker } = await startTestBroker({ wsPort: 0, limits: { connectTimeoutMs: 300 } });
+    const { broker } = await startTestBroker({ ws_port: 0, limits: { connect_timeout: "300ms" } });
     const socket = stubbornSocket(broker.address.wsPort ?? 0);
     await accepted.otherEnd(socket);
     socket.write(bytes, "latin1");
@@ -72,7 +72,7 @@ describe("a client that does not close its end is closed within a bound", () => 
     ["when it sends nothing over TLS", ""],
     ["when it never finishes its ClientHello", "\u0016\u0003\u0001\u0002\u0000\u0001\u0000"],
   ])("%s", async (_when, bytes) => {
-    const { broker } = await startTestBroker({ tls, limits: { connectTimeoutMs: 300 } });
+    const { broker } = await startTestBroker({ tls, limits: { connect_timeout: "300ms" } });
     const socket = stubbornSocket(broker.address.tlsPort ?? 0);
     await accepted.otherEnd(socket);
     socket.write(bytes, "latin1");
@@ -82,7 +82,7 @@ describe("a client that does not close its end is closed within a bound", () => 
 });
 
 it("a connection that is no WebSocket yet ends with the broker", async () => {
-  const { broker, stop } = await startTestBroker({ wsPort: 0 });
+  const { broker, stop } = await startTestBroker({ ws_port: 0 });
   await accepted.otherEnd(stubbornSocket(broker.address.wsPort ?? 0));
   await stop();
   await expect.poll(() => accepted.size, CLOSE).toBe(0);
@@ -91,7 +91,7 @@ it("a connection that is no WebSocket yet ends with the broker", async () => {
 describe("a WebSocket", () => {
   it("with a text frame is closed with a reason [MQTT-6.0.0-1]", async () => {
     const gate = new FakeGate();
-    const { broker, metric } = await startTestBroker({ wsPort: 0 }, gate);
+    const { broker, metric } = await startTestBroker({ ws_port: 0 }, gate);
     const { webSocket } = openWebSocket(broker.address.wsPort ?? 0);
     const closed = new Promise<string>((resolve) => {
       webSocket.on("close", (code, reason) => resolve(`${code} ${reason}`));
@@ -108,7 +108,7 @@ describe("a WebSocket", () => {
     ["a bad frame", [0xff, 0xff, 0xff, 0xff]],
     ["an oversize frame", [0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]],
   ])("with %s is closed and counted", async (_name, bytes) => {
-    const { broker, metric } = await startTestBroker({ wsPort: 0 });
+    const { broker, metric } = await startTestBroker({ ws_port: 0 });
     const { socket, webSocket } = openWebSocket(broker.address.wsPort ?? 0);
     const closed = new Promise((resolve) => webSocket.on("close", resolve));
     webSocket.on("open", () => socket.write(Uint8Array.from(bytes)));
@@ -120,7 +120,7 @@ describe("a WebSocket", () => {
   });
 
   it("that is one too many and breaks the protocol at once is only closed", async () => {
-    const { broker, port, metric } = await startTestBroker({ wsPort: 0, limits: { clientsMax: 1 } });
+    const { broker, port, metric } = await startTestBroker({ ws_port: 0, limits: { clients_max: 1 } });
     // Connections without a CONNECT may be 100 more than the clients.
     const full = Array.from({ length: 101 }, () => new RawClient(port));
     await until(() => broker.health().detail === "101 connections", "the connections");
@@ -135,7 +135,7 @@ describe("a WebSocket", () => {
 
 it("a server that cannot accept a connection goes on, and counts it", async () => {
   const listen = vi.spyOn(Server.prototype, "listen");
-  const { broker, port, metric } = await startTestBroker({ wsPort: 0, tls });
+  const { broker, port, metric } = await startTestBroker({ ws_port: 0, tls });
   const servers = listen.mock.contexts.filter((context) => context instanceof Server);
   expect(servers).toHaveLength(3);
   for (const server of servers) {

@@ -130,7 +130,7 @@ describe("a session that has everything in it", () => {
   it("is as the document says, and leaves no schema out", async () => {
     const { secret, config } = tokenFor({ name: "ops" });
     const few = tokenFor({ name: "few", channels: ["readings"] });
-    const feed = await startTestFeed({ config: { tokens: [config, few.config], limits: { subscriptionsMax: 6 } } });
+    const feed = await startTestFeed({ config: { tokens: [config, few.config], limits: { subscriptions_max: 6 } } });
     await appendReadings(feed.log, [reading({ atUs: 1 }), reading({ atUs: 1, metric: "door", value: true })]);
     await appendWindows(feed.log, { lastInput: 1 }, [windowResult({ startUs: 0 })]);
     await appendAlert(feed.log, alertChange());

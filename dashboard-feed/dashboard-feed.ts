@@ -33,7 +33,7 @@ const STOP_PATIENCE_MS = 1_000;
 export async function startDashboardFeed(config: FeedConfig, deps: FeedDeps): Promise<DashboardFeed> {
   const events = createFeedEvents(deps);
   const access = createAccess(config, deps.env ?? process.env);
-  const page = await loadPage(config.pageDir);
+  const page = await loadPage(config.page_dir);
   // The views need the hub to tell it of alerts, and the hub needs the views.
   let hub: Hub | undefined;
   const views = startViews({ config: config.history, deps, events, onAlerts: () => hub?.alertsChanged() });
@@ -41,7 +41,7 @@ export async function startDashboardFeed(config: FeedConfig, deps: FeedDeps): Pr
   const sockets = hub;
   const readiness = deps.readiness ?? (() => []);
   const server = createHttpServer({ deps, instance: config.instance, views, access, page, events, readiness });
-  server.maxConnections = config.limits.clientsMax + HTTP_CONNECTIONS;
+  server.maxConnections = config.limits.clients_max + HTTP_CONNECTIONS;
   server.on("upgrade", (request, socket, head) => sockets.upgrade(request, socket, head));
   try {
     await listen(server, config);

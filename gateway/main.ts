@@ -15,8 +15,8 @@ import { addRulesTestCommand } from "./commands/rules/rules-test.ts";
 import { addSimulateCommands } from "./commands/simulate.ts";
 import { up } from "./commands/up.ts";
 import { packageRoot } from "./settings/paths.ts";
-import { pipelineJsonSchema } from "./settings/pipeline-config.ts";
-import { SERVICES, type ServiceName } from "./settings/plan.ts";
+import { pipelineJsonSchema, readPipelineConfig } from "./settings/pipeline-config.ts";
+import { natsOf, SERVICES, type ServiceName } from "./settings/plan.ts";
 import { readSettings, SETTINGS, type Settings } from "./settings/settings.ts";
 
 const program = new Command("weir")
@@ -34,8 +34,10 @@ withSettings(program.command("run"))
   .addArgument(new Argument("<service...>").choices(SERVICES))
   .action((services: ServiceName[], flags) => {
     const settings = settingsOf(flags);
-    if (settings.natsUrl === undefined) {
-      throw new UsageError("Single services meet on a NATS server: give its address with --nats-url (WEIR_NATS_URL).");
+    if (natsOf(settings, readPipelineConfig(settings.config), process.env) === undefined) {
+      throw new UsageError(
+        "Single services meet on a NATS server: give its address with --nats-url (WEIR_NATS_URL), or nats.url in weir.yaml.",
+      );
     }
     return up({ settings, services, demo: false });
   });

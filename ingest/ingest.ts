@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { DeadLetter } from "../domain/dead-letter.ts";
 import { encodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { deadLetterSubject } from "../domain/subjects.ts";
+import { US_PER_MS } from "../domain/time.ts";
 import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import { startBridge } from "./bridge/bridge.ts";
@@ -36,7 +37,8 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
     new FrameBatcher({
       log,
       partitions: deps.partitions,
-      ...config.frame,
+      readingsMax: config.frame.readings_max,
+      lingerMs: config.frame.linger / US_PER_MS,
       origin: randomBytes(9).toString("base64url"),
       onFrame: events.frameSent,
     });

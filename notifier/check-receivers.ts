@@ -1,6 +1,6 @@
 import { createConnection } from "node:net";
+import { type Environment, SecretError, secretValue } from "../platform/files/secret-values.ts";
 import { type NotifierConfig, type TargetConfig, targetNames } from "./common/config.ts";
-import { type Environment, SecretError, secretValue } from "./common/secrets.ts";
 import { createTarget, type TargetOptions } from "./targets/create.ts";
 import { addressOf } from "./targets/webhook.ts";
 
@@ -52,14 +52,14 @@ interface SecretPlace {
   readonly file?: string;
 }
 
-/** Where the secrets of a target stand: what the configuration calls `...Env` and `...File`. */
+/** Where the secrets of a target stand: what the configuration calls `..._env` and `..._file`. */
 function placesOf(config: TargetConfig): SecretPlace[] {
   const fields = Object.entries(config.webhook ?? config.mqtt ?? config.email ?? config.alertmanager ?? {});
   return fields.flatMap(([field, value]): SecretPlace[] => {
-    if (field === "headersEnv") return Object.values(value ?? {}).map((env) => ({ env: String(env) }));
+    if (field === "headers_env") return Object.values(value ?? {}).map((env) => ({ env: String(env) }));
     if (typeof value !== "string") return [];
-    if (field.endsWith("Env")) return [{ env: value }];
-    return field.endsWith("File") ? [{ file: value }] : [];
+    if (field.endsWith("_env")) return [{ env: value }];
+    return field.endsWith("_file") ? [{ file: value }] : [];
   });
 }
 

@@ -1,6 +1,7 @@
 import { type Delivery, OWN_BROKER, type OwnBroker } from "../contracts/notifications.ts";
 import { alertName, parseIncidentId } from "../domain/alert-ids.ts";
 import { UserError } from "../platform/errors.ts";
+import { type Environment, SecretError } from "../platform/files/secret-values.ts";
 import { type Follower, follow } from "../platform/log/follow.ts";
 import type { LogMessage } from "../platform/log/port.ts";
 import { readNewest } from "../platform/log/read-range.ts";
@@ -9,7 +10,6 @@ import { answerOrders } from "./answers.ts";
 import { isEnd, readEntry } from "./common/change-entry.ts";
 import { type NotifierConfig, type TargetConfig, targetNames } from "./common/config.ts";
 import { createNotifierEvents, type NotifierEvents } from "./common/events.ts";
-import { type Environment, SecretError } from "./common/secrets.ts";
 import { deliveriesInLog } from "./delivery/delivery-history.ts";
 import { SupersededError } from "./delivery/journal.ts";
 import { Sender } from "./delivery/sender.ts";
@@ -156,7 +156,7 @@ function openTarget({ receiver, targetName, target }: TargetPlan, config: Notifi
   return createTarget(target, {
     name: `${receiver}.${targetName}`,
     environment: deps.environment ?? process.env,
-    externalUrl: config.externalUrl,
+    externalUrl: config.external_url,
     nowMs: () => deps.clock.nowUs() / 1_000,
     findOwnBroker: async () => (await deps.log.bus.request(OWN_BROKER, {})) as OwnBroker,
   });

@@ -1,21 +1,25 @@
 import { z } from "zod";
+import { durationField } from "../platform/files/schemas.ts";
 
 export const processorsConfigSchema = z.strictObject({
-  rulesDir: z.string().min(1).describe("The folder with the rule files."),
-  tickMs: z.int().min(50).max(60_000).default(1_000).describe("How soon time goes on in a quiet partition."),
-  checkpointMs: z
+  rules_dir: z.string().min(1).describe("The folder with the rule files."),
+  tick: durationField("50ms", "1m")
+    .prefault("1s")
+    .describe(
+      "How long a quiet partition waits before its time advances. Windows of silent sensors close that much later.",
+    ),
+  checkpoint: durationField("100ms", "10m")
+    .prefault("10s")
+    .describe("How often a partition's state is saved, if it changed. A restart replays the log from there."),
+  lease: durationField("1s", "10m")
+    .prefault("4s")
+    .describe("With several processors: after this long without a sign of life, the others take over one's work."),
+  results_per_frame_max: z
     .int()
-    .min(100)
-    .max(600_000)
-    .default(10_000)
-    .describe("How often a partition's state is saved, when it changed."),
-  leaseMs: z
-    .int()
-    .min(1_000)
-    .max(600_000)
-    .default(4_000)
-    .describe("Several processors: after this long without a sign of life, the others take over one's work."),
-  resultsPerFrameMax: z.int().min(1).max(100_000).default(2_000).describe("The most window results in one message."),
+    .min(1)
+    .max(100_000)
+    .default(2_000)
+    .describe("Window results in one message to the log."),
 });
 
 export type ProcessorsConfig = z.output<typeof processorsConfigSchema>;

@@ -1,6 +1,7 @@
 import { DEVICE_LEDGERS, type DeviceLedgersReport } from "../contracts/device-ledgers.ts";
 import { FrameReader, type LogEntry, SeriesTable } from "../domain/frame-reader.ts";
 import { encodeRuleSet, encodeTick } from "../domain/frame-writer.ts";
+import { US_PER_MS } from "../domain/time.ts";
 import { Step } from "../engine/step.ts";
 import {
   entrySubjects,
@@ -114,8 +115,8 @@ export class PartitionRunner {
     const failure = new Promise<never>((_, reject) => {
       this.#failed = reject;
     });
-    const ticks = setInterval(() => this.#guard(this.#tick()), config.tickMs);
-    this.#saveIn(config.checkpointMs);
+    const ticks = setInterval(() => this.#guard(this.#tick()), config.tick / US_PER_MS);
+    this.#saveIn(config.checkpoint / US_PER_MS);
     try {
       await Promise.race([this.#consume(reader), failure]);
     } finally {
@@ -163,7 +164,7 @@ export class PartitionRunner {
     }
     if (this.#forwarder?.mustOpen) await this.#forwarder.open();
     const onPublished = events.windowsPublished;
-    const { resultsPerFrameMax } = config;
+    const { results_per_frame_max: resultsPerFrameMax } = config;
     this.#windows = await WindowsPublisher.open({ log, task, resultsPerFrameMax, onPublished });
     this.#catchUpTo = await newestSequence(log, this.#input.stream, entrySubjects(this.#input));
     const from = { kind: "sequence", sequence: this.#sequence + 1 } as const;
@@ -270,7 +271,8 @@ export class PartitionRunner {
     const startedMs = performance.now();
     const frozenMs = await this.#save();
     const tookMs = performance.now() - startedMs;
-    const pauseMs = Math.max(this.#options.config.checkpointMs, frozenMs * FREEZE_RARITY, tookMs * SAVE_RARITY);
+    const checkpointMs = this.#options.config.checkpoint / US_PER_MS;
+    const pauseMs = Math.max(checkpointMs, frozenMs * FREEZE_RARITY, tookMs * SAVE_RARITY);
     if (this.#failed !== undefined) this.#saveIn(pauseMs);
   }
 

@@ -62,7 +62,8 @@ async function start(options: { log?: Log; leaseMs: number; member?: string }) {
   const metrics = createMetrics();
   const lines: string[] = [];
   const logger = pino({ level: "info" }, { write: (line) => lines.push(line) });
-  const config = processorsConfigSchema.parse({ rulesDir, tickMs: 50, checkpointMs: 100, leaseMs: options.leaseMs });
+  const times = { tick: "50ms", checkpoint: "100ms", lease: `${options.leaseMs}ms` };
+  const config = processorsConfigSchema.parse({ rules_dir: rulesDir, ...times });
   const member = options.member === undefined ? {} : { member: options.member };
   const deps = { clock: systemClock, logger, log: options.log ?? log, metrics, partitions: PARTITIONS, ...member };
   const service = await startProcessors(config, deps);

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { Backoff, type BackoffLimits } from "../domain/backoff.ts";
+import { US_PER_MS } from "../domain/time.ts";
 import { BadFileError, type FileProblem } from "../platform/files/yaml-file.ts";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
@@ -38,7 +39,7 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
   const events = createProcessorEvents(deps.logger, deps.metrics);
   const lives = new Set<TaskLife>();
   const rules = await followRules({
-    rulesDir: config.rulesDir,
+    rulesDir: config.rules_dir,
     payloadBytesMax: log.payloadBytesMax,
     events,
     onLook() {
@@ -59,7 +60,7 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
   const ownership = new Ownership({
     log,
     space: { tasks: partitions * TASKS_PER_PARTITION, perKind: partitions },
-    leaseMs: config.leaseMs,
+    leaseMs: config.lease / US_PER_MS,
     ...(member === undefined ? {} : { name: member }),
     time: processTime,
     random: Math.random,

@@ -25,12 +25,14 @@ describe("storage with DuckDB", () => {
   let deps: TestDeps;
   let log: Log;
   let config: StorageConfig;
+  let file: string;
   const services: Service[] = [];
 
   beforeEach(async () => {
     folder = await temporaryFolder();
     log = createMemoryLog({ nowUs });
-    config = storageConfigSchema.parse({ duckdb: { file: join(folder.path, "history.duckdb") }, linger: "50ms" });
+    file = join(folder.path, "history.duckdb");
+    config = storageConfigSchema.parse({ store: { duckdb: { file } }, linger: "50ms" });
   });
   afterEach(async () => {
     for (const service of services.splice(0)) await service.stop();
@@ -46,7 +48,7 @@ describe("storage with DuckDB", () => {
   }
 
   async function rows(sql: string): Promise<readonly (readonly unknown[])[]> {
-    const instance = await DuckDBInstance.create(config.duckdb.file);
+    const instance = await DuckDBInstance.create(file);
     const connection = await instance.connect();
     const found = (await connection.runAndReadAll(sql)).getRows();
     connection.closeSync();
@@ -149,7 +151,7 @@ describe("storage with DuckDB", () => {
 
   it("says which file is in use, and by whom", async () => {
     await start();
-    await expect(start()).rejects.toThrow(`the database file ${config.duckdb.file} is open in this process`);
+    await expect(start()).rejects.toThrow(`the database file ${file} is open in this process`);
   });
 
   it("stores a new log from its start when the old one is gone", async () => {
@@ -233,7 +235,7 @@ describe("storage with DuckDB", () => {
   });
 
   it("keeps few series in memory and still knows duplicates", async () => {
-    await start({ seriesMax: 50, batchRows: 100 });
+    await start({ series_max: 50, batch_rows_max: 100 });
     const sensors = Array.from({ length: 400 }, (_, i) => ({ ...reading(1), device: `many-${i}` }));
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 400; i += 20) {

@@ -1,4 +1,4 @@
-import { US_PER_MINUTE, US_PER_SECOND } from "../domain/time.ts";
+import { US_PER_MINUTE, US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import type { StorageConfig } from "./common/config.ts";
 import { createStorageEvents, type StorageEvents } from "./common/events.ts";
@@ -31,12 +31,12 @@ export async function startStorage(config: StorageConfig, deps: Deps): Promise<S
         store,
         builder: builderFor(stream, config),
         events,
-        lingerMs: config.linger / 1000,
+        lingerMs: config.linger / US_PER_MS,
         nowUs,
       }),
   );
   const stopAnswering = answerHistory({ bus: log.bus, store, events });
-  const lag = new LagMeter({ log, lanes, events, nowUs, logRetentionUs: config.logRetention });
+  const lag = new LagMeter({ log, lanes, events, nowUs, logRetentionUs: config.log_retention });
   const stopForgetting = forgetRegularly({ store, events, nowUs, retentionUs: config.retention });
   for (const lane of lanes) lane.start();
   lag.start();
@@ -66,16 +66,16 @@ export async function startStorage(config: StorageConfig, deps: Deps): Promise<S
 
 async function openStore(config: StorageConfig, deps: Deps, events: StorageEvents): Promise<Store> {
   const nowUs = () => deps.clock.nowUs();
-  if (config.influx !== undefined) {
-    const store = createInfluxStore({ config: config.influx, log: deps.log, events, nowUs });
-    store.greet();
-    return store;
+  if ("duckdb" in config.store) {
+    return openDuckdbStore({ config: config.store.duckdb, seriesMax: config.series_max, events });
   }
-  return openDuckdbStore({ config: config.duckdb, seriesMax: config.seriesMax, events });
+  const store = createInfluxStore({ config: config.store.influxdb, log: deps.log, events, nowUs });
+  store.greet();
+  return store;
 }
 
 function builderFor(stream: StoredStream, config: StorageConfig): BatchBuilder {
-  const { batchRows: rowsMax, seriesMax } = config;
+  const { batch_rows_max: rowsMax, series_max: seriesMax } = config;
   switch (stream) {
     case "READINGS":
       return new ReadingsBuilder({ rowsMax, seriesMax });

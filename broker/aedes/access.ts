@@ -66,7 +66,7 @@ export class Access {
     const { will } = request;
     if (will === undefined) return undefined;
     if (will.qos > 2) return "bad-will";
-    const fault = topicFault(will.topic, this.options.config.limits.topicLevelsMax);
+    const fault = topicFault(will.topic, this.options.config.limits.topic_levels_max);
     return fault === undefined || fault === "system-topic" ? undefined : "bad-will";
   }
 
@@ -85,7 +85,7 @@ export class Access {
 
   /** Why a publish is refused; undefined when it is not. */
   publishRefusal(permission: Permission, topic: string): Refusal | undefined {
-    const fault = topicFault(topic, this.options.config.limits.topicLevelsMax);
+    const fault = topicFault(topic, this.options.config.limits.topic_levels_max);
     if (fault !== undefined) return fault;
     return permission.mayPublish(topic) ? undefined : "publish-denied";
   }
@@ -95,24 +95,24 @@ export class Access {
     if (filter.startsWith("$share/")) return "shared-subscription";
     const fault = filterFault(filter);
     if (fault !== undefined) return fault;
-    const { subscriptionsPerClientMax } = this.options.config.limits;
-    if (!link.filters.has(filter) && link.filters.size >= subscriptionsPerClientMax) return "too-many-subscriptions";
+    const { subscriptions_per_client_max } = this.options.config.limits;
+    if (!link.filters.has(filter) && link.filters.size >= subscriptions_per_client_max) return "too-many-subscriptions";
     return link.permission.maySubscribe(filter) ? undefined : "subscribe-denied";
   }
 
   private refusedAtOnce(request: ConnectRequest): Verdict | undefined {
     const { clientId, clean } = request;
-    const { clientIdBytesMax, clientsMax } = this.options.config.limits;
-    const badId = clientId.length === 0 ? !clean : Buffer.byteLength(clientId) > clientIdBytesMax;
+    const { client_id_size_max, clients_max } = this.options.config.limits;
+    const badId = clientId.length === 0 ? !clean : Buffer.byteLength(clientId) > client_id_size_max;
     if (badId || hasControlCharacter(clientId)) return refusal("bad-client-id", 2);
-    if (this.options.othersConnected(clientId) >= clientsMax) return refusal("too-many-clients", 3);
+    if (this.options.othersConnected(clientId) >= clients_max) return refusal("too-many-clients", 3);
     return undefined;
   }
 
   private async identify(link: Link, { clientId }: ConnectRequest, { name, password }: Login): Promise<Verdict> {
     const { anonymous, checks, config } = this.options;
     // Without a users file no name means anything.
-    if (anonymous && config.usersFile === undefined) {
+    if (anonymous && config.users_file === undefined) {
       return { kind: "granted", user: ANONYMOUS, permission: EVERYTHING };
     }
     if (name === undefined || name === ANONYMOUS) {

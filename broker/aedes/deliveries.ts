@@ -11,8 +11,8 @@ export interface Delivery {
 }
 
 export interface DeliveryLimits {
-  readonly subscriberBacklogBytesMax: number;
-  readonly subscriberBacklogBytesClose: number;
+  readonly subscriber_backlog_size_max: number;
+  readonly subscriber_backlog_size_close: number;
 }
 
 export type Forwarding = { readonly kind: "drop" } | { readonly kind: "send"; readonly qos: 0 | 1 | 2 };
@@ -38,9 +38,9 @@ export class Deliveries {
     // Messages of the queue are written one after the other as the subscriber reads. Its rights may have shrunk since.
     if (delivery.messageId !== undefined) return qos === undefined ? DROP : send(qos);
     if (waiting === 0) link.behind = false;
-    if (waiting > this.limits.subscriberBacklogBytesMax) link.behind = true;
+    if (waiting > this.limits.subscriber_backlog_size_max) link.behind = true;
     if (!link.behind) return send(qos ?? 0);
-    if (qos !== undefined && qos > 0 && waiting <= this.limits.subscriberBacklogBytesClose) return send(qos);
+    if (qos !== undefined && qos > 0 && waiting <= this.limits.subscriber_backlog_size_close) return send(qos);
     if (qos === undefined || qos === 0) {
       this.events.deliveryDropped(link.clientId);
     } else if (link.droppedFor === undefined) {

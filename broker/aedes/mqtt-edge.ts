@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { Aedes, type AedesOptions, type AedesPublishPacket, type Client, type PublishPacket } from "aedes";
+import { US_PER_MS, US_PER_SECOND } from "../../domain/time.ts";
 import type { PublishGate } from "../../platform/publish-gate.ts";
 import type { PasswordChecks } from "../auth/password-checks.ts";
 import type { LiveUsers } from "../auth/users.ts";
@@ -83,13 +84,19 @@ export class MqttEdge {
 
   /** Takes in a new connection. */
   connection(conn: Duplex, address: string): void {
-    const { clientsMax, packetBytesMax, topicLevelsMax } = this.options.config.limits;
+    const { clients_max: clientsMax, packet_size_max, topic_levels_max } = this.options.config.limits;
     if (this.stopping || this.links.size >= clientsMax + Math.max(CONNECTING_MIN, clientsMax * CONNECTING_SHARE)) {
       this.options.events.connectionRefused(this.stopping ? "stopping" : "too-many-clients", "", address);
       conn.destroy();
       return;
     }
-    const link = new Link({ conn, address, control: this.inbound, packetBytesMax, topicLevelsMax });
+    const link = new Link({
+      conn,
+      address,
+      control: this.inbound,
+      packetBytesMax: packet_size_max,
+      topicLevelsMax: topic_levels_max,
+    });
     link.attach();
     this.links.add(link);
     conn.once("close", () => {
@@ -133,10 +140,10 @@ export class MqttEdge {
       mq: this.queue,
       persistence: this.sessions,
       concurrency: CONCURRENCY,
-      connectTimeout: limits.connectTimeoutMs,
-      drainTimeout: limits.drainTimeoutMs,
-      maxTopicLevels: limits.topicLevelsMax,
-      maxInflightInbound: limits.qos2PerClientMax,
+      connectTimeout: limits.connect_timeout / US_PER_MS,
+      drainTimeout: limits.drain_timeout / US_PER_MS,
+      maxTopicLevels: limits.topic_levels_max,
+      maxInflightInbound: limits.qos2_per_client_max,
       preConnect: (client, packet, callback) => this.preConnect(client, packet, callback),
       authenticate: (client, username, password, done) => this.authenticate(client, username, password, done),
       authorizePublish: (client, packet, callback) => this.authorizePublish(client, packet, callback),
@@ -168,7 +175,7 @@ export class MqttEdge {
   };
 
   private silenceMsMax(keepaliveSeconds: number): number {
-    const max = this.options.config.limits.keepaliveSecondsMax;
+    const max = this.options.config.limits.keepalive_max / US_PER_SECOND;
     const seconds = max > 0 ? Math.min(keepaliveSeconds || max, max) : keepaliveSeconds;
     return seconds * 1500;
   }

@@ -40,7 +40,7 @@ const alice = { username: "alice", password: Buffer.from("wonderland") };
 describe("logging in", () => {
   it("works with the right password only", async () => {
     await writeFile(usersFile, users(aliceHash));
-    const { port, metric } = await startTestBroker({ usersFile });
+    const { port, metric } = await startTestBroker({ users_file: usersFile });
     expect(await new RawClient(port).connect({ ...alice })).toBe(0);
     expect(await new RawClient(port).connect({ username: "alice", password: Buffer.from("wrong") })).toBe(4);
     expect(await new RawClient(port).connect({ username: "alice" })).toBe(4);
@@ -52,7 +52,7 @@ describe("logging in", () => {
 
   it("lets clients without a name do what the file says, where it lets them in", async () => {
     await writeFile(usersFile, users(aliceHash));
-    const { port } = await startTestBroker({ usersFile, anonymous: true });
+    const { port } = await startTestBroker({ users_file: usersFile, anonymous: true });
     const client = await RawClient.connected(port);
     client.publish("public/a", "1", { qos: 1, id: 1 });
     await client.next("puback");
@@ -70,7 +70,7 @@ describe("logging in", () => {
 describe("permissions", () => {
   it("a publish that is not allowed closes the connection, and is counted", async () => {
     await writeFile(usersFile, users(aliceHash));
-    const { port, gate, metric } = await startTestBroker({ usersFile });
+    const { port, gate, metric } = await startTestBroker({ users_file: usersFile });
     const client = await RawClient.connected(port, alice);
     client.publish("sensors/alice/t", "1", { qos: 1, id: 1 });
     await client.next("puback");
@@ -83,7 +83,7 @@ describe("permissions", () => {
 
   it("a subscription that is not allowed is refused with 0x80, and not kept in the session either", async () => {
     await writeFile(usersFile, users(aliceHash));
-    const { port } = await startTestBroker({ usersFile });
+    const { port } = await startTestBroker({ users_file: usersFile });
     const client = await RawClient.connected(port, { ...alice, clientId: "c1", clean: false });
     const subscriptions = ["commands/c1/#", "commands/#", "sensors/alice/#"].map((topic) => ({
       topic,
@@ -103,7 +103,7 @@ describe("permissions", () => {
 
   it("without lists a user may do nothing", async () => {
     await writeFile(usersFile, users(aliceHash));
-    const { port } = await startTestBroker({ usersFile });
+    const { port } = await startTestBroker({ users_file: usersFile });
     const mute = { username: "mute", password: alice.password };
     const client = await RawClient.connected(port, mute);
     client.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "a", qos: 0 }] });
@@ -114,14 +114,14 @@ describe("permissions", () => {
 
   it("a will that is not allowed is refused at CONNECT", async () => {
     await writeFile(usersFile, users(aliceHash));
-    const { port } = await startTestBroker({ usersFile });
+    const { port } = await startTestBroker({ users_file: usersFile });
     const will = { topic: "sensors/bob/gone", payload: Buffer.from("1"), qos: 1 as const, retain: false };
     expect(await new RawClient(port).connect({ ...alice, will })).toBe(5);
   });
 
   it("another user's client id, connected or with a session, cannot be taken over", async () => {
     await writeFile(usersFile, users(aliceHash));
-    const { port } = await startTestBroker({ usersFile });
+    const { port } = await startTestBroker({ users_file: usersFile });
     const mute = { username: "mute", password: alice.password };
     const client = await RawClient.connected(port, { ...alice, clientId: "c1", clean: false });
     expect(await new RawClient(port).connect({ ...mute, clientId: "c1" })).toBe(2);
@@ -137,7 +137,7 @@ describe("permissions", () => {
 describe("the users file", () => {
   it("is followed: who is gone or changed is disconnected, a bad version changes nothing", async () => {
     await writeFile(usersFile, users(aliceHash));
-    const { port, log } = await startTestBroker({ usersFile });
+    const { port, log } = await startTestBroker({ users_file: usersFile });
     const client = await RawClient.connected(port, alice);
     await writeFile(usersFile, "users:\n  - name: alice\n    pasword: x\n  - nam: bob\n");
     const isBad = ({ faults }: Record<string, unknown>) => Array.isArray(faults);
@@ -157,10 +157,10 @@ describe("the users file", () => {
   }, 15_000);
 
   it("that is missing or bad at the start keeps the broker from starting", async () => {
-    await expect(startTestBroker({ usersFile: join(folder, "none.yaml") })).rejects.toThrow(
+    await expect(startTestBroker({ users_file: join(folder, "none.yaml") })).rejects.toThrow(
       /none.yaml: cannot be read/,
     );
     await writeFile(usersFile, "users: 5\n");
-    await expect(startTestBroker({ usersFile })).rejects.toThrow(/users.yaml:1:8/);
+    await expect(startTestBroker({ users_file: usersFile })).rejects.toThrow(/users.yaml:1:8/);
   });
 });

@@ -4,7 +4,7 @@ import { hashPassword, parsePasswordHash, passwordMatches } from "./password.ts"
 import { PasswordChecks } from "./password-checks.ts";
 import type { User } from "./users-file.ts";
 
-const LIMITS = { passwordChecksMax: 2, passwordQueueMax: 100, loginFailuresPerMinuteMax: 3 };
+const LIMITS = { password_checks_max: 2, password_queue_max: 100, login_failures_per_minute_max: 3 };
 
 let user: User;
 
@@ -68,7 +68,7 @@ describe("password checks", () => {
   });
 
   it("have a bounded queue", async () => {
-    const checks = new PasswordChecks({ ...LIMITS, passwordChecksMax: 1, passwordQueueMax: 2 }, () => 0);
+    const checks = new PasswordChecks({ ...LIMITS, password_checks_max: 1, password_queue_max: 2 }, () => 0);
     const results = await Promise.all(["a", "b", "c", "d"].map((text) => checks.check(login(text))));
     expect(results.filter((result) => result === "password-queue-full")).toHaveLength(1);
   });

@@ -5,9 +5,9 @@ import type { User } from "./users-file.ts";
 export type CheckResult = "verified" | "bad-credentials" | "login-throttled" | "password-queue-full";
 
 export interface PasswordCheckLimits {
-  readonly passwordChecksMax: number;
-  readonly passwordQueueMax: number;
-  readonly loginFailuresPerMinuteMax: number;
+  readonly password_checks_max: number;
+  readonly password_queue_max: number;
+  readonly login_failures_per_minute_max: number;
 }
 
 export interface Credentials {
@@ -66,7 +66,7 @@ export class PasswordChecks {
     const failedMs = this.failed.get(digest);
     if (failedMs !== undefined && this.nowMs() - failedMs < MINUTE_MS) return "bad-credentials";
     if (this.throttled(address)) return "login-throttled";
-    if (this.waiting.length >= this.limits.passwordQueueMax) return "password-queue-full";
+    if (this.waiting.length >= this.limits.password_queue_max) return "password-queue-full";
     const checking = this.hashInTurn({ password, expected, exists: user !== undefined, digest, address });
     this.running.set(digest, checking);
     try {
@@ -98,7 +98,7 @@ export class PasswordChecks {
   }
 
   private async turn(): Promise<void> {
-    if (this.hashing < this.limits.passwordChecksMax) this.hashing++;
+    if (this.hashing < this.limits.password_checks_max) this.hashing++;
     else await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
@@ -127,7 +127,7 @@ export class PasswordChecks {
   private throttled(address: string): boolean {
     const failures = this.failuresByAddress.get(address);
     if (failures === undefined || this.nowMs() - failures.sinceMs >= MINUTE_MS) return false;
-    return failures.count >= this.limits.loginFailuresPerMinuteMax;
+    return failures.count >= this.limits.login_failures_per_minute_max;
   }
 
   /** Includes the hash: a new password in the file makes what was known of the old one worthless. */

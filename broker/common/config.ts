@@ -1,84 +1,101 @@
 import { z } from "zod";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
+import { durationField, sizeField } from "../../platform/files/schemas.ts";
 
 function count(fallback: number, description: string) {
   return z.int().min(1).default(fallback).describe(description);
 }
 
+function size(fallback: string, description: string) {
+  return sizeField("1B", "1TiB").prefault(fallback).describe(description);
+}
+
 const brokerLimitsSchema = z.strictObject({
-  clientsMax: count(10_000, "Connected clients. One more is refused with return code 3 (server unavailable)."),
-  packetBytesMax: count(256 * KIB, "Bytes of one MQTT packet. A larger one closes its connection."),
-  inflightPerClientMax: count(256, "Messages of one client between arrival and acknowledgement. More are not read."),
-  inflightMax: count(50_000, "Messages of all clients between arrival and acknowledgement. More are not read."),
-  inflightBytesMax: count(64 * MIB, "Bytes of all messages between arrival and acknowledgement. More are not read."),
-  topicLevelsMax: z
+  clients_max: count(10_000, "Connected clients. The broker refuses one more with return code 3 (server unavailable)."),
+  packet_size_max: size("256KiB", "The largest MQTT packet. A larger one closes its connection."),
+  inflight_per_client_max: count(
+    256,
+    "Messages of one client between arrival and acknowledgement. The broker reads no more until some are acknowledged.",
+  ),
+  inflight_max: count(50_000, "The same for the messages of all clients together."),
+  inflight_size_max: size("64MiB", "The same for the bytes of all clients' messages."),
+  topic_levels_max: z
     .int()
     .min(1)
     .max(100)
     .default(32)
     .describe("Levels of a topic or filter. More close the connection."),
-  clientIdBytesMax: count(256, "Bytes of a client id. A longer one is refused with return code 2."),
-  keepaliveSecondsMax: z
-    .int()
-    .min(0)
-    .max(65_535)
-    .default(0)
+  client_id_size_max: size("256B", "The longest client id. The broker refuses a longer one with return code 2."),
+  keepalive_max: durationField("0s", "18h")
+    .prefault("0s")
     .describe(
-      "A client may be silent for one and a half times this, whatever keep-alive it asked for; 0: as it asked.",
+      "The longest keep-alive: a client that is silent for one and a half times as long is disconnected, even if it asked for more. `0s`: as each client asks.",
     ),
-  connectTimeoutMs: count(10_000, "A connection without a CONNECT packet is closed after this time."),
-  drainTimeoutMs: count(5_000, "A client that reads nothing of what was sent to it is closed after this time."),
-  subscriberBacklogBytesMax: count(
-    1 * MIB,
-    "Bytes that wait for one slow subscriber. Beyond, QoS 0 messages to it are dropped until it has caught up.",
+  connect_timeout: durationField("10ms", "1h")
+    .prefault("10s")
+    .describe("How long a new connection may take to send its CONNECT packet before it is closed."),
+  drain_timeout: durationField("50ms", "1h")
+    .prefault("5s")
+    .describe("A client that reads nothing of what is sent to it for this long is disconnected."),
+  subscriber_backlog_size_max: size(
+    "1MiB",
+    "Bytes that wait for one slow subscriber. Above it, QoS 0 messages to the subscriber are dropped until it catches up.",
   ),
-  subscriberBacklogBytesClose: count(
-    8 * MIB,
-    "Bytes that wait for one slow subscriber with QoS 1 or 2. Beyond, its connection is closed.",
+  subscriber_backlog_size_close: size(
+    "8MiB",
+    "Bytes that wait for one slow subscriber with QoS 1 or 2. Above it, its connection is closed.",
   ),
-  subscriptionsPerClientMax: count(1_000, "Topic filters of one client. One more is refused (SUBACK 0x80)."),
-  sessionsMax: count(20_000, "Persistent sessions. One more takes the place of the one that was away for longest."),
-  sessionExpirySeconds: count(86_400, "A persistent session is forgotten when its client stayed away for this time."),
-  queuedPerSessionMax: count(1_000, "Messages kept for one persistent session. More are dropped."),
-  queuedBytesMax: count(64 * MIB, "Bytes of messages kept for all persistent sessions. More are dropped."),
-  qos2PerClientMax: count(1_000, "QoS 2 messages of one client that it has not released. More close its connection."),
-  retainedMax: count(10_000, "Topics with a retained message. More are forwarded but not retained."),
-  retainedBytesMax: count(64 * MIB, "Bytes of retained messages. More are forwarded but not retained."),
-  passwordChecksMax: z.int().min(1).max(4).default(2).describe("Password hashes computed at the same time."),
-  passwordQueueMax: count(10_000, "Clients that wait for a password check. One more is refused with return code 3."),
-  loginFailuresPerMinuteMax: count(
+  subscriptions_per_client_max: count(1_000, "Topic filters of one client. One more is refused (SUBACK 0x80)."),
+  sessions_max: count(20_000, "Persistent sessions. One more replaces the session that has been offline the longest."),
+  session_expiry: durationField("1s", "3650d")
+    .prefault("1d")
+    .describe("A persistent session is deleted when its client stays offline for this long."),
+  queued_per_session_max: count(1_000, "Messages queued for one persistent session. More are dropped."),
+  queued_size_max: size("64MiB", "Bytes queued for all persistent sessions. More are dropped."),
+  qos2_per_client_max: count(
+    1_000,
+    "QoS 2 messages of one client that it has not released. More close its connection.",
+  ),
+  retained_max: count(10_000, "Topics with a retained message. More are forwarded but not retained."),
+  retained_size_max: size("64MiB", "Bytes of retained messages. More are forwarded but not retained."),
+  password_checks_max: z.int().min(1).max(4).default(2).describe("Password hashes computed at the same time."),
+  password_queue_max: count(10_000, "Clients that wait for a password check. One more is refused with return code 3."),
+  login_failures_per_minute_max: count(
     20,
-    "Failed logins from one address in a minute. Further ones are refused unchecked; verified clients are not touched.",
+    "Failed logins from one address in a minute. Further ones are refused unchecked; clients that are logged in stay.",
   ),
 });
 
 export const brokerConfigSchema = z.strictObject({
   bind: z.string().min(1).default("127.0.0.1").describe("Address to listen on. 0.0.0.0 or :: for all."),
-  mqttPort: port().default(1883).describe("Port of MQTT over TCP. 0: any free port."),
-  wsPort: port().optional().describe("Port of MQTT over WebSocket (path /mqtt). Left out: none. 0: any free port."),
-  wsOrigins: z
+  mqtt_port: port().default(1883).describe("Port of MQTT over TCP. 0: any free port."),
+  ws_port: port().optional().describe("Port of MQTT over WebSocket (path /mqtt). Left out: none. 0: any free port."),
+  ws_origins: z
     .array(z.string())
     .default([])
-    .describe("Web origins that may connect by WebSocket beside the broker's own host; `*` for all."),
+    .describe("Web origins that may connect by WebSocket, besides the broker's own host; `*` for all.")
+    .meta({ examples: [["https://ops.example.com"]] }),
   tls: z
     .strictObject({
-      certFile: z.string().describe("Certificate chain, PEM. Read again when it changes."),
-      keyFile: z.string().describe("Private key, PEM."),
+      cert_file: z.string().describe("Certificate chain, PEM. The broker reads it again when it changes."),
+      key_file: z.string().describe("Private key, PEM."),
       port: port().default(8883).describe("Port of MQTT over TLS. 0: any free port."),
     })
     .optional()
-    .describe("MQTT over TLS, beside plain MQTT."),
-  usersFile: z
+    .describe("MQTT over TLS, in addition to plain MQTT."),
+  users_file: z
     .string()
     .optional()
-    .describe("YAML file of users, their password hashes and topics. Read again on change."),
+    .describe(
+      "YAML file of users, their password hashes and topics; `weir passwd` makes its entries. The broker reads it again when it changes.",
+    )
+    .meta({ examples: ["users.yaml"] }),
   anonymous: z
     .boolean()
     .optional()
-    .describe("Let clients in without a name. Default: only without a users file, and bound to this machine."),
-  limits: brokerLimitsSchema.prefault({}).describe("Bounds. What goes beyond one is refused or dropped, and counted."),
+    .describe(
+      "Accept clients that send no user name. By default only without a users file, and only while the broker listens on this machine alone.",
+    ),
+  limits: brokerLimitsSchema.prefault({}).describe("Bounds. What exceeds one is refused or dropped, and counted."),
 });
 
 export type BrokerConfig = z.output<typeof brokerConfigSchema>;

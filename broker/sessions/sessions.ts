@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { US_PER_MS } from "../../domain/time.ts";
 import type { BrokerEvents } from "../common/events.ts";
 import { type OutgoingPacket, type OutgoingPublish, OutgoingQueue } from "./outgoing-queue.ts";
 import { Retained, type RetainedMessage } from "./retained.ts";
@@ -6,13 +7,13 @@ import { failedWith, type Settled, settledWith } from "./settled.ts";
 import { TopicTrie } from "./topic-trie.ts";
 
 interface SessionLimits {
-  readonly sessionsMax: number;
-  readonly sessionExpirySeconds: number;
-  readonly queuedPerSessionMax: number;
-  readonly queuedBytesMax: number;
-  readonly qos2PerClientMax: number;
-  readonly retainedMax: number;
-  readonly retainedBytesMax: number;
+  readonly sessions_max: number;
+  readonly session_expiry: number;
+  readonly queued_per_session_max: number;
+  readonly queued_size_max: number;
+  readonly qos2_per_client_max: number;
+  readonly retained_max: number;
+  readonly retained_size_max: number;
 }
 
 export interface SessionsOptions {
@@ -78,8 +79,8 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.options = options;
-    const { retainedMax, retainedBytesMax } = options.limits;
-    this.retained = new Retained({ messagesMax: retainedMax, bytesMax: retainedBytesMax });
+    const { retained_max, retained_size_max } = options.limits;
+    this.retained = new Retained({ messagesMax: retained_max, bytesMax: retained_size_max });
   }
 
   async setup(broker: { readonly id: string }): Promise<void> {
@@ -108,7 +109,7 @@ export class Sessions {
 
   /** Forgets sessions that were away for too long. */
   expire(): void {
-    const oldestMs = this.options.nowMs() - this.options.limits.sessionExpirySeconds * 1000;
+    const oldestMs = this.options.nowMs() - this.options.limits.session_expiry / US_PER_MS;
     for (const [clientId, sinceMs] of this.away) {
       if (sinceMs > oldestMs) return;
       this.drop(clientId);
@@ -201,7 +202,7 @@ export class Sessions {
 
   incomingStorePacket(client: SessionClient, packet: Numbered): Settled<void> {
     const { incoming } = this.sessionFor(client.id);
-    if (incoming.size >= this.options.limits.qos2PerClientMax) {
+    if (incoming.size >= this.options.limits.qos2_per_client_max) {
       return failedWith(new Error("too many QoS 2 messages without a release"));
     }
     if (packet.messageId !== undefined) incoming.add(packet.messageId);
@@ -244,8 +245,8 @@ export class Sessions {
 
   private enqueue(clientId: string, packet: OutgoingPublish, qos: number): void {
     const { outgoing } = this.sessionFor(clientId);
-    const { queuedPerSessionMax, queuedBytesMax } = this.options.limits;
-    if (outgoing.size >= queuedPerSessionMax || this.queuedBytes >= queuedBytesMax) {
+    const { queued_per_session_max, queued_size_max } = this.options.limits;
+    if (outgoing.size >= queued_per_session_max || this.queuedBytes >= queued_size_max) {
       this.options.events.queuedMessageDropped(clientId);
       return;
     }
@@ -272,7 +273,7 @@ export class Sessions {
   }
 
   private makeRoom(): void {
-    if (this.sessions.size < this.options.limits.sessionsMax) return;
+    if (this.sessions.size < this.options.limits.sessions_max) return;
     // Sessions with a connection are bounded by the number of clients; the one that is away for longest goes.
     const [oldest] = this.away.keys();
     if (oldest === undefined) return;

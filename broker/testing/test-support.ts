@@ -65,7 +65,7 @@ export async function startTestBroker(
   const logger = pino({ level: "debug" }, { write: (line: string) => void log.push(JSON.parse(line)) });
   const metrics = createMetrics();
   const deps = { clock: systemClock, logger, metrics, gate };
-  const broker = await startBroker(brokerConfigSchema.parse({ mqttPort: 0, ...config }), deps);
+  const broker = await startBroker(brokerConfigSchema.parse({ mqtt_port: 0, ...config }), deps);
   async function metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
     const all = await metrics.registry.getSingleMetric(name)?.get();
     const matching = all?.values.filter((value) =>
@@ -212,10 +212,10 @@ export function mosquitto(program: "mosquitto_pub" | "mosquitto_sub", args: read
 /** Writes a key and a certificate for 127.0.0.1 to the folder. */
 export async function makeCertificate(
   folder: string,
-): Promise<{ readonly keyFile: string; readonly certFile: string }> {
+): Promise<{ readonly key_file: string; readonly cert_file: string }> {
   const [keyFile, certFile] = [join(folder, "key.pem"), join(folder, "cert.pem")];
   const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
   const made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
   await promisify(execFile)("openssl", [...made, ...subject, "-keyout", keyFile, "-out", certFile]);
-  return { keyFile, certFile };
+  return { key_file: keyFile, cert_file: certFile };
 }

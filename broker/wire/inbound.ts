@@ -6,9 +6,9 @@ import type { FramingFault } from "./packet-framer.ts";
 import { type ParsedPublish, PendingPublish, type Proceed } from "./pending-publish.ts";
 
 interface InboundLimits {
-  readonly inflightPerClientMax: number;
-  readonly inflightMax: number;
-  readonly inflightBytesMax: number;
+  readonly inflight_per_client_max: number;
+  readonly inflight_max: number;
+  readonly inflight_size_max: number;
 }
 
 export interface InboundOptions {
@@ -86,8 +86,8 @@ export class Inbound implements ReadControl {
    * False when too much is in flight: it is then dropped.
    */
   acceptWill(packet: ParsedPublish, clientId: string, proceed: Proceed): boolean {
-    const { inflightMax, inflightBytesMax } = this.options.limits;
-    if (this.inflight >= inflightMax || this.inflightBytes >= inflightBytesMax) return false;
+    const { inflight_max, inflight_size_max } = this.options.limits;
+    if (this.inflight >= inflight_max || this.inflightBytes >= inflight_size_max) return false;
     const receivedAtUs = this.options.nowUs();
     const pending = new PendingPublish(packet, { clientId, link: undefined, receivedAtUs, proceed });
     this.count(pending);
@@ -97,10 +97,10 @@ export class Inbound implements ReadControl {
 
   publishesLeft(link: Link): number {
     const { limits } = this.options;
-    if (this.closing || this.inflightBytes >= limits.inflightBytesMax) return 0;
+    if (this.closing || this.inflightBytes >= limits.inflight_size_max) return 0;
     // A client that does not read its acknowledgements gets no more of them.
     if (link.conn.writableNeedDrain) return 0;
-    return Math.max(0, Math.min(limits.inflightPerClientMax - link.inflight, limits.inflightMax - this.inflight));
+    return Math.max(0, Math.min(limits.inflight_per_client_max - link.inflight, limits.inflight_max - this.inflight));
   }
 
   stalled(link: Link): void {
@@ -289,9 +289,9 @@ export class Inbound implements ReadControl {
     const { limits } = this.options;
     return (
       this.publishesLeft(link) > 0 &&
-      link.inflight <= limits.inflightPerClientMax * RESUME_CLIENT_SHARE &&
-      this.inflight <= limits.inflightMax * RESUME_ALL_SHARE &&
-      this.inflightBytes <= limits.inflightBytesMax * RESUME_ALL_SHARE
+      link.inflight <= limits.inflight_per_client_max * RESUME_CLIENT_SHARE &&
+      this.inflight <= limits.inflight_max * RESUME_ALL_SHARE &&
+      this.inflightBytes <= limits.inflight_size_max * RESUME_ALL_SHARE
     );
   }
 }

@@ -26,7 +26,7 @@ function start(conn: Duplex) {
   const gate = new FakeGate();
   const inbound = new Inbound({
     gate,
-    limits: { inflightPerClientMax: 10, inflightMax: 100, inflightBytesMax: 10_000 },
+    limits: { inflight_per_client_max: 10, inflight_max: 100, inflight_size_max: 10_000 },
     events,
     nowUs: () => 0,
     refusalOf: () => undefined,

@@ -20,7 +20,7 @@ afterEach(stopAll);
 describe("listening", () => {
   it("on a taken port says which, and how to change it", async () => {
     const { port } = await startTestBroker();
-    const second = startTestBroker({ mqttPort: port });
+    const second = startTestBroker({ mqtt_port: port });
     await expect(second).rejects.toThrow(PortInUseError);
     await expect(second).rejects.toThrow(
       /127\.0\.0\.1:\d+: another program does\. Choose another port with --mqtt-port/,
@@ -31,16 +31,16 @@ describe("listening", () => {
     const taken = await startTestBroker();
     const { port, stop } = await startTestBroker();
     await stop();
-    await expect(startTestBroker({ mqttPort: port, wsPort: taken.port })).rejects.toThrow("--mqtt-ws-port");
-    await startTestBroker({ mqttPort: port });
+    await expect(startTestBroker({ mqtt_port: port, ws_port: taken.port })).rejects.toThrow("--mqtt-ws-port");
+    await startTestBroker({ mqtt_port: port });
   });
 
   it("speaks TLS", async () => {
     const folder = await mkdtemp(join(tmpdir(), "weir-tls-"));
-    const { keyFile, certFile } = await makeCertificate(folder);
-    const { broker, gate } = await startTestBroker({ tls: { certFile, keyFile, port: 0 } });
+    const { key_file, cert_file } = await makeCertificate(folder);
+    const { broker, gate } = await startTestBroker({ tls: { cert_file, key_file, port: 0 } });
     const url = `mqtts://127.0.0.1:${broker.address.tlsPort}`;
-    const client = await mqtt.connectAsync(url, { ca: [await readFile(certFile)], reconnectPeriod: 0 });
+    const client = await mqtt.connectAsync(url, { ca: [await readFile(cert_file)], reconnectPeriod: 0 });
     await client.publishAsync("a", "1", { qos: 1 });
     await client.endAsync();
     expect(gate.texts).toEqual(["a 1"]);
@@ -50,8 +50,8 @@ describe("listening", () => {
 
 describe("WebSocket", () => {
   it("is bounded in flight like TCP, and reading goes on", async () => {
-    const limits = { inflightPerClientMax: 10 };
-    const { broker, gate } = await startTestBroker({ wsPort: 0, limits }, new FakeGate({ held: true }));
+    const limits = { inflight_per_client_max: 10 };
+    const { broker, gate } = await startTestBroker({ ws_port: 0, limits }, new FakeGate({ held: true }));
     const url = `ws://127.0.0.1:${broker.address.wsPort}/mqtt`;
     const client = await mqtt.connectAsync(url, { reconnectPeriod: 0 });
     let acknowledged = 0;
@@ -67,7 +67,7 @@ describe("WebSocket", () => {
   });
 
   it("takes any path, and clients of any program; pages of other origins only when told so", async () => {
-    const { broker } = await startTestBroker({ wsPort: 0, wsOrigins: ["https://panel.example"] });
+    const { broker } = await startTestBroker({ ws_port: 0, ws_origins: ["https://panel.example"] });
     const open = (path: string, origin?: string) =>
       new Promise<string>((resolve) => {
         const socket = new WebSocket(
@@ -89,7 +89,7 @@ describe("WebSocket", () => {
   });
 
   it("answers plain HTTP with what it is", async () => {
-    const { broker } = await startTestBroker({ wsPort: 0 });
+    const { broker } = await startTestBroker({ ws_port: 0 });
     const response = await fetch(`http://127.0.0.1:${broker.address.wsPort}/`);
     expect(response.status).toBe(426);
   });

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls";
+import { US_PER_MS } from "../../domain/time.ts";
 import { PortInUseError } from "../../platform/errors.ts";
 import type { BrokerConfig } from "../common/config.ts";
 import type { BrokerEvents } from "../common/events.ts";
@@ -40,7 +41,7 @@ export async function listen(
   try {
     const mqtt = createServer(tcpOptions, onSocket);
     const mqttPort = await listenOn(mqtt, config, events, {
-      port: config.mqttPort,
+      port: config.mqtt_port,
       setting: "--mqtt-port or WEIR_MQTT_PORT",
     });
     closers.push(() => mqtt.close());
@@ -51,10 +52,10 @@ export async function listen(
       closers.push(() => tls.close(), followCertificate(tls, config.tls, events));
     }
     let wsPort: number | undefined;
-    if (config.wsPort !== undefined) {
+    if (config.ws_port !== undefined) {
       const web = createWebListener(config, events, onConnection);
       wsPort = await listenOn(web, config, events, {
-        port: config.wsPort,
+        port: config.ws_port,
         setting: "--mqtt-ws-port or WEIR_MQTT_WS_PORT",
       });
       closers.push(() => {
@@ -104,7 +105,7 @@ function createTls(
   events: BrokerEvents,
   onSocket: (socket: Socket) => void,
 ): TlsServer {
-  const server = createTlsServer({ ...options, handshakeTimeout: limits.connectTimeoutMs }, (socket) => {
+  const server = createTlsServer({ ...options, handshakeTimeout: limits.connect_timeout / US_PER_MS }, (socket) => {
     destroyOnError(socket);
     onSocket(socket);
   });
@@ -117,22 +118,22 @@ function createTls(
 }
 
 interface TlsFiles {
-  readonly certFile: string;
-  readonly keyFile: string;
+  readonly cert_file: string;
+  readonly key_file: string;
 }
 
-async function readCertificate({ certFile, keyFile }: TlsFiles): Promise<{ cert: Buffer; key: Buffer }> {
-  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
+async function readCertificate({ cert_file, key_file }: TlsFiles): Promise<{ cert: Buffer; key: Buffer }> {
+  const [cert, key] = await Promise.all([readFile(cert_file), readFile(key_file)]);
   return { cert, key };
 }
 
 function followCertificate(server: TlsServer, files: TlsFiles, events: BrokerEvents): () => void {
-  return onFileChange(files.certFile, () => {
+  return onFileChange(files.cert_file, () => {
     readCertificate(files)
       .then((certificate) => {
         server.setSecureContext(certificate);
-        events.certificateLoaded(files.certFile);
+        events.certificateLoaded(files.cert_file);
       })
-      .catch((error: unknown) => events.certificateNotLoaded(files.certFile, error));
+      .catch((error: unknown) => events.certificateNotLoaded(files.cert_file, error));
   });
 }

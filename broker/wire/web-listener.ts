@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
+import { US_PER_MS } from "../../domain/time.ts";
 import type { BrokerConfig } from "../common/config.ts";
 import type { BrokerEvents } from "../common/events.ts";
 
@@ -20,7 +21,8 @@ export function createWebListener(
   events: BrokerEvents,
   onBytes: (bytes: Duplex, address: string) => void,
 ): Server {
-  const { connectTimeoutMs, packetBytesMax } = config.limits;
+  const { connect_timeout, packet_size_max: packetBytesMax } = config.limits;
+  const connectTimeoutMs = connect_timeout / US_PER_MS;
   const timeouts = {
     headersTimeout: connectTimeoutMs,
     requestTimeout: connectTimeoutMs,
@@ -43,7 +45,7 @@ export function createWebListener(
     const address = request.socket.remoteAddress ?? "unknown";
     const deadline = setTimeout(() => socket.destroy(), CLOSE_MS_MAX);
     socket.once("close", () => clearTimeout(deadline));
-    if (!originAllowed(request, config.wsOrigins)) {
+    if (!originAllowed(request, config.ws_origins)) {
       events.connectionRefused("web-origin", address, request.headers.origin);
       socket.resume();
       socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");

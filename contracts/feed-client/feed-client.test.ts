@@ -129,7 +129,7 @@ describe("the feed client", () => {
   });
 
   it("asks again, more slowly, when it was too fast", async () => {
-    const feed = await startTestFeed({ config: { limits: { subscriptionsMax: 2, subscribesPerSecond: 4 } } });
+    const feed = await startTestFeed({ config: { limits: { subscriptions_max: 2, subscribes_per_second_max: 4 } } });
     ends.push(() => feed.stop());
     const feedClient = client({ url: `ws://127.0.0.1:${feed.port}/feed` });
     await until("open", () => feedClient.status().state === "open");

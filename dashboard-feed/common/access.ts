@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Channel } from "../../contracts/feed/protocol.ts";
 import { UserError } from "../../platform/errors.ts";
+import { secretValue } from "../../platform/files/secret-values.ts";
 import { type FeedConfig, isLoopback, type TokenConfig } from "./config.ts";
 
 /** Offered beside the protocol itself by clients that cannot set headers (browsers): `weir.bearer.<base64url>`. */
@@ -44,7 +45,7 @@ export class TokenConfigError extends UserError {
   override readonly name = "TokenConfigError";
 }
 
-/** Throws TokenConfigError when a token that the configuration speaks of is not there. */
+/** Throws SecretError when a token of the configuration is missing, TokenConfigError when it is too short. */
 export function createAccess(config: FeedConfig, env: Readonly<Record<string, string | undefined>>): Access {
   const known = config.tokens?.map((token) => ({ digest: digestOf(token, env), grant: grantOf(token) }));
   const everything: Grant = {
@@ -55,8 +56,8 @@ export function createAccess(config: FeedConfig, env: Readonly<Record<string, st
     // Who can reach a loopback address is on this machine; beyond it, reading without a token is enough.
     orders: isLoopback(config.bind),
   };
-  const listed = new Set(config.allowedOrigins);
-  const listedHosts = new Set(config.allowedOrigins.map(hostnameOf));
+  const listed = new Set(config.allowed_origins);
+  const listedHosts = new Set(config.allowed_origins.map(hostnameOf));
   // Without tokens, being on this machine is the permission, and a name resolved to it must not borrow that.
   const hostMatters = isLoopback(config.bind) && known === undefined && !listed.has("*");
 
@@ -121,13 +122,13 @@ function tokenOf(request: IncomingMessage): string | undefined {
 }
 
 function digestOf(token: TokenConfig, env: Readonly<Record<string, string | undefined>>): Buffer {
-  if (token.tokenEnv === undefined) return Buffer.from(token.sha256 ?? "", "hex");
-  const secret = env[token.tokenEnv];
-  if (secret !== undefined && secret.length >= TOKEN_LENGTH_MIN) return sha256(secret);
-  const wrong = secret === undefined ? "is not set" : `has ${secret.length} characters`;
+  if (token.sha256 !== undefined) return Buffer.from(token.sha256, "hex");
+  const { token_env, token_file } = token;
+  const secret = secretValue(`feed token "${token.name}"`, { env: token_env, file: token_file }, env) ?? "";
+  if (secret.length >= TOKEN_LENGTH_MIN) return sha256(secret);
   throw new TokenConfigError(
-    `feed token "${token.name}": the environment variable ${token.tokenEnv} ${wrong}; ` +
-      `set it to a secret of at least ${TOKEN_LENGTH_MIN} characters, for example from \`openssl rand -hex 24\``,
+    `feed token "${token.name}": the token in ${token_env ?? token_file} has ${secret.length} characters; ` +
+      `use one of at least ${TOKEN_LENGTH_MIN}, for example from \`openssl rand -hex 24\``,
   );
 }
 

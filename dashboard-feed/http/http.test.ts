@@ -54,7 +54,7 @@ async function raw(port: number, requestLine: string): Promise<string> {
 
 describe("the page", () => {
   it("is served with types, caching and security headers", async () => {
-    const feed = await start({ config: { pageDir: await makePage() } });
+    const feed = await start({ config: { page_dir: await makePage() } });
     const page = await fetch(feed.url);
     expect(await page.text()).toContain("<title>Weir</title>");
     expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
@@ -79,7 +79,7 @@ describe("the page", () => {
   });
 
   it("is also found at places of its own, but files that are none are not", async () => {
-    const feed = await start({ config: { pageDir: await makePage() } });
+    const feed = await start({ config: { page_dir: await makePage() } });
     expect(await (await fetch(`${feed.url}/devices/cold-1?tab=2`)).text()).toContain("Weir");
     for (const path of ["/assets/gone.js", "/favicon.ico", "/link.txt"]) {
       expect((await fetch(feed.url + path)).status, path).toBe(404);
@@ -97,7 +97,7 @@ describe("the page", () => {
     "//etc/passwd.txt",
     "/..;/secret.txt",
   ])("gives nothing from outside its folder: %s", async (path) => {
-    const feed = await start({ config: { pageDir: await makePage() } });
+    const feed = await start({ config: { page_dir: await makePage() } });
     const answer = await raw(feed.port, `GET ${path}`);
     expect(answer).not.toContain("secret\n");
     expect(answer).not.toMatch(/^secret$/m);
@@ -106,7 +106,7 @@ describe("the page", () => {
   });
 
   it("answers HEAD without a body and refuses other methods", async () => {
-    const feed = await start({ config: { pageDir: await makePage() } });
+    const feed = await start({ config: { page_dir: await makePage() } });
     const head = await fetch(feed.url, { method: "HEAD" });
     expect(head.status).toBe(200);
     expect(head.headers.get("content-length")).toBe("34");
@@ -121,7 +121,7 @@ describe("the page", () => {
   });
 
   it("says when it is not built", async () => {
-    const feed = await start({ config: { pageDir: "/nowhere/at/all" } });
+    const feed = await start({ config: { page_dir: "/nowhere/at/all" } });
     const answer = await fetch(feed.url);
     expect(answer.status).toBe(404);
     expect(await answer.json()).toMatchObject({ code: "not-found" });
@@ -314,7 +314,7 @@ describe("the API", () => {
     });
     // A feed that starts later, when the entry is far back in the log, knows them too.
     for (let i = 0; i < 10; i++) await appendReadings(feed.log, [reading({ atUs: i })]);
-    const later = await start({ log: feed.log, config: { history: { lookbackEntries: 3 } } });
+    const later = await start({ log: feed.log, config: { history: { lookback_entries_max: 3 } } });
     await until("recalled", async () => {
       const answer = await fetch(`${later.url}/api/v1/rules`);
       return JSON.stringify(await answer.json()) === JSON.stringify(newest);
@@ -322,7 +322,7 @@ describe("the API", () => {
   });
 
   it("lets listed pages read it, and names that lead here by deceit not", async () => {
-    const feed = await start({ config: { allowedOrigins: ["https://ops.example"] } });
+    const feed = await start({ config: { allowed_origins: ["https://ops.example"] } });
     const path = `${feed.url}/api/v1/devices`;
     const listed = await fetch(path, { headers: { origin: "https://ops.example" } });
     expect(listed.headers.get("access-control-allow-origin")).toBe("https://ops.example");

@@ -93,7 +93,7 @@ describe("orders", () => {
   });
 
   it("are taken from our own page and from programs, and from no other page", async () => {
-    const feed = await start({ config: { allowedOrigins: ["https://ops.example"] } });
+    const feed = await start({ config: { allowed_origins: ["https://ops.example"] } });
     const asked = listen(feed);
     const order = (headers: Record<string, string>) =>
       ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" }, headers });

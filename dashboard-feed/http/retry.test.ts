@@ -85,7 +85,7 @@ it("says how to start the ingest when nobody answers, and passes its refusal on"
 it("needs an admin's token, and no other page may give the order", async () => {
   const [reader, admin] = [tokenFor({ name: "reader" }), tokenFor({ name: "ops", admin: true })];
   const feed = await start({
-    config: { tokens: [reader.config, admin.config], allowedOrigins: ["https://ops.example"] },
+    config: { tokens: [reader.config, admin.config], allowed_origins: ["https://ops.example"] },
   });
   const asked = listen(feed);
   const as = (secret: string) => ({ authorization: `Bearer ${secret}` });

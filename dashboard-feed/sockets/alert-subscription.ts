@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { US_PER_MS } from "../../domain/time.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { endOf, type Position, parseCursor, sequenceOf } from "../common/cursor.ts";
 import type { CompiledFilter } from "../common/filter.ts";
@@ -114,7 +115,7 @@ export class AlertSubscription implements Subscription {
 
   #sendSnapshot(): void {
     const { outlet, limits } = this.#options;
-    while (outlet.unsentBytes <= limits.bufferedBytesCoalesce) {
+    while (outlet.unsentBytes <= limits.buffered_size_coalesce) {
       let bytes = 0;
       let end = 0;
       for (; end < this.#snapshot.length && bytes < FRAME_BYTES; end++) bytes += this.#snapshot[end]?.text.length ?? 0;
@@ -136,7 +137,7 @@ export class AlertSubscription implements Subscription {
         this.#beginCatchUp();
         return;
       }
-      if (outlet.unsentBytes > limits.bufferedBytesMax) {
+      if (outlet.unsentBytes > limits.buffered_size_max) {
         this.#keepWaiting();
         return;
       }
@@ -156,11 +157,11 @@ export class AlertSubscription implements Subscription {
   #keepWaiting(): void {
     const { nowMs, outlet, limits } = this.#options;
     const { unsentBytes } = outlet;
-    const progressed = unsentBytes <= this.#waitingBytes - limits.bufferedBytesMax * PROGRESS_SHARE;
+    const progressed = unsentBytes <= this.#waitingBytes - limits.buffered_size_max * PROGRESS_SHARE;
     if (this.#waitingSinceMs === undefined || progressed) {
       this.#waitingSinceMs = nowMs();
       this.#waitingBytes = unsentBytes;
-    } else if (nowMs() - this.#waitingSinceMs > limits.alertsWaitMsMax) outlet.close("too-slow");
+    } else if (nowMs() - this.#waitingSinceMs > limits.alerts_wait_max / US_PER_MS) outlet.close("too-slow");
   }
 
   /** Reads what the view no longer has from the log, as far as the view reaches back; then goes on with the view. */
@@ -180,7 +181,7 @@ export class AlertSubscription implements Subscription {
     if (this.#phase !== "catching-up") return;
     const gone = firstSequence - sequenceOf(asked) - 1;
     const toRead = sequenceOf(view.floor) - sequenceOf(asked);
-    if (gone > 0 || toRead > limits.resumeEntriesMax) {
+    if (gone > 0 || toRead > limits.resume_entries_max) {
       this.#tellGap(Math.max(gone, toRead));
       return;
     }
@@ -220,8 +221,8 @@ export class AlertSubscription implements Subscription {
     const { outlet, limits, nowMs } = this.#options;
     let least = outlet.unsentBytes;
     let sinceMs = nowMs();
-    while (this.#phase === "catching-up" && outlet.unsentBytes > limits.bufferedBytesCoalesce) {
-      if (nowMs() - sinceMs > limits.alertsWaitMsMax) outlet.close("too-slow");
+    while (this.#phase === "catching-up" && outlet.unsentBytes > limits.buffered_size_coalesce) {
+      if (nowMs() - sinceMs > limits.alerts_wait_max / US_PER_MS) outlet.close("too-slow");
       await pause(DRAIN_POLL_MS);
       if (outlet.unsentBytes >= least) continue;
       least = outlet.unsentBytes;

@@ -8,6 +8,7 @@ import {
   type ErrorCode,
   type ServerFrame,
 } from "../../contracts/feed/protocol.ts";
+import { US_PER_MS } from "../../domain/time.ts";
 import type { Grant } from "../common/access.ts";
 import type { CloseReason, FeedEvents } from "../common/events.ts";
 import { parseClientFrame } from "../common/frames.ts";
@@ -60,8 +61,8 @@ export class Connection implements Outlet {
     const { limits } = options;
     this.#options = options;
     this.#grant = options.grant;
-    const capacity = limits.subscriptionsMax * 2 + 2;
-    this.#frames = new TokenBucket({ capacity, perSecond: limits.subscribesPerSecond, nowMs: performance.now() });
+    const capacity = limits.subscriptions_max * 2 + 2;
+    this.#frames = new TokenBucket({ capacity, perSecond: limits.subscribes_per_second_max, nowMs: performance.now() });
   }
 
   start(): void {
@@ -76,7 +77,7 @@ export class Connection implements Outlet {
     });
     socket.on("close", () => this.#end());
     if (this.#grant !== undefined) this.#welcome();
-    else this.#authTimer = setTimeout(() => this.#close("unauthorized"), limits.authWaitMsMax);
+    else this.#authTimer = setTimeout(() => this.#close("unauthorized"), limits.auth_wait_max / US_PER_MS);
   }
 
   get authenticated(): boolean {
@@ -102,7 +103,7 @@ export class Connection implements Outlet {
   /** From time to time: a sign of life that carries the server's time. */
   heartbeat(): void {
     // Behind so much there is life enough, and it would only add to it.
-    if (!this.authenticated || this.unsentBytes > this.#options.limits.bufferedBytesCoalesce) return;
+    if (!this.authenticated || this.unsentBytes > this.#options.limits.buffered_size_coalesce) return;
     this.#sendFrame({ type: "heartbeat", serverTimeUs: this.#options.nowUs() });
   }
 
@@ -172,7 +173,7 @@ export class Connection implements Outlet {
     }
     const { frame } = parsed;
     if (!this.#frames.take(performance.now())) {
-      const message = `at most ${this.#options.limits.subscribesPerSecond} frames a second: try again later`;
+      const message = `at most ${this.#options.limits.subscribes_per_second_max} frames a second: try again later`;
       this.#refuse({ ...("id" in frame ? { id: frame.id } : {}), code: "too-many-requests", message });
       return;
     }
@@ -229,8 +230,8 @@ export class Connection implements Outlet {
       this.#refuse({ id, code: "forbidden", message: `the token "${grant.name}" does not show ${channel}` });
     } else if (this.#subscriptions.has(id)) {
       this.#refuse({ id, code: "bad-frame", message: "there is a subscription with this id: unsubscribe it first" });
-    } else if (this.#subscriptions.size >= limits.subscriptionsMax) {
-      const message = `at most ${limits.subscriptionsMax} subscriptions`;
+    } else if (this.#subscriptions.size >= limits.subscriptions_max) {
+      const message = `at most ${limits.subscriptions_max} subscriptions`;
       this.#refuse({ id, code: "too-many-subscriptions", message });
     } else {
       const subscription = subscribe(frame, grant, this);

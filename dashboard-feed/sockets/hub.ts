@@ -59,7 +59,7 @@ export class Hub {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: options.config.limits.frameBytesMax,
+      maxPayload: options.config.limits.frame_size_max,
       handleProtocols: () => SUBPROTOCOL,
     });
   }
@@ -131,7 +131,7 @@ export class Hub {
     if (offered.length > 0 && !offered.includes(SUBPROTOCOL)) {
       return { status: "400 Bad Request", reason: "subprotocol" };
     }
-    const { clientsMax, unauthenticatedMax } = config.limits;
+    const { clients_max: clientsMax, unauthenticated_max: unauthenticatedMax } = config.limits;
     if (this.#stopping || this.#connections.size >= clientsMax) {
       return { status: "503 Service Unavailable", reason: "clients" };
     }
@@ -216,7 +216,7 @@ function refuse(socket: Duplex, status: string, reason: string, headers = ""): v
 const REFUSALS: Readonly<Record<string, string>> = {
   path: "the feed is at /feed",
   host: "this server is not known by that name",
-  origin: "pages of this origin may not connect; see allowedOrigins",
+  origin: "pages of this origin may not connect; see feed.allowed_origins",
   subprotocol: `the subprotocol is ${SUBPROTOCOL}`,
   clients: "there are too many clients; try again later",
   strangers: "there are too many clients that have not shown a token; try again later",

@@ -50,14 +50,14 @@ describe("who may connect", () => {
   });
 
   it("is a listed page, too", async () => {
-    const feed = await start({ config: { allowedOrigins: ["https://ops.example"] } });
+    const feed = await start({ config: { allowed_origins: ["https://ops.example"] } });
     expect(await statusOf(feed, { headers: { origin: "https://ops.example" } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "https://ops.example", host: "ops.example" } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "http://ops.example" } })).toBe(403);
   });
 
   it("is as many as there is room for", async () => {
-    const feed = await start({ config: { limits: { clientsMax: 2 } } });
+    const feed = await start({ config: { limits: { clients_max: 2 } } });
     const first = await feed.connect();
     await feed.connect();
     expect(await statusOf(feed, {})).toBe(503);
@@ -91,7 +91,7 @@ describe("frames of clients", () => {
   });
 
   it("may hold so many subscriptions, each with its own id", async () => {
-    const feed = await start({ config: { limits: { subscriptionsMax: 2 } } });
+    const feed = await start({ config: { limits: { subscriptions_max: 2 } } });
     const client = await feed.connect();
     for (const id of ["1", "1", "2", "3"]) client.send({ type: "subscribe", id, channel: "stats" });
     expect((await client.waitFor("error", "1")).code).toBe("bad-frame");

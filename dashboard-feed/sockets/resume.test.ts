@@ -57,7 +57,7 @@ describe("resuming from a cursor", () => {
     async (seed) => {
       const random = randomOf(seed);
       // So few changes are kept that a client that was away must often be served from the log.
-      const feed = await start({ config: { history: { alertChangesMax: 8 } } });
+      const feed = await start({ config: { history: { alert_changes_max: 8 } } });
       const undisturbed = await feed.connect();
       const channels = ["alerts", "windows", "readings"] as const;
       for (const channel of channels) subscribe(undisturbed, channel);
@@ -155,7 +155,7 @@ describe("resuming from a cursor", () => {
     await client.close();
     for (let i = 0; i < 10; i++) await appendAlert(log, alertChange({ id: `new-${i}` }));
     await appendReadings(log, [reading({ atUs: 100, value: 100 })]);
-    const two = await start({ log, config: { history: { lookbackEntries: 3 } } });
+    const two = await start({ log, config: { history: { lookback_entries_max: 3 } } });
     await until("ready", () => two.feed.health().ready);
     await appendAlert(log, alertChange({ id: "live" }));
     const resumed = await two.connect();
@@ -173,7 +173,7 @@ describe("resuming from a cursor", () => {
 
   it("tells of the gap when the log no longer holds what was missed, and starts anew", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs, messagesMax: 20 });
-    const feed = await start({ log, config: { history: { alertChangesMax: 10 } } });
+    const feed = await start({ log, config: { history: { alert_changes_max: 10 } } });
     const client = await feed.connect();
     subscribe(client, "alerts");
     await client.waitFor("snapshot", "alerts");
@@ -223,7 +223,7 @@ describe("resuming from a cursor", () => {
   });
 
   it("tells of the windows that went before they could be sent, if they matter to the client, and goes on", async () => {
-    const feed = await start({ config: { history: { windowsPerSeries: 3 } } });
+    const feed = await start({ config: { history: { windows_per_series_max: 3 } } });
     const all = (device: string, starts: number[]) =>
       starts.map((start) => windowResult({ startUs: start * 60e6, labels: { device } }));
     await appendWindows(feed.log, { lastInput: 1 }, [...all("back", [1]), ...all("calm", [1])]);
@@ -262,7 +262,7 @@ describe("resuming from a cursor", () => {
   it("counts what was missed when a view begins after the cursor", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs });
     for (let i = 0; i < 50; i++) await appendReadings(log, [reading({ atUs: i })]);
-    const feed = await start({ log, config: { history: { lookbackEntries: 10 } } });
+    const feed = await start({ log, config: { history: { lookback_entries_max: 10 } } });
     const client = await feed.connect();
     subscribe(client, "readings", await cursorAt(feed, "readings", "20.65535"));
     // 41 to 50 are read back; 21 to 40 are not.

@@ -29,7 +29,7 @@ afterEach(async () => {
 describe("a client that does not read", () => {
   it("is closed when alerts wait for it too long; the others get every one", async () => {
     const feed = await start({
-      config: { limits: { bufferedBytesCoalesce: 65_536, bufferedBytesMax: 131_072, alertsWaitMsMax: 1_500 } },
+      config: { limits: { buffered_size_coalesce: "64KiB", buffered_size_max: "128KiB", alerts_wait_max: "1500ms" } },
     });
     const slow = await feed.connect();
     const fast = await feed.connect();
@@ -62,7 +62,7 @@ describe("a client that does not read", () => {
   });
 
   it("gets the newest values later, and costs a bounded buffer until then", async () => {
-    const feed = await start({ config: { limits: { bufferedBytesCoalesce: 65_536 } } });
+    const feed = await start({ config: { limits: { buffered_size_coalesce: "64KiB" } } });
     const slow = await feed.connect();
     const fast = await feed.connect();
     for (const client of [slow, fast]) client.send({ type: "subscribe", id: "r", channel: "readings", maxHz: 20 });
@@ -92,7 +92,7 @@ describe("a client that does not read", () => {
   });
 
   it("for as long as a minute of much traffic takes, costs a bounded buffer, and nobody else anything", async () => {
-    const feed = await start({ config: { history: { windowsPerSeries: 20 } } });
+    const feed = await start({ config: { history: { windows_per_series_max: 20 } } });
     const slow = await feed.connect();
     const fast = await feed.connect();
     for (const client of [slow, fast]) client.send({ type: "subscribe", id: "w", channel: "windows", maxHz: 20 });

@@ -61,14 +61,14 @@ export class StateSubscription implements Subscription {
 
   #sendDue(tick: number): void {
     const { outlet, limits, events } = this.#options;
-    if (outlet.unsentBytes > limits.bufferedBytesCoalesce) {
+    if (outlet.unsentBytes > limits.buffered_size_coalesce) {
       if (this.#phase === "live") events.flushConflated();
       return;
     }
     for (let sent = 0; sent < FRAMES_PER_TURN; sent++) {
       if (this.#phase === "live") this.#tellLosses();
       this.#flush(tick);
-      if (!this.#more || outlet.unsentBytes > limits.bufferedBytesCoalesce) return;
+      if (!this.#more || outlet.unsentBytes > limits.buffered_size_coalesce) return;
     }
   }
 

@@ -80,7 +80,7 @@ describe("a token", () => {
   });
 
   it("is waited for not long, and by not many", async () => {
-    const feed = await start({ config: { tokens, limits: { authWaitMsMax: 50, unauthenticatedMax: 2 } } });
+    const feed = await start({ config: { tokens, limits: { auth_wait_max: "50ms", unauthenticated_max: 2 } } });
     const silent = await Promise.all([feed.connect(), feed.connect()]);
     expect(await refusalOf(feed, {})).toBe(503);
     expect(await refusalOf(feed, { authorization: `Bearer ${ops.secret}` })).toBe(101);
@@ -88,16 +88,18 @@ describe("a token", () => {
     expect(silent.flatMap(({ frames }) => frames)).toEqual([]);
   });
 
-  it("comes from the environment, and a missing one is an error that says how to mend it", async () => {
-    const config = { tokens: [{ name: "ops", tokenEnv: "WEIR_TEST_TOKEN" }] };
-    const env = { WEIR_TEST_TOKEN: "from-the-environment" };
+  it("comes from the environment, and a missing or short one is an error that says how to fix it", async () => {
+    const config = { tokens: [{ name: "ops", token_env: "OPS_TOKEN" }] };
+    const env = { OPS_TOKEN: "from-the-environment" };
     const feed = await start({ config, env });
     const client = await feed.connect({ headers: { authorization: "Bearer from-the-environment" } });
     await client.waitFor("welcome");
     await expect(startTestFeed({ config })).rejects.toThrow(
-      /feed token "ops".*WEIR_TEST_TOKEN is not set.*at least 16/,
+      /feed token "ops": the environment variable OPS_TOKEN is not set/,
     );
-    await expect(startTestFeed({ config, env: { WEIR_TEST_TOKEN: "short" } })).rejects.toThrow("has 5 characters");
+    await expect(startTestFeed({ config, env: { OPS_TOKEN: "short" } })).rejects.toThrow(
+      /feed token "ops": the token in OPS_TOKEN has 5 characters.*at least 16/,
+    );
   });
 });
 

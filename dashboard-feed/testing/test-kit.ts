@@ -245,7 +245,7 @@ export async function appendAlert(log: Log, change: AlertChange): Promise<Append
 
 /** A token for the configuration, and what a client shows for it. */
 export function tokenFor(
-  about: Omit<NonNullable<z.input<typeof feedConfigSchema>["tokens"]>[number], "sha256" | "tokenEnv">,
+  about: Omit<NonNullable<z.input<typeof feedConfigSchema>["tokens"]>[number], "sha256" | "token_env" | "token_file">,
 ): { readonly config: NonNullable<z.input<typeof feedConfigSchema>["tokens"]>[number]; readonly secret: string } {
   const secret = `the-secret-of-${about.name}`;
   return { secret, config: { ...about, sha256: createHash("sha256").update(secret).digest("hex") } };

@@ -42,23 +42,23 @@ export function startViews({ config, deps, events, onAlerts }: ViewsOptions): Vi
   const progress = { READINGS: new Progress(), WINDOWS: new Progress(), ALERTS: new Progress() };
   const readings = new ReadingsView({
     progress: progress.READINGS,
-    seriesMax: config.seriesMax,
-    devicesMax: config.devicesMax,
+    seriesMax: config.series_max,
+    devicesMax: config.devices_max,
     onOverflow: (what) => events.overflowed(what),
   });
   const windows = new WindowsView({
     progress: progress.WINDOWS,
-    windowsPerSeries: config.windowsPerSeries,
-    windowsMax: config.windowsMax,
+    windowsPerSeries: config.windows_per_series_max,
+    windowsMax: config.windows_max,
     onRepeat: () => events.repeatedFrameSkipped(),
   });
   const alerts = new AlertsView({
     progress: progress.ALERTS,
-    incidentsMax: config.incidentsMax,
-    changesMax: config.alertChangesMax,
+    incidentsMax: config.incidents_max,
+    changesMax: config.alert_changes_max,
     onOverflow: () => events.overflowed("incidents"),
   });
-  const stats = new StatsView({ instancesMax: config.instancesMax });
+  const stats = new StatsView({ instancesMax: config.instances_max });
 
   const stopping = new AbortController();
   let logId = "";
@@ -79,7 +79,7 @@ export function startViews({ config, deps, events, onAlerts }: ViewsOptions): Vi
       stream,
       progress: progress[stream],
       after: identified,
-      lookbackEntries: config.lookbackEntries,
+      lookbackEntries: config.lookback_entries_max,
       onBadMessage: (message, error) => events.badMessageSkipped(stream, message, error),
       onReadFailed: (error) => events.readFailed(stream, error),
       onLag: (lagUs) => events.entryApplied(stream, lagUs),

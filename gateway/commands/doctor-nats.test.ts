@@ -109,7 +109,7 @@ test("nothing changes on a server with data, whatever weir.yaml says", async () 
   const { url: natsUrl, token: natsToken } = server;
   await runDoctor({ natsUrl, natsToken });
   expect(await kept(nc)).toEqual(before);
-  const small = await config("log: { readings: { maxAge: 1h, maxMebibytes: 16 } }\n");
+  const small = await config("log: { readings: { max_age: 1h, max_size: 16MiB } }\n");
   await runDoctor({ natsUrl, natsToken, config: small });
   expect(await kept(nc)).toEqual(before);
 });
@@ -130,7 +130,7 @@ test("streams that are not as weir.yaml says have a line each; what the next sta
   await fill(server);
   const { url: natsUrl, token: natsToken } = server;
   const file = await config(
-    "partitions: 8\nlog: { readings: { maxAge: 90d, maxMebibytes: 16 }, windows: { maxAge: 90d, maxMebibytes: 512 } }\n",
+    "partitions: 8\nlog: { readings: { max_age: 90d, max_size: 16MiB }, windows: { max_age: 90d, max_size: 512MiB } }\n",
   );
   const said = await runDoctor({ natsUrl, natsToken, config: file });
   expect(said.well).toBe(false);

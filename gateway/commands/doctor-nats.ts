@@ -1,3 +1,4 @@
+import { reasonOf } from "../../domain/reason.ts";
 import type { StreamName } from "../../domain/subjects.ts";
 import { STREAMS } from "../../domain/subjects.ts";
 import { formatDurationUs, formatInstantUs } from "../../domain/time.ts";
@@ -7,7 +8,7 @@ import { ALL_STREAMS, type JetStreamProbe, type ProbedStream, probeJetStream } f
 import { DUPLICATE_WINDOW_MS, type StreamDifference, streamDifferences } from "../../platform/log/streams.ts";
 import { findNatsServerHere } from "../../platform/nats-server/find-binary.ts";
 import type { PipelineConfig } from "../settings/pipeline-config.ts";
-import { logRetentions } from "../settings/plan.ts";
+import { logRetentions, natsOf } from "../settings/plan.ts";
 import type { Settings } from "../settings/settings.ts";
 
 const TIMEOUT_MS = 3_000;
@@ -26,21 +27,28 @@ type Ready = Extract<JetStreamProbe, { state: "ready" }>;
 
 /** The NATS server, and what a start would find and change there. Only reads. `config` is undefined when unreadable. */
 export async function natsFindings(
-  { natsUrl, natsToken }: Pick<Settings, "natsUrl" | "natsToken">,
+  settings: Pick<Settings, "natsUrl" | "natsToken">,
   config: PipelineConfig | undefined,
 ): Promise<Finding[]> {
-  if (natsUrl === undefined) return [await ownServer()];
+  let nats: ReturnType<typeof natsOf>;
+  try {
+    nats = natsOf(settings, config ?? { nats: {} }, process.env);
+  } catch (error) {
+    return [{ what: "NATS", ok: false, detail: reasonOf(error) }];
+  }
+  if (nats === undefined) return [await ownServer()];
+  const { url, token } = nats;
   const probe = await probeJetStream({
-    servers: natsUrl,
+    servers: url,
     name: "weir-doctor",
     timeoutMs: TIMEOUT_MS,
     records: ["partitions"],
-    ...(natsToken === undefined ? {} : { token: natsToken }),
+    ...(token === undefined ? {} : { token }),
   });
   if (probe.state !== "ready") {
-    return [{ what: "NATS", ok: false, detail: whyNot(probe, natsUrl, natsToken !== undefined) }];
+    return [{ what: "NATS", ok: false, detail: whyNot(probe, url, token !== undefined) }];
   }
-  const findings = [serverFinding(probe, natsUrl), streamsFinding(probe)];
+  const findings = [serverFinding(probe, url), streamsFinding(probe)];
   return config === undefined
     ? findings
     : [...findings, ...partitionsFinding(probe, config), ...differenceFindings(probe, config)];
@@ -50,7 +58,7 @@ async function ownServer(): Promise<Finding> {
   const { found, before } = await findNatsServerHere();
   const first = before.join(", or else ");
   if (found === undefined) {
-    const detail = `no nats-server here; a start would ${first}\nor put one on PATH, or give the address of one with --nats-url (WEIR_NATS_URL)`;
+    const detail = `no nats-server here; a start would ${first}\nor put one on PATH, or give the address of one with --nats-url (WEIR_NATS_URL) or nats.url in weir.yaml`;
     return { what: "NATS", ok: true, note: true, detail };
   }
   const own = `${found.path} ${found.version}`;
@@ -64,8 +72,8 @@ function whyNot(probe: Exclude<JetStreamProbe, Ready>, url: string, withToken: b
       return `no answer from ${url}: ${probe.reason}`;
     case "refused":
       return withToken
-        ? `${url} refuses the token (${probe.reason}); give the right one with --nats-token (WEIR_NATS_TOKEN)`
-        : `${url} asks for a token (${probe.reason}); give it with --nats-token (WEIR_NATS_TOKEN)`;
+        ? `${url} refuses the token (${probe.reason}); give the right one with --nats-token (WEIR_NATS_TOKEN) or nats.token_env in weir.yaml`
+        : `${url} asks for a token (${probe.reason}); give it with --nats-token (WEIR_NATS_TOKEN) or nats.token_env in weir.yaml`;
     case "no-jetstream":
       return `${url} (nats-server ${probe.version}) has no JetStream; start it with -js, or with jetstream {} in its configuration`;
     case "silent":

@@ -53,10 +53,10 @@ test("each receiver has a line; one that can be reached is sent nothing", async 
     `notifier:
   receivers:
     ops:
-      - webhook: { urlEnv: HOOK, secretEnv: SIGNING, headersEnv: { authorization: AUTH } }
+      - webhook: { url_env: HOOK, secret_env: SIGNING, headers_env: { authorization: AUTH } }
       - mqtt: {}
       - mqtt: { url: "mqtt://127.0.0.1:${port}" }
-      - email: { host: 127.0.0.1, port: ${port}, username: w, passwordFile: ${join(folder, "password")}, from: a@b, to: [c@d] }
+      - email: { host: 127.0.0.1, port: ${port}, username: w, password_file: ${join(folder, "password")}, from: a@b, to: [c@d] }
     night:
       - alertmanager: { url: "http://127.0.0.1:${port}" }
 `,
@@ -80,10 +80,10 @@ test("every secret that is missing, wrong ones, and hosts that cannot be reached
     `notifier:
   receivers:
     ops:
-      - webhook: { url: "http://127.0.0.1:${closed}/hook", secretEnv: SIGNING, headersEnv: { authorization: AUTH } }
-      - webhook: { urlFile: ${join(folder, "none")} }
-      - webhook: { url: "https://no-such-host.invalid/x", secretEnv: WEAK }
-      - alertmanager: { urlEnv: AM }
+      - webhook: { url: "http://127.0.0.1:${closed}/hook", secret_env: SIGNING, headers_env: { authorization: AUTH } }
+      - webhook: { url_file: ${join(folder, "none")} }
+      - webhook: { url: "https://no-such-host.invalid/x", secret_env: WEAK }
+      - alertmanager: { url_env: AM }
 `,
     { WEAK: "abc", AM: "am:9093" },
   );

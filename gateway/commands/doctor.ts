@@ -6,6 +6,7 @@ import { checkReceivers } from "../../notifier/check-receivers.ts";
 import { formatProblems } from "../../platform/files/yaml-file.ts";
 import { loadRules } from "../../rule-language/files/load-rules.ts";
 import { type PipelineConfig, readPipelineConfig } from "../settings/pipeline-config.ts";
+import { storeOf } from "../settings/plan.ts";
 import type { Settings } from "../settings/settings.ts";
 import { type Finding, natsFindings } from "./doctor-nats.ts";
 
@@ -93,13 +94,15 @@ async function checkDataDir({ dataDir }: Settings): Promise<string> {
   }
 }
 
-async function checkStorage({ influxUrl, dataDir }: Settings): Promise<string> {
-  if (influxUrl === undefined) return `embedded DuckDB in ${dataDir}`;
-  const response = await fetch(new URL("/health", influxUrl), { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
+async function checkStorage(settings: Settings): Promise<string> {
+  const store = storeOf(settings, configOf(settings) ?? readPipelineConfig(undefined), process.env);
+  if ("duckdb" in store) return `embedded DuckDB in ${store.duckdb.file}`;
+  const { url } = store.influxdb;
+  const response = await fetch(new URL("/health", url), { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
     () => undefined,
   );
-  if (!response?.ok) throw new Error(`InfluxDB at ${influxUrl} does not answer; results would wait in the log`);
-  return `InfluxDB at ${influxUrl} answers`;
+  if (!response?.ok) throw new Error(`InfluxDB at ${url} does not answer; results would wait in the log`);
+  return `InfluxDB at ${url} answers`;
 }
 
 async function checkPort(host: string, port: number): Promise<string> {

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { launchNatsServer } from "../../platform/nats-server/launch.ts";
 import type { PipelineConfig } from "../settings/pipeline-config.ts";
-import { makePlan, type NatsAddress, type Plan, SERVICES, type ServiceName } from "../settings/plan.ts";
+import { makePlan, type NatsAddress, natsOf, type Plan, SERVICES, type ServiceName } from "../settings/plan.ts";
 import type { Settings } from "../settings/settings.ts";
 import { takeDataDir } from "./data-dir.ts";
 import { type Addresses, type RunningService, runService } from "./run-service.ts";
@@ -86,7 +86,7 @@ async function start({ settings, config, services, logger }: GatewayOptions, und
   const dataDir = takeDataDir(settings.dataDir);
   await undo.add({ name: "data folder", run: () => dataDir.release() });
   makePlan(settings, config, { url: "", token: undefined, durability: undefined });
-  const nats = await findNats(settings, logger, undo);
+  const nats = await findNats(settings, config, logger, undo);
   const plan = makePlan(settings, config, nats);
   let addresses: Addresses = {};
   async function startAll(names: readonly ServiceName[]): Promise<void> {
@@ -112,11 +112,11 @@ function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<Runnin
 }
 
 /** The server of the settings, or one of our own, which a stop ends also while it starts. */
-async function findNats(settings: Settings, logger: Logger, undo: Undo): Promise<NatsAddress> {
-  const { natsUrl, natsToken, dataDir } = settings;
-  if (natsUrl !== undefined) return { url: natsUrl, token: natsToken, durability: undefined };
+async function findNats(settings: Settings, config: PipelineConfig, logger: Logger, undo: Undo): Promise<NatsAddress> {
+  const address = natsOf(settings, config, process.env);
+  if (address !== undefined) return { ...address, durability: undefined };
   const abort = new AbortController();
-  const launching = launchNatsServer({ dataDir, logger, signal: abort.signal });
+  const launching = launchNatsServer({ dataDir: settings.dataDir, logger, signal: abort.signal });
   await undo.add({
     name: "nats-server",
     async run() {

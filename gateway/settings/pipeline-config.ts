@@ -3,28 +3,70 @@ import { z } from "zod";
 import { brokerConfigSchema } from "../../broker/common/config.ts";
 import { feedConfigSchema } from "../../dashboard-feed/common/config.ts";
 import { reasonOf } from "../../domain/reason.ts";
-import { US_PER_DAY, US_PER_MINUTE } from "../../domain/time.ts";
+import { US_PER_MS } from "../../domain/time.ts";
 import { ingestConfigSchema } from "../../ingest/common/config.ts";
 import { notifierConfigSchema } from "../../notifier/common/config.ts";
-import { durationUsBetween } from "../../platform/files/schemas.ts";
+import { jsonSchemaOf } from "../../platform/files/known-keys.ts";
+import { durationField, sizeField } from "../../platform/files/schemas.ts";
+import { addressSchema, secretEnv, secretFile } from "../../platform/files/secret-values.ts";
 import { BadFileError, parseYaml } from "../../platform/files/yaml-file.ts";
+import { openYaml } from "../../platform/files/yaml-source.ts";
 import { processorsConfigSchema } from "../../processors/config.ts";
-import { duckdbSchema, storageConfigSchema } from "../../storage/common/config.ts";
+import { duckdbSchema, influxdbSchema, storageFields } from "../../storage/common/config.ts";
+import { renamedKeysIn, SECRET_PATHS } from "./old-keys.ts";
 
-const MIB = 1024 * 1024;
-
-function retention(age: string, mebibytes: number) {
+function retention(age: string, size: string, what: string) {
   return z
     .strictObject({
-      maxAge: durationUsBetween({ minUs: US_PER_MINUTE, maxUs: 3650 * US_PER_DAY })
-        .prefault(age)
-        .describe("How long messages are kept."),
-      maxMebibytes: z.int().min(16).default(mebibytes).describe("How much is kept; the oldest goes first."),
+      max_age: durationField("1m", "3650d").prefault(age).describe("How long messages are kept."),
+      max_size: sizeField("16MiB", "1024TiB").prefault(size).describe("How much is kept; the oldest is deleted first."),
     })
-    .prefault({});
+    .prefault({})
+    .describe(what);
 }
 
-/** `weir.yaml`. What the process settings say (addresses, folders, secrets) is not repeated here. */
+const natsSchema = z
+  .strictObject({
+    url: addressSchema({
+      protocols: ["nats", "tls", "ws", "wss"],
+      example: "nats://127.0.0.1:4222",
+      instead: "token_env or token_file",
+    })
+      .optional()
+      .describe("Address of a NATS server with JetStream. Left out: Weir starts one."),
+    token_env: secretEnv("the server's token"),
+    token_file: secretFile("the server's token"),
+  })
+  .refine(atMostOneToken, { error: "give either token_env or token_file" });
+
+const duckdbEntry = duckdbSchema.extend({
+  file: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "The database file. Only one process at a time can open it. Default: `history.duckdb` in the data folder.",
+    ),
+});
+
+const influxdbEntry = influxdbSchema
+  .omit({ token: true })
+  .extend({
+    token_env: secretEnv("a token that may read and write the bucket"),
+    token_file: secretFile("a token that may read and write the bucket"),
+  })
+  .refine(atMostOneToken, { error: "give either token_env or token_file" });
+
+const storeEntry = z
+  .strictObject({
+    duckdb: duckdbEntry.optional().describe("DuckDB, embedded: a file on this machine."),
+    influxdb: influxdbEntry.optional().describe("InfluxDB 2, a server."),
+  })
+  .refine(({ duckdb, influxdb }) => (duckdb === undefined) !== (influxdb === undefined), {
+    error: "must be exactly one of duckdb and influxdb",
+  });
+
+/** `weir.yaml`. What differs between processes (ports, folders) is a flag or a variable: settings.ts. */
 export const pipelineConfigSchema = z.strictObject({
   partitions: z
     .int()
@@ -32,36 +74,58 @@ export const pipelineConfigSchema = z.strictObject({
     .max(256)
     .default(4)
     .describe(
-      "Partitions of the readings log. At most twice as many processors share the work. Fixed once there is data.",
+      "Partitions of the readings log. Up to twice as many processors share the work. Fixed as soon as the log holds data.",
     ),
   sources: ingestConfigSchema.shape.sources,
   clock: ingestConfigSchema.shape.clock,
-  ingest: ingestConfigSchema.pick({ frame: true, limits: true, bridge: true }).prefault({}),
-  broker: brokerConfigSchema.omit({ bind: true, mqttPort: true, wsPort: true }).prefault({}),
-  processors: processorsConfigSchema.omit({ rulesDir: true }).prefault({}),
-  storage: storageConfigSchema
-    .omit({ influx: true, logRetention: true, duckdb: true })
-    .extend({ duckdb: duckdbSchema.extend({ file: z.string().min(1).optional() }).prefault({}) })
-    .prefault({}),
-  notifier: notifierConfigSchema.prefault({}).describe("Who is told of alerts, and how."),
+  ingest: ingestConfigSchema
+    .pick({ frame: true, limits: true, bridge: true })
+    .prefault({})
+    .describe("How messages become entries of the log."),
+  broker: brokerConfigSchema
+    .omit({ bind: true, mqtt_port: true, ws_port: true })
+    .prefault({})
+    .describe("The MQTT broker that devices connect to. Its ports are flags: `weir up --help`."),
+  processors: processorsConfigSchema
+    .omit({ rules_dir: true })
+    .prefault({})
+    .describe("The processors, which compute windows and alerts."),
+  storage: z
+    .strictObject({
+      ...storageFields,
+      stores: z
+        .array(storeEntry)
+        .refine((stores) => stores.length === 1, {
+          error: "Weir writes to exactly one store",
+          params: { help: "write one entry: duckdb or influxdb" },
+        })
+        .prefault([{ duckdb: {} }])
+        .describe("Where results are stored: a list with one entry, `duckdb` or `influxdb`."),
+    })
+    .prefault({})
+    .describe("The store of readings, windows and alerts."),
+  notifier: notifierConfigSchema.prefault({}).describe("Who is notified of alerts, and how."),
   feed: z
     .strictObject({
       tokens: feedConfigSchema.shape.tokens,
-      allowedOrigins: feedConfigSchema.shape.allowedOrigins,
+      allowed_origins: feedConfigSchema.shape.allowed_origins,
       limits: feedConfigSchema.shape.limits,
       history: feedConfigSchema.shape.history,
     })
-    .prefault({}),
+    .prefault({})
+    .describe("The page, its feed and the HTTP API."),
+  nats: natsSchema.prefault({}).describe("The NATS server that holds the log. WEIR_NATS_URL and WEIR_NATS_TOKEN win."),
   log: z
     .strictObject({
-      replicas: z.int().min(1).max(5).default(1).describe("Copies in a NATS cluster."),
-      readings: retention("24h", 10_240),
-      windows: retention("24h", 2_048),
-      alerts: retention("365d", 1_024),
-      deadLetters: retention("30d", 1_024),
-      notifications: retention("365d", 256),
+      replicas: z.int().min(1).max(5).default(1).describe("Copies of each stream in a NATS cluster."),
+      readings: retention("24h", "10GiB", "Readings."),
+      windows: retention("24h", "2GiB", "Window results."),
+      alerts: retention("365d", "1GiB", "Alert changes."),
+      dead_letters: retention("30d", "1GiB", "Messages that could not be read."),
+      notifications: retention("365d", "256MiB", "Notifications, acknowledgements and silences."),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("How long the log keeps what."),
 });
 
 export type PipelineConfig = z.output<typeof pipelineConfigSchema>;
@@ -76,17 +140,22 @@ export function readPipelineConfig(file: string | undefined): PipelineConfig {
     const message = `cannot be read: ${reasonOf(error)}`;
     throw new BadFileError([{ file, line: 1, column: 1, message, text: "" }]);
   }
-  const parsed = parseYaml(source, file, pipelineConfigSchema);
+  const renamed = renamedKeysIn(openYaml(source).value);
+  const parsed = parseYaml(source, file, pipelineConfigSchema, { renamed, secrets: SECRET_PATHS });
   if (!parsed.ok) throw new BadFileError(parsed.problems);
   return parsed.value;
 }
 
 /** What an editor needs to complete and check `weir.yaml`. */
 export function pipelineJsonSchema(): unknown {
-  return z.toJSONSchema(pipelineConfigSchema, { io: "input", unrepresentable: "any" });
+  return jsonSchemaOf(pipelineConfigSchema);
 }
 
 /** In the units of the log's adapter. */
-export function toRetention(value: { readonly maxAge: number; readonly maxMebibytes: number }) {
-  return { maxAgeMs: value.maxAge / 1000, maxBytes: value.maxMebibytes * MIB };
+export function toRetention(value: { readonly max_age: number; readonly max_size: number }) {
+  return { maxAgeMs: value.max_age / US_PER_MS, maxBytes: value.max_size };
+}
+
+function atMostOneToken(places: { readonly token_env?: string | undefined; readonly token_file?: string | undefined }) {
+  return places.token_env === undefined || places.token_file === undefined;
 }

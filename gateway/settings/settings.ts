@@ -82,11 +82,6 @@ export function readSettings(
       `${option.flag} (${option.variable}): ${JSON.stringify(given[issue.path[0] as string])}: ${issue.message}`,
     );
   }
-  const influx = ["influxUrl", "influxToken", "influxOrg", "influxBucket"] as const;
-  const missing = influx.filter((name) => given[name] === undefined);
-  if (missing.length > 0 && missing.length < influx.length) {
-    problems.push(`InfluxDB needs ${missing.map((name) => SETTINGS[name].variable).join(", ")} as well`);
-  }
   if (problems.length > 0 || !parsed.success) throw new BadSettingsError(problems.join("\n"));
   const config = parsed.data.config ?? (existsSync("weir.yaml") ? "weir.yaml" : undefined);
   return { ...parsed.data, config, insecure: flags.insecure === true };

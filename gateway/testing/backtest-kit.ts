@@ -88,7 +88,7 @@ export async function playLive(tidy: readonly Reading[]): Promise<LiveRun> {
     const log = await connect(server);
     undo.unshift(() => log.close());
     const processors = await startProcessors(
-      processorsConfigSchema.parse({ rulesDir: join(folder, "rules"), tickMs: 100, checkpointMs: 600_000 }),
+      processorsConfigSchema.parse({ rules_dir: join(folder, "rules"), tick: "100ms", checkpoint: "10m" }),
       { ...depsOf(log), partitions: PARTITIONS },
     );
     undo.unshift(() => processors.stop());
@@ -104,7 +104,7 @@ export async function playLive(tidy: readonly Reading[]): Promise<LiveRun> {
       folder,
       told: (await told()).alerts,
       rules: (...args) => runRules(join(folder, "report"), [...args, ...reach]),
-      store: (config = {}) => store(log, { duckdb: { file: join(folder, "history.duckdb") }, ...config }),
+      store: (config = {}) => store(log, { store: { duckdb: { file: join(folder, "history.duckdb") } }, ...config }),
       stop,
     };
   } catch (error) {

@@ -31,7 +31,7 @@ const REASONS: Readonly<Record<number, string>> = {
   135: "not authorized",
   137: "server busy",
   139: "server shutting down",
-  [SESSION_TAKEN_OVER]: "another client took over the session: give each gateway a clientId of its own",
+  [SESSION_TAKEN_OVER]: "another client took over the session: give each gateway its own ingest.bridge.client_id",
 };
 
 /** A message on its way to the log. `packetId` is undefined for QoS 0. */
@@ -48,6 +48,7 @@ interface Pending {
  */
 export class BridgeConnection {
   readonly #config: BridgeConfig;
+  readonly #password: string | undefined;
   readonly #deps: BridgeConnectionDeps;
   readonly #stream: Duplex;
   readonly #pending: Pending[] = [];
@@ -62,7 +63,8 @@ export class BridgeConnection {
   /** Resolves with the reason when the connection is gone. */
   readonly ended: Promise<string>;
 
-  constructor(config: BridgeConfig, deps: BridgeConnectionDeps) {
+  constructor(config: BridgeConfig, password: string | undefined, deps: BridgeConnectionDeps) {
+    this.#password = password;
     this.#config = config;
     this.#deps = deps;
     this.#stream = openStream(config.url);
@@ -87,7 +89,8 @@ export class BridgeConnection {
       packets.parse(bytes);
     });
     this.#pings = setInterval(() => this.#ping(), (KEEPALIVE_SECONDS * 1000) / 2);
-    const { clientId, username, password } = this.#config;
+    const { client_id: clientId, username } = this.#config;
+    const password = this.#password;
     this.#send({
       cmd: "connect",
       protocolId: "MQTT",
@@ -182,7 +185,7 @@ export class BridgeConnection {
       payload: typeof payload === "string" ? Buffer.from(payload) : payload,
       qos,
       retain,
-      clientId: `bridge:${this.#config.clientId}`,
+      clientId: `bridge:${this.#config.client_id}`,
       receivedAtUs: this.#deps.clock.nowUs(),
     };
     this.#deps.accept(message, (error) => {

@@ -186,7 +186,7 @@ test("a broker that ends the session says why", async () => {
   const { happened } = await bridgeTo(url);
   await expect.poll(() => happened.slice(0, 3), WAIT).toMatchObject({ length: 3 });
   expect(happened[0]).toBe("refused: sensors/#");
-  expect(happened[2]).toContain("give each gateway a clientId of its own");
+  expect(happened[2]).toContain("give each gateway its own ingest.bridge.client_id");
 });
 
 test("a broker that refuses the login", async () => {

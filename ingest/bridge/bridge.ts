@@ -1,6 +1,7 @@
 import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import type { Clock } from "../../platform/clock.ts";
+import { type Environment, secretValue } from "../../platform/files/secret-values.ts";
 import type { InboundMessage } from "../../platform/publish-gate.ts";
 import type { Health } from "../../platform/service.ts";
 import type { BridgeConfig } from "../common/config.ts";
@@ -10,6 +11,8 @@ import { BridgeConnection } from "./bridge-connection.ts";
 export interface BridgeDeps {
   readonly accept: (message: InboundMessage, done: (error?: Error) => void) => void;
   readonly clock: Clock;
+  /** Where secrets are; the process's by default. */
+  readonly environment?: Environment;
   readonly events: Pick<IngestEvents, "bridgeConnected" | "bridgeLost" | "bridgeRefused">;
 }
 
@@ -28,7 +31,8 @@ const STOP_MS_MAX = 5_000;
  */
 export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promise<Bridge> {
   const { accept, clock, events } = deps;
-  if (!URL.canParse(config.url)) throw new Error(`ingest.bridge.url: ${config.url} is no address`);
+  const { password_env: env, password_file: file } = config;
+  const password = secretValue("ingest.bridge: the password", { env, file }, deps.environment ?? process.env);
   const stopping = new AbortController();
   let lost: string | undefined = "not connected yet";
   let connection: BridgeConnection | undefined;
@@ -37,7 +41,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
     // Not all gateways at once, when their broker comes back.
     const backoff = new Backoff(RECONNECT, Math.random);
     while (!stopping.signal.aborted) {
-      connection = new BridgeConnection(config, {
+      connection = new BridgeConnection(config, password, {
         accept,
         clock,
         onSubscribed() {

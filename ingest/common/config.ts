@@ -1,13 +1,13 @@
 import { z } from "zod";
-import { US_PER_DAY } from "../../domain/time.ts";
-import { durationUsBetween } from "../../platform/files/schemas.ts";
+import { durationField, sizeField } from "../../platform/files/schemas.ts";
+import { addressSchema, secretEnv, secretFile } from "../../platform/files/secret-values.ts";
 
 const timestampSchema = z.strictObject({
-  field: z.string().min(1).optional().describe("Where the time stands; nested names joined with a dot."),
+  field: z.string().min(1).optional().describe("The field that holds the time; join nested names with a dot."),
   unit: z
     .enum(["auto", "s", "ms", "us", "ns", "iso8601"])
     .default("auto")
-    .describe("What a number means. `auto` tells seconds, milliseconds, microseconds and nanoseconds by size."),
+    .describe("Unit of a number. `auto` recognizes seconds, milliseconds, microseconds and nanoseconds by their size."),
 });
 
 export const sourceSchema = z
@@ -16,15 +16,17 @@ export const sourceSchema = z
       .string()
       .min(1)
       .describe(
-        "Which topics: `{name}` captures a level as a tag, `+` skips one, `#` the rest. `{device}` is required.",
+        "Which topics: `{name}` captures a level as a tag, `+` skips a level, `#` skips the rest. `{device}` is required.",
       ),
     format: z
       .enum(["json", "value"])
       .default("json")
-      .describe("`json`: an object or an array of them. `value`: one bare value."),
+      .describe("Format of the payload. `json`: an object or an array of objects. `value`: one bare value."),
     timestamp: timestampSchema
       .prefault({})
-      .describe("Where the observation time is. Without one: `ts`, `timestamp` or `time`, else the receive time."),
+      .describe(
+        "The time of the observation. Left out: the field `ts`, `timestamp` or `time`, else the time of receipt.",
+      ),
     metrics: z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
       .default("*")
@@ -32,7 +34,7 @@ export const sourceSchema = z
     tags: z
       .record(z.string().min(1), z.string().min(1))
       .default({})
-      .describe("Tags that every reading of this source gets."),
+      .describe("Tags added to every reading of this source."),
   })
   .superRefine((source, context) => {
     const problem = topicProblem(source.topic, source.format);
@@ -46,26 +48,35 @@ export const DEFAULT_SOURCES = [
   { topic: "sensors/{site}/{device}/{metric}", format: "value" },
 ] as const;
 
-const bridgeSchema = z.strictObject({
-  url: z
-    .string()
-    .regex(/^(mqtts?|wss?):\/\//, "must begin with mqtt://, mqtts://, ws:// or wss://")
-    .describe("The outside broker."),
-  topics: z.array(z.string().min(1)).min(1).describe("What to subscribe to."),
-  share: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("A shared subscription's group (MQTT 5): several gateways split the load."),
-  clientId: z
-    .string()
-    .min(1)
-    .default("weir")
-    .describe("Must stay the same over restarts, or the broker forgets what was not acknowledged."),
-  username: z.string().optional(),
-  password: z.string().optional(),
-  qos: z.union([z.literal(0), z.literal(1), z.literal(2)]).default(1),
-});
+const bridgeSchema = z
+  .strictObject({
+    url: addressSchema({
+      protocols: ["mqtt", "mqtts", "ws", "wss"],
+      example: "mqtt://broker.example.com:1883 (or mqtts://, ws://, wss://)",
+      instead: "username and password_env (or password_file)",
+    }).describe("The other broker."),
+    topics: z.array(z.string().min(1)).min(1).describe("Topic filters to subscribe to."),
+    share: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Group of a shared subscription (MQTT 5), with which several gateways split the load."),
+    client_id: z
+      .string()
+      .min(1)
+      .default("weir")
+      .describe("Client id. Keep it over restarts, or the other broker forgets what was not acknowledged."),
+    username: z.string().optional().describe("User name for the other broker."),
+    password_env: secretEnv("the password"),
+    password_file: secretFile("the password"),
+    qos: z
+      .union([z.literal(0), z.literal(1), z.literal(2)])
+      .default(1)
+      .describe("MQTT quality of service of the subscription."),
+  })
+  .refine(({ password_env, password_file }) => password_env === undefined || password_file === undefined, {
+    error: "give either password_env or password_file",
+  });
 
 export type BridgeConfig = z.output<typeof bridgeSchema>;
 
@@ -74,34 +85,49 @@ export const ingestConfigSchema = z.strictObject({
     .array(sourceSchema)
     .min(1)
     .prefault(() => DEFAULT_SOURCES.map((source) => ({ ...source })))
-    .describe("How topics and payloads become readings. The first source that matches a topic is taken."),
+    .describe("How topics and payloads become readings. The first source whose topic matches applies."),
   frame: z
     .strictObject({
-      readingsMax: z
+      readings_max: z
         .int()
         .min(1)
         .max(10_000)
         .default(500)
-        .describe("A frame is sent when it holds this many readings."),
-      lingerMs: z.int().min(0).max(100).default(2).describe("Or when its first reading has waited this long."),
+        .describe("A frame is written to the log when it holds this many readings,"),
+      linger: durationField("0s", "100ms").prefault("2ms").describe("or when its first reading has waited this long."),
     })
-    .prefault({}),
+    .prefault({})
+    .describe(
+      "How readings are batched on their way to the log. A device waits at least as long for its acknowledgement.",
+    ),
   clock: z
     .strictObject({
-      max_ahead: durationUsBetween({ minUs: 0, maxUs: 365 * US_PER_DAY })
+      max_ahead: durationField("0s", "365d")
         .prefault("1m")
-        .describe("A reading from further in the future takes its receive time instead."),
+        .describe("A reading that is further in the future gets its time of receipt instead."),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("What to do about the clocks of devices."),
   limits: z
     .strictObject({
-      readingsPerMessageMax: z.int().min(1).max(100_000).default(5_000),
-      nestingMax: z.int().min(1).max(64).default(8),
-      textBytesMax: z.int().min(1).max(65_536).default(4_096).describe("The longest string value."),
-      topicsMax: z.int().min(100).max(10_000_000).default(200_000).describe("Topics whose meaning is remembered."),
+      readings_per_message_max: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(5_000)
+        .describe("Readings in one message. A message with more becomes a dead letter."),
+      nesting_max: z.int().min(1).max(64).default(8).describe("Depth of nested JSON objects."),
+      text_size_max: sizeField("1B", "64KiB").prefault("4KiB").describe("The longest string value."),
+      topics_max: z
+        .int()
+        .min(100)
+        .max(10_000_000)
+        .default(200_000)
+        .describe("Topics whose source Weir remembers. Above it, Weir forgets them all and matches them again."),
     })
-    .prefault({}),
-  bridge: bridgeSchema.optional().describe("Subscribe to an outside MQTT broker as well."),
+    .prefault({})
+    .describe("Bounds of a message. What exceeds one becomes a dead letter."),
+  bridge: bridgeSchema.optional().describe("Also subscribe to another MQTT broker."),
 });
 
 export type IngestConfig = z.output<typeof ingestConfigSchema>;

@@ -65,7 +65,7 @@ export class TopicRoutes {
     this.#ledger = options.ledger;
     this.#matchers = options.sources.map((source) => compileSource(source, options.limits));
     this.#partitions = options.partitions;
-    this.#topicsMax = options.limits.topicsMax;
+    this.#topicsMax = options.limits.topics_max;
   }
 
   /** What the topic means, or why it means nothing. */
@@ -117,9 +117,9 @@ function compileSource(source: SourceConfig, limits: IngestConfig["limits"]): Ma
       timestampField: source.timestamp.field,
       timestampUnit: source.timestamp.unit,
       wants: compileMetricFilter(source.metrics),
-      readingsMax: limits.readingsPerMessageMax,
-      nestingMax: limits.nestingMax,
-      textBytesMax: limits.textBytesMax,
+      readingsMax: limits.readings_per_message_max,
+      nestingMax: limits.nesting_max,
+      textBytesMax: limits.text_size_max,
     },
     match: (levels) => {
       if (open ? levels.length < pattern.length : levels.length !== pattern.length) return undefined;

@@ -11,15 +11,15 @@ const WEBHOOK = "{ webhook: { url: 'http://127.0.0.1:9/' } }";
 
 test.each([
   ["receivers: { ops: [{}] }", /:1:20: receivers\.ops\.0: must be exactly one of webhook, mqtt, email, alertmanager/],
-  ["receivers: { ops: [{ webhook: {} }] }", /exactly one of url, urlEnv .* and urlFile/],
+  ["receivers: { ops: [{ webhook: {} }] }", /exactly one of url, url_env .* and url_file/],
   ["receivers: { ops: [{ webhook: { url: 'ftp://x' } }] }", /must be an address like https/],
-  ["receivers: { ops: [{ webhook: { urlEnv: WEIR_HOOK } }] }", /must not begin with WEIR_/],
+  ["receivers: { ops: [{ webhook: { url_env: WEIR_HOOK } }] }", /must not begin with WEIR_/],
   ["receivers: { ops: [{ webhook: { url: 'http://x', secret: abc } }] }", /unknown key `secret`/],
   ["receivers: { ops: [{ mqtt: { topic: 'a/#' } }] }", /must not hold #/],
   ["receivers: { ops: [{ email: { host: h, from: x, to: [a@b] } }] }", /from: must be an address/],
   [
     `receivers: { ops: [${WEBHOOK}] }\nroutes: [{ receivers: [opps] }]`,
-    /:2:\d+: routes\.0\.receivers\.0: "opps" is no receiver; there are: ops/,
+    /:2:\d+: routes\.0\.receivers\.0: "opps" is not a receiver; there are: ops/,
   ],
   [
     "receivers: { ops: [{ mqtt: { name: a } }, { webhook: { name: a, url: 'http://x' } }] }",
@@ -49,11 +49,11 @@ test("every secret that is missing is said at once, and nothing is started", asy
     writeFileSync(join(folder, "empty"), "\n");
     const config = configOf({
       ops: [
-        { webhook: { url: "http://127.0.0.1:9/", secretEnv: "HOOK_SECRET" } },
-        { webhook: { urlFile: join(folder, "none") } },
-        { mqtt: { url: "mqtt://127.0.0.1:9", username: "u", passwordFile: join(folder, "empty") } },
-        { webhook: { url: "http://127.0.0.1:9/", secretEnv: "WEAK" } },
-        { alertmanager: { urlEnv: "AM" } },
+        { webhook: { url: "http://127.0.0.1:9/", secret_env: "HOOK_SECRET" } },
+        { webhook: { url_file: join(folder, "none") } },
+        { mqtt: { url: "mqtt://127.0.0.1:9", username: "u", password_file: join(folder, "empty") } },
+        { webhook: { url: "http://127.0.0.1:9/", secret_env: "WEAK" } },
+        { alertmanager: { url_env: "AM" } },
       ],
     });
     const error: Error = await startNotifier(config, testDeps({ environment: { WEAK: "abc", AM: "am:9093" } })).then(

@@ -25,7 +25,7 @@ async function active(): Promise<AmAlert[]> {
 test("an alert appears in Alertmanager, is kept alive while it fires, and goes when it resolves", async () => {
   const deps = testDeps();
   const receivers = { ops: [{ alertmanager: { url: alertmanager.url, resend: "1s" } }] };
-  const service = await startNotifier(configOf(receivers, { externalUrl: "https://weir.example/" }), deps);
+  const service = await startNotifier(configOf(receivers, { external_url: "https://weir.example/" }), deps);
   try {
     const nowUs = Date.now() * 1_000;
     const started = {

@@ -25,7 +25,7 @@ interface PostedAlert {
 export function createAlertmanagerTarget(config: AlertmanagerConfig, options: HttpTargetOptions): Target {
   const { nowMs } = options;
   const url = `${addressOf(config, options).replace(/\/$/, "")}/api/v2/alerts`;
-  const headers = { ...secretHeaders(config.headersEnv, options), "content-type": "application/json" };
+  const headers = { ...secretHeaders(config.headers_env, options), "content-type": "application/json" };
   const link = linkOf(options.externalUrl);
 
   async function tell(entries: readonly ChangeEntry[], signal: AbortSignal): Promise<Outcome> {

@@ -1,6 +1,6 @@
 import type { OwnBroker } from "../../contracts/notifications.ts";
+import type { Environment } from "../../platform/files/secret-values.ts";
 import type { CommonConfig, TargetConfig } from "../common/config.ts";
-import type { Environment } from "../common/secrets.ts";
 import { createAlertmanagerTarget } from "./alertmanager.ts";
 import { createEmailTarget } from "./email.ts";
 import { createMqttTarget } from "./mqtt.ts";

@@ -77,7 +77,7 @@ async function startMailServer(options: SMTPServerOptions = {}): Promise<{ port:
 function targetOf(settings: Record<string, unknown>): Target {
   const mail = {
     host: "localhost",
-    caFile: join(folder, "cert.pem"),
+    ca_file: join(folder, "cert.pem"),
     from: "weir@plant.example",
     to: ["ops@plant.example"],
   };
@@ -108,7 +108,7 @@ test("mails over STARTTLS with a login, both kinds of text, and an id that stays
   const target = targetOf({
     port,
     username: "weir",
-    passwordEnv: "MAIL_PASSWORD",
+    password_env: "MAIL_PASSWORD",
     to: ["ops@plant.example", "b@plant.example"],
   });
   expect(await target.send(messageOf("d1"), signal())).toEqual({ kind: "delivered" });
@@ -146,7 +146,7 @@ test("a refused sender is final; a busy server, a wrong password and a silent ho
   expect(await targetOf({ port: final.port }).send(messageOf("d1"), signal())).toMatchObject({ kind: "refused" });
   const busy = await startMailServer(refuse(451));
   expect(await targetOf({ port: busy.port }).send(messageOf("d1"), signal())).toMatchObject({ kind: "failed" });
-  const login = { port: busy.port, username: "weir", passwordEnv: "BAD_PASSWORD" };
+  const login = { port: busy.port, username: "weir", password_env: "BAD_PASSWORD" };
   expect((await targetOf(login).send(messageOf("d1"), signal())).kind).toBe("failed");
   const silent = await startMailServer({ onConnect: () => {} });
   const outcome = await targetOf({ port: silent.port }).send(messageOf("d1"), AbortSignal.timeout(100));

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { createTransport } from "nodemailer";
 import { reasonOf } from "../../domain/reason.ts";
+import { type Environment, SecretError, secretValue } from "../../platform/files/secret-values.ts";
 import type { EmailConfig } from "../common/config.ts";
-import { type Environment, SecretError, secretValue } from "../common/secrets.ts";
 import type { Message, Outcome, Target } from "./target.ts";
 import { factsOf, headingOf, linkOf, textsOf } from "./texts.ts";
 
@@ -18,9 +18,9 @@ export interface EmailTargetOptions {
 export function createEmailTarget(config: EmailConfig, options: EmailTargetOptions): Target {
   const { name, environment } = options;
   const { host, tls, username, from, to } = config;
-  const pass = secretValue(name, { env: config.passwordEnv, file: config.passwordFile }, environment);
+  const pass = secretValue(name, { env: config.password_env, file: config.password_file }, environment);
   const timeoutMs = config.timeout / 1_000;
-  const ca = config.caFile === undefined ? {} : { ca: readCa(name, config.caFile) };
+  const ca = config.ca_file === undefined ? {} : { ca: readCa(name, config.ca_file) };
   const transport = createTransport({
     ...{ host, port: config.port ?? (tls === "implicit" ? 465 : 587), secure: tls === "implicit" },
     ...{ requireTLS: tls === "starttls", ignoreTLS: tls === "none", tls: ca },
@@ -119,6 +119,6 @@ function readCa(name: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new SecretError(`${name}: cannot read caFile ${file}: ${reasonOf(error)}`, { cause: error });
+    throw new SecretError(`${name}: cannot read ca_file ${file}: ${reasonOf(error)}`, { cause: error });
   }
 }

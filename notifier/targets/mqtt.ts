@@ -3,8 +3,8 @@ import { connect, type MqttClient } from "mqtt";
 import type { OwnBroker } from "../../contracts/notifications.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { reasonOf } from "../../domain/reason.ts";
+import { type Environment, secretValue } from "../../platform/files/secret-values.ts";
 import type { MqttConfig } from "../common/config.ts";
-import { type Environment, secretValue } from "../common/secrets.ts";
 import { labelOf } from "../routing/matchers.ts";
 import { cloudEventOf } from "./cloudevents.ts";
 import type { Message, Outcome, Target } from "./target.ts";
@@ -30,7 +30,7 @@ interface Link {
 export function createMqttTarget(config: MqttConfig, options: MqttTargetOptions): Target {
   const { name, environment, findOwnBroker } = options;
   const { username, topic, qos, retain } = config;
-  const password = secretValue(name, { env: config.passwordEnv, file: config.passwordFile }, environment);
+  const password = secretValue(name, { env: config.password_env, file: config.password_file }, environment);
   const clientId = `weir-notifier-${name}-${randomBytes(4).toString("hex")}`;
   const place = config.url ?? "Weir's own broker";
   let link: Link | undefined;

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { SecretError } from "../common/secrets.ts";
+import { SecretError } from "../../platform/files/secret-values.ts";
 import { signingKeys, webhookHeaders } from "./signature.ts";
 
 const SECRET = `whsec_${Buffer.from("0123456789abcdef0123456789abcdef").toString("base64")}`;

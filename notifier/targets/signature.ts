@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { SecretError } from "../common/secrets.ts";
+import { SecretError } from "../../platform/files/secret-values.ts";
 
 const PREFIX = "whsec_";
 const KEY_BYTES_MIN = 24;

@@ -1,5 +1,5 @@
+import { type Environment, SecretError, secretValue } from "../../platform/files/secret-values.ts";
 import type { WebhookConfig } from "../common/config.ts";
-import { type Environment, SecretError, secretValue } from "../common/secrets.ts";
 import { slackMessage, teamsMessage } from "./chat.ts";
 import { CLOUDEVENTS_JSON, cloudEventOf } from "./cloudevents.ts";
 import { post } from "./http.ts";
@@ -19,9 +19,9 @@ export interface HttpTargetOptions {
 export function createWebhookTarget(config: WebhookConfig, options: HttpTargetOptions): Target {
   const { name, environment, nowMs } = options;
   const url = addressOf(config, options);
-  const secret = secretValue(name, { env: config.secretEnv, file: config.secretFile }, environment);
+  const secret = secretValue(name, { env: config.secret_env, file: config.secret_file }, environment);
   const keys = secret === undefined ? [] : signingKeys(name, secret);
-  const headers = { ...config.headers, ...secretHeaders(config.headersEnv, options) };
+  const headers = { ...config.headers, ...secretHeaders(config.headers_env, options) };
   const chat = { title: config.title, text: config.text, link: linkOf(options.externalUrl) };
 
   function bodyOf(message: Message): { readonly type: string; readonly value: unknown } {
@@ -53,25 +53,26 @@ export function createWebhookTarget(config: WebhookConfig, options: HttpTargetOp
 export function addressOf(
   config: {
     readonly url?: string | undefined;
-    readonly urlEnv?: string | undefined;
-    readonly urlFile?: string | undefined;
+    readonly url_env?: string | undefined;
+    readonly url_file?: string | undefined;
   },
   { name, environment }: HttpTargetOptions,
 ): string {
-  const url = config.url ?? secretValue(`${name}: address`, { env: config.urlEnv, file: config.urlFile }, environment);
+  const url =
+    config.url ?? secretValue(`${name}: address`, { env: config.url_env, file: config.url_file }, environment);
   if (url === undefined || !URL.canParse(url) || !/^https?:/.test(url)) {
-    const place = config.urlEnv === undefined ? config.urlFile : `the environment variable ${config.urlEnv}`;
+    const place = config.url_env === undefined ? config.url_file : `the environment variable ${config.url_env}`;
     throw new SecretError(`${name}: ${place} must hold an address like https://example.org/hook`);
   }
   return url;
 }
 
 export function secretHeaders(
-  headersEnv: Readonly<Record<string, string>>,
+  headers_env: Readonly<Record<string, string>>,
   { name, environment }: HttpTargetOptions,
 ): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headersEnv).map(([header, env]) => [
+    Object.entries(headers_env).map(([header, env]) => [
       header,
       secretValue(`${name}: ${header}`, { env }, environment) ?? "",
     ]),

@@ -3,7 +3,7 @@ import { closest } from "./closest.ts";
 import { type FaultOf, keyOf, nameOf, type Path, pathFits, valueAt } from "./fault.ts";
 import { type FieldSchema, fieldAt, homesOf, keysOf } from "./known-keys.ts";
 import { type Expected, type KeyHome, type SchemaFacts, SECRET } from "./schema-texts.ts";
-import { DURATION_PATTERN } from "./schemas.ts";
+import { DURATION_PATTERN, SIZE_PATTERN } from "./schemas.ts";
 import { suggestDuration } from "./suggest-duration.ts";
 
 export type SchemaFault = FaultOf<SchemaFacts>;
@@ -98,8 +98,8 @@ function faultOf(issue: Issue, { root, schema, secrets = [], words = {} }: Schem
     case "invalid_type": {
       const field = fieldAt(schema, at, root);
       const isDuration = field?.pattern === DURATION_PATTERN;
-      if (isDuration && typeof found === "number" && value !== SECRET)
-        return { ...spot, code: "no_unit", facts: { key, name, value: found } };
+      if ((isDuration || field?.pattern === SIZE_PATTERN) && typeof found === "number" && value !== SECRET)
+        return { ...spot, code: "no_unit", facts: { key, name, value: found, kind: isDuration ? "duration" : "size" } };
       const expected = isDuration
         ? (["duration"] as const)
         : [expectedOf(field?.type === "integer" ? "int" : issue.expected)];

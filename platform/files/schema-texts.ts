@@ -36,7 +36,7 @@ export interface SchemaFacts {
   empty_text: Named;
   empty_list: Named;
   wrong_type: Named & { readonly value: unknown; readonly expected: readonly Expected[] };
-  no_unit: Named & { readonly value: number };
+  no_unit: Named & { readonly value: number; readonly kind: "duration" | "size" };
   not_a_duration: Named & { readonly value: unknown; readonly meant: string | undefined };
   duration_out_of_range: Named & { readonly value: unknown; readonly minUs: number; readonly maxUs: number };
   not_allowed: Named & {
@@ -74,7 +74,7 @@ export const SCHEMA_TEXTS: FaultTexts<SchemaFacts> = {
     return { message, help: known.length === 0 ? "remove it" : `known here: ${known.join(", ")}` };
   },
   renamed_key: ({ name, now }) => {
-    if (now.includes(" ")) return { message: `\`${name}\` is no longer a key`, help: now };
+    if (now.includes(" ")) return { message: `\`${name}\` is not a key`, help: now };
     const [old, next] = [name.split("."), now.split(".")];
     const isSibling = old.slice(0, -1).join(".") === next.slice(0, -1).join(".");
     return {
@@ -91,9 +91,12 @@ export const SCHEMA_TEXTS: FaultTexts<SchemaFacts> = {
   empty_text: ({ name }) => ({ message: `\`${name}\` is empty`, help: "write a text, or remove it" }),
   empty_list: ({ name }) => ({ message: `\`${name}\` is an empty list`, help: "add an entry, or remove the key" }),
   wrong_type: wrongType,
-  no_unit: ({ key, value }) => ({
+  no_unit: ({ key, value, kind }) => ({
     message: `${value} has no unit`,
-    help: `write ${key}: ${value}s for seconds, ${value}m for minutes, ${value}h for hours`,
+    help:
+      kind === "duration"
+        ? `write ${key}: ${value}s for seconds, ${value}m for minutes, ${value}h for hours`
+        : `write ${key}: ${value}B for bytes, ${value}KiB, ${value}MiB or ${value}GiB`,
   }),
   not_a_duration: ({ value, meant }) => ({
     message: `${shown(value)} is not a duration`,

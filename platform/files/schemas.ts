@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseSizeBytes } from "../../domain/size.ts";
 import { formatDurationUs, parseDurationUs } from "../../domain/time.ts";
 
 /** By this pattern in a JSON Schema, editors check a duration and messages know one. */
@@ -42,4 +43,37 @@ function checkBounds(us: number, { minUs, maxUs }: Bounds, context: z.Refinement
   if (us >= minUs && us <= maxUs) return;
   const message = `must be from ${formatDurationUs(minUs)} to ${formatDurationUs(maxUs)}`;
   context.addIssue({ code: "custom", message, params: { minUs, maxUs } });
+}
+
+/** By this pattern in a JSON Schema, editors check a size and messages know one. */
+export const SIZE_PATTERN = "^\\d+(\\.\\d+)?(B|KiB|MiB|GiB|TiB)$";
+
+export const SIZE_EXAMPLES = "write for example 64MiB, 2GiB or 256B";
+
+/** `durationUsBetween`, with its bounds (texts) also in the JSON Schema, for docs/configuration.md. */
+export function durationField(min: string, max: string) {
+  const bounds = { minUs: known(parseDurationUs(min), min), maxUs: known(parseDurationUs(max), max) };
+  return durationUsBetween(bounds).meta({ "x-weir": { kind: "duration", min, max } });
+}
+
+/** A size as people write it (`64MiB`, `256B`), within bounds, parsed to bytes. The default is written likewise. */
+export function sizeField(min: string, max: string) {
+  const [minBytes, maxBytes] = [known(parseSizeBytes(min), min), known(parseSizeBytes(max), max)];
+  return z
+    .string()
+    .meta({ pattern: SIZE_PATTERN })
+    .transform((text, context) => {
+      const bytes = parseSizeBytes(text);
+      if (bytes !== undefined && bytes >= minBytes && bytes <= maxBytes) return bytes;
+      const message = bytes === undefined ? `"${text}" is not a size` : `cannot be ${text}`;
+      const help = bytes === undefined ? SIZE_EXAMPLES : `write a size from ${min} to ${max}`;
+      context.addIssue({ code: "custom", message, params: { help } });
+      return z.NEVER;
+    })
+    .meta({ "x-weir": { kind: "size", min, max } });
+}
+
+function known(amount: number | undefined, text: string): number {
+  if (amount === undefined) throw new TypeError(`${text} is neither a duration nor a size`);
+  return amount;
 }

@@ -134,7 +134,7 @@ test("an old key names the new one, or says what to do", () => {
   expect(problemsOf(source, { renamed })).toEqual([
     "1:11 `broker.usersFile` is now `broker.users_file`; write users_file: here",
     "2:1 `webPort` is now `page.port`; move the value to `page.port`",
-    "3:1 `theme` is no longer a key; remove it: the page follows the system",
+    "3:1 `theme` is not a key; remove it: the page follows the system",
     "4:34 `receivers.a.endpoint` is now `receivers.a.url`; write url: here",
   ]);
 });

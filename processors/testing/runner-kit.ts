@@ -4,6 +4,7 @@ import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import type { Reading } from "../../domain/reading.ts";
 import type { StreamName } from "../../domain/subjects.ts";
 import { windowsSubject } from "../../domain/subjects.ts";
+import { US_PER_MS, US_PER_SECOND } from "../../domain/time.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
 import { Step } from "../../engine/step.ts";
@@ -124,7 +125,13 @@ export interface LifeOptions {
 export function startLife(log: Log, options: LifeOptions) {
   const { task, partitions, specs, nowUs, checkpointMs, tickMs = 60_000 } = options;
   const events = createProcessorEvents(pino({ level: "silent" }), createMetrics());
-  const config = { rulesDir: "", tickMs, checkpointMs, leaseMs: 4_000, resultsPerFrameMax: 5 };
+  const config = {
+    rules_dir: "",
+    tick: tickMs * US_PER_MS,
+    checkpoint: checkpointMs * US_PER_MS,
+    lease: 4 * US_PER_SECOND,
+    results_per_frame_max: 5,
+  };
   const rules = () => ({ specs, version: versionOf(specs) });
   const runner = new PartitionRunner({ task, partitions, config, log, clock: { nowUs }, events, rules });
   let onReady = () => {};

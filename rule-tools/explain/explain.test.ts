@@ -57,7 +57,7 @@ beforeAll(async () => {
   const rulesDir = await mkdtemp(join(tmpdir(), "weir-explain-"));
   undo.push(() => rm(rulesDir, { recursive: true, force: true }));
   await writeFile(join(rulesDir, "rules.yaml"), RULES);
-  const config = processorsConfigSchema.parse({ rulesDir, tickMs: 60_000, checkpointMs: 600_000, leaseMs: 600_000 });
+  const config = processorsConfigSchema.parse({ rules_dir: rulesDir, tick: "1m", checkpoint: "10m", lease: "10m" });
   const deps = {
     clock: { nowUs: () => nowUs },
     logger: pino({ level: "silent" }),

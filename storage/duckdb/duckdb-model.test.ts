@@ -5,12 +5,13 @@ import { expect, it } from "vitest";
 import type { Reading } from "../../domain/reading.ts";
 import { SeriesTable } from "../../domain/series-table.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { storageConfigSchema } from "../common/config.ts";
+import { duckdbSchema } from "../common/config.ts";
 import { createStorageEvents } from "../common/events.ts";
 import { at, readingsBatch } from "../testing/store-contract.ts";
 import { temporaryFolder, testDeps } from "../testing/testing.ts";
 import { openDuckdbStore } from "./duckdb-store.ts";
 
+const SERIES_MAX = 500_000;
 const T0 = 1_763_769_600_000_000;
 
 const reading = fc.record({
@@ -48,8 +49,8 @@ it("holds what a map of first readings and highest revisions holds, after any st
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
       const folder = await temporaryFolder();
-      const { duckdb, seriesMax } = storageConfigSchema.parse({ duckdb: { file: join(folder.path, "h.duckdb") } });
-      const open = () => openDuckdbStore({ config: duckdb, seriesMax, events });
+      const config = duckdbSchema.parse({ file: join(folder.path, "h.duckdb") });
+      const open = () => openDuckdbStore({ config, seriesMax: SERIES_MAX, events });
       const readings = new Map<string, string>();
       const windows = new Map<string, Told>();
       let store = await open();
@@ -75,7 +76,7 @@ it("holds what a map of first readings and highest revisions holds, after any st
           }
         }
         await store.close();
-        const found = await content(duckdb.file);
+        const found = await content(config.file);
         expect(found.readings).toEqual([...readings].map(([key, value]) => `${key} ${value}`).sort());
         expect(found.windows).toEqual([...windows].flatMap(([key, told]) => describeRows(key, told)).sort());
       } finally {
@@ -142,8 +143,8 @@ it("holds the last telling of each start, however often the log is written again
   await fc.assert(
     fc.asyncProperty(log, restarts, async (batches, again) => {
       const folder = await temporaryFolder();
-      const { duckdb, seriesMax } = storageConfigSchema.parse({ duckdb: { file: join(folder.path, "h.duckdb") } });
-      const open = () => openDuckdbStore({ config: duckdb, seriesMax, events });
+      const config = duckdbSchema.parse({ file: join(folder.path, "h.duckdb") });
+      const open = () => openDuckdbStore({ config, seriesMax: SERIES_MAX, events });
       const revisions = new Map<string, number>();
       const kept = new Map<string, string[]>();
       const written = batches.map((tellings) =>
@@ -176,7 +177,7 @@ it("holds the last telling of each start, however often the log is written again
         await play(done, written.length);
         await store.close();
         const rows = await query(
-          duckdb.file,
+          config.file,
           `SELECT rule, labels->>'site', epoch_us(start_time), aggregate, epoch_us(end_time), revision, value FROM windows`,
         );
         expect(rows).toEqual([...kept.values()].flat().sort());

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import type { Reading, ValueKind } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { storageConfigSchema } from "../common/config.ts";
+import { duckdbSchema } from "../common/config.ts";
 import { createStorageEvents } from "../common/events.ts";
 import { describeStoreContract, type StoreOracle } from "../testing/store-contract.ts";
 import { temporaryFolder, testDeps } from "../testing/testing.ts";
@@ -58,9 +58,9 @@ function sqlOracle(file: string): StoreOracle {
 
 describeStoreContract("DuckDB", async () => {
   const folder = await temporaryFolder();
-  const config = storageConfigSchema.parse({ duckdb: { file: join(folder.path, "history.duckdb") } });
+  const config = duckdbSchema.parse({ file: join(folder.path, "history.duckdb") });
   const deps = testDeps();
   const events = createStorageEvents(deps.logger, deps.metrics);
-  const open = () => openDuckdbStore({ config: config.duckdb, seriesMax: config.seriesMax, events });
-  return { store: await open(), reopen: open, oracle: sqlOracle(config.duckdb.file), stop: () => folder.remove() };
+  const open = () => openDuckdbStore({ config, seriesMax: 500_000, events });
+  return { store: await open(), reopen: open, oracle: sqlOracle(config.file), stop: () => folder.remove() };
 });

@@ -34,7 +34,7 @@ export async function openDuckdb(config: DuckdbConfig): Promise<OpenedFile> {
   try {
     await mkdir(dirname(file), { recursive: true });
     const instance = await DuckDBInstance.create(file, {
-      memory_limit: `${config.memoryMaxMb}MB`,
+      memory_limit: `${Math.floor(config.memory_max / 1024)}KiB`,
       threads: String(config.threads),
       // Rows have times; keeping their order of insertion would only cost memory.
       preserve_insertion_order: "false",

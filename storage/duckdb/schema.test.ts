@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { storageConfigSchema } from "../common/config.ts";
+import { duckdbSchema } from "../common/config.ts";
 import { createStorageEvents } from "../common/events.ts";
 import { at } from "../testing/store-contract.ts";
 import { temporaryFolder, testDeps } from "../testing/testing.ts";
@@ -70,8 +70,8 @@ async function run(statements: readonly string[]): Promise<unknown[][]> {
 }
 
 function open({ logger, metrics } = testDeps()) {
-  const { duckdb, seriesMax } = storageConfigSchema.parse({ duckdb: { file } });
-  return openDuckdbStore({ config: duckdb, seriesMax, events: createStorageEvents(logger, metrics) });
+  const config = duckdbSchema.parse({ file });
+  return openDuckdbStore({ config, seriesMax: 1_000, events: createStorageEvents(logger, metrics) });
 }
 
 const WINDOWS = `SELECT (epoch_us(start_time) - ${T0}) // 1_000_000, (epoch_us(end_time) - ${T0}) // 1_000_000,

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { HttpError, InfluxDB } from "@influxdata/influxdb-client";
-import type { InfluxConfig } from "../common/config.ts";
+import type { InfluxdbConfig } from "../common/config.ts";
 import { pauseOf } from "./retry-after.ts";
 
 /** What InfluxDB said to a write. */
@@ -16,12 +16,12 @@ export type WriteAnswer =
 
 /** One HTTP request at a time and nothing else: no buffer, no retry, no dropping behind our back. */
 export class InfluxClient {
-  readonly #config: InfluxConfig;
+  readonly #config: InfluxdbConfig;
   readonly #client: InfluxDB;
   readonly #agent: HttpAgent;
   readonly #closing = new AbortController();
 
-  constructor(config: InfluxConfig) {
+  constructor(config: InfluxdbConfig) {
     this.#config = config;
     const Agent = config.url.startsWith("https:") ? HttpsAgent : HttpAgent;
     this.#agent = new Agent({ keepAlive: true, maxSockets: 32 });
@@ -34,7 +34,7 @@ export class InfluxClient {
   }
 
   get #timeoutMs(): number {
-    return Math.ceil(this.#config.requestTimeout / 1000);
+    return Math.ceil(this.#config.request_timeout / 1000);
   }
 
   /** Ends what is under way. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import type { Reading } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { type Influxd, startInfluxd } from "../../test/servers/influxd.ts";
-import { storageConfigSchema } from "../common/config.ts";
+import { influxdbSchema } from "../common/config.ts";
 import { createStorageEvents } from "../common/events.ts";
 import { describeStoreContract, type StoreOracle } from "../testing/store-contract.ts";
 import { testDeps } from "../testing/testing.ts";
@@ -76,8 +76,7 @@ function usOf(time: string | undefined): number {
 describeStoreContract("InfluxDB", async () => {
   const deps = testDeps();
   const { url, token, org, bucket } = influxd;
-  const config = storageConfigSchema.parse({ influx: { url, token, org, bucket } }).influx;
-  if (config === undefined) throw new Error("no influx settings");
+  const config = influxdbSchema.parse({ url, token, org, bucket });
   const events = createStorageEvents(deps.logger, deps.metrics);
   const open = () => createInfluxStore({ config, log: deps.log, events, nowUs: deps.clock.nowUs });
   return { store: open(), reopen: async () => open(), oracle: fluxOracle(influxd), stop: async () => {} };

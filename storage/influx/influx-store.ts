@@ -4,7 +4,7 @@ import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { deadLetterSubject } from "../../domain/subjects.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import type { Log } from "../../platform/log/port.ts";
-import type { InfluxConfig } from "../common/config.ts";
+import type { InfluxdbConfig } from "../common/config.ts";
 import type { StorageEvents } from "../common/events.ts";
 import type { WriteReport } from "../common/store.ts";
 import {
@@ -25,7 +25,7 @@ const RETRY_FIRST_MS = 250;
 const REFUSED = "write-refused";
 
 export interface InfluxStoreOptions {
-  readonly config: InfluxConfig;
+  readonly config: InfluxdbConfig;
   readonly log: Log;
   readonly events: StorageEvents;
   readonly nowUs: () => number;
@@ -67,7 +67,7 @@ class InfluxStore implements Store {
 
   /** Only readings: a window's revisions must arrive in their order. */
   writesMax(stream: StoredStream): number {
-    return stream === "READINGS" ? this.#options.config.requestsMax : 1;
+    return stream === "READINGS" ? this.#options.config.requests_max : 1;
   }
 
   async position(stream: StoredStream): Promise<Position> {
@@ -172,7 +172,7 @@ class InfluxStore implements Store {
   /** Tries for ever. Returns why the lines were refused, or undefined when they are stored. */
   async #post(body: string, precision: "us" | "ns", tally: Tally): Promise<string | undefined> {
     const { config, events } = this.#options;
-    const limits = { firstMs: RETRY_FIRST_MS, maxMs: config.retryAfterMax / 1000 };
+    const limits = { firstMs: RETRY_FIRST_MS, maxMs: config.retry_after_max / 1000 };
     const backoff = new Backoff(limits, Math.random);
     for (let attempt = 1; ; attempt++) {
       this.#assertOpen();

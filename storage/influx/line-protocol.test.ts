@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kindOf, type Reading } from "../../domain/reading.ts";
 import { type Influxd, startInfluxd } from "../../test/servers/influxd.ts";
-import { storageConfigSchema } from "../common/config.ts";
+import { influxdbSchema } from "../common/config.ts";
 import { createStorageEvents } from "../common/events.ts";
 import { alertChange, readingsBatch } from "../testing/store-contract.ts";
 import { testDeps } from "../testing/testing.ts";
@@ -74,8 +74,7 @@ describe("line protocol", () => {
   it("keeps every name and value that a reading can have", async () => {
     const deps = testDeps();
     const { url, token, org, bucket } = influxd;
-    const config = storageConfigSchema.parse({ influx: { url, token, org, bucket } }).influx;
-    if (config === undefined) throw new Error("no influx settings");
+    const config = influxdbSchema.parse({ url, token, org, bucket });
     const events = createStorageEvents(deps.logger, deps.metrics);
     const store = createInfluxStore({ config, log: deps.log, events, nowUs: deps.clock.nowUs });
     let run = 0;

@@ -41,9 +41,12 @@ afterEach(async () => {
 
 async function start(url: string, changes: Partial<StorageConfig> = {}): Promise<void> {
   const { token, org, bucket } = influxd;
-  const influx = { url, token, org, bucket, retryAfterMax: "500ms" };
+  const influx = { url, token, org, bucket, retry_after_max: "500ms" };
   deps = testDeps({ log });
-  service = await startStorage({ ...storageConfigSchema.parse({ influx, linger: "20ms" }), ...changes }, deps);
+  service = await startStorage(
+    { ...storageConfigSchema.parse({ store: { influxdb: influx }, linger: "20ms" }), ...changes },
+    deps,
+  );
 }
 
 const device = () => `d${round}`;
@@ -71,7 +74,7 @@ const said = (text: string) => deps.lines.filter(({ msg }) => msg.includes(text)
 
 describe("storage with an InfluxDB that is away", () => {
   it("has every point when InfluxDB was killed in the middle and came back", async () => {
-    await start(influxd.url, { batchRows: 50 });
+    await start(influxd.url, { batch_rows_max: 50 });
     let next = 0;
     const more = async (frames: number) => {
       for (let i = 0; i < frames; i++) {

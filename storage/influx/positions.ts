@@ -2,7 +2,7 @@ import { Backoff } from "../../domain/backoff.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { ConflictError, type Records } from "../../platform/log/port.ts";
-import type { InfluxConfig } from "../common/config.ts";
+import type { InfluxdbConfig } from "../common/config.ts";
 import type { StorageEvents } from "../common/events.ts";
 import { NO_POSITION, type Position, type StoredStream } from "../common/store.ts";
 
@@ -25,7 +25,7 @@ export class SavedPosition {
 
   constructor(options: {
     readonly records: Records;
-    readonly config: InfluxConfig;
+    readonly config: InfluxdbConfig;
     readonly stream: StoredStream;
     readonly events: StorageEvents;
     readonly signal: AbortSignal;

@@ -117,7 +117,7 @@ async function prepare(options: CrashOptions, undo: (() => Promise<unknown>)[]) 
   await writeFile(join(folder, "rules", "crash.yaml"), ruleFile(false).text);
   const configFile = join(folder, "weir.yaml");
   // Small frames and frequent states: so that parts, and states, are cut in two by kills.
-  const processors = { checkpointMs: 700, leaseMs: 2_000, resultsPerFrameMax: 60 };
+  const processors = { checkpoint: "700ms", lease: "2s", results_per_frame_max: 60 };
   await writeFile(configFile, JSON.stringify({ partitions, processors }));
   const logger = pino({ level: "silent" });
   const nats = await launchNatsServer({ dataDir: join(folder, "nats"), logger });

@@ -20,7 +20,7 @@ const CONFIG = `
 notifier:
   receivers:
     ops:
-      - webhook: { urlEnv: HOOK, secretEnv: HOOK_SECRET }
+      - webhook: { url_env: HOOK, secret_env: HOOK_SECRET }
 `;
 const undo: (() => Promise<unknown>)[] = [];
 

@@ -27,7 +27,7 @@ notifier:
   inhibit_after: 1s
   receivers:
     ops:
-      - webhook: { urlEnv: HOOK }
+      - webhook: { url_env: HOOK }
 `;
 const undo: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -18,7 +18,7 @@ const CONFIG = `
 notifier:
   receivers:
     ops:
-      - webhook: { urlEnv: HOOK, secretEnv: HOOK_SECRET, retry: { first: 50ms, max: 100ms } }
+      - webhook: { url_env: HOOK, secret_env: HOOK_SECRET, retry: { first: 50ms, max: 100ms } }
       - mqtt: { retain: true, retry: { first: 50ms, max: 100ms } }
 `;
 const undo: (() => Promise<unknown>)[] = [];

@@ -150,8 +150,8 @@ async function prepare(options: ReloadOptions, folder: string, undo: (() => Prom
   undo.push(() => log.close());
   const configFile = join(folder, "weir.yaml");
   // What the feed keeps for pages is soon full, so that it does not look as if it leaked.
-  const history = { windowsMax: 2_000, incidentsMax: 200, alertChangesMax: 500 };
-  await writeFile(configFile, JSON.stringify({ partitions, processors: { checkpointMs: 1_000 }, feed: { history } }));
+  const history = { windows_max: 2_000, incidents_max: 200, alert_changes_max: 500 };
+  await writeFile(configFile, JSON.stringify({ partitions, processors: { checkpoint: "1s" }, feed: { history } }));
   const dataDir = join(folder, "gateway");
   await mkdir(dataDir);
   const probeFile = join(folder, "probe.ndjson");

@@ -12,7 +12,13 @@ import type { World } from "./world.ts";
 const LEASE_MS = 8_000;
 const RETRY_MS_MIN = 200;
 const RETRY_MS_MAX = 3_000;
-const CONFIG = { rulesDir: "", tickMs: 1_000, checkpointMs: 3_000, leaseMs: LEASE_MS, resultsPerFrameMax: 7 };
+const CONFIG = {
+  rules_dir: "",
+  tick: 1_000_000,
+  checkpoint: 3_000_000,
+  lease: LEASE_MS * 1_000,
+  results_per_frame_max: 7,
+};
 
 const silent = pino({ level: "silent" });
 

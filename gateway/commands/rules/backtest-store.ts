@@ -10,7 +10,7 @@ import {
 import { reasonOf } from "../../../domain/reason.ts";
 import { type Bus, NoAnswerError } from "../../../platform/log/port.ts";
 import type { StoredReadings } from "../../../rule-tools/backtest/pages-source.ts";
-import { influxSchema } from "../../../storage/common/config.ts";
+import { influxdbSchema } from "../../../storage/common/config.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import { UsageError } from "../failures.ts";
 
@@ -98,11 +98,11 @@ export async function storeOfInflux(flags: InfluxFlags): Promise<OpenedStore> {
     throw new UsageError(`--over influx needs ${names.join(", ")}`);
   }
   const { influxUrl: url, influxToken: token, influxOrg: org, influxBucket: bucket } = flags;
-  const config = influxSchema.safeParse({ url, token, org, bucket });
+  const config = influxdbSchema.safeParse({ url, token, org, bucket });
   if (!config.success) throw new UsageError(`--influx-url ${url} is no address like http://127.0.0.1:8086`);
   const { InfluxClient } = await import("../../../storage/influx/influx-client.ts");
   const { readExtent, readReadings } = await import("../../../storage/influx/stored-readings.ts");
-  const client = new InfluxClient({ ...config.data, requestTimeout: INFLUX_REQUEST_US });
+  const client = new InfluxClient({ ...config.data, request_timeout: INFLUX_REQUEST_US });
   const explained = async <T>(work: Promise<T>): Promise<T> => {
     try {
       return await work;

@@ -99,7 +99,7 @@ describe("over the stored readings, what does not depend on their arrival comes 
 
     test("asked through the running gateway, and by itself", async () => {
       const { url, token, org, bucket } = influxd;
-      const stop = await live.store({ influx: { url, token, org, bucket } });
+      const stop = await live.store({ store: { influxdb: { url, token, org, bucket } } });
       try {
         expectSame(essence(await again("store")), essence(toldBy(...files)));
       } finally {

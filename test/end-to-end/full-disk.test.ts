@@ -13,7 +13,7 @@ const STOP_MS_MAX = 20_000;
 /** What a busy machine may add. */
 const BUSY_MS = 5_000;
 /** A little of what the streams keep by default: a server reserves that of the free disk. */
-const CONFIG = `log: {${["readings", "windows", "alerts", "deadLetters", "notifications"]
+const CONFIG = `log: {${["readings", "windows", "alerts", "dead_letters", "notifications"]
   .map((name) => ` ${name}: { max_size: 64MiB }`)
   .join(",")} }\n`;
 const RULES = `rules: [{ id: hot, where: { metric: temperature }, window: { tumbling: 1s }, aggregate: max, when: "> 50" }]\n`;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ReplayConfig, replayConfig } from "./config.ts";
+import { type ReplayConfig, type ReplayInput, replayConfig } from "./config.ts";
 
 const FOLDER = join("simulators", "recordings", "beijing-air");
 
@@ -20,7 +20,7 @@ export function beijingAirFolder(): string {
 
 /** How to replay files of the Beijing multi-site air quality data; its local times are taken as UTC. */
 export function beijingAirReplay(
-  options: Pick<ReplayConfig, "url" | "speed"> & Partial<Omit<ReplayConfig, "columns">>,
+  options: Pick<ReplayInput, "url" | "speed"> & Partial<Omit<ReplayInput, "columns">>,
 ): ReplayConfig {
   return replayConfig.parse({
     paths: [beijingAirFolder()],

@@ -1,16 +1,40 @@
 import { z } from "zod";
+import { INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../domain/time.ts";
+import { durationField } from "../platform/files/schemas.ts";
+import { addressSchema, secretEnv, secretFile, secretValue } from "../platform/files/secret-values.ts";
 
 const probability = z.number().min(0).max(1);
 
 const connection = {
-  url: z
-    .string()
-    .regex(/^(mqtt|mqtts|tcp):\/\//, "expected mqtt://host:port or mqtts://host:port")
+  url: addressSchema({
+    protocols: ["mqtt", "mqtts", "tcp"],
+    example: "mqtt://127.0.0.1:1883 (or mqtts://)",
+    instead: "username and password_env (or password_file)",
+  })
     .default("mqtt://127.0.0.1:1883")
     .describe("Address of the MQTT broker."),
   username: z.string().optional().describe("User name for the broker."),
-  password: z.string().optional().describe("Password for the broker."),
+  password_env: secretEnv("the password for the broker"),
+  password_file: secretFile("the password for the broker"),
 };
+
+/** A duration that may have a minus in front. */
+const skewSchema = z.string().transform((text, context) => {
+  const us = parseDurationUs(text.replace(/^-/, ""));
+  if (us !== undefined) return text.startsWith("-") ? -us : us;
+  const help = "write for example 30s, 1h, or -1h for clocks that are behind";
+  context.addIssue({ code: "custom", message: `"${text}" is not a duration`, params: { help } });
+  return z.NEVER;
+});
+
+/** An instant as people write it, parsed to microseconds. */
+const instantSchema = z.string().transform((text, context) => {
+  const us = Date.parse(text) * US_PER_MS;
+  if (!Number.isNaN(us) && Math.abs(us) <= INSTANT_US_MAX) return us;
+  const help = "write for example 2026-11-22T08:00:00Z";
+  context.addIssue({ code: "custom", message: `"${text}" is not an instant`, params: { help } });
+  return z.NEVER;
+});
 
 const metricSchema = z.strictObject({
   name: z.string().min(1).describe("Name of the field in the payload."),
@@ -29,13 +53,15 @@ const METRICS: readonly z.input<typeof metricSchema>[] = [
 
 const faultsSchema = z.strictObject({
   spike: probability.default(0).describe("Chance that one value of a message is far off."),
-  spikeSize: z.number().default(20).describe("How far off: this many times the metric's noise plus amplitude."),
+  spike_size: z.number().default(20).describe("How far off: this many times the metric's noise plus amplitude."),
   dropout: probability.default(0).describe("Chance, at each message, that the device falls silent."),
-  dropoutMs: z.int().positive().default(30_000).describe("How long a silent device stays silent."),
-  skewedDevices: probability.default(0).describe("Share of the devices whose clock is wrong."),
-  skewMs: z.int().default(3_600_000).describe("How far wrong clocks run ahead; negative for behind."),
+  dropout_time: durationField("1ms", "365d").prefault("30s").describe("How long a silent device stays silent."),
+  skewed_devices: probability.default(0).describe("Share of the devices whose clock is wrong."),
+  skew: skewSchema
+    .prefault("1h")
+    .describe("How far wrong clocks run ahead; with a minus in front (`-1h`), how far behind."),
   duplicate: probability.default(0).describe("Chance that a message is sent twice."),
-  outOfOrder: probability.default(0).describe("Chance that a message is held back until after the next one."),
+  out_of_order: probability.default(0).describe("Chance that a message is held back until after the next one."),
 });
 
 /** A made-up fleet of devices that publish over MQTT. */
@@ -46,38 +72,36 @@ export const fleetConfig = z.strictObject({
     .array(z.string().min(1))
     .min(1)
     .default(["north", "south"])
-    .describe("Devices are dealt to these sites in turn."),
+    .describe("Sites; devices are assigned to them in turn."),
   devices: z.int().min(1).max(100_000).default(20).describe("How many devices."),
-  devicePrefix: z.string().default("device-").describe("Devices are named by this and a number from 1."),
+  device_prefix: z.string().default("device-").describe("Devices are named by this and a number from 1."),
   metrics: z
     .array(metricSchema)
     .min(1)
     .prefault([...METRICS])
     .describe("What every device measures."),
-  intervalMs: z.number().positive().default(1000).describe("Time between two messages of a device."),
-  periodMs: z
-    .number()
-    .positive()
-    .default(300_000)
+  interval: durationField("1us", "365d").prefault("1s").describe("Time between two messages of a device."),
+  period: durationField("1ms", "365d")
+    .prefault("5m")
     .describe("Length of the wave: a day in nature, five minutes by default."),
-  rounds: z.int().positive().optional().describe("Stop after this many messages of each device; without it, go on."),
+  rounds: z.int().positive().optional().describe("Stop after this many messages of each device. Left out: never."),
   qos: z
     .union([z.literal(0), z.literal(1), z.literal(2), z.literal("mixed")])
     .default(1)
-    .describe("MQTT quality of service; `mixed` deals 0, 1 and 2 to the devices in turn."),
+    .describe("MQTT quality of service; `mixed` assigns 0, 1 and 2 to the devices in turn."),
   connections: z
     .union([z.int().min(1).max(10_000), z.literal("per-device")])
     .default(8)
     .describe("How many connections the devices share, or one for each."),
-  inFlightMax: z
+  inflight_max: z
     .int()
     .min(1)
     .max(10_000)
     .default(100)
-    .describe("Unfinished messages per connection; more are not sent, and counted."),
-  drainMs: z.int().min(0).default(5000).describe("On stop, wait this long for acknowledgements."),
+    .describe("Unacknowledged messages per connection; more are counted and not sent."),
+  drain: durationField("0s", "1h").prefault("5s").describe("On stop, wait this long for acknowledgements."),
   ledger: z.boolean().default(false).describe("Keep a list of every reading sent, for tests."),
-  ledgerMax: z
+  ledger_max: z
     .int()
     .positive()
     .default(1_000_000)
@@ -88,7 +112,7 @@ export type FleetConfig = z.output<typeof fleetConfig>;
 
 const timeSchema = z.union([
   z.strictObject({
-    column: z.string().min(1).describe("Column that holds the time: ISO 8601 (UTC unless it says), or a number."),
+    column: z.string().min(1).describe("Column that holds the time: ISO 8601 (UTC without an offset), or a number."),
     unit: z.enum(["s", "ms", "us", "ns"]).default("ms").describe("Unit of a time that is a number."),
   }),
   z.strictObject({
@@ -104,7 +128,7 @@ export type TimeColumns = z.output<typeof timeSchema>;
 const deviceSchema = z.union([
   z.strictObject({ column: z.string().min(1).describe("Column that names the device.") }),
   z.strictObject({
-    fileName: z
+    file_name: z
       .string()
       .default("^(.+?)\\.csv(?:\\.gz)?$")
       .describe("Regular expression for the file's name; its first group names the device."),
@@ -115,14 +139,11 @@ export type DeviceColumn = z.output<typeof deviceSchema>;
 const columnsSchema = z.strictObject({
   time: timeSchema
     .prefault({ column: "ts" })
-    .describe("Where the event time stands (year, month... are taken as UTC)."),
-  device: deviceSchema.prefault({ fileName: undefined }).describe("Where the device's name stands."),
-  metrics: z.array(z.string().min(1)).min(1).optional().describe("Columns to send; without it, all others."),
+    .describe("Columns of the event time. `year`, `month` and so on are taken as UTC."),
+  device: deviceSchema.prefault({ file_name: undefined }).describe("Where the name of the device is."),
+  metrics: z.array(z.string().min(1)).min(1).optional().describe("Columns to send. Left out: all others."),
   ignore: z.array(z.string()).default([]).describe("Columns not to send."),
-  missing: z
-    .array(z.string())
-    .default(["NA"])
-    .describe("Cells, besides blank ones, that mean that nothing was measured."),
+  missing: z.array(z.string()).default(["NA"]).describe("Texts of cells without a measurement, besides blank ones."),
 });
 export type Columns = z.output<typeof columnsSchema>;
 
@@ -130,27 +151,35 @@ export type Columns = z.output<typeof columnsSchema>;
 export const replayConfig = z.strictObject({
   ...connection,
   paths: z.array(z.string().min(1)).min(1).describe("CSV files (plain or .gz), or folders of them."),
-  filesMax: z.int().positive().default(500).describe("Refuse to open more files than this at once."),
+  files_max: z.int().positive().default(500).describe("Refuse to open more files than this at once."),
   columns: columnsSchema.prefault({}).describe("What the columns mean."),
   site: z.string().min(1).default("replay").describe("Site in the topic `sensors/<site>/<device>/telemetry`."),
   speed: z
     .union([z.number().positive(), z.literal("max")])
     .default(1)
-    .describe("Event time per real time: 3600 plays an hour in a second; `max` as fast as acknowledgements come."),
+    .describe(
+      "Event time per real time: 3600 replays an hour in a second; `max` is as fast as acknowledgements arrive.",
+    ),
   loop: z
     .boolean()
     .default(false)
     .describe(
-      "Begin again at the end, with event times moved on by the recording's length, until they would reach the present.",
+      "Start over at the end, with event times shifted by the length of the recording, until they would reach the present.",
     ),
-  notBeforeUs: z
-    .int()
+  not_before: instantSchema
     .optional()
     .describe(
-      "Move event times on by whole days until none is before this instant (microseconds), to go on after an earlier replay.",
+      "Shift event times by whole days until none is before this instant (ISO 8601), to continue after an earlier replay.",
     ),
   connections: z.int().min(1).max(256).default(4).describe("Connections to use; a device stays on one."),
-  inFlightMax: z.int().min(1).max(10_000).default(100).describe("Unacknowledged messages per connection."),
-  drainMs: z.int().min(0).default(5000).describe("On stop, wait this long for acknowledgements."),
+  inflight_max: z.int().min(1).max(10_000).default(100).describe("Unacknowledged messages per connection."),
+  drain: durationField("0s", "1h").prefault("5s").describe("On stop, wait this long for acknowledgements."),
 });
 export type ReplayConfig = z.output<typeof replayConfig>;
+export type ReplayInput = z.input<typeof replayConfig>;
+
+/** The password for the broker, from its place. Throws SecretError. */
+export function passwordOf(config: Pick<FleetConfig, "password_env" | "password_file">): string | undefined {
+  const { password_env: env, password_file: file } = config;
+  return secretValue("the password for the broker", { env, file }, process.env);
+}

@@ -1,4 +1,5 @@
 import { fnv1a32 } from "../domain/partition.ts";
+import { US_PER_MS } from "../domain/time.ts";
 import type { FleetConfig, FleetMetric } from "./config.ts";
 import { createRandom, type Random } from "./random.ts";
 
@@ -31,13 +32,13 @@ export interface FleetDevice {
 }
 
 export function createFleetDevice(config: FleetConfig, index: number, counts: FaultCounts): FleetDevice {
-  const device = `${config.devicePrefix}${index + 1}`;
+  const device = `${config.device_prefix}${index + 1}`;
   const random = createRandom(config.seed ^ fnv1a32(device));
   const site = config.sites[index % config.sites.length] ?? "";
   const topic = `sensors/${site}/${device}/telemetry`;
   const qos = config.qos === "mixed" ? (QOS[index % 3] ?? 1) : config.qos;
   const { faults } = config;
-  const skewMs = random.chance(faults.skewedDevices) ? faults.skewMs : 0;
+  const skewMs = random.chance(faults.skewed_devices) ? faults.skew / US_PER_MS : 0;
   // Devices of one fleet are alike, not equal: each has its own level and its own place in the wave.
   const phase = random.next() * 2 * Math.PI;
   const level = random.normal() / 4;
@@ -48,9 +49,9 @@ export function createFleetDevice(config: FleetConfig, index: number, counts: Fa
     const spikeAt = random.chance(faults.spike) ? Math.floor(random.next() * config.metrics.length) : -1;
     const values: Record<string, number> = {};
     for (const [i, metric] of config.metrics.entries()) {
-      const angle = (2 * Math.PI * nowMs) / config.periodMs + phase;
+      const angle = (2 * Math.PI * nowMs) / (config.period / US_PER_MS) + phase;
       let value = metric.base + metric.amplitude * (Math.sin(angle) + level) + metric.noise * random.normal();
-      if (i === spikeAt) value += spikeOf(metric, faults.spikeSize, random);
+      if (i === spikeAt) value += spikeOf(metric, faults.spike_size, random);
       values[metric.name] = Number(value.toFixed(metric.decimals));
     }
     if (spikeAt >= 0) counts.spikes += 1;
@@ -63,7 +64,7 @@ export function createFleetDevice(config: FleetConfig, index: number, counts: Fa
     next(nowMs) {
       const message = measure(nowMs);
       // Every chance is drawn at every message, so that a fault does not shift the numbers after it.
-      const [drops, duplicates, late] = [faults.dropout, faults.duplicate, faults.outOfOrder].map(random.chance);
+      const [drops, duplicates, late] = [faults.dropout, faults.duplicate, faults.out_of_order].map(random.chance);
       if (nowMs < silentUntilMs) {
         counts.silenced += 1;
         return [];
@@ -71,7 +72,7 @@ export function createFleetDevice(config: FleetConfig, index: number, counts: Fa
       if (drops === true) {
         counts.dropouts += 1;
         counts.silenced += 1;
-        silentUntilMs = nowMs + faults.dropoutMs;
+        silentUntilMs = nowMs + faults.dropout_time / US_PER_MS;
         return [];
       }
       const messages = duplicates === true ? [message, message] : [message];

@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 async function start(options: Record<string, unknown>): Promise<FleetService> {
-  fleet = await startFleet(fleetConfig.parse({ url: broker.url, intervalMs: 5, ...options }), {
+  fleet = await startFleet(fleetConfig.parse({ url: broker.url, interval: "5ms", ...options }), {
     logger,
     clock: systemClock,
   });
@@ -57,7 +57,7 @@ describe("startFleet", () => {
   });
 
   it("comes back after the broker died; what it says was acknowledged arrived", async () => {
-    const service = await start({ devices: 4, ledger: true, connections: 2, intervalMs: 10 });
+    const service = await start({ devices: 4, ledger: true, connections: 2, interval: "10ms" });
     await expect.poll(() => broker.received.length, { timeout: 5000 }).toBeGreaterThan(20);
     await broker.kill();
     await broker.revive();
@@ -74,7 +74,14 @@ describe("startFleet", () => {
 
   it("bounds what it keeps while there is no broker", async () => {
     await broker.kill();
-    const service = await start({ devices: 1, rounds: 30, inFlightMax: 10, drainMs: 20, ledger: true, ledgerMax: 20 });
+    const service = await start({
+      devices: 1,
+      rounds: 30,
+      inflight_max: 10,
+      drain: "20ms",
+      ledger: true,
+      ledger_max: 20,
+    });
     await expect.poll(() => service.report().overflowed, { timeout: 5000 }).toBe(20);
     await service.stop();
     expect(await service.done).toMatchObject({ sent: [0, 10, 0], acknowledged: 0, ledgerOverflowed: 10 });
@@ -83,7 +90,14 @@ describe("startFleet", () => {
 });
 
 describe("a device of the fleet", () => {
-  const faults = { spike: 0.1, dropout: 0.01, dropoutMs: 5000, skewedDevices: 0.5, duplicate: 0.1, outOfOrder: 0.1 };
+  const faults = {
+    spike: 0.1,
+    dropout: 0.01,
+    dropout_time: "5s",
+    skewed_devices: 0.5,
+    duplicate: 0.1,
+    out_of_order: 0.1,
+  };
 
   function play(options: Record<string, unknown>, devices: number, rounds: number) {
     const counts = noCounts();

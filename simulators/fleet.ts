@@ -1,8 +1,9 @@
 import mqtt, { type MqttClient } from "mqtt";
 import type { Logger } from "pino";
+import { US_PER_MS } from "../domain/time.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Health, Service } from "../platform/service.ts";
-import type { FleetConfig } from "./config.ts";
+import { type FleetConfig, passwordOf } from "./config.ts";
 import { type ConnectionCounts, type ConnectionEvents, createConnectionEvents } from "./events.ts";
 import { createFleetDevice, type DeviceMessage, type FaultCounts, type FleetDevice } from "./fleet-device.ts";
 import { createRandom } from "./random.ts";
@@ -138,11 +139,12 @@ class Fleet implements FleetService {
   }
 
   async stop(): Promise<void> {
-    await this.#finish(this.#config.drainMs);
+    await this.#finish(this.#config.drain / US_PER_MS);
   }
 
   #connect(clientId: string, reconnectPeriod: number): Connection {
-    const { url, username, password } = this.#config;
+    const { url, username } = this.#config;
+    const password = passwordOf(this.#config);
     const client = mqtt.connect(url, {
       clientId,
       clean: true,
@@ -172,7 +174,8 @@ class Fleet implements FleetService {
   }
 
   #scheduleStep(): void {
-    const { intervalMs, devices } = this.#config;
+    const { interval, devices } = this.#config;
+    const intervalMs = interval / US_PER_MS;
     const steps = Math.min(devices, STEPS_MAX);
     this.#stepTimer = setTimeout(() => this.#takeStep(steps), intervalMs / steps);
   }
@@ -190,7 +193,7 @@ class Fleet implements FleetService {
   #send(index: number, { topic, qos, device, tsMs, values }: DeviceMessage): void {
     const connection = this.#connections[index % this.#connections.length];
     if (connection === undefined) return;
-    if (connection.inFlight >= this.#config.inFlightMax) {
+    if (connection.inFlight >= this.#config.inflight_max) {
       this.#overflowed += 1;
       return;
     }
@@ -214,7 +217,7 @@ class Fleet implements FleetService {
     for (const [metric, value] of Object.entries(values)) {
       entries.push({ device, metric, tsMs, value, qos, acknowledged: false });
     }
-    const room = this.#config.ledgerMax - this.#ledger.length;
+    const room = this.#config.ledger_max - this.#ledger.length;
     this.#ledgerOverflowed += Math.max(0, entries.length - room);
     this.#ledger.push(...entries.slice(0, room));
     return entries;

@@ -188,7 +188,7 @@ function deviceReader(path: string, device: DeviceColumn, indexOf: (name: string
     const i = indexOf(device.column);
     return (cells) => (cells[i] ?? "").trim();
   }
-  const name = new RegExp(device.fileName).exec(basename(path))?.[1];
-  if (name === undefined) throw new RecordingError(`the name of ${path} does not match ${device.fileName}`);
+  const name = new RegExp(device.file_name).exec(basename(path))?.[1];
+  if (name === undefined) throw new RecordingError(`the name of ${path} does not match ${device.file_name}`);
   return () => name;
 }

@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 async function start(options: Record<string, unknown>): Promise<ReplayService> {
-  const config = replayConfig.parse({ url: broker.url, paths: [folder], drainMs: 2000, ...options });
+  const config = replayConfig.parse({ url: broker.url, paths: [folder], drain: "2s", ...options });
   replay = await startReplay(config, { logger, clock: systemClock });
   return replay;
 }
@@ -91,7 +91,7 @@ describe("startReplay", () => {
 
   it("advances all devices together, each on one connection", async () => {
     const times = await writeDevices(5, 200);
-    await (await start({ speed: "max", columns, connections: 3, inFlightMax: 4 })).done;
+    await (await start({ speed: "max", columns, connections: 3, inflight_max: 4 })).done;
     for (const list of byDevice().values()) expect(list).toEqual(times);
     const clients = new Set(broker.received.map(({ topic, clientId }) => `${topic} ${clientId}`));
     expect(clients.size).toBe(5);
@@ -106,7 +106,7 @@ describe("startReplay", () => {
 
   it("loses nothing and keeps order when the broker dies and comes back, again and again", async () => {
     const times = await writeDevices(4, 1500);
-    const service = await start({ speed: "max", columns, connections: 2, inFlightMax: 50 });
+    const service = await start({ speed: "max", columns, connections: 2, inflight_max: 50 });
     for (const at of [500, 2000, 2100, 4500]) {
       await expect.poll(() => broker.received.length, { timeout: 10_000, interval: 1 }).toBeGreaterThan(at);
       await broker.kill();
@@ -156,7 +156,9 @@ describe("startReplay", () => {
     const times = await writeDevices(1, 10);
     const day = 86_400_000;
     const notBeforeUs = ((times[9] ?? 0) + 3 * day) * 1000;
-    const report = await (await start({ speed: "max", columns, notBeforeUs })).done;
+    const report = await (
+      await start({ speed: "max", columns, not_before: new Date(notBeforeUs / 1000).toISOString() })
+    ).done;
     expect(byDevice().get("d0")).toEqual(times.map((ts) => ts + 4 * day));
     expect(report.firstAtUs).toBeGreaterThanOrEqual(notBeforeUs);
   });
@@ -181,7 +183,7 @@ describe("startReplay", () => {
   it("stops although the broker never comes back", async () => {
     await writeDevices(1, 10);
     await broker.kill();
-    const service = await start({ speed: "max", columns, drainMs: 50 });
+    const service = await start({ speed: "max", columns, drain: "50ms" });
     await service.stop();
     expect(await service.done).toMatchObject({ complete: false, acknowledged: 0 });
   });

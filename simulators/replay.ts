@@ -3,7 +3,7 @@ import { fnv1a32 } from "../domain/partition.ts";
 import { US_PER_DAY, US_PER_MS } from "../domain/time.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Health, Service } from "../platform/service.ts";
-import type { ReplayConfig } from "./config.ts";
+import { passwordOf, type ReplayConfig } from "./config.ts";
 import { type ConnectionCounts, createConnectionEvents } from "./events.ts";
 import { mergeByTime } from "./merge.ts";
 import { MqttPublisher } from "./mqtt-publisher.ts";
@@ -51,7 +51,8 @@ const SLEEP_MS_MAX = 60_000;
 /** Publishes recordings to `sensors/<site>/<device>/telemetry`, QoS 1. Nothing is lost while the broker is away. */
 export async function startReplay(config: ReplayConfig, deps: ReplayDeps): Promise<ReplayService> {
   const files = await findRecordings(config.paths);
-  if (files.length > config.filesMax) throw new RecordingError(`${files.length} files; filesMax is ${config.filesMax}`);
+  if (files.length > config.files_max)
+    throw new RecordingError(`${files.length} files; files_max is ${config.files_max}`);
   const replay = new Replay(config, deps, files);
   replay.start();
   return replay;
@@ -95,7 +96,8 @@ class Replay implements ReplayService {
     this.#files = files;
     const events = createConnectionEvents(deps.logger, this.#connections);
     const run = crypto.randomUUID().slice(0, 8);
-    const { url, username, password, inFlightMax } = config;
+    const { url, username, inflight_max: inFlightMax } = config;
+    const password = passwordOf(config);
     this.#publishers = Array.from(
       { length: config.connections },
       (_, i) => new MqttPublisher({ url, username, password, inFlightMax, clientId: `replay-${run}-${i}` }, events),
@@ -148,7 +150,7 @@ class Replay implements ReplayService {
   async stop(): Promise<void> {
     if (!this.#stopping.signal.aborted) {
       this.#stopping.abort();
-      const timer = setTimeout(() => this.#stopPublishers(), this.#config.drainMs);
+      const timer = setTimeout(() => this.#stopPublishers(), this.#config.drain / US_PER_MS);
       await this.#done?.catch(() => undefined);
       clearTimeout(timer);
     }
@@ -196,7 +198,7 @@ class Replay implements ReplayService {
 
   /** Whole days, so that the hours of a day stay what they are. */
   #firstShiftUs(atUs: number): number {
-    const { notBeforeUs } = this.#config;
+    const { not_before: notBeforeUs } = this.#config;
     return notBeforeUs === undefined ? 0 : Math.max(0, Math.ceil((notBeforeUs - atUs) / US_PER_DAY)) * US_PER_DAY;
   }
 

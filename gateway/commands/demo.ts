@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { formatInstantUs } from "../../domain/time.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { beijingAirReplay } from "../../simulators/beijing-air.ts";
 import { startReplay } from "../../simulators/replay.ts";
@@ -18,7 +19,7 @@ export async function startDemo(options: {
   const file = join(dataDir, "demo.json");
   const url = `mqtt://127.0.0.1:${mqttPort}`;
   const played = { url, speed: DEMO_SPEED, loop: true, connections: 2 };
-  const config = beijingAirReplay({ ...played, notBeforeUs: readPlayedUntilUs(file) });
+  const config = beijingAirReplay({ ...played, not_before: readPlayedUntil(file) });
   let failed = false;
   function save(lastAtUs: number): void {
     if (!Number.isFinite(lastAtUs)) return;
@@ -42,10 +43,10 @@ export async function startDemo(options: {
   };
 }
 
-function readPlayedUntilUs(file: string): number | undefined {
+function readPlayedUntil(file: string): string | undefined {
   try {
     const saved: { playedUntilUs?: number } = JSON.parse(readFileSync(file, "utf8"));
-    return saved.playedUntilUs;
+    return saved.playedUntilUs === undefined ? undefined : formatInstantUs(saved.playedUntilUs);
   } catch {
     return undefined;
   }

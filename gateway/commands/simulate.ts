@@ -16,7 +16,10 @@ export function addSimulateCommands(parent: Command): void {
     .description("made-up devices with noise, spikes, dropouts, wrong clocks, duplicates")
     .option("--url <url>", "the broker (default mqtt://127.0.0.1:1883)")
     .option("--devices <count>", "how many devices (default 20)")
-    .option("--interval <ms>", "time between two messages of a device (default 1000)")
+    .option(
+      "--interval <duration>",
+      "time between two messages of a device: 250ms, 1s, or a number of milliseconds (default 1s)",
+    )
     .option("--qos <0|1|2|mixed>", "MQTT quality of service (default 1)")
     .option("--seed <number>", "the same seed gives the same values (default 1)")
     .option("--config <file>", "YAML with all settings; the flags above win over it")
@@ -24,7 +27,7 @@ export function addSimulateCommands(parent: Command): void {
       const config = await readConfig(fleetConfig, flags.config, {
         url: flags.url,
         devices: numeric(flags.devices),
-        intervalMs: numeric(flags.interval),
+        interval: milliseconds(flags.interval),
         qos: flags.qos === "mixed" ? "mixed" : numeric(flags.qos),
         seed: numeric(flags.seed),
       });
@@ -72,6 +75,11 @@ function logger() {
 
 function numeric(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);
+}
+
+/** A plain number is in milliseconds. */
+function milliseconds(text: string | undefined): string | undefined {
+  return text !== undefined && /^[\d.]+$/.test(text) ? `${text}ms` : text;
 }
 
 async function readConfig<T>(

@@ -5,6 +5,7 @@ import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { type Parser, parse } from "csv-parse";
 import { reasonOf } from "../domain/reason.ts";
+import { isNumberText } from "../domain/number-text.ts";
 import { US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
 import { UserError } from "../platform/errors.ts";
 import type { Columns, DeviceColumn, TimeColumns } from "./config.ts";
@@ -33,7 +34,6 @@ export class RecordingError extends UserError {
 
 const BATCH_ROWS = 256;
 const CSV_FILE = /\.csv(?:\.gz)?$/;
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const ZONED = /(?:[zZ]|[+-]\d\d:?\d\d)$/;
 const UNIT_US = { s: US_PER_SECOND, ms: US_PER_MS, us: 1, ns: 1 / 1000 } as const;
 
@@ -132,7 +132,7 @@ function rowReader(
     for (const [name, i] of metrics) {
       const cell = (cells[i] ?? "").trim();
       if (missing.has(cell)) continue;
-      values[name] = NUMBER.test(cell) ? Number(cell) : cell;
+      values[name] = isNumberText(cell) ? Number(cell) : cell;
       measured += 1;
     }
     if (measured === 0) {
@@ -177,7 +177,7 @@ function parseInteger(cell: string | undefined): number {
 
 function parseTimeUs(text: string, unitUs: number): number {
   if (text === "") return Number.NaN;
-  if (NUMBER.test(text)) return Math.round(Number(text) * unitUs);
+  if (isNumberText(text)) return Math.round(Number(text) * unitUs);
   const iso = text.replace(" ", "T");
   // A date alone is UTC already; a date and time without a zone would be taken as local.
   return Date.parse(iso.includes("T") && !ZONED.test(iso) ? `${iso}Z` : iso) * US_PER_MS;

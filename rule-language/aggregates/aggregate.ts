@@ -31,7 +31,7 @@ export type Aggregate =
 const QUANTILE = /^p(\d{1,2}(?:\.\d{1,3})?)$/;
 /** A rate per a longer time than this is a mistake. */
 const PER_US_MAX = 366 * US_PER_DAY;
-const CALL = /^(count_if|duration|rate)\(\s*(.+?)\s*\)$/;
+const CALL = /^(count_if|duration|rate)\((.*)\)$/s;
 const PLAIN_NAMES: readonly string[] = PLAIN_AGGREGATES;
 
 /** Reads an aggregate's name: `avg`, `p95`, `count_if(> 5)`, `duration(open)`. A string says what is wrong with it. */
@@ -42,16 +42,17 @@ export function parseAggregate(name: string): Aggregate | string {
   const quantile = QUANTILE.exec(name);
   if (quantile) return { name, kind: "quantile", rank: Number(quantile[1]) / 100 };
   const call = CALL.exec(name);
-  const inner = call?.[2] ?? "";
-  if (call?.[1] === "duration") return { name, kind: "duration", state: unquote(inner) };
-  if (call?.[1] === "rate") {
+  const inner = call?.[2]?.trim() ?? "";
+  const kind = inner === "" ? undefined : call?.[1];
+  if (kind === "duration") return { name, kind: "duration", state: unquote(inner) };
+  if (kind === "rate") {
     const perUs = parseDurationUs(inner);
     if (perUs === undefined)
       return `"${inner}" in "${name}" is not a duration; write rate(1m) for the change per minute`;
     if (perUs === 0 || perUs > PER_US_MAX) return `"${name}" is not a rate; write rate(1m) for the change per minute`;
     return { name, kind: "rate", perSeconds: perUs / US_PER_SECOND };
   }
-  if (call?.[1] === "count_if") {
+  if (kind === "count_if") {
     const condition = parseCondition(inner);
     return typeof condition === "string" ? condition : { name, kind: "count_if", condition };
   }

@@ -1,3 +1,5 @@
+import { NUMBER_PATTERN } from "../../domain/number-text.ts";
+
 /** A comparison of an aggregate: `> 8`, `between 2 and 8`, `== open`. */
 export type Condition =
   | { readonly kind: "text"; readonly equal: boolean; readonly text: string }
@@ -7,10 +9,9 @@ export type Condition =
 
 export type Comparison = ">" | ">=" | "<" | "<=" | "==" | "!=";
 
-const NUMBER = String.raw`([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)`;
-const COMPARE = new RegExp(`^(>=|<=|==|!=|>|<)\\s*${NUMBER}$`, "i");
+const COMPARE = new RegExp(`^(>=|<=|==|!=|>|<)\\s*(${NUMBER_PATTERN})$`);
 const TEXT = /^(==|!=)\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_][\w .-]*))$/;
-const RANGE = new RegExp(`^(between|outside)\\s+${NUMBER}\\s+and\\s+${NUMBER}$`, "i");
+const RANGE = new RegExp(`^(between|outside)\\s+(${NUMBER_PATTERN})\\s+and\\s+(${NUMBER_PATTERN})$`, "i");
 
 /** Reads a condition; a string says what is wrong with it. */
 export function parseCondition(text: string): Condition | string {

@@ -24,8 +24,12 @@ const UNIT_WORDS: Readonly<Record<string, string>> = {
   week: "w",
 };
 
+/** Nobody means a longer one, and to guess takes more than time in proportion to the text. */
+const CHARACTERS_MAX = 200;
+
 /** `5 minutes`, `5min` and `1H` as Weir writes them. */
 export function suggestDuration(text: string): string | undefined {
+  if (text.length > CHARACTERS_MAX) return undefined;
   let mended = "";
   for (const [, amount, word = ""] of text.toLowerCase().matchAll(/(\d+(?:\.\d+)?)\s*([a-zµ]+)?/g)) {
     const unit = UNIT_WORDS[word.replace("µ", "u")] ?? UNIT_WORDS[word.replace(/s$/, "")];
@@ -47,6 +51,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
 
 /** What somebody meant who wrote `=> 8`, `above 8`, `> 8 degC`, `temperature > 8` or `> 2 and < 8`. */
 export function suggestCondition(text: string): string | undefined {
+  if (text.length > CHARACTERS_MAX) return undefined;
   let plain = text.trim().replace(/^["']+|["']+$/g, "");
   for (const [pattern, operator] of WORDS) plain = plain.replace(pattern, operator);
   plain = plain
@@ -124,6 +129,7 @@ const AGGREGATE_WORDS: Readonly<Record<string, string>> = {
 
 /** The aggregate that a misspelt or foreign name most likely means. */
 export function suggestAggregate(name: string): string | undefined {
+  if (name.length > CHARACTERS_MAX) return undefined;
   const plain = name.toLowerCase().replace(/[\s_-]/g, "");
   const word = AGGREGATE_WORDS[plain];
   if (word !== undefined) return word;

@@ -1,12 +1,13 @@
 import { PLAIN_AGGREGATES } from "../aggregates/aggregate.ts";
+import { NUMBER_PATTERN } from "../../domain/number-text.ts";
 import { type FieldSchema, kindOf, plainFileSchema } from "../spec/rule-fields.ts";
 import { FIELD_EXAMPLES } from "./rule-examples.ts";
 
 const DURATION_PATTERN = "^(\\d+(\\.\\d+)?(us|ms|s|m|h|d|w))+$";
-const NUMBER = "[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?";
 const CONDITION_PATTERN =
-  `^\\s*((>=|<=|==|!=|>|<)\\s*${NUMBER}|([bB]etween|BETWEEN|[oO]utside|OUTSIDE)\\s+${NUMBER}\\s+[aA][nN][dD]\\s+${NUMBER}` +
-  `|(==|!=)\\s*("[^"]*"|'[^']*'|[A-Za-z_][\\w .-]*))\\s*$`;
+  `^\\s*((>=|<=|==|!=|>|<)\\s*${NUMBER_PATTERN}` +
+  `|([bB]etween|BETWEEN|[oO]utside|OUTSIDE)\\s+${NUMBER_PATTERN}\\s+[aA][nN][dD]\\s+${NUMBER_PATTERN}` +
+  `|(==|!=)\\s*("[^"]*"|'[^']*'|[A-Za-z_]([\\w .-]*[\\w.-])?))\\s*$`;
 const AGGREGATE = {
   anyOf: [
     { enum: [...PLAIN_AGGREGATES, "p50", "p90", "p95", "p99"] },

@@ -1,13 +1,12 @@
+import { isNumberText, NUMBER_PATTERN } from "../../domain/number-text.ts";
 import type { ReadingValue } from "../../domain/reading.ts";
 
 /** More in one series would be a mistake. */
 export const VALUES_MAX = 1_000_000;
 
 const TOKEN = /"(?:[^"\\]|\\.)*"(?:x\d+)?|'[^']*'(?:x\d+)?|\S+/g;
-const NUMBER = String.raw`[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?`;
-const RAMP = new RegExp(`^(${NUMBER})([+-](?:\\d+\\.?\\d*|\\.\\d+))x(\\d+)$`, "i");
+const RAMP = new RegExp(`^(${NUMBER_PATTERN})([+-](?:\\d+(?:\\.\\d*)?|\\.\\d+))x(\\d+)$`, "i");
 const REPEATED = /^(.+?)x(\d+)$/s;
-const PLAIN_NUMBER = new RegExp(`^${NUMBER}$`, "i");
 const WORD = /^[A-Za-z][\w.-]*$/;
 
 /**
@@ -49,7 +48,7 @@ const BAD = Symbol("bad");
 function parseValue(text: string): ReadingValue | undefined | typeof BAD {
   if (text === "_") return undefined;
   if (text === "true" || text === "false") return text === "true";
-  if (PLAIN_NUMBER.test(text)) return Number(text);
+  if (isNumberText(text)) return Number(text);
   if (/^(["']).*\1$/s.test(text)) return text.slice(1, -1).replaceAll(/\\(.)/g, "$1");
   return WORD.test(text) ? text : BAD;
 }

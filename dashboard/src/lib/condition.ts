@@ -1,12 +1,13 @@
+import { NUMBER_PATTERN } from "../../../domain/number-text.ts";
+
 /** A rule's condition, as lines on a chart: where they lie, and on which side of them the alert is. */
 export interface Threshold {
   readonly value: number;
   readonly alertSide: "above" | "below";
 }
 
-const NUMBER = "(-?\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?)";
-const COMPARISON = new RegExp(`^\\s*(>=|<=|==|!=|>|<)\\s*${NUMBER}\\s*$`, "i");
-const SPAN = new RegExp(`^\\s*(between|outside)\\s+${NUMBER}\\s+and\\s+${NUMBER}\\s*$`, "i");
+const COMPARISON = new RegExp(`^\\s*(>=|<=|==|!=|>|<)\\s*(${NUMBER_PATTERN})\\s*$`);
+const SPAN = new RegExp(`^\\s*(between|outside)\\s+(${NUMBER_PATTERN})\\s+and\\s+(${NUMBER_PATTERN})\\s*$`, "i");
 
 /** Lines of a condition like `> 8` or `outside 2 and 8`; none for conditions over several series or on words. */
 export function thresholdsOf(condition: string): readonly Threshold[] {

@@ -1,0 +1,31 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { WORST_MS_MAX, WORST_TEXTS } from "../test/worst-texts.ts";
+import { replayConfig } from "./config.ts";
+import { readRecording } from "./recording.ts";
+
+const undo: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+test("cells of 250,000 characters cost no more than their length", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "weir-recording-"));
+  undo.push(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "recording.csv");
+  const cells = WORST_TEXTS.map(([, text]) => `"${text.replaceAll('"', '""')}"`);
+  const rows = cells.flatMap((cell) => [`1700000000,d,${cell}`, `${cell},d,1`]);
+  await writeFile(path, ["ts,device,m", ...rows, "1700000000,d,+2.5e1"].join("\n"));
+  const { columns } = replayConfig.parse({ url: "mqtt://x", paths: [path], columns: { device: { column: "device" } } });
+  const counts = { rowsUnreadable: 0, rowsEmpty: 0 };
+  const startedMs = performance.now();
+  const values = [];
+  for await (const batch of readRecording(path, columns, counts)) values.push(...batch.map((row) => row.values.m));
+  expect(performance.now() - startedMs).toBeLessThan(WORST_MS_MAX * cells.length);
+  expect(values).toHaveLength(WORST_TEXTS.length + 1);
+  expect(values.at(-1)).toBe(25);
+  expect(counts.rowsUnreadable).toBe(WORST_TEXTS.length);
+});

@@ -1,0 +1,30 @@
+const MANY = 250_000;
+
+/** Texts over which a pattern that tries all ways to part them takes minutes. A test gives each parser all of them. */
+export const WORST_TEXTS: readonly (readonly [name: string, text: string])[] = [
+  ["digits and a letter", `${"1".repeat(MANY)}x`],
+  ["a sign, digits and a letter", `-${"1".repeat(MANY)}x`],
+  ["digits around a dot, and a letter", `${"1".repeat(MANY)}.${"1".repeat(MANY)}x`],
+  ["an exponent of digits, and a letter", `1e${"1".repeat(MANY)}x`],
+  ["dots", ".".repeat(MANY)],
+  ["digits and dots in turn", "1.".repeat(MANY / 2)],
+  ["signs", "+-".repeat(MANY / 2)],
+  ["spaces in the middle", `a${" ".repeat(MANY)}b`],
+  ["a date, spaces and a letter", `2026-01-01T00:00${" ".repeat(MANY)}x`],
+  ["one letter", "a".repeat(MANY)],
+  ["quotes", '"'.repeat(MANY)],
+  ["backslashes", "\\".repeat(MANY)],
+  ["brackets", "[".repeat(MANY)],
+  ["slashes", "/".repeat(MANY)],
+  ["hours", "1h".repeat(MANY / 2)],
+];
+
+/** What a linear parser needs is milliseconds: a machine that is busy gets a second. */
+export const WORST_MS_MAX = 1_000;
+
+/** How long a call takes, whatever comes of it. */
+export function msOf(call: () => unknown): number {
+  const startedMs = performance.now();
+  call();
+  return performance.now() - startedMs;
+}

@@ -7,7 +7,9 @@ export const RETRYABLE_REASONS: readonly string[] = [
   "bad-topic",
   "bad-payload",
   "bad-timestamp",
+  "bad-name",
   "too-large",
+  "reading-failed",
 ];
 
 /**

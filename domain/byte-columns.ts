@@ -24,8 +24,9 @@ export class VarintColumn {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  clear(): void {
-    this.#length = 0;
+  /** Forgets what was pushed since the column had this length. */
+  cutTo(length: number): void {
+    this.#length = length;
   }
 }
 
@@ -46,8 +47,9 @@ export class DoubleColumn {
     return new Uint8Array(this.#values.buffer, 0, this.#count * 8);
   }
 
-  clear(): void {
-    this.#count = 0;
+  /** Forgets what was pushed since the column had this length. */
+  cutTo(length: number): void {
+    this.#count = length / 8;
   }
 }
 

@@ -13,12 +13,48 @@ export function encodeDeadLetter(letter: DeadLetter): Uint8Array {
   out.writeVarintField(6, letter.receivedAtUs);
   if (letter.position !== undefined) out.writeVarintField(7, letter.position);
   if (letter.retryOf !== undefined) out.writeVarintField(8, letter.retryOf);
+  if (letter.wholeBytes !== undefined) out.writeVarintField(9, letter.wholeBytes);
   return out.finish();
+}
+
+const NO_BYTES = new Uint8Array();
+/** A payload's field number and length. */
+const HEAD_BYTES_MAX = 6;
+/** Of each text, when there is no room for even the texts. */
+const TEXT_CHARACTERS_MIN = 500;
+
+/**
+ * As `encodeDeadLetter`, in at most `bytesMax` (8 KiB or more). Of a letter that needs more only the beginning of its
+ * payload is kept; of one whose texts alone need more, also only the beginning of those. Its detail says so.
+ */
+export function encodeDeadLetterWithin(letter: DeadLetter, bytesMax: number): Uint8Array {
+  const whole = encodeDeadLetter(letter);
+  if (whole.length <= bytesMax) return whole;
+  const withTexts = encodeCut(letter, bytesMax);
+  return withTexts.length <= bytesMax ? withTexts : encodeCut(withShortTexts(letter), bytesMax);
+}
+
+/** With as much of the payload as there is room for: none, if the texts alone take more. */
+function encodeCut(letter: DeadLetter, bytesMax: number): Uint8Array {
+  const { payload, wholeBytes = payload.length } = letter;
+  const cutTo = (kept: number): DeadLetter => {
+    const detail = `${letter.detail}; of the payload's ${wholeBytes} bytes only the first ${kept} are kept`;
+    return { ...letter, payload: kept === 0 ? NO_BYTES : payload.subarray(0, kept), wholeBytes, detail };
+  };
+  const restBytes = encodeDeadLetter({ ...cutTo(payload.length), payload: NO_BYTES }).length;
+  return encodeDeadLetter(cutTo(Math.max(0, Math.min(payload.length, bytesMax - restBytes - HEAD_BYTES_MAX))));
+}
+
+function withShortTexts(letter: DeadLetter): DeadLetter {
+  const topic = letter.topic.slice(0, TEXT_CHARACTERS_MIN);
+  const clientId = letter.clientId.slice(0, TEXT_CHARACTERS_MIN);
+  const cut = `of the topic's ${letter.topic.length} characters only the first ${topic.length} are kept`;
+  return { ...letter, topic, clientId, detail: `${letter.detail.slice(0, TEXT_CHARACTERS_MIN)}; ${cut}` };
 }
 
 export function decodeDeadLetter(bytes: Uint8Array): DeadLetter {
   const letter = { reason: "", detail: "", topic: "", payload: new Uint8Array(), clientId: "", receivedAtUs: 0 };
-  const more: { position?: number; retryOf?: number } = {};
+  const more: { position?: number; retryOf?: number; wholeBytes?: number } = {};
   new PbfReader(bytes).readFields((field, into, pbf) => {
     if (field === 1) into.reason = pbf.readString();
     else if (field === 2) into.detail = pbf.readString();
@@ -28,6 +64,7 @@ export function decodeDeadLetter(bytes: Uint8Array): DeadLetter {
     else if (field === 6) into.receivedAtUs = pbf.readVarint(true);
     else if (field === 7) more.position = pbf.readVarint();
     else if (field === 8) more.retryOf = pbf.readVarint();
+    else if (field === 9) more.wholeBytes = pbf.readVarint();
   }, letter);
   return { ...letter, ...more };
 }

@@ -1,6 +1,6 @@
-/** A message that could not become readings, kept whole. */
+/** A message that could not become readings, kept whole if the log has room for it. */
 export interface DeadLetter {
-  /** One word: `unknown-topic`, `bad-payload`, `bad-timestamp`, `too-large`, `write-refused`... */
+  /** One word: `unknown-topic`, `bad-payload`, `bad-timestamp`, `bad-name`, `too-large`, `write-refused`... */
   readonly reason: string;
   /** What was wrong, for a person. */
   readonly detail: string;
@@ -12,4 +12,6 @@ export interface DeadLetter {
   readonly position?: number;
   /** The sequence of the letter whose retry this one comes from. */
   readonly retryOf?: number;
+  /** Bytes of the whole payload, when `payload` is only its beginning. */
+  readonly wholeBytes?: number;
 }

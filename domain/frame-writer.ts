@@ -21,6 +21,35 @@ export class FrameSeries {
   }
 }
 
+/** How much of a frame there was at some time. */
+interface Extent {
+  series: number;
+  seriesIndex: number;
+  atDeltas: number;
+  numbers: number;
+  booleans: number;
+  clockAhead: number;
+  strings: number;
+  dictionaryBytes: number;
+  stringBytes: number;
+  lastAtUs: number;
+  count: number;
+}
+
+const NOTHING: Readonly<Extent> = {
+  series: 0,
+  seriesIndex: 0,
+  atDeltas: 0,
+  numbers: 0,
+  booleans: 0,
+  clockAhead: 0,
+  strings: 0,
+  dictionaryBytes: 0,
+  stringBytes: 0,
+  lastAtUs: 0,
+  count: 0,
+};
+
 /**
  * Collects readings into one columnar frame (`proto/weir/v1/log.proto`). Reuse one writer for many frames: `finish`
  * empties it.
@@ -35,11 +64,12 @@ export class FrameWriter {
   readonly #numbers = new DoubleColumn();
   readonly #booleans = new VarintColumn();
   readonly #clockAhead = new VarintColumn();
-  #strings: string[] = [];
+  #strings: Uint8Array[] = [];
   #dictionaryBytes = 0;
   #stringBytes = 0;
   #lastAtUs = 0;
   #count = 0;
+  readonly #mark: Extent = { ...NOTHING };
 
   /** Readings added since the last `finish`. */
   get count(): number {
@@ -58,6 +88,27 @@ export class FrameWriter {
       this.#booleans.length +
       this.#clockAhead.length
     );
+  }
+
+  /** Remembers how much there is now, for `undo`. */
+  mark(): void {
+    const mark = this.#mark;
+    mark.series = this.#dictionary.length;
+    mark.seriesIndex = this.#seriesIndex.length;
+    mark.atDeltas = this.#atDeltas.length;
+    mark.numbers = this.#numbers.length;
+    mark.booleans = this.#booleans.length;
+    mark.clockAhead = this.#clockAhead.length;
+    mark.strings = this.#strings.length;
+    mark.dictionaryBytes = this.#dictionaryBytes;
+    mark.stringBytes = this.#stringBytes;
+    mark.lastAtUs = this.#lastAtUs;
+    mark.count = this.#count;
+  }
+
+  /** Forgets what was added since `mark`, or since the last `finish`. */
+  undo(): void {
+    this.#cutTo(this.#mark);
   }
 
   /** The value's type must be the series' kind. `atUs`: whole, within +-INSTANT_US_MAX. */
@@ -99,29 +150,38 @@ export class FrameWriter {
     bytes.columnField(4, this.#atDeltas);
     bytes.columnField(5, this.#numbers);
     bytes.columnField(6, this.#booleans);
-    for (const text of this.#strings) bytes.bytesField(7, encoder.encode(text));
+    for (const text of this.#strings) bytes.bytesField(7, text);
     bytes.columnField(8, this.#clockAhead);
     const entry = bytes.entry();
-    this.#clear();
+    this.#frame = {};
+    this.#dictionary = [];
+    this.#strings = [];
+    this.#cutTo(NOTHING);
+    this.mark();
     return entry;
   }
 
   #addString(value: string): void {
-    this.#strings.push(value);
-    this.#stringBytes += value.length * 3 + 6;
+    const bytes = encoder.encode(value);
+    this.#strings.push(bytes);
+    this.#stringBytes += bytes.length + 6;
   }
 
-  #clear(): void {
-    this.#frame = {};
-    this.#dictionary = [];
-    for (const column of [this.#seriesIndex, this.#atDeltas, this.#numbers, this.#booleans, this.#clockAhead]) {
-      column.clear();
+  #cutTo(extent: Readonly<Extent>): void {
+    for (const series of this.#dictionary.slice(extent.series)) {
+      if (series.frame === this.#frame) series.frame = undefined;
     }
-    this.#strings = [];
-    this.#dictionaryBytes = 0;
-    this.#stringBytes = 0;
-    this.#lastAtUs = 0;
-    this.#count = 0;
+    this.#dictionary.length = extent.series;
+    this.#seriesIndex.cutTo(extent.seriesIndex);
+    this.#atDeltas.cutTo(extent.atDeltas);
+    this.#numbers.cutTo(extent.numbers);
+    this.#booleans.cutTo(extent.booleans);
+    this.#clockAhead.cutTo(extent.clockAhead);
+    this.#strings.length = extent.strings;
+    this.#dictionaryBytes = extent.dictionaryBytes;
+    this.#stringBytes = extent.stringBytes;
+    this.#lastAtUs = extent.lastAtUs;
+    this.#count = extent.count;
   }
 }
 

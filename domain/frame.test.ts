@@ -147,6 +147,60 @@ test("a series kept by the caller keeps no place in an earlier frame, or in anot
   expect(devices(one)).toEqual(["b", "b"]);
 });
 
+test("what is undone leaves no trace, whatever was added", () => {
+  const samples = fc.array(sample, { maxLength: 30 });
+  const writer = new FrameWriter();
+  fc.assert(
+    fc.property(samples, samples, samples, (before, undone, after) => {
+      const series = new Map<string, Series>();
+      function addAll(to: FrameWriter, all: readonly Sample[]): void {
+        for (const { device, metric, tags, atUs, value, clockAhead } of all) {
+          const kind = kindOf(value);
+          const key = JSON.stringify([device, metric, kind, Object.entries(tags).sort()]);
+          const known = series.get(key) ?? { device, metric, tags, kind };
+          series.set(key, known);
+          to.add(known, atUs, value, clockAhead);
+        }
+      }
+      addAll(writer, before);
+      const { bytes } = writer;
+      writer.mark();
+      addAll(writer, undone);
+      writer.undo();
+      expect([writer.count, writer.bytes]).toEqual([before.length, bytes]);
+      addAll(writer, after);
+      const found = read(writer.finish(5));
+      const expected = new FrameWriter();
+      addAll(expected, [...before, ...after]);
+      expect(found).toEqual(read(expected.finish(5)));
+      // A mark ends with its frame.
+      addAll(writer, undone);
+      writer.undo();
+      expect(writer.count).toBe(0);
+    }),
+  );
+});
+
+test("undoing takes no series out of another writer's frame", () => {
+  const [one, two] = [new FrameWriter(), new FrameWriter()];
+  const series = new FrameSeries({ device: "d", metric: "m", tags: {}, kind: "number" });
+  one.mark();
+  one.addTo(series, 1, 1);
+  two.addTo(series, 1, 1);
+  const bytes = two.bytes;
+  one.undo();
+  two.addTo(series, 2, 2);
+  expect(two.bytes - bytes).toBeLessThan(20);
+});
+
+test("the bound of a frame of texts is close", () => {
+  const writer = new FrameWriter();
+  const series = new FrameSeries({ device: "d", metric: "m", tags: {}, kind: "string" });
+  for (let i = 0; i < 100; i++) writer.addTo(series, i, "x".repeat(1_000));
+  const bound = writer.bytes;
+  expect(bound - writer.finish(0).length).toBeLessThan(1_000);
+});
+
 test("ticks and rule sets", () => {
   const reader = new FrameReader(new SeriesTable());
   expect(reader.read(encodeTick())).toEqual({ kind: "tick" });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decodeDeadLetter, encodeDeadLetter } from "./dead-letter-codec.ts";
+import { decodeDeadLetter, encodeDeadLetter, encodeDeadLetterWithin } from "./dead-letter-codec.ts";
 import { fnv1a32, partitionOf } from "./partition.ts";
 import { seriesKey } from "./reading.ts";
 import { alertSubject, partitionOfSubject, readingsSubject, subjectToken } from "./subjects.ts";
@@ -105,6 +105,40 @@ test("dead letters keep the original bytes", () => {
   };
   expect(decodeDeadLetter(encodeDeadLetter(letter))).toEqual(letter);
   expect(decodeDeadLetter(encodeDeadLetter({ ...letter, position: 0 }))).toEqual({ ...letter, position: 0 });
+});
+
+test("a dead letter that is too large keeps the beginning of its payload, and says so", () => {
+  const payload = new Uint8Array(1_000_000).map((_, i) => i);
+  const about = { reason: "bad-payload", detail: "no JSON", clientId: "c", receivedAtUs: 1, position: 999_999 };
+  const letter = { ...about, topic: "t".repeat(60_000), payload };
+  expect(decodeDeadLetter(encodeDeadLetterWithin(letter, 2_000_000))).toEqual(letter);
+  const bytes = encodeDeadLetterWithin(letter, 500_000);
+  expect(bytes.length).toBeLessThanOrEqual(500_000);
+  expect(bytes.length).toBeGreaterThan(499_900);
+  const cut = decodeDeadLetter(bytes);
+  expect(cut).toMatchObject({ topic: letter.topic, wholeBytes: 1_000_000, position: 999_999 });
+  expect(cut.payload).toEqual(payload.slice(0, cut.payload.length));
+  const words = `of the payload's 1000000 bytes only the first ${cut.payload.length} are kept`;
+  expect(cut.detail).toBe(`no JSON; ${words}`);
+  // Cut once more, it still knows its whole size.
+  expect(decodeDeadLetter(encodeDeadLetterWithin(cut, 100_000)).wholeBytes).toBe(1_000_000);
+});
+
+test("a dead letter whose texts alone are too large keeps the beginnings of those", () => {
+  const letter = {
+    reason: "bad-name",
+    detail: "d".repeat(9_000),
+    topic: "\u{20ac}".repeat(60_000),
+    payload: new Uint8Array(3_000),
+    clientId: "c".repeat(60_000),
+    receivedAtUs: 1,
+  };
+  const bytes = encodeDeadLetterWithin(letter, 8_192);
+  expect(bytes.length).toBeLessThanOrEqual(8_192);
+  const cut = decodeDeadLetter(bytes);
+  expect(cut.topic).toBe("\u{20ac}".repeat(500));
+  expect(cut.detail).toContain("of the topic's 60000 characters only the first 500 are kept");
+  expect(cut.payload.length).toBe(3_000);
 });
 
 test("FNV-1a goes over the UTF-8 bytes", () => {

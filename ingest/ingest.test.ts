@@ -1,22 +1,27 @@
 import pino from "pino";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { FrameReader, SeriesTable } from "../domain/frame-reader.ts";
 import { partitionOf } from "../domain/partition.ts";
 import type { StreamName } from "../domain/subjects.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
-import type { Log, LogMessage } from "../platform/log/port.ts";
+import { type Log, type LogMessage, TooLargeError } from "../platform/log/port.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { ingestConfigSchema } from "./common/config.ts";
 import { INGEST_LEDGER, type Ingest, startIngest } from "./ingest.ts";
+import { TopicRoutes } from "./sources/topic-routes.ts";
 
 const NOW = 1_763_769_600_000_000;
 const PARTITIONS = 4;
 let log: Log;
 let ingest: Ingest;
 
-async function start(over: Partial<Log> = {}, config: Record<string, unknown> = {}): Promise<void> {
-  log = createMemoryLog({ nowUs: () => NOW });
+async function start(
+  over: Partial<Log> = {},
+  config: Record<string, unknown> = {},
+  payloadBytesMax?: number,
+): Promise<void> {
+  log = createMemoryLog({ nowUs: () => NOW, ...(payloadBytesMax === undefined ? {} : { payloadBytesMax }) });
   ingest = await startIngest(ingestConfigSchema.parse(config), {
     log: { ...log, ...over },
     partitions: PARTITIONS,
@@ -27,7 +32,10 @@ async function start(over: Partial<Log> = {}, config: Record<string, unknown> = 
 }
 
 beforeEach(() => start());
-afterEach(() => ingest.stop());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await ingest.stop();
+});
 
 function publish(topic: string, payload: string | Uint8Array): Promise<Error | undefined> {
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
@@ -194,4 +202,184 @@ test.each([
   [{ topic: "x{device}" }, /neither a plain level/],
 ])("a bad source is refused: %j", (source, message) => {
   expect(() => ingestConfigSchema.parse({ sources: [source] })).toThrow(message);
+});
+
+const NO_COUNTS = { messages: 0, stored: 0, deadLettered: 0, dropped: 0, readings: 0, clockAhead: 0 };
+
+async function countsOf(device: string) {
+  const entries = (await log.bus.request(INGEST_LEDGER, undefined)) as { device: string; counts: typeof NO_COUNTS }[];
+  return entries.find((entry) => entry.device === device)?.counts;
+}
+
+const deepObject = `${'{"a":'.repeat(60_000)}1${"}".repeat(60_000)}`;
+
+test.each([
+  ["4,156 arrays in a time field", `{"ts": ${"[".repeat(4_156)}${"]".repeat(4_156)}, "t": 1}`, "bad-timestamp"],
+  ["60,000 arrays in a time field", `{"ts": ${"[".repeat(60_000)}${"]".repeat(60_000)}, "t": 1}`, "bad-timestamp"],
+  ["60,000 objects", deepObject, "too-large"],
+  ["60,000 arrays", `${"[".repeat(60_000)}${"]".repeat(60_000)}`, "bad-payload"],
+])("a payload of %s is acknowledged as a dead letter", async (_name, payload, reason) => {
+  expect(await publish("sensors/s/d/telemetry", payload)).toBeUndefined();
+  expect(await deadLetters()).toMatchObject([{ letter: { reason } }]);
+  expect(await countsOf("d")).toEqual({ ...NO_COUNTS, messages: 1, deadLettered: 1 });
+});
+
+test("a message whose reading throws is a dead letter, and leaves nothing in the frame that others share", async () => {
+  const parse = JSON.parse;
+  vi.spyOn(JSON, "parse").mockImplementation((text: string) => {
+    const value = parse(text);
+    if (text.includes("poison")) {
+      Object.defineProperty(value, "poison", { enumerable: true, get: () => raise(new RangeError("too deep")) });
+    }
+    return value;
+  });
+  const outcomes = await Promise.all([
+    publish("sensors/s/d/telemetry", '{"before": 1}'),
+    publish(
+      "sensors/s/d/telemetry",
+      `{"t": 1, "u": "text", "v": true, "ts": ${NOW / 1000 + 1e6}, "poison": 1, "w": 2}`,
+    ),
+    publish("sensors/s/d/telemetry", '{"after": 2, "t": 3}'),
+  ]);
+  vi.restoreAllMocks();
+  expect(outcomes).toEqual([undefined, undefined, undefined]);
+  expect((await readings()).map(({ metric, value }) => [metric, value])).toEqual([
+    ["before", 1],
+    ["after", 2],
+    ["t", 3],
+  ]);
+  const [only, ...others] = await deadLetters();
+  expect(others).toEqual([]);
+  expect(only).toMatchObject({
+    subject: "deadletters.reading-failed",
+    letter: { reason: "reading-failed", detail: "reading it failed: RangeError: too deep" },
+  });
+  expect(new TextDecoder().decode(only?.letter.payload)).toContain("poison");
+  expect(await countsOf("d")).toEqual({ ...NO_COUNTS, messages: 3, stored: 2, deadLettered: 1, readings: 3 });
+});
+
+function raise(error: Error): never {
+  throw error;
+}
+
+test("a topic whose reading throws is a dead letter", async () => {
+  vi.spyOn(TopicRoutes.prototype, "find").mockImplementationOnce(() => raise(new Error("odd topic")));
+  expect(await publish("sensors/s/d/telemetry", '{"t": 1}')).toBeUndefined();
+  expect(await deadLetters()).toMatchObject([
+    { letter: { reason: "reading-failed", detail: "reading it failed: Error: odd topic" } },
+  ]);
+});
+
+test("names: 256 bytes are stored, more and control characters are dead letters beside the good readings", async () => {
+  const name = "n".repeat(256);
+  const wide = "é".repeat(128);
+  const payload = JSON.stringify({ [name]: 1, [wide]: 2, [`${name}x`]: 3, [`${wide}x`]: 4, "a\u0007": 5, b: 6 });
+  await publish(`sensors/${wide}/${name}/telemetry`, payload);
+  expect((await readings()).map(({ device, metric, tags }) => [device, metric, tags.site])).toEqual([
+    [name, name, wide],
+    [name, wide, wide],
+    [name, "b", wide],
+  ]);
+  const [letter, ...others] = await deadLetters();
+  expect(others).toEqual([]);
+  expect(letter?.letter).toMatchObject({
+    reason: "bad-name",
+    detail: `the name of metric "${"n".repeat(60)}"... has 257 bytes, at most 256`,
+  });
+  await publish("sensors/s/d/telemetry", '{"a\\u0085": 1}');
+  expect((await deadLetters())[1]?.letter).toMatchObject({
+    reason: "bad-name",
+    detail: expect.stringMatching(/has a control character/),
+  });
+  await publish(`sensors/s/${"d".repeat(60_000)}/telemetry`, '{"t": 1}');
+  expect((await deadLetters())[2]?.letter).toMatchObject({
+    reason: "bad-name",
+    detail: expect.stringMatching(/60000 bytes, at most 256/),
+  });
+});
+
+test("2,000 names of 250,000 bytes cost a dead letter, and little time", async () => {
+  await start({}, { limits: { readingsPerMessageMax: 5_000 } });
+  const startedMs = performance.now();
+  const payload = `{"${"p".repeat(250_000)}": {${Array.from({ length: 2_000 }, (_, i) => `"${i}": 1`).join()}}}`;
+  expect(await publish("sensors/s/d/telemetry", payload)).toBeUndefined();
+  expect(performance.now() - startedMs).toBeLessThan(2_000);
+  expect(await readings()).toEqual([]);
+  expect(await deadLetters()).toMatchObject([{ letter: { reason: "bad-name" } }]);
+});
+
+test("a message that the open frame has no room for begins the next one", async () => {
+  await start({}, { frame: { lingerMs: 100 } }, 20_000);
+  const text = "x".repeat(4_000);
+  const sent = Array.from({ length: 9 }, (_, i) =>
+    publish("sensors/s/d/telemetry", `{"n": ${i}, "a": "${text}", "b": "${text}"}`),
+  );
+  expect(new Set(await Promise.all(sent))).toEqual(new Set([undefined]));
+  const frames = await messages("READINGS");
+  for (const { payload } of frames) expect(payload.length).toBeLessThanOrEqual(15_000);
+  expect(frames).toHaveLength(9);
+  const all = await readings();
+  expect(all.filter(({ metric }) => metric === "n").map(({ value }) => value)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(all).toHaveLength(27);
+  expect(await countsOf("d")).toEqual({ ...NO_COUNTS, messages: 9, stored: 9, readings: 27 });
+});
+
+test("a message too large for any frame is a dead letter, and no other message pays for it", async () => {
+  await start({}, { frame: { lingerMs: 100 } }, 20_000);
+  const text = "x".repeat(4_000);
+  const large = JSON.stringify({ ts: NOW / 1000 + 1e6, a: text, b: text, c: text, d: text });
+  const outcomes = await Promise.all([
+    publish("sensors/s/d/telemetry", '{"t": 1}'),
+    publish("sensors/s/d/telemetry", large),
+    publish("sensors/s/d/telemetry", '{"t": 2}'),
+  ]);
+  expect(outcomes).toEqual([undefined, undefined, undefined]);
+  expect((await readings()).map(({ value }) => value)).toEqual([1, 2]);
+  const [only, ...others] = await deadLetters();
+  expect(others).toEqual([]);
+  expect(only?.letter).toMatchObject({
+    reason: "too-large",
+    detail: expect.stringMatching(/take more than 15000 bytes/),
+  });
+  expect(new TextDecoder().decode(only?.letter.payload)).toBe(large);
+  expect(await countsOf("d")).toEqual({ ...NO_COUNTS, messages: 3, stored: 2, deadLettered: 1, readings: 2 });
+});
+
+test("30 metrics of the longest names, in many messages, share frames that the log takes", async () => {
+  await start({}, {}, 64 * 1_024);
+  const sent = Array.from({ length: 20 }, (_, i) => {
+    const device = `${i}`.padEnd(256, "d");
+    const fields = Array.from({ length: 30 }, (_, k) => [`${k}`.padEnd(256, "m"), k]);
+    return publish(`sensors/${"s".repeat(256)}/${device}/telemetry`, JSON.stringify(Object.fromEntries(fields)));
+  });
+  expect(new Set(await Promise.all(sent))).toEqual(new Set([undefined]));
+  expect(await readings()).toHaveLength(600);
+});
+
+test("a dead letter too large for the log keeps the beginning of its payload", async () => {
+  await start({}, {}, 100_000);
+  const topic = `nowhere/${"t".repeat(60_000)}`;
+  expect(await publish(topic, new Uint8Array(99_000).fill(7))).toBeUndefined();
+  const [only] = await deadLetters();
+  expect(only?.letter).toMatchObject({ reason: "unknown-topic", topic, wholeBytes: 99_000 });
+  expect(only?.letter.payload.length).toBeGreaterThan(39_000);
+  expect(only?.letter.detail).toMatch(/of the payload's 99000 bytes only the first \d+ are kept/);
+});
+
+test("a dead letter that the server refuses for its size is cut short, from the bytes that came", async () => {
+  await start({
+    async append(message) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (message.payload.length > 50_000) throw new TooLargeError("max_payload was lowered");
+      return await log.append(message);
+    },
+  });
+  const payload = new Uint8Array(90_000).fill(7);
+  const acknowledged = publish("nowhere", payload);
+  // The broker uses its buffer for the next message.
+  payload.fill(9);
+  expect(await acknowledged).toBeUndefined();
+  const [only] = await deadLetters();
+  expect(only?.letter).toMatchObject({ reason: "unknown-topic", wholeBytes: 90_000 });
+  expect(new Set(only?.letter.payload)).toEqual(new Set([7]));
 });

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { DeadLetter } from "../domain/dead-letter.ts";
-import { encodeDeadLetter } from "../domain/dead-letter-codec.ts";
+import { decodeDeadLetter, encodeDeadLetter, encodeDeadLetterWithin } from "../domain/dead-letter-codec.ts";
 import { deadLetterSubject } from "../domain/subjects.ts";
 import { US_PER_MS } from "../domain/time.ts";
+import { type Appended, TooLargeError } from "../platform/log/port.ts";
 import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import { startBridge } from "./bridge/bridge.ts";
@@ -11,9 +12,9 @@ import { DeviceLedger } from "./common/device-ledger.ts";
 import { createIngestEvents } from "./common/events.ts";
 import type { PayloadProblem } from "./formats/payload.ts";
 import { FrameBatcher } from "./frames/frame-batcher.ts";
-import { MessageReader } from "./frames/message-reader.ts";
+import { MessageReader, readingFailed } from "./frames/message-reader.ts";
 import { answerRetries } from "./retry.ts";
-import { TopicRoutes } from "./sources/topic-routes.ts";
+import { type Route, type RouteProblem, TopicRoutes } from "./sources/topic-routes.ts";
 
 export interface Ingest extends Service, PublishGate {}
 
@@ -21,6 +22,8 @@ export interface Ingest extends Service, PublishGate {}
 export const INGEST_LEDGER = "ingest.ledger";
 
 const LEDGER_DEVICES_MAX = 100_000;
+/** A letter that a server does not take for its size, although it should, is tried once more with so many bytes. */
+const LETTER_BYTES_LAST = 16 * 1_024;
 
 /** Turns messages into readings, and lets them be acknowledged once the log has them. */
 export async function startIngest(config: IngestConfig, deps: Deps & { readonly partitions: number }): Promise<Ingest> {
@@ -58,9 +61,7 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
       clientId: message.clientId,
       receivedAtUs: message.receivedAtUs,
     };
-    const subject = deadLetterSubject(problem.reason);
-    const kept: Promise<void> = log
-      .append({ subject, payload: encodeDeadLetter(letter) })
+    const kept: Promise<void> = appendLetter(letter)
       .then(
         ({ sequence }) => {
           events.messageDeadLettered(letter);
@@ -75,9 +76,37 @@ export async function startIngest(config: IngestConfig, deps: Deps & { readonly 
     letters.add(kept);
   }
 
+  /** A letter that is too large is cut: refused for ever, its sender would send it for ever. */
+  async function appendLetter(letter: DeadLetter): Promise<Appended> {
+    const subject = deadLetterSubject(letter.reason);
+    // Of a retry the whole one is in the log already, and must not count as retried by half of it.
+    if (letter.retryOf !== undefined) return await log.append({ subject, payload: encodeDeadLetter(letter) });
+    const payload = encodeDeadLetterWithin(letter, log.payloadBytesMax);
+    try {
+      return await log.append({ subject, payload });
+    } catch (error) {
+      if (!(error instanceof TooLargeError)) throw error;
+      // From the bytes: by now the letter's own payload may be a view of other bytes.
+      return await log.append({
+        subject,
+        payload: encodeDeadLetterWithin(decodeDeadLetter(payload), LETTER_BYTES_LAST),
+      });
+    }
+  }
+
+  function routeOf(topic: string): Route | RouteProblem {
+    try {
+      return routes.find(topic);
+    } catch (error) {
+      const { detail } = readingFailed(error);
+      return { problem: "reading-failed", detail };
+    }
+  }
+
+  /** Does not throw: a message that cannot be read, for whatever reason, becomes a dead letter. */
   function take({ batcher, reader, retryOf }: Lane, inbound: InboundMessage, done: OnTaken): void {
     events.messageReceived();
-    const route = routes.find(inbound.topic);
+    const route = routeOf(inbound.topic);
     if ("problem" in route) {
       const problem = { reason: route.problem, detail: route.detail };
       keepDeadLetter(inbound, { ...problem, retryOf }, (error, letter) => done(error, 0, letter));

@@ -1,5 +1,5 @@
 import pino from "pino";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { DEAD_LETTERS_RETRY, type RetryOrder, type RetryReport } from "../contracts/dead-letters.ts";
 import { encodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { FrameReader, SeriesTable } from "../domain/frame-reader.ts";
@@ -9,6 +9,7 @@ import { type Append, ConflictError, type Log, NoAnswerError } from "../platform
 import { createMetrics } from "../platform/metrics.ts";
 import { ingestConfigSchema } from "./common/config.ts";
 import { INGEST_LEDGER, type Ingest, startIngest } from "./ingest.ts";
+import { TopicRoutes } from "./sources/topic-routes.ts";
 
 const CAME = 1_763_769_600_000_000;
 const LATER = CAME + 86_400_000_000;
@@ -199,6 +200,49 @@ test("a letter that has no room for the new reason stays as it is, and holds up 
     { sequence: 1, outcome: "not-retryable", detail: expect.stringContaining("too large") },
     { sequence: 2, outcome: "stored" },
   ]);
+});
+
+test("a letter of which only the beginning is kept is not retried: it may read as something else", async () => {
+  await start();
+  const payload = new TextEncoder().encode("12345");
+  const about = { reason: "unknown-topic", detail: "", topic: "sensors/s/d/t", clientId: "", receivedAtUs: CAME };
+  await log.append({
+    subject: "deadletters.unknown-topic",
+    payload: encodeDeadLetter({ ...about, payload, wholeBytes: 9 }),
+  });
+  const { results } = await retry({ sequences: [1] });
+  expect(results).toMatchObject([
+    { outcome: "not-retryable", detail: expect.stringContaining("only the first 5 of the payload's 9 bytes are kept") },
+  ]);
+  expect(outcomes(await retry({ limit: 10 }))).toEqual([]);
+  expect(await readings()).toEqual([]);
+});
+
+test("a letter whose reading throws becomes another letter, and holds up no other of the order", async () => {
+  const about = { reason: "reading-failed", detail: "", clientId: "", receivedAtUs: CAME };
+  for (const [topic, text] of [
+    ["plant/s/d", `{"ts": ${"[".repeat(50_000)}${"]".repeat(50_000)}, "t": 1}`],
+    ["plant/s/poison", '{"t": 2}'],
+    ["plant/s/d", '{"t": 3}'],
+  ] as const) {
+    const payload = new TextEncoder().encode(text);
+    await log.append({
+      subject: "deadletters.reading-failed",
+      payload: encodeDeadLetter({ ...about, topic, payload }),
+    });
+  }
+  await start(MENDED);
+  const find = TopicRoutes.prototype.find;
+  const spy = vi.spyOn(TopicRoutes.prototype, "find").mockImplementation(function (this: TopicRoutes, topic) {
+    if (topic.endsWith("poison")) throw new Error("odd topic");
+    return find.call(this, topic);
+  });
+  const report = await retry({ limit: 10 });
+  spy.mockRestore();
+  expect(outcomes(report)).toEqual(["1 refused", "2 refused", "3 stored"]);
+  expect((await letterAt(log, 4))?.letter).toMatchObject({ reason: "bad-timestamp", retryOf: 1 });
+  expect((await letterAt(log, 5))?.letter).toMatchObject({ reason: "reading-failed", retryOf: 2 });
+  expect((await readings()).map(({ value }) => value)).toEqual([3]);
 });
 
 test("a letter that is not there, and a mark in its place, are said to be none", async () => {

@@ -208,8 +208,11 @@ const WHY_NOT: Readonly<Record<string, string>> = {
     "`weir alerts list` shows what is open now, and what goes on is told again by `repeat_interval`",
 };
 
-function notRetryable(sequence: number, { reason }: DeadLetter): RetryResult {
-  const why = WHY_NOT[reason] ?? `"${reason}" is no reason for which messages of devices are refused`;
+function notRetryable(sequence: number, { reason, payload, wholeBytes }: DeadLetter): RetryResult {
+  const why =
+    wholeBytes === undefined
+      ? (WHY_NOT[reason] ?? `"${reason}" is no reason for which messages of devices are refused`)
+      : `only the first ${payload.length} of the payload's ${wholeBytes} bytes are kept, the log had no room for more`;
   return { sequence, outcome: "not-retryable", detail: `it cannot be retried: ${why}` };
 }
 

@@ -123,7 +123,8 @@ export function letterFits({ reason, topic }: LetterFilter, letter: DeadLetter):
 }
 
 export function isRetryable(letter: DeadLetter): boolean {
-  return RETRYABLE_REASONS.includes(letter.reason);
+  // The beginning of a payload may read as something else than the whole: half a number is a number.
+  return RETRYABLE_REASONS.includes(letter.reason) && letter.wholeBytes === undefined;
 }
 
 function isLetter({ subject }: LogMessage): boolean {

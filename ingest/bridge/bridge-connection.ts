@@ -86,7 +86,12 @@ export class BridgeConnection {
     packets.on("error", (error: Error) => this.#drop(`the broker sent what is no MQTT: ${error.message}`));
     this.#stream.on("data", (bytes: Buffer) => {
       this.#heardMs = performance.now();
-      packets.parse(bytes);
+      try {
+        packets.parse(bytes);
+      } catch (error) {
+        // A mistake of ours must not end the process: it would come again with the same message at each start.
+        this.#drop(`a packet could not be read: ${error instanceof Error ? error.message : error}`);
+      }
     });
     this.#pings = setInterval(() => this.#ping(), (KEEPALIVE_SECONDS * 1000) / 2);
     const { client_id: clientId, username } = this.#config;

@@ -151,6 +151,19 @@ test("messages published while the bridge is away wait for it", async () => {
   await expect.poll(() => taken.length, WAIT).toBe(100);
 });
 
+test("a mistake of ours over a message ends the connection, not the process, and the message comes again", async () => {
+  const server = await startServer();
+  const { taken, happened, kit } = await connectedBridge(server.url);
+  kit.onMessage = (done) => {
+    if (taken.length === 1) throw new RangeError("too deep");
+    done();
+  };
+  await publishAll(await publisher(server.url), ["a"], 1);
+  await expect.poll(() => taken.length, WAIT).toBe(2);
+  expect(textsOf(taken)).toEqual(["a", "a"]);
+  expect(happened).toContain("lost: a packet could not be read: too deep");
+});
+
 test("a message that cannot be kept is sent again, not given up", async () => {
   const server = await startServer();
   const { taken, happened, kit } = await connectedBridge(server.url);

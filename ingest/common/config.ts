@@ -1,6 +1,27 @@
 import { z } from "zod";
 import { durationField, sizeField } from "../../platform/files/schemas.ts";
 import { addressSchema, secretEnv, secretFile } from "../../platform/files/secret-values.ts";
+import { metricPatternProblem } from "../sources/metric-filter.ts";
+import { nameFault, shownName } from "./names.ts";
+
+/** No limit of names may be larger: stores and indexes hold them as keys. */
+const NAME_BYTES_LIMIT = 1_024;
+
+const fixedName = z
+  .string()
+  .min(1)
+  .superRefine((name, context) => {
+    const fault = nameFault(name, NAME_BYTES_LIMIT);
+    if (fault !== undefined) context.addIssue({ code: "custom", message: `${shownName(name)} ${fault}` });
+  });
+
+const metricPattern = z
+  .string()
+  .min(1)
+  .superRefine((pattern, context) => {
+    const problem = metricPatternProblem(pattern);
+    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+  });
 
 const timestampSchema = z.strictObject({
   field: z.string().min(1).optional().describe("The field that holds the time; join nested names with a dot."),
@@ -28,13 +49,12 @@ export const sourceSchema = z
         "The time of the observation. Left out: the field `ts`, `timestamp` or `time`, else the time of receipt.",
       ),
     metrics: z
-      .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+      .union([metricPattern, z.array(metricPattern).min(1)])
       .default("*")
-      .describe("Which fields become readings: names or globs."),
-    tags: z
-      .record(z.string().min(1), z.string().min(1))
-      .default({})
-      .describe("Tags added to every reading of this source."),
+      .describe(
+        "Which fields become readings: names or patterns. `*` is any text, `?` one character, `{a,b}` either, `!` in front inverts.",
+      ),
+    tags: z.record(fixedName, fixedName).default({}).describe("Tags added to every reading of this source."),
   })
   .superRefine((source, context) => {
     const problem = topicProblem(source.topic, source.format);
@@ -118,6 +138,9 @@ export const ingestConfigSchema = z.strictObject({
         .describe("Readings in one message. A message with more becomes a dead letter."),
       nesting_max: z.int().min(1).max(64).default(8).describe("Depth of nested JSON objects."),
       text_size_max: sizeField("1B", "64KiB").prefault("4KiB").describe("The longest string value."),
+      name_size_max: sizeField("16B", "1KiB")
+        .prefault("256B")
+        .describe("The longest name of a device or a metric, and the longest value of a tag."),
       topics_max: z
         .int()
         .min(100)

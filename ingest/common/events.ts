@@ -1,6 +1,8 @@
 import type { Logger } from "pino";
 import type { Metrics } from "../../platform/metrics.ts";
 
+const TOPIC_CHARACTERS_LOGGED = 300;
+
 /** What happens in the ingest, logged and counted in one place. */
 export function createIngestEvents(logger: Logger, metrics: Metrics) {
   const messages = metrics.counter("weir_ingest_messages_total", "Messages that came in.");
@@ -29,10 +31,11 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
       const nowMs = performance.now();
       if (nowMs < quietUntilMs) return;
       quietUntilMs = nowMs + 1000;
-      logger.warn({ topic: letter.topic, reason: letter.reason }, `message became a dead letter: ${letter.detail}`);
+      const topic = letter.topic.slice(0, TOPIC_CHARACTERS_LOGGED);
+      logger.warn({ topic, reason: letter.reason }, `message became a dead letter: ${letter.detail}`);
     },
     messageDropped: (reason: string) => dropped.inc({ reason }),
-    clockRanAhead: () => clockAhead.inc(),
+    clockRanAhead: (readings: number) => clockAhead.inc(readings),
     messageNotKept(error: Error) {
       refused.inc();
       logger.error({ err: error }, "a message could not be kept; its sender gets no acknowledgement");

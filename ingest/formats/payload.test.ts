@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
 import { decodeJson, decodeValue, type PayloadRules } from "./payload.ts";
+import { parseTimestampUs } from "./timestamp.ts";
 
 const rules: PayloadRules = {
   timestampField: undefined,
@@ -8,6 +10,7 @@ const rules: PayloadRules = {
   readingsMax: 10,
   nestingMax: 3,
   textBytesMax: 20,
+  nameBytesMax: 12,
 };
 
 function bytes(text: string): Uint8Array {
@@ -16,13 +19,13 @@ function bytes(text: string): Uint8Array {
 
 function json(text: string, over: Partial<PayloadRules> = {}) {
   const readings: [string, unknown, number | undefined][] = [];
-  const problem = decodeJson(bytes(text), { ...rules, ...over }, (...reading) => readings.push(reading));
+  const problem = decodeJson(bytes(text), { ...rules, ...over }, (...reading) => readings.push(reading) > 0);
   return { readings, problem };
 }
 
 function value(text: string) {
   const readings: [string, unknown, number | undefined][] = [];
-  const problem = decodeValue(bytes(text), "m", rules, (...reading) => readings.push(reading));
+  const problem = decodeValue(bytes(text), "m", rules, (...reading) => readings.push(reading) > 0);
   return { readings, problem };
 }
 
@@ -114,9 +117,9 @@ test("what is right in a message with something wrong is still taken", () => {
 });
 
 test("bytes that are no UTF-8", () => {
-  const problem = decodeJson(new Uint8Array([0x7b, 0xff]), rules, () => {});
+  const problem = decodeJson(new Uint8Array([0x7b, 0xff]), rules, () => true);
   expect(problem).toMatchObject({ reason: "bad-payload" });
-  expect(decodeValue(new Uint8Array([0xff, 0xfe]), "m", rules, () => {})).toMatchObject({ reason: "bad-payload" });
+  expect(decodeValue(new Uint8Array([0xff, 0xfe]), "m", rules, () => true)).toMatchObject({ reason: "bad-payload" });
 });
 
 test.each([
@@ -137,4 +140,78 @@ test("a value with its time", () => {
   expect(value('{"v": 1}').problem).toMatchObject({ reason: "bad-payload" });
   expect(value("").readings).toEqual([]);
   expect(value("a\u0000b").problem).toMatchObject({ reason: "bad-payload" });
+});
+
+test.each(WORST_TEXTS)("%s cost no more than their length", (_name, worst) => {
+  const room = { textBytesMax: 1_000_000 };
+  for (const text of [worst, `"${worst}"`, ` ${worst} `, `{${worst}`]) {
+    expect(msOf(() => value(text))).toBeLessThan(WORST_MS_MAX);
+    expect(
+      msOf(() => json(JSON.stringify({ ts: text, t: text, [text]: 1, a: { [text]: { b: 1 } } }), room)),
+    ).toBeLessThan(WORST_MS_MAX);
+    expect(msOf(() => json(text))).toBeLessThan(WORST_MS_MAX);
+    for (const unit of ["auto", "ns", "iso8601"] as const) {
+      expect(msOf(() => parseTimestampUs(text, unit))).toBeLessThan(WORST_MS_MAX);
+    }
+  }
+});
+
+test.each([
+  ["arrays", "[", "1", "]"],
+  ["objects", '{"a":', "1", "}"],
+])("60,000 nested %s are no reading, wherever they stand", (_name, open, inner, close) => {
+  const deep = open.repeat(60_000) + inner + close.repeat(60_000);
+  expect(json(deep).problem).toMatchObject({ reason: expect.stringMatching(/^(bad-payload|too-large)$/) });
+  expect(json(`{"ts": ${deep}, "t": 1}`).problem).toMatchObject({
+    reason: "bad-timestamp",
+    detail: expect.stringMatching(/^"ts": an (array|object) is no time/),
+  });
+  expect(json(`{"t": 1, "x": ${deep}}`)).toMatchObject({
+    readings: [["t", 1, undefined]],
+    problem: { reason: "too-large" },
+  });
+  expect(value(`{"value": ${deep}}`).problem).toMatchObject({ reason: "bad-payload" });
+  expect(value(`{"value": 1, "ts": ${deep}}`).problem).toMatchObject({ reason: "bad-timestamp" });
+  // Cut off in the midst.
+  expect(json(open.repeat(60_000)).problem).toMatchObject({ reason: "bad-payload" });
+});
+
+test("a time that is long or nested is shown by its beginning", () => {
+  const detail = json(`{"ts": "${"x".repeat(5_000)}"}`).problem?.detail ?? "";
+  expect(detail).toMatch(/^"ts": "x{60}"\.\.\. is no time/);
+  expect(json('{"ts": {"a": 1}}').problem?.detail).toMatch(/^"ts": an object is no time/);
+});
+
+test("a name that is too long costs its reading, and no other", () => {
+  const { readings, problem } = json(`{"a": 1, "${"n".repeat(13)}": 2, "b": {"${"m".repeat(11)}": 3}, "c": 4}`);
+  expect(readings).toEqual([
+    ["a", 1, undefined],
+    ["c", 4, undefined],
+  ]);
+  const detail = `the name of metric "${"n".repeat(13)}" has 13 bytes, at most 12`;
+  expect(problem).toEqual({ reason: "bad-name", detail });
+  expect(json(`{"${"n".repeat(12)}": 2}`).readings).toHaveLength(1);
+  // Of no interest when no source wants it.
+  expect(json(`{"${"n".repeat(13)}": 2}`, { wants: () => false }).problem).toBeUndefined();
+});
+
+test("what `onReading` refuses for its name is no reading", () => {
+  const payload = bytes('{"a\\u0001": 1}');
+  const detail = 'the name of metric "a\\u0001" has a control character';
+  expect(decodeJson(payload, rules, () => false)).toEqual({ reason: "bad-name", detail });
+});
+
+test("a name of 200,000 bytes before thousands of names costs nothing", () => {
+  const leaves = Array.from({ length: 4_900 }, (_, i) => `"${i}": 1`).join();
+  const payload = `{"${"p".repeat(200_000)}": {${leaves}}, "t": 1}`;
+  let result: ReturnType<typeof json> | undefined;
+  const limits = { readingsMax: 5_000, nameBytesMax: 256 };
+  expect(
+    msOf(() => {
+      result = json(payload, limits);
+    }),
+  ).toBeLessThan(WORST_MS_MAX);
+  expect(result?.readings).toEqual([["t", 1, undefined]]);
+  expect(result?.problem).toMatchObject({ reason: "bad-name", detail: expect.stringContaining("200000 bytes") });
+  expect(result?.problem?.detail.length).toBeLessThan(200);
 });

@@ -1,14 +1,16 @@
 import { isUtf8 } from "node:buffer";
+import { isNumberText } from "../../domain/number-text.ts";
 import type { ReadingValue } from "../../domain/reading.ts";
 import { reasonOf } from "../../domain/reason.ts";
+import { hasControlCharacter, kindName, nameFault, shownName, shownValue } from "../common/names.ts";
 import { parseTimestampUs, type TimestampUnit } from "./timestamp.ts";
 
-/** Where decoded readings go. */
-export type OnReading = (metric: string, value: ReadingValue, atUs: number | undefined) => void;
+/** Where decoded readings go. False when the metric's name can be none: then the reading was not taken. */
+export type OnReading = (metric: string, value: ReadingValue, atUs: number | undefined) => boolean;
 
 /** Why a payload, or a part of it, gave no readings. */
 export interface PayloadProblem {
-  readonly reason: "bad-payload" | "bad-timestamp" | "too-large";
+  readonly reason: "bad-payload" | "bad-timestamp" | "bad-name" | "too-large" | "reading-failed";
   readonly detail: string;
   /** The first bad byte, where it is known. */
   readonly position?: number;
@@ -21,6 +23,8 @@ export interface PayloadRules {
   readonly readingsMax: number;
   readonly nestingMax: number;
   readonly textBytesMax: number;
+  /** Of a metric: what is longer is not given to `onReading`. */
+  readonly nameBytesMax: number;
 }
 
 /**
@@ -57,9 +61,9 @@ export function decodeValue(
   const value = bareValue(trimmed);
   if (typeof value === "string") {
     if (payload.length > rules.textBytesMax) return textTooLong(metric, rules);
-    if (/\p{Cc}/u.test(value)) return { reason: "bad-payload", detail: "the value has control characters" };
+    if (hasControlCharacter(value)) return { reason: "bad-payload", detail: "the value has control characters" };
   }
-  if (rules.wants(metric)) onReading(metric, value, undefined);
+  if (rules.wants(metric) && !onReading(metric, value, undefined)) return badName(metric, "", rules);
   return undefined;
 }
 
@@ -73,7 +77,7 @@ function decodeObject(value: unknown, walk: Walk, where: string): PayloadProblem
   if (!isObject(value)) {
     return {
       reason: "bad-payload",
-      detail: `${where}expected an object like {"temperature": 21.5}, got ${nameOf(value)}`,
+      detail: `${where}expected an object like {"temperature": 21.5}, got ${kindName(value)}`,
     };
   }
   const time = timeOf(value, walk.rules);
@@ -109,8 +113,11 @@ function walkFields(fields: Fields, level: Level): PayloadProblem | undefined {
 function walkField(metric: string, value: unknown, level: Level): PayloadProblem | undefined {
   const { walk, depth } = level;
   if (typeof value !== "object" || value === null) return takeReading(metric, value, level);
+  // The names inside would all begin with it, and a long beginning of many names costs more than the payload's length.
+  if (metric.length > walk.rules.nameBytesMax) return badName(metric, level.where, walk.rules);
   if (depth < walk.rules.nestingMax) return walkFields(value as Fields, { ...level, prefix: metric, depth: depth + 1 });
-  return { reason: "too-large", detail: `${level.where}"${metric}" is nested deeper than ${walk.rules.nestingMax}` };
+  const detail = `${level.where}${shownName(metric)} is nested deeper than ${walk.rules.nestingMax}`;
+  return { reason: "too-large", detail };
 }
 
 function takeReading(metric: string, value: unknown, level: Level): PayloadProblem | undefined {
@@ -118,15 +125,16 @@ function takeReading(metric: string, value: unknown, level: Level): PayloadProbl
   const { rules } = walk;
   if (typeof value !== "number" && typeof value !== "boolean" && typeof value !== "string") return undefined;
   if (metric === "" || !rules.wants(metric)) return undefined;
+  if (metric.length > rules.nameBytesMax) return badName(metric, where, rules);
   if (typeof value === "number" && !Number.isFinite(value)) {
-    return { reason: "bad-payload", detail: `${where}"${metric}" is a number too large to hold` };
+    return { reason: "bad-payload", detail: `${where}${shownName(metric)} is a number too large to hold` };
   }
   if (typeof value === "string" && Buffer.byteLength(value) > rules.textBytesMax) return textTooLong(metric, rules);
   if (walk.count >= rules.readingsMax) {
     return { reason: "too-large", detail: `more than ${rules.readingsMax} readings in one message` };
   }
+  if (!walk.onReading(metric, value, level.atUs)) return badName(metric, where, rules);
   walk.count++;
-  walk.onReading(metric, value, level.atUs);
   return undefined;
 }
 
@@ -146,7 +154,7 @@ function timeOf(fields: Readonly<Record<string, unknown>>, rules: PayloadRules):
   const atUs = parseTimestampUs(value, rules.timestampUnit);
   if (atUs !== undefined) return { field, atUs };
   const expected = rules.timestampUnit === "auto" ? "a count of s, ms, us or ns, or ISO 8601" : rules.timestampUnit;
-  const detail = `"${field}": ${JSON.stringify(value)?.slice(0, 80)} is no time (expected ${expected})`;
+  const detail = `"${field}": ${shownValue(value)} is no time (expected ${expected})`;
   return { problem: { reason: "bad-timestamp", detail } };
 }
 
@@ -174,13 +182,13 @@ function decodeValueObject(
   if (time.problem) return time.problem;
   const { value } = parsed.value;
   if (value === null) return undefined;
-  if (typeof value === "object") return { reason: "bad-payload", detail: `"value" is ${nameOf(value)}` };
+  if (typeof value === "object") return { reason: "bad-payload", detail: `"value" is ${kindName(value)}` };
   const walk: Walk = { rules, onReading, count: 0 };
   return takeReading(metric, value, { walk, where: "", atUs: time.atUs, timeField: undefined, prefix: "", depth: 1 });
 }
 
 function bareValue(text: string): ReadingValue {
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) {
+  if (isNumberText(text)) {
     const number = Number(text);
     if (Number.isFinite(number)) return number;
   }
@@ -214,15 +222,14 @@ function decodeText(payload: Uint8Array): string | undefined {
 }
 
 function textTooLong(metric: string, rules: PayloadRules): PayloadProblem {
-  return { reason: "too-large", detail: `"${metric}" is a text of more than ${rules.textBytesMax} bytes` };
+  return { reason: "too-large", detail: `${shownName(metric)} is a text of more than ${rules.textBytesMax} bytes` };
+}
+
+function badName(metric: string, where: string, rules: PayloadRules): PayloadProblem {
+  const fault = nameFault(metric, rules.nameBytesMax) ?? "cannot name a metric";
+  return { reason: "bad-name", detail: `${where}the name of metric ${shownName(metric)} ${fault}` };
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function nameOf(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

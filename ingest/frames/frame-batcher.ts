@@ -16,6 +16,11 @@ export interface FrameBatcherOptions {
   readonly onFrame?: (readings: number, bytes: number) => void;
 }
 
+/**
+ * Frames take at most this share of what the log takes: processors that forward readings put whole frames behind up to an
+ * eighth of a message.
+ */
+const FRAME_SHARE_MAX = 0.75;
 /** Flushing takes at most this share of the event loop: when frames are costly to send, they wait and grow. */
 const FLUSH_SHARE_MAX = 0.05;
 const LINGER_MS_MAX = 10;
@@ -29,7 +34,8 @@ const BURST_MESSAGES = 32;
 export class FrameBatcher {
   readonly #options: FrameBatcherOptions;
   readonly #open: OpenFrame[];
-  readonly #bytesMax: number;
+  /** The most that a frame takes. */
+  readonly bytesMax: number;
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #look: NodeJS.Immediate | undefined;
@@ -41,7 +47,7 @@ export class FrameBatcher {
   constructor(options: FrameBatcherOptions) {
     this.#options = options;
     this.#lingerMs = options.lingerMs;
-    this.#bytesMax = Math.floor(options.log.payloadBytesMax * 0.75);
+    this.bytesMax = Math.floor(options.log.payloadBytesMax * FRAME_SHARE_MAX);
     this.#open = Array.from({ length: options.partitions }, () => ({
       writer: new FrameWriter(),
       receivedAtUs: 0,
@@ -49,18 +55,37 @@ export class FrameBatcher {
     }));
   }
 
-  /** The open frame of a partition: add all readings of one message to it, then call `close`. */
+  /** The open frame of a partition: add all readings of one message to it, then call `close`, or `undo`. */
   open(partition: number, receivedAtUs: number): FrameWriter {
     const frame = this.#frame(partition);
     if (frame.writer.count === 0) frame.receivedAtUs = receivedAtUs;
+    frame.writer.mark();
     return frame.writer;
+  }
+
+  /** Whether the open frame holds more than the log takes: then the message must be undone. */
+  isOverfull(partition: number): boolean {
+    return this.#frame(partition).writer.bytes > this.bytesMax;
+  }
+
+  /** Takes the readings of the open message out of its frame. */
+  undo(partition: number): void {
+    this.#frame(partition).writer.undo();
+  }
+
+  /** Sends what is open in a partition, between messages. False when nothing is. */
+  sendOpen(partition: number): boolean {
+    const frame = this.#frame(partition);
+    if (frame.writer.count === 0) return false;
+    this.#send(partition, frame);
+    return true;
   }
 
   /** Ends a message: `onKept` is called when all readings added to the partition so far are kept. */
   close(partition: number, onKept: OnKept): void {
     const frame = this.#frame(partition);
     frame.waiting.push(onKept);
-    if (frame.writer.count >= this.#options.readingsMax || frame.writer.bytes >= this.#bytesMax) {
+    if (frame.writer.count >= this.#options.readingsMax || frame.writer.bytes >= this.bytesMax) {
       this.#send(partition, frame);
       return;
     }

@@ -12,42 +12,88 @@ import type { FrameBatcher } from "./frame-batcher.ts";
 export class MessageReader {
   readonly #batcher: FrameBatcher;
   readonly #aheadUsMax: number;
-  readonly #onClockAhead: () => void;
+  readonly #onClockAhead: (readings: number) => void;
   #route: Route | undefined;
   #frame: FrameWriter | undefined;
   #receivedAtUs = 0;
+  #clockAhead = 0;
   /** Readings of the newest message. */
   count = 0;
 
-  constructor(batcher: FrameBatcher, aheadUsMax: number, onClockAhead: () => void) {
+  constructor(batcher: FrameBatcher, aheadUsMax: number, onClockAhead: (readings: number) => void) {
     this.#batcher = batcher;
     this.#aheadUsMax = aheadUsMax;
     this.#onClockAhead = onClockAhead;
   }
 
-  /** Returns what was wrong with the message, if anything; `count` says how many readings it gave all the same. */
+  /**
+   * Returns what was wrong with the message, if anything; `count` says how many readings it gave all the same. Does not
+   * throw: of a message that cannot be read to its end, no reading stays in the frame.
+   */
   read(message: InboundMessage, route: Route): PayloadProblem | undefined {
+    let problem: PayloadProblem | undefined;
+    try {
+      problem = this.#decode(message, route);
+      if (this.#batcher.isOverfull(route.partition)) problem = this.#decodeApart(message, route);
+    } catch (error) {
+      this.#undo(route.partition);
+      problem = readingFailed(error);
+    }
+    route.counts.readings += this.count;
+    if (this.#clockAhead > 0) {
+      route.counts.clockAhead += this.#clockAhead;
+      this.#onClockAhead(this.#clockAhead);
+    }
+    return problem;
+  }
+
+  #decode(message: InboundMessage, route: Route): PayloadProblem | undefined {
+    this.count = 0;
+    this.#clockAhead = 0;
     this.#route = route;
     this.#receivedAtUs = message.receivedAtUs;
     this.#frame = this.#batcher.open(route.partition, message.receivedAtUs);
+    return route.source.format === "json"
+      ? decodeJson(message.payload, route.rules, this.#onReading)
+      : decodeValue(message.payload, route.metric ?? "", route.rules, this.#onReading);
+  }
+
+  /** The frame has no room for the message: what was in it before is sent, and the message begins the next one. */
+  #decodeApart(message: InboundMessage, route: Route): PayloadProblem | undefined {
+    const { partition } = route;
+    this.#undo(partition);
+    if (this.#batcher.sendOpen(partition)) {
+      const problem = this.#decode(message, route);
+      if (!this.#batcher.isOverfull(partition)) return problem;
+      this.#undo(partition);
+    }
+    const detail = `its readings take more than ${this.#batcher.bytesMax} bytes, which is all that a frame of the log holds`;
+    return { reason: "too-large", detail };
+  }
+
+  #undo(partition: number): void {
+    this.#batcher.undo(partition);
     this.count = 0;
-    const problem =
-      route.source.format === "json"
-        ? decodeJson(message.payload, route.rules, this.#onReading)
-        : decodeValue(message.payload, route.metric ?? "", route.rules, this.#onReading);
-    route.counts.readings += this.count;
-    return problem;
+    this.#clockAhead = 0;
   }
 
   readonly #onReading: OnReading = (metric: string, value: ReadingValue, observedAtUs: number | undefined) => {
     const route = this.#route as Route;
+    const series = route.series.get(metric, kindOf(value));
+    if (series === undefined) return false;
     const clockAhead = observedAtUs !== undefined && observedAtUs > this.#receivedAtUs + this.#aheadUsMax;
-    if (clockAhead) {
-      route.counts.clockAhead++;
-      this.#onClockAhead();
-    }
+    if (clockAhead) this.#clockAhead++;
     const atUs = observedAtUs === undefined || clockAhead ? this.#receivedAtUs : observedAtUs;
-    this.#frame?.addTo(route.series.get(metric, kindOf(value)), atUs, value, clockAhead);
+    this.#frame?.addTo(series, atUs, value, clockAhead);
     this.count++;
+    return true;
   };
+}
+
+const ERROR_CHARACTERS_MAX = 300;
+
+/** A mistake of ours, not of the device: the message is kept for a version that can read it. */
+export function readingFailed(error: unknown): PayloadProblem {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return { reason: "reading-failed", detail: `reading it failed: ${text.slice(0, ERROR_CHARACTERS_MAX)}` };
 }

@@ -1,18 +1,65 @@
-import picomatch from "picomatch";
+import { globMatches } from "../../domain/glob.ts";
 
-/** Whether a metric's name fits one of some names or globs. */
+/**
+ * Whether a metric's name fits one of some patterns: `*` is any text, `?` one character, `{a,b}` either, a `!` in front
+ * all else. Takes time in pattern times name at worst: names come from devices.
+ */
 export function compileMetricFilter(metrics: string | readonly string[]): (metric: string) => boolean {
   if (metrics === "*") return () => true;
-  const isMatch = picomatch(typeof metrics === "string" ? metrics : [...metrics], { dot: true });
+  const patterns = (typeof metrics === "string" ? [metrics] : metrics).map(compilePattern);
   const known = new Map<string, boolean>();
   return (metric) => {
     let wanted = known.get(metric);
     if (wanted === undefined) {
-      wanted = isMatch(metric);
-      if (known.size < NAMES_MAX) known.set(metric, wanted);
+      wanted = patterns.some(({ globs, isNegated }) => globs.some((glob) => globMatches(glob, metric)) !== isNegated);
+      if (known.size < NAMES_MAX && metric.length <= NAME_CHARACTERS_MAX) known.set(metric, wanted);
     }
     return wanted;
   };
 }
 
 const NAMES_MAX = 10_000;
+/** No metric has a longer name: it is asked for all the same. */
+const NAME_CHARACTERS_MAX = 1_024;
+const ALTERNATIVES_MAX = 1_000;
+
+/** Why a text is no pattern of a metric's name; undefined when it is one. */
+export function metricPatternProblem(pattern: string): string | undefined {
+  const odd = /[[\]()\\]|\{[^{}]*?\.\.[^{}]*\}/.exec(pattern)?.[0];
+  if (odd !== undefined) {
+    return `"${pattern}" has "${odd}", which has no meaning here: write * for any text, ? for one character, {a,b} for either, or list the names`;
+  }
+  if (!/^[^{}]*(?:\{[^{}]*\}[^{}]*)*$/.test(pattern))
+    return `"${pattern}" has a { or } without its partner, or one inside another`;
+  if (alternativesOf(pattern) > ALTERNATIVES_MAX)
+    return `"${pattern}" stands for more than ${ALTERNATIVES_MAX} patterns`;
+  return undefined;
+}
+
+interface Pattern {
+  readonly globs: readonly string[];
+  readonly isNegated: boolean;
+}
+
+function compilePattern(pattern: string): Pattern {
+  const isNegated = pattern.startsWith("!");
+  return { globs: expand(isNegated ? pattern.slice(1) : pattern), isNegated };
+}
+
+/** `a{b,c}d` -> `abd`, `acd`. Braces hold no braces. */
+function expand(pattern: string): string[] {
+  let globs = [""];
+  for (const part of pattern.split(BRACES)) {
+    const choices = part.startsWith("{") ? part.slice(1, -1).split(",") : [part];
+    globs = globs.flatMap((glob) => choices.map((choice) => glob + choice));
+  }
+  return globs;
+}
+
+const BRACES = /(\{[^{}]*\})/;
+
+function alternativesOf(pattern: string): number {
+  return pattern
+    .split(BRACES)
+    .reduce((product, part) => product * (part.startsWith("{") ? part.split(",").length : 1), 1);
+}

@@ -5,6 +5,7 @@ import type { IngestConfig, SourceConfig } from "../common/config.ts";
 import type { DeviceCounts, DeviceLedger } from "../common/device-ledger.ts";
 import type { PayloadRules } from "../formats/payload.ts";
 import { compileMetricFilter } from "./metric-filter.ts";
+import { hasControlCharacter, nameFault, shownName } from "../common/names.ts";
 
 /** What a topic means. One object per topic, kept: it carries the series that the topic has had. */
 export interface Route {
@@ -24,19 +25,23 @@ export interface Route {
 export class SeriesCache {
   readonly #device: string;
   readonly #tags: Tags;
+  readonly #nameBytesMax: number;
   readonly #number = new Map<string, FrameSeries>();
   readonly #boolean = new Map<string, FrameSeries>();
   readonly #string = new Map<string, FrameSeries>();
 
-  constructor(device: string, tags: Tags) {
+  constructor({ device, tags, nameBytesMax }: { device: string; tags: Tags; nameBytesMax: number }) {
     this.#device = device;
     this.#tags = tags;
+    this.#nameBytesMax = nameBytesMax;
   }
 
-  get(metric: string, kind: ValueKind): FrameSeries {
+  /** Undefined when the name can be no metric's: too long, or with control characters. */
+  get(metric: string, kind: ValueKind): FrameSeries | undefined {
     const ofKind = kind === "number" ? this.#number : kind === "boolean" ? this.#boolean : this.#string;
     let series = ofKind.get(metric);
     if (series === undefined) {
+      if (nameFault(metric, this.#nameBytesMax) !== undefined) return undefined;
       series = new FrameSeries({ device: this.#device, metric, tags: this.#tags, kind });
       // A device that invents metric names without end must not fill the memory.
       if (ofKind.size >= SERIES_PER_TOPIC_MAX) ofKind.clear();
@@ -47,12 +52,15 @@ export class SeriesCache {
 }
 
 const SERIES_PER_TOPIC_MAX = 10_000;
+/** What a longer topic means is found out each time: the memory is for those that devices use. */
+const REMEMBERED_CHARACTERS_MAX = 1_024;
 
 /** Finds the source of a topic, and remembers the last `topicsMax` answers. */
 export class TopicRoutes {
   readonly #matchers: readonly Matcher[];
   readonly #partitions: number;
   readonly #topicsMax: number;
+  readonly #nameBytesMax: number;
   readonly #ledger: DeviceLedger;
   readonly #known = new Map<string, Route | RouteProblem>();
 
@@ -66,6 +74,7 @@ export class TopicRoutes {
     this.#matchers = options.sources.map((source) => compileSource(source, options.limits));
     this.#partitions = options.partitions;
     this.#topicsMax = options.limits.topics_max;
+    this.#nameBytesMax = options.limits.name_size_max;
   }
 
   /** What the topic means, or why it means nothing. */
@@ -73,6 +82,7 @@ export class TopicRoutes {
     const known = this.#known.get(topic);
     if (known !== undefined) return known;
     const found = this.#resolve(topic);
+    if (topic.length > REMEMBERED_CHARACTERS_MAX) return found;
     if (this.#known.size >= this.#topicsMax) this.#known.clear();
     this.#known.set(topic, found);
     return found;
@@ -84,19 +94,32 @@ export class TopicRoutes {
     for (const { source, match, rules } of this.#matchers) {
       const captured = match(levels);
       if (captured === undefined) continue;
+      const fault = this.#faultOf(captured);
+      if (fault !== undefined) return { problem: "bad-name", detail: fault };
       const { device = "", metric, ...rest } = captured;
       if (device === "" || metric === "") return { problem: "bad-topic", detail: "an empty level names no device" };
       const tags: Tags = { ...source.tags, ...rest };
       const partition = partitionOf(device, this.#partitions);
-      const counts = this.#ledger.of(device);
-      return { source, device, tags, metric, partition, rules, series: new SeriesCache(device, tags), counts };
+      // A copy: a part of a text keeps all of it in memory.
+      const isLong = topic.length > REMEMBERED_CHARACTERS_MAX;
+      const counts = this.#ledger.of(isLong ? Buffer.from(device).toString() : device);
+      const series = new SeriesCache({ device, tags, nameBytesMax: this.#nameBytesMax });
+      return { source, device, tags, metric, partition, rules, series, counts };
     }
     return { problem: "unknown-topic", detail: "no source matches this topic" };
+  }
+
+  #faultOf(captured: Readonly<Record<string, string>>): string | undefined {
+    for (const [level, name] of Object.entries(captured)) {
+      const fault = nameFault(name, this.#nameBytesMax);
+      if (fault !== undefined) return `{${level}} of the topic, ${shownName(name)}, ${fault}`;
+    }
+    return undefined;
   }
 }
 
 export interface RouteProblem {
-  readonly problem: "bad-topic" | "unknown-topic";
+  readonly problem: "bad-topic" | "bad-name" | "unknown-topic" | "reading-failed";
   readonly detail: string;
 }
 
@@ -120,6 +143,7 @@ function compileSource(source: SourceConfig, limits: IngestConfig["limits"]): Ma
       readingsMax: limits.readings_per_message_max,
       nestingMax: limits.nesting_max,
       textBytesMax: limits.text_size_max,
+      nameBytesMax: limits.name_size_max,
     },
     match: (levels) => {
       if (open ? levels.length < pattern.length : levels.length !== pattern.length) return undefined;
@@ -133,12 +157,4 @@ function compileSource(source: SourceConfig, limits: IngestConfig["limits"]): Ma
       return captured;
     },
   };
-}
-
-function hasControlCharacter(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true;
-  }
-  return false;
 }

@@ -39,6 +39,9 @@ export function decodeJson(payload: Uint8Array, rules: PayloadRules, onReading: 
   if (!Array.isArray(parsed.value)) return decodeObject(parsed.value, walk, "");
   let problem: PayloadProblem | undefined;
   for (const [i, element] of parsed.value.entries()) {
+    if (i === rules.readingsMax) {
+      return problem ?? { reason: "too-large", detail: `more than ${rules.readingsMax} elements in one message` };
+    }
     // Each element is decoded, also after a wrong one; the first problem is told.
     const found = decodeObject(element, walk, `element ${i}: `);
     problem ??= found;

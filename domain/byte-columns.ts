@@ -53,6 +53,65 @@ export class DoubleColumn {
   }
 }
 
+const encoder = new TextEncoder();
+/** Up to here a loop over the characters is faster than the encoder, which makes an array for each text. */
+const LOOPED_CHARACTERS_MAX = 48;
+
+/** Texts as they stand in a message: one length-delimited field each. */
+export class TextColumn {
+  readonly #tag: number;
+  #bytes = new Uint8Array(1024);
+  #length = 0;
+
+  constructor(field: number) {
+    this.#tag = (field << 3) | 2;
+  }
+
+  /** Bytes, not texts. */
+  get length(): number {
+    return this.#length;
+  }
+
+  push(text: string): void {
+    if (text.length > LOOPED_CHARACTERS_MAX || !this.#pushAscii(text)) this.#pushEncoded(encoder.encode(text));
+  }
+
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Forgets what was pushed since the column had this length. */
+  cutTo(length: number): void {
+    this.#length = length;
+  }
+
+  /** False when the text has other characters: then nothing was pushed. */
+  #pushAscii(text: string): boolean {
+    let at = this.#begin(text.length);
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return false;
+      this.#bytes[at++] = code;
+    }
+    this.#length = at;
+    return true;
+  }
+
+  #pushEncoded(encoded: Uint8Array): void {
+    const at = this.#begin(encoded.length);
+    this.#bytes.set(encoded, at);
+    this.#length = at + encoded.length;
+  }
+
+  /** Makes room, and writes the head of a field. Returns where its bytes begin. */
+  #begin(bytes: number): number {
+    const needed = this.#length + HEAD_BYTES + bytes;
+    while (needed > this.#bytes.length) this.#bytes = grown(this.#bytes);
+    this.#bytes[this.#length] = this.#tag;
+    return writeVarint(this.#bytes, this.#length + 1, bytes);
+  }
+}
+
 /** Room for the tag of an entry and its length, written last in front of it. */
 const HEAD_BYTES = 8;
 const READINGS_TAG = (1 << 3) | 2;
@@ -79,7 +138,7 @@ export class ReadingsBytes {
     this.#at += value.length;
   }
 
-  /** A field that is encoded already, with its tag and length. */
+  /** A field or several that are encoded already, with tag and length. */
   encodedField(field: Uint8Array): void {
     this.#bytes.set(field, this.#at);
     this.#at += field.length;

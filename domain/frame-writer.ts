@@ -1,9 +1,8 @@
 import { PbfWriter } from "pbf";
-import { DoubleColumn, ReadingsBytes, VarintColumn } from "./byte-columns.ts";
+import { DoubleColumn, ReadingsBytes, TextColumn, VarintColumn } from "./byte-columns.ts";
 import { writeTag, writeText } from "./proto-text.ts";
 import { kindOf, type ReadingValue, type Series, type ValueKind } from "./reading.ts";
 
-const encoder = new TextEncoder();
 const KIND_NUMBERS: Readonly<Record<ValueKind, number>> = { number: 1, boolean: 2, string: 3 };
 
 /** A series as frames hold it. Keep it for the next reading: its encoded form and its place in the open frame are kept. */
@@ -29,9 +28,8 @@ interface Extent {
   numbers: number;
   booleans: number;
   clockAhead: number;
-  strings: number;
+  texts: number;
   dictionaryBytes: number;
-  stringBytes: number;
   lastAtUs: number;
   count: number;
 }
@@ -43,9 +41,8 @@ const NOTHING: Readonly<Extent> = {
   numbers: 0,
   booleans: 0,
   clockAhead: 0,
-  strings: 0,
+  texts: 0,
   dictionaryBytes: 0,
-  stringBytes: 0,
   lastAtUs: 0,
   count: 0,
 };
@@ -64,9 +61,8 @@ export class FrameWriter {
   readonly #numbers = new DoubleColumn();
   readonly #booleans = new VarintColumn();
   readonly #clockAhead = new VarintColumn();
-  #strings: Uint8Array[] = [];
+  readonly #texts = new TextColumn(7);
   #dictionaryBytes = 0;
-  #stringBytes = 0;
   #lastAtUs = 0;
   #count = 0;
   readonly #mark: Extent = { ...NOTHING };
@@ -81,7 +77,7 @@ export class FrameWriter {
     return (
       64 +
       this.#dictionaryBytes +
-      this.#stringBytes +
+      this.#texts.length +
       this.#seriesIndex.length +
       this.#atDeltas.length +
       this.#numbers.length +
@@ -99,9 +95,8 @@ export class FrameWriter {
     mark.numbers = this.#numbers.length;
     mark.booleans = this.#booleans.length;
     mark.clockAhead = this.#clockAhead.length;
-    mark.strings = this.#strings.length;
+    mark.texts = this.#texts.length;
     mark.dictionaryBytes = this.#dictionaryBytes;
-    mark.stringBytes = this.#stringBytes;
     mark.lastAtUs = this.#lastAtUs;
     mark.count = this.#count;
   }
@@ -136,7 +131,7 @@ export class FrameWriter {
     this.#lastAtUs = atUs;
     if (typeof value === "number") this.#numbers.push(value);
     else if (typeof value === "boolean") this.#booleans.push(value ? 1 : 0);
-    else this.#addString(value);
+    else this.#texts.push(value);
     if (clockAhead) this.#clockAhead.push(this.#count);
     this.#count++;
   }
@@ -150,21 +145,14 @@ export class FrameWriter {
     bytes.columnField(4, this.#atDeltas);
     bytes.columnField(5, this.#numbers);
     bytes.columnField(6, this.#booleans);
-    for (const text of this.#strings) bytes.bytesField(7, text);
+    bytes.encodedField(this.#texts.view());
     bytes.columnField(8, this.#clockAhead);
     const entry = bytes.entry();
     this.#frame = {};
     this.#dictionary = [];
-    this.#strings = [];
     this.#cutTo(NOTHING);
     this.mark();
     return entry;
-  }
-
-  #addString(value: string): void {
-    const bytes = encoder.encode(value);
-    this.#strings.push(bytes);
-    this.#stringBytes += bytes.length + 6;
   }
 
   #cutTo(extent: Readonly<Extent>): void {
@@ -177,9 +165,8 @@ export class FrameWriter {
     this.#numbers.cutTo(extent.numbers);
     this.#booleans.cutTo(extent.booleans);
     this.#clockAhead.cutTo(extent.clockAhead);
-    this.#strings.length = extent.strings;
+    this.#texts.cutTo(extent.texts);
     this.#dictionaryBytes = extent.dictionaryBytes;
-    this.#stringBytes = extent.stringBytes;
     this.#lastAtUs = extent.lastAtUs;
     this.#count = extent.count;
   }

@@ -106,7 +106,7 @@ export class TextColumn {
   /** Makes room, and writes the head of a field. Returns where its bytes begin. */
   #begin(bytes: number): number {
     const needed = this.#length + HEAD_BYTES + bytes;
-    while (needed > this.#bytes.length) this.#bytes = grown(this.#bytes);
+    this.#bytes = grown(this.#bytes, needed);
     this.#bytes[this.#length] = this.#tag;
     return writeVarint(this.#bytes, this.#length + 1, bytes);
   }

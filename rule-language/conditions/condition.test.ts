@@ -1,9 +1,9 @@
 import { Ajv } from "ajv";
 import { describe, expect, test } from "vitest";
 import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
+import { parseAggregate } from "../aggregates/aggregate.ts";
 import { suggestAggregate, suggestCondition, suggestDuration } from "../files/mend-value.ts";
 import { ruleFileJsonSchema } from "../reference/rule-schema.ts";
-import { parseAggregate } from "./aggregate.ts";
 import { parseCondition } from "./condition.ts";
 
 test.each([

@@ -1,5 +1,5 @@
-import { PLAIN_AGGREGATES } from "../aggregates/aggregate.ts";
 import { NUMBER_PATTERN } from "../../domain/number-text.ts";
+import { PLAIN_AGGREGATES } from "../aggregates/aggregate.ts";
 import { type FieldSchema, kindOf, plainFileSchema } from "../spec/rule-fields.ts";
 import { FIELD_EXAMPLES } from "./rule-examples.ts";
 

@@ -299,7 +299,7 @@ test("names: 256 bytes are stored, more and control characters are dead letters 
 });
 
 test("2,000 names of 250,000 bytes cost a dead letter, and little time", async () => {
-  await start({}, { limits: { readingsPerMessageMax: 5_000 } });
+  await start({}, { limits: { readings_per_message_max: 5_000 } });
   const startedMs = performance.now();
   const payload = `{"${"p".repeat(250_000)}": {${Array.from({ length: 2_000 }, (_, i) => `"${i}": 1`).join()}}}`;
   expect(await publish("sensors/s/d/telemetry", payload)).toBeUndefined();
@@ -309,7 +309,7 @@ test("2,000 names of 250,000 bytes cost a dead letter, and little time", async (
 });
 
 test("a message that the open frame has no room for begins the next one", async () => {
-  await start({}, { frame: { lingerMs: 100 } }, 20_000);
+  await start({}, { frame: { linger: "100ms" } }, 20_000);
   // 12,000 bytes each: one leaves the frame open, and two are more than the log takes.
   const sent = Array.from({ length: 9 }, (_, i) => {
     const fields = Array.from({ length: 50 }, (_, k) => [`${i}-${k}-`.padEnd(235, "m"), i]);
@@ -326,7 +326,7 @@ test("a message that the open frame has no room for begins the next one", async 
 });
 
 test("a message too large for any frame is a dead letter, and no other message pays for it", async () => {
-  await start({}, { frame: { lingerMs: 100 } }, 20_000);
+  await start({}, { frame: { linger: "100ms" } }, 20_000);
   const text = "x".repeat(4_000);
   const large = JSON.stringify({ ts: NOW / 1000 + 1e6, a: text, b: text, c: text, d: text });
   const outcomes = await Promise.all([

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { durationField, sizeField } from "../../platform/files/schemas.ts";
 import { addressSchema, secretEnv, secretFile } from "../../platform/files/secret-values.ts";
-import { metricPatternProblem } from "../sources/metric-filter.ts";
+import { metricPatternProblem } from "./metric-filter.ts";
 import { nameFault, shownName } from "./names.ts";
 
 /** No limit of names may be larger: stores and indexes hold them as keys. */

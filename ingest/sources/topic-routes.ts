@@ -3,9 +3,9 @@ import { partitionOf } from "../../domain/partition.ts";
 import type { Tags, ValueKind } from "../../domain/reading.ts";
 import type { IngestConfig, SourceConfig } from "../common/config.ts";
 import type { DeviceCounts, DeviceLedger } from "../common/device-ledger.ts";
+import { compileMetricFilter } from "../common/metric-filter.ts";
 import { hasControlCharacter, nameFault, shownName } from "../common/names.ts";
 import type { PayloadRules } from "../formats/payload.ts";
-import { compileMetricFilter } from "./metric-filter.ts";
 
 /** What a topic means. One object per topic, kept: it carries the series that the topic has had. */
 export interface Route {

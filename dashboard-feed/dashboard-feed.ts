@@ -9,7 +9,7 @@ import { createFeedEvents } from "./common/events.ts";
 import { loadPage } from "./http/page.ts";
 import { createHttpServer } from "./http/server.ts";
 import { Hub } from "./sockets/hub.ts";
-import { startViews } from "./views/views.ts";
+import { Views } from "./views/views.ts";
 
 export interface FeedDeps extends Deps {
   /** How the other services are, for `/readyz`. */
@@ -27,29 +27,29 @@ const HTTP_CONNECTIONS = 500;
 const STOP_PATIENCE_MS = 1_000;
 
 /**
- * Shows the log's present on one port: the page, the WebSocket feed, the API and the figures. Resolves when it
- * listens; the views fill from the log after that (see `health`). Rejects with PortInUseError or TokenConfigError.
+ * Serves the present of the log on one port: the page, the WebSocket feed, the HTTP API and the metrics. It only reads
+ * the log, so that any number of feeds can run. Resolves when it listens; the views fill from the log after that (see
+ * `health`). Rejects with PortInUseError or TokenConfigError. Read on in `views/views.ts` (what is shown),
+ * `sockets/hub.ts` (the feed) and `http/operations.ts` (the API); channels are declared in `contracts/feed/channels.ts`.
  */
 export async function startDashboardFeed(config: FeedConfig, deps: FeedDeps): Promise<DashboardFeed> {
   const events = createFeedEvents(deps);
   const access = createAccess(config, deps.env ?? process.env);
   const page = await loadPage(config.page_dir);
-  // The views need the hub to tell it of alerts, and the hub needs the views.
-  let hub: Hub | undefined;
-  const views = startViews({ config: config.history, deps, events, onAlerts: () => hub?.alertsChanged() });
-  hub = new Hub({ config, clock: deps.clock, log: deps.log, views, access, events });
-  const sockets = hub;
+  const views = new Views({ config: config.history, deps, events, onAlerts: () => hub.alertsChanged() });
+  const hub = new Hub({ config, clock: deps.clock, log: deps.log, views, access, events });
+  views.start();
   const readiness = deps.readiness ?? (() => []);
   const server = createHttpServer({ deps, instance: config.instance, views, access, page, events, readiness });
   server.maxConnections = config.limits.clients_max + HTTP_CONNECTIONS;
-  server.on("upgrade", (request, socket, head) => sockets.upgrade(request, socket, head));
+  server.on("upgrade", (request, socket, head) => hub.upgrade(request, socket, head));
   try {
     await listen(server, config);
   } catch (error) {
     await views.stop();
     throw error;
   }
-  sockets.start();
+  hub.start();
   const { address, port } = server.address() as AddressInfo;
   events.listened(`${address}:${port}`);
 
@@ -57,7 +57,7 @@ export async function startDashboardFeed(config: FeedConfig, deps: FeedDeps): Pr
   async function stop(): Promise<void> {
     const closed = once(server, "close");
     server.close();
-    await sockets.stop();
+    await hub.stop();
     server.closeIdleConnections();
     const patience = setTimeout(() => server.closeAllConnections(), STOP_PATIENCE_MS);
     await closed;

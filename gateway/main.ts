@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Argument, Command } from "commander";
 import { openApiText } from "../dashboard-feed/http/openapi.ts";
+import { asyncApiText } from "../dashboard-feed/sockets/asyncapi.ts";
 import { addAlertCommands } from "./commands/alerts.ts";
 import { addDeadLetterCommands } from "./commands/dead-letters.ts";
 import { doctor } from "./commands/doctor.ts";
@@ -77,6 +78,13 @@ program
   .description("print the description of the HTTP API (OpenAPI 3.1)")
   .action(() => {
     process.stdout.write(openApiText(program.version() ?? ""));
+  });
+
+program
+  .command("asyncapi")
+  .description("print the description of the WebSocket feed (AsyncAPI 3.0)")
+  .action(() => {
+    process.stdout.write(asyncApiText(program.version() ?? ""));
   });
 
 function withSettings(command: Command): Command {

@@ -1,21 +1,23 @@
 import { z } from "zod";
 import { type AlertChange, type AlertEvent, SEVERITIES } from "../../domain/alert.ts";
+import type { ReadingValue, Tags } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import type { DeviceItem, ReadingItem, StatsItem } from "./protocol.ts";
 
-// Objects are loose: a newer writer may say more, and what it says goes through.
+// Objects are loose: members that a newer writer adds go through to the clients.
 
 const texts = z.record(z.string(), z.string());
 const readingValue = z.union([z.number(), z.boolean(), z.string()]);
-/** JSON has no NaN: a figure that is none comes as null, and goes out as it came. Some aggregates are texts. */
+const instantUs = z.number().describe("Microseconds since 1970-01-01T00:00:00Z.");
+const span = z.looseObject({ startUs: instantUs, endUs: instantUs });
+/** JSON has no NaN, so a value that is not a number is null. Some aggregates are texts. */
 const figure = z.union([z.number(), z.string(), z.null().transform(() => Number.NaN)]);
 const alertState = z.enum(["inactive", "pending", "firing", "resolved"]);
 
 export const windowResultSchema = z.looseObject({
   rule: z.string(),
   labels: texts,
-  startUs: z.number(),
-  endUs: z.number(),
+  startUs: instantUs,
+  endUs: instantUs,
   revision: z.int().min(0),
   aggregates: z.record(z.string(), figure),
 }) satisfies z.ZodType<WindowResult>;
@@ -30,16 +32,25 @@ export const alertChangeSchema = z.looseObject({
   key: texts,
   labels: texts,
   annotations: texts,
-  atUs: z.number(),
-  processedAtUs: z.number(),
-  activeAtUs: z.number(),
+  atUs: instantUs,
+  processedAtUs: instantUs,
+  activeAtUs: instantUs,
   value: figure,
   notify: z.array(z.string()),
-  inhibitedBy: z.array(z.looseObject({ rule: z.string(), equal: z.array(z.string()) })).exactOptional(),
-  flapping: z.literal(true).exactOptional(),
-  muted: z.literal(true).exactOptional(),
+  inhibitedBy: z
+    .array(z.looseObject({ rule: z.string(), equal: z.array(z.string()) }))
+    .exactOptional()
+    .describe("Nobody is notified while an incident of such a rule fires with equal values of these labels."),
+  flapping: z
+    .literal(true)
+    .exactOptional()
+    .describe("The alert comes and goes so often that it keeps firing. Left out otherwise."),
+  muted: z
+    .literal(true)
+    .exactOptional()
+    .describe("The rule runs in shadow mode and nobody is notified. Left out otherwise."),
   evidence: z.looseObject({
-    window: z.looseObject({ startUs: z.number(), endUs: z.number() }),
+    window: span,
     aggregate: z.string(),
     value: figure,
     parts: z
@@ -47,23 +58,25 @@ export const alertChangeSchema = z.looseObject({
         z.looseObject({
           name: z.string(),
           aggregate: z.string(),
-          window: z.looseObject({ startUs: z.number(), endUs: z.number() }),
+          window: span,
           value: figure,
         }),
       )
-      .exactOptional(),
+      .exactOptional()
+      .describe("For a condition over several series: the window of each of them."),
     condition: z.string(),
-    // An absence has none.
-    watermarkUs: z.union([z.number(), z.null().transform(() => Number.NaN)]),
+    watermarkUs: z
+      .union([instantUs, z.null().transform(() => Number.NaN)])
+      .describe("Microseconds since 1970; null for an absence."),
     input: z.looseObject({
-      stream: z.enum(["READINGS", "GROUPS"]).exactOptional(),
+      stream: z.enum(["READINGS", "GROUPS"]).exactOptional().describe("READINGS when left out."),
       partition: z.int(),
       sequence: z.int(),
     }),
   }),
 }) satisfies z.ZodType<AlertChange>;
 
-/** What stands in the alerts log. */
+/** An entry of the alerts log. */
 export const alertEventSchema = z.looseObject({
   specversion: z.literal("1.0"),
   id: z.string(),
@@ -75,28 +88,62 @@ export const alertEventSchema = z.looseObject({
   data: alertChangeSchema,
 }) satisfies z.ZodType<AlertEvent>;
 
+/** The newest value of a series. */
+export interface ReadingItem {
+  readonly device: string;
+  readonly metric: string;
+  readonly tags: Tags;
+  readonly atUs: number;
+  readonly value: ReadingValue;
+}
+
 export const readingItemSchema = z.looseObject({
   device: z.string(),
   metric: z.string(),
   tags: texts,
-  atUs: z.number(),
+  atUs: instantUs,
   value: readingValue,
 }) satisfies z.ZodType<ReadingItem>;
+
+export interface DeviceItem {
+  readonly device: string;
+  readonly tags: Tags;
+  /** Receive time of its newest reading. */
+  readonly lastSeenUs: number;
+  readonly readings: number;
+  /** Readings whose clock ran ahead of the gateway's. */
+  readonly clockAhead: number;
+  /** Readings that corrected a closed window. Left out, like the next two, until a processor reports some. */
+  readonly lateApplied?: number | undefined;
+  /** Readings that were too late for any window. */
+  readonly lateDropped?: number | undefined;
+  /** Readings that came twice. */
+  readonly duplicates?: number | undefined;
+  readonly metrics: Readonly<Record<string, { readonly atUs: number; readonly value: ReadingValue }>>;
+}
 
 export const deviceItemSchema = z.looseObject({
   device: z.string(),
   tags: texts,
-  lastSeenUs: z.number(),
+  lastSeenUs: instantUs,
   readings: z.int().min(0),
-  clockAhead: z.int().min(0),
-  lateApplied: z.int().min(0).optional(),
-  lateDropped: z.int().min(0).optional(),
-  duplicates: z.int().min(0).optional(),
-  metrics: z.record(z.string(), z.looseObject({ atUs: z.number(), value: readingValue })),
+  clockAhead: z.int().min(0).describe("Readings whose clock ran ahead of the gateway's."),
+  lateApplied: z.int().min(0).optional().describe("Readings that corrected a closed window."),
+  lateDropped: z.int().min(0).optional().describe("Readings that were too late for any window."),
+  duplicates: z.int().min(0).optional().describe("Readings that came twice."),
+  metrics: z.record(z.string(), z.looseObject({ atUs: instantUs, value: readingValue })),
 }) satisfies z.ZodType<DeviceItem>;
+
+/** The metrics of one process. Counters only grow; a rate is the difference of two items over their time. */
+export interface StatsItem {
+  readonly instance: string;
+  readonly atUs: number;
+  /** `name` or `name{label="value"}` as in Prometheus. */
+  readonly values: Readonly<Record<string, number>>;
+}
 
 export const statsItemSchema = z.looseObject({
   instance: z.string(),
-  atUs: z.number(),
+  atUs: instantUs,
   values: z.record(z.string(), z.number()),
 }) satisfies z.ZodType<StatsItem>;

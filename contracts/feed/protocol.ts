@@ -1,16 +1,17 @@
-import type { AlertChange } from "../../domain/alert.ts";
-import type { ReadingValue, Tags } from "../../domain/reading.ts";
-import type { WindowResult } from "../../domain/window-result.ts";
+import type { Channel, Item } from "./channels.ts";
 
-/** The WebSocket subprotocol. Frames are JSON text. Described for others in `docs/asyncapi.yaml`. */
+// The frames of the feed. `frames.ts` has their schemas, `channels.ts` the channels; both are read by the server. This file
+// and the client need no library, so that a page stays small. `docs/asyncapi.yaml` describes the protocol for others.
+
+export type { Channel, Item, ItemOfChannel } from "./channels.ts";
+export type { DeviceItem, ReadingItem, StatsItem } from "./items.ts";
+
+/** The WebSocket subprotocol. Frames are JSON text. */
 export const SUBPROTOCOL = "weir.v1";
 
-export const CHANNELS = ["windows", "alerts", "readings", "devices", "stats"] as const;
-export type Channel = (typeof CHANNELS)[number];
-
 /**
- * Every given part must match; of a list, one of its patterns. `*` and `?` are wildcards. Names other than rule and
- * severity are labels.
+ * Every part must match; of a list, one of its patterns. `*` and `?` are wildcards. Names other than rule and severity
+ * are labels.
  */
 export type Filter = Readonly<Record<string, string | readonly string[]>>;
 
@@ -22,7 +23,7 @@ export type ClientFrame =
       readonly id: string;
       readonly channel: Channel;
       readonly filter?: Filter;
-      /** From an earlier snapshot or update of the same channel: go on from there. */
+      /** From an earlier snapshot or update of the same channel: continue there. */
       readonly cursor?: string;
       /** Updates a second for this subscription, at most (0.1 to 20; default 4). Alerts come at once. */
       readonly maxHz?: number;
@@ -44,54 +45,23 @@ export type ServerFrame =
   | { readonly type: "snapshot"; readonly id: string; readonly cursor: string; readonly items: readonly Item[] }
   | { readonly type: "update"; readonly id: string; readonly cursor: string; readonly items: readonly Item[] }
   /**
-   * Changes are lost to this subscription: `missed` of them (-1: not known how many). A snapshot follows when its state
-   * must begin anew, otherwise its updates go on.
+   * This subscription lost changes: `missed` of them (-1: unknown). A snapshot follows when its state must start over;
+   * otherwise its updates continue.
    */
   | { readonly type: "gap"; readonly id: string; readonly cursor: string; readonly missed: number }
   | { readonly type: "error"; readonly id?: string; readonly code: ErrorCode; readonly message: string };
 
-export type ErrorCode =
-  | "bad-frame"
-  | "unauthorized"
-  | "too-many-requests"
-  | "unknown-channel"
-  | "too-many-subscriptions"
-  | "unknown-subscription"
-  | "forbidden";
-
-export type Item = WindowResult | AlertChange | ReadingItem | DeviceItem | StatsItem;
-
-/** The newest value of a series. */
-export interface ReadingItem {
-  readonly device: string;
-  readonly metric: string;
-  readonly tags: Tags;
-  readonly atUs: number;
-  readonly value: ReadingValue;
-}
-
-export interface DeviceItem {
-  readonly device: string;
-  readonly tags: Tags;
-  /** Receive time of its newest reading. */
-  readonly lastSeenUs: number;
-  readonly readings: number;
-  /** Readings whose clock ran ahead of the gateway's. */
-  readonly clockAhead: number;
-  /** Readings that corrected a closed window, that came too late for any, and that came twice; once there were some. */
-  readonly lateApplied?: number | undefined;
-  readonly lateDropped?: number | undefined;
-  readonly duplicates?: number | undefined;
-  readonly metrics: Readonly<Record<string, { readonly atUs: number; readonly value: ReadingValue }>>;
-}
-
-/** One process' figures. Counters only grow; a rate is the difference of two items over their time. */
-export interface StatsItem {
-  readonly instance: string;
-  readonly atUs: number;
-  /** `name` or `name{label="value"}` as in Prometheus. */
-  readonly values: Readonly<Record<string, number>>;
-}
+/** Why the server refuses a frame. */
+export const ERROR_CODES = {
+  "bad-frame": "not a frame of this protocol, or an id that is taken",
+  unauthorized: "no token or an unknown one; the connection is closed",
+  forbidden: "the token does not show this channel",
+  "unknown-channel": "there is no such channel",
+  "unknown-subscription": "there is no subscription with this id",
+  "too-many-subscriptions": "the connection has as many subscriptions as it may",
+  "too-many-requests": "too many frames a second: ask again later",
+};
+export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** Close codes of our own. */
 export const CLOSE_UNAUTHORIZED = 4401;

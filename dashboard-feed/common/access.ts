@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import type { Channel } from "../../contracts/feed/protocol.ts";
+import { CHANNEL_KINDS, CHANNELS, type Channel } from "../../contracts/feed/channels.ts";
 import { UserError } from "../../platform/errors.ts";
 import { secretValue } from "../../platform/files/secret-values.ts";
 import { type FeedConfig, isLoopback, type TokenConfig } from "./config.ts";
@@ -15,8 +15,6 @@ export interface Grant {
   readonly channels: ReadonlySet<Channel>;
   /** Patterns of the sites whose items may be seen; undefined for all, and for what has no site. */
   readonly sites: readonly string[] | undefined;
-  /** The figures of the gateway itself: they tell of all sites. */
-  readonly figures: boolean;
   /** May give orders: acknowledge, silence, retry dead letters. */
   readonly orders: boolean;
 }
@@ -50,9 +48,8 @@ export function createAccess(config: FeedConfig, env: Readonly<Record<string, st
   const known = config.tokens?.map((token) => ({ digest: digestOf(token, env), grant: grantOf(token) }));
   const everything: Grant = {
     name: "",
-    channels: new Set(["windows", "alerts", "readings", "devices", "stats"]),
+    channels: new Set(CHANNELS),
     sites: undefined,
-    figures: true,
     // Who can reach a loopback address is on this machine; beyond it, reading without a token is enough.
     orders: isLoopback(config.bind),
   };
@@ -108,10 +105,13 @@ export function offeredProtocols(request: IncomingMessage): string[] {
 
 function grantOf({ name, sites, channels, admin }: TokenConfig): Grant {
   const unrestricted = admin || sites.some((pattern) => /^\*+$/.test(pattern));
-  const shown = new Set<Channel>(admin ? ["windows", "alerts", "readings", "devices", "stats"] : channels);
-  // The figures name devices of every site.
-  if (!unrestricted) shown.delete("stats");
-  return { name, channels: shown, sites: unrestricted ? undefined : sites, figures: shown.has("stats"), orders: admin };
+  const wanted = admin ? CHANNELS : channels;
+  return {
+    name,
+    channels: new Set(wanted.filter((channel) => unrestricted || !CHANNEL_KINDS[channel].allSitesOnly)),
+    sites: unrestricted ? undefined : sites,
+    orders: admin,
+  };
 }
 
 function tokenOf(request: IncomingMessage): string | undefined {

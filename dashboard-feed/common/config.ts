@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CHANNELS } from "../../contracts/feed/protocol.ts";
+import { CHANNELS } from "../../contracts/feed/channels.ts";
 import { durationField, sizeField } from "../../platform/files/schemas.ts";
 import { secretEnv, secretFile } from "../../platform/files/secret-values.ts";
 

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
-import { CHANNELS, type Channel, type ErrorCode } from "../../contracts/feed/protocol.ts";
+import type { Channel } from "../../contracts/feed/channels.ts";
+import type { ErrorCode } from "../../contracts/feed/protocol.ts";
 import type { StreamName } from "../../domain/subjects.ts";
 import { US_PER_SECOND } from "../../domain/time.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
@@ -73,7 +74,7 @@ export function createFeedEvents(deps: { readonly logger: Logger; readonly metri
   ]);
   const overflow = metrics.counter("weir_feed_overflow_total", "What no longer fitted into the views.", ["what"]);
   const requests = metrics.counter("weir_feed_requests_total", "HTTP requests answered.", ["route", "status"]);
-  const sentNow: Record<Channel, number> = { windows: 0, alerts: 0, readings: 0, devices: 0, stats: 0 };
+  const sentNow = new Map<Channel, number>();
   const loggedAtMs = new Map<string, number>();
 
   /** Kinds are few, so the map stays small. */
@@ -112,14 +113,11 @@ export function createFeedEvents(deps: { readonly logger: Logger; readonly metri
       badFrames.inc({ code });
     },
     itemsSent(channel, count) {
-      sentNow[channel] += count;
+      sentNow.set(channel, (sentNow.get(channel) ?? 0) + count);
     },
     turnEnded() {
-      for (const channel of CHANNELS) {
-        if (sentNow[channel] === 0) continue;
-        sent.inc({ channel }, sentNow[channel]);
-        sentNow[channel] = 0;
-      }
+      for (const [channel, count] of sentNow) sent.inc({ channel }, count);
+      sentNow.clear();
     },
     flushConflated() {
       conflated.inc();

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Acknowledgement, Delivery, OpenAlert, Silence } from "../../contracts/notifications.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
+import { describedApi } from "../testing/described-api.ts";
 import {
   alertChange,
   appendAlert,
@@ -14,7 +15,6 @@ import {
   tokenFor,
   until,
 } from "../testing/test-kit.ts";
-import { describedApi } from "./described-api.ts";
 import { openApiText } from "./openapi.ts";
 import { OPERATIONS } from "./routes.ts";
 

@@ -75,7 +75,7 @@ async function answer(exchange: Exchange, options: HttpOptions): Promise<void> {
     case "/readyz":
       return sendReadiness(response, options);
     case "/metrics":
-      if (!requireGrant(exchange, access).figures) throw forbidden("the metrics: they tell of all sites");
+      if (!requireGrant(exchange, access).channels.has("stats")) throw forbidden("the metrics: they tell of all sites");
       return await sendMetrics(response, options);
     case "/api":
       return await sendApi(exchange, requireGrant(exchange, access), options);

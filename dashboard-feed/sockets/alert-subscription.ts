@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { ChannelOf } from "../../contracts/feed/channels.ts";
 import { US_PER_MS } from "../../domain/time.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { endOf, type Position, parseCursor, sequenceOf } from "../common/cursor.ts";
@@ -14,7 +15,7 @@ const DRAIN_POLL_MS = 20;
 const PROGRESS_SHARE = 1 / 16;
 
 export interface AlertSubscriptionOptions extends SubscriptionBase {
-  readonly channel: "alerts";
+  readonly channel: ChannelOf<"changes">;
   readonly log: Log;
   readonly view: AlertsView;
   readonly filter: CompiledFilter;
@@ -26,7 +27,7 @@ type Phase = "starting" | "asking" | "snapshot" | "catching-up" | "live" | "ende
 
 /** Every alert change, in order, none left out: who cannot take them is closed. */
 export class AlertSubscription implements Subscription {
-  readonly channel = "alerts";
+  readonly channel;
   readonly #options: AlertSubscriptionOptions;
   #phase: Phase = "starting";
   /** Everything up to here was sent, or did not match. */
@@ -41,6 +42,7 @@ export class AlertSubscription implements Subscription {
 
   constructor(options: AlertSubscriptionOptions) {
     this.#options = options;
+    this.channel = options.channel;
   }
 
   pump(tick: number): number {
@@ -86,7 +88,7 @@ export class AlertSubscription implements Subscription {
 
   #resume(position: Position): void {
     this.#position = position;
-    this.#options.events.resumed("alerts");
+    this.#options.events.resumed(this.channel);
     if (position < this.#options.view.floor) {
       this.#beginCatchUp();
       return;
@@ -100,7 +102,7 @@ export class AlertSubscription implements Subscription {
   #tellGap(missed: number): void {
     const { outlet, events, view } = this.#options;
     outlet.send(gapFrame(this.#options, { position: view.head, missed }));
-    events.gapTold("alerts", missed);
+    events.gapTold(this.channel, missed);
     this.#beginSnapshot();
     this.#advance();
   }
@@ -239,13 +241,13 @@ export class AlertSubscription implements Subscription {
         text: entries.map((entry) => entry.text).join(","),
       });
     outlet.sendFrame([shared.alertFrame(`${span.after} ${span.position} ${filter.key} ${id}`, text)]);
-    events.itemsSent("alerts", entries.length);
+    events.itemsSent(this.channel, entries.length);
   }
 
   #send(kind: "snapshot" | "update", entries: readonly AlertEntry[], position: Position): void {
     const text = entries.map((entry) => entry.text).join(",");
     this.#options.outlet.send(itemsFrame(kind, this.#options, { position, text }));
-    this.#options.events.itemsSent("alerts", entries.length);
+    this.#options.events.itemsSent(this.channel, entries.length);
   }
 }
 

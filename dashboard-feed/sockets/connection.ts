@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
+import { isDeliveredAs } from "../../contracts/feed/channels.ts";
 import {
   CLOSE_SHUTTING_DOWN,
   CLOSE_TOO_SLOW,
@@ -11,7 +12,7 @@ import {
 import { US_PER_MS } from "../../domain/time.ts";
 import type { Grant } from "../common/access.ts";
 import type { CloseReason, FeedEvents } from "../common/events.ts";
-import { parseClientFrame } from "../common/frames.ts";
+import { parseClientFrame } from "./client-frame.ts";
 import type { Limits, Outlet, Subscription } from "./outlet.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -121,7 +122,8 @@ export class Connection implements Outlet {
   pumpAlerts(tick: number): void {
     if (this.#alertSubscriptions === 0) return;
     for (const subscription of this.#subscriptions.values()) {
-      if (subscription.channel === "alerts") this.#nextTick = Math.min(this.#nextTick, subscription.pump(tick));
+      if (isDeliveredAs(subscription.channel, "changes"))
+        this.#nextTick = Math.min(this.#nextTick, subscription.pump(tick));
     }
   }
 
@@ -236,7 +238,7 @@ export class Connection implements Outlet {
     } else {
       const subscription = subscribe(frame, grant, this);
       this.#subscriptions.set(id, subscription);
-      if (channel === "alerts") this.#alertSubscriptions++;
+      if (isDeliveredAs(channel, "changes")) this.#alertSubscriptions++;
       events.subscribed(channel);
       this.#nextTick = Math.min(this.#nextTick, subscription.pump(tick()));
     }
@@ -249,7 +251,7 @@ export class Connection implements Outlet {
       return;
     }
     this.#subscriptions.delete(id);
-    if (subscription.channel === "alerts") this.#alertSubscriptions--;
+    if (isDeliveredAs(subscription.channel, "changes")) this.#alertSubscriptions--;
     subscription.end();
     this.#options.events.subscriptionEnded(subscription.channel);
   }

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { type Channel, type ClientFrame, SUBPROTOCOL } from "../../contracts/feed/protocol.ts";
-import type { StreamName } from "../../domain/subjects.ts";
+import { CHANNEL_KINDS, isDeliveredAs } from "../../contracts/feed/channels.ts";
+import { type ClientFrame, SUBPROTOCOL } from "../../contracts/feed/protocol.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { type Access, type Grant, offeredProtocols } from "../common/access.ts";
@@ -24,13 +24,6 @@ const HEARTBEAT_TICKS = HEARTBEAT_MS / TICK_MS;
 const PING_TICKS = 30 * TICKS_PER_SECOND;
 const DEFAULT_HZ = 4;
 const STOP_PATIENCE_MS = 2_000;
-
-const STREAM_OF: Readonly<Record<Exclude<Channel, "stats">, StreamName>> = {
-  windows: "WINDOWS",
-  alerts: "ALERTS",
-  readings: "READINGS",
-  devices: "READINGS",
-};
 
 export interface HubOptions {
   readonly config: FeedConfig;
@@ -175,8 +168,9 @@ export class Hub {
   ): Subscription {
     const { config, events, log, views } = this.#options;
     const { id, channel, cursor, maxHz } = frame;
-    // The figures of the gateway belong to no site; who may see them may see all.
-    const filter = compileFilter(frame.filter ?? {}, channel === "stats" ? undefined : by.grant.sites);
+    const kind = CHANNEL_KINDS[channel];
+    // Items for all sites have no site to filter by; the grant decides.
+    const filter = compileFilter(frame.filter ?? {}, kind.allSitesOnly ? undefined : by.grant.sites);
     const shared = this.#shared;
     const base = {
       id,
@@ -186,11 +180,11 @@ export class Hub {
       limits: config.limits,
       events,
       logReached: async (sequence: number) =>
-        channel !== "stats" && (await log.bounds(STREAM_OF[channel])).lastSequence >= sequence,
+        kind.stream !== undefined && (await log.bounds(kind.stream)).lastSequence >= sequence,
     };
-    if (channel === "alerts") {
+    if (isDeliveredAs(channel, "changes")) {
       const nowMs = () => performance.now();
-      return new AlertSubscription({ ...base, channel, log, view: views.alerts, filter, shared, nowMs });
+      return new AlertSubscription({ ...base, channel, log, view: views[channel], filter, shared, nowMs });
     }
     return new StateSubscription({
       ...base,
@@ -200,7 +194,7 @@ export class Hub {
       everyTicks: Math.max(1, Math.round(TICKS_PER_SECOND / (maxHz ?? DEFAULT_HZ))),
       phase: by.phase,
       missedSince: (position) => views.missedSince(channel, position),
-      snapshotAlways: channel === "stats",
+      snapshotAlways: kind.stream === undefined,
     });
   }
 }

@@ -6,7 +6,8 @@ import { appendWindows, windowResult } from "../testing/test-kit.ts";
 import { Progress } from "../views/progress.ts";
 import { collect } from "../views/view.ts";
 import { WindowsView } from "../views/windows-view.ts";
-import { type Interest, SharedFrames } from "./shared-frames.ts";
+import type { Interest } from "./interest.ts";
+import { SharedFrames } from "./shared-frames.ts";
 
 const PATTERNS = ["*", "d1", "d2", "d?", "d*", "x", "d[", ""];
 

@@ -1,13 +1,13 @@
 import type { Position } from "../common/cursor.ts";
 import type { StateView } from "../views/view.ts";
-import type { Interest } from "./shared-frames.ts";
+import type { Interest } from "./interest.ts";
 
-/** Groups whose interests are remembered. */
+/** Groups whose interests are cached. */
 const GROUPS_MAX = 500_000;
 
 interface Route {
-  /** So many of the interests, from the first on, were asked. */
-  asked: number;
+  /** The number of interests, from the first on, that were evaluated. */
+  evaluated: number;
   readonly interested: Interest[];
 }
 
@@ -19,8 +19,8 @@ interface Changes {
 const NONE: readonly number[] = [];
 
 /**
- * Which filters let which items of a view through. With many filters most changes concern few of them: each change is
- * given to those, instead of each filter being shown all changes.
+ * Which filters match which items of a view. With many filters most changes concern few of them: each change goes to
+ * those, instead of every filter evaluating every change.
  */
 export class Routes {
   readonly #view: StateView;
@@ -43,11 +43,11 @@ export class Routes {
     const at = this.#interests.indexOf(interest);
     if (at < 0) return;
     this.#interests.splice(at, 1);
-    // Who was asked is remembered by number.
+    // Routes refer to interests by their number.
     this.#routes.clear();
   }
 
-  /** The slots that an interest lets through of those that changed after a position, oldest change first. */
+  /** The slots that match an interest among those that changed after a position, oldest change first. */
   changedAfter(after: Position, interest: Interest): readonly number[] {
     let changes = this.#changes.get(after);
     if (changes === undefined || changes.head !== this.#view.head) {
@@ -78,11 +78,11 @@ export class Routes {
     let route = this.#routes.get(group);
     if (route === undefined) {
       if (this.#routes.size >= GROUPS_MAX) this.#routes.clear();
-      route = { asked: 0, interested: [] };
+      route = { evaluated: 0, interested: [] };
       this.#routes.set(group, route);
     }
-    for (; route.asked < this.#interests.length; route.asked++) {
-      const interest = this.#interests[route.asked];
+    for (; route.evaluated < this.#interests.length; route.evaluated++) {
+      const interest = this.#interests[route.evaluated];
       if (interest?.matches(slot)) route.interested.push(interest);
     }
     return route;

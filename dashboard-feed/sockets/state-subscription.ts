@@ -1,6 +1,7 @@
 import { type Position, parseCursor, START, sequenceOf } from "../common/cursor.ts";
+import type { Interest } from "./interest.ts";
 import { gapFrame, itemsFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
-import type { Interest, SharedFrames } from "./shared-frames.ts";
+import type { SharedFrames } from "./shared-frames.ts";
 
 /** One subscription may send so many frames in a row; then it is the others' turn. */
 const FRAMES_PER_TURN = 8;

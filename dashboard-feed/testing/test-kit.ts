@@ -4,6 +4,7 @@ import pino from "pino";
 import { vi } from "vitest";
 import { WebSocket } from "ws";
 import type { z } from "zod";
+import { serverFrameSchema } from "../../contracts/feed/frames.ts";
 import type { ClientFrame, Item, ServerFrame } from "../../contracts/feed/protocol.ts";
 import type { AlertChange, AlertEvent } from "../../domain/alert.ts";
 import { FrameWriter } from "../../domain/frame-writer.ts";
@@ -16,9 +17,8 @@ import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Appended, Log } from "../../platform/log/port.ts";
 import { createMetrics, type Metrics } from "../../platform/metrics.ts";
 import { feedConfigSchema } from "../common/config.ts";
-import { described } from "../common/described.ts";
-import { serverFrameSchema } from "../common/frames.ts";
 import { type DashboardFeed, type FeedDeps, startDashboardFeed } from "../dashboard-feed.ts";
+import { described } from "./described-feed.ts";
 
 /** For the tests of this folder: a feed on a log in memory, clients that check each frame, and things to append. */
 

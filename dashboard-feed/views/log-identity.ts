@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
+import { sleep } from "../../platform/async/sleep.ts";
 import { ConflictError, type Records } from "../../platform/log/port.ts";
 
 const RECORD = "feed-log-id";
@@ -7,8 +7,8 @@ const RETRY_MS = 1_000;
 const ID = /^[a-z0-9]{1,16}$/;
 
 /**
- * Names the log, so that a cursor of a log that was since thrown away is not taken for a place in the present one. Kept
- * beside the log: who loses one loses both. Tries until it succeeds or is stopped.
+ * Names the log, so that a cursor of a deleted log does not count as a place in the present one. The name is a record
+ * beside the log: a log that is lost loses its name too. Retries until it succeeds; undefined when stopped.
  */
 export async function identifyLog(
   records: Records,
@@ -24,11 +24,11 @@ export async function identifyLog(
       await records.set(RECORD, new TextEncoder().encode(id), record?.revision ?? 0);
       return id;
     } catch (error) {
-      // Another feed was quicker: its name holds.
+      // Another feed was faster: use its name.
       if (error instanceof ConflictError) continue;
       if (!signal.aborted) onFailed(error);
     }
-    await pause(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    await sleep(RETRY_MS, { signal });
   }
   return undefined;
 }

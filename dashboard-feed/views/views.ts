@@ -1,33 +1,27 @@
 import { DEVICE_LEDGERS, deviceLedgersSchema } from "../../contracts/device-ledgers.ts";
-import type { Channel } from "../../contracts/feed/protocol.ts";
+import { CHANNEL_KINDS, type Channel, type ChannelOf } from "../../contracts/feed/channels.ts";
+import type { StreamName } from "../../domain/subjects.ts";
+import type { Follower } from "../../platform/log/follow.ts";
+import type { LogMessage } from "../../platform/log/port.ts";
 import type { Deps } from "../../platform/service.ts";
 import { STATS_SUBJECTS } from "../../platform/stats.ts";
 import type { FeedConfig } from "../common/config.ts";
 import type { Position } from "../common/cursor.ts";
 import type { FeedEvents } from "../common/events.ts";
 import { AlertsView } from "./alerts-view.ts";
-import type { DevicesView } from "./devices-view.ts";
-import { type Follower, follow } from "./follow.ts";
+import { followIntoView } from "./follow.ts";
 import { identifyLog } from "./log-identity.ts";
 import { Progress } from "./progress.ts";
 import { ReadingsView } from "./readings-view.ts";
 import { RuleMemory } from "./rule-memory.ts";
 import { StatsView } from "./stats-view.ts";
+import type { StateView } from "./view.ts";
 import { WindowsView } from "./windows-view.ts";
 
-export interface Views {
-  readonly windows: WindowsView;
-  readonly alerts: AlertsView;
-  readonly readings: ReadingsView;
-  readonly devices: DevicesView;
-  readonly stats: StatsView;
-  /** Names the log; the empty text until it is known, and before that no view is loaded. */
-  logId(): string;
-  missedSince(channel: Channel, position: Position): number;
-  /** Why the views do not show the present; undefined when they do. */
-  notReady(): string | undefined;
-  stop(): Promise<void>;
-}
+/** The view behind each channel: one that is missing does not compile. */
+type ChannelViews = { readonly [C in ChannelOf<"state">]: StateView } & {
+  readonly [C in ChannelOf<"changes">]: AlertsView;
+};
 
 export interface ViewsOptions {
   readonly config: FeedConfig["history"];
@@ -36,111 +30,138 @@ export interface ViewsOptions {
   readonly onAlerts: () => void;
 }
 
-/** Builds the views and begins to feed them from the log and the bus. */
-export function startViews({ config, deps, events, onAlerts }: ViewsOptions): Views {
-  const { log, clock } = deps;
-  const progress = { READINGS: new Progress(), WINDOWS: new Progress(), ALERTS: new Progress() };
-  const readings = new ReadingsView({
-    progress: progress.READINGS,
-    seriesMax: config.series_max,
-    devicesMax: config.devices_max,
-    onOverflow: (what) => events.overflowed(what),
-  });
-  const windows = new WindowsView({
-    progress: progress.WINDOWS,
-    windowsPerSeries: config.windows_per_series_max,
-    windowsMax: config.windows_max,
-    onRepeat: () => events.repeatedFrameSkipped(),
-  });
-  const alerts = new AlertsView({
-    progress: progress.ALERTS,
-    incidentsMax: config.incidents_max,
-    changesMax: config.alert_changes_max,
-    onOverflow: () => events.overflowed("incidents"),
-  });
-  const stats = new StatsView({ instancesMax: config.instances_max });
+/**
+ * What the feed shows, in memory: one view for each channel, fed from the log and the bus. Views only grow along the
+ * log, so that a client's cursor says what it has seen. The views are rebuilt from the log at every start.
+ */
+export class Views implements ChannelViews {
+  readonly windows;
+  readonly alerts;
+  readonly readings;
+  readonly devices;
+  readonly stats;
+  readonly #options: ViewsOptions;
+  readonly #progress = new Map<StreamName, Progress>();
+  readonly #rules: RuleMemory;
+  readonly #followers = new Map<StreamName, Follower>();
+  readonly #stopping = new AbortController();
+  readonly #unsubscribe: (() => void)[] = [];
+  #logId = "";
 
-  const stopping = new AbortController();
-  let logId = "";
-  const identified = identifyLog(log.records, {
-    signal: stopping.signal,
-    onFailed: (error) => events.logNotIdentified(error),
-  }).then((id) => {
-    logId = id ?? "";
-  });
+  constructor(options: ViewsOptions) {
+    const { config, deps, events } = options;
+    this.#options = options;
+    this.#rules = new RuleMemory({ records: deps.log.records, onFailed: (error) => events.rulesNotKept(error) });
+    this.readings = new ReadingsView({
+      progress: this.#progressOf("READINGS"),
+      seriesMax: config.series_max,
+      devicesMax: config.devices_max,
+      onOverflow: (what) => events.overflowed(what),
+    });
+    this.devices = this.readings.devices;
+    this.windows = new WindowsView({
+      progress: this.#progressOf("WINDOWS"),
+      windowsPerSeries: config.windows_per_series_max,
+      windowsMax: config.windows_max,
+      onRepeat: () => events.repeatedFrameSkipped(),
+    });
+    this.alerts = new AlertsView({
+      progress: this.#progressOf("ALERTS"),
+      incidentsMax: config.incidents_max,
+      changesMax: config.alert_changes_max,
+      onOverflow: () => events.overflowed("incidents"),
+    });
+    this.stats = new StatsView({ instancesMax: config.instances_max });
+  }
 
-  function followInto(
-    stream: keyof typeof progress,
-    more: Pick<Parameters<typeof follow>[0], "apply" | "onApplied" | "newestOfEachSubject">,
-  ): Follower {
-    return follow({
-      log,
-      clock,
-      stream,
-      progress: progress[stream],
-      after: identified,
+  /** Begins to feed the views. */
+  start(): void {
+    const { deps, events, onAlerts } = this.#options;
+    const identified = this.#identify();
+    void this.#rules.recall().then((ruleSet) => {
+      this.readings.ruleSet ??= ruleSet;
+    });
+    this.#follow("ALERTS", identified, {
+      apply: (message) => this.alerts.apply(message),
+      onApplied: onAlerts,
+      newestOfEachSubject: true,
+    });
+    this.#follow("WINDOWS", identified, { apply: (message) => this.windows.apply(message) });
+    this.#follow("READINGS", identified, { apply: (message) => this.#applyReadings(message) });
+    const { bus } = deps.log;
+    this.#unsubscribe.push(
+      bus.subscribe(DEVICE_LEDGERS, (value: unknown) => {
+        const ledgers = deviceLedgersSchema.safeParse(value);
+        if (ledgers.success) this.devices.note(ledgers.data);
+      }),
+      bus.subscribe(STATS_SUBJECTS, (value: unknown, subject) => {
+        if (!this.stats.apply(value)) events.badReportSkipped(subject);
+      }),
+    );
+  }
+
+  /** Names the log; the empty text until it is known, and until then no view is loaded. */
+  readonly logId = (): string => this.#logId;
+
+  /** How many entries after a position were never in the channel's view; -1 when that is unknown. */
+  missedSince(channel: Channel, position: Position): number {
+    const { stream } = CHANNEL_KINDS[channel];
+    return stream === undefined ? -1 : this.#progressOf(stream).missedSince(position);
+  }
+
+  /** Why the views do not show the present; undefined when they do. */
+  notReady(): string | undefined {
+    if (this.#logId === "") return "the log has not answered yet";
+    for (const [stream, follower] of this.#followers) {
+      if (!follower.reading) return `${stream} cannot be read`;
+      if (!this.#progressOf(stream).loaded) return `${stream} is still being read back`;
+    }
+    return undefined;
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    this.#stopping.abort();
+    await Promise.all([...this.#followers.values()].map((follower) => follower.stop()));
+  }
+
+  async #identify(): Promise<void> {
+    const { deps, events } = this.#options;
+    const { signal } = this.#stopping;
+    const onFailed = (error: unknown) => events.logNotIdentified(error);
+    this.#logId = (await identifyLog(deps.log.records, { signal, onFailed })) ?? "";
+  }
+
+  #follow(
+    stream: StreamName,
+    after: Promise<void>,
+    into: { apply(message: LogMessage): void; onApplied?: () => void; newestOfEachSubject?: boolean },
+  ): void {
+    const { deps, events, config } = this.#options;
+    const follower = followIntoView({
+      ...{ stream, after, signal: this.#stopping.signal },
+      log: deps.log,
+      clock: deps.clock,
+      progress: this.#progressOf(stream),
       lookbackEntries: config.lookback_entries_max,
+      newestOfEachSubject: into.newestOfEachSubject ?? false,
+      apply: (message) => into.apply(message),
+      onApplied: () => into.onApplied?.(),
       onBadMessage: (message, error) => events.badMessageSkipped(stream, message, error),
       onReadFailed: (error) => events.readFailed(stream, error),
       onLag: (lagUs) => events.entryApplied(stream, lagUs),
-      ...more,
     });
+    this.#followers.set(stream, follower);
   }
 
-  const rules = new RuleMemory({ records: log.records, onFailed: (error) => events.rulesNotKept(error) });
-  void rules.recall().then((ruleSet) => {
-    readings.ruleSet ??= ruleSet;
-  });
+  #applyReadings(message: LogMessage): void {
+    const kind = this.readings.apply(message);
+    if (kind === "rule_set" && this.readings.ruleSet !== undefined) this.#rules.keep(this.readings.ruleSet);
+  }
 
-  const followers = {
-    READINGS: followInto("READINGS", {
-      apply(message) {
-        if (readings.apply(message) === "rule_set" && readings.ruleSet !== undefined) rules.keep(readings.ruleSet);
-      },
-    }),
-    WINDOWS: followInto("WINDOWS", { apply: (message) => windows.apply(message) }),
-    ALERTS: followInto("ALERTS", {
-      apply: (message) => alerts.apply(message),
-      onApplied: onAlerts,
-      newestOfEachSubject: true,
-    }),
-  };
-  const forgetLedgers = log.bus.subscribe(DEVICE_LEDGERS, (value: unknown) => {
-    const ledgers = deviceLedgersSchema.safeParse(value);
-    if (ledgers.success) readings.devices.note(ledgers.data);
-  });
-  const unsubscribe = log.bus.subscribe(STATS_SUBJECTS, (value: unknown, subject) => {
-    if (!stats.apply(value)) events.badReportSkipped(subject);
-  });
-
-  const progressOf = {
-    windows: progress.WINDOWS,
-    alerts: progress.ALERTS,
-    readings: progress.READINGS,
-    devices: progress.READINGS,
-  };
-
-  return {
-    windows,
-    alerts,
-    readings,
-    devices: readings.devices,
-    stats,
-    logId: () => logId,
-    missedSince: (channel, position) => (channel === "stats" ? -1 : progressOf[channel].missedSince(position)),
-    notReady() {
-      if (logId === "") return "the log has not answered yet";
-      for (const stream of ["ALERTS", "WINDOWS", "READINGS"] as const) {
-        if (!followers[stream].reading) return `${stream} cannot be read`;
-        if (!progress[stream].loaded) return `${stream} is still being read back`;
-      }
-      return undefined;
-    },
-    async stop() {
-      unsubscribe();
-      forgetLedgers();
-      stopping.abort();
-      await Promise.all(Object.values(followers).map((follower) => follower.stop()));
-    },
-  };
+  #progressOf(stream: StreamName): Progress {
+    const known = this.#progress.get(stream) ?? new Progress();
+    this.#progress.set(stream, known);
+    return known;
+  }
 }

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { type WebSocket, WebSocketServer } from "ws";
+import { CHANNELS } from "../../contracts/feed/channels.ts";
 import {
-  CHANNELS,
   type Channel,
   CLOSE_SHUTTING_DOWN,
   CLOSE_UNAUTHORIZED,

@@ -1,7 +1,7 @@
 import mqtt from "mqtt";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
-import { describedApi } from "../../dashboard-feed/http/described-api.ts";
+import { describedApi } from "../../dashboard-feed/testing/described-api.ts";
 import { startSink } from "../../notifier/testing/test-kit.ts";
 import { startGateway } from "./kit.ts";
 

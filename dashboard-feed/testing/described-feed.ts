@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
 import { z } from "zod";
+import { CHANNEL_KINDS, isChannel } from "../../contracts/feed/channels.ts";
 
-/** For the tests: `docs/asyncapi.yaml` as a judge of frames. */
+// `docs/asyncapi.yaml` as the judge of every frame that a test client sends or receives.
 
 const reference = z.object({ $ref: z.string() });
 const documentSchema = z.object({
@@ -32,8 +33,8 @@ ajv.addSchema({ $id: "feed", components: { schemas: closed(schemas) } });
 const exercised = new Set<string>();
 
 /**
- * Objects that name their members have no others here: what the implementation says and the document does not is an
- * error, although clients are told to ignore it.
+ * Closes objects that name their members: a member that the server sends and the document does not have is an error here,
+ * although clients should ignore it.
  */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed);
@@ -43,7 +44,7 @@ function closed(schema: unknown): unknown {
   return named ? { ...copy, additionalProperties: false } : copy;
 }
 
-/** What is wrong with a value by a schema of the document; undefined when nothing is. */
+/** Why a value does not match a schema of the document; undefined when it does. */
 function wrongBy(schema: string, value: unknown): string | undefined {
   const validate = ajv.getSchema(`feed#/components/schemas/${schema}`);
   if (validate === undefined) throw new Error(`no schema ${schema}`);
@@ -62,15 +63,6 @@ function payloadOf(message: string): string {
   return messages[message]?.payload.$ref.split("/").at(-1) ?? "";
 }
 
-/** Which channel's items an `items` frame holds is told by its cursor. */
-const ITEM_SCHEMAS: Readonly<Record<string, string>> = {
-  windows: "WindowResult",
-  alerts: "AlertChange",
-  readings: "ReadingItem",
-  devices: "DeviceItem",
-  stats: "StatsItem",
-};
-
 const itemsFrame = z.object({ cursor: z.string(), items: z.array(z.unknown()) });
 
 export const described = {
@@ -83,20 +75,22 @@ export const described = {
   /** Schemas that a frame or an item was checked against. */
   exercised,
 
-  /** Throws when a frame is not as the document has it. */
+  /** Throws when a frame does not match the document. */
   check(action: "receive" | "send", frame: unknown): void {
     const { type } = z.object({ type: z.string() }).parse(frame);
-    if (!namesOf(action).includes(type)) throw new Error(`the document knows no ${type} to ${action}`);
+    if (!namesOf(action).includes(type)) throw new Error(`docs/asyncapi.yaml has no ${type} to ${action}`);
     expectRight(payloadOf(type), frame);
     const parsed = itemsFrame.safeParse(frame);
     if (!parsed.success) return;
-    const schema = ITEM_SCHEMAS[parsed.data.cursor.split(":")[0] ?? ""] ?? "";
-    for (const item of parsed.data.items) expectRight(schema, item);
+    // The cursor names the channel.
+    const channel = parsed.data.cursor.split(":")[0] ?? "";
+    if (!isChannel(channel)) throw new Error(`the cursor ${parsed.data.cursor} names no channel`);
+    for (const item of parsed.data.items) expectRight(CHANNEL_KINDS[channel].itemName, item);
   },
 };
 
 function expectRight(schema: string, value: unknown): void {
   exercised.add(schema);
   const wrong = wrongBy(schema, value);
-  if (wrong !== undefined) throw new Error(`not as docs/asyncapi.yaml has it: ${wrong}`);
+  if (wrong !== undefined) throw new Error(`docs/asyncapi.yaml does not allow it: ${wrong}`);
 }

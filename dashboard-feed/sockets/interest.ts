@@ -1,0 +1,95 @@
+import type { ChannelOf } from "../../contracts/feed/channels.ts";
+import type { Position } from "../common/cursor.ts";
+import type { CompiledFilter } from "../common/filter.ts";
+import { type Batch, collect, type Matches, type StateView } from "../views/view.ts";
+import { itemsFrameEnd, itemsFrameStart } from "./outlet.ts";
+import { frameHead, textFrame } from "./web-socket-frame.ts";
+
+const FRAME_BYTES = 262_144;
+/** Larger items are not copied into the frame of each id, but written after its beginning. */
+const COPIED_BYTES_MAX = 2_048;
+
+export type StateChannel = ChannelOf<"state">;
+
+interface SharedBatch extends Batch {
+  readonly head: Position;
+  /** The items and the frame's end as bytes, once a frame needs them separately. */
+  body: Buffer | undefined;
+  /** Ready frames by the subscription's id. */
+  readonly frames: Map<string, readonly Buffer[]>;
+}
+
+export interface InterestOptions {
+  readonly key: string;
+  readonly channel: StateChannel;
+  readonly view: StateView;
+  readonly filter: CompiledFilter;
+  readonly logId: () => string;
+  /** The matching slots that changed after a position, where the changes are distributed; else undefined. */
+  readonly changedAfter: (after: Position, interest: Interest) => readonly number[] | undefined;
+  /** The interest holds a batch again, to be cleared at the next tick. */
+  readonly onUsed: (interest: Interest) => void;
+}
+
+/** What all subscriptions of one channel with one filter share. */
+export class Interest {
+  readonly channel: StateChannel;
+  readonly view: StateView;
+  readonly filter: CompiledFilter;
+  readonly matches: Matches;
+  readonly key: string;
+  /** Subscriptions that use it. */
+  users = 0;
+  readonly #options: InterestOptions;
+  readonly #batches = new Map<Position, SharedBatch>();
+
+  constructor(options: InterestOptions) {
+    this.key = options.key;
+    this.channel = options.channel;
+    this.view = options.view;
+    this.filter = options.filter;
+    this.matches = options.view.matcher(options.filter);
+    this.#options = options;
+  }
+
+  /**
+   * What changed after a position. Clients are at equal positions after their first flush, because they flush at the
+   * same ticks: one batch serves them all.
+   */
+  batch(after: Position, phase: "snapshot" | "live"): SharedBatch {
+    const { view } = this;
+    let batch = this.#batches.get(after);
+    if (batch !== undefined && batch.head === view.head) return batch;
+    const changed = phase === "live" ? this.#options.changedAfter(after, this) : undefined;
+    const options = { after, bytesMax: FRAME_BYTES, ...(changed === undefined ? {} : { changed }) };
+    const collected = collect(view, this.matches, options);
+    batch = { ...collected, head: view.head, body: undefined, frames: new Map() };
+    if (this.#batches.size === 0) this.#options.onUsed(this);
+    this.#batches.set(after, batch);
+    return batch;
+  }
+
+  /** The bytes of a frame for a subscription with this id, encoded once for all clients that chose the same id. */
+  frame(kind: "snapshot" | "update", id: string, batch: SharedBatch): readonly Buffer[] {
+    const key = kind === "update" ? id : `${id} ${kind}`;
+    let frame = batch.frames.get(key);
+    if (frame === undefined) {
+      const start = itemsFrameStart(kind, { id, channel: this.channel, logId: this.#options.logId }, batch.position);
+      if (batch.items.length <= COPIED_BYTES_MAX) {
+        frame = [textFrame(start + batch.items + itemsFrameEnd)];
+      } else {
+        batch.body ??= Buffer.from(batch.items + itemsFrameEnd);
+        frame = [
+          Buffer.concat([frameHead(Buffer.byteLength(start) + batch.body.length), Buffer.from(start)]),
+          batch.body,
+        ];
+      }
+      batch.frames.set(key, frame);
+    }
+    return frame;
+  }
+
+  clear(): void {
+    this.#batches.clear();
+  }
+}

@@ -2,6 +2,7 @@ import { keyName } from "../domain/alert-ids.ts";
 import type { Series, Tags } from "../domain/reading.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { groupLabels } from "../rule-language/spec/selector.ts";
+import { readerOf } from "./aggregates/aggregates.ts";
 import { RuleAlerts } from "./alerts/rule-alerts.ts";
 import { Input, type JoinedInput } from "./inputs/input.ts";
 import { Join } from "./inputs/join.ts";
@@ -125,7 +126,7 @@ export class RulesInForce {
       const source = rule.join ? this.#joinFor(rule.join, joins) : (own[0] as Input);
       if (source instanceof Join && !readers.has(source)) {
         for (const [name, { aggregate }] of source.spec.names.entries())
-          joined.get(own[name] as Input)?.push({ join: source, name, aggregate });
+          joined.get(own[name] as Input)?.push({ join: source, name, read: readerOf(aggregate) });
       }
       const running = this.#continued(before.get(rule.spec.id), rule, source);
       readers.set(source, [...(readers.get(source) ?? []), running.alerts]);

@@ -1,19 +1,21 @@
-/** Up to so many different values the count is exact; beyond, its standard error is 1 / sqrt(this - 2) = 1.6 %. */
+import type { ObjectState } from "./object-state.ts";
+
+/** The count is exact up to this many different values; beyond, its standard error is 1 / sqrt(this - 2) = 1.6 %. */
 const KEPT = 4096;
 const RANGE = 2 ** 53;
 
 /**
- * Counts different values by keeping the smallest hashes: all of them while they are few, then the density of the
- * smallest tells the number (Bar-Yossef et al., "Counting Distinct Elements in a Data Stream", 2002). What it says
- * depends only on the set of values.
+ * Counts different values by keeping the smallest hashes: all of them while they are few; then the density of the
+ * smallest gives the number (Bar-Yossef et al., "Counting Distinct Elements in a Data Stream", 2002). The count depends
+ * on the set of values only.
  */
-export class Distinct {
+export class Distinct implements ObjectState {
   #hashes = new Set<number>();
-  /** When not all are kept: the largest that is. */
+  /** The largest hash that is kept, once some are dropped. */
   #limit = RANGE;
 
-  add(value: number | string): void {
-    this.#addHash(typeof value === "number" ? hashNumber(value) : hashText(value));
+  add(_atUs: number, value: number, text: string | undefined): void {
+    this.#addHash(text === undefined ? hashNumber(value) : hashText(text));
   }
 
   merge(other: Distinct): void {

@@ -1,4 +1,6 @@
-/** Up to so many values quantiles are exact. */
+import type { ObjectState } from "./object-state.ts";
+
+/** Quantiles of at most this many values are exact. */
 const EXACT_MAX = 64;
 const RELATIVE_ERROR = 0.01;
 const GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR);
@@ -8,17 +10,21 @@ const TINY = 1e-12;
 
 /**
  * A multiset of numbers for quantiles: the values themselves while they are few, then DDSketch's buckets, whose width
- * bounds the relative error of each order statistic by 1 % (Masson, Rim, Lee: "DDSketch", VLDB 2019). What it says
- * depends only on the values, not on their order or on how they were merged.
+ * bounds the relative error of each order statistic by 1 % (Masson, Rim, Lee: "DDSketch", VLDB 2019). A quantile
+ * depends on the values only, not on their order or on how they were merged.
  */
-export class Quantiles {
+export class Quantiles implements ObjectState {
   #values: number[] | undefined = [];
   #count = 0;
   #zeros = 0;
   readonly #positive = new Map<number, number>();
   readonly #negative = new Map<number, number>();
 
-  add(value: number): void {
+  add(_atUs: number, value: number): void {
+    this.#addValue(value);
+  }
+
+  #addValue(value: number): void {
     this.#count++;
     if (this.#values === undefined) this.#addToBucket(value, 1);
     else if (this.#values.push(value) > EXACT_MAX) this.#toBuckets();
@@ -26,7 +32,7 @@ export class Quantiles {
 
   merge(other: Quantiles): void {
     if (other.#values !== undefined) {
-      for (const value of other.#values) this.add(value);
+      for (const value of other.#values) this.#addValue(value);
       return;
     }
     this.#toBuckets();

@@ -1,16 +1,21 @@
-/** The states that a sensor went through in a window, for the time that it spent in each. */
-export class States {
+import type { ObjectState } from "./object-state.ts";
+
+/** The states of a sensor in a window, in order, to measure the time spent in one. */
+export class States implements ObjectState {
   #atUs: number[] = [];
   #states: (number | string)[] = [];
-  /** What the window began with; undefined when nothing is known of it. */
+  /** The state in which the window began; undefined when it is not known. */
   prior: number | string | undefined = undefined;
 
-  add(atUs: number, state: number | string): void {
+  add(atUs: number, value: number, text: string | undefined): void {
     let place = this.#atUs.length;
     while (place > 0 && (this.#atUs[place - 1] as number) > atUs) place--;
     this.#atUs.splice(place, 0, atUs);
-    this.#states.splice(place, 0, state);
+    this.#states.splice(place, 0, text ?? value);
   }
+
+  /** Only tumbling windows compute durations, and these are never merged. */
+  merge(_other: States): void {}
 
   /** Seconds of `[startUs, endUs)` in the state. */
   secondsIn(state: string, window: { readonly startUs: number; readonly endUs: number }): number {
@@ -45,7 +50,7 @@ export interface StatesSnapshot {
   readonly prior: number | string | null;
 }
 
-/** `true` and `false` name 1 and 0 too, since booleans count as these. */
+/** `true` and `false` also match 1 and 0, because booleans are stored as these. */
 function isState(value: number | string, state: string): boolean {
   if (typeof value === "string") return value === state;
   if (state === "true") return value === 1;

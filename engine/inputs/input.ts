@@ -1,5 +1,6 @@
 import type { Series, Tags } from "../../domain/reading.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
+import { type ReadValue, readerOf } from "../aggregates/aggregates.ts";
 import type { RuleAlerts } from "../alerts/rule-alerts.ts";
 import type { AggregateValues } from "../rules/conditions.ts";
 import type { InputSpec, WindowsSpec } from "../rules/rule.ts";
@@ -88,7 +89,7 @@ export class Input implements Source, TimedKeys {
       else emissions.set(aggregatesKey, { aggregates, to: [alerts] });
     }
     this.#emissions = [...emissions.values()].map(({ aggregates, to }) => ({
-      aggregates,
+      aggregates: aggregates.map((aggregate) => ({ name: aggregate.name, read: readerOf(aggregate) })),
       rules: to.map(({ rule }) => rule.spec.id),
       alerting: to.filter(({ rule }) => rule.evaluate !== undefined),
     }));
@@ -162,16 +163,16 @@ export class Input implements Source, TimedKeys {
       if (record === RETRACTED) continue;
       for (const alerts of alerting) alerts.onWindow(key, { startUs, endUs, values });
     }
-    for (const { join, name, aggregate } of this.#joins) {
+    for (const { join, name, read } of this.#joins) {
       const { accumulators } = this.#windows as Windows;
-      join.onWindow(name, key, labels, endUs, accumulators.value(record, aggregate, span));
+      join.onWindow(name, key, labels, endUs, read(accumulators, record, span));
     }
   }
 
-  #compute(wanted: readonly Aggregate[], record: number, span: Span): AggregateValues {
+  #compute(wanted: Emission["aggregates"], record: number, span: Span): AggregateValues {
     const { accumulators } = this.#windows as Windows;
     const values: Record<string, number | string> = {};
-    for (const aggregate of wanted) values[aggregate.name] = accumulators.value(record, aggregate, span);
+    for (const { name, read } of wanted) values[name] = read(accumulators, record, span);
     return values;
   }
 }
@@ -180,12 +181,12 @@ export class Input implements Source, TimedKeys {
 export interface JoinedInput {
   readonly join: Join;
   readonly name: number;
-  readonly aggregate: Aggregate;
+  readonly read: ReadValue;
 }
 
 /** One result a window, for all rules with the same aggregates. */
 interface Emission {
-  readonly aggregates: readonly Aggregate[];
+  readonly aggregates: readonly { readonly name: string; readonly read: ReadValue }[];
   readonly rules: readonly string[];
   readonly alerting: readonly RuleAlerts[];
 }

@@ -3,7 +3,7 @@ import type { Calendar } from "../../rule-language/calendar/calendar.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import type { Selector } from "../../rule-language/spec/selector.ts";
 import type { Template } from "../../rule-language/template/template.ts";
-import type { AggregatePlan } from "../aggregates/plan.ts";
+import type { AggregatePlan } from "../aggregates/state-groups.ts";
 import type { EvaluateConditions } from "./conditions.ts";
 
 /** What a rule reads. Rules with inputs of the same identity share their windows. */

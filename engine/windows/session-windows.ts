@@ -1,4 +1,4 @@
-import { Accumulators, UNTOLD } from "../aggregates/accumulators.ts";
+import { Accumulators, NOT_EMITTED } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { RecordPool } from "./record-pool.ts";
@@ -180,7 +180,7 @@ export class SessionWindows implements Windows {
     if (atUs < session.firstUs) {
       this.#retract(key, session, nowUs);
       session.firstUs = atUs;
-      session.revision = UNTOLD;
+      session.revision = NOT_EMITTED;
     }
     if (atUs > session.lastUs) session.lastUs = atUs;
     return session;
@@ -192,7 +192,7 @@ export class SessionWindows implements Windows {
       firstUs: atUs,
       lastUs: atUs,
       record: this.#pool.take(),
-      revision: UNTOLD,
+      revision: NOT_EMITTED,
       toldEndUs: Number.NaN,
       open: true,
       dirty: false,
@@ -204,7 +204,7 @@ export class SessionWindows implements Windows {
   }
 
   #retract(key: number, { firstUs, revision, toldEndUs }: Session, nowUs: number): void {
-    if (revision === UNTOLD) return;
+    if (revision === NOT_EMITTED) return;
     (this.#retractions[key] as Retraction[]).push({ startUs: firstUs, revision: revision + 1, toldEndUs });
     this.#awaitCorrection(key, nowUs);
   }

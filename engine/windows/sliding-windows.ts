@@ -1,4 +1,4 @@
-import { Accumulators, UNTOLD } from "../aggregates/accumulators.ts";
+import { Accumulators, NOT_EMITTED } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { RecordPool } from "./record-pool.ts";
@@ -201,7 +201,13 @@ export class SlidingWindows implements Windows {
   #place(state: KeyInstants, atUs: number): number {
     const place = this.#firstAt(state, atUs);
     if (state.instants[place]?.atUs === atUs) return place;
-    state.instants.splice(place, 0, { atUs, record: this.#pool.take(), suffix: -1, revision: UNTOLD, dirty: false });
+    state.instants.splice(place, 0, {
+      atUs,
+      record: this.#pool.take(),
+      suffix: -1,
+      revision: NOT_EMITTED,
+      dirty: false,
+    });
     return place;
   }
 

@@ -1,5 +1,5 @@
 import type { Accumulators } from "../aggregates/accumulators.ts";
-import type { AggregatePlan } from "../aggregates/plan.ts";
+import type { AggregatePlan } from "../aggregates/state-groups.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
 /** What became of a reading; a greater one outweighs a smaller when several windows took it. */

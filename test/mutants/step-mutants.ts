@@ -100,8 +100,8 @@ export const STEP_MUTANTS: readonly Mutant[] = [
     name: "session-not-retracted",
     fault: "a start that is none any more is not retracted",
     file: SESSIONS,
-    from: "if (revision === UNTOLD) return;",
-    to: "if (revision >= UNTOLD) return;",
+    from: "if (revision === NOT_EMITTED) return;",
+    to: "if (revision >= NOT_EMITTED) return;",
     tests: ORACLE,
   },
   {

@@ -1,0 +1,87 @@
+import type { Condition } from "../../rule-language/conditions/condition.ts";
+import { Distinct } from "./distinct.ts";
+import type { ObjectState } from "./object-state.ts";
+import { Quantiles } from "./quantiles.ts";
+import { States } from "./states.ts";
+
+/**
+ * What windows keep of their readings for aggregates, besides count, sum, min and max, which are always there. `ends` and
+ * `moments` are columns of the accumulators' flat array, because each reading updates them. The others are one object a
+ * window. Names and order are stored in checkpoints: add new ones at the end.
+ */
+const OBJECT_STATES = {
+  quantiles: { create: () => new Quantiles(), restore: Quantiles.restore },
+  distinct: { create: () => new Distinct(), restore: Distinct.restore },
+  states: { create: () => new States(), restore: States.restore },
+} satisfies Readonly<Record<string, ObjectStateKind>>;
+
+export type StateGroup = "ends" | "moments" | keyof typeof OBJECT_STATES;
+
+interface ObjectStateKind {
+  create(): ObjectState;
+  restore(snapshot: unknown): ObjectState;
+}
+
+const KINDS: readonly (readonly [name: string, kind: ObjectStateKind])[] = Object.entries(OBJECT_STATES);
+const GROUPS: readonly string[] = ["ends", "moments", ...KINDS.map(([name]) => name)];
+
+/** State groups as a set of bits. */
+export function bitsOf(groups: readonly StateGroup[]): number {
+  let bits = 0;
+  for (const group of groups) bits |= 2 ** GROUPS.indexOf(group);
+  return bits;
+}
+
+export const NEEDS_ENDS = bitsOf(["ends"]);
+export const NEEDS_MOMENTS = bitsOf(["moments"]);
+
+/** Which state the windows of an input keep. Inputs with equal plans can compute the same aggregates. */
+export interface AggregatePlan {
+  readonly needs: number;
+  /** One count for each condition, in order. */
+  readonly countIfs: readonly { readonly name: string; readonly condition: Condition }[];
+  /** Whether a window needs the last value before it. */
+  readonly keepsLast: boolean;
+  readonly identity: string;
+}
+
+/** One object state of many windows, by record. */
+export class ObjectColumn {
+  readonly name: string;
+  readonly #kind: ObjectStateKind;
+  readonly #objects: (ObjectState | undefined)[] = [];
+
+  constructor(name: string, kind: ObjectStateKind) {
+    this.name = name;
+    this.#kind = kind;
+  }
+
+  /** Undefined before the window's first reading. */
+  get(record: number): ObjectState | undefined {
+    return this.#objects[record];
+  }
+
+  /** The window's state, made when there is none. */
+  at(record: number): ObjectState {
+    const known = this.#objects[record];
+    if (known !== undefined) return known;
+    const object = this.#kind.create();
+    this.#objects[record] = object;
+    return object;
+  }
+
+  clear(record: number): void {
+    this.#objects[record] = undefined;
+  }
+
+  restore(record: number, snapshot: unknown): void {
+    this.#objects[record] = this.#kind.restore(snapshot);
+  }
+}
+
+/** The object states of a plan, in the order of the table. */
+export function objectColumns(needs: number): readonly ObjectColumn[] {
+  return KINDS.filter(([name]) => (needs & (2 ** GROUPS.indexOf(name))) !== 0).map(
+    ([name, kind]) => new ObjectColumn(name, kind),
+  );
+}

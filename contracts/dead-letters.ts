@@ -1,7 +1,8 @@
-/** Orders about dead letters, sent over the bus and answered by the ingest. */
-export const DEAD_LETTERS_RETRY = "dead-letters.retry";
+import { z } from "zod";
+import { type Plain, question } from "./question.ts";
+import { countSchema } from "./values.ts";
 
-/** Why a message could not become readings: the same bytes may be readings once the configuration was mended. */
+/** A message could not become readings: the same bytes may be readings once the configuration is fixed. */
 export const RETRYABLE_REASONS: readonly string[] = [
   "unknown-topic",
   "bad-topic",
@@ -12,62 +13,69 @@ export const RETRYABLE_REASONS: readonly string[] = [
   "reading-failed",
 ];
 
-/**
- * To `DEAD_LETTERS_RETRY`: these letters, or those of a stretch of the log that fit, oldest first, so that readings come in
- * their order. Answered with a RetryReport; an order that makes no sense is refused.
- */
-export type RetryOrder = RetryOfSome | RetryOfMany;
+const by = z.string().max(200);
+const sequence = z.int().min(1);
 
-export interface RetryOfSome {
-  readonly by: string;
-  /** 1 to 500. */
-  readonly sequences: readonly number[];
-}
+const retryOfSomeSchema = z.strictObject({ by, sequences: z.array(sequence).min(1).max(500) });
 
-export interface RetryOfMany {
-  readonly by: string;
-  readonly limit: number;
-  readonly reason?: string;
+const retryOfManySchema = z.strictObject({
+  by,
+  limit: z.int().min(1).max(500),
+  reason: z.string().min(1).exactOptional(),
   /** A glob with `*` and `?`. */
-  readonly topic?: string;
+  topic: z.string().min(1).exactOptional(),
   /** Only letters with a smaller sequence: those that a retry makes are then not retried by it. */
-  readonly before?: number;
+  before: sequence.exactOptional(),
   /** Only letters with a greater sequence: an earlier report's `next`. */
-  readonly after?: number;
-}
+  after: z.int().min(0).exactOptional(),
+});
 
 /**
- * stored: its readings are in the log. empty: it can be read, and no source wants anything of it. refused: it cannot be read
- * yet; a new letter says why. already-done: it was retried before, and nothing was done now. not-retryable: it is no
- * message of a device. not-found: it never was, or is too old.
+ * These letters, or the matching letters of a stretch of the log, oldest first, so that readings come in their order.
  */
-export type RetryOutcome = "stored" | "empty" | "refused" | "already-done" | "not-retryable" | "not-found";
+const retryOrderSchema = z.union([retryOfSomeSchema, retryOfManySchema]);
 
-export interface RetryResult {
-  readonly sequence: number;
-  readonly outcome: RetryOutcome;
-  /** For people: what came of it, and what can be done. */
-  readonly detail: string;
-  /** What stands in the log of this or an earlier retry. */
-  readonly retry?: LetterRetry;
-}
-
-/** What stands in the log of a letter's retry: there is one at most. */
-export interface LetterRetry {
-  readonly outcome: "stored" | "empty" | "refused";
-  readonly by: string;
-  readonly atUs: number;
-  /** Readings that were handed to the log; those that it had already count once. */
-  readonly readings: number;
+/** What the log holds about a letter's retry: there is one at most. */
+export const letterRetrySchema = z.object({
+  outcome: z.enum(["stored", "empty", "refused"]),
+  by: z.string(),
+  atUs: z.number(),
+  /** Readings that were handed to the log; those that it already had count once. */
+  readings: countSchema,
   /** Of a refused one: the letter that names this one. */
-  readonly letter?: number;
-}
+  letter: sequence.exactOptional(),
+});
 
-export interface RetryReport {
-  /** One for each letter that was looked at and is retried, or was asked for by its sequence; in the log's order. */
-  readonly results: readonly RetryResult[];
+const retryResultSchema = z.object({
+  sequence,
+  /**
+   * stored: its readings are in the log. empty: it can be read, and no source wants anything of it. refused: it still
+   * cannot be read; a new letter says why. already-done: it was retried before, and nothing was done now. not-retryable:
+   * it is not a message of a device. not-found: it never existed, or is too old.
+   */
+  outcome: z.enum(["stored", "empty", "refused", "already-done", "not-retryable", "not-found"]),
+  /** For people: what happened, and what they can do. */
+  detail: z.string(),
+  /** What the log holds about this or an earlier retry. */
+  retry: letterRetrySchema.exactOptional(),
+});
+
+const retryReportSchema = z.object({
+  /** One for each letter that is retried or was asked for by its sequence, in the log's order. */
+  results: z.array(retryResultSchema),
   /** Give this as `before` to go on with `next`. */
-  readonly before: number;
-  /** Give this as `after` to go on, or ask again for those behind it; left out when there is no more. */
-  readonly next?: number;
-}
+  before: z.int().min(0),
+  /** Give this as `after` to go on, or ask again for those behind it; left out when there are no more. */
+  next: z.int().min(0).exactOptional(),
+});
+
+/** Answered by the ingest; an order that makes no sense is refused. */
+export const DEAD_LETTERS_RETRY = question("dead-letters.retry", { ask: retryOrderSchema, answer: retryReportSchema });
+
+export type RetryOfSome = Plain<z.infer<typeof retryOfSomeSchema>>;
+export type RetryOfMany = Plain<z.infer<typeof retryOfManySchema>>;
+export type RetryOrder = RetryOfSome | RetryOfMany;
+export type LetterRetry = Plain<z.infer<typeof letterRetrySchema>>;
+export type RetryResult = Plain<z.infer<typeof retryResultSchema>>;
+export type RetryOutcome = RetryResult["outcome"];
+export type RetryReport = Plain<z.infer<typeof retryReportSchema>>;

@@ -1,13 +1,27 @@
 import { z } from "zod";
+import { type Plain, question, report } from "./question.ts";
+import { countSchema, nothingSchema } from "./values.ts";
 
-/** On the bus: what became of readings that were not simply on time, by device. Absolute counts, told when they change. */
-export const DEVICE_LEDGERS = "processors.ledgers";
-
-const count = z.int().min(0);
-
-export const deviceLedgersSchema = z.record(
+const deviceLedgersSchema = z.record(
   z.string(),
-  z.object({ lateApplied: count, lateDropped: count, duplicates: count }),
+  z.object({ lateApplied: countSchema, lateDropped: countSchema, duplicates: countSchema }),
 );
 
-export type DeviceLedgersReport = z.infer<typeof deviceLedgersSchema>;
+/** Readings that were not simply on time, by device: absolute counts, published when they change. */
+export const DEVICE_LEDGERS = report("processors.ledgers", deviceLedgersSchema);
+export type DeviceLedgersReport = Plain<z.infer<typeof deviceLedgersSchema>>;
+
+const deviceCountsSchema = z.object({
+  messages: countSchema,
+  stored: countSchema,
+  deadLettered: countSchema,
+  dropped: countSchema,
+  readings: countSchema,
+  clockAhead: countSchema,
+});
+
+/** What became of each device's messages at this edge: `messages = stored + deadLettered + dropped + in flight`. */
+export const INGEST_LEDGER = question("ingest.ledger", {
+  ask: nothingSchema,
+  answer: z.array(z.object({ device: z.string(), counts: deviceCountsSchema })),
+});

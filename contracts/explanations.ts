@@ -1,109 +1,120 @@
-import type { AlertState, Severity } from "../domain/alert.ts";
-import type { Tags } from "../domain/reading.ts";
+import { z } from "zod";
+import { type Plain, question } from "./question.ts";
+import { alertStateSchema, figureSchema, nothingSchema, severitySchema, tagsSchema } from "./values.ts";
 
-/** Asked over the bus with `{ incident }`: how an incident came to be, from the log. Answered with a JSON object. */
-export const EXPLAIN_INCIDENT = "explain.incident";
-/** Asked with a WhyNotQuestion; answered with a WhyNotAnswer. */
-export const EXPLAIN_WHY_NOT = "explain.whyNot";
+// Questions about rules and incidents, answered by the processors from the log.
 
-/** Asked with anything; answered with RulesInForce. */
-export const EXPLAIN_RULES = "explain.rules";
+/** A rule as its file has it; only the processors know what it may hold. */
+const ruleSchema: z.ZodType<object> = z.looseObject({});
 
 /** The rules that the processors want in force, as their files have them, and among how many partitions they work. */
-export interface RulesInForce {
-  readonly specs: readonly object[];
-  readonly partitions: number;
-}
+const rulesInForceSchema = z.object({ specs: z.array(ruleSchema), partitions: z.int().min(1) });
 
-export interface IncidentQuestion {
-  readonly incident: string;
-}
+const incidentQuestionSchema = z.strictObject({ incident: z.string() });
 
-/** To `EXPLAIN_INCIDENT`. */
-export interface IncidentExplanation {
-  readonly incident: string;
-  readonly rule: string;
-  readonly key: Tags;
-  readonly severity: Severity;
-  /** Where it stands now. */
-  readonly state: AlertState;
-  /** The changes of the incident, oldest first, each with the window that decided it. */
-  readonly steps: readonly ExplainedChange[];
-  /** What could not be found out, and why. */
-  readonly notes: readonly string[];
-}
+const readingSchema = z.object({
+  device: z.string(),
+  metric: z.string(),
+  atUs: z.number(),
+  value: figureSchema,
+  /** Its place in the log, and when it came. */
+  sequence: z.int(),
+  storedAtUs: z.number(),
+});
 
-export interface ExplainedChange extends ExplainedWindow {
-  readonly id: string;
-  readonly from: AlertState;
-  readonly state: AlertState;
-  /** Event time, and the log's time of the entry that caused it. */
-  readonly atUs: number;
-  readonly processedAtUs: number;
-  readonly condition: string;
-  /** In words: `avg 260 > 250 holds`. */
-  readonly predicate: string;
-  readonly watermarkUs: number | null;
-  readonly latenessUs: number | null;
-  readonly input: { readonly stream: string; readonly partition: number; readonly sequence: number };
-  /** For a condition over several series: each of them. What stands beside is then of all together. */
-  readonly parts?: readonly (ExplainedWindow & { readonly name: string })[];
-}
-
-/** A window that decided a change, computed anew. */
-export interface ExplainedWindow {
-  readonly window: { readonly startUs: number; readonly endUs: number };
-  readonly aggregate: string;
-  readonly value: number | string;
+/** A window that decided a change, computed again. */
+const windowSchema = z.object({
+  window: z.object({ startUs: z.number(), endUs: z.number() }),
+  aggregate: z.string(),
+  value: figureSchema,
   /** What made the window close. */
-  readonly closedBy: "reading" | "idleness" | "silence" | "edit" | "unknown";
+  closedBy: z.enum(["reading", "idleness", "silence", "edit", "unknown"]),
   /** The readings of the window as they were known then, by observation time; the first 1,000. */
-  readonly readings: readonly ExplainedReading[];
-  readonly readingsInAll: number;
-  /** The aggregate over all of these readings, computed anew; null where it cannot be. */
-  readonly recomputed: number | string | null;
-  readonly agrees: boolean | null;
-  readonly notes: readonly string[];
-}
+  readings: z.array(readingSchema),
+  readingsInAll: z.int(),
+  /** The aggregate over all of these readings; null where it cannot be computed. */
+  recomputed: z.union([z.number(), z.string()]).nullable(),
+  agrees: z.boolean().nullable(),
+  notes: z.array(z.string()),
+});
 
-export interface ExplainedReading {
-  readonly device: string;
-  readonly metric: string;
-  readonly atUs: number;
-  readonly value: number | string;
-  /** Where it stands in the log, and when it came. */
-  readonly sequence: number;
-  readonly storedAtUs: number;
-}
+const changeSchema = windowSchema.extend({
+  id: z.string(),
+  from: alertStateSchema,
+  state: alertStateSchema,
+  /** Event time, and the log's time of the entry that caused it. */
+  atUs: z.number(),
+  processedAtUs: z.number(),
+  condition: z.string(),
+  /** In words: `avg 260 > 250 holds`. */
+  predicate: z.string(),
+  watermarkUs: z.number().nullable(),
+  latenessUs: z.number().nullable(),
+  input: z.object({ stream: z.string(), partition: z.int(), sequence: z.int() }),
+  /** For a condition over several series: each of them. The window beside is then of all together. */
+  parts: z.array(windowSchema.extend({ name: z.string() })).exactOptional(),
+});
 
-/** To `EXPLAIN_WHY_NOT`. */
-export interface WhyNotQuestion {
-  readonly rule: string;
-  /** Labels of the group: all that are needed to tell it. */
-  readonly labels: Tags;
+const incidentExplanationSchema = z.object({
+  incident: z.string(),
+  rule: z.string(),
+  key: tagsSchema,
+  severity: severitySchema,
+  /** Its state now. */
+  state: alertStateSchema,
+  /** The changes of the incident, oldest first, each with the window that decided it. */
+  steps: z.array(changeSchema),
+  /** What could not be found out, and why. */
+  notes: z.array(z.string()),
+});
+
+const whyNotQuestionSchema = z.strictObject({
+  rule: z.string(),
+  /** Labels of the group: as many as it takes to name it. */
+  labels: tagsSchema,
   /** The log's time; a time before the log begins is taken as event time. Default: now. */
-  readonly atUs?: number;
-}
+  atUs: z.number().exactOptional(),
+});
 
-export interface WhyNotAnswer {
-  readonly rule: string;
-  readonly labels: Tags;
-  readonly atUs: number;
-  /** One for each group that fits the labels. */
-  readonly alerts: readonly WhyNotAlert[];
-  /** Where no group fits: why. */
-  readonly reasons: readonly Reason[];
-}
+const reasonSchema = z.object({
+  part: z.enum(["rule", "series", "readings", "window", "condition", "for", "clear", "silence"]),
+  holds: z.boolean(),
+  text: z.string(),
+});
 
-export interface WhyNotAlert {
-  readonly key: Tags;
-  readonly state: AlertState;
+const whyNotAlertSchema = z.object({
+  key: tagsSchema,
+  state: alertStateSchema,
   /** The parts of what must hold for it to fire, in order; the first that does not hold is why it does not. */
-  readonly reasons: readonly Reason[];
-}
+  reasons: z.array(reasonSchema),
+});
 
-export interface Reason {
-  readonly part: "rule" | "series" | "readings" | "window" | "condition" | "for" | "clear" | "silence";
-  readonly holds: boolean;
-  readonly text: string;
-}
+const whyNotAnswerSchema = z.object({
+  rule: z.string(),
+  labels: tagsSchema,
+  atUs: z.number(),
+  /** One for each group that fits the labels. */
+  alerts: z.array(whyNotAlertSchema),
+  /** Where no group fits: why. */
+  reasons: z.array(reasonSchema),
+});
+
+/** How an incident came to be. */
+export const EXPLAIN_INCIDENT = question("explain.incident", {
+  ask: incidentQuestionSchema,
+  answer: incidentExplanationSchema,
+});
+/** Why a rule does not fire for a group. */
+export const EXPLAIN_WHY_NOT = question("explain.whyNot", { ask: whyNotQuestionSchema, answer: whyNotAnswerSchema });
+export const EXPLAIN_RULES = question("explain.rules", { ask: nothingSchema, answer: rulesInForceSchema });
+
+export type RulesInForce = Plain<z.infer<typeof rulesInForceSchema>>;
+export type IncidentQuestion = Plain<z.infer<typeof incidentQuestionSchema>>;
+export type IncidentExplanation = Plain<z.infer<typeof incidentExplanationSchema>>;
+export type ExplainedChange = Plain<z.infer<typeof changeSchema>>;
+export type ExplainedWindow = Plain<z.infer<typeof windowSchema>>;
+export type ExplainedReading = Plain<z.infer<typeof readingSchema>>;
+export type WhyNotQuestion = Plain<z.infer<typeof whyNotQuestionSchema>>;
+export type WhyNotAnswer = Plain<z.infer<typeof whyNotAnswerSchema>>;
+export type WhyNotAlert = Plain<z.infer<typeof whyNotAlertSchema>>;
+export type Reason = Plain<z.infer<typeof reasonSchema>>;

@@ -1,53 +1,85 @@
-/** Questions about the past, asked over the bus and answered by the storage service. */
-export const HISTORY_SERIES = "history.series";
-export const HISTORY_ALERTS = "history.alerts";
-/** Asked with anything: from when to when there are readings. */
-export const HISTORY_EXTENT = "history.extent";
-/** Asked with a ReadingsQuery: raw readings in order of their time, page by page. */
-export const HISTORY_READINGS = "history.readings";
+import { z } from "zod";
+import type { AlertChange } from "../domain/alert.ts";
+import { alertChangeSchema } from "./feed/items.ts";
+import { type Plain, question } from "./question.ts";
+import { countSchema, instantUsSchema, nothingSchema } from "./values.ts";
 
-export interface SeriesQuery {
-  readonly device: string;
-  readonly metric: string;
-  /** `[fromUs, toUs)` in event time. */
-  readonly fromUs: number;
-  readonly toUs: number;
-  /** At most this many buckets come back (1 to 5,000). */
-  readonly pointsMax: number;
-}
+// Questions about the past, answered by the storage service. All spans are `[fromUs, toUs)` in event time.
+
+const ORDER = { error: "fromUs must be before toUs" };
+const name = z.string().min(1).max(1024);
+
+const seriesQuerySchema = z
+  .strictObject({
+    device: name,
+    metric: name,
+    fromUs: instantUsSchema,
+    toUs: instantUsSchema,
+    /** At most this many buckets come back. */
+    pointsMax: z.number().int().min(1).max(5_000),
+  })
+  .refine(({ fromUs, toUs }) => fromUs < toUs, ORDER);
+
+/** JSON has no NaN, which is sent as null. */
+const figures = z.array(z.union([z.number(), z.null().transform(() => Number.NaN)]));
 
 /** Raw readings in equal buckets of time; empty buckets are left out. Arrays of one length, oldest first. */
-export interface SeriesAnswer {
-  readonly atUs: readonly number[];
-  readonly min: readonly number[];
-  readonly max: readonly number[];
-  readonly avg: readonly number[];
-  readonly count: readonly number[];
-}
+const seriesAnswerSchema = z.object({
+  atUs: figures,
+  min: figures,
+  max: figures,
+  avg: figures,
+  count: figures,
+});
 
-export interface AlertsQuery {
-  readonly fromUs: number;
-  readonly toUs: number;
-  /** Newest first, at most this many alert changes (1 to 10,000). */
-  readonly limit: number;
-}
+const alertsQuerySchema = z
+  .strictObject({
+    fromUs: instantUsSchema,
+    toUs: instantUsSchema,
+    /** Newest first, at most this many alert changes. */
+    limit: z.number().int().min(1).max(10_000),
+  })
+  .refine(({ fromUs, toUs }) => fromUs < toUs, ORDER);
 
-/** `[fromUs, toUs)` in event time. */
-export interface ReadingsExtent {
-  readonly fromUs: number;
-  readonly toUs: number;
-}
+const alertsAnswerSchema: z.ZodType<readonly AlertChange[]> = z.array(alertChangeSchema);
 
-/** Asks for a page of all readings in `[fromUs, toUs)`. */
-export interface ReadingsQuery extends ReadingsExtent {
-  /** So many of the readings at `fromUs` itself were given already. */
-  readonly skip: number;
-  /** At most so many readings come back... */
-  readonly limit: number;
-  /** ...and about so many bytes of them. */
-  readonly bytesMax: number;
-}
+const extentSchema = z.object({ fromUs: z.number(), toUs: z.number() });
 
+/** Asks for a page of all readings of a span. */
+const readingsQuerySchema = z
+  .strictObject({
+    fromUs: instantUsSchema,
+    toUs: instantUsSchema,
+    /** This many of the readings at `fromUs` itself were on earlier pages. */
+    skip: z.number().int().min(0),
+    /** At most this many readings come back, */
+    limit: z.number().int().min(1).max(100_000),
+    /** and about this many bytes of them. */
+    bytesMax: z.number().int().min(1).max(16_777_216),
+  })
+  .refine(({ fromUs, toUs }) => fromUs < toUs, ORDER);
+
+const readingsPageSchema = z.object({
+  /** A LogEntry in base 64; empty when there are no readings. */
+  frame: z.string(),
+  count: countSchema,
+  next: z.object({ fromUs: z.number(), skip: countSchema }).nullable(),
+});
+
+export const HISTORY_SERIES = question("history.series", { ask: seriesQuerySchema, answer: seriesAnswerSchema });
+export const HISTORY_ALERTS = question("history.alerts", { ask: alertsQuerySchema, answer: alertsAnswerSchema });
+/** From when to when there are readings; null when there are none. */
+export const HISTORY_EXTENT = question("history.extent", { ask: nothingSchema, answer: extentSchema.nullable() });
+/** Raw readings in order of their time, page by page. */
+export const HISTORY_READINGS = question("history.readings", { ask: readingsQuerySchema, answer: readingsPageSchema });
+
+export type SeriesQuery = Plain<z.infer<typeof seriesQuerySchema>>;
+export type SeriesAnswer = Plain<z.infer<typeof seriesAnswerSchema>>;
+export type AlertsQuery = Plain<z.infer<typeof alertsQuerySchema>>;
+export type ReadingsExtent = Plain<z.infer<typeof extentSchema>>;
+export type ReadingsQuery = Plain<z.infer<typeof readingsQuerySchema>>;
+/** A ReadingsPage on the bus. */
+export type ReadingsPageText = Plain<z.infer<typeof readingsPageSchema>>;
 /** Where the next page begins. */
 export type NextPage = Pick<ReadingsQuery, "fromUs" | "skip">;
 
@@ -57,12 +89,4 @@ export interface ReadingsPage {
   readonly count: number;
   /** Undefined: nothing more before `toUs`. */
   readonly next: NextPage | undefined;
-}
-
-/** A ReadingsPage on the bus. */
-export interface ReadingsPageText {
-  /** In base 64; empty when there are no readings. */
-  readonly frame: string;
-  readonly count: number;
-  readonly next: NextPage | null;
 }

@@ -1,134 +1,156 @@
-import type { AlertChange, AlertState, Severity } from "../domain/alert.ts";
-import type { Tags } from "../domain/reading.ts";
+import { z } from "zod";
+import { type Plain, question } from "./question.ts";
+import { alertStateSchema, countSchema, figureSchema, nothingSchema, severitySchema, tagsSchema } from "./values.ts";
 
-/** Questions and orders about alerts and who is told of them, sent over the bus and answered by the notifier. */
-export const ALERTS_LIST = "notifications.alerts";
-export const ALERTS_ACKNOWLEDGE = "notifications.acknowledge";
-export const DELIVERIES_LIST = "notifications.deliveries";
-export const SILENCES_LIST = "notifications.silences";
-export const SILENCES_ADD = "notifications.silences.add";
-export const SILENCES_REMOVE = "notifications.silences.remove";
+// Questions and orders about alerts and their notifications, answered by the notifier.
+
+const by = z.string().trim().min(1, "say who").max(200);
+const text = z.string().trim().max(2_000);
+const incident = z.string().min(1);
 
 /**
  * What an alert must have, by label: the group's and the rule's labels, and `rule`, `severity` and `incident`. A value is
  * exact, a glob with `*` and `?`, or a list of these; all names must fit.
  */
-export type Matchers = Readonly<Record<string, string | readonly string[]>>;
+export const matchersSchema = z.record(
+  z.string().min(1),
+  z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+);
 
-/** Alerts that fit are not told while it lasts: `[fromUs, untilUs)`. */
-export interface Silence {
-  readonly id: string;
-  readonly matchers: Matchers;
-  readonly fromUs: number;
-  readonly untilUs: number;
-  readonly by: string;
-  readonly why: string;
-  readonly createdAtUs: number;
-}
+/** Matching alerts are not notified while it lasts: `[fromUs, untilUs)`. */
+const silenceSchema = z.object({
+  id: z.string(),
+  matchers: matchersSchema,
+  fromUs: z.number(),
+  untilUs: z.number(),
+  by: z.string(),
+  why: z.string(),
+  createdAtUs: z.number(),
+});
 
-/** To `SILENCES_ADD`; answered with the Silence. Begins now when `fromUs` is left out. */
-export interface NewSilence {
-  readonly matchers: Matchers;
-  readonly fromUs?: number;
-  readonly untilUs: number;
-  readonly by: string;
-  readonly why: string;
-}
+const newSilenceSchema = z.strictObject({
+  matchers: matchersSchema.refine((matchers) => Object.keys(matchers).length > 0, {
+    error: 'name at least one label, such as rule or device; { rule: "*" } is everything',
+  }),
+  /** Now when left out. */
+  fromUs: z.int().exactOptional(),
+  untilUs: z.int(),
+  by,
+  why: text.min(1, "say why"),
+});
 
-/** To `SILENCES_REMOVE`; answered with the Silence that ended. */
-export interface SilenceRemoval {
-  readonly id: string;
-  readonly by: string;
-}
+const silenceRemovalSchema = z.strictObject({ id: z.string().min(1), by });
 
-/** Somebody has taken an incident on: it is not repeated any more. Its end is still told. */
-export interface Acknowledgement {
-  readonly incident: string;
-  readonly by: string;
-  readonly note: string;
-  readonly atUs: number;
-}
+/** Somebody works on an incident: it is not repeated any more. Its end is still notified. */
+const acknowledgementSchema = z.object({
+  incident: z.string(),
+  by: z.string(),
+  note: z.string(),
+  atUs: z.number(),
+});
 
-/** To `ALERTS_ACKNOWLEDGE`; answered with the Acknowledgement. */
-export interface NewAcknowledgement {
-  readonly incident: string;
-  readonly by: string;
-  readonly note?: string;
-}
+const newAcknowledgementSchema = z.strictObject({ incident, by, note: text.default("") });
 
-/** Of `ALERTS_LIST`: an incident that is pending or firing. */
-export interface OpenAlert {
-  readonly incident: string;
-  readonly rule: string;
-  readonly severity: Severity;
-  readonly state: AlertState;
-  readonly key: Tags;
-  readonly labels: Tags;
-  readonly annotations: AlertChange["annotations"];
-  readonly value: AlertChange["value"];
-  readonly activeAtUs: number;
-  readonly atUs: number;
-  readonly acknowledgement?: Acknowledgement;
+/** An incident that is pending or firing. */
+const openAlertSchema = z.object({
+  incident: z.string(),
+  rule: z.string(),
+  severity: severitySchema,
+  state: alertStateSchema,
+  key: tagsSchema,
+  labels: tagsSchema,
+  annotations: tagsSchema,
+  value: figureSchema,
+  activeAtUs: z.number(),
+  atUs: z.number(),
+  acknowledgement: acknowledgementSchema.exactOptional(),
   /** Ids of the silences that hold it now. */
-  readonly silencedBy: readonly string[];
+  silencedBy: z.array(z.string()),
   /** Incidents of other rules that hold it now (`inhibited_by`), ten at most. */
-  readonly inhibitedBy: readonly string[];
-}
+  inhibitedBy: z.array(z.string()),
+});
 
-/** To `ALERTS_LIST`; answered with OpenAlert[], longest open first. */
-export interface OpenAlertsQuery {
-  readonly matchers?: Matchers;
-  /** 1 to 5,000. */
-  readonly limit: number;
-}
-
-/**
- * delivered: the receiver took it. failed: given up, a dead letter. silenced, inhibited, muted: not to be told. skipped:
- * too old, and over. collapsed: began and ended before it was sent. waiting, sending: not decided yet.
- */
-export type DeliveryOutcome =
-  | "waiting"
-  | "sending"
-  | "delivered"
-  | "failed"
-  | "silenced"
-  | "inhibited"
-  | "muted"
-  | "skipped"
-  | "collapsed";
+const openAlertsQuerySchema = z.strictObject({
+  matchers: matchersSchema.exactOptional(),
+  limit: z.int().min(1).max(100_000),
+});
 
 /** What became of one alert change at one target of a receiver. */
-export interface Delivery {
+const deliverySchema = z.object({
   /** `ops.webhook` */
-  readonly receiver: string;
-  readonly incident: string;
+  receiver: z.string(),
+  incident: z.string(),
   /** The change's id. */
-  readonly change: string;
-  readonly state: AlertState;
-  readonly outcome: DeliveryOutcome;
-  /** Tries, all repeats counted. */
-  readonly attempts: number;
-  /** How often it was told again while it went on. */
-  readonly repeats: number;
-  readonly error?: string;
-  /** The incidents that kept it from being told, or from being told at once. */
-  readonly inhibitedBy?: readonly string[];
-  /** The message that told it: its `webhook-id`. */
-  readonly notification?: string;
-  readonly atUs: number;
-}
+  change: z.string(),
+  state: alertStateSchema,
+  /**
+   * delivered: the receiver took it. failed: given up, a dead letter. silenced, inhibited, muted: held back. skipped: too
+   * old, and over. collapsed: began and ended before it was sent. waiting, sending: not decided yet.
+   */
+  outcome: z.enum([
+    "waiting",
+    "sending",
+    "delivered",
+    "failed",
+    "silenced",
+    "inhibited",
+    "muted",
+    "skipped",
+    "collapsed",
+  ]),
+  /** Attempts, including those of repeats. */
+  attempts: countSchema,
+  /** How often it was notified again while it went on. */
+  repeats: countSchema,
+  error: z.string().exactOptional(),
+  /** The incidents that kept it from being notified, or from being notified at once. */
+  inhibitedBy: z.array(z.string()).exactOptional(),
+  /** The message that carried it: its `webhook-id`. */
+  notification: z.string().exactOptional(),
+  atUs: z.number(),
+});
 
-/** To `DELIVERIES_LIST`; answered with Delivery[], oldest first. */
-export interface DeliveriesQuery {
-  readonly incident: string;
-}
+/** Open alerts, longest open first. */
+export const ALERTS_LIST = question("notifications.alerts", {
+  ask: openAlertsQuerySchema,
+  answer: z.array(openAlertSchema),
+});
+export const ALERTS_ACKNOWLEDGE = question("notifications.acknowledge", {
+  ask: newAcknowledgementSchema,
+  answer: acknowledgementSchema,
+});
+/** The deliveries of an incident, oldest first. */
+export const DELIVERIES_LIST = question("notifications.deliveries", {
+  ask: z.strictObject({ incident }),
+  answer: z.array(deliverySchema),
+});
+export const SILENCES_LIST = question("notifications.silences", { ask: nothingSchema, answer: z.array(silenceSchema) });
+export const SILENCES_ADD = question("notifications.silences.add", { ask: newSilenceSchema, answer: silenceSchema });
+/** Answered with the silence that ended. */
+export const SILENCES_REMOVE = question("notifications.silences.remove", {
+  ask: silenceRemovalSchema,
+  answer: silenceSchema,
+});
 
-/** Where Weir's own broker listens; answered by the edge with an OwnBroker. */
-export const OWN_BROKER = "broker.address";
+const ownBrokerSchema = z.object({
+  host: z.string(),
+  port: z.int(),
+  /** Messages of clients with such an id go to subscribers only, and are not read as readings. */
+  clientIdPrefix: z.string(),
+});
 
-export interface OwnBroker {
-  readonly host: string;
-  readonly port: number;
-  /** What clients with such an id publish goes to subscribers only, and is not taken for readings. */
-  readonly clientIdPrefix: string;
-}
+/** Where Weir's own broker listens; answered by the edge. */
+export const OWN_BROKER = question("broker.address", { ask: nothingSchema, answer: ownBrokerSchema });
+
+export type Matchers = Plain<z.infer<typeof matchersSchema>>;
+export type Silence = Plain<z.infer<typeof silenceSchema>>;
+export type NewSilence = Plain<z.input<typeof newSilenceSchema>>;
+export type SilenceRemoval = Plain<z.infer<typeof silenceRemovalSchema>>;
+export type Acknowledgement = Plain<z.infer<typeof acknowledgementSchema>>;
+export type NewAcknowledgement = Plain<z.input<typeof newAcknowledgementSchema>>;
+export type OpenAlert = Plain<z.infer<typeof openAlertSchema>>;
+export type OpenAlertsQuery = Plain<z.infer<typeof openAlertsQuerySchema>>;
+export type Delivery = Plain<z.infer<typeof deliverySchema>>;
+export type DeliveryOutcome = Delivery["outcome"];
+export type DeliveriesQuery = { readonly incident: string };
+export type OwnBroker = Plain<z.infer<typeof ownBrokerSchema>>;

@@ -1,5 +1,6 @@
 import pino from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { INGEST_LEDGER } from "../contracts/device-ledgers.ts";
 import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { FrameReader, SeriesTable } from "../domain/frame-reader.ts";
 import { partitionOf } from "../domain/partition.ts";
@@ -8,7 +9,7 @@ import { createMemoryLog } from "../platform/log/memory.ts";
 import { type Log, type LogMessage, TooLargeError } from "../platform/log/port.ts";
 import { createMetrics } from "../platform/metrics.ts";
 import { ingestConfigSchema } from "./common/config.ts";
-import { INGEST_LEDGER, type Ingest, startIngest } from "./ingest.ts";
+import { type Ingest, startIngest } from "./ingest.ts";
 import { TopicRoutes } from "./sources/topic-routes.ts";
 
 const NOW = 1_763_769_600_000_000;

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { INGEST_LEDGER } from "../contracts/device-ledgers.ts";
 import type { DeadLetter } from "../domain/dead-letter.ts";
 import { decodeDeadLetter, encodeDeadLetter, encodeDeadLetterWithin } from "../domain/dead-letter-codec.ts";
 import { deadLetterSubject } from "../domain/subjects.ts";
@@ -17,9 +18,6 @@ import { answerRetries } from "./retry.ts";
 import { type Route, type RouteProblem, TopicRoutes } from "./sources/topic-routes.ts";
 
 export interface Ingest extends Service, PublishGate {}
-
-/** Bus question: what became of each device's messages at this edge (an array of `{ device, counts }`). */
-export const INGEST_LEDGER = "ingest.ledger";
 
 const LEDGER_DEVICES_MAX = 100_000;
 /** A letter that a server does not take for its size, although it should, is tried once more with so many bytes. */

@@ -1,5 +1,11 @@
-import { z } from "zod";
-import { DEAD_LETTERS_RETRY, type LetterRetry, type RetryReport, type RetryResult } from "../contracts/dead-letters.ts";
+import {
+  DEAD_LETTERS_RETRY,
+  type LetterRetry,
+  type RetryOfMany,
+  type RetryOrder,
+  type RetryReport,
+  type RetryResult,
+} from "../contracts/dead-letters.ts";
 import type { DeadLetter } from "../domain/dead-letter.ts";
 import { deadLetterRetrySubject } from "../domain/subjects.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -21,23 +27,6 @@ const STEP = 64;
 const LOOK_MAX = 20_000;
 const WORK_MS_MAX = 4_000;
 const ORDERS_WAITING_MAX = 32;
-
-const by = z.string().max(200);
-const sequence = z.int().min(1);
-const orderSchema = z.union([
-  z.strictObject({ by, sequences: z.array(sequence).min(1).max(500) }),
-  z.strictObject({
-    by,
-    limit: z.int().min(1).max(500),
-    reason: z.string().min(1).optional(),
-    topic: z.string().min(1).optional(),
-    before: sequence.optional(),
-    after: z.int().min(0).optional(),
-  }),
-]);
-
-type Order = z.output<typeof orderSchema>;
-type OrderOfMany = Exclude<Order, { sequences: unknown }>;
 
 export interface RetriesOptions {
   readonly log: Log;
@@ -64,20 +53,20 @@ export function answerRetries(options: RetriesOptions): { stop(): Promise<void> 
   let last: Promise<unknown> = Promise.resolve();
   let stopped = false;
 
-  async function answer(value: unknown): Promise<RetryReport> {
-    const order = orderSchema.safeParse(value);
-    if (!order.success) throw new Error(`not understood: ${z.prettifyError(order.error)}`);
+  async function answer(order: RetryOrder): Promise<RetryReport> {
     if (stopped) throw new Error("this part of the gateway is about to end; try again");
-    return await carryOut(options, order.data, () => stopped);
+    return await carryOut(options, order, () => stopped);
   }
 
-  const unlisten = log.bus.respond(DEAD_LETTERS_RETRY, async (value) => {
+  async function inTurn(order: RetryOrder): Promise<RetryReport> {
     if (underWay.size >= ORDERS_WAITING_MAX) throw new Error("too many orders to retry letters wait; try again later");
-    const answered = last.then(() => answer(value));
-    last = answered.catch(events.retryRefused).finally(() => underWay.delete(answered));
+    const answered = last.then(() => answer(order));
+    last = answered.catch(() => {}).finally(() => underWay.delete(answered));
     underWay.add(answered);
     return await answered;
-  });
+  }
+
+  const unlisten = log.bus.respond(DEAD_LETTERS_RETRY, inTurn, events.retryRefused);
   return {
     async stop() {
       stopped = true;
@@ -87,7 +76,7 @@ export function answerRetries(options: RetriesOptions): { stop(): Promise<void> 
   };
 }
 
-async function carryOut(options: RetriesOptions, order: Order, isStopped: () => boolean): Promise<RetryReport> {
+async function carryOut(options: RetriesOptions, order: RetryOrder, isStopped: () => boolean): Promise<RetryReport> {
   const { log } = options;
   const untilMs = performance.now() + WORK_MS_MAX;
   const inTime = () => !isStopped() && performance.now() < untilMs;
@@ -105,7 +94,7 @@ async function carryOut(options: RetriesOptions, order: Order, isStopped: () => 
   return await retryMany(options, order, inTime);
 }
 
-async function retryMany(options: RetriesOptions, order: OrderOfMany, inTime: () => boolean): Promise<RetryReport> {
+async function retryMany(options: RetriesOptions, order: RetryOfMany, inTime: () => boolean): Promise<RetryReport> {
   const { log } = options;
   const { firstSequence, lastSequence } = await log.bounds("DEADLETTERS");
   const before = Math.min(lastSequence + 1, order.before ?? Number.POSITIVE_INFINITY);

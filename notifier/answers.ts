@@ -1,23 +1,25 @@
 import { randomBytes } from "node:crypto";
-import { z } from "zod";
 import {
   type Acknowledgement,
   ALERTS_ACKNOWLEDGE,
   ALERTS_LIST,
   DELIVERIES_LIST,
   type Delivery,
+  type Matchers,
+  type NewSilence,
   type OpenAlert,
   SILENCES_ADD,
   SILENCES_LIST,
   SILENCES_REMOVE,
   type Silence,
+  type SilenceRemoval,
 } from "../contracts/notifications.ts";
+import type { Asked, Question } from "../contracts/question.ts";
 import { acknowledgementSubject, silenceSubject } from "../domain/subjects.ts";
 import { US_PER_DAY } from "../domain/time.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log/port.ts";
 import type { ChangeEntry } from "./common/change-entry.ts";
-import { matchersSchema } from "./common/config.ts";
 import type { NotifierEvents } from "./common/events.ts";
 import type { Inhibitions } from "./inhibition/inhibition.ts";
 import type { Board } from "./routing/board.ts";
@@ -26,28 +28,11 @@ import type { AcknowledgementEntry, Orders, SilenceEntry } from "./routing/order
 
 const SILENCES_MAX = 10_000;
 const SILENCE_US_MAX = 365 * US_PER_DAY;
-const ANSWER_BYTES_MAX = 900_000;
 
 /** An order or question that makes no sense now; the message says why, and what would. */
 export class BadOrderError extends Error {
   override readonly name = "BadOrderError";
 }
-
-const who = z.string().trim().min(1, "say who").max(200);
-const text = z.string().trim().max(2_000);
-const listSchema = z.strictObject({ matchers: matchersSchema.optional(), limit: z.int().min(1).max(5_000) });
-const addSchema = z.strictObject({
-  matchers: matchersSchema.refine((matchers) => Object.keys(matchers).length > 0, {
-    error: 'name at least one label, such as rule or device; { rule: "*" } is everything',
-  }),
-  fromUs: z.int().optional(),
-  untilUs: z.int(),
-  by: who,
-  why: text.min(1, "say why"),
-});
-const removeSchema = z.strictObject({ id: z.string().min(1), by: who });
-const acknowledgeSchema = z.strictObject({ incident: z.string().min(1), by: who, note: text.default("") });
-const deliveriesSchema = z.strictObject({ incident: z.string().min(1) });
 
 export interface AnswersOptions {
   readonly log: Log;
@@ -66,48 +51,33 @@ export function answerOrders(options: AnswersOptions): () => void {
   const { log, events, deliveries } = options;
   const { bus } = log;
 
-  function respond<T>(subject: string, schema: z.ZodType<T>, answer: (query: T) => Promise<unknown>): () => void {
-    return bus.respond(subject, async (value) => {
-      try {
-        const parsed = schema.safeParse(value ?? {});
-        if (!parsed.success) throw new BadOrderError(`not understood: ${z.prettifyError(parsed.error)}`);
-        return await answer(parsed.data);
-      } catch (error) {
-        events.orderRefused(subject, error);
-        throw error;
-      }
-    });
+  function respond<Ask, Asked, Answer>(
+    question: Question<Ask, Asked, Answer>,
+    answer: (asked: Asked) => Promise<Answer>,
+  ): () => void {
+    return bus.respond(question, answer, (error) => events.orderRefused(question.subject, error));
   }
 
   const stops = [
-    respond(ALERTS_LIST, listSchema, async ({ matchers = {}, limit }) => openAlerts(options, matchers, limit)),
-    respond(ALERTS_ACKNOWLEDGE, acknowledgeSchema, (order) => acknowledge(options, order)),
-    respond(DELIVERIES_LIST, deliveriesSchema, ({ incident }) => deliveries(incident)),
-    respond(SILENCES_LIST, z.looseObject({}), async () => options.orders.silences(options.clock.nowUs())),
-    respond(SILENCES_ADD, addSchema, (order) => addSilence(options, order)),
-    respond(SILENCES_REMOVE, removeSchema, (order) => removeSilence(options, order)),
+    respond(ALERTS_LIST, async ({ matchers = {}, limit }) => openAlerts(options, matchers, limit)),
+    respond(ALERTS_ACKNOWLEDGE, (order) => acknowledge(options, order)),
+    respond(DELIVERIES_LIST, ({ incident }) => deliveries(incident)),
+    respond(SILENCES_LIST, async () => options.orders.silences(options.clock.nowUs())),
+    respond(SILENCES_ADD, (order) => addSilence(options, order)),
+    respond(SILENCES_REMOVE, (order) => removeSilence(options, order)),
   ];
   return () => {
     for (const stop of stops) stop();
   };
 }
 
-function openAlerts(options: AnswersOptions, matchers: z.output<typeof matchersSchema>, limit: number): OpenAlert[] {
+function openAlerts(options: AnswersOptions, matchers: Matchers, limit: number): OpenAlert[] {
   const nowUs = options.clock.nowUs();
   const open = options.board
     .entries()
     .filter(({ change }) => matches(matchers, change))
     .sort((a, b) => a.change.activeAtUs - b.change.activeAtUs);
-  const alerts: OpenAlert[] = [];
-  let bytes = 0;
-  for (const entry of open.slice(0, limit)) {
-    const alert = toOpenAlert(entry, options, nowUs);
-    bytes += JSON.stringify(alert).length;
-    // The bus carries no more in one answer.
-    if (bytes > ANSWER_BYTES_MAX) break;
-    alerts.push(alert);
-  }
-  return alerts;
+  return open.slice(0, limit).map((entry) => toOpenAlert(entry, options, nowUs));
 }
 
 function toOpenAlert(
@@ -127,7 +97,7 @@ function toOpenAlert(
 
 async function acknowledge(
   { log, clock, orders, board, events, onOrder }: AnswersOptions,
-  { incident, by, note }: z.output<typeof acknowledgeSchema>,
+  { incident, by, note }: Asked<typeof ALERTS_ACKNOWLEDGE>,
 ): Promise<Acknowledgement> {
   const open = board.incident(incident);
   if (open === undefined) {
@@ -144,7 +114,7 @@ async function acknowledge(
   return acknowledgement;
 }
 
-async function addSilence(options: AnswersOptions, order: z.output<typeof addSchema>): Promise<Silence> {
+async function addSilence(options: AnswersOptions, order: NewSilence): Promise<Silence> {
   const { log, clock, orders, events, onOrder } = options;
   const nowUs = clock.nowUs();
   const { fromUs = nowUs, untilUs, matchers, by, why } = order;
@@ -170,7 +140,7 @@ async function addSilence(options: AnswersOptions, order: z.output<typeof addSch
   return silence;
 }
 
-async function removeSilence(options: AnswersOptions, order: z.output<typeof removeSchema>): Promise<Silence> {
+async function removeSilence(options: AnswersOptions, order: SilenceRemoval): Promise<Silence> {
   const { log, clock, orders, events, onOrder } = options;
   const nowUs = clock.nowUs();
   const silence = orders.silence(order.id, nowUs);

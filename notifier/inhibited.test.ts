@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { ALERTS_LIST, DELIVERIES_LIST, type Delivery, type OpenAlert } from "../contracts/notifications.ts";
+import { ALERTS_LIST, DELIVERIES_LIST } from "../contracts/notifications.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import { startNotifier } from "./notifier.ts";
 import { type ChangeOptions, configOf, eventually, startSink, T0, testDeps, writeChange } from "./testing/test-kit.ts";
@@ -29,7 +29,7 @@ async function world(others: Readonly<Record<string, unknown>> = {}) {
   stops.push(end);
   const told = () => sink.received.map(({ json }) => json.id);
   const outcomes = async (incident: string) => {
-    const deliveries = (await log.bus.request(DELIVERIES_LIST, { incident })) as Delivery[];
+    const deliveries = await log.bus.request(DELIVERIES_LIST, { incident });
     return deliveries.map(({ state, outcome, inhibitedBy }) => ({ state, outcome, inhibitedBy }));
   };
   /** Nothing shows that somebody was not told, but that who came later was. */
@@ -56,7 +56,7 @@ test("consequences that come before their cause are held, listed with it, and to
   const held = { state: "firing", outcome: "inhibited", inhibitedBy: [cause.incident] };
   for (const { incident } of [early, late]) expect(await outcomes(incident)).toEqual([held]);
   expect(await deps.figure("weir_notifier_changes_total", { outcome: "inhibited" })).toBe(2);
-  const open = (await log.bus.request(ALERTS_LIST, { limit: 10, matchers: { rule: "silent" } })) as OpenAlert[];
+  const open = await log.bus.request(ALERTS_LIST, { limit: 10, matchers: { rule: "silent" } });
   expect(Object.fromEntries(open.map(({ key, inhibitedBy }) => [key.device, inhibitedBy]))).toEqual({
     d1: [cause.incident],
     d2: [cause.incident],

@@ -1,4 +1,4 @@
-import { type Delivery, OWN_BROKER, type OwnBroker } from "../contracts/notifications.ts";
+import { type Delivery, OWN_BROKER } from "../contracts/notifications.ts";
 import { alertName, parseIncidentId } from "../domain/alert-ids.ts";
 import { UserError } from "../platform/errors.ts";
 import { type Environment, SecretError } from "../platform/files/secret-values.ts";
@@ -158,7 +158,7 @@ function openTarget({ receiver, targetName, target }: TargetPlan, config: Notifi
     environment: deps.environment ?? process.env,
     externalUrl: config.external_url,
     nowMs: () => deps.clock.nowUs() / 1_000,
-    findOwnBroker: async () => (await deps.log.bus.request(OWN_BROKER, {})) as OwnBroker,
+    findOwnBroker: async () => await deps.log.bus.request(OWN_BROKER, {}),
   });
 }
 

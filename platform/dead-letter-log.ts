@@ -1,5 +1,4 @@
-import { z } from "zod";
-import { type LetterRetry, RETRYABLE_REASONS } from "../contracts/dead-letters.ts";
+import { type LetterRetry, letterRetrySchema, RETRYABLE_REASONS } from "../contracts/dead-letters.ts";
 import type { DeadLetter } from "../domain/dead-letter.ts";
 import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { globMatches } from "../domain/glob.ts";
@@ -85,20 +84,11 @@ export async function readLetters(log: LetterLog, start: number, end: number): P
   return found;
 }
 
-const retrySchema = z.object({
-  outcome: z.enum(["stored", "empty", "refused"]),
-  by: z.string(),
-  atUs: z.number(),
-  readings: z.number(),
-  letter: z.number().optional(),
-});
-
 /** What came of a letter's retry; undefined when it was not retried. */
 export async function retryOf(log: LetterLog, sequence: number): Promise<LetterRetry | undefined> {
   const mark = await log.lastFor("DEADLETTERS", deadLetterRetrySubject(sequence));
   if (mark === undefined) return undefined;
-  const { letter, ...retry } = retrySchema.parse(JSON.parse(new TextDecoder().decode(mark.payload)));
-  return letter === undefined ? retry : { ...retry, letter };
+  return letterRetrySchema.parse(JSON.parse(new TextDecoder().decode(mark.payload)));
 }
 
 /** How many letters of each reason are kept. */

@@ -1,16 +1,11 @@
+import { HEALTH, type HealthReport } from "../contracts/service-reports.ts";
 import type { Bus } from "./log/port.ts";
 import type { Health } from "./service.ts";
-
-/** How a service is, as told to the others on `health.<instance>`. */
-interface HealthReport {
-  readonly name: string;
-  readonly health: Health;
-}
 
 const REPORT_MS = 1_000;
 const SILENT_MS = 5_000;
 
-/** Tells the others each second; returns how to stop. */
+/** Publishes how the service is, every second; returns how to stop. */
 export function startHealthReports(options: {
   readonly bus: Bus;
   readonly instance: string;
@@ -19,8 +14,7 @@ export function startHealthReports(options: {
 }): () => void {
   const { bus, instance, name, health } = options;
   function report(): void {
-    const message: HealthReport = { name, health: health() };
-    bus.publish(`health.${instance}`, message);
+    bus.publish(HEALTH, { name, health: health() }, instance);
   }
   report();
   const timer = setInterval(report, REPORT_MS);
@@ -28,7 +22,7 @@ export function startHealthReports(options: {
   return () => clearInterval(timer);
 }
 
-/** What all services last said of themselves. One that says nothing any more is not ready. */
+/** The newest report of each service. A service that has fallen silent is not ready. */
 export interface HealthBoard {
   readonly entries: () => { name: string; health: Health }[];
   readonly close: () => void;
@@ -36,9 +30,7 @@ export interface HealthBoard {
 
 export function watchHealth(bus: Bus, expected: readonly string[]): HealthBoard {
   const newest = new Map<string, { report: HealthReport; atMs: number }>();
-  const close = bus.subscribe("health.>", (value, subject) => {
-    newest.set(subject, { report: value as HealthReport, atMs: performance.now() });
-  });
+  const close = bus.subscribe(HEALTH, (report, key) => newest.set(key, { report, atMs: performance.now() }));
   function entries(): { name: string; health: Health }[] {
     const nowMs = performance.now();
     const seen = [...newest.values()].filter(({ atMs }) => nowMs - atMs < SILENT_MS).map(({ report }) => report);

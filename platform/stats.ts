@@ -1,17 +1,8 @@
+import { STATS } from "../contracts/service-reports.ts";
 import type { Bus } from "./log/port.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** One process' or thread's figures, published on `stats.<instance>` each second. */
-export interface StatsReport {
-  /** Names the process or thread: `edge-4711`. */
-  readonly instance: string;
-  readonly atUs: number;
-  /** What `registry.getMetricsAsJSON()` gives. */
-  readonly metrics: readonly unknown[];
-}
-
-export const STATS_SUBJECTS = "stats.>";
-
+/** Publishes the figures of this process or thread on `stats.<instance>`; returns how to stop. */
 export function startStatsReports(options: {
   readonly instance: string;
   readonly bus: Bus;
@@ -22,8 +13,7 @@ export function startStatsReports(options: {
   const { instance, bus, metrics, nowUs } = options;
   async function report(): Promise<void> {
     const figures = await metrics.registry.getMetricsAsJSON();
-    const message: StatsReport = { instance, atUs: nowUs(), metrics: figures };
-    bus.publish(`stats.${instance}`, message);
+    bus.publish(STATS, { instance, atUs: nowUs(), metrics: figures }, instance);
   }
   const timer = setInterval(() => void report(), options.everyMs ?? 1000);
   timer.unref();

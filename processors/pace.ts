@@ -1,6 +1,6 @@
+import { PACE, type PaceNotice } from "../contracts/processor-notices.ts";
 import type { Bus } from "../platform/log/port.ts";
 
-const SUBJECT = "processors.pace";
 /** Partitions that catch up keep together within about this much of the log's time. */
 const SLACK_US = 1_000_000;
 /** A partition that nobody speaks for is waited for this long, */
@@ -40,7 +40,7 @@ export class Pace {
 
   /** From here on the others wait for this partition, until it says how far it is. */
   start(): void {
-    this.#unsubscribe = this.#bus.subscribe(SUBJECT, (value) => this.#hear(value));
+    this.#unsubscribe = this.#bus.subscribe(PACE, (notice) => this.#hear(notice));
     this.#tell(false);
   }
 
@@ -93,24 +93,13 @@ export class Pace {
 
   #tell(asks: boolean): void {
     this.#toldUs = this.#nextUs;
-    this.#bus.publish(SUBJECT, { partition: this.#partition, nextUs: this.#nextUs, asks });
+    this.#bus.publish(PACE, { partition: this.#partition, nextUs: this.#nextUs, asks });
   }
 
-  #hear(value: unknown): void {
-    if (!isWord(value) || value.partition === this.#partition) return;
-    this.#places.set(value.partition, { nextUs: value.nextUs, heardAtMs: performance.now() });
-    if (value.asks) this.#tell(false);
+  #hear({ partition, nextUs, asks }: PaceNotice): void {
+    if (partition === this.#partition) return;
+    this.#places.set(partition, { nextUs, heardAtMs: performance.now() });
+    if (asks) this.#tell(false);
     this.#wake();
   }
-}
-
-interface Word {
-  readonly partition: number;
-  readonly nextUs: number | null;
-  readonly asks: boolean;
-}
-
-function isWord(value: unknown): value is Word {
-  if (typeof value !== "object" || value === null || !("partition" in value) || !("nextUs" in value)) return false;
-  return typeof value.partition === "number" && (value.nextUs === null || typeof value.nextUs === "number");
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { EXPLAIN_RULES, type RulesInForce } from "../contracts/explanations.ts";
+import { EXPLAIN_RULES } from "../contracts/explanations.ts";
 import { encodeEntry, reading } from "../engine/testing/step-kit.ts";
 import { systemClock } from "../platform/clock.ts";
 import { BadFileError } from "../platform/files/yaml-file.ts";
@@ -255,7 +255,7 @@ test("rules that were in force stay so over a restart while the files have probl
       "The rule files have problems (all.yaml:6): the rules before stay in force. weir rules check says what is wrong.",
   });
   expect(second.lines.join()).toContain("most");
-  const { specs } = (await log.bus.request(EXPLAIN_RULES, {}, { timeoutMs: 5_000 })) as RulesInForce;
+  const { specs } = await log.bus.request(EXPLAIN_RULES, {}, { timeoutMs: 5_000 });
   expect(specs).toMatchObject([{ id: "all" }, { id: "high" }, { id: "site" }]);
 
   await writeFile(join(rulesDir, "all.yaml"), RULES.replaceAll("id: ", "id: new-"));

@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { HISTORY_ALERTS, HISTORY_SERIES } from "../contracts/history.ts";
 import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { encodeTick } from "../domain/frame-writer.ts";
 import type { Reading } from "../domain/reading.ts";
 import { encodeWindows } from "../domain/windows-codec.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import type { Log } from "../platform/log/port.ts";
+import { requestRaw } from "../platform/log/testing/raw-bus.ts";
 import type { Service } from "../platform/service.ts";
 import { type StorageConfig, storageConfigSchema } from "./common/config.ts";
 import { startStorage } from "./storage.ts";
@@ -110,14 +112,14 @@ describe("storage with DuckDB", () => {
     }
     const last = await start();
     await eventually("all is stored", async () => {
-      const answer = await log.bus.request("history.series", {
+      const answer = await log.bus.request(HISTORY_SERIES, {
         device: "d1",
         metric: "t",
         fromUs: T0 - 10,
         toUs: T0 + 1000,
         pointsMax: 1,
       });
-      return (answer as { count: number[] }).count[0] === 180;
+      return answer.count[0] === 180;
     });
     await last.stop();
     const [found] = await rows(
@@ -190,16 +192,16 @@ describe("storage with DuckDB", () => {
     await log.append({ subject: "readings.0", payload: frameOf([reading(1, 10), reading(2, 20), reading(9, 3)]) });
     await stored(3);
     const question = { device: "d1", metric: "t", fromUs: T0, toUs: T0 + 10, pointsMax: 2 };
-    expect(await log.bus.request("history.series", question)).toEqual({
+    expect(await log.bus.request(HISTORY_SERIES, question)).toEqual({
       atUs: [T0, T0 + 5],
       min: [10, 3],
       max: [20, 3],
       avg: [15, 3],
       count: [2, 1],
     });
-    expect(await log.bus.request("history.alerts", { fromUs: T0, toUs: T0 + 1, limit: 5 })).toEqual([]);
+    expect(await log.bus.request(HISTORY_ALERTS, { fromUs: T0, toUs: T0 + 1, limit: 5 })).toEqual([]);
     for (const bad of [null, {}, { ...question, pointsMax: 0 }, { ...question, toUs: T0 }, { ...question, more: 1 }]) {
-      await expect(log.bus.request("history.series", bad)).rejects.toThrow(/not a history question/);
+      await expect(requestRaw(log.bus, HISTORY_SERIES.subject, bad)).rejects.toThrow(/not understood/);
     }
   });
 
@@ -210,7 +212,7 @@ describe("storage with DuckDB", () => {
     await stored(200_000);
     const questions = Array.from({ length: 30 }, () =>
       log.bus.request(
-        "history.series",
+        HISTORY_SERIES,
         { device: "d1", metric: "t", fromUs: T0, toUs: T0 + 200_000, pointsMax: 5000 },
         { timeoutMs: 30_000 },
       ),
@@ -218,7 +220,7 @@ describe("storage with DuckDB", () => {
     await log.append({ subject: "readings.0", payload: frameOf([reading(300_000)]) });
     await stored(200_001);
     const answers = await Promise.all(questions);
-    expect(answers.map((answer) => (answer as { count: number[] }).count.length)).toEqual(Array(30).fill(5000));
+    expect(answers.map((answer) => answer.count.length)).toEqual(Array(30).fill(5000));
   });
 
   it("deletes what is older than the retention", async () => {

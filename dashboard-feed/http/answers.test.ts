@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { AlertsQuery } from "../../contracts/history.ts";
+import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
 import {
   alertChange,
   appendAlert,
@@ -34,7 +35,7 @@ describe("a long answer", () => {
     ];
     let asks = 0;
     // As a store that gives those of one instant in any order.
-    feed.log.bus.respond("history.alerts", async (question) => {
+    respondRaw(feed.log.bus, "history.alerts", async (question) => {
       asks++;
       const { fromUs, toUs, limit } = question as AlertsQuery;
       const found = stored.filter(({ atUs }) => atUs >= fromUs && atUs < toUs);

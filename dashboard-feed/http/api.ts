@@ -65,8 +65,8 @@ async function series(query: URLSearchParams, { grant, views, bus, nowUs }: ApiD
     throw new ApiError({ status: 404, code: "unknown-device", message });
   }
   const question: SeriesQuery = { device, metric, fromUs, toUs, pointsMax: points };
-  const answer = await ask(bus, HISTORY_SERIES, question);
-  return JSON.stringify({ device, metric, fromUs, toUs, downSampling: DOWN_SAMPLING, ...Object(answer) });
+  const answer = await askService(bus, HISTORY_SERIES, question, STORE);
+  return JSON.stringify({ device, metric, fromUs, toUs, downSampling: DOWN_SAMPLING, ...answer });
 }
 
 export const alertsQuery = z.object({
@@ -104,13 +104,16 @@ async function alerts(query: URLSearchParams, deps: ApiDeps): Promise<string> {
   const fromUs = from ?? toUs - ALERTS_RANGE_US;
   requireOrder(fromUs, toUs);
   const states = state === "ended" ? ["resolved", "inactive"] : [state];
-  const { alerts, end } = await pageOfPast((question: AlertsQuery) => ask(deps.bus, HISTORY_ALERTS, question), {
-    fromUs,
-    toUs,
-    limit,
-    after: after === undefined ? undefined : pastCursor(after),
-    wanted: (change) => (state === "all" || states.includes(change.state)) && alertMatches(filter, change),
-  });
+  const { alerts, end } = await pageOfPast(
+    (question: AlertsQuery) => askService(deps.bus, HISTORY_ALERTS, question, STORE),
+    {
+      fromUs,
+      toUs,
+      limit,
+      after: after === undefined ? undefined : pastCursor(after),
+      wanted: (change) => (state === "all" || states.includes(change.state)) && alertMatches(filter, change),
+    },
+  );
   const next = end === undefined ? {} : { next: `past.${Buffer.from(JSON.stringify(end)).toString("base64url")}` };
   return JSON.stringify({ alerts, ...next });
 }
@@ -169,8 +172,4 @@ function concerns(rule: unknown, sites: readonly string[] | undefined): boolean 
   return [about.data.where.site]
     .flat()
     .some((named) => /[*?[{!]/.test(named) || sites.some((pattern) => globMatches(pattern, named)));
-}
-
-function ask(bus: Bus, subject: string, question: unknown): Promise<unknown> {
-  return askService(bus, { subject, question, ...STORE });
 }

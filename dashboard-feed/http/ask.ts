@@ -1,10 +1,10 @@
+import type { Question } from "../../contracts/question.ts";
 import { reasonOf } from "../../domain/reason.ts";
-import { type Bus, NoAnswerError } from "../../platform/log/port.ts";
+import { BadAnswerError, type Bus, NoAnswerError } from "../../platform/log/port.ts";
 import { ApiError } from "./api-error.ts";
 
-export interface Question {
-  readonly subject: string;
-  readonly question: unknown;
+/** Whom a question goes to, for the words and codes of its problems. */
+export interface Asked {
   /** For people: `the store`. */
   readonly who: string;
   /** Which service answers. */
@@ -17,16 +17,23 @@ export interface Question {
 }
 
 /** Asks a service over the bus. Throws ApiError: 503 when nobody answers, else with the answerer's own words. */
-export async function askService(bus: Bus, asked: Question): Promise<unknown> {
-  const { subject, question, who, service, code, timeoutMs, refusedStatus = 502 } = asked;
+export async function askService<Ask, AskedWith, Answer>(
+  bus: Bus,
+  question: Question<Ask, AskedWith, Answer>,
+  ask: Ask,
+  { who, service, code, timeoutMs, refusedStatus = 502 }: Asked,
+): Promise<Answer> {
   try {
-    return await bus.request(subject, question, { timeoutMs });
+    return await bus.request(question, ask, { timeoutMs });
   } catch (cause) {
     if (cause instanceof NoAnswerError) {
       const message = `${who} does not answer; is the ${service} service running?`;
       throw new ApiError({ status: 503, code: `${code}-unavailable`, message }, { cause });
     }
-    const message = reasonOf(cause);
-    throw new ApiError({ status: refusedStatus, code: `${code}-failed`, message }, { cause });
+    if (cause instanceof BadAnswerError) {
+      const message = `${who} answered with something else: ${cause.message}`;
+      throw new ApiError({ status: 502, code: "bad-answer", message }, { cause });
+    }
+    throw new ApiError({ status: refusedStatus, code: `${code}-failed`, message: reasonOf(cause) }, { cause });
   }
 }

@@ -4,6 +4,7 @@ import {
   type LetterRetry,
   type RetryOfMany,
   type RetryOfSome,
+  type RetryOrder,
   type RetryReport,
 } from "../../contracts/dead-letters.ts";
 import {
@@ -109,10 +110,8 @@ export async function retryLetters(query: URLSearchParams, deps: ApiDeps): Promi
   return JSON.stringify(await askIngest(deps.bus, order));
 }
 
-async function askIngest(bus: Bus, question: RetryOfSome | RetryOfMany): Promise<RetryReport> {
-  const answer = reportSchema.safeParse(await askService(bus, { subject: DEAD_LETTERS_RETRY, question, ...INGEST }));
-  if (answer.success) return answer.data;
-  throw new ApiError({ status: 502, code: "bad-answer", message: "the ingest answered with something else" });
+function askIngest(bus: Bus, order: RetryOrder): Promise<RetryReport> {
+  return askService(bus, DEAD_LETTERS_RETRY, order, INGEST);
 }
 
 const outcome = z.enum(["stored", "empty", "refused"]);

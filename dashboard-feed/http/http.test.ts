@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { AlertsQuery, SeriesQuery } from "../../contracts/history.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
 import { PortInUseError } from "../../platform/errors.ts";
+import { publishRaw, respondRaw } from "../../platform/log/testing/raw-bus.ts";
 import {
   alertChange,
   appendAlert,
@@ -171,8 +172,8 @@ describe("metrics", () => {
       ],
     };
     const clients = { name: "weir_feed_clients", help: "", type: "gauge", values: [{ value: 99, labels: {} }] };
-    feed.log.bus.publish("stats.edge-1", { instance: "edge-1", atUs: 1, metrics: [histogram, clients] });
-    feed.log.bus.publish("stats.feed-1", { instance: "feed-1", atUs: 1, metrics: [clients] });
+    publishRaw(feed.log.bus, "stats", "edge-1", { instance: "edge-1", atUs: 1, metrics: [histogram, clients] });
+    publishRaw(feed.log.bus, "stats", "feed-1", { instance: "feed-1", atUs: 1, metrics: [clients] });
     await feed.connect();
     let text = "";
     await until("the report", async () => {
@@ -198,7 +199,7 @@ describe("the API", () => {
     const feed = await start();
     const asked: unknown[] = [];
     const columns = { atUs: [1], min: [2], max: [3], avg: [2.5], count: [4] };
-    feed.log.bus.respond("history.series", async (question) => {
+    respondRaw(feed.log.bus, "history.series", async (question) => {
       asked.push(question);
       return columns;
     });
@@ -247,7 +248,7 @@ describe("the API", () => {
     const away = await fetch(path);
     expect(away.status).toBe(503);
     expect(await away.json()).toMatchObject({ code: "history-unavailable", title: "Service Unavailable" });
-    feed.log.bus.respond("history.series", async () => {
+    respondRaw(feed.log.bus, "history.series", async () => {
       throw new Error("the disk is full");
     });
     const failing = await fetch(path);
@@ -274,7 +275,7 @@ describe("the API", () => {
       alertChange({ id: "9", state: "resolved", atUs: 1_763_773_000_000_000 }),
       alertChange({ id: "8", atUs: 1_763_772_000_000_000 }),
     ];
-    feed.log.bus.respond("history.alerts", async (question) => {
+    respondRaw(feed.log.bus, "history.alerts", async (question) => {
       asked = question as AlertsQuery;
       return past;
     });

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import type { Acknowledgement, Delivery, OpenAlert, Silence } from "../../contracts/notifications.ts";
+import { acknowledgement, delivery, openAlert, silence } from "../../contracts/testing/samples.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
+import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
 import { describedApi } from "../testing/described-api.ts";
 import {
   alertChange,
@@ -60,42 +61,20 @@ describe("docs/openapi.yaml", () => {
 /** Other services, which answer what their contracts say. */
 function answerAll(feed: TestFeed): void {
   const { bus } = feed.log;
-  const { incident, rule, severity, state, key, labels, annotations, value, activeAtUs, atUs } = alertChange();
-  const acknowledgement: Acknowledgement = { incident, by: "ann", note: "", atUs };
-  const silence: Silence = {
-    id: "s-1",
-    matchers: { rule: ["a", "b*"], site: "x" },
-    fromUs: 1,
-    untilUs: 2,
-    by: "ann",
-    why: "w",
-    createdAtUs: 1,
-  };
-  const open: OpenAlert = {
-    ...{ incident, rule, severity, state, key, labels, annotations, value, activeAtUs, atUs },
-    ...{ acknowledgement, silencedBy: ["s-1"], inhibitedBy: ["other"] },
-  };
-  const delivery: Delivery = {
-    receiver: "ops.webhook",
-    incident,
-    change: "c",
-    state,
-    outcome: "failed",
-    attempts: 3,
-    repeats: 0,
-    error: "410",
-    notification: "n",
-    atUs,
-  };
+  const { incident } = alertChange();
+  const quiet = silence();
+  const taken = acknowledgement({ incident });
+  const open = openAlert({ incident, acknowledgement: taken, silencedBy: [quiet.id], inhibitedBy: ["other"] });
+  const failed = delivery({ incident, outcome: "failed", attempts: 3, error: "410" });
   const answers: Readonly<Record<string, unknown>> = {
     "history.series": { atUs: [1], min: [1], max: [2], avg: [1.5], count: [2] },
     "history.alerts": [alertChange(), alertChange({ state: "resolved", value: Number.NaN })],
     "notifications.alerts": [open],
-    "notifications.acknowledge": acknowledgement,
-    "notifications.deliveries": [delivery],
-    "notifications.silences": [silence],
-    "notifications.silences.add": silence,
-    "notifications.silences.remove": silence,
+    "notifications.acknowledge": taken,
+    "notifications.deliveries": [failed],
+    "notifications.silences": [quiet],
+    "notifications.silences.add": quiet,
+    "notifications.silences.remove": quiet,
     "dead-letters.retry": {
       results: [
         { sequence: 1, outcome: "stored", detail: "", retry: { outcome: "stored", by: "", atUs: 1, readings: 1 } },
@@ -104,7 +83,7 @@ function answerAll(feed: TestFeed): void {
       next: 1,
     },
   };
-  for (const [subject, answer] of Object.entries(answers)) bus.respond(subject, async () => answer);
+  for (const [subject, answer] of Object.entries(answers)) respondRaw(bus, subject, async () => answer);
 }
 
 describe("answers are as the document has them", () => {
@@ -221,10 +200,10 @@ describe("answers are as the document has them", () => {
       const answer = await describedApi.ask(method, `${feed.url}/api/v1/${path}`, about);
       expect(answer.status, `${method} ${path.slice(0, 60)}`).toBe(status);
     }
-    feed.log.bus.respond("dead-letters.retry", async () => {
+    respondRaw(feed.log.bus, "dead-letters.retry", async () => {
       throw new Error("too many");
     });
-    feed.log.bus.respond("notifications.silences", async () => {
+    respondRaw(feed.log.bus, "notifications.silences", async () => {
       throw new Error("no");
     });
     expect((await describedApi.ask("POST", `${feed.url}/api/v1/dead-letters/retry`, json({}))).status).toBe(422);

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { acknowledgement, delivery, incidentExplanation, openAlert, silence } from "../../contracts/testing/samples.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
+import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
 import { alertChange, appendAlert, startTestFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
@@ -36,13 +38,19 @@ async function ask(
 /** A notifier that takes everything and remembers what it was asked. */
 function listen(feed: TestFeed): { subject: string; question: unknown }[] {
   const asked: { subject: string; question: unknown }[] = [];
-  for (const name of ["alerts", "acknowledge", "deliveries", "silences", "silences.add", "silences.remove"]) {
+  const answers = {
+    alerts: [openAlert()],
+    acknowledge: acknowledgement(),
+    deliveries: [delivery()],
+    silences: [silence({ id: "answered" })],
+    "silences.add": silence(),
+    "silences.remove": silence(),
+  };
+  for (const [name, answer] of Object.entries(answers)) {
     const subject = `notifications.${name}`;
-    feed.log.bus.respond(subject, async (question) => {
+    respondRaw(feed.log.bus, subject, async (question) => {
       asked.push({ subject, question });
-      return name === "alerts"
-        ? [{ incident: "i", key: { device: "a" }, labels: { site: "north" } }]
-        : [{ id: "answered" }];
+      return answer;
     });
   }
   return asked;
@@ -134,7 +142,7 @@ describe("orders", () => {
     const feed = await start();
     const order = () => ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" } });
     expect(await order()).toMatchObject({ status: 503, body: { code: "notifier-unavailable" } });
-    feed.log.bus.respond("notifications.acknowledge", async () => {
+    respondRaw(feed.log.bus, "notifications.acknowledge", async () => {
       throw new Error("incident i is not open");
     });
     expect(await order()).toMatchObject({ status: 422, body: { detail: "incident i is not open" } });
@@ -144,12 +152,11 @@ describe("orders", () => {
 describe("open alerts", () => {
   it("can be those alone that somebody took on or silenced", async () => {
     const feed = await start();
-    const about = { key: {}, labels: {}, silencedBy: [] as string[] };
-    feed.log.bus.respond("notifications.alerts", async () => [
-      { ...about, incident: "plain" },
-      { ...about, incident: "taken", acknowledgement: { by: "ann" } },
-      { ...about, incident: "quiet", silencedBy: ["s-1"] },
-      { ...about, incident: "held", inhibitedBy: ["x"] },
+    respondRaw(feed.log.bus, "notifications.alerts", async () => [
+      openAlert({ incident: "plain" }),
+      openAlert({ incident: "taken", acknowledgement: acknowledgement() }),
+      openAlert({ incident: "quiet", silencedBy: ["s-1"] }),
+      openAlert({ incident: "held", inhibitedBy: ["x"] }),
     ]);
     const incidents = async (query: string) => {
       const { alerts } = (await ask(feed, "GET", `open-alerts${query}`)).body as { alerts: { incident: string }[] };
@@ -166,9 +173,9 @@ describe("open alerts", () => {
     await appendAlert(feed.log, alertChange({ incident: "own" }));
     await appendAlert(feed.log, alertChange({ incident: "far", key: { device: "f" }, labels: { site: "south" } }));
     const inhibitedBy = ["own", "far"];
-    const own = { incident: "own", key: {}, labels: { site: "north" }, inhibitedBy };
-    feed.log.bus.respond("notifications.alerts", async () => [own]);
-    feed.log.bus.respond("notifications.deliveries", async () => [{ incident: "own", inhibitedBy }]);
+    const own = openAlert({ incident: "own", inhibitedBy });
+    respondRaw(feed.log.bus, "notifications.alerts", async () => [own]);
+    respondRaw(feed.log.bus, "notifications.deliveries", async () => [delivery({ incident: "own", inhibitedBy })]);
     await until("own", async () => (await ask(feed, "GET", "alerts/own", { headers })).status === 200);
     const shown = { incident: "own", inhibitedBy: ["own", "an incident elsewhere"] };
     expect((await ask(feed, "GET", "open-alerts", { headers })).body).toMatchObject({ alerts: [shown] });
@@ -186,10 +193,12 @@ describe("an incident", () => {
     expect((await ask(feed, "GET", "alerts/x")).body).toMatchObject({ changes: [{ id: "1" }, { id: "3" }] });
     expect(await ask(feed, "GET", "alerts/z")).toMatchObject({ status: 404, body: { code: "unknown-incident" } });
     expect(await ask(feed, "GET", "alerts/x/explanation")).toMatchObject({ status: 503 });
-    feed.log.bus.respond("explain.incident", async (question) => ({ question, timeline: [1] }));
+    respondRaw(feed.log.bus, "explain.incident", async (question) =>
+      incidentExplanation({ notes: [JSON.stringify(question)] }),
+    );
     expect((await ask(feed, "GET", "alerts/x/explanation")).body).toEqual({
       incident: "x",
-      explanation: { question: { incident: "x" }, timeline: [1] },
+      explanation: incidentExplanation({ notes: ['{"incident":"x"}'] }),
     });
   });
 
@@ -206,9 +215,9 @@ describe("an incident", () => {
     for (const path of ["silences", "dead-letters", "dead-letters/1"]) {
       expect((await ask(feed, "GET", path, { headers })).status, path).toBe(403);
     }
-    feed.log.bus.respond("notifications.alerts", async () => [
-      { incident: "own", key: {}, labels: { site: "north" } },
-      { incident: "far", key: {}, labels: { site: "south" } },
+    respondRaw(feed.log.bus, "notifications.alerts", async () => [
+      openAlert({ incident: "own" }),
+      openAlert({ incident: "far", labels: { site: "south" } }),
     ]);
     expect((await ask(feed, "GET", "open-alerts", { headers })).body.alerts).toMatchObject([{ incident: "own" }]);
   });

@@ -36,13 +36,13 @@ export async function acknowledge(query: URLSearchParams, deps: ApiDeps): Promis
     by: author(by, deps.grant),
     ...(note === undefined ? {} : { note }),
   };
-  return JSON.stringify(await askService(deps.bus, { subject: ALERTS_ACKNOWLEDGE, question, ...ORDER }));
+  return JSON.stringify(await askService(deps.bus, ALERTS_ACKNOWLEDGE, question, ORDER));
 }
 
 /** Silences that hold now or will. */
 export async function listSilences(query: URLSearchParams, { bus }: ApiDeps): Promise<string> {
   parseQuery(z.strictObject({}), query, "reject");
-  return JSON.stringify({ silences: await askService(bus, { subject: SILENCES_LIST, question: {}, ...NOTIFIER }) });
+  return JSON.stringify({ silences: await askService(bus, SILENCES_LIST, {}, NOTIFIER) });
 }
 
 const text = z.string().min(1).max(512);
@@ -63,7 +63,7 @@ export async function addSilence(query: URLSearchParams, { bus, body, grant }: A
   parseQuery(z.strictObject({}), query, "reject");
   const { by, fromUs, ...order } = parseBody(silenceBody, body);
   const question: NewSilence = { ...order, by: author(by, grant), ...(fromUs === undefined ? {} : { fromUs }) };
-  return JSON.stringify(await askService(bus, { subject: SILENCES_ADD, question, ...ORDER }));
+  return JSON.stringify(await askService(bus, SILENCES_ADD, question, ORDER));
 }
 
 export const removeQuery = z.strictObject({ by: who });
@@ -72,7 +72,7 @@ export const removeQuery = z.strictObject({ by: who });
 export async function removeSilence(query: URLSearchParams, { bus, params, grant }: ApiDeps): Promise<string> {
   const { by } = parseQuery(removeQuery, query, "reject");
   const question: SilenceRemoval = { id: params.id ?? "", by: author(by, grant) };
-  return JSON.stringify(await askService(bus, { subject: SILENCES_REMOVE, question, ...ORDER }));
+  return JSON.stringify(await askService(bus, SILENCES_REMOVE, question, ORDER));
 }
 
 /** A name that was typed in proves nothing, so the token's name stands beside it. Throws ApiError. */

@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from "vitest";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
+import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
 import { startTestFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
 
 const running: TestFeed[] = [];
@@ -27,7 +28,7 @@ async function order(feed: TestFeed, path: string, body?: unknown, headers: Reco
 /** An ingest that gives each letter the same outcome, and remembers what it was asked. */
 function listen(feed: TestFeed, outcome = "stored"): unknown[] {
   const asked: unknown[] = [];
-  feed.log.bus.respond("dead-letters.retry", async (question) => {
+  respondRaw(feed.log.bus, "dead-letters.retry", async (question) => {
     asked.push(question);
     return { results: [{ sequence: 7, outcome, detail: `it is ${outcome}` }], before: 9, next: 7 };
   });
@@ -76,7 +77,7 @@ it.each([
 it("says how to start the ingest when nobody answers, and passes its refusal on", async () => {
   const feed = await start();
   expect(await order(feed, "7/retry")).toMatchObject({ status: 503, body: { code: "ingest-unavailable" } });
-  feed.log.bus.respond("dead-letters.retry", async () => {
+  respondRaw(feed.log.bus, "dead-letters.retry", async () => {
     throw new Error("too many orders");
   });
   expect(await order(feed, "retry", {})).toMatchObject({ status: 422, body: { detail: "too many orders" } });

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { CHANNEL_KINDS, CHANNELS } from "../../contracts/feed/channels.ts";
 import { CLIENT_FRAMES, clientFrameSchema, SERVER_FRAMES, serverFrameSchema } from "../../contracts/feed/frames.ts";
 import { ERROR_CODES, type ErrorCode } from "../../contracts/feed/protocol.ts";
+import { publishRaw } from "../../platform/log/testing/raw-bus.ts";
 import { described } from "../testing/described-feed.ts";
 import {
   alertChange,
@@ -126,7 +127,7 @@ describe("a session that has everything in it", () => {
       client.socket.send('{"type":"subscribe","id":"x","channel":"alarms"}');
       await client.waitFor("gap", "old");
       await client.waitFor("snapshot", "stats");
-      feed.log.bus.publish("stats.edge", {
+      publishRaw(feed.log.bus, "stats", "edge", {
         instance: "edge",
         atUs: 7,
         metrics: [{ name: "weir_up", help: "", type: "gauge", values: [{ value: 1, labels: {} }] }],

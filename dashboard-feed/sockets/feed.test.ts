@@ -4,6 +4,7 @@ import type { AlertChange } from "../../domain/alert.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
+import { publishRaw } from "../../platform/log/testing/raw-bus.ts";
 import {
   alertChange,
   appendAlert,
@@ -180,8 +181,8 @@ describe("snapshot, then live", () => {
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "s", channel: "stats", maxHz: 20 });
     await client.waitFor("snapshot", "s");
-    feed.log.bus.publish("stats.edge-1", { nonsense: true });
-    feed.log.bus.publish("stats.edge-1", {
+    publishRaw(feed.log.bus, "stats", "edge-1", { nonsense: true });
+    publishRaw(feed.log.bus, "stats", "edge-1", {
       instance: "edge-1",
       atUs: 7,
       metrics: [

@@ -5,6 +5,7 @@ import { bearerProtocol } from "../../contracts/feed-client/feed-client.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
+import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
 import {
   alertChange,
   appendAlert,
@@ -180,8 +181,8 @@ describe("what a token shows", () => {
     ]);
     await appendAlert(feed.log, alertChange({ id: "theirs", key: { device: "d3" }, labels: { site: "south" } }));
     await appendAlert(feed.log, alertChange({ id: "ours", key: { device: "d1" }, labels: { site: "north" } }));
-    feed.log.bus.respond("history.series", async () => ({ atUs: [] }));
-    feed.log.bus.respond("history.alerts", async () => [
+    respondRaw(feed.log.bus, "history.series", async () => ({ atUs: [], min: [], max: [], avg: [], count: [] }));
+    respondRaw(feed.log.bus, "history.alerts", async () => [
       alertChange({ id: "past-theirs", labels: { site: "south" } }),
       alertChange({ id: "past-ours", labels: { site: "north" } }),
     ]);

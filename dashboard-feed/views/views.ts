@@ -1,10 +1,10 @@
-import { DEVICE_LEDGERS, deviceLedgersSchema } from "../../contracts/device-ledgers.ts";
+import { DEVICE_LEDGERS } from "../../contracts/device-ledgers.ts";
 import { CHANNEL_KINDS, type Channel, type ChannelOf } from "../../contracts/feed/channels.ts";
+import { STATS } from "../../contracts/service-reports.ts";
 import type { StreamName } from "../../domain/subjects.ts";
 import type { Follower } from "../../platform/log/follow.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
 import type { Deps } from "../../platform/service.ts";
-import { STATS_SUBJECTS } from "../../platform/stats.ts";
 import type { FeedConfig } from "../common/config.ts";
 import type { Position } from "../common/cursor.ts";
 import type { FeedEvents } from "../common/events.ts";
@@ -90,13 +90,12 @@ export class Views implements ChannelViews {
     this.#follow("READINGS", identified, { apply: (message) => this.#applyReadings(message) });
     const { bus } = deps.log;
     this.#unsubscribe.push(
-      bus.subscribe(DEVICE_LEDGERS, (value: unknown) => {
-        const ledgers = deviceLedgersSchema.safeParse(value);
-        if (ledgers.success) this.devices.note(ledgers.data);
-      }),
-      bus.subscribe(STATS_SUBJECTS, (value: unknown, subject) => {
-        if (!this.stats.apply(value)) events.badReportSkipped(subject);
-      }),
+      bus.subscribe(DEVICE_LEDGERS, (ledgers) => this.devices.note(ledgers)),
+      bus.subscribe(
+        STATS,
+        (report) => this.stats.apply(report),
+        (_, key) => events.badReportSkipped(`${STATS.subject}.${key}`),
+      ),
     );
   }
 

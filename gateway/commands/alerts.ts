@@ -3,7 +3,6 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import {
-  type Acknowledgement,
   ALERTS_ACKNOWLEDGE,
   ALERTS_LIST,
   DELIVERIES_LIST,
@@ -20,6 +19,7 @@ import {
   type Silence,
   type SilenceRemoval,
 } from "../../contracts/notifications.ts";
+import type { Question } from "../../contracts/question.ts";
 import { formatDurationUs, formatInstantUs, INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../../domain/time.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { createNatsBus } from "../../platform/log/jetstream-bus.ts";
@@ -30,7 +30,7 @@ import { SETTINGS } from "../settings/settings.ts";
 import { UsageError } from "./failures.ts";
 
 const CONNECT_MS = 5_000;
-const ALERTS_MAX = 5_000;
+const ALERTS_MAX = 100_000;
 
 type Flags = Readonly<Record<string, string | undefined>>;
 
@@ -41,7 +41,7 @@ export function addAlertCommands(parent: Command): void {
     .description("what is pending or firing, and who has taken it on")
     .action(async (pairs: readonly string[], flags: Flags) => {
       const query: OpenAlertsQuery = { matchers: parseMatchers(pairs), limit: ALERTS_MAX };
-      show((await ask(flags, ALERTS_LIST, query)) as OpenAlert[], flags, alertLines);
+      show(await ask(flags, ALERTS_LIST, query), flags, alertLines);
     });
   reaching(alerts.command("ack").argument("<incident>"))
     .description("take an incident on: it is not repeated any more")
@@ -49,20 +49,20 @@ export function addAlertCommands(parent: Command): void {
     .option("--note <text>", "what others should know")
     .action(async (incident: string, flags: Flags) => {
       const order: NewAcknowledgement = { incident, by: flags.by ?? userInfo().username, note: flags.note ?? "" };
-      const { by } = (await ask(flags, ALERTS_ACKNOWLEDGE, order)) as Acknowledgement;
+      const { by } = await ask(flags, ALERTS_ACKNOWLEDGE, order);
       process.stdout.write(`${incident} is acknowledged by ${by}\n`);
     });
   reaching(alerts.command("deliveries").argument("<incident>"))
     .description("who was told of an incident, and what came of it")
     .action(async (incident: string, flags: Flags) => {
       const query: DeliveriesQuery = { incident };
-      show((await ask(flags, DELIVERIES_LIST, query)) as Delivery[], flags, deliveryLines);
+      show(await ask(flags, DELIVERIES_LIST, query), flags, deliveryLines);
     });
 
   const silences = parent.command("silences").description("alerts that are not to be told for a while");
   reaching(silences.command("list"))
     .description("silences that last or are to begin")
-    .action(async (flags: Flags) => show((await ask(flags, SILENCES_LIST, {})) as Silence[], flags, silenceLines));
+    .action(async (flags: Flags) => show(await ask(flags, SILENCES_LIST, {}), flags, silenceLines));
   reaching(
     silences.command("add").argument("<label=value...>", "rule, severity, device...; values may be globs, or a,b,c"),
   )
@@ -81,8 +81,8 @@ export function addAlertCommands(parent: Command): void {
         by: flags.by ?? userInfo().username,
         why: flags.why ?? "",
       };
-      const silence = (await ask(flags, SILENCES_ADD, order)) as Silence;
-      const open = (await ask(flags, ALERTS_LIST, { limit: ALERTS_MAX })) as OpenAlert[];
+      const silence = await ask(flags, SILENCES_ADD, order);
+      const open = await ask(flags, ALERTS_LIST, { limit: ALERTS_MAX });
       const held = open.filter(({ silencedBy }) => silencedBy.includes(silence.id)).length;
       const until = formatInstantUs(silence.untilUs);
       // One that holds nothing may have a label that its alerts have not.
@@ -146,7 +146,11 @@ function reaching(command: Command): Command {
 }
 
 /** Asks the running gateway. Throws UsageError when none can be reached, or when it refuses. */
-async function ask(flags: Flags, subject: string, value: unknown): Promise<unknown> {
+async function ask<Ask, Asked, Answer>(
+  flags: Flags,
+  question: Question<Ask, Asked, Answer>,
+  value: Ask,
+): Promise<Answer> {
   const { url, token } = addressOf(flags);
   const logger = createLogger({ level: "silent", pretty: false, name: "alerts" });
   try {
@@ -155,7 +159,7 @@ async function ask(flags: Flags, subject: string, value: unknown): Promise<unkno
       ...(token === undefined ? {} : { token }),
     });
     try {
-      return await createNatsBus(connection).request(subject, value);
+      return await createNatsBus(connection).request(question, value);
     } finally {
       await connection.close();
     }

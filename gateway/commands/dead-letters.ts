@@ -151,7 +151,7 @@ function nextOrder(order: RetryOrder, { before, next }: RetryReport): RetryOrder
 
 async function ask({ bus }: LogForReading, order: RetryOrder): Promise<RetryReport> {
   try {
-    return (await bus.request(DEAD_LETTERS_RETRY, order, { timeoutMs: ANSWER_MS_MAX })) as RetryReport;
+    return await bus.request(DEAD_LETTERS_RETRY, order, { timeoutMs: ANSWER_MS_MAX });
   } catch (error) {
     if (error instanceof NoAnswerError) {
       throw new UsageError(

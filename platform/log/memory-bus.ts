@@ -1,65 +1,67 @@
+import { asError } from "../../domain/reason.ts";
+import { type BusTransport, createBus, type RequestOptions } from "./bus.ts";
 import { type Bus, NoAnswerError } from "./port.ts";
 import { subjectMatches } from "./subject-match.ts";
 
-const REQUEST_TIMEOUT_MS = 5_000;
+/** As a NATS server has it by default. */
+const MESSAGE_BYTES_MAX = 1_048_576;
 
 interface Listener {
   readonly pattern: string;
-  readonly onValue: (value: unknown, subject: string) => void;
+  readonly onBytes: (bytes: Uint8Array, subject: string) => void;
 }
 
 interface Responder {
   readonly subject: string;
-  readonly answer: (value: unknown) => Promise<unknown>;
+  readonly answer: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
 export function createMemoryBus(): Bus {
   const listeners = new Set<Listener>();
   const responders = new Set<Responder>();
-  return {
-    publish(subject, value) {
-      const text = toJson(value);
+  const transport: BusTransport = {
+    messageBytesMax: () => MESSAGE_BYTES_MAX,
+    publish(subject, bytes) {
       for (const listener of listeners) {
         if (!subjectMatches(listener.pattern, subject)) continue;
         // Later, as from a network: a publisher never runs its listeners' code.
         queueMicrotask(() => {
-          if (listeners.has(listener)) listener.onValue(JSON.parse(text), subject);
+          if (listeners.has(listener)) listener.onBytes(bytes, subject);
         });
       }
     },
-    subscribe(pattern, onValue) {
-      const listener = { pattern, onValue };
+    subscribe(pattern, onBytes) {
+      const listener = { pattern, onBytes };
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    async request(subject, value, options) {
-      const text = toJson(value);
+    async request(subject, bytes, options) {
       const responder = [...responders].find((each) => each.subject === subject);
       if (responder === undefined) throw new NoAnswerError(`nobody answers on ${subject}`);
-      const timeoutMs = options?.timeoutMs ?? REQUEST_TIMEOUT_MS;
-      const answer = responder.answer(JSON.parse(text));
-      return JSON.parse(toJson(await inTime(answer, timeoutMs, `no answer on ${subject} within ${timeoutMs} ms`)));
+      return await inTime(responder.answer(bytes), subject, options);
     },
     respond(subject, answer) {
       const responder = { subject, answer };
       responders.add(responder);
       return () => responders.delete(responder);
     },
+    onDropped: () => {},
   };
+  return createBus(transport);
 }
 
-function toJson(value: unknown): string {
-  return JSON.stringify(value ?? null);
-}
-
-async function inTime<T>(promise: Promise<T>, timeoutMs: number, message: string): Promise<T> {
+async function inTime<T>(answer: Promise<T>, subject: string, { timeoutMs, signal }: RequestOptions): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new NoAnswerError(message)), timeoutMs);
+  let abort = () => {};
+  const given = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new NoAnswerError(`no answer on ${subject} within ${timeoutMs} ms`)), timeoutMs);
+    abort = () => reject(asError(signal?.reason));
+    signal?.addEventListener("abort", abort);
   });
   try {
-    return await Promise.race([promise, timeout]);
+    return await Promise.race([answer, given]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
   }
 }

@@ -1,3 +1,4 @@
+import type { Question, Report } from "../../contracts/question.ts";
 import type { StreamName } from "../../domain/subjects.ts";
 
 /**
@@ -104,16 +105,39 @@ export interface Blobs {
   delete(name: string): Promise<void>;
 }
 
-/** What may be lost: live figures and questions between services. Payloads are JSON values. */
+/** Questions between services, and figures that may be lost. `contracts/question.ts` says how both are declared. */
 export interface Bus {
-  publish(subject: string, value: unknown): void;
-  /** Returns how to stop. `*` matches a word, a trailing `>` the rest. */
-  subscribe(subject: string, onValue: (value: unknown, subject: string) => void): () => void;
-  /** Rejects with `NoAnswerError` when nobody answers in time, or with the answerer's error. */
-  request(subject: string, value: unknown, options?: { readonly timeoutMs?: number }): Promise<unknown>;
-  /** Returns how to stop. */
-  respond(subject: string, answer: (value: unknown) => Promise<unknown>): () => void;
+  /** `key` for a keyed report only. A report that is too large for a message is dropped. */
+  publish<Value>(report: Report<Value>, value: Value, key?: string): void;
+  /**
+   * Calls for each report that fits its schema, with its key ("" when it has none). Returns how to stop. `onBad` hears
+   * of the others.
+   */
+  subscribe<Value>(
+    report: Report<Value>,
+    onValue: (value: Value, key: string) => void,
+    onBad?: (problem: string, key: string) => void,
+  ): () => void;
+  /**
+   * Resolves to the answer, whatever its size up to `ANSWER_BYTES_MAX`. Rejects with `NoAnswerError` when nobody answers
+   * in time, with `RefusedError` when the answerer refuses or fails, with `BadAnswerError` when the answer does not fit
+   * or breaks off, and with the signal's reason.
+   */
+  request<Ask, Asked, Answer>(
+    question: Question<Ask, Asked, Answer>,
+    ask: Ask,
+    options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+  ): Promise<Answer>;
+  /** Answers questions; bad ones are refused before they come here. `onRefused` hears why. Returns how to stop. */
+  respond<Ask, Asked, Answer>(
+    question: Question<Ask, Asked, Answer>,
+    answer: (asked: Asked) => Promise<Answer>,
+    onRefused?: (error: unknown) => void,
+  ): () => void;
 }
+
+/** No answer is larger, encoded as JSON: the asker holds it in memory. */
+export const ANSWER_BYTES_MAX = 64 * 1_048_576;
 
 export class ConflictError extends Error {
   override readonly name = "ConflictError";
@@ -127,6 +151,17 @@ export class TooLargeError extends Error {
   override readonly name = "TooLargeError";
 }
 
+/** Nobody answers, or not in time. Trying again helps once the service runs. */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";
+}
+
+/** The answerer refuses the question, or failed on it; the message is its own. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+}
+
+/** An answer came that does not fit its schema, or only a part of one. */
+export class BadAnswerError extends Error {
+  override readonly name = "BadAnswerError";
 }

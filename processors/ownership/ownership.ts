@@ -1,3 +1,4 @@
+import { OWNERS_CHANGED } from "../../contracts/processor-notices.ts";
 import { ConflictError, type Log } from "../../platform/log/port.ts";
 import type { Lease } from "./lease.ts";
 import {
@@ -94,7 +95,7 @@ export class Ownership {
 
   /** Joins the others. Resolves after the first round: what was free and is a fair share is taken. */
   async start(): Promise<void> {
-    this.#unsubscribe = this.#options.log.bus.subscribe(OWNERS_RECORD, (from) => {
+    this.#unsubscribe = this.#options.log.bus.subscribe(OWNERS_CHANGED, (from) => {
       if (from !== this.#id) void this.look();
     });
     await this.look();
@@ -237,7 +238,7 @@ export class Ownership {
         fromLost,
       );
     }
-    if (next.changed) log.bus.publish(OWNERS_RECORD, this.#id);
+    if (next.changed) log.bus.publish(OWNERS_CHANGED, this.#id);
   }
 
   /** Ends the work on what the record gives to others. */

@@ -131,7 +131,7 @@ function arrivals(seed: number): { readonly atUs: number; readonly readings: rea
 }
 
 async function explain(incident: string): Promise<IncidentExplanation> {
-  return (await log.bus.request(EXPLAIN_INCIDENT, { incident }, { timeoutMs: 20_000 })) as IncidentExplanation;
+  return await log.bus.request(EXPLAIN_INCIDENT, { incident }, { timeoutMs: 20_000 });
 }
 
 async function whyNot(rule: string, labels: Record<string, string>, atUs?: number): Promise<WhyNotAnswer> {

@@ -8,7 +8,6 @@ import {
   type WhyNotAnswer,
 } from "../../contracts/explanations.ts";
 import { SILENCES_LIST, type Silence } from "../../contracts/notifications.ts";
-import type { Tags } from "../../domain/reading.ts";
 import type { Log } from "../../platform/log/port.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
@@ -44,19 +43,10 @@ export function respondExplanations(deps: {
 
   const stops = [
     log.bus.respond(EXPLAIN_RULES, async (): Promise<RulesInForce> => ({ specs: deps.rules().specs, partitions })),
-    log.bus.respond(EXPLAIN_INCIDENT, async (value) => {
-      const incident = fieldsOf(value).incident;
-      if (typeof incident !== "string") throw new ExplainError("ask with { incident }");
-      return bounded((explain) => explainFromLog(incident, explain));
-    }),
-    log.bus.respond(EXPLAIN_WHY_NOT, async (value) => {
-      const { rule, labels, atUs } = fieldsOf(value);
-      if (typeof rule !== "string" || !isTags(labels) || (atUs !== undefined && typeof atUs !== "number")) {
-        throw new ExplainError("ask with { rule, labels, atUs? }");
-      }
-      const question = { rule, labels, ...(atUs === undefined ? {} : { atUs }) };
+    log.bus.respond(EXPLAIN_INCIDENT, ({ incident }) => bounded((explain) => explainFromLog(incident, explain))),
+    log.bus.respond(EXPLAIN_WHY_NOT, async (question) => {
       const answer = await bounded((explain) => whyNotFromLog(question, explain));
-      const spec = deps.rules().specs.find(({ id }) => id === rule);
+      const spec = deps.rules().specs.find(({ id }) => id === question.rule);
       return spec ? withSilences(answer, spec, await silences(log)) : answer;
     }),
   ];
@@ -90,16 +80,8 @@ export function withSilences(answer: WhyNotAnswer, spec: RuleSpec, known: readon
 /** None when no notifier answers. */
 async function silences(log: Log): Promise<readonly Silence[]> {
   try {
-    return (await log.bus.request(SILENCES_LIST, {}, { timeoutMs: SILENCES_MS_MAX })) as readonly Silence[];
+    return await log.bus.request(SILENCES_LIST, {}, { timeoutMs: SILENCES_MS_MAX });
   } catch {
     return [];
   }
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? Object.fromEntries(Object.entries(value)) : {};
-}
-
-function isTags(value: unknown): value is Tags {
-  return typeof value === "object" && value !== null && Object.values(value).every((text) => typeof text === "string");
 }

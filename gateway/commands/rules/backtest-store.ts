@@ -1,12 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import {
-  HISTORY_EXTENT,
-  HISTORY_READINGS,
-  type ReadingsExtent,
-  type ReadingsPageText,
-  type ReadingsQuery,
-} from "../../../contracts/history.ts";
+import { HISTORY_EXTENT, HISTORY_READINGS, type ReadingsQuery } from "../../../contracts/history.ts";
+import type { Question } from "../../../contracts/question.ts";
 import { reasonOf } from "../../../domain/reason.ts";
 import { type Bus, NoAnswerError } from "../../../platform/log/port.ts";
 import type { StoredReadings } from "../../../rule-tools/backtest/pages-source.ts";
@@ -33,9 +28,9 @@ const INFLUX_FLAGS = ["influxUrl", "influxToken", "influxOrg", "influxBucket"] a
 
 /** The store of the running gateway, whichever it is: its storage service is asked. */
 export function storeOfGateway(bus: Bus): OpenedStore {
-  async function ask(subject: string, question: unknown): Promise<unknown> {
+  async function ask<Ask, Asked, Answer>(question: Question<Ask, Asked, Answer>, value: Ask): Promise<Answer> {
     try {
-      return await bus.request(subject, question, { timeoutMs: ANSWER_MS_MAX });
+      return await bus.request(question, value, { timeoutMs: ANSWER_MS_MAX });
     } catch (error) {
       if (error instanceof NoAnswerError) {
         throw new UsageError("no storage service answers: does it run? (weir run storage)");
@@ -47,10 +42,10 @@ export function storeOfGateway(bus: Bus): OpenedStore {
     page: { limit: 100_000, bytesMax: 700_000 },
     store: {
       async extent() {
-        return ((await ask(HISTORY_EXTENT, {})) as ReadingsExtent | null) ?? undefined;
+        return (await ask(HISTORY_EXTENT, {})) ?? undefined;
       },
       async readings(query) {
-        const { frame, count, next } = (await ask(HISTORY_READINGS, query)) as ReadingsPageText;
+        const { frame, count, next } = await ask(HISTORY_READINGS, query);
         return { frame: frame === "" ? undefined : Buffer.from(frame, "base64"), count, next: next ?? undefined };
       },
     },

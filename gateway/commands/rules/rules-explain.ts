@@ -2,11 +2,10 @@ import type { Command } from "commander";
 import {
   EXPLAIN_INCIDENT,
   EXPLAIN_WHY_NOT,
-  type IncidentExplanation,
   type IncidentQuestion,
-  type WhyNotAnswer,
   type WhyNotQuestion,
 } from "../../../contracts/explanations.ts";
+import type { Question } from "../../../contracts/question.ts";
 import { INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../../../domain/time.ts";
 import { systemClock } from "../../../platform/clock.ts";
 import { NoAnswerError } from "../../../platform/log/port.ts";
@@ -37,7 +36,7 @@ export function addRulesExplainCommand(rules: Command): void {
           labels: labelsOf(words),
           ...(flags.at === undefined ? {} : { atUs: instantOf(flags.at) }),
         };
-        const answer = (await ask(flags, EXPLAIN_WHY_NOT, question)) as WhyNotAnswer;
+        const answer = await ask(flags, EXPLAIN_WHY_NOT, question);
         process.stdout.write(flags.json ? `${JSON.stringify(answer, undefined, 2)}\n` : whyNotText(answer));
         return;
       }
@@ -46,15 +45,19 @@ export function addRulesExplainCommand(rules: Command): void {
         throw new UsageError("give one incident (weir alerts list shows them), or --why-not <rule> label=value...");
       }
       const question: IncidentQuestion = { incident };
-      const explanation = (await ask(flags, EXPLAIN_INCIDENT, question)) as IncidentExplanation;
+      const explanation = await ask(flags, EXPLAIN_INCIDENT, question);
       process.stdout.write(flags.json ? `${JSON.stringify(explanation, undefined, 2)}\n` : incidentText(explanation));
     });
 }
 
-async function ask(flags: Flags, subject: string, question: unknown): Promise<unknown> {
+async function ask<Ask, Asked, Answer>(
+  flags: Flags,
+  question: Question<Ask, Asked, Answer>,
+  value: Ask,
+): Promise<Answer> {
   return withLog(flags, async ({ bus }) => {
     try {
-      return await bus.request(subject, question, { timeoutMs: ANSWER_MS_MAX });
+      return await bus.request(question, value, { timeoutMs: ANSWER_MS_MAX });
     } catch (error) {
       if (error instanceof NoAnswerError)
         throw new UsageError("no processor answers: do the processors run? (weir run processors)");

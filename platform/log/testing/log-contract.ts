@@ -8,7 +8,8 @@ import {
   type ReadQuery,
   TooLargeError,
 } from "../port.ts";
-import { bytes, describeStoresAndBus, text } from "./stores-contract.ts";
+import { describeBus } from "./bus-contract.ts";
+import { bytes, describeStores, text } from "./stores-contract.ts";
 
 export interface OpenLog {
   readonly log: Log;
@@ -313,7 +314,8 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
       });
     });
 
-    describeStoresAndBus(() => log);
+    describeStores(() => log);
+    describeBus(() => log);
 
     test("after close, appends and reads are refused and it is not healthy", async () => {
       expect(log.healthy()).toBe(true);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { ConflictError, type Log, NoAnswerError } from "../port.ts";
+import { ConflictError, type Log } from "../port.ts";
 
 /** The part of the log's contract that is about records, blobs and the bus. */
-export function describeStoresAndBus(log: () => Log): void {
+export function describeStores(log: () => Log): void {
   describe("records", () => {
     test("are set by compare-and-set", async () => {
       expect(await log().records.get("checkpoint-3")).toBeUndefined();
@@ -45,43 +45,6 @@ export function describeStoresAndBus(log: () => Log): void {
       expect(await log().blobs.get("state-1")).toBeUndefined();
       await log().blobs.put("state-1", bytes("again"));
       expect(text((await log().blobs.get("state-1")) ?? new Uint8Array())).toBe("again");
-    });
-  });
-
-  describe("bus", () => {
-    test("carries JSON values to all that listen", async () => {
-      const got: unknown[] = [];
-      const all = new Promise<void>((resolve) => {
-        const note = (value: unknown, subject: string) => {
-          got.push([subject, value]);
-          if (got.length === 3) resolve();
-        };
-        log().bus.subscribe("stats.>", note);
-        log().bus.subscribe("stats.*", note);
-        log().bus.subscribe("stats.a", note);
-        log().bus.subscribe("other.>", note);
-      });
-      log().bus.publish("stats.a", { n: 1, list: ["ä", null, true] });
-      await all;
-      expect(got).toEqual(Array.from({ length: 3 }, () => ["stats.a", { n: 1, list: ["ä", null, true] }]));
-    });
-
-    test("asks and answers", async () => {
-      const stop = log().bus.respond("history.series", async (value) => ({ echoed: value }));
-      expect(await log().bus.request("history.series", { device: "d" })).toEqual({ echoed: { device: "d" } });
-      expect(await log().bus.request("history.series", undefined)).toEqual({ echoed: null });
-      stop();
-      await expect(log().bus.request("history.series", 1, { timeoutMs: 500 })).rejects.toBeInstanceOf(NoAnswerError);
-    });
-
-    test("tells when nobody answers, or not in time, or with an error", async () => {
-      await expect(log().bus.request("nobody", 1)).rejects.toBeInstanceOf(NoAnswerError);
-      log().bus.respond("mute", () => new Promise(() => {}));
-      await expect(log().bus.request("mute", 1, { timeoutMs: 20 })).rejects.toBeInstanceOf(NoAnswerError);
-      log().bus.respond("broken", async () => {
-        throw new Error("no such series");
-      });
-      await expect(log().bus.request("broken", 1)).rejects.toThrow("no such series");
     });
   });
 }

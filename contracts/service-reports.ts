@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { keyedReport, type Plain } from "./question.ts";
+
+// What each service publishes about itself, every second.
+
+const statsSchema = z.object({
+  /** Names the process or thread: `edge-4711`. */
+  instance: z.string().min(1).max(200),
+  atUs: z.number(),
+  /** As `registry.getMetricsAsJSON()` gives them; each is read on its own, so that one bad figure costs no other. */
+  metrics: z.array(z.unknown()).max(5_000),
+});
+
+/** The figures of one process or thread, on `stats.<instance>`. */
+export const STATS = keyedReport("stats", statsSchema);
+export type StatsReport = Plain<z.infer<typeof statsSchema>>;
+
+const healthSchema = z.object({
+  /** The service: `storage`. */
+  name: z.string(),
+  health: z.object({ ready: z.boolean(), detail: z.string() }),
+});
+
+/** How a service is, on `health.<instance>`. */
+export const HEALTH = keyedReport("health", healthSchema);
+export type HealthReport = Plain<z.infer<typeof healthSchema>>;

@@ -55,10 +55,10 @@ const RETURN_CODES: Readonly<Record<Exclude<CheckResult, "verified">, ReturnCode
 
 /** Decides who may connect, publish and subscribe. */
 export class Access {
-  private readonly options: AccessOptions;
+  readonly #options: AccessOptions;
 
   constructor(options: AccessOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Whether the CONNECT is so wrong that it is not even answered. */
@@ -66,16 +66,16 @@ export class Access {
     const { will } = request;
     if (will === undefined) return undefined;
     if (will.qos > 2) return "bad-will";
-    const fault = topicFault(will.topic, this.options.config.limits.topic_levels_max);
+    const fault = topicFault(will.topic, this.#options.config.limits.topic_levels_max);
     return fault === undefined || fault === "system-topic" ? undefined : "bad-will";
   }
 
   /** @throws ConnectRefusedError with the code for the CONNACK */
   async connect(link: Link, request: ConnectRequest, login: Login): Promise<void> {
-    const verdict = this.refusedAtOnce(request) ?? (await this.identify(link, request, login));
-    const refused = verdict.kind === "refused" ? verdict : this.refusedFor(verdict, request);
+    const verdict = this.#refusedAtOnce(request) ?? (await this.#identify(link, request, login));
+    const refused = verdict.kind === "refused" ? verdict : this.#refusedFor(verdict, request);
     if (refused !== undefined) {
-      this.options.events.connectionRefused(refused.reason, request.clientId, login.name);
+      this.#options.events.connectionRefused(refused.reason, request.clientId, login.name);
       throw new ConnectRefusedError(refused.reason, refused.returnCode);
     }
     if (verdict.kind === "refused") return;
@@ -85,7 +85,7 @@ export class Access {
 
   /** Why a publish is refused; undefined when it is not. */
   publishRefusal(permission: Permission, topic: string): Refusal | undefined {
-    const fault = topicFault(topic, this.options.config.limits.topic_levels_max);
+    const fault = topicFault(topic, this.#options.config.limits.topic_levels_max);
     if (fault !== undefined) return fault;
     return permission.mayPublish(topic) ? undefined : "publish-denied";
   }
@@ -95,43 +95,43 @@ export class Access {
     if (filter.startsWith("$share/")) return "shared-subscription";
     const fault = filterFault(filter);
     if (fault !== undefined) return fault;
-    const { subscriptions_per_client_max } = this.options.config.limits;
+    const { subscriptions_per_client_max } = this.#options.config.limits;
     if (!link.filters.has(filter) && link.filters.size >= subscriptions_per_client_max) return "too-many-subscriptions";
     return link.permission.maySubscribe(filter) ? undefined : "subscribe-denied";
   }
 
-  private refusedAtOnce(request: ConnectRequest): Verdict | undefined {
+  #refusedAtOnce(request: ConnectRequest): Verdict | undefined {
     const { clientId, clean } = request;
-    const { client_id_size_max, clients_max } = this.options.config.limits;
+    const { client_id_size_max, clients_max } = this.#options.config.limits;
     const badId = clientId.length === 0 ? !clean : Buffer.byteLength(clientId) > client_id_size_max;
     if (badId || hasControlCharacter(clientId)) return refusal("bad-client-id", 2);
-    if (this.options.othersConnected(clientId) >= clients_max) return refusal("too-many-clients", 3);
+    if (this.#options.othersConnected(clientId) >= clients_max) return refusal("too-many-clients", 3);
     return undefined;
   }
 
-  private async identify(link: Link, { clientId }: ConnectRequest, { name, password }: Login): Promise<Verdict> {
-    const { anonymous, checks, config } = this.options;
+  async #identify(link: Link, { clientId }: ConnectRequest, { name, password }: Login): Promise<Verdict> {
+    const { anonymous, checks, config } = this.#options;
     // Without a users file no name means anything.
     if (anonymous && config.users_file === undefined) {
       return { kind: "granted", user: ANONYMOUS, permission: EVERYTHING };
     }
     if (name === undefined || name === ANONYMOUS) {
       if (!anonymous) return refusal("no-credentials", 5);
-      const patterns = this.options.users.current().anonymous;
+      const patterns = this.#options.users.current().anonymous;
       return { kind: "granted", user: ANONYMOUS, permission: permissionFor(patterns, { user: "", client: clientId }) };
     }
-    const user = this.options.users.current().byName.get(name);
+    const user = this.#options.users.current().byName.get(name);
     const result = await checks.check({ name, password: password ?? Buffer.alloc(0), user, address: link.address });
     if (result !== "verified") return refusal(result, RETURN_CODES[result]);
     // The file may have changed while the password was checked.
-    const still = this.options.users.current().byName.get(name);
+    const still = this.#options.users.current().byName.get(name);
     if (still === undefined || still.password.text !== user?.password.text) return refusal("bad-credentials", 4);
     return { kind: "granted", user: name, permission: permissionFor(still, { user: name, client: clientId }) };
   }
 
-  private refusedFor(granted: { readonly user: string; readonly permission: Permission }, request: ConnectRequest) {
+  #refusedFor(granted: { readonly user: string; readonly permission: Permission }, request: ConnectRequest) {
     const { clientId, will } = request;
-    const owner = this.options.ownerOf(clientId);
+    const owner = this.#options.ownerOf(clientId);
     // Else a user could end another's connection, or take over its session and the messages that wait there.
     if (clientId !== "" && owner !== undefined && owner !== granted.user) return refusal("client-id-taken", 2);
     if (will !== undefined && this.publishRefusal(granted.permission, will.topic) !== undefined) {

@@ -24,12 +24,12 @@ const DROP: Forwarding = { kind: "drop" };
  * read what waits, and its connection when too much with QoS 1 or 2 waits: it never makes a publisher wait.
  */
 export class Deliveries {
-  private readonly limits: DeliveryLimits;
-  private readonly events: BrokerEvents;
+  readonly #limits: DeliveryLimits;
+  readonly #events: BrokerEvents;
 
   constructor(limits: DeliveryLimits, events: BrokerEvents) {
-    this.limits = limits;
-    this.events = events;
+    this.#limits = limits;
+    this.#events = events;
   }
 
   decide(link: Link, delivery: Delivery): Forwarding {
@@ -38,13 +38,13 @@ export class Deliveries {
     // Messages of the queue are written one after the other as the subscriber reads. Its rights may have shrunk since.
     if (delivery.messageId !== undefined) return qos === undefined ? DROP : send(qos);
     if (waiting === 0) link.behind = false;
-    if (waiting > this.limits.subscriber_backlog_size_max) link.behind = true;
+    if (waiting > this.#limits.subscriber_backlog_size_max) link.behind = true;
     if (!link.behind) return send(qos ?? 0);
-    if (qos !== undefined && qos > 0 && waiting <= this.limits.subscriber_backlog_size_close) return send(qos);
+    if (qos !== undefined && qos > 0 && waiting <= this.#limits.subscriber_backlog_size_close) return send(qos);
     if (qos === undefined || qos === 0) {
-      this.events.deliveryDropped(link.clientId);
+      this.#events.deliveryDropped(link.clientId);
     } else if (link.droppedFor === undefined) {
-      this.events.connectionDropped("slow-subscriber", link.clientId, `${waiting} bytes wait`);
+      this.#events.connectionDropped("slow-subscriber", link.clientId, `${waiting} bytes wait`);
       link.drop("slow-subscriber");
     }
     return DROP;

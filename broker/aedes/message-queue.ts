@@ -16,42 +16,42 @@ type Notify = (message: Emitted, done: () => void) => void;
  * another subscriber, and there is no queue whose unwinding could exhaust the stack.
  */
 export class MessageQueue {
-  private readonly trie = new TopicTrie<Notify>();
-  private closed = false;
+  readonly #trie = new TopicTrie<Notify>();
+  #closed = false;
 
   on(topic: string, notify: Notify, done?: () => void): this {
-    this.trie.add(topic, notify);
+    this.#trie.add(topic, notify);
     if (done !== undefined) setImmediate(done);
     return this;
   }
 
   removeListener(topic: string, notify: Notify, done?: () => void): this {
-    this.trie.remove(topic, (value) => value === notify);
+    this.#trie.remove(topic, (value) => value === notify);
     // At once: a client that comes back while Aedes still unsubscribes its old connection would lose its registration.
     done?.();
     return this;
   }
 
   emit(message: Emitted, done: (error?: Error) => void = ignore): this {
-    if (this.closed) {
+    if (this.#closed) {
       done(new Error("the broker is closed"));
       return this;
     }
-    if (message.topic !== NOBODYS_TOPIC) this.deliver(message);
+    if (message.topic !== NOBODYS_TOPIC) this.#deliver(message);
     done();
     return this;
   }
 
-  private deliver(message: Emitted): void {
-    for (const notify of this.trie.match(message.topic)) notify(message, ignore);
+  #deliver(message: Emitted): void {
+    for (const notify of this.#trie.match(message.topic)) notify(message, ignore);
   }
 
   matchesAny(topic: string): boolean {
-    return this.trie.matchesAny(topic);
+    return this.#trie.matchesAny(topic);
   }
 
   close(done: () => void): this {
-    this.closed = true;
+    this.#closed = true;
     setImmediate(done);
     return this;
   }

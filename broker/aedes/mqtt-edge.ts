@@ -39,61 +39,61 @@ const CONCURRENCY = 100;
 export class MqttEdge {
   readonly links = new Set<Link>();
   readonly sessions: Sessions;
-  private readonly options: MqttEdgeOptions;
-  private readonly access: Access;
-  private readonly inbound: Inbound;
-  private readonly deliveries: Deliveries;
-  private readonly queue = new MessageQueue();
-  private readonly aedes: Aedes;
-  private readonly linkOf = new WeakMap<object, Link>();
-  private readonly requestOf = new WeakMap<object, ConnectRequest>();
-  private readonly clients = new Map<string, Client>();
-  private stopping = false;
+  readonly #options: MqttEdgeOptions;
+  readonly #access: Access;
+  readonly #inbound: Inbound;
+  readonly #deliveries: Deliveries;
+  readonly #queue = new MessageQueue();
+  readonly #aedes: Aedes;
+  readonly #linkOf = new WeakMap<object, Link>();
+  readonly #requestOf = new WeakMap<object, ConnectRequest>();
+  readonly #clients = new Map<string, Client>();
+  #stopping = false;
 
   constructor(options: MqttEdgeOptions) {
     const { config, events, gate, nowMs, nowUs } = options;
-    this.options = options;
+    this.#options = options;
     this.sessions = new Sessions({
       limits: config.limits,
       events,
       nowMs,
-      wasGranted: (client, filter) => this.linkOf.get(client)?.filters.has(filter) ?? false,
+      wasGranted: (client, filter) => this.#linkOf.get(client)?.filters.has(filter) ?? false,
     });
-    this.access = new Access({
+    this.#access = new Access({
       ...options,
-      othersConnected: (clientId) => this.clients.size - (this.clients.has(clientId) ? 1 : 0),
+      othersConnected: (clientId) => this.#clients.size - (this.#clients.has(clientId) ? 1 : 0),
       ownerOf: (clientId) => this.sessions.ownerOf(clientId),
     });
-    this.inbound = new Inbound({
+    this.#inbound = new Inbound({
       gate,
       limits: config.limits,
       events,
       nowUs,
-      refusalOf: (link, topic) => this.access.publishRefusal(link.permission, topic),
+      refusalOf: (link, topic) => this.#access.publishRefusal(link.permission, topic),
       wasTakenIn: (link, messageId) => this.sessions.hasIncoming(link.clientId, messageId),
-      forward: (packet) => this.forward(packet),
+      forward: (packet) => this.#forward(packet),
     });
-    this.deliveries = new Deliveries(config.limits, events);
-    this.aedes = new Aedes(this.aedesOptions());
-    this.listenToAedes();
+    this.#deliveries = new Deliveries(config.limits, events);
+    this.#aedes = new Aedes(this.#aedesOptions());
+    this.#listenToAedes();
   }
 
   async start(): Promise<void> {
-    await this.aedes.listen();
+    await this.#aedes.listen();
   }
 
   /** Takes in a new connection. */
   connection(conn: Duplex, address: string): void {
-    const { clients_max: clientsMax, packet_size_max, topic_levels_max } = this.options.config.limits;
-    if (this.stopping || this.links.size >= clientsMax + Math.max(CONNECTING_MIN, clientsMax * CONNECTING_SHARE)) {
-      this.options.events.connectionRefused(this.stopping ? "stopping" : "too-many-clients", "", address);
+    const { clients_max: clientsMax, packet_size_max, topic_levels_max } = this.#options.config.limits;
+    if (this.#stopping || this.links.size >= clientsMax + Math.max(CONNECTING_MIN, clientsMax * CONNECTING_SHARE)) {
+      this.#options.events.connectionRefused(this.#stopping ? "stopping" : "too-many-clients", "", address);
       conn.destroy();
       return;
     }
     const link = new Link({
       conn,
       address,
-      control: this.inbound,
+      control: this.#inbound,
       packetBytesMax: packet_size_max,
       topicLevelsMax: topic_levels_max,
     });
@@ -101,140 +101,140 @@ export class MqttEdge {
     this.links.add(link);
     conn.once("close", () => {
       this.links.delete(link);
-      this.inbound.forget(link);
+      this.#inbound.forget(link);
     });
-    this.linkOf.set(this.aedes.handle(conn), link);
+    this.#linkOf.set(this.#aedes.handle(conn), link);
   }
 
   /** Ends the connections of users that are gone or changed: what they may do is decided anew when they come back. */
   dropUsers(names: ReadonlySet<string>): void {
     for (const link of this.links) {
       if (!link.connected || !names.has(link.user)) continue;
-      this.options.events.connectionDropped("user-changed", link.clientId, link.user);
+      this.#options.events.connectionDropped("user-changed", link.clientId, link.user);
       link.drop("user-changed");
     }
   }
 
   /** Reads no more and waits for what is in flight. Resolves to what is left after the time given. */
   async drain(timeoutMs: number): Promise<number> {
-    this.stopping = true;
-    await this.inbound.drain(timeoutMs);
-    return this.inbound.inflightNow;
+    this.#stopping = true;
+    await this.#inbound.drain(timeoutMs);
+    return this.#inbound.inflightNow;
   }
 
   /** Ends all connections, after what was written to them has gone out. */
   async close(): Promise<void> {
-    this.stopping = true;
+    this.#stopping = true;
     for (const link of this.links) link.conn.end();
-    const endMs = this.options.nowMs() + CLOSE_MS_MAX;
-    while (this.links.size > 0 && this.options.nowMs() < endMs) {
+    const endMs = this.#options.nowMs() + CLOSE_MS_MAX;
+    while (this.links.size > 0 && this.#options.nowMs() < endMs) {
       await new Promise((resolve) => setTimeout(resolve, CLOSE_POLL_MS));
     }
     for (const link of this.links) link.conn.destroy();
-    await new Promise<void>((resolve) => this.aedes.close(() => resolve()));
+    await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
   }
 
-  private aedesOptions(): AedesOptions {
-    const { limits } = this.options.config;
+  #aedesOptions(): AedesOptions {
+    const { limits } = this.#options.config;
     return {
-      mq: this.queue,
+      mq: this.#queue,
       persistence: this.sessions,
       concurrency: CONCURRENCY,
       connectTimeout: limits.connect_timeout / US_PER_MS,
       drainTimeout: limits.drain_timeout / US_PER_MS,
       maxTopicLevels: limits.topic_levels_max,
       maxInflightInbound: limits.qos2_per_client_max,
-      preConnect: (client, packet, callback) => this.preConnect(client, packet, callback),
-      authenticate: (client, username, password, done) => this.authenticate(client, username, password, done),
-      authorizePublish: (client, packet, callback) => this.authorizePublish(client, packet, callback),
-      authorizeSubscribe: (client, subscription, callback) => this.authorizeSubscribe(client, subscription, callback),
-      authorizeForward: (client, packet) => this.authorizeForward(client, packet),
+      preConnect: (client, packet, callback) => this.#preConnect(client, packet, callback),
+      authenticate: (client, username, password, done) => this.#authenticate(client, username, password, done),
+      authorizePublish: (client, packet, callback) => this.#authorizePublish(client, packet, callback),
+      authorizeSubscribe: (client, subscription, callback) => this.#authorizeSubscribe(client, subscription, callback),
+      authorizeForward: (client, packet) => this.#authorizeForward(client, packet),
     };
   }
 
-  private readonly preConnect: Hook<"preConnect"> = (client, packet, callback) => {
-    const link = this.linkOf.get(client);
+  readonly #preConnect: Hook<"preConnect"> = (client, packet, callback) => {
+    const link = this.#linkOf.get(client);
     const { will } = packet;
     const request: ConnectRequest = {
       clientId: packet.clientId,
       clean: packet.clean ?? false,
       will: will === undefined ? undefined : { topic: will.topic, qos: will.qos ?? 0 },
     };
-    const fault = this.access.malformed(request);
+    const fault = this.#access.malformed(request);
     if (link === undefined || fault !== undefined) {
-      if (fault !== undefined) this.dropped(link, fault, request.clientId);
+      if (fault !== undefined) this.#dropped(link, fault, request.clientId);
       callback(new Error(fault ?? "unknown connection"), false);
       return;
     }
-    this.requestOf.set(client, request);
+    this.#requestOf.set(client, request);
     link.clientId = packet.clientId;
-    link.silenceMsMax = this.silenceMsMax(packet.keepalive ?? 0);
+    link.silenceMsMax = this.#silenceMsMax(packet.keepalive ?? 0);
     // We keep watch ourselves: Aedes would also end connections that we stopped reading from.
     packet.keepalive = 0;
     callback(null, true);
   };
 
-  private silenceMsMax(keepaliveSeconds: number): number {
-    const max = this.options.config.limits.keepalive_max / US_PER_SECOND;
+  #silenceMsMax(keepaliveSeconds: number): number {
+    const max = this.#options.config.limits.keepalive_max / US_PER_SECOND;
     const seconds = max > 0 ? Math.min(keepaliveSeconds || max, max) : keepaliveSeconds;
     return seconds * 1500;
   }
 
-  private readonly authenticate: Hook<"authenticate"> = (client, username, password, done) => {
-    const link = this.linkOf.get(client);
-    const request = this.requestOf.get(client);
+  readonly #authenticate: Hook<"authenticate"> = (client, username, password, done) => {
+    const link = this.#linkOf.get(client);
+    const request = this.#requestOf.get(client);
     if (link === undefined || request === undefined) {
       done(new ConnectRefusedError("protocol-error", 5), false);
       return;
     }
-    this.access.connect(link, request, { name: username, password }).then(
+    this.#access.connect(link, request, { name: username, password }).then(
       () => {
         link.clientId = client.id;
         done(null, true);
       },
       (error: unknown) => {
         done(error instanceof ConnectRefusedError ? error : new ConnectRefusedError("protocol-error", 3), false);
-        if (!(error instanceof ConnectRefusedError)) this.options.events.brokerFailed(error);
+        if (!(error instanceof ConnectRefusedError)) this.#options.events.brokerFailed(error);
       },
     );
   };
 
-  private readonly authorizePublish: Hook<"authorizePublish"> = (client, packet, callback) => {
-    const link = client === null ? undefined : this.linkOf.get(client);
+  readonly #authorizePublish: Hook<"authorizePublish"> = (client, packet, callback) => {
+    const link = client === null ? undefined : this.#linkOf.get(client);
     // Aedes asks for a will once its connection is closed, and without a client when it finds an old one.
     if (client === null || link === undefined || client.closed) {
-      this.publishWill(link, packet, client?.id ?? "", callback);
+      this.#publishWill(link, packet, client?.id ?? "", callback);
       return;
     }
-    this.inbound.accept(packet, link, (error) => {
+    this.#inbound.accept(packet, link, (error) => {
       if (!error && packet.qos < 2) leaveNothingToDo(packet);
       callback(error);
     });
   };
 
-  private publishWill(
+  #publishWill(
     link: Link | undefined,
     will: ParsedPublish,
     clientId: string,
     callback: (error?: Error | null) => void,
   ): void {
     // That the gateway restarts is no news about a device.
-    const refusal = this.stopping ? "stopping" : this.willRefusal(link, will.topic);
-    if (refusal === undefined && this.inbound.acceptWill(will, clientId, callback)) return;
-    this.options.events.willDropped(refusal ?? "gate-full", clientId, will.topic);
+    const refusal = this.#stopping ? "stopping" : this.#willRefusal(link, will.topic);
+    if (refusal === undefined && this.#inbound.acceptWill(will, clientId, callback)) return;
+    this.#options.events.willDropped(refusal ?? "gate-full", clientId, will.topic);
     callback(new Error(refusal ?? "gate-full"));
   }
 
-  private willRefusal(link: Link | undefined, topic: string): Refusal | undefined {
-    return link === undefined ? "bad-will" : this.access.publishRefusal(link.permission, topic);
+  #willRefusal(link: Link | undefined, topic: string): Refusal | undefined {
+    return link === undefined ? "bad-will" : this.#access.publishRefusal(link.permission, topic);
   }
 
-  private readonly authorizeSubscribe: Hook<"authorizeSubscribe"> = (client, subscription, callback) => {
-    const link = this.linkOf.get(client);
+  readonly #authorizeSubscribe: Hook<"authorizeSubscribe"> = (client, subscription, callback) => {
+    const link = this.#linkOf.get(client);
     const { topic, qos } = subscription;
-    const refusal = link === undefined ? "protocol-error" : this.access.subscribeRefusal(link, topic);
+    const refusal = link === undefined ? "protocol-error" : this.#access.subscribeRefusal(link, topic);
     if (link === undefined || refusal !== undefined) {
-      this.options.events.subscribeRefused(refusal ?? "protocol-error", client.id, topic);
+      this.#options.events.subscribeRefused(refusal ?? "protocol-error", client.id, topic);
       // It may come from a session whose user had more rights when it was made.
       void this.sessions.removeSubscriptions(client, [topic]);
       callback(null, null);
@@ -244,55 +244,55 @@ export class MqttEdge {
     callback(null, subscription);
   };
 
-  private authorizeForward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
-    const link = this.linkOf.get(client);
+  #authorizeForward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
+    const link = this.#linkOf.get(client);
     if (link === undefined) return packet;
-    const decision = this.deliveries.decide(link, packet);
+    const decision = this.#deliveries.decide(link, packet);
     if (decision.kind === "drop") return null;
     return decision.qos === packet.qos ? packet : { ...packet, qos: decision.qos };
   }
 
-  private forward(packet: ParsedPublish): void {
+  #forward(packet: ParsedPublish): void {
     const { topic, payload, qos, retain } = packet;
     // A retained message is for subscribers to come as well.
-    if (!retain && !this.queue.matchesAny(topic) && !this.sessions.matchesAny(topic)) return;
-    this.aedes.publish({ cmd: "publish", topic, payload, qos, retain, dup: false }, (error) => {
-      if (error) this.options.events.brokerFailed(error);
+    if (!retain && !this.#queue.matchesAny(topic) && !this.sessions.matchesAny(topic)) return;
+    this.#aedes.publish({ cmd: "publish", topic, payload, qos, retain, dup: false }, (error) => {
+      if (error) this.#options.events.brokerFailed(error);
     });
   }
 
-  private listenToAedes(): void {
-    const { events } = this.options;
-    this.aedes.on("client", (client) => {
-      this.clients.set(client.id, client);
-      this.sessions.clientConnected(client.id, this.linkOf.get(client)?.user ?? "");
-      events.clientConnected(client.id, this.clients.size);
+  #listenToAedes(): void {
+    const { events } = this.#options;
+    this.#aedes.on("client", (client) => {
+      this.#clients.set(client.id, client);
+      this.sessions.clientConnected(client.id, this.#linkOf.get(client)?.user ?? "");
+      events.clientConnected(client.id, this.#clients.size);
     });
-    this.aedes.on("connackSent", (packet, client) => {
-      const link = this.linkOf.get(client);
+    this.#aedes.on("connackSent", (packet, client) => {
+      const link = this.#linkOf.get(client);
       if (link === undefined || packet.returnCode !== 0) return;
       link.connected = true;
-      this.inbound.linkConnected();
+      this.#inbound.linkConnected();
     });
-    this.aedes.on("clientDisconnect", (client) => {
+    this.#aedes.on("clientDisconnect", (client) => {
       // One that was replaced must not take its successor along.
-      if (this.clients.get(client.id) !== client) return;
-      this.clients.delete(client.id);
+      if (this.#clients.get(client.id) !== client) return;
+      this.#clients.delete(client.id);
       this.sessions.clientDisconnected(client.id);
-      events.clientDisconnected(client.id, this.clients.size);
+      events.clientDisconnected(client.id, this.#clients.size);
     });
-    this.aedes.on("unsubscribe", (filters, client) => {
-      const link = this.linkOf.get(client);
+    this.#aedes.on("unsubscribe", (filters, client) => {
+      const link = this.#linkOf.get(client);
       for (const filter of filters) link?.filters.delete(filter);
     });
-    this.aedes.on("clientError", (client, error) => this.clientFailed(client, error));
-    this.aedes.on("connectionError", (client, error) => this.clientFailed(client, error));
+    this.#aedes.on("clientError", (client, error) => this.#clientFailed(client, error));
+    this.#aedes.on("connectionError", (client, error) => this.#clientFailed(client, error));
     // Not in Aedes' own type: it reports what its persistence could not do.
-    this.aedes.addListener("error", (error) => events.brokerFailed(error));
+    this.#aedes.addListener("error", (error) => events.brokerFailed(error));
   }
 
-  private clientFailed(client: Client, error: Error): void {
-    const link = this.linkOf.get(client);
+  #clientFailed(client: Client, error: Error): void {
+    const link = this.#linkOf.get(client);
     // Errors of the network are nobody's fault; those that we caused are counted where they were caused.
     if (
       link === undefined ||
@@ -303,12 +303,12 @@ export class MqttEdge {
       return;
     }
     const reason = error.message === "drain timeout" ? "drain-timeout" : "protocol-error";
-    this.dropped(link, reason, link.clientId, error.message);
+    this.#dropped(link, reason, link.clientId, error.message);
   }
 
-  private dropped(link: Link | undefined, reason: Refusal, clientId: string, detail?: string): void {
+  #dropped(link: Link | undefined, reason: Refusal, clientId: string, detail?: string): void {
     if (link !== undefined) link.droppedFor ??= reason;
-    this.options.events.connectionDropped(reason, clientId, detail);
+    this.#options.events.connectionDropped(reason, clientId, detail);
   }
 }
 

@@ -32,107 +32,107 @@ const NOBODY = parsePasswordHash(
  * at the same time are one, and the rest waits in a bounded queue. The digest's key lives and dies with the process.
  */
 export class PasswordChecks {
-  private readonly limits: PasswordCheckLimits;
-  private readonly nowMs: () => number;
-  private readonly key = randomBytes(32);
-  private readonly verified = new Set<string>();
+  readonly #limits: PasswordCheckLimits;
+  readonly #nowMs: () => number;
+  readonly #key = randomBytes(32);
+  readonly #verified = new Set<string>();
   /** Digests that failed, with the time: the same mistake again costs nothing. */
-  private readonly failed = new Map<string, number>();
-  private readonly failuresByAddress = new Map<string, { sinceMs: number; count: number }>();
-  private readonly running = new Map<string, Promise<CheckResult>>();
-  private readonly waiting: (() => void)[] = [];
-  private hashing = 0;
+  readonly #failed = new Map<string, number>();
+  readonly #failuresByAddress = new Map<string, { sinceMs: number; count: number }>();
+  readonly #running = new Map<string, Promise<CheckResult>>();
+  readonly #waiting: (() => void)[] = [];
+  #hashing = 0;
   /** Hashes computed until now. */
   hashes = 0;
 
   constructor(limits: PasswordCheckLimits, nowMs: () => number) {
-    this.limits = limits;
-    this.nowMs = nowMs;
+    this.#limits = limits;
+    this.#nowMs = nowMs;
   }
 
   /** Whether these credentials were verified before. */
   knows({ name, password, user }: Omit<Credentials, "address">): boolean {
-    return user !== undefined && this.verified.has(this.digest(name, password, user.password));
+    return user !== undefined && this.#verified.has(this.#digest(name, password, user.password));
   }
 
   async check(credentials: Credentials): Promise<CheckResult> {
     const { name, password, user, address } = credentials;
     const expected = user?.password ?? NOBODY;
     if (expected === undefined) return "bad-credentials";
-    const digest = this.digest(name, password, expected);
-    if (user !== undefined && this.verified.has(digest)) return "verified";
-    const running = this.running.get(digest);
+    const digest = this.#digest(name, password, expected);
+    if (user !== undefined && this.#verified.has(digest)) return "verified";
+    const running = this.#running.get(digest);
     if (running !== undefined) return running;
-    const failedMs = this.failed.get(digest);
-    if (failedMs !== undefined && this.nowMs() - failedMs < MINUTE_MS) return "bad-credentials";
-    if (this.throttled(address)) return "login-throttled";
-    if (this.waiting.length >= this.limits.password_queue_max) return "password-queue-full";
-    const checking = this.hashInTurn({ password, expected, exists: user !== undefined, digest, address });
-    this.running.set(digest, checking);
+    const failedMs = this.#failed.get(digest);
+    if (failedMs !== undefined && this.#nowMs() - failedMs < MINUTE_MS) return "bad-credentials";
+    if (this.#throttled(address)) return "login-throttled";
+    if (this.#waiting.length >= this.#limits.password_queue_max) return "password-queue-full";
+    const checking = this.#hashInTurn({ password, expected, exists: user !== undefined, digest, address });
+    this.#running.set(digest, checking);
     try {
       return await checking;
     } finally {
-      this.running.delete(digest);
+      this.#running.delete(digest);
     }
   }
 
-  private async hashInTurn(job: {
+  async #hashInTurn(job: {
     readonly password: Buffer;
     readonly expected: PasswordHash;
     readonly exists: boolean;
     readonly digest: string;
     readonly address: string;
   }): Promise<CheckResult> {
-    await this.turn();
+    await this.#turn();
     try {
       // Others from this address may have failed while this one waited.
-      if (this.throttled(job.address)) return "login-throttled";
+      if (this.#throttled(job.address)) return "login-throttled";
       this.hashes++;
       const matches = (await passwordMatches(job.password, job.expected)) && job.exists;
-      if (matches) remember(this.verified, job.digest);
-      else this.recordFailure(job);
+      if (matches) remember(this.#verified, job.digest);
+      else this.#recordFailure(job);
       return matches ? "verified" : "bad-credentials";
     } finally {
-      this.passTurn();
+      this.#passTurn();
     }
   }
 
-  private async turn(): Promise<void> {
-    if (this.hashing < this.limits.password_checks_max) this.hashing++;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+  async #turn(): Promise<void> {
+    if (this.#hashing < this.#limits.password_checks_max) this.#hashing++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** A turn goes from one check to the next; only without a next one is it given back. */
-  private passTurn(): void {
-    const next = this.waiting.shift();
-    if (next === undefined) this.hashing--;
+  #passTurn(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#hashing--;
     else next();
   }
 
-  private recordFailure({ digest, address }: { readonly digest: string; readonly address: string }): void {
-    const nowMs = this.nowMs();
-    this.failed.delete(digest);
-    this.failed.set(digest, nowMs);
-    evict(this.failed);
-    const failures = this.failuresByAddress.get(address);
+  #recordFailure({ digest, address }: { readonly digest: string; readonly address: string }): void {
+    const nowMs = this.#nowMs();
+    this.#failed.delete(digest);
+    this.#failed.set(digest, nowMs);
+    evict(this.#failed);
+    const failures = this.#failuresByAddress.get(address);
     if (failures === undefined || nowMs - failures.sinceMs >= MINUTE_MS) {
-      this.failuresByAddress.delete(address);
-      this.failuresByAddress.set(address, { sinceMs: nowMs, count: 1 });
-      evict(this.failuresByAddress);
+      this.#failuresByAddress.delete(address);
+      this.#failuresByAddress.set(address, { sinceMs: nowMs, count: 1 });
+      evict(this.#failuresByAddress);
     } else {
       failures.count++;
     }
   }
 
-  private throttled(address: string): boolean {
-    const failures = this.failuresByAddress.get(address);
-    if (failures === undefined || this.nowMs() - failures.sinceMs >= MINUTE_MS) return false;
-    return failures.count >= this.limits.login_failures_per_minute_max;
+  #throttled(address: string): boolean {
+    const failures = this.#failuresByAddress.get(address);
+    if (failures === undefined || this.#nowMs() - failures.sinceMs >= MINUTE_MS) return false;
+    return failures.count >= this.#limits.login_failures_per_minute_max;
   }
 
   /** Includes the hash: a new password in the file makes what was known of the old one worthless. */
-  private digest(name: string, password: Buffer, expected: PasswordHash): string {
-    return createHmac("sha256", this.key)
+  #digest(name: string, password: Buffer, expected: PasswordHash): string {
+    return createHmac("sha256", this.#key)
       .update(`${name}\u0000${expected.text}\u0000`)
       .update(password)
       .digest("base64");

@@ -27,30 +27,30 @@ interface Entry {
 /** What one persistent session has not acknowledged yet, oldest first. */
 export class OutgoingQueue {
   /** By the broker's own count; a Map keeps the order. */
-  private readonly byCounter = new Map<number, Entry>();
-  private readonly byId = new Map<number, Entry>();
+  readonly #byCounter = new Map<number, Entry>();
+  readonly #byId = new Map<number, Entry>();
   bytes = 0;
 
   get size(): number {
-    return this.byCounter.size;
+    return this.#byCounter.size;
   }
 
   add(packet: OutgoingPublish): void {
-    this.byCounter.set(packet.brokerCounter, { counter: packet.brokerCounter, packet });
+    this.#byCounter.set(packet.brokerCounter, { counter: packet.brokerCounter, packet });
     this.bytes += bytesOf(packet);
   }
 
   /** The message got a packet id: it is on its way. */
   sent(counter: number, messageId: number): void {
-    const entry = this.byCounter.get(counter);
+    const entry = this.#byCounter.get(counter);
     if (entry?.packet.cmd !== "publish") return;
     entry.packet.messageId = messageId;
-    this.byId.set(messageId, entry);
+    this.#byId.set(messageId, entry);
   }
 
   /** QoS 2: received by the subscriber, only the release is left to send. */
   received(messageId: number): void {
-    const entry = this.byId.get(messageId);
+    const entry = this.#byId.get(messageId);
     if (entry === undefined) return;
     this.bytes -= bytesOf(entry.packet);
     entry.packet = { cmd: "pubrel", messageId };
@@ -59,17 +59,17 @@ export class OutgoingQueue {
 
   /** Acknowledged for good. */
   done(messageId: number): OutgoingPacket | undefined {
-    const entry = this.byId.get(messageId);
+    const entry = this.#byId.get(messageId);
     if (entry === undefined) return undefined;
-    this.byId.delete(messageId);
-    this.byCounter.delete(entry.counter);
+    this.#byId.delete(messageId);
+    this.#byCounter.delete(entry.counter);
     this.bytes -= bytesOf(entry.packet);
     return entry.packet;
   }
 
   /** For a new connection. What was sent once before is marked as a duplicate. */
   packets(): OutgoingPacket[] {
-    return Array.from(this.byCounter.values(), ({ packet }) =>
+    return Array.from(this.#byCounter.values(), ({ packet }) =>
       packet.cmd === "publish" && packet.messageId !== undefined ? { ...packet, dup: true } : packet,
     );
   }

@@ -10,36 +10,36 @@ export interface RetainedMessage {
 
 /** The last retained message of each topic, bounded in number and bytes. */
 export class Retained {
-  private readonly messages = new Map<string, RetainedMessage>();
-  private readonly messagesMax: number;
-  private readonly bytesMax: number;
-  private bytes = 0;
+  readonly #messages = new Map<string, RetainedMessage>();
+  readonly #messagesMax: number;
+  readonly #bytesMax: number;
+  #bytes = 0;
 
   constructor(limits: { readonly messagesMax: number; readonly bytesMax: number }) {
-    this.messagesMax = limits.messagesMax;
-    this.bytesMax = limits.bytesMax;
+    this.#messagesMax = limits.messagesMax;
+    this.#bytesMax = limits.bytesMax;
   }
 
   /** An empty payload deletes. False when there is no room: then the topic's older message is gone too. */
   store(message: RetainedMessage): boolean {
-    const before = this.messages.get(message.topic);
+    const before = this.#messages.get(message.topic);
     if (before !== undefined) {
-      this.messages.delete(message.topic);
-      this.bytes -= bytesOf(before);
+      this.#messages.delete(message.topic);
+      this.#bytes -= bytesOf(before);
     }
     if (message.payload.length === 0) return true;
-    if (this.messages.size >= this.messagesMax || this.bytes + bytesOf(message) > this.bytesMax) return false;
+    if (this.#messages.size >= this.#messagesMax || this.#bytes + bytesOf(message) > this.#bytesMax) return false;
     // The payload is a view of what the socket read: a copy does not keep its neighbours in memory.
     const { topic, qos } = message;
-    this.messages.set(topic, { cmd: "publish", topic, qos, retain: true, payload: Buffer.from(message.payload) });
-    this.bytes += bytesOf(message);
+    this.#messages.set(topic, { cmd: "publish", topic, qos, retain: true, payload: Buffer.from(message.payload) });
+    this.#bytes += bytesOf(message);
     return true;
   }
 
   *matching(filters: readonly string[]): Generator<RetainedMessage> {
     const trie = new TopicTrie<true>();
     for (const filter of filters) trie.add(filter, true);
-    for (const message of this.messages.values()) if (trie.matchesAny(message.topic)) yield message;
+    for (const message of this.#messages.values()) if (trie.matchesAny(message.topic)) yield message;
   }
 }
 

@@ -65,99 +65,99 @@ const DONE: Settled<void> = settledWith(undefined);
  * messages, retained messages, wills. It is Aedes' persistence; method names and arguments are Aedes' own.
  */
 export class Sessions {
-  private readonly options: SessionsOptions;
-  private readonly sessions = new Map<string, Session>();
+  readonly #options: SessionsOptions;
+  readonly #sessions = new Map<string, Session>();
   /** Sessions without a connection, the longest away first, with the time they went. */
-  private readonly away = new Map<string, number>();
+  readonly #away = new Map<string, number>();
   /** Connected clients and their users. */
-  private readonly connected = new Map<string, string>();
-  private readonly subscribers = new TopicTrie<Subscriber>();
-  private readonly retained: Retained;
-  private readonly wills = new Map<string, Will>();
-  private brokerId = "";
-  private queuedBytes = 0;
+  readonly #connected = new Map<string, string>();
+  readonly #subscribers = new TopicTrie<Subscriber>();
+  readonly #retained: Retained;
+  readonly #wills = new Map<string, Will>();
+  #brokerId = "";
+  #queuedBytes = 0;
 
   constructor(options: SessionsOptions) {
-    this.options = options;
+    this.#options = options;
     const { retained_max, retained_size_max } = options.limits;
-    this.retained = new Retained({ messagesMax: retained_max, bytesMax: retained_size_max });
+    this.#retained = new Retained({ messagesMax: retained_max, bytesMax: retained_size_max });
   }
 
   async setup(broker: { readonly id: string }): Promise<void> {
-    this.brokerId = broker.id;
+    this.#brokerId = broker.id;
   }
 
   /** Whether a persistent session, here or away, waits for such a message. */
   matchesAny(topic: string): boolean {
-    return this.subscribers.matchesAny(topic);
+    return this.#subscribers.matchesAny(topic);
   }
 
   /** The user whose connection or session has this client id. */
   ownerOf(clientId: string): string | undefined {
-    return this.connected.get(clientId) ?? this.sessions.get(clientId)?.owner;
+    return this.#connected.get(clientId) ?? this.#sessions.get(clientId)?.owner;
   }
 
   clientConnected(clientId: string, user: string): void {
-    this.connected.set(clientId, user);
-    this.away.delete(clientId);
+    this.#connected.set(clientId, user);
+    this.#away.delete(clientId);
   }
 
   clientDisconnected(clientId: string): void {
-    this.connected.delete(clientId);
-    if (this.sessions.has(clientId)) this.away.set(clientId, this.options.nowMs());
+    this.#connected.delete(clientId);
+    if (this.#sessions.has(clientId)) this.#away.set(clientId, this.#options.nowMs());
   }
 
   /** Forgets sessions that were away for too long. */
   expire(): void {
-    const oldestMs = this.options.nowMs() - this.options.limits.session_expiry / US_PER_MS;
-    for (const [clientId, sinceMs] of this.away) {
+    const oldestMs = this.#options.nowMs() - this.#options.limits.session_expiry / US_PER_MS;
+    for (const [clientId, sinceMs] of this.#away) {
       if (sinceMs > oldestMs) return;
-      this.drop(clientId);
-      this.options.events.sessionDropped(clientId, "expired");
+      this.#drop(clientId);
+      this.#options.events.sessionDropped(clientId, "expired");
     }
   }
 
   storeRetained(message: RetainedMessage): Settled<void> {
-    if (!this.retained.store(message)) this.options.events.retainedNotKept(message.topic);
+    if (!this.#retained.store(message)) this.#options.events.retainedNotKept(message.topic);
     return DONE;
   }
 
   createRetainedStreamCombi(filters: readonly string[]): Readable {
-    return Readable.from(this.retained.matching(filters));
+    return Readable.from(this.#retained.matching(filters));
   }
 
   async addSubscriptions(client: SessionClient, subscriptions: readonly Subscription[]): Promise<void> {
-    const session = this.sessionFor(client.id);
+    const session = this.#sessionFor(client.id);
     for (const { topic, qos } of subscriptions) {
-      if (!this.options.wasGranted(client, topic)) continue;
-      this.unlist(client.id, topic);
+      if (!this.#options.wasGranted(client, topic)) continue;
+      this.#unlist(client.id, topic);
       session.subscriptions.set(topic, qos);
-      if (qos > 0) this.subscribers.add(topic, { clientId: client.id, topic, qos });
+      if (qos > 0) this.#subscribers.add(topic, { clientId: client.id, topic, qos });
     }
   }
 
   async removeSubscriptions(client: SessionClient, filters: readonly string[]): Promise<void> {
-    const session = this.sessions.get(client.id);
+    const session = this.#sessions.get(client.id);
     for (const filter of filters) {
-      if (session?.subscriptions.delete(filter) === true) this.unlist(client.id, filter);
+      if (session?.subscriptions.delete(filter) === true) this.#unlist(client.id, filter);
     }
   }
 
   async subscriptionsByClient(client: { readonly id: string }): Promise<Subscription[]> {
-    const session = this.sessions.get(client.id);
+    const session = this.#sessions.get(client.id);
     return Array.from(session?.subscriptions ?? [], ([topic, qos]) => ({ topic, qos }));
   }
 
   /** A client came with a clean session: what an earlier one left is gone. */
   async cleanSubscriptions(client: SessionClient): Promise<void> {
-    this.drop(client.id);
+    this.#drop(client.id);
   }
 
   subscriptionsByTopic(topic: string): Settled<readonly Subscriber[]> {
-    if (!this.subscribers.matchesAny(topic)) return NO_SUBSCRIBERS;
+    if (!this.#subscribers.matchesAny(topic)) return NO_SUBSCRIBERS;
     // Overlapping filters of one client get one copy, at the highest of their levels.
     const byClient = new Map<string, Subscriber>();
-    for (const subscriber of this.subscribers.match(topic)) {
+    for (const subscriber of this.#subscribers.match(topic)) {
       const other = byClient.get(subscriber.clientId);
       if (other === undefined || other.qos < subscriber.qos) byClient.set(subscriber.clientId, subscriber);
     }
@@ -165,44 +165,44 @@ export class Sessions {
   }
 
   outgoingEnqueueCombi(subscribers: readonly Subscriber[], packet: OutgoingPublish): Settled<void> {
-    for (const { clientId, qos } of subscribers) this.enqueue(clientId, packet, Math.min(qos, packet.qos));
+    for (const { clientId, qos } of subscribers) this.#enqueue(clientId, packet, Math.min(qos, packet.qos));
     return DONE;
   }
 
   async outgoingEnqueue(subscriber: { readonly clientId: string }, packet: OutgoingPublish): Promise<void> {
-    this.enqueue(subscriber.clientId, packet, packet.qos);
+    this.#enqueue(subscriber.clientId, packet, packet.qos);
   }
 
   outgoingUpdate(client: SessionClient, packet: OutgoingPacket): Settled<void> {
-    const session = this.sessions.get(client.id);
+    const session = this.#sessions.get(client.id);
     if (session === undefined || packet.messageId === undefined) return DONE;
     const before = session.outgoing.bytes;
     if (packet.cmd === "pubrel") session.outgoing.received(packet.messageId);
     else session.outgoing.sent(packet.brokerCounter, packet.messageId);
-    this.queuedBytes += session.outgoing.bytes - before;
+    this.#queuedBytes += session.outgoing.bytes - before;
     return DONE;
   }
 
   async outgoingClearMessageId(client: SessionClient, packet: Numbered): Promise<OutgoingPacket | undefined> {
-    const session = this.sessions.get(client.id);
+    const session = this.#sessions.get(client.id);
     if (session === undefined || packet.messageId === undefined) return undefined;
     const before = session.outgoing.bytes;
     const done = session.outgoing.done(packet.messageId);
-    this.queuedBytes += session.outgoing.bytes - before;
+    this.#queuedBytes += session.outgoing.bytes - before;
     return done;
   }
 
   outgoingStream(client: SessionClient): Readable {
-    return Readable.from(this.sessions.get(client.id)?.outgoing.packets() ?? []);
+    return Readable.from(this.#sessions.get(client.id)?.outgoing.packets() ?? []);
   }
 
   hasIncoming(clientId: string, messageId: number): boolean {
-    return this.sessions.get(clientId)?.incoming.has(messageId) ?? false;
+    return this.#sessions.get(clientId)?.incoming.has(messageId) ?? false;
   }
 
   incomingStorePacket(client: SessionClient, packet: Numbered): Settled<void> {
-    const { incoming } = this.sessionFor(client.id);
-    if (incoming.size >= this.options.limits.qos2_per_client_max) {
+    const { incoming } = this.#sessionFor(client.id);
+    if (incoming.size >= this.#options.limits.qos2_per_client_max) {
       return failedWith(new Error("too many QoS 2 messages without a release"));
     }
     if (packet.messageId !== undefined) incoming.add(packet.messageId);
@@ -215,26 +215,26 @@ export class Sessions {
   }
 
   incomingDelPacket(client: SessionClient, packet: Numbered): Settled<void> {
-    if (packet.messageId !== undefined) this.sessions.get(client.id)?.incoming.delete(packet.messageId);
+    if (packet.messageId !== undefined) this.#sessions.get(client.id)?.incoming.delete(packet.messageId);
     return DONE;
   }
 
   /** The connection of a clean session began or ended. */
   async cleanIncoming(client: SessionClient): Promise<void> {
-    const session = this.sessions.get(client.id);
+    const session = this.#sessions.get(client.id);
     session?.incoming.clear();
-    if (session !== undefined && session.subscriptions.size === 0 && session.outgoing.size === 0) this.drop(client.id);
+    if (session !== undefined && session.subscriptions.size === 0 && session.outgoing.size === 0) this.#drop(client.id);
   }
 
   async putWill(client: SessionClient, will: Will): Promise<void> {
-    will.brokerId = this.brokerId;
+    will.brokerId = this.#brokerId;
     will.clientId = client.id;
-    this.wills.set(client.id, will);
+    this.#wills.set(client.id, will);
   }
 
   async delWill(client: { readonly id: string }): Promise<Will | undefined> {
-    const will = this.wills.get(client.id);
-    this.wills.delete(client.id);
+    const will = this.#wills.get(client.id);
+    this.#wills.delete(client.id);
     return will;
   }
 
@@ -243,55 +243,55 @@ export class Sessions {
     return Readable.from([]);
   }
 
-  private enqueue(clientId: string, packet: OutgoingPublish, qos: number): void {
-    const { outgoing } = this.sessionFor(clientId);
-    const { queued_per_session_max, queued_size_max } = this.options.limits;
-    if (outgoing.size >= queued_per_session_max || this.queuedBytes >= queued_size_max) {
-      this.options.events.queuedMessageDropped(clientId);
+  #enqueue(clientId: string, packet: OutgoingPublish, qos: number): void {
+    const { outgoing } = this.#sessionFor(clientId);
+    const { queued_per_session_max, queued_size_max } = this.#options.limits;
+    if (outgoing.size >= queued_per_session_max || this.#queuedBytes >= queued_size_max) {
+      this.#options.events.queuedMessageDropped(clientId);
       return;
     }
     const before = outgoing.bytes;
     const { brokerId, brokerCounter, topic, retain } = packet;
     const payload = Buffer.from(packet.payload);
     outgoing.add({ cmd: "publish", brokerId, brokerCounter, topic, payload, qos, retain, dup: false });
-    this.queuedBytes += outgoing.bytes - before;
+    this.#queuedBytes += outgoing.bytes - before;
   }
 
-  private sessionFor(clientId: string): Session {
-    const existing = this.sessions.get(clientId);
+  #sessionFor(clientId: string): Session {
+    const existing = this.#sessions.get(clientId);
     if (existing !== undefined) return existing;
-    this.makeRoom();
+    this.#makeRoom();
     const session: Session = {
-      owner: this.connected.get(clientId) ?? "",
+      owner: this.#connected.get(clientId) ?? "",
       subscriptions: new Map(),
       outgoing: new OutgoingQueue(),
       incoming: new Set(),
     };
-    this.sessions.set(clientId, session);
-    if (!this.connected.has(clientId)) this.away.set(clientId, this.options.nowMs());
+    this.#sessions.set(clientId, session);
+    if (!this.#connected.has(clientId)) this.#away.set(clientId, this.#options.nowMs());
     return session;
   }
 
-  private makeRoom(): void {
-    if (this.sessions.size < this.options.limits.sessions_max) return;
+  #makeRoom(): void {
+    if (this.#sessions.size < this.#options.limits.sessions_max) return;
     // Sessions with a connection are bounded by the number of clients; the one that is away for longest goes.
-    const [oldest] = this.away.keys();
+    const [oldest] = this.#away.keys();
     if (oldest === undefined) return;
-    this.drop(oldest);
-    this.options.events.sessionDropped(oldest, "too-many-sessions");
+    this.#drop(oldest);
+    this.#options.events.sessionDropped(oldest, "too-many-sessions");
   }
 
-  private drop(clientId: string): void {
-    const session = this.sessions.get(clientId);
-    this.away.delete(clientId);
+  #drop(clientId: string): void {
+    const session = this.#sessions.get(clientId);
+    this.#away.delete(clientId);
     if (session === undefined) return;
-    for (const filter of session.subscriptions.keys()) this.unlist(clientId, filter);
-    this.queuedBytes -= session.outgoing.bytes;
-    this.sessions.delete(clientId);
+    for (const filter of session.subscriptions.keys()) this.#unlist(clientId, filter);
+    this.#queuedBytes -= session.outgoing.bytes;
+    this.#sessions.delete(clientId);
   }
 
-  private unlist(clientId: string, filter: string): void {
-    this.subscribers.remove(filter, (subscriber) => subscriber.clientId === clientId);
+  #unlist(clientId: string, filter: string): void {
+    this.#subscribers.remove(filter, (subscriber) => subscriber.clientId === clientId);
   }
 }
 

@@ -3,20 +3,20 @@
  * each `add` needs its own `remove`.
  */
 export class TopicTrie<Value> {
-  private root = new TrieNode<Value>();
+  #root = new TrieNode<Value>();
   /** Filters that can match a topic that does not begin with `$`: with none of them most lookups end at once. */
-  private ordinaryFilters = 0;
+  #ordinaryFilters = 0;
 
   add(filter: string, value: Value): void {
-    let node = this.root;
+    let node = this.#root;
     for (const level of filter.split("/")) node = node.childFor(level);
     node.values.push(value);
-    if (!filter.startsWith("$")) this.ordinaryFilters++;
+    if (!filter.startsWith("$")) this.#ordinaryFilters++;
   }
 
   /** Removes one such value; false when there was none. */
   remove(filter: string, isIt: (value: Value) => boolean): boolean {
-    const path: TrieNode<Value>[] = [this.root];
+    const path: TrieNode<Value>[] = [this.#root];
     const levels = filter.split("/");
     for (const level of levels) {
       const next = path.at(-1)?.children?.get(level);
@@ -27,21 +27,21 @@ export class TopicTrie<Value> {
     const index = values.findIndex(isIt);
     if (index < 0) return false;
     values.splice(index, 1);
-    if (!filter.startsWith("$")) this.ordinaryFilters--;
+    if (!filter.startsWith("$")) this.#ordinaryFilters--;
     prune(path, levels);
     return true;
   }
 
   /** Whether any filter matches. Costs next to nothing while only `$` topics have filters. */
   matchesAny(topic: string): boolean {
-    if (this.ordinaryFilters === 0 && topic.charCodeAt(0) !== DOLLAR) return false;
+    if (this.#ordinaryFilters === 0 && topic.charCodeAt(0) !== DOLLAR) return false;
     return this.match(topic).length > 0;
   }
 
   match(topic: string): readonly Value[] {
-    if (this.ordinaryFilters === 0 && topic.charCodeAt(0) !== DOLLAR) return NONE;
+    if (this.#ordinaryFilters === 0 && topic.charCodeAt(0) !== DOLLAR) return NONE;
     const found: Value[] = [];
-    collect(this.root, topic.split("/"), 0, found);
+    collect(this.#root, topic.split("/"), 0, found);
     return found;
   }
 }

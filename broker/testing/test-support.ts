@@ -97,7 +97,7 @@ export interface Wire {
 /** A client that sends exactly what it is told. */
 export class RawClient {
   readonly socket: Socket;
-  private readonly stream: Duplex;
+  readonly #stream: Duplex;
   readonly received: Packet[] = [];
   closed = false;
 
@@ -105,10 +105,10 @@ export class RawClient {
   constructor(to: number | Wire) {
     const socket = typeof to === "number" ? connect({ port: to, host: "127.0.0.1", noDelay: true }) : to.socket;
     this.socket = socket;
-    this.stream = typeof to === "number" ? socket : to.stream;
+    this.#stream = typeof to === "number" ? socket : to.stream;
     const packets = parser({ protocolVersion: 4 });
     packets.on("packet", (packet) => this.received.push(packet));
-    this.stream.on("data", (chunk) => packets.parse(chunk));
+    this.#stream.on("data", (chunk) => packets.parse(chunk));
     this.socket.on("close", () => {
       this.closed = true;
     });
@@ -126,16 +126,16 @@ export class RawClient {
   /** Resolves to the return code, or to "closed". */
   async connect(options: Partial<IConnectPacket> = {}): Promise<number | "closed"> {
     this.send({ cmd: "connect", clientId: "raw", protocolVersion: 4, clean: true, keepalive: 0, ...options });
-    const connack = await this.nextOrClosed("connack");
+    const connack = await this.#nextOrClosed("connack");
     return connack === "closed" ? "closed" : (connack.returnCode ?? -1);
   }
 
   send(...packets: Packet[]): void {
-    this.stream.write(Buffer.concat(packets.map((packet) => generate(packet))));
+    this.#stream.write(Buffer.concat(packets.map((packet) => generate(packet))));
   }
 
   sendBytes(bytes: Uint8Array): void {
-    this.stream.write(bytes);
+    this.#stream.write(bytes);
   }
 
   publish(topic: string, payload: string, options: { readonly qos?: 0 | 1 | 2; readonly id?: number } = {}): void {
@@ -144,7 +144,7 @@ export class RawClient {
 
   /** Takes the next packet of a kind out of what was received. */
   async next<Cmd extends Packet["cmd"]>(cmd: Cmd): Promise<Extract<Packet, { cmd: Cmd }>> {
-    const packet = await this.nextOrClosed(cmd);
+    const packet = await this.#nextOrClosed(cmd);
     if (packet === "closed") throw new Error(`connection was closed before ${cmd}`);
     return packet;
   }
@@ -163,7 +163,7 @@ export class RawClient {
     await until(() => this.closed, "the connection to be closed");
   }
 
-  private async nextOrClosed<Cmd extends Packet["cmd"]>(cmd: Cmd): Promise<Extract<Packet, { cmd: Cmd }> | "closed"> {
+  async #nextOrClosed<Cmd extends Packet["cmd"]>(cmd: Cmd): Promise<Extract<Packet, { cmd: Cmd }> | "closed"> {
     const is = (packet: Packet): packet is Extract<Packet, { cmd: Cmd }> => packet.cmd === cmd;
     await until(() => this.closed || this.received.some(is), cmd);
     const packet = this.received.find(is);

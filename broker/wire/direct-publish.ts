@@ -25,15 +25,15 @@ const TOPIC_BYTES_MAX = 512;
  * left to Aedes, which also says what is wrong with it.
  */
 export class DirectPublishReader {
-  private readonly packetBytesMax: number;
-  private readonly topicLevelsMax: number;
+  readonly #packetBytesMax: number;
+  readonly #topicLevelsMax: number;
   /** A client mostly publishes to one topic: the same text again needs neither decoding nor checking. */
-  private topicBytes: Uint8Array = new Uint8Array(0);
-  private topic = "";
+  #topicBytes: Uint8Array = new Uint8Array(0);
+  #topic = "";
 
   constructor(options: { readonly packetBytesMax: number; readonly topicLevelsMax: number }) {
-    this.packetBytesMax = options.packetBytesMax;
-    this.topicLevelsMax = options.topicLevelsMax;
+    this.#packetBytesMax = options.packetBytesMax;
+    this.#topicLevelsMax = options.topicLevelsMax;
   }
 
   /** The publish that begins at `at`; undefined when it is for Aedes. */
@@ -50,15 +50,15 @@ export class DirectPublishReader {
       if (byte < 0x80) break;
     }
     const end = bodyAt + length;
-    if (end > chunk.length || length > this.packetBytesMax) return undefined;
+    if (end > chunk.length || length > this.#packetBytesMax) return undefined;
     const topicAt = bodyAt + 2;
     const idAt = topicAt + uint16(chunk, bodyAt);
     const payloadAt = qos === QOS_1 ? idAt + 2 : idAt;
-    if (length < 2 || payloadAt > end || !this.takeTopic(chunk, topicAt, idAt)) return undefined;
+    if (length < 2 || payloadAt > end || !this.#takeTopic(chunk, topicAt, idAt)) return undefined;
     const messageId = qos === QOS_1 ? uint16(chunk, idAt) : 0;
     if (qos === QOS_1 && messageId === 0) return undefined;
     return {
-      topic: this.topic,
+      topic: this.#topic,
       payload: chunk.subarray(payloadAt, end),
       qos: qos === QOS_1 ? 1 : 0,
       retain: (head & RETAIN) !== 0,
@@ -68,18 +68,18 @@ export class DirectPublishReader {
   }
 
   /** Makes the bytes the current topic. False when it is faulty. */
-  private takeTopic(chunk: Buffer, from: number, to: number): boolean {
-    if (this.isCurrentTopic(chunk, from, to)) return true;
+  #takeTopic(chunk: Buffer, from: number, to: number): boolean {
+    if (this.#isCurrentTopic(chunk, from, to)) return true;
     if (to - from > TOPIC_BYTES_MAX) return false;
     const topic = chunk.toString("utf8", from, to);
-    if (topicFault(topic, this.topicLevelsMax) !== undefined) return false;
-    this.topic = topic;
-    this.topicBytes = Uint8Array.prototype.slice.call(chunk, from, to);
+    if (topicFault(topic, this.#topicLevelsMax) !== undefined) return false;
+    this.#topic = topic;
+    this.#topicBytes = Uint8Array.prototype.slice.call(chunk, from, to);
     return true;
   }
 
-  private isCurrentTopic(chunk: Buffer, from: number, to: number): boolean {
-    const known = this.topicBytes;
+  #isCurrentTopic(chunk: Buffer, from: number, to: number): boolean {
+    const known = this.#topicBytes;
     if (known.length !== to - from || known.length === 0) return false;
     for (let i = 0; i < known.length; i++) if (known[i] !== chunk[from + i]) return false;
     return true;

@@ -36,24 +36,24 @@ const PUBACK_BYTES = 4;
  * message, keeps acknowledgements of a client in the order of arrival, and bounds what is in flight by reading no more.
  */
 export class Inbound implements ReadControl {
-  private readonly options: InboundOptions;
-  private readonly stalledLinks = new Set<Link>();
-  private dirtyLinks: Link[] = [];
-  private flushing = false;
-  private waking = false;
-  private closing = false;
-  private inflight = 0;
-  private inflightBytes = 0;
-  private taken = 0;
-  private finished = 0;
-  private idle: (() => void) | undefined;
+  readonly #options: InboundOptions;
+  readonly #stalledLinks = new Set<Link>();
+  #dirtyLinks: Link[] = [];
+  #flushing = false;
+  #waking = false;
+  #closing = false;
+  #inflight = 0;
+  #inflightBytes = 0;
+  #taken = 0;
+  #finished = 0;
+  #idle: (() => void) | undefined;
 
   constructor(options: InboundOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   get inflightNow(): number {
-    return this.inflight;
+    return this.#inflight;
   }
 
   /**
@@ -61,23 +61,23 @@ export class Inbound implements ReadControl {
    * client may not publish there.
    */
   accept(packet: ParsedPublish, link: Link, proceed: Proceed): void {
-    const refusal = packet.messageId === 0 ? "packet-id-zero" : this.options.refusalOf(link, packet.topic);
+    const refusal = packet.messageId === 0 ? "packet-id-zero" : this.#options.refusalOf(link, packet.topic);
     if (refusal !== undefined) {
-      this.refuse(link, packet.topic, refusal);
+      this.#refuse(link, packet.topic, refusal);
       proceed(new Error(refusal));
       return;
     }
-    this.take(packet, link, proceed);
+    this.#take(packet, link, proceed);
   }
 
   /** Takes in a publish that was read straight from the socket. */
   acceptDirect(packet: ParsedPublish, link: Link): void {
-    const refusal = this.options.refusalOf(link, packet.topic);
+    const refusal = this.#options.refusalOf(link, packet.topic);
     if (refusal === undefined) {
-      this.take(packet, link, undefined);
+      this.#take(packet, link, undefined);
       return;
     }
-    this.refuse(link, packet.topic, refusal);
+    this.#refuse(link, packet.topic, refusal);
     link.drop(refusal);
   }
 
@@ -86,212 +86,212 @@ export class Inbound implements ReadControl {
    * False when too much is in flight: it is then dropped.
    */
   acceptWill(packet: ParsedPublish, clientId: string, proceed: Proceed): boolean {
-    const { inflight_max, inflight_size_max } = this.options.limits;
-    if (this.inflight >= inflight_max || this.inflightBytes >= inflight_size_max) return false;
-    const receivedAtUs = this.options.nowUs();
-    const pending = new PendingPublish(packet, { clientId, link: undefined, receivedAtUs, proceed });
-    this.count(pending);
-    this.offer(pending);
+    const { inflight_max, inflight_size_max } = this.#options.limits;
+    if (this.#inflight >= inflight_max || this.#inflightBytes >= inflight_size_max) return false;
+    const receivedAtUs = this.#options.nowUs();
+    const pending = new PendingPublish(packet, { clientId, receivedAtUs, proceed });
+    this.#count(pending);
+    this.#offer(pending, undefined);
     return true;
   }
 
   publishesLeft(link: Link): number {
-    const { limits } = this.options;
-    if (this.closing || this.inflightBytes >= limits.inflight_size_max) return 0;
+    const { limits } = this.#options;
+    if (this.#closing || this.#inflightBytes >= limits.inflight_size_max) return 0;
     // A client that does not read its acknowledgements gets no more of them.
     if (link.conn.writableNeedDrain) return 0;
-    return Math.max(0, Math.min(limits.inflight_per_client_max - link.inflight, limits.inflight_max - this.inflight));
+    return Math.max(0, Math.min(limits.inflight_per_client_max - link.inflight, limits.inflight_max - this.#inflight));
   }
 
   stalled(link: Link): void {
-    this.stalledLinks.add(link);
-    this.options.events.clientsPaused(this.stalledLinks.size);
-    if (link.conn.writableNeedDrain) link.conn.once("drain", () => this.wakeSoon());
-    this.wakeSoon();
+    this.#stalledLinks.add(link);
+    this.#options.events.clientsPaused(this.#stalledLinks.size);
+    if (link.conn.writableNeedDrain) link.conn.once("drain", () => this.#wakeSoon());
+    this.#wakeSoon();
   }
 
   faulted(link: Link, fault: FramingFault): void {
-    this.options.events.connectionDropped(fault, link.clientId);
+    this.#options.events.connectionDropped(fault, link.clientId);
     link.drop(fault);
   }
 
   forget(link: Link): void {
-    if (this.stalledLinks.delete(link)) this.options.events.clientsPaused(this.stalledLinks.size);
+    if (this.#stalledLinks.delete(link)) this.#options.events.clientsPaused(this.#stalledLinks.size);
   }
 
   /** After CONNACK: what the client sent behind its CONNECT may come in. */
   linkConnected(): void {
-    this.wakeSoon();
+    this.#wakeSoon();
   }
 
   /** Takes nothing more in; resolves when nothing is in flight any more, or after the time given. */
   async drain(timeoutMs: number): Promise<void> {
-    this.closing = true;
-    if (this.inflight === 0) return;
+    this.#closing = true;
+    if (this.#inflight === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
-      this.idle = () => {
+      this.#idle = () => {
         clearTimeout(timer);
         resolve();
       };
     });
   }
 
-  private take(packet: ParsedPublish, link: Link, proceed: Proceed | undefined): void {
-    const receivedAtUs = this.options.nowUs();
-    const pending = new PendingPublish(packet, { clientId: link.clientId, link, receivedAtUs, proceed });
-    this.count(pending);
+  #take(packet: ParsedPublish, link: Link, proceed: Proceed | undefined): void {
+    const receivedAtUs = this.#options.nowUs();
+    const pending = new PendingPublish(packet, { clientId: link.clientId, receivedAtUs, proceed });
+    this.#count(pending);
     link.push(pending);
-    if (pending.qos === 2 && this.isRepeat(link, pending.messageId)) this.settle(pending);
-    else this.offer(pending);
+    if (pending.qos === 2 && this.#isRepeat(link, pending.messageId)) this.#settle(pending, link);
+    else this.#offer(pending, link);
   }
 
   /** MQTT 3.1.1 cannot refuse a publish: to acknowledge and drop it would be a lie. */
-  private refuse(link: Link, topic: string, refusal: Refusal): void {
+  #refuse(link: Link, topic: string, refusal: Refusal): void {
     link.droppedFor ??= refusal;
-    this.options.events.publishRefused(refusal, link.clientId, topic);
+    this.#options.events.publishRefused(refusal, link.clientId, topic);
   }
 
-  private isRepeat(link: Link, messageId: number): boolean {
-    if (link.qos2Pending.has(messageId) || this.options.wasTakenIn(link, messageId)) return true;
+  #isRepeat(link: Link, messageId: number): boolean {
+    if (link.qos2Pending.has(messageId) || this.#options.wasTakenIn(link, messageId)) return true;
     link.qos2Pending.add(messageId);
     return false;
   }
 
-  private count(pending: PendingPublish): void {
-    this.inflight++;
-    this.inflightBytes += pending.bytes;
-    this.taken++;
+  #count(pending: PendingPublish): void {
+    this.#inflight++;
+    this.#inflightBytes += pending.bytes;
+    this.#taken++;
   }
 
-  private offer(pending: PendingPublish): void {
+  #offer(pending: PendingPublish, link: Link | undefined): void {
     try {
-      this.options.gate.accept(pending, (error) => this.settle(pending, error));
+      this.#options.gate.accept(pending, (error) => this.#settle(pending, link, error));
     } catch (error) {
-      this.settle(pending, asError(error));
+      this.#settle(pending, link, asError(error));
     }
   }
 
-  private settle(pending: PendingPublish, error?: Error): void {
+  /** Without a link the message is a will: its connection is gone. */
+  #settle(pending: PendingPublish, link: Link | undefined, error?: Error): void {
     if (pending.settled) return;
     pending.settled = true;
     pending.error = error;
-    const { link } = pending;
     if (link === undefined) {
-      queueMicrotask(() => this.finishWill(pending));
+      queueMicrotask(() => this.#finishWill(pending));
       return;
     }
     if (link.first !== pending || link.dirty) return;
     link.dirty = true;
-    this.dirtyLinks.push(link);
-    this.flushSoon();
+    this.#dirtyLinks.push(link);
+    this.#flushSoon();
   }
 
   /** A gate is mostly done with many at once: one flush then answers each client with one write. */
-  private flushSoon(): void {
-    if (this.flushing) return;
-    this.flushing = true;
-    queueMicrotask(() => this.flush());
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
   }
 
-  private flush(): void {
+  #flush(): void {
     // Not `for of`: proceeding may bring in, and even finish, further messages.
-    for (let i = 0; i < this.dirtyLinks.length; i++) {
-      const link = this.dirtyLinks[i];
+    for (let i = 0; i < this.#dirtyLinks.length; i++) {
+      const link = this.#dirtyLinks[i];
       if (link === undefined) continue;
       link.dirty = false;
-      this.release(link);
+      this.#release(link);
     }
-    this.dirtyLinks = [];
-    this.flushing = false;
-    this.report();
+    this.#dirtyLinks = [];
+    this.#flushing = false;
+    this.#report();
   }
 
-  private report(): void {
-    this.options.events.messagesMoved(this.taken, this.finished, this.inflight);
-    this.taken = 0;
-    this.finished = 0;
-    if (this.stalledLinks.size > 0) this.wakeSoon();
-    if (this.inflight === 0) this.idle?.();
+  #report(): void {
+    this.#options.events.messagesMoved(this.#taken, this.#finished, this.#inflight);
+    this.#taken = 0;
+    this.#finished = 0;
+    if (this.#stalledLinks.size > 0) this.#wakeSoon();
+    if (this.#inflight === 0) this.#idle?.();
   }
 
   /** Answers what the gate is done with, from the oldest on, up to the first that it is not done with. */
-  private release(link: Link): void {
+  #release(link: Link): void {
     const kept: PendingPublish[] = [];
     for (let pending = link.first; pending?.settled === true; pending = link.first) {
       link.shift();
-      this.uncount(pending);
+      if (pending.qos === 2) link.qos2Pending.delete(pending.messageId);
+      this.#uncount(pending);
       if (pending.qos < 2 && pending.error === undefined) {
         kept.push(pending);
         continue;
       }
-      if (kept.length > 0) this.finishKept(link, kept.splice(0));
-      this.finish(link, pending);
+      if (kept.length > 0) this.#finishKept(link, kept.splice(0));
+      this.#finish(link, pending);
     }
-    if (kept.length > 0) this.finishKept(link, kept);
+    if (kept.length > 0) this.#finishKept(link, kept);
   }
 
-  private uncount(pending: PendingPublish): void {
-    this.inflight--;
-    this.inflightBytes -= pending.bytes;
-    this.finished++;
-    if (pending.qos === 2) pending.link?.qos2Pending.delete(pending.messageId);
+  #uncount(pending: PendingPublish): void {
+    this.#inflight--;
+    this.#inflightBytes -= pending.bytes;
+    this.#finished++;
   }
 
   /**
    * One write for all PUBACKs. What was kept goes to its subscribers also when its sender is gone by now. We forward
    * what Aedes parsed as well: it would do so a little later, behind what it has not parsed.
    */
-  private finishKept(link: Link, kept: readonly PendingPublish[]): void {
+  #finishKept(link: Link, kept: readonly PendingPublish[]): void {
     if (!link.closed) acknowledge(link, kept);
     for (const pending of kept) {
-      this.options.forward(pending);
+      this.#options.forward(pending);
       if (!link.closed) pending.proceed?.();
     }
   }
 
   /** What is left: QoS 2, which Aedes answers, and what the gate did not take. */
-  private finish(link: Link, { error, proceed }: PendingPublish): void {
+  #finish(link: Link, { error, proceed }: PendingPublish): void {
     if (link.closed) return;
     if (error !== undefined) {
-      this.options.events.connectionDropped("gate-closed", link.clientId, error.message);
+      this.#options.events.connectionDropped("gate-closed", link.clientId, error.message);
       link.droppedFor ??= "gate-closed";
       if (proceed === undefined) link.drop("gate-closed");
     }
     proceed?.(error);
   }
 
-  private finishWill(pending: PendingPublish): void {
-    this.uncount(pending);
+  #finishWill(pending: PendingPublish): void {
+    this.#uncount(pending);
     pending.proceed?.(pending.error);
-    this.report();
+    this.#report();
   }
 
-  private wakeSoon(): void {
-    if (this.waking) return;
-    this.waking = true;
-    setImmediate(() => this.wake());
+  #wakeSoon(): void {
+    if (this.#waking) return;
+    this.#waking = true;
+    setImmediate(() => this.#wake());
   }
 
   /** Resumes links that have room, in the order in which they stalled. The next flush looks after the others. */
-  private wake(): void {
-    this.waking = false;
-    for (const link of [...this.stalledLinks]) {
-      if (!this.hasRoom(link)) continue;
-      this.stalledLinks.delete(link);
+  #wake(): void {
+    this.#waking = false;
+    for (const link of [...this.#stalledLinks]) {
+      if (!this.#hasRoom(link)) continue;
+      this.#stalledLinks.delete(link);
       link.resume();
     }
-    this.options.events.clientsPaused(this.stalledLinks.size);
+    this.#options.events.clientsPaused(this.#stalledLinks.size);
   }
 
-  private hasRoom(link: Link): boolean {
+  #hasRoom(link: Link): boolean {
     if (!link.connected) return false;
-    const { limits } = this.options;
+    const { limits } = this.#options;
     return (
       this.publishesLeft(link) > 0 &&
       link.inflight <= limits.inflight_per_client_max * RESUME_CLIENT_SHARE &&
-      this.inflight <= limits.inflight_max * RESUME_ALL_SHARE &&
-      this.inflightBytes <= limits.inflight_size_max * RESUME_ALL_SHARE
+      this.#inflight <= limits.inflight_max * RESUME_ALL_SHARE &&
+      this.#inflightBytes <= limits.inflight_size_max * RESUME_ALL_SHARE
     );
   }
 }

@@ -24,14 +24,14 @@ export interface ReadControl {
 export class Link {
   readonly conn: Duplex;
   readonly address: string;
-  private readonly control: ReadControl;
-  private readonly packetBytesMax: number;
-  private readonly framer: PacketFramer;
-  private readonly publishReader: DirectPublishReader;
-  private readonly readConn: (size?: number) => unknown;
-  private waiting = false;
+  readonly #control: ReadControl;
+  readonly #packetBytesMax: number;
+  readonly #framer: PacketFramer;
+  readonly #publishReader: DirectPublishReader;
+  readonly #readConn: (size?: number) => unknown;
+  #waiting = false;
   /** Bytes of the stalled connection in which pings were looked for already. */
-  private searchedBytes = 0;
+  #searchedBytes = 0;
 
   clientId = "";
   user = "";
@@ -46,13 +46,13 @@ export class Link {
   silenceMsMax = 0;
   heard = true;
   heardAtMs = 0;
-  private fullSinceMs: number | undefined;
+  #fullSinceMs: number | undefined;
   /** Does not get QoS 0 messages until it has read what waits for it. */
   behind = false;
 
   /** Publishes that are not acknowledged, in the order of arrival. */
   first: PendingPublish | undefined;
-  private last: PendingPublish | undefined;
+  #last: PendingPublish | undefined;
   inflight = 0;
   /** Waits in the list of links with something to acknowledge. */
   dirty = false;
@@ -67,16 +67,16 @@ export class Link {
   }) {
     this.conn = options.conn;
     this.address = options.address;
-    this.control = options.control;
-    this.packetBytesMax = options.packetBytesMax;
-    this.framer = new PacketFramer(options.packetBytesMax);
-    this.publishReader = new DirectPublishReader(options);
-    this.readConn = options.conn.read.bind(options.conn);
+    this.#control = options.control;
+    this.#packetBytesMax = options.packetBytesMax;
+    this.#framer = new PacketFramer(options.packetBytesMax);
+    this.#publishReader = new DirectPublishReader(options);
+    this.#readConn = options.conn.read.bind(options.conn);
   }
 
   /** Takes over `conn.read`, which is how Aedes gets its bytes. Before Aedes sees the connection. */
   attach(): void {
-    this.conn.read = (size?: number | null) => (size === 0 ? this.readConn(0) : this.read());
+    this.conn.read = (size?: number | null) => (size === 0 ? this.#readConn(0) : this.#read());
   }
 
   get closed(): boolean {
@@ -85,37 +85,37 @@ export class Link {
 
   /** Lets Aedes read again. */
   resume(): void {
-    this.waiting = false;
+    this.#waiting = false;
     if (!this.closed) this.conn.emit("readable");
   }
 
   /** Whether bytes wait for `resume`: the client may well be alive, we do not listen. */
   get stalled(): boolean {
-    return this.waiting;
+    return this.#waiting;
   }
 
   /** How long the peer has not read what was written, as far as it was looked at. */
   fullForMs(nowMs: number): number {
     if (!this.conn.writableNeedDrain) return 0;
-    if (this.fullSinceMs === undefined) {
-      this.fullSinceMs = nowMs;
+    if (this.#fullSinceMs === undefined) {
+      this.#fullSinceMs = nowMs;
       this.conn.once("drain", () => {
-        this.fullSinceMs = undefined;
+        this.#fullSinceMs = undefined;
       });
     }
-    return nowMs - this.fullSinceMs;
+    return nowMs - this.#fullSinceMs;
   }
 
   push(publish: PendingPublish): void {
-    if (this.last === undefined) this.first = publish;
-    else this.last.next = publish;
-    this.last = publish;
+    if (this.#last === undefined) this.first = publish;
+    else this.#last.next = publish;
+    this.#last = publish;
     this.inflight++;
   }
 
   shift(): void {
     this.first = this.first?.next;
-    if (this.first === undefined) this.last = undefined;
+    if (this.first === undefined) this.#last = undefined;
     this.inflight--;
   }
 
@@ -129,58 +129,58 @@ export class Link {
    * publishes wait is to stay connected.
    */
   answerPings(): void {
-    if (!this.waiting || !this.connected || this.conn.readableLength === this.searchedBytes) return;
-    const bytes = this.readConn();
+    if (!this.#waiting || !this.connected || this.conn.readableLength === this.#searchedBytes) return;
+    const bytes = this.#readConn();
     if (!Buffer.isBuffer(bytes)) return;
-    const pings = pingsIn(bytes, this.packetBytesMax);
+    const pings = pingsIn(bytes, this.#packetBytesMax);
     if (pings.length > 0) this.conn.write(Buffer.concat(pings.map(() => PINGRESP)));
     this.conn.unshift(without(bytes, pings));
-    this.searchedBytes = this.conn.readableLength;
+    this.#searchedBytes = this.conn.readableLength;
   }
 
-  private read(): Buffer | null {
-    if (this.waiting || this.closed) return null;
-    if (this.framer.connects > 0 && !this.connected) return this.stall();
-    const chunk = this.readConn();
+  #read(): Buffer | null {
+    if (this.#waiting || this.closed) return null;
+    if (this.#framer.connects > 0 && !this.connected) return this.#stall();
+    const chunk = this.#readConn();
     if (!Buffer.isBuffer(chunk)) return null;
     this.heard = true;
-    const taken = this.takePublishes(chunk);
+    const taken = this.#takePublishes(chunk);
     if (taken === chunk.length || this.closed) return null;
-    return this.pass(taken === 0 ? chunk : chunk.subarray(taken));
+    return this.#pass(taken === 0 ? chunk : chunk.subarray(taken));
   }
 
   /** Takes the plain publishes that the chunk begins with. Returns how many bytes they are. */
-  private takePublishes(chunk: Buffer): number {
+  #takePublishes(chunk: Buffer): number {
     // Aedes must be through with what came before, else it would get the middle of a packet.
-    if (!this.connected || !this.framer.betweenPackets) return 0;
+    if (!this.connected || !this.#framer.betweenPackets) return 0;
     let at = 0;
-    for (let left = this.control.publishesLeft(this); left > 0 && at < chunk.length && !this.closed; left--) {
-      const publish = this.publishReader.read(chunk, at);
+    for (let left = this.#control.publishesLeft(this); left > 0 && at < chunk.length && !this.closed; left--) {
+      const publish = this.#publishReader.read(chunk, at);
       if (publish === undefined) break;
-      this.control.acceptDirect(publish, this);
+      this.#control.acceptDirect(publish, this);
       at = publish.end;
     }
     return at;
   }
 
   /** What Aedes is to get of the chunk now. */
-  private pass(chunk: Buffer): Buffer | null {
-    const passed = this.framer.pass(chunk, this.control.publishesLeft(this));
-    if (this.framer.fault !== undefined) {
-      this.control.faulted(this, this.framer.fault);
+  #pass(chunk: Buffer): Buffer | null {
+    const passed = this.#framer.pass(chunk, this.#control.publishesLeft(this));
+    if (this.#framer.fault !== undefined) {
+      this.#control.faulted(this, this.#framer.fault);
       return null;
     }
     if (passed === chunk.length) return chunk;
     // Back to the stream, so that it neither ends nor takes in more before these bytes were read.
     this.conn.unshift(chunk.subarray(passed));
-    this.stall();
+    this.#stall();
     return passed > 0 ? chunk.subarray(0, passed) : null;
   }
 
-  private stall(): null {
-    this.waiting = true;
-    this.searchedBytes = 0;
-    this.control.stalled(this);
+  #stall(): null {
+    this.#waiting = true;
+    this.#searchedBytes = 0;
+    this.#control.stalled(this);
     return null;
   }
 }

@@ -13,26 +13,26 @@ const PINGREQ = 12;
  * been collected.
  */
 export class PacketFramer {
-  private readonly packetBytesMax: number;
-  private inHeader = true;
-  private type = 0;
-  private length = 0;
-  private lengthShift = -1;
-  private bodyLeft = 0;
+  readonly #packetBytesMax: number;
+  #inHeader = true;
+  #type = 0;
+  #length = 0;
+  #lengthShift = -1;
+  #bodyLeft = 0;
   /** Bytes of the packet id still to come, for the types that begin with one. */
-  private idLeft = 0;
-  private id = 0;
+  #idLeft = 0;
+  #id = 0;
   /** CONNECT packets that have passed as a whole. */
   connects = 0;
   fault: FramingFault | undefined;
 
   constructor(packetBytesMax: number) {
-    this.packetBytesMax = packetBytesMax;
+    this.#packetBytesMax = packetBytesMax;
   }
 
   /** All that has passed was whole packets. */
   get betweenPackets(): boolean {
-    return this.inHeader && this.lengthShift < 0;
+    return this.#inHeader && this.#lengthShift < 0;
   }
 
   /**
@@ -42,59 +42,59 @@ export class PacketFramer {
    */
   pass(chunk: Uint8Array, publishesMax: number, onPing?: (at: number) => void): number {
     // One whose rest is still to come has begun already, and is not in flight yet.
-    const begun = this.type === PUBLISH && (!this.inHeader || this.lengthShift >= 0);
+    const begun = this.#type === PUBLISH && (!this.#inHeader || this.#lengthShift >= 0);
     let publishes = begun ? 1 : 0;
     let at = 0;
     while (at < chunk.length) {
-      if (!this.inHeader) {
-        at += this.passBody(chunk, at);
+      if (!this.#inHeader) {
+        at += this.#passBody(chunk, at);
         if (this.fault !== undefined) return at;
-        if (this.inHeader && this.type === CONNECT) {
+        if (this.#inHeader && this.#type === CONNECT) {
           this.connects++;
           return at;
         }
         continue;
       }
       const byte = chunk[at] ?? 0;
-      if (this.lengthShift < 0) {
+      if (this.#lengthShift < 0) {
         if (byte >> 4 === PUBLISH && publishes++ >= publishesMax) return at;
-        this.type = byte >> 4;
-        this.lengthShift = 0;
-        this.length = 0;
+        this.#type = byte >> 4;
+        this.#lengthShift = 0;
+        this.#length = 0;
       } else {
-        this.passLength(byte);
+        this.#passLength(byte);
         if (this.fault !== undefined) return at;
-        if (this.type === PINGREQ && this.inHeader && at > 0) onPing?.(at - 1);
+        if (this.#type === PINGREQ && this.#inHeader && at > 0) onPing?.(at - 1);
       }
       at++;
     }
     return at;
   }
 
-  private passLength(byte: number): void {
-    this.length |= (byte & 0x7f) << this.lengthShift;
-    this.lengthShift += 7;
+  #passLength(byte: number): void {
+    this.#length |= (byte & 0x7f) << this.#lengthShift;
+    this.#lengthShift += 7;
     if (byte > 0x7f) {
-      if (this.lengthShift >= 28) this.fault = "bad-length";
+      if (this.#lengthShift >= 28) this.fault = "bad-length";
       return;
     }
-    if (this.length > this.packetBytesMax) this.fault = "packet-too-large";
-    this.lengthShift = -1;
-    this.bodyLeft = this.length;
-    this.inHeader = this.length === 0;
-    this.id = 0;
-    this.idLeft = this.type >= PUBACK && this.type <= UNSUBACK ? 2 : 0;
-    if (this.idLeft > this.length) this.fault ??= "bad-length";
+    if (this.#length > this.#packetBytesMax) this.fault = "packet-too-large";
+    this.#lengthShift = -1;
+    this.#bodyLeft = this.#length;
+    this.#inHeader = this.#length === 0;
+    this.#id = 0;
+    this.#idLeft = this.#type >= PUBACK && this.#type <= UNSUBACK ? 2 : 0;
+    if (this.#idLeft > this.#length) this.fault ??= "bad-length";
   }
 
-  private passBody(chunk: Uint8Array, from: number): number {
-    const passed = Math.min(this.bodyLeft, chunk.length - from);
-    for (let i = 0; this.idLeft > 0 && i < passed; i++) {
-      this.id = (this.id << 8) | (chunk[from + i] ?? 0);
-      if (--this.idLeft === 0 && this.id === 0) this.fault = "packet-id-zero";
+  #passBody(chunk: Uint8Array, from: number): number {
+    const passed = Math.min(this.#bodyLeft, chunk.length - from);
+    for (let i = 0; this.#idLeft > 0 && i < passed; i++) {
+      this.#id = (this.#id << 8) | (chunk[from + i] ?? 0);
+      if (--this.#idLeft === 0 && this.#id === 0) this.fault = "packet-id-zero";
     }
-    this.bodyLeft -= passed;
-    this.inHeader = this.bodyLeft === 0;
+    this.#bodyLeft -= passed;
+    this.#inHeader = this.#bodyLeft === 0;
     return passed;
   }
 }

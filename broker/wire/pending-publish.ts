@@ -1,5 +1,4 @@
 import type { InboundMessage } from "../../platform/publish-gate.ts";
-import type { Link } from "./link.ts";
 
 /** What was parsed from a PUBLISH, or from the will of a CONNECT. */
 export interface ParsedPublish {
@@ -10,10 +9,10 @@ export interface ParsedPublish {
   readonly messageId?: number | undefined;
 }
 
-/** Lets Aedes go on with a packet, or close the connection. */
+/** Lets Aedes continue with a packet, or close the connection. */
 export type Proceed = (error?: Error | null) => void;
 
-/** A message at the gate, and what is to happen when the gate is done with it. */
+/** A message at the gate. Its link queues it until everything before it is acknowledged. */
 export class PendingPublish implements InboundMessage {
   readonly topic: string;
   readonly payload: Buffer;
@@ -22,9 +21,7 @@ export class PendingPublish implements InboundMessage {
   readonly messageId: number;
   readonly clientId: string;
   readonly receivedAtUs: number;
-  /** Undefined for wills: their connection is gone. */
-  readonly link: Link | undefined;
-  /** Undefined when the message did not come through Aedes: then it is for us to answer and to forward. */
+  /** Undefined when the message did not come through Aedes: then we acknowledge and forward it ourselves. */
   readonly proceed: Proceed | undefined;
   settled = false;
   error: Error | undefined;
@@ -34,7 +31,6 @@ export class PendingPublish implements InboundMessage {
     packet: ParsedPublish,
     options: {
       readonly clientId: string;
-      readonly link: Link | undefined;
       readonly receivedAtUs: number;
       readonly proceed: Proceed | undefined;
     },
@@ -46,7 +42,6 @@ export class PendingPublish implements InboundMessage {
     this.messageId = packet.messageId ?? 0;
     this.clientId = options.clientId;
     this.receivedAtUs = options.receivedAtUs;
-    this.link = options.link;
     this.proceed = options.proceed;
   }
 

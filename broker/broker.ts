@@ -18,7 +18,7 @@ export interface Broker extends Service {
   };
 }
 
-/** The log is not for the broker: what is to be kept goes through the gate. */
+/** The broker does not use the log: messages are kept by the gate. */
 export type BrokerDeps = Omit<Deps, "log"> & { readonly gate: PublishGate };
 
 export class NoAuthenticationError extends UserError {
@@ -29,9 +29,13 @@ const DRAIN_MS_MAX = 5_000;
 const SESSION_SWEEP_MS = 60_000;
 
 /**
- * Starts the MQTT broker. Every publish goes through the gate, and is acknowledged when the gate is done with it.
- * @throws NoAuthenticationError when others could reach the broker and nothing says who may
- * @throws UsersFileError when the users file is bad, with all its faults
+ * Starts the MQTT broker: users and their passwords (`auth/`), Aedes with our hooks (`aedes/mqtt-edge.ts`), listeners for
+ * TCP, TLS and WebSocket (`wire/listeners.ts`), and keep-alive.
+ * Invariant: every publish goes through the gate, and is acknowledged when the gate has finished with it. When the gate
+ * is slow, the broker stops reading from clients; it drops no acknowledged message.
+ * To follow a publish, start at `wire/link.ts` and `wire/inbound.ts`.
+ * @throws NoAuthenticationError when other machines can reach the broker and no users are configured
+ * @throws UsersFileError when the users file is invalid, with all its faults
  * @throws PortInUseError when a port is taken
  */
 export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promise<Broker> {
@@ -93,8 +97,8 @@ function healthOf(stopping: boolean, connections: number): Health {
 
 function noAuthentication(bind: string): NoAuthenticationError {
   return new NoAuthenticationError(
-    `broker.bind is ${bind}, where others can reach it, and there is no broker.users_file: ` +
-      "name a users file, bind to 127.0.0.1, or set broker.anonymous to true to let everyone in",
+    `broker.bind is ${bind}, where other machines can reach it, and there is no broker.users_file: ` +
+      "name a users file, bind to 127.0.0.1, or set broker.anonymous to true to accept everyone",
   );
 }
 

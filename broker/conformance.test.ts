@@ -2,7 +2,7 @@ import mqtt, { type MqttClient } from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
 import { mosquitto, RawClient, startTestBroker, stopAll, until } from "./testing/test-support.ts";
 
-/** What standard clients get: Eclipse Mosquitto's own, and mqtt.js over TCP and over WebSocket. */
+/** Standard clients: those of Eclipse Mosquitto, and mqtt.js over TCP and WebSocket. */
 
 const clients: MqttClient[] = [];
 
@@ -71,7 +71,7 @@ describe("mosquitto_pub and mosquitto_sub", () => {
     expect(gate.messages.length).toBe(300);
   });
 
-  it("get retained messages, and none once they were cleared", async () => {
+  it("get retained messages, and none after they are cleared", async () => {
     const { port } = await startTestBroker();
     const p = String(port);
     await mosquitto("mosquitto_pub", ["-p", p, "-t", "state/lamp", "-q", "1", "-r", "-m", "on"]);
@@ -82,7 +82,7 @@ describe("mosquitto_pub and mosquitto_sub", () => {
     expect(empty.stdout).toBe("");
   });
 
-  it("of MQTT 5 are told that it is not spoken here", async () => {
+  it("of MQTT 5 are refused with the reason", async () => {
     const { port } = await startTestBroker();
     const { code, stderr } = await mosquitto("mosquitto_pub", ["-p", `${port}`, "-V", "5", "-t", "a", "-m", "x"]);
     expect(code).not.toBe(0);
@@ -165,7 +165,7 @@ describe.each(["mqtt", "ws"])("mqtt.js over %s", (scheme) => {
     expect(gate.texts).toEqual(["wills/one gone"]);
   });
 
-  it("keeps messages for a persistent session while its client is away", async () => {
+  it("keeps messages for a persistent session while its client is offline", async () => {
     const { url } = await start();
     const session = { clientId: "persistent", clean: false };
     const first = await mqttJs(url, session);
@@ -193,7 +193,7 @@ describe.each(["mqtt", "ws"])("mqtt.js over %s", (scheme) => {
     expect(none).toEqual([]);
   });
 
-  it("sends again, marked as a duplicate, what was not acknowledged before the connection broke", async () => {
+  it("resends unacknowledged messages, marked as duplicates, when the client reconnects", async () => {
     const { url, port } = await start();
     const raw = await RawClient.connected(port, { clientId: "persistent", clean: false });
     raw.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "a", qos: 1 }] });

@@ -4,7 +4,7 @@ import { publishPacket, RawClient, startTestBroker, stopAll, until } from "./tes
 
 afterEach(stopAll);
 
-/** CONNECT with all in the test's hand: flags, will, client id. */
+/** A CONNECT with any flags, will and client id. */
 function connectBytes(flags: number, ...texts: string[]): Buffer {
   const parts = [Buffer.from("\u0000\u0004MQTT\u0004"), Buffer.from([flags, 0, 0])];
   for (const text of texts)
@@ -86,7 +86,7 @@ describe("CONNECT", () => {
     await new RawClient(port).untilClosed();
   });
 
-  it("of one client too many is refused with 3; a client that replaces itself is not one", async () => {
+  it("beyond the limit of clients is refused with 3, unless it replaces the same client", async () => {
     const { port, metric } = await startTestBroker({ limits: { clients_max: 2 } });
     await RawClient.connected(port, { clientId: "a" });
     const b = await RawClient.connected(port, { clientId: "b" });
@@ -119,7 +119,7 @@ describe("PUBLISH", () => {
     expect(await metric("weir_broker_refused_total", { reason })).toBe(1);
   });
 
-  it("with ill-formed UTF-8 in its topic closes the connection [MQTT-1.5.3-1]", async () => {
+  it("with invalid UTF-8 in its topic closes the connection [MQTT-1.5.3-1]", async () => {
     const { port, gate } = await startTestBroker();
     const client = await RawClient.connected(port);
     client.sendBytes(Buffer.from([0x32, 6, 0, 2, 0x61, 0xff, 0, 1]));

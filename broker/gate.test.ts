@@ -8,7 +8,7 @@ function numbers(count: number): number[] {
 }
 
 describe("the gate", () => {
-  it("holds PUBACK until the gate is done", async () => {
+  it("delays PUBACK until the gate has finished", async () => {
     const { port, gate } = await startTestBroker({}, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     client.publish("a/b", "1", { qos: 1, id: 7 });
@@ -22,7 +22,7 @@ describe("the gate", () => {
     expect(Buffer.from(payload ?? []).toString()).toBe("1");
   });
 
-  it("acknowledges in the order of arrival when the gate is done in another", async () => {
+  it("acknowledges in the order of arrival when the gate finishes in another order", async () => {
     const { port, gate } = await startTestBroker({}, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     const ids = numbers(50);
@@ -47,7 +47,7 @@ describe("the gate", () => {
     expect(client.ids("puback")).toEqual(ids);
   });
 
-  it("gets QoS 0 messages, counts them as in flight, and does not care who left", async () => {
+  it("gets QoS 0 messages, counts them as in flight, even if their sender has left", async () => {
     const { port, gate, metric } = await startTestBroker({}, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     client.send(...numbers(30).map((id) => publishPacket("a/b", `${id}`)));
@@ -59,7 +59,7 @@ describe("the gate", () => {
     expect(await metric("weir_broker_messages_total")).toBe(30);
   });
 
-  it("drops the connection without PUBACK when the gate is done with an error", async () => {
+  it("drops the connection without PUBACK when the gate fails", async () => {
     const { port, gate, metric } = await startTestBroker({}, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     client.publish("a/b", "1", { qos: 1, id: 1 });
@@ -73,7 +73,7 @@ describe("the gate", () => {
     expect(await metric("weir_broker_inflight")).toBe(0);
   });
 
-  it("takes a second call of `done` for the same message as none", async () => {
+  it("ignores a second call of `done` for the same message", async () => {
     const { port, gate, metric } = await startTestBroker({}, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     client.publish("a/b", "1", { qos: 1, id: 1 });
@@ -87,7 +87,7 @@ describe("the gate", () => {
 });
 
 describe("QoS 2", () => {
-  it("is stored once however often it is repeated", async () => {
+  it("is stored once, however often it is repeated", async () => {
     const { port, gate } = await startTestBroker({}, new FakeGate({ held: true }));
     const subscriber = await RawClient.connected(port, { clientId: "subscriber" });
     subscriber.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "#", qos: 0 }] });
@@ -117,8 +117,8 @@ describe("QoS 2", () => {
   });
 });
 
-describe("what is in flight", () => {
-  it("is bounded for one client by not reading it, and reading goes on", async () => {
+describe("messages in flight", () => {
+  it("is bounded for one client: reading stops and later resumes", async () => {
     const limits = { inflight_per_client_max: 10 };
     const { port, gate, metric } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
@@ -140,7 +140,7 @@ describe("what is in flight", () => {
     expect(await metric("weir_broker_paused_clients")).toBe(0);
   });
 
-  it("is bounded over all clients, and none is forgotten", async () => {
+  it("is bounded over all clients, and every client is resumed", async () => {
     const limits = { inflight_max: 20 };
     const { port, gate } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const clients = await Promise.all(numbers(15).map((n) => RawClient.connected(port, { clientId: `c${n}` })));
@@ -174,7 +174,7 @@ describe("what is in flight", () => {
     expect(client.ids("puback")).toEqual(numbers(60));
   });
 
-  it("lets new clients connect and be answered while the gate is full", async () => {
+  it("lets new clients connect, and answers them, while the gate is full", async () => {
     const { port, gate } = await startTestBroker({ limits: { inflight_max: 1 } }, new FakeGate({ held: true }));
     const first = await RawClient.connected(port, { clientId: "first" });
     first.publish("a", "1", { qos: 1, id: 1 });
@@ -192,7 +192,7 @@ describe("what is in flight", () => {
 });
 
 describe("a client whose publishes wait", () => {
-  it("is answered its pings, stays connected beyond its keep-alive, and is read on in full", async () => {
+  it("gets answers to its pings, stays connected beyond its keep-alive, and is read completely later", async () => {
     const { port, gate, metric } = await startTestBroker({ limits: { inflight_max: 1 } }, new FakeGate({ held: true }));
     const first = await RawClient.connected(port, { clientId: "first" });
     first.publish("first", "1", { qos: 1, id: 1 });
@@ -216,7 +216,7 @@ describe("a client whose publishes wait", () => {
     expect(await metric("weir_broker_refused_total")).toBe(0);
   });
 
-  it("and that has left meanwhile loses nothing of what it sent", async () => {
+  it("and that disconnects loses nothing that it sent", async () => {
     const limits = { inflight_per_client_max: 10 };
     const { port, gate } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
@@ -246,7 +246,7 @@ describe("a will", () => {
     expect(gate.messages[0]?.clientId).toBe("raw");
   });
 
-  it("is not sent when the client says goodbye, nor when the broker stops", async () => {
+  it("is not sent when the client disconnects, nor when the broker stops", async () => {
     const { port, gate, stop } = await startTestBroker();
     const will = { topic: "wills/raw", payload: Buffer.from("gone"), qos: 1 as const, retain: false };
     const polite = await RawClient.connected(port, { clientId: "polite", will });
@@ -260,7 +260,7 @@ describe("a will", () => {
 });
 
 describe("stopping", () => {
-  it("waits for what is in flight, so that its PUBACK goes out", async () => {
+  it("waits for messages in flight, so that their PUBACKs are sent", async () => {
     const { port, gate, stop } = await startTestBroker({}, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     client.publish("a/b", "1", { qos: 1, id: 1 });

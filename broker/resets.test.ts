@@ -24,7 +24,7 @@ import {
   type Transport,
 } from "./testing/test-wires.ts";
 
-/** An honest client waits no longer for its acknowledgement, whatever others do. */
+/** A well-behaved client waits at most this long for an acknowledgement, whatever other clients do. */
 const PUBACK_MS_MAX = 1_500;
 const KIB = 1024;
 
@@ -87,10 +87,10 @@ async function connections(): Promise<unknown> {
   };
 }
 
-/** Brings a connection into a state. Resolves to its socket once the broker has read that far. */
+/** Brings a connection into a state. Resolves to its socket once the broker has read up to it. */
 type Enter = (transport: Transport) => Promise<Socket>;
 
-/** Sends bytes over a bare socket, below any transport. */
+/** Sends bytes over the raw socket, below any transport. */
 function bare(bytes: string | Uint8Array): Enter {
   return async (transport) => {
     const socket = openSocket(portOf(transport));
@@ -99,7 +99,7 @@ function bare(bytes: string | Uint8Array): Enter {
   };
 }
 
-/** Sends once the transport is open; nobody has logged in. */
+/** Sends once the transport is open, before any login. */
 function unconnected(send: (client: RawClient, transport: Transport) => void): Enter {
   return async (transport) => {
     const wire = openWire[transport](portOf(transport));
@@ -120,7 +120,7 @@ function connected(act: (client: RawClient, transport: Transport) => Promise<voi
   };
 }
 
-/** Sends bytes over an open WebSocket in place of a frame. */
+/** Sends bytes over an open WebSocket instead of a frame. */
 function frame(...bytes: number[]): Enter {
   return async (transport) => {
     const { socket, webSocket } = openWebSocket(portOf(transport));
@@ -256,7 +256,7 @@ test.each(cases)("a reset over $transport: $name", async ({ transport, enter }) 
   socket.resetAndDestroy();
   await honestPublish("honest");
   await expect.poll(connections, { timeout: 10_000, interval: 5 }).toEqual(before);
-  // What was in flight for the client ends, too.
+  // The messages in flight for the client end too.
   gate.release();
   await honestPublish("honest");
   const login = { clientId: "after", username: transport, password: Buffer.from("secret") };
@@ -271,7 +271,7 @@ test.each(TRANSPORTS)(
   async (transport) => {
     const before = await connections();
     const client = await RawClient.connected(openWire[transport](portOf(transport)), { clientId: "fast" });
-    // The broker stops reading, and does not see the reset before it reads again.
+    // The broker stops reading, and sees the reset only when it reads again.
     for (let id = 1; id <= 2_000; id++) client.publish("held/fast", "x".repeat(KIB / 2), { qos: 1, id });
     await until(() => gate.pending.length > 0, "the gate to have some");
     client.socket.resetAndDestroy();

@@ -21,7 +21,7 @@ async function publishMuch(publisher: RawClient, topic: string, messages = 600):
 }
 
 describe("a subscriber that stops reading", () => {
-  it("with QoS 0 holds up nobody, loses messages that are counted, and gets new ones when it reads again", async () => {
+  it("with QoS 0 delays nobody, loses counted messages, and gets new ones when it reads again", async () => {
     const { port, metric } = await startTestBroker({ limits: { drain_timeout: "60s" } });
     const frozen = await RawClient.connected(port, { clientId: "frozen" });
     const lively = await RawClient.connected(port, { clientId: "lively" });
@@ -43,7 +43,7 @@ describe("a subscriber that stops reading", () => {
     );
   }, 20_000);
 
-  it("with QoS 1 is disconnected before it takes too much memory, and its session keeps what it missed", async () => {
+  it("with QoS 1 is disconnected before it uses too much memory, and its session keeps the messages", async () => {
     const { port, metric } = await startTestBroker({
       limits: { drain_timeout: "60s", subscriber_backlog_size_close: "2MiB" },
     });
@@ -70,7 +70,7 @@ describe("a subscriber that stops reading", () => {
 });
 
 describe("queues", () => {
-  it("of absent clients are bounded, and what is dropped is counted", async () => {
+  it("of offline clients are bounded, and dropped messages are counted", async () => {
     const { port, metric } = await startTestBroker({ limits: { queued_per_session_max: 10 } });
     const away = await RawClient.connected(port, { clientId: "away", clean: false });
     await subscribe(away, "a", 1);
@@ -85,7 +85,7 @@ describe("queues", () => {
     await until(() => again.ids("publish").length === 10, "the ten that were kept");
   });
 
-  it("of sessions: the one that was away for longest makes room", async () => {
+  it("of sessions: the one that was offline longest is evicted", async () => {
     const { port, metric } = await startTestBroker({ limits: { sessions_max: 2 } });
     for (const clientId of ["one", "two", "three"]) {
       const client = await RawClient.connected(port, { clientId, clean: false });
@@ -105,7 +105,7 @@ describe("queues", () => {
     }
   });
 
-  it("of retained messages: a topic too many is forwarded but not retained", async () => {
+  it("of retained messages: beyond the limit of topics a message is forwarded but not retained", async () => {
     const { port, metric } = await startTestBroker({ limits: { retained_max: 1 } });
     const publisher = await RawClient.connected(port);
     for (const topic of ["a", "b"])

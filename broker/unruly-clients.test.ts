@@ -81,7 +81,7 @@ describe("a client that does not close its end is closed within a bound", () => 
   });
 });
 
-it("a connection that is no WebSocket yet ends with the broker", async () => {
+it("a connection that is not a WebSocket yet ends with the broker", async () => {
   const { broker, stop } = await startTestBroker({ ws_port: 0 });
   await accepted.otherEnd(stubbornSocket(broker.address.wsPort ?? 0));
   await stop();
@@ -119,7 +119,7 @@ describe("a WebSocket", () => {
     );
   });
 
-  it("that is one too many and breaks the protocol at once is only closed", async () => {
+  it("beyond the limit of clients that breaks the protocol at once is only closed", async () => {
     const { broker, port, metric } = await startTestBroker({ ws_port: 0, limits: { clients_max: 1 } });
     // Connections without a CONNECT may be 100 more than the clients.
     const full = Array.from({ length: 101 }, () => new RawClient(port));
@@ -133,7 +133,7 @@ describe("a WebSocket", () => {
   });
 });
 
-it("a server that cannot accept a connection goes on, and counts it", async () => {
+it("a server that cannot accept a connection counts it and continues", async () => {
   const listen = vi.spyOn(Server.prototype, "listen");
   const { broker, port, metric } = await startTestBroker({ ws_port: 0, tls });
   const servers = listen.mock.contexts.filter((context) => context instanceof Server);

@@ -6,7 +6,7 @@ import type { BrokerEvents, Refusal } from "../common/events.ts";
 import type { Link } from "../wire/link.ts";
 import { filterFault, topicFault } from "../wire/topics.ts";
 
-/** A CONNECT as far as access needs it. */
+/** The parts of a CONNECT that matter for access. */
 export interface ConnectRequest {
   readonly clientId: string;
   readonly clean: boolean;
@@ -37,7 +37,7 @@ export interface AccessOptions {
   readonly users: LiveUsers;
   readonly checks: PasswordChecks;
   readonly events: BrokerEvents;
-  /** Connected clients other than one with this id, which a new one would replace. */
+  /** Connected clients without the one with this id, which a new connection replaces. */
   readonly othersConnected: (clientId: string) => number;
   /** The user whose connection or session has this client id; undefined when it is free. */
   readonly ownerOf: (clientId: string) => string | undefined;
@@ -61,7 +61,7 @@ export class Access {
     this.#options = options;
   }
 
-  /** Whether the CONNECT is so wrong that it is not even answered. */
+  /** Why the CONNECT gets no answer at all; undefined when it gets one. */
   malformed(request: ConnectRequest): Refusal | undefined {
     const { will } = request;
     if (will === undefined) return undefined;
@@ -83,14 +83,14 @@ export class Access {
     link.permission = verdict.permission;
   }
 
-  /** Why a publish is refused; undefined when it is not. */
+  /** Why a publish is refused; undefined when it is allowed. */
   publishRefusal(permission: Permission, topic: string): Refusal | undefined {
     const fault = topicFault(topic, this.#options.config.limits.topic_levels_max);
     if (fault !== undefined) return fault;
     return permission.mayPublish(topic) ? undefined : "publish-denied";
   }
 
-  /** Why a subscription is refused; undefined when it is not. */
+  /** Why a subscription is refused; undefined when it is allowed. */
   subscribeRefusal(link: Link, filter: string): Refusal | undefined {
     if (filter.startsWith("$share/")) return "shared-subscription";
     const fault = filterFault(filter);
@@ -111,7 +111,7 @@ export class Access {
 
   async #identify(link: Link, { clientId }: ConnectRequest, { name, password }: Login): Promise<Verdict> {
     const { anonymous, checks, config } = this.#options;
-    // Without a users file no name means anything.
+    // Without a users file, user names mean nothing.
     if (anonymous && config.users_file === undefined) {
       return { kind: "granted", user: ANONYMOUS, permission: EVERYTHING };
     }
@@ -123,7 +123,7 @@ export class Access {
     const user = this.#options.users.current().byName.get(name);
     const result = await checks.check({ name, password: password ?? Buffer.alloc(0), user, address: link.address });
     if (result !== "verified") return refusal(result, RETURN_CODES[result]);
-    // The file may have changed while the password was checked.
+    // The file may have changed during the check.
     const still = this.#options.users.current().byName.get(name);
     if (still === undefined || still.password.text !== user?.password.text) return refusal("bad-credentials", 4);
     return { kind: "granted", user: name, permission: permissionFor(still, { user: name, client: clientId }) };
@@ -132,7 +132,7 @@ export class Access {
   #refusedFor(granted: { readonly user: string; readonly permission: Permission }, request: ConnectRequest) {
     const { clientId, will } = request;
     const owner = this.#options.ownerOf(clientId);
-    // Else a user could end another's connection, or take over its session and the messages that wait there.
+    // Otherwise a user could end another user's connection, or take over its session with the messages in it.
     if (clientId !== "" && owner !== undefined && owner !== granted.user) return refusal("client-id-taken", 2);
     if (will !== undefined && this.publishRefusal(granted.permission, will.topic) !== undefined) {
       return refusal("bad-will", 5);
@@ -146,6 +146,6 @@ function refusal(reason: Refusal, returnCode: ReturnCode) {
 }
 
 function hasControlCharacter(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
   return /[\u0000-\u001f\u007f\ufffd]/.test(text);
 }

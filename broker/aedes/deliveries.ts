@@ -6,7 +6,7 @@ import type { Link } from "../wire/link.ts";
 export interface Delivery {
   readonly topic: string;
   readonly qos: 0 | 1 | 2;
-  /** Set when it comes from the session's queue. */
+  /** Set if it comes from the session's queue. */
   readonly messageId?: number | undefined;
 }
 
@@ -20,8 +20,8 @@ export type Forwarding = { readonly kind: "drop" } | { readonly kind: "send"; re
 const DROP: Forwarding = { kind: "drop" };
 
 /**
- * Decides over each delivery to a connected subscriber. One that reads too slowly loses QoS 0 messages until it has
- * read what waits, and its connection when too much with QoS 1 or 2 waits: it never makes a publisher wait.
+ * Decides about each delivery to a connected subscriber. A subscriber that reads too slowly loses QoS 0 messages until
+ * it catches up, and loses its connection when too many bytes of QoS 1 or 2 wait. It never delays a publisher.
  */
 export class Deliveries {
   readonly #limits: DeliveryLimits;
@@ -35,7 +35,7 @@ export class Deliveries {
   decide(link: Link, delivery: Delivery): Forwarding {
     const waiting = link.conn.writableLength;
     const qos = grantedQos(link, delivery);
-    // Messages of the queue are written one after the other as the subscriber reads. Its rights may have shrunk since.
+    // Queued messages are written one by one as the subscriber reads. Its rights may have changed since they were queued.
     if (delivery.messageId !== undefined) return qos === undefined ? DROP : send(qos);
     if (waiting === 0) link.behind = false;
     if (waiting > this.#limits.subscriber_backlog_size_max) link.behind = true;
@@ -62,7 +62,7 @@ function send(qos: 0 | 1 | 2): Forwarding {
 }
 
 /**
- * Aedes sends at the publisher's QoS whenever the filter has a wildcard: it must not exceed what was granted.
+ * Aedes sends at the publisher's QoS whenever the filter has a wildcard, but it must not exceed the granted QoS.
  * Undefined when no granted filter matches.
  */
 function grantedQos(link: Link, { topic, qos, messageId }: Delivery): 0 | 1 | 2 | undefined {

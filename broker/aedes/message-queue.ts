@@ -1,19 +1,19 @@
 import { TopicTrie } from "../sessions/topic-trie.ts";
 
-/** What Aedes hands round: it only needs a topic here. */
+/** What Aedes emits. Only its topic matters here. */
 interface Emitted {
   readonly topic: string;
 }
 
-/** No message has it: what is emitted under it goes to no one, not even to those who subscribe to everything. */
+/** No message has this topic: what is emitted under it reaches nobody, not even subscribers of `#`. */
 export const NOBODYS_TOPIC = "";
 
 type Notify = (message: Emitted, done: () => void) => void;
 
 /**
- * The event emitter that Aedes delivers through, in place of `mqemitter`. It never waits for a receiver: a subscriber
- * that reads slowly is bounded at its own connection (`deliveries.ts`), so it can hold up neither a publisher nor
- * another subscriber, and there is no queue whose unwinding could exhaust the stack.
+ * The event emitter that Aedes delivers through, instead of `mqemitter`. It never waits for a receiver: a slow
+ * subscriber is bounded at its own connection (`deliveries.ts`), so it delays neither publishers nor other subscribers,
+ * and there is no queue that could exhaust the stack when it unwinds.
  */
 export class MessageQueue {
   readonly #trie = new TopicTrie<Notify>();
@@ -27,7 +27,7 @@ export class MessageQueue {
 
   removeListener(topic: string, notify: Notify, done?: () => void): this {
     this.#trie.remove(topic, (value) => value === notify);
-    // At once: a client that comes back while Aedes still unsubscribes its old connection would lose its registration.
+    // At once: a client that reconnects while Aedes still unsubscribes its old connection would lose its registration.
     done?.();
     return this;
   }

@@ -27,15 +27,20 @@ export interface MqttEdgeOptions {
 
 type Hook<Name extends keyof AedesOptions> = NonNullable<AedesOptions[Name]>;
 
-/** Connections that have not said CONNECT yet may be this many more than the clients. */
+/** How many connections may exist beyond `clients_max` before they have sent CONNECT: a share, or at least a number. */
 const CONNECTING_SHARE = 0.1;
 const CONNECTING_MIN = 100;
 const CLOSE_MS_MAX = 1_000;
 const CLOSE_POLL_MS = 10;
-/** Aedes sets a listener warning threshold from it; our message queue has no limit of its own. */
+/** Only sets the threshold of Aedes' warning about listeners; our message queue has no such limit. */
 const CONCURRENCY = 100;
 
-/** Aedes with our hooks: it speaks MQTT, the parts beside this file decide. */
+/**
+ * Aedes with our hooks. Aedes speaks MQTT; `access.ts` decides who may do what, `wire/inbound.ts` when a publish is
+ * acknowledged, `deliveries.ts` what a slow subscriber gets, `sessions/` what outlives a connection.
+ * Invariant: no publish is acknowledged before the gate has finished with it, and each client's acknowledgements keep
+ * the order of its publishes. Plain publishes bypass Aedes (`wire/link.ts`, ADR 9).
+ */
 export class MqttEdge {
   readonly links = new Set<Link>();
   readonly sessions: Sessions;
@@ -70,7 +75,7 @@ export class MqttEdge {
       events,
       nowUs,
       refusalOf: (link, topic) => this.#access.publishRefusal(link.permission, topic),
-      wasTakenIn: (link, messageId) => this.sessions.hasIncoming(link.clientId, messageId),
+      isUnreleased: (link, messageId) => this.sessions.hasIncoming(link.clientId, messageId),
       forward: (packet) => this.#forward(packet),
     });
     this.#deliveries = new Deliveries(config.limits, events);
@@ -82,7 +87,7 @@ export class MqttEdge {
     await this.#aedes.listen();
   }
 
-  /** Takes in a new connection. */
+  /** Accepts a new connection. */
   connection(conn: Duplex, address: string): void {
     const { clients_max: clientsMax, packet_size_max, topic_levels_max } = this.#options.config.limits;
     if (this.#stopping || this.links.size >= clientsMax + Math.max(CONNECTING_MIN, clientsMax * CONNECTING_SHARE)) {
@@ -106,7 +111,7 @@ export class MqttEdge {
     this.#linkOf.set(this.#aedes.handle(conn), link);
   }
 
-  /** Ends the connections of users that are gone or changed: what they may do is decided anew when they come back. */
+  /** Ends the connections of users that were removed or changed. Their rights are decided again when they reconnect. */
   dropUsers(names: ReadonlySet<string>): void {
     for (const link of this.links) {
       if (!link.connected || !names.has(link.user)) continue;
@@ -115,14 +120,14 @@ export class MqttEdge {
     }
   }
 
-  /** Reads no more and waits for what is in flight. Resolves to what is left after the time given. */
+  /** Stops reading and waits for the messages in flight. Resolves to how many are left after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<number> {
     this.#stopping = true;
     await this.#inbound.drain(timeoutMs);
     return this.#inbound.inflightNow;
   }
 
-  /** Ends all connections, after what was written to them has gone out. */
+  /** Ends all connections after their output has been sent. */
   async close(): Promise<void> {
     this.#stopping = true;
     for (const link of this.links) link.conn.end();
@@ -169,7 +174,7 @@ export class MqttEdge {
     this.#requestOf.set(client, request);
     link.clientId = packet.clientId;
     link.silenceMsMax = this.#silenceMsMax(packet.keepalive ?? 0);
-    // We keep watch ourselves: Aedes would also end connections that we stopped reading from.
+    // `wire/keepalive.ts` does this: Aedes would also end connections that we stopped reading from.
     packet.keepalive = 0;
     callback(null, true);
   };
@@ -201,13 +206,13 @@ export class MqttEdge {
 
   readonly #authorizePublish: Hook<"authorizePublish"> = (client, packet, callback) => {
     const link = client === null ? undefined : this.#linkOf.get(client);
-    // Aedes asks for a will once its connection is closed, and without a client when it finds an old one.
+    // For a will, Aedes asks after its connection is closed, or without a client when it finds an old one.
     if (client === null || link === undefined || client.closed) {
       this.#publishWill(link, packet, client?.id ?? "", callback);
       return;
     }
     this.#inbound.accept(packet, link, (error) => {
-      if (!error && packet.qos < 2) leaveNothingToDo(packet);
+      if (!error && packet.qos < 2) markAsHandled(packet);
       callback(error);
     });
   };
@@ -218,7 +223,7 @@ export class MqttEdge {
     clientId: string,
     callback: (error?: Error | null) => void,
   ): void {
-    // That the gateway restarts is no news about a device.
+    // A restart of the gateway says nothing about a device.
     const refusal = this.#stopping ? "stopping" : this.#willRefusal(link, will.topic);
     if (refusal === undefined && this.#inbound.acceptWill(will, clientId, callback)) return;
     this.#options.events.willDropped(refusal ?? "gate-full", clientId, will.topic);
@@ -235,7 +240,7 @@ export class MqttEdge {
     const refusal = link === undefined ? "protocol-error" : this.#access.subscribeRefusal(link, topic);
     if (link === undefined || refusal !== undefined) {
       this.#options.events.subscribeRefused(refusal ?? "protocol-error", client.id, topic);
-      // It may come from a session whose user had more rights when it was made.
+      // The filter may come from a session whose user had more rights when it subscribed.
       void this.sessions.removeSubscriptions(client, [topic]);
       callback(null, null);
       return;
@@ -254,7 +259,7 @@ export class MqttEdge {
 
   #forward(packet: ParsedPublish): void {
     const { topic, payload, qos, retain } = packet;
-    // A retained message is for subscribers to come as well.
+    // A retained message is also for future subscribers.
     if (!retain && !this.#queue.matchesAny(topic) && !this.sessions.matchesAny(topic)) return;
     this.#aedes.publish({ cmd: "publish", topic, payload, qos, retain, dup: false }, (error) => {
       if (error) this.#options.events.brokerFailed(error);
@@ -275,7 +280,7 @@ export class MqttEdge {
       this.#inbound.linkConnected();
     });
     this.#aedes.on("clientDisconnect", (client) => {
-      // One that was replaced must not take its successor along.
+      // A replaced connection must not remove the one that replaced it.
       if (this.#clients.get(client.id) !== client) return;
       this.#clients.delete(client.id);
       this.sessions.clientDisconnected(client.id);
@@ -287,17 +292,17 @@ export class MqttEdge {
     });
     this.#aedes.on("clientError", (client, error) => this.#clientFailed(client, error));
     this.#aedes.on("connectionError", (client, error) => this.#clientFailed(client, error));
-    // Not in Aedes' own type: it reports what its persistence could not do.
+    // Missing from Aedes' type: it reports failures of its persistence.
     this.#aedes.addListener("error", (error) => events.brokerFailed(error));
   }
 
   #clientFailed(client: Client, error: Error): void {
     const link = this.#linkOf.get(client);
-    // Errors of the network are nobody's fault; those that we caused are counted where they were caused.
+    // Network errors are nobody's fault. Errors that we caused are counted where we caused them.
     if (
       link === undefined ||
       link.droppedFor !== undefined ||
-      isOfNetwork(error) ||
+      isNetworkError(error) ||
       error instanceof ConnectRefusedError
     ) {
       return;
@@ -312,14 +317,14 @@ export class MqttEdge {
   }
 }
 
-/** For Aedes: what it is to answer and deliver was answered and delivered. */
-function leaveNothingToDo(packet: PublishPacket): void {
+/** The message was answered and delivered already: Aedes must do neither. */
+function markAsHandled(packet: PublishPacket): void {
   packet.topic = NOBODYS_TOPIC;
   packet.qos = 0;
   packet.retain = false;
 }
 
-/** Errors of sockets have a code. Those of the WebSocket library do, too: there the client broke the protocol. */
-function isOfNetwork(error: Error): boolean {
+/** Socket errors have a code. So do those of the WebSocket library, but there the client broke the protocol. */
+function isNetworkError(error: Error): boolean {
   return "code" in error && !String(error.code).startsWith("WS_ERR_");
 }

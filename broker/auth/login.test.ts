@@ -50,7 +50,7 @@ describe("logging in", () => {
     expect(await metric("weir_broker_refused_total", { reason: "no-credentials" })).toBe(1);
   });
 
-  it("lets clients without a name do what the file says, where it lets them in", async () => {
+  it("lets clients without a user name do what the file says, if it accepts them", async () => {
     await writeFile(usersFile, users(aliceHash));
     const { port } = await startTestBroker({ users_file: usersFile, anonymous: true });
     const client = await RawClient.connected(port);
@@ -61,7 +61,7 @@ describe("logging in", () => {
     expect(client.ids("puback")).toEqual([]);
   });
 
-  it("is refused on an address that others reach while nothing says who may", async () => {
+  it("is refused on an address that other machines reach without configured users", async () => {
     await expect(startTestBroker({ bind: "0.0.0.0" })).rejects.toThrow(NoAuthenticationError);
     await startTestBroker({ bind: "0.0.0.0", anonymous: true });
   });
@@ -81,7 +81,7 @@ describe("permissions", () => {
     expect(await metric("weir_broker_refused_total", { reason: "publish-denied" })).toBe(1);
   });
 
-  it("a subscription that is not allowed is refused with 0x80, and not kept in the session either", async () => {
+  it("a subscription that is not allowed is refused with 0x80, and is not kept in the session", async () => {
     await writeFile(usersFile, users(aliceHash));
     const { port } = await startTestBroker({ users_file: usersFile });
     const client = await RawClient.connected(port, { ...alice, clientId: "c1", clean: false });
@@ -135,7 +135,7 @@ describe("permissions", () => {
 });
 
 describe("the users file", () => {
-  it("is followed: who is gone or changed is disconnected, a bad version changes nothing", async () => {
+  it("is followed: removed and changed users are disconnected, an invalid version changes nothing", async () => {
     await writeFile(usersFile, users(aliceHash));
     const { port, log } = await startTestBroker({ users_file: usersFile });
     const client = await RawClient.connected(port, alice);
@@ -156,7 +156,7 @@ describe("the users file", () => {
     expect(await new RawClient(port).connect({ ...alice, password: Buffer.from("looking-glass") })).toBe(0);
   }, 15_000);
 
-  it("that is missing or bad at the start keeps the broker from starting", async () => {
+  it("that is missing or invalid at the start keeps the broker from starting", async () => {
     await expect(startTestBroker({ users_file: join(folder, "none.yaml") })).rejects.toThrow(
       /none.yaml: cannot be read/,
     );

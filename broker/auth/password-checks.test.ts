@@ -19,7 +19,7 @@ function login(password: string, address = "10.0.0.1") {
 }
 
 describe("a password hash", () => {
-  it("is scrypt as others compute it", async () => {
+  it("is standard scrypt", async () => {
     const text = await hashPassword("pässword");
     const [, , parameters, salt, hash] = text.split("$");
     expect(parameters).toBe("ln=15,r=8,p=1");
@@ -36,7 +36,7 @@ describe("a password hash", () => {
 });
 
 describe("password checks", () => {
-  it("cost one hash for any number of clients that come (back) with the same credentials", async () => {
+  it("cost one hash for any number of clients that connect or reconnect with the same credentials", async () => {
     const checks = new PasswordChecks(LIMITS, () => 0);
     const first = await Promise.all(Array.from({ length: 500 }, () => checks.check(login("right"))));
     const again = await Promise.all(Array.from({ length: 5_000 }, () => checks.check(login("right"))));
@@ -44,7 +44,7 @@ describe("password checks", () => {
     expect(checks.hashes).toBe(1);
   });
 
-  it("cost nothing for the same mistake again, and a limited number of hashes for different ones", async () => {
+  it("cost nothing for a repeated mistake, and a limited number of hashes for different ones", async () => {
     let nowMs = 0;
     const checks = new PasswordChecks(LIMITS, () => nowMs);
     expect(await checks.check(login("wrong"))).toBe("bad-credentials");
@@ -61,7 +61,7 @@ describe("password checks", () => {
     expect(checks.hashes).toBe(5);
   });
 
-  it("take a hash for users that do not exist, too", async () => {
+  it("also cost a hash for users that do not exist", async () => {
     const checks = new PasswordChecks(LIMITS, () => 0);
     expect(await checks.check({ ...login("right"), user: undefined })).toBe("bad-credentials");
     expect(checks.hashes).toBe(1);
@@ -73,7 +73,7 @@ describe("password checks", () => {
     expect(results.filter((result) => result === "password-queue-full")).toHaveLength(1);
   });
 
-  it("know a password no longer once its hash has changed", async () => {
+  it("forget a password when its hash changes", async () => {
     const checks = new PasswordChecks(LIMITS, () => 0);
     await checks.check(login("right"));
     const changed = parsePasswordHash(await hashPassword("other"));

@@ -13,7 +13,7 @@ export interface PasswordCheckLimits {
 export interface Credentials {
   readonly name: string;
   readonly password: Buffer;
-  /** Undefined when there is no such user: the check takes as long all the same. */
+  /** Undefined when there is no such user; the check still takes as long. */
   readonly user: User | undefined;
   /** Where the client connects from; failures are counted by it. */
   readonly address: string;
@@ -22,27 +22,28 @@ export interface Credentials {
 const MINUTE_MS = 60_000;
 const REMEMBERED_MAX = 100_000;
 
-/** Checked in place of a user that does not exist, so that answering takes as long. No password gives this hash. */
+/** Checked for users that do not exist, so that the answer takes as long. No password has this hash. */
 const NOBODY = parsePasswordHash(
   "$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
 );
 
 /**
- * Checks passwords without paying for each: what was verified once is known by a keyed digest, equal checks that run
- * at the same time are one, and the rest waits in a bounded queue. The digest's key lives and dies with the process.
+ * Checks passwords without a hash for each login: credentials that were verified once are recognized by a keyed digest,
+ * equal checks at the same time share one hash, and the rest wait in a bounded queue. The digest's key never leaves
+ * the process.
  */
 export class PasswordChecks {
   readonly #limits: PasswordCheckLimits;
   readonly #nowMs: () => number;
   readonly #key = randomBytes(32);
   readonly #verified = new Set<string>();
-  /** Digests that failed, with the time: the same mistake again costs nothing. */
+  /** Digests that failed, with the time: repeating a mistake costs nothing. */
   readonly #failed = new Map<string, number>();
   readonly #failuresByAddress = new Map<string, { sinceMs: number; count: number }>();
   readonly #running = new Map<string, Promise<CheckResult>>();
   readonly #waiting: (() => void)[] = [];
   #hashing = 0;
-  /** Hashes computed until now. */
+  /** Hashes computed so far. */
   hashes = 0;
 
   constructor(limits: PasswordCheckLimits, nowMs: () => number) {
@@ -102,7 +103,7 @@ export class PasswordChecks {
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** A turn goes from one check to the next; only without a next one is it given back. */
+  /** Hands the turn to the next check, or gives it back if none waits. */
   #passTurn(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#hashing--;
@@ -130,7 +131,7 @@ export class PasswordChecks {
     return failures.count >= this.#limits.login_failures_per_minute_max;
   }
 
-  /** Includes the hash: a new password in the file makes what was known of the old one worthless. */
+  /** Includes the hash, so that a new password in the file invalidates what was verified for the old one. */
   #digest(name: string, password: Buffer, expected: PasswordHash): string {
     return createHmac("sha256", this.#key)
       .update(`${name}\u0000${expected.text}\u0000`)

@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 
-/** A hash as it stands in the users file: `$scrypt$ln=15,r=8,p=1$<salt>$<hash>`, both in base64. */
+/** A hash as written in the users file: `$scrypt$ln=15,r=8,p=1$<salt>$<hash>`, salt and hash in base64. */
 export interface PasswordHash {
   readonly text: string;
   readonly logN: number;
@@ -17,7 +17,7 @@ const DEFAULT_P = 1;
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 const HASH_BYTES_MIN = 16;
-/** One check may take this much memory: `ln=17,r=8` needs 128 MiB. */
+/** The most memory that one check may use. `ln=17,r=8` needs 128 MiB. */
 const MEMORY_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Hashes a password for the users file. About 60 ms and 32 MiB, off the event loop. */
@@ -28,7 +28,7 @@ export async function hashPassword(password: string): Promise<string> {
   return `$scrypt$ln=${cost.logN},r=${cost.r},p=${cost.p}$${base64(salt)}$${base64(hash)}`;
 }
 
-/** Undefined when the text is no such hash, or asks for more memory than a check may take. */
+/** Undefined when the text is not such a hash, or needs more memory than a check may use. */
 export function parsePasswordHash(text: string): PasswordHash | undefined {
   const match = FORM.exec(text);
   if (match === null) return undefined;

@@ -1,5 +1,5 @@
-/** Who asks, for the placeholders `{user}` and `{client}` of a pattern. */
-export interface Asker {
+/** Fills the placeholders `{user}` and `{client}` of a pattern. */
+export interface Identity {
   readonly user: string;
   readonly client: string;
 }
@@ -18,36 +18,36 @@ export interface TopicPatterns {
 export const EVERYTHING: Permission = { mayPublish: () => true, maySubscribe: () => true };
 
 /** Compiles patterns for one client. A pattern whose placeholder cannot be filled in safely allows nothing. */
-export function permissionFor(patterns: TopicPatterns, asker: Asker): Permission {
-  const publish = fillAll(patterns.publish, asker);
-  const subscribe = fillAll(patterns.subscribe, asker);
+export function permissionFor(patterns: TopicPatterns, identity: Identity): Permission {
+  const publish = fillAll(patterns.publish, identity);
+  const subscribe = fillAll(patterns.subscribe, identity);
   return {
     mayPublish: (topic) => covered(publish, topic),
     maySubscribe: (filter) => covered(subscribe, filter),
   };
 }
 
-/** What is wrong with a pattern; undefined when nothing is. */
+/** What is wrong with a pattern; undefined when it is valid. */
 export function patternFault(pattern: string): string | undefined {
   if (pattern.length === 0) return "is empty";
   const levels = pattern.split("/");
   for (const [index, level] of levels.entries()) {
     if (level.includes("#") && (level !== "#" || index !== levels.length - 1)) {
-      return "has `#` elsewhere than as its whole last level";
+      return "has `#` in another place than alone in the last level";
     }
-    if (level.includes("+") && level !== "+") return "has `+` beside other characters in a level";
+    if (level.includes("+") && level !== "+") return "has `+` next to other characters in a level";
   }
   const unknown = pattern
     .replaceAll("{user}", "")
     .replaceAll("{client}", "")
     .match(/\{[^}]*\}?|\}/);
   if (unknown !== null) return `has \`${unknown[0]}\`; placeholders are {user} and {client}`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
   if (/[\u0000-\u001f\u007f]/.test(pattern)) return "has a control character";
   return undefined;
 }
 
-/** Whether a pattern matches all that the filter (or plain topic) matches. Levels as in MQTT 3.1.1, section 4.7. */
+/** Whether a pattern matches every topic that the filter (or plain topic) matches. Levels: MQTT 3.1.1, section 4.7. */
 export function covers(pattern: readonly string[], filter: readonly string[]): boolean {
   // Topics that begin with `$` are only allowed by name.
   const first = filter[0] ?? "";
@@ -57,7 +57,7 @@ export function covers(pattern: readonly string[], filter: readonly string[]): b
     const asked = filter[i];
     if (allowed === "#") return true;
     if (asked === undefined) return allowed === undefined;
-    // `a/+/#` asks for `a/+` as well, which `a/+` alone allows; but what is below it is not.
+    // `a/+/#` also asks for the levels below `a/+`, which the pattern `a/+` does not allow.
     if (allowed === undefined || asked === "#") return false;
     if (allowed !== "+" && allowed !== asked) return false;
     if (asked === "+" && allowed !== "+") return false;
@@ -69,21 +69,21 @@ function covered(patterns: readonly (readonly string[])[], filter: string): bool
   return patterns.some((pattern) => covers(pattern, levels));
 }
 
-function fillAll(patterns: readonly string[], asker: Asker): string[][] {
+function fillAll(patterns: readonly string[], identity: Identity): string[][] {
   return patterns.flatMap((pattern) => {
-    const filled = fill(pattern, asker);
+    const filled = fill(pattern, identity);
     return filled === undefined ? [] : [filled];
   });
 }
 
-/** Client ids are the client's own choice: `+`, `#` or `a/b` must not widen a pattern. */
-function fill(pattern: string, asker: Asker): string[] | undefined {
-  if (pattern.includes("{user}") && !isPlain(asker.user)) return undefined;
-  if (pattern.includes("{client}") && !isPlain(asker.client)) return undefined;
+/** Clients choose their ids themselves: `+`, `#` or `a/b` must not widen a pattern. */
+function fill(pattern: string, identity: Identity): string[] | undefined {
+  if (pattern.includes("{user}") && !isPlain(identity.user)) return undefined;
+  if (pattern.includes("{client}") && !isPlain(identity.client)) return undefined;
   return pattern
     .split("/")
     .map((level) =>
-      level.replaceAll(/\{user\}|\{client\}/g, (name) => (name === "{user}" ? asker.user : asker.client)),
+      level.replaceAll(/\{user\}|\{client\}/g, (name) => (name === "{user}" ? identity.user : identity.client)),
     );
 }
 

@@ -9,7 +9,7 @@ function faultsOf(text: string): readonly string[] {
 }
 
 describe("users file", () => {
-  it("is read", () => {
+  it("is parsed", () => {
     const parsed = parseUsers(`users:\n  - {name: a, password: "${HASH}", publish: ["x/{user}/#"]}\n`, "users.yaml");
     if (parsed.kind === "faults") throw new Error(parsed.faults.join());
     const { password, ...rest } = parsed.users.byName.get("a") ?? {};
@@ -18,7 +18,7 @@ describe("users file", () => {
     expect(parsed.users.anonymous).toEqual({ publish: [], subscribe: [] });
   });
 
-  it("says all that is wrong at once, and where", () => {
+  it("reports every fault at once, with its position", () => {
     const text = [
       "users:",
       "  - name: a",
@@ -40,20 +40,20 @@ describe("users file", () => {
     ]);
   });
 
-  it("does not repeat what may be a password in the clear", () => {
+  it("does not repeat a value that may be a plain-text password", () => {
     expect(faultsOf("users:\n  - name: a\n    password: secret\n").join()).not.toContain("secret");
   });
 
-  it("points at a user that is there twice", () => {
+  it("points at a user that is listed twice", () => {
     const user = `{name: a, password: "${HASH}"}`;
-    expect(faultsOf(`users:\n  - ${user}\n  - ${user}\n`)).toEqual(['users.yaml:3:12: user "a" is there twice']);
+    expect(faultsOf(`users:\n  - ${user}\n  - ${user}\n`)).toEqual(['users.yaml:3:12: user "a" is listed twice']);
   });
 
-  it("says where YAML itself is broken", () => {
+  it("says where the YAML is invalid", () => {
     expect(faultsOf("users:\n  - name: [a\n")[0]).toMatch(/^users\.yaml:\d+:\d+: /);
   });
 
-  it("refuses an empty file and hashes that cost too much", () => {
+  it("refuses an empty file, and hashes that cost too much", () => {
     expect(faultsOf("")).toHaveLength(1);
     const huge = HASH.replace("ln=15", "ln=25");
     expect(faultsOf(`users:\n  - name: a\n    password: "${huge}"\n`)).toHaveLength(1);

@@ -11,7 +11,7 @@ export interface User extends TopicPatterns {
 
 export interface Users {
   readonly byName: ReadonlyMap<string, User>;
-  /** What clients without a name may do, where the broker lets them in at all. */
+  /** What clients without a user name may do, if the broker accepts them. */
   readonly anonymous: TopicPatterns;
 }
 
@@ -31,7 +31,7 @@ const pattern = z.string().superRefine((text, context) => {
   if (fault !== undefined) context.addIssue({ code: "custom", message: `topic pattern "${text}" ${fault}` });
 });
 
-/** Without a list a user may do nothing: what is allowed is always written down. */
+/** Without a list a user may do nothing: permissions are always explicit. */
 const patterns = {
   publish: z.array(pattern).default([]),
   subscribe: z.array(pattern).default([]),
@@ -40,8 +40,8 @@ const patterns = {
 const passwordHash = z.string().transform((text, context) => {
   const parsed = parsePasswordHash(text);
   if (parsed !== undefined) return parsed;
-  // The value is not shown: it may be a password in the clear.
-  const message = "is no password hash; `weir passwd` makes one ($scrypt$ln=15,r=8,p=1$<salt>$<hash>)";
+  // Not shown: the value may be a plain-text password.
+  const message = "is not a password hash; `weir passwd` makes one ($scrypt$ln=15,r=8,p=1$<salt>$<hash>)";
   context.addIssue({ code: "custom", message });
   return z.NEVER;
 });
@@ -57,7 +57,7 @@ const fileSchema = z.strictObject({
   anonymous: z.strictObject(patterns).default({ publish: [], subscribe: [] }),
 });
 
-/** Reads the text of a users file; `file` only names it in the faults. */
+/** Parses the text of a users file; `file` is only for the messages. */
 export function parseUsers(text: string, file: string): ParsedUsers {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
@@ -86,7 +86,7 @@ export function parseUsers(text: string, file: string): ParsedUsers {
   const faults: string[] = [];
   for (const [index, user] of users.entries()) {
     if (byName.has(user.name)) {
-      faults.push(at(offsetOf(document.contents, ["users", index, "name"]), `user "${user.name}" is there twice`));
+      faults.push(at(offsetOf(document.contents, ["users", index, "name"]), `user "${user.name}" is listed twice`));
     }
     byName.set(user.name, user);
   }
@@ -97,7 +97,7 @@ function pathText(path: readonly (string | number)[]): string {
   return path.map((part, index) => (typeof part === "number" ? `[${part}]` : index > 0 ? `.${part}` : part)).join("");
 }
 
-/** Where a value begins, or its key; the nearest thing around it when it is missing. */
+/** The offset of a value or its key; if it is missing, that of the nearest node around it. */
 function offsetOf(root: Node | null, path: readonly (string | number)[], ofKey = false): number {
   let offset = root?.range?.[0] ?? 0;
   let node: unknown = root;

@@ -4,22 +4,22 @@ import type { BrokerEvents } from "../common/events.ts";
 import { onFileChange } from "../common/file-watch.ts";
 import { NO_USERS, parseUsers, type User, type Users, UsersFileError } from "./users-file.ts";
 
-/** The users in force: those of the file's newest version that was good. */
+/** The current users: those of the newest valid version of the users file. */
 export interface LiveUsers {
   current(): Users;
-  /** Reads the file again now. What changed is told to `onChange`. */
+  /** Reads the file now, and reports the users that changed to `onChange`. */
   reload(): Promise<void>;
   stop(): void;
 }
 
 /**
  * Reads the users file and follows its changes.
- * @throws UsersFileError when the file cannot be read or is bad at the start
+ * @throws UsersFileError when the file cannot be read or is invalid at the start
  */
 export async function followUsers(options: {
   readonly file: string | undefined;
   readonly events: BrokerEvents;
-  /** Names whose user is gone or has another password or other topics now. */
+  /** Names of users that were removed, or whose password or topics changed. */
   readonly onChange: (names: ReadonlySet<string>) => void;
 }): Promise<LiveUsers> {
   const { file, events, onChange } = options;
@@ -44,7 +44,7 @@ export async function followUsers(options: {
   return { current: () => users, reload: () => reload(file), stop };
 }
 
-/** The name that stands for clients without one. */
+/** The user name of clients that send none. */
 export const ANONYMOUS = "";
 
 async function load(file: string): Promise<Users> {
@@ -52,9 +52,7 @@ async function load(file: string): Promise<Users> {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new UsersFileError(`${file}: cannot be read: ${reasonOf(error)}`, {
-      cause: error,
-    });
+    throw new UsersFileError(`${file}: cannot be read: ${reasonOf(error)}`, { cause: error });
   }
   const parsed = parseUsers(text, file);
   if (parsed.kind === "faults") throw new UsersFileError(parsed.faults.join("\n"));

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Metrics } from "../../platform/metrics.ts";
 
-/** Why something that a client asked for was not done. The label of `weir_broker_refused_total`. */
+/** Why a client's request was refused, or its connection dropped. The label of `weir_broker_refused_total`. */
 export type Refusal =
   | "accept-failed"
   | "bad-client-id"
@@ -36,7 +36,7 @@ export type Refusal =
 
 const WARN_EVERY_MS = 10_000;
 
-/** All that happens in the broker, logged and counted. */
+/** What happens in the broker, logged and counted in one place. */
 export type BrokerEvents = ReturnType<typeof createBrokerEvents>;
 
 export function createBrokerEvents(options: {
@@ -47,12 +47,12 @@ export function createBrokerEvents(options: {
   const { metrics, nowMs } = options;
   const logger = options.logger.child({ service: "broker" });
   const clients = metrics.gauge("weir_broker_clients", "Connected MQTT clients.");
-  const messages = metrics.counter("weir_broker_messages_total", "Messages taken in from MQTT clients.");
+  const messages = metrics.counter("weir_broker_messages_total", "Messages received from MQTT clients.");
   const acknowledged = metrics.counter(
     "weir_broker_acknowledged_total",
-    "Messages that the gate was done with; those with QoS 1 and 2 were then acknowledged.",
+    "Messages that the gate has finished; those with QoS 1 and 2 were then acknowledged.",
   );
-  const refused = metrics.counter("weir_broker_refused_total", "What clients asked for and was not done.", ["reason"]);
+  const refused = metrics.counter("weir_broker_refused_total", "Requests of clients that were refused.", ["reason"]);
   const inflight = metrics.gauge("weir_broker_inflight", "Messages between arrival and acknowledgement.");
   const paused = metrics.gauge("weir_broker_paused_clients", "Clients not read from because too much is in flight.");
   const warn = createLimitedWarn(logger, nowMs);
@@ -84,7 +84,11 @@ export function createBrokerEvents(options: {
     connectionRefused: (reason: Refusal, clientId: string, detail?: string) =>
       refuse(reason, { clientId, detail }, "connection refused"),
     acceptFailed: (error: Error) =>
-      refuse("accept-failed", { err: error }, "connection not accepted: raise the limit of open files if it is EMFILE"),
+      refuse(
+        "accept-failed",
+        { err: error },
+        "connection not accepted; if the error is EMFILE, raise the limit of open files",
+      ),
     connectionDropped: (reason: Refusal, clientId: string, detail?: string) =>
       refuse(reason, { clientId, detail }, "connection dropped"),
     publishRefused: (reason: Refusal, clientId: string, topic: string) =>
@@ -94,23 +98,23 @@ export function createBrokerEvents(options: {
     subscribeRefused: (reason: Refusal, clientId: string, filter: string) =>
       refuse(reason, { clientId, filter }, "subscription refused"),
     deliveryDropped: (clientId: string) =>
-      refuse("slow-subscriber", { clientId }, "message to slow subscriber dropped"),
+      refuse("slow-subscriber", { clientId }, "message to a slow subscriber dropped"),
     queuedMessageDropped: (clientId: string) =>
-      refuse("queue-full", { clientId }, "message for absent client dropped: its queue is full"),
+      refuse("queue-full", { clientId }, "message for an offline client dropped: its queue is full"),
     retainedNotKept: (topic: string) => refuse("retained-full", { topic }, "message not retained: no room"),
     sessionDropped: (clientId: string, detail: string) =>
-      refuse("session-dropped", { clientId, detail }, "persistent session forgotten"),
+      refuse("session-dropped", { clientId, detail }, "persistent session deleted"),
     usersLoaded: (file: string, users: number) => logger.info({ file, users }, "users loaded"),
     usersNotLoaded: (file: string, faults: readonly string[]) =>
-      logger.error({ file, faults }, "users file is bad: the users from before stay in force"),
+      logger.error({ file, faults }, "the users file is invalid; the previous users stay in effect"),
     certificateLoaded: (file: string) => logger.info({ file }, "certificate loaded"),
     certificateNotLoaded: (file: string, error: unknown) =>
-      logger.error({ file, err: error }, "certificate is bad: the one from before stays in use"),
+      logger.error({ file, err: error }, "the certificate is invalid; the previous one stays in use"),
     brokerFailed: (error: unknown) => logger.error({ err: error }, "broker reported an error"),
   };
 }
 
-/** Logs the first of each kind at once, then at most one each ten seconds with the number left out. */
+/** Logs the first of each kind at once, then one every ten seconds at most, with the number left out. */
 function createLimitedWarn(logger: Logger, nowMs: () => number) {
   const kinds = new Map<string, { lastMs: number; leftOut: number }>();
   return (kind: Refusal, detail: Readonly<Record<string, unknown>>, message: string): void => {

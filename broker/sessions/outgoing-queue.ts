@@ -11,7 +11,7 @@ export interface OutgoingPublish {
   messageId?: number | undefined;
 }
 
-/** The second half of a QoS 2 delivery: the message was received, its release was not yet confirmed. */
+/** The second half of a QoS 2 delivery: the subscriber has the message, but has not confirmed its release. */
 interface OutgoingRelease {
   readonly cmd: "pubrel";
   readonly messageId: number;
@@ -24,9 +24,9 @@ interface Entry {
   packet: OutgoingPacket;
 }
 
-/** What one persistent session has not acknowledged yet, oldest first. */
+/** The messages that one persistent session has not acknowledged yet, oldest first. */
 export class OutgoingQueue {
-  /** By the broker's own count; a Map keeps the order. */
+  /** By the broker's own counter; a Map keeps the order. */
   readonly #byCounter = new Map<number, Entry>();
   readonly #byId = new Map<number, Entry>();
   bytes = 0;
@@ -40,7 +40,7 @@ export class OutgoingQueue {
     this.bytes += bytesOf(packet);
   }
 
-  /** The message got a packet id: it is on its way. */
+  /** The message was sent with this packet id. */
   sent(counter: number, messageId: number): void {
     const entry = this.#byCounter.get(counter);
     if (entry?.packet.cmd !== "publish") return;
@@ -48,7 +48,7 @@ export class OutgoingQueue {
     this.#byId.set(messageId, entry);
   }
 
-  /** QoS 2: received by the subscriber, only the release is left to send. */
+  /** QoS 2: the subscriber has it; only the release is left to send. */
   received(messageId: number): void {
     const entry = this.#byId.get(messageId);
     if (entry === undefined) return;
@@ -57,7 +57,7 @@ export class OutgoingQueue {
     this.bytes += bytesOf(entry.packet);
   }
 
-  /** Acknowledged for good. */
+  /** The delivery is complete. */
   done(messageId: number): OutgoingPacket | undefined {
     const entry = this.#byId.get(messageId);
     if (entry === undefined) return undefined;
@@ -67,7 +67,7 @@ export class OutgoingQueue {
     return entry.packet;
   }
 
-  /** For a new connection. What was sent once before is marked as a duplicate. */
+  /** For a new connection. Messages that were sent before are marked as duplicates. */
   packets(): OutgoingPacket[] {
     return Array.from(this.#byCounter.values(), ({ packet }) =>
       packet.cmd === "publish" && packet.messageId !== undefined ? { ...packet, dup: true } : packet,
@@ -75,7 +75,7 @@ export class OutgoingQueue {
   }
 }
 
-/** With a fair guess of what an entry costs beside its payload. */
+/** With an estimate of what an entry costs besides its payload. */
 function bytesOf(packet: OutgoingPacket): number {
   return packet.cmd === "publish" ? packet.payload.length + packet.topic.length + 200 : 100;
 }

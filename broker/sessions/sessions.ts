@@ -20,7 +20,7 @@ export interface SessionsOptions {
   readonly limits: SessionLimits;
   readonly events: BrokerEvents;
   readonly nowMs: () => number;
-  /** Aedes stores all filters of a SUBSCRIBE, refused ones too: only those that pass here are kept. */
+  /** Aedes stores every filter of a SUBSCRIBE, even refused ones. Only filters that pass this are kept. */
   readonly wasGranted: (client: SessionClient, filter: string) => boolean;
 }
 
@@ -44,7 +44,7 @@ interface Session {
   readonly owner: string;
   readonly subscriptions: Map<string, number>;
   readonly outgoing: OutgoingQueue;
-  /** Packet ids of QoS 2 messages that were taken in and not yet released by the client. */
+  /** Packet ids of QoS 2 messages that the broker has and the client has not released yet. */
   readonly incoming: Set<number>;
 }
 
@@ -61,13 +61,13 @@ const NO_SUBSCRIBERS: Settled<readonly Subscriber[]> = settledWith([]);
 const DONE: Settled<void> = settledWith(undefined);
 
 /**
- * What outlives a connection, in memory and bounded: subscriptions and queues of persistent sessions, half-done QoS 2
- * messages, retained messages, wills. It is Aedes' persistence; method names and arguments are Aedes' own.
+ * What outlives a connection, in memory and bounded: subscriptions and queues of persistent sessions, unfinished QoS 2
+ * messages, retained messages and wills. This is Aedes' persistence: Aedes sets the names and arguments of its methods.
  */
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, Session>();
-  /** Sessions without a connection, the longest away first, with the time they went. */
+  /** Sessions without a connection, with the time they lost it, the oldest first. */
   readonly #away = new Map<string, number>();
   /** Connected clients and their users. */
   readonly #connected = new Map<string, string>();
@@ -87,7 +87,7 @@ export class Sessions {
     this.#brokerId = broker.id;
   }
 
-  /** Whether a persistent session, here or away, waits for such a message. */
+  /** Whether a persistent session, connected or not, subscribes to the topic. */
   matchesAny(topic: string): boolean {
     return this.#subscribers.matchesAny(topic);
   }
@@ -107,7 +107,7 @@ export class Sessions {
     if (this.#sessions.has(clientId)) this.#away.set(clientId, this.#options.nowMs());
   }
 
-  /** Forgets sessions that were away for too long. */
+  /** Deletes sessions that have been offline for too long. */
   expire(): void {
     const oldestMs = this.#options.nowMs() - this.#options.limits.session_expiry / US_PER_MS;
     for (const [clientId, sinceMs] of this.#away) {
@@ -148,14 +148,14 @@ export class Sessions {
     return Array.from(session?.subscriptions ?? [], ([topic, qos]) => ({ topic, qos }));
   }
 
-  /** A client came with a clean session: what an earlier one left is gone. */
+  /** A client connected with a clean session: deletes what an earlier session left. */
   async cleanSubscriptions(client: SessionClient): Promise<void> {
     this.#drop(client.id);
   }
 
   subscriptionsByTopic(topic: string): Settled<readonly Subscriber[]> {
     if (!this.#subscribers.matchesAny(topic)) return NO_SUBSCRIBERS;
-    // Overlapping filters of one client get one copy, at the highest of their levels.
+    // A client with overlapping filters gets one copy, at the highest QoS of the filters.
     const byClient = new Map<string, Subscriber>();
     for (const subscriber of this.#subscribers.match(topic)) {
       const other = byClient.get(subscriber.clientId);
@@ -219,7 +219,7 @@ export class Sessions {
     return DONE;
   }
 
-  /** The connection of a clean session began or ended. */
+  /** The connection of a clean session started or ended. */
   async cleanIncoming(client: SessionClient): Promise<void> {
     const session = this.#sessions.get(client.id);
     session?.incoming.clear();
@@ -238,7 +238,7 @@ export class Sessions {
     return will;
   }
 
-  /** Aedes asks for wills of other, dead brokers: in memory there are none. */
+  /** Aedes asks for the wills of other brokers that died. In memory there are none. */
   streamWill(): Readable {
     return Readable.from([]);
   }
@@ -274,7 +274,7 @@ export class Sessions {
 
   #makeRoom(): void {
     if (this.#sessions.size < this.#options.limits.sessions_max) return;
-    // Sessions with a connection are bounded by the number of clients; the one that is away for longest goes.
+    // Connected sessions are bounded by the number of clients, so the one that has been offline the longest goes.
     const [oldest] = this.#away.keys();
     if (oldest === undefined) return;
     this.#drop(oldest);

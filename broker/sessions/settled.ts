@@ -1,5 +1,5 @@
 /**
- * What Aedes takes for a promise on its hot path (`.then(done, failed)` and nothing else), settled at once: a promise
+ * A promise as Aedes uses it on its hot path (`.then(done, failed)` and nothing else), but settled at once: a real one
  * would cost an allocation and a turn of the microtask queue for each step of each message.
  */
 export interface Settled<Value> {
@@ -7,11 +7,11 @@ export interface Settled<Value> {
 }
 
 export function settledWith<Value>(value: Value): Settled<Value> {
-  // biome-ignore lint/suspicious/noThenProperty: being a thenable is the purpose.
+  // biome-ignore lint/suspicious/noThenProperty: being a thenable is its purpose.
   return { then: (done) => done(value) };
 }
 
 export function failedWith(error: Error): Settled<never> {
-  // biome-ignore lint/suspicious/noThenProperty: being a thenable is the purpose.
+  // biome-ignore lint/suspicious/noThenProperty: being a thenable is its purpose.
   return { then: (_done, failed) => failed?.(error) };
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TopicTrie } from "./topic-trie.ts";
 
-/** The rule of MQTT 3.1.1 section 4.7 as a regular expression: another way than the trie's. */
+/** The rule of MQTT 3.1.1 section 4.7 as a regular expression: another method than the trie's. */
 function matches(filter: string, topic: string): boolean {
   if (topic.startsWith("$") && /^[+#]/.test(filter)) return false;
   const source = filter
@@ -20,7 +20,7 @@ const filter = fc
   .map(([levels, open]) => (open ? [...levels.slice(0, -1), "#"] : levels).join("/"));
 
 describe("topic trie", () => {
-  it("matches what the standard says, after any adding and removing", () => {
+  it("matches as the standard says, after any sequence of adds and removes", () => {
     fc.assert(
       fc.property(
         fc.array(fc.record({ filter, keep: fc.boolean() }), { maxLength: 12 }),

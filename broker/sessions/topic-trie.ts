@@ -1,10 +1,10 @@
 /**
- * Topic filters with their values, matched as MQTT 3.1.1 section 4.7 says. A filter may hold a value many times over:
+ * Topic filters with their values, matched as in MQTT 3.1.1, section 4.7. A filter may hold a value several times:
  * each `add` needs its own `remove`.
  */
 export class TopicTrie<Value> {
   #root = new TrieNode<Value>();
-  /** Filters that can match a topic that does not begin with `$`: with none of them most lookups end at once. */
+  /** Filters that can match a topic without `$` at its beginning. Without any, most lookups end at once. */
   #ordinaryFilters = 0;
 
   add(filter: string, value: Value): void {
@@ -14,7 +14,7 @@ export class TopicTrie<Value> {
     if (!filter.startsWith("$")) this.#ordinaryFilters++;
   }
 
-  /** Removes one such value; false when there was none. */
+  /** Removes one such value; false when there is none. */
   remove(filter: string, isIt: (value: Value) => boolean): boolean {
     const path: TrieNode<Value>[] = [this.#root];
     const levels = filter.split("/");
@@ -32,7 +32,7 @@ export class TopicTrie<Value> {
     return true;
   }
 
-  /** Whether any filter matches. Costs next to nothing while only `$` topics have filters. */
+  /** Whether any filter matches. Almost free while only `$` topics have filters. */
   matchesAny(topic: string): boolean {
     if (this.#ordinaryFilters === 0 && topic.charCodeAt(0) !== DOLLAR) return false;
     return this.match(topic).length > 0;
@@ -63,13 +63,13 @@ class TrieNode<Value> {
   }
 }
 
-/** Depth is bounded by the number of levels, which the broker bounds before any filter or topic comes here. */
+/** The depth is bounded: the broker limits the levels of filters and topics before they get here. */
 function collect<Value>(node: TrieNode<Value>, levels: readonly string[], depth: number, found: Value[]): void {
   const { children } = node;
   const level = levels[depth];
   if (level === undefined) {
     append(found, node.values);
-    // `a/#` matches `a` as well.
+    // `a/#` also matches `a`.
     const parentOf = children?.get("#");
     if (parentOf !== undefined) append(found, parentOf.values);
     return;
@@ -77,7 +77,7 @@ function collect<Value>(node: TrieNode<Value>, levels: readonly string[], depth:
   if (children === undefined) return;
   const exact = children.get(level);
   if (exact !== undefined) collect(exact, levels, depth + 1, found);
-  // A wildcard in first place does not match topics that begin with `$`.
+  // A wildcard in the first level does not match topics that begin with `$`.
   if (depth === 0 && level.charCodeAt(0) === DOLLAR) return;
   const one = children.get("+");
   if (one !== undefined) collect(one, levels, depth + 1, found);
@@ -85,7 +85,7 @@ function collect<Value>(node: TrieNode<Value>, levels: readonly string[], depth:
   if (rest !== undefined) append(found, rest.values);
 }
 
-/** A spread of very many values would exhaust the stack. */
+/** Spreading very many values would exhaust the stack. */
 function append<Value>(found: Value[], values: readonly Value[]): void {
   for (const value of values) found.push(value);
 }

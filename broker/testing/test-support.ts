@@ -11,13 +11,13 @@ import type { InboundMessage, PublishGate } from "../../platform/publish-gate.ts
 import { type Broker, startBroker } from "../broker.ts";
 import { brokerConfigSchema } from "../common/config.ts";
 
-/** For the tests of this folder: a broker with a gate in the test's hand, and a client that sends any bytes. */
+/** For the broker's tests: a broker whose gate the test controls, and a client that can send any bytes. */
 
-/** Below the time that vitest gives a test, so that the message says what was waited for. */
+/** Less than vitest's timeout of a test, so that the message says what the test waited for. */
 const WAIT_MS_MAX = 4_500;
 const POLL_MS = 5;
 
-/** A gate that is done at once, or when the test says so. */
+/** A gate that finishes messages at once, or when the test calls `release`. */
 export class FakeGate implements PublishGate {
   readonly messages: InboundMessage[] = [];
   readonly pending: { readonly message: InboundMessage; readonly done: (error?: Error) => void }[] = [];
@@ -33,7 +33,7 @@ export class FakeGate implements PublishGate {
     else done();
   }
 
-  /** Done with all that is pending, the newest first when asked. */
+  /** Finishes all pending messages; the newest first on request. */
   release(options: { readonly newestFirst?: boolean } = {}): void {
     const pending = this.pending.splice(0);
     if (options.newestFirst === true) pending.reverse();
@@ -49,7 +49,7 @@ export interface TestBroker {
   readonly broker: Broker;
   readonly gate: FakeGate;
   readonly port: number;
-  /** Lines of the log, parsed. */
+  /** The lines of the log, parsed. */
   readonly log: Record<string, unknown>[];
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
   stop(): Promise<void>;
@@ -80,13 +80,13 @@ export async function startTestBroker(
 
 const clients: RawClient[] = [];
 
-/** For `afterEach`: stops all that a test left running. */
+/** For `afterEach`: stops everything that a test left running. */
 export async function stopAll(): Promise<void> {
   for (const client of clients.splice(0)) client.socket.destroy();
   await Promise.all(running.splice(0).map(({ stop }) => stop()));
 }
 
-/** A client's way to the broker. */
+/** A connection to the broker. */
 export interface Wire {
   /** The TCP connection. */
   readonly socket: Socket;
@@ -94,14 +94,14 @@ export interface Wire {
   readonly stream: Duplex;
 }
 
-/** A client that sends exactly what it is told. */
+/** A client that sends exactly the given packets or bytes. */
 export class RawClient {
   readonly socket: Socket;
   readonly #stream: Duplex;
   readonly received: Packet[] = [];
   closed = false;
 
-  /** Over TCP to a port, or over a wire of the test's own. */
+  /** Connects by TCP to a port, or uses the given wire. */
   constructor(to: number | Wire) {
     const socket = typeof to === "number" ? connect({ port: to, host: "127.0.0.1", noDelay: true }) : to.socket;
     this.socket = socket;
@@ -142,7 +142,7 @@ export class RawClient {
     this.send(publishPacket(topic, payload, options));
   }
 
-  /** Takes the next packet of a kind out of what was received. */
+  /** Waits for the next packet of a kind, and removes it from `received`. */
   async next<Cmd extends Packet["cmd"]>(cmd: Cmd): Promise<Extract<Packet, { cmd: Cmd }>> {
     const packet = await this.#nextOrClosed(cmd);
     if (packet === "closed") throw new Error(`connection was closed before ${cmd}`);
@@ -153,7 +153,7 @@ export class RawClient {
     return this.received.filter((packet) => packet.cmd === cmd).map((packet) => packet.messageId ?? -1);
   }
 
-  /** A round trip: what was sent before has been read by the broker. */
+  /** A round trip: the broker has read everything sent before. */
   async ping(): Promise<void> {
     this.send({ cmd: "pingreq" });
     await this.next("pingresp");
@@ -182,7 +182,7 @@ export function publishPacket(
   return { cmd: "publish", topic, payload, qos, dup, retain, ...(id === undefined ? {} : { messageId: id }) };
 }
 
-/** Polls until it holds, with a bound. */
+/** Polls until it holds; fails after `waitMsMax`. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
   what: string,
@@ -190,12 +190,12 @@ export async function until(
 ): Promise<void> {
   const endMs = performance.now() + waitMsMax;
   while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`waited ${waitMsMax} ms in vain for ${what}`);
+    if (performance.now() > endMs) throw new Error(`waited ${waitMsMax} ms for ${what} in vain`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
-/** Runs one of mosquitto's clients to its end. */
+/** Runs one of mosquitto's clients until it exits. */
 export function mosquitto(program: "mosquitto_pub" | "mosquitto_sub", args: readonly string[]) {
   return new Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resolve, reject) => {
     execFile(program, args, { timeout: WAIT_MS_MAX }, (error, stdout, stderr) => {

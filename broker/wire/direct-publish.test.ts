@@ -8,7 +8,7 @@ afterEach(stopAll);
 
 const reader = () => new DirectPublishReader({ packetBytesMax: 1_000, topicLevelsMax: 4 });
 
-/** What mqtt-packet, which Aedes parses with, makes of the same bytes. */
+/** How mqtt-packet, Aedes' parser, reads the same bytes. */
 function parsed(bytes: Buffer): IPublishPacket[] {
   const packets: IPublishPacket[] = [];
   const other = parser();
@@ -29,8 +29,8 @@ const publish = fc.record({
   messageId: fc.integer({ min: 1, max: 65_535 }),
 });
 
-describe("reading publishes past Aedes", () => {
-  it("reads what Aedes' parser reads", () => {
+describe("reading publishes that bypass Aedes", () => {
+  it("reads the same as Aedes' parser", () => {
     fc.assert(
       fc.property(fc.array(publish, { minLength: 1, maxLength: 5 }), (packets) => {
         const bytes = Buffer.concat(
@@ -50,7 +50,7 @@ describe("reading publishes past Aedes", () => {
     );
   });
 
-  it("leaves every part of a packet to Aedes", () => {
+  it("leaves incomplete packets to Aedes", () => {
     const bytes = generate(publishPacket("sensors/a", "x".repeat(200), { qos: 1, id: 7 }));
     for (let length = 0; length < bytes.length; length++) {
       expect(reader().read(bytes.subarray(0, length), 0)).toBeUndefined();
@@ -78,7 +78,7 @@ describe("reading publishes past Aedes", () => {
 });
 
 describe("the publishes of one client", () => {
-  it("keep their order wherever the bytes are cut, though Aedes parses those that are cut", async () => {
+  it("keep their order wherever the bytes are split, although Aedes parses the split ones", async () => {
     const { port, gate } = await startTestBroker();
     const subscriber = await RawClient.connected(port, { clientId: "subscriber" });
     subscriber.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "a", qos: 0 }] });
@@ -88,7 +88,7 @@ describe("the publishes of one client", () => {
     const bytes = Buffer.concat(ids.map((id) => generate(publishPacket("a", `${id}`, { qos: 1, id }))));
     for (let at = 0, cut = 1; at < bytes.length; at += cut, cut = (cut % 37) + 5) {
       publisher.sendBytes(bytes.subarray(at, at + cut));
-      // Else the kernel puts the pieces together again.
+      // Otherwise the kernel joins the pieces again.
       await new Promise((resolve) => setImmediate(resolve));
     }
     await until(() => publisher.ids("puback").length === ids.length, "all acknowledgements");

@@ -16,15 +16,15 @@ export interface InboundOptions {
   readonly limits: InboundLimits;
   readonly events: BrokerEvents;
   readonly nowUs: () => number;
-  /** Why the client may not publish there; undefined when it may. */
+  /** Why the client may not publish to the topic; undefined when it may. */
   readonly refusalOf: (link: Link, topic: string) => Refusal | undefined;
-  /** Whether this QoS 2 message was taken in before and not yet released. */
-  readonly wasTakenIn: (link: Link, messageId: number) => boolean;
-  /** Forwards a message that Aedes does not forward itself, to whoever subscribes to it. */
+  /** Whether the broker has this QoS 2 message and the client has not released it yet. */
+  readonly isUnreleased: (link: Link, messageId: number) => boolean;
+  /** Forwards a message to its subscribers: Aedes does not, if the message bypassed it. */
   readonly forward: (packet: ParsedPublish) => void;
 }
 
-/** Reading starts again below these shares of the bounds, so that it does not start and stop for each message. */
+/** Reading resumes below these shares of the bounds, so that it does not stop and resume for each message. */
 const RESUME_CLIENT_SHARE = 0.5;
 const RESUME_ALL_SHARE = 0.9;
 
@@ -32,8 +32,9 @@ const PUBACK_HEAD = 0x40;
 const PUBACK_BYTES = 4;
 
 /**
- * The way of a publish from the parser to the gate and back. Holds each acknowledgement until the gate is done with the
- * message, keeps acknowledgements of a client in the order of arrival, and bounds what is in flight by reading no more.
+ * Takes publishes from the parser to the gate and back. It holds each acknowledgement until the gate has finished with
+ * the message, keeps a client's acknowledgements in the order of arrival, and bounds what is in flight: at a bound it
+ * stops reading.
  */
 export class Inbound implements ReadControl {
   readonly #options: InboundOptions;
@@ -57,8 +58,8 @@ export class Inbound implements ReadControl {
   }
 
   /**
-   * Takes in a publish that came through Aedes; `proceed` is called when the gate is done with it, or at once when the
-   * client may not publish there.
+   * Accepts a publish that came through Aedes. Calls `proceed` when the gate has finished with it, or at once with an
+   * error when the client may not publish to the topic.
    */
   accept(packet: ParsedPublish, link: Link, proceed: Proceed): void {
     const refusal = packet.messageId === 0 ? "packet-id-zero" : this.#options.refusalOf(link, packet.topic);
@@ -70,7 +71,7 @@ export class Inbound implements ReadControl {
     this.#take(packet, link, proceed);
   }
 
-  /** Takes in a publish that was read straight from the socket. */
+  /** Accepts a publish that was read straight from the socket. */
   acceptDirect(packet: ParsedPublish, link: Link): void {
     const refusal = this.#options.refusalOf(link, packet.topic);
     if (refusal === undefined) {
@@ -82,8 +83,8 @@ export class Inbound implements ReadControl {
   }
 
   /**
-   * A will has no connection, hence no order, nobody to acknowledge to and no socket to leave unread.
-   * False when too much is in flight: it is then dropped.
+   * A will has no connection: no order to keep, nobody to acknowledge to and no socket to stop reading.
+   * False when too much is in flight; the will is then dropped.
    */
   acceptWill(packet: ParsedPublish, clientId: string, proceed: Proceed): boolean {
     const { inflight_max, inflight_size_max } = this.#options.limits;
@@ -98,7 +99,7 @@ export class Inbound implements ReadControl {
   publishesLeft(link: Link): number {
     const { limits } = this.#options;
     if (this.#closing || this.#inflightBytes >= limits.inflight_size_max) return 0;
-    // A client that does not read its acknowledgements gets no more of them.
+    // A client that does not read its acknowledgements gets no more.
     if (link.conn.writableNeedDrain) return 0;
     return Math.max(0, Math.min(limits.inflight_per_client_max - link.inflight, limits.inflight_max - this.#inflight));
   }
@@ -119,12 +120,12 @@ export class Inbound implements ReadControl {
     if (this.#stalledLinks.delete(link)) this.#options.events.clientsPaused(this.#stalledLinks.size);
   }
 
-  /** After CONNACK: what the client sent behind its CONNECT may come in. */
+  /** After CONNACK: what the client sent after its CONNECT can be read. */
   linkConnected(): void {
     this.#wakeSoon();
   }
 
-  /** Takes nothing more in; resolves when nothing is in flight any more, or after the time given. */
+  /** Stops reading. Resolves when nothing is in flight, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     this.#closing = true;
     if (this.#inflight === 0) return;
@@ -146,14 +147,14 @@ export class Inbound implements ReadControl {
     else this.#offer(pending, link);
   }
 
-  /** MQTT 3.1.1 cannot refuse a publish: to acknowledge and drop it would be a lie. */
+  /** MQTT 3.1.1 has no way to refuse a publish, and acknowledging a dropped one would be a lie: the connection ends. */
   #refuse(link: Link, topic: string, refusal: Refusal): void {
     link.droppedFor ??= refusal;
     this.#options.events.publishRefused(refusal, link.clientId, topic);
   }
 
   #isRepeat(link: Link, messageId: number): boolean {
-    if (link.qos2Pending.has(messageId) || this.#options.wasTakenIn(link, messageId)) return true;
+    if (link.qos2Pending.has(messageId) || this.#options.isUnreleased(link, messageId)) return true;
     link.qos2Pending.add(messageId);
     return false;
   }
@@ -187,7 +188,7 @@ export class Inbound implements ReadControl {
     this.#flushSoon();
   }
 
-  /** A gate is mostly done with many at once: one flush then answers each client with one write. */
+  /** A gate usually finishes many messages at once: one flush then answers each client with one write. */
   #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
@@ -195,7 +196,7 @@ export class Inbound implements ReadControl {
   }
 
   #flush(): void {
-    // Not `for of`: proceeding may bring in, and even finish, further messages.
+    // Not `for of`: `proceed` may add further messages, and even finish them.
     for (let i = 0; i < this.#dirtyLinks.length; i++) {
       const link = this.#dirtyLinks[i];
       if (link === undefined) continue;
@@ -215,7 +216,7 @@ export class Inbound implements ReadControl {
     if (this.#inflight === 0) this.#idle?.();
   }
 
-  /** Answers what the gate is done with, from the oldest on, up to the first that it is not done with. */
+  /** Answers the finished messages from the oldest on, up to the first unfinished one. */
   #release(link: Link): void {
     const kept: PendingPublish[] = [];
     for (let pending = link.first; pending?.settled === true; pending = link.first) {
@@ -239,8 +240,8 @@ export class Inbound implements ReadControl {
   }
 
   /**
-   * One write for all PUBACKs. What was kept goes to its subscribers also when its sender is gone by now. We forward
-   * what Aedes parsed as well: it would do so a little later, behind what it has not parsed.
+   * One write for all PUBACKs. Kept messages go to their subscribers even if their sender has gone. We also forward the
+   * messages that Aedes parsed: Aedes would do it later, after messages that bypassed it.
    */
   #finishKept(link: Link, kept: readonly PendingPublish[]): void {
     if (!link.closed) acknowledge(link, kept);
@@ -250,7 +251,7 @@ export class Inbound implements ReadControl {
     }
   }
 
-  /** What is left: QoS 2, which Aedes answers, and what the gate did not take. */
+  /** The rest: QoS 2, which Aedes answers, and messages that the gate refused. */
   #finish(link: Link, { error, proceed }: PendingPublish): void {
     if (link.closed) return;
     if (error !== undefined) {
@@ -273,7 +274,7 @@ export class Inbound implements ReadControl {
     setImmediate(() => this.#wake());
   }
 
-  /** Resumes links that have room, in the order in which they stalled. The next flush looks after the others. */
+  /** Resumes links that have room, in the order in which they stalled. The next flush checks the others. */
   #wake(): void {
     this.#waking = false;
     for (const link of [...this.#stalledLinks]) {

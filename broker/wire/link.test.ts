@@ -15,7 +15,7 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop();
 });
 
-/** A peer that never reads: nothing that is written to it is ever done. */
+/** A peer that never reads: no write to it ever completes. */
 function deafPeer(): Duplex {
   return new Duplex({ writableHighWaterMark: 100, read: () => {}, write: () => {} });
 }
@@ -30,7 +30,7 @@ function start(conn: Duplex) {
     events,
     nowUs: () => 0,
     refusalOf: () => undefined,
-    wasTakenIn: () => false,
+    isUnreleased: () => false,
     forward: () => {},
   });
   const link = new Link({ conn, address: "test", control: inbound, packetBytesMax: 1_000, topicLevelsMax: 8 });
@@ -40,7 +40,7 @@ function start(conn: Duplex) {
 }
 
 describe("a client that does not read its acknowledgements", () => {
-  it("is read no further, and disconnected after the drain timeout", async () => {
+  it("is not read any more, and disconnected after the drain timeout", async () => {
     const conn = deafPeer();
     const { link, inbound, events } = start(conn);
     stops.push(startKeepalive({ links: new Set([link]), events, drainTimeoutMs: 100, nowMs: () => performance.now() }));
@@ -53,7 +53,7 @@ describe("a client that does not read its acknowledgements", () => {
     expect(link.droppedFor).toBe("drain-timeout");
   });
 
-  it("is read on when it reads again", async () => {
+  it("is read again when it reads", async () => {
     const done: (() => void)[] = [];
     const conn = new Duplex({
       writableHighWaterMark: 100,

@@ -6,20 +6,20 @@ import type { PendingPublish } from "./pending-publish.ts";
 
 const NOTHING: Permission = { mayPublish: () => false, maySubscribe: () => false };
 
-/** What decides over a link's reading. */
+/** Decides how much a link may read. */
 export interface ReadControl {
-  /** PUBLISH packets that the link may still bring in now. */
+  /** How many PUBLISH packets the link may still read now. */
   publishesLeft(link: Link): number;
-  /** Bytes were held back: `link.resume` is to be called once there is room. */
+  /** The link stopped reading: call `link.resume` when there is room. */
   stalled(link: Link): void;
   faulted(link: Link, fault: FramingFault): void;
-  /** A publish that was read past Aedes. */
+  /** A publish that bypasses Aedes. */
   acceptDirect(publish: DirectPublish, link: Link): void;
 }
 
 /**
- * One connection, between its socket and Aedes. It decides how many of the received bytes Aedes gets to see: bytes that
- * are not read here stay in the socket, and TCP slows the sender down.
+ * One connection, between its socket and Aedes. It decides how many of the received bytes Aedes gets: bytes that it does
+ * not read stay in the socket, and TCP slows the sender down. Plain publishes bypass Aedes (ADR 9).
  */
 export class Link {
   readonly conn: Duplex;
@@ -30,7 +30,7 @@ export class Link {
   readonly #publishReader: DirectPublishReader;
   readonly #readConn: (size?: number) => unknown;
   #waiting = false;
-  /** Bytes of the stalled connection in which pings were looked for already. */
+  /** Bytes of the stalled connection that were searched for pings already. */
   #searchedBytes = 0;
 
   clientId = "";
@@ -38,23 +38,23 @@ export class Link {
   permission: Permission = NOTHING;
   /** Granted filters with their QoS. */
   readonly filters = new Map<string, number>();
-  /** CONNECT was passed on; nothing more is until `connected`. */
+  /** CONNACK was sent. Until then nothing after the CONNECT is passed on. */
   connected = false;
-  /** Why it is being closed, when we close it. */
+  /** Why we close it, once we do. */
   droppedFor: string | undefined;
-  /** 0: may be silent for ever. */
+  /** 0: it may be silent forever. */
   silenceMsMax = 0;
   heard = true;
   heardAtMs = 0;
   #fullSinceMs: number | undefined;
-  /** Does not get QoS 0 messages until it has read what waits for it. */
+  /** Gets no QoS 0 messages until it has read its backlog. */
   behind = false;
 
-  /** Publishes that are not acknowledged, in the order of arrival. */
+  /** The oldest publish that is not acknowledged; `next` leads to the others, in the order of arrival. */
   first: PendingPublish | undefined;
   #last: PendingPublish | undefined;
   inflight = 0;
-  /** Waits in the list of links with something to acknowledge. */
+  /** Is in the list of links that have something to acknowledge. */
   dirty = false;
   readonly qos2Pending = new Set<number>();
 
@@ -74,7 +74,7 @@ export class Link {
     this.#readConn = options.conn.read.bind(options.conn);
   }
 
-  /** Takes over `conn.read`, which is how Aedes gets its bytes. Before Aedes sees the connection. */
+  /** Replaces `conn.read`, through which Aedes gets its bytes. Call it before Aedes sees the connection. */
   attach(): void {
     this.conn.read = (size?: number | null) => (size === 0 ? this.#readConn(0) : this.#read());
   }
@@ -89,12 +89,12 @@ export class Link {
     if (!this.closed) this.conn.emit("readable");
   }
 
-  /** Whether bytes wait for `resume`: the client may well be alive, we do not listen. */
+  /** Whether bytes wait for `resume`: the client may be alive, but we do not read. */
   get stalled(): boolean {
     return this.#waiting;
   }
 
-  /** How long the peer has not read what was written, as far as it was looked at. */
+  /** How long the peer has left our output unread, counted from the first call that finds it unread. */
   fullForMs(nowMs: number): number {
     if (!this.conn.writableNeedDrain) return 0;
     if (this.#fullSinceMs === undefined) {
@@ -125,8 +125,8 @@ export class Link {
   }
 
   /**
-   * Answers the pings that stand behind a publish that we do not read for now, and takes them out: a client whose
-   * publishes wait is to stay connected.
+   * Answers and removes the pings that wait behind a publish that we do not read now, so that a client whose publishes
+   * wait stays connected.
    */
   answerPings(): void {
     if (!this.#waiting || !this.connected || this.conn.readableLength === this.#searchedBytes) return;
@@ -149,9 +149,9 @@ export class Link {
     return this.#pass(taken === 0 ? chunk : chunk.subarray(taken));
   }
 
-  /** Takes the plain publishes that the chunk begins with. Returns how many bytes they are. */
+  /** Reads the plain publishes at the beginning of the chunk. Returns their number of bytes. */
   #takePublishes(chunk: Buffer): number {
-    // Aedes must be through with what came before, else it would get the middle of a packet.
+    // Aedes must have all of the packet before, or it would get the middle of one.
     if (!this.connected || !this.#framer.betweenPackets) return 0;
     let at = 0;
     for (let left = this.#control.publishesLeft(this); left > 0 && at < chunk.length && !this.closed; left--) {
@@ -163,7 +163,7 @@ export class Link {
     return at;
   }
 
-  /** What Aedes is to get of the chunk now. */
+  /** The part of the chunk that Aedes gets now. */
   #pass(chunk: Buffer): Buffer | null {
     const passed = this.#framer.pass(chunk, this.#control.publishesLeft(this));
     if (this.#framer.fault !== undefined) {
@@ -171,7 +171,7 @@ export class Link {
       return null;
     }
     if (passed === chunk.length) return chunk;
-    // Back to the stream, so that it neither ends nor takes in more before these bytes were read.
+    // Back into the stream, so that it neither ends nor reads more before these bytes are read.
     this.conn.unshift(chunk.subarray(passed));
     this.#stall();
     return passed > 0 ? chunk.subarray(0, passed) : null;

@@ -18,7 +18,7 @@ import {
 afterEach(stopAll);
 
 describe("listening", () => {
-  it("on a taken port says which, and how to change it", async () => {
+  it("on a taken port names the port, and how to change it", async () => {
     const { port } = await startTestBroker();
     const second = startTestBroker({ mqtt_port: port });
     await expect(second).rejects.toThrow(PortInUseError);
@@ -49,7 +49,7 @@ describe("listening", () => {
 });
 
 describe("WebSocket", () => {
-  it("is bounded in flight like TCP, and reading goes on", async () => {
+  it("is bounded in flight like TCP, and reading resumes", async () => {
     const limits = { inflight_per_client_max: 10 };
     const { broker, gate } = await startTestBroker({ ws_port: 0, limits }, new FakeGate({ held: true }));
     const url = `ws://127.0.0.1:${broker.address.wsPort}/mqtt`;
@@ -66,7 +66,7 @@ describe("WebSocket", () => {
     await client.endAsync();
   });
 
-  it("takes any path, and clients of any program; pages of other origins only when told so", async () => {
+  it("accepts any path and any program; pages of other origins only if configured", async () => {
     const { broker } = await startTestBroker({ ws_port: 0, ws_origins: ["https://panel.example"] });
     const open = (path: string, origin?: string) =>
       new Promise<string>((resolve) => {
@@ -88,7 +88,7 @@ describe("WebSocket", () => {
     expect(await open("/mqtt", "https://evil.example")).toContain("403");
   });
 
-  it("answers plain HTTP with what it is", async () => {
+  it("answers plain HTTP with a hint", async () => {
     const { broker } = await startTestBroker({ ws_port: 0 });
     const response = await fetch(`http://127.0.0.1:${broker.address.wsPort}/`);
     expect(response.status).toBe(426);
@@ -96,7 +96,7 @@ describe("WebSocket", () => {
 });
 
 describe("reading over TCP", () => {
-  it("in single bytes gives the same messages", async () => {
+  it("single bytes gives the same messages", async () => {
     const { port, gate } = await startTestBroker();
     const client = await RawClient.connected(port);
     const { generate } = await import("mqtt-packet");

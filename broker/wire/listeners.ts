@@ -13,19 +13,19 @@ export interface Listeners {
   readonly mqttPort: number;
   readonly wsPort: number | undefined;
   readonly tlsPort: number | undefined;
-  /** Takes no more connections; those that are there stay. */
+  /** Accepts no more connections; the open ones stay. */
   close(): void;
 }
 
-/** A connection is there: its bytes, and where it comes from. */
+/** A new connection: its bytes, and the address it comes from. */
 export type OnConnection = (conn: Duplex, address: string) => void;
 
 const BACKLOG = 4096;
 const TCP_KEEPALIVE_MS = 60_000;
 
 /**
- * Listens on all that the configuration names.
- * @throws PortInUseError when an address is taken; nothing listens then
+ * Listens on every port of the configuration.
+ * @throws PortInUseError when a port is taken; then nothing listens
  */
 export async function listen(
   config: BrokerConfig,
@@ -60,7 +60,7 @@ export async function listen(
       });
       closers.push(() => {
         web.close();
-        // Only those that are no WebSocket yet.
+        // Only those that are not WebSockets yet.
         web.closeAllConnections();
       });
     }
@@ -71,14 +71,14 @@ export async function listen(
   }
 }
 
-/** Listens, and keeps what happens to the server and its sockets from ending the process, whatever their state. */
+/** Listens. No error of the server or its sockets ends the process, whatever state they are in. */
 function listenOn(
   server: Server,
   { bind }: BrokerConfig,
   events: BrokerEvents,
   { port, setting }: { readonly port: number; readonly setting: string },
 ): Promise<number> {
-  // From accept to close, below TLS, HTTP, WebSocket and MQTT: they listen only while they are in charge.
+  // From accept to close: TLS, HTTP, WebSocket and MQTT each handle errors only while they own the socket.
   server.on("connection", destroyOnError);
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) => {
@@ -111,7 +111,7 @@ function createTls(
   });
   server.on("tlsClientError", (error, socket) => {
     events.connectionRefused("protocol-error", socket.remoteAddress ?? "unknown", error.message);
-    // Node leaves a socket open whose handshake timed out.
+    // Node leaves the socket open when its handshake times out.
     socket.destroy();
   });
   return server;

@@ -18,7 +18,7 @@ function connect(): Buffer {
 }
 
 describe("packet framer", () => {
-  it("stops before the packet that is one too many, however the bytes are cut", () => {
+  it("stops before the packet beyond the limit, however the bytes are split", () => {
     fc.assert(
       fc.property(
         fc.array(packet, { minLength: 1, maxLength: 30 }),
@@ -36,7 +36,7 @@ describe("packet framer", () => {
           let at = 0;
           for (let i = 0; at < bytes.length; i++) {
             const chunk = bytes.subarray(at, at + (cuts[i % cuts.length] ?? 1));
-            // What began before this chunk counts as well: the caller knows it by then, but for a packet half passed.
+            // Packets that began before this chunk count too: the caller knows them, except one that has passed in part.
             const passed = framer.pass(chunk, budget - complete(packets, at));
             at += passed;
             if (passed < chunk.length) break;
@@ -48,20 +48,20 @@ describe("packet framer", () => {
     );
   });
 
-  it("stops behind a CONNECT", () => {
+  it("stops after a CONNECT", () => {
     const framer = new PacketFramer(1_000);
     const bytes = Buffer.concat([connect(), generate({ cmd: "pingreq" })]);
     expect(framer.pass(bytes, 10)).toBe(connect().length);
     expect(framer.connects).toBe(1);
   });
 
-  it("notices a packet that is too large at its length", () => {
+  it("finds a packet that is too large by its length", () => {
     const framer = new PacketFramer(1_000);
     framer.pass(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]), 10);
     expect(framer.fault).toBe("packet-too-large");
   });
 
-  it("notices a length of more than four bytes", () => {
+  it("finds a length of more than four bytes", () => {
     const framer = new PacketFramer(1_000);
     framer.pass(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x01]), 10);
     expect(framer.fault).toBe("bad-length");
@@ -81,7 +81,7 @@ describe("packet framer", () => {
   });
 });
 
-/** PUBLISH packets that have passed as a whole before a position. */
+/** Complete PUBLISH packets before a position. */
 function complete(packets: readonly Packet[], position: number): number {
   let at = 0;
   let count = 0;

@@ -1,4 +1,4 @@
-/** Why a connection must be closed over the bytes it sent. */
+/** Why the bytes of a connection make us close it. */
 export type FramingFault = "packet-too-large" | "packet-id-zero" | "bad-length";
 
 const CONNECT = 1;
@@ -8,9 +8,9 @@ const UNSUBACK = 11;
 const PINGREQ = 12;
 
 /**
- * Follows the packets in a stream of MQTT bytes without keeping any: where each begins, how long it is, of what type.
- * So reading can stop before a certain packet, and a packet that is too large is noticed at its length, not once it has
- * been collected.
+ * Follows the packets in a stream of MQTT bytes without keeping them: where each begins, its length and its type.
+ * So reading can stop before a certain packet, and a packet that is too large is found by its length, before it has
+ * been received.
  */
 export class PacketFramer {
   readonly #packetBytesMax: number;
@@ -19,10 +19,10 @@ export class PacketFramer {
   #length = 0;
   #lengthShift = -1;
   #bodyLeft = 0;
-  /** Bytes of the packet id still to come, for the types that begin with one. */
+  /** Bytes of the packet id that are still missing, for the types that begin with one. */
   #idLeft = 0;
   #id = 0;
-  /** CONNECT packets that have passed as a whole. */
+  /** Complete CONNECT packets so far. */
   connects = 0;
   fault: FramingFault | undefined;
 
@@ -30,18 +30,18 @@ export class PacketFramer {
     this.#packetBytesMax = packetBytesMax;
   }
 
-  /** All that has passed was whole packets. */
+  /** Whether everything so far was complete packets. */
   get betweenPackets(): boolean {
     return this.#inHeader && this.#lengthShift < 0;
   }
 
   /**
-   * How many bytes of the chunk may pass so that at most `publishesMax` PUBLISH packets begin in them. Stops behind a
-   * CONNECT as well: what follows it waits for the CONNACK. The bytes beyond must be given again. `onPing` gets the
-   * position of each whole PINGREQ that passes.
+   * How many bytes of the chunk may pass so that at most `publishesMax` PUBLISH packets begin in them. Also stops after
+   * a CONNECT: what follows waits for the CONNACK. Give the remaining bytes again later. `onPing` gets the position of
+   * each complete PINGREQ that passes.
    */
   pass(chunk: Uint8Array, publishesMax: number, onPing?: (at: number) => void): number {
-    // One whose rest is still to come has begun already, and is not in flight yet.
+    // A PUBLISH whose rest is still missing has begun already, but is not in flight yet.
     const begun = this.#type === PUBLISH && (!this.#inHeader || this.#lengthShift >= 0);
     let publishes = begun ? 1 : 0;
     let at = 0;

@@ -2,8 +2,8 @@ const DOLLAR = 36;
 const SLASH = 47;
 
 /**
- * What forbids a topic to publish to. Other control characters than U+0000 are legal in MQTT: what is behind the gate
- * sees to them. U+FFFD is what ill-formed UTF-8 was decoded to, and that must close the connection.
+ * Why nobody may publish to a topic. MQTT allows control characters other than U+0000: the gate decides about them.
+ * U+FFFD is the result of decoding invalid UTF-8, which must close the connection.
  */
 export function topicFault(topic: string, levelsMax: number): "bad-topic" | "system-topic" | undefined {
   if (topic.length === 0) return "bad-topic";
@@ -17,7 +17,7 @@ export function topicFault(topic: string, levelsMax: number): "bad-topic" | "sys
   return topic.charCodeAt(0) === DOLLAR ? "system-topic" : undefined;
 }
 
-/** What forbids a topic filter, MQTT 3.1.1 section 4.7.1. */
+/** Why a topic filter is invalid: MQTT 3.1.1, section 4.7.1. */
 export function filterFault(filter: string): "bad-topic" | undefined {
   const levels = filter.split("/");
   for (const [index, level] of levels.entries()) {

@@ -9,7 +9,7 @@ const SUBPROTOCOL = "mqtt";
 const PING_MS = 30_000;
 /** A WebSocket message may hold several MQTT packets, or parts of them. */
 const EXTRA_BYTES = 64 * 1024;
-/** How long a client that was refused, or broke the protocol, may take to close its end. */
+/** How long a client may take to close its end after it was refused or broke the protocol. */
 const CLOSE_MS_MAX = 2_000;
 const TIMEOUT_SWEEP_MS = 1_000;
 const UNSUPPORTED_DATA = 1003;
@@ -32,7 +32,7 @@ export function createWebListener(
     response.writeHead(426, { "Content-Type": "text/plain", Upgrade: "websocket" });
     response.end("This is MQTT over WebSocket: connect with the subprotocol mqtt.\n");
   });
-  // A variable, because `closeTimeout` is missing from the types of ws.
+  // A variable, because the types of ws lack `closeTimeout`.
   const options = {
     noServer: true,
     maxPayload: packetBytesMax + EXTRA_BYTES,
@@ -64,7 +64,7 @@ function bytesOf(webSocket: WebSocket): Duplex {
   const ping = setInterval(() => webSocket.ping(), PING_MS);
   webSocket.once("close", () => clearInterval(ping));
   const bytes = createWebSocketStream(webSocket);
-  // Both may fail before Aedes listens, and after it has stopped.
+  // Both may fail before Aedes listens and after it has stopped.
   webSocket.on("error", ignore);
   bytes.on("error", ignore);
   webSocket.on("message", (_message, isBinary) => {
@@ -76,7 +76,7 @@ function bytesOf(webSocket: WebSocket): Duplex {
   return bytes;
 }
 
-/** A page from elsewhere must not use a visitor's browser to get at the broker; programs send no Origin. */
+/** A foreign page must not reach the broker through a visitor's browser. Programs send no Origin. */
 function originAllowed(request: IncomingMessage, allowed: readonly string[]): boolean {
   const { origin } = request.headers;
   if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true;

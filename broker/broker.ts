@@ -1,5 +1,5 @@
 import { US_PER_MS } from "../domain/time.ts";
-import { UserError } from "../platform/errors.ts";
+import { UserError } from "../domain/user-error.ts";
 import type { PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
 import { MqttEdge } from "./aedes/mqtt-edge.ts";

@@ -1,6 +1,6 @@
 import { type Delivery, OWN_BROKER } from "../contracts/notifications.ts";
 import { alertName, parseIncidentId } from "../domain/alert-ids.ts";
-import { UserError } from "../platform/errors.ts";
+import { UserError } from "../domain/user-error.ts";
 import { type Environment, SecretError } from "../platform/files/secret-values.ts";
 import { type Follower, follow } from "../platform/log/follow.ts";
 import type { LogMessage } from "../platform/log/port.ts";

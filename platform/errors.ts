@@ -1,10 +1,4 @@
-/**
- * A failure that the user can fix: the message says what is wrong, where, and how to fix it. The command prints the
- * message alone, without a stack, and exits with 1. Such an error stays one on its way from a service's thread.
- */
-export class UserError extends Error {
-  override readonly name: string = "UserError";
-}
+import { UserError } from "../domain/user-error.ts";
 
 /** An address that a service should listen on is taken. Trying again helps only once the other program is gone. */
 export class PortInUseError extends UserError {

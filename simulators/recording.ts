@@ -7,7 +7,7 @@ import { type Parser, parse } from "csv-parse";
 import { isNumberText } from "../domain/number-text.ts";
 import { reasonOf } from "../domain/reason.ts";
 import { US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
-import { UserError } from "../platform/errors.ts";
+import { UserError } from "../domain/user-error.ts";
 import type { Columns, DeviceColumn, TimeColumns } from "./config.ts";
 
 /** One line of a recording: what a device measured at one time. */

@@ -1,6 +1,6 @@
 import { isMap, isNode, isPair, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
-import { UserError } from "../../platform/errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 import { type PasswordHash, parsePasswordHash } from "./password.ts";
 import { patternFault, type TopicPatterns } from "./topic-permission.ts";
 

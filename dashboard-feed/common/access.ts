@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { CHANNEL_KINDS, CHANNELS, type Channel } from "../../contracts/feed/channels.ts";
-import { UserError } from "../../platform/errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 import { secretValue } from "../../platform/files/secret-values.ts";
 import { type FeedConfig, isLoopback, type TokenConfig } from "./config.ts";
 

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { extname, join, relative, sep } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { UserError } from "../../platform/errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 
 const FILES_MAX = 2_000;
 const FILE_BYTES_MAX = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { UserError } from "../../platform/errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 import { ServiceStartError } from "../services/supervised-thread.ts";
 import { toFailed } from "../services/thread-messages.ts";
 

@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../../platform/errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 
 /** Another gateway works in the folder. */
 export class DataDirInUseError extends UserError {

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
+import { UserError } from "../../domain/user-error.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { UserError } from "../../platform/errors.ts";
 import { startHealthReports, watchHealth } from "../../platform/health-reports.ts";
 import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
 import type { Log } from "../../platform/log/port.ts";

@@ -1,4 +1,4 @@
-import { UserError } from "../../platform/errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 import type { Addresses } from "./run-service.ts";
 
 /** From the thread of a service to the gateway. */

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
-import { UserError } from "../../platform/errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 
 /** A setting of the process: a flag and an environment variable of the same meaning. */
 interface SettingOption {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { reasonOf } from "../../domain/reason.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 
 /** A secret that is missing or cannot be used; the message says where Weir looked for it. */
 export class SecretError extends UserError {

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { UserError } from "../errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 import { type FaultText, type Path, pathFits, textOf } from "./fault.ts";
 import { jsonSchemaOf } from "./known-keys.ts";
 import { openLenient } from "./lenient-yaml.ts";

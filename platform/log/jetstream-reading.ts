@@ -1,6 +1,6 @@
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { STREAMS, type StreamName } from "../../domain/subjects.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
 import { JetStreamReader } from "./jetstream-read.ts";

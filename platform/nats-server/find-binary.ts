@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
 import { reasonOf } from "../../domain/reason.ts";
-import { UserError } from "../errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 import { type BinarySource, defaultSources, PINNED_VERSION } from "./binary-sources.ts";
 
 const VERSION_TIMEOUT_MS = 10_000;

@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 import { connect } from "@nats-io/transport-node";
 import type { Logger } from "pino";
+import { UserError } from "../../domain/user-error.ts";
 import { sleep } from "../async/sleep.ts";
-import { UserError } from "../errors.ts";
 import type { Durability } from "../log/port.ts";
 import type { BinarySource } from "./binary-sources.ts";
 import { type DataDir, newToken, openDataDir, runsWithConfig, type ServerRecord } from "./data-dir.ts";

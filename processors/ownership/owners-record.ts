@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { UserError } from "../../platform/errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 
 /** Where the processors of a log agree on who works on what. */
 export const OWNERS_RECORD = "processors.owners";

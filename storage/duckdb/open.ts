@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { reasonOf } from "../../domain/reason.ts";
-import { UserError } from "../../platform/errors.ts";
+import { UserError } from "../../domain/user-error.ts";
 import type { DuckdbConfig } from "../common/config.ts";
 
 /** The file cannot be opened. Trying again helps only when `busy`. */

@@ -1,7 +1,10 @@
 const BUCKETS_PER_DOUBLING = 32;
 const DOUBLINGS = 24;
 
-/** Counts latencies in buckets about 3 % wide, from 1 us to 16 s: exact enough for percentiles, no memory per sample. */
+/**
+ * Counts latencies in buckets about 3 % wide, from 1 us to 16 s: exact enough for percentiles, without memory per
+ * sample.
+ */
 export class LatencyHistogram {
   private readonly counts = new Float64Array(BUCKETS_PER_DOUBLING * DOUBLINGS + 1);
   private samples = 0;

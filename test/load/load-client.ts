@@ -29,7 +29,7 @@ export interface LoadClientOptions {
 }
 
 /**
- * One publisher on a raw socket. Each message in flight has a slot, and each slot its own packet in one buffer: the
+ * One publisher on a raw socket. Each message in flight has a slot, and each slot its own packet in one buffer. The
  * bytes of a slot are patched only after its acknowledgement, so never while the socket still needs them.
  */
 export class LoadClient {
@@ -42,7 +42,7 @@ export class LoadClient {
   private stampUs = 0;
   private connected: (() => void) | undefined;
   private failed: ((error: Error) => void) | undefined;
-  /** Slots that wait for the run to allow more. */
+  /** Slots that wait until the run allows more. */
   private readonly free: number[] = [];
   error: Error | undefined;
 
@@ -83,7 +83,7 @@ export class LoadClient {
     });
   }
 
-  /** Fills every slot. With QoS 0 there is nothing to wait for but the socket. */
+  /** Fills every slot. With QoS 0 only the socket makes it wait. */
   start(): void {
     if (this.options.qos === 0) this.flood();
     else this.send(0, this.options.inflight);
@@ -106,7 +106,7 @@ export class LoadClient {
     this.failed?.(error);
   }
 
-  /** One batch a turn, so that all clients get theirs; pauses while the socket has enough. */
+  /** One batch per turn, so that all clients get theirs; pauses while the socket is full. */
   private flood(): void {
     const socket = this.socket;
     if (socket === undefined || this.error !== undefined) return;
@@ -125,7 +125,7 @@ export class LoadClient {
     this.sentAtUs[slot] = nowUs;
     const { timestampAt } = this.options.template;
     if (timestampAt < 0) return;
-    // Each message of a device has a time of its own, or it would be a duplicate.
+    // Each message of a device has its own time; otherwise it would be a duplicate.
     this.stampUs = Math.max(nowUs, this.stampUs + 1);
     patchTimestamp(this.packets, slot * this.packetBytes + timestampAt, this.stampUs);
   }
@@ -145,7 +145,7 @@ export class LoadClient {
     let at = 0;
     let from = -1;
     let to = -1;
-    // All packets that come here are 4 bytes long.
+    // All packets that arrive here are 4 bytes long.
     for (; at + 4 <= bytes.length; at += 4) {
       const id = bytes.readUInt16BE(at + 2);
       switch (bytes[at]) {

@@ -10,12 +10,12 @@ export interface LoadOptions {
   /** Stop after this many messages, or after this time; one of the two is needed. */
   readonly messages?: number;
   readonly seconds?: number;
-  /** Not counted: time for both sides to get warm. Default 0. */
+  /** Not counted: time for both sides to warm up. Default 0. */
   readonly warmupSeconds?: number;
-  /** Messages a second of all clients together; as fast as acknowledgements come when left out. Not with QoS 0. */
+  /** Messages a second of all clients together; as fast as acknowledgements arrive when left out. Not with QoS 0. */
   readonly rate?: number;
   readonly qos?: 0 | 1 | 2;
-  /** Client n publishes as device n modulo this many. Default: one device per client. */
+  /** Client n publishes as device n modulo this. Default: one device per client. */
   readonly devices?: number;
   /** `{device}`, `{site}` and `{client}` are filled in. */
   readonly topic?: string;
@@ -28,7 +28,7 @@ export interface LoadOptions {
 
 export interface LoadReport {
   readonly sent: number;
-  /** With QoS 0 nothing is acknowledged: what was sent. */
+  /** With QoS 0 nothing is acknowledged: the messages sent. */
   readonly acknowledged: number;
   readonly seconds: number;
   /** Acknowledged messages per second. */
@@ -87,7 +87,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   };
 }
 
-/** Allows messages in small steps and deals them to the clients in turn. Returns how to stop. */
+/** Allows messages in small steps and deals them to the clients in turn. Returns a function that stops it. */
 function pace(clients: readonly LoadClient[], run: LoadRun, rate: number): () => void {
   const startedMs = performance.now();
   let allowed = 0;
@@ -139,7 +139,7 @@ class LoadRun implements LoadSink {
     this.allowed = paced ? 0 : Number.POSITIVE_INFINITY;
   }
 
-  /** Lets so many more messages go; what no client could take stays allowed, up to a second's worth or so. */
+  /** Allows more messages; what no client can take stays allowed, up to about a second's worth. */
   allow(messages: number): void {
     this.allowed = Math.min(this.allowed + messages, messages * 200 + 1000);
   }

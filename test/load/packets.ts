@@ -1,4 +1,6 @@
-/** Bytes of MQTT 3.1.1 packets, built once and patched per message: the generator must be cheaper than what it loads. */
+/**
+ * Bytes of MQTT 3.1.1 packets, built once and patched per message: the generator must be cheaper than what it loads.
+ */
 
 const TIMESTAMP_DIGITS = 16;
 const TIMESTAMP_MARK = "{ts}";
@@ -18,9 +20,9 @@ export function connectPacket(options: {
 
 export interface PublishTemplate {
   readonly bytes: Buffer;
-  /** Where the packet id stands; -1 for QoS 0. */
+  /** Offset of the packet id; -1 for QoS 0. */
   readonly idAt: number;
-  /** Where the 16 digits of the timestamp in microseconds stand; -1 when the payload has no `{ts}`. */
+  /** Offset of the 16 digits of the timestamp in microseconds; -1 when the payload has no `{ts}`. */
   readonly timestampAt: number;
 }
 
@@ -38,7 +40,7 @@ export function publishTemplate(topic: string, payload: string, qos: 0 | 1 | 2):
   };
 }
 
-/** Writes 16 decimal digits. Without a text in between: this runs once per message. */
+/** Writes 16 decimal digits without making a text: this runs once per message. */
 export function patchTimestamp(buffer: Buffer, at: number, atUs: number): void {
   let high = Math.floor(atUs / 1e8);
   let low = atUs - high * 1e8;

@@ -5,12 +5,12 @@ const CONNACK = 0x20;
 const PUBACK = 0x40;
 const ID_MAX = 65_535;
 
-/** A device that publishes with QoS 1 and hears of each acknowledgement. */
+/** A device that publishes with QoS 1 and reports each acknowledgement. */
 export class DeviceClient {
   readonly #port: number;
   readonly #device: string;
   readonly #topic: string;
-  /** By packet id, what the caller knows the message by. */
+  /** By packet id: the caller's own data for the message. */
   readonly #inFlight = new Map<number, number>();
   readonly #acknowledged: (reference: number) => void;
   readonly #failed: (error: Error) => void;
@@ -67,7 +67,7 @@ export class DeviceClient {
   #received(chunk: Buffer): void {
     const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : chunk;
     let at = 0;
-    // All packets that come here are 4 bytes long.
+    // All packets that arrive here are 4 bytes long.
     for (; at + 4 <= bytes.length; at += 4) {
       if (bytes[at] === CONNACK && bytes[at + 3] === 0) this.#connected();
       else if (bytes[at] === PUBACK) this.#settle(bytes.readUInt16BE(at + 2));

@@ -4,10 +4,10 @@ import { nowUs } from "../crash/now.ts";
 import { DeviceClient } from "./device-client.ts";
 import { deviceName, SentReadings, siteOf } from "./sent-reading.ts";
 
-/** A process of its own: devices that publish until it gets SIGTERM, and then write down what they have sent. */
+/** A separate process: devices that publish until it gets SIGTERM, and then write a record of what they sent. */
 const ROUND_MS = 10;
 const ACKNOWLEDGE_MS_MAX = 60_000;
-/** One device falls silent again and again, so that an absence comes and goes. */
+/** One device falls silent repeatedly, so that an absence comes and goes. */
 const SILENT_EVERY_US = 8_000_000;
 const SILENT_FOR_US = 4_000_000;
 
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   process.stdout.write(`${JSON.stringify({ sent: sent.count, acknowledged, seconds })}\n`);
 }
 
-/** Between 40 and 60: a slow wave, and tenths, which are not exact in binary, so that sums show what is missing. */
+/** Between 40 and 60: a slow wave with tenths. They are not exact in binary, so sums reveal a missing reading. */
 function temperatureOf(device: number, atUs: number, made: number): number {
   const wave = Math.sin(atUs / 3_000_000 + device);
   return Math.round((50 + 8 * wave + ((made * 7919) % 40) / 20 - 1) * 10) / 10;

@@ -12,7 +12,7 @@ import {
   type WrittenRule,
 } from "./rule-files.ts";
 
-/** One file becomes another; undefined: it is gone. */
+/** One file changes its content; undefined removes it. */
 export interface Edit {
   readonly what: string;
   readonly file: string;
@@ -21,7 +21,7 @@ export interface Edit {
 
 const EXTRAS_MAX = 3;
 
-/** Edits without end, of all kinds in turn. Each makes a rule set that differs from the one before. */
+/** An endless series of edits, of all kinds in turn. Each makes a rule set that differs from the one before. */
 export class Edits {
   readonly #random: Random;
   #count = 0;
@@ -39,7 +39,7 @@ export class Edits {
   }
 }
 
-/** `n` differs each time. */
+/** `n` differs at each call. */
 type Kind = (files: RuleFiles, n: number) => Omit<Edit, "what">;
 
 const KINDS: Readonly<Record<string, Kind>> = {
@@ -104,7 +104,7 @@ function changed(
   };
 }
 
-/** One of the values that is not the present one. */
+/** One of the values other than the current one. */
 function other(present: unknown, values: readonly string[], n: number): string {
   const others = values.filter((value) => value !== present);
   return others[n % others.length] ?? "";

@@ -2,12 +2,12 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ThreadFigures } from "./probe.ts";
 
-/** What a process holds on to. */
+/** What a process holds. */
 export interface Footprint {
   readonly reloads: number;
   readonly rssBytes: number;
   readonly threads: readonly ThreadFigures[];
-  /** Open files, sockets and the like; undefined where there is no /proc. */
+  /** Open files and sockets; undefined where there is no /proc. */
   readonly descriptors: number | undefined;
   readonly watches: number | undefined;
 }
@@ -15,7 +15,7 @@ export interface Footprint {
 const POLL_MS = 50;
 const ANSWER_MS_MAX = 60_000;
 
-/** Asks the process' probe, and the system. */
+/** Asks the process' probe and the system. */
 export async function footprint(pid: number, probeFile: string, reloads: number): Promise<Footprint> {
   const round = (await linesOf(probeFile)).reduce((newest, line) => Math.max(newest, line.round), 0) + 1;
   process.kill(pid, "SIGUSR2");
@@ -25,7 +25,7 @@ export async function footprint(pid: number, probeFile: string, reloads: number)
   return { reloads, rssBytes, threads, ...(await openFiles(pid)) };
 }
 
-/** From every thread that has begun. */
+/** From every thread that has started. */
 async function answers(probeFile: string, round: number): Promise<ThreadFigures[]> {
   const untilMs = performance.now() + ANSWER_MS_MAX;
   for (;;) {
@@ -63,7 +63,7 @@ const HEAP_SLACK_BYTES = 4 * 1_048_576;
 const DESCRIPTORS_SLACK = 10;
 const RESOURCES_SLACK = 10;
 
-/** What grew between two moments by more than a running gateway breathes. */
+/** What grew between two moments by more than the normal variation of a running gateway. */
 export function growth(before: Footprint, after: Footprint): string[] {
   const grown: string[] = [];
   const span = `from reload ${before.reloads} to ${after.reloads}`;

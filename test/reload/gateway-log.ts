@@ -7,7 +7,7 @@ const SAID_SHOWN = 3_000;
 const REFUSED = "the rule files have problems";
 const MENDED = "the rule files are in order again";
 
-/** What the gateway says about the rule files. */
+/** What the gateway logs about the rule files. */
 export class GatewayLog {
   readonly #gateway: GatewayProcess;
   #refusalsSeen = 0;
@@ -36,7 +36,7 @@ export class GatewayLog {
 
   async counts(): Promise<{ readonly refused: number; readonly mended: number; readonly troubles: string[] }> {
     const text = await this.#gateway.logText();
-    // Levels of pino; in its pretty form, names.
+    // Pino's levels are numbers; in its pretty form, names.
     const troubles = text
       .split("\n")
       .filter((line) => /"level":(50|60)|\b(ERROR|FATAL)\b/.test(line) && !line.includes(REFUSED));

@@ -4,11 +4,11 @@ import type { Footprint } from "./footprint.ts";
 import { type ReloadReport, reload } from "./run.ts";
 import type { Spread } from "./timings.ts";
 
-const USAGE = `Edits the rule files of a gateway again and again, in all the ways in which files are written, while devices publish.
-Then compares all that it says with what was sent, with what was written, and with a fresh fold of the log.
+const USAGE = `Edits the rule files of a gateway repeatedly, in all the ways in which files are written, while devices publish.
+Then compares its results with what was sent, with what was written, and with a fresh fold of the log.
 
 Usage: test:reload [options]
-  --reloads <n>  how many versions come into force; default 200
+  --reloads <n>  how many versions take effect; default 200
   --rate <n>     readings per second; default 5000
   --devices <n>  default 100
   --rules <n>    rules of the largest file; default 500
@@ -42,7 +42,7 @@ async function main(): Promise<number> {
   const report = await reload({
     ...{ reloads, rate, devices, manyRules, seed, partitions: PARTITIONS, quietMs: QUIET_MS, footprints: FOOTPRINTS },
     siteLatenessMs: SITE_LATENESS_MS,
-    // The built tree, in which this file stands.
+    // The built tree that contains this file.
     distDir: fileURLToPath(new URL("../..", import.meta.url)),
     say: (text) => void process.stderr.write(`${text}\n`),
     signal: ending.signal,
@@ -59,13 +59,13 @@ function describe(report: ReloadReport): string {
     return [...counts].map(([text, times]) => `${text} ${times}`).join(", ");
   };
   const lines = [
-    `${reloads.length} reloads in ${report.seconds.toFixed(0)} s; ${report.refusals} times broken files, each refused and mended`,
+    `${reloads.length} reloads in ${report.seconds.toFixed(0)} s; ${report.refusals} times broken files, each refused and then fixed`,
     `  what: ${count("what")}`,
     `  how: ${count("way")}`,
     `${report.readings} readings acknowledged, each in the log once (${Math.round(report.readings / report.seconds)} a second)`,
     `${report.ruleSets} rule sets in the logs of all tasks: those that were written, in order`,
     `${report.windows} window results and ${report.alerts} alert changes, each compared with a fresh fold`,
-    `${report.steadyWindows} windows of the rules that nobody edited, by brute force; ${report.keptIncidents} incidents kept`,
+    `${report.steadyWindows} windows of the rules that no edit touched, by brute force; ${report.keptIncidents} incidents kept`,
     `milliseconds               count      p50      p99      max`,
     row("written -> in the log", timings.toLog),
     row("  when rules are gone", timings.toLogRemoved),

@@ -4,15 +4,15 @@ import { runInNewContext } from "node:vm";
 import { BroadcastChannel, isMainThread, threadId, workerData } from "node:worker_threads";
 
 /**
- * Loaded before the gateway (`--import`), in its main thread and in that of each service. Every thread writes what it holds to a
- * file, a line each time: when it begins (round 0), and on SIGUSR2, after it has collected its garbage.
+ * Loaded before the gateway (`--import`), in its main thread and in each service's thread. Every thread appends what
+ * it holds to a file, one line each time: when it starts (round 0), and on SIGUSR2, after a garbage collection.
  */
 export interface ThreadFigures {
   readonly round: number;
   readonly thread: string;
   readonly heapBytes: number;
   readonly externalBytes: number;
-  /** Timers, sockets, watchers: how many of each keep this thread's event loop busy. */
+  /** Timers, sockets and watchers: how many of each keep this thread's event loop busy. */
   readonly resources: Readonly<Record<string, number>>;
 }
 

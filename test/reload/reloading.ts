@@ -6,21 +6,21 @@ import { OWN_FILE, type RuleFiles, specsOf, WARM } from "./rule-files.ts";
 import type { RuleSetsInLog } from "./rule-sets-in-log.ts";
 import type { Way, Writer } from "./writer.ts";
 
-/** One edit that came into force. */
+/** One edit that took effect. */
 export interface Reload {
   readonly what: string;
   readonly way: Way;
-  /** When the first and the last byte was written. */
+  /** When the first and the last byte were written. */
   readonly startedAtUs: number;
   readonly writtenAtUs: number;
   /** As the log must hold it, for partitions and for shares. */
   readonly rulesJson: string;
   readonly sharesJson: string;
-  /** Whether nothing else stood there for so long that it could rightly be taken. */
+  /** Whether no other content was on the disk for long enough that the gateway could rightly read it. */
   readonly isExact: boolean;
 }
 
-/** What stands still for less than this must not come into force. */
+/** Content that stays unchanged for less than this must not take effect. */
 const PASSING_MS_MAX = 250;
 const IN_FORCE_MS_MAX = 120_000;
 const PAUSE_MS_MAX = 200;
@@ -67,7 +67,7 @@ export class Reloading {
     await this.#apply(edit.what, edit.file, edit.rules);
   }
 
-  /** The last edit: no device is warm any more. */
+  /** The last edit: no device is warm any longer. */
   async cool(): Promise<void> {
     const change = { when: "> 90", annotations: { summary: COOL_SUMMARY } };
     const rules = (this.#files.get(OWN_FILE) ?? []).map((rule) => (rule.id === WARM ? { ...rule, ...change } : rule));

@@ -12,9 +12,9 @@ export const OWN_FILE = "own.yaml";
 export const MANY_FILE = "many.yaml";
 export const SITES_FILE = "sites.yaml";
 export const GUEST_FILE = "guest.yaml";
-/** The rule that nobody edits, and what brute force needs to know of it. */
+/** The rule that no edit touches, and what brute force needs to know about it. */
 export const STEADY = { id: "steady", sizeUs: 1_000_000, latenessUs: 500_000 };
-/** Likewise over the devices of a site, which must wait for the slowest partition. */
+/** The same over the devices of a site, which must wait for the slowest partition. */
 export const STEADY_SITE = { id: "steady-site", sizeUs: 1_000_000 };
 /** Its condition holds for every device all the time, whatever its edits. */
 export const WARM = "warm";
@@ -64,7 +64,7 @@ export function hopping(id: string, when: string): WrittenRule {
   return { id, ...temperature, window: { hopping: "2s", every: "1s" }, when, annotations: { summary: "{{ value }}" } };
 }
 
-/** Each of one device, and of one of three lengths: many windows are shared, but not all. */
+/** Each is for one device and has one of three lengths: many windows are shared, but not all. */
 export function manyth(i: number, threshold: number): WrittenRule {
   return {
     id: `many-${i}`,

@@ -2,7 +2,7 @@ import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import { groupsControlSubject, readingsSubject } from "../../domain/subjects.ts";
 import type { Log, LogMessage, LogReader } from "../../platform/log/port.ts";
 
-/** A rule set that stands in the log of a task. */
+/** A rule set in the log of a task. */
 export interface LoggedRuleSet {
   readonly sequence: number;
   readonly storedAtUs: number;
@@ -12,7 +12,7 @@ export interface LoggedRuleSet {
 /** `rule_set` is field 3 of a log entry, a message. */
 const RULE_SET_TAG = 26;
 
-/** Follows the log as it grows: which rule sets every task was given, in order. */
+/** Follows the log as it grows, and collects the rule sets of every task in order. */
 export class RuleSetsInLog {
   /** By task: those of partitions, then those of shares. */
   readonly byTask: readonly LoggedRuleSet[][];
@@ -48,7 +48,7 @@ export class RuleSetsInLog {
     await this.#following;
   }
 
-  /** Resolves once the newest rule set of every partition, and of every share, is this one. */
+  /** Resolves once this is the newest rule set of every partition and of every share. */
   async until(ofPartitions: string, ofShares: string, msMax: number): Promise<void> {
     const partitions = this.byTask.length / 2;
     const isThere = () =>

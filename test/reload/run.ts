@@ -29,18 +29,18 @@ export interface ReloadOptions {
   readonly devices: number;
   /** Rules of the large file. */
   readonly manyRules: number;
-  /** A rule over devices counts what comes later than this nowhere: longer than the machine may stand still. */
+  /** Rules over several devices have this lateness: longer than the machine may stand still. */
   readonly siteLatenessMs: number;
   readonly seed: number;
   readonly partitions: number;
-  /** Readings flow for so long before the first edit: what acknowledgements take without edits. */
+  /** Readings flow for this long before the first edit: the acknowledgement times without edits. */
   readonly quietMs: number;
-  /** How often is looked at what the gateway holds on to; the first and the last time are compared. */
+  /** How often the gateway's footprint is measured; the first and the last are compared. */
   readonly footprints: number;
   /** The built tree: the gateway, its probe and the devices run from there. */
   readonly distDir: string;
   readonly say: (text: string) => void;
-  /** Ends it, with all that it started. */
+  /** Ends the run, with everything that it started. */
   readonly signal?: AbortSignal;
 }
 
@@ -52,13 +52,13 @@ export interface ReloadReport extends Verdict {
 }
 
 const GATEWAY_MS_MAX = 60_000;
-/** The first reloads fill what is kept from one to the next... */
+/** The first reloads fill what one keeps for the next... */
 const SETTLED_SHARE = 0.4;
-/** ...and readings what is kept for a while. A shorter run has nothing better than its first footprint. */
+/** ...and readings fill what is kept for a while. A shorter run has nothing better than its first footprint. */
 const FILLED_MS = 120_000;
 const SAY_EVERY = 20;
 
-/** Edits the rules of a gateway under load again and again, and compares all that it says with what it must say. */
+/** Edits the rules of a gateway under load again and again, and compares its results with what they must be. */
 export async function reload(options: ReloadOptions): Promise<ReloadReport> {
   const undo: (() => Promise<unknown>)[] = [];
   const { signal } = options;
@@ -68,7 +68,7 @@ export async function reload(options: ReloadOptions): Promise<ReloadReport> {
   try {
     return await Promise.race([reloadIn(options, undo), aborted]);
   } finally {
-    // Whatever fails, a server and a gateway must not be left behind.
+    // Whatever fails, no server and no gateway may be left behind.
     const ends = undo.reverse().reduce((before, step) => before.then(step, () => step()), Promise.resolve<unknown>(0));
     await ends;
   }
@@ -123,7 +123,7 @@ async function reloadIn(options: ReloadOptions, undo: (() => Promise<unknown>)[]
   const differences = [...verdict.differences, ...troubles.map((line) => `the gateway said: ${line}`)];
   if (ending !== "code 0") differences.push(`the gateway ended with ${ending}`);
   const broken = reloading.reloads.filter(({ way }) => way === "broken first").length;
-  // While the machine stood still, half a file may have been judged as well.
+  // While the machine stood still, the gateway may have read half a file as well.
   const isExact = reloading.reloads.every(({ isExact }) => isExact);
   if (isExact ? refused !== broken : refused < broken)
     differences.push(`${broken} times broken files, ${refused} times refused`);
@@ -149,7 +149,7 @@ async function prepare(options: ReloadOptions, folder: string, undo: (() => Prom
   });
   undo.push(() => log.close());
   const configFile = join(folder, "weir.yaml");
-  // What the feed keeps for pages is soon full, so that it does not look as if it leaked.
+  // What the feed keeps for pages is full early, so that it does not look like a leak.
   const history = { windows_max: 2_000, incidents_max: 200, alert_changes_max: 500 };
   await writeFile(configFile, JSON.stringify({ partitions, processors: { checkpoint: "1s" }, feed: { history } }));
   const dataDir = join(folder, "gateway");

@@ -6,7 +6,7 @@ export interface SentReading {
   readonly device: number;
   readonly atUs: number;
   readonly value: number;
-  /** From sending to acknowledgement; NaN when none came. */
+  /** From sending to acknowledgement; NaN when none arrived. */
   readonly latencyMs: number;
 }
 
@@ -21,7 +21,7 @@ export function siteOf(device: number): string {
   return `s${Math.floor(device / DEVICES_PER_SITE)}`;
 }
 
-/** Readings in columns of numbers: a run has a million and more. */
+/** Readings in columns of numbers: a run has more than a million. */
 export class SentReadings {
   #columns = new Float64Array(FIELDS * 65_536);
   #count = 0;

@@ -14,11 +14,11 @@ export interface Spread {
 export interface Timings {
   /** From the last byte written to the rule set in the logs of all partitions. */
   readonly toLog: Spread;
-  /** Likewise, of edits after which a rule is gone. */
+  /** The same, for edits that remove a rule. */
   readonly toLogRemoved: Spread;
   /** From the rule set in a partition's log to the first results computed under it. */
   readonly toResult: Spread;
-  /** Acknowledgements of readings sent while rules were being exchanged, and at other times. */
+  /** Acknowledgements of readings sent while rules were being replaced, and at other times. */
   readonly acknowledgedDuring: Spread;
   readonly acknowledgedBeside: Spread;
 }
@@ -54,7 +54,7 @@ export function timingsOf(logs: Logs, sent: SentReadings, reloading: Reloading, 
   const beside: number[] = [];
   const last = spans.at(-1)?.toUs ?? 0;
   let at = 0;
-  // Sent in order of time, and so are the spans.
+  // Sent in order of time, and the spans are in order, too.
   for (const { atUs, latencyMs } of sent) {
     while (at < spans.length && atUs > (spans[at]?.toUs ?? 0)) at++;
     const isDuring = atUs <= last && atUs >= (spans[at]?.fromUs ?? Number.POSITIVE_INFINITY);

@@ -4,7 +4,10 @@ import { COOL_SUMMARY } from "./reloading.ts";
 import { WARM } from "./rule-files.ts";
 import { deviceName } from "./sent-reading.ts";
 
-/** Each device had one incident of the rule whose threshold, texts and durations were edited, from the first windows to the last edit. */
+/**
+ * Each device had one incident of the rule whose threshold, texts and durations were edited, from the first windows
+ * to the last edit.
+ */
 export function verifyIncidents(
   logs: Logs,
   devices: number,
@@ -20,7 +23,7 @@ export function verifyIncidents(
     const changes = byDevice.get(deviceName(device)) ?? [];
     const states = changes.map(({ state }) => state).join(" ");
     const incidents = new Set(changes.map(({ incident }) => incident)).size;
-    // The first device may be silent in the end: nothing ends its incident then.
+    // The first device may be silent at the end: then nothing ends its incident.
     const isWhole = states === "pending firing resolved" || (device === 0 && states === "pending firing");
     const said = `${deviceName(device)} had ${incidents} incidents of ${WARM}, with the changes: ${states}`;
     if (!isWhole || incidents !== 1) return { difference: said, kept: device };

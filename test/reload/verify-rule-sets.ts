@@ -2,7 +2,7 @@ import type { Reloading } from "./reloading.ts";
 
 interface Expected {
   readonly json: string;
-  /** Whether other versions may stand before it: half a file stood there for long. */
+  /** Whether other versions may precede it: half a file was on the disk for long. */
   readonly isExact: boolean;
 }
 
@@ -25,16 +25,16 @@ export function verifyRuleSets(reloading: Reloading): {
     for (const { json, isExact } of expected) {
       const extraFrom = at;
       while (at < logged.length && logged[at]?.rulesJson !== json) at++;
-      if (at === logged.length) return { count, difference: `task ${task} was never given ${shown(json)}` };
+      if (at === logged.length) return { count, difference: `task ${task} never got ${shown(json)}` };
       if (isExact && at > extraFrom) {
         const extra = logged[extraFrom];
         const place = `entry ${extra?.sequence} of task ${task}`;
-        return { count, difference: `${place} is a rule set that nobody wrote: ${shown(extra?.rulesJson ?? "")}` };
+        return { count, difference: `${place} is a rule set that was never written: ${shown(extra?.rulesJson ?? "")}` };
       }
       at++;
       count++;
     }
-    if (at < logged.length) return { count, difference: `task ${task} was given a rule set beyond the last` };
+    if (at < logged.length) return { count, difference: `task ${task} has a rule set beyond the last` };
   }
   return { count, difference: undefined };
 }

@@ -1,7 +1,7 @@
 import { type Logs, PlainEntries } from "../crash/logs.ts";
 import { deviceName, type SentReadings, siteOf } from "./sent-reading.ts";
 
-/** Every reading was acknowledged, and stands in the log once, as it was sent; and nothing else does. */
+/** Every reading was acknowledged and is in the log once, as it was sent; and nothing else is. */
 export function verifySent(logs: Logs, sent: SentReadings): string | undefined {
   // By device and time: a run has millions of readings.
   const wanted = new Map<string, Map<number, number>>();

@@ -11,7 +11,10 @@ interface Sum {
   sum: number;
 }
 
-/** Windows of a rule that nobody edited, against sums of what was sent. Windows that need not be closed yet may be missing. */
+/**
+ * Windows of a rule that no edit touched, against sums of what was sent. Windows that may still be open may be
+ * missing.
+ */
 export function verifySteady(
   logs: Logs,
   sent: SentReadings,

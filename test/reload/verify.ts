@@ -11,12 +11,12 @@ import { verifySent } from "./verify-sent.ts";
 import { verifySteady } from "./verify-steady.ts";
 
 export interface Verdict {
-  /** Empty when all is as it must be. */
+  /** Empty when everything is as it must be. */
   readonly differences: readonly string[];
   readonly readings: number;
   readonly windows: number;
   readonly alerts: number;
-  /** Windows of the rules that nobody edited, each computed again by brute force. */
+  /** Windows of the untouched rules, each computed again by brute force. */
   readonly steadyWindows: number;
   /** Incidents that stayed open over all edits of their rule. */
   readonly keptIncidents: number;
@@ -24,7 +24,7 @@ export interface Verdict {
   readonly timings: Timings;
 }
 
-/** Compares what the log holds with what the devices sent, with what was written, and with fresh folds of itself. */
+/** Compares what the log holds with what the devices sent, with what was written, and with fresh folds of the log. */
 export async function verify(
   log: Log,
   options: {

@@ -10,7 +10,7 @@ import { deviceName } from "./sent-reading.ts";
 const POLL_MS = 100;
 const WAIT_MS_MAX = 300_000;
 
-/** Waits until the incident of every device but the first, which is silent at times, has ended. */
+/** Waits until the incident of every device has ended, except the first one's, which is silent at times. */
 export async function allResolved(log: Log, devices: number): Promise<void> {
   const open = new Set(Array.from({ length: devices - 1 }, (_, i) => deviceName(i + 1)));
   await until("incidents did not end", async () => {
@@ -27,14 +27,14 @@ export async function allResolved(log: Log, devices: number): Promise<void> {
 }
 
 /**
- * Waits until the results of every task reach beyond its last readings: once these have stopped, the windows that are
- * still open close by themselves.
+ * Waits until the results of every task reach beyond its last readings. Once readings stop, open windows close by
+ * idleness.
  */
 export async function allProcessed(log: Log, partitions: number): Promise<void> {
   const each = Array.from({ length: partitions }, (_, i) => i);
   for (const partition of each) await untilToldBeyond(log, partition, "READINGS", [readingsSubject(partition)]);
   for (const share of each) {
-    // Whoever has told of all its windows has forwarded all its readings.
+    // A task that has emitted all its windows has forwarded all its readings.
     const subjects = each.map((partition) => groupsSubject(share, partition));
     await untilToldBeyond(log, partitions + share, "GROUPS", subjects);
   }

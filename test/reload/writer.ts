@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../simulation/random.ts";
 import { type RuleFiles, textOf, type WrittenRule } from "./rule-files.ts";
 
-/** What another program may see in the middle of a way of writing. */
+/** What another program may see halfway through a way of writing. */
 const HALFWAY_MS = [20, 120] as const;
 const BROKEN = [
   (text: string) => text.replace("rules:", "rules: ["),
@@ -22,7 +22,7 @@ export interface Writing {
   readonly way: Way;
   readonly startedAtUs: number;
   readonly endedAtUs: number;
-  /** The longest that something stood there which was not meant to stay. */
+  /** The longest time for which unintended content was on the disk. */
   readonly halfwayMs: number;
 }
 
@@ -30,11 +30,11 @@ interface WriterOptions {
   readonly folder: string;
   readonly random: Random;
   readonly nowUs: () => number;
-  /** Resolves when the gateway has said that the files are broken. */
+  /** Resolves when the gateway has logged that the files are broken. */
   readonly untilRefused: () => Promise<void>;
 }
 
-/** Writes files as editors, copying programs and people do. */
+/** Writes files as editors, copy programs and people do. */
 export class Writer {
   readonly #options: WriterOptions;
   #halfwayMs = 0;
@@ -68,7 +68,7 @@ export class Writer {
     return { way: "in place", startedAtUs, endedAtUs: nowUs(), halfwayMs: 0 };
   }
 
-  /** What changes no rule; resolves to how long it looked as if it did. */
+  /** Makes edits that change no rule; resolves to how long the content looked changed. */
   async disturb(name: string): Promise<number> {
     const { random } = this.#options;
     const path = this.#path(name);
@@ -99,7 +99,7 @@ export class Writer {
       case "in place":
         return writeFile(path, text);
       case "halfway": {
-        // At the end of a rule what is there looks whole.
+        // At the end of a rule the part that is on the disk looks complete.
         const cut = random.chance(0.5) ? text.lastIndexOf("  - id:") : random.whole(1, text.length - 1);
         await this.#halfway(() => writeFile(path, text.slice(0, cut)));
         await appendFile(path, text.slice(cut));
@@ -129,7 +129,7 @@ export class Writer {
     this.#halfwayMs = performance.now() - this.#sinceMs;
   }
 
-  /** Some editors put a byte order mark before it, and other line ends into it. */
+  /** Some editors add a byte order mark, and other line endings. */
   #dressed(text: string): string {
     return this.#options.random.chance(0.2) ? `\ufeff${text.replaceAll("\n", "\r\n")}` : text;
   }

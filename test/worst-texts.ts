@@ -1,6 +1,6 @@
 const MANY = 250_000;
 
-/** Texts over which a pattern that tries all ways to part them takes minutes. A test gives each parser all of them. */
+/** Texts that take minutes with a pattern that backtracks. A test feeds all of them to each parser. */
 export const WORST_TEXTS: readonly (readonly [name: string, text: string])[] = [
   ["digits and a letter", `${"1".repeat(MANY)}x`],
   ["a sign, digits and a letter", `-${"1".repeat(MANY)}x`],
@@ -19,10 +19,10 @@ export const WORST_TEXTS: readonly (readonly [name: string, text: string])[] = [
   ["hours", "1h".repeat(MANY / 2)],
 ];
 
-/** What a linear parser needs is milliseconds: a machine that is busy gets a second. */
+/** A linear parser needs milliseconds. A busy machine gets a second. */
 export const WORST_MS_MAX = 1_000;
 
-/** How long a call takes, whatever comes of it. */
+/** How long a call takes, whatever its outcome. */
 export function msOf(call: () => unknown): number {
   const startedMs = performance.now();
   call();

@@ -67,7 +67,7 @@ function mountOf(text: string): Mount {
   return { from, to, readOnly: mode === "ro" };
 }
 
-/** The variables that the words at the top of the file say to put into `.env`. */
+/** The variables that the instructions at the top of the file put into `.env`. */
 export function namedVariables(): readonly string[] {
   const text = readFileSync(`${ROOT}/docker-compose.yml`, "utf8");
   return [...text.matchAll(/^# +(\w+)=\.\.\./gm)].map(([, name]) => name ?? "");

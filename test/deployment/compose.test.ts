@@ -23,7 +23,7 @@ test("the file names every secret that it wants, and gives no container more tha
   for (const { name, command, environment, ports, mounts } of services) {
     expect(command, name).toEqual(["run", name]);
     expect(environment.WEIR_CONFIG, name).toBe("/weir/config/weir.yaml");
-    // Of the folders here none can be written to; what a service keeps is in a volume.
+    // No mounted folder is writable; what a service keeps is in a volume.
     for (const { from, readOnly } of mounts) expect(readOnly, `${name}: ${from}`).toBe(from.startsWith("./"));
     // It listens only where a port is published, and that port is open on this machine only.
     expect(environment.WEIR_BIND, name).toBe(ports.length > 0 ? "0.0.0.0" : undefined);
@@ -44,7 +44,7 @@ describe("each service as its container runs it", () => {
     const influxd = await startInfluxd();
     undo.push(() => influxd.stop());
     const usersFile = join(path, "users.yaml");
-    // As the words at the top of the file say.
+    // As the instructions at the top of the file say.
     const { output } = await weir(["passwd", "cold-1"], { cwd: path, input: `${PASSWORD}\n` });
     await writeFile(usersFile, `users:\n${output}`);
     services = readWeirServices({ WEIR_NATS_TOKEN: nats.token, WEIR_INFLUX_TOKEN: influxd.token, PAGE_TOKEN });
@@ -114,7 +114,7 @@ describe("each service as its container runs it", () => {
   });
 });
 
-/** The folders of a container below `folder`: copies of what is mounted, beside the one that it keeps its data in. */
+/** The folders of a container below `folder`: copies of what is mounted, beside its data folder. */
 async function mountAll(
   service: WeirService,
   { folder, usersFile }: { readonly folder: string; readonly usersFile: string },
@@ -126,7 +126,7 @@ async function mountAll(
   }
 }
 
-/** What the container is given, with the addresses and folders of this machine, and any free port. */
+/** What the container is given, with this machine's addresses and folders, and any free port. */
 function environmentOf(
   service: WeirService,
   at: { readonly folder: string; readonly nats: string; readonly influxdb: string },

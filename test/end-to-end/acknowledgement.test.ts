@@ -26,7 +26,7 @@ test("while NATS stands still, no PUBACK; when it goes on, all of them, on the s
       await client.publishAsync("sensors/s/d/telemetry", `{"ts": ${2 + i}, "v": ${i}}`, { qos: 1 });
       acknowledged++;
     });
-    // Long enough that an acknowledgement that does not wait for the log would have come.
+    // Long enough that an acknowledgement that does not wait for the log would have arrived.
     await delay(3_000);
     expect(acknowledged).toBe(0);
     process.kill(natsPid, "SIGCONT");

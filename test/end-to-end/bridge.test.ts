@@ -30,7 +30,7 @@ test("messages of an outside broker arrive once each, although the gateway is ki
     "rules/none.yaml": "rules: []\n",
     "weir.yaml": `ingest:\n  bridge:\n    url: ${outside.url}\n    topics: ["sensors/#"]\n`,
   };
-  // It runs in its folder, where it finds the file by itself.
+  // It runs in its folder, where it finds the file.
   const gateway = await startGateway(undo, { files });
   const client = await mqtt.connectAsync(outside.url);
   undo.push(() => client.endAsync(true));
@@ -52,7 +52,7 @@ test("messages of an outside broker arrive once each, although the gateway is ki
     return Math.max(...devices.map(({ metrics }) => metrics.n?.value ?? 0));
   };
   await expect.poll(answered, WAIT).toBe(sent - 1);
-  // Also when the outside broker itself is away for a moment.
+  // Also when the outside broker is away for a moment.
   await outside.pause();
   await expect.poll(async () => (await gateway.get("/readyz")).ok, WAIT).toBe(false);
   await outside.resume();

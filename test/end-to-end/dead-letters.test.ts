@@ -35,7 +35,7 @@ async function publish(port: number, messages: readonly (readonly [string, strin
   }
 }
 
-test("what was refused is retried after weir.yaml was mended: reading, window and alert appear, each once", async () => {
+test("what was refused is retried after weir.yaml was fixed: reading, window and alert appear, each once", async () => {
   const gateway = await startGateway(undo, { files: { "rules/hot.yaml": RULES }, keepHttpPort: true });
   const command = (...args: string[]): Promise<Ended> =>
     weir(["deadletters", ...args], { cwd: gateway.dataDir, env: { WEIR_DATA_DIR: "." } });
@@ -54,7 +54,7 @@ test("what was refused is retried after weir.yaml was mended: reading, window an
   const cameAtUs = letters[1]?.receivedAtUs ?? 0;
   expect(await gateway.stop(30_000)).toBe("code 0");
 
-  // The command without a gateway to ask.
+  // The command without a running gateway.
   const alone = await command("retry", "1");
   expect(alone).toMatchObject({
     code: 1,

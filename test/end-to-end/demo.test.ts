@@ -40,7 +40,7 @@ test("the demo ends cleanly, and the next start goes on in event time", async ()
   expect(new Set(changes.map(({ id }) => id)).size).toBe(changes.length);
   expect(await gateway.stop(30_000)).toBe("code 0");
   expect(await gateway.endLeftovers()).toBe(0);
-  // Each task went on from its saved state.
+  // Each task resumed from its saved state.
   const told = await gateway.logText();
   expect(told.match(/"msg":"tasks taken"/g)).toHaveLength(2);
   expect(told).not.toContain("checkpoint not usable");

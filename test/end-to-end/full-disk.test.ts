@@ -12,7 +12,7 @@ import { tempFolder, WEIR } from "./kit.ts";
 const STOP_MS_MAX = 20_000;
 /** What a busy machine may add. */
 const BUSY_MS = 5_000;
-/** A little of what the streams keep by default: a server reserves that of the free disk. */
+/** Less than the streams' default: a server reserves it from the free disk. */
 const CONFIG = `log: {${["readings", "windows", "alerts", "dead_letters", "notifications"]
   .map((name) => ` ${name}: { max_size: 64MiB }`)
   .join(",")} }\n`;
@@ -24,7 +24,7 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-/** A disk of its own in memory; undefined with the reason where none can be mounted. */
+/** A separate disk in memory; undefined with the reason where none can be mounted. */
 async function smallDisk(): Promise<{ readonly path: string } | { readonly reason: string }> {
   const path = await mkdtemp(join(tmpdir(), "weir-disk-"));
   undo.push(() => rm(path, { recursive: true, force: true }));
@@ -51,7 +51,7 @@ function fill(file: string): void {
   closeSync(descriptor);
 }
 
-/** A gateway with its data on the disk, and all else, such as its output, elsewhere. */
+/** A gateway with its data on the disk, and everything else, such as its output, elsewhere. */
 async function startOn(disk: string) {
   const { path, remove } = await tempFolder({ "weir.yaml": CONFIG, "rules/hot.yaml": RULES });
   undo.push(remove);
@@ -81,7 +81,7 @@ async function endNats(pid: number): Promise<void> {
   if (await isNats(pid)) process.kill(pid, "SIGKILL");
 }
 
-/** Publishes from three clients until the test is over. */
+/** Publishes from three clients until the test ends. */
 async function publish(mqttPort: number): Promise<{ readonly acknowledged: () => number }> {
   let acknowledged = 0;
   const options = { reconnectPeriod: 0 };
@@ -118,7 +118,7 @@ test("a gateway whose disk is full stops in time, says so in a line, and leaves 
   const { child, said, mqttPort, natsPid } = await startOn(disk.path);
   const { acknowledged } = await publish(mqttPort);
   fill(join(disk.path, "filler"));
-  // The log takes nothing any more.
+  // The log accepts nothing any longer.
   let before = -1;
   const isStuck = () => {
     const stuck = acknowledged() === before;
@@ -128,7 +128,7 @@ test("a gateway whose disk is full stops in time, says so in a line, and leaves 
   await expect.poll(isStuck, { timeout: 60_000, interval: 2_000 }).toBe(true);
   const { code, tookMs } = await stop(child);
   expect(await isNats(natsPid)).toBe(false);
-  // 0 where the log could still take what was in flight.
+  // 0 where the log could still store what was in flight.
   expect([0, 1]).toContain(code);
   const lines = said.err.split("\n").filter((line) => line.startsWith("Stopping takes too long"));
   expect(lines).toEqual(code === 0 ? [] : [expect.stringMatching(/: \w+ has not stopped in 15 s.*disk full.*kept\.$/)]);

@@ -7,13 +7,13 @@ import { duckdbRows, startGateway } from "./kit.ts";
 
 const WAIT = { timeout: 40_000, interval: 100 };
 /**
- * An honest device is answered in this time, whatever others send: on a machine where the disk alone takes so long that
- * this many times a calm acknowledgement is more, in that.
+ * An honest device is answered within this time, whatever others send. On a machine with a slow disk the bound is a
+ * multiple of a calm acknowledgement, if that is longer.
  */
 const PUBACK_MS_MAX = 1_500;
 const CALM_TIMES_MAX = 10;
 const CALM_MESSAGES = 10;
-/** Of one packet from a device, by default; and from an outside broker. */
+/** Size of one packet: from a device by default, and from an outside broker. */
 const [PACKET_BYTES, BRIDGED_BYTES] = [256 * 1_024, 1_024 * 1_024];
 const undo: (() => Promise<unknown>)[] = [];
 
@@ -29,7 +29,7 @@ function fields(count: number, nameOf: (i: number) => string): string {
   return JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [nameOf(i), i])));
 }
 
-/** Messages that are no readings, or not only, each with the reason of its dead letter. */
+/** Messages that are not, or not only, readings, each with the reason of its dead letter. */
 function hostileMessages(bytes: number): readonly (readonly [topic: string, payload: string, reason: string])[] {
   const [deep, deepObjects] = [60_000, Math.min(60_000, Math.floor(bytes / 6) - 200)];
   const telemetry = "sensors/s/hostile/telemetry";
@@ -53,7 +53,7 @@ function hostileMessages(bytes: number): readonly (readonly [topic: string, payl
     [`sensors/${"s".repeat(60_000)}/d/telemetry`, fields(30, (i) => `m${i}`), "bad-name"],
     [`sensors/s/d/${"m".repeat(60_000)}`, "1", "bad-name"],
     [`${"nowhere/".repeat(8)}${"x".repeat(65_000)}`, "1".repeat(bytes - 66_000), "unknown-topic"],
-    // As readings they take more than a frame: each of their names begins with the longest that is allowed.
+    // As readings they need more than a frame: each of their names begins with the longest allowed prefix.
     [
       `sensors/${"s".repeat(256)}/${"d".repeat(256)}/telemetry`,
       `{"${"p".repeat(250)}": ${fields(4_900, String)}}`,
@@ -62,7 +62,9 @@ function hostileMessages(bytes: number): readonly (readonly [topic: string, payl
   ];
 }
 
-/** A device that publishes all the time; `stop` resolves to how long its slowest acknowledgement took, and may take. */
+/**
+ * A device that publishes all the time; `stop` resolves to the time of its slowest acknowledgement, and to the bound.
+ */
 async function honestDevice(url: string) {
   const client = await mqtt.connectAsync(url, { clientId: "honest" });
   undo.push(() => client.endAsync(true));
@@ -123,7 +125,7 @@ test("whatever a device sends, it is acknowledged, and an honest one beside it w
   for (const [topic, payload] of messages) await hostile.publishAsync(topic, payload, { qos: 1 });
   // And all at once.
   await Promise.all(messages.map(([topic, payload]) => hostile.publishAsync(topic, payload, { qos: 1 })));
-  // Names as long as they may be, of letters of several bytes.
+  // Names of the greatest length, of letters of several bytes.
   const [site, device, metric] = ["s".repeat(256), "é".repeat(128), "😀".repeat(64)];
   await hostile.publishAsync(`sensors/${site}/${device}/telemetry`, JSON.stringify({ ts: 1.7e9, [metric]: 7 }), {
     qos: 1,

@@ -34,7 +34,7 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-test("consequences are held by their cause, shown with it by the command line and the API, and told when it is over", async () => {
+test("consequences are held by their cause, shown with it by the command line and the API, and sent when it ends", async () => {
   const sink = await startSink();
   undo.push(() => sink.close());
   const files = { "rules/hot.yaml": RULES, "weir.yaml": CONFIG };
@@ -55,7 +55,7 @@ test("consequences are held by their cause, shown with it by the command line an
   const say = (site: string, name: string, metric: string, value: number) =>
     device.publishAsync(`sensors/${site}/${name}/${metric}`, String(value), { qos: 1 });
 
-  // The consequence first, the cause behind it.
+  // The consequence first, then its cause.
   await say("north", "cold-1", "temperature", 20);
   await say("south", "cold-2", "temperature", 20);
   await say("north", "gw", "load", 20);

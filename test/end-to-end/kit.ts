@@ -25,7 +25,7 @@ export async function weir(
     readonly cwd: string;
     readonly env?: Readonly<Record<string, string>>;
     readonly input?: string;
-    /** Once this was said, it is told to stop. */
+    /** Once its output contains this, it is asked to stop. */
     readonly untilOutput?: string;
   },
 ): Promise<Ended> {
@@ -52,7 +52,7 @@ export async function weir(
   return { code, output };
 }
 
-/** A folder with the given files, gone after the test. */
+/** A folder with the given files, removed after the test. */
 export async function tempFolder(files: Readonly<Record<string, string>> = {}): Promise<AsyncDisposableFolder> {
   const path = await mkdtemp(join(tmpdir(), "weir-test-"));
   for (const [name, content] of Object.entries(files)) {
@@ -67,7 +67,7 @@ interface AsyncDisposableFolder {
   remove(): Promise<void>;
 }
 
-/** A gateway in a folder of its own with these files, which may hold `rules/` and `weir.yaml`. Undone by `undo`. */
+/** A gateway in a new folder with these files, which may include `rules/` and `weir.yaml`. Undone by `undo`. */
 export async function startGateway(
   undo: (() => Promise<unknown>)[],
   options: {
@@ -99,7 +99,7 @@ export async function startGateway(
   return gateway;
 }
 
-/** Alert changes as pages get them, each as often as it came. */
+/** Alert changes as pages get them, each as often as it arrived. */
 export async function watchAlerts(
   undo: (() => Promise<unknown>)[],
   httpPort: number,
@@ -115,7 +115,7 @@ export async function watchAlerts(
   return { changes };
 }
 
-/** What the embedded store answers to SQL. Its gateway must have stopped: one process at a time opens the file. */
+/** The embedded store's answer to SQL. Its gateway must have stopped: one process at a time opens the file. */
 export async function duckdbRows(file: string, sql: string): Promise<Record<string, unknown>[]> {
   const instance = await DuckDBInstance.create(file, { access_mode: "READ_ONLY" });
   const connection = await instance.connect();

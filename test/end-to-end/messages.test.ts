@@ -36,7 +36,7 @@ test("a bad configuration: every problem at once, each with its place", async ()
   expect(output).not.toContain("    at ");
 });
 
-test("what is no YAML at all", async () => {
+test("a file that is not YAML", async () => {
   const cwd = await folder({ ...NO_RULES, "weir.yaml": "partitions: [1, 2\n" });
   const { code, output } = await weir(["up", ...PORTS], { cwd });
   expect(code).toBe(1);
@@ -83,9 +83,9 @@ test.each([
   expect(output).not.toContain("    at ");
 });
 
-test("no NATS server to be had", async () => {
+test("no NATS server available", async () => {
   const cwd = await folder(NO_RULES);
-  // Nothing on PATH but Node itself, an empty cache, and no way out.
+  // Nothing on PATH but Node itself, an empty cache, and no network.
   const proxy = "http://127.0.0.1:9";
   const env = {
     PATH: dirname(process.execPath) === "/usr/bin" ? cwd : dirname(process.execPath),

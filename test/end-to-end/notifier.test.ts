@@ -71,7 +71,7 @@ test("an alert reaches a webhook and Weir's own broker, is acknowledged and sile
   const [silence] = JSON.parse(await run("silences", "list", "--json")) as Silence[];
   await run("silences", "remove", silence?.id ?? "");
   await expect.poll(() => published.has("alerts/hot/cold-2"), WAIT).toBe(true);
-  // What Weir publishes itself is no device's message: nothing of it became a dead letter.
+  // What Weir itself publishes is not a device's message: none of it became a dead letter.
   const metrics = await (await fetch(`http://127.0.0.1:${gateway.info.httpPort}/metrics`)).text();
   expect(metrics).not.toMatch(/^weir_ingest_dead_letters_total\{.*unknown-topic/m);
 }, 120_000);

@@ -10,7 +10,7 @@ const executablePath = findChromium();
 const WAIT = { timeout: 30_000, interval: 50 };
 const ROUNDS = 5;
 const APART_MS = 5_000;
-/** Each reading is looked at by itself, so that what is measured is the way and not the window. */
+/** Each reading is evaluated alone, so that the test measures the way and not the window. */
 const RULES = `
 rules:
   - id: too-warm
@@ -113,7 +113,7 @@ describe.skipIf(executablePath === undefined)("the live page", () => {
   };
   const go = (hash: string) => page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
   const connection = () => page.locator(".connection").textContent();
-  /** Incidents of a device that the page tells of as over. */
+  /** Incidents of a device that the page shows as ended. */
   const told = (device: string) =>
     page.locator(".changes tr[data-state=resolved]", { hasText: `${device} is too warm` }).count();
 
@@ -135,7 +135,7 @@ describe.skipIf(executablePath === undefined)("the live page", () => {
     await page.evaluate("window.stayed = true");
     cable.pull();
     await expect.poll(connection, WAIT).toMatch(/^Disconnected since/);
-    // Two that begin and end unseen, and one that goes on.
+    // Two that begin and end unseen, and one that continues.
     const fromMs = Date.now();
     for (const [i, temperature] of [13, 5, 14, 5].entries()) {
       // Apart, so that the chart has a point for each.
@@ -162,7 +162,7 @@ describe.skipIf(executablePath === undefined)("the live page", () => {
     await expect.poll(points, WAIT).toBeGreaterThanOrEqual(5);
   });
 
-  test("what one takes on and silences, another sees; and it lasts over a killed gateway, without a reload", async () => {
+  test("what one person acknowledges and silences, another sees; and it survives a killed gateway, without a reload", async () => {
     const other = await openPage();
     await go("#/alerts");
     await page.locator(".alert[data-state=firing]", { hasText: "live-3" }).click();

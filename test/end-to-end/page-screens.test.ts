@@ -9,7 +9,7 @@ import { startGateway } from "./kit.ts";
 const executablePath = findChromium();
 const WAIT = { timeout: 30_000, interval: 100 };
 const EVERY_MS = 200;
-/** The browser itself reports what it cannot reach; a page has no way to keep that quiet. */
+/** The browser itself reports what it cannot reach; a page cannot prevent that. */
 const UNREACHABLE = /WebSocket connection|ERR_CONNECTION_REFUSED|Failed to load resource/;
 const RULES = `
 rules:
@@ -30,7 +30,7 @@ rules:
 describe.skipIf(executablePath === undefined)("the screens of a running gateway", () => {
   const undo: (() => Promise<unknown>)[] = [];
   const complaints: string[] = [];
-  /** What the devices say now; a test changes it to make something happen. */
+  /** The devices' current values; a test changes them to make something happen. */
   const temperatures = new Map([
     ["cold-1", 5],
     ["cold-2", 5],
@@ -84,7 +84,7 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await expect.poll(() => page.locator("h1").textContent(), WAIT).toBe("1 critical alert");
   });
 
-  test("a key that is pressed the moment a screen stands is not lost", async () => {
+  test("a key that is pressed the moment a screen appears is not lost", async () => {
     const focused = await page.evaluate(`new Promise((resolve) => {
       new MutationObserver((_, observer) => {
         if (document.querySelector("main input[type=search]") === null) return;
@@ -150,7 +150,7 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await expect.poll(() => page.locator(".silence").count(), WAIT).toBe(0);
   });
 
-  test("rules tell how each group is, and how often they fired", async () => {
+  test("rules show the state of each group, and how often they fired", async () => {
     await go("#/rules");
     await expect.poll(() => page.locator(".rule-row").count(), WAIT).toBe(2);
     const row = page.locator(".rule-row[data-rule=too-warm]");
@@ -161,7 +161,7 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await page.locator(".group-row[data-state=firing]", { hasText: "cold-1" }).waitFor();
   });
 
-  test("the pipeline shows rates, and lets look into a dead letter and retry it", async () => {
+  test("the pipeline shows rates, and a dead letter that can be opened and retried", async () => {
     await go("#/pipeline");
     await expect.poll(() => page.locator(".flow-ingest .figure").textContent(), WAIT).toMatch(/^[1-9]/);
     await page.locator(".letter").first().click();
@@ -209,7 +209,7 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await gateway.start();
     await expect.poll(() => page.locator(".connection").textContent(), WAIT).toBe("Live");
     await expect.poll(() => page.locator("h1").textContent(), WAIT).toBe("1 critical alert");
-    // The acknowledgement has outlasted it, too.
+    // The acknowledgement has survived it, too.
     await expect.poll(() => page.locator(".alerts-panel .mark").allTextContents(), WAIT).toEqual(["taken by Ann"]);
     temperatures.set("cold-1", 5);
     await page.locator(".alerts-panel .alert[data-state=resolved][data-rule=too-warm]").waitFor();

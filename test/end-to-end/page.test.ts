@@ -8,7 +8,7 @@ import { startGateway } from "./kit.ts";
 const executablePath = findChromium();
 const RULES = fileURLToPath(new URL("../../rules", import.meta.url));
 const WAIT = { timeout: 30_000, interval: 100 };
-/** The browser itself reports what it cannot reach; a page has no way to keep that quiet. */
+/** The browser itself reports what it cannot reach; a page cannot prevent that. */
 const UNREACHABLE = /WebSocket connection|ERR_CONNECTION_REFUSED|Failed to load resource/;
 
 describe.skipIf(executablePath === undefined)("the page of a running gateway with the demo", () => {
@@ -35,7 +35,7 @@ describe.skipIf(executablePath === undefined)("the page of a running gateway wit
     for (const step of undo.splice(0).reverse()) await step();
   });
 
-  /** All numbers on all cards: they hold still only when nothing comes. */
+  /** All numbers on all cards: they stand still only when nothing arrives. */
   function numbers(): Promise<string> {
     return page.locator(".card-number").allTextContents().then(String);
   }

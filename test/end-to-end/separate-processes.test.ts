@@ -52,14 +52,14 @@ async function startProcesses() {
   return { path, edge, feed, processors, storage };
 }
 
-/** Hot in every other stretch of five minutes. */
+/** Hot in every second span of five minutes. */
 function valueAt(window: number, place: number): number {
   return (Math.floor(window / 5) % 2 === 1 ? 60 : 10) + place;
 }
 
 /**
- * Publishes the windows of a round, all devices, and does something else in the middle of it; resolves when every message
- * is acknowledged.
+ * Publishes the windows of a round, for all devices, and does something else in the middle; resolves when every
+ * message is acknowledged.
  */
 async function publishRound(
   client: mqtt.MqttClient,
@@ -126,7 +126,7 @@ test("four processes on one log: each of them may die, nothing is lost and nothi
   await expect.poll(described, WAIT).toEqual(expected);
 
   const stored = DEVICES.length * (windows * PER_WINDOW + 1);
-  // Of the storage that runs now: what the killed one said last stays told, under its own name.
+  // Of the running storage: the last report of the killed one stays, under its own name.
   const lines = new RegExp(`^weir_storage_lag_messages\\{.*instance="storage-${storage.ports.pid}".*\\} (\\d+)$`, "gm");
   const lag = async () => {
     const text = await (await fetch(`http://127.0.0.1:${feed.ports.httpPort}/metrics`)).text();

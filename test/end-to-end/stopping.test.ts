@@ -23,7 +23,10 @@ interface Found {
   readonly command: string;
 }
 
-/** What runs with this folder in its command line. A process that has ended has none, even when nobody waited for it. */
+/**
+ * The processes with this folder in their command line. A process that has ended has none, even when its parent did
+ * not wait for it.
+ */
 function processesOf(folder: string): Found[] {
   const found: Found[] = [];
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
@@ -59,7 +62,7 @@ class Run {
     }
   }
 
-  /** Of the process group that a terminal would signal: npm's, or the bootstrap's. */
+  /** The leader of the process group that a terminal would signal: npm or the bootstrap. */
   get group(): number {
     const { pid } = this.child;
     if (pid === undefined) throw new Error("it did not start");
@@ -80,7 +83,7 @@ class Run {
     return expect.poll(() => this.said, UP).toContain("Weir is up.");
   }
 
-  /** Nothing of it lives on, within a bound. */
+  /** None of its processes lives on, within a bound. */
   async gone(): Promise<void> {
     await expect.poll(() => processesOf(this.dataDir), GONE).toEqual([]);
   }
@@ -132,7 +135,7 @@ const WAYS: readonly (readonly [name: string, command: readonly string[], signal
   ["Ctrl-C and again half a second later", BY_BOOTSTRAP, (run) => again(run, 500)],
   ["Ctrl-C and again three seconds later", BY_BOOTSTRAP, (run) => again(run, 3_000)],
   [
-    "Ctrl-C, then SIGTERM for the one who started it",
+    "Ctrl-C, then SIGTERM for its parent",
     BY_BOOTSTRAP,
     (run) => {
       ctrlC(run);
@@ -146,7 +149,7 @@ const WAYS: readonly (readonly [name: string, command: readonly string[], signal
   ["npm start: SIGTERM for npm only", BY_NPM, (run) => kill(run.group, "SIGTERM")],
   ["npm start: npm is killed", BY_NPM, (run) => kill(run.group, "SIGKILL")],
   ["npm start: SIGTERM for what npm started", BY_NPM, (run) => kill(run.pidOf("bootstrap"), "SIGTERM")],
-  // Some shells give way to what they start.
+  // Some shells are replaced by the program that they start.
   [
     "npm start: SIGTERM for npm's shell only",
     BY_NPM,
@@ -183,7 +186,7 @@ test("a start that fails midway leaves nothing", async () => {
   const first = await start(BY_BOOTSTRAP);
   await first.ready();
   const { mqttPort } = JSON.parse(readFileSync(join(first.dataDir, "run.json"), "utf8"));
-  // The broker comes last, when all else runs.
+  // The broker comes last, when everything else runs.
   const second = await start(BY_BOOTSTRAP, { mqttPort });
   await second.gone();
   expect(second.said).toContain("started nats-server");

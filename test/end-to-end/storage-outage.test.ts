@@ -96,7 +96,7 @@ test("InfluxDB goes away: acknowledgements and alerts go on, and nothing is miss
   await influxd.pause();
   await publish(gateway, site, "meanwhile");
   await expect.poll(() => firing(changes, "meanwhile"), WAIT).toBe(1);
-  // The outage was noticed, and still everybody is served.
+  // The outage was noticed, and all clients are still served.
   await expect.poll(async () => linesWith(await gateway.logText(), "storage is away"), WAIT).toBeGreaterThan(0);
   await publish(gateway, site, "later");
   await expect.poll(() => firing(changes, "later"), WAIT).toBe(1);

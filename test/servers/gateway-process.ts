@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What the gateway says about itself in `<data dir>/run.json`. */
+/** What the gateway writes about itself to `<data dir>/run.json`. */
 export interface RunInfo {
   readonly mqttPort: number;
   readonly httpPort: number;
@@ -12,7 +12,7 @@ export interface RunInfo {
 }
 
 export interface GatewayOptions {
-  /** Program and first arguments, with absolute paths: it runs in `dataDir`, where no `weir.yaml` of ours stands. */
+  /** Program and first arguments, with absolute paths: it runs in `dataDir`, where there is no `weir.yaml` of ours. */
   readonly command: readonly string[];
   readonly dataDir: string;
   readonly rulesDir: string;
@@ -21,14 +21,14 @@ export interface GatewayOptions {
   readonly startMsMax: number;
   /** More arguments of `up`: `--demo`, `--config`. */
   readonly flags?: readonly string[];
-  /** Take the same HTTP port at each start, so that pages find it again. The MQTT port is always kept. */
+  /** Use the same HTTP port at each start, so that pages find it again. The MQTT port is always kept. */
   readonly keepHttpPort?: boolean;
 }
 
 const POLL_MS = 50;
 const LEFTOVER_MS = 5000;
 
-/** The gateway as a user runs it: a process of its own, which can be killed and started again on its data. */
+/** The gateway as a user runs it: a separate process, which can be killed and restarted on its data. */
 export class GatewayProcess {
   readonly #options: GatewayOptions;
   #child: ChildProcess | undefined;
@@ -36,7 +36,7 @@ export class GatewayProcess {
   #mqttPort = 0;
   #httpPort = 0;
   #info: RunInfo | undefined;
-  /** Pids of NATS servers that our gateways started, to be sure that none outlives the run. */
+  /** Pids of NATS servers that our gateways started, to make sure that none outlives the run. */
   readonly #natsPids = new Set<number>();
 
   constructor(options: GatewayOptions) {
@@ -60,12 +60,12 @@ export class GatewayProcess {
     return join(this.#options.dataDir, "verify-gateway.log");
   }
 
-  /** What it wrote to its log so far. */
+  /** Its log so far. */
   logText(): Promise<string> {
     return readFile(this.logFile, "utf8");
   }
 
-  /** Resolves when it says that it is ready. Takes the same MQTT port each time, so that devices find it again. */
+  /** Resolves when it reports that it is ready. Takes the same MQTT port each time, so that devices find it again. */
   async start(): Promise<void> {
     await this.launch();
     await this.ready(this.#options.startMsMax);
@@ -106,7 +106,7 @@ export class GatewayProcess {
     for (;;) {
       if (!this.running) throw new Error(`the gateway ended (${this.#ending()}); see ${this.logFile}`);
       const info = await this.#readInfo();
-      // One left from a run before says where nobody listens any more.
+      // A file left from an earlier run names ports that are closed now.
       if (info !== undefined && info.pid === this.#child?.pid) {
         this.#info = info;
         await this.#natsPid();
@@ -156,7 +156,7 @@ export class GatewayProcess {
     await ended;
   }
 
-  /** Kills the NATS server that runs now; resolves when another one runs. False when there is none to kill. */
+  /** Kills the running NATS server; resolves when another one runs. False when there is none to kill. */
   async killNats(msMax: number): Promise<boolean> {
     const pid = await this.#natsPid();
     if (pid === undefined) return false;
@@ -169,7 +169,7 @@ export class GatewayProcess {
     return true;
   }
 
-  /** Asks it to end, and takes it by force if it does not. Resolves to how it ended: `code 0` is good. */
+  /** Asks it to end, and kills it if it does not. Resolves to how it ended: `code 0` is good. */
   async stop(msMax: number): Promise<string> {
     const child = this.#child;
     if (child !== undefined && this.running) {
@@ -206,7 +206,7 @@ export class GatewayProcess {
     return readJson<RunInfo>(join(this.#options.dataDir, "run.json"));
   }
 
-  /** From the server's own record: `run.json` tells only which one ran first. */
+  /** From the server's own record: `run.json` names only the first one. */
   async #natsPid(): Promise<number | undefined> {
     const record = await readJson<{ readonly pid: number }>(join(this.#options.dataDir, "nats.json"));
     if (record !== undefined) this.#natsPids.add(record.pid);
@@ -223,10 +223,10 @@ async function readJson<Content>(file: string): Promise<Content | undefined> {
   }
 }
 
-/** A pid may belong to somebody else by now; without /proc (not Linux) we leave it alone. */
+/** Another program may have the pid by now; without /proc (not Linux) we leave it alone. */
 async function isNats(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // A zombie has ended; that nobody asked for its exit code is its parent's affair.
+  // A zombie has ended; collecting its exit code is its parent's task.
   return /^\d+ \(nats-server\) [^ZX]/.test(stat);
 }
 

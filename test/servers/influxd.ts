@@ -12,14 +12,14 @@ export interface Influxd {
   readonly bucket: string;
   /** Ends the server at once and keeps its data and port. */
   pause(): Promise<void>;
-  /** Starts it again after `pause`. */
+  /** Restarts it after `pause`. */
   resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const START_MS_MAX = 60_000;
 
-/** A real InfluxDB on a free loopback port with a folder of its own, set up with a user, a bucket and a token. */
+/** A real InfluxDB on a free loopback port with its own folder, set up with a user, a bucket and a token. */
 export async function startInfluxd(): Promise<Influxd> {
   const binary = findInfluxd();
   const folder = await mkdtemp(join(tmpdir(), "weir-influxd-"));
@@ -85,11 +85,11 @@ function findInfluxd(): string {
       accessSync(candidate, constants.X_OK);
       return candidate;
     } catch {
-      // The next one.
+      // Try the next one.
     }
   }
   const where = named ? `WEIR_INFLUXD=${named}` : "WEIR_INFLUXD, PATH and the cache (~/.cache/weir/bin)";
-  throw new Error(`no influxd (looked at ${where}): install InfluxDB 2 or name its binary in WEIR_INFLUXD`);
+  throw new Error(`no influxd (searched ${where}): install InfluxDB 2 or name its binary in WEIR_INFLUXD`);
 }
 
 async function answers(url: string): Promise<boolean> {

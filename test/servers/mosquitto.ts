@@ -9,16 +9,16 @@ export interface Mosquitto {
   readonly url: string;
   /** The same broker over WebSocket. */
   readonly wsUrl: string;
-  /** Ends it, keeping what it has to deliver. */
+  /** Ends it, and keeps what it has to deliver. */
   pause(): Promise<void>;
-  /** Starts it again after `pause`, on the same port. */
+  /** Restarts it after `pause`, on the same port. */
   resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const START_MS_MAX = 10_000;
 
-/** A mosquitto on a free loopback port that keeps sessions over restarts and any number of waiting messages. */
+/** A mosquitto on a free loopback port that keeps sessions over restarts, and any number of waiting messages. */
 export async function startMosquitto(): Promise<Mosquitto> {
   const folder = await mkdtemp(join(tmpdir(), "weir-mosquitto-"));
   const [port, wsPort] = [await freePort(), await freePort()];
@@ -49,7 +49,7 @@ export async function startMosquitto(): Promise<Mosquitto> {
   }
 
   async function begin(): Promise<void> {
-    // Debian puts it where only root looks.
+    // Debian installs it in a folder that is only on root's PATH.
     const env = { ...process.env, PATH: [process.env.PATH, "/usr/sbin"].join(delimiter) };
     const child = spawn("mosquitto", ["-c", config], { stdio: ["ignore", "ignore", "pipe"], env });
     server = child;

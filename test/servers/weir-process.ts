@@ -10,7 +10,7 @@ export interface WeirProcessOptions {
   /** `run edge` and its flags. */
   readonly args: readonly string[];
   readonly dataDir: string;
-  /** Where it runs; in its data folder if left out. */
+  /** Where it runs; its data folder if left out. */
   readonly cwd?: string;
   readonly env: Readonly<Record<string, string>>;
   readonly startMsMax: number;
@@ -24,7 +24,7 @@ interface Ports {
 
 const POLL_MS = 30;
 
-/** One `weir run ...`, which can be killed and started again on its data. */
+/** One `weir run ...`, which can be killed and restarted on its data. */
 export class WeirProcess {
   readonly #options: WeirProcessOptions;
   #child: ChildProcess | undefined;

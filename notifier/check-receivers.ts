@@ -1,12 +1,12 @@
 import { createConnection } from "node:net";
 import { type Environment, SecretError, secretValue } from "../platform/files/secret-values.ts";
-import { type NotifierConfig, type TargetConfig, targetNames } from "./common/config.ts";
-import { createTarget, type TargetOptions } from "./targets/create.ts";
-import { addressOf } from "./targets/webhook.ts";
+import type { NotifierConfig } from "./config.ts";
+import { problemsIn, type ReceiverTarget, receiverTargets, secretProblems } from "./receivers.ts";
+import type { Address, TargetContext } from "./targets/target-kind.ts";
 
-const REACH_MS = 3_000;
+const CONNECT_MS = 3_000;
 
-/** One thing that was looked at of a receiver's target; `detail` of a wrong one says how to mend it. */
+/** The result of one check of a target. If it is not ok, `detail` says how to fix it. */
 export interface ReceiverFinding {
   /** `ops.webhook` */
   readonly target: string;
@@ -14,145 +14,82 @@ export interface ReceiverFinding {
   readonly detail: string;
 }
 
-/**
- * Looks whether the secrets of each target are there, and whether its host takes connections. Nothing is sent: nobody is
- * told anything by this.
- */
+/** Checks for `weir doctor` that the secrets of each target exist and that its host accepts connections. Sends nothing. */
 export async function checkReceivers(
-  { receivers }: Pick<NotifierConfig, "receivers">,
+  config: Pick<NotifierConfig, "receivers">,
   environment: Environment,
 ): Promise<ReceiverFinding[]> {
-  const targets = Object.entries(receivers).flatMap(([receiver, list]) => {
-    const names = targetNames(list);
-    return list.map((config, i) => ({ config, name: `${receiver}.${names[i]}` }));
-  });
-  const findings = await Promise.all(targets.map(({ config, name }) => checkTarget(config, name, environment)));
+  const findings = await Promise.all(receiverTargets(config).map((target) => checkTarget(target, environment)));
   return findings.flat();
 }
 
-async function checkTarget(config: TargetConfig, name: string, environment: Environment): Promise<ReceiverFinding[]> {
-  const places = placesOf(config);
-  const problems = places.flatMap((place) => problemOf(() => secretValue(name, place, environment)));
-  if (problems.length === 0) problems.push(...(await shapeProblems(config, optionsOf(name, environment))));
-  const findings = problems.map(
-    (detail): ReceiverFinding => ({ target: name, ok: false, detail: within(name, detail) }),
-  );
-  const address = addressIn(config, optionsOf(name, environment));
+async function checkTarget(target: ReceiverTarget, environment: Environment): Promise<ReceiverFinding[]> {
+  const { name, configured } = target;
+  const context = contextOf(name, environment);
+  const places = configured.secrets.filter(({ env, file }) => env !== undefined || file !== undefined);
+  const problems = places.flatMap((place) => problemsIn(() => secretValue(name, place, environment)));
+  if (problems.length === 0) problems.push(...secretProblems(target, context));
+  const findings = problems.map((text): ReceiverFinding => ({ target: name, ok: false, detail: detailOf(name, text) }));
+  const address = addressOf(target, context);
   if (address === undefined) return findings;
-  const secrets = problems.length > 0 || places.length === 0 ? "" : `; ${secretsThere(places.length)}`;
-  if (address === "own") return [...findings, { target: name, ok: true, detail: `Weir's own broker${secrets}` }];
-  const error = await reach(address);
+  const secrets = problems.length > 0 || places.length === 0 ? "" : `; ${secretsFound(places.length)}`;
+  if (address === "own-broker") return [...findings, { target: name, ok: true, detail: `Weir's own broker${secrets}` }];
+  const error = await connectError(address);
   const place = `${address.host}:${address.port}`;
-  if (error !== undefined) return [...findings, { target: name, ok: false, detail: mended(place, error) }];
-  return [...findings, { target: name, ok: true, detail: `${place} can be reached${secrets}` }];
+  if (error !== undefined) return [...findings, { target: name, ok: false, detail: withAdvice(place, error) }];
+  return [...findings, { target: name, ok: true, detail: `${place} accepts connections${secrets}` }];
 }
 
-interface SecretPlace {
-  readonly env?: string;
-  readonly file?: string;
-}
-
-/** Where the secrets of a target stand: what the configuration calls `..._env` and `..._file`. */
-function placesOf(config: TargetConfig): SecretPlace[] {
-  const fields = Object.entries(config.webhook ?? config.mqtt ?? config.email ?? config.alertmanager ?? {});
-  return fields.flatMap(([field, value]): SecretPlace[] => {
-    if (field === "headers_env") return Object.values(value ?? {}).map((env) => ({ env: String(env) }));
-    if (typeof value !== "string") return [];
-    if (field.endsWith("_env")) return [{ env: value }];
-    return field.endsWith("_file") ? [{ file: value }] : [];
-  });
-}
-
-/** Secrets that are there, and are not what they must be. */
-async function shapeProblems(config: TargetConfig, options: TargetOptions): Promise<string[]> {
-  try {
-    await createTarget(config, options).target.close();
-    return [];
-  } catch (error) {
-    if (error instanceof SecretError) return [error.message];
-    throw error;
-  }
-}
-
-function problemOf(look: () => unknown): string[] {
-  try {
-    look();
-    return [];
-  } catch (error) {
-    if (error instanceof SecretError) return [error.message];
-    throw error;
-  }
-}
-
-function optionsOf(name: string, environment: Environment): TargetOptions {
-  const findOwnBroker = () => Promise.reject(new Error("nothing is sent"));
+function contextOf(name: string, environment: Environment): TargetContext {
+  const findOwnBroker = () => Promise.reject(new Error("a check sends nothing"));
   return { name, environment, externalUrl: undefined, nowMs: () => 0, findOwnBroker };
 }
 
-interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Undefined where the address is a secret that is not there. */
-function addressIn(config: TargetConfig, options: TargetOptions): Address | "own" | undefined {
-  const { webhook, mqtt, email, alertmanager } = config;
-  if (email !== undefined) return { host: email.host, port: email.port ?? (email.tls === "implicit" ? 465 : 587) };
-  if (mqtt !== undefined) return mqtt.url === undefined ? "own" : partsOf(mqtt.url);
-  const http = webhook ?? alertmanager;
-  if (http === undefined) return undefined;
+/** Undefined if the address is a secret that is missing. */
+function addressOf({ configured }: ReceiverTarget, context: TargetContext): Address | "own-broker" | undefined {
   try {
-    return partsOf(addressOf(http, options));
+    return configured.address(context);
   } catch (error) {
     if (error instanceof SecretError) return undefined;
     throw error;
   }
 }
 
-const PORTS: Readonly<Record<string, number>> = {
-  ...{ "http:": 80, "https:": 443, "ws:": 80, "wss:": 443, "mqtt:": 1883, "mqtts:": 8883 },
-};
-
-function partsOf(url: string): Address {
-  const { protocol, hostname, port } = new URL(url);
-  return { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? (PORTS[protocol] ?? 443) : Number(port) };
-}
-
-/** Connects and hangs up. Resolves to what went wrong. */
-function reach({ host, port }: Address): Promise<NodeJS.ErrnoException | undefined> {
+/** Connects and hangs up. Resolves to the error, if any. */
+function connectError({ host, port }: Address): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const socket = createConnection({ host, port });
-    const timer = setTimeout(() => settle(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })), REACH_MS);
-    const settle = (error?: NodeJS.ErrnoException): void => {
+    const timer = setTimeout(() => finish(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })), CONNECT_MS);
+    const finish = (error?: NodeJS.ErrnoException): void => {
       clearTimeout(timer);
       socket.destroy();
       resolve(error);
     };
-    socket.once("connect", () => settle());
-    socket.on("error", settle);
+    socket.once("connect", () => finish());
+    socket.on("error", finish);
   });
 }
 
-function mended(place: string, { code, message }: NodeJS.ErrnoException): string {
+function withAdvice(place: string, { code, message }: NodeJS.ErrnoException): string {
   switch (code) {
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return `${place}: nobody knows a host of this name; mend it in weir.yaml, or this machine's DNS`;
+      return `${place}: the host name does not resolve; correct it in weir.yaml, or fix this machine's DNS`;
     case "ECONNREFUSED":
-      return `${place}: nothing listens there; start it, or mend the port in weir.yaml`;
+      return `${place}: nothing listens there; start the server, or correct the port in weir.yaml`;
     case "ETIMEDOUT":
     case "EHOSTUNREACH":
     case "ENETUNREACH":
-      return `${place}: no answer; is it switched on, and does a firewall let this machine through?`;
+      return `${place}: no answer; is the host running, and does a firewall block the connection?`;
     default:
-      return `${place} cannot be reached: ${message}`;
+      return `${place}: cannot connect: ${message}`;
   }
 }
 
-function within(name: string, detail: string): string {
-  return detail.startsWith(`${name}: `) ? detail.slice(name.length + 2) : detail;
+function detailOf(name: string, problem: string): string {
+  return problem.startsWith(`${name}: `) ? problem.slice(name.length + 2) : problem;
 }
 
-function secretsThere(count: number): string {
-  return count === 1 ? "its secret is there" : `its ${count} secrets are there`;
+function secretsFound(count: number): string {
+  return count === 1 ? "its secret was found" : `its ${count} secrets were found`;
 }

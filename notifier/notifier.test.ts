@@ -47,12 +47,12 @@ function idsOf(sink: Sink): unknown[] {
   return sink.received.map(({ json }) => json.id);
 }
 
-test("an alert change comes as the CloudEvent that the log has, once", async () => {
+test("an alert change is sent once, as the CloudEvent that the log stores", async () => {
   const sink = await sinkOf();
   const deps = testDeps();
   await start(configOf({ ops: [{ webhook: { url: sink.url, headers: { "x-team": "blue" } } }] }), deps);
   const firing = await writeChange(deps.log, {});
-  await eventually("it is told", () => sink.received.length === 1);
+  await eventually("it is sent", () => sink.received.length === 1);
   const [got] = sink.received;
   expect(got?.headers["content-type"]).toMatch("application/cloudevents+json");
   expect(got?.headers["x-team"]).toBe("blue");
@@ -60,11 +60,11 @@ test("an alert change comes as the CloudEvent that the log has, once", async () 
   const stored = await deps.log.lastFor("ALERTS", `alerts.hot.${"0".repeat(12)}6431`);
   expect(got?.json).toEqual(JSON.parse(new TextDecoder().decode(stored?.payload)));
   const resolved = await writeChange(deps.log, { state: "resolved" });
-  await eventually("its end is told", () => sink.received.length === 2);
+  await eventually("its end is sent", () => sink.received.length === 2);
   expect(idsOf(sink)).toEqual([firing.id, resolved.id]);
 });
 
-test("a receiver that fails, hangs, hangs up and asks to wait gets each message with one id", async () => {
+test("a receiver that fails, hangs, disconnects and asks for a pause gets each notification with one id", async () => {
   const sink = await sinkOf();
   sink.answer = (_, response, count) => {
     if (count === 1) response.writeHead(503).end("down for a moment");
@@ -76,11 +76,11 @@ test("a receiver that fails, hangs, hangs up and asks to wait gets each message 
   const deps = testDeps();
   await start(configOf({ ops: [{ webhook: { url: sink.url, timeout: "300ms", ...FAST } }] }), deps);
   const change = await writeChange(deps.log);
-  await eventually("it waits as it was asked to", () => sink.received.length === 4);
+  await eventually("it pauses as the receiver asks", () => sink.received.length === 4);
   const askedAtMs = performance.now();
-  // Another one may not go out before that either.
+  // No other notification is sent before that either.
   await writeChange(deps.log, { device: "d2" });
-  await eventually("both are told", () => sink.received.length === 6);
+  await eventually("both are sent", () => sink.received.length === 6);
   expect(performance.now() - askedAtMs).toBeGreaterThan(900);
   const ids = sink.received.map(({ headers }) => headers["webhook-id"]);
   expect(new Set(ids.slice(0, 4)).size).toBe(1);
@@ -92,7 +92,7 @@ test("a receiver that fails, hangs, hangs up and asks to wait gets each message 
   expect(await deps.figure("weir_notifier_tries_total", { receiver: "ops.webhook", result: "failed" })).toBe(4);
 });
 
-test("a refusal is final: a dead letter, and the next message goes out", async () => {
+test("a refusal is final: the notification becomes a dead letter, and the next is sent", async () => {
   const sink = await sinkOf();
   sink.answer = (_, response, count) =>
     response.writeHead(count === 1 ? 400 : 204).end(count === 1 ? "no such field" : "");
@@ -111,7 +111,7 @@ test("a refusal is final: a dead letter, and the next message goes out", async (
   expect(delivery).toMatchObject({ outcome: "failed", attempts: 1, state: "firing", receiver: "ops.webhook" });
 });
 
-test("tries run out: a dead letter", async () => {
+test("a notification without tries left becomes a dead letter", async () => {
   const sink = await sinkOf();
   sink.answer = (_, response) => response.writeHead(500).end();
   const deps = testDeps();
@@ -122,7 +122,7 @@ test("tries run out: a dead letter", async () => {
   expect(sink.received).toHaveLength(3);
 });
 
-test("a receiver that is down delays no other, and hears of all when it is back", async () => {
+test("a receiver that is down delays no other, and gets every alert when it is back", async () => {
   const good = await sinkOf();
   const bad = await sinkOf();
   let down = true;
@@ -131,13 +131,13 @@ test("a receiver that is down delays no other, and hears of all when it is back"
   const webhooks = [{ webhook: { url: bad.url, ...FAST } }, { webhook: { url: good.url } }];
   await start(configOf({ ops: webhooks }), deps);
   for (let i = 0; i < 20; i++) await writeChange(deps.log, { device: `d${i}` });
-  await eventually("the good one knows", () => good.received.length === 20);
+  await eventually("the good one has every alert", () => good.received.length === 20);
   down = false;
-  const told = () => new Set(bad.received.map(({ json }) => json.id)).size;
-  await eventually("the other one, too", () => told() === 20);
+  const sent = () => new Set(bad.received.map(({ json }) => json.id)).size;
+  await eventually("the other one, too", () => sent() === 20);
 });
 
-test("silences and acknowledgements work at once, can be listed and ended, and outlast a restart", async () => {
+test("silences and acknowledgements apply at once, can be listed and ended, and survive a restart", async () => {
   const sink = await sinkOf();
   let nowUs = T0;
   const log = createMemoryLog({ nowUs: () => nowUs });
@@ -145,11 +145,11 @@ test("silences and acknowledgements work at once, can be listed and ended, and o
   const config = configOf({ ops: [{ webhook: { url: sink.url } }] }, { defaults: { repeat_interval: "1h" } });
   const first = await start(config, deps);
   const { bus } = log;
-  const order = { matchers: { device: ["cold-*", "d9"] }, untilUs: T0 + 2 * HOUR, by: "ann", why: "repair" };
-  const silence = await bus.request(SILENCES_ADD, order);
+  const silenceRequest = { matchers: { device: ["cold-*", "d9"] }, untilUs: T0 + 2 * HOUR, by: "ann", why: "repair" };
+  const silence = await bus.request(SILENCES_ADD, silenceRequest);
   const quiet = await writeChange(log, { device: "cold-7" });
   const loud = await writeChange(log, { device: "d1" });
-  await eventually("the other one is told", () => sink.received.length === 1);
+  await eventually("the other one is sent", () => sink.received.length === 1);
   expect(idsOf(sink)).toEqual([loud.id]);
   const open = await bus.request(ALERTS_LIST, { limit: 10 });
   expect(open.map(({ incident, silencedBy }) => [incident, silencedBy])).toEqual([
@@ -165,25 +165,25 @@ test("silences and acknowledgements work at once, can be listed and ended, and o
   const [, acknowledged] = await bus.request(ALERTS_LIST, { limit: 10 });
   expect(acknowledged?.acknowledgement).toMatchObject({ by: "bob", note: "on my way" });
   nowUs += 90 * 60 * S;
-  // Nothing is repeated and nothing told: a marker shows that the notifier has looked.
+  // Nothing is repeated and nothing sent: a marker shows that the notifier has read this far.
   const marker = await writeChange(log, { device: "d3" });
-  await eventually("the marker is told", () => sink.received.length === 2);
+  await eventually("the marker is sent", () => sink.received.length === 2);
   expect(idsOf(sink)).toEqual([loud.id, marker.id]);
   await bus.request(SILENCES_REMOVE, { id: silence.id, by: "ann" });
   expect(await bus.request(SILENCES_LIST, {})).toEqual([]);
-  await eventually("what fires is told now", () => idsOf(sink).includes(quiet.id));
+  await eventually("the firing alert is sent now", () => idsOf(sink).includes(quiet.id));
   await writeChange(log, { device: "d1", state: "resolved" });
-  await eventually("the end is told", () => idsOf(sink).includes(`${loud.incident}-resolved`));
+  await eventually("the end is sent", () => idsOf(sink).includes(`${loud.incident}-resolved`));
 });
 
-test("orders that make no sense are refused with what would help", async () => {
+test("requests that cannot be fulfilled are refused with advice", async () => {
   const deps = testDeps();
   await start(configOf({}), deps);
   const { bus } = deps.log;
   const untilUs = deps.clock.nowUs() + HOUR;
   const bad: [{ readonly subject: string }, unknown, RegExp][] = [
     [SILENCES_ADD, { matchers: {}, untilUs, by: "a", why: "b" }, /name at least one label/],
-    [SILENCES_ADD, { matchers: { rule: "*" }, untilUs: 5, by: "a", why: "b" }, /over already/],
+    [SILENCES_ADD, { matchers: { rule: "*" }, untilUs: 5, by: "a", why: "b" }, /already have ended/],
     [SILENCES_ADD, { matchers: { rule: "*" }, untilUs: untilUs * 2, by: "a", why: "b" }, /within a year/],
     [SILENCES_ADD, { matchers: { rule: "*" }, untilUs, by: " ", why: "b" }, /say who/],
     [SILENCES_ADD, { matchers: { rule: "*" }, untilUs, by: "a", why: "b", x: 1 }, /"x"/],
@@ -196,7 +196,7 @@ test("orders that make no sense are refused with what would help", async () => {
   }
 });
 
-test("grouped alerts come as one event of another type", async () => {
+test("grouped alerts are sent as one event of another type", async () => {
   const sink = await sinkOf();
   let nowUs = T0;
   const deps = testDeps({ log: createMemoryLog({ nowUs: () => nowUs }), nowUs: () => nowUs });
@@ -208,7 +208,7 @@ test("grouped alerts come as one event of another type", async () => {
     return (await deps.log.bus.request(ALERTS_LIST, { limit: 10 })).length === 3;
   });
   nowUs += 11 * S;
-  await eventually("they are told", () => sink.received.length > 0);
+  await eventually("they are sent", () => sink.received.length > 0);
   const changes = ["a", "b", "c"].map((device) => expect.objectContaining({ key: { device, site: "north" } }));
   expect(sink.received[0]?.json).toMatchObject({
     type: "weir.alerts.v1",
@@ -217,34 +217,34 @@ test("grouped alerts come as one event of another type", async () => {
   });
 });
 
-test("a new receiver hears of what fires, not of what was", async () => {
+test("a new receiver gets the alerts that fire, not those that ended", async () => {
   const sink = await sinkOf();
   const deps = testDeps();
   await writeChange(deps.log, { device: "past" });
   await writeChange(deps.log, { device: "past", state: "resolved" });
   const open = await writeChange(deps.log, { device: "now" });
   await start(configOf({ ops: [{ webhook: { url: sink.url } }] }), deps);
-  await eventually("it is told", () => sink.received.length === 1);
+  await eventually("it is sent", () => sink.received.length === 1);
   expect(idsOf(sink)).toEqual([open.id]);
 });
 
-test("of two notifiers the newer one goes on, the other says so", async () => {
+test("of two notifiers the newer one continues, and the older one reports it", async () => {
   const sink = await sinkOf();
   const log = createMemoryLog({ nowUs: () => Date.now() * 1_000 });
   const config = configOf({ ops: [{ webhook: { url: sink.url } }] });
   const older = await start(config, testDeps({ log }));
   await writeChange(log, { device: "d0" });
-  await eventually("the first is told", () => sink.received.length === 1);
+  await eventually("the first is sent", () => sink.received.length === 1);
   await start(config, testDeps({ log }));
   for (let i = 1; i <= 20; i++) await writeChange(log, { device: `d${i}` });
   // The older one may send a change again before it notices: with the same id, so that a receiver can tell.
-  await eventually("all are told", () => new Set(idsOf(sink)).size >= 21);
-  await eventually("the older one knows", () => !older.health().ready);
-  expect(older.health().detail).toMatch("another notifier tells ops.webhook");
+  await eventually("all are sent", () => new Set(idsOf(sink)).size >= 21);
+  await eventually("the older one notices", () => !older.health().ready);
+  expect(older.health().detail).toMatch("another notifier sends to ops.webhook");
   expect(new Set(idsOf(sink)).size).toBe(21);
 });
 
-test("a name in `notify` that nobody has is said once; a bad message is left out", async () => {
+test("an unknown receiver in `notify` is logged once; a bad message is skipped", async () => {
   const sink = await sinkOf();
   const deps = testDeps();
   await start(configOf({ ops: [{ webhook: { url: sink.url } }] }), deps);
@@ -252,7 +252,7 @@ test("a name in `notify` that nobody has is said once; a bad message is left out
   await writeChange(deps.log, { device: "y", notify: ["opps"] });
   await deps.log.append({ subject: "alerts.hot.00", payload: new TextEncoder().encode('{"data":{}}') });
   await writeChange(deps.log, {});
-  await eventually("the good one is told", () => sink.received.length === 1);
+  await eventually("the good one is sent", () => sink.received.length === 1);
   expect(deps.lines.filter(({ msg }) => msg.includes('notifies "opps"'))).toHaveLength(1);
   expect(await deps.figure("weir_notifier_unknown_receivers_total")).toBe(2);
   expect(await deps.figure("weir_notifier_unreadable_total")).toBeGreaterThan(0);

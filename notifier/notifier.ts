@@ -1,297 +1,185 @@
 import { type Delivery, OWN_BROKER } from "../contracts/notifications.ts";
 import { alertName, parseIncidentId } from "../domain/alert-ids.ts";
-import { UserError } from "../domain/user-error.ts";
-import { type Environment, SecretError } from "../platform/files/secret-values.ts";
 import { type Follower, follow } from "../platform/log/follow.ts";
 import type { LogMessage } from "../platform/log/port.ts";
 import { readNewest } from "../platform/log/read-range.ts";
-import type { Deps, Service } from "../platform/service.ts";
-import { answerOrders } from "./answers.ts";
-import { isEnd, readEntry } from "./common/change-entry.ts";
-import { type NotifierConfig, type TargetConfig, targetNames } from "./common/config.ts";
-import { createNotifierEvents, type NotifierEvents } from "./common/events.ts";
+import type { Deps, Health, Service } from "../platform/service.ts";
+import { NotifierEvents } from "./common/events.ts";
+import type { NotifierConfig } from "./config.ts";
 import { deliveriesInLog } from "./delivery/delivery-history.ts";
-import { SupersededError } from "./delivery/journal.ts";
 import { Sender } from "./delivery/sender.ts";
-import { Inhibitions } from "./inhibition/inhibition.ts";
-import { Board } from "./routing/board.ts";
-import { Orders } from "./routing/orders.ts";
-import { routeOf } from "./routing/router.ts";
-import { createTarget } from "./targets/create.ts";
+import { SupervisedSender } from "./delivery/supervised-sender.ts";
+import { checkSecrets, type ReceiverTarget, receiverTargets } from "./receivers.ts";
+import { answerRequests } from "./requests.ts";
+import { routeOf } from "./routes/route.ts";
+import { NotifierState } from "./state/notifier-state.ts";
+import type { TargetContext } from "./targets/target-kind.ts";
 
-const RESTART_MS = 1_000;
 const COUNT_MS = 1_000;
 
-/** Secrets that are missing or wrong, all of them at once. */
-export class NotifierSecretsError extends UserError {
-  override readonly name = "NotifierSecretsError";
-}
-
 export type NotifierDeps = Deps & {
-  /** Where secrets are looked up; the process' own when left out. */
-  readonly environment?: Environment;
-  /** For pauses between tries: 0 to 1. */
+  /** Where secrets are found; the environment of the process when left out. */
+  readonly environment?: TargetContext["environment"];
+  /** For the pauses between tries: 0 to 1. */
   readonly random?: () => number;
 };
 
 /**
- * Tells people and systems of alert changes, each at least once, and answers on the bus (`contracts/notifications.ts`).
- * Rejects with NotifierSecretsError when secrets are missing; a receiver that is away is tried again and again.
+ * Notifies people and systems of alert changes, each change at least once, and answers requests on the bus
+ * (`contracts/notifications.ts`). Rejects with NotifierSecretsError when secrets are missing. Retries a receiver that is down.
  */
 export async function startNotifier(config: NotifierConfig, deps: NotifierDeps): Promise<Service> {
-  const { log, clock, logger, metrics } = deps;
-  const events = createNotifierEvents(logger, metrics);
-  const plans = plansOf(config);
-  checkSecrets(plans, config, deps);
-  const orders = new Orders();
-  const board = new Board();
-  const { inhibit_wait: waitUs, inhibit_after: afterUs, max_age: maxAgeUs } = config;
-  const inhibitions = new Inhibitions({ waitUs, afterUs, maxAgeUs });
-  const followers: Follower[] = [];
-  const known = { orders, board, inhibitions };
-  const seats = plans.map((plan) => new Seat(plan, { config, deps, events, ...known, onSuperseded: retire }));
-  let superseded: string | undefined;
-  let stopAnswering = (): void => {};
-  let stopped: Promise<void> | undefined;
-
-  /** Of two notifiers the older one falls silent, but for its health. */
-  function retire(error: Error): void {
-    if (superseded !== undefined || stopped !== undefined) return;
-    superseded = error.message;
-    events.superseded(error);
-    void stopAll();
-  }
-
-  /** Silences end by themselves, and so does what an incident that is over inhibits. */
-  function countSilences(): void {
-    inhibitions.prune(clock.nowUs());
-    events.silencesCounted(orders.silences(clock.nowUs()).length);
-  }
-  const counting = setInterval(countSilences, COUNT_MS);
-  counting.unref();
-
-  async function stopAll(): Promise<void> {
-    clearInterval(counting);
-    stopAnswering();
-    await Promise.all(seats.map((seat) => seat.stop()));
-    await Promise.all(followers.map((follower) => follower.stop()));
-  }
-
-  const applyAlert = (message: LogMessage): void =>
-    applyToBoard(message, { ...known, events, config, nowUs: clock.nowUs() });
-  const applyOrder = (message: LogMessage): void => applyToOrders(message, orders, events, clock.nowUs());
-  const alertsFrom = await readNewest(log, { stream: "ALERTS" }, applyAlert);
-  const ordersFrom = await readNewest(log, { stream: "NOTIFICATIONS" }, applyOrder);
-  followers.push(
-    follow({
-      log,
-      stream: "ALERTS",
-      from: alertsFrom,
-      apply: applyAlert,
-      onFailed: (e) => events.readFailed("ALERTS", e),
-    }),
-    follow({
-      ...{ log, stream: "NOTIFICATIONS", from: ordersFrom },
-      subjects: ["notifications.silences.>", "notifications.acknowledgements.>"],
-      apply: applyOrder,
-      onFailed: (error) => events.readFailed("NOTIFICATIONS", error),
-    }),
-  );
-  try {
-    await Promise.all(seats.map((seat) => seat.start()));
-  } catch (error) {
-    await stopAll();
-    throw error;
-  }
-  stopAnswering = answerOrders({
-    ...{ log, clock, ...known, events },
-    deliveries: (incident) => deliveriesOf(incident, seats, board, deps),
-    onOrder: () => {
-      for (const seat of seats) seat.look();
-      countSilences();
-    },
-  });
-  events.started(plans.map(({ receiver, targetName }) => `${receiver}.${targetName}`));
-
-  return {
-    name: "notifier",
-    health() {
-      if (superseded !== undefined) return { ready: false, detail: superseded };
-      return log.healthy() ? { ready: true, detail: "" } : { ready: false, detail: "the log does not answer" };
-    },
-    stop() {
-      stopped ??= stopAll();
-      return stopped;
-    },
-  };
+  const notifier = new Notifier(config, deps);
+  await notifier.start();
+  return notifier;
 }
 
-interface TargetPlan {
-  readonly receiver: string;
-  readonly targetName: string;
-  readonly target: TargetConfig;
-}
+/**
+ * A `Sender` for each target of each receiver, beside one `NotifierState` that all of them read. Every target has its own
+ * queue, place in the log and retries, so that no receiver delays another. Of two notifiers on one log the newer one
+ * sends; the older one stops and is not ready. See `queue/notification-queue.ts` for what is sent and when.
+ */
+class Notifier implements Service {
+  readonly name = "notifier";
+  readonly #config: NotifierConfig;
+  readonly #deps: NotifierDeps;
+  readonly #events: NotifierEvents;
+  readonly #state: NotifierState;
+  readonly #targets: readonly ReceiverTarget[];
+  readonly #senders: readonly SupervisedSender[];
+  readonly #followers: Follower[] = [];
+  #counting: NodeJS.Timeout | undefined;
+  #stopAnswering = (): void => {};
+  #superseded: string | undefined;
+  #stopped: Promise<void> | undefined;
 
-function plansOf({ receivers }: NotifierConfig): TargetPlan[] {
-  return Object.entries(receivers).flatMap(([receiver, targets]) => {
-    const names = targetNames(targets);
-    return targets.map((target, i) => ({ receiver, targetName: names[i] ?? "", target }));
-  });
-}
-
-function checkSecrets(plans: readonly TargetPlan[], config: NotifierConfig, deps: NotifierDeps): void {
-  const problems = plans.flatMap((plan) => {
-    try {
-      openTarget(plan, config, deps);
-      return [];
-    } catch (error) {
-      if (error instanceof SecretError) return [error.message];
-      throw error;
-    }
-  });
-  if (problems.length > 0) throw new NotifierSecretsError(problems.join("\n"));
-}
-
-function openTarget({ receiver, targetName, target }: TargetPlan, config: NotifierConfig, deps: NotifierDeps) {
-  return createTarget(target, {
-    name: `${receiver}.${targetName}`,
-    environment: deps.environment ?? process.env,
-    externalUrl: config.external_url,
-    nowMs: () => deps.clock.nowUs() / 1_000,
-    findOwnBroker: async () => await deps.log.bus.request(OWN_BROKER, {}),
-  });
-}
-
-interface SeatOptions {
-  readonly config: NotifierConfig;
-  readonly deps: NotifierDeps;
-  readonly events: NotifierEvents;
-  readonly orders: Orders;
-  readonly board: Board;
-  readonly inhibitions: Inhibitions;
-  readonly onSuperseded: (error: Error) => void;
-}
-
-/** Keeps a sender for one target: one whose state could not be kept is followed by a new one. */
-class Seat {
-  readonly #plan: TargetPlan;
-  readonly #options: SeatOptions;
-  #sender: Sender | undefined;
-  #restart: NodeJS.Timeout | undefined;
-  #stopped = false;
-
-  constructor(plan: TargetPlan, options: SeatOptions) {
-    this.#plan = plan;
-    this.#options = options;
-  }
-
-  get sender(): Sender | undefined {
-    return this.#sender;
+  constructor(config: NotifierConfig, deps: NotifierDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#events = new NotifierEvents(deps.logger, deps.metrics);
+    const { inhibit_wait: waitUs, inhibit_after: afterUs, max_age: maxAgeUs } = config;
+    this.#state = new NotifierState({
+      inhibitionTimes: { waitUs, afterUs, maxAgeUs },
+      hasReceiver: (name) => Object.hasOwn(config.receivers, name),
+      events: this.#events,
+    });
+    this.#targets = receiverTargets(config);
+    this.#senders = this.#targets.map((target) => this.#supervise(target));
   }
 
   async start(): Promise<void> {
-    const { receiver, targetName } = this.#plan;
-    const { config, deps, events, orders, board, inhibitions } = this.#options;
-    const { target, common } = openTarget(this.#plan, config, deps);
-    const sender = new Sender({
-      ...{ receiver, targetName, target, config: common, maxAgeUs: config.max_age, route: routeOf(receiver, config) },
-      ...{ log: deps.log, clock: deps.clock, orders, board, inhibitions, events, random: deps.random ?? Math.random },
-      onFailed: (error) => this.#failed(sender, error),
+    checkSecrets(this.#targets, this.#context());
+    try {
+      await this.#followLogs();
+      await Promise.all(this.#senders.map((sender) => sender.start()));
+    } catch (error) {
+      await this.#stopAll();
+      throw error;
+    }
+    const { log, clock } = this.#deps;
+    this.#stopAnswering = answerRequests({
+      ...{ log, clock, state: this.#state, events: this.#events },
+      deliveries: (incident) => this.#deliveriesOf(incident),
+      onChanged: () => {
+        for (const { sender } of this.#senders) sender?.reevaluate();
+        this.#countSilences();
+      },
     });
-    this.#sender = sender;
-    await sender.start();
+    this.#counting = setInterval(() => this.#countSilences(), COUNT_MS);
+    this.#counting.unref();
+    this.#events.started(this.#targets.map(({ name }) => name));
   }
 
-  look(): void {
-    this.#sender?.look();
+  health(): Health {
+    if (this.#superseded !== undefined) return { ready: false, detail: this.#superseded };
+    return this.#deps.log.healthy() ? { ready: true, detail: "" } : { ready: false, detail: "the log does not answer" };
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#restart);
-    await this.#sender?.stop();
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stopAll();
+    return this.#stopped;
   }
 
-  #failed(sender: Sender, error: unknown): void {
-    if (this.#stopped || this.#sender !== sender) return;
-    if (error instanceof SupersededError) {
-      this.#options.onSuperseded(error);
-      return;
+  async #stopAll(): Promise<void> {
+    clearInterval(this.#counting);
+    this.#stopAnswering();
+    await Promise.all(this.#senders.map((sender) => sender.stop()));
+    await Promise.all(this.#followers.map((follower) => follower.stop()));
+  }
+
+  #supervise(target: ReceiverTarget): SupervisedSender {
+    const { receiver, targetName, name, configured } = target;
+    const { log, clock, random = Math.random } = this.#deps;
+    return new SupervisedSender({
+      ...{ name, events: this.#events, onSuperseded: (error) => this.#retire(error) },
+      create: (onFailed) =>
+        new Sender({
+          ...{ receiver, targetName, settings: configured.settings, maxAgeUs: this.#config.max_age },
+          target: configured.create({ ...this.#context(), name }),
+          route: routeOf(receiver, this.#config),
+          ...{ log, clock, random, state: this.#state, events: this.#events, onFailed },
+        }),
+    });
+  }
+
+  #context(): Omit<TargetContext, "name"> {
+    const { environment = process.env, clock, log } = this.#deps;
+    return {
+      environment,
+      externalUrl: this.#config.external_url,
+      nowMs: () => clock.nowUs() / 1_000,
+      findOwnBroker: () => log.bus.request(OWN_BROKER, {}),
+    };
+  }
+
+  /** Reads the newest state of each alert, silence and acknowledgement, and then follows the logs. */
+  async #followLogs(): Promise<void> {
+    const { log, clock } = this.#deps;
+    const state = this.#state;
+    const applyAlert = (message: LogMessage): void => state.applyAlert(message, clock.nowUs());
+    const applyOrder = (message: LogMessage): void => state.applyOrder(message, clock.nowUs());
+    const alertsFrom = await readNewest(log, { stream: "ALERTS" }, applyAlert);
+    const ordersFrom = await readNewest(log, { stream: "NOTIFICATIONS" }, applyOrder);
+    const failed = (stream: string) => (error: unknown) => this.#events.readFailed(stream, error);
+    this.#followers.push(
+      follow({ log, stream: "ALERTS", from: alertsFrom, apply: applyAlert, onFailed: failed("ALERTS") }),
+      follow({
+        ...{ log, stream: "NOTIFICATIONS", from: ordersFrom, apply: applyOrder, onFailed: failed("NOTIFICATIONS") },
+        subjects: ["notifications.silences.>", "notifications.acknowledgements.>"],
+      }),
+    );
+  }
+
+  /** Another notifier has taken over: sends nothing more, and says so in its health. */
+  #retire(error: Error): void {
+    if (this.#superseded !== undefined || this.#stopped !== undefined) return;
+    this.#superseded = error.message;
+    this.#events.superseded(error);
+    void this.#stopAll();
+  }
+
+  /** Silences expire, and so do the inhibitions of incidents that have ended. */
+  #countSilences(): void {
+    const nowUs = this.#deps.clock.nowUs();
+    this.#state.inhibitions.prune(nowUs);
+    this.#events.silencesCounted(this.#state.silences.list(nowUs).length);
+  }
+
+  async #deliveriesOf(incident: string): Promise<Delivery[]> {
+    const alert = this.#state.openAlerts.incident(incident)?.alert ?? alertOf(incident);
+    if (alert === undefined) return [];
+    const found: Delivery[] = [];
+    for (const { sender } of this.#senders) {
+      if (sender === undefined) continue;
+      const now = sender.deliveriesOf(alert).filter((delivery) => delivery.incident === incident);
+      const subject = sender.deliverySubject(alert);
+      found.push(...(now.length > 0 ? now : await deliveriesInLog(this.#deps.log, subject, incident)));
     }
-    this.#options.events.laneFailed(sender.name, error);
-    this.#sender = undefined;
-    void sender.stop();
-    this.#again();
-  }
-
-  #again(): void {
-    this.#restart = setTimeout(() => {
-      this.start().catch((error: unknown) => {
-        this.#options.events.laneFailed(`${this.#plan.receiver}.${this.#plan.targetName}`, error);
-        if (!this.#stopped) this.#again();
-      });
-    }, RESTART_MS);
+    return found.sort((a, b) => a.atUs - b.atUs);
   }
 }
 
-function applyToBoard(
-  message: LogMessage,
-  given: {
-    readonly board: Board;
-    readonly inhibitions: Inhibitions;
-    readonly orders: Orders;
-    readonly events: NotifierEvents;
-    readonly config: NotifierConfig;
-    readonly nowUs: number;
-  },
-): void {
-  const { board, inhibitions, orders, events, config } = given;
-  try {
-    const entry = readEntry(message);
-    board.apply(entry);
-    inhibitions.apply(entry, given.nowUs);
-    const { notify, rule } = entry.change;
-    if (isEnd(entry.change)) orders.forgetAcknowledgement(entry.alert);
-    else {
-      for (const name of notify) if (!Object.hasOwn(config.receivers, name)) events.receiverUnknown(name, rule);
-    }
-  } catch (error) {
-    events.messageUnreadable("ALERTS", message.sequence, error);
-  } finally {
-    inhibitions.seen(message.sequence);
-  }
-}
-
-function applyToOrders(message: LogMessage, orders: Orders, events: NotifierEvents, nowUs: number): void {
-  const [, kind] = message.subject.split(".", 2);
-  if (kind !== "silences" && kind !== "acknowledgements") return;
-  try {
-    const value = JSON.parse(new TextDecoder().decode(message.payload));
-    if (kind === "silences") orders.applySilence(value, nowUs);
-    else orders.applyAcknowledgement(value);
-  } catch (error) {
-    events.messageUnreadable("NOTIFICATIONS", message.sequence, error);
-  }
-}
-
-async function deliveriesOf(
-  incident: string,
-  seats: readonly Seat[],
-  board: Board,
-  { log }: NotifierDeps,
-): Promise<Delivery[]> {
-  const alert = board.incident(incident)?.alert ?? alertOf(incident);
-  if (alert === undefined) return [];
-  const found: Delivery[] = [];
-  for (const { sender } of seats) {
-    if (sender === undefined) continue;
-    const now = sender.deliveriesOf(alert).filter((delivery) => delivery.incident === incident);
-    found.push(...(now.length > 0 ? now : await deliveriesInLog(log, sender.deliverySubject(alert), incident)));
-  }
-  return found.sort((a, b) => a.atUs - b.atUs);
-}
-
-/** The alert of an incident that is over. */
+/** The alert of an incident that has ended. */
 function alertOf(incident: string): string | undefined {
   const parts = parseIncidentId(incident);
   return parts && alertName(parts.rule, parts.keyHash);

@@ -63,11 +63,11 @@ test("each receiver has a line; one that can be reached is sent nothing", async 
     { HOOK: `http://127.0.0.1:${port}/very/secret`, SIGNING: secret, AUTH: "Bearer x" },
   );
   expect(lines).toEqual([
-    `ok ops.webhook: 127.0.0.1:${port} can be reached; its 3 secrets are there`,
+    `ok ops.webhook: 127.0.0.1:${port} accepts connections; its 3 secrets were found`,
     "ok ops.mqtt: Weir's own broker",
-    `ok ops.mqtt-2: 127.0.0.1:${port} can be reached`,
-    `ok ops.email: 127.0.0.1:${port} can be reached; its secret is there`,
-    `ok night.alertmanager: 127.0.0.1:${port} can be reached`,
+    `ok ops.mqtt-2: 127.0.0.1:${port} accepts connections`,
+    `ok ops.email: 127.0.0.1:${port} accepts connections; its secret was found`,
+    `ok night.alertmanager: 127.0.0.1:${port} accepts connections`,
   ]);
   await expect.poll(() => seen.connections).toBe(4);
   expect(seen.bytes).toBe(0);
@@ -90,10 +90,10 @@ test("every secret that is missing, wrong ones, and hosts that cannot be reached
   expect(lines).toEqual([
     "WRONG ops.webhook: the environment variable SIGNING is not set; set it before the start",
     "WRONG ops.webhook: the environment variable AUTH is not set; set it before the start",
-    `WRONG ops.webhook: 127.0.0.1:${closed}: nothing listens there; start it, or mend the port in weir.yaml`,
+    `WRONG ops.webhook: 127.0.0.1:${closed}: nothing listens there; start the server, or correct the port in weir.yaml`,
     expect.stringMatching(/^WRONG ops\.webhook-2: cannot read the secret's file .*none: ENOENT/),
     expect.stringMatching(/^WRONG ops\.webhook-3: the signing secret must be whsec_/),
-    "WRONG ops.webhook-3: no-such-host.invalid:443: nobody knows a host of this name; mend it in weir.yaml, or this machine's DNS",
+    "WRONG ops.webhook-3: no-such-host.invalid:443: the host name does not resolve; correct it in weir.yaml, or fix this machine's DNS",
     "WRONG ops.alertmanager: the environment variable AM must hold an address like https://example.org/hook",
   ]);
 });

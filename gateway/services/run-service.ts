@@ -67,15 +67,15 @@ async function start(name: ServiceName, plan: Plan, deps: Deps): Promise<Started
     case "processors": {
       const { startProcessors } = await import("../../processors/processors.ts");
       const { member } = plan;
-      return { ...(await startProcessors(plan.processors, { ...deps, partitions, member })), addresses: {} };
+      return withoutAddresses(await startProcessors(plan.processors, { ...deps, partitions, member }));
     }
     case "storage": {
       const { startStorage } = await import("../../storage/storage.ts");
-      return { ...(await startStorage(plan.storage, deps)), addresses: {} };
+      return withoutAddresses(await startStorage(plan.storage, deps));
     }
     case "notifier": {
       const { startNotifier } = await import("../../notifier/notifier.ts");
-      return { ...(await startNotifier(plan.notifier, deps)), addresses: {} };
+      return withoutAddresses(await startNotifier(plan.notifier, deps));
     }
     case "feed": {
       const { startDashboardFeed } = await import("../../dashboard-feed/dashboard-feed.ts");
@@ -88,6 +88,11 @@ async function start(name: ServiceName, plan: Plan, deps: Deps): Promise<Started
       };
     }
   }
+}
+
+/** A service may be an instance of a class, whose methods are not copied by a spread. */
+function withoutAddresses(service: Service): Started {
+  return { health: () => service.health(), stop: () => service.stop(), addresses: {} };
 }
 
 /** A notifier that has nobody to tell may be left out. */

@@ -5,7 +5,7 @@ import { feedConfigSchema } from "../../dashboard-feed/common/config.ts";
 import { reasonOf } from "../../domain/reason.ts";
 import { US_PER_MS } from "../../domain/time.ts";
 import { ingestConfigSchema } from "../../ingest/common/config.ts";
-import { notifierConfigSchema } from "../../notifier/common/config.ts";
+import { notifierConfigSchema } from "../../notifier/config.ts";
 import { jsonSchemaOf } from "../../platform/files/known-keys.ts";
 import { durationField, sizeField } from "../../platform/files/schemas.ts";
 import { addressSchema, secretEnv, secretFile } from "../../platform/files/secret-values.ts";

@@ -4,7 +4,7 @@ import type { BrokerConfig } from "../../broker/common/config.ts";
 import { isLoopback } from "../../broker/common/config.ts";
 import type { FeedConfig } from "../../dashboard-feed/common/config.ts";
 import type { IngestConfig } from "../../ingest/common/config.ts";
-import type { NotifierConfig } from "../../notifier/common/config.ts";
+import type { NotifierConfig } from "../../notifier/config.ts";
 import { type Environment, secretValue } from "../../platform/files/secret-values.ts";
 import type { Durability } from "../../platform/log/port.ts";
 import type { ProcessorsConfig } from "../../processors/config.ts";

@@ -1,8 +1,8 @@
 import type { Delivery } from "../../contracts/notifications.ts";
 import type { Log } from "../../platform/log/port.ts";
-import { deliveryRecordSchema } from "../common/lane-types.ts";
+import { decodeAlertRecord } from "./stored-records.ts";
 
-/** What became of an incident's changes at one target, from the newest record, or else from the older ones. */
+/** The deliveries of an incident to one target: from the alert's newest record, or else from its older records. */
 export async function deliveriesInLog(log: Log, subject: string, incident: string): Promise<Delivery[]> {
   const newest = await log.lastFor("NOTIFICATIONS", subject);
   if (newest === undefined) return [];
@@ -24,6 +24,10 @@ export async function deliveriesInLog(log: Log, subject: string, incident: strin
 }
 
 function deliveriesOf(payload: Uint8Array, incident: string): Delivery[] {
-  const record = deliveryRecordSchema.safeParse(JSON.parse(new TextDecoder().decode(payload)));
-  return record.success ? record.data.deliveries.filter((delivery) => delivery.incident === incident) : [];
+  try {
+    return decodeAlertRecord(payload).deliveries.filter((delivery) => delivery.incident === incident);
+  } catch {
+    // A record that cannot be read hides nothing but itself.
+    return [];
+  }
 }

@@ -1,12 +1,11 @@
 import { afterEach, expect, test } from "vitest";
 import { createMemoryLog } from "../../platform/log/memory.ts";
 import { type Log, LogClosedError } from "../../platform/log/port.ts";
-import { createNotifierEvents } from "../common/events.ts";
-import { Inhibitions } from "../inhibition/inhibition.ts";
-import { Board } from "../routing/board.ts";
-import { Orders } from "../routing/orders.ts";
-import { routeOf } from "../routing/router.ts";
-import type { Message, Outcome } from "../targets/target.ts";
+import { NotifierEvents } from "../common/events.ts";
+import type { Notification } from "../common/notification.ts";
+import { routeOf } from "../routes/route.ts";
+import { NotifierState } from "../state/notifier-state.ts";
+import type { Outcome } from "../targets/target.ts";
 import { configOf, eventually, testDeps, writeChange } from "../testing/test-kit.ts";
 import { Sender } from "./sender.ts";
 
@@ -17,7 +16,7 @@ afterEach(async () => {
 
 interface Given {
   readonly log?: Log;
-  readonly send: (message: Message) => Promise<Outcome>;
+  readonly send: (notification: Notification) => Promise<Outcome>;
   readonly waitingMax?: number;
   readonly onFailed?: (error: unknown) => void;
 }
@@ -30,17 +29,13 @@ async function startSender({ log = createMemoryLog({ nowUs: () => Date.now() * 1
   const webhook = config.receivers.ops?.[0]?.webhook;
   if (webhook === undefined) throw new Error("no webhook");
   const failures: unknown[] = [];
+  const events = new NotifierEvents(deps.logger, deps.metrics);
+  const inhibitionTimes = { waitUs: 0, afterUs: 0, maxAgeUs: 0 };
+  const state = new NotifierState({ inhibitionTimes, hasReceiver: () => true, events });
   const sender = new Sender({
-    ...{
-      receiver: "ops",
-      targetName: "webhook",
-      config: webhook,
-      maxAgeUs: config.max_age,
-      route: routeOf("ops", config),
-    },
-    ...{ log, clock: deps.clock, orders: new Orders(), board: new Board(), random: () => 1 },
-    inhibitions: new Inhibitions({ waitUs: 0, afterUs: 0, maxAgeUs: 0 }),
-    events: createNotifierEvents(deps.logger, deps.metrics),
+    ...{ receiver: "ops", targetName: "webhook", settings: webhook },
+    ...{ maxAgeUs: config.max_age, route: routeOf("ops", config) },
+    ...{ log, clock: deps.clock, state, events, random: () => 1 },
     target: { send: given.send, close: async () => {} },
     onFailed: (error) => failures.push(error),
     ...(given.waitingMax === undefined ? {} : { waitingMax: given.waitingMax }),
@@ -50,14 +45,14 @@ async function startSender({ log = createMemoryLog({ nowUs: () => Date.now() * 1
   return { sender, deps, log, failures };
 }
 
-test("a full queue leaves the rest in the log, and tells all of it in the end", async () => {
+test("a full queue leaves further alerts in the log, and sends all of them at last", async () => {
   let down = true;
-  const told: string[] = [];
+  const sent: string[] = [];
   const { deps, log } = await startSender({
     waitingMax: 5,
-    async send({ entries }) {
+    async send({ changes }) {
       if (down) return { kind: "failed", error: "down" };
-      told.push(...entries.map(({ change }) => change.id));
+      sent.push(...changes.map(({ change }) => change.id));
       return { kind: "delivered" };
     },
   });
@@ -66,34 +61,34 @@ test("a full queue leaves the rest in the log, and tells all of it in the end", 
   await eventually("the queue is full", async () => (await deps.figure("weir_notifier_full_total")) > 0);
   await eventually("it is measured", async () => (await deps.figure("weir_notifier_waiting_changes")) === 5);
   down = false;
-  await eventually("all are told", () => told.length === 60);
-  expect([...told].sort()).toEqual([...written].sort());
+  await eventually("all are sent", () => sent.length === 60);
+  expect([...sent].sort()).toEqual([...written].sort());
 });
 
-test("no more than `concurrency` messages are on their way, and none twice for one alert", async () => {
-  let flying = 0;
+test("at most `concurrency` notifications are in flight, and at most one of each alert", async () => {
+  let inFlight = 0;
   let most = 0;
   const alerts = new Set<string>();
-  let told = 0;
+  let sent = 0;
   const { log } = await startSender({
-    async send({ entries: [entry] }) {
-      const alert = entry?.alert ?? "";
+    async send({ changes: [logged] }) {
+      const alert = logged?.alert ?? "";
       expect(alerts.has(alert)).toBe(false);
       alerts.add(alert);
-      most = Math.max(most, ++flying);
+      most = Math.max(most, ++inFlight);
       await new Promise((resolve) => setImmediate(resolve));
-      flying--;
+      inFlight--;
       alerts.delete(alert);
-      told++;
+      sent++;
       return { kind: "delivered" };
     },
   });
   for (let i = 0; i < 200; i++) await writeChange(log, { device: `d${i % 20}`, round: i });
-  await eventually("something is told", () => told > 20);
+  await eventually("some are sent", () => sent > 20);
   expect(most).toBe(4);
 });
 
-test("a state that cannot be kept is said, and nothing is sent without it", async () => {
+test("a state that cannot be stored is reported, and nothing is sent without it", async () => {
   const memory = createMemoryLog({ nowUs: () => Date.now() * 1_000 });
   let broken = false;
   const log: Log = {
@@ -104,17 +99,17 @@ test("a state that cannot be kept is said, and nothing is sent without it", asyn
         broken ? Promise.reject(new LogClosedError("gone")) : memory.records.set(name, value, revision),
     },
   };
-  let told = 0;
+  let sent = 0;
   const { failures } = await startSender({
     log,
     async send() {
-      told++;
+      sent++;
       return { kind: "delivered" };
     },
   });
   broken = true;
   await writeChange(log);
-  await eventually("it is said", () => failures.length > 0);
+  await eventually("it is reported", () => failures.length > 0);
   expect(failures[0]).toBeInstanceOf(LogClosedError);
-  expect(told).toBe(0);
+  expect(sent).toBe(0);
 });

@@ -1,14 +1,81 @@
+import { z } from "zod";
 import { formatInstantUs, US_PER_SECOND } from "../../domain/time.ts";
-import { type ChangeEntry, isEnd } from "../common/change-entry.ts";
-import type { AlertmanagerConfig } from "../common/config.ts";
+import { isEnd, type LoggedChange } from "../common/logged-change.ts";
+import type { Notification } from "../common/notification.ts";
+import { linkOf } from "../messages/texts.ts";
 import { post } from "./http.ts";
+import { HTTP_SETTINGS, httpSecrets, secretHeadersOf, urlOf, withOneAddress } from "./http-settings.ts";
 import type { Outcome, Target } from "./target.ts";
-import { linkOf } from "./texts.ts";
-import { addressOf, type HttpTargetOptions, secretHeaders } from "./webhook.ts";
+import { addressIn, type TargetContext, type TargetKind } from "./target-kind.ts";
+import { durationBetween, TARGET_SETTINGS } from "./target-settings.ts";
 
 const ALERTS_PER_POST = 250;
-/** As Prometheus does: so many tellings may be lost before Alertmanager takes an alert for over. */
+/** As in Prometheus: this many posts may be lost before Alertmanager resolves an alert. */
 const RESENDS_MISSED_MAX = 4;
+
+const schema = withOneAddress(
+  z.strictObject({
+    ...TARGET_SETTINGS,
+    ...HTTP_SETTINGS,
+    resend: durationBetween("1s", "1h", "1m").describe(
+      "How often a firing alert is sent again. Alertmanager resolves an alert that it has not received for four times as long.",
+    ),
+  }),
+);
+
+type AlertmanagerSettings = z.output<typeof schema>;
+
+export const ALERTMANAGER = {
+  doc: "Prometheus Alertmanager, which then notifies people.",
+  recognizedBy: "the alert's labels: sending an alert twice changes nothing",
+  example: { url: "http://127.0.0.1:9093" },
+  schema,
+  secrets: httpSecrets,
+  create: (settings, context) => new AlertmanagerTarget(settings, context),
+  address: (settings, context) => addressIn(urlOf(settings, context)),
+} satisfies TargetKind<AlertmanagerSettings>;
+
+/**
+ * Posts alerts to Alertmanager (API v2), which groups, repeats and forwards them. Firing alerts are sent again and again,
+ * because Alertmanager resolves an alert that it no longer receives.
+ */
+class AlertmanagerTarget implements Target {
+  readonly keepAlive: NonNullable<Target["keepAlive"]>;
+  readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #link: string | undefined;
+  readonly #resendUs: number;
+  readonly #nowMs: () => number;
+
+  constructor(settings: AlertmanagerSettings, context: TargetContext) {
+    this.#url = `${urlOf(settings, context).replace(/\/$/, "")}/api/v2/alerts`;
+    this.#headers = { ...secretHeadersOf(settings, context), "content-type": "application/json" };
+    this.#link = linkOf(context.externalUrl);
+    this.#resendUs = settings.resend;
+    this.#nowMs = context.nowMs;
+    this.keepAlive = {
+      everyMs: settings.resend / 1_000,
+      send: (firing, signal) => this.#postAll(firing, signal),
+    };
+  }
+
+  send({ changes }: Notification, signal: AbortSignal): Promise<Outcome> {
+    return this.#postAll(changes, signal);
+  }
+
+  async close(): Promise<void> {}
+
+  async #postAll(changes: readonly LoggedChange[], signal: AbortSignal): Promise<Outcome> {
+    const endsAtUs = this.#nowMs() * 1_000 + Math.max(this.#resendUs * RESENDS_MISSED_MAX, 10 * US_PER_SECOND);
+    for (let i = 0; i < changes.length; i += ALERTS_PER_POST) {
+      const alerts = changes.slice(i, i + ALERTS_PER_POST).map((logged) => toAlert(logged, endsAtUs, this.#link));
+      const request = { url: this.#url, headers: this.#headers, body: JSON.stringify(alerts) };
+      const outcome = await post({ ...request, signal, nowMs: this.#nowMs });
+      if (outcome.kind !== "delivered") return outcome;
+    }
+    return { kind: "delivered" };
+  }
+}
 
 interface PostedAlert {
   readonly labels: Readonly<Record<string, string>>;
@@ -18,34 +85,7 @@ interface PostedAlert {
   readonly generatorURL?: string;
 }
 
-/**
- * Tells Alertmanager (API v2), which groups, repeats and forwards. What fires is told again and again, because Alertmanager
- * ends by itself what it does not hear of.
- */
-export function createAlertmanagerTarget(config: AlertmanagerConfig, options: HttpTargetOptions): Target {
-  const { nowMs } = options;
-  const url = `${addressOf(config, options).replace(/\/$/, "")}/api/v2/alerts`;
-  const headers = { ...secretHeaders(config.headers_env, options), "content-type": "application/json" };
-  const link = linkOf(options.externalUrl);
-
-  async function tell(entries: readonly ChangeEntry[], signal: AbortSignal): Promise<Outcome> {
-    const endsAtUs = nowMs() * 1_000 + Math.max(config.resend * RESENDS_MISSED_MAX, 10 * US_PER_SECOND);
-    for (let i = 0; i < entries.length; i += ALERTS_PER_POST) {
-      const alerts = entries.slice(i, i + ALERTS_PER_POST).map((entry) => toAlert(entry, endsAtUs, link));
-      const outcome = await post({ url, headers, body: JSON.stringify(alerts), signal, nowMs });
-      if (outcome.kind !== "delivered") return outcome;
-    }
-    return { kind: "delivered" };
-  }
-
-  return {
-    send: ({ entries }, signal) => tell(entries, signal),
-    keepAlive: { everyMs: config.resend / 1_000, send: tell },
-    close: async () => {},
-  };
-}
-
-function toAlert({ change }: ChangeEntry, firingUntilUs: number, link: string | undefined): PostedAlert {
+function toAlert({ change }: LoggedChange, firingUntilUs: number, link: string | undefined): PostedAlert {
   return {
     labels: labelsOf({ ...change.key, ...change.labels, alertname: change.rule, severity: change.severity }),
     annotations: labelsOf({ ...change.annotations, incident: change.incident, value: String(change.value) }),
@@ -55,7 +95,7 @@ function toAlert({ change }: ChangeEntry, firingUntilUs: number, link: string | 
   };
 }
 
-/** Names that every Alertmanager takes; a label without text would be left out there. */
+/** Names that every Alertmanager accepts. Empty labels are left out, as Alertmanager drops them. */
 function labelsOf(texts: Readonly<Record<string, string>>): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const [name, text] of Object.entries(texts)) {

@@ -1,118 +1,64 @@
-import { execFileSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { SMTPServer, type SMTPServerOptions } from "smtp-server";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { notifierConfigSchema } from "../common/config.ts";
-import { changeOf, T0 } from "../testing/test-kit.ts";
-import { createEmailTarget } from "./email.ts";
-import type { Message, Target } from "./target.ts";
+import type { SMTPServerOptions } from "smtp-server";
+import { afterEach, expect, test } from "vitest";
+import { type MailServer, startMailServer } from "../testing/mail-server.ts";
+import { type Behaviour, describeTarget, SECRET, type TargetServer } from "../testing/target-conformance.ts";
+import { notificationOf, targetOf } from "../testing/target-kit.ts";
+import type { Target } from "./target.ts";
 
-let folder: string;
-let tls: { key: Buffer; cert: Buffer };
+const MAIL = { host: "localhost", from: "weir@plant.example", to: ["ops@plant.example"] };
 const stops: (() => Promise<void>)[] = [];
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "weir-mail-"));
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
-  execFileSync(
-    "openssl",
-    ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2", ...subject],
-    {
-      stdio: "ignore",
-    },
-  );
-  tls = { key: await readFile(key), cert: await readFile(cert) };
-});
-afterAll(() => rm(folder, { recursive: true, force: true }));
 afterEach(async () => {
   for (const stop of stops.splice(0).reverse()) await stop();
 });
 
-interface Mail {
-  readonly from: string;
-  readonly to: readonly string[];
-  readonly text: string;
-  readonly secure: boolean;
-  readonly user: string | undefined;
+async function start(options: SMTPServerOptions = {}): Promise<MailServer> {
+  const server = await startMailServer(options);
+  stops.push(() => server.stop());
+  return server;
 }
 
-async function startMailServer(options: SMTPServerOptions = {}): Promise<{ port: number; mails: Mail[] }> {
-  const mails: Mail[] = [];
-  const server = new SMTPServer({
-    ...tls,
-    authOptional: true,
-    logger: false,
-    closeTimeout: 100,
-    onAuth: ({ username, password }, _, done) =>
-      password === "pass" ? done(null, { user: username }) : done(new Error("wrong password")),
-    onData(stream, { envelope, secure, user }, done) {
-      const chunks: Buffer[] = [];
-      stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-      stream.on("end", () => {
-        mails.push({
-          from: envelope.mailFrom ? envelope.mailFrom.address : "",
-          to: envelope.rcptTo.map(({ address }) => address),
-          text: Buffer.concat(chunks).toString().replace(/=\r\n/g, "").replaceAll("\r\n", "\n"),
-          secure,
-          user: user === undefined ? undefined : String(user),
-        });
-        done();
-      });
-    },
-    ...options,
-  });
-  server.on("error", () => {});
-  const port = await new Promise<number>((resolve) => {
-    const listening = server.listen(0, "127.0.0.1", () => {
-      const address = listening.address();
-      resolve(typeof address === "object" && address ? address.port : 0);
-    });
-  });
-  stops.push(() => new Promise((resolve) => server.close(() => resolve())));
-  return { port, mails };
-}
-
-function targetOf(settings: Record<string, unknown>): Target {
-  const mail = {
-    host: "localhost",
-    ca_file: join(folder, "cert.pem"),
-    from: "weir@plant.example",
-    to: ["ops@plant.example"],
-  };
-  const config = notifierConfigSchema.parse({ receivers: { ops: [{ email: { ...mail, ...settings } }] } });
-  const email = config.receivers.ops?.[0]?.email;
-  if (email === undefined) throw new Error("no e-mail");
-  const target = createEmailTarget(email, {
-    name: "ops.email",
-    environment: { MAIL_PASSWORD: "pass", BAD_PASSWORD: "no" },
-    externalUrl: "https://weir.example",
-  });
+function open(server: MailServer, settings: Readonly<Record<string, unknown>> = {}): Target {
+  const environment = { MAIL_PASSWORD: "pass", BAD_PASSWORD: "wrong" };
+  const all = { ...MAIL, port: server.port, ca_file: server.caFile, ...settings };
+  const target = targetOf("email", all, { environment });
   stops.push(() => target.close());
   return target;
 }
 
-function messageOf(...devices: string[]): Message {
-  const entries = devices.map((device, i) => ({
-    ...{ alert: `hot.${device}`, sequence: i + 1, storedAtUs: T0, source: "/weir" },
-    change: changeOf({ device, labels: { note: "<b>&" } }),
-  }));
-  return { id: "msg_1", receiver: "ops.email", repeat: 0, grouped: devices.length > 1, labels: {}, entries };
+/** Its refusals repeat the password. */
+async function startServer(): Promise<TargetServer> {
+  let behaviour: Behaviour = "accept";
+  const refuse = (responseCode: number) => Object.assign(new Error(`${SECRET} is not welcome`), { responseCode });
+  const server = await startMailServer({
+    password: SECRET,
+    onConnect: (_, done) => (behaviour === "hang" ? undefined : done()),
+    onMailFrom: (_, __, done) => done(behaviour === "accept" ? null : refuse(behaviour === "fail" ? 451 : 550)),
+  });
+  const { port, caFile, mails, stop } = server;
+  return {
+    settings: { ...MAIL, port, ca_file: caFile, username: "weir", password_env: "PASSWORD" },
+    options: { environment: { PASSWORD: SECRET } },
+    received: () => mails.map(({ text }) => text),
+    behave(next) {
+      behaviour = next;
+    },
+    stop,
+  };
 }
+
+describeTarget("email", { start: startServer });
 
 const signal = () => AbortSignal.timeout(10_000);
 
-test("mails over STARTTLS with a login, both kinds of text, and an id that stays", async () => {
-  const { port, mails } = await startMailServer();
-  const target = targetOf({
-    port,
-    username: "weir",
-    password_env: "MAIL_PASSWORD",
-    to: ["ops@plant.example", "b@plant.example"],
-  });
-  expect(await target.send(messageOf("d1"), signal())).toEqual({ kind: "delivered" });
-  const [mail] = mails;
+/** A notification whose label looks like HTML. */
+const alertOf = (...devices: string[]) => notificationOf(devices, { labels: { note: "<b>&" } });
+
+test("mails over STARTTLS with a login, as plain text and HTML, with a stable id", async () => {
+  const server = await start();
+  const to = ["ops@plant.example", "b@plant.example"];
+  const target = open(server, { username: "weir", password_env: "MAIL_PASSWORD", to });
+  expect(await target.send(alertOf("d1"), signal())).toEqual({ kind: "delivered" });
+  const [mail] = server.mails;
   expect(mail).toMatchObject({ secure: true, user: "weir", from: "weir@plant.example" });
   expect(mail?.to).toEqual(["ops@plant.example", "b@plant.example"]);
   expect(mail?.text).toMatch(/^Message-ID: <msg_1@plant\.example>$/m);
@@ -123,45 +69,35 @@ test("mails over STARTTLS with a login, both kinds of text, and an id that stays
   expect(mail?.text).toContain("&lt;b&gt;&amp;");
 });
 
-test("implicit TLS, and alerts of a group in one mail", async () => {
-  const { port, mails } = await startMailServer({ secure: true });
-  const target = targetOf({ port, tls: "implicit" });
-  expect(await target.send(messageOf("d1", "d2"), signal())).toEqual({ kind: "delivered" });
-  expect(mails[0]?.text).toMatch(/^Subject: \[2 FIRING\]$/m);
-  expect(mails[0]?.text).toContain("d2 is warm");
+test("mails over implicit TLS, the alerts of a group in one mail", async () => {
+  const server = await start({ secure: true });
+  const target = open(server, { tls: "implicit" });
+  expect(await target.send(alertOf("d1", "d2"), signal())).toEqual({ kind: "delivered" });
+  expect(server.mails[0]?.text).toMatch(/^Subject: \[2 FIRING\] north$/m);
+  expect(server.mails[0]?.text).toContain("d2 is warm");
 });
 
-test("nothing goes out in the clear when STARTTLS is required and not offered", async () => {
-  const { port, mails } = await startMailServer({ disabledCommands: ["STARTTLS"] });
-  expect((await targetOf({ port }).send(messageOf("d1"), signal())).kind).toBe("failed");
-  expect(mails).toEqual([]);
-  expect((await targetOf({ port, tls: "none" }).send(messageOf("d1"), signal())).kind).toBe("delivered");
+test("sends nothing in clear text when STARTTLS is required and not offered", async () => {
+  const server = await start({ disabledCommands: ["STARTTLS"] });
+  expect((await open(server).send(alertOf("d1"), signal())).kind).toBe("failed");
+  expect(server.mails).toEqual([]);
+  expect((await open(server, { tls: "none" }).send(alertOf("d1"), signal())).kind).toBe("delivered");
 });
 
-test("a refused sender is final; a busy server, a wrong password and a silent host may pass", async () => {
-  const refuse = (code: number): SMTPServerOptions => ({
-    onMailFrom: (_, __, done) => done(Object.assign(new Error("not now"), { responseCode: code })),
-  });
-  const final = await startMailServer(refuse(550));
-  expect(await targetOf({ port: final.port }).send(messageOf("d1"), signal())).toMatchObject({ kind: "refused" });
-  const busy = await startMailServer(refuse(451));
-  expect(await targetOf({ port: busy.port }).send(messageOf("d1"), signal())).toMatchObject({ kind: "failed" });
-  const login = { port: busy.port, username: "weir", password_env: "BAD_PASSWORD" };
-  expect((await targetOf(login).send(messageOf("d1"), signal())).kind).toBe("failed");
-  const silent = await startMailServer({ onConnect: () => {} });
-  const outcome = await targetOf({ port: silent.port }).send(messageOf("d1"), AbortSignal.timeout(100));
-  expect(outcome).toMatchObject({ kind: "failed", error: "no answer in time from localhost" });
+test("a wrong password may pass, as someone may correct it", async () => {
+  const target = open(await start(), { username: "weir", password_env: "BAD_PASSWORD" });
+  expect((await target.send(alertOf("d1"), signal())).kind).toBe("failed");
 });
 
-test("one bad address among good ones is said, and not tried again", async () => {
-  const { port, mails } = await startMailServer({
+test("reports one refused address among others, and does not retry", async () => {
+  const server = await start({
     onRcptTo: ({ address }, _, done) =>
       done(address.startsWith("bad") ? Object.assign(new Error("no such user"), { responseCode: 550 }) : null),
   });
-  const target = targetOf({ port, to: ["ops@plant.example", "bad@plant.example"] });
-  expect(await target.send(messageOf("d1"), signal())).toEqual({
+  const target = open(server, { to: ["ops@plant.example", "bad@plant.example"] });
+  expect(await target.send(alertOf("d1"), signal())).toEqual({
     kind: "delivered",
     note: "localhost refused bad@plant.example",
   });
-  expect(mails[0]?.to).toEqual(["ops@plant.example"]);
+  expect(server.mails[0]?.to).toEqual(["ops@plant.example"]);
 });

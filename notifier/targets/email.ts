@@ -1,45 +1,104 @@
 import { readFileSync } from "node:fs";
 import { createTransport } from "nodemailer";
+import { z } from "zod";
 import { reasonOf } from "../../domain/reason.ts";
-import { type Environment, SecretError, secretValue } from "../../platform/files/secret-values.ts";
-import type { EmailConfig } from "../common/config.ts";
-import type { Message, Outcome, Target } from "./target.ts";
-import { factsOf, headingOf, linkOf, textsOf } from "./texts.ts";
+import { SecretError, secretEnv, secretFile, secretValue } from "../../platform/files/secret-values.ts";
+import type { Notification } from "../common/notification.ts";
+import { htmlMail, type MailOptions, plainTextMail } from "../messages/mail.ts";
+import { headingOf, linkOf, TEXT_SETTINGS, textTemplates } from "../messages/texts.ts";
+import { type Outcome, type Target, untilAborted } from "./target.ts";
+import type { TargetContext, TargetKind } from "./target-kind.ts";
+import { durationBetween, TARGET_SETTINGS } from "./target-settings.ts";
 
 const SUBJECT_CHARACTERS_MAX = 200;
 
-export interface EmailTargetOptions {
-  readonly name: string;
-  readonly environment: Environment;
-  readonly externalUrl: string | undefined;
+const mailbox = z.string().regex(/^[^\r\n]+@[^\r\n]+$/, "must be an address like ops@example.org");
+
+const schema = z.strictObject({
+  ...TARGET_SETTINGS,
+  timeout: durationBetween("1s", "10m", "30s").describe("A try that takes longer has failed."),
+  host: z.string().min(1).describe("The mail server."),
+  port: z.int().min(1).max(65_535).optional().describe("Default: 465 with `tls: implicit`, else 587."),
+  tls: z
+    .enum(["starttls", "implicit", "opportunistic", "none"])
+    .default("starttls")
+    .describe(
+      "`starttls`: required. `opportunistic`: if the server offers it. `none`: never, for a server on this machine.",
+    ),
+  ca_file: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Certificate of the authority that signed the server's certificate, if it is not a public one."),
+  username: z.string().min(1).optional().describe("User name for the mail server."),
+  password_env: secretEnv("the password for the mail server"),
+  password_file: secretFile("the password for the mail server"),
+  from: mailbox.describe("Sender."),
+  to: z.array(mailbox).min(1).max(100).describe("Recipients."),
+  ...TEXT_SETTINGS,
+});
+
+type EmailSettings = z.output<typeof schema>;
+
+export const EMAIL = {
+  doc: "An e-mail for each notification.",
+  recognizedBy: "`Message-ID`",
+  example: { host: "mail.plant.example", from: "weir@plant.example", to: ["ops@plant.example"] },
+  schema,
+  secrets: ({ password_env: env, password_file: file }) => [{ env, file }],
+  create: (settings, context) => new EmailTarget(settings, context),
+  address: (settings) => ({ host: settings.host, port: portOf(settings) }),
+} satisfies TargetKind<EmailSettings>;
+
+function portOf({ port, tls }: EmailSettings): number {
+  return port ?? (tls === "implicit" ? 465 : 587);
 }
 
-/** Mails each message. Throws SecretError when a password or the authority's file is missing. */
-export function createEmailTarget(config: EmailConfig, options: EmailTargetOptions): Target {
-  const { name, environment } = options;
-  const { host, tls, username, from, to } = config;
-  const pass = secretValue(name, { env: config.password_env, file: config.password_file }, environment);
-  const timeoutMs = config.timeout / 1_000;
-  const ca = config.ca_file === undefined ? {} : { ca: readCa(name, config.ca_file) };
-  const transport = createTransport({
-    ...{ host, port: config.port ?? (tls === "implicit" ? 465 : 587), secure: tls === "implicit" },
-    ...{ requireTLS: tls === "starttls", ignoreTLS: tls === "none", tls: ca },
-    ...{ connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs, dnsTimeout: timeoutMs },
-    ...(username === undefined ? {} : { auth: { user: username, pass: pass ?? "" } }),
-    // Files and addresses are never taken from an alert's text.
-    ...{ disableFileAccess: true, disableUrlAccess: true },
-  });
-  const domain = from.slice(from.lastIndexOf("@") + 1).replace(/[^A-Za-z0-9.-]/g, "");
+/** Mails each notification. */
+class EmailTarget implements Target {
+  readonly #settings: EmailSettings;
+  readonly #mail: MailOptions;
+  readonly #transport: ReturnType<typeof createTransport>;
+  /** Ids of mails end in it. */
+  readonly #domain: string;
 
-  async function mail(message: Message): Promise<Outcome> {
-    const subject = headingOf(message, config).slice(0, SUBJECT_CHARACTERS_MAX);
-    const thread = threadOf(message, domain);
+  constructor(settings: EmailSettings, { name, environment, externalUrl }: TargetContext) {
+    const { host, tls, username, from, ca_file } = settings;
+    const password = secretValue(name, { env: settings.password_env, file: settings.password_file }, environment);
+    const timeoutMs = settings.timeout / 1_000;
+    this.#settings = settings;
+    this.#mail = { ...textTemplates(settings), link: linkOf(externalUrl) };
+    this.#domain = from.slice(from.lastIndexOf("@") + 1).replace(/[^A-Za-z0-9.-]/g, "");
+    this.#transport = createTransport({
+      ...{ host, port: portOf(settings), secure: tls === "implicit" },
+      ...{ requireTLS: tls === "starttls", ignoreTLS: tls === "none" },
+      tls: ca_file === undefined ? {} : { ca: readAuthority(name, ca_file) },
+      ...{ connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs, dnsTimeout: timeoutMs },
+      ...(username === undefined ? {} : { auth: { user: username, pass: password ?? "" } }),
+      // The text of an alert must not name files or addresses to include.
+      ...{ disableFileAccess: true, disableUrlAccess: true },
+    });
+  }
+
+  send(notification: Notification, signal: AbortSignal): Promise<Outcome> {
+    const timedOut: Outcome = { kind: "failed", error: `no answer in time from ${this.#settings.host}` };
+    return untilAborted(this.#sendMail(notification), signal, timedOut);
+  }
+
+  async close(): Promise<void> {
+    this.#transport.close();
+  }
+
+  async #sendMail(notification: Notification): Promise<Outcome> {
+    const { host, from, to } = this.#settings;
+    const thread = threadOf(notification, this.#domain);
     try {
-      const sent = await transport.sendMail({
-        ...{ from, to, subject, text: plainText(message, config, options), html: html(message, config, options) },
-        messageId: `<${message.id}@${domain}>`,
+      const sent = await this.#transport.sendMail({
+        ...{ from, to, subject: headingOf(notification, this.#mail).slice(0, SUBJECT_CHARACTERS_MAX) },
+        ...{ text: plainTextMail(notification, this.#mail), html: htmlMail(notification, this.#mail) },
+        messageId: `<${notification.id}@${this.#domain}>`,
         ...(thread === undefined ? {} : { references: thread, inReplyTo: thread }),
-        headers: { "Auto-Submitted": "auto-generated", "X-Weir-Message": message.id },
+        headers: { "Auto-Submitted": "auto-generated", "X-Weir-Message": notification.id },
       });
       if (sent.rejected.length === 0) return { kind: "delivered" };
       return { kind: "delivered", note: `${host} refused ${sent.rejected.map(String).join(", ")}` };
@@ -47,75 +106,27 @@ export function createEmailTarget(config: EmailConfig, options: EmailTargetOptio
       return outcomeOf(error, host);
     }
   }
-
-  return {
-    async send(message, signal) {
-      let stop = (): void => {};
-      const ended = new Promise<Outcome>((resolve) => {
-        stop = () => resolve({ kind: "failed", error: `no answer in time from ${host}` });
-        signal.addEventListener("abort", stop, { once: true });
-        if (signal.aborted) stop();
-      });
-      const outcome = await Promise.race([mail(message), ended]);
-      signal.removeEventListener("abort", stop);
-      return outcome;
-    },
-    async close() {
-      transport.close();
-    },
-  };
 }
 
-/** Refusals that somebody may mend: a wrong password, a server without STARTTLS. */
-const MENDABLE = new Set<unknown>(["EAUTH", "ETLS"]);
+/** Refusals that a change of the configuration fixes: a wrong password, a server without STARTTLS. */
+const FIXABLE = new Set<unknown>(["EAUTH", "ETLS"]);
 
-/** A mail server's 5xx stays; all else may pass. */
+/** A mail server's 5xx is final; everything else may pass. */
 function outcomeOf(error: unknown, host: string): Outcome {
   const text = `${host}: ${reasonOf(error)}`;
   const { responseCode, code } = (error ?? {}) as { readonly responseCode?: unknown; readonly code?: unknown };
-  const refused = typeof responseCode === "number" && responseCode >= 500 && !MENDABLE.has(code);
+  const refused = typeof responseCode === "number" && responseCode >= 500 && !FIXABLE.has(code);
   return { kind: refused ? "refused" : "failed", error: text };
 }
 
-/** Mails about one incident, or one group, make a thread. */
-function threadOf({ entries, grouped }: Message, domain: string): string | undefined {
-  const [first] = entries;
+/** The id that makes mails about one incident a thread. A group's mails have none. */
+function threadOf({ changes, grouped }: Notification, domain: string): string | undefined {
+  const [first] = changes;
   if (grouped || first === undefined) return undefined;
   return `<${first.change.incident.replace(/[^A-Za-z0-9_-]/g, "_")}@${domain}>`;
 }
 
-function plainText(message: Message, config: EmailConfig, { externalUrl }: EmailTargetOptions): string {
-  const alerts = message.entries.map(({ change }) => {
-    const { title, text } = textsOf(change, config, message.repeat);
-    const facts = factsOf(change).map(([name, value]) => `  ${name}: ${value}`);
-    return [title, text, ...facts].join("\n");
-  });
-  const link = linkOf(externalUrl);
-  return `${[...alerts, ...(link === undefined ? [] : [link])].join("\n\n")}\n`;
-}
-
-function html(message: Message, config: EmailConfig, { externalUrl }: EmailTargetOptions): string {
-  const alerts = message.entries.map(({ change }) => {
-    const { title, text } = textsOf(change, config, message.repeat);
-    const colour = change.state === "resolved" ? "#2e7d32" : change.severity === "critical" ? "#c62828" : "#ef6c00";
-    const rows = factsOf(change)
-      .map(
-        ([name, value]) =>
-          `<tr><td style="color:#666;padding-right:1em">${escaped(name)}</td><td>${escaped(value)}</td></tr>`,
-      )
-      .join("");
-    return `<div style="border-left:4px solid ${colour};padding-left:1em;margin:1em 0"><h3 style="margin:0">${escaped(title)}</h3><p>${escaped(text).replaceAll("\n", "<br>")}</p><table>${rows}</table></div>`;
-  });
-  const link = linkOf(externalUrl);
-  const foot = link === undefined ? "" : `<p><a href="${escaped(link)}">Open Weir</a></p>`;
-  return `<!doctype html><html><body style="font-family:sans-serif">${alerts.join("")}${foot}</body></html>`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-}
-
-function readCa(name: string, file: string): string {
+function readAuthority(name: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {

@@ -44,7 +44,7 @@ test("no answer, a broken connection and a closed port may pass", async () => {
   sink = await startSink();
 });
 
-test("says what the other side said, and not the path that may be a secret", async () => {
+test("reports the answer of the server, and not the path, which may be a secret", async () => {
   sink.answer = (_, response) => response.writeHead(400).end(`bad\n\n channel ${"x".repeat(100_000)}`);
   const outcome = await send();
   expect(outcome).toMatchObject({

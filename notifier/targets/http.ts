@@ -1,12 +1,12 @@
 import { reasonOf } from "../../domain/reason.ts";
 import type { Outcome } from "./target.ts";
 
-const SAID_CHARACTERS_MAX = 200;
-const SAID_BYTES_MAX = 4_096;
-/** Timeouts, conflicts in time and overload pass; other refusals stay. */
-const PASSING = new Set([408, 425, 429]);
+const ANSWER_CHARACTERS_MAX = 200;
+const ANSWER_BYTES_MAX = 4_096;
+/** 4xx answers that may pass: a timeout, a conflict in time, too many requests. */
+const TEMPORARY = new Set([408, 425, 429]);
 
-/** Posts JSON once, and says what came of it. Redirects are refused: the address in the configuration is the one. */
+/** Posts JSON once. Redirects are refused: only the configured address gets the alert. */
 export async function post(options: {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -26,18 +26,18 @@ export async function post(options: {
     await response.body?.cancel().catch(() => {});
     return { kind: "delivered" };
   }
-  const said = await firstWords(response);
-  const error = `${hostOf(url)} answered ${status} ${response.statusText}${said && `: ${said}`}`.trim();
+  const answer = await beginningOf(response);
+  const error = `${hostOf(url)} answered ${status} ${response.statusText}${answer && `: ${answer}`}`.trim();
   if (status >= 300 && status < 400) {
     const to = response.headers.get("location") ?? "elsewhere";
-    return { kind: "refused", error: `${error}; it points to ${to}: set the address to where it is` };
+    return { kind: "refused", error: `${error}; it redirects to ${to}: configure that address` };
   }
-  if (status < 500 && !PASSING.has(status)) return { kind: "refused", error };
+  if (status < 500 && !TEMPORARY.has(status)) return { kind: "refused", error };
   const afterMs = retryAfterMs(response.headers.get("retry-after"), nowMs());
   return { kind: "failed", error, ...(afterMs === undefined ? {} : { afterMs }) };
 }
 
-/** Milliseconds of a Retry-After header: whole seconds, or a date. Undefined when it says neither. */
+/** The pause that a Retry-After header asks for: whole seconds, or a date. Undefined when it is neither. */
 export function retryAfterMs(text: string | null, nowMs: number): number | undefined {
   if (text === null) return undefined;
   if (/^\s*\d+\s*$/.test(text)) return Number(text) * 1_000;
@@ -45,27 +45,27 @@ export function retryAfterMs(text: string | null, nowMs: number): number | undef
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
 }
 
-/** The address without what may be secret in it. */
+/** The address without its path, which may be a secret. */
 function hostOf(url: string): string {
   return new URL(url).host;
 }
 
-async function firstWords(response: Response): Promise<string> {
+async function beginningOf(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   if (reader === undefined) return "";
   let text = "";
   let bytes = 0;
   const decoder = new TextDecoder();
   try {
-    while (bytes < SAID_BYTES_MAX) {
+    while (bytes < ANSWER_BYTES_MAX) {
       const { done, value } = await reader.read();
       if (done) break;
       bytes += value.length;
       text += decoder.decode(value, { stream: true });
     }
   } catch {
-    // What it said is a help, no more.
+    // The answer only helps to explain the status.
   }
   await reader.cancel().catch(() => {});
-  return text.replace(/\s+/g, " ").trim().slice(0, SAID_CHARACTERS_MAX);
+  return text.replace(/\s+/g, " ").trim().slice(0, ANSWER_CHARACTERS_MAX);
 }

@@ -1,53 +1,153 @@
 import { randomBytes } from "node:crypto";
 import { connect, type MqttClient } from "mqtt";
+import { z } from "zod";
 import type { OwnBroker } from "../../contracts/notifications.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { reasonOf } from "../../domain/reason.ts";
-import { type Environment, secretValue } from "../../platform/files/secret-values.ts";
-import type { MqttConfig } from "../common/config.ts";
-import { labelOf } from "../routing/matchers.ts";
-import { cloudEventOf } from "./cloudevents.ts";
-import type { Message, Outcome, Target } from "./target.ts";
+import { addressSchema, secretEnv, secretFile, secretValue } from "../../platform/files/secret-values.ts";
+import { parseTemplate, type Template } from "../../rule-language/template/template.ts";
+import type { Notification } from "../common/notification.ts";
+import { cloudEventOf } from "../messages/cloudevents.ts";
+import { fillAlert, singleBraces, templateSchema } from "../messages/templates.ts";
+import { type Outcome, type Target, untilAborted } from "./target.ts";
+import { addressIn, type TargetContext, type TargetKind } from "./target-kind.ts";
+import { TARGET_SETTINGS } from "./target-settings.ts";
 
 const KEEPALIVE_SECONDS = 30;
 
-export interface MqttTargetOptions {
-  readonly name: string;
-  readonly environment: Environment;
-  /** Asks where Weir's own broker is; rejects when nobody says. */
-  readonly findOwnBroker: () => Promise<OwnBroker>;
-}
+const topicSchema = templateSchema(1_000).superRefine((topic, context) => {
+  const add = (message: string): void => context.addIssue({ code: "custom", message });
+  const [place] = singleBraces(topic);
+  if (place !== undefined) {
+    const fixed = topic.replace(/(?<!\{)\{([^{}]+)\}(?!\})/g, "{{ $1 }}");
+    return add(`{${place}} is written {{ ${place} }}; write "${fixed}"`);
+  }
+  const plain = parseTemplate(topic).parts.filter((part) => typeof part === "string");
+  if (plain.some((part) => /[#+\p{Cc}]/u.test(part))) {
+    add("must not hold #, + or control characters: a notification is published to one topic");
+  }
+});
 
-interface Link {
+const schema = z.strictObject({
+  ...TARGET_SETTINGS,
+  url: addressSchema({
+    protocols: ["mqtt", "mqtts", "ws", "wss"],
+    example: "mqtt://broker.example.com:1883 (or mqtts://, ws://, wss://)",
+    instead: "username and password_env (or password_file)",
+  })
+    .optional()
+    .describe("The broker. Left out: Weir's own."),
+  topic: topicSchema
+    .default("alerts/{{ rule }}/{{ device }}")
+    .describe("Topic to publish to. `{{ rule }}`, `{{ severity }}`, `{{ state }}` and any label are filled in."),
+  qos: z
+    .union([z.literal(0), z.literal(1), z.literal(2)])
+    .default(1)
+    .describe("MQTT quality of service."),
+  retain: z.boolean().default(false).describe("Publish retained: the broker keeps the newest change of each topic."),
+  username: z.string().min(1).optional().describe("User name for the broker."),
+  password_env: secretEnv("the password for the broker"),
+  password_file: secretFile("the password for the broker"),
+});
+
+type MqttSettings = z.output<typeof schema>;
+
+export const MQTT = {
+  doc: "An MQTT message, published to a topic.",
+  recognizedBy: "the CloudEvent's `id` with its `source`",
+  example: { url: "mqtt://broker.plant.example:1883", topic: "alerts/{{ rule }}/{{ device }}", retain: true },
+  schema,
+  secrets: ({ password_env: env, password_file: file }) => [{ env, file }],
+  create: (settings, context) => new MqttTarget(settings, context),
+  address: ({ url }) => (url === undefined ? "own-broker" : addressIn(url)),
+} satisfies TargetKind<MqttSettings>;
+
+interface Connection {
   readonly client: MqttClient;
   /** Settles when the broker has answered. */
   readonly ready: Promise<void>;
-  /** Whether the connection is lost. */
-  closed(): boolean;
+  isClosed(): boolean;
 }
 
 /** Publishes each alert's CloudEvent to a topic. The alerts of a group are published one by one, each to its topic. */
-export function createMqttTarget(config: MqttConfig, options: MqttTargetOptions): Target {
-  const { name, environment, findOwnBroker } = options;
-  const { username, topic, qos, retain } = config;
-  const password = secretValue(name, { env: config.password_env, file: config.password_file }, environment);
-  const clientId = `weir-notifier-${name}-${randomBytes(4).toString("hex")}`;
-  const place = config.url ?? "Weir's own broker";
-  let link: Link | undefined;
-  let opening: Promise<Link> | undefined;
+class MqttTarget implements Target {
+  readonly #settings: MqttSettings;
+  readonly #topic: Template;
+  readonly #password: string | undefined;
+  readonly #clientId: string;
+  /** Names the broker in errors. */
+  readonly #broker: string;
+  readonly #findOwnBroker: () => Promise<OwnBroker>;
+  #connection: Connection | undefined;
+  #opening: Promise<Connection> | undefined;
 
-  async function open(): Promise<Link> {
-    const own = config.url === undefined ? await findOwnBroker() : undefined;
+  constructor(settings: MqttSettings, { name, environment, findOwnBroker }: TargetContext) {
+    this.#settings = settings;
+    this.#topic = parseTemplate(settings.topic);
+    this.#password = secretValue(name, { env: settings.password_env, file: settings.password_file }, environment);
+    this.#clientId = `weir-notifier-${name}-${randomBytes(4).toString("hex")}`;
+    this.#broker = settings.url ?? "Weir's own broker";
+    this.#findOwnBroker = findOwnBroker;
+  }
+
+  async send(notification: Notification, signal: AbortSignal): Promise<Outcome> {
+    const timedOut: Outcome = { kind: "failed", error: `${this.#broker}: no acknowledgement in time` };
+    const outcome = await untilAborted(this.#publish(notification, signal), signal, timedOut);
+    // Without an acknowledgement the message must not arrive later from this connection.
+    if (outcome.kind !== "delivered") this.#drop();
+    return outcome;
+  }
+
+  async close(): Promise<void> {
+    const last = this.#connection;
+    this.#connection = undefined;
+    if (last?.client.connected) await last.client.endAsync().catch(() => {});
+    else last?.client.end(true);
+  }
+
+  async #publish(notification: Notification, signal: AbortSignal): Promise<Outcome> {
+    const { qos, retain } = this.#settings;
+    try {
+      if (this.#connection?.isClosed()) this.#drop();
+      const { client, ready } = this.#connection ?? (await this.#openOnce());
+      if (signal.aborted) throw new Error("no answer in time");
+      await ready;
+      for (const logged of notification.changes) {
+        const payload = JSON.stringify(cloudEventOf({ ...notification, grouped: false, changes: [logged] }));
+        await client.publishAsync(topicOf(this.#topic, logged.change), payload, { qos, retain });
+      }
+      return { kind: "delivered" };
+    } catch (error) {
+      return { kind: "failed", error: `${this.#broker}: ${reasonOf(error)}` };
+    }
+  }
+
+  /** Notifications that are sent at the same time share a connection. */
+  #openOnce(): Promise<Connection> {
+    this.#opening ??= this.#open()
+      .then((opened) => {
+        this.#connection = opened;
+        return opened;
+      })
+      .finally(() => {
+        this.#opening = undefined;
+      });
+    return this.#opening;
+  }
+
+  async #open(): Promise<Connection> {
+    const { url, username, timeout } = this.#settings;
+    const own = url === undefined ? await this.#findOwnBroker() : undefined;
     const host = own?.host.includes(":") ? `[${own.host}]` : own?.host;
-    const client = connect(config.url ?? `mqtt://${host}:${own?.port}`, {
-      clientId: own === undefined ? clientId : `${own.clientIdPrefix}${clientId}`,
+    const client = connect(url ?? `mqtt://${host}:${own?.port}`, {
+      clientId: own === undefined ? this.#clientId : `${own.clientIdPrefix}${this.#clientId}`,
       clean: true,
       keepalive: KEEPALIVE_SECONDS,
-      // The sender tries again, with a new connection: a client of its own mind would send twice.
+      // The sender retries with a new connection: a client that reconnects would publish twice.
       reconnectPeriod: 0,
-      connectTimeout: config.timeout / 1_000,
+      connectTimeout: timeout / 1_000,
       ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
+      ...(this.#password === undefined ? {} : { password: this.#password }),
     });
     let closed = false;
     const ready = new Promise<void>((resolve, reject) => {
@@ -58,72 +158,18 @@ export function createMqttTarget(config: MqttConfig, options: MqttTargetOptions)
         reject(new Error("the connection was closed"));
       });
     });
-    // Whoever waits for it hears of a failure; nobody may wait any more.
+    // `publish` awaits it and sees a failure. Without a waiter it must not become an unhandled rejection.
     ready.catch(() => {});
-    return { client, ready, closed: () => closed };
+    return { client, ready, isClosed: () => closed };
   }
 
-  /** Messages that go out at one time share a connection. */
-  function openOnce(): Promise<Link> {
-    opening ??= open()
-      .then((opened) => {
-        link = opened;
-        return opened;
-      })
-      .finally(() => {
-        opening = undefined;
-      });
-    return opening;
+  #drop(): void {
+    this.#connection?.client.end(true);
+    this.#connection = undefined;
   }
-
-  function drop(): void {
-    link?.client.end(true);
-    link = undefined;
-  }
-
-  async function publish(message: Message, signal: AbortSignal): Promise<Outcome> {
-    try {
-      if (link?.closed()) drop();
-      const { client, ready } = link ?? (await openOnce());
-      if (signal.aborted) throw new Error("no answer in time");
-      await ready;
-      for (const entry of message.entries) {
-        const payload = JSON.stringify(cloudEventOf({ ...message, grouped: false, entries: [entry] }));
-        await client.publishAsync(fillTopic(topic, entry.change), payload, { qos, retain });
-      }
-      return { kind: "delivered" };
-    } catch (error) {
-      return { kind: "failed", error: `${place}: ${reasonOf(error)}` };
-    }
-  }
-
-  return {
-    async send(message, signal) {
-      let stop = (): void => {};
-      const ended = new Promise<Outcome>((resolve) => {
-        stop = () => resolve({ kind: "failed", error: `${place}: no acknowledgement in time` });
-        signal.addEventListener("abort", stop, { once: true });
-        if (signal.aborted) stop();
-      });
-      const outcome = await Promise.race([publish(message, signal), ended]);
-      signal.removeEventListener("abort", stop);
-      // What was not acknowledged must not arrive later from this connection.
-      if (outcome.kind !== "delivered") drop();
-      return outcome;
-    },
-    async close() {
-      const last = link;
-      link = undefined;
-      if (last?.client.connected) await last.client.endAsync().catch(() => {});
-      else last?.client.end(true);
-    },
-  };
 }
 
-/** Fills an alert into a topic. What a topic gives a meaning becomes `_`, so a label cannot choose another level. */
-export function fillTopic(template: string, change: AlertChange): string {
-  return template.replace(/\{([^{}]+)\}/g, (_, name: string) => {
-    const text = name === "state" ? change.state : (labelOf(change, name) ?? "");
-    return text.replace(/[/+#\p{Cc}]/gu, "_") || "-";
-  });
+/** Fills an alert into a topic. `/`, `+` and `#` in a label become `_`, so that a label cannot choose another level. */
+export function topicOf(template: Template, change: AlertChange): string {
+  return fillAlert(template, change, (text) => text.replace(/[/+#\p{Cc}]/gu, "_") || "-");
 }

@@ -6,22 +6,22 @@ const KEY_BYTES_MIN = 24;
 const KEY_BYTES_MAX = 64;
 
 /**
- * The keys of a secret's text, as Standard Webhooks writes them: `whsec_` and base64. Several, parted by white space, sign
- * side by side while a secret is being changed. Throws SecretError.
+ * The keys in a secret of Standard Webhooks: `whsec_` and base64. Several keys, separated by white space, all sign, so
+ * that a secret can be rotated. Throws SecretError.
  */
-export function signingKeys(what: string, text: string): Buffer[] {
+export function signingKeys(name: string, text: string): Buffer[] {
   return text.split(/\s+/).map((part) => {
     const base64 = part.startsWith(PREFIX) ? part.slice(PREFIX.length) : part;
     const key = Buffer.from(base64, "base64");
-    const whole = key.toString("base64").replace(/=+$/, "") === base64.replace(/=+$/, "");
-    if (whole && key.length >= KEY_BYTES_MIN && key.length <= KEY_BYTES_MAX) return key;
+    const complete = key.toString("base64").replace(/=+$/, "") === base64.replace(/=+$/, "");
+    if (complete && key.length >= KEY_BYTES_MIN && key.length <= KEY_BYTES_MAX) return key;
     throw new SecretError(
-      `${what}: the signing secret must be whsec_ and the base64 of 24 to 64 bytes; make one with: echo whsec_$(openssl rand -base64 32)`,
+      `${name}: the signing secret must be whsec_ and the base64 of 24 to 64 bytes; make one with: echo whsec_$(openssl rand -base64 32)`,
     );
   });
 }
 
-/** The three headers of https://www.standardwebhooks.com for one try; unsigned without a key. */
+/** The three headers of https://www.standardwebhooks.com for one try; without a key there is no signature. */
 export function webhookHeaders(options: {
   readonly id: string;
   readonly sentAtSeconds: number;

@@ -1,42 +1,39 @@
-import type { AlertChange } from "../../domain/alert.ts";
-import type { Tags } from "../../domain/reading.ts";
-import type { ChangeEntry } from "../common/change-entry.ts";
+import type { LoggedChange } from "../common/logged-change.ts";
+import type { Notification } from "../common/notification.ts";
 
-/** What a target is to deliver. */
-export interface Message {
-  /** The same over tries and restarts: receivers recognise a message by it. */
-  readonly id: string;
-  /** `ops.webhook` */
-  readonly receiver: string;
-  /** Told again, so often, because it still fires; 0 the first time. */
-  readonly repeat: number;
-  /** Whether the alerts come together because of these labels. */
-  readonly grouped: boolean;
-  readonly labels: Tags;
-  readonly entries: readonly ChangeEntry[];
-}
-
-/** What came of a try. */
+/** The outcome of a try. */
 export type Outcome =
-  /** `note`: what a person should know of it all the same. */
+  /** `note`: a partial failure that a person should know about. */
   | { readonly kind: "delivered"; readonly note?: string }
-  /** It may help to try again, after `afterMs` if the other side said so; then nothing else is sent to it before. */
+  /** Retrying may help; after `afterMs` if the other side asked for a pause, in which nothing else is sent either. */
   | { readonly kind: "failed"; readonly error: string; readonly afterMs?: number }
-  /** Trying again does not help. */
+  /** Retrying does not help. */
   | { readonly kind: "refused"; readonly error: string };
 
 export interface Target {
-  /** One try. Never rejects. `signal` ends it when it takes too long or the notifier stops. */
-  send(message: Message, signal: AbortSignal): Promise<Outcome>;
-  /** For targets that forget: tells what fires once more. Regularly called. */
+  /** One try. Never rejects. `signal` ends it at the timeout, or when the notifier stops. */
+  send(notification: Notification, signal: AbortSignal): Promise<Outcome>;
+  /** For targets that resolve an alert unless it is sent again: called regularly with the firing alerts. */
   readonly keepAlive?: {
     readonly everyMs: number;
-    send(entries: readonly ChangeEntry[], signal: AbortSignal): Promise<Outcome>;
+    send(firing: readonly LoggedChange[], signal: AbortSignal): Promise<Outcome>;
   };
   close(): Promise<void>;
 }
 
-/** The name that people know the alert's group by: `north cold-1`. */
-export function keyText(change: AlertChange): string {
-  return Object.values(change.key).join(" ");
+/** Resolves to the outcome of a try, or to `timedOut` when the signal aborts first. For clients that take no signal. */
+export async function untilAborted(
+  sending: Promise<Outcome>,
+  signal: AbortSignal,
+  timedOut: Outcome,
+): Promise<Outcome> {
+  let abort = (): void => {};
+  const aborted = new Promise<Outcome>((resolve) => {
+    abort = () => resolve(timedOut);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+  });
+  const outcome = await Promise.race([sending, aborted]);
+  signal.removeEventListener("abort", abort);
+  return outcome;
 }

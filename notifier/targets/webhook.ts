@@ -1,80 +1,72 @@
-import { type Environment, SecretError, secretValue } from "../../platform/files/secret-values.ts";
-import type { WebhookConfig } from "../common/config.ts";
-import { slackMessage, teamsMessage } from "./chat.ts";
-import { CLOUDEVENTS_JSON, cloudEventOf } from "./cloudevents.ts";
+import { z } from "zod";
+import { secretEnv, secretFile, secretValue } from "../../platform/files/secret-values.ts";
+import type { Notification } from "../common/notification.ts";
+import type { ChatOptions } from "../messages/chat-parts.ts";
+import { linkOf, TEXT_SETTINGS, textTemplates } from "../messages/texts.ts";
+import { FORMAT_NAMES, WEBHOOK_FORMATS } from "../messages/webhook-formats.ts";
 import { post } from "./http.ts";
+import { HTTP_SETTINGS, headersSchema, httpSecrets, secretHeadersOf, urlOf, withOneAddress } from "./http-settings.ts";
 import { signingKeys, webhookHeaders } from "./signature.ts";
-import type { Message, Target } from "./target.ts";
-import { linkOf } from "./texts.ts";
+import type { Outcome, Target } from "./target.ts";
+import { addressIn, type TargetContext, type TargetKind } from "./target-kind.ts";
+import { TARGET_SETTINGS } from "./target-settings.ts";
 
-export interface HttpTargetOptions {
-  /** Names the target in errors: `ops.webhook`. */
-  readonly name: string;
-  readonly environment: Environment;
-  readonly externalUrl: string | undefined;
-  readonly nowMs: () => number;
-}
+const { headers_env, ...address } = HTTP_SETTINGS;
+const formats = FORMAT_NAMES.map((name) => `\`${name}\`: ${WEBHOOK_FORMATS[name].doc}`).join("; ");
 
-/** Posts each message to an address, signed as Standard Webhooks says. Throws SecretError when a secret is missing. */
-export function createWebhookTarget(config: WebhookConfig, options: HttpTargetOptions): Target {
-  const { name, environment, nowMs } = options;
-  const url = addressOf(config, options);
-  const secret = secretValue(name, { env: config.secret_env, file: config.secret_file }, environment);
-  const keys = secret === undefined ? [] : signingKeys(name, secret);
-  const headers = { ...config.headers, ...secretHeaders(config.headers_env, options) };
-  const chat = { title: config.title, text: config.text, link: linkOf(options.externalUrl) };
+const schema = withOneAddress(
+  z.strictObject({
+    ...TARGET_SETTINGS,
+    ...address,
+    ...TEXT_SETTINGS,
+    format: z.enum(FORMAT_NAMES).default("cloudevents").describe(`What is posted. ${formats}.`),
+    secret_env: secretEnv("the secret `whsec_...` that signs each notification (Standard Webhooks)"),
+    secret_file: secretFile("the secret that signs each notification"),
+    headers: headersSchema,
+    headers_env,
+  }),
+);
 
-  function bodyOf(message: Message): { readonly type: string; readonly value: unknown } {
-    switch (config.format) {
-      case "cloudevents":
-        return { type: CLOUDEVENTS_JSON, value: cloudEventOf(message) };
-      case "slack":
-        return { type: "application/json", value: slackMessage(message, chat) };
-      case "teams":
-        return { type: "application/json", value: teamsMessage(message, chat) };
-    }
+type WebhookSettings = z.output<typeof schema>;
+
+export const WEBHOOK = {
+  doc: "An HTTP request for each notification.",
+  recognizedBy: "header `webhook-id`; also the CloudEvent's `id` with its `source`",
+  example: { url: "https://tickets.plant.example/hooks/weir" },
+  schema,
+  secrets: (settings) => [{ env: settings.secret_env, file: settings.secret_file }, ...httpSecrets(settings)],
+  create: (settings, context) => new WebhookTarget(settings, context),
+  address: (settings, context) => addressIn(urlOf(settings, context)),
+} satisfies TargetKind<WebhookSettings>;
+
+/** Posts each notification to an address, signed according to Standard Webhooks. */
+class WebhookTarget implements Target {
+  readonly #format: (typeof WEBHOOK_FORMATS)[WebhookSettings["format"]];
+  readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #keys: readonly Buffer[];
+  readonly #chat: ChatOptions;
+  readonly #nowMs: () => number;
+
+  constructor(settings: WebhookSettings, context: TargetContext) {
+    const { secret_env: env, secret_file: file } = settings;
+    this.#url = urlOf(settings, context);
+    this.#format = WEBHOOK_FORMATS[settings.format];
+    const secret = secretValue(context.name, { env, file }, context.environment);
+    this.#keys = secret === undefined ? [] : signingKeys(context.name, secret);
+    this.#headers = { ...settings.headers, ...secretHeadersOf(settings, context) };
+    this.#chat = { ...textTemplates(settings), link: linkOf(context.externalUrl) };
+    this.#nowMs = context.nowMs;
   }
 
-  return {
-    send(message, signal) {
-      const { type, value } = bodyOf(message);
-      const body = JSON.stringify(value);
-      const signed = webhookHeaders({ id: message.id, sentAtSeconds: nowMs() / 1_000, body, keys });
-      return post({
-        ...{ url, body, signal, nowMs },
-        headers: { "user-agent": "weir-notifier", ...headers, "content-type": type, ...signed },
-      });
-    },
-    close: async () => {},
-  };
-}
-
-/** The address that the configuration, the environment or a file gives. Throws SecretError. */
-export function addressOf(
-  config: {
-    readonly url?: string | undefined;
-    readonly url_env?: string | undefined;
-    readonly url_file?: string | undefined;
-  },
-  { name, environment }: HttpTargetOptions,
-): string {
-  const url =
-    config.url ?? secretValue(`${name}: address`, { env: config.url_env, file: config.url_file }, environment);
-  if (url === undefined || !URL.canParse(url) || !/^https?:/.test(url)) {
-    const place = config.url_env === undefined ? config.url_file : `the environment variable ${config.url_env}`;
-    throw new SecretError(`${name}: ${place} must hold an address like https://example.org/hook`);
+  send(notification: Notification, signal: AbortSignal): Promise<Outcome> {
+    const body = JSON.stringify(this.#format.body(notification, this.#chat));
+    const sentAtSeconds = this.#nowMs() / 1_000;
+    const signed = webhookHeaders({ id: notification.id, sentAtSeconds, body, keys: this.#keys });
+    const type = { "content-type": this.#format.contentType };
+    const headers = { "user-agent": "weir-notifier", ...this.#headers, ...type, ...signed };
+    return post({ url: this.#url, headers, body, signal, nowMs: this.#nowMs });
   }
-  return url;
-}
 
-export function secretHeaders(
-  headers_env: Readonly<Record<string, string>>,
-  { name, environment }: HttpTargetOptions,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers_env).map(([header, env]) => [
-      header,
-      secretValue(`${name}: ${header}`, { env }, environment) ?? "",
-    ]),
-  );
+  async close(): Promise<void> {}
 }

@@ -7,7 +7,7 @@ import { formatInstantUs } from "../../domain/time.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { createMetrics } from "../../platform/metrics.ts";
-import { notifierConfigSchema } from "../common/config.ts";
+import { notifierConfigSchema } from "../config.ts";
 import type { NotifierDeps } from "../notifier.ts";
 
 /** Things that the notifier's tests need and no production code does. */

@@ -1,0 +1,71 @@
+import { z } from "zod";
+import type { Delivery } from "../../contracts/notifications.ts";
+import type { AlertRecord, InFlightRecord } from "../queue/queue-types.ts";
+
+/*
+ * The JSON of the notification log. Logs of earlier versions must stay readable, so the names of stored fields do not
+ * change: `settled`, `told` and `flights` are called `decided`, `notified` and `inFlight` everywhere else.
+ */
+
+const inFlightSchema = z.strictObject({
+  id: z.string(),
+  kind: z.enum(["change", "repeat"]),
+  group: z.string(),
+  labels: z.record(z.string(), z.string()),
+  grouped: z.boolean(),
+  repeat: z.number(),
+  changes: z.array(z.strictObject({ alert: z.string(), sequence: z.number() })),
+  startedAtUs: z.number(),
+  attempts: z.number(),
+});
+
+const stateSchema = z.strictObject({ cursor: z.number(), flights: z.array(inFlightSchema) });
+
+/** The state of one target's queue. */
+export interface QueueState {
+  /** Every alert change before this sequence is decided. */
+  readonly cursor: number;
+  readonly inFlight: readonly InFlightRecord[];
+}
+
+export function encodeQueueState({ cursor, inFlight }: QueueState): Uint8Array {
+  return toBytes({ cursor, flights: inFlight });
+}
+
+/** Throws on a value that is not a queue's state. */
+export function decodeQueueState(bytes: Uint8Array): QueueState {
+  const { cursor, flights } = stateSchema.parse(fromBytes(bytes));
+  return { cursor, inFlight: flights };
+}
+
+const alertRecordSchema = z.strictObject({
+  settled: z.number(),
+  told: z
+    .strictObject({
+      incident: z.string(),
+      state: z.enum(["pending", "firing", "resolved", "inactive"]),
+      delivered: z.boolean(),
+      atUs: z.number(),
+      repeats: z.number(),
+    })
+    .optional(),
+  deliveries: z.array(z.unknown().transform((value) => value as Delivery)),
+});
+
+export function encodeAlertRecord({ decided, notified, deliveries }: AlertRecord): Uint8Array {
+  return toBytes({ settled: decided, deliveries, ...(notified === undefined ? {} : { told: notified }) });
+}
+
+/** Throws on a value that is not an alert's record. */
+export function decodeAlertRecord(bytes: Uint8Array): AlertRecord {
+  const { settled, told, deliveries } = alertRecordSchema.parse(fromBytes(bytes));
+  return { decided: settled, notified: told, deliveries };
+}
+
+function toBytes(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+function fromBytes(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}

@@ -1,0 +1,99 @@
+import { z } from "zod";
+import type { AlertChange } from "../../domain/alert.ts";
+import {
+  fillTemplate,
+  parseTemplate,
+  type Template,
+  type TemplateValue,
+} from "../../rule-language/template/template.ts";
+import { labelOf } from "../common/matchers.ts";
+
+/**
+ * A text with `{{ places }}`, in the template language of rule files (`rule-language/template/`). Texts that cannot be read
+ * are errors of the configuration.
+ */
+export function templateSchema(charactersMax: number) {
+  return z
+    .string()
+    .min(1)
+    .max(charactersMax)
+    .superRefine((text, context) => {
+      for (const { fragment, message, help } of templateFaults(text)) {
+        context.addIssue({ code: "custom", message: `${message}; ${help}`, params: { fragment } });
+      }
+    });
+}
+
+interface Fault {
+  readonly fragment: string;
+  readonly message: string;
+  readonly help: string;
+}
+
+function templateFaults(text: string): Fault[] {
+  const { parts, faults } = parseTemplate(text);
+  const renamed = parts.flatMap((part): Fault[] => {
+    if (typeof part === "string" || part.name !== "since") return [];
+    const help = `write ${part.source.replace("since", "active_at")}`;
+    return [{ fragment: part.source, message: "`since` is called `active_at`", help }];
+  });
+  const unread = faults.map(({ source, message, help }) => ({
+    fragment: source,
+    message: `${source}: ${message}`,
+    help,
+  }));
+  return [...unread, ...renamed];
+}
+
+/** Places in single braces, `{rule}`, as topics of earlier versions had them. */
+export function singleBraces(text: string): string[] {
+  return parseTemplate(text).parts.flatMap((part) =>
+    typeof part === "string" ? [...part.matchAll(/\{([^{}]+)\}/g)].map(([, name = ""]) => name) : [],
+  );
+}
+
+/**
+ * Fills an alert into a template. A label that the alert does not have is left empty, unless the place has a `default`.
+ * `escapePlace` is applied to each place that is filled in.
+ */
+export function fillAlert(
+  template: Template,
+  change: AlertChange,
+  escapePlace = (text: string): string => text,
+): string {
+  const lookUp = (name: string): TemplateValue | undefined => factOf(name, change);
+  return template.parts
+    .map((part) => {
+      if (typeof part === "string") return part;
+      const known = part.name === undefined || lookUp(part.name) !== undefined;
+      const hasDefault = part.steps.some(({ helper }) => helper.takes === "missing");
+      return escapePlace(known || hasDefault ? fillTemplate({ parts: [part], faults: [] }, lookUp) : "");
+    })
+    .join("");
+}
+
+/** The names that rule files know, any label, and any annotation. Labels win, as in rule files. */
+function factOf(name: string, change: AlertChange): TemplateValue | undefined {
+  if (name === "value") return knownValue(change);
+  const label = labelOf(change, name);
+  if (label !== undefined) return label;
+  switch (name) {
+    case "state":
+      return change.state;
+    case "condition":
+      return change.evidence?.condition;
+    case "at":
+      return { atUs: change.atUs };
+    case "active_at":
+      return { atUs: change.activeAtUs };
+    case "for":
+      return (change.atUs - change.activeAtUs) / 1e6;
+    default:
+      return Object.hasOwn(change.annotations, name) ? change.annotations[name] : undefined;
+  }
+}
+
+/** JSON has no NaN: a value that is missing stays unknown. */
+function knownValue({ value }: AlertChange): number | string | undefined {
+  return typeof value === "number" || typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,95 @@
+import type { AlertChange } from "../../domain/alert.ts";
+import { formatInstantUs } from "../../domain/time.ts";
+import { parseTemplate, type Template } from "../../rule-language/template/template.ts";
+import type { Notification } from "../common/notification.ts";
+import { fillAlert, templateSchema } from "./templates.ts";
+
+/** Settings of targets that people read. */
+export const TEXT_SETTINGS = {
+  title: templateSchema(1_000)
+    .optional()
+    .describe("Heading of an alert; `{{ device }}`, `{{ value | fixed 1 }}` and more are filled in."),
+  text: templateSchema(10_000).optional().describe("Text of an alert, a template as well."),
+};
+
+/** What replaces the default title and text of an alert. */
+export interface TextTemplates {
+  readonly title: Template | undefined;
+  readonly text: Template | undefined;
+}
+
+export function textTemplates(settings: {
+  readonly title?: string | undefined;
+  readonly text?: string | undefined;
+}): TextTemplates {
+  const { title, text } = settings;
+  return {
+    title: title === undefined ? undefined : parseTemplate(title),
+    text: text === undefined ? undefined : parseTemplate(text),
+  };
+}
+
+/** How people read an alert, in every format. */
+export interface AlertTexts {
+  readonly title: string;
+  readonly text: string;
+}
+
+/** The title and the text of one alert. By default the annotations `summary` and `description` are the text. */
+export function textsOf(change: AlertChange, templates: TextTemplates, repeat: number): AlertTexts {
+  const title = templates.title === undefined ? defaultTitle(change, repeat) : fillAlert(templates.title, change);
+  const { summary, description } = change.annotations;
+  const annotated = [summary, description].filter((text) => text).join("\n");
+  const text = templates.text === undefined ? annotated || evidenceText(change) : fillAlert(templates.text, change);
+  return { title: title.replace(/\s+/g, " ").trim(), text };
+}
+
+function defaultTitle(change: AlertChange, repeat: number): string {
+  const state = repeat > 0 ? `still ${change.state}` : change.state;
+  const key = Object.values(change.key).join(" ");
+  return `[${state.toUpperCase()}] ${change.rule}${key && `: ${key}`}`;
+}
+
+/** A heading for all alerts of a notification. */
+export function headingOf({ changes, repeat, labels }: Notification, templates: TextTemplates): string {
+  const [first] = changes;
+  if (first !== undefined && changes.length === 1) return textsOf(first.change, templates, repeat).title;
+  const firing = changes.filter(({ change }) => change.state === "firing").length;
+  const others = changes.length - firing;
+  const counts = [
+    ...(firing > 0 ? [`${firing} ${repeat > 0 ? "STILL FIRING" : "FIRING"}`] : []),
+    ...(others > 0 ? [`${others} RESOLVED`] : []),
+  ].join(", ");
+  const shared = Object.values(labels).filter((text) => text !== "");
+  return `[${counts}]${shared.length > 0 ? ` ${shared.join(" ")}` : ""}`;
+}
+
+/** The facts of an alert, for a table. */
+export function factsOf(change: AlertChange): (readonly [name: string, value: string])[] {
+  return [
+    ["rule", change.rule],
+    ["severity", change.severity],
+    ["value", valueText(change)],
+    ["since", formatInstantUs(change.activeAtUs)],
+    ...(change.state === "resolved" ? [["until", formatInstantUs(change.atUs)] as const] : []),
+    ...Object.entries({ ...change.key, ...change.labels }),
+    ["incident", change.incident],
+  ];
+}
+
+/** A link to the alerts on Weir's page; undefined when its address is not configured. */
+export function linkOf(externalUrl: string | undefined): string | undefined {
+  return externalUrl === undefined ? undefined : `${externalUrl.replace(/\/$/, "")}/#/alerts`;
+}
+
+function evidenceText(change: AlertChange): string {
+  const { evidence } = change;
+  const condition = evidence?.condition ? ` (${evidence.condition})` : "";
+  return `${evidence?.aggregate ?? "value"} ${valueText(change)}${condition}`;
+}
+
+/** JSON has no NaN: a missing value is a dash. */
+function valueText({ value }: AlertChange): string {
+  if (typeof value === "string") return value;
+  return typeof value === "number" ? String(Number(value.toPrecision(7))) : "-";
+}

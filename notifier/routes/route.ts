@@ -1,0 +1,63 @@
+import type { AlertChange, AlertState } from "../../domain/alert.ts";
+import type { Tags } from "../../domain/reading.ts";
+import { labelOf, matches } from "../common/matchers.ts";
+import type { GroupingConfig, RouteConfig } from "./route-config.ts";
+
+/** How alerts are grouped into notifications, and when these are sent. */
+export interface Grouping {
+  /** Distinguishes the routes: groups of different routes are different groups. */
+  readonly route: string;
+  /** Undefined: each alert is a group of one. */
+  readonly labels: readonly string[] | undefined;
+  readonly waitUs: number;
+  readonly intervalUs: number;
+  /** Undefined: never. */
+  readonly repeatUs: number | undefined;
+  readonly states: ReadonlySet<AlertState>;
+}
+
+/** How a receiver is notified of a change; undefined when it is not. */
+export type Route = (change: AlertChange) => Grouping | undefined;
+
+/**
+ * The first route that matches the change and names the receiver decides. Without one, a receiver that the rule itself
+ * names is notified by the defaults.
+ */
+export function routeOf(
+  receiver: string,
+  config: { readonly routes: readonly RouteConfig[]; readonly defaults: GroupingConfig },
+): Route {
+  const routes = config.routes.flatMap((route, i) =>
+    route.receivers.includes(receiver) ? [{ match: route.match, grouping: groupingOf(String(i), route) }] : [],
+  );
+  const defaults = groupingOf("", config.defaults);
+  return (change) => {
+    const route = routes.find(({ match }) => matches(match, change));
+    if (route !== undefined) return route.grouping;
+    return change.notify.includes(receiver) ? defaults : undefined;
+  };
+}
+
+/** The group of an alert: its key, and the labels that its alerts share. The log stores the key: do not change its text. */
+export function groupOf(grouping: Grouping, alert: string, change: AlertChange): { key: string; labels: Tags } {
+  if (grouping.labels === undefined) return { key: groupOfOne(alert), labels: {} };
+  const labels: Record<string, string> = {};
+  for (const name of grouping.labels) labels[name] = labelOf(change, name) ?? "";
+  return { key: `route ${grouping.route} ${JSON.stringify(Object.entries(labels))}`, labels };
+}
+
+/** The key of the group of an alert that is not grouped. */
+export function groupOfOne(alert: string): string {
+  return `alert ${alert}`;
+}
+
+function groupingOf(route: string, config: GroupingConfig): Grouping {
+  return {
+    route,
+    labels: config.group_by,
+    waitUs: config.group_wait,
+    intervalUs: config.group_interval,
+    repeatUs: config.repeat_interval,
+    states: new Set(config.states),
+  };
+}

@@ -1,0 +1,39 @@
+import { type Environment, secretValue } from "../../platform/files/secret-values.ts";
+import type { Outcome, Target } from "./target.ts";
+import type { SecretPlace } from "./target-kind.ts";
+
+/** Shorter texts occur by chance. */
+const SECRET_CHARACTERS_MIN = 4;
+
+/** The texts of secrets that must not appear in logs, dead letters or deliveries. Throws SecretError. */
+export function secretTexts(name: string, places: readonly SecretPlace[], environment: Environment): string[] {
+  const texts = places.flatMap((place) => {
+    const value = secretValue(name, place, environment);
+    if (value === undefined) return [];
+    // Of an address the path is the secret part; a signing secret may be several keys.
+    const path = URL.canParse(value) ? [new URL(value).pathname + new URL(value).search] : [];
+    return [value, ...value.split(/\s+/), ...path];
+  });
+  return texts.filter((text) => text.length >= SECRET_CHARACTERS_MIN).sort((a, b) => b.length - a.length);
+}
+
+/** The target, with secrets blanked in what it reports: the other side may echo a header or an address in its answer. */
+export function withoutSecrets(target: Target, secrets: readonly string[]): Target {
+  if (secrets.length === 0) return target;
+  const blank = (text: string): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, "[secret]"), text);
+  const clean = (outcome: Outcome): Outcome => {
+    if (outcome.kind !== "delivered") return { ...outcome, error: blank(outcome.error) };
+    return outcome.note === undefined ? outcome : { ...outcome, note: blank(outcome.note) };
+  };
+  const { keepAlive } = target;
+  return {
+    send: async (notification, signal) => clean(await target.send(notification, signal)),
+    ...(keepAlive && {
+      keepAlive: {
+        everyMs: keepAlive.everyMs,
+        send: async (firing, signal) => clean(await keepAlive.send(firing, signal)),
+      },
+    }),
+    close: () => target.close(),
+  };
+}

@@ -45,7 +45,7 @@ export class RulesInForce {
   /** The routes of a series' readings, for the groups that belong here. */
   routesOf(series: Series, belongs: (labels: Tags) => boolean): Route[] {
     const routes: Route[] = [];
-    for (const input of this.#index.wanting(series)) {
+    for (const input of this.#index.inputsOf(series)) {
       const labels = groupLabels(input.spec.groupBy, series);
       if (belongs(labels)) routes.push({ input, key: input.keyFor(labels) });
     }

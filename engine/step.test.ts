@@ -8,7 +8,7 @@ const SECOND = 1e6;
 const AGGREGATES = ["count", "sum", "min", "max", "avg", "first", "last", "stddev"];
 const everything = rule({ id: "all", window: { tumbling: "10s" }, aggregate: AGGREGATES, lateness: "5s" });
 
-/** Brute force: one value at a time, straight from the definitions. */
+/** Brute force, one value at a time, straight from the definitions. */
 function aggregate(readings: readonly { atUs: number; value: number }[]): Record<string, number> {
   const values = readings.map(({ value }) => value);
   const byTime = [...readings].sort((a, b) => a.atUs - b.atUs);
@@ -71,7 +71,7 @@ const samples = fc.array(
   { minLength: 1, maxLength: 80 },
 );
 
-/** Cuts a list into frames at arbitrary places; the log stores one each microsecond, so no window closes by idleness. */
+/** Cuts a list into frames at arbitrary places. The log stores one frame a microsecond, so no window closes by idleness. */
 function toEntries(list: readonly Sample[], cuts: readonly number[]): TestEntry[] {
   const bounds = [0, ...[...new Set(cuts.map((cut) => cut % (list.length + 1)))].sort((a, b) => a - b), list.length];
   return bounds.slice(1).map((end, i) => ({
@@ -87,7 +87,7 @@ const end: TestEntry = { kind: "tick", storedAtUs: 1e12 };
 test("windows equal brute force when disorder stays within the lateness, however frames are cut", () => {
   fc.assert(
     fc.property(samples, fc.array(fc.nat(), { maxLength: 20 }), fc.infiniteStream(fc.nat(5)), (list, cuts, delays) => {
-      // Each sample is delayed by up to five seconds of event time: none can be late.
+      // Each sample is delayed by at most five seconds of event time: none is late.
       const delayed = list
         .map((sample) => ({ sample, orderUs: sample.atUs + (delays.next().value ?? 0) * SECOND }))
         .sort((a, b) => a.orderUs - b.orderUs)
@@ -183,7 +183,7 @@ const entries: fc.Arbitrary<TestEntry[]> = fc
     ];
   });
 
-test("a replay gives the same, byte for byte", () => {
+test("a replay gives the same output, byte for byte", () => {
   fc.assert(
     fc.property(entries, (list) => {
       const once = JSON.stringify(new TestPartition().applyAll(list));
@@ -192,7 +192,7 @@ test("a replay gives the same, byte for byte", () => {
   );
 });
 
-test("a split at any point, saved and restored, gives the same as one run", () => {
+test("saving and restoring at any point gives the same output as one run", () => {
   fc.assert(
     fc.property(entries, fc.nat(), (list, cut) => {
       const split = cut % (list.length + 1);
@@ -211,7 +211,7 @@ test("a split at any point, saved and restored, gives the same as one run", () =
   );
 });
 
-test("a sensor that stops in the middle of a window still gets that window, in time", () => {
+test("the window of a sensor that stops in the middle of it closes in time", () => {
   const partition = new TestPartition();
   partition.apply(begin);
   partition.apply({ kind: "readings", storedAtUs: 100 * SECOND, readings: [reading("a", 3 * SECOND, 1)] });
@@ -224,7 +224,7 @@ test("a sensor that stops in the middle of a window still gets that window, in t
   expect(partition.step.nextDueUs).toBe(Number.POSITIVE_INFINITY);
 });
 
-test("a device whose clock is a year ahead stalls no other", () => {
+test("a device whose clock is a year ahead does not stall others", () => {
   const partition = new TestPartition();
   partition.apply(begin);
   const year = 365 * 86_400 * SECOND;
@@ -233,7 +233,7 @@ test("a device whose clock is a year ahead stalls no other", () => {
   expect(windows).toMatchObject([{ labels: { device: "right" }, startUs: 0 }]);
 });
 
-test("a device that was away for an hour gets its windows when it delivers its buffer, corrected ones too", () => {
+test("a device that was away for an hour gets its windows when it delivers its buffer, corrections included", () => {
   const partition = new TestPartition();
   const minute = 60 * SECOND;
   partition.apply(begin);
@@ -252,7 +252,7 @@ test("a device that was away for an hour gets its windows when it delivers its b
   expect(partition.step.ledger.lateDropped).toBe(0);
 });
 
-test("late readings are only counted where the rule says drop", () => {
+test("with `late: drop`, late readings are only counted", () => {
   const partition = new TestPartition();
   partition.apply({ kind: "rules", storedAtUs: 1, specs: [{ ...everything, late: "drop" }] });
   const readings = [reading("a", 1 * SECOND, 1), reading("a", 30 * SECOND, 1), reading("a", 2 * SECOND, 1)];
@@ -261,7 +261,7 @@ test("late readings are only counted where the rule says drop", () => {
   expect(partition.step.ledger).toMatchObject({ lateDropped: 1, lateApplied: 0 });
 });
 
-test("sums stay exact where plain addition does not", () => {
+test("sums stay exact where plain addition loses digits", () => {
   const partition = new TestPartition();
   partition.apply(begin);
   const readings = [1e16, 1, -1e16, 1].map((value, i) => reading("a", i, value));

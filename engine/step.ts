@@ -35,7 +35,7 @@ const UNWATCHED_AFTER_US = 30_000_000;
 const SERIES_PER_PAUSE = 2_000;
 
 /**
- * ADR 3. The deterministic fold of one task over its log: the same entries give the same outputs, byte for byte. It reads
+ * The deterministic fold of one task over its log: the same entries give the same outputs, byte for byte. It reads
  * no clock and no randomness; time is the stored time of the entries. docs/windows.md defines what it computes, and
  * test/simulation compares it with an independent implementation of that page.
  *

@@ -29,14 +29,14 @@ function hear(minutes: number, value = 1): TestEntry {
   return { kind: "readings", storedAtUs: at(minutes), readings: [reading("a", at(minutes), value)] };
 }
 
-/** Readings by minute; gives `minute:state` texts. */
+/** Applies readings by minute; returns `minute:state` texts. */
 function play(partition: TestPartition, values: Readonly<Record<number, number>>): string[] {
   return Object.entries(values).flatMap(([minute, value]) =>
     partition.apply(hear(Number(minute), value)).alerts.map(({ atUs, state }) => `${minuteOf(atUs)}:${state}`),
   );
 }
 
-test("nothing begins outside; the first window that ends inside is looked at, the last one too", () => {
+test("nothing fires outside; the first and the last window that end inside are evaluated", () => {
   // 07:00 is minute 60, 18:00 is minute 720.
   const partition = startWith(hot);
   expect(play(partition, { 58: 9, 59: 9, 60: 9, 61: 9 })).toEqual(["61:firing"]);
@@ -44,7 +44,7 @@ test("nothing begins outside; the first window that ends inside is looked at, th
   expect(play(partition, { 719: 9, 720: 9, 721: 9 })).toEqual(["720:firing", "721:resolved"]);
 });
 
-test("what is open ends outside, and `for` begins anew the next day", () => {
+test("an open alert ends outside, and `for` starts over the next day", () => {
   const partition = startWith(rule({ ...hot, for: "5m", keep_firing_for: "2m" }));
   expect(play(partition, { 717: 9, 718: 9, 719: 9, 720: 9, 721: 9 })).toEqual(["718:pending", "721:inactive"]);
   const day = 24 * 60;
@@ -70,7 +70,7 @@ test("rules share their windows whatever their hours", () => {
 
 const silent = rule({ id: "silent", absent: "30m", active: { hours: ["07:00-18:00"], zone: "Europe/Berlin" } });
 
-/** Ticks every ten seconds, so that somebody watches. */
+/** A tick every ten seconds: all of the time is watched. */
 function ticks(from: number, to: number): TestEntry[] {
   return Array.from({ length: (to - from) * 6 }, (_, i) => ({
     kind: "tick",
@@ -78,49 +78,49 @@ function ticks(from: number, to: number): TestEntry[] {
   }));
 }
 
-function told(partition: TestPartition, entries: readonly TestEntry[]): string[] {
+function emitted(partition: TestPartition, entries: readonly TestEntry[]): string[] {
   return partition
     .applyAll(entries)
     .alerts.map(({ atUs, state, value }) => `${minuteOf(atUs)}:${state}:${Number(value) / 60}`);
 }
 
-test("a silence counts only in active time; once it fires it goes on until the next reading, at night too", () => {
+test("a silence counts only in active time; once it fires it lasts until the next reading, at night too", () => {
   const partition = startWith(silent);
   // 20 minutes before the evening, and the rest in the morning after.
-  expect(told(partition, [hear(700), ...ticks(700, 1_509)])).toEqual([]);
-  expect(told(partition, ticks(1_509, 1_515))).toEqual(["1510:firing:30"]);
-  expect(told(partition, [...ticks(1_515, 2_200), hear(2_200)])).toEqual(["2200:resolved:680"]);
+  expect(emitted(partition, [hear(700), ...ticks(700, 1_509)])).toEqual([]);
+  expect(emitted(partition, ticks(1_509, 1_515))).toEqual(["1510:firing:30"]);
+  expect(emitted(partition, [...ticks(1_515, 2_200), hear(2_200)])).toEqual(["2200:resolved:680"]);
 });
 
 test("time in which nobody watched is not subtracted twice where it was not active", () => {
   const partition = startWith(silent);
   // From 17:50 to 07:10 nobody watched: ten active minutes each side.
-  expect(told(partition, [hear(690), ...ticks(690, 710)])).toEqual([]);
-  expect(told(partition, [{ kind: "tick", storedAtUs: at(1_510) }, ...ticks(1_510, 1_530)])).toEqual([
+  expect(emitted(partition, [hear(690), ...ticks(690, 710)])).toEqual([]);
+  expect(emitted(partition, [{ kind: "tick", storedAtUs: at(1_510) }, ...ticks(1_510, 1_530)])).toEqual([
     "1520:firing:30",
   ]);
 });
 
-test("a restart loses nothing of it", () => {
+test("a restart keeps all of this", () => {
   const before = startWith(silent);
-  expect(told(before, [hear(690), ...ticks(690, 710), { kind: "tick", storedAtUs: at(1_510) }])).toEqual([]);
+  expect(emitted(before, [hear(690), ...ticks(690, 710), { kind: "tick", storedAtUs: at(1_510) }])).toEqual([]);
   const after = new TestPartition(before.sequence);
   after.step.restore(deserialize(serialize([...before.step.snapshot()])));
-  expect(told(after, ticks(1_510, 1_530))).toEqual(["1520:firing:30"]);
+  expect(emitted(after, ticks(1_510, 1_530))).toEqual(["1520:firing:30"]);
 });
 
-test("other hours: what has counted stays counted, and the alert goes on", () => {
+test("with other hours, counted silence stays counted, and the alert continues", () => {
   const partition = startWith(silent);
-  told(partition, [hear(700), ...ticks(700, 730)]);
+  emitted(partition, [hear(700), ...ticks(700, 730)]);
   const always = { ...silent, active: undefined };
-  expect(told(partition, [{ kind: "rules", storedAtUs: at(730), specs: [always] }])).toEqual([]);
+  expect(emitted(partition, [{ kind: "rules", storedAtUs: at(730), specs: [always] }])).toEqual([]);
   // 20 minutes had counted.
-  expect(told(partition, ticks(730, 745))).toEqual(["740:firing:30"]);
-  expect(told(partition, [{ kind: "rules", storedAtUs: at(745), specs: [silent] }, ...ticks(745, 750)])).toEqual([]);
-  expect(told(partition, [hear(750)])).toEqual(["750:resolved:35"]);
+  expect(emitted(partition, ticks(730, 745))).toEqual(["740:firing:30"]);
+  expect(emitted(partition, [{ kind: "rules", storedAtUs: at(745), specs: [silent] }, ...ticks(745, 750)])).toEqual([]);
+  expect(emitted(partition, [hear(750)])).toEqual(["750:resolved:35"]);
 });
 
-test("a window that ends past its hours because its sensor fell silent is judged by its end", () => {
+test("a window that ends after the hours because its sensor fell silent is evaluated at its end", () => {
   const partition = startWith(hot);
   partition.apply(hear(719, 9));
   expect(partition.apply({ kind: "tick", storedAtUs: at(900) }).alerts).toMatchObject([
@@ -128,7 +128,7 @@ test("a window that ends past its hours because its sensor fell silent is judged
   ]);
 });
 
-test("two sessions, over the change of clocks", () => {
+test("two sessions across a clock change", () => {
   const spec = rule({ ...hot, window: { session: "10m" }, active: { hours: ["02:00-03:00"], zone: "Europe/Berlin" } });
   const change = Date.UTC(2026, 9, 25, 1) * 1_000;
   const states = [-70, -50, 10, 30, 70, 90].map((minutes) => {
@@ -141,6 +141,6 @@ test("two sessions, over the change of clocks", () => {
     partition.apply(entry(change + minutes * MINUTE));
     return partition.apply(entry(change + 5 * HOUR)).alerts.length;
   });
-  // 02:00 to 03:00 comes twice: from an hour before the change to an hour after it.
+  // 02:00 to 03:00 happens twice: from an hour before the change to an hour after it.
   expect(states).toEqual([0, 1, 1, 1, 0, 0]);
 });

@@ -46,7 +46,7 @@ export interface Patience {
 }
 
 /**
- * The alert state of each key of a rule: inactive -> pending -> firing -> resolved. It changes only when a window
+ * ADR 4. The alert state of each key of a rule: inactive -> pending -> firing -> resolved. It changes only when a window
  * closes, in event time: the condition is known as of the window's end.
  */
 export class AlertStates {

@@ -12,7 +12,7 @@ function startWith(spec: RuleSpec): TestPartition {
   return partition;
 }
 
-/** One reading a second in windows of one second. Gives `second:state` texts, with `!` while flapping. */
+/** One reading a second in windows of one second. Returns `second:state` texts, with `!` while flapping. */
 function play(spec: RuleSpec, values: string, partition = startWith(spec), fromSecond = 0): string[] {
   return values.split(/\s+/).flatMap((text, i) => {
     const second = fromSecond + i;
@@ -36,17 +36,17 @@ function nameOf({
   state: string;
   flapping?: true;
 }): string {
-  const told = from === state ? `still ${state}` : state;
-  return `${atUs / SECOND}:${told}${flapping ? "!" : ""}`;
+  const emitted = from === state ? `still ${state}` : state;
+  return `${atUs / SECOND}:${emitted}${flapping ? "!" : ""}`;
 }
 
 const plain = rule({ id: "hot", window: { tumbling: "1s" }, when: "> 8", flapping: { changes: 4, within: "10s" } });
 
-// The last value only closes the window before it.
+// The last value only closes the previous window.
 describe("flapping", () => {
   test.each([
     [
-      "an end by which it is flapping is not made, but told of; it ends when all has been quiet for so long",
+      "an end that makes it flap is reported, but does not end it; it ends after a quiet time of `within`",
       {},
       "9 1 9 1 1 1 1 1 1 1 1 1 1 1 1",
       ["1:firing", "2:resolved", "3:firing", "4:still firing!", "14:resolved!"],
@@ -58,7 +58,7 @@ describe("flapping", () => {
       ["1:firing", "2:resolved", "3:firing", "4:still firing!", "18:resolved!"],
     ],
     [
-      "a beginning by which it is flapping is told as one",
+      "a start that makes it flap is reported as flapping",
       { flapping: { changes: 3, within: "10s" } },
       "9 1 9 1 1 1 1 1 1 1 1 1 1 1 1",
       ["1:firing", "2:resolved", "3:firing!", "14:resolved!"],
@@ -102,8 +102,8 @@ describe("flapping", () => {
 
   test("after it ended, four more make it flap again, as a new incident", () => {
     const once = "9 1 9 1 1 1 1 1 1 1 1 1 1 1";
-    const told = play(plain, `${once} ${once} 1`);
-    expect(told).toEqual([
+    const emitted = play(plain, `${once} ${once} 1`);
+    expect(emitted).toEqual([
       ...["1:firing", "2:resolved", "3:firing", "4:still firing!", "14:resolved!"],
       ...["15:firing", "16:resolved", "17:firing", "18:still firing!", "28:resolved!"],
     ]);
@@ -136,17 +136,17 @@ describe("edits", () => {
   const edit = (partition: TestPartition, fields: Record<string, unknown>) =>
     partition.apply({ kind: "rules", storedAtUs: 5_000, specs: [rule({ ...plain, ...fields })] }).alerts.map(nameOf);
 
-  test("the count goes on with the incident, in other windows too", () => {
+  test("the count continues with the incident, in other windows too", () => {
     for (const fields of [{ when: "> 7" }, { lateness: "0.5s" }, { severity: "info" }]) {
       const partition = startWith(plain);
       expect(play(plain, "9 1 9 9", partition)).toEqual(["1:firing", "2:resolved", "3:firing"]);
       expect(edit(partition, fields)).toEqual([]);
-      const told = play(plain, "1 1 1 1 1", partition, 4).map((text) => text.split(":")[1]);
-      expect(told).toEqual(["still firing!"]);
+      const emitted = play(plain, "1 1 1 1 1", partition, 4).map((text) => text.split(":")[1]);
+      expect(emitted).toEqual(["still firing!"]);
     }
   });
 
-  test("without it, a flapping alert is an ordinary one, and nothing is counted any more", () => {
+  test("without it, a flapping alert is an ordinary one, and nothing is counted", () => {
     const partition = startWith(plain);
     play(plain, "9 1 9 1 9", partition);
     expect(edit(partition, { flapping: undefined })).toEqual([]);
@@ -177,13 +177,13 @@ describe("an absence", () => {
     });
   }
 
-  test("that comes and goes is one alert, until all has been well for so long", () => {
+  test("that comes and goes is one alert, until it has been quiet for `within`", () => {
     expect(listen(".x..x...xxxxxxxxxxxxxx")).toEqual([
       ...["3:firing", "4:resolved", "6:firing", "8:still firing!", "18:resolved!"],
     ]);
   });
 
-  test("another absence begins the wait anew, and readings far apart are enough to end it", () => {
+  test("another absence restarts the wait, and readings far apart are enough to end it", () => {
     const partition = startWith(rule({ ...silent, absent: "3s" }));
     expect(listen(".x...x....x....x.x.x.x.x.x.x.x", partition)).toEqual([
       ...["4:firing", "5:resolved", "8:firing", "10:still firing!", "25:resolved!"],
@@ -203,7 +203,7 @@ describe("an absence", () => {
     }
   });
 
-  test("rules that share it end each by its own", () => {
+  test("rules that share it each end by their own `within`", () => {
     const partition = new TestPartition();
     const specs = [silent, rule({ ...silent, id: "plain", flapping: undefined })];
     partition.apply({ kind: "rules", storedAtUs: 1, specs });
@@ -214,12 +214,12 @@ describe("an absence", () => {
   });
 });
 
-/** Straight from docs/windows.md: all looks, then what is told. */
+/** Straight from docs/windows.md: every evaluation, then the changes. */
 function byHand(
   holds: readonly boolean[],
   { changes, within, keep }: { changes: number; within: number; keep: number },
 ): string[] {
-  const told: string[] = [];
+  const emitted: string[] = [];
   let counted: number[] = [];
   let firing = false;
   let flapping = false;
@@ -232,7 +232,7 @@ function byHand(
       firing = true;
       clearSince = undefined;
       counted = flapping ? [] : [...counted, end];
-      told.push(`${end}:firing${flapping ? "!" : ""}`);
+      emitted.push(`${end}:firing${flapping ? "!" : ""}`);
     } else if (firing && active) clearSince = undefined;
     else if (firing) {
       clearSince ??= end;
@@ -240,18 +240,18 @@ function byHand(
       if (!flapping && isNth()) {
         flapping = true;
         counted = [];
-        told.push(`${end}:still firing!`);
+        emitted.push(`${end}:still firing!`);
         continue;
       }
-      told.push(`${end}:resolved${flapping ? "!" : ""}`);
+      emitted.push(`${end}:resolved${flapping ? "!" : ""}`);
       counted = flapping ? [] : [...counted, end];
       firing = flapping = false;
     }
   }
-  return told;
+  return emitted;
 }
 
-test("agrees with the words of the page on any sequence", () => {
+test("agrees with docs/windows.md on any sequence", () => {
   const holds = fc.array(fc.boolean(), { minLength: 1, maxLength: 60 });
   const fields = fc.record({
     changes: fc.integer({ min: 3, max: 6 }),

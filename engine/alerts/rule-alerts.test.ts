@@ -5,7 +5,7 @@ import { reading, rule, type TestEntry, TestPartition } from "../testing/step-ki
 
 const SECOND = 1e6;
 
-/** One reading a second in windows of one second; `.` is a second without a reading. Gives `second:state` texts. */
+/** One reading a second in windows of one second; `.` is a second without a reading. Returns `second:state` texts. */
 function play(spec: RuleSpec, values: string, partition = startPartition(spec), fromSecond = 0): string[] {
   const changes: string[] = [];
   for (const [i, text] of values.split(/\s+/).entries()) {
@@ -29,7 +29,7 @@ function startPartition(spec: RuleSpec): TestPartition {
 
 const plain = rule({ id: "hot", window: { tumbling: "1s" }, when: "> 8" });
 
-// The last value only closes the window before it.
+// The last value only closes the previous window.
 test.each([
   ["fires and resolves at once without `for`", {}, "5 9 9 5 5", ["2:firing", "4:resolved"]],
   ["`for` makes it wait", { for: "2s" }, "9 9 9 5 5", ["1:pending", "3:firing", "4:resolved"]],
@@ -41,8 +41,13 @@ test.each([
     "9 7.5 9 9 9 9",
     ["1:pending", "2:inactive", "3:pending", "5:firing"],
   ],
-  ["`keep_firing_for` waits with the end", { keep_firing_for: "2s" }, "9 5 5 5 5", ["1:firing", "4:resolved"]],
-  ["and begins again when it holds once more", { keep_firing_for: "2s" }, "9 5 9 5 5 5 5", ["1:firing", "6:resolved"]],
+  ["`keep_firing_for` delays the end", { keep_firing_for: "2s" }, "9 5 5 5 5", ["1:firing", "4:resolved"]],
+  [
+    "`keep_firing_for` starts over when the condition holds again",
+    { keep_firing_for: "2s" },
+    "9 5 9 5 5 5 5",
+    ["1:firing", "6:resolved"],
+  ],
   ["a gap neither fires nor resolves", { for: "2s" }, "9 . . . 9 9 5 5", ["1:pending", "5:firing", "7:resolved"]],
   ["between", { when: "between 2 and 3" }, "1 2 3 4 4", ["2:firing", "4:resolved"]],
   ["outside", { when: "outside 2 and 3" }, "2 3 1 2 2", ["3:firing", "4:resolved"]],
@@ -51,7 +56,7 @@ test.each([
   expect(play(rule({ ...plain, ...fields }), values)).toEqual(expected);
 });
 
-test("a change says why: window, value, condition, watermark and log entry", () => {
+test("a change holds its evidence: window, value, condition, watermark and log entry", () => {
   const spec = rule({
     ...plain,
     severity: "critical",
@@ -90,7 +95,7 @@ test("a change says why: window, value, condition, watermark and log entry", () 
   ]);
 });
 
-test("what inhibits a rule goes with its changes, and changes nothing else when it is edited", () => {
+test("a change lists what inhibits its rule, and an edit of that changes nothing else", () => {
   const inhibited_by = [{ rule: "gateway-silent", equal: ["site"] }];
   const partition = startPartition(rule({ ...plain, inhibited_by: [{ rule: "gateway-silent", equal: ["site"] }] }));
   partition.apply(readingEntry(0, 9));
@@ -102,7 +107,7 @@ test("what inhibits a rule goes with its changes, and changes nothing else when 
   expect(end).not.toHaveProperty("inhibitedBy");
 });
 
-test("the texts of a change know the rule, the times and the other aggregates", () => {
+test("the texts of a change can show the rule, the times and the other aggregates", () => {
   const spec = rule({
     ...plain,
     aggregate: ["avg", "max"],
@@ -114,11 +119,12 @@ test("the texts of a change know the rule, the times and the other aggregates", 
     },
   });
   const partition = startPartition(spec);
-  const told: string[] = [];
+  const texts: string[] = [];
   for (const [second, value] of [9, 9, 9].entries()) {
-    for (const { annotations } of partition.apply(readingEntry(second, value)).alerts) told.push(annotations.all ?? "");
+    for (const { annotations } of partition.apply(readingEntry(second, value)).alerts)
+      texts.push(annotations.all ?? "");
   }
-  expect(told).toEqual([
+  expect(texts).toEqual([
     "hot WARNING > 8 9.0 1970-01-01T00:00:01.000Z 00:00:01 0s",
     "hot WARNING > 8 9.0 1970-01-01T00:00:02.000Z 00:00:01 1s",
   ]);
@@ -152,7 +158,7 @@ test("an incident keeps its name from pending to resolved", () => {
   expect(incidents.size).toBe(1);
 });
 
-test("a corrected window changes no alert that was decided", () => {
+test("a corrected window does not change the alert", () => {
   const partition = startPartition(plain);
   partition.apply(readingEntry(0, 9));
   expect(partition.apply(readingEntry(1, 5)).alerts).toMatchObject([{ state: "firing" }]);
@@ -170,7 +176,7 @@ test("editing a threshold keeps the open incident", () => {
   expect(play(plain, "7.5 7.5 6 6", partition, 2)).toEqual(["5:resolved"]);
 });
 
-test("another window, or another aggregate, keeps the open incident and judges it by what it tells", () => {
+test("with another window or aggregate, the open incident continues and the new values decide", () => {
   for (const edit of [{ window: { tumbling: "2s" } }, { aggregate: "last" }, { lateness: "1s" }]) {
     const spec = rule({ ...plain, ...edit });
     const partition = startPartition(plain);

@@ -25,7 +25,7 @@ interface Span {
   readonly endUs: number;
 }
 
-/** The readings of some series, by key, in windows: for all rules with the same input. */
+/** ADR 12. The readings of some series, by key, in windows: once for all rules with the same input. */
 export class Input implements Source, TimedKeys {
   readonly spec: InputSpec;
   readonly keyed: Keyed;

@@ -44,7 +44,7 @@ function lines({
   ];
 }
 
-test("a condition over two series is looked at where both have told, whoever is first", () => {
+test("a condition over two series is evaluated where both have a window, in whichever order they come", () => {
   const partition = startPartition([blocked]);
   const said: string[] = [];
   for (const one of [
@@ -95,7 +95,7 @@ test("a change names each series, its window and its value", () => {
   });
 });
 
-test("where a series has no window, nothing is looked at; a late reading may fill it in, and correct", () => {
+test("without a window of each series nothing is evaluated; a late reading can add one, and correct it", () => {
   const partition = startPartition([blocked]);
   const said: string[] = [];
   for (const one of [
@@ -115,7 +115,7 @@ test("where a series has no window, nothing is looked at; a late reading may fil
   ]);
 });
 
-test("a corrected window of a slow series corrects every end that it stood for", () => {
+test("a corrected window of a slow series corrects every end that used it", () => {
   const let_ = {
     flow: { metric: "flow", window: { tumbling: "5s" } },
     current: { metric: "current", aggregate: "max", window: { tumbling: "10s" } },
@@ -136,7 +136,7 @@ test("a corrected window of a slow series corrects every end that it stood for",
   ]);
 });
 
-test("a series that is away holds the condition, and is not waited for when it comes back", () => {
+test("a missing series holds up the condition, and its gap is skipped when it comes back", () => {
   const partition = startPartition([blocked]);
   partition.apply(entry(1, at(1, "flow", 0), at(1, "current", 1)));
   for (let second = 11; second < 5_000; second += 10) {
@@ -170,7 +170,7 @@ test("texts and numbers side by side", () => {
   expect(alerts.map(({ atUs, state }) => `${atUs / SECOND} ${state}`)).toEqual(["20 firing", "30 resolved"]);
 });
 
-test("a threshold is edited: windows and incident go on; a name is edited: the incident goes on; `let` goes: it ends", () => {
+test("an edited threshold keeps windows and incident; an edited name keeps the incident; without `let` it ends", () => {
   const partition = startPartition([blocked]);
   partition.apply(entry(1, at(1, "flow", 0), at(1, "current", 13)));
   expect(lines(partition.apply(entry(2, at(11, "flow", 0), at(11, "current", 13))))).toContain("10 firing");
@@ -197,7 +197,7 @@ const shapes: readonly Shape[] = [
   { size: 20, every: 10, aggregate: "avg" },
 ];
 
-/** All readings, however they came: what the last telling of each end must be. */
+/** The last result of each end, from all readings in any order. */
 function bruteForce(readings: readonly Reading[], names: ReadonlyMap<string, Shape>): Map<string, string> {
   const expected = new Map<string, string>();
   const newest = new Map(
@@ -207,7 +207,7 @@ function bruteForce(readings: readonly Reading[], names: ReadonlyMap<string, Sha
     ]),
   );
   for (let end = 0; end <= 400; end += 5) {
-    const told: Record<string, number> = {};
+    const joined: Record<string, number> = {};
     if (![...names.values()].some(({ every }) => end % every === 0)) continue;
     let isOpen = false;
     for (const [name, { size, every, aggregate }] of names) {
@@ -218,7 +218,7 @@ function bruteForce(readings: readonly Reading[], names: ReadonlyMap<string, Sha
         .map(({ value }) => Number(value));
       if (values.length === 0) continue;
       const sum = values.reduce((a, b) => a + b, 0);
-      told[name] =
+      joined[name] =
         aggregate === "count" ? values.length : aggregate === "max" ? Math.max(...values) : sum / values.length;
     }
     const isHeard = [...names].some(
@@ -226,7 +226,7 @@ function bruteForce(readings: readonly Reading[], names: ReadonlyMap<string, Sha
         end % every === 0 &&
         readings.some(({ metric, atUs }) => metric === name && atUs / SECOND >= end - size && atUs / SECOND < end),
     );
-    if (!isOpen && isHeard && Object.keys(told).length === names.size) expected.set(`${end}`, JSON.stringify(told));
+    if (!isOpen && isHeard && Object.keys(joined).length === names.size) expected.set(`${end}`, JSON.stringify(joined));
   }
   return expected;
 }
@@ -269,20 +269,20 @@ test("agrees with brute force over all readings, in any order within the latenes
           some.map(({ second, name, value }) => [`${second} ${name}`, at(second, `m${name % names.size}`, value)]),
         );
         const unique = new Map([...distinct.values()].map((one) => [`${one.metric} ${one.atUs}`, one]));
-        // Each comes late by up to the lateness: nothing is late to the rule.
+        // Each is delayed by at most the lateness: none is late for the rule.
         const readings = [...unique.values()];
         const arrivals = readings
           .map((one, i) => ({ one, arrives: one.atUs / SECOND + ((i * 7919) % (late + 1)) }))
           .sort((a, b) => a.arrives - b.arrives || a.one.atUs - b.one.atUs);
-        // All at one processing time: nothing closes by idleness.
+        // All at one processing time: no window closes by idleness.
         const entries = arrivals.map(({ one }) => entry(1, one));
         const whole = startPartition([spec]).applyAll(entries);
         const last = new Map(
           whole.windows.map(({ endUs, aggregates }) => [`${endUs / SECOND}`, JSON.stringify(aggregates)]),
         );
         const expected = bruteForce(readings, names);
-        for (const [end, told] of last) expect(`${end} ${told}`).toBe(`${end} ${expected.get(end)}`);
-        // What is not past the lateness of all is still open.
+        for (const [end, values] of last) expect(`${end} ${values}`).toBe(`${end} ${expected.get(end)}`);
+        // Later ends are still open.
         const closed =
           Math.min(
             ...[...names.keys()].map((name) =>

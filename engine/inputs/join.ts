@@ -26,7 +26,7 @@ interface Key {
 }
 
 /**
- * Joins the windows of several series, by key, for conditions over all of them. At an end `E` each series contributes
+ * ADR 14. Joins the windows of several series, by key, for conditions over all of them. At an end `E` each series contributes
  * its newest window that ended by `E`. An end is evaluated once every series has emitted that window, or a later one.
  * Ends are evaluated in order; one at which a series had no readings is skipped (docs/windows.md).
  */

@@ -3,13 +3,14 @@ import { type LabelTest, labelOf } from "../../rule-language/spec/selector.ts";
 import type { Input } from "./input.ts";
 
 /**
- * Finds the inputs that want a series without asking each of thousands: every input stands under the rarest of the label
- * values (or beginnings of values) that its series must have.
+ * Finds the inputs that read a series without testing thousands of selectors: each input is filed under the rarest label
+ * value (or prefix of a value) that its series must have.
  */
 export class SeriesIndex {
   readonly #byTest = new Map<string, Input[]>();
+  /** Inputs that require no label value. */
   readonly #anywhere: Input[] = [];
-  /** By label: the lengths of beginnings that are worth a look. */
+  /** By label: the lengths of the prefixes that some input requires. */
   readonly #prefixLengths = new Map<string, Set<number>>();
 
   constructor(inputs: readonly Input[]) {
@@ -20,8 +21,8 @@ export class SeriesIndex {
     for (const input of inputs) this.#add(input, uses);
   }
 
-  /** In the order of the inputs. */
-  wanting(series: Series): Input[] {
+  /** The inputs that read a series, in the order of the rule set. */
+  inputsOf(series: Series): Input[] {
     const found = new Set(this.#anywhere);
     for (const label of ["device", "metric", ...Object.keys(series.tags)]) {
       const text = labelOf(series, label);

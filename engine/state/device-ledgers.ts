@@ -1,13 +1,13 @@
 import { grown } from "../../domain/grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
 
-/** What became of the readings that some rule wanted. */
+/** Counts of what happened to the readings that a rule reads. */
 export interface Ledger {
   readonly onTime: number;
   readonly lateApplied: number;
   readonly lateDropped: number;
   readonly duplicates: number;
-  /** Of all these: readings whose clock ran ahead. */
+  /** Among all these: readings whose clock was ahead. */
   readonly clockAhead: number;
 }
 
@@ -19,16 +19,16 @@ export const CLOCK_AHEAD_COUNT = 4;
 const STRIDE = 5;
 const DEVICES_PER_PAUSE = 5_000;
 
-/** A ledger for each device, in one flat array. */
+/** One ledger a device, in one flat array. */
 export class DeviceLedgers {
   readonly #devices: string[] = [];
   readonly #placeOf = new Map<string, number>();
   #counts: Float64Array = new Float64Array(0);
   readonly #total = new Float64Array(STRIDE);
-  /** Devices of which something other than `onTime` was counted since it was last asked. */
+  /** Devices with a count other than `onTime` that `takeChanged` has not returned yet. */
   readonly #changed = new Set<number>();
 
-  /** The place of a device's ledger. */
+  /** The place of a device's ledger; a new one when it has none. */
   placeOf(device: string): number {
     const known = this.#placeOf.get(device);
     if (known !== undefined) return known;
@@ -54,7 +54,7 @@ export class DeviceLedgers {
     return place === undefined ? undefined : ledgerAt(this.#counts, place * STRIDE);
   }
 
-  /** Some of the ledgers in which something other than `onTime` was counted since they were last taken. */
+  /** Ledgers with a count other than `onTime` since they were last returned, at most `devicesMax`. */
   takeChanged(devicesMax: number): Map<string, Ledger> {
     const changed = new Map<string, Ledger>();
     for (const place of this.#changed) {

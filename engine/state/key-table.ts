@@ -4,7 +4,7 @@ import type { Tags } from "../../domain/reading.ts";
 
 const SLOTS_AT_FIRST = 8;
 
-/** Numbers groups from 0 up, in order of first sight, and finds a group by its labels. */
+/** Numbers groups from 0 in the order in which they first appear, and finds a group by its labels. */
 export class KeyTable {
   readonly #labels: Tags[] = [];
   #slots = new Int32Array(SLOTS_AT_FIRST).fill(-1);
@@ -19,12 +19,12 @@ export class KeyTable {
     return labels;
   }
 
-  /** -1 when there is none. */
+  /** -1 for an unknown group. */
   find(labels: Tags): number {
     return this.#slots[this.#slotOf(labels)] as number;
   }
 
-  /** The labels must not be there yet. */
+  /** The group must be new. */
   add(labels: Tags): number {
     const key = this.#labels.push(labels) - 1;
     this.#slots[this.#slotOf(labels)] = key;
@@ -36,7 +36,7 @@ export class KeyTable {
     return this.#labels.entries();
   }
 
-  /** The slot of an equal group, or the free one where it would stand. */
+  /** The slot of an equal group, or the free slot for it. */
   #slotOf(labels: Tags): number {
     const mask = this.#slots.length - 1;
     const hash = fnv1a32(keyName(labels));

@@ -7,11 +7,11 @@ const STEP = 1;
 const COUNT = 2;
 const STRIDE = 3;
 
-/** Runs of observation times remembered per series: bounds the memory of a sensor with an irregular clock. */
+/** Bounds the memory of a sensor with an irregular clock. */
 const RUNS_MAX = 4096;
 const SERIES_PER_PAUSE = 2_000;
 
-/** The observation times of many series. One with a steady clock costs a single run, in one flat array with the others. */
+/** The observation times of many series. A series with a steady clock takes a single run in one flat array. */
 export class SeenBySeries {
   #runs: Float64Array = new Float64Array(0);
   readonly #irregular: (SeenTimes | undefined)[] = [];
@@ -56,13 +56,13 @@ export class SeenBySeries {
     }
   }
 
-  /** `ids`: of the series that were saved, in order. */
+  /** `ids`: the saved series, in order. */
   *restore(from: SnapshotReader, ids: readonly number[]): Iterable<undefined> {
     for (const [i, id] of ids.entries()) {
       if (i % SERIES_PER_PAUSE === 0) yield;
       const saved = from.doubles();
       this.#reserve(id);
-      // A snapshot of runs has one number before them.
+      // A snapshot of `SeenTimes` has one more number before its runs.
       if (saved.length % STRIDE === 0) this.#runs.set(saved, id * STRIDE);
       else this.#irregular[id] = SeenTimes.restore(saved, RUNS_MAX);
       if (this.#irregular[id]) this.#runs[id * STRIDE + COUNT] = 1;

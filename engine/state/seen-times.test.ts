@@ -4,7 +4,7 @@ import { DUPLICATE, NEW, SeenTimes, TOO_OLD } from "./seen-times.ts";
 
 const FOR_EVER = Number.POSITIVE_INFINITY;
 
-test("tells new times from seen ones as a set does, whatever their order", () => {
+test("knows new times from seen ones as a set does, in any order", () => {
   const times = fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 200 });
   fc.assert(
     fc.property(times, fc.nat(200), (order, split) => {
@@ -19,7 +19,7 @@ test("tells new times from seen ones as a set does, whatever their order", () =>
   );
 });
 
-test("a regular sensor costs one run, and gaps are remembered as gaps", () => {
+test("a regular sensor takes one run, and gaps stay gaps", () => {
   const seen = new SeenTimes(4096);
   for (let i = 0; i < 100_000; i++) if (i !== 500) seen.add(i * 1000, FOR_EVER);
   expect(seen.snapshot().length).toBeLessThan(12);
@@ -28,7 +28,7 @@ test("a regular sensor costs one run, and gaps are remembered as gaps", () => {
   expect(seen.add(501_000, FOR_EVER)).toBe(DUPLICATE);
 });
 
-test("an irregular sensor is bounded, and what was forgotten is never taken for new", () => {
+test("an irregular sensor is bounded, and a forgotten time never counts as new", () => {
   const seen = new SeenTimes(16);
   let atUs = 0;
   const times = Array.from({ length: 1000 }, (_, i) => {
@@ -41,7 +41,7 @@ test("an irregular sensor is bounded, and what was forgotten is never taken for 
   expect(seen.add(times[0] as number, FOR_EVER)).toBe(TOO_OLD);
 });
 
-test("what lies before the horizon is let go", () => {
+test("times before the horizon are dropped", () => {
   const seen = new SeenTimes(4096);
   for (const time of [0, 1, 10, 12, 1000, 1007, 2000, 2011]) seen.add(time, 100);
   expect(seen.snapshot().length).toBeLessThan(1 + 3 * 4);

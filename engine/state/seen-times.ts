@@ -1,9 +1,9 @@
 import { grown } from "../../domain/grown.ts";
 
-/** What adding an observation time says. */
+/** The result of adding an observation time. */
 export const NEW = 0;
 export const DUPLICATE = 1;
-/** Older than what is remembered: it cannot be told from a duplicate. */
+/** Older than what is remembered: it may be a duplicate. */
 export const TOO_OLD = 2;
 export type Seen = typeof NEW | typeof DUPLICATE | typeof TOO_OLD;
 
@@ -14,9 +14,9 @@ const STRIDE = 3;
 const RUNS_AT_FIRST = 2;
 
 /**
- * The observation times that one series has had, exactly. A regular sensor costs a few numbers in all: times are kept
- * as runs of (start, step, count), sorted and disjoint. Runs older than the horizon are forgotten: no window would take
- * such a time. Runs that are forgotten because there are more than `runsMax` may matter: times from then are `TOO_OLD`.
+ * ADR 5. The exact observation times of one series. A regular sensor takes a few numbers: times are kept as runs of (start,
+ * step, count), sorted and disjoint. Runs older than the horizon are dropped, because no window accepts such a time.
+ * Runs dropped because there are more than `runsMax` could matter: times from then on are `TOO_OLD`.
  */
 export class SeenTimes {
   #runs = new Float64Array(RUNS_AT_FIRST * STRIDE);
@@ -47,7 +47,7 @@ export class SeenTimes {
     return flat;
   }
 
-  /** `flat`: as `snapshot` gives it. */
+  /** `flat`: from `snapshot`. */
   static restore(flat: Float64Array, runsMax: number): SeenTimes {
     const seen = new SeenTimes(runsMax);
     seen.#forgottenUs = flat[0] ?? Number.NEGATIVE_INFINITY;
@@ -78,7 +78,7 @@ export class SeenTimes {
     this.#splice(this.#size, atUs, 0, 1);
   }
 
-  /** Drops whole runs before the horizon, and more when there are too many. */
+  /** Drops whole runs before the horizon, and the oldest others when there are too many. */
   #forget(beforeUs: number): void {
     let gone = 0;
     while (gone < this.#size && (this.#lastOf(gone) < beforeUs || this.#size - gone >= this.#runsMax)) gone++;

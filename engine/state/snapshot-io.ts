@@ -7,14 +7,14 @@ export class BadSnapshotError extends Error {
   override readonly name = "BadSnapshotError";
 }
 
-/** A piece of a snapshot: numbers, texts or other structured-cloneable values, in the order of their writing. */
+/** A part of a snapshot: numbers, bytes, texts or other values for a structured clone, each kind in the order of writing. */
 export type SnapshotPart =
   | { readonly kind: "doubles"; readonly doubles: Float64Array }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "texts"; readonly json: string }
   | { readonly kind: "values"; readonly values: readonly unknown[] };
 
-/** Gathers what components write into parts that are small enough to be serialized without holding others up. */
+/** Collects writes into parts that are small enough to be serialized without blocking the event loop for long. */
 export class SnapshotWriter {
   #doubles = new Float64Array(DOUBLES_PER_PART);
   #doublesSize = 0;
@@ -30,7 +30,7 @@ export class SnapshotWriter {
     this.#doubles[this.#doublesSize++] = value;
   }
 
-  /** Copied: they may change afterwards. */
+  /** Copied: the array may change afterwards. */
   doubles(values: Float64Array): void {
     this.number(values.length);
     for (let at = 0; at < values.length; ) {
@@ -60,7 +60,7 @@ export class SnapshotWriter {
     if (this.#texts.length >= ENTRIES_PER_PART || this.#textSize >= TEXT_PER_PART) this.#endTexts();
   }
 
-  /** The value itself is kept: it must not change until the part is serialized. */
+  /** Not copied: the value must not change until the part is serialized. */
   value(value: unknown): void {
     this.#values.push(value);
     if (this.#values.length >= ENTRIES_PER_PART) this.#endValues();
@@ -103,7 +103,7 @@ export class SnapshotWriter {
   }
 }
 
-/** Gives back what was written, in the same order; throws BadSnapshotError when it is not there. */
+/** Reads in the order of writing; throws BadSnapshotError when the next value is missing. */
 export class SnapshotReader {
   readonly #parts: Iterator<unknown>;
   readonly #doubles: Float64Array[] = [];
@@ -164,7 +164,7 @@ export class SnapshotReader {
     return this.#from(this.#texts, "texts");
   }
 
-  /** What it is, is the writer's word. */
+  /** The type is not checked: it is what the writer of this snapshot wrote. */
   value<T>(): T;
   value(): unknown {
     return this.#from(this.#values, "values");

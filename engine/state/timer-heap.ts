@@ -3,8 +3,8 @@ import { grown } from "../../domain/grown.ts";
 const FIRST_CAPACITY = 256;
 
 /**
- * Timers by number, the earliest first; ties by rank, so that the order is always the same. A binary heap with the
- * place of each timer, so that moving one costs no garbage.
+ * Timers by number, the earliest first; ties by rank, so that the order is always the same. A binary heap that knows the
+ * place of each timer, so that moving one allocates nothing.
  */
 export class TimerHeap {
   #dueUs = new Float64Array(FIRST_CAPACITY).fill(Number.POSITIVE_INFINITY);
@@ -23,7 +23,7 @@ export class TimerHeap {
     return this.#heap[0] as number;
   }
 
-  /** Makes a timer known, not yet set. Ranks must differ. */
+  /** Adds a timer that is not set yet. Ranks must differ. */
   register(timer: number, rank: number): void {
     if (timer >= this.#dueUs.length) this.#grow(timer + 1);
     this.#rank[timer] = rank;

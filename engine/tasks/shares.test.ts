@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { isOverDevices, shareOf } from "./shares.ts";
 
-test("a rule is over devices when its groups do not tell devices apart", () => {
+test("a rule is over devices when a group can hold several devices", () => {
   expect(isOverDevices({ group_by: ["site"] })).toBe(true);
   expect(isOverDevices({ group_by: ["metric", "site"] })).toBe(true);
   expect(isOverDevices({ group_by: ["site", "device"] })).toBe(false);

@@ -10,15 +10,15 @@ export interface WantedRules {
 }
 
 /**
- * What a task reads. With P partitions, tasks 0 to P - 1 read `readings.<task>` and compute the groups of single
- * devices; tasks P to 2P - 1 read `groups.<task - P>.>`, to which the former forward, and compute a share of the groups
- * over several devices.
+ * ADR 11. What a task reads. With P partitions, tasks 0 to P - 1 read `readings.<task>`, compute the groups of single
+ * devices, and forward readings to `groups`. Tasks P to 2P - 1 read `groups.<task - P>.>` and compute one share of the
+ * groups over several devices.
  */
 export type TaskInput = {
   readonly stream: "READINGS" | "GROUPS";
-  /** All that is read. */
+  /** Subjects of everything that the task reads. */
   readonly subjects: readonly string[];
-  /** Where rule sets and ticks go. */
+  /** The subject of rule sets and ticks. */
   readonly control: string;
 } & (
   | { readonly kind: "partition"; readonly partition: number }
@@ -35,7 +35,7 @@ export function taskInput(task: number, partitions: number): TaskInput {
   return { kind: "share", share, partitions, stream: "GROUPS", subjects: [`groups.${share}.>`], control };
 }
 
-/** What the task's step computes, of a rule set for all. */
+/** The part of a rule set that the task's step computes. */
 export function stepOptions(input: TaskInput) {
   if (input.kind === "partition") return { runs: (spec: RuleSpec) => !isOverDevices(spec) };
   const { share, partitions } = input;
@@ -46,9 +46,9 @@ export function stepOptions(input: TaskInput) {
 }
 
 /**
- * The rules that a task wants in force; undefined when it needs none, or `all` are not known and those in force stay so.
- * A share has nothing to do with the rules of single devices, and editing them writes nothing to it. `inForce`: whether
- * it had any before.
+ * The rules that a task must have in force; undefined when it needs none, or when `all` are not known yet and the current
+ * ones stay in force. A share ignores rules over single devices: an edit of these writes nothing to it. `inForce`:
+ * whether the task had rules before.
  */
 export function wantedOf(input: TaskInput, all: WantedRules | undefined, inForce: boolean): WantedRules | undefined {
   if (input.kind === "partition" || all === undefined) return all;
@@ -56,7 +56,7 @@ export function wantedOf(input: TaskInput, all: WantedRules | undefined, inForce
   return specs.length > 0 || inForce ? { specs, version: versionOf(specs) } : undefined;
 }
 
-/** The exact subjects of all entries that the task has to read. */
+/** The exact subjects of all entries that the task reads. */
 export function entrySubjects(input: TaskInput): readonly string[] {
   if (input.kind === "partition") return [input.control];
   const sources = Array.from({ length: input.partitions }, (_, partition) => groupsSubject(input.share, partition));

@@ -7,13 +7,13 @@ import { versionOf } from "../../rule-language/files/load-rules.ts";
 import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 import { Step, type StepOutput } from "../step.ts";
 
-/** Drives a step as the log would, for tests. */
+/** An entry of a test's log. */
 export type TestEntry =
   | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly Reading[] }
   | { readonly kind: "tick"; readonly storedAtUs: number }
   | { readonly kind: "rules"; readonly storedAtUs: number; readonly specs: readonly RuleSpec[] };
 
-/** A rule from what a file would say. */
+/** A rule from the fields of a rule file. */
 export function rule(fields: Readonly<Record<string, unknown>>): RuleSpec {
   return ruleSpecSchema.parse(fields);
 }
@@ -34,6 +34,7 @@ export function encodeEntry(entry: TestEntry): Uint8Array {
   return writer.finish(entry.storedAtUs);
 }
 
+/** A step and its log, for tests. */
 export class TestPartition {
   readonly #frames: FrameReader;
   readonly step: Step;

@@ -3,35 +3,38 @@ import type { Calendar } from "../../rule-language/calendar/calendar.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { type Fate, type Keyed, ON_TIME } from "./windows.ts";
 
-/** From the last reading on, in processing time; less what does not count: time in which nobody watched, or not active. */
+/**
+ * The time since the last reading, in processing time. `watchedUs` leaves out what does not count: time in which nobody
+ * watched, or in which the rule was not active.
+ */
 export interface Silence {
   readonly sinceUs: number;
   readonly atUs: number;
   readonly watchedUs: number;
 }
 
-/** Told when a key has been silent for too long, and when it speaks again. Says whether the next reading is awaited still. */
+/** Called when a key has been silent for too long, and when it has a reading again. Returns whether to call for the next reading, too. */
 export type OnAbsence = (key: number, isAbsent: boolean, silence: Silence) => boolean;
 
 const ARRIVED = 0;
-/** Since when the silence is counted, what had counted before, and the blind time that had passed then. */
+/** From when on silence is counted, what had counted before, and how much unwatched time had passed then. */
 const COUNTED_FROM = 1;
 const COUNTED = 2;
-const BLIND_THEN = 3;
-/** Whether the silence was told, and whether somebody else waits for it to end. */
-const TOLD = 4;
+const UNWATCHED_THEN = 3;
+/** Whether the key counts as absent, and whether a rule waits for its next reading. */
+const ABSENT = 4;
 const AWAITED = 5;
 const STRIDE = 6;
 
-/** Notices keys that have no readings for some (processing) time. Time in which nobody watched does not count. */
+/** Detects keys that have no readings for some processing time. Time in which nobody watched does not count. */
 export class Absences implements Keyed {
   readonly #afterUs: number;
   readonly #active: Calendar | undefined;
   readonly #onAbsence: OnAbsence;
   #keys: Float64Array = new Float64Array(0);
   #keyCount = 0;
-  /** What would have counted, had somebody watched. */
-  #blindUs = 0;
+  /** Unwatched time that would have counted otherwise. */
+  #unwatchedUs = 0;
 
   constructor(spec: { readonly afterUs: number; readonly active: Calendar | undefined }, onAbsence: OnAbsence) {
     this.#afterUs = spec.afterUs;
@@ -41,7 +44,7 @@ export class Absences implements Keyed {
 
   /** Nobody watched in that time. */
   passUnwatched(fromUs: number, untilUs: number): void {
-    this.#blindUs += this.#countable(fromUs, untilUs);
+    this.#unwatchedUs += this.#countable(fromUs, untilUs);
   }
 
   addKey(): number {
@@ -50,39 +53,40 @@ export class Absences implements Keyed {
     this.#keys[key * STRIDE + ARRIVED] = Number.POSITIVE_INFINITY;
     this.#keys[key * STRIDE + COUNTED_FROM] = Number.POSITIVE_INFINITY;
     this.#keys[key * STRIDE + COUNTED] = 0;
-    this.#keys[key * STRIDE + TOLD] = 0;
+    this.#keys[key * STRIDE + ABSENT] = 0;
     this.#keys[key * STRIDE + AWAITED] = 0;
     return key;
   }
 
-  /** Goes on with a silence that another has measured so far, unless it measures that key's itself. */
+  /** Continues a silence that another object has measured so far, unless this one measures that of the key already. */
   adopt(key: number, from: Absences, fromKey: number, nowUs: number): void {
     const o = key * STRIDE;
     const other = fromKey * STRIDE;
     if (this.#keys[o + ARRIVED] === Number.POSITIVE_INFINITY) {
-      this.#keys.set(from.#keys.subarray(other, other + TOLD), o);
-      this.#keys[o + BLIND_THEN] = this.#blindUs - (from.#blindUs - (from.#keys[other + BLIND_THEN] as number));
+      this.#keys.set(from.#keys.subarray(other, other + ABSENT), o);
+      this.#keys[o + UNWATCHED_THEN] =
+        this.#unwatchedUs - (from.#unwatchedUs - (from.#keys[other + UNWATCHED_THEN] as number));
       const isHeard = this.#keys[o + ARRIVED] !== Number.POSITIVE_INFINITY;
       if (isHeard) {
-        // What counted under the other rule stays counted; nothing is due before the edit.
+        // What has counted so far stays counted, and nothing is due before the edit.
         this.#keys[o + COUNTED] = from.silence(fromKey, nowUs).watchedUs;
         this.#keys[o + COUNTED_FROM] = nowUs;
-        this.#keys[o + BLIND_THEN] = this.#blindUs;
+        this.#keys[o + UNWATCHED_THEN] = this.#unwatchedUs;
       }
     }
-    if (from.#keys[other + TOLD] === 1 || from.#keys[other + AWAITED] === 1) this.#keys[o + AWAITED] = 1;
+    if (from.#keys[other + ABSENT] === 1 || from.#keys[other + AWAITED] === 1) this.#keys[o + AWAITED] = 1;
   }
 
   add(key: number, _atUs: number, _value: number, _text: string | undefined, nowUs: number): Fate {
     const o = key * STRIDE;
-    const isAwaited = this.#keys[o + TOLD] === 1 || this.#keys[o + AWAITED] === 1;
+    const isAwaited = this.#keys[o + ABSENT] === 1 || this.#keys[o + AWAITED] === 1;
     const silence = isAwaited ? this.silence(key, nowUs) : undefined;
     this.#keys[o + ARRIVED] = nowUs;
     this.#keys[o + COUNTED_FROM] = nowUs;
     this.#keys[o + COUNTED] = 0;
-    this.#keys[o + BLIND_THEN] = this.#blindUs;
+    this.#keys[o + UNWATCHED_THEN] = this.#unwatchedUs;
     if (silence) {
-      this.#keys[o + TOLD] = 0;
+      this.#keys[o + ABSENT] = 0;
       this.#keys[o + AWAITED] = this.#onAbsence(key, false, silence) ? 1 : 0;
     }
     return ON_TIME;
@@ -90,7 +94,7 @@ export class Absences implements Keyed {
 
   silence(key: number, atUs: number): Silence {
     const o = key * STRIDE;
-    const countedUs = this.#countable(this.#keys[o + COUNTED_FROM] as number, atUs) - this.#blindSince(o);
+    const countedUs = this.#countable(this.#keys[o + COUNTED_FROM] as number, atUs) - this.#unwatchedSince(o);
     return {
       sinceUs: this.#keys[o + ARRIVED] as number,
       atUs,
@@ -100,33 +104,33 @@ export class Absences implements Keyed {
 
   dueUs(key: number): number {
     const o = key * STRIDE;
-    if (this.#keys[o + TOLD] === 1) return Number.POSITIVE_INFINITY;
+    if (this.#keys[o + ABSENT] === 1) return Number.POSITIVE_INFINITY;
     const fromUs = this.#keys[o + COUNTED_FROM] as number;
-    const leftUs = Math.max(0, this.#afterUs - (this.#keys[o + COUNTED] as number)) + this.#blindSince(o);
+    const leftUs = Math.max(0, this.#afterUs - (this.#keys[o + COUNTED] as number)) + this.#unwatchedSince(o);
     return this.#active === undefined ? fromUs + leftUs : this.#active.after(fromUs, leftUs);
   }
 
   advance(key: number, dueUs: number): void {
     const o = key * STRIDE;
     if (this.dueUs(key) > dueUs) return;
-    this.#keys[o + TOLD] = 1;
+    this.#keys[o + ABSENT] = 1;
     this.#onAbsence(key, true, this.silence(key, dueUs));
   }
 
   snapshot(to: SnapshotWriter): Iterable<undefined> {
-    to.number(this.#blindUs);
+    to.number(this.#unwatchedUs);
     to.doubles(this.#keys.subarray(0, this.#keyCount * STRIDE));
     return [];
   }
 
   restore(from: SnapshotReader): void {
-    this.#blindUs = from.number();
+    this.#unwatchedUs = from.number();
     this.#keys = from.doubles();
     this.#keyCount = this.#keys.length / STRIDE;
   }
 
-  #blindSince(o: number): number {
-    return this.#blindUs - (this.#keys[o + BLIND_THEN] as number);
+  #unwatchedSince(o: number): number {
+    return this.#unwatchedUs - (this.#keys[o + UNWATCHED_THEN] as number);
   }
 
   #countable(fromUs: number, untilUs: number): number {

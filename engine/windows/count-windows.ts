@@ -8,7 +8,7 @@ export interface CountOptions extends WindowOptions {
   readonly count: number;
 }
 
-/** The window that fills: its record, its first instant, and the newest that was taken in. */
+/** The window that is filling: its record, its first instant, and its newest. */
 const RECORD = OWN;
 const FIRST = OWN + 1;
 const LAST = OWN + 2;
@@ -21,7 +21,7 @@ interface Waiting {
   readonly record: number;
 }
 
-/** Windows of so many consecutive readings in event time. */
+/** Windows of `count` consecutive readings in event time. */
 export class CountWindows implements Windows {
   readonly accumulators: Accumulators;
   readonly #pool: RecordPool;

@@ -1,24 +1,24 @@
 import { grown } from "../../domain/grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
-/** The first columns of a key's cells. The newest observation time: */
+/** The first columns of a key's cells. The newest observation time... */
 export const NEWEST = 0;
-/** when it came, in processing time; */
+/** ...and its arrival, in processing time. */
 export const ARRIVED = 1;
 export const WATERMARK = 2;
-/** the watermark at which the next window closes, or the next reading is taken in; Infinity when there is none. */
+/** The watermark at which the next window closes, or the next reading enters its window; Infinity when there is none. */
 export const NEXT = 3;
-/** From here on the columns are the owner's own. */
+/** The columns from here on belong to the owner. */
 export const OWN = 4;
 
-/** The event clocks of many keys, with what else their owner keeps for each key, in one flat array. */
+/** ADR 13. The event clocks of many keys in one flat array, with the owner's columns beside them. */
 export class KeyClocks {
   readonly stride: number;
   cells: Float64Array = new Float64Array(0);
   readonly #latenessUs: number;
   #size = 0;
 
-  /** `own`: columns that the owner needs for itself. */
+  /** `own`: the number of the owner's columns. */
   constructor(own: number, latenessUs: number) {
     this.stride = OWN + own;
     this.#latenessUs = latenessUs;
@@ -28,7 +28,7 @@ export class KeyClocks {
     return this.#size;
   }
 
-  /** The number of a new key. The owner's own columns begin with Infinity. */
+  /** The number of a new key. The owner's columns start as Infinity. */
   add(): number {
     const key = this.#size++;
     this.cells = grown(this.cells, this.#size * this.stride);
@@ -44,7 +44,7 @@ export class KeyClocks {
     return this.cells[key * this.stride + WATERMARK] as number;
   }
 
-  /** The processing time at which what is next comes without another reading. */
+  /** The processing time at which the next window closes even without another reading. */
   idleDueUs(key: number): number {
     const { cells } = this;
     const o = key * this.stride;

@@ -16,13 +16,13 @@ import {
 
 export interface PaneOptions extends WindowOptions {
   readonly sizeUs: number;
-  /** A new window begins this often: the size for tumbling windows. The size is a multiple of it. */
+  /** A new window starts this often; for tumbling windows this is the size. The size is a multiple of it. */
   readonly everyUs: number;
-  /** Whether windows without readings are told with the last value. Tumbling windows only. */
+  /** Whether windows without readings are emitted with the last value. Tumbling windows only. */
   readonly fill: boolean;
 }
 
-/** When waiting corrections are told, and the end of the earliest of them. */
+/** When waiting corrections are emitted, and the end of the earliest of them. */
 const CORRECT_BY = OWN;
 const DIRTY_END = OWN + 1;
 /** Start of the newest pane with readings, and its record. */
@@ -35,12 +35,12 @@ interface Left {
   readonly last: number | string;
 }
 
-/** A gap in a filled key is filled with at most so many windows. */
+/** A gap of a filled key gets at most this many windows. */
 const FILLED_MAX = 10_000;
 
 /**
- * Tumbling and hopping windows. A key's readings lie in panes, one for each hop, in a ring that is just long enough
- * for what is open or retained; a window is a row of panes, and its record is the one of its last pane.
+ * Tumbling and hopping windows. A key's readings are in panes, one for each hop, in a ring that is just long enough for
+ * the open and the retained windows. A window is a row of panes, and its record is that of its last pane.
  */
 export class PaneWindows implements Windows {
   readonly accumulators: Accumulators;
@@ -50,7 +50,7 @@ export class PaneWindows implements Windows {
   readonly #recordsPerKey: number;
   readonly #overlap: OverlapCache | undefined;
   readonly #keys: KeyClocks;
-  /** By key: the newest reading of the panes that are no longer in the ring. */
+  /** By key: the newest reading that has left the ring. */
   readonly #left: (Left | undefined)[] = [];
 
   constructor(options: PaneOptions, onWindow: OnWindow) {
@@ -59,7 +59,7 @@ export class PaneWindows implements Windows {
     this.#onWindow = onWindow;
     this.accumulators = new Accumulators(plan);
     this.#keys = new KeyClocks(OWN_COLUMNS, latenessUs);
-    // Panes that begin in (watermark - retained - size, watermark + lateness].
+    // Panes that start in (watermark - retained - size, watermark + lateness].
     this.#ring = Math.ceil((latenessUs + (SIZES_RETAINED + 1) * sizeUs) / everyUs);
     const panes = sizeUs / everyUs;
     this.#recordsPerKey = this.#ring + (panes === 1 ? 0 : OverlapCache.recordsFor(panes));
@@ -94,7 +94,7 @@ export class PaneWindows implements Windows {
     }
     const { everyUs } = this.#options;
     const head = keys[o + HEAD] as number;
-    // The same division for all: a pane's bounds must not depend on the way to it.
+    // Always the same division: a pane's bounds must not depend on how it was reached.
     const startUs = atUs >= head && atUs < head + everyUs ? head : Math.floor(atUs / everyUs) * everyUs;
     if (startUs + everyUs <= (keys[o + WATERMARK] as number))
       return this.#addLate(key, startUs, atUs, value, text, nowUs);
@@ -119,7 +119,7 @@ export class PaneWindows implements Windows {
   advance(key: number, dueUs: number): void {
     const { cells, stride } = this.#keys;
     const o = key * stride;
-    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
+    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#emitCorrections(key);
     if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
   }
 
@@ -141,12 +141,12 @@ export class PaneWindows implements Windows {
     this.#overlap?.restore(from);
   }
 
-  /** Moves the watermark on: closes, in order, what ends by then. */
+  /** Advances the watermark, and closes the windows that end by then, in order. */
   #moveTo(key: number, watermarkUs: number): void {
     const { cells: keys, stride } = this.#keys;
     const o = key * stride;
     if ((keys[o + DIRTY_END] as number) <= watermarkUs - SIZES_RETAINED * this.#options.sizeUs) {
-      this.#tellCorrections(key);
+      this.#emitCorrections(key);
     }
     while ((keys[o + NEXT] as number) <= watermarkUs) {
       const endUs = keys[o + NEXT] as number;
@@ -169,7 +169,7 @@ export class PaneWindows implements Windows {
     this.#onWindow(key, endUs - sizeUs, endUs, this.accumulators.revise(record), record);
   }
 
-  /** The end of the first window after `endUs` that has a reading, or is filled. */
+  /** The end of the first window after `endUs` that has a reading or is filled. */
   #endAfter(key: number, endUs: number, watermarkUs: number): number {
     const { sizeUs, everyUs, fill } = this.#options;
     const head = this.#keys.cells[key * this.#keys.stride + HEAD] as number;
@@ -185,14 +185,14 @@ export class PaneWindows implements Windows {
     return Math.max(startUs, endUs) + everyUs;
   }
 
-  /** The pane's record, when it has readings. */
+  /** The pane's record; undefined when it has no readings. */
   #recordWith(key: number, startUs: number): number | undefined {
     const record = this.#recordAt(key, startUs);
     const { accumulators } = this;
     return accumulators.startUs(record) === startUs && accumulators.count(record) > 0 ? record : undefined;
   }
 
-  /** A pane that ends at `endUs` has a reading: the next window to close may be an earlier one. */
+  /** A pane that ends at `endUs` has a reading: an earlier window may be the next to close. */
   #openFrom(key: number, endUs: number): void {
     const { cells: keys, stride } = this.#keys;
     const o = key * stride;
@@ -232,7 +232,7 @@ export class PaneWindows implements Windows {
     if (endUs < (keys[o + DIRTY_END] as number)) keys[o + DIRTY_END] = endUs;
   }
 
-  #tellCorrections(key: number): void {
+  #emitCorrections(key: number): void {
     const { cells: keys, stride } = this.#keys;
     const o = key * stride;
     const { sizeUs, everyUs } = this.#options;
@@ -246,12 +246,12 @@ export class PaneWindows implements Windows {
       const cell = record * accumulators.stride;
       if (accumulators.startUs(record) !== endUs - everyUs || accumulators.cells[cell + DIRTY] !== 1) continue;
       if (accumulators.plan.keepsLast) this.#setPrior(key, record, endUs - sizeUs);
-      const told = this.#overlap ? this.#overlap.window(key, endUs / everyUs - 1) : record;
-      this.#onWindow(key, endUs - sizeUs, endUs, accumulators.revise(record), told);
+      const merged = this.#overlap ? this.#overlap.window(key, endUs / everyUs - 1) : record;
+      this.#onWindow(key, endUs - sizeUs, endUs, accumulators.revise(record), merged);
     }
   }
 
-  /** What a window begins with: what the newest reading before it left. */
+  /** Sets the value before a window: the newest reading that is earlier than it. */
   #setPrior(key: number, record: number, startUs: number): void {
     const { accumulators } = this;
     const first = key * this.#recordsPerKey;
@@ -259,7 +259,7 @@ export class PaneWindows implements Windows {
     let newestUs = Number.NEGATIVE_INFINITY;
     for (let other = first; other < first + this.#ring; other++) {
       const otherUs = accumulators.startUs(other);
-      // A place that was never used has no start: NaN compares as false.
+      // An unused place has no start: comparing NaN is false.
       if (otherUs < startUs && otherUs > newestUs && accumulators.count(other) > 0) {
         newest = other;
         newestUs = otherUs;
@@ -271,13 +271,13 @@ export class PaneWindows implements Windows {
     if (prior !== undefined) accumulators.setPrior(record, prior);
   }
 
-  /** Where the pane lies, or would. */
+  /** The pane's place in the ring. */
   #recordAt(key: number, startUs: number): number {
     const place = (startUs / this.#options.everyUs) % this.#ring;
     return key * this.#recordsPerKey + (place < 0 ? place + this.#ring : place);
   }
 
-  /** The pane's record, cleared when another pane lay there. */
+  /** The pane's record, cleared when another pane was there. */
   #recordFor(key: number, startUs: number): number {
     const record = this.#recordAt(key, startUs);
     if (this.accumulators.startUs(record) === startUs) return record;

@@ -1,7 +1,7 @@
 import type { Accumulators } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
-/** Hands out the records of accumulators, freed ones again. Record 0 is kept for results that are merged in passing. */
+/** Hands out records of accumulators, and reuses released ones. Record 0 is scratch space for merged results. */
 export class RecordPool {
   readonly accumulators: Accumulators;
   #size = 1;
@@ -23,7 +23,7 @@ export class RecordPool {
   }
 
   release(record: number): void {
-    // Lets go of what hangs on it.
+    // Frees its objects.
     this.accumulators.clear(record, 0);
     this.#free.push(record);
   }

@@ -20,7 +20,7 @@ export interface SessionOptions extends WindowOptions {
 }
 
 const CORRECT_BY = OWN;
-/** End of the earliest session that waits to be corrected or retracted. */
+/** The earliest end of the sessions that wait for a correction or retraction. */
 const DIRTY_END = OWN + 1;
 const OWN_COLUMNS = 2;
 const KEYS_PER_PAUSE = 500;
@@ -29,29 +29,29 @@ interface Session {
   firstUs: number;
   lastUs: number;
   record: number;
-  /** The last revision told for this start, and the end told with it. */
+  /** The last revision emitted for this start, and its end. Stored in checkpoints under this name. */
   revision: number;
   toldEndUs: number;
   open: boolean;
   dirty: boolean;
 }
 
-/** A start that was told and is none any more. */
+/** A start that was emitted, and is no longer the start of a session. */
 interface Retraction {
   readonly startUs: number;
   readonly revision: number;
-  /** The end that was told. */
+  /** The end that was emitted. */
   readonly toldEndUs: number;
 }
 
-/** Windows of readings less than a gap apart. */
+/** Windows of readings that are less than a gap apart. */
 export class SessionWindows implements Windows {
   readonly accumulators: Accumulators;
   readonly #pool: RecordPool;
   readonly #options: SessionOptions;
   readonly #onWindow: OnWindow;
   readonly #keys: KeyClocks;
-  /** By key, earliest first: open and retained ones. */
+  /** By key, earliest first: open and retained sessions. */
   readonly #sessions: Session[][] = [];
   readonly #retractions: Retraction[][] = [];
 
@@ -69,7 +69,7 @@ export class SessionWindows implements Windows {
     return this.#keys.add();
   }
 
-  /** How far back a repeated reading can still matter; Infinity when there is none. */
+  /** The earliest time at which a repeated reading matters; Infinity when there is none. */
   oldestUs(key: number): number {
     const oldest = (this.#sessions[key] as Session[])[0];
     return oldest === undefined ? Number.POSITIVE_INFINITY : oldest.firstUs - this.#options.gapUs;
@@ -90,7 +90,7 @@ export class SessionWindows implements Windows {
     }
     const { gapUs, late } = this.#options;
     const watermarkUs = keys[o + WATERMARK] as number;
-    const joined = this.#joinedBy(key, atUs);
+    const joined = this.#sessionsAround(key, atUs);
     const endUs = Math.max(atUs, joined.at(-1)?.lastUs ?? atUs) + gapUs;
     const isLate = endUs <= watermarkUs || joined.some(({ open }) => !open);
     const forgottenUs = watermarkUs - SIZES_RETAINED * gapUs;
@@ -113,7 +113,7 @@ export class SessionWindows implements Windows {
   advance(key: number, dueUs: number): void {
     const { cells, stride } = this.#keys;
     const o = key * stride;
-    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
+    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#emitCorrections(key);
     if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
   }
 
@@ -140,28 +140,28 @@ export class SessionWindows implements Windows {
     const { cells: keys, stride } = this.#keys;
     const o = key * stride;
     const forgottenUs = watermarkUs - SIZES_RETAINED * this.#options.gapUs;
-    if ((keys[o + DIRTY_END] as number) <= forgottenUs) this.#tellCorrections(key);
+    if ((keys[o + DIRTY_END] as number) <= forgottenUs) this.#emitCorrections(key);
     while ((keys[o + NEXT] as number) <= watermarkUs) {
       const endUs = keys[o + NEXT] as number;
       keys[o + WATERMARK] = endUs;
       const session = (this.#sessions[key] as Session[]).find(({ open }) => open) as Session;
       session.open = false;
-      this.#tell(key, session);
+      this.#emit(key, session);
       keys[o + NEXT] = this.#earliestOpenEnd(key);
     }
     keys[o + WATERMARK] = watermarkUs;
     this.#forget(key, forgottenUs);
   }
 
-  #tell(key: number, session: Session): void {
+  #emit(key: number, session: Session): void {
     session.dirty = false;
     session.revision++;
     session.toldEndUs = session.lastUs + this.#options.gapUs;
     this.#onWindow(key, session.firstUs, session.toldEndUs, session.revision, session.record);
   }
 
-  /** Sessions that a reading at this time would belong to, two at most: it may bridge them. */
-  #joinedBy(key: number, atUs: number): Session[] {
+  /** The sessions that a reading at this time belongs to: at most two, which it merges. */
+  #sessionsAround(key: number, atUs: number): Session[] {
     const { gapUs } = this.#options;
     return (this.#sessions[key] as Session[]).filter(
       ({ firstUs, lastUs }) => atUs > firstUs - gapUs && atUs < lastUs + gapUs,
@@ -221,8 +221,8 @@ export class SessionWindows implements Windows {
     if (cells[o] === Number.POSITIVE_INFINITY) cells[o] = nowUs + CORRECTION_WAIT_US;
   }
 
-  /** In order of their ends; a retraction's is its start. */
-  #tellCorrections(key: number): void {
+  /** In the order of their ends; a retraction's end is its start. */
+  #emitCorrections(key: number): void {
     const { cells: keys, stride } = this.#keys;
     const o = key * stride;
     keys[o + CORRECT_BY] = Number.POSITIVE_INFINITY;
@@ -235,7 +235,7 @@ export class SessionWindows implements Windows {
       ...dirty.map((session) => ({ endUs: session.lastUs + this.#options.gapUs, retraction: undefined, session })),
     ].sort((a, b) => a.endUs - b.endUs);
     for (const { endUs, retraction, session } of all) {
-      if (session) this.#tell(key, session);
+      if (session) this.#emit(key, session);
       else if (retraction) this.#onWindow(key, endUs, endUs, retraction.revision, RETRACTED);
     }
   }
@@ -254,7 +254,7 @@ export class SessionWindows implements Windows {
     return endUs;
   }
 
-  /** Drops closed sessions that are not retained any more. */
+  /** Drops closed sessions that are no longer retained. */
   #forget(key: number, endedUs: number): void {
     const sessions = this.#sessions[key] as Session[];
     const { gapUs } = this.#options;

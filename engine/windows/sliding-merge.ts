@@ -1,20 +1,20 @@
 import type { RecordPool } from "./record-pool.ts";
 
-/** All readings of one observation time, and the window that ends with it. */
+/** The readings of one observation time, and the window that ends with it. */
 export interface Instant {
   readonly atUs: number;
   /** Its own readings. */
   readonly record: number;
-  /** Merged with those after it up to some later one; -1 when there is no such record. */
+  /** The record that merges this instant with later ones up to the split; -1 when there is none. */
   suffix: number;
   revision: number;
   dirty: boolean;
 }
 
 /**
- * Merges the instants of one key's sliding windows at an amortized cost of three merges a window: the older ones are
- * merged from each on up to a split, the newer ones into one record that grows (the two stacks of Tangwongsan, Hirzel,
- * Schneider: "In-Order Sliding-Window Aggregation in Worst-Case Constant Time", 2021).
+ * Merges the instants of one key's sliding windows at an amortized cost of three merges a window. Each instant before a
+ * split has its suffix merged up to the split; those after it are merged into one growing record (the two stacks of
+ * Tangwongsan, Hirzel, Schneider: "In-Order Sliding-Window Aggregation in Worst-Case Constant Time", 2021).
  */
 export class SlidingMerge {
   readonly #pool: RecordPool;
@@ -39,7 +39,7 @@ export class SlidingMerge {
     this.#isValid = isValid === 1;
   }
 
-  /** The merged record of the window that ends with this instant. Windows are asked for in order. */
+  /** The merged record of the window that ends with this instant. Call it in the order of windows. */
   close(place: number): number {
     const { accumulators } = this.#pool;
     if (this.#back === -1) this.#back = this.#pool.take();
@@ -57,7 +57,7 @@ export class SlidingMerge {
     return 0;
   }
 
-  /** The same, instant by instant: for a window out of order. */
+  /** The same, instant by instant, for a window out of order. */
   window(place: number): number {
     const { accumulators } = this.#pool;
     const afterUs = this.#at(place).atUs - this.#sizeUs;
@@ -68,12 +68,12 @@ export class SlidingMerge {
     return 0;
   }
 
-  /** A closed instant changed, or came to be. */
+  /** A closed instant was changed or inserted. */
   changed(): void {
     this.#isValid = false;
   }
 
-  /** So many of the oldest instants are gone. */
+  /** The oldest `gone` instants were removed. */
   shifted(gone: number): void {
     this.#first = Math.max(0, this.#first - gone);
     this.#split = Math.max(0, this.#split - gone);

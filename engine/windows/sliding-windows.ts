@@ -22,23 +22,23 @@ export interface SlidingOptions extends WindowOptions {
 const CORRECT_BY = OWN;
 const DIRTY_END = OWN + 1;
 const OWN_COLUMNS = 2;
-/** Instants that are forgotten together: moving the others costs. */
+/** Instants are removed in batches, because moving the others is expensive. */
 const FORGET_AT_LEAST = 32;
 
 interface KeyInstants {
   readonly instants: Instant[];
-  /** The first that is not closed. */
+  /** The first instant whose window is not closed. */
   next: number;
   readonly merge: SlidingMerge;
 }
 
-/** For each observation time of a key, the window that ends with it. */
+/** One window for each observation time of a key, which ends with it. */
 export class SlidingWindows implements Windows {
   readonly accumulators: Accumulators;
   readonly #pool: RecordPool;
   readonly #options: SlidingOptions;
   readonly #onWindow: OnWindow;
-  /** A window closes when the watermark is so far behind its last instant. */
+  /** A window closes when the watermark is this far behind its last instant. */
   readonly #slackUs: number;
   readonly #keys: KeyClocks;
   readonly #byKey: KeyInstants[] = [];
@@ -88,7 +88,7 @@ export class SlidingWindows implements Windows {
   advance(key: number, dueUs: number): void {
     const { cells, stride } = this.#keys;
     const o = key * stride;
-    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#tellCorrections(key);
+    if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#emitCorrections(key);
     if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
   }
 
@@ -124,11 +124,11 @@ export class SlidingWindows implements Windows {
     const { sizeUs } = this.#options;
     const state = this.#byKey[key] as KeyInstants;
     const forgottenUs = Math.max(watermarkUs, this.#lastEnd(state, watermarkUs)) - SIZES_RETAINED * sizeUs;
-    if ((keys[o + DIRTY_END] as number) <= forgottenUs) this.#tellCorrections(key);
+    if ((keys[o + DIRTY_END] as number) <= forgottenUs) this.#emitCorrections(key);
     while ((keys[o + NEXT] as number) <= watermarkUs) {
       const instant = state.instants[state.next] as Instant;
       keys[o + WATERMARK] = instant.atUs + 1;
-      this.#tell(key, instant, state.merge.close(state.next));
+      this.#emit(key, instant, state.merge.close(state.next));
       state.next++;
       keys[o + NEXT] = this.#nextClose(key);
     }
@@ -147,7 +147,7 @@ export class SlidingWindows implements Windows {
     return endUs;
   }
 
-  #tell(key: number, instant: Instant, record: number): void {
+  #emit(key: number, instant: Instant, record: number): void {
     instant.revision++;
     instant.dirty = false;
     const endUs = instant.atUs + 1;
@@ -180,13 +180,13 @@ export class SlidingWindows implements Windows {
     return late === "update" ? LATE_APPLIED : ON_TIME;
   }
 
-  #tellCorrections(key: number): void {
+  #emitCorrections(key: number): void {
     const { cells, stride } = this.#keys;
     cells[key * stride + CORRECT_BY] = Number.POSITIVE_INFINITY;
     cells[key * stride + DIRTY_END] = Number.POSITIVE_INFINITY;
     const { instants, merge } = this.#byKey[key] as KeyInstants;
     for (const [place, instant] of instants.entries()) {
-      if (instant.dirty) this.#tell(key, instant, merge.window(place));
+      if (instant.dirty) this.#emit(key, instant, merge.window(place));
     }
   }
 
@@ -197,7 +197,7 @@ export class SlidingWindows implements Windows {
     return place;
   }
 
-  /** The place of the instant, which is made when there is none. */
+  /** The place of the instant; inserts it when it is missing. */
   #place(state: KeyInstants, atUs: number): number {
     const place = this.#firstAt(state, atUs);
     if (state.instants[place]?.atUs === atUs) return place;

@@ -75,7 +75,7 @@ test("selectors, and the index over many of them, take what a brute force takes"
         for (const one of many) {
           const expected = all.map((where) => bruteForce(where, one));
           expect(inputs.map(({ spec }) => spec.selector.matches(one))).toEqual(expected);
-          const found = new Set(index.wanting(one));
+          const found = new Set(index.inputsOf(one));
           expect(inputs.map((input) => found.has(input))).toEqual(expected);
         }
       },

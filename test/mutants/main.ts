@@ -4,12 +4,12 @@ import { ALL_TESTS, MUTANTS } from "./mutants.ts";
 import { endRuns, runTests } from "./run-tests.ts";
 import { occurrences, TreeCopy } from "./tree-copy.ts";
 
-const USAGE = `Plants faults in copies of the engine, one at a time, and shows which test notices each.
+const USAGE = `Plants faults in copies of the engine, one at a time, and prints which test catches each.
 
-Usage: test:mutants [options], in the root of the tree
-  --only <name>  only this mutant; may be given several times
-  --at-once <n>  copies that are tested at the same time; default 2
-  --list         only lists the mutants
+Usage: npm run test:mutants -- [options]
+  --only <name>  run only this mutant; repeatable
+  --at-once <n>  number of copies tested at the same time; default 2
+  --list         only list the mutants
 `;
 const SURVIVED = "SURVIVED";
 const SOME_MS_MAX = 90_000;
@@ -47,14 +47,16 @@ async function main(): Promise<number> {
 async function testMutants(mutants: readonly Mutant[], source: string, atOnce: number): Promise<number> {
   const stale = mutants.filter((mutant) => occurrences(source, mutant) !== 1);
   for (const { name, file, from } of stale) {
-    process.stderr.write(`stale: ${name}: ${JSON.stringify(from)} does not stand exactly once in ${file}\n`);
+    process.stderr.write(
+      `stale: ${name}: ${JSON.stringify(from)} does not occur exactly once in ${file}; update the mutant\n`,
+    );
   }
   const copies: TreeCopy[] = [];
   try {
     for (let i = 0; i < atOnce; i++) copies.push(new TreeCopy(source));
     const before = await runTests(copies[0]?.root ?? "", ALL_TESTS, { failuresMax: 0, msMax: ALL_MS_MAX });
     process.stderr.write(`without a mutant: ${before.passed} tests pass, ${before.failed.length} fail\n`);
-    if (before.timedOut || before.passed === 0) throw new Error("the tests do not run without a mutant either");
+    if (before.timedOut || before.passed === 0) throw new Error("the tests do not run even without a mutant");
     const left = mutants.filter((mutant) => !stale.includes(mutant));
     const results: Result[] = [];
     const work = async (copy: TreeCopy) => {
@@ -69,7 +71,7 @@ async function testMutants(mutants: readonly Mutant[], source: string, atOnce: n
     process.stdout.write(tableOf(results));
     const survivors = results.filter(({ catcher }) => catcher === SURVIVED);
     process.stdout.write(`\n${results.length} mutants, ${survivors.length} survived, ${stale.length} stale\n`);
-    for (const name of before.failed) process.stdout.write(`fails without any mutant: ${name}\n`);
+    for (const name of before.failed) process.stdout.write(`fails without a mutant: ${name}\n`);
     return survivors.length + stale.length + before.failed.length === 0 ? 0 : 1;
   } finally {
     endRuns();
@@ -77,23 +79,23 @@ async function testMutants(mutants: readonly Mutant[], source: string, atOnce: n
   }
 }
 
-/** A test that fails without any mutant catches none. */
+/** A test that fails without a mutant does not count as a catch. */
 async function testMutant(copy: TreeCopy, mutant: Mutant, failedBefore: readonly string[]): Promise<Result> {
   const startedMs = performance.now();
-  const takeOut = copy.plant(mutant);
+  const remove = copy.plant(mutant);
   let catcher = SURVIVED;
   try {
     for (const files of [mutant.tests, ALL_TESTS]) {
       const msMax = files === ALL_TESTS ? ALL_MS_MAX : SOME_MS_MAX;
       const { failed, timedOut } = await runTests(copy.root, files, { failuresMax: failedBefore.length + 1, msMax });
-      if (failed.some((name) => name.endsWith("does not load"))) throw new Error(`${mutant.name} is no valid code`);
-      const noticed = failed.find((name) => !failedBefore.includes(name));
+      if (failed.some((name) => name.endsWith("does not load"))) throw new Error(`${mutant.name} is not valid code`);
+      const caught = failed.find((name) => !failedBefore.includes(name));
       if (timedOut) catcher = "the tests do not end";
-      else if (noticed !== undefined) catcher = noticed;
+      else if (caught !== undefined) catcher = caught;
       if (catcher !== SURVIVED) break;
     }
   } finally {
-    takeOut();
+    remove();
   }
   return { mutant, catcher, seconds: (performance.now() - startedMs) / 1000 };
 }

@@ -1,11 +1,11 @@
-/** A planted fault: one text that stands exactly once in a file (spaces apart), replaced by another. */
+/** A planted fault: a text that occurs exactly once in a file, apart from white space, and its replacement. */
 export interface Mutant {
   readonly name: string;
-  /** What it does wrong. */
+  /** What it breaks. */
   readonly fault: string;
   readonly file: string;
   readonly from: string;
   readonly to: string;
-  /** The tests most likely to notice, run first. */
+  /** The tests that are most likely to notice, which run first. */
   readonly tests: readonly string[];
 }

@@ -4,7 +4,7 @@ import { STEP_MUTANTS } from "./step-mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [...STEP_MUTANTS, ...RUNNER_MUTANTS];
 
-/** All tests of the engine that run without servers of their own, fast ones first. */
+/** All tests of the engine that need no server, fast ones first. */
 export const ALL_TESTS: readonly string[] = [
   "engine",
   "processors/checkpoints.test.ts",

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 
-const SAID_MAX = 4_000;
+const OUTPUT_CHARS_MAX = 4_000;
 
 export interface TestRun {
   /** Names of failed tests, in order: file > test. */
@@ -20,22 +20,22 @@ interface VitestReport {
   }[];
 }
 
-/** Tests that could not run at all. */
+/** The tests could not run at all. */
 export class BrokenRunError extends Error {
   override readonly name = "BrokenRunError";
 }
 
 const running = new Set<() => void>();
 
-/** Ends the runs that are under way. */
+/** Ends all current runs. */
 export function endRuns(): void {
   for (const end of running) end();
 }
 
 export interface RunOptions {
-  /** Ends after so many failed tests; 0 runs all. */
+  /** Stops after this many failed tests; 0 runs all. */
   readonly failuresMax: number;
-  /** A mutant can make a test go round for ever. */
+  /** A mutant can make a test loop for ever. */
   readonly msMax: number;
 }
 
@@ -46,16 +46,16 @@ export async function runTests(root: string, files: readonly string[], options: 
   rmSync(output, { force: true });
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   const args = ["run", ...files, "--reporter=json", `--outputFile=${output}`, `--bail=${failuresMax}`];
-  // A group of its own, so that workers that hang end with it.
+  // Its own process group, so that hanging workers end with it.
   const child = spawn(process.execPath, [vitest, ...args], {
     cwd: root,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let said = "";
+  let printed = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {
-      said = `${said}${chunk}`.slice(-SAID_MAX);
+      printed = `${printed}${chunk}`.slice(-OUTPUT_CHARS_MAX);
     });
   }
   const endGroup = () => {
@@ -71,7 +71,7 @@ export async function runTests(root: string, files: readonly string[], options: 
   clearTimeout(timer);
   running.delete(endGroup);
   if (timedOut) return { failed: [], passed: 0, timedOut };
-  const report = readReport(output, said);
+  const report = readReport(output, printed);
   const failed = report.testResults.flatMap(({ name, status, assertionResults }) => {
     const file = relative(root, name);
     const tests = assertionResults
@@ -82,10 +82,10 @@ export async function runTests(root: string, files: readonly string[], options: 
   return { failed, passed: report.numPassedTests, timedOut };
 }
 
-function readReport(file: string, said: string): VitestReport {
+function readReport(file: string, printed: string): VitestReport {
   try {
     return JSON.parse(readFileSync(file, "utf8"));
   } catch (cause) {
-    throw new BrokenRunError(`the tests did not run:\n${said}`, { cause });
+    throw new BrokenRunError(`the tests did not run:\n${printed}`, { cause });
   }
 }

@@ -7,11 +7,11 @@ const RUNNER_TESTS = ["processors/partition-runner.test.ts", "test/simulation/si
 const GROUPS_TESTS = ["test/simulation/simulation.test.ts", "processors/groups.test.ts"];
 const OWNERSHIP_TESTS = ["processors/ownership"];
 
-/** Faults in what carries the fold through crashes and takeovers. */
+/** Faults in the code that carries the step through crashes and takeovers. */
 export const RUNNER_MUTANTS: readonly Mutant[] = [
   {
     name: "published-again",
-    fault: "the newest published input is published once more after a restart",
+    fault: "the newest published input is published again after a restart",
     file: WINDOWS,
     from: "if (input <= this.#publishedInput) return;",
     to: "if (input < this.#publishedInput) return;",
@@ -19,7 +19,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "part-again",
-    fault: "the last part before a crash is published once more",
+    fault: "the last part before a crash is published again",
     file: WINDOWS,
     from: "if (row <= bundle.rowsDone) continue;",
     to: "if (row < bundle.rowsDone) continue;",
@@ -27,7 +27,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "windows-unfenced",
-    fault: "windows are appended whatever stands before them",
+    fault: "windows are appended without checking the last sequence",
     file: WINDOWS,
     from: "expectLastSubjectSequence: this.#subjectSequence,",
     to: "",
@@ -35,7 +35,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "saved-before-published",
-    fault: "a state counts before what it has seen is published",
+    fault: "a state is saved before its results are published",
     file: RUNNER,
     from: "await this.#drain();\n    await this.#checkpoints.save({ sequence, state });",
     to: "await this.#checkpoints.save({ sequence, state });\n    await this.#drain();",
@@ -51,7 +51,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "state-of-a-cut-frame",
-    fault: "a state is saved while a frame that was cut short is not whole again",
+    fault: "a state is saved before a frame that was cut short is complete",
     file: RUNNER,
     from: "if (this.#sequence === this.#savedSequence || this.#windows?.mending) return undefined;",
     to: "if (this.#sequence === this.#savedSequence) return undefined;",
@@ -59,7 +59,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "alert-again",
-    fault: "the newest change of an alert is told once more after a restart",
+    fault: "the newest change of an alert is published again after a restart",
     file: "processors/alerts-publisher.ts",
     from: "(a.input === b.input && a.index > b.index)",
     to: "(a.input === b.input && a.index >= b.index)",
@@ -75,7 +75,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "forwarded-again",
-    fault: "readings of the newest forwarded input go to a share once more",
+    fault: "readings of the newest forwarded input are forwarded again",
     file: FORWARDER,
     from: "if (input <= lane.reached) continue;",
     to: "if (input < lane.reached) continue;",
@@ -83,7 +83,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "forwarder-unfenced",
-    fault: "what is forwarded is appended whatever stands before it",
+    fault: "forwarded readings are appended without checking the last sequence",
     file: FORWARDER,
     from: "expectLastSubjectSequence: this.#subjectSequence,",
     to: "",
@@ -91,7 +91,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "forwarder-reaches-too-far",
-    fault: "a frame says that it reaches one entry further than it does",
+    fault: "a frame claims to reach one entry further than it does",
     file: FORWARDER,
     from: "this.#lastInput);\n    this.#full.push",
     to: "this.#lastInput + 1);\n    this.#full.push",
@@ -99,7 +99,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "lease-ignored",
-    fault: "a process writes though its lease is over",
+    fault: "a process writes after its lease has expired",
     file: "processors/ownership/lease.ts",
     from: "return lease.isOpen() ? write() : later(write);",
     to: "return lease.isOpen() ? write() : write();",
@@ -107,7 +107,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "lease-from-after-the-write",
-    fault: "a lease is counted from after the write that renews it",
+    fault: "a lease starts after the write that renews it",
     file: "processors/ownership/ownership.ts",
     from: "this.#leaseEndMs = readAtMs + this.#options.leaseMs;",
     to: "this.#leaseEndMs = time.nowMs() + this.#options.leaseMs;",
@@ -115,7 +115,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "dead-too-soon",
-    fault: "what a member did not watch counts against the others",
+    fault: "time in which a member did not watch counts against the others",
     file: "processors/ownership/watched-members.ts",
     from: "const watchedMs = Math.min(nowMs - (this.#readAtMs ?? nowMs), this.#leaseMs / 2);",
     to: "const watchedMs = nowMs - (this.#readAtMs ?? nowMs);",

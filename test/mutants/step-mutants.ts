@@ -11,10 +11,10 @@ const JOIN = "engine/inputs/join.ts";
 const CALENDAR = "rule-language/calendar/calendar.ts";
 const UNIT = ["engine"];
 const ORACLE = ["engine", "test/simulation/differential.test.ts"];
-/** What brute force must find by itself. */
+/** Only the independent implementation can find these. */
 const ORACLE_ONLY = ["test/simulation/differential.test.ts"];
 
-/** Faults in the fold itself. */
+/** Faults in the step. */
 export const STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "window-edge",
@@ -26,7 +26,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "reading-at-the-end",
-    fault: "a reading at a closed window's end is taken for a late one",
+    fault: "a reading at the end of a closed window counts as late",
     file: PANES,
     from: "if (startUs + everyUs <= (keys[o + WATERMARK] as number)) return",
     to: "if (startUs <= (keys[o + WATERMARK] as number)) return",
@@ -34,7 +34,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "retained-edge",
-    fault: "a window is corrected that is just forgotten",
+    fault: "a window is corrected at the instant at which it is no longer retained",
     file: PANES,
     from: "if (lastEndUs <= forgottenUs) return LATE_DROPPED;",
     to: "if (lastEndUs < forgottenUs) return LATE_DROPPED;",
@@ -42,7 +42,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "late-lost",
-    fault: "a late reading is told of, but not added",
+    fault: "a late reading causes a correction, but is not added",
     file: PANES,
     from: "this.accumulators.add(this.#recordFor(key, startUs), atUs, value, text);",
     to: "this.#recordFor(key, startUs);",
@@ -50,7 +50,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "watermark-back",
-    fault: "a watermark goes back when idleness had moved it on",
+    fault: "a watermark goes back after idleness advanced it",
     file: PANES,
     from: "if (watermarkUs > (keys[o + WATERMARK] as number)) this.#moveTo(key, watermarkUs);",
     to: "this.#moveTo(key, watermarkUs);",
@@ -66,7 +66,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "correction-early",
-    fault: "corrections are told half a second after a late reading",
+    fault: "corrections are emitted half a second after a late reading",
     file: "engine/windows/windows.ts",
     from: "export const CORRECTION_WAIT_US = 1_000_000;",
     to: "export const CORRECTION_WAIT_US = 500_000;",
@@ -74,7 +74,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "overlap-stale",
-    fault: "a late reading does not reach merged panes that are kept",
+    fault: "a late reading does not update the merged panes",
     file: PANES,
     from: "this.#overlap?.changed(key, startUs / everyUs);",
     to: "",
@@ -82,7 +82,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "sliding-edge",
-    fault: "a sliding window holds a reading that is exactly its length old",
+    fault: "a sliding window includes a reading that is exactly one length old",
     file: SLIDING,
     from: "while (this.#at(this.#first).atUs <= afterUs) this.#first++;",
     to: "while (this.#at(this.#first).atUs < afterUs) this.#first++;",
@@ -90,7 +90,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "session-edge",
-    fault: "readings exactly a gap apart are of one session",
+    fault: "readings exactly a gap apart belong to one session",
     file: SESSIONS,
     from: "atUs > firstUs - gapUs && atUs < lastUs + gapUs",
     to: "atUs > firstUs - gapUs && atUs <= lastUs + gapUs",
@@ -98,7 +98,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "session-not-retracted",
-    fault: "a start that is none any more is not retracted",
+    fault: "a session that no longer starts where it did is not retracted",
     file: SESSIONS,
     from: "if (revision === NOT_EMITTED) return;",
     to: "if (revision >= NOT_EMITTED) return;",
@@ -122,7 +122,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "moments-merged-wrong",
-    fault: "merging variances forgets that the means differ",
+    fault: "merging variances ignores that the means differ",
     file: "engine/aggregates/accumulators.ts",
     from: "(cells[a + m + 1] as number) + (cells[b + m + 1] as number) + (delta * delta * countA * countB) / count;",
     to: "(cells[a + m + 1] as number) + (cells[b + m + 1] as number);",
@@ -130,7 +130,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "duplicate-counted",
-    fault: "a repeat of a steady sensor's reading counts twice",
+    fault: "a repeated reading of a steady sensor counts twice",
     file: "engine/state/seen-by-series.ts",
     from: "Number.isInteger(place)) return DUPLICATE;",
     to: "Number.isInteger(place)) return NEW;",
@@ -138,7 +138,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "seen-run-cut",
-    fault: "a run of times loses its last one when it is split",
+    fault: "a run of times loses its last time when it is split",
     file: "engine/state/seen-times.ts",
     from: "this.#splice(at + 2, start + before * step, step, count - before);",
     to: "this.#splice(at + 2, start + before * step, step, count - before - 1);",
@@ -146,7 +146,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "timer-lost",
-    fault: "a key's timer is not set later than it stands",
+    fault: "a key's timer never moves to a later time",
     file: STEP,
     from: "this.#timers.set(timers[key] as number, dueUs);",
     to: "if (dueUs < this.#timers.nextDueUs) this.#timers.set(timers[key] as number, dueUs);",
@@ -154,7 +154,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "heap-last-child",
-    fault: "a timer that sinks passes the last one over",
+    fault: "a timer that sinks skips the last child",
     file: "engine/state/timer-heap.ts",
     from: "if (child + 1 < this.#size && this.#before(",
     to: "if (child + 2 < this.#size && this.#before(",
@@ -162,15 +162,15 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "heap-ties",
-    fault: "timers of one instant come in the wrong order",
+    fault: "timers of one instant are in the wrong order",
     file: "engine/state/timer-heap.ts",
     from: "(this.#rank[a] as number) < (this.#rank[b] as number)",
     to: "(this.#rank[a] as number) > (this.#rank[b] as number)",
     tests: ["engine/state/timer-heap.test.ts"],
   },
   {
-    name: "looked-twice",
-    fault: "an alert looks at a window again when it is corrected",
+    name: "evaluated-twice",
+    fault: "an alert evaluates a window again when it is corrected",
     file: ALERTS,
     from: "if (endUs <= (cells[o + EVALUATED_END] as number)) return undefined;",
     to: "if (endUs < (cells[o + EVALUATED_END] as number)) return undefined;",
@@ -178,7 +178,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "for-edge",
-    fault: "an alert fires one window too late when `for` is just over",
+    fault: "an alert fires one window too late when exactly `for` has passed",
     file: ALERTS,
     from: "return endUs - (cells[o + ACTIVE_AT] as number) >= forUs",
     to: "return endUs - (cells[o + ACTIVE_AT] as number) > forUs",
@@ -186,7 +186,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "clear-kept",
-    fault: "an end that was interrupted counts on",
+    fault: "an interrupted end keeps counting",
     file: ALERTS,
     from: "if (!clears) {\n      cells[o + CLEAR_SINCE] = Number.NaN;",
     to: "if (!clears) {",
@@ -194,14 +194,14 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "absent-not-resolved",
-    fault: "a sensor that speaks again stays absent",
+    fault: "a sensor stays absent when it has a reading again",
     file: ABSENCES,
     from: "this.#keys[o + AWAITED] = this.#onAbsence(key, false, silence) ? 1 : 0;",
     to: "",
     tests: ORACLE,
   },
   {
-    name: "blind-time-counted",
+    name: "unwatched-time-counted",
     fault: "a pause in which nobody watched counts as silence",
     file: STEP,
     from: "if (this.#nowUs > 0 && pauseUs > UNWATCHED_AFTER_US) this.#rules.passUnwatched(this.#nowUs, nowUs);",
@@ -210,15 +210,15 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "snapshot-forgets",
-    fault: "a state does not hold the time in which nobody watched",
+    fault: "a state lacks the time in which nobody watched",
     file: ABSENCES,
-    from: "to.number(this.#blindUs);",
+    from: "to.number(this.#unwatchedUs);",
     to: "to.number(0);",
     tests: ORACLE,
   },
   {
     name: "join-late",
-    fault: "an end is looked at only when each series has told a later one",
+    fault: "an end is evaluated only when each series has emitted a later one",
     file: JOIN,
     from: "(key.tracks[i] as Track).newestUs + everyUs",
     to: "(key.tracks[i] as Track).newestUs",
@@ -226,7 +226,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "join-slow-forgotten",
-    fault: "a slow series stands for nothing between the ends of its windows",
+    fault: "a slow series has no value between the ends of its windows",
     file: JOIN,
     from: "const at = track.endsUs.lastIndexOf(lastEndUs(endUs, everyUs));",
     to: "const at = track.endsUs.lastIndexOf(endUs);",
@@ -234,7 +234,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "join-correction-once",
-    fault: "a window that is corrected tells only its own end again, not all for which it stands",
+    fault: "a corrected window corrects only its own end, not every end that used it",
     file: JOIN,
     from: "toUs: Math.min(endUs + everyUs, key.decidedUs + 1)",
     to: "toUs: Math.min(endUs + 1, key.decidedUs + 1)",
@@ -242,7 +242,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "join-newest-back",
-    fault: "a window that is told late takes back how far its series has come",
+    fault: "a window that is emitted late moves the newest end of its series back",
     file: JOIN,
     from: "track.newestUs = Math.max(track.newestUs, endUs);",
     to: "track.newestUs = endUs;",
@@ -250,7 +250,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "flapping-edge",
-    fault: "a change exactly `within` old counts",
+    fault: "a change that is exactly `within` old counts",
     file: "engine/alerts/flaps.ts",
     from: "filter((one) => one > atUs - withinUs)",
     to: "filter((one) => one >= atUs - withinUs)",
@@ -258,7 +258,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "flapping-ends-early",
-    fault: "a flapping alert ends by keep_firing_for alone",
+    fault: "a flapping alert ends after keep_firing_for alone",
     file: ALERTS,
     from: "if (clearUs < flapping.withinUs) return undefined;",
     to: "",
@@ -274,7 +274,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "active-at-the-end",
-    fault: "a window is judged by the instant after its end",
+    fault: "a window is evaluated by the instant after its end",
     file: "engine/alerts/rule-alerts.ts",
     from: "active.isActive(endUs - 1)",
     to: "active.isActive(endUs)",
@@ -282,7 +282,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "silence-while-inactive",
-    fault: "time that is not active counts as silence once it has begun",
+    fault: "inactive time counts as silence once a silence has begun",
     file: ABSENCES,
     from: "return this.#active === undefined ? untilUs - fromUs : this.#active.activeUs(fromUs, untilUs);",
     to: "return untilUs - fromUs;",
@@ -290,7 +290,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "overdue-before-the-edit",
-    fault: "what an edit makes overdue is due before the edit",
+    fault: "an absence that an edit makes overdue is due before the edit",
     file: ABSENCES,
     from: "Math.max(0, this.#afterUs - (this.#keys[o + COUNTED] as number))",
     to: "(this.#afterUs - (this.#keys[o + COUNTED] as number))",
@@ -298,7 +298,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "excluded-without-label",
-    fault: "a series without a label is excluded by what excludes values of it",
+    fault: "a pattern that excludes values of a label also excludes series without it",
     file: "rule-language/spec/selector.ts",
     from: "if (value === undefined) return taken.length === 0;",
     to: "if (value === undefined) return false;",
@@ -306,7 +306,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "night-by-its-morning",
-    fault: "the part of a night after midnight belongs to the day on which it ends",
+    fault: "the part of a night after midnight belongs to the day on which the night ends",
     file: CALENDAR,
     from: "if (yesterday && isPastMidnight)",
     to: "if (today && isPastMidnight)",

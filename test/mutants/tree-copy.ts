@@ -16,27 +16,27 @@ export default defineConfig({
 });
 `;
 
-/** A mutant's text does not stand in the tree exactly once: the code went on, and the mutant must follow. */
+/** A mutant's text does not occur exactly once: the code has changed, and the mutant must be updated. */
 export class StaleMutantError extends Error {
   override readonly name = "StaleMutantError";
 }
 
-/** How often a mutant's text stands in a tree. */
+/** How often a mutant's text occurs in a tree. */
 export function occurrences(root: string, mutant: Mutant): number {
   return [...readFileSync(join(root, mutant.file), "utf8").matchAll(patternOf(mutant))].length;
 }
 
-/** How lines are broken does not matter. */
+/** Line breaks do not matter. */
 function patternOf({ from }: Mutant): RegExp {
   const words = from.trim().split(/\s+/);
   return new RegExp(words.map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("\\s+"), "g");
 }
 
-/** A copy of the tree in which mutants are planted; the tree itself is never touched. */
+/** A copy of the tree to plant mutants in; the tree itself never changes. */
 export class TreeCopy {
   readonly root: string;
 
-  /** Property tests in it begin from a fixed seed, so that a run can be repeated. */
+  /** Its property tests start from a fixed seed, so that a run can be repeated. */
   constructor(source: string) {
     this.root = mkdtempSync(join(tmpdir(), "weir-mutants-"));
     for (const name of COPIED) {
@@ -50,12 +50,12 @@ export class TreeCopy {
     writeFileSync(join(this.root, "vitest.config.ts"), CONFIG_FILE);
   }
 
-  /** Plants a mutant; returns how to take it out again. */
+  /** Plants a mutant; returns how to remove it. */
   plant(mutant: Mutant): () => void {
     const count = occurrences(this.root, mutant);
     if (count !== 1) {
       const text = JSON.stringify(mutant.from);
-      throw new StaleMutantError(`mutant ${mutant.name} is stale: ${text} stands ${count} times in ${mutant.file}`);
+      throw new StaleMutantError(`mutant ${mutant.name} is stale: ${text} occurs ${count} times in ${mutant.file}`);
     }
     const path = join(this.root, mutant.file);
     const whole = readFileSync(path, "utf8");

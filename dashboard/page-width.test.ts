@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findChromium } from "./dev/chromium.ts";
 import { type MockGateway, startMockGateway } from "./dev/mock-gateway.ts";
 import { openPageKit, type PageKit } from "./dev/page-kit.ts";
-import { SCREENS, type Screen, visit } from "./dev/screens.ts";
+import { ALL_VISITS, type Visit, visit } from "./dev/screens.ts";
 
 const executablePath = findChromium();
 const WIDTHS = [320, 360, 390, 641, 821, 1161] as const;
@@ -92,7 +92,7 @@ describe.skipIf(executablePath === undefined)("the page fits its window", () => 
     return problems;
   }
 
-  test.each(SCREENS)("$name", async (screen: Screen) => {
+  test.each(ALL_VISITS)("$name", async (screen: Visit) => {
     const page = await kit.open(gateway.url, { width: 390 });
     await visit(page, gateway.url, screen);
     expect(await problemsOf(page, screen.name)).toEqual([]);
@@ -101,7 +101,7 @@ describe.skipIf(executablePath === undefined)("the page fits its window", () => 
 
   test("login", async () => {
     const page = await kit.open(closed.url, { width: 390 });
-    await visit(page, closed.url, { name: "login", path: "#/", ready: ".login" });
+    await visit(page, closed.url, { name: "login", at: "#/", ready: ".login" });
     expect(await problemsOf(page, "login")).toEqual([]);
     await page.context().close();
   });

@@ -5,6 +5,9 @@ import { accessibilityProblems } from "./dev/axe.ts";
 import { findChromium } from "./dev/chromium.ts";
 import { type MockGateway, startMockGateway } from "./dev/mock-gateway.ts";
 import { openPageKit, type PageKit } from "./dev/page-kit.ts";
+import { KIOSK_VISITS, SCREEN_VISITS, type Visit, visit } from "./dev/screens.ts";
+import { hrefOf, screensOf } from "./src/app/screen.ts";
+import { SCREENS } from "./src/screens.tsx";
 
 const executablePath = findChromium();
 const WAIT_MS = 15_000;
@@ -149,20 +152,10 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content");
     await page.keyboard.press("Enter");
     expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("MAIN");
-    for (const hash of [
-      "#/",
-      "#/devices",
-      "#/alerts",
-      "#/device/Dongsi",
-      "#/rules",
-      "#/rules/no2-high",
-      "#/pipeline",
-      "#/dead-letters/1",
-    ]) {
-      await page.goto(`${gateway.url}${hash}`);
-      await page.locator("h1").waitFor();
+    for (const screen of SCREEN_VISITS) {
+      await visit(page, gateway.url, screen);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      expect(overflow, `${hash} is wider than the phone`).toBeLessThanOrEqual(0);
+      expect(overflow, `${screen.name} is wider than the phone`).toBeLessThanOrEqual(0);
     }
     expect(complaints).toEqual([]);
   });
@@ -216,15 +209,13 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
   test("keys lead everywhere", async () => {
     await page.goto(gateway.url);
     await page.locator(".card").first().waitFor();
-    for (const [key, heading] of [
-      ["d", "Devices"],
-      ["a", "Alerts"],
-      ["r", "Rules"],
-      ["p", "Pipeline"],
-    ] as const) {
+    for (const screen of screensOf(SCREENS)) {
+      if (screen.key === undefined) continue;
       await page.keyboard.press("g");
-      await page.keyboard.press(key);
-      await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+      await page.keyboard.press(screen.key);
+      await page.locator(`main[aria-label="${screen.link}"] h1`).waitFor();
+      expect(new URL(page.url()).hash).toBe(hrefOf(screen));
+      expect(await page.locator(".nav a[aria-current=page]").textContent()).toContain(screen.link);
     }
     await page.keyboard.press("g");
     await page.keyboard.press("d");
@@ -245,29 +236,23 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(await page.evaluate(() => location.hash)).toBe("#/devices?find=gdong");
     await page.keyboard.press("Escape");
     await page.keyboard.press("?");
-    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.keyboard.press("Escape");
     await expect.poll(() => page.getByRole("dialog").count(), { timeout: WAIT_MS }).toBe(0);
     expect(complaints).toEqual([]);
   });
 
-  test.each(["#/", "#/alerts", "#/device/Dongsi", "#/pipeline", "#/rules"])(
-    "a wall shows %s with nothing to press",
-    async (hash) => {
-      await page.goto(`${gateway.url}?kiosk=1${hash}`);
-      await page.locator("h1").waitFor();
-      expect(await page.locator(".header").count()).toBe(0);
-      expect(await page.locator("button:visible, input:visible, select:visible").count()).toBe(0);
-      expect(await page.evaluate(() => Number.parseFloat(getComputedStyle(document.documentElement).fontSize))).toBe(
-        20,
-      );
-      gateway.disconnect();
-      await expect
-        .poll(() => page.locator(".disconnected-bar").textContent(), { timeout: WAIT_MS })
-        .toMatch(/No connection/);
-    },
-  );
+  test.each(KIOSK_VISITS)("$name: nothing to press", async (screen: Visit) => {
+    await visit(page, gateway.url, screen);
+    expect(await page.locator(".header").count()).toBe(0);
+    expect(await page.locator("button:visible, input:visible, select:visible").count()).toBe(0);
+    expect(await page.evaluate(() => Number.parseFloat(getComputedStyle(document.documentElement).fontSize))).toBe(20);
+    gateway.disconnect();
+    await expect
+      .poll(() => page.locator(".disconnected-bar").textContent(), { timeout: WAIT_MS })
+      .toMatch(/No connection/);
+  });
 
   test("dead letters are retried, one by one from the keyboard and all at once, and the outcome is told", async () => {
     await page.goto(`${gateway.url}#/pipeline`);

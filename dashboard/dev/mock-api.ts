@@ -1,149 +1,187 @@
+import type { IncidentExplanation } from "../../contracts/explanations.ts";
 import type { Acknowledgement, Silence } from "../../contracts/notifications.ts";
-import { createMockLetters, type MockAnswer } from "./mock-letters.ts";
+import type { AlertChange } from "../../domain/alert.ts";
+import { globMatches } from "../../domain/glob.ts";
+import { type MockAnswer, MockLetters, ok } from "./mock-letters.ts";
 import type { MockWorld } from "./mock-world.ts";
+import { WALL, type Wall } from "./wall.ts";
 
-/** The HTTP API over the made-up world, with a notifier that keeps its orders in memory. */
-export interface MockApi {
-  readonly acknowledgements: ReadonlyMap<string, Acknowledgement>;
-  readonly silences: readonly Silence[];
-  /** What the processors want people to know. */
-  notice: string | undefined;
-  answer(method: string, url: URL, body: unknown): MockAnswer;
+const SERVICES = ["edge", "processors", "storage", "notifier", "feed"];
+const CHANGES_MAX = 10_000;
+
+interface Request {
+  readonly method: string;
+  /** The path behind `/api/v1/`: `alerts`, an id, an action. */
+  readonly parts: readonly string[];
+  readonly query: URLSearchParams;
+  readonly body: unknown;
 }
 
-export function createMockApi(options: { readonly world: MockWorld; readonly nowUs: () => number }): MockApi {
-  const { world, nowUs } = options;
-  const acknowledgements = new Map<string, Acknowledgement>();
-  let silences: Silence[] = [];
-  const startedUs = nowUs();
-  const letters = createMockLetters(nowUs);
+/** The HTTP API over the made-up world, with a notifier that keeps what it is asked to do in memory. */
+export class MockApi {
+  /** The notice of the processors in the health of the gateway. */
+  notice: string | undefined;
+  readonly #world: MockWorld;
+  readonly #wall: Wall | undefined;
+  readonly #nowUs: () => number;
+  readonly #startedUs: number;
+  readonly #letters: MockLetters;
+  readonly #acknowledgements = new Map<string, Acknowledgement>();
+  #silences: Silence[] = [];
+  /** By the first part of the path. */
+  readonly #resources: Readonly<Record<string, (request: Request) => MockAnswer>>;
 
-  function openAlerts(): unknown[] {
-    return world
+  constructor(world: MockWorld, nowUs: () => number, wall?: Wall) {
+    this.#world = world;
+    this.#wall = wall;
+    this.#nowUs = nowUs;
+    this.#startedUs = nowUs();
+    this.#letters = new MockLetters(nowUs);
+    this.#resources = {
+      series: ({ query }) => ok(this.#series(query)),
+      alerts: (request) => (request.parts[1] === undefined ? ok(this.#past(request.query)) : this.#incident(request)),
+      "open-alerts": () => ok({ alerts: this.#markedAlerts() }),
+      silences: (request) => this.#silence(request),
+      devices: () => ok({ total: world.devices().length, devices: world.devices() }),
+      rules: () => ok({ version: "made-up", sequence: 1, rules: world.rules() }),
+      "rule-activity": () => ok(this.#activity()),
+      "dead-letters": ({ method, parts }) => this.#letters.answer(method, parts[1], parts[2]),
+      readyz: () => ok(this.#readiness()),
+    };
+  }
+
+  get acknowledgements(): ReadonlyMap<string, Acknowledgement> {
+    return this.#acknowledgements;
+  }
+
+  get silences(): readonly Silence[] {
+    return this.#silences;
+  }
+
+  answer(method: string, url: URL, body: unknown): MockAnswer {
+    const parts = url.pathname
+      .replace(/^\/(api\/v1\/)?/, "")
+      .split("/")
+      .map(decodeURIComponent);
+    const resource = this.#resources[parts[0] ?? ""];
+    return resource?.({ method, parts, query: url.searchParams, body }) ?? refuse(404, "there is no such resource");
+  }
+
+  #series(query: URLSearchParams) {
+    const text = (name: string) => query.get(name) ?? "";
+    const span = { fromUs: usOf(text("from")), toUs: usOf(text("to")), points: Number(text("points")) };
+    if (this.#wall !== undefined && text("device") === WALL) return this.#wall.series(text("metric"), span);
+    return this.#world.series(text("device"), text("metric"), span);
+  }
+
+  #past(query: URLSearchParams) {
+    const state = query.get("state");
+    const changes = this.#world.alertChanges(CHANGES_MAX).filter((change) => state === "all" || change.state === state);
+    return { alerts: changes.slice(0, Number(query.get("limit") ?? 200)) };
+  }
+
+  #incident({ method, parts, body }: Request): MockAnswer {
+    const [, incident = "", action] = parts;
+    const changes = this.#world
+      .alertChanges(CHANGES_MAX)
+      .filter((change) => change.incident === incident)
+      .toReversed();
+    if (action === "acknowledge" && method === "POST") {
+      const acknowledgement = { incident, by: textOf(body, "by"), note: textOf(body, "note"), atUs: this.#nowUs() };
+      this.#acknowledgements.set(incident, acknowledgement);
+      return ok(acknowledgement);
+    }
+    if (action === "deliveries") return ok({ incident, deliveries: [] });
+    const last = changes.at(-1);
+    if (last === undefined) return refuse(404, "there is no such incident");
+    return ok(action === "explanation" ? { explanation: explain(changes, last) } : { incident, changes });
+  }
+
+  /** Alerts that somebody acknowledged or silenced. */
+  #markedAlerts() {
+    return this.#world
       .alertStates()
       .filter(({ state }) => state === "pending" || state === "firing")
       .map((change) => ({
         ...change,
-        acknowledgement: acknowledgements.get(change.incident),
-        silencedBy: silences.filter((silence) => silenceFits(silence, change)).map(({ id }) => id),
+        acknowledgement: this.#acknowledgements.get(change.incident),
+        silencedBy: this.#silences.filter((silence) => silenceFits(silence, change)).map(({ id }) => id),
         inhibitedBy: [],
       }))
       .filter(({ acknowledgement, silencedBy }) => acknowledgement !== undefined || silencedBy.length > 0);
   }
 
-  function incident(id: string, part: string | undefined, body: unknown, method: string): MockAnswer {
-    const changes = world.alertChanges(10_000).filter((change) => change.incident === id);
-    if (part === "acknowledge" && method === "POST") {
-      const { by, note = "" } = body as { by: string; note?: string };
-      const taken = { incident: id, by, note, atUs: nowUs() };
-      acknowledgements.set(id, taken);
-      return ok(taken);
-    }
-    if (part === "deliveries") return ok({ incident: id, deliveries: [] });
-    if (part === "explanation") return { status: 503, value: { detail: "nobody explains incidents here" } };
-    if (changes.length === 0) return { status: 404, value: { detail: "no such incident" } };
-    return ok({ incident: id, changes: changes.toReversed() });
-  }
-
-  function answer(method: string, url: URL, body: unknown): MockAnswer {
-    const query = (name: string) => url.searchParams.get(name) ?? "";
-    const [first = "", id, part] = url.pathname
-      .replace(/^\/(api\/v1\/)?/, "")
-      .split("/")
-      .map(decodeURIComponent);
-    switch (first) {
-      case "series":
-        return ok(
-          world.series(
-            query("device"),
-            query("metric"),
-            usOf(query("from")),
-            usOf(query("to")),
-            Number(query("points")),
-          ),
-        );
-      case "alerts":
-        return id === undefined
-          ? ok(past(query("state"), Number(query("limit")) || 200))
-          : incident(id, part, body, method);
-      case "open-alerts":
-        return ok({ alerts: openAlerts() });
-      case "silences":
-        return silence(method, id, body);
-      case "devices":
-        return ok({ total: world.devices().length, devices: world.devices() });
-      case "rules":
-        return ok({ version: "made-up", sequence: 1, rules: world.rules() });
-      case "rule-activity":
-        return ok(activity());
-      case "dead-letters":
-        return letters.answer(method, id, part);
-      case "readyz":
-        return ok({
-          ready: true,
-          log: { ready: true, durability: "synced" },
-          services: ["edge", "processors", "storage", "notifier", "feed"].map((name) => ({
-            name,
-            ready: true,
-            detail: "",
-            ...(name === "processors" && api.notice !== undefined ? { notice: api.notice } : {}),
-          })),
-        });
-      default:
-        return { status: 404, value: { detail: "there is no such resource" } };
-    }
-  }
-
-  function past(state: string, limit: number) {
-    const changes = world.alertChanges(10_000).filter((change) => state === "all" || change.state === state);
-    return { alerts: changes.slice(0, limit) };
-  }
-
-  function silence(method: string, id: string | undefined, body: unknown): MockAnswer {
+  #silence({ method, parts, body }: Request): MockAnswer {
     if (method === "POST") {
+      // The page sends a NewSilence; nothing else asks here.
       const order = body as Omit<Silence, "id" | "fromUs" | "createdAtUs">;
-      const added: Silence = { ...order, id: `s-${silences.length + 1}`, fromUs: nowUs(), createdAtUs: nowUs() };
-      silences.push(added);
+      const nowUs = this.#nowUs();
+      const added = { ...order, id: `s-${this.#silences.length + 1}`, fromUs: nowUs, createdAtUs: nowUs };
+      this.#silences.push(added);
       return ok(added);
     }
-    if (method === "DELETE") silences = silences.filter((one) => one.id !== id);
-    return ok({ silences });
+    if (method === "DELETE") this.#silences = this.#silences.filter(({ id }) => id !== parts[1]);
+    return ok({ silences: this.#silences });
   }
 
-  function activity() {
+  #activity() {
     const fired = new Map<string, { rule: string; fired: number; lastAtUs: number }>();
-    for (const { rule, state, atUs } of world.alertChanges(10_000)) {
-      const one = fired.get(rule) ?? { rule, fired: 0, lastAtUs: atUs };
-      fired.set(rule, { ...one, fired: one.fired + (state === "firing" ? 1 : 0) });
+    const changes = this.#world.alertChanges(CHANGES_MAX);
+    for (const { rule, state, atUs } of changes) {
+      const activity = fired.get(rule) ?? { rule, fired: 0, lastAtUs: atUs };
+      fired.set(rule, { ...activity, fired: activity.fired + (state === "firing" ? 1 : 0) });
     }
-    const sinceUs = world.alertChanges(10_000).at(-1)?.atUs ?? null;
-    return { version: "made-up", sequence: 1, inForceSinceUs: startedUs, sinceUs, rules: [...fired.values()] };
+    return {
+      version: "made-up",
+      sequence: 1,
+      inForceSinceUs: this.#startedUs,
+      sinceUs: changes.at(-1)?.atUs ?? null,
+      rules: [...fired.values()],
+    };
   }
 
-  const api: MockApi = {
-    acknowledgements,
-    get silences() {
-      return silences;
-    },
-    notice: undefined,
-    answer,
-  };
-  return api;
+  #readiness() {
+    const services = SERVICES.map((name) => ({
+      ...{ name, ready: true, detail: "" },
+      ...(name === "processors" && this.notice !== undefined ? { notice: this.notice } : {}),
+    }));
+    return { ready: true, log: { ready: true, durability: "synced" }, services };
+  }
 }
 
-function ok(value: unknown): MockAnswer {
-  return { status: 200, value };
+/** As far as the evidence goes: the made-up world keeps no readings. */
+function explain(changes: readonly AlertChange[], last: AlertChange): IncidentExplanation {
+  const { incident, rule, key, severity, state } = last;
+  const steps = changes.map(({ id, from, state: to, atUs, processedAtUs, evidence }) => {
+    const { window, aggregate, value, condition, watermarkUs, input } = evidence;
+    return {
+      ...{ id, from, state: to, atUs, processedAtUs, window, aggregate, value, condition, watermarkUs },
+      predicate: `${aggregate} ${value} ${condition}`,
+      latenessUs: 0,
+      input: { stream: "READINGS", ...input },
+      closedBy: "reading" as const,
+      ...{ readings: [], readingsInAll: 0, recomputed: null, agrees: null, notes: [] },
+    };
+  });
+  return { incident, rule, key, severity, state, steps, notes: ["The made-up gateway keeps no readings."] };
+}
+
+function refuse(status: number, detail: string): MockAnswer {
+  return { status, value: { detail } };
 }
 
 function usOf(text: string): number {
   return /^\d+$/.test(text) ? Number(text) : Date.parse(text) * 1000;
 }
 
-function silenceFits(
-  { matchers }: Silence,
-  change: { readonly rule: string; readonly key: Readonly<Record<string, string>> },
-): boolean {
-  return Object.entries(matchers).every(
-    ([name, wanted]) => (name === "rule" ? change.rule : change.key[name]) === wanted,
+function textOf(body: unknown, name: string): string {
+  const value: unknown =
+    typeof body === "object" && body !== null ? Object.entries(body).find(([key]) => key === name)?.[1] : undefined;
+  return typeof value === "string" ? value : "";
+}
+
+function silenceFits({ matchers }: Silence, { rule, key }: Pick<AlertChange, "rule" | "key">): boolean {
+  return Object.entries(matchers).every(([name, wanted]) =>
+    [wanted].flat().some((one) => globMatches(one, (name === "rule" ? rule : key[name]) ?? "")),
   );
 }

@@ -12,11 +12,12 @@ import {
   type ServerFrame,
   SUBPROTOCOL,
 } from "../../contracts/feed/protocol.ts";
-import { createMockApi, type MockApi } from "./mock-api.ts";
-import { createWorld, type MockWorld } from "./mock-world.ts";
-import { createWall, WALL, WALL_EVERY_MS } from "./wall.ts";
+import { globMatches } from "../../domain/glob.ts";
+import { MockApi } from "./mock-api.ts";
+import { MockWorld } from "./mock-world.ts";
+import { WALL_EVERY_MS, Wall } from "./wall.ts";
 
-/** As the real one: a long list goes on in the updates that follow. */
+/** Like the real gateway: a long list continues in the updates that follow. */
 const ITEMS_PER_FRAME = 500;
 /** A timer's tick may come a little early. */
 const PACE_SLACK = 0.8;
@@ -29,182 +30,184 @@ const TYPES: Readonly<Record<string, string>> = {
   ".map": "application/json",
 };
 
-export interface MockGateway {
-  readonly url: string;
-  readonly world: MockWorld;
-  /** What was acknowledged and silenced, and the dead letters. */
-  readonly api: MockApi;
-  /** Moves event time on by an hour and tells the clients. */
-  step(): void;
-  /** Sends items to all subscribers of a channel. */
-  send(channel: Channel, items: readonly Item[]): void;
-  /** Ends all feed connections, and refuses new ones until `reconnect`. */
-  disconnect(): void;
-  reconnect(): void;
-  stop(): Promise<void>;
+export interface MockOptions {
+  readonly pageDir: string;
+  readonly port?: number;
+  readonly devices?: number;
+  /** Zero: only `step` moves the world. */
+  readonly stepEveryMs?: number;
+  readonly hoursBefore?: number;
+  /** The token that clients must show. */
+  readonly token?: string;
+  /** One more device, `wall`, with this many metrics that change ten times a second. */
+  readonly wallMetrics?: number;
 }
 
 interface Subscription {
   readonly id: string;
   readonly channel: Channel;
   readonly filter: Filter;
-  /** The newest state of each device that waits for the pace of the client. */
+  /** The newest state of each device, until the client's pace allows to send it. */
   readonly waiting: Map<string, Item>;
   readonly everyMs: number;
   sentAtMs: number;
 }
 
 /** Serves the built page and a feed of made-up data, for work on the page and for its tests. */
-export async function startMockGateway(options: {
-  readonly pageDir: string;
-  readonly port?: number;
-  readonly devices?: number;
-  /** Zero leaves all steps to `step`. */
-  readonly stepEveryMs?: number;
-  readonly hoursBefore?: number;
-  /** The token that must be shown. */
-  readonly token?: string;
-  /** One more device, `wall`, with so many metrics that change ten times a second. */
-  readonly wallMetrics?: number;
-}): Promise<MockGateway> {
-  const nowUs = () => Date.now() * 1000;
-  const world = createWorld({ devices: options.devices ?? 12, hoursBefore: options.hoursBefore ?? 24 * 32, nowUs });
-  const wall = options.wallMetrics === undefined ? undefined : createWall({ metrics: options.wallMetrics, nowUs });
-  const api = createMockApi({
-    world: {
-      ...world,
-      series: (device, ...query) =>
-        device === WALL && wall !== undefined ? wall.series(...query) : world.series(device, ...query),
-    },
-    nowUs,
-  });
-  const clients = new Map<WebSocket, Map<string, Subscription>>();
-  let refusing = false;
-  let cursor = 0;
+export async function startMockGateway(options: MockOptions): Promise<MockGateway> {
+  const gateway = new MockGateway(options);
+  await gateway.start();
+  return gateway;
+}
 
-  function frame(socket: WebSocket, message: ServerFrame): void {
-    socket.send(JSON.stringify(message));
+export class MockGateway {
+  readonly world: MockWorld;
+  /** What was acknowledged and silenced, and the dead letters. */
+  readonly api: MockApi;
+  readonly #options: MockOptions;
+  readonly #nowUs = () => Date.now() * 1000;
+  readonly #wall: Wall | undefined;
+  readonly #server: Server;
+  readonly #clients = new Map<WebSocket, Map<string, Subscription>>();
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  #refusing = false;
+  #cursor = 0;
+
+  constructor(options: MockOptions) {
+    const { devices = 12, hoursBefore = 24 * 32, wallMetrics, pageDir, token } = options;
+    this.#options = options;
+    this.world = new MockWorld({ devices, hoursBefore, nowUs: this.#nowUs });
+    this.#wall = wallMetrics === undefined ? undefined : new Wall(wallMetrics, this.#nowUs);
+    this.api = new MockApi(this.world, this.#nowUs, this.#wall);
+    this.#server = createServer((request, response) => {
+      const known = token === undefined || request.headers.authorization === `Bearer ${token}`;
+      void answer({ pageDir, api: this.api, known, request, response });
+    });
+    const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => SUBPROTOCOL });
+    this.#server.on("upgrade", (request, socket, head) => {
+      if (this.#refusing) socket.destroy();
+      else sockets.handleUpgrade(request, socket, head, (client) => this.#onClient(client));
+    });
   }
 
-  function snapshotOf(channel: Channel): readonly Item[] {
-    switch (channel) {
-      case "devices":
-        return wall === undefined ? world.devices() : [...world.devices(), wall.device()];
-      case "readings":
-        return world.readings();
-      case "alerts":
-        return world.alertStates();
-      case "stats":
-        return [world.stats()];
-      case "windows":
-        return world.windows();
-    }
+  get url(): string {
+    return `http://127.0.0.1:${portOf(this.#server)}/`;
   }
 
-  function send(channel: Channel, items: readonly Item[]): void {
-    cursor++;
-    for (const [socket, subscriptions] of clients) {
+  async start(): Promise<void> {
+    const { port = 0, stepEveryMs = 1000 } = this.#options;
+    await new Promise<void>((listening) => this.#server.listen(port, "127.0.0.1", listening));
+    const wall = this.#wall;
+    this.#timers.push(setInterval(() => this.send("stats", [this.world.stats()]), 1000));
+    if (stepEveryMs > 0) this.#timers.push(setInterval(() => this.step(), stepEveryMs));
+    if (wall) this.#timers.push(setInterval(() => this.send("readings", wall.readings()), WALL_EVERY_MS));
+  }
+
+  /** Moves event time by an hour and sends what changed to the clients. */
+  step(): void {
+    const { devices, readings, windows, alerts } = this.world.step();
+    this.send("devices", devices);
+    this.send("readings", readings);
+    this.send("windows", windows);
+    if (alerts.length > 0) this.send("alerts", alerts);
+  }
+
+  /** Sends items to all subscribers of a channel. */
+  send(channel: Channel, items: readonly Item[]): void {
+    this.#cursor++;
+    for (const [client, subscriptions] of this.#clients) {
       for (const subscription of subscriptions.values()) {
         if (subscription.channel !== channel) continue;
-        const { id, filter } = subscription;
-        const matching = paced(
-          subscription,
-          items.filter((item) => passes(filter, item)),
-        );
-        for (let i = 0; i < matching.length; i += ITEMS_PER_FRAME) {
-          const part = matching.slice(i, i + ITEMS_PER_FRAME);
-          frame(socket, { type: "update", id, cursor: String(cursor), items: part });
-        }
+        const matching = items.filter((item) => passes(subscription.filter, item));
+        this.#sendUpdates(client, subscription.id, paced(subscription, matching));
       }
     }
   }
 
-  function step(): void {
-    const { devices, readings, windows, alerts } = world.step();
-    send("devices", devices);
-    send("readings", readings);
-    send("windows", windows);
-    if (alerts.length > 0) send("alerts", alerts);
+  /** Ends all feed connections, and refuses new ones until `reconnect`. */
+  disconnect(): void {
+    this.#refusing = true;
+    for (const client of this.#clients.keys()) client.terminate();
   }
 
-  function onFrame(socket: WebSocket, subscriptions: Map<string, Subscription>, text: string): void {
-    const message: unknown = JSON.parse(text);
-    if (isRecord(message) && message.type === "auth") {
-      if (message.token === options.token) admit(socket);
-      else socket.close(CLOSE_UNAUTHORIZED);
-      return;
+  reconnect(): void {
+    this.#refusing = false;
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    for (const client of this.#clients.keys()) client.close(CLOSE_SHUTTING_DOWN);
+    for (const client of this.#clients.keys()) client.terminate();
+    this.#server.closeAllConnections();
+    await new Promise<void>((closed) => this.#server.close(() => closed()));
+  }
+
+  #onClient(client: WebSocket): void {
+    const subscriptions = new Map<string, Subscription>();
+    this.#clients.set(client, subscriptions);
+    client.on("message", (data) => this.#onFrame(client, subscriptions, JSON.parse(String(data))));
+    client.on("close", () => this.#clients.delete(client));
+    if (this.#options.token === undefined) this.#welcome(client);
+  }
+
+  #onFrame(client: WebSocket, subscriptions: Map<string, Subscription>, message: unknown): void {
+    if (!isRecord(message)) return;
+    if (message.type === "auth") {
+      if (message.token === this.#options.token) this.#welcome(client);
+      else client.close(CLOSE_UNAUTHORIZED);
+    } else if (message.type === "unsubscribe") {
+      subscriptions.delete(String(message.id));
+    } else if (message.type === "subscribe") {
+      this.#subscribe(client, subscriptions, message);
     }
-    if (!isRecord(message) || typeof message.id !== "string") return;
-    const id = message.id;
-    if (message.type === "unsubscribe") subscriptions.delete(id);
-    const channel = CHANNELS.find((one) => one === message.channel);
-    if (message.type !== "subscribe" || channel === undefined) return;
-    const filter: Record<string, string> = {};
-    for (const [name, value] of Object.entries(isRecord(message.filter) ? message.filter : {})) {
-      filter[name] = String(value);
-    }
-    const everyMs = 1000 / Number(message.maxHz ?? 4);
+  }
+
+  #subscribe(client: WebSocket, subscriptions: Map<string, Subscription>, asked: Record<string, unknown>): void {
+    const id = String(asked.id);
+    const channel = CHANNELS.find((name) => name === asked.channel);
+    if (channel === undefined) return;
+    const filter = Object.fromEntries(
+      Object.entries(isRecord(asked.filter) ? asked.filter : {}).map(([name, value]) => [name, String(value)]),
+    );
+    const everyMs = 1000 / Number(asked.maxHz ?? 4);
     subscriptions.set(id, { id, channel, filter, everyMs, waiting: new Map(), sentAtMs: -Infinity });
-    // Whoever asks for another pace goes on from now: the next state of each device is soon there.
-    if (channel === "devices" && message.cursor !== undefined) return;
-    const items = snapshotOf(channel).filter((item) => passes(filter, item));
-    frame(socket, { type: "snapshot", id, cursor: String(cursor), items: items.slice(0, ITEMS_PER_FRAME) });
-    for (let i = ITEMS_PER_FRAME; i < items.length; i += ITEMS_PER_FRAME) {
+    // A client that only changes its pace continues from now: the next state of each device comes soon.
+    if (channel === "devices" && asked.cursor !== undefined) return;
+    const items = this.#snapshotOf(channel).filter((item) => passes(filter, item));
+    const cursor = String(this.#cursor);
+    sendFrame(client, { type: "snapshot", id, cursor, items: items.slice(0, ITEMS_PER_FRAME) });
+    this.#sendUpdates(client, id, items.slice(ITEMS_PER_FRAME));
+  }
+
+  #snapshotOf(channel: Channel): readonly Item[] {
+    switch (channel) {
+      case "devices":
+        return this.#wall === undefined ? this.world.devices() : [...this.world.devices(), this.#wall.device()];
+      case "readings":
+        return this.world.readings();
+      case "alerts":
+        return this.world.alertStates();
+      case "stats":
+        return [this.world.stats()];
+      case "windows":
+        return this.world.windows();
+    }
+  }
+
+  #sendUpdates(client: WebSocket, id: string, items: readonly Item[]): void {
+    for (let i = 0; i < items.length; i += ITEMS_PER_FRAME) {
       const part = items.slice(i, i + ITEMS_PER_FRAME);
-      frame(socket, { type: "update", id, cursor: String(cursor), items: part });
+      sendFrame(client, { type: "update", id, cursor: String(this.#cursor), items: part });
     }
   }
 
-  function admit(client: WebSocket): void {
-    frame(client, { type: "welcome", protocol: SUBPROTOCOL, serverTimeUs: nowUs(), heartbeatMs: 15_000 });
+  #welcome(client: WebSocket): void {
+    sendFrame(client, { type: "welcome", protocol: SUBPROTOCOL, serverTimeUs: this.#nowUs(), heartbeatMs: 15_000 });
   }
+}
 
-  const server = createServer((request, response) => {
-    const known = options.token === undefined || request.headers.authorization === `Bearer ${options.token}`;
-    void answer({ pageDir: options.pageDir, api, known, request, response });
-  });
-  const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => SUBPROTOCOL });
-  server.on("upgrade", (request, socket, head) => {
-    if (refusing) {
-      socket.destroy();
-      return;
-    }
-    sockets.handleUpgrade(request, socket, head, (client) => {
-      const subscriptions = new Map<string, Subscription>();
-      clients.set(client, subscriptions);
-      client.on("message", (data) => onFrame(client, subscriptions, String(data)));
-      client.on("close", () => clients.delete(client));
-      if (options.token === undefined) admit(client);
-    });
-  });
-  await new Promise<void>((listening) => server.listen(options.port ?? 0, "127.0.0.1", listening));
-
-  const stepEveryMs = options.stepEveryMs ?? 1000;
-  const timers = [setInterval(() => send("stats", [world.stats()]), 1000)];
-  if (stepEveryMs > 0) timers.push(setInterval(step, stepEveryMs));
-  if (wall !== undefined) timers.push(setInterval(() => send("readings", wall.readings()), WALL_EVERY_MS));
-
-  return {
-    url: `http://127.0.0.1:${portOf(server)}/`,
-    world,
-    api,
-    step,
-    send,
-    disconnect() {
-      refusing = true;
-      for (const client of clients.keys()) client.terminate();
-    },
-    reconnect() {
-      refusing = false;
-    },
-    async stop() {
-      for (const timer of timers) clearInterval(timer);
-      for (const client of clients.keys()) client.close(CLOSE_SHUTTING_DOWN);
-      for (const client of clients.keys()) client.terminate();
-      server.closeAllConnections();
-      await new Promise<void>((closed) => server.close(() => closed()));
-    },
-  };
+function sendFrame(client: WebSocket, frame: ServerFrame): void {
+  client.send(JSON.stringify(frame));
 }
 
 async function answer(asked: {
@@ -216,14 +219,14 @@ async function answer(asked: {
 }): Promise<void> {
   const { pageDir, api, known, request, response } = asked;
   const url = new URL(request.url ?? "/", "http://localhost");
-  // As strict as the real one, so that the page cannot come to need more.
+  // The real gateway's policy, so that the page cannot come to need more.
   response.setHeader("Content-Security-Policy", policyFor(request.headers.host ?? ""));
   if (url.pathname.startsWith("/api/") || url.pathname === "/readyz") {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString("utf8");
     const body: unknown = text === "" ? undefined : JSON.parse(text);
-    const refused = { status: 401, value: { detail: "the token is not known" } };
+    const refused = { status: 401, value: { detail: "unknown token" } };
     const mayAsk = known || url.pathname === "/readyz";
     const { status, value } = mayAsk ? api.answer(request.method ?? "GET", url, body) : refused;
     response.writeHead(status, { "content-type": "application/json" });
@@ -241,7 +244,7 @@ async function answer(asked: {
   }
 }
 
-/** Of a device, the newest state is enough; all else goes out as it comes. */
+/** Of a device, the newest state at the client's pace. Other items go out as they come. */
 function paced(subscription: Subscription, items: readonly Item[]): readonly Item[] {
   const { channel, waiting, everyMs } = subscription;
   if (channel !== "devices") return items;
@@ -254,7 +257,9 @@ function paced(subscription: Subscription, items: readonly Item[]): readonly Ite
 }
 
 function passes(filter: Filter, item: Item): boolean {
-  return Object.entries(filter).every(([name, pattern]) => pattern === "*" || labelOf(item, name) === pattern);
+  return Object.entries(filter).every(([name, pattern]) =>
+    [pattern].flat().some((one) => globMatches(one, labelOf(item, name) ?? "")),
+  );
 }
 
 function labelOf(item: Item, name: string): string | undefined {

@@ -27,7 +27,7 @@ const FIRST: readonly MockLetter[] = [
   },
   {
     reason: "bad-timestamp",
-    detail: '"ts": "yesterday" is no time (expected a count of s, ms, us or ns, or ISO 8601)',
+    detail: '"ts": "yesterday" is not a time (expected a count of s, ms, us or ns, or ISO 8601)',
     topic: "sensors/urban/Guanyuan/telemetry",
     text: '{"ts": "yesterday", "TEMP": 3}',
     agoUs: 12 * MINUTE_US,
@@ -41,7 +41,7 @@ const FIRST: readonly MockLetter[] = [
   },
   {
     reason: "bad-payload",
-    detail: "this is no JSON: Expected double-quoted property name in JSON at position 13",
+    detail: "the payload is not JSON: Expected double-quoted property name in JSON at position 13",
     topic: "sensors/urban/Dongsi/telemetry",
     text: '{"PM2.5": 87,, "NO2": 41}',
     position: 13,
@@ -49,18 +49,33 @@ const FIRST: readonly MockLetter[] = [
   },
 ];
 
-/** Dead letters, of which those with an unknown topic can be read when they are retried. */
-export function createMockLetters(nowUs: () => number): {
-  answer(method: string, id: string | undefined, part: string | undefined): MockAnswer;
-} {
-  const letters: MockLetter[] = [...FIRST];
-  const retries = new Map<number, LetterRetry>();
-  const startedUs = nowUs();
+/** Dead letters. Those with an unknown topic can be read when they are retried. */
+export class MockLetters {
+  readonly #nowUs: () => number;
+  readonly #startedUs: number;
+  readonly #letters: MockLetter[] = [...FIRST];
+  readonly #retries = new Map<number, LetterRetry>();
 
-  function shown(sequence: number) {
-    const { text, agoUs, ...about } = letters[sequence - 1] ?? { text: "", agoUs: 0, reason: "" };
-    const atUs = startedUs - agoUs;
-    const retry = retries.get(sequence);
+  constructor(nowUs: () => number) {
+    this.#nowUs = nowUs;
+    this.#startedUs = nowUs();
+  }
+
+  answer(method: string, id: string | undefined, action: string | undefined): MockAnswer {
+    const all = this.#letters.map((_, index) => this.#describe(index + 1));
+    if (method === "POST" && id === "retry") {
+      const open = all.filter(({ retryable }) => retryable);
+      return ok({ results: open.map(({ sequence }) => this.#retry(sequence)), before: all.length + 1 });
+    }
+    if (method === "POST" && action === "retry") return ok(this.#retry(Number(id)));
+    if (id !== undefined) return ok(this.#describe(Number(id)));
+    return ok({ total: all.length, reasons: {}, letters: all.toReversed() });
+  }
+
+  #describe(sequence: number) {
+    const { text, agoUs, ...about } = this.#letters[sequence - 1] ?? { text: "", agoUs: 0, reason: "" };
+    const atUs = this.#startedUs - agoUs;
+    const retry = this.#retries.get(sequence);
     return {
       ...{ sequence, storedAtUs: atUs, receivedAtUs: atUs, ...about, clientId: "logger-7" },
       ...{ payloadBytes: text.length, preview: text, text, base64: Buffer.from(text).toString("base64") },
@@ -68,35 +83,23 @@ export function createMockLetters(nowUs: () => number): {
     };
   }
 
-  function retryOne(sequence: number): RetryResult {
-    const letter = letters[sequence - 1];
-    const before = retries.get(sequence);
+  #retry(sequence: number): RetryResult {
+    const letter = this.#letters[sequence - 1];
+    const before = this.#retries.get(sequence);
     if (letter === undefined) return { sequence, outcome: "not-found", detail: "there is no such letter" };
     if (before !== undefined) return { sequence, outcome: "already-done", detail: "done before", retry: before };
     if (letter.reason === "write-refused") return { sequence, outcome: "not-retryable", detail: "it is no message" };
-    const about = { by: "", atUs: nowUs() };
+    const about = { by: "", atUs: this.#nowUs() };
     const stored = letter.reason === "unknown-topic";
-    if (!stored) letters.push({ ...letter, retryOf: sequence, agoUs: startedUs - nowUs() });
+    if (!stored) this.#letters.push({ ...letter, retryOf: sequence, agoUs: this.#startedUs - this.#nowUs() });
     const retry: LetterRetry = stored
       ? { outcome: "stored", readings: 2, ...about }
-      : { outcome: "refused", readings: 0, letter: letters.length, ...about };
-    retries.set(sequence, retry);
+      : { outcome: "refused", readings: 0, letter: this.#letters.length, ...about };
+    this.#retries.set(sequence, retry);
     return { sequence, outcome: retry.outcome, detail: "", retry };
   }
-
-  function answer(method: string, id: string | undefined, part: string | undefined): MockAnswer {
-    const all = letters.map((_, index) => shown(index + 1));
-    if (method === "POST" && id === "retry") {
-      const open = all.filter(({ retryable }) => retryable);
-      return ok({ results: open.map(({ sequence }) => retryOne(sequence)), before: all.length + 1 });
-    }
-    if (method === "POST" && part === "retry") return ok(retryOne(Number(id)));
-    return ok(id === undefined ? { total: all.length, reasons: {}, letters: all.toReversed() } : shown(Number(id)));
-  }
-
-  return { answer };
 }
 
-function ok(value: unknown): MockAnswer {
+export function ok(value: unknown): MockAnswer {
   return { status: 200, value };
 }

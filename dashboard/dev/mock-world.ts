@@ -1,6 +1,7 @@
 import type { DeviceItem, ReadingItem, StatsItem } from "../../contracts/feed/protocol.ts";
 import type { SeriesAnswer } from "../../contracts/history.ts";
 import type { AlertChange, AlertState, Severity } from "../../domain/alert.ts";
+import { alertChangeId, incidentId, keyHash } from "../../domain/alert-ids.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { airAt, METRICS, type Metric, STATIONS } from "./air.ts";
 
@@ -29,19 +30,21 @@ interface MockRule {
   readonly summary: (device: string, value: number) => string;
 }
 
+const PM25: MockRule = {
+  id: "pm25-unhealthy",
+  severity: "critical",
+  metric: "PM2.5",
+  hours: 3,
+  aggregate: "avg",
+  when: "> 110",
+  holds: (value) => value > 110,
+  clears: (value) => value < 100,
+  forHours: 3,
+  summary: (device, value) => `Fine dust at ${device} is unhealthy: ${value.toFixed(0)} µg/m³`,
+};
+
 const RULES: readonly MockRule[] = [
-  {
-    id: "pm25-unhealthy",
-    severity: "critical",
-    metric: "PM2.5",
-    hours: 3,
-    aggregate: "avg",
-    when: "> 110",
-    holds: (value) => value > 110,
-    clears: (value) => value < 100,
-    forHours: 3,
-    summary: (device, value) => `Fine dust at ${device} is unhealthy: ${value.toFixed(0)} µg/m³`,
-  },
+  PM25,
   {
     id: "no2-high",
     severity: "warning",
@@ -75,69 +78,208 @@ export interface WorldStep {
   readonly alerts: readonly AlertChange[];
 }
 
-/** The mock's sensors, rules and alerts: one call of `step` is one hour of event time. */
-export interface MockWorld {
-  step(): WorldStep;
-  devices(): readonly DeviceItem[];
-  readings(): readonly ReadingItem[];
-  /** The newest results of all rules, oldest first. */
-  windows(): readonly WindowResult[];
-  /** The newest change of every alert. */
-  alertStates(): readonly AlertChange[];
-  /** Newest first. */
-  alertChanges(limit: number): readonly AlertChange[];
-  series(device: string, metric: string, fromUs: number, toUs: number, points: number): SeriesAnswer;
-  stats(): StatsItem;
-  rules(): readonly unknown[];
-  /** A change made by hand, for tests. */
-  change(device: string, state: AlertState, severity?: Severity): AlertChange;
+/** Which points a chart asks for: `[fromUs, toUs)`, in this many buckets at most. */
+export interface MockQuery {
+  readonly fromUs: number;
+  readonly toUs: number;
+  readonly points: number;
 }
 
-export function createWorld(options: {
-  readonly devices: number;
-  readonly hoursBefore: number;
-  readonly nowUs: () => number;
-}): MockWorld {
-  const { nowUs } = options;
-  const stations = makeStations(options.devices);
-  let hour = START_HOUR - options.hoursBefore;
-  const states = new Map<string, AlertChange>();
-  const changes: AlertChange[] = [];
-  const recentWindows: WindowResult[] = [];
-  const counters = { messages: 0, readings: 0, windows: 0, deadLetters: 3, stored: 0 };
-  const alertCounts = { pending: 0, firing: 0, resolved: 0, inactive: 0 };
-  let sequence = 0;
+/** The mock's sensors, rules and alerts: one call of `step` is one hour of event time. */
+export class MockWorld {
+  readonly #nowUs: () => number;
+  readonly #stations: readonly Station[];
+  readonly #firstHour: number;
+  readonly #states = new Map<string, AlertChange>();
+  readonly #changes: AlertChange[] = [];
+  readonly #windows: WindowResult[] = [];
+  readonly #counters = { messages: 0, readings: 0, windows: 0, deadLetters: 3 };
+  readonly #alertCounts = { pending: 0, firing: 0, resolved: 0, inactive: 0 };
+  #hour: number;
+  #sequence = 0;
 
-  function remember(change: AlertChange): void {
-    states.set(`${change.rule}/${change.key.device}`, change);
-    changes.push(change);
-    if (changes.length > CHANGES_MAX) changes.shift();
-    alertCounts[change.state]++;
+  constructor(options: { readonly devices: number; readonly hoursBefore: number; readonly nowUs: () => number }) {
+    this.#nowUs = options.nowUs;
+    this.#stations = makeStations(options.devices);
+    this.#firstHour = START_HOUR - options.hoursBefore;
+    this.#hour = this.#firstHour;
+    for (let i = 0; i < options.hoursBefore; i++) this.step();
   }
 
-  function makeChange(
+  step(): WorldStep {
+    this.#hour++;
+    const windows: WindowResult[] = [];
+    const alerts: AlertChange[] = [];
+    for (const rule of RULES) {
+      if (this.#hour % rule.hours !== 0) continue;
+      for (const station of this.#stations) {
+        const result = this.#windowOf(rule, station);
+        windows.push(result);
+        const change = this.#evaluate(rule, station, result);
+        if (change !== undefined) alerts.push(change);
+      }
+    }
+    this.#windows.push(...windows);
+    this.#windows.splice(0, this.#windows.length - WINDOWS_MAX);
+    this.#counters.messages += this.#stations.length;
+    this.#counters.readings += this.#stations.length * METRICS.length;
+    this.#counters.windows += windows.length;
+    return { devices: this.devices(), readings: this.readings(), windows, alerts };
+  }
+
+  devices(): readonly DeviceItem[] {
+    return this.#stations.map(({ device, site, seed }) => ({
+      device,
+      tags: { site },
+      lastSeenUs: this.#nowUs(),
+      readings: (this.#hour - this.#firstHour) * METRICS.length,
+      clockAhead: 0,
+      metrics: Object.fromEntries(
+        METRICS.map((metric) => [
+          metric,
+          { atUs: (this.#hour - 1) * HOUR_US, value: airAt(metric, this.#hour - 1, seed) },
+        ]),
+      ),
+    }));
+  }
+
+  readings(): readonly ReadingItem[] {
+    return this.#stations.flatMap(({ device, site, seed }) =>
+      METRICS.map((metric) => ({
+        device,
+        metric,
+        tags: { site },
+        atUs: (this.#hour - 1) * HOUR_US,
+        value: airAt(metric, this.#hour - 1, seed),
+      })),
+    );
+  }
+
+  /** The newest results of all rules, oldest first. */
+  windows(): readonly WindowResult[] {
+    return this.#windows;
+  }
+
+  /** The newest change of every alert. */
+  alertStates(): readonly AlertChange[] {
+    return [...this.#states.values()];
+  }
+
+  /** Newest first. */
+  alertChanges(limit: number): readonly AlertChange[] {
+    return this.#changes.slice(-limit).reverse();
+  }
+
+  series(device: string, metric: string, query: MockQuery): SeriesAnswer {
+    const station = this.#stations.find((one) => one.device === device);
+    const known = METRICS.find((one) => one === metric);
+    if (station === undefined || known === undefined) return { atUs: [], min: [], max: [], avg: [], count: [] };
+    return bucketed(station, known, { ...query, toUs: Math.min(query.toUs, (this.#hour - 1) * HOUR_US + 1) });
+  }
+
+  stats(): StatsItem {
+    const { messages, readings, windows, deadLetters } = this.#counters;
+    return {
+      instance: "gateway-1",
+      atUs: this.#nowUs(),
+      values: {
+        weir_broker_messages_total: messages,
+        weir_broker_clients: this.#stations.length,
+        weir_ingest_messages_total: messages,
+        weir_ingest_readings_total: readings,
+        'weir_ingest_dead_letters_total{reason="bad-payload"}': deadLetters - 1,
+        'weir_ingest_dead_letters_total{reason="unknown-topic"}': 1,
+        weir_processor_readings_total: readings,
+        weir_processor_windows_total: windows,
+        'weir_processor_alerts_total{state="pending"}': this.#alertCounts.pending,
+        'weir_processor_alerts_total{state="firing"}': this.#alertCounts.firing,
+        'weir_processor_alerts_total{state="resolved"}': this.#alertCounts.resolved,
+        'weir_storage_points_total{measurement="readings"}': readings,
+        'weir_storage_points_total{measurement="windows"}': windows,
+        'weir_storage_lag_messages{stream="READINGS"}': messages % 3,
+        'weir_storage_lag_messages{stream="WINDOWS"}': 0,
+        weir_feed_clients: 1,
+        weir_processor_lag_us: 1_800,
+        weir_processor_keys: this.#stations.length * 3,
+        weir_processor_duplicates_total: 4,
+        'weir_processor_late_total{fate="applied"}': 7,
+        'weir_processor_late_total{fate="dropped"}': 0,
+        weir_ingest_clock_ahead_total: 2,
+        'weir_feed_sent_total{channel="readings"}': readings,
+        weir_feed_conflated_total: 0,
+        'weir_notifier_messages_total{outcome="delivered"}': this.#alertCounts.firing,
+        weir_notifier_waiting_changes: 0,
+      },
+    };
+  }
+
+  rules(): readonly unknown[] {
+    return RULES.map(ruleJson);
+  }
+
+  /** A change made by hand, for tests. */
+  change(device: string, state: AlertState, severity: Severity = "critical"): AlertChange {
+    const station = this.#stations.find((one) => one.device === device) ?? { device, site: "lab", seed: 0 };
+    const rule: MockRule = {
+      ...PM25,
+      id: "by-hand",
+      severity,
+      summary: () => `By hand: ${device} needs a look`,
+    };
+    const before = this.#states.get(`by-hand/${device}`);
+    return this.#change(rule, station, { state, value: 200, activeAtUs: before?.activeAtUs ?? this.#hour * HOUR_US });
+  }
+
+  #windowOf(rule: MockRule, station: Station): WindowResult {
+    const values: number[] = [];
+    for (let h = this.#hour - rule.hours; h < this.#hour; h++) values.push(Number(airAt(rule.metric, h, station.seed)));
+    const avg = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return {
+      rule: rule.id,
+      labels: { device: station.device, site: station.site, metric: rule.metric },
+      startUs: (this.#hour - rule.hours) * HOUR_US,
+      endUs: this.#hour * HOUR_US,
+      revision: 0,
+      aggregates: { avg, min: Math.min(...values), max: Math.max(...values) },
+    };
+  }
+
+  /** Undefined when the alert stays as it is. */
+  #evaluate(rule: MockRule, station: Station, { endUs, aggregates }: WindowResult): AlertChange | undefined {
+    const value = Number(aggregates[rule.aggregate]);
+    const before = this.#states.get(`${rule.id}/${station.device}`);
+    const open = before?.state === "pending" || before?.state === "firing";
+    const activeAtUs = open ? before.activeAtUs : endUs;
+    let state: AlertState | undefined;
+    if (!open && rule.holds(value)) state = rule.forHours === 0 ? "firing" : "pending";
+    else if (before?.state === "pending" && !rule.holds(value)) state = "inactive";
+    else if (before?.state === "pending" && endUs - activeAtUs >= rule.forHours * HOUR_US) state = "firing";
+    else if (before?.state === "firing" && rule.clears(value)) state = "resolved";
+    return state === undefined ? undefined : this.#change(rule, station, { state, value, activeAtUs });
+  }
+
+  #change(
     rule: MockRule,
     station: Station,
-    state: AlertState,
-    value: number,
-    activeAtUs: number,
+    about: { readonly state: AlertState; readonly value: number; readonly activeAtUs: number },
   ): AlertChange {
+    const { state, value, activeAtUs } = about;
     const key = { device: station.device, site: station.site };
-    const before = states.get(`${rule.id}/${station.device}`);
-    const endUs = hour * HOUR_US;
-    sequence++;
-    return {
-      id: `${rule.id}-${station.device}-${sequence}`,
-      incident: `${rule.id}-${station.device}-${activeAtUs}`,
+    const name = `${rule.id}/${station.device}`;
+    const endUs = this.#hour * HOUR_US;
+    const sequence = ++this.#sequence;
+    const change: AlertChange = {
+      id: alertChangeId({ task: station.seed % 8, sequence, index: 0 }),
+      incident: incidentId({ rule: rule.id, keyHash: keyHash(key), activeAtUs }),
       rule: rule.id,
       severity: rule.severity,
-      from: before?.state ?? "inactive",
+      from: this.#states.get(name)?.state ?? "inactive",
       state,
       key,
       labels: { ...key, team: "air" },
       annotations: { summary: rule.summary(station.device, value) },
       atUs: endUs,
-      processedAtUs: nowUs(),
+      processedAtUs: this.#nowUs(),
       activeAtUs,
       value,
       notify: ["ops"],
@@ -150,158 +292,16 @@ export function createWorld(options: {
         input: { partition: station.seed % 8, sequence },
       },
     };
+    this.#states.set(name, change);
+    this.#changes.push(change);
+    if (this.#changes.length > CHANGES_MAX) this.#changes.shift();
+    this.#alertCounts[state]++;
+    return change;
   }
-
-  function evaluate(rule: MockRule, station: Station): { result: WindowResult; change: AlertChange | undefined } {
-    const values: number[] = [];
-    for (let h = hour - rule.hours; h < hour; h++) values.push(Number(airAt(rule.metric, h, station.seed)));
-    const avg = values.reduce((sum, value) => sum + value, 0) / values.length;
-    const aggregates = { avg, min: Math.min(...values), max: Math.max(...values) };
-    const result: WindowResult = {
-      rule: rule.id,
-      labels: { device: station.device, site: station.site, metric: rule.metric },
-      startUs: (hour - rule.hours) * HOUR_US,
-      endUs: hour * HOUR_US,
-      revision: 0,
-      aggregates,
-    };
-    const value = aggregates[rule.aggregate];
-    const before = states.get(`${rule.id}/${station.device}`);
-    const open = before?.state === "pending" || before?.state === "firing";
-    const activeAtUs = open ? (before?.activeAtUs ?? 0) : result.endUs;
-    let state: AlertState | undefined;
-    if (!open && rule.holds(value)) state = rule.forHours === 0 ? "firing" : "pending";
-    else if (before?.state === "pending" && !rule.holds(value)) state = "inactive";
-    else if (before?.state === "pending" && result.endUs - activeAtUs >= rule.forHours * HOUR_US) state = "firing";
-    else if (before?.state === "firing" && rule.clears(value)) state = "resolved";
-    const change = state === undefined ? undefined : makeChange(rule, station, state, value, activeAtUs);
-    return { result, change };
-  }
-
-  function step(): WorldStep {
-    hour++;
-    const windows: WindowResult[] = [];
-    const alerts: AlertChange[] = [];
-    for (const rule of RULES) {
-      if (hour % rule.hours !== 0) continue;
-      for (const station of stations) {
-        const { result, change } = evaluate(rule, station);
-        windows.push(result);
-        if (change === undefined) continue;
-        remember(change);
-        alerts.push(change);
-      }
-    }
-    recentWindows.push(...windows);
-    recentWindows.splice(0, recentWindows.length - WINDOWS_MAX);
-    counters.messages += stations.length;
-    counters.readings += stations.length * METRICS.length;
-    counters.windows += windows.length;
-    counters.stored += stations.length * METRICS.length + windows.length;
-    return { devices: devices(), readings: readings(), windows, alerts };
-  }
-
-  function devices(): readonly DeviceItem[] {
-    return stations.map(({ device, site, seed }) => ({
-      device,
-      tags: { site },
-      lastSeenUs: nowUs(),
-      readings: (hour - START_HOUR + options.hoursBefore) * METRICS.length,
-      clockAhead: 0,
-      metrics: Object.fromEntries(
-        METRICS.map((metric) => [metric, { atUs: (hour - 1) * HOUR_US, value: airAt(metric, hour - 1, seed) }]),
-      ),
-    }));
-  }
-
-  function readings(): readonly ReadingItem[] {
-    return stations.flatMap(({ device, site, seed }) =>
-      METRICS.map((metric) => ({
-        device,
-        metric,
-        tags: { site },
-        atUs: (hour - 1) * HOUR_US,
-        value: airAt(metric, hour - 1, seed),
-      })),
-    );
-  }
-
-  for (let i = 0; i < options.hoursBefore; i++) step();
-
-  return {
-    step,
-    devices,
-    readings,
-    windows: () => recentWindows,
-    alertStates: () => [...states.values()],
-    alertChanges: (limit) => changes.slice(-limit).reverse(),
-    series(device, metric, fromUs, toUs, points) {
-      const station = stations.find((one) => one.device === device);
-      const known = METRICS.find((one) => one === metric);
-      if (station === undefined || known === undefined) return { atUs: [], min: [], max: [], avg: [], count: [] };
-      return bucketed(station, known, { fromUs, toUs: Math.min(toUs, (hour - 1) * HOUR_US + 1), points });
-    },
-    stats: () => ({
-      instance: "gateway-1",
-      atUs: nowUs(),
-      values: {
-        weir_broker_messages_total: counters.messages,
-        weir_broker_clients: stations.length,
-        weir_ingest_messages_total: counters.messages,
-        weir_ingest_readings_total: counters.readings,
-        'weir_ingest_dead_letters_total{reason="bad-payload"}': counters.deadLetters - 1,
-        'weir_ingest_dead_letters_total{reason="unknown-topic"}': 1,
-        weir_processor_readings_total: counters.readings,
-        weir_processor_windows_total: counters.windows,
-        'weir_processor_alerts_total{state="pending"}': alertCounts.pending,
-        'weir_processor_alerts_total{state="firing"}': alertCounts.firing,
-        'weir_processor_alerts_total{state="resolved"}': alertCounts.resolved,
-        'weir_storage_points_total{measurement="readings"}': counters.readings,
-        'weir_storage_points_total{measurement="windows"}': counters.windows,
-        'weir_storage_lag_messages{stream="READINGS"}': counters.messages % 3,
-        'weir_storage_lag_messages{stream="WINDOWS"}': 0,
-        weir_feed_clients: 1,
-        weir_processor_lag_us: 1_800,
-        weir_processor_keys: stations.length * 3,
-        weir_processor_duplicates_total: 4,
-        'weir_processor_late_total{fate="applied"}': 7,
-        'weir_processor_late_total{fate="dropped"}': 0,
-        weir_ingest_clock_ahead_total: 2,
-        'weir_feed_sent_total{channel="readings"}': counters.readings,
-        weir_feed_conflated_total: 0,
-        'weir_notifier_messages_total{outcome="delivered"}': alertCounts.firing,
-        weir_notifier_waiting_changes: 0,
-      },
-    }),
-    rules: () => RULES.map(ruleJson),
-    change(device, state, severity = "critical") {
-      const station = stations.find((one) => one.device === device) ?? { device, site: "lab", seed: 0 };
-      const rule: MockRule = {
-        ...(RULES[0] ?? fail("no rules")),
-        id: "by-hand",
-        severity,
-        summary: () => `By hand: ${device} needs a look`,
-      };
-      const before = states.get(`by-hand/${device}`);
-      const change = makeChange(rule, station, state, 200, before?.activeAtUs ?? hour * HOUR_US);
-      remember(change);
-      return change;
-    },
-  };
 }
 
-function bucketed(
-  station: Station,
-  metric: Metric,
-  query: { fromUs: number; toUs: number; points: number },
-): SeriesAnswer {
-  const answer = {
-    atUs: [] as number[],
-    min: [] as number[],
-    max: [] as number[],
-    avg: [] as number[],
-    count: [] as number[],
-  };
+function bucketed(station: Station, metric: Metric, query: MockQuery): SeriesAnswer {
+  const answer: Record<keyof SeriesAnswer, number[]> = { atUs: [], min: [], max: [], avg: [], count: [] };
   const bucketUs = Math.max(HOUR_US, Math.ceil((query.toUs - query.fromUs) / query.points / HOUR_US) * HOUR_US);
   const firstUs = Math.ceil(query.fromUs / bucketUs) * bucketUs;
   for (let atUs = firstUs; atUs < query.toUs; atUs += bucketUs) {
@@ -340,8 +340,4 @@ function ruleJson(rule: MockRule): unknown {
     for: rule.forHours === 0 ? "0s" : `${rule.forHours}h`,
     annotations: { summary: "{{ device }} at {{ value }}" },
   };
-}
-
-function fail(message: string): never {
-  throw new Error(message);
 }

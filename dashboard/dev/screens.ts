@@ -1,48 +1,81 @@
 import type { Page } from "playwright-core";
+import type { ScreenName } from "../src/screens.tsx";
 
-/** A screen as tests visit it. */
-export interface Screen {
+/** How tests and screenshots visit a screen. */
+export interface Visit {
   readonly name: string;
-  /** Empty for the incident: its link stands in the list of alerts. */
-  readonly path: string;
-  /** Is there once the screen is whole. */
+  /** The address from its `#`, or where its link is: the first of `links` that the other screen has. */
+  readonly at: string | { readonly on: ScreenName; readonly links: readonly string[] };
+  /** Matches once the screen is complete. */
   readonly ready: string;
-  /** Opens everything that the screen can open. */
+  /** For tests: opens everything that the screen can open. */
   prepare?(page: Page): Promise<void>;
+  readonly kiosk?: true;
 }
 
-export const SCREENS: readonly Screen[] = [
-  { name: "overview", path: "#/", ready: ".card" },
-  { name: "devices", path: "#/devices", ready: ".device-row" },
-  { name: "device", path: "#/device/Dongsi", ready: ".chart canvas" },
-  { name: "alerts", path: "#/alerts", ready: ".changes tr, .alert" },
-  { name: "incident", path: "", ready: ".why > li", prepare: openOrders },
-  { name: "rules", path: "#/rules", ready: ".rule-row" },
-  { name: "rule", path: "#/rules/no2-high", ready: ".group-row" },
-  { name: "pipeline", path: "#/pipeline", ready: ".letter-row", prepare: retryAll },
-  { name: "letter", path: "#/dead-letters/2", ready: ".payload" },
-  { name: "letter that was retried", path: "#/dead-letters/3", ready: ".payload", prepare: retryLetter },
-  { name: "letter that is not there", path: "#/dead-letters/x", ready: "h1" },
-  { name: "kiosk", path: "?kiosk=1#/", ready: ".card" },
-  { name: "kiosk's pipeline", path: "?kiosk=1#/pipeline", ready: ".letter-row" },
-  { name: "keys", path: "#/", ready: ".card", prepare: openHelp },
-];
+/** The first visit of each screen is also the one for its screenshot. The others show a state that needs a test. */
+export const VISITS: Readonly<Record<ScreenName, readonly [Visit, ...Visit[]]>> = {
+  overview: [
+    { name: "overview", at: "#/", ready: ".card" },
+    { name: "keyboard shortcuts", at: "#/", ready: ".card", prepare: openHelp },
+  ],
+  devices: [{ name: "devices", at: "#/devices", ready: ".device-row" }],
+  device: [
+    { name: "device", at: { on: "overview", links: [".card[data-state=firing]", ".card"] }, ready: ".chart canvas" },
+  ],
+  alerts: [{ name: "alerts", at: "#/alerts", ready: ".changes tr, .alert" }],
+  incident: [
+    { name: "incident", at: { on: "alerts", links: [".alert"] }, ready: ".why > li", prepare: openSilenceForm },
+  ],
+  rules: [{ name: "rules", at: "#/rules", ready: ".rule-row" }],
+  rule: [{ name: "rule", at: { on: "rules", links: [".rule-row"] }, ready: ".group-row" }],
+  pipeline: [
+    { name: "pipeline", at: "#/pipeline", ready: ".letter-row, .columns > .panel > .quiet", prepare: retryAll },
+  ],
+  letter: [
+    { name: "letter", at: { on: "pipeline", links: ['[data-letter="2"]', ".letter"] }, ready: ".payload" },
+    { name: "retried letter", at: "#/dead-letters/3", ready: ".payload", prepare: retryLetter },
+    { name: "unknown letter", at: "#/dead-letters/x", ready: "h1" },
+  ],
+};
+
+/** One visit for each screen. */
+export const SCREEN_VISITS: readonly Visit[] = Object.values(VISITS).map(([first]) => first);
+
+/** Each screen as it is on a wall. */
+export const KIOSK_VISITS: readonly Visit[] = SCREEN_VISITS.map(({ name, at, ready }) => {
+  return { name: `${name} on a wall`, at, ready, kiosk: true };
+});
+
+export const ALL_VISITS: readonly Visit[] = [...Object.values(VISITS).flat(), ...KIOSK_VISITS];
 
 /** Opens a screen in a new document, so that it inherits nothing from the screen before. */
-export async function visit(page: Page, gatewayUrl: string, screen: Screen): Promise<void> {
-  const path = screen.path === "" ? await incidentPath(page, gatewayUrl) : screen.path;
+export async function visit(page: Page, gatewayUrl: string, screen: Visit): Promise<void> {
+  const address = await addressOf(page, gatewayUrl, screen);
+  if (address === undefined) throw new Error(`no link to the screen "${screen.name}"`);
   await page.goto("about:blank");
-  await page.goto(`${gatewayUrl}${path}`);
+  await page.goto(address);
   await page.locator(screen.ready).first().waitFor();
   await screen.prepare?.(page);
 }
 
-async function incidentPath(page: Page, gatewayUrl: string): Promise<string> {
-  await page.goto(`${gatewayUrl}#/alerts`);
-  return (await page.locator(".alert").first().getAttribute("href")) ?? "";
+/** Looks up the link where the address is not fixed; undefined when the gateway has nothing to show there. */
+export async function addressOf(page: Page, gatewayUrl: string, { at, kiosk }: Visit): Promise<string | undefined> {
+  const base = `${gatewayUrl}${kiosk === true ? "?kiosk=1" : ""}`;
+  if (typeof at === "string") return `${base}${at}`;
+  const [list] = VISITS[at.on];
+  const listAddress = await addressOf(page, gatewayUrl, list);
+  if (listAddress === undefined) return undefined;
+  await page.goto(listAddress);
+  await page.locator(list.ready).first().waitFor();
+  for (const selector of at.links) {
+    const link = await page.$(selector);
+    if (link !== null) return `${base}${await link.getAttribute("href")}`;
+  }
+  return undefined;
 }
 
-async function openOrders(page: Page): Promise<void> {
+async function openSilenceForm(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Silence" }).click();
   await page.getByRole("button", { name: "Silence it" }).waitFor();
 }

@@ -6,6 +6,7 @@ import type { Browser, Page } from "playwright-core";
 import { findChromium, launchChromium } from "./chromium.ts";
 import { drawContactSheet } from "./contact-sheet.ts";
 import { startMockGateway } from "./mock-gateway.ts";
+import { addressOf, SCREEN_VISITS, VISITS } from "./screens.ts";
 
 const VIEWS = [
   { name: "wide", width: 1440, height: 900, sheet: { pictureWidth: 620, pictureHeight: 388 } },
@@ -14,15 +15,15 @@ const VIEWS = [
 const THEMES = ["light", "dark"] as const;
 const WAIT_MS = 60_000;
 
-interface Screen {
+interface Picture {
   readonly name: string;
-  readonly path: string;
+  readonly url: string;
   readonly ready: string;
 }
 
 /**
- * Takes pictures of every screen in both themes and two sizes, and draws all of a kind on one sheet. `--url` names a running gateway; without it, the built
- * page is shown with made-up data.
+ * Takes screenshots of every screen in both themes and two sizes, and puts those of one theme and size on one sheet.
+ * `--url` names a running gateway. Without it, the built page shows made-up data.
  */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -32,7 +33,7 @@ export async function main(args: readonly string[]): Promise<void> {
       page: { type: "string", default: fileURLToPath(new URL("../../dist/dashboard", import.meta.url)) },
       out: { type: "string", default: "screenshots" },
       only: { type: "string" },
-      /** Lets rates and live lines gather before the picture. */
+      /** Time for rates and live lines to gather before the screenshot. */
       "settle-ms": { type: "string", default: "6000" },
       full: { type: "boolean", default: false },
     },
@@ -45,15 +46,15 @@ export async function main(args: readonly string[]): Promise<void> {
       ? await startMockGateway({ pageDir: values.page, devices: 12, stepEveryMs: 2000 })
       : undefined;
   const url = values.url ?? mock?.url ?? "";
-  // A gateway that asks for a token; a running one may ask for none.
+  // For the login screen: a running gateway may need no token.
   const asking = await startMockGateway({ pageDir: values.page, devices: 1, token: "screenshots-screenshots" });
   const browser = await launchChromium(executablePath);
   try {
-    const login = { name: "login", path: asking.url, ready: ".login" };
-    const screens = [...(await screensOf(browser, url)), login].filter(({ name }) => (values.only ?? name) === name);
+    const login = { name: "login", url: asking.url, ready: ".login" };
+    const screens = [...(await picturesOf(browser, url)), login].filter(({ name }) => (values.only ?? name) === name);
     for (const theme of THEMES) {
       for (const view of VIEWS) {
-        const pages = await Promise.all(screens.map((screen) => openScreen(browser, { url, screen, view, theme })));
+        const pages = await Promise.all(screens.map((screen) => openPicture(browser, screen, { view, theme })));
         await new Promise((settled) => setTimeout(settled, Number(values["settle-ms"])));
         const paths: string[] = [];
         for (const [index, page] of pages.entries()) {
@@ -73,53 +74,34 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-async function openScreen(
+async function openPicture(
   browser: Browser,
-  about: {
-    readonly url: string;
-    readonly screen: Screen;
-    readonly view: (typeof VIEWS)[number];
-    readonly theme: (typeof THEMES)[number];
-  },
+  picture: Picture,
+  look: { readonly view: (typeof VIEWS)[number]; readonly theme: (typeof THEMES)[number] },
 ): Promise<Page> {
-  const { url, screen, view, theme } = about;
+  const { view, theme } = look;
   const page = await browser.newPage({
     viewport: { width: view.width, height: view.height },
     deviceScaleFactor: view.name === "phone" ? 2 : 1,
     colorScheme: theme,
   });
-  await page.goto(new URL(screen.path, url).href);
-  await page.waitForSelector(screen.ready, { timeout: WAIT_MS });
+  await page.goto(picture.url);
+  await page.waitForSelector(picture.ready, { timeout: WAIT_MS });
   return page;
 }
 
-/** Every screen, those of one thing with the thing whose picture says most. */
-async function screensOf(browser: Browser, url: string): Promise<readonly Screen[]> {
+/** Every screen that the gateway has something to show on, and the overview as it is on a wall. */
+async function picturesOf(browser: Browser, gatewayUrl: string): Promise<readonly Picture[]> {
   const page = await browser.newPage();
+  page.setDefaultTimeout(WAIT_MS);
   try {
-    await page.goto(url);
-    await page.waitForSelector(".card", { timeout: WAIT_MS });
-    const card = (await page.$(".card[data-state=firing]")) ?? (await page.$(".card"));
-    const device = (await card?.getAttribute("data-device")) ?? "";
-    const incident = await page.getAttribute(".alert", "href", { timeout: WAIT_MS });
-    await page.goto(new URL("#/rules", url).href);
-    const rule = await page.getAttribute(".rule-row", "href", { timeout: WAIT_MS });
-    await page.goto(new URL("#/pipeline", url).href);
-    await page.waitForSelector(".letters, .panel .quiet");
-    const letter = await page.$(".letter");
-    const letterPath = await letter?.getAttribute("href");
-    return [
-      { name: "overview", path: "#/", ready: ".card" },
-      { name: "devices", path: "#/devices", ready: ".device-row" },
-      { name: "device", path: `#/device/${encodeURIComponent(device)}`, ready: ".chart" },
-      { name: "alerts", path: "#/alerts", ready: ".alerts-screen" },
-      ...(incident === null ? [] : [{ name: "incident", path: incident, ready: ".why" }]),
-      { name: "rules", path: "#/rules", ready: ".rule-row" },
-      ...(rule === null ? [] : [{ name: "rule", path: rule, ready: ".group-row" }]),
-      { name: "pipeline", path: "#/pipeline", ready: ".flow-node" },
-      ...(letterPath ? [{ name: "letter", path: letterPath, ready: ".payload" }] : []),
-      { name: "kiosk", path: "?kiosk=1#/", ready: ".card" },
-    ];
+    const pictures: Picture[] = [];
+    const [overview] = VISITS.overview;
+    for (const visit of [...SCREEN_VISITS, { ...overview, name: "kiosk", kiosk: true } as const]) {
+      const url = await addressOf(page, gatewayUrl, visit);
+      if (url !== undefined) pictures.push({ name: visit.name, url, ready: visit.ready });
+    }
+    return pictures;
   } finally {
     await page.close();
   }

@@ -1,33 +1,23 @@
-/** What keys do, apart from where they lead. */
 export interface KeyActions {
+  /** Where `g` and a key lead. */
+  readonly places: ReadonlyMap<string, string>;
+  /** Where Esc leads from the present screen. */
+  parent(): string | undefined;
   help(): void;
   theme(): void;
   zone(): void;
 }
 
-const PLACES: Readonly<Record<string, string>> = {
-  o: "#/",
-  d: "#/devices",
-  a: "#/alerts",
-  r: "#/rules",
-  p: "#/pipeline",
-};
-/** `g` and the letter behind it. */
+/** The longest time between `g` and the key after it. */
 const CHORD_MS = 1_200;
-const BACK: readonly (readonly [RegExp, string])[] = [
-  [/^#\/device\//, "#/devices"],
-  [/^#\/alerts\//, "#/alerts"],
-  [/^#\/rules\//, "#/rules"],
-  [/^#\/dead-letters\//, "#/pipeline"],
-];
 
-/** Listens to the keys of the whole page; returns how to stop. Whoever types into a field is left alone. */
+/** Listens to the keys of the whole page, except those typed into a field. Returns how to stop. */
 export function listenToKeys(target: Window, actions: KeyActions): () => void {
   let chordAtMs = Number.NEGATIVE_INFINITY;
 
   function onKey(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const { document, location } = target;
+    const { document } = target;
     if (document.querySelector("dialog[open]") !== null) return;
     if (isField(document.activeElement)) {
       if (event.key === "Escape" && document.activeElement instanceof HTMLElement) document.activeElement.blur();
@@ -35,8 +25,8 @@ export function listenToKeys(target: Window, actions: KeyActions): () => void {
     }
     const chord = event.timeStamp - chordAtMs < CHORD_MS;
     chordAtMs = Number.NEGATIVE_INFINITY;
-    const place = chord ? PLACES[event.key] : undefined;
-    if (place !== undefined) location.hash = place;
+    const place = chord ? actions.places.get(event.key) : undefined;
+    if (place !== undefined) goTo(place);
     else if (event.key === "g") chordAtMs = event.timeStamp;
     else if (event.key === "/") focusSearch(document);
     else if (event.key === "j") step(document, 1);
@@ -44,9 +34,13 @@ export function listenToKeys(target: Window, actions: KeyActions): () => void {
     else if (event.key === "?") actions.help();
     else if (event.key === "t") actions.theme();
     else if (event.key === "z") actions.zone();
-    else if (event.key === "Escape") goBack(location);
+    else if (event.key === "Escape") goTo(actions.parent());
     else return;
     event.preventDefault();
+  }
+
+  function goTo(place: string | undefined): void {
+    if (place !== undefined) target.location.hash = place;
   }
 
   target.addEventListener("keydown", onKey);
@@ -67,17 +61,12 @@ function focusSearch(document: Document): void {
   field?.select();
 }
 
-/** Moves the focus among the rows of the screen; the first step goes to the first row that is in sight. */
+/** Moves the focus among the rows of the screen. The first step goes to the first visible row. */
 function step(document: Document, by: 1 | -1): void {
   const rows = [...document.querySelectorAll<HTMLElement>("main [data-row]")];
   const now = rows.findIndex((row) => row.contains(document.activeElement));
-  const inSight = rows.findIndex((row) => row.getBoundingClientRect().top >= 64);
-  const next = rows[now === -1 ? Math.max(inSight, 0) : now + by];
+  const visible = rows.findIndex((row) => row.getBoundingClientRect().top >= 64);
+  const next = rows[now === -1 ? Math.max(visible, 0) : now + by];
   next?.focus({ preventScroll: true });
   next?.scrollIntoView({ block: "nearest" });
-}
-
-function goBack(location: Location): void {
-  const place = BACK.find(([pattern]) => pattern.test(location.hash))?.[1];
-  if (place !== undefined) location.hash = place;
 }

@@ -21,7 +21,7 @@ import { openRuleState, type RuleState } from "../store/rule-state.ts";
 import { createStatsStore, type StatsStore } from "../store/stats.ts";
 import { type Api, createApi } from "./api.ts";
 import { type Polled, startPolls } from "./polls.ts";
-import { isKiosk, type Route, watchRoute } from "./route.ts";
+import { isKiosk, watchHash } from "./route.ts";
 import { openSession, type Session } from "./session.ts";
 import { loadSettings, type Settings } from "./settings.ts";
 
@@ -34,7 +34,8 @@ const UNSEEN_DEVICES_HZ = 0.2;
 
 /** What the screens draw from: one per open page. */
 export interface Page extends Polled {
-  readonly route: ReadonlySignal<Route>;
+  /** The part of the address from its `#`, which names the screen. */
+  readonly hash: ReadonlySignal<string>;
   readonly kiosk: boolean;
   readonly session: Session;
   readonly settings: Settings;
@@ -111,7 +112,7 @@ export function startPage(target: Window): Page {
   if (kiosk) root.dataset.kiosk = "";
 
   return {
-    route: watchRoute(target),
+    hash: watchHash(target),
     kiosk,
     session,
     settings: loadSettings(storageOf(target), root),

@@ -1,22 +1,5 @@
-import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { type ReadonlySignal, signal } from "@preact/signals";
 import { rangeById, type Span } from "../lib/ranges.ts";
-
-export type Route =
-  | { readonly screen: "overview" }
-  | { readonly screen: "devices"; readonly filter: DeviceFilter }
-  | {
-      readonly screen: "device";
-      readonly device: string;
-      readonly range: string | undefined;
-      readonly span?: Span | undefined;
-    }
-  | { readonly screen: "alerts" }
-  | { readonly screen: "incident"; readonly incident: string }
-  | { readonly screen: "rules" }
-  | { readonly screen: "rule"; readonly rule: string }
-  | { readonly screen: "pipeline" }
-  | { readonly screen: "letter"; readonly sequence: number }
-  | { readonly screen: "unknown"; readonly path: string };
 
 export const DEVICE_STATES = ["alerting", "silent", "odd"] as const;
 export const DEVICE_SORTS = ["name", "worst", "seen"] as const;
@@ -28,41 +11,27 @@ export interface DeviceFilter {
   readonly sort: (typeof DEVICE_SORTS)[number];
 }
 
-/** Reads `#/device/<name>?range=7d`. */
-export function parseRoute(hash: string): Route {
-  const [path = "", query = ""] = hash.replace(/^#/, "").split("?", 2);
-  const parts = path.split("/").filter((part) => part !== "");
-  const [screen, encoded] = parts;
-  const name = encoded === undefined ? undefined : decode(encoded);
-  const asked = new URLSearchParams(query);
-  if (screen === undefined) return { screen: "overview" };
-  if (parts.length === 1) {
-    if (screen === "devices") return { screen, filter: parseDeviceFilter(asked) };
-    if (screen === "alerts" || screen === "rules" || screen === "pipeline") return { screen };
-  }
-  if (parts.length === 2 && name !== undefined) {
-    if (screen === "device") return parseDevice(name, asked);
-    if (screen === "alerts") return { screen: "incident", incident: name };
-    if (screen === "rules") return { screen: "rule", rule: name };
-    if (screen === "dead-letters" && /^\d+$/.test(name)) return { screen: "letter", sequence: Number(name) };
-  }
-  return { screen: "unknown", path };
-}
-
-function parseDevice(device: string, asked: URLSearchParams): Route {
-  const range = asked.get("range") ?? undefined;
-  const [fromUs, toUs] = [Number(asked.get("from") ?? Number.NaN), Number(asked.get("to") ?? Number.NaN)];
-  const span = fromUs < toUs ? { fromUs, toUs } : undefined;
-  return { screen: "device", device, range, ...(span === undefined ? {} : { span }) };
-}
-
-function parseDeviceFilter(asked: URLSearchParams): DeviceFilter {
+/** Of `#/devices?find=cold&state=silent`. */
+export function readDeviceFilter(query: URLSearchParams): DeviceFilter {
   return {
-    find: asked.get("find") ?? "",
-    site: asked.get("site") ?? undefined,
-    state: DEVICE_STATES.find((state) => state === asked.get("state")),
-    sort: DEVICE_SORTS.find((sort) => sort === asked.get("sort")) ?? "name",
+    find: query.get("find") ?? "",
+    site: query.get("site") ?? undefined,
+    state: DEVICE_STATES.find((state) => state === query.get("state")),
+    sort: DEVICE_SORTS.find((sort) => sort === query.get("sort")) ?? "name",
   };
+}
+
+/** What the charts of a device show: a range that ends now, or a span of the past. */
+export interface DeviceView {
+  readonly range: string | undefined;
+  readonly span: Span | undefined;
+}
+
+/** Of `#/device/<name>?range=7d` or `?from=<us>&to=<us>`. */
+export function readDeviceView(query: URLSearchParams): DeviceView {
+  const fromUs = Number(query.get("from") ?? Number.NaN);
+  const toUs = Number(query.get("to") ?? Number.NaN);
+  return { range: query.get("range") ?? undefined, span: fromUs < toUs ? { fromUs, toUs } : undefined };
 }
 
 export function deviceHref(device: string, range?: string): string {
@@ -75,12 +44,12 @@ export function spanHref(device: string, { fromUs, toUs }: Span): string {
 }
 
 export function devicesHref(filter: Partial<DeviceFilter> = {}): string {
-  const asked = new URLSearchParams();
-  if (filter.find !== undefined && filter.find !== "") asked.set("find", filter.find);
-  if (filter.site !== undefined) asked.set("site", filter.site);
-  if (filter.state !== undefined) asked.set("state", filter.state);
-  if (filter.sort !== undefined && filter.sort !== "name") asked.set("sort", filter.sort);
-  const text = asked.toString();
+  const query = new URLSearchParams();
+  if (filter.find !== undefined && filter.find !== "") query.set("find", filter.find);
+  if (filter.site !== undefined) query.set("site", filter.site);
+  if (filter.state !== undefined) query.set("state", filter.state);
+  if (filter.sort !== undefined && filter.sort !== "name") query.set("sort", filter.sort);
+  const text = query.toString();
   return `#/devices${text === "" ? "" : `?${text}`}`;
 }
 
@@ -96,28 +65,20 @@ export function letterHref(sequence: number): string {
   return `#/dead-letters/${sequence}`;
 }
 
-function decode(part: string): string | undefined {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The screen that the address names, as long as the page is open. */
-export function watchRoute(target: Window): ReadonlySignal<Route> {
+/** The part of the address from its `#`, as long as the page is open. */
+export function watchHash(target: Window): ReadonlySignal<string> {
   const hash = signal(target.location.hash);
   target.addEventListener("hashchange", () => {
     hash.value = target.location.hash;
   });
-  return computed(() => parseRoute(hash.value));
+  return hash;
 }
 
-/** `?kiosk=1`, before the `#` or behind it: any screen for a wall, larger and read-only. */
+/** `?kiosk=1`, before or behind the `#`: any screen on a wall, larger and read-only. */
 export function isKiosk(location: Location): boolean {
   const behind = new URLSearchParams(location.hash.split("?", 2)[1] ?? "");
-  return [new URLSearchParams(location.search), behind].some((asked) => {
-    const value = asked.get("kiosk");
+  return [new URLSearchParams(location.search), behind].some((query) => {
+    const value = query.get("kiosk");
     return value !== null && value !== "0";
   });
 }

@@ -6,17 +6,15 @@ import { formatInstant, formatTime, zoneName } from "../lib/format.ts";
 import { isLost } from "./disconnected-bar.tsx";
 import { Logo, SunMoon } from "./icons.tsx";
 
-const SCREENS = [
-  { href: "#/devices", label: "Devices", screens: ["devices", "device"] },
-  { href: "#/rules", label: "Rules", screens: ["rules", "rule"] },
-  { href: "#/pipeline", label: "Pipeline", screens: ["pipeline", "letter"] },
-] as const;
+export interface HeaderLink {
+  readonly href: string;
+  readonly text: string;
+  /** It leads to the screen that is shown, or to the parent of that. */
+  readonly current: boolean;
+  readonly badge: (() => JSX.Element) | undefined;
+}
 
-export function Header({ onHelp }: { onHelp(): void }): JSX.Element {
-  const page = usePage();
-  const screen = page.route.value.screen;
-  const { critical, warning, info } = page.alerts.firing.value;
-  const firing = critical + warning + info;
+export function Header(props: { readonly links: readonly HeaderLink[]; onHelp(): void }): JSX.Element {
   return (
     <header class="header">
       <a class="brand" href="#/" aria-label="Weir, overview">
@@ -24,24 +22,24 @@ export function Header({ onHelp }: { onHelp(): void }): JSX.Element {
         <span class="brand-name">Weir</span>
       </a>
       <nav class="nav" aria-label="Screens">
-        <a href="#/" aria-current={screen === "overview" ? "page" : undefined}>
-          Overview
-        </a>
-        <ScreenLink {...SCREENS[0]} screen={screen} />
-        <a href="#/alerts" aria-current={screen === "alerts" || screen === "incident" ? "page" : undefined}>
-          Alerts
-          <span class="nav-count" data-empty={firing === 0} data-severity={worst(critical, warning)}>
-            {firing}
-          </span>
-        </a>
-        <ScreenLink {...SCREENS[1]} screen={screen} />
-        <ScreenLink {...SCREENS[2]} screen={screen} />
+        {props.links.map(({ href, text, current, badge }) => (
+          <a key={href} href={href} aria-current={current ? "page" : undefined}>
+            {text}
+            {badge?.()}
+          </a>
+        ))}
       </nav>
       <div class="header-end">
-        <EventTimeNote />
+        <DataTime />
         <Connection />
         <ThemeButton />
-        <button type="button" class="icon-button help-button" aria-label="Keys" title="Keys (?)" onClick={onHelp}>
+        <button
+          type="button"
+          class="icon-button help-button"
+          aria-label="Keyboard shortcuts"
+          title="Keyboard shortcuts (?)"
+          onClick={props.onHelp}
+        >
           ?
         </button>
       </div>
@@ -49,26 +47,8 @@ export function Header({ onHelp }: { onHelp(): void }): JSX.Element {
   );
 }
 
-function ScreenLink(props: {
-  readonly href: string;
-  readonly label: string;
-  readonly screens: readonly string[];
-  readonly screen: string;
-}): JSX.Element {
-  const { href, label, screens, screen } = props;
-  return (
-    <a href={href} aria-current={screens.includes(screen) ? "page" : undefined}>
-      {label}
-    </a>
-  );
-}
-
-function worst(critical: number, warning: number): string {
-  return critical > 0 ? "critical" : warning > 0 ? "warning" : "info";
-}
-
-/** In which time the data stands, and in which zone it is shown; a press changes the zone. */
-function EventTimeNote(): JSX.Element {
+/** The time of the data, and the zone in which times are shown. A press changes the zone. */
+function DataTime(): JSX.Element {
   const { eventTime, nowUs, settings } = usePage();
   const zone = settings.zone.value;
   const time = eventTime.value;
@@ -94,7 +74,7 @@ function EventTimeNote(): JSX.Element {
   );
 }
 
-/** The connection in plain words. */
+/** The state of the connection in plain words. */
 function Connection(): JSX.Element {
   const { status, settings } = usePage();
   const { state, sinceMs } = status.value;

@@ -1,30 +1,29 @@
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-const KEYS: readonly (readonly [string, string])[] = [
-  ["/", "find"],
+type Shortcut = readonly [keys: string, words: string];
+
+const BEFORE_PLACES: readonly Shortcut[] = [
+  ["/", "search"],
   ["j  k", "next, previous"],
   ["Enter", "open"],
-  ["g o", "overview"],
-  ["g d", "devices"],
-  ["g a", "alerts"],
-  ["g r", "rules"],
-  ["g p", "pipeline"],
-  ["t", "light or dark"],
+];
+const AFTER_PLACES: readonly Shortcut[] = [
+  ["t", "light or dark theme"],
   ["z", "local time or UTC"],
   ["Esc", "close, go back"],
   ["?", "this help"],
 ];
 
-/** The keys, over the page. The dialog is the browser's own: it keeps the focus and closes with Esc. */
-export function Help({ onClose }: { onClose(): void }): JSX.Element {
+/** The keyboard shortcuts, over the page. The browser's own dialog keeps the focus and closes with Esc. */
+export function Help(props: { readonly places: readonly Shortcut[]; onClose(): void }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog class="help" ref={dialog} aria-labelledby="help-title" onClose={onClose}>
-      <h2 id="help-title">Keys</h2>
+    <dialog class="help" ref={dialog} aria-labelledby="help-title" onClose={props.onClose}>
+      <h2 id="help-title">Keyboard shortcuts</h2>
       <dl>
-        {KEYS.map(([key, words]) => (
+        {[...BEFORE_PLACES, ...props.places, ...AFTER_PLACES].map(([key, words]) => (
           <div key={key}>
             <dt>
               {key.split(/\s+/).map((one) => (
@@ -36,7 +35,7 @@ export function Help({ onClose }: { onClose(): void }): JSX.Element {
         ))}
       </dl>
       <p class="order-hint">
-        Add <code>?kiosk=1</code> before the # of any address for a screen on a wall.
+        To show a screen on a wall, add <code>?kiosk=1</code> to its address, before the #.
       </p>
       <button type="button" class="order-button" onClick={() => dialog.current?.close()}>
         Close

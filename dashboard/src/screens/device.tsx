@@ -7,7 +7,7 @@ import { deviceHref, spanHref } from "../app/route.ts";
 import { MetricChart } from "../charts/metric-chart.tsx";
 import { AlertRow } from "../components/alert-row.tsx";
 import { oddities } from "../components/device-row.tsx";
-import { ArrowLeft, SeverityIcon } from "../components/icons.tsx";
+import { SeverityIcon } from "../components/icons.tsx";
 import { RangeBar } from "../components/range-bar.tsx";
 import { WordCard } from "../components/word-card.tsx";
 import { formatInstant, formatTime, zoneName } from "../lib/format.ts";
@@ -35,10 +35,6 @@ export function DeviceScreen(props: {
   }, [page, device]);
   return (
     <div class="device">
-      <a class="back" href="#/devices">
-        <ArrowLeft />
-        Devices
-      </a>
       <DeviceHead device={device} detail={detail} />
       {detail !== undefined && <Charts device={device} detail={detail} />}
     </div>

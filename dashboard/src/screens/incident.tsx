@@ -7,7 +7,7 @@ import { usePage } from "../app/page.ts";
 import { deviceHref, ruleHref, spanHref } from "../app/route.ts";
 import { summaryOf } from "../components/alert-row.tsx";
 import { Explanation } from "../components/explanation.tsx";
-import { ArrowLeft, SeverityIcon } from "../components/icons.tsx";
+import { SeverityIcon } from "../components/icons.tsx";
 import { IncidentOrders } from "../components/incident-orders.tsx";
 import { inhibitedWords } from "../components/inhibited-by.tsx";
 import { formatAge, formatInstant, zoneName } from "../lib/format.ts";
@@ -22,10 +22,6 @@ export function IncidentScreen({ incident }: { readonly incident: string }): JSX
   const last = changes.at(-1);
   return (
     <div class="incident-screen">
-      <a class="back" href="#/alerts">
-        <ArrowLeft />
-        Alerts
-      </a>
       {last === undefined ? (
         <div class="empty">
           <h1>{state === "loading" ? "Looking for the incident" : "This incident is not kept here"}</h1>

@@ -5,7 +5,6 @@ import type { DeadLetterWhole } from "../app/api.ts";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 import { letterHref } from "../app/route.ts";
-import { ArrowLeft } from "../components/icons.tsx";
 import { RetryLetter } from "../components/retry-letter.tsx";
 import { formatInstant, plural, zoneName } from "../lib/format.ts";
 
@@ -36,10 +35,6 @@ export function LetterScreen({ sequence }: { readonly sequence: number }): JSX.E
   const known = letter.value;
   return (
     <div class="letter-screen">
-      <a class="back" href="#/pipeline">
-        <ArrowLeft />
-        Pipeline
-      </a>
       <h1>Dead letter {sequence}</h1>
       {problem.value !== undefined && <p class="quiet">{problem.value}</p>}
       {known !== undefined && (

@@ -6,7 +6,7 @@ import type { WindowResult } from "../../../domain/window-result.ts";
 import { usePage } from "../app/page.ts";
 import { deviceHref } from "../app/route.ts";
 import { AlertRow } from "../components/alert-row.tsx";
-import { ArrowLeft, SeverityIcon } from "../components/icons.tsx";
+import { SeverityIcon } from "../components/icons.tsx";
 import { SearchField } from "../components/search-field.tsx";
 import { VirtualList } from "../components/virtual-list.tsx";
 import { formatInstant, formatValue, plural } from "../lib/format.ts";
@@ -32,10 +32,6 @@ export function RuleScreen({ rule: id }: { readonly rule: string }): JSX.Element
   const own = useComputed(() => alerts.open.value.filter((change) => change.rule === id)).value;
   return (
     <div class="rule-screen">
-      <a class="back" href="#/rules">
-        <ArrowLeft />
-        Rules
-      </a>
       <div class="rule-head" data-severity={rule?.severity}>
         <h1>{id}</h1>
         {rule === undefined ? (

@@ -11,10 +11,10 @@ import { startBridge } from "./bridge/bridge.ts";
 import type { IngestConfig } from "./common/config.ts";
 import { DeviceLedger } from "./common/device-ledger.ts";
 import { createIngestEvents } from "./common/events.ts";
-import type { PayloadProblem } from "./formats/payload.ts";
+import { answerRetries } from "./dead-letters/retry.ts";
+import type { PayloadProblem } from "./formats/format.ts";
 import { FrameBatcher } from "./frames/frame-batcher.ts";
 import { MessageReader, readingFailed } from "./frames/message-reader.ts";
-import { answerRetries } from "./retry.ts";
 import { type Route, type RouteProblem, TopicRoutes } from "./sources/topic-routes.ts";
 
 export interface Ingest extends Service, PublishGate {}

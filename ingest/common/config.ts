@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { durationField, sizeField } from "../../platform/files/schemas.ts";
 import { addressSchema, secretEnv, secretFile } from "../../platform/files/secret-values.ts";
-import { metricPatternProblem } from "./metric-filter.ts";
-import { nameFault, shownName } from "./names.ts";
+import { FORMATS_DOC, type FormatConfig, formatSchema, needsMetric } from "../formats/formats.ts";
+import { metricPatternProblem } from "../names/metric-filter.ts";
+import { nameFault, shownName } from "../names/names.ts";
 
 /** No limit of names may be larger: stores and indexes hold them as keys. */
 const NAME_BYTES_LIMIT = 1_024;
@@ -39,10 +40,7 @@ export const sourceSchema = z
       .describe(
         "Which topics: `{name}` captures a level as a tag, `+` skips a level, `#` skips the rest. `{device}` is required.",
       ),
-    format: z
-      .enum(["json", "value"])
-      .default("json")
-      .describe("Format of the payload. `json`: an object or an array of objects. `value`: one bare value."),
+    format: formatSchema.default("json").describe(`Format of the payload. ${FORMATS_DOC}`),
     timestamp: timestampSchema
       .prefault({})
       .describe(
@@ -155,7 +153,7 @@ export const ingestConfigSchema = z.strictObject({
 
 export type IngestConfig = z.output<typeof ingestConfigSchema>;
 
-function topicProblem(topic: string, format: string): string | undefined {
+function topicProblem(topic: string, format: FormatConfig): string | undefined {
   const names: string[] = [];
   const levels = topic.split("/");
   for (const [i, level] of levels.entries()) {
@@ -168,6 +166,6 @@ function topicProblem(topic: string, format: string): string | undefined {
   }
   if (new Set(names).size < names.length) return "a name is captured twice";
   if (!names.includes("device")) return "{device} is missing: it says which sensor a reading is from";
-  if (format === "value" && !names.includes("metric")) return "{metric} is missing: a bare value has no other name";
+  if (needsMetric(format) && !names.includes("metric")) return "{metric} is missing: a bare value has no other name";
   return undefined;
 }

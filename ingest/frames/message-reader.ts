@@ -1,7 +1,7 @@
 import type { FrameWriter } from "../../domain/frame-writer.ts";
 import { kindOf, type ReadingValue } from "../../domain/reading.ts";
 import type { InboundMessage } from "../../platform/publish-gate.ts";
-import { decodeJson, decodeValue, type OnReading, type PayloadProblem } from "../formats/payload.ts";
+import type { OnReading, PayloadProblem } from "../formats/format.ts";
 import type { Route } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
 
@@ -53,9 +53,7 @@ export class MessageReader {
     this.#route = route;
     this.#receivedAtUs = message.receivedAtUs;
     this.#frame = this.#batcher.open(route.partition, message.receivedAtUs);
-    return route.source.format === "json"
-      ? decodeJson(message.payload, route.rules, this.#onReading)
-      : decodeValue(message.payload, route.metric ?? "", route.rules, this.#onReading);
+    return route.decode(message.payload, route.metric ?? "", this.#onReading);
   }
 
   /** The frame has no room for the message: what was in it before is sent, and the message begins the next one. */

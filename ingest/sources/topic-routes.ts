@@ -3,9 +3,10 @@ import { partitionOf } from "../../domain/partition.ts";
 import type { Tags, ValueKind } from "../../domain/reading.ts";
 import type { IngestConfig, SourceConfig } from "../common/config.ts";
 import type { DeviceCounts, DeviceLedger } from "../common/device-ledger.ts";
-import { compileMetricFilter } from "../common/metric-filter.ts";
-import { hasControlCharacter, nameFault, shownName } from "../common/names.ts";
-import type { PayloadRules } from "../formats/payload.ts";
+import type { Decode } from "../formats/format.ts";
+import { decoderOf } from "../formats/formats.ts";
+import { compileMetricFilter } from "../names/metric-filter.ts";
+import { hasControlCharacter, nameFault, shownName } from "../names/names.ts";
 
 /** What a topic means. One object per topic, kept: it carries the series that the topic has had. */
 export interface Route {
@@ -15,7 +16,7 @@ export interface Route {
   /** From the topic, for bare values. */
   readonly metric: string | undefined;
   readonly partition: number;
-  readonly rules: PayloadRules;
+  readonly decode: Decode;
   readonly series: SeriesCache;
   /** What became of the device's messages. */
   readonly counts: DeviceCounts;
@@ -91,7 +92,7 @@ export class TopicRoutes {
   #resolve(topic: string): Route | RouteProblem {
     if (hasControlCharacter(topic)) return { problem: "bad-topic", detail: "the topic has a control character" };
     const levels = topic.split("/");
-    for (const { source, match, rules } of this.#matchers) {
+    for (const { source, match, decode } of this.#matchers) {
       const captured = match(levels);
       if (captured === undefined) continue;
       const fault = this.#faultOf(captured);
@@ -104,7 +105,7 @@ export class TopicRoutes {
       const isLong = topic.length > REMEMBERED_CHARACTERS_MAX;
       const counts = this.#ledger.of(isLong ? Buffer.from(device).toString() : device);
       const series = new SeriesCache({ device, tags, nameBytesMax: this.#nameBytesMax });
-      return { source, device, tags, metric, partition, rules, series, counts };
+      return { source, device, tags, metric, partition, decode, series, counts };
     }
     return { problem: "unknown-topic", detail: "no source matches this topic" };
   }
@@ -126,7 +127,7 @@ export interface RouteProblem {
 interface Matcher {
   readonly source: SourceConfig;
   readonly match: (levels: readonly string[]) => Record<string, string> | undefined;
-  readonly rules: PayloadRules;
+  readonly decode: Decode;
 }
 
 function compileSource(source: SourceConfig, limits: IngestConfig["limits"]): Matcher {
@@ -136,7 +137,7 @@ function compileSource(source: SourceConfig, limits: IngestConfig["limits"]): Ma
   const names = pattern.map((level) => (level.startsWith("{") ? level.slice(1, -1) : undefined));
   return {
     source,
-    rules: {
+    decode: decoderOf(source.format, {
       timestampField: source.timestamp.field,
       timestampUnit: source.timestamp.unit,
       wants: compileMetricFilter(source.metrics),
@@ -144,7 +145,7 @@ function compileSource(source: SourceConfig, limits: IngestConfig["limits"]): Ma
       nestingMax: limits.nesting_max,
       textBytesMax: limits.text_size_max,
       nameBytesMax: limits.name_size_max,
-    },
+    }),
     match: (levels) => {
       if (open ? levels.length < pattern.length : levels.length !== pattern.length) return undefined;
       const captured: Record<string, string> = {};

@@ -1,32 +1,12 @@
 import { expect, test } from "vitest";
 import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
-import { decodeJson, decodeValue, type PayloadRules } from "./payload.ts";
+import { decodeWith, STRICT_RULES } from "../testing/decode-with.ts";
+import type { PayloadRules } from "./format.ts";
+import { JSON_FORMAT } from "./json.ts";
 import { parseTimestampUs } from "./timestamp.ts";
 
-const rules: PayloadRules = {
-  timestampField: undefined,
-  timestampUnit: "auto",
-  wants: () => true,
-  readingsMax: 10,
-  nestingMax: 3,
-  textBytesMax: 20,
-  nameBytesMax: 12,
-};
-
-function bytes(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
-function json(text: string, over: Partial<PayloadRules> = {}) {
-  const readings: [string, unknown, number | undefined][] = [];
-  const problem = decodeJson(bytes(text), { ...rules, ...over }, (...reading) => readings.push(reading) > 0);
-  return { readings, problem };
-}
-
-function value(text: string) {
-  const readings: [string, unknown, number | undefined][] = [];
-  const problem = decodeValue(bytes(text), "m", rules, (...reading) => readings.push(reading) > 0);
-  return { readings, problem };
+function json(payload: string, over: Partial<PayloadRules> = {}) {
+  return decodeWith(JSON_FORMAT.decoder({ ...STRICT_RULES, ...over }), payload);
 }
 
 const AT = 1_763_769_600_000_000;
@@ -72,13 +52,13 @@ test.each([
       ["t", 2, AT + 1e6],
     ],
   ],
-  ["null is no reading", '{"t": null, "h": 5}', [["h", 5, undefined]]],
+  ["null is not a reading", '{"t": null, "h": 5}', [["h", 5, undefined]]],
   ["nothing", "{}", []],
 ])("JSON: %s", (_name, text, expected) => {
   expect(json(text)).toEqual({ readings: expected, problem: undefined });
 });
 
-test("a configured time field, also a nested one, is no metric", () => {
+test("a configured time field, even a nested one, is not a metric", () => {
   const { readings } = json('{"meta": {"at": 1763769600}, "t": 1, "ts": 5}', { timestampField: "meta.at" });
   expect(readings).toEqual([
     ["t", 1, AT],
@@ -86,7 +66,7 @@ test("a configured time field, also a nested one, is no metric", () => {
   ]);
 });
 
-test("only wanted metrics are taken", () => {
+test("only wanted metrics give readings", () => {
   expect(json('{"t": 1, "h": 2}', { wants: (metric) => metric === "h" }).readings).toEqual([["h", 2, undefined]]);
 });
 
@@ -98,9 +78,9 @@ test.each([
   ["a word for a time", '{"ts": "yesterday", "t": 1}', "bad-timestamp", undefined],
   ["a time out of range", '{"ts": 1e300, "t": 1}', "bad-timestamp", undefined],
   ["a number too large", '{"t": 1e999}', "bad-payload", undefined],
-  ["too deep", '{"a": {"b": {"c": {"d": 1}}}}', "too-large", undefined],
-  ["too many", `[${Array.from({ length: 11 }, () => '{"t": 1}').join()}]`, "too-large", undefined],
-  ["too long a text", `{"t": "${"x".repeat(21)}"}`, "too-large", undefined],
+  ["nested too deeply", '{"a": {"b": {"c": {"d": 1}}}}', "too-large", undefined],
+  ["with too many readings", `[${Array.from({ length: 11 }, () => '{"t": 1}').join()}]`, "too-large", undefined],
+  ["with a text that is too long", `{"t": "${"x".repeat(21)}"}`, "too-large", undefined],
 ])("JSON %s becomes a problem", (_name, text, reason, position) => {
   expect(json(text).problem).toMatchObject({
     reason,
@@ -109,43 +89,16 @@ test.each([
   });
 });
 
-test("what is right in a message with something wrong is still taken", () => {
+test("a bad element leaves the readings of the others", () => {
   expect(json('[{"t": 1}, 7, {"t": 3}]').readings).toEqual([
     ["t", 1, undefined],
     ["t", 3, undefined],
   ]);
 });
 
-test("bytes that are no UTF-8", () => {
-  const problem = decodeJson(new Uint8Array([0x7b, 0xff]), rules, () => true);
-  expect(problem).toMatchObject({ reason: "bad-payload" });
-  expect(decodeValue(new Uint8Array([0xff, 0xfe]), "m", rules, () => true)).toMatchObject({ reason: "bad-payload" });
-});
-
-test.each([
-  ["21.5", 21.5],
-  [" -3e2\n", -300],
-  ["true", true],
-  ["FALSE", false],
-  ["open", "open"],
-  ['"21"', "21"],
-  ["0x10", "0x10"],
-  ["NaN", "NaN"],
-])("value %j", (text, expected) => {
-  expect(value(text)).toEqual({ readings: [["m", expected, undefined]], problem: undefined });
-});
-
-test("a value with its time", () => {
-  expect(value('{"value": 21.5, "ts": 1763769600000}').readings).toEqual([["m", 21.5, AT]]);
-  expect(value('{"v": 1}').problem).toMatchObject({ reason: "bad-payload" });
-  expect(value("").readings).toEqual([]);
-  expect(value("a\u0000b").problem).toMatchObject({ reason: "bad-payload" });
-});
-
-test.each(WORST_TEXTS)("%s cost no more than their length", (_name, worst) => {
+test.each(WORST_TEXTS)("%s: decoding takes linear time", (_name, worst) => {
   const room = { textBytesMax: 1_000_000 };
   for (const text of [worst, `"${worst}"`, ` ${worst} `, `{${worst}`]) {
-    expect(msOf(() => value(text))).toBeLessThan(WORST_MS_MAX);
     expect(
       msOf(() => json(JSON.stringify({ ts: text, t: text, [text]: 1, a: { [text]: { b: 1 } } }), room)),
     ).toBeLessThan(WORST_MS_MAX);
@@ -159,30 +112,28 @@ test.each(WORST_TEXTS)("%s cost no more than their length", (_name, worst) => {
 test.each([
   ["arrays", "[", "1", "]"],
   ["objects", '{"a":', "1", "}"],
-])("60,000 nested %s are no reading, wherever they stand", (_name, open, inner, close) => {
+])("60,000 nested %s are a problem, wherever they are", (_name, open, inner, close) => {
   const deep = open.repeat(60_000) + inner + close.repeat(60_000);
   expect(json(deep).problem).toMatchObject({ reason: expect.stringMatching(/^(bad-payload|too-large)$/) });
   expect(json(`{"ts": ${deep}, "t": 1}`).problem).toMatchObject({
     reason: "bad-timestamp",
-    detail: expect.stringMatching(/^"ts": an (array|object) is no time/),
+    detail: expect.stringMatching(/^"ts": an (array|object) is not a time/),
   });
   expect(json(`{"t": 1, "x": ${deep}}`)).toMatchObject({
     readings: [["t", 1, undefined]],
     problem: { reason: "too-large" },
   });
-  expect(value(`{"value": ${deep}}`).problem).toMatchObject({ reason: "bad-payload" });
-  expect(value(`{"value": 1, "ts": ${deep}}`).problem).toMatchObject({ reason: "bad-timestamp" });
-  // Cut off in the midst.
+  // Cut off in the middle.
   expect(json(open.repeat(60_000)).problem).toMatchObject({ reason: "bad-payload" });
 });
 
-test("a time that is long or nested is shown by its beginning", () => {
+test("the message about a long or nested time shows its beginning", () => {
   const detail = json(`{"ts": "${"x".repeat(5_000)}"}`).problem?.detail ?? "";
-  expect(detail).toMatch(/^"ts": "x{60}"\.\.\. is no time/);
-  expect(json('{"ts": {"a": 1}}').problem?.detail).toMatch(/^"ts": an object is no time/);
+  expect(detail).toMatch(/^"ts": "x{60}"\.\.\. is not a time/);
+  expect(json('{"ts": {"a": 1}}').problem?.detail).toMatch(/^"ts": an object is not a time/);
 });
 
-test("a name that is too long costs its reading, and no other", () => {
+test("a name that is too long loses its reading, and no other", () => {
   const { readings, problem } = json(`{"a": 1, "${"n".repeat(13)}": 2, "b": {"${"m".repeat(11)}": 3}, "c": 4}`);
   expect(readings).toEqual([
     ["a", 1, undefined],
@@ -191,17 +142,18 @@ test("a name that is too long costs its reading, and no other", () => {
   const detail = `the name of metric "${"n".repeat(13)}" has 13 bytes, at most 12`;
   expect(problem).toEqual({ reason: "bad-name", detail });
   expect(json(`{"${"n".repeat(12)}": 2}`).readings).toHaveLength(1);
-  // Of no interest when no source wants it.
+  // Ignored when no source wants it.
   expect(json(`{"${"n".repeat(13)}": 2}`, { wants: () => false }).problem).toBeUndefined();
 });
 
-test("what `onReading` refuses for its name is no reading", () => {
-  const payload = bytes('{"a\\u0001": 1}');
+test("a name that `onReading` refuses is a bad name", () => {
   const detail = 'the name of metric "a\\u0001" has a control character';
-  expect(decodeJson(payload, rules, () => false)).toEqual({ reason: "bad-name", detail });
+  const decode = JSON_FORMAT.decoder(STRICT_RULES);
+  const payload = new TextEncoder().encode('{"a\\u0001": 1}');
+  expect(decode(payload, "", () => false)).toEqual({ reason: "bad-name", detail });
 });
 
-test("a name of 200,000 bytes before thousands of names costs nothing", () => {
+test("a name of 200,000 bytes around thousands of names takes little time", () => {
   const leaves = Array.from({ length: 4_900 }, (_, i) => `"${i}": 1`).join();
   const payload = `{"${"p".repeat(200_000)}": {${leaves}}, "t": 1}`;
   let result: ReturnType<typeof json> | undefined;

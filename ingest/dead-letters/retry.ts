@@ -5,10 +5,10 @@ import {
   type RetryOrder,
   type RetryReport,
   type RetryResult,
-} from "../contracts/dead-letters.ts";
-import type { DeadLetter } from "../domain/dead-letter.ts";
-import { deadLetterRetrySubject } from "../domain/subjects.ts";
-import type { Clock } from "../platform/clock.ts";
+} from "../../contracts/dead-letters.ts";
+import type { DeadLetter } from "../../domain/dead-letter.ts";
+import { deadLetterRetrySubject } from "../../domain/subjects.ts";
+import type { Clock } from "../../platform/clock.ts";
 import {
   isRetryable,
   type KeptLetter,
@@ -16,10 +16,10 @@ import {
   letterFits,
   readLetters,
   retryOf,
-} from "../platform/dead-letter-log.ts";
-import { ConflictError, type Log, TooLargeError } from "../platform/log/port.ts";
-import type { InboundMessage } from "../platform/publish-gate.ts";
-import type { IngestEvents } from "./common/events.ts";
+} from "../../platform/dead-letter-log.ts";
+import { ConflictError, type Log, TooLargeError } from "../../platform/log/port.ts";
+import type { InboundMessage } from "../../platform/publish-gate.ts";
+import type { IngestEvents } from "../common/events.ts";
 
 /** Letters whose payloads are in memory at a time. */
 const STEP = 64;

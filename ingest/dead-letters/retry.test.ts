@@ -1,16 +1,16 @@
 import pino from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { DEAD_LETTERS_RETRY, type RetryOrder, type RetryReport } from "../contracts/dead-letters.ts";
-import { INGEST_LEDGER } from "../contracts/device-ledgers.ts";
-import { encodeDeadLetter } from "../domain/dead-letter-codec.ts";
-import { FrameReader, SeriesTable } from "../domain/frame-reader.ts";
-import { letterAt, pageOfLetters, retryOf } from "../platform/dead-letter-log.ts";
-import { createMemoryLog } from "../platform/log/memory.ts";
-import { type Append, ConflictError, type Log, NoAnswerError } from "../platform/log/port.ts";
-import { createMetrics } from "../platform/metrics.ts";
-import { ingestConfigSchema } from "./common/config.ts";
-import { type Ingest, startIngest } from "./ingest.ts";
-import { TopicRoutes } from "./sources/topic-routes.ts";
+import { DEAD_LETTERS_RETRY, type RetryOrder, type RetryReport } from "../../contracts/dead-letters.ts";
+import { INGEST_LEDGER } from "../../contracts/device-ledgers.ts";
+import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
+import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
+import { letterAt, pageOfLetters, retryOf } from "../../platform/dead-letter-log.ts";
+import { createMemoryLog } from "../../platform/log/memory.ts";
+import { type Append, ConflictError, type Log, NoAnswerError } from "../../platform/log/port.ts";
+import { createMetrics } from "../../platform/metrics.ts";
+import { ingestConfigSchema } from "../common/config.ts";
+import { type Ingest, startIngest } from "../ingest.ts";
+import { TopicRoutes } from "../sources/topic-routes.ts";
 
 const CAME = 1_763_769_600_000_000;
 const LATER = CAME + 86_400_000_000;

@@ -1,0 +1,181 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import type { ReadingValue } from "../../domain/reading.ts";
+import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
+import { ingestConfigSchema } from "../common/config.ts";
+import { hasControlCharacter } from "../names/names.ts";
+import { decodeWith, STRICT_RULES } from "../testing/decode-with.ts";
+import type { Format, PayloadRules } from "./format.ts";
+import { decoderOf, FORMATS, FORMATS_DOC, type FormatName, schemaOf } from "./formats.ts";
+
+/** How a format writes what the suite decodes. */
+interface Samples {
+  /** A payload of one reading of `metric`, with a time in microseconds where it is given. */
+  payloadOf(value: ReadingValue, atUs?: number): string;
+  /** A payload of many readings; undefined if the format holds one. */
+  readonly many?: (readings: number) => string;
+  /** Payloads that are not in this format. */
+  readonly bad: readonly string[];
+}
+
+/** A format without samples does not compile. */
+const SAMPLES: Readonly<Record<FormatName, Samples>> = {
+  json: {
+    payloadOf: (value, atUs) => JSON.stringify({ metric: value, ...(atUs === undefined ? {} : { ts: atUs }) }),
+    many: (readings) => JSON.stringify(Array.from({ length: readings }, () => ({ metric: 1 }))),
+    bad: ["", "5", "{", '{"metric": 1', "metric=1", '{"metric": 1e999}'],
+  },
+  value: {
+    payloadOf(value, atUs) {
+      if (atUs !== undefined) return JSON.stringify({ value, ts: atUs });
+      return typeof value === "string" ? JSON.stringify(value) : String(value);
+    },
+    bad: ["{", '{"v": 1}', '{"value": 1', '{"value": [1]}', '{"value": 1e999}'],
+  },
+};
+
+const LIMITS: PayloadRules = { ...STRICT_RULES, textBytesMax: 4_096, nameBytesMax: 256 };
+const AT = 1_763_769_600_000_001;
+
+describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) => {
+  const samples = SAMPLES[name as FormatName];
+  const decode = format.decoder(LIMITS, format.options?.parse({}));
+
+  function expectHarmless(payload: string | Uint8Array): void {
+    const { readings, problem } = decodeWith(decode, payload);
+    expect(readings.length).toBeLessThanOrEqual(LIMITS.readingsMax);
+    for (const [metric, value, atUs] of readings) {
+      expect(metric).not.toBe("");
+      if (typeof value === "number") expect(Number.isFinite(value)).toBe(true);
+      if (typeof value === "string") expect(Buffer.byteLength(value)).toBeLessThanOrEqual(LIMITS.textBytesMax);
+      if (atUs !== undefined) expect(Number.isSafeInteger(atUs)).toBe(true);
+    }
+    if (problem !== undefined) expect(problem.detail.length).toBeLessThan(1_000);
+  }
+
+  test("decodes the example of its reference", () => {
+    const { readings, problem } = decodeWith(decode, format.example.payload);
+    expect(problem).toBeUndefined();
+    expect(readings.map(([metric, value]) => [metric, value])).toEqual(format.example.readings);
+  });
+
+  test.each([
+    0,
+    -0.5,
+    21.5,
+    1e21,
+    5e-324,
+    Number.MAX_VALUE,
+    true,
+    false,
+    "eco",
+    "21.5",
+    "true",
+    "",
+    "é 😀",
+    'a "b", c',
+  ])("decodes %j", (value) => {
+    const { readings, problem } = decodeWith(decode, samples.payloadOf(value));
+    expect(problem).toBeUndefined();
+    expect(readings).toEqual([["metric", value, undefined]]);
+  });
+
+  test("decodes times, and refuses what is not a time", () => {
+    expect(decodeWith(decode, samples.payloadOf(1, AT)).readings).toEqual([["metric", 1, AT]]);
+    const badTime = samples.payloadOf(1, AT).replace(String(AT), '"yesterday"');
+    expect(decodeWith(decode, badTime)).toMatchObject({ readings: [], problem: { reason: "bad-timestamp" } });
+  });
+
+  test("gives a reading only for wanted metrics", () => {
+    const other = format.decoder({ ...LIMITS, wants: (metric) => metric !== "metric" }, format.options?.parse({}));
+    expect(decodeWith(other, samples.payloadOf(1))).toEqual({ readings: [], problem: undefined });
+  });
+
+  test.each(samples.bad)("refuses %j", (payload) => {
+    expect(decodeWith(decode, payload)).toMatchObject({ readings: [], problem: { reason: "bad-payload" } });
+  });
+
+  test("refuses bytes that are not UTF-8", () => {
+    for (const bytes of [[0xff, 0xfe], [0x7b, 0xff], [0xc3], [0xed, 0xa0, 0x80]]) {
+      const decoded = decodeWith(decode, new Uint8Array(bytes));
+      expect(decoded).toMatchObject({ readings: [], problem: { reason: "bad-payload" } });
+    }
+  });
+
+  test("refuses a text that is too long", () => {
+    const { textBytesMax } = LIMITS;
+    for (const text of ["x".repeat(textBytesMax + 1), "é".repeat(textBytesMax / 2 + 1)]) {
+      const decoded = decodeWith(decode, samples.payloadOf(text));
+      expect(decoded).toMatchObject({ readings: [], problem: { reason: "too-large" } });
+    }
+  });
+
+  test("stops at the limit of readings", () => {
+    const { readingsMax } = LIMITS;
+    if (samples.many === undefined) return;
+    expect(decodeWith(decode, samples.many(readingsMax)).problem).toBeUndefined();
+    const { readings, problem } = decodeWith(decode, samples.many(readingsMax + 1));
+    expect(readings).toHaveLength(readingsMax);
+    expect(problem).toMatchObject({ reason: "too-large" });
+  });
+
+  test("reports a metric name that `onReading` refuses", () => {
+    const payload = new TextEncoder().encode(samples.payloadOf(1));
+    expect(decode(payload, "metric", () => false)).toMatchObject({ reason: "bad-name" });
+  });
+
+  test("keeps control characters out of names, and in texts either keeps or refuses them", () => {
+    for (const text of ["a\u0000b", "\u0007", "a\u0085"]) {
+      const { readings, problem } = decodeWith(decode, samples.payloadOf(text));
+      if (problem === undefined) expect(readings).toEqual([["metric", text, undefined]]);
+      else expect(problem.reason).toBe("bad-payload");
+      expect(readings.every(([metric]) => !hasControlCharacter(metric))).toBe(true);
+    }
+  });
+
+  test.each([
+    ["arrays", "[", "]"],
+    ["objects", '{"a":', "}"],
+    ["objects with a value", '{"value":', "}"],
+  ])("survives 60,000 nested %s", (_name, open, close) => {
+    const [begin, end] = [open.repeat(60_000), close.repeat(60_000)];
+    for (const payload of [`${begin}1${end}`, begin, `{"ts": ${begin}1${end}, "value": 1}`]) expectHarmless(payload);
+  });
+
+  test.each(WORST_TEXTS)("reads %s in linear time", (_name, text) => {
+    for (const payload of [text, `"${text}"`, ` ${text} `, `{${text}`, samples.payloadOf(text), `{"ts": "${text}"}`]) {
+      expect(msOf(() => decodeWith(decode, payload))).toBeLessThan(WORST_MS_MAX);
+      expectHarmless(payload);
+    }
+  });
+
+  test("survives any bytes and any text", () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), expectHarmless));
+    fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 60 }), expectHarmless));
+    fc.assert(fc.property(fc.json(), expectHarmless));
+  });
+
+  test("is in the reference of weir.yaml, which accepts it", () => {
+    expect(FORMATS_DOC).toContain(`\`${name}\`: ${format.doc}`);
+    const topic = "a/{device}/{metric}";
+    expect(ingestConfigSchema.parse({ sources: [{ topic, format: name }] }).sources).toMatchObject([{ format: name }]);
+    const withoutMetric = ingestConfigSchema.safeParse({ sources: [{ topic: "a/{device}", format: name }] });
+    expect(withoutMetric.success).toBe(!format.needsMetric);
+  });
+});
+
+test("a format with options is written as an object", () => {
+  const options = z.strictObject({ separator: z.string().default(",") });
+  const list: Format = { ...FORMATS.value, options, decoder: () => () => undefined };
+  const schema = schemaOf({ json: FORMATS.json, list });
+  expect(schema.parse("json")).toBe("json");
+  expect(schema.parse("list")).toBe("list");
+  expect(schema.parse({ list: {} })).toEqual({ list: { separator: "," } });
+  expect(schema.safeParse({ list: { other: 1 } }).success).toBe(false);
+  expect(schema.safeParse({ json: {} }).success).toBe(false);
+});
+
+test("an unknown format is refused", () => {
+  expect(() => decoderOf({ xml: {} }, LIMITS)).toThrow("no format xml");
+});

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { keysOf } from "../../domain/keys-of.ts";
+import type { Decode, Format, PayloadRules } from "./format.ts";
+import { JSON_FORMAT } from "./json.ts";
+import { VALUE_FORMAT } from "./value.ts";
+
+/**
+ * Every format of payloads. `format:` of `weir.yaml`, its reference and checks, the decoding of messages and the
+ * conformance suite derive from this table: a new format is its file, a line here, and its samples in
+ * `formats.test.ts`.
+ */
+export const FORMATS = {
+  json: JSON_FORMAT,
+  value: VALUE_FORMAT,
+} as const satisfies Readonly<Record<string, Format>>;
+
+export type FormatName = keyof typeof FORMATS;
+
+/** A format's name, or the name with its options: `{ csv: { separator: ";" } }`. */
+export type FormatConfig = FormatName | Readonly<Record<string, unknown>>;
+
+export const formatSchema: z.ZodType<FormatConfig, FormatConfig> = schemaOf(FORMATS);
+
+/** For any table, so that a test can show what options look like. */
+export function schemaOf<Table extends Readonly<Record<string, Format>>>(table: Table) {
+  const names = z.enum(keysOf(table));
+  const withOptions = Object.entries<Format>(table).flatMap(([name, { options }]) =>
+    options === undefined ? [] : [z.strictObject({ [name]: options })],
+  );
+  return withOptions.length === 0 ? names : z.union([names, ...withOptions]);
+}
+
+export const FORMATS_DOC = Object.entries(FORMATS)
+  .map(([name, { doc }]) => `\`${name}\`: ${doc}.`)
+  .join(" ");
+
+/** Whether the topic must name the metric. */
+export function needsMetric(format: FormatConfig): boolean {
+  return formatOf(format).entry.needsMetric;
+}
+
+export function decoderOf(format: FormatConfig, rules: PayloadRules): Decode {
+  const { entry, options } = formatOf(format);
+  return entry.decoder(rules, options);
+}
+
+function formatOf(
+  config: FormatConfig,
+  table: Readonly<Record<string, Format>> = FORMATS,
+): { readonly entry: Format; readonly options: unknown } {
+  const [name = "", given = undefined] = typeof config === "string" ? [config] : (Object.entries(config)[0] ?? []);
+  const entry = table[name];
+  if (entry === undefined) throw new RangeError(`no format ${name}`);
+  return { entry, options: given ?? entry.options?.parse({}) };
+}

@@ -1,0 +1,22 @@
+import { isUtf8 } from "node:buffer";
+import { reasonOf } from "../../domain/reason.ts";
+import type { PayloadProblem } from "./format.ts";
+
+/** Undefined when the bytes are not UTF-8. */
+export function decodeText(payload: Uint8Array): string | undefined {
+  if (!isUtf8(payload)) return undefined;
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString("utf8");
+}
+
+export function parseJson(payload: Uint8Array): { readonly value?: unknown; readonly problem?: PayloadProblem } {
+  const text = decodeText(payload);
+  if (text === undefined) return { problem: { reason: "bad-payload", detail: "the payload is not UTF-8 text" } };
+  try {
+    return { value: JSON.parse(text) };
+  } catch (error) {
+    const detail = `not JSON: ${reasonOf(error)}`;
+    const at = /position (\d+)/.exec(detail)?.[1];
+    const position = at === undefined ? text.length : Number(at);
+    return { problem: { reason: "bad-payload", detail, position: Buffer.byteLength(text.slice(0, position)) } };
+  }
+}

@@ -1,8 +1,9 @@
 import { createInbox, type Msg } from "@nats-io/transport-node";
 import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
 import { asError, reasonOf } from "../../domain/reason.ts";
+import { rateLimited } from "../async/rate-limited.ts";
 import { sleep } from "../async/sleep.ts";
-import { type Connection, rateLimited } from "./jetstream-connection.ts";
+import { type Connection, WARNINGS } from "./jetstream-connection.ts";
 import { firstWord, newPending, type Pending, parseAck } from "./jetstream-pending.ts";
 import { type Append, type Appended, ConflictError, LogClosedError, TooLargeError } from "./port.ts";
 
@@ -59,11 +60,14 @@ export class Appender {
   #sweeper: NodeJS.Timeout | undefined;
   #stopListening: () => void = () => {};
   #closed = false;
-  readonly #warnRefused = rateLimited((reason: string) =>
-    this.#connection.logger.warn(`NATS refused an append for now: ${reason}; trying again`),
+  readonly #warnRefused = rateLimited(
+    (reason: string) => this.#connection.logger.warn(`NATS refused an append for now: ${reason}; trying again`),
+    WARNINGS,
   );
-  readonly #warnSilent = rateLimited((silentMs: number) =>
-    this.#connection.logger.warn(`${this.#pending.size} appends unacknowledged, the oldest for ${silentMs} ms`),
+  readonly #warnSilent = rateLimited(
+    (silentMs: number) =>
+      this.#connection.logger.warn(`${this.#pending.size} appends unacknowledged, the oldest for ${silentMs} ms`),
+    WARNINGS,
   );
 
   constructor(options: AppenderOptions) {

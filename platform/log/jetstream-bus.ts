@@ -1,7 +1,8 @@
 import { headers, type Msg, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
 import { asError } from "../../domain/reason.ts";
+import { rateLimited } from "../async/rate-limited.ts";
 import { type BusTransport, createBus, errorAnswer, type RequestOptions } from "./bus.ts";
-import { type Connection, rateLimited } from "./jetstream-connection.ts";
+import { type Connection, WARNINGS } from "./jetstream-connection.ts";
 import { fetchParts, isPromised, PARTS_ACCEPTED, PartsServer } from "./jetstream-parts.ts";
 import { type Bus, NoAnswerError } from "./port.ts";
 
@@ -23,7 +24,10 @@ class NatsTransport {
   readonly #connection: Connection;
   readonly #partTimeoutMs: number;
   readonly #parts: PartsServer;
-  readonly #warnDropped = rateLimited((problem: string) => this.#connection.logger.warn(`${problem}; it is dropped`));
+  readonly #warnDropped = rateLimited(
+    (problem: string) => this.#connection.logger.warn(`${problem}; it is dropped`),
+    WARNINGS,
+  );
 
   constructor(connection: Connection, partTimeoutMs: number) {
     this.#connection = connection;

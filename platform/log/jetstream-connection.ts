@@ -2,6 +2,7 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "pino";
 import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
 import { reasonOf } from "../../domain/reason.ts";
+import { rateLimited } from "../async/rate-limited.ts";
 import { sleep } from "../async/sleep.ts";
 import { LogClosedError } from "./port.ts";
 
@@ -10,7 +11,8 @@ const PING_EVERY_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 const RECONNECT: BackoffLimits = { firstMs: 500, maxMs: 500 };
 const RETRY: BackoffLimits = { firstMs: 100, maxMs: 1_000 };
-const WARN_EVERY_MS = 10_000;
+/** What goes on failing is in the log once, then every ten seconds. */
+export const WARNINGS = { everyMs: 10_000 };
 
 export interface ConnectionOptions {
   readonly servers: string | readonly string[];
@@ -40,7 +42,10 @@ export interface Connection {
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const { logger, signal } = options;
   const servers = typeof options.servers === "string" ? options.servers : [...options.servers];
-  const warn = rateLimited((error) => logger.warn(`no answer from NATS at ${servers}: ${reasonOf(error)}; trying on`));
+  const warn = rateLimited(
+    (error) => logger.warn(`no answer from NATS at ${servers}: ${reasonOf(error)}; trying on`),
+    WARNINGS,
+  );
   const reconnect = new Backoff(RECONNECT, Math.random);
   for (;;) {
     if (signal?.aborted) throw new LogClosedError(`gave up waiting for NATS at ${servers}`);
@@ -119,7 +124,10 @@ function watchConnection(nc: NatsConnection, logger: Logger): Connection {
     onUp: (listener) => listen(upListeners, listener),
     whileUp,
     async retrying(what, call) {
-      const warn = rateLimited((error) => logger.warn(`${what} did not work: ${reasonOf(error)}; trying again`));
+      const warn = rateLimited(
+        (error) => logger.warn(`${what} did not work: ${reasonOf(error)}; trying again`),
+        WARNINGS,
+      );
       const backoff = new Backoff(RETRY, Math.random);
       for (;;) {
         if (closed) throw new LogClosedError(`the log is closed: ${what}`);
@@ -160,14 +168,4 @@ function mayPass(error: unknown): boolean {
   const { status } = error as { readonly status?: unknown };
   // JetStream's client errors (400) stay; not found (404) may be a server that is still loading its streams.
   return status !== 400;
-}
-
-/** Lets the first call through, then one in ten seconds. */
-export function rateLimited<Args extends unknown[]>(say: (...args: Args) => void): (...args: Args) => void {
-  let lastMs = Number.NEGATIVE_INFINITY;
-  return (...args) => {
-    if (performance.now() - lastMs < WARN_EVERY_MS) return;
-    lastMs = performance.now();
-    say(...args);
-  };
 }

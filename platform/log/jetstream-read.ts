@@ -3,8 +3,9 @@ import { createInbox, type Msg, nanos, nuid, type Subscription } from "@nats-io/
 import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
 import { reasonOf } from "../../domain/reason.ts";
 import { formatInstantUs } from "../../domain/time.ts";
+import { rateLimited } from "../async/rate-limited.ts";
 import { sleep } from "../async/sleep.ts";
-import { type Connection, rateLimited } from "./jetstream-connection.ts";
+import { type Connection, WARNINGS } from "./jetstream-connection.ts";
 import type { LogMessage, LogReader, ReadQuery } from "./port.ts";
 import { isAtLeast } from "./streams.ts";
 import { anyMatches, subjectMatches } from "./subject-match.ts";
@@ -125,8 +126,10 @@ export class JetStreamReader implements LogReader {
 
   async #open(): Promise<void> {
     this.#opening = true;
-    const warn = rateLimited((error) =>
-      this.#connection.logger.warn(`cannot read ${this.#query.stream} yet: ${reasonOf(error)}; trying again`),
+    const warn = rateLimited(
+      (error) =>
+        this.#connection.logger.warn(`cannot read ${this.#query.stream} yet: ${reasonOf(error)}; trying again`),
+      WARNINGS,
     );
     const backoff = new Backoff(RETRY, Math.random);
     while (!this.#closed) {

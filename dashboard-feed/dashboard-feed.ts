@@ -40,7 +40,8 @@ export async function startDashboardFeed(config: FeedConfig, deps: FeedDeps): Pr
   const hub = new Hub({ config, clock: deps.clock, log: deps.log, views, access, events });
   views.start();
   const readiness = deps.readiness ?? (() => []);
-  const server = createHttpServer({ deps, instance: config.instance, views, access, page, events, readiness });
+  const context = { ...deps, instance: config.instance, views, readiness };
+  const server = createHttpServer({ context, access, page, events });
   server.maxConnections = config.limits.clients_max + HTTP_CONNECTIONS;
   server.on("upgrade", (request, socket, head) => hub.upgrade(request, socket, head));
   try {

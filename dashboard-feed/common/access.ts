@@ -29,6 +29,8 @@ export interface Access {
   /** What the token that a request shows allows; everything, where no tokens are wanted. */
   shownBy(request: IncomingMessage): Shown;
   grantFor(token: string): Grant | undefined;
+  /** For operations that are open to everyone: shows nothing. */
+  readonly nobody: Grant;
   /** Whether the request was meant for this server: a foreign name that was pointed at this machine is no such. */
   hostAllowed(request: IncomingMessage): boolean;
   /** Whether the page that asks may: one of ours, or none. */
@@ -74,6 +76,7 @@ export function createAccess(config: FeedConfig, env: Readonly<Record<string, st
       return grant === undefined ? { state: "unknown" } : { state: "granted", grant };
     },
     grantFor,
+    nobody: { name: "", channels: new Set(), sites: undefined, orders: false },
     hostAllowed(request) {
       if (!hostMatters) return true;
       const host = hostnameOf(`http://${request.headers.host ?? ""}`);

@@ -1,116 +1,196 @@
 import { z } from "zod";
 import { EXPLAIN_INCIDENT } from "../../contracts/explanations.ts";
 import {
+  acknowledgementSchema,
+  deliveriesAnswer,
+  explanationAnswer,
+  incidentAnswer,
+  openAlertsAnswer,
+} from "../../contracts/http/alerts.ts";
+import {
+  ALERTS_ACKNOWLEDGE,
   ALERTS_LIST,
   DELIVERIES_LIST,
   type DeliveriesQuery,
+  type NewAcknowledgement,
   type OpenAlert,
   type OpenAlertsQuery,
 } from "../../contracts/notifications.ts";
 import type { AlertChange } from "../../domain/alert.ts";
-import { compileFilter, tagOf } from "../common/filter.ts";
+import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import { alertMatches } from "../views/alerts-view.ts";
 import type { Views } from "../views/views.ts";
-import type { ApiDeps } from "./api.ts";
 import { ApiError } from "./api-error.ts";
-import { askService } from "./ask.ts";
-import { parseQuery, whole } from "./query.ts";
+import {
+  askService,
+  EXPLAINER,
+  NOTIFIER,
+  NOTIFIER_ORDER,
+  NOTIFIER_ORDER_PROBLEMS,
+  NOTIFIER_PROBLEMS,
+} from "./ask-service.ts";
+import { orderedBy, requireAuthor } from "./author.ts";
+import { type Call, operation } from "./operation.ts";
+import { whole } from "./query.ts";
 
-export const NOTIFIER = { who: "the notifier", service: "notifier", code: "notifier", timeoutMs: 5_000 };
-/** It may have to read much of the log. */
-const EXPLAINER = { who: "who explains incidents", service: "processors", code: "explanation", timeoutMs: 8_000 };
-
-/** Marked ones are looked for among so many. */
+/** Marked alerts are found among this many. */
 const MARKED_AMONG = 100_000;
 
-/** In place of an incident's name. */
+/** In place of the id of an incident that the token does not show. */
 const ELSEWHERE = "an incident elsewhere";
 
-const nothing = z.strictObject({});
+const tag = "alerts";
+const scope = { channels: ["alerts"] } as const;
+const params = z.object({ incident: z.string().describe("An incident's id, URL-encoded.") });
+const example = { params: { incident: "cold-room-warm/north-cold-1/1763769600000000" } };
+const notShown = { 404: "The token shows no such incident." };
 
-/** The changes of one incident that are kept here, oldest first. 404 for others: the store's are in `/api/v1/alerts`. */
-export async function incident(query: URLSearchParams, { grant, views, params }: ApiDeps): Promise<string> {
-  parseQuery(nothing, query, "reject");
-  const changes = changesOf(views, params.incident ?? "", grant.sites);
-  if (changes.length === 0) throw unknownIncident(params.incident ?? "");
-  return JSON.stringify({ incident: params.incident, changes });
-}
-
-export const openAlertsQuery = z.strictObject({
-  limit: whole({ min: 1, max: 5_000, standard: 1_000 }),
-  marked: z
-    .enum(["true", "false"])
-    .default("false")
-    .describe("Only those that somebody took on or silenced, or that others inhibit."),
+export const incident = operation({
+  method: "GET",
+  path: "/api/v1/alerts/{incident}",
+  id: "incident",
+  tag,
+  summary: "The changes of one incident that the feed keeps",
+  scope,
+  params,
+  answer: incidentAnswer,
+  problems: { 404: "The feed keeps no such incident; the store may have it: see `/api/v1/alerts`." },
+  example,
+  async handle({ params, filter, views }) {
+    const changes = changesOf(views, params.incident, filter);
+    if (changes.length === 0) throw unknownIncident(params.incident);
+    return { incident: params.incident, changes };
+  },
 });
 
-/** What the notifier knows of open incidents: who took them on, and which silences and other incidents hold them. */
-export async function openAlerts(query: URLSearchParams, { grant, bus, views }: ApiDeps): Promise<string> {
-  const { limit, marked } = parseQuery(openAlertsQuery, query, "reject");
-  const asked: OpenAlertsQuery = { limit: marked === "true" ? MARKED_AMONG : limit };
-  const answer = await askService(bus, ALERTS_LIST, asked, NOTIFIER);
-  const filter = compileFilter({}, grant.sites);
-  const alerts = answer
-    .filter((alert) => marked === "false" || isMarked(alert))
-    .filter(({ key, labels }) => filter.matches((name) => tagOf(key, name) || tagOf(labels, name)))
-    .slice(0, limit);
-  const name = nameShown(views, grant.sites);
-  return JSON.stringify({
-    alerts: alerts.map((alert) => ({ ...alert, inhibitedBy: alert.inhibitedBy.map(name) })),
-  });
-}
+export const openAlerts = operation({
+  method: "GET",
+  path: "/api/v1/open-alerts",
+  id: "openAlerts",
+  tag,
+  summary: "What the notifier knows of open incidents: acknowledgements, silences and inhibitions",
+  scope,
+  query: z.strictObject({
+    limit: whole({ min: 1, max: 5_000, standard: 1_000 }),
+    marked: z
+      .enum(["true", "false"])
+      .default("false")
+      .describe("Only incidents that are acknowledged, silenced or inhibited."),
+  }),
+  answer: openAlertsAnswer,
+  problems: NOTIFIER_PROBLEMS,
+  example: { query: { marked: "true" } },
+  async handle({ query, filter, log, views }) {
+    const { limit, marked } = query;
+    const question: OpenAlertsQuery = { limit: marked === "true" ? MARKED_AMONG : limit };
+    const answer = await askService(log.bus, ALERTS_LIST, question, NOTIFIER);
+    const alerts = answer
+      .filter((alert) => marked === "false" || isMarked(alert))
+      .filter(({ key, labels }) => filter.matches((name) => tagOf(key, name) || tagOf(labels, name)))
+      .slice(0, limit);
+    const shown = idsShown(views, filter);
+    return { alerts: alerts.map((alert) => ({ ...alert, inhibitedBy: alert.inhibitedBy.map(shown) })) };
+  },
+});
 
 function isMarked({ acknowledgement, silencedBy, inhibitedBy }: OpenAlert): boolean {
   return acknowledgement !== undefined || silencedBy.length > 0 || inhibitedBy.length > 0;
 }
 
-/** For incidents that others are inhibited by: one of a site that a token does not show has no name there. */
-function nameShown(views: Views, sites: readonly string[] | undefined): (incident: string) => string {
-  if (sites === undefined) return (incident) => incident;
-  const filter = compileFilter({}, sites);
-  const changes = views.alerts.snapshot().map(({ change }) => change);
-  const shown = new Set(changes.filter((change) => alertMatches(filter, change)).map(({ incident }) => incident));
-  return (incident) => (shown.has(incident) ? incident : ELSEWHERE);
-}
+export const deliveries = operation({
+  method: "GET",
+  path: "/api/v1/alerts/{incident}/deliveries",
+  id: "deliveries",
+  tag,
+  summary: "Whom the notifier notified of an incident, and with what outcome",
+  scope,
+  params,
+  answer: deliveriesAnswer,
+  problems: { ...NOTIFIER_PROBLEMS, ...notShown },
+  example,
+  async handle(call) {
+    const { log, views, filter } = call;
+    const incident = requireShown(call);
+    const question: DeliveriesQuery = { incident };
+    const answer = await askService(log.bus, DELIVERIES_LIST, question, NOTIFIER);
+    const shown = idsShown(views, filter);
+    const deliveries = answer.map(({ inhibitedBy, ...delivery }) => ({
+      ...delivery,
+      ...(inhibitedBy && { inhibitedBy: inhibitedBy.map(shown) }),
+    }));
+    return { incident, deliveries };
+  },
+});
 
-/** Who was told of an incident's changes, and what became of it. */
-export async function deliveries(query: URLSearchParams, deps: ApiDeps): Promise<string> {
-  parseQuery(nothing, query, "reject");
-  const incident = requireShown(deps);
-  const question: DeliveriesQuery = { incident };
-  const answer = await askService(deps.bus, DELIVERIES_LIST, question, NOTIFIER);
-  const name = nameShown(deps.views, deps.grant.sites);
-  const shown = answer.map(({ inhibitedBy, ...delivery }) => ({
-    ...delivery,
-    ...(inhibitedBy && { inhibitedBy: inhibitedBy.map(name) }),
-  }));
-  return JSON.stringify({ incident, deliveries: shown });
-}
+export const explanation = operation({
+  method: "GET",
+  path: "/api/v1/alerts/{incident}/explanation",
+  id: "explanation",
+  tag,
+  summary: "How an incident came to be, from the log: windows, readings, and the aggregate computed again",
+  scope,
+  params,
+  answer: explanationAnswer,
+  problems: {
+    ...notShown,
+    502: "The incident could not be explained; the answer says why.",
+    503: "No processor answers.",
+  },
+  example,
+  async handle(call) {
+    const incident = requireShown(call);
+    return { incident, explanation: await askService(call.log.bus, EXPLAIN_INCIDENT, { incident }, EXPLAINER) };
+  },
+});
 
-/** How an incident came to be, window by window, where a service can tell it; otherwise its changes' evidence is all. */
-export async function explanation(query: URLSearchParams, deps: ApiDeps): Promise<string> {
-  parseQuery(nothing, query, "reject");
-  const incident = requireShown(deps);
-  const answer = await askService(deps.bus, EXPLAIN_INCIDENT, { incident }, EXPLAINER);
-  return JSON.stringify({ incident, explanation: answer });
-}
+export const acknowledge = operation({
+  method: "POST",
+  path: "/api/v1/alerts/{incident}/acknowledge",
+  id: "acknowledge",
+  tag,
+  summary: "Acknowledge an incident: its notifications no longer repeat",
+  scope,
+  params,
+  body: z.strictObject({ by: orderedBy, note: z.string().max(2_000).optional() }),
+  answer: acknowledgementSchema,
+  problems: { ...NOTIFIER_ORDER_PROBLEMS, ...notShown },
+  example: { ...example, body: { by: "ann", note: "on my way" } },
+  async handle(call) {
+    const { by, note } = call.body;
+    const question: NewAcknowledgement = {
+      incident: requireShown(call),
+      by: requireAuthor(by, call.grant),
+      ...(note === undefined ? {} : { note }),
+    };
+    return await askService(call.log.bus, ALERTS_ACKNOWLEDGE, question, NOTIFIER_ORDER);
+  },
+});
 
-/** Tokens that show some sites learn nothing of incidents elsewhere. Throws ApiError. */
-export function requireShown({ grant, views, params }: ApiDeps): string {
-  const incident = params.incident ?? "";
-  if (grant.sites === undefined || changesOf(views, incident, grant.sites).length > 0) return incident;
+/** The incident of the path. Tokens that show some sites learn nothing of incidents elsewhere. Throws ApiError. */
+function requireShown({ grant, views, params, filter }: Call<{ readonly incident: string }>): string {
+  const { incident } = params;
+  if (grant.sites === undefined || changesOf(views, incident, filter).length > 0) return incident;
   throw unknownIncident(incident);
 }
 
-function changesOf(views: Views, incident: string, sites: readonly string[] | undefined): AlertChange[] {
-  const filter = compileFilter({}, sites);
+function changesOf(views: Views, incident: string, filter: CompiledFilter): AlertChange[] {
   return views.alerts
     .snapshot()
     .map(({ change }) => change)
     .filter((change) => change.incident === incident && alertMatches(filter, change));
 }
 
+/** Hides the ids of inhibiting incidents that the token does not show. */
+function idsShown(views: Views, filter: CompiledFilter): (incident: string) => string {
+  if (!filter.restricted) return (incident) => incident;
+  const changes = views.alerts.snapshot().map(({ change }) => change);
+  const shown = new Set(changes.filter((change) => alertMatches(filter, change)).map(({ incident }) => incident));
+  return (incident) => (shown.has(incident) ? incident : ELSEWHERE);
+}
+
 function unknownIncident(incident: string): ApiError {
-  const message = `no incident ${JSON.stringify(incident)} is kept here: it is misspelt, too old, or not for this token`;
+  const message =
+    `the feed keeps no incident ${JSON.stringify(incident)}: the id is misspelt, the incident is too old, ` +
+    "or the token does not show it";
   return new ApiError({ status: 404, code: "unknown-incident", message });
 }

@@ -1,20 +1,19 @@
 import { STATUS_CODES } from "node:http";
+import type { ProblemDocument } from "../../contracts/http/problem.ts";
 
-/** RFC 9457. */
-export const PROBLEM_TYPE = "application/problem+json";
-
+/** What an answer says about an error. */
 export interface Problem {
   readonly status: number;
-  /** Names the kind of problem for programs. */
+  /** Names the kind of problem, for programs. */
   readonly code: string;
-  /** What is wrong here, and how to mend it, for people. */
+  /** What is wrong and how to fix it, for people. */
   readonly message: string;
-  /** One by one, where it is about the query: which parameter, and what is wrong with it. */
+  /** For a bad request: which parameters are wrong, and how. */
   readonly errors?: readonly { readonly parameter: string; readonly detail: string }[];
 }
 
-/** The body of an answer that says what is wrong. */
 export function problemText({ status, code, message, errors }: Problem): string {
   const title = STATUS_CODES[status] ?? "Error";
-  return JSON.stringify({ type: `urn:weir:problem:${code}`, title, status, detail: message, code, errors });
+  const document: ProblemDocument = { type: `urn:weir:problem:${code}`, title, status, detail: message, code };
+  return JSON.stringify({ ...document, errors });
 }

@@ -3,13 +3,15 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import { CHANNEL_KINDS, isDeliveredAs } from "../../contracts/feed/channels.ts";
 import { type ClientFrame, SUBPROTOCOL } from "../../contracts/feed/protocol.ts";
+import { PROBLEM_TYPE } from "../../contracts/http/problem.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { type Access, type Grant, offeredProtocols } from "../common/access.ts";
 import type { FeedConfig } from "../common/config.ts";
 import type { FeedEvents } from "../common/events.ts";
 import { compileFilter } from "../common/filter.ts";
-import { PROBLEM_TYPE, problemText } from "../http/problem.ts";
+import { problemText } from "../http/problem.ts";
+
 import type { Views } from "../views/views.ts";
 import { AlertSubscription } from "./alert-subscription.ts";
 import { Connection } from "./connection.ts";

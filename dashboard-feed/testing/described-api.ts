@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
 import { z } from "zod";
-import { PROBLEM_TYPE } from "../http/problem.ts";
+import { PROBLEM_TYPE } from "../../contracts/http/problem.ts";
 
 /** For the tests: `docs/openapi.yaml` as a judge of answers. */
 

@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { deviceItemSchema } from "../feed/items.ts";
+import type { SeriesAnswer } from "../history.ts";
+
+// What the HTTP API answers about readings, devices and rules. Instants end in `Us`: whole microseconds since 1970.
+
+const figures = z.array(z.number());
+
+export const seriesSchema = z.object({
+  device: z.string(),
+  metric: z.string(),
+  fromUs: z.number(),
+  toUs: z.number(),
+  downSampling: z.literal("min-max-avg").describe("What each bucket keeps, so that no peak is lost."),
+  atUs: figures.describe("Where each bucket begins, oldest first. Empty buckets are left out."),
+  min: figures,
+  max: figures,
+  avg: figures,
+  count: figures.describe("Readings in each bucket."),
+}) satisfies z.ZodType<SeriesAnswer>;
+
+export const devicesAnswer = z.object({
+  total: z.int().min(0).describe("Devices that match the filter."),
+  devices: z.array(deviceItemSchema).describe("By name."),
+  next: z.string().exactOptional().describe("Send this as `after` for the next page; left out on the last page."),
+});
+
+const inForce = {
+  version: z.union([z.string(), z.null()]).describe("Null while no rule set is in force."),
+  sequence: z.union([z.int(), z.null()]).describe("Where the rule set is in the readings log."),
+};
+
+export const rulesAnswer = z.object({
+  ...inForce,
+  rules: z.array(z.looseObject({ id: z.string() })).describe("As in docs/rules.md, with every default."),
+});
+
+export const ruleActivitySchema = z.object({
+  ...inForce,
+  inForceSinceUs: z
+    .union([z.number(), z.null()])
+    .describe("When the log stored the rule set; null when the log no longer has that entry."),
+  sinceUs: z.union([z.number(), z.null()]).describe("Event time of the oldest change that was counted."),
+  rules: z.array(
+    z.object({
+      rule: z.string(),
+      fired: z.int().min(0).describe("Incidents that fired, of those that the feed keeps."),
+      lastAtUs: z.number().describe("Event time of the newest change."),
+    }),
+  ),
+});
+export type RuleActivity = z.output<typeof ruleActivitySchema>;

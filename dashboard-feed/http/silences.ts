@@ -1,0 +1,81 @@
+import { z } from "zod";
+import { silenceSchema, silencesAnswer } from "../../contracts/http/alerts.ts";
+import {
+  type NewSilence,
+  SILENCES_ADD,
+  SILENCES_LIST,
+  SILENCES_REMOVE,
+  type SilenceRemoval,
+} from "../../contracts/notifications.ts";
+import { askService, NOTIFIER, NOTIFIER_ORDER, NOTIFIER_ORDER_PROBLEMS, NOTIFIER_PROBLEMS } from "./ask-service.ts";
+import { orderedBy, requireAuthor } from "./author.ts";
+import { operation } from "./operation.ts";
+
+const text = z.string().min(1).max(512);
+
+export const silences = operation({
+  method: "GET",
+  path: "/api/v1/silences",
+  id: "silences",
+  tag: "silences",
+  summary: "Silences that are active or will begin",
+  scope: { channels: ["alerts"], allSitesOnly: true },
+  answer: silencesAnswer,
+  problems: NOTIFIER_PROBLEMS,
+  example: {},
+  async handle({ log }) {
+    return { silences: await askService(log.bus, SILENCES_LIST, {}, NOTIFIER) };
+  },
+});
+
+export const addSilence = operation({
+  method: "POST",
+  path: "/api/v1/silences",
+  id: "addSilence",
+  tag: "silences",
+  summary: "Silence the matching alerts for a while",
+  scope: { channels: ["alerts"] },
+  body: z.strictObject({
+    matchers: z
+      .record(text, z.union([text, z.array(text).min(1).max(64)]))
+      .describe(
+        "What an alert must have, by label, or `rule`, `severity`, `incident`: a value, a glob, or a list of these.",
+      ),
+    fromUs: z.int().optional().describe("Now, when left out."),
+    untilUs: z.int(),
+    by: orderedBy,
+    why: z.string().max(2_000),
+  }),
+  answer: silenceSchema,
+  problems: NOTIFIER_ORDER_PROBLEMS,
+  example: {
+    body: { matchers: { rule: "cold-*" }, untilUs: 1763773200000000, by: "ann", why: "defrosting" },
+  },
+  async handle({ body, grant, log }) {
+    const { by, fromUs, ...order } = body;
+    const question: NewSilence = {
+      ...order,
+      by: requireAuthor(by, grant),
+      ...(fromUs === undefined ? {} : { fromUs }),
+    };
+    return await askService(log.bus, SILENCES_ADD, question, NOTIFIER_ORDER);
+  },
+});
+
+export const removeSilence = operation({
+  method: "DELETE",
+  path: "/api/v1/silences/{id}",
+  id: "removeSilence",
+  tag: "silences",
+  summary: "End a silence",
+  scope: { channels: ["alerts"] },
+  params: z.object({ id: z.string().describe("A silence's id.") }),
+  query: z.strictObject({ by: orderedBy }),
+  answer: silenceSchema,
+  problems: NOTIFIER_ORDER_PROBLEMS,
+  example: { params: { id: "s-1" }, query: { by: "ann" } },
+  async handle({ params, query, grant, log }) {
+    const question: SilenceRemoval = { id: params.id, by: requireAuthor(query.by, grant) };
+    return await askService(log.bus, SILENCES_REMOVE, question, NOTIFIER_ORDER);
+  },
+});

@@ -1,6 +1,7 @@
 import { parseDurationUs } from "../../domain/time.ts";
-import { type Aggregate, parseAggregate, takesTexts } from "../../rule-language/aggregates/aggregate.ts";
+import { type Aggregate, takesTexts } from "../../rule-language/aggregates/aggregate.ts";
 import { Calendar } from "../../rule-language/calendar/calendar.ts";
+import { checkedAggregate } from "../../rule-language/spec/checked.ts";
 import type { LetSpec } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
@@ -22,7 +23,7 @@ export function compileRule(checked: RuleSpec): Rule {
   const spec = { ...ADDED_LATER, ...checked };
   const join = spec.let === undefined ? undefined : compileJoin(spec, spec.let);
   const isOne = spec.absent === undefined && join === undefined;
-  const aggregates = isOne ? spec.aggregate.map(unchecked(parseAggregate)) : [];
+  const aggregates = isOne ? spec.aggregate.map(checkedAggregate) : [];
   return {
     spec,
     inputs: join?.names.map(({ input }) => input) ?? [compileInput(spec, aggregates)],
@@ -62,7 +63,7 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
 function compileJoin(spec: RuleSpec, lets: LetSpec): JoinSpec {
   const names = Object.entries(lets).map(([name, own]): JoinedName => {
     const where = { ...spec.where, ...(own.metric !== undefined && { metric: own.metric }), ...own.where };
-    const aggregate = unchecked(parseAggregate)(own.aggregate);
+    const aggregate = checkedAggregate(own.aggregate);
     const input = compileInput({ ...spec, ...own, where, window: own.window ?? spec.window }, [aggregate]);
     if (input.windows.kind !== "panes")
       throw new TypeError(`unchecked rule: the windows of ${name} are neither tumbling nor hopping`);
@@ -115,12 +116,4 @@ function us(text: string): number {
   const parsed = parseDurationUs(text);
   if (parsed === undefined) throw new TypeError(`unchecked rule: "${text}" is not a duration`);
   return parsed;
-}
-
-function unchecked<T extends object>(parse: (text: string) => T | string): (text: string) => T {
-  return (text) => {
-    const parsed = parse(text);
-    if (typeof parsed === "string") throw new TypeError(`unchecked rule: ${parsed}`);
-    return parsed;
-  };
 }

@@ -1,6 +1,6 @@
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
-import { type Condition, holds, parseCondition } from "../../rule-language/conditions/condition.ts";
-import { type Expression, isFault, parseExpression } from "../../rule-language/conditions/expression.ts";
+import { type Condition, holds } from "../../rule-language/conditions/condition.ts";
+import { checkedCondition, checkedExpression } from "../../rule-language/spec/checked.ts";
 import { letNames } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
@@ -62,16 +62,4 @@ function overSeveralValues(spec: RuleSpec, lets: NonNullable<RuleSpec["let"]>): 
     if (isHeld === undefined) return undefined;
     return stateOf(isHeld, clear && clear.holds(values) === true);
   };
-}
-
-function checkedCondition(text: string): Condition {
-  const parsed = parseCondition(text);
-  if (typeof parsed === "string") throw new TypeError(`unchecked rule: ${parsed}`);
-  return parsed;
-}
-
-function checkedExpression(text: string, types: ReturnType<typeof letNames>): Expression {
-  const parsed = parseExpression(text, types);
-  if (isFault(parsed)) throw new TypeError(`unchecked rule: ${parsed.message}`);
-  return parsed;
 }

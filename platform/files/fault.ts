@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import type { Place } from "./yaml-source.ts";
 
 export type Path = readonly PropertyKey[];
@@ -58,4 +59,37 @@ export function valueAt(root: unknown, path: Path): unknown {
 export function pathFits(path: Path, pattern: string): boolean {
   const steps = pattern.split(".");
   return steps.length === path.length && steps.every((step, i) => step === "*" || step === String(path[i]));
+}
+
+/** A fault found where nothing is known of files: its place is for the caller to say. */
+export type BareFaultOf<Facts> = {
+  [Code in keyof Facts]: { readonly code: Code; readonly facts: Facts[Code] };
+}[keyof Facts];
+
+/** Whether a parser gives back a fault in place of a result. No result has facts. */
+export function isFault<Result extends object, Fault extends { readonly code: string; readonly facts: object }>(
+  parsed: Result | Fault,
+): parsed is Fault {
+  return "code" in parsed && "facts" in parsed;
+}
+
+/** What a schema's own check adds to an issue of zod, besides the fault. */
+export interface CheckSpot {
+  /** Below the value that is checked. */
+  readonly path?: Path;
+  readonly part?: Spot["part"];
+  readonly fragment?: string;
+  readonly beside?: readonly Path[];
+}
+
+/** Reports a fault from a check of a zod schema. Those who read only zod's issues get the text and the help as well. */
+export function addFault<Facts, Code extends keyof Facts>(
+  context: z.RefinementCtx<unknown>,
+  texts: FaultTexts<Facts>,
+  fault: { readonly code: Code; readonly facts: Facts[Code] } & CheckSpot,
+): void {
+  const { message, help } = textOf(texts, fault);
+  const { path = [], part, fragment, beside } = fault;
+  const carried = { code: fault.code, facts: fault.facts, part, fragment, beside };
+  context.addIssue({ code: "custom", message, path: [...path], params: { help, fault: carried } });
 }

@@ -18,8 +18,19 @@ export interface SchemaFaultOptions {
   readonly secrets?: readonly string[] | undefined;
   /** What other tools call a key: `timezone: "zone"`. */
   readonly synonyms?: Readonly<Record<string, string>> | undefined;
+  /** Where keys belong that the top level does not take, as far as the schema does not say: `{ device: where }`. */
+  readonly homes?: Readonly<Record<string, KeyHome>> | undefined;
   /** What other tools call one of a few words: `warn: "warning"`. */
   readonly words?: Readonly<Record<string, string>> | undefined;
+  /** What a field holds, and a right value of it that is near the wrong one. */
+  readonly describe?: ((at: Path, value: unknown) => FieldHint) | undefined;
+}
+
+export interface FieldHint {
+  /** With its article: `a condition`. */
+  readonly what?: string | undefined;
+  /** As it is written in the file, key and all. */
+  readonly example?: string | undefined;
 }
 
 /** Issues with unions resolved: of a union's shapes, the one that the value was meant to have. */
@@ -65,14 +76,21 @@ export function faultsOf(issue: Issue, options: SchemaFaultOptions): SchemaFault
   return [faultOf(issue, options)];
 }
 
-function faultOf(issue: Issue, { root, schema, secrets = [], words = {} }: SchemaFaultOptions): SchemaFault {
+function faultOf(issue: Issue, options: SchemaFaultOptions): SchemaFault {
+  const { root, schema, secrets = [], words = {}, describe } = options;
   const at = issue.path;
   const [key, name] = [keyOf(at), nameOf(at)];
   const found = valueAt(root, at);
   const value = secrets.some((pattern) => pathFits(at, pattern)) ? SECRET : found;
   const spot = { at, part: "value" } as const;
+  const { what, example } = (value === SECRET ? undefined : describe?.(at, value)) ?? {};
   if (found === undefined && issue.code !== "custom" && issue.code !== "invalid_key")
-    return { at: at.slice(0, -1), part: "value", code: "missing_key", facts: { key } };
+    return {
+      at: at.slice(0, -1),
+      part: "value",
+      code: "missing_key",
+      facts: { key, example: describe?.(at, undefined).example },
+    };
   if (found === null && issue.code !== "custom") return { ...spot, code: "empty_value", facts: { key, name } };
   switch (issue.code) {
     case "invalid_key":
@@ -93,7 +111,7 @@ function faultOf(issue: Issue, { root, schema, secrets = [], words = {} }: Schem
           code: "not_allowed",
           facts: { key, name, value, allowed, meant: wordFor(value, allowed, {}) },
         };
-      return { ...spot, code: "wrong_type", facts: { key, name, value, expected: expectedBy(issue) } };
+      return { ...spot, code: "wrong_type", facts: { key, name, value, expected: expectedBy(issue), what, example } };
     }
     case "invalid_type": {
       const field = fieldAt(schema, at, root);
@@ -103,7 +121,7 @@ function faultOf(issue: Issue, { root, schema, secrets = [], words = {} }: Schem
       const expected = isDuration
         ? (["duration"] as const)
         : [expectedOf(field?.type === "integer" ? "int" : issue.expected)];
-      return { ...spot, code: "wrong_type", facts: { key, name, value, expected } };
+      return { ...spot, code: "wrong_type", facts: { key, name, value, expected, what, example } };
     }
     case "too_small":
     case "too_big":
@@ -174,7 +192,7 @@ function wordFor(value: unknown, allowed: readonly string[], words: Readonly<Rec
 }
 
 function unknownKey(at: Path, options: SchemaFaultOptions): SchemaFault {
-  const { root, schema, renamed = {}, synonyms = {} } = options;
+  const { root, schema, renamed = {}, synonyms = {}, homes: otherHomes = {} } = options;
   const key = String(at.at(-1));
   const spot = { at, part: "key" } as const;
   const now = newNameOf(at, renamed);
@@ -184,7 +202,10 @@ function unknownKey(at: Path, options: SchemaFaultOptions): SchemaFault {
   const isGlued = gluedKey !== key && known.includes(gluedKey);
   const glued = isGlued ? { key: gluedKey, value: gluedValue.replace(/^:\s*/, "") } : undefined;
   const synonym = synonyms[key.toLowerCase()];
-  const homes = (name: string): KeyHome[] => homesOf(schema, name);
+  const homes = (name: string): KeyHome[] => {
+    const other = at.length === 1 && Object.hasOwn(otherHomes, name) ? otherHomes[name] : undefined;
+    return other === undefined ? homesOf(schema, name) : [other];
+  };
   const isSynonymHere = synonym !== undefined && known.includes(synonym);
   const elsewhere = isSynonymHere ? [] : homes(key);
   const meant = isSynonymHere ? synonym : elsewhere.length === 0 ? closest(key, known) : undefined;

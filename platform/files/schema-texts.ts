@@ -8,12 +8,14 @@ interface Named {
 }
 
 /** What a value had to be: `null` in JSON is an empty value in YAML. */
-export type Expected = "text" | "number" | "whole number" | "true or false" | "list" | "map" | "duration" | "value";
+export type Expected = keyof typeof ARTICLES;
 
 /** A map that takes a key; `map` is its path joined by dots, and empty for the top level. */
 export interface KeyHome {
   readonly map: string;
   readonly key: string;
+  /** An example of a value. */
+  readonly value?: string;
 }
 
 /** What can be wrong with the values of a file, by code. */
@@ -30,12 +32,18 @@ export interface SchemaFacts {
   };
   /** `now` is the new path; a text with a space in it is a sentence. */
   renamed_key: Named & { readonly now: string };
-  missing_key: { readonly key: string };
+  missing_key: { readonly key: string; readonly example: string | undefined };
   empty_value: Named;
   empty_name: Record<never, never>;
   empty_text: Named;
   empty_list: Named;
-  wrong_type: Named & { readonly value: unknown; readonly expected: readonly Expected[] };
+  wrong_type: Named & {
+    readonly value: unknown;
+    readonly expected: readonly Expected[];
+    /** In place of the types: what the field holds, like `a condition`. */
+    readonly what: string | undefined;
+    readonly example: string | undefined;
+  };
   no_unit: Named & { readonly value: number; readonly kind: "duration" | "size" };
   not_a_duration: Named & { readonly value: unknown; readonly meant: string | undefined };
   duration_out_of_range: Named & { readonly value: unknown; readonly minUs: number; readonly maxUs: number };
@@ -82,7 +90,10 @@ export const SCHEMA_TEXTS: FaultTexts<SchemaFacts> = {
       help: isSibling ? `write ${next.at(-1)}: here` : `move the value to \`${now}\``,
     };
   },
-  missing_key: ({ key }) => ({ message: `\`${key}\` is missing`, help: `add \`${key}\`` }),
+  missing_key: ({ key, example }) => ({
+    message: `\`${key}\` is missing`,
+    help: example === undefined ? `add \`${key}\`` : `add for example ${example}`,
+  }),
   empty_value: ({ key }) => ({
     message: key === "" ? "this entry is empty" : `\`${key}:\` has no value`,
     help: "write a value, or remove the key; indent what belongs to it further than the key",
@@ -128,12 +139,12 @@ export const SCHEMA_TEXTS: FaultTexts<SchemaFacts> = {
   check_failed: ({ name, says, help }) => ({ message: name === "" ? says : `${name}: ${says}`, help }),
 };
 
-function homeHelp({ map, key }: KeyHome): string {
+function homeHelp({ map, key, value = "..." }: KeyHome): string {
   if (map === "") return `\`${key}\` belongs at the top level: indent it less`;
-  return `it belongs in \`${map}\`: ${map.split(".").at(-1)}: { ${key}: ... }`;
+  return `it belongs in \`${map}\`: ${map.split(".").at(-1)}: { ${key}: ${value} }`;
 }
 
-const ARTICLES: Readonly<Record<Expected, string>> = {
+const ARTICLES = {
   text: "a text",
   number: "a number",
   "whole number": "a whole number",
@@ -142,14 +153,14 @@ const ARTICLES: Readonly<Record<Expected, string>> = {
   map: "a map of keys and values",
   duration: "a duration",
   value: "another value",
-};
+} as const;
 
-function wrongType({ key, name, value, expected }: SchemaFacts["wrong_type"]): FaultText {
+function wrongType({ key, name, value, expected, what, example }: SchemaFacts["wrong_type"]): FaultText {
   const wanted = [...new Set(expected.map((kind) => ARTICLES[kind]))];
   const list = wanted.length < 2 ? wanted.join("") : `${wanted.slice(0, -1).join(", ")} or ${wanted.at(-1)}`;
   return {
-    message: `${name === "" ? "the file" : `\`${name}\``} must be ${list}, not ${shown(value)}`,
-    help: typeHelp(key, value, expected),
+    message: `${name === "" ? "the file" : `\`${name}\``} must be ${what ?? list}, not ${shown(value)}`,
+    help: example === undefined ? typeHelp(key, value, expected) : `write ${example}`,
   };
 }
 

@@ -21,8 +21,12 @@ const UNIT_WORDS: Readonly<Record<string, string>> = {
   week: "w",
 };
 
+/** Nobody writes a longer one, and guessing takes more than linear time. */
+export const SUGGEST_CHARACTERS_MAX = 200;
+
 /** `5 minutes`, `5min` and `1H` as Weir writes them. */
 export function suggestDuration(text: string): string | undefined {
+  if (text.length > SUGGEST_CHARACTERS_MAX) return undefined;
   let duration = "";
   for (const [, amount, word = ""] of text.toLowerCase().matchAll(/(\d+(?:\.\d+)?)\s*([a-zµ]+)?/g)) {
     const unit = UNIT_WORDS[word.replace("µ", "u")] ?? UNIT_WORDS[word.replace(/s$/, "")];

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { planOf } from "../../engine/aggregates/plan.ts";
 import { reading, rule, TestPartition } from "../../engine/testing/step-kit.ts";
-import { suggestAggregate } from "../files/mend-value.ts";
-import { parseAggregate } from "./aggregate.ts";
+import { isFault } from "../../platform/files/fault.ts";
+import { checkedAggregate } from "../spec/checked.ts";
+import { AGGREGATE_DEFINITIONS, parseAggregate, suggestAggregate } from "./aggregate.ts";
+import { AGGREGATES, type AggregateDefinition } from "./aggregates.ts";
 
 const SECOND = 1e6;
 
@@ -79,19 +81,33 @@ describe("changes", () => {
 });
 
 test("rates per different times share their windows", () => {
-  const plan = (...names: string[]) =>
-    planOf(names.map(parseAggregate).filter((one) => typeof one !== "string")).identity;
+  const plan = (...names: string[]) => planOf(names.map(checkedAggregate)).identity;
   expect(plan("rate(1m)")).toBe(plan("rate"));
   expect(plan("delta_percent")).toBe(plan("delta"));
 });
 
 test.each(["rate()", "rate(5)", "rate(1 minute)", "rate(0s)", "rate(2000d)", "rate (1m)", "rate(1m", "Rate(1m)"])(
-  "%s is told, with what was meant",
+  "%s is a fault with a suggestion",
   (name) => {
-    expect(parseAggregate(name)).toBeTypeOf("string");
-    expect(parseAggregate(suggestAggregate(name) ?? "")).not.toBeTypeOf("string");
+    expect(isFault(parseAggregate(name))).toBe(true);
+    expect(isFault(parseAggregate(suggestAggregate(name) ?? ""))).toBe(false);
   },
 );
+
+test.each(Object.entries(AGGREGATES))(
+  "%s: its names, forms and synonyms are the aggregate itself",
+  (kind, definition) => {
+    const { names, forms = names, synonyms = {} }: AggregateDefinition = definition;
+    for (const name of [...names, ...forms, ...Object.values(synonyms)])
+      expect(parseAggregate(name)).toMatchObject({ name, kind });
+  },
+);
+
+test("no synonym is the name of another aggregate, or is listed twice", () => {
+  const synonyms = AGGREGATE_DEFINITIONS.flatMap((one) => Object.keys(one.synonyms ?? {}));
+  expect(new Set(synonyms).size).toBe(synonyms.length);
+  for (const synonym of synonyms) expect(isFault(parseAggregate(synonym))).toBe(true);
+});
 
 test.each([
   ["rate(1 minute)", "rate(1m)"],

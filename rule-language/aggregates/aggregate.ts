@@ -1,73 +1,57 @@
-import { parseDurationUs, US_PER_DAY, US_PER_SECOND } from "../../domain/time.ts";
-import { type Condition, parseCondition } from "../conditions/condition.ts";
+import { closest } from "../../platform/files/closest.ts";
+import { SUGGEST_CHARACTERS_MAX } from "../../platform/files/suggest-duration.ts";
+import {
+  AGGREGATES,
+  type AggregateDefinition,
+  type AggregateFault,
+  type AggregateKind,
+  plainWord,
+} from "./aggregates.ts";
 
-/** What a window can compute, by the word that names it. */
-export const PLAIN_AGGREGATES = [
-  "count",
-  "sum",
-  "min",
-  "max",
-  "avg",
-  "first",
-  "last",
-  "delta",
-  "delta_percent",
-  "rate",
-  "range",
-  "stddev",
-  "variance",
-  "median",
-  "distinct",
-] as const;
-type PlainKind = (typeof PLAIN_AGGREGATES)[number];
+type OfKind<Kind extends AggregateKind> = Exclude<
+  ReturnType<(typeof AGGREGATES)[Kind]["read"]>,
+  AggregateFault | undefined
+>;
+/** An aggregate of a rule, with its arguments: `{ name: "rate(1m)", kind: "rate", perSeconds: 60 }`. */
+export type Aggregate = { [Kind in AggregateKind]: OfKind<Kind> }[AggregateKind];
 
-export type Aggregate =
-  | { readonly name: string; readonly kind: Exclude<PlainKind, "median" | "rate"> }
-  | { readonly name: string; readonly kind: "rate"; readonly perSeconds: number }
-  | { readonly name: string; readonly kind: "quantile"; readonly rank: number }
-  | { readonly name: string; readonly kind: "count_if"; readonly condition: Condition }
-  | { readonly name: string; readonly kind: "duration"; readonly state: string };
+const DEFINITIONS = Object.values(AGGREGATES);
+export const AGGREGATE_DEFINITIONS: readonly AggregateDefinition[] = DEFINITIONS;
 
-const QUANTILE = /^p(\d{1,2}(?:\.\d{1,3})?)$/;
-/** A rate per a longer time than this is a mistake. */
-const PER_US_MAX = 366 * US_PER_DAY;
-const CALL = /^(count_if|duration|rate)\((.*)\)$/s;
-const PLAIN_NAMES: readonly string[] = PLAIN_AGGREGATES;
+/** The definition of an aggregate, with what is optional in the table. */
+export function definitionOf({ kind }: Aggregate): AggregateDefinition {
+  return AGGREGATES[kind];
+}
 
-/** Reads an aggregate's name: `avg`, `p95`, `count_if(> 5)`, `duration(open)`. A string says what is wrong with it. */
-export function parseAggregate(name: string): Aggregate | string {
-  if (name === "median") return { name, kind: "quantile", rank: 0.5 };
-  if (name === "rate") return { name, kind: "rate", perSeconds: 1 };
-  if (isPlain(name)) return { name, kind: name };
-  const quantile = QUANTILE.exec(name);
-  if (quantile) return { name, kind: "quantile", rank: Number(quantile[1]) / 100 };
-  const call = CALL.exec(name);
-  const inner = call?.[2]?.trim() ?? "";
-  const kind = inner === "" ? undefined : call?.[1];
-  if (kind === "duration") return { name, kind: "duration", state: unquote(inner) };
-  if (kind === "rate") {
-    const perUs = parseDurationUs(inner);
-    if (perUs === undefined)
-      return `"${inner}" in "${name}" is not a duration; write rate(1m) for the change per minute`;
-    if (perUs === 0 || perUs > PER_US_MAX) return `"${name}" is not a rate; write rate(1m) for the change per minute`;
-    return { name, kind: "rate", perSeconds: perUs / US_PER_SECOND };
+/** Parses an aggregate's name: `avg`, `p95`, `count_if(> 5)`, `duration(open)`. */
+export function parseAggregate(name: string): Aggregate | AggregateFault {
+  for (const definition of DEFINITIONS) {
+    const read = definition.read(name);
+    if (read !== undefined) return read;
   }
-  if (kind === "count_if") {
-    const condition = parseCondition(inner);
-    return typeof condition === "string" ? condition : { name, kind: "count_if", condition };
-  }
-  return `"${name}" is not an aggregate; write one of ${PLAIN_NAMES.join(", ")}, a quantile like p95, rate(1m), count_if(> 5) or duration(open)`;
+  const known = AGGREGATE_DEFINITIONS.flatMap(({ names, forms = names }) => forms);
+  return { code: "bad_aggregate", facts: { text: name, meant: suggestAggregate(name), known } };
 }
 
 /** Whether the aggregate can be computed over texts. */
-export function takesTexts({ kind }: Aggregate): boolean {
-  return kind === "count" || kind === "last" || kind === "distinct" || kind === "duration";
+export function takesTexts(aggregate: Aggregate): boolean {
+  return definitionOf(aggregate).takesTexts === true;
 }
 
-function isPlain(name: string): name is Exclude<PlainKind, "median" | "rate"> {
-  return PLAIN_NAMES.includes(name);
+/** The aggregate that a misspelt or foreign name most likely means. */
+export function suggestAggregate(name: string): string | undefined {
+  if (name.length > SUGGEST_CHARACTERS_MAX) return undefined;
+  const word = SYNONYMS[plainWord(name)];
+  if (word !== undefined) return word;
+  for (const { suggest } of AGGREGATE_DEFINITIONS) {
+    const meant = suggest?.(name);
+    if (meant !== undefined) return meant;
+  }
+  const near = closest(name, [...AGGREGATE_DEFINITIONS.flatMap(({ names }) => names), ...Object.keys(SYNONYMS)]);
+  return near === undefined ? undefined : (SYNONYMS[near] ?? near);
 }
 
-function unquote(text: string): string {
-  return /^(["']).*\1$/.test(text) ? text.slice(1, -1) : text;
-}
+const SYNONYMS: Readonly<Record<string, string>> = Object.assign(
+  {},
+  ...AGGREGATE_DEFINITIONS.map(({ synonyms }) => synonyms),
+);

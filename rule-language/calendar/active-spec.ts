@@ -1,77 +1,134 @@
 import { z } from "zod";
+import { addFault } from "../../platform/files/fault.ts";
+import type { FieldHint } from "../../platform/files/schema-faults.ts";
+import { type Field, type Fields, shapeOf } from "../fields/field.ts";
 import { isDate, parseDays, parseHours, suggestDate, suggestDays, suggestHours } from "./active-texts.ts";
-import { zoneNamed } from "./time-zone.ts";
+import { ACTIVE_EXAMPLE, CALENDAR_TEXTS } from "./calendar-texts.ts";
+import { isZone, suggestZone } from "./time-zone.ts";
 
 /** Parts of one `active`, and dates of one part: more is a mistake. */
 const PARTS_MAX = 20;
 const DATES_MAX = 1_000;
 
-interface Kind {
-  readonly what: string;
-  readonly example: string;
+const DAY = "(mon|tue|wed|thu|fri|sat|sun)";
+const HOUR = "([01]\\d|2[0-3]):[0-5]\\d";
+
+interface PartKind {
+  readonly code: "bad_day" | "bad_hours" | "bad_date";
+  /** For editors. */
+  readonly pattern: string;
   isRight(text: string): boolean;
   suggest(text: string): string | undefined;
 }
 
-function textOf({ what, example, isRight, suggest }: Kind) {
-  return z.string().superRefine((text, context) => {
-    if (isRight(text)) return;
-    const meant = suggest(text);
-    const help = meant === undefined ? example : `write ${meant}`;
-    context.addIssue({ code: "custom", message: `"${text}" ${what}`, params: { code: "E003", help } });
-  });
+function textOf({ code, pattern, isRight, suggest }: PartKind) {
+  return z
+    .string()
+    .meta({ pattern })
+    .superRefine((text, context) => {
+      if (!isRight(text)) addFault(context, CALENDAR_TEXTS, { code, facts: { text, meant: suggest(text) } });
+    });
 }
 
 const day = textOf({
-  what: "is no day of the week",
-  example: "write mon, tue, wed, thu, fri, sat, sun, or several like mon-fri",
+  code: "bad_day",
+  pattern: `^${DAY}(-${DAY})?$`,
   isRight: (text) => parseDays(text) !== undefined,
   suggest: suggestDays,
 });
-
 const hours = textOf({
-  what: "are no hours of a day",
-  example:
-    'write "HH:MM-HH:MM", from 00:00 to 24:00, like "07:00-18:00"; one past midnight is "22:00-06:00", a whole day "00:00-24:00"',
+  code: "bad_hours",
+  pattern: `^${HOUR}-(${HOUR}|24:00)$`,
   isRight: (text) => parseHours(text) !== undefined,
   suggest: suggestHours,
 });
-
 const date = textOf({
-  what: "is no date",
-  example: 'write "MM-DD" for a day of each year, "YYYY-MM-DD" for one day',
+  code: "bad_date",
+  pattern: "^(\\d{4}-)?(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$",
   isRight: isDate,
   suggest: suggestDate,
 });
 
-const zone = z.string().superRefine((name, context) => {
-  const named = zoneNamed(name);
-  if (named.ok) return;
-  context.addIssue({
-    code: "custom",
-    message: `"${name}" is no time zone`,
-    params: { code: "E003", help: named.help },
-  });
+const zone = z.string().superRefine((text, context) => {
+  if (!isZone(text)) addFault(context, CALENDAR_TEXTS, { code: "bad_zone", facts: { text, meant: suggestZone(text) } });
 });
 
+/** A hint for a list that was written as one text. */
+function listOf(key: string, suggest: (text: string) => string | undefined) {
+  return (value: unknown): FieldHint => {
+    if (typeof value !== "string" && typeof value !== "number") return {};
+    return { example: `${key}: ["${suggest(String(value)) ?? value}"]` };
+  };
+}
+
+const PART_FIELDS = {
+  days: {
+    schema: z.array(day).min(1).optional(),
+    doc: "Days of the week, mon to sun; also mon-fri. Default: all.",
+    takes: "list of texts",
+    synonyms: ["weekdays", "day", "day_of_week"],
+    hint: listOf("days", suggestDays),
+  },
+  hours: {
+    schema: z.array(hours).min(1).optional(),
+    doc: "Local hours HH:MM-HH:MM. Hours past midnight belong to the day on which they begin. Default: all.",
+    takes: "list of texts",
+    synonyms: ["hour", "from", "start", "end", "between"],
+    hint: listOf("hours", suggestHours),
+  },
+  zone: {
+    schema: zone.default("UTC"),
+    doc: "The time zone of days, hours and dates: an IANA name, like Europe/Berlin.",
+    takes: "name of a time zone",
+    synonyms: ["timezone", "time_zone", "tz", "location"],
+  },
+  except: {
+    schema: z.array(date).min(1).max(DATES_MAX).optional(),
+    doc: "Days on which the rule is not active: MM-DD or YYYY-MM-DD.",
+    takes: "list of texts",
+    synonyms: ["holidays", "holiday", "exclude", "excluding", "dates"],
+    hint: listOf("except", suggestDate),
+  },
+} satisfies Fields;
+
 const part = z
-  .strictObject({
-    days: z.array(day).min(1).optional().describe("Days of the week, mon to sun; also mon-fri. Default: all."),
-    hours: z
-      .array(hours)
-      .min(1)
-      .optional()
-      .describe("Local hours HH:MM-HH:MM. Those past midnight belong to the day on which they begin. Default: all."),
-    zone: zone.default("UTC").describe("Whose local time: a name of the IANA list, like Europe/Berlin."),
-    except: z.array(date).min(1).max(DATES_MAX).optional().describe("Days on which not: MM-DD or YYYY-MM-DD."),
-  })
+  .strictObject(shapeOf(PART_FIELDS))
+  .meta({ anyOf: ["days", "hours", "except"].map((key) => ({ required: [key] })) })
   .superRefine(({ days, hours, except }, context) => {
     if (days !== undefined || hours !== undefined || except !== undefined) return;
-    const help = 'write for example active: { days: [mon-fri], hours: ["07:00-18:00"], zone: Europe/Berlin }';
-    context.addIssue({ code: "custom", message: "`active` says neither days, hours nor except", params: { help } });
+    addFault(context, CALENDAR_TEXTS, { code: "active_empty", facts: {} });
   });
 
-/** When a rule is active. */
 export const activeSchema = z.union([part, z.array(part).min(1).max(PARTS_MAX)]);
 
+/** When a rule is active: one part, or several of which any is enough. */
 export type ActiveSpec = z.output<typeof activeSchema>;
+
+export const ACTIVE = {
+  schema: activeSchema.optional(),
+  doc: "When the rule is active, in local time; a list is active when any of its parts is. At other times no alert begins, and an open one ends.",
+  takes: "the fields below, or a list of them",
+  isOfAlerts: true,
+  synonyms: [
+    ...["schedule", "time", "active_time", "active_times", "active_time_intervals", "time_intervals", "time_window"],
+    ...["calendar", "only"],
+  ],
+  fields: PART_FIELDS,
+  hint(value) {
+    const text = [value].flat().find((one) => typeof one === "string") ?? "";
+    const days = suggestDays(text);
+    const span = suggestHours(text);
+    if (days === undefined && span === undefined) return { example: ACTIVE_EXAMPLE };
+    return { example: `active: { ${days === undefined ? `hours: ["${span}"]` : `days: [${days}]`} }` };
+  },
+  examples: [
+    {
+      value: { days: ["mon-fri"], hours: ["07:00-18:00"], zone: "Europe/Berlin", except: ["12-25", "2026-04-03"] },
+      meaning: "working hours in Berlin, except on two days",
+    },
+    {
+      value: [{ hours: ["22:00-06:00"] }, { days: ["sat-sun"] }],
+      meaning: "nights and weekends, in UTC; a night belongs to the day on which it begins",
+    },
+  ],
+} satisfies Field;

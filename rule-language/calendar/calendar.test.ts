@@ -62,7 +62,7 @@ describe("days and hours", () => {
     expect(work.isActive(utc(at))).toBe(expected);
   });
 
-  test("a night belongs to the day on which it begins, its exceptions too", () => {
+  test("a night belongs to the day on which it begins, also for exceptions", () => {
     const night = calendarOf({ days: ["fri"], hours: ["22:00-06:00"], except: ["2026-07-10"] });
     expect(night.isActive(utc("2026-07-03T23:00:00Z"))).toBe(true);
     expect(night.isActive(utc("2026-07-04T05:59:59Z"))).toBe(true);
@@ -73,14 +73,14 @@ describe("days and hours", () => {
     expect(saturdayOff.isActive(utc("2026-07-11T05:00:00Z"))).toBe(true);
   });
 
-  test("a list is any of its parts", () => {
+  test("a list is active when any of its parts is", () => {
     const any = calendarOf([{ days: ["sat-sun"] }, { hours: ["22:00-06:00"] }]);
     expect(
       ["2026-07-04T12:00:00Z", "2026-07-06T23:00:00Z", "2026-07-06T12:00:00Z"].map((at) => any.isActive(utc(at))),
     ).toEqual([true, true, false]);
   });
 
-  test("whole days run on into one another", () => {
+  test("consecutive whole days are one stretch", () => {
     const weekend = calendarOf({ days: ["sat-sun"] });
     expect([...weekend.stretches(utc("2026-07-01T00:00:00Z"), utc("2026-07-12T00:00:00Z"))]).toEqual([
       { fromUs: utc("2026-07-04T00:00:00Z"), untilUs: utc("2026-07-06T00:00:00Z") },
@@ -89,7 +89,7 @@ describe("days and hours", () => {
   });
 });
 
-describe("clocks that change", () => {
+describe("clock changes", () => {
   test.each([
     ["an hour that is not there in spring", "Europe/Berlin", "02:00-03:00", "2026-03-29", 0],
     ["an hour that is there twice in autumn", "Europe/Berlin", "02:00-03:00", "2026-10-25", 2],
@@ -160,7 +160,7 @@ const instants = fc.oneof(
   fc.integer({ min: -3e14, max: 3e15 }),
 );
 
-test("is active when local clocks say so", () => {
+test("is active by the local clock", () => {
   fc.assert(
     fc.property(specs, fc.array(instants, { minLength: 1, maxLength: 20 }), (spec, all) => {
       const calendar = new Calendar(spec);
@@ -195,7 +195,7 @@ test("active time adds up, and `after` is its inverse", () => {
   );
 });
 
-test("what is more than ten years away is never due", () => {
+test("an instant more than ten years away is never due", () => {
   const newYear = calendarOf({ days: ["mon"], hours: ["00:00-00:30"] });
   const from = utc("2026-01-01T00:00:00Z");
   const weeks = Math.floor(3_653 / 7);
@@ -204,7 +204,7 @@ test("what is more than ten years away is never due", () => {
   expect(newYear.after(from, (weeks + 2) * 0.5 * HOUR_US)).toBe(Number.POSITIVE_INFINITY);
 });
 
-test("what is never active is never due", () => {
+test("a calendar without active time is never due", () => {
   const days = Array.from({ length: 366 }, (_, i) =>
     Temporal.PlainDate.from("2024-01-01").add({ days: i }).toString().slice(5),
   );

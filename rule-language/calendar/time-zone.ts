@@ -2,18 +2,18 @@ import { Temporal } from "temporal-polyfill";
 import { INSTANT_US_MAX, US_PER_MS } from "../../domain/time.ts";
 import { closest } from "../../platform/files/closest.ts";
 
-/** A stretch of time in which a zone's clocks keep one distance from UTC. */
+/** A stretch of time in which a zone has one offset from UTC. */
 export interface Offset {
   readonly fromUs: number;
   readonly untilUs: number;
-  /** To be added to an instant for the local time. */
+  /** Add it to an instant to get the local time. */
   readonly offsetUs: number;
 }
 
-/** Stretches kept of one zone; beyond, all are looked up anew. */
+/** Stretches kept of one zone. When there are more, all are looked up again. */
 const STRETCHES_MAX = 512;
 
-/** A time zone's distance from UTC, looked up once for each stretch between two changes of its clocks. */
+/** A time zone's offset from UTC, looked up once for each stretch between two clock changes. */
 export class TimeZone {
   readonly name: string;
   #last: Offset = { fromUs: 0, untilUs: 0, offsetUs: 0 };
@@ -39,7 +39,7 @@ export class TimeZone {
 
 const zones = new Map<string, TimeZone>();
 
-/** The zone of a name that `zoneNamed` takes; there is one for each name. */
+/** The zone of a name that `isZone` accepts; there is one object for each name. */
 export function timeZone(name: string): TimeZone {
   const known = zones.get(name);
   if (known !== undefined) return known;
@@ -55,24 +55,24 @@ export function localTimeOf(atUs: number, zone: string): { readonly date: string
   return { date, time: time.slice(0, 8) };
 }
 
-/** Whether there is a zone of that name; where not, how to mend it. */
-export function zoneNamed(name: string): { readonly ok: true } | { readonly ok: false; readonly help: string } {
-  if (name === "UTC" || isIana(name)) return { ok: true };
+/** Whether a name is UTC or one of the IANA list. */
+export function isZone(name: string): boolean {
+  return name === "UTC" || isIana(name);
+}
+
+/** The zone that a city or a misspelt name means. */
+export function suggestZone(name: string): string | undefined {
   const known = Intl.supportedValuesOf("timeZone");
   const wanted = plain(name);
   const city = known.find((zone) => plain(zone) === wanted || plain(zone.split("/").at(-1) ?? "") === wanted);
-  const near = city ?? closest(name, known);
-  return {
-    ok: false,
-    help: near === undefined ? 'write a name of the IANA list, like "Europe/Berlin" or UTC' : `did you mean "${near}"?`,
-  };
+  return city ?? closest(name, known);
 }
 
 function plain(name: string): string {
   return name.toLowerCase().replace(/[\s_-]+/g, "");
 }
 
-/** Distances like +02:00 are no zones: they know no summer. */
+/** Offsets like +02:00 are not zones: they have no summer time. */
 function isIana(name: string): boolean {
   if (!/^[A-Za-z]/.test(name)) return false;
   try {
@@ -85,9 +85,9 @@ function isIana(name: string): boolean {
 
 function lookUp(name: string, atUs: number): Offset {
   const zoned = Temporal.Instant.fromEpochMilliseconds(Math.floor(atUs / US_PER_MS)).toZonedDateTimeISO(name);
-  // Changes lie on whole seconds, so the millisecond in which an instant lies has its distance.
+  // Clocks change on whole seconds, so the millisecond of an instant has its offset.
   const until = zoned.getTimeZoneTransition("next");
-  // A change at the very instant is the beginning of its stretch.
+  // A change at exactly this instant starts its stretch.
   const from = zoned.add({ nanoseconds: 1 }).getTimeZoneTransition("previous");
   return {
     fromUs: from === null ? -INSTANT_US_MAX : from.epochMilliseconds * US_PER_MS,

@@ -1,10 +1,11 @@
 import { Ajv } from "ajv";
 import { describe, expect, test } from "vitest";
+import { suggestDuration } from "../../platform/files/suggest-duration.ts";
 import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
-import { parseAggregate } from "../aggregates/aggregate.ts";
-import { suggestAggregate, suggestCondition, suggestDuration } from "../files/mend-value.ts";
+import { parseAggregate, suggestAggregate } from "../aggregates/aggregate.ts";
 import { ruleFileJsonSchema } from "../reference/rule-schema.ts";
 import { parseCondition } from "./condition.ts";
+import { suggestCondition } from "./suggest-condition.ts";
 
 test.each([
   ["> 8", { kind: "compare", operator: ">", limit: 8 }],
@@ -16,8 +17,8 @@ test.each([
   expect(parseCondition(text)).toEqual(expected);
 });
 
-test.each(["duration()", "duration( )", "count_if()", "rate( )"])("%j is no aggregate", (name) => {
-  expect(parseAggregate(name)).toMatch(/^".*" is not an aggregate/);
+test.each(["duration()", "duration( )", "count_if()", "rate( )"])("%j is not an aggregate", (name) => {
+  expect(parseAggregate(name)).toMatchObject({ code: "bad_aggregate", facts: { text: name } });
 });
 
 const validate = new Ajv({ strict: false }).compile(ruleFileJsonSchema());

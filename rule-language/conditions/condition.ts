@@ -1,32 +1,17 @@
-import { NUMBER_PATTERN } from "../../domain/number-text.ts";
+import type { BareFaultOf } from "../../platform/files/fault.ts";
+import type { ConditionFacts } from "./condition-texts.ts";
+import { type Condition, readCondition } from "./read-condition.ts";
+import { suggestCondition } from "./suggest-condition.ts";
 
-/** A comparison of an aggregate: `> 8`, `between 2 and 8`, `== open`. */
-export type Condition =
-  | { readonly kind: "text"; readonly equal: boolean; readonly text: string }
-  | { readonly kind: "compare"; readonly operator: Comparison; readonly limit: number }
-  | { readonly kind: "between"; readonly low: number; readonly high: number }
-  | { readonly kind: "outside"; readonly low: number; readonly high: number };
+export type { Condition } from "./read-condition.ts";
 
-export type Comparison = ">" | ">=" | "<" | "<=" | "==" | "!=";
-
-const COMPARE = new RegExp(`^(>=|<=|==|!=|>|<)\\s*(${NUMBER_PATTERN})$`);
-const TEXT = /^(==|!=)\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_][\w .-]*))$/;
-const RANGE = new RegExp(`^(between|outside)\\s+(${NUMBER_PATTERN})\\s+and\\s+(${NUMBER_PATTERN})$`, "i");
-
-/** Reads a condition; a string says what is wrong with it. */
-export function parseCondition(text: string): Condition | string {
-  const trimmed = text.trim();
-  const compare = COMPARE.exec(trimmed);
-  if (compare) return { kind: "compare", operator: compare[1] as Comparison, limit: Number(compare[2]) };
-  const range = RANGE.exec(trimmed);
-  if (range) {
-    const [low, high] = [Number(range[2]), Number(range[3])];
-    if (low > high) return `"${text}" holds for no value: ${low} is more than ${high}`;
-    return { kind: range[1]?.toLowerCase() === "between" ? "between" : "outside", low, high };
-  }
-  const equals = TEXT.exec(trimmed);
-  if (equals) return { kind: "text", equal: equals[1] === "==", text: equals[2] ?? equals[3] ?? equals[4] ?? "" };
-  return `"${text}" is not a condition; write for example "> 8", "<= 0.5", "between 2 and 8", "outside 2 and 8" or "== open"`;
+/** Parses a condition. */
+export function parseCondition(text: string): Condition | BareFaultOf<ConditionFacts> {
+  const condition = readCondition(text);
+  if (condition === undefined) return { code: "bad_condition", facts: { text, meant: suggestCondition(text) } };
+  if (condition.kind !== "between" && condition.kind !== "outside") return condition;
+  const { low, high } = condition;
+  return low <= high ? condition : { code: "empty_range", facts: { text, low, high, meant: suggestCondition(text) } };
 }
 
 /** `between` holds at its bounds, `outside` does not. `true` and `false` are 1 and 0. No text is a number's equal. */

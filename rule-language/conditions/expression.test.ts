@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isExpression, isFault, parseExpression } from "./expression.ts";
+import { isFault, textOf } from "../../platform/files/fault.ts";
+import { isExpression, parseExpression } from "./expression.ts";
+import { EXPRESSION_TEXTS } from "./expression-texts.ts";
 
 const TYPES = { flow: "number", current: "number", door: "any" } as const;
 
 function judge(text: string, values: Record<string, number | string>): boolean | undefined {
   const parsed = parseExpression(text, TYPES);
-  if (isFault(parsed)) throw new TypeError(parsed.message);
+  if (isFault(parsed)) throw new TypeError(parsed.code);
   return parsed.holds(values);
 }
 
@@ -33,43 +35,44 @@ test.each([
   expect(judge(text, { flow: 0.2, current: 13, door: "open" })).toBe(expected);
 });
 
-test("numbers in `last`: whole ones, others, and texts in their place say nothing", () => {
+test("numbers in `last`: whole numbers, fractions, and texts, which give no result", () => {
   expect(judge("door == 1", { flow: 0, current: 0, door: 1 })).toBe(true);
   expect(judge("door > 0.5", { flow: 0, current: 0, door: 1 })).toBe(true);
   expect(judge("door > 0.5", { flow: 0, current: 0, door: "open" })).toBeUndefined();
 });
 
-describe("what is wrong is told with what to write", () => {
+describe("each fault says what to write", () => {
   test.each([
-    ["curent > 12", "`let` says nothing of curent", "did you mean current?"],
-    ["pressure > 12", "`let` says nothing of pressure", "there are flow, current, door"],
-    ["current > 12 and flow < 1", /a word for a sign/, "write && for and"],
-    ["current > 12 OR flow < 1", /a word for a sign/, "write || for or"],
+    ["curent > 12", "`let` does not define curent", "did you mean current?"],
+    ["pressure > 12", "`let` does not define pressure", "defined are flow, current, door"],
+    ["current > 12 and flow < 1", /uses the word and/, "write && for and"],
+    ["current > 12 OR flow < 1", /uses the word or/, "write || for or"],
     ["current = 12", /single =/, "write == to compare"],
-    ["current >", /cannot be read at its end/, /each \( needs a \)/],
+    ["current >", /syntax error at its end/, /close each \(/],
     ["current", /neither true nor false/, "compare it with something: current > 8"],
-    ['current == "high"', /does not fit together: number == text/, /texts, in quotes/],
-    ["flow == true", /does not fit together/, /numbers go with numbers/],
+    ['current == "high"', /mixes types: number == text/, /texts in quotes/],
+    ["flow == true", /mixes types/, /numbers with numbers/],
     ["door == true", "true and false are 1 and 0 here", "write == 1 or == 0"],
-    ["current > 1 / 2", /drops what is behind the point/, "write 1.0 / 2 for a half"],
-    ["1 < 2", "it looks at no series", /flow, current, door/],
-    ['door.matches("(a+)+$")', "`matches` is not there", /startsWith/],
-    ["log(current) > 1", /log\(current\)/, /there are the names|numbers go/],
+    ["current > 1 / 2", /drops the fraction/, "write 1.0 / 2 for a half"],
+    ["1 < 2", "the condition uses no series", /flow, current, door/],
+    ['door.matches("(a+)+$")', "`matches` is not available", /startsWith/],
+    ["log(current) > 1", /log\(current\)/, /use the names|compare numbers/],
   ])("%s", (text, message, help) => {
     const parsed = parseExpression(text, TYPES);
-    expect(isFault(parsed) && parsed.message).toMatch(message);
-    expect(isFault(parsed) && parsed.help).toMatch(help);
+    const said = isFault(parsed) ? textOf(EXPRESSION_TEXTS, parsed) : undefined;
+    expect(said?.message).toMatch(message);
+    expect(said?.help).toMatch(help);
   });
 });
 
-test("its parts are what && joins", () => {
+test("its parts are the operands of &&", () => {
   const parsed = parseExpression("current > 12 && (flow < 0.5 || flow > 9) && door != 1", TYPES);
   const parts = isFault(parsed) ? [] : parsed.parts;
   expect(parts.map(({ text }) => text)).toEqual(["current > 12", "flow < 0.5 || flow > 9", "door != 1"]);
   expect(parts.map((part) => part.holds({ flow: 1, current: 13, door: 1 }))).toEqual([true, false, false]);
 });
 
-test("any text is read or refused, and never throws", () => {
+test("any text is parsed or refused, and never throws", () => {
   const words = fc.constantFrom(
     "flow",
     "current",
@@ -95,7 +98,7 @@ test("any text is read or refused, and never throws", () => {
       ),
       (text) => {
         const parsed = parseExpression(text, TYPES);
-        if (isFault(parsed)) expect(parsed.help).not.toBe("");
+        if (isFault(parsed)) expect(textOf(EXPRESSION_TEXTS, parsed).help).not.toBe("");
         else expect([true, false, undefined]).toContain(parsed.holds({ flow: 1, current: 2, door: "a" }));
         isExpression(text);
       },
@@ -104,7 +107,7 @@ test("any text is read or refused, and never throws", () => {
   );
 });
 
-test("an expression has a name; a plain condition is none", () => {
+test("an expression has a name; a plain condition has none", () => {
   expect(["flow > 1", "a && b", "curent"].map(isExpression)).toEqual([true, true, true]);
   expect(["> 8", "between 2 and 8", "8", "== open", ""].map(isExpression)).toEqual([false, false, false, false, false]);
 });

@@ -1,29 +1,28 @@
 import { type ASTNode, Environment } from "@marcbachmann/cel-js";
 import { closest } from "../../platform/files/closest.ts";
+import type { BareFaultOf } from "../../platform/files/fault.ts";
+import type { ExpressionFacts } from "./expression-texts.ts";
 
-/** What stands for a name: a number, or a number or a text. */
+/** What a name may be: a number, or a number or a text. */
 export type NameType = "number" | "any";
 
 /** A condition in CEL (the Common Expression Language) over values by name. */
 export interface Expression {
   readonly text: string;
-  /** What is joined by `&&`; itself alone where nothing is. */
+  /** The operands of `&&`; without one, the expression itself. */
   readonly parts: readonly Expression[];
-  /** Undefined where it says nothing of such values: a text where a number is wanted. */
+  /** Undefined where the expression cannot be evaluated: a text where it needs a number. */
   holds(values: Readonly<Record<string, number | string>>): boolean | undefined;
 }
 
-export interface ExpressionFault {
-  readonly message: string;
-  readonly help: string;
-}
+export type ExpressionFault = BareFaultOf<ExpressionFacts>;
 
 const NODES_MAX = 500;
 const DEPTH_MAX = 40;
 const FUNCTIONS = { abs: Math.abs, floor: Math.floor, ceil: Math.ceil, round: Math.round, sqrt: Math.sqrt } as const;
 const LANGUAGE = language();
 
-/** Reads an expression that is to say yes or no. */
+/** Parses an expression whose value is true or false. */
 export function parseExpression(text: string, names: Readonly<Record<string, NameType>>): Expression | ExpressionFault {
   const environment = LANGUAGE.clone();
   for (const [name, type] of Object.entries(names)) {
@@ -31,9 +30,7 @@ export function parseExpression(text: string, names: Readonly<Record<string, Nam
   }
   const { valid, type, error } = environment.check(text);
   if (!valid) return faultOf(error, { text, names: Object.keys(names) });
-  if (String(type) !== "bool") {
-    return { message: `"${text}" is neither true nor false`, help: `compare it with something: ${text} > 8` };
-  }
+  if (String(type) !== "bool") return { code: "not_yes_or_no", facts: { text } };
   const { ast } = environment.parse(text);
   return oddity(ast, Object.keys(names)) ?? expressionOf(environment, text);
 }
@@ -61,7 +58,7 @@ function conjuncts(node: ASTNode): ASTNode[] {
   return node.op === "&&" ? node.args.flatMap(conjuncts) : [node];
 }
 
-/** Whether it reads as one at all, whatever its names are. */
+/** Whether a text is an expression, with any names. */
 export function isExpression(text: string): boolean {
   try {
     let hasName = false;
@@ -74,14 +71,10 @@ export function isExpression(text: string): boolean {
   }
 }
 
-export function isFault(parsed: Expression | ExpressionFault): parsed is ExpressionFault {
-  return "message" in parsed;
-}
-
-/** CEL, in which whole numbers and others mix, as people write them. */
+/** CEL, in which whole numbers and fractions mix, as people write them. */
 function language(): Environment {
   const environment = new Environment({ limits: { maxAstNodes: NODES_MAX, maxDepth: DEPTH_MAX } });
-  // Both ways, and `!=`: one stands for all.
+  // The library derives the other order, and `!=`.
   environment.registerOperator("double == int", (a: number, b: number) => Number(a) === Number(b));
   for (const [left, right] of [
     ["double", "int"],
@@ -100,7 +93,7 @@ function language(): Environment {
   return environment;
 }
 
-interface Fault {
+interface LibraryFault {
   readonly message: string;
   readonly code?: string;
   readonly summary?: string;
@@ -108,62 +101,46 @@ interface Fault {
 }
 
 function faultOf(
-  error: Fault | undefined,
+  error: LibraryFault | undefined,
   { text, names }: { readonly text: string; readonly names: readonly string[] },
 ): ExpressionFault {
   const { code = "", range = { start: 0, end: text.length } } = error ?? {};
-  const summary = error?.summary ?? error?.message.split("\n", 1)[0] ?? "cannot be read";
+  const reason = error?.summary ?? error?.message.split("\n", 1)[0] ?? "syntax error";
   const part = text.slice(range.start, range.end).trim();
-  const said = names.join(", ");
   if (code === "unknown_variable") {
     const name = /^[A-Za-z_]\w*/.exec(part)?.[0] ?? part;
-    const near = closest(name, names);
-    return { message: `\`let\` says nothing of ${name}`, help: near ? `did you mean ${near}?` : `there are ${said}` };
+    return { code: "unknown_name", facts: { name, names, meant: closest(name, names) } };
   }
-  const joined = / (and|or|not) /i.exec(` ${text} `)?.[1]?.toLowerCase();
   if (/unexpected|token|character/.test(code)) {
-    if (joined !== undefined) return { message: `"${text}" has a word for a sign`, help: signFor(joined) };
-    if (/[^=!<>]=[^=]/.test(text)) return { message: `"${text}" has a single =`, help: "write == to compare" };
-    const where = part === "" ? "at its end" : `at "${part}"`;
-    return {
-      message: `"${text}" cannot be read ${where}`,
-      help: "write a comparison of names, like current > 12 && flow < 0.5; each ( needs a )",
-    };
+    const word = (["and", "or", "not"] as const).find((one) => ` ${text} `.toLowerCase().includes(` ${one} `));
+    if (word !== undefined) return { code: "word_for_sign", facts: { text, word } };
+    if (/[^=!<>]=[^=]/.test(text)) return { code: "single_equals", facts: { text } };
+    return { code: "bad_expression", facts: { text, part } };
   }
   if (code.startsWith("no_")) {
-    const kinds = summary
+    const kinds = reason
       .replace(/^.*: /, "")
       .replaceAll(/double|int/g, "number")
       .replaceAll("string", "text");
-    const message = `"${part}" does not fit together: ${kinds}`;
-    return { message, help: "numbers go with numbers, and texts, in quotes, with what `last` gives" };
+    return { code: "mixed_types", facts: { part, kinds } };
   }
-  return { message: `"${part}": ${summary}`, help: `there are the names ${said}, numbers, && || ! and ( )` };
+  return { code: "not_cel", facts: { part, reason, names } };
 }
 
-function signFor(word: string): string {
-  const sign = { and: "&&", or: "||", not: "!" }[word];
-  return `write ${sign} for ${word}`;
-}
-
-/** What CEL would take, and no rule should say. */
+/** What CEL allows, and no rule means. */
 function oddity(ast: ASTNode, names: readonly string[]): ExpressionFault | undefined {
   let found: ExpressionFault | undefined;
   let uses = 0;
   walk(ast, (node) => {
     if (node.op === "id" && names.includes(String(node.args))) uses++;
-    if (node.op === "rcall" && Array.isArray(node.args) && node.args[0] === "matches") {
-      // A regular expression may take for ever.
-      found ??= { message: "`matches` is not there", help: "compare with ==, or use startsWith, endsWith or contains" };
-    }
-    if (node.op === "/" && node.args.every(isWhole)) {
-      found ??= { message: "between whole numbers / drops what is behind the point", help: "write 1.0 / 2 for a half" };
-    }
-    if ((node.op === "==" || node.op === "!=") && Array.isArray(node.args) && node.args.some(isTruth)) {
-      found ??= { message: "true and false are 1 and 0 here", help: "write == 1 or == 0" };
-    }
+    // A regular expression may take forever.
+    if (node.op === "rcall" && Array.isArray(node.args) && node.args[0] === "matches")
+      found ??= { code: "no_matches", facts: {} };
+    if (node.op === "/" && node.args.every(isWhole)) found ??= { code: "whole_division", facts: {} };
+    if ((node.op === "==" || node.op === "!=") && Array.isArray(node.args) && node.args.some(isTruth))
+      found ??= { code: "no_truth", facts: {} };
   });
-  if (uses === 0) found ??= { message: "it looks at no series", help: `use the names of \`let\`: ${names.join(", ")}` };
+  if (uses === 0) found ??= { code: "no_series", facts: { names } };
   return found;
 }
 

@@ -41,13 +41,13 @@ async function follow(payloadBytesMax = 100_000): Promise<FollowedRules> {
   return followed;
 }
 
-/** Several looks later all is judged that stood there before. */
+/** After several polls, the files of before have been evaluated. */
 async function look(): Promise<void> {
   const until = looks + 4;
   await expect.poll(() => looks, WAIT).toBeGreaterThanOrEqual(until);
 }
 
-test("broken files are refused once, never take effect, and a notice comes when they are well again", async () => {
+test("broken files are refused once, never take effect, and are reported again when they are fixed", async () => {
   await put(text("> 1"));
   const rules = await follow();
   const version = rules.wanted()?.version;
@@ -55,7 +55,7 @@ test("broken files are refused once, never take effect, and a notice comes when 
   await expect.poll(() => said.length, WAIT).toBe(2);
   await put(`# other words\n${text("> 1").replace("}", "")}`);
   await look();
-  // The fault stands on another line now: that is news. The same fault is none.
+  // The fault is on another line now, so it is reported again.
   await put(`# and others\n${text("> 1").replace("}", "")}`);
   await look();
   expect(rules.wanted()?.version).toBe(version);
@@ -65,10 +65,10 @@ test("broken files are refused once, never take effect, and a notice comes when 
   await put(text("> 2"));
   await expect.poll(() => rules.wanted()?.specs[0]?.when, WAIT).toBe("> 2");
   expect(said.map((line) => line.split(" ")[0])).toEqual(["loaded", "refused", "refused", "mended", "loaded"]);
-  expect(said[1]).toMatch(/^refused a\.yaml:2:\d+: a \{ is not closed/);
+  expect(said[1]).toMatch(/^refused a\.yaml:2:\d+: this \{ is never closed/);
 });
 
-test("more rules than a message of the log holds are refused, and the rules before stay in force", async () => {
+test("a rule set too large for a message of the log is refused, and the previous rules stay in force", async () => {
   await put(text("> 1"));
   const rules = await follow(10_000);
   await put(text("> 1", 100));
@@ -77,11 +77,11 @@ test("more rules than a message of the log holds are refused, and the rules befo
   expect(rules.wanted()?.specs.length).toBe(1);
 });
 
-test("files that are broken from the start want nothing, until they are mended", async () => {
+test("files that are broken from the start give no rules until they are fixed", async () => {
   await put(text("> 1").replace("}", ""));
   const rules = await follow();
   expect(rules.wanted()).toBeUndefined();
-  expect(rules.problems()).toMatchObject([{ line: 2, message: expect.stringContaining("a { is not closed") }]);
+  expect(rules.problems()).toMatchObject([{ line: 2, message: expect.stringContaining("this { is never closed") }]);
   await put(text("> 1"));
   await expect.poll(() => rules.wanted()?.specs.length, WAIT).toBe(1);
   expect(rules.problems()).toEqual([]);

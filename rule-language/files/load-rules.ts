@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { reasonOf } from "../../domain/reason.ts";
 import type { FileProblem } from "../../platform/files/yaml-file.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
-import type { RuleProblem } from "./problem.ts";
+import { errorAt, type RuleProblem, toFileProblem } from "./problem.ts";
 import { type PlacedRule, type RuleFile, readRuleFile } from "./read-rule-file.ts";
 
 export interface RuleSetFiles {
@@ -15,11 +15,12 @@ export interface RuleSetFiles {
 }
 
 const FILES_AT_ONCE = 64;
+const TOP = { line: 1, column: 1, length: 1, text: "" };
 
-/** The texts of rule files, not judged yet. */
+/** The texts of rule files, not parsed yet. */
 export interface RuleSources {
   readonly files: readonly RuleSource[];
-  /** What could not be read. */
+  /** Files and folders that could not be read. */
   readonly problems: readonly RuleProblem[];
 }
 
@@ -28,13 +29,13 @@ interface RuleSource {
   readonly source: string;
 }
 
-/** Rule files as they were read, with every error in them and among them. */
+/** Parsed rule files, with every error in them and between them. */
 export interface ReadRules {
   readonly files: readonly (RuleFile & { readonly file: string })[];
   readonly problems: readonly RuleProblem[];
 }
 
-/** All rules of a folder's `*.yaml` files (`*.test.yaml` and hidden ones aside), and every problem in them. */
+/** All rules of a folder's `*.yaml` files, except `*.test.yaml` and hidden ones, and every problem in them. */
 export async function loadRules(folder: string): Promise<RuleSetFiles> {
   return ruleSetOf(await readRules(folder));
 }
@@ -69,7 +70,7 @@ export async function readSources(path: string): Promise<RuleSources> {
   const files: RuleSource[] = [];
   const names = await listed(path, problems);
   for (let i = 0; i < names.length; i += FILES_AT_ONCE) {
-    // Not one by one: where the event loop is busy, each would wait for its turns again.
+    // In parallel: on a busy event loop, each file would wait for its turn several times.
     const read = await Promise.all(names.slice(i, i + FILES_AT_ONCE).map(readSource));
     for (const one of read) {
       if ("source" in one) files.push(one);
@@ -84,7 +85,7 @@ async function readSource(file: string): Promise<RuleSource | RuleProblem> {
     const bytes = await readFile(file);
     return encodingProblem(bytes, file) ?? { file, source: new TextDecoder().decode(bytes) };
   } catch (error) {
-    return unreadable(file, `cannot be read: ${reasonOf(error)}`);
+    return unreadable(file, "file", error);
   }
 }
 
@@ -94,36 +95,33 @@ async function listed(path: string, problems: RuleProblem[]): Promise<string[]> 
     return names.filter(isRuleFile).map((name) => join(path, name));
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return [path];
-    problems.push(unreadable(path, `the rules folder cannot be read: ${reasonOf(error)}`));
+    problems.push(unreadable(path, "folder", error));
     return [];
   }
 }
 
-/** Hidden files are those of editors (`.#rules.yaml` is a lock) and of file systems (`._rules.yaml`). */
+/** Hidden files belong to editors (`.#rules.yaml` is a lock) and file systems (`._rules.yaml`). */
 function isRuleFile(name: string): boolean {
   return /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name) && !name.startsWith(".");
 }
 
-/** What another encoding would silently make of a text, nobody has meant. */
+/** Another encoding would silently turn the text into one that nobody wrote. */
 function encodingProblem(bytes: Uint8Array, file: string): RuleProblem | undefined {
   const [first, second] = bytes;
   const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
   if (!isUtf16 && isUtf8(bytes)) return undefined;
-  const encoding = isUtf16 ? "the file is in UTF-16" : "this is not UTF-8";
-  const before = isUtf16 ? "" : textBeforeFault(bytes);
-  const lines = before.split("\n");
+  const lines = (isUtf16 ? "" : textBeforeFault(bytes)).split("\n");
   const column = (lines.at(-1) ?? "").length + 1;
   const text = isUtf16 ? "" : (new TextDecoder().decode(bytes).split("\n")[lines.length - 1] ?? "").replace(/\r$/, "");
   const place = { line: lines.length, column, length: 1, text };
-  const help = "save the file as UTF-8";
-  return { code: "E007", severity: "error", file, place, message: encoding, help, related: [] };
+  return errorAt({ code: "wrong_encoding", facts: { isUtf16 } }, { file, place });
 }
 
 function textBeforeFault(bytes: Uint8Array): string {
   let [good, bad] = [0, bytes.length];
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
-    // A character that is cut in two at the end is no fault.
+    // A character that is cut at the end is not a fault.
     if (isUtf8(bytes.subarray(0, middle), { stream: true })) good = middle;
     else bad = middle;
   }
@@ -139,7 +137,7 @@ function isUtf8(bytes: Uint8Array, options: { readonly stream?: boolean } = {}):
   }
 }
 
-/** Rules with errors count: their ids are taken all the same. */
+/** Rules with errors count: they use up their ids, too. */
 export function idsUsedTwice(rules: readonly PlacedRule[]): RuleProblem[] {
   const first = new Map<string, PlacedRule>();
   return rules.flatMap((rule): RuleProblem[] => {
@@ -149,18 +147,10 @@ export function idsUsedTwice(rules: readonly PlacedRule[]): RuleProblem[] {
       first.set(rule.id, rule);
       return [];
     }
-    const where = other.file === rule.file ? "in this file" : `in ${other.file}`;
-    return [
-      {
-        code: "E005",
-        severity: "error",
-        file: rule.file,
-        place: rule.placeOf(["id"]),
-        message: `a rule "${rule.id}" stands already ${where}`,
-        help: "give one of them another id",
-        related: [{ file: other.file, place: other.placeOf(["id"]), message: "first here" }],
-      },
-    ];
+    const otherFile = other.file === rule.file ? undefined : other.file;
+    const related = [{ file: other.file, place: other.placeOf(["id"]), message: "first here" }];
+    const fault = { code: "id_used_twice", facts: { id: rule.id, otherFile } } as const;
+    return [errorAt(fault, { file: rule.file, place: rule.placeOf(["id"]), related })];
   });
 }
 
@@ -168,13 +158,6 @@ export function versionOf(specs: readonly RuleSpec[]): string {
   return createHash("sha256").update(JSON.stringify(specs)).digest("hex").slice(0, 16);
 }
 
-function toFileProblem({ file, place, message, help }: RuleProblem): FileProblem {
-  const { line, column, text } = place;
-  return { file, line, column, message: help === undefined ? message : `${message} (${help})`, text };
-}
-
-function unreadable(file: string, message: string): RuleProblem {
-  const place = { line: 1, column: 1, length: 1, text: "" };
-  const help = "give the folder or file with the rules; Weir must be allowed to read it";
-  return { code: "E007", severity: "error", file, place, message, help, related: [] };
+function unreadable(file: string, what: "file" | "folder", error: unknown): RuleProblem {
+  return errorAt({ code: "unreadable", facts: { what, reason: reasonOf(error) } }, { file, place: TOP });
 }

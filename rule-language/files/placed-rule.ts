@@ -1,22 +1,22 @@
+import { specialStart } from "../../platform/files/yaml-faults.ts";
 import type { Place } from "../../platform/files/yaml-source.ts";
 import { originOf } from "../spec/defaults.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
-import { explainFault } from "./mend-yaml.ts";
-import type { MendedIssue } from "./mended-issue.ts";
-import type { RelatedPlace, RuleProblem } from "./problem.ts";
+import { errorAt, type RelatedPlace, type RuleProblem } from "./problem.ts";
+import type { RuleFault } from "./rule-faults.ts";
 
-/** A rule of a file, and where its parts stand. */
+/** A rule of a file, and the places of its parts. */
 export interface PlacedRule {
   readonly file: string;
   /** Undefined when the rule has errors. */
   readonly spec: RuleSpec | undefined;
-  /** The rule's id, right or not; undefined when there is none. */
+  /** The rule's id, valid or not; undefined without one. */
   readonly id: string | undefined;
-  /** Of a part of the rule: `["window", "tumbling"]`; in `defaults` when the rule has it from there. */
+  /** The place of a part of the rule, like `["window", "tumbling"]`; in `defaults` when the rule has it from there. */
   placeOf(path: Path, part?: "key" | "value"): Place;
-  /** Whether the rule itself says it, its file's defaults do, or neither. */
+  /** Whether a part comes from the rule itself, from its file's defaults, or is not there. */
   originOf(path: Path): "rule" | "defaults" | undefined;
-  /** Whether the rule itself says it. */
+  /** Whether the rule itself sets a field. */
   says(field: string): boolean;
 }
 
@@ -25,11 +25,11 @@ type Path = readonly PropertyKey[];
 interface PlacedRuleOptions {
   readonly file: string;
   readonly spec: RuleSpec | undefined;
-  /** As it is written. */
+  /** As written. */
   readonly rule: unknown;
   /** With the defaults. */
   readonly filled: unknown;
-  /** Where the rule stands in the file. */
+  /** The path of the rule in its file. */
   readonly at: Path;
   placeOf(path: Path, part?: "key" | "value"): Place;
 }
@@ -47,65 +47,44 @@ export function placeRule(options: PlacedRuleOptions): PlacedRule {
 }
 
 /**
- * Where to tell of a part of a rule, and of what it has to do with. A default that does not go with what a rule says is
- * told at the rule: the default may be right for all others.
+ * Where to report a part of a rule, and what it has to do with. A default that conflicts with what a rule itself says is
+ * reported at the rule: the default may be right for all others.
  */
-export function tellAt(
+export function spotOf(
   rule: PlacedRule,
   path: Path,
   { beside, part }: { readonly beside: readonly Path[]; readonly part?: "key" | "value" | undefined },
 ): { readonly place: Place; readonly related: RelatedPlace[] } {
-  const there = beside.filter((other) => rule.originOf(other) !== undefined);
-  const own = rule.originOf(path) === "defaults" ? there.find((other) => rule.originOf(other) === "rule") : undefined;
-  const others = own === undefined ? there : [path, ...there.filter((other) => other !== own)];
+  const present = beside.filter((other) => rule.originOf(other) !== undefined);
+  const own = rule.originOf(path) === "defaults" ? present.find((other) => rule.originOf(other) === "rule") : undefined;
+  const others = own === undefined ? present : [path, ...present.filter((other) => other !== own)];
   return {
     place: own === undefined ? rule.placeOf(path, part) : rule.placeOf(own),
     related: others.map((other) => ({
       file: rule.file,
       place: rule.placeOf(other),
-      message: `\`${String(other.at(-1))}\` stands ${rule.originOf(other) === "defaults" ? "in `defaults`" : "here"}`,
+      message: `\`${String(other.at(-1))}\` is ${rule.originOf(other) === "defaults" ? "in `defaults`" : "here"}`,
     })),
   };
 }
 
-/** An issue of a rule, at its place. */
-export function problemOf(issue: MendedIssue, rule: PlacedRule): RuleProblem {
-  const { code, path, part, message, help, fragment } = issue;
-  const { place: whole, related } = tellAt(rule, path, {
-    beside: code === "E004" ? othersNamed(message, path, rule) : [],
-    part,
-  });
+/** A fault of a rule, at its place. */
+export function problemOf(fault: RuleFault, rule: PlacedRule): RuleProblem {
+  const { at, part, beside = [], fragment } = fault;
+  const { place: whole, related } = spotOf(rule, at, { beside, part });
   const { file } = rule;
-  const place = fragment === undefined ? whole : within(whole, fragment);
-  const folded =
-    fragment === undefined && /^[>|]/.test(place.text.slice(place.column - 1))
-      ? explainFault({ code: "FOLDED", reason: message, place }, [])
-      : undefined;
-  if (folded?.mendedLine !== undefined) {
-    const { message, help } = folded;
-    return { code: "E001", severity: "error", file, place: folded.place, message, help, related: [] };
-  }
-  return { code, severity: "error", file, place, message, ...(help === undefined ? {} : { help }), related };
+  if (fragment !== undefined) return errorAt(fault, { file, place: within(whole, fragment), related });
+  // YAML reads `>8` as a block of text.
+  const block = /^[>|]/.test(whole.text.slice(whole.column - 1)) ? specialStart("BLOCK", whole) : undefined;
+  return block === undefined
+    ? errorAt(fault, { file, place: whole, related })
+    : errorAt(block, { file, place: block.place });
 }
 
-/** A piece of a value, where it stands on the value's line as it is. */
+/** A piece of a value, if it is on the value's line as written. */
 export function within(place: Place, fragment: string): Place {
   const from = place.text.indexOf(fragment, place.column - 1);
   return from < 0 ? place : { ...place, column: from + 1, length: Math.max(1, fragment.length) };
-}
-
-/** The other fields that a message names. */
-function othersNamed(message: string, path: Path, rule: PlacedRule): Path[] {
-  const own = String(path.at(-1));
-  const above = path.slice(0, -1);
-  const names = new Set([...message.matchAll(/[a-z_]+/g)].map(([name]) => name));
-  return [...names].flatMap((name) => {
-    const there = [...above, name];
-    if (name === own || rule.originOf(there) === undefined) return [];
-    const place = rule.placeOf(there);
-    const missing = rule.placeOf(above);
-    return place.line === missing.line && place.column === missing.column ? [] : [there];
-  });
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

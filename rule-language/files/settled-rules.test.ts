@@ -40,7 +40,7 @@ async function look(rules: SettledRules, afterMs: number): Promise<string> {
   return specs.map(({ id, when }) => `${id} ${when}`).join(", ");
 }
 
-test("an edit counts once the files have held still", async () => {
+test("an edit counts after the files have stopped changing", async () => {
   await put("a.yaml", rule("a"));
   const rules = await settled();
   expect(await look(rules, 500)).toBe("same");
@@ -53,7 +53,7 @@ test("an edit counts once the files have held still", async () => {
   expect(await look(rules, 500)).toBe("same");
 });
 
-test("what is half written, and looks whole, does not count", async () => {
+test("a half-written file that looks whole does not count", async () => {
   await put("a.yaml", rule("a"), rule("b"));
   const rules = await settled();
   await put("a.yaml", rule("a", "> 2"));
@@ -64,7 +64,7 @@ test("what is half written, and looks whole, does not count", async () => {
   expect(await look(rules, SETTLE_MS)).toBe("a > 2, b > 1");
 });
 
-test("a file that is moved away and put back was never gone; one that stays away is", async () => {
+test("a file that is moved away and back was never gone; one that stays away is gone", async () => {
   await put("a.yaml", rule("a"));
   await put("b.yaml", rule("b"));
   const rules = await settled();
@@ -126,7 +126,7 @@ test("the rules folder may itself be a link that is swapped", async () => {
   expect(await look(rules, SETTLE_MS)).toBe("a > 9");
 });
 
-test("what editors and file systems leave beside the rules is no rule file", async () => {
+test("files that editors and file systems leave beside the rules are not rule files", async () => {
   await put("a.yaml", rule("a"));
   const rules = await settled();
   const before = (await readdir(folder)).length;
@@ -147,7 +147,7 @@ test("what editors and file systems leave beside the rules is no rule file", asy
   expect(await look(rules, 500)).toBe("same");
 });
 
-test("a folder that is away, or empty, keeps the rules of before and says so", async () => {
+test("with a missing or empty folder, the previous rules stay and a problem is reported", async () => {
   await put("a.yaml", rule("a"));
   const rules = await settled();
   await rm(folder, { recursive: true });
@@ -165,7 +165,7 @@ test("a folder that is away, or empty, keeps the rules of before and says so", a
   expect(await look(rules, REMOVAL_SETTLE_MS)).toBe("");
 });
 
-test("a byte order mark and other line ends are no change of the rules", async () => {
+test("a byte order mark and other line ends do not change the rules", async () => {
   await put("a.yaml", rule("a"));
   const rules = await settled();
   const { version } = rules.rules;
@@ -182,7 +182,7 @@ test("another encoding is refused, with its place", async () => {
   const latin = Buffer.from(text, "latin1");
   await writeFile(join(folder, "a.yaml"), latin);
   await look(rules, 500);
-  expect(await look(rules, SETTLE_MS)).toBe("this is not UTF-8 (save the file as UTF-8)");
+  expect(await look(rules, SETTLE_MS)).toBe("this is not UTF-8; save the file as UTF-8");
   const { problems } = await readSources(folder);
   expect(problems[0]?.place).toEqual({
     line: 7,
@@ -192,5 +192,5 @@ test("another encoding is refused, with its place", async () => {
   });
   await writeFile(join(folder, "a.yaml"), Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, "utf16le")]));
   await look(rules, 500);
-  expect(await look(rules, SETTLE_MS)).toBe("the file is in UTF-16 (save the file as UTF-8)");
+  expect(await look(rules, SETTLE_MS)).toBe("the file is in UTF-16; save the file as UTF-8");
 });

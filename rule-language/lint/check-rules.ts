@@ -7,18 +7,19 @@ import { type RuleProblem, withoutRepeats } from "../files/problem.ts";
 import type { PlacedRule, RuleFile } from "../files/read-rule-file.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { compileSelector, labelOf, splitPatterns } from "../spec/selector.ts";
-import { WARNING_KINDS } from "./warning-kinds.ts";
-import { type CheckedRule, takeApart, warn, warningsOf } from "./warnings.ts";
+import { type CheckedRule, takeApart, warn } from "./warning.ts";
+import { WARNINGS } from "./warning-kinds.ts";
+import { warningsOf } from "./warnings.ts";
 import { inhibitorWarnings, receiverWarnings, type Surroundings } from "./warnings-between.ts";
 
-/** The series there are. */
+/** The series that are known. */
 export interface KnownSeries {
   readonly series: readonly Series[];
-  /** Others may come: only names that are nearly those of known ones are odd. */
+  /** Others may follow: only near misses of known names count as odd. */
   readonly mayGrow: boolean;
 }
 
-/** What is wrong and what is odd in rule files, in the order of their lines. `known` is undefined where nothing is known. */
+/** Errors and warnings of rule files, in the order of their lines. `known` is undefined where no series is known. */
 export function checkRules(
   read: ReadRules,
   known: KnownSeries | undefined,
@@ -57,18 +58,18 @@ function* sameRules(rules: readonly CheckedRule[]): Iterable<RuleProblem> {
       first.set(text, rule);
       continue;
     }
-    // The same id twice is an error already.
+    // A duplicate id is an error already.
     if (other.spec.id === rule.spec.id) continue;
     const warning = warn("W010", rule, ["id"], {
-      message: `the same rule as "${other.spec.id}" but for its id`,
+      message: `differs from the rule "${other.spec.id}" only in its id`,
       help: "remove one of them",
     });
     const { file } = other.placed;
-    yield { ...warning, related: [{ file, place: other.placed.placeOf(["id"]), message: "the other one" }] };
+    yield { ...warning, related: [{ file, place: other.placed.placeOf(["id"]), message: "the other rule" }] };
   }
 }
 
-/** Rules that take none of the series there are, at the first label that leaves none; and misspelt exclusions. */
+/** Rules that match no known series, at the first label that leaves none; and misspelt exclusions. */
 function* strangers(rule: CheckedRule, known: KnownSeries): Iterable<RuleProblem> {
   const { where } = rule.spec;
   let left = known.series;
@@ -82,7 +83,7 @@ function* strangers(rule: CheckedRule, known: KnownSeries): Iterable<RuleProblem
       continue;
     }
     if (taken.length === 0 || left.some(takenBy({ [label]: [...taken] }))) {
-      const message = `each sensor that is known is excluded by its ${label}`;
+      const message = `${label} excludes every known sensor`;
       if (!known.mayGrow) yield warn("W005", rule, ["where", label], { message, help: "exclude less" });
       return;
     }
@@ -92,8 +93,8 @@ function* strangers(rule: CheckedRule, known: KnownSeries): Iterable<RuleProblem
     const there =
       values.length === 0
         ? `no reading has a ${label}`
-        : `there is ${some}${values.length > 5 ? `, and ${values.length - 5} more` : ""}`;
-    const message = `no sensor that is known has ${label} ${taken.map((text) => `"${text}"`).join(" or ")}`;
+        : `known are ${some}${values.length > 5 ? `, and ${values.length - 5} more` : ""}`;
+    const message = `no known sensor has ${label} ${taken.map((text) => `"${text}"`).join(" or ")}`;
     yield warn("W005", rule, ["where", label], { message, help: near === undefined ? there : `did you mean ${near}?` });
     return;
   }
@@ -104,7 +105,7 @@ function takenBy(where: RuleSpec["where"]): (series: Series) => boolean {
   return (series) => selector.matches(series);
 }
 
-/** Exclusions that exclude none of the values, and nearly do. */
+/** Exclusions that match none of the values, and nearly match one. */
 function* excludedStrangers(
   rule: CheckedRule,
   about: { readonly label: string; readonly excluded: readonly string[]; readonly values: readonly string[] },
@@ -114,7 +115,7 @@ function* excludedStrangers(
     if (values.some((value) => globMatches(pattern, value))) continue;
     const near = nearestTo(pattern, values)?.replaceAll('"', "");
     if (near === undefined) continue;
-    const message = `no sensor that is known has ${label} "${pattern}", so it excludes nothing`;
+    const message = `no known sensor has ${label} "${pattern}", so it excludes nothing`;
     yield warn("W005", rule, ["where", label], { message, help: `did you mean "!${near}"?` });
   }
 }
@@ -122,13 +123,13 @@ function* excludedStrangers(
 interface Ignore {
   readonly place: Place;
   readonly code: string;
-  /** Lines that it speaks for, both included. */
+  /** The lines that it applies to, both included. */
   readonly from: number;
   readonly to: number;
   used: boolean;
 }
 
-/** Leaves out what `# weir-ignore: W001` silences: for its rule, or, above `rules:`, for the file. */
+/** Leaves out the warnings that `# weir-ignore: W001` silences: for its rule, or, above `rules:`, for the file. */
 function silence(
   file: RuleFile & { readonly file: string },
   warnings: readonly RuleProblem[],
@@ -140,7 +141,7 @@ function silence(
     for (const one of ignore) one.used = true;
     return ignore.length === 0;
   });
-  const codes: readonly string[] = WARNING_KINDS.map(({ code }) => code);
+  const codes: readonly string[] = Object.keys(WARNINGS);
   for (const { place, code, used } of ignores) {
     const isKnown = codes.includes(code);
     if (used || (isKnown && !options.isComplete) || (code === "W020" && !options.knowsReceivers)) continue;
@@ -150,7 +151,7 @@ function silence(
       severity: "warning",
       file: file.file,
       place,
-      message: isKnown ? `nothing here makes the warning ${code}` : `there is no warning ${code}`,
+      message: isKnown ? `no warning ${code} here` : `unknown warning ${code}`,
       help: isKnown
         ? "remove it from the comment"
         : `${near ? `did you mean ${near}? ` : ""}write for example # weir-ignore: W003`,
@@ -173,7 +174,7 @@ function ignoresOf({ rules, comments }: RuleFile): Ignore[] {
   });
 }
 
-/** A comment speaks for the rule that it stands in, or right above; before all rules, and not right above the first, for the file. */
+/** A comment applies to the rule around or right below it; before all rules, and not right above the first, to the file. */
 function spanOf(line: number, starts: readonly number[], comments: RuleFile["comments"]): { from: number; to: number } {
   const commented = new Set(comments.map((comment) => comment.line));
   let below = line;

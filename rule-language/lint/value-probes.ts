@@ -1,47 +1,9 @@
-import { parseDurationUs } from "../../domain/time.ts";
-import type { Aggregate } from "../aggregates/aggregate.ts";
 import { type Condition, holds } from "../conditions/condition.ts";
-import type { RuleSpec } from "../spec/rule-spec.ts";
-
-/** What values an aggregate can have. */
-export interface ValueDomain {
-  readonly min: number;
-  readonly max: number;
-  readonly whole: boolean;
-  readonly texts: boolean;
-}
-
-const ANY: ValueDomain = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_INFINITY, whole: false, texts: false };
-const NOT_NEGATIVE: ValueDomain = { ...ANY, min: 0 };
-
-/** `others`: all aggregates of the rule; with one among them that takes no texts, none comes. */
-export function domainOf(aggregate: Aggregate, spec: RuleSpec, takesTexts: boolean): ValueDomain {
-  const isFilled = spec.fill === "last";
-  switch (aggregate.kind) {
-    case "count":
-      return { ...NOT_NEGATIVE, whole: true, min: isFilled ? 0 : (spec.window?.count ?? 1) };
-    case "distinct":
-      return { ...NOT_NEGATIVE, whole: true, min: 1 };
-    case "count_if":
-      return { ...NOT_NEGATIVE, whole: true };
-    case "duration": {
-      const sizeUs = parseDurationUs(spec.window?.tumbling ?? "") ?? Number.POSITIVE_INFINITY;
-      return { ...NOT_NEGATIVE, max: sizeUs / 1e6 };
-    }
-    case "range":
-    case "stddev":
-    case "variance":
-      return NOT_NEGATIVE;
-    case "last":
-      return { ...ANY, texts: takesTexts };
-    default:
-      return ANY;
-  }
-}
+import type { ValueDomain } from "../conditions/value-domain.ts";
 
 /**
- * Values of which one lies in every part of the domain that the conditions tell apart. A condition changes only at its
- * limits, so the limits, a value between each two, and one beyond each end are enough.
+ * One value in every part of the domain that the conditions distinguish. A condition changes only at its limits, so the
+ * limits, a value between each two, and one beyond each end are enough.
  */
 export function probesOf(conditions: readonly Condition[], domain: ValueDomain): (number | string)[] {
   const limits = [0, 1, domain.min, domain.max].filter(Number.isFinite);
@@ -62,7 +24,7 @@ export function probesOf(conditions: readonly Condition[], domain: ValueDomain):
   return domain.texts ? [...possible, ...texts] : possible;
 }
 
-/** A value for which both hold; undefined when there is none. */
+/** A value for which all conditions hold; undefined without one. */
 export function commonValue(conditions: readonly Condition[], domain: ValueDomain): number | string | undefined {
   return probesOf(conditions, domain).find((value) => conditions.every((condition) => holds(condition, value)));
 }

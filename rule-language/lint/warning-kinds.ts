@@ -1,158 +1,139 @@
-/** Warnings, as documents and reports explain them. Codes are for ever: people write them into `weir-ignore`. */
-export const WARNING_KINDS = [
-  {
-    code: "W001",
+import type { ProblemKind } from "../files/errors.ts";
+
+/** The kinds of warnings, once. Codes never change: people write them into `weir-ignore`. */
+export const WARNINGS = {
+  W001: {
     title: "`clear` holds while `when` holds",
-    text: 'The alert would end at the next window although its condition still holds, and begin again at the one after: it flaps. For hysteresis `clear` lies beyond `when`: `when: "> 8"`, `clear: "< 7.5"`.',
+    text: 'The alert would end at the next window although its condition still holds, and begin again at the one after: it flaps. For hysteresis, `clear` lies beyond `when`: `when: "> 8"`, `clear: "< 7.5"`.',
     bad: 'when: "> 8"\nclear: "< 9"',
     good: 'when: "> 8"\nclear: "< 7.5"',
   },
-  {
-    code: "W002",
+  W002: {
     title: "`clear` can never hold",
-    text: "No value that the aggregate can have fulfils it, so the alert would never end.",
+    text: "It holds for no value that the aggregate can have, so the alert would never end.",
     bad: 'aggregate: count\nwhen: "> 100"\nclear: "< 0"',
     good: 'aggregate: count\nwhen: "> 100"\nclear: "< 90"',
   },
-  {
-    code: "W003",
+  W003: {
     title: "`for` is shorter than a window",
-    text: "Alerts are looked at when a window ends. A `for` or `keep_firing_for` shorter than the time from one window to the next acts like exactly one window more.",
+    text: "Conditions are evaluated when a window ends. A `for` or `keep_firing_for` shorter than the time from one window to the next acts like that time.",
     bad: 'window: { tumbling: 5m }\nwhen: "> 8"\nfor: 30s',
     good: 'window: { tumbling: 1m }\nwhen: "> 8"\nfor: 5m',
   },
-  {
-    code: "W004",
-    title: "`lateness` is long beside the window",
-    text: "Each window, and each alert, comes later by the lateness. Readings that are late by no more than two window lengths correct their window anyway (`late: update`), without holding anything up. A long lateness is right only when the alert must not be decided before the stragglers are in.",
+  W004: {
+    title: "`lateness` is long compared to the window",
+    text: "The lateness delays each window and each alert. Readings that are late by up to two window lengths correct their window anyway (`late: update`), without a delay. A long lateness is right only when the alert must wait for stragglers.",
     bad: "window: { tumbling: 10s }\nlateness: 10m",
     good: "window: { tumbling: 10s }\nlateness: 15s",
   },
-  {
-    code: "W005",
-    title: "`where` takes no sensor that is known",
-    text: "None of the devices that the gateway knows has these labels. Told only when the devices are known: with `--devices`, and for near misses also from a gateway that runs in this folder.",
+  W005: {
+    title: "`where` matches no known sensor",
+    text: "None of the known devices has these labels. The check needs the devices: from `--devices`, or, for near misses, from a gateway that runs in this folder.",
     bad: 'where: { device: "clod-*" }',
     good: 'where: { device: "cold-*" }',
   },
-  {
-    code: "W006",
+  W006: {
     title: "a field without effect",
-    text: "With `absent` there are no windows, so `aggregate`, `lateness`, `late` and `fill` do nothing. Without `when` there are no alerts, so `for`, `severity` and other fields of alerts do nothing.",
+    text: "With `absent` there are no windows, so `aggregate`, `lateness`, `late` and `fill` have no effect. Without `when` there are no alerts, so `for`, `severity` and other fields of alerts have none.",
     bad: "absent: 5m\naggregate: max",
     good: "absent: 5m",
   },
-  {
-    code: "W007",
+  W007: {
     title: "`when` can never hold",
-    text: "No value that the aggregate can have fulfils it: a window has at least one reading, a spread is not negative, a duration is at most the window's length in seconds. For sensors that fall silent use `absent`.",
+    text: "It holds for no value that the aggregate can have: a window has at least one reading, a spread is not negative, a duration is at most the window's length in seconds. For sensors that fall silent, use `absent`.",
     bad: 'aggregate: count\nwhen: "< 1"',
     good: "absent: 5m",
   },
-  {
-    code: "W008",
+  W008: {
     title: "a text is compared with a number",
-    text: "Texts go only to rules whose aggregates all take them: `count`, `last`, `distinct`, `duration(state)`. Of these only `last` is a text itself.",
+    text: "A rule gets texts only if all its aggregates take them: `count`, `last`, `distinct`, `duration(state)`. Of these, only `last` gives a text.",
     bad: 'window: { tumbling: 10s }\nwhen: "== open"',
     good: 'window: { tumbling: 10s }\naggregate: last\nwhen: "== open"',
   },
-  {
-    code: "W009",
+  W009: {
     title: "`when` always holds",
-    text: "Every value that the aggregate can have fulfils it: the alert fires with the first window and never ends.",
+    text: "It holds for every value that the aggregate can have: the alert fires with the first window and never ends.",
     bad: 'aggregate: stddev\nwhen: ">= 0"',
     good: 'aggregate: stddev\nwhen: "> 0.5"',
   },
-  {
-    code: "W010",
-    title: "two rules that are the same but for their id",
-    text: "Both fire at the same instants, so everything is told twice.",
+  W010: {
+    title: "two rules that differ only in their id",
+    text: "Both fire at the same instants, so each alert notifies twice.",
     bad: '- { id: a, window: { tumbling: 1m }, when: "> 8" }\n- { id: b, window: { tumbling: 1m }, when: "> 8" }',
     good: '- { id: a, window: { tumbling: 1m }, when: "> 8" }',
   },
-  {
-    code: "W011",
-    title: "a place in a text that nothing fills",
-    text: "`{{ name }}` is filled from the labels of the alert's group (`group_by`), the rule's `labels`, its aggregates or the names of `let`, and what there always is: `value`, `rule`, `severity`, `state`, `at`, `active_at`, `for`, `condition`. Any other name stays as it is written, unless `| default` gives something in its place.",
+  W011: {
+    title: "a place in a text that nothing fills in",
+    text: "`{{ name }}` is filled from the labels of the alert's group (`group_by`), the rule's `labels`, its aggregates or the names of `let`, and the names that every alert has: `value`, `rule`, `severity`, `state`, `at`, `active_at`, `for`, `condition`. Any other name stays as written, unless it has a `| default`.",
     bad: 'group_by: [site]\nannotations: { summary: "{{ device }} is warm" }',
     good: 'group_by: [site]\nannotations: { summary: "{{ site }} is warm" }',
   },
-  {
-    code: "W012",
-    title: "a pattern that is written in another language",
-    text: "In `where` only `*` (any text), `?` (any character) and a `!` at the beginning (not) are special. A regular expression, or `{a,b}`, is taken for what it says, letter by letter. Alternatives are a list.",
+  W012: {
+    title: "a pattern in another language",
+    text: "In `where` only `*` (any text), `?` (any character) and a `!` at the beginning (not) are special. A regular expression, or `{a,b}`, is compared letter by letter. Write alternatives as a list.",
     bad: 'where: { device: "cold-.*" }',
     good: 'where: { device: "cold-*" }',
   },
-  {
-    code: "W013",
+  W013: {
     title: "a computed number is compared for equality",
-    text: "An average or a quantile hardly ever is exactly a number. Compare with a range, or use `min`, `max` or `last`.",
+    text: "An average or a quantile almost never equals a given number. Compare with a range, or use `min`, `max` or `last`.",
     bad: 'aggregate: avg\nwhen: "== 21.5"',
     good: 'aggregate: avg\nwhen: "between 21.4 and 21.6"',
   },
-  {
-    code: "W014",
-    title: "different quantities in one number",
+  W014: {
+    title: "different quantities combined",
     text: "Neither `where` names the metric nor `group_by` keeps metrics apart: degrees, percents and volts would be averaged together.",
     bad: 'where: { device: "cold-*" }\ngroup_by: [device]\naggregate: avg',
     good: 'where: { device: "cold-*", metric: temperature }\ngroup_by: [device]\naggregate: avg',
   },
-  {
-    code: "W015",
+  W015: {
     title: "a difference between different devices",
-    text: "`rate`, `delta` and `delta_percent` subtract a window's first value from its last. When a group holds several devices these are mostly of two devices, and the difference says nothing.",
+    text: "`rate`, `delta` and `delta_percent` subtract a window's first value from its last. In a group of several devices, the two mostly come from different devices, and the difference means nothing.",
     bad: "where: { metric: energy }\ngroup_by: [site]\naggregate: delta",
     good: "where: { metric: energy }\ngroup_by: [device]\naggregate: delta",
   },
-  {
-    code: "W016",
+  W016: {
     title: "a label that the group hides",
-    text: "A label of the rule has the name of a `group_by` label. The group's value wins, and the rule's never shows.",
+    text: "A label of the rule has the name of a `group_by` label. The group's value wins, and the rule's never appears.",
     bad: "group_by: [site]\nlabels: { site: north }",
     good: "group_by: [site]\nlabels: { region: north }",
   },
-  {
-    code: "W017",
+  W017: {
     title: "`weir-ignore` silences nothing",
-    text: "No such warning is there any more, or the code is misspelt. Remove the comment, so that it does not hide the next one.",
+    text: "The warning is gone, or the code is misspelt. Remove the comment, so that it does not hide the next warning.",
     bad: "# weir-ignore: W03",
     good: "# weir-ignore: W003",
   },
-  {
-    code: "W018",
-    title: "`where` excludes what it takes",
-    text: "A pattern with `!` before it wins over one without: when each that is taken is excluded again, no reading is left.",
+  W018: {
+    title: "`where` excludes what it includes",
+    text: "A pattern with a `!` wins over one without: when every included pattern is excluded, no reading is left.",
     bad: 'where: { metric: temperature, device: ["cold-9", "!cold-*"] }',
     good: 'where: { metric: temperature, device: ["cold-*", "!cold-9"] }',
   },
-  {
-    code: "W019",
+  W019: {
     title: "an `active` time in which no alert can fire",
-    text: "A window is looked at when the instant just before its end is in active time. Where no end of a window ever is, where no stretch of active time is as long as `for`, or where there is no active time at all, no alert fires. For `absent`, there must be some active time.",
+    text: "A condition is evaluated only if the instant just before the window's end is in active time. If no window ever ends there, if no stretch of active time is as long as `for`, or if there is no active time at all, no alert fires.",
     bad: 'where: { metric: temperature }\nwindow: { tumbling: 1d }\nwhen: "> 8"\nactive: { hours: ["07:00-18:00"] }',
     good: 'where: { metric: temperature }\nwindow: { tumbling: 1h }\nwhen: "> 8"\nactive: { hours: ["07:00-18:00"] }',
   },
-  {
-    code: "W020",
-    title: "`notify` names nobody",
-    text: "`notifier.receivers` in weir.yaml has no such name, so nobody is told there. Looked at where there is a weir.yaml: in this folder, or by `--config`.",
+  W020: {
+    title: "`notify` names no receiver",
+    text: "`notifier.receivers` in weir.yaml has no such name, so it notifies nobody. The check needs a weir.yaml: in this folder, or from `--config`.",
     bad: 'when: "> 8"\nnotify: [opps]',
     good: 'when: "> 8"\nnotify: [ops]',
   },
-  {
-    code: "W021",
-    title: "`inhibited_by` holds nothing back",
-    text: "No other rule fits the name, or those that fit never fire, or one of the two has alerts without a label of `equal`: a label that is missing agrees with nothing. A rule does not inhibit itself.",
+  W021: {
+    title: "`inhibited_by` never inhibits",
+    text: "No other rule matches the name, or the ones that match never fire, or one of the two rules has alerts without a label of `equal`: a missing label never agrees. A rule does not inhibit itself.",
     bad: '- { id: silent, absent: 5m, group_by: [site, device], inhibited_by: [{ rule: gatway-silent, equal: [site] }] }\n- { id: gateway-silent, where: { device: "gw-*" }, absent: 2m, group_by: [site] }',
     good: '- { id: silent, absent: 5m, group_by: [site, device], inhibited_by: [{ rule: gateway-silent, equal: [site] }] }\n- { id: gateway-silent, where: { device: "gw-*" }, absent: 2m, group_by: [site] }',
   },
-  {
-    code: "W022",
+  W022: {
     title: "`flapping` that can never begin",
-    text: "An alert can begin and end once with each window at most, and not before `for` and `keep_firing_for`; one about absence not before it has been silent for so long. So many changes do not fit into `within`.",
+    text: "An alert can begin and end at most once per window, and not before `for` and `keep_firing_for`; an alert about absence cannot begin before the silence has lasted that long. This many changes do not fit into `within`.",
     bad: 'where: { metric: temperature }\nwindow: { tumbling: 10m }\nwhen: "> 8"\nflapping: { changes: 6, within: 30m }',
     good: 'where: { metric: temperature }\nwindow: { tumbling: 1m }\nwhen: "> 8"\nflapping: { changes: 6, within: 30m }',
   },
-] as const;
-export type WarningCode = (typeof WARNING_KINDS)[number]["code"];
+} as const satisfies Readonly<Record<string, ProblemKind>>;
+
+export type WarningCode = keyof typeof WARNINGS;

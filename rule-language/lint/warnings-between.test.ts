@@ -20,14 +20,14 @@ function saidOf(inhibitedBy: string, labels = "group_by: [device]", around: Surr
 }
 
 test.each<[string, string, RegExp]>([
-  ["[{ rule: gatway-silent }]", "gatway-silent", /no rule fits "gatway-silent"; did you mean gateway-silent\?/],
+  ["[{ rule: gatway-silent }]", "gatway-silent", /no rule matches "gatway-silent"; did you mean gateway-silent\?/],
   ['[{ rule: "gatwey*" }]', '"gatwey*"', /did you mean "gatewa\*"\?/],
-  ["[{ rule: motor }]", "motor", /there is gateway-silent, figures, pump-blocked$/],
+  ["[{ rule: motor }]", "motor", /the other rules are gateway-silent, figures, pump-blocked$/],
   ["[{ rule: sensor-silent }]", "sensor-silent", /a rule does not inhibit itself/],
-  ["[{ rule: figures }]", "figures", /has no `when`, so it never fires/],
+  ["[{ rule: figures }]", "figures", /have no `when`, so they never fire/],
   ["[{ rule: gateway-silent, equal: [site] }]", "site", /they have device, severity; add it to `group_by`/],
   ["[{ rule: gateway-silent, equal: [device] }]", "device", /"gateway-silent" have no label "device".*they have site/],
-  ["[{ rule: gateway-silent }, { rule: x }]", "x", /no rule fits "x"/],
+  ["[{ rule: gateway-silent }, { rule: x }]", "x", /no rule matches "x"/],
 ])("inhibited_by: %s", (inhibitedBy, text, said) => {
   expect(saidOf(inhibitedBy)).toEqual([["W021", text, expect.stringMatching(said)]]);
 });
@@ -38,18 +38,18 @@ test.each([
   ["[{ rule: gateway-silent, equal: [site] }]", "group_by: [device], labels: { site: north }"],
   ["[{ rule: gateway-silent, equal: [severity] }]", "group_by: [device]"],
   ['[{ rule: "*" }]', "group_by: [device]"],
-  // A rule with an error of its own is there all the same.
+  // A rule with an error counts, too.
   ["[{ rule: pump-blocked, equal: [device] }]", "group_by: [device]"],
-])("nothing is said of inhibited_by: %s with %s", (inhibitedBy, labels) => {
+])("no warning about inhibited_by: %s with %s", (inhibitedBy, labels) => {
   expect(saidOf(inhibitedBy, labels)).toEqual([]);
 });
 
-test("a rule of another file of the folder is there, too", () => {
+test("a rule of another file in the folder counts", () => {
   const { rules: others } = readRuleFile("rules:\n  - { id: motor, absent: 5m }\n", "b.yaml");
   expect(saidOf("[{ rule: motor }]", "group_by: [device]", { others })).toEqual([]);
 });
 
-test("receivers: misspelt, unknown, none at all, and not known", () => {
+test("receivers: misspelt, unknown, none, and no weir.yaml", () => {
   const said = (notify: string, receivers?: readonly string[]) => {
     const source = `rules:\n  - { id: a, absent: 5m, notify: ${notify} }\n`;
     const files = [{ ...readRuleFile(source, "a.yaml"), file: "a.yaml" }];
@@ -57,17 +57,17 @@ test("receivers: misspelt, unknown, none at all, and not known", () => {
     return warnings.map(({ code, message, help, place }) => `${code} ${place.column} ${message}: ${help}`);
   };
   expect(said("[opps, night]", ["ops", "oncall"])).toEqual([
-    'W020 35 weir.yaml has no receiver "opps": nobody is told: did you mean ops?',
-    'W020 41 weir.yaml has no receiver "night": nobody is told: there is ops, oncall; add it to notifier.receivers',
+    'W020 35 weir.yaml has no receiver "opps", so it notifies nobody: did you mean ops?',
+    'W020 41 weir.yaml has no receiver "night", so it notifies nobody: it has ops, oncall; add it to notifier.receivers',
   ]);
   expect(said("[ops]", [])).toEqual([
-    'W020 35 weir.yaml has no receiver "ops": nobody is told: it has none; add it to notifier.receivers',
+    'W020 35 weir.yaml has no receiver "ops", so it notifies nobody: it has no receivers; add it to notifier.receivers',
   ]);
   expect(said("[ops]", ["ops"])).toEqual([]);
   expect(said("[ops]")).toEqual([]);
 });
 
-test("an ignored receiver is not called unused where receivers are not known", () => {
+test("an ignored receiver does not count as unused without a weir.yaml", () => {
   const source = "rules:\n  # weir-ignore: W020\n  - { id: a, absent: 5m, notify: [elsewhere] }\n";
   const files = [{ ...readRuleFile(source, "a.yaml"), file: "a.yaml" }];
   const known = { series: [{ device: "d", metric: "m", tags: {}, kind: "number" as const }], mayGrow: false };

@@ -3,51 +3,55 @@ import { closest, nearestTo } from "../../platform/files/closest.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import type { PlacedRule } from "../files/read-rule-file.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
-import { type CheckedRule, warn } from "./warnings.ts";
+import { type CheckedRule, warn } from "./warning.ts";
 
-/** What rules name that stands elsewhere. */
+/** What rules refer to outside their files. */
 export interface Surroundings {
-  /** The receivers that weir.yaml has; undefined where it is not known. */
+  /** The receivers of weir.yaml; undefined without one. */
   readonly receivers?: readonly string[] | undefined;
-  /** Rules that are there besides those that are checked. */
+  /** Rules besides the checked ones. */
   readonly others?: readonly PlacedRule[];
 }
 
-/** Labels that each alert has. Of two rules, or two incidents, `rule` and `incident` never agree. */
+/** Labels that every alert has. `rule` and `incident` differ between any two incidents of different rules. */
 const OF_EVERY_ALERT = ["severity"];
 const NAMED_MAX = 8;
 
-/** Names in `notify` that no receiver has. */
+/** Names in `notify` without a receiver. */
 export function* receiverWarnings(rule: CheckedRule, receivers: readonly string[]): Iterable<RuleProblem> {
   for (const [i, name] of rule.spec.notify.entries()) {
     if (receivers.includes(name)) continue;
     const near = closest(name, receivers);
-    const there = receivers.length === 0 ? "it has none" : `there is ${listed(receivers)}`;
+    const there = receivers.length === 0 ? "it has no receivers" : `it has ${listed(receivers)}`;
     const help = near === undefined ? `${there}; add it to notifier.receivers` : `did you mean ${near}?`;
-    yield warn("W020", rule, ["notify", i], { message: `weir.yaml has no receiver "${name}": nobody is told`, help });
+    yield warn("W020", rule, ["notify", i], {
+      message: `weir.yaml has no receiver "${name}", so it notifies nobody`,
+      help,
+    });
   }
 }
 
-/** Parts of `inhibited_by` by which nothing can ever be held. */
+/** Parts of `inhibited_by` that can never inhibit. */
 export function* inhibitorWarnings(rule: CheckedRule, all: readonly PlacedRule[]): Iterable<RuleProblem> {
   const { spec, placed } = rule;
   for (const [i, { rule: pattern, equal }] of spec.inhibited_by.entries()) {
     const path = ["inhibited_by", i, "rule"];
     const fitting = all.filter(({ id }) => id !== undefined && globMatches(pattern, id));
-    const others = fitting.filter(({ id }) => id !== spec.id);
+    const inhibitors = fitting.filter(({ id }) => id !== spec.id);
     if (fitting.length === 0) {
       const ids = all.flatMap(({ id }) => (id === undefined || id === spec.id ? [] : id));
       const near = nearestTo(pattern, ids);
-      const help = near === undefined ? `there is ${listed(ids) || "no other rule"}` : `did you mean ${near}?`;
-      yield warn("W021", rule, path, { message: `no rule fits "${pattern}"`, help });
-    } else if (others.length === 0) {
-      // What defaults say for all rules of a file may name one of them.
+      const others = ids.length === 0 ? "there is no other rule" : `the other rules are ${listed(ids)}`;
+      const help = near === undefined ? others : `did you mean ${near}?`;
+      yield warn("W021", rule, path, { message: `no rule matches "${pattern}"`, help });
+    } else if (inhibitors.length === 0) {
+      // The defaults of a file may name one of its rules.
       if (!placed.says("inhibited_by")) continue;
-      const message = `only this rule fits "${pattern}", and a rule does not inhibit itself`;
-      yield warn("W021", rule, path, { message, help: "name the rule that tells of the cause, or remove it" });
+      const message = `only this rule matches "${pattern}", and a rule does not inhibit itself`;
+      yield warn("W021", rule, path, { message, help: "name the rule that alerts about the cause, or remove it" });
     } else {
-      const specs = others.flatMap((other) => other.spec ?? []);
-      if (specs.length === others.length) yield* agreementWarnings(rule, { i, pattern, equal, specs });
+      const specs = inhibitors.flatMap((other) => other.spec ?? []);
+      if (specs.length === inhibitors.length) yield* agreementWarnings(rule, { i, pattern, equal, specs });
     }
   }
 }
@@ -64,7 +68,7 @@ function* agreementWarnings(
   const { i, pattern, equal, specs } = about;
   const alerting = specs.filter(({ when, absent }) => when !== undefined || absent !== undefined);
   if (alerting.length === 0) {
-    const message = `what fits "${pattern}" has no \`when\`, so it never fires`;
+    const message = `rules that match "${pattern}" have no \`when\`, so they never fire`;
     yield warn("W021", rule, ["inhibited_by", i, "rule"], { message, help: "name a rule that alerts" });
     return;
   }
@@ -72,12 +76,12 @@ function* agreementWarnings(
   for (const [k, label] of equal.entries()) {
     const path = ["inhibited_by", i, "equal", k];
     if (!own.includes(label)) {
-      const message = `this rule's alerts have no label "${label}", so nothing agrees with them in it`;
-      const help = `they have ${listed(own)}; add it to \`group_by\`, or leave it out here`;
+      const message = `this rule's alerts have no label "${label}", so none can agree`;
+      const help = `they have ${listed(own)}; add it to \`group_by\`, or remove it here`;
       yield warn("W021", rule, path, { message, help });
     } else if (!alerting.some((spec) => labelsOf(spec).includes(label))) {
       const theirs = [...new Set(alerting.flatMap(labelsOf))];
-      const message = `the alerts of what fits "${pattern}" have no label "${label}", so nothing agrees in it`;
+      const message = `the alerts of "${pattern}" have no label "${label}", so none can agree`;
       yield warn("W021", rule, path, { message, help: `they have ${listed(theirs)}` });
     }
   }

@@ -67,7 +67,7 @@ rules:
     when: "> 9"
 `;
 
-test("the log keeps what was put together; nothing of it says defaults", () => {
+test("the log keeps merged rules, without a trace of the defaults", () => {
   const { rules, problems } = readRuleFile(FILE, "a.yaml");
   expect(problems).toEqual([]);
   expect(rules.map(({ spec }) => spec)).toMatchObject([
@@ -78,7 +78,7 @@ test("the log keeps what was put together; nothing of it says defaults", () => {
   expect(ruleFileSchema.parse(parse(FILE)).rules).toEqual(rules.map(({ spec }) => spec));
 });
 
-test("an oddity of the defaults is told once, one with what a rule says at the rule, with both places", () => {
+test("a warning about defaults is reported once; a conflict with a rule at the rule, with both places", () => {
   const read = { ...readRuleFile(FILE, "a.yaml"), file: "a.yaml" };
   const problems = checkRules({ files: [read], problems: [] }, undefined);
   expect(problems.map(({ code, place, related }) => [code, place.line, related.map((one) => one.place.line)])).toEqual([
@@ -86,10 +86,10 @@ test("an oddity of the defaults is told once, one with what a rule says at the r
     ["W016", 4, []],
     ["W003", 11, [3]],
   ]);
-  expect(problems[2]?.related[0]?.message).toBe("`for` stands in `defaults`");
+  expect(problems[2]?.related[0]?.message).toBe("`for` is in `defaults`");
 });
 
-test("with bad defaults, a file's rules are told of nothing but their own mistakes", () => {
+test("with bad defaults, rules report only their own mistakes", () => {
   const bad = FILE.replace("5m", "5 min").replace("30s", "soon").replace("> 9", "9 <<");
   const { problems } = readRuleFile(bad, "a.yaml");
   expect(problems.map(({ code, place }) => [code, place.line])).toEqual([

@@ -1,23 +1,32 @@
-/** Fields whose names are filled in one by one; all others are a rule's own or the default's as a whole. */
-const BY_NAME = ["where", "labels", "annotations"];
+import type { Subject } from "../fields/field.ts";
+import { ALL_RULE_FIELDS } from "./rule-fields.ts";
+
+const FIELDS = Object.entries(ALL_RULE_FIELDS);
+/** Fields that are merged name by name. Of all others a rule has its own value or the default. */
+const BY_NAME = FIELDS.filter(([, { mergesByName }]) => mergesByName).map(([name]) => name);
 /** What a rule is about: at most one of these, and a window with `let`. */
-const SUBJECTS = ["absent", "let", "window"];
-/** What means nothing to a rule of such a subject, and is not filled in. */
-const NOT_FOR: Readonly<Record<string, readonly string[]>> = {
-  absent: ["window", "let", "aggregate", "fill", "when", "clear", "for", "keep_firing_for", "lateness", "late"],
-  let: ["absent", "aggregate", "fill"],
-  window: ["absent", "let"],
+const SUBJECTS = ["absent", "let", "window"] as const;
+/** Fields that mean nothing to a rule about a subject, and are not filled in. */
+const NOT_FOR: Readonly<Record<Subject, readonly string[]>> = {
+  absent: fieldsNotFor("absent"),
+  let: fieldsNotFor("let"),
+  window: fieldsNotFor("window"),
 };
+
+export function fieldsNotFor(subject: Subject): string[] {
+  return FIELDS.filter(([, field]) => field.for?.includes(subject) === false).map(([name]) => name);
+}
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A rule with what it does not say taken from the `defaults` of its file. What is no rule stays as it is. */
+/** Takes what a rule does not set from the `defaults` of its file. A value that is not a rule stays as it is. */
 export function fillDefaults(rule: unknown, defaults: unknown): unknown {
   if (!isFields(rule) || !isFields(defaults)) return rule;
   const filled: Record<string, unknown> = {};
-  const subject = subjectOf(rule) ?? subjectOf(defaults) ?? "";
+  const subject = subjectOf(rule) ?? subjectOf(defaults);
   for (const [field, value] of Object.entries(defaults)) {
-    if (field === "id" || value === null || NOT_FOR[subject]?.includes(field)) continue;
+    if (field === "id" || value === null) continue;
+    if (subject !== undefined && NOT_FOR[subject].includes(field)) continue;
     filled[field] = value;
   }
   for (const [field, value] of Object.entries(rule)) {
@@ -29,7 +38,7 @@ export function fillDefaults(rule: unknown, defaults: unknown): unknown {
   return filled;
 }
 
-/** Whether a part of a filled rule comes from the defaults, from the rule itself, or is not there. */
+/** Whether a part of a filled rule comes from the rule itself, from the defaults, or is not there. */
 export function originOf(
   path: readonly PropertyKey[],
   { rule, filled }: { readonly rule: unknown; readonly filled: unknown },
@@ -39,8 +48,8 @@ export function originOf(
   if (!isFields(filled) || !Object.hasOwn(filled, field)) return undefined;
   const own = isFields(rule) && Object.hasOwn(rule, field) ? rule[field] : undefined;
   if (own === undefined) return "defaults";
-  const isByName = name !== undefined && BY_NAME.includes(field) && isFields(own) && isFields(filled[field]);
-  return isByName && !Object.hasOwn(own, name) && Object.hasOwn(filled[field] as Fields, name) ? "defaults" : "rule";
+  const isByName = name !== undefined && BY_NAME.includes(field) && isFields(own);
+  return isByName && !Object.hasOwn(own, name) && isNamedIn(filled[field], name) ? "defaults" : "rule";
 }
 
 /** A rule file whose rules have taken their defaults. */
@@ -49,8 +58,12 @@ export function fillFile(file: unknown): unknown {
   return { ...file, rules: file.rules.map((rule) => fillDefaults(rule, file.defaults)) };
 }
 
-function subjectOf(fields: Fields): string | undefined {
+function subjectOf(fields: Fields): Subject | undefined {
   return SUBJECTS.find((subject) => Object.hasOwn(fields, subject) && fields[subject] !== null);
+}
+
+function isNamedIn(value: unknown, name: string): boolean {
+  return isFields(value) && Object.hasOwn(value, name);
 }
 
 function isFields(value: unknown): value is Fields {

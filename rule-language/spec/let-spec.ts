@@ -1,39 +1,79 @@
 import { z } from "zod";
-import { isFault, type NameType, parseExpression } from "../conditions/expression.ts";
-import { aggregate, names, window } from "./window-spec.ts";
+import { addFault, type BareFaultOf, type CheckSpot, isFault } from "../../platform/files/fault.ts";
+import { definitionOf, parseAggregate } from "../aggregates/aggregate.ts";
+import { ANY_WINDOW } from "../aggregates/aggregates.ts";
+import { type NameType, parseExpression } from "../conditions/expression.ts";
+import { EXPRESSION_TEXTS, type ExpressionFacts } from "../conditions/expression-texts.ts";
+import { type Field, type Fields, shapeOf } from "../fields/field.ts";
+import { aggregate } from "./aggregate-field.ts";
+import { SPEC_TEXTS, type SpecFacts } from "./spec-texts.ts";
+import { wherePatterns } from "./where-pattern.ts";
+import { WINDOW } from "./window-spec.ts";
 
 /** More series than this in one condition is a mistake. */
 const NAMES_MAX = 20;
 const NAME = /^[A-Za-z_]\w{0,49}$/;
-/** Words of CEL, and of the places in annotations. */
+/** Words of CEL, and names that every annotation has. */
 const RESERVED = new Set(
   "true false null in as break const continue else for function if import let loop package namespace return var void while value rule severity state at active_at condition".split(
     " ",
   ),
 );
 
-/** One of the series that a condition looks at. */
-export const letSchema = z.record(
-  z.string(),
-  z.strictObject({
-    metric: z
-      .union([z.string(), z.array(z.string()).min(1)])
-      .optional()
-      .describe("Short for `where: { metric: ... }`."),
-    where: names.default({}).describe("Which readings, besides the rule's own `where`."),
-    window: window.optional().describe("Tumbling or hopping. Default: the rule's `window`."),
-    aggregate: aggregate.default("avg").describe("What to compute."),
-    fill: z.enum(["none", "last"]).default("none").describe("As in a rule."),
-  }),
-);
+const NAME_FIELDS = {
+  metric: {
+    schema: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+    doc: "Short for `where: { metric: ... }`.",
+    takes: "name, list or glob",
+  },
+  where: {
+    schema: wherePatterns.default({}),
+    doc: "Which readings, in addition to the rule's `where`.",
+    takes: "label: value, list or glob",
+  },
+  window: { ...WINDOW, doc: "Tumbling or hopping. Default: the rule's `window`." },
+  aggregate: { schema: aggregate.default("avg"), doc: "What to compute.", takes: "aggregate" },
+  fill: { schema: z.enum(["none", "last"]).default("none"), doc: "As in a rule.", takes: "`none`, `last`" },
+} satisfies Fields;
+
+/** The series of a condition, by name. */
+const letSchema = z
+  .record(z.string(), z.strictObject(shapeOf(NAME_FIELDS)))
+  .meta({ minProperties: 1, propertyNames: { pattern: "^[A-Za-z_]\\w*$" } });
 
 export type LetSpec = z.output<typeof letSchema>;
 
-/** What each name stands for; only `last` may be a text. */
+export const LET = {
+  schema: letSchema.optional(),
+  doc: "Several series in one condition, by name, each with its window; `when` is then a condition in CEL over the names.",
+  takes: "name: series",
+  for: ["let"],
+  fields: NAME_FIELDS,
+  hasNames: true,
+  hint(value, at) {
+    if (at.length < 2) return { example: "let: { flow: { metric: flow } }" };
+    const name = String(at[1]);
+    const metric = typeof value === "string" || typeof value === "number" ? value : name;
+    return { example: `${name}: { metric: ${metric} }` };
+  },
+  examples: [
+    {
+      value: { flow: { metric: "flow" }, current: { metric: "motor_current", aggregate: "max" } },
+      meaning: 'two series of one group; with when: "current > 12 && flow < 0.5"',
+    },
+  ],
+} satisfies Field;
+
+/** The type of each name: only aggregates that give texts may be texts. */
 export function letNames(lets: LetSpec): Readonly<Record<string, NameType>> {
   return Object.fromEntries(
-    Object.entries(lets).map(([name, { aggregate }]) => [name, aggregate === "last" ? "any" : "number"]),
+    Object.entries(lets).map(([name, own]) => [name, givesTexts(own.aggregate) ? "any" : "number"]),
   );
+}
+
+function givesTexts(text: string): boolean {
+  const parsed = parseAggregate(text);
+  return !isFault(parsed) && definitionOf(parsed).values(ANY_WINDOW).texts;
 }
 
 interface LetRule {
@@ -44,62 +84,46 @@ interface LetRule {
   readonly clear?: string | undefined;
 }
 
-export interface LetProblem {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-  readonly help: string;
-}
-
-/** What is wrong with a rule over several series. */
-export function* letProblems(rule: LetRule): Iterable<LetProblem> {
+/** Checks what the fields of a rule over several series need of one another. */
+export function checkLet(rule: LetRule, context: z.RefinementCtx<unknown>): void {
   const lets = rule.let ?? {};
   const entries = Object.entries(lets);
   const path = ["let"];
-  if (rule.absent !== undefined) {
-    const help = "keep one of the two; two questions are two rules";
-    yield { path, message: "a rule has either `let` or `absent`, not both", help };
-  }
+  const part = "key";
+  const report = (fault: BareFaultOf<SpecFacts> & CheckSpot) => addFault(context, SPEC_TEXTS, fault);
+  if (rule.absent !== undefined) report({ code: "let_and_absent", facts: {}, path, part, beside: [["absent"]] });
   if (entries.length === 0) {
-    yield { path, message: "`let` names no series", help: "write for example let: { flow: { metric: flow } }" };
+    report({ code: "let_empty", facts: {}, path, part });
     return;
   }
   if (entries.length > NAMES_MAX) {
-    yield { path, message: `\`let\` names ${entries.length} series`, help: `it may name ${NAMES_MAX}` };
+    report({ code: "let_too_long", facts: { count: entries.length, max: NAMES_MAX }, path, part });
   }
   for (const [name, { window = rule.window, fill }] of entries) {
-    const own = [...path, name];
-    if (!NAME.test(name) || RESERVED.has(name)) {
-      const help = "letters, digits and _, like motor_current; and no word of the language";
-      yield { path: own, message: `"${name}" cannot be a name in a condition`, help };
-    }
-    if (window === undefined) {
-      const help = "add window: { tumbling: 30s } to it, or to the rule for all names";
-      yield { path: own, message: `\`${name}\` has no window`, help };
-    } else if (window.tumbling === undefined && window.hopping === undefined) {
-      const help = "windows of several series are compared where they end: use tumbling or hopping";
-      yield { path: own, message: `\`${name}\` needs a tumbling or hopping window`, help };
-    } else if (fill === "last" && window.tumbling === undefined) {
-      yield { path: [...own, "fill"], message: "`fill: last` needs a tumbling window", help: "or remove `fill`" };
-    }
+    const own = { path: [...path, name], part: "key", facts: { name } } as const;
+    if (!NAME.test(name) || RESERVED.has(name)) report({ ...own, code: "let_bad_name" });
+    if (window === undefined) report({ ...own, code: "let_no_window" });
+    else if (window.tumbling === undefined && window.hopping === undefined) report({ ...own, code: "let_window_kind" });
+    else if (fill === "last" && window.tumbling === undefined)
+      report({ code: "fill_not_tumbling", facts: {}, path: [...path, name, "fill"] });
   }
-  yield* conditionProblems(rule, lets);
+  const names = Object.keys(lets);
+  if (rule.when === undefined) report({ code: "let_without_when", facts: { names }, path, part });
+  for (const field of ["when", "clear"] as const) {
+    const fault = expressionFault(rule[field], lets);
+    if (fault === undefined) continue;
+    const beside = fault.code === "unknown_name" ? [["let"]] : [];
+    addFault(context, EXPRESSION_TEXTS, { ...fault, path: [field], beside });
+  }
 }
 
-function* conditionProblems(rule: LetRule, lets: LetSpec): Iterable<LetProblem> {
-  const known = Object.keys(lets);
-  if (rule.when === undefined) {
-    const help = `write for example when: "${known.map((name) => `${name} > 10`).join(" && ")}"`;
-    yield { path: ["let"], message: "a rule with `let` needs `when`", help };
-  }
+function expressionFault(text: string | undefined, lets: LetSpec): BareFaultOf<ExpressionFacts> | undefined {
+  if (text === undefined) return undefined;
   const good = Object.fromEntries(Object.entries(letNames(lets)).filter(([name]) => NAME.test(name)));
-  for (const field of ["when", "clear"] as const) {
-    const text = rule[field];
-    const parsed = text === undefined ? undefined : parseExpression(text, good);
-    if (parsed === undefined || !isFault(parsed)) continue;
-    const [first = "flow"] = known;
-    // `> 8` is right in other rules.
-    const isBare = text !== undefined && /^\s*(?:[<>]=?|[=!]=|between\b|outside\b)/.test(text);
-    const help = isBare ? `say of which: ${first} ${text.trim()}` : parsed.help;
-    yield { path: [field], message: isBare ? `"${text}" says not which series it is about` : parsed.message, help };
-  }
+  const parsed = parseExpression(text, good);
+  if (!isFault(parsed)) return undefined;
+  // `> 8` is right in other rules.
+  const isBare = /^\s*(?:[<>]=?|[=!]=|between\b|outside\b)/.test(text);
+  const [first = "flow"] = Object.keys(lets);
+  return isBare ? { code: "no_subject_named", facts: { text, first } } : parsed;
 }

@@ -1,61 +1,274 @@
 import { z } from "zod";
-import { writtenFileSchema } from "./rule-spec.ts";
+import { SEVERITIES } from "../../domain/alert.ts";
+import { addFault, isFault } from "../../platform/files/fault.ts";
+import { AGGREGATE_DEFINITIONS } from "../aggregates/aggregate.ts";
+import { ACTIVE } from "../calendar/active-spec.ts";
+import { parseCondition } from "../conditions/condition.ts";
+import { CONDITION_TEXTS } from "../conditions/condition-texts.ts";
+import { isExpression } from "../conditions/expression.ts";
+import type { Field, Fields } from "../fields/field.ts";
+import { parseTemplate } from "../template/template.ts";
+import { TEMPLATE_TEXTS } from "../template/template-texts.ts";
+import { aggregate } from "./aggregate-field.ts";
+import { FLAPPING } from "./flapping-spec.ts";
+import { LET } from "./let-spec.ts";
+import { SPEC_TEXTS } from "./spec-texts.ts";
+import { suggestId } from "./suggest-id.ts";
+import { wherePatterns } from "./where-pattern.ts";
+import { duration, WINDOW } from "./window-spec.ts";
 
-/** What a JSON Schema says of a field, as far as it is used here. */
-export interface FieldSchema {
-  readonly type?: string;
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly enum?: readonly string[];
-  readonly properties?: Readonly<Record<string, FieldSchema>>;
-  readonly additionalProperties?: boolean | FieldSchema;
-  readonly items?: FieldSchema;
-  readonly anyOf?: readonly FieldSchema[];
+const condition = z.string().superRefine((text, context) => {
+  const parsed = parseCondition(text);
+  if (isFault(parsed) && !isExpression(text)) addFault(context, CONDITION_TEXTS, parsed);
+});
+
+/** A text with places that are filled in. */
+const template = z.string().superRefine((text, context) => {
+  for (const { source, ...fault } of parseTemplate(text).faults)
+    addFault(context, TEMPLATE_TEXTS, { ...fault, fragment: source });
+});
+
+const texts = z.record(z.string().min(1), z.string());
+const NOT_ABSENT = ["window", "let"] as const;
+const ID_PATTERN = "^[a-z0-9][a-z0-9._-]{0,99}$";
+
+/**
+ * Every field of a rule, once. The schema, the JSON Schema, the reference, the suggestions for misspelt and misplaced
+ * keys, what defaults fill in, and the warning about fields without effect derive from this table.
+ */
+export const RULE_FIELDS = {
+  id: {
+    schema: z
+      .string()
+      .meta({ pattern: ID_PATTERN })
+      .superRefine((text, context) => {
+        if (new RegExp(ID_PATTERN).test(text)) return;
+        addFault(context, SPEC_TEXTS, { code: "bad_id", facts: { text, meant: suggestId(text) } });
+      }),
+    doc: "Names the rule; unique across all files. Incidents refer to it.",
+    takes: "id",
+    synonyms: ["alert", "name", "rule"],
+    hint: () => ({ example: "id: cold-room-warm" }),
+    examples: [{ value: "cold-room-warm", meaning: "lower-case letters, digits, - _ and ." }],
+  },
+  where: {
+    schema: wherePatterns.default({}),
+    doc: "Which readings: by metric, device and tags. A value is exact, a list, or a glob with * and ?; a ! before it excludes.",
+    takes: "label: value, list or glob",
+    mergesByName: true,
+    synonyms: ["filter", "match", "selector"],
+    hint: whereHint,
+    examples: [
+      {
+        value: { metric: "temperature", site: ["north", "south"], device: "cold-*" },
+        meaning: "all three must match; one entry of a list is enough",
+      },
+      {
+        value: { device: ["cold-*", "!cold-9"], site: "!lab" },
+        meaning: "cold rooms except the ninth, anywhere but in the lab; a series without a site matches",
+      },
+      { value: {}, meaning: "every reading" },
+    ],
+  },
+  group_by: {
+    schema: z.array(z.string().min(1)).min(1).default(["device", "metric"]),
+    doc: "One window and one alert for each combination of these labels.",
+    takes: "list of names",
+    synonyms: ["by"],
+    examples: [
+      { value: ["device"], meaning: "one alert for each device" },
+      { value: ["site", "metric"], meaning: "all devices of a site together, each metric separately" },
+    ],
+  },
+  window: { ...WINDOW, takes: "one of those below" },
+  let: LET,
+  absent: {
+    schema: duration(1_000_000).optional(),
+    doc: "Instead of a window: fires when no reading arrives for this long.",
+    takes: "duration",
+    for: ["absent"],
+    synonyms: ["timeout", "silence", "deadman"],
+    examples: [{ value: "5m", meaning: "no reading for five minutes" }],
+  },
+  aggregate: {
+    schema: z
+      .union([aggregate, z.array(aggregate).min(1)])
+      .default("avg")
+      .transform((value) => (typeof value === "string" ? [value] : value)),
+    doc: "What to compute. The condition uses the first.",
+    takes: "aggregate, or a list of them",
+    for: ["window"],
+    synonyms: ["function", "agg"],
+    examples: AGGREGATE_DEFINITIONS.flatMap(({ examples = [] }) => examples),
+  },
+  fill: {
+    schema: z.enum(["none", "last"]).default("none"),
+    doc: "With `last`, tumbling windows without readings repeat the value before them.",
+    takes: "`none`, `last`",
+    for: ["window"],
+    words: { previous: "last", true: "last", yes: "last", null: "none", zero: "none", false: "none" },
+    examples: [{ value: "last", meaning: "for a sensor that reports only changes" }],
+  },
+  when: {
+    schema: condition.optional(),
+    doc: "When the alert holds. Without it, the rule only computes windows.",
+    takes: "condition",
+    for: NOT_ABSENT,
+    synonyms: ["expr", "condition", "threshold", "trigger", "if"],
+    hint: (value) => conditionHint("when", value),
+    examples: [
+      { value: "> 8", meaning: "also >= < <= == !=" },
+      { value: "outside 2 and 8", meaning: "below 2 or above 8" },
+      { value: "between 40 and 60", meaning: "from 40 to 60, both included" },
+      { value: "== open", meaning: "with aggregate: last, the text `open`" },
+    ],
+  },
+  clear: {
+    schema: condition.optional(),
+    doc: "When the alert ends. Default: when `when` does not hold.",
+    takes: "condition",
+    for: NOT_ABSENT,
+    synonyms: ["until", "reset", "resolve", "hysteresis"],
+    hint: (value) => conditionHint("clear", value),
+    examples: [{ value: "< 7.5", meaning: "ends half a degree below where it began" }],
+  },
+  for: {
+    schema: duration(0).default("0s"),
+    doc: "How long `when` must hold before the alert fires.",
+    takes: "duration",
+    for: NOT_ABSENT,
+    isOfAlerts: true,
+    synonyms: ["hold", "duration"],
+    examples: [{ value: "10m", meaning: "ten minutes without a break" }],
+  },
+  keep_firing_for: {
+    schema: duration(0).default("0s"),
+    doc: "How long `clear` must hold before the alert ends.",
+    takes: "duration",
+    for: NOT_ABSENT,
+    isOfAlerts: true,
+    examples: [{ value: "5m", meaning: "ends after five quiet minutes" }],
+  },
+  flapping: FLAPPING,
+  active: ACTIVE,
+  lateness: {
+    schema: duration(0).default("0s"),
+    doc: "How long a window waits for readings that arrive out of order.",
+    takes: "duration",
+    for: NOT_ABSENT,
+    synonyms: ["grace"],
+    examples: [{ value: "10s", meaning: "each window waits ten seconds for stragglers" }],
+  },
+  late: {
+    schema: z.enum(["update", "drop"]).default("update"),
+    doc: "Whether readings for a closed window correct it, or are only counted.",
+    takes: "`update`, `drop`",
+    for: NOT_ABSENT,
+    words: { ignore: "drop", correct: "update" },
+    examples: [{ value: "drop", meaning: "a published window never changes" }],
+  },
+  severity: {
+    schema: z.enum(SEVERITIES).default("warning"),
+    doc: "How bad it is.",
+    takes: SEVERITIES.map((word) => `\`${word}\``).join(", "),
+    isOfAlerts: true,
+    synonyms: ["level", "priority"],
+    words: {
+      ...{ high: "critical", error: "critical", fatal: "critical", emergency: "critical", alert: "critical" },
+      ...{ major: "critical", crit: "critical", warn: "warning", medium: "warning", minor: "warning" },
+      ...{ information: "info", low: "info", notice: "info" },
+    },
+    examples: [{ value: "critical", meaning: "info, warning or critical" }],
+  },
+  labels: {
+    schema: texts.default({}),
+    doc: "Added to every alert of the rule.",
+    takes: "name: text",
+    mergesByName: true,
+    isOfAlerts: true,
+    synonyms: ["tags"],
+    hint: (_, at) => (at.length === 1 ? { example: "labels: { team: facilities }" } : {}),
+    examples: [{ value: { team: "facilities" }, meaning: "for routing and silences" }],
+  },
+  shadow: {
+    schema: z.boolean().default(false),
+    doc: "Runs the rule without notifying anybody, to compare it with another by `weir rules diff`.",
+    takes: "`true`, `false`",
+    isOfAlerts: true,
+    examples: [{ value: true, meaning: "shows which alerts another threshold would have raised, and notifies nobody" }],
+  },
+  annotations: {
+    schema: z.record(z.string().min(1), template).default({}),
+    doc: "Texts for people. {{ value }}, {{ device }} (any label) and more are filled in.",
+    takes: "name: text",
+    mergesByName: true,
+    isOfAlerts: true,
+    hint: (_, at) => (at.length === 1 ? { example: 'annotations: { summary: "{{ device }} is warm" }' } : {}),
+    examples: [
+      {
+        value: { summary: "{{ device }} at {{ value }} °C" },
+        meaning: "value, group labels and rule labels are filled in",
+      },
+      {
+        value: { summary: "{{ device }}: {{ value | fixed 1 }} °C since {{ active_at | time 'Europe/Berlin' }}" },
+        meaning: "one decimal, and local time",
+      },
+    ],
+  },
+  notify: {
+    schema: z.array(z.string().min(1)).default([]),
+    doc: "Who is notified: receivers of `notifier` in weir.yaml.",
+    takes: "list of names",
+    isOfAlerts: true,
+    synonyms: ["receivers", "to"],
+    examples: [{ value: ["ops"], meaning: "the receiver `ops` of weir.yaml" }],
+  },
+  inhibited_by: {
+    schema: z
+      .array(
+        z.strictObject({
+          rule: z.string().min(1).describe("The other rule: its id, or a glob with * and ?."),
+          equal: z.array(z.string().min(1)).default([]).describe("Labels that both incidents have, with equal values."),
+        }),
+      )
+      .max(20)
+      .default([]),
+    doc: "While an incident of another rule fires that agrees in these labels, this rule's incidents notify nobody.",
+    takes: "list of { rule, equal }",
+    isOfAlerts: true,
+    hint(value, at) {
+      const rule = typeof value === "string" && at.length === 1 ? value : "gateway-silent";
+      return at.length < 3 ? { example: `inhibited_by: [{ rule: ${rule}, equal: [site] }]` } : {};
+    },
+    examples: [
+      {
+        value: [{ rule: "gateway-silent", equal: ["site"] }],
+        meaning: "while a gateway is away, the sensors behind it notify nobody",
+      },
+    ],
+  },
+} satisfies Fields;
+
+export type RuleFieldName = keyof typeof RULE_FIELDS;
+
+/** The table with what is optional in it. */
+export const ALL_RULE_FIELDS: Readonly<Record<string, Field>> = RULE_FIELDS;
+
+const NEGATIONS = /^(?:not|ne|neq|!|!=|not_in|not_equals?|exclude|except|unless)$/i;
+
+function whereHint(value: unknown, at: readonly PropertyKey[]) {
+  if (at.length === 1) return { example: "where: { metric: temperature }" };
+  if (typeof value !== "object" || value === null) return {};
+  const label = String(at[1]);
+  const isNegation = [label, ...Object.keys(value)].some((name) => NEGATIONS.test(name));
+  return isNegation
+    ? { example: `${NEGATIONS.test(label) ? "site" : label}: "!lab", with a ! before what to exclude` }
+    : { example: `one text or a list: ${label}: [north, "south-*"]` };
 }
 
-/** The JSON Schema (draft 7, which editors take) of rule files as the code has them. */
-export function plainFileSchema(): FieldSchema & Readonly<Record<string, unknown>> {
-  // Through text: the library's own type says less than what comes out.
-  return JSON.parse(JSON.stringify(z.toJSONSchema(writtenFileSchema, { io: "input", target: "draft-7" })));
-}
-
-/** The keys that may stand at a path below a rule; undefined where any may. */
-export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefined {
-  let field: FieldSchema | undefined = plainFileSchema().properties?.rules?.items;
-  for (const step of path) {
-    field =
-      typeof step === "number" ? (field?.items ?? field) : (propertiesOf(field)?.[String(step)] ?? innerOf(field));
-  }
-  const properties = propertiesOf(field);
-  return properties && Object.keys(properties);
-}
-
-/** Of a field that may be one or several: of the one. */
-function propertiesOf(field: FieldSchema | undefined): FieldSchema["properties"] {
-  return field?.properties ?? field?.anyOf?.find(({ properties }) => properties)?.properties;
-}
-
-/** Of a field that holds names of any kind: what is behind each. */
-function innerOf(field: FieldSchema | undefined): FieldSchema | undefined {
-  return typeof field?.additionalProperties === "object" ? field.additionalProperties : undefined;
-}
-
-const DURATIONS = new Set([
-  "tumbling",
-  "hopping",
-  "every",
-  "sliding",
-  "session",
-  "absent",
-  "for",
-  "keep_firing_for",
-  "lateness",
-  "within",
-]);
-
-/** What kind of text a field holds. */
-export function kindOf(field: string): "duration" | "condition" | "aggregate" | "id" | "other" {
-  if (DURATIONS.has(field)) return "duration";
-  if (field === "when" || field === "clear") return "condition";
-  return field === "aggregate" || field === "id" ? field : "other";
+function conditionHint(key: string, value: unknown) {
+  const what = "a condition";
+  if (typeof value === "number") return { what, example: `${key}: "> ${value}" or ${key}: "< ${value}"` };
+  if (typeof value === "boolean") return { what, example: `${key}: "== ${value}"` };
+  return { what, example: `${key}: "> 8"` };
 }

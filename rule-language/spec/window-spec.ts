@@ -1,66 +1,104 @@
 import { z } from "zod";
 import { parseDurationUs, US_PER_DAY } from "../../domain/time.ts";
-import { durationUsBetween } from "../../platform/files/schemas.ts";
-import { parseAggregate } from "../aggregates/aggregate.ts";
-import { wherePattern } from "./where-pattern.ts";
+import { addFault } from "../../platform/files/fault.ts";
+import { durationTextBetween } from "../../platform/files/schemas.ts";
+import { suggestDuration } from "../../platform/files/suggest-duration.ts";
+import { type Field, type Fields, shapeOf } from "../fields/field.ts";
+import { SPEC_TEXTS } from "./spec-texts.ts";
 
 const YEAR_US = 366 * US_PER_DAY;
-/** More windows than this in one are no longer cheap to keep. */
+/** More windows than this at one instant are no longer cheap to keep. */
 const OVERLAP_MAX = 1_000;
-
-/** A duration that stays text: what is checked here is what the log holds. */
-export function duration(minUs: number) {
-  const bounds = durationUsBetween({ minUs, maxUs: YEAR_US });
-  return z.string().superRefine((text, context) => {
-    const parsed = bounds.safeParse(text);
-    for (const issue of parsed.error?.issues ?? []) context.addIssue({ code: "custom", message: issue.message });
-  });
-}
-
-export const aggregate = z.string().superRefine((text, context) => {
-  const parsed = parseAggregate(text);
-  if (typeof parsed === "string") context.addIssue({ code: "custom", message: parsed });
-});
-
-export const names = z.record(z.string().min(1), z.union([wherePattern, z.array(wherePattern).min(1)]));
 const WINDOW_KINDS = ["tumbling", "hopping", "sliding", "session", "count"] as const;
 
-export const window = z
-  .strictObject({
-    tumbling: duration(1000)
-      .optional()
-      .describe("Windows of this length, one after the other, aligned to 1970-01-01 UTC."),
-    hopping: duration(1000).optional().describe("Windows of this length, a new one beginning every `every`."),
-    every: duration(1000)
-      .optional()
-      .describe("With `hopping`: how often a window begins; the length is a multiple of it."),
-    sliding: duration(1000).optional().describe("With each reading, a window of this length that ends with it."),
-    session: duration(1000).optional().describe("Readings less than this apart are of one window."),
-    count: z.int().min(1).max(100_000).optional().describe("So many consecutive readings."),
+/** A duration that stays text: the log holds what is checked here. */
+export function duration(minUs: number) {
+  return durationTextBetween({ minUs, maxUs: YEAR_US });
+}
+
+const WINDOW_FIELDS = {
+  tumbling: {
+    schema: duration(1000).optional(),
+    doc: "Windows of this length, one after the other, aligned to 1970-01-01 UTC.",
+    takes: "duration",
+    examples: [{ value: "1m", meaning: "10:00 to 10:01, 10:01 to 10:02..." }],
+  },
+  hopping: {
+    schema: duration(1000).optional(),
+    doc: "Windows of this length; one begins every `every`.",
+    takes: "duration",
+    examples: [{ value: "5m", meaning: "with every: 30s, the last five minutes, each half minute" }],
+  },
+  every: {
+    schema: duration(1000).optional(),
+    doc: "With `hopping`: how often a window begins. The length is a multiple of it.",
+    takes: "duration",
+    examples: [{ value: "30s", meaning: "a window begins at :00 and :30" }],
+  },
+  sliding: {
+    schema: duration(1000).optional(),
+    doc: "For each reading, the window of this length that ends with it.",
+    takes: "duration",
+    examples: [{ value: "5m", meaning: "the five minutes up to each reading" }],
+  },
+  session: {
+    schema: duration(1000).optional(),
+    doc: "Readings less than this apart belong to one window.",
+    takes: "duration",
+    examples: [{ value: "30s", meaning: "a run of readings; 30 s of silence end it" }],
+  },
+  count: {
+    schema: z.int().min(1).max(100_000).optional(),
+    doc: "This many consecutive readings.",
+    takes: "whole number",
+    examples: [{ value: 20, meaning: "each 20 readings" }],
+    hint: () => ({ example: "count: 20" }),
+  },
+} satisfies Fields;
+
+const windowSchema = z
+  .strictObject(shapeOf(WINDOW_FIELDS))
+  .meta({
+    oneOf: ["tumbling", "sliding", "session", "count"]
+      .map((kind) => ({ required: [kind] }))
+      .concat({ required: ["hopping", "every"] }),
   })
   .superRefine((value, context) => {
-    const kinds = WINDOW_KINDS.filter((kind) => value[kind] !== undefined);
-    if (kinds.length !== 1) {
-      const found = kinds.length === 0 ? "none is" : `${kinds.join(" and ")} are`;
-      const message = `must hold one of ${WINDOW_KINDS.join(", ")}; ${found} there`;
-      context.addIssue({ code: "custom", message });
+    const found = WINDOW_KINDS.filter((kind) => value[kind] !== undefined);
+    if (found.length !== 1)
+      addFault(context, SPEC_TEXTS, { code: "window_kinds", facts: { allowed: WINDOW_KINDS, found } });
+    const { hopping, every } = value;
+    const path = ["every"];
+    if (hopping === undefined) {
+      if (every !== undefined) addFault(context, SPEC_TEXTS, { code: "every_alone", facts: {}, path });
+      return;
     }
-    for (const message of hoppingProblems(value)) context.addIssue({ code: "custom", path: ["every"], message });
+    if (every === undefined) {
+      addFault(context, SPEC_TEXTS, { code: "hopping_alone", facts: { hopping }, path });
+      return;
+    }
+    const sizeUs = parseDurationUs(hopping) ?? 0;
+    const everyUs = parseDurationUs(every) ?? 0;
+    if (sizeUs === 0 || everyUs === 0) return;
+    const count = sizeUs / everyUs;
+    if (!Number.isInteger(count))
+      addFault(context, SPEC_TEXTS, { code: "not_a_multiple", facts: { hopping, every }, path });
+    else if (count > OVERLAP_MAX) {
+      const facts = { hopping, every, count, max: OVERLAP_MAX };
+      addFault(context, SPEC_TEXTS, { code: "too_much_overlap", facts, path });
+    }
   });
 
-function* hoppingProblems({
-  hopping,
-  every,
-}: {
-  readonly hopping?: string | undefined;
-  readonly every?: string | undefined;
-}) {
-  if (every !== undefined && hopping === undefined) yield "`every` goes with `hopping`";
-  if (hopping !== undefined && every === undefined) yield "`hopping` needs `every`: how often a window begins";
-  const sizeUs = parseDurationUs(hopping ?? "");
-  const everyUs = parseDurationUs(every ?? "");
-  if (sizeUs === undefined || everyUs === undefined) return;
-  if (sizeUs % everyUs !== 0) yield `the length ${hopping} must be a multiple of every ${every}`;
-  else if (sizeUs / everyUs > OVERLAP_MAX)
-    yield `at most ${OVERLAP_MAX} windows may overlap; ${hopping} every ${every} makes ${sizeUs / everyUs}`;
-}
+/** `window`, in a rule and in a name of `let`. */
+export const WINDOW = {
+  schema: windowSchema.optional(),
+  doc: "Over which readings the rule aggregates.",
+  takes: "one of those below",
+  for: ["window", "let"],
+  fields: WINDOW_FIELDS,
+  examples: [{ value: { tumbling: "1m" }, meaning: "each minute" }],
+  hint(value) {
+    const size = typeof value === "number" ? `${value}s` : (suggestDuration(String(value)) ?? "1m");
+    return { example: `window: { tumbling: ${size} }` };
+  },
+} satisfies Field;

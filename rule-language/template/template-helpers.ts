@@ -1,25 +1,27 @@
 import { formatInstantUs, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, US_PER_SECOND } from "../../domain/time.ts";
-import { localTimeOf, zoneNamed } from "../calendar/time-zone.ts";
+import type { BareFaultOf } from "../../platform/files/fault.ts";
+import { isZone, localTimeOf, suggestZone } from "../calendar/time-zone.ts";
+import type { TemplateFacts } from "./template-texts.ts";
 
-/** An instant in a text; numbers and texts stand for themselves. */
+/** An instant in a text. Numbers and texts are themselves. */
 export interface Instant {
   readonly atUs: number;
 }
 
 export type TemplateValue = number | string | Instant;
 
-/** Turns a value into what shows. One that is not of its kind it leaves as it is. */
+/** Formats a value. A helper leaves a value of another kind unchanged. */
 export interface Helper {
   readonly name: string;
   readonly example: string;
   readonly takes: "number" | "text" | "instant" | "missing";
   readonly argument: "digits" | "zone" | "text" | "none";
-  /** Undefined: it must be given. */
+  /** The argument by default; undefined where it must be given. */
   readonly standard: number | string | undefined;
   apply(value: TemplateValue, argument: number | string | undefined): TemplateValue;
 }
 
-/** More decimals than this a double has not. */
+/** A double has no more decimals. */
 const DIGITS_MAX = 15;
 
 function ofNumber(format: (value: number, digits: number) => string): Helper["apply"] {
@@ -95,41 +97,31 @@ export const HELPERS = { named: new Map(ALL.map((helper) => [helper.name, helper
 
 interface GivenArgument {
   readonly token: string;
-  /** What stands in the quotes; undefined without quotes. */
+  /** The text in the quotes; undefined without quotes. */
   readonly text: string | undefined;
 }
 
-/** What stands behind a helper, checked; or what is wrong with it. */
+/** The argument of a helper, checked; or what is wrong with it. */
 export function helperArgument(
-  helper: Helper,
-  given: readonly GivenArgument[],
-): { readonly value: number | string | undefined } | { readonly message: string; readonly help: string } {
-  const [first, second] = given;
-  const help = `write for example ${helper.example}`;
-  if (second !== undefined || (first !== undefined && helper.argument === "none")) {
-    const message = `"${(second ?? first)?.token}" is too much behind \`${helper.name}\``;
-    return { message, help: second?.token.startsWith("|") ? help : `${help}; more helpers follow behind a |` };
-  }
+  { name, argument, standard, example }: Helper,
+  [first, second]: readonly GivenArgument[],
+): { readonly value: number | string | undefined } | BareFaultOf<TemplateFacts> {
+  const extra = argument === "none" ? (second ?? first) : second;
+  if (extra !== undefined) return { code: "too_many_arguments", facts: { text: extra.token, helper: name, example } };
   if (first === undefined) {
-    if (helper.standard !== undefined) return { value: helper.standard };
-    return { message: `\`${helper.name}\` needs ${NEEDED[helper.argument]} behind it`, help };
+    if (standard !== undefined) return { value: standard };
+    return { code: "no_argument", facts: { helper: name, wanted: NEEDED[argument], example } };
   }
-  switch (helper.argument) {
-    case "digits": {
-      const digits = Number(first.token);
-      if (/^\d+$/.test(first.token) && digits <= DIGITS_MAX) return { value: digits };
-      return { message: `"${first.token}" is no number of decimals from 0 to ${DIGITS_MAX}`, help };
-    }
-    case "zone": {
-      if (first.text === undefined) return { message: `the zone ${first.token} has no quotes`, help };
-      const zone = zoneNamed(first.text);
-      return zone.ok ? { value: first.text } : { message: `"${first.text}" is no time zone`, help: zone.help };
-    }
-    default:
-      return first.text === undefined
-        ? { message: `the text ${first.token} has no quotes`, help }
-        : { value: first.text };
+  const { token, text } = first;
+  if (argument === "digits") {
+    const digits = Number(token);
+    if (/^\d+$/.test(token) && digits <= DIGITS_MAX) return { value: digits };
+    return { code: "bad_digits", facts: { text: token, max: DIGITS_MAX, example } };
   }
+  const wanted = argument === "zone" ? "zone" : "text";
+  if (text === undefined) return { code: "argument_without_quotes", facts: { text: token, wanted, example } };
+  if (argument !== "zone" || isZone(text)) return { value: text };
+  return { code: "bad_template_zone", facts: { name: text, meant: suggestZone(text) } };
 }
 
 const NEEDED = {

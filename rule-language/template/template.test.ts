@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { textOf } from "../../platform/files/fault.ts";
 import { fillTemplate, parseTemplate, type TemplateValue } from "./template.ts";
+import { TEMPLATE_TEXTS } from "./template-texts.ts";
 
 const AT_US = Date.UTC(2026, 2, 29, 1, 30) * 1_000 + 250_000;
 const VALUES: Readonly<Record<string, TemplateValue>> = {
@@ -87,7 +89,7 @@ describe("helpers, over a range of values", () => {
     expect(shown(value, "si")).toBe(text);
   });
 
-  test("what shows is near what was meant", () => {
+  test("the formatted value is near the value", () => {
     const units: Record<string, number> = { d: 86_400, h: 3_600, m: 60, s: 1 };
     const prefixes: Record<string, number> = { k: 1e3, M: 1e6, G: 1e9, m: 1e-3, µ: 1e-6 };
     fc.assert(
@@ -105,51 +107,62 @@ describe("helpers, over a range of values", () => {
 });
 
 test.each([
-  ["{{ value | fxed 1 }}", "there is no helper `fxed`", "did you mean fixed?"],
-  ["{{ value | humanize }}", "there is no helper `humanize`", "did you mean si?"],
-  ['{{ value | printf "%.1f" }}', "there is no helper `printf`", "did you mean fixed?"],
-  ["{{ value | fixed(1) }}", "`fixed(1)` has brackets", "write what belongs to it behind it: {{ value | fixed 1 }}"],
-  ["{{ value | fixed }}", "`fixed` needs a number of decimals behind it", "write for example {{ value | fixed 1 }}"],
-  ["{{ value | fixed one }}", '"one" is no number of decimals from 0 to 15', "write for example {{ value | fixed 1 }}"],
-  ["{{ value | round 99 }}", '"99" is no number of decimals from 0 to 15', "write for example {{ value | round 2 }}"],
+  ["{{ value | fxed 1 }}", "unknown helper `fxed`", "did you mean fixed?"],
+  ["{{ value | humanize }}", "unknown helper `humanize`", "did you mean si?"],
+  ['{{ value | printf "%.1f" }}', "unknown helper `printf`", "did you mean fixed?"],
+  ["{{ value | fixed(1) }}", "`fixed(1)` has brackets", "write the argument after the helper: {{ value | fixed 1 }}"],
+  ["{{ value | fixed }}", "`fixed` needs a number of decimals", "write for example {{ value | fixed 1 }}"],
+  [
+    "{{ value | fixed one }}",
+    '"one" is not a number of decimals from 0 to 15',
+    "write for example {{ value | fixed 1 }}",
+  ],
+  [
+    "{{ value | round 99 }}",
+    '"99" is not a number of decimals from 0 to 15',
+    "write for example {{ value | round 2 }}",
+  ],
   [
     "{{ value | si 3 }}",
-    '"3" is too much behind `si`',
-    "write for example {{ value | si }}; more helpers follow behind a |",
+    'unexpected "3" after `si`',
+    "write for example {{ value | si }}; put another helper after a |",
   ],
   [
     "{{ value fixed 1 }}",
-    "`value fixed 1` cannot be read at fixed",
-    "a | stands before a helper: {{ value | fixed 1 }}",
+    "`value fixed 1` has a syntax error at fixed",
+    "write a | before a helper: {{ value | fixed 1 }}",
   ],
   [
     "{{ upper device }}",
-    "`upper device` cannot be read at device",
-    "the helper stands behind the name: {{ device | upper }}",
+    "`upper device` has a syntax error at device",
+    "write the helper after the name and a |: {{ device | upper }}",
   ],
-  ["{{ value + 1 }}", "`value + 1` cannot be read at +", "a place holds one name, and helpers behind |: {{ value }}"],
-  ["{{ value | }}", "nothing stands behind |", expect.stringMatching(/^helpers are fixed 1/)],
-  ["{{ }}", "nothing stands in {{ }}", "write a name, like {{ device }} or {{ value }}"],
-  ["{{ $value }}", '"$value" is no name', "write {{ value }}"],
-  ["{{ $labels.device }}", '"$labels.device" is no name', "write {{ device }}"],
-  ["{{ .Labels.device }}", '".Labels.device" is no name', "write {{ device }}"],
-  ["{{ .Value | si }}", '".Value" is no name', "write {{ value }}"],
-  ["{{ site | default nowhere }}", "the text nowhere has no quotes", expect.stringMatching(/^write for example/)],
-  ["{{ at | time Europe/Berlin }}", "the zone Europe/Berlin has no quotes", expect.stringMatching(/"Europe\/Berlin"/)],
-  ['{{ at | time "Berlin" }}', '"Berlin" is no time zone', 'did you mean "Europe/Berlin"?'],
-  ["{{ value | time }}", "`time` is for instants, and value is none", expect.stringMatching(/\{\{ at \| time }}/)],
-  ["{{ at | fixed 1 }}", "`fixed` is for numbers, and at is an instant", expect.stringMatching(/\| time/)],
-  ["{{ if device }}", "`if device` cannot be read at device", expect.stringMatching(/no conditions/)],
-  ['{{ device | default "x }}', "a quote is not closed", "a text ends with the quote that it begins with"],
-])("%s is told, and stays as it stands", (text, message, help) => {
-  const { faults } = parseTemplate(text);
+  ["{{ value + 1 }}", "`value + 1` has a syntax error at +", "write one name, then helpers after a |: {{ value }}"],
+  ["{{ value | }}", "a helper is missing after |", expect.stringMatching(/^helpers are fixed 1/)],
+  ["{{ }}", "{{ }} is empty", "write a name, like {{ device }} or {{ value }}"],
+  ["{{ $value }}", '"$value" is not a name', "write {{ value }}"],
+  ["{{ $labels.device }}", '"$labels.device" is not a name', "write {{ device }}"],
+  ["{{ .Labels.device }}", '".Labels.device" is not a name', "write {{ device }}"],
+  ["{{ .Value | si }}", '".Value" is not a name', "write {{ value }}"],
+  ["{{ site | default nowhere }}", "the text nowhere needs quotes", expect.stringMatching(/^write for example/)],
+  ["{{ at | time Europe/Berlin }}", "the zone Europe/Berlin needs quotes", expect.stringMatching(/"Europe\/Berlin"/)],
+  ['{{ at | time "Berlin" }}', '"Berlin" is not a time zone', 'did you mean "Europe/Berlin"?'],
+  ["{{ value | time }}", "`time` takes an instant, and value is not one", expect.stringMatching(/\{\{ at \| time }}/)],
+  ["{{ at | fixed 1 }}", "`fixed` takes a number, and at is an instant", expect.stringMatching(/\| time/)],
+  ["{{ if device }}", "`if device` has a syntax error at device", expect.stringMatching(/no conditions/)],
+  ['{{ device | default "x }}', "a quote is never closed", "end the text with the quote that starts it"],
+])("%s is a fault, and stays as written", (text, message, help) => {
+  const faults = parseTemplate(text).faults.map(({ source, ...fault }) => ({
+    source,
+    ...textOf(TEMPLATE_TEXTS, fault),
+  }));
   expect(faults).toEqual([{ source: text, message, help }]);
   expect(fill(text)).toBe(text);
 });
 
-test("a brace that is not closed is told with the rest of its line; what stands before is filled in", () => {
+test("an open brace is reported with the rest of its line; places before it are filled in", () => {
   const text = "{{ word }} at {{ value degC\n{{ word }}";
-  expect(parseTemplate(text).faults).toMatchObject([{ source: "{{ value degC", message: "{{ is not closed" }]);
+  expect(parseTemplate(text).faults).toMatchObject([{ source: "{{ value degC", code: "place_open" }]);
   expect(fill(text)).toBe("open at {{ value degC\n{{ word }}");
 });
 
@@ -159,13 +172,14 @@ const piece = fc.oneof(
   fc.string({ maxLength: 3 }),
 );
 
-test("any text is read without a throw, loses nothing, and its faults are pieces of it", () => {
+test("any text is parsed without an exception, nothing is lost, and faults are pieces of it", () => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
       const text = pieces.join("");
       const { parts, faults } = parseTemplate(text);
       expect(parts.map((part) => (typeof part === "string" ? part : part.source)).join("")).toBe(text);
-      for (const { source, message, help } of faults) {
+      for (const { source, ...fault } of faults) {
+        const { message, help } = textOf(TEMPLATE_TEXTS, fault);
         expect(text).toContain(source);
         expect(source).not.toBe("");
         expect(`${message}${help}`).not.toMatch(/undefined|\[object/);

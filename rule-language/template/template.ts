@@ -1,9 +1,11 @@
 import { closest } from "../../platform/files/closest.ts";
+import { type BareFaultOf, isFault } from "../../platform/files/fault.ts";
 import { HELPERS, type Helper, helperArgument, type TemplateValue } from "./template-helpers.ts";
+import type { TemplateFacts } from "./template-texts.ts";
 
 export type { TemplateValue } from "./template-helpers.ts";
 
-/** A text with places to be filled in, as it was read. */
+/** A parsed text with `{{ places }}`. Rules and messages share this language. */
 export interface Template {
   readonly parts: readonly (string | TemplatePlace)[];
   readonly faults: readonly TemplateFault[];
@@ -11,9 +13,9 @@ export interface Template {
 
 /** `{{ value | fixed 1 }}`. */
 export interface TemplatePlace {
-  /** As it is written, braces and all. */
+  /** As written, braces included. */
   readonly source: string;
-  /** Undefined where a text in quotes stands in place of a name. */
+  /** Undefined where the place holds a text in quotes instead of a name. */
   readonly name: string | undefined;
   readonly text: string;
   readonly steps: readonly TemplateStep[];
@@ -24,26 +26,25 @@ interface TemplateStep {
   readonly argument: number | string | undefined;
 }
 
-/** What cannot be read stays in the text as it stands. */
-export interface TemplateFault {
+/** What is wrong with a place. It stays in the text as written. */
+export type TemplateFault = Faulty & {
   /** The piece of the text that is wrong. */
   readonly source: string;
-  readonly message: string;
-  readonly help: string;
-}
+};
+type Faulty = BareFaultOf<TemplateFacts>;
 
-/** Names that are instants. */
+/** Names whose values are instants. */
 export const INSTANT_NAMES: readonly string[] = ["at", "active_at"];
-/** Names that there always are. */
+/** Names that every alert has. */
 export const TEMPLATE_NAMES: readonly string[] = [
   ...["value", "rule", "severity", "state", "at", "active_at", "for", "condition"],
 ];
 
 const NAME = /^[A-Za-z_][\w.-]*$/;
-/** A text in quotes, a bar, or a word; one after the other they are what stands between braces. */
+/** A text in quotes, a bar, or a word: the tokens between braces. */
 const TOKEN = /\s*("[^"]*"|'[^']*'|\||[^\s|"']+|["'])/y;
 
-/** Reads a text with `{{ places }}`. Never throws. */
+/** Parses a text with `{{ places }}`. Never throws. */
 export function parseTemplate(text: string): Template {
   const parts: (string | TemplatePlace)[] = [];
   const faults: TemplateFault[] = [];
@@ -54,13 +55,13 @@ export function parseTemplate(text: string): Template {
     const close = closeOf(text, open + 2);
     if (close < 0) {
       const source = text.slice(open).split("\n", 1)[0] ?? "";
-      faults.push({ source, message: "{{ is not closed", help: "write }} where the name ends: {{ device }}" });
+      faults.push({ code: "place_open", facts: {}, source });
       break;
     }
     const source = text.slice(open, close + 2);
     const place = parsePlace(source);
     parts.push(text.slice(at, open));
-    if ("message" in place) {
+    if (isFault(place)) {
       faults.push({ ...place, source });
       parts.push(source);
     } else parts.push(place);
@@ -70,7 +71,7 @@ export function parseTemplate(text: string): Template {
   return { parts: parts.filter((part) => part !== ""), faults };
 }
 
-/** Fills a template in. A place whose value is not known, and has no `default`, stays as it stands. */
+/** Fills in a template. A place with an unknown name and no `default` stays as written. */
 export function fillTemplate({ parts }: Template, lookUp: (name: string) => TemplateValue | undefined): string {
   let filled = "";
   for (const part of parts) filled += typeof part === "string" ? part : (fillPlace(part, lookUp) ?? part.source);
@@ -89,12 +90,12 @@ function fillPlace(
   return value === undefined ? undefined : HELPERS.plain(value);
 }
 
-/** NaN is what an aggregate without a value gives. */
+/** An aggregate without a value gives NaN. */
 function isThere(value: TemplateValue | undefined): boolean {
   return value !== undefined && !Number.isNaN(value);
 }
 
-/** The place of the `}}` that ends what begins before `from`; one in quotes ends nothing. Another `{{` means that none does. */
+/** The index of the `}}` that closes the place before `from`, or -1. One in quotes does not count; neither does one behind another `{{`. */
 function closeOf(text: string, from: number): number {
   let quote = "";
   for (let i = from; i < text.length; i++) {
@@ -109,24 +110,19 @@ function closeOf(text: string, from: number): number {
   return quote === "" ? -1 : text.indexOf("}}", from);
 }
 
-type Faulty = Omit<TemplateFault, "source">;
-
 function parsePlace(source: string): TemplatePlace | Faulty {
   const inner = source.slice(2, -2).trim();
-  if (inner === "")
-    return { message: "nothing stands in {{ }}", help: `write a name, like {{ device }} or {{ value }}` };
+  if (inner === "") return { code: "place_empty", facts: {} };
   const tokens = tokensOf(inner);
   const [head = "", bar, ...rest] = tokens;
-  if (tokens.some((token) => /^["']$/.test(token))) {
-    return { message: "a quote is not closed", help: "a text ends with the quote that it begins with" };
-  }
+  if (tokens.some((token) => /^["']$/.test(token))) return { code: "place_quote_open", facts: {} };
   const text = unquoted(head);
   if (text === undefined && !NAME.test(head)) return foreign(head, inner);
   if (bar !== undefined && bar !== "|") return joined(head, inner, tokens);
   const steps: TemplateStep[] = [];
   for (const call of bar === undefined ? [] : splitAtBars(rest)) {
     const step = parseStep(call);
-    if ("message" in step) return step;
+    if (isFault(step)) return step;
     const fault = misfit(step.helper, { head, isFirst: steps.length === 0 });
     if (fault) return fault;
     steps.push(step);
@@ -154,8 +150,6 @@ function unquoted(token: string): string | undefined {
   return /^(?:"[^"]*"|'[^']*')$/.test(token) ? token.slice(1, -1) : undefined;
 }
 
-const SOME_HELPERS =
-  "fixed 1, round 2, percent 1, duration, si, upper, lower, default 'none', time 'Europe/Berlin', date";
 /** What other languages call the helpers. */
 const MEANT_HELPERS: Readonly<Record<string, string>> = {
   humanize: "si",
@@ -186,65 +180,51 @@ const MEANT_HELPERS: Readonly<Record<string, string>> = {
 };
 
 function parseStep([word, ...given]: readonly string[]): TemplateStep | Faulty {
-  if (word === undefined) return { message: "nothing stands behind |", help: `helpers are ${SOME_HELPERS}` };
+  if (word === undefined) return { code: "no_helper_named", facts: {} };
   const [, name = word, called] = /^([^()]*)\((.*)\)?$/.exec(word) ?? [];
   const helper = HELPERS.named.get(name);
   if (helper === undefined) {
-    const known = [...HELPERS.named.keys()];
-    const near = MEANT_HELPERS[name.toLowerCase().replace(/[_-]/g, "")] ?? closest(name, known);
-    const help = near === undefined ? `helpers are ${SOME_HELPERS}` : `did you mean ${near}?`;
-    return { message: `there is no helper \`${name}\``, help };
+    const meant = meantHelper(name) ?? closest(name, [...HELPERS.named.keys()]);
+    return { code: "unknown_helper", facts: { name, meant } };
   }
-  if (called !== undefined) {
-    return { message: `\`${word}\` has brackets`, help: `write what belongs to it behind it: ${helper.example}` };
-  }
+  if (called !== undefined) return { code: "helper_brackets", facts: { text: word, example: helper.example } };
   const argument = helperArgument(
     helper,
     given.map((token) => ({ token, text: unquoted(token) })),
   );
-  return "message" in argument ? argument : { helper, argument: argument.value };
+  return isFault(argument) ? argument : { helper, argument: argument.value };
+}
+
+function meantHelper(name: string): string | undefined {
+  return MEANT_HELPERS[name.toLowerCase().replace(/[_-]/g, "")];
 }
 
 function misfit(helper: Helper, about: { readonly head: string; readonly isFirst: boolean }): Faulty | undefined {
   if (!about.isFirst) return undefined;
   const isInstant = INSTANT_NAMES.includes(about.head);
-  if (helper.takes === "instant" && !isInstant) {
-    return {
-      message: `\`${helper.name}\` is for instants, and ${about.head} is none`,
-      help: "write {{ at | time }} or {{ active_at | time }}",
-    };
-  }
-  if (helper.takes === "number" && isInstant) {
-    return {
-      message: `\`${helper.name}\` is for numbers, and ${about.head} is an instant`,
-      help: `write {{ ${about.head} | time }} or | date`,
-    };
-  }
-  return undefined;
+  const facts = { helper: helper.name, name: about.head };
+  if (helper.takes === "instant" && !isInstant) return { code: "needs_instant", facts };
+  return helper.takes === "number" && isInstant ? { code: "needs_number", facts } : undefined;
 }
 
 /** Names as other languages write them. */
 function foreign(head: string, inner: string): Faulty {
   const bare = inner.replace(/^\$?(?:\.?labels?\b|\.Labels?|\$labels)?[.\s["']*\$?/i, "").replace(/["'\]]+.*$/, "");
   const word = /^\$?\.?value\b/i.test(head) ? "value" : bare;
-  const message = `"${head}" is no name`;
-  if (NAME.test(word)) return { message, help: `write {{ ${word} }}` };
-  return { message, help: "write a name, like {{ device }}; nothing is computed here" };
+  return { code: "bad_place", facts: { text: head, name: NAME.test(word) ? word : undefined } };
 }
 
-function joined(head: string, inner: string, tokens: readonly string[]): Faulty {
-  const [, next = ""] = tokens;
-  const message = `\`${inner}\` cannot be read at ${next}`;
-  if (head === "if" || head === "range" || head === "end" || head === "else") {
-    return { message, help: "texts have no conditions; write two rules, or `default` for a label that may be missing" };
-  }
-  const meant = MEANT_HELPERS[head.toLowerCase()];
-  if (meant !== undefined) {
-    const { example = "" } = HELPERS.named.get(meant) ?? {};
-    return { message, help: `a helper stands behind the name and a |: ${example}` };
-  }
-  if (HELPERS.named.has(head)) return { message, help: `the helper stands behind the name: {{ ${next} | ${head} }}` };
-  if (HELPERS.named.has(next))
-    return { message, help: `a | stands before a helper: {{ ${head} | ${tokens.slice(1).join(" ")} }}` };
-  return { message, help: `a place holds one name, and helpers behind |: {{ ${head} }}` };
+const CONDITION_WORDS = new Set(["if", "range", "end", "else"]);
+
+/** Two words without a bar between them. */
+function joined(head: string, text: string, tokens: readonly string[]): Faulty {
+  const [, at = ""] = tokens;
+  if (CONDITION_WORDS.has(head)) return { code: "no_conditions", facts: { text, at } };
+  const meant = meantHelper(head);
+  const example = HELPERS.named.has(head) ? `{{ ${at} | ${head} }}` : HELPERS.named.get(meant ?? "")?.example;
+  if (example !== undefined) return { code: "helper_first", facts: { text, at, example } };
+  const fixed = `{{ ${head} | ${tokens.slice(1).join(" ")} }}`;
+  return HELPERS.named.has(at)
+    ? { code: "no_bar", facts: { text, at, fixed } }
+    : { code: "no_templates", facts: { text, at } };
 }

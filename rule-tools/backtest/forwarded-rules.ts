@@ -3,7 +3,8 @@ import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
 import { partitionOfSubject } from "../../domain/subjects.ts";
 import { isOverDevices } from "../../engine/tasks/shares.ts";
 import { type Log, type LogMessage, NoAnswerError } from "../../platform/log/port.ts";
-import { parseAggregate, takesTexts } from "../../rule-language/aggregates/aggregate.ts";
+import { takesTexts } from "../../rule-language/aggregates/aggregate.ts";
+import { checkedAggregate } from "../../rule-language/spec/checked.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
 /** From when to when, in the log's time: `[fromUs, toUs)`. */
@@ -96,10 +97,7 @@ export async function askRules({ bus }: Pick<Log, "bus">): Promise<RulesInForce 
 /** Equal `which` stands for the same readings in the same groups, but for texts. */
 function wantsOf(spec: RuleSpec): { readonly which: string; readonly texts: boolean } {
   const lets = "let" in spec ? spec.let : undefined;
-  const onlyTexts = spec.aggregate.every((text) => {
-    const aggregate = parseAggregate(text);
-    return typeof aggregate !== "string" && takesTexts(aggregate);
-  });
+  const onlyTexts = spec.aggregate.map(checkedAggregate).every(takesTexts);
   return {
     which: JSON.stringify([spec.where, spec.group_by, lets]),
     texts: spec.absent !== undefined || onlyTexts,

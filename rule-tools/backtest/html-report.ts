@@ -1,3 +1,4 @@
+import { isFault } from "../../platform/files/fault.ts";
 import { parseCondition } from "../../rule-language/conditions/condition.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { type BacktestOutcome, roundedDuration, traceName } from "./backtest.ts";
@@ -177,8 +178,8 @@ ${
 /** The numbers that `when` and `clear` compare with. */
 function limitsOf(spec: RuleSpec | undefined): number[] {
   return [spec?.when, spec?.clear].flatMap((text) => {
-    const condition = text === undefined ? "" : parseCondition(text);
-    if (typeof condition === "string" || condition.kind === "text") return [];
+    const condition = text === undefined ? undefined : parseCondition(text);
+    if (condition === undefined || isFault(condition) || condition.kind === "text") return [];
     return condition.kind === "compare" ? [condition.limit] : [condition.low, condition.high];
   });
 }

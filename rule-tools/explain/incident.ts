@@ -1,9 +1,10 @@
 import type { ExplainedChange, ExplainedWindow, IncidentExplanation } from "../../contracts/explanations.ts";
 import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
 import type { Rule } from "../../engine/rules/rule.ts";
+import { isFault } from "../../platform/files/fault.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
 import { holds, parseCondition } from "../../rule-language/conditions/condition.ts";
-import { isFault, type NameType, parseExpression } from "../../rule-language/conditions/expression.ts";
+import { type NameType, parseExpression } from "../../rule-language/conditions/expression.ts";
 import type { DecidingWindow } from "./deciding-window.ts";
 import { agrees, DISTINCT_EXACT_MAX, QUANTILE_EXACT_MAX, recompute } from "./recompute.ts";
 
@@ -115,7 +116,7 @@ function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, r
   const isNot = condition.startsWith("not ");
   if (evidence.parts) return severalOf(evidence.parts, isNot ? condition.slice(4) : condition) + waited();
   const parsed = parseCondition(isNot ? condition.slice(4) : condition);
-  const verdict = typeof parsed === "string" ? "" : holds(parsed, value) !== isNot ? " holds" : " does not hold";
+  const verdict = isFault(parsed) ? "" : holds(parsed, value) !== isNot ? " holds" : " does not hold";
   return `${aggregate} ${value}: ${condition}${verdict}${waited()}`;
 
   function waited(): string {

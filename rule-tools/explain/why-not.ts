@@ -8,9 +8,9 @@ import type { WindowResult } from "../../domain/window-result.ts";
 import { compileRule } from "../../engine/rules/compile.ts";
 import type { JoinSpec, Rule, WindowsSpec } from "../../engine/rules/rule.ts";
 import { type EntryPosition, Step } from "../../engine/step.ts";
-import { type Condition, holds, parseCondition } from "../../rule-language/conditions/condition.ts";
-import { isFault, parseExpression } from "../../rule-language/conditions/expression.ts";
+import { type Condition, holds } from "../../rule-language/conditions/condition.ts";
 import { versionOf } from "../../rule-language/files/load-rules.ts";
+import { checkedCondition, checkedExpression } from "../../rule-language/spec/checked.ts";
 import { letNames } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector, groupLabels, labelOf } from "../../rule-language/spec/selector.ts";
@@ -268,8 +268,7 @@ function oneReason(
   spec: RuleSpec,
   { name, value }: { readonly name: string; readonly value: number | string },
 ): Reason {
-  const when = parseCondition(spec.when ?? "");
-  if (typeof when === "string") throw new TypeError(`unchecked rule: ${when}`);
+  const when = checkedCondition(spec.when ?? "");
   const isMet = holds(when, value);
   const text = `${name} is ${value}: ${spec.when} ${isMet ? "holds" : `does not hold${shortBy(when, value)}`}`;
   return { part: "condition", holds: isMet, text };
@@ -277,8 +276,7 @@ function oneReason(
 
 /** Each part of a condition over several series. */
 function severalReasons(spec: RuleSpec, window: WindowResult): Reason[] {
-  const parsed = parseExpression(spec.when ?? "", letNames(spec.let ?? {}));
-  if (isFault(parsed)) throw new TypeError(`unchecked rule: ${parsed.message}`);
+  const parsed = checkedExpression(spec.when ?? "", letNames(spec.let ?? {}));
   return parsed.parts.map((part) => {
     const isMet = part.holds(window.aggregates) === true;
     const named = Object.entries(window.aggregates).filter(([name]) => new RegExp(`\\b${name}\\b`).test(part.text));

@@ -1,10 +1,12 @@
 import { isAbsolute, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Place } from "../../../platform/files/yaml-source.ts";
-import { ERROR_KINDS, type RuleProblem } from "../../../rule-language/files/problem.ts";
-import { WARNING_KINDS } from "../../../rule-language/lint/warning-kinds.ts";
+import { ERRORS } from "../../../rule-language/files/errors.ts";
+import type { RuleProblem } from "../../../rule-language/files/problem.ts";
+import { WARNINGS } from "../../../rule-language/lint/warning-kinds.ts";
 
-const KINDS = [...ERROR_KINDS, ...WARNING_KINDS];
+const KINDS = Object.entries({ ...ERRORS, ...WARNINGS });
+const CODES = KINDS.map(([code]) => code);
 
 /** The problems as SARIF 2.1.0 (OASIS), which code hosts show beside the lines. Paths are relative to `folder`. */
 export function sarifOf(
@@ -21,7 +23,7 @@ export function sarifOf(
           driver: {
             name: "weir-rules-check",
             semanticVersion: version,
-            rules: KINDS.map(({ code, title, text }) => ({
+            rules: KINDS.map(([code, { title, text }]) => ({
               id: code,
               name: code,
               shortDescription: { text: title.replaceAll("`", "") },
@@ -35,9 +37,9 @@ export function sarifOf(
         originalUriBaseIds: { SRCROOT: { uri: `${pathToFileURL(folder).href.replace(/\/$/, "")}/` } },
         results: problems.map(({ code, severity, file, place, message, help, related }) => ({
           ruleId: code,
-          ruleIndex: KINDS.findIndex((kind) => kind.code === code),
+          ruleIndex: CODES.indexOf(code),
           level: severity,
-          message: { text: help === undefined ? message : `${message} (${help})` },
+          message: { text: help === "" ? message : `${message} (${help})` },
           locations: [{ physicalLocation: locationOf(file, place, folder) }],
           ...(related.length === 0
             ? {}

@@ -24,7 +24,7 @@ function problemText(problem: RuleProblem, paint: Paint): string {
     `${paint(colour, `${severity}[${code}]`)}${paint(BOLD, `: ${message}`)}`,
     ...frame("-->", file, place, ""),
     ...related.flatMap((other) => frame(":::", other.file, other.place, other.message)),
-    ...(help === undefined ? [] : [`${" ".repeat(width)} ${paint(BLUE, "=")} ${paint(GREEN, "help")}: ${help}`]),
+    ...(help === "" ? [] : [`${" ".repeat(width)} ${paint(BLUE, "=")} ${paint(GREEN, "help")}: ${help}`]),
   ];
   return `${lines.join("\n")}\n`;
 

@@ -8,12 +8,13 @@ import { promisify } from "node:util";
 import { Ajv } from "ajv";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse } from "yaml";
+import type { Fields } from "../../../rule-language/fields/field.ts";
 import { readRules } from "../../../rule-language/files/load-rules.ts";
 import { checkRules } from "../../../rule-language/lint/check-rules.ts";
-import { FIELD_EXAMPLES, RECIPES } from "../../../rule-language/reference/rule-examples.ts";
+import { RECIPES } from "../../../rule-language/reference/recipes.ts";
 import { ruleReference } from "../../../rule-language/reference/rule-reference.ts";
 import { ruleFileJsonSchema } from "../../../rule-language/reference/rule-schema.ts";
-import { keysAt } from "../../../rule-language/spec/rule-fields.ts";
+import { ALL_RULE_FIELDS } from "../../../rule-language/spec/rule-fields.ts";
 import { ruleSpecSchema } from "../../../rule-language/spec/rule-spec.ts";
 import { packageRoot } from "../../settings/paths.ts";
 import { type CheckFlags, check, schemaText } from "./rules-check.ts";
@@ -77,19 +78,19 @@ test.each([
   expect((await checkFile(source, flags)).exitCode).toBe(exitCode);
 });
 
-test("a folder that is not there is an error with its name", async () => {
+test("a missing folder is an error with its name", async () => {
   const { text, exitCode } = await check([join(folder, "none")], { format: "text", dataDir: folder });
   expect(exitCode).toBe(1);
   expect(text).toMatch(/error\[E007\]: the rules folder cannot be read: ENOENT.*\n -->.*none:1:1\n/);
 });
 
-test("a file that is named twice, by itself and by its folder, is read once", async () => {
+test("a file that is named directly and by its folder is read once", async () => {
   await writeFile(join(folder, "a.yaml"), GOOD);
   const { text } = await check([folder, join(folder, "a.yaml")], { format: "text", dataDir: folder });
   expect(text).toBe("1 rule in 1 file, no problems\n");
 });
 
-test("ids are unique among files; the other place is told", async () => {
+test("ids are unique across files; the error shows the other place", async () => {
   await writeFile(join(folder, "a.yaml"), GOOD);
   await writeFile(join(folder, "b.yaml"), GOOD.replace("> 8", "> 9"));
   const { text } = await check([folder], { format: "json", dataDir: folder });
@@ -107,7 +108,7 @@ test("ids are unique among files; the other place is told", async () => {
   });
 });
 
-test("JSON and SARIF name places as the text does", async () => {
+test("JSON and SARIF have the same places as the text", async () => {
   const json = JSON.parse((await checkFile(WRONG, { format: "json" })).text);
   expect(json).toMatchObject({
     errors: 1,
@@ -132,7 +133,7 @@ test("JSON and SARIF name places as the text does", async () => {
   });
 });
 
-test("devices come from a file or a gateway; unknown ones are told, unreachable ones are a usage error", async () => {
+test("devices come from a file or a gateway; unknown ones are reported, an unreachable gateway is a usage error", async () => {
   const answer = {
     total: 1,
     devices: [{ device: "cold-1", tags: { site: "north" }, metrics: { temperature: { atUs: 1, value: 4.5 } } }],
@@ -141,7 +142,7 @@ test("devices come from a file or a gateway; unknown ones are told, unreachable 
   await writeFile(file, JSON.stringify(answer));
   const source = GOOD.replace("    window", '    where: { device: "clod-*" }\n    window');
   expect((await checkFile(source, { devices: file })).text).toContain(
-    'warning[W005]: no sensor that is known has device "clod-*"',
+    'warning[W005]: no known sensor has device "clod-*"',
   );
   const asked: (string | undefined)[] = [];
   const server = createServer((request, response) => {
@@ -164,17 +165,17 @@ test("devices come from a file or a gateway; unknown ones are told, unreachable 
   await expect(checkFile(source, { devices: file })).rejects.toThrow("is not what /api/v1/devices answers");
 });
 
-test("receivers come from weir.yaml, whatever else is wrong in it; what cannot be read is a usage error", async () => {
+test("receivers come from weir.yaml even if it has errors; an unreadable one is a usage error", async () => {
   const config = join(folder, "weir.yaml");
   const source = `${GOOD}    notify: [opps]\n`;
   expect((await checkFile(source)).text).toBe("1 rule in 1 file, no problems\n");
   await writeFile(config, "partitions: many\nnotifier: { receivers: { ops: [] } }\n");
   const { text, exitCode } = await checkFile(source, { config, strict: true });
-  expect(text).toContain('warning[W020]: weir.yaml has no receiver "opps": nobody is told');
+  expect(text).toContain('warning[W020]: weir.yaml has no receiver "opps", so it notifies nobody');
   expect(text).toContain("= help: did you mean ops?");
   expect(exitCode).toBe(1);
   await writeFile(config, "\n");
-  expect((await checkFile(source, { config })).text).toContain("it has none; add it to notifier.receivers");
+  expect((await checkFile(source, { config })).text).toContain("it has no receivers; add it to notifier.receivers");
   await writeFile(config, "notifier: { receivers: [ops] }\n");
   await expect(checkFile(source, { config })).rejects.toThrow(/weir\.yaml:1:\d+: `notifier\.receivers/);
   await writeFile(config, "notifier: {\n");
@@ -182,16 +183,16 @@ test("receivers come from weir.yaml, whatever else is wrong in it; what cannot b
   await expect(checkFile(source, { config: join(folder, "none.yaml") })).rejects.toThrow("cannot be read");
 });
 
-test("a file that is checked by itself may name rules of its folder", async () => {
+test("a single checked file may refer to rules of its folder", async () => {
   const gateway = join(folder, "gateway.yaml");
   await writeFile(gateway, "rules:\n  - { id: gateway-silent, absent: 2m, group_by: [site] }\n");
   const source = `${GOOD}    inhibited_by: [{ rule: gateway-silent }]\n`;
   expect((await checkFile(source)).text).toBe("1 rule in 1 file, no problems\n");
   await rm(gateway);
-  expect((await checkFile(source)).text).toContain('warning[W021]: no rule fits "gateway-silent"');
+  expect((await checkFile(source)).text).toContain('warning[W021]: no rule matches "gateway-silent"');
 });
 
-test("colours only where they are asked for", async () => {
+test("colours appear only on request", async () => {
   const problems = checkRules(await readRules(join(BAD, "key-twice.yaml")), undefined);
   expect(problemsText(problems, { colours: false })).not.toContain("\u001b");
   const coloured = problemsText(problems, { colours: true });
@@ -211,7 +212,7 @@ test("the published reference is the one of this version (`weir rules docs > doc
 
 const validate = new Ajv({ allErrors: true, strict: false }).compile(ruleFileJsonSchema());
 
-test("editors take all samples and recipes", async () => {
+test("editors accept all samples and recipes", async () => {
   const files = (await readdir(SAMPLES)).filter((file) => !/\.test\.yaml$/.test(file));
   const sources = [
     ...(await Promise.all(files.map((file) => readFile(join(SAMPLES, file), "utf8")))),
@@ -243,26 +244,31 @@ test.each(badFiles.map((file) => file.replace(".yaml", "")))(
   },
 );
 
-test("each field has an example, and each example is right", () => {
-  const fields = [...(keysAt([]) ?? []), ...(keysAt(["window"]) ?? []).map((key) => `window.${key}`)];
-  expect(Object.keys(FIELD_EXAMPLES).sort()).toEqual(fields.sort());
-  for (const [path, examples] of Object.entries(FIELD_EXAMPLES)) {
-    for (const { value } of examples) {
-      const [field = "", inner] = path.split(".");
-      const own = inner === undefined ? { [field]: value } : { [field]: windowWith(inner, value) };
-      const window = field === "window" || field === "absent" ? {} : { window: { tumbling: "1m" } };
-      const condition = field === "clear" ? { when: "> 8" } : field === "let" ? { when: "flow < current" } : {};
-      expect(ruleSpecSchema.safeParse({ id: "a", ...window, ...condition, ...own }).error?.issues ?? []).toEqual([]);
-    }
+test("each field has an example, and each example is valid", () => {
+  for (const [name, { examples = [] }] of Object.entries(ALL_RULE_FIELDS))
+    expect([name, examples.length > 0]).toEqual([name, true]);
+  for (const { path, value } of examplesOf(ALL_RULE_FIELDS)) {
+    const [field = "", inner] = path;
+    const own = inner === undefined ? { [field]: value } : { [field]: windowWith(inner, value) };
+    const window = field === "window" || field === "absent" ? {} : { window: { tumbling: "1m" } };
+    const condition = field === "clear" ? { when: "> 8" } : field === "let" ? { when: "flow < current" } : {};
+    expect(ruleSpecSchema.safeParse({ id: "a", ...window, ...condition, ...own }).error?.issues ?? []).toEqual([]);
   }
 });
+
+function examplesOf(fields: Fields, above: readonly string[] = []): { path: readonly string[]; value: unknown }[] {
+  return Object.entries(fields).flatMap(([name, { examples = [], fields: inner = {}, hasNames }]) => [
+    ...examples.map(({ value }) => ({ path: [...above, name], value })),
+    ...(hasNames ? [] : examplesOf(inner, [...above, name])),
+  ]);
+}
 
 function windowWith(kind: string, value: unknown): Record<string, unknown> {
   if (kind === "hopping") return { hopping: value, every: "30s" };
   return kind === "every" ? { hopping: "5m", every: value } : { [kind]: value };
 }
 
-test("git keeps what the checks compare", async () => {
+test("git keeps the compared files", async () => {
   const { stdout } = await promisify(execFile)(
     "git",
     ["check-ignore", "-v", join(BAD, "tab.yaml"), join(BAD, "tab.txt")],

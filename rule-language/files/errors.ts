@@ -1,0 +1,56 @@
+/** An error or a warning, as the reference and reports explain it. */
+export interface ProblemKind {
+  readonly title: string;
+  readonly text: string;
+  /** Lines of a rule file with the problem, and without it. */
+  readonly bad: string;
+  readonly good: string;
+}
+
+/** The kinds of errors, once. Codes never change: tools group by them. */
+export const ERRORS = {
+  E001: {
+    title: "not YAML",
+    text: "The text is not YAML, or it does not mean in YAML what it looks like.",
+    bad: "when: > 8",
+    good: 'when: "> 8"',
+  },
+  E002: {
+    title: "unknown key",
+    text: "A key has no meaning where it is. Mostly it is misspelt, or not indented far enough.",
+    bad: 'treshold: "> 8"',
+    good: 'when: "> 8"',
+  },
+  E003: {
+    title: "bad value",
+    text: "A key cannot have this value.",
+    bad: 'when: "> 8"\nfor: 10',
+    good: 'when: "> 8"\nfor: 10m',
+  },
+  E004: {
+    title: "conflict between fields",
+    text: "Each field is right on its own, but one excludes or needs another.",
+    bad: 'absent: 5m\nwhen: "> 8"',
+    good: "absent: 5m",
+  },
+  E005: {
+    title: "id used twice",
+    text: "Two rules have one id. Incidents refer to it, so it must be unique across all files.",
+    bad: '- { id: a, window: { tumbling: 1m }, when: "> 8" }\n- { id: a, window: { tumbling: 1m }, when: "> 9" }',
+    good: '- { id: a, window: { tumbling: 1m }, when: "> 8" }\n- { id: b, window: { tumbling: 1m }, when: "> 9" }',
+  },
+  E006: {
+    title: "missing",
+    text: "Something that every rule needs is missing.",
+    bad: 'window: { hopping: 5m }\nwhen: "> 8"',
+    good: 'window: { hopping: 5m, every: 1m }\nwhen: "> 8"',
+  },
+  E007: {
+    title: "unreadable",
+    text: "The file or folder cannot be read, or the file is not UTF-8.",
+    bad: "# in UTF-16",
+    good: "# in UTF-8",
+  },
+} as const satisfies Readonly<Record<string, ProblemKind>>;
+
+export type ErrorCode = keyof typeof ERRORS;

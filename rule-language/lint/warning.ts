@@ -1,0 +1,73 @@
+import { parseDurationUs } from "../../domain/time.ts";
+import { isFault } from "../../platform/files/fault.ts";
+import { type Aggregate, definitionOf, takesTexts } from "../aggregates/aggregate.ts";
+import { type Condition, parseCondition } from "../conditions/condition.ts";
+import type { ValueDomain } from "../conditions/value-domain.ts";
+import { type PlacedRule, spotOf, within } from "../files/placed-rule.ts";
+import type { RuleProblem } from "../files/problem.ts";
+import { checkedAggregate } from "../spec/checked.ts";
+import type { RuleSpec } from "../spec/rule-spec.ts";
+import type { WarningCode } from "./warning-kinds.ts";
+
+/** A rule without errors, its texts parsed. */
+export interface CheckedRule {
+  readonly placed: PlacedRule;
+  readonly spec: RuleSpec;
+  readonly aggregates: readonly Aggregate[];
+  readonly domain: ValueDomain;
+  /** Undefined with `let`, where conditions are expressions. */
+  readonly when: Condition | undefined;
+  readonly clear: Condition | undefined;
+}
+
+/** Undefined for a rule with errors. */
+export function takeApart(placed: PlacedRule): CheckedRule | undefined {
+  const { spec } = placed;
+  const aggregates = spec?.aggregate.map(checkedAggregate) ?? [];
+  const [first] = aggregates;
+  if (spec === undefined || first === undefined) return undefined;
+  const domain = domainOf(first, spec, aggregates.every(takesTexts));
+  return { placed, spec, aggregates, domain, when: conditionOf(spec.when), clear: conditionOf(spec.clear) };
+}
+
+/** What values the first aggregate can have. With an aggregate that takes no texts beside it, it gets none. */
+function domainOf(aggregate: Aggregate, { fill, window }: RuleSpec, getsTexts: boolean): ValueDomain {
+  const domain = definitionOf(aggregate).values({
+    isFilled: fill === "last",
+    readings: window?.count,
+    lengthUs: parseDurationUs(window?.tumbling ?? ""),
+  });
+  return { ...domain, texts: domain.texts && getsTexts };
+}
+
+function conditionOf(text: string | undefined): Condition | undefined {
+  const parsed = text === undefined ? undefined : parseCondition(text);
+  return parsed === undefined || isFault(parsed) ? undefined : parsed;
+}
+
+interface WarningText {
+  readonly message: string;
+  readonly help: string;
+  /** Other fields of the rule that it has to do with. */
+  readonly beside?: readonly string[];
+  readonly part?: "key" | "value";
+  /** The piece of the value in question. */
+  readonly fragment?: string;
+}
+
+/** A warning about a part of a rule. */
+export function warn(
+  code: WarningCode,
+  { placed }: CheckedRule,
+  path: readonly PropertyKey[],
+  { message, help, beside = [], part, fragment }: WarningText,
+): RuleProblem {
+  const { place, related } = spotOf(placed, path, { beside: beside.map((field) => [field]), part });
+  const exact = fragment === undefined ? place : within(place, fragment);
+  return { code, severity: "warning", file: placed.file, place: exact, message, help, related };
+}
+
+/** A duration of a checked rule. */
+export function usOf(text: string): number {
+  return parseDurationUs(text) ?? 0;
+}

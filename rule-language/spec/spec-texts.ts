@@ -1,0 +1,109 @@
+import type { FaultTexts } from "../../platform/files/fault.ts";
+
+/** What can be wrong between the fields of a rule, or in its id, its labels, its window and its names. */
+export interface SpecFacts {
+  bad_id: { readonly text: string; readonly meant: string | undefined };
+  /** `!` with no name behind it, or with more signs; `bare` is the name. */
+  bad_exclusion: { readonly text: string; readonly bare: string };
+  no_subject: { readonly key: string };
+  window_and_absent: Record<never, never>;
+  let_and_absent: Record<never, never>;
+  default_and_absent: { readonly other: string };
+  not_with_absent: { readonly key: string };
+  no_hold_with_absent: { readonly key: string };
+  clear_without_when: Record<never, never>;
+  aggregate_twice: { readonly name: string };
+  fill_not_tumbling: Record<never, never>;
+  aggregate_not_tumbling: { readonly name: string };
+  window_kinds: { readonly allowed: readonly string[]; readonly found: readonly string[] };
+  every_alone: Record<never, never>;
+  hopping_alone: { readonly hopping: string };
+  not_a_multiple: { readonly hopping: string; readonly every: string };
+  too_much_overlap: { readonly hopping: string; readonly every: string; readonly count: number; readonly max: number };
+  let_empty: Record<never, never>;
+  let_too_long: { readonly count: number; readonly max: number };
+  let_bad_name: { readonly name: string };
+  let_no_window: { readonly name: string };
+  let_window_kind: { readonly name: string };
+  let_without_when: { readonly names: readonly string[] };
+}
+
+const HOPPING_HELP = "write for example { hopping: 5m, every: 30s }; 5m is ten times 30s";
+const ONE_SUBJECT = "keep one of the two; two questions are two rules";
+
+export const SPEC_TEXTS: FaultTexts<SpecFacts> = {
+  bad_id: ({ text, meant }) => ({
+    message: `"${text}" is not an id: use lower-case letters, digits, - _ and . (at most 100 characters)`,
+    help: `write id: ${meant ?? "cold-room-warm"}`,
+  }),
+  bad_exclusion: ({ text, bare }) =>
+    bare === ""
+      ? {
+          message: `"${text}" excludes nothing`,
+          help: 'write the name right after the !, like "!lab"; "!*" takes only series without the label',
+        }
+      : { message: `"${text}" has more than a \`!\` before the name`, help: `write "!${bare}"` },
+  no_subject: () => ({
+    message: "`window` is missing: a rule needs `window`, `absent` or `let`",
+    help: "add for example window: { tumbling: 1m }, or absent: 5m",
+  }),
+  window_and_absent: () => ({ message: "a rule has either `window` or `absent`, not both", help: ONE_SUBJECT }),
+  let_and_absent: () => ({ message: "a rule has either `let` or `absent`, not both", help: ONE_SUBJECT }),
+  default_and_absent: ({ other }) => ({
+    message: `\`defaults\` has either \`${other}\` or \`absent\`, not both`,
+    help: "write one of them in each rule: a rule with neither could not choose",
+  }),
+  not_with_absent: ({ key }) => ({
+    message: `\`${key}\` has no meaning with \`absent\``,
+    help: "remove it; `absent` is the whole condition",
+  }),
+  no_hold_with_absent: ({ key }) => ({
+    message: `\`${key}\` has no meaning with \`absent\``,
+    help: key === "for" ? "remove it, and make `absent` longer" : "remove it; an absence ends with the next reading",
+  }),
+  clear_without_when: () => ({ message: "`clear` has no meaning without `when`", help: "remove it, or add `when`" }),
+  aggregate_twice: ({ name }) => ({ message: `duplicate aggregate ${name}`, help: "name each aggregate once" }),
+  fill_not_tumbling: () => ({
+    message: "`fill: last` needs a tumbling window",
+    help: "use window: { tumbling: 1m }, or remove `fill`",
+  }),
+  aggregate_not_tumbling: ({ name }) => ({
+    message: `${name} needs a tumbling window`,
+    help: "use for example window: { tumbling: 1h }",
+  }),
+  window_kinds: ({ allowed, found }) => ({
+    message: `\`window\` needs exactly one of ${allowed.join(", ")}${found.length > 0 ? `, not ${found.join(" and ")}` : ""}`,
+    help: found.length > 0 ? "keep one of them" : "write for example window: { tumbling: 1m }",
+  }),
+  every_alone: () => ({ message: "`every` needs `hopping`", help: HOPPING_HELP }),
+  hopping_alone: ({ hopping }) => ({
+    message: "`hopping` needs `every`: how often a window begins",
+    help: `write for example { hopping: ${hopping}, every: 30s }; the length is a multiple of \`every\``,
+  }),
+  not_a_multiple: ({ hopping, every }) => ({
+    message: `the length ${hopping} is not a multiple of \`every: ${every}\``,
+    help: HOPPING_HELP,
+  }),
+  too_much_overlap: ({ hopping, every, count, max }) => ({
+    message: `${count} windows of ${hopping} every ${every} overlap`,
+    help: `at most ${max} may: make \`every\` longer, or the window shorter`,
+  }),
+  let_empty: () => ({ message: "`let` names no series", help: "write for example let: { flow: { metric: flow } }" }),
+  let_too_long: ({ count, max }) => ({ message: `\`let\` names ${count} series`, help: `name at most ${max}` }),
+  let_bad_name: ({ name }) => ({
+    message: `"${name}" cannot be a name in a condition`,
+    help: "use letters, digits and _, like motor_current, and none of the language's words",
+  }),
+  let_no_window: ({ name }) => ({
+    message: `\`${name}\` has no window`,
+    help: "add window: { tumbling: 30s } to it, or to the rule for all names",
+  }),
+  let_window_kind: ({ name }) => ({
+    message: `\`${name}\` needs a tumbling or hopping window`,
+    help: "use tumbling or hopping: several series are compared where their windows end",
+  }),
+  let_without_when: ({ names }) => ({
+    message: "a rule with `let` needs `when`",
+    help: `write for example when: "${names.map((name) => `${name} > 10`).join(" && ")}"`,
+  }),
+};

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import type { AlertChange } from "../../domain/alert.ts";
+import { textOf } from "../../platform/files/fault.ts";
 import {
   fillTemplate,
   parseTemplate,
   type Template,
   type TemplateValue,
 } from "../../rule-language/template/template.ts";
+import { TEMPLATE_TEXTS } from "../../rule-language/template/template-texts.ts";
 import { labelOf } from "../common/matchers.ts";
 
 /**
@@ -37,11 +39,10 @@ function templateFaults(text: string): Fault[] {
     const help = `write ${part.source.replace("since", "active_at")}`;
     return [{ fragment: part.source, message: "`since` is called `active_at`", help }];
   });
-  const unread = faults.map(({ source, message, help }) => ({
-    fragment: source,
-    message: `${source}: ${message}`,
-    help,
-  }));
+  const unread = faults.map(({ source, ...fault }) => {
+    const { message, help } = textOf(TEMPLATE_TEXTS, fault);
+    return { fragment: source, message: `${source}: ${message}`, help };
+  });
   return [...unread, ...renamed];
 }
 

@@ -5,9 +5,9 @@ import { type ReplayConfig, type ReplayInput, replayConfig } from "./config.ts";
 
 const FOLDER = join("simulators", "recordings", "beijing-air");
 
-/** The excerpt of real recordings that comes with the program. */
+/** The excerpt of real recordings that is shipped with Weir. */
 export function beijingAirFolder(): string {
-  // Compiled code stands one folder deeper than its source, and recordings are not copied.
+  // Compiled code is one folder deeper than its source, and recordings are not copied.
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {
     const found = join(folder, FOLDER);
@@ -18,7 +18,7 @@ export function beijingAirFolder(): string {
   }
 }
 
-/** How to replay files of the Beijing multi-site air quality data; its local times are taken as UTC. */
+/** How to replay files of the Beijing multi-site air quality data; its local times are read as UTC. */
 export function beijingAirReplay(
   options: Pick<ReplayInput, "url" | "speed"> & Partial<Omit<ReplayInput, "columns">>,
 ): ReplayConfig {

@@ -18,7 +18,7 @@ const connection = {
   password_file: secretFile("the password for the broker"),
 };
 
-/** A duration that may have a minus in front. */
+/** A duration, which may be negative. */
 const skewSchema = z.string().transform((text, context) => {
   const us = parseDurationUs(text.replace(/^-/, ""));
   if (us !== undefined) return text.startsWith("-") ? -us : us;
@@ -38,8 +38,8 @@ const instantSchema = z.string().transform((text, context) => {
 
 const metricSchema = z.strictObject({
   name: z.string().min(1).describe("Name of the field in the payload."),
-  base: z.number().describe("The value that the wave swings around."),
-  amplitude: z.number().default(0).describe("Height of the daily-like wave."),
+  base: z.number().describe("The mean of the wave."),
+  amplitude: z.number().default(0).describe("Amplitude of the wave."),
   noise: z.number().min(0).default(0).describe("Standard deviation of the noise on each value."),
   decimals: z.int().min(0).max(9).default(2).describe("Values are rounded to this many decimals."),
 });
@@ -64,7 +64,7 @@ const faultsSchema = z.strictObject({
   out_of_order: probability.default(0).describe("Chance that a message is held back until after the next one."),
 });
 
-/** A made-up fleet of devices that publish over MQTT. */
+/** A simulated fleet of devices that publish over MQTT. */
 export const fleetConfig = z.strictObject({
   ...connection,
   seed: z.int().default(1).describe("The same seed gives the same values and the same faults."),
@@ -147,7 +147,7 @@ const columnsSchema = z.strictObject({
 });
 export type Columns = z.output<typeof columnsSchema>;
 
-/** Recorded data, published again as if it happened now. */
+/** Recorded data, published again as if it were measured now. */
 export const replayConfig = z.strictObject({
   ...connection,
   paths: z.array(z.string().min(1)).min(1).describe("CSV files (plain or .gz), or folders of them."),

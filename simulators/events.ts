@@ -1,16 +1,9 @@
 import type { Logger } from "pino";
 
-/** What happens to connections of a simulator: logged and counted here. */
 export interface ConnectionCounts {
   connected: number;
   disconnected: number;
   refused: number;
-}
-
-export interface ConnectionEvents {
-  connectionOpened(clientId: string, resent: number): void;
-  connectionLost(clientId: string, why: string): void;
-  connectionRefused(clientId: string, returnCode: number): void;
 }
 
 const REFUSALS: Readonly<Record<number, string>> = {
@@ -21,27 +14,34 @@ const REFUSALS: Readonly<Record<number, string>> = {
   5: "not authorised",
 };
 
-/** Why a broker said no (MQTT 3.1.1, table 3.1). */
+/** The reason of a broker's refusal (MQTT 3.1.1, table 3.1). */
 function refusalText(returnCode: number): string {
   return REFUSALS[returnCode] ?? `return code ${returnCode}`;
 }
 
-export function createConnectionEvents(logger: Logger, counts: ConnectionCounts): ConnectionEvents {
-  return {
-    connectionOpened(clientId, resent) {
-      counts.connected += 1;
-      logger.debug({ clientId, resent }, "connected to the broker");
-    },
-    connectionLost(clientId, why) {
-      counts.disconnected += 1;
-      logger.warn({ clientId }, `no connection to the broker (${why}); trying again`);
-    },
-    connectionRefused(clientId, returnCode) {
-      counts.refused += 1;
-      logger.warn(
-        { clientId, returnCode, why: refusalText(returnCode) },
-        "the broker refused the connection; trying again",
-      );
-    },
-  };
+/** What happens to the connections of a simulator: logged and counted here. */
+export class ConnectionEvents {
+  readonly #logger: Logger;
+  readonly #counts: ConnectionCounts;
+
+  constructor(logger: Logger, counts: ConnectionCounts) {
+    this.#logger = logger;
+    this.#counts = counts;
+  }
+
+  connectionOpened(clientId: string, resent: number): void {
+    this.#counts.connected += 1;
+    this.#logger.debug({ clientId, resent }, "connected to the broker");
+  }
+
+  connectionLost(clientId: string, reason: string): void {
+    this.#counts.disconnected += 1;
+    this.#logger.warn({ clientId }, `no connection to the broker (${reason}); reconnecting`);
+  }
+
+  connectionRefused(clientId: string, returnCode: number): void {
+    this.#counts.refused += 1;
+    const details = { clientId, returnCode, why: refusalText(returnCode) };
+    this.#logger.warn(details, "the broker refused the connection; reconnecting");
+  }
 }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../platform/clock.ts";
 import { fleetConfig } from "./config.ts";
 import { type FleetService, startFleet } from "./fleet.ts";
-import { createFleetDevice } from "./fleet-device.ts";
+import { FleetDevice } from "./fleet-device.ts";
 import { createRandom } from "./random.ts";
 import { startTestBroker, type TestBroker } from "./testing/test-broker.ts";
 
@@ -34,7 +34,7 @@ function noCounts() {
 }
 
 describe("startFleet", () => {
-  it("sends each reading of each device, and its ledger says which", async () => {
+  it("sends each reading of each device, and lists them in its ledger", async () => {
     const service = await start({ devices: 7, rounds: 5, ledger: true, connections: 3 });
     const report = await service.done;
     expect(report).toMatchObject({ devices: 7, sent: [0, 35, 0], acknowledged: 35, readings: 105, overflowed: 0 });
@@ -49,18 +49,18 @@ describe("startFleet", () => {
     expect(new Set(broker.received.map(({ clientId }) => clientId)).size).toBe(3);
   });
 
-  it("speaks all three qualities of service, each device on its own connection", async () => {
+  it("publishes with all three qualities of service, each device on its own connection", async () => {
     const report = await (await start({ devices: 6, rounds: 3, qos: "mixed", connections: "per-device" })).done;
     expect(report).toMatchObject({ sent: [6, 6, 6], acknowledged: 12 });
     expect(new Set(broker.received.map(({ clientId }) => clientId)).size).toBe(6);
     expect([0, 1, 2].map((qos) => broker.received.filter((message) => message.qos === qos).length)).toEqual([6, 6, 6]);
   });
 
-  it("comes back after the broker died; what it says was acknowledged arrived", async () => {
+  it("reconnects after the broker was killed; every acknowledged reading has arrived", async () => {
     const service = await start({ devices: 4, ledger: true, connections: 2, interval: "10ms" });
     await expect.poll(() => broker.received.length, { timeout: 5000 }).toBeGreaterThan(20);
     await broker.kill();
-    await broker.revive();
+    await broker.restart();
     const before = broker.received.length;
     await expect.poll(() => broker.received.length, { timeout: 5000 }).toBeGreaterThan(before + 20);
     await service.stop();
@@ -72,7 +72,7 @@ describe("startFleet", () => {
     for (const { device, tsMs } of acknowledged) expect(arrived).toContain(`${device} ${tsMs}`);
   });
 
-  it("bounds what it keeps while there is no broker", async () => {
+  it("bounds its memory while there is no broker", async () => {
     await broker.kill();
     const service = await start({
       devices: 1,
@@ -103,18 +103,18 @@ describe("a device of the fleet", () => {
     const counts = noCounts();
     const config = fleetConfig.parse({ seed: 7, ...options });
     const messages = Array.from({ length: devices }, (_, i) => {
-      const device = createFleetDevice(config, i, counts);
-      return [...Array.from({ length: rounds }, (_, r) => device.next(r * 1000)).flat(), ...device.rest()];
+      const device = new FleetDevice(config, i, counts);
+      return [...Array.from({ length: rounds }, (_, r) => device.next(r * 1000)).flat(), ...device.heldBack()];
     });
     return { counts, messages };
   }
 
-  it("does the same for the same seed, and something else for another", () => {
+  it("sends the same for the same seed, and something else for another seed", () => {
     expect(play({ faults }, 5, 200)).toEqual(play({ faults }, 5, 200));
     expect(play({ faults }, 5, 200)).not.toEqual(play({ faults, seed: 8 }, 5, 200));
   });
 
-  it("counts each fault that can be seen in what it sends", () => {
+  it("counts each fault that its messages show", () => {
     const { counts, messages } = play({ faults }, 20, 1000);
     let backward = 0;
     let repeated = 0;
@@ -146,7 +146,7 @@ describe("a device of the fleet", () => {
     expect(spikes / counts.spikes).toBeLessThan(0.4);
   });
 
-  it("is flawless when nothing is to go wrong", () => {
+  it("has no faults by default", () => {
     const { counts, messages } = play({}, 3, 500);
     expect(counts).toEqual(noCounts());
     for (const list of messages) expect(list.map(({ tsMs }) => tsMs)).toEqual(list.map((_, i) => i * 1000));
@@ -154,7 +154,7 @@ describe("a device of the fleet", () => {
 });
 
 describe("createRandom", () => {
-  it("is spread as it says", () => {
+  it("has the distributions that it promises", () => {
     const random = createRandom(3);
     const uniform = Array.from({ length: 20_000 }, () => random.next());
     const normal = Array.from({ length: 20_000 }, () => random.normal());

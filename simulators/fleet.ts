@@ -4,8 +4,8 @@ import { US_PER_MS } from "../domain/time.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Health, Service } from "../platform/service.ts";
 import { type FleetConfig, passwordOf } from "./config.ts";
-import { type ConnectionCounts, type ConnectionEvents, createConnectionEvents } from "./events.ts";
-import { createFleetDevice, type DeviceMessage, type FaultCounts, type FleetDevice } from "./fleet-device.ts";
+import { type ConnectionCounts, ConnectionEvents } from "./events.ts";
+import { type DeviceMessage, type FaultCounts, FleetDevice } from "./fleet-device.ts";
 import { createRandom } from "./random.ts";
 
 export interface FleetDeps {
@@ -18,14 +18,14 @@ export interface FleetReport extends Readonly<ConnectionCounts>, Readonly<FaultC
   /** Messages handed to a connection, by quality of service, duplicates included. */
   readonly sent: readonly [qos0: number, qos1: number, qos2: number];
   readonly readings: number;
-  /** Messages of QoS 1 and 2 whose exchange with the broker is complete. */
+  /** Messages of QoS 1 and 2 that the broker has acknowledged. */
   readonly acknowledged: number;
-  /** Messages that were not sent because their connection had too many unfinished ones. */
+  /** Messages dropped because their connection had too many unacknowledged ones. */
   readonly overflowed: number;
   readonly ledgerOverflowed: number;
 }
 
-/** One reading that was handed to a connection. A duplicate has an entry of its own. */
+/** One reading that was handed to a connection. A duplicate has its own entry. */
 export interface LedgerEntry {
   readonly device: string;
   readonly metric: string;
@@ -37,9 +37,9 @@ export interface LedgerEntry {
 
 export interface FleetService extends Service {
   report(): FleetReport;
-  /** Empty unless the configuration asks for it. */
+  /** Empty without `ledger` in the configuration. */
   ledger(): readonly Readonly<LedgerEntry>[];
-  /** Resolves after `rounds`, when all is acknowledged, or after `stop`. */
+  /** Resolves after `rounds`, when everything is acknowledged, or after `stop`. */
   readonly done: Promise<FleetReport>;
 }
 
@@ -50,10 +50,10 @@ interface Connection {
 
 const RECONNECT_MS = 1000;
 const END_MS_MAX = 1000;
-/** Devices of a fleet do not all speak at once: a round is spread over the interval in this many steps at most. */
+/** Devices of a fleet do not all send at once: a round is spread over the interval in at most this many steps. */
 const STEPS_MAX = 20;
 
-/** Starts made-up devices that publish to `sensors/<site>/<device>/telemetry`. Resolves before they are connected. */
+/** Starts simulated devices that publish to `sensors/<site>/<device>/telemetry`. Resolves before they are connected. */
 export async function startFleet(config: FleetConfig, deps: FleetDeps): Promise<FleetService> {
   const fleet = new Fleet(config, deps);
   fleet.start();
@@ -94,7 +94,7 @@ class Fleet implements FleetService {
   constructor(config: FleetConfig, deps: FleetDeps) {
     this.#config = config;
     this.#deps = deps;
-    this.#events = createConnectionEvents(deps.logger, this.#counts);
+    this.#events = new ConnectionEvents(deps.logger, this.#counts);
     this.#done = new Promise((resolve) => {
       this.#resolveDone = resolve;
     });
@@ -106,12 +106,12 @@ class Fleet implements FleetService {
 
   start(): void {
     const { devices, connections, seed } = this.#config;
-    this.#devices = Array.from({ length: devices }, (_, i) => createFleetDevice(this.#config, i, this.#counts));
+    this.#devices = Array.from({ length: devices }, (_, i) => new FleetDevice(this.#config, i, this.#counts));
     const random = createRandom(seed);
     const run = crypto.randomUUID().slice(0, 8);
     const wanted = connections === "per-device" ? devices : Math.min(connections, devices);
     this.#connections = Array.from({ length: wanted }, (_, i) =>
-      // The pause differs per connection, or all would come back at the same moment.
+      // The pause differs per connection: otherwise all would reconnect at the same moment.
       this.#connect(`fleet-${run}-${i}`, Math.round(RECONNECT_MS * (0.5 + random.next()))),
     );
     this.#scheduleStep();
@@ -163,11 +163,11 @@ class Fleet implements FleetService {
       why = error.message;
       if ("code" in error && typeof error.code === "number") this.#events.connectionRefused(clientId, error.code);
     });
-    let told = false;
+    let reported = false;
     client.on("close", () => {
-      // A broker that never answered is told of once, not at each try.
-      if ((open || !told) && this.#finishing === undefined) this.#events.connectionLost(clientId, why);
-      told = true;
+      // A broker that never answered is reported once, not at each try.
+      if ((open || !reported) && this.#finishing === undefined) this.#events.connectionLost(clientId, why);
+      reported = true;
       open = false;
     });
     return { client, inFlight: 0 };
@@ -197,7 +197,7 @@ class Fleet implements FleetService {
       this.#overflowed += 1;
       return;
     }
-    const entries = this.#enter({ device, tsMs, qos, values });
+    const entries = this.#addToLedger({ device, tsMs, qos, values });
     connection.inFlight += 1;
     this.#sent[qos] += 1;
     this.#readings += Object.keys(values).length;
@@ -211,7 +211,7 @@ class Fleet implements FleetService {
     });
   }
 
-  #enter({ device, tsMs, qos, values }: Omit<DeviceMessage, "topic">): readonly LedgerEntry[] {
+  #addToLedger({ device, tsMs, qos, values }: Omit<DeviceMessage, "topic">): readonly LedgerEntry[] {
     if (!this.#config.ledger) return [];
     const entries: LedgerEntry[] = [];
     for (const [metric, value] of Object.entries(values)) {
@@ -223,7 +223,7 @@ class Fleet implements FleetService {
     return entries;
   }
 
-  /** Sends what is held back, waits for acknowledgements (for ever without a limit), and disconnects. */
+  /** Sends the messages that are held back, waits for acknowledgements (without `drainMs` forever), and disconnects. */
   #finish(drainMs?: number): Promise<void> {
     if (drainMs !== undefined) setTimeout(() => this.#abandon(), drainMs).unref();
     this.#finishing ??= this.#drainAndEnd();
@@ -234,7 +234,7 @@ class Fleet implements FleetService {
 
   async #drainAndEnd(): Promise<void> {
     clearTimeout(this.#stepTimer);
-    for (const [i, device] of this.#devices.entries()) for (const message of device.rest()) this.#send(i, message);
+    for (const [i, device] of this.#devices.entries()) for (const message of device.heldBack()) this.#send(i, message);
     await new Promise<void>((resolve) => {
       this.#abandon = resolve;
       this.#onSettled = () => {
@@ -249,7 +249,7 @@ class Fleet implements FleetService {
   }
 }
 
-/** Ends politely where that can succeed, so that messages of QoS 0 still leave; by force where it would wait for ever. */
+/** Disconnects in order where that can succeed, so that messages of QoS 0 are still sent; by force where it would hang. */
 async function endConnection({ client, inFlight }: Connection): Promise<void> {
   if (client.connected && inFlight === 0) {
     const timer = setTimeout(() => client.end(true), END_MS_MAX);

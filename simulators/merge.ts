@@ -8,7 +8,7 @@ interface Cursor {
 }
 
 /**
- * The rows of several recordings by event time, so that their devices advance together. Each recording's own order is
+ * The rows of several recordings by event time, so that their devices advance together. The order within a recording is
  * kept, even where its times go backward.
  */
 export async function* mergeByTime(

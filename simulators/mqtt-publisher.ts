@@ -10,7 +10,7 @@ export interface PublisherOptions {
   readonly clientId: string;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** Unacknowledged messages at most (1 to 10,000). */
+  /** The most unacknowledged messages, 1 to 10,000. */
   readonly inFlightMax: number;
   readonly keepaliveS?: number;
   readonly connectTimeoutMs?: number;
@@ -27,13 +27,13 @@ interface InFlight {
 const PACKET_IDS = 65_535;
 const DUPLICATE_FLAG = 0x08;
 const IN_FLIGHT_MAX = 10_000;
-/** How long a broker may take to close a connection that said goodbye. */
+/** How long a broker may take to close a connection after DISCONNECT. */
 const LINGER_MS = 1000;
 
 /**
- * A QoS 1 publisher of one connection that keeps order: messages reach the broker in the order of `publish`, and after
- * a lost connection all unacknowledged ones go out again, oldest first, before anything newer. It tries for ever to
- * connect, with growing and jittered pauses. Faster than a full client because it does nothing else.
+ * A QoS 1 publisher with one connection that keeps order: messages reach the broker in the order of `publish`, and after
+ * a lost connection all unacknowledged messages are sent again, oldest first, before newer ones. It reconnects forever,
+ * with growing and jittered pauses. It is faster than a full client because it does nothing else.
  */
 export class MqttPublisher {
   readonly #options: Required<Omit<PublisherOptions, "username" | "password">> & PublisherOptions;
@@ -44,15 +44,15 @@ export class MqttPublisher {
   /** Number, from 0, of the oldest unacknowledged message and of the next message. */
   #oldest = 0;
   #next = 0;
-  /** Messages below this number were written to some connection before. */
+  /** Messages below this number were written to a connection before. */
   #written = 0;
   #resent = 0;
   #socket: Socket | undefined;
   #state: "idle" | "connecting" | "open" | "waiting" | "stopped" = "idle";
   #corked = false;
   #attempt = 0;
-  #lastHeardMs = 0;
-  #lastWroteMs = 0;
+  #lastReadMs = 0;
+  #lastWriteMs = 0;
   #retryTimer: NodeJS.Timeout | undefined;
   #keepaliveTimer: NodeJS.Timeout | undefined;
   #why = "not started";
@@ -95,7 +95,7 @@ export class MqttPublisher {
     return this.inFlight < this.#options.inFlightMax && this.#state !== "stopped";
   }
 
-  /** Takes a message; call it only when there is room. `onAcknowledged` is called once, at its PUBACK. */
+  /** Publishes a message; call it only when there is room. `onAcknowledged` is called once, at the PUBACK. */
   publish(topic: string, payload: string, onAcknowledged: () => void): void {
     if (!this.hasRoom()) throw new Error(`publisher ${this.#options.clientId} has no room`);
     const messageId = (this.#next % PACKET_IDS) + 1;
@@ -117,7 +117,7 @@ export class MqttPublisher {
     while (this.inFlight > 0 && this.#state !== "stopped") await this.#nextWake();
   }
 
-  /** Ends at once; drain first to lose nothing. */
+  /** Disconnects at once; drain first to lose nothing. */
   stop(): void {
     if (this.#state === "stopped") return;
     const open = this.#state === "open";
@@ -154,7 +154,7 @@ export class MqttPublisher {
     this.#socket = socket;
     socket.setNoDelay(true);
     let failure = "connection closed";
-    // Covers the handshake too: a broker that accepts and then says nothing must not hold us.
+    // Covers the handshake, too: a broker may accept the connection and then send nothing.
     const timer = setTimeout(() => socket.destroy(new Error("no CONNACK in time")), this.#options.connectTimeoutMs);
     const packets: Parser = parser();
     packets.on("packet", (packet: Packet) => {
@@ -169,9 +169,9 @@ export class MqttPublisher {
       } else if (packet.cmd === "puback" && packet.messageId !== undefined) this.#acknowledged(packet.messageId);
     });
     packets.on("error", (error: Error) => socket.destroy(error));
-    socket.once("connect", () => this.#introduce(socket));
+    socket.once("connect", () => this.#sendConnect(socket));
     socket.on("data", (chunk: Buffer) => {
-      this.#lastHeardMs = performance.now();
+      this.#lastReadMs = performance.now();
       packets.parse(chunk);
     });
     socket.on("error", (error) => {
@@ -183,13 +183,13 @@ export class MqttPublisher {
     });
   }
 
-  #introduce(socket: Socket): void {
+  #sendConnect(socket: Socket): void {
     const { clientId, username, password, keepaliveS } = this.#options;
     const packet = {
       cmd: "connect",
       protocolId: "MQTT",
       protocolVersion: 4,
-      // Nothing is kept at the broker: what is unacknowledged is kept here.
+      // No session at the broker: unacknowledged messages are kept here.
       clean: true,
       clientId,
       keepalive: keepaliveS,
@@ -223,7 +223,7 @@ export class MqttPublisher {
     this.#socket = undefined;
     this.#corked = false;
     if (this.#state === "stopped") return;
-    // Refusals were told apart already; each try while the broker is away would only repeat the first.
+    // Refusals are reported by `connectionRefused`; further tries while the broker is down would repeat the first report.
     if (this.#state === "open" || this.#attempt === 0) this.#events.connectionLost(this.#options.clientId, why);
     this.#state = "waiting";
     this.#why = why;
@@ -249,7 +249,7 @@ export class MqttPublisher {
     this.#wakeAll();
   }
 
-  /** All that is written in one turn of the event loop goes out in one system call. */
+  /** Everything that is written in one turn of the event loop is sent in one system call. */
   #write(packet: Buffer): void {
     const socket = this.#socket;
     if (socket === undefined) return;
@@ -262,16 +262,16 @@ export class MqttPublisher {
       });
     }
     socket.write(packet);
-    this.#lastWroteMs = performance.now();
+    this.#lastWriteMs = performance.now();
   }
 
   #keepAlive(): void {
     if (this.#state !== "open") return;
     const keepaliveMs = this.#options.keepaliveS * 1000;
     const nowMs = performance.now();
-    // A broker that holds acknowledgements back may answer nothing for a while; only a long silence means it is gone.
-    if (nowMs - this.#lastHeardMs > keepaliveMs * 2) this.#socket?.destroy(new Error("the broker fell silent"));
-    else if (nowMs - Math.min(this.#lastWroteMs, this.#lastHeardMs) > keepaliveMs / 2) {
+    // A broker that holds acknowledgements back may be silent for a while; only a long silence means that it is gone.
+    if (nowMs - this.#lastReadMs > keepaliveMs * 2) this.#socket?.destroy(new Error("the broker sends nothing"));
+    else if (nowMs - Math.min(this.#lastWriteMs, this.#lastReadMs) > keepaliveMs / 2) {
       this.#write(generate({ cmd: "pingreq" }));
     }
   }

@@ -15,19 +15,19 @@ export interface RecordedRow {
   readonly device: string;
   /** Whole microseconds. */
   readonly atUs: number;
-  /** Cells that hold something; numbers as numbers, all else as text. */
+  /** Cells that are not empty: numbers as numbers, others as text. */
   readonly values: Readonly<Record<string, number | string>>;
 }
 
-/** Lines that gave no row. */
+/** Lines without a row. */
 export interface RowCounts {
-  /** Wrong number of cells, no device, or a time that is none. */
+  /** A wrong number of cells, no device, or an unreadable time. */
   rowsUnreadable: number;
   /** Nothing was measured. */
   rowsEmpty: number;
 }
 
-/** A recording cannot be used; trying again will not help. */
+/** A recording cannot be used. Retrying does not help. */
 export class RecordingError extends UserError {
   override readonly name = "RecordingError";
 }
@@ -37,7 +37,7 @@ const CSV_FILE = /\.csv(?:\.gz)?$/;
 const ZONED = /(?:[zZ]|[+-]\d\d:?\d\d)$/;
 const UNIT_US = { s: US_PER_SECOND, ms: US_PER_MS, us: 1, ns: 1 / 1000 } as const;
 
-/** The CSV files that paths name; a folder stands for those directly in it, by name. */
+/** The CSV files at these paths; of a folder, the files directly in it, sorted by name. */
 export async function findRecordings(paths: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const path of paths) {
@@ -50,7 +50,7 @@ export async function findRecordings(paths: readonly string[]): Promise<string[]
   return files;
 }
 
-/** The rows of one file in its own order, some hundreds at a time. */
+/** The rows of one file in the order of the file, in batches of some hundreds. */
 export async function* readRecording(
   path: string,
   columns: Columns,
@@ -88,7 +88,7 @@ export async function* readRecording(
   }
 }
 
-/** Records by the hundred: an `await` for each one would cost more than its parsing. */
+/** Records in batches: an `await` for each would cost more than parsing it. */
 async function* batches(records: Parser): AsyncGenerator<readonly (readonly string[])[]> {
   const stream: Readable & { read(): readonly string[] | null } = records;
   let batch: (readonly string[])[] = [];
@@ -155,7 +155,7 @@ function metricColumns(header: readonly string[], columns: Columns): readonly st
 
 type Cells = readonly string[];
 
-/** Microseconds of a row's time; NaN when it has none. */
+/** The time of a row in microseconds; NaN without a time. */
 function timeReader(time: TimeColumns, indexOf: (name: string) => number): (cells: Cells) => number {
   if ("column" in time) {
     const i = indexOf(time.column);
@@ -179,7 +179,7 @@ function parseTimeUs(text: string, unitUs: number): number {
   if (text === "") return Number.NaN;
   if (isNumberText(text)) return Math.round(Number(text) * unitUs);
   const iso = text.replace(" ", "T");
-  // A date alone is UTC already; a date and time without a zone would be taken as local.
+  // A date alone is UTC already; a date and time without a zone would be parsed as local time.
   return Date.parse(iso.includes("T") && !ZONED.test(iso) ? `${iso}Z` : iso) * US_PER_MS;
 }
 

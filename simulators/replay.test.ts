@@ -45,8 +45,8 @@ function byDevice(): Map<string, number[]> {
   return devices;
 }
 
-/** Once what was seen before is left out, the rest must be in order and whole. */
-function expectWholeInOrder(times: readonly number[] | undefined, expected: readonly number[]): void {
+/** Without duplicates, the times must be complete and in order. */
+function expectCompleteInOrder(times: readonly number[] | undefined, expected: readonly number[]): void {
   const seen = new Set<number>();
   const firsts = (times ?? []).filter((ts) => !seen.has(ts) && seen.add(ts));
   expect(firsts).toEqual(expected);
@@ -62,7 +62,7 @@ async function writeDevices(devices: number, rows: number): Promise<number[]> {
 }
 
 describe("startReplay", () => {
-  it("sends each row once, as numbers and text, without what is missing", async () => {
+  it("sends each row once, as numbers and text, without missing cells", async () => {
     const lines = [
       '"No","year","month","day","hour","PM2.5","SO2","wd","station"',
       '1,2013,3,1,0,6,4.50,"NNW","Tian/tan"',
@@ -95,7 +95,7 @@ describe("startReplay", () => {
     for (const list of byDevice().values()) expect(list).toEqual(times);
     const clients = new Set(broker.received.map(({ topic, clientId }) => `${topic} ${clientId}`));
     expect(clients.size).toBe(5);
-    // No device may be further ahead of another than the connections' windows allow.
+    // A device is at most as far ahead of another as the connections' windows allow.
     let newest = 0;
     for (const { text } of broker.received) {
       const { ts } = JSON.parse(text);
@@ -104,14 +104,14 @@ describe("startReplay", () => {
     }
   });
 
-  it("loses nothing and keeps order when the broker dies and comes back, again and again", async () => {
+  it("loses nothing and keeps order when the broker is killed and restarted, again and again", async () => {
     const times = await writeDevices(4, 1500);
     const service = await start({ speed: "max", columns, connections: 2, inflight_max: 50 });
     for (const at of [500, 2000, 2100, 4500]) {
       await expect.poll(() => broker.received.length, { timeout: 10_000, interval: 1 }).toBeGreaterThan(at);
       await broker.kill();
       if (at === 2000) broker.refuseWith = 3;
-      await broker.revive();
+      await broker.restart();
       if (at === 2000) {
         await expect.poll(() => service.report().refused, { timeout: 10_000 }).toBeGreaterThan(1);
         expect(service.health().ready).toBe(false);
@@ -122,26 +122,26 @@ describe("startReplay", () => {
     expect(report).toMatchObject({ complete: true, rows: 6000, acknowledged: 6000 });
     expect(report.resent).toBeGreaterThan(0);
     expect(byDevice().size).toBe(4);
-    for (const list of byDevice().values()) expectWholeInOrder(list, times);
+    for (const list of byDevice().values()) expectCompleteInOrder(list, times);
   });
 
-  it("waits for a broker that is not there yet", async () => {
+  it("waits for a broker that is not running yet", async () => {
     await writeDevices(1, 10);
     await broker.kill();
     const service = await start({ speed: "max", columns });
     await expect.poll(() => service.report().disconnected, { timeout: 5000 }).toBeGreaterThan(0);
-    await broker.revive();
+    await broker.restart();
     expect(await service.done).toMatchObject({ complete: true, acknowledged: 10, resent: 0 });
   });
 
-  it("keeps the pace it was asked for", async () => {
+  it("plays at the configured speed", async () => {
     await writeDevices(2, 11);
     const report = await (await start({ speed: 50, columns })).done;
     expect(report.complete).toBe(true);
     expect(report.elapsedMs).toBeGreaterThanOrEqual(200);
   });
 
-  it("moves event times on at each loop", async () => {
+  it("moves event times forward at each loop", async () => {
     const times = await writeDevices(1, 10);
     const service = await start({ speed: "max", loop: true, columns });
     await expect.poll(() => service.report().loops, { timeout: 5000 }).toBeGreaterThan(3);
@@ -152,7 +152,7 @@ describe("startReplay", () => {
     expect((await service.done).complete).toBe(false);
   });
 
-  it("goes on after an earlier replay, at the same hour of the day", async () => {
+  it("continues after an earlier replay, at the same hour of the day", async () => {
     const times = await writeDevices(1, 10);
     const day = 86_400_000;
     const notBeforeUs = ((times[9] ?? 0) + 3 * day) * 1000;
@@ -163,7 +163,7 @@ describe("startReplay", () => {
     expect(report.firstAtUs).toBeGreaterThanOrEqual(notBeforeUs);
   });
 
-  it("ends before a loop would come from the future", async () => {
+  it("ends before a loop would be in the future", async () => {
     const times = await writeDevices(1, 10);
     const nowUs = ((times[9] ?? 0) + 25_000) * 1000;
     const config = replayConfig.parse({ url: broker.url, paths: [folder], columns, speed: "max", loop: true });
@@ -180,7 +180,7 @@ describe("startReplay", () => {
     expect(await service.done).toMatchObject({ complete: false, rows: 1, loops: 0 });
   });
 
-  it("stops although the broker never comes back", async () => {
+  it("stops even if the broker never comes back", async () => {
     await writeDevices(1, 10);
     await broker.kill();
     const service = await start({ speed: "max", columns, drain: "50ms" });
@@ -188,7 +188,7 @@ describe("startReplay", () => {
     expect(await service.done).toMatchObject({ complete: false, acknowledged: 0 });
   });
 
-  it("says what is wrong with a recording", async () => {
+  it("reports what is wrong with a recording", async () => {
     await expect(start({ paths: [join(folder, "nothing.csv")] })).rejects.toThrow("no such file or folder");
     await expect(start({})).rejects.toThrow("no .csv or .csv.gz file");
     await writeFile(join(folder, "a.csv"), "time,value\n1,2\n");
@@ -199,7 +199,7 @@ describe("startReplay", () => {
     await expect((await start({ paths: [join(folder, "c.csv")] })).done).rejects.toThrow("cannot read");
   });
 
-  it("reads times in their many forms", async () => {
+  it("reads times in many formats", async () => {
     const forms =
       "2014-02-14 21:27:00,1\n2014-02-14T21:27:01Z,2\n2014-02-14T22:27:02+01:00,3\n1392413223,4\nnoon,5\n,6\n";
     await writeFile(join(folder, "m1.csv"), `when,v\n${forms}`);

@@ -4,7 +4,7 @@ import { US_PER_DAY, US_PER_MS } from "../domain/time.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Health, Service } from "../platform/service.ts";
 import { passwordOf, type ReplayConfig } from "./config.ts";
-import { type ConnectionCounts, createConnectionEvents } from "./events.ts";
+import { type ConnectionCounts, ConnectionEvents } from "./events.ts";
 import { mergeByTime } from "./merge.ts";
 import { MqttPublisher } from "./mqtt-publisher.ts";
 import { findRecordings, type RecordedRow, RecordingError, type RowCounts, readRecording } from "./recording.ts";
@@ -12,25 +12,25 @@ import { findRecordings, type RecordedRow, RecordingError, type RowCounts, readR
 export interface ReplayDeps {
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Told about progress a few times a second, and at the end. */
+  /** Called with the progress a few times a second, and at the end. */
   readonly progress?: (report: ReplayReport) => void;
 }
 
 export interface ReplayReport extends Readonly<ConnectionCounts>, Readonly<RowCounts> {
-  /** The recording was sent to its end and all of it acknowledged. */
+  /** The whole recording was sent and acknowledged. */
   readonly complete: boolean;
   readonly files: number;
   readonly devices: number;
   /** Rows handed to a connection, each as one message. */
   readonly rows: number;
-  /** Cells in them. */
+  /** Cells of these rows. */
   readonly readings: number;
   readonly acknowledged: number;
-  /** Messages sent once more after a lost connection. */
+  /** Messages sent again after a lost connection. */
   readonly resent: number;
-  /** Rows earlier than one of their device before them. */
+  /** Rows that are earlier than a row of the same device before them. */
   readonly rowsOutOfOrder: number;
-  /** Times that the recording was played to its end. */
+  /** How often the recording was played to its end. */
   readonly loops: number;
   /** Event times of the first and newest row sent. */
   readonly firstAtUs: number;
@@ -48,7 +48,7 @@ const DEVICES_MAX = 100_000;
 const PROGRESS_EVERY_MS = 250;
 const SLEEP_MS_MAX = 60_000;
 
-/** Publishes recordings to `sensors/<site>/<device>/telemetry`, QoS 1. Nothing is lost while the broker is away. */
+/** Publishes recordings to `sensors/<site>/<device>/telemetry`, QoS 1. Nothing is lost while the broker is down. */
 export async function startReplay(config: ReplayConfig, deps: ReplayDeps): Promise<ReplayService> {
   const files = await findRecordings(config.paths);
   if (files.length > config.files_max)
@@ -66,7 +66,7 @@ class Replay implements ReplayService {
   readonly #publishers: MqttPublisher[];
   readonly #connections: ConnectionCounts = { connected: 0, disconnected: 0, refused: 0 };
   readonly #unread: RowCounts = { rowsUnreadable: 0, rowsEmpty: 0 };
-  /** Where each device goes, and its newest time. */
+  /** The connection and the newest time of each device. */
   readonly #devices = new Map<
     string,
     { readonly publisher: MqttPublisher; readonly topic: string; newestUs: number }
@@ -78,10 +78,10 @@ class Replay implements ReplayService {
   #loops = 0;
   #firstAtUs = Number.NaN;
   #lastAtUs = Number.NaN;
-  /** Smallest step between two times of the recording: how long its last moment lasts. */
+  /** The smallest step between two times of the recording: the duration of its last row. */
   #stepUs = US_PER_DAY;
   #lengthUs = 0;
-  /** What is added to the recording's times. */
+  /** Added to the times of the recording. */
   #shiftUs = 0;
   #complete = false;
   #startedUs = 0;
@@ -94,7 +94,7 @@ class Replay implements ReplayService {
     this.#config = config;
     this.#deps = deps;
     this.#files = files;
-    const events = createConnectionEvents(deps.logger, this.#connections);
+    const events = new ConnectionEvents(deps.logger, this.#connections);
     const run = crypto.randomUUID().slice(0, 8);
     const { url, username, inflight_max: inFlightMax } = config;
     const password = passwordOf(config);
@@ -114,15 +114,15 @@ class Replay implements ReplayService {
     const { progress } = this.#deps;
     if (progress !== undefined) this.#progressTimer = setInterval(() => progress(this.report()), PROGRESS_EVERY_MS);
     this.#done = this.#run();
-    // Whoever does not look at `done` still finds the failure in the log.
+    // A caller that does not await `done` still finds the failure in the log.
     this.#done.catch((error: unknown) => this.#deps.logger.error({ err: error }, "the replay failed"));
   }
 
   health(): Health {
-    const away = this.#publishers.find((publisher) => !publisher.connected);
-    return away === undefined || this.#complete
+    const down = this.#publishers.find((publisher) => !publisher.connected);
+    return down === undefined || this.#complete
       ? { ready: true, detail: "" }
-      : { ready: false, detail: `not connected to ${this.#config.url}: ${away.why}` };
+      : { ready: false, detail: `not connected to ${this.#config.url}: ${down.why}` };
   }
 
   report(): ReplayReport {
@@ -160,7 +160,7 @@ class Replay implements ReplayService {
   async #run(): Promise<ReplayReport> {
     try {
       do await this.#playOnce();
-      while (this.#config.loop && this.#moveOn());
+      while (this.#config.loop && this.#shiftForNextLoop());
       for (const publisher of this.#publishers) await publisher.drained();
       this.#complete = !this.#stopping.signal.aborted && this.#acknowledged === this.#rows;
     } finally {
@@ -196,18 +196,18 @@ class Replay implements ReplayService {
     this.#loops += 1;
   }
 
-  /** Whole days, so that the hours of a day stay what they are. */
+  /** Whole days, so that the hour of the day stays the same. */
   #firstShiftUs(atUs: number): number {
     const { not_before: notBeforeUs } = this.#config;
     return notBeforeUs === undefined ? 0 : Math.max(0, Math.ceil((notBeforeUs - atUs) / US_PER_DAY)) * US_PER_DAY;
   }
 
-  /** Moves event times on for the next loop; false when there must be none. */
-  #moveOn(): boolean {
+  /** Moves event times forward for the next loop; false when the recording must end here. */
+  #shiftForNextLoop(): boolean {
     if (this.#stopping.signal.aborted || this.#rows === 0) return false;
     if (this.#loops === 1) this.#lengthUs = this.#lastAtUs - this.#firstAtUs + this.#stepUs;
     this.#shiftUs += this.#lengthUs;
-    // What comes from the future is not believed by anybody.
+    // Weir refuses readings from the future.
     if (this.#lastAtUs + this.#lengthUs <= this.#deps.clock.nowUs()) return true;
     this.#deps.logger.warn({ loops: this.#loops }, "the next loop would reach the present; the replay ends here");
     return false;
@@ -256,19 +256,19 @@ class Replay implements ReplayService {
   #targetOf(device: string): { readonly publisher: MqttPublisher; readonly topic: string; newestUs: number } {
     const known = this.#devices.get(device);
     if (known !== undefined) return known;
-    // In turn while we can remember who went where, which spreads a few devices best; by hash beyond that.
-    const memorable = this.#devices.size < DEVICES_MAX;
-    const turn = (memorable ? this.#devices.size : fnv1a32(device)) % this.#publishers.length;
+    // Round robin while each device is remembered, which spreads a few devices best; by hash beyond that.
+    const remembered = this.#devices.size < DEVICES_MAX;
+    const turn = (remembered ? this.#devices.size : fnv1a32(device)) % this.#publishers.length;
     const publisher = this.#publishers[turn];
     if (publisher === undefined) throw new Error(`no connection ${turn}`);
     const topic = `sensors/${topicLevel(this.#config.site)}/${topicLevel(device)}/telemetry`;
     const target = { publisher, topic, newestUs: Number.NEGATIVE_INFINITY };
-    if (memorable) this.#devices.set(device, target);
+    if (remembered) this.#devices.set(device, target);
     return target;
   }
 }
 
-/** A name may hold what a topic level may not. */
+/** A name may contain characters that a topic level must not. */
 function topicLevel(name: string): string {
   return name.replace(/[/+#\0]/g, "_");
 }

@@ -9,7 +9,7 @@ interface Received {
   readonly text: string;
 }
 
-/** A plain broker for tests, which can die and come back on the same port. */
+/** A plain broker for tests that can be killed and started again on the same port. */
 export interface TestBroker {
   readonly url: string;
   readonly port: number;
@@ -18,10 +18,10 @@ export interface TestBroker {
   onPublish: (received: Received) => void;
   /** Refuses connections with this CONNACK code while it is not 0. */
   refuseWith: number;
-  /** Drops every connection and stops listening, without a goodbye. */
+  /** Resets every connection and stops listening. */
   kill(): Promise<void>;
-  /** Listens again on the same port, having forgotten all sessions. */
-  revive(): Promise<void>;
+  /** Listens again on the same port, without the sessions from before. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -80,7 +80,7 @@ export async function startTestBroker(): Promise<TestBroker> {
       await new Promise<void>((resolve) => (listener === undefined ? resolve() : listener.close(() => resolve())));
       await new Promise<void>((resolve) => (mine === undefined ? resolve() : mine.close(() => resolve())));
     },
-    revive: listen,
+    restart: listen,
     async stop() {
       await broker.kill();
     },

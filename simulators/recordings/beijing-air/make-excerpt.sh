@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes this excerpt: every line of 2015-11-27 to 2016-01-31, as it stands in the original files.
+# Makes this excerpt: every line of 2015-11-27 to 2016-01-31, as in the original files.
 # Usage: make-excerpt.sh <folder with the 12 original PRSA_Data_*.csv or .csv.gz files>
 set -eu
 source=${1:?usage: make-excerpt.sh <folder with the original files>}

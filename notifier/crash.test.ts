@@ -52,13 +52,13 @@ async function begin(settings: object): Promise<void> {
     stdio: ["ignore", "pipe", "pipe"],
   });
   child = running;
-  let said = "";
+  let stderr = "";
   running.stderr.on("data", (chunk: Buffer) => {
-    said += chunk;
+    stderr += chunk;
   });
   await new Promise<void>((resolve, reject) => {
     running.stdout.once("data", () => resolve());
-    running.once("exit", (code) => reject(new Error(`the child ended with ${code}: ${said}`)));
+    running.once("exit", (code) => reject(new Error(`the child ended with ${code}: ${stderr}`)));
   });
 }
 
@@ -72,13 +72,13 @@ async function kill(): Promise<void> {
   });
 }
 
-/** What a message holds, by change id. */
+/** Ids of the changes in a message. */
 function changesOf(json: Record<string, unknown>): string[] {
   const { changes } = json.data as { readonly changes?: readonly { readonly id: string }[] };
   return changes === undefined ? [String(json.id)] : changes.map(({ id }) => id);
 }
 
-test("the log's server dies and comes back while messages are sent: each change is told once, or again with its id", async () => {
+test("the log's server is killed and restarted while notifications are sent: each change is sent once, or again with its id", async () => {
   server = await launchNatsServer({ dataDir: folder, logger });
   const { url: servers, token } = server;
   const options = { servers, token, name: "test", partitions: 1, retention: RETENTION, logger };
@@ -93,11 +93,11 @@ test("the log's server dies and comes back while messages are sent: each change 
       for (let d = 0; d < 40; d++) {
         written.push((await writeChange(log, { device: `d${d}-${round}`, atUs: Date.now() * 1_000 })).id);
       }
-      await eventually("some have come", () => sink.received.length > before + 3);
+      await eventually("some have arrived", () => sink.received.length > before + 3);
       process.kill(server.pid, "SIGKILL");
     }
     await eventually(
-      "every change is told",
+      "every change is sent",
       () => new Set(sink.received.map(({ json }) => json.id)).size === 120,
       60_000,
     );
@@ -115,7 +115,7 @@ test.each([
   { concurrency: 4, grouped: false },
   { concurrency: 1, grouped: true },
 ])(
-  "killed in the middle of sending, again and again: $concurrency at a time, grouped $grouped",
+  "the notifier is killed again and again while it sends: $concurrency at a time, grouped $grouped",
   async (kind) => {
     server = await launchNatsServer({ dataDir: folder, logger });
     const { url: natsUrl, token } = server;
@@ -129,7 +129,7 @@ test.each([
     });
     sink = await startSink();
     const written: string[] = [];
-    // A receiver holds a third of the messages for some time, so that kills find some on their way; it has them all the same.
+    // The receiver delays a third of its answers, so that kills find notifications in flight. It has received those anyway.
     sink.answer = (_, response, count) => {
       if (count % 3 === 0) setTimeout(() => response.writeHead(204).end(), 60);
       else response.writeHead(204).end();
@@ -144,19 +144,19 @@ test.each([
         written.push((await writeChange(log, { ...change, atUs, state: round % 2 === 0 ? "firing" : "resolved" })).id);
       }
       if (round === KILLS) break;
-      // Some have come, some are on their way, some wait: which, is the round's own.
+      // Some have arrived, some are in flight, some wait: how many depends on the round.
       await eventually(
-        "some messages have come",
+        "some messages have arrived",
         () => sink.received.length > before + (kind.grouped ? round % 2 : round % 5),
       );
       await kill();
       await begin(settings);
     }
-    const told = () => new Set(sink.received.flatMap(({ json }) => changesOf(json)));
-    await eventually("every change is told", () => told().size === written.length, 30_000);
-    expect([...told()].sort()).toEqual([...written].sort());
+    const sent = () => new Set(sink.received.flatMap(({ json }) => changesOf(json)));
+    await eventually("every change is sent", () => sent().size === written.length, 30_000);
+    expect([...sent()].sort()).toEqual([...written].sort());
 
-    // A change comes in one message only: a repeat has the same id and the same content.
+    // A change is in one message only: a duplicate has the same id and the same content.
     const messages = new Map<string, { bodies: Set<string>; times: number }>();
     const messageOf = new Map<string, string>();
     for (const { headers, body, json } of sink.received) {
@@ -171,9 +171,9 @@ test.each([
       }
     }
     expect([...messages.values()].filter(({ bodies }) => bodies.size !== 1)).toEqual([]);
-    const repeats = [...messages.values()].reduce((sum, { times }) => sum + times - 1, 0);
-    expect(repeats).toBeLessThanOrEqual(KILLS * kind.concurrency);
-    // First tellings of an alert come in order.
+    const duplicates = [...messages.values()].reduce((sum, { times }) => sum + times - 1, 0);
+    expect(duplicates).toBeLessThanOrEqual(KILLS * kind.concurrency);
+    // The first arrivals of an alert's changes are in order.
     const order = new Map<string, number>();
     const place = new Map(written.map((id, i) => [id, i]));
     const seen = new Set<string>();
@@ -187,13 +187,13 @@ test.each([
       }
     }
     process.stdout.write(
-      `${JSON.stringify(kind)}: ${written.length} changes, ${repeats} repeats over ${KILLS} kills\n`,
+      `${JSON.stringify(kind)}: ${written.length} changes, ${duplicates} duplicates over ${KILLS} kills\n`,
     );
   },
   180_000,
 );
 
-test("killed while causes hold their consequences: who is held stays held, and is told once when the cause is over", async () => {
+test("the notifier is killed while causes inhibit their effects: these stay inhibited, and are sent once when the cause has ended", async () => {
   server = await launchNatsServer({ dataDir: folder, logger });
   const { url: natsUrl, token } = server;
   log = await connectJetStreamLog({
@@ -209,7 +209,7 @@ test("killed while causes hold their consequences: who is held stays held, and i
   };
   const write = async (options: ChangeOptions) => (await writeChange(log, { atUs: Date.now() * 1_000, ...options })).id;
   const inhibitedBy = [{ rule: "gateway-*", equal: ["site"] }];
-  const told = () => sink.received.map(({ json }) => json.id);
+  const sent = () => sink.received.map(({ json }) => json.id);
   const restart = async () => {
     await kill();
     await begin(settings);
@@ -219,25 +219,25 @@ test("killed while causes hold their consequences: who is held stays held, and i
   for (let round = 0; round < 3; round++) {
     const cause: ChangeOptions = { rule: "gateway-down", device: "gw", round };
     const sensor = (n: number): ChangeOptions => ({ device: `d${n}`, round, inhibitedBy });
-    // Consequences before the cause, and behind it.
+    // Effects before the cause, and after it.
     for (let n = 0; n < 4; n++) await write(sensor(n));
     const down = await write(cause);
     for (let n = 4; n < 8; n++) await write(sensor(n));
     if (round > 0) await restart();
-    await eventually("the cause is told", () => told().includes(down), 60_000);
+    await eventually("the cause is sent", () => sent().includes(down), 60_000);
     if (round !== 1) await restart();
     for (let n = 0; n < 8; n += 2) await write({ ...sensor(n), state: "resolved" });
     if (round > 1) await restart();
     const up = await write({ ...cause, state: "resolved" });
     await restart();
-    await eventually("its end is told", () => told().includes(up), 60_000);
+    await eventually("its end is sent", () => sent().includes(up), 60_000);
     const firing = [1, 3, 5, 7].map((n) => `hot-${hashOf(`d${n}`)}-${round}-firing`);
     if (round === 2) await restart();
-    await eventually("who still fires is told", () => firing.every((id) => told().includes(id)), 60_000);
+    await eventually("the alerts that still fire are sent", () => firing.every((id) => sent().includes(id)), 60_000);
     const ends: string[] = [];
     for (let n = 1; n < 8; n += 2) ends.push(await write({ ...sensor(n), state: "resolved" }));
-    await eventually("and the ends", () => ends.every((id) => told().includes(id)), 60_000);
+    await eventually("the ends are sent", () => ends.every((id) => sent().includes(id)), 60_000);
     expected.push(down, up, ...firing, ...ends);
-    expect([...new Set(told())].sort()).toEqual([...expected].sort());
+    expect([...new Set(sent())].sort()).toEqual([...expected].sort());
   }
 }, 240_000);

@@ -27,34 +27,34 @@ async function world(others: Readonly<Record<string, unknown>> = {}) {
     return deps;
   };
   stops.push(end);
-  const told = () => sink.received.map(({ json }) => json.id);
+  const sent = () => sink.received.map(({ json }) => json.id);
   const outcomes = async (incident: string) => {
     const deliveries = await log.bus.request(DELIVERIES_LIST, { incident });
     return deliveries.map(({ state, outcome, inhibitedBy }) => ({ state, outcome, inhibitedBy }));
   };
-  /** Nothing shows that somebody was not told, but that who came later was. */
-  const looked = async (round: number) => {
+  /** Nothing else shows that an alert is not sent: a later one is. */
+  const caughtUp = async (round: number) => {
     const marker = await writeChange(log, { device: "marker", round });
-    await eventually("the marker is told", () => told().includes(marker.id));
+    await eventually("the marker is sent", () => sent().includes(marker.id));
     return marker.id;
   };
-  return { log, time, begin, end, told, outcomes, looked };
+  return { log, time, begin, end, sent, outcomes, caughtUp };
 }
 
-test("consequences that come before their cause are held, listed with it, and told after a restart when it is over", async () => {
-  const { log, time, begin, told, outcomes, looked } = await world();
+test("effects that arrive before their cause are inhibited, listed with it, and sent after a restart when it has ended", async () => {
+  const { log, time, begin, sent, outcomes, caughtUp } = await world();
   const deps = await begin();
   const early = await writeChange(log, { ...SILENT, device: "d1" });
-  await looked(1);
+  await caughtUp(1);
   time.nowUs += 14 * S;
   const cause = await writeChange(log, DOWN);
   const late = await writeChange(log, { ...SILENT, device: "d2" });
   const elsewhere = await writeChange(log, { ...SILENT, device: "d3", site: "south" });
-  await eventually("the cause is told", () => told().includes(cause.id));
+  await eventually("the cause is sent", () => sent().includes(cause.id));
   time.nowUs += 15 * S;
-  await eventually("who is not concerned is told", () => told().includes(elsewhere.id));
-  const held = { state: "firing", outcome: "inhibited", inhibitedBy: [cause.incident] };
-  for (const { incident } of [early, late]) expect(await outcomes(incident)).toEqual([held]);
+  await eventually("the alert elsewhere is sent", () => sent().includes(elsewhere.id));
+  const inhibited = { state: "firing", outcome: "inhibited", inhibitedBy: [cause.incident] };
+  for (const { incident } of [early, late]) expect(await outcomes(incident)).toEqual([inhibited]);
   expect(await deps.figure("weir_notifier_changes_total", { outcome: "inhibited" })).toBe(2);
   const open = await log.bus.request(ALERTS_LIST, { limit: 10, matchers: { rule: "silent" } });
   expect(Object.fromEntries(open.map(({ key, inhibitedBy }) => [key.device, inhibitedBy]))).toEqual({
@@ -65,31 +65,31 @@ test("consequences that come before their cause are held, listed with it, and to
 
   await begin();
   time.nowUs += 3_600 * S;
-  await looked(2);
-  expect(await outcomes(late.incident)).toEqual([held]);
+  await caughtUp(2);
+  expect(await outcomes(late.incident)).toEqual([inhibited]);
   const end = await writeChange(log, { ...DOWN, state: "resolved" });
-  await eventually("the end of the cause is told", () => told().includes(end.id));
+  await eventually("the end of the cause is sent", () => sent().includes(end.id));
   time.nowUs += 59 * S;
   await begin();
   await writeChange(log, { ...SILENT, device: "d1", state: "resolved" });
-  await looked(3);
-  expect(told()).not.toContain(late.id);
+  await caughtUp(3);
+  expect(sent()).not.toContain(late.id);
   time.nowUs += S;
-  await eventually("who still fires is told", () => told().includes(late.id));
-  await eventually("it is remembered why so late", async () => {
+  await eventually("the alert that still fires is sent", () => sent().includes(late.id));
+  await eventually("its delivery names the cause", async () => {
     const [delivery] = await outcomes(late.incident);
     return delivery?.outcome === "delivered" && delivery.inhibitedBy?.[0] === cause.incident;
   });
-  await looked(4);
-  expect(told()).not.toContain(early.id);
-  expect(told()).not.toContain(`${early.incident}-resolved`);
-  expect(await outcomes(early.incident)).toEqual([held, expect.objectContaining({ outcome: "collapsed" })]);
+  await caughtUp(4);
+  expect(sent()).not.toContain(early.id);
+  expect(sent()).not.toContain(`${early.incident}-resolved`);
+  expect(await outcomes(early.incident)).toEqual([inhibited, expect.objectContaining({ outcome: "collapsed" })]);
 });
 
-test("what happened while nobody ran is judged by what fires at the start", async () => {
-  const { log, time, begin, end, told, looked } = await world();
+test("alerts of a downtime are evaluated against those that fire at the start", async () => {
+  const { log, time, begin, end, sent, caughtUp } = await world();
   await begin();
-  await looked(1);
+  await caughtUp(1);
   await end();
   const over = { rule: "gateway-over", device: "g2", site: "south" };
   await writeChange(log, { ...SILENT, device: "d1" });
@@ -99,17 +99,17 @@ test("what happened while nobody ran is judged by what fires at the start", asyn
   await writeChange(log, { ...over, state: "resolved" });
   time.nowUs += 60 * S;
   await begin();
-  await eventually("who is free is told", () => told().some((id) => String(id).startsWith("silent-")));
-  await looked(2);
-  const silent = told().filter((id) => String(id).startsWith("silent-"));
+  await eventually("the free alert is sent", () => sent().some((id) => String(id).startsWith("silent-")));
+  await caughtUp(2);
+  const silent = sent().filter((id) => String(id).startsWith("silent-"));
   expect(silent).toEqual([`silent-${"0".repeat(12)}7331-1-firing`]);
 });
 
-test("a receiver that is new is not told of what is held", async () => {
-  const { log, begin, told, looked } = await world({ inhibit_wait: "0s", inhibit_after: "0s" });
+test("a new receiver does not get inhibited alerts", async () => {
+  const { log, begin, sent, caughtUp } = await world({ inhibit_wait: "0s", inhibit_after: "0s" });
   await writeChange(log, { ...SILENT, device: "d1" });
   const cause = await writeChange(log, DOWN);
   await begin();
-  const marker = await looked(1);
-  expect(told()).toEqual([cause.id, marker]);
+  const marker = await caughtUp(1);
+  expect(sent()).toEqual([cause.id, marker]);
 });

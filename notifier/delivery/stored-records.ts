@@ -4,7 +4,7 @@ import type { AlertRecord, InFlightRecord } from "../queue/queue-types.ts";
 
 /*
  * The JSON of the notification log. Logs of earlier versions must stay readable, so the names of stored fields do not
- * change: `settled`, `told` and `flights` are called `decided`, `notified` and `inFlight` everywhere else.
+ * change. Everywhere else the fields of these schemas have other names; the functions below translate.
  */
 
 const inFlightSchema = z.strictObject({

@@ -10,7 +10,7 @@ import { createMetrics } from "../../platform/metrics.ts";
 import { notifierConfigSchema } from "../config.ts";
 import type { NotifierDeps } from "../notifier.ts";
 
-/** Things that the notifier's tests need and no production code does. */
+/** When the tests' alerts begin. */
 export const T0 = 1_763_769_600_000_000;
 
 export interface ChangeOptions {
@@ -90,11 +90,11 @@ export async function writeChange(log: Log, options: ChangeOptions = {}): Promis
 
 export interface TestDeps extends NotifierDeps {
   readonly lines: readonly { readonly level: number; readonly msg: string }[];
-  /** Sum over the labels that hold all that is given. */
+  /** The sum of a metric over its series with these labels. */
   figure(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
 }
 
-/** A world of memory, with a clock that the test may move. */
+/** Dependencies in memory, with a clock that the test may move. */
 export function testDeps(
   given: { readonly log?: Log; readonly nowUs?: () => number; readonly environment?: Record<string, string> } = {},
 ): TestDeps {
@@ -108,12 +108,12 @@ export function testDeps(
     random: () => 0.5,
     async figure(name, labels = {}) {
       const metric = await metrics.registry.getSingleMetric(name)?.get();
-      const fitting = (metric?.values ?? []).filter((each) =>
+      const matching = (metric?.values ?? []).filter((each) =>
         Object.entries(labels).every(([label, value]) =>
           Object.entries(each.labels).some(([l, v]) => l === label && v === value),
         ),
       );
-      return fitting.reduce((sum, { value }) => sum + value, 0);
+      return matching.reduce((sum, { value }) => sum + value, 0);
     },
   };
 }
@@ -132,12 +132,12 @@ export interface Received {
 export interface Sink {
   readonly url: string;
   readonly received: Received[];
-  /** What to answer; 204 when left as it is. */
+  /** How to answer; 204 by default. */
   answer: (request: Received, response: ServerResponse, count: number) => void;
   close(): Promise<void>;
 }
 
-/** A real HTTP server that keeps what comes. */
+/** A real HTTP server that records what it receives. */
 export async function startSink(): Promise<Sink> {
   const received: Received[] = [];
   const server: Server = createServer((request, response) => {
@@ -165,11 +165,11 @@ export async function startSink(): Promise<Sink> {
   return sink;
 }
 
-/** Polls until it holds; says what was waited for when it does not within the time. */
+/** Polls until a condition holds. Fails with what it waited for when the time is over. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean, msMax = 15_000): Promise<void> {
   const deadlineMs = performance.now() + msMax;
   while (!(await holds())) {
-    if (performance.now() > deadlineMs) throw new Error(`waited ${msMax} ms in vain until ${what}`);
+    if (performance.now() > deadlineMs) throw new Error(`waited ${msMax} ms until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -33,7 +33,7 @@ const STOP_PATIENCE_MS = 1_000;
  * `sockets/hub.ts` (the feed) and `http/operations.ts` (the API); channels are declared in `contracts/feed/channels.ts`.
  */
 export async function startDashboardFeed(config: FeedConfig, deps: FeedDeps): Promise<DashboardFeed> {
-  const events = createFeedEvents(deps);
+  const events = createFeedEvents(deps.logger, deps.metrics);
   const access = createAccess(config, deps.env ?? process.env);
   const page = await loadPage(config.page_dir);
   const views = new Views({ config: config.history, deps, events, onAlerts: () => hub.alertsChanged() });

@@ -1,25 +1,6 @@
-import type { AlertChange } from "../../domain/alert.ts";
-import type { WindowResult } from "../../domain/window-result.ts";
-import {
-  type Channel,
-  type ClientFrame,
-  type DeviceItem,
-  type ErrorCode,
-  type Filter,
-  type ReadingItem,
-  type ServerFrame,
-  type StatsItem,
-  SUBPROTOCOL,
-} from "../feed/protocol.ts";
-
-/** What the items of each channel are. */
-export interface ItemOfChannel {
-  readonly windows: WindowResult;
-  readonly alerts: AlertChange;
-  readonly readings: ReadingItem;
-  readonly devices: DeviceItem;
-  readonly stats: StatsItem;
-}
+import { Backoff } from "../../domain/backoff.ts";
+import type { Channel, ItemOfChannel } from "../feed/channels.ts";
+import { type ClientFrame, type ErrorCode, type Filter, type ServerFrame, SUBPROTOCOL } from "../feed/protocol.ts";
 
 export interface SubscribeRequest<C extends Channel = Channel> {
   readonly channel: C;
@@ -29,30 +10,30 @@ export interface SubscribeRequest<C extends Channel = Channel> {
 }
 
 export interface SubscriptionHandlers<T> {
-  /** The state from here on: forget what came before. A long snapshot goes on in the updates that follow it. */
+  /** The present state: forget what came before. A long snapshot continues in the updates after it. */
   onSnapshot(items: readonly T[]): void;
-  /** Newer items, to be merged by their key. Also what was missed while the connection was away. */
+  /** Newer items, to merge by their key. Also what was missed while the connection was lost. */
   onUpdate(items: readonly T[]): void;
   /**
-   * So many changes are lost to this subscription (-1: not known how many). A snapshot follows when the state must begin
-   * anew; otherwise the updates go on.
+   * This subscription lost `missed` changes (-1: unknown). A snapshot follows when the state must start over; otherwise
+   * the updates continue.
    */
   onGap?(missed: number): void;
-  /** The server refused the subscription. It is asked for again at the next connection, or soon when it was too fast. */
+  /** The server refused the subscription. The client retries at the next connection, or soon when it was too fast. */
   onRefused?(code: ErrorCode, message: string): void;
 }
 
 export interface FeedStatus {
   readonly state: "connecting" | "open" | "closed";
-  /** Connected (`open`) or disconnected since then, as `Date.now()`: waiting and trying again is one absence. */
+  /** Connected (`open`) or disconnected since then, as `Date.now()`: all attempts to reconnect are one absence. */
   readonly sinceMs: number;
-  /** Connections tried since the last one that opened: 1 for the first. */
+  /** Attempts since the last connection that opened: 1 for the first. */
   readonly attempt: number;
-  /** Why the last connection ended, where it is known: the close code of the WebSocket. */
+  /** The close code of the last connection, where it is known. */
   readonly closeCode?: number;
 }
 
-/** The part of a WebSocket that the client needs: the browser's own, Node's (22 and later), or that of `ws`. */
+/** The part of a WebSocket that the client needs: the browser's, Node's (22 and later), or that of `ws`. */
 export interface WebSocketLike {
   send(text: string): void;
   close(code?: number): void;
@@ -67,34 +48,34 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 export interface FeedClientOptions {
   /** `ws://host:8080/feed` */
   readonly url: string;
-  /** Shown in the first frame of each connection, since a browser cannot set headers. Asked for each time. */
+  /** Sent in the first frame of each connection, since a browser cannot set headers. A function is called each time. */
   readonly token?: string | (() => string | Promise<string>);
   /** The global one when left out. */
   readonly WebSocket?: WebSocketConstructor;
   onStatus?(status: FeedStatus): void;
-  /** The server's clock, each time that it tells it (every 15 s). */
+  /** The server's clock, each time that the server sends it (every 15 s). */
   onServerTime?(serverTimeUs: number): void;
-  /** What the server refused that is about no subscription: above all `unauthorized`, when it takes no such token. */
+  /** An error that is not about a subscription: above all `unauthorized`, for an unknown token. */
   onError?(code: ErrorCode, message: string): void;
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
-  /** A connection without a word for this long is given up (the server speaks every 15 s). Default 45 s. */
+  /** A connection that is silent for this long counts as lost (the server sends something every 15 s). Default 45 s. */
   readonly silenceMs?: number;
 }
 
 export interface FeedSubscription {
-  /** Another pace from here on, without a snapshot: for what nobody looks at closely just now. */
+  /** Changes the pace from here on, without a snapshot: for example for items outside the visible page. */
   setMaxHz(maxHz: number): void;
   end(): void;
 }
 
 export interface FeedClient {
-  /** Stays subscribed over reconnects, going on where it was. */
+  /** Stays subscribed over reconnects, and resumes where it was. */
   subscribe<C extends Channel>(
     request: SubscribeRequest<C>,
     handlers: SubscriptionHandlers<ItemOfChannel[C]>,
   ): FeedSubscription;
   status(): FeedStatus;
-  /** Asks the server for a sign of life, to learn soon whether the connection still holds: after a sleep, for example. */
+  /** Asks the server for a sign of life, to detect a dead connection soon: after a sleep, for example. */
   check(): void;
   /** Ends all subscriptions and the connection, for good. */
   close(): void;
@@ -112,106 +93,162 @@ interface Subscription {
 const BACKOFF = { firstMs: 500, maxMs: 15_000 };
 const SILENCE_MS = 45_000;
 const CHECK_MS = 5_000;
-/** A connection that lasted so long was a good one: after it, the first try comes soon. */
+/** A connection that lasted this long was good: after it, the first attempt comes soon. */
 const LASTING_MS = 5_000;
-/** When the server finds the client too fast. */
+/** The pause when the server finds the client too fast. */
 const SLOWER_MS = 1_000;
 
-/** A connection to the dashboard feed that heals itself. Needs nothing but a WebSocket. */
+/**
+ * Connects to the dashboard feed and reconnects by itself. Each subscription keeps the cursor of its last frame and
+ * resumes from it, so that after a lost connection it neither misses nor repeats a change, except where the server sends
+ * a gap. Needs only a WebSocket. The protocol is `../feed/protocol.ts`.
+ */
 export function createFeedClient(options: FeedClientOptions): FeedClient {
-  const { firstMs, maxMs } = options.backoff ?? BACKOFF;
-  const silenceMs = options.silenceMs ?? SILENCE_MS;
-  const WebSocket = options.WebSocket ?? globalWebSocket();
-  const subscriptions = new Map<string, Subscription>();
-  const retries = new Set<ReturnType<typeof setTimeout>>();
-  let socket: WebSocketLike | undefined;
-  /** Whether frames can be sent: the token, if there is one, went before them. */
-  let writable = false;
-  let status: FeedStatus = { state: "connecting", sinceMs: Date.now(), attempt: 1 };
-  let failures = 0;
-  let nextId = 1;
-  let ended = false;
-  let retryTimer: ReturnType<typeof setTimeout> | undefined;
-  let silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  const client = new ReconnectingClient(options);
+  client.connect(1);
+  return client;
+}
 
-  function become(next: Omit<FeedStatus, "sinceMs">): void {
-    const sinceMs = next.state === "open" || status.state === "open" || ended ? Date.now() : status.sinceMs;
-    status = { ...next, sinceMs };
-    options.onStatus?.(status);
+class ReconnectingClient implements FeedClient {
+  readonly #options: FeedClientOptions;
+  readonly #WebSocket: WebSocketConstructor;
+  readonly #silenceMs: number;
+  readonly #backoff: Backoff;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #retries = new Set<ReturnType<typeof setTimeout>>();
+  #socket: WebSocketLike | undefined;
+  /** Frames can be sent: the token, if there is one, went before them. */
+  #writable = false;
+  #status: FeedStatus = { state: "connecting", sinceMs: Date.now(), attempt: 1 };
+  #nextId = 1;
+  #closed = false;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #silenceTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: FeedClientOptions) {
+    this.#options = options;
+    this.#WebSocket = options.WebSocket ?? globalWebSocket();
+    this.#silenceMs = options.silenceMs ?? SILENCE_MS;
+    this.#backoff = new Backoff(options.backoff ?? BACKOFF, Math.random);
   }
 
-  function connect(attempt: number): void {
-    become({ ...status, state: "connecting", attempt });
-    const mine = new WebSocket(options.url, [SUBPROTOCOL]);
-    socket = mine;
-    writable = false;
-    listenAgain(mine);
-    mine.onopen = () => {
-      // A token that cannot be had is as good as a connection that cannot.
-      open(mine).catch(() => drop(mine));
+  subscribe<C extends Channel>(
+    request: SubscribeRequest<C>,
+    handlers: SubscriptionHandlers<ItemOfChannel[C]>,
+  ): FeedSubscription {
+    const subscription: Subscription = { id: "", request, handlers };
+    this.#begin(subscription);
+    return {
+      setMaxHz: (maxHz) => {
+        if (subscription.request.maxHz === maxHz || !this.#end(subscription)) return;
+        subscription.request = { ...subscription.request, maxHz };
+        // Under a new id it continues at its cursor, like after a reconnect.
+        this.#begin(subscription);
+      },
+      end: () => void this.#end(subscription),
     };
-    mine.onmessage = (event: { readonly data: unknown }) => {
-      if (socket !== mine) return;
-      listenAgain(mine);
-      receive(event.data, attempt);
+  }
+
+  status(): FeedStatus {
+    return this.#status;
+  }
+
+  check(): void {
+    if (this.#socket === undefined || !this.#writable) return;
+    send(this.#socket, { type: "ping" });
+    this.#expectFrame(this.#socket, Math.min(CHECK_MS, this.#silenceMs));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#silenceTimer);
+    this.#clearRetries();
+    this.#subscriptions.clear();
+    this.#socket?.close(1000);
+    this.#socket = undefined;
+    this.#become({ state: "closed", attempt: this.#status.attempt });
+  }
+
+  connect(attempt: number): void {
+    this.#become({ ...this.#status, state: "connecting", attempt });
+    const socket = new this.#WebSocket(this.#options.url, [SUBPROTOCOL]);
+    this.#socket = socket;
+    this.#writable = false;
+    this.#expectFrame(socket);
+    socket.onopen = () => {
+      // Without its token the client cannot use the connection.
+      this.#open(socket).catch(() => this.#drop(socket));
     };
-    mine.onclose = (event: { readonly code?: number }) => lose(mine, event.code);
+    socket.onmessage = (event: { readonly data: unknown }) => {
+      if (this.#socket !== socket) return;
+      this.#expectFrame(socket);
+      this.#receive(event.data, attempt);
+    };
+    socket.onclose = (event: { readonly code?: number }) => this.#lose(socket, event.code);
     // A close event always follows; without a listener `ws` would throw.
-    mine.onerror = () => {};
+    socket.onerror = () => {};
   }
 
-  async function open(mine: WebSocketLike): Promise<void> {
-    const { token } = options;
+  #become(next: Omit<FeedStatus, "sinceMs">): void {
+    const changes = next.state === "open" || this.#status.state === "open" || this.#closed;
+    this.#status = { ...next, sinceMs: changes ? Date.now() : this.#status.sinceMs };
+    this.#options.onStatus?.(this.#status);
+  }
+
+  async #open(socket: WebSocketLike): Promise<void> {
+    const { token } = this.#options;
     if (token !== undefined) {
       const shown = typeof token === "string" ? token : await token();
-      if (socket !== mine) return;
-      send(mine, { type: "auth", token: shown });
+      if (this.#socket !== socket) return;
+      send(socket, { type: "auth", token: shown });
     }
-    if (socket !== mine) return;
-    writable = true;
-    for (const subscription of subscriptions.values()) sendSubscribe(mine, subscription);
+    if (this.#socket !== socket) return;
+    this.#writable = true;
+    for (const subscription of this.#subscriptions.values()) sendSubscribe(socket, subscription);
   }
 
-  function lose(lost: WebSocketLike, closeCode?: number): void {
-    if (socket !== lost || ended) return;
-    const wasOpen = status.state === "open";
-    const next = wasOpen ? 1 : status.attempt + 1;
-    failures = wasOpen && Date.now() - status.sinceMs >= LASTING_MS ? 0 : failures + 1;
-    socket = undefined;
-    writable = false;
-    clearTimeout(silenceTimer);
-    clearRetries();
-    become({ state: "closed", attempt: next, ...(closeCode === undefined ? {} : { closeCode }) });
-    const ceilingMs = Math.min(maxMs, firstMs * 2 ** Math.min(Math.max(failures - 1, 0), 20));
-    // Half fixed, half random: clients that lost the same server do not come back together.
-    retryTimer = setTimeout(() => connect(next), ceilingMs / 2 + (Math.random() * ceilingMs) / 2);
+  #lose(socket: WebSocketLike, closeCode?: number): void {
+    if (this.#socket !== socket || this.#closed) return;
+    const { state, sinceMs, attempt } = this.#status;
+    const next = state === "open" ? 1 : attempt + 1;
+    if (state === "open" && Date.now() - sinceMs >= LASTING_MS) this.#backoff.reset();
+    this.#socket = undefined;
+    this.#writable = false;
+    clearTimeout(this.#silenceTimer);
+    this.#clearRetries();
+    this.#become({ state: "closed", attempt: next, ...(closeCode === undefined ? {} : { closeCode }) });
+    this.#retryTimer = setTimeout(() => this.connect(next), this.#backoff.nextMs());
   }
 
-  function drop(current: WebSocketLike): void {
-    current.close();
+  #drop(socket: WebSocketLike): void {
+    socket.close();
     // The close event of a dead connection may be minutes away.
-    lose(current);
+    this.#lose(socket);
   }
 
-  function listenAgain(current: WebSocketLike, withinMs = silenceMs): void {
-    clearTimeout(silenceTimer);
-    silenceTimer = setTimeout(() => drop(current), withinMs);
+  /** Drops the connection unless a frame arrives in time. */
+  #expectFrame(socket: WebSocketLike, withinMs = this.#silenceMs): void {
+    clearTimeout(this.#silenceTimer);
+    this.#silenceTimer = setTimeout(() => this.#drop(socket), withinMs);
   }
 
-  function receive(data: unknown, attempt: number): void {
+  #receive(data: unknown, attempt: number): void {
+    // The server is trusted to send frames of the protocol; checking each would cost a page a schema library.
     const frame = JSON.parse(String(data)) as ServerFrame;
     if (frame.type === "welcome" || frame.type === "heartbeat") {
-      if (frame.type === "welcome") become({ state: "open", attempt });
-      options.onServerTime?.(frame.serverTimeUs);
+      if (frame.type === "welcome") this.#become({ state: "open", attempt });
+      this.#options.onServerTime?.(frame.serverTimeUs);
     } else if (frame.type === "error" && frame.id === undefined) {
-      options.onError?.(frame.code, frame.message);
+      this.#options.onError?.(frame.code, frame.message);
     } else {
-      const subscription = subscriptions.get(frame.id ?? "");
-      if (subscription !== undefined) deliver(frame, subscription);
+      const subscription = this.#subscriptions.get(frame.id ?? "");
+      if (subscription !== undefined) this.#deliver(frame, subscription);
     }
   }
 
-  function deliver(frame: SubscriptionFrame, subscription: Subscription): void {
+  #deliver(frame: SubscriptionFrame, subscription: Subscription): void {
     const handlers = subscription.handlers as SubscriptionHandlers<unknown>;
     switch (frame.type) {
       case "snapshot":
@@ -223,80 +260,49 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
         if (frame.items.length > 0) handlers.onUpdate(frame.items);
         return;
       case "gap":
-        // The snapshot or update that follows brings the next cursor; until then there is none worth keeping.
+        // The next snapshot or update brings a cursor; until then there is none worth keeping.
         delete subscription.cursor;
         handlers.onGap?.(frame.missed);
         return;
       case "error":
         handlers.onRefused?.(frame.code, frame.message);
-        if (frame.code === "too-many-requests") askAgain(subscription);
+        if (frame.code === "too-many-requests") this.#retry(subscription);
     }
   }
 
-  function askAgain(subscription: Subscription): void {
+  #retry(subscription: Subscription): void {
     const { id } = subscription;
     const timer = setTimeout(
       () => {
-        retries.delete(timer);
-        if (socket !== undefined && writable && subscriptions.has(id)) sendSubscribe(socket, subscription);
+        this.#retries.delete(timer);
+        if (this.#subscriptions.has(id)) this.#sendSubscribe(subscription);
       },
       SLOWER_MS * (1 + Math.random()),
     );
-    retries.add(timer);
+    this.#retries.add(timer);
   }
 
-  function clearRetries(): void {
-    for (const timer of retries) clearTimeout(timer);
-    retries.clear();
+  #clearRetries(): void {
+    for (const timer of this.#retries) clearTimeout(timer);
+    this.#retries.clear();
   }
 
-  function begin(subscription: Subscription): void {
-    subscription.id = String(nextId++);
-    subscriptions.set(subscription.id, subscription);
-    if (socket !== undefined && writable) sendSubscribe(socket, subscription);
+  #begin(subscription: Subscription): void {
+    subscription.id = String(this.#nextId++);
+    this.#subscriptions.set(subscription.id, subscription);
+    this.#sendSubscribe(subscription);
   }
 
-  /** Whether it was still going on. What is on its way to it is not taken any more. */
-  function end({ id }: Subscription): boolean {
-    if (!subscriptions.delete(id)) return false;
-    if (socket !== undefined && writable) send(socket, { type: "unsubscribe", id });
+  /** Returns whether the subscription was active. Frames that are still on their way to it are ignored. */
+  #end({ id }: Subscription): boolean {
+    if (!this.#subscriptions.delete(id)) return false;
+    if (this.#socket !== undefined && this.#writable) send(this.#socket, { type: "unsubscribe", id });
     return true;
   }
 
-  connect(1);
-
-  return {
-    subscribe(request, handlers) {
-      const subscription: Subscription = { id: "", request, handlers };
-      begin(subscription);
-      return {
-        setMaxHz(maxHz) {
-          if (subscription.request.maxHz === maxHz || !end(subscription)) return;
-          subscription.request = { ...subscription.request, maxHz };
-          // Under a new id it goes on at its cursor, like after a reconnect.
-          begin(subscription);
-        },
-        end: () => void end(subscription),
-      };
-    },
-    status: () => status,
-    check() {
-      if (socket === undefined || !writable) return;
-      send(socket, { type: "ping" });
-      listenAgain(socket, Math.min(CHECK_MS, silenceMs));
-    },
-    close() {
-      if (ended) return;
-      ended = true;
-      clearTimeout(retryTimer);
-      clearTimeout(silenceTimer);
-      clearRetries();
-      subscriptions.clear();
-      socket?.close(1000);
-      socket = undefined;
-      become({ state: "closed", attempt: status.attempt });
-    },
-  };
+  #sendSubscribe(subscription: Subscription): void {
+    if (this.#socket !== undefined && this.#writable) sendSubscribe(this.#socket, subscription);
+  }
 }
 
 function sendSubscribe(socket: WebSocketLike, { id, request, cursor }: Subscription): void {
@@ -315,7 +321,7 @@ function send(socket: WebSocketLike, frame: ClientFrame): void {
   socket.send(JSON.stringify(frame));
 }
 
-/** The subprotocol that carries a token: a subprotocol may hold few characters, so it is coded as base64url. */
+/** The subprotocol that carries a token, as base64url because a subprotocol may hold few kinds of characters. */
 export function bearerProtocol(token: string): string {
   const bytes = String.fromCharCode(...new TextEncoder().encode(token));
   return `weir.bearer.${btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;

@@ -3,6 +3,7 @@ import type { Channel } from "../../contracts/feed/channels.ts";
 import type { ErrorCode } from "../../contracts/feed/protocol.ts";
 import type { StreamName } from "../../domain/subjects.ts";
 import { US_PER_SECOND } from "../../domain/time.ts";
+import { counter, createFigures, type Figures, gauge } from "../../platform/figures.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
 import type { Metrics } from "../../platform/metrics.ts";
 
@@ -11,161 +12,148 @@ export type CloseReason = "left" | "unauthorized" | "too-slow" | "silent" | "bad
 /** Bad messages and refusals come in floods: each kind is logged once in this time, and always counted. */
 const QUIET_MS = 10_000;
 
-/** What happens in the dashboard feed, both logged and counted. */
-export interface FeedEvents {
-  listened(address: string): void;
-  clientConnected(remote: string): void;
-  clientRefused(reason: string, remote: string): void;
-  clientClosed(reason: CloseReason, remote: string): void;
-  subscribed(channel: Channel): void;
-  subscriptionEnded(channel: Channel): void;
-  frameRefused(code: ErrorCode): void;
-  /** Counted when the turn ends: it happens too often for a metric each time. */
-  itemsSent(channel: Channel, count: number): void;
-  turnEnded(): void;
-  /** A flush was put off because the client was slow: it gets only the newest later. */
-  flushConflated(): void;
-  /** What all clients together have not taken yet, and the slowest of them. */
-  unsentMeasured(bytes: { readonly total: number; readonly most: number }): void;
-  gapTold(channel: Channel, missed: number): void;
-  resumed(channel: Channel): void;
-  entryApplied(stream: StreamName, lagUs: number): void;
-  badMessageSkipped(stream: StreamName, message: LogMessage, error: unknown): void;
-  badReportSkipped(subject: string): void;
-  repeatedFrameSkipped(): void;
-  readFailed(stream: StreamName, error: unknown): void;
-  /** Nothing can be shown until it is. */
-  logNotIdentified(error: unknown): void;
-  /** The rules are shown all the same, until the next start. */
-  rulesNotKept(error: unknown): void;
-  overflowed(what: "series" | "devices" | "incidents"): void;
-  requestServed(route: string, status: number): void;
-  requestFailed(route: string, error: unknown): void;
+export const FIGURES = {
+  clients: gauge("weir_feed_clients", "WebSocket clients connected now."),
+  subscriptions: gauge("weir_feed_subscriptions", "Subscriptions now.", ["channel"]),
+  sent: counter("weir_feed_sent_total", "Items sent to clients.", ["channel"]),
+  conflated: counter(
+    "weir_feed_conflated_total",
+    "Updates delayed because a client was slow; it got only the newest values later.",
+  ),
+  unsent: gauge("weir_feed_unsent_bytes", "Bytes that all clients together have not read yet."),
+  unsentMost: gauge("weir_feed_unsent_bytes_most", "Bytes that the slowest client has not read yet."),
+  closed: counter("weir_feed_closed_total", "Connections ended.", ["reason"]),
+  refused: counter("weir_feed_refused_total", "Connections refused.", ["reason"]),
+  badFrames: counter("weir_feed_bad_frames_total", "Client frames answered with an error.", ["code"]),
+  gaps: counter("weir_feed_gaps_total", "Gaps sent to clients that missed something.", ["channel"]),
+  resumes: counter("weir_feed_resumed_total", "Subscriptions resumed from a cursor.", ["channel"]),
+  lag: gauge("weir_feed_lag_seconds", "Age of the log entry applied last, when it was applied.", ["stream"]),
+  bad: counter("weir_feed_bad_messages_total", "Messages that could not be read and were skipped.", ["stream"]),
+  repeated: counter("weir_feed_repeated_frames_total", "Frames of windows that came again and were skipped."),
+  readFailures: counter("weir_feed_read_failures_total", "Times that reading the log failed.", ["stream"]),
+  overflow: counter("weir_feed_overflow_total", "Items that no longer fit into the views.", ["what"]),
+  requests: counter("weir_feed_requests_total", "HTTP requests answered.", ["route", "status"]),
+};
+
+type FeedFigures = Figures<typeof FIGURES>;
+/** Writes a log line unless one of the same kind was written just now. */
+type Rarely = (kind: string, write: () => void) => void;
+
+export type FeedEvents = ReturnType<typeof createFeedEvents>;
+
+/** What happens in the dashboard feed, logged and counted in one place. */
+export function createFeedEvents(logger: Logger, metrics: Metrics) {
+  const figures = createFigures(metrics, FIGURES);
+  const rarely = rareLines();
+  return {
+    ...connectionEvents(logger, figures, rarely),
+    ...subscriptionEvents(logger, figures),
+    ...viewEvents(logger, figures, rarely),
+    ...requestEvents(logger, figures, rarely),
+  };
 }
 
-export function createFeedEvents(deps: { readonly logger: Logger; readonly metrics: Metrics }): FeedEvents {
-  const { logger, metrics } = deps;
-  const clients = metrics.gauge("weir_feed_clients", "WebSocket clients connected now.");
-  const subscriptions = metrics.gauge("weir_feed_subscriptions", "Subscriptions now.", ["channel"]);
-  const sent = metrics.counter("weir_feed_sent_total", "Items sent to clients.", ["channel"]);
-  const conflated = metrics.counter(
-    "weir_feed_conflated_total",
-    "Updates put off because a client was slow; it got only the newest values later.",
-  );
-  const unsent = metrics.gauge("weir_feed_unsent_bytes", "Bytes that clients have not taken yet, all together.");
-  const unsentMost = metrics.gauge("weir_feed_unsent_bytes_most", "Bytes that the slowest client has not taken yet.");
-  const closed = metrics.counter("weir_feed_closed_total", "Connections ended.", ["reason"]);
-  const refused = metrics.counter("weir_feed_refused_total", "Connections refused.", ["reason"]);
-  const badFrames = metrics.counter("weir_feed_bad_frames_total", "Client frames answered with an error.", ["code"]);
-  const gaps = metrics.counter("weir_feed_gaps_total", "Clients told that they missed something.", ["channel"]);
-  const resumes = metrics.counter("weir_feed_resumed_total", "Subscriptions resumed from a cursor.", ["channel"]);
-  const lag = metrics.gauge("weir_feed_lag_seconds", "Age of the log entry applied last, when it was applied.", [
-    "stream",
-  ]);
-  const bad = metrics.counter("weir_feed_bad_messages_total", "Messages that could not be read and were skipped.", [
-    "stream",
-  ]);
-  const repeated = metrics.counter(
-    "weir_feed_repeated_frames_total",
-    "Frames of windows that came again and were skipped.",
-  );
-  const readFailures = metrics.counter("weir_feed_read_failures_total", "Times that reading the log failed.", [
-    "stream",
-  ]);
-  const overflow = metrics.counter("weir_feed_overflow_total", "What no longer fitted into the views.", ["what"]);
-  const requests = metrics.counter("weir_feed_requests_total", "HTTP requests answered.", ["route", "status"]);
-  const sentNow = new Map<Channel, number>();
-  const loggedAtMs = new Map<string, number>();
-
-  /** Kinds are few, so the map stays small. */
-  function seldom(kind: string, write: () => void): void {
-    const nowMs = performance.now();
-    if (nowMs - (loggedAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
-    loggedAtMs.set(kind, nowMs);
-    write();
-  }
-
+/** Clients that come and go. */
+function connectionEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) {
   return {
-    listened(address) {
-      logger.info({ address }, "the dashboard feed listens");
+    listened: (address: string) => logger.info({ address }, "the dashboard feed listens"),
+    clientConnected(remote: string) {
+      figures.clients.inc();
+      logger.debug({ remote }, "feed client connected");
     },
-    clientConnected(remote) {
-      clients.inc();
-      logger.debug({ remote }, "a feed client connected");
+    clientRefused(reason: string, remote: string) {
+      figures.refused.inc({ reason });
+      rarely(`refused ${reason}`, () => logger.warn({ reason, remote }, "feed client refused"));
     },
-    clientRefused(reason, remote) {
-      refused.inc({ reason });
-      seldom(`refused ${reason}`, () => logger.warn({ reason, remote }, "a feed client was refused"));
+    clientClosed(reason: CloseReason, remote: string) {
+      figures.clients.dec();
+      figures.closed.inc({ reason });
+      if (reason === "too-slow") logger.warn({ remote }, "feed client closed: it was too slow for its alerts");
+      else logger.debug({ remote, reason }, "feed client disconnected");
     },
-    clientClosed(reason, remote) {
-      clients.dec();
-      closed.inc({ reason });
-      if (reason === "too-slow") logger.warn({ remote }, "a feed client was too slow for its alerts and was closed");
-      else logger.debug({ remote, reason }, "a feed client is gone");
+    /** The bytes that all clients together, and the slowest of them, have not read yet. */
+    unsentMeasured({ total, most }: { readonly total: number; readonly most: number }) {
+      figures.unsent.set(total);
+      figures.unsentMost.set(most);
     },
-    subscribed(channel) {
-      subscriptions.inc({ channel });
-    },
-    subscriptionEnded(channel) {
-      subscriptions.dec({ channel });
-    },
-    frameRefused(code) {
-      badFrames.inc({ code });
-    },
-    itemsSent(channel, count) {
+    frameRefused: (code: ErrorCode) => figures.badFrames.inc({ code }),
+  };
+}
+
+/** What goes to the clients. */
+function subscriptionEvents(logger: Logger, figures: FeedFigures) {
+  const { subscriptions, sent } = figures;
+  const sentNow = new Map<Channel, number>();
+  return {
+    subscribed: (channel: Channel) => subscriptions.inc({ channel }),
+    subscriptionEnded: (channel: Channel) => subscriptions.dec({ channel }),
+    /** Counted when the turn ends: it happens too often to update a metric each time. */
+    itemsSent(channel: Channel, count: number) {
       sentNow.set(channel, (sentNow.get(channel) ?? 0) + count);
     },
     turnEnded() {
       for (const [channel, count] of sentNow) sent.inc({ channel }, count);
       sentNow.clear();
     },
-    flushConflated() {
-      conflated.inc();
+    /** An update waits because the client is slow: it gets only the newest state later. */
+    flushConflated: () => figures.conflated.inc(),
+    gapSent(channel: Channel, missed: number) {
+      figures.gaps.inc({ channel });
+      logger.info({ channel, missed }, "feed client missed changes that are no longer available");
     },
-    unsentMeasured({ total, most }) {
-      unsent.set(total);
-      unsentMost.set(most);
+    resumed: (channel: Channel) => figures.resumes.inc({ channel }),
+  };
+}
+
+/** What the views read from the log and the bus. */
+function viewEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) {
+  return {
+    entryApplied: (stream: StreamName, lagUs: number) => figures.lag.set({ stream }, lagUs / US_PER_SECOND),
+    badMessageSkipped(stream: StreamName, { subject, sequence }: LogMessage, error: unknown) {
+      figures.bad.inc({ stream });
+      rarely(`bad ${stream}`, () =>
+        logger.error({ subject, sequence, err: error }, "a log message cannot be read; it is skipped"),
+      );
     },
-    gapTold(channel, missed) {
-      gaps.inc({ channel });
-      logger.info({ channel, missed }, "a feed client came back too late to miss nothing");
+    badReportSkipped(subject: string) {
+      figures.bad.inc({ stream: "stats" });
+      rarely("bad stats", () => logger.warn({ subject }, "a report of metrics cannot be read; it is skipped"));
     },
-    resumed(channel) {
-      resumes.inc({ channel });
+    repeatedFrameSkipped: () => figures.repeated.inc(),
+    readFailed(stream: StreamName, error: unknown) {
+      figures.readFailures.inc({ stream });
+      logger.error({ stream, err: error }, "reading the log failed; trying again");
     },
-    entryApplied(stream, lagUs) {
-      lag.set({ stream }, lagUs / US_PER_SECOND);
+    /** The feed shows nothing until the log is identified. */
+    logNotIdentified(error: unknown) {
+      rarely("log id", () => logger.error({ err: error }, "cannot read the log's id; trying again"));
     },
-    badMessageSkipped(stream, { subject, sequence }, error) {
-      bad.inc({ stream });
-      seldom(`bad ${stream}`, () => logger.error({ subject, sequence, err: error }, "a log message was no valid one"));
+    /** The feed shows these rules until its next start. */
+    rulesNotKept: (error: unknown) => logger.debug({ err: error }, "cannot save the newest rules for the next start"),
+    overflowed(what: "series" | "devices" | "incidents") {
+      figures.overflow.inc({ what });
+      rarely(`overflow ${what}`, () => logger.warn({ what }, "the feed's views are full: some items are not shown"));
     },
-    badReportSkipped(subject) {
-      bad.inc({ stream: "stats" });
-      seldom("bad stats", () => logger.warn({ subject }, "a stats report was no valid one"));
+  };
+}
+
+/** HTTP. */
+function requestEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) {
+  return {
+    requestServed: (route: string, status: number) => figures.requests.inc({ route, status }),
+    requestFailed(route: string, error: unknown) {
+      rarely(`request ${route}`, () => logger.error({ route, err: error }, "an HTTP request failed"));
     },
-    repeatedFrameSkipped() {
-      repeated.inc();
-    },
-    readFailed(stream, error) {
-      readFailures.inc({ stream });
-      logger.error({ stream, err: error }, "reading the log failed and is tried again");
-    },
-    logNotIdentified(error) {
-      seldom("log id", () => logger.error({ err: error }, "the log's name could not be read; it is tried again"));
-    },
-    rulesNotKept(error) {
-      logger.debug({ err: error }, "the newest rules could not be kept for the next start");
-    },
-    overflowed(what) {
-      overflow.inc({ what });
-      seldom(`overflow ${what}`, () => logger.warn({ what }, "the feed's views are full: some are not shown"));
-    },
-    requestServed(route, status) {
-      requests.inc({ route, status });
-    },
-    requestFailed(route, error) {
-      seldom(`request ${route}`, () => logger.error({ route, err: error }, "an HTTP request failed"));
-    },
+  };
+}
+
+/** Kinds are few, so the map stays small. */
+function rareLines(): Rarely {
+  const writtenAtMs = new Map<string, number>();
+  return (kind, write) => {
+    const nowMs = performance.now();
+    if (nowMs - (writtenAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) < QUIET_MS) return;
+    writtenAtMs.set(kind, nowMs);
+    write();
   };
 }

@@ -102,7 +102,7 @@ export class AlertSubscription implements Subscription {
   #tellGap(missed: number): void {
     const { outlet, events, view } = this.#options;
     outlet.send(gapFrame(this.#options, { position: view.head, missed }));
-    events.gapTold(this.channel, missed);
+    events.gapSent(this.channel, missed);
     this.#beginSnapshot();
     this.#advance();
   }

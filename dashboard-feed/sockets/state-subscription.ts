@@ -100,7 +100,7 @@ export class StateSubscription implements Subscription {
   #tellGap(position: Position, missed: number): void {
     const { outlet, events, channel } = this.#options;
     outlet.send(gapFrame(this.#options, { position, missed }));
-    events.gapTold(channel, missed);
+    events.gapSent(channel, missed);
   }
 
   /** What the view let go before this client had it: only what the client has not asked to leave out. */

@@ -1,5 +1,6 @@
 import { keyName } from "../domain/alert-ids.ts";
 import type { Series, Tags } from "../domain/reading.ts";
+import { readRuleSpec } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { groupLabels } from "../rule-language/spec/selector.ts";
 import { readerOf } from "./aggregates/aggregates.ts";
@@ -12,7 +13,7 @@ import type { Route } from "./inputs/series-routes.ts";
 import type { Source } from "./inputs/source.ts";
 import { compileRule } from "./rules/compile.ts";
 import type { JoinSpec, Rule } from "./rules/rule.ts";
-import type { SnapshotReader, SnapshotWriter } from "./state/snapshot-io.ts";
+import { BadSnapshotError, type SnapshotReader, type SnapshotWriter } from "./state/snapshot-io.ts";
 import type { StepContext } from "./state/step-context.ts";
 
 interface RunningRule {
@@ -96,8 +97,9 @@ export class RulesInForce {
   *restore(from: SnapshotReader): Iterable<undefined> {
     const rules: Rule[] = [];
     for (let left = from.number(); left > 0; left--) {
-      const spec: RuleSpec = JSON.parse(from.text());
-      rules.push(compileRule(spec));
+      const read = readRuleSpec(JSON.parse(from.text()));
+      if (!read.ok) throw new BadSnapshotError(read.reason);
+      rules.push(compileRule(read.spec));
       if (left % RULES_PER_PAUSE === 0) yield;
     }
     this.#put(rules);

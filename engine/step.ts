@@ -1,5 +1,6 @@
 import type { LogEntry, ReadingsEntry, SeriesTable } from "../domain/frame-reader.ts";
 import type { Series, Tags } from "../domain/reading.ts";
+import { checkedRuleSet } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import type { Input } from "./inputs/input.ts";
 import { KeyTimers } from "./inputs/key-timers.ts";
@@ -96,7 +97,7 @@ export class Step {
     if (position.storedAtUs > this.#nowUs) this.#passTime(position.storedAtUs);
     if (entry.kind === "readings") this.#applyReadings(entry);
     else if (entry.kind === "rule_set") {
-      this.#applyRuleSet(entry.version, JSON.parse(entry.rulesJson));
+      this.#applyRuleSet(entry.version, checkedRuleSet(entry.rulesJson));
       // An edit can make an absence overdue.
       this.#timers.advance(this.#nowUs);
     }

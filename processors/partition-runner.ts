@@ -14,6 +14,7 @@ import {
 import type { Clock } from "../platform/clock.ts";
 import { newestSequence } from "../platform/log/newest-sequence.ts";
 import { type Log, LogClosedError, type LogMessage, type LogReader } from "../platform/log/port.ts";
+import { checkedRuleSet } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { AlertsPublisher } from "./alerts-publisher.ts";
 import { Checkpoints, freeze } from "./checkpoints.ts";
@@ -227,7 +228,7 @@ export class PartitionRunner {
   }
 
   #setSpecs(rulesJson: string): void {
-    const specs: readonly RuleSpec[] = JSON.parse(rulesJson);
+    const specs = checkedRuleSet(rulesJson);
     this.#specs = specs;
     this.#forwarder?.setRules(specs);
     this.#alerts.keepOnly(new Set(specs.map(({ id }) => id)));

@@ -15,12 +15,8 @@ const HORIZON_US_MIN = 60_000_000;
 /** Windows are open or retained, and a correction reaches back by one more. */
 const SIZES_REMEMBERED = 3;
 
-/** Rule sets in older logs lack these fields. */
-const ADDED_LATER: Pick<RuleSpec, "inhibited_by"> = { inhibited_by: [] };
-
-/** The spec must have been checked against `ruleSpecSchema`, by this version or an earlier one. */
-export function compileRule(checked: RuleSpec): Rule {
-  const spec = { ...ADDED_LATER, ...checked };
+/** The spec has passed `ruleSpecSchema`: of a rule file, or of the log by `readRuleSet`. */
+export function compileRule(spec: RuleSpec): Rule {
   const join = spec.let === undefined ? undefined : compileJoin(spec, spec.let);
   const isOne = spec.absent === undefined && join === undefined;
   const aggregates = isOne ? spec.aggregate.map(checkedAggregate) : [];

@@ -9,12 +9,9 @@ import type { AggregateFacts } from "./aggregate-texts.ts";
 /**
  * Every aggregate of the language, once: how it is written, what it means, which values it takes and gives. The parser,
  * the JSON Schema, the reference, suggestions and warnings derive from this table. How an aggregate is computed is in
- * `engine/aggregates`, and a second time, slowly, in `rule-tools/explain/recompute.ts`; both fail to compile without an
- * entry. `aggregates.test.ts` compares the two.
+ * `engine/aggregates/aggregates.ts`, and a second time, slowly, in `rule-tools/explain/recompute.ts`. Both fail to compile
+ * without an entry, and `rule-tools/explain/recompute.test.ts` compares them over this table.
  */
-
-/** State of a window that aggregates share; count, sum, min and max are always there. */
-export type StateGroup = "ends" | "moments" | "quantiles" | "distinct" | "states";
 
 /** What the values of an aggregate depend on, besides the readings. */
 export interface WindowAbout {
@@ -40,7 +37,6 @@ export interface AggregateDefinition {
   readonly pattern?: string;
   /** What other tools call it, in small letters without blanks, `-` and `_`; and the form that is meant. */
   readonly synonyms?: Readonly<Record<string, string>>;
-  readonly state: readonly StateGroup[];
   /** Computed over texts as well. */
   readonly takesTexts?: true;
   /** Needs tumbling windows. */
@@ -78,46 +74,40 @@ const PER_US_MAX = 366 * US_PER_DAY;
 export const AGGREGATES = {
   count: plain("count", {
     doc: "Number of readings.",
-    state: [],
     takesTexts: true,
     mixesMetrics: true,
     values: ({ isFilled, readings = 1 }) => ({ ...WHOLE, min: isFilled ? 0 : readings }),
   }),
-  sum: plain("sum", { doc: "Compensated sum.", synonyms: { total: "sum" }, state: [], values: any }),
+  sum: plain("sum", { doc: "Compensated sum.", synonyms: { total: "sum" }, values: any }),
   avg: plain("avg", {
     doc: "`sum / count`.",
     examples: [{ value: "avg", meaning: "the mean" }],
     synonyms: { average: "avg", mean: "avg" },
-    state: [],
     isComputed: true,
     values: any,
   }),
-  min: plain("min", { doc: "Smallest value.", synonyms: { minimum: "min" }, state: [], values: any }),
+  min: plain("min", { doc: "Smallest value.", synonyms: { minimum: "min" }, values: any }),
   max: plain("max", {
     doc: "Greatest value.",
     examples: [{ value: ["p95", "max", "count"], meaning: "three figures; the condition uses p95" }],
     synonyms: { maximum: "max", p100: "max" },
-    state: [],
     values: any,
   }),
-  range: plain("range", { doc: "`max - min`.", synonyms: { spread: "range" }, state: [], values: notNegative }),
+  range: plain("range", { doc: "`max - min`.", synonyms: { spread: "range" }, values: notNegative }),
   first: plain("first", {
     doc: "Value with the earliest time. Among several series with equal times, the one that arrived first.",
     synonyms: { oldest: "first" },
-    state: ["ends"],
     values: any,
   }),
   last: plain("last", {
     doc: "Value with the latest time. Among several series with equal times, the one that arrived last.",
     synonyms: { newest: "last", latest: "last" },
-    state: ["ends"],
     takesTexts: true,
     values: () => ({ ...ANY_NUMBER, texts: true }),
   }),
   delta: plain("delta", {
     doc: "`last - first`.",
     synonyms: { difference: "delta", diff: "delta", change: "delta", increase: "delta" },
-    state: ["ends"],
     isDifference: true,
     values: any,
   }),
@@ -133,7 +123,6 @@ export const AGGREGATES = {
       pctchange: "delta_percent",
       growth: "delta_percent",
     },
-    state: ["ends"],
     isComputed: true,
     isDifference: true,
     values: any,
@@ -155,7 +144,6 @@ export const AGGREGATES = {
       rateperhour: "rate(1h)",
       rateperday: "rate(1d)",
     },
-    state: ["ends"],
     isComputed: true,
     isDifference: true,
     values: any,
@@ -174,14 +162,12 @@ export const AGGREGATES = {
   variance: plain("variance", {
     doc: "Of the sample (n - 1). 0 for one reading.",
     synonyms: { var: "variance" },
-    state: ["moments"],
     isComputed: true,
     values: notNegative,
   }),
   stddev: plain("stddev", {
     doc: "Square root of `variance`.",
     synonyms: { std: "stddev", stdev: "stddev" },
-    state: ["moments"],
     isComputed: true,
     values: notNegative,
   }),
@@ -190,7 +176,6 @@ export const AGGREGATES = {
     forms: ["median", "p95", "p99.9"],
     doc: "Quantile with linear interpolation between order statistics. Exact up to 64 readings; beyond, from a sketch with a relative error of at most 1 %.",
     pattern: "p\\d{1,2}(\\.\\d{1,3})?",
-    state: ["quantiles"],
     isComputed: true,
     values: any,
     read(name): Read<"quantile", { readonly rank: number }> {
@@ -209,7 +194,6 @@ export const AGGREGATES = {
   distinct: plain("distinct", {
     doc: "Number of different values. Exact up to 4,096; beyond, an estimate with a standard error of 1.6 %.",
     synonyms: { unique: "distinct", countdistinct: "distinct" },
-    state: ["distinct"],
     takesTexts: true,
     mixesMetrics: true,
     values: () => ({ ...WHOLE, min: 1 }),
@@ -219,7 +203,6 @@ export const AGGREGATES = {
     doc: "Number of readings for which the condition holds.",
     examples: [{ value: "count_if(> 5)", meaning: "how many readings are above 5" }],
     pattern: "count_if\\(.+\\)",
-    state: [],
     values: () => WHOLE,
     read(name): Read<"count_if", { readonly condition: Condition }> {
       const argument = argumentOf("count_if", name);
@@ -236,7 +219,6 @@ export const AGGREGATES = {
     doc: "Seconds spent in a state. The state of a reading holds until the next reading, that of the last one until the window's end. The window begins with the state of the key's newest earlier reading; without one, nothing counts until the first reading. Tumbling windows only.",
     examples: [{ value: "duration(open)", meaning: "for how many seconds the state was open" }],
     pattern: "duration\\(.+\\)",
-    state: ["states", "ends"],
     takesTexts: true,
     tumblingOnly: true,
     values: ({ lengthUs = Number.POSITIVE_INFINITY }) => ({ ...NOT_NEGATIVE, max: lengthUs / US_PER_SECOND }),

@@ -5,6 +5,7 @@ import { isOverDevices } from "../../engine/tasks/shares.ts";
 import { type Log, type LogMessage, NoAnswerError } from "../../platform/log/port.ts";
 import { takesTexts } from "../../rule-language/aggregates/aggregate.ts";
 import { checkedAggregate } from "../../rule-language/spec/checked.ts";
+import { checkedRuleSet } from "../../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
 /** From when to when, in the log's time: `[fromUs, toUs)`. */
@@ -53,7 +54,7 @@ async function ruleSetsInForce(
     if (payload[0] !== RULE_SET_TAG || storedAtUs >= toUs) return;
     const entry = frames.read(payload);
     if (entry.kind !== "rule_set") return;
-    const specs: readonly RuleSpec[] = JSON.parse(entry.rulesJson);
+    const specs = checkedRuleSet(entry.rulesJson);
     if (!first.has(partition)) first.set(partition, sequence);
     if (storedAtUs < fromUs) before.set(partition, specs);
     else within.push(specs);

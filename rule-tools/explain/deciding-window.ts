@@ -6,6 +6,7 @@ import { compileRule } from "../../engine/rules/compile.ts";
 import type { InputSpec, Rule } from "../../engine/rules/rule.ts";
 import type { EntryPosition } from "../../engine/step.ts";
 import { CORRECTION_WAIT_US } from "../../engine/windows/windows.ts";
+import { checkedRuleSet } from "../../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { groupLabels } from "../../rule-language/spec/selector.ts";
 
@@ -81,7 +82,7 @@ export class DecidingWindow {
       this.#closedBy = "idleness";
       this.#takeCorrections(entry, { sequence, storedAtUs }, 0);
     } else if (entry.kind === "readings") this.#takeReadings(entry, { sequence, storedAtUs });
-    else if (entry.kind === "rule_set") this.#takeRules(JSON.parse(entry.rulesJson), sequence);
+    else if (entry.kind === "rule_set") this.#takeRules(checkedRuleSet(entry.rulesJson), sequence);
   }
 
   #takeRules(specs: readonly RuleSpec[], sequence: number): void {

@@ -1,0 +1,53 @@
+import { reasonOf } from "../../domain/reason.ts";
+import { type RuleSpec, ruleSpecSchema } from "./rule-spec.ts";
+
+export type RuleSetResult =
+  | { readonly ok: true; readonly specs: readonly RuleSpec[] }
+  | { readonly ok: false; readonly reason: string };
+
+export type RuleSpecResult =
+  | { readonly ok: true; readonly spec: RuleSpec }
+  | { readonly ok: false; readonly reason: string };
+
+/**
+ * Reads the rule set of a log entry. Fields that an older version of Weir did not have get their defaults. The reason of
+ * a failure names the rule and the field: a newer version has written it, or the entry is damaged.
+ */
+export function readRuleSet(json: string): RuleSetResult {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    return { ok: false, reason: `the rule set is not JSON: ${reasonOf(error)}` };
+  }
+  if (!Array.isArray(value)) return { ok: false, reason: "the rule set is not a list of rules" };
+  const specs: RuleSpec[] = [];
+  for (const one of value) {
+    const read = readRuleSpec(one);
+    if (!read.ok) return read;
+    specs.push(read.spec);
+  }
+  return { ok: true, specs };
+}
+
+/** Reads one rule as the log and checkpoints hold it. */
+export function readRuleSpec(value: unknown): RuleSpecResult {
+  const checked = ruleSpecSchema.safeParse(value);
+  if (checked.success) return { ok: true, spec: checked.data };
+  const id = typeof value === "object" && value !== null && "id" in value ? ` "${String(value.id)}"` : "";
+  const [issue] = checked.error.issues;
+  const field = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.map(String).join(".")}: `;
+  return { ok: false, reason: `the rule${id} cannot be read: ${field}${issue?.message ?? "unknown error"}` };
+}
+
+/** A rule set that this version cannot read. Retrying does not help; a newer version may. */
+export class BadRuleSetError extends Error {
+  override readonly name = "BadRuleSetError";
+}
+
+/** The specs of a log entry. Throws BadRuleSetError. */
+export function checkedRuleSet(json: string): readonly RuleSpec[] {
+  const read = readRuleSet(json);
+  if (!read.ok) throw new BadRuleSetError(`${read.reason}; was it written by a newer version of Weir?`);
+  return read.specs;
+}

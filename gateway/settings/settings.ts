@@ -36,20 +36,20 @@ type SettingName = keyof z.output<typeof settingsSchema>;
 
 /** Flags in the order of the help text. */
 export const SETTINGS: Readonly<Record<SettingName, SettingOption>> = {
-  mqttPort: setting("mqtt-port", "port", "MQTT over TCP (default 1883; 0: any free one)"),
-  mqttWsPort: setting("mqtt-ws-port", "port", "MQTT over WebSocket (default: none)"),
-  httpPort: setting("http-port", "port", "page, feed and API (default 8080; 0: any free one)"),
+  mqttPort: setting("mqtt-port", "port", "port of MQTT over TCP (default 1883; 0: any free port)"),
+  mqttWsPort: setting("mqtt-ws-port", "port", "port of MQTT over WebSocket (default: none)"),
+  httpPort: setting("http-port", "port", "port of the page, the feed and the API (default 8080; 0: any free port)"),
   bind: setting("bind", "address", "address to listen on (default 127.0.0.1)"),
-  dataDir: setting("data-dir", "folder", "where everything is kept (default .weir)"),
-  config: setting("config", "file", "pipeline configuration (default weir.yaml, where there is one)"),
-  rulesDir: setting("rules-dir", "folder", "rule files (default rules)"),
-  natsUrl: setting("nats-url", "url", "an own NATS server (default: one is started)"),
-  natsToken: setting("nats-token", "token", "token for it"),
-  influxUrl: setting("influx-url", "url", "store results in InfluxDB 2 (default: an embedded DuckDB)"),
-  influxToken: setting("influx-token", "token", "token for it; better given in the environment"),
-  influxOrg: setting("influx-org", "name", "its organization"),
-  influxBucket: setting("influx-bucket", "name", "its bucket"),
-  logLevel: setting("log-level", "level", LEVELS.join(", ")),
+  dataDir: setting("data-dir", "folder", "folder for all data (default .weir)"),
+  config: setting("config", "file", "configuration file (default weir.yaml, if it exists)"),
+  rulesDir: setting("rules-dir", "folder", "folder of rule files (default rules)"),
+  natsUrl: setting("nats-url", "url", "NATS server to use (default: Weir starts one)"),
+  natsToken: setting("nats-token", "token", "token of the NATS server; safer in the environment"),
+  influxUrl: setting("influx-url", "url", "InfluxDB 2 to store results in (default: an embedded DuckDB)"),
+  influxToken: setting("influx-token", "token", "token of InfluxDB; safer in the environment"),
+  influxOrg: setting("influx-org", "name", "organization in InfluxDB"),
+  influxBucket: setting("influx-bucket", "name", "bucket in InfluxDB"),
+  logLevel: setting("log-level", "level", `one of ${LEVELS.join(", ")} (default info)`),
 };
 
 function setting(name: string, argument: string, description: string): SettingOption {
@@ -74,7 +74,7 @@ export function readSettings(
   }
   const problems = Object.keys(environment)
     .filter((name) => name.startsWith("WEIR_") && !known.has(name) && !OTHER_VARIABLES.has(name))
-    .map((name) => `${name}: no such setting; is it misspelt?`);
+    .map((name) => `${name}: is not a setting; is it misspelled?`);
   const parsed = settingsSchema.safeParse(given);
   for (const issue of parsed.error?.issues ?? []) {
     const option = SETTINGS[issue.path[0] as SettingName];

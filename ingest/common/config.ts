@@ -111,12 +111,14 @@ export const ingestConfigSchema = z.strictObject({
         .min(1)
         .max(10_000)
         .default(500)
-        .describe("A frame is written to the log when it holds this many readings,"),
-      linger: durationField("0s", "100ms").prefault("2ms").describe("or when its first reading has waited this long."),
+        .describe("Readings in one entry of the log. A full one is written at once."),
+      linger: durationField("0s", "100ms")
+        .prefault("2ms")
+        .describe("How long a reading may wait for others before its entry is written."),
     })
     .prefault({})
     .describe(
-      "How readings are batched on their way to the log. A device waits at least as long for its acknowledgement.",
+      "How readings are batched into entries of the log. Devices wait for their acknowledgement until the entry is written.",
     ),
   clock: z
     .strictObject({

@@ -6,17 +6,18 @@ import { durationField } from "../../platform/files/schemas.ts";
 const YEAR_US = 365 * US_PER_DAY;
 
 /** How often; undefined for `never`. */
-const repeatInterval = z.string().transform((text, context) => {
-  if (text === "never") return undefined;
-  const us = parseDurationUs(text);
-  if (us !== undefined && us >= US_PER_SECOND && us <= YEAR_US) return us;
-  const message =
-    us === undefined
-      ? `"${text}" is not a duration; write for example 30m, 4h, or never`
-      : "must be from 1s to 365d, or never";
-  context.addIssue({ code: "custom", message });
-  return z.NEVER;
-});
+const repeatInterval = z
+  .string()
+  .transform((text, context) => {
+    if (text === "never") return undefined;
+    const us = parseDurationUs(text);
+    if (us !== undefined && us >= US_PER_SECOND && us <= YEAR_US) return us;
+    const message = us === undefined ? `"${text}" is not a duration` : `cannot be ${text}`;
+    const help = us === undefined ? "write for example 30m, 4h, or never" : "write 1s to 365d, or never";
+    context.addIssue({ code: "custom", message, params: { help } });
+    return z.NEVER;
+  })
+  .meta({ "x-weir": { kind: "`never`, or a duration", min: "1s", max: "365d" } });
 
 const GROUPING = {
   group_by: z

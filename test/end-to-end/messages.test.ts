@@ -103,7 +103,7 @@ test("bad settings, in the environment and as flags", async () => {
   const env = { WEIR_HTTP_PROT: "1" };
   const { code, output } = await weir(["up", "--mqtt-port", "99999"], { cwd, env });
   expect(code).toBe(1);
-  expect(output).toContain("WEIR_HTTP_PROT: no such setting");
+  expect(output).toContain("WEIR_HTTP_PROT: is not a setting");
   expect(output).toContain("--mqtt-port (WEIR_MQTT_PORT)");
 });
 

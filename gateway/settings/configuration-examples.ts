@@ -1,0 +1,105 @@
+import type { PipelineConfig } from "./pipeline-config.ts";
+
+/** An example of each section of weir.yaml: together they set every field that has no default. */
+export const CONFIGURATION_EXAMPLES: Readonly<Record<keyof PipelineConfig, string>> = {
+  partitions: `partitions: 8
+`,
+  sources: `sources:
+  # plant-7/press-3/sensors  {"when": 1767225600, "temp_oil": 61.5}
+  - topic: "{site}/{device}/sensors"
+    timestamp: { field: when, unit: s }
+    metrics: ["temp_*", "pressure"]
+    tags: { owner: maintenance }
+  # sensors/north/cold-1/temperature  4.5
+  - topic: "sensors/{site}/{device}/{metric}"
+    format: value
+`,
+  clock: `clock:
+  max_ahead: 30s
+`,
+  ingest: `ingest:
+  limits: { text_size_max: 16KiB }
+  # Another broker, whose readings Weir takes as well.
+  bridge:
+    url: mqtts://broker.example.com:8883
+    topics: ["sensors/#"]
+    share: weir
+    username: weir
+    password_env: BRIDGE_PASSWORD # or password_file: /run/secrets/bridge
+`,
+  broker: `broker:
+  users_file: users.yaml
+  anonymous: false
+  tls: { cert_file: /etc/weir/cert.pem, key_file: /etc/weir/key.pem }
+  ws_origins: ["https://panel.example.com"]
+  limits: { clients_max: 5000, session_expiry: 7d, packet_size_max: 1MiB }
+`,
+  processors: `processors:
+  checkpoint: 30s
+  lease: 10s
+`,
+  storage: `storage:
+  retention: 90d
+  stores:
+    - duckdb: { file: /var/lib/weir/history.duckdb, memory_max: 1GiB, threads: 4 }
+---
+storage:
+  stores:
+    - influxdb:
+        url: http://127.0.0.1:8086
+        org: plant
+        bucket: weir
+        token_env: INFLUX_TOKEN # or token_file: /run/secrets/influx
+`,
+  notifier: `notifier:
+  external_url: https://weir.example.com
+  receivers:
+    # Rules name receivers: notify: [ops]
+    ops:
+      - webhook:
+          name: chat
+          url_env: OPS_SLACK_URL # or url_file: /run/secrets/slack
+          format: slack
+          title: "{{ device }}"
+          text: "{{ rule }} is {{ state }} at {{ value }}"
+      - webhook:
+          url: https://tickets.example.com/hooks/weir
+          secret_env: TICKETS_SECRET # or secret_file: /run/secrets/tickets
+          headers: { x-team: plant }
+          headers_env: { authorization: TICKETS_AUTH }
+      - mqtt:
+          url: mqtt://broker.example.com:1883
+          username: weir
+          password_file: /run/secrets/mqtt # or password_env: MQTT_PASSWORD
+      - email:
+          host: mail.example.com
+          port: 587
+          ca_file: /etc/weir/ca.pem
+          username: weir
+          password_env: MAIL_PASSWORD
+          from: weir@example.com
+          to: [ops@example.com]
+    prometheus:
+      - alertmanager: { url: "http://127.0.0.1:9093" }
+  routes:
+    - match: { severity: critical, site: [north, south] }
+      receivers: [ops]
+      group_by: [site]
+      repeat_interval: 1h
+`,
+  feed: `feed:
+  allowed_origins: ["https://wall.example.com"]
+  tokens:
+    - { name: ops, token_env: OPS_TOKEN, admin: true }
+    - { name: wall, token_file: /run/secrets/wall, sites: ["north-*"], channels: [alerts, windows] }
+    - { name: audit, sha256: ecd71870d1963316a97e3ac3408c9835ad8cf0f3c1bc703527c30265534f75ae }
+`,
+  nats: `nats:
+  url: nats://nats.example.com:4222
+  token_env: NATS_TOKEN # or token_file: /run/secrets/nats
+`,
+  log: `log:
+  replicas: 3
+  readings: { max_age: 7d, max_size: 100GiB }
+`,
+};

@@ -1,14 +1,24 @@
 import { createInterface } from "node:readline/promises";
+import type { Command } from "commander";
 import { hashPassword } from "../../broker/auth/password.ts";
-import { UsageError } from "./failures.ts";
+import { UsageError } from "./common/failures.ts";
+
+/** Adds `weir passwd`. */
+export function addPasswdCommand(program: Command): void {
+  program
+    .command("passwd")
+    .description("print an entry for the users file; reads the password from standard input")
+    .argument("<user>", "user name")
+    .action(passwd);
+}
 
 /** Prints the entry of a user for the users file. The password comes from standard input, never from the command line. */
-export async function passwd(user: string): Promise<void> {
+async function passwd(user: string): Promise<void> {
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
   if (process.stdin.isTTY) process.stderr.write(`Password for ${user}: `);
   const { value: password } = await lines[Symbol.asyncIterator]().next();
   lines.close();
-  if (!password) throw new UsageError("no password was given");
+  if (!password) throw new UsageError("no password was given on standard input");
   process.stdout.write(
     [
       `  - name: ${JSON.stringify(user)}`,

@@ -8,8 +8,9 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
 import { type LaunchedNatsServer, launchNatsServer } from "../../platform/nats-server/launch.ts";
-import { addAlertCommands } from "./alerts.ts";
-import { addDeadLetterCommands } from "./dead-letters.ts";
+import { addAlertCommands } from "./alerts/alerts.ts";
+import { addSilenceCommands } from "./alerts/silences.ts";
+import { addDeadLetterCommands } from "./dead-letters/dead-letters.ts";
 import { addRulesBacktestCommands } from "./rules/rules-backtest.ts";
 import { addRulesExplainCommand } from "./rules/rules-explain.ts";
 
@@ -30,6 +31,7 @@ afterAll(async () => {
 async function run(words: string): Promise<string> {
   const program = new Command("weir").exitOverride().configureOutput({ writeErr: () => {} });
   addAlertCommands(program);
+  addSilenceCommands(program);
   addDeadLetterCommands(program);
   const rules = program.command("rules");
   addRulesBacktestCommands(rules);

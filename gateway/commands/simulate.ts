@@ -5,24 +5,24 @@ import { systemClock } from "../../platform/clock.ts";
 import { BadFileError, parseYaml } from "../../platform/files/yaml-file.ts";
 import { createLogger } from "../../platform/logger.ts";
 import { fleetConfig, replayConfig } from "../../simulators/config.ts";
-import { UsageError } from "./failures.ts";
-import { stopInTime, toldToStop } from "./shutdown.ts";
+import { UsageError } from "./common/failures.ts";
+import { stopInTime, stopRequested } from "./common/shutdown.ts";
 
-/** `weir simulate fleet|replay`: devices for trying things out, over real MQTT. */
+/** Adds `weir simulate`: devices to try things out with, over real MQTT. */
 export function addSimulateCommands(parent: Command): void {
-  const simulate = parent.command("simulate").description("publish made-up or recorded readings over MQTT");
+  const simulate = parent.command("simulate").description("publish simulated or recorded readings over MQTT");
   simulate
     .command("fleet")
-    .description("made-up devices with noise, spikes, dropouts, wrong clocks, duplicates")
-    .option("--url <url>", "the broker (default mqtt://127.0.0.1:1883)")
-    .option("--devices <count>", "how many devices (default 20)")
+    .description("simulated devices with noise, spikes, dropouts, wrong clocks and duplicates")
+    .option("--url <url>", "broker (default mqtt://127.0.0.1:1883)")
+    .option("--devices <count>", "number of devices (default 20)")
     .option(
       "--interval <duration>",
       "time between two messages of a device: 250ms, 1s, or a number of milliseconds (default 1s)",
     )
     .option("--qos <0|1|2|mixed>", "MQTT quality of service (default 1)")
     .option("--seed <number>", "the same seed gives the same values (default 1)")
-    .option("--config <file>", "YAML with all settings; the flags above win over it")
+    .option("--config <file>", "YAML file with all settings; flags win over it")
     .action(async (flags: Readonly<Record<string, string>>) => {
       const config = await readConfig(fleetConfig, flags.config, {
         url: flags.url,
@@ -33,19 +33,19 @@ export function addSimulateCommands(parent: Command): void {
       });
       const { startFleet } = await import("../../simulators/fleet.ts");
       const fleet = await startFleet(config, { logger: logger(), clock: systemClock });
-      await runUntilTold(fleet);
+      await runUntilStopped(fleet);
       process.stdout.write(`${JSON.stringify(await fleet.done, undefined, 2)}\n`);
       process.exit(0);
     });
   simulate
     .command("replay")
-    .description("recorded CSV files, at any speed")
+    .description("recorded CSV files at any speed")
     .argument("[paths...]", "CSV files (plain or .gz), or folders of them")
-    .option("--url <url>", "the broker (default mqtt://127.0.0.1:1883)")
+    .option("--url <url>", "broker (default mqtt://127.0.0.1:1883)")
     .option("--speed <factor|max>", "event time per real time (default 1)")
-    .option("--site <name>", "the site in the topics (default replay)")
-    .option("--loop", "begin again at the end")
-    .option("--config <file>", "YAML with all settings, the columns among them; the flags above win over it")
+    .option("--site <name>", "site in the topics (default replay)")
+    .option("--loop", "start over at the end")
+    .option("--config <file>", "YAML file with all settings, such as the columns; flags win over it")
     .action(async (paths: readonly string[], flags: Readonly<Record<string, string>>) => {
       const config = await readConfig(replayConfig, flags.config, {
         paths: paths.length > 0 ? paths : undefined,
@@ -56,7 +56,7 @@ export function addSimulateCommands(parent: Command): void {
       });
       const { startReplay } = await import("../../simulators/replay.ts");
       const replay = await startReplay(config, { logger: logger(), clock: systemClock });
-      await runUntilTold(replay);
+      await runUntilStopped(replay);
       process.stdout.write(`${JSON.stringify(await replay.done, undefined, 2)}\n`);
       process.exit(0);
     });
@@ -64,9 +64,9 @@ export function addSimulateCommands(parent: Command): void {
 
 const ANY_MAP = z.record(z.string(), z.unknown());
 
-async function runUntilTold(simulation: { readonly done: Promise<unknown>; stop(): Promise<void> }): Promise<void> {
-  const told = toldToStop().then(() => true);
-  if (await Promise.race([simulation.done.then(() => false), told])) await stopInTime(() => simulation.stop());
+async function runUntilStopped(simulation: { readonly done: Promise<unknown>; stop(): Promise<void> }): Promise<void> {
+  const requested = stopRequested().then(() => true);
+  if (await Promise.race([simulation.done.then(() => false), requested])) await stopInTime(() => simulation.stop());
 }
 
 function logger() {

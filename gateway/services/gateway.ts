@@ -1,18 +1,20 @@
 import type { Logger } from "pino";
 import { launchNatsServer } from "../../platform/nats-server/launch.ts";
 import type { PipelineConfig } from "../settings/pipeline-config.ts";
-import { makePlan, type NatsAddress, natsOf, type Plan, SERVICES, type ServiceName } from "../settings/plan.ts";
+import { makePlan, type NatsAddress, natsOf, type Plan } from "../settings/plan.ts";
 import type { Settings } from "../settings/settings.ts";
 import { takeDataDir } from "./data-dir.ts";
-import { type Addresses, type RunningService, runService } from "./run-service.ts";
+import { type RunningService, runService } from "./run-service.ts";
+import { SERVICE_NAMES, SERVICES, type ServiceName } from "./services.ts";
+import type { Addresses } from "./started.ts";
 import { superviseThread } from "./supervised-thread.ts";
 
 export interface Gateway {
-  /** Resolves when all services run; rejects, after everything was undone, when one cannot start. */
+  /** Resolves when all services run. Rejects when one cannot start, after everything is undone. */
   readonly ready: Promise<Addresses>;
-  /** Drains and ends all services, then the server that was started for them; also in the middle of the start. */
+  /** Drains and stops all services, then the NATS server that was started for them; works during the start, too. */
   stop(): Promise<void>;
-  /** What `stop` waits for, or would begin with. */
+  /** What `stop` waits for, or would start with. */
   stopsNext(): string | undefined;
 }
 
@@ -24,19 +26,19 @@ interface GatewayOptions {
 }
 
 /**
- * Starts services in one process, each but the edge in a thread of its own. The edge comes last, so that nothing comes
- * in before it can go on, and stops first.
+ * Starts services in one process, each but the edge in its own thread. The edge starts last, so that no reading arrives
+ * before it can be processed, and stops first.
  */
 export function startGateway(options: GatewayOptions): Gateway {
   const undo = new Undo();
   let failed = false;
   const ready = start(options, undo).catch(async (error: unknown) => {
-    // That is the one to report.
+    // This error is the one to report.
     failed = true;
     await undo.run().catch((err: unknown) => options.logger.error({ err }, "could not undo the start"));
     throw error;
   });
-  // Whoever awaits it hears of a failure; until then it must not count as unhandled.
+  // Who awaits it gets the failure; until then it must not count as unhandled.
   ready.catch(() => {});
   const stop = () =>
     undo.run().catch((error: unknown) => {
@@ -50,7 +52,7 @@ interface Step {
   run(): Promise<void> | void;
 }
 
-/** What has to be undone, the newest first. What is added after `run` is undone at once. */
+/** Steps to undo, the newest first. A step that is added after `run` is undone at once. */
 class Undo {
   readonly #steps: Step[] = [];
   #running: Promise<void> | undefined;
@@ -60,7 +62,7 @@ class Undo {
     else await step.run();
   }
 
-  /** Does all steps, whichever of them fail, and then throws the first failure. */
+  /** Runs all steps, even if some fail, and then throws the first failure. */
   run(): Promise<void> {
     this.#running ??= (async () => {
       const failures: unknown[] = [];
@@ -99,8 +101,9 @@ async function start({ settings, config, services, logger }: GatewayOptions, und
     }
     for (const start of starts) if (start.status === "rejected") throw start.reason;
   }
-  await startAll(SERVICES.filter((name) => name !== "edge" && services.includes(name)));
-  await startAll(SERVICES.filter((name) => name === "edge" && services.includes(name)));
+  const wanted = SERVICE_NAMES.filter((name) => services.includes(name));
+  await startAll(wanted.filter((name) => !SERVICES[name].startsLast));
+  await startAll(wanted.filter((name) => SERVICES[name].startsLast));
   const { mqttPort, mqttWsPort, httpPort } = addresses;
   const { url: natsUrl, token: natsToken } = nats;
   dataDir.writeRunFile({ pid: process.pid, natsUrl, natsToken, mqttPort, mqttWsPort, httpPort });
@@ -108,10 +111,10 @@ async function start({ settings, config, services, logger }: GatewayOptions, und
 }
 
 function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<RunningService> {
-  return name === "edge" ? runService(name, plan) : superviseThread(name, plan, logger);
+  return SERVICES[name].thread === "main" ? runService(name, plan) : superviseThread(name, plan, logger);
 }
 
-/** The server of the settings, or one of our own, which a stop ends also while it starts. */
+/** The server of the settings, or one that Weir starts, which a stop also ends while it starts. */
 async function findNats(settings: Settings, config: PipelineConfig, logger: Logger, undo: Undo): Promise<NatsAddress> {
   const address = natsOf(settings, config, process.env);
   if (address !== undefined) return { ...address, durability: undefined };

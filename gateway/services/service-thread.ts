@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { Plan, ServiceName } from "../settings/plan.ts";
+import type { Plan } from "../settings/plan.ts";
 import { type RunningService, runService } from "./run-service.ts";
+import type { ServiceName } from "./services.ts";
 import { type FromThread, toFailed } from "./thread-messages.ts";
 
 /** The thread of one service: starts it, and stops it when told to. */

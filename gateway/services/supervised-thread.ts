@@ -2,8 +2,10 @@ import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
 import { sleep } from "../../platform/async/sleep.ts";
-import type { Plan, ServiceName } from "../settings/plan.ts";
-import type { Addresses, RunningService } from "./run-service.ts";
+import type { Plan } from "../settings/plan.ts";
+import type { RunningService } from "./run-service.ts";
+import type { ServiceName } from "./services.ts";
+import type { Addresses } from "./started.ts";
 import type { FailedError, FromThread } from "./thread-messages.ts";
 
 const RESTART: BackoffLimits = { firstMs: 1_000, maxMs: 30_000 };

@@ -1,5 +1,5 @@
 import { UserError } from "../../domain/user-error.ts";
-import type { Addresses } from "./run-service.ts";
+import type { Addresses } from "./started.ts";
 
 /** From the thread of a service to the gateway. */
 export type FromThread =

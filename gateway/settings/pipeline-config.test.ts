@@ -20,7 +20,7 @@ test("an empty configuration has a default for everything", () => {
   expect(config.storage.stores).toEqual([{ duckdb: { memory_max: 256 * 1024 ** 2, threads: 2 } }]);
 });
 
-test("the published JSON Schema is the one of this version (`weir config-schema > docs/weir.schema.json`)", () => {
+test("the published JSON Schema is the one of this version (`weir config schema > docs/weir.schema.json`)", () => {
   const published = JSON.parse(readFileSync(join(packageRoot(), "docs", "weir.schema.json"), "utf8"));
   expect(published).toEqual(JSON.parse(JSON.stringify(pipelineJsonSchema())));
 });

@@ -13,10 +13,6 @@ import { packageRoot } from "./paths.ts";
 import { type PipelineConfig, toRetention } from "./pipeline-config.ts";
 import { BadSettingsError, SETTINGS, type Settings } from "./settings.ts";
 
-/** The parts that run by themselves. The edge is broker and ingest in one. */
-export const SERVICES = ["feed", "storage", "notifier", "processors", "edge"] as const;
-export type ServiceName = (typeof SERVICES)[number];
-
 /** Where NATS is, and what is known of it. */
 export interface NatsAddress {
   readonly url: string;

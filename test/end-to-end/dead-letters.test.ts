@@ -58,7 +58,7 @@ test("what was refused is retried after weir.yaml was fixed: reading, window and
   const alone = await command("retry", "1");
   expect(alone).toMatchObject({
     code: 1,
-    output: expect.stringMatching(/no gateway runs in this folder|is the gateway running/),
+    output: expect.stringMatching(/no gateway is running in this folder|is the gateway running/),
   });
 
   await writeFile(join(gateway.dataDir, "weir.yaml"), MENDED);

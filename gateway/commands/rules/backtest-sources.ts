@@ -8,7 +8,7 @@ import { beijingAirReplay } from "../../../simulators/beijing-air.ts";
 import { type ReplayConfig, replayConfig } from "../../../simulators/config.ts";
 import { mergeByTime } from "../../../simulators/merge.ts";
 import { findRecordings, readRecording } from "../../../simulators/recording.ts";
-import { UsageError } from "../failures.ts";
+import { UsageError } from "../common/failures.ts";
 
 /** From when to when: processing time in a log, observation time elsewhere. `[fromUs, toUs)`. */
 export interface Stretch {

@@ -7,7 +7,7 @@ import { type Bus, NoAnswerError } from "../../../platform/log/port.ts";
 import type { StoredReadings } from "../../../rule-tools/backtest/pages-source.ts";
 import { influxdbSchema } from "../../../storage/common/config.ts";
 import { SETTINGS } from "../../settings/settings.ts";
-import { UsageError } from "../failures.ts";
+import { UsageError } from "../common/failures.ts";
 
 /** What a page of one kind of store may be. */
 type PageSize = Pick<ReadingsQuery, "limit" | "bytesMax">;

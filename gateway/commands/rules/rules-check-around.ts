@@ -6,7 +6,7 @@ import { formatProblems, parseYaml } from "../../../platform/files/yaml-file.ts"
 import { type ReadRules, readRules } from "../../../rule-language/files/load-rules.ts";
 import type { PlacedRule } from "../../../rule-language/files/read-rule-file.ts";
 import type { Surroundings } from "../../../rule-language/lint/warnings-between.ts";
-import { UsageError } from "../failures.ts";
+import { UsageError } from "../common/failures.ts";
 
 /** Only what is needed: that the rest of the file is right is for others to say. */
 const receiversSchema = z.looseObject({

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Series } from "../../../domain/reading.ts";
 import { reasonOf } from "../../../domain/reason.ts";
-import { UsageError } from "../failures.ts";
+import { UsageError } from "../common/failures.ts";
 
 const ANSWER_MS = 2_000;
 const PAGES_MAX = 100;

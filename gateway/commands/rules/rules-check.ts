@@ -7,7 +7,7 @@ import { checkRules, type KnownSeries } from "../../../rule-language/lint/check-
 import { ruleReference } from "../../../rule-language/reference/rule-reference.ts";
 import { ruleFileJsonSchema } from "../../../rule-language/reference/rule-schema.ts";
 import { packageRoot } from "../../settings/paths.ts";
-import { UsageError } from "../failures.ts";
+import { UsageError } from "../common/failures.ts";
 import { surroundingsOf } from "./rules-check-around.ts";
 import { sarifOf } from "./rules-check-sarif.ts";
 import { readKnownSeries, seriesOfRunning } from "./rules-check-series.ts";

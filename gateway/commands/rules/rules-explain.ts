@@ -10,8 +10,8 @@ import { INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../../../domain/time
 import { systemClock } from "../../../platform/clock.ts";
 import { NoAnswerError } from "../../../platform/log/port.ts";
 import { incidentText, whyNotText } from "../../../rule-tools/explain/explanation-text.ts";
-import { UsageError } from "../failures.ts";
-import { type ReachFlags, reachingGateway, withLog } from "../running-gateway.ts";
+import { UsageError } from "../common/failures.ts";
+import { type ReachFlags, reachingGateway, withLog } from "../common/running-gateway.ts";
 
 const ANSWER_MS_MAX = 10_000;
 

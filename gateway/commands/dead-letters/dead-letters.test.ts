@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { orderOf } from "./dead-letters.ts";
+import { orderOf } from "./retry.ts";
 
 test.each([
   [["3", "12"], {}, { sequences: [3, 12] }],
@@ -11,12 +11,12 @@ test.each([
 });
 
 test.each([
-  [[], {}, "say which"],
+  [[], {}, "say which letters"],
   [["1"], { all: true }, "either numbers, or"],
   [[], { all: true, topic: "a" }, "--all is everything"],
-  [["0"], {}, `"0" is no letter's number`],
-  [["1.5"], {}, "is no letter's number"],
-  [["-1"], {}, "is no letter's number"],
+  [["0"], {}, `"0" is not the number of a letter`],
+  [["1.5"], {}, "is not the number of a letter"],
+  [["-1"], {}, "is not the number of a letter"],
   [Array.from({ length: 501 }, (_, i) => String(i + 1)), {}, "at most 500"],
 ] as const)("retry %j %j is refused", (named, flags, words) => {
   expect(() => orderOf(named, { by: "ann", ...flags })).toThrow(words);

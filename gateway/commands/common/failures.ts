@@ -1,6 +1,6 @@
-import { UserError } from "../../domain/user-error.ts";
-import { ServiceStartError } from "../services/supervised-thread.ts";
-import { toFailed } from "../services/thread-messages.ts";
+import { UserError } from "../../../domain/user-error.ts";
+import { ServiceStartError } from "../../services/supervised-thread.ts";
+import { toFailed } from "../../services/thread-messages.ts";
 
 /** A command was called with arguments that make no sense. */
 export class UsageError extends UserError {

@@ -7,10 +7,10 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
-import { type LaunchedNatsServer, launchNatsServer } from "../../platform/nats-server/launch.ts";
-import { freePort } from "../../test/servers/free-port.ts";
-import { readSettings } from "../settings/settings.ts";
+import { connectJetStreamLog } from "../../../platform/log/jetstream.ts";
+import { type LaunchedNatsServer, launchNatsServer } from "../../../platform/nats-server/launch.ts";
+import { freePort } from "../../../test/servers/free-port.ts";
+import { readSettings } from "../../settings/settings.ts";
 import { doctor } from "./doctor.ts";
 
 const MIB = 1_048_576;

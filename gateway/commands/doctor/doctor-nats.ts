@@ -1,15 +1,15 @@
-import { reasonOf } from "../../domain/reason.ts";
-import type { StreamName } from "../../domain/subjects.ts";
-import { STREAMS } from "../../domain/subjects.ts";
-import { formatDurationUs, formatInstantUs } from "../../domain/time.ts";
-import { systemClock } from "../../platform/clock.ts";
-import { instantUs } from "../../platform/log/jetstream-stores.ts";
-import { ALL_STREAMS, type JetStreamProbe, type ProbedStream, probeJetStream } from "../../platform/log/probe.ts";
-import { DUPLICATE_WINDOW_MS, type StreamDifference, streamDifferences } from "../../platform/log/streams.ts";
-import { findNatsServerHere } from "../../platform/nats-server/find-binary.ts";
-import type { PipelineConfig } from "../settings/pipeline-config.ts";
-import { logRetentions, natsOf } from "../settings/plan.ts";
-import type { Settings } from "../settings/settings.ts";
+import { reasonOf } from "../../../domain/reason.ts";
+import type { StreamName } from "../../../domain/subjects.ts";
+import { STREAMS } from "../../../domain/subjects.ts";
+import { formatDurationUs, formatInstantUs } from "../../../domain/time.ts";
+import { systemClock } from "../../../platform/clock.ts";
+import { instantUs } from "../../../platform/log/jetstream-stores.ts";
+import { ALL_STREAMS, type JetStreamProbe, type ProbedStream, probeJetStream } from "../../../platform/log/probe.ts";
+import { DUPLICATE_WINDOW_MS, type StreamDifference, streamDifferences } from "../../../platform/log/streams.ts";
+import { findNatsServerHere } from "../../../platform/nats-server/find-binary.ts";
+import type { PipelineConfig } from "../../settings/pipeline-config.ts";
+import { logRetentions, natsOf } from "../../settings/plan.ts";
+import type { Settings } from "../../settings/settings.ts";
 
 const TIMEOUT_MS = 3_000;
 const MIB = 1_048_576;

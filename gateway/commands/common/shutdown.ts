@@ -1,21 +1,21 @@
-/** With the time that it takes to end nats-server at the exit, a stop is over in 20 s. */
+/** Together with ending nats-server at the exit, a stop takes at most 20 s. */
 const STOP_MS_MAX = 15_000;
-/** Ctrl-C under npm comes from the terminal and from the one who started us: signals so close together are one. */
+/** Under npm, a Ctrl-C arrives twice, from the terminal and from npm: signals this close together count as one. */
 const SAME_SIGNAL_MS = 2_000;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Resolves at the first signal to stop, or when the process that started us and kept a channel to us is gone. A signal
- * that comes some time later ends the process at once.
+ * Resolves at the first signal to stop, or when the parent process, if it has a channel to this one, is gone. A second
+ * signal some time later ends the process at once.
  */
-export function toldToStop(): Promise<void> {
-  let toldAtMs: number | undefined;
+export function stopRequested(): Promise<void> {
+  let firstAtMs: number | undefined;
   return new Promise((resolve) => {
-    // The listeners stay: without one, a signal would end the process in the middle of its stop.
+    // The listeners stay: without one, a second signal would end the process in the middle of its stop.
     for (const signal of SIGNALS) {
       process.on(signal, () => {
-        toldAtMs ??= performance.now();
-        if (performance.now() - toldAtMs > SAME_SIGNAL_MS) process.exit(1);
+        firstAtMs ??= performance.now();
+        if (performance.now() - firstAtMs > SAME_SIGNAL_MS) process.exit(1);
         resolve();
       });
     }
@@ -24,7 +24,7 @@ export function toldToStop(): Promise<void> {
   });
 }
 
-/** Stops, or ends the process when that takes too long. `busy` names what the stop waits for. */
+/** Stops, or ends the process if that takes too long. `busy` names what the stop waits for. */
 export async function stopInTime(
   stop: () => Promise<void>,
   busy: () => string | undefined = () => undefined,

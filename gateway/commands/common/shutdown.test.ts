@@ -11,12 +11,12 @@ afterEach(() => {
 
 /** A process that takes `stopMs` to stop, and then ends with code 0. */
 async function start(stopMs: number): Promise<ChildProcess> {
-  const shutdown = pathToFileURL("dist/gateway/commands/shutdown.js");
-  const code = `import { toldToStop } from "${shutdown}";
+  const shutdown = pathToFileURL("dist/gateway/commands/common/shutdown.js");
+  const code = `import { stopRequested } from "${shutdown}";
     const alive = setInterval(() => {}, 1000);
-    const told = toldToStop();
+    const requested = stopRequested();
     process.stdout.write("ready");
-    await told;
+    await requested;
     process.stdout.write("stopping");
     await new Promise((resolve) => setTimeout(resolve, ${stopMs}));
     clearInterval(alive);
@@ -27,7 +27,7 @@ async function start(stopMs: number): Promise<ChildProcess> {
   return child;
 }
 
-test("a Ctrl-C that comes twice, from the terminal and from npm, is one: the stop is not cut short", async () => {
+test("a Ctrl-C that arrives twice, from the terminal and from npm, counts once: the stop is not cut short", async () => {
   const child = await start(300);
   child.kill("SIGINT");
   child.kill("SIGINT");
@@ -36,7 +36,7 @@ test("a Ctrl-C that comes twice, from the terminal and from npm, is one: the sto
   expect(await once(child, "exit")).toEqual([0, null]);
 });
 
-test("whoever presses it again later ends the process at once", async () => {
+test("a second Ctrl-C some time later ends the process at once", async () => {
   const child = await start(60_000);
   child.kill("SIGINT");
   await once(child.stdout as NodeJS.ReadableStream, "data");

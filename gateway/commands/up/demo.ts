@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { formatInstantUs } from "../../domain/time.ts";
-import { systemClock } from "../../platform/clock.ts";
-import { beijingAirReplay } from "../../simulators/beijing-air.ts";
-import { startReplay } from "../../simulators/replay.ts";
+import { formatInstantUs } from "../../../domain/time.ts";
+import { systemClock } from "../../../platform/clock.ts";
+import { beijingAirReplay } from "../../../simulators/beijing-air.ts";
+import { startReplay } from "../../../simulators/replay.ts";
 
 /** Two hours of the recording in a second. */
 const DEMO_SPEED = 7_200;

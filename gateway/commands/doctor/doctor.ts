@@ -1,18 +1,29 @@
 import { access, constants, stat } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { dirname, resolve } from "node:path";
-import { reasonOf } from "../../domain/reason.ts";
-import { checkReceivers } from "../../notifier/check-receivers.ts";
-import { formatProblems } from "../../platform/files/yaml-file.ts";
-import { loadRules } from "../../rule-language/files/load-rules.ts";
-import { type PipelineConfig, readPipelineConfig } from "../settings/pipeline-config.ts";
-import { storeOf } from "../settings/plan.ts";
-import type { Settings } from "../settings/settings.ts";
+import type { Command } from "commander";
+import { reasonOf } from "../../../domain/reason.ts";
+import { checkReceivers } from "../../../notifier/check-receivers.ts";
+import { formatProblems } from "../../../platform/files/yaml-file.ts";
+import { loadRules } from "../../../rule-language/files/load-rules.ts";
+import { type PipelineConfig, readPipelineConfig } from "../../settings/pipeline-config.ts";
+import { storeOf } from "../../settings/plan.ts";
+import type { Settings } from "../../settings/settings.ts";
+import { settingsOf, withSettings } from "../common/settings-flags.ts";
 import { type Finding, natsFindings } from "./doctor-nats.ts";
 
 const TIMEOUT_MS = 3_000;
 
-/** Checks all that the gateway needs, and says what is wrong. Changes nothing. Resolves to whether all is well. */
+/** Adds `weir doctor`. */
+export function addDoctorCommand(program: Command): void {
+  withSettings(program.command("doctor"))
+    .description("check everything that Weir needs, and how to fix what is wrong; changes nothing")
+    .action(async (flags) => {
+      process.exit((await doctor(settingsOf(flags))) ? 0 : 1);
+    });
+}
+
+/** Checks everything that the gateway needs, and prints what is wrong. Changes nothing. Resolves to whether all is well. */
 export async function doctor(settings: Settings): Promise<boolean> {
   const found = await Promise.all([
     check("Node.js", checkNode),

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { parseMatchers, spanOf } from "./alerts.ts";
+import { parseMatchers } from "./ask-notifier.ts";
+import { spanOf } from "./silences.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 8) * 1_000;
 const HOUR = 3_600_000_000;

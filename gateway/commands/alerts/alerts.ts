@@ -1,0 +1,71 @@
+import { userInfo } from "node:os";
+import type { Command } from "commander";
+import {
+  ALERTS_ACKNOWLEDGE,
+  ALERTS_LIST,
+  DELIVERIES_LIST,
+  type DeliveriesQuery,
+  type Delivery,
+  type NewAcknowledgement,
+  type OpenAlert,
+  type OpenAlertsQuery,
+} from "../../../contracts/notifications.ts";
+import { formatDurationUs, formatInstantUs } from "../../../domain/time.ts";
+import { systemClock } from "../../../platform/clock.ts";
+import { ALERTS_MAX, asking, askNotifier, type Flags, parseMatchers, show } from "./ask-notifier.ts";
+
+/** Adds `weir alerts`: open incidents, their acknowledgements and deliveries. */
+export function addAlertCommands(program: Command): void {
+  const alerts = program.command("alerts").description("show and acknowledge open incidents of a running gateway");
+  asking(alerts.command("list").argument("[label=value...]", "only alerts with these labels; values may be globs"))
+    .description("list what is pending or firing, and who has acknowledged it")
+    .action(async (pairs: readonly string[], flags: Flags) => {
+      const query: OpenAlertsQuery = { matchers: parseMatchers(pairs), limit: ALERTS_MAX };
+      show(await askNotifier(flags, ALERTS_LIST, query), flags, alertLines);
+    });
+  asking(alerts.command("ack").argument("<incident>"))
+    .description("acknowledge an incident: its notifications are not repeated")
+    .option("--by <name>", "your name (default: the user)")
+    .option("--note <text>", "a note for others")
+    .action(async (incident: string, flags: Flags) => {
+      const order: NewAcknowledgement = { incident, by: flags.by ?? userInfo().username, note: flags.note ?? "" };
+      const { by } = await askNotifier(flags, ALERTS_ACKNOWLEDGE, order);
+      process.stdout.write(`${incident} is acknowledged by ${by}\n`);
+    });
+  asking(alerts.command("deliveries").argument("<incident>"))
+    .description("show who was notified of an incident, and whether it arrived")
+    .action(async (incident: string, flags: Flags) => {
+      const query: DeliveriesQuery = { incident };
+      show(await askNotifier(flags, DELIVERIES_LIST, query), flags, deliveryLines);
+    });
+}
+
+function alertLines(alerts: readonly OpenAlert[]): string[] {
+  if (alerts.length === 0) return ["nothing is open"];
+  const nowUs = systemClock.nowUs();
+  return alerts.map((alert) => {
+    const { incident, state, severity, value, activeAtUs, acknowledgement, silencedBy, inhibitedBy } = alert;
+    const ageUs = Math.max(0, Math.floor((nowUs - activeAtUs) / 1e6) * 1e6);
+    const notes = [
+      ...(acknowledgement
+        ? [`acknowledged by ${acknowledgement.by}${acknowledgement.note && `: ${acknowledgement.note}`}`]
+        : []),
+      ...(silencedBy.length > 0 ? [`silenced by ${silencedBy.join(", ")}`] : []),
+      ...(inhibitedBy.length > 0 ? [`inhibited by ${inhibitedBy.join(", ")}`] : []),
+    ];
+    return `${state.padEnd(8)} ${severity.padEnd(8)} ${incident}  value ${value}, for ${formatDurationUs(ageUs)}${notes.map((note) => `; ${note}`).join("")}`;
+  });
+}
+
+function deliveryLines(deliveries: readonly Delivery[]): string[] {
+  if (deliveries.length === 0) return ["nobody was notified of it, or there is no such incident"];
+  return deliveries.map(({ receiver, state, outcome, attempts, repeats, error, inhibitedBy, atUs }) => {
+    const more = [
+      `${attempts} ${attempts === 1 ? "try" : "tries"}`,
+      ...(repeats > 0 ? [`repeated ${repeats} times`] : []),
+      ...(inhibitedBy ? [`${outcome === "inhibited" ? "" : "was inhibited "}by ${inhibitedBy.join(", ")}`] : []),
+      ...(error ? [error] : []),
+    ];
+    return `${formatInstantUs(atUs)}  ${receiver.padEnd(20)} ${state.padEnd(8)} ${outcome.padEnd(9)} ${more.join(", ")}`;
+  });
+}

@@ -1,0 +1,51 @@
+import type { Command } from "commander";
+import type { Matchers } from "../../../contracts/notifications.ts";
+import type { Question } from "../../../contracts/question.ts";
+import { UsageError } from "../common/failures.ts";
+import { askService, reachingGateway } from "../common/running-gateway.ts";
+
+/** Open alerts in one answer. */
+export const ALERTS_MAX = 100_000;
+
+export type Flags = Readonly<Record<string, string | undefined>>;
+
+/** Adds the flags that say where the gateway is, and `--json`. */
+export function asking(command: Command): Command {
+  return reachingGateway(command).option("--json", "print JSON");
+}
+
+/** Asks the notifier of a running gateway. Throws UsageError when it cannot be reached, or refuses. */
+export function askNotifier<Ask, Asked, Answer>(
+  { dataDir, natsUrl, natsToken }: Flags,
+  question: Question<Ask, Asked, Answer>,
+  value: Ask,
+): Promise<Answer> {
+  const reach = {
+    ...(dataDir === undefined ? {} : { dataDir }),
+    ...(natsUrl === undefined ? {} : { natsUrl }),
+    ...(natsToken === undefined ? {} : { natsToken }),
+  };
+  return askService(reach, { service: "notifier", question, value });
+}
+
+/** Prints the lines, or JSON where the flags ask for it. */
+export function show<T>(items: readonly T[], flags: Flags, lines: (items: readonly T[]) => string[]): void {
+  const text = flags.json === undefined ? lines(items).join("\n") : JSON.stringify(items, undefined, 2);
+  process.stdout.write(`${text}\n`);
+}
+
+/** `device=cold-*` and `site=north,south` as matchers. Throws UsageError. */
+export function parseMatchers(pairs: readonly string[]): Matchers {
+  const matchers: Record<string, string | string[]> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    const value = pair.slice(at + 1);
+    if (at < 1 || value === "")
+      throw new UsageError(`"${pair}" is not label=value; write for example device=cold-1 or rule="cold-*"`);
+    const name = pair.slice(0, at);
+    if (Object.hasOwn(matchers, name)) throw new UsageError(`${name} is given twice; write ${name}=a,b for either`);
+    const values = value.split(",").filter((part) => part !== "");
+    matchers[name] = values.length === 1 && values[0] !== undefined ? values[0] : values;
+  }
+  return matchers;
+}

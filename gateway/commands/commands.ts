@@ -1,0 +1,26 @@
+import type { Command } from "commander";
+import { addAlertCommands } from "./alerts/alerts.ts";
+import { addSilenceCommands } from "./alerts/silences.ts";
+import { addConfigCommands } from "./config.ts";
+import { addDeadLetterCommands } from "./dead-letters/dead-letters.ts";
+import { addDoctorCommand } from "./doctor/doctor.ts";
+import { addOpenApiCommand } from "./openapi.ts";
+import { addPasswdCommand } from "./passwd.ts";
+import { addRulesCommands } from "./rules/rules.ts";
+import { addSimulateCommands } from "./simulate.ts";
+import { addRunCommand, addUpCommand } from "./up/up.ts";
+
+/** The commands of `weir`, in the order of its help. A command is a file and a line here. */
+export const COMMANDS: readonly ((program: Command) => void)[] = [
+  addUpCommand,
+  addRunCommand,
+  addSimulateCommands,
+  addRulesCommands,
+  addAlertCommands,
+  addSilenceCommands,
+  addDeadLetterCommands,
+  addDoctorCommand,
+  addPasswdCommand,
+  addConfigCommands,
+  addOpenApiCommand,
+];

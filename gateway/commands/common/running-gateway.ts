@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import type { Question } from "../../../contracts/question.ts";
+import { createNatsBus } from "../../../platform/log/jetstream-bus.ts";
+import { openConnection } from "../../../platform/log/jetstream-connection.ts";
+import { type LogForReading, openLogForReading } from "../../../platform/log/jetstream-reading.ts";
+import { LogClosedError, NoAnswerError } from "../../../platform/log/port.ts";
+import { createLogger } from "../../../platform/logger.ts";
+import { SETTINGS } from "../../settings/settings.ts";
+import { UsageError } from "./failures.ts";
+
+const CONNECT_MS = 5_000;
+const NAME = "weir-cli";
+
+export interface ReachFlags {
+  readonly dataDir?: string;
+  readonly natsUrl?: string;
+  readonly natsToken?: string;
+}
+
+/** Adds the flags that say where the gateway is. */
+export function reachingGateway(command: Command): Command {
+  for (const name of ["dataDir", "natsUrl", "natsToken"] as const) {
+    const { flag, variable, argument, description } = SETTINGS[name];
+    command.addOption(new Option(`${flag} <${argument}>`, description).env(variable));
+  }
+  return command;
+}
+
+/** Runs `work` with the log of a running gateway. Throws UsageError when the gateway cannot be reached. */
+export async function withLog<T>(flags: ReachFlags, work: (log: LogForReading) => Promise<T>): Promise<T> {
+  const address = addressOf(flags);
+  const log = await reached(address.url, () => openLogForReading(optionsOf(address)));
+  try {
+    return await work(log);
+  } finally {
+    await log.close();
+  }
+}
+
+/** Asks a service of a running gateway. Throws UsageError when it cannot be reached, or refuses. */
+export async function askService<Ask, Asked, Answer>(
+  flags: ReachFlags,
+  { service, question, value }: Request<Ask, Asked, Answer>,
+): Promise<Answer> {
+  const address = addressOf(flags);
+  const connection = await reached(address.url, () => openConnection(optionsOf(address)));
+  try {
+    return await createNatsBus(connection).request(question, value);
+  } catch (error) {
+    if (error instanceof LogClosedError) throw notRunning(address.url);
+    if (error instanceof NoAnswerError) {
+      throw new UsageError(`the ${service} does not answer at ${address.url}: is it running? (weir run ${service})`);
+    }
+    throw error instanceof Error ? new UsageError(error.message) : error;
+  } finally {
+    await connection.close();
+  }
+}
+
+interface Request<Ask, Asked, Answer> {
+  /** Who answers: named in errors. */
+  readonly service: string;
+  readonly question: Question<Ask, Asked, Answer>;
+  readonly value: Ask;
+}
+
+interface Address {
+  readonly url: string;
+  readonly token: string | undefined;
+}
+
+function optionsOf({ url, token }: Address) {
+  return {
+    servers: url,
+    name: NAME,
+    logger: createLogger({ level: "silent", pretty: false, name: NAME }),
+    signal: AbortSignal.timeout(CONNECT_MS),
+    ...(token === undefined ? {} : { token }),
+  };
+}
+
+async function reached<T>(url: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof LogClosedError) throw notRunning(url);
+    throw error;
+  }
+}
+
+function notRunning(url: string): UsageError {
+  return new UsageError(`${url} does not answer: is the gateway running?`);
+}
+
+/** The gateway that the flags name, or else the one of the data folder. */
+function addressOf(flags: ReachFlags): Address {
+  if (flags.natsUrl !== undefined) return { url: flags.natsUrl, token: flags.natsToken };
+  const file = join(flags.dataDir ?? ".weir", "run.json");
+  let run: { readonly natsUrl?: string; readonly natsToken?: string };
+  try {
+    run = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    throw new UsageError(
+      `no gateway is running in this folder (${file} does not exist): name one with --data-dir or --nats-url`,
+    );
+  }
+  return { url: run.natsUrl ?? "", token: run.natsToken };
+}

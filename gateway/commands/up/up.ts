@@ -1,0 +1,90 @@
+import { Argument, type Command } from "commander";
+import { createLogger } from "../../../platform/logger.ts";
+import { startGateway } from "../../services/gateway.ts";
+import { SERVICE_NAMES, SERVICES, type ServiceName } from "../../services/services.ts";
+import type { Addresses } from "../../services/started.ts";
+import { readPipelineConfig } from "../../settings/pipeline-config.ts";
+import { natsOf } from "../../settings/plan.ts";
+import type { Settings } from "../../settings/settings.ts";
+import { UsageError } from "../common/failures.ts";
+import { settingsOf, withSettings } from "../common/settings-flags.ts";
+import { stopInTime, stopRequested } from "../common/shutdown.ts";
+import { startDemo } from "./demo.ts";
+
+/** Adds `weir up`. */
+export function addUpCommand(program: Command): void {
+  withSettings(program.command("up"))
+    .description("run everything in one process, with its own NATS server")
+    .option("--demo", "also replay the recording that comes with Weir")
+    .action((flags) => run({ settings: settingsOf(flags), services: SERVICE_NAMES, demo: flags.demo === true }));
+}
+
+/** Adds `weir run`. */
+export function addRunCommand(program: Command): void {
+  const list = SERVICE_NAMES.map((name) => `  ${name.padEnd(11)} ${SERVICES[name].about}`);
+  withSettings(program.command("run"))
+    .description("run single services on a NATS server that they share")
+    .addArgument(new Argument("<service...>").choices(SERVICE_NAMES))
+    .addHelpText("after", `\nServices:\n${list.join("\n")}`)
+    .action((services: ServiceName[], flags) => {
+      const settings = settingsOf(flags);
+      if (natsOf(settings, readPipelineConfig(settings.config), process.env) === undefined) {
+        throw new UsageError(
+          "Single services share a NATS server: give its address with --nats-url (WEIR_NATS_URL), or nats.url in weir.yaml.",
+        );
+      }
+      return run({ settings, services, demo: false });
+    });
+}
+
+/** Runs services until a signal to stop. */
+async function run(options: {
+  readonly settings: Settings;
+  readonly services: readonly ServiceName[];
+  readonly demo: boolean;
+}): Promise<void> {
+  const { settings, services } = options;
+  const logger = createLogger({ level: settings.logLevel, pretty: process.stderr.isTTY === true, name: "weir" });
+  const config = readPipelineConfig(settings.config);
+  const requested = stopRequested();
+  const gateway = startGateway({ settings, config, services, logger });
+  let demo: { stop(): Promise<void> } | undefined;
+  try {
+    const addresses = await Promise.race([gateway.ready, requested]);
+    if (addresses) {
+      const { mqttPort } = addresses;
+      const starting = options.demo ? startDemo({ mqttPort, dataDir: settings.dataDir, logger }) : undefined;
+      demo = (await Promise.race([starting, requested])) ?? undefined;
+      process.stdout.write(welcome(settings, addresses, options.demo));
+      await requested;
+    }
+    logger.info("stopping: readings that arrived are kept");
+  } finally {
+    await stopInTime(async () => {
+      try {
+        await demo?.stop();
+      } finally {
+        await gateway.stop();
+      }
+    }, gateway.stopsNext);
+  }
+}
+
+function welcome(settings: Settings, addresses: Addresses, demo: boolean): string {
+  const { httpPort, mqttPort, mqttWsPort } = addresses;
+  const host = settings.bind === "0.0.0.0" || settings.bind === "::" ? "localhost" : settings.bind;
+  const lines = [
+    "",
+    "  Weir is up.",
+    ...(httpPort === undefined ? [] : [`  Page    http://${host}:${httpPort}/`]),
+    ...(mqttPort === undefined
+      ? []
+      : [`  MQTT    mqtt://${host}:${mqttPort}   topics sensors/{site}/{device}/telemetry`]),
+    ...(mqttWsPort === undefined ? [] : [`          ws://${host}:${mqttWsPort}/mqtt`]),
+    `  Data    ${settings.dataDir}`,
+    ...(demo ? ["  A demo replays recorded air quality of twelve stations in Beijing, two hours a second."] : []),
+    "  Stop with Ctrl-C.",
+    "",
+  ];
+  return `${lines.join("\n")}\n`;
+}

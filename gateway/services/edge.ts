@@ -1,0 +1,52 @@
+import { randomBytes } from "node:crypto";
+import { startBroker } from "../../broker/broker.ts";
+import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
+import { startIngest } from "../../ingest/ingest.ts";
+import type { PublishGate } from "../../platform/publish-gate.ts";
+import type { Deps } from "../../platform/service.ts";
+import type { Plan } from "../settings/plan.ts";
+import type { Started } from "./started.ts";
+
+/** Broker and ingest share a process: an acknowledgement waits for the log, not for another hop. */
+export async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
+  const ingest = await startIngest(plan.ingest, { ...deps, partitions: plan.partitions });
+  // Hard to guess: the readings of a client with such an id would not go to the log.
+  const clientIdPrefix = `weir-own-${randomBytes(9).toString("base64url")}-`;
+  try {
+    const broker = await startBroker(plan.broker, { ...deps, gate: passOwn(ingest, clientIdPrefix) });
+    const { mqttPort, wsPort } = broker.address;
+    const own: OwnBroker = { host: reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
+    const stopAnswering = deps.log.bus.respond(OWN_BROKER, async () => own);
+    return {
+      addresses: wsPort === undefined ? { mqttPort } : { mqttPort, mqttWsPort: wsPort },
+      health() {
+        const health = broker.health();
+        return health.ready ? ingest.health() : health;
+      },
+      async stop() {
+        stopAnswering();
+        await broker.stop();
+        await ingest.stop();
+      },
+    };
+  } catch (error) {
+    await ingest.stop();
+    throw error;
+  }
+}
+
+/** What Weir publishes itself, such as alerts, is not a reading: it goes to subscribers only. */
+function passOwn(gate: PublishGate, clientIdPrefix: string): PublishGate {
+  return {
+    accept(message, done) {
+      if (message.clientId.startsWith(clientIdPrefix)) done();
+      else gate.accept(message, done);
+    },
+  };
+}
+
+/** The address at which services on this machine reach the broker. */
+function reachable(bind: string): string {
+  if (bind === "0.0.0.0") return "127.0.0.1";
+  return bind === "::" ? "::1" : bind;
+}

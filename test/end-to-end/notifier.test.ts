@@ -63,7 +63,9 @@ test("an alert reaches a webhook and Weir's own broker, is acknowledged and sile
     "ops.webhook delivered",
   ]);
 
-  expect(await run("silences", "add", "device=cold-*", "--for", "1h", "--why", "repair")).toMatch(/silences 1 of 1 open/);
+  expect(await run("silences", "add", "device=cold-*", "--for", "1h", "--why", "repair")).toMatch(
+    /silences 1 of 1 open/,
+  );
   await warm("cold-2");
   await warm("other");
   await expect.poll(() => published.has("alerts/hot/other"), WAIT).toBe(true);

@@ -1,21 +1,22 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import { CLOSE_UNAUTHORIZED } from "../../../contracts/feed/protocol.ts";
+import { CLOSE_UNAUTHORIZED, type DeviceItem } from "../../../contracts/feed/protocol.ts";
 import {
   createFeedClient,
   type FeedClient,
   type FeedStatus,
   type FeedSubscription,
 } from "../../../contracts/feed-client/feed-client.ts";
+import type { WindowResult } from "../../../domain/window-result.ts";
 import { countChanges, framesApart } from "../lib/apart.ts";
 import type { EventTime } from "../lib/event-clock.ts";
 import type { Range, Span } from "../lib/ranges.ts";
-import { type AlertStore, createAlertStore } from "../store/alerts.ts";
+import { AlertStore } from "../store/alerts.ts";
 import { type AttentionStore, createAttention } from "../store/attention.ts";
 import { type Backfill, createBackfill } from "../store/backfill.ts";
-import { createDeviceDetail, type DeviceDetail } from "../store/device-detail.ts";
-import { createDeviceStore, type DeviceStore } from "../store/devices.ts";
+import { DeviceDetail } from "../store/device-detail.ts";
+import { DeviceStore } from "../store/devices.ts";
 import { createFrame, type Frame } from "../store/frame.ts";
 import { openRuleState, type RuleState } from "../store/rule-state.ts";
 import { createStatsStore, type StatsStore } from "../store/stats.ts";
@@ -27,9 +28,10 @@ import { loadSettings, type Settings } from "./settings.ts";
 
 const SNAPSHOT_SETTLED_MS = 3_000;
 const DEVICE_HZ = 10;
-/** The newest values of all devices: a list needs no more, and thousands of devices make no load so. */
+const STATS_HZ = 2;
+/** The pace of all devices: a list needs no more, and thousands of devices make little load. */
 const DEVICES_HZ = 1;
-/** While one device is looked at: the others are only kept at hand. */
+/** The pace of all devices while the screen shows one. */
 const UNSEEN_DEVICES_HZ = 0.2;
 
 /** What the screens draw from: one per open page. */
@@ -49,13 +51,15 @@ export interface Page extends Polled {
   /** The server's clock, once a second. */
   readonly nowUs: ReadonlySignal<number>;
   readonly eventTime: ReadonlySignal<EventTime>;
-  /** Starts the live picture of one device; `close` ends it. */
-  openDevice(
-    device: string,
-    view: { readonly range: Range | undefined; readonly span: Span | undefined },
-  ): DeviceDetail;
-  /** Starts the live picture of one rule's groups; `close` ends it. */
+  /** Subscribes to everything of one device until `close`. */
+  openDevice(device: string, view: { readonly range: Range | undefined; readonly span: Span | undefined }): OpenDevice;
+  /** Subscribes to one rule's groups until `close`. */
   openRule(rule: string): RuleState;
+}
+
+export interface OpenDevice {
+  readonly detail: DeviceDetail;
+  close(): void;
 }
 
 const PageContext = createContext<Page | undefined>(undefined);
@@ -92,12 +96,12 @@ export function startPage(target: Window): Page {
   // The socket's own answer comes only after a while, so that clients may show a token late.
   if (session.token === undefined) api.rules().catch(() => {});
 
-  const devices = createDeviceStore({
+  const devices = new DeviceStore({
     frame,
     nowUs: serverNowUs,
     settled: (task) => target.setTimeout(task, SNAPSHOT_SETTLED_MS),
   });
-  const alerts = createAlertStore(frame);
+  const alerts = new AlertStore(frame);
   const stats = createStatsStore(frame);
   const attention = createAttention(api);
   const backfill = createBackfill({ loadSeries: api.series, sparks: devices });
@@ -174,10 +178,15 @@ function subscribeStores(
   stores: { readonly devices: DeviceStore; readonly alerts: AlertStore; readonly stats: StatsStore },
 ): FeedSubscription {
   const { devices, alerts, stats } = stores;
-  const handlers = { onSnapshot: devices.snapshot, onUpdate: devices.update };
-  const allDevices = feed.subscribe({ channel: "devices", maxHz: DEVICES_HZ }, handlers);
-  feed.subscribe({ channel: "alerts" }, { onSnapshot: alerts.snapshot, onUpdate: alerts.update });
-  feed.subscribe({ channel: "stats", maxHz: 2 }, { onSnapshot: stats.add, onUpdate: stats.add });
+  const allDevices = feed.subscribe(
+    { channel: "devices", maxHz: DEVICES_HZ },
+    { onSnapshot: (items) => devices.snapshot(items), onUpdate: (items) => devices.update(items) },
+  );
+  feed.subscribe(
+    { channel: "alerts" },
+    { onSnapshot: (items) => alerts.snapshot(items), onUpdate: (items) => alerts.update(items) },
+  );
+  feed.subscribe({ channel: "stats", maxHz: STATS_HZ }, { onSnapshot: stats.add, onUpdate: stats.add });
   return allDevices;
 }
 
@@ -191,53 +200,49 @@ function openDevice(options: {
   readonly drawing: Frame;
   readonly devices: DeviceStore;
   readonly allDevices: FeedSubscription;
-}): DeviceDetail {
-  const { device, range, span, feed, api, frame, drawing, devices, allDevices } = options;
-  const detail = createDeviceDetail({
-    device,
-    range,
-    span,
-    frame,
-    drawing,
-    loadSeries: api.series,
-    nowMs: () => performance.now(),
-  });
+}): OpenDevice {
+  const { device, feed, api, devices, allDevices, ...view } = options;
+  const detail = new DeviceDetail({ device, ...view, loadSeries: api.series, nowMs: () => performance.now() });
   const known = devices.get(device)?.item.peek();
   if (known !== undefined) {
     detail.readings(Object.entries(known.metrics).map(([metric, point]) => ({ metric, ...point })));
   }
   allDevices.setMaxHz(UNSEEN_DEVICES_HZ);
-  let snapshots = 0;
-  const subscriptions = [
-    feed.subscribe(
-      { channel: "readings", filter: { device }, maxHz: DEVICE_HZ },
-      {
-        onSnapshot(items) {
-          detail.readings(items);
-          // A second snapshot means that something was missed in between.
-          if (++snapshots > 1) detail.reload();
-        },
-        onUpdate: detail.readings,
-        onGap: () => detail.reload(),
-      },
-    ),
-    feed.subscribe(
-      { channel: "windows", filter: { device }, maxHz: DEVICE_HZ },
-      { onSnapshot: detail.windowResults, onUpdate: detail.windowResults },
-    ),
-    feed.subscribe(
-      { channel: "devices", filter: { device }, maxHz: DEVICES_HZ },
-      { onSnapshot: devices.update, onUpdate: devices.update },
-    ),
-  ];
+  const subscriptions = [subscribeReadings(feed, detail), ...subscribeDevice(feed, detail, devices)];
   return {
-    ...detail,
+    detail,
     close() {
       for (const subscription of subscriptions) subscription.end();
       allDevices.setMaxHz(DEVICES_HZ);
       detail.close();
     },
   };
+}
+
+function subscribeReadings(feed: FeedClient, detail: DeviceDetail): FeedSubscription {
+  let snapshots = 0;
+  return feed.subscribe(
+    { channel: "readings", filter: { device: detail.device }, maxHz: DEVICE_HZ },
+    {
+      onSnapshot(items) {
+        detail.readings(items);
+        // Readings between two snapshots were missed.
+        if (++snapshots > 1) detail.reload();
+      },
+      onUpdate: (items) => detail.readings(items),
+      onGap: () => detail.reload(),
+    },
+  );
+}
+
+function subscribeDevice(feed: FeedClient, detail: DeviceDetail, devices: DeviceStore): readonly FeedSubscription[] {
+  const filter = { device: detail.device };
+  const onResults = (results: readonly WindowResult[]) => detail.windowResults(results);
+  const onDevice = (items: readonly DeviceItem[]) => devices.update(items);
+  return [
+    feed.subscribe({ channel: "windows", filter, maxHz: DEVICE_HZ }, { onSnapshot: onResults, onUpdate: onResults }),
+    feed.subscribe({ channel: "devices", filter, maxHz: DEVICES_HZ }, { onSnapshot: onDevice, onUpdate: onDevice }),
+  ];
 }
 
 function storageOf(target: Window): Storage | undefined {

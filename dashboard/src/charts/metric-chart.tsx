@@ -7,7 +7,9 @@ import type { Span } from "../lib/ranges.ts";
 import { describeRule, type RuleView } from "../lib/rules.ts";
 import type { AlertSpan } from "../lib/spans.ts";
 import { useVisible } from "../lib/visible.ts";
-import type { DeviceDetail, MetricTrack, WindowTrack } from "../store/device-detail.ts";
+import type { DeviceDetail } from "../store/device-detail.ts";
+import type { MetricTrack } from "../store/metric-track.ts";
+import type { WindowTrack } from "../store/window-track.ts";
 import { createLivePlot, type LivePlot } from "./live-plot.ts";
 import type { ThresholdLine } from "./overlays.ts";
 import { usePalette } from "./palette.ts";
@@ -72,7 +74,7 @@ export function MetricChart(props: MetricChartProps): JSX.Element {
     const { rangeUs } = props;
     const newestUs = detail.newestUs.peek();
     const drawn = live.current?.show({ track, rangeUs, newestUs, span, thresholds, spans, windows, windowRule });
-    if (drawn?.drew === "all") detail.drewAnew(drawn.points);
+    if (drawn?.drew === "all") detail.drewAll(drawn.points);
   }
   const latest = useRef(show);
   latest.current = show;

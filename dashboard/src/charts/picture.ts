@@ -2,7 +2,7 @@ import type { SeriesAnswer } from "../../../contracts/history.ts";
 import { medianIntervalUs } from "../lib/ranges.ts";
 import type { RuleView } from "../lib/rules.ts";
 import { lowerBound, type SeriesView } from "../lib/series-buffer.ts";
-import type { WindowTrack } from "../store/device-detail.ts";
+import type { WindowTrack } from "../store/window-track.ts";
 import type { SpreadPoint, WindowBox } from "./overlays.ts";
 import { type Extent, extentOf } from "./scale.ts";
 

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { formatClock, formatSince, NO_VALUE, type Zone } from "../lib/format.ts";
-import type { MetricTrack } from "../store/device-detail.ts";
+import type { MetricTrack } from "../store/metric-track.ts";
 
 const EARLIER_SHOWN = 8;
 

@@ -16,7 +16,9 @@ import { type Range, rangeById, type Span } from "../lib/ranges.ts";
 import { type RuleView, viewsOf } from "../lib/rules.ts";
 import { type AlertSpan, alertSpans } from "../lib/spans.ts";
 import { deviceOf, rankOf } from "../store/alerts.ts";
-import type { DeviceDetail, MetricTrack, WindowTrack } from "../store/device-detail.ts";
+import type { DeviceDetail } from "../store/device-detail.ts";
+import type { MetricTrack } from "../store/metric-track.ts";
+import type { WindowTrack } from "../store/window-track.ts";
 
 const ALERTS_SHOWN = 6;
 
@@ -30,8 +32,8 @@ export function DeviceScreen(props: {
   const [detail, setDetail] = useState<DeviceDetail | undefined>(undefined);
   useEffect(() => {
     const opened = page.openDevice(device, { range: rangeById(props.range), span: props.span });
-    setDetail(opened);
-    return () => opened.close();
+    setDetail(opened.detail);
+    return opened.close;
   }, [page, device]);
   return (
     <div class="device">

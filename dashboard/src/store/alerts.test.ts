@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { AlertChange, AlertState, Severity } from "../../../domain/alert.ts";
 import { alertSpans } from "../lib/spans.ts";
-import { CHANGES_MAX, createAlertStore } from "./alerts.ts";
+import { AlertStore, CHANGES_MAX } from "./alerts.ts";
 import { createFrame } from "./frame.ts";
 
 const MINUTE_US = 60_000_000;
@@ -43,7 +43,7 @@ function change(options: {
 }
 
 function createStore() {
-  return createAlertStore(createFrame((run) => run()));
+  return new AlertStore(createFrame((run) => run()));
 }
 
 test("open alerts stand by urgency, and leave when they end", () => {
@@ -76,7 +76,7 @@ test("a snapshot replaces what was open; the past does not open anything", () =>
 });
 
 test("the list of changes is bounded, also when the page draws nothing", () => {
-  const store = createAlertStore(createFrame(() => {}));
+  const store = new AlertStore(createFrame(() => {}));
   for (let minute = 0; minute < CHANGES_MAX * 10; minute++) {
     store.update([change({ device: "a", state: minute % 2 === 0 ? "firing" : "resolved", minute })]);
   }

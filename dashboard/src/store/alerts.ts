@@ -1,107 +1,106 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { type AlertChange, SEVERITIES, type Severity } from "../../../domain/alert.ts";
+import { keyName } from "../../../domain/alert-ids.ts";
 import type { Frame } from "./frame.ts";
 
 export const CHANGES_MAX = 500;
 export const OPEN_MAX = 1_000;
 
-export interface AlertStore {
+/** Open alerts and the newest changes. Signals change once a frame. */
+export class AlertStore {
+  readonly #open = signal<readonly AlertChange[]>([]);
   /** Pending and firing: firing first, then by severity, then the newest. */
-  readonly open: ReadonlySignal<readonly AlertChange[]>;
+  readonly open: ReadonlySignal<readonly AlertChange[]> = this.#open;
+  readonly #changes = signal<readonly AlertChange[]>([]);
   /** Newest first. */
-  readonly changes: ReadonlySignal<readonly AlertChange[]>;
-  readonly byDevice: ReadonlySignal<ReadonlyMap<string, readonly AlertChange[]>>;
-  readonly firing: ReadonlySignal<Readonly<Record<Severity, number>>>;
-  readonly pending: ReadonlySignal<number>;
-  readonly loaded: ReadonlySignal<boolean>;
-  /** Open alerts beyond what the page keeps. */
-  readonly overflow: ReadonlySignal<number>;
+  readonly changes: ReadonlySignal<readonly AlertChange[]> = this.#changes;
+  /** Open alerts of each device. */
+  readonly byDevice: ReadonlySignal<ReadonlyMap<string, readonly AlertChange[]>> = computed(() =>
+    groupByDevice(this.#open.value),
+  );
+  readonly firing: ReadonlySignal<Readonly<Record<Severity, number>>> = computed(() => countFiring(this.#open.value));
+  readonly pending: ReadonlySignal<number> = computed(
+    () => this.#open.value.filter((change) => change.state === "pending").length,
+  );
+  readonly #loaded = signal(false);
+  readonly loaded: ReadonlySignal<boolean> = this.#loaded;
+  readonly #overflow = signal(0);
+  /** Open alerts beyond the limit of the page. */
+  readonly overflow: ReadonlySignal<number> = this.#overflow;
+  readonly #frame: Frame;
+  readonly #openByKey = new Map<string, AlertChange>();
+  readonly #changesById = new Map<string, AlertChange>();
+  #refused = 0;
+
+  constructor(frame: Frame) {
+    this.#frame = frame;
+  }
+
   /** The newest change of every alert: replaces what was open. */
-  snapshot(changes: readonly AlertChange[]): void;
-  update(changes: readonly AlertChange[]): void;
-  /** Older changes from the store, for the list only. */
-  history(changes: readonly AlertChange[]): void;
+  snapshot(items: readonly AlertChange[]): void {
+    this.#openByKey.clear();
+    this.#refused = 0;
+    this.update(items);
+    this.#loaded.value = true;
+  }
+
+  update(items: readonly AlertChange[]): void {
+    for (const change of items) this.#apply(change);
+    this.#frame(this.#flush);
+  }
+
+  /** Older changes from storage, for the list only. */
+  history(items: readonly AlertChange[]): void {
+    for (const change of items) if (!this.#changesById.has(change.id)) this.#changesById.set(change.id, change);
+    this.#frame(this.#flush);
+  }
+
+  #apply(change: AlertChange): void {
+    this.#changesById.set(change.id, change);
+    const key = alertKey(change);
+    if (!isOpen(change)) this.#openByKey.delete(key);
+    else if (this.#openByKey.has(key) || this.#openByKey.size < OPEN_MAX) this.#openByKey.set(key, change);
+    else this.#refused++;
+    // Bounded: a hidden tab gets no frames, and a burst would otherwise pile up there.
+    if (this.#changesById.size > CHANGES_MAX * 4) this.#flush();
+  }
+
+  /** One function, so that a frame runs it once however often it is asked to. */
+  readonly #flush = (): void => {
+    this.#open.value = [...this.#openByKey.values()].sort(byUrgency);
+    this.#changes.value = [...this.#changesById.values()].sort(newestFirst).slice(0, CHANGES_MAX);
+    // Only the newest stay: the map would otherwise grow without end.
+    if (this.#changesById.size > CHANGES_MAX) {
+      this.#changesById.clear();
+      for (const change of this.#changes.value) this.#changesById.set(change.id, change);
+    }
+    this.#overflow.value = this.#refused;
+  };
 }
 
-export function createAlertStore(frame: Frame): AlertStore {
-  const openByKey = new Map<string, AlertChange>();
-  const changesById = new Map<string, AlertChange>();
-  const open = signal<readonly AlertChange[]>([]);
-  const changes = signal<readonly AlertChange[]>([]);
-  const loaded = signal(false);
-  const overflow = signal(0);
-  let refused = 0;
-
-  function flush(): void {
-    open.value = [...openByKey.values()].sort(byUrgency);
-    changes.value = [...changesById.values()].sort(newestFirst).slice(0, CHANGES_MAX);
-    // Only the newest are kept; the map would grow for ever otherwise.
-    if (changesById.size > CHANGES_MAX) {
-      changesById.clear();
-      for (const change of changes.value) changesById.set(change.id, change);
-    }
-    overflow.value = refused;
+function groupByDevice(open: readonly AlertChange[]): ReadonlyMap<string, readonly AlertChange[]> {
+  const devices = new Map<string, AlertChange[]>();
+  for (const change of open) {
+    const device = deviceOf(change);
+    if (device === undefined) continue;
+    const list = devices.get(device);
+    if (list === undefined) devices.set(device, [change]);
+    else list.push(change);
   }
+  return devices;
+}
 
-  function apply(change: AlertChange): void {
-    changesById.set(change.id, change);
-    const key = alertKey(change);
-    if (!isOpen(change)) openByKey.delete(key);
-    else if (openByKey.has(key) || openByKey.size < OPEN_MAX) openByKey.set(key, change);
-    else refused++;
-    // A burst in a hidden tab, which gets no frames, must not pile up.
-    if (changesById.size > CHANGES_MAX * 4) flush();
-  }
-
-  const byDevice = computed(() => {
-    const devices = new Map<string, AlertChange[]>();
-    for (const change of open.value) {
-      const device = deviceOf(change);
-      if (device === undefined) continue;
-      const list = devices.get(device);
-      if (list === undefined) devices.set(device, [change]);
-      else list.push(change);
-    }
-    return devices;
-  });
-  const firing = computed(() => {
-    const counts = { info: 0, warning: 0, critical: 0 };
-    for (const change of open.value) if (change.state === "firing") counts[change.severity]++;
-    return counts;
-  });
-  const pending = computed(() => open.value.filter((change) => change.state === "pending").length);
-
-  return {
-    open,
-    changes,
-    byDevice,
-    firing,
-    pending,
-    loaded,
-    overflow,
-    snapshot(items) {
-      openByKey.clear();
-      refused = 0;
-      for (const change of items) apply(change);
-      frame(flush);
-      loaded.value = true;
-    },
-    update(items) {
-      for (const change of items) apply(change);
-      frame(flush);
-    },
-    history(items) {
-      for (const change of items) if (!changesById.has(change.id)) changesById.set(change.id, change);
-      frame(flush);
-    },
-  };
+function countFiring(open: readonly AlertChange[]): Record<Severity, number> {
+  const counts = { info: 0, warning: 0, critical: 0 };
+  for (const change of open) if (change.state === "firing") counts[change.severity]++;
+  return counts;
 }
 
 export function isOpen(change: AlertChange): boolean {
   return change.state === "pending" || change.state === "firing";
 }
 
-/** The device that an alert is about, where it is about one. */
+/** The device that an alert is about; undefined when its group is not one device. */
 export function deviceOf(change: AlertChange): string | undefined {
   return change.key.device ?? change.labels.device;
 }
@@ -112,9 +111,8 @@ export function subjectOf(change: AlertChange): string {
 }
 
 /** Equal for all changes of one rule about one group. */
-export function alertKey(change: AlertChange): string {
-  const names = Object.keys(change.key).sort();
-  return [change.rule, ...names.map((name) => `${name}\u0001${change.key[name]}`)].join("\u0000");
+export function alertKey({ rule, key }: AlertChange): string {
+  return `${rule}\u0000${keyName(key)}`;
 }
 
 /** Higher is worse. */

@@ -2,8 +2,9 @@ import { expect, test } from "vitest";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import { rangeById } from "../lib/ranges.ts";
-import { CHART_POINTS, createDeviceDetail, type LoadSeries } from "./device-detail.ts";
+import { DeviceDetail, type LoadSeries } from "./device-detail.ts";
 import { createFrame } from "./frame.ts";
+import { CHART_POINTS } from "./metric-track.ts";
 
 const HOUR_US = 3_600_000_000;
 const EMPTY: SeriesAnswer = { atUs: [], min: [], max: [], avg: [], count: [] };
@@ -17,7 +18,7 @@ const hourly: LoadSeries = async ({ fromUs, toUs }) => {
 };
 
 function open(loadSeries: LoadSeries, range?: string) {
-  return createDeviceDetail({
+  return new DeviceDetail({
     device: "a",
     range: rangeById(range),
     frame: createFrame((run) => run()),
@@ -90,7 +91,7 @@ test("charts take turns when they take long to draw, and none is left out", () =
   const frames: (() => void)[] = [];
   const takeTurn = () => frames.shift()?.();
   const drawing = createFrame((run) => frames.push(run), { batched: false });
-  const detail = createDeviceDetail({
+  const detail = new DeviceDetail({
     device: "a",
     range: rangeById("15m"),
     frame: createFrame((run) => run()),
@@ -109,7 +110,7 @@ test("charts take turns when they take long to draw, and none is left out", () =
       if (!first) drawn.push(track.metric);
       // Each takes three milliseconds, and as long again to be painted.
       if (!first) nowMs += 3;
-      if (!first) detail.drewAnew(2_500);
+      if (!first) detail.drewAll(2_500);
       first = false;
     });
   }
@@ -125,7 +126,7 @@ test("charts take turns when they take long to draw, and none is left out", () =
 
 test("a closed device draws no more", () => {
   const frames: (() => void)[] = [];
-  const detail = createDeviceDetail({
+  const detail = new DeviceDetail({
     device: "a",
     range: rangeById("15m"),
     frame: createFrame((run) => frames.push(run)),

@@ -1,76 +1,21 @@
-import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { type ReadonlySignal, signal } from "@preact/signals";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { ReadingValue } from "../../../domain/reading.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import { medianIntervalUs, type Range, rangeForInterval, type Span } from "../lib/ranges.ts";
-import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";
-import { createTurns } from "./turns.ts";
+import { LiveTrack, type MetricTrack } from "./metric-track.ts";
+import { Turns } from "./turns.ts";
+import { LiveWindows, type WindowTrack } from "./window-track.ts";
 
-export const CHART_POINTS = 4_000;
+const DAY_US = 86_400_000_000;
 const HISTORY_BUCKETS = 1_000;
-const WORDS_MAX = 60;
 const METRICS_MAX = 60;
 const WINDOW_TRACKS_MAX = 200;
-const WINDOW_POINTS = 1_000;
-/** Shows a day when nothing tells a series' pace. */
+/** Chooses a range of one day when the pace of a series is unknown. */
 const UNKNOWN_INTERVAL_US = 720_000_000;
-/** A chart that outgrew its buffer asks again after this share of its range: the store may have no more, or be away. */
+/** The shortest time between two requests of a chart whose buffer overflows, as a share of its range. */
 const ASK_AGAIN_SHARE = 0.05;
-
-export interface WordChange {
-  readonly atUs: number;
-  readonly word: string;
-}
-
-/** Everything known about one metric of the device on the screen. */
-export interface MetricTrack {
-  readonly metric: string;
-  readonly kind: "number" | "word";
-  /** Counts up with every change of what is below. */
-  readonly version: ReadonlySignal<number>;
-  readonly points: SeriesBuffer;
-  /** Spread of the readings behind each point that stands for many. */
-  history(): SeriesAnswer | undefined;
-  /** The readings of the span that was chosen; undefined until they have come. */
-  past(): SeriesAnswer | undefined;
-  /** Oldest first; a word that repeats is one change. */
-  readonly words: readonly WordChange[];
-}
-
-/** Results of one rule's windows over this metric. */
-export interface WindowTrack {
-  readonly rule: string;
-  /** Undefined when the rule groups the metric away. */
-  readonly metric: string | undefined;
-  readonly results: readonly WindowResult[];
-  /** Counts up with every change of the results. */
-  changes(): number;
-}
-
-export interface DeviceDetail {
-  readonly device: string;
-  readonly metrics: ReadonlySignal<readonly MetricTrack[]>;
-  /** Changes when a rule's first window comes; their results change with the version of the metric. */
-  readonly windows: ReadonlySignal<readonly WindowTrack[]>;
-  readonly range: ReadonlySignal<Range | undefined>;
-  /** A stretch of the past that was chosen; undefined while the charts follow the present. */
-  readonly span: ReadonlySignal<Span | undefined>;
-  /** Newest observation time of the device: where the charts end. */
-  readonly newestUs: ReadonlySignal<number>;
-  readonly historyState: ReadonlySignal<"loading" | "loaded" | "unavailable">;
-  chooseRange(range: Range): void;
-  chooseSpan(span: Span): void;
-  readings(items: readonly ReadingPoint[]): void;
-  windowResults(results: readonly WindowResult[]): void;
-  /** The order of the charts on the screen: neighbours are drawn together. */
-  arrange(metrics: readonly MetricTrack[]): void;
-  /** A chart was drawn as a whole, of so many points: charts that have not had their turn may wait for the next frame. */
-  drewAnew(points: number): void;
-  /** Asks the store again for all charts: after a gap in the feed, or when a chart outgrew its buffer. */
-  reload(): void;
-  close(): void;
-}
 
 export interface ReadingPoint {
   readonly metric: string;
@@ -86,270 +31,232 @@ export type LoadSeries = (query: {
   readonly points: number;
 }) => Promise<SeriesAnswer>;
 
-interface Track extends MetricTrack {
-  readonly version: Signal<number>;
-  readonly words: WordChange[];
-  answer: SeriesAnswer | undefined;
-  pastAnswer: SeriesAnswer | undefined;
-  /** The newest reading when the buffer was outgrown and the store was asked. */
-  outgrewAtUs: number;
-}
-
-interface Windows extends WindowTrack {
-  readonly results: WindowResult[];
-  changed: number;
-}
-
-export function createDeviceDetail(options: {
+export interface DeviceDetailOptions {
   readonly device: string;
   readonly range: Range | undefined;
   readonly span?: Span | undefined;
   readonly frame: Frame;
-  /** Its tasks see how long their drawing takes: a frame without a batch. */
+  /** Draws the charts. Not batched, so that each task sees how long its drawing takes. */
   readonly drawing?: Frame;
   readonly loadSeries: LoadSeries;
   /** For pacing only: `performance.now()`. */
   readonly nowMs?: () => number;
-}): DeviceDetail {
-  const { device, frame, drawing = frame, loadSeries, nowMs = () => 0 } = options;
-  const tracks = new Map<string, Track>();
-  const windowTracks = new Map<string, Windows>();
-  const metrics = signal<readonly MetricTrack[]>([]);
-  const windows = signal<readonly WindowTrack[]>([]);
-  const range = signal(options.range);
-  const span = signal(options.span);
-  const newestUs = signal(-Infinity);
-  const historyState = signal<"loading" | "loaded" | "unavailable">("loading");
-  const loading = new Set<Track>();
-  let newest = -Infinity;
-  let windowsChanged = false;
-  let membersChanged = false;
-  let closed = false;
-  /** Answers to older questions are ignored. */
-  let generation = 0;
-  const turns = createTurns<MetricTrack>({
-    frame: drawing,
-    nowMs,
-    draw(track) {
-      newestUs.value = newest;
-      const known = tracks.get(track.metric);
-      if (known !== undefined) known.version.value++;
-    },
-  });
+}
 
-  function flush(): void {
-    if (closed) return;
-    newestUs.value = newest;
-    if (membersChanged) {
-      metrics.value = [...tracks.values()];
-      turns.arrange(metrics.value);
-      membersChanged = false;
+/**
+ * The live charts of one device: live readings from the feed, joined to the past from storage. ADR 16.
+ *
+ * Readings and results go straight into the tracks. Signals change once a frame, and each chart's `version` changes when
+ * the chart has its turn to draw. An answer from storage counts only if nothing else was asked for since.
+ */
+export class DeviceDetail {
+  readonly device: string;
+  readonly #metrics = signal<readonly MetricTrack[]>([]);
+  readonly metrics: ReadonlySignal<readonly MetricTrack[]> = this.#metrics;
+  readonly #windows = signal<readonly WindowTrack[]>([]);
+  /** Changes when a rule's first result arrives. Later results change the version of their metric. */
+  readonly windows: ReadonlySignal<readonly WindowTrack[]> = this.#windows;
+  readonly #range = signal<Range | undefined>(undefined);
+  /** How much the charts show while they follow the present; undefined until the pace of the readings is known. */
+  readonly range: ReadonlySignal<Range | undefined> = this.#range;
+  readonly #span = signal<Span | undefined>(undefined);
+  /** The chosen span of the past; undefined while the charts follow the present. */
+  readonly span: ReadonlySignal<Span | undefined> = this.#span;
+  readonly #newestUs = signal(-Infinity);
+  /** The newest observation time of the device: where the charts end. */
+  readonly newestUs: ReadonlySignal<number> = this.#newestUs;
+  readonly #historyState = signal<"loading" | "loaded" | "unavailable">("loading");
+  readonly historyState: ReadonlySignal<"loading" | "loaded" | "unavailable"> = this.#historyState;
+  readonly #frame: Frame;
+  readonly #loadSeries: LoadSeries;
+  readonly #turns: Turns<MetricTrack>;
+  readonly #tracks = new Map<string, LiveTrack>();
+  readonly #windowTracks = new Map<string, LiveWindows>();
+  readonly #loading = new Set<LiveTrack>();
+  #newest = -Infinity;
+  #windowsChanged = false;
+  #membersChanged = false;
+  #closed = false;
+  /** Counts up when answers to earlier requests no longer count. */
+  #generation = 0;
+
+  constructor(options: DeviceDetailOptions) {
+    const { frame, drawing = frame, nowMs = () => 0 } = options;
+    this.device = options.device;
+    this.#range.value = options.range;
+    this.#span.value = options.span;
+    this.#frame = frame;
+    this.#loadSeries = options.loadSeries;
+    this.#turns = new Turns({ frame: drawing, nowMs, draw: (track) => this.#draw(track) });
+  }
+
+  chooseRange(range: Range): void {
+    const before = this.#span.peek();
+    this.#span.value = undefined;
+    if (before !== undefined) for (const track of this.#tracks.values()) track.setPast(undefined);
+    this.#range.value = range;
+    this.reload();
+    this.#redrawAll();
+  }
+
+  chooseSpan(span: Span): void {
+    this.#span.value = span;
+    this.reload();
+    this.#redrawAll();
+  }
+
+  readings(items: readonly ReadingPoint[]): void {
+    const before = this.#newest;
+    for (const { atUs } of items) this.#newest = Math.max(this.#newest, atUs);
+    // All charts share the time axis, so it moves in all of them.
+    if (this.#newest > before) for (const track of this.#tracks.values()) this.#turns.due(track);
+    for (const { metric, atUs, value } of items) {
+      const track = this.#trackOf(metric, typeof value === "number" ? "number" : "word");
+      if (track === undefined) continue;
+      if (typeof value === "number") track.points.push(atUs, value);
+      else track.pushWord(atUs, String(value));
+      this.#turns.due(track);
+      if (this.#span.peek() === undefined) this.#loadOverflowed(track);
     }
-    if (windowsChanged) windows.value = [...windowTracks.values()];
-    windowsChanged = false;
+    this.#frame(this.#flush);
   }
 
-  function update(): void {
-    frame(flush);
+  windowResults(results: readonly WindowResult[]): void {
+    for (const result of results) {
+      if (result.labels.device !== this.device) continue;
+      const { metric } = result.labels;
+      const track = this.#windowTrackOf(result.rule, metric);
+      if (track === undefined) continue;
+      track.push(result);
+      if (metric === undefined) for (const each of this.#tracks.values()) this.#turns.due(each);
+      const own = metric === undefined ? undefined : this.#tracks.get(metric);
+      if (own !== undefined) this.#turns.due(own);
+    }
+    this.#frame(this.#flush);
   }
 
-  function markDirty(metric: string): void {
-    const track = tracks.get(metric);
-    if (track !== undefined) turns.due(track);
+  /** The order of the charts on the screen: neighbours are drawn together. */
+  arrange(metrics: readonly MetricTrack[]): void {
+    this.#turns.arrange(metrics);
   }
 
-  function touchAll(): void {
-    for (const track of tracks.values()) turns.due(track);
-    update();
+  /** A chart was drawn as a whole: the browser has this many points to paint before it can draw more charts. */
+  drewAll(points: number): void {
+    this.#turns.drewAll(points);
   }
 
-  function trackOf(metric: string, kind: MetricTrack["kind"]): Track | undefined {
-    const known = tracks.get(metric);
+  /** Asks storage again for all charts: after a gap in the feed, or with another range. */
+  reload(): void {
+    this.#generation++;
+    for (const track of this.#tracks.values()) if (track.kind === "number") void this.#load(track);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#generation++;
+    this.#turns.end();
+  }
+
+  /** One function, so that a frame runs it once however often it is asked to. */
+  readonly #flush = (): void => {
+    if (this.#closed) return;
+    this.#newestUs.value = this.#newest;
+    if (this.#membersChanged) {
+      this.#metrics.value = [...this.#tracks.values()];
+      this.#turns.arrange(this.#metrics.value);
+      this.#membersChanged = false;
+    }
+    if (this.#windowsChanged) this.#windows.value = [...this.#windowTracks.values()];
+    this.#windowsChanged = false;
+  };
+
+  #draw(track: MetricTrack): void {
+    this.#newestUs.value = this.#newest;
+    const known = this.#tracks.get(track.metric);
+    if (known !== undefined) known.version.value++;
+  }
+
+  #redrawAll(): void {
+    for (const track of this.#tracks.values()) this.#turns.due(track);
+    this.#frame(this.#flush);
+  }
+
+  /** Undefined for metrics beyond the limit. A metric that changes its kind starts over. */
+  #trackOf(metric: string, kind: MetricTrack["kind"]): LiveTrack | undefined {
+    const known = this.#tracks.get(metric);
     if (known !== undefined && known.kind === kind) return known;
-    if (known === undefined && tracks.size >= METRICS_MAX) return undefined;
-    const track: Track = {
-      metric,
-      kind,
-      version: signal(0),
-      points: new SeriesBuffer(CHART_POINTS, { reserve: kind === "number" }),
-      words: [],
-      answer: undefined,
-      pastAnswer: undefined,
-      outgrewAtUs: -Infinity,
-      history: () => track.answer,
-      past: () => track.pastAnswer,
-    };
-    tracks.set(metric, track);
-    membersChanged = true;
-    if (kind === "number") void load(track);
+    if (known === undefined && this.#tracks.size >= METRICS_MAX) return undefined;
+    const track = new LiveTrack(metric, kind);
+    this.#tracks.set(metric, track);
+    this.#membersChanged = true;
+    if (kind === "number") void this.#load(track);
     return track;
   }
 
-  async function load(track: Track): Promise<void> {
-    const fixed = span.peek();
-    if ((newest === -Infinity && fixed === undefined) || loading.has(track)) return;
-    loading.add(track);
-    const asked = generation;
+  #windowTrackOf(rule: string, metric: string | undefined): LiveWindows | undefined {
+    const key = `${rule}\u0000${metric ?? ""}`;
+    const known = this.#windowTracks.get(key);
+    if (known !== undefined || this.#windowTracks.size >= WINDOW_TRACKS_MAX) return known;
+    const track = new LiveWindows(rule, metric);
+    this.#windowTracks.set(key, track);
+    this.#windowsChanged = true;
+    return track;
+  }
+
+  async #load(track: LiveTrack): Promise<void> {
+    const span = this.#span.peek();
+    if ((this.#newest === -Infinity && span === undefined) || this.#loading.has(track)) return;
+    this.#loading.add(track);
+    const asked = this.#generation;
     try {
-      if (fixed !== undefined) {
-        const past = await loadSeries({ device, metric: track.metric, ...fixed, points: HISTORY_BUCKETS });
-        if (closed || asked !== generation) return;
-        track.pastAnswer = past;
-        historyState.value = "loaded";
-        return;
-      }
-      const chosen = range.peek();
-      // With no range chosen, a day shows the series' pace, and the pace chooses the range.
-      const spanUs = chosen?.us ?? 86_400_000_000;
-      const toUs = newest + 1;
-      const query = { device, metric: track.metric, fromUs: toUs - spanUs, toUs, points: HISTORY_BUCKETS };
-      const answer = await loadSeries(query);
-      if (closed || asked !== generation) return;
-      if (range.peek() === undefined) {
-        const readings = answer.count.reduce((sum, count) => sum + count, 0);
-        chooseRange(rangeForInterval(spanUs / Math.max(readings, 1)));
-        return;
-      }
-      replaceHistory(track, answer);
-      historyState.value = "loaded";
+      if (span === undefined) await this.#loadRange(track, asked);
+      else await this.#loadSpan(track, span, asked);
     } catch {
-      if (closed) return;
-      historyState.value = "unavailable";
-      if (range.peek() === undefined) {
-        range.value = rangeForInterval(medianIntervalUs(track.points.view().at) ?? UNKNOWN_INTERVAL_US);
+      if (this.#closed) return;
+      this.#historyState.value = "unavailable";
+      if (this.#range.peek() === undefined) {
+        this.#range.value = rangeForInterval(medianIntervalUs(track.points.view().at) ?? UNKNOWN_INTERVAL_US);
       }
     } finally {
-      loading.delete(track);
-      if (!closed && asked !== generation) void load(track);
-      turns.due(track);
-      update();
+      this.#loading.delete(track);
+      if (!this.#closed && asked !== this.#generation) void this.#load(track);
+      this.#turns.due(track);
+      this.#frame(this.#flush);
     }
   }
 
-  function replaceHistory(track: Track, answer: SeriesAnswer): void {
-    const live = track.points.view();
-    const lastUs = answer.atUs.at(-1) ?? -Infinity;
-    const newer: [number, number][] = [];
-    live.at.forEach((atUs, index) => {
-      if (atUs > lastUs) newer.push([atUs, live.values[index] ?? Number.NaN]);
-    });
-    track.points.clear();
-    answer.atUs.forEach((atUs, index) => {
-      track.points.push(atUs, answer.avg[index] ?? Number.NaN);
-    });
-    for (const [atUs, value] of newer) track.points.push(atUs, value);
-    track.answer = answer;
+  async #loadSpan(track: LiveTrack, span: Span, asked: number): Promise<void> {
+    const { device } = this;
+    const past = await this.#loadSeries({ device, metric: track.metric, ...span, points: HISTORY_BUCKETS });
+    if (this.#closed || asked !== this.#generation) return;
+    track.setPast(past);
+    this.#historyState.value = "loaded";
   }
 
-  function reload(): void {
-    generation++;
-    for (const track of tracks.values()) if (track.kind === "number") void load(track);
+  /** With no range chosen yet, a day shows the pace of the series, and the pace chooses the range. */
+  async #loadRange(track: LiveTrack, asked: number): Promise<void> {
+    const { device } = this;
+    const rangeUs = this.#range.peek()?.us ?? DAY_US;
+    const toUs = this.#newest + 1;
+    const query = { device, metric: track.metric, fromUs: toUs - rangeUs, toUs, points: HISTORY_BUCKETS };
+    const answer = await this.#loadSeries(query);
+    if (this.#closed || asked !== this.#generation) return;
+    if (this.#range.peek() === undefined) {
+      const readings = answer.count.reduce((sum, count) => sum + count, 0);
+      this.chooseRange(rangeForInterval(rangeUs / Math.max(readings, 1)));
+      return;
+    }
+    track.setHistory(answer);
+    this.#historyState.value = "loaded";
   }
 
-  function chooseRange(next: Range): void {
-    const before = span.peek();
-    span.value = undefined;
-    if (before !== undefined) for (const track of tracks.values()) track.pastAnswer = undefined;
-    range.value = next;
-    reload();
-    touchAll();
+  /** A buffer that dropped points of the range is filled from storage, in buckets that fit. */
+  #loadOverflowed(track: LiveTrack): void {
+    const rangeUs = this.#range.peek()?.us;
+    if (track.points.dropped === 0 || rangeUs === undefined || track.points.oldest <= this.#newest - rangeUs) return;
+    // Not at every reading: storage may have no more, or be away.
+    if (this.#newest - track.overflowedAtUs < rangeUs * ASK_AGAIN_SHARE) return;
+    track.overflowedAtUs = this.#newest;
+    void this.#load(track);
   }
-
-  function chooseSpan(next: Span): void {
-    span.value = next;
-    reload();
-    touchAll();
-  }
-
-  function loadOutgrown(track: Track): void {
-    const spanUs = range.peek()?.us;
-    if (track.points.dropped === 0 || spanUs === undefined || track.points.oldest <= newest - spanUs) return;
-    if (newest - track.outgrewAtUs < spanUs * ASK_AGAIN_SHARE) return;
-    track.outgrewAtUs = newest;
-    void load(track);
-  }
-
-  return {
-    device,
-    metrics,
-    windows,
-    range,
-    span,
-    newestUs,
-    historyState,
-    chooseRange,
-    chooseSpan,
-    readings(items) {
-      const before = newest;
-      for (const { atUs } of items) newest = Math.max(newest, atUs);
-      // All charts share the time axis, so it moves on in all of them.
-      if (newest > before) for (const track of tracks.values()) turns.due(track);
-      for (const { metric, atUs, value } of items) {
-        const track = trackOf(metric, typeof value === "number" ? "number" : "word");
-        if (track === undefined) continue;
-        if (typeof value === "number") track.points.push(atUs, value);
-        else pushWord(track.words, atUs, String(value));
-        turns.due(track);
-        if (span.peek() === undefined) loadOutgrown(track);
-      }
-      update();
-    },
-    windowResults(results) {
-      for (const result of results) {
-        if (result.labels.device !== device) continue;
-        const metric = result.labels.metric;
-        const key = `${result.rule}\u0000${metric ?? ""}`;
-        let track = windowTracks.get(key);
-        if (track === undefined) {
-          if (windowTracks.size >= WINDOW_TRACKS_MAX) continue;
-          track = createWindows(result.rule, metric);
-          windowTracks.set(key, track);
-          windowsChanged = true;
-        }
-        pushWindow(track.results, result);
-        track.changed++;
-        if (metric === undefined) for (const each of tracks.values()) turns.due(each);
-        else markDirty(metric);
-      }
-      update();
-    },
-    arrange: turns.arrange,
-    drewAnew: turns.drewAnew,
-    reload,
-    close() {
-      closed = true;
-      generation++;
-      turns.end();
-    },
-  };
-}
-
-function pushWord(words: WordChange[], atUs: number, word: string): void {
-  const last = words.at(-1);
-  if (last !== undefined && (last.word === word || atUs <= last.atUs)) return;
-  words.push({ atUs, word });
-  if (words.length > WORDS_MAX) words.shift();
-}
-
-function createWindows(rule: string, metric: string | undefined): Windows {
-  const windows: Windows = { rule, metric, results: [], changed: 0, changes: () => windows.changed };
-  return windows;
-}
-
-/** Keeps results by start time; a higher revision takes the place of a lower one, and a retraction takes it away. */
-function pushWindow(results: WindowResult[], result: WindowResult): void {
-  if (result.endUs === result.startUs) {
-    const gone = results.findIndex(({ startUs }) => startUs === result.startUs);
-    if (gone !== -1) results.splice(gone, 1);
-    return;
-  }
-  let index = results.length;
-  while (index > 0 && (results[index - 1]?.startUs ?? 0) > result.startUs) index--;
-  const before = results[index - 1];
-  if (before !== undefined && before.startUs === result.startUs && before.endUs === result.endUs) {
-    if (result.revision >= before.revision) results[index - 1] = result;
-    return;
-  }
-  results.splice(index, 0, result);
-  if (results.length > WINDOW_POINTS) results.shift();
 }

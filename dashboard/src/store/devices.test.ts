@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { DeviceItem } from "../../../contracts/feed/protocol.ts";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import { createBackfill, SPARKS_MAX } from "./backfill.ts";
-import { createDeviceStore, DEVICES_MAX, SPARK_POINTS } from "./devices.ts";
+import { DEVICES_MAX, DeviceStore, SPARK_POINTS } from "./devices.ts";
 import { createFrame } from "./frame.ts";
 
 function item(device: string, site: string, metrics: Record<string, number | string>, atUs = 1): DeviceItem {
@@ -18,7 +18,7 @@ function item(device: string, site: string, metrics: Record<string, number | str
 
 function createStore(request: (run: () => void) => void = (run) => run()) {
   const settled: (() => void)[] = [];
-  const store = createDeviceStore({
+  const store = new DeviceStore({
     frame: createFrame(request),
     nowUs: () => 0,
     settled: (task) => settled.push(task),

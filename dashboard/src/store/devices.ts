@@ -6,7 +6,7 @@ import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";
 
 export const DEVICES_MAX = 20_000;
-/** So many are taken in per frame: a long snapshot must not hold up the page. */
+/** Bounded: a long snapshot would otherwise hold up the page. */
 const ITEMS_PER_FRAME = 300;
 export const SPARK_POINTS = 72;
 const METRICS_MAX = 100;
@@ -25,157 +25,160 @@ export interface MetricCount {
   readonly devices: number;
 }
 
-export interface DeviceStore {
-  /** By site, then by name. Changes only when a device joins or leaves. */
-  readonly list: ReadonlySignal<readonly DeviceEntry[]>;
-  /** Whether the first snapshot is there. */
-  readonly loaded: ReadonlySignal<boolean>;
-  /** Devices beyond what the page keeps. */
-  readonly overflow: ReadonlySignal<number>;
-  /** Numeric metrics, those of most devices first. */
-  readonly metrics: ReadonlySignal<readonly MetricCount[]>;
-  readonly clock: EventClock;
-  get(name: string): DeviceEntry | undefined;
-  snapshot(items: readonly DeviceItem[]): void;
-  update(items: readonly DeviceItem[]): void;
-  /** Keeps the values of a metric from here on, for a small chart. Says whether it did not before. */
-  keep(device: string, metric: string): boolean;
-  /** Nobody looks at that small chart any more. */
-  drop(device: string, metric: string): void;
-  /** Puts older values in front of a small chart. */
-  fill(device: string, metric: string, answer: SeriesAnswer): void;
-}
-
 interface Entry extends DeviceEntry {
   readonly item: Signal<DeviceItem>;
   readonly sparks: Map<string, SeriesBuffer>;
+  /** The newest state, which `item` shows from the next frame. */
   pending: DeviceItem;
 }
 
-/** Devices and their last values. Values are kept as they come; the page hears of them once a frame. */
-export function createDeviceStore(options: {
-  readonly frame: Frame;
-  readonly nowUs: () => number;
-  /** Runs a task once the pieces of a long snapshot have had time to come in. */
-  readonly settled: (task: () => void) => void;
-}): DeviceStore {
-  const { frame, nowUs, settled } = options;
-  const entries = new Map<string, Entry>();
-  const overflowing = new Set<string>();
-  const list = signal<readonly DeviceEntry[]>([]);
-  const loaded = signal(false);
-  const overflow = signal(0);
-  const metrics = signal<readonly MetricCount[]>([]);
-  const clock = new EventClock();
-  const dirty = new Set<Entry>();
-  /** What came and is not taken in yet, the newest of each device. */
-  const waiting = new Map<string, DeviceItem>();
-  let membersChanged = false;
-  let ready = false;
-  let unconfirmed = new Set<string>();
+/**
+ * Devices and their last values. Values are kept as they arrive; signals change once a frame. An update changes the
+ * signal of its device alone: the list changes only when a device joins or leaves.
+ */
+export class DeviceStore {
+  readonly clock = new EventClock();
+  readonly #list = signal<readonly DeviceEntry[]>([]);
+  /** By site, then by name. */
+  readonly list: ReadonlySignal<readonly DeviceEntry[]> = this.#list;
+  readonly #loaded = signal(false);
+  /** Whether the first snapshot has arrived. */
+  readonly loaded: ReadonlySignal<boolean> = this.#loaded;
+  readonly #overflow = signal(0);
+  /** Devices beyond the limit of the page. */
+  readonly overflow: ReadonlySignal<number> = this.#overflow;
+  readonly #metrics = signal<readonly MetricCount[]>([]);
+  /** Numeric metrics, those of most devices first. */
+  readonly metrics: ReadonlySignal<readonly MetricCount[]> = this.#metrics;
+  readonly #frame: Frame;
+  readonly #nowUs: () => number;
+  readonly #settled: (task: () => void) => void;
+  readonly #entries = new Map<string, Entry>();
+  readonly #overflowing = new Set<string>();
+  readonly #dirty = new Set<Entry>();
+  /** Items that arrived and are not applied yet: the newest of each device. */
+  readonly #waiting = new Map<string, DeviceItem>();
+  /** Devices that the latest snapshot has not named yet. */
+  #unconfirmed = new Set<string>();
+  #membersChanged = false;
+  #ready = false;
 
-  function flush(): void {
-    let taken = 0;
-    for (const [device, item] of waiting) {
-      if (taken++ >= ITEMS_PER_FRAME) break;
-      waiting.delete(device);
-      apply(item);
-    }
-    for (const entry of dirty) entry.item.value = entry.pending;
-    dirty.clear();
-    // Sorting waits until all have come in, but shows the first ones at once.
-    if (membersChanged && (waiting.size === 0 || list.peek().length === 0)) {
-      list.value = [...entries.values()].sort(bySiteThenName);
-      metrics.value = countMetrics(entries.values());
-      overflow.value = overflowing.size;
-      membersChanged = false;
-    }
-    loaded.value = ready;
-    if (waiting.size > 0) frame(flush);
+  constructor(options: {
+    readonly frame: Frame;
+    readonly nowUs: () => number;
+    /** Runs a task once the pieces of a long snapshot have had time to arrive. */
+    readonly settled: (task: () => void) => void;
+  }) {
+    this.#frame = options.frame;
+    this.#nowUs = options.nowUs;
+    this.#settled = options.settled;
   }
 
-  function take(items: readonly DeviceItem[]): void {
-    if (waiting.size === 0 && items.length <= ITEMS_PER_FRAME) {
-      for (const item of items) apply(item);
-      frame(flush);
-      return;
-    }
-    for (const item of items) {
-      const before = waiting.get(item.device);
-      if (before === undefined && waiting.size >= DEVICES_MAX * 2) continue;
-      waiting.set(item.device, before === undefined ? item : merge(before, item));
-    }
-    frame(flush);
+  get(name: string): DeviceEntry | undefined {
+    return this.#entries.get(name);
   }
 
-  function prune(): void {
-    for (const name of waiting.keys()) unconfirmed.delete(name);
-    for (const name of unconfirmed) membersChanged = entries.delete(name) || membersChanged;
-    unconfirmed.clear();
-    frame(flush);
+  snapshot(items: readonly DeviceItem[]): void {
+    this.#unconfirmed = new Set(this.#entries.keys());
+    this.#overflowing.clear();
+    this.update(items);
+    // A long snapshot continues in updates. Only after them is it known which devices are gone.
+    this.#settled(() => this.#prune());
+    this.#ready = true;
   }
 
-  function apply(item: DeviceItem): void {
-    unconfirmed.delete(item.device);
-    const known = entries.get(item.device);
-    if (known === undefined && entries.size >= DEVICES_MAX) {
-      // The set is bounded as well; beyond it "and more" is all the page says.
-      if (overflowing.size < DEVICES_MAX) overflowing.add(item.device);
-      membersChanged = true;
+  update(items: readonly DeviceItem[]): void {
+    if (this.#waiting.size === 0 && items.length <= ITEMS_PER_FRAME) {
+      for (const item of items) this.#apply(item);
+    } else {
+      for (const item of items) this.#wait(item);
+    }
+    this.#frame(this.#flush);
+  }
+
+  /** Keeps the values of a metric from now on, for a small chart. Returns whether it did not before. */
+  keep(device: string, metric: string): boolean {
+    const entry = this.#entries.get(device);
+    if (entry === undefined || entry.sparks.has(metric) || entry.sparks.size >= METRICS_MAX) return false;
+    const spark = new SeriesBuffer(SPARK_POINTS);
+    remember(spark, entry.pending.metrics[metric]);
+    entry.sparks.set(metric, spark);
+    return true;
+  }
+
+  /** Stops keeping values for a small chart that is not shown any longer. */
+  drop(device: string, metric: string): void {
+    this.#entries.get(device)?.sparks.delete(metric);
+  }
+
+  /** Puts older values in front of a small chart. */
+  fill(device: string, metric: string, answer: SeriesAnswer): void {
+    const entry = this.#entries.get(device);
+    const spark = entry?.sparks.get(metric);
+    if (entry === undefined || spark === undefined) return;
+    answer.atUs.forEach((atUs, index) => {
+      spark.push(atUs, answer.avg[index] ?? Number.NaN);
+    });
+    entry.pending = { ...entry.pending };
+    this.#dirty.add(entry);
+    this.#frame(this.#flush);
+  }
+
+  #wait(item: DeviceItem): void {
+    const before = this.#waiting.get(item.device);
+    if (before === undefined && this.#waiting.size >= DEVICES_MAX * 2) return;
+    this.#waiting.set(item.device, before === undefined ? item : merge(before, item));
+  }
+
+  /** One function, so that a frame runs it once however often it is asked to. */
+  readonly #flush = (): void => {
+    let applied = 0;
+    for (const [device, item] of this.#waiting) {
+      if (applied++ >= ITEMS_PER_FRAME) break;
+      this.#waiting.delete(device);
+      this.#apply(item);
+    }
+    for (const entry of this.#dirty) entry.item.value = entry.pending;
+    this.#dirty.clear();
+    // Sorting waits until all have arrived, except that the first ones show at once.
+    if (this.#membersChanged && (this.#waiting.size === 0 || this.#list.peek().length === 0)) {
+      this.#list.value = [...this.#entries.values()].sort(bySiteThenName);
+      this.#metrics.value = countMetrics(this.#entries.values());
+      this.#overflow.value = this.#overflowing.size;
+      this.#membersChanged = false;
+    }
+    this.#loaded.value = this.#ready;
+    if (this.#waiting.size > 0) this.#frame(this.#flush);
+  };
+
+  #prune(): void {
+    for (const name of this.#waiting.keys()) this.#unconfirmed.delete(name);
+    for (const name of this.#unconfirmed) this.#membersChanged = this.#entries.delete(name) || this.#membersChanged;
+    this.#unconfirmed.clear();
+    this.#frame(this.#flush);
+  }
+
+  #apply(item: DeviceItem): void {
+    this.#unconfirmed.delete(item.device);
+    const known = this.#entries.get(item.device);
+    if (known === undefined && this.#entries.size >= DEVICES_MAX) {
+      // The set is bounded as well: the page cannot count further.
+      if (this.#overflowing.size < DEVICES_MAX) this.#overflowing.add(item.device);
+      this.#membersChanged = true;
       return;
     }
     const entry = known ?? createEntry(item);
     if (known === undefined) {
-      entries.set(item.device, entry);
-      membersChanged = true;
+      this.#entries.set(item.device, entry);
+      this.#membersChanged = true;
     } else if (sizeOf(item.metrics) > sizeOf(entry.pending.metrics)) {
-      membersChanged = true;
+      this.#membersChanged = true;
     }
     entry.pending = merge(entry.pending, item);
     for (const [metric, spark] of entry.sparks) remember(spark, item.metrics[metric]);
-    dirty.add(entry);
-    clock.observe(newestOf(item), nowUs());
+    this.#dirty.add(entry);
+    this.clock.observe(newestOf(item), this.#nowUs());
   }
-
-  return {
-    list,
-    loaded,
-    overflow,
-    metrics,
-    clock,
-    get: (name) => entries.get(name),
-    snapshot(items) {
-      unconfirmed = new Set(entries.keys());
-      overflowing.clear();
-      take(items);
-      // A long snapshot goes on in updates: what is gone shows only after them.
-      settled(prune);
-      ready = true;
-    },
-    update: take,
-    keep(device, metric) {
-      const entry = entries.get(device);
-      if (entry === undefined || entry.sparks.has(metric) || entry.sparks.size >= METRICS_MAX) return false;
-      const spark = new SeriesBuffer(SPARK_POINTS);
-      remember(spark, entry.pending.metrics[metric]);
-      entry.sparks.set(metric, spark);
-      return true;
-    },
-    drop(device, metric) {
-      entries.get(device)?.sparks.delete(metric);
-    },
-    fill(device, metric, answer) {
-      const entry = entries.get(device);
-      const spark = entry?.sparks.get(metric);
-      if (entry === undefined || spark === undefined) return;
-      answer.atUs.forEach((atUs, index) => {
-        spark.push(atUs, answer.avg[index] ?? Number.NaN);
-      });
-      entry.pending = { ...entry.pending };
-      dirty.add(entry);
-      frame(flush);
-    },
-  };
 }
 
 function createEntry(item: DeviceItem): Entry {
@@ -189,7 +192,7 @@ function createEntry(item: DeviceItem): Entry {
   };
 }
 
-/** The feed may send only what changed of a device; what it leaves out still holds. */
+/** The feed may send only what changed of a device; what it leaves out stays. */
 function merge(before: DeviceItem, item: DeviceItem): DeviceItem {
   if (before === item) return item;
   return { ...item, metrics: { ...before.metrics, ...item.metrics } };

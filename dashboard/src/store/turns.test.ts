@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { createFrame } from "./frame.ts";
-import { createTurns } from "./turns.ts";
+import { Turns } from "./turns.ts";
 
 function createScreen(count: number) {
   const frames: (() => void)[] = [];
   const frame = createFrame((run) => frames.push(run), { batched: false });
   const drawn: number[] = [];
-  const turns = createTurns<number>({ frame, nowMs: () => 0, draw: (item) => drawn.push(item) });
+  const turns = new Turns<number>({ frame, nowMs: () => 0, draw: (item) => drawn.push(item) });
   const items = Array.from({ length: count }, (_, index) => index);
   turns.arrange(items);
   /** What the next frame draws; undefined when nobody asked for one. */

@@ -1,89 +1,93 @@
 import type { Frame } from "./frame.ts";
 
-/** Charts are drawn for so long per frame; the others have their turn in the next ones. */
+/** The time to draw charts in one frame. The remaining charts have their turn in the next frames. */
 const DRAWING_MS = 8;
-/**
- * So many neighbours per frame: a browser without a GPU copies all that lies between the first and the last that
- * changed, so that two charts far apart cost as much as all of them.
- */
+/** Charts in one frame: from the first that changed to the last, without a GPU the browser copies all between them. */
 const NEIGHBOURS = 18;
-/** What the browser paints after a new picture was drawn: without a GPU, about so much for each, and for each point. */
+/** What the browser paints after a chart was drawn, without a GPU: for each chart, and for each of its points. */
 const PAINTING_MS = 0.5;
 const PAINTING_POINT_MS = 0.001;
 
-/** Things on the screen that take turns to be drawn, so that drawing all of them never holds up the page. */
-export interface Turns<T> {
-  /** As they stand on the screen. What is not among them is not drawn. */
-  arrange(items: readonly T[]): void;
-  due(item: T): void;
-  /** One of them was drawn as a whole, of so many points. */
-  drewAnew(points: number): void;
-  end(): void;
-}
+/**
+ * Charts take turns to be drawn, so that drawing all of them never holds up the page. ADR 16.
+ *
+ * A frame draws neighbours only, and the next frame is left to the browser. No chart that is due is left out, and one
+ * that is due again before its turn does not push the others back.
+ */
+export class Turns<T> {
+  readonly #frame: Frame;
+  readonly #nowMs: () => number;
+  readonly #drawItem: (item: T) => void;
+  readonly #waiting = new Set<T>();
+  #order: readonly T[] = [];
+  /** Where the next turn begins. */
+  #at = 0;
+  /** Every other frame is enough for the eye, and the browser has time to show it and to take its memory back. */
+  #resting = false;
+  /** What the charts of this frame will cost after the script. */
+  #paintingMs = 0;
 
-export function createTurns<T>(options: {
-  readonly frame: Frame;
-  /** For pacing only: `performance.now()`. */
-  readonly nowMs: () => number;
-  readonly draw: (item: T) => void;
-}): Turns<T> {
-  const { frame, nowMs, draw } = options;
-  const waiting = new Set<T>();
-  let order: readonly T[] = [];
-  /** Whose turn it is next. */
-  let at = 0;
-  /** Every other frame is enough for the eye: the browser has time to show what was drawn, and to take its memory back. */
-  let resting = false;
-  /** What charts of this frame will cost after the script is done. */
-  let paintingMs = 0;
+  constructor(options: {
+    readonly frame: Frame;
+    /** For pacing only: `performance.now()`. */
+    readonly nowMs: () => number;
+    readonly draw: (item: T) => void;
+  }) {
+    this.#frame = options.frame;
+    this.#nowMs = options.nowMs;
+    this.#drawItem = options.draw;
+  }
 
-  function run(): void {
-    if (resting) {
-      resting = false;
-      if (waiting.size > 0) frame(run);
+  /** In their order on the screen. Items that are not among them are not drawn. */
+  arrange(items: readonly T[]): void {
+    this.#order = items;
+    if (this.#waiting.size > 0) this.#frame(this.#run);
+  }
+
+  due(item: T): void {
+    this.#waiting.add(item);
+    this.#frame(this.#run);
+  }
+
+  /** An item was drawn as a whole, with this many points. */
+  drewAll(points: number): void {
+    this.#paintingMs += PAINTING_MS + points * PAINTING_POINT_MS;
+  }
+
+  end(): void {
+    this.#order = [];
+    this.#waiting.clear();
+  }
+
+  readonly #run = (): void => {
+    if (this.#resting) {
+      this.#resting = false;
+      if (this.#waiting.size > 0) this.#frame(this.#run);
       return;
     }
-    const first = nextWaiting();
+    const first = this.#nextWaiting();
     if (first === -1) return;
-    drawFrom(first);
-    resting = true;
-    frame(run);
+    this.#drawFrom(first);
+    this.#resting = true;
+    this.#frame(this.#run);
+  };
+
+  #nextWaiting(): number {
+    const next = this.#order.findIndex((item, index) => index >= this.#at && this.#waiting.has(item));
+    return next === -1 ? this.#order.findIndex((item) => this.#waiting.has(item)) : next;
   }
 
-  function nextWaiting(): number {
-    const next = order.findIndex((item, index) => index >= at && waiting.has(item));
-    return next === -1 ? order.findIndex((item) => waiting.has(item)) : next;
-  }
-
-  function drawFrom(first: number): void {
-    const startedMs = nowMs();
-    paintingMs = 0;
+  #drawFrom(first: number): void {
+    const startedMs = this.#nowMs();
+    this.#paintingMs = 0;
     let drawn = 0;
-    for (at = first; at < first + NEIGHBOURS; at++) {
-      const item = order[at];
-      if (item === undefined || !waiting.has(item)) continue;
-      if (drawn > 0 && nowMs() - startedMs + paintingMs >= DRAWING_MS) break;
-      waiting.delete(item);
-      draw(item);
+    for (this.#at = first; this.#at < first + NEIGHBOURS; this.#at++) {
+      const item = this.#order[this.#at];
+      if (item === undefined || !this.#waiting.has(item)) continue;
+      if (drawn > 0 && this.#nowMs() - startedMs + this.#paintingMs >= DRAWING_MS) break;
+      this.#waiting.delete(item);
+      this.#drawItem(item);
       drawn++;
     }
   }
-
-  return {
-    arrange(items) {
-      order = items;
-      if (waiting.size > 0) frame(run);
-    },
-    due(item) {
-      waiting.add(item);
-      frame(run);
-    },
-    drewAnew(points) {
-      paintingMs += PAINTING_MS + points * PAINTING_POINT_MS;
-    },
-    end() {
-      order = [];
-      waiting.clear();
-    },
-  };
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
-import { type Canvas, createLivePlot, type Scene, stretchOf } from "./live-plot.ts";
+import { type Canvas, LivePlot, type Scene, spanOf } from "./live-plot.ts";
 import type { PlotState } from "./plot.ts";
 
 const WIDTH = 100;
@@ -100,7 +100,7 @@ test("added point by point, the picture is that of all points drawn at once", ()
     fc.property(walk, fc.integer({ min: 1, max: 7 }), (steps, perFrame) => {
       const points = new SeriesBuffer(1_000);
       const live = createCanvas();
-      const plot = createLivePlot(live.canvas, live.state, "red");
+      const plot = new LivePlot(live.canvas, live.state, "red");
       const first = createScene(points);
       const scene = () => ({ ...first, newestUs: points.newest });
       let [atUs, value] = [50 * STEP_US, 0];
@@ -126,7 +126,7 @@ test("added point by point, the picture is that of all points drawn at once", ()
 test("a reading every tenth of a second needs a new picture once in two pixels, not each time", () => {
   const points = new SeriesBuffer(10_000);
   const { canvas, state } = createCanvas();
-  const plot = createLivePlot(canvas, state, "red");
+  const plot = new LivePlot(canvas, state, "red");
   const scene = createScene(points);
   const drawn = { all: 0, points: 0, nothing: 0 };
   for (let i = 0; i < 6_000; i++) {
@@ -162,7 +162,7 @@ test.each<[string, (scene: Scene) => Scene, "all" | "points" | "nothing"]>([
   const points = new SeriesBuffer(100);
   for (const atUs of [1, 2, 3]) points.push(atUs * 1_000_000, atUs);
   const { canvas, state } = createCanvas();
-  const plot = createLivePlot(canvas, state, "red");
+  const plot = new LivePlot(canvas, state, "red");
   const scene = createScene(points);
   expect(plot.show(scene).drew).toBe("all");
   expect(plot.show(change(scene)).drew).toBe(expected);
@@ -172,7 +172,7 @@ test("a window's result that changes is drawn", () => {
   const points = new SeriesBuffer(100);
   for (const atUs of [1, 2, 3]) points.push(atUs * 1_000_000, atUs);
   const { canvas, state } = createCanvas();
-  const plot = createLivePlot(canvas, state, "red");
+  const plot = new LivePlot(canvas, state, "red");
   const results: WindowResult[] = [];
   let changed = 0;
   const scene = createScene(points, { windows: { rule: "r", metric: "t", results, changes: () => changed } });
@@ -192,7 +192,7 @@ test("the axis ends less than two pixels after the newest reading, and never bef
       fc.double({ min: 0, max: 0.999, noNaN: true }),
       (newestUs, widthPx, phase) => {
         const rangeUs = 900_000_000;
-        const { fromUs, toUs } = stretchOf({ span: undefined, rangeUs, newestUs }, widthPx, phase);
+        const { fromUs, toUs } = spanOf({ span: undefined, rangeUs, newestUs }, widthPx, phase);
         expect(toUs).toBeGreaterThanOrEqual(newestUs - 1);
         expect(toUs - newestUs).toBeLessThanOrEqual((2 * rangeUs) / widthPx + 1);
         expect(toUs - fromUs).toBeCloseTo(rangeUs, 0);

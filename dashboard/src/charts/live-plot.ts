@@ -2,7 +2,7 @@ import type uPlot from "uplot";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { Span } from "../lib/ranges.ts";
 import type { RuleView } from "../lib/rules.ts";
-import { lowerBound } from "../lib/series-buffer.ts";
+import { lowerBound, type SeriesView } from "../lib/series-buffer.ts";
 import type { AlertSpan } from "../lib/spans.ts";
 import { CHART_POINTS, type MetricTrack } from "../store/metric-track.ts";
 import type { WindowTrack } from "../store/window-track.ts";
@@ -11,13 +11,13 @@ import { createCutter, pastView, spreadOf, windowBoxes, withBoxes } from "./pict
 import type { PlotState } from "./plot.ts";
 import { axisRange, type Extent, GAP_STEPS } from "./scale.ts";
 
-/** What a chart is to show. */
+/** What a chart shows. */
 export interface Scene {
   readonly track: MetricTrack;
-  /** How long a stretch is shown while the chart follows the present. */
+  /** How much it shows while it follows the present. */
   readonly rangeUs: number;
   readonly newestUs: number;
-  /** A stretch of the past, when one was chosen. */
+  /** The chosen span of the past; undefined while the chart follows the present. */
   readonly span: Span | undefined;
   readonly thresholds: readonly ThresholdLine[];
   readonly spans: readonly AlertSpan[];
@@ -25,7 +25,7 @@ export interface Scene {
   readonly windowRule: RuleView | undefined;
 }
 
-/** A scene as it was drawn; while all of this holds, points can join without a new picture. */
+/** A scene as it was drawn. While all of this stays the same, points can be added without a new picture. */
 interface Drawn {
   readonly scene: Scene;
   readonly fromUs: number;
@@ -34,61 +34,86 @@ interface Drawn {
   readonly windowChanges: number;
   readonly rewrites: number;
   extent: Extent | undefined;
-  /** The newest point in the picture, and where it stands, in pixels of the canvas. */
+  /** The newest point in the picture, and where it is in pixels of the canvas. */
   lastUs: number;
   lastX: number;
   lastY: number;
-  /** What the line covers of the newest column of pixels. */
+  /** The rows that the line covers in the newest column of pixels. */
   top: number;
   bottom: number;
 }
 
-/** What is needed of the chart library. */
+/** The part of the chart library that is used here. */
 export type Canvas = Pick<uPlot, "batch" | "setData" | "valToPos" | "bbox" | "ctx">;
 
-/** Multiples of it lie evenly between whole numbers, however many there are. */
+/** Multiples of it spread evenly between whole numbers, however many there are. */
 const GOLDEN_SHARE = 0.618034;
 let made = 0;
-/** So far the time axis goes on at once, in pixels of the canvas. */
+/** The time axis moves by this many pixels of the canvas at once. */
 const STEP_PX = 2;
 
-export interface LivePlot {
-  /**
-   * Brings the picture up to date, with as little drawing as that takes. Says what it drew, and of how many points: the
-   * browser paints them after the script is done, so that the script's own clock does not see what they cost.
-   */
-  show(scene: Scene): { readonly drew: "all" | "points" | "nothing"; readonly points: number };
-  /** The picture is gone or has another size: the next one begins anew. */
-  forget(): void;
+/** What a call of `show` drew, and of how many points. */
+export interface Drawing {
+  readonly drew: "all" | "points" | "nothing";
+  /** The browser paints them after the script, so the script's own clock does not see what they cost. */
+  readonly points: number;
 }
 
 /**
- * Draws a plot anew only when it looks different. Its time axis goes on by whole pixels, so that what was drawn stays
- * where it is until the next step; points that come in between are added to the line, and many need no pixel at all.
+ * Draws a plot again only when it looks different. ADR 16.
+ *
+ * The time axis moves by whole pixels, so what is drawn stays where it is until the next step. Points that arrive in
+ * between are added to the line, and many of them need no pixel at all. What is added looks exactly as if all had been
+ * drawn at once: `live-plot.test.ts` compares the two.
  */
-export function createLivePlot(plot: Canvas, state: PlotState, color: string): LivePlot {
-  const cut = createCutter(CHART_POINTS);
-  // Charts beside each other take their steps in turn, not all in one frame.
-  const phase = (made++ * GOLDEN_SHARE) % 1;
-  let drawn: Drawn | undefined;
-  let spread: readonly SpreadPoint[] = [];
+export class LivePlot {
+  readonly #plot: Canvas;
+  readonly #state: PlotState;
+  readonly #color: string;
+  readonly #cut = createCutter(CHART_POINTS);
+  /** Charts beside each other take their steps one after the other, not all in one frame. */
+  readonly #phase = (made++ * GOLDEN_SHARE) % 1;
+  #drawn: Drawn | undefined;
+  #spread: readonly SpreadPoint[] = [];
 
-  function drawAll(scene: Scene, fromUs: number, toUs: number): number {
+  constructor(plot: Canvas, state: PlotState, color: string) {
+    this.#plot = plot;
+    this.#state = state;
+    this.#color = color;
+  }
+
+  /** Brings the picture up to date, with as little drawing as possible. */
+  show(scene: Scene): Drawing {
+    const { fromUs, toUs } = spanOf(scene, this.#plot.bbox.width, this.#phase);
+    if (this.#drawn !== undefined && isSame(this.#drawn, scene, fromUs, toUs)) {
+      const added = scene.span === undefined ? this.#addPoints(this.#drawn, scene) : "nothing";
+      if (added !== undefined) return { drew: added, points: 0 };
+    }
+    return { drew: "all", points: this.#drawAll(scene, fromUs, toUs) };
+  }
+
+  /** The picture is gone or has another size: the next `show` draws all of it. */
+  forget(): void {
+    this.#drawn = undefined;
+  }
+
+  #drawAll(scene: Scene, fromUs: number, toUs: number): number {
     const { track, thresholds, spans, windows, windowRule } = scene;
+    const state = this.#state;
     const answer = answerOf(scene);
     const view = scene.span === undefined ? track.points.view() : pastView(answer);
-    const { x, y, extent, usualStepUs } = cut(view, fromUs, toUs);
+    const { x, y, extent, usualStepUs } = this.#cut(view, fromUs, toUs);
     const boxes = windowBoxes(windows, windowRule, fromUs);
     state.xRange = [fromUs / 1000, toUs / 1000];
     state.yRange = axisRange(withBoxes(extent, boxes), thresholds);
     state.usualStepMs = usualStepUs === undefined ? undefined : usualStepUs / 1000;
-    if (drawn?.answer !== answer || drawn === undefined) spread = spreadOf(answer);
+    if (this.#drawn === undefined || this.#drawn.answer !== answer) this.#spread = spreadOf(answer);
     const spreadFrom = lowerBound(answer?.atUs ?? [], fromUs) - 1;
-    state.overlays = { thresholds, spans, windows: boxes, spread: spread.slice(Math.max(0, spreadFrom)) };
-    plot.batch(() => plot.setData([x, y]));
-    const lastX = pixel(plot, x.at(-1) ?? Number.NaN, "x");
-    const lastY = pixel(plot, y.at(-1) ?? Number.NaN, "y");
-    drawn = {
+    state.overlays = { thresholds, spans, windows: boxes, spread: this.#spread.slice(Math.max(0, spreadFrom)) };
+    this.#plot.batch(() => this.#plot.setData([x, y]));
+    const lastX = pixel(this.#plot, x.at(-1) ?? Number.NaN, "x");
+    const lastY = pixel(this.#plot, y.at(-1) ?? Number.NaN, "y");
+    this.#drawn = {
       scene,
       fromUs,
       toUs,
@@ -106,13 +131,14 @@ export function createLivePlot(plot: Canvas, state: PlotState, color: string): L
   }
 
   /** Undefined when the new points need a new picture. */
-  function addPoints(before: Drawn, scene: Scene): "points" | "nothing" | undefined {
+  #addPoints(before: Drawn, scene: Scene): "points" | "nothing" | undefined {
     const { at, values } = scene.track.points.view();
     const first = lowerBound(at, before.lastUs + 0.5);
     if (first >= at.length) return "nothing";
-    // The first points of all, or such that more than a step fell off in between.
+    // The first points of all, or those after the buffer dropped more than a step.
     if (first === 0) return undefined;
-    const gapUs = state.usualStepMs === undefined ? Infinity : state.usualStepMs * 1000 * GAP_STEPS;
+    const { usualStepMs, yRange } = this.#state;
+    const gapUs = usualStepMs === undefined ? Infinity : usualStepMs * 1000 * GAP_STEPS;
     let { low, high } = before.extent ?? { low: Infinity, high: -Infinity };
     let previousUs = before.lastUs;
     for (let i = first; i < at.length; i++) {
@@ -124,23 +150,18 @@ export function createLivePlot(plot: Canvas, state: PlotState, color: string): L
     }
     if (low !== before.extent?.low || high !== before.extent.high) {
       const [bottom, top] = axisRange({ low, high }, scene.thresholds);
-      if (bottom !== state.yRange[0] || top !== state.yRange[1]) return undefined;
+      if (bottom !== yRange[0] || top !== yRange[1]) return undefined;
       before.extent = { low, high };
     }
-    return extendLine(before, at, values, first);
+    return this.#extendLine(before, { at, values }, first);
   }
 
-  function extendLine(
-    before: Drawn,
-    at: Float64Array,
-    values: Float64Array,
-    first: number,
-  ): "points" | "nothing" | undefined {
+  #extendLine(before: Drawn, { at, values }: SeriesView, first: number): "points" | "nothing" | undefined {
     const line: number[] = [before.lastX, before.lastY];
     let visible = false;
     for (let i = first; i < at.length; i++) {
-      const x = pixel(plot, (at[i] ?? 0) / 1000, "x");
-      const y = pixel(plot, values[i] ?? Number.NaN, "y");
+      const x = pixel(this.#plot, (at[i] ?? 0) / 1000, "x");
+      const y = pixel(this.#plot, values[i] ?? Number.NaN, "y");
       if (!Number.isFinite(x + y)) return undefined;
       if (x !== before.lastX) {
         visible = true;
@@ -156,27 +177,13 @@ export function createLivePlot(plot: Canvas, state: PlotState, color: string): L
       before.lastY = y;
       before.lastUs = at[i] ?? 0;
     }
-    if (visible) strokeLine(plot, line, color);
+    if (visible) strokeLine(this.#plot, line, this.#color);
     return visible ? "points" : "nothing";
   }
-
-  return {
-    show(scene) {
-      const { fromUs, toUs } = stretchOf(scene, plot.bbox.width, phase);
-      if (drawn !== undefined && isSame(drawn, scene, fromUs, toUs)) {
-        const added = scene.span === undefined ? addPoints(drawn, scene) : "nothing";
-        if (added !== undefined) return { drew: added, points: 0 };
-      }
-      return { drew: "all", points: drawAll(scene, fromUs, toUs) };
-    },
-    forget() {
-      drawn = undefined;
-    },
-  };
 }
 
-/** Where the axis begins and ends: following the present, it ends on a whole step, at or after the newest reading. */
-export function stretchOf(
+/** Where the axis begins and ends. While it follows the present, it ends on a whole step at or after the newest reading. */
+export function spanOf(
   { span, rangeUs, newestUs }: Pick<Scene, "span" | "rangeUs" | "newestUs">,
   widthPx: number,
   phase: number,
@@ -207,7 +214,7 @@ function isSame(drawn: Drawn, scene: Scene, fromUs: number, toUs: number): boole
   );
 }
 
-/** As the chart library rounds it, so that what is added meets what is there. */
+/** Rounded like the chart library does, so that added points continue its line. */
 function pixel(plot: Canvas, value: number, scale: "x" | "y"): number {
   return Math.round(plot.valToPos(value, scale, true));
 }

@@ -10,7 +10,7 @@ import { useVisible } from "../lib/visible.ts";
 import type { DeviceDetail } from "../store/device-detail.ts";
 import type { MetricTrack } from "../store/metric-track.ts";
 import type { WindowTrack } from "../store/window-track.ts";
-import { createLivePlot, type LivePlot } from "./live-plot.ts";
+import { LivePlot } from "./live-plot.ts";
 import type { ThresholdLine } from "./overlays.ts";
 import { usePalette } from "./palette.ts";
 import {
@@ -22,14 +22,14 @@ import {
   pastView,
   windowBoxes,
 } from "./picture.ts";
-import { createPlot, type PlotState } from "./plot.ts";
+import { createPlot, type PlotOptions, type PlotState } from "./plot.ts";
 
 export interface MetricChartProps {
   readonly detail: DeviceDetail;
   readonly track: MetricTrack;
-  /** How long a stretch is shown while the chart follows the present. */
+  /** How much it shows while it follows the present. */
   readonly rangeUs: number;
-  /** A stretch of the past, when one was chosen. */
+  /** The chosen span of the past; undefined while the chart follows the present. */
   readonly span: Span | undefined;
   readonly zone: Zone;
   /** Rules that watch this metric. */
@@ -46,125 +46,167 @@ const WORDS_PER_FRAME = 12;
 
 /** One metric as a live line, with its rules' thresholds and windows, and the alerts it caused. */
 export function MetricChart(props: MetricChartProps): JSX.Element {
-  const { detail, track, zone, rules, spans, span } = props;
-  const place = useRef<HTMLDivElement>(null);
+  const { detail, track, zone, rules, span } = props;
   const card = useRef<HTMLElement>(null);
-  const plot = useRef<uPlot | undefined>(undefined);
-  const live = useRef<LivePlot | undefined>(undefined);
-  const state = useRef<PlotState>({
-    xRange: [0, 1],
-    yRange: [0, 1],
-    usualStepMs: undefined,
-    overlays: { thresholds: [], spans: [], windows: [], spread: [] },
-  });
-  const palette = usePalette();
   const visible = useVisible(card);
-  const cursor = useSignal<number | undefined>(undefined);
-  const thresholds: readonly ThresholdLine[] = useMemo(
-    () => rules.flatMap((rule) => rule.thresholds.map((line) => ({ ...line, severity: rule.severity }))),
-    [rules],
-  );
   const windowRule = chooseWindowRule(rules, props.windows);
   const windows = props.windows.find((one) => one.rule === windowRule?.id);
-  // The time axis is looked at, not listened to: charts take their turns to draw (see the store).
-  const toUs = () => span?.toUs ?? detail.newestUs.peek();
-  const fromUs = () => span?.fromUs ?? toUs() - props.rangeUs;
+  const plot = useLivePlot(props, { visible, windowRule, windows });
 
-  function show(): void {
-    const { rangeUs } = props;
-    const newestUs = detail.newestUs.peek();
-    const drawn = live.current?.show({ track, rangeUs, newestUs, span, thresholds, spans, windows, windowRule });
-    if (drawn?.drew === "all") detail.drewAll(drawn.points);
-  }
-  const latest = useRef(show);
-  latest.current = show;
-  const select = useRef(props.onSelect);
-  select.current = props.onSelect;
-
-  useLayoutEffect(() => {
-    const element = place.current;
-    if (element === null) return;
-    const onCursor = (index: number | undefined) => {
-      cursor.value = index;
-    };
-    const onSelect = (fromMs: number, toMs: number) =>
-      select.current({ fromUs: Math.round(fromMs * 1000), toUs: Math.round(toMs * 1000) });
-    const made = createPlot({ element, state: state.current, palette, zone, onCursor, onSelect });
-    const drawing = createLivePlot(made, state.current, palette.line);
-    plot.current = made;
-    live.current = drawing;
-    latest.current();
-    const observer = new ResizeObserver(() => {
-      const { clientWidth: width, clientHeight: height } = element;
-      if (width === made.width && height === made.height) return;
-      made.setSize({ width, height });
-      drawing.forget();
-      latest.current();
-    });
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-      made.destroy();
-      plot.current = undefined;
-      live.current = undefined;
-    };
-  }, [palette, zone]);
-  useEffect(() => {
-    if (visible) latest.current();
-  }, [visible, span, props.rangeUs, props.windows, windowRule, thresholds, spans]);
-  const seen = useRef(visible);
-  seen.current = visible;
-  useCalmly(track, seen, show);
-
-  const figures = figuresOf(span === undefined ? track.points.view() : pastView(track.past()), fromUs(), toUs());
-  // What the pointer is on is told from the picture as it was drawn.
-  const hovered = cursor.value;
-  const [atMs, value] = hovered === undefined ? [] : (plot.current?.data ?? []).map((column) => column[hovered]);
+  // Not a subscription: charts take turns to draw, and the turn reads the newest instant.
+  const toUs = span?.toUs ?? detail.newestUs.peek();
+  const fromUs = span?.fromUs ?? toUs - props.rangeUs;
+  const figures = figuresOf(span === undefined ? track.points.view() : pastView(track.past()), fromUs, toUs);
+  const { atMs, value } = plot.hovered();
   return (
     <section class="chart" ref={card} data-metric={track.metric} data-points={figures.points}>
       <div class="chart-head">
         <h2>{track.metric}</h2>
         <output class="chart-value">{formatValue(value ?? figures.last)}</output>
         <span class="chart-when">
-          {typeof atMs === "number" ? formatInstant(atMs * 1000, zone) : span === undefined ? "now" : "at its end"}
+          {typeof atMs === "number" ? formatInstant(atMs * 1000, zone) : span === undefined ? "now" : "at the end"}
         </span>
         <Summary figures={figures} />
       </div>
-      <div
-        class="chart-plot"
-        ref={place}
-        role="img"
-        aria-label={`${track.metric}: now ${formatValue(figures.last)}, lowest ${formatNumber(figures.extent?.low ?? Number.NaN)}, highest ${formatNumber(figures.extent?.high ?? Number.NaN)} in this range`}
-      />
+      <div class="chart-plot" ref={plot.place} role="img" aria-label={describe(track.metric, figures, span)} />
       {figures.points === 0 && <p class="chart-empty">No readings in this range</p>}
-      <Key rules={rules} windowRule={windowRule} boxes={windowBoxes(windows, windowRule, fromUs()).length} />
+      <Legend rules={rules} windowRule={windowRule} boxes={windowBoxes(windows, windowRule, fromUs).length} />
     </section>
   );
 }
 
+/** The chart in words, for people who do not see it. */
+function describe(metric: string, { last, extent }: Figures, span: Span | undefined): string {
+  const low = formatNumber(extent?.low ?? Number.NaN);
+  const high = formatNumber(extent?.high ?? Number.NaN);
+  return `${metric}: ${span === undefined ? "now" : "at the end"} ${formatValue(last)}, lowest ${low}, highest ${high} in this range`;
+}
+
+/** Draws the line, its windows, thresholds and alerts into the element at `place`. */
+function useLivePlot(
+  props: MetricChartProps,
+  shown: {
+    readonly visible: boolean;
+    readonly windowRule: RuleView | undefined;
+    readonly windows: WindowTrack | undefined;
+  },
+) {
+  const { detail, track, rangeUs, span, spans, zone, rules } = props;
+  const { visible, windowRule, windows } = shown;
+  const palette = usePalette();
+  const cursor = useSignal<number | undefined>(undefined);
+  const mounted = useRef<MountedPlot | undefined>(undefined);
+  const place = useRef<HTMLDivElement>(null);
+  const thresholds: readonly ThresholdLine[] = useMemo(
+    () => rules.flatMap((rule) => rule.thresholds.map((line) => ({ ...line, severity: rule.severity }))),
+    [rules],
+  );
+  const show = useLatest(() => {
+    const scene = { track, rangeUs, newestUs: detail.newestUs.peek(), span, thresholds, spans, windows, windowRule };
+    const drawn = mounted.current?.live.show(scene);
+    if (drawn?.drew === "all") detail.drewAll(drawn.points);
+  });
+  const select = useLatest(props.onSelect);
+  const seen = useRef(visible);
+  seen.current = visible;
+
+  useLayoutEffect(() => {
+    if (place.current === null) return;
+    const plot = mountPlot({
+      element: place.current,
+      palette,
+      zone,
+      show,
+      onCursor: (index) => {
+        cursor.value = index;
+      },
+      onSelect: (fromMs, toMs) => select({ fromUs: Math.round(fromMs * 1000), toUs: Math.round(toMs * 1000) }),
+    });
+    mounted.current = plot;
+    show();
+    return () => {
+      plot.unmount();
+      mounted.current = undefined;
+    };
+  }, [palette, zone]);
+  useEffect(() => {
+    if (visible) show();
+  }, [visible, span, rangeUs, props.windows, windowRule, thresholds, spans]);
+  useCalmRender(track, seen, show);
+
+  /** The point under the pointer, as it was drawn. */
+  function hovered(): { readonly atMs?: number | null | undefined; readonly value?: number | null | undefined } {
+    const index = cursor.value;
+    if (index === undefined) return {};
+    const [at, values] = mounted.current?.plot.data ?? [];
+    return { atMs: at?.[index], value: values?.[index] };
+  }
+  return { place, hovered };
+}
+
+/** A function that stays the same and always runs the newest version of another. */
+function useLatest<Arguments extends unknown[]>(run: (...args: Arguments) => void): (...args: Arguments) => void {
+  const latest = useRef(run);
+  latest.current = run;
+  return useRef((...args: Arguments) => latest.current(...args)).current;
+}
+
+interface MountedPlot {
+  readonly plot: uPlot;
+  readonly live: LivePlot;
+  unmount(): void;
+}
+
+/** Puts a plot into an element, of the element's size. */
+function mountPlot(options: Omit<PlotOptions, "state"> & { show(): void }): MountedPlot {
+  const { element, palette, show } = options;
+  const state: PlotState = {
+    xRange: [0, 1],
+    yRange: [0, 1],
+    usualStepMs: undefined,
+    overlays: { thresholds: [], spans: [], windows: [], spread: [] },
+  };
+  const plot = createPlot({ ...options, state });
+  const live = new LivePlot(plot, state, palette.line);
+  const observer = new ResizeObserver(() => {
+    const { clientWidth: width, clientHeight: height } = element;
+    if (width === plot.width && height === plot.height) return;
+    plot.setSize({ width, height });
+    live.forget();
+    show();
+  });
+  observer.observe(element);
+  return {
+    plot,
+    live,
+    unmount() {
+      observer.disconnect();
+      plot.destroy();
+    },
+  };
+}
+
 /**
- * The line follows each reading; words that change faster than they are read are told anew less often. They are told in
- * the frame that draws the line, a few charts in each, and by a timer when no more readings come.
+ * The line follows each reading, but words that change faster than a person reads are rendered less often: in the frame
+ * that draws the line, a few charts in each, or by a timer when no more readings arrive.
  */
-function useCalmly(track: MetricTrack, seen: { readonly current: boolean }, draw: () => void): void {
-  const [, tell] = useState(0);
-  const latest = useRef(draw);
-  latest.current = draw;
+function useCalmRender(track: MetricTrack, seen: { readonly current: boolean }, draw: () => void): void {
+  const [, render] = useState(0);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let toldAtMs = performance.now();
-    function tellNow(): void {
+    let renderedAtMs = performance.now();
+    function renderNow(): void {
       clearTimeout(timer);
       timer = undefined;
-      toldAtMs = performance.now();
-      tell((count) => count + 1);
+      renderedAtMs = performance.now();
+      render((count) => count + 1);
     }
     const stop = track.version.subscribe(() => {
-      if (seen.current) latest.current();
+      if (seen.current) draw();
       const everyMs = seen.current ? WORDS_EVERY_MS : UNSEEN_WORDS_EVERY_MS;
-      const dueInMs = everyMs - (performance.now() - toldAtMs);
-      if (dueInMs <= 0 && mayTellInThisFrame()) tellNow();
-      else timer ??= setTimeout(tellNow, Math.max(0, dueInMs) + WORDS_LATE_MS);
+      const dueInMs = everyMs - (performance.now() - renderedAtMs);
+      if (dueInMs <= 0 && mayRenderInThisFrame()) renderNow();
+      else timer ??= setTimeout(renderNow, Math.max(0, dueInMs) + WORDS_LATE_MS);
     });
     return () => {
       stop();
@@ -173,14 +215,14 @@ function useCalmly(track: MetricTrack, seen: { readonly current: boolean }, draw
   }, [track]);
 }
 
-let toldFrame: CSSNumberish | null = null;
-let toldInFrame = 0;
+let renderedFrame: CSSNumberish | null = null;
+let renderedInFrame = 0;
 
-function mayTellInThisFrame(): boolean {
+function mayRenderInThisFrame(): boolean {
   const frame = document.timeline.currentTime;
-  if (frame !== toldFrame) toldInFrame = 0;
-  toldFrame = frame;
-  return ++toldInFrame <= WORDS_PER_FRAME;
+  if (frame !== renderedFrame) renderedInFrame = 0;
+  renderedFrame = frame;
+  return ++renderedInFrame <= WORDS_PER_FRAME;
 }
 
 function Summary({ figures }: { readonly figures: Figures }): JSX.Element {
@@ -197,8 +239,8 @@ function Summary({ figures }: { readonly figures: Figures }): JSX.Element {
   );
 }
 
-/** What the marks mean, in words. Always one line high. */
-function Key(props: {
+/** What the lines and boxes mean. Always one line high. */
+function Legend(props: {
   readonly rules: readonly RuleView[];
   readonly windowRule: RuleView | undefined;
   readonly boxes: number;

@@ -16,23 +16,19 @@ export interface PlotState {
 const DAY_MS = 86_400_000;
 const linear = uPlot.paths.linear?.() ?? (() => null);
 
-/** A uPlot chart of one series whose look and overlays come from `state`, which the owner keeps up to date. */
-export function createPlot(options: {
+export interface PlotOptions {
   readonly element: HTMLElement;
   readonly state: PlotState;
   readonly palette: Palette;
   readonly zone: Zone;
   onCursor(index: number | undefined): void;
-  /** A stretch was drawn with the pointer. */
+  /** A person dragged over this span. */
   onSelect(fromMs: number, toMs: number): void;
-}): uPlot {
-  const { element, state, palette, zone, onCursor, onSelect } = options;
-  const axis: uPlot.Axis = {
-    stroke: palette.muted,
-    font: palette.font,
-    grid: { stroke: palette.grid, width: 1 },
-    ticks: { show: false },
-  };
+}
+
+/** A uPlot chart of one series. Its scales and overlays come from `state`, which the owner keeps up to date. */
+export function createPlot(options: PlotOptions): uPlot {
+  const { element, state, palette, zone } = options;
   const look: uPlot.Options = {
     width: element.clientWidth,
     height: element.clientHeight,
@@ -50,49 +46,63 @@ export function createPlot(options: {
       x: { time: true, range: () => state.xRange },
       y: { range: () => state.yRange },
     },
-    axes: [
-      {
-        ...axis,
-        size: 28,
-        space: 84,
-        values: (_, splits, __, ___, step) => splits.map((ms) => timeLabel(ms, step, zone)),
-      },
-      { ...axis, size: 56, space: 36, values: (_, splits) => splits.map(formatNumber) },
-    ],
-    series: [
-      {},
-      {
-        stroke: palette.line,
-        width: LINE_WIDTH,
-        points: { show: false },
-        // Dense ones are drawn below.
-        paths: (u, series, from, to) =>
-          isDense(u.data[0].length - 1, u.bbox.width) ? null : linear(u, series, from, to),
-        gaps: (u, _, from, to, gaps) => {
-          for (const [before, after] of findGaps(u.data[0], state.usualStepMs, from, to)) {
-            const xOf = (index: number) => Math.round(u.valToPos(u.data[0][index] ?? 0, "x", true));
-            gaps.push([xOf(before), xOf(after)]);
-          }
-          return gaps;
-        },
-      },
-    ],
-    hooks: {
-      drawClear: [(u) => drawBelow(u, state.overlays, palette)],
-      drawSeries: [(u) => drawDenseLine(u, state.usualStepMs, palette)],
-      draw: [(u) => drawAbove(u, state.overlays, palette)],
-      setCursor: [(u) => onCursor(u.cursor.idx ?? undefined)],
-      setSelect: [
-        (u) => {
-          const { left, width } = u.select;
-          if (width < 1) return;
-          onSelect(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
-          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-        },
-      ],
-    },
+    axes: axesOf(palette, zone),
+    series: [{}, lineOf(palette, state)],
+    hooks: hooksOf(options),
   };
   return new uPlot(look, [[], []], element);
+}
+
+function axesOf(palette: Palette, zone: Zone): uPlot.Axis[] {
+  const axis: uPlot.Axis = {
+    stroke: palette.muted,
+    font: palette.font,
+    grid: { stroke: palette.grid, width: 1 },
+    ticks: { show: false },
+  };
+  return [
+    {
+      ...axis,
+      size: 28,
+      space: 84,
+      values: (_, splits, __, ___, step) => splits.map((ms) => timeLabel(ms, step, zone)),
+    },
+    { ...axis, size: 56, space: 36, values: (_, splits) => splits.map(formatNumber) },
+  ];
+}
+
+function lineOf(palette: Palette, state: PlotState): uPlot.Series {
+  return {
+    stroke: palette.line,
+    width: LINE_WIDTH,
+    points: { show: false },
+    // A dense line is drawn by the hook below.
+    paths: (u, series, from, to) => (isDense(u.data[0].length - 1, u.bbox.width) ? null : linear(u, series, from, to)),
+    gaps: (u, _, from, to, gaps) => {
+      for (const [before, after] of findGaps(u.data[0], state.usualStepMs, from, to)) {
+        const xOf = (index: number) => Math.round(u.valToPos(u.data[0][index] ?? 0, "x", true));
+        gaps.push([xOf(before), xOf(after)]);
+      }
+      return gaps;
+    },
+  };
+}
+
+function hooksOf({ state, palette, onCursor, onSelect }: PlotOptions): uPlot.Hooks.Arrays {
+  return {
+    drawClear: [(u) => drawBelow(u, state.overlays, palette)],
+    drawSeries: [(u) => drawDenseLine(u, state.usualStepMs, palette)],
+    draw: [(u) => drawAbove(u, state.overlays, palette)],
+    setCursor: [(u) => onCursor(u.cursor.idx ?? undefined)],
+    setSelect: [
+      (u) => {
+        const { left, width } = u.select;
+        if (width < 1) return;
+        onSelect(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
+        u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+      },
+    ],
+  };
 }
 
 /** The day at midnight, else the time, as fine as the steps are. */

@@ -16,6 +16,7 @@ export const alertsAnswer = z.object({
   alerts: z.array(alertChangeSchema).describe("Newest first."),
   next: z.string().exactOptional().describe("Send this as `after` for the next page; left out on the last page."),
 });
+export type AlertsPage = z.output<typeof alertsAnswer>;
 
 export const acknowledgementSchema = z.object({
   incident: z.string(),

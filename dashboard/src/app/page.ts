@@ -20,7 +20,7 @@ import { DeviceStore } from "../store/devices.ts";
 import { createFrame, type Frame } from "../store/frame.ts";
 import { openRuleState, type RuleState } from "../store/rule-state.ts";
 import { createStatsStore, type StatsStore } from "../store/stats.ts";
-import { type Api, createApi } from "./api.ts";
+import { Api } from "./api.ts";
 import { type Polled, startPolls } from "./polls.ts";
 import { isKiosk, watchHash } from "./route.ts";
 import { openSession, type Session } from "./session.ts";
@@ -75,7 +75,7 @@ export function usePage(): Page {
 export function startPage(target: Window): Page {
   const base = new URL(".", target.location.href);
   const session = openSession(target);
-  const api = createApi(base.href, { token: session.token, onUnauthorized: session.turnedAway });
+  const api = new Api(base.href, { token: session.token, onUnauthorized: session.turnedAway });
   const request = (run: () => void) => void target.requestAnimationFrame(run);
   const frame = createFrame(request);
   const drawing = createFrame(framesApart(request, countChanges(target.document, ".charts")), { batched: false });

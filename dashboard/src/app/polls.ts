@@ -1,17 +1,18 @@
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import type { FeedStatus } from "../../../contracts/feed-client/feed-client.ts";
+import type { Readiness } from "../../../contracts/http/gateway.ts";
 import { parseRules, type RuleView } from "../lib/rules.ts";
 import type { AlertStore } from "../store/alerts.ts";
 import type { AttentionStore } from "../store/attention.ts";
 import type { Backfill } from "../store/backfill.ts";
 import type { DeviceStore } from "../store/devices.ts";
-import type { Api, Readiness } from "./api.ts";
+import type { Api } from "./api.ts";
 
 const RULES_EVERY_MS = 60_000;
 const RULES_AGAIN_MS = 5_000;
 const READY_EVERY_MS = 10_000;
 const ATTENTION_EVERY_MS = 15_000;
-/** Alert changes come in bursts: who took them on is asked for once per burst. */
+/** Alert changes come in bursts: one request for each burst. */
 const ATTENTION_SETTLED_MS = 800;
 const ALERTS_LISTED = 200;
 const ALERTS_PAST_US = 30 * 86_400_000_000;
@@ -20,12 +21,11 @@ const ALERTS_AHEAD_US = 86_400_000_000;
 export interface Polled {
   readonly rules: ReadonlySignal<readonly RuleView[]>;
   readonly rulesLoaded: ReadonlySignal<boolean>;
-  /** Undefined until the gateway has told it. */
+  /** Undefined until the gateway has answered. */
   readonly readiness: ReadonlySignal<Readiness | undefined>;
 }
 
-/** Asks for what the feed does not tell: now and then, and each time that the connection comes up. */
-export function startPolls(options: {
+interface PollOptions {
   readonly api: Api;
   readonly target: Window;
   readonly status: ReadonlySignal<FeedStatus>;
@@ -33,29 +33,20 @@ export function startPolls(options: {
   readonly alerts: AlertStore;
   readonly attention: AttentionStore;
   readonly backfill: Backfill;
-}): Polled {
-  const { api, target, status, devices, alerts, attention, backfill } = options;
-  const rules = signal<readonly RuleView[]>([]);
-  const rulesLoaded = signal(false);
-  const readiness = signal<Readiness | undefined>(undefined);
-  let rulesText = "";
+}
 
-  async function askRules(): Promise<void> {
-    const answer = await api.rules();
-    const text = JSON.stringify(answer);
-    rulesLoaded.value = true;
-    // Equal rules stay the same object, so that charts have no reason to draw again.
-    if (text === rulesText) return;
-    rulesText = text;
-    rules.value = parseRules(answer);
-  }
+/** Asks for what is not on the feed: from time to time, and whenever the connection opens. */
+export function startPolls(options: PollOptions): Polled {
+  const { api, target, status, attention, backfill } = options;
+  const { askRules, rules, rulesLoaded } = pollRules(api);
+  const readiness = signal<Readiness | undefined>(undefined);
 
   async function askReady(): Promise<void> {
     const answer = await api.readiness();
     if (JSON.stringify(answer) !== JSON.stringify(readiness.peek())) readiness.value = answer;
   }
 
-  // Each of these is a nicety: the live feed goes on without it, and it is asked for again.
+  // Each may fail: the live feed works without it, and the next round asks again.
   const whenOpen = (ask: () => Promise<void>) => () => {
     if (status.peek().state === "open" && !target.document.hidden) ask().catch(() => {});
   };
@@ -65,7 +56,7 @@ export function startPolls(options: {
     [attention.refresh, ATTENTION_EVERY_MS],
   ];
   for (const [ask, everyMs] of asks) target.setInterval(whenOpen(ask), everyMs);
-  // Screens are about rules: who did not get them does not wait for the next round.
+  // Most screens need the rules: a page without them does not wait for the next round.
   target.setInterval(() => {
     if (!rulesLoaded.peek()) whenOpen(askRules)();
   }, RULES_AGAIN_MS);
@@ -77,18 +68,43 @@ export function startPolls(options: {
     }
     before = state;
   });
+  refreshAfterAlerts(options, whenOpen(attention.refresh));
+  loadPastAlerts(options);
+  return { rules, rulesLoaded, readiness };
+}
 
+function pollRules(api: Api) {
+  const rules = signal<readonly RuleView[]>([]);
+  const rulesLoaded = signal(false);
+  let before = "";
+
+  async function askRules(): Promise<void> {
+    const answer = await api.rules();
+    const text = JSON.stringify(answer);
+    rulesLoaded.value = true;
+    // Equal rules stay the same object, so that charts do not draw again.
+    if (text === before) return;
+    before = text;
+    rules.value = parseRules(answer);
+  }
+  return { askRules, rules, rulesLoaded };
+}
+
+/** Once for a burst of changes. */
+function refreshAfterAlerts({ alerts, target }: PollOptions, refresh: () => void): void {
   let settling = false;
   alerts.open.subscribe(() => {
     if (settling) return;
     settling = true;
     target.setTimeout(() => {
       settling = false;
-      whenOpen(attention.refresh)();
+      refresh();
     }, ATTENTION_SETTLED_MS);
   });
+}
 
-  // The past that matters is that of the readings, which may be recorded ones.
+/** The time of the readings decides what is past: they may be recorded ones. */
+function loadPastAlerts({ api, status, devices, alerts }: PollOptions): void {
   effect(() => {
     if (status.value.state !== "open" || !devices.loaded.value) return;
     const newestUs = devices.clock.newestUs;
@@ -99,5 +115,4 @@ export function startPolls(options: {
       () => {},
     );
   });
-  return { rules, rulesLoaded, readiness };
 }

@@ -1,14 +1,17 @@
 import type { JSX } from "preact";
+import type { Readiness } from "../../../contracts/http/gateway.ts";
+import { partsOf } from "../app/api.ts";
 import { usePage } from "../app/page.ts";
 import { SeverityIcon } from "./icons.tsx";
 
-const DURABILITY: Readonly<Record<string, string>> = {
+const DURABILITY: Readonly<Record<Readiness["log"]["durability"], string>> = {
   synced: "Acknowledged readings are on disk.",
   stored: "Acknowledged readings are in the log server.",
   replicated: "Acknowledged readings are on several servers.",
+  unknown: "",
 };
 
-/** Whether each part of the gateway does its work. */
+/** Whether each part of the gateway works. */
 export function HealthPanel(): JSX.Element {
   const { readiness } = usePage();
   const known = readiness.value;
@@ -18,10 +21,10 @@ export function HealthPanel(): JSX.Element {
         <h2 id="health-title">Health</h2>
       </div>
       {known === undefined ? (
-        <p class="quiet">Asking the gateway how it is</p>
+        <p class="quiet">Asking the gateway for its health</p>
       ) : (
         <ul>
-          {known.services.map(({ name, ready, detail, notice }) => (
+          {partsOf(known).map(({ name, ready, detail, notice }) => (
             <li key={name} data-ready={ready} data-notice={notice !== undefined}>
               <SeverityIcon severity="warning" state={ready && notice === undefined ? "resolved" : "firing"} />
               <span class="health-name">{name}</span>
@@ -30,7 +33,7 @@ export function HealthPanel(): JSX.Element {
           ))}
         </ul>
       )}
-      <p class="health-durability">{DURABILITY[known?.durability ?? ""] ?? ""}</p>
+      <p class="health-durability">{DURABILITY[known?.log.durability ?? "unknown"]}</p>
     </section>
   );
 }

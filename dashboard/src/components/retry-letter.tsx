@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import type { LetterRetry, RetryResult } from "../../../contracts/dead-letters.ts";
-import type { DeadLetterSummary } from "../app/api.ts";
+import type { DeadLetterSummary } from "../../../contracts/http/dead-letters.ts";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 import { letterHref } from "../app/route.ts";

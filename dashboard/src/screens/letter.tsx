@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import type { DeadLetterWhole } from "../app/api.ts";
+import type { DeadLetterWhole } from "../../../contracts/http/dead-letters.ts";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 import { letterHref } from "../app/route.ts";

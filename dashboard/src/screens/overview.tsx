@@ -1,5 +1,6 @@
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
+import { partsOf } from "../app/api.ts";
 import { usePage } from "../app/page.ts";
 import { devicesHref } from "../app/route.ts";
 import { AlertPanel } from "../components/alert-list.tsx";
@@ -52,7 +53,7 @@ function Headline(): JSX.Element {
           ? `${plural(count, "device")}${pending > 0 ? ` · ${plural(pending, "alert")} pending` : ""}`
           : "Asking the gateway for its devices and alerts"}
         <NotReady
-          words={(readiness.value?.services ?? [])
+          words={(readiness.value === undefined ? [] : partsOf(readiness.value))
             .filter(({ ready }) => !ready)
             .map(({ name, detail }) => `${name}: ${detail}`)}
         />

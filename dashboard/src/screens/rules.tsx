@@ -1,7 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import type { RuleActivity } from "../app/api.ts";
+import type { RuleActivity } from "../../../contracts/http/data.ts";
 import { usePage } from "../app/page.ts";
 import { ruleHref } from "../app/route.ts";
 import { SeverityIcon } from "../components/icons.tsx";

@@ -21,7 +21,7 @@ test.each([
     "receivers: { ops: [{ mqtt: { topic: 'a/{rule}/{{ device }}' } }] }",
     /topic: \{rule\} is written \{\{ rule \}\}; write "a\/\{\{ rule \}\}\/\{\{ device \}\}"/,
   ],
-  ["receivers: { ops: [{ mqtt: { topic: 'a/{{ device | uper }}' } }] }", /no helper `uper`; did you mean upper\?/],
+  ["receivers: { ops: [{ mqtt: { topic: 'a/{{ device | uper }}' } }] }", /helper `uper`; did you mean upper\?/],
   [
     "receivers: { ops: [{ webhook: { url: 'http://x', text: '{{ since }}' } }] }",
     /called `active_at`; write .*active_at/,

@@ -221,14 +221,15 @@ test("the notifier is killed while causes inhibit their effects: these stay inhi
     const sensor = (n: number): ChangeOptions => ({ device: `d${n}`, round, inhibitedBy });
     // Effects before the cause, and after it.
     for (let n = 0; n < 4; n++) await write(sensor(n));
-    const down = await write(cause);
+    const causeAtUs = Date.now() * 1_000;
+    const down = await write({ ...cause, atUs: causeAtUs });
     for (let n = 4; n < 8; n++) await write(sensor(n));
     if (round > 0) await restart();
     await eventually("the cause is sent", () => sent().includes(down), 60_000);
     if (round !== 1) await restart();
     for (let n = 0; n < 8; n += 2) await write({ ...sensor(n), state: "resolved" });
     if (round > 1) await restart();
-    const up = await write({ ...cause, state: "resolved" });
+    const up = await write({ ...cause, state: "resolved", activeAtUs: causeAtUs });
     await restart();
     await eventually("its end is sent", () => sent().includes(up), 60_000);
     const firing = [1, 3, 5, 7].map((n) => `hot-${hashOf(`d${n}`)}-${round}-firing`);

@@ -49,7 +49,7 @@ function templateFaults(text: string): Fault[] {
 /** Places in single braces, `{rule}`, as topics of earlier versions had them. */
 export function singleBraces(text: string): string[] {
   return parseTemplate(text).parts.flatMap((part) =>
-    typeof part === "string" ? [...part.matchAll(/\{([^{}]+)\}/g)].map(([, name = ""]) => name) : [],
+    typeof part === "string" ? [...part.matchAll(/(?<!\{)\{([^{}]+)\}(?!\})/g)].map(([, name = ""]) => name) : [],
   );
 }
 

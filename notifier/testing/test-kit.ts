@@ -21,6 +21,8 @@ export interface ChangeOptions {
   readonly round?: number;
   readonly state?: AlertState;
   readonly atUs?: number;
+  /** When its incident began; `atUs` by default. */
+  readonly activeAtUs?: number;
   readonly severity?: "info" | "warning" | "critical";
   readonly labels?: Readonly<Record<string, string>>;
   readonly notify?: readonly string[];
@@ -44,7 +46,7 @@ export function changeOf(options: ChangeOptions = {}): AlertChange {
     annotations: { summary: `${device} is warm` },
     atUs,
     processedAtUs: atUs,
-    activeAtUs: atUs,
+    activeAtUs: options.activeAtUs ?? atUs,
     value: 9.5,
     notify: options.notify ?? ["ops"],
     ...(options.muted && { muted: true }),

@@ -4,7 +4,7 @@ import { type Follower, follow } from "../platform/log/follow.ts";
 import type { LogMessage } from "../platform/log/port.ts";
 import { readNewest } from "../platform/log/read-range.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
-import { NotifierEvents } from "./common/events.ts";
+import { createNotifierEvents, type NotifierEvents } from "./common/events.ts";
 import type { NotifierConfig } from "./config.ts";
 import { deliveriesInLog } from "./delivery/delivery-history.ts";
 import { Sender } from "./delivery/sender.ts";
@@ -56,7 +56,7 @@ class Notifier implements Service {
   constructor(config: NotifierConfig, deps: NotifierDeps) {
     this.#config = config;
     this.#deps = deps;
-    this.#events = new NotifierEvents(deps.logger, deps.metrics);
+    this.#events = createNotifierEvents(deps.logger, deps.metrics);
     const { inhibit_wait: waitUs, inhibit_after: afterUs, max_age: maxAgeUs } = config;
     this.#state = new NotifierState({
       inhibitionTimes: { waitUs, afterUs, maxAgeUs },

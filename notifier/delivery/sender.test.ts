@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { createMemoryLog } from "../../platform/log/memory.ts";
 import { type Log, LogClosedError } from "../../platform/log/port.ts";
-import { NotifierEvents } from "../common/events.ts";
+import { createNotifierEvents } from "../common/events.ts";
 import type { Notification } from "../common/notification.ts";
 import { routeOf } from "../routes/route.ts";
 import { NotifierState } from "../state/notifier-state.ts";
@@ -29,7 +29,7 @@ async function startSender({ log = createMemoryLog({ nowUs: () => Date.now() * 1
   const webhook = config.receivers.ops?.[0]?.webhook;
   if (webhook === undefined) throw new Error("no webhook");
   const failures: unknown[] = [];
-  const events = new NotifierEvents(deps.logger, deps.metrics);
+  const events = createNotifierEvents(deps.logger, deps.metrics);
   const inhibitionTimes = { waitUs: 0, afterUs: 0, maxAgeUs: 0 };
   const state = new NotifierState({ inhibitionTimes, hasReceiver: () => true, events });
   const sender = new Sender({

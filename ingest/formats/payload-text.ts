@@ -5,7 +5,9 @@ import type { PayloadProblem } from "./format.ts";
 /** Undefined when the bytes are not UTF-8. */
 export function decodeText(payload: Uint8Array): string | undefined {
   if (!isUtf8(payload)) return undefined;
-  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString("utf8");
+  // The broker's payloads are buffers already. Without arguments `toString` takes its shortest path.
+  const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  return bytes.toString();
 }
 
 export function parseJson(payload: Uint8Array): { readonly value?: unknown; readonly problem?: PayloadProblem } {

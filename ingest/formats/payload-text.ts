@@ -6,7 +6,9 @@ import type { PayloadProblem } from "./format.ts";
 export function decodeText(payload: Uint8Array): string | undefined {
   if (!isUtf8(payload)) return undefined;
   // The broker's payloads are buffers already. Without arguments `toString` takes its shortest path.
-  const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const bytes = Buffer.isBuffer(payload)
+    ? payload
+    : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   return bytes.toString();
 }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { FeedClients, type Heard } from "./feed/clients.ts";
+import { FeedClients, type Received } from "./feed/clients.ts";
 import { servePlain, serveWeir } from "./feed/servers.ts";
 import type { FeedLoad } from "./feed/world.ts";
 import { printTable } from "./figures.ts";
@@ -12,17 +12,17 @@ const IDLE_MS = 2_000;
 const SETTLE_MS = 3_000;
 
 interface Measured {
-  readonly heard: Heard;
+  readonly received: Received;
   readonly seconds: number;
-  /** CPU of the server with its clients, and without any. */
+  /** CPU of the server with its clients and without any. */
   readonly cpuSeconds: number;
   readonly idleCpuPerSecond: number;
   readonly rssMebibytes: number;
 }
 
 /**
- * The dashboard feed with a thousand clients, each with ten filters, beside a plain loop over WebSockets that sends the
- * same results to the same clients as often. Servers and clients are processes of their own.
+ * The dashboard feed with a thousand clients, each with ten filters, compared with a plain loop over WebSockets that sends
+ * the same results to the same clients at the same rate. Servers and clients run in separate processes.
  */
 export async function benchFeed(options: { readonly seconds: number }): Promise<boolean> {
   const { clients, subscriptions, rate } = LOAD;
@@ -32,15 +32,15 @@ export async function benchFeed(options: { readonly seconds: number }): Promise<
   );
   const plain = await measure("plain", options.seconds);
   const weir = await measure("weir", options.seconds);
-  const perMessageUs = (measured: Measured) => (measured.cpuSeconds / measured.heard.messages) * 1e6;
+  const perMessageUs = (measured: Measured) => (measured.cpuSeconds / measured.received.messages) * 1e6;
   const row = (name: string, measured: Measured) => [
     name,
-    Math.round(measured.heard.messages / measured.seconds),
-    Math.round(measured.heard.items / measured.seconds),
-    (measured.heard.bytes / measured.seconds / 1e6).toFixed(1),
-    measured.heard.p50Ms.toFixed(0),
-    measured.heard.p99Ms.toFixed(0),
-    measured.heard.maxMs.toFixed(0),
+    Math.round(measured.received.messages / measured.seconds),
+    Math.round(measured.received.items / measured.seconds),
+    (measured.received.bytes / measured.seconds / 1e6).toFixed(1),
+    measured.received.p50Ms.toFixed(0),
+    measured.received.p99Ms.toFixed(0),
+    measured.received.maxMs.toFixed(0),
     (measured.cpuSeconds / measured.seconds).toFixed(2),
     measured.idleCpuPerSecond.toFixed(2),
     perMessageUs(measured).toFixed(1),
@@ -53,9 +53,9 @@ export async function benchFeed(options: { readonly seconds: number }): Promise<
   ]);
   const ratio = perMessageUs(weir) / perMessageUs(plain);
   process.stdout.write(
-    `  p99 ${weir.heard.p99Ms.toFixed(0)} ms (target < ${P99_MS_MAX}); CPU per message ${ratio.toFixed(2)} of the plain loop's\n`,
+    `  p99 ${weir.received.p99Ms.toFixed(0)} ms (target < ${P99_MS_MAX}); CPU per message ${ratio.toFixed(2)} of the plain loop's\n`,
   );
-  return weir.heard.p99Ms < P99_MS_MAX && ratio <= 1;
+  return weir.received.p99Ms < P99_MS_MAX && ratio <= 1;
 }
 
 async function measure(server: "weir" | "plain", seconds: number): Promise<Measured> {
@@ -73,9 +73,9 @@ async function measure(server: "weir" | "plain", seconds: number): Promise<Measu
     const startedMs = performance.now();
     await delay(seconds * 1000);
     const after = await cpuOf(serving);
-    const heard: Heard = JSON.parse(await ask(hearing, "heard"));
+    const received: Received = JSON.parse(await ask(hearing, "received"));
     return {
-      heard,
+      received,
       seconds: (performance.now() - startedMs) / 1000,
       cpuSeconds: after.seconds - before.seconds,
       idleCpuPerSecond,
@@ -91,7 +91,7 @@ function startRole(role: string): ChildProcess {
   return fork(fileURLToPath(import.meta.url), [role], { stdio: "inherit" });
 }
 
-/** One question at a time. */
+/** Answers one question at a time. */
 function ask(child: ChildProcess, question: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const onExit = () => reject(new Error(`a process of the bench ended while it was asked to ${question}`));
@@ -108,7 +108,7 @@ async function cpuOf(child: ChildProcess): Promise<{ readonly seconds: number; r
   return JSON.parse(await ask(child, "cpu"));
 }
 
-/** What the processes of the bench answer. */
+/** Answers of the bench's processes. */
 async function answer(role: string, clients: FeedClients, question: string): Promise<unknown> {
   const [word, argument] = question.split(" ");
   switch (word) {
@@ -118,8 +118,8 @@ async function answer(role: string, clients: FeedClients, question: string): Pro
       return await clients.connect(Number(argument), LOAD);
     case "reset":
       return clients.reset();
-    case "heard":
-      return JSON.stringify(clients.heard());
+    case "received":
+      return JSON.stringify(clients.received());
     case "cpu": {
       const { user, system } = process.cpuUsage();
       return JSON.stringify({ seconds: (user + system) / 1e6, rssMebibytes: process.memoryUsage.rss() / 2 ** 20 });

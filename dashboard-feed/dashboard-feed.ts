@@ -12,9 +12,9 @@ import { Hub } from "./sockets/hub.ts";
 import { Views } from "./views/views.ts";
 
 export interface FeedDeps extends Deps {
-  /** How the other services are, for `/readyz`. */
+  /** The health of the other services, for `/readyz`. */
   readonly readiness?: () => readonly { readonly name: string; readonly health: Health }[];
-  /** Where the tokens' secrets are; the process' environment when left out. */
+  /** Holds the tokens; the environment of the process when left out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -22,7 +22,7 @@ export interface DashboardFeed extends Service {
   readonly address: { readonly port: number };
 }
 
-/** Beside the feed's own clients: browsers that load the page, scrapers, scripts. */
+/** Connections besides the feed's clients: browsers that load the page, scrapers, scripts. */
 const HTTP_CONNECTIONS = 500;
 const STOP_PATIENCE_MS = 1_000;
 

@@ -7,7 +7,7 @@ const END = Buffer.from('"endUs":');
 const INSTANT_DIGITS = 16;
 const CONNECTING_AT_ONCE = 50;
 
-export interface Heard {
+export interface Received {
   readonly messages: number;
   readonly items: number;
   readonly bytes: number;
@@ -17,8 +17,8 @@ export interface Heard {
 }
 
 /**
- * Many clients in one process, on plain sockets: a WebSocket library and JSON for each message would cost more than
- * what is measured.
+ * Many clients in one process, on plain sockets: a WebSocket library and parsing JSON would cost more than the server
+ * that is measured.
  */
 export class FeedClients {
   #latency = new LatencyHistogram();
@@ -41,7 +41,7 @@ export class FeedClients {
     this.#bytes = 0;
   }
 
-  heard(): Heard {
+  received(): Received {
     const { p50Ms, p99Ms, maxMs } = this.#latency.summary();
     return { messages: this.#messages, items: this.#items, bytes: this.#bytes, p50Ms, p99Ms, maxMs };
   }
@@ -63,7 +63,7 @@ export class FeedClients {
     });
   }
 
-  /** Counts whole frames, and returns what is left. */
+  /** Counts whole frames and returns the rest. */
   #take(bytes: Buffer): Buffer {
     const atUs = nowUs();
     let offset = 0;
@@ -92,7 +92,7 @@ export class FeedClients {
   }
 }
 
-/** Resolves with what came behind the handshake. */
+/** Resolves with the bytes after the handshake. */
 function upgraded(socket: Socket): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let head = Buffer.alloc(0);

@@ -12,7 +12,7 @@ import { createMemoryLog } from "../../platform/log/memory.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import { type FeedLoad, FLUSH_MS, startSource } from "./world.ts";
 
-/** The dashboard feed on a log in memory, with the source beside it. Returns its port. */
+/** The dashboard feed on a log in memory, with the source in the same process. Returns its port. */
 export async function serveWeir(load: FeedLoad): Promise<number> {
   const log = createMemoryLog({ nowUs: systemClock.nowUs, messagesMax: 2_000 });
   const deps = { clock: systemClock, logger: pino({ level: "warn" }), log, metrics: createMetrics() };
@@ -27,8 +27,8 @@ export async function serveWeir(load: FeedLoad): Promise<number> {
 }
 
 /**
- * What one would write without a feed: rooms, and a loop that sends each room's new results to all in it. No filters, no
- * cursors, no snapshot, no bound for slow clients.
+ * What one would write without a feed: rooms, and a loop that sends the new results of a room to all its clients. No
+ * filters, cursors, snapshots or bound for slow clients.
  */
 export async function servePlain(load: FeedLoad): Promise<number> {
   const rooms = new Map<string, { pending: WindowResult[]; readonly members: Set<WebSocket> }>();

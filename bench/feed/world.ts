@@ -1,6 +1,6 @@
 import type { WindowResult } from "../../domain/window-result.ts";
 
-/** What both servers tell, and what the clients want to hear of it. */
+/** What both servers send, and what the clients subscribe to. */
 export interface FeedLoad {
   readonly clients: number;
   readonly subscriptions: number;
@@ -13,7 +13,7 @@ export interface FeedLoad {
 export const FLUSH_MS = 250;
 const SOURCE_MS = 10;
 
-/** The lines that a client wants to hear of. */
+/** The lines that a client subscribes to. */
 export function linesOf(client: number, { subscriptions, lines }: FeedLoad): string[] {
   return Array.from({ length: subscriptions }, (_, i) => lineName((client * subscriptions + i) % lines));
 }

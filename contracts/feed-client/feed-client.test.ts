@@ -73,7 +73,7 @@ describe("the feed client", () => {
     await until("gone", async () => (await feed.metric("weir_feed_clients")) === 0);
   });
 
-  it("says since when it has been away, over all its attempts", async () => {
+  it("reports since when it is disconnected, over all its attempts", async () => {
     const statuses: FeedStatus[] = [];
     const feedClient = client({ url: "ws://127.0.0.1:9/feed", onStatus: (status) => statuses.push(status) });
     await until("attempts", () => feedClient.status().attempt >= 4);
@@ -81,31 +81,31 @@ describe("the feed client", () => {
     expect(statuses.some(({ state }) => state === "open")).toBe(false);
   });
 
-  it("gives up a connection on which nothing is heard any more", async () => {
+  it("drops a silent connection", async () => {
     const server = await deafServer();
     const feedClient = client({ url: `ws://127.0.0.1:${server.port}/feed`, silenceMs: 60 });
     await until("tried again", () => server.connections.length >= 3);
     expect(feedClient.status().state).not.toBe("open");
   });
 
-  it("hands on gaps and refusals", async () => {
+  it("passes on gaps and refusals", async () => {
     const { secret: token, config } = tokenFor({ name: "readings", channels: ["readings"] });
     const feed = await startTestFeed({ config: { tokens: [config] } });
     ends.push(() => feed.stop());
-    const heard: string[] = [];
+    const events: string[] = [];
     const feedClient = client({ url: `ws://127.0.0.1:${feed.port}/feed`, token });
     const handlers = {
-      onSnapshot: () => heard.push("snapshot"),
-      onUpdate: () => heard.push("update"),
-      onRefused: (code: string) => heard.push(code),
+      onSnapshot: () => events.push("snapshot"),
+      onUpdate: () => events.push("update"),
+      onRefused: (code: string) => events.push(code),
     };
     feedClient.subscribe({ channel: "alerts" }, handlers);
     feedClient.subscribe({ channel: "readings" }, handlers);
-    await until("both", () => heard.length === 2);
-    expect(heard).toEqual(["forbidden", "snapshot"]);
+    await until("both", () => events.length === 2);
+    expect(events).toEqual(["forbidden", "snapshot"]);
   });
 
-  it("asks for its token each time, says when it is not taken, and tries again with the next", async () => {
+  it("gets its token each time, reports a refused one, and retries with the next", async () => {
     const good = tokenFor({ name: "ops" });
     const feed = await startTestFeed({ config: { tokens: [good.config] } });
     ends.push(() => feed.stop());
@@ -128,7 +128,7 @@ describe("the feed client", () => {
     expect(feedClient.status()).toMatchObject({ state: "open", attempt: 3 });
   });
 
-  it("asks again, more slowly, when it was too fast", async () => {
+  it("retries more slowly when it was too fast", async () => {
     const feed = await startTestFeed({ config: { limits: { subscriptions_max: 2, subscribes_per_second_max: 4 } } });
     ends.push(() => feed.stop());
     const feedClient = client({ url: `ws://127.0.0.1:${feed.port}/feed` });
@@ -172,7 +172,7 @@ describe("the feed client", () => {
     expect(values).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(snapshots).toBe(1);
 
-    // Meanwhile values come in much faster than they are told: the last one is what counts.
+    // Values come in much faster than they are sent: the last one counts.
     subscription.setMaxHz(0.1);
     for (let value = 11; value <= 20; value++) await read(value);
     subscription.setMaxHz(20);
@@ -184,7 +184,7 @@ describe("the feed client", () => {
     await until("none", async () => (await feed.metric('weir_feed_subscriptions{channel="readings"}')) === 0);
   });
 
-  it("learns soon that a connection is dead, when told to look", async () => {
+  it("detects a dead connection soon when asked to check", async () => {
     const feed = await startTestFeed();
     ends.push(() => feed.stop());
     const times: number[] = [];
@@ -198,13 +198,13 @@ describe("the feed client", () => {
     expect(Math.abs((times[1] ?? 0) / 1000 - Date.now())).toBeLessThan(60_000);
   });
 
-  it("wants a WebSocket from somewhere", () => {
+  it("needs a WebSocket", () => {
     if ("WebSocket" in globalThis) return;
     expect(() => createFeedClient({ url: "ws://127.0.0.1:9/feed" })).toThrow("no global WebSocket");
   });
 });
 
-/** Takes connections, and says nothing. */
+/** Accepts connections and never sends anything. */
 async function deafServer(): Promise<{ readonly port: number; readonly connections: readonly Socket[] }> {
   const connections: Socket[] = [];
   const server: Server = createServer((socket) => {

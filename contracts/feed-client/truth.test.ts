@@ -36,7 +36,7 @@ function randomOf(seed: number): () => number {
   };
 }
 
-/** A way to the feed that breaks, now and then in the middle of a frame. */
+/** A proxy to the feed that breaks connections, sometimes in the middle of a frame. */
 async function brokenWay(options: { target: number; random: () => number; mayCut: () => boolean }) {
   const { target, random, mayCut } = options;
   const open = new Set<Socket>();
@@ -138,54 +138,57 @@ function watch(port: number): Seen {
 }
 
 describe("a client whose connection breaks fifty times", () => {
-  it.each([11, 12])("ends with just what one that stayed has, and what the log has (seed %i)", async (seed) => {
-    const random = randomOf(seed);
-    const log = createMemoryLog({ nowUs: systemClock.nowUs });
-    const first = await startTestFeed({ log });
-    const { port } = first;
-    let feed = first;
-    ends.push(() => feed.stop());
-    const way = await brokenWay({ target: port, random, mayCut: () => true });
-    const steady = watch(port);
-    const broken = watch(way.port);
-    await until("begun", () => steady.snapshots === 2 && broken.snapshots >= 2);
+  it.each([11, 12])(
+    "ends with exactly what an undisturbed client has, and what the log has (seed %i)",
+    async (seed) => {
+      const random = randomOf(seed);
+      const log = createMemoryLog({ nowUs: systemClock.nowUs });
+      const first = await startTestFeed({ log });
+      const { port } = first;
+      let feed = first;
+      ends.push(() => feed.stop());
+      const way = await brokenWay({ target: port, random, mayCut: () => true });
+      const steady = watch(port);
+      const broken = watch(way.port);
+      await until("begun", () => steady.snapshots === 2 && broken.snapshots >= 2);
 
-    const alerts: string[] = [];
-    const windows = new Map<string, string>();
-    let restarts = 0;
-    for (let step = 1; way.cuts() < CUTS; step++) {
-      const device = `d${Math.floor(random() * DEVICES)}`;
-      const change = alertChange({ id: `change-${seed}-${step}`, incident: `incident-${step}`, key: { device } });
-      await appendAlert(log, change);
-      alerts.push(change.id);
-      // One window on time, and one corrected late.
-      const results = [step, Math.max(1, step - Math.floor(random() * 20))].map((minute, late) =>
-        windowResult({
-          startUs: minute * 60e6,
-          revision: late * step,
-          labels: { device },
-          aggregates: { avg: random() },
-        }),
-      );
-      await appendWindows(log, { lastInput: step }, results);
-      for (const result of results) windows.set(`${windowKey(result)} ${result.startUs}`, tellingOf(result));
-      if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, Math.floor(random() * 6)));
-      // The feed itself goes away, too: cursors are places in the log, not in a process.
-      if (restarts < 2 && way.cuts() >= (restarts + 1) * 15) {
-        restarts++;
-        await feed.stop();
-        feed = await startTestFeed({ log, config: { port } });
+      const alerts: string[] = [];
+      const windows = new Map<string, string>();
+      let restarts = 0;
+      for (let step = 1; way.cuts() < CUTS; step++) {
+        const device = `d${Math.floor(random() * DEVICES)}`;
+        const change = alertChange({ id: `change-${seed}-${step}`, incident: `incident-${step}`, key: { device } });
+        await appendAlert(log, change);
+        alerts.push(change.id);
+        // One window on time, and one corrected late.
+        const results = [step, Math.max(1, step - Math.floor(random() * 20))].map((minute, late) =>
+          windowResult({
+            startUs: minute * 60e6,
+            revision: late * step,
+            labels: { device },
+            aggregates: { avg: random() },
+          }),
+        );
+        await appendWindows(log, { lastInput: step }, results);
+        for (const result of results) windows.set(`${windowKey(result)} ${result.startUs}`, tellingOf(result));
+        if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, Math.floor(random() * 6)));
+        // The feed itself restarts, too: cursors are places in the log, not in a process.
+        if (restarts < 2 && way.cuts() >= (restarts + 1) * 15) {
+          restarts++;
+          await feed.stop();
+          feed = await startTestFeed({ log, config: { port } });
+        }
       }
-    }
-    expect(restarts).toBe(2);
-    for (const seen of [steady, broken]) {
-      await until("the last alert", () => seen.alerts.at(-1) === alerts.at(-1));
-      await until("the last window", () => seen.windows.size === windows.size);
-      await until("the last revisions", () => [...windows].every(([key, text]) => seen.windows.get(key) === text));
-      expect(seen.alerts).toEqual(alerts);
-      expect(seen).toMatchObject({ repeats: 0, gaps: 0 });
-    }
-    expect(new Map([...broken.windows].sort())).toEqual(new Map([...steady.windows].sort()));
-    expect(way.cuts()).toBe(CUTS);
-  });
+      expect(restarts).toBe(2);
+      for (const seen of [steady, broken]) {
+        await until("the last alert", () => seen.alerts.at(-1) === alerts.at(-1));
+        await until("the last window", () => seen.windows.size === windows.size);
+        await until("the last revisions", () => [...windows].every(([key, text]) => seen.windows.get(key) === text));
+        expect(seen.alerts).toEqual(alerts);
+        expect(seen).toMatchObject({ repeats: 0, gaps: 0 });
+      }
+      expect(new Map([...broken.windows].sort())).toEqual(new Map([...steady.windows].sort()));
+      expect(way.cuts()).toBe(CUTS);
+    },
+  );
 });

@@ -9,35 +9,35 @@ import { type FeedConfig, isLoopback, type TokenConfig } from "./config.ts";
 const BEARER_PROTOCOL = "weir.bearer.";
 const TOKEN_LENGTH_MIN = 16;
 
-/** What the holder of a token may see. */
+/** What the holder of a token may see and do. */
 export interface Grant {
   readonly name: string;
   readonly channels: ReadonlySet<Channel>;
-  /** Patterns of the sites whose items may be seen; undefined for all, and for what has no site. */
+  /** Patterns of the sites whose items may be seen; undefined for all items, also those without a site. */
   readonly sites: readonly string[] | undefined;
   /** May give orders: acknowledge, silence, retry dead letters. */
   readonly orders: boolean;
 }
 
-/** A request without a token may still show one in its first frame. */
+/** A client whose request has no token may still send one in its first frame. */
 export type Shown =
   | { readonly state: "granted"; readonly grant: Grant }
   | { readonly state: "unknown" }
   | { readonly state: "none" };
 
 export interface Access {
-  /** What the token that a request shows allows; everything, where no tokens are wanted. */
+  /** What the token of a request allows; everything where no tokens are configured. */
   shownBy(request: IncomingMessage): Shown;
   grantFor(token: string): Grant | undefined;
   /** For operations that are open to everyone: shows nothing. */
   readonly nobody: Grant;
-  /** Whether the request was meant for this server: a foreign name that was pointed at this machine is no such. */
+  /** Whether the request was meant for this server, and not for a foreign name that resolves to this machine. */
   hostAllowed(request: IncomingMessage): boolean;
-  /** Whether the page that asks may: one of ours, or none. */
+  /** Whether the page that sends the request may connect: our own, a listed one, or no page at all. */
   originAllowed(request: IncomingMessage): boolean;
-  /** Whether an order comes from our own page, or from no page at all: other pages may read, and never give orders. */
+  /** Whether an order comes from our own page or from no page at all: other pages may read, but never give orders. */
   orderOriginAllowed(request: IncomingMessage): boolean;
-  /** Whether the page that asks is on the list of other pages. */
+  /** Whether an origin is on the list of other pages. */
   originListed(origin: string): boolean;
 }
 
@@ -52,18 +52,18 @@ export function createAccess(config: FeedConfig, env: Readonly<Record<string, st
     name: "",
     channels: new Set(CHANNELS),
     sites: undefined,
-    // Who can reach a loopback address is on this machine; beyond it, reading without a token is enough.
+    // A client that reaches a loopback address is on this machine. Beyond it, clients without a token may only read.
     orders: isLoopback(config.bind),
   };
   const listed = new Set(config.allowed_origins);
   const listedHosts = new Set(config.allowed_origins.map(hostnameOf));
-  // Without tokens, being on this machine is the permission, and a name resolved to it must not borrow that.
+  // Without tokens, being on this machine is the permission; a foreign name that resolves to it must not borrow that.
   const hostMatters = isLoopback(config.bind) && known === undefined && !listed.has("*");
 
   function grantFor(token: string): Grant | undefined {
     if (known === undefined) return everything;
     const digest = sha256(token);
-    // All are compared, so that the time taken tells nothing.
+    // Compares all tokens, so that the time taken reveals nothing.
     return known.filter((each) => timingSafeEqual(each.digest, digest))[0]?.grant;
   }
 
@@ -143,7 +143,7 @@ function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined;
 }
 
-/** Without port, and without the brackets of an IPv6 address. */
+/** Without the port, and without the brackets of an IPv6 address. */
 function hostnameOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).hostname.replace(/^\[|\]$/g, "") : undefined;
 }

@@ -11,7 +11,7 @@ describe("feedConfigSchema", () => {
     });
   });
 
-  it("refuses unknown keys, and all errors come at once", () => {
+  it("refuses unknown keys, and reports all errors at once", () => {
     const { error } = feedConfigSchema.safeParse({ prot: 1, port: 70_000, limits: { clients_max: 0, x: 1 } });
     expect(error?.issues.map(({ path }) => path.join(".")).sort()).toEqual([
       "",

@@ -26,7 +26,7 @@ export function sequenceOf(position: Position): number {
 
 const CURSOR = /^([a-z]+):([a-z0-9]{1,16})\.(\d{1,12})\.(\d{1,5})$/;
 
-/** A position means something in one log only: in another one it would be some other place. */
+/** A position is only valid for one log: in another log it would be another place. */
 export interface CursorScope {
   readonly channel: Channel;
   readonly logId: () => string;
@@ -36,7 +36,7 @@ export function formatCursor({ channel, logId }: CursorScope, position: Position
   return `${channel}:${logId()}.${sequenceOf(position)}.${position % ROWS_MAX}`;
 }
 
-/** Undefined when it is no cursor of this channel and log: from another version or gateway, or made up. */
+/** Undefined when it is not a cursor of this channel and log: from another version or gateway, or made up. */
 export function parseCursor({ channel, logId }: CursorScope, cursor: string): Position | undefined {
   const found = CURSOR.exec(cursor);
   if (found === null || found[1] !== channel || found[2] !== logId()) return undefined;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { compileFilter } from "./filter.ts";
 
 describe("compileFilter", () => {
-  it("has one key for equal filters, and a lone star is no condition", () => {
+  it("has one key for equal filters, and ignores a single star", () => {
     const keys = [
       { a: "1", b: "2" },
       { b: "2", a: "1" },
@@ -14,7 +14,7 @@ describe("compileFilter", () => {
     expect(compileFilter({ a: "?*" }).matches(() => "")).toBe(false);
   });
 
-  it("takes one of a list", () => {
+  it("matches one pattern of a list", () => {
     const is = (text: string) => (name: string) => (name === "device" ? text : "");
     const filter = compileFilter({ device: ["cold-1", "pump-*"] });
     expect(["cold-1", "pump-7", "pump-", "cold-2", ""].map((text) => filter.matches(is(text)))).toEqual([
@@ -27,11 +27,11 @@ describe("compileFilter", () => {
     expect(compileFilter({ device: ["b", "a", "b"] }).key).toBe(compileFilter({ device: ["a", "b"] }).key);
     expect(compileFilter({ device: ["a", "*"] }).key).toBe(compileFilter({}).key);
     expect(compileFilter({ device: ["a"] }).key).toBe(compileFilter({ device: "a" }).key);
-    // A list is not its texts joined.
+    // A list is not the same as its joined texts.
     expect(compileFilter({ a: ["b", "c"] }).key).not.toBe(compileFilter({ a: "b", c: "c" }).key);
   });
 
-  it("lets nobody look beyond their sites", () => {
+  it("never shows items beyond the permitted sites", () => {
     const of = (labels: Record<string, string>) => (name: string) => labels[name] ?? "";
     const filter = compileFilter({ site: ["south", "north-1"], device: "d" }, ["north*"]);
     expect(filter.restricted).toBe(true);

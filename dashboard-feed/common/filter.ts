@@ -2,16 +2,16 @@ import type { Filter } from "../../contracts/feed/protocol.ts";
 import { globMatches } from "../../domain/glob.ts";
 import type { Tags } from "../../domain/reading.ts";
 
-/** Asks an item for one of its labels; the empty text when it has none of that name. */
+/** The label of an item by name; the empty text when it has none of that name. */
 type LabelOf = (name: string) => string;
 
 export interface CompiledFilter {
-  /** Equal for filters that let the same items through. */
+  /** Equal for filters that match the same items. */
   readonly key: string;
   matches(labelOf: LabelOf): boolean;
-  /** Whether who asks may see an item at all, whatever the filter says. */
+  /** Whether the token shows an item at all, whatever the filter says. */
   permits(labelOf: LabelOf): boolean;
-  /** Whether there are items that who asks may not see. */
+  /** Whether there are items that the token does not show. */
   readonly restricted: boolean;
 }
 
@@ -21,8 +21,8 @@ interface Part {
 }
 
 /**
- * `*` stands for any text (also none), `?` for one character; all else for itself. `sites` are what the asker's token
- * allows, as patterns; without them all may be seen. An item without a site is then none of theirs.
+ * `*` matches any text (also none), `?` one character, everything else itself. `sites` are the patterns that the token
+ * shows; without them it shows everything. With them, it does not show items without a site.
  */
 export function compileFilter(filter: Filter, sites?: readonly string[]): CompiledFilter {
   const wanted = Object.entries(filter).map(([name, value]) =>
@@ -42,7 +42,7 @@ function partOf(name: string, patterns: readonly string[]): Part {
   return { name, patterns: [...new Set(patterns)].sort() };
 }
 
-/** What lets everything through need not be asked. */
+/** A part that matches everything need not be evaluated. */
 function isCondition({ patterns }: Part): boolean {
   return !patterns.some((pattern) => /^\*+$/.test(pattern));
 }
@@ -55,7 +55,7 @@ function everyMatches(parts: readonly Part[], labelOf: LabelOf): boolean {
   return true;
 }
 
-/** A label by name; a name like `constructor` finds nothing that is not there. */
+/** A label by name. A name like `constructor` finds nothing unless it is a label. */
 export function tagOf(tags: Tags, name: string): string {
   return Object.hasOwn(tags, name) ? (tags[name] ?? "") : "";
 }

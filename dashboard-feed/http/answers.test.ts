@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 describe("a long answer", () => {
-  it("lists incidents page by page, also where very many changed at one instant", async () => {
+  it("lists incidents page by page, even when very many change at one instant", async () => {
     const feed = await start();
     const instant = 1_763_769_600_000_000;
     const stored = [
@@ -34,7 +34,7 @@ describe("a long answer", () => {
       ...Array.from({ length: 40 }, (_, i) => alertChange({ id: `earlier-${i}`, atUs: instant - 1 - i })),
     ];
     let asks = 0;
-    // As a store that gives those of one instant in any order.
+    // Like a store that returns changes of one instant in any order.
     respondRaw(feed.log.bus, "history.alerts", async (question) => {
       asks++;
       const { fromUs, toUs, limit } = question as AlertsQuery;

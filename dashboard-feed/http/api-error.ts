@@ -1,6 +1,6 @@
 import type { Problem } from "./problem.ts";
 
-/** Said to the client with its status; not a failure of the server. */
+/** An answer to the client with its status; not a failure of the server. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly problem: Problem;

@@ -5,8 +5,8 @@ import { ApiError } from "./api-error.ts";
 const BODY_BYTES_MAX = 16_384;
 
 /**
- * The JSON value of a request's body; undefined when it is empty. A form of another page cannot send JSON without being
- * asked for permission first, so other types are refused. Throws ApiError.
+ * The JSON value of a request's body; undefined when it is empty. Only JSON is accepted: a form of another page cannot
+ * send it without a preflight request. Throws ApiError.
  */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const type = (request.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase();
@@ -20,7 +20,11 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
     const piece: Buffer = chunk;
     bytes += piece.length;
     if (bytes > BODY_BYTES_MAX) {
-      throw new ApiError({ status: 413, code: "too-large", message: `a body has at most ${BODY_BYTES_MAX} bytes` });
+      throw new ApiError({
+        status: 413,
+        code: "too-large",
+        message: `the body is larger than ${BODY_BYTES_MAX} bytes`,
+      });
     }
     chunks.push(piece);
   }
@@ -29,6 +33,6 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
     return JSON.parse(Buffer.concat(chunks).toString("utf8"));
   } catch (cause) {
     const why = reasonOf(cause);
-    throw new ApiError({ status: 400, code: "bad-json", message: `the body is no JSON: ${why}` }, { cause });
+    throw new ApiError({ status: 400, code: "bad-json", message: `the body is not JSON: ${why}` }, { cause });
   }
 }

@@ -44,7 +44,7 @@ async function makePage(): Promise<string> {
   return join(folder, "page");
 }
 
-/** The answer to a request as it stands: `fetch` would tidy its path up. */
+/** The answer to a request with exactly this path, which `fetch` would normalize. */
 async function raw(port: number, requestLine: string): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   socket.write(`${requestLine} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`);
@@ -79,7 +79,7 @@ describe("the page", () => {
     expect(plain).toContain("Content-Length: 5003");
   });
 
-  it("is also found at places of its own, but files that are none are not", async () => {
+  it("is also served at its own paths, but missing files are not found", async () => {
     const feed = await start({ config: { page_dir: await makePage() } });
     expect(await (await fetch(`${feed.url}/devices/cold-1?tab=2`)).text()).toContain("Weir");
     for (const path of ["/assets/gone.js", "/favicon.ico", "/link.txt"]) {
@@ -121,7 +121,7 @@ describe("the page", () => {
     expect((await fetch(`${feed.url}/feed`)).status).toBe(426);
   });
 
-  it("says when it is not built", async () => {
+  it("answers 404 when it is not built", async () => {
     const feed = await start({ config: { page_dir: "/nowhere/at/all" } });
     const answer = await fetch(feed.url);
     expect(answer.status).toBe(404);
@@ -159,7 +159,7 @@ describe("health", () => {
 });
 
 describe("metrics", () => {
-  it("are this process' and those that others reported, by instance", async () => {
+  it("are those of this process and of others that report, by instance", async () => {
     const feed = await start({ config: { instance: "feed-1" } });
     const histogram = {
       name: "weir_wait_seconds",
@@ -187,7 +187,7 @@ describe("metrics", () => {
     expect(lines).toContain("# HELP weir_wait_seconds Waits.\\nLong.");
     expect(lines.filter((line) => line.startsWith("# TYPE weir_feed_clients "))).toHaveLength(1);
     expect(text.endsWith("\n")).toBe(true);
-    // Each line is a comment or a sample, and no sample comes twice.
+    // Each line is a comment or a sample, and no sample is repeated.
     const samples = lines.filter((line) => line !== "" && !line.startsWith("#"));
     for (const sample of samples) expect(sample).toMatch(/^[a-z_]+\{.*\} (-?[\d.e+-]+|NaN|[+-]Inf)$/);
     expect(new Set(samples.map((sample) => sample.split(" ")[0])).size).toBe(samples.length);
@@ -242,7 +242,7 @@ describe("the API", () => {
     });
   });
 
-  it("says when the store is away, or fails", async () => {
+  it("reports a store that does not answer, or fails", async () => {
     const feed = await start();
     const path = `${feed.url}/api/v1/series?device=a&metric=b`;
     const away = await fetch(path);
@@ -299,7 +299,7 @@ describe("the API", () => {
     expect(await get("?device=z*")).toEqual({ total: 0, devices: [] });
   });
 
-  it("gives the rules that hold", async () => {
+  it("gives the rules in force", async () => {
     const feed = await start();
     const get = async () => (await (await fetch(`${feed.url}/api/v1/rules`)).json()) as { version: string | null };
     expect(await get()).toEqual({ version: null, sequence: null, rules: [] });
@@ -313,7 +313,7 @@ describe("the API", () => {
       const record = await feed.log.records.get("feed-rule-set");
       return new TextDecoder().decode(record?.value).includes("v2");
     });
-    // A feed that starts later, when the entry is far back in the log, knows them too.
+    // A feed that starts later, when the entry is far back in the log, has them too.
     for (let i = 0; i < 10; i++) await appendReadings(feed.log, [reading({ atUs: i })]);
     const later = await start({ log: feed.log, config: { history: { lookback_entries_max: 3 } } });
     await until("recalled", async () => {
@@ -322,7 +322,7 @@ describe("the API", () => {
     });
   });
 
-  it("lets listed pages read it, and names that lead here by deceit not", async () => {
+  it("lets listed pages read it, but not foreign names that resolve to this machine", async () => {
     const feed = await start({ config: { allowed_origins: ["https://ops.example"] } });
     const path = `${feed.url}/api/v1/devices`;
     const listed = await fetch(path, { headers: { origin: "https://ops.example" } });
@@ -341,7 +341,7 @@ describe("the API", () => {
 });
 
 describe("a port that is taken", () => {
-  it("is named, with how to choose another", async () => {
+  it("is an error that says how to choose another", async () => {
     const feed = await start();
     const second = startTestFeed({ config: { port: feed.port } });
     await expect(second).rejects.toThrow(PortInUseError);

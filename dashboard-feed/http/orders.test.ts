@@ -35,7 +35,7 @@ async function ask(
   };
 }
 
-/** A notifier that takes everything and remembers what it was asked. */
+/** A notifier that accepts every question and records it. */
 function listen(feed: TestFeed): { subject: string; question: unknown }[] {
   const asked: { subject: string; question: unknown }[] = [];
   const answers = {
@@ -57,7 +57,7 @@ function listen(feed: TestFeed): { subject: string; question: unknown }[] {
 }
 
 describe("orders", () => {
-  it("reach the notifier as the contract has them", async () => {
+  it("reach the notifier as the contract defines them", async () => {
     const feed = await start();
     const asked = listen(feed);
     const incident = "too warm/1";
@@ -94,13 +94,13 @@ describe("orders", () => {
     expect(asked).toEqual([]);
   });
 
-  it("says which methods a path has", async () => {
+  it("lists the methods of a path", async () => {
     const feed = await start();
     expect((await ask(feed, "PUT", "silences")).allow).toBe("GET, HEAD, POST");
     expect((await ask(feed, "PUT", "silences/s-1")).allow).toBe("DELETE");
   });
 
-  it("are taken from our own page and from programs, and from no other page", async () => {
+  it("are accepted from our own page and from programs, but not from other pages", async () => {
     const feed = await start({ config: { allowed_origins: ["https://ops.example"] } });
     const asked = listen(feed);
     const order = (headers: Record<string, string>) =>
@@ -113,7 +113,7 @@ describe("orders", () => {
     expect(await order({})).toMatchObject({ status: 200 });
   });
 
-  it("need an admin's token where tokens are configured, which then names who gave them", async () => {
+  it("need an admin's token where tokens are configured, whose name is then recorded", async () => {
     const [reader, admin] = [tokenFor({ name: "reader" }), tokenFor({ name: "ops", admin: true })];
     const feed = await start({ config: { tokens: [reader.config, admin.config] } });
     const asked = listen(feed);
@@ -127,7 +127,7 @@ describe("orders", () => {
     expect(asked.map(({ question }) => question)).toMatchObject([{ by: "ann (ops)" }, { by: "ops" }]);
   });
 
-  it("need tokens when the feed can be reached from elsewhere", async () => {
+  it("need tokens when the feed is reachable from other machines", async () => {
     const feed = await start({ config: { bind: "0.0.0.0", insecure: true } });
     const asked = listen(feed);
     const answer = await ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" } });
@@ -138,7 +138,7 @@ describe("orders", () => {
     expect(asked).toEqual([]);
   });
 
-  it("come back with the notifier's own words, or with how to start it", async () => {
+  it("return the notifier's own message, or how to start it", async () => {
     const feed = await start();
     const order = () => ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" } });
     expect(await order()).toMatchObject({ status: 503, body: { code: "notifier-unavailable" } });
@@ -150,7 +150,7 @@ describe("orders", () => {
 });
 
 describe("open alerts", () => {
-  it("can be those alone that somebody took on or silenced", async () => {
+  it("can be limited to acknowledged, silenced and inhibited ones", async () => {
     const feed = await start();
     respondRaw(feed.log.bus, "notifications.alerts", async () => [
       openAlert({ incident: "plain" }),
@@ -166,7 +166,7 @@ describe("open alerts", () => {
     expect(await incidents("?marked=true")).toEqual(["taken", "quiet", "held"]);
   });
 
-  it("do not name incidents of other sites to a token that shows some", async () => {
+  it("do not name incidents of other sites to a token that shows some sites", async () => {
     const north = tokenFor({ name: "north", sites: ["north"] });
     const feed = await start({ config: { tokens: [north.config] } });
     const headers = { authorization: `Bearer ${north.secret}` };
@@ -184,7 +184,7 @@ describe("open alerts", () => {
 });
 
 describe("an incident", () => {
-  it("has its changes in order, and an explanation where a service gives one", async () => {
+  it("has its changes in order, and an explanation if a service gives one", async () => {
     const feed = await start();
     await appendAlert(feed.log, alertChange({ id: "1", incident: "x", state: "pending" }));
     await appendAlert(feed.log, alertChange({ id: "2", incident: "y", key: { device: "other" } }));
@@ -202,7 +202,7 @@ describe("an incident", () => {
     });
   });
 
-  it("of another site is not there for a token that shows some", async () => {
+  it("of another site does not exist for a token that shows some sites", async () => {
     const north = tokenFor({ name: "north", sites: ["north"] });
     const feed = await start({ config: { tokens: [north.config] } });
     const headers = { authorization: `Bearer ${north.secret}` };
@@ -269,7 +269,7 @@ describe("dead letters", () => {
 });
 
 describe("rule activity", () => {
-  it("counts the incidents that fired, and knows since when the rules are in force", async () => {
+  it("counts the incidents that fired, and says since when the rules are in force", async () => {
     const feed = await start();
     const { sequence } = await feed.log.append({
       subject: "readings.0",

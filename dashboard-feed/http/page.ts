@@ -8,7 +8,7 @@ import { UserError } from "../../domain/user-error.ts";
 
 const FILES_MAX = 2_000;
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
-/** Smaller texts do not gain from compression. */
+/** Smaller files do not gain from compression. */
 const GZIP_BYTES_MIN = 1_024;
 
 export interface PageFile {
@@ -20,9 +20,9 @@ export interface PageFile {
   readonly immutable: boolean;
 }
 
-/** The built page, held in memory: what was not in its folder at start cannot be asked for. */
+/** The built page, in memory: only files that were in its folder at the start are served. */
 export interface Page {
-  /** The file of a URL path; for a path of the page's own the page itself. */
+  /** The file of a URL path; for a path within the page, the page itself. */
   find(path: string): PageFile | undefined;
 }
 
@@ -30,7 +30,7 @@ class PageTooLargeError extends UserError {
   override readonly name = "PageTooLargeError";
 }
 
-/** An absent folder is an empty page. */
+/** A folder that does not exist is an empty page. */
 export async function loadPage(folder: string | undefined): Promise<Page> {
   const files = new Map<string, PageFile>();
   for (const path of folder === undefined ? [] : await listFiles(folder)) {
@@ -44,7 +44,7 @@ export async function loadPage(folder: string | undefined): Promise<Page> {
     find(path) {
       const exact = files.get(path);
       if (exact !== undefined) return exact;
-      // Names with an ending are files; all others are places in the page.
+      // Names with an extension are files; all others are paths within the page.
       return extname(path) === "" ? index : undefined;
     },
   };
@@ -58,7 +58,7 @@ async function listFiles(folder: string): Promise<string[]> {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
     throw error;
   }
-  // Links are left out: they may lead anywhere.
+  // Links are skipped: they may lead anywhere.
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   if (files.length > FILES_MAX)
     throw new PageTooLargeError(`${folder} has ${files.length} files, at most ${FILES_MAX}`);

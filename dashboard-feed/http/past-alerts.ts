@@ -1,12 +1,12 @@
 import type { AlertsQuery } from "../../contracts/history.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 
-/** What the store gives at once, at most. */
+/** The most changes that the store gives at once. */
 const ASK_MAX = 10_000;
-/** One page may cost the store so many questions. */
+/** The most questions to the store for one page. */
 const ASKS_MAX = 20;
 
-/** Where a page ended: the next one begins behind it. */
+/** Where a page ended: the next one starts after it. */
 export interface PageEnd {
   readonly atUs: number;
   readonly id: string;
@@ -22,13 +22,13 @@ export interface PastQuery {
 
 export interface Page {
   readonly alerts: readonly AlertChange[];
-  /** Undefined when there is no more. */
+  /** Undefined on the last page. */
   readonly end: PageEnd | undefined;
 }
 
 /**
- * Alert changes of a span of time, newest first; those of one instant by their id. The store knows no filter and no
- * place within an instant, so it is asked for whole instants until the page is full.
+ * Alert changes of a span of time, newest first, and within an instant by id. The store has no filter and cannot start
+ * within an instant, so this asks it for whole instants until the page is full.
  */
 export async function pageOfPast(
   ask: (query: AlertsQuery) => Promise<readonly AlertChange[]>,
@@ -52,7 +52,7 @@ export async function pageOfPast(
   return { alerts, end: undefined };
 }
 
-/** The newest changes of a span, without those of an instant that may not be whole. */
+/** The newest changes of a span, without those of an instant that may be incomplete. */
 async function wholeInstants(
   ask: (query: AlertsQuery) => Promise<readonly AlertChange[]>,
   query: AlertsQuery,
@@ -63,7 +63,7 @@ async function wholeInstants(
   const oldestUs = found.at(-1)?.atUs ?? fromUs;
   const whole = found.filter(({ atUs }) => atUs > oldestUs);
   if (whole.length > 0) return { changes: whole, nextToUs: oldestUs + 1 };
-  // One instant is more than was asked for: take it by itself.
+  // One instant has more changes than the limit: ask for it alone.
   const changes = sorted(await ask({ fromUs: oldestUs, toUs: oldestUs + 1, limit: ASK_MAX }));
   return { changes, nextToUs: oldestUs };
 }

@@ -25,7 +25,7 @@ async function order(feed: TestFeed, path: string, body?: unknown, headers: Reco
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
 }
 
-/** An ingest that gives each letter the same outcome, and remembers what it was asked. */
+/** An ingest that gives every letter the same outcome and records its orders. */
 function listen(feed: TestFeed, outcome = "stored"): unknown[] {
   const asked: unknown[] = [];
   respondRaw(feed.log.bus, "dead-letters.retry", async (question) => {
@@ -35,7 +35,7 @@ function listen(feed: TestFeed, outcome = "stored"): unknown[] {
   return asked;
 }
 
-it("asks the ingest for one letter, or for those that fit", async () => {
+it("orders the ingest to retry one letter, or the matching ones", async () => {
   const feed = await start();
   const asked = listen(feed);
   expect(await order(feed, "7/retry")).toEqual({
@@ -74,7 +74,7 @@ it.each([
   expect(asked).toEqual([]);
 });
 
-it("says how to start the ingest when nobody answers, and passes its refusal on", async () => {
+it("says how to start the ingest when it does not answer, and passes on its refusal", async () => {
   const feed = await start();
   expect(await order(feed, "7/retry")).toMatchObject({ status: 503, body: { code: "ingest-unavailable" } });
   respondRaw(feed.log.bus, "dead-letters.retry", async () => {
@@ -83,7 +83,7 @@ it("says how to start the ingest when nobody answers, and passes its refusal on"
   expect(await order(feed, "retry", {})).toMatchObject({ status: 422, body: { detail: "too many orders" } });
 });
 
-it("needs an admin's token, and no other page may give the order", async () => {
+it("needs an admin's token, and refuses orders from other pages", async () => {
   const [reader, admin] = [tokenFor({ name: "reader" }), tokenFor({ name: "ops", admin: true })];
   const feed = await start({
     config: { tokens: [reader.config, admin.config], allowed_origins: ["https://ops.example"] },
@@ -102,7 +102,7 @@ it("needs an admin's token, and no other page may give the order", async () => {
   expect(asked).toEqual([{ by: "ann (ops)", sequences: [7] }]);
 });
 
-it("shows in the list and in the letter what came of a retry", async () => {
+it("shows the result of a retry in the list and in the letter", async () => {
   const feed = await start();
   const letter = { detail: "", topic: "t", payload: Buffer.from("x"), clientId: "", receivedAtUs: 5 };
   for (const reason of ["bad-payload", "notification", "bad-payload"]) {

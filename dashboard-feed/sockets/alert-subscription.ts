@@ -1,6 +1,6 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { ChannelOf } from "../../contracts/feed/channels.ts";
 import { US_PER_MS } from "../../domain/time.ts";
+import { sleep } from "../../platform/async/sleep.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { endOf, type Position, parseCursor, sequenceOf } from "../common/cursor.ts";
 import type { CompiledFilter } from "../common/filter.ts";
@@ -11,7 +11,7 @@ import type { SharedFrames } from "./shared-frames.ts";
 const FRAME_BYTES = 262_144;
 const ENTRIES_AT_ONCE = 500;
 const DRAIN_POLL_MS = 20;
-/** A client that keeps alerts waiting must take so much of the bound in the time that it has. */
+/** A client that keeps alerts waiting must read this share of the bound in the time that it has. */
 const PROGRESS_SHARE = 1 / 16;
 
 export interface AlertSubscriptionOptions extends SubscriptionBase {
@@ -23,21 +23,21 @@ export interface AlertSubscriptionOptions extends SubscriptionBase {
   readonly nowMs: () => number;
 }
 
-type Phase = "starting" | "asking" | "snapshot" | "catching-up" | "live" | "ended";
+type Phase = "starting" | "awaiting-log" | "snapshot" | "catching-up" | "live" | "ended";
 
-/** Every alert change, in order, none left out: who cannot take them is closed. */
+/** Sends every alert change in order, without leaving one out; closes a client that is too slow for them. */
 export class AlertSubscription implements Subscription {
   readonly channel;
   readonly #options: AlertSubscriptionOptions;
   #phase: Phase = "starting";
-  /** Everything up to here was sent, or did not match. */
+  /** Everything up to here was sent or does not match the filter. */
   #position: Position = 0;
-  /** What is left of the snapshot. */
+  /** The rest of the snapshot. */
   #snapshot: AlertEntry[] = [];
   #snapshotBegun = false;
-  /** When the client began to keep alerts waiting. */
+  /** When the client started to keep alerts waiting. */
   #waitingSinceMs: number | undefined;
-  /** What it had not taken then. */
+  /** What it had not read then. */
   #waitingBytes = 0;
 
   constructor(options: AlertSubscriptionOptions) {
@@ -49,7 +49,7 @@ export class AlertSubscription implements Subscription {
     if (!this.#options.view.loaded) return tick + 1;
     if (this.#phase === "starting") this.#start();
     this.#advance();
-    // Whoever is up to date is told when there is something.
+    // A client that is up to date is pumped when there is a new change.
     const settled = this.#phase === "ended" || (this.#phase === "live" && this.#waitingSinceMs === undefined);
     return settled ? Number.POSITIVE_INFINITY : tick + 1;
   }
@@ -71,17 +71,17 @@ export class AlertSubscription implements Subscription {
       return;
     }
     const position = parseCursor(this.#options, cursor);
-    if (position === undefined) this.#tellGap(-1);
-    else if (position > view.head) this.#askAbout(position);
+    if (position === undefined) this.#sendGap(-1);
+    else if (position > view.head) this.#awaitLog(position);
     else this.#resume(position);
   }
 
-  #askAbout(position: Position): void {
-    this.#phase = "asking";
+  #awaitLog(position: Position): void {
+    this.#phase = "awaiting-log";
     const decide = (reached: boolean) => {
-      if (this.#phase !== "asking") return;
+      if (this.#phase !== "awaiting-log") return;
       if (reached) this.#resume(position);
-      else this.#tellGap(-1);
+      else this.#sendGap(-1);
     };
     this.#options.logReached(sequenceOf(position)).then(decide, () => decide(false));
   }
@@ -94,12 +94,12 @@ export class AlertSubscription implements Subscription {
       return;
     }
     this.#phase = "live";
-    // Even when nothing was missed: the client learns that it is up to date.
+    // Even when nothing was missed, so that the client learns that it is up to date.
     if (position >= this.#options.view.head) this.#send("update", [], position);
     this.#sendLive();
   }
 
-  #tellGap(missed: number): void {
+  #sendGap(missed: number): void {
     const { outlet, events, view } = this.#options;
     outlet.send(gapFrame(this.#options, { position: view.head, missed }));
     events.gapSent(this.channel, missed);
@@ -122,7 +122,7 @@ export class AlertSubscription implements Subscription {
       let end = 0;
       for (; end < this.#snapshot.length && bytes < FRAME_BYTES; end++) bytes += this.#snapshot[end]?.text.length ?? 0;
       const entries = this.#snapshot.splice(0, end);
-      // A cursor in the middle of a snapshot would stand for changes that are not in it: it is that of its last entry.
+      // A cursor within a snapshot must not cover changes that are still to come: it is that of the last entry sent.
       const position = this.#snapshot.length === 0 ? this.#position : (entries.at(-1)?.position ?? 0);
       this.#send(this.#snapshotBegun ? "update" : "snapshot", entries, position);
       this.#snapshotBegun = true;
@@ -143,11 +143,11 @@ export class AlertSubscription implements Subscription {
         this.#keepWaiting();
         return;
       }
-      // There is room again: it took what was sent before.
+      // There is room again: the client has read what was sent before.
       this.#waitingSinceMs = undefined;
       const entries = firstBytes(view.after(this.#position, ENTRIES_AT_ONCE));
       const newest = entries.at(-1)?.position;
-      // Behind the last change there may be entries that were none.
+      // After the last change there may be entries that are not changes.
       const position = newest === undefined || view.after(newest, 1).length === 0 ? view.head : newest;
       const matching = entries.filter(({ change }) => alertMatches(filter, change));
       if (matching.length > 0) this.#sendShared(matching, { after: this.#position, position });
@@ -155,7 +155,7 @@ export class AlertSubscription implements Subscription {
     }
   }
 
-  /** Slow is who takes hardly anything; who is far behind and takes what comes is let be: the rest waits in the view. */
+  /** Closes a client that reads hardly anything. One that is far behind but keeps reading may stay: the rest waits in the view. */
   #keepWaiting(): void {
     const { nowMs, outlet, limits } = this.#options;
     const { unsentBytes } = outlet;
@@ -166,12 +166,12 @@ export class AlertSubscription implements Subscription {
     } else if (nowMs() - this.#waitingSinceMs > limits.alerts_wait_max / US_PER_MS) outlet.close("too-slow");
   }
 
-  /** Reads what the view no longer has from the log, as far as the view reaches back; then goes on with the view. */
+  /** Reads from the log what the view no longer has, then continues with the view. */
   #beginCatchUp(): void {
     this.#phase = "catching-up";
     this.#catchUp().catch((error) => {
       this.#options.events.readFailed("ALERTS", error);
-      // The client keeps its cursor and comes back.
+      // The client reconnects with its cursor.
       this.#options.outlet.close("error");
     });
   }
@@ -184,10 +184,10 @@ export class AlertSubscription implements Subscription {
     const gone = firstSequence - sequenceOf(asked) - 1;
     const toRead = sequenceOf(view.floor) - sequenceOf(asked);
     if (gone > 0 || toRead > limits.resume_entries_max) {
-      this.#tellGap(Math.max(gone, toRead));
+      this.#sendGap(Math.max(gone, toRead));
       return;
     }
-    // The view may drop more while the log is read.
+    // The view may drop more changes while the log is read.
     while (this.#phase === "catching-up" && this.#position < view.floor) await this.#readUpTo(sequenceOf(view.floor));
     if (this.#phase !== "catching-up") return;
     this.#phase = "live";
@@ -218,21 +218,21 @@ export class AlertSubscription implements Subscription {
     throw new Error("the alerts log ended while a client caught up");
   }
 
-  /** Waits until the client has taken what was sent. One that takes nothing at all is closed. */
+  /** Waits until the client has read what was sent. Closes one that reads nothing at all. */
   async #drained(): Promise<void> {
     const { outlet, limits, nowMs } = this.#options;
     let least = outlet.unsentBytes;
     let sinceMs = nowMs();
     while (this.#phase === "catching-up" && outlet.unsentBytes > limits.buffered_size_coalesce) {
       if (nowMs() - sinceMs > limits.alerts_wait_max / US_PER_MS) outlet.close("too-slow");
-      await pause(DRAIN_POLL_MS);
+      await sleep(DRAIN_POLL_MS);
       if (outlet.unsentBytes >= least) continue;
       least = outlet.unsentBytes;
       sinceMs = nowMs();
     }
   }
 
-  /** Most clients are up to date, so that a change is the same frame for all with one filter. */
+  /** Most clients are up to date, so a change is the same frame for all clients with one filter. */
   #sendShared(entries: readonly AlertEntry[], span: { readonly after: Position; readonly position: Position }): void {
     const { shared, filter, outlet, events, id } = this.#options;
     const text = () =>
@@ -251,7 +251,7 @@ export class AlertSubscription implements Subscription {
   }
 }
 
-/** As many as make a frame of the usual size, and at least one. */
+/** The first entries that fill a frame of the usual size; at least one. */
 function firstBytes(entries: readonly AlertEntry[]): readonly AlertEntry[] {
   let bytes = 0;
   let end = 0;
@@ -259,7 +259,7 @@ function firstBytes(entries: readonly AlertEntry[]): readonly AlertEntry[] {
   return entries.slice(0, end);
 }
 
-/** The view has already told of what cannot be read. */
+/** The view has already reported messages that cannot be read. */
 function readAlertOrNothing(message: Parameters<typeof readAlert>[0]): AlertEntry | undefined {
   try {
     return readAlert(message);

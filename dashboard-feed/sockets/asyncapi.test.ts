@@ -44,16 +44,16 @@ describe("docs/asyncapi.yaml", () => {
     expect(Object.keys(SERVER_FRAMES).sort()).toEqual(typesOf(serverFrameSchema));
   });
 
-  it.each(examples)("has an example that is what it says: $name, $title", ({ name, payload }) => {
+  it.each(examples)("has a valid example: $name, $title", ({ name, payload }) => {
     const isClient = namesOf("receive").includes(name);
     const frame = (isClient ? clientFrameSchema : serverFrameSchema).parse(payload);
     expect(frame.type).toBe(name);
-    // What is parsed is all that was written: no member of an example is one that the implementation does not know.
+    // The implementation knows every member of the example.
     expect(frame).toEqual(payload);
     expect(wrongBy(payloadOf(name), payload)).toBeUndefined();
   });
 
-  it("takes and refuses the same client frames as the implementation", () => {
+  it("accepts and refuses the same client frames as the implementation", () => {
     const strange = [
       undefined,
       null,
@@ -94,7 +94,7 @@ describe("docs/asyncapi.yaml", () => {
     expect(refused).toBeGreaterThan(200);
   });
 
-  it("has no reference into nothing", () => {
+  it("has no dangling reference", () => {
     const references = [...described.text.matchAll(/\$ref: ["']?#\/([^"'\n]+)/g)].map(([, path]) => path ?? "");
     expect(references.length).toBeGreaterThan(20);
     for (const path of references) {
@@ -104,9 +104,9 @@ describe("docs/asyncapi.yaml", () => {
   });
 });
 
-// The clients of the tests check every frame that comes and goes; here they meet them all.
-describe("a session that has everything in it", () => {
-  it("is as the document says, and leaves no schema out", async () => {
+// The test clients check every frame that they send and receive; in this session they meet every kind.
+describe("a session with every frame and item", () => {
+  it("matches the document, and uses every schema", async () => {
     const { secret, config } = tokenFor({ name: "ops" });
     const few = tokenFor({ name: "few", channels: ["readings"] });
     const feed = await startTestFeed({ config: { tokens: [config, few.config], limits: { subscriptions_max: 6 } } });

@@ -118,7 +118,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
     await change(feed, { name: "newest", pad });
     slow.socket.resume();
     if (delivery === "changes") {
-      // Nothing is left out, so it must go; its cursor tells where to continue.
+      // Nothing may be left out, so the server closes it; its cursor leads to the rest.
       await until("closed", () => slow.closeCode === CLOSE_TOO_SLOW);
       const patient = await start({ log: feed.log });
       const rest = await subscribe(patient, { cursor: slow.cursor("s") ?? "" });

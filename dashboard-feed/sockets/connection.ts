@@ -18,26 +18,26 @@ import { TokenBucket } from "./token-bucket.ts";
 
 type SubscribeFrame = Extract<ClientFrame, { type: "subscribe" }>;
 
-/** More refused frames than this, and the client is beyond help. */
+/** A client with more refused frames than this is closed. */
 const REFUSALS_MAX = 100;
-/** A client that does not take the close frame is cut off. */
+/** A client that does not answer the close frame in this time is terminated. */
 const CLOSE_PATIENCE_MS = 5_000;
 const POLICY_VIOLATION = 1008;
 const INTERNAL_ERROR = 1011;
 
 export interface ConnectionOptions {
   readonly socket: WebSocket;
-  /** What the WebSocket writes to. */
+  /** The stream that the WebSocket writes to. */
   readonly raw: Duplex;
   readonly remote: string;
-  /** Undefined until the client has shown its token. */
+  /** Undefined until the client shows a token. */
   readonly grant: Grant | undefined;
   readonly grantFor: (token: string) => Grant | undefined;
   readonly limits: Limits;
   readonly heartbeatMs: number;
   readonly events: FeedEvents;
   readonly subscribe: (frame: SubscribeFrame, grant: Grant, outlet: Outlet) => Subscription;
-  /** The hub's present tick. */
+  /** The present tick of the hub. */
   readonly tick: () => number;
   readonly nowUs: () => number;
   readonly onClosed: (connection: Connection) => void;
@@ -72,7 +72,7 @@ export class Connection implements Outlet {
     socket.on("pong", () => {
       this.#answered = true;
     });
-    // The close event follows, and says it.
+    // The close event follows and reports it.
     socket.on("error", () => {
       if (this.#reason === "left") this.#reason = "error";
     });
@@ -94,16 +94,16 @@ export class Connection implements Outlet {
     if (socket.readyState === socket.OPEN) socket.send(text);
   }
 
-  /** Straight to the socket: the WebSocket would frame the same bytes again for every client. */
+  /** Writes straight to the stream: the WebSocket would frame the same bytes again for every client. */
   sendFrame(parts: readonly Buffer[]): void {
     const { socket, raw } = this.#options;
     if (socket.readyState !== socket.OPEN || !raw.writable) return;
     for (const part of parts) raw.write(part);
   }
 
-  /** From time to time: a sign of life that carries the server's time. */
+  /** Sends a sign of life with the server's time. */
   heartbeat(): void {
-    // Behind so much there is life enough, and it would only add to it.
+    // A client with this much unsent sees enough life.
     if (!this.authenticated || this.unsentBytes > this.#options.limits.buffered_size_coalesce) return;
     this.#sendFrame({ type: "heartbeat", serverTimeUs: this.#options.nowUs() });
   }
@@ -112,7 +112,7 @@ export class Connection implements Outlet {
     if (tick < this.#nextTick) return;
     const { raw } = this.#options;
     let next = Number.POSITIVE_INFINITY;
-    // All that is due goes out in one call to the system.
+    // Everything that is due goes out in one system call.
     raw.cork();
     for (const subscription of this.#subscriptions.values()) next = Math.min(next, subscription.pump(tick));
     raw.uncork();
@@ -127,7 +127,7 @@ export class Connection implements Outlet {
     }
   }
 
-  /** Ends the connection when the last ping had no answer. */
+  /** Pings the client, or ends the connection when the last ping was not answered. */
   ping(): void {
     if (!this.#answered) {
       this.#reason = "silent";
@@ -161,7 +161,7 @@ export class Connection implements Outlet {
 
   #receive(data: RawData, isBinary: boolean): void {
     if (this.#closed) return;
-    // A client that says something is there, whatever it says.
+    // Any frame shows that the client is alive.
     this.#answered = true;
     if (isBinary) {
       this.#refuse({ code: "bad-frame", message: "frames are text" });
@@ -186,13 +186,16 @@ export class Connection implements Outlet {
     const grant = this.#grant;
     if (grant === undefined) {
       if (frame.type === "auth") this.#authenticate(frame.token);
-      else this.#turnAway('show a token first: {"type":"auth","token":"..."}');
+      else this.#rejectToken('show a token first: {"type":"auth","token":"..."}');
       return;
     }
     switch (frame.type) {
       case "auth":
-        // It was let in already, and stays who it was.
-        this.#refuse({ code: "bad-frame", message: "you are let in already; connect again to be another" });
+        // The grant of a connection never changes.
+        this.#refuse({
+          code: "bad-frame",
+          message: "this connection has a token already; connect again to use another",
+        });
         return;
       case "subscribe":
         this.#subscribe(frame, grant);
@@ -208,14 +211,14 @@ export class Connection implements Outlet {
   #authenticate(token: string): void {
     this.#grant = this.#options.grantFor(token);
     if (this.#grant === undefined) {
-      this.#turnAway("the token is not known");
+      this.#rejectToken("the token is unknown");
       return;
     }
     clearTimeout(this.#authTimer);
     this.#welcome();
   }
 
-  #turnAway(message: string): void {
+  #rejectToken(message: string): void {
     this.#refuse({ code: "unauthorized", message });
     this.#close("unauthorized");
   }
@@ -231,7 +234,7 @@ export class Connection implements Outlet {
     if (!grant.channels.has(channel)) {
       this.#refuse({ id, code: "forbidden", message: `the token "${grant.name}" does not show ${channel}` });
     } else if (this.#subscriptions.has(id)) {
-      this.#refuse({ id, code: "bad-frame", message: "there is a subscription with this id: unsubscribe it first" });
+      this.#refuse({ id, code: "bad-frame", message: "there is a subscription with this id; unsubscribe it first" });
     } else if (this.#subscriptions.size >= limits.subscriptions_max) {
       const message = `at most ${limits.subscriptions_max} subscriptions`;
       this.#refuse({ id, code: "too-many-subscriptions", message });
@@ -293,9 +296,9 @@ const CLOSE_CODES = {
 } as const;
 
 const CLOSE_TEXTS = {
-  "too-slow": "too slow for the alerts",
+  "too-slow": "too slow for its alerts",
   "shutting-down": "the server is shutting down",
-  unauthorized: "a token is needed, and none that is known was shown",
+  unauthorized: "no token or an unknown one",
   "bad-frames": "too many frames were refused",
-  error: "something failed on the server",
+  error: "internal error of the server",
 } as const;

@@ -42,7 +42,7 @@ describe("snapshot, then live", () => {
     }
   });
 
-  it("shows what the log held before, and what comes after, as it is", async () => {
+  it("shows what the log held before and what comes after, unchanged", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs });
     await appendReadings(log, [
       reading({ atUs: 1_000, value: 4.5 }),
@@ -117,7 +117,7 @@ describe("snapshot, then live", () => {
       );
       await until("the last window", () => client.items<WindowResult>("w").at(-1)?.startUs === total * 60_000_000);
       const starts = client.items<WindowResult>("w").map(({ startUs }) => startUs / 60_000_000);
-      // Who came late gets the last 240 windows; from there on each one, once.
+      // A late client gets the last 240 windows, and then each new one once.
       expect(starts).toEqual(Array.from({ length: starts.length }, (_, i) => total - starts.length + 1 + i));
       expect(starts.length).toBeGreaterThanOrEqual(240);
     }
@@ -197,7 +197,7 @@ describe("snapshot, then live", () => {
     expect(await feed.metric('weir_feed_bad_messages_total{stream="stats"}')).toBe(1);
   });
 
-  it("skips what it cannot read, and goes on", async () => {
+  it("skips what it cannot read, and continues", async () => {
     const feed = await start();
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "r", channel: "readings", maxHz: 20 });

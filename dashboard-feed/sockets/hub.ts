@@ -36,7 +36,12 @@ export interface HubOptions {
   readonly events: FeedEvents;
 }
 
-/** All WebSocket clients: takes them in, and lets each send what is due, 20 times a second. */
+/**
+ * All WebSocket clients. 20 times a second each connection sends what is due to it, at a cost that depends on the number
+ * of different filters more than on the number of clients: `SharedFrames` encodes a change once for all that want it.
+ * A slow client never makes others wait: state is conflated for it, and alerts close it. Read on in `connection.ts`,
+ * `state-subscription.ts` and `alert-subscription.ts`.
+ */
 export class Hub {
   readonly #options: HubOptions;
   readonly #server: WebSocketServer;
@@ -79,7 +84,7 @@ export class Hub {
   /** Answers a request to upgrade to a WebSocket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const remote = request.socket.remoteAddress ?? "";
-    // Between here and the handshake an error would otherwise end the process.
+    // Without a listener, an error before the handshake would end the process.
     socket.on("error", () => {});
     const refusal = this.#refusalOf(request);
     if (refusal !== undefined) {
@@ -135,7 +140,7 @@ export class Hub {
     return strangers < unauthenticatedMax ? undefined : { status: "503 Service Unavailable", reason: "strangers" };
   }
 
-  /** New alert changes are in the view. */
+  /** The view has new alert changes: sends them at once. */
   alertsChanged(): void {
     for (const connection of this.#connections) connection.pumpAlerts(this.#tick);
   }
@@ -211,10 +216,10 @@ function refuse(socket: Duplex, status: string, reason: string, headers = ""): v
 
 const REFUSALS: Readonly<Record<string, string>> = {
   path: "the feed is at /feed",
-  host: "this server is not known by that name",
+  host: "this server does not answer to that host name",
   origin: "pages of this origin may not connect; see feed.allowed_origins",
   subprotocol: `the subprotocol is ${SUBPROTOCOL}`,
   clients: "there are too many clients; try again later",
   strangers: "there are too many clients that have not shown a token; try again later",
-  token: "the token is not known",
+  token: "the token is unknown",
 };

@@ -32,8 +32,8 @@ async function statusOf(
   return status;
 }
 
-describe("who may connect", () => {
-  it("is everyone on this machine by default, but no foreign page and no foreign name", async () => {
+describe("connections", () => {
+  it("are open to this machine by default, but not to foreign pages or host names", async () => {
     const feed = await start();
     const own = `127.0.0.1:${feed.port}`;
     expect(await statusOf(feed, {})).toBe(101);
@@ -43,20 +43,20 @@ describe("who may connect", () => {
     expect(await statusOf(feed, { headers: { origin: `http://${own}` } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "http://evil.example" } })).toBe(403);
     expect(await statusOf(feed, { headers: { origin: "null" } })).toBe(403);
-    // A name that was made to lead to this machine: origin and host agree, and are wrong all the same.
+    // A foreign name that resolves to this machine: origin and host agree, but are wrong.
     const rebound = { origin: "http://evil.example:8080", host: "evil.example:8080" };
     expect(await statusOf(feed, { headers: rebound })).toBe(403);
     expect(await feed.metric('weir_feed_refused_total{reason="origin"}')).toBe(2);
   });
 
-  it("is a listed page, too", async () => {
+  it("are open to listed pages, too", async () => {
     const feed = await start({ config: { allowed_origins: ["https://ops.example"] } });
     expect(await statusOf(feed, { headers: { origin: "https://ops.example" } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "https://ops.example", host: "ops.example" } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "http://ops.example" } })).toBe(403);
   });
 
-  it("is as many as there is room for", async () => {
+  it("are bounded in number", async () => {
     const feed = await start({ config: { limits: { clients_max: 2 } } });
     const first = await feed.connect();
     await feed.connect();
@@ -90,7 +90,7 @@ describe("frames of clients", () => {
     await client.waitFor("snapshot", "fine");
   });
 
-  it("may hold so many subscriptions, each with its own id", async () => {
+  it("may open a bounded number of subscriptions, each with its own id", async () => {
     const feed = await start({ config: { limits: { subscriptions_max: 2 } } });
     const client = await feed.connect();
     for (const id of ["1", "1", "2", "3"]) client.send({ type: "subscribe", id, channel: "stats" });
@@ -101,7 +101,7 @@ describe("frames of clients", () => {
     await client.waitFor("snapshot", "4");
   });
 
-  it("end the connection when they are too large, or hopeless", async () => {
+  it("end the connection when they are too large, or wrong too often", async () => {
     const feed = await start();
     const large = await feed.connect();
     large.socket.send(JSON.stringify({ type: "subscribe", id: "x".repeat(70_000), channel: "stats" }));
@@ -115,7 +115,7 @@ describe("frames of clients", () => {
 });
 
 describe("stopping", () => {
-  it("closes clients with 1001, twice is once, and the port is free again", async () => {
+  it("closes clients with 1001, is idempotent, and frees the port", async () => {
     const feed = await startTestFeed();
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "1", channel: "alerts" });

@@ -5,20 +5,20 @@ import type { FeedEvents } from "../common/events.ts";
 
 export type Limits = FeedConfig["limits"];
 
-/** The way to one client. */
+/** Sends to one client. */
 export interface Outlet {
-  /** What the client has not taken yet. */
+  /** Bytes that the client has not read yet. */
   readonly unsentBytes: number;
   send(text: string): void;
-  /** Bytes of one whole WebSocket frame. */
+  /** Sends the bytes of one whole WebSocket frame. */
   sendFrame(parts: readonly Buffer[]): void;
   close(reason: "too-slow" | "error"): void;
 }
 
-/** What one client asked to see of one channel. */
+/** One subscription of a client. */
 export interface Subscription {
   readonly channel: Channel;
-  /** Sends what is due. Returns the tick of the hub at which there may be more; until then it need not be asked. */
+  /** Sends what is due. Returns the next tick of the hub at which something may be due. */
   pump(tick: number): number;
   end(): void;
 }
@@ -31,11 +31,11 @@ export interface SubscriptionBase {
   readonly outlet: Outlet;
   readonly limits: Limits;
   readonly events: FeedEvents;
-  /** Whether the log is at or beyond a sequence, when a cursor is ahead of the view. */
+  /** Whether the log has reached a sequence: for a cursor that is ahead of the view. */
   readonly logReached: (sequence: number) => Promise<boolean>;
 }
 
-/** Text of a frame whose items are JSON already. */
+/** The text of a frame whose items are JSON already. */
 export function itemsFrame(
   kind: "snapshot" | "update",
   to: CursorScope & { readonly id: string },
@@ -44,7 +44,7 @@ export function itemsFrame(
   return itemsFrameStart(kind, to, items.position) + items.text + itemsFrameEnd;
 }
 
-/** Up to where its items stand. */
+/** The frame up to its items. */
 export function itemsFrameStart(
   kind: "snapshot" | "update",
   to: CursorScope & { readonly id: string },

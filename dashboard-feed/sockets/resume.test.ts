@@ -29,7 +29,7 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((feed) => feed.stop()));
 });
 
-/** A place in the feed's own log, as it would say it. */
+/** A cursor of the feed's own log. */
 async function cursorAt(feed: TestFeed, channel: Channel, place: string): Promise<string> {
   await until("ready", () => feed.feed.health().ready);
   const record = await feed.log.records.get("feed-log-id");
@@ -53,10 +53,10 @@ function randomOf(seed: number): () => number {
 
 describe("resuming from a cursor", () => {
   it.each([1, 2, 3])(
-    "gives what an undisturbed client got, whenever the connection breaks (seed %i)",
+    "gives what an undisturbed client gets, whenever the connection breaks (seed %i)",
     async (seed) => {
       const random = randomOf(seed);
-      // So few changes are kept that a client that was away must often be served from the log.
+      // The view keeps so few changes that a returning client often needs the log.
       const feed = await start({ config: { history: { alert_changes_max: 8 } } });
       const undisturbed = await feed.connect();
       const channels = ["alerts", "windows", "readings"] as const;
@@ -141,7 +141,7 @@ describe("resuming from a cursor", () => {
     expect((await again.waitFor("update", "readings")).items).toEqual([]);
   });
 
-  it("goes on at another feed of the same log, and after a restart", async () => {
+  it("works at another feed of the same log, and after a restart", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs });
     for (let i = 0; i < 30; i++) {
       await appendAlert(log, alertChange({ id: `old-${i}` }));
@@ -171,7 +171,7 @@ describe("resuming from a cursor", () => {
     expect(resumed.frames.some((frame) => frame.type === "gap" || frame.type === "snapshot")).toBe(false);
   });
 
-  it("tells of the gap when the log no longer holds what was missed, and starts anew", async () => {
+  it("sends a gap when the log no longer holds what was missed, and starts over", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs, messagesMax: 20 });
     const feed = await start({ log, config: { history: { alert_changes_max: 10 } } });
     const client = await feed.connect();
@@ -181,7 +181,7 @@ describe("resuming from a cursor", () => {
     await until("one", () => client.items("alerts").length === 1);
     for (let i = 0; i < 60; i++) {
       await appendAlert(log, alertChange({ incident: `incident-${i}` }));
-      // The log is so short that the feed, too, would miss what is appended in one go.
+      // The log is so short that the feed itself would miss changes that are appended all at once.
       if (i % 5 === 4) await until("these", () => client.items("alerts").length === i + 2);
     }
 
@@ -207,13 +207,13 @@ describe("resuming from a cursor", () => {
     expect((await client.waitFor("snapshot", "readings")).items).toHaveLength(1);
   });
 
-  it("does not take a place in a log that was thrown away for one in the present log", async () => {
+  it("does not accept a cursor of a deleted log for the present log", async () => {
     const before = await start();
     for (let i = 0; i < 3; i++) await appendAlert(before.log, alertChange({ id: `before-${i}` }));
     const client = await before.connect();
     subscribe(client, "alerts");
     await until("all", () => client.items("alerts").length === 3);
-    // Another log, which has come further already.
+    // Another log, which is already longer.
     const after = await start();
     for (let i = 0; i < 5; i++) await appendAlert(after.log, alertChange({ id: `after-${i}` }));
     const again = await after.connect();
@@ -222,7 +222,7 @@ describe("resuming from a cursor", () => {
     await until("all", () => again.items("alerts").length === 5);
   });
 
-  it("tells of the windows that went before they could be sent, if they matter to the client, and goes on", async () => {
+  it("sends a gap for windows that were dropped before they could be sent, if they match the filter, and continues", async () => {
     const feed = await start({ config: { history: { windows_per_series_max: 3 } } });
     const all = (device: string, starts: number[]) =>
       starts.map((start) => windowResult({ startUs: start * 60e6, labels: { device } }));
@@ -233,7 +233,7 @@ describe("resuming from a cursor", () => {
     await client.waitFor("snapshot", "back");
     await client.waitFor("snapshot", "calm");
     await client.close();
-    // A device that comes back with all that it measured meanwhile.
+    // A device that reconnects with everything that it measured meanwhile.
     await appendWindows(feed.log, { lastInput: 2 }, [...all("back", [2, 3, 4, 5, 6]), ...all("calm", [2])]);
     const again = await feed.connect();
     for (const id of ["back", "calm"]) {
@@ -246,7 +246,7 @@ describe("resuming from a cursor", () => {
       ["update", 0],
     ]);
     expect(again.about("calm").map(({ type }) => type)).toEqual(["update"]);
-    // And one that is there all the time is told, too.
+    // A client that stays connected gets the gap, too.
     await appendWindows(feed.log, { lastInput: 3 }, all("back", [7, 8, 9, 10, 11]));
     await until("live", () => again.items("back").length === 6);
     expect(again.about("back").map((frame) => ("missed" in frame ? frame.missed : frame.type))).toEqual([

@@ -11,8 +11,8 @@ import { SharedFrames } from "./shared-frames.ts";
 
 const PATTERNS = ["*", "d1", "d2", "d?", "d*", "x", "d[", ""];
 
-describe("changes that are given to the filters they concern", () => {
-  it("are those that each filter finds by looking at all of them", async () => {
+describe("changes distributed to the matching filters", () => {
+  it("are the same that each filter finds by evaluating all of them", async () => {
     const step = fc.oneof(
       fc.record({
         kind: fc.constant("append" as const),
@@ -63,7 +63,7 @@ describe("changes that are given to the filters they concern", () => {
     );
   });
 
-  it("are found by those that stay, after very many have gone", async () => {
+  it("still reach the remaining filters after very many were removed", async () => {
     const log = createMemoryLog({ nowUs: () => 0 });
     const progress = new Progress();
     const view = new WindowsView({ progress, windowsPerSeries: 2, windowsMax: 15, onRepeat: () => {} });
@@ -82,7 +82,7 @@ describe("changes that are given to the filters they concern", () => {
       expect(staying.batch((sequence - 1) * 65_536 + 65_535, "live").count).toBe(1);
       for (const interest of gone.splice(0)) shared.release(interest);
     }
-    // And those that come after.
+    // New filters, too.
     expect(interestIn("d?").batch(0, "live").count).toBe(2);
   });
 });

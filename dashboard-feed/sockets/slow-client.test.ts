@@ -50,7 +50,7 @@ describe("a client that does not read", () => {
     await until("close frame", () => slow.closeCode !== undefined);
     expect(slow.closeCode).toBe(CLOSE_TOO_SLOW);
     await until("counted", async () => (await feed.metric('weir_feed_closed_total{reason="too-slow"}')) === 1);
-    // Up to the close, nothing was left out either, and the cursor is good for what is missing.
+    // Up to the close nothing was left out either, and its cursor leads to the rest.
     const got = slow.items<AlertChange>("a").map(({ id }) => id);
     expect(got).toEqual(Array.from({ length: got.length }, (_, i) => `c${i}`));
     expect(got.length).toBeLessThan(total);
@@ -91,7 +91,7 @@ describe("a client that does not read", () => {
     expect(slow.items("r").length).toBeLessThan(round * devices);
   });
 
-  it("for as long as a minute of much traffic takes, costs a bounded buffer, and nobody else anything", async () => {
+  it("costs a bounded buffer for a minute of heavy traffic, and does not slow other clients", async () => {
     const feed = await start({ config: { history: { windows_per_series_max: 20 } } });
     const slow = await feed.connect();
     const fast = await feed.connect();
@@ -103,11 +103,11 @@ describe("a client that does not read", () => {
     let most = 0;
     const newest = new Map<string, number>();
     let seen = 0;
-    const look = () => {
+    const update = () => {
       for (const item of fast.items<WindowResult>("w").slice(seen)) newest.set(item.labels.device ?? "", item.startUs);
       seen = fast.items("w").length;
     };
-    // As many results as 2,000 a second are in a minute, and each waits until the fast client has it.
+    // A minute of 2,000 results a second; each round waits until the fast client has it.
     for (let round = 1; round <= rounds; round++) {
       const results = Array.from({ length: devices }, (_, i) =>
         windowResult({ startUs: round * 1e6, labels: { device: `d${i}`, site: "north" } }),
@@ -115,7 +115,7 @@ describe("a client that does not read", () => {
       await appendWindows(feed.log, { lastInput: round }, results);
       if (round % 10 !== 0) continue;
       await until("the fast one has it", () => {
-        look();
+        update();
         return newest.size === devices && [...newest.values()].every((startUs) => startUs === round * 1e6);
       });
       most = Math.max(most, await feed.metric("weir_feed_unsent_bytes_most"));
@@ -125,9 +125,9 @@ describe("a client that does not read", () => {
       return most > 0;
     });
     console.info(
-      `a client that read nothing: at most ${(most / 1024).toFixed(0)} KiB unsent, ${rounds * devices} results`,
+      `client that does not read: at most ${(most / 1024).toFixed(0)} KiB unsent, ${rounds * devices} results`,
     );
-    // What it may be behind, and one frame more.
+    // The bound, and one frame more.
     expect(most).toBeLessThan(2 * 262_144 + 10_000);
     expect(seen).toBe(rounds * devices);
     expect(fast.about("w").some(({ type }) => type === "gap")).toBe(false);
@@ -135,7 +135,7 @@ describe("a client that does not read", () => {
     await until("the slow one has the newest", () =>
       slow.items<WindowResult>("w").some(({ startUs, labels }) => startUs === rounds * 1e6 && labels.device === "d499"),
     );
-    // Nothing is left out in silence.
+    // Nothing is left out silently.
     expect(slow.about("w").some(({ type }) => type === "gap")).toBe(true);
   });
 });

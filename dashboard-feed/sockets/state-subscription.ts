@@ -3,38 +3,38 @@ import type { Interest } from "./interest.ts";
 import { gapFrame, itemsFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
 import type { SharedFrames } from "./shared-frames.ts";
 
-/** One subscription may send so many frames in a row; then it is the others' turn. */
+/** The most frames that one subscription sends in a row before others have their turn. */
 const FRAMES_PER_TURN = 8;
-/** A cursor that moved without any item is told after so many ticks, so that it does not grow old. */
+/** A cursor that moved without any item is sent after this many ticks, so that it does not become too old. */
 const CURSOR_TICKS = 600;
 
 export interface StateSubscriptionOptions extends SubscriptionBase {
   readonly interest: Interest;
   readonly shared: SharedFrames;
-  /** Flush at every so manieth tick... */
+  /** Flush once in this many ticks... */
   readonly everyTicks: number;
-  /** ...this many ticks later than others: not all clients at once. */
+  /** ...with this offset, so that not all clients flush at once. */
   readonly phase: number;
-  /** How many entries were never in the view since a position; -1 when that is not known. */
+  /** How many entries after a position were never in the view; -1 when that is unknown. */
   readonly missedSince: (position: Position) => number;
-  /** The channel has no past: whoever comes back is given a snapshot. */
+  /** The channel has no past: a client that comes back gets a snapshot. */
   readonly snapshotAlways: boolean;
 }
 
-type Phase = "starting" | "asking" | "snapshot" | "live" | "ended";
+type Phase = "starting" | "awaiting-log" | "snapshot" | "live" | "ended";
 
-/** Windows, readings, devices, stats: a position in the order of changes, and no queue. */
+/** A subscription to a channel of states: only a position in the order of changes, and no queue. */
 export class StateSubscription implements Subscription {
   readonly channel;
   readonly #options: StateSubscriptionOptions;
   #phase: Phase = "starting";
   #position: Position = START;
-  /** What the view had let go when it was last asked about it. */
+  /** The view's losses when they were last compared. */
   #losses = 0;
-  /** The last frame was cut: the rest is due without waiting for the next flush. */
+  /** The last frame was cut: the rest is due before the next flush. */
   #more = false;
-  #toldPosition: Position = START;
-  #toldTick = 0;
+  #sentPosition: Position = START;
+  #sentTick = 0;
 
   constructor(options: StateSubscriptionOptions) {
     this.#options = options;
@@ -47,7 +47,7 @@ export class StateSubscription implements Subscription {
     if (this.#phase === "ended") return Number.POSITIVE_INFINITY;
     if (!view.loaded) return tick + 1;
     if (this.#phase === "starting") this.#start(tick);
-    if (this.#phase === "asking") return tick + 1;
+    if (this.#phase === "awaiting-log") return tick + 1;
     const late = (tick + phase) % everyTicks;
     const due = this.#phase === "snapshot" || this.#more || late === 0;
     if (due && (this.#phase === "snapshot" || view.head > this.#position)) this.#sendDue(tick);
@@ -67,7 +67,7 @@ export class StateSubscription implements Subscription {
       return;
     }
     for (let sent = 0; sent < FRAMES_PER_TURN; sent++) {
-      if (this.#phase === "live") this.#tellLosses();
+      if (this.#phase === "live") this.#sendLosses();
       this.#flush(tick);
       if (!this.#more || outlet.unsentBytes > limits.buffered_size_coalesce) return;
     }
@@ -81,10 +81,10 @@ export class StateSubscription implements Subscription {
       return;
     }
     const position = parseCursor(this.#options, cursor);
-    if (position === undefined) this.#beginAnew(-1);
-    else if (position < view.began) this.#beginAnew(this.#options.missedSince(position));
+    if (position === undefined) this.#startOver(-1);
+    else if (position < view.began) this.#startOver(this.#options.missedSince(position));
     else if (position <= view.head) this.#resume(position, tick);
-    else this.#askAbout(position, tick);
+    else this.#awaitLog(position, tick);
   }
 
   #beginSnapshot(): void {
@@ -92,35 +92,35 @@ export class StateSubscription implements Subscription {
     this.#losses = this.#options.interest.view.losses;
   }
 
-  #beginAnew(missed: number): void {
-    this.#tellGap(this.#options.interest.view.head, missed);
+  #startOver(missed: number): void {
+    this.#sendGap(this.#options.interest.view.head, missed);
     this.#beginSnapshot();
   }
 
-  #tellGap(position: Position, missed: number): void {
+  #sendGap(position: Position, missed: number): void {
     const { outlet, events, channel } = this.#options;
     outlet.send(gapFrame(this.#options, { position, missed }));
     events.gapSent(channel, missed);
   }
 
-  /** What the view let go before this client had it: only what the client has not asked to leave out. */
-  #tellLosses(): void {
+  /** Sends a gap for changes that the view dropped before this client got them, if they match its filter. */
+  #sendLosses(): void {
     const { view, filter } = this.#options.interest;
     const losses = this.#losses;
     if (losses === view.losses) return;
     this.#losses = view.losses;
     if (this.#position >= view.floor) return;
     const missed = view.lostAfter({ position: this.#position, losses }, filter);
-    if (missed !== 0) this.#tellGap(this.#position, missed);
+    if (missed !== 0) this.#sendGap(this.#position, missed);
   }
 
-  /** Another gateway, that is further in the log than this one, may have given the cursor. */
-  #askAbout(position: Position, tick: number): void {
-    this.#phase = "asking";
+  /** The cursor may come from another gateway that is further in the log than this one. */
+  #awaitLog(position: Position, tick: number): void {
+    this.#phase = "awaiting-log";
     const decide = (reached: boolean) => {
-      if (this.#phase !== "asking") return;
+      if (this.#phase !== "awaiting-log") return;
       if (reached) this.#resume(position, tick);
-      else this.#beginAnew(-1);
+      else this.#startOver(-1);
     };
     this.#options.logReached(sequenceOf(position)).then(decide, () => decide(false));
   }
@@ -129,9 +129,9 @@ export class StateSubscription implements Subscription {
     this.#position = position;
     this.#phase = "live";
     this.#options.events.resumed(this.channel);
-    // What was missed is due at once, and if it is nothing the client learns that too.
+    // What was missed is due at once; when nothing was missed, the client learns that too.
     this.#more = true;
-    if (position >= this.#options.interest.view.head) this.#tell(tick);
+    if (position >= this.#options.interest.view.head) this.#sendCursor(tick);
   }
 
   #flush(tick: number): void {
@@ -141,22 +141,22 @@ export class StateSubscription implements Subscription {
     if (batch.count > 0 || kind === "snapshot") {
       outlet.sendFrame(interest.frame(kind, id, batch));
       events.itemsSent(this.channel, batch.count);
-      this.#toldPosition = batch.position;
-      this.#toldTick = tick;
+      this.#sentPosition = batch.position;
+      this.#sentTick = tick;
     } else if (this.#more) {
-      // It came back, and nothing of what happened was for it.
+      // The client resumed, and none of the changes match its filter.
       this.#position = batch.position;
-      this.#tell(tick);
+      this.#sendCursor(tick);
     }
     this.#phase = "live";
     this.#position = batch.position;
     this.#more = batch.more;
-    if (tick - this.#toldTick >= CURSOR_TICKS && this.#position > this.#toldPosition) this.#tell(tick);
+    if (tick - this.#sentTick >= CURSOR_TICKS && this.#position > this.#sentPosition) this.#sendCursor(tick);
   }
 
-  #tell(tick: number): void {
+  #sendCursor(tick: number): void {
     this.#options.outlet.send(itemsFrame("update", this.#options, { position: this.#position, text: "" }));
-    this.#toldPosition = this.#position;
-    this.#toldTick = tick;
+    this.#sentPosition = this.#position;
+    this.#sentTick = tick;
   }
 }

@@ -1,4 +1,4 @@
-/** So many at once, and so many a second in the long run. */
+/** Allows `capacity` at once, and `perSecond` a second in the long run. */
 export class TokenBucket {
   readonly #capacity: number;
   readonly #perSecond: number;
@@ -12,7 +12,7 @@ export class TokenBucket {
     this.#atMs = options.nowMs;
   }
 
-  /** Whether there was one left. */
+  /** Takes one token; false when there is none left. */
   take(nowMs: number): boolean {
     const earned = ((nowMs - this.#atMs) / 1000) * this.#perSecond;
     this.#left = Math.min(this.#capacity, this.#left + Math.max(0, earned));

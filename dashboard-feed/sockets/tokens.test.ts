@@ -51,7 +51,7 @@ async function refusalOf(feed: TestFeed, headers: Record<string, string>): Promi
 }
 
 describe("a token", () => {
-  it("is shown in a header, as a subprotocol, or in the first frame", async () => {
+  it("comes in a header, as a subprotocol, or in the first frame", async () => {
     const feed = await start({ config: { tokens } });
     expect(await refusalOf(feed, { authorization: "Bearer nobody-knows-this-one" })).toBe(401);
     const byHeader = await feed.connect({ headers: { authorization: `Bearer ${ops.secret}` } });
@@ -80,7 +80,7 @@ describe("a token", () => {
     await until("counted", async () => (await feed.metric('weir_feed_closed_total{reason="unauthorized"}')) === 1);
   });
 
-  it("is waited for not long, and by not many", async () => {
+  it("must come soon, and only a bounded number of clients may wait with it", async () => {
     const feed = await start({ config: { tokens, limits: { auth_wait_max: "50ms", unauthenticated_max: 2 } } });
     const silent = await Promise.all([feed.connect(), feed.connect()]);
     expect(await refusalOf(feed, {})).toBe(503);
@@ -105,7 +105,7 @@ describe("a token", () => {
 });
 
 describe("what a token shows", () => {
-  it("are its channels", async () => {
+  it("is its channels", async () => {
     const feed = await start({ config: { tokens } });
     const client = await feed.connect({ headers: { authorization: `Bearer ${windowsOnly.secret}` } });
     client.send({ type: "subscribe", id: "a", channel: "alerts" });
@@ -114,7 +114,7 @@ describe("what a token shows", () => {
     await client.waitFor("snapshot", "w");
   });
 
-  it("are its sites, on every channel, whatever the filter asks", async () => {
+  it("is its sites, on every channel, whatever the filter asks for", async () => {
     const feed = await start({ config: { tokens } });
     const client = await feed.connect({ headers: { authorization: `Bearer ${north.secret}` } });
     for (const channel of ["readings", "devices", "windows", "alerts"] as const) {
@@ -135,7 +135,7 @@ describe("what a token shows", () => {
       reading({ atUs: 1, device: "d2", tags: { site: "north-2" } }),
       reading({ atUs: 1, device: "d3", tags: { site: "south" } }),
       reading({ atUs: 1, device: "d4", tags: {} }),
-      // One name at two sites: its item would tell of both.
+      // One name at two sites: its item would show both.
       reading({ atUs: 1, device: "d5", tags: { site: "north" } }),
       reading({ atUs: 1, device: "d5", tags: { site: "south" } }),
     ]);
@@ -157,7 +157,7 @@ describe("what a token shows", () => {
     expect(client.items<DeviceItem>("devices").map(({ device }) => device)).toEqual(["d1", "d2"]);
     expect(client.items<WindowResult>("windows").map(({ labels }) => labels.site)).toEqual(["north"]);
     expect(client.items<AlertChange>("alerts").map(({ id }) => id)).toEqual(["ours"]);
-    // One who may see all sees all: nothing of the restricted answers is shared with them.
+    // A token for all sites sees everything: restricted results are not shared with it.
     const all = await feed.connect({ headers: { authorization: `Bearer ${admin.secret}` } });
     all.send({ type: "subscribe", id: "d", channel: "devices" });
     all.send({ type: "subscribe", id: "s", channel: "stats" });

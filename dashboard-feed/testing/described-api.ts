@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { PROBLEM_TYPE } from "../../contracts/http/problem.ts";
 
-/** For the tests: `docs/openapi.yaml` as a judge of answers. */
+// `docs/openapi.yaml` as the judge of every answer that a test receives.
 
 const contentSchema = z.record(z.string(), z.object({ schema: z.unknown() }));
 const operationSchema = z.object({
@@ -38,21 +38,21 @@ const operations: ReadonlyMap<string, z.infer<typeof operationSchema>> = new Map
   ),
 );
 
-/** Of each operation, the statuses with which it was seen to answer. */
+/** The statuses that each operation has answered with. */
 const seen = new Map<string, Set<number>>([...operations.keys()].map((key) => [key, new Set()]));
 
-/** Objects that name their members have no others here: what is answered and not described is an error. */
+/** Closes objects that name their members: a member that the document does not have is an error. */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed);
   if (typeof schema !== "object" || schema === null) return schema;
   const copy = Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, closed(value)]));
   if (typeof copy.$ref === "string") return { ...copy, $ref: copy.$ref.replace(/^#/, "api#") };
-  // A rule is described elsewhere; its members are not named here.
+  // A rule is documented elsewhere; its members are not named here.
   const named = "properties" in copy && copy.type === "object" && Object.keys(Object(copy.properties)).join() !== "id";
   return named ? { ...copy, additionalProperties: false } : copy;
 }
 
-/** Which operation a request is of; the path with the fewest names in it wins, as in the implementation. */
+/** The operation of a request. The path with the fewest parameters wins. */
 function operationOf(method: string, path: string): string {
   const wanted = method === "HEAD" ? "GET" : method;
   const fits = [...operations.keys()]
@@ -67,12 +67,12 @@ function operationOf(method: string, path: string): string {
   return found;
 }
 
-/** Throws when an answer is not as the document has it. Resolves to its JSON value, or its text. */
+/** Throws when an answer does not match the document. Resolves to its JSON value, or its text. */
 async function checkAnswer(method: string, url: string, answer: Response): Promise<unknown> {
   const key = operationOf(method, new URL(url).pathname);
   const response = operations.get(key)?.responses[answer.status];
   if (response === undefined)
-    throw new Error(`${key} answered ${answer.status}, which docs/openapi.yaml does not have`);
+    throw new Error(`${key} answered ${answer.status}, which docs/openapi.yaml does not list`);
   seen.get(key)?.add(answer.status);
   const body = await answer.text();
   const content = response.$ref === undefined ? response.content : document.components.responses.Problem.content;
@@ -96,11 +96,11 @@ export const describedApi = {
   text,
   raw,
   operations,
-  /** Operations that were never seen to do what was asked of them. */
+  /** Operations that have never answered 200. */
   unseen: (): string[] => [...seen].filter(([, statuses]) => !statuses.has(200)).map(([key]) => key),
   checkAnswer,
 
-  /** Asks a server, and holds its answer against the document. */
+  /** Sends a request and checks the answer against the document. */
   async ask(
     method: string,
     url: string,

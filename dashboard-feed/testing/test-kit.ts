@@ -20,16 +20,16 @@ import { feedConfigSchema } from "../common/config.ts";
 import { type DashboardFeed, type FeedDeps, startDashboardFeed } from "../dashboard-feed.ts";
 import { described } from "./described-feed.ts";
 
-/** For the tests of this folder: a feed on a log in memory, clients that check each frame, and things to append. */
+// For tests of the feed: a feed on a log in memory, clients that check each frame, and entries to append.
 
 const WAIT_MS = 12_000;
 vi.setConfig({ testTimeout: 30_000 });
 
-/** Polls until it is so, or fails. */
+/** Polls until the condition holds; fails after a bound. */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadlineMs = performance.now() + WAIT_MS;
   while (!(await isSo())) {
-    if (performance.now() > deadlineMs) throw new Error(`waited in vain: ${what}`);
+    if (performance.now() > deadlineMs) throw new Error(`still not true: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -87,7 +87,7 @@ export async function startTestFeed(
   };
 }
 
-/** A client without mercy: each frame must be as the protocol has it. */
+/** A strict client: every frame must match docs/asyncapi.yaml. */
 export class TestClient {
   readonly socket: WebSocket;
   readonly frames: ServerFrame[] = [];
@@ -130,11 +130,11 @@ export class TestClient {
       frame.type === type && (id === undefined || ("id" in frame && frame.id === id));
     await until(`${type} ${id ?? ""}`, () => this.frames.some(isIt));
     const found = this.frames.find(isIt);
-    if (found === undefined) throw new Error("gone again");
+    if (found === undefined) throw new Error(`${type} is gone again`);
     return found;
   }
 
-  /** All items of a subscription's snapshot and updates, as they came. */
+  /** All items of a subscription's snapshot and updates, in the order they came. */
   items<T extends Item>(id: string): T[] {
     return this.about(id).flatMap((frame) => ("items" in frame ? (frame.items as readonly T[]) : []));
   }
@@ -243,7 +243,7 @@ export async function appendAlert(log: Log, change: AlertChange): Promise<Append
   return log.append({ subject, payload: new TextEncoder().encode(JSON.stringify(event)) });
 }
 
-/** A token for the configuration, and what a client shows for it. */
+/** A token for the configuration, and the secret that a client sends for it. */
 export function tokenFor(
   about: Omit<NonNullable<z.input<typeof feedConfigSchema>["tokens"]>[number], "sha256" | "token_env" | "token_file">,
 ): { readonly config: NonNullable<z.input<typeof feedConfigSchema>["tokens"]>[number]; readonly secret: string } {

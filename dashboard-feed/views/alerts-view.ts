@@ -5,7 +5,7 @@ import { type Position, positionOf } from "../common/cursor.ts";
 import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import type { Progress } from "./progress.ts";
 
-/** An incident keeps so many of its changes; pending, firing and resolved are three. */
+/** The newest changes that an incident keeps; pending, firing and resolved are three. */
 const CHANGES_PER_INCIDENT_MAX = 32;
 
 export interface AlertEntry {
@@ -18,9 +18,9 @@ export interface AlertEntry {
 export interface AlertsViewOptions {
   readonly progress: Progress;
   readonly incidentsMax: number;
-  /** Changes in a row that a client can resume from without reading the log. */
+  /** Newest changes of all incidents, which a client can resume from without reading the log. */
   readonly changesMax: number;
-  /** An incident that is still open had to go. */
+  /** An incident that is still open was evicted. */
   readonly onOverflow: () => void;
 }
 
@@ -30,7 +30,7 @@ interface Incident {
   readonly entries: AlertEntry[];
 }
 
-/** Throws when the message is no alert event. */
+/** Throws when the message is not an alert event. */
 export function readAlert(message: LogMessage): AlertEntry {
   const { data } = alertEventSchema.parse(JSON.parse(new TextDecoder().decode(message.payload)));
   return {
@@ -41,7 +41,7 @@ export function readAlert(message: LogMessage): AlertEntry {
   };
 }
 
-/** The incidents with their changes, and the last changes of all in a row. */
+/** The incidents with their changes, and the newest changes of all incidents in log order. */
 export class AlertsView {
   readonly #options: AlertsViewOptions;
   /** In log order, complete after `floor`. */
@@ -67,7 +67,7 @@ export class AlertsView {
     return this.#options.progress.loaded;
   }
 
-  /** Throws when the message is no alert event. A change that came before is skipped. */
+  /** Throws when the message is not an alert event. Skips a change that came before. */
   apply(message: LogMessage): void {
     const entry = readAlert(message);
     const { change, subject } = entry;
@@ -100,7 +100,7 @@ export class AlertsView {
       if (this.#current.get(incident.subject)?.change.incident === incident.id) this.#current.delete(incident.subject);
     }
     const { changesMax } = this.#options;
-    // In lumps: moving a long array for each change is slow.
+    // In batches: moving a long array for each change is slow.
     if (this.#changes.length > changesMax + Math.ceil(changesMax / 4)) {
       const gone = this.#changes.splice(0, this.#changes.length - changesMax);
       this.#options.progress.forget(gone.at(-1)?.position ?? 0);
@@ -125,7 +125,7 @@ export class AlertsView {
     return this.#changes.slice(low, low + limit);
   }
 
-  /** The state of each rule and group that is not at rest, newest change first. */
+  /** The state of each rule and group that is pending or firing, newest change first. */
   open(): AlertEntry[] {
     const open = [...this.#current.values()].filter(({ change }) => isOpen(change));
     return open.sort((a, b) => b.position - a.position);

@@ -3,8 +3,8 @@ import type { Position } from "../common/cursor.ts";
 const NONE = -1;
 
 /**
- * Numbered slots in the order of their last change, oldest first: a doubly linked list in typed arrays, because a
- * slot moves to the end for every reading.
+ * Numbered slots in the order of their last change, oldest first. A doubly linked list in typed arrays, because every
+ * reading moves a slot to the end.
  */
 export class ChangeOrder {
   #previous = new Int32Array(256).fill(NONE);
@@ -18,17 +18,17 @@ export class ChangeOrder {
     return this.#size;
   }
 
-  /** The slot that has been unchanged for the longest; -1 when there is none. */
+  /** The slot with the oldest last change; -1 when there is none. */
   get first(): number {
     return this.#first;
   }
 
-  /** Where a slot changed last; 0 when it never did. */
+  /** The position of a slot's last change; 0 when it never changed. */
   positionOf(slot: number): Position {
     return this.#position[slot] ?? 0;
   }
 
-  /** Puts the slot at the end. Positions never go backward. */
+  /** Moves the slot to the end. Positions never go backward. */
   touch(slot: number, position: Position): void {
     if (slot >= this.#position.length) this.#grow(slot);
     if (slot !== this.#last) {
@@ -50,7 +50,7 @@ export class ChangeOrder {
     this.#size--;
   }
 
-  /** The slot of the oldest change after a position; -1 when there is none. Walks over the newer ones. */
+  /** The slot with the oldest change after a position; -1 when there is none. Walks back from the end. */
   firstAfter(position: Position): number {
     if (this.#first !== NONE && this.positionOf(this.#first) > position) return this.#first;
     let found = NONE;
@@ -71,7 +71,7 @@ export class ChangeOrder {
     return slots.reverse();
   }
 
-  /** The slot whose change came next; -1 at the end. */
+  /** The slot with the next change; -1 at the end. */
   next(slot: number): number {
     return this.#next[slot] ?? NONE;
   }

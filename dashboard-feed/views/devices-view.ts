@@ -6,13 +6,13 @@ import { ChangeOrder } from "./change-order.ts";
 import type { Progress } from "./progress.ts";
 import type { Matches, StateView } from "./view.ts";
 
-/** An item lists so many metrics at most. */
+/** The most metrics that an item lists. */
 const METRICS_PER_ITEM_MAX = 250;
 
 export interface DevicesViewOptions {
   readonly progress: Progress;
   readonly devicesMax: number;
-  /** Where the readings view keeps what it knows of a series. */
+  /** Lookups into the readings view, by series id. */
   readonly seriesOf: (id: number) => Series;
   readonly atUsOf: (id: number) => number;
   readonly valueTextOf: (id: number) => string;
@@ -20,7 +20,7 @@ export interface DevicesViewOptions {
   readonly permits: (id: number, filter: CompiledFilter) => boolean;
 }
 
-/** What each device is, when it was last heard, and how much of it. Fed by the readings view. */
+/** Each device with its tags, newest values and counts. The readings view feeds it. */
 export class DevicesView implements StateView {
   readonly order = new ChangeOrder();
   readonly losses = 0;
@@ -32,7 +32,7 @@ export class DevicesView implements StateView {
   #readings = new Float64Array(64);
   #clockAhead = new Float64Array(64);
   #lastSeenUs = new Float64Array(64);
-  /** By slot, as JSON members: what the processors told of readings that were not simply on time. */
+  /** By slot, as JSON members: the counts that processors report of late and repeated readings. */
   readonly #notes: (string | undefined)[] = [];
 
   constructor(options: DevicesViewOptions) {
@@ -59,7 +59,7 @@ export class DevicesView implements StateView {
     return this.#names.length;
   }
 
-  /** The slot of a device that has a new series; -1 when there is no room for another device. */
+  /** The slot of a device that has a new series; -1 when there is no room for the device. */
   slotFor(device: string, seriesId: number): number {
     let slot = this.#slotOf.get(device);
     if (slot === undefined) {
@@ -77,7 +77,7 @@ export class DevicesView implements StateView {
   /** One reading of a device. Runs for each. */
   count(slot: number, position: Position, receivedAtUs: number): void {
     this.#readings[slot] = (this.#readings[slot] as number) + 1;
-    // A dead letter that is retried brings its own receive time, from long ago perhaps.
+    // A retried dead letter brings its own receive time, perhaps from long ago.
     this.#lastSeenUs[slot] = Math.max(this.#lastSeenUs[slot] ?? 0, receivedAtUs);
     this.order.touch(slot, position);
   }
@@ -86,7 +86,7 @@ export class DevicesView implements StateView {
     this.#clockAhead[slot] = (this.#clockAhead[slot] as number) + 1;
   }
 
-  /** Takes what the processors counted. It is told with the device's next change. */
+  /** Takes the counts of the processors. They go out with the next change of the device. */
   note(ledgers: DeviceLedgersReport): void {
     for (const [device, { lateApplied, lateDropped, duplicates }] of Object.entries(ledgers)) {
       const slot = this.#slotOf.get(device);
@@ -107,7 +107,7 @@ export class DevicesView implements StateView {
 
   #build(slot: number): string {
     const { seriesOf, atUsOf, valueTextOf } = this.#options;
-    // Oldest first, so that what was said last holds.
+    // Oldest first, so that the newest tags and values win.
     const ids = (this.#series[slot] ?? []).slice(0, METRICS_PER_ITEM_MAX).sort((a, b) => atUsOf(a) - atUsOf(b));
     const tags: Record<string, string> = {};
     const newest = new Map<string, number>();
@@ -126,7 +126,7 @@ export class DevicesView implements StateView {
     );
   }
 
-  /** Devices by name, from the one behind `after` on; `total` counts all that match. */
+  /** Devices by name, starting after the name `after`; `total` counts all matching devices. */
   list(query: { readonly matches: Matches; readonly after: string; readonly limit: number }): {
     readonly texts: readonly string[];
     readonly total: number;
@@ -143,7 +143,7 @@ export class DevicesView implements StateView {
     };
   }
 
-  /** A device is never forgotten. */
+  /** The view never drops a device. */
   lostAfter(): number {
     return 0;
   }
@@ -158,7 +158,7 @@ export class DevicesView implements StateView {
     return (this.#series[slot] ?? []).every((id) => this.#options.permits(id, filter));
   }
 
-  /** A device matches when one of its series does. Its item tells of all of them, so all must be permitted. */
+  /** A device matches when one of its series does. Its item shows all of them, so all must be permitted. */
   matcher(filter: CompiledFilter): Matches {
     const matches = this.#options.seriesMatcher(filter);
     if (!filter.restricted) return (slot) => (this.#series[slot] ?? []).some(matches);

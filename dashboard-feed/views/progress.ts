@@ -1,6 +1,6 @@
 import { endOf, type Position, sequenceOf } from "../common/cursor.ts";
 
-/** How much of a stream a view has seen. */
+/** How far a view has applied a stream. */
 export class Progress {
   head: Position = 0;
   floor: Position = 0;
@@ -24,7 +24,7 @@ export class Progress {
     if (position > this.floor) this.floor = position;
   }
 
-  /** How many entries after a position were never in the view; -1 when it is a question of single items. */
+  /** How many entries after a position were never in the view; -1 when the view has had all of them. */
   missedSince(position: Position): number {
     const missed = sequenceOf(this.began) - sequenceOf(position);
     return missed > 0 ? missed : -1;

@@ -18,13 +18,13 @@ export interface ReadingsViewOptions {
   readonly progress: Progress;
   readonly seriesMax: number;
   readonly devicesMax: number;
-  /** A series or device more than fits was left out. */
+  /** A series or device did not fit and was left out. */
   readonly onOverflow: (what: "series" | "devices") => void;
 }
 
 /**
- * The newest value of each series, and through it the devices. The inner loop runs for every reading of the gateway:
- * it writes into typed arrays, and no item exists before someone is sent it.
+ * The newest value of each series; also feeds the devices view. The inner loop runs for every reading of the gateway, so
+ * it only writes into typed arrays: an item is built when it is sent for the first time.
  */
 export class ReadingsView implements StateView {
   readonly order = new ChangeOrder();
@@ -40,7 +40,7 @@ export class ReadingsView implements StateView {
   #value = new Float64Array(256);
   #isText = new Uint8Array(256);
   readonly #textValue = new Map<number, string>();
-  /** Series that were looked at; those beyond are new. */
+  /** Series below this id are known; the others are new. */
   #known = 0;
   readonly #heads: string[] = [];
   readonly #items: { text: string; position: Position }[] = [];
@@ -74,7 +74,7 @@ export class ReadingsView implements StateView {
     return this.#options.progress.loaded;
   }
 
-  /** Throws BadFrameError when the message is no log entry; the view is then as it was. */
+  /** Throws BadFrameError when the message is not a log entry; the view is then unchanged. */
   apply(message: LogMessage): LogEntry["kind"] {
     const entry = this.#reader.read(message.payload);
     if (entry.kind === "readings") this.#applyReadings(entry, message.sequence);
@@ -96,11 +96,11 @@ export class ReadingsView implements StateView {
       const position = base + Math.min(row, ROWS_MAX - 1);
       devices.count(device, position, receivedAtUs);
       const at = atUs[row] as number;
-      // A late reading changes nothing here, and neither does one that came twice.
+      // A late reading changes nothing here, and neither does a repeated one.
       if (at <= (this.#atUs[id] as number)) continue;
       this.#atUs[id] = at;
       this.#value[id] = values[row] as number;
-      // The texts are gone with the frame.
+      // The texts are only valid until the next frame is read.
       if (this.#isText[id] === 1) this.#textValue.set(id, texts[values[row] as number] ?? "");
       order.touch(id, position);
     }
@@ -153,7 +153,7 @@ export class ReadingsView implements StateView {
     return text;
   }
 
-  /** What the item of a series begins with: it never changes. */
+  /** The beginning of the item of a series, which never changes. */
   #headOf(id: number): string {
     const known = this.#heads[id];
     if (known !== undefined) return known;
@@ -178,7 +178,7 @@ export class ReadingsView implements StateView {
   /** A slot is a series, whose labels never change. */
   groupOf = (slot: number): number => slot;
 
-  /** A series is never forgotten. */
+  /** The view never drops a series. */
   lostAfter(): number {
     return 0;
   }

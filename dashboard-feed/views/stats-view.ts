@@ -22,7 +22,7 @@ const metricSchema = z.object({
 const reportSchema = z.object({
   instance: z.string().min(1).max(200),
   atUs: z.number(),
-  /** One by one, so that a figure that is none (`NaN` arrives as null) does not cost the others. */
+  /** Parsed one by one, so that a bad value (`NaN` arrives as null) does not cost the other metrics. */
   metrics: z.array(z.unknown()).max(5_000),
 });
 
@@ -34,7 +34,7 @@ export interface Report {
   readonly metrics: readonly Metric[];
 }
 
-/** An instance that has been silent for so long, while others were not, has gone. */
+/** An instance that has been silent for this long, while others were not, is gone. */
 const SILENT_US = 15_000_000;
 
 /** The newest figures of each process or thread. They come over the bus: after a reconnect there is no past to ask for. */
@@ -101,7 +101,7 @@ export class StatsView implements StateView {
   }
 }
 
-/** Undefined when it is no StatsReport. Figures that are none are left out. */
+/** Undefined when it is not a StatsReport. Leaves out metrics without a value. */
 export function parseReport(value: unknown): Report | undefined {
   const report = reportSchema.safeParse(value);
   if (!report.success) return undefined;

@@ -5,56 +5,56 @@ import type { ChangeOrder } from "./change-order.ts";
 export type Matches = (slot: number) => boolean;
 
 /**
- * The newest state of many items, each in a slot, in the order of their last change. A client is then no more than a
- * position: what it has not seen is what changed after it, each item once, in its newest version. Snapshot, update
- * and resumption are the same question, and no client has a queue.
+ * The newest version of many items, each in a slot, in the order of their last change. A client is only a position:
+ * whatever changed after it is new to the client, each item once and in its newest version. So a snapshot, an update and
+ * a resumption are the same query (`collect`), and no client has a queue.
  */
 export interface StateView {
-  /** All of the log up to here is in the view. */
+  /** The view has applied the log up to here. */
   readonly head: Position;
-  /** What the log held up to here was never in the view, except by chance. */
+  /** The view began here: earlier changes were never in it, except by chance. */
   readonly began: Position;
-  /** Who has not seen the log up to here may have missed what is no longer in the view. */
+  /** A client that has not seen the log up to here may have missed changes that the view dropped. */
   readonly floor: Position;
-  /** Whether the view has caught up with what the log held at start. */
+  /** Whether the view has caught up with what the log held at the start. */
   readonly loaded: boolean;
   readonly order: ChangeOrder;
   /** The item as JSON. */
   textOf(slot: number): string;
-  /** Keeps its answers: ask once for each filter. */
+  /** The matcher remembers its results: create one for each filter. */
   matcher(filter: CompiledFilter): Matches;
   /**
-   * What a slot's answers to all filters hang on: slots of one group have the same, for ever. Undefined where answers
+   * The group of a slot: all slots of a group match the same filters, always. Undefined where a slot's matches can
    * change.
    */
   readonly groupOf?: (slot: number) => number;
-  /** How many changes the view has let go so far. */
+  /** How many changes the view has dropped so far. */
   readonly losses: number;
   /**
-   * How many matching changes after a position (at or after `began`) the view let go since it had let go so many; -1
-   * when that is not known any more.
+   * How many matching changes after a position (at or after `began`) the view dropped since it had dropped
+   * `since.losses`; -1 when the view no longer knows.
    */
   lostAfter(since: { readonly position: Position; readonly losses: number }, filter: CompiledFilter): number;
 }
 
-/** Items to send, already JSON and joined by commas. */
+/** Items to send, as JSON joined by commas. */
 export interface Batch {
   readonly items: string;
   readonly count: number;
-  /** Who has these items has seen everything up to here. */
+  /** A client with these items has seen everything up to here. */
   readonly position: Position;
-  /** There is more than fits in one frame. */
+  /** One frame could not hold everything. */
   readonly more: boolean;
 }
 
 export interface CollectOptions {
   readonly after: Position;
   readonly bytesMax: number;
-  /** The matching slots that changed after the position, where they were listed already. */
+  /** The matching slots that changed after the position, where they are already listed. */
   readonly changed?: readonly number[];
 }
 
-/** What changed after a position, oldest change first, cut where the log position allows it. */
+/** What changed after a position, oldest change first; cut only between two log positions. */
 export function collect(view: StateView, matches: Matches, options: CollectOptions): Batch {
   const { order } = view;
   const { after, bytesMax, changed } = options;
@@ -79,7 +79,7 @@ export function collect(view: StateView, matches: Matches, options: CollectOptio
   return { items: texts.join(","), count: texts.length, position: Math.max(view.head, after), more: false };
 }
 
-/** A matcher that asks once for each slot and remembers. For slots whose labels never change. */
+/** A matcher that evaluates each slot once and remembers the result. For slots whose labels never change. */
 export function remembering(matches: Matches): Matches {
   let answers = new Uint8Array(256);
   return (slot) => {

@@ -13,7 +13,7 @@ import { WindowsView } from "./windows-view.ts";
 
 const everything = compileFilter({});
 
-/** All items of a view, in pieces as small as can be. */
+/** All items of a view, in the smallest possible pieces. */
 function drain(view: StateView, after = 0): { items: unknown[]; pieces: number } {
   const matches = view.matcher(everything);
   const items: unknown[] = [];
@@ -27,7 +27,7 @@ function drain(view: StateView, after = 0): { items: unknown[]; pieces: number }
 }
 
 describe("ChangeOrder", () => {
-  it("is a list of what changed, oldest first", () => {
+  it("lists slots by their last change, oldest first", () => {
     const step = fc.record({ slot: fc.nat(600), remove: fc.boolean(), ask: fc.nat(40) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -51,7 +51,7 @@ describe("ChangeOrder", () => {
 });
 
 describe("cursors", () => {
-  it("come back as they were", () => {
+  it("survive formatting and parsing", () => {
     const scope = { channel: "windows", logId: () => "a1b2" } as const;
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 37 - 1 }), fc.nat(65_535), (sequence, row) => {
@@ -106,7 +106,7 @@ describe("WindowsView", () => {
     );
   });
 
-  it("skips frames and parts that it has applied, of each partition by itself", () => {
+  it("skips frames and parts that it has applied, for each partition", () => {
     let repeats = 0;
     const view = makeWindowsView({ onRepeat: () => repeats++ });
     const at = (startUs: number) => [
@@ -122,7 +122,7 @@ describe("WindowsView", () => {
     expect(drain(view).items).toMatchObject([{ startUs: 1 }, { startUs: 2 }, { startUs: 6 }]);
   });
 
-  it("holds so many in all, and knows that it forgot", () => {
+  it("holds a bounded number in all, and knows that it dropped some", () => {
     const view = makeWindowsView({ windowsMax: 10 });
     for (let i = 1; i <= 25; i++) {
       const labels = { device: `d${i}` };
@@ -164,7 +164,7 @@ describe("WindowsView", () => {
 });
 
 describe("ReadingsView", () => {
-  it("holds the newest value of each series, whatever the order in which readings come", () => {
+  it("holds the newest value of each series, in whatever order readings come", () => {
     const one = fc.record({ device: fc.nat(4), metric: fc.nat(2), at: fc.nat(50), kind: fc.nat(2), value: fc.nat(99) });
     fc.assert(
       fc.property(fc.array(fc.array(one, { maxLength: 6 }), { maxLength: 20 }), (frames) => {

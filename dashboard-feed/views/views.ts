@@ -31,8 +31,8 @@ export interface ViewsOptions {
 }
 
 /**
- * What the feed shows, in memory: one view for each channel, fed from the log and the bus. Views only grow along the
- * log, so that a client's cursor says what it has seen. The views are rebuilt from the log at every start.
+ * What the feed shows, in memory: one view for each channel, fed from the log and the bus. Views move
+ * forward along the log, so a position in the log says what a client has seen. Every start rebuilds them from the log.
  */
 export class Views implements ChannelViews {
   readonly windows;

@@ -9,15 +9,15 @@ import { type Matches, remembering, type StateView } from "./view.ts";
 
 export interface WindowsViewOptions {
   readonly progress: Progress;
-  /** The newest so many windows of each rule and group. */
+  /** The number of newest windows kept of each rule and group. */
   readonly windowsPerSeries: number;
-  /** Of all series together; beyond it what changed longest ago goes. */
+  /** Windows of all series together; beyond it, those that changed longest ago are dropped. */
   readonly windowsMax: number;
   /** A frame, or a part of one, came again and was skipped. */
   readonly onRepeat: () => void;
 }
 
-/** What went last, so that a client that had not seen it yet can be told. */
+/** The last windows that were dropped, to send a gap to a client that has not seen them. */
 const LOST_MAX = 4_096;
 
 interface Kept {
@@ -45,7 +45,7 @@ export class WindowsView implements StateView {
   readonly #applied = new Map<number, { lastInput: number; part: number }>();
   readonly #lost: { readonly position: Position; readonly sample: WindowResult }[] = [];
   #losses = 0;
-  /** All that was lost after here is listed. */
+  /** Every loss after this position is listed. */
   #lostKnownFrom: Position = 0;
   #nextSeries = 0;
 
@@ -69,7 +69,7 @@ export class WindowsView implements StateView {
     return this.#options.progress.loaded;
   }
 
-  /** Throws when the message is no frame of windows; the view is then as it was. */
+  /** Throws when the message is not a frame of windows; the view is then unchanged. */
   apply(message: LogMessage): void {
     const frame = decodeWindows(message.payload);
     const applied = this.#applied.get(frame.partition);
@@ -83,7 +83,7 @@ export class WindowsView implements StateView {
     this.#applied.set(frame.partition, { lastInput: frame.lastInput, part: frame.part });
     let series: WindowSeries | undefined;
     for (const [row, result] of frame.results.entries()) {
-      // The rows of one group share their labels' object.
+      // The rows of a group share the object of their labels.
       if (series === undefined || series.sample.labels !== result.labels || series.sample.rule !== result.rule) {
         series = this.#seriesFor(result);
       }
@@ -114,7 +114,7 @@ export class WindowsView implements StateView {
       return;
     }
     if (at === 0 && slots.length >= this.#options.windowsPerSeries) {
-      // Older than all that is kept, it is none of the last so many windows.
+      // Older than every kept window, it is not among the newest ones.
       this.#lose(position, result);
       return;
     }

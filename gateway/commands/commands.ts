@@ -4,6 +4,7 @@ import { addSilenceCommands } from "./alerts/silences.ts";
 import { addConfigCommands } from "./config.ts";
 import { addDeadLetterCommands } from "./dead-letters/dead-letters.ts";
 import { addDoctorCommand } from "./doctor/doctor.ts";
+import { addInitCommand } from "./init/init.ts";
 import { addOpenApiCommand } from "./openapi.ts";
 import { addPasswdCommand } from "./passwd.ts";
 import { addRulesCommands } from "./rules/rules.ts";
@@ -12,6 +13,7 @@ import { addRunCommand, addUpCommand } from "./up/up.ts";
 
 /** The commands of `weir`, in the order of its help. A command is a file and a line here. */
 export const COMMANDS: readonly ((program: Command) => void)[] = [
+  addInitCommand,
   addUpCommand,
   addRunCommand,
   addSimulateCommands,

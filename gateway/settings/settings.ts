@@ -31,7 +31,11 @@ const settingsSchema = z.object({
   logLevel: z.enum(LEVELS).default("info"),
 });
 
-export type Settings = z.output<typeof settingsSchema> & { readonly insecure: boolean };
+export type Settings = z.output<typeof settingsSchema> & {
+  readonly insecure: boolean;
+  /** Whether `rulesDir` is not the default. */
+  readonly rulesDirGiven: boolean;
+};
 type SettingName = keyof z.output<typeof settingsSchema>;
 
 /** Flags in the order of the help text. */
@@ -84,7 +88,7 @@ export function readSettings(
   }
   if (problems.length > 0 || !parsed.success) throw new BadSettingsError(problems.join("\n"));
   const config = parsed.data.config ?? (existsSync("weir.yaml") ? "weir.yaml" : undefined);
-  return { ...parsed.data, config, insecure: flags.insecure === true };
+  return { ...parsed.data, config, insecure: flags.insecure === true, rulesDirGiven: given.rulesDir !== undefined };
 }
 
 /** Read elsewhere: where servers are cached, and where tests find them. */

@@ -1,4 +1,5 @@
-import { writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -55,7 +56,7 @@ test("bad rules: every problem at once, over all files", async () => {
     const { code, output } = await weir(args, { cwd });
     expect(code, output).toBe(1);
     const wanted = [
-      ["a.yaml:2:9", '"Hot Room" is no id', "write id: hot-room"],
+      ["a.yaml:2:9", '"Hot Room" is not an id', "write id: hot-room"],
       ["a.yaml:4:11", '"about 8" is not a condition', 'write for example "> 8"'],
       ["b.yaml:3:25", '"soon" is not a duration', "write for example 30s"],
     ];
@@ -63,11 +64,20 @@ test("bad rules: every problem at once, over all files", async () => {
   }
 });
 
-test("a missing rules folder", async () => {
+test("a missing rules folder that the user named", async () => {
   const cwd = await folder({ "weir.yaml": "" });
-  const { code, output } = await weir(["up", ...PORTS], { cwd });
+  const { code, output } = await weir(["up", ...PORTS, "--rules-dir", "my-rules"], { cwd });
   expect(code).toBe(1);
   expect(output).toContain("the rules folder cannot be read");
+});
+
+test("a missing rules folder of a gateway that has run before: its incidents must not end", async () => {
+  const cwd = await folder({ "weir.yaml": "" });
+  expect((await weir(["up", ...PORTS], { cwd, untilOutput: "Weir is up" })).code).toBe(0);
+  await rm(join(cwd, "rules"), { recursive: true });
+  const { output } = await weir(["up", ...PORTS], { cwd, untilOutput: "Weir is up" });
+  expect(output).toContain("the rules folder cannot be read");
+  expect(existsSync(join(cwd, "rules"))).toBe(false);
 });
 
 test.each([

@@ -7,7 +7,8 @@ import { checkReceivers } from "../../../notifier/check-receivers.ts";
 import { formatProblems } from "../../../platform/files/yaml-file.ts";
 import { loadRules } from "../../../rule-language/files/load-rules.ts";
 import { type PipelineConfig, readPipelineConfig } from "../../settings/pipeline-config.ts";
-import { storeOf } from "../../settings/plan.ts";
+import { natsOf, storeOf } from "../../settings/plan.ts";
+import { mayCreateRulesFolder } from "../../settings/rules-folder.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { settingsOf, withSettings } from "../common/settings-flags.ts";
 import { type Finding, natsFindings } from "./doctor-nats.ts";
@@ -85,7 +86,10 @@ async function checkConfig({ config }: Settings): Promise<string> {
   return config ?? "no weir.yaml: defaults";
 }
 
-async function checkRules({ rulesDir }: Settings): Promise<string> {
+async function checkRules(settings: Settings): Promise<string> {
+  const { rulesDir } = settings;
+  const ownNats = natsOf(settings, configOf(settings) ?? { nats: {} }, process.env) === undefined;
+  if (mayCreateRulesFolder(settings, ownNats)) return `no ${rulesDir} yet; a start creates it`;
   const { specs, problems } = await loadRules(rulesDir);
   if (problems.length > 0) throw new Error(formatProblems(problems));
   return `${specs.length} in ${rulesDir}`;

@@ -1,10 +1,14 @@
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
 import { Argument, type Command } from "commander";
+import type { Logger } from "pino";
 import { createLogger } from "../../../platform/logger.ts";
 import { startGateway } from "../../services/gateway.ts";
 import { SERVICE_NAMES, SERVICES, type ServiceName } from "../../services/services.ts";
 import type { Addresses } from "../../services/started.ts";
-import { readPipelineConfig } from "../../settings/pipeline-config.ts";
+import { type PipelineConfig, readPipelineConfig } from "../../settings/pipeline-config.ts";
 import { natsOf } from "../../settings/plan.ts";
+import { hasNoRuleFiles, mayCreateRulesFolder } from "../../settings/rules-folder.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { UsageError } from "../common/failures.ts";
 import { settingsOf, withSettings } from "../common/settings-flags.ts";
@@ -47,6 +51,7 @@ async function run(options: {
   const logger = createLogger({ level: settings.logLevel, pretty: process.stderr.isTTY === true, name: "weir" });
   const config = readPipelineConfig(settings.config);
   const requested = stopRequested();
+  prepareRulesFolder(settings, config, services, logger);
   const gateway = startGateway({ settings, config, services, logger });
   let demo: { stop(): Promise<void> } | undefined;
   try {
@@ -68,6 +73,20 @@ async function run(options: {
       }
     }, gateway.stopsNext);
   }
+}
+
+/** A gateway that starts for the first time needs no rules. The log says where they go. */
+function prepareRulesFolder(
+  settings: Settings,
+  config: PipelineConfig,
+  services: readonly ServiceName[],
+  logger: Logger,
+): void {
+  if (!services.includes("processors")) return;
+  const ownNats = natsOf(settings, config, process.env) === undefined;
+  if (mayCreateRulesFolder(settings, ownNats)) mkdirSync(settings.rulesDir, { recursive: true });
+  if (!hasNoRuleFiles(settings)) return;
+  logger.info(`no rules yet: rule files go to ${resolve(settings.rulesDir)}; \`weir init\` writes a sample`);
 }
 
 function welcome(settings: Settings, addresses: Addresses, demo: boolean): string {

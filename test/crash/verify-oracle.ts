@@ -2,7 +2,7 @@ import type { AlertChange, AlertEvent } from "../../domain/alert.ts";
 import type { Tags } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
-import { firstDifference, type Sayings } from "../simulation/oracle/compare.ts";
+import { firstDifference, type Outputs } from "../simulation/oracle/compare.ts";
 import type { OracleEntry, OracleRule } from "../simulation/oracle/model.ts";
 import { Oracle } from "../simulation/oracle/oracle.ts";
 import type { Random } from "../simulation/random.ts";
@@ -52,7 +52,7 @@ export function verifyByOracle(
       counts.readings += of.reduce((sum, entry) => sum + (entry.kind === "readings" ? entry.readings.length : 0), 0);
       counts.windows += actual.windows.length;
       counts.alerts += actual.alerts.length;
-      const difference = firstDifference(actual, oracle.verdict());
+      const difference = firstDifference(actual, oracle.outputs());
       if (difference !== undefined) return { ...counts, difference: `task ${task}, ${kind} ${name}: ${difference}` };
     }
   }
@@ -125,7 +125,7 @@ function rulesOf(rulesJson: string): readonly OracleRule[] {
 }
 
 /** By task and sample, what the log says, in its order. */
-function publishedByName(logs: Logs, devices: ReadonlySet<string>, sites: ReadonlySet<string>): Map<string, Sayings> {
+function publishedByName(logs: Logs, devices: ReadonlySet<string>, sites: ReadonlySet<string>): Map<string, Outputs> {
   const found = new Map<string, { windows: WindowResult[]; alerts: AlertChange[] }>();
   function placeOf(task: number, { device, site }: Tags) {
     const name = device ?? site ?? "";

@@ -4,7 +4,7 @@ import { rule, type TestEntry } from "../../engine/testing/step-kit.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
 const SECOND_US = 1_000_000;
-/** Half a minute before clocks change, or the year does. */
+/** Half a minute before a clock change, or before the end of a year. */
 const BEGINNINGS_US = [
   "2025-10-26T00:59:30Z", // in Berlin from 03:00 to 02:00
   "2026-03-29T00:59:30Z", // in Berlin from 02:00 to 03:00
@@ -33,10 +33,10 @@ const OTHERS = [
   "count_if(between -2 and 2)",
 ];
 const EVERY = [...PLAIN, ...OTHERS];
-/** Of what a name stands for it is not seen whether it comes from a sketch. */
+/** No quantiles: the value of a name does not show whether it comes from a sketch. */
 const NAMEABLE = EVERY.filter((name) => !/^(median|p[0-9.]+)$/.test(name));
 
-/** Each aggregate comes first once, because the condition looks at the first. */
+/** Any of them can come first, which is the one that the condition evaluates. */
 export function aggregatesOf(window: string, texts: boolean): string[] {
   const durations = window === "tumbling" ? ["duration(open)", "duration(true)"] : [];
   return texts ? ["count", "last", "distinct", ...durations] : [...EVERY, ...durations];
@@ -82,13 +82,13 @@ export function absencesFor(): fc.Arbitrary<RuleSpec> {
   return fc.record(fields).map((rest) => rule({ id: "r", group_by: ["device", "metric"], ...rest }));
 }
 
-/** What bounds alerts in time and number. */
+/** Flapping and active time. */
 function bounds() {
   const flapping = fc.record({ changes: fc.constantFrom(3, 4), within: fc.constantFrom("8s", "30s", "90s") });
   return { flapping: fc.option(flapping, { nil: undefined }), active: fc.option(active(), { nil: undefined }) };
 }
 
-/** The minutes between which the clocks stand when logs begin, in the zones below. */
+/** Minutes around the local times at which logs begin, in the zones below. */
 const MINUTES = "23:59 00:00 00:01 00:59 01:00 01:01 01:30 01:31 01:59 02:00 02:01 02:59 03:00 03:01".split(" ");
 
 function active(): fc.Arbitrary<unknown> {
@@ -202,7 +202,7 @@ export function restlessRules(): fc.Arbitrary<RuleSpec> {
   });
 }
 
-/** A device that speaks every few seconds, now and then late. */
+/** A device with a reading every few seconds, sometimes late. */
 export function restlessLogs(spec: RuleSpec): fc.Arbitrary<TestEntry[]> {
   const step = fc.record({
     waitUs: fc.oneof(
@@ -233,7 +233,7 @@ export function restlessLogs(spec: RuleSpec): fc.Arbitrary<TestEntry[]> {
   });
 }
 
-/** The log, in which one rule becomes the others, one after the other. */
+/** The log with edits, each of which replaces the rule. */
 export function editedLogs(logs: fc.Arbitrary<TestEntry[]>, rules: fc.Arbitrary<RuleSpec>): fc.Arbitrary<TestEntry[]> {
   const edited = fc.tuple(logs, fc.array(fc.nat(), { minLength: 1, maxLength: 3 }), fc.infiniteStream(rules));
   return edited.map(([entries, places, specs]) => {
@@ -251,7 +251,7 @@ export function editedLogs(logs: fc.Arbitrary<TestEntry[]>, rules: fc.Arbitrary<
   });
 }
 
-/** A log under one rule: readings of three series as they come, in entries, and ticks. */
+/** A log under one rule: entries with readings of three series, and ticks. */
 export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.Arbitrary<TestEntry[]> {
   const latenessUs = Number.parseFloat(spec.lateness) * (spec.lateness.endsWith("ms") ? 1000 : SECOND_US);
   const value: fc.Arbitrary<ReadingValue> = texts
@@ -277,9 +277,9 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
     let clockUs = beginUs;
     for (const { waitUs: us, readings, dryUs } of taken) {
       nowUs += us;
-      // Device time goes on by itself: logs are also read long after.
+      // Device time is independent of processing time, because logs are also read much later.
       clockUs += disorder === "on whole seconds" ? Math.ceil(us / SECOND_US) * SECOND_US : us;
-      const said = readings.map(({ device, metric, lagUs, value: each }, i): Reading => {
+      const output = readings.map(({ device, metric, lagUs, value: each }, i): Reading => {
         const atUs = clockUs - lagUs + (disorder === "ordered" ? i : 0);
         return {
           device,
@@ -290,9 +290,9 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
         };
       });
       entries.push(
-        said.length === 0
+        output.length === 0
           ? { kind: "tick", storedAtUs: nowUs }
-          : { kind: "readings", storedAtUs: nowUs, readings: said },
+          : { kind: "readings", storedAtUs: nowUs, readings: output },
       );
       nowUs += dryUs > 20_000_000 ? 0 : Math.floor(dryUs / 10);
     }

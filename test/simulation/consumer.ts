@@ -40,13 +40,13 @@ export class Consumer<T> {
     void this.#follow(connection);
   }
 
-  /** Dies, and begins again behind the last row it kept. */
+  /** Dies, and restarts after the last row that it kept. */
   dies(): void {
     this.#connection?.end("silent");
     this.start();
   }
 
-  /** Makes what it holds wrong. */
+  /** Corrupts its rows on purpose. */
   harm(how: "lost" | "doubled" | "changed"): void {
     const place = this.rows.length >> 1;
     const row = this.rows[place];

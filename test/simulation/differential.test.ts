@@ -18,7 +18,7 @@ import {
 } from "./cases.ts";
 import { firstDifference } from "./oracle/compare.ts";
 import type { DeviceLedger } from "./oracle/model.ts";
-import { verdictOn } from "./oracle/oracle.ts";
+import { oracleOutputs } from "./oracle/oracle.ts";
 import { scenarioOf } from "./scenario.ts";
 import { stepDifference } from "./step-fold.ts";
 import { BEGIN_US } from "./vocabulary.ts";
@@ -45,14 +45,14 @@ function anyCase(): fc.Arbitrary<TestEntry[]> {
 }
 
 describe.each([...KINDS, LET])("%s windows", (window) => {
-  test.each(disorders)("the step says what brute force says: readings %s", (disorder) => {
+  test.each(disorders)("the step agrees with brute force: readings %s", (disorder) => {
     fc.assert(
       fc.property(cases(window, disorder), (entries) => {
         const partition = new TestPartition();
-        const said = partition.applyAll(entries);
-        const verdict = verdictOn(entries);
-        expect(firstDifference(said, verdict)).toBeUndefined();
-        expect(ledgerOf(partition)).toEqual(expectedLedger(verdict.ledger.values()));
+        const output = partition.applyAll(entries);
+        const outputs = oracleOutputs(entries);
+        expect(firstDifference(output, outputs)).toBeUndefined();
+        expect(ledgerOf(partition)).toEqual(expectedLedger(outputs.ledger.values()));
       }),
       { numRuns: RUNS },
     );
@@ -62,7 +62,7 @@ describe.each([...KINDS, LET])("%s windows", (window) => {
 test.each(disorders)("absences, with pauses in which nobody watched: readings %s", (disorder) => {
   fc.assert(
     fc.property(cases(ABSENCES, disorder), (entries) => {
-      expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+      expect(firstDifference(new TestPartition().applyAll(entries), oracleOutputs(entries))).toBeUndefined();
     }),
     { numRuns: RUNS },
   );
@@ -78,13 +78,13 @@ test.each([
 ] as const)("%s", (_what, logs) => {
   fc.assert(
     fc.property(logs, (entries) => {
-      expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+      expect(firstDifference(new TestPartition().applyAll(entries), oracleOutputs(entries))).toBeUndefined();
     }),
     { numRuns: 3 * RUNS },
   );
 });
 
-test("a flapping alert has ended, and counting begins anew", () => {
+test("counting starts over after a flapping alert has ended", () => {
   const flapping = { changes: 3, within: "20s" };
   const spec = rule({ id: "r", window: { tumbling: "5s" }, aggregate: "last", when: "> 0", flapping });
   const entries: TestEntry[] = [{ kind: "rules", storedAtUs: 1, specs: [spec] }];
@@ -92,16 +92,16 @@ test("a flapping alert has ended, and counting begins anew", () => {
     const atUs = (5 * i + 1) * 1e6;
     entries.push({ kind: "readings", storedAtUs: atUs, readings: [reading("d", atUs, value)] });
   }
-  expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+  expect(firstDifference(new TestPartition().applyAll(entries), oracleOutputs(entries))).toBeUndefined();
 });
 
-// By the silence before it, and when the next reading comes.
+// The seconds of silence before the edit, and when the next reading comes.
 test.each([
   ["just due, and a reading at once", 4, 4],
   ["overdue, and a reading at once", 5, 5],
   ["overdue, and a reading later", 5, 6],
   ["overdue, and then nobody watches", 5, 50],
-])("an absence that is due because an edit made it shorter is due at the edit: %s", (_what, editS, readingS) => {
+])("an absence that an edit makes overdue is due at the edit: %s", (_what, editS, readingS) => {
   const at = (second: number) => BEGIN_US + second * 1e6;
   const specs = [rule({ id: "r", absent: "9s" }), rule({ id: "r", absent: "4s" })];
   const entries: TestEntry[] = [
@@ -111,14 +111,14 @@ test.each([
     { kind: "readings", storedAtUs: at(readingS), readings: [reading("d", at(readingS), 1)] },
   ];
   const { windows, alerts } = new TestPartition().applyAll(entries);
-  expect(firstDifference({ windows, alerts }, verdictOn(entries))).toBeUndefined();
+  expect(firstDifference({ windows, alerts }, oracleOutputs(entries))).toBeUndefined();
   expect(alerts.map(({ state, atUs }) => [state, atUs])).toEqual([
     ["firing", at(editS)],
     ["resolved", at(readingS)],
   ]);
 });
 
-test("labels that fit, and labels that are excluded", () => {
+test("labels that match, and labels that are excluded", () => {
   const pattern = fc.tuple(fc.constantFrom("", "", "!"), fc.constantFrom("a", "ab", "*b", "?", "a*", "*"));
   const patterns = fc.array(
     pattern.map((texts) => texts.join("")),
@@ -138,7 +138,7 @@ test("labels that fit, and labels that are excluded", () => {
           { kind: "readings", storedAtUs: BEGIN_US, readings },
           { kind: "tick", storedAtUs: BEGIN_US + 60e6 },
         ];
-        expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+        expect(firstDifference(new TestPartition().applyAll(entries), oracleOutputs(entries))).toBeUndefined();
       },
     ),
     { numRuns: 3 * RUNS },
@@ -157,14 +157,14 @@ test("several rules at once, edited again and again", () => {
       ];
       entries.sort((a, b) => a.storedAtUs - b.storedAtUs);
       entries.push({ kind: "tick", storedAtUs: (entries.at(-1)?.storedAtUs ?? 0) + 25_000_000 });
-      // The step and the oracle of a partition pass over the rules that group over devices.
+      // The step and the oracle of a partition skip rules that group over devices.
       expect(stepDifference(0, entries)).toBeUndefined();
     }),
     { numRuns: 3 * RUNS },
   );
 });
 
-/** A step that had to forget old times counts a duplicate as too late. */
+/** A step that has dropped old times counts a duplicate as too late. */
 function ledgerOf({ step }: TestPartition) {
   const { onTime, duplicates, lateDropped, lateApplied } = step.ledger;
   return { onTime, lateApplied, withoutEffect: duplicates + lateDropped };
@@ -180,7 +180,7 @@ function expectedLedger(devices: Iterable<DeviceLedger>) {
   return all;
 }
 
-test("a replay gives the same, byte for byte", () => {
+test("a replay gives the same output, byte for byte", () => {
   fc.assert(
     fc.property(anyCase(), (entries) => {
       const [one, two] = [new TestPartition(), new TestPartition()].map((each) => bytesOf(each.applyAll(entries)));
@@ -190,13 +190,13 @@ test("a replay gives the same, byte for byte", () => {
   );
 });
 
-/** As they go to the log. */
+/** As written to the log. */
 function bytesOf({ windows, alerts }: Pick<StepOutput, "windows" | "alerts">) {
   const frame = { partition: 0, firstInput: 1, lastInput: 1, part: 0, parts: 1, results: windows };
   return { windows: Buffer.from(encodeWindows(frame)).toString("hex"), alerts: JSON.stringify(alerts) };
 }
 
-test("a snapshot anywhere, restored, goes on as one run does", () => {
+test("restoring a snapshot from anywhere continues as one run does", () => {
   fc.assert(
     fc.property(anyCase(), fc.nat(), (entries, place) => {
       const cut = place % (entries.length + 1);
@@ -265,7 +265,7 @@ test.each(KINDS)("order within the lateness changes no result: %s", (window) => 
   );
 });
 
-test("quantiles of many readings stay within one percent, distinct counts are exact", () => {
+test("quantiles of many readings stay within one percent; distinct counts are exact", () => {
   fc.assert(
     fc.property(
       fc.array(fc.double({ min: 0.001, max: 1e6, noNaN: true }), { minLength: 65, maxLength: 1500 }),
@@ -278,7 +278,7 @@ test("quantiles of many readings stay within one percent, distinct counts are ex
           { kind: "readings", storedAtUs: 1, readings },
           { kind: "tick", storedAtUs: 3600e6 + 1 },
         ];
-        expect(firstDifference(new TestPartition().applyAll(entries), verdictOn(entries))).toBeUndefined();
+        expect(firstDifference(new TestPartition().applyAll(entries), oracleOutputs(entries))).toBeUndefined();
       },
     ),
     { numRuns: 20 },

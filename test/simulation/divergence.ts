@@ -5,7 +5,7 @@ import { type Outcome, simulate } from "./simulate.ts";
 import { stepDifference } from "./step-fold.ts";
 import { entriesOf } from "./task-logs.ts";
 
-/** What diverged, and the smallest case of it as a test to paste. */
+/** Describes a divergence, with its smallest case as a test to paste. */
 export async function explain(scenario: Scenario, outcome: Outcome): Promise<string> {
   const { seed } = scenario;
   const head = `seed ${seed} diverges: ${outcome.difference}\nfaults injected:\n${outcome.counts}\n`;
@@ -20,7 +20,7 @@ export async function explain(scenario: Scenario, outcome: Outcome): Promise<str
   return `${head}The step alone agrees with the oracle. The smallest scenario: ${difference}\n${scenarioTest(small)}`;
 }
 
-/** Whether the task's log alone, without faults and runners, gives what the oracle says. */
+/** Whether the step alone, without faults and runners, agrees with the oracle on the task's log. */
 export async function stepAgrees({ log, task }: Outcome): Promise<boolean> {
   const entries = (await entriesOf(log, task)).map(({ entry }) => entry);
   return stepDifference(task, entries) === undefined;

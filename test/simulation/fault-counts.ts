@@ -1,4 +1,4 @@
-/** How often each fault was really injected. */
+/** How often each fault was injected. */
 export class FaultCounts {
   readonly #counts = new Map<string, number>();
 

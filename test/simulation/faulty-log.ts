@@ -67,18 +67,18 @@ function damaged(bytes: Uint8Array, world: World): Uint8Array {
   return copy;
 }
 
-/** What all processes share: the log's servers, and what ails them. */
+/** The log's servers, shared by all processes, and their faults. */
 export interface Servers {
   readonly log: Log;
   readonly stores: FragileStores;
   readonly counts: FaultCounts;
-  /** Nothing reaches the servers before. */
+  /** Nothing reaches the servers before this time. */
   outageUntilUs: number;
-  /** Operations take long now and then, and bus messages are lost. */
+  /** Some operations are slow, and some bus messages are lost. */
   faulty: boolean;
 }
 
-/** At which operation from now a process dies, and whether that one still takes effect. */
+/** A process dies at this operation from now; `takesEffect`: whether that operation still takes effect. */
 export interface Death {
   readonly how: "silent" | "failing";
   readonly takesEffect: boolean;
@@ -86,14 +86,14 @@ export interface Death {
   readonly onDeath: () => void;
 }
 
-/** One process' connection to the log: operations take time, in their order, and end with the process. */
+/** The log connection of one process: operations take time, keep their order, and end with the process. */
 export class Connection {
   readonly log: Log;
   readonly #world: World;
   readonly #servers: Servers;
   readonly #closers = new Set<() => void>();
   #state: "alive" | "failing" | "silent" = "alive";
-  /** The process does nothing before: it was stopped by the operating system. */
+  /** Until this time the process is stopped by the operating system. */
   pausedUntilUs = 0;
   #lastSentUs = 0;
   /** Dies at an operation that reaches the servers. */
@@ -107,7 +107,7 @@ export class Connection {
     this.log = {
       ...log,
       append: (message) => {
-        // The sender may use its buffer again once it has an answer, not before.
+        // The sender may reuse its buffer only after the answer.
         return run(() => log.append(message));
       },
       lastFor: (stream, subject) => run(() => log.lastFor(stream, subject)),
@@ -139,13 +139,13 @@ export class Connection {
     return this.#state === "alive";
   }
 
-  /** Ends the process: `silent` as by SIGKILL (nothing goes on), else every operation fails from now on. */
+  /** Ends the process: `silent` as by SIGKILL; `failing` makes every operation fail from now on. */
   end(how: "silent" | "failing"): void {
     this.#state = how;
     for (const close of this.#closers) close();
   }
 
-  /** Nothing more happens to this process. */
+  /** Ends the process for good. */
   heal(): void {
     this.pausedUntilUs = 0;
     this.#death = undefined;
@@ -174,7 +174,7 @@ export class Connection {
       this.#refused(reject);
       return;
     }
-    // What a dead process had sent may be there or not.
+    // An operation that a dead process had sent may take effect or not.
     if (!this.alive) {
       if (this.#world.random.chance(0.5)) effect().catch(() => {});
       this.#refused(reject);
@@ -196,7 +196,7 @@ export class Connection {
     if (death === undefined || !this.alive || death.afterOperations-- > 0) return false;
     const { counts } = this.#servers;
     counts.add(death.takesEffect ? "died at an operation that took effect" : "died at an operation without effect");
-    // At this very operation; what else was on its way may take effect or not.
+    // It dies at this operation; others under way may take effect or not.
     if (death.takesEffect) effect().catch(() => {});
     this.end(death.how);
     death.onDeath();

@@ -4,13 +4,13 @@ import { FaultCounts } from "./fault-counts.ts";
 import { scenarioOf } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
 
-const USAGE = `Simulates the processing with faults, each seed another world, and compares the results with brute force.
+const USAGE = `Simulates the processing with faults, one world for each seed, and compares the results with brute force.
 
-Usage: simulation [options]
-  --seed <n>    only this seed
-  --seeds <n>   so many seeds; default 2000
-  --from <n>    the first of them; default 1
-  --go-on       do not stop at the first seed that diverges: list them all
+Usage: npm run test:sim -- [options]
+  --seed <n>    run only this seed
+  --seeds <n>   number of seeds; default 2000
+  --from <n>    first seed; default 1
+  --go-on       do not stop at the first seed that diverges, but list all
 `;
 const PROGRESS_MS = 5_000;
 
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   const sums = { entries: 0, windows: 0, alerts: 0, events: 0 };
   let diverged = 0;
   const startMs = performance.now();
-  let saidMs = startMs;
+  let printedMs = startMs;
   for (let seed = from; seed < from + seeds; seed++) {
     const scenario = scenarioOf(seed);
     const outcome = await simulate(scenario);
@@ -49,13 +49,13 @@ async function main(): Promise<number> {
       const where = (await stepAgrees(outcome)) ? "the step alone agrees" : "the step alone differs too";
       process.stdout.write(`seed ${seed} diverges (${where}): ${outcome.difference}\n`);
     }
-    if (performance.now() - saidMs < PROGRESS_MS) continue;
-    saidMs = performance.now();
+    if (performance.now() - printedMs < PROGRESS_MS) continue;
+    printedMs = performance.now();
     process.stdout.write(`${seed - from + 1} of ${seeds} seeds\n`);
   }
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   const { entries, windows, alerts, events } = sums;
-  process.stdout.write(`${seeds} seeds in ${seconds} s: ${diverged === 0 ? "all as they must be" : `${diverged} diverge`}
+  process.stdout.write(`${seeds} seeds in ${seconds} s: ${diverged === 0 ? "no divergence" : `${diverged} diverge`}
 ${entries} log entries, ${windows} window results, ${alerts} alert changes, ${events} events\n${counts}\n`);
   return diverged === 0 ? 0 : 1;
 }

@@ -22,7 +22,7 @@ const CONFIG = {
 
 const silent = pino({ level: "silent" });
 
-/** One life of a processor process: its share of the tasks, each with a real runner. */
+/** One life of a processor process: the tasks that it owns, each with a real runner. */
 export class Processor {
   readonly connection: Connection;
   readonly #world: World;
@@ -54,7 +54,7 @@ export class Processor {
     void this.#ownership.start();
   }
 
-  /** Ends in good order: everything published and saved. */
+  /** Stops gracefully: everything is published and saved. */
   async stop(): Promise<void> {
     await this.#ownership.stop();
   }
@@ -63,7 +63,7 @@ export class Processor {
     for (const life of this.#lives) life.offerRules();
   }
 
-  /** A runner of a task that this processor does not ask the others about. */
+  /** A runner of a task, without asking the other processors. */
   async runWithoutLease(task: number, forUs: number): Promise<void> {
     const life = this.#begin(task, { isOpen: () => true, reopened: async () => {} });
     await this.#world.sleepUntil(this.#world.nowUs + forUs);
@@ -112,7 +112,7 @@ interface TaskLifeOptions {
   readonly onEnd: () => void;
 }
 
-/** One runner of a task after the other, each beginning from the checkpoint. */
+/** Runners of a task, one after the other, each starting from the checkpoint. */
 class TaskLife {
   readonly #options: TaskLifeOptions;
   #runner: PartitionRunner | undefined;

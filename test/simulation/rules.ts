@@ -2,13 +2,13 @@ import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spe
 import type { Random } from "./random.ts";
 
 const NUMERIC = ["avg", "count", "sum", "min", "max", "range", "first", "last", "delta", "rate", "variance", "stddev"];
-/** Of what a name stands for it is not seen whether it comes from a sketch: no quantiles. */
+/** No quantiles: the value of a name does not show whether it comes from a sketch. */
 const NAMEABLE = [...NUMERIC, "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
 const MORE = ["median", "p95", "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Around the instant, 15 seconds after worlds begin, at which it is 01:00 UTC, and 02:00 in Berlin for the second time. */
+/** Around the instant, 15 seconds after the start of a world, at which it is 01:00 UTC, and 02:00 in Berlin for the second time. */
 const ACTIVE: readonly unknown[] = [
   { hours: ["02:00-02:30"], days: ["sat-sun"], zone: "Europe/Berlin" },
   { hours: ["02:30-03:00"], zone: "Europe/Berlin" },
@@ -20,7 +20,7 @@ const ACTIVE: readonly unknown[] = [
   [{ hours: ["00:59-01:00"] }, { hours: ["01:00-01:01"], zone: "Europe/London" }],
 ];
 
-/** Patterns that exclude. Nothing has a rack. */
+/** Patterns that exclude. No series has a rack. */
 const NEGATIONS: readonly Fields[] = [
   { device: "!d0" },
   { device: ["d*", "!d1"], metric: ["*", "!n"] },
@@ -28,7 +28,7 @@ const NEGATIONS: readonly Fields[] = [
   { rack: ["!*"], site: ["!s*", "!w*"] },
 ];
 
-/** A few rules of all kinds. No two have the same lateness, so that none shares its windows with another. */
+/** A few rules of all kinds. No two have the same lateness, so none share windows. */
 export function makeRules(random: Random): RuleSpec[] {
   return Array.from({ length: random.whole(2, 4) }, (_, i) => makeRule(`rule-${i}`, random, i));
 }
@@ -64,7 +64,7 @@ function makeNegation(random: Random): Fields {
   return random.chance(0.2) ? random.pick(NEGATIONS) : {};
 }
 
-/** What bounds alerts in time and number. */
+/** Flapping and active time. */
 function makeBounds(random: Random): Fields {
   return {
     ...(random.chance(0.25) ? { active: random.pick(ACTIVE) } : {}),
@@ -95,10 +95,10 @@ function makeName(random: Random): Fields {
     { hopping: "6s", every: "2s" },
     { hopping: "10s", every: "5s" },
   ]);
-  // Without a window it has the rule's.
+  // Without a window, the rule's applies.
   const own = random.chance(0.2) ? {} : { window };
   if (random.chance(0.15)) return { metric: "door", ...own, aggregate: "last" };
-  // Shorter windows, filled over an hour, would be more than are kept.
+  // Shorter windows, filled over an hour, would exceed the number that is kept.
   const fill = window.tumbling === "10s" && random.chance(0.4) ? { window, fill: "last" } : own;
   return { metric: random.pick(["m", "n", "?"]), aggregate: random.pick(NAMEABLE), ...fill };
 }
@@ -178,7 +178,7 @@ export function editRules(specs: readonly RuleSpec[], random: Random): { what: s
   if (what === "added")
     return { what, specs: [...specs, makeRule(`rule-${specs.length}-new`, random, 20 + specs.length)] };
   const edited = { ...rule, ...(EDITS[what] ?? (() => ({})))(rule, random) };
-  // An edit that the schema refuses for this rule (a condition on an absence, say) is none.
+  // An edit that the schema rejects for this rule, such as a condition on an absence, changes nothing.
   const parsed = ruleSpecSchema.safeParse(JSON.parse(JSON.stringify(edited)));
   if (!parsed.success) return { what: "no change", specs: [...specs] };
   return { what, specs: specs.map((each) => (each === rule ? parsed.data : each)) };
@@ -232,7 +232,7 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
   id: (rule) => ({ id: `${rule.id}-x`, lateness: "3030ms" }),
 };
 
-/** Another window, aggregate or series of a name; one name more, or one less. */
+/** Changes the window, aggregate or series of a name, or adds or removes a name. */
 function editLet(names: NonNullable<RuleSpec["let"]>, random: Random): Fields {
   const [name = "", another = ""] = Object.keys(names);
   const named = names[name];

@@ -4,7 +4,7 @@ import { Random } from "./random.ts";
 import { editRules, makeRules } from "./rules.ts";
 import { BEGIN_US, PARTITIONS, PROCESSORS, type Production } from "./vocabulary.ts";
 
-/** What goes wrong, and when. Processors and consumers are named by their place. */
+/** A fault and its time. Processors and consumers are identified by their place. */
 export type Fault =
   | {
       readonly kind: "kill";
@@ -12,7 +12,7 @@ export type Fault =
       readonly processor: number;
       readonly backAfterUs: number;
       readonly how: "silent" | "failing";
-      /** It dies at an operation: so many are done before it. */
+      /** It dies at the operation after this many. */
       readonly afterOperations: number;
       readonly takesEffect: boolean;
     }
@@ -29,7 +29,7 @@ export interface RuleEdit {
   readonly specs: readonly RuleSpec[];
 }
 
-/** All that happens to a world, as data: a smaller one is had by leaving things out. */
+/** Everything that happens in a world, as data, so that leaving parts out gives a smaller one. */
 export interface Scenario {
   readonly seed: number;
   readonly endUs: number;
@@ -37,7 +37,7 @@ export interface Scenario {
   readonly production: readonly Production[];
   readonly edits: readonly RuleEdit[];
   readonly faults: readonly Fault[];
-  /** Operations take long now and then, and bus messages are lost. */
+  /** Some operations are slow, and some bus messages are lost. */
   readonly slow: boolean;
 }
 

@@ -1,7 +1,7 @@
 import type { TestEntry } from "../../engine/testing/step-kit.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** The smallest list, got by leaving things out, that still fails. Source: Zeller's delta debugging, simplified. */
+/** The smallest part of a list that still fails. Source: Zeller's delta debugging, simplified. */
 export async function shortest<T>(
   items: readonly T[],
   fails: (items: readonly T[]) => Promise<boolean>,
@@ -19,7 +19,7 @@ export async function shortest<T>(
 
 type Fails<T> = (smaller: T) => Promise<boolean>;
 
-/** Leaves out faults, then edits, then what was appended, then readings and rules, as long as it still diverges. */
+/** Leaves out faults, edits, frames, readings and rules, in this order, as long as the scenario still diverges. */
 export async function shrinkScenario(scenario: Scenario, diverges: Fails<Scenario>): Promise<Scenario> {
   let small = scenario;
   if (await diverges({ ...small, slow: false })) small = { ...small, slow: false };
@@ -38,7 +38,7 @@ export async function shrinkScenario(scenario: Scenario, diverges: Fails<Scenari
   return small;
 }
 
-/** The same for a log that the step alone gets wrong. */
+/** The same for a log on which the step alone is wrong. */
 export async function shrinkLog(
   entries: readonly TestEntry[],
   diverges: Fails<readonly TestEntry[]>,

@@ -19,14 +19,14 @@ import { World, withTimersOf } from "./world.ts";
 const RELOAD_US = 1_000_000;
 const HEAL_US = 20_000_000;
 const STOP_US_MAX = 60_000_000;
-/** What was stored while the processors stopped is processed by one more life. */
+/** Another life processes what was stored while the processors stopped. */
 const ROUNDS_MAX = 3;
 const TASKS = 2 * PARTITIONS;
 
 export interface Outcome {
-  /** What the consumers hold differs from what follows from the log: the first difference. */
+  /** The first difference between the consumers' rows and what follows from the log. */
   readonly difference: string | undefined;
-  /** The task in which it was found. */
+  /** The task of the difference. */
   readonly task: number;
   readonly log: Log;
   readonly counts: FaultCounts;
@@ -38,10 +38,10 @@ export interface Outcome {
   };
 }
 
-/** Wrong on purpose: what the comparison must find. */
+/** A corruption that the comparison must detect. */
 export type Harm = "lost" | "doubled" | "changed";
 
-/** Lets a scenario happen, and compares what the consumers hold at its end with the oracle's fold of the log. */
+/** Runs a scenario, and compares the consumers' rows at its end with the oracle's fold of the log. */
 export async function simulate(scenario: Scenario, harm?: Harm): Promise<Outcome> {
   const world = new World(scenario.seed, BEGIN_US);
   return withTimersOf(world, () => new Simulation(world, scenario).run(harm));
@@ -53,7 +53,7 @@ class Simulation {
   readonly #servers: Servers;
   readonly #processors: (Processor | undefined)[] = [];
   readonly #consumers;
-  /** The rules as each processor's folder has them. */
+  /** The rules in each processor's folder. */
   readonly #folders: WantedRules[];
 
   constructor(world: World, scenario: Scenario) {
@@ -125,7 +125,7 @@ class Simulation {
     this.#world.after(RELOAD_US, offer);
   }
 
-  /** Each processor sees the edit when it looks at its folder next. */
+  /** Each processor sees the edit when it reads its folder next. */
   #edit(what: string, rules: WantedRules): void {
     this.#servers.counts.add(`rule edit: ${what}`);
     for (let i = 0; i < PROCESSORS; i++) {
@@ -215,7 +215,7 @@ class Simulation {
       const ofTask = <T>(rows: readonly { readonly task: number; readonly item: T }[]) =>
         rows.filter((row) => row.task === task).map(({ item }) => item);
       const held = { windows: ofTask(windows.rows), alerts: ofTask(alerts.rows) };
-      const difference = firstDifference(held, oracle.verdict());
+      const difference = firstDifference(held, oracle.outputs());
       if (difference !== undefined) return { difference: `task ${task}: ${difference}`, task };
     }
     return { difference: forwardedWrongly(logs), task: 0 };
@@ -233,7 +233,7 @@ class Simulation {
   }
 }
 
-/** The first reading that was not handed from a partition's log to a share's as the rules want it. */
+/** The first reading that was forwarded wrongly from a partition's log to a share's. */
 function forwardedWrongly(logs: readonly (readonly LoggedEntry[])[]): string | undefined {
   for (let share = 0; share < PARTITIONS; share++) {
     for (let partition = 0; partition < PARTITIONS; partition++) {

@@ -9,7 +9,7 @@ const SEEDS = 100;
 const SEEDS_PER_TEST = 10;
 
 test.each(Array.from({ length: SEEDS / SEEDS_PER_TEST }, (_, i) => 1 + i * SEEDS_PER_TEST))(
-  "what consumers hold after faults is what follows from the log (seeds from %i)",
+  "after faults, consumers hold exactly what follows from the log (seeds from %i)",
   async (from) => {
     for (let seed = from; seed < from + SEEDS_PER_TEST; seed++) {
       const scenario = scenarioOf(seed);
@@ -19,7 +19,7 @@ test.each(Array.from({ length: SEEDS / SEEDS_PER_TEST }, (_, i) => 1 + i * SEEDS
   },
 );
 
-test("a seed is the same world each time", async () => {
+test("a seed gives the same world each time", async () => {
   const digests = new Set<string>();
   for (let time = 0; time < 2; time++) digests.add(await digestOf(await simulate(scenarioOf(7))));
   expect(digests.size).toBe(1);
@@ -35,7 +35,7 @@ async function digestOf({ log, figures }: Outcome): Promise<string> {
   return hash.digest("hex");
 }
 
-test("results that are lost, doubled or changed are found", async () => {
+test("lost, doubled and changed results are detected", async () => {
   const scenario = scenarioOf(1);
   const { difference } = await simulate(scenario);
   expect(difference).toBeUndefined();

@@ -10,14 +10,14 @@ import type { OracleRule } from "./oracle/model.ts";
 import { Oracle } from "./oracle/oracle.ts";
 import { PARTITIONS } from "./vocabulary.ts";
 
-/** An entry of a task's log, with its place there. */
+/** An entry of a task's log, with its position. */
 export interface LoggedEntry {
   readonly sequence: number;
   readonly subject: string;
   readonly entry: TestEntry;
 }
 
-/** Whether a rule's groups hold several devices: these are computed by the tasks of the shares. */
+/** Whether a rule's groups hold several devices: the tasks of the shares compute these. */
 export function isOverDevices(rule: { readonly group_by: readonly string[] }): boolean {
   return !rule.group_by.includes("device");
 }
@@ -28,7 +28,7 @@ export function shareOf(labels: Tags): number {
   return fnv1a32(texts.map(([name, value]) => `${name}\u0001${value}`).join("\u0000")) % PARTITIONS;
 }
 
-/** What computes what a task has to say. */
+/** The oracle for a task. */
 export function oracleOf(task: number): Oracle {
   if (task < PARTITIONS) return new Oracle((rule) => !isOverDevices(rule));
   return new Oracle(isOverDevices, (_, labels) => shareOf(labels) === task - PARTITIONS);
@@ -46,7 +46,7 @@ export async function allMessages(log: Log, stream: StreamName): Promise<LogMess
   return messages;
 }
 
-/** All that a task had to process. */
+/** Every entry of a task's log. */
 export async function entriesOf(log: Log, task: number): Promise<LoggedEntry[]> {
   const share = task - PARTITIONS;
   const messages = await allMessages(log, share < 0 ? "READINGS" : "GROUPS");
@@ -83,7 +83,7 @@ function plain(entry: LogEntry, storedAtUs: number, table: SeriesTable): TestEnt
 const parsed = new Map<string, readonly RuleSpec[]>();
 const PARSED_MAX = 100;
 
-/** The same sets come again and again. */
+/** The same sets come repeatedly. */
 function specsOf(rulesJson: string): readonly RuleSpec[] {
   let specs = parsed.get(rulesJson);
   if (specs === undefined) {
@@ -95,7 +95,7 @@ function specsOf(rulesJson: string): readonly RuleSpec[] {
   return specs;
 }
 
-/** What must have been forwarded from a partition to a share: each reading that a rule there wants, in order. */
+/** What a partition must have forwarded to a share: each reading that a rule there reads, in order. */
 export function forwardedOf(entries: readonly LoggedEntry[], share: number): string[] {
   const forwarded: string[] = [];
   let rules: readonly OracleRule[] = [];

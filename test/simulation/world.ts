@@ -1,6 +1,6 @@
 import { Random } from "./random.ts";
 
-/** What keeps a world from ending. */
+/** Keeps a world from running for ever. */
 const EVENTS_MAX = 200_000;
 
 const realSetImmediate = setImmediate;
@@ -13,8 +13,8 @@ interface Planned {
 }
 
 /**
- * A time of its own. It stands still while anything runs, and moves from one planned call to the next; between two calls
- * all promises settle. So a run depends on its seed alone.
+ * Simulated time. It stands still while code runs, and jumps from one planned call to the next; between two calls all
+ * promises settle. So a run depends on its seed only.
  */
 export class World {
   readonly random: Random;
@@ -29,7 +29,7 @@ export class World {
     this.nowUs = nowUs;
   }
 
-  /** Calls at an instant, or at once when that is past. Returns how to prevent it. */
+  /** Calls at an instant, or at once when that is past. Returns how to cancel it. */
   at(atUs: number, call: () => void): () => void {
     const planned = { atUs: Math.max(atUs, this.nowUs), order: this.#order++, call, cancelled: false };
     this.#push(planned);
@@ -48,7 +48,7 @@ export class World {
     });
   }
 
-  /** Lets time pass until an instant, or until `done`. */
+  /** Runs until an instant, or until `done`. */
   async pass(untilUs: number, done: () => boolean = () => false): Promise<void> {
     for (;;) {
       await settled();
@@ -98,12 +98,12 @@ function isBefore(a: Planned, b: Planned): boolean {
   return a.atUs < b.atUs || (a.atUs === b.atUs && a.order < b.order);
 }
 
-/** All promises that can settle without time have settled. */
+/** Resolves when every promise that needs no time has settled. */
 function settled(): Promise<void> {
   return new Promise((resolve) => realSetImmediate(resolve));
 }
 
-/** While `work` runs, the process' timers and its stopwatch follow the world's time. */
+/** While `work` runs, timers and `performance.now` follow the world's time. */
 export async function withTimersOf<T>(world: World, work: () => Promise<T>): Promise<T> {
   const real = { setTimeout, clearTimeout, setInterval, clearInterval };
   const timer = (cancel: () => void) => ({ cancel, unref() {}, ref() {} });

@@ -3,7 +3,7 @@ import type { ActivePart, OracleRule } from "./model.ts";
 const MINUTE_US = 60_000_000;
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/** What the clocks of a zone show. */
+/** The local time of a zone. */
 interface LocalTime {
   /** `YYYY-MM-DD`. */
   readonly date: string;
@@ -27,7 +27,7 @@ export function activeUsIn(active: OracleRule["active"], fromUs: number, toUs: n
   return sumUs;
 }
 
-/** The first instant from `fromUs` on before which so much is active; Infinity when it is after `untilUs`. */
+/** The first instant from `fromUs` on before which this much time was active; Infinity when it is after `untilUs`. */
 export function afterActiveUs(active: OracleRule["active"], fromUs: number, us: number, untilUs: number): number {
   let missingUs = us;
   for (let atUs = fromUs; atUs <= untilUs; atUs = endOfMinute(atUs)) {
@@ -78,7 +78,7 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 const shown = new Map<string, LocalTime>();
 const SHOWN_MAX = 20_000;
 
-/** What the time zone tables of this Node.js say; the same minutes come again and again. */
+/** From the time zone tables of this Node.js. Cached: the same minutes come repeatedly. */
 function localTime(zone: string, atUs: number): LocalTime {
   const minute = Math.floor(atUs / MINUTE_US);
   const name = `${zone} ${minute}`;

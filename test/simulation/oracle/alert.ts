@@ -2,7 +2,7 @@ import type { AlertState } from "../../../domain/alert.ts";
 import type { OracleRule } from "./model.ts";
 import { durationUs } from "./texts.ts";
 
-/** The condition that is told of a result outside of active time. */
+/** The condition in a change outside of active time. */
 export const NOT_ACTIVE = "not in active time";
 
 /** One step of an alert. */
@@ -13,30 +13,30 @@ export interface Move {
   readonly flapping: true | undefined;
 }
 
-/** A result that an alert looks at. */
-export interface Look {
+/** A result that an alert evaluates. */
+export interface EvaluatedResult {
   readonly endUs: number;
   readonly value: number | string;
   readonly holds: boolean;
   readonly clears: boolean;
 }
 
-/** The alert of one key: looks at window results, one after the other. */
+/** The alert of one key, which evaluates window results one after the other. */
 export class Alert {
   state: "inactive" | "pending" | "firing" = "inactive";
   activeAtUs = 0;
-  lookedEndUs = Number.NEGATIVE_INFINITY;
-  lookedValue: number | string = 0;
-  /** Times of the looks in a row, up to the newest, at which the alert's end held. */
+  evaluatedEndUs = Number.NEGATIVE_INFINITY;
+  evaluatedValue: number | string = 0;
+  /** Times of the latest evaluations in a row at which the condition for the end held. */
   #clearUs: number[] = [];
   #flapping = false;
   /** Times at which it began to fire, ended, or would have ended. */
   #changesUs: number[] = [];
 
-  look(rule: OracleRule, { endUs, value, holds, clears }: Look): Move | undefined {
-    if (endUs <= this.lookedEndUs) return undefined;
-    this.lookedEndUs = endUs;
-    this.lookedValue = value;
+  evaluate(rule: OracleRule, { endUs, value, holds, clears }: EvaluatedResult): Move | undefined {
+    if (endUs <= this.evaluatedEndUs) return undefined;
+    this.evaluatedEndUs = endUs;
+    this.evaluatedValue = value;
     const forUs = durationUs(rule.for ?? "0s");
     if (this.state === "inactive") {
       if (!holds) return undefined;
@@ -48,7 +48,7 @@ export class Alert {
       if (!holds) return this.#move("inactive");
       return endUs - this.activeAtUs >= forUs ? this.fire(rule, endUs, this.activeAtUs) : undefined;
     }
-    return this.lookForEnd(rule, endUs, clears);
+    return this.evaluateEnd(rule, endUs, clears);
   }
 
   fire(rule: OracleRule, atUs: number, activeAtUs: number): Move {
@@ -57,8 +57,8 @@ export class Alert {
     return this.#move("firing");
   }
 
-  /** A look at an alert that fires. */
-  lookForEnd(rule: OracleRule, atUs: number, clears: boolean): Move | undefined {
+  /** Evaluates the end of a firing alert. */
+  evaluateEnd(rule: OracleRule, atUs: number, clears: boolean): Move | undefined {
     this.#clearUs = clears ? [...this.#clearUs, atUs] : [];
     const sinceUs = this.#clearUs[0];
     if (sinceUs === undefined) return undefined;
@@ -70,7 +70,7 @@ export class Alert {
     return { from: "firing", state: "firing", activeAtUs: this.activeAtUs, flapping: true };
   }
 
-  /** It ends, whatever it is. */
+  /** Ends it in any state. */
   end(atUs: number): Move {
     if (this.state === "firing") this.#changesUs.push(atUs);
     const flapping = this.#flapping || undefined;
@@ -83,7 +83,7 @@ export class Alert {
     this.#changesUs = [];
   }
 
-  /** Counts a change; whether it is flapping with it. */
+  /** Counts a change. Returns whether that makes it flap. */
   #isFlappingWith({ flapping }: OracleRule, atUs: number): boolean {
     if (flapping === undefined) return false;
     const afterUs = atUs - durationUs(flapping.within);

@@ -1,19 +1,19 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
 import { NOT_ACTIVE } from "./alert.ts";
-import type { Change, Telling } from "./model.ts";
+import type { Change, OracleResult } from "./model.ts";
 
 const RELATIVE_ERROR_MAX = 1e-9;
 /** Beyond this many readings a quantile comes from a sketch. */
 const EXACT_QUANTILE_READINGS = 64;
 const SKETCH_ERROR_MAX = 0.01;
 
-export interface Sayings {
-  readonly windows: readonly Telling[];
+export interface Outputs {
+  readonly windows: readonly OracleResult[];
   readonly alerts: readonly Change[];
 }
 
-/** The first difference of each key's tellings and changes, in their order; undefined when there is none. */
-export function firstDifference(actual: Sayings, expected: Sayings): string | undefined {
+/** The first difference in the results and changes of any key, in their order; undefined when there is none. */
+export function firstDifference(actual: Outputs, expected: Outputs): string | undefined {
   return (
     differenceOf(
       "window",
@@ -62,7 +62,7 @@ function differenceOf<T>(
   return undefined;
 }
 
-function sameTelling(actual: Telling, expected: Telling): boolean {
+function sameTelling(actual: OracleResult, expected: OracleResult): boolean {
   const names = Object.keys(expected.aggregates);
   const count = expected.aggregates.count;
   const sketched = typeof count !== "number" || count > EXACT_QUANTILE_READINGS;

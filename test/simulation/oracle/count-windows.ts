@@ -1,6 +1,6 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
 import { aggregate, inOrder } from "./aggregate.ts";
-import type { Fate, KeyWindows, Taken, Tell } from "./model.ts";
+import type { Emit, Fate, KeyWindows, Taken } from "./model.ts";
 
 export interface CountOptions {
   readonly count: number;
@@ -9,10 +9,10 @@ export interface CountOptions {
   readonly alone: boolean;
 }
 
-/** Windows of so many readings. */
+/** Windows of `count` readings. */
 export class CountWindows implements KeyWindows {
   readonly #options: CountOptions;
-  readonly #tell: Tell;
+  readonly #emit: Emit;
   #waiting: Taken[] = [];
   #current: Taken[] = [];
   #arrivals = 0;
@@ -20,9 +20,9 @@ export class CountWindows implements KeyWindows {
   #newestCameUs = 0;
   #newestTakenUs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: CountOptions, tell: Tell) {
+  constructor(options: CountOptions, emit: Emit) {
     this.#options = options;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   dueUs(): number {
@@ -48,7 +48,7 @@ export class CountWindows implements KeyWindows {
     return { late: false, corrected: false, changed: true };
   }
 
-  /** What is passed by `newest` or by idleness: the same inequality. */
+  /** Takes the instants that `newest` or idleness has passed: the same inequality. */
   #takePassed(nowUs: number): void {
     for (;;) {
       const next = inOrder(this.#waiting)[0];
@@ -58,7 +58,7 @@ export class CountWindows implements KeyWindows {
     }
   }
 
-  /** The `newest` that lets a reading be taken in. */
+  /** The `newest` at which a reading is taken. */
   #passedAtUs({ atUs }: Taken): number {
     return atUs + this.#options.latenessUs + (this.#options.alone ? 0 : 1);
   }
@@ -72,6 +72,6 @@ export class CountWindows implements KeyWindows {
     const span = { startUs: this.#current[0]?.atUs ?? atUs, endUs: atUs + 1 };
     const readings = this.#current;
     this.#current = [];
-    this.#tell(span, 0, (names) => aggregate(names, readings, span, undefined));
+    this.#emit(span, 0, (names) => aggregate(names, readings, span, undefined));
   }
 }

@@ -1,7 +1,7 @@
 import { takesTexts } from "./aggregate.ts";
 import type { OracleRule } from "./model.ts";
 
-/** What an edit does to the open alerts of a rule, by the table of the document. */
+/** The effect of an edit on a rule's open alerts, by the table in docs/windows.md. */
 export type AlertsFate = "go-on" | "go-on-where-taken" | "end";
 
 /** `after` undefined: the rule was removed. */
@@ -16,7 +16,7 @@ export function alertsFateOf(before: OracleRule, after: OracleRule | undefined):
   return others ? "go-on-where-taken" : "go-on";
 }
 
-/** Rules of one identity share their windows; one without a predecessor of its identity begins afresh. */
+/** Rules of one identity share their windows. A rule without a predecessor of its identity starts over. */
 export function identityOf(rule: OracleRule): string {
   const { where, group_by, window, lateness, late, fill, absent, active } = rule;
   const texts = rule.aggregate.every(takesTexts);
@@ -29,7 +29,7 @@ function differ(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) !== JSON.stringify(b);
 }
 
-/** What windows must hold for the aggregates. Count, sum, avg, min, max and range are always held. */
+/** The groups of aggregates that windows keep. Count, sum, avg, min, max and range are always kept. */
 function needsOf({ aggregate, fill }: OracleRule): string[] {
   const needs = new Set<string>(fill === "last" ? ["ends"] : []);
   for (const name of aggregate) {

@@ -19,7 +19,7 @@ export function holdsFor(text: string, values: Values): boolean | undefined {
   return value;
 }
 
-/** Computes as it reads; nothing is left out, whatever stands before. */
+/** Evaluates while parsing, without short-circuiting. */
 class Reader {
   mixed = false;
   readonly #tokens: readonly string[];

@@ -1,6 +1,6 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
 import { aggregate, inOrder } from "./aggregate.ts";
-import type { Fate, KeyWindows, Span, Taken, Tell } from "./model.ts";
+import type { Emit, Fate, KeyWindows, Span, Taken } from "./model.ts";
 
 const CORRECTED_AFTER_US = 1_000_000;
 
@@ -15,13 +15,13 @@ export interface FixedOptions {
   readonly alone: boolean;
 }
 
-/** Tumbling, hopping and sliding windows of one key, found again from all its readings at each event. */
+/** Tumbling, hopping and sliding windows of one key, recomputed from all its readings at each event. */
 export class FixedWindows implements KeyWindows {
   readonly #options: FixedOptions;
-  readonly #tell: Tell;
+  readonly #emit: Emit;
   readonly #readings: Taken[] = [];
   #arrivals = 0;
-  readonly #told = new Map<number, number>();
+  readonly #emitted = new Map<number, number>();
   #corrections = new Map<number, Span>();
   #correctionsDueUs = Number.POSITIVE_INFINITY;
   #newestUs = Number.NEGATIVE_INFINITY;
@@ -31,9 +31,9 @@ export class FixedWindows implements KeyWindows {
   /** All windows that end here or earlier are closed. */
   #watermarkUs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: FixedOptions, tell: Tell) {
+  constructor(options: FixedOptions, emit: Emit) {
     this.#options = options;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   dueUs(): number {
@@ -56,7 +56,7 @@ export class FixedWindows implements KeyWindows {
     const closed = holding.filter(({ endUs }) => endUs <= this.#watermarkUs);
     const corrected = closed.filter(({ endUs }) => endUs > refusedUpToUs);
     const changed = holding.some(({ endUs }) => endUs > refusedUpToUs);
-    // What is dropped for being late counts nowhere, ever.
+    // A reading dropped as late never counts anywhere.
     if (!changed) this.#readings.pop();
     for (const span of corrected) this.#corrections.set(span.startUs, span);
     if (corrected.length > 0 && this.#correctionsDueUs === Number.POSITIVE_INFINITY) {
@@ -75,7 +75,7 @@ export class FixedWindows implements KeyWindows {
     this.#watermarkUs = Math.max(this.#watermarkUs, newestUs - this.#options.latenessUs);
   }
 
-  /** Closes what `newest` shows to be over. */
+  /** Closes the windows that `newest` shows to be over. */
   #closeOver(): void {
     for (;;) {
       const next = this.#nextOpen();
@@ -96,7 +96,7 @@ export class FixedWindows implements KeyWindows {
     return this.#newestCameUs + this.#overAtUs(next) - this.#newestUs;
   }
 
-  /** Tells the corrections now when such a watermark makes one of their windows be forgotten. */
+  /** Emits the corrections now when this watermark would end the retention of one of their windows. */
   #correctBefore(watermarkUs: number): void {
     const forgottenUs = watermarkUs - 2 * this.#options.sizeUs;
     if ([...this.#corrections.values()].some(({ endUs }) => endUs <= forgottenUs)) this.#correct();
@@ -107,7 +107,7 @@ export class FixedWindows implements KeyWindows {
     this.#correctBefore(span.endUs);
     this.#watermarkUs = Math.max(this.#watermarkUs, span.endUs);
     this.#filling = this.#options.fill;
-    this.#told.set(span.startUs, 0);
+    this.#emitted.set(span.startUs, 0);
     this.#say(span, 0);
   }
 
@@ -116,9 +116,9 @@ export class FixedWindows implements KeyWindows {
     this.#corrections = new Map();
     this.#correctionsDueUs = Number.POSITIVE_INFINITY;
     for (const span of spans) {
-      const told = this.#told.get(span.startUs);
-      const revision = told === undefined ? 0 : told + 1;
-      this.#told.set(span.startUs, revision);
+      const emitted = this.#emitted.get(span.startUs);
+      const revision = emitted === undefined ? 0 : emitted + 1;
+      this.#emitted.set(span.startUs, revision);
       this.#say(span, revision);
     }
   }
@@ -126,10 +126,10 @@ export class FixedWindows implements KeyWindows {
   #say(span: Span, revision: number): void {
     const earlier = inOrder(this.#readings.filter((each) => this.#counted(each) && each.atUs < span.startUs));
     const inside = this.#inside(span);
-    this.#tell(span, revision, (names) => aggregate(names, inside, span, earlier.at(-1)));
+    this.#emit(span, revision, (names) => aggregate(names, inside, span, earlier.at(-1)));
   }
 
-  /** Whether any window took the reading. */
+  /** Whether a window accepted the reading. */
   #counted({ atUs, refusedUpToUs }: Taken): boolean {
     return this.#options.kind === "sliding" || this.#windowsOf(atUs).some(({ endUs }) => endUs > refusedUpToUs);
   }
@@ -152,7 +152,7 @@ export class FixedWindows implements KeyWindows {
     return next !== undefined && filled !== undefined && next.endUs <= filled.endUs ? next : filled;
   }
 
-  /** The windows that an observation time makes: those that hold it, or, sliding, the one that ends with it. */
+  /** The windows of an observation time: those that hold it, or for sliding windows the one that ends with it. */
   #windowsOf(atUs: number): Span[] {
     const { kind, sizeUs, everyUs } = this.#options;
     if (kind === "sliding") return [{ startUs: atUs - sizeUs + 1, endUs: atUs + 1 }];

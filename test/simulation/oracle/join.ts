@@ -12,16 +12,16 @@ export interface Joined extends Span {
   readonly parts: readonly PartValue[];
 }
 
-/** So many of the longest lengths, and the lateness, before the slowest name's newest end: there corrections end. */
+/** Corrections end this many of the longest lengths, plus the lateness, before the newest end of the slowest name. */
 const LENGTHS_CORRECTED = 4;
 
 interface Name extends JoinedName {
   /** By their ends. */
-  readonly told: Map<number, PartValue>;
+  readonly emitted: Map<number, PartValue>;
   newestUs: number;
 }
 
-/** The windows of several names of one key, brought together at their ends. */
+/** Joins the windows of several names of one key at their ends. */
 export class Join {
   readonly #names: readonly Name[];
   readonly #longestUs: number;
@@ -31,17 +31,17 @@ export class Join {
   #decidedUs = Number.NEGATIVE_INFINITY;
 
   constructor(names: readonly JoinedName[], latenessUs: number) {
-    this.#names = names.map((name) => ({ ...name, told: new Map(), newestUs: Number.NEGATIVE_INFINITY }));
+    this.#names = names.map((name) => ({ ...name, emitted: new Map(), newestUs: Number.NEGATIVE_INFINITY }));
     this.#longestUs = Math.max(...names.map(({ sizeUs }) => sizeUs));
     this.#latenessUs = latenessUs;
   }
 
-  /** A window of a name was told, for the first time or again: what is told of several because of it. */
+  /** A window of a name was emitted, for the first time or again. Returns the joined results that follow. */
   hear(of: string, window: Span, value: number | string): Joined[] {
     const { endUs } = window;
     const name = this.#names.find((each) => each.name === of);
     if (name === undefined) throw new RangeError(`no name: ${of}`);
-    name.told.set(endUs, { name: of, window, value });
+    name.emitted.set(endUs, { name: of, window, value });
     name.newestUs = Math.max(name.newestUs, endUs);
     this.#ends.add(endUs);
     const joined: Joined[] = [];
@@ -62,7 +62,7 @@ export class Join {
   }
 
   #resultAt(endUs: number): Joined | undefined {
-    const parts = this.#names.flatMap((name) => name.told.get(standsForUs(name, endUs)) ?? []);
+    const parts = this.#names.flatMap((name) => name.emitted.get(standsForUs(name, endUs)) ?? []);
     if (parts.length < this.#names.length) return undefined;
     const revision = (this.#revisions.get(endUs) ?? -1) + 1;
     this.#revisions.set(endUs, revision);
@@ -70,7 +70,7 @@ export class Join {
   }
 }
 
-/** The end of the window that a name stands for. */
+/** The end of the window that a name contributes. */
 function standsForUs({ everyUs }: JoinedName, atUs: number): number {
   return Math.floor(atUs / everyUs) * everyUs;
 }

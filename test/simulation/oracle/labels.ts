@@ -14,7 +14,7 @@ export function takes({ where, aggregate, absent }: OracleRule, reading: Reading
   return Object.entries(where).every(([name, wanted]) => matches(wanted, labelOf(reading, name)));
 }
 
-/** The series of a rule by their names, each as a rule of its own; the only one of a rule without `let` has none. */
+/** The series of a rule by name, each as a separate rule; the only series of a rule without `let` has no name. */
 export function seriesOf(rule: OracleRule): readonly { readonly name: string; readonly spec: OracleRule }[] {
   if (rule.let === undefined) return [{ name: "", spec: rule }];
   const { id, group_by, lateness, late } = rule;

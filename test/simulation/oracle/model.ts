@@ -1,7 +1,7 @@
 import type { AlertState } from "../../../domain/alert.ts";
 import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
 
-/** What the oracle reads of a rule: plain data, as the log holds it. */
+/** The fields of a rule that the oracle reads: plain data, as in the log. */
 export interface OracleRule {
   readonly id: string;
   readonly where: Readonly<Record<string, string | readonly string[]>>;
@@ -52,8 +52,8 @@ export type OracleEntry =
   | { readonly kind: "tick"; readonly storedAtUs: number }
   | { readonly kind: "rules"; readonly storedAtUs: number; readonly specs: readonly OracleRule[] };
 
-/** What a rule says about one window. */
-export interface Telling {
+/** A result of one window of a rule. */
+export interface OracleResult {
   readonly rule: string;
   readonly labels: Tags;
   readonly startUs: number;
@@ -71,24 +71,24 @@ export interface Change {
   readonly activeAtUs: number;
   readonly value: number | string;
   readonly flapping?: true | undefined;
-  /** Undefined where the document says nothing of it: ends by an edit, and absences. */
+  /** Undefined where docs/windows.md does not define it: ends by an edit, and absences. */
   readonly evidence?: Evidence | undefined;
 }
 
 export interface Evidence {
-  /** Of it counts only whether it is `not in active time`. */
+  /** Only compared as to whether it is `not in active time`. */
   readonly condition: string;
   readonly parts?: readonly PartValue[] | undefined;
 }
 
-/** What a name stood for. */
+/** The window and value of a name. */
 export interface PartValue {
   readonly name: string;
   readonly window: Span;
   readonly value: number | string;
 }
 
-/** What became of a device's readings. */
+/** Counts of what happened to a device's readings. */
 export interface DeviceLedger {
   readings: number;
   duplicates: number;
@@ -100,9 +100,9 @@ export interface DeviceLedger {
 export interface Taken {
   readonly atUs: number;
   readonly value: ReadingValue;
-  /** Counts up with arrival: tells readings of one instant apart. */
+  /** Increases with arrival, to order readings of one instant. */
   readonly arrival: number;
-  /** Windows that end here or earlier were closed to it. */
+  /** Windows that end here or earlier did not accept it. */
   readonly refusedUpToUs: number;
 }
 
@@ -111,26 +111,26 @@ export interface Span {
   readonly endUs: number;
 }
 
-/** What a reading did to the windows of one key. */
+/** The effect of a reading on the windows of one key. */
 export interface Fate {
   readonly late: boolean;
-  /** A closed window is told anew because of it. */
+  /** It corrects a closed window. */
   readonly corrected: boolean;
-  /** Some window holds it. */
+  /** A window holds it. */
   readonly changed: boolean;
 }
 
-/** The windows of one key, whatever their kind. */
+/** The windows of one key, of any kind. */
 export interface KeyWindows {
-  /** When something happens by itself; Infinity when nothing will. */
+  /** When something becomes due without a reading; Infinity when nothing will. */
   dueUs(): number;
-  /** Lets happen what is due at `dueUs()`. */
+  /** Does what is due at `dueUs()`. */
   happen(): void;
   take(reading: { readonly atUs: number; readonly value: ReadingValue }, nowUs: number): Fate;
 }
 
-/** `aggregatesOf` computes them by name: rules that share windows ask for different ones. */
-export type Tell = (
+/** `aggregatesOf` computes aggregates by name: rules that share windows need different ones. */
+export type Emit = (
   span: Span,
   revision: number,
   aggregatesOf: (names: readonly string[]) => Readonly<Record<string, ReadingValue>>,

@@ -3,7 +3,7 @@ import type { Reading } from "../../../domain/reading.ts";
 import { isActive } from "./active.ts";
 import { holdsFor } from "./expression.ts";
 import type { OracleEntry, OracleRule } from "./model.ts";
-import { verdictOn } from "./oracle.ts";
+import { oracleOutputs } from "./oracle.ts";
 
 const SECOND = 1e6;
 const base: OracleRule = { id: "r", where: {}, group_by: ["device", "metric"], aggregate: ["count"] };
@@ -12,12 +12,12 @@ function at(second: number, value: number | string | boolean = 1, metric = "m"):
   return { device: "d", metric, tags: {}, atUs: second * SECOND, value };
 }
 
-/** Readings at their seconds, stored at the same seconds unless told otherwise; `end`: time goes on until then. */
+/** Readings at their seconds, by default stored at the same seconds; `end`: when the log ends. */
 function play(rule: OracleRule, steps: readonly (readonly [number, ...Reading[]])[]): string[] {
   const entries: OracleEntry[] = [{ kind: "rules", storedAtUs: 0, specs: [rule] }];
   for (const [storedAt, ...readings] of steps)
     entries.push({ kind: "readings", storedAtUs: storedAt * SECOND, readings });
-  return verdictOn(entries).windows.map(({ startUs, endUs, revision, aggregates }) => {
+  return oracleOutputs(entries).windows.map(({ startUs, endUs, revision, aggregates }) => {
     const values = Object.values(aggregates).join(" ");
     return `${startUs / SECOND}-${endUs / SECOND}#${revision}: ${values}`;
   });
@@ -60,7 +60,7 @@ test.each([
     [[1, at(11)], [2, at(31)], [3, at(19)], [4]],
     ["10-20#0: 1", "10-20#1: 2"],
   ],
-  ["told late for the first time", { tumbling: "10s" }, {}, [[1, at(21)], [2, at(11)], [3]], ["10-20#0: 1"]],
+  ["emitted late for the first time", { tumbling: "10s" }, {}, [[1, at(21)], [2, at(11)], [3]], ["10-20#0: 1"]],
   [
     "hopping",
     { hopping: "10s", every: "5s" },
@@ -144,14 +144,14 @@ test("absence counts watched time only", () => {
     ...[510, 520, 530, 541].map((second): OracleEntry => ({ kind: "tick", storedAtUs: second * SECOND })),
     { kind: "readings", storedAtUs: 545 * SECOND, readings: [at(545)] },
   ];
-  expect(verdictOn(entries).alerts.map(({ state, atUs, value }) => [state, atUs / SECOND, value])).toEqual([
+  expect(oracleOutputs(entries).alerts.map(({ state, atUs, value }) => [state, atUs / SECOND, value])).toEqual([
     ["firing", 540, 60],
     ["resolved", 545, 65],
   ]);
 });
 
 // Computed by hand from the document, like those above.
-test("several series are told together, where the slower one is known", () => {
+test("several series are emitted together, where the slower one is known", () => {
   const rule: OracleRule = {
     ...base,
     group_by: ["device"],
@@ -171,8 +171,8 @@ test("several series are told together, where the slower one is known", () => {
   ] as const) {
     entries.push({ kind: "readings", storedAtUs: second * SECOND, readings });
   }
-  const { windows, alerts } = verdictOn(entries);
-  // At 5 s the slow one has told nothing yet, and is passed over; at 15 s it still stands for what ended at 10 s.
+  const { windows, alerts } = oracleOutputs(entries);
+  // At 5 s the slow one has no window yet, so the end is skipped; at 15 s it still contributes the one that ended at 10 s.
   expect(
     windows.map(({ startUs, endUs, revision, aggregates }) => [startUs / SECOND, endUs / SECOND, revision, aggregates]),
   ).toEqual([
@@ -191,7 +191,9 @@ test("an alert that comes and goes is one that flaps, until it has been quiet fo
   for (const [i, value] of values.entries()) {
     entries.push({ kind: "readings", storedAtUs: (5 * i + 1) * SECOND, readings: [at(5 * i + 1, value)] });
   }
-  expect(verdictOn(entries).alerts.map(({ state, atUs, flapping: flaps }) => [state, atUs / SECOND, flaps])).toEqual([
+  expect(
+    oracleOutputs(entries).alerts.map(({ state, atUs, flapping: flaps }) => [state, atUs / SECOND, flaps]),
+  ).toEqual([
     ["firing", 5, undefined],
     ["resolved", 10, undefined],
     ["firing", 15, true],

@@ -1,16 +1,16 @@
 import { kindOf, type Reading, seriesKey, type Tags } from "../../../domain/reading.ts";
 import { alertsFateOf, identityOf } from "./edits.ts";
 import { seriesOf, wants } from "./labels.ts";
-import type { Change, DeviceLedger, OracleEntry, OracleRule, Telling } from "./model.ts";
-import { RuleOracle, type Says } from "./rule-oracle.ts";
+import type { Change, DeviceLedger, OracleEntry, OracleResult, OracleRule } from "./model.ts";
+import { type GrowingOutputs, RuleOracle } from "./rule-oracle.ts";
 import { SharedWindows, type Watch } from "./shared-windows.ts";
 
 /** A longer pause between two entries is time in which nobody watched. */
 const UNWATCHED_US = 30_000_000;
 
 /** All that follows from a partition's log. */
-export interface Verdict {
-  readonly windows: readonly Telling[];
+export interface OracleOutputs {
+  readonly windows: readonly OracleResult[];
   readonly alerts: readonly Change[];
   readonly ledger: ReadonlyMap<string, DeviceLedger>;
 }
@@ -20,7 +20,7 @@ export interface Verdict {
  * again from it at each event. It shares no code with the processors.
  */
 export class Oracle {
-  readonly #says: Says = { windows: [], alerts: [] };
+  readonly #outputs: GrowingOutputs = { windows: [], alerts: [] };
   readonly #watch: Watch = { nowUs: Number.NaN };
   readonly #ledger = new Map<string, DeviceLedger>();
   readonly #seen = new Set<string>();
@@ -39,10 +39,10 @@ export class Oracle {
     this.#belongs = belongs;
   }
 
-  /** Takes one entry in; gives what was said because of it. */
-  apply(entry: OracleEntry): { readonly windows: readonly Telling[]; readonly alerts: readonly Change[] } {
-    const windows = this.#says.windows.length;
-    const alerts = this.#says.alerts.length;
+  /** Applies one entry. Returns its outputs. */
+  apply(entry: OracleEntry): { readonly windows: readonly OracleResult[]; readonly alerts: readonly Change[] } {
+    const windows = this.#outputs.windows.length;
+    const alerts = this.#outputs.alerts.length;
     this.#passTime(entry.storedAtUs);
     if (entry.kind === "readings") for (const reading of entry.readings) this.#take(reading);
     else if (entry.kind === "rules") {
@@ -50,11 +50,11 @@ export class Oracle {
       // An edit can make an absence overdue.
       this.#passTime(entry.storedAtUs);
     }
-    return { windows: this.#says.windows.slice(windows), alerts: this.#says.alerts.slice(alerts) };
+    return { windows: this.#outputs.windows.slice(windows), alerts: this.#outputs.alerts.slice(alerts) };
   }
 
-  verdict(): Verdict {
-    return { ...this.#says, ledger: this.#ledger };
+  outputs(): OracleOutputs {
+    return { ...this.#outputs, ledger: this.#ledger };
   }
 
   #passTime(storedAtUs: number): void {
@@ -113,7 +113,7 @@ export class Oracle {
       else if (fate === "go-on-where-taken" && after) old.end((reading) => wants(after, reading));
       return fate !== "end";
     });
-    const out = { says: this.#says, watch: this.#watch, belongs: this.#belongs, known: this.#known };
+    const out = { outputs: this.#outputs, watch: this.#watch, belongs: this.#belongs, known: this.#known };
     this.#rules = specs.map((spec) => {
       const rule = kept.find((old) => old.rule.id === spec.id) ?? new RuleOracle(spec, out);
       const series = seriesOf(spec).map((each) => {
@@ -131,9 +131,9 @@ export class Oracle {
   }
 }
 
-/** What the whole of a partition's log says. */
-export function verdictOn(entries: readonly OracleEntry[]): Verdict {
+/** The oracle's outputs for a partition's whole log. */
+export function oracleOutputs(entries: readonly OracleEntry[]): OracleOutputs {
   const oracle = new Oracle();
   for (const entry of entries) oracle.apply(entry);
-  return oracle.verdict();
+  return oracle.outputs();
 }

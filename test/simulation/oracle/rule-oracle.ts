@@ -1,16 +1,16 @@
 import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
 import { isActive } from "./active.ts";
-import { Alert, type Look, type Move, NOT_ACTIVE } from "./alert.ts";
+import { Alert, type EvaluatedResult, type Move, NOT_ACTIVE } from "./alert.ts";
 import { identityOf } from "./edits.ts";
 import { holdsFor } from "./expression.ts";
 import { Join, type JoinedName } from "./join.ts";
 import { labelsOf, nameOf, seriesOf, takes, wants } from "./labels.ts";
-import type { Change, OracleRule, PartValue, Span, Tell, Telling } from "./model.ts";
+import type { Change, Emit, OracleResult, OracleRule, PartValue, Span } from "./model.ts";
 import type { Listener, SharedWindows, Watch } from "./shared-windows.ts";
-import { durationUs, fulfils, looksAt } from "./texts.ts";
+import { durationUs, fulfils, isComparable } from "./texts.ts";
 
-export interface Says {
-  readonly windows: Telling[];
+export interface GrowingOutputs {
+  readonly windows: OracleResult[];
   readonly alerts: Change[];
 }
 
@@ -19,7 +19,7 @@ interface Key {
   readonly alert: Alert;
 }
 
-/** One of the series that a rule looks at, with its windows; without a name when it is the only one. */
+/** One series of a rule with its windows; without a name when it is the only one. */
 export interface RuleSeries {
   readonly name: string;
   readonly spec: OracleRule;
@@ -33,43 +33,43 @@ interface Result extends Span {
   readonly parts?: readonly PartValue[];
 }
 
-/** One rule at work: what it says about windows and silences, and its alerts. */
+/** One rule: its results, its silences and its alerts. */
 export class RuleOracle {
   rule: OracleRule;
   series: readonly RuleSeries[] = [];
   readonly #keys = new Map<string, Key>();
-  readonly #says: Says;
+  readonly #outputs: GrowingOutputs;
   readonly #watch: Watch;
   readonly #known: ReadonlyMap<string, Reading>;
   readonly #belongs: (labels: Tags) => boolean;
   #joins = new Map<string, Join>();
-  /** What the joins are of. */
+  /** The names that its joins are over. */
   #joined = "";
 
   constructor(
     rule: OracleRule,
     out: {
-      readonly says: Says;
+      readonly outputs: GrowingOutputs;
       readonly watch: Watch;
       readonly belongs: (rule: string, labels: Tags) => boolean;
-      /** A reading of each series that any rule ever took. */
+      /** One reading of each series that any rule has read. */
       readonly known: ReadonlyMap<string, Reading>;
     },
   ) {
     this.rule = rule;
-    this.#says = out.says;
+    this.#outputs = out.outputs;
     this.#watch = out.watch;
     this.#known = out.known;
     this.#belongs = (labels) => out.belongs(rule.id, labels);
   }
 
-  /** Its windows that take a reading. */
+  /** Its windows that accept a reading. */
   windowsFor(reading: Reading): SharedWindows[] {
     const taking = this.series.filter(({ spec }) => takes(spec, reading));
     return taking.length > 0 && this.#belongs(labelsOf(this.rule, reading)) ? taking.map(({ windows }) => windows) : [];
   }
 
-  /** Goes by an edited rule from now on. */
+  /** Uses the edited rule from now on. */
   follow(rule: OracleRule, series: readonly RuleSeries[]): void {
     const [silences] = this.series;
     const [next] = series;
@@ -87,46 +87,46 @@ export class RuleOracle {
     this.#joined = joined;
   }
 
-  /** What hears the windows of one of its series. */
+  /** The listener for the windows of one of its series. */
   listenerOf(name: string): Listener {
     return {
-      onWindow: (labels, ...told) => this.#onWindow(name, labels, ...told),
+      onWindow: (labels, ...emitted) => this.#onWindow(name, labels, ...emitted),
       onSilence: (labels, dueUs, silenceS) => this.#onSilence(labels, dueUs, silenceS),
       onHeard: (labels, silenceS) => this.#onHeard(labels, silenceS),
     };
   }
 
-  /** Forgets the keys without a series that `unless` takes; their open alerts end. */
+  /** Removes the keys without a series that `unless` accepts; their open alerts end. */
   end(unless: (reading: Reading) => boolean): void {
     for (const [name, key] of this.#keys) {
       if (this.#hasSeries(key, unless)) continue;
       this.#keys.delete(name);
       if (key.alert.state === "inactive") continue;
       const absent = this.rule.absent !== undefined;
-      const atUs = absent ? this.#watch.nowUs : key.alert.lookedEndUs;
-      const value = absent ? (this.series[0]?.windows.silenceS(key.labels) ?? 0) : key.alert.lookedValue;
+      const atUs = absent ? this.#watch.nowUs : key.alert.evaluatedEndUs;
+      const value = absent ? (this.series[0]?.windows.silenceS(key.labels) ?? 0) : key.alert.evaluatedValue;
       this.#change(key, key.alert.end(atUs), atUs, value);
     }
   }
 
-  /** Of all that any rule ever took, whether the rule takes some of the key for which the test holds. */
+  /** Whether the rule accepts some known series of the key for which the test holds. */
   #hasSeries({ labels }: Key, test: (reading: Reading) => boolean): boolean {
     const isOfKey = (reading: Reading) => nameOf(labelsOf(this.rule, reading)) === nameOf(labels);
     return [...this.#known.values()].some((each) => wants(this.rule, each) && isOfKey(each) && test(each));
   }
 
-  #onWindow(name: string, labels: Tags, ...[span, revision, aggregatesOf]: Parameters<Tell>): void {
+  #onWindow(name: string, labels: Tags, ...[span, revision, aggregatesOf]: Parameters<Emit>): void {
     if (!this.#belongs(labels)) return;
     const { aggregate } = this.rule.let?.[name] ?? {};
     if (aggregate === undefined) {
-      this.#tell(labels, { ...span, revision, aggregates: aggregatesOf(this.rule.aggregate) });
+      this.#emit(labels, { ...span, revision, aggregates: aggregatesOf(this.rule.aggregate) });
       return;
     }
     const value = aggregatesOf([aggregate])[aggregate];
     if (value === undefined || typeof value === "boolean") throw new RangeError(`no value of ${name}: ${value}`);
     for (const { parts, ...rest } of this.#joinOf(labels).hear(name, span, value)) {
       const aggregates = Object.fromEntries(parts.map((part) => [part.name, part.value]));
-      this.#tell(labels, { ...rest, aggregates, parts });
+      this.#emit(labels, { ...rest, aggregates, parts });
     }
   }
 
@@ -142,20 +142,20 @@ export class RuleOracle {
     return join;
   }
 
-  #tell(labels: Tags, { parts, ...result }: Result): void {
-    this.#says.windows.push({ rule: this.rule.id, labels, ...result });
-    const look = lookAt(this.rule, result);
-    if (look === undefined) return;
+  #emit(labels: Tags, { parts, ...result }: Result): void {
+    this.#outputs.windows.push({ rule: this.rule.id, labels, ...result });
+    const evaluated = evaluatedOf(this.rule, result);
+    if (evaluated === undefined) return;
     const key = this.#keyOf(labels);
-    const move = key.alert.look(this.rule, look);
+    const move = key.alert.evaluate(this.rule, evaluated);
     const condition = isActive(this.rule.active, result.endUs - 1) ? "" : NOT_ACTIVE;
-    if (move !== undefined) this.#change(key, move, result.endUs, look.value, { condition, parts });
+    if (move !== undefined) this.#change(key, move, result.endUs, evaluated.value, { condition, parts });
   }
 
   #onSilence(labels: Tags, dueUs: number, silenceS: number): void {
     const key = this.#keyOf(labels);
     if (!this.#belongs(labels)) return;
-    if (key.alert.state === "firing") key.alert.lookForEnd(this.rule, dueUs, false);
+    if (key.alert.state === "firing") key.alert.evaluateEnd(this.rule, dueUs, false);
     else this.#change(key, key.alert.fire(this.rule, dueUs, dueUs), dueUs, silenceS);
   }
 
@@ -163,7 +163,7 @@ export class RuleOracle {
     const key = this.#keyOf(labels);
     if (key.alert.state !== "firing") return;
     const { nowUs } = this.#watch;
-    const move = key.alert.lookForEnd(this.rule, nowUs, true);
+    const move = key.alert.evaluateEnd(this.rule, nowUs, true);
     if (move !== undefined) this.#change(key, move, nowUs, silenceS);
   }
 
@@ -175,12 +175,12 @@ export class RuleOracle {
   }
 
   #change(key: Key, move: Move, atUs: number, value: number | string, evidence?: Change["evidence"]): void {
-    this.#says.alerts.push({ rule: this.rule.id, key: key.labels, ...move, atUs, value, evidence });
+    this.#outputs.alerts.push({ rule: this.rule.id, key: key.labels, ...move, atUs, value, evidence });
   }
 }
 
-/** What a rule's alert sees in a result; undefined when it does not look at it. */
-function lookAt(rule: OracleRule, { endUs, aggregates }: Omit<Result, "parts">): Look | undefined {
+/** A result as a rule's alert evaluates it; undefined when it does not. */
+function evaluatedOf(rule: OracleRule, { endUs, aggregates }: Omit<Result, "parts">): EvaluatedResult | undefined {
   const { when, clear } = rule;
   const values: Record<string, number | string> = {};
   for (const [name, value] of Object.entries(aggregates))
@@ -190,7 +190,7 @@ function lookAt(rule: OracleRule, { endUs, aggregates }: Omit<Result, "parts">):
   if (rule.let !== undefined && Object.values(values).some((each) => Number.isNaN(each))) return undefined;
   const judge = (condition: string) => {
     if (rule.let !== undefined) return holdsFor(condition, values);
-    return looksAt(condition, value) ? fulfils(condition, value) : undefined;
+    return isComparable(condition, value) ? fulfils(condition, value) : undefined;
   };
   const holds = judge(when);
   if (holds === undefined) return undefined;

@@ -1,6 +1,6 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
 import { aggregate, inOrder } from "./aggregate.ts";
-import type { Fate, KeyWindows, Span, Taken, Tell } from "./model.ts";
+import type { Emit, Fate, KeyWindows, Span, Taken } from "./model.ts";
 
 const CORRECTED_AFTER_US = 1_000_000;
 
@@ -14,31 +14,31 @@ interface Session extends Span {
   readonly readings: readonly Taken[];
 }
 
-/** What was last told under a start. */
-interface Told {
+/** The last result emitted for a start. */
+interface Emitted {
   readonly revision: number;
   readonly text: string;
 }
 
 const RETRACTED = "retracted";
 
-/** The sessions of one key, found again from all its readings at each event. */
+/** The sessions of one key, recomputed from all its readings at each event. */
 export class Sessions implements KeyWindows {
   readonly #options: SessionOptions;
-  readonly #tell: Tell;
+  readonly #emit: Emit;
   #readings: Taken[] = [];
   #arrivals = 0;
-  readonly #told = new Map<number, Told>();
-  /** Of forgotten sessions; nothing changes them any more. */
+  readonly #emitted = new Map<number, Emitted>();
+  /** Readings of sessions that are no longer retained, which never change. */
   readonly #settled = new Set<number>();
   #correctionsDueUs = Number.POSITIVE_INFINITY;
   #newestUs = Number.NEGATIVE_INFINITY;
   #newestCameUs = 0;
   #watermarkUs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: SessionOptions, tell: Tell) {
+  constructor(options: SessionOptions, emit: Emit) {
     this.#options = options;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   dueUs(): number {
@@ -89,12 +89,12 @@ export class Sessions implements KeyWindows {
     }
   }
 
-  /** Tells the corrections now when such a watermark makes one of their sessions be forgotten. */
+  /** Emits the corrections now when this watermark would end the retention of one of their sessions. */
   #correctBefore(watermarkUs: number): void {
     const forgottenUs = watermarkUs - 2 * this.#options.gapUs;
-    // A retraction is forgotten with the window that was told.
+    // A retraction is retained as long as the window that was emitted.
     const ends = this.#corrections().map(({ startUs, endUs, readings }) =>
-      readings.length > 0 ? endUs : Number.parseInt(this.#told.get(startUs)?.text ?? "", 10),
+      readings.length > 0 ? endUs : Number.parseInt(this.#emitted.get(startUs)?.text ?? "", 10),
     );
     if (ends.some((endUs) => endUs <= forgottenUs)) this.#correct();
   }
@@ -131,13 +131,13 @@ export class Sessions implements KeyWindows {
     this.#forget();
   }
 
-  /** Closed sessions that differ from what was told, and starts that are no start any more (with `end = start`). */
+  /** Closed sessions that differ from their last result, and starts that are no longer a start (with `end = start`). */
   #corrections(): Session[] {
     const sessions = this.#sessions();
     const changed = sessions.filter(
-      (session) => session.endUs <= this.#watermarkUs && this.#told.get(session.startUs)?.text !== textOf(session),
+      (session) => session.endUs <= this.#watermarkUs && this.#emitted.get(session.startUs)?.text !== textOf(session),
     );
-    for (const [startUs, { text }] of this.#told) {
+    for (const [startUs, { text }] of this.#emitted) {
       if (text === RETRACTED || this.#settled.has(startUs)) continue;
       if (!sessions.some((session) => session.startUs === startUs)) {
         changed.push({ startUs, endUs: startUs, readings: [] });
@@ -157,11 +157,11 @@ export class Sessions implements KeyWindows {
 
   #say(session: Session): void {
     const { startUs, endUs, readings } = session;
-    const revision = (this.#told.get(startUs)?.revision ?? -1) + 1;
+    const revision = (this.#emitted.get(startUs)?.revision ?? -1) + 1;
     const retracted = readings.length === 0;
-    this.#told.set(startUs, { revision, text: retracted ? RETRACTED : textOf(session) });
+    this.#emitted.set(startUs, { revision, text: retracted ? RETRACTED : textOf(session) });
     const span = { startUs, endUs };
-    this.#tell(span, revision, (names) => (retracted ? {} : aggregate(names, readings, span, undefined)));
+    this.#emit(span, revision, (names) => (retracted ? {} : aggregate(names, readings, span, undefined)));
   }
 }
 

@@ -3,11 +3,11 @@ import { activeUsIn, afterActiveUs } from "./active.ts";
 import { CountWindows } from "./count-windows.ts";
 import { FixedWindows } from "./fixed-windows.ts";
 import { labelsOf, nameOf } from "./labels.ts";
-import type { Fate, KeyWindows, OracleRule, Tell } from "./model.ts";
+import type { Emit, Fate, KeyWindows, OracleRule } from "./model.ts";
 import { Sessions } from "./sessions.ts";
 import { durationUs } from "./texts.ts";
 
-/** No longer than this passes in one go with somebody watching. */
+/** A longer pause is unwatched. */
 const WATCHED_US_MAX = 30_000_000;
 
 export interface Watch {
@@ -18,20 +18,20 @@ export interface Watch {
 interface Key {
   readonly labels: Tags;
   windows: KeyWindows | undefined;
-  /** What had counted as silence when the newest reading came; undefined while there is none. */
+  /** Counted silence up to the newest reading; undefined before the first. */
   heardAtUs: number | undefined;
-  /** The silence was told; it is not due again. */
+  /** The absence was emitted; it is not due again. */
   silent: boolean;
 }
 
-/** Who hears of windows and silences. */
+/** Gets windows and silences. */
 export interface Listener {
-  onWindow(labels: Tags, ...told: Parameters<Tell>): void;
+  onWindow(labels: Tags, ...emitted: Parameters<Emit>): void;
   onSilence(labels: Tags, dueUs: number, silenceS: number): void;
   onHeard(labels: Tags, silenceS: number): void;
 }
 
-/** The windows, or silences, of all keys: shared by the rules that agree in what computes them. */
+/** The windows, or silences, of all keys, for the rules that share them. */
 export class SharedWindows {
   readonly #rule: OracleRule;
   readonly #watch: Watch;
@@ -64,28 +64,28 @@ export class SharedWindows {
     return key.windows.take(reading, this.#watch.nowUs);
   }
 
-  /** Time passes in which somebody watches. */
+  /** Watched time passes. */
   count(fromUs: number, toUs: number): void {
     this.#countedUs += activeUsIn(this.#rule.active, fromUs, toUs);
   }
 
-  /** Goes on with a silence that others measured, unless it measures it itself. */
+  /** Continues a silence that others measured, unless it measures the silence already. */
   goOnWith(labels: Tags, before: SharedWindows): void {
     const name = nameOf(labels);
     const heardBeforeUs = before.#keys.get(name)?.heardAtUs;
     if (heardBeforeUs !== undefined && !this.#keys.has(name)) {
-      // What has counted by then stays counted.
+      // What has counted so far stays counted.
       const heardAtUs = this.#countedUs - (before.#countedUs - heardBeforeUs);
       this.#keys.set(name, { labels, windows: undefined, heardAtUs, silent: false });
     }
   }
 
-  /** The earliest instant at which something happens by itself. */
+  /** The earliest instant at which something is due. */
   dueUs(): number {
     return Math.min(...[...this.#keys.values()].map((key) => this.#keyDueUs(key)));
   }
 
-  /** Lets happen what is due at `dueUs()`. */
+  /** Does what is due at `dueUs()`. */
   happen(): void {
     const dueUs = this.dueUs();
     const key = [...this.#keys.values()].find((each) => this.#keyDueUs(each) === dueUs);
@@ -99,7 +99,7 @@ export class SharedWindows {
     }
   }
 
-  /** For how long a key has been silent; 0 when it was never heard. */
+  /** For how long a key has been silent; 0 without a reading. */
   silenceS(labels: Tags): number {
     const heardAtUs = this.#keys.get(nameOf(labels))?.heardAtUs ?? this.#countedUs;
     return (this.#countedUs - heardAtUs) / 1e6;
@@ -119,16 +119,16 @@ export class SharedWindows {
     const { tumbling, hopping, sliding, session, count, every } = window;
     const latenessUs = durationUs(this.#rule.lateness ?? "0s");
     const drop = this.#rule.late === "drop";
-    const tell: Tell = (...told) => {
-      for (const listener of this.listeners) listener.onWindow(labels, ...told);
+    const emit: Emit = (...emitted) => {
+      for (const listener of this.listeners) listener.onWindow(labels, ...emitted);
     };
-    if (session !== undefined) return new Sessions({ gapUs: durationUs(session), latenessUs, drop }, tell);
+    if (session !== undefined) return new Sessions({ gapUs: durationUs(session), latenessUs, drop }, emit);
     const alone = group_by.includes("device") && group_by.includes("metric");
-    if (count !== undefined) return new CountWindows({ count, latenessUs, alone }, tell);
+    if (count !== undefined) return new CountWindows({ count, latenessUs, alone }, emit);
     const kind = tumbling !== undefined ? "tumbling" : hopping !== undefined ? "hopping" : "sliding";
     const sizeUs = durationUs(tumbling ?? hopping ?? sliding ?? "");
     const everyUs = every === undefined ? sizeUs : durationUs(every);
     const fill = this.#rule.fill === "last";
-    return new FixedWindows({ kind, sizeUs, everyUs, latenessUs, drop, fill, alone }, tell);
+    return new FixedWindows({ kind, sizeUs, everyUs, latenessUs, drop, fill, alone }, emit);
   }
 }

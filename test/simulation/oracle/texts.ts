@@ -1,4 +1,4 @@
-/** What a rule's texts mean, read without the code that the engine reads them with. */
+/** Parses the texts of rules without the code that the engine uses. */
 
 const UNITS: readonly (readonly [string, number])[] = [
   ["us", 1],
@@ -10,7 +10,7 @@ const UNITS: readonly (readonly [string, number])[] = [
   ["w", 604_800_000_000],
 ];
 
-/** Microseconds of `1h30m`. Throws when the text is no duration. */
+/** Microseconds of `1h30m`. Throws when the text is not a duration. */
 export function durationUs(text: string): number {
   let rest = text;
   let totalUs = 0;
@@ -28,8 +28,8 @@ function ofText(condition: string): RegExpExecArray | null {
   return /^(==|!=)\s*["']?([A-Za-z_][^"']*)["']?$/.exec(condition.trim());
 }
 
-/** A comparison with a number does not look at texts. */
-export function looksAt(condition: string, value: number | string): boolean {
+/** A comparison with a number does not apply to texts. */
+export function isComparable(condition: string, value: number | string): boolean {
   return typeof value === "string" ? ofText(condition) !== null : !Number.isNaN(value);
 }
 
@@ -37,7 +37,7 @@ export function looksAt(condition: string, value: number | string): boolean {
 export function fulfils(condition: string, value: number | string): boolean {
   const equals = ofText(condition);
   if (equals) return (textOf(value, equals[2] ?? "") === equals[2]) === (equals[1] === "==");
-  if (typeof value === "string") throw new TypeError(`${condition} does not look at texts`);
+  if (typeof value === "string") throw new TypeError(`${condition} does not evaluated at texts`);
   const words = condition.trim().split(/\s+/);
   if (words.length === 4) {
     const inside = value >= Number(words[1]) && value <= Number(words[3]);
@@ -60,7 +60,7 @@ function textOf(value: number | string, wanted: string): string {
   return isBoolean && (value === 0 || value === 1) ? String(value === 1) : String(value);
 }
 
-/** Whether a label, undefined when a series has it not, fulfils one entry of `where`: texts and globs, with `!` excluded. */
+/** Whether a label, undefined when a series lacks it, matches one entry of `where`: texts and globs, excluded with `!`. */
 export function matches(wanted: string | readonly string[], label: string | undefined): boolean {
   const list = typeof wanted === "string" ? [wanted] : wanted;
   const excluded = list.filter((pattern) => pattern.startsWith("!"));

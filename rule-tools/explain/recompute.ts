@@ -10,83 +10,96 @@ export interface Sample {
 interface Window {
   readonly startUs: number;
   readonly endUs: number;
+  /** The value before the window. */
   readonly prior?: number | string | undefined;
 }
 
-/** Beyond these the gateway keeps a sketch: see docs/windows.md. */
+/** Beyond these the engine keeps a sketch (docs/windows.md). */
 export const QUANTILE_EXACT_MAX = 64;
 export const DISTINCT_EXACT_MAX = 4_096;
 
-/**
- * An aggregate straight from its words in docs/windows.md, over the readings of a window in the order of their arrival. Slow and
- * plain on purpose: it checks what the step says. Undefined where there is no value. `prior`: the state that the window began with.
- */
+/** The readings of a window in event-time order; of equal times in the order of arrival. */
+class Samples {
+  readonly all: readonly Sample[];
+  readonly numbers: readonly number[];
+
+  constructor(arrived: readonly Sample[]) {
+    this.all = arrived.toSorted((a, b) => a.atUs - b.atUs);
+    this.numbers = this.all.map(({ value }) => value).filter((value) => typeof value === "number");
+  }
+
+  get first(): Sample | undefined {
+    return this.all[0];
+  }
+
+  get last(): Sample | undefined {
+    return this.all.at(-1);
+  }
+
+  /** Of the values with the earliest and the latest time. */
+  get delta(): number {
+    return Number(this.last?.value) - Number(this.first?.value);
+  }
+}
+
+type Kind = Aggregate["kind"];
+type OfKind<K extends Kind> = Extract<Aggregate, { readonly kind: K }>;
+/** Undefined where there is no value. Called without readings only for the kinds in `OF_NOTHING`. */
+type Definition<A> = (samples: Samples, aggregate: A, window: Window) => number | string | undefined;
+
+/** Each aggregate straight from docs/windows.md: slow and plain, because it checks the engine's incremental table. */
+const DEFINITIONS: { readonly [K in Kind]: Definition<OfKind<K>> } = {
+  count: ({ all }) => all.length,
+  sum: ({ numbers }) => sum(numbers),
+  avg: ({ numbers }) => sum(numbers) / numbers.length,
+  min: ({ numbers }) => Math.min(...numbers),
+  max: ({ numbers }) => Math.max(...numbers),
+  range: ({ numbers }) => Math.max(...numbers) - Math.min(...numbers),
+  first: ({ first }) => first?.value,
+  last: ({ last }) => last?.value,
+  delta: ({ delta }) => delta,
+  delta_percent({ first, delta }) {
+    const base = Number(first?.value);
+    return base === 0 ? Number.NaN : (100 * delta) / Math.abs(base);
+  },
+  rate({ first, last, delta }, { perSeconds }) {
+    const seconds = ((last?.atUs ?? 0) - (first?.atUs ?? 0)) / 1e6;
+    return seconds === 0 ? Number.NaN : (delta / seconds) * perSeconds;
+  },
+  variance: ({ numbers }) => variance(numbers),
+  stddev: ({ numbers }) => Math.sqrt(variance(numbers)),
+  quantile: ({ numbers }, { rank }) => quantile(numbers, rank),
+  distinct: ({ all }) => new Set(all.map(({ value }) => value)).size,
+  count_if: ({ all }, { condition }) => all.filter(({ value }) => holds(condition, value)).length,
+  duration: ({ all }, { state }, window) => secondsIn(state, all, window),
+};
+
+/** Kinds that have a value without readings. */
+const OF_NOTHING: readonly Kind[] = ["count", "distinct", "duration"];
+
+/** Computes an aggregate over a window's readings, in the order of their arrival. Undefined where it has no value. */
 export function recompute(
   aggregate: Aggregate,
   arrived: readonly Sample[],
   window: Window,
 ): number | string | undefined {
-  const samples = arrived.toSorted((a, b) => a.atUs - b.atUs);
-  const values = samples.map(({ value }) => value);
-  const numbers = values.filter((value) => typeof value === "number");
-  const [first, last] = [samples[0], samples.at(-1)];
-  if (first === undefined || last === undefined) return recomputeNothing(aggregate, window);
-  switch (aggregate.kind) {
-    case "count":
-      return samples.length;
-    case "distinct":
-      return new Set(values).size;
-    case "duration":
-      return secondsIn(aggregate.state, samples, window);
-    case "first":
-      return first.value;
-    case "last":
-      return last.value;
-    case "count_if":
-      return values.filter((value) => holds(aggregate.condition, value)).length;
-    case "sum":
-      return sum(numbers);
-    case "avg":
-      return sum(numbers) / numbers.length;
-    case "min":
-      return Math.min(...numbers);
-    case "max":
-      return Math.max(...numbers);
-    case "range":
-      return Math.max(...numbers) - Math.min(...numbers);
-    case "delta":
-      return Number(last.value) - Number(first.value);
-    case "delta_percent":
-      return Number(first.value) === 0
-        ? Number.NaN
-        : (100 * (Number(last.value) - Number(first.value))) / Math.abs(Number(first.value));
-    case "rate":
-      return last.atUs === first.atUs
-        ? Number.NaN
-        : ((Number(last.value) - Number(first.value)) / ((last.atUs - first.atUs) / 1e6)) * aggregate.perSeconds;
-    case "variance":
-      return variance(numbers);
-    case "stddev":
-      return Math.sqrt(variance(numbers));
-    case "quantile":
-      return quantile(numbers, aggregate.rank);
-  }
+  return ofKind(aggregate.kind, aggregate, arrived, window);
 }
 
-/** Of a window without readings. */
-function recomputeNothing(aggregate: Aggregate, window: Window): number | undefined {
-  if (aggregate.kind === "duration") return secondsIn(aggregate.state, [], window);
-  return aggregate.kind === "count" || aggregate.kind === "distinct" ? 0 : undefined;
+function ofKind<K extends Kind>(kind: K, aggregate: OfKind<K>, arrived: readonly Sample[], window: Window) {
+  if (arrived.length === 0 && !OF_NOTHING.includes(kind)) return undefined;
+  const definition: Definition<OfKind<K>> = DEFINITIONS[kind];
+  return definition(new Samples(arrived), aggregate, window);
 }
 
-/** Whether two values are the same but for rounding. `scale`: the size of what was summed up. */
+/** Whether two values are equal apart from rounding. `scale`: the magnitude of the summands. */
 export function agrees(a: number | string, b: number | string | undefined, scale: number): boolean {
   if (typeof a !== "number" || typeof b !== "number") return a === b;
   if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b);
   return Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), scale);
 }
 
-/** Smallest first within their sign: the exact sum but for the last digits. */
+/** Compensated (Neumaier), so that only the last digits can be off. */
 function sum(values: readonly number[]): number {
   let total = 0;
   let rest = 0;
@@ -112,27 +125,17 @@ function quantile(values: readonly number[], rank: number): number {
   return low + (high - low) * (place - Math.floor(place));
 }
 
-function secondsIn(
-  state: string,
-  samples: readonly Sample[],
-  {
-    startUs,
-    endUs,
-    prior,
-  }: { readonly startUs: number; readonly endUs: number; readonly prior?: number | string | undefined },
-): number {
+function secondsIn(state: string, samples: readonly Sample[], { startUs, endUs, prior }: Window): number {
   const moments = [...(prior === undefined ? [] : [{ atUs: startUs, value: prior }]), ...samples];
   let inUs = 0;
   for (const [i, { atUs, value }] of moments.entries()) {
-    const isIn =
-      typeof value === "string"
-        ? value === state
-        : state === "true"
-          ? value === 1
-          : state === "false"
-            ? value === 0
-            : value === Number(state);
-    if (isIn) inUs += (moments[i + 1]?.atUs ?? endUs) - atUs;
+    if (isState(value, state)) inUs += (moments[i + 1]?.atUs ?? endUs) - atUs;
   }
   return inUs / 1e6;
+}
+
+function isState(value: number | string, state: string): boolean {
+  if (typeof value === "string") return value === state;
+  if (state === "true" || state === "false") return value === Number(state === "true");
+  return value === Number(state);
 }

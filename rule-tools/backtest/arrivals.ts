@@ -4,14 +4,14 @@ import type { RecordedEntry } from "./backtest.ts";
 import { ColumnBatch } from "./column-batch.ts";
 
 /**
- * When readings came that only say when they were observed. `observed`: each when it was observed, or at the newest time before
- * it in the recording where that is later. `at-once`: all in one instant, as a replay at full speed sends them.
+ * The assumed arrival of readings that have only an observation time. `observed`: at that time, or at the newest earlier
+ * time in the recording where that is later. `at-once`: all in one instant, as a replay at full speed sends them.
  */
 export type Arrival = "observed" | "at-once";
 
-/** Ticks this far apart leave no time unwatched. */
+/** Ticks at this interval leave no time unwatched. */
 const TICK_US = 30_000_000;
-/** More ticks in one pause would be centuries. */
+/** A pause with more ticks would last centuries. */
 const TICKS_MAX = 100_000_000;
 const ENTRY_READINGS_MAX = 4_096;
 
@@ -19,13 +19,13 @@ export interface ArrivalsOptions {
   readonly table: SeriesTable;
   readonly arrival: Arrival;
   /**
-   * Ticks are put in where the readings leave more than 30 s, so that absences are noticed as by a gateway that was
-   * always up.
+   * Adds ticks where readings are more than 30 s apart, so that absences are detected as by a gateway that was always
+   * up.
    */
   readonly watched: boolean;
 }
 
-/** Makes entries, as one partition's log would have them, of readings that have only observation times. */
+/** Makes entries like those of one partition's log from readings that have only observation times. */
 export class Arrivals {
   readonly #options: ArrivalsOptions;
   readonly #batch: ColumnBatch;
@@ -37,7 +37,7 @@ export class Arrivals {
     this.#batch = new ColumnBatch(options.table);
   }
 
-  /** Whether `advance` has entries to give before a reading of this time is added. */
+  /** Whether to call `advance` before adding a reading of this time. */
   mustAdvance(atUs: number): boolean {
     const isLater = this.#options.arrival === "observed" ? atUs > this.#nowUs : !Number.isFinite(this.#nowUs);
     return isLater || this.#batch.count >= ENTRY_READINGS_MAX;
@@ -52,17 +52,17 @@ export class Arrivals {
     this.#nowUs = atUs;
   }
 
-  /** The tags must be the same whenever device, metric and the kind of the value are. */
+  /** The tags must be the same for the same device, metric and kind of value. */
   add(device: string, metric: string, tags: Tags, atUs: number, value: ReadingValue): void {
     this.#batch.add(device, metric, tags, atUs, value);
   }
 
-  /** `id`: of the table. `value`: as in a ReadingsEntry, with a text in place of its position. */
+  /** `id`: from the table. `value`: as in a ReadingsEntry, but a text itself in place of its index. */
   addTo(id: number, atUs: number, value: number | string): void {
     this.#batch.addTo(id, atUs, value);
   }
 
-  /** What was added since the last entry. It is valid until the next is added. */
+  /** The readings since the last entry. Valid until the next reading is added. */
   *finish(): Iterable<readonly RecordedEntry[]> {
     if (this.#batch.count > 0)
       yield [{ entry: this.#batch.finish(this.#nowUs), position: this.#position(this.#nowUs) }];

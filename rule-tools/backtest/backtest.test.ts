@@ -52,7 +52,7 @@ function hot(limit: number, more: object = {}): RuleSpec {
   });
 }
 
-test("a limit moved by a tenth: the difference is what SQL computes from the files", async () => {
+test("with a limit moved by a tenth, the difference is what SQL computes from the files", async () => {
   const { rules: live } = ruleFileSchema.parse(parse(LIMIT_YAML));
   const { rules: candidate } = ruleFileSchema.parse(parse(MOVED_LIMIT_YAML));
   const outcome = await run(candidate, live);
@@ -67,7 +67,7 @@ test("a limit moved by a tenth: the difference is what SQL computes from the fil
   expect(totals.before - totals.after).toBe(totals.lost - totals.gained);
 }, 60_000);
 
-test("the rules of the recorded run fire as its oracle says, to which the running gateway is held as well", async () => {
+test("the rules of the recorded run fire as its oracle says, which also checks the running gateway", async () => {
   const { rules } = ruleFileSchema.parse(parse(RULES_YAML));
   const oracle = await openOracle(FOLDER);
   const expected = (
@@ -81,7 +81,7 @@ test("the rules of the recorded run fire as its oracle says, to which the runnin
   expect(actual.length).toBeGreaterThan(50);
 }, 60_000);
 
-test("groups over devices are computed over all of them, and partitions of a log apart", async () => {
+test("groups over devices are computed over all devices, and partitions of a log separately", async () => {
   const group = rule({
     id: "site",
     where: { metric: "PM2.5" },
@@ -136,7 +136,7 @@ test("absences in a recording: watched or not", async () => {
   expect(await spans(false)).toEqual([]);
 });
 
-test("matching: each firing has one partner at most", () => {
+test("each firing has at most one partner", () => {
   const span = (fromUs: number, toUs: number): FiringSpan => ({
     rule: "r",
     key: { d: "1" },
@@ -155,7 +155,7 @@ test("matching: each firing has one partner at most", () => {
   expect(kinds([], [])).toEqual([]);
 });
 
-test("reports: a table, JSON, and a page that needs nothing from elsewhere", async () => {
+test("reports: a table, JSON, and a self-contained page", async () => {
   const outcome = await run(
     [hot(275), rule({ id: "other", where: { metric: "CO" }, window: { tumbling: "1h" }, when: "> 1e9" })],
     [hot(250)],
@@ -171,7 +171,7 @@ test("reports: a table, JSON, and a page that needs nothing from elsewhere", asy
   expect(page).not.toContain("NaN");
 }, 60_000);
 
-test("a trace keeps the least and greatest values in bounded memory", () => {
+test("a trace keeps the smallest and greatest values in bounded memory", () => {
   const trace = new Trace();
   for (let i = 0; i < 100_000; i++) trace.add(i * 1000, i === 61_803 ? 99 : i % 7);
   const points = trace.points();

@@ -11,22 +11,22 @@ import { type FiringSpan, FiringSpans } from "./firing-spans.ts";
 import { type EntryFor, RuleSetFold } from "./rule-set-fold.ts";
 import { Trace } from "./trace.ts";
 
-/** A recorded stretch, in order of its processing time: what a source gives. */
+/** An entry of a recorded stretch. Sources yield them in the order of processing time. */
 export interface RecordedEntry {
   readonly entry: LogEntry;
   readonly position: EntryPosition;
-  /** By default `both`. Readings for shares are copies: they count where they come first. */
+  /** By default `both`. Readings for shares are copies, and not counted. */
   readonly for?: EntryFor;
 }
 
-/** What one rule set did. */
+/** The result of one rule set. */
 export interface RuleSetOutcome {
   readonly specs: readonly RuleSpec[];
   readonly spans: readonly FiringSpan[];
   readonly windows: number;
   readonly changes: number;
   readonly spansLeftOut: number;
-  /** First aggregates of rules with a condition, by rule and group (`traceName`); empty unless asked for. */
+  /** First aggregates of rules with a condition, by rule and group (`traceName`); empty without `keepTraces`. */
   readonly traces: ReadonlyMap<string, Trace>;
 }
 
@@ -34,30 +34,30 @@ export interface BacktestOutcome {
   readonly readings: number;
   readonly fromUs: number;
   readonly toUs: number;
-  /** Pauses of more than 30 s between entries of a partition, in which nobody watched for absences. */
+  /** Unwatched pauses: more than 30 s between entries of a partition. */
   readonly pauses: number;
   readonly candidate: RuleSetOutcome;
-  /** What it is compared with. */
+  /** The rule set to compare with. */
   readonly live: RuleSetOutcome | undefined;
-  /** What a reader should know about rules over several devices. */
+  /** Limits of the result, for the reader. */
   readonly notes: readonly string[];
   readonly diff: readonly AlertDiff[];
   readonly totals: DiffTotals;
 }
 
 export interface BacktestOptions {
-  /** Entries are read with it. */
+  /** The table that entries were read with. */
   readonly table: SeriesTable;
   readonly partitions: number;
   readonly candidate: readonly RuleSpec[];
   readonly live?: readonly RuleSpec[] | undefined;
   readonly keepTraces?: boolean;
-  /** Rules over several devices that the source gives entries of shares for; by default none. */
+  /** Rules over several devices for which the source yields entries of shares; by default none. */
   readonly fromShares?: (spec: RuleSpec) => boolean;
   readonly notes?: readonly string[];
   /** Each alert change of the candidate, in the order of the entries. */
   readonly onChange?: (change: AlertChange) => void;
-  /** Told now and then. */
+  /** Called regularly. */
   readonly progress?: (readings: number, atUs: number) => void;
 }
 
@@ -65,7 +65,7 @@ const TRACES_MAX = 20_000;
 const PAUSE_US = 30_000_000;
 const PROGRESS_READINGS = 250_000;
 
-/** Folds a recorded stretch under one rule set, or two at once, and says what fired and how they differ. */
+/** Folds a recorded stretch under one rule set, or under two, and returns what fired and how they differ. */
 export async function backtest(
   source: AsyncIterable<readonly RecordedEntry[]> | Iterable<readonly RecordedEntry[]>,
   options: BacktestOptions,
@@ -74,7 +74,7 @@ export async function backtest(
   const runs = [new Run(candidate, options, onChange), ...(live ? [new Run(live, options)] : [])];
   const storedUs = new Map<number, number>();
   let readings = 0;
-  let told = 0;
+  let reported = 0;
   let pauses = 0;
   let fromUs = Number.POSITIVE_INFINITY;
   let toUs = Number.NEGATIVE_INFINITY;
@@ -93,8 +93,8 @@ export async function backtest(
       storedUs.set(position.task, position.storedAtUs);
       for (const run of runs) run.fold.apply(entry, position, entryFor);
     }
-    if (progress && readings - told >= PROGRESS_READINGS) {
-      told = readings;
+    if (progress && readings - reported >= PROGRESS_READINGS) {
+      reported = readings;
       progress(readings, toUs);
     }
   }
@@ -110,7 +110,7 @@ class Run {
   readonly #specs: readonly RuleSpec[];
   readonly #spans = new FiringSpans();
   readonly #traces = new Map<string, Trace>();
-  /** By rule: what of its results to keep. */
+  /** By rule: the value to trace. */
   readonly #traced: ReadonlyMap<string, string>;
   readonly #traceOfLabels = new WeakMap<Tags, Map<string, Trace | undefined>>();
   readonly #onChange: ((change: AlertChange) => void) | undefined;
@@ -120,7 +120,7 @@ class Run {
     const { keepTraces } = options;
     this.#specs = specs;
     this.#onChange = onChange;
-    this.fold = new RuleSetFold({ ...options, specs, tell: (output) => this.#take(output) });
+    this.fold = new RuleSetFold({ ...options, specs, emit: (output) => this.#take(output) });
     const traced = keepTraces ? specs.filter(({ when }) => when !== undefined) : [];
     this.#traced = new Map(traced.map((spec) => [spec.id, compileRule(spec).valueName]));
   }
@@ -150,7 +150,7 @@ class Run {
     }
   }
 
-  /** Results of one group share their labels' object, which saves making its name each time. */
+  /** Looked up by the labels object, which results of one group share: building its name each time is slow. */
   #traceOf(rule: string, labels: Tags): Trace | undefined {
     let byRule = this.#traceOfLabels.get(labels);
     if (byRule === undefined) {
@@ -171,7 +171,7 @@ export function traceName(rule: string, key: Tags): string {
   return `${rule}\u0000${keyName(key)}`;
 }
 
-/** Whole seconds: what is shorter does not matter in a sum. */
+/** In whole seconds, which is enough for sums. */
 export function roundedDuration(us: number): string {
   return formatDurationUs(Math.round(us / 1e6) * 1e6);
 }

@@ -4,7 +4,7 @@ import type { FiringSpan } from "./firing-spans.ts";
 
 export type DiffKind = "same" | "moved" | "gained" | "lost";
 
-/** What became of one firing. */
+/** One firing before and after. */
 export interface SpanDiff {
   readonly kind: DiffKind;
   readonly before: FiringSpan | undefined;
@@ -14,7 +14,7 @@ export interface SpanDiff {
 /** One alert (a rule for a group) before and after. */
 export interface AlertDiff {
   readonly rule: string;
-  /** Where the rule before had another name. */
+  /** The rule's name before, where it differs. */
   readonly ruleBefore: string;
   readonly key: Tags;
   readonly spans: readonly SpanDiff[];
@@ -44,9 +44,9 @@ const NOTHING = {
 };
 
 /**
- * Compares firings. One before and one after belong together when they overlap or touch, the earliest first; each has one partner at
- * most. Equal begin and end: same. Else moved. Without a partner: lost, or gained.
- * `ruleBefore` says what a rule was called before; by default the same.
+ * Compares firings. One before and one after are partners when they overlap or touch, the earliest first; each has at most
+ * one partner. Partners with equal start and end are the same, others have moved. A firing without a partner is lost or
+ * gained. `ruleBefore` gives a rule's name before; by default the same.
  */
 export function diffSpans(
   before: readonly FiringSpan[],
@@ -93,7 +93,7 @@ function match(before: readonly FiringSpan[], after: readonly FiringSpan[]): Spa
   const spans: SpanDiff[] = [];
   let place = 0;
   for (const old of olds) {
-    // What ends before this one begins has no partner any more.
+    // Firings that end before this one starts have no partner.
     while (place < news.length && (news[place] as FiringSpan).toUs < old.fromUs) {
       spans.push({ kind: "gained", before: undefined, after: news[place++] });
     }

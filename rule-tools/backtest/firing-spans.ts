@@ -2,36 +2,36 @@ import type { AlertChange } from "../../domain/alert.ts";
 import { keyName } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
 
-/** A time in which an alert fired. */
+/** A span of time in which an alert fired. */
 export interface FiringSpan {
   readonly rule: string;
   readonly key: Tags;
   readonly incident: string;
   /** Event times of `firing` and `resolved`. */
   readonly fromUs: number;
-  /** The end of what was looked at, when it was still firing then. */
+  /** It was still firing at the end of the recording. */
   readonly toUs: number;
   readonly isOpen: boolean;
   /** The value that made it fire. */
   readonly value: number | string;
 }
 
-/** More would not be looked at by anybody, and would not fit a report. */
+/** Bounds memory: nobody reads a report of more. */
 const SPANS_MAX = 200_000;
 
-/** Gathers the spans of alert changes, which must come in order for each alert. */
+/** Collects firing spans from alert changes, which must be in order for each alert. */
 export class FiringSpans {
   readonly #closed: FiringSpan[] = [];
   readonly #open = new Map<string, AlertChange>();
   #changes = 0;
   #left = 0;
 
-  /** Changes seen; pending ones too. */
+  /** All changes, pending ones included. */
   get changes(): number {
     return this.#changes;
   }
 
-  /** Spans that did not fit. */
+  /** Spans beyond the limit. */
   get leftOut(): number {
     return this.#left;
   }
@@ -47,7 +47,7 @@ export class FiringSpans {
     }
   }
 
-  /** Spans by their begin; those that are open end at `untilUs`. */
+  /** Spans in the order of their starts; open ones end at `untilUs`. */
   finish(untilUs: number): FiringSpan[] {
     for (const began of this.#open.values()) this.#close(began, Math.max(untilUs, began.atUs), true);
     this.#open.clear();

@@ -59,12 +59,12 @@ test.each([
   expect(isForwarded(candidate)).toBe(expected);
 });
 
-test("a rule that wants texts has numbers forwarded, too", async () => {
+test("for a rule over texts, numbers are forwarded, too", async () => {
   const isForwarded = await rulesForwarded(await logOf({ 0: [site({ aggregate: "last" })] }), all);
   expect([isForwarded(site()), isForwarded(site({ aggregate: "count" }))]).toEqual([true, true]);
 });
 
-test("the gateway must have had such a rule all through the stretch", async () => {
+test("the gateway must have had such a rule throughout the stretch", async () => {
   const log = await logOf({ 0: [site()], 4: [], 7: [site({ when: "> 9" })] });
   const within = async (from: number | undefined, to: number | undefined) => {
     const us = (second: number | undefined) => (second === undefined ? undefined : second * SECOND_US);
@@ -78,12 +78,12 @@ test("the gateway must have had such a rule all through the stretch", async () =
   expect(await within(8, undefined)).toBe(true);
 });
 
-test("nothing was forwarded at all", async () => {
+test("nothing was forwarded", async () => {
   const isForwarded = await rulesForwarded(await logOf({ 0: [site()] }, { forwards: false }), all);
   expect(isForwarded(site())).toBe(false);
 });
 
-test("a log that begins behind its rules: the processors say what holds, unless it has changed since", async () => {
+test("a log that starts after its rules: the processors know the rules, unless they have changed since", async () => {
   const trimmed = await logOf({ 0: [site()] }, { keep: 12 });
   expect((await rulesForwarded(trimmed, all))(site())).toBe(false);
   const stop = trimmed.bus.respond(EXPLAIN_RULES, async () => ({ specs: [site({ when: "> 7" })], partitions: 2 }));
@@ -96,7 +96,7 @@ test("a log that begins behind its rules: the processors say what holds, unless 
   expect((await rulesForwarded(edited, { fromUs: 8.5 * SECOND_US, toUs: undefined }))(site())).toBe(true);
 });
 
-test("conditions over several series are forwarded for as they stand", async () => {
+test("readings for conditions over several series are forwarded", async () => {
   const pump = (metric: string, when: string) => {
     const window = { tumbling: "30s" };
     const named = { flow: { metric, window }, current: { metric: "current", window } };

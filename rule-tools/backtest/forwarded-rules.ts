@@ -8,19 +8,19 @@ import { checkedAggregate } from "../../rule-language/spec/checked.ts";
 import { checkedRuleSet } from "../../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
-/** From when to when, in the log's time: `[fromUs, toUs)`. */
+/** A stretch of the log, in its time: `[fromUs, toUs)`. */
 export interface LogStretch {
   readonly fromUs: number | undefined;
   readonly toUs: number | undefined;
 }
 
-/** A LogEntry that holds a rule set begins with this byte: its field and wire type. */
+/** The first byte of a LogEntry that holds a rule set: its field and wire type. */
 const RULE_SET_TAG = 26;
 const ANSWER_MS_MAX = 5_000;
 
 /**
- * Says for which rules over several devices the groups log holds everything: those that, all through a stretch, some rule of
- * the gateway agreed with about the readings and their groups. The gateway forwards what its own rules want, and no more.
+ * Returns for which rules over several devices the groups log is complete: those for which the gateway had, throughout a
+ * stretch, a rule with the same readings and groups. The gateway forwards only what its own rules read.
  */
 export async function rulesForwarded(
   log: Pick<Log, "read" | "bounds" | "bus">,
@@ -37,7 +37,7 @@ export async function rulesForwarded(
   };
 }
 
-/** Undefined when the log does not tell: it begins behind the rule set that held there, and another came later. */
+/** Undefined when the log does not show them: it starts after the rule set then in force, and has a later one. */
 async function ruleSetsInForce(
   log: Pick<Log, "read" | "bounds" | "bus">,
   { fromUs = Number.NEGATIVE_INFINITY, toUs = Number.POSITIVE_INFINITY }: LogStretch,
@@ -61,10 +61,10 @@ async function ruleSetsInForce(
   };
   if (lastSequence > 0) await readAll(log, lastSequence, take);
   const known = [...before.values()].filter((specs) => specs !== undefined);
-  // Where the log begins with the gateway, nothing was in force before the first.
+  // A log that is complete from its start had no rules before the first set.
   if (firstSequence === 1 || known.length === before.size) return [...known, ...within];
   if (first.size > 0) return undefined;
-  // No edit since the log begins: what holds now held all the time.
+  // No edit since the log starts: the current rules were in force all the time.
   const now = await askRules(log);
   return now && [now.specs as readonly RuleSpec[]];
 }
@@ -85,7 +85,7 @@ async function readAll(
   }
 }
 
-/** What the processors say; undefined when none runs. */
+/** The rules in force according to the processors; undefined when none runs. */
 export async function askRules({ bus }: Pick<Log, "bus">): Promise<RulesInForce | undefined> {
   try {
     return await bus.request(EXPLAIN_RULES, {}, { timeoutMs: ANSWER_MS_MAX });
@@ -95,7 +95,7 @@ export async function askRules({ bus }: Pick<Log, "bus">): Promise<RulesInForce 
   }
 }
 
-/** Equal `which` stands for the same readings in the same groups, but for texts. */
+/** Equal keys mean the same readings in the same groups, apart from texts. */
 function wantsOf(spec: RuleSpec): { readonly which: string; readonly texts: boolean } {
   const lets = "let" in spec ? spec.let : undefined;
   const onlyTexts = spec.aggregate.map(checkedAggregate).every(takesTexts);

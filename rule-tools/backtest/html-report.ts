@@ -7,7 +7,7 @@ import type { FiringSpan } from "./firing-spans.ts";
 import { day, labels, spanText, warnings } from "./table-report.ts";
 import type { Trace } from "./trace.ts";
 
-/** Beyond these the page gets heavy; the tables hold all. */
+/** More charts make the page slow; the tables list all alerts. */
 const CHARTS_MAX = 40;
 const SPANS_LISTED_MAX = 500;
 const WIDTH = 960;
@@ -24,7 +24,7 @@ th:first-child,td:first-child{text-align:left;padding-left:0}th{font-weight:600;
 text{fill:var(--soft);font:10px system-ui,sans-serif}.gained{color:var(--gained)}.lost{color:var(--lost)}.moved{color:var(--moved)}
 code,pre{font:13px/1.5 ui-monospace,monospace}pre{overflow-x:auto}details{margin:.25rem 0}summary{cursor:pointer;color:var(--soft)}`;
 
-/** One page that needs nothing else: what fired, how it differs, and charts of the alerts that differ most. */
+/** A self-contained page: what fired, the differences, and charts of the alerts with the most differences. */
 export function htmlReport(outcome: BacktestOutcome, title: string): string {
   const { readings, fromUs, toUs, candidate, live, totals, diff } = outcome;
   const shown = diff.filter((alert) => !live || changes(alert) > 0);
@@ -44,7 +44,7 @@ export function htmlReport(outcome: BacktestOutcome, title: string): string {
   const notes = [
     ...warnings(outcome),
     ...(shown.length > CHARTS_MAX
-      ? [`Charts of the ${CHARTS_MAX} alerts with the most changes; the tables hold all ${shown.length}.`]
+      ? [`Charts of the ${CHARTS_MAX} alerts with the most changes; the tables list all ${shown.length}.`]
       : []),
   ];
   const sum = live
@@ -74,7 +74,7 @@ function ruleSection(
   const { candidate, live } = outcome;
   const after = candidate.specs.find(({ id }) => id === rule);
   const before = live?.specs.find(({ id }) => id === (alerts[0]?.ruleBefore ?? rule));
-  const words = (spec: RuleSpec | undefined) => (spec ? `<code>${html(conditionWords(spec))}</code>` : "not there");
+  const words = (spec: RuleSpec | undefined) => (spec ? `<code>${html(conditionWords(spec))}</code>` : "missing");
   const intro = `<h2>${html(rule)}</h2>
 <p>${live && conditionOf(before) !== conditionOf(after) ? `${words(before)} became ${words(after)}` : words(after ?? before)}</p>`;
   const same = alerts.reduce((sum, { totals }) => sum + totals.same, 0);
@@ -175,7 +175,7 @@ ${
 </svg>`;
 }
 
-/** The numbers that `when` and `clear` compare with. */
+/** The limits in `when` and `clear`. */
 function limitsOf(spec: RuleSpec | undefined): number[] {
   return [spec?.when, spec?.clear].flatMap((text) => {
     const condition = text === undefined ? undefined : parseCondition(text);

@@ -8,14 +8,14 @@ export interface LogSourceOptions {
   readonly table: SeriesTable;
   readonly partitions: number;
   readonly stretch: LogStretch;
-  /** Whether a rule is computed from the groups log, and whether one over several devices is not. */
+  /** Whether some rule is computed from the groups log, and whether some rule over several devices is not. */
   readonly readShares: boolean;
   readonly merge: boolean;
 }
 
 /**
- * The readings log, to where it ends now, and behind it the groups log: what the gateway's tasks have read. With `merge` the
- * partitions are besides taken as one, in the order in which the log stored their entries.
+ * The entries of the readings log up to its current end, then those of the groups log, as the gateway's tasks read them.
+ * With `merge`, readings also go to one task for all partitions, in the order in which the log stored them.
  */
 export async function* entriesOfLog(
   log: Pick<Log, "read" | "bounds">,
@@ -37,7 +37,7 @@ function positionOf({ sequence, storedAtUs }: LogMessage, task: number) {
   return { task, sequence, storedAtUs };
 }
 
-/** One at a time: an entry's columns are used again by the next. */
+/** One at a time, because the next entry reuses the columns. */
 async function* readEntries(
   log: Pick<Log, "read" | "bounds">,
   stream: StreamName,
@@ -45,7 +45,7 @@ async function* readEntries(
 ): AsyncGenerator<{ readonly message: LogMessage; readonly entry: LogEntry }> {
   const frames = new FrameReader(table);
   const { lastSequence, messages, lastAtUs } = await log.bounds(stream);
-  // Nothing would come for as long as nothing new is stored.
+  // The reader would wait for the next new entry.
   if (messages === 0 || (fromUs !== undefined && lastAtUs < fromUs)) return;
   const from = fromUs === undefined ? ({ kind: "first" } as const) : ({ kind: "time", atUs: fromUs } as const);
   const reader = log.read({ stream, from });
@@ -63,7 +63,7 @@ async function* readEntries(
   }
 }
 
-/** The gateway passes over what cannot be read, too, and says so. */
+/** Skips unreadable entries, as the gateway does, which reports them. */
 function readEntry(frames: FrameReader, { payload }: LogMessage): LogEntry | undefined {
   try {
     return frames.read(payload);

@@ -3,19 +3,19 @@ import { FrameReader } from "../../domain/frame-reader.ts";
 import { Arrivals, type ArrivalsOptions } from "./arrivals.ts";
 import type { RecordedEntry } from "./backtest.ts";
 
-/** What a store answers about its raw readings. */
+/** A store of raw readings. */
 export interface StoredReadings {
   extent(): Promise<ReadingsExtent | undefined>;
   readings(query: ReadingsQuery): Promise<ReadingsPage>;
 }
 
 const SPAN_US_AT_FIRST = 3_600_000_000;
-/** How much longer or shorter the next question's span may be. */
+/** The span of a query changes by at most this factor. */
 const SPAN_CHANGE_MAX = 16;
-/** A question aims at this part of a full page. */
+/** A query aims to fill this part of a page. */
 const FILL = 0.7;
 
-/** Entries from a store that is asked page by page, in order of time: no more than two pages are held at once. */
+/** Entries from a store, page by page, in order of time. At most two pages are in memory. */
 export async function* entriesOfPages(
   store: StoredReadings,
   options: ArrivalsOptions & {
@@ -42,8 +42,8 @@ export async function* entriesOfPages(
 }
 
 /**
- * Asks for short spans of time, one after the other, as long as a page has room for: a store looks at a span, not at
- * everything behind its beginning. The next page is asked for while the one before it is worked on.
+ * Queries short spans of time, one after the other, each about a page long, because a store scans the whole span of a
+ * query. The next page is queried while the current one is processed.
  */
 async function* pages(
   store: StoredReadings,
@@ -55,15 +55,15 @@ async function* pages(
   const endUs = Math.min(extent.toUs, stretch.toUs ?? extent.toUs);
   let from = { fromUs: Math.max(extent.fromUs, stretch.fromUs ?? extent.fromUs), skip: 0 };
   let spanUs = SPAN_US_AT_FIRST;
-  const ask = (): { readonly toUs: number; readonly page: Promise<ReadingsPage> } | undefined => {
+  const query = (): { readonly toUs: number; readonly page: Promise<ReadingsPage> } | undefined => {
     if (from.fromUs >= endUs) return undefined;
     const toUs = Math.min(endUs, from.fromUs + spanUs);
     const page = store.readings({ ...from, toUs, ...size });
-    // Whoever takes the page hears of a failure; until then it must not count as unhandled.
+    // Awaiting the page reports a failure; until then it must not count as an unhandled rejection.
     page.catch(() => {});
     return { toUs, page };
   };
-  for (let asked = ask(); asked !== undefined; ) {
+  for (let asked = query(); asked !== undefined; ) {
     const { frame, count, next } = await asked.page;
     const reachedUs = next?.fromUs ?? asked.toUs;
     const readUs = Math.max(1, reachedUs - from.fromUs);
@@ -71,7 +71,7 @@ async function* pages(
     const most = spanUs * SPAN_CHANGE_MAX;
     spanUs = Math.max(1, Math.round(Math.min(most, Math.max(spanUs / SPAN_CHANGE_MAX, wantedUs))));
     from = next ?? { fromUs: asked.toUs, skip: 0 };
-    asked = ask();
+    asked = query();
     if (frame !== undefined) yield frame;
   }
 }

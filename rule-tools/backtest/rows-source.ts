@@ -2,14 +2,14 @@ import type { ReadingValue, Tags } from "../../domain/reading.ts";
 import { Arrivals, type ArrivalsOptions } from "./arrivals.ts";
 import type { RecordedEntry } from "./backtest.ts";
 
-/** What a device measured at one time. */
+/** The values of a device at one time. */
 export interface RecordedRow {
   readonly device: string;
   readonly atUs: number;
   readonly values: Readonly<Record<string, ReadingValue>>;
 }
 
-/** Entries from rows that have only observation times, in order of time (mostly). */
+/** Entries from rows that have only observation times, mostly in order. */
 export async function* entriesOfRows(
   rows: AsyncIterable<readonly RecordedRow[]> | Iterable<readonly RecordedRow[]>,
   options: ArrivalsOptions & { readonly tagsOf: (device: string) => Tags },

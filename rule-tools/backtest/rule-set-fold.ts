@@ -6,9 +6,9 @@ import { versionOf } from "../../rule-language/files/load-rules.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
 /**
- * Which rules an entry is for. `devices`: those of single devices, partition by partition. `both`: besides, those over several
- * devices, all partitions in one. `share`: those over several devices that the groups log has
- * everything for, share by share; the position's partition is then the number of the share's task.
+ * Which rules an entry is for. `devices`: rules over single devices, by partition. `both`: also rules over several devices,
+ * in one task for all partitions. `share`: rules over several devices for which the groups log is complete, by share; the
+ * position has the number of the share's task.
  */
 export type EntryFor = "both" | "devices" | "share";
 
@@ -18,13 +18,13 @@ export interface RuleSetFoldOptions {
   readonly partitions: number;
   /** Rules over several devices that are computed from the groups log; by default none. */
   readonly fromShares?: (spec: RuleSpec) => boolean;
-  readonly tell: (output: StepOutput) => void;
+  readonly emit: (output: StepOutput) => void;
 }
 
-/** One rule set at work on a recorded stretch of time, in the tasks that the gateway has for it. */
+/** Folds a recorded stretch under one rule set, in the tasks that the gateway would use. */
 export class RuleSetFold {
   readonly #options: RuleSetFoldOptions;
-  /** By task; undefined where no rule is for it. */
+  /** By task; undefined where the task has no rule. */
   readonly #steps = new Map<number, Step | undefined>();
 
   /** Entries must have been read with the table; several folds may share it. */
@@ -32,11 +32,11 @@ export class RuleSetFold {
     this.#options = options;
   }
 
-  /** Rule sets that the recording holds are passed over: this one holds from the beginning. */
+  /** Skips rule sets of the recording: this one is in force from the start. */
   apply(entry: LogEntry, position: EntryPosition, entryFor: EntryFor): void {
     if (entry.kind === "rule_set") return;
     this.#applyTo(position.task, entry, position);
-    // A task of its own, after all that the gateway has.
+    // An extra task, numbered after those of the gateway.
     if (entryFor === "both") this.#applyTo(2 * this.#options.partitions, entry, position);
   }
 
@@ -47,7 +47,7 @@ export class RuleSetFold {
       this.#steps.set(task, step);
     }
     const output = step?.apply(entry, { ...position, task });
-    if (output && (output.alerts.length > 0 || output.results.length > 0)) this.#options.tell(output);
+    if (output && (output.alerts.length > 0 || output.results.length > 0)) this.#options.emit(output);
   }
 
   #begin(task: number, atUs: number): Step | undefined {

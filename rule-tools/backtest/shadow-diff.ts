@@ -5,12 +5,12 @@ import type { BacktestOutcome } from "./backtest.ts";
 import { addTotals, diffSpans } from "./diff.ts";
 import { FiringSpans } from "./firing-spans.ts";
 
-/** Looked at before `sinceUs` for firings that were going on then. */
+/** Bounds memory. */
 const CHANGES_MAX = 1_000_000;
 
 /**
- * Compares what two rules of the gateway have told, from the log of alert changes: firings that began since an instant, by
- * event time. Of the two, `shadow` is what might become of `rule`.
+ * Compares the alert changes of two rules of the gateway, from the alerts log: firings at or after an instant, by event time.
+ * `shadow` is a candidate to replace `rule`.
  */
 export async function shadowDiff(
   log: Pick<Log, "read" | "bounds">,
@@ -40,7 +40,7 @@ async function changesOf(log: Pick<Log, "read" | "bounds">, rules: readonly stri
   const { lastSequence, messages } = await log.bounds("ALERTS");
   if (messages === 0) return [];
   const changes: AlertChange[] = [];
-  // All subjects: with a choice of them, the end of the log could not be told from a pause.
+  // All subjects: with a filter, the end of the log would look like a pause.
   const prefixes = rules.map((rule) => alertSubject(rule, ""));
   const reader = log.read({ stream: "ALERTS", from: { kind: "first" } });
   try {

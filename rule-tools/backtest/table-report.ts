@@ -4,7 +4,7 @@ import { type AlertDiff, addTotals, type SpanDiff } from "./diff.ts";
 
 const SPANS_SHOWN = 20;
 
-/** For a terminal: what fired by rule and group, or how two rule sets differ. */
+/** For a terminal: firings by rule and group, or the difference of two rule sets. */
 export function tableReport(outcome: BacktestOutcome): string {
   const { readings, fromUs, toUs, candidate, live, diff } = outcome;
   const counts = `${candidate.windows} windows, ${candidate.changes} alert changes`;
@@ -12,7 +12,7 @@ export function tableReport(outcome: BacktestOutcome): string {
   const withAlerts = [...candidate.specs, ...(live?.specs ?? [])].filter(
     ({ when, absent }) => (when ?? absent) !== undefined,
   );
-  // Two rules of different names are told under the one that comes after.
+  // Two rules of different names are reported under the name of the later one.
   for (const rule of new Set([...withAlerts.map(({ id }) => id), ...diff.map((alert) => alert.rule)])) {
     const alerts = diff.filter((alert) => alert.rule === rule);
     lines.push(...(live ? diffLines(rule, alerts) : firingLines(rule, alerts)), "");
@@ -21,14 +21,14 @@ export function tableReport(outcome: BacktestOutcome): string {
   return `${lines.join("\n").trimEnd()}\n`;
 }
 
-/** What a reader must know before believing the rest. */
+/** Limits of the result that a reader must know. */
 export function warnings({ pauses, candidate, live, notes }: BacktestOutcome): string[] {
   const specs = [...candidate.specs, ...(live?.specs ?? [])];
   const left = candidate.spansLeftOut + (live?.spansLeftOut ?? 0);
   return [
     ...notes,
     ...(pauses > 0 && specs.some(({ absent }) => absent !== undefined)
-      ? [`In ${pauses} pauses of more than 30 s nobody watched: silences there do not count for \`absent\`.`]
+      ? [`In ${pauses} pauses of more than 30 s nobody watched: silence there does not count for \`absent\`.`]
       : []),
     ...(left > 0 ? [`${left} firings beyond the first 200000 of a rule set are left out of the comparison.`] : []),
   ];

@@ -1,14 +1,14 @@
-/** Before two buckets become one. */
+/** With more, every two buckets are merged. */
 const BUCKETS_MAX = 2_048;
 
-/** The value of a series over time in bounded memory: the least and the greatest value of each bucket. */
+/** A series over time in bounded memory: the smallest and the greatest value of each bucket. */
 export class Trace {
   #atUs: number[] = [];
   #min: number[] = [];
   #max: number[] = [];
   #widthUs = 1;
 
-  /** By time, mostly; a value that is out of order widens the newest bucket. */
+  /** Mostly in order of time; a value out of order goes to the newest bucket. */
   add(atUs: number, value: number): void {
     if (!Number.isFinite(value)) return;
     const last = this.#atUs.length - 1;
@@ -23,7 +23,7 @@ export class Trace {
     if (this.#atUs.length > BUCKETS_MAX) this.#halve();
   }
 
-  /** Begin of each bucket with its least and greatest value. */
+  /** The start of each bucket with its smallest and greatest value. */
   points(): readonly { readonly atUs: number; readonly min: number; readonly max: number }[] {
     return this.#atUs.map((atUs, i) => ({ atUs, min: this.#min[i] as number, max: this.#max[i] as number }));
   }

@@ -11,14 +11,14 @@ import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { groupLabels } from "../../rule-language/spec/selector.ts";
 
 /**
- * Gathers, while the log is read, the readings of the window that decided an alert change: those that had come before it
- * closed. Follows the closing of windows as docs/windows.md defines it, apart from the step.
+ * Collects, while the log is read, the readings of the window behind an alert change: those that arrived before it closed.
+ * It follows docs/windows.md independently of the step.
  */
 export class DecidingWindow {
   readonly change: AlertChange;
-  /** What the window told: one of several series, where the condition looks at several. */
-  readonly told: Pick<EvidencePart, "window" | "aggregate" | "value">;
-  /** Its name there. */
+  /** The window, its aggregate and value: of one series, where the condition is over several. */
+  readonly part: Pick<EvidencePart, "window" | "aggregate" | "value">;
+  /** The name of that series. */
   readonly name: string | undefined;
   readonly #table: SeriesTable;
   readonly #key: string;
@@ -26,21 +26,21 @@ export class DecidingWindow {
   readonly #seen = new Set<string>();
   #rule: Rule | undefined;
   #readings: ExplainedReading[] = [];
-  /** Late ones, not yet told, and when the first of them came. */
+  /** Late readings whose correction is not emitted yet, and when the first of them came. */
   readonly #waiting: ExplainedReading[] = [];
   #waitingSinceUs = 0;
   #prior: ExplainedReading | undefined;
   #newest: { readonly atUs: number; readonly storedAtUs: number } | undefined;
-  /** The window was over before it had a reading: late ones made it be told, with those that came until then. */
-  #isToldLate = false;
-  /** Instants up to here were taken by a window by count. */
+  /** The window was over before it had a reading, and was emitted as a correction with the readings up to then. */
+  #isEmittedLate = false;
+  /** A count window has taken the instants up to here. */
   #takenUs = Number.NEGATIVE_INFINITY;
   #closedBy: "reading" | "idleness" | "edit" | undefined;
 
-  /** `spec`: what the rule is taken to be where the log does not say. */
+  /** `spec`: the rule to assume where the log does not hold it. */
   constructor(change: AlertChange, table: SeriesTable, spec: RuleSpec | undefined, part?: EvidencePart) {
     this.change = change;
-    this.told = part ?? change.evidence;
+    this.part = part ?? change.evidence;
     this.name = part?.name;
     this.#table = table;
     this.#key = keyName(change.key);
@@ -51,7 +51,7 @@ export class DecidingWindow {
     return this.#rule;
   }
 
-  /** What it reads; undefined where the rule is not known. */
+  /** The input of the window; undefined where the rule is not known. */
   get input(): InputSpec | undefined {
     return inputOf(this.#rule, this.name);
   }
@@ -60,12 +60,12 @@ export class DecidingWindow {
     return this.#closedBy;
   }
 
-  /** By their arrival. */
+  /** In the order of arrival. */
   get readings(): readonly ExplainedReading[] {
     return this.#readings;
   }
 
-  /** The newest reading before the window: what a window of states begins with. */
+  /** The newest reading before the window, which gives its first state. */
   get prior(): ExplainedReading | undefined {
     return this.#prior;
   }
@@ -77,8 +77,8 @@ export class DecidingWindow {
       this.#takeCorrections(entry, { sequence, storedAtUs }, 0);
       return;
     }
-    if (this.#isToldLate && sequence === input.sequence && this.#isWhole()) this.#closedBy = "reading";
-    else if (!this.#isToldLate && this.#isIdleAt(storedAtUs)) {
+    if (this.#isEmittedLate && sequence === input.sequence && this.#isWhole()) this.#closedBy = "reading";
+    else if (!this.#isEmittedLate && this.#isIdleAt(storedAtUs)) {
       this.#closedBy = "idleness";
       this.#takeCorrections(entry, { sequence, storedAtUs }, 0);
     } else if (entry.kind === "readings") this.#takeReadings(entry, { sequence, storedAtUs });
@@ -89,7 +89,7 @@ export class DecidingWindow {
     const isLast = sequence === this.change.evidence.input.sequence;
     const spec = specs.find(({ id }) => id === this.change.rule);
     if (spec === undefined || isLast) {
-      // The incident ended with its rule, or the rule came to be later.
+      // The incident ended with its rule, or the rule was added later.
       if (isLast) this.#closedBy = "edit";
       else this.#forget();
       return;
@@ -105,13 +105,13 @@ export class DecidingWindow {
     this.#seen.clear();
     this.#wants.clear();
     this.#newest = undefined;
-    this.#isToldLate = false;
+    this.#isEmittedLate = false;
     this.#takenUs = Number.NEGATIVE_INFINITY;
     this.#prior = undefined;
   }
 
   #takeReadings(entry: ReadingsEntry, at: { readonly sequence: number; readonly storedAtUs: number }): void {
-    const { startUs, endUs } = this.told.window;
+    const { startUs, endUs } = this.part.window;
     for (let i = 0; i < entry.count; i++) {
       if (this.#closedBy !== undefined) {
         this.#takeCorrections(entry, at, i);
@@ -132,14 +132,14 @@ export class DecidingWindow {
       if (!(atUs <= (this.#newest?.atUs ?? Number.NEGATIVE_INFINITY)))
         this.#newest = { atUs, storedAtUs: at.storedAtUs };
       if (this.#isOver()) {
-        if (this.#isWhole() && (!this.#isToldLate || at.sequence === this.change.evidence.input.sequence))
+        if (this.#isWhole() && (!this.#isEmittedLate || at.sequence === this.change.evidence.input.sequence))
           this.#closedBy = "reading";
-        else this.#isToldLate = true;
+        else this.#isEmittedLate = true;
       }
     }
   }
 
-  /** A window of one of several series may be corrected before the others have told theirs. */
+  /** The window of one series can be corrected before the others have emitted theirs. */
   #takeCorrections(
     entry: LogEntry,
     at: { readonly sequence: number; readonly storedAtUs: number },
@@ -150,7 +150,7 @@ export class DecidingWindow {
       this.#readings.push(...this.#waiting.splice(0));
     }
     if (entry.kind !== "readings") return;
-    const { startUs, endUs } = this.told.window;
+    const { startUs, endUs } = this.part.window;
     for (let i = from; i < entry.count; i++) {
       const id = entry.seriesId[i] as number;
       const atUs = entry.atUs[i] as number;
@@ -162,7 +162,7 @@ export class DecidingWindow {
     }
   }
 
-  /** Windows by count take instants in order, by the key's clock, which runs on while nothing comes. */
+  /** Count windows take instants in order, by the key's clock, which also runs without readings. */
   #moveClock(storedAtUs: number): void {
     const windows = this.input?.windows;
     if (windows?.kind !== "count" || this.#newest === undefined) return;
@@ -171,7 +171,7 @@ export class DecidingWindow {
     this.#takenUs = Math.max(this.#takenUs, atUs - windows.latenessUs - slackUs + storedAtUs - arrivedUs);
   }
 
-  /** What comes at or before an instant that was taken is dropped. */
+  /** Readings at or before an instant that was taken are dropped. */
   #isBehind(atUs: number): boolean {
     return this.#readings.some((taken) => taken.atUs >= atUs && taken.atUs <= this.#takenUs);
   }
@@ -208,9 +208,9 @@ export class DecidingWindow {
     const windows = this.input?.windows;
     const newestUs = this.#newest?.atUs;
     if (windows === undefined || newestUs === undefined || windows.kind === "absent") return false;
-    // One by count is over when it is full, whatever the clock says.
+    // A count window is over only when it is full.
     if (windows.kind === "count" && this.#readings.length < windows.count) return false;
-    const { endUs } = this.told.window;
+    const { endUs } = this.part.window;
     const closesUs = endUs + windows.latenessUs;
     if (windows.kind === "sliding" || windows.kind === "count") {
       return windows.oneSeriesPerKey ? newestUs >= closesUs - 1 : newestUs >= closesUs;
@@ -218,11 +218,11 @@ export class DecidingWindow {
     return newestUs >= closesUs;
   }
 
-  /** Whether what bounds the window has come; a session is known by its first and last reading. */
+  /** Whether the window's bounds are present: for a session, its first and its last reading. */
   #isWhole(): boolean {
     const windows = this.input?.windows;
     if (windows?.kind !== "session") return this.#readings.length > 0;
-    const { startUs, endUs } = this.told.window;
+    const { startUs, endUs } = this.part.window;
     const has = (wantedUs: number) => this.#readings.some(({ atUs }) => atUs === wantedUs);
     return has(startUs) && has(endUs - windows.gapUs);
   }
@@ -232,7 +232,7 @@ export class DecidingWindow {
     const newest = this.#newest;
     if (windows === undefined || newest === undefined || windows.kind === "absent") return false;
     if (!this.#isWhole() || (windows.kind === "count" && this.#readings.length < windows.count)) return false;
-    return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.told.window.endUs + windows.latenessUs;
+    return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.part.window.endUs + windows.latenessUs;
   }
 }
 

@@ -142,7 +142,7 @@ async function whyNot(rule: string, labels: Record<string, string>, atUs?: numbe
   })) as WhyNotAnswer;
 }
 
-test("a hundred random incidents: the aggregate of the listed readings is the value that was told", async () => {
+test("a hundred random incidents: the aggregate of the listed readings is the emitted value", async () => {
   const random = seeded(3);
   const incidents = [...new Set(changes.map(({ incident }) => incident))].sort((a, b) => a.localeCompare(b));
   expect(incidents.length).toBeGreaterThan(100);
@@ -191,16 +191,16 @@ test("the text of an incident names window, predicate, clock and readings", asyn
   expect(text).toMatch(/inactive -> pending[\s\S]*pending -> firing/);
   expect(text).toMatch(/because {3}max [\d.]+: > 80 holds, for 40 s of 40 s/);
   expect(text).toMatch(/clock {5}watermark 2026-\S+, lateness 0s, closed by (reading|idleness)/);
-  expect(text).toMatch(/computed {2}max of \d+ readings is [\d.]+, which is what was told/);
+  expect(text).toMatch(/computed {2}max of \d+ readings is [\d.]+, as emitted/);
 });
 
-test("an incident that nobody knows", async () => {
-  await expect(explain("waits-0123456789abcdef-k2x9")).rejects.toThrow("the log knows no incident");
-  await expect(explain("nonsense")).rejects.toThrow('"nonsense" is no incident');
+test("an unknown incident", async () => {
+  await expect(explain("waits-0123456789abcdef-k2x9")).rejects.toThrow("the log holds no incident");
+  await expect(explain("nonsense")).rejects.toThrow('"nonsense" is not an incident');
 });
 
 describe("why not", () => {
-  test("agrees with the log about the state, at a hundred times", async () => {
+  test("agrees with the log on the state, at a hundred times", async () => {
     const random = seeded(5);
     for (let i = 0; i < 100; i++) {
       const atUs = START_US + Math.floor((0.1 + 0.9 * random()) * 3_600) * SECOND_US;
@@ -218,7 +218,7 @@ describe("why not", () => {
     }
   }, 120_000);
 
-  test("says of each series what it told, and which part of the condition does not hold", async () => {
+  test("shows the value of each series, and which part of the condition does not hold", async () => {
     const ended = changes.find(({ rule, state }) => rule === "both" && state === "resolved");
     const { alerts } = await whyNot("both", ended?.key ?? {}, ended?.processedAtUs ?? 0);
     const texts = alerts[0]?.reasons.map(({ part, holds, text }) => `${part} ${holds} ${text}`) ?? [];
@@ -230,11 +230,11 @@ describe("why not", () => {
     expect(parts.some((text) => text.startsWith("condition false"))).toBe(true);
     const text = incidentText(await explain(ended?.incident ?? ""));
     expect(text).toMatch(/because {3}level [\d.]+, doors \d+: level > 55 holds, doors >= 3 holds/);
-    expect(text).toMatch(/computed {2}level, avg of \d+ readings is [\d.]+, which is what was told/);
-    expect(text).toMatch(/computed {2}doors, count of \d+ readings is \d+, which is what was told/);
+    expect(text).toMatch(/computed {2}level, avg of \d+ readings is [\d.]+, as emitted/);
+    expect(text).toMatch(/computed {2}doors, count of \d+ readings is \d+, as emitted/);
   });
 
-  test("says which part does not hold", async () => {
+  test("shows which part does not hold", async () => {
     const { alerts } = await whyNot("avg", { device: "d1" }, START_US + 20 * SECOND_US);
     expect(alerts[0]?.reasons).toContainEqual(expect.objectContaining({ part: "window", holds: false }));
     const pending = changes.find(({ rule, state }) => rule === "waits" && state === "pending");
@@ -247,14 +247,14 @@ describe("why not", () => {
     expect(whyNotText(waiting)).toContain("NO   for");
   });
 
-  test("names the label that keeps a series out, a rule that is not there, and what is missing", async () => {
+  test("names the label that excludes a series, a missing rule, and a missing label", async () => {
     const { reasons } = await whyNot("waits", { device: "d1", metric: "door" });
     expect(reasons[0]?.text).toContain('d1 door (metric is "door", wanted m)');
     expect((await whyNot("waits", { device: "nobody" })).reasons[0]?.text).toContain(
       "no reading with these labels came",
     );
     expect((await whyNot("windows-only", { device: "d1" })).reasons[0]?.text).toContain("has no `when`");
-    await expect(whyNot("nix", {})).rejects.toThrow('no rule "nix" is in force; there are avg, waits');
+    await expect(whyNot("nix", {})).rejects.toThrow('no rule "nix" is in force; the rules are avg, waits');
     await expect(whyNot("waits", {})).rejects.toThrow("say which device");
     await expect(whyNot("site", {})).rejects.toThrow("say which site");
     expect((await whyNot("site", { site: "north" })).alerts).toHaveLength(1);

@@ -25,17 +25,17 @@ export interface ExplainDeps {
   readonly deadline?: Stretch["deadline"];
 }
 
-/** The question makes no sense here; the message says why. */
+/** The question cannot be answered; the message says why. */
 export class ExplainError extends Error {
   override readonly name = "ExplainError";
 }
 
-/** An incident has a few changes; one that never ends by edits could have more. */
+/** An incident has a few changes; edits can give it more. */
 const CHANGES_MAX = 100;
-/** A reading can be observed this much later than the log stored it: what the clock guard allows, and more. */
+/** More than the clock guard allows: a reading may be observed this much later than the log stored it. */
 const CLOCK_SLACK_US = US_PER_HOUR;
 
-/** How an incident came to be. Throws ExplainError when the log does not know it. */
+/** Explains an incident. Throws ExplainError when the log does not hold it. */
 export async function explainFromLog(incident: string, deps: ExplainDeps): Promise<IncidentExplanation> {
   const { log, partitions, rules } = deps;
   const changes = await changesOf(incident, log);
@@ -53,7 +53,7 @@ export async function explainFromLog(incident: string, deps: ExplainDeps): Promi
     notes.push(...(await gather(ofTask, task, { ...deps, table })));
   }
   if (windows.some(({ change }) => change.evidence.input.partition >= 2 * partitions)) {
-    notes.push("it comes from a log with another number of partitions");
+    notes.push("it comes from a log with a different number of partitions");
   }
   return explainIncident(windows, notes);
 }
@@ -68,11 +68,11 @@ async function gather(
   const { firstSequence, firstAtUs } = await log.bounds(stream);
   const sequences = windows.map(({ change }) => change.evidence.input.sequence);
   const lastSequence = Math.max(...sequences);
-  if (lastSequence < firstSequence) return ["the readings behind it are not in the log any more"];
+  if (lastSequence < firstSequence) return ["the readings behind it are no longer in the log"];
   let beginUs = Number.POSITIVE_INFINITY;
   for (const { change } of windows) {
     const { startUs, endUs } = change.evidence.window;
-    // One length before: what a window of states began with.
+    // One length earlier, for the state in which a window begins.
     beginUs = Math.min(beginUs, startUs - (endUs - startUs));
   }
   const fromUs = beginUs - CLOCK_SLACK_US;
@@ -84,7 +84,7 @@ async function gather(
       for (const window of windows) window.take(entry, position);
     },
   );
-  return Math.min(...sequences) < firstSequence ? ["some of the readings behind it are not in the log any more"] : [];
+  return Math.min(...sequences) < firstSequence ? ["some of the readings behind it are no longer in the log"] : [];
 }
 
 /** The changes of an incident, oldest first, from the subject of its alert. */
@@ -92,7 +92,7 @@ async function changesOf(incident: string, log: LogToRead): Promise<AlertChange[
   const parts = parseIncidentId(incident);
   if (!parts)
     throw new ExplainError(
-      `"${incident}" is no incident; one looks like cold-room-warm-0f3c...-k2x9, as weir alerts list shows`,
+      `"${incident}" is not an incident; an id looks like cold-room-warm-0f3c...-k2x9 (see weir alerts list)`,
     );
   const subject = alertSubject(parts.rule, parts.keyHash);
   const newest = await log.lastFor("ALERTS", subject);
@@ -112,17 +112,17 @@ async function changesOf(incident: string, log: LogToRead): Promise<AlertChange[
     }
   }
   if (changes.length === 0)
-    throw new ExplainError(`the log knows no incident ${incident}: is it misspelt, or too old?`);
+    throw new ExplainError(`the log holds no incident ${incident}; it may be misspelled or too old`);
   return changes;
 }
 
-/** Why a rule does not fire for a group. Throws ExplainError when the question cannot be answered. */
+/** Explains why a rule does not fire for a group. Throws ExplainError when the question cannot be answered. */
 export async function whyNotFromLog(question: WhyNotQuestion, deps: ExplainDeps): Promise<WhyNotAnswer> {
   const { log, partitions, rules, nowUs, deadline } = deps;
   const spec = rules().find(({ id }) => id === question.rule);
   if (spec === undefined) {
     throw new ExplainError(
-      `no rule "${question.rule}" is in force; there are ${
+      `no rule "${question.rule}" is in force; the rules are ${
         rules()
           .map(({ id }) => id)
           .join(", ") || "none"
@@ -166,7 +166,7 @@ function taskOf(spec: RuleSpec, labels: Tags, partitions: number): number {
   return partitions + shareOf(key, partitions);
 }
 
-/** Enough for the state of the alert to be found again. */
+/** Long enough to restore the state of the alert. */
 function lookBackUs(spec: RuleSpec): number {
   const { forUs, keepFiringForUs, inputs } = compileRule(spec);
   const horizonUs = Math.max(...inputs.map((input) => input.horizonUs));

@@ -8,7 +8,7 @@ import { formatDurationUs, formatInstantUs } from "../../domain/time.ts";
 
 const READINGS_SHOWN = 40;
 
-/** For a terminal: the timeline of an incident, each change with the window that decided it. */
+/** For a terminal: the timeline of an incident, with the window behind each change. */
 export function incidentText({ incident, rule, key, severity, state, steps, notes }: IncidentExplanation): string {
   const about = Object.entries(key).map(([name, text]) => `${name}=${text}`);
   const lines = [
@@ -23,8 +23,8 @@ export function incidentText({ incident, rule, key, severity, state, steps, note
 
 function computedLine({ recomputed, agrees, readingsInAll }: ExplainedWindow, name: string): string[] {
   if (recomputed === null) return [];
-  const verdict = agrees === null ? "" : agrees ? ", which is what was told" : ", WHICH IS NOT WHAT WAS TOLD";
-  return [`  computed  ${name} of ${readingsInAll} readings is ${recomputed}${verdict}`];
+  const comparison = agrees === null ? "" : agrees ? ", as emitted" : ", WHICH DIFFERS FROM THE EMITTED VALUE";
+  return [`  computed  ${name} of ${readingsInAll} readings is ${recomputed}${comparison}`];
 }
 
 function stepLines(step: ExplainedChange): string[] {

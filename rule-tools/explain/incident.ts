@@ -10,7 +10,7 @@ import { agrees, DISTINCT_EXACT_MAX, QUANTILE_EXACT_MAX, recompute } from "./rec
 
 const READINGS_MAX = 1_000;
 
-/** The explanation of an incident's changes, oldest first, from the windows that were gathered for them. */
+/** Explains an incident's changes, oldest first, from the windows collected for them. */
 export function explainIncident(windows: readonly DecidingWindow[], notes: readonly string[]): IncidentExplanation {
   const last = windows.at(-1)?.change;
   if (last === undefined) throw new RangeError("an incident without changes");
@@ -45,7 +45,7 @@ function explainChange(change: AlertChange, windows: readonly DecidingWindow[]):
   };
 }
 
-/** Of several series: all their readings, and whether each of them agrees. */
+/** For several series: all their readings, and whether all of them agree. */
 function together(evidence: AlertChange["evidence"], parts: readonly ExplainedWindow[]): ExplainedWindow {
   const readings = parts.flatMap((part) => part.readings).sort((a, b) => a.atUs - b.atUs);
   const isUnknown = parts.some(({ agrees }) => agrees === null);
@@ -63,8 +63,8 @@ function together(evidence: AlertChange["evidence"], parts: readonly ExplainedWi
 }
 
 function explainWindow(deciding: DecidingWindow): ExplainedWindow {
-  const { rule, readings, told, name } = deciding;
-  const { window, aggregate, value } = told;
+  const { rule, readings, part, name } = deciding;
+  const { window, aggregate, value } = part;
   const isAbsence = aggregate === "absent";
   const own =
     name === undefined
@@ -79,35 +79,35 @@ function explainWindow(deciding: DecidingWindow): ExplainedWindow {
     readings: readings.toSorted((a, b) => a.atUs - b.atUs).slice(0, READINGS_MAX),
     readingsInAll: readings.length,
     ...computed,
-    notes: [...computed.notes, ...(rule ? [] : ["neither the log nor the rule files say what the rule was"])],
+    notes: [...computed.notes, ...(rule ? [] : ["the rule is neither in the log nor in the rule files"])],
   };
 }
 
-function check({ input, told, readings, prior }: DecidingWindow, aggregate: Aggregate) {
+function check({ input, part, readings, prior }: DecidingWindow, aggregate: Aggregate) {
   const fills = input?.windows.kind === "panes" && input.windows.fill;
   if (readings.length === 0) {
     const why = fills
-      ? "no reading fell into the window: it repeats what was before (fill: last)"
-      : "the log does not hold the readings of the window any more";
+      ? "the window has no reading: it repeats the value before it (fill: last)"
+      : "the readings of the window are no longer in the log";
     return { recomputed: null, agrees: null, notes: [why] };
   }
   const scale = readings.reduce(
     (most, { value }) => Math.max(most, typeof value === "number" ? Math.abs(value) : 0),
     0,
   );
-  const recomputed = recompute(aggregate, readings, { ...told.window, prior: prior?.value });
+  const recomputed = recompute(aggregate, readings, { ...part.window, prior: prior?.value });
   const isSketch =
     (aggregate.kind === "quantile" && readings.length > QUANTILE_EXACT_MAX) ||
     (aggregate.kind === "distinct" && typeof recomputed === "number" && recomputed > DISTINCT_EXACT_MAX);
   const squared = aggregate.kind === "variance" ? scale * scale : scale;
   return {
     recomputed: recomputed ?? null,
-    agrees: isSketch ? null : agrees(told.value, recomputed, squared),
-    notes: isSketch ? ["the gateway took the value from a sketch, which may be off by 1 to 2 %"] : [],
+    agrees: isSketch ? null : agrees(part.value, recomputed, squared),
+    notes: isSketch ? ["the emitted value comes from a sketch, which may be off by 1 to 2 %"] : [],
   };
 }
 
-/** `avg 260 > 250 holds`, with what was waited for. */
+/** `avg 260: > 250 holds`, with the time it had to hold for. */
 function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, rule: Rule | undefined): string {
   const { aggregate, value, condition } = evidence;
   if (aggregate === "absent") {
@@ -116,8 +116,8 @@ function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, r
   const isNot = condition.startsWith("not ");
   if (evidence.parts) return severalOf(evidence.parts, isNot ? condition.slice(4) : condition) + waited();
   const parsed = parseCondition(isNot ? condition.slice(4) : condition);
-  const verdict = isFault(parsed) ? "" : holds(parsed, value) !== isNot ? " holds" : " does not hold";
-  return `${aggregate} ${value}: ${condition}${verdict}${waited()}`;
+  const outcome = isFault(parsed) ? "" : holds(parsed, value) !== isNot ? " holds" : " does not hold";
+  return `${aggregate} ${value}: ${condition}${outcome}${waited()}`;
 
   function waited(): string {
     if (state !== "firing" || from !== "pending") return "";
@@ -125,16 +125,16 @@ function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, r
   }
 }
 
-/** `flow 0.2, current 13: current > 12.0 holds, flow < 0.5 holds`: each part of the condition by itself. */
+/** `flow 0.2, current 13: current > 12.0 holds, flow < 0.5 holds`: each part of the condition separately. */
 function severalOf(parts: readonly EvidencePart[], condition: string): string {
-  const told = Object.fromEntries(parts.map(({ name, value }) => [name, value]));
+  const values = Object.fromEntries(parts.map(({ name, value }) => [name, value]));
   const types = parts.map(({ name, value }): [string, NameType] => [
     name,
     typeof value === "number" ? "number" : "any",
   ]);
   const parsed = parseExpression(condition, Object.fromEntries(types));
-  const verdicts = isFault(parsed)
+  const outcomes = isFault(parsed)
     ? [condition]
-    : parsed.parts.map((part) => `${part.text} ${part.holds(told) ? "holds" : "does not hold"}`);
-  return `${parts.map(({ name, value }) => `${name} ${value}`).join(", ")}: ${verdicts.join(", ")}`;
+    : parsed.parts.map((part) => `${part.text} ${part.holds(values) ? "holds" : "does not hold"}`);
+  return `${parts.map(({ name, value }) => `${name} ${value}`).join(", ")}: ${outcomes.join(", ")}`;
 }

@@ -11,15 +11,15 @@ export interface Stretch {
   /** The number of the task that reads them. */
   readonly task: number;
   readonly from: ReadFrom;
-  /** With and up to this one; one of these subjects. */
+  /** The last one to read; it must be of these subjects. */
   readonly lastSequence: number;
   readonly untilUs?: number;
   readonly table: SeriesTable;
-  /** What takes longer is given up; asked in milliseconds of the process. */
+  /** Reading stops then; in milliseconds of the process. */
   readonly deadline?: { readonly nowMs: () => number; readonly atMs: number };
 }
 
-/** It took too long. Asking for less, or when the machine is less busy, can help. */
+/** Reading took too long. A smaller question, or a less busy machine, can help. */
 export class TooSlowError extends Error {
   override readonly name = "TooSlowError";
 }
@@ -45,14 +45,14 @@ export async function readStretch(
       }
       if (deadline && deadline.nowMs() > deadline.atMs) break;
     }
-    throw new TooSlowError("the log is too long to be read in time; ask about something more recent");
+    throw new TooSlowError("the log is too long to read in time; ask about something more recent");
   } finally {
     clearTimeout(late);
     await reader.close();
   }
 }
 
-/** What the gateway could not read it passed over as well. */
+/** Skips unreadable entries, as the gateway did. */
 function readEntry(frames: FrameReader, payload: Uint8Array): LogEntry | undefined {
   try {
     return frames.read(payload);

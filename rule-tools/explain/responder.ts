@@ -13,13 +13,13 @@ import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
 import { ExplainError, explainFromLog, whyNotFromLog } from "./explain.ts";
 
-/** Who asks waits 8 s. */
+/** The asker waits 8 s. */
 const ANSWER_MS_MAX = 7_000;
 const SILENCES_MS_MAX = 500;
-/** Each may read much of the log: more at once would hold up the processing. */
+/** Each may read much of the log: more at once would delay the processing. */
 const ANSWERS_AT_ONCE = 2;
 
-/** Answers `explain.incident`, `explain.whyNot` and `explain.rules` on the bus. Returns how to stop. */
+/** Answers `explain.incident`, `explain.whyNot` and `explain.rules` on the bus. Returns a function that stops it. */
 export function respondExplanations(deps: {
   readonly log: Log;
   readonly partitions: number;
@@ -31,7 +31,7 @@ export function respondExplanations(deps: {
   let busy = 0;
 
   async function bounded<T>(answer: (explain: Parameters<typeof explainFromLog>[1]) => Promise<T>): Promise<T> {
-    if (busy >= ANSWERS_AT_ONCE) throw new ExplainError("others are asking; try again in a few seconds");
+    if (busy >= ANSWERS_AT_ONCE) throw new ExplainError("too many questions at once; try again in a few seconds");
     busy++;
     try {
       const deadline = { nowMs, atMs: nowMs() + ANSWER_MS_MAX };
@@ -55,7 +55,7 @@ export function respondExplanations(deps: {
   };
 }
 
-/** Firing and yet nobody is told: a silence may hold it. */
+/** Adds the silences that suppress notifications of a firing alert. */
 export function withSilences(answer: WhyNotAnswer, spec: RuleSpec, known: readonly Silence[]): WhyNotAnswer {
   const alerts = answer.alerts.map((alert): WhyNotAlert => {
     const {
@@ -70,14 +70,14 @@ export function withSilences(answer: WhyNotAnswer, spec: RuleSpec, known: readon
         Object.entries(matchers).map(([name, text]) => [name, typeof text === "string" ? text : [...text]]),
       );
       if (!lasts || !compileSelector(where, { onlyNumbers: true }).matches(series)) return [];
-      return [{ part: "silence", holds: false, text: `nobody is told: silence ${id} by ${by} (${why})` }];
+      return [{ part: "silence", holds: false, text: `notifications are suppressed: silence ${id} by ${by} (${why})` }];
     });
     return { ...alert, reasons: [...alert.reasons, ...reasons] };
   });
   return { ...answer, alerts };
 }
 
-/** None when no notifier answers. */
+/** Empty when no notifier answers. */
 async function silences(log: Log): Promise<readonly Silence[]> {
   try {
     return await log.bus.request(SILENCES_LIST, {}, { timeoutMs: SILENCES_MS_MAX });

@@ -15,7 +15,7 @@ import { letNames } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector, groupLabels, labelOf } from "../../rule-language/spec/selector.ts";
 
-/** What is known of one group of the rule. */
+/** The state of one group of the rule. */
 interface Group {
   readonly key: Tags;
   readings: number;
@@ -32,8 +32,8 @@ const GROUPS_MAX = 20;
 const NEAR_MAX = 5;
 
 /**
- * Finds out why a rule does not fire for a group at a time: folds a stretch of log with the step under this rule alone,
- * and looks at what it knows then.
+ * Finds out why a rule does not fire for a group at a time: folds a stretch of the log with the step under this rule alone,
+ * and inspects the result.
  */
 export class WhyNot {
   readonly #spec: RuleSpec;
@@ -44,7 +44,7 @@ export class WhyNot {
   readonly #table: SeriesTable;
   readonly #step: Step;
   readonly #groups = new Map<string, Group>();
-  /** By series: its group, where the rule wants it. */
+  /** By series: its group; null where the rule does not read it. */
   readonly #groupOf = new Map<number, Group | null>();
   readonly #near: Series[] = [];
   #started = false;
@@ -89,7 +89,7 @@ export class WhyNot {
     }
   }
 
-  /** What is known at this time of the log. */
+  /** The reasons at this time of the log. */
   answer(atUs: number): { readonly alerts: readonly WhyNotAlert[]; readonly reasons: readonly Reason[] } {
     if (this.#untilEventUs === Number.POSITIVE_INFINITY && atUs > this.#nowUs && this.#started) {
       this.take({ kind: "tick" }, { task: 0, sequence: 0, storedAtUs: atUs });
@@ -142,8 +142,8 @@ export class WhyNot {
     const near = this.#near.map((series) => `${series.device} ${series.metric}${this.#mismatch(series)}`);
     const text =
       near.length > 0
-        ? `no series with these labels is wanted by the rule; near it are ${near.join("; ")}`
-        : `no reading with these labels came in the time that was looked at; the rule wants ${wanted.join("; ") || "everything"}`;
+        ? `the rule reads no series with these labels; the nearest are ${near.join("; ")}`
+        : `no reading with these labels came in the stretch of the log that was read; the rule reads ${wanted.join("; ") || "everything"}`;
     return [{ part: "series", holds: false, text }];
   }
 
@@ -151,9 +151,9 @@ export class WhyNot {
     for (const [name, value] of Object.entries(this.#spec.where)) {
       if (compileSelector({ [name]: value }, { onlyNumbers: false }).matches(series)) continue;
       const has = labelOf(series, name);
-      return ` (${name} is ${has === undefined ? "not there" : `"${has}"`}, wanted ${typeof value === "string" ? value : value.join(" or ")})`;
+      return ` (${name} is ${has === undefined ? "missing" : `"${has}"`}, wanted ${typeof value === "string" ? value : value.join(" or ")})`;
     }
-    return series.kind === "string" ? " (its values are texts, the rule wants numbers)" : "";
+    return series.kind === "string" ? " (its values are texts, the rule reads numbers)" : "";
   }
 
   #reasons(group: Group, atUs: number): Reason[] {
@@ -175,32 +175,32 @@ export class WhyNot {
     const isFiring = change?.state === "firing";
     const isShort = !isFiring && atUs - sinceUs >= afterUs;
     const inactive = active === undefined ? "" : " in active time";
-    const blind = isShort ? `; time in which nobody watched${active ? ", or not active," : ""} does not count` : "";
+    const unwatched = isShort ? `; time in which nobody watched${active ? ", or not active," : ""} does not count` : "";
     return {
       part: "condition",
       holds: isFiring,
-      text: `silent for ${formatDurationUs(Math.max(0, silentUs))} of ${formatDurationUs(afterUs)}${inactive}${blind}`,
+      text: `silent for ${formatDurationUs(Math.max(0, silentUs))} of ${formatDurationUs(afterUs)}${inactive}${unwatched}`,
     };
   }
 
-  /** What each series of the condition told last, and where they met. */
+  /** The newest window of each series of the condition, and whether they were joined. */
   #series({ parts, window }: Group, { names }: JoinSpec): Reason[] {
     const each = names.map(({ name, aggregate }): Reason => {
-      const told = parts.get(name);
-      const text = told
-        ? `${name}: ${aggregate.name} was ${told.aggregates[aggregate.name]} in ${spanOf(told)}`
+      const newest = parts.get(name);
+      const text = newest
+        ? `${name}: ${aggregate.name} was ${newest.aggregates[aggregate.name]} in ${spanOf(newest)}`
         : `${name}: no window has closed yet`;
-      return { part: "window", holds: told !== undefined, text };
+      return { part: "window", holds: newest !== undefined, text };
     });
     if (window) return each;
-    const text = "there is no instant yet at which all of them had a window";
+    const text = "there is no instant yet at which all of them have a window";
     return [...each, { part: "window", holds: false, text }];
   }
 
   #window({ newest, window }: Group): Reason {
     const windows = this.#rule.inputs[0]?.windows;
     if (windows === undefined || windows.kind === "absent") throw new TypeError("a rule about silence has no windows");
-    const told = window ? `the newest closed window is ${spanOf(window)}` : "no window has closed yet";
+    const newestClosed = window ? `the newest closed window is ${spanOf(window)}` : "no window has closed yet";
     const lateUs = windows.latenessUs;
     let next = "";
     if (newest && windows.kind === "panes") {
@@ -210,7 +210,7 @@ export class WhyNot {
         next = `; the one to ${formatInstantUs(endUs)} closes with a reading from ${formatInstantUs(endUs + lateUs)} on, or at ${formatInstantUs(closesUs)} without one`;
       }
     } else if (newest && windows.kind === "count") next = `; it takes ${windows.count} readings`;
-    return { part: "window", holds: window !== undefined, text: told + next };
+    return { part: "window", holds: window !== undefined, text: newestClosed + next };
   }
 
   #conditions({ change }: Group, window: WindowResult): Reason[] {
@@ -220,7 +220,7 @@ export class WhyNot {
     const value = window.aggregates[name];
     const conditions = evaluate(window.aggregates);
     if (value === undefined || conditions === undefined) {
-      return [{ part: "condition", holds: false, text: `${name} has no value in that window: it is not looked at` }];
+      return [{ part: "condition", holds: false, text: `${name} has no value in that window, so it is not evaluated` }];
     }
     const state = change?.state ?? "inactive";
     const reasons = spec.let ? severalReasons(spec, window) : [oneReason(spec, { name, value })];
@@ -254,7 +254,7 @@ export class WhyNot {
   }
 }
 
-/** One rule for each name of `let`, that tells its windows. */
+/** A rule for each name of `let`, which emits its windows. */
 function partsOf(spec: RuleSpec): RuleSpec[] {
   return Object.entries(spec.let ?? {}).map(([name, own]) => ({
     ...spec,

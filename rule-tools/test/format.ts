@@ -7,7 +7,7 @@ import { parseValues } from "./series-values.ts";
 const YEAR_US = 366 * US_PER_DAY;
 const ZONED_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z$/;
 
-/** A time of a test: so long after its start, or an instant. */
+/** A time of a test: a duration after its start, or an instant. */
 export type Moment =
   | { readonly kind: "after"; readonly us: number }
   | { readonly kind: "instant"; readonly us: number };
@@ -18,13 +18,13 @@ const moment = z.union([z.string(), z.literal(0)]).transform((given, context): M
   if (us !== undefined && us <= YEAR_US) return { kind: "after", us };
   const instantUs = ZONED_INSTANT.test(given) ? Date.parse(given) * US_PER_MS : Number.NaN;
   if (Math.abs(instantUs) <= INSTANT_US_MAX) return { kind: "instant", us: instantUs };
-  const message = `"${given}" is no time of a test; write how long after its start (4m, 1h30m; a year at most), or 2026-01-01T00:04:00Z`;
+  const message = `"${given}" is not a time of a test; write a duration after its start (4m, 1h30m; at most a year), or 2026-01-01T00:04:00Z`;
   context.addIssue({ code: "custom", message });
   return z.NEVER;
 });
 
 const length = (minUs: number) => durationUsBetween({ minUs, maxUs: YEAR_US });
-/** YAML makes numbers and booleans of some labels; the gateway has texts only. */
+/** YAML reads some labels as numbers or booleans; the gateway has texts only. */
 const label = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const value = z.union([z.number(), z.boolean(), z.string()]);
 
@@ -49,7 +49,7 @@ const series = z
     values: values.describe("Values one after the other: `5x6 9+0.5x4 _x2 true open`; `_` is missing. Or a list."),
     from: moment.optional().describe("Observation time of the first value; default: the start of the test."),
     arrives: length(0).optional().describe("How long after its observation each reading comes; default 0s."),
-    duplicate: z.boolean().default(false).describe("Each reading comes twice."),
+    duplicate: z.boolean().default(false).describe("Each reading arrives twice."),
   })
   .catchall(label)
   .superRefine((given, context) => {
@@ -59,7 +59,7 @@ const series = z
         context.addIssue({
           code: "custom",
           path: [key],
-          message: `would be a tag of the series; is \`${near}\` meant?`,
+          message: `would be a tag of the series; did you mean \`${near}\`?`,
         });
       }
     }
@@ -85,20 +85,20 @@ const event = z
       })
       .catchall(label)
       .optional()
-      .describe("One more reading comes."),
+      .describe("One more reading arrives."),
     late: z
       .strictObject({ ...stretch, by: length(1).describe("How much later they come.") })
       .optional()
-      .describe("Readings observed from then on come late."),
-    missing: z.strictObject(stretch).optional().describe("Readings observed from then on never come."),
-    duplicate: z.strictObject(stretch).optional().describe("Readings observed from then on come twice."),
+      .describe("Readings observed from then on arrive late."),
+    missing: z.strictObject(stretch).optional().describe("Readings observed from then on never arrive."),
+    duplicate: z.strictObject(stretch).optional().describe("Readings observed from then on arrive twice."),
     edit: z
       .record(z.string().min(1), z.union([z.record(z.string(), z.unknown()), z.null()]))
       .optional()
       .describe("Rules are edited: by id, the fields that change; null removes the rule."),
-    restart: z.literal(true).optional().describe("The processor is stopped, and goes on from its saved state."),
-    tick: z.literal(true).optional().describe("Time is carried forward, as in a quiet partition."),
-    down: length(1).optional().describe("Nothing runs for so long; what comes meanwhile waits."),
+    restart: z.literal(true).optional().describe("The processor is restarted from its saved state."),
+    tick: z.literal(true).optional().describe("Time passes, as in a quiet partition."),
+    down: length(1).optional().describe("Nothing runs for this long; readings that come meanwhile wait."),
   })
   .superRefine((given, context) => {
     const found = EVENT_KINDS.filter((kind) => given[kind] !== undefined);
@@ -110,10 +110,10 @@ export type TestEvent = z.output<typeof event>;
 
 const expectation = z
   .object({
-    at: moment.describe("At this (processing) time, after all that happens then..."),
+    at: moment.describe("At this processing time, after everything that happens then..."),
     rule: z.string().min(1).describe("...the alert of this rule..."),
     state: z.enum(["inactive", "pending", "firing", "resolved"]).describe("...is in this state."),
-    value: z.union([z.number(), z.string()]).optional().describe("The value that its newest change told."),
+    value: z.union([z.number(), z.string()]).optional().describe("The value of its newest change."),
     tolerance: z.number().positive().optional().describe("How far `value` may be off; default: a millionth of it."),
   })
   .catchall(label);
@@ -124,7 +124,7 @@ const windowExpectation = z
     rule: z.string().min(1),
     end: moment.describe("The window's end."),
     start: moment.optional().describe("Its start, where several windows end together."),
-    at: moment.optional().describe("As known at this (processing) time; default: at the end of the test."),
+    at: moment.optional().describe("As known at this processing time; default: at the end of the test."),
     revision: z.int().min(0).optional().describe("How often it was corrected."),
     values: z
       .record(z.string(), z.union([z.number(), z.string()]))
@@ -136,7 +136,7 @@ const windowExpectation = z
   .catchall(label)
   .superRefine(({ none, values: wanted, revision }, context) => {
     if (none !== undefined && (wanted !== undefined || revision !== undefined)) {
-      context.addIssue({ code: "custom", path: ["none"], message: "a window that is not there has no values" });
+      context.addIssue({ code: "custom", path: ["none"], message: "a window that must not exist has no values" });
     } else if (none === undefined && wanted === undefined && revision === undefined) {
       context.addIssue({
         code: "custom",
@@ -146,14 +146,14 @@ const windowExpectation = z
   });
 export type WindowExpectation = z.output<typeof windowExpectation>;
 
-/** What stands beside the labels. */
+/** Fields that are not labels. */
 export const EXPECTATION_FIELDS = ["at", "rule", "state", "value", "tolerance"];
 export const WINDOW_EXPECTATION_FIELDS = ["rule", "end", "start", "at", "revision", "values", "tolerance", "none"];
 export const READING_FIELDS = ["device", "metric", "value", "observed"];
 export { SERIES_FIELDS };
 
 const test = z.strictObject({
-  name: z.string().min(1).describe("Says what is tested."),
+  name: z.string().min(1).describe("Describes what is tested."),
   start: z
     .string()
     .regex(ZONED_INSTANT, "must be an instant in UTC like 2026-01-01T00:00:00Z")
@@ -161,14 +161,11 @@ const test = z.strictObject({
     .transform((text) => Date.parse(text) * US_PER_MS)
     .describe("The instant that times of the test are counted from; windows are aligned to UTC."),
   series: z.array(series).default([]).describe("Readings that come regularly."),
-  events: z.array(event).default([]).describe("What happens besides."),
+  events: z.array(event).default([]).describe("Further events."),
   expect: z.array(expectation).default([]).describe("States of alerts at given times."),
   expect_windows: z.array(windowExpectation).default([]).describe("Window results."),
-  exhaustive: z
-    .boolean()
-    .default(true)
-    .describe("An alert that fires or is resolved without being expected fails the test."),
-  until: moment.optional().describe("Go on until then; default: what comes or is expected last."),
+  exhaustive: z.boolean().default(true).describe("An unexpected change to firing or resolved fails the test."),
+  until: moment.optional().describe("Run until then; default: the last event or expectation."),
 });
 export type TestCase = z.output<typeof test>;
 
@@ -183,7 +180,7 @@ export function testFileJsonSchema(): unknown {
   return z.toJSONSchema(testFileSchema, { io: "input", unrepresentable: "any" });
 }
 
-/** Whatever else stands in an entry with these fields. */
+/** The other texts of an entry with these fields: its labels. */
 export function labelsOf(given: Readonly<Record<string, unknown>>, fields: readonly string[]): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const [name, text] of Object.entries(given)) {
@@ -192,7 +189,7 @@ export function labelsOf(given: Readonly<Record<string, unknown>>, fields: reado
   return labels;
 }
 
-/** One letter more, less, other, or two swapped. */
+/** Whether one letter is added, missing or different, or two are swapped. */
 function areNear(a: string, b: string): boolean {
   if (a.length < 4 || Math.abs(a.length - b.length) > 1 || a === b) return false;
   let i = 0;

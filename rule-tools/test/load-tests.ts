@@ -9,7 +9,7 @@ export interface LoadedTest {
   readonly test: TestCase;
   readonly file: string;
   readonly line: number;
-  /** The line of each expectation, by its path. */
+  /** The line of an expectation, by its path. */
   readonly lineOf: (path: readonly (string | number)[]) => number;
   readonly specs: readonly RuleSpec[];
   /** The rule set after each `edit` event, by the event's place. */
@@ -24,7 +24,7 @@ export interface LoadedTests {
 
 const TEST_FILE = /\.test\.ya?ml$/;
 
-/** The tests of files, and of all `*.test.yaml` in folders; and every problem in them and in the rules they test. */
+/** The tests of files, and of all `*.test.yaml` in folders, with every problem of them and of the rules that they test. */
 export async function loadTests(paths: readonly string[]): Promise<LoadedTests> {
   const problems: FileProblem[] = [];
   const files: string[] = [];
@@ -37,7 +37,7 @@ export async function loadTests(paths: readonly string[]): Promise<LoadedTests> 
     }
   }
   if (files.length === 0 && problems.length === 0) {
-    problems.push(problem(paths.join(", "), "no *.test.yaml file is there"));
+    problems.push(problem(paths.join(", "), "found no *.test.yaml file"));
   }
   const tests: LoadedTest[] = [];
   for (const file of new Set(files)) {
@@ -64,7 +64,7 @@ async function loadFile(file: string): Promise<Omit<LoadedTests, "files">> {
   const specs = await loadRuleFiles(file, value.rule_files, complain, problems);
   const tests = value.tests.map((test, t): LoadedTest => {
     const edits = editsOf(test, specs, (path, message) => complain(["tests", t, ...path], message));
-    // A test of rules that cannot be read would only repeat that.
+    // Tests of unreadable rules would only repeat the problem.
     if (problems.length === 0)
       checkNames(test, [...specs, ...[...edits.values()].flat()], (path, message) =>
         complain(["tests", t, ...path], message),
@@ -94,14 +94,14 @@ async function loadRuleFiles(testFile: string, names: readonly string[], complai
       continue;
     }
     for (const spec of parsed.value.rules) {
-      if (specs.has(spec.id)) complain(["rule_files", i], `a rule "${spec.id}" stands twice in the rule files`);
+      if (specs.has(spec.id)) complain(["rule_files", i], `the rule files define "${spec.id}" twice; remove one`);
       specs.set(spec.id, spec);
     }
   }
   return [...specs.values()];
 }
 
-/** Edits follow on one another, by time. */
+/** Each edit applies to the result of the one before it in time. */
 function editsOf(test: TestCase, specs: readonly RuleSpec[], complain: Complain): Map<number, readonly RuleSpec[]> {
   const edits = new Map<number, readonly RuleSpec[]>();
   let inForce = specs;
@@ -113,7 +113,7 @@ function editsOf(test: TestCase, specs: readonly RuleSpec[], complain: Complain)
       const path = ["events", place, "edit", id];
       const old = next.get(id);
       if (fields === null) {
-        if (!next.delete(id)) complain(path, `no rule "${id}" is there to be removed`);
+        if (!next.delete(id)) complain(path, `there is no rule "${id}" to remove`);
         continue;
       }
       const merged = ruleSpecSchema.safeParse({ ...withoutUndefined({ ...old, ...fields }), id });
@@ -131,7 +131,7 @@ function editsOf(test: TestCase, specs: readonly RuleSpec[], complain: Complain)
   return edits;
 }
 
-/** In an edit, null takes a field away. */
+/** In an edit, null removes a field. */
 function withoutUndefined(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined));
 }
@@ -168,7 +168,7 @@ function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Compla
     if (ofId.length > 0 && !hasAlert)
       complain(
         ["expect", i, "rule"],
-        `${expectation.rule} has no \`when\`, and so no alert; expect_windows tests what it computes`,
+        `${expectation.rule} has no \`when\`, and so no alert; use expect_windows to test its values`,
       );
   }
   for (const [i, expectation] of test.expect_windows.entries()) {

@@ -8,15 +8,15 @@ import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { ColumnBatch } from "../backtest/column-batch.ts";
 import type { Action, TestReading } from "./schedule.ts";
 
-/** What a step said, each with the processing time at which it was said. */
+/** The outputs of a step, each with its processing time. */
 export interface Played {
-  readonly changes: readonly { readonly toldUs: number; readonly change: AlertChange }[];
-  readonly windows: readonly { readonly toldUs: number; readonly result: WindowResult }[];
+  readonly changes: readonly { readonly emittedUs: number; readonly change: AlertChange }[];
+  readonly windows: readonly { readonly emittedUs: number; readonly result: WindowResult }[];
 }
 
 /**
- * Plays a schedule through the step that the gateway runs, as its processor would: whenever time alone has an effect,
- * a tick carries it forward, except while everything is down.
+ * Plays a schedule through the step that the gateway runs, as its processor does: whenever the passing of time has an
+ * effect, a tick is applied, except while everything is down.
  */
 export function play(
   specs: readonly RuleSpec[],
@@ -66,8 +66,8 @@ class Player {
     this.#nowUs = Math.max(this.#nowUs, atUs);
     const position = { task: 0, sequence: ++this.#sequence, storedAtUs: this.#nowUs };
     const { alerts, windows } = this.#step.apply(entry, position);
-    for (const change of alerts) this.played.changes.push({ toldUs: this.#nowUs, change });
-    for (const result of windows) this.played.windows.push({ toldUs: this.#nowUs, result });
+    for (const change of alerts) this.played.changes.push({ emittedUs: this.#nowUs, change });
+    for (const result of windows) this.played.windows.push({ emittedUs: this.#nowUs, result });
   }
 
   setRules(atUs: number, specs: readonly RuleSpec[]): void {
@@ -83,7 +83,7 @@ class Player {
 
   carryTo(atUs: number, { inclusive }: { readonly inclusive: boolean }): void {
     for (;;) {
-      // Time passes only where it goes on.
+      // Time never goes back.
       const dueUs = Math.max(this.#step.nextDueUs, this.#nowUs + 1, this.#downUntilUs);
       if (inclusive ? dueUs > atUs : dueUs >= atUs) return;
       this.apply({ kind: "tick" }, dueUs);
@@ -94,7 +94,7 @@ class Player {
     this.#downUntilUs = Math.max(this.#downUntilUs, untilUs);
   }
 
-  /** As a new process does: everything is read back from what was saved. */
+  /** Restores everything from the saved state, as a new process does. */
   restart(): void {
     const saved = structuredClone([...this.#step.snapshot()]);
     this.#table = new SeriesTable();

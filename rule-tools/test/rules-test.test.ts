@@ -50,14 +50,14 @@ describe("the values of a series", () => {
   ])("%s", (text, values) => expect(parseValues(text)).toEqual(values));
 
   test.each([
-    ["", "holds no value"],
-    ["1 %% 2", '"%%" is no value'],
+    ["", "has no value"],
+    ["1 %% 2", '"%%" is not a value'],
     ["1x9999999", "more than 1000000 values"],
     ["0+1x2000000", "more than 1000000 values"],
   ])("%s is refused", (text, message) => expect(parseValues(text)).toContain(message));
 });
 
-test("a test that holds", async () => {
+test("a test that passes", async () => {
   const { text, report } = await run(
     expects(
       "at: 1m59s, rule: warm, device: d1, state: inactive",
@@ -70,7 +70,7 @@ test("a test that holds", async () => {
   expect(report).toMatchObject({ passed: 1, failed: 0, problems: [] });
 });
 
-test("a failure says where, what was expected and what was, with a timeline", async () => {
+test("a failure shows the place, the expected and the actual state, and a timeline", async () => {
   const { text } = await run(
     expects("at: 3m, rule: warm, device: d1, state: firing", "at: 8m, rule: warm, device: d1, state: resolved"),
   );
@@ -87,19 +87,19 @@ test("a failure says where, what was expected and what was, with a timeline", as
   );
 });
 
-test("an alert that nobody expects fails the test, unless it is not exhaustive", async () => {
+test("an unexpected alert fails the test, unless it is not exhaustive", async () => {
   const quiet = `  - name: a test\n    ${SERIES}\n`;
   expect((await run(quiet)).text).toContain(
-    "warm {site=s, device=d1} at 4m: is firing (value 9), which nothing expects",
+    "warm {site=s, device=d1} at 4m: is firing (value 9), which is not expected",
   );
   expect((await run(`${quiet}    expect: [{ at: 5m, rule: warm, device: d1, state: firing }]\n`)).text).toContain(
-    "at 8m: is resolved (value 4), which nothing expects",
+    "at 8m: is resolved (value 4), which is not expected",
   );
   const tolerant = `${quiet}    exhaustive: false\n    expect: [{ at: 5m, rule: warm, device: d1, state: firing }]\n`;
   expect((await run(tolerant)).report.failed).toBe(0);
 });
 
-test("what fires and ends between two expectations is noticed", async () => {
+test("an alert that fires and ends between two expectations is reported", async () => {
   const { text } = await run(
     expects("at: 30s, rule: warm, device: d1, state: inactive", "at: 9m, rule: warm, device: d1, state: inactive"),
   );
@@ -127,7 +127,7 @@ test("windows: values, revisions, none", async () => {
   );
   expect(bad.report.outcomes[0]?.failures.map(({ message }) => message.replace(/^.*?: /, ""))).toEqual([
     "expected count 6, is 7",
-    "expected none, there is one with count 6, avg 9",
+    "expected none, found one with count 6, avg 9",
     "expected revision 4, is 0",
     expect.stringMatching(/^expected one, windows end at 1m, 2m, 3m/),
   ]);
@@ -144,7 +144,7 @@ test("a restart at any time changes nothing", async () => {
   expect(report).toMatchObject({ passed: 1, failed: 0 });
 });
 
-test("readings missing, late, twice; rules edited and removed; nothing running", async () => {
+test("missing, late and repeated readings; edited and removed rules; outages", async () => {
   const { text } = await run(`
   - name: missing
     ${SERIES}
@@ -173,7 +173,7 @@ test("readings missing, late, twice; rules edited and removed; nothing running",
   expect(text).toContain("5 passed, 0 failed");
 });
 
-test("problems have their place and say how to mend them", async () => {
+test("problems have a place and a fix", async () => {
   const { messages } = await run(`
   - name: a test
     series: [{ device: d1, metric: t, every: 0s, arives: 5s, values: "1 %%" }]
@@ -183,8 +183,8 @@ test("problems have their place and say how to mend them", async () => {
 `);
   expect(messages).toEqual([
     expect.stringMatching(/^5:46: `tests\.0\.series\.0\.every` cannot be "0s"; write a duration from 1us to 366d/),
-    expect.stringMatching(/^5:70: tests\.0\.series\.0\.values: "%%" is no value: write a number/),
-    expect.stringMatching(/^6:20: tests\.0\.events\.0\.at: "5x" is no time of a test; write how long/),
+    expect.stringMatching(/^5:70: tests\.0\.series\.0\.values: "%%" is not a value; write a number/),
+    expect.stringMatching(/^6:20: tests\.0\.events\.0\.at: "5x" is not a time of a test; write a duration/),
     expect.stringMatching(/^6:26: tests\.0\.events\.1: an event holds one of reading, .*; restart and tick are there/),
     expect.stringMatching(/^6:65: .*; none is there/),
     expect.stringMatching(/^7:43: `tests\.0\.expect\.0\.state` cannot be .*; did you mean firing\?/),
@@ -205,7 +205,7 @@ test("problems have their place and say how to mend them", async () => {
   expect(
     (await run("  - { name: x, series: [{ device: d, metric: t, every: 1s, arives: 5s, values: 1 }] }")).messages,
   ).toEqual([
-    expect.stringMatching(/^3:\d+: tests.0.series.0.arives: would be a tag of the series; is `arrives` meant\?/),
+    expect.stringMatching(/^3:\d+: tests.0.series.0.arives: would be a tag of the series; did you mean `arrives`\?/),
   ]);
 });
 
@@ -224,7 +224,7 @@ test("reports for programs", async () => {
   expect(JSON.stringify(testFileJsonSchema())).toContain('"rule_files"');
 });
 
-test("the sample rules pass their tests, and each has some", async () => {
+test("each sample rule file has tests, and they pass", async () => {
   const folder = fileURLToPath(new URL("../../rules", import.meta.url));
   const report = await runTests([folder], { nowMs: () => 0 });
   expect(textReport(report)).not.toContain("FAIL");

@@ -1,20 +1,20 @@
 import type { FileProblem } from "../../platform/files/yaml-file.ts";
-import { type Failure, judge } from "./judge.ts";
+import { checkExpectations, type Failure } from "./expectations.ts";
 import { type LoadedTest, loadTests } from "./load-tests.ts";
 import { play } from "./play.ts";
 import { scheduleOf, toUs } from "./schedule.ts";
 import { timeline } from "./timeline.ts";
 
-/** How one test went. */
+/** The outcome of one test. */
 export interface TestOutcome {
   readonly name: string;
   readonly file: string;
   readonly line: number;
   readonly passed: boolean;
   readonly failures: readonly (Failure & { readonly line: number })[];
-  /** What the alerts did that failed, as lines of text. */
+  /** The course of the alerts that failed, as lines of text. */
   readonly timelines: readonly (readonly string[])[];
-  /** What was fed in and told. */
+  /** Counts of the input and the output. */
   readonly readings: number;
   readonly changes: number;
   readonly windows: number;
@@ -27,14 +27,14 @@ export interface TestReport {
   readonly passed: number;
   readonly failed: number;
   readonly tookMs: number;
-  /** What is wrong with the files themselves; such tests were not run. */
+  /** Problems of the files themselves; their tests were not run. */
   readonly problems: readonly FileProblem[];
 }
 
-/** After so many timelines nobody reads on. */
+/** Nobody reads more. */
 const TIMELINES_MAX = 4;
 
-/** Runs the tests of files and folders. `only`: names must hold it. `nowMs` is asked how long each took. */
+/** Runs the tests of files and folders. `only`: a text that names must contain. `nowMs` measures durations. */
 export async function runTests(
   paths: readonly string[],
   options: { readonly nowMs: () => number; readonly only?: string | undefined },
@@ -59,7 +59,7 @@ export function runTest({ test, file, line, lineOf, specs, edits }: LoadedTest, 
   let untilUs = test.start;
   for (const us of [...expectedUs, ...givenUs, ...lastUs]) untilUs = Math.max(untilUs, us);
   const played = play(specs, actions, { startUs: test.start, untilUs });
-  const failures = judge(test, played);
+  const failures = checkExpectations(test, played);
   const shown = new Set<string>();
   const timelines: (readonly string[])[] = [];
   for (const failure of failures) {

@@ -12,12 +12,12 @@ export interface TestReading {
   readonly value: ReadingValue;
 }
 
-/** What the processor meets, at a processing time. */
+/** An event for the processor at a processing time. */
 export type Action =
   | { readonly kind: "readings"; readonly atUs: number; readonly readings: readonly TestReading[] }
   | { readonly kind: "edit"; readonly atUs: number; readonly specs: readonly RuleSpec[] }
   | { readonly kind: "restart" | "tick"; readonly atUs: number }
-  /** Nobody carries time forward until then. */
+  /** No time passes until then. */
   | { readonly kind: "down"; readonly atUs: number; readonly untilUs: number };
 
 interface Arrival {
@@ -30,8 +30,8 @@ export function toUs(moment: Moment, startUs: number): number {
 }
 
 /**
- * All that happens in a test, in order. Readings of one instant come together, in the order of their series; events of
- * that instant come before them. `edits`: the rule set that each `edit` event leads to, by the event's place.
+ * The actions of a test, in order. Readings of one instant come together, in the order of their series, after the events of
+ * that instant. `edits`: the rule set after each `edit` event, by the event's place.
  */
 export function scheduleOf(test: TestCase, edits: ReadonlyMap<number, readonly RuleSpec[]>): Action[] {
   const { start: startUs, events } = test;
@@ -41,7 +41,7 @@ export function scheduleOf(test: TestCase, edits: ReadonlyMap<number, readonly R
   });
   const byTime = new Map<number, TestReading[]>();
   for (const { arrivesUs, reading } of arrivals(test)) {
-    // What comes while nothing runs waits; one outage may follow on another.
+    // Readings that come while nothing runs wait; one outage can follow another.
     let atUs = arrivesUs;
     for (const down of downs.toSorted((a, b) => a.fromUs - b.fromUs)) {
       if (atUs >= down.fromUs && atUs < down.untilUs) atUs = down.untilUs;
@@ -54,7 +54,7 @@ export function scheduleOf(test: TestCase, edits: ReadonlyMap<number, readonly R
     actionOf(event, toUs(event.at, startUs), edits.get(place)),
   );
   for (const [atUs, readings] of byTime) actions.push({ kind: "readings", atUs, readings });
-  // Sorting is stable: what stands first comes first.
+  // Sorting is stable, so events stay before readings.
   return actions.sort((a, b) => a.atUs - b.atUs);
 }
 

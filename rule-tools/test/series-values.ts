@@ -1,7 +1,7 @@
 import { isNumberText, NUMBER_PATTERN } from "../../domain/number-text.ts";
 import type { ReadingValue } from "../../domain/reading.ts";
 
-/** More in one series would be a mistake. */
+/** More in one series is a mistake. */
 export const VALUES_MAX = 1_000_000;
 
 const TOKEN = /"(?:[^"\\]|\\.)*"(?:x\d+)?|'[^']*'(?:x\d+)?|\S+/g;
@@ -10,9 +10,9 @@ const REPEATED = /^(.+?)x(\d+)$/s;
 const WORD = /^[A-Za-z][\w.-]*$/;
 
 /**
- * Reads `5x6 9+0.5x30 _x6 true open "not ready"x2`: words apart by blanks, each a value, `VALUExCOUNT`, or a ramp
- * `FIRST+STEPxCOUNT` (or `-STEP`) of so many values. `_` is a reading that is missing: undefined in the answer.
- * A string says what is wrong.
+ * Parses `5x6 9+0.5x30 _x6 true open "not ready"x2`: words separated by blanks, each a value, `VALUExCOUNT`, or a ramp
+ * `FIRST+STEPxCOUNT` (or `-STEP`) of `COUNT` values. `_` is a missing reading, undefined in the result. Returns a string
+ * when the text is wrong, which says why.
  */
 export function parseValues(text: string): (ReadingValue | undefined)[] | string {
   const values: (ReadingValue | undefined)[] = [];
@@ -20,7 +20,7 @@ export function parseValues(text: string): (ReadingValue | undefined)[] | string
     const problem = addToken(token, values);
     if (problem !== undefined) return problem;
   }
-  return values.length === 0 ? "holds no value" : values;
+  return values.length === 0 ? "has no value" : values;
 }
 
 function addToken(token: string, values: (ReadingValue | undefined)[]): string | undefined {
@@ -28,14 +28,14 @@ function addToken(token: string, values: (ReadingValue | undefined)[]): string |
   if (ramp) {
     const [first, step, count] = [Number(ramp[1]), Number(ramp[2]), Number(ramp[3])];
     if (values.length + count > VALUES_MAX) return tooMany(token);
-    // Steps are taken from the first value on, so that their rounding does not add up; twelve digits hide it.
+    // Each step starts from the first value, so that rounding does not accumulate; twelve digits hide it.
     for (let i = 0; i < count; i++) values.push(Number((first + i * step).toPrecision(12)));
     return undefined;
   }
   const repeated = REPEATED.exec(token);
   const value = parseValue(repeated ? (repeated[1] ?? "") : token);
   if (value === BAD) {
-    return `"${token}" is no value: write a number, true, false, a word, "a text" or _ (missing), with xCOUNT behind to repeat it, or FIRST+STEPxCOUNT`;
+    return `"${token}" is not a value; write a number, true, false, a word, "a text" or _ (missing), followed by xCOUNT to repeat it, or FIRST+STEPxCOUNT`;
   }
   const count = repeated ? Number(repeated[2]) : 1;
   if (values.length + count > VALUES_MAX) return tooMany(token);

@@ -1,11 +1,11 @@
 import { keyName } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
+import { type Failure, historiesOf, offset, textOf } from "./expectations.ts";
 import { EXPECTATION_FIELDS, labelsOf, type TestCase } from "./format.ts";
-import { type Failure, historiesOf, offset, textOf } from "./judge.ts";
 import type { Played } from "./play.ts";
 import { toUs } from "./schedule.ts";
 
-/** As many as fit a terminal's line. */
+/** Fits the width of a terminal. */
 const COLUMNS_MAX = 12;
 const CELL_MAX = 10;
 
@@ -18,8 +18,8 @@ interface Column {
 }
 
 /**
- * What an alert did, as rows over time: when, the aggregate's value, the state, and what was expected. Around the first
- * thing that went wrong.
+ * The course of an alert as rows over time: the time, the aggregate's value, the state and the expected state, around the
+ * first failure.
  */
 export function timeline(test: TestCase, played: Played, failure: Failure, failures: readonly Failure[]): string[] {
   const key = failure.key ?? keyOfAny(played, failure);
@@ -47,7 +47,7 @@ export function timeline(test: TestCase, played: Played, failure: Failure, failu
   ];
 }
 
-/** Where no alert of the group ever moved: the windows of any group that the rule has. */
+/** The group of any window of the rule, where no alert of it ever changed. */
 function keyOfAny(played: Played, { rule }: Failure): Tags | undefined {
   return played.windows.find(({ result }) => result.rule === rule)?.result.labels;
 }
@@ -65,10 +65,10 @@ function columnsOf(
     columns.set(atUs, found);
     return found;
   };
-  for (const { toldUs, result } of played.windows) {
+  for (const { emittedUs, result } of played.windows) {
     if (result.rule !== alert.rule || keyName(result.labels) !== name) continue;
     const [value] = Object.values(result.aggregates);
-    column(toldUs).value = short(value);
+    column(emittedUs).value = short(value);
   }
   for (const { at, rule, state, ...rest } of test.expect) {
     const labels = labelsOf({ ...rest, at, rule, state }, EXPECTATION_FIELDS);
@@ -81,10 +81,10 @@ function columnsOf(
   }
   const changes =
     historiesOf(played).find((one) => one.rule === alert.rule && keyName(one.key) === name)?.changes ?? [];
-  for (const { toldUs } of changes) column(toldUs);
+  for (const { emittedUs } of changes) column(emittedUs);
   const sorted = [...columns.values()].sort((a, b) => a.atUs - b.atUs);
   for (const one of sorted) {
-    const newest = changes.findLast(({ toldUs }) => toldUs <= one.atUs)?.change;
+    const newest = changes.findLast(({ emittedUs }) => emittedUs <= one.atUs)?.change;
     one.state = newest === undefined || newest.state === "inactive" ? "." : newest.state;
     if (newest?.evidence.aggregate === "absent" && one.value === "") one.value = short(newest.value);
   }

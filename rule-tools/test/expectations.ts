@@ -14,14 +14,14 @@ import {
 import type { Played } from "./play.ts";
 import { toUs } from "./schedule.ts";
 
-/** Something that was not as expected. */
+/** An outcome that differs from the expected one. */
 export interface Failure {
   readonly kind: "state" | "unexpected" | "window";
   readonly message: string;
-  /** Where the expectation stands in the test; undefined for what nobody mentioned. */
+  /** The path of the expectation in the test; undefined for a change that no expectation covers. */
   readonly path: readonly (string | number)[] | undefined;
   readonly rule: string;
-  /** The alert's group, where one is meant. */
+  /** The alert's group, if there is one. */
   readonly key: Tags | undefined;
   readonly atUs: number;
   readonly expected: string;
@@ -32,41 +32,42 @@ export interface Failure {
 interface AlertHistory {
   readonly rule: string;
   readonly key: Tags;
-  readonly changes: readonly { readonly toldUs: number; readonly change: AlertChange }[];
+  readonly changes: readonly { readonly emittedUs: number; readonly change: AlertChange }[];
 }
 
-export function judge(test: TestCase, played: Played): Failure[] {
+/** Compares what a test expects with what happened. */
+export function checkExpectations(test: TestCase, played: Played): Failure[] {
   const histories = historiesOf(played);
-  const states = test.expect.flatMap((expectation, i) => judgeState(test, expectation, i, histories));
-  // An alert that is wrong somewhere would mostly repeat that.
+  const states = test.expect.flatMap((expectation, i) => checkState(test, expectation, i, histories));
+  // A wrong alert would mostly repeat the same failure.
   const wrong = new Set(states.map(({ rule, key }) => `${rule} ${keyName(key ?? {})}`));
   const others = histories.filter(({ rule, key }) => !wrong.has(`${rule} ${keyName(key)}`));
   return [
     ...states,
-    ...test.expect_windows.flatMap((expectation, i) => judgeWindow(test, expectation, i, played)),
+    ...test.expect_windows.flatMap((expectation, i) => checkWindow(test, expectation, i, played)),
     ...(test.exhaustive ? unexpected(test, others) : []),
   ].sort((a, b) => a.atUs - b.atUs);
 }
 
 export function historiesOf({ changes }: Played): AlertHistory[] {
   const histories = new Map<string, { rule: string; key: Tags; changes: Played["changes"][number][] }>();
-  for (const told of changes) {
-    const { rule, key } = told.change;
+  for (const emitted of changes) {
+    const { rule, key } = emitted.change;
     const name = `${rule}\u0000${keyName(key)}`;
     const known = histories.get(name);
-    if (known) known.changes.push(told);
-    else histories.set(name, { rule, key, changes: [told] });
+    if (known) known.changes.push(emitted);
+    else histories.set(name, { rule, key, changes: [emitted] });
   }
   return [...histories.values()];
 }
 
-/** The state after everything told up to an instant. A resolved alert is inactive, too. */
+/** The state after all changes up to an instant. A resolved alert is inactive, too. */
 function stateAt({ changes }: AlertHistory, atUs: number): { state: AlertState; change: AlertChange | undefined } {
-  const newest = changes.findLast(({ toldUs }) => toldUs <= atUs)?.change;
+  const newest = changes.findLast(({ emittedUs }) => emittedUs <= atUs)?.change;
   return { state: newest?.state ?? "inactive", change: newest };
 }
 
-function judgeState(
+function checkState(
   test: TestCase,
   expectation: Expectation,
   i: number,
@@ -80,8 +81,8 @@ function judgeState(
   const failures: Failure[] = [];
   if (fitting.length === 0 && state !== "inactive") {
     const others = histories.filter((history) => history.rule === rule).map(({ key }) => textOf(key));
-    const told = others.length === 0 ? "it never left inactive for any group" : `only for ${others.join(", ")}`;
-    const message = `${nameOf(rule, labels)} is never ${state}: ${told}`;
+    const groups = others.length === 0 ? "it never left inactive for any group" : `only for ${others.join(", ")}`;
+    const message = `${nameOf(rule, labels)} is never ${state}: ${groups}`;
     failures.push({ ...base, key: undefined, message, expected: state, actual: "inactive" });
   }
   for (const history of fitting) {
@@ -92,9 +93,9 @@ function judgeState(
       const message = `${nameOf(rule, key)} at ${offset(atUs, test.start)}: expected ${state}, is ${actual}${since}`;
       failures.push({ ...base, key, message, expected: state, actual });
     } else if (expectation.value !== undefined && !isNear(change?.value, expectation.value, expectation.tolerance)) {
-      const [expected, told] = [String(expectation.value), String(change?.value ?? "nothing")];
-      const message = `${nameOf(rule, key)} at ${offset(atUs, test.start)}: expected value ${expected}, told ${told}`;
-      failures.push({ ...base, key, message, expected, actual: told });
+      const [expected, actual] = [String(expectation.value), String(change?.value ?? "nothing")];
+      const message = `${nameOf(rule, key)} at ${offset(atUs, test.start)}: expected value ${expected}, is ${actual}`;
+      failures.push({ ...base, key, message, expected, actual });
     }
   }
   return failures;
@@ -105,8 +106,8 @@ function isState(actual: AlertState, wanted: AlertState): boolean {
 }
 
 /**
- * Changes that people are told of (firing, resolved) and no expectation explains: between two expectations of an alert, it
- * may go the shortest way from the one to the other, and after the last it must stay. What is only pending passes.
+ * Changes to firing and resolved that no expectation explains: between two expectations an alert may take the shortest way
+ * from one to the other, and after the last it must not change. Pending alerts are ignored.
  */
 function unexpected(test: TestCase, histories: readonly AlertHistory[]): Failure[] {
   const failures: Failure[] = [];
@@ -119,12 +120,12 @@ function unexpected(test: TestCase, histories: readonly AlertHistory[]): Failure
     let place = 0;
     let left = 0;
     let wasFiring = false;
-    // That it is flapping now changes no state.
-    const told = changes.filter(
+    // A change that only marks the alert as flapping keeps its state.
+    const notified = changes.filter(
       ({ change: { from, state } }) => from !== state && (state === "firing" || state === "resolved"),
     );
-    for (const { toldUs, change } of told) {
-      while (place < expected.length && (expected[place]?.atUs ?? 0) < toldUs) {
+    for (const { emittedUs, change } of notified) {
+      while (place < expected.length && (expected[place]?.atUs ?? 0) < emittedUs) {
         wasFiring = isFiring;
         place++;
         left = 0;
@@ -134,13 +135,13 @@ function unexpected(test: TestCase, histories: readonly AlertHistory[]): Failure
       isFiring = change.state === "firing";
       left++;
       if (left <= needed) continue;
-      const message = `${nameOf(rule, key)} at ${offset(toldUs, test.start)}: is ${change.state} (value ${change.value}), which nothing expects`;
+      const message = `${nameOf(rule, key)} at ${offset(emittedUs, test.start)}: is ${change.state} (value ${change.value}), which is not expected`;
       failures.push({
         kind: "unexpected",
         path: undefined,
         rule,
         key,
-        atUs: toldUs,
+        atUs: emittedUs,
         message,
         expected: isFiring ? "inactive" : "firing",
         actual: change.state,
@@ -150,14 +151,14 @@ function unexpected(test: TestCase, histories: readonly AlertHistory[]): Failure
   return failures;
 }
 
-function judgeWindow(test: TestCase, expectation: WindowExpectation, i: number, played: Played): Failure[] {
+function checkWindow(test: TestCase, expectation: WindowExpectation, i: number, played: Played): Failure[] {
   const { rule, start, end, at, none, revision, values = {}, tolerance } = expectation;
   const endUs = toUs(end, test.start);
   const atUs = at === undefined ? Number.POSITIVE_INFINITY : toUs(at, test.start);
   const startUs = start === undefined ? undefined : toUs(start, test.start);
   const labels = labelsOf(expectation, WINDOW_EXPECTATION_FIELDS);
   const ofRule = played.windows.filter(
-    ({ toldUs, result }) => toldUs <= atUs && result.rule === rule && fits(result.labels, labels),
+    ({ emittedUs, result }) => emittedUs <= atUs && result.rule === rule && fits(result.labels, labels),
   );
   const newest = new Map<string, WindowResult>();
   for (const { result } of ofRule) {
@@ -170,10 +171,10 @@ function judgeWindow(test: TestCase, expectation: WindowExpectation, i: number, 
     ...{ kind: "window", path: ["expect_windows", i], rule, key, atUs: endUs, expected, actual },
     message: `${name}: expected ${expected}, ${actual}`,
   });
-  if (none) return results.map((result) => fail("none", `there is one with ${valuesText(result)}`, result.labels));
+  if (none) return results.map((result) => fail("none", `found one with ${valuesText(result)}`, result.labels));
   if (results.length === 0) {
     const ends = [...new Set(ofRule.map(({ result }) => offset(result.endUs, test.start)))];
-    return [fail("one", ends.length === 0 ? "the rule told no window" : `windows end at ${some(ends)}`)];
+    return [fail("one", ends.length === 0 ? "the rule emitted no window" : `windows end at ${some(ends)}`)];
   }
   return results.flatMap((result) => {
     const failures: Failure[] = [];
@@ -218,7 +219,7 @@ function nameOf(rule: string, labels: Tags): string {
   return Object.keys(labels).length === 0 ? rule : `${rule} ${textOf(labels)}`;
 }
 
-/** A time of the test as people wrote it: since the start. */
+/** A time relative to the start of the test. */
 export function offset(atUs: number, startUs: number): string {
   return atUs < startUs ? formatInstantUs(atUs) : formatDurationUs(atUs - startUs);
 }

@@ -64,7 +64,7 @@ describe("flapping", () => {
       ["1:firing", "2:resolved", "3:firing!", "14:resolved!"],
     ],
     [
-      "counting begins anew after it",
+      "counting starts over after it",
       { flapping: { changes: 4, within: "3s" } },
       "9 1 9 1 1 1 9 1 9 1",
       ["1:firing", "2:resolved", "3:firing", "4:resolved", "7:firing", "8:resolved", "9:firing"],

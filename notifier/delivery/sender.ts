@@ -237,7 +237,7 @@ export class Sender {
   #tick(nowUs: number): void {
     this.#sendDue();
     const queue = this.#current;
-    const oldestUs = queue.oldestWaitingUs();
+    const oldestUs = queue.oldestWaitingUs;
     const oldestSeconds = oldestUs === undefined ? 0 : (nowUs - oldestUs) / 1e6;
     this.#options.events.queueMeasured(this.name, queue.waiting, oldestSeconds);
     if (performance.now() - this.#prunedAtMs < PRUNE_EVERY_MS) return;

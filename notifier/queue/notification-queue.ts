@@ -1,20 +1,6 @@
-import type { Delivery, DeliveryOutcome } from "../../contracts/notifications.ts";
-import { isMuted } from "../../domain/alert.ts";
+import type { Delivery } from "../../contracts/notifications.ts";
 import { isEnd, type LoggedChange } from "../common/logged-change.ts";
-import { groupOf } from "../routes/route.ts";
-import {
-  arrivedWith,
-  deliveryOf,
-  isAwaitedEnd,
-  isNotified,
-  isOpen,
-  isOver,
-  notificationId,
-  UNROUTED,
-  wasHeldBack,
-  withDelivery,
-} from "./alert-facts.ts";
-import { AlertGroups } from "./alert-groups.ts";
+import { arrivedWith, deliveryOf, isNotified, notificationId, wasHeldBack } from "./alert-facts.ts";
 import { decide } from "./decision.ts";
 import type {
   AlertRecord,
@@ -25,6 +11,7 @@ import type {
   QueueOptions,
   Resumed,
 } from "./queue-types.ts";
+import { QueuedAlerts } from "./queued-alerts.ts";
 
 const CHANGES_PER_NOTIFICATION_MAX = 100;
 const REPEAT_SCAN_US = 500_000;
@@ -40,87 +27,57 @@ const PAUSE_US = 250_000; // Thousands of groups may wait: they are not evaluate
  */
 export class NotificationQueue {
   readonly #options: QueueOptions;
-  readonly #alerts = new Map<string, QueuedAlert>();
-  readonly #groups = new AlertGroups();
+  readonly #alerts: QueuedAlerts;
   readonly #inFlight = new Set<InFlight>();
-  /** Alerts with decisions that are not in the log yet. */
-  readonly #unrecorded = new Set<QueuedAlert>();
-  #head: number;
-  /** When undecided changes were stored, by sequence; oldest first, as they are added. */
-  readonly #undecided = new Map<number, number>();
-  #waiting = 0;
   #scannedAtUs = Number.NEGATIVE_INFINITY;
 
   constructor(options: QueueOptions, cursor: number) {
     this.#options = options;
-    this.#head = cursor - 1;
+    this.#alerts = new QueuedAlerts(options, cursor);
   }
 
   /** Number of undecided changes. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#alerts.waiting;
   }
 
   /** Add no more: further changes wait in the log. */
   get full(): boolean {
-    return this.#waiting >= this.#options.waitingMax;
+    return this.waiting >= this.#options.waitingMax;
+  }
+
+  /** When the oldest undecided change was stored; undefined when there is none. */
+  get oldestWaitingUs(): number | undefined {
+    return this.#alerts.oldestWaitingUs;
   }
 
   /** Every change before this sequence is decided, and safe once the records are stored. */
   cursor(): number {
-    let cursor = this.#undecided.keys().next().value ?? this.#head + 1;
+    let cursor = this.#alerts.firstUndecided;
     for (const { kind, notification } of this.#inFlight) {
       if (kind === "change") for (const { sequence } of notification.changes) cursor = Math.min(cursor, sequence);
     }
     return cursor;
   }
 
-  /** When the oldest undecided change was stored; undefined when there is none. */
-  oldestWaitingUs(): number | undefined {
-    return this.#undecided.values().next().value;
-  }
-
   /** Restores an alert from its record. `firing` is its newest change, if that change fires. */
   restore(name: string, record: AlertRecord, firing: LoggedChange | undefined): void {
-    const known = firing !== undefined && firing.sequence <= record.decided ? firing : undefined;
-    const open = record.notified !== undefined && !isOver(record.notified);
-    // An alert with nothing open needs its record only if its changes are read again.
-    if (known === undefined && !open && record.decided <= this.#head) return;
-    const alert = this.#newAlert(name);
-    alert.decided = record.decided;
-    alert.newest = record.decided;
-    alert.notified = record.notified;
-    alert.deliveries = record.deliveries;
-    if (known === undefined || this.#options.route(known.change) === undefined) return;
-    alert.firing = known;
-    this.#join(alert, known);
+    this.#alerts.restore(name, record, firing);
   }
 
   /** Adds the next change of the log. A change that was added before has no effect. */
   add(logged: LoggedChange): void {
-    const { change, sequence } = logged;
-    this.#head = Math.max(this.#head, sequence);
-    const known = this.#alerts.get(logged.alert);
-    if (known !== undefined && sequence <= known.newest) return;
-    const grouping = this.#options.route(change);
-    if (known === undefined && grouping === undefined) return;
-    const awaited = known !== undefined && isAwaitedEnd(known, logged);
-    const states = (grouping ?? known?.group.grouping)?.states;
-    const wanted = (grouping !== undefined || awaited) && states?.has(change.state) === true;
-    const alert = known ?? this.#newAlert(logged.alert);
-    alert.newest = sequence;
-    if (change.state === "firing" && grouping !== undefined && !isMuted(change)) alert.firing = logged;
-    else if (change.state !== "pending") alert.firing = undefined;
-    if (wanted) {
-      const free = !isOpen(alert, logged) || alert.group.grouping === UNROUTED;
-      if (alert.waiting.length === 0 && free) this.#join(alert, logged);
-      this.#wait(alert, logged);
-      this.#undecided.set(sequence, logged.storedAtUs);
-    } else if (isEnd(change) && alert.notified !== undefined) {
-      // The end is not sent, so the alert has nothing open any longer.
-      alert.notified = undefined;
-      this.#unrecorded.add(alert);
-    }
+    this.#alerts.add(logged);
+  }
+
+  /** The records of alerts with new decisions since the last call. */
+  takeRecords(): { readonly alert: string; readonly record: AlertRecord }[] {
+    return this.#alerts.takeRecords();
+  }
+
+  /** Drops alerts that have nothing open and will not be read again. */
+  prune(cursor: number): void {
+    this.#alerts.prune(cursor);
   }
 
   /** A silence or an acknowledgement was added or removed: the next call of `next` evaluates all firing alerts again. */
@@ -130,10 +87,10 @@ export class NotificationQueue {
 
   /** The next notification that is due. It is in flight until `finish`. */
   next(nowUs: number): InFlight | undefined {
-    for (const group of this.#groups.pending()) {
+    for (const group of this.#alerts.pendingGroups()) {
       if (group.busy) continue;
       const changes = this.#due(group, nowUs);
-      this.#groups.updatePending(group);
+      this.#alerts.updatePending(group);
       if (changes.length > 0) return this.#send(group, { kind: "change", changes, nowUs });
     }
     return this.#nextRepeat(nowUs);
@@ -154,10 +111,10 @@ export class NotificationQueue {
       alert.notified = { incident, state, delivered, atUs: nowUs, repeats };
       alert.group.notifiedAtUs = nowUs;
       alert.group.busy = false;
-      if (alert.waiting[0]?.sequence === logged.sequence) this.#shift(alert);
-      this.#record(alert, logged, { outcome, nowUs, inFlight });
+      if (alert.waiting[0]?.sequence === logged.sequence) this.#alerts.shift(alert);
+      this.#alerts.record(alert, logged, { outcome, nowUs, inFlight });
     }
-    this.#groups.release(inFlight.group);
+    this.#alerts.release(inFlight.group);
   }
 
   /** The notifications in flight, as the log stores them. */
@@ -188,29 +145,9 @@ export class NotificationQueue {
     return { kind: "in-flight", inFlight };
   }
 
-  /** The records of alerts with new decisions since the last call. */
-  takeRecords(): { readonly alert: string; readonly record: AlertRecord }[] {
-    const records = [...this.#unrecorded].map(({ name, decided, notified, deliveries }) => ({
-      alert: name,
-      record: { decided, notified, deliveries: [...deliveries] },
-    }));
-    this.#unrecorded.clear();
-    return records;
-  }
-
-  /** Drops alerts that have nothing open and will not be read again. */
-  prune(cursor: number): void {
-    for (const alert of this.#alerts.values()) {
-      if (alert.newest >= cursor || alert.waiting.length > 0 || isOpen(alert) || this.#unrecorded.has(alert)) continue;
-      if (alert.group.busy) continue;
-      this.#alerts.delete(alert.name);
-      this.#groups.remove(alert);
-    }
-  }
-
   /** Firing alerts that were delivered, for a target that expects them again and again. */
   deliveredFiring(): LoggedChange[] {
-    return [...this.#alerts.values()].flatMap(({ firing, notified }) =>
+    return [...this.#alerts.all()].flatMap(({ firing, notified }) =>
       firing !== undefined && notified?.incident === firing.change.incident && notified.delivered ? [firing] : [],
     );
   }
@@ -262,9 +199,9 @@ export class NotificationQueue {
         alert.pausedUntilUs = Math.min(nowUs + PAUSE_US, inhibition.kind === "wait" ? inhibition.untilUs : nowUs);
         return undefined;
       }
-      this.#shift(alert);
+      this.#alerts.shift(alert);
       const by = decision === "inhibited" && inhibition.kind === "inhibited" ? inhibition.by : undefined;
-      this.#record(alert, logged, { outcome: decision, nowUs, by });
+      this.#alerts.record(alert, logged, { outcome: decision, nowUs, by });
     }
   }
 
@@ -272,12 +209,12 @@ export class NotificationQueue {
   #nextRepeat(nowUs: number): InFlight | undefined {
     // A clock that was set back must not stop the scan.
     if (Math.abs(nowUs - this.#scannedAtUs) < REPEAT_SCAN_US) return undefined;
-    for (const alert of this.#alerts.values()) {
+    for (const alert of this.#alerts.all()) {
       const { firing, group } = alert;
       if (firing === undefined || group.busy || alert.waiting.length > 0) continue;
       if (!isNotified(alert, firing)) {
         // Its silence or inhibition has ended: it is sent as if it had just begun.
-        if (wasHeldBack(alert, firing) && this.#isFree(firing, nowUs)) this.#wait(alert, firing);
+        if (wasHeldBack(alert, firing) && this.#isFree(firing, nowUs)) this.#alerts.wait(alert, firing);
       } else if (this.#isRepeatDue(alert, firing, nowUs)) {
         return this.#send(group, { kind: "repeat", changes: this.#repeatable(group, firing, nowUs), nowUs });
       }
@@ -329,51 +266,5 @@ export class NotificationQueue {
     group.busy = true;
     this.#inFlight.add(inFlight);
     return inFlight;
-  }
-
-  #record(
-    alert: QueuedAlert,
-    logged: LoggedChange,
-    how: {
-      readonly outcome: DeliveryOutcome;
-      readonly nowUs: number;
-      readonly inFlight?: InFlight;
-      readonly by?: readonly string[] | undefined;
-    },
-  ): void {
-    const { outcome, nowUs, inFlight, by } = how;
-    const delivery = deliveryOf(this.#options.receiver, logged, { outcome, inFlight, atUs: nowUs });
-    alert.decided = Math.max(alert.decided, logged.sequence);
-    alert.deliveries = withDelivery(alert.deliveries, delivery, by);
-    this.#unrecorded.add(alert);
-    this.#options.onDecided(outcome, logged);
-  }
-
-  #wait(alert: QueuedAlert, logged: LoggedChange): void {
-    alert.waiting.push(logged);
-    this.#waiting++;
-    this.#groups.markPending(alert.group);
-  }
-
-  #shift(alert: QueuedAlert): void {
-    const logged = alert.waiting.shift();
-    if (logged !== undefined) this.#undecided.delete(logged.sequence);
-    this.#waiting--;
-  }
-
-  #newAlert(name: string): QueuedAlert {
-    const alert = this.#groups.newAlert(name);
-    this.#alerts.set(name, alert);
-    return alert;
-  }
-
-  /** Moves an alert into the group of a change's labels. It stays there while anything is open. */
-  #join(alert: QueuedAlert, { change }: LoggedChange): void {
-    const grouping = this.#options.route(change);
-    if (grouping === undefined) return;
-    this.#groups.move(alert, { ...groupOf(grouping, alert.name, change), grouping });
-    const { group, notified } = alert;
-    if (notified === undefined || isOver(notified)) return;
-    group.notifiedAtUs = Math.max(group.notifiedAtUs ?? 0, notified.atUs);
   }
 }

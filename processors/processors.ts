@@ -4,7 +4,7 @@ import { US_PER_MS } from "../domain/time.ts";
 import { BadFileError, type FileProblem } from "../platform/files/yaml-file.ts";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
-import { followRules } from "../rule-language/files/follow-rules.ts";
+import { type FollowedRules, followRules } from "../rule-language/files/follow-rules.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { respondExplanations } from "../rule-tools/explain/responder.ts";
 import { hasCheckpoint } from "./checkpoints.ts";
@@ -30,61 +30,71 @@ type ProcessorsDeps = Deps & {
 
 /**
  * Runs the deterministic step over the partitions, which it shares with the other processors of the log. Resolves when
- * somebody owns every partition, and its own have caught up with the log and the rules are in force. While the rule files
- * have problems, the rules before them stay in force, also over a restart; where there are none before them, it rejects
- * with BadFileError.
+ * every partition has an owner, and its own have caught up with the log and the rules are in force. While the rule files
+ * have problems, the rules before them stay in force, also over a restart; without rules before them, it rejects with
+ * BadFileError.
  */
 export async function startProcessors(config: ProcessorsConfig, deps: ProcessorsDeps): Promise<Service> {
-  const { log, partitions, member } = deps;
-  const events = createProcessorEvents(deps.logger, deps.metrics);
-  const lives = new Set<TaskLife>();
-  const rules = await followRules({
-    rulesDir: config.rules_dir,
-    payloadBytesMax: log.payloadBytesMax,
-    events,
-    onLook() {
-      for (const life of lives) life.offerRules();
-    },
-  });
-  if (rules.wanted() === undefined && !(await hadRules(log, partitions))) {
-    rules.stop();
-    throw new BadFileError(rules.problems());
-  }
-  let isReady = () => {};
-  const ready = new Promise<void>((resolve) => {
-    isReady = resolve;
-  });
-  const check = () => {
-    if (health().ready) isReady();
+  const processors = new Processors(config, deps);
+  await processors.start();
+  return {
+    name: "processors",
+    health: () => processors.health(),
+    stop: () => processors.stop(),
   };
-  const ownership = new Ownership({
-    log,
-    space: { tasks: partitions * TASKS_PER_PARTITION, perKind: partitions },
-    leaseMs: config.lease / US_PER_MS,
-    ...(member === undefined ? {} : { name: member }),
-    time: processTime,
-    random: Math.random,
-    events,
-    onLook: check,
-    begin(task, lease) {
-      const look = () => ownership.look();
-      const life = new TaskLife({ task, lease, config, deps, events, rules: rules.wanted, look, onReady: check });
-      lives.add(life);
-      life.start();
-      return {
-        async stop() {
-          await life.stop();
-          lives.delete(life);
-          events.workEnded(task);
-        },
-      };
-    },
-  });
+}
 
-  function health() {
-    const { owned, unowned } = ownership;
-    if (!ownership.leaseOpen) return { ready: false, detail: "cannot agree with the log who works on what" };
-    const waiting = [...lives].filter((life) => !life.ready).length;
+class Processors {
+  readonly #config: ProcessorsConfig;
+  readonly #deps: ProcessorsDeps;
+  readonly #events: ProcessorEvents;
+  readonly #ownership: Ownership;
+  /** The work on the tasks that this processor owns. */
+  readonly #lives = new Set<TaskLife>();
+  #rules: FollowedRules | undefined;
+  #isReady = () => {};
+  #stopExplaining = () => {};
+
+  constructor(config: ProcessorsConfig, deps: ProcessorsDeps) {
+    const { log, partitions, member } = deps;
+    this.#config = config;
+    this.#deps = deps;
+    this.#events = createProcessorEvents(deps.logger, deps.metrics);
+    this.#ownership = new Ownership({
+      log,
+      space: { tasks: partitions * TASKS_PER_PARTITION, perKind: partitions },
+      leaseMs: config.lease / US_PER_MS,
+      ...(member === undefined ? {} : { name: member }),
+      time: processTime,
+      random: Math.random,
+      events: this.#events,
+      onLook: () => this.#check(),
+      begin: (task, lease) => this.#begin(task, lease),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { log, partitions, clock } = this.#deps;
+    this.#rules = await this.#followRules();
+    const ready = new Promise<void>((resolve) => {
+      this.#isReady = resolve;
+    });
+    await this.#ownership.start();
+    await ready;
+    const rules = () => this.#rulesInForce();
+    this.#stopExplaining = respondExplanations({ log, partitions, rules, nowUs: clock.nowUs });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopExplaining();
+    this.#rules?.stop();
+    await this.#ownership.stop();
+  }
+
+  health(): Health {
+    const { owned, unowned } = this.#ownership;
+    if (!this.#ownership.leaseOpen) return { ready: false, detail: "cannot agree with the log who works on what" };
+    const waiting = [...this.#lives].filter((life) => !life.ready).length;
     const problems = [
       ...(unowned > 0 ? [`${unowned} tasks have no processor yet`] : []),
       ...(waiting > 0 ? [`${waiting} tasks are catching up`] : []),
@@ -92,29 +102,54 @@ export async function startProcessors(config: ProcessorsConfig, deps: Processors
     return {
       ready: problems.length === 0,
       detail: [`owns ${owned} tasks`, ...problems].join(", "),
-      ...noticeOf(rules.problems()),
+      ...noticeOf(this.#rules?.problems() ?? []),
     };
   }
 
-  function rulesInForce(): { readonly specs: readonly RuleSpec[] } {
-    return rules.wanted() ?? { specs: [...lives].map(({ specs }) => specs).find(({ length }) => length > 0) ?? [] };
+  async #followRules(): Promise<FollowedRules> {
+    const { log, partitions } = this.#deps;
+    const rules = await followRules({
+      rulesDir: this.#config.rules_dir,
+      payloadBytesMax: log.payloadBytesMax,
+      events: this.#events,
+      onLook: () => {
+        for (const life of this.#lives) life.offerRules();
+      },
+    });
+    if (rules.wanted() !== undefined || (await hadRules(log, partitions))) return rules;
+    rules.stop();
+    throw new BadFileError(rules.problems());
   }
 
-  await ownership.start();
-  await ready;
-  const stopExplaining = respondExplanations({ log, partitions, rules: rulesInForce, nowUs: deps.clock.nowUs });
-  return {
-    name: "processors",
-    health,
-    async stop() {
-      stopExplaining();
-      rules.stop();
-      await ownership.stop();
-    },
-  };
+  #begin(task: number, lease: Lease): Work {
+    const life = new TaskLife({
+      ...{ task, lease, config: this.#config, deps: this.#deps, events: this.#events },
+      rules: () => this.#rules?.wanted(),
+      look: () => this.#ownership.look(),
+      onReady: () => this.#check(),
+    });
+    this.#lives.add(life);
+    life.start();
+    return {
+      stop: async () => {
+        await life.stop();
+        this.#lives.delete(life);
+        this.#events.workEnded(task);
+      },
+    };
+  }
+
+  #check(): void {
+    if (this.health().ready) this.#isReady();
+  }
+
+  #rulesInForce(): { readonly specs: readonly RuleSpec[] } {
+    const running = [...this.#lives].map(({ specs }) => specs).find(({ length }) => length > 0);
+    return this.#rules?.wanted() ?? { specs: running ?? [] };
+  }
 }
 
-/** Where to look, not what stands there: everybody may ask how a service is. */
+/** Names the place, not the text there: everyone may ask how a service is. */
 function noticeOf([first, ...more]: readonly FileProblem[]): Pick<Health, "notice"> {
   if (first === undefined) return {};
   const others = more.length === 0 ? "" : ` and ${more.length} more`;

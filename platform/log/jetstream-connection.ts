@@ -23,7 +23,7 @@ export interface ConnectionOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A connection that comes back by itself, and who wants to know. */
+/** A connection that reconnects by itself, for good. */
 export interface Connection {
   readonly nc: NatsConnection;
   readonly logger: Logger;
@@ -31,14 +31,14 @@ export interface Connection {
   isClosed(): boolean;
   /** Calls after each reconnect. Returns how to stop. */
   onUp(listener: () => void): () => void;
-  /** Waits until the connection is up, then calls. Rejects at once when it is lost meanwhile, instead of timing out. */
+  /** Waits until the connection is up, then calls. Rejects at once when it is lost during the call. */
   whileUp<T>(call: () => Promise<T>): Promise<T>;
-  /** Tries an idempotent call again until it holds or the connection is closed. */
+  /** Retries an idempotent call until it succeeds or the connection is closed. */
   retrying<T>(what: string, call: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-/** Waits until a server answers. Says once, and then every 10 s, why it does not. */
+/** Waits until a server answers. Logs why it does not, once and then every 10 s. */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const { logger, signal } = options;
   const servers = typeof options.servers === "string" ? options.servers : [...options.servers];
@@ -63,7 +63,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
         maxPingOut: 2,
       });
       logger.info(`connected to NATS ${nc.info?.version} at ${nc.getServer()}`);
-      return watchConnection(nc, logger);
+      const connection = new WatchedConnection(nc, logger);
+      connection.start();
+      return connection;
     } catch (error) {
       warn(error);
       await sleep(reconnect.nextMs(), { signal });
@@ -71,43 +73,60 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   }
 }
 
-function watchConnection(nc: NatsConnection, logger: Logger): Connection {
-  const upListeners = new Set<() => void>();
-  const downListeners = new Set<() => void>();
-  let up = true;
-  let closed = false;
+type Listeners = Set<() => void>;
 
-  async function follow(): Promise<void> {
-    for await (const status of nc.status()) {
-      if (status.type === "disconnect" && up) {
-        up = false;
-        if (!closed) logger.warn(`lost NATS at ${status.server}; reconnecting`);
-        tell(downListeners);
+class WatchedConnection implements Connection {
+  readonly nc: NatsConnection;
+  readonly logger: Logger;
+  readonly #upListeners: Listeners = new Set();
+  readonly #downListeners: Listeners = new Set();
+  #up = true;
+  #closed = false;
+
+  constructor(nc: NatsConnection, logger: Logger) {
+    this.nc = nc;
+    this.logger = logger;
+  }
+
+  start(): void {
+    void this.#watch();
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.nc.status()) {
+      if (status.type === "disconnect" && this.#up) {
+        this.#up = false;
+        if (!this.#closed) this.logger.warn(`lost NATS at ${status.server}; reconnecting`);
+        notify(this.#downListeners);
       } else if (status.type === "reconnect") {
-        up = true;
-        logger.info(`NATS is back at ${status.server}`);
-        tell(upListeners);
+        this.#up = true;
+        this.logger.info(`NATS is back at ${status.server}`);
+        notify(this.#upListeners);
       } else if (status.type === "error") {
-        logger.warn({ err: status.error }, "NATS reported an error");
+        this.logger.warn({ err: status.error }, "NATS reported an error");
       }
     }
-    up = false;
+    this.#up = false;
   }
-  void follow();
 
-  async function whileUp<T>(call: () => Promise<T>): Promise<T> {
-    while (!up && !closed) {
-      await new Promise<void>((resolve) => {
-        const stop = listen(upListeners, () => {
-          stop();
-          resolve();
-        });
-      });
-    }
-    if (closed) throw new LogClosedError("the log is closed");
+  isUp(): boolean {
+    return this.#up && !this.#closed;
+  }
+
+  isClosed(): boolean {
+    return this.#closed;
+  }
+
+  onUp(listener: () => void): () => void {
+    return listen(this.#upListeners, listener);
+  }
+
+  async whileUp<T>(call: () => Promise<T>): Promise<T> {
+    while (!this.#up && !this.#closed) await next(this.#upListeners);
+    if (this.#closed) throw new LogClosedError("the log is closed");
     let stop = () => {};
     const lost = new Promise<never>((_, reject) => {
-      stop = listen(downListeners, () => reject(new Error("the connection was lost")));
+      stop = listen(this.#downListeners, () => reject(new Error("the connection was lost")));
     });
     try {
       return await Promise.race([call(), lost]);
@@ -116,51 +135,53 @@ function watchConnection(nc: NatsConnection, logger: Logger): Connection {
     }
   }
 
-  return {
-    nc,
-    logger,
-    isUp: () => up && !closed,
-    isClosed: () => closed,
-    onUp: (listener) => listen(upListeners, listener),
-    whileUp,
-    async retrying(what, call) {
-      const warn = rateLimited(
-        (error) => logger.warn(`${what} did not work: ${reasonOf(error)}; trying again`),
-        WARNINGS,
-      );
-      const backoff = new Backoff(RETRY, Math.random);
-      for (;;) {
-        if (closed) throw new LogClosedError(`the log is closed: ${what}`);
-        try {
-          return await whileUp(call);
-        } catch (error) {
-          if (closed) throw new LogClosedError(`the log is closed: ${what}`, { cause: error });
-          if (!mayPass(error)) throw error;
-          warn(error);
-          await sleep(backoff.nextMs());
-        }
+  async retrying<T>(what: string, call: () => Promise<T>): Promise<T> {
+    const warn = rateLimited(
+      (error) => this.logger.warn(`${what} did not work: ${reasonOf(error)}; trying again`),
+      WARNINGS,
+    );
+    const backoff = new Backoff(RETRY, Math.random);
+    for (;;) {
+      if (this.#closed) throw new LogClosedError(`the log is closed: ${what}`);
+      try {
+        return await this.whileUp(call);
+      } catch (error) {
+        if (this.#closed) throw new LogClosedError(`the log is closed: ${what}`, { cause: error });
+        if (!mayPass(error)) throw error;
+        warn(error);
+        await sleep(backoff.nextMs());
       }
-    },
-    async close() {
-      closed = true;
-      // Whoever waits for either finds it closed.
-      tell(upListeners);
-      tell(downListeners);
-      await nc.close();
-    },
-  };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    // Everything that waits for either finds it closed.
+    notify(this.#upListeners);
+    notify(this.#downListeners);
+    await this.nc.close();
+  }
 }
 
-function tell(listeners: Set<() => void>): void {
+function notify(listeners: Listeners): void {
   for (const listener of [...listeners]) listener();
 }
 
-function listen(listeners: Set<() => void>, listener: () => void): () => void {
+function listen(listeners: Listeners, listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-/** Programming errors and refusals do not go away by waiting; silence, restarts and busy servers do. */
+function next(listeners: Listeners): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = listen(listeners, () => {
+      stop();
+      resolve();
+    });
+  });
+}
+
+/** Waiting helps against silence, restarts and busy servers, not against programming errors and refusals. */
 function mayPass(error: unknown): boolean {
   if (error instanceof TypeError || error instanceof RangeError) return false;
   if (!(error instanceof Error)) return true;

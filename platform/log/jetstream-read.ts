@@ -67,8 +67,7 @@ export class JetStreamReader implements LogReader {
 
   start(): void {
     if (this.#query.from.kind === "sequence") this.#sequenceMin = Math.max(1, this.#query.from.sequence);
-    const { onUp } = this.#connection;
-    this.#stopListening = onUp(() => this.#reopen());
+    this.#stopListening = this.#connection.onUp(() => this.#reopen());
     this.#watchdog = setInterval(() => this.#watch(), HEARTBEAT_MS / 2);
     this.#watchdog.unref();
     this.#reopen();

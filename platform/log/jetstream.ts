@@ -1,14 +1,22 @@
-import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Appender } from "./jetstream-append.ts";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
 import { JetStreamReader } from "./jetstream-read.ts";
 import { countBySubject, getMessage, instantUs, openBlobs, openRecords } from "./jetstream-stores.ts";
-import { type Durability, type Log, LogClosedError, type StreamBounds, TooLargeError } from "./port.ts";
+import {
+  type Blobs,
+  type Durability,
+  type Log,
+  LogClosedError,
+  type Records,
+  type StreamBounds,
+  TooLargeError,
+} from "./port.ts";
 import { DUPLICATE_WINDOW_MS, ensureStreams, type Retentions } from "./streams.ts";
 import { streamOf } from "./subject-match.ts";
 
-/** What headers may add to a payload: an id, an expected sequence. */
+/** Room for headers beside a payload: an id, an expected sequence. */
 const HEADER_BYTES_MAX = 1_024;
 const CLOSE_GRACE_MS = 2_000;
 
@@ -17,7 +25,7 @@ export interface JetStreamLogOptions extends ConnectionOptions {
   readonly partitions: number;
   readonly retention: Retentions;
   readonly replicas?: number;
-  /** What the one who started the server knows about it. */
+  /** Known when this process started the server itself. */
   readonly knownDurability?: Durability;
   readonly payloadBytesMax?: number;
   readonly duplicateWindowMs?: number;
@@ -34,7 +42,24 @@ export async function connectJetStreamLog(options: JetStreamLogOptions): Promise
   }
 }
 
+/** What the log consists of. */
+interface Parts {
+  readonly connection: Connection;
+  readonly jsm: JetStreamManager;
+  readonly appender: Appender;
+  readonly records: Records;
+  readonly blobs: Blobs;
+}
+
 async function openLog(connection: Connection, options: JetStreamLogOptions): Promise<Log> {
+  const { nc } = connection;
+  const serverBytesMax = (nc.info?.max_payload ?? 1_048_576) - HEADER_BYTES_MAX;
+  const payloadBytesMax = Math.min(serverBytesMax, options.payloadBytesMax ?? serverBytesMax);
+  const durability = options.knownDurability ?? ((options.replicas ?? 1) > 1 ? "replicated" : "unknown");
+  return logOf(await openParts(connection, options), { payloadBytesMax, durability });
+}
+
+async function openParts(connection: Connection, options: JetStreamLogOptions): Promise<Parts> {
   const { nc, logger } = connection;
   const { replicas = 1, duplicateWindowMs = DUPLICATE_WINDOW_MS } = options;
   const jsm = await connection.retrying("asking NATS for JetStream", () => jetstreamManager(nc));
@@ -42,8 +67,6 @@ async function openLog(connection: Connection, options: JetStreamLogOptions): Pr
   const serverVersion = nc.info?.version ?? "0";
   const streamsOptions = { retention: options.retention, replicas, duplicateWindowMs, serverVersion, logger };
   const ends = await connection.retrying("creating the streams", () => ensureStreams(jsm, streamsOptions));
-
-  const newest = (stream: string, subject: string) => getMessage(jsm, connection, stream, { last_by_subj: subject });
   const appender = new Appender({
     connection,
     duplicateWindowMs,
@@ -52,12 +75,16 @@ async function openLog(connection: Connection, options: JetStreamLogOptions): Pr
     endAtStart: (subject) => ends.get(streamNameOf(subject)) ?? 0,
   });
   appender.start();
+  const newest = (stream: string, subject: string) => getMessage(jsm, connection, stream, { last_by_subj: subject });
   const records = await connection.retrying("opening the records", () =>
     openRecords(js, replicas, (message) => appender.append(message), newest),
   );
   const blobs = await connection.retrying("opening the blobs", () => openBlobs(js, replicas, connection));
-  const serverBytesMax = (nc.info?.max_payload ?? 1_048_576) - HEADER_BYTES_MAX;
-  const payloadBytesMax = Math.min(serverBytesMax, options.payloadBytesMax ?? serverBytesMax);
+  return { connection, jsm, appender, records, blobs };
+}
+
+function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payloadBytesMax" | "durability">): Log {
+  const { connection, jsm, appender, records, blobs } = parts;
   const readers = new Set<JetStreamReader>();
 
   function checkOpen(): void {
@@ -66,7 +93,7 @@ async function openLog(connection: Connection, options: JetStreamLogOptions): Pr
 
   return {
     payloadBytesMax,
-    durability: options.knownDurability ?? (replicas > 1 ? "replicated" : "unknown"),
+    durability,
     records,
     blobs,
     bus: createNatsBus(connection),
@@ -87,16 +114,15 @@ async function openLog(connection: Connection, options: JetStreamLogOptions): Pr
     },
     async lastFor(stream, subject) {
       checkOpen();
-      const message = await newest(stream, subject);
+      const message = await getMessage(jsm, connection, stream, { last_by_subj: subject });
       if (message === undefined) return undefined;
       const { id: _, ...kept } = message;
       return kept;
     },
     async bounds(stream) {
       checkOpen();
-      return await connection.retrying(`asking for ${stream}`, async () =>
-        boundsOf((await jsm.streams.info(stream)).state),
-      );
+      const info = await connection.retrying(`asking for ${stream}`, () => jsm.streams.info(stream));
+      return boundsOf(info.state);
     },
     async countBySubject(stream, pattern) {
       checkOpen();

@@ -109,7 +109,9 @@ describe("a session with every frame and item", () => {
   it("matches the document, and uses every schema", async () => {
     const { secret, config } = tokenFor({ name: "ops" });
     const few = tokenFor({ name: "few", channels: ["readings"] });
-    const feed = await startTestFeed({ config: { tokens: [config, few.config], limits: { subscriptions_max: 6 } } });
+    // One more than the channels: the last subscription is one too many.
+    const limits = { subscriptions_max: CHANNELS.length + 1 };
+    const feed = await startTestFeed({ config: { tokens: [config, few.config], limits } });
     await appendReadings(feed.log, [reading({ atUs: 1 }), reading({ atUs: 1, metric: "door", value: true })]);
     await appendWindows(feed.log, { lastInput: 1 }, [windowResult({ startUs: 0 })]);
     await appendAlert(feed.log, alertChange());

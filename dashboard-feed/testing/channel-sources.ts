@@ -34,11 +34,11 @@ export const CHANNEL_SOURCES: Readonly<Partial<Record<StreamName | "bus", Channe
   },
   ALERTS: {
     label: "site",
-    change: (log, { name, n, pad = "" }) =>
+    change: (log, { name, pad = "" }) =>
       appendAlert(
         log,
         alertChange({
-          incident: `incident-${name}-${n}`,
+          incident: `incident-${name}`,
           key: { device: name },
           labels: { device: name, site: name },
           annotations: { pad },

@@ -179,19 +179,17 @@ export class MockGateway {
     this.#sendUpdates(client, id, items.slice(ITEMS_PER_FRAME));
   }
 
+  /** What the made-up world has on a channel; nothing on one that the page does not use. */
   #snapshotOf(channel: Channel): readonly Item[] {
-    switch (channel) {
-      case "devices":
-        return this.#wall === undefined ? this.world.devices() : [...this.world.devices(), this.#wall.device()];
-      case "readings":
-        return this.world.readings();
-      case "alerts":
-        return this.world.alertStates();
-      case "stats":
-        return [this.world.stats()];
-      case "windows":
-        return this.world.windows();
-    }
+    const wall = this.#wall;
+    const items: Readonly<Partial<Record<Channel, () => readonly Item[]>>> = {
+      devices: () => (wall === undefined ? this.world.devices() : [...this.world.devices(), wall.device()]),
+      readings: () => this.world.readings(),
+      alerts: () => this.world.alertStates(),
+      stats: () => [this.world.stats()],
+      windows: () => this.world.windows(),
+    };
+    return items[channel]?.() ?? [];
   }
 
   #sendUpdates(client: WebSocket, id: string, items: readonly Item[]): void {

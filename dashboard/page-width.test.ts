@@ -9,7 +9,7 @@ const executablePath = findChromium();
 const WIDTHS = [320, 360, 390, 641, 821, 1161] as const;
 const TOKEN = "open-sesame-open";
 
-/** Text wider than any font makes it: what is installed decides nothing. */
+/** Text wider than in any font, so that the result does not depend on the fonts that are installed. */
 const TEXTS = [
   { text: "usual text", css: "" },
   { text: "wide letters", css: "* { letter-spacing: 0.15em !important; word-spacing: 0.16em !important }" },
@@ -17,11 +17,11 @@ const TEXTS = [
   { text: "monospaced text", css: "* { font-family: monospace !important }" },
 ] as const;
 
-/** How far the page is wider than the window, and which elements make it so; empty when it fits. */
+/** How much wider than the window the page is, and the elements that cause it; empty when it fits. */
 function tooWide(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     if (document.documentElement.scrollWidth <= innerWidth) return [];
-    // Only what no other element clips or scrolls.
+    // Not elements that another one clips or scrolls.
     const free = (element: Element): boolean => {
       for (let outer = element.parentElement; outer && outer !== document.body; outer = outer.parentElement) {
         if (getComputedStyle(outer).overflowX !== "visible") return false;
@@ -38,7 +38,7 @@ function tooWide(page: Page): Promise<string[]> {
   });
 }
 
-/** Links and buttons of the header that lie outside the window or under one another. A dialog covers all of them. */
+/** Links and buttons of the header outside the window or under one another. Not behind a dialog, which covers them. */
 function lostLinks(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     if (document.querySelector("[role=dialog], dialog[open]")) return [];

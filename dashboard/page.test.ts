@@ -58,7 +58,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("charts show the past and receive live points", async () => {
+  test("charts show the past and add live points", async () => {
     await page.goto(`${gateway.url}#/device/Dongsi`);
     await page.locator('.chart[data-metric="PM2.5"]').waitFor();
     // Hourly readings: the page chooses a week, which holds 168 of them.
@@ -99,7 +99,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a lost connection is said in plain words and recovered from", async () => {
+  test("a lost connection shows in plain words, and the page recovers", async () => {
     await page.goto(gateway.url);
     const connection = page.locator(".connection");
     await expect.poll(() => connection.textContent(), { timeout: WAIT_MS }).toBe("Live");
@@ -108,7 +108,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     gateway.disconnect();
     await expect
       .poll(() => connection.textContent(), { timeout: WAIT_MS })
-      .toMatch(/^Disconnected since \d\d:\d\d:\d\d, trying again$/);
+      .toMatch(/^Disconnected since \d\d:\d\d:\d\d, reconnecting$/);
     expect(await page.locator(".card").count()).toBe(12);
 
     gateway.reconnect();
@@ -117,7 +117,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     const next = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
     const number = page.locator(".card[data-device=Dongsi] .card-number");
     await expect.poll(() => number.textContent(), { timeout: WAIT_MS }).toBe(String(next?.value));
-    // The browser itself reports refused WebSockets; there is nothing else to complain about.
+    // The browser itself reports refused WebSockets. Nothing else may appear.
     expect(complaints.filter((text) => !text.includes("WebSocket connection"))).toEqual([]);
   });
 
@@ -143,7 +143,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("works from the keyboard and fits a phone", async () => {
+  test("the first Tab skips the header, and each screen fits a phone", async () => {
     await page.context().close();
     page = await openPage({ width: 390 });
     await page.goto(gateway.url);
@@ -160,23 +160,23 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("rule files with problems are told where rules are looked at, and with the health of the gateway", async () => {
+  test("problems of rule files show on the rules screen and in the health panel", async () => {
     gateway.api.notice = "The rule files have problems (a.yaml:3): the rules before stay in force.";
     await page.goto(`${gateway.url}#/rules`);
     const notice = page.locator(".rules-screen .note-warning");
     await expect.poll(() => notice.textContent(), { timeout: WAIT_MS }).toBe(gateway.api.notice);
     await page.goto(`${gateway.url}#/`);
-    const told = page.locator(".health li[data-notice=true] .health-detail");
-    await expect.poll(() => told.textContent(), { timeout: WAIT_MS }).toBe(gateway.api.notice);
+    const detail = page.locator(".health li[data-notice=true] .health-detail");
+    await expect.poll(() => detail.textContent(), { timeout: WAIT_MS }).toBe(gateway.api.notice);
     expect(await accessibilityProblems(page)).toEqual([]);
     gateway.api.notice = undefined;
     await page.reload();
     await expect.poll(() => page.locator(".health li").count(), { timeout: WAIT_MS }).toBe(5);
-    expect(await told.count()).toBe(0);
+    expect(await detail.count()).toBe(0);
     expect(complaints).toEqual([]);
   });
 
-  test("says how to begin when there are no readings", async () => {
+  test("without readings the overview says how to start", async () => {
     await page.context().close();
     await gateway.stop();
     gateway = await startMockGateway({ pageDir, stepEveryMs: 0, devices: 0 });
@@ -187,13 +187,13 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("asks for a token once, and keeps it for the tab", async () => {
+  test("the page asks for a token once and keeps it for the tab", async () => {
     await page.context().close();
     await gateway.stop();
     gateway = await startMockGateway({ pageDir, stepEveryMs: 0, hoursBefore: 24, token: "open-sesame-open" });
     page = await openPage();
     await page.goto(`${gateway.url}#/devices`);
-    await page.getByText("This gateway asks for a token.").waitFor();
+    await page.getByText("This gateway requires a token.").waitFor();
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.getByLabel("Token").fill("wrong-wrong-wrong");
     await page.keyboard.press("Enter");
@@ -206,7 +206,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(await page.evaluate(() => [sessionStorage.length, JSON.stringify(localStorage)])).toEqual([1, "{}"]);
   });
 
-  test("keys lead everywhere", async () => {
+  test("keys lead to every screen", async () => {
     await page.goto(gateway.url);
     await page.locator(".card").first().waitFor();
     for (const screen of screensOf(SCREENS)) {
@@ -254,7 +254,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
       .toMatch(/No connection/);
   });
 
-  test("dead letters are retried, one by one from the keyboard and all at once, and the outcome is told", async () => {
+  test("dead letters are retried, one by one from the keyboard and all at once, and the outcome shows", async () => {
     await page.goto(`${gateway.url}#/pipeline`);
     const row = (letter: number) => page.locator(".letter-row", { has: page.locator(`[data-letter="${letter}"]`) });
     await row(3).waitFor();
@@ -288,7 +288,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("of 5,000 devices only the rows near the window exist, and all can be reached and found", async () => {
+  test("of 5,000 devices only the rows near the window exist, and all can be reached and searched", async () => {
     await page.context().close();
     await gateway.stop();
     gateway = await startMockGateway({ pageDir, stepEveryMs: 0, hoursBefore: 2, devices: 5_000 });
@@ -306,14 +306,14 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await page.locator(".device-row[data-device=Dongsi-99]").waitFor();
   });
 
-  test("the check for accessibility sees what is wrong", async () => {
+  test("the accessibility check finds a problem", async () => {
     await page.goto(gateway.url);
     await page.locator(".card").first().waitFor();
     await page.evaluate(() => document.querySelector("h1")?.setAttribute("style", "color: #eee"));
     expect(String(await accessibilityProblems(page))).toContain("color-contrast");
   });
 
-  test("weighs less than 200 KB", async () => {
+  test("the page weighs less than 200 KB", async () => {
     const { gzipSync } = await import("node:zlib");
     const { readdir, readFile } = await import("node:fs/promises");
     const files = await readdir(pageDir, { recursive: true, withFileTypes: true });

@@ -1,4 +1,4 @@
-/** Made-up air quality of Beijing's twelve stations: smooth, seeded, computed for any hour. No recorded data. */
+/** Made-up air quality at twelve stations in Beijing: smooth, seeded, computed for any hour. Not recorded data. */
 export const STATIONS = [
   ["Aotizhongxin", "urban"],
   ["Changping", "north"],

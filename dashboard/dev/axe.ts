@@ -5,9 +5,9 @@ import type { Page } from "playwright-core";
 
 const require = createRequire(import.meta.url);
 
-/** What a person with an assistive device would stumble over on the page as it stands. */
+/** Accessibility problems of the page in its present state. */
 export async function accessibilityProblems(page: Page): Promise<readonly string[]> {
-  // Evaluated, not added as a script: the page's own policy allows none.
+  // Evaluated, not added as a script, which the page's policy would block.
   if (!(await page.evaluate("typeof axe === 'object'"))) {
     await page.evaluate(await readFile(require.resolve("axe-core/axe.min.js"), "utf8"));
   }

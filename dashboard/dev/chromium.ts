@@ -3,12 +3,12 @@ import { type Browser, chromium } from "playwright-core";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** Where Chromium is: `WEIR_CHROMIUM`, or the usual places; undefined when it is not installed. */
+/** The path of Chromium: `WEIR_CHROMIUM` or a usual place; undefined when it is not installed. */
 export function findChromium(): string | undefined {
   return [process.env.WEIR_CHROMIUM ?? "", ...PLACES].find((path) => path !== "" && existsSync(path));
 }
 
-/** A browser that talks to nobody but the page under test. */
+/** A browser that makes no requests besides those of the page under test. */
 export const CHROMIUM_ARGS = [
   "--headless",
   "--no-sandbox",

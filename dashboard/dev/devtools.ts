@@ -22,7 +22,7 @@ export interface BareBrowser extends Session {
 }
 
 export interface BarePage extends Session {
-  /** What an expression comes to, as JSON. */
+  /** The value of an expression, as JSON. */
   evaluate<T>(expression: string): Promise<T>;
   waitFor(selector: string, timeoutMs: number): Promise<void>;
   close(): Promise<void>;
@@ -40,8 +40,8 @@ interface Message {
 const POLL_MS = 50;
 
 /**
- * A browser without a driver, for measurements: Playwright has each frame of a WebSocket told to it, and the copying takes
- * processors from the page.
+ * A browser without a driver, for measurements: Playwright receives a copy of each WebSocket frame, and the copying takes
+ * processor time from the page.
  */
 export async function startBareBrowser(executablePath: string): Promise<BareBrowser> {
   const home = await mkdtemp(join(tmpdir(), "weir-browser-"));
@@ -56,7 +56,7 @@ export async function startBareBrowser(executablePath: string): Promise<BareBrow
       const { sessionId } = await browser.send("Target.attachToTarget", { targetId, flatten: true });
       const page = connect(String(sessionId));
       await page.send("Emulation.setDeviceMetricsOverride", { ...view, deviceScaleFactor: 1, mobile: false });
-      // What lies outside of the window would not be drawn.
+      // Content outside the window would not be drawn.
       const { windowId } = await browser.send("Browser.getWindowForTarget", { targetId });
       await browser.send("Browser.setWindowBounds", { windowId, bounds: view });
       return barePage(page, () => browser.send("Target.closeTarget", { targetId }));
@@ -70,7 +70,7 @@ export async function startBareBrowser(executablePath: string): Promise<BareBrow
   };
 }
 
-/** A page in the background is slowed down, and nobody has this one in front. */
+/** Browsers slow down pages in the background, and this one is never in front. */
 const STEADY_ARGS = [
   "--disable-background-timer-throttling",
   "--disable-backgrounding-occluded-windows",
@@ -95,7 +95,7 @@ function barePage(page: Session, end: () => Promise<unknown>): BarePage {
     async waitFor(selector, timeoutMs) {
       const deadlineMs = performance.now() + timeoutMs;
       while (!(await evaluate<boolean>(`document.querySelector(${JSON.stringify(selector)}) !== null`))) {
-        if (performance.now() > deadlineMs) throw new Error(`waited in vain for ${selector}`);
+        if (performance.now() > deadlineMs) throw new Error(`timed out waiting for ${selector}`);
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
     },
@@ -105,7 +105,7 @@ function barePage(page: Session, end: () => Promise<unknown>): BarePage {
   };
 }
 
-/** Messages are JSON with a zero byte behind each, over the child's descriptors 3 and 4. */
+/** Messages are JSON, each ended by a zero byte, over the child's descriptors 3 and 4. */
 function connectTo(child: ChildProcess): (sessionId: string | undefined) => Session {
   const toBrowser = child.stdio[3] as Writable;
   const fromBrowser = child.stdio[4] as Readable;
@@ -114,15 +114,15 @@ function connectTo(child: ChildProcess): (sessionId: string | undefined) => Sess
   let nextId = 1;
   let parts: string[] = [];
 
-  function take(message: Message): void {
+  function receive(message: Message): void {
     if (message.id === undefined) {
       events.emit(`${message.sessionId ?? ""} ${message.method}`, message.params ?? {});
       return;
     }
-    const asker = waiting.get(message.id);
+    const request = waiting.get(message.id);
     waiting.delete(message.id);
-    if (message.error === undefined) asker?.resolve(message.result ?? {});
-    else asker?.reject(new Error(message.error.message));
+    if (message.error === undefined) request?.resolve(message.result ?? {});
+    else request?.reject(new Error(message.error.message));
   }
 
   fromBrowser.setEncoding("utf8");
@@ -131,7 +131,7 @@ function connectTo(child: ChildProcess): (sessionId: string | undefined) => Sess
     for (const [index, piece] of pieces.entries()) {
       parts.push(piece);
       if (index === pieces.length - 1) return;
-      take(JSON.parse(parts.join("")) as Message);
+      receive(JSON.parse(parts.join("")) as Message);
       parts = [];
     }
   });

@@ -8,22 +8,22 @@ import { findChromium } from "./chromium.ts";
 import { type BareBrowser, type BarePage, type Session, startBareBrowser } from "./devtools.ts";
 import { type Durations, durations, recordTrace, type TraceReport } from "./trace.ts";
 
-/** Asks for each frame, and remembers when they came: what the page holds up shows as time between two. */
+/** Asks for each frame and notes its time: delays by the page show as longer times between two frames. */
 const WATCH_FRAMES = `
   window.frameTimes = [];
   (function next(ms) { frameTimes.push(ms); requestAnimationFrame(next); })(performance.now());
 `;
 const FIRST_PAINT_MS_MAX = 1_000;
 const WEIGHT_BYTES_MAX = 200_000;
-/** Growth within what the collector leaves lying about. */
+/** Less growth than that is what the garbage collector leaves behind. */
 const SLOPE_KB_PER_MINUTE_MAX = 50;
-/** The first snapshot is over then, and all charts are drawn. */
+/** Until then the first snapshot has arrived, and all charts are drawn. */
 const SETTLE_MS = 6_000;
 const READY_MS = 30_000;
 const HEAP_EVERY_MS = 30_000;
 const HEAP_TRIES = 6;
 const HEAP_TRY_MS = 170;
-/** Buffers fill up to their bounds first. */
+/** Buffers first fill to their limits. */
 const FILLING_MS = 150_000;
 
 interface Screen {
@@ -33,7 +33,7 @@ interface Screen {
   readonly height: number;
 }
 
-/** How smooth the page stays, and whether it grows, with many devices and many live charts: `run.js measure`. */
+/** Measures how smooth the page is and whether its memory grows, with many devices and live charts: `run.js measure`. */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -50,7 +50,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error("no Chromium found: set WEIR_CHROMIUM to its path");
   const screens: readonly Screen[] = [
-    // So high that all charts are in sight at once.
+    // High enough to show all charts at once.
     { name: "charts", hash: "#/device/wall?range=15m", ready: `.chart:nth-child(${values.charts})`, height: 6_400 },
     { name: "list", hash: "#/devices", ready: ".device-row", height: 1_080 },
     { name: "overview", hash: "#/", ready: ".card", height: 1_080 },
@@ -64,7 +64,7 @@ export async function main(args: readonly string[]): Promise<void> {
     let reached = true;
     for (const screen of screens.filter(({ name }) => wanted.includes(name))) {
       const opened = await openScreen(browser, gateway.url, screen);
-      reached = tellOpening(screen, opened) && reached;
+      reached = reportOpening(screen, opened) && reached;
       reached = (await watchFrames(browser, opened.page, gateway, Number(values.seconds))) && reached;
       const heapSeconds = screen.name === "charts" ? Number(values["heap-seconds"]) : 0;
       if (heapSeconds > 0) reached = (await watchHeap(opened.page, heapSeconds)) && reached;
@@ -83,11 +83,11 @@ interface Gateway {
   cpuSeconds(): Promise<number>;
 }
 
-/** In a process of its own, so that its work is not taken for the page's. */
+/** In its own process, so that its work does not count as the page's. */
 async function startGateway(args: readonly string[]): Promise<Gateway> {
   const options = ["mock", "--port", "0", "--hours-before", "2", ...args];
   const child = fork(fileURLToPath(new URL("./run.js", import.meta.url)), options, { execArgv: [] });
-  // On a machine with few processors it would stand in the page's way.
+  // On a machine with few processors it would slow down the page.
   if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
   const answer = () =>
     new Promise<string>((resolve, reject) => {
@@ -99,9 +99,9 @@ async function startGateway(args: readonly string[]): Promise<Gateway> {
     url,
     process: child,
     async cpuSeconds() {
-      const told = answer();
+      const seconds = answer();
       child.send("cpu");
-      return Number(await told);
+      return Number(await seconds);
     },
   };
 }
@@ -129,7 +129,7 @@ async function openScreen(browser: BareBrowser, url: string, screen: Screen): Pr
   return { page, firstPaintMs, gzippedBytes: weights.reduce((total, bytes) => total + bytes, 0) };
 }
 
-function tellOpening(screen: Screen, { firstPaintMs, gzippedBytes }: Opened): boolean {
+function reportOpening(screen: Screen, { firstPaintMs, gzippedBytes }: Opened): boolean {
   console.log(
     `\n${screen.name}: first contentful paint ${Math.round(firstPaintMs)} ms (target < ${FIRST_PAINT_MS_MAX}), ` +
       `${(gzippedBytes / 1000).toFixed(1)} KB gzipped (target < ${WEIGHT_BYTES_MAX / 1000})`,
@@ -155,23 +155,23 @@ async function watchFrames(browser: BareBrowser, page: BarePage, gateway: Gatewa
   const cores = [...used, ["mock gateway", after.gateway - before.gateway] as const]
     .filter(([, cpu]) => cpu / seconds >= 0.005)
     .map(([kind, cpu]) => `${kind} ${(cpu / seconds).toFixed(2)}`);
-  tellFrames(report, { intervals, visible, cores });
+  reportFrames(report, { intervals, visible, cores });
   return intervals.over50 === 0 && report.frames.over50 === 0 && report.tasks.over50 === 0;
 }
 
-function tellFrames(
+function reportFrames(
   report: TraceReport,
   more: { readonly intervals: Durations; readonly visible: number; readonly cores: readonly string[] },
 ): void {
   const { seconds, work, main } = report;
   const share = (name: string, ms: number) => `${name} ${ms.toFixed(0)}`;
   console.log(
-    `  ${more.visible} charts in sight, traced for ${seconds.toFixed(0)} s, ${report.drawn.toFixed(0)} pictures/s`,
+    `  ${more.visible} charts visible, traced for ${seconds.toFixed(0)} s, ${report.drawn.toFixed(0)} pictures/s`,
   );
-  console.log(`  between two frames of a page that asks for each: ${told(more.intervals)}`);
-  console.log(`  the main thread's part of a frame:               ${told(report.frames)}`);
-  console.log(`  tasks of the main thread:                        ${told(report.tasks)}`);
-  console.log(`  the same by their own processor time:            ${told(report.tasksCpu)}`);
+  console.log(`  time between frames:                             ${summary(more.intervals)}`);
+  console.log(`  main thread, per frame:                          ${summary(report.frames)}`);
+  console.log(`  main thread, per task:                           ${summary(report.tasks)}`);
+  console.log(`  the same, processor time:                        ${summary(report.tasksCpu)}`);
   console.log(
     `  main thread ${main.toFixed(0)} ms of each second: ` +
       Object.entries(work)
@@ -184,7 +184,7 @@ function tellFrames(
   );
 }
 
-function told({ count, p50Ms, p99Ms, maxMs, over50 }: Durations): string {
+function summary({ count, p50Ms, p99Ms, maxMs, over50 }: Durations): string {
   return (
     `${over50 === 0 ? "none" : over50} of ${count} over 50 ms ` +
     `(p50 ${p50Ms.toFixed(1)}, p99 ${p99Ms.toFixed(1)}, longest ${maxMs.toFixed(1)} ms)`
@@ -212,7 +212,7 @@ interface HeapSample {
   readonly listeners: number;
 }
 
-/** What is left after garbage was collected, again and again: whether it grows, in a straight line through all. */
+/** Whether the heap grows: a straight line through its size after each garbage collection. */
 async function watchHeap(page: BarePage, seconds: number): Promise<boolean> {
   // A fresh page, without the list of frame times.
   await page.send("Page.reload");
@@ -241,18 +241,18 @@ async function watchHeap(page: BarePage, seconds: number): Promise<boolean> {
       `${slopes.kilobytes.error.toFixed(0)} KB (target < ${SLOPE_KB_PER_MINUTE_MAX}), ` +
       `${slopes.nodes.growth.toFixed(2)} nodes, ${slopes.listeners.growth.toFixed(2)} listeners`,
   );
-  // Growth that the scatter of the samples explains is none.
+  // Growth within the scatter of the samples does not count.
   const isFlat = ({ growth, error }: Slope, most: number) => growth - error < most;
   return isFlat(slopes.kilobytes, SLOPE_KB_PER_MINUTE_MAX) && isFlat(slopes.nodes, 1) && isFlat(slopes.listeners, 1);
 }
 
 async function takeHeap(page: Session, atMs: number): Promise<HeapSample> {
   let bytes = Infinity;
-  // The least of a few: between two of them, what has just come in waits for its turn.
+  // The least of a few: between collections, new data waits for its turn.
   for (let i = 0; i < HEAP_TRIES; i++) {
     await page.send("HeapProfiler.collectGarbage");
     const { usedSize, backingStorageSize } = await page.send("Runtime.getHeapUsage");
-    // Columns of numbers lie outside of the script's own heap.
+    // Columns of numbers are outside the script's own heap.
     bytes = Math.min(bytes, Number(usedSize) + Number(backingStorageSize ?? 0));
     await delay(HEAP_TRY_MS);
   }
@@ -263,7 +263,7 @@ async function takeHeap(page: Session, atMs: number): Promise<HeapSample> {
   return { atMs, kilobytes: bytes / 1000, nodes: metric("Nodes"), listeners: metric("JSEventListeners") };
 }
 
-/** Of the straight line with the least squares, and how uncertain it is: two standard errors. */
+/** The slope of the least-squares line, and its uncertainty: two standard errors. */
 function slopePerMinute(samples: readonly HeapSample[], value: (sample: HeapSample) => number): Slope {
   const mean = (of: (sample: HeapSample) => number) =>
     samples.reduce((total, sample) => total + of(sample), 0) / samples.length;

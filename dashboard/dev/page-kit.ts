@@ -6,10 +6,10 @@ import type { Browser, ConsoleMessage, Page } from "playwright-core";
 import { build } from "vite";
 import { launchChromium } from "./chromium.ts";
 
-/** For the tests: the page, built into a folder of its own, and a browser that looks at it. */
+/** For the tests: the page, built into its own folder, and a browser. */
 export interface PageKit {
   readonly pageDir: string;
-  /** What pages said to their console, and what they asked of others than their gateway. */
+  /** Errors and warnings in the consoles of pages, and requests to anything but their gateway. */
   readonly complaints: string[];
   open(gatewayUrl: string, look?: { readonly colorScheme?: "light" | "dark"; readonly width?: number }): Promise<Page>;
   close(): Promise<void>;

@@ -5,7 +5,7 @@ import { runnerImport } from "vite";
 const FILES = { mock: "serve-mock.ts", screenshots: "screenshots.ts", measure: "measure.ts" };
 const file = FILES[process.argv[2]];
 if (file === undefined) {
-  console.error(`say which one to run: ${Object.keys(FILES).join(" or ")}`);
+  console.error(`name the program to run: ${Object.keys(FILES).join(" or ")}`);
   process.exitCode = 2;
 } else {
   const { module } = await runnerImport(fileURLToPath(new URL(file, import.meta.url)), { configFile: false });

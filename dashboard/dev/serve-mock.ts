@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startMockGateway } from "./mock-gateway.ts";
 
-/** Serves `dist/dashboard` with made-up data until it is interrupted. */
+/** Serves `dist/dashboard` with made-up data until interrupted. */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -12,7 +12,7 @@ export async function main(args: readonly string[]): Promise<void> {
       "step-every-ms": { type: "string", default: "1000" },
       "hours-before": { type: "string" },
       page: { type: "string", default: fileURLToPath(new URL("../../dist/dashboard", import.meta.url)) },
-      /** One more device, `wall`, with so many metrics at 10 Hz. */
+      /** One more device, `wall`, with this many metrics at 10 Hz. */
       wall: { type: "string" },
       token: { type: "string" },
     },
@@ -30,7 +30,7 @@ export async function main(args: readonly string[]): Promise<void> {
   else console.log(`Made-up air of ${values.devices} devices at ${gateway.url}`);
 }
 
-/** Tells whoever started this process where it serves, and what it has cost when asked; ends with it. */
+/** Sends the parent process the URL and, on request, the processor time used so far. Ends with the parent. */
 function answerParent(url: string): void {
   process.send?.(url);
   process.on("message", () => {

@@ -9,7 +9,7 @@ const CATEGORIES = [
 ];
 const SLOW_MS = 50;
 
-/** The part of Chromium's trace events that is looked at. Times are microseconds. */
+/** The members of Chromium's trace events that are used here. Times are microseconds. */
 interface TraceEvent {
   readonly name: string;
   readonly ph: string;
@@ -17,21 +17,21 @@ interface TraceEvent {
   readonly pid: number;
   readonly tid: number;
   readonly dur?: number;
-  /** What the thread itself ran of `dur`: the rest it waited for a processor. */
+  /** The part of `dur` in which the thread ran; in the rest it waited for a processor. */
   readonly tdur?: number;
   readonly id?: string;
   readonly id2?: { readonly local?: string };
   readonly args?: { readonly name?: string };
 }
 
-/** What the main thread is busy with, as Chromium's own timeline groups it. */
+/** The work of the main thread, grouped as in Chromium's own timeline. */
 const WORK = {
   script: ["EvaluateScript", "v8.compile", "FunctionCall", "TimerFire", "FireAnimationFrame", "RunMicrotasks"],
   garbage: ["MinorGC", "MajorGC"],
   style: ["UpdateLayoutTree", "ParseAuthorStyleSheet"],
   layout: ["Layout"],
   paint: ["PrePaint", "Paint", "Layerize"],
-  // Canvases are rasterized here when there is no GPU to do it.
+  // Without a GPU, canvases are rasterized here.
   commit: ["Commit"],
 } as const;
 type Work = keyof typeof WORK | "other";
@@ -50,10 +50,10 @@ export interface Durations {
 
 export interface TraceReport {
   readonly seconds: number;
-  /** Tasks of the page's main thread, by the wall clock and by the processor time that they took themselves. */
+  /** Tasks of the page's main thread, by the wall clock and by their processor time. */
   readonly tasks: Durations;
   readonly tasksCpu: Durations;
-  /** Frames of the main thread, from the first thing done for one to its commit. */
+  /** Frames of the main thread, from their first task to their commit. */
   readonly frames: Durations;
   /** Pictures that the compositor drew, per second. */
   readonly drawn: number;
@@ -66,7 +66,7 @@ export interface TraceReport {
   readonly display: number;
 }
 
-/** Records Chromium's trace of all its processes while something goes on. */
+/** Records a trace of all processes of Chromium while `during` runs. */
 export async function recordTrace(browser: Session, during: () => Promise<void>): Promise<TraceReport> {
   const events: TraceEvent[] = [];
   const onData = ({ value }: Readonly<Record<string, unknown>>) => {
@@ -105,7 +105,7 @@ export function readTrace(events: readonly TraceEvent[], seconds: number): Trace
     if (event.ph === "M" && event.name === "thread_name") threads.set(threadOf(event), event.args?.name ?? "");
   }
   const main = busiest(events, (event) => threads.get(threadOf(event)) === "CrRendererMain");
-  if (main === undefined) throw new Error("the trace tells of no page");
+  if (main === undefined) throw new Error("the trace contains no page");
   const ofMain = events.filter((event) => threadOf(event) === main);
   const pagePid = ofMain[0]?.pid;
   const tasks = ofMain.filter((event) => event.name === "RunTask" && event.ph === "X");
@@ -129,7 +129,7 @@ export function readTrace(events: readonly TraceEvent[], seconds: number): Trace
 export function durations(ms: readonly number[]): Durations {
   const sorted = [...ms].sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  // A tick of the display is not a whole number of milliseconds: three of them are not "over 50".
+  // The display's interval is not a whole number of milliseconds: three intervals are not "over 50".
   return { count: ms.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1), over50: ms.filter(isSlow).length };
 }
 
@@ -137,7 +137,7 @@ function isSlow(ms: number): boolean {
   return ms > SLOW_MS + 0.1;
 }
 
-/** Each event counts for what it did itself, without the events inside of it. */
+/** Each event counts without the events inside it. */
 function workOf(events: readonly TraceEvent[], seconds: number): Readonly<Record<Work, number>> {
   const totals: Record<Work, number> = { script: 0, garbage: 0, style: 0, layout: 0, paint: 0, commit: 0, other: 0 };
   const open: { readonly endUs: number; readonly work: Work }[] = [];
@@ -153,7 +153,7 @@ function workOf(events: readonly TraceEvent[], seconds: number): Readonly<Record
   return totals;
 }
 
-/** Milliseconds between the begin and the end events of the same id. */
+/** Milliseconds between the begin and end events of each id. */
 function pairs(events: readonly TraceEvent[]): number[] {
   const begun = new Map<string, number>();
   const found: number[] = [];

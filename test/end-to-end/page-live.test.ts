@@ -169,15 +169,15 @@ describe.skipIf(executablePath === undefined)("the live page", () => {
     await page.getByRole("button", { name: "Acknowledge" }).click();
     await page.getByLabel("Your name").fill("Ann");
     const orderedMs = performance.now();
-    await page.getByRole("button", { name: "I have it" }).click();
-    await page.locator(".taken", { hasText: "Taken by Ann" }).waitFor();
+    await page.getByRole("button", { name: "I'm on it" }).click();
+    await page.locator(".handled", { hasText: "Acknowledged by Ann" }).waitFor();
     console.log(`an acknowledgement is shown after ${Math.round(performance.now() - orderedMs)} ms`);
     await page.getByRole("button", { name: "Silence" }).click();
-    await page.getByRole("textbox", { name: "Why" }).fill("repair");
+    await page.getByRole("textbox", { name: "Reason" }).fill("repair");
     await page.getByRole("button", { name: "Silence it" }).click();
-    await page.getByText("Silenced: nobody is told of it now.").waitFor();
+    await page.getByText("Silenced: nobody is notified now.").waitFor();
     const marks = (on: Page) => on.locator(".alerts-panel .mark").allTextContents();
-    await expect.poll(() => marks(other), WAIT).toEqual(["taken by Ann", "silenced"]);
+    await expect.poll(() => marks(other), WAIT).toEqual(["acknowledged by Ann", "silenced"]);
 
     for (const each of [page, other]) await each.evaluate("window.stayed = true");
     await go("#/");
@@ -187,7 +187,7 @@ describe.skipIf(executablePath === undefined)("the live page", () => {
     const startedMs = performance.now();
     for (const each of [page, other]) {
       await expect.poll(() => each.locator(".connection").textContent(), WAIT).toBe("Live");
-      await expect.poll(() => marks(each), WAIT).toEqual(["taken by Ann", "silenced"]);
+      await expect.poll(() => marks(each), WAIT).toEqual(["acknowledged by Ann", "silenced"]);
     }
     console.log(
       `after the gateway was ready again: ${Math.round(performance.now() - startedMs)} ms until pages are live`,

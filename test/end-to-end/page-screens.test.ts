@@ -136,16 +136,20 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await page.getByRole("button", { name: "Acknowledge" }).click();
     await page.getByLabel("Your name").fill("Ann");
     await page.getByLabel("Note").fill("on my way");
-    await page.getByRole("button", { name: "I have it" }).click();
-    await expect.poll(() => page.locator(".taken").first().textContent(), WAIT).toMatch(/Taken by Ann at .*on my way/);
+    await page.getByRole("button", { name: "I'm on it" }).click();
+    await expect
+      .poll(() => page.locator(".handled").first().textContent(), WAIT)
+      .toMatch(/Acknowledged by Ann at .*on my way/);
 
     await page.getByRole("button", { name: "Silence" }).click();
     expect(await page.getByLabel("Your name").inputValue()).toBe("Ann");
-    await page.getByRole("textbox", { name: "Why" }).fill("defrosting");
+    await page.getByRole("textbox", { name: "Reason" }).fill("defrosting");
     await page.getByRole("button", { name: "Silence it" }).click();
-    await page.getByText("Silenced: nobody is told of it now.").waitFor();
+    await page.getByText("Silenced: nobody is notified now.").waitFor();
     await go("#/alerts");
-    await expect.poll(() => page.locator(".alert .mark").allTextContents(), WAIT).toEqual(["taken by Ann", "silenced"]);
+    await expect
+      .poll(() => page.locator(".alert .mark").allTextContents(), WAIT)
+      .toEqual(["acknowledged by Ann", "silenced"]);
     await page.locator(".silence", { hasText: "defrosting" }).getByRole("button", { name: "End now" }).click();
     await expect.poll(() => page.locator(".silence").count(), WAIT).toBe(0);
   });
@@ -210,7 +214,9 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await expect.poll(() => page.locator(".connection").textContent(), WAIT).toBe("Live");
     await expect.poll(() => page.locator("h1").textContent(), WAIT).toBe("1 critical alert");
     // The acknowledgement has survived it, too.
-    await expect.poll(() => page.locator(".alerts-panel .mark").allTextContents(), WAIT).toEqual(["taken by Ann"]);
+    await expect
+      .poll(() => page.locator(".alerts-panel .mark").allTextContents(), WAIT)
+      .toEqual(["acknowledged by Ann"]);
     temperatures.set("cold-1", 5);
     await page.locator(".alerts-panel .alert[data-state=resolved][data-rule=too-warm]").waitFor();
     await expect.poll(() => page.locator("h1").textContent(), WAIT).toBe("All well");

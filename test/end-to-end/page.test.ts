@@ -71,7 +71,7 @@ describe.skipIf(executablePath === undefined)("the page of a running gateway wit
     await page.locator(".brand").click();
     await page.evaluate("window.stayed = true");
     await gateway.kill();
-    await expect.poll(connection, WAIT).toMatch(/^Disconnected since \d\d:\d\d:\d\d, trying again/);
+    await expect.poll(connection, WAIT).toMatch(/^Disconnected since \d\d:\d\d:\d\d, reconnecting/);
     expect(await page.locator(".card").count()).toBe(12);
     await gateway.start();
     await expect.poll(connection, WAIT).toBe("Live");

@@ -1,6 +1,6 @@
 import { isRecord } from "../lib/rules.ts";
 
-/** The gateway's own words, where it has any; `status` is undefined when it could not be asked. */
+/** An error that the gateway reported, in its own words. `status` is undefined when no request was made. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly status: number | undefined;
@@ -11,19 +11,19 @@ export class ApiError extends Error {
   }
 }
 
-/** Reads a problem document: its `detail` says what is wrong and how to mend it. */
+/** Reads a problem document: its `detail` says what is wrong and how to fix it. */
 export async function errorOf(path: string, response: Response): Promise<ApiError> {
   try {
     const problem: unknown = await response.json();
     if (isRecord(problem) && typeof problem.detail === "string") return new ApiError(problem.detail, response.status);
   } catch {
-    // No problem document, then.
+    // Not a problem document.
   }
   return new ApiError(`${path} answered ${response.status}`, response.status);
 }
 
-/** For a person: what went wrong with a request. */
+/** What went wrong with a request, for people. */
 export function wordsOf(error: unknown): string {
   if (error instanceof ApiError) return error.message;
-  return "The gateway cannot be reached now. Nothing was changed.";
+  return "The gateway cannot be reached. Nothing was changed.";
 }

@@ -1,6 +1,6 @@
 import { ApiError } from "./api-error.ts";
 
-/** Runs so many tasks at once and keeps a bounded line of waiting ones; beyond it a task is refused. */
+/** Runs a few tasks at once and queues others. Bounded: a task that finds the queue full is refused. */
 export function createLimiter(
   atOnce: number,
   waitingMax: number,
@@ -18,7 +18,7 @@ export function createLimiter(
       return await task();
     } finally {
       const next = waiting.shift();
-      // The place in the running ones is handed on.
+      // The next task takes this one's place.
       if (next === undefined) running--;
       else next();
     }

@@ -34,7 +34,12 @@ const DEVICES_HZ = 1;
 /** The pace of all devices while the screen shows one. */
 const UNSEEN_DEVICES_HZ = 0.2;
 
-/** What the screens draw from: one per open page. */
+/**
+ * Everything that the screens render: one page holds one connection to the gateway.
+ *
+ * The feed fills the stores, `polls.ts` asks for the rest, and screens read signals of both. Nothing here knows a screen:
+ * those are declared in `src/screens.tsx`. How charts share frames is in `store/turns.ts` (ADR 16).
+ */
 export interface Page extends Polled {
   /** The part of the address from its `#`, which names the screen. */
   readonly hash: ReadonlySignal<string>;
@@ -48,7 +53,7 @@ export interface Page extends Polled {
   readonly attention: AttentionStore;
   readonly stats: StatsStore;
   readonly backfill: Backfill;
-  /** The server's clock, once a second. */
+  /** The gateway's clock, once a second. */
   readonly nowUs: ReadonlySignal<number>;
   readonly eventTime: ReadonlySignal<EventTime>;
   /** Subscribes to everything of one device until `close`. */
@@ -67,15 +72,15 @@ export const PageProvider = PageContext.Provider;
 
 export function usePage(): Page {
   const page = useContext(PageContext);
-  if (page === undefined) throw new Error("a component stands outside of the page");
+  if (page === undefined) throw new Error("a component is outside the PageProvider");
   return page;
 }
 
-/** Connects everything to the gateway that served this page. */
+/** Connects to the gateway that served this page. */
 export function startPage(target: Window): Page {
   const base = new URL(".", target.location.href);
   const session = openSession(target);
-  const api = new Api(base.href, { token: session.token, onUnauthorized: session.turnedAway });
+  const api = new Api(base.href, { token: session.token, onUnauthorized: session.unauthorized });
   const request = (run: () => void) => void target.requestAnimationFrame(run);
   const frame = createFrame(request);
   const drawing = createFrame(framesApart(request, countChanges(target.document, ".charts")), { batched: false });
@@ -93,7 +98,7 @@ export function startPage(target: Window): Page {
     },
   });
   watchNetwork(target, feed);
-  // The socket's own answer comes only after a while, so that clients may show a token late.
+  // The feed waits some time for a token before it refuses; the HTTP API refuses at once.
   if (session.token === undefined) api.rules().catch(() => {});
 
   const devices = new DeviceStore({
@@ -150,21 +155,21 @@ function connect(options: {
     ...(session.token === undefined ? {} : { token: session.token }),
     onStatus: (next) => {
       onStatus(next);
-      if (next.closeCode === CLOSE_UNAUTHORIZED) session.turnedAway();
+      if (next.closeCode === CLOSE_UNAUTHORIZED) session.unauthorized();
     },
     onServerTime,
     onError: (code) => {
-      if (code === "unauthorized") session.turnedAway();
+      if (code === "unauthorized") session.unauthorized();
     },
   });
-  // A token that is not known gets no better by trying again.
+  // Trying again does not help with an unknown token.
   session.state.subscribe((state) => {
     if (state !== "enough") feed.close();
   });
   return feed;
 }
 
-/** A laptop that wakes up, or a network that is back: whether the connection still holds is asked at once. */
+/** Checks the connection at once when a laptop wakes up or the network is back. */
 function watchNetwork(target: Window, feed: FeedClient): void {
   target.addEventListener("online", () => feed.check());
   target.document.addEventListener("visibilitychange", () => {

@@ -34,6 +34,8 @@ export function readDeviceView(query: URLSearchParams): DeviceView {
   return { range: query.get("range") ?? undefined, span: fromUs < toUs ? { fromUs, toUs } : undefined };
 }
 
+// Links to screens. The paths are those of the table in `src/screens.tsx`; its test follows each link.
+
 export function deviceHref(device: string, range?: string): string {
   const known = rangeById(range);
   return `#/device/${encodeURIComponent(device)}${known === undefined ? "" : `?range=${known.id}`}`;

@@ -2,16 +2,16 @@ import { type ReadonlySignal, signal } from "@preact/signals";
 
 const NAME = "weir.token";
 
-/** `missing`: the gateway asks for a token. `refused`: it does not know the one that was shown. */
+/** `missing`: the gateway requires a token. `refused`: it does not know this one. */
 export type TokenState = "enough" | "missing" | "refused";
 
-/** The token that this tab shows to the gateway. Kept as long as the tab, and never longer. */
+/** The token that this tab shows to the gateway. It is never kept longer than the tab. */
 export interface Session {
   readonly token: string | undefined;
   readonly state: ReadonlySignal<TokenState>;
-  /** The gateway turned the token away, or asked for one. */
-  turnedAway(): void;
-  /** Shows another token: the page begins again with it. */
+  /** The gateway refused the token, or requires one. */
+  unauthorized(): void;
+  /** Uses another token: reloads the page. */
   show(token: string): void;
 }
 
@@ -22,7 +22,7 @@ export function openSession(target: Window): Session {
   return {
     token,
     state,
-    turnedAway() {
+    unauthorized() {
       if (state.peek() !== "enough") return;
       storage?.removeItem(NAME);
       state.value = token === undefined ? "missing" : "refused";

@@ -3,16 +3,16 @@ import type { Zone } from "../lib/format.ts";
 
 export type Theme = "system" | "light" | "dark";
 
-/** What a person chose on this browser. */
+/** A person's choices in this browser. */
 export interface Settings {
   readonly theme: Signal<Theme>;
   readonly zone: Signal<Zone>;
-  /** The metric on the device cards; undefined leaves it to the page. */
+  /** The metric on the device cards; undefined: the page chooses. */
   readonly metric: Signal<string | undefined>;
-  /** Whose name stands under acknowledgements and silences. */
+  /** The name for acknowledgements and silences. */
   readonly who: Signal<string>;
   setTheme(theme: Theme): void;
-  /** From the system's choice to dark, to light, and back. */
+  /** System, dark, light, system... */
   nextTheme(): void;
   setZone(zone: Zone): void;
   setMetric(metric: string): void;
@@ -70,6 +70,6 @@ function write(storage: Storage | undefined, name: string, value: string): void 
   try {
     storage?.setItem(name, value);
   } catch {
-    // Nothing to do: see read.
+    // As in `read`.
   }
 }

@@ -9,7 +9,7 @@ function rectangles(columns: PixelColumns, more = THIN): readonly (readonly numb
   return found;
 }
 
-test("a line covers each column that it goes through, and no rows twice", () => {
+test("a line covers each of its columns, and no rows twice", () => {
   const columns = createColumns(10, 5);
   columns.line(10, 0, 14, 40);
   expect(rectangles(columns)).toEqual([
@@ -28,7 +28,7 @@ test("points of one column make one rectangle", () => {
   expect(rectangles(columns, { width: 2, height: 2 })).toEqual([[2, 5, 2, 27]]);
 });
 
-test("columns without a line stay empty, and what lies outside is left out", () => {
+test("columns without a line stay empty, and columns outside are ignored", () => {
   const columns = createColumns(0, 3);
   columns.line(-1_000_000_000, 7, 1, 7);
   columns.cover(3, 1, 2);

@@ -1,9 +1,9 @@
 /** Rows of pixels from `top` to `bottom` in each column of a canvas. */
 export interface PixelColumns {
-  /** Covers what a line goes over, from the middle of one column to the middle of another on its right. */
+  /** Covers a line from the middle of one column to the middle of another on its right. */
   line(fromX: number, fromY: number, toX: number, toY: number): void;
   cover(x: number, top: number, bottom: number): void;
-  /** Hands out one rectangle for each column, so wide, and so much higher than what was covered. */
+  /** Emits one rectangle for each column, of the given width, and higher than the covered rows by the given height. */
   path(
     more: { readonly width: number; readonly height: number },
     rect: (left: number, top: number, width: number, height: number) => void,
@@ -11,9 +11,9 @@ export interface PixelColumns {
 }
 
 /**
- * For lines with more points than pixels: to fill a rectangle in each column takes a tenth of the time that it takes to
- * stroke so many short lines, and looks the same. Numbers go from hand to hand without objects around them: many charts
- * would make megabytes of those each second, and collecting them holds up the page.
+ * For lines with more points than pixels. Filling a rectangle in each column looks the same as stroking the short lines,
+ * in a tenth of the time. Numbers are passed without objects around them: for many charts these would be megabytes each
+ * second, and collecting them would hold up the page.
  */
 export function createColumns(left: number, width: number): PixelColumns {
   const first = Math.floor(left);
@@ -37,7 +37,7 @@ export function createColumns(left: number, width: number): PixelColumns {
         return;
       }
       const rise = (toY - fromY) / steps;
-      // What lies left of the canvas is not gone through column by column.
+      // Columns left of the canvas are skipped.
       const begin = Math.max(0, first - Math.round(fromX));
       const end = Math.min(steps, first + count - Math.round(fromX));
       for (let step = begin; step <= end; step++) {
@@ -56,7 +56,7 @@ export function createColumns(left: number, width: number): PixelColumns {
   };
 }
 
-/** Whether so many points have fewer pixels than one each. */
+/** Whether there are more points than pixels. */
 export function isDense(points: number, width: number): boolean {
   return points > width;
 }

@@ -17,7 +17,7 @@ afterAll(() => {
   vi.unstubAllGlobals();
 });
 
-/** A canvas that keeps which pixels its lines went over: columns for upright ones, the lines themselves for others. */
+/** A canvas that records the pixels of its lines: columns for vertical lines, the lines themselves for others. */
 function createCanvas() {
   const state: PlotState = {
     xRange: [0, 1],
@@ -60,7 +60,7 @@ function createCanvas() {
       });
     },
   };
-  // Of a canvas's dozens of methods it has those that are called here.
+  // It has only the methods of a canvas that are called here.
   return { canvas: canvas as unknown as Canvas, state, picture: () => ({ columns: [...columns].sort(), slanted }) };
 }
 
@@ -87,7 +87,7 @@ function createScene(points: SeriesBuffer, more: Partial<Scene> = {}): Scene {
   };
 }
 
-test("added point by point, the picture is that of all points drawn at once", () => {
+test("points added one by one look like all points drawn at once", () => {
   const walk = fc.array(
     fc.record({ afterUs: fc.integer({ min: 1, max: 900_000 }), by: fc.double({ min: -4, max: 4, noNaN: true }) }),
     {
@@ -110,7 +110,7 @@ test("added point by point, the picture is that of all points drawn at once", ()
         points.push(atUs, value);
         if (index % perFrame === 0 || index === steps.length - 1) drawn.add(plot.show(scene()).drew);
       });
-      // Drawn anew, on the same axes.
+      // Drawn again, on the same axes.
       const added = live.picture();
       const ranges = JSON.stringify([live.state.xRange, live.state.yRange]);
       const before = { columns: [...added.columns], slanted: new Set(added.slanted) };
@@ -123,7 +123,7 @@ test("added point by point, the picture is that of all points drawn at once", ()
   expect([...drawn].sort()).toEqual(["all", "nothing", "points"]);
 });
 
-test("a reading every tenth of a second needs a new picture once in two pixels, not each time", () => {
+test("readings at 10 Hz need a new picture every two pixels, not every time", () => {
   const points = new SeriesBuffer(10_000);
   const { canvas, state } = createCanvas();
   const plot = new LivePlot(canvas, state, "red");
@@ -133,7 +133,7 @@ test("a reading every tenth of a second needs a new picture once in two pixels, 
     points.push(i * 100_000, 50 + 20 * Math.sin(i / 30));
     drawn[plot.show({ ...scene, newestUs: points.newest }).drew]++;
   }
-  // Six hundred pixels, and a few new scales at the begin.
+  // Six hundred pixels, and a few new scales at the start.
   expect(drawn.all).toBeLessThan(320);
   expect(drawn.all).toBeGreaterThanOrEqual(300);
   expect(drawn.nothing).toBeGreaterThan(1_000);
@@ -148,14 +148,14 @@ function after(atUs: number, value: number) {
 
 test.each<[string, (scene: Scene) => Scene, "all" | "points" | "nothing"]>([
   ["nothing new", (scene) => scene, "nothing"],
-  ["a point that goes on", after(3_100_000, 2), "points"],
-  ["a point that is late", after(1_500_000, 7), "all"],
-  ["a point that is told again with another value", after(2_000_000, 7), "all"],
+  ["a point after the others", after(3_100_000, 2), "points"],
+  ["a late point", after(1_500_000, 7), "all"],
+  ["a point with another value", after(2_000_000, 7), "all"],
   ["a point beyond the scale", after(3_100_000, 700), "all"],
   ["a point after a gap", after(40_000_000, 2), "all"],
   ["another threshold", (scene) => ({ ...scene, thresholds: [] }), "all"],
   ["another alert", (scene) => ({ ...scene, spans: [] }), "all"],
-  ["a stretch of the past", (scene) => ({ ...scene, span: { fromUs: 0, toUs: 5 } }), "all"],
+  ["a span of the past", (scene) => ({ ...scene, span: { fromUs: 0, toUs: 5 } }), "all"],
   ["another range", (scene) => ({ ...scene, rangeUs: 2 * scene.rangeUs }), "all"],
   ["the axis by a step, without points", (scene) => ({ ...scene, newestUs: scene.newestUs + 2 * STEP_US }), "all"],
 ])("%s", (_, change, expected) => {

@@ -11,7 +11,7 @@ export interface ThresholdLine extends Threshold {
   readonly severity: Severity;
 }
 
-/** One window's box: where it stands, what its rule looks at, and the spread, when the rule asks for it. */
+/** A window: its span, the value that its rule evaluates and, when the rule computes them, its lowest and highest. */
 export interface WindowBox {
   readonly startMs: number;
   readonly endMs: number;
@@ -26,7 +26,7 @@ export interface SpreadPoint {
   readonly max: number;
 }
 
-/** What lies below and above the line of readings. Drawn by hand: windows and alerts are spans, not points. */
+/** What is below and above the line of readings. Drawn by hand: windows and alerts are spans, not points. */
 export interface Overlays {
   readonly thresholds: readonly ThresholdLine[];
   readonly spans: readonly AlertSpan[];
@@ -100,7 +100,7 @@ function drawSpan({ u, context, palette, ratio, x }: Plot, span: AlertSpan): voi
   context.fillRect(fired, top, end - fired, 3 * ratio);
 }
 
-/** The line of readings, where it has more points than pixels; others are drawn by the chart library. */
+/** Draws a line with more points than pixels; the chart library draws the others. */
 export function drawDenseLine(u: uPlot, usualStepMs: number | undefined, palette: Palette): void {
   const [at, values] = u.data;
   if (values === undefined || !isDense(at.length - 1, u.bbox.width)) return;
@@ -158,7 +158,7 @@ function drawWindow({ context, palette, ratio, x, y }: Plot, box: WindowBox): vo
     context.globalAlpha = 0.13;
     context.fillStyle = palette.window;
     const top = y(box.max);
-    // A hairline of air keeps neighbours apart.
+    // A hairline between neighbours.
     context.fillRect(start + ratio / 2, top, Math.max(width - ratio, ratio), Math.max(y(box.min) - top, ratio));
     context.globalAlpha = 1;
   }
@@ -189,10 +189,10 @@ function drawThreshold({ u, context, palette, ratio, y }: Plot, line: ThresholdL
     context.stroke();
     context.setLineDash([]);
   }
-  // A threshold outside of the picture is still told, at the edge beyond which it lies.
+  // A threshold outside the picture has a label at the edge, with an arrow.
   const label = outside ? `${text} ${above ? "↑" : "↓"}` : text;
   const middle = outside ? (above ? top + 12 * ratio : top + height - 10 * ratio) : labelMiddle(at, top, ratio);
-  // A halo keeps the words readable without hiding the line behind them.
+  // A halo keeps the words readable and the line behind them visible.
   context.textAlign = "left";
   context.lineJoin = "round";
   context.lineWidth = 4 * ratio;

@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Severity } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
 
-/** The theme's colours, for what is drawn on canvas. */
+/** The theme's colours, for canvases. */
 export interface Palette {
   readonly ink: string;
   readonly muted: string;
@@ -18,7 +18,7 @@ export interface Palette {
 
 let current: Palette | undefined;
 
-/** The palette in force; a component that uses it draws again when the theme changes. */
+/** The current palette; a component that uses it renders again when the theme changes. */
 export function usePalette(): Palette {
   const { settings } = usePage();
   const theme = settings.theme.value;

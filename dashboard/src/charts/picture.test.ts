@@ -6,12 +6,12 @@ function series(...atUs: readonly number[]) {
   return { at: Float64Array.from(atUs), values: Float64Array.from(atUs, (us) => us / 10) };
 }
 
-test("cuts the points in view and one on either side, in columns that are used again", () => {
+test("cuts the points in view and one on either side, into reused columns", () => {
   const cut = createCutter(4);
   const first = cut(series(1_000, 2_000, 3_000, 4_000, 5_000), 2_000, 3_500);
   expect([...first.x]).toEqual([1, 2, 3, 4]);
   expect([...first.y]).toEqual([100, 200, 300, 400]);
-  // The scale is that of what is in view.
+  // The scale is that of the points in view.
   expect(first.extent).toEqual({ low: 200, high: 300 });
   const second = cut(series(1_000, 2_000), 0, 9_000);
   expect([...second.x]).toEqual([1, 2]);
@@ -19,7 +19,7 @@ test("cuts the points in view and one on either side, in columns that are used a
   expect(cut(series(...Array.from({ length: 3_000 }, (_, i) => i)), 0, 9_000).x).toHaveLength(3_000);
 });
 
-test("points that the store summed up are no gaps beside live ones", () => {
+test("points that storage summed up are not gaps beside live ones", () => {
   const summed = Array.from({ length: 300 }, (_, i) => i * 900_000);
   const live = Array.from({ length: 400 }, (_, i) => 300 * 900_000 + i * 100_000);
   const { x, usualStepUs } = createCutter(16)(series(...summed, ...live), 0, 1e12);
@@ -36,7 +36,7 @@ test("the figures are those of the points in view", () => {
   expect(figuresOf(series(), 0, 1)).toEqual({ points: 0, extent: undefined, average: undefined, last: undefined });
 });
 
-test("a spread is shown only where a point stands for many readings", () => {
+test("only points that sum up several readings have a spread", () => {
   const answer = { atUs: [1_000, 2_000], min: [1, 2], max: [3, 4], avg: [2, 3], count: [1, 1] };
   expect(spreadOf(answer)).toEqual([]);
   expect(spreadOf({ ...answer, count: [1, 5] })).toEqual([

@@ -6,7 +6,7 @@ import type { WindowTrack } from "../store/window-track.ts";
 import type { SpreadPoint, WindowBox } from "./overlays.ts";
 import { type Extent, extentOf } from "./scale.ts";
 
-/** What the words of a chart tell. */
+/** The figures in the words of a chart. */
 export interface Figures {
   /** Points that are drawn: those in the range, and one on either side. */
   readonly points: number;
@@ -28,7 +28,7 @@ export function figuresOf({ at, values }: SeriesView, fromUs: number, toUs: numb
   };
 }
 
-/** The drawn points in two columns that are used again for each picture. */
+/** The drawn points, in two columns that each picture reuses. */
 export interface Columns {
   /** Milliseconds, as the chart library wants them. */
   readonly x: Float64Array;
@@ -38,8 +38,8 @@ export interface Columns {
 }
 
 /**
- * Cuts the points in view out of a series, and one on either side so that the line runs out of the picture. Has room for
- * so many from the start.
+ * Cuts the points in view out of a series, and one on either side so that the line reaches the edges. It has room for
+ * `slots` points from the start.
  */
 export function createCutter(slots: number): (view: SeriesView, fromUs: number, toUs: number) => Columns {
   let x = new Float64Array(slots);
@@ -64,21 +64,21 @@ export function createCutter(slots: number): (view: SeriesView, fromUs: number, 
   };
 }
 
-const STEPS_LOOKED_AT = 200;
+const STEPS_READ = 200;
 
-/** The usual time between two points. Those that the store summed up stand further apart than the live ones after them. */
+/** The usual time between two points. Points that storage summed up are further apart than the live ones after them. */
 function usualStepOf(at: Float64Array): number | undefined {
-  const oldest = medianIntervalUs(at.subarray(0, STEPS_LOOKED_AT));
-  const newest = medianIntervalUs(at.subarray(-STEPS_LOOKED_AT));
+  const oldest = medianIntervalUs(at.subarray(0, STEPS_READ));
+  const newest = medianIntervalUs(at.subarray(-STEPS_READ));
   return oldest === undefined || newest === undefined ? newest : Math.max(oldest, newest);
 }
 
-/** The points of a stretch of the past. */
+/** The points of a span of the past. */
 export function pastView(past: SeriesAnswer | undefined): SeriesView {
   return { at: Float64Array.from(past?.atUs ?? []), values: Float64Array.from(past?.avg ?? []) };
 }
 
-/** The rule whose windows are drawn: one that tells their spread, else the first. */
+/** The rule whose windows are drawn: one with their spread, else the first. */
 export function chooseWindowRule(rules: readonly RuleView[], tracks: readonly WindowTrack[]): RuleView | undefined {
   const drawn = rules.filter((rule) => tracks.some((track) => track.rule === rule.id));
   return drawn.find(hasSpread) ?? drawn[0];
@@ -88,7 +88,7 @@ export function hasSpread(rule: RuleView): boolean {
   return rule.aggregates.includes("min") && rule.aggregates.includes("max");
 }
 
-/** The aggregate that is drawn as a line: what the condition looks at, else the middle of the spread. */
+/** The aggregate that is drawn as a line: the one that the condition evaluates, else the middle of the spread. */
 export function lineAggregate(rule: RuleView): string | undefined {
   if (rule.when === "" && rule.aggregates.includes("avg")) return "avg";
   return rule.aggregates[0];
@@ -102,7 +102,7 @@ export function windowBoxes(
   const boxes: WindowBox[] = [];
   for (const { startUs, endUs, aggregates } of track?.results ?? []) {
     const value = numberOf(aggregates[(rule && lineAggregate(rule)) ?? "avg"] ?? Object.values(aggregates)[0]);
-    // What was taken back has no width, and some aggregates are texts or have no value.
+    // A withdrawn result has no width, and some aggregates are texts or have no value.
     if (endUs < fromUs || endUs <= startUs || value === undefined) continue;
     boxes.push({
       startMs: startUs / 1000,
@@ -129,7 +129,7 @@ export function withBoxes(extent: Extent | undefined, boxes: readonly WindowBox[
   return low <= high ? { low, high } : undefined;
 }
 
-/** Only where a point stands for many readings is there a spread to show. */
+/** The spread of points that sum up several readings; empty when no point does. */
 export function spreadOf(answer: SeriesAnswer | undefined): readonly SpreadPoint[] {
   if (answer === undefined || !answer.count.some((count) => count > 1)) return [];
   return answer.atUs.map((atUs, i) => ({ atMs: atUs / 1000, min: answer.min[i] ?? 0, max: answer.max[i] ?? 0 }));

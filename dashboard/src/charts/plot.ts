@@ -5,7 +5,7 @@ import { drawAbove, drawBelow, drawDenseLine, LINE_WIDTH, type Overlays } from "
 import type { Palette } from "./palette.ts";
 import { findGaps } from "./scale.ts";
 
-/** What the chart shows right now. */
+/** What the chart shows now. */
 export interface PlotState {
   xRange: [number, number];
   yRange: [number, number];
@@ -105,7 +105,7 @@ function hooksOf({ state, palette, onCursor, onSelect }: PlotOptions): uPlot.Hoo
   };
 }
 
-/** The day at midnight, else the time, as fine as the steps are. */
+/** The day at midnight, else the time, with seconds for short steps. */
 function timeLabel(ms: number, stepMs: number, zone: Zone): string {
   const clock = formatClock(ms * 1000, zone);
   if (stepMs >= DAY_MS || clock === "00:00") return dayLabel(ms, zone);

@@ -5,7 +5,7 @@ export interface Extent {
   readonly high: number;
 }
 
-/** Lowest and highest of the values between two indexes; undefined when there is none. */
+/** The lowest and highest value between two indexes; undefined when there are none. */
 export function extentOf(values: ArrayLike<number>, from: number, to: number): Extent | undefined {
   let low = Infinity;
   let high = -Infinity;
@@ -17,12 +17,12 @@ export function extentOf(values: ArrayLike<number>, from: number, to: number): E
   return low <= high ? { low, high } : undefined;
 }
 
-/** A threshold further away than this share of the data's own span is left outside of the picture. */
+/** A threshold further away than this share of the data's span stays outside the picture. */
 const REACH = 1.2;
 
 /**
- * The vertical axis: holds the data, and the thresholds that lie near it. Ends on round numbers with some air, so that
- * the axis stands still while values move a little.
+ * The range of the vertical axis: the data, and thresholds near it. It ends on round numbers with some room, so that the
+ * axis does not move with every value.
  */
 export function axisRange(data: Extent | undefined, thresholds: readonly Threshold[]): [number, number] {
   if (data === undefined) return [0, 1];
@@ -40,7 +40,7 @@ export function axisRange(data: Extent | undefined, thresholds: readonly Thresho
   const step = niceStep((high - low) / 4);
   const floor = Math.floor((low - step * 0.15) / step) * step;
   const ceiling = Math.ceil((high + step * 0.15) / step) * step;
-  // What is never negative gets no axis below zero.
+  // Data without negative values gets no axis below zero.
   return [data.low >= 0 && floor < 0 ? 0 : clean(floor), clean(ceiling)];
 }
 
@@ -56,10 +56,10 @@ function clean(value: number): number {
   return Number(value.toPrecision(12));
 }
 
-/** So many times the usual step without a reading is a gap. */
+/** A time without readings is a gap from this many usual steps. */
 export const GAP_STEPS = 6;
 
-/** Ends of the stretches without readings: where the time to the next one is far longer than usual. */
+/** Pairs of indexes around each gap. */
 export function findGaps(
   at: ArrayLike<number>,
   usual: number | undefined,

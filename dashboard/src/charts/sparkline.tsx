@@ -10,7 +10,7 @@ interface Size {
   readonly height: number;
 }
 
-/** The shape of the last values, without axes. Draws when `newest` changes; its size comes from the style sheet. */
+/** A line of the last values, without axes. It draws when `newest` changes. The style sheet sets its size. */
 export function Sparkline(props: {
   readonly points: SeriesBuffer | undefined;
   readonly newest: number;
@@ -23,7 +23,7 @@ export function Sparkline(props: {
   const palette = usePalette();
   const color = props.color ?? palette.line;
 
-  // Told by the browser: to ask for it between changes of the page would lay it out anew each time.
+  // From the observer: reading it from the element between changes of the page would force a layout each time.
   const size = useRef<Size>({ width: 0, height: 0 });
 
   function draw(): void {
@@ -72,7 +72,7 @@ function drawSparkline(
   const flat = high === low;
   const span = flat ? 1 : high - low;
   const x = (index: number) => PADDING + (((at[index] ?? 0) - first) / spanAt) * (width - 2 * PADDING);
-  // A flat line lies in the middle, unless it says zero.
+  // A flat line is in the middle, except a rate of zero.
   const y = (value: number) => {
     const share = flat ? (look.fromZero && value === 0 ? 0 : 0.5) : (value - low) / span;
     return height - PADDING - share * (height - 2 * PADDING);

@@ -8,7 +8,7 @@ import { AlertRow } from "./alert-row.tsx";
 const OPEN_SHOWN = 8;
 const RESOLVED_SHOWN = 4;
 
-/** What is open now, and below it what was just resolved. */
+/** Open alerts, and below them those that resolved last. */
 export function AlertPanel(): JSX.Element {
   const { alerts } = usePage();
   const open = alerts.open.value;
@@ -23,7 +23,7 @@ export function AlertPanel(): JSX.Element {
         </a>
       </div>
       {open.length === 0 ? (
-        <p class="quiet">{alerts.loaded.value ? "No alert is open." : "Waiting for alerts"}</p>
+        <p class="quiet">{alerts.loaded.value ? "No open alerts." : "Loading alerts"}</p>
       ) : (
         <ul class="alert-list">
           {open.slice(0, OPEN_SHOWN).map((change) => (
@@ -40,7 +40,7 @@ export function AlertPanel(): JSX.Element {
       )}
       {resolved.length > 0 && (
         <>
-          <h3 class="panel-sub">Just resolved</h3>
+          <h3 class="panel-sub">Recently resolved</h3>
           <ul class="alert-list">
             {resolved.map((change) => (
               <li key={change.incident}>
@@ -54,7 +54,7 @@ export function AlertPanel(): JSX.Element {
   );
 }
 
-/** One row per incident, and none for what is open again. */
+/** One row for each incident, except those that are open again. */
 function latestResolved(changes: readonly AlertChange[], open: readonly AlertChange[]): readonly AlertChange[] {
   const seen = new Set(open.map((change) => change.incident));
   const resolved: AlertChange[] = [];

@@ -15,7 +15,7 @@ const STATE_WORDS = {
   resolved: "resolved",
 } as const;
 
-/** One alert: how bad, what, where, which value against which condition, since when. */
+/** One alert: severity, state, summary, subject, evidence and age. */
 export function AlertRow({ change }: { readonly change: AlertChange }): JSX.Element {
   const page = usePage();
   const content = (
@@ -44,20 +44,20 @@ export function AlertRow({ change }: { readonly change: AlertChange }): JSX.Elem
   );
 }
 
-/** Who took it on, and whether it is silenced or inhibited. */
+/** Who acknowledged it, and whether it is silenced or inhibited. */
 function Marks({ incident, page }: { readonly incident: string; readonly page: Page }): JSX.Element | null {
   const known = page.attention.byIncident.value.get(incident);
   if (known === undefined) return null;
   return (
     <>
-      {known.acknowledgement !== undefined && <span class="mark">taken by {known.acknowledgement.by}</span>}
+      {known.acknowledgement !== undefined && <span class="mark">acknowledged by {known.acknowledgement.by}</span>}
       {known.silencedBy.length > 0 && <span class="mark">silenced</span>}
       {known.inhibitedBy.length > 0 && <span class="mark">{inhibitedWords(known.inhibitedBy)}</span>}
     </>
   );
 }
 
-/** `since 14:00 · 3 h`, which goes on counting; for a closed one when it ended. */
+/** `since 14:00 · 3 h` while the alert is open; then the time at which it ended. */
 function AlertAge({ change, page }: { readonly change: AlertChange; readonly page: Page }): JSX.Element {
   const nowUs = referenceOf(page, change);
   const zone = page.settings.zone.value;
@@ -70,7 +70,7 @@ function AlertAge({ change, page }: { readonly change: AlertChange; readonly pag
   );
 }
 
-/** Now, in the time in which the alert lives: the clock for live data, the newest reading for recorded data. */
+/** "Now" for the age of the alert: the clock for live data, the newest reading for recorded data. */
 function referenceOf(page: Page, change: AlertChange): number {
   const time = page.eventTime.value;
   if (time.kind !== "replay") return page.nowUs.value;
@@ -83,7 +83,7 @@ export function summaryOf(change: AlertChange): string {
   return change.annotations.summary ?? change.annotations.description ?? change.rule;
 }
 
-/** `avg 187 · alert if > 150`. What ended an alert may be another condition, so only its value is told. */
+/** `avg 187 · alert if > 150`. Another condition may have ended an alert, so only the value is shown. */
 export function evidenceWords(change: AlertChange): string {
   const { aggregate, condition } = change.evidence;
   const value = `${aggregate} ${formatValue(change.value)}`;

@@ -3,14 +3,14 @@ import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { usePage } from "../app/page.ts";
 
-const CALM_MS = 4_000;
+const QUIET_MS = 4_000;
 
-/** Speaks of what changed to those who listen to the page: at most one short sentence every few seconds. */
+/** Announces changes to screen readers: at most one short sentence every few seconds. */
 export function Announcer(): JSX.Element {
   const page = usePage();
   const [text, setText] = useState("");
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const said = useRef("");
+  const announced = useRef("");
 
   useSignalEffect(() => {
     const { critical, warning, info } = page.alerts.firing.value;
@@ -21,12 +21,12 @@ export function Announcer(): JSX.Element {
       () => {
         timer.current = undefined;
         const counts = page.alerts.firing.peek();
-        const now = page.status.peek().state === "open" ? countWords(counts) : "Disconnected, trying again.";
-        if (now === said.current) return;
-        said.current = now;
+        const now = page.status.peek().state === "open" ? countWords(counts) : "Disconnected, reconnecting.";
+        if (now === announced.current) return;
+        announced.current = now;
         setText(now);
       },
-      open && critical + warning + info > 0 ? CALM_MS / 2 : CALM_MS,
+      open && critical + warning + info > 0 ? QUIET_MS / 2 : QUIET_MS,
     );
   });
 

@@ -6,7 +6,7 @@ import type { AlertChange } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
 import { deviceHref } from "../app/route.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
-import { formatAge, formatCount, formatValue } from "../lib/format.ts";
+import { formatAge, formatCount, formatValue, plural } from "../lib/format.ts";
 import type { DeviceEntry } from "../store/devices.ts";
 import { SILENT_US } from "../store/sites.ts";
 import { SeverityIcon } from "./icons.tsx";
@@ -18,7 +18,7 @@ export function rowHeightFor(widthPx: number): number {
   return widthPx <= NARROW_PX ? 92 : 64;
 }
 
-/** One device in one line: how it is, what it measures, when it was heard, and what is odd about it. */
+/** One device in one line: its worst alert, values, age and irregular readings. */
 export function DeviceRow(props: {
   readonly entry: DeviceEntry;
   readonly worst: AlertChange | undefined;
@@ -59,16 +59,16 @@ export function DeviceRow(props: {
         ))}
       </span>
       <Sparkline points={first === undefined ? undefined : entry.sparks.get(first)} newest={newestUs ?? 0} />
-      <Heard item={item} />
+      <LastSeen item={item} />
     </a>
   );
 }
 
-function Heard({ item }: { readonly item: DeviceItem }): JSX.Element {
+function LastSeen({ item }: { readonly item: DeviceItem }): JSX.Element {
   const { nowUs } = usePage();
   const words = useComputed(() => {
     const ageUs = nowUs.value - item.lastSeenUs;
-    // Whole steps of ten seconds: a row must not change each second for nothing.
+    // Steps of ten seconds, so that rows do not change every second.
     return ageUs < 10_000_000 ? "just now" : `${formatAge(Math.floor(ageUs / 10_000_000) * 10_000_000)} ago`;
   }).value;
   const silent = useComputed(() => nowUs.value - item.lastSeenUs >= SILENT_US).value;
@@ -80,14 +80,14 @@ function Heard({ item }: { readonly item: DeviceItem }): JSX.Element {
   );
 }
 
-/** What is odd about its readings, the worst first: dropped, clock ahead, late, twice. */
+/** Its irregular readings in words, the worst first. */
 export function oddities(item: DeviceItem): readonly string[] {
   const { lateDropped = 0, clockAhead, lateApplied = 0, duplicates = 0 } = item;
   return [
-    lateDropped > 0 ? `${formatCount(lateDropped)} too late` : "",
-    clockAhead > 0 ? `clock ahead in ${formatCount(clockAhead)}` : "",
+    lateDropped > 0 ? `${formatCount(lateDropped)} dropped as late` : "",
+    clockAhead > 0 ? `${formatCount(clockAhead)} with the clock ahead` : "",
     lateApplied > 0 ? `${formatCount(lateApplied)} late` : "",
-    duplicates > 0 ? `${formatCount(duplicates)} twice` : "",
+    duplicates > 0 ? plural(duplicates, "duplicate") : "",
   ].filter((words) => words !== "");
 }
 

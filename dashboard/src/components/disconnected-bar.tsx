@@ -3,15 +3,15 @@ import type { FeedStatus } from "../../../contracts/feed-client/feed-client.ts";
 import { usePage } from "../app/page.ts";
 import { formatAge } from "../lib/format.ts";
 
-/** Shorter absences are no news: the header tells them. */
+/** For shorter times, the header alone shows it. */
 const LONG_US = 3_000_000;
 
-/** The very first attempt is no disconnection: nothing was there to lose. */
+/** The first attempt to connect does not count: there was no connection to lose. */
 export function isLost({ state, attempt }: FeedStatus): boolean {
   return state !== "open" && (attempt > 1 || state === "closed");
 }
 
-/** Says over all else how old the picture is while the connection is away. It covers, and moves nothing. */
+/** Says how old the data is while there is no connection. It covers the page and moves nothing. */
 export function DisconnectedBar(): JSX.Element | null {
   const { status, nowUs, kiosk } = usePage();
   const { sinceMs } = status.value;
@@ -20,7 +20,8 @@ export function DisconnectedBar(): JSX.Element | null {
   if (awayUs < LONG_US && !kiosk) return null;
   return (
     <p class="disconnected-bar">
-      No connection to the gateway for {formatAge(awayUs)}. What you see is from before; the page goes on by itself.
+      No connection to the gateway for {formatAge(awayUs)}. You see the last known state. The page reconnects
+      automatically.
     </p>
   );
 }

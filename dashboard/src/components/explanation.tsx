@@ -19,7 +19,7 @@ import { SeverityIcon } from "./icons.tsx";
 
 const STATE_WORDS = {
   inactive: "No longer pending",
-  pending: "The condition began to hold",
+  pending: "Condition first met",
   firing: "Fired",
   resolved: "Resolved",
 } as const;
@@ -29,11 +29,11 @@ const CLOSED_BY: Readonly<Record<ExplainedChange["closedBy"], string>> = {
   idleness: "time passing without readings",
   silence: "silence",
   edit: "a change of the rule",
-  unknown: "something that the log does not hold any more",
+  unknown: "an entry that is no longer in the log",
 };
 const READINGS_SHOWN = 100;
 
-/** Why the alert did what it did: each change with the window that decided it, and where in the log it stands. */
+/** Why the alert changed: each change with the window that decided it, and its entry in the log. */
 export function Explanation(props: {
   readonly changes: readonly AlertChange[];
   readonly last: AlertChange;
@@ -62,7 +62,7 @@ export function Explanation(props: {
           </li>
         ))}
       </ol>
-      <Richer incident={last.incident} changes={changes.length} />
+      <LogReadings incident={last.incident} changes={changes.length} />
     </section>
   );
 }
@@ -108,7 +108,7 @@ function Step({ change, zone }: { readonly change: AlertChange; readonly zone: Z
         )}
         <dt>Log</dt>
         <dd>
-          {input.stream ?? "READINGS"}, entry {input.sequence}, task {input.partition}, received{" "}
+          {input.stream ?? "READINGS"}, entry {input.sequence}, task {input.partition}, stored{" "}
           {formatInstant(change.processedAtUs, zone)}
         </dd>
       </dl>
@@ -116,15 +116,21 @@ function Step({ change, zone }: { readonly change: AlertChange; readonly zone: Z
   );
 }
 
-/** What the log tells beyond the evidence, where a service can read it: the readings behind each decision. */
-function Richer({ incident, changes }: { readonly incident: string; readonly changes: number }): JSX.Element | null {
+/** The readings behind each change, where a service can read them from the log. */
+function LogReadings({
+  incident,
+  changes,
+}: {
+  readonly incident: string;
+  readonly changes: number;
+}): JSX.Element | null {
   const { api, settings } = usePage();
-  const told = useSignal<IncidentExplanation | undefined>(undefined);
+  const explanation = useSignal<IncidentExplanation | undefined>(undefined);
   useEffect(() => {
     let current = true;
     api.explanation(incident).then(
       (answer) => {
-        if (current) told.value = answer;
+        if (current) explanation.value = answer;
       },
       () => {},
     );
@@ -132,12 +138,12 @@ function Richer({ incident, changes }: { readonly incident: string; readonly cha
       current = false;
     };
   }, [incident, changes]);
-  const known = told.value;
+  const known = explanation.value;
   if (known === undefined) return null;
   const zone = settings.zone.value;
   return (
     <details class="why-more">
-      <summary>The readings behind it, from the log</summary>
+      <summary>Readings from the log</summary>
       {known.notes.map((note) => (
         <p key={note} class="note-warning">
           {note}
@@ -162,12 +168,12 @@ function Readings({ step, zone }: { readonly step: ExplainedChange; readonly zon
         {step.latenessUs !== null && `, lateness ${formatAge(step.latenessUs)}`}.{" "}
         {step.parts === undefined &&
           step.recomputed !== null &&
-          `Computed anew from its readings: ${formatValue(step.recomputed)}${step.agrees === false ? ", which differs" : ""}.`}
+          `Computed again from its readings: ${formatValue(step.recomputed)}${step.agrees === false ? ", which differs" : ""}.`}
       </p>
       {step.parts?.map((part) => (
         <p key={part.name} class="order-hint">
           {part.name}: {part.aggregate} of {plural(part.readingsInAll, "reading")} = {formatValue(part.value)}
-          {part.recomputed !== null && `, computed anew ${formatValue(part.recomputed)}`}
+          {part.recomputed !== null && `, computed again ${formatValue(part.recomputed)}`}
           {part.agrees === false && ", which differs"}
         </p>
       ))}

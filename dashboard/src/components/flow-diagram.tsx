@@ -10,7 +10,7 @@ interface Node {
   readonly rate: RateName;
   readonly unit: string;
   readonly words: (figures: Figures | undefined) => string;
-  /** Whether something waits longer than it should. */
+  /** Whether too much waits there. */
   readonly worry: (figures: Figures | undefined) => boolean;
 }
 
@@ -62,19 +62,19 @@ const NODES: readonly Node[] = [
   {
     id: "notifier",
     label: "Notifier",
-    rate: "told",
+    rate: "notifications",
     unit: "messages/s",
     words: (figures) => `${formatCount(figures?.notifierWaiting ?? 0)} waiting`,
     worry: (figures) => (figures?.notifierOldestSeconds ?? 0) > NOTIFIER_WORRY_SECONDS,
   },
 ];
 
-/** Where readings go, part by part: what passes in a second, and what waits there. */
+/** The path of a reading through the gateway: what passes each part in a second, and what waits there. */
 export function FlowDiagram(): JSX.Element {
   const { stats } = usePage();
   const figures = stats.figures.value;
   return (
-    <ol class="flow" aria-label="The way of a reading">
+    <ol class="flow" aria-label="Path of a reading">
       {NODES.map(({ id, label, rate, unit, words, worry }) => (
         <li key={id} class={`flow-node flow-${id}`} data-worry={worry(figures)}>
           <span class="figure-label">{label}</span>
@@ -95,9 +95,9 @@ function lagWords(us: number | undefined): string {
   return us < 1_000_000 ? `${Math.max(0, Math.round(us / 1000))} ms` : formatAge(us);
 }
 
-/** Only when it is near: else it worries for nothing. */
+/** Only when the log is about to drop entries that are not stored yet. */
 function retentionWords(figures: Figures | undefined): string {
   const seconds = figures?.retentionSecondsLeft;
   if (seconds === undefined || seconds > 6 * 3_600 || (figures?.storageLag ?? 0) < STORAGE_WORRY) return "";
-  return `, the log forgets in ${formatAge(seconds * 1_000_000)}`;
+  return `, the log drops them in ${formatAge(seconds * 1_000_000)}`;
 }

@@ -87,7 +87,7 @@ function Connection(): JSX.Element {
       ) : lost ? (
         <span>
           Disconnected since {formatTime(sinceMs * 1000, settings.zone.value)}
-          <span class="connection-more">, trying again</span>
+          <span class="connection-more">, reconnecting</span>
         </span>
       ) : (
         "Connecting"

@@ -21,7 +21,7 @@ export function HealthPanel(): JSX.Element {
         <h2 id="health-title">Health</h2>
       </div>
       {known === undefined ? (
-        <p class="quiet">Asking the gateway for its health</p>
+        <p class="quiet">Loading</p>
       ) : (
         <ul>
           {partsOf(known).map(({ name, ready, detail, notice }) => (

@@ -18,17 +18,17 @@ const LENGTHS = [
   ["1 week", 10_080],
 ] as const;
 
-/** What can be done about an incident: take it on, or keep it and its like quiet for a while. */
+/** What a person can do about an incident: acknowledge it, or silence it and similar alerts for some time. */
 export function IncidentOrders({ change }: { readonly change: AlertChange }): JSX.Element {
   const { attention } = usePage();
   const open = useSignal<"acknowledge" | "silence" | undefined>(undefined);
   const known = attention.byIncident.value.get(change.incident);
   if (attention.state.value === "unavailable") {
-    return <p class="quiet">The notifier does not answer: nobody can take this on or silence it now.</p>;
+    return <p class="quiet">The notifier does not answer. You cannot acknowledge or silence this incident now.</p>;
   }
   return (
-    <section class="panel orders" aria-label="What to do">
-      <Taken incident={change.incident} />
+    <section class="panel orders" aria-label="Actions">
+      <Handled incident={change.incident} />
       <div class="order-buttons">
         {isOpen(change) && known?.acknowledgement === undefined && (
           <button
@@ -51,8 +51,8 @@ export function IncidentOrders({ change }: { readonly change: AlertChange }): JS
       </div>
       {open.value === "acknowledge" && (
         <OrderForm
-          title="Take this incident on"
-          button="I have it"
+          title="Acknowledge this incident"
+          button="I'm on it"
           send={async (form, by) => {
             await attention.acknowledge(change.incident, { by, note: String(form.get("note") ?? "") });
             open.value = undefined;
@@ -62,7 +62,7 @@ export function IncidentOrders({ change }: { readonly change: AlertChange }): JS
             Note
             <input name="note" maxLength={2_000} placeholder="on my way" />
           </label>
-          <p class="order-hint">It is not told again while it goes on. Its end is still told.</p>
+          <p class="order-hint">Notifications stop until the incident ends. Its end is still notified.</p>
         </OrderForm>
       )}
       {open.value === "silence" && <SilenceForm change={change} onDone={() => (open.value = undefined)} />}
@@ -70,7 +70,7 @@ export function IncidentOrders({ change }: { readonly change: AlertChange }): JS
   );
 }
 
-function Taken({ incident }: { readonly incident: string }): JSX.Element | null {
+function Handled({ incident }: { readonly incident: string }): JSX.Element | null {
   const { attention, settings } = usePage();
   const known = attention.byIncident.value.get(incident);
   const zone = settings.zone.value;
@@ -79,12 +79,12 @@ function Taken({ incident }: { readonly incident: string }): JSX.Element | null 
   return (
     <>
       {acknowledgement !== undefined && (
-        <p class="taken">
-          Taken by <strong>{acknowledgement.by}</strong> at {formatInstant(acknowledgement.atUs, zone)}
+        <p class="handled">
+          Acknowledged by <strong>{acknowledgement.by}</strong> at {formatInstant(acknowledgement.atUs, zone)}
           {acknowledgement.note !== "" && `: ${acknowledgement.note}`}
         </p>
       )}
-      {silencedBy.length > 0 && <p class="taken">Silenced: nobody is told of it now.</p>}
+      {silencedBy.length > 0 && <p class="handled">Silenced: nobody is notified now.</p>}
       <InhibitedBy incidents={inhibitedBy} />
     </>
   );
@@ -105,7 +105,7 @@ function SilenceForm({ change, onDone }: { readonly change: AlertChange; onDone(
       }}
     >
       <label>
-        What
+        Alerts
         <select name="scope">
           {scopes.map((matchers, index) => (
             <option key={matcherWords(matchers)} value={index}>
@@ -115,7 +115,7 @@ function SilenceForm({ change, onDone }: { readonly change: AlertChange; onDone(
         </select>
       </label>
       <label>
-        For
+        Duration
         <select name="minutes">
           {LENGTHS.map(([words, minutes]) => (
             <option key={words} value={minutes}>
@@ -125,14 +125,14 @@ function SilenceForm({ change, onDone }: { readonly change: AlertChange; onDone(
         </select>
       </label>
       <label>
-        Why
+        Reason
         <input name="why" required maxLength={2_000} placeholder="defrosting" />
       </label>
     </OrderForm>
   );
 }
 
-/** From this alert alone to all of its site: what people mean when they say "quiet". */
+/** From this alert alone to all alerts of its site. */
 function scopesOf({ rule, key, labels }: AlertChange): readonly Matchers[] {
   const scopes: Matchers[] = [{ rule, ...key }, { rule }];
   const device = key.device ?? labels.device;

@@ -3,12 +3,12 @@ import type { ComponentChildren, JSX } from "preact";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 
-/** A short form that gives an order: says who, sends it once, and shows what the gateway says of it. */
+/** A short form for an order to the gateway: asks for a name, sends once and shows the gateway's error. */
 export function OrderForm(props: {
   readonly title: string;
   readonly button: string;
   readonly children?: ComponentChildren;
-  /** Rejects with what is wrong. */
+  /** Rejects with an error for people. */
   send(form: FormData, by: string): Promise<void>;
 }): JSX.Element {
   const { settings } = usePage();
@@ -35,7 +35,7 @@ export function OrderForm(props: {
       <h3>{props.title}</h3>
       <label>
         Your name
-        {/* A default, not a value: drawing again must not undo what is being typed. */}
+        {/* A default, not a value: rendering again must not undo what a person types. */}
         <input name="by" required maxLength={150} defaultValue={settings.who.peek()} autocomplete="name" />
       </label>
       {props.children}

@@ -5,14 +5,14 @@ import { formatCount, formatRate, NO_VALUE, plural } from "../lib/format.ts";
 import type { Figures, RateName } from "../store/stats.ts";
 
 const STATIONS: readonly { readonly name: RateName; readonly label: string; readonly title: string }[] = [
-  { name: "messages", label: "Messages in", title: "MQTT messages taken in per second" },
-  { name: "readings", label: "Readings", title: "Readings found in them and kept in the log, per second" },
+  { name: "messages", label: "Messages in", title: "MQTT messages received per second" },
+  { name: "readings", label: "Readings", title: "Readings decoded from them and stored in the log, per second" },
   { name: "windows", label: "Windows", title: "Window results per second" },
-  { name: "alerts", label: "Alert changes", title: "Alerts that changed their state, per second" },
+  { name: "alerts", label: "Alert changes", title: "Changes of alerts per second" },
   { name: "stored", label: "Stored", title: "Points written to storage per second" },
 ];
 
-/** The way of a reading, station by station, with what passes each in a second. */
+/** The path of a reading, station by station, with what passes each in a second. */
 export function Pipeline(): JSX.Element {
   const { stats } = usePage();
   const figures = stats.figures.value;
@@ -36,7 +36,7 @@ export function Pipeline(): JSX.Element {
           label="Storage lag"
           value={formatCount(figures?.storageLag)}
           hint={lagWords(figures?.storageLag)}
-          title="Messages that wait to be stored"
+          title="Log entries that wait to be stored"
         />
         <Gauge
           label="MQTT clients"
@@ -54,7 +54,7 @@ function DeadLetters({ figures }: { readonly figures: Figures | undefined }): JS
   const reasons = [...(figures?.deadLettersByReason ?? [])]
     .filter(([, count]) => count > 0)
     .sort((a, b) => b[1] - a[1]);
-  const hint = total === undefined ? NO_VALUE : total === 0 ? "none refused" : (reasons[0]?.[0] ?? "refused");
+  const hint = total === undefined ? NO_VALUE : total === 0 ? "none" : (reasons[0]?.[0] ?? "refused");
   return (
     <Gauge
       label="Dead letters"

@@ -3,7 +3,7 @@ import { usePage } from "../app/page.ts";
 import { formatInstant } from "../lib/format.ts";
 import { RANGES, type Range, type Span, spanAround } from "../lib/ranges.ts";
 
-/** Chooses what the charts show: so much up to now, or a stretch of the past, which can be moved and widened. */
+/** Chooses what the charts show: a range up to now, or a span of the past, which can be moved and zoomed. */
 export function RangeBar(props: {
   readonly range: Range | undefined;
   readonly span: Span | undefined;
@@ -67,15 +67,14 @@ export function RangeBar(props: {
 function RangeWords({ span, onLive }: { readonly span: Span | undefined; onLive(): void }): JSX.Element {
   const { settings } = usePage();
   const zone = settings.zone.value;
-  if (span === undefined)
-    return <span class="range-words">Follows the present. Drag over a chart to look closer.</span>;
+  if (span === undefined) return <span class="range-words">Live. Drag over a chart to zoom in.</span>;
   return (
     <>
       <span class="range-words">
         {formatInstant(span.fromUs, zone)} – {formatInstant(span.toUs, zone)}
       </span>
       <button type="button" class="small-button live-button" onClick={onLive}>
-        Back to now
+        Back to live
       </button>
     </>
   );

@@ -8,10 +8,10 @@ import { usePage } from "../app/page.ts";
 import { letterHref } from "../app/route.ts";
 import { formatInstant, plural } from "../lib/format.ts";
 
-/** So many pieces make up "all", at most. */
+/** Bounded: a gateway that always has more would otherwise be asked without end. */
 const PIECES_MAX = 1_000;
 
-/** Puts one letter through the gateway again, or says what came of it. Empty for one that cannot be retried. */
+/** Retries one letter, or shows the outcome. Empty for a letter that cannot be retried. */
 export function RetryLetter(props: {
   readonly letter: DeadLetterSummary;
   readonly size: "small" | "large";
@@ -28,7 +28,7 @@ export function RetryLetter(props: {
     problem.value = undefined;
     try {
       onRetried(await api.retryLetter(letter.sequence, settings.who.peek()));
-      // The button goes away: who pressed it by key stays where it was.
+      // The button disappears. For people who use the keyboard, the focus stays in its row.
       const row = place.current?.closest("li")?.querySelector<HTMLElement>("[data-row]");
       (row ?? place.current)?.focus();
     } catch (error) {
@@ -44,7 +44,7 @@ export function RetryLetter(props: {
           type="button"
           class={size === "small" ? "small-button" : "order-button"}
           aria-label={`Retry letter ${letter.sequence}`}
-          // Not `disabled`: that would take the focus away.
+          // Not `disabled`: that would remove the focus.
           aria-disabled={sending.value}
           onClick={() => void send()}
         >
@@ -67,17 +67,17 @@ function Outcome({ retry, size }: { readonly retry: LetterRetry; readonly size: 
   return (
     <span class="retry-outcome" data-outcome={outcome} title={size === "small" ? when : undefined}>
       {outcome === "stored" && `Stored: ${plural(readings, "reading")}`}
-      {outcome === "empty" && "Nothing in it that a source wants"}
+      {outcome === "empty" && "No source reads this message"}
       {outcome === "refused" && <>Refused again, now {next}</>}
       {size === "large" && `, ${when}`}
     </span>
   );
 }
 
-/** Retries all letters that were not retried yet, oldest first, and tells how far it is. */
+/** Retries all letters that have not been retried yet, oldest first, and shows its progress. */
 export function RetryAll({ onDone }: { onDone(): void }): JSX.Element {
   const { api, settings } = usePage();
-  const told = useSignal("");
+  const progress = useSignal("");
   const running = useSignal(false);
   const problem = useSignal<string | undefined>(undefined);
   async function run(): Promise<void> {
@@ -90,7 +90,7 @@ export function RetryAll({ onDone }: { onDone(): void }): JSX.Element {
       for (let piece = 0; piece < PIECES_MAX; piece++) {
         const { results, before, next } = await api.retryLetters({ ...from, by: settings.who.peek() });
         for (const { outcome } of results) counts[outcome] = (counts[outcome] ?? 0) + 1;
-        told.value = countWords(counts);
+        progress.value = countWords(counts);
         if (next === undefined) break;
         from = { before, after: next };
       }
@@ -103,7 +103,7 @@ export function RetryAll({ onDone }: { onDone(): void }): JSX.Element {
   }
   return (
     <div class="retry retry-all">
-      <span role="status">{told.value}</span>
+      <span role="status">{progress.value}</span>
       <span class="order-problem" role="alert">
         {problem.value ?? ""}
       </span>
@@ -116,12 +116,12 @@ export function RetryAll({ onDone }: { onDone(): void }): JSX.Element {
 
 const WORDS: Readonly<Record<string, string>> = {
   stored: "stored",
-  empty: "with nothing in them",
+  empty: "without readings",
   refused: "refused again",
-  "already-done": "done before",
+  "already-done": "retried before",
 };
 
 function countWords(counts: Readonly<Record<string, number>>): string {
   const parts = Object.entries(counts).map(([outcome, count]) => `${count} ${WORDS[outcome] ?? outcome}`);
-  return parts.length === 0 ? "Nothing is left to retry" : parts.join(", ");
+  return parts.length === 0 ? "Nothing left to retry" : parts.join(", ");
 }

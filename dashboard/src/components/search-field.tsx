@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { Search } from "./icons.tsx";
 
-/** Where `/` leads. The owner takes in what is typed at once: drawing again must not undo it. */
+/** `/` moves the focus here. The owner applies each letter at once: rendering again must not undo it. */
 export function SearchField(props: {
   readonly label: string;
   readonly value: string;
@@ -14,7 +14,7 @@ export function SearchField(props: {
       <input
         type="search"
         placeholder={props.label}
-        title="Press / to come here"
+        title="Press / to search. * and ? are wildcards."
         value={props.value}
         onInput={(event) => props.onInput(event.currentTarget.value)}
       />

@@ -5,7 +5,7 @@ import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 import { formatAge, formatInstant } from "../lib/format.ts";
 
-/** What is silenced now or will be. Absent while nothing is. */
+/** Present and future silences; nothing when there are none. */
 export function SilenceList(): JSX.Element | null {
   const { attention } = usePage();
   const silences = attention.silences.value;

@@ -1,10 +1,10 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
-/** Rows kept beyond either edge of the window, so that quick scrolling and j/k find them drawn. */
+/** Rows beyond either edge of the window, so that fast scrolling and j/k find them rendered. */
 const OVERSCAN = 8;
 
-/** A long list of rows of one height, of which only those near the window exist. */
+/** A long list of rows of equal height. Only rows near the window exist. */
 export function VirtualList<Item>(props: {
   readonly items: readonly Item[];
   readonly rowHeight: number;
@@ -16,19 +16,19 @@ export function VirtualList<Item>(props: {
   const list = useRef<HTMLUListElement>(null);
   const [range, setRange] = useState<readonly [number, number]>([0, 24]);
   useLayoutEffect(() => {
-    function look(): void {
+    function update(): void {
       const top = list.current?.getBoundingClientRect().top ?? 0;
       const first = Math.max(0, Math.floor(-top / rowHeight) - OVERSCAN);
       const end = first + Math.ceil(innerHeight / rowHeight) + 2 * OVERSCAN;
-      // The same range is no reason to draw: scrolling tells of every pixel.
+      // The browser reports every pixel of scrolling: an equal range must not render.
       setRange((before) => (before[0] === first && before[1] === end ? before : [first, end]));
     }
-    look();
-    addEventListener("scroll", look, { passive: true });
-    addEventListener("resize", look);
+    update();
+    addEventListener("scroll", update, { passive: true });
+    addEventListener("resize", update);
     return () => {
-      removeEventListener("scroll", look);
-      removeEventListener("resize", look);
+      removeEventListener("scroll", update);
+      removeEventListener("resize", update);
     };
   }, [rowHeight, items.length]);
   const [first, end] = range;

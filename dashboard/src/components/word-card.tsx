@@ -4,7 +4,7 @@ import type { MetricTrack } from "../store/metric-track.ts";
 
 const EARLIER_SHOWN = 8;
 
-/** A metric that speaks in words: the current one large, and the ones before it. */
+/** A metric whose values are words: the current one large, and those before it. */
 export function WordCard({ track, zone }: { readonly track: MetricTrack; readonly zone: Zone }): JSX.Element {
   track.version.value;
   const current = track.words.at(-1);
@@ -14,7 +14,7 @@ export function WordCard({ track, zone }: { readonly track: MetricTrack; readonl
       <h2>{track.metric}</h2>
       <p class="word-current">{current?.word ?? NO_VALUE}</p>
       <p class="word-since">{current === undefined ? "" : `since ${formatClock(current.atUs, zone)}`}</p>
-      <ol class="word-earlier" aria-label="Before">
+      <ol class="word-earlier" aria-label="Earlier values">
         {earlier.map(({ atUs, word }) => (
           <li key={atUs}>
             <span>{word}</span>

@@ -1,6 +1,6 @@
 /**
- * Asks for frames in which nothing else changes: a browser without a GPU copies all that lies between the first and the
- * last change of a frame, and the clock in the header is far from the last chart. Waits for one frame at most.
+ * Runs tasks in frames in which nothing else changes. ADR 16: a browser without a GPU copies everything between the first
+ * and the last change of a frame, and the clock in the header is far from the last chart. Waits one frame at most.
  */
 export function framesApart(
   request: (run: () => void) => void,
@@ -15,7 +15,7 @@ export function framesApart(
   };
 }
 
-/** Counts the changes of a page outside of all that a selector finds. */
+/** Counts the changes of a page outside the elements that match a selector. */
 export function countChanges(document: Document, inside: string): { readonly elsewhere: () => number } {
   let count = 0;
   const observer = new MutationObserver((records) => {

@@ -1,6 +1,6 @@
 import { NUMBER_PATTERN } from "../../../domain/number-text.ts";
 
-/** A rule's condition, as lines on a chart: where they lie, and on which side of them the alert is. */
+/** A line of a rule's condition on a chart, and the side of it on which the rule alerts. */
 export interface Threshold {
   readonly value: number;
   readonly alertSide: "above" | "below";
@@ -9,7 +9,7 @@ export interface Threshold {
 const COMPARISON = new RegExp(`^\\s*(>=|<=|==|!=|>|<)\\s*(${NUMBER_PATTERN})\\s*$`);
 const SPAN = new RegExp(`^\\s*(between|outside)\\s+(${NUMBER_PATTERN})\\s+and\\s+(${NUMBER_PATTERN})\\s*$`, "i");
 
-/** Lines of a condition like `> 8` or `outside 2 and 8`; none for conditions over several series or on words. */
+/** The lines of a condition like `> 8` or `outside 2 and 8`; none for conditions over several series or words. */
 export function thresholdsOf(condition: string): readonly Threshold[] {
   const comparison = COMPARISON.exec(condition);
   if (comparison !== null) {
@@ -27,7 +27,7 @@ export function thresholdsOf(condition: string): readonly Threshold[] {
   ];
 }
 
-/** Lines for one name of a condition over several: of the comparisons with a number that all must hold. */
+/** The lines for one series of a condition over several: its comparisons with numbers, joined by `&&`. */
 export function thresholdsWithin(condition: string, name: string): readonly Threshold[] {
   return condition.split("&&").flatMap((part) => {
     const text = part.trim();

@@ -1,11 +1,11 @@
-/** What the readings' own times say: whether this is now, or recorded data played again. */
+/** Whether the readings are live or a replay of recorded data. */
 export type EventTime =
   | { readonly kind: "none" }
   | { readonly kind: "live"; readonly newestUs: number }
   /** `speed`: seconds of recorded time per second; undefined until it is known. */
   | { readonly kind: "replay"; readonly newestUs: number; readonly speed: number | undefined };
 
-/** Newest readings this far from the wall clock are recorded data, not slow sensors. */
+/** Newest readings this far from the wall clock are recorded data. Sensors are not that slow. */
 const REPLAY_US = 2 * 3_600_000_000;
 const SPEED_SPAN_US = 20_000_000;
 
@@ -18,10 +18,10 @@ export class EventClock {
   #newestUs = -Infinity;
   #marks: Mark[] = [];
 
-  /** Takes the newest observation time that came by, and when. */
+  /** A reading with this observation time arrived at this time. */
   observe(eventUs: number, wallUs: number): void {
     if (eventUs <= this.#newestUs) return;
-    // A replay that starts again elsewhere must not average over the jump.
+    // The speed must not average over a jump, when a replay starts again elsewhere.
     if (eventUs - this.#newestUs > 40 * 86_400_000_000) this.#marks = [];
     this.#newestUs = eventUs;
     const last = this.#marks.at(-1);
@@ -48,7 +48,7 @@ export class EventClock {
   }
 }
 
-/** `3,600×`, to two significant digits: the pace of a replay is never exact. */
+/** `3,600×`, to two significant digits: the speed of a replay is never exact. */
 export function formatSpeed(speed: number): string {
   const digits = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(speed, 1))) - 1);
   return `${(Math.round(speed / digits) * digits).toLocaleString("en-US")}×`;

@@ -4,7 +4,7 @@ const MINUTE_US = 60_000_000;
 const HOUR_US = 60 * MINUTE_US;
 const DAY_US = 24 * HOUR_US;
 
-/** Where times are shown: the zone of this browser, or UTC. */
+/** The zone in which times are shown: this browser's, or UTC. */
 export type Zone = "local" | "utc";
 
 export const NO_VALUE = "–";
@@ -40,7 +40,7 @@ export function formatCount(count: number | undefined): string {
   return `${fixed(count / 1_000_000, count < 99_950_000 ? 1 : 0)}M`;
 }
 
-/** Two units at most, for a person: `45 s`, `3 min`, `2 h 5 min`, `4 d 3 h`. */
+/** Two units at most: `45 s`, `3 min`, `2 h 5 min`, `4 d 3 h`. */
 export function formatAge(ageUs: number): string {
   if (!Number.isFinite(ageUs) || ageUs < 0) return "0 s";
   if (ageUs < MINUTE_US) return `${Math.floor(ageUs / 1_000_000)} s`;
@@ -81,7 +81,7 @@ export function formatInstant(atUs: number, zone: Zone): string {
   });
 }
 
-/** The time alone when it is on the same day as the reference, else `14 Mar, 14:03`, with the year when that differs. */
+/** `14:03` on the day of the reference, else `14 Mar, 14:03`, with the year when it differs. */
 export function formatSince(atUs: number, referenceUs: number, zone: Zone): string {
   if (formatDay(atUs, zone) === formatDay(referenceUs, zone)) return formatClock(atUs, zone);
   const year = formatWith(atUs, zone, { year: "numeric" }) !== formatWith(referenceUs, zone, { year: "numeric" });
@@ -94,7 +94,7 @@ export function formatSince(atUs: number, referenceUs: number, zone: Zone): stri
   });
 }
 
-/** `11 Mar 2014, 21:00 – 12 Mar, 00:00`; with seconds where one of the two has some. */
+/** `11 Mar 2014, 21:00 – 12 Mar, 00:00`, with seconds when one end has them. */
 export function formatSpan(fromUs: number, toUs: number, zone: Zone): string {
   if (fromUs % MINUTE_US === 0 && toUs % MINUTE_US === 0) {
     return `${formatInstant(fromUs, zone)} – ${formatSince(toUs, fromUs, zone)}`;
@@ -127,7 +127,7 @@ function formatWith(atUs: number, zone: Zone, options: Intl.DateTimeFormatOption
   const key = zone + Object.keys(options).join();
   let format = formats.get(key);
   if (format === undefined) {
-    // One locale for all: the page's words are English, and a date must not read two ways.
+    // One locale for everybody: the page is in English, and a date must not have two meanings.
     format = new Intl.DateTimeFormat("en-GB", {
       ...options,
       hourCycle: "h23",

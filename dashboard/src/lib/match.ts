@@ -1,6 +1,6 @@
 import { globMatches } from "../../../domain/glob.ts";
 
-/** Exact text, a pattern with `*` and `?`, or a list of them, any of which may match. */
+/** A glob with `*` and `?`, or a list of globs of which one must match. */
 export type Pattern = string | readonly string[];
 
 export function matches(pattern: Pattern, text: string): boolean {

@@ -21,7 +21,7 @@ test("the usual interval is not moved by a gap", () => {
   expect(medianIntervalUs([5])).toBeUndefined();
 });
 
-test("an axis holds its data, ends on round numbers, and reaches for near thresholds only", () => {
+test("an axis contains its data and near thresholds, and ends on round numbers", () => {
   const near = { value: 150, alertSide: "above" } as const;
   expect(axisRange({ low: 10, high: 118 }, [near])).toEqual([0, 200]);
   expect(axisRange({ low: 10, high: 20 }, [near])[1]).toBeLessThan(30);
@@ -36,12 +36,12 @@ test("steps are round", () => {
   expect([0.7, 1.2, 2.2, 3, 7, 23].map(niceStep)).toEqual([1, 2, 2.5, 5, 10, 25]);
 });
 
-test("extents pass over what is no number", () => {
+test("extents ignore NaN", () => {
   expect(extentOf([Number.NaN, 3, 1, 9], 0, 3)).toEqual({ low: 1, high: 3 });
   expect(extentOf([], 0, 0)).toBeUndefined();
 });
 
-test("a gap is a stretch far longer than usual", () => {
+test("a gap is a step far longer than usual", () => {
   expect(findGaps([0, 1, 2, 20, 21], 1, 0, 4)).toEqual([[2, 3]]);
   expect(findGaps([0, 1, 2], undefined, 0, 2)).toEqual([]);
 });

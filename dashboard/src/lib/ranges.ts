@@ -1,6 +1,6 @@
 const MINUTE_US = 60_000_000;
 
-/** The stretches of event time that a chart can show. */
+/** How much event time a chart can show. */
 export const RANGES = [
   { id: "15m", label: "15 min", us: 15 * MINUTE_US },
   { id: "1h", label: "1 h", us: 60 * MINUTE_US },
@@ -14,7 +14,7 @@ export const RANGES = [
 
 export type Range = (typeof RANGES)[number];
 
-/** A stretch of the past that stands still: `[fromUs, toUs)`. */
+/** A fixed span of the past: `[fromUs, toUs)`. */
 export interface Span {
   readonly fromUs: number;
   readonly toUs: number;
@@ -23,21 +23,21 @@ export interface Span {
 const SPAN_US_MIN = 1_000_000;
 const SPAN_US_MAX = 366 * 24 * 60 * MINUTE_US;
 
-/** A span by its middle and its length, kept within what a chart can show. */
+/** A span by its middle and length. The length is limited to what a chart can show. */
 export function spanAround(middleUs: number, lengthUs: number): Span {
   const us = Math.min(Math.max(lengthUs, SPAN_US_MIN), SPAN_US_MAX);
   const fromUs = Math.round(middleUs - us / 2);
   return { fromUs, toUs: fromUs + Math.round(us) };
 }
 
-/** Readings that make a good first picture: fewer look empty, more look like noise. */
+/** Readings for a good first picture: fewer look empty, more look like noise. */
 const POINTS_WANTED = 120;
 
 export function rangeById(id: string | undefined): Range | undefined {
   return RANGES.find((range) => range.id === id);
 }
 
-/** One reading alone says nothing of its pace: longer ranges are for who asks for them. */
+/** Longer ranges are shown only when a person chooses them: one reading alone says nothing about its pace. */
 const FIRST_LONGEST = "30d";
 
 /** The shortest range that holds enough readings of a series with this pace. */

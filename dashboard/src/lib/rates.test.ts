@@ -8,7 +8,7 @@ function report(instance: string, atSeconds: number, values: Record<string, numb
 }
 
 describe("rates", () => {
-  test("are not known before two reports", () => {
+  test("are unknown before the second report", () => {
     const tracker = createRateTracker();
     expect(tracker.rate(READINGS)).toBeUndefined();
     tracker.add(report("a", 1, { [READINGS]: 100 }));
@@ -16,7 +16,7 @@ describe("rates", () => {
     expect(tracker.total(READINGS)).toBe(100);
   });
 
-  test("are the growth over time, summed over processes and labels", () => {
+  test("are growth over time, summed over instances and labels", () => {
     const tracker = createRateTracker();
     for (const second of [0, 1, 2]) {
       tracker.add(report("a", second, { 'x_total{state="firing"}': second * 10, 'x_total{state="resolved"}': second }));
@@ -26,7 +26,7 @@ describe("rates", () => {
     expect(tracker.total("x_total")).toBe(222);
   });
 
-  test("take a counter that falls for a restart", () => {
+  test("a counter that falls is a restart", () => {
     const tracker = createRateTracker();
     tracker.add(report("a", 0, { [READINGS]: 1_000_000 }));
     tracker.add(report("a", 1, { [READINGS]: 1_000_100 }));
@@ -34,7 +34,7 @@ describe("rates", () => {
     expect(tracker.rate(READINGS)).toBe(80);
   });
 
-  test("leave out a process that has fallen silent", () => {
+  test("a process that no longer reports does not count", () => {
     const tracker = createRateTracker();
     tracker.add(report("gone", 0, { weir_feed_clients: 5 }));
     tracker.add(report("here", 1, { weir_feed_clients: 2 }));
@@ -43,7 +43,7 @@ describe("rates", () => {
     expect(tracker.total("weir_feed_clients")).toBe(3);
   });
 
-  test("ignore reports that come again or out of order", () => {
+  test("repeated and out-of-order reports are ignored", () => {
     const tracker = createRateTracker();
     tracker.add(report("a", 1, { [READINGS]: 10 }));
     tracker.add(report("a", 2, { [READINGS]: 20 }));
@@ -52,7 +52,7 @@ describe("rates", () => {
     expect(tracker.rate(READINGS)).toBe(10);
   });
 
-  test("tell totals by label, with its escapes", () => {
+  test("totals by label, with its escapes", () => {
     const tracker = createRateTracker();
     tracker.add(report("a", 1, { 'd_total{reason="bad-payload",x="1"}': 2, 'd_total{x="2",reason="a \\"b\\""}': 1 }));
     tracker.add(report("b", 1, { 'd_total{reason="bad-payload"}': 3, 'other{reason="bad-payload"}': 9 }));

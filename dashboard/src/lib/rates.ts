@@ -2,17 +2,17 @@ import type { StatsItem } from "../../../contracts/feed/protocol.ts";
 
 const REPORTS_KEPT = 8;
 const INSTANCES_MAX = 64;
-/** An instance that has not reported for this long is gone: its rates and gauges no longer count. */
+/** An instance that has not reported for this long no longer counts. */
 const SILENT_US = 10_000_000;
 
-/** Figures of many processes, turned into rates and totals of the whole. */
+/** Rates and totals over the metrics of all services. */
 export interface RateTracker {
   add(item: StatsItem): void;
-  /** Growth per second over the last few reports, summed over labels and processes; undefined before there are two. */
+  /** Growth per second over the last few reports, summed over labels and instances; undefined before the second report. */
   rate(name: string): number | undefined;
-  /** Sum of the newest figures over labels and living processes; undefined when nobody reports it. */
+  /** Sum of the newest values over labels and instances; undefined when no instance reports it. */
   total(name: string): number | undefined;
-  /** The greatest of the newest figures: for ages and lags, which do not add up. */
+  /** The greatest of the newest values, for ages and lags, which do not add up. */
   greatest(name: string): number | undefined;
   /** The newest figures of one name by the value of one label: dead letters by reason. */
   byLabel(name: string, label: string): ReadonlyMap<string, number>;
@@ -84,7 +84,7 @@ export function createRateTracker(): RateTracker {
   };
 }
 
-/** Steps downward are restarts of the process: the counter began again at zero. */
+/** A counter that falls was reset by a restart: it started at zero again. */
 function growthPerSecond(reports: readonly Report[], name: string): number | undefined {
   let grown = 0;
   let overUs = 0;

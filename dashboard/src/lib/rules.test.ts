@@ -57,7 +57,7 @@ describe("rules", () => {
     null,
   ]);
 
-  test("are read with what is no rule left out", () => {
+  test("are read; entries that are not rules are ignored", () => {
     expect(rest).toEqual([]);
     expect(dust?.severity).toBe("critical");
     expect(silent?.severity).toBe("warning");
@@ -66,13 +66,13 @@ describe("rules", () => {
     expect(parseRules("oops")).toEqual([]);
   });
 
-  test("tell in words what they look for", () => {
+  test("are described in words", () => {
     expect(dust && describeRule(dust)).toBe("avg over 1h > 250 for 3h");
     expect(daily && describeRule(daily)).toBeUndefined();
     expect(silent && describeRule(silent)).toBe("silent for 5m");
   });
 
-  test("cover the metrics of the devices they name", () => {
+  test("cover the metrics of the devices that they name", () => {
     const tags = { site: "beijing" };
     expect(dust && covers(dust, "Tiantan", tags, "PM2.5")).toBe(true);
     expect(dust && covers(dust, "Tiantan", tags, "PM10")).toBe(false);
@@ -94,12 +94,12 @@ test("a condition over several series is, for each of them, a rule with its own 
       when: "current > 12 && flow < 0.5 && flow + current > 3",
     },
   ]);
-  const look = (metric: string) => viewsOf(rules, { device: "pump-1", tags: {}, metric });
-  expect(look("pressure")).toEqual([]);
-  expect(look("flow")).toMatchObject([
+  const views = (metric: string) => viewsOf(rules, { device: "pump-1", tags: {}, metric });
+  expect(views("pressure")).toEqual([]);
+  expect(views("flow")).toMatchObject([
     { id: "blocked", aggregates: ["flow"], thresholds: [{ value: 0.5, alertSide: "below" }], window: { text: "30s" } },
   ]);
-  expect(look("amps")).toMatchObject([
+  expect(views("amps")).toMatchObject([
     { aggregates: ["current"], thresholds: [{ value: 12, alertSide: "above" }], window: { text: "1m" } },
   ]);
   const [rule] = rules;

@@ -10,13 +10,13 @@ export interface RuleView {
   readonly when: string;
   readonly thresholds: readonly Threshold[];
   readonly where: Readonly<Record<string, Pattern>>;
-  /** What its windows compute; the condition looks at the first. Empty for rules without windows. */
+  /** What its windows compute; the condition evaluates the first. Empty for rules without windows. */
   readonly aggregates: readonly string[];
   readonly window: RuleWindow | undefined;
   readonly holdFor: string | undefined;
   readonly absent: string | undefined;
   readonly groupBy: readonly string[];
-  /** Of a condition over several series: each of them, as a rule of its own whose aggregate is the series' name. */
+  /** For a condition over several series: each of them as a rule whose aggregate is the name of the series. */
   readonly series: readonly RuleView[];
 }
 
@@ -27,7 +27,7 @@ export interface RuleWindow {
   readonly lengthUs: number | undefined;
 }
 
-/** Reads the answer of `/api/v1/rules`; what is no rule is left out. */
+/** Reads the answer of `/api/v1/rules`. Entries that are not rules are ignored. */
 export function parseRules(answer: unknown): readonly RuleView[] {
   const list = Array.isArray(answer) ? answer : isRecord(answer) && Array.isArray(answer.rules) ? answer.rules : [];
   const rules: RuleView[] = [];
@@ -66,7 +66,7 @@ function parseSeries(rule: RuleView, series: Readonly<Record<string, unknown>>):
   });
 }
 
-/** The rules, and the series of rules over several, that look at this metric of this device. */
+/** The rules, and the series of rules over several series, that evaluate this metric of this device. */
 export function viewsOf(
   rules: readonly RuleView[],
   sensor: { readonly device: string; readonly tags: Readonly<Record<string, string>>; readonly metric: string },
@@ -77,7 +77,7 @@ export function viewsOf(
     .filter((view) => covers(view, device, tags, metric));
 }
 
-/** Whether a rule looks at this metric of this device. One that names no metric looks at all, unless it is about silence. */
+/** Whether a rule evaluates this metric of this device. Without a metric it evaluates all, unless it is for absent readings. */
 export function covers(
   rule: RuleView,
   device: string,
@@ -92,15 +92,15 @@ export function covers(
   return true;
 }
 
-/** What begins with `!` is excluded. */
+/** Globs that start with `!` exclude. */
 function fits(patterns: readonly string[], text: string | undefined): boolean {
   const excluded = patterns.filter((one) => one.startsWith("!")).map((one) => one.slice(1));
-  const taken = patterns.filter((one) => !one.startsWith("!"));
-  if (text === undefined) return taken.length === 0;
-  return (taken.length === 0 || matches(taken, text)) && (excluded.length === 0 || !matches(excluded, text));
+  const included = patterns.filter((one) => !one.startsWith("!"));
+  if (text === undefined) return included.length === 0;
+  return (included.length === 0 || matches(included, text)) && (excluded.length === 0 || !matches(excluded, text));
 }
 
-/** `avg over 3h > 150`: the condition for a person; undefined for a rule that only computes. */
+/** `avg over 3h > 150`: the condition in words; undefined for a rule that only computes. */
 export function describeRule(rule: RuleView): string | undefined {
   if (rule.absent !== undefined) return `silent for ${rule.absent}`;
   if (rule.when === "") return undefined;
@@ -109,7 +109,7 @@ export function describeRule(rule: RuleView): string | undefined {
   return `${over}${rule.when}${held}`;
 }
 
-/** `metric PM2.5, site beijing`: what a rule looks at, for a person. */
+/** `metric PM2.5, site beijing`: the series that a rule evaluates, in words. */
 export function describeWhere(rule: RuleView): string {
   if (rule.series.length > 0) return rule.series.map((one) => describeWhere({ ...one, groupBy: [] })).join("; ");
   const parts = Object.entries(rule.where).map(([name, pattern]) => {

@@ -27,7 +27,7 @@ test("holds what a sorted map of the newest points holds", () => {
   );
 });
 
-test("counts what falls off and starts anew when cleared", () => {
+test("counts dropped points, and starts over when cleared", () => {
   const buffer = new SeriesBuffer(3);
   for (let at = 0; at < 10; at++) buffer.push(at, at);
   expect(buffer.dropped).toBe(7);
@@ -38,14 +38,14 @@ test("counts what falls off and starts anew when cleared", () => {
   expect(contents(buffer)).toEqual([[1, 2]]);
 });
 
-test("says whether a repeated point changed anything", () => {
+test("returns whether a repeated point changed anything", () => {
   const buffer = new SeriesBuffer(3);
   expect(buffer.push(1, 5)).toBe(true);
   expect(buffer.push(1, 5)).toBe(false);
   expect(buffer.push(1, 6)).toBe(true);
 });
 
-test("with all of its room reserved, a series never takes more memory", () => {
+test("a series with reserved room never takes more memory", () => {
   const buffer = new SeriesBuffer(100, { reserve: true });
   const memory = buffer.view().at.buffer;
   for (let at = 0; at < 1_000; at++) buffer.push(at, at);
@@ -54,7 +54,7 @@ test("with all of its room reserved, a series never takes more memory", () => {
   expect(buffer.length).toBe(100);
 });
 
-test("only a point at the newer end is no rewrite", () => {
+test("every change but a point at the newer end is a rewrite", () => {
   const buffer = new SeriesBuffer(3);
   for (const at of [1, 2, 4, 5]) buffer.push(at, at);
   expect(buffer.rewrites).toBe(0);

@@ -4,17 +4,17 @@ export interface SeriesView {
 }
 
 const FIRST_SLOTS = 32;
-/** With a quarter more room than points, the columns are moved to their front once in so many points. */
+/** The room for points, as a multiple of the capacity: with more room, the columns move to their front less often. */
 const SLACK = 1.25;
 
 /**
  * The newest points of one series, oldest first, in two flat columns that a chart can draw without copying.
- * Holds at most `capacity` points; what falls off the old end is counted in `dropped`.
+ * Holds at most `capacity` points; `dropped` counts the older points that it let go.
  */
 export class SeriesBuffer {
   readonly capacity: number;
   dropped = 0;
-  /** Counts the changes that did more than to put a point at the newer end. */
+  /** Counts the changes other than a new point at the newer end. */
   rewrites = 0;
   #at: Float64Array<ArrayBuffer>;
   #values: Float64Array<ArrayBuffer>;
@@ -22,7 +22,7 @@ export class SeriesBuffer {
   #start = 0;
   #end = 0;
 
-  /** `reserve` takes all the room at once, for the few series that are sure to fill: memory stays as it is then. */
+  /** `reserve` allocates all room at once, for series that are sure to fill: their memory then never grows. */
   constructor(capacity: number, { reserve = false }: { readonly reserve?: boolean } = {}) {
     this.capacity = capacity;
     this.#slotsMax = Math.ceil(capacity * SLACK) + 2;
@@ -45,7 +45,7 @@ export class SeriesBuffer {
     return this.length === 0 ? Infinity : (this.#at[this.#start] ?? Infinity);
   }
 
-  /** A point with a time that is already there replaces it; a late one is put in its place. Says whether it changed anything. */
+  /** Replaces the point of the same time; inserts a late point at its place. Returns whether anything changed. */
   push(at: number, value: number): boolean {
     if (at > this.newest) {
       this.#reserve();
@@ -81,7 +81,7 @@ export class SeriesBuffer {
     return true;
   }
 
-  /** The columns as they stand: valid until the next `push`. */
+  /** The columns, valid until the next `push`. */
   view(): SeriesView {
     return {
       at: this.#at.subarray(this.#start, this.#end),
@@ -96,7 +96,7 @@ export class SeriesBuffer {
     this.rewrites++;
   }
 
-  /** Room for one more: moves to the front of the columns, or doubles them as far as they may grow. */
+  /** Makes room for one point: moves the columns to their front, or doubles them up to their limit. */
   #reserve(): void {
     if (this.#end < this.#at.length) return;
     const { at, values } = this.view();

@@ -7,13 +7,13 @@ export interface AlertSpan {
   readonly severity: Severity;
   /** When the condition first held. */
   readonly activeUs: number;
-  /** Undefined while it only pends. */
+  /** Undefined while it is pending. */
   readonly firingUs: number | undefined;
   /** Undefined while it is open. */
   readonly endUs: number | undefined;
 }
 
-/** Incidents out of their changes, which may come in any order. */
+/** Incidents from their changes, in any order. */
 export function alertSpans(changes: Iterable<AlertChange>): readonly AlertSpan[] {
   const byIncident = new Map<string, AlertChange[]>();
   for (const change of changes) {
@@ -29,7 +29,7 @@ export function alertSpans(changes: Iterable<AlertChange>): readonly AlertSpan[]
     if (first === undefined || last === undefined) continue;
     const firing = list.find((change) => change.state === "firing");
     const ended = last.state === "resolved" || last.state === "inactive";
-    // A resolved incident did fire, even when that change is too old to be here.
+    // A resolved incident has fired, even if the list no longer has that change.
     const firedUs = firing?.atUs ?? (last.state === "resolved" ? last.activeAtUs : undefined);
     spans.push({
       incident,

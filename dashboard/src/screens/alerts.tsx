@@ -10,6 +10,7 @@ import { SeverityIcon } from "../components/icons.tsx";
 import { SearchField } from "../components/search-field.tsx";
 import { SilenceList } from "../components/silences.tsx";
 import { formatAge, formatInstant, plural } from "../lib/format.ts";
+import { textSearch } from "../lib/search.ts";
 import { subjectOf } from "../store/alerts.ts";
 
 const PAST_PER_PAGE = 50;
@@ -21,8 +22,9 @@ export function AlertsScreen(): JSX.Element {
   const { alerts, kiosk } = usePage();
   const find = useSignal("");
   const severity = useSignal<Severity | undefined>(undefined);
+  const isFound = textSearch(find.value);
   const fits = (change: AlertChange) =>
-    (severity.value === undefined || change.severity === severity.value) && isFound(change, find.value);
+    (severity.value === undefined || change.severity === severity.value) && isFound(() => textOf(change));
   const open = alerts.open.value.filter(fits);
   return (
     <div class="alerts-screen">
@@ -53,12 +55,12 @@ export function AlertsScreen(): JSX.Element {
       <OpenSection
         title="Firing"
         changes={open.filter(({ state }) => state === "firing")}
-        none={alerts.loaded.value ? "Nothing is firing." : "Waiting for alerts"}
+        none={alerts.loaded.value ? "No alert is firing." : "Loading alerts"}
       />
       <OpenSection
         title="Pending"
         changes={open.filter(({ state }) => state === "pending")}
-        none="Nothing is pending."
+        none="No alert is pending."
       />
       <SilenceList />
       <Past fits={fits} />
@@ -66,15 +68,8 @@ export function AlertsScreen(): JSX.Element {
   );
 }
 
-function isFound(change: AlertChange, text: string): boolean {
-  const words = text
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  const all = [change.rule, summaryOf(change), ...Object.values(change.key), ...Object.values(change.labels)]
-    .join(" ")
-    .toLowerCase();
-  return words.every((word) => all.includes(word));
+function textOf(change: AlertChange): string {
+  return [change.rule, summaryOf(change), ...Object.values(change.key), ...Object.values(change.labels)].join(" ");
 }
 
 function OpenSection(props: {
@@ -104,7 +99,7 @@ function OpenSection(props: {
   );
 }
 
-/** Incidents that are over, the newest first: what the page saw itself, and what the store holds. */
+/** Past incidents, the newest first: those that ended while the page was open, and those in storage. */
 function usePast() {
   const { alerts, api, devices } = usePage();
   const stored = useSignal<readonly AlertChange[]>([]);
@@ -152,10 +147,10 @@ function Past({ fits }: { readonly fits: (change: AlertChange) => boolean }): JS
         <span class="count">{changes.length}</span>
       </div>
       {state === "unavailable" && (
-        <p class="quiet">The store cannot be asked now: these are the incidents that ended while the page was open.</p>
+        <p class="quiet">Storage does not answer. You see the incidents that ended while this page was open.</p>
       )}
       {changes.length === 0 ? (
-        <p class="quiet">{state === "loading" ? "Asking the store" : "No incident is over yet."}</p>
+        <p class="quiet">{state === "loading" ? "Loading past incidents" : "No past incidents."}</p>
       ) : (
         <div class="table-scroll">
           <table class="changes">
@@ -163,8 +158,8 @@ function Past({ fits }: { readonly fits: (change: AlertChange) => boolean }): JS
               <tr>
                 <th scope="col">Ended</th>
                 <th scope="col">Incident</th>
-                <th scope="col">About</th>
-                <th scope="col">Lasted</th>
+                <th scope="col">Subject</th>
+                <th scope="col">Duration</th>
                 <th scope="col">Evidence</th>
               </tr>
             </thead>

@@ -47,7 +47,7 @@ function DeviceHead(props: { readonly device: string; readonly detail: DeviceDet
   const { device, detail } = props;
   const page = usePage();
   const zone = page.settings.zone.value;
-  // The list tells when the device joins; its own signal tells the rest.
+  // The list changes when the device joins; later changes come by its own signal.
   const known = useComputed(() => {
     page.devices.list.value;
     return page.devices.get(device);
@@ -63,7 +63,7 @@ function DeviceHead(props: { readonly device: string; readonly detail: DeviceDet
               <span class="tag-name">{name}</span> {value}
             </span>
           ))}
-          {item !== undefined && <span>last heard {formatTime(item.lastSeenUs, zone)}</span>}
+          {item !== undefined && <span>last seen {formatTime(item.lastSeenUs, zone)}</span>}
           {detail !== undefined && <NewestReading detail={detail} />}
           {item !== undefined &&
             oddities(item).map((words) => (
@@ -120,7 +120,7 @@ function Charts({ device, detail }: { readonly device: string; readonly detail: 
   const hidden = useSignal<ReadonlySet<string>>(new Set());
   const metrics = detail.metrics.value;
   const open = alerts.byDevice.value.get(device) ?? [];
-  const { rulesByMetric, spansByMetric } = useMeanings(device, metrics);
+  const { rulesByMetric, spansByMetric } = useRulesAndAlerts(device, metrics);
   const windowTracks = detail.windows.value;
   const windowsByMetric = useMemo(
     () => new Map(metrics.map((track) => [track.metric, windowsOf(windowTracks, track, rulesByMetric)])),
@@ -131,11 +131,11 @@ function Charts({ device, detail }: { readonly device: string; readonly detail: 
   const rangeUs = detail.range.value?.us;
   const zone = settings.zone.value;
 
-  // Watched metrics come first, the worst before: they are why people look.
+  // Metrics with rules come first, in order of severity: they are why people open this screen.
   const sorted = metrics.toSorted((a, b) => watched(rulesByMetric, b) - watched(rulesByMetric, a));
   useEffect(() => detail.arrange(sorted));
   const shown = sorted.filter(({ metric }) => !hidden.value.has(metric));
-  // The same elements as before are not looked at again: alerts of other devices come and go each second.
+  // Equal elements are not rendered again: alerts of other devices change every second.
   const charts = useMemo(
     () =>
       (rangeUs !== undefined || span !== undefined) &&
@@ -164,7 +164,7 @@ function Charts({ device, detail }: { readonly device: string; readonly detail: 
       <OpenAlerts open={open} />
       <MetricToggles metrics={sorted} hidden={hidden.value} onChange={(next) => (hidden.value = next)} />
       {detail.historyState.value === "unavailable" && (
-        <p class="quiet">The past of this device cannot be read now. Charts begin with the readings that come in.</p>
+        <p class="quiet">Past readings are not available now. The charts start with live readings.</p>
       )}
       <div class="words">
         {shown
@@ -182,12 +182,12 @@ const NO_RULES: readonly RuleView[] = [];
 const NO_SPANS: readonly AlertSpan[] = [];
 const NO_WINDOWS: readonly WindowTrack[] = [];
 
-/** Which rules watch each metric, and which alerts each one caused. */
-function useMeanings(device: string, metrics: readonly MetricTrack[]) {
+/** The rules and the alerts of each metric. */
+function useRulesAndAlerts(device: string, metrics: readonly MetricTrack[]) {
   const { alerts, rules, devices } = usePage();
   const changes = alerts.changes.value;
   const own = useMemo(() => changes.filter((change) => deviceOf(change) === device), [changes, device]);
-  // Equal alerts of this device are no reason to draw again.
+  // The charts stay as they are while this device's alerts are equal.
   const ownIds = own.map(({ id }) => id).join();
   const rulesByMetric = useMemo(() => {
     const tags = devices.get(device)?.item.peek().tags ?? {};
@@ -214,7 +214,7 @@ function OpenAlerts({ open }: { readonly open: readonly AlertChange[] }): JSX.El
       {open.length === 0 && (
         <li class="quiet">
           <SeverityIcon severity="info" state="resolved" />
-          No alert is open for this device.
+          No open alerts for this device.
         </li>
       )}
     </ul>
@@ -244,7 +244,7 @@ function MetricToggles(props: {
   );
 }
 
-/** How bad an alert of this metric would be; 0 when no rule watches it. */
+/** The rank of the worst alert that this metric can cause; 0 without a rule. */
 function watched(rules: ReadonlyMap<string, readonly RuleView[]>, track: MetricTrack): number {
   const alerting = (rules.get(track.metric) ?? NO_RULES).filter((rule) => rule.when !== "");
   return Math.max(0, ...alerting.map((rule) => rankOf(rule.severity) + 1));

@@ -3,16 +3,17 @@ import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
-import { type DeviceFilter, devicesHref } from "../app/route.ts";
+import { DEVICE_SORTS, DEVICE_STATES, type DeviceFilter, devicesHref } from "../app/route.ts";
 import { DeviceRow, oddities, rowHeightFor } from "../components/device-row.tsx";
 import { SearchField } from "../components/search-field.tsx";
 import { VirtualList } from "../components/virtual-list.tsx";
 import { plural } from "../lib/format.ts";
+import { textSearch } from "../lib/search.ts";
 import { rankOf } from "../store/alerts.ts";
 import { DEVICES_MAX, type DeviceEntry } from "../store/devices.ts";
 import { SILENT_US } from "../store/sites.ts";
 
-/** Filters and orders that depend on the clock are looked at again so often. */
+/** Filters and orders that depend on the clock are applied again after this time. */
 const AGAIN_US = 5_000_000;
 
 export function DevicesScreen({ filter: asked }: { readonly filter: DeviceFilter }): JSX.Element {
@@ -25,13 +26,8 @@ export function DevicesScreen({ filter: asked }: { readonly filter: DeviceFilter
   const rowHeight = useRowHeight();
   const list = devices.list.value;
   const found = useFound(filter);
-  const sites = useMemo(() => sitesOf(list), [list]);
   const overflow = devices.overflow.value;
-  // The address follows the filter, so that it can be shared, without a step back for each letter.
-  function choose(change: Partial<DeviceFilter>): void {
-    location.replace(devicesHref({ ...filter, ...change }));
-  }
-  // Told to the address alone: an answer from there would come after the next letter.
+  // Without a hashchange, which would arrive after the next letter and undo it.
   function type(text: string): void {
     find.value = text;
     history.replaceState(null, "", devicesHref({ ...filter, find: text }));
@@ -44,33 +40,7 @@ export function DevicesScreen({ filter: asked }: { readonly filter: DeviceFilter
           {found.length === list.length ? list.length : `${found.length} of ${list.length}`}
         </span>
         <SearchField label="Find devices" value={filter.find} onInput={type} />
-        <Choice
-          label="Site"
-          value={filter.site}
-          options={sites.map((site) => [site, site === "" ? "No site" : site])}
-          onChange={(site) => choose({ site })}
-        />
-        <Choice
-          label="State"
-          value={filter.state}
-          options={[
-            ["alerting", "With open alerts"],
-            ["silent", "Silent"],
-            ["odd", "Late, twice, or clock ahead"],
-          ]}
-          onChange={(state) => choose({ state: (state as DeviceFilter["state"]) ?? undefined })}
-        />
-        <label class="field">
-          <span class="field-label">Order</span>
-          <select
-            value={filter.sort}
-            onChange={(event) => choose({ sort: event.currentTarget.value as DeviceFilter["sort"] })}
-          >
-            <option value="name">By site and name</option>
-            <option value="worst">Worst first</option>
-            <option value="seen">Longest silent first</option>
-          </select>
-        </label>
+        <Choices filter={filter} list={list} />
       </div>
       {found.length > 0 && (
         <VirtualList items={found} rowHeight={rowHeight} label="Devices" keyOf={(entry) => entry.name}>
@@ -80,10 +50,67 @@ export function DevicesScreen({ filter: asked }: { readonly filter: DeviceFilter
       {found.length === 0 && <None any={list.length > 0} loaded={devices.loaded.value} />}
       {overflow > 0 && (
         <p class="quiet">
-          This page keeps {plural(DEVICES_MAX, "device")}; {plural(overflow, "more device")} send readings.
+          This page lists {plural(DEVICES_MAX, "device")}. {plural(overflow, "more device")} send readings.
         </p>
       )}
     </div>
+  );
+}
+
+const STATE_WORDS: Readonly<Record<(typeof DEVICE_STATES)[number], string>> = {
+  alerting: "With open alerts",
+  silent: "Silent",
+  odd: "Late, duplicate or clock ahead",
+};
+const SORT_WORDS: Readonly<Record<DeviceFilter["sort"], string>> = {
+  name: "Site and name",
+  worst: "Worst first",
+  seen: "Longest silent first",
+};
+
+/** Site, state and order of the list. */
+function Choices({
+  filter,
+  list,
+}: {
+  readonly filter: DeviceFilter;
+  readonly list: readonly DeviceEntry[];
+}): JSX.Element {
+  const sites = useMemo(() => sitesOf(list), [list]);
+  // The address follows the filter, so that people can share it. Replaced, so that "back" leaves the screen.
+  function choose(change: Partial<DeviceFilter>): void {
+    location.replace(devicesHref({ ...filter, ...change }));
+  }
+  return (
+    <>
+      <Choice
+        label="Site"
+        value={filter.site}
+        options={sites.map((site) => [site, site === "" ? "No site" : site])}
+        onChange={(site) => choose({ site })}
+      />
+      <Choice
+        label="State"
+        value={filter.state}
+        options={DEVICE_STATES.map((state) => [state, STATE_WORDS[state]])}
+        onChange={(chosen) => choose({ state: DEVICE_STATES.find((state) => state === chosen) })}
+      />
+      <label class="field">
+        <span class="field-label">Sort by</span>
+        <select
+          value={filter.sort}
+          onChange={({ currentTarget: { value } }) =>
+            choose({ sort: DEVICE_SORTS.find((sort) => sort === value) ?? filter.sort })
+          }
+        >
+          {DEVICE_SORTS.map((sort) => (
+            <option key={sort} value={sort}>
+              {SORT_WORDS[sort]}
+            </option>
+          ))}
+        </select>
+      </label>
+    </>
   );
 }
 
@@ -91,11 +118,11 @@ function None({ any, loaded }: { readonly any: boolean; readonly loaded: boolean
   if (any) {
     return (
       <p class="quiet">
-        No device fits. <a href="#/devices">Show all</a>
+        No matching devices. <a href="#/devices">Show all</a>
       </p>
     );
   }
-  return <p class="quiet">{loaded ? "No device has sent readings yet." : "Asking the gateway for its devices"}</p>;
+  return <p class="quiet">{loaded ? "No device has sent readings yet." : "Loading devices"}</p>;
 }
 
 function Choice(props: {
@@ -108,7 +135,7 @@ function Choice(props: {
   return (
     <label class="field">
       <span class="field-label">{label}</span>
-      {/* A mark before the value tells "all" from a site without a name. */}
+      {/* The "=" distinguishes "all" from a site without a name. */}
       <select
         value={value === undefined ? "all" : `=${value}`}
         onChange={({ currentTarget: { value: chosen } }) => onChange(chosen === "all" ? undefined : chosen.slice(1))}
@@ -139,26 +166,21 @@ function useFound(filter: DeviceFilter): readonly DeviceEntry[] {
 type Alerts = ReadonlyMap<string, readonly AlertChange[]>;
 const NO_ALERTS: Alerts = new Map();
 
-/** The devices that fit, in the order that was asked for. All words must be found, in the name, a tag or a metric. */
+/** The devices that match, in the chosen order. Each word must be in the name, a tag or a metric. */
 export function findDevices(
   list: readonly DeviceEntry[],
   filter: DeviceFilter,
   present: { readonly alerts: Alerts; readonly nowUs: number },
 ): readonly DeviceEntry[] {
   const { alerts, nowUs } = present;
-  const words = filter.find
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
+  const isFound = textSearch(filter.find);
   const found = list.filter((entry) => {
     const item = entry.item.peek();
     if (filter.site !== undefined && (item.tags.site ?? "") !== filter.site) return false;
     if (filter.state === "alerting" && !alerts.has(entry.name)) return false;
     if (filter.state === "silent" && nowUs - item.lastSeenUs < SILENT_US) return false;
     if (filter.state === "odd" && oddities(item).length === 0) return false;
-    if (words.length === 0) return true;
-    const text = [entry.name, ...Object.values(item.tags), ...Object.keys(item.metrics)].join(" ").toLowerCase();
-    return words.every((word) => text.includes(word));
+    return isFound(() => [entry.name, ...Object.values(item.tags), ...Object.keys(item.metrics)].join(" "));
   });
   if (filter.sort === "seen") return found.sort((a, b) => a.item.peek().lastSeenUs - b.item.peek().lastSeenUs);
   if (filter.sort === "worst") {
@@ -175,7 +197,7 @@ function sitesOf(list: readonly DeviceEntry[]): readonly string[] {
   return [...new Set(list.map((entry) => entry.item.peek().tags.site ?? ""))].sort();
 }
 
-/** Rows are lower where they are wider; the list must know their height before they are drawn. */
+/** Narrow rows are higher. The list must know their height before it renders them. */
 function useRowHeight(): number {
   const height = useSignal(rowHeightFor(innerWidth));
   useEffect(() => {

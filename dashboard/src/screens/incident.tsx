@@ -16,7 +16,7 @@ import { deviceOf, isOpen } from "../store/alerts.ts";
 
 const HOUR_US = 3_600_000_000;
 
-/** One incident: what happened, why, who was told, and what can be done. */
+/** One incident: what happened, why, who was notified, and what a person can do. */
 export function IncidentScreen({ incident }: { readonly incident: string }): JSX.Element {
   const { changes, state } = useIncident(incident);
   const last = changes.at(-1);
@@ -24,10 +24,10 @@ export function IncidentScreen({ incident }: { readonly incident: string }): JSX
     <div class="incident-screen">
       {last === undefined ? (
         <div class="empty">
-          <h1>{state === "loading" ? "Looking for the incident" : "This incident is not kept here"}</h1>
+          <h1>{state === "loading" ? "Loading the incident" : "Incident not found"}</h1>
           {state !== "loading" && (
             <p>
-              It is too old, or its link is not whole. <a href="#/alerts">See all alerts</a>
+              It is too old, or the link is incomplete. <a href="#/alerts">See all alerts</a>
             </p>
           )}
         </div>
@@ -53,13 +53,13 @@ function Incident(props: { readonly changes: readonly AlertChange[]; readonly la
           <h1>{summaryOf(last)}</h1>
           <p class="device-tags">
             <span class="incident-state">
-              {last.severity}, {last.state === "inactive" ? "over before it fired" : last.state}
+              {last.severity}, {last.state === "inactive" ? "ended before it fired" : last.state}
             </span>
             <span>
               since {formatInstant(last.activeAtUs, zone)}, {zoneName(zone, last.activeAtUs)}
             </span>
             <span>
-              {isOpen(last) ? "so far" : "lasted"} {formatAge(endUs - last.activeAtUs)}
+              {isOpen(last) ? "open for" : "lasted"} {formatAge(endUs - last.activeAtUs)}
             </span>
           </p>
           <p class="device-tags">
@@ -74,9 +74,9 @@ function Incident(props: { readonly changes: readonly AlertChange[]; readonly la
           </p>
           {device !== undefined && (
             <p>
-              <a href={spanHref(device, around(last, endUs))}>Show the readings of {device} at that time</a>
+              <a href={spanHref(device, around(last, endUs))}>Charts of {device} at that time</a>
               {" · "}
-              <a href={deviceHref(device)}>as it is now</a>
+              <a href={deviceHref(device)}>Charts of {device} now</a>
             </p>
           )}
           {Object.entries(last.annotations)
@@ -106,7 +106,7 @@ function around(change: AlertChange, endUs: number) {
   return spanAround((change.activeAtUs + endUs) / 2, lengthUs * 2);
 }
 
-/** The incident's changes, oldest first: those that the feed tells, and those that the gateway keeps. */
+/** The incident's changes, oldest first: from the feed, and those that the gateway keeps. */
 function useIncident(incident: string) {
   const { alerts, api, status } = usePage();
   const asked = useSignal<readonly AlertChange[]>([]);
@@ -137,15 +137,15 @@ function useIncident(incident: string) {
 }
 
 const OUTCOMES: Readonly<Record<Delivery["outcome"], string>> = {
-  waiting: "waits its turn",
-  sending: "on its way",
+  waiting: "waiting",
+  sending: "sending",
   delivered: "delivered",
   failed: "failed",
   silenced: "silenced",
-  inhibited: "not told",
+  inhibited: "inhibited",
   muted: "muted",
-  skipped: "too old to tell",
-  collapsed: "over before it was told",
+  skipped: "skipped, too old",
+  collapsed: "ended before it was sent",
 };
 
 function Deliveries(props: { readonly incident: string; readonly changes: number }): JSX.Element {
@@ -166,21 +166,20 @@ function Deliveries(props: { readonly incident: string; readonly changes: number
   }, [props.incident, props.changes, known]);
   const zone = settings.zone.value;
   return (
-    <section class="panel" aria-labelledby="told-title">
+    <section class="panel" aria-labelledby="notifications-title">
       <div class="panel-head">
-        <h2 id="told-title">Who was told</h2>
+        <h2 id="notifications-title">Notifications</h2>
       </div>
-      {deliveries.value?.length === 0 && <p class="quiet">Nobody: no receiver is set for this alert.</p>}
-      {unavailable.value && <p class="quiet">The notifier does not answer now.</p>}
+      {deliveries.value?.length === 0 && <p class="quiet">No receiver is set for this alert.</p>}
+      {unavailable.value && <p class="quiet">The notifier does not answer.</p>}
       <ul class="deliveries">
         {deliveries.value?.map(({ receiver, change, state, outcome, inhibitedBy, attempts, repeats, error, atUs }) => (
           <li key={`${receiver} ${change}`} data-outcome={outcome}>
             <span class="delivery-who">{receiver}</span>
             <span>
-              {state}: {OUTCOMES[outcome]}
-              {outcome === "inhibited" && `, ${inhibitedWords(inhibitedBy ?? [])}`}
-              {attempts > 1 && `, ${attempts} tries`}
-              {repeats > 0 && `, told again ${repeats}×`}
+              {state}: {outcome === "inhibited" ? inhibitedWords(inhibitedBy ?? []) : OUTCOMES[outcome]}
+              {attempts > 1 && `, ${attempts} attempts`}
+              {repeats > 0 && `, repeated ${repeats}×`}
             </span>
             <span class="delivery-when">{formatInstant(atUs, zone)}</span>
             {error !== undefined && <span class="order-problem">{error}</span>}

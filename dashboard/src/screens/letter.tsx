@@ -10,9 +10,38 @@ import { formatInstant, plural, zoneName } from "../lib/format.ts";
 
 const SHOWN_MAX = 20_000;
 
-/** A look inside one dead letter: what came, why it could not be taken, and where it goes wrong. */
+/** One dead letter: what arrived, why it could not become readings, and where the error is. */
 export function LetterScreen({ sequence }: { readonly sequence: number }): JSX.Element {
-  const { api, kiosk, settings } = usePage();
+  const { kiosk } = usePage();
+  const { letter, problem } = useLetter(sequence);
+  const known = letter.value;
+  return (
+    <div class="letter-screen">
+      <h1>Dead letter {sequence}</h1>
+      {problem.value !== undefined && <p class="quiet">{problem.value}</p>}
+      {known !== undefined && (
+        <>
+          <p class="letter-why">{known.detail}</p>
+          <Facts letter={known} />
+          <section class="letter-retry" aria-label="Retry">
+            <RetryLetter
+              letter={known}
+              size="large"
+              onRetried={({ retry }) => {
+                letter.value = { ...known, retryable: false, ...(retry === undefined ? {} : { retry }) };
+              }}
+            />
+            {!kiosk && <p class="order-hint">{retryHint(known)}</p>}
+          </section>
+          <Payload letter={known} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function useLetter(sequence: number) {
+  const { api } = usePage();
   const letter = useSignal<DeadLetterWhole | undefined>(undefined);
   const problem = useSignal<string | undefined>(undefined);
   useEffect(() => {
@@ -31,67 +60,51 @@ export function LetterScreen({ sequence }: { readonly sequence: number }): JSX.E
       left = true;
     };
   }, [sequence]);
-  const zone = settings.zone.value;
-  const known = letter.value;
+  return { letter, problem };
+}
+
+function Facts({ letter }: { readonly letter: DeadLetterWhole }): JSX.Element {
+  const zone = usePage().settings.zone.value;
+  const { reason, topic, clientId, receivedAtUs, payloadBytes, position, retryOf } = letter;
   return (
-    <div class="letter-screen">
-      <h1>Dead letter {sequence}</h1>
-      {problem.value !== undefined && <p class="quiet">{problem.value}</p>}
-      {known !== undefined && (
+    <dl class="why-facts letter-facts">
+      <dt>Reason</dt>
+      <dd>{reason}</dd>
+      <dt>Topic</dt>
+      <dd>
+        <code>{topic}</code>
+      </dd>
+      <dt>Client</dt>
+      <dd>{clientId === "" ? "unknown" : clientId}</dd>
+      <dt>Received</dt>
+      <dd>
+        {formatInstant(receivedAtUs, zone)}, {zoneName(zone, receivedAtUs)}
+      </dd>
+      <dt>Payload</dt>
+      <dd>
+        {plural(payloadBytes, "byte")}
+        {position !== undefined && `, first bad byte at ${position}`}
+      </dd>
+      {retryOf !== undefined && (
         <>
-          <p class="letter-why">{known.detail}</p>
-          <dl class="why-facts letter-facts">
-            <dt>Reason</dt>
-            <dd>{known.reason}</dd>
-            <dt>Topic</dt>
-            <dd>
-              <code>{known.topic}</code>
-            </dd>
-            <dt>Client</dt>
-            <dd>{known.clientId === "" ? "not known" : known.clientId}</dd>
-            <dt>Received</dt>
-            <dd>
-              {formatInstant(known.receivedAtUs, zone)}, {zoneName(zone, known.receivedAtUs)}
-            </dd>
-            <dt>Payload</dt>
-            <dd>
-              {plural(known.payloadBytes, "byte")}
-              {known.position !== undefined && `, the first bad one at ${known.position}`}
-            </dd>
-            {known.retryOf !== undefined && (
-              <>
-                <dt>Retry of</dt>
-                <dd>
-                  <a href={letterHref(known.retryOf)}>letter {known.retryOf}</a>
-                </dd>
-              </>
-            )}
-          </dl>
-          <section class="letter-retry" aria-label="Retry">
-            <RetryLetter
-              letter={known}
-              size="large"
-              onRetried={({ retry }) => {
-                letter.value = { ...known, retryable: false, ...(retry === undefined ? {} : { retry }) };
-              }}
-            />
-            {!kiosk && <p class="order-hint">{retryHint(known)}</p>}
-          </section>
-          <Payload letter={known} />
+          <dt>Retry of</dt>
+          <dd>
+            <a href={letterHref(retryOf)}>letter {retryOf}</a>
+          </dd>
         </>
       )}
-    </div>
+    </dl>
   );
 }
 
 function retryHint({ retryable, retry, reason }: DeadLetterWhole): string {
-  if (retry?.outcome === "refused") return "The new letter can be retried when its cause is mended.";
-  if (retry !== undefined) return "A letter is retried once; readings that come twice count once.";
-  if (!retryable) return `A letter of reason ${reason} is no message of a device: it cannot be retried.`;
-  return "Mend weir.yaml first. The message then comes in as it did at first, with the time at which it came.";
+  if (retry?.outcome === "refused") return "You can retry the new letter once its cause is fixed.";
+  if (retry !== undefined) return "A letter can be retried once. Readings that arrive twice count once.";
+  if (!retryable) return `A letter with the reason ${reason} is not a message from a device and cannot be retried.`;
+  return "Fix weir.yaml first. The retry reads the message again, with its original receive time.";
 }
 
-/** As text with the bad place marked, or in hexadecimal where it is none. */
+/** As text with the first bad byte marked, or in hexadecimal when it is not text. */
 function Payload({ letter }: { readonly letter: DeadLetterWhole }): JSX.Element {
   const { text, position } = letter;
   if (text === null) return <pre class="payload">{hexLines(letter.base64)}</pre>;
@@ -107,7 +120,7 @@ function Payload({ letter }: { readonly letter: DeadLetterWhole }): JSX.Element 
   );
 }
 
-/** Only then is a byte's place a character's place. */
+/** Only then are positions of bytes and characters equal. */
 function isAscii(text: string): boolean {
   return /^[\t\n\r -~]*$/.test(text);
 }

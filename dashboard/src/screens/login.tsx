@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { usePage } from "../app/page.ts";
 import { Logo } from "../components/icons.tsx";
 
-/** Asks for the token that the gateway wants. It is kept as long as this tab is open. */
+/** Asks for a token, which is kept while this tab is open. */
 export function LoginScreen(): JSX.Element {
   const { session } = usePage();
   const token = useSignal("");
@@ -23,8 +23,8 @@ export function LoginScreen(): JSX.Element {
         <h1>Weir</h1>
         <p role="alert">
           {session.state.value === "refused"
-            ? "The gateway does not know this token, or not any more."
-            : "This gateway asks for a token."}
+            ? "The gateway does not know this token. It may have been replaced."
+            : "This gateway requires a token."}
         </p>
         <label>
           Token
@@ -42,7 +42,9 @@ export function LoginScreen(): JSX.Element {
         <button type="submit" class="order-button">
           Log in
         </button>
-        <p class="order-hint">It is kept until you close this tab. Whoever set up the gateway has tokens to give.</p>
+        <p class="order-hint">
+          The token is kept until you close this tab. Ask the person who runs the gateway for one.
+        </p>
       </form>
     </main>
   );

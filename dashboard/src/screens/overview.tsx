@@ -14,7 +14,7 @@ import type { RuleView } from "../lib/rules.ts";
 import { rankOf } from "../store/alerts.ts";
 import type { DeviceEntry, MetricCount } from "../store/devices.ts";
 
-/** With more devices, cards tell nothing at a glance; sites do, and the list has them all. */
+/** More cards are hard to read at a glance: the sites sum up all devices, and the list has them all. */
 const CARDS_MAX = 48;
 
 export function OverviewScreen(): JSX.Element {
@@ -37,7 +37,7 @@ export function OverviewScreen(): JSX.Element {
   );
 }
 
-/** The state of everything in one line that can be read from across a room. */
+/** The state of everything in one line, readable from across a room. */
 function Headline(): JSX.Element {
   const { alerts, devices, readiness } = usePage();
   const { critical, warning, info } = alerts.firing.value;
@@ -51,7 +51,7 @@ function Headline(): JSX.Element {
       <p>
         {loaded
           ? `${plural(count, "device")}${pending > 0 ? ` · ${plural(pending, "alert")} pending` : ""}`
-          : "Asking the gateway for its devices and alerts"}
+          : "Loading devices and alerts"}
         <NotReady
           words={(readiness.value === undefined ? [] : partsOf(readiness.value))
             .filter(({ ready }) => !ready)
@@ -131,8 +131,7 @@ function NoDevices(): JSX.Element {
         Point a device at <code>mqtt://{location.hostname}:1883</code>, or run <code>weir simulate</code>.
       </p>
       <p class="empty-more">
-        It may publish, for example, <code>{'{"temperature": 21.5}'}</code> to{" "}
-        <code>sensors/north/cold-1/telemetry</code>.
+        For example, publish <code>{'{"temperature": 21.5}'}</code> to <code>sensors/north/cold-1/telemetry</code>.
       </p>
     </div>
   );
@@ -142,7 +141,7 @@ function siteOf(entry: DeviceEntry): string | undefined {
   return entry.item.peek().tags.site;
 }
 
-/** What a rule watches is what people look for first. */
+/** The metric of the most severe rule, of those that most devices have. */
 function defaultMetric(metrics: readonly MetricCount[], rules: readonly RuleView[]): string | undefined {
   const most = metrics.filter(({ devices }) => devices === metrics[0]?.devices);
   const alerting = rules.filter((rule) => rule.when !== "").toSorted((a, b) => rankOf(b.severity) - rankOf(a.severity));

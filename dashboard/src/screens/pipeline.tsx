@@ -13,7 +13,7 @@ import { formatCount, formatInstant } from "../lib/format.ts";
 
 const LETTERS_MAX = 500;
 
-/** The way of a reading with what passes each part, what waits, and what was refused. */
+/** The path of a reading: what passes each part, what waits there, and the dead letters. */
 export function PipelineScreen(): JSX.Element {
   const { kiosk } = usePage();
   return (
@@ -25,7 +25,7 @@ export function PipelineScreen(): JSX.Element {
       <div class="columns">
         <Letters />
         <div class="side">
-          <Oddities />
+          <Counters />
           {!kiosk && <HealthPanel />}
         </div>
       </div>
@@ -33,27 +33,27 @@ export function PipelineScreen(): JSX.Element {
   );
 }
 
-/** What the gateway counted that is neither good nor lost. */
-function Oddities(): JSX.Element {
+/** What the gateway counted besides readings that were stored on time. */
+function Counters(): JSX.Element {
   const figures = usePage().stats.figures.value;
   const dropped = [...(figures?.dropped ?? [])].filter(([, count]) => count > 0);
   return (
-    <section class="panel" aria-labelledby="counted-title">
+    <section class="panel" aria-labelledby="counters-title">
       <div class="panel-head">
-        <h2 id="counted-title">Counted</h2>
+        <h2 id="counters-title">Counters</h2>
       </div>
       <dl class="counted">
         <Fact name="Late, applied as corrections" value={formatCount(figures?.late.get("applied"))} />
         <Fact name="Late, dropped" value={formatCount(figures?.late.get("dropped"))} />
         <Fact name="Duplicates" value={formatCount(figures?.duplicates)} />
-        <Fact name="Clock ran ahead" value={formatCount(figures?.clockAhead)} />
-        <Fact name="Updates that slow pages skipped" value={formatCount(figures?.conflated)} />
-        <Fact name="Notifications given up" value={formatCount(figures?.notifierFailed)} />
+        <Fact name="Clock ahead" value={formatCount(figures?.clockAhead)} />
+        <Fact name="Updates skipped by slow pages" value={formatCount(figures?.conflated)} />
+        <Fact name="Notifications failed" value={formatCount(figures?.notifierFailed)} />
         {dropped.map(([reason, count]) => (
           <Fact key={reason} name={`Dropped: ${reason}`} value={formatCount(count)} />
         ))}
       </dl>
-      <p class="order-hint">Since each part was started.</p>
+      <p class="order-hint">Since each service started.</p>
     </section>
   );
 }
@@ -67,7 +67,7 @@ function Fact({ name, value }: { readonly name: string; readonly value: string }
   );
 }
 
-/** The newest dead letters; more are refused while this is looked at, so their count asks again. */
+/** The newest dead letters, loaded again when their number changes. */
 function Letters(): JSX.Element {
   const { api, kiosk, stats, settings } = usePage();
   const letters = useSignal<readonly DeadLetterSummary[] | undefined>(undefined);
@@ -103,7 +103,7 @@ function Letters(): JSX.Element {
         {!kiosk && letters.value?.some(({ retryable }) => retryable) && <RetryAll onDone={() => void load()} />}
       </div>
       {problem.value !== undefined && <p class="quiet">{problem.value}</p>}
-      {letters.value?.length === 0 && <p class="quiet">No message was refused.</p>}
+      {letters.value?.length === 0 && <p class="quiet">No dead letters.</p>}
       {letters.value !== undefined && letters.value.length > 0 && (
         <ul class="letters">
           {letters.value.map((letter) => (
@@ -121,7 +121,7 @@ function Letters(): JSX.Element {
       )}
       {next.value !== undefined && (
         <button type="button" class="more" onClick={() => void load(next.value)}>
-          Show older ones
+          Show older letters
         </button>
       )}
     </section>

@@ -11,13 +11,14 @@ import { SearchField } from "../components/search-field.tsx";
 import { VirtualList } from "../components/virtual-list.tsx";
 import { formatInstant, formatValue, plural } from "../lib/format.ts";
 import { describeRule, describeWhere } from "../lib/rules.ts";
+import { textSearch } from "../lib/search.ts";
 import { GROUPS_MAX, groupWords, type RuleState } from "../store/rule-state.ts";
 import { useActivity } from "./rules.tsx";
 
 const ROW_PX = 52;
 const ALERTS_SHOWN = 12;
 
-/** One rule: what it says, how each of its groups is, and what it alerted of. */
+/** One rule: its definition, its open alerts and the state of each group. */
 export function RuleScreen({ rule: id }: { readonly rule: string }): JSX.Element {
   const page = usePage();
   const { rules, rulesLoaded, alerts, settings } = page;
@@ -35,9 +36,7 @@ export function RuleScreen({ rule: id }: { readonly rule: string }): JSX.Element
       <div class="rule-head" data-severity={rule?.severity}>
         <h1>{id}</h1>
         {rule === undefined ? (
-          <p class="quiet">
-            {rulesLoaded.value ? "No rule of that name is in force." : "Asking the gateway for its rules"}
-          </p>
+          <p class="quiet">{rulesLoaded.value ? "No rule of this name is in force." : "Loading rules"}</p>
         ) : (
           <>
             <p class="rule-sentence">
@@ -81,8 +80,8 @@ function Groups(props: {
 }): JSX.Element {
   const { state, open, absence } = props;
   const find = useSignal("");
-  const text = find.value.toLowerCase();
-  const groups = state.groups.value.filter((group) => groupWords(group.labels).toLowerCase().includes(text));
+  const isFound = textSearch(find.value);
+  const groups = state.groups.value.filter((group) => isFound(() => groupWords(group.labels)));
   return (
     <section class="panel" aria-labelledby="groups-title">
       <div class="panel-head">
@@ -93,10 +92,10 @@ function Groups(props: {
       {groups.length === 0 && (
         <p class="quiet">
           {absence
-            ? "A rule about silence has no windows: the groups that are silent are its open alerts."
+            ? "A rule for absent readings has no windows. Silent groups are its open alerts."
             : state.loaded.value
               ? "No window has closed yet."
-              : "Asking for the newest windows"}
+              : "Loading windows"}
         </p>
       )}
       {groups.length > 0 && (
@@ -104,12 +103,12 @@ function Groups(props: {
           {(group) => <GroupRow group={group} change={open.find((change) => isOf(change, group))} />}
         </VirtualList>
       )}
-      {state.overflow.value > 0 && <p class="quiet">This page keeps the first {plural(GROUPS_MAX, "group")}.</p>}
+      {state.overflow.value > 0 && <p class="quiet">This page lists the first {plural(GROUPS_MAX, "group")}.</p>}
     </section>
   );
 }
 
-/** Whether the alert is about this group: all that names it is among the group's labels. */
+/** Whether the alert is about this group: the group has all labels of its key. */
 function isOf(change: AlertChange, { labels }: WindowResult): boolean {
   return Object.entries(change.key).every(([name, value]) => labels[name] === value);
 }
@@ -122,7 +121,7 @@ function GroupRow(props: { readonly group: WindowResult; readonly change: AlertC
     <>
       <SeverityIcon severity={change?.severity ?? "info"} state={change?.state ?? "resolved"} />
       <span class="group-name">{Object.values(group.labels).join(" · ") || "everything"}</span>
-      <span class="group-state">{change?.state ?? "at rest"}</span>
+      <span class="group-state">{change?.state ?? "inactive"}</span>
       <span class="group-values">
         {Object.entries(group.aggregates)
           .slice(0, 4)
@@ -132,7 +131,7 @@ function GroupRow(props: { readonly group: WindowResult; readonly change: AlertC
             </span>
           ))}
       </span>
-      <span class="group-when">window to {formatInstant(group.endUs, settings.zone.value)}</span>
+      <span class="group-when">window until {formatInstant(group.endUs, settings.zone.value)}</span>
     </>
   );
   const data = { "data-severity": change?.severity, "data-state": change?.state };

@@ -8,10 +8,11 @@ import { SeverityIcon } from "../components/icons.tsx";
 import { SearchField } from "../components/search-field.tsx";
 import { formatCount, formatInstant, formatSince, zoneName } from "../lib/format.ts";
 import { describeRule, describeWhere, type RuleView } from "../lib/rules.ts";
+import { textSearch } from "../lib/search.ts";
 
 const AGAIN_MS = 15_000;
 
-/** What runs, how it is, and how often it fired. */
+/** The rules in force, their state, and how often they fired. */
 export function RulesScreen(): JSX.Element {
   const { rules, rulesLoaded, settings, readiness } = usePage();
   const processors = readiness.value?.services.filter(({ name }) => name === "processors") ?? [];
@@ -19,14 +20,10 @@ export function RulesScreen(): JSX.Element {
   const activity = useActivity();
   const find = useSignal("");
   const zone = settings.zone.value;
-  const words = find.value
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-  const found = rules.value.filter((rule) => {
-    const text = `${rule.id} ${describeWhere(rule)} ${describeRule(rule) ?? ""}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
+  const isFound = textSearch(find.value);
+  const found = rules.value.filter((rule) =>
+    isFound(() => `${rule.id} ${describeWhere(rule)} ${describeRule(rule) ?? ""}`),
+  );
   const sinceUs = activity?.inForceSinceUs;
   return (
     <div class="rules-screen">
@@ -41,7 +38,7 @@ export function RulesScreen(): JSX.Element {
           : `In force since ${formatInstant(sinceUs, zone)}, ${zoneName(zone, sinceUs)}.`}
         {activity?.sinceUs !== null &&
           activity?.sinceUs !== undefined &&
-          ` Incidents are counted from ${formatInstant(activity.sinceUs, zone)} on (time of the readings).`}
+          ` Incidents are counted since ${formatInstant(activity.sinceUs, zone)}, in event time.`}
       </p>
       {[...notices].map((notice) => (
         <p key={notice} class="screen-words note-warning" role="status">
@@ -51,10 +48,10 @@ export function RulesScreen(): JSX.Element {
       {found.length === 0 ? (
         <p class="quiet">
           {!rulesLoaded.value
-            ? "Asking the gateway for its rules"
+            ? "Loading rules"
             : rules.value.length === 0
-              ? "No rule is in force. Put YAML files into the rules folder; they are read at once."
-              : "No rule fits."}
+              ? "No rule is in force. Put YAML files into the rules folder: the gateway loads them at once."
+              : "No matching rules."}
         </p>
       ) : (
         <ul class="rule-list">
@@ -99,7 +96,7 @@ function RuleRow(props: { readonly rule: RuleView; readonly activity: RuleActivi
       <span class="rule-state">
         {alerting
           ? open.all === 0
-            ? "at rest"
+            ? "inactive"
             : [
                 open.firing > 0 ? `${open.firing} firing` : "",
                 open.all > open.firing ? `${open.all - open.firing} pending` : "",
@@ -128,7 +125,7 @@ function computes(rule: RuleView): string {
   return `${rule.aggregates.join(", ")} over ${rule.window?.text ?? "each window"}`;
 }
 
-/** How often rules fired: asked again now and then, as long as it is looked at. */
+/** How often rules fired, loaded again from time to time while the screen is open. */
 export function useActivity(): RuleActivity | undefined {
   const { api, status } = usePage();
   const activity = useSignal<RuleActivity | undefined>(undefined);

@@ -46,7 +46,7 @@ function createStore() {
   return new AlertStore(createFrame((run) => run()));
 }
 
-test("open alerts stand by urgency, and leave when they end", () => {
+test("open alerts are sorted by urgency, and leave when they end", () => {
   const store = createStore();
   store.snapshot([
     change({ device: "a", state: "pending", minute: 9, severity: "critical" }),
@@ -65,7 +65,7 @@ test("open alerts stand by urgency, and leave when they end", () => {
   expect(store.changes.value[0]?.state).toBe("resolved");
 });
 
-test("a snapshot replaces what was open; the past does not open anything", () => {
+test("a snapshot replaces the open alerts, and history opens none", () => {
   const store = createStore();
   store.snapshot([change({ device: "a", state: "firing", minute: 1 })]);
   store.history([change({ device: "z", state: "firing", minute: 0 })]);
@@ -75,7 +75,7 @@ test("a snapshot replaces what was open; the past does not open anything", () =>
   expect(store.changes.value).toHaveLength(2);
 });
 
-test("the list of changes is bounded, also when the page draws nothing", () => {
+test("the list of changes is bounded, even when the page draws nothing", () => {
   const store = new AlertStore(createFrame(() => {}));
   for (let minute = 0; minute < CHANGES_MAX * 10; minute++) {
     store.update([change({ device: "a", state: minute % 2 === 0 ? "firing" : "resolved", minute })]);
@@ -83,7 +83,7 @@ test("the list of changes is bounded, also when the page draws nothing", () => {
   expect(store.changes.value).toHaveLength(CHANGES_MAX);
 });
 
-test("spans of incidents come out of their changes in any order", () => {
+test("incidents are built from their changes in any order", () => {
   const changes = [
     change({ device: "a", state: "resolved", minute: 9, activeMinute: 1 }),
     change({ device: "a", state: "pending", minute: 1 }),

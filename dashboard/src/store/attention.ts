@@ -1,14 +1,14 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Acknowledgement, NewSilence, OpenAlert, Silence } from "../../../contracts/notifications.ts";
 
-/** What people did about alerts: who took which incident on, and what is silenced. The notifier keeps it. */
+/** Acknowledgements and silences, which the notifier keeps. */
 export interface AttentionStore {
   readonly byIncident: ReadonlySignal<ReadonlyMap<string, OpenAlert>>;
   readonly silences: ReadonlySignal<readonly Silence[]>;
-  /** `unavailable` when there is no notifier to ask. */
+  /** `unavailable`: no notifier answers. */
   readonly state: ReadonlySignal<"unknown" | "loaded" | "unavailable">;
   refresh(): Promise<void>;
-  /** These reject with the gateway's words when it refuses. */
+  /** Like the next two, rejects with the gateway's error. */
   acknowledge(incident: string, order: { readonly by: string; readonly note: string }): Promise<void>;
   silence(silence: NewSilence): Promise<void>;
   endSilence(id: string, by: string): Promise<void>;
@@ -30,7 +30,7 @@ export function createAttention(api: NotifierApi): AttentionStore {
 
   async function refresh(): Promise<void> {
     const [open, quiet] = await Promise.allSettled([api.openAlerts(), api.silences()]);
-    // A token that shows some sites sees no silences, and open alerts all the same.
+    // A token for some sites may see open alerts, but no silences.
     if (open.status === "rejected") {
       if (state.peek() === "unknown") state.value = "unavailable";
       return;

@@ -2,13 +2,13 @@ import type { LoadSeries } from "./device-detail.ts";
 import { type DeviceStore, SPARK_POINTS } from "./devices.ts";
 
 const DAY_US = 86_400_000_000;
-/** Small charts that are kept: more than any screen shows. Of thousands of devices, most are never looked at. */
+/** Bounded: more small charts than any screen shows. Most of thousands of devices are never on the screen. */
 export const SPARKS_MAX = 1_000;
 
-/** Keeps the small charts that are looked at, and fills each once with what came before the page was opened. */
+/** Keeps the values of small charts on the screen, and fills each once with the values from before the page was opened. */
 export interface Backfill {
   want(device: string, metric: string, newestUs: number): void;
-  /** Small charts that failed to fill may be asked for again. */
+  /** Small charts that could not be filled are tried again. */
   retry(): void;
 }
 
@@ -23,7 +23,7 @@ export function createBackfill(options: {
   readonly sparks: Pick<DeviceStore, "keep" | "drop" | "fill">;
 }): Backfill {
   const { loadSeries, sparks } = options;
-  /** Those looked at last come last. */
+  /** In the order in which they were last shown. */
   const wanted = new Map<string, Spark>();
 
   async function load(device: string, metric: string, newestUs: number): Promise<void> {
@@ -34,7 +34,7 @@ export function createBackfill(options: {
       sparks.fill(device, metric, day);
       return;
     }
-    // Live readings join what is filled in here, so it must have their pace: ask for a shorter time.
+    // Live readings continue these points, so both need the same pace: load a shorter span.
     const spanUs = Math.max(1_000_000, Math.round((DAY_US / readings) * SPARK_POINTS));
     sparks.fill(
       device,
@@ -43,7 +43,7 @@ export function createBackfill(options: {
     );
   }
 
-  function forgetOldest(): void {
+  function dropOldest(): void {
     const oldest = wanted.entries().next();
     if (oldest.done || wanted.size <= SPARKS_MAX) return;
     const [key, { device, metric }] = oldest.value;
@@ -55,13 +55,13 @@ export function createBackfill(options: {
     want(device, metric, newestUs) {
       if (!Number.isFinite(newestUs)) return;
       const key = `${device}\u0000${metric}`;
-      // A device that was gone and is back begins anew.
-      const begun = sparks.keep(device, metric);
+      // A device that left and came back starts over.
+      const isNew = sparks.keep(device, metric);
       const before = wanted.get(key);
-      const spark: Spark = before === undefined || begun ? { device, metric, state: "new" } : before;
+      const spark: Spark = before === undefined || isNew ? { device, metric, state: "new" } : before;
       wanted.delete(key);
       wanted.set(key, spark);
-      forgetOldest();
+      dropOldest();
       if (spark.state !== "new") return;
       spark.state = "asked";
       load(device, metric, newestUs).catch(() => {

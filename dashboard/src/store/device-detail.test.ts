@@ -9,7 +9,7 @@ import { CHART_POINTS } from "./metric-track.ts";
 const HOUR_US = 3_600_000_000;
 const EMPTY: SeriesAnswer = { atUs: [], min: [], max: [], avg: [], count: [] };
 
-/** A store that holds one reading an hour. */
+/** Storage with one reading an hour. */
 const hourly: LoadSeries = async ({ fromUs, toUs }) => {
   const atUs: number[] = [];
   for (let us = Math.ceil(fromUs / HOUR_US) * HOUR_US; us < toUs; us += HOUR_US) atUs.push(us);
@@ -26,19 +26,19 @@ function open(loadSeries: LoadSeries, range?: string) {
   });
 }
 
-test("without a wish, the pace of the readings chooses the range", async () => {
+test("without a chosen range, the pace of the readings chooses it", async () => {
   const detail = open(hourly);
   detail.readings([{ metric: "t", atUs: 1_000 * HOUR_US, value: 5 }]);
   await expect.poll(() => detail.historyState.value).toBe("loaded");
   expect(detail.range.value?.id).toBe("7d");
   const points = detail.metrics.value[0]?.points;
-  // Seven days, of which the newest reading ends the last.
+  // Seven days up to the newest reading.
   expect(points?.length).toBe(7 * 24);
   expect(points?.newest).toBe(1_000 * HOUR_US);
   detail.close();
 });
 
-test("live readings that came while the past was asked for stay", async () => {
+test("live readings that arrive while the past loads stay", async () => {
   let answer: (series: SeriesAnswer) => void = () => {};
   const detail = open(() => new Promise((resolve) => (answer = resolve)), "1h");
   detail.readings([{ metric: "t", atUs: 100, value: 5 }]);
@@ -48,7 +48,7 @@ test("live readings that came while the past was asked for stay", async () => {
   expect([...(detail.metrics.value[0]?.points.view().at ?? [])]).toEqual([50, 100, 200]);
 });
 
-test("charts go on with live readings when the past cannot be read", async () => {
+test("charts show live readings when storage fails", async () => {
   const detail = open(async () => {
     throw new Error("storage is away");
   });
@@ -59,7 +59,7 @@ test("charts go on with live readings when the past cannot be read", async () =>
   expect(detail.range.value).toBeDefined();
 });
 
-test("a chart that outgrew its buffer asks again", async () => {
+test("a chart whose buffer overflows loads its range again", async () => {
   let asked = 0;
   const detail = open(async () => {
     asked++;
@@ -70,7 +70,7 @@ test("a chart that outgrew its buffer asks again", async () => {
   expect(detail.metrics.value[0]?.points.length).toBe(CHART_POINTS);
 });
 
-test("a store that has no more is not asked at every reading", async () => {
+test("storage without more readings is not asked at every reading", async () => {
   let asked = 0;
   const detail = open(async () => {
     asked++;
@@ -78,15 +78,15 @@ test("a store that has no more is not asked at every reading", async () => {
   }, "24h");
   for (let at = 1; at <= CHART_POINTS * 2; at++) {
     detail.readings([{ metric: "t", atUs: at * 1_000_000, value: at }]);
-    // The answer comes before the next reading.
+    // The answer arrives before the next reading.
     if (at % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  // At the first reading, then once for each twentieth of the range: 8,000 seconds hold one or two of 4,320.
+  // At the first reading, then once in 4,320 seconds, a twentieth of the range: 8,000 seconds have one or two.
   expect(asked).toBeGreaterThan(1);
   expect(asked).toBeLessThan(5);
 });
 
-test("charts take turns when they take long to draw, and none is left out", () => {
+test("slow charts take turns to draw, and none is left out", () => {
   let nowMs = 0;
   const frames: (() => void)[] = [];
   const takeTurn = () => frames.shift()?.();
@@ -108,7 +108,7 @@ test("charts take turns when they take long to draw, and none is left out", () =
     let first = true;
     track.version.subscribe(() => {
       if (!first) drawn.push(track.metric);
-      // Each takes three milliseconds, and as long again to be painted.
+      // Each takes three milliseconds to draw and three to paint.
       if (!first) nowMs += 3;
       if (!first) detail.drewAll(2_500);
       first = false;
@@ -117,14 +117,14 @@ test("charts take turns when they take long to draw, and none is left out", () =
   detail.readings(metrics.map((metric) => ({ metric, atUs: 2, value: 2 })));
   takeTurn();
   expect(drawn).toEqual(["m0", "m1"]);
-  // What comes again before its turn does not push the others back.
+  // A chart that is due again before its turn does not push the others back.
   detail.readings([{ metric: "m0", atUs: 3, value: 3 }]);
   while (frames.length > 0) takeTurn();
   expect([...new Set(drawn)]).toEqual(metrics);
   expect(drawn.slice(2, 10)).toEqual(metrics.slice(2));
 });
 
-test("a closed device draws no more", () => {
+test("a closed device draws nothing", () => {
   const frames: (() => void)[] = [];
   const detail = new DeviceDetail({
     device: "a",
@@ -152,7 +152,7 @@ test("words are kept as changes", () => {
   expect(detail.metrics.value[0]?.words.map(({ word }) => word)).toEqual(["N", "NW", "true"]);
 });
 
-test("windows stand by time, and a correction replaces what it corrects", () => {
+test("windows are sorted by time, and a correction replaces the result before it", () => {
   const detail = open(hourly, "1h");
   const result = (startUs: number, revision: number, avg: number, device = "a"): WindowResult => ({
     rule: "r",

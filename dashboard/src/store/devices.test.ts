@@ -26,7 +26,7 @@ function createStore(request: (run: () => void) => void = (run) => run()) {
   return { store, settle: () => settled.splice(0).map((task) => task()) };
 }
 
-test("devices stand by site and name, and metrics by how many have them", () => {
+test("devices are sorted by site and name, metrics by their number of devices", () => {
   const { store } = createStore();
   store.snapshot([item("b10", "x", { t: 1, wd: "N" }), item("b9", "x", { t: 1, p: 2 }), item("z", "a", { t: 3 })]);
   expect(store.list.value.map(({ name }) => name)).toEqual(["z", "b9", "b10"]);
@@ -36,7 +36,7 @@ test("devices stand by site and name, and metrics by how many have them", () => 
   ]);
 });
 
-test("an update touches its device alone, and keeps what it leaves out", () => {
+test("an update changes its device alone, and keeps metrics that it leaves out", () => {
   const { store } = createStore();
   store.snapshot([item("a", "x", { t: 1, p: 5 }), item("b", "x", { t: 1 })]);
   const list = store.list.value;
@@ -48,7 +48,7 @@ test("an update touches its device alone, and keeps what it leaves out", () => {
   expect(store.get("a")?.newestUs()).toBe(2);
 });
 
-test("a device that a new snapshot lacks goes once all of the snapshot is there", () => {
+test("a device that is not in a new snapshot leaves once the whole snapshot has arrived", () => {
   const { store, settle } = createStore();
   store.snapshot([item("a", "x", { t: 1 }), item("b", "x", { t: 1 }), item("c", "x", { t: 1 })]);
   store.snapshot([item("a", "x", { t: 1 })]);
@@ -58,7 +58,7 @@ test("a device that a new snapshot lacks goes once all of the snapshot is there"
   expect(store.list.value.map(({ name }) => name)).toEqual(["a", "b"]);
 });
 
-test("all of a frame is told at once, and points are kept meanwhile", () => {
+test("signals change once a frame, and points are kept meanwhile", () => {
   let run: (() => void) | undefined;
   const { store } = createStore((next) => {
     run = next;
@@ -72,14 +72,14 @@ test("all of a frame is told at once, and points are kept meanwhile", () => {
   expect(store.get("a")?.sparks.get("t")?.length).toBe(SPARK_POINTS);
 });
 
-test("devices beyond the bound are counted, not kept", () => {
+test("devices beyond the limit are counted, not kept", () => {
   const { store } = createStore();
   store.snapshot(Array.from({ length: DEVICES_MAX + 5 }, (_, index) => item(`d${index}`, "x", { t: 1 })));
   expect(store.list.value).toHaveLength(DEVICES_MAX);
   expect(store.overflow.value).toBe(5);
 });
 
-test("values are kept for the small charts that are looked at, and for no others", () => {
+test("values are kept for the small charts on the screen, and for no others", () => {
   const { store } = createStore();
   store.snapshot([item("a", "x", { t: 1, p: 5, wd: "N" })]);
   expect(store.keep("a", "t")).toBe(true);
@@ -92,7 +92,7 @@ test("values are kept for the small charts that are looked at, and for no others
   expect(sparks?.size).toBe(0);
 });
 
-/** Notes what a backfill does to the small charts. */
+/** Records what a backfill does to the small charts. */
 function createSparks() {
   const kept = new Set<string>();
   const delivered: number[] = [];
@@ -113,7 +113,7 @@ function createSparks() {
   };
 }
 
-test("small charts are filled once, at the pace of the live readings", async () => {
+test("small charts are filled once, at the pace of live readings", async () => {
   const asked: number[] = [];
   const sparks = createSparks();
   const backfill = createBackfill({
@@ -130,7 +130,7 @@ test("small charts are filled once, at the pace of the live readings", async () 
   expect(asked).toEqual([86_400_000_000, SPARK_POINTS * 1_000_000]);
 });
 
-test("of very many small charts only those looked at last are kept, and one that comes back is filled again", async () => {
+test("of many small charts only those shown last are kept, and one that comes back is filled again", async () => {
   const asked: string[] = [];
   const sparks = createSparks();
   const backfill = createBackfill({
@@ -151,7 +151,7 @@ test("of very many small charts only those looked at last are kept, and one that
   expect(asked.filter((device) => device === "d0")).toHaveLength(1);
 });
 
-test("a small chart that could not be filled is asked for again once the gateway is back", () => {
+test("a small chart that could not be filled is tried again once the gateway is back", () => {
   let asked = 0;
   const sparks = createSparks();
   const backfill = createBackfill({

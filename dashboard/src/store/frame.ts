@@ -1,11 +1,11 @@
 import { batch } from "@preact/signals";
 
-/** Runs a task once before the next paint, however often it was asked for. */
+/** Runs a task once before the next paint, however often it is requested. */
 export type Frame = (task: () => void) => void;
 
 /**
- * All tasks of a frame run in one batch of signals, so the page renders once for them; or each on its own, when a task
- * must see what its signals set off: how long drawing took, for example.
+ * All tasks of a frame run in one batch of signals, so that the page renders once for all of them. Unbatched, each task
+ * sees the effects of its signals: how long drawing took, for example.
  */
 export function createFrame(
   request: (run: () => void) => void,

@@ -10,7 +10,7 @@ export interface RuleState {
   /** By group, in the order of their labels. */
   readonly groups: ReadonlySignal<readonly WindowResult[]>;
   readonly loaded: ReadonlySignal<boolean>;
-  /** Groups beyond what the page keeps. */
+  /** Groups beyond the limit of the page. */
   readonly overflow: ReadonlySignal<number>;
   close(): void;
 }
@@ -34,9 +34,9 @@ export function openRuleState(options: {
     loaded.value = true;
   }
 
-  function take(results: readonly WindowResult[]): void {
+  function apply(results: readonly WindowResult[]): void {
     for (const result of results) {
-      // A retraction takes back what another result now says.
+      // A result that withdraws another has no values.
       if (result.rule !== rule || result.endUs === result.startUs) continue;
       const key = groupWords(result.labels);
       const before = newest.get(key);
@@ -55,15 +55,15 @@ export function openRuleState(options: {
       onSnapshot(results) {
         newest.clear();
         refused = 0;
-        take(results);
+        apply(results);
       },
-      onUpdate: take,
+      onUpdate: apply,
     },
   );
   return { groups, loaded, overflow, close: subscription.end };
 }
 
-/** `site north, device cold-1`: a group by its labels. */
+/** `device cold-1, site north`: a group by its labels. */
 export function groupWords(labels: Readonly<Record<string, string>>): string {
   return (
     Object.keys(labels)

@@ -2,20 +2,20 @@ import type { AlertChange, Severity } from "../../../domain/alert.ts";
 import { rankOf } from "./alerts.ts";
 import type { DeviceEntry } from "./devices.ts";
 
-/** A device that has said nothing for so long is silent. */
+/** A device without readings for this long is silent. */
 export const SILENT_US = 300_000_000;
 
 export interface SiteSummary {
-  /** The empty text for devices without a site. */
+  /** Empty for devices without a site. */
   readonly site: string;
   readonly devices: number;
   readonly silent: number;
-  /** Devices with an alert that fires. */
+  /** Devices with a firing alert. */
   readonly alerting: number;
   readonly worst: Severity | undefined;
 }
 
-/** How each site is, by name. */
+/** The state of each site, by name. */
 export function summariseSites(
   devices: readonly DeviceEntry[],
   alerts: ReadonlyMap<string, readonly AlertChange[]>,

@@ -6,7 +6,7 @@ import type { Frame } from "./frame.ts";
 
 const HISTORY_POINTS = 90;
 
-/** The stations of a reading's way, in order, and the counter that passes each. */
+/** The stations on the path of a reading, and the counter of each. */
 export const RATES = {
   messages: "weir_ingest_messages_total",
   readings: "weir_ingest_readings_total",
@@ -17,7 +17,7 @@ export const RATES = {
   processed: "weir_processor_readings_total",
   broker: "weir_broker_messages_total",
   sent: "weir_feed_sent_total",
-  told: "weir_notifier_messages_total",
+  notifications: "weir_notifier_messages_total",
 } as const;
 export type RateName = keyof typeof RATES;
 
@@ -28,26 +28,26 @@ export interface Figures {
   readonly storageLag: number | undefined;
   readonly feedClients: number | undefined;
   readonly brokerClients: number | undefined;
-  /** Age of what the slowest processor works on, in microseconds. */
+  /** Age of the entry that the slowest processor works on. */
   readonly processorLagUs: number | undefined;
   readonly keys: number | undefined;
   readonly duplicates: number | undefined;
   /** Readings for closed windows: `applied` as corrections, or `dropped`. */
   readonly late: ReadonlyMap<string, number>;
   readonly clockAhead: number | undefined;
-  /** Of messages: dropped on purpose, by reason. */
+  /** Messages that were dropped on purpose, by reason. */
   readonly dropped: ReadonlyMap<string, number>;
-  /** Seconds until the log forgets what is not stored yet. */
+  /** Until the log drops entries that are not stored yet. */
   readonly retentionSecondsLeft: number | undefined;
   readonly notifierWaiting: number | undefined;
   readonly notifierOldestSeconds: number | undefined;
   readonly notifierFailed: number | undefined;
-  /** Updates that slow pages did not get one by one. */
+  /** Updates that slow pages skipped. */
   readonly conflated: number | undefined;
 }
 
 export interface StatsStore {
-  /** Undefined until a process has reported. */
+  /** Undefined until a service has reported. */
   readonly figures: ReadonlySignal<Figures | undefined>;
   /** The rates of the last minute and a half, per station. */
   readonly history: Readonly<Record<RateName, SeriesBuffer>>;
@@ -63,7 +63,7 @@ export function createStatsStore(frame: Frame): StatsStore {
   function flush(): void {
     figures.value = {
       rates: eachRate((name) => tracker.rate(RATES[name])),
-      // A counter with labels is absent until it first counts: an edge that reports without it has refused nothing.
+      // A counter with labels is absent until it first counts: an edge that reports without it has no dead letters.
       deadLetters: tracker.total(RATES.deadLetters) ?? (tracker.total(RATES.messages) === undefined ? undefined : 0),
       deadLettersByReason: tracker.byLabel(RATES.deadLetters, "reason"),
       storageLag: tracker.total("weir_storage_lag_messages"),
@@ -92,7 +92,7 @@ export function createStatsStore(frame: Frame): StatsStore {
         tracker.add(item);
         newestUs = Math.max(newestUs, item.atUs);
       }
-      // Several processes report at slightly different instants: one point a second for all of them.
+      // Services report at slightly different instants: one point a second for all of them.
       const secondUs = Math.floor(newestUs / 1_000_000) * 1_000_000;
       eachRate((name) => {
         const rate = tracker.rate(RATES[name]);
@@ -114,6 +114,6 @@ function eachRate<Value>(make: (name: RateName) => Value): Record<RateName, Valu
     processed: make("processed"),
     broker: make("broker"),
     sent: make("sent"),
-    told: make("told"),
+    notifications: make("notifications"),
   };
 }

@@ -9,7 +9,7 @@ function createScreen(count: number) {
   const turns = new Turns<number>({ frame, nowMs: () => 0, draw: (item) => drawn.push(item) });
   const items = Array.from({ length: count }, (_, index) => index);
   turns.arrange(items);
-  /** What the next frame draws; undefined when nobody asked for one. */
+  /** What the next frame draws; undefined when none was requested. */
   function next(): readonly number[] | undefined {
     const run = frames.shift();
     if (run === undefined) return undefined;
@@ -24,7 +24,7 @@ test("neighbours are drawn together, and every other frame is left to the browse
   const { turns, items, next } = createScreen(50);
   for (const item of items) turns.due(item);
   expect(next()).toEqual(items.slice(0, 18));
-  // What comes again meanwhile neither shortens the rest nor pushes the others back.
+  // A chart that is due again neither shortens the rest nor pushes the others back.
   turns.due(3);
   expect(next()).toEqual([]);
   expect(next()).toEqual(items.slice(18, 36));
@@ -36,7 +36,7 @@ test("neighbours are drawn together, and every other frame is left to the browse
   expect(next()).toBeUndefined();
 });
 
-test("those that stand far apart are not drawn together", () => {
+test("charts that are far apart are not drawn together", () => {
   const { turns, next } = createScreen(50);
   for (const item of [2, 45, 10]) turns.due(item);
   expect(next()).toEqual([2, 10]);
@@ -44,7 +44,7 @@ test("those that stand far apart are not drawn together", () => {
   expect(next()).toEqual([45]);
 });
 
-test("what is not on the screen yet waits until it is", () => {
+test("a chart that is not on the screen yet waits until it is", () => {
   const { turns, next } = createScreen(1);
   turns.due(7);
   expect(next()).toEqual([]);

@@ -4,6 +4,7 @@ import type { SecretPlace } from "./target-kind.ts";
 
 /** Shorter texts occur by chance. */
 const SECRET_CHARACTERS_MIN = 4;
+const BLANK = "[secret]";
 
 /** The texts of secrets that must not appear in logs, dead letters or deliveries. Throws SecretError. */
 export function secretTexts(name: string, places: readonly SecretPlace[], environment: Environment): string[] {
@@ -20,10 +21,9 @@ export function secretTexts(name: string, places: readonly SecretPlace[], enviro
 /** The target, with secrets blanked in what it reports: the other side may echo a header or an address in its answer. */
 export function withoutSecrets(target: Target, secrets: readonly string[]): Target {
   if (secrets.length === 0) return target;
-  const blank = (text: string): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, "[secret]"), text);
   const clean = (outcome: Outcome): Outcome => {
-    if (outcome.kind !== "delivered") return { ...outcome, error: blank(outcome.error) };
-    return outcome.note === undefined ? outcome : { ...outcome, note: blank(outcome.note) };
+    if (outcome.kind !== "delivered") return { ...outcome, error: blanked(outcome.error, secrets) };
+    return outcome.note === undefined ? outcome : { ...outcome, note: blanked(outcome.note, secrets) };
   };
   const { keepAlive } = target;
   return {
@@ -36,4 +36,15 @@ export function withoutSecrets(target: Target, secrets: readonly string[]): Targ
     }),
     close: () => target.close(),
   };
+}
+
+function blanked(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((rest, secret) => {
+    const without = rest.replaceAll(secret, BLANK);
+    // A long answer is cut, perhaps within a secret.
+    for (let length = secret.length - 1; length >= SECRET_CHARACTERS_MIN; length--) {
+      if (without.endsWith(secret.slice(0, length))) return `${without.slice(0, -length)}${BLANK}`;
+    }
+    return without;
+  }, text);
 }

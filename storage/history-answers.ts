@@ -2,28 +2,32 @@ import { HISTORY_ALERTS, HISTORY_EXTENT, HISTORY_READINGS, HISTORY_SERIES } from
 import type { Question } from "../contracts/question.ts";
 import type { Bus } from "../platform/log/port.ts";
 import type { StorageEvents } from "./common/events.ts";
-import { type Store, StoreBusyError } from "./common/store.ts";
+import { NoHistoryError, StoreBusyError, type StoreHistory } from "./common/store.ts";
 
 const QUESTIONS_MAX = 64;
 
-/** Answers questions about the past on the bus. Returns how to stop. */
+/** Answers questions about the past on the bus. Returns a function that stops it. */
 export function answerHistory(options: {
   readonly bus: Bus;
-  readonly store: Store;
+  /** The store's name, for messages. */
+  readonly name: string;
+  /** Undefined: the store can only be written to, and every question is refused with this reason. */
+  readonly history: StoreHistory | undefined;
   readonly events: StorageEvents;
 }): () => void {
-  const { bus, store, events } = options;
+  const { bus, name, history, events } = options;
   let asked = 0;
 
   function respond<Ask, Asked, Answer>(
     question: Question<Ask, Asked, Answer>,
-    answer: (asked: Asked) => Promise<Answer>,
+    answer: (history: StoreHistory, asked: Asked) => Promise<Answer>,
   ): () => void {
     async function bounded(query: Asked): Promise<Answer> {
+      if (history === undefined) throw new NoHistoryError(name);
       if (asked >= QUESTIONS_MAX) throw new StoreBusyError("too many history questions at once; ask again later");
       asked++;
       try {
-        const result = await answer(query);
+        const result = await answer(history, query);
         events.questionAnswered();
         return result;
       } finally {
@@ -34,10 +38,10 @@ export function answerHistory(options: {
   }
 
   const stops = [
-    respond(HISTORY_SERIES, (query) => store.series(query)),
-    respond(HISTORY_ALERTS, (query) => store.alerts(query)),
-    respond(HISTORY_EXTENT, async () => (await store.extent()) ?? null),
-    respond(HISTORY_READINGS, async (query) => {
+    respond(HISTORY_SERIES, (store, query) => store.series(query)),
+    respond(HISTORY_ALERTS, (store, query) => store.alerts(query)),
+    respond(HISTORY_EXTENT, async (store) => (await store.extent()) ?? null),
+    respond(HISTORY_READINGS, async (store, query) => {
       const { frame, count, next } = await store.readings(query);
       return { frame: Buffer.from(frame ?? []).toString("base64"), count, next: next ?? null };
     }),

@@ -10,9 +10,9 @@ import { createMemoryLog } from "../platform/log/memory.ts";
 import type { Log } from "../platform/log/port.ts";
 import { requestRaw } from "../platform/log/testing/raw-bus.ts";
 import type { Service } from "../platform/service.ts";
-import { type StorageConfig, storageConfigSchema } from "./common/config.ts";
+import { type StorageConfig, storageConfigSchema } from "./config.ts";
 import { startStorage } from "./storage.ts";
-import { alertChange } from "./testing/store-contract.ts";
+import { alertChange } from "./testing/batches.ts";
 import { eventually, frameOf, type TestDeps, temporaryFolder, testDeps } from "./testing/testing.ts";
 
 const T0 = 1_763_769_600_000_000;

@@ -1,77 +1,68 @@
 import { US_PER_MINUTE, US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
 import type { Deps, Service } from "../platform/service.ts";
-import type { StorageConfig } from "./common/config.ts";
 import { createStorageEvents, type StorageEvents } from "./common/events.ts";
-import { STORED_STREAMS, type Store, type StoredStream } from "./common/store.ts";
-import { openDuckdbStore } from "./duckdb/duckdb-store.ts";
+import { STORED_STREAMS, type StoredStream, type StoreWriter } from "./common/store.ts";
+import type { StorageConfig } from "./config.ts";
 import { answerHistory } from "./history-answers.ts";
-import { createInfluxStore } from "./influx/influx-store.ts";
 import { LagMeter } from "./lanes/lag-meter.ts";
 import { Lane } from "./lanes/lane.ts";
 import { type BatchBuilder, ReadingsBuilder } from "./lanes/reading-batches.ts";
 import { createAlertsBuilder, createWindowsBuilder } from "./lanes/result-batches.ts";
+import { openStore } from "./stores.ts";
 
 const DRAIN_MS = 5000;
 const RETENTION_EVERY_MS_MAX = 3_600_000;
 
 /**
- * Carries readings, windows and alerts from the log into InfluxDB or DuckDB, and answers questions about the past.
- * Rejects when the DuckDB file cannot be opened; an InfluxDB that is away is waited for.
+ * Takes readings, windows and alerts from the log to the store (`stores.ts` has its kinds), and answers questions about
+ * the past. Each stream has a lane (`lanes/lane.ts`), which reads the log from the position that the store has.
+ * Invariant: each row is stored once, because its position is stored with it (`common/store.ts`). The log is the queue:
+ * a store that is away only lags behind. Rejects when the store cannot be used at all, such as a file that is in use.
  */
 export async function startStorage(config: StorageConfig, deps: Deps): Promise<Service> {
   const { clock, log, logger, metrics } = deps;
   const events = createStorageEvents(logger, metrics);
   const nowUs = () => clock.nowUs();
-  const store = await openStore(config, deps, events);
+  const { writer, history } = await openStore(config.store, { log, events, nowUs, seriesMax: config.series_max });
   const lanes = STORED_STREAMS.filter((stream) => config.raw || stream !== "READINGS").map(
     (stream) =>
       new Lane({
         stream,
         log,
-        store,
+        store: writer,
         builder: builderFor(stream, config),
         events,
         lingerMs: config.linger / US_PER_MS,
         nowUs,
       }),
   );
-  const stopAnswering = answerHistory({ bus: log.bus, store, events });
+  const stopAnswering = answerHistory({ bus: log.bus, name: writer.name, history, events });
   const lag = new LagMeter({ log, lanes, events, nowUs, logRetentionUs: config.log_retention });
-  const stopForgetting = forgetRegularly({ store, events, nowUs, retentionUs: config.retention });
+  const stopRetention = applyRetention({ writer, events, nowUs, retentionUs: config.retention });
   for (const lane of lanes) lane.start();
   lag.start();
-  events.started(store.name);
+  events.started(writer.name);
 
   let stopped: Promise<void> | undefined;
   async function stop(): Promise<void> {
     stopAnswering();
-    stopForgetting();
+    stopRetention();
     lag.stop();
-    // What is not written by then is read from the log again at the next start.
-    const drainMs = store.health().ready ? DRAIN_MS : 0;
+    // Whatever is not written by then is read from the log again at the next start.
+    const drainMs = writer.health().ready ? DRAIN_MS : 0;
     await Promise.all(lanes.map((lane) => lane.stop(drainMs)));
-    await store.close();
+    await writer.close();
     await Promise.all(lanes.map((lane) => lane.ended()));
   }
 
   return {
     name: "storage",
-    health: () => store.health(),
+    health: () => writer.health(),
     stop() {
       stopped ??= stop();
       return stopped;
     },
   };
-}
-
-async function openStore(config: StorageConfig, deps: Deps, events: StorageEvents): Promise<Store> {
-  const nowUs = () => deps.clock.nowUs();
-  if ("duckdb" in config.store) {
-    return openDuckdbStore({ config: config.store.duckdb, seriesMax: config.series_max, events });
-  }
-  const store = createInfluxStore({ config: config.store.influxdb, log: deps.log, events, nowUs });
-  store.greet();
-  return store;
 }
 
 function builderFor(stream: StoredStream, config: StorageConfig): BatchBuilder {
@@ -86,24 +77,24 @@ function builderFor(stream: StoredStream, config: StorageConfig): BatchBuilder {
   }
 }
 
-/** Applies the store's retention at start and then about a hundred times per span, at most hourly. */
-function forgetRegularly(options: {
-  readonly store: Store;
+/** Deletes results older than the retention at the start, and then about a hundred times per retention, at most hourly. */
+function applyRetention(options: {
+  readonly writer: StoreWriter;
   readonly events: StorageEvents;
   readonly nowUs: () => number;
   readonly retentionUs: number | undefined;
 }): () => void {
-  const { store, events, nowUs, retentionUs } = options;
+  const { writer, events, nowUs, retentionUs } = options;
   if (retentionUs === undefined) return () => {};
   const spanUs = retentionUs;
   let busy = false;
 
-  async function forget(): Promise<void> {
+  async function apply(): Promise<void> {
     if (busy) return;
     busy = true;
     const beforeUs = nowUs() - spanUs;
     try {
-      await store.forgetBefore(beforeUs);
+      await writer.forgetBefore(beforeUs);
       events.retentionApplied(beforeUs);
     } catch (error) {
       events.retentionFailed(error);
@@ -112,8 +103,8 @@ function forgetRegularly(options: {
   }
 
   const everyUs = Math.max(spanUs / 100, Math.min(spanUs / 10, US_PER_MINUTE), US_PER_SECOND);
-  const timer = setInterval(() => void forget(), Math.min(everyUs / 1000, RETENTION_EVERY_MS_MAX));
+  const timer = setInterval(() => void apply(), Math.min(everyUs / 1000, RETENTION_EVERY_MS_MAX));
   timer.unref();
-  void forget();
+  void apply();
   return () => clearInterval(timer);
 }

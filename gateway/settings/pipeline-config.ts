@@ -12,7 +12,8 @@ import { addressSchema, secretEnv, secretFile } from "../../platform/files/secre
 import { BadFileError, parseYaml } from "../../platform/files/yaml-file.ts";
 import { openYaml } from "../../platform/files/yaml-source.ts";
 import { processorsConfigSchema } from "../../processors/config.ts";
-import { duckdbSchema, influxdbSchema, storageFields } from "../../storage/common/config.ts";
+import { storageFields } from "../../storage/config.ts";
+import { STORE_NAMES, storeEntrySchema } from "../../storage/stores.ts";
 import { renamedKeysIn, SECRET_PATHS } from "./old-keys.ts";
 
 function retention(age: string, size: string, what: string) {
@@ -38,33 +39,6 @@ const natsSchema = z
     token_file: secretFile("the server's token"),
   })
   .refine(atMostOneToken, { error: "give either token_env or token_file" });
-
-const duckdbEntry = duckdbSchema.extend({
-  file: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      "The database file. Only one process at a time can open it. Default: `history.duckdb` in the data folder.",
-    ),
-});
-
-const influxdbEntry = influxdbSchema
-  .omit({ token: true })
-  .extend({
-    token_env: secretEnv("a token that may read and write the bucket"),
-    token_file: secretFile("a token that may read and write the bucket"),
-  })
-  .refine(atMostOneToken, { error: "give either token_env or token_file" });
-
-const storeEntry = z
-  .strictObject({
-    duckdb: duckdbEntry.optional().describe("DuckDB, embedded: a file on this machine."),
-    influxdb: influxdbEntry.optional().describe("InfluxDB 2, a server."),
-  })
-  .refine(({ duckdb, influxdb }) => (duckdb === undefined) !== (influxdb === undefined), {
-    error: "must be exactly one of duckdb and influxdb",
-  });
 
 /** `weir.yaml`. What differs between processes (ports, folders) is a flag or a variable: settings.ts. */
 export const pipelineConfigSchema = z.strictObject({
@@ -94,13 +68,15 @@ export const pipelineConfigSchema = z.strictObject({
     .strictObject({
       ...storageFields,
       stores: z
-        .array(storeEntry)
+        .array(storeEntrySchema())
         .refine((stores) => stores.length === 1, {
           error: "Weir writes to exactly one store",
-          params: { help: "write one entry: duckdb or influxdb" },
+          params: { help: `write one entry: ${STORE_NAMES.join(" or ")}` },
         })
         .prefault([{ duckdb: {} }])
-        .describe("Where results are stored: a list with one entry, `duckdb` or `influxdb`."),
+        .describe(
+          `Where results are stored: a list with one entry, ${STORE_NAMES.map((name) => `\`${name}\``).join(" or ")}.`,
+        ),
     })
     .prefault({})
     .describe("The store of readings, windows and alerts."),

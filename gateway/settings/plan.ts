@@ -8,7 +8,8 @@ import type { NotifierConfig } from "../../notifier/config.ts";
 import { type Environment, secretValue } from "../../platform/files/secret-values.ts";
 import type { Durability } from "../../platform/log/port.ts";
 import type { ProcessorsConfig } from "../../processors/config.ts";
-import { duckdbSchema, influxdbSchema, type StorageConfig } from "../../storage/common/config.ts";
+import type { StorageConfig } from "../../storage/config.ts";
+import { nameOf, resolveStore, STORES, type StoreConfig, type StoreName } from "../../storage/stores.ts";
 import { packageRoot } from "./paths.ts";
 import { type PipelineConfig, toRetention } from "./pipeline-config.ts";
 import { BadSettingsError, SETTINGS, type Settings } from "./settings.ts";
@@ -92,36 +93,33 @@ export function natsOf(
   return { url, token: natsToken ?? secretValue("nats: the token", placesOf(nats), environment) };
 }
 
-/** Which flag (and variable) gives which part of InfluxDB's address. */
-const INFLUX = { url: "influxUrl", token: "influxToken", org: "influxOrg", bucket: "influxBucket" } as const;
-const INFLUX_PARTS = ["url", "token", "org", "bucket"] as const;
+/** Flags (and variables) that choose InfluxDB, by the field of its entry that each gives. */
+const INFLUX_FLAGS = {
+  url: "influxUrl",
+  token: "influxToken",
+  org: "influxOrg",
+  bucket: "influxBucket",
+} as const satisfies Readonly<Record<string, keyof typeof SETTINGS>>;
 
 /** The store to write to, with its secret. Flags and variables win over the file. Throws BadSettingsError. */
 export function storeOf(
   settings: Settings,
   { storage }: Pick<PipelineConfig, "storage">,
   environment: Environment,
-): StorageConfig["store"] {
-  const { duckdb = duckdbSchema.partial({ file: true }).parse({}), influxdb } = storage.stores[0] ?? {};
-  if (influxdb === undefined && INFLUX_PARTS.every((part) => settings[INFLUX[part]] === undefined)) {
-    return { duckdb: { ...duckdb, file: duckdb.file ?? join(settings.dataDir, "history.duckdb") } };
-  }
-  const token = settings.influxToken ?? secretValue("influxdb: the token", placesOf(influxdb ?? {}), environment);
-  const {
-    influxUrl: url = influxdb?.url,
-    influxOrg: org = influxdb?.org,
-    influxBucket: bucket = influxdb?.bucket,
-  } = settings;
-  const given = { url, token, org, bucket };
-  const missing = INFLUX_PARTS.filter((part) => given[part] === undefined);
-  if (missing.length > 0) {
-    const variables = missing.map((part) => SETTINGS[INFLUX[part]].variable).join(", ");
-    throw new BadSettingsError(
-      `InfluxDB needs ${variables} as well, or storage.stores in weir.yaml with ${missing.join(", ")}`,
-    );
-  }
-  const { request_timeout, retry_after_max, requests_max } = influxdb ?? influxdbSchema.parse(given);
-  return { influxdb: { ...influxdbSchema.parse(given), request_timeout, retry_after_max, requests_max } };
+): StoreConfig {
+  const entry = storage.stores[0] ?? {};
+  const flags = Object.fromEntries(Object.entries(INFLUX_FLAGS).map(([field, flag]) => [field, settings[flag]]));
+  const name = Object.values(flags).some((value) => value !== undefined) ? "influxdb" : nameOf(entry);
+  const resolved = resolveStore(name, entry, { dataDir: settings.dataDir, environment, flags });
+  if (resolved.kind === "complete") return resolved.config;
+  throw new BadSettingsError(missingFields(name, resolved.missing));
+}
+
+function missingFields(name: StoreName, missing: readonly string[]): string {
+  const fields = `storage.stores in weir.yaml with ${missing.join(", ")}`;
+  const flagged = Object.entries(name === "influxdb" ? INFLUX_FLAGS : {}).filter(([field]) => missing.includes(field));
+  const variables = flagged.map(([, flag]) => SETTINGS[flag].variable).join(", ");
+  return `${STORES[name].title} needs ${variables === "" ? fields : `${variables} as well, or ${fields}`}`;
 }
 
 function placesOf({

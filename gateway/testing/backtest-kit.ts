@@ -17,7 +17,7 @@ import { processorsConfigSchema } from "../../processors/config.ts";
 import { startProcessors } from "../../processors/processors.ts";
 import { foldedResults, publishedResults } from "../../processors/testing/folded-log.ts";
 import { seeded } from "../../processors/testing/runner-kit.ts";
-import { storageConfigSchema } from "../../storage/common/config.ts";
+import { storageConfigSchema } from "../../storage/config.ts";
 import { startStorage } from "../../storage/storage.ts";
 import { addRulesBacktestCommands } from "../commands/rules/rules-backtest.ts";
 

@@ -5,10 +5,10 @@ import { expect, it } from "vitest";
 import type { Reading } from "../../domain/reading.ts";
 import { SeriesTable } from "../../domain/series-table.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { duckdbSchema } from "../common/config.ts";
 import { createStorageEvents } from "../common/events.ts";
-import { at, readingsBatch } from "../testing/store-contract.ts";
+import { at, readingsBatch } from "../testing/batches.ts";
 import { temporaryFolder, testDeps } from "../testing/testing.ts";
+import { duckdbSchema } from "./config.ts";
 import { openDuckdbStore } from "./duckdb-store.ts";
 
 const SERIES_MAX = 500_000;

@@ -1,13 +1,14 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { AlertsQuery, ReadingsQuery, SeriesQuery } from "../../contracts/history.ts";
 import { Backoff } from "../../domain/backoff.ts";
 import { reasonOf } from "../../domain/reason.ts";
 import { sleep } from "../../platform/async/sleep.ts";
-import type { DuckdbConfig } from "../common/config.ts";
 import type { StorageEvents } from "../common/events.ts";
 import { Mutex } from "../common/mutex.ts";
-import type { Batch, Position, Store, StoredStream, WriteReport } from "../common/store.ts";
+import type { Batch, Position, StoredStream, StoreHistory, StoreWriter, WriteReport } from "../common/store.ts";
 import { NO_POSITION, StoreClosedError } from "../common/store.ts";
 import { writeAlerts } from "./alerts-writer.ts";
+import type { DuckdbConfig } from "./config.ts";
 import { DuckdbHistory } from "./history.ts";
 import { type OpenedFile, openDuckdb } from "./open.ts";
 import { ReadingsWriter } from "./readings-writer.ts";
@@ -25,7 +26,7 @@ export interface DuckdbStoreOptions {
 }
 
 /** One file, one writing connection. Rows and the stream's position go in one transaction. */
-export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<Store> {
+export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<StoreWriter & StoreHistory> {
   const store = new DuckdbStore(options);
   await store.open();
   return store;
@@ -39,7 +40,7 @@ interface Opened {
   readonly history: DuckdbHistory;
 }
 
-class DuckdbStore implements Store {
+class DuckdbStore implements StoreWriter, StoreHistory {
   readonly name: string;
   readonly #options: DuckdbStoreOptions;
   /** Transactions, one after the other. */
@@ -101,11 +102,11 @@ class DuckdbStore implements Store {
     }
   }
 
-  async series(query: Parameters<Store["series"]>[0]) {
+  async series(query: SeriesQuery) {
     return this.#use().history.series(query);
   }
 
-  async alerts(query: Parameters<Store["alerts"]>[0]) {
+  async alerts(query: AlertsQuery) {
     return this.#use().history.alerts(query);
   }
 
@@ -113,7 +114,7 @@ class DuckdbStore implements Store {
     return this.#use().history.extent();
   }
 
-  async readings(query: Parameters<Store["readings"]>[0]) {
+  async readings(query: ReadingsQuery) {
     return this.#use().history.readings(query);
   }
 

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { reasonOf } from "../../domain/reason.ts";
 import { UserError } from "../../domain/user-error.ts";
-import type { DuckdbConfig } from "../common/config.ts";
+import type { DuckdbConfig } from "./config.ts";
 
 /** The file cannot be opened. Trying again helps only when `busy`. */
 class StoreFileError extends UserError {

@@ -2,10 +2,10 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { duckdbSchema } from "../common/config.ts";
 import { createStorageEvents } from "../common/events.ts";
-import { at } from "../testing/store-contract.ts";
+import { at } from "../testing/batches.ts";
 import { temporaryFolder, testDeps } from "../testing/testing.ts";
+import { duckdbSchema } from "./config.ts";
 import { openDuckdbStore } from "./duckdb-store.ts";
 
 const T0 = 1_763_769_600_000_000;

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { HttpError, InfluxDB } from "@influxdata/influxdb-client";
-import type { InfluxdbConfig } from "../common/config.ts";
+import type { InfluxdbConfig } from "./config.ts";
 import { pauseOf } from "./retry-after.ts";
 
 /** What InfluxDB said to a write. */

@@ -1,20 +1,22 @@
 import { createHash } from "node:crypto";
+import type { AlertsQuery, ReadingsQuery, SeriesQuery } from "../../contracts/history.ts";
 import { Backoff } from "../../domain/backoff.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { deadLetterSubject } from "../../domain/subjects.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import type { Log } from "../../platform/log/port.ts";
-import type { InfluxdbConfig } from "../common/config.ts";
 import type { StorageEvents } from "../common/events.ts";
 import type { WriteReport } from "../common/store.ts";
 import {
   type Batch,
   type Position,
   STORED_STREAMS,
-  type Store,
   StoreClosedError,
   type StoredStream,
+  type StoreHistory,
+  type StoreWriter,
 } from "../common/store.ts";
+import type { InfluxdbConfig } from "./config.ts";
 import { readAlerts, readSeries } from "./history.ts";
 import { InfluxClient } from "./influx-client.ts";
 import { type Lines, LineWriter } from "./lines.ts";
@@ -32,7 +34,7 @@ export interface InfluxStoreOptions {
 }
 
 /** Points with times of their own can be written any number of times, so a position saved late does no harm. */
-export function createInfluxStore(options: InfluxStoreOptions): Store & { greet(): void } {
+export function createInfluxStore(options: InfluxStoreOptions): StoreWriter & StoreHistory & { greet(): void } {
   return new InfluxStore(options);
 }
 
@@ -41,7 +43,7 @@ interface Tally {
   dropped: number;
 }
 
-class InfluxStore implements Store {
+class InfluxStore implements StoreWriter, StoreHistory {
   readonly name: string;
   readonly #options: InfluxStoreOptions;
   readonly #client: InfluxClient;
@@ -96,11 +98,11 @@ class InfluxStore implements Store {
     });
   }
 
-  async series(query: Parameters<Store["series"]>[0]) {
+  async series(query: SeriesQuery) {
     return readSeries(this.#client, query);
   }
 
-  async alerts(query: Parameters<Store["alerts"]>[0]) {
+  async alerts(query: AlertsQuery) {
     return readAlerts(this.#client, query);
   }
 
@@ -108,7 +110,7 @@ class InfluxStore implements Store {
     return readExtent(this.#client);
   }
 
-  async readings(query: Parameters<Store["readings"]>[0]) {
+  async readings(query: ReadingsQuery) {
     return readReadings(this.#client, query);
   }
 

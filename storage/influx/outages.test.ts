@@ -6,7 +6,7 @@ import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Log } from "../../platform/log/port.ts";
 import type { Service } from "../../platform/service.ts";
 import { type Influxd, startInfluxd } from "../../test/servers/influxd.ts";
-import { type StorageConfig, storageConfigSchema } from "../common/config.ts";
+import { type StorageConfig, storageConfigSchema } from "../config.ts";
 import { startStorage } from "../storage.ts";
 import { eventually, frameOf, type TestDeps, testDeps } from "../testing/testing.ts";
 import { fluxRows } from "../testing/testing-flux.ts";

@@ -2,9 +2,9 @@ import { Backoff } from "../../domain/backoff.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import { ConflictError, type Records } from "../../platform/log/port.ts";
-import type { InfluxdbConfig } from "../common/config.ts";
 import type { StorageEvents } from "../common/events.ts";
 import { NO_POSITION, type Position, type StoredStream } from "../common/store.ts";
+import type { InfluxdbConfig } from "./config.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

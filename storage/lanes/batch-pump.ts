@@ -1,6 +1,6 @@
 import type { LogMessage } from "../../platform/log/port.ts";
 import type { StorageEvents } from "../common/events.ts";
-import { type Batch, type Position, type Store, StoreClosedError, type StoredStream } from "../common/store.ts";
+import { type Batch, type Position, StoreClosedError, type StoredStream, type StoreWriter } from "../common/store.ts";
 import type { BatchBuilder } from "./reading-batches.ts";
 
 /** Messages without content move the position only this often. */
@@ -8,7 +8,7 @@ const IDLE_COMMIT_MS = 5000;
 
 export interface BatchPumpOptions {
   readonly stream: StoredStream;
-  readonly store: Store;
+  readonly store: StoreWriter;
   readonly builder: BatchBuilder;
   readonly events: StorageEvents;
   readonly lingerMs: number;

@@ -3,7 +3,7 @@ import { reasonOf } from "../../domain/reason.ts";
 import { deadLetterSubject } from "../../domain/subjects.ts";
 import type { Log, LogMessage, LogReader } from "../../platform/log/port.ts";
 import type { StorageEvents } from "../common/events.ts";
-import { NO_POSITION, type Position, type Store, type StoredStream } from "../common/store.ts";
+import { NO_POSITION, type Position, type StoredStream, type StoreWriter } from "../common/store.ts";
 import { BatchPump } from "./batch-pump.ts";
 import type { BatchBuilder } from "./reading-batches.ts";
 
@@ -12,7 +12,7 @@ const READ_RETRY_MS = 1000;
 export interface LaneOptions {
   readonly stream: StoredStream;
   readonly log: Log;
-  readonly store: Store;
+  readonly store: StoreWriter;
   readonly builder: BatchBuilder;
   readonly events: StorageEvents;
   readonly lingerMs: number;

@@ -1,6 +1,6 @@
 /* Run by crash.test.ts: stores an endless log, always the same one, until it is killed. */
 import { createMemoryLog } from "../../platform/log/memory.ts";
-import { storageConfigSchema } from "../common/config.ts";
+import { storageConfigSchema } from "../config.ts";
 import { startStorage } from "../storage.ts";
 import { frameReadings } from "./crash-log.ts";
 import { eventually, frameOf, testDeps } from "./testing.ts";

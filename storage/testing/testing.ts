@@ -8,6 +8,8 @@ import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import type { Deps } from "../../platform/service.ts";
+import { createStorageEvents } from "../common/events.ts";
+import type { StoreDeps } from "../common/store-kind.ts";
 
 /** Things that storage tests need and no production code does. */
 export async function temporaryFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
@@ -38,6 +40,12 @@ export function testDeps(given: { readonly log?: Log } = {}): TestDeps {
       return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
     },
   };
+}
+
+/** What a store is opened with. */
+export function storeDeps(deps: Pick<Deps, "log" | "logger" | "metrics" | "clock"> = testDeps()): StoreDeps {
+  const events = createStorageEvents(deps.logger, deps.metrics);
+  return { log: deps.log, events, nowUs: () => deps.clock.nowUs(), seriesMax: 500_000 };
 }
 
 /** Polls until it holds; says what was waited for when it does not within the time. */

@@ -6,6 +6,7 @@ import { reasonOf } from "../../../domain/reason.ts";
 import { checkReceivers } from "../../../notifier/check-receivers.ts";
 import { formatProblems } from "../../../platform/files/yaml-file.ts";
 import { loadRules } from "../../../rule-language/files/load-rules.ts";
+import { checkStore } from "../../../storage/stores.ts";
 import { type PipelineConfig, readPipelineConfig } from "../../settings/pipeline-config.ts";
 import { natsOf, storeOf } from "../../settings/plan.ts";
 import { mayCreateRulesFolder } from "../../settings/rules-folder.ts";
@@ -111,13 +112,7 @@ async function checkDataDir({ dataDir }: Settings): Promise<string> {
 
 async function checkStorage(settings: Settings): Promise<string> {
   const store = storeOf(settings, configOf(settings) ?? readPipelineConfig(undefined), process.env);
-  if ("duckdb" in store) return `embedded DuckDB in ${store.duckdb.file}`;
-  const { url } = store.influxdb;
-  const response = await fetch(new URL("/health", url), { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
-    () => undefined,
-  );
-  if (!response?.ok) throw new Error(`InfluxDB at ${url} does not answer; results would wait in the log`);
-  return `InfluxDB at ${url} answers`;
+  return await checkStore(store);
 }
 
 async function checkPort(host: string, port: number): Promise<string> {

@@ -5,7 +5,7 @@ import type { Question } from "../../../contracts/question.ts";
 import { reasonOf } from "../../../domain/reason.ts";
 import { type Bus, NoAnswerError } from "../../../platform/log/port.ts";
 import type { StoredReadings } from "../../../rule-tools/backtest/pages-source.ts";
-import { influxdbSchema } from "../../../storage/common/config.ts";
+import { influxdbSchema } from "../../../storage/influx/config.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import { UsageError } from "../common/failures.ts";
 

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
+import type { AlertChange } from "../../domain/alert.ts";
 import type { Reading, ValueKind } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { duckdbSchema } from "../common/config.ts";
-import { createStorageEvents } from "../common/events.ts";
-import { describeStoreContract, type StoreOracle } from "../testing/store-contract.ts";
-import { temporaryFolder, testDeps } from "../testing/testing.ts";
-import { openDuckdbStore } from "./duckdb-store.ts";
+import { duckdbSchema } from "../duckdb/config.ts";
+import { DUCKDB } from "../duckdb/duckdb.ts";
+import type { StoreOracle, StoreUnderTest } from "./store-contract.ts";
+import { storeDeps, temporaryFolder } from "./testing.ts";
 
 /** Reads a copy of the file with plain SQL over the views. */
 function sqlOracle(file: string): StoreOracle {
@@ -37,30 +37,32 @@ function sqlOracle(file: string): StoreOracle {
     async windows(rule) {
       const found = await rows(
         `SELECT labels, epoch_us(start_time)::DOUBLE AS start_us, epoch_us(end_time)::DOUBLE AS end_us, revision,
-          to_json(list([to_json(aggregate), coalesce(to_json(text), to_json(value))]))::VARCHAR AS told
+          to_json(list([to_json(aggregate), coalesce(to_json(text), to_json(value))]))::VARCHAR AS "values"
         FROM windows WHERE rule = $1 GROUP BY ALL`,
         rule,
       );
       return found.map((row): WindowResult => {
-        const told = JSON.parse(String(row.told)) as [string, number | string | null][];
+        const values = JSON.parse(String(row.values)) as [string, number | string | null][];
         return {
           rule,
           labels: JSON.parse(String(row.labels)),
           startUs: Number(row.start_us),
           endUs: Number(row.end_us),
           revision: Number(row.revision),
-          aggregates: Object.fromEntries(told.filter(([, value]) => value !== null)) as WindowResult["aggregates"],
+          aggregates: Object.fromEntries(values.filter(([, value]) => value !== null)) as WindowResult["aggregates"],
         };
       });
+    },
+    async alerts(rule) {
+      const found = await rows("SELECT change FROM alerts WHERE rule = $1", rule);
+      return found.map(({ change }): AlertChange => JSON.parse(String(change)));
     },
   };
 }
 
-describeStoreContract("DuckDB", async () => {
+export async function duckdbUnderTest(): Promise<StoreUnderTest> {
   const folder = await temporaryFolder();
   const config = duckdbSchema.parse({ file: join(folder.path, "history.duckdb") });
-  const deps = testDeps();
-  const events = createStorageEvents(deps.logger, deps.metrics);
-  const open = () => openDuckdbStore({ config, seriesMax: 500_000, events });
-  return { store: await open(), reopen: open, oracle: sqlOracle(config.file), stop: () => folder.remove() };
-});
+  const deps = storeDeps();
+  return { open: () => DUCKDB.open(config, deps), oracle: sqlOracle(config.file), stop: () => folder.remove() };
+}

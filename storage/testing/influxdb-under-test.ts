@@ -1,19 +1,12 @@
-import { afterAll, beforeAll } from "vitest";
+import type { AlertChange } from "../../domain/alert.ts";
 import type { Reading } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { type Influxd, startInfluxd } from "../../test/servers/influxd.ts";
-import { influxdbSchema } from "../common/config.ts";
-import { createStorageEvents } from "../common/events.ts";
-import { describeStoreContract, type StoreOracle } from "../testing/store-contract.ts";
-import { testDeps } from "../testing/testing.ts";
-import { fluxRows } from "../testing/testing-flux.ts";
-import { createInfluxStore } from "./influx-store.ts";
-
-let influxd: Influxd;
-beforeAll(async () => {
-  influxd = await startInfluxd();
-}, 90_000);
-afterAll(() => influxd?.stop());
+import { influxdbSchema } from "../influx/config.ts";
+import { INFLUXDB } from "../influx/influxdb.ts";
+import type { StoreOracle, StoreUnderTest } from "./store-contract.ts";
+import { storeDeps } from "./testing.ts";
+import { fluxRows } from "./testing-flux.ts";
 
 const COLUMNS = new Set(["result", "table", "_start", "_stop", "_time", "_value", "_field", "_measurement"]);
 
@@ -65,6 +58,10 @@ function fluxOracle(server: Influxd): StoreOracle {
         };
       });
     },
+    async alerts(rule) {
+      const chosen = `r._measurement == "alerts" and r._field == "change" and r.rule == ${JSON.stringify(rule)}`;
+      return (await fluxRows(server, chosen)).map((row): AlertChange => JSON.parse(row._value ?? ""));
+    },
   };
 }
 
@@ -73,11 +70,10 @@ function usOf(time: string | undefined): number {
   return Date.parse(`${seconds}Z`) * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6));
 }
 
-describeStoreContract("InfluxDB", async () => {
-  const deps = testDeps();
-  const { url, token, org, bucket } = influxd;
+export async function influxdbUnderTest(): Promise<StoreUnderTest> {
+  const server = await startInfluxd();
+  const { url, token, org, bucket } = server;
   const config = influxdbSchema.parse({ url, token, org, bucket });
-  const events = createStorageEvents(deps.logger, deps.metrics);
-  const open = () => createInfluxStore({ config, log: deps.log, events, nowUs: deps.clock.nowUs });
-  return { store: open(), reopen: async () => open(), oracle: fluxOracle(influxd), stop: async () => {} };
-});
+  const deps = storeDeps();
+  return { open: () => INFLUXDB.open(config, deps), oracle: fluxOracle(server), stop: () => server.stop() };
+}

@@ -1,0 +1,178 @@
+import { expect, it } from "vitest";
+import type { NextPage, ReadingsPage } from "../../contracts/history.ts";
+import { FrameReader } from "../../domain/frame-reader.ts";
+import type { Reading } from "../../domain/reading.ts";
+import { SeriesTable } from "../../domain/series-table.ts";
+import type { StoreHistory } from "../common/store.ts";
+import { alertChange, T0 } from "./batches.ts";
+import type { Given } from "./store-contract.ts";
+
+/** How every store that has a history answers; part of the store contract, on its store. */
+export function describeHistoryContract(given: Given & { history(): StoreHistory }): void {
+  it("answers with the buckets of a brute-force count", async () => {
+    const readings = Array.from({ length: 500 }, (_, i) => ({
+      device: "hist",
+      metric: "t",
+      tags: {},
+      atUs: T0 + i * 1000 + (i % 7),
+      value: Math.sin(i) * 50,
+    }));
+    await given.write(readings);
+    for (const [fromUs, toUs, pointsMax] of [
+      [T0, T0 + 500_000, 10],
+      [T0 + 3, T0 + 123_457, 7],
+      [T0 - 1_000_000, T0 + 1_000_000, 5000],
+    ] as const) {
+      const answer = await given.history().series({ device: "hist", metric: "t", fromUs, toUs, pointsMax });
+      const expected = bruteForce(readings, { fromUs, toUs, pointsMax });
+      expect(answer.atUs).toEqual(expected.map(({ atUs }) => atUs));
+      expect(answer.count).toEqual(expected.map(({ values }) => values.length));
+      expect(answer.min).toEqual(expected.map(({ values }) => Math.min(...values)));
+      expect(answer.max).toEqual(expected.map(({ values }) => Math.max(...values)));
+      for (const [i, { values }] of expected.entries()) {
+        expect(answer.avg[i]).toBeCloseTo(values.reduce((a, b) => a + b, 0) / values.length, 9);
+      }
+    }
+  });
+
+  it("answers booleans as 0 and 1, texts and unknown sensors with nothing", async () => {
+    const question = { fromUs: T0, toUs: T0 + 10, pointsMax: 1 };
+    expect(await given.history().series({ device: "d1", metric: "on", ...question })).toEqual({
+      atUs: [T0],
+      min: [0],
+      max: [1],
+      avg: [0.5],
+      count: [2],
+    });
+    const none = { atUs: [], min: [], max: [], avg: [], count: [] };
+    expect(await given.history().series({ device: "d1", metric: "mode", ...question })).toEqual(none);
+    expect(await given.history().series({ device: "o'no\\", metric: "'; drop", ...question })).toEqual(none);
+  });
+
+  it("keeps strange names apart and whole", async () => {
+    const names = [
+      "a b",
+      "a,b",
+      "a=b",
+      'a"b',
+      "a'b",
+      "a\\b",
+      "a\\,b",
+      "a\\ b",
+      "\\",
+      "日本 ü",
+      "#x",
+      "_x",
+      "-",
+      "a\nb",
+      "a\u0000b",
+      "\\ ",
+      "a\\=",
+    ];
+    const readings = names.map((text, i) => ({
+      device: `strange ${text}`,
+      metric: text,
+      tags: { [`k${text}`]: text },
+      atUs: T0,
+      value: i,
+    }));
+    await given.write(readings);
+    for (const [i, { device, metric }] of readings.entries()) {
+      const answer = await given.history().series({ device, metric, fromUs: T0, toUs: T0 + 1, pointsMax: 1 });
+      expect(answer.avg, device).toEqual([i]);
+    }
+  });
+
+  it("returns all readings by time, however they are split into pages", async () => {
+    const base = T0 + 3_600_000_000;
+    const readings = Array.from({ length: 300 }, (_, i): Reading => {
+      // Many at one instant, and more of them than a page takes.
+      const atUs = base + (i < 120 ? 5 : i * 1000);
+      const value = [i / 3, i % 2 === 0, `text "${i}", \\ ü`][i % 3] ?? 0;
+      return {
+        device: `back-${i}`,
+        metric: `m ${i % 5}`,
+        tags: i % 2 === 0 ? { site: "a b", value: "x" } : {},
+        atUs,
+        value,
+      };
+    });
+    await given.write([...readings].reverse());
+    expect(await given.history().extent()).toEqual({ fromUs: T0, toUs: base + 299_001 });
+    const byDevice = (all: readonly Reading[]) => [...all].sort((a, b) => a.device.localeCompare(b.device));
+    for (const limits of [
+      { limit: 50_000, bytesMax: 1_000_000 },
+      { limit: 50, bytesMax: 1_000_000 },
+      { limit: 50_000, bytesMax: 500 },
+      { limit: 1, bytesMax: 1 },
+    ]) {
+      const all = await readBack(given.history(), { fromUs: base, toUs: base + 299_001, ...limits });
+      expect(all.every(({ atUs }, i) => i === 0 || atUs >= (all[i - 1]?.atUs ?? 0))).toBe(true);
+      expect(byDevice(all)).toEqual(byDevice(readings));
+    }
+    const part = await readBack(given.history(), {
+      fromUs: base + 6,
+      toUs: base + 299_000,
+      limit: 7,
+      bytesMax: 1_000_000,
+    });
+    expect(byDevice(part)).toEqual(byDevice(readings.slice(120, 299)));
+    expect(await readBack(given.history(), { fromUs: base - 9, toUs: base, limit: 7, bytesMax: 1_000 })).toEqual([]);
+  });
+
+  it("returns alert changes newest first", async () => {
+    const first = alertChange({ id: "a1" });
+    const second = alertChange({ id: "a2", from: "firing", state: "resolved", atUs: T0 + 10, value: 7 });
+    const evidence = { ...first.evidence, aggregate: "last", value: "open" };
+    const sameInstant = alertChange({ id: "a3", incident: "i2", value: "open", evidence });
+    await given.writeAlerts([first, second]);
+    await given.writeAlerts([first, sameInstant, first]);
+    const all = await given.history().alerts({ fromUs: T0, toUs: T0 + 100, limit: 10 });
+    expect(all).toHaveLength(3);
+    expect(all[0]).toEqual(second);
+    expect(all.slice(1)).toEqual(expect.arrayContaining([first, sameInstant]));
+    expect(await given.history().alerts({ fromUs: T0, toUs: T0 + 100, limit: 1 })).toEqual([second]);
+    expect(await given.history().alerts({ fromUs: T0, toUs: T0 + 10, limit: 10 })).toHaveLength(2);
+    expect(await given.history().alerts({ fromUs: T0 + 11, toUs: T0 + 100, limit: 10 })).toEqual([]);
+  });
+}
+
+async function readBack(
+  history: StoreHistory,
+  query: { readonly fromUs: number; readonly toUs: number; readonly limit: number; readonly bytesMax: number },
+): Promise<Reading[]> {
+  const table = new SeriesTable();
+  const frames = new FrameReader(table);
+  const all: Reading[] = [];
+  let from: NextPage | undefined = { fromUs: query.fromUs, skip: 0 };
+  while (from !== undefined) {
+    const { frame, count, next }: ReadingsPage = await history.readings({ ...query, ...from });
+    expect(count).toBeLessThanOrEqual(query.limit);
+    const entry = frame && frames.read(frame);
+    if (entry?.kind === "readings") {
+      expect(entry.count).toBe(count);
+      for (let i = 0; i < count; i++) {
+        const { kind, ...series } = table.series(entry.seriesId[i] ?? -1);
+        const raw = entry.values[i] ?? Number.NaN;
+        const value = kind === "string" ? (entry.texts[raw] ?? "") : kind === "boolean" ? raw === 1 : raw;
+        all.push({ ...series, atUs: entry.atUs[i] ?? Number.NaN, value });
+      }
+    }
+    from = next;
+  }
+  return all;
+}
+
+function bruteForce(
+  readings: readonly { readonly atUs: number; readonly value: number }[],
+  query: { readonly fromUs: number; readonly toUs: number; readonly pointsMax: number },
+): { atUs: number; values: number[] }[] {
+  const width = Math.ceil((query.toUs - query.fromUs) / query.pointsMax);
+  const buckets: { atUs: number; values: number[] }[] = [];
+  for (let atUs = query.fromUs; atUs < query.toUs; atUs += width) {
+    const end = Math.min(atUs + width, query.toUs);
+    const values = readings.filter((r) => r.atUs >= atUs && r.atUs < end).map((r) => r.value);
+    if (values.length > 0) buckets.push({ atUs, values });
+  }
+  return buckets;
+}

@@ -2,18 +2,18 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, wr
 import { join } from "node:path";
 import { UserError } from "../../domain/user-error.ts";
 
-/** Another gateway works in the folder. */
+/** Another gateway uses the folder. */
 export class DataDirInUseError extends UserError {
   override readonly name = "DataDirInUseError";
 
   constructor(dataDir: string, pid: number) {
     super(
-      `${dataDir} is in use by another gateway (process ${pid}). Stop that one, or give this one its own folder with --data-dir (WEIR_DATA_DIR).`,
+      `${dataDir} is in use by another gateway (process ${pid}). Stop it, or give this gateway its own folder with --data-dir (WEIR_DATA_DIR).`,
     );
   }
 }
 
-/** What others may want to know of a running gateway. */
+/** What the commands read about a running gateway: run.json in the data folder. */
 export interface RunFile {
   readonly pid: number;
   readonly natsUrl: string;
@@ -33,7 +33,7 @@ interface Owner {
   readonly started: string;
 }
 
-/** Takes the folder for this process; makes it when it is missing. Throws DataDirInUseError. */
+/** Locks the folder for this process, and creates it if it is missing. Throws DataDirInUseError. */
 export function takeDataDir(dataDir: string): DataDir {
   mkdirSync(dataDir, { recursive: true });
   const lockFile = join(dataDir, "weir.lock");
@@ -79,7 +79,7 @@ function isAlive(owner: Owner): boolean {
   return startedOf(owner.pid) === owner.started;
 }
 
-/** Tells a process from a later one with the same number; empty where the system does not say. */
+/** Distinguishes a process from a later one with the same id. Empty where the system does not say. */
 function startedOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

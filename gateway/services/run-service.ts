@@ -55,14 +55,14 @@ class PartitionsChangedError extends UserError {
 async function checkPartitions(log: Log, partitions: number): Promise<void> {
   const written = await log.records.get("partitions");
   if (written === undefined) {
-    // Another service may write it first: what counts is what stands there then.
+    // Another service may write it first: its value counts.
     await log.records.set("partitions", new TextEncoder().encode(String(partitions)), 0).catch(() => {});
     return;
   }
   const before = Number(new TextDecoder().decode(written.value));
   if (before === partitions) return;
   throw new PartitionsChangedError(
-    `partitions: ${partitions} does not fit the log, which has ${before}. Set partitions: ${before} in weir.yaml, or begin with a new data folder.`,
+    `partitions: ${partitions} does not fit the log, which has ${before}. Set partitions: ${before} in weir.yaml, or start with a new data folder.`,
   );
 }
 

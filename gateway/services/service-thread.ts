@@ -4,7 +4,7 @@ import { type RunningService, runService } from "./run-service.ts";
 import type { ServiceName } from "./services.ts";
 import { type FromThread, toFailed } from "./thread-messages.ts";
 
-/** The thread of one service: starts it, and stops it when told to. */
+/** The thread of one service. Starts it, and stops it at the first message. */
 const { name, plan }: { readonly name: ServiceName; readonly plan: Plan } = workerData;
 
 function say(message: FromThread): void {

@@ -10,7 +10,7 @@ import type { FailedError, FromThread } from "./thread-messages.ts";
 
 const RESTART: BackoffLimits = { firstMs: 1_000, maxMs: 30_000 };
 
-/** A service that could not start, with the name of the error as it was thrown. */
+/** A service that could not start, with its original error. */
 export class ServiceStartError extends Error {
   override readonly name = "ServiceStartError";
   readonly original: FailedError;
@@ -22,12 +22,12 @@ export class ServiceStartError extends Error {
 }
 
 /**
- * Runs a service in a thread of its own, and begins it again when it dies: one failure does not end the others.
- * Rejects with ServiceStartError when it cannot start in the first place.
+ * Runs a service in its own thread, and restarts it when it dies: its failure does not end the others. Rejects with
+ * ServiceStartError when the first start fails.
  */
 export async function superviseThread(name: ServiceName, plan: Plan, logger: Logger): Promise<RunningService> {
   let current = await startThread(name, plan);
-  // A service that begins again must be found where it was.
+  // A restarted service must listen on the same ports.
   const next = withPorts(plan, current.addresses);
   const stopping = new AbortController();
   const supervision = (async () => {
@@ -36,14 +36,14 @@ export async function superviseThread(name: ServiceName, plan: Plan, logger: Log
       const reason = await current.ended;
       if (stopping.signal.aborted) return;
       const pauseMs = Math.round(backoff.nextMs());
-      logger.error({ service: name, pauseMs }, `service died (${reason}); starting it again`);
+      logger.error({ service: name, pauseMs }, `service died (${reason}); restarting it`);
       await sleep(pauseMs, { signal: stopping.signal });
       if (stopping.signal.aborted) return;
       try {
         current = await startThread(name, next);
         backoff.reset();
       } catch (error) {
-        logger.error({ service: name, err: error }, "service did not start again");
+        logger.error({ service: name, err: error }, "service did not restart");
       }
     }
   })();

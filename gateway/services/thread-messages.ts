@@ -7,12 +7,12 @@ export type FromThread =
   | { readonly kind: "failed"; readonly error: FailedError }
   | { readonly kind: "stopped" };
 
-/** What remains of an error between threads, where its class is lost. */
+/** An error that has crossed threads, where its class is lost. */
 export interface FailedError {
   readonly name: string;
   readonly message: string;
   readonly stack: string;
-  /** A `UserError`: the message is enough, and the stack would only confuse. */
+  /** A `UserError`: the message is enough, a stack would only confuse. */
   readonly fixableByUser: boolean;
 }
 

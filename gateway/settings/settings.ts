@@ -60,7 +60,7 @@ function setting(name: string, argument: string, description: string): SettingOp
   return { flag: `--${name}`, variable: `WEIR_${name.toUpperCase().replaceAll("-", "_")}`, argument, description };
 }
 
-/** A process setting that cannot be used; the message names all of them. */
+/** Process settings that cannot be used; the message names all of them. */
 export class BadSettingsError extends UserError {
   override readonly name = "BadSettingsError";
 }
@@ -91,5 +91,5 @@ export function readSettings(
   return { ...parsed.data, config, insecure: flags.insecure === true, rulesDirGiven: given.rulesDir !== undefined };
 }
 
-/** Read elsewhere: where servers are cached, and where tests find them. */
+/** Variables that other code reads: where servers are cached, and where tests find them. */
 const OTHER_VARIABLES = new Set(["WEIR_CACHE_DIR", "WEIR_INFLUXD", "WEIR_CHROMIUM"]);

@@ -27,7 +27,7 @@ export const SECOND_US = 1e6;
 export const START_US = Date.UTC(2026, 0, 5) * 1000;
 const SECONDS = 1_800;
 
-/** Readings that come in order: a store or a file tells as much about them as the log. */
+/** Rules on readings in order: a store or a file holds all that the log holds about them. */
 export const TIDY = `
 rules:
   - { id: avg, where: { metric: m }, window: { tumbling: 30s }, aggregate: avg, when: "> 55", lateness: 5s }
@@ -41,12 +41,12 @@ rules:
   - { id: base, where: { metric: m }, window: { tumbling: 10s }, aggregate: avg, when: "> 60" }
   - { id: shadow, shadow: true, where: { metric: m }, window: { tumbling: 10s }, aggregate: avg, when: "> 66" }
 `;
-/** CSV files know no booleans. */
+/** CSV files have no booleans. */
 export const BOOLEANS = `
 rules:
   - { id: running, where: { metric: on }, window: { tumbling: 60s }, aggregate: avg, when: "> 0.5" }
 `;
-/** What depends on when readings came, and in which order: only the log tells. */
+/** Rules that depend on the time and order of arrival, which only the log has. */
 export const ORDERED = `
 rules:
   - { id: late, where: { metric: x }, window: { tumbling: 20s }, aggregate: avg, when: "> 60", lateness: 3s }
@@ -58,12 +58,12 @@ rules:
 
 const silent = pino({ level: "silent" });
 
-/** What the tests of backtests share: a NATS server on which processors have told what there was to tell. */
+/** Shared by the tests of back-tests: a NATS server on which processors have published all results. */
 export interface LiveRun {
   /** Holds `rules/`, the rule files one by one, and `history.duckdb`. */
   readonly folder: string;
-  readonly told: readonly AlertChange[];
-  /** Runs `weir rules ...` here; resolves to what it reports. */
+  readonly published: readonly AlertChange[];
+  /** Runs `weir rules ...` here; resolves to its report. */
   rules(...args: readonly string[]): Promise<string>;
   /** Starts a storage service; resolves to how to stop it, once everything is stored. */
   store(config?: object): Promise<() => Promise<void>>;
@@ -95,14 +95,17 @@ export async function playLive(tidy: readonly Reading[]): Promise<LiveRun> {
     for (let i = 0; i < tidy.length; i += 200) await append(log, tidy.slice(i, i + 200));
     await playOrdered(log);
     await playSilence(log);
-    const [told, expected] = [() => publishedResults(log, PARTITIONS), () => foldedResults(log, PARTITIONS)];
-    await vi.waitFor(async () => expect((await told()).alerts.length).toBe((await expected()).alerts.length), WAIT);
-    // No more ticks: what was told stays what was told.
+    const [published, expected] = [() => publishedResults(log, PARTITIONS), () => foldedResults(log, PARTITIONS)];
+    await vi.waitFor(
+      async () => expect((await published()).alerts.length).toBe((await expected()).alerts.length),
+      WAIT,
+    );
+    // No more ticks: the results stay as they are.
     await processors.stop();
     const reach = ["--nats-url", server.url, "--nats-token", server.token];
     return {
       folder,
-      told: (await told()).alerts,
+      published: (await published()).alerts,
       rules: (...args) => runRules(join(folder, "report"), [...args, ...reach]),
       store: (config = {}) => store(log, { store: { duckdb: { file: join(folder, "history.duckdb") } }, ...config }),
       stop,
@@ -142,8 +145,8 @@ async function store(log: Log, config: object): Promise<() => Promise<void>> {
 }
 
 /**
- * Half an hour of four devices in order; some seconds are missing. Two more readings of each, an hour and two hours later, see to it that
- * no idle clock has anything to end: every alert is over by the last but one.
+ * Half an hour of four devices in order; some seconds are missing. Two more readings of each, an hour and two hours later, make sure
+ * that no idle clock has anything to end: every alert has ended by the last but one.
  */
 export function tidyReadings(): Reading[] {
   const random = seeded(11);
@@ -180,7 +183,7 @@ async function append(log: Log, readings: readonly Reading[]): Promise<void> {
   }
 }
 
-/** Ten minutes of six devices, late by up to half a minute, and some twice. */
+/** Ten minutes of six devices: readings up to half a minute late, some twice. */
 async function playOrdered(log: Log): Promise<void> {
   const random = seeded(13);
   const arrivals: { readonly arrives: number; readonly reading: Reading }[] = [];

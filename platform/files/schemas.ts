@@ -5,7 +5,7 @@ import { formatDurationUs, parseDurationUs } from "../../domain/time.ts";
 /** By this pattern in a JSON Schema, editors check a duration and messages know one. */
 export const DURATION_PATTERN = "^(\\d+(\\.\\d+)?(us|ms|s|m|h|d|w))+$";
 
-/** A duration as people write it (`90s`, `1h30m`), parsed to microseconds. The default is written likewise. */
+/** A duration as people write it (`90s`, `1h30m`), parsed to microseconds. So is the default. */
 export function durationUs() {
   return durationText().transform((text, context) => {
     const us = parseDurationUs(text);
@@ -56,7 +56,7 @@ export function durationField(min: string, max: string) {
   return durationUsBetween(bounds).meta({ "x-weir": { kind: "duration", min, max } });
 }
 
-/** A size as people write it (`64MiB`, `256B`), within bounds, parsed to bytes. The default is written likewise. */
+/** A size as people write it (`64MiB`, `256B`), within bounds, parsed to bytes. So is the default. */
 export function sizeField(min: string, max: string) {
   const [minBytes, maxBytes] = [known(parseSizeBytes(min), min), known(parseSizeBytes(max), max)];
   return z

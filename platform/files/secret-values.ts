@@ -20,7 +20,7 @@ export function secretEnv(what: string) {
   return variable.optional().describe(`The environment variable that holds ${what}.`);
 }
 
-/** A key `..._file`, likewise. */
+/** A key `..._file`. */
 export function secretFile(what: string) {
   return z.string().min(1).optional().describe(`The file that holds ${what}; white space around it is ignored.`);
 }

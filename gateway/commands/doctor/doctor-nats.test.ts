@@ -120,7 +120,9 @@ test("nothing is created on an empty server", async () => {
   const { url: natsUrl, token: natsToken } = server;
   const said = await runDoctor({ natsUrl, natsToken });
   expect(await kept(nc)).toEqual([]);
-  expect(said.of("NATS")).toMatch(/^ok .* answers: nats-server \d+\.\d+\.\d+; .* is worth: unknown/);
+  expect(said.of("NATS")).toMatch(
+    /^ok .* answers: nats-server \d+\.\d+\.\d+; .* durability of an acknowledgement: unknown/,
+  );
   expect(said.of("log")).toMatch(/^ok .* no streams of Weir yet; its first start there creates them$/);
   expect(said.well, said.text).toBe(true);
 });
@@ -134,13 +136,13 @@ test("streams that are not as weir.yaml says have a line each; what the next sta
   );
   const said = await runDoctor({ natsUrl, natsToken, config: file });
   expect(said.well).toBe(false);
-  expect(said.of("log")).toMatch(/^ok .* all 8 streams of Weir are there/);
+  expect(said.of("log")).toMatch(/^ok .* all 8 streams of Weir exist/);
   expect(said.of("stream READINGS")).toMatch(
-    /^WRONG .* not as a start with this weir\.yaml asks: max_bytes 512 MiB instead of 16 MiB, .* holds 24\.\d MiB, since 2\S+Z, and such a start drops the oldest$/,
+    /^WRONG .* differs from this weir\.yaml: max_bytes 512 MiB instead of 16 MiB, .* holds 24\.\d MiB, since 2\S+Z, and a start with this weir\.yaml drops the oldest$/,
   );
   // Nothing is lost there.
   expect(said.of("stream ALERTS")).toMatch(/^note .* max_age 90d instead of 365d/);
-  expect(said.of("stream WINDOWS")).toMatch(/^note .* asks: duplicate_window 1m instead of 2m$/);
+  expect(said.of("stream WINDOWS")).toMatch(/^note .* weir.yaml: duplicate_window 1m instead of 2m$/);
 });
 
 test("another number of partitions than the log was begun with is wrong", async () => {
@@ -151,7 +153,7 @@ test("another number of partitions than the log was begun with is wrong", async 
     natsToken: server.token,
     config: await config("partitions: 4\n"),
   });
-  expect(said.of("partitions")).toMatch(/^WRONG .* weir\.yaml says 4, the log was begun with 8/);
+  expect(said.of("partitions")).toMatch(/^WRONG .* weir\.yaml says 4, the log was created with 8/);
 });
 
 test("one line for a server that cannot be used", async () => {
@@ -175,7 +177,7 @@ test("one line for a server that cannot be used", async () => {
 
 test("the data folder is not created", async () => {
   const said = await runDoctor({ dataDir: join(folder, "not", "there") });
-  expect(said.of("data folder")).toMatch(/^ok .*is not there yet; a start creates it/);
+  expect(said.of("data folder")).toMatch(/^ok .*does not exist yet; a start creates it/);
   expect(existsSync(join(folder, "not"))).toBe(false);
 });
 
@@ -190,7 +192,9 @@ test("without a server on this machine nothing is downloaded or built: the findi
   vi.stubEnv("PATH", folder);
   vi.stubEnv("WEIR_CACHE_DIR", join(folder, "cache"));
   const said = await runDoctor({});
-  // Debian's own place is looked at last, and this machine may have one there.
-  expect(said.of("NATS")).toMatch(/^note .*no nats-server here.*fetch the release archive|\/usr\/sbin\/nats-server/);
+  // Debian's own path comes last, and this machine may have a server there.
+  expect(said.of("NATS")).toMatch(
+    /^note .*no nats-server on this machine.*fetch the release archive|\/usr\/sbin\/nats-server/,
+  );
   expect((await readdir(folder)).sort()).toEqual(["rules"]);
 });

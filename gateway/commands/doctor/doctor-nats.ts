@@ -25,7 +25,7 @@ export interface Finding {
 
 type Ready = Extract<JetStreamProbe, { state: "ready" }>;
 
-/** The NATS server, and what a start would find and change there. Only reads. `config` is undefined when unreadable. */
+/** The NATS server, and what a start would change there. Only reads. `config`: undefined if it cannot be read. */
 export async function natsFindings(
   settings: Pick<Settings, "natsUrl" | "natsToken">,
   config: PipelineConfig | undefined,
@@ -58,12 +58,12 @@ async function ownServer(): Promise<Finding> {
   const { found, before } = await findNatsServerHere();
   const first = before.join(", or else ");
   if (found === undefined) {
-    const detail = `no nats-server here; a start would ${first}\nor put one on PATH, or give the address of one with --nats-url (WEIR_NATS_URL) or nats.url in weir.yaml`;
+    const detail = `no nats-server on this machine; a start would ${first}\nor put one on PATH, or name a server with --nats-url (WEIR_NATS_URL) or nats.url in weir.yaml`;
     return { what: "NATS", ok: true, note: true, detail };
   }
   const own = `${found.path} ${found.version}`;
   if (before.length === 0) return { what: "NATS", ok: true, detail: `${own} will be started` };
-  return { what: "NATS", ok: true, note: true, detail: `${own} is old: a start would ${first}, or else take it` };
+  return { what: "NATS", ok: true, note: true, detail: `${own} is old: a start would ${first}, or else use it` };
 }
 
 function whyNot(probe: Exclude<JetStreamProbe, Ready>, url: string, withToken: boolean): string {
@@ -88,7 +88,7 @@ function serverFinding({ version, account, durability }: Ready, url: string): Fi
     durability === "unknown"
       ? "unknown (on disk only if the server has sync_interval: always, which it does not say)"
       : durability;
-  const detail = `${url} answers: nats-server ${version}; its account keeps ${mebibytes(storageBytes)}, with ${limit}; an acknowledgement there is worth: ${worth}`;
+  const detail = `${url} answers: nats-server ${version}; its account keeps ${mebibytes(storageBytes)}, with ${limit}; durability of an acknowledgement: ${worth}`;
   return { what: "NATS", ok: true, detail };
 }
 
@@ -97,7 +97,7 @@ function streamsFinding({ streams }: Ready): Finding {
   if (streams.size === 0) {
     return { what: "log", ok: true, detail: "no streams of Weir yet; its first start there creates them" };
   }
-  const there = `${missing.length === 0 ? "all " : ""}${streams.size} streams of Weir are there`;
+  const there = `${missing.length === 0 ? "all " : ""}${streams.size} streams of Weir exist`;
   const rest = missing.length === 0 ? "" : `; the next start creates ${missing.join(", ")}`;
   const lines = STREAMS.flatMap((name) => {
     const stream = streams.get(name);
@@ -115,7 +115,7 @@ function keptBy({ config, state }: ProbedStream): string {
 function partitionsFinding({ record }: Ready, { partitions }: PipelineConfig): Finding[] {
   const before = record("partitions");
   if (before === undefined || Number(before) === partitions) return [];
-  const detail = `weir.yaml says ${partitions}, the log was begun with ${before}: set partitions: ${before}`;
+  const detail = `weir.yaml says ${partitions}, the log was created with ${before}: set partitions: ${before}`;
   return [{ what: "partitions", ok: false, detail }];
 }
 
@@ -132,13 +132,13 @@ function differenceFindings({ streams, version }: Ready, config: PipelineConfig)
     const differences = streamDifferences(name, stream.config, options);
     if (differences.length === 0) return [];
     const drops = whatIsDropped(stream, differences);
-    const text = `not as a start with this weir.yaml asks: ${differences.map(differenceText).join(", ")}`;
+    const text = `differs from this weir.yaml: ${differences.map(differenceText).join(", ")}`;
     const detail = drops === "" ? text : `${text}; ${drops}`;
     return [{ what: `stream ${name}`, ...(drops === "" ? { ok: true, note: true as const } : { ok: false }), detail }];
   });
 }
 
-/** What the stream holds beyond what it would keep; empty when nothing. */
+/** What the stream holds beyond the new bounds; empty if nothing. */
 function whatIsDropped({ state }: ProbedStream, differences: readonly StreamDifference[]): string {
   const wanted = new Map(differences.map((each) => [each.key, Number(each.wanted)]));
   const bytesMax = wanted.get("max_bytes") ?? 0;
@@ -147,7 +147,7 @@ function whatIsDropped({ state }: ProbedStream, differences: readonly StreamDiff
   const tooLarge = bytesMax > 0 && state.bytes > bytesMax;
   const tooOld = maxAgeUs > 0 && state.messages > 0 && systemClock.nowUs() - fromUs > maxAgeUs;
   if (!tooLarge && !tooOld) return "";
-  return `it holds ${mebibytes(state.bytes)}, since ${formatInstantUs(fromUs)}, and such a start drops the oldest`;
+  return `it holds ${mebibytes(state.bytes)}, since ${formatInstantUs(fromUs)}, and a start with this weir.yaml drops the oldest`;
 }
 
 function differenceText({ key, given, wanted }: StreamDifference): string {

@@ -74,7 +74,7 @@ test("each receiver has a line; one that can be reached is sent nothing", async 
   expect(lines.join()).not.toContain("very");
 });
 
-test("every secret that is missing, wrong ones, and hosts that cannot be reached, each with how to mend it", async () => {
+test("every secret that is missing, wrong ones, and hosts that cannot be reached, each with a fix", async () => {
   const { closed } = await hosts();
   const lines = await linesOf(
     `notifier:

@@ -48,7 +48,7 @@ export async function doctor(settings: Settings): Promise<boolean> {
   return findings.every(({ ok }) => ok);
 }
 
-/** Whether each receiver's secrets are there, and whether its host can be reached. Sends nothing. */
+/** Checks that the secrets of each receiver exist, and that its host accepts connections. Sends nothing. */
 export async function receiverFindings(
   { config }: Pick<Settings, "config">,
   environment: Readonly<Record<string, string | undefined>>,
@@ -59,7 +59,7 @@ export async function receiverFindings(
   return findings.map(({ target, ok, detail }) => ({ what: target, ok, detail }));
 }
 
-/** Undefined when it cannot be read, which has a line of its own. */
+/** Undefined when the file cannot be read, which is a finding of its own. */
 function configOf({ config }: Pick<Settings, "config">): PipelineConfig | undefined {
   try {
     return readPipelineConfig(config);
@@ -99,14 +99,14 @@ async function checkRules(settings: Settings): Promise<string> {
 async function checkDataDir({ dataDir }: Settings): Promise<string> {
   for (let folder = resolve(dataDir); ; folder = dirname(folder)) {
     const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
-      // ENOTDIR: something above it is a file, which the loop comes to.
+      // ENOTDIR: a folder above it is a file, which the loop reaches.
       if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
       throw error;
     });
     if (found === undefined) continue;
-    if (!found.isDirectory()) throw new Error(`${folder} is not a folder; give another one with --data-dir`);
+    if (!found.isDirectory()) throw new Error(`${folder} is not a folder; name another one with --data-dir`);
     await access(folder, constants.W_OK);
-    return folder === resolve(dataDir) ? dataDir : `${dataDir} is not there yet; a start creates it`;
+    return folder === resolve(dataDir) ? dataDir : `${dataDir} does not exist yet; a start creates it`;
   }
 }
 

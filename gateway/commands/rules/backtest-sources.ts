@@ -10,7 +10,7 @@ import { mergeByTime } from "../../../simulators/merge.ts";
 import { findRecordings, readRecording } from "../../../simulators/recording.ts";
 import { UsageError } from "../common/failures.ts";
 
-/** From when to when: processing time in a log, observation time elsewhere. `[fromUs, toUs)`. */
+/** `[fromUs, toUs)`, in processing time for a log and in observation time elsewhere. */
 export interface Stretch {
   readonly fromUs: number | undefined;
   readonly toUs: number | undefined;
@@ -19,7 +19,7 @@ export interface Stretch {
 const ROWS_AT_ONCE = 1_024;
 const PARTITIONS_MAX = 256;
 
-/** How many partitions the log has: the processors know; where none runs, as far as its readings show. */
+/** Number of partitions of the log: the processors know it. If none runs, the readings show it. */
 export async function partitionsOf(log: Pick<Log, "lastFor" | "bus">): Promise<number> {
   const inForce = await askRules(log);
   if (inForce !== undefined) return inForce.partitions;
@@ -28,7 +28,7 @@ export async function partitionsOf(log: Pick<Log, "lastFor" | "bus">): Promise<n
   return newest.findLastIndex((message) => message !== undefined) + 1 || 1;
 }
 
-/** Recordings as `weir simulate replay` takes them. `columns`: `beijing-air`, or a YAML file with its settings. */
+/** Recordings as in `weir simulate replay`. `columns`: `beijing-air`, or a YAML file like its --config. */
 export async function recordingConfig(
   paths: readonly string[],
   options: { readonly columns: string | undefined; readonly site: string | undefined },
@@ -50,7 +50,7 @@ export async function recordingConfig(
   return { ...parsed.value, ...given };
 }
 
-/** Rows by time, and what their lines could not tell. */
+/** Rows by time, and counts of lines without readings. */
 export async function recordedRows(config: ReplayConfig, { fromUs, toUs }: Stretch) {
   const files = await findRecordings(config.paths);
   const counts = { rowsUnreadable: 0, rowsEmpty: 0 };

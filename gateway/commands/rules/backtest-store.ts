@@ -9,7 +9,7 @@ import { influxdbSchema } from "../../../storage/influx/config.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import { UsageError } from "../common/failures.ts";
 
-/** What a page of one kind of store may be. */
+/** The largest page of a kind of store. */
 type PageSize = Pick<ReadingsQuery, "limit" | "bytesMax">;
 
 export interface OpenedStore {
@@ -19,21 +19,21 @@ export interface OpenedStore {
 }
 
 const MIB = 1_048_576;
-/** The storage service gives up after 20 s itself. */
+/** The storage service gives up after 20 s. */
 const ANSWER_MS_MAX = 30_000;
 const INFLUX_REQUEST_US = 60_000_000;
 
 export type InfluxFlags = Readonly<Partial<Record<"influxUrl" | "influxToken" | "influxOrg" | "influxBucket", string>>>;
 const INFLUX_FLAGS = ["influxUrl", "influxToken", "influxOrg", "influxBucket"] as const;
 
-/** The store of the running gateway, whichever it is: its storage service is asked. */
+/** The store of the running gateway, of any kind: asks its storage service. */
 export function storeOfGateway(bus: Bus): OpenedStore {
   async function ask<Ask, Asked, Answer>(question: Question<Ask, Asked, Answer>, value: Ask): Promise<Answer> {
     try {
       return await bus.request(question, value, { timeoutMs: ANSWER_MS_MAX });
     } catch (error) {
       if (error instanceof NoAnswerError) {
-        throw new UsageError("no storage service answers: does it run? (weir run storage)");
+        throw new UsageError("no storage service answers: is it running? (weir run storage)");
       }
       throw error instanceof Error ? new UsageError(`the gateway's store: ${error.message}`) : error;
     }
@@ -53,7 +53,7 @@ export function storeOfGateway(bus: Bus): OpenedStore {
   };
 }
 
-/** The file of an embedded store that no gateway has open. */
+/** The file of a DuckDB store that no gateway has open. */
 export async function storeOfFile(file: string): Promise<OpenedStore> {
   if ((await stat(file).catch(() => undefined)) === undefined) throw new UsageError(`no such file: ${file}`);
   const { readExtent, readReadings } = await import("../../../storage/duckdb/stored-readings.ts");
@@ -78,14 +78,14 @@ async function openFile(file: string): Promise<DuckDBConnection> {
   } catch (error) {
     const text = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
     if (/could not set lock/i.test(text)) {
-      throw new UsageError(`${file} is open in a running gateway; let that read it: --over store`);
+      throw new UsageError(`${file} is open in a running gateway; read it through the gateway: --over store`);
     }
     if (/weir_schema/.test(text)) throw new UsageError(`${file} is a DuckDB file, but not a store of Weir`);
     throw new UsageError(`${file} cannot be read: ${text}`);
   }
 }
 
-/** The raw readings that a gateway has stored in InfluxDB, whether or not it runs. */
+/** The raw readings that a gateway has stored in InfluxDB; the gateway need not run. */
 export async function storeOfInflux(flags: InfluxFlags): Promise<OpenedStore> {
   const missing = INFLUX_FLAGS.filter((name) => flags[name] === undefined);
   if (missing.length > 0) {
@@ -94,7 +94,7 @@ export async function storeOfInflux(flags: InfluxFlags): Promise<OpenedStore> {
   }
   const { influxUrl: url, influxToken: token, influxOrg: org, influxBucket: bucket } = flags;
   const config = influxdbSchema.safeParse({ url, token, org, bucket });
-  if (!config.success) throw new UsageError(`--influx-url ${url} is no address like http://127.0.0.1:8086`);
+  if (!config.success) throw new UsageError(`--influx-url ${url} is not an address like http://127.0.0.1:8086`);
   const { InfluxClient } = await import("../../../storage/influx/influx-client.ts");
   const { readExtent, readReadings } = await import("../../../storage/influx/stored-readings.ts");
   const client = new InfluxClient({ ...config.data, request_timeout: INFLUX_REQUEST_US });

@@ -3,7 +3,7 @@ import type { AlertChange } from "../../../domain/alert.ts";
 
 const LINES_LENGTH_MAX = 65_536;
 
-/** Writes alert changes, as JSON a line, to a file or to the output. */
+/** Writes alert changes to a file or to standard output, one JSON object a line. */
 export class ChangeLines {
   readonly #path: string | undefined;
   #file: number | undefined;
@@ -21,7 +21,7 @@ export class ChangeLines {
     if (this.#length >= LINES_LENGTH_MAX) this.#flush();
   };
 
-  /** Writes what is left; a file is there then, even when nothing was added. */
+  /** Writes the rest. Creates the file even if nothing was added. */
   close(): void {
     this.#flush();
     if (this.#file !== undefined) closeSync(this.#file);

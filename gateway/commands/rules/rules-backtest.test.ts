@@ -28,9 +28,9 @@ async function changes(file: string, ...args: readonly string[]): Promise<readon
   return text.split("\n").flatMap((line): AlertChange[] => (line === "" ? [] : [JSON.parse(line)]));
 }
 
-function toldBy(...files: readonly string[]): readonly AlertChange[] {
+function changesOf(...files: readonly string[]): readonly AlertChange[] {
   const ids = new Set(files.flatMap((text) => [...text.matchAll(/id: (\w+)/g)].map(([, id]) => id)));
-  return live.told.filter(({ rule }) => ids.has(rule));
+  return live.published.filter(({ rule }) => ids.has(rule));
 }
 
 /** In everything but when, and from which entry of a log, it was computed. */
@@ -62,17 +62,17 @@ function expectSame(again: readonly string[], wanted: readonly string[]): void {
 }
 
 test("the run holds what it is about", () => {
-  const count = (id: string) => live.told.filter(({ rule }) => rule === id).length;
+  const count = (id: string) => live.published.filter(({ rule }) => rule === id).length;
   for (const [id] of [...`${TIDY}${BOOLEANS}${ORDERED}`.matchAll(/(?<=id: )\w+/g)]) {
     expect({ id, changes: count(id) > 1 }).toEqual({ id, changes: true });
   }
 });
 
-test("over the log, everything comes out as it was told: late, repeated, absent, and over several devices", async () => {
-  expectSame(whole(await changes("rules", "--over", "log")), whole(live.told));
+test("over the log, everything is as published: late, repeated, absent, and over several devices", async () => {
+  expectSame(whole(await changes("rules", "--over", "log")), whole(live.published));
 });
 
-describe("over the stored readings, what does not depend on their arrival comes out as it was told", () => {
+describe("over the stored readings, what does not depend on their arrival is as published", () => {
   const files = [TIDY, BOOLEANS];
   const again = async (...over: readonly string[]) => [
     ...(await changes("tidy.yaml", "--over", ...over, "--arrival", "at-once")),
@@ -83,11 +83,11 @@ describe("over the stored readings, what does not depend on their arrival comes 
     const stop = await live.store();
     const file = join(live.folder, "history.duckdb");
     try {
-      expectSame(essence(await again("store")), essence(toldBy(...files)));
+      expectSame(essence(await again("store")), essence(changesOf(...files)));
     } finally {
       await stop();
     }
-    expectSame(essence(await again(file)), essence(toldBy(...files)));
+    expectSame(essence(await again(file)), essence(changesOf(...files)));
   });
 
   describe("InfluxDB", () => {
@@ -101,12 +101,12 @@ describe("over the stored readings, what does not depend on their arrival comes 
       const { url, token, org, bucket } = influxd;
       const stop = await live.store({ store: { influxdb: { url, token, org, bucket } } });
       try {
-        expectSame(essence(await again("store")), essence(toldBy(...files)));
+        expectSame(essence(await again("store")), essence(changesOf(...files)));
       } finally {
         await stop();
       }
       const flags = ["--influx-url", url, "--influx-token", token, "--influx-org", org, "--influx-bucket", bucket];
-      expectSame(essence(await again("influx", ...flags)), essence(toldBy(...files)));
+      expectSame(essence(await again("influx", ...flags)), essence(changesOf(...files)));
       const fromUs = START_US + 600 * SECOND_US;
       const from = new Date(fromUs / 1000).toISOString();
       const part = await changes("tidy.yaml", "--over", "influx", ...flags, "--arrival", "at-once", "--from", from);
@@ -132,10 +132,10 @@ describe("over the stored readings, what does not depend on their arrival comes 
     const columns = join(live.folder, "columns.yaml");
     await writeFile(columns, "columns: { time: { column: time, unit: us }, device: { column: device } }\n");
     const atOnce = await changes("tidy.yaml", "--over", csv, "--columns", columns, "--arrival", "at-once");
-    expectSame(essence(atOnce), essence(toldBy(TIDY)));
+    expectSame(essence(atOnce), essence(changesOf(TIDY)));
     // As observed, the devices that fall silent first have their last windows closed besides.
     const observed = essence(await changes("tidy.yaml", "--over", csv, "--columns", columns));
-    expect(essence(toldBy(TIDY)).filter((change) => !observed.includes(change))).toEqual([]);
+    expect(essence(changesOf(TIDY)).filter((change) => !observed.includes(change))).toEqual([]);
   });
 });
 
@@ -153,11 +153,11 @@ test("rules over devices: from the groups log where the gateway had such rules, 
   const merged = await report(
     `{ id: other, where: { metric: m }, group_by: [site], window: { tumbling: 40s }, aggregate: max, when: "> 90" }`,
   );
-  expect(merged.warnings).toEqual([expect.stringContaining("other: not all this time had the gateway a rule")]);
+  expect(merged.warnings).toEqual([expect.stringContaining("other: the gateway did not always have a rule")]);
   expect(merged.alerts.length).toBe(1);
 });
 
-test("weir rules diff: what a shadow would have told, as the averages of the readings have it", async () => {
+test("weir rules diff: what a shadow would have sent, checked against averages of the readings", async () => {
   const report = JSON.parse(
     await live.rules("diff", "base", "shadow", "--since", "2026-01-01T00:00:00Z", "--format", "json"),
   );
@@ -227,7 +227,7 @@ function expectedDiff(limits: { readonly base: number; readonly shadow: number }
   return totals;
 }
 
-test("what cannot be is said, and how to mend it", async () => {
+test("impossible requests are errors that say how to fix them", async () => {
   const candidate = join(live.folder, "tidy.yaml");
   await expect(live.rules("backtest", candidate, "--over", "log", "--arrival", "observed")).rejects.toThrow(
     "the log knows when its readings came",

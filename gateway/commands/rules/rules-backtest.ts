@@ -60,16 +60,19 @@ export function addRulesBacktestCommands(rules: Command): void {
     .addOption(
       new Option(
         "--arrival <how>",
-        "when readings of a store or of files came: each when it was observed, or all at once as in a replay at full speed (default observed)",
+        "arrival of readings of a store or of files: when they were observed, or all at once as in a replay at full speed (default observed)",
       ).choices(["observed", "at-once"]),
     )
-    .option("--no-watched", "of a store or of files: pauses of more than 30 s count as not watched for absences")
+    .option("--no-watched", "for a store or files: pauses of more than 30 s do not count as absences")
     .addOption(
-      new Option("--format <format>", "how to report; changes: each alert change of the candidate, a JSON a line")
+      new Option(
+        "--format <format>",
+        "format of the report; changes: each alert change of the candidate, one JSON object a line",
+      )
         .choices(["table", "json", "html", "changes"])
         .default("table"),
     )
-    .option("--output <file>", "write the report there")
+    .option("--output <file>", "write the report to this file")
     .action(async (path: string, flags: Flags) => {
       const candidate = await readRules(path);
       const live = flags.diff === undefined ? undefined : await readRules(flags.diff);
@@ -83,10 +86,12 @@ export function addRulesBacktestCommands(rules: Command): void {
       }
     });
   reachingGateway(rules.command("diff").argument("<rule>").argument("<shadow-rule>"))
-    .description("compare what two rules of the running gateway have told, such as a live one and its shadow")
-    .option("--since <time>", "from then on: ISO 8601, or so long ago", "1d")
-    .addOption(new Option("--format <format>", "how to report").choices(["table", "json", "html"]).default("table"))
-    .option("--output <file>", "write the report there")
+    .description("compare the alerts of two rules of the running gateway, such as a rule and its shadow")
+    .option("--since <time>", "start: ISO 8601, or a time ago such as 1d", "1d")
+    .addOption(
+      new Option("--format <format>", "format of the report").choices(["table", "json", "html"]).default("table"),
+    )
+    .option("--output <file>", "write the report to this file")
     .action(async (rule: string, shadow: string, flags: Flags & { readonly since: string }) => {
       const nowUs = systemClock.nowUs();
       const sinceUs = instantOf("--since", flags.since, nowUs);
@@ -98,10 +103,10 @@ export function addRulesBacktestCommands(rules: Command): void {
 /** Adds the flags that say where InfluxDB is. */
 function reachingInflux(command: Command): Command {
   const descriptions = {
-    influxUrl: "with --over influx: its address",
-    influxToken: "with --over influx: a token that may read the bucket; better given in the environment",
+    influxUrl: "with --over influx: address of InfluxDB",
+    influxToken: "with --over influx: a token that may read the bucket; safer in the environment",
     influxOrg: "with --over influx: the organization",
-    influxBucket: "with --over influx: the bucket that a gateway stores to",
+    influxBucket: "with --over influx: the bucket to which a gateway writes",
   } as const;
   for (const name of ["influxUrl", "influxToken", "influxOrg", "influxBucket"] as const) {
     const { flag, variable, argument } = SETTINGS[name];
@@ -167,10 +172,10 @@ async function overLog(log: LogForReading, stretch: Stretch, common: Common): Pr
 }
 
 function mergedNote({ id }: RuleSpec): string {
-  return `${id}: not all this time had the gateway a rule with the same readings and groups; readings are taken in the order in which the log stored them.`;
+  return `${id}: the gateway did not always have a rule with the same readings and groups; readings are read in the order in which the log stored them.`;
 }
 
-/** Where the log has lost its beginning. */
+/** Notes for streams whose oldest entries have expired. */
 async function beginnings(
   log: LogForReading,
   { fromUs = Number.NEGATIVE_INFINITY }: Stretch,
@@ -182,7 +187,7 @@ async function beginnings(
     if (firstSequence === 1 || firstAtUs < fromUs) continue;
     const name = stream === "READINGS" ? "The log" : "The log of groups over devices";
     notes.push(
-      `${name} begins at ${formatInstantUs(firstAtUs)}: first windows are incomplete, and alerts that fired then begin anew.`,
+      `${name} starts at ${formatInstantUs(firstAtUs)}: the first windows are incomplete, and alerts that fired then start again.`,
     );
   }
   return notes;

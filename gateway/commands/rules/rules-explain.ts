@@ -24,10 +24,10 @@ interface Flags extends ReachFlags {
 /** `weir rules explain <incident>` and `weir rules explain --why-not <rule> label=value...`. */
 export function addRulesExplainCommand(rules: Command): void {
   reachingGateway(rules.command("explain"))
-    .description("how an incident came to be, reading by reading; or why a rule does not fire")
+    .description("explain an incident reading by reading, or why a rule does not fire")
     .argument("[incident-or-labels...]", "an incident (weir alerts list shows them), or with --why-not label=value...")
-    .option("--why-not <rule>", "say which part of this rule's condition does not hold")
-    .option("--at <time>", "with --why-not: then, ISO 8601 or so long ago (default: now)")
+    .option("--why-not <rule>", "explain which part of this rule's condition does not hold")
+    .option("--at <time>", "with --why-not: at this time, ISO 8601 or a time ago such as 10m (default: now)")
     .option("--json", "print JSON")
     .action(async (words: readonly string[], flags: Flags) => {
       if (flags.whyNot !== undefined) {
@@ -60,7 +60,7 @@ async function ask<Ask, Asked, Answer>(
       return await bus.request(question, value, { timeoutMs: ANSWER_MS_MAX });
     } catch (error) {
       if (error instanceof NoAnswerError)
-        throw new UsageError("no processor answers: do the processors run? (weir run processors)");
+        throw new UsageError("no processor answers: are the processors running? (weir run processors)");
       throw error instanceof Error ? new UsageError(error.message) : error;
     }
   });

@@ -10,11 +10,11 @@ const FORMATS = { text: textReport, json: jsonReport, junit: junitReport } as co
 export function addRulesTestCommand(rules: Command): void {
   rules
     .command("test")
-    .description("run the tests that stand beside rule files (*.test.yaml)")
+    .description("run the tests beside rule files (*.test.yaml)")
     .argument("[paths...]", "test files, or folders of them (default: rules)")
-    .addOption(new Option("--format <format>", "how to report").choices(Object.keys(FORMATS)).default("text"))
-    .option("--output <file>", "write the report there")
-    .option("--only <text>", "only tests whose names hold this")
+    .addOption(new Option("--format <format>", "format of the report").choices(Object.keys(FORMATS)).default("text"))
+    .option("--output <file>", "write the report to this file")
+    .option("--only <text>", "only tests whose names contain this")
     .option("--schema", "print the JSON Schema of test files, for editors")
     .action(async (paths: readonly string[], flags: Flags) => {
       if (flags.schema) {

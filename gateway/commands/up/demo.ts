@@ -6,10 +6,10 @@ import { systemClock } from "../../../platform/clock.ts";
 import { beijingAirReplay } from "../../../simulators/beijing-air.ts";
 import { startReplay } from "../../../simulators/replay.ts";
 
-/** Two hours of the recording in a second. */
+/** Two hours of the recording per second. */
 const DEMO_SPEED = 7_200;
 
-/** Plays the shipped recording over MQTT, over and over; after a restart, time goes on where it was. */
+/** Replays the recording that comes with Weir over MQTT, in a loop. After a restart, event times continue. */
 export async function startDemo(options: {
   readonly mqttPort: number | undefined;
   readonly dataDir: string;
@@ -27,7 +27,7 @@ export async function startDemo(options: {
       writeFileSync(file, JSON.stringify({ playedUntilUs: lastAtUs }));
       failed = false;
     } catch (error) {
-      // The disk may be full. The demo goes on; it is said once.
+      // The disk may be full. The demo continues; the error is logged once.
       if (!failed) logger.warn({ err: error }, "cannot save how far the demo has played");
       failed = true;
     }

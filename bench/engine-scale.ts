@@ -17,13 +17,13 @@ const LIVE_SECONDS = 120;
 const SAVES = 5;
 const BEGIN_US = 1.7e15;
 
-/** Many rules over many sensors: what they cost in time, memory and checkpoints. */
+/** The cost of many rules over many sensors: time, memory and checkpoints. */
 export async function benchEngineScale(): Promise<boolean> {
   const world = new World();
   const bytesBefore = liveBytes();
   world.begin();
   const bytesWithRules = liveBytes();
-  // Every sensor is heard, and has windows that are open, closed and retained.
+  // Every sensor has readings, and open, closed and retained windows.
   world.play(400);
   const bytesWithKeys = liveBytes();
   const cpuBefore = process.cpuUsage();
@@ -80,7 +80,7 @@ class World {
   #second = 0;
 
   constructor() {
-    // The writer's own memory of the fleet is not the step's.
+    // The writer's memory does not count.
     for (const series of this.#fleet) this.#writer.add(series, BEGIN_US, 0);
     this.#writer.finish(BEGIN_US);
   }
@@ -102,7 +102,7 @@ class World {
   }
 
   async save() {
-    // What the recovery before left behind is not the checkpoint's garbage.
+    // Garbage of the previous recovery does not count.
     liveBytes();
     const loop = watchEventLoop();
     const startedMs = performance.now();

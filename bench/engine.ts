@@ -15,7 +15,7 @@ interface Load {
   readonly name: string;
   readonly specs: readonly RuleSpec[];
   readonly seconds: number;
-  /** Readings a second; 0 when the load stands only beside another. */
+  /** Readings a second; 0 when there is no target. */
   readonly target: number;
 }
 
@@ -83,7 +83,7 @@ function many(count: number, fields: (i: number) => object): RuleSpec[] {
   return Array.from({ length: count }, (_, i) => rule(`rule-${i}`, fields(i)));
 }
 
-/** Each device speaks once a second. */
+/** Each device has a reading a second. */
 function makeFrames(seconds: number): Uint8Array[] {
   const fleet: Series[] = Array.from({ length: KEYS }, (_, i) => ({
     device: `device-${i}`,
@@ -113,7 +113,7 @@ function measure(frames: readonly Uint8Array[], specs: readonly RuleSpec[]) {
     const startedMs = performance.now();
     let windows = 0;
     for (const [i, frame] of frames.entries()) {
-      // The log stores the frames as fast as the devices speak.
+      // The log stores frames in real time.
       const position = { task: 0, sequence: i + 2, storedAtUs: BEGIN_US + i * ((FRAME_READINGS / KEYS) * 1e6) };
       windows += step.apply(reader.read(frame), position).results.length;
     }

@@ -19,7 +19,7 @@ export interface AlertEvidence {
   readonly value: number | string;
   /** For a condition over several series: each of them; the window above holds all of theirs. */
   readonly parts?: readonly EvidencePart[];
-  /** The condition that was looked at, as the rule has it: `> 8`; or `not in active time`. */
+  /** The condition that was evaluated, as the rule has it: `> 8`; or `not in active time`. */
   readonly condition: string;
   readonly watermarkUs: number;
   /**
@@ -33,7 +33,7 @@ export interface AlertEvidence {
   };
 }
 
-/** Incidents that keep an alert from being told while they fire: those of rules that fit, which agree in these labels. */
+/** Incidents that suppress an alert's notifications while they fire: those of matching rules with equal values of these labels. */
 export interface Inhibitor {
   /** A rule's id, or a glob with `*` and `?`. */
   readonly rule: string;

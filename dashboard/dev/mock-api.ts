@@ -1,5 +1,5 @@
 import type { IncidentExplanation } from "../../contracts/explanations.ts";
-import type { Acknowledgement, Silence } from "../../contracts/notifications.ts";
+import { type Acknowledgement, SILENCES_ADD, type Silence } from "../../contracts/notifications.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { globMatches } from "../../domain/glob.ts";
 import { type MockAnswer, MockLetters, ok } from "./mock-letters.ts";
@@ -113,8 +113,7 @@ export class MockApi {
 
   #silence({ method, parts, body }: Request): MockAnswer {
     if (method === "POST") {
-      // The page sends a NewSilence; nothing else asks here.
-      const order = body as Omit<Silence, "id" | "fromUs" | "createdAtUs">;
+      const order = SILENCES_ADD.ask.parse(body);
       const nowUs = this.#nowUs();
       const added = { ...order, id: `s-${this.#silences.length + 1}`, fromUs: nowUs, createdAtUs: nowUs };
       this.#silences.push(added);

@@ -1,3 +1,4 @@
+import { signal } from "@preact/signals";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
@@ -70,7 +71,7 @@ function createScene(points: SeriesBuffer, more: Partial<Scene> = {}): Scene {
     track: {
       metric: "t",
       kind: "number",
-      version: { value: 0 } as Scene["track"]["version"],
+      version: signal(0),
       points,
       history: () => answer,
       past: () => answer,

@@ -23,7 +23,7 @@ export const VISITS: Readonly<Record<ScreenName, readonly [Visit, ...Visit[]]>> 
   device: [
     { name: "device", at: { on: "overview", links: [".card[data-state=firing]", ".card"] }, ready: ".chart canvas" },
   ],
-  alerts: [{ name: "alerts", at: "#/alerts", ready: ".changes tr, .alert" }],
+  alerts: [{ name: "alerts", at: "#/alerts", ready: ".changes tbody tr, .alert" }],
   incident: [
     { name: "incident", at: { on: "alerts", links: [".alert"] }, ready: ".why > li", prepare: openSilenceForm },
   ],

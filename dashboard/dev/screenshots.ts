@@ -1,11 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Browser, Page } from "playwright-core";
 import { findChromium, launchChromium } from "./chromium.ts";
 import { drawContactSheet } from "./contact-sheet.ts";
-import { startMockGateway } from "./mock-gateway.ts";
+import { type MockGateway, startMockGateway } from "./mock-gateway.ts";
 import { addressOf, SCREEN_VISITS, VISITS } from "./screens.ts";
 
 const VIEWS = [
@@ -14,6 +15,7 @@ const VIEWS = [
 ] as const;
 const THEMES = ["light", "dark"] as const;
 const WAIT_MS = 60_000;
+const STEPS = 3;
 
 interface Picture {
   readonly name: string;
@@ -43,7 +45,7 @@ export async function main(args: readonly string[]): Promise<void> {
   await mkdir(values.out, { recursive: true });
   const mock =
     values.url === undefined
-      ? await startMockGateway({ pageDir: values.page, devices: 12, stepEveryMs: 2000 })
+      ? await startMockGateway({ pageDir: values.page, devices: 12, stepEveryMs: 0 })
       : undefined;
   const url = values.url ?? mock?.url ?? "";
   // For the login screen: a running gateway may need no token.
@@ -55,7 +57,7 @@ export async function main(args: readonly string[]): Promise<void> {
     for (const theme of THEMES) {
       for (const view of VIEWS) {
         const pages = await Promise.all(screens.map((screen) => openPicture(browser, screen, { view, theme })));
-        await new Promise((settled) => setTimeout(settled, Number(values["settle-ms"])));
+        await settle(Number(values["settle-ms"]), mock);
         const paths: string[] = [];
         for (const [index, page] of pages.entries()) {
           const path = join(values.out, `${screens[index]?.name}-${view.name}-${theme}.png`);
@@ -71,6 +73,14 @@ export async function main(args: readonly string[]): Promise<void> {
   } finally {
     await browser.close();
     await Promise.all([mock?.stop(), asking.stop()]);
+  }
+}
+
+/** Moves the made-up world by the same number of steps each time, so that its alerts do not depend on the machine. */
+async function settle(ms: number, mock: MockGateway | undefined): Promise<void> {
+  for (let step = 0; step < STEPS; step++) {
+    mock?.step();
+    await delay(ms / STEPS);
   }
 }
 

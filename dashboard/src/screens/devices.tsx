@@ -96,7 +96,7 @@ function Choices({
         onChange={(chosen) => choose({ state: DEVICE_STATES.find((state) => state === chosen) })}
       />
       <label class="field">
-        <span class="field-label">Sort by</span>
+        <span class="field-label">Sort</span>
         <select
           value={filter.sort}
           onChange={({ currentTarget: { value } }) =>

@@ -9,11 +9,24 @@ export type RuleSpecResult =
   | { readonly ok: true; readonly spec: RuleSpec }
   | { readonly ok: false; readonly reason: string };
 
+interface KnownRuleSet {
+  readonly json: string;
+  readonly specs: readonly RuleSpec[];
+  readonly byText: ReadonlyMap<string, RuleSpec>;
+}
+
+/**
+ * The newest rule set that was read. Each partition of a process reads the same one, and the next differs in few rules:
+ * checking 8,000 rules again takes a third of a second.
+ */
+let newest: KnownRuleSet = { json: "", specs: [], byText: new Map() };
+
 /**
  * Reads the rule set of a log entry. Fields that an older version of Weir did not have get their defaults. The reason of
  * a failure names the rule and the field: a newer version has written it, or the entry is damaged.
  */
 export function readRuleSet(json: string): RuleSetResult {
+  if (json === newest.json) return { ok: true, specs: newest.specs };
   let value: unknown;
   try {
     value = JSON.parse(json);
@@ -22,11 +35,16 @@ export function readRuleSet(json: string): RuleSetResult {
   }
   if (!Array.isArray(value)) return { ok: false, reason: "the rule set is not a list of rules" };
   const specs: RuleSpec[] = [];
+  const byText = new Map<string, RuleSpec>();
   for (const one of value) {
-    const read = readRuleSpec(one);
+    const text = JSON.stringify(one);
+    const known = newest.byText.get(text);
+    const read = known === undefined ? readRuleSpec(one) : ({ ok: true, spec: known } as const);
     if (!read.ok) return read;
     specs.push(read.spec);
+    byText.set(text, read.spec);
   }
+  newest = { json, specs, byText };
   return { ok: true, specs };
 }
 

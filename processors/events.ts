@@ -145,7 +145,7 @@ function ruleEvents(logger: Logger, figures: ProcessorFigures) {
       figures.badRuleFiles.set(1);
       logger.error(`the rule files have problems; the rules before stay in force\n${problems}`);
     },
-    rulesMended() {
+    rulesFixed() {
       figures.badRuleFiles.set(0);
       logger.info("the rule files are in order again");
     },

@@ -112,7 +112,7 @@ class Processors {
       rulesDir: this.#config.rules_dir,
       payloadBytesMax: log.payloadBytesMax,
       events: this.#events,
-      onLook: () => {
+      onPoll: () => {
         for (const life of this.#lives) life.offerRules();
       },
     });

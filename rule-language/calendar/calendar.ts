@@ -1,18 +1,19 @@
+import { at } from "../../domain/at.ts";
 import { US_PER_DAY, US_PER_MINUTE } from "../../domain/time.ts";
 import type { ActiveSpec } from "./active-spec.ts";
 import { parseDays, parseHours } from "./active-texts.ts";
 import { type TimeZone, timeZone } from "./time-zone.ts";
 
-/** Active time is worked out for so long at once. */
+/** Active time is computed in chunks of this length. */
 const CHUNK_US = 32 * US_PER_DAY;
-/** Chunks kept; beyond, all are worked out anew. */
+/** Chunks kept. When there are more, all are computed again. */
 const CHUNKS_MAX = 512;
-/** What is not due within ten years never is. */
+/** An instant more than ten years ahead counts as never. */
 const AHEAD_US_MAX = 3_653 * US_PER_DAY;
 /** 1970-01-01 was a Thursday. */
 const FIRST_WEEKDAY = 3;
 
-/** Stretches of active time: beginnings and ends in turn, and the active time before each beginning. */
+/** Stretches of active time: their starts and ends, alternating, and the active time before each start. */
 interface Chunk {
   readonly bounds: Float64Array;
   readonly before: Float64Array;
@@ -24,13 +25,13 @@ interface Span {
   readonly untilUs: number;
 }
 
-/** When a rule is active. Asked for each window that closes, so it is worked out by the month and looked up. */
+/** When a rule is active. Each closing window asks, so active time is computed by the month and looked up. */
 export class Calendar {
-  /** Equal for equal ones. */
+  /** Equal calendars have equal identities. */
   readonly identity: string;
   readonly #patterns: readonly Pattern[];
   #chunks = new Map<number, Chunk>();
-  /** What the newest answer holds for. */
+  /** The span for which the newest answer holds. */
   #last = { fromUs: 0, untilUs: 0, isActive: false };
 
   constructor(spec: ActiveSpec) {
@@ -46,8 +47,8 @@ export class Calendar {
     const place = placeOf(bounds, atUs);
     const isActive = place % 2 === 1;
     this.#last = {
-      fromUs: place === 0 ? number * CHUNK_US : (bounds[place - 1] as number),
-      untilUs: place === bounds.length ? (number + 1) * CHUNK_US : (bounds[place] as number),
+      fromUs: place === 0 ? number * CHUNK_US : at(bounds, place - 1),
+      untilUs: place === bounds.length ? (number + 1) * CHUNK_US : at(bounds, place),
       isActive,
     };
     return isActive;
@@ -63,7 +64,7 @@ export class Calendar {
     return totalUs;
   }
 
-  /** The first instant before which, from `fromUs` on, so much active time has passed; Infinity when none is near. */
+  /** The first instant at which this much active time has passed since `fromUs`; Infinity when it is too far ahead. */
   after(fromUs: number, durationUs: number): number {
     if (durationUs <= 0 || !Number.isFinite(fromUs)) return fromUs;
     const first = Math.floor(fromUs / CHUNK_US);
@@ -71,10 +72,10 @@ export class Calendar {
     for (let number = first; number * CHUNK_US <= fromUs + AHEAD_US_MAX; number++) {
       const { bounds, before, activeUs } = this.#chunk(number);
       if (leftUs <= activeUs) {
-        // The last stretch that begins with less than that behind it.
+        // The last stretch with less active time than that before it.
         let stretch = before.length - 1;
-        while ((before[stretch] as number) >= leftUs) stretch--;
-        const dueUs = (bounds[2 * stretch] as number) + leftUs - (before[stretch] as number);
+        while (at(before, stretch) >= leftUs) stretch--;
+        const dueUs = at(bounds, 2 * stretch) + leftUs - at(before, stretch);
         return dueUs <= fromUs + AHEAD_US_MAX ? dueUs : Number.POSITIVE_INFINITY;
       }
       leftUs -= activeUs;
@@ -82,15 +83,15 @@ export class Calendar {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** The stretches of active time within a span, in order; those that touch are one. */
+  /** The stretches of active time within a span, in order. Stretches that touch are merged. */
   *stretches(fromUs: number, untilUs: number): Iterable<Span> {
     let open: Span | undefined;
     for (let number = Math.floor(fromUs / CHUNK_US); number * CHUNK_US < untilUs; number++) {
       const { bounds } = this.#chunk(number);
       for (let i = 0; i < bounds.length; i += 2) {
         const span = {
-          fromUs: Math.max(fromUs, bounds[i] as number),
-          untilUs: Math.min(untilUs, bounds[i + 1] as number),
+          fromUs: Math.max(fromUs, at(bounds, i)),
+          untilUs: Math.min(untilUs, at(bounds, i + 1)),
         };
         if (span.fromUs >= span.untilUs) continue;
         if (open?.untilUs === span.fromUs) open = { fromUs: open.fromUs, untilUs: span.untilUs };
@@ -107,7 +108,7 @@ export class Calendar {
   #passedUs(number: number, atUs: number): number {
     const { bounds, before, activeUs } = this.#chunk(number);
     const place = placeOf(bounds, atUs);
-    if (place % 2 === 1) return (before[(place - 1) / 2] as number) + atUs - (bounds[place - 1] as number);
+    if (place % 2 === 1) return at(before, (place - 1) / 2) + atUs - at(bounds, place - 1);
     return before[place / 2] ?? activeUs;
   }
 
@@ -123,7 +124,7 @@ export class Calendar {
 
 interface Pattern {
   readonly days: ReadonlySet<number>;
-  /** In microseconds from the local day's beginning; those past midnight end before they begin. */
+  /** In microseconds from the start of the local day. Hours past midnight end before they begin. */
   readonly hours: readonly Span[];
   readonly zone: TimeZone;
   readonly except: ReadonlySet<string>;
@@ -151,12 +152,12 @@ function chunkOf(patterns: readonly Pattern[], chunk: Span): Chunk {
   let activeUs = 0;
   for (let i = 0; i < bounds.length; i += 2) {
     before.push(activeUs);
-    activeUs += (bounds[i + 1] as number) - (bounds[i] as number);
+    activeUs += at(bounds, i + 1) - at(bounds, i);
   }
   return { bounds: Float64Array.from(bounds), before: Float64Array.from(before), activeUs };
 }
 
-/** By stretches in which the zone's clocks keep one distance from UTC: there, local time is a sum. */
+/** Goes by stretches with one offset from UTC: within one, local time is a sum. */
 function* spansOf(pattern: Pattern, chunk: Span): Iterable<Span> {
   for (let atUs = chunk.fromUs; atUs < chunk.untilUs; ) {
     const { untilUs, offsetUs } = pattern.zone.at(atUs);
@@ -176,7 +177,7 @@ function* spansOf(pattern: Pattern, chunk: Span): Iterable<Span> {
   }
 }
 
-/** Of a local day, in its clocks' time: what begins on it, and what the day before left. */
+/** The hours of a local day, in local time: its own, and the rest of a night that began on the day before. */
 function* spansOfDay(pattern: Pattern, day: number): Iterable<Span> {
   const today = isWanted(pattern, day);
   const yesterday = isWanted(pattern, day - 1);
@@ -194,13 +195,13 @@ function isWanted({ days, except }: Pattern, day: number): boolean {
   return !except.has(date) && !except.has(date.slice(5));
 }
 
-/** How many bounds lie at or before an instant. */
+/** The number of bounds at or before an instant. */
 function placeOf(bounds: Float64Array, atUs: number): number {
   let low = 0;
   let high = bounds.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((bounds[middle] as number) <= atUs) low = middle + 1;
+    if (at(bounds, middle) <= atUs) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -8,12 +8,12 @@ const WAIT = { timeout: 20_000, interval: 20 };
 let folder = "";
 let followed: FollowedRules | undefined;
 let said: string[] = [];
-let looks = 0;
+let polls = 0;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "weir-follow-"));
   said = [];
-  looks = 0;
+  polls = 0;
 });
 
 afterEach(async () => {
@@ -35,16 +35,16 @@ async function follow(payloadBytesMax = 100_000): Promise<FollowedRules> {
   const events = {
     rulesLoaded: (count: number) => said.push(`loaded ${count}`),
     rulesRefused: (problems: string) => said.push(`refused ${problems.slice(folder.length + 1)}`),
-    rulesMended: () => said.push("mended"),
+    rulesFixed: () => said.push("fixed"),
   };
-  followed = await followRules({ rulesDir: folder, payloadBytesMax, events, onLook: () => looks++ });
+  followed = await followRules({ rulesDir: folder, payloadBytesMax, events, onPoll: () => polls++ });
   return followed;
 }
 
 /** After several polls, the files of before have been evaluated. */
-async function look(): Promise<void> {
-  const until = looks + 4;
-  await expect.poll(() => looks, WAIT).toBeGreaterThanOrEqual(until);
+async function polled(): Promise<void> {
+  const until = polls + 4;
+  await expect.poll(() => polls, WAIT).toBeGreaterThanOrEqual(until);
 }
 
 test("broken files are refused once, never take effect, and are reported again when they are fixed", async () => {
@@ -54,17 +54,17 @@ test("broken files are refused once, never take effect, and are reported again w
   await put(text("> 1").replace("}", ""));
   await expect.poll(() => said.length, WAIT).toBe(2);
   await put(`# other words\n${text("> 1").replace("}", "")}`);
-  await look();
+  await polled();
   // The fault is on another line now, so it is reported again.
   await put(`# and others\n${text("> 1").replace("}", "")}`);
-  await look();
+  await polled();
   expect(rules.wanted()?.version).toBe(version);
   await put(text("> 1"));
-  await expect.poll(() => said.at(-1), WAIT).toBe("mended");
+  await expect.poll(() => said.at(-1), WAIT).toBe("fixed");
   expect(rules.wanted()?.version).toBe(version);
   await put(text("> 2"));
   await expect.poll(() => rules.wanted()?.specs[0]?.when, WAIT).toBe("> 2");
-  expect(said.map((line) => line.split(" ")[0])).toEqual(["loaded", "refused", "refused", "mended", "loaded"]);
+  expect(said.map((line) => line.split(" ")[0])).toEqual(["loaded", "refused", "refused", "fixed", "loaded"]);
   expect(said[1]).toMatch(/^refused a\.yaml:2:\d+: this \{ is never closed/);
 });
 
@@ -73,7 +73,7 @@ test("a rule set too large for a message of the log is refused, and the previous
   const rules = await follow(10_000);
   await put(text("> 1", 100));
   await expect.poll(() => said.length, WAIT).toBe(2);
-  expect(said[1]).toMatch(/the 100 rules take \d+ bytes in the log, whose messages hold 10000 at most/);
+  expect(said[1]).toMatch(/the 100 rules take \d+ bytes in the log, and its messages hold at most 10000/);
   expect(rules.wanted()?.specs.length).toBe(1);
 });
 
@@ -85,5 +85,5 @@ test("files that are broken from the start give no rules until they are fixed", 
   await put(text("> 1"));
   await expect.poll(() => rules.wanted()?.specs.length, WAIT).toBe(1);
   expect(rules.problems()).toEqual([]);
-  expect(said.map((line) => line.split(" ")[0])).toEqual(["refused", "mended", "loaded"]);
+  expect(said.map((line) => line.split(" ")[0])).toEqual(["refused", "fixed", "loaded"]);
 });

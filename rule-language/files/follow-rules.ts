@@ -3,83 +3,105 @@ import { type FileProblem, formatProblems } from "../../platform/files/yaml-file
 import { type RuleSetFiles, readSources } from "./load-rules.ts";
 import { SETTLE_MS, SettledRules } from "./settled-rules.ts";
 
-/** A second look finds whether the files have held still. Timers may be early by a little. */
-const LOOK_MS = SETTLE_MS + 10;
-/** Looks that take long, at thousands of files, come less often. So they do when the machine is busy: hence a bound. */
-const LOOK_RARITY = 10;
-const LOOK_MS_MAX = 1_000;
+/** The next poll finds whether the files have settled. Timers may fire a little early. */
+const POLL_MS = SETTLE_MS + 10;
+/** Polls of thousands of files, or on a busy machine, take long, so they come less often: a tenth of the time at most... */
+const POLL_RARITY = 10;
+/** ...but at least this often. */
+const POLL_MS_MAX = 1_000;
 
-/** What happens to the rule files, as `events.ts` of the processors tells it. */
+/** What happens to the rule files, as `events.ts` of the processors logs it. */
 export interface RuleFilesEvents {
   rulesLoaded(count: number, version: string): void;
   rulesRefused(problems: string): void;
-  rulesMended(): void;
+  rulesFixed(): void;
 }
 
 export interface FollowOptions {
   readonly rulesDir: string;
-  /** The largest message that the log takes: a rule set travels in one. */
+  /** The largest message that the log accepts: a rule set is one message. */
   readonly payloadBytesMax: number;
   readonly events: RuleFilesEvents;
-  /** After each look at the files, changed or not. */
-  readonly onLook: () => void;
+  /** Called after each poll of the files, changed or not. */
+  readonly onPoll: () => void;
 }
 
 export interface FollowedRules {
-  /** The rules of the newest files without problems; undefined as long as there were none. */
+  /** The rules of the newest files without problems; undefined before there were any. */
   wanted(): RuleSetFiles | undefined;
-  /** What is wrong with the files as they are now. */
+  /** The problems of the files as they are now. */
   problems(): readonly FileProblem[];
   stop(): void;
 }
 
-/** Loads the rule files, and looks at them again and again. */
+/** Loads the rule files and polls them for changes. */
 export async function followRules(options: FollowOptions): Promise<FollowedRules> {
-  const { rulesDir, events, onLook } = options;
-  const settled = new SettledRules(rulesDir, await readSources(rulesDir));
-  let wanted: RuleSetFiles | undefined;
-  let problems: readonly FileProblem[] = [];
-  let isStopped = false;
-  let timer: NodeJS.Timeout;
-  take(settled.rules);
-  lookIn(LOOK_MS);
+  const settled = new SettledRules(options.rulesDir, await readSources(options.rulesDir));
+  const follower = new Follower(options, settled);
+  follower.start();
+  // Callers pass these functions on by themselves.
+  return { wanted: () => follower.wanted, problems: () => follower.problems, stop: () => follower.stop() };
+}
 
-  function lookIn(ms: number): void {
-    // One look after the other: a slow one must not take the place of a later one.
-    timer = setTimeout(() => void look(), ms);
+class Follower {
+  readonly #options: FollowOptions;
+  readonly #settled: SettledRules;
+  #wanted: RuleSetFiles | undefined;
+  #problems: readonly FileProblem[] = [];
+  #isStopped = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: FollowOptions, settled: SettledRules) {
+    this.#options = options;
+    this.#settled = settled;
   }
 
-  async function look(): Promise<void> {
+  start(): void {
+    this.#take(this.#settled.rules);
+    this.#pollIn(POLL_MS);
+  }
+
+  get wanted(): RuleSetFiles | undefined {
+    return this.#wanted;
+  }
+
+  get problems(): readonly FileProblem[] {
+    return this.#problems;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #pollIn(ms: number): void {
+    // One poll after the other: a slow one must not overtake a later one.
+    this.#timer = setTimeout(() => void this.#poll(), ms);
+  }
+
+  async #poll(): Promise<void> {
     const startedMs = performance.now();
-    const sources = await readSources(rulesDir);
-    if (isStopped) return;
+    const sources = await readSources(this.#options.rulesDir);
+    if (this.#isStopped) return;
     const tookMs = performance.now() - startedMs;
-    const verdict = settled.judge(sources, performance.now());
-    if (verdict.kind === "judged") take(verdict.rules);
-    onLook();
-    const restMs = Math.min(LOOK_MS_MAX, Math.max(LOOK_MS, tookMs * LOOK_RARITY));
-    lookIn(verdict.kind === "settling" ? LOOK_MS : restMs);
+    const verdict = this.#settled.judge(sources, performance.now());
+    if (verdict.kind === "changed") this.#take(verdict.rules);
+    this.#options.onPoll();
+    const restMs = Math.min(POLL_MS_MAX, Math.max(POLL_MS, tookMs * POLL_RARITY));
+    this.#pollIn(verdict.kind === "settling" ? POLL_MS : restMs);
   }
 
-  function take(next: RuleSetFiles): void {
-    const before = formatProblems(problems);
-    problems = problemsOf(next, options);
-    const refused = formatProblems(problems);
-    if (refused !== "" && refused !== before) events.rulesRefused(refused);
-    if (refused === "" && before !== "") events.rulesMended();
-    if (refused !== "" || next.version === wanted?.version) return;
-    wanted = next;
+  #take(next: RuleSetFiles): void {
+    const { events } = this.#options;
+    const before = formatProblems(this.#problems);
+    this.#problems = problemsOf(next, this.#options);
+    const now = formatProblems(this.#problems);
+    if (now !== "" && now !== before) events.rulesRefused(now);
+    if (now === "" && before !== "") events.rulesFixed();
+    if (now !== "" || next.version === this.#wanted?.version) return;
+    this.#wanted = next;
     events.rulesLoaded(next.specs.length, next.version);
   }
-
-  return {
-    wanted: () => wanted,
-    problems: () => problems,
-    stop() {
-      isStopped = true;
-      clearTimeout(timer);
-    },
-  };
 }
 
 function problemsOf(rules: RuleSetFiles, { rulesDir, payloadBytesMax }: FollowOptions): readonly FileProblem[] {
@@ -87,6 +109,6 @@ function problemsOf(rules: RuleSetFiles, { rulesDir, payloadBytesMax }: FollowOp
   const { specs, version } = rules;
   const bytes = encodeRuleSet({ version, rulesJson: JSON.stringify(specs) }).length;
   if (bytes <= payloadBytesMax) return [];
-  const message = `the ${specs.length} rules take ${bytes} bytes in the log, whose messages hold ${payloadBytesMax} at most (write one rule for many devices, or raise max_payload of the NATS server)`;
+  const message = `the ${specs.length} rules take ${bytes} bytes in the log, and its messages hold at most ${payloadBytesMax}; write one rule for many devices, or raise max_payload of the NATS server`;
   return [{ file: rulesDir, line: 1, column: 1, message, text: "" }];
 }

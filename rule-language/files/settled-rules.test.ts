@@ -34,7 +34,7 @@ async function settled(): Promise<SettledRules> {
 async function look(rules: SettledRules, afterMs: number): Promise<string> {
   nowMs += afterMs;
   const verdict = rules.judge(await readSources(folder), nowMs);
-  if (verdict.kind !== "judged") return verdict.kind;
+  if (verdict.kind !== "changed") return verdict.kind;
   const { problems, specs } = verdict.rules;
   if (problems.length > 0) return problems.map(({ message }) => message).join("; ");
   return specs.map(({ id, when }) => `${id} ${when}`).join(", ");

@@ -3,20 +3,20 @@ import type { FileProblem } from "../../platform/files/yaml-file.ts";
 import { parseSources, type RuleSetFiles, type RuleSources, ruleSetOf } from "./load-rules.ts";
 import { type RuleFile, readRuleFile } from "./read-rule-file.ts";
 
-/** Files must have held still for so long: an editor may be in the middle of writing them. */
+/** Files must not have changed for this long: an editor may be in the middle of writing them. */
 export const SETTLE_MS = 250;
 /**
- * Files in which rules of before are gone must have held still for longer: what moves, copies or checks out files takes them
- * away first, and a file that is half written may look whole. Ending incidents can wait that long.
+ * When rules are gone, files must not have changed for longer: moving, copying or checking out files removes them first,
+ * and a half-written file may look whole. Ending incidents can wait that long.
  */
 export const REMOVAL_SETTLE_MS = 1_000;
 
 export type Verdict =
-  /** Nothing new. */
+  /** No change. */
   | { readonly kind: "same" }
-  /** Something is new; look again soon. */
+  /** The files have changed, and may still be changing: poll again soon. */
   | { readonly kind: "settling" }
-  | { readonly kind: "judged"; readonly rules: RuleSetFiles };
+  | { readonly kind: "changed"; readonly rules: RuleSetFiles };
 
 interface Pending {
   readonly print: string;
@@ -25,30 +25,31 @@ interface Pending {
 }
 
 /**
- * Decides when what stands in the rule files counts. It goes by what the files hold and never by their times, so it is
- * the same whether they are written in place, renamed over, linked to, or touched.
+ * Decides when a change of the rule files takes effect. It compares contents and never times, so it makes no difference
+ * whether files are written in place, renamed over, linked to, or touched.
  */
 export class SettledRules {
-  /** Those of the newest verdict without problems. */
+  /** Of the newest verdict without problems. */
   #rules: RuleSetFiles;
+  /** The contents that the newest verdict was about. */
   #judged: string;
   #pending: Pending | undefined;
   #files = new Map<string, { readonly source: string; readonly parsed: RuleFile }>();
   readonly #folder: string;
 
-  /** Throws nothing: the rules of the sources may have problems. */
+  /** Never throws: the rules of the sources may have problems. */
   constructor(folder: string, sources: RuleSources) {
     this.#folder = folder;
     this.#judged = printOf(sources);
     this.#rules = this.#parse(sources);
   }
 
-  /** The newest rules without problems; at first, what was there, right or not. */
+  /** The newest rules without problems; at first, those of the first sources, with or without problems. */
   get rules(): RuleSetFiles {
     return this.#rules;
   }
 
-  /** What stands in the files now; `nowMs` never goes back. */
+  /** `sources` is what the files hold now; `nowMs` never decreases. */
   judge(sources: RuleSources, nowMs: number): Verdict {
     const print = printOf(sources);
     if (print === this.#judged) {
@@ -56,17 +57,18 @@ export class SettledRules {
       return { kind: "same" };
     }
     if (print !== this.#pending?.print) this.#pending = { print, sinceMs: nowMs, rules: undefined };
-    const heldMs = nowMs - this.#pending.sinceMs;
-    if (heldMs < SETTLE_MS) return { kind: "settling" };
+    const unchangedMs = nowMs - this.#pending.sinceMs;
+    if (unchangedMs < SETTLE_MS) return { kind: "settling" };
     this.#pending.rules ??= this.#parse(sources);
     const { rules } = this.#pending;
-    if (rules.problems.length === 0 && heldMs < REMOVAL_SETTLE_MS && this.#lacks(rules)) return { kind: "settling" };
+    if (rules.problems.length === 0 && unchangedMs < REMOVAL_SETTLE_MS && this.#lacks(rules))
+      return { kind: "settling" };
     this.#judged = print;
     this.#pending = undefined;
     if (sources.files.length === 0 && rules.problems.length === 0 && this.#rules.specs.length > 0)
-      return { kind: "judged", rules: { ...rules, problems: [nothingLeft(this.#folder)] } };
+      return { kind: "changed", rules: { ...rules, problems: [nothingLeft(this.#folder)] } };
     if (rules.problems.length === 0) this.#rules = rules;
-    return { kind: "judged", rules };
+    return { kind: "changed", rules };
   }
 
   #lacks({ specs }: RuleSetFiles): boolean {
@@ -74,7 +76,7 @@ export class SettledRules {
     return this.#rules.specs.some(({ id }) => !ids.has(id));
   }
 
-  /** Files that are as they were are not parsed again. */
+  /** Unchanged files are not parsed again. */
   #parse(sources: RuleSources): RuleSetFiles {
     const before = this.#files;
     this.#files = new Map();
@@ -88,9 +90,9 @@ export class SettledRules {
   }
 }
 
-/** A folder whose files went away all at once is a mount that is gone, more likely than a wish. */
+/** When all files of a folder are gone at once, a missing mount is more likely than an intention. */
 function nothingLeft(folder: string): FileProblem {
-  const message = "no rule file is left in the folder (to go on without any rule, leave a file with `rules: []`)";
+  const message = "no rule file is left in the folder; to run without rules, leave a file with `rules: []`";
   return { file: folder, line: 1, column: 1, message, text: "" };
 }
 

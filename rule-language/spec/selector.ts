@@ -2,24 +2,24 @@ import { globMatches } from "../../domain/glob.ts";
 import type { Series, Tags } from "../../domain/reading.ts";
 import type { RuleSpec } from "./rule-spec.ts";
 
-/** Which series a rule wants. */
+/** Which series a rule reads. */
 export interface Selector {
   matches(series: Series): boolean;
   /**
-   * Ways to find the selector from a series: one of the alternatives of each way holds for every series that matches.
-   * No way: it may match any series.
+   * Ways to find the selector from a series, for an index: in each way, one of the tests holds for every series that
+   * matches. Without a way, it may match any series.
    */
   readonly ways: readonly (readonly LabelTest[])[];
 }
 
-/** A label has this value, or begins with it. */
+/** Whether a label has this value, or begins with it. */
 export interface LabelTest {
   readonly label: string;
   readonly text: string;
   readonly isPrefix: boolean;
 }
 
-/** What a label must be one of, and what it must not be. */
+/** The patterns that a label must match one of, and the patterns that it must not match. */
 export interface LabelPatterns {
   readonly taken: readonly string[];
   /** Without their `!`. */
@@ -38,7 +38,7 @@ export function compileSelector(where: RuleSpec["where"], options: { readonly on
       if (options.onlyNumbers && series.kind === "string") return false;
       return tests.every(({ label, taken, takes, excludes }) => {
         const value = labelOf(series, label);
-        // What is not there is none of those excluded.
+        // A missing label matches no exclusion.
         if (value === undefined) return taken.length === 0;
         return (taken.length === 0 || takes(value)) && !excludes(value);
       });
@@ -54,7 +54,7 @@ export function compileSelector(where: RuleSpec["where"], options: { readonly on
   };
 }
 
-/** A pattern that begins with `!` excludes what the rest of it fits. */
+/** A pattern that begins with `!` excludes what the rest of it matches. */
 export function splitPatterns(patterns: string | readonly string[]): LabelPatterns {
   const list = typeof patterns === "string" ? [patterns] : patterns;
   return {
@@ -63,7 +63,7 @@ export function splitPatterns(patterns: string | readonly string[]): LabelPatter
   };
 }
 
-/** The labels of the group that a series belongs to. A tag that the series has not is left out. */
+/** The labels of the group that a series belongs to, without tags that the series does not have. */
 export function groupLabels(groupBy: readonly string[], series: Series): Tags {
   const labels: Record<string, string> = {};
   for (const name of groupBy) {

@@ -1,3 +1,4 @@
+import { at } from "../../domain/at.ts";
 import { closest } from "../../platform/files/closest.ts";
 import { type BareFaultOf, isFault } from "../../platform/files/fault.ts";
 import { HELPERS, type Helper, helperArgument, type TemplateValue } from "./template-helpers.ts";
@@ -48,9 +49,9 @@ const TOKEN = /\s*("[^"]*"|'[^']*'|\||[^\s|"']+|["'])/y;
 export function parseTemplate(text: string): Template {
   const parts: (string | TemplatePlace)[] = [];
   const faults: TemplateFault[] = [];
-  let at = 0;
+  let from = 0;
   for (;;) {
-    const open = text.indexOf("{{", at);
+    const open = text.indexOf("{{", from);
     if (open < 0) break;
     const close = closeOf(text, open + 2);
     if (close < 0) {
@@ -60,14 +61,14 @@ export function parseTemplate(text: string): Template {
     }
     const source = text.slice(open, close + 2);
     const place = parsePlace(source);
-    parts.push(text.slice(at, open));
+    parts.push(text.slice(from, open));
     if (isFault(place)) {
       faults.push({ ...place, source });
       parts.push(source);
     } else parts.push(place);
-    at = close + 2;
+    from = close + 2;
   }
-  parts.push(text.slice(at));
+  parts.push(text.slice(from));
   return { parts: parts.filter((part) => part !== ""), faults };
 }
 
@@ -99,7 +100,7 @@ function isThere(value: TemplateValue | undefined): boolean {
 function closeOf(text: string, from: number): number {
   let quote = "";
   for (let i = from; i < text.length; i++) {
-    const letter = text[i] as string;
+    const letter = at(text, i);
     if (letter === "\n") quote = "";
     if (quote !== "") {
       if (letter === quote) quote = "";

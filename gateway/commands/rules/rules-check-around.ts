@@ -8,12 +8,12 @@ import type { PlacedRule } from "../../../rule-language/files/read-rule-file.ts"
 import type { Surroundings } from "../../../rule-language/lint/warnings-between.ts";
 import { UsageError } from "../common/failures.ts";
 
-/** Only what is needed: that the rest of the file is right is for others to say. */
+/** Only the receivers: other commands check the rest of the file. */
 const receiversSchema = z.looseObject({
   notifier: z.looseObject({ receivers: z.record(z.string(), z.unknown()).nullish() }).nullish(),
 });
 
-/** What the rules name that stands elsewhere: receivers, and rules beside single files. Throws UsageError. */
+/** What the rules refer to: receivers, and rules beside single files. Throws UsageError. */
 export async function surroundingsOf(
   read: ReadRules,
   paths: readonly string[],
@@ -22,7 +22,7 @@ export async function surroundingsOf(
   return { receivers: receiversOf(config), others: await rulesBeside(read, paths) };
 }
 
-/** The names of the receivers, of the file that `weir up` takes; undefined where there is none. Throws UsageError. */
+/** The names of the receivers in the file that `weir up` uses; undefined without a file. Throws UsageError. */
 function receiversOf(config: string | undefined): string[] | undefined {
   const file = config || (existsSync("weir.yaml") ? "weir.yaml" : undefined);
   if (file === undefined) return undefined;
@@ -37,7 +37,7 @@ function receiversOf(config: string | undefined): string[] | undefined {
   return Object.keys(parsed.value?.notifier?.receivers ?? {});
 }
 
-/** A file that is checked by itself names rules of its folder all the same. */
+/** A single checked file may refer to rules of its folder. */
 async function rulesBeside(read: ReadRules, paths: readonly string[]): Promise<PlacedRule[]> {
   const asks = read.files.some(({ rules }) => rules.some(({ spec }) => (spec?.inhibited_by.length ?? 0) > 0));
   if (!asks) return [];

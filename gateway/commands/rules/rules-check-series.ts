@@ -17,7 +17,7 @@ const device = z.looseObject({
 const answer = z.looseObject({ devices: z.array(device), next: z.string().optional() });
 const runFile = z.looseObject({ httpPort: z.int() });
 
-/** The series in a file (what `/api/v1/devices` answers), or at a running gateway. Throws UsageError. */
+/** The series in a file (an answer of `/api/v1/devices`), or of a running gateway. Throws UsageError. */
 export async function readKnownSeries(from: string, token: string | undefined): Promise<Series[]> {
   if (/^https?:\/\//.test(from)) return await ask(from, token);
   let text: string;
@@ -31,7 +31,7 @@ export async function readKnownSeries(from: string, token: string | undefined): 
     return seriesOf(z.union([answer, z.array(device).transform((devices) => ({ devices }))]).parse(value).devices);
   } catch {
     throw new UsageError(
-      `--devices ${from} is not what /api/v1/devices answers: save that answer, or give the gateway's address`,
+      `--devices ${from} is not an answer of /api/v1/devices; save one, or give the gateway's address`,
     );
   }
 }
@@ -41,7 +41,7 @@ export async function seriesOfRunning(dataDir: string, token: string | undefined
   try {
     const run = runFile.parse(JSON.parse(await readFile(join(dataDir, "run.json"), "utf8")));
     const series = await ask(`http://127.0.0.1:${run.httpPort}`, token);
-    // One that has heard nothing yet knows nothing of rules.
+    // A gateway without readings says nothing about rules.
     return series.length === 0 ? undefined : series;
   } catch {
     return undefined;
@@ -73,10 +73,10 @@ async function fetchPage(url: URL, token: string | undefined): Promise<z.output<
     throw new UsageError(`${url.origin} does not answer (${reasonOf(error)}): is the gateway running there?`);
   }
   if (response.status === 401 || response.status === 403)
-    throw new UsageError(`${url.origin} wants a token: name the environment variable that holds it with --token-env`);
+    throw new UsageError(`${url.origin} needs a token; name its environment variable with --token-env`);
   if (!response.ok) throw new UsageError(`${url.href} answers ${response.status}`);
   const parsed = answer.safeParse(await response.json().catch(() => undefined));
-  if (!parsed.success) throw new UsageError(`${url.href} does not answer as a Weir gateway does`);
+  if (!parsed.success) throw new UsageError(`${url.href} does not answer like a Weir gateway`);
   return parsed.data;
 }
 

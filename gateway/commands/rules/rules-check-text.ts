@@ -7,7 +7,7 @@ const BLUE = 34;
 const BOLD = 1;
 const GREEN = 32;
 
-/** Problems for people: what, where with the line and a caret below it, and how to mend it. */
+/** Problems for people: what, where with the line and a caret below it, and how to fix it. */
 export function problemsText(problems: readonly RuleProblem[], options: { readonly colours: boolean }): string {
   const paint = (code: number, text: string) => (options.colours ? `\u001b[${code}m${text}\u001b[0m` : text);
   return problems.map((problem) => problemText(problem, paint)).join("\n");

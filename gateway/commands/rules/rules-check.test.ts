@@ -162,7 +162,7 @@ test("devices come from a file or a gateway; unknown ones are reported, an unrea
   await expect(checkFile(source, { devices: join(folder, "none") })).rejects.toThrow("cannot be read");
   await expect(checkFile(source, { devices: "http://127.0.0.1:9" })).rejects.toThrow("does not answer");
   await writeFile(file, "cold-1\n");
-  await expect(checkFile(source, { devices: file })).rejects.toThrow("is not what /api/v1/devices answers");
+  await expect(checkFile(source, { devices: file })).rejects.toThrow("is not an answer of /api/v1/devices");
 });
 
 test("receivers come from weir.yaml even if it has errors; an unreadable one is a usage error", async () => {

@@ -30,7 +30,7 @@ export interface CheckFlags {
 export function addRulesCheckCommands(rules: Command): void {
   rules
     .command("check")
-    .description("say everything that is wrong or odd in rule files")
+    .description("report every error and warning in rule files")
     .argument("[path...]", "folders or files (default: rules)")
     .addOption(
       new Option("--format <format>", "text, json, or sarif for code hosts")
@@ -40,14 +40,19 @@ export function addRulesCheckCommands(rules: Command): void {
     .option("--strict", "warnings count as errors")
     .option(
       "--devices <file|url>",
-      "compare `where` with these devices: a gateway's address, or a file with what its /api/v1/devices answered",
+      "compare `where` with these devices: a gateway's address, or a file with the answer of its /api/v1/devices",
     )
     .option("--token-env <variable>", "the environment variable that holds the token for the gateway")
-    .addOption(new Option("--data-dir <folder>", "where the gateway runs whose devices are known").env("WEIR_DATA_DIR"))
     .addOption(
-      new Option("--config <file>", "whose receivers `notify` names (default: weir.yaml, where there is one)").env(
-        "WEIR_CONFIG",
+      new Option("--data-dir <folder>", "the data folder of the running gateway to ask for devices").env(
+        "WEIR_DATA_DIR",
       ),
+    )
+    .addOption(
+      new Option(
+        "--config <file>",
+        "the weir.yaml with the receivers for `notify` (default: weir.yaml, if it exists)",
+      ).env("WEIR_CONFIG"),
     )
     .option("--no-color", "no colours")
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE))
@@ -77,12 +82,12 @@ export function addRulesCheckCommands(rules: Command): void {
     });
 }
 
-/** As it stands in `docs/weir-rules.schema.json`. */
+/** The text of `docs/weir-rules.schema.json`. */
 export function schemaText(): string {
   return `${JSON.stringify(ruleFileJsonSchema(), undefined, 2)}\n`;
 }
 
-/** What is to be printed, and the code to exit with. Throws UsageError. */
+/** The output and the exit code. Throws UsageError. */
 export async function check(
   paths: readonly string[],
   flags: CheckFlags,
@@ -99,7 +104,7 @@ export async function check(
 
 async function readAll(paths: readonly string[]): Promise<ReadRules> {
   const all = await Promise.all([...new Set(paths)].map((path) => readRules(path)));
-  // A file may be named, and stand in a folder that is named as well.
+  // A file may be named directly and as part of its folder.
   const files = [...new Map(all.flatMap((one) => one.files).map((file) => [file.file, file])).values()];
   const unreadable = all.flatMap(({ problems }) => problems).filter(({ code }) => code === "E007");
   const within = files.flatMap(({ problems }) => problems);
@@ -134,7 +139,7 @@ function render(problems: readonly RuleProblem[], counts: Counts, flags: CheckFl
   return `${text}${text && "\n"}${summaryText(counts)}\n`;
 }
 
-/** A problem as it goes to programs: places are flat. */
+/** A problem for programs: its place is flat. */
 function plain({ place, related, ...problem }: RuleProblem): unknown {
   return { ...problem, ...place, related: related.map(({ place: other, ...rest }) => ({ ...rest, ...other })) };
 }

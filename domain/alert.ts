@@ -4,7 +4,7 @@ export type AlertState = "inactive" | "pending" | "firing" | "resolved";
 export const SEVERITIES = ["info", "warning", "critical"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** What one of several series said, for a condition over them all. */
+/** The value of one of several series, for a condition over all of them. */
 export interface EvidencePart {
   readonly name: string;
   readonly aggregate: string;

@@ -24,7 +24,7 @@ export class VarintColumn {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Forgets what was pushed since the column had this length. */
+  /** Drops what was pushed since the column had this length. */
   cutTo(length: number): void {
     this.#length = length;
   }
@@ -47,7 +47,7 @@ export class DoubleColumn {
     return new Uint8Array(this.#values.buffer, 0, this.#count * 8);
   }
 
-  /** Forgets what was pushed since the column had this length. */
+  /** Drops what was pushed since the column had this length. */
   cutTo(length: number): void {
     this.#count = length / 8;
   }
@@ -57,7 +57,7 @@ const encoder = new TextEncoder();
 /** Up to here a loop over the characters is faster than the encoder, which makes an array for each text. */
 const LOOPED_CHARACTERS_MAX = 48;
 
-/** Texts as they stand in a message: one length-delimited field each. */
+/** Texts in the form of a message: one length-delimited field each. */
 export class TextColumn {
   readonly #tag: number;
   #bytes = new Uint8Array(1024);
@@ -80,7 +80,7 @@ export class TextColumn {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Forgets what was pushed since the column had this length. */
+  /** Drops what was pushed since the column had this length. */
   cutTo(length: number): void {
     this.#length = length;
   }

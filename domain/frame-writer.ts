@@ -101,7 +101,7 @@ export class FrameWriter {
     mark.count = this.#count;
   }
 
-  /** Forgets what was added since `mark`, or since the last `finish`. */
+  /** Drops what was added since `mark`, or since the last `finish`. */
   undo(): void {
     this.#cutTo(this.#mark);
   }
@@ -116,7 +116,7 @@ export class FrameWriter {
     this.addTo(known, atUs, value, clockAhead);
   }
 
-  /** `add` for those who keep the series in its encoded form. */
+  /** `add` for callers that keep the series in its encoded form. */
   addTo(series: FrameSeries, atUs: number, value: ReadingValue, clockAhead = false): void {
     const { kind, metric } = series.series;
     if (kindOf(value) !== kind) throw new TypeError(`${metric} is a ${kind}, got ${typeof value}`);

@@ -1,12 +1,12 @@
 /**
  * No text of more characters is a number. The shortest plain decimal of a double takes 345 of them at most (a sign, "0.",
- * 323 zeros and 17 digits), so what is longer comes from no measurement, and is not worth the time to read it.
+ * 323 zeros and 17 digits), so a longer text is not a measurement, and is not worth the time to read it.
  */
 export const NUMBER_CHARACTERS_MAX = 400;
 
 /**
  * The source of a regular expression for a decimal number, without a group that captures. It takes time in proportion to
- * the text: each digit has one place to stand in, whereas `\d+\.?\d*` tries all ways to part a row of digits in two.
+ * the text: each digit has only one possible place, whereas `\d+\.?\d*` tries all ways to part a row of digits in two.
  */
 export const NUMBER_PATTERN = String.raw`[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?`;
 

@@ -9,7 +9,7 @@ const BYTES_AT_FIRST = 4096;
 
 /**
  * Numbers series from 0 up, in order of first sight. Finds a series by its encoded bytes, so that a dictionary entry
- * seen before costs a hash and a comparison, and no text. All forms stand in one array: a series costs little more
+ * seen before costs a hash and a comparison, and no text. All forms share one array: a series costs little more
  * than its names.
  */
 export class SeriesTable {
@@ -24,7 +24,7 @@ export class SeriesTable {
   #bytes = new Uint8Array(BYTES_AT_FIRST);
   #slots = new Int32Array(1024).fill(-1);
 
-  /** `keepsSeries: false` decodes a series anew whenever it is asked for: for those who ask once. */
+  /** `keepsSeries: false` decodes a series again on every call: for callers that ask once. */
   constructor({ keepsSeries = true } = {}) {
     this.#keepsSeries = keepsSeries;
   }
@@ -117,7 +117,7 @@ export class SeriesTable {
     return form === 0 ? 0 : (this.#formEnd[form - 1] as number);
   }
 
-  /** The slot of an equal form, or the free one where it would stand. */
+  /** The slot of an equal form, or the free one where it would go. */
   #slotOf(bytes: Uint8Array, start: number, end: number): number {
     const mask = this.#slots.length - 1;
     let slot = hashBytes(bytes, start, end) & mask;

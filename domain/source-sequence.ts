@@ -3,7 +3,7 @@ import { PbfReader, PbfWriter } from "pbf";
 /** LogEntry.source_sequence in `proto/weir/v1/log.proto`. */
 const SOURCE_SEQUENCE = 4;
 
-/** A LogEntry that says how far its source had come. Fields of a message may stand in any order, so it goes behind. */
+/** A LogEntry that says how far its source had come. The field is appended: the fields of a message have no order. */
 export function withSourceSequence(entry: Uint8Array, sequence: number): Uint8Array {
   const out = new PbfWriter();
   out.writeVarintField(SOURCE_SEQUENCE, sequence);

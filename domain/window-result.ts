@@ -13,23 +13,23 @@ export interface WindowResult {
   readonly aggregates: Readonly<Record<string, number | string>>;
 }
 
-/** A result that several rules tell alike, because they share their windows. */
+/** A result that several rules share, because they share their windows. */
 export interface SharedResult extends Omit<WindowResult, "rule"> {
   readonly rules: readonly string[];
 }
 
-/** The result as each of its rules tells it. */
+/** The result under the name of each of its rules. */
 export function resultsOfRules(shared: SharedResult): WindowResult[] {
   const { rules, ...rest } = shared;
   return rules.map((rule) => ({ rule, ...rest }));
 }
 
-/** Whether the result says that no window begins at `startUs` any more: its session was joined to an earlier one. */
+/** Whether the result retracts the window at `startUs`: its session was merged into an earlier one. */
 export function isRetraction(result: WindowResult): boolean {
   return result.endUs === result.startUs;
 }
 
-/** All that one step, or a few in a row, said about windows. */
+/** The window results of one step, or of a few in a row. */
 export interface WindowsFrame {
   /** The task that computed them: a partition of READINGS, or P + a share of GROUPS. */
   readonly partition: number;

@@ -77,7 +77,7 @@ test("texts stand beside the values, which hold NaN in their place", () => {
   expect(message).toMatchObject({ values: [2, Number.NaN], textPositions: [1], texts: ["open"] });
 });
 
-test("a key of many aggregate sets is still told right", () => {
+test("a key of many aggregate sets is still decoded right", () => {
   const labels = { site: "a" };
   const results = Array.from({ length: 300 }, (_, i) => {
     return { rule: `r${i % 150}`, labels, startUs: i, endUs: i + 1, revision: 0, aggregates: { [`p${i % 100}`]: i } };

@@ -23,7 +23,7 @@ const scratch = new PbfWriter(new Uint8Array(4_096));
 
 type Told = WindowResult | SharedResult;
 
-/** The bytes of a `weir.v1.Windows` (`proto/weir/v1/windows.proto`). What rules share stands there once. */
+/** The bytes of a `weir.v1.Windows` (`proto/weir/v1/windows.proto`). What rules share is written once. */
 export function encodeWindows(
   frame: Omit<WindowsFrame, "results"> & { readonly results: readonly Told[] },
 ): Uint8Array {

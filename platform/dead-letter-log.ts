@@ -8,12 +8,12 @@ import type { Log, LogMessage } from "./log/port.ts";
 import { subjectMatches } from "./log/subject-match.ts";
 
 const READ_MS_MAX = 5_000;
-/** Letters may be large: so many are in memory at a time, at most. */
+/** Letters may be large: at most this many are in memory at a time. */
 const STEP = 64;
-/** One page looks at so many entries, at most. */
+/** One page reads at most this many entries. */
 const LOOK_MAX = 5_000;
 
-/** What of the log is needed to look at letters. */
+/** The part of the log that reading letters needs. */
 export type LetterLog = Pick<Log, "read" | "lastFor" | "bounds">;
 
 export interface KeptLetter {
@@ -34,7 +34,7 @@ export interface LetterPage<T> {
   readonly next: number | undefined;
 }
 
-/** The newest letters below `before` that fit, newest first; `pick` takes from each what is to be kept. */
+/** The newest letters below `before` that fit, newest first; `pick` takes what the page keeps of each. */
 export async function pageOfLetters<T>(
   log: LetterLog,
   query: LetterFilter & { readonly before?: number | undefined; readonly limit: number },
@@ -56,7 +56,7 @@ export async function pageOfLetters<T>(
   return { letters: page.map(({ picked }) => picked), next };
 }
 
-/** Undefined when it never was, is no letter, or is too old. */
+/** Undefined when it never existed, is not a letter, or is too old. */
 export async function letterAt(log: LetterLog, sequence: number): Promise<KeptLetter | undefined> {
   const { firstSequence, lastSequence } = await log.bounds("DEADLETTERS");
   if (sequence < firstSequence || sequence > lastSequence) return undefined;
@@ -84,7 +84,7 @@ export async function readLetters(log: LetterLog, start: number, end: number): P
   return found;
 }
 
-/** What came of a letter's retry; undefined when it was not retried. */
+/** The outcome of a letter's retry; undefined when it was not retried. */
 export async function retryOf(log: LetterLog, sequence: number): Promise<LetterRetry | undefined> {
   const mark = await log.lastFor("DEADLETTERS", deadLetterRetrySubject(sequence));
   if (mark === undefined) return undefined;
@@ -121,7 +121,7 @@ function isLetter({ subject }: LogMessage): boolean {
   return subjectMatches(DEAD_LETTER_SUBJECTS, subject);
 }
 
-/** One that cannot be read is shown as what it is. */
+/** A letter that cannot be read is shown as its bytes. */
 function readLetter({ subject, sequence, storedAtUs, payload }: LogMessage): KeptLetter {
   try {
     return { sequence, storedAtUs, letter: decodeDeadLetter(payload) };

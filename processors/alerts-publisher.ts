@@ -23,14 +23,14 @@ interface Order {
 
 interface AlertsOptions {
   readonly log: Log;
-  /** The stream that the changes' inputs stand in. */
+  /** The stream of the changes' inputs. */
   readonly stream: "READINGS" | "GROUPS";
   readonly onPublished: (change: AlertChange) => void;
 }
 
 /**
- * Publishes alert changes, each exactly once: a change goes behind the newest one of its subject (compare-and-set),
- * and one that is not newer than that is there already.
+ * Publishes alert changes, each exactly once: a change is appended behind the newest one of its subject
+ * (compare-and-set); one that is not newer is published already.
  */
 export class AlertsPublisher {
   readonly #options: AlertsOptions;
@@ -51,7 +51,7 @@ export class AlertsPublisher {
     this.#pump.take(changes.length);
   }
 
-  /** These rules are in force now: what is known of others is not needed any more. */
+  /** These rules are in force now; drops what is remembered of others. */
   keepOnly(rules: ReadonlySet<string>): void {
     for (const [subject, { rule }] of this.#newest) if (!rules.has(rule)) this.#newest.delete(subject);
   }

@@ -3,12 +3,12 @@ import { crc32 } from "node:zlib";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import { TimeSlice } from "./time-slice.ts";
 
-/** Counts up when a snapshot's form changes; older ones are then not used. */
+/** Increased when the form of a state changes; older states are then ignored. */
 const FORMAT = 5;
-/** Values are serialized together up to about this size: small ones alone cost more than they hold. */
+/** Values are serialized together up to about this size: alone, a small one costs more than it holds. */
 const PIECE_BYTES = 256 * 1024;
 const VALUES_PER_PIECE_MAX = 2_048;
-/** What a value takes that is neither text nor bytes, about. */
+/** The approximate size of a value that is neither text nor bytes. */
 const VALUE_BYTES = 64;
 /** Before each piece: its length in four bytes, and what it is in one. */
 const LENGTH_BYTES = 4;
@@ -55,7 +55,7 @@ export class Checkpoints {
     this.#task = task;
   }
 
-  /** The newest checkpoint; `problem` says why there is one that cannot be used. */
+  /** The newest checkpoint; `problem` says why an existing one cannot be used. */
   async load(): Promise<{ readonly checkpoint?: Checkpoint; readonly problem?: string }> {
     const record = await this.#log.records.get(this.#name);
     if (record === undefined) return {};
@@ -102,7 +102,7 @@ function nameOf(task: number): string {
 }
 
 /**
- * The bytes of a state: lists of its values one after the other, each behind its length. Gives the event loop back
+ * The bytes of a state: lists of its values one after the other, each behind its length. Yields to the event loop
  * between them; the state must not change until it resolves.
  */
 export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
@@ -118,7 +118,7 @@ export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
     head[LENGTH_BYTES] = kind;
     pieces.push(head, piece);
     checksum = crc32(head, checksum);
-    // Of no bytes, zlib may begin anew: to it, memory that is not there asks for the first value.
+    // Skip empty pieces: zlib may take a missing buffer for a request to start again.
     if (piece.length > 0) checksum = crc32(piece, checksum);
     bytes += HEAD_BYTES + piece.length;
   }
@@ -181,7 +181,7 @@ function flatOf(value: unknown): Float64Array | Uint8Array | undefined {
   return "bytes" in value && value.bytes instanceof Uint8Array ? value.bytes : undefined;
 }
 
-/** Of a value and what it holds, one level deep: about. */
+/** The approximate size of a value and what it holds, one level deep. */
 function sizeOf(value: unknown): number {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return flatSizeOf(value);
   let size = VALUE_BYTES;

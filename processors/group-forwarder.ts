@@ -23,7 +23,7 @@ export interface ForwarderOptions {
 }
 
 /**
- * Hands a partition's readings on to the shares whose rules group over several devices, in the order of the log, each
+ * Forwards a partition's readings to the shares whose rules group over several devices, in the order of the log, each
  * reading to a share once. A frame says up to which entry it reaches, and is appended behind the one before it
  * (compare-and-set; each subject has this one source), so that what a replay forwards again is recognised.
  */
@@ -55,13 +55,13 @@ export class GroupForwarder {
     return this.#lanes.reduce((sum, lane) => sum + lane.waiting, 0);
   }
 
-  /** The rules in force from here on; those that tell devices apart are passed over. */
+  /** The rules in force from here on; rules within a device are ignored. */
   setRules(specs: readonly RuleSpec[]): void {
     this.#rules = specs.filter(isOverDevices).map((spec) => compileRule(spec));
     this.#places = [];
   }
 
-  /** Looks up how far the shares have come. */
+  /** Reads how far the shares have come. */
   async open(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.open()));
     this.#open = true;
@@ -101,7 +101,7 @@ export class GroupForwarder {
 
 interface Place {
   readonly lane: Lane;
-  /** One for each lane: it remembers its place in the lane's open frame. */
+  /** One for each lane: it keeps its place in the lane's open frame. */
   readonly series: FrameSeries;
 }
 

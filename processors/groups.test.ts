@@ -164,7 +164,7 @@ function bruteForce(world: World, label: (reading: Reading) => string, wants: (r
   return windows;
 }
 
-/** The newest revision of each window of a rule, whichever share told it. */
+/** The newest revision of each window of a rule, of any share. */
 async function results(log: Log, ruleId: string, label: string) {
   const newest = new Map<string, WindowResult["aggregates"]>();
   for (const task of [3, 4, 5]) {
@@ -223,7 +223,7 @@ async function compareWithBruteForce(world: World): Promise<void> {
 
 describe("rules over several devices", { timeout: 60_000 }, () => {
   test.each(Array.from({ length: 12 }, (_, i) => i + 1))(
-    "each reading is forwarded once, each result published once, whoever dies (seed %i)",
+    "each reading is forwarded once, each result published once, whichever task dies (seed %i)",
     async (seed) => {
       const world = newWorld(seed);
       const { log, random } = world;

@@ -3,11 +3,11 @@ import type { Bus } from "../platform/log/port.ts";
 
 /** Partitions that catch up keep together within about this much of the log's time. */
 const SLACK_US = 1_000_000;
-/** A partition that nobody speaks for is waited for this long, */
+/** How long to wait for a partition without an owner, */
 const UNHEARD_MS = 1_000;
-/** and one that has fallen silent this long. */
+/** and for one that has fallen silent. */
 const SILENT_MS = 10_000;
-const LOOK_AGAIN_MS = 250;
+const RECHECK_MS = 250;
 
 interface Place {
   /** The stored time of the entry that comes next; null when the partition has caught up. */
@@ -17,8 +17,8 @@ interface Place {
 
 /**
  * Keeps the partitions together while they catch up with the log. Rules over several devices see the readings in the
- * order in which the partitions forward them: were one hours ahead, those of the others would all be late. It only
- * waits, so what is computed never depends on it being heard.
+ * order in which the partitions forward them: if one were hours ahead, the readings of the others would all be late. It
+ * only waits, so results never depend on its notices arriving.
  */
 export class Pace {
   readonly #bus: Bus;
@@ -52,7 +52,7 @@ export class Pace {
     this.#wake();
   }
 
-  /** Nobody needs to wait for this partition any more. */
+  /** The others need not wait for this partition. */
   caughtUp(): void {
     if (this.#nextUs === null || this.#stopped) return;
     this.#nextUs = null;
@@ -68,7 +68,7 @@ export class Pace {
     } else if (nextUs - (this.#toldUs ?? 0) > SLACK_US / 2) this.#tell(false);
     while (!this.#stopped && this.#isAhead(nextUs)) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, LOOK_AGAIN_MS);
+        const timer = setTimeout(resolve, RECHECK_MS);
         this.#wake = () => {
           clearTimeout(timer);
           resolve();

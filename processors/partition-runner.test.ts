@@ -116,7 +116,7 @@ test("without rules over several devices nothing is forwarded, and a share write
   expect(await log.records.get("checkpoint.1")).toBeUndefined();
 });
 
-test("what was late, or came twice, is told by device on the bus", async () => {
+test("late and repeated readings are published by device on the bus", async () => {
   let nowUs = 1000;
   const log = createMemoryLog({ nowUs: () => nowUs });
   const told: unknown[] = [];

@@ -35,21 +35,21 @@ export interface PartitionOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly events: ProcessorEvents;
-  /** Undefined: those that the log says are in force. */
+  /** Undefined: the rules that are in force by the log. */
   readonly rules: () => WantedRules | undefined;
 }
 
 /** Results that may wait to be published before reading the log pauses. */
 const WAITING_RESULTS_MAX = 50_000;
 const LEDGERS_PER_MESSAGE = 1_000;
-/** Processing stands still for at most one part in so many because the state is being frozen. */
+/** Freezing the state stops processing for at most one part in this many of the time. */
 const FREEZE_RARITY = 50;
-/** The log is busy with states for at most one part in so many of the time. */
+/** Saving states takes at most one part in this many of the time. */
 const SAVE_RARITY = 4;
 
 /**
- * One life of a task, from a checkpoint on: read the log, step, publish, save. It ends by `stop` or with an error;
- * whoever runs it then begins another life.
+ * One life of a task, from a checkpoint on: read the log, step, publish, save. It ends by `stop` or with an error; then
+ * its owner starts another life.
  */
 export class PartitionRunner {
   readonly #options: PartitionOptions;
@@ -99,7 +99,7 @@ export class PartitionRunner {
     return this.#specs;
   }
 
-  /** Runs until stopped. `onReady`: the log was caught up with, and the wanted rules are in force. */
+  /** Runs until stopped. `onReady`: it has caught up with the log, and the wanted rules are in force. */
   async run(onReady: () => void): Promise<void> {
     this.#onReady = onReady;
     this.#pace?.start();
@@ -240,10 +240,10 @@ export class PartitionRunner {
     await this.offerRules();
   }
 
-  /** Carries time forward when the task's input is quiet and something is due. */
+  /** Advances time when the task's input is quiet and something is due. */
   async #tick(): Promise<void> {
     const { log, clock } = this.#options;
-    this.#tellLedgers();
+    this.#publishLedgers();
     const quiet = !this.#active;
     this.#active = false;
     if (!quiet || this.#ticking) return;
@@ -254,8 +254,8 @@ export class PartitionRunner {
     this.#ticking = false;
   }
 
-  /** For those who look at devices; a share has its readings from partitions, which tell of them. */
-  #tellLedgers(): void {
+  /** For views of devices. Shares publish none: their readings come from partitions, which do. */
+  #publishLedgers(): void {
     if (this.#input.kind !== "partition") return;
     const changed = this.#step.ledgers.takeChanged(LEDGERS_PER_MESSAGE);
     if (changed.size === 0) return;
@@ -263,7 +263,7 @@ export class PartitionRunner {
     this.#options.log.bus.publish(DEVICE_LEDGERS, report);
   }
 
-  /** Saves by and by; a save that took long comes less often. */
+  /** Saves regularly; the longer a save took, the later the next. */
   #saveIn(ms: number): void {
     this.#saveTimer = setTimeout(() => this.#guard(this.#saveInTime()), ms);
   }
@@ -277,7 +277,7 @@ export class PartitionRunner {
     if (this.#failed !== undefined) this.#saveIn(pauseMs);
   }
 
-  /** Saves the state, after a save that is under way. Resolves to how long processing stood still for it. */
+  /** Saves the state, after a running save. Resolves to how long that stopped processing. */
   async #save(): Promise<number> {
     await this.#saving;
     this.#saving = this.#saveNow();

@@ -217,7 +217,7 @@ test("with its name, one that begins again does not wait for the lease of its pa
   await expectAllOnce();
 });
 
-test("edited rules reach every task, whoever owns it", async () => {
+test("edited rules reach every task, in whichever process", async () => {
   await start({ leaseMs: ENDLESS_MS });
   await start({ leaseMs: ENDLESS_MS });
   await writeFile(join(rulesDir, "more.yaml"), RULES.replaceAll("id: ", "id: more-"));

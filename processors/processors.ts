@@ -226,7 +226,7 @@ class TaskLife implements Work {
         });
       } catch (error) {
         this.#ready = false;
-        // Another one may own the task by now: then it is not fought for.
+        // Another processor may own the task by now.
         if (error instanceof ConflictError) await look();
         const retryMs = Math.round(backoff.nextMs());
         if (!this.#stopped) events.partitionFailed(task, error, retryMs);

@@ -1,6 +1,6 @@
 /**
  * Sends what was taken, one lot after the other; what is taken meanwhile goes with later lots. After a failure it sends
- * nothing more: whoever owns it begins again from what the log has.
+ * nothing more: its owner starts again from what the log has.
  */
 export class Pump {
   readonly #sendLot: () => Promise<number>;
@@ -22,7 +22,7 @@ export class Pump {
     this.#taken += count;
     if (this.#running || this.waiting === 0) return;
     this.#running = true;
-    // Whoever drains hears of a failure; until then it must not count as unhandled.
+    // `drain` reports the failure; until then it must not count as unhandled.
     this.#run().catch(() => {});
   }
 

@@ -18,7 +18,7 @@ interface Bundle {
   readonly firstInput: number;
   lastInput: number;
   readonly results: SharedResult[];
-  /** Of the results, as many were published by an earlier life. */
+  /** How many of the results an earlier life has published. */
   readonly rowsDone: number;
 }
 
@@ -34,7 +34,7 @@ export class WindowsPublisher {
   /** Inputs up to here are published in full. */
   #publishedInput = 0;
   #subjectSequence = 0;
-  /** A bundle of which only the first parts were published; it goes out before the queue, once it is whole again. */
+  /** A bundle of which only the first parts were published; it is sent before the queue, once it is whole again. */
   #cut: Bundle | undefined;
   /** Results that wait until the cut bundle is whole. */
   #held = 0;
@@ -43,7 +43,7 @@ export class WindowsPublisher {
     this.#options = options;
   }
 
-  /** Looks up how far the results in the log have come. */
+  /** Reads how far the results in the log have come. */
   static async open(options: PublisherOptions): Promise<WindowsPublisher> {
     const publisher = new WindowsPublisher(options);
     const last = await options.log.lastFor("WINDOWS", windowsSubject(options.task));
@@ -63,7 +63,7 @@ export class WindowsPublisher {
     return this.#pump.waiting + this.#held;
   }
 
-  /** Whether a frame that was cut short still waits for its inputs to come again. */
+  /** Whether a frame that was cut short still waits for its inputs to be read again. */
   get mending(): boolean {
     return this.#cut !== undefined;
   }

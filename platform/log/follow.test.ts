@@ -73,7 +73,7 @@ describe("follow", () => {
     await follower.stop();
   });
 
-  it("asks for the place before every start, and restarts at once when told", async () => {
+  it("asks for the place before every start, and restarts at once when asked to", async () => {
     const log = await logOf(3);
     const asked: (number | undefined)[] = [];
     let replaced = false;

@@ -133,7 +133,7 @@ export class Appender {
     this.#next = 0;
   }
 
-  /** Lets go of what was sent, when under steady load there is always more waiting. */
+  /** Drops sent entries while more keep coming: under steady load the list never empties. */
   #forgetSent(): void {
     if (this.#next < IN_FLIGHT_MAX) return;
     this.#waiting.splice(0, this.#next);
@@ -246,10 +246,10 @@ export class Appender {
     else this.#pump();
   }
 
-  /** What the server may have stored, and whose id it may have forgotten, would be stored twice. */
+  /** Finds out what is stored already: sent again after the server forgot its id, it would be stored twice. */
   async #lookBack(doubtful: readonly Pending[]): Promise<void> {
     this.#lookingBack = true;
-    this.#connection.logger.info(`looking whether ${doubtful.length} appends were stored before the log went away`);
+    this.#connection.logger.info(`checking whether ${doubtful.length} appends were stored before the log went away`);
     try {
       for (const subject of new Set(doubtful.map((pending) => pending.subject))) {
         await this.#resolveStored(
@@ -258,7 +258,7 @@ export class Appender {
         );
       }
     } catch (err) {
-      if (!this.#closed) this.#connection.logger.error({ err }, "could not look for stored appends");
+      if (!this.#closed) this.#connection.logger.error({ err }, "could not check for stored appends");
     }
     const nowMs = performance.now();
     for (const pending of doubtful) pending.doubtedFromMs = nowMs;

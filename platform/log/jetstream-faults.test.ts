@@ -47,7 +47,7 @@ async function crash(): Promise<void> {
   await expect.poll(() => server.pid, POLL).not.toBe(pid);
 }
 
-/** Appends numbered messages, some at a time, until told to stop. Resolves to the sequence of each. */
+/** Appends numbered messages, some at a time, until asked to stop. Resolves to the sequence of each. */
 function load(log: Log, options: { readonly atOnce: number; readonly ids: boolean }) {
   const sequences: number[] = [];
   let next = 0;
@@ -113,7 +113,7 @@ describe("when the server is killed under load", () => {
     const stored = await storedNumbers();
     expect(stored.length).toBe(sequences.length);
     expect([...stored].sort((a, b) => a - b)).toEqual(sequences.map((_, i) => i));
-    // Each append was told the place where it stands.
+    // Each append got the sequence that it has in the log.
     expect(stored.map((number) => sequences[number])).toEqual(stored.map((_, i) => i + 1));
     for (const subject of [0, 1, 2, 3]) {
       const ofSubject = stored.filter((number) => number % 4 === subject);

@@ -19,8 +19,8 @@ const TRIES = 3;
 const DONE = "done";
 
 /**
- * The answerer's side of large answers. The asker pulls the parts, a few at a time: it gets no more than it can take,
- * and asks again for a part that was lost.
+ * The answerer's side of large answers. The asker pulls the parts, a few at a time: it never gets more than it
+ * can take, and asks again for a lost part.
  */
 export class PartsServer {
   readonly #nc: NatsConnection;
@@ -30,7 +30,7 @@ export class PartsServer {
     this.#nc = nc;
   }
 
-  /** Replies that the answer waits, and hands out its parts until all are fetched or nobody asks any more. */
+  /** Replies that the answer is ready, and serves its parts until the asker has all of them or falls silent. */
   promise(message: Msg, answer: Uint8Array, payloadMax: number): void {
     if (this.#heldBytes + answer.length > HELD_BYTES_MAX) {
       message.respond(errorAnswer("too many large answers at once; ask again in a few seconds"));
@@ -129,7 +129,7 @@ async function fetchPart(options: {
     try {
       return (await nc.request(from, String(part), { timeout: timeoutMs })).data;
     } catch (error) {
-      // A lost message is asked for again; an answerer that has gone is not.
+      // A lost message is worth another try; an answerer that has gone is not.
       if (!(error instanceof TimeoutError) || tries === TRIES) return undefined;
     }
   }

@@ -28,7 +28,7 @@ export interface Ack {
   readonly error?: { readonly err_code?: number; readonly code?: number; readonly description?: string };
 }
 
-/** An append that was not sent yet. Throws `TooLargeError` when its id does not fit a header. */
+/** An append before it is sent. Throws `TooLargeError` when its id does not fit a header. */
 export function newPending(
   token: number,
   message: Append,
@@ -44,7 +44,7 @@ export function newPending(
   return {
     token,
     subject: message.subject,
-    // A copy: it may be sent again when the caller uses its buffer for other things.
+    // A copy: it may be sent again after the caller has reused its buffer.
     payload: new Uint8Array(message.payload),
     headers: set,
     id,

@@ -11,20 +11,20 @@ import { isAtLeast } from "./streams.ts";
 import { anyMatches, subjectMatches } from "./subject-match.ts";
 
 const BUFFER_MESSAGES_MAX = 512;
-/** Large messages lower the number that is asked for, so that a reader holds about this much. */
+/** Large messages lower the number of messages in a request, so that a reader holds about this much. */
 const BUFFER_BYTES_MAX = 16 * 1_048_576;
 const AVERAGE_BYTES_START = 64 * 1024;
 const PULL_EXPIRES_MS = 30_000;
-/** The server says that it is there this often while it has nothing to send. */
+/** The server sends heartbeats this often while it has nothing else to send. */
 const HEARTBEAT_MS = 1_000;
 const SILENCE_MS_MAX = 2_500;
-/** The server drops a consumer that nobody has asked for this long. */
+/** The server drops a consumer without requests after this long. */
 const INACTIVE_MS = 60_000;
 const RETRY: BackoffLimits = { firstMs: 40, maxMs: 1_000 };
 
-/** Where a new consumer begins, and what it may give that was given before. */
+/** Where a new consumer starts, and which of its messages were delivered before. */
 interface Position {
-  /** The last sequence that was taken over. */
+  /** The last sequence that was accepted. */
   last: number;
   /** Messages of the snapshot that are still to come; undefined unless reading the newest of each subject. */
   snapshotLeft: number | undefined;
@@ -112,7 +112,7 @@ export class JetStreamReader implements LogReader {
     const consumer = this.#consumer;
     this.#consumer = "";
     this.#asked = 0;
-    // When this does not get through, the server drops the consumer by itself.
+    // If this is lost, the server drops the consumer later.
     if (consumer !== "" && this.#connection.isUp()) {
       this.#jsm.consumers.delete(this.#query.stream, consumer).catch(() => {});
     }
@@ -143,7 +143,7 @@ export class JetStreamReader implements LogReader {
     this.#opening = false;
   }
 
-  /** False when it is out of date by the time it is there. */
+  /** False when it is outdated by the time it exists. */
   async #openConsumer(generation: number): Promise<boolean> {
     const { stream } = this.#query;
     await this.#checkEnd();

@@ -16,7 +16,7 @@ const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
 /**
  * A NATS key-value bucket. Written through the appender, so that a set whose acknowledgement was lost is neither
- * done twice nor taken for somebody else's.
+ * repeated nor mistaken for another writer's.
  */
 export async function openRecords(
   js: JetStreamClient,

@@ -112,7 +112,7 @@ describe("connecting", { timeout: 30_000 }, () => {
     await expect(connecting).rejects.toThrow(/gave up waiting/);
   });
 
-  test("knows what an acknowledgement is worth only when it is told", async () => {
+  test("knows what an acknowledgement is worth only from its options", async () => {
     const unknown = await connectJetStreamLog(optionsFor());
     expect(unknown.durability).toBe("unknown");
     await unknown.close();

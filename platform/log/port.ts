@@ -18,7 +18,7 @@ export interface Log {
   lastFor(stream: StreamName, subject: string): Promise<LogMessage | undefined>;
   /** What the stream holds now. */
   bounds(stream: StreamName): Promise<StreamBounds>;
-  /** How many messages each subject has that fits a pattern. For patterns that few subjects fit. */
+  /** How many messages each matching subject has. For patterns that match few subjects. */
   countBySubject(stream: StreamName, pattern: string): Promise<ReadonlyMap<string, number>>;
   /** The largest payload that `append` takes, in bytes. */
   readonly payloadBytesMax: number;
@@ -110,8 +110,8 @@ export interface Bus {
   /** `key` for a keyed report only. A report that is too large for a message is dropped. */
   publish<Value>(report: Report<Value>, value: Value, key?: string): void;
   /**
-   * Calls for each report that fits its schema, with its key ("" when it has none). Returns how to stop. `onBad` hears
-   * of the others.
+   * Calls for each report that fits its schema, with its key ("" when it has none). Returns how to stop. `onBad` gets
+   * the others' problems.
    */
   subscribe<Value>(
     report: Report<Value>,

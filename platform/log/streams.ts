@@ -49,7 +49,7 @@ const INSUFFICIENT_STORAGE = 10047;
 type WantedConfig = Partial<StreamConfig> & { readonly name: StreamName; readonly max_bytes: number };
 
 /**
- * Creates the streams, or brings them to what is wanted, and says where the server gave something else. Resolves to
+ * Creates the streams or updates them, and warns where the server's differ from what was asked. Resolves to
  * the newest sequence of each.
  */
 export async function ensureStreams(
@@ -102,7 +102,7 @@ function retentionOf(name: StreamName, retentions: Retentions): Retention {
   }
 }
 
-/** As old as the readings, so that what is forwarded again after a long pause is known for a repeat. */
+/** As old as the readings, so that a repeat is recognised even after a long pause. */
 function groupsRetention({ maxAgeMs, maxBytes }: Retention): Retention {
   return { maxAgeMs, maxBytes: maxBytes > 0 ? Math.ceil(maxBytes / 4) : maxBytes };
 }

@@ -3,7 +3,7 @@ import { STREAMS, type StreamName } from "../../domain/subjects.ts";
 const STREAM_OF_FIRST_WORD = new Map<string, StreamName>(STREAMS.map((name) => [name.toLowerCase(), name]));
 const FORBIDDEN = /[\s*>\p{Cc}]|^\.|\.\.|\.$/u;
 
-/** The stream that holds a subject. Throws when none does, or when it is no plain subject. */
+/** The stream that holds a subject. Throws when there is none, or when the subject has wildcards or forbidden characters. */
 export function streamOf(subject: string): StreamName {
   const dot = subject.indexOf(".");
   const stream = dot > 0 ? STREAM_OF_FIRST_WORD.get(subject.slice(0, dot)) : undefined;

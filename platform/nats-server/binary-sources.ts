@@ -22,9 +22,9 @@ export interface BinarySource {
   readonly name: string;
   /** Slow sources are announced before they are tried. */
   readonly slow: boolean;
-  /** The path of a binary. Throws with the reason when there is none to be had, or when `signal` ends a slow one. */
+  /** The path of a binary. Throws with the reason when there is none, or when `signal` ends a slow one. */
   find(signal: AbortSignal): Promise<string>;
-  /** Versions below this are not wanted from here. */
+  /** Older versions are refused from here. */
   readonly minorMin: number;
 }
 

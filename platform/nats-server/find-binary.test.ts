@@ -52,7 +52,7 @@ describe("finding a NATS server", () => {
       source("look on PATH", async () => old),
       source("fetch it", missing("no answer from example.org")),
       source("build it", async () => good),
-      source("never asked", missing("asked all the same")),
+      source("never asked", missing("asked anyway")),
     ]);
     expect(found).toEqual({ path: good, version: "2.12.1" });
     expect(lines).toEqual([
@@ -69,7 +69,7 @@ describe("finding a NATS server", () => {
     expect((await findNatsServer(listeningLogger().logger, sources)).version).toBe("2.9.10");
   });
 
-  test("says in one error what was tried and how to mend it", async () => {
+  test("says in one error what was tried and how to fix it", async () => {
     const garbage = await fakeServer("hello");
     const finding = findNatsServer(listeningLogger().logger, [
       source("look on PATH", missing("there is no nats-server on PATH")),
@@ -83,7 +83,7 @@ describe("finding a NATS server", () => {
     expect(error).toBeInstanceOf(NatsServerMissingError);
     const { message } = error as NatsServerMissingError;
     expect(message).toContain("- look on PATH: there is no nats-server on PATH");
-    expect(message).toContain(`- look in the cache: ${garbage} does not tell its version: hello`);
+    expect(message).toContain(`- look in the cache: ${garbage} does not say its version: hello`);
     expect(message).toMatch(/- look elsewhere: .*ENOENT/);
     expect(message).toContain("set WEIR_NATS_URL");
   });

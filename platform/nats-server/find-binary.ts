@@ -13,12 +13,12 @@ export interface FoundBinary {
   readonly version: string;
 }
 
-/** No source gave a server. Trying again helps only after one of them was mended. */
+/** No source gave a server. Trying again helps only after one of them is fixed. */
 export class NatsServerMissingError extends UserError {
   override readonly name = "NatsServerMissingError";
 }
 
-/** Asks the sources in order, saying what it does and why the one before gave nothing. `signal` ends that early. */
+/** Asks the sources in order, and logs what it does and why the one before failed. `signal` ends that early. */
 export async function findNatsServer(
   logger: Logger,
   sources: readonly BinarySource[] = defaultSources(),
@@ -41,7 +41,7 @@ export async function findNatsServer(
   }
   const tried = sources.map((source, i) => `  - ${source.name}: ${reasons[i]}`).join("\n");
   throw new NatsServerMissingError(
-    `Weir needs a NATS server and found none. Tried to\n${tried}\nTo mend it, do one of these and start again:\n` +
+    `Weir needs a NATS server and found none. Tried to\n${tried}\nTo fix it, do one of these and start again:\n` +
       `  - put nats-server ${PINNED_VERSION} on PATH (https://github.com/nats-io/nats-server/releases),\n` +
       "  - install Go, so that it can be built,\n" +
       "  - on Debian or Ubuntu: apt-get install nats-server,\n" +
@@ -79,7 +79,7 @@ export async function findNatsServerHere(sources: readonly BinarySource[] = defa
 async function versionOf(path: string): Promise<string> {
   const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: VERSION_TIMEOUT_MS });
   const version = /v?(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
-  if (version === undefined) throw new Error(`${path} does not tell its version: ${stdout.trim()}`);
+  if (version === undefined) throw new Error(`${path} does not say its version: ${stdout.trim()}`);
   return version;
 }
 

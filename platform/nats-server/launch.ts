@@ -46,7 +46,7 @@ export interface LaunchedNatsServer {
   stop(): Promise<void>;
 }
 
-/** The server was found but does not start or answer; says its own last words. */
+/** The server was found but does not start or answer; quotes the end of its log. */
 export class NatsServerStartError extends UserError {
   override readonly name = "NatsServerStartError";
 }
@@ -126,7 +126,7 @@ async function start(options: {
   return process;
 }
 
-/** Ours and willing; what is ours and mute is ended, because two servers must never share a store. */
+/** Whether a running server is ours and answers. One of ours that does not answer is stopped: two servers must never share a store. */
 async function canAdopt(record: ServerRecord, dataDir: DataDir, port: number, logger: Logger): Promise<boolean> {
   const ours = await runsWithConfig(record.pid, dataDir.configPath);
   if (ours === false) return false;

@@ -6,7 +6,7 @@ export const OWNERS_RECORD = "processors.owners";
 
 const recordSchema = z.object({
   members: z.record(z.string(), z.object({ name: z.string(), beat: z.number() })),
-  /** By task: the id of its owner. One who is no member any more was lost, and its task is free. */
+  /** By task: the id of its owner. An owner that is not a member is lost, and its task is free. */
   owners: z.array(z.string().nullable()),
 });
 
@@ -18,13 +18,13 @@ export interface TaskSpace {
   readonly perKind: number;
 }
 
-/** What one member wants to say in the record. */
+/** What one member writes into the record. */
 export interface Intent {
   readonly id: string;
   readonly name: string;
-  /** Greater than any beat this member has told before. */
+  /** Greater than any earlier beat of this member. */
   readonly beat: number;
-  /** Its first word: a member of the same name is its own past life, and gone. */
+  /** Its first write: a member of the same name is its own past life, and gone. */
   readonly joining: boolean;
   readonly dead: ReadonlySet<string>;
   /** Tasks that it has stopped working on. */
@@ -58,9 +58,9 @@ export function decodeOwners(value: Uint8Array | undefined): OwnersRecord {
   try {
     return recordSchema.parse(JSON.parse(text));
   } catch (cause) {
-    const mend =
+    const fix =
       "stop all processors and delete it (`nats kv del weir_records processors.owners`), they write a new one";
-    throw new OwnersRecordError(`record ${OWNERS_RECORD} is not one of this version: ${text.slice(0, 200)}; ${mend}`, {
+    throw new OwnersRecordError(`record ${OWNERS_RECORD} is not one of this version: ${text.slice(0, 200)}; ${fix}`, {
       cause,
     });
   }
@@ -80,7 +80,7 @@ export function tasksOf(record: OwnersRecord, id: string, { tasks }: TaskSpace):
   return range(tasks).filter((task) => record.owners[task] === id);
 }
 
-/** The record after a member has said its beat, given back, and taken what is free up to its fair share. */
+/** The record after a member has beaten, given back, and taken free tasks up to its fair share. */
 export function nextOwners(record: OwnersRecord, intent: Intent, space: TaskSpace): NextOwners {
   const { id, name, beat, dead, finished, busy } = intent;
   const pastLives = intent.joining
@@ -137,7 +137,7 @@ export function surplusOf(record: OwnersRecord, id: string, working: readonly nu
 
 /**
  * The fair share of a member: shares differ by one at most, and those who have more now get the greater ones, so that
- * as little as possible moves. Everybody computes the same from the same record.
+ * as little as possible moves. Every member computes the same from the same record.
  */
 function quotaOf(record: OwnersRecord, id: string, space: TaskSpace): number {
   const counts = Object.keys(record.members).map((each) => ({ id: each, count: tasksOf(record, each, space).length }));
@@ -161,7 +161,7 @@ function loadByKind(tasks: readonly number[], { perKind }: TaskSpace): (task: nu
   return (task) => counts.get(Math.floor(task / perKind)) ?? 0;
 }
 
-/** The first of those with the least measure. */
+/** The first of those with the smallest measure. */
 function leastBy<T>(items: readonly T[], measure: (item: T) => number): T | undefined {
   let least: T | undefined;
   let best = Number.POSITIVE_INFINITY;

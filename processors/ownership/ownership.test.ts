@@ -144,7 +144,7 @@ test("an outage of the log moves nothing: the works go on where they were", asyn
   for (const each of [one, two]) expect(each.said).not.toContain("member lost");
 });
 
-test("a record that is not readable is said, and mended by its removal", async () => {
+test("a record that cannot be read is reported, and removing it fixes it", async () => {
   const world = new World(8);
   const revision = await world.log.records.set(OWNERS_RECORD, new TextEncoder().encode("[1]"), 0);
   const one = join(world);

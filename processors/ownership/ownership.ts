@@ -62,8 +62,8 @@ interface Held {
 
 /**
  * One member's part in sharing the tasks. All members agree in one record, changed by compare-and-set: who is there,
- * each with a beat that it counts up, and who owns what. Rounds (read, judge, write) come with each beat, and at once
- * when another member has changed something.
+ * each with a beat that it counts up, and who owns what. Rounds (read, judge, write) come with each beat, and at
+ * once when another member has changed something.
  */
 export class Ownership {
   readonly #options: OwnershipOptions;
@@ -123,7 +123,7 @@ export class Ownership {
     return this.#held.size;
   }
 
-  /** Tasks that nobody alive owns, as far as this member knows. */
+  /** Tasks without a live owner, as far as this member knows. */
   get unowned(): number {
     const { space } = this.#options;
     let count = 0;
@@ -181,7 +181,7 @@ export class Ownership {
     }
   }
 
-  /** Reads, judges, writes. Resolves to false when another one wrote meanwhile. */
+  /** Reads, judges, writes. Resolves to false when another member wrote meanwhile. */
   async #agree(): Promise<boolean> {
     const { log, time, events } = this.#options;
     const stored = await log.records.get(OWNERS_RECORD);
@@ -241,7 +241,7 @@ export class Ownership {
     if (next.changed) log.bus.publish(OWNERS_CHANGED, this.#id);
   }
 
-  /** Ends the work on what the record gives to others. */
+  /** Stops the work on tasks that the record gives to others. */
   #endLost(): void {
     const { events } = this.#options;
     for (const [task, held] of this.#held) {
@@ -308,7 +308,7 @@ export class Ownership {
   }
 }
 
-/** Whoever works says itself what went wrong. */
+/** The work itself reports what went wrong. */
 async function ended(work: Work): Promise<void> {
   await work.stop().catch(() => {});
 }

@@ -1,7 +1,7 @@
-/** A process' own time: it counts on while the process is stopped, and is never compared with another's. */
+/** A process' own time: it runs on while the process is stopped, and is never compared with another's. */
 export interface ProcessTime {
   nowMs(): number;
-  /** Calls later. Returns how to prevent it. */
+  /** Calls later. Returns how to cancel it. */
   after(ms: number, call: () => void): () => void;
 }
 

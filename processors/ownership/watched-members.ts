@@ -7,8 +7,8 @@ interface Watched {
 
 /**
  * Who is alive, as one member sees it: another whose beat has not changed for a lease time is dead. Only watched time
- * counts: what one read adds is bounded, so who was away itself (paused, or cut off) gives the others time to show
- * themselves.
+ * counts: what one read adds is bounded, so a member that was away itself (paused, or cut off) gives the others time
+ * to show up.
  */
 export class WatchedMembers {
   readonly #leaseMs: number;
@@ -19,7 +19,7 @@ export class WatchedMembers {
     this.#leaseMs = leaseMs;
   }
 
-  /** Takes in what was read just now. `self` is not watched. */
+  /** Notes the record that was just read. `self` is not watched. */
   observe(record: OwnersRecord, self: string, nowMs: number): void {
     const watchedMs = Math.min(nowMs - (this.#readAtMs ?? nowMs), this.#leaseMs / 2);
     this.#readAtMs = nowMs;

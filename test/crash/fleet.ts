@@ -6,7 +6,7 @@ const MS_US = 1_000;
 const SECOND_US = 1_000_000;
 const DEVICES_PER_SITE = 4;
 const DEVICES_PER_ZONE = 250;
-/** For each device: so many readings a second. */
+/** Readings a second of each device. */
 const READINGS_PER_DEVICE = 5;
 const REMEMBERED = 4_096;
 /** Devices fall silent for whole spans of this length, so that absences come and go. */

@@ -6,13 +6,13 @@ import type { Log, LogMessage } from "../../platform/log/port.ts";
 
 const STREAMS_READ = ["READINGS", "GROUPS", "WINDOWS", "ALERTS"] as const;
 
-/** All that stood in the log in the end. */
+/** What the log held at the end. */
 export type Logs = Readonly<Record<(typeof STREAMS_READ)[number], readonly LogMessage[]>> & {
-  /** By task. A tick or rule set may come so late that nobody takes it in any more. */
+  /** By task. A tick or rule set may come too late to be read. */
   readonly processedUpTo: readonly number[];
 };
 
-/** Reads all, when nobody writes any more. */
+/** Reads everything, once writing has ended. */
 export async function readLogs(log: Log, partitions: number): Promise<Logs> {
   const [READINGS = [], GROUPS = [], WINDOWS = [], ALERTS = []] = await Promise.all(
     STREAMS_READ.map((stream) => allOf(log, stream)),
@@ -22,7 +22,7 @@ export async function readLogs(log: Log, partitions: number): Promise<Logs> {
   return { READINGS, GROUPS, WINDOWS, ALERTS, processedUpTo };
 }
 
-/** The last input that a task took in before it ended in good order: its state says so. */
+/** The last input that a task read before it stopped cleanly, from its saved state. */
 async function savedSequence(log: Log, task: number): Promise<number> {
   const record = await log.records.get(`checkpoint.${task}`);
   if (record === undefined) return 0;
@@ -57,7 +57,7 @@ export function inputOf(logs: Logs, task: number, partitions: number): readonly 
     const { kind } = entries.read(message);
     if (kind !== "readings") continue;
     const place = `entry ${message.sequence} of ${message.subject} (${kind}, ${all.length} in all)`;
-    throw new Error(`task ${task} ended at ${end} and has not taken in ${place}`);
+    throw new Error(`task ${task} ended at ${end} without reading ${place}`);
   }
   return all.filter(({ sequence }) => sequence <= end);
 }

@@ -7,7 +7,7 @@ const POLL_MS = 50;
 
 interface Kill {
   readonly atMs: number;
-  /** Otherwise it is only waited for. */
+  /** False: it is only waited for. */
   readonly isKill: boolean;
   /** By partition: the newest entry when it happened. */
   readonly ends: readonly number[];
@@ -39,7 +39,7 @@ export class Recoveries {
     await this.#following;
   }
 
-  /** A kill happens; or, the results of all that stands in the log now are to be waited for. */
+  /** Notes a kill, or begins to wait for the results of what the log holds now. */
   async mark({ isKill }: { readonly isKill: boolean }): Promise<void> {
     const atMs = performance.now();
     const ends = await this.#each(async (partition) => {

@@ -264,7 +264,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         await ended;
       });
 
-      test("an error of the one who iterates is theirs", async () => {
+      test("an error inside the loop ends the reading with that error", async () => {
         await log.append({ subject: "readings.0", payload: bytes("x") });
         const reading = (async () => {
           for await (const _ of log.read({ stream: "READINGS", from: { kind: "first" } })) throw new Error("mine");

@@ -37,36 +37,39 @@ const retryOrderSchema = z.union([retryOfSomeSchema, retryOfManySchema]);
 
 /** What the log holds about a letter's retry: there is one at most. */
 export const letterRetrySchema = z.object({
-  outcome: z.enum(["stored", "empty", "refused"]),
-  by: z.string(),
+  outcome: z
+    .enum(["stored", "empty", "refused"])
+    .describe(
+      "stored: its readings are in the log. empty: it can be read, but no source wants any of it. " +
+        "refused: it still cannot be read, and a new letter says why.",
+    ),
+  by: z.string().describe("Who ordered it; empty when nobody was named."),
   atUs: z.number(),
-  /** Readings that were handed to the log; those that it already had count once. */
-  readings: countSchema,
-  /** Of a refused one: the letter that names this one. */
-  letter: sequence.exactOptional(),
+  readings: countSchema.describe("Readings that went to the log; those that it already had count once."),
+  letter: sequence.exactOptional().describe("Of a refused one: the new letter, which names this one."),
 });
 
-const retryResultSchema = z.object({
+export const retryResultSchema = z.object({
   sequence,
-  /**
-   * stored: its readings are in the log. empty: it can be read, and no source wants anything of it. refused: it still
-   * cannot be read; a new letter says why. already-done: it was retried before, and nothing was done now. not-retryable:
-   * it is not a message of a device. not-found: it never existed, or is too old.
-   */
-  outcome: z.enum(["stored", "empty", "refused", "already-done", "not-retryable", "not-found"]),
-  /** For people: what happened, and what they can do. */
-  detail: z.string(),
-  /** What the log holds about this or an earlier retry. */
-  retry: letterRetrySchema.exactOptional(),
+  outcome: z
+    .enum(["stored", "empty", "refused", "already-done", "not-retryable", "not-found"])
+    .describe(
+      "As in `retry`; or already-done: it was retried before, and nothing happened now. not-retryable: it is not a " +
+        "message of a device. not-found: it never existed, or is too old.",
+    ),
+  detail: z.string().describe("For people: what happened, and what they can do."),
+  retry: letterRetrySchema.exactOptional().describe("What the log holds about this or an earlier retry."),
 });
 
-const retryReportSchema = z.object({
-  /** One for each letter that is retried or was asked for by its sequence, in the log's order. */
-  results: z.array(retryResultSchema),
-  /** Give this as `before` to go on with `next`. */
-  before: z.int().min(0),
-  /** Give this as `after` to go on, or ask again for those behind it; left out when there are no more. */
-  next: z.int().min(0).exactOptional(),
+export const retryReportSchema = z.object({
+  results: z
+    .array(retryResultSchema)
+    .describe("One for each letter that is retried or was asked for by its sequence, in the log's order."),
+  before: z
+    .int()
+    .min(0)
+    .describe("Send this as `before` to continue: new letters from this retry are then left alone."),
+  next: z.int().min(0).exactOptional().describe("Send this as `after` to continue; left out when there are no more."),
 });
 
 /** Answered by the ingest; an order that makes no sense is refused. */

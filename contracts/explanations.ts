@@ -12,14 +12,13 @@ const rulesInForceSchema = z.object({ specs: z.array(ruleSchema), partitions: z.
 
 const incidentQuestionSchema = z.strictObject({ incident: z.string() });
 
-const readingSchema = z.object({
+export const explainedReadingSchema = z.object({
   device: z.string(),
   metric: z.string(),
   atUs: z.number(),
   value: figureSchema,
-  /** Its place in the log, and when it came. */
-  sequence: z.int(),
-  storedAtUs: z.number(),
+  sequence: z.int().describe("Its place in the log."),
+  storedAtUs: z.number().describe("When it came."),
 });
 
 /** A window that decided a change, computed again. */
@@ -27,13 +26,15 @@ const windowSchema = z.object({
   window: z.object({ startUs: z.number(), endUs: z.number() }),
   aggregate: z.string(),
   value: figureSchema,
-  /** What made the window close. */
-  closedBy: z.enum(["reading", "idleness", "silence", "edit", "unknown"]),
-  /** The readings of the window as they were known then, by observation time; the first 1,000. */
-  readings: z.array(readingSchema),
+  closedBy: z.enum(["reading", "idleness", "silence", "edit", "unknown"]).describe("What made the window close."),
+  readings: z
+    .array(explainedReadingSchema)
+    .describe("The readings of the window as they were known then, by observation time; the first 1,000."),
   readingsInAll: z.int(),
-  /** The aggregate over all of these readings; null where it cannot be computed. */
-  recomputed: z.union([z.number(), z.string()]).nullable(),
+  recomputed: z
+    .union([z.number(), z.string()])
+    .nullable()
+    .describe("The aggregate over all of these readings, computed again; null where that is impossible."),
   agrees: z.boolean().nullable(),
   notes: z.array(z.string()),
 });
@@ -42,30 +43,27 @@ const changeSchema = windowSchema.extend({
   id: z.string(),
   from: alertStateSchema,
   state: alertStateSchema,
-  /** Event time, and the log's time of the entry that caused it. */
-  atUs: z.number(),
-  processedAtUs: z.number(),
+  atUs: z.number().describe("Event time."),
+  processedAtUs: z.number().describe("The log's time of the entry that caused it."),
   condition: z.string(),
-  /** In words: `avg 260 > 250 holds`. */
-  predicate: z.string(),
+  predicate: z.string().describe("In words: `avg 260 > 250 holds`."),
   watermarkUs: z.number().nullable(),
   latenessUs: z.number().nullable(),
   input: z.object({ stream: z.string(), partition: z.int(), sequence: z.int() }),
-  /** For a condition over several series: each of them. The window beside is then of all together. */
-  parts: z.array(windowSchema.extend({ name: z.string() })).exactOptional(),
+  parts: z
+    .array(windowSchema.extend({ name: z.string() }))
+    .exactOptional()
+    .describe("For a condition over several series: the window of each. The other members are then about all of them."),
 });
 
-const incidentExplanationSchema = z.object({
+export const incidentExplanationSchema = z.object({
   incident: z.string(),
   rule: z.string(),
   key: tagsSchema,
   severity: severitySchema,
-  /** Its state now. */
-  state: alertStateSchema,
-  /** The changes of the incident, oldest first, each with the window that decided it. */
-  steps: z.array(changeSchema),
-  /** What could not be found out, and why. */
-  notes: z.array(z.string()),
+  state: alertStateSchema.describe("Its state now."),
+  steps: z.array(changeSchema).describe("The changes, oldest first, each with the window that decided it."),
+  notes: z.array(z.string()).describe("What remains unknown, and why."),
 });
 
 const whyNotQuestionSchema = z.strictObject({
@@ -113,7 +111,7 @@ export type IncidentQuestion = Plain<z.infer<typeof incidentQuestionSchema>>;
 export type IncidentExplanation = Plain<z.infer<typeof incidentExplanationSchema>>;
 export type ExplainedChange = Plain<z.infer<typeof changeSchema>>;
 export type ExplainedWindow = Plain<z.infer<typeof windowSchema>>;
-export type ExplainedReading = Plain<z.infer<typeof readingSchema>>;
+export type ExplainedReading = Plain<z.infer<typeof explainedReadingSchema>>;
 export type WhyNotQuestion = Plain<z.infer<typeof whyNotQuestionSchema>>;
 export type WhyNotAnswer = Plain<z.infer<typeof whyNotAnswerSchema>>;
 export type WhyNotAlert = Plain<z.infer<typeof whyNotAlertSchema>>;

@@ -18,7 +18,7 @@ export const matchersSchema = z.record(
 );
 
 /** Matching alerts are not notified while it lasts: `[fromUs, untilUs)`. */
-const silenceSchema = z.object({
+export const silenceSchema = z.object({
   id: z.string(),
   matchers: matchersSchema,
   fromUs: z.number(),
@@ -42,7 +42,7 @@ const newSilenceSchema = z.strictObject({
 const silenceRemovalSchema = z.strictObject({ id: z.string().min(1), by });
 
 /** Somebody works on an incident: it is not repeated any more. Its end is still notified. */
-const acknowledgementSchema = z.object({
+export const acknowledgementSchema = z.object({
   incident: z.string(),
   by: z.string(),
   note: z.string(),
@@ -52,7 +52,7 @@ const acknowledgementSchema = z.object({
 const newAcknowledgementSchema = z.strictObject({ incident, by, note: text.default("") });
 
 /** An incident that is pending or firing. */
-const openAlertSchema = z.object({
+export const openAlertSchema = z.object({
   incident: z.string(),
   rule: z.string(),
   severity: severitySchema,
@@ -61,13 +61,13 @@ const openAlertSchema = z.object({
   labels: tagsSchema,
   annotations: tagsSchema,
   value: figureSchema,
-  activeAtUs: z.number(),
+  activeAtUs: z.number().describe("Event time at which the condition first held."),
   atUs: z.number(),
   acknowledgement: acknowledgementSchema.exactOptional(),
-  /** Ids of the silences that hold it now. */
-  silencedBy: z.array(z.string()),
-  /** Incidents of other rules that hold it now (`inhibited_by`), ten at most. */
-  inhibitedBy: z.array(z.string()),
+  silencedBy: z.array(z.string()).describe("Ids of the silences that apply now."),
+  inhibitedBy: z
+    .array(z.string())
+    .describe("Incidents of other rules that inhibit it now (`inhibited_by`), ten at most."),
 });
 
 const openAlertsQuerySchema = z.strictObject({
@@ -76,37 +76,26 @@ const openAlertsQuerySchema = z.strictObject({
 });
 
 /** What became of one alert change at one target of a receiver. */
-const deliverySchema = z.object({
-  /** `ops.webhook` */
-  receiver: z.string(),
+export const deliverySchema = z.object({
+  receiver: z.string().describe("Receiver and target: `ops.webhook`."),
   incident: z.string(),
-  /** The change's id. */
-  change: z.string(),
+  change: z.string().describe("The change's id."),
   state: alertStateSchema,
-  /**
-   * delivered: the receiver took it. failed: given up, a dead letter. silenced, inhibited, muted: held back. skipped: too
-   * old, and over. collapsed: began and ended before it was sent. waiting, sending: not decided yet.
-   */
-  outcome: z.enum([
-    "waiting",
-    "sending",
-    "delivered",
-    "failed",
-    "silenced",
-    "inhibited",
-    "muted",
-    "skipped",
-    "collapsed",
-  ]),
-  /** Attempts, including those of repeats. */
-  attempts: countSchema,
-  /** How often it was notified again while it went on. */
-  repeats: countSchema,
+  outcome: z
+    .enum(["waiting", "sending", "delivered", "failed", "silenced", "inhibited", "muted", "skipped", "collapsed"])
+    .describe(
+      "delivered: the receiver accepted it. failed: given up, a dead letter. silenced, inhibited, muted: not sent on " +
+        "purpose. skipped: too old, and over. collapsed: began and ended before it was sent. waiting, sending: not " +
+        "decided yet.",
+    ),
+  attempts: countSchema.describe("Attempts, including those of repeats."),
+  repeats: countSchema.describe("How often it was notified again while it was open."),
   error: z.string().exactOptional(),
-  /** The incidents that kept it from being notified, or from being notified at once. */
-  inhibitedBy: z.array(z.string()).exactOptional(),
-  /** The message that carried it: its `webhook-id`. */
-  notification: z.string().exactOptional(),
+  inhibitedBy: z
+    .array(z.string())
+    .exactOptional()
+    .describe("The incidents because of which it was not notified, or not at once."),
+  notification: z.string().exactOptional().describe("The message that carried it: its `webhook-id`."),
   atUs: z.number(),
 });
 

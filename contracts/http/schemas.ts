@@ -1,21 +1,10 @@
 import type { z } from "zod";
+import { letterRetrySchema, retryReportSchema, retryResultSchema } from "../dead-letters.ts";
+import { explainedReadingSchema, incidentExplanationSchema } from "../explanations.ts";
 import { alertChangeSchema, deviceItemSchema } from "../feed/items.ts";
-import {
-  acknowledgementSchema,
-  deliverySchema,
-  explainedReadingSchema,
-  explanationSchema,
-  openAlertSchema,
-  silenceSchema,
-} from "./alerts.ts";
+import { acknowledgementSchema, deliverySchema, openAlertSchema, silenceSchema } from "../notifications.ts";
 import { seriesSchema } from "./data.ts";
-import {
-  letterRetrySchema,
-  letterSchema,
-  letterSummarySchema,
-  retryReportSchema,
-  retryResultSchema,
-} from "./dead-letters.ts";
+import { letterSchema, letterSummarySchema } from "./dead-letters.ts";
 import { readinessSchema } from "./gateway.ts";
 import { problemSchema } from "./problem.ts";
 
@@ -28,7 +17,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   Delivery: deliverySchema,
   DeviceItem: deviceItemSchema,
   ExplainedReading: explainedReadingSchema,
-  IncidentExplanation: explanationSchema,
+  IncidentExplanation: incidentExplanationSchema,
   LetterRetry: letterRetrySchema,
   OpenAlert: openAlertSchema,
   Problem: problemSchema,

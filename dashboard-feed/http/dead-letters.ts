@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { DEAD_LETTERS_RETRY, type LetterRetry, type RetryOfMany } from "../../contracts/dead-letters.ts";
 import {
-  letterSchema,
-  lettersAnswer,
+  DEAD_LETTERS_RETRY,
+  type LetterRetry,
+  type RetryOfMany,
   retryReportSchema,
   retryResultSchema,
-} from "../../contracts/http/dead-letters.ts";
+} from "../../contracts/dead-letters.ts";
+import { letterSchema, lettersAnswer } from "../../contracts/http/dead-letters.ts";
 import {
   countByReason,
   isRetryable,

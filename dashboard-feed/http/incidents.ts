@@ -1,15 +1,10 @@
 import { z } from "zod";
 import { EXPLAIN_INCIDENT } from "../../contracts/explanations.ts";
-import {
-  acknowledgementSchema,
-  deliveriesAnswer,
-  explanationAnswer,
-  incidentAnswer,
-  openAlertsAnswer,
-} from "../../contracts/http/alerts.ts";
+import { deliveriesAnswer, explanationAnswer, incidentAnswer, openAlertsAnswer } from "../../contracts/http/alerts.ts";
 import {
   ALERTS_ACKNOWLEDGE,
   ALERTS_LIST,
+  acknowledgementSchema,
   DELIVERIES_LIST,
   type DeliveriesQuery,
   type NewAcknowledgement,

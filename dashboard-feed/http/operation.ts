@@ -90,7 +90,7 @@ interface Declaration<P extends z.ZodObject, Q extends z.ZodObject, B extends z.
   /** A request that succeeds in the world of the tests; the document shows it too. */
   readonly example: {
     readonly params?: z.input<P>;
-    readonly query?: z.input<Q> & Readonly<Record<string, unknown>>;
+    readonly query?: Readonly<Record<string, unknown>>;
     readonly body?: z.input<B>;
   };
   /** Resolves to a JSON value or a Reply; throws ApiError. */

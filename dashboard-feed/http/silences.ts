@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { silenceSchema, silencesAnswer } from "../../contracts/http/alerts.ts";
+import { silencesAnswer } from "../../contracts/http/alerts.ts";
 import {
   type NewSilence,
   SILENCES_ADD,
   SILENCES_LIST,
   SILENCES_REMOVE,
   type SilenceRemoval,
+  silenceSchema,
 } from "../../contracts/notifications.ts";
 import { askService, NOTIFIER, NOTIFIER_ORDER, NOTIFIER_ORDER_PROBLEMS, NOTIFIER_PROBLEMS } from "./ask-service.ts";
 import { orderedBy, requireAuthor } from "./author.ts";

@@ -1,14 +1,11 @@
 import { beforeAll, expect, test } from "vitest";
 import type { z } from "zod";
+import { retryReportSchema, retryResultSchema } from "../../contracts/dead-letters.ts";
 import * as alerts from "../../contracts/http/alerts.ts";
 import { devicesAnswer, ruleActivitySchema, rulesAnswer, seriesSchema } from "../../contracts/http/data.ts";
-import {
-  letterSchema,
-  lettersAnswer,
-  retryReportSchema,
-  retryResultSchema,
-} from "../../contracts/http/dead-letters.ts";
+import { letterSchema, lettersAnswer } from "../../contracts/http/dead-letters.ts";
 import { readinessSchema } from "../../contracts/http/gateway.ts";
+import { acknowledgementSchema, silenceSchema } from "../../contracts/notifications.ts";
 import { MockApi } from "./mock-api.ts";
 import { MockWorld } from "./mock-world.ts";
 
@@ -36,8 +33,8 @@ test.each<[string, string, z.ZodType, unknown?]>([
   ["GET", "/api/v1/alerts/INCIDENT", alerts.incidentAnswer],
   ["GET", "/api/v1/alerts/INCIDENT/explanation", alerts.explanationAnswer.pick({ explanation: true })],
   ["GET", "/api/v1/alerts/INCIDENT/deliveries", alerts.deliveriesAnswer],
-  ["POST", "/api/v1/alerts/INCIDENT/acknowledge", alerts.acknowledgementSchema, { by: "Ann", note: "" }],
-  ["POST", "/api/v1/silences", alerts.silenceSchema, ORDER],
+  ["POST", "/api/v1/alerts/INCIDENT/acknowledge", acknowledgementSchema, { by: "Ann", note: "" }],
+  ["POST", "/api/v1/silences", silenceSchema, ORDER],
   ["GET", "/api/v1/silences", alerts.silencesAnswer],
   ["GET", "/api/v1/open-alerts?marked=true", alerts.openAlertsAnswer],
   ["GET", "/api/v1/devices", devicesAnswer],

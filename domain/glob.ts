@@ -1,7 +1,10 @@
 /**
- * Whether a text fits a pattern: `*` stands for any text (also none), `?` for one character, all else for itself. Takes
- * time in pattern times text at worst, where a regular expression of many stars takes a power of it: patterns come from
- * outside.
+ * Whether a text matches a glob. The one meaning of `*` and `?` in Weir, in rules, sources, routes, silences, filters and
+ * on the page: `*` matches any text, also none; `?` matches one character (one UTF-16 unit); everything else matches
+ * itself, with case. There is no escape.
+ *
+ * Patterns come from outside, so the time is bounded by pattern length times text length: only the last star is ever
+ * retried. A regular expression of many stars can take exponential time.
  */
 export function globMatches(pattern: string, text: string): boolean {
   let p = 0;
@@ -16,7 +19,7 @@ export function globMatches(pattern: string, text: string): boolean {
       p++;
       t++;
     } else if (star >= 0) {
-      // The last star takes one character more.
+      // The last star takes one more character.
       p = star + 1;
       t = ++resumeAt;
     } else {

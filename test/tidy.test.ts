@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
@@ -44,7 +45,7 @@ test("no path of the machine it was written on", () => {
 test("every folder that ARCHITECTURE.md names is there, and every one that is there is named", () => {
   const named = [...read("ARCHITECTURE.md").matchAll(/^\| `([a-z-]+)\/`/gm)].map(([, folder]) => folder);
   const present = new Set(
-    code.map((file) => file.split("/")[0]).filter((folder) => !["test", "bench"].includes(folder ?? "")),
+    code.map((file) => file.split("/")[0]).filter((folder) => !["test", "bench", "scripts"].includes(folder ?? "")),
   );
   expect([...present].filter((folder) => folder && !folder.endsWith(".ts")).sort()).toEqual(named.sort());
 });
@@ -56,4 +57,16 @@ test("every decision is numbered and titled", () => {
     expect(file).toMatch(new RegExp(`/${String(i + 1).padStart(4, "0")}-[a-z0-9-]+\\.md$`));
     expect(read(file)).toMatch(new RegExp(`^# ${i + 1}\\. `));
   }
+});
+
+test("links of the documentation lead to files", () => {
+  const broken = files
+    .filter((file) => file.endsWith(".md"))
+    .flatMap((file) =>
+      [...read(file).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+        .map(([, target = ""]) => posix.join(posix.dirname(file), target))
+        .filter((target) => !existsSync(`${root}/${target}`))
+        .map((target) => `${file}: ${target}`),
+    );
+  expect(broken).toEqual([]);
 });

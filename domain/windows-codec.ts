@@ -21,11 +21,11 @@ const knownKeys = new WeakMap<Tags, KnownKey[]>();
 /** Reused, because a new writer grows from 16 bytes up. */
 const scratch = new PbfWriter(new Uint8Array(4_096));
 
-type Told = WindowResult | SharedResult;
+type EmittedResult = WindowResult | SharedResult;
 
 /** The bytes of a `weir.v1.Windows` (`proto/weir/v1/windows.proto`). What rules share is written once. */
 export function encodeWindows(
-  frame: Omit<WindowsFrame, "results"> & { readonly results: readonly Told[] },
+  frame: Omit<WindowsFrame, "results"> & { readonly results: readonly EmittedResult[] },
 ): Uint8Array {
   const out = new PbfWriter();
   out.writeVarintField(1, frame.partition);
@@ -46,7 +46,7 @@ export function encodeWindows(
   const fields: Uint8Array[] = [];
   let lastStartUs = 0;
   for (let row = 0; row < rows; row++) {
-    const result = results[row] as Told;
+    const result = results[row] as EmittedResult;
     const key = knownKeyOf(result);
     if (key.frame !== thisFrame) {
       key.frame = thisFrame;
@@ -77,7 +77,7 @@ export function encodeWindows(
   return out.finish();
 }
 
-function knownKeyOf(result: Told): KnownKey {
+function knownKeyOf(result: EmittedResult): KnownKey {
   const { labels, aggregates } = result;
   let ofLabels = knownKeys.get(labels);
   if (ofLabels === undefined) {
@@ -96,11 +96,11 @@ function knownKeyOf(result: Told): KnownKey {
   return key;
 }
 
-function rulesOf(result: Told): readonly string[] {
+function rulesOf(result: EmittedResult): readonly string[] {
   return "rules" in result ? result.rules : [result.rule];
 }
 
-function isOf(rules: readonly string[], result: Told): boolean {
+function isOf(rules: readonly string[], result: EmittedResult): boolean {
   if ("rules" in result) return rules === result.rules;
   return rules.length === 1 && rules[0] === result.rule;
 }

@@ -288,7 +288,7 @@ export class PartitionRunner {
     let frozenMs = 0;
     let sequence = this.#savedSequence;
     const state = await this.#inTurn(async () => {
-      if (this.#sequence === this.#savedSequence || this.#windows?.mending) return undefined;
+      if (this.#sequence === this.#savedSequence || this.#windows?.completing) return undefined;
       sequence = this.#sequence;
       const startedMs = performance.now();
       const frozen = await freeze(this.#values());

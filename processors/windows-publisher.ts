@@ -64,7 +64,7 @@ export class WindowsPublisher {
   }
 
   /** Whether a frame that was cut short still waits for its inputs to be read again. */
-  get mending(): boolean {
+  get completing(): boolean {
     return this.#cut !== undefined;
   }
 

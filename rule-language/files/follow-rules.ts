@@ -84,11 +84,11 @@ class Follower {
     const sources = await readSources(this.#options.rulesDir);
     if (this.#isStopped) return;
     const tookMs = performance.now() - startedMs;
-    const verdict = this.#settled.judge(sources, performance.now());
-    if (verdict.kind === "changed") this.#take(verdict.rules);
+    const state = this.#settled.inspect(sources, performance.now());
+    if (state.kind === "changed") this.#take(state.rules);
     this.#options.onPoll();
     const restMs = Math.min(POLL_MS_MAX, Math.max(POLL_MS, tookMs * POLL_RARITY));
-    this.#pollIn(verdict.kind === "settling" ? POLL_MS : restMs);
+    this.#pollIn(state.kind === "settling" ? POLL_MS : restMs);
   }
 
   #take(next: RuleSetFiles): void {

@@ -33,9 +33,9 @@ async function settled(): Promise<SettledRules> {
 /** What a look at the folder gives, `afterMs` after the last: a state, the ids in force, or the problems. */
 async function look(rules: SettledRules, afterMs: number): Promise<string> {
   nowMs += afterMs;
-  const verdict = rules.judge(await readSources(folder), nowMs);
-  if (verdict.kind !== "changed") return verdict.kind;
-  const { problems, specs } = verdict.rules;
+  const state = rules.inspect(await readSources(folder), nowMs);
+  if (state.kind !== "changed") return state.kind;
+  const { problems, specs } = state.rules;
   if (problems.length > 0) return problems.map(({ message }) => message).join("; ");
   return specs.map(({ id, when }) => `${id} ${when}`).join(", ");
 }

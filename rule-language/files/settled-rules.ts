@@ -11,7 +11,7 @@ export const SETTLE_MS = 250;
  */
 export const REMOVAL_SETTLE_MS = 1_000;
 
-export type Verdict =
+export type FilesState =
   /** No change. */
   | { readonly kind: "same" }
   /** The files have changed, and may still be changing: poll again soon. */
@@ -29,9 +29,9 @@ interface Pending {
  * whether files are written in place, renamed over, linked to, or touched.
  */
 export class SettledRules {
-  /** Of the newest verdict without problems. */
+  /** The newest rules without problems. */
   #rules: RuleSetFiles;
-  /** The contents that the newest verdict was about. */
+  /** The contents that were inspected last. */
   #judged: string;
   #pending: Pending | undefined;
   #files = new Map<string, { readonly source: string; readonly parsed: RuleFile }>();
@@ -50,7 +50,7 @@ export class SettledRules {
   }
 
   /** `sources` is what the files hold now; `nowMs` never decreases. */
-  judge(sources: RuleSources, nowMs: number): Verdict {
+  inspect(sources: RuleSources, nowMs: number): FilesState {
     const print = printOf(sources);
     if (print === this.#judged) {
       this.#pending = undefined;

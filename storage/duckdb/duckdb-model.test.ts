@@ -35,10 +35,10 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom({ kind: "reopen" } as const, { kind: "new names" } as const) },
 );
 
-type Told = Omit<WindowResult, "aggregates"> & { readonly text: boolean };
+type StoredResult = Omit<WindowResult, "aggregates"> & { readonly text: boolean };
 
 /** A window's values say which telling of it this is, so that a wrong row shows. */
-function withValues({ text, ...window }: Told): WindowResult {
+function withValues({ text, ...window }: StoredResult): WindowResult {
   const value = window.revision + 0.5;
   return { ...window, aggregates: { avg: value, last: text ? `is ${value}` : value } };
 }
@@ -52,7 +52,7 @@ it("holds what a map of first readings and highest revisions holds, after any st
       const config = duckdbSchema.parse({ file: join(folder.path, "h.duckdb") });
       const open = () => openDuckdbStore({ config, seriesMax: SERIES_MAX, events });
       const readings = new Map<string, string>();
-      const windows = new Map<string, Told>();
+      const windows = new Map<string, StoredResult>();
       let store = await open();
       let table = new SeriesTable();
       try {
@@ -88,7 +88,7 @@ it("holds what a map of first readings and highest revisions holds, after any st
   );
 }, 300_000);
 
-function describeRows(key: string, { endUs, revision, text }: Told): string[] {
+function describeRows(key: string, { endUs, revision, text }: StoredResult): string[] {
   const value = revision + 0.5;
   return [`${key} avg ${endUs} ${revision} ${value} null`].concat(
     `${key} last ${endUs} ${revision} ${text ? `null is ${value}` : `${value} null`}`,

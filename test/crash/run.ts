@@ -9,7 +9,7 @@ import { launchNatsServer } from "../../platform/nats-server/launch.ts";
 import { Random } from "../simulation/random.ts";
 import { Recoveries } from "./recoveries.ts";
 import { ruleFile } from "./rules.ts";
-import { type Verdict, verify } from "./verify.ts";
+import { type Verification, verify } from "./verify.ts";
 import { Victim } from "./victim.ts";
 
 export interface CrashOptions {
@@ -28,7 +28,7 @@ export interface CrashOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface CrashReport extends Verdict {
+export interface CrashReport extends Verification {
   readonly kills: number;
   readonly killedBoth: number;
   readonly runSeconds: number;
@@ -101,12 +101,12 @@ async function crashIn(options: CrashOptions, undo: (() => Promise<unknown>)[]):
   await settle(victims, recoveries, options);
   const runSeconds = (performance.now() - startedMs) / 1000;
   say("comparing");
-  const verdict = await verify(log, options, random);
-  const differences = [...verdict.differences];
-  if (verdict.readings !== sent.readings)
-    differences.push(`${sent.readings} readings sent, ${verdict.readings} in the log`);
+  const verification = await verify(log, options, random);
+  const differences = [...verification.differences];
+  if (verification.readings !== sent.readings)
+    differences.push(`${sent.readings} readings sent, ${verification.readings} in the log`);
   const recoveriesMs = recoveries.tookMs;
-  return { ...verdict, differences, recoveriesMs, kills, killedBoth, runSeconds, sent: sent.readings };
+  return { ...verification, differences, recoveriesMs, kills, killedBoth, runSeconds, sent: sent.readings };
 }
 
 async function prepare(options: CrashOptions, undo: (() => Promise<unknown>)[]) {

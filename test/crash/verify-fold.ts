@@ -10,7 +10,7 @@ import { stepOptions, taskInput } from "../../engine/tasks/task-input.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
 import { inputOf, type Logs } from "./logs.ts";
 
-export interface FoldVerdict {
+export interface FoldCheck {
   /** The first difference; undefined when the log holds exactly what the fold says. */
   readonly difference: string | undefined;
   /** Of entries that the fold read. */
@@ -21,7 +21,7 @@ export interface FoldVerdict {
 }
 
 /** Folds what a task has read with a fresh step, in one go, and compares what it says with what the log holds. */
-export function verifyFold(logs: Logs, task: number, partitions: number): FoldVerdict {
+export function verifyFold(logs: Logs, task: number, partitions: number): FoldCheck {
   const input = taskInput(task, partitions);
   const table = new SeriesTable();
   const frames = new FrameReader(table);

@@ -4,13 +4,13 @@ import { labelsOf, wants } from "../simulation/oracle/labels.ts";
 import type { OracleRule } from "../simulation/oracle/model.ts";
 import { isOverDevices, type Logs, PlainEntries, shareOf } from "./logs.ts";
 
-export interface ForwardedVerdict {
+export interface ForwardedCheck {
   readonly difference: string | undefined;
   readonly forwarded: number;
 }
 
 /** Each reading that a rule over devices wants went from its partition to the rule's share once, and in order. */
-export function verifyForwarded(logs: Logs, partition: number, partitions: number): ForwardedVerdict {
+export function verifyForwarded(logs: Logs, partition: number, partitions: number): ForwardedCheck {
   const received = Array.from({ length: partitions }, (_, share) =>
     receivedBy(logs.GROUPS.filter(({ subject }) => subject === `groups.${share}.${partition}`)),
   );

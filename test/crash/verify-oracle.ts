@@ -11,7 +11,7 @@ import { inputOf, isOverDevices, type Logs, PlainEntries, shareOf } from "./logs
 /** Time entries nearer together than this tell nothing that one of them does not. */
 const TIME_APART_US = 5_000_000;
 
-export interface OracleVerdict {
+export interface OracleCheck {
   readonly difference: string | undefined;
   readonly devices: number;
   readonly sites: number;
@@ -30,7 +30,7 @@ interface Sample {
 export function verifyByOracle(
   logs: Logs,
   options: { readonly partitions: number; readonly devices: number; readonly sites: number; readonly random: Random },
-): OracleVerdict {
+): OracleCheck {
   const { partitions, random } = options;
   const known = namesIn(logs);
   const devices = choose([...known.devices], options.devices, random);

@@ -3,9 +3,9 @@ import type { Random } from "../simulation/random.ts";
 import { readLogs } from "./logs.ts";
 import { verifyFold } from "./verify-fold.ts";
 import { verifyForwarded } from "./verify-forwarded.ts";
-import { type OracleVerdict, verifyByOracle } from "./verify-oracle.ts";
+import { type OracleCheck, verifyByOracle } from "./verify-oracle.ts";
 
-export interface Verdict {
+export interface Verification {
   /** Empty when all is as it must be. */
   readonly differences: readonly string[];
   readonly readings: number;
@@ -14,7 +14,7 @@ export interface Verdict {
   readonly alerts: number;
   /** By fresh steps, of the readings log and of what was forwarded. */
   readonly replayedPerSecond: number;
-  readonly byOracle: OracleVerdict;
+  readonly byOracle: OracleCheck;
 }
 
 export interface VerifyOptions {
@@ -23,7 +23,7 @@ export interface VerifyOptions {
 }
 
 /** Compares what the log holds now with fresh folds of its inputs, and with brute force. */
-export async function verify(log: Log, { partitions, sample }: VerifyOptions, random: Random): Promise<Verdict> {
+export async function verify(log: Log, { partitions, sample }: VerifyOptions, random: Random): Promise<Verification> {
   const logs = await readLogs(log, partitions);
   const differences: string[] = [];
   const sums = { windows: 0, alerts: 0, readings: 0, folded: 0, stepMs: 0, forwarded: 0 };

@@ -101,7 +101,7 @@ async function forwarded(log: Log): Promise<number> {
   return readings;
 }
 
-/** Readings of every device, one frame after the other, until told to end; then closes all windows. */
+/** Readings of every device, one frame after the other, until asked to stop; then closes all windows. */
 function feed(log: Log) {
   let going = true;
   let rounds = 0;

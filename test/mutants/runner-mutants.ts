@@ -53,7 +53,7 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
     name: "state-of-a-cut-frame",
     fault: "a state is saved before a frame that was cut short is complete",
     file: RUNNER,
-    from: "if (this.#sequence === this.#savedSequence || this.#windows?.mending) return undefined;",
+    from: "if (this.#sequence === this.#savedSequence || this.#windows?.completing) return undefined;",
     to: "if (this.#sequence === this.#savedSequence) return undefined;",
     tests: ["processors/cut-frames.test.ts"],
   },

@@ -18,7 +18,7 @@ import { type Reload, Reloading } from "./reloading.ts";
 import { firstFiles } from "./rule-files.ts";
 import { RuleSetsInLog } from "./rule-sets-in-log.ts";
 import { SentReadings } from "./sent-reading.ts";
-import { type Verdict, verify } from "./verify.ts";
+import { type Verification, verify } from "./verify.ts";
 import { allProcessed, allResolved } from "./waits.ts";
 import { Writer } from "./writer.ts";
 
@@ -44,7 +44,7 @@ export interface ReloadOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface ReloadReport extends Verdict {
+export interface ReloadReport extends Verification {
   readonly reloads: readonly Reload[];
   readonly seconds: number;
   readonly refusals: number;
@@ -118,9 +118,9 @@ async function reloadIn(options: ReloadOptions, undo: (() => Promise<unknown>)[]
   const seconds = (performance.now() - startedMs) / 1000;
   const ending = await gateway.stop(GATEWAY_MS_MAX);
   say("comparing");
-  const verdict = await verify(log, { ...options, sent, reloading });
+  const verification = await verify(log, { ...options, sent, reloading });
   const { refused, mended, troubles } = await gatewayLog.counts();
-  const differences = [...verdict.differences, ...troubles.map((line) => `the gateway said: ${line}`)];
+  const differences = [...verification.differences, ...troubles.map((line) => `the gateway said: ${line}`)];
   if (ending !== "code 0") differences.push(`the gateway ended with ${ending}`);
   const broken = reloading.reloads.filter(({ way }) => way === "broken first").length;
   // While the machine stood still, the gateway may have read half a file as well.
@@ -130,7 +130,7 @@ async function reloadIn(options: ReloadOptions, undo: (() => Promise<unknown>)[]
   if (mended !== refused) differences.push(`${refused} times refused, ${mended} times in order again`);
   const [first, last] = [footprints[filledFrom ?? 0], footprints.at(-1)];
   if (first && last) differences.push(...growth(first, last));
-  return { ...verdict, differences, reloads: reloading.reloads, seconds, refusals: refused, footprints };
+  return { ...verification, differences, reloads: reloading.reloads, seconds, refusals: refused, footprints };
 }
 
 async function prepare(options: ReloadOptions, folder: string, undo: (() => Promise<unknown>)[]) {

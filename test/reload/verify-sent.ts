@@ -19,7 +19,7 @@ export function verifySent(logs: Logs, sent: SentReadings): string | undefined {
       const name = `${device} ${tags.site}`;
       const awaited = wanted.get(name)?.get(atUs);
       if (awaited !== value)
-        return `${name} at ${atUs} = ${value} stands in entry ${message.sequence}; sent, and not found before: ${awaited}`;
+        return `${name} at ${atUs} = ${value} is in entry ${message.sequence}; sent, and not yet found: ${awaited}`;
       wanted.get(name)?.delete(atUs);
     }
   }

@@ -1,6 +1,6 @@
 import type { Log } from "../../platform/log/port.ts";
 import { readLogs } from "../crash/logs.ts";
-import { type FoldVerdict, verifyFold } from "../crash/verify-fold.ts";
+import { type FoldCheck, verifyFold } from "../crash/verify-fold.ts";
 import { verifyForwarded } from "../crash/verify-forwarded.ts";
 import type { Reloading } from "./reloading.ts";
 import type { SentReadings } from "./sent-reading.ts";
@@ -10,7 +10,7 @@ import { verifyRuleSets } from "./verify-rule-sets.ts";
 import { verifySent } from "./verify-sent.ts";
 import { verifySteady } from "./verify-steady.ts";
 
-export interface Verdict {
+export interface Verification {
   /** Empty when everything is as it must be. */
   readonly differences: readonly string[];
   readonly readings: number;
@@ -34,14 +34,14 @@ export async function verify(
     readonly sent: SentReadings;
     readonly reloading: Reloading;
   },
-): Promise<Verdict> {
+): Promise<Verification> {
   const { partitions, devices, sent, reloading } = options;
   const logs = await readLogs(log, partitions);
   const differences: string[] = [];
   const tell = (difference: string | undefined) => {
     if (difference !== undefined) differences.push(difference);
   };
-  const folds: FoldVerdict[] = [];
+  const folds: FoldCheck[] = [];
   for (let task = 0; task < 2 * partitions; task++) {
     const fold = verifyFold(logs, task, partitions);
     folds.push(fold);

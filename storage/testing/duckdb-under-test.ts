@@ -5,7 +5,8 @@ import type { Reading, ValueKind } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { duckdbSchema } from "../duckdb/config.ts";
 import { DUCKDB } from "../duckdb/duckdb.ts";
-import type { StoreOracle, StoreUnderTest } from "./store-contract.ts";
+import type { StoreOracle } from "./given.ts";
+import type { StoreUnderTest } from "./store-contract.ts";
 import { storeDeps, temporaryFolder } from "./testing.ts";
 
 /** Reads a copy of the file with plain SQL over the views. */

@@ -5,7 +5,7 @@ import type { Reading } from "../../domain/reading.ts";
 import { SeriesTable } from "../../domain/series-table.ts";
 import type { StoreHistory } from "../common/store.ts";
 import { alertChange, T0 } from "./batches.ts";
-import type { Given } from "./store-contract.ts";
+import type { Given } from "./given.ts";
 
 /** How every store that has a history answers; part of the store contract, on its store. */
 export function describeHistoryContract(given: Given & { history(): StoreHistory }): void {

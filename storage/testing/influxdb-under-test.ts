@@ -4,7 +4,8 @@ import type { WindowResult } from "../../domain/window-result.ts";
 import { type Influxd, startInfluxd } from "../../test/servers/influxd.ts";
 import { influxdbSchema } from "../influx/config.ts";
 import { INFLUXDB } from "../influx/influxdb.ts";
-import type { StoreOracle, StoreUnderTest } from "./store-contract.ts";
+import type { StoreOracle } from "./given.ts";
+import type { StoreUnderTest } from "./store-contract.ts";
 import { storeDeps } from "./testing.ts";
 import { fluxRows } from "./testing-flux.ts";
 

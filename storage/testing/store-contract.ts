@@ -1,40 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AlertChange } from "../../domain/alert.ts";
-import type { Reading } from "../../domain/reading.ts";
 import { SeriesTable } from "../../domain/series-table.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import type { OpenedStore, StoreHistory, StoreWriter, WriteReport } from "../common/store.ts";
+import type { OpenedStore, StoreHistory, WriteReport } from "../common/store.ts";
 import type { StoreKind } from "../common/store-kind.ts";
 import { at, readingsBatch, T0 } from "./batches.ts";
+import type { Given, StoreOracle } from "./given.ts";
 import { describeHistoryContract } from "./history-contract.ts";
 import { describeWindowsContract } from "./windows-contract.ts";
 import { describeWriterContract } from "./writer-contract.ts";
-
-/** What a store holds, read by other means than the store's own history. */
-export interface StoreOracle {
-  readings(device: string): Promise<readonly Reading[]>;
-  /** The valid ones, without aggregates that have no value. */
-  windows(rule: string): Promise<readonly WindowResult[]>;
-  alerts(rule: string): Promise<readonly AlertChange[]>;
-}
 
 export interface StoreUnderTest {
   /** Opens the same place each time; it is empty at first. */
   open(): Promise<OpenedStore>;
   readonly oracle: StoreOracle;
   stop(): Promise<void>;
-}
-
-/** What the parts of the contract share: one store, which keeps what the tests before have written. */
-export interface Given {
-  readonly oracle: StoreOracle;
-  writer(): StoreWriter;
-  /** The sequence of the last message. */
-  sequence(): number;
-  write(readings: readonly Reading[]): Promise<WriteReport>;
-  writeAlerts(alerts: readonly AlertChange[]): Promise<WriteReport>;
-  /** Closes the store and opens it again. */
-  reopen(): Promise<void>;
 }
 
 /** What every store does, by its kind; `start` gives an empty one. */

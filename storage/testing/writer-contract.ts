@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Reading } from "../../domain/reading.ts";
 import { alertChange, at, T0 } from "./batches.ts";
-import type { Given } from "./store-contract.ts";
+import type { Given } from "./given.ts";
 
 /** How every store writes readings and alerts; part of the store contract, on its store. */
 export function describeWriterContract(given: Given): void {

@@ -1,0 +1,24 @@
+import type { AlertChange } from "../../domain/alert.ts";
+import type { Reading } from "../../domain/reading.ts";
+import type { WindowResult } from "../../domain/window-result.ts";
+import type { StoreWriter, WriteReport } from "../common/store.ts";
+
+/** What a store holds, read by other means than the store's own history. */
+export interface StoreOracle {
+  readings(device: string): Promise<readonly Reading[]>;
+  /** The valid ones, without aggregates that have no value. */
+  windows(rule: string): Promise<readonly WindowResult[]>;
+  alerts(rule: string): Promise<readonly AlertChange[]>;
+}
+
+/** What the parts of the contract share: one store, which keeps what the tests before have written. */
+export interface Given {
+  readonly oracle: StoreOracle;
+  writer(): StoreWriter;
+  /** The sequence of the last message. */
+  sequence(): number;
+  write(readings: readonly Reading[]): Promise<WriteReport>;
+  writeAlerts(alerts: readonly AlertChange[]): Promise<WriteReport>;
+  /** Closes the store and opens it again. */
+  reopen(): Promise<void>;
+}

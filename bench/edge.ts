@@ -23,7 +23,7 @@ const SETTINGS = [
 ];
 const START_MS_MAX = 30_000;
 
-/** Message rate of the durable edge (broker, ingest, NATS with fsync) beside brokers that keep nothing. */
+/** Message rate of the durable edge (broker, ingest, NATS with fsync), compared with brokers that store nothing. */
 export async function benchEdge({ rounds, seconds }: EdgeOptions): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), "weir-bench-"));
   const logger = createLogger({ level: "warn", pretty: false, name: "bench" });
@@ -34,7 +34,7 @@ export async function benchEdge({ rounds, seconds }: EdgeOptions): Promise<boole
     peers.push(await startEdge(folder, nats), await startBareAedes(), await startMosquitto());
     for (const setting of SETTINGS) {
       const runs = new Map(peers.map(({ name }) => [name, [] as Run[]]));
-      // In turn, so that all meet the same moods of the machine.
+      // In turn, so that a slow phase of the machine affects all of them.
       for (let round = 0; round < rounds; round++) {
         for (const peer of peers) runs.get(peer.name)?.push(await measure(peer, nats.pid, { ...setting, seconds }));
       }

@@ -2,12 +2,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** The page is no part of what is compiled with this: its tools lie in the sources. */
+/** The page is not compiled with the benches: its tools are in the sources. */
 const RUN = fileURLToPath(new URL("../../dashboard/dev/run.js", import.meta.url));
-/** Ten minutes behind a trace of one. */
+/** Ten minutes after a trace of one minute. */
 const HEAP_SECONDS_PER_SECOND = 10;
 
-/** The page in a real browser: frames and tasks of a trace, and what is left of the heap again and again. */
+/** The page in a real browser: the frames and tasks of a trace, and the size of the heap over time. */
 export async function benchPage(options: { readonly seconds: number; readonly charts: number }): Promise<boolean> {
   const { seconds, charts } = options;
   const heapSeconds = seconds * HEAP_SECONDS_PER_SECOND;

@@ -22,7 +22,7 @@ const METRICS = 3;
 const STORED_MS_MAX = 120_000;
 const RATE_TARGET = 15_000;
 const LATENCY_TARGET_MS = 100;
-/** Memory of the last third over that of the middle third; more is a leak. */
+/** Memory in the last third of the run relative to the middle third; more is a leak. */
 const GROWTH_MAX = 1.1;
 
 const RULES = `rules:
@@ -41,7 +41,7 @@ const RULES = `rules:
     when: "> 50"
 `;
 
-/** The whole way, from MQTT to stored readings and the feed, at a fixed rate; then publish-to-alert latency. */
+/** The whole pipeline, from MQTT to stored readings and the feed, at a fixed rate; then publish-to-alert latency. */
 export async function benchWhole({ seconds, rate }: WholeOptions): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), "weir-bench-"));
   const rulesDir = join(folder, "rules");
@@ -148,7 +148,7 @@ async function storedByMetrics(gateway: GatewayProcess): Promise<number> {
   return (await gateway.metrics())?.get("weir_storage_points_total") ?? 0;
 }
 
-/** The store counts windows as well, so this waits for at least as many points as readings, and for the lag to end. */
+/** The store also counts windows, so this waits for at least as many points as readings, and for the lag to end. */
 async function waitUntilStored(gateway: GatewayProcess, readings: number): Promise<void> {
   const untilMs = performance.now() + STORED_MS_MAX;
   while (performance.now() < untilMs) {
@@ -170,7 +170,7 @@ async function countStored(file: string): Promise<number> {
   return count;
 }
 
-/** Resident memory each second, in MB. */
+/** Resident memory every second, in MB. */
 function watchMemory(pids: { readonly gateway: number; readonly nats: number }) {
   const samples = { gateway: [] as number[], nats: [] as number[] };
   const timer = setInterval(async () => {

@@ -119,13 +119,13 @@ test.each([
   expect(new TextDecoder().decode(only?.letter.payload)).toBe(payload);
 });
 
-test("the good readings of a message with a bad one are stored, the message is kept beside them", async () => {
+test("the good readings of a message with a bad one are stored, and the message is kept too", async () => {
   await publish("sensors/s/d/telemetry", '[{"t": 1}, 7]');
   expect(await readings()).toHaveLength(1);
   expect(await deadLetters()).toHaveLength(1);
 });
 
-test("no acknowledgement while the log does not answer, and an error when it never will", async () => {
+test("there is no acknowledgement while the log does not answer, and an error when it never will", async () => {
   let answer: ((error?: Error) => void) | undefined;
   await start({
     append: (message) =>
@@ -175,7 +175,7 @@ test("many readings share frames, and none is lost or doubled", async () => {
   expect((await messages("READINGS")).length).toBeLessThan(count / 10);
 });
 
-test("sources of one's own: captured tags, fixed tags, chosen metrics", async () => {
+test("configured sources: captured tags, fixed tags, chosen metrics", async () => {
   await start(
     {},
     {
@@ -225,7 +225,7 @@ test.each([
   expect(await countsOf("d")).toEqual({ ...NO_COUNTS, messages: 1, deadLettered: 1 });
 });
 
-test("a message whose reading throws is a dead letter, and leaves nothing in the frame that others share", async () => {
+test("a message whose decoding throws is a dead letter, and leaves nothing in the shared frame", async () => {
   const parse = JSON.parse;
   vi.spyOn(JSON, "parse").mockImplementation((text: string) => {
     const value = parse(text);
@@ -263,7 +263,7 @@ function raise(error: Error): never {
   throw error;
 }
 
-test("a topic whose reading throws is a dead letter", async () => {
+test("a topic whose matching throws is a dead letter", async () => {
   vi.spyOn(TopicRoutes.prototype, "find").mockImplementationOnce(() => raise(new Error("odd topic")));
   expect(await publish("sensors/s/d/telemetry", '{"t": 1}')).toBeUndefined();
   expect(await deadLetters()).toMatchObject([
@@ -271,7 +271,7 @@ test("a topic whose reading throws is a dead letter", async () => {
   ]);
 });
 
-test("names: 256 bytes are stored, more and control characters are dead letters beside the good readings", async () => {
+test("names of 256 bytes are stored; longer ones and control characters become dead letters besides the good readings", async () => {
   const name = "n".repeat(256);
   const wide = "é".repeat(128);
   const payload = JSON.stringify({ [name]: 1, [wide]: 2, [`${name}x`]: 3, [`${wide}x`]: 4, "a\u0007": 5, b: 6 });
@@ -299,7 +299,7 @@ test("names: 256 bytes are stored, more and control characters are dead letters 
   });
 });
 
-test("2,000 names of 250,000 bytes cost a dead letter, and little time", async () => {
+test("2,000 names of 250,000 bytes become a dead letter in little time", async () => {
   await start({}, { limits: { readings_per_message_max: 5_000 } });
   const startedMs = performance.now();
   const payload = `{"${"p".repeat(250_000)}": {${Array.from({ length: 2_000 }, (_, i) => `"${i}": 1`).join()}}}`;
@@ -311,7 +311,7 @@ test("2,000 names of 250,000 bytes cost a dead letter, and little time", async (
 
 test("a message that the open frame has no room for begins the next one", async () => {
   await start({}, { frame: { linger: "100ms" } }, 20_000);
-  // 12,000 bytes each: one leaves the frame open, and two are more than the log takes.
+  // 12,000 bytes each: one leaves the frame open, and two are more than the log accepts.
   const sent = Array.from({ length: 9 }, (_, i) => {
     const fields = Array.from({ length: 50 }, (_, k) => [`${i}-${k}-`.padEnd(235, "m"), i]);
     return publish("sensors/s/d/telemetry", JSON.stringify(Object.fromEntries(fields)));
@@ -326,7 +326,7 @@ test("a message that the open frame has no room for begins the next one", async 
   expect(await countsOf("d")).toEqual({ ...NO_COUNTS, messages: 9, stored: 9, readings: 9 * 50 });
 });
 
-test("a message too large for any frame is a dead letter, and no other message pays for it", async () => {
+test("a message too large for any frame is a dead letter, and no other message is affected", async () => {
   await start({}, { frame: { linger: "100ms" } }, 20_000);
   const text = "x".repeat(4_000);
   const large = JSON.stringify({ ts: NOW / 1000 + 1e6, a: text, b: text, c: text, d: text });
@@ -347,7 +347,7 @@ test("a message too large for any frame is a dead letter, and no other message p
   expect(await countsOf("d")).toEqual({ ...NO_COUNTS, messages: 3, stored: 2, deadLettered: 1, readings: 2 });
 });
 
-test("30 metrics of the longest names, in many messages, share frames that the log takes", async () => {
+test("30 metrics of the longest names, in many messages, share frames that the log accepts", async () => {
   await start({}, {}, 64 * 1_024);
   const sent = Array.from({ length: 20 }, (_, i) => {
     const device = `${i}`.padEnd(256, "d");
@@ -368,7 +368,7 @@ test("a dead letter too large for the log keeps the beginning of its payload", a
   expect(only?.letter.detail).toMatch(/of the payload's 99000 bytes only the first \d+ are kept/);
 });
 
-test("a dead letter that the server refuses for its size is cut short, from the bytes that came", async () => {
+test("a dead letter that the server refuses for its size is truncated, from the original bytes", async () => {
   await start({
     async append(message) {
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -22,7 +22,7 @@ afterAll(async () => {
   await folder.remove();
 });
 
-/** Starts the child, and kills it some time after it began to write. */
+/** Starts the child, and kills it some time after it has started to write. */
 async function runAndKill(file: string, afterMs: number): Promise<void> {
   const env = { ...process.env, WEIR_CRASH_CHILD: `${file}|${FRAMES}`, WEIR_CRASH_FILE: CHILD };
   const running = spawn(process.execPath, ["--input-type=module", "-e", RUN], {
@@ -38,7 +38,7 @@ async function runAndKill(file: string, afterMs: number): Promise<void> {
     running.stdout.once("data", () => resolve());
     running.once("exit", (code) => reject(new Error(`the child ended with ${code}: ${said}`)));
   });
-  // The moment of the kill is the test's input, not a wait for something.
+  // The time of the kill is the test's input, not a wait for something.
   await new Promise((resolve) => setTimeout(resolve, afterMs));
   await new Promise((resolve) => {
     running.once("exit", resolve);
@@ -46,7 +46,7 @@ async function runAndKill(file: string, afterMs: number): Promise<void> {
   });
 }
 
-it("loses and doubles nothing when killed in the middle of writing", async () => {
+it("loses and repeats nothing when killed during a write", async () => {
   const file = join(folder.path, "history.duckdb");
   let before = 0;
   for (let kill = 0; kill < KILLS; kill++) {
@@ -63,7 +63,7 @@ it("loses and doubles nothing when killed in the middle of writing", async () =>
     instance.closeSync();
     const applied = Number(row?.[0]);
     expect(applied).toBeGreaterThan(before);
-    // Exactly what the applied messages hold, not one more or less.
+    // Exactly the contents of the applied messages.
     expect(row).toEqual([applied, applied * READINGS_PER_FRAME, applied * READINGS_PER_FRAME, 0]);
     before = applied;
   }

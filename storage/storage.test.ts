@@ -41,7 +41,7 @@ describe("storage with DuckDB", () => {
     await folder.remove();
   });
 
-  /** Each start has figures of its own. */
+  /** Each start has its own metrics. */
   async function start(changes: Partial<StorageConfig> = {}, given: TestDeps = testDeps({ log })): Promise<Service> {
     deps = given;
     const service = await startStorage({ ...config, ...changes }, given);
@@ -101,7 +101,7 @@ describe("storage with DuckDB", () => {
     expect(await deps.figure("weir_storage_duplicates_total")).toBe(1);
   });
 
-  it("goes on where it stopped, without a gap or a repeat", async () => {
+  it("continues where it stopped, without a gap or a repeat", async () => {
     for (let round = 0; round < 3; round++) {
       const service = await start();
       for (let i = 0; i < 20; i++) {
@@ -129,7 +129,7 @@ describe("storage with DuckDB", () => {
     expect(await deps.figure("weir_storage_duplicates_total")).toBe(0);
   });
 
-  it("stores no readings when told so, but the rest", async () => {
+  it("stores only windows and alerts with `raw: false`", async () => {
     await start({ raw: false });
     await log.append({ subject: "readings.0", payload: frameOf([reading(1)]) });
     const event = { specversion: "1.0", type: "weir.alert.v1", data: alertChange({ id: "a" }) };
@@ -139,7 +139,7 @@ describe("storage with DuckDB", () => {
     expect(await rows("SELECT count(*)::INT FROM readings")).toEqual([[0]]);
   });
 
-  it("sets a message aside that it cannot read, and goes on", async () => {
+  it("keeps a message that it cannot read as a dead letter, and continues", async () => {
     await start();
     await log.append({ subject: "readings.0", payload: new Uint8Array([255, 1, 2]) });
     await log.append({ subject: "windows.0", payload: new Uint8Array([255, 255, 255]) });
@@ -168,13 +168,13 @@ describe("storage with DuckDB", () => {
       }
       const service = await start({}, other);
       await eventually("all is stored", async () => (await other.figure("weir_storage_points_total")) === count);
-      expect(other.lines.some(({ msg }) => msg.startsWith("the log is another one"))).toBe(true);
+      expect(other.lines.some(({ msg }) => msg.startsWith("this is another log"))).toBe(true);
       await service.stop();
     }
     expect(await rows("SELECT count(*)::INT FROM readings")).toEqual([[17]]);
   });
 
-  it("counts what the log deleted before it was stored", async () => {
+  it("counts messages that the log deleted before they were stored", async () => {
     const short = createMemoryLog({ nowUs, messagesMax: 10 });
     await short.append({ subject: "readings.0", payload: frameOf([reading(1)]) });
     const first = await start({}, testDeps({ log: short }));
@@ -187,7 +187,7 @@ describe("storage with DuckDB", () => {
     expect(await deps.figure("weir_storage_missed_messages_total")).toBe(firstSequence - 2);
   });
 
-  it("answers questions on the bus, and says what is wrong with bad ones", async () => {
+  it("answers questions on the bus, and refuses bad ones with the reason", async () => {
     await start();
     await log.append({ subject: "readings.0", payload: frameOf([reading(1, 10), reading(2, 20), reading(9, 3)]) });
     await stored(3);
@@ -205,7 +205,7 @@ describe("storage with DuckDB", () => {
     }
   });
 
-  it("goes on writing beside a slow question", async () => {
+  it("continues writing during a slow question", async () => {
     await start({ linger: 20_000 });
     const many = (from: number) => Array.from({ length: 500 }, (_, i) => reading(from + i, i));
     for (let i = 0; i < 400; i++) await log.append({ subject: "readings.0", payload: frameOf(many(i * 500)) });
@@ -223,7 +223,7 @@ describe("storage with DuckDB", () => {
     expect(answers.map((answer) => answer.count.length)).toEqual(Array(30).fill(5000));
   });
 
-  it("deletes what is older than the retention", async () => {
+  it("deletes results older than the retention", async () => {
     const now = nowUs();
     const old = { ...reading(0), atUs: now - 120_000_000 };
     await log.append({ subject: "readings.0", payload: frameOf([old, { ...old, atUs: now }]) });
@@ -236,7 +236,7 @@ describe("storage with DuckDB", () => {
     expect(await rows("SELECT count(*)::INT FROM readings")).toEqual([[1]]);
   });
 
-  it("keeps few series in memory and still knows duplicates", async () => {
+  it("keeps few series in memory and still recognizes duplicates", async () => {
     await start({ series_max: 50, batch_rows_max: 100 });
     const sensors = Array.from({ length: 400 }, (_, i) => ({ ...reading(1), device: `many-${i}` }));
     for (let round = 0; round < 2; round++) {

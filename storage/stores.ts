@@ -7,7 +7,8 @@ import { INFLUXDB } from "./influx/influxdb.ts";
 
 /**
  * Every kind of store. The entries of `storage.stores` in `weir.yaml`, the service, `weir doctor` and the conformance
- * suite derive from this table: a new kind is its folder, a line here, and a line in `testing/stores-under-test.ts`.
+ * suite derive from this table: a new kind is its folder, a line here, and in `testing/` how to start one and read it by other means,
+ * with a line in `stores.test.ts`.
  * The entries load a store's code only when it is opened.
  */
 export const STORES = {
@@ -17,6 +18,7 @@ export const STORES = {
 
 export type StoreName = keyof typeof STORES;
 export const STORE_NAMES = keysOf(STORES);
+const LIST = new Intl.ListFormat("en-GB");
 
 /** The chosen store with its complete configuration: `{ duckdb: { file: ... } }`. */
 export type StoreConfig = {
@@ -36,7 +38,7 @@ export function storeEntrySchema(): z.ZodType {
   return z
     .strictObject(Object.fromEntries(kinds))
     .refine((entry) => Object.values(entry).filter((value) => value !== undefined).length === 1, {
-      error: `must be exactly one of ${STORE_NAMES.join(" and ")}`,
+      error: `must be exactly one of ${LIST.format(STORE_NAMES)}`,
     });
 }
 
@@ -48,7 +50,7 @@ export function storeConfigSchema(): z.ZodType {
 /** The kind that an entry is of. */
 export function nameOf(entry: StoreEntry): StoreName {
   const name = STORE_NAMES.find((each) => entry[each] !== undefined);
-  if (name === undefined) throw new RangeError(`a store is one of ${STORE_NAMES.join(" and ")}`);
+  if (name === undefined) throw new RangeError(`a store is one of ${LIST.format(STORE_NAMES)}`);
   return name;
 }
 
@@ -78,6 +80,6 @@ function only(config: StoreConfig): readonly [string, unknown] {
 function kindOf(name: string): StoreKind {
   const kinds: Readonly<Record<string, StoreKind>> = STORES;
   const kind = kinds[name];
-  if (kind === undefined) throw new RangeError(`no kind of store ${name}; there are ${STORE_NAMES.join(" and ")}`);
+  if (kind === undefined) throw new RangeError(`no kind of store ${name}; there are ${LIST.format(STORE_NAMES)}`);
   return kind;
 }

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { connect } from "node:net";
 
-/** Another broker in a process of its own, to compare with. */
+/** Another broker in its own process, for comparison. */
 export interface Peer {
   readonly name: string;
   readonly port: number;
@@ -18,7 +18,7 @@ export function peerOf(name: string, port: number, child: ChildProcess): Peer {
   return { name, port, pid, stop: () => endProcess(child) };
 }
 
-/** Ends a process that we started and waits for it. Safe to call twice. */
+/** Ends a process that we started, and waits for it. Idempotent. */
 export async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));

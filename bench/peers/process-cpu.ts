@@ -9,10 +9,10 @@ export interface ProcessCpu {
   readonly totalSeconds: number;
 }
 
-/** CPU time that a process has used until now, all its threads together, from `/proc/<pid>/stat`. */
+/** The CPU time that all threads of a process have used so far, from `/proc/<pid>/stat`. */
 export async function processCpu(pid: number): Promise<ProcessCpu> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  // The name in parentheses may hold spaces: count fields from behind it.
+  // The name in parentheses may have spaces, so fields are counted after it.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const userSeconds = Number(fields[11]) / TICKS_PER_SECOND;
   const systemSeconds = Number(fields[12]) / TICKS_PER_SECOND;

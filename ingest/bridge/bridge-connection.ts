@@ -15,11 +15,11 @@ export interface BridgeConnectionDeps {
 }
 
 const PROTOCOL = { protocolVersion: 5 } as const;
-/** So many messages may be unacknowledged; more are not read. */
+/** Unacknowledged messages. At this many, the bridge stops reading. */
 const IN_FLIGHT_MAX = 2_000;
 const SESSION_SECONDS = 7 * 86_400;
 const KEEPALIVE_SECONDS = 30;
-/** The broker has to say something in this time: the answer to a ping, at least. */
+/** The broker must send something in this time, at least the answer to a ping. */
 const SILENCE_MS_MAX = 2 * KEEPALIVE_SECONDS * 1000;
 const PACKET_BYTES_MAX = 1024 * 1024;
 const SUBSCRIBE_ID = 1;
@@ -42,9 +42,8 @@ interface Pending {
 }
 
 /**
- * One connection to an outside broker, MQTT 5. Many messages are on their way to the log at a time; each is acknowledged
- * after it is kept, in the order in which they came. What is not acknowledged when the connection ends, the broker sends
- * again on the next one.
+ * One connection to an outside broker, MQTT 5. Many messages are in flight to the log at a time. Each is acknowledged after
+ * it is kept, in the order of arrival. The broker resends unacknowledged messages on the next connection.
  */
 export class BridgeConnection {
   readonly #config: BridgeConfig;
@@ -52,15 +51,15 @@ export class BridgeConnection {
   readonly #deps: BridgeConnectionDeps;
   readonly #stream: Duplex;
   readonly #pending: Pending[] = [];
-  /** Messages of QoS 2 that are kept but not released yet: a second one with the same id is the same message. */
+  /** Ids of QoS 2 messages that are kept but not released yet. A second message with such an id is the same one. */
   readonly #unreleased = new Set<number>();
   #acknowledgements: Buffer[] = [];
-  #settleAt: (() => void) | undefined;
+  #onSettled: (() => void) | undefined;
   #heardMs = performance.now();
   #pings: NodeJS.Timeout | undefined;
-  #draining = false;
+  #stopping = false;
   #why = "";
-  /** Resolves with the reason when the connection is gone. */
+  /** Resolves with the reason when the connection has ended. */
   readonly ended: Promise<string>;
 
   constructor(config: BridgeConfig, password: string | undefined, deps: BridgeConnectionDeps) {
@@ -74,7 +73,7 @@ export class BridgeConnection {
       });
       this.#stream.once("close", () => {
         clearInterval(this.#pings);
-        this.#settleAt?.();
+        this.#onSettled?.();
         resolve(this.#why || "connection closed");
       });
     });
@@ -83,7 +82,7 @@ export class BridgeConnection {
   start(): void {
     const packets = parser(PROTOCOL);
     packets.on("packet", (packet: Packet) => this.#onPacket(packet));
-    packets.on("error", (error: Error) => this.#drop(`the broker sent what is no MQTT: ${error.message}`));
+    packets.on("error", (error: Error) => this.#drop(`the broker sent something that is not MQTT: ${error.message}`));
     this.#stream.on("data", (bytes: Buffer) => {
       this.#heardMs = performance.now();
       try {
@@ -113,12 +112,12 @@ export class BridgeConnection {
     });
   }
 
-  /** Takes nothing more in, acknowledges what gets kept in the given time, and says goodbye. */
+  /** Stops reading, acknowledges the messages that are kept within `msMax`, and disconnects. */
   async stop(msMax: number): Promise<void> {
-    this.#draining = true;
+    this.#stopping = true;
     if (this.#pending.length > 0 && !this.#stream.destroyed) {
       await new Promise<void>((resolve) => {
-        this.#settleAt = resolve;
+        this.#onSettled = resolve;
         setTimeout(resolve, msMax).unref();
       });
     }
@@ -164,7 +163,7 @@ export class BridgeConnection {
     this.#send({
       cmd: "subscribe",
       messageId: SUBSCRIBE_ID,
-      // Retained messages come when the subscription is new, not again at each connection.
+      // Retained messages come with a new subscription, not at each connection.
       subscriptions: topics.map((topic) => ({
         topic: share === undefined ? topic : `$share/${share}/${topic}`,
         qos,
@@ -174,10 +173,10 @@ export class BridgeConnection {
   }
 
   #onPublish(packet: IPublishPacket): void {
-    if (this.#draining) return;
+    if (this.#stopping) return;
     const { qos, messageId, topic, payload, retain } = packet;
     if (qos === 2 && messageId !== undefined && this.#unreleased.has(messageId)) {
-      // Its first PUBREC was lost, or is still to come.
+      // Its first PUBREC was lost, or is not sent yet.
       if (!this.#pending.some(({ packetId }) => packetId === messageId)) this.#acknowledge(2, messageId);
       return;
     }
@@ -203,7 +202,7 @@ export class BridgeConnection {
     });
   }
 
-  /** Acknowledges from the oldest on, up to the first that is not kept yet. */
+  /** Acknowledges from the oldest on, up to the first message that is not kept yet. */
   #settle(): void {
     let kept = 0;
     for (const { qos, packetId, kept: isKept } of this.#pending) {
@@ -212,14 +211,14 @@ export class BridgeConnection {
       if (packetId !== undefined) this.#acknowledge(qos, packetId);
     }
     this.#pending.splice(0, kept);
-    if (this.#pending.length === 0) this.#settleAt?.();
+    if (this.#pending.length === 0) this.#onSettled?.();
     if (this.#stream.isPaused() && this.#pending.length < IN_FLIGHT_MAX / 2) {
       this.#heardMs = performance.now();
       this.#stream.resume();
     }
   }
 
-  /** A frame keeps many messages at once: their acknowledgements leave in one write. */
+  /** A frame keeps many messages at once, so their acknowledgements share one write. */
   #acknowledge(qos: 0 | 1 | 2, messageId: number): void {
     if (this.#acknowledgements.length === 0) setImmediate(() => this.#flush());
     const cmd = qos === 2 ? "pubrec" : "puback";
@@ -233,7 +232,7 @@ export class BridgeConnection {
   }
 
   #ping(): void {
-    // While we do not read, its silence says nothing.
+    // While we do not read, silence means nothing.
     if (!this.#stream.isPaused() && performance.now() - this.#heardMs > SILENCE_MS_MAX) {
       this.#drop("the broker does not answer");
     } else this.#send({ cmd: "pingreq" });

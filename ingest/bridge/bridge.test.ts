@@ -21,7 +21,7 @@ async function startServer(): Promise<Mosquitto> {
   return server;
 }
 
-/** Answers each packet as told. */
+/** Answers each packet as the test says. */
 async function startScriptedBroker(answer: (packet: Packet) => readonly Packet[] | Buffer): Promise<string> {
   const server = createServer((socket) => {
     const packets = parser({ protocolVersion: 5 });
@@ -41,7 +41,7 @@ async function startScriptedBroker(answer: (packet: Packet) => readonly Packet[]
 
 type Done = (error?: Error) => void;
 
-/** A bridge whose messages are held until the test says that they are kept. */
+/** A bridge whose messages wait until the test says that they are kept. */
 async function bridgeTo(url: string, options: { readonly qos?: 0 | 1 | 2; readonly share?: string } = {}) {
   const taken: { readonly message: InboundMessage; readonly done: Done }[] = [];
   const happened: string[] = [];
@@ -50,7 +50,7 @@ async function bridgeTo(url: string, options: { readonly qos?: 0 | 1 | 2; readon
   const kit = {
     taken,
     happened,
-    /** What becomes of a message as soon as it comes. */
+    /** What happens to a message when it arrives. */
     onMessage: (_done: Done, _message: InboundMessage): void => {},
   };
   const bridge = await startBridge(config, {
@@ -108,9 +108,9 @@ test.each([1, 2] as const)("at QoS %d many are in flight, and none is acknowledg
   const server = await startServer();
   const first = await connectedBridge(server.url, { qos });
   await publishAll(await publisher(server.url), hundred, qos);
-  // All hundred came although none was acknowledged yet.
+  // All hundred arrived although none was acknowledged yet.
   await expect.poll(() => first.taken.length, WAIT).toBe(100);
-  // Kept in any order: the one at the head is not, so the broker must hear of none.
+  // They are kept in any order, but the oldest is not, so none may be acknowledged.
   for (const { done } of first.taken.slice(1).reverse()) done();
   await server.pause();
   await expect.poll(() => first.bridge.health().ready, WAIT).toBe(false);
@@ -129,7 +129,7 @@ test("over WebSocket", async () => {
   await expect.poll(() => taken.length, WAIT).toBe(100);
 });
 
-test("what was acknowledged does not come again, what was not does", async () => {
+test("only unacknowledged messages come again", async () => {
   const server = await startServer();
   const first = await connectedBridge(server.url);
   await publishAll(await publisher(server.url), hundred, 1);
@@ -151,7 +151,7 @@ test("messages published while the bridge is away wait for it", async () => {
   await expect.poll(() => taken.length, WAIT).toBe(100);
 });
 
-test("a mistake of ours over a message ends the connection, not the process, and the message comes again", async () => {
+test("a bug of Weir in a message ends the connection, not the process, and the message comes again", async () => {
   const server = await startServer();
   const { taken, happened, kit } = await connectedBridge(server.url);
   kit.onMessage = (done) => {
@@ -164,7 +164,7 @@ test("a mistake of ours over a message ends the connection, not the process, and
   expect(happened).toContain("lost: a packet could not be read: too deep");
 });
 
-test("a message that cannot be kept is sent again, not given up", async () => {
+test("a message that cannot be kept is sent again, not lost", async () => {
   const server = await startServer();
   const { taken, happened, kit } = await connectedBridge(server.url);
   kit.onMessage = (done) => done(taken.length === 1 ? new Error("disk full") : undefined);
@@ -174,7 +174,7 @@ test("a message that cannot be kept is sent again, not given up", async () => {
   expect(happened).toContain("lost: a message could not be kept: disk full");
 });
 
-test("a broker that is not there yet is waited for", async () => {
+test("the bridge waits for a broker that does not run yet", async () => {
   const server = await startServer();
   await server.pause();
   const { bridge, happened, kit, taken } = await bridgeTo(server.url);
@@ -208,7 +208,7 @@ test("a broker that refuses the login", async () => {
   await expect.poll(() => bridge.health().detail, WAIT).toBe("bridge: refused: bad user name or password");
 });
 
-test("what is no MQTT ends the connection, not the gateway", async () => {
+test("bytes that are not MQTT end the connection, not the gateway", async () => {
   const url = await startScriptedBroker(() => Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"));
   const { happened } = await bridgeTo(url);
   await expect.poll(() => happened.length, WAIT).toBeGreaterThan(1);
@@ -223,7 +223,7 @@ test("a shared subscription", async () => {
   await expect.poll(() => taken.length, WAIT).toBe(100);
 });
 
-test("stop waits for what is on its way", async () => {
+test("stop waits for messages in flight", async () => {
   const server = await startServer();
   const { taken, kit, bridge } = await connectedBridge(server.url);
   kit.onMessage = (done) => setTimeout(done, 100);

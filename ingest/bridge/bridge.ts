@@ -11,14 +11,14 @@ import { BridgeConnection } from "./bridge-connection.ts";
 export interface BridgeDeps {
   readonly accept: (message: InboundMessage, done: (error?: Error) => void) => void;
   readonly clock: Clock;
-  /** Where secrets are; the process's by default. */
+  /** Where secrets are; by default the environment of the process. */
   readonly environment?: Environment;
   readonly events: Pick<IngestEvents, "bridgeConnected" | "bridgeLost" | "bridgeRefused">;
 }
 
 export interface Bridge {
   health(): Health;
-  /** Acknowledges what is kept by then; the broker sends the rest again at the next start. Safe to call twice. */
+  /** Acknowledges the messages that are kept by then; the broker resends the others at the next start. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -26,8 +26,8 @@ const RECONNECT: BackoffLimits = { firstMs: 1_000, maxMs: 15_000 };
 const STOP_MS_MAX = 5_000;
 
 /**
- * Subscribes to an outside broker (MQTT 5) and acknowledges a message only after it is kept. The session outlives the
- * connection, so that the broker sends again what was not acknowledged. A broker that is away is tried again for ever.
+ * Subscribes to an outside broker (MQTT 5) and acknowledges a message only after it is kept (ADR 7). The session outlives
+ * the connection, so the broker resends messages that were not acknowledged. A lost connection is retried forever.
  */
 export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promise<Bridge> {
   const { accept, clock, events } = deps;
@@ -38,7 +38,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
   let connection: BridgeConnection | undefined;
 
   async function run(): Promise<void> {
-    // Not all gateways at once, when their broker comes back.
+    // With random waits: when a broker comes back, its gateways must not all connect at once.
     const backoff = new Backoff(RECONNECT, Math.random);
     while (!stopping.signal.aborted) {
       connection = new BridgeConnection(config, password, {

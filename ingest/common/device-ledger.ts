@@ -1,4 +1,4 @@
-/** What became of a device's messages: `messages = stored + deadLettered + dropped + in flight`. */
+/** The outcomes of a device's messages: `messages = stored + deadLettered + dropped + in flight`. */
 export interface DeviceCounts {
   messages: number;
   stored: number;
@@ -8,7 +8,7 @@ export interface DeviceCounts {
   clockAhead: number;
 }
 
-/** Counts per device, for the first `devicesMax` of them; the others share the entry named `(others)`. */
+/** Counts per device, for the first `devicesMax` devices. The others share the entry `(others)`. */
 export class DeviceLedger {
   readonly #counts = new Map<string, DeviceCounts>();
   readonly #devicesMax: number;

@@ -5,15 +5,18 @@ const TOPIC_CHARACTERS_LOGGED = 300;
 
 /** What happens in the ingest, logged and counted in one place. */
 export function createIngestEvents(logger: Logger, metrics: Metrics) {
-  const messages = metrics.counter("weir_ingest_messages_total", "Messages that came in.");
+  const messages = metrics.counter("weir_ingest_messages_total", "Messages that arrived.");
   const readings = metrics.counter("weir_ingest_readings_total", "Readings that were framed.");
   const frames = metrics.counter("weir_ingest_frames_total", "Frames sent to the log.");
   const frameBytes = metrics.counter("weir_ingest_frame_bytes_total", "Bytes of these frames.");
-  const stored = metrics.counter("weir_ingest_stored_total", "Messages whose readings the log has.");
+  const stored = metrics.counter("weir_ingest_stored_total", "Messages whose readings are in the log.");
   const deadLetters = metrics.counter("weir_ingest_dead_letters_total", "Messages kept as dead letters.", ["reason"]);
-  const dropped = metrics.counter("weir_ingest_dropped_total", "Messages that held nothing to keep.", ["reason"]);
+  const dropped = metrics.counter("weir_ingest_dropped_total", "Messages without anything to keep.", ["reason"]);
   const clockAhead = metrics.counter("weir_ingest_clock_ahead_total", "Readings from too far in the future.");
-  const refused = metrics.counter("weir_ingest_unkept_total", "Messages not kept, and not acknowledged.");
+  const refused = metrics.counter(
+    "weir_ingest_unkept_total",
+    "Messages that could not be kept, and were not acknowledged.",
+  );
   const retries = metrics.counter("weir_ingest_retries_total", "Dead letters that were retried.", ["outcome"]);
   let quietUntilMs = 0;
 
@@ -27,7 +30,7 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
     messageStored: () => stored.inc(),
     messageDeadLettered(letter: { readonly reason: string; readonly topic: string; readonly detail: string }) {
       deadLetters.inc({ reason: letter.reason });
-      // One line a second is enough to notice; the dead letters themselves hold the rest.
+      // One line a second is enough: the letters themselves are in the log.
       const nowMs = performance.now();
       if (nowMs < quietUntilMs) return;
       quietUntilMs = nowMs + 1000;
@@ -38,16 +41,16 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
     clockRanAhead: (readings: number) => clockAhead.inc(readings),
     messageNotKept(error: Error) {
       refused.inc();
-      logger.error({ err: error }, "a message could not be kept; its sender gets no acknowledgement");
+      logger.error({ err: error }, "a message could not be kept, and its sender gets no acknowledgement");
     },
     letterRetried(sequence: number, outcome: string, by: string) {
       retries.inc({ outcome });
       logger.info({ letter: sequence, outcome, by }, "a dead letter was retried");
     },
-    retryRefused: (error: unknown) => logger.warn({ err: error }, "an order to retry dead letters was refused"),
+    retryRefused: (error: unknown) => logger.warn({ err: error }, "a request to retry dead letters was refused"),
     bridgeConnected: (url: string) => logger.info({ url }, "bridge connected to the outside broker"),
     bridgeLost: (url: string, reason: string) =>
-      logger.warn({ url }, `bridge lost the outside broker (${reason}); trying again`),
+      logger.warn({ url }, `bridge lost the outside broker (${reason}); it reconnects`),
     bridgeRefused: (topic: string) => logger.error({ topic }, "the outside broker refused the bridge's subscription"),
   };
 }

@@ -49,7 +49,7 @@ function publish(ingest: Ingest, topic: string, payload: string): Promise<Error 
   });
 }
 
-/** Publishes while the configuration is wrong, and starts again a day later with the mended one. */
+/** Publishes while the configuration is wrong, and starts again a day later with the fixed one. */
 async function lettersThenMended(...messages: (readonly [string, string])[]): Promise<Ingest> {
   const wrong = await start();
   for (const [topic, payload] of messages) expect(await publish(wrong, topic, payload)).toBeUndefined();
@@ -83,7 +83,7 @@ async function readings(): Promise<{ device: string; metric: string; atUs: numbe
   return all;
 }
 
-test("a letter's readings come with their own times, or the time at which the message came at first", async () => {
+test("a letter's readings have their own times, or the time at which the message first arrived", async () => {
   await lettersThenMended(
     ["plant/north/d1", '{"t": 4.5}'],
     ["plant/north/d2", `[{"t": 1, "ts": ${CAME / 1000 - 5000}}]`],
@@ -108,7 +108,7 @@ test("a letter's readings come with their own times, or the time at which the me
   ]);
 });
 
-test("a letter is retried once, also over a restart, and who asks again is told", async () => {
+test("a letter is retried once, also over a restart, and asking again gives the first outcome", async () => {
   await lettersThenMended(["plant/north/d1", '{"t": 4.5}']);
   expect(outcomes(await retry({ sequences: [1] }))).toEqual(["1 stored"]);
   await stopAll();
@@ -116,13 +116,13 @@ test("a letter is retried once, also over a restart, and who asks again is told"
   const again = await retry({ sequences: [1] });
   expect(outcomes(again)).toEqual(["1 already-done"]);
   expect(again.results[0]?.detail).toBe(
-    "nothing was done: it was retried at 2025-11-23T00:00:00.000Z by ann, and 1 reading went into the log",
+    "it was retried already at 2025-11-23T00:00:00.000Z by ann: 1 reading went into the log",
   );
   expect(outcomes(await retry({ limit: 10 }))).toEqual([]);
   expect(await readings()).toHaveLength(1);
 });
 
-test("one that fails again becomes a new letter that names it; that one can be retried in its turn", async () => {
+test("a letter that fails again becomes a new letter that names it, which can be retried too", async () => {
   const wrong = await start();
   await publish(wrong, "plant/north/d1", "{oops");
   nowUs = LATER;
@@ -142,7 +142,7 @@ test("one that fails again becomes a new letter that names it; that one can be r
   expect(again.results[0]?.detail).toContain("retry letter 2 instead");
   expect(outcomes(await retry({ sequences: [2] }))).toEqual(["2 refused"]);
   expect((await letterAt(log, 4))?.letter).toMatchObject({ reason: "bad-payload", retryOf: 2 });
-  // What is open is the newest letter of the chain alone.
+  // Only the newest letter of the chain is open.
   expect(outcomes(await retry({ limit: 10 }))).toEqual(["4 refused"]);
 });
 
@@ -154,7 +154,7 @@ test("the good readings of a letter whose rest is bad go into the log, and the r
   expect(await readings()).toHaveLength(1);
 });
 
-test("many are retried oldest first, by reason and topic, in pieces, and those that they make are left alone", async () => {
+test("many are retried oldest first, by reason and topic, in pieces, without the letters that they become", async () => {
   const wrong = await start();
   for (let i = 1; i <= 7; i++) await publish(wrong, `plant/s/d${i}`, i === 3 ? "bad" : `{"t": ${i}}`);
   await publish(wrong, "sensors/s/x/telemetry", "{oops");
@@ -188,7 +188,7 @@ test.each(["write-refused", "unreadable-entry", "notification", "unreadable", "o
   },
 );
 
-test("a letter that has no room for the new reason stays as it is, and holds up no other", async () => {
+test("a letter without room for the new reason stays as it is, and delays no other", async () => {
   const about = { reason: "bad-payload", detail: "", topic: "plant/s/d", clientId: "", receivedAtUs: CAME };
   const large = encodeDeadLetter({ ...about, payload: new Uint8Array(5_000) });
   log = createMemoryLog({ nowUs: () => nowUs, payloadBytesMax: large.length });
@@ -203,7 +203,7 @@ test("a letter that has no room for the new reason stays as it is, and holds up 
   ]);
 });
 
-test("a letter of which only the beginning is kept is not retried: it may read as something else", async () => {
+test("a truncated letter is not retried: it could be read as something else", async () => {
   await start();
   const payload = new TextEncoder().encode("12345");
   const about = { reason: "unknown-topic", detail: "", topic: "sensors/s/d/t", clientId: "", receivedAtUs: CAME };
@@ -219,7 +219,7 @@ test("a letter of which only the beginning is kept is not retried: it may read a
   expect(await readings()).toEqual([]);
 });
 
-test("a letter whose reading throws becomes another letter, and holds up no other of the order", async () => {
+test("a letter whose decoding throws becomes another letter, and delays no other letter of the request", async () => {
   const about = { reason: "reading-failed", detail: "", clientId: "", receivedAtUs: CAME };
   for (const [topic, text] of [
     ["plant/s/d", `{"ts": ${"[".repeat(50_000)}${"]".repeat(50_000)}, "t": 1}`],
@@ -246,13 +246,13 @@ test("a letter whose reading throws becomes another letter, and holds up no othe
   expect((await readings()).map(({ value }) => value)).toEqual([3]);
 });
 
-test("a letter that is not there, and a mark in its place, are said to be none", async () => {
+test("a missing letter, and the sequence of an outcome, are not found", async () => {
   await lettersThenMended(["plant/s/d", '{"t": 1}']);
   expect(outcomes(await retry({ sequences: [1] }))).toEqual(["1 stored"]);
   expect(outcomes(await retry({ sequences: [2, 99] }))).toEqual(["2 not-found", "99 not-found"]);
 });
 
-test("a crash before the mark is written costs nothing: the next retry gives the same readings", async () => {
+test("a crash before the outcome is written loses nothing: the next retry gives the same readings", async () => {
   const wrong = await start();
   await publish(wrong, "plant/s/d", '{"t": 1, "u": 2}');
   await stopAll();
@@ -271,7 +271,7 @@ test("a crash before the mark is written costs nothing: the next retry gives the
   expect([all.length, identities.size]).toEqual([4, 2]);
 });
 
-test("two orders for one letter at the same time, here or at another gateway, leave one mark", async () => {
+test("two requests for one letter at the same time, here or at another gateway, leave one outcome", async () => {
   await lettersThenMended(["plant/s/d", '{"t": 1}']);
   const both = await Promise.all([retry({ sequences: [1] }), retry({ limit: 5 }), retry({ sequences: [1] })]);
   expect(both.flatMap(outcomes)).toEqual(["1 stored", "1 already-done"]);
@@ -280,7 +280,7 @@ test("two orders for one letter at the same time, here or at another gateway, le
   log = createMemoryLog({ nowUs: () => nowUs });
   await lettersThenMended(["plant/s/d", '{"t": 1}']);
   await stopAll();
-  // Another gateway is faster, between our look at the marks and our own mark.
+  // Another gateway is faster: it writes its outcome after we have read that there is none.
   const append = async (message: Append) => {
     if (!message.subject.startsWith("deadletters.retried.")) return await log.append(message);
     await log.append({
@@ -308,13 +308,13 @@ test.each([
   await expect(retry(order as Partial<RetryOrder>)).rejects.toThrow(words);
 });
 
-test("after the stop nobody answers", async () => {
+test("after the stop there is no answer", async () => {
   await start();
   await stopAll();
   await expect(retry({ limit: 1 })).rejects.toBeInstanceOf(NoAnswerError);
 });
 
-test("retries are no letters: pages of letters leave them out", async () => {
+test("retries are not letters: pages of letters leave them out", async () => {
   const wrong = await start();
   for (let i = 0; i < 150; i++) await publish(wrong, `plant/s/d${i}`, '{"t": 1}');
   await stopAll();

@@ -23,8 +23,8 @@ import type { IngestEvents } from "../common/events.ts";
 
 /** Letters whose payloads are in memory at a time. */
 const STEP = 64;
-/** One order looks at so many entries of the log, and takes so long, at most; the report says where to go on. */
-const LOOK_MAX = 20_000;
+/** The most that one request reads of the log, and the longest it takes. The report says where to continue. */
+const ENTRIES_MAX = 20_000;
 const WORK_MS_MAX = 4_000;
 const ORDERS_WAITING_MAX = 32;
 
@@ -32,7 +32,7 @@ export interface RetriesOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly events: IngestEvents;
-  /** Takes a message in as if it had just come. Resolves once it is kept: as readings, or as a letter that names the first. */
+  /** Takes a message as if it had just arrived. Resolves once it is kept: as readings, or as a letter that names the first. */
   readonly take: (message: InboundMessage, retryOf: number) => Promise<Taken>;
 }
 
@@ -42,27 +42,27 @@ export interface Taken {
 }
 
 /**
- * Answers orders to retry dead letters. What came of a retry stands in the log behind its letter, and is written once its
- * readings (or the new letter) are kept. So a crash between the two leaves a letter that may be retried again; readings
- * that come twice count once.
+ * Answers requests to retry dead letters. The outcome of a retry is written to the log after its readings, or the new
+ * letter, are kept. So after a crash between the two the letter may be retried again; readings that come twice count once.
  */
 export function answerRetries(options: RetriesOptions): { stop(): Promise<void> } {
   const { log, events } = options;
-  const underWay = new Set<Promise<unknown>>();
-  // One order after the other: two for the same letter must not meet.
+  const inFlight = new Set<Promise<unknown>>();
+  // One request after another: two for the same letter must not overlap.
   let last: Promise<unknown> = Promise.resolve();
   let stopped = false;
 
   async function answer(order: RetryOrder): Promise<RetryReport> {
-    if (stopped) throw new Error("this part of the gateway is about to end; try again");
-    return await carryOut(options, order, () => stopped);
+    if (stopped) throw new Error("the ingest is stopping; try again");
+    return await retryAll(options, order, () => stopped);
   }
 
   async function inTurn(order: RetryOrder): Promise<RetryReport> {
-    if (underWay.size >= ORDERS_WAITING_MAX) throw new Error("too many orders to retry letters wait; try again later");
+    if (inFlight.size >= ORDERS_WAITING_MAX)
+      throw new Error("too many requests to retry letters are waiting; try again later");
     const answered = last.then(() => answer(order));
-    last = answered.catch(() => {}).finally(() => underWay.delete(answered));
-    underWay.add(answered);
+    last = answered.catch(() => {}).finally(() => inFlight.delete(answered));
+    inFlight.add(answered);
     return await answered;
   }
 
@@ -71,12 +71,12 @@ export function answerRetries(options: RetriesOptions): { stop(): Promise<void> 
     async stop() {
       stopped = true;
       unlisten();
-      await Promise.allSettled(underWay);
+      await Promise.allSettled(inFlight);
     },
   };
 }
 
-async function carryOut(options: RetriesOptions, order: RetryOrder, isStopped: () => boolean): Promise<RetryReport> {
+async function retryAll(options: RetriesOptions, order: RetryOrder, isStopped: () => boolean): Promise<RetryReport> {
   const { log } = options;
   const untilMs = performance.now() + WORK_MS_MAX;
   const inTime = () => !isStopped() && performance.now() < untilMs;
@@ -101,7 +101,7 @@ async function retryMany(options: RetriesOptions, order: RetryOfMany, inTime: ()
   const begin = Math.max(firstSequence, (order.after ?? 0) + 1);
   const results: RetryResult[] = [];
   let start = begin;
-  while (start < before && start - begin < LOOK_MAX && inTime()) {
+  while (start < before && start - begin < ENTRIES_MAX && inTime()) {
     const end = Math.min(before, start + STEP);
     const found = (await readLetters(log, start, end)).filter(
       ({ letter }) => isRetryable(letter) && letterFits(order, letter),
@@ -123,7 +123,7 @@ async function withoutRetried(log: Log, letters: readonly KeptLetter[]): Promise
   return letters.filter((_, i) => retries[i] === undefined);
 }
 
-/** In the order given; the readings of all share frames. */
+/** In the given order. All readings share frames. */
 async function retryEach(options: RetriesOptions, letters: readonly KeptLetter[], by: string): Promise<RetryResult[]> {
   const earlier = await Promise.all(letters.map(({ sequence }) => retryOf(options.log, sequence)));
   return await Promise.all(
@@ -146,7 +146,7 @@ async function retryOne(
   try {
     taken = await take(message, sequence);
   } catch (error) {
-    // The log's own limit. The others of the order are not to fail for it.
+    // The log's own limit. The other letters of the request must not fail because of it.
     if (!(error instanceof TooLargeError)) throw error;
     const detail = `it still cannot be read, and is too large to be kept with the new reason: ${error.message}`;
     return { sequence, outcome: "not-retryable", detail };
@@ -157,22 +157,22 @@ async function retryOne(
     const mark = { subject: deadLetterRetrySubject(sequence), payload: toBytes(retry) };
     await log.append({ ...mark, expectLastSubjectSequence: 0 });
   } catch (error) {
-    // Another gateway retried it meanwhile: what it wrote stands, and the readings count once.
+    // Another gateway retried it meanwhile: its outcome is valid, and the readings count once.
     const theirs = error instanceof ConflictError ? await retryOf(log, sequence) : undefined;
     if (theirs === undefined) throw error;
     return alreadyDone(sequence, theirs);
   }
   events.letterRetried(sequence, outcome, by);
-  return { sequence, outcome, detail: wordsOf(retry), retry };
+  return { sequence, outcome, detail: outcomeText(retry), retry };
 }
 
-function wordsOf({ outcome, readings, letter }: LetterRetry): string {
+function outcomeText({ outcome, readings, letter }: LetterRetry): string {
   const gave = `${readings} ${readings === 1 ? "reading" : "readings"}`;
   switch (outcome) {
     case "stored":
       return `${gave} went into the log`;
     case "empty":
-      return "it can be read, and holds nothing that a source wants";
+      return "it can be read, but has nothing that a source wants";
     case "refused":
       return `it still cannot be read${readings > 0 ? ` as a whole (${gave} went into the log)` : ""}: letter ${letter} says why`;
   }
@@ -182,31 +182,31 @@ function alreadyDone(sequence: number, retry: LetterRetry): RetryResult {
   const who = retry.by === "" ? "" : ` by ${retry.by}`;
   const when = new Date(Math.floor(retry.atUs / 1_000)).toISOString();
   const instead = retry.outcome === "refused" ? `; retry letter ${retry.letter} instead` : "";
-  const detail = `nothing was done: it was retried at ${when}${who}, and ${wordsOf(retry)}${instead}`;
+  const detail = `it was retried already at ${when}${who}: ${outcomeText(retry)}${instead}`;
   return { sequence, outcome: "already-done", detail, retry };
 }
 
 const WHY_NOT: Readonly<Record<string, string>> = {
   "write-refused":
-    "it is a line that the store refused, and no message of a device: its reading is in the log, and windows and alerts have " +
-    "counted it. Mend what the store says, and what comes from then on is stored",
+    "it is a line that the store refused, not a message of a device. Its reading is in the log, and windows and alerts have " +
+    "counted it. Fix the cause, and later readings are stored",
   "unreadable-entry":
-    "it is an entry of the log that the storage service could not read, and no message of a device: a newer version may read it",
+    "it is an entry of the log that the storage service could not read, not a message of a device. A newer version may read it",
   notification:
-    "it is a notification that was given up, and no message of a device: told late it would mislead. " +
-    "`weir alerts list` shows what is open now, and what goes on is told again by `repeat_interval`",
+    "it is a notification that could not be delivered, not a message of a device. Sent late it would mislead: " +
+    "`weir alerts list` shows what is open now, and `repeat_interval` notifies again of alerts that continue",
 };
 
 function notRetryable(sequence: number, { reason, payload, wholeBytes }: DeadLetter): RetryResult {
   const why =
     wholeBytes === undefined
-      ? (WHY_NOT[reason] ?? `"${reason}" is no reason for which messages of devices are refused`)
-      : `only the first ${payload.length} of the payload's ${wholeBytes} bytes are kept, the log had no room for more`;
+      ? (WHY_NOT[reason] ?? `"${reason}" is not a reason that messages of devices are refused for`)
+      : `only the first ${payload.length} of the payload's ${wholeBytes} bytes are kept, because the log had no room for more`;
   return { sequence, outcome: "not-retryable", detail: `it cannot be retried: ${why}` };
 }
 
 function notFound(sequence: number): RetryResult {
-  const detail = `there is no dead letter ${sequence}: it never was, or is too old`;
+  const detail = `there is no dead letter ${sequence}: it never existed, or has expired`;
   return { sequence, outcome: "not-found", detail };
 }
 

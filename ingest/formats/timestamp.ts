@@ -8,8 +8,8 @@ const MILLISECONDS_BELOW = 1e14;
 const MICROSECONDS_BELOW = 1e17;
 
 /**
- * Whole microseconds of a payload's timestamp, or undefined when it is none. Numbers by unit, or by size for `auto`;
- * strings may hold a number or ISO 8601 (without an offset it is UTC). Parts of a microsecond are cut off.
+ * A payload's timestamp in whole microseconds; undefined when it is not one. Numbers are read by unit, or for `auto` by
+ * their size. Strings may contain a number or ISO 8601, which is UTC without an offset. Fractions are truncated.
  */
 export function parseTimestampUs(value: unknown, unit: TimestampUnit): number | undefined {
   if (typeof value === "number") return unit === "iso8601" ? undefined : checked(numberUs(value, unit));
@@ -33,7 +33,7 @@ function numberUs(value: number, unit: TimestampUnit): number {
   }
 }
 
-/** As text, nanoseconds keep the digits that a number has no room for. */
+/** In a text, nanoseconds keep digits that a number would lose. */
 function digitsUs(text: string, unit: TimestampUnit): number {
   const value = Number(text);
   const nanoseconds = (unit === "auto" ? unitBySize(value) : unit) === "ns";

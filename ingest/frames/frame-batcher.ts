@@ -3,7 +3,7 @@ import { asError } from "../../domain/reason.ts";
 import { readingsSubject } from "../../domain/subjects.ts";
 import type { Log } from "../../platform/log/port.ts";
 
-/** Told once the frame that holds a message is kept, or will never be. */
+/** Called once the frame with the message is in the log, or with an error when it will never be. */
 export type OnKept = (error?: Error) => void;
 
 export interface FrameBatcherOptions {
@@ -11,34 +11,34 @@ export interface FrameBatcherOptions {
   readonly partitions: number;
   readonly readingsMax: number;
   readonly lingerMs: number;
-  /** Makes the frames' ids unique among all gateways and runs. */
+  /** Makes the frames' ids unique among all gateways and their runs. */
   readonly origin: string;
   readonly onFrame?: (readings: number, bytes: number) => void;
 }
 
 /**
- * Frames take at most this share of what the log takes: processors that forward readings put whole frames behind up to an
- * eighth of a message.
+ * A frame takes at most this share of a message of the log: processors that forward readings put whole frames after up
+ * to an eighth of a message.
  */
 const FRAME_SHARE_MAX = 0.75;
-/** Flushing takes at most this share of the event loop: when frames are costly to send, they wait and grow. */
+/** Flushing takes at most this share of the event loop: when sending is slow, frames linger longer and grow. */
 const FLUSH_SHARE_MAX = 0.05;
 const LINGER_MS_MAX = 10;
-/** So many messages do not linger when no more come in: their senders may all be waiting for them. */
+/** After this many messages, frames do not linger once no more arrive: all senders may wait for acknowledgements. */
 const BURST_MESSAGES = 32;
 
 /**
- * Gathers readings into one frame per partition. A partition's frame is sent when it is full; all are sent together when
- * a burst of messages has ended, or when the oldest reading has lingered long enough.
+ * Gathers readings into one frame per partition. A full frame is sent at once. All frames are sent together when a burst
+ * of messages has ended, or when the oldest reading has lingered long enough.
  */
 export class FrameBatcher {
   readonly #options: FrameBatcherOptions;
   readonly #open: OpenFrame[];
-  /** The most that a frame takes. */
+  /** The largest frame. */
   readonly bytesMax: number;
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
-  #look: NodeJS.Immediate | undefined;
+  #burstCheck: NodeJS.Immediate | undefined;
   #messages = 0;
   #messagesSeen = 0;
   #lingerMs: number;
@@ -63,17 +63,17 @@ export class FrameBatcher {
     return frame.writer;
   }
 
-  /** Whether the open frame holds more than the log takes: then the message must be undone. */
+  /** Whether the open frame is larger than the log accepts: then undo the message. */
   isOverfull(partition: number): boolean {
     return this.#frame(partition).writer.bytes > this.bytesMax;
   }
 
-  /** Takes the readings of the open message out of its frame. */
+  /** Removes the readings of the open message from its frame. */
   undo(partition: number): void {
     this.#frame(partition).writer.undo();
   }
 
-  /** Sends what is open in a partition, between messages. False when nothing is. */
+  /** Sends the open frame of a partition, between messages. False when it is empty. */
   sendOpen(partition: number): boolean {
     const frame = this.#frame(partition);
     if (frame.writer.count === 0) return false;
@@ -81,7 +81,7 @@ export class FrameBatcher {
     return true;
   }
 
-  /** Ends a message: `onKept` is called when all readings added to the partition so far are kept. */
+  /** Ends a message. Calls `onKept` when all readings so far in the frame are in the log. */
   close(partition: number, onKept: OnKept): void {
     const frame = this.#frame(partition);
     frame.waiting.push(onKept);
@@ -91,15 +91,15 @@ export class FrameBatcher {
     }
     this.#messages++;
     this.#timer ??= setTimeout(() => this.flush(), this.#lingerMs);
-    if (this.#messages >= BURST_MESSAGES) this.#look ??= setImmediate(() => this.#lookForEnd());
+    if (this.#messages >= BURST_MESSAGES) this.#burstCheck ??= setImmediate(() => this.#endBurst());
   }
 
-  /** Sends what is open in all partitions. */
+  /** Sends the open frames of all partitions. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#look) clearImmediate(this.#look);
-    this.#look = undefined;
+    if (this.#burstCheck) clearImmediate(this.#burstCheck);
+    this.#burstCheck = undefined;
     this.#messages = 0;
     const startedMs = performance.now();
     for (const [partition, frame] of this.#open.entries()) if (frame.writer.count > 0) this.#send(partition, frame);
@@ -107,19 +107,19 @@ export class FrameBatcher {
     this.#lingerMs = Math.max(this.#options.lingerMs, Math.min(LINGER_MS_MAX, wantedMs));
   }
 
-  /** Flushes, and resolves when nothing is in flight any more. */
+  /** Flushes, and resolves when nothing is in flight. */
   async drain(): Promise<void> {
     this.flush();
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
   }
 
   /** A turn of the event loop without a message ends a burst. */
-  #lookForEnd(): void {
-    this.#look = undefined;
+  #endBurst(): void {
+    this.#burstCheck = undefined;
     if (this.#messages === this.#messagesSeen) this.flush();
     else {
       this.#messagesSeen = this.#messages;
-      this.#look = setImmediate(() => this.#lookForEnd());
+      this.#burstCheck = setImmediate(() => this.#endBurst());
     }
   }
 

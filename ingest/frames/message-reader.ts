@@ -6,8 +6,8 @@ import type { Route } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
 
 /**
- * Puts the readings of one message after the other into their partition's open frame. One object serves all messages, so
- * that a message costs no closures.
+ * Decodes messages, one after another, and puts their readings into the open frame of their partition. One object serves
+ * all messages, so that a message costs no closures.
  */
 export class MessageReader {
   readonly #batcher: FrameBatcher;
@@ -17,7 +17,7 @@ export class MessageReader {
   #frame: FrameWriter | undefined;
   #receivedAtUs = 0;
   #clockAhead = 0;
-  /** Readings of the newest message. */
+  /** How many readings the last message gave. */
   count = 0;
 
   constructor(batcher: FrameBatcher, aheadUsMax: number, onClockAhead: (readings: number) => void) {
@@ -27,14 +27,14 @@ export class MessageReader {
   }
 
   /**
-   * Returns what was wrong with the message, if anything; `count` says how many readings it gave all the same. Does not
-   * throw: of a message that cannot be read to its end, no reading stays in the frame.
+   * Returns what was wrong with the message, if anything; it may have given readings nevertheless (`count`). Never throws:
+   * if decoding fails with an error, none of the message's readings stay in the frame.
    */
   read(message: InboundMessage, route: Route): PayloadProblem | undefined {
     let problem: PayloadProblem | undefined;
     try {
       problem = this.#decode(message, route);
-      if (this.#batcher.isOverfull(route.partition)) problem = this.#decodeApart(message, route);
+      if (this.#batcher.isOverfull(route.partition)) problem = this.#decodeIntoNext(message, route);
     } catch (error) {
       this.#undo(route.partition);
       problem = readingFailed(error);
@@ -56,8 +56,8 @@ export class MessageReader {
     return route.decode(message.payload, route.metric ?? "", this.#onReading);
   }
 
-  /** The frame has no room for the message: what was in it before is sent, and the message begins the next one. */
-  #decodeApart(message: InboundMessage, route: Route): PayloadProblem | undefined {
+  /** The frame has no room for the message: sends what it held before, and the message begins the next one. */
+  #decodeIntoNext(message: InboundMessage, route: Route): PayloadProblem | undefined {
     const { partition } = route;
     this.#undo(partition);
     if (this.#batcher.sendOpen(partition)) {
@@ -65,7 +65,7 @@ export class MessageReader {
       if (!this.#batcher.isOverfull(partition)) return problem;
       this.#undo(partition);
     }
-    const detail = `its readings take more than ${this.#batcher.bytesMax} bytes, which is all that a frame of the log holds`;
+    const detail = `its readings take more than ${this.#batcher.bytesMax} bytes, the most that a frame of the log holds`;
     return { reason: "too-large", detail };
   }
 
@@ -90,7 +90,7 @@ export class MessageReader {
 
 const ERROR_CHARACTERS_MAX = 300;
 
-/** A mistake of ours, not of the device: the message is kept for a version that can read it. */
+/** A bug of Weir, not a fault of the device: the message is kept for a version that can read it. */
 export function readingFailed(error: unknown): PayloadProblem {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return { reason: "reading-failed", detail: `reading it failed: ${text.slice(0, ERROR_CHARACTERS_MAX)}` };

@@ -1,8 +1,8 @@
 import { globMatches } from "../../domain/glob.ts";
 
 /**
- * Whether a metric's name fits one of some patterns: `*` is any text, `?` one character, `{a,b}` either, a `!` in front
- * all else. Takes time in pattern times name at worst: names come from devices.
+ * Whether a metric's name fits any of the patterns. `*` and `?` are those of `domain/glob.ts`; besides, `{a,b}` is either
+ * text, and a leading `!` inverts the pattern. At worst it takes time in pattern times name: names come from devices.
  */
 export function compileMetricFilter(metrics: string | readonly string[]): (metric: string) => boolean {
   if (metrics === "*") return () => true;
@@ -19,18 +19,18 @@ export function compileMetricFilter(metrics: string | readonly string[]): (metri
 }
 
 const NAMES_MAX = 10_000;
-/** No metric has a longer name: it is asked for all the same. */
+/** No metric has a longer name, but devices may send one. */
 const NAME_CHARACTERS_MAX = 1_024;
 const ALTERNATIVES_MAX = 1_000;
 
-/** Why a text is no pattern of a metric's name; undefined when it is one. */
+/** Why a text is not a pattern of metric names; undefined when it is. */
 export function metricPatternProblem(pattern: string): string | undefined {
   const odd = /[[\]()\\]|\{[^{}]*?\.\.[^{}]*\}/.exec(pattern)?.[0];
   if (odd !== undefined) {
     return `"${pattern}" has "${odd}", which has no meaning here: write * for any text, ? for one character, {a,b} for either, or list the names`;
   }
   if (!/^[^{}]*(?:\{[^{}]*\}[^{}]*)*$/.test(pattern))
-    return `"${pattern}" has a { or } without its partner, or one inside another`;
+    return `"${pattern}" has a { or } without its partner, or braces inside braces`;
   if (alternativesOf(pattern) > ALTERNATIVES_MAX)
     return `"${pattern}" stands for more than ${ALTERNATIVES_MAX} patterns`;
   return undefined;

@@ -1,13 +1,13 @@
-/** Why a text cannot name a device, a metric or a tag, or be a tag's value; undefined when it can. */
+/** Why a text cannot name a device, metric or tag, or be a tag's value; undefined when it can. */
 export function nameFault(name: string, bytesMax: number): string | undefined {
-  // Each UTF-16 unit takes one byte of UTF-8 at least: most names need no count.
+  // A UTF-16 unit takes one to three bytes of UTF-8, so most names need no count.
   if (name.length > bytesMax || (name.length * 3 > bytesMax && Buffer.byteLength(name) > bytesMax)) {
     return `has ${Buffer.byteLength(name)} bytes, at most ${bytesMax}`;
   }
   return hasControlCharacter(name) ? "has a control character" : undefined;
 }
 
-/** U+0000 to U+001F and U+007F to U+009F: what `\p{Cc}` stands for. */
+/** U+0000 to U+001F and U+007F to U+009F: `\p{Cc}` of regular expressions. */
 export function hasControlCharacter(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -18,13 +18,13 @@ export function hasControlCharacter(text: string): boolean {
 
 const SHOWN_CHARACTERS_MAX = 60;
 
-/** A name in quotes for a message to people: only its beginning when it is long. */
+/** A name in quotes for a message: only its beginning when it is long. */
 export function shownName(name: string): string {
   if (name.length <= SHOWN_CHARACTERS_MAX) return JSON.stringify(name);
   return `${JSON.stringify(name.slice(0, SHOWN_CHARACTERS_MAX))}...`;
 }
 
-/** A value of a payload for a message to people. Does not go into objects and arrays: they may be nested thousands deep. */
+/** A value of a payload for a message. It does not show what objects and arrays hold: they may be thousands of levels deep. */
 export function shownValue(value: unknown): string {
   if (typeof value === "string") return shownName(value);
   return typeof value === "object" ? kindName(value) : String(value);

@@ -28,7 +28,7 @@ test.each([
   expect(ledger.entries()).toEqual([]);
 });
 
-test("256 bytes are a name, whatever the letters", () => {
+test("256 bytes are a valid name in any script", () => {
   const { routes } = routesFor();
   for (const name of ["n".repeat(256), "é".repeat(128), "😀".repeat(64)]) {
     expect(routes.find(`sensors/${name}/${name}/${name}`)).toMatchObject({
@@ -40,7 +40,7 @@ test("256 bytes are a name, whatever the letters", () => {
   }
 });
 
-test("the bound can be set, and a fixed tag has one, too", () => {
+test("the limit can be set, and a fixed tag also has one", () => {
   const { routes } = routesFor({ limits: { name_size_max: "20B" } });
   expect(routes.find(`sensors/s/${"d".repeat(20)}/telemetry`)).toMatchObject({ device: "d".repeat(20) });
   expect(routes.find(`sensors/s/${"d".repeat(21)}/telemetry`)).toMatchObject({ problem: "bad-name" });
@@ -49,7 +49,7 @@ test("the bound can be set, and a fixed tag has one, too", () => {
   expect(() => ingestConfigSchema.parse(source({ owner: "a\u0007" }))).toThrow(/has a control character/);
 });
 
-test("a metric of a payload that is no name has no series", () => {
+test("a metric with an invalid name has no series", () => {
   const { routes } = routesFor();
   const route = routes.find("sensors/s/d/telemetry");
   if ("problem" in route) throw new Error(route.detail);
@@ -59,7 +59,7 @@ test("a metric of a payload that is no name has no series", () => {
   }
 });
 
-test("a long topic is routed each time, and not remembered", () => {
+test("a long topic is matched each time, and not remembered", () => {
   const { routes, ledger } = routesFor({ sources: [{ topic: "a/{device}/#" }] });
   const topic = `a/d/${"x/".repeat(30_000)}`;
   const first = routes.find(topic);

@@ -8,7 +8,7 @@ import { decoderOf } from "../formats/formats.ts";
 import { compileMetricFilter } from "../names/metric-filter.ts";
 import { hasControlCharacter, nameFault, shownName } from "../names/names.ts";
 
-/** What a topic means. One object per topic, kept: it carries the series that the topic has had. */
+/** What a topic means. One object per topic, which keeps the series that the topic has had. */
 export interface Route {
   readonly source: SourceConfig;
   readonly device: string;
@@ -18,11 +18,11 @@ export interface Route {
   readonly partition: number;
   readonly decode: Decode;
   readonly series: SeriesCache;
-  /** What became of the device's messages. */
+  /** Counts the outcomes of the device's messages. */
   readonly counts: DeviceCounts;
 }
 
-/** The same object for the same metric and kind, so that frames need not encode the series anew. */
+/** Returns the same object for the same metric and kind, so that frames need not encode the series again. */
 export class SeriesCache {
   readonly #device: string;
   readonly #tags: Tags;
@@ -44,7 +44,7 @@ export class SeriesCache {
     if (series === undefined) {
       if (nameFault(metric, this.#nameBytesMax) !== undefined) return undefined;
       series = new FrameSeries({ device: this.#device, metric, tags: this.#tags, kind });
-      // A device that invents metric names without end must not fill the memory.
+      // A device that keeps inventing metric names must not fill the memory.
       if (ofKind.size >= SERIES_PER_TOPIC_MAX) ofKind.clear();
       ofKind.set(metric, series);
     }
@@ -53,10 +53,10 @@ export class SeriesCache {
 }
 
 const SERIES_PER_TOPIC_MAX = 10_000;
-/** What a longer topic means is found out each time: the memory is for those that devices use. */
+/** Longer topics are matched each time: no real device uses them, and they would fill the memory. */
 const REMEMBERED_CHARACTERS_MAX = 1_024;
 
-/** Finds the source of a topic, and remembers the last `topicsMax` answers. */
+/** Finds the source of a topic, and remembers up to `topicsMax` topics. */
 export class TopicRoutes {
   readonly #matchers: readonly Matcher[];
   readonly #partitions: number;
@@ -101,7 +101,7 @@ export class TopicRoutes {
       if (device === "" || metric === "") return { problem: "bad-topic", detail: "an empty level names no device" };
       const tags: Tags = { ...source.tags, ...rest };
       const partition = partitionOf(device, this.#partitions);
-      // A copy: a part of a text keeps all of it in memory.
+      // A copy, because a part of a text keeps all of the text in memory.
       const isLong = topic.length > REMEMBERED_CHARACTERS_MAX;
       const counts = this.#ledger.of(isLong ? Buffer.from(device).toString() : device);
       const series = new SeriesCache({ device, tags, nameBytesMax: this.#nameBytesMax });

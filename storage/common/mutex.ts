@@ -1,4 +1,4 @@
-/** Runs one task after another, in the order they came. */
+/** Runs tasks one after another, in the order of their calls. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 

@@ -2,12 +2,12 @@ import type { NextPage, ReadingsPage, ReadingsQuery } from "../../contracts/hist
 import { type FrameSeries, FrameWriter } from "../../domain/frame-writer.ts";
 import type { ReadingValue } from "../../domain/reading.ts";
 
-/** Puts stored readings, which come by time, into a page until it is full, and says where the next one begins. */
+/** Fills a page with stored readings, given by time, and says where the next page begins. */
 export class PageWriter {
   readonly #query: ReadingsQuery;
   readonly #frame = new FrameWriter();
   #atUs: number;
-  /** Readings at `#atUs` that this page and those before it hold. */
+  /** How many readings at `#atUs` this page and the pages before it have. */
   #atInstant: number;
   #next: NextPage | undefined;
 
@@ -17,7 +17,7 @@ export class PageWriter {
     this.#atInstant = query.skip;
   }
 
-  /** False when it found no room: nothing after it may be added. A page takes one reading at least. */
+  /** False when the page is full: then add nothing more. A page takes at least one reading. */
   add(series: FrameSeries, atUs: number, value: ReadingValue): boolean {
     const { count, bytes } = this.#frame;
     if (atUs !== this.#atUs) {
@@ -33,7 +33,7 @@ export class PageWriter {
     return true;
   }
 
-  /** `rest`: where readings begin that were not looked at. */
+  /** `rest`: where the readings begin that were not given. */
   finish(rest?: NextPage): ReadingsPage {
     const { count } = this.#frame;
     const frame = count > 0 ? this.#frame.finish(this.#atUs) : undefined;

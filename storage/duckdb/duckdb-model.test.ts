@@ -37,13 +37,13 @@ const step = fc.oneof(
 
 type StoredResult = Omit<WindowResult, "aggregates"> & { readonly text: boolean };
 
-/** A window's values say which telling of it this is, so that a wrong row shows. */
+/** A window's values depend on its revision, so that a wrong row is found. */
 function withValues({ text, ...window }: StoredResult): WindowResult {
   const value = window.revision + 0.5;
   return { ...window, aggregates: { avg: value, last: text ? `is ${value}` : value } };
 }
 
-it("holds what a map of first readings and highest revisions holds, after any steps", async () => {
+it("holds what a map of first readings and highest revisions holds, after any sequence of steps", async () => {
   const deps = testDeps();
   const events = createStorageEvents(deps.logger, deps.metrics);
   await fc.assert(
@@ -69,16 +69,16 @@ it("holds what a map of first readings and highest revisions holds, after any st
             expect(report.points + report.duplicates).toBe(taken.items.length);
           } else {
             await store.write({ stream: "WINDOWS", position: at(i + 1), windows: taken.items.map(withValues) });
-            for (const told of taken.items) {
-              const key = `${told.rule} ${told.labels.device} ${told.startUs}`;
-              if ((windows.get(key)?.revision ?? 0) <= told.revision) windows.set(key, told);
+            for (const result of taken.items) {
+              const key = `${result.rule} ${result.labels.device} ${result.startUs}`;
+              if ((windows.get(key)?.revision ?? 0) <= result.revision) windows.set(key, result);
             }
           }
         }
         await store.close();
         const found = await content(config.file);
         expect(found.readings).toEqual([...readings].map(([key, value]) => `${key} ${value}`).sort());
-        expect(found.windows).toEqual([...windows].flatMap(([key, told]) => describeRows(key, told)).sort());
+        expect(found.windows).toEqual([...windows].flatMap(([key, result]) => describeRows(key, result)).sort());
       } finally {
         await store.close();
         await folder.remove();
@@ -128,17 +128,17 @@ async function content(file: string): Promise<{ readings: string[]; windows: str
   };
 }
 
-/** Sessions as a processor tells them: what a start's last telling says is what counts. */
-it("holds the last telling of each start, however often the log is written again from an earlier position", async () => {
+/** Sessions as a processor emits them: the last result of each start is the valid one. */
+it("holds the last result of each start, however often the log is written again from an earlier position", async () => {
   const deps = testDeps();
   const events = createStorageEvents(deps.logger, deps.metrics);
-  const telling = fc.record({
+  const result = fc.record({
     rule: fc.constantFrom("r", "s"),
     site: fc.constantFrom("a", "b"),
     startUs: fc.integer({ min: T0, max: T0 + 5 }),
     lengthUs: fc.constantFrom(0, 0, 10, 20, 30),
   });
-  const log = fc.array(fc.array(telling, { maxLength: 8 }), { minLength: 1, maxLength: 10 });
+  const log = fc.array(fc.array(result, { maxLength: 8 }), { minLength: 1, maxLength: 10 });
   const restarts = fc.array(fc.record({ after: fc.nat(10), to: fc.nat(10), reopen: fc.boolean() }), { maxLength: 4 });
   await fc.assert(
     fc.asyncProperty(log, restarts, async (batches, again) => {
@@ -147,8 +147,8 @@ it("holds the last telling of each start, however often the log is written again
       const open = () => openDuckdbStore({ config, seriesMax: SERIES_MAX, events });
       const revisions = new Map<string, number>();
       const kept = new Map<string, string[]>();
-      const written = batches.map((tellings) =>
-        tellings.map(({ rule, site, startUs, lengthUs }): WindowResult => {
+      const written = batches.map((results) =>
+        results.map(({ rule, site, startUs, lengthUs }): WindowResult => {
           const key = `${rule} ${site} ${startUs}`;
           const revision = revisions.get(key) ?? 0;
           revisions.set(key, revision + 1);

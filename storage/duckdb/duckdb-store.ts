@@ -25,7 +25,7 @@ export interface DuckdbStoreOptions {
   readonly events: StorageEvents;
 }
 
-/** One file, one writing connection. Rows and the stream's position go in one transaction. */
+/** One file with one writing connection. Rows and the position of their stream are written in one transaction. */
 export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<StoreWriter & StoreHistory> {
   const store = new DuckdbStore(options);
   await store.open();
@@ -43,7 +43,7 @@ interface Opened {
 class DuckdbStore implements StoreWriter, StoreHistory {
   readonly name: string;
   readonly #options: DuckdbStoreOptions;
-  /** Transactions, one after the other. */
+  /** Runs transactions one after another. */
   readonly #writes = new Mutex();
   readonly #closing = new AbortController();
   #opened: Opened | undefined;
@@ -118,7 +118,7 @@ class DuckdbStore implements StoreWriter, StoreHistory {
     return this.#use().history.readings(query);
   }
 
-  /** On a connection of its own: deleting a day of readings must not hold up writing. */
+  /** On a separate connection: deleting a day of readings must not delay writing. */
   async forgetBefore(atUs: number): Promise<void> {
     const connection = await this.#use().file.instance.connect();
     try {
@@ -145,7 +145,7 @@ class DuckdbStore implements StoreWriter, StoreHistory {
       const opened = this.#opened;
       this.#opened = undefined;
       if (opened === undefined) return;
-      // Only spares work at the next start, so a failure is no reason not to close.
+      // This only saves time at the next start, so a failure does not prevent closing.
       await save(opened).catch(() => undefined);
       shut(opened);
     });
@@ -158,7 +158,7 @@ class DuckdbStore implements StoreWriter, StoreHistory {
 
   async #apply(batch: Batch, attempt: number): Promise<WriteReport> {
     const { connection, readings, windows } = this.#use();
-    // A commit may have worked although it was reported as failed.
+    // A commit may have succeeded although it was reported as failed.
     if (attempt > 1 && isSame(await readPosition(connection, batch.stream), batch.position)) return report(0, 0);
     await connection.run("BEGIN");
     let points = 0;
@@ -187,7 +187,7 @@ class DuckdbStore implements StoreWriter, StoreHistory {
     return report(points - duplicates, duplicates);
   }
 
-  /** What was learnt in a failed transaction is forgotten; a database that gave up is opened again. */
+  /** Discards what was learned in a failed transaction, and opens the database again if it is no longer usable. */
   async #recover(): Promise<void> {
     const opened = this.#opened;
     if (opened !== undefined) {
@@ -219,7 +219,7 @@ async function load(opened: Opened): Promise<void> {
   await opened.windows.load("rows");
 }
 
-/** Takes what a clean end left, and removes it before anything is written: after a crash it would be wrong. */
+/** Loads what a clean stop saved, and deletes it before anything is written: after a crash it would be wrong. */
 async function loadSaved(opened: Opened): Promise<void> {
   const { connection, readings, windows } = opened;
   const [row] = (await connection.runAndReadAll("SELECT count(*)::INT FROM newest_saved WHERE of = 'clean'")).getRows();

@@ -6,11 +6,11 @@ export function savedOf(name: "readings" | "windows"): string {
   return `SELECT id::DOUBLE, us FROM newest_saved WHERE of = '${name}'`;
 }
 
-/** The newest time stored for each dictionary id: eight bytes an id, however many rows there are. */
+/** The newest stored time for each dictionary id: eight bytes per id, however many rows there are. */
 export class Newest {
   #atUs = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY);
 
-  /** The query gives rows of id and microseconds, both as doubles. */
+  /** The query returns rows of id and microseconds, both as doubles. */
   async load(connection: DuckDBConnection, query: string): Promise<void> {
     this.#atUs.fill(Number.NEGATIVE_INFINITY);
     const result = await connection.stream(query);
@@ -22,7 +22,7 @@ export class Newest {
     }
   }
 
-  /** Keeps what is known in the file, inside the transaction that is open. `savedOf` gives it back to `load`. */
+  /** Saves the times in the file, in the open transaction. `load(savedOf(...))` reads them. */
   async save(connection: DuckDBConnection, name: string): Promise<void> {
     const rows = new RowChunk([VARCHAR, UINTEGER, DOUBLE]);
     rows.begin(await connection.createAppender("newest_saved"));
@@ -41,7 +41,7 @@ export class Newest {
     this.#atUs = grown(this.#atUs, size, Number.NEGATIVE_INFINITY);
   }
 
-  /** True when the time is later than all before, and then remembers it. */
+  /** True when the time is later than all before; then it is remembered. */
   advance(id: number, atUs: number): boolean {
     if (atUs <= (this.#atUs[id] as number)) return false;
     this.#atUs[id] = atUs;

@@ -5,7 +5,7 @@ import { reasonOf } from "../../domain/reason.ts";
 import { UserError } from "../../domain/user-error.ts";
 import type { DuckdbConfig } from "./config.ts";
 
-/** The file cannot be opened. Trying again helps only when `busy`. */
+/** The file cannot be opened. Retrying helps only when `busy`. */
 class StoreFileError extends UserError {
   override readonly name = "StoreFileError";
   readonly file: string;
@@ -36,9 +36,9 @@ export async function openDuckdb(config: DuckdbConfig): Promise<OpenedFile> {
     const instance = await DuckDBInstance.create(file, {
       memory_limit: `${Math.floor(config.memory_max / 1024)}KiB`,
       threads: String(config.threads),
-      // Rows have times; keeping their order of insertion would only cost memory.
+      // Rows have times; keeping their insertion order would only cost memory.
       preserve_insertion_order: "false",
-      // Nothing is fetched from the network behind the user's back.
+      // DuckDB must not download anything.
       autoinstall_known_extensions: "false",
     });
     return {

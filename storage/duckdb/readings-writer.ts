@@ -7,7 +7,7 @@ import { Dictionary } from "./dictionary.ts";
 import { Newest, savedOf } from "./newest.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";
 
-/** The first reading of a sensor at a time stays; the place in the batch decides between two new ones. */
+/** The first reading of a sensor at an instant stays; between two new ones, the order in the batch decides. */
 const INSERT_LATE = `
   INSERT INTO reading_rows
   SELECT l.series, l.time, l.value, l.text
@@ -22,8 +22,8 @@ const NEWEST_OF_EACH_SENSOR = `
   GROUP BY s.sensor`;
 
 /**
- * Appends readings inside the transaction that is open. A reading newer than all others of its sensor cannot be a
- * duplicate and is appended straight; the others are compared with what is there.
+ * Appends readings in the open transaction. A reading that is newer than all others of its sensor cannot be a duplicate
+ * and is appended directly; the others are compared with the stored ones.
  */
 export class ReadingsWriter {
   readonly #connection: DuckDBConnection;
@@ -32,7 +32,7 @@ export class ReadingsWriter {
   readonly #newest = new Newest();
   readonly #rows = new RowChunk([UINTEGER, TIMESTAMP, DOUBLE, VARCHAR]);
   readonly #lateRows = new RowChunk([UINTEGER, UINTEGER, UINTEGER, TIMESTAMP, DOUBLE, VARCHAR]);
-  /** By id in the reader's table, as far as `#resolved`. */
+  /** The arrays below are indexed by id in this table, up to `#resolved`. */
   #table: SeriesTable | undefined;
   #resolved = 0;
   #seriesOf = new Uint32Array(1024);
@@ -49,7 +49,7 @@ export class ReadingsWriter {
     });
   }
 
-  /** Learns anew what the file holds: at start, and after a transaction was rolled back. */
+  /** Learns what the file holds: at the start, and again after a rollback. */
   async load(from: "rows" | "saved"): Promise<void> {
     this.#table = undefined;
     await this.#sensors.load();
@@ -61,7 +61,7 @@ export class ReadingsWriter {
     await this.#newest.save(this.#connection, "readings");
   }
 
-  /** Returns how many readings were there already. */
+  /** Returns how many readings were stored already. */
   async write(readings: ReadingColumns): Promise<number> {
     await this.#resolve(readings.table);
     const late = await this.#appendNew(readings);
@@ -120,7 +120,7 @@ export class ReadingsWriter {
     rows.end();
   }
 
-  /** A table gives its ids in order, so whatever is new in it stands at its end. */
+  /** A table assigns ids in order, so its new series are at the end. */
   async #resolve(table: SeriesTable): Promise<void> {
     if (table !== this.#table) {
       this.#table = table;
@@ -163,7 +163,7 @@ export class ReadingsWriter {
   }
 }
 
-/** JSON with sorted names: one text for equal tags. */
+/** JSON with sorted names, so that equal tags give equal texts. */
 export function textOfTags(tags: Readonly<Record<string, string>>): string {
   return JSON.stringify(Object.fromEntries(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1))));
 }

@@ -10,7 +10,7 @@ import { openDuckdbStore } from "./duckdb-store.ts";
 
 const T0 = 1_763_769_600_000_000;
 
-/** What the first version of the program created. */
+/** The tables of the first version. */
 const VERSION_1 = [
   "CREATE TABLE weir_schema(version INTEGER NOT NULL)",
   "CREATE TABLE positions(stream VARCHAR NOT NULL, sequence BIGINT NOT NULL, stored_at BIGINT NOT NULL)",
@@ -36,7 +36,7 @@ const VERSION_1 = [
   "INSERT INTO positions VALUES ('READINGS', 7, 70), ('WINDOWS', 3, 30), ('ALERTS', 0, 0)",
 ];
 
-/** Windows of 10 s, told to the end of the minute: one corrected to another end, one without value. */
+/** Windows of 10 s up to the end of the minute: one corrected to another end, one without value. */
 const CONTENT_1 = [
   "INSERT INTO sensors VALUES (0, 'd1', 't')",
   "INSERT INTO series VALUES (0, 0, 'd1', 't', 'number', '{}')",
@@ -77,11 +77,11 @@ function open({ logger, metrics } = testDeps()) {
 const WINDOWS = `SELECT (epoch_us(start_time) - ${T0}) // 1_000_000, (epoch_us(end_time) - ${T0}) // 1_000_000,
   revision, value, text FROM windows ORDER BY ALL`;
 
-it("brings a file of the first version up to date, and goes on with it", async () => {
+it("migrates a file of the first version, and continues with it", async () => {
   await run([...VERSION_1, ...CONTENT_1]);
   const deps = testDeps();
   const store = await open(deps);
-  expect(deps.lines.map(({ msg }) => msg)).toEqual([expect.stringMatching(/older form/)]);
+  expect(deps.lines.map(({ msg }) => msg)).toEqual([expect.stringMatching(/older schema/)]);
   expect(await store.position("WINDOWS")).toEqual({ sequence: 3, storedAtUs: 30 });
   const window = (startS: number, endS: number, more: Partial<WindowResult>): WindowResult => ({
     rule: "r",
@@ -114,7 +114,7 @@ it("brings a file of the first version up to date, and goes on with it", async (
   expect(await run(["SELECT count(*)::INT FROM readings"])).toEqual([[1]]);
 });
 
-it("shows numbers, texts and what has no value after the change as in a file of its own", async () => {
+it("shows numbers, texts and missing values after the migration as in a new file", async () => {
   await run([...VERSION_1, ...CONTENT_1]);
   await (await open()).close();
   const columns = "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns ORDER BY ALL";

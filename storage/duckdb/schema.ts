@@ -7,9 +7,9 @@ const WINDOWS_VIEW = `CREATE VIEW windows AS
   FROM window_rows r JOIN window_series s ON s.id = r.series`;
 
 /**
- * Rows hold numbers only, and dictionaries the names, so a reading costs about five bytes. The views are what people
- * query. No index: rows are known to be new by their time (see `readings-writer.ts`), and an index on every reading
- * would cost more memory than all else.
+ * Rows hold only numbers, and dictionaries hold the names, so a reading takes about five bytes. People query the views.
+ * There is no index: a row's time shows whether it is new (see `readings-writer.ts`), and an index on every reading would
+ * cost more memory than everything else.
  */
 const TABLES = [
   "CREATE TABLE positions(stream VARCHAR NOT NULL, sequence BIGINT NOT NULL, stored_at BIGINT NOT NULL)",
@@ -23,11 +23,11 @@ const TABLES = [
   // Neither value nor text: the aggregate had no value over this window.
   `CREATE TABLE window_rows(series UINTEGER NOT NULL, start_time TIMESTAMP NOT NULL,
     end_time TIMESTAMP NOT NULL, revision UINTEGER NOT NULL, value DOUBLE, text VARCHAR)`,
-  // An alert of a text has no value here; the change, which is JSON, has it.
+  // The value of a text is only in `change`, which is JSON.
   `CREATE TABLE alerts(id VARCHAR NOT NULL, time TIMESTAMP NOT NULL, rule VARCHAR NOT NULL,
     state VARCHAR NOT NULL, severity VARCHAR NOT NULL, incident VARCHAR NOT NULL, value DOUBLE,
     key VARCHAR NOT NULL, change VARCHAR NOT NULL)`,
-  // Written at a clean end, and gone while the file is in use: spares the next start a look at every row.
+  // Written at a clean stop, and empty while the file is in use: so the next start need not read every row.
   "CREATE TABLE newest_saved(of VARCHAR NOT NULL, id UINTEGER NOT NULL, us DOUBLE NOT NULL)",
   `CREATE VIEW readings AS
     SELECT s.device, s.metric, s.kind, s.tags, r.time, r.value, r.text
@@ -35,13 +35,13 @@ const TABLES = [
   WINDOWS_VIEW,
 ];
 
-/** What makes a file of a version one of the next, by the version it begins with. */
+/** The statements that migrate a file to the next version, by the version that they start from. */
 const MIGRATIONS: ReadonlyMap<number, readonly string[]> = new Map([
   [
     1,
     [
-      // A window was known by its end, too: of those with one start the newest telling stays. The rows are
-      // written anew, because a table cannot be altered and changed in one transaction.
+      // A window's end was part of its identity: of the windows with one start the newest result stays. The rows are
+      // written to a new table, because one transaction cannot alter a table and change its rows.
       "DROP VIEW windows",
       "ALTER TABLE window_rows RENAME TO window_rows_1",
       `CREATE TABLE window_rows(series UINTEGER NOT NULL, start_time TIMESTAMP NOT NULL,
@@ -51,13 +51,13 @@ const MIGRATIONS: ReadonlyMap<number, readonly string[]> = new Map([
         QUALIFY row_number() OVER (PARTITION BY series, start_time ORDER BY revision DESC, end_time DESC) = 1`,
       "DROP TABLE window_rows_1",
       WINDOWS_VIEW,
-      // What was saved there were the windows' ends.
+      // It held the windows' ends.
       "DELETE FROM newest_saved",
     ],
   ],
 ]);
 
-/** Creates the tables, or brings those of an older version up to date. Throws when a newer program wrote the file. */
+/** Creates the tables, or migrates those of an older version. Throws when a newer program wrote the file. */
 export async function prepareSchema(
   connection: DuckDBConnection,
   onMigration: (from: number, to: number) => void,
@@ -82,7 +82,7 @@ function statementsFrom(version: unknown): readonly string[] {
     if (next === undefined) {
       throw new Error(
         `the database file has schema version ${version}, this program knows 1 to ${VERSION}; ` +
-          "start the program that wrote it, or name another storage.duckdb.file",
+          "start the program that wrote it, or set another `file` under storage.stores",
       );
     }
     statements.push(...next);

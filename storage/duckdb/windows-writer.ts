@@ -20,7 +20,7 @@ const STAGE_RETRACTIONS = `
   CREATE OR REPLACE TEMP TABLE retractions(place UINTEGER, rule VARCHAR, labels VARCHAR,
     start_time TIMESTAMP, revision UINTEGER)`;
 
-/** A retraction names no aggregates: it takes back all that there are. */
+/** A retraction names no aggregates: it removes all of them. */
 const RETRACT_EACH_AGGREGATE = `
   INSERT INTO staged_windows
   SELECT x.place, s.id, x.start_time, x.start_time, x.revision, NULL, NULL
@@ -30,7 +30,7 @@ const KEEP_HIGHEST = `
   CREATE OR REPLACE TEMP TABLE late_windows AS SELECT * FROM staged_windows
   QUALIFY row_number() OVER (PARTITION BY series, start_time ORDER BY revision DESC, place DESC) = 1`;
 
-/** The span of starts spares a look at the blocks of rows outside it. */
+/** The range of starts excludes blocks of rows outside it without reading them. */
 const DELETE_REPLACED = `
   DELETE FROM window_rows r USING late_windows l
   WHERE r.start_time BETWEEN $1 AND $2
@@ -53,9 +53,9 @@ interface LateValue {
 }
 
 /**
- * Rows of one aggregate each, so that every rule's aggregates fit one table. A window is known by its start, since a
- * session may change its end. A start later than all others of its series cannot be there yet and is appended straight;
- * for the others, the highest revision stays, and of equal ones what was told last.
+ * Each row holds one aggregate, so that every rule's aggregates fit one table. A window is identified by its start, since
+ * a session may change its end. A start later than all others of its series cannot be stored yet and is appended
+ * directly. For the others the highest revision stays, and of equal revisions the last one.
  */
 export class WindowsWriter {
   readonly #connection: DuckDBConnection;

@@ -9,12 +9,12 @@ export type WriteAnswer =
   | { readonly kind: "stored" }
   /** Some or all lines were refused, and would be again. */
   | { readonly kind: "refused"; readonly detail: string }
-  /** The bucket's own retention dropped so many points; the rest is stored. */
+  /** The bucket's own retention dropped this many points; the rest is stored. */
   | { readonly kind: "beyond-retention"; readonly dropped: number }
   /** It may work later. */
   | { readonly kind: "failed"; readonly detail: string; readonly pauseMs: number; readonly error: unknown };
 
-/** One HTTP request at a time and nothing else: no buffer, no retry, no dropping behind our back. */
+/** Makes single HTTP requests: it does not buffer, retry or drop anything. */
 export class InfluxClient {
   readonly #config: InfluxdbConfig;
   readonly #client: InfluxDB;
@@ -37,7 +37,7 @@ export class InfluxClient {
     return Math.ceil(this.#config.request_timeout / 1000);
   }
 
-  /** Ends what is under way. */
+  /** Cancels the requests in flight. */
   close(): void {
     this.#closing.abort();
     this.#agent.destroy();
@@ -54,12 +54,12 @@ export class InfluxClient {
     } catch (error) {
       return this.#explain(error);
     }
-    // InfluxDB 3 answers 201 when it stored only a part.
+    // InfluxDB 3 answers 201 when it stored only some lines.
     if (status === 204) return { kind: "stored" };
     return { kind: "refused", detail: `answered ${status} instead of 204` };
   }
 
-  /** Results of InfluxQL statements, in their order: rows of columns as the statement has them, time first. */
+  /** The results of InfluxQL statements, in their order: rows with the columns of the statement, time first. */
   async query(statements: readonly string[]): Promise<readonly (readonly (readonly unknown[])[])[]> {
     const { bucket } = this.#config;
     const query = new URLSearchParams({ db: bucket, q: statements.join("; "), epoch: "u" });
@@ -77,7 +77,7 @@ export class InfluxClient {
       }[];
     };
     const [known] = found.buckets ?? [];
-    if (known === undefined) throw new Error(`no bucket ${bucket} to set the retention of`);
+    if (known === undefined) throw new Error(`cannot set the retention: no bucket ${bucket}`);
     if (known.retentionRules?.[0]?.everySeconds === everySeconds) return;
     const body = JSON.stringify({ retentionRules: [{ type: "expire", everySeconds }] });
     await this.#request(`/api/v2/buckets/${known.id}`, body, "PATCH");
@@ -95,7 +95,7 @@ export class InfluxClient {
 
   #explain(error: unknown): WriteAnswer {
     if (!(error instanceof HttpError)) {
-      // Without the error's own words, which change during an outage and would each be a line in the log.
+      // Without the error's own message, which changes during an outage: each change would be a line in the log.
       const detail = `InfluxDB at ${this.#config.url} does not answer`;
       return { kind: "failed", detail, pauseMs: 0, error };
     }
@@ -111,7 +111,8 @@ export class InfluxClient {
 
   #failure(statusCode: number, said: string): string {
     const { org, bucket, url } = this.#config;
-    if (statusCode === 401) return `InfluxDB refuses the token (401); check storage.influx.token`;
+    if (statusCode === 401)
+      return `InfluxDB refuses the token (401); check the token: WEIR_INFLUX_TOKEN, or token_env or token_file in weir.yaml`;
     if (statusCode === 403) return `the token may not write to bucket ${bucket} (403); give it write permission`;
     if (statusCode === 404) return `no bucket ${bucket} in organization ${org} at ${url} (404: ${said})`;
     return `InfluxDB answered ${statusCode}: ${said}`;
@@ -133,10 +134,10 @@ function rowsOf(answer: unknown, count: number): (readonly (readonly unknown[])[
     }[];
     readonly error?: string;
   };
-  if (error !== undefined) throw new Error(`InfluxDB did not answer the question: ${error}`);
+  if (error !== undefined) throw new Error(`InfluxDB refused the query: ${error}`);
   const rows: (readonly (readonly unknown[])[])[] = Array.from({ length: count }, () => []);
   for (const [place, result] of results.entries()) {
-    if (result.error !== undefined) throw new Error(`InfluxDB did not answer the question: ${result.error}`);
+    if (result.error !== undefined) throw new Error(`InfluxDB refused the query: ${result.error}`);
     rows[result.statement_id ?? place] = (result.series ?? []).flatMap((series) => series.values ?? []);
   }
   return rows;

@@ -33,7 +33,7 @@ export interface InfluxStoreOptions {
   readonly nowUs: () => number;
 }
 
-/** Points with times of their own can be written any number of times, so a position saved late does no harm. */
+/** Points have times and can be written any number of times, so a position that is saved late does no harm. */
 export function createInfluxStore(options: InfluxStoreOptions): StoreWriter & StoreHistory & { greet(): void } {
   return new InfluxStore(options);
 }
@@ -50,7 +50,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
   readonly #lines = new LineWriter();
   readonly #closing = new AbortController();
   readonly #positions: ReadonlyMap<StoredStream, SavedPosition>;
-  /** The newest write of each stream, which moves the position after all before it. */
+  /** The newest write of each stream. It moves the position after all earlier ones. */
   readonly #last = new Map<StoredStream, Promise<void>>();
 
   constructor(options: InfluxStoreOptions) {
@@ -67,7 +67,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
     );
   }
 
-  /** Only readings: a window's revisions must arrive in their order. */
+  /** More than one only for readings: the revisions of a window must arrive in order. */
   writesMax(stream: StoredStream): number {
     return stream === "READINGS" ? this.#options.config.requests_max : 1;
   }
@@ -90,7 +90,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
     return { points: lines.count - deadLetters - dropped, duplicates: 0, deadLetters, dropped };
   }
 
-  /** Writes nothing, until it is answered: that InfluxDB is away, or refuses the token, is said before there are points. */
+  /** Writes an empty batch until it is answered: so the log says at once that InfluxDB is away or refuses the token. */
   greet(): void {
     const nothing: Tally = { deadLetters: 0, dropped: 0 };
     this.#post("# weir\n", "us", nothing).catch((error: unknown) => {
@@ -126,7 +126,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
 
   async close(): Promise<void> {
     const saved = Promise.all([...this.#positions.values()].map((position) => position.settled()));
-    // A log that is away must not hold up the end; a position saved too early is only work done twice.
+    // A log that is away must not delay closing. A position that is not saved only means that points are written again.
     await Promise.race([saved, new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
     this.#closing.abort();
     this.#client.close();
@@ -144,14 +144,14 @@ class InfluxStore implements StoreWriter, StoreHistory {
   }
 
   async #writeLines(lines: Lines, tally: Tally): Promise<void> {
-    if (lines.unsayable > 0) {
-      tally.dropped += lines.unsayable;
-      this.#options.events.pointsDropped("not-finite", lines.unsayable);
+    if (lines.inexpressible > 0) {
+      tally.dropped += lines.inexpressible;
+      this.#options.events.pointsDropped("not-finite", lines.inexpressible);
     }
     await this.#send({ lines, from: 0, to: lines.count }, tally);
   }
 
-  /** Sends a stretch of lines until it is stored. What is refused is halved until the bad lines stand alone. */
+  /** Sends lines until they are stored. Refused lines are halved until each bad line is found. */
   async #send(
     part: { readonly lines: Lines; readonly from: number; readonly to: number },
     tally: Tally,
@@ -171,7 +171,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
     await this.#send({ lines, from: middle, to }, tally);
   }
 
-  /** Tries for ever. Returns why the lines were refused, or undefined when they are stored. */
+  /** Retries forever. Returns why the lines were refused, or undefined when they are stored. */
   async #post(body: string, precision: "us" | "ns", tally: Tally): Promise<string | undefined> {
     const { config, events } = this.#options;
     const limits = { firstMs: RETRY_FIRST_MS, maxMs: config.retry_after_max / 1000 };

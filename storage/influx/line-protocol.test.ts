@@ -12,7 +12,7 @@ import { pauseOf } from "./retry-after.ts";
 
 const T0 = 1_763_769_600_000_000;
 
-/** Names of what people and machines put in them, with all that line protocol gives a meaning. */
+/** Names as people and machines choose them, with every character that means something in line protocol. */
 const nasty = fc
   .array(
     fc.oneof(
@@ -71,7 +71,7 @@ describe("line protocol", () => {
     );
   }
 
-  it("keeps every name and value that a reading can have", async () => {
+  it("stores every name and value that a reading can have", async () => {
     const deps = testDeps();
     const { url, token, org, bucket } = influxd;
     const config = influxdbSchema.parse({ url, token, org, bucket });
@@ -121,7 +121,7 @@ describe("line protocol", () => {
     );
   });
 
-  it("never says a number that is none", () => {
+  it("never writes a number that is not finite", () => {
     for (const number of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       expect(readingValue("number", number, [])).toBeUndefined();
       const window = { rule: "r", labels: {}, startUs: 1, endUs: 2, revision: 0 };
@@ -135,7 +135,7 @@ describe("line protocol", () => {
     }
   });
 
-  it("gives texts fields of their own, and says what is retracted", () => {
+  it("gives texts their own fields, and marks retracted windows", () => {
     const window = { rule: "r", labels: { site: "n" }, startUs: 1, endUs: 2, revision: 3 };
     expect(windowLine({ ...window, aggregates: { last: 'a "b"\\', count: 2, revision: "x" } })).toBe(
       'windows,rule=r,site=n last_text="a \\"b\\"\\\\",count=2,revision__text="x",retracted=false,revision=3i,window_end=2i 1',

@@ -3,22 +3,22 @@ import { fnv1a32 } from "../../domain/partition.ts";
 import type { Series, Tags } from "../../domain/reading.ts";
 import { isRetraction, type WindowResult } from "../../domain/window-result.ts";
 
-/** Tag keys that InfluxDB keeps for itself. */
+/** Tag keys that InfluxDB reserves. */
 const RESERVED_TAGS = new Set(["time", "_field", "_measurement", "_time"]);
 const PLAIN_NAME = /^[\w.:/-]*$/;
-/** Fields of `windows` that are no aggregates. */
+/** Fields of `windows` that are not aggregates. */
 const WINDOW_FIELDS = new Set(["revision", "window_end", "retracted"]);
 
 /**
- * A name as it stands in InfluxDB. Line protocol has no way to write a control character in a tag, nor a backslash
- * before a comma, an equals sign, a space or the end (its scanner takes the two for an escape). These become the
- * picture of the character (U+2400 on) and U+29F5.
+ * A name as InfluxDB stores it. Line protocol cannot express a control character in a tag, or a backslash before a comma,
+ * an equals sign, a space or the end (its scanner reads the two as an escape). These become the symbol for the
+ * character (from U+2400 on) and U+29F5.
  */
 export function storedName(name: string): string {
   if (PLAIN_NAME.test(name)) return name;
   return (
     name
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this replaces
       .replace(/[\u0000-\u001f]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)))
       .replaceAll("\u007f", "\u2421")
       .replace(/\\(?=[,= ]|$)/g, "\u29f5")
@@ -35,8 +35,8 @@ function escapeText(text: string): string {
 }
 
 /**
- * `,name=value` for each tag; a tag without value does not exist in InfluxDB and is left out. The point's `own` tags keep
- * their names, another of the same name gets an underscore.
+ * `,name=value` for each tag. A tag without value does not exist in InfluxDB and is left out. The point's `own` tags keep
+ * their names; another tag of the same name gets an underscore.
  */
 function tagSet(own: Tags, others: Tags): string {
   const values = new Map<string, string>();
@@ -49,18 +49,18 @@ function tagSet(own: Tags, others: Tags): string {
       values.set(key, value);
     }
   }
-  // InfluxDB takes sorted ones faster.
+  // InfluxDB is faster with sorted tags.
   const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
   return sorted.map(([key, value]) => `,${escapeName(key)}=${escapeName(value)}`).join("");
 }
 
-/** A line of `readings` up to its value. Each kind has a field of its own, because a field's type never changes. */
+/** A line of `readings` up to its value. Each kind of value has its own field, because a field's type never changes. */
 export function readingPrefix(series: Series): string {
   const field = { number: "value", boolean: "flag", string: "text" }[series.kind];
   return `readings${tagSet({ device: series.device, metric: series.metric }, series.tags)} ${field}=`;
 }
 
-/** The value as its field has it; undefined for a number that line protocol cannot say. */
+/** The value as line protocol writes it; undefined for a number that it cannot express. */
 export function readingValue(kind: Series["kind"], value: number, texts: readonly string[]): string | undefined {
   if (kind === "number") return Number.isFinite(value) ? String(value) : undefined;
   if (kind === "boolean") return value === 1 ? "true" : "false";
@@ -68,9 +68,9 @@ export function readingValue(kind: Series["kind"], value: number, texts: readonl
 }
 
 /**
- * A line of `windows` at the window's start. A text has a field of its own, because a field's type never changes; an
- * aggregate without value has none. `retracted` is always there, so that a query can ask for `retracted = false`, and so
- * that a window which comes back counts again.
+ * A line of `windows` at the window's start. A text has its own field, because a field's type never changes; an aggregate
+ * without value has none. `retracted` is always present, so that queries can filter by `retracted = false`, and so that a
+ * window that comes back is valid again.
  */
 export function windowLine(window: WindowResult): string {
   let fields = "";
@@ -85,8 +85,8 @@ export function windowLine(window: WindowResult): string {
 }
 
 /**
- * A line of `alerts`, in nanoseconds: the last three digits come from the change's id, so that two changes of one
- * alert at one instant stay two points.
+ * A line of `alerts`, in nanoseconds. The last three digits come from the change's id, so that two changes of one alert at
+ * one instant remain two points.
  */
 export function alertLine(alert: AlertChange): string {
   const { rule, state, severity } = alert;

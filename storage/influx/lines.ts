@@ -2,17 +2,17 @@ import type { SeriesTable } from "../../domain/series-table.ts";
 import type { Batch, ReadingColumns } from "../common/store.ts";
 import { alertLine, readingPrefix, readingValue, windowLine } from "./line-protocol.ts";
 
-/** The lines of one batch; made again from the batch when a part of it must be sent alone. */
+/** The lines of one batch. They are made again when a part of it must be sent separately. */
 export interface Lines {
   readonly count: number;
   readonly precision: "us" | "ns";
-  /** The lines of places `[from, to)`, each ended by a newline. Empty when none of them can be said. */
+  /** The lines of the rows `[from, to)`, each with a newline. Empty when none of the rows has a line. */
   body(from: number, to: number): string;
-  /** Places that have no line, because their values are no finite numbers. */
-  readonly unsayable: number;
+  /** How many rows have no line, because their values are not finite numbers. */
+  readonly inexpressible: number;
 }
 
-/** Remembers how the lines of each series begin. */
+/** Writes lines, and remembers how the lines of each series begin. */
 export class LineWriter {
   #table: SeriesTable | undefined;
   #prefixes: string[] = [];
@@ -31,10 +31,10 @@ export class LineWriter {
   #readingLines(readings: ReadingColumns): Lines {
     const { count, table, seriesId, atUs, values, texts } = readings;
     const prefixes = this.#prefixesOf(table);
-    let unsayable = 0;
+    let inexpressible = 0;
     for (let i = 0; i < count; i++) {
-      // A finite number in any column is sayable; only number series hold others.
-      if (!Number.isFinite(values[i])) unsayable++;
+      // Every finite number can be written, in any column; only number series hold others.
+      if (!Number.isFinite(values[i])) inexpressible++;
     }
     function body(from: number, to: number): string {
       let text = "";
@@ -50,7 +50,7 @@ export class LineWriter {
       }
       return text;
     }
-    return { count, precision: "us", unsayable, body };
+    return { count, precision: "us", inexpressible, body };
   }
 
   #prefixesOf(table: SeriesTable): string[] {
@@ -66,7 +66,7 @@ function listLines(precision: "us" | "ns", lines: readonly string[]): Lines {
   return {
     count: lines.length,
     precision,
-    unsayable: 0,
+    inexpressible: 0,
     body: (from, to) =>
       lines
         .slice(from, to)

@@ -73,7 +73,7 @@ async function storedAll(count: number): Promise<void> {
 const said = (text: string) => deps.lines.filter(({ msg }) => msg.includes(text)).length;
 
 describe("storage with an InfluxDB that is away", () => {
-  it("has every point when InfluxDB was killed in the middle and came back", async () => {
+  it("has every point after InfluxDB was killed during a write and came back", async () => {
     await start(influxd.url, { batch_rows_max: 50 });
     let next = 0;
     const more = async (frames: number) => {
@@ -91,8 +91,8 @@ describe("storage with an InfluxDB that is away", () => {
     await influxd.resume();
     await more(50);
     await storedAll(4000);
-    expect(said("storage is away")).toBe(1);
-    expect(said("storage is back")).toBe(1);
+    expect(said("the store is unavailable")).toBe(1);
+    expect(said("the store is available again")).toBe(1);
     expect(service?.health().ready).toBe(true);
   }, 60_000);
 
@@ -127,13 +127,13 @@ describe("storage with an InfluxDB that is away", () => {
     await append([reading(2)]);
     await storedAll(3);
     expect(await deps.figure("weir_storage_retries_total")).toBe(3);
-    expect(said("storage is away")).toBe(1);
+    expect(said("the store is unavailable")).toBe(1);
     expect(await deps.figure("weir_storage_dead_letters_total")).toBe(0);
   });
 
   it("waits as long as InfluxDB asks, in seconds", async () => {
     await start(proxy.url);
-    // The greeting comes first.
+    // The greeting is the first write.
     await expect.poll(() => proxy.writesAtMs.length).toBe(1);
     proxy.misdeeds.push({ status: 429, headers: { "retry-after": "1" } });
     await append([reading(0)]);
@@ -147,10 +147,10 @@ describe("storage with an InfluxDB that is away", () => {
     await start(proxy.url);
     await append([reading(0)]);
     await storedAll(1);
-    expect(said("check storage.influx.token")).toBe(1);
+    expect(said("check the token")).toBe(1);
   });
 
-  it("sets a line apart that InfluxDB cannot read, and stores its neighbours", async () => {
+  it("keeps a line that InfluxDB cannot read as a dead letter, and stores the lines around it", async () => {
     await start(influxd.url);
     const good = Array.from({ length: 200 }, (_, n) => reading(n));
     const bad = reading(0, { tags: { long: "x".repeat(70_000) } });
@@ -164,7 +164,7 @@ describe("storage with an InfluxDB that is away", () => {
     expect(await deps.figure("weir_storage_dead_letters_total")).toBe(1);
   });
 
-  it("sets points apart that contradict a field's type, and stores the rest", async () => {
+  it("keeps points that contradict a field's type as dead letters, and stores the rest", async () => {
     const { url, token, org, bucket } = influxd;
     const answer = await fetch(`${url}/api/v2/write?${new URLSearchParams({ org, bucket, precision: "us" })}`, {
       method: "POST",
@@ -193,7 +193,7 @@ describe("storage with an InfluxDB that is away", () => {
     expect(rows).toHaveLength(17);
   });
 
-  it("counts what the bucket's own retention does not take", async () => {
+  it("counts points that the bucket's own retention drops", async () => {
     await start(influxd.url, { retention: 30 * 86_400_000_000 });
     const nowUs = Date.now() * 1000;
     await append([

@@ -1,6 +1,6 @@
 const PAUSE_MS_MAX = 300_000;
 
-/** Milliseconds that a Retry-After header asks for: seconds, or an HTTP date. 0 when it says nothing. */
+/** The milliseconds that a Retry-After header asks for, in seconds or as an HTTP date. 0 without a valid one. */
 export function pauseOf(header: string | readonly string[] | undefined, nowMs: number): number {
   const text = typeof header === "string" ? header.trim() : header?.[0]?.trim();
   if (text === undefined || text === "") return 0;

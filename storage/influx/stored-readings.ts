@@ -4,7 +4,7 @@ import { type ReadingValue, type Series, seriesKey, type ValueKind } from "../..
 import { PageWriter } from "../common/readings-page.ts";
 import type { InfluxClient } from "./influx-client.ts";
 
-/** A field for each kind of value, in the order of the columns after the time. */
+/** The field of each kind of value, in the order of the columns after the time. */
 const FIELDS = ['"value"::field', '"flag"::field', '"text"::field'];
 const KINDS: readonly ValueKind[] = ["number", "boolean", "string"];
 
@@ -23,8 +23,8 @@ export async function readExtent(client: InfluxClient): Promise<ReadingsExtent |
 }
 
 /**
- * InfluxDB gives the readings of one instant in any order, another one each time: only whole instants are read, and
- * put into an order here. Names come back as they are stored (see `storedName`).
+ * InfluxDB returns the readings of one instant in any order, which changes from query to query. So this reads only whole
+ * instants and sorts them. Names are returned as they are stored (see `storedName`).
  */
 export async function readReadings(client: InfluxClient, query: ReadingsQuery): Promise<ReadingsPage> {
   const { fromUs, toUs, skip } = query;
@@ -65,7 +65,7 @@ async function tagNames(client: InfluxClient): Promise<readonly string[]> {
   return rows.map(([name]) => String(name));
 }
 
-/** One for each field that a point has. */
+/** One reading for each field of a point. */
 function readingsOf(rows: readonly (readonly unknown[])[], tags: readonly string[]): StoredReading[] {
   const known = new Map<string, { readonly series: FrameSeries; readonly key: string }>();
   const readings: StoredReading[] = [];

@@ -3,7 +3,7 @@ import type { StorageEvents } from "../common/events.ts";
 import { type Batch, type Position, StoreClosedError, type StoredStream, type StoreWriter } from "../common/store.ts";
 import type { BatchBuilder } from "./reading-batches.ts";
 
-/** Messages without content move the position only this often. */
+/** How often messages without content move the position. */
 const IDLE_COMMIT_MS = 5000;
 
 export interface BatchPumpOptions {
@@ -14,11 +14,11 @@ export interface BatchPumpOptions {
   readonly lingerMs: number;
   /** The position moved. */
   readonly onApplied: (position: Position) => void;
-  /** A write failed for good; call `reset` before giving more. */
+  /** A write failed permanently; call `reset` before adding more. */
   readonly onFailed: () => void;
 }
 
-/** Gathers the next batch while one is being written; takes no more when both hands are full. */
+/** Gathers the next batch while others are being written. Not `ready` when the batch is full and the store takes no more. */
 export class BatchPump {
   readonly #options: BatchPumpOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -36,7 +36,7 @@ export class BatchPump {
     return this.#failed;
   }
 
-  /** Resolves to true when a message may be given; to false after a failure. */
+  /** Resolves to true when a message may be added, and to false after a failure. */
   async ready(): Promise<boolean> {
     const { builder } = this.#options;
     while (builder.full && !this.#failed) {
@@ -46,7 +46,7 @@ export class BatchPump {
     return !this.#failed;
   }
 
-  /** Throws when the message cannot be read; `skip` it then. */
+  /** Throws when the message cannot be read; then `skip` it. */
   add(message: LogMessage): void {
     this.#options.builder.add(message);
     this.#schedule();
@@ -57,7 +57,7 @@ export class BatchPump {
     this.#schedule();
   }
 
-  /** Writes what was gathered; gives up after `timeoutMs`. */
+  /** Writes the gathered messages; stops waiting after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     const { builder } = this.#options;
     const deadlineMs = performance.now() + timeoutMs;
@@ -71,7 +71,7 @@ export class BatchPump {
     this.#disarm();
   }
 
-  /** Forgets what was gathered, once nothing is being written any more. */
+  /** Discards the gathered messages, after all writes have ended. */
   async reset(): Promise<void> {
     this.#failed = true;
     while (this.#writing > 0) await this.#writeEnded();

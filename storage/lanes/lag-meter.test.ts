@@ -15,7 +15,7 @@ describe("the lag", () => {
     expect(lagOf(bounds({ first, last }), { sequence: applied, storedAtUs: 0 })).toBe(lag);
   });
 
-  it("says how long the log still has what is not stored, by its retention", () => {
+  it("says by its retention how long the log keeps messages that are not stored", () => {
     const logRetentionUs = 100 * SECOND;
     const log = bounds({ first: 1, last: 9, firstAtS: 0 });
     const left = (appliedAtS: number, sequence: number) =>
@@ -30,7 +30,7 @@ describe("the lag", () => {
     expect(left(0, 1)).toBe(50);
   });
 
-  it("goes by the oldest message once the log deletes for its size", () => {
+  it("uses the oldest message once the log deletes because of its size", () => {
     const log = bounds({ first: 5, last: 9, firstAtS: 30 });
     const at = (appliedAtS: number, logRetentionUs?: number) =>
       secondsLeft({
@@ -45,7 +45,7 @@ describe("the lag", () => {
     expect(at(10)).toBe(0);
   });
 
-  it("says nothing when neither is known", () => {
+  it("is unknown when neither is known", () => {
     const applied = { sequence: 1, storedAtUs: 0 };
     expect(
       secondsLeft({ bounds: bounds({ first: 1, last: 9 }), applied, nowUs: 1, logRetentionUs: undefined }),

@@ -43,7 +43,7 @@ export class LagMeter {
         const lag = lagOf(bounds, applied);
         events.lagMeasured(stream, lag, secondsLeft({ bounds, applied, nowUs: nowUs(), logRetentionUs }));
       } catch {
-        // The log is away. The figures stay as they are; the log's own health says so.
+        // The log is away, which its own health reports. The gauges keep their values.
       }
     }
     this.#busy = false;
@@ -55,8 +55,8 @@ export function lagOf(bounds: StreamBounds, applied: Position): number {
 }
 
 /**
- * Until the log deletes the first message that is not stored yet. By its retention where that is known; and once the
- * log deletes, by the distance to its oldest message, which also holds when its size is the limit.
+ * How long until the log deletes the first message that is not stored yet: by the log's retention, if it is known; and
+ * once the log has deleted any, by the age of its oldest message, which is right also when its size is the limit.
  */
 export function secondsLeft(options: {
   readonly bounds: StreamBounds;

@@ -20,8 +20,11 @@ export interface LaneOptions {
 }
 
 /**
- * Carries one stream of the log into the store. Begins at the last applied message, which it reads again to see that
- * the log is still the same one.
+ * Takes one stream of the log to the store: reads messages (here), gathers them (`reading-batches.ts`,
+ * `result-batches.ts`) and writes them (`batch-pump.ts`). It starts at the last applied message, which it reads again to
+ * check that the log is still the same one.
+ * Invariant: messages reach the store in order, and the store's position decides where reading starts. After any failure
+ * the lane forgets what it gathered and starts there again.
  */
 export class Lane {
   readonly stream: StoredStream;
@@ -58,7 +61,7 @@ export class Lane {
     this.#running = this.#run();
   }
 
-  /** Stops reading, and writes what was gathered unless that takes longer than `drainMs`. */
+  /** Stops reading, and writes the gathered messages unless that takes longer than `drainMs`. */
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true;
     this.#endPause();
@@ -66,7 +69,7 @@ export class Lane {
     await this.#pump.drain(drainMs);
   }
 
-  /** After the store was closed: resolves when nothing is left running. */
+  /** Call it after the store was closed: resolves when nothing is running any more. */
   async ended(): Promise<void> {
     await this.#running;
     await this.#pump.reset();
@@ -81,7 +84,7 @@ export class Lane {
       }
       if (this.#stopping) return;
       await this.#pause(READ_RETRY_MS);
-      // The store's position counts now; what was gathered since is read again.
+      // Reading starts again at the store's position, so the gathered messages are discarded.
       if (!this.#stopping) await this.#pump.reset();
     }
   }
@@ -107,7 +110,7 @@ export class Lane {
     const from = sequence === 0 ? ({ kind: "first" } as const) : ({ kind: "sequence", sequence } as const);
     const reader = this.#options.log.read({ stream: this.stream, from });
     this.#reader = reader;
-    // Nothing is missed by a store that was never there.
+    // A new store has missed nothing.
     let expected = sequence === 0 ? 0 : sequence + 1;
     try {
       for await (const messages of reader) {
@@ -130,7 +133,7 @@ export class Lane {
   }
 
   #countMissed(count: number, expected: number): void {
-    // The log of alerts keeps only so many of each subject, so there gaps are normal.
+    // The log of alerts keeps a limited number of messages per subject, so gaps are normal there.
     if (expected > 0 && count > 0 && this.stream !== "ALERTS") this.#options.events.messagesMissed(this.stream, count);
   }
 

@@ -5,17 +5,17 @@ import { NO_POSITION } from "../common/store.ts";
 
 /** Gathers the content of log messages until it is written. */
 export interface BatchBuilder {
-  /** Throws when the message cannot be read, and is as before then. */
+  /** Throws when the message cannot be read, and then changes nothing. */
   add(message: LogMessage): void;
-  /** Goes past a message without content. */
+  /** Passes a message without content: only the position moves. */
   skip(message: LogMessage): void;
   readonly rows: number;
   /** Log messages since the last batch. */
   readonly messages: number;
   readonly full: boolean;
-  /** What was gathered; the builder begins anew. */
+  /** The gathered content; the builder starts the next batch. */
   take(): Batch;
-  /** Gives the memory of a written batch back. */
+  /** Reuses the memory of a written batch. */
   recycle(batch: Batch): void;
   clear(): void;
 }
@@ -29,7 +29,7 @@ interface Columns {
   values: Float64Array;
 }
 
-/** Readings of many log entries in one set of columns. Ticks and rule sets only move the position. */
+/** Collects the readings of many log entries in one set of columns. Ticks and rule sets only move the position. */
 export class ReadingsBuilder implements BatchBuilder {
   readonly #rowsMax: number;
   readonly #seriesMax: number;
@@ -90,7 +90,7 @@ export class ReadingsBuilder implements BatchBuilder {
     const batch: Batch = { stream: "READINGS", position: this.#position, readings };
     this.#columns = this.#spares.pop() ?? columnsFor(this.#rowsMax);
     this.clear();
-    // The table never forgets a series. A new one keeps memory flat when names come and go.
+    // The table never forgets a series. A new table bounds the memory when names come and go.
     if (this.#reader.table.size > this.#seriesMax) this.#reader = new FrameReader(new SeriesTable());
     return batch;
   }
@@ -108,7 +108,7 @@ export class ReadingsBuilder implements BatchBuilder {
     this.#messages = 0;
   }
 
-  /** The frame's places in its texts become places in the batch's. */
+  /** Turns indexes in the frame's texts into indexes in the batch's. */
   #addTexts(texts: readonly string[], count: number): void {
     const shift = this.#texts.length;
     for (const text of texts) {

@@ -8,7 +8,7 @@ import type { BatchBuilder } from "./reading-batches.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** A list of results that log messages decode to. */
+/** Collects the results that log messages contain. */
 class ListBuilder<Item> implements BatchBuilder {
   readonly #decode: (payload: Uint8Array) => readonly Item[];
   readonly #batchOf: (items: readonly Item[], position: Position) => Batch;
@@ -79,7 +79,7 @@ export function createAlertsBuilder(rowsMax: number): BatchBuilder {
   );
 }
 
-/** The change inside a CloudEvents message. Throws when it is none. */
+/** The change in a CloudEvents message. Throws when there is none. */
 function decodeAlert(payload: Uint8Array): AlertChange {
   const event = JSON.parse(decoder.decode(payload)) as Partial<AlertEvent>;
   const change = event.data;

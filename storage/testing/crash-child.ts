@@ -1,4 +1,4 @@
-/* Run by crash.test.ts: stores an endless log, always the same one, until it is killed. */
+/* Run by crash.test.ts: stores a long log, the same each time, until it is killed. */
 import { createMemoryLog } from "../../platform/log/memory.ts";
 import { storageConfigSchema } from "../config.ts";
 import { startStorage } from "../storage.ts";
@@ -7,7 +7,7 @@ import { eventually, frameOf, testDeps } from "./testing.ts";
 
 const [file = "", frames = ""] = (process.env.WEIR_CRASH_CHILD ?? "").split("|");
 let storedAtUs = 0;
-// Times of the log are part of its identity, so they are made up.
+// The times of a log are part of its identity, so they must be the same each time.
 const log = createMemoryLog({ nowUs: () => ++storedAtUs });
 for (let i = 1; i <= Number(frames); i++) {
   await log.append({ subject: "readings.0", payload: frameOf(frameReadings(i)) });

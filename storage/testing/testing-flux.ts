@@ -1,7 +1,7 @@
 import { parse } from "csv-parse/sync";
 import type { Influxd } from "../../test/servers/influxd.ts";
 
-/** All points that a Flux filter holds for, one row a field, as texts. */
+/** All points that match a Flux filter, one row per field, as texts. */
 export async function fluxRows(server: Influxd, filter: string): Promise<Record<string, string>[]> {
   const query = `from(bucket: "${server.bucket}") |> range(start: 1900-01-01T00:00:00Z, stop: 2200-01-01T00:00:00Z)
     |> filter(fn: (r) => ${filter})`;
@@ -12,14 +12,14 @@ export async function fluxRows(server: Influxd, filter: string): Promise<Record<
   });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`Flux answered ${answer.status}: ${text}`);
-  // Tables of different columns follow one another, each with its header after an empty line.
+  // The answer has a table for each set of columns; each has a header after an empty line.
   return (
     text
       .split(/\r\n\r\n/)
       .filter((table) => table.trim() !== "")
       .flatMap((table) => parse(table, { columns: true, record_delimiter: "\r\n" }) as Record<string, string>[])
       .map(({ "": _, ...row }) => row)
-      // Flux writes each newline of a text as two characters.
+      // Flux writes a newline in a text as two characters.
       .map((row) => Object.fromEntries(Object.entries(row).map(([name, text]) => [name, text.replace(/\r\n/g, "\n")])))
   );
 }

@@ -1,24 +1,24 @@
 import { createServer, request, type Server, type ServerResponse } from "node:http";
 
-/** What the proxy does with the next write instead of passing it on. */
+/** What the proxy does with the next write instead of forwarding it. */
 interface Misdeed {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Passes the write on all the same, and lies about it. */
+  /** Forwards the write nevertheless, and answers with a lie. */
   readonly writes?: boolean;
 }
 
 export interface InfluxProxy {
   readonly url: string;
-  /** Taken one by one, each for one write. Status 0 cuts the connection. */
+  /** Each is used for one write. Status 0 cuts the connection. */
   readonly misdeeds: Misdeed[];
-  /** When each write came, in ms. */
+  /** When each write arrived, in ms. */
   readonly writesAtMs: number[];
   stop(): Promise<void>;
 }
 
-/** Stands before an InfluxDB and answers some writes by itself. */
+/** A proxy before InfluxDB that answers some writes itself. */
 export async function startProxy(target: string): Promise<InfluxProxy> {
   const misdeeds: Misdeed[] = [];
   const writesAtMs: number[] = [];

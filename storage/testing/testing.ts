@@ -11,16 +11,16 @@ import type { Deps } from "../../platform/service.ts";
 import { createStorageEvents } from "../common/events.ts";
 import type { StoreDeps } from "../common/store-kind.ts";
 
-/** Things that storage tests need and no production code does. */
+/** A folder for one test. */
 export async function temporaryFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), "weir-storage-"));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
 export interface TestDeps extends Deps {
-  /** Messages of the lines logged so far, each with its level. */
+  /** The lines logged so far. */
   readonly lines: readonly { readonly level: number; readonly msg: string }[];
-  /** A figure's value, or the sum over its labels. */
+  /** The value of a metric, summed over its labels. */
   figure(name: string): Promise<number>;
 }
 
@@ -48,16 +48,16 @@ export function storeDeps(deps: Pick<Deps, "log" | "logger" | "metrics" | "clock
   return { log: deps.log, events, nowUs: () => deps.clock.nowUs(), seriesMax: 500_000 };
 }
 
-/** Polls until it holds; says what was waited for when it does not within the time. */
+/** Polls until it holds. After `msMax` it fails with what it waited for. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean, msMax = 15_000): Promise<void> {
   const deadlineMs = performance.now() + msMax;
   while (!(await holds())) {
-    if (performance.now() > deadlineMs) throw new Error(`waited ${msMax} ms in vain until ${what}`);
+    if (performance.now() > deadlineMs) throw new Error(`waited ${msMax} ms until ${what}, in vain`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
-/** A log entry of these readings. */
+/** A log entry with these readings. */
 export function frameOf(readings: readonly Reading[]): Uint8Array {
   const writer = new FrameWriter();
   for (const { device, metric, tags, atUs, value } of readings) {

@@ -97,7 +97,9 @@ test("InfluxDB goes away: acknowledgements and alerts go on, and nothing is miss
   await publish(gateway, site, "meanwhile");
   await expect.poll(() => firing(changes, "meanwhile"), WAIT).toBe(1);
   // The outage was noticed, and all clients are still served.
-  await expect.poll(async () => linesWith(await gateway.logText(), "storage is away"), WAIT).toBeGreaterThan(0);
+  await expect
+    .poll(async () => linesWith(await gateway.logText(), "the store is unavailable"), WAIT)
+    .toBeGreaterThan(0);
   await publish(gateway, site, "later");
   await expect.poll(() => firing(changes, "later"), WAIT).toBe(1);
 
@@ -111,8 +113,8 @@ test("InfluxDB goes away: acknowledgements and alerts go on, and nothing is miss
     return (await fluxRows(influxd, filter)).map(({ device }) => device).sort();
   };
   await expect.poll(alerts, WAIT).toEqual([...devices].sort());
-  await expect.poll(async () => linesWith(await gateway.logText(), "storage is back"), WAIT).toBe(1);
-  expect(linesWith(await gateway.logText(), "storage is away")).toBeLessThanOrEqual(2);
+  await expect.poll(async () => linesWith(await gateway.logText(), "the store is available again"), WAIT).toBe(1);
+  expect(linesWith(await gateway.logText(), "the store is unavailable")).toBeLessThanOrEqual(2);
   expect((await gateway.metrics())?.get("weir_storage_dropped_total") ?? 0).toBe(0);
   expect(await gateway.stop(30_000)).toBe("code 0");
 });
@@ -128,8 +130,8 @@ test("a start while InfluxDB is unreachable: it comes up, says so once, and stor
   const { changes } = await watchAlerts(undo, gateway.info.httpPort);
   await publish(gateway, site, "first");
   await expect.poll(() => firing(changes, "first"), WAIT).toBe(1);
-  await expect.poll(async () => linesWith(await gateway.logText(), "storage is away"), WAIT).toBe(1);
-  expect(await gateway.logText()).toContain(`storage is away: InfluxDB at ${influxd.url} does not answer`);
+  await expect.poll(async () => linesWith(await gateway.logText(), "the store is unavailable"), WAIT).toBe(1);
+  expect(await gateway.logText()).toContain(`the store is unavailable: InfluxDB at ${influxd.url} does not answer`);
   await expect.poll(async () => (await gateway.get("/readyz")).ok, WAIT).toBe(false);
   expect((await gateway.get("/readyz")).text).toContain("storage");
 

@@ -5,8 +5,8 @@ import { DAILY_RULE, HAZARD_RULE } from "./rules.ts";
 import { literal } from "./sql.ts";
 
 /**
- * Shows what the embedded store holds as `actual_readings`, `actual_windows` and `actual_alerts`. The gateway must have
- * stopped, for only one process can open the file.
+ * Creates the views `actual_readings`, `actual_windows` and `actual_alerts` over the embedded store. The gateway must have
+ * stopped, because only one process can open the file.
  */
 export async function attachDuckdb(connection: DuckDBConnection, dataDir: string): Promise<void> {
   const files = (await readdir(dataDir, { recursive: true })).filter((name) => name.endsWith(".duckdb"));

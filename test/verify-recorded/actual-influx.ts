@@ -26,7 +26,7 @@ interface FieldQuery {
 
 const AGGREGATES = ["count", "min", "max", "avg", "revision", "window_end"] as const;
 
-/** Loads what InfluxDB holds, by plain Flux over HTTP, into `actual_readings`, `actual_windows` and `actual_alerts`. */
+/** Loads the contents of InfluxDB, with Flux over HTTP, into `actual_readings`, `actual_windows` and `actual_alerts`. */
 export async function loadInflux(connection: DuckDBConnection, influx: InfluxAccess): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "weir-verify-influx-"));
   try {
@@ -82,15 +82,15 @@ async function loadField(
   await pipeline(Readable.fromWeb(answer.body), createWriteStream(file));
   const names = await headerOf(file);
   if (names.length === 0) {
-    // Nothing was found: not even a header comes then.
+    // Nothing was found: then there is not even a header.
     const texts = ["value", ...tags].map((name) => `${name} VARCHAR`).join(", ");
     await to.connection.run(`CREATE TEMP TABLE ${table}(at_us BIGINT, ${texts})`);
     return;
   }
   const types = names.map((name) => `${literal(name)}: 'VARCHAR'`).join(", ");
-  // Alert times carry three digits more than an instant has.
+  // Alert times have three digits more than an instant.
   const time = "regexp_replace(_time, '([.][0-9]{6})[0-9]*Z$', '\\1Z')::TIMESTAMP";
-  // Empty lines and further headers may stand between tables.
+  // There may be empty lines and further headers between tables.
   await to.connection.run(`
     CREATE TEMP TABLE ${table} AS
     SELECT epoch_us(${time}) AS at_us, _value AS value, ${tags.join(", ")}

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { difference } from "./backtests.ts";
 
 describe("difference", () => {
-  const verdicts = (told: string[], again: string[]) =>
-    difference("x", told, again).map(({ got, equal }) => [got, equal]);
+  const verdicts = (emitted: string[], again: string[]) =>
+    difference("x", emitted, again).map(({ got, equal }) => [got, equal]);
 
   it.each([
     [
@@ -17,8 +17,8 @@ describe("difference", () => {
     [["a"], ["a", "a"], [2, false], [0, true], [1, false]],
     [["a"], ["c"], [1, true], [1, false], [1, false]],
     [[], [], [0, false], [0, true], [0, true]],
-  ])("%j and %j", (told, again, ...expected) => {
-    expect(verdicts(told, again)).toEqual(expected);
+  ])("%j and %j", (emitted, again, ...expected) => {
+    expect(verdicts(emitted, again)).toEqual(expected);
   });
 
   it("shows some of what differs", () => {

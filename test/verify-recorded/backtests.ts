@@ -17,16 +17,16 @@ export interface BacktestsOptions {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly dataDir: string;
-  /** What the gateway ran. */
+  /** The rules that the gateway ran. */
   readonly rulesDir: string;
-  /** Everything that it told, in the order of its log. */
-  readonly told: readonly AlertChange[];
-  /** Rules whose results depend on when readings of several partitions came: only a log can tell. */
+  /** All alert changes of the gateway, in the order of its log. */
+  readonly emitted: readonly AlertChange[];
+  /** Rules whose results depend on the order in which readings of several partitions arrived: only the log has it. */
   readonly orderedRules: ReadonlySet<string>;
   readonly say: (text: string) => void;
 }
 
-/** Runs the gateway's rules again over what it keeps of the readings, as a user would, and compares change for change. */
+/** Runs the gateway's rules again over the readings that it keeps, as a user would, and compares change by change. */
 export class Backtests {
   readonly #options: BacktestsOptions;
 
@@ -34,21 +34,21 @@ export class Backtests {
     this.#options = options;
   }
 
-  /** Over the log of the running gateway: equal in everything, processing time and places in the log too. */
+  /** Over the log of the running gateway: everything is equal, including processing times and positions in the log. */
   async overLog(): Promise<Check[]> {
     const again = await this.#changes(["--over", "log"]);
-    return difference("backtest over the log", this.#options.told.map(whole), again.map(whole));
+    return difference("backtest over the log", this.#options.emitted.map(whole), again.map(whole));
   }
 
-  /** Over readings without the times of their arrival, taken as having come at once, as the replay sent them. */
+  /** Over readings without times of arrival, as if they had arrived at once, as the replay sent them. */
   async over(name: string, source: readonly string[]): Promise<Check[]> {
     const again = await this.#changes(["--over", ...source, "--arrival", "at-once"]);
-    return difference(`backtest over ${name}`, this.#told().map(essence), this.#unordered(again).map(essence));
+    return difference(`backtest over ${name}`, this.#emitted().map(essence), this.#unordered(again).map(essence));
   }
 
   /**
-   * Over readings taken as having come when they were observed: everything that was told, and besides only what the last
-   * windows of sensors say which fell silent before the recording's end. Those close by idleness.
+   * Over readings as if they had arrived when they were observed: the same changes, and besides only those of the last
+   * windows of sensors that fell silent before the recording's end. Those windows close because the sensor is idle.
    */
   async overObserved(name: string, source: readonly string[], oracle: DuckDBConnection): Promise<Check[]> {
     const again = this.#unordered(await this.#changes(["--over", ...source]));
@@ -61,7 +61,7 @@ export class Backtests {
       const newestUs = newestOf.get(`${key.device} ${key.metric}`);
       return newestUs === undefined || evidence.window.endUs <= newestUs;
     });
-    return difference(`backtest over ${name} as observed`, this.#told().map(essence), closedByReadings.map(essence));
+    return difference(`backtest over ${name} as observed`, this.#emitted().map(essence), closedByReadings.map(essence));
   }
 
   async movedThreshold(source: readonly string[], oracle: DuckDBConnection): Promise<Check[]> {
@@ -73,8 +73,8 @@ export class Backtests {
     return checkMovedThreshold(oracle, await this.#backtest(after, "json", flags));
   }
 
-  #told(): readonly AlertChange[] {
-    return this.#unordered(this.#options.told);
+  #emitted(): readonly AlertChange[] {
+    return this.#unordered(this.#options.emitted);
   }
 
   #unordered(changes: readonly AlertChange[]): readonly AlertChange[] {
@@ -105,7 +105,7 @@ export class Backtests {
   }
 }
 
-/** What a change says, but for when and from which entry of a log it was computed. */
+/** A change without the time and the log entry from which it was computed. */
 function essence({ incident, rule, key, from, state, atUs, activeAtUs, value, evidence }: AlertChange): string {
   const { window, aggregate, condition, watermarkUs } = evidence;
   const said = { incident, rule, key: sorted(key), from, state, atUs, activeAtUs, value };
@@ -122,9 +122,9 @@ function sorted(fields: object): object {
   return Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Nothing told would be no proof of anything, and counts as different. */
-export function difference(what: string, told: readonly string[], again: readonly string[]): Check[] {
-  const [missing, extra] = [without(told, again), without(again, told)];
+/** An empty list proves nothing, and counts as different. */
+export function difference(what: string, emitted: readonly string[], again: readonly string[]): Check[] {
+  const [missing, extra] = [without(emitted, again), without(again, emitted)];
   const none = (name: string, found: readonly string[]): Check => ({
     what: `${what}: ${name}`,
     expected: 0,
@@ -135,17 +135,17 @@ export function difference(what: string, told: readonly string[], again: readonl
   return [
     {
       what,
-      expected: told.length,
+      expected: emitted.length,
       got: again.length,
-      equal: told.length > 0 && told.length === again.length,
+      equal: emitted.length > 0 && emitted.length === again.length,
       examples: [],
     },
     none("changes missing", missing),
-    none("changes that were not told", extra),
+    none("changes that were not emitted", extra),
   ];
 }
 
-/** Those of `all` that `others` has not, each counted as often as it is there. */
+/** The elements of `all` that are not in `others`, as multisets. */
 function without(all: readonly string[], others: readonly string[]): string[] {
   const left = new Map<string, number>();
   for (const one of others) left.set(one, (left.get(one) ?? 0) + 1);

@@ -7,13 +7,13 @@ export interface Check {
   readonly expected: number;
   readonly got: number;
   readonly equal: boolean;
-  /** Some of what differs. */
+  /** Some of the differences. */
   readonly examples: readonly string[];
 }
 
 /**
- * Averages are summed in another order than SQL's. Where values cancel out, an average near zero keeps an error in the
- * size of the values, not of itself: a day of -4.9 to 3.3 degrees has averages of 1e-17 and -1e-16.
+ * Averages are summed in another order than in SQL. Where values cancel out, the error of an average near zero is relative
+ * to the values, not to the average: a day of -4.9 to 3.3 degrees has averages of 1e-17 and -1e-16.
  */
 const RELATIVE_ERROR_MAX = 1e-9;
 const CANCELLATION_ERROR_MAX = 1e-14;
@@ -131,7 +131,7 @@ async function same(connection: DuckDBConnection, what: string, expected: string
   return { what, expected: wanted, got: found, equal: wanted === found, examples: [] };
 }
 
-/** A query that must give no row. */
+/** A query that must return no rows. */
 async function none(connection: DuckDBConnection, what: string, sql: string): Promise<Check> {
   const got = await number(connection, `SELECT count(*) FROM (${sql})`);
   const examples =

@@ -13,11 +13,11 @@ function ruleOf(limit: number): string {
 `;
 }
 
-/** A rule file, and the same with its limit moved by a tenth. */
+/** A rule file, and the same file with its limit raised by a tenth. */
 export const LIMIT_YAML = ruleOf(LIMIT);
 export const MOVED_LIMIT_YAML = ruleOf(MOVED_LIMIT);
 
-/** What `weir rules backtest --diff --format json` says; of that what is looked at here. */
+/** The parts of the output of `weir rules backtest --diff --format json` that are compared here. */
 interface DiffReport {
   readonly totals: { readonly gained: number; readonly lost: number; readonly moved: number };
   readonly alerts: readonly {
@@ -36,7 +36,7 @@ interface Firing {
   readonly isOpen: boolean;
 }
 
-/** Runs of hours above a limit, by SQL alone: gaps and islands over the closed hours of `cells`. */
+/** Runs of hours above a limit, with SQL only: gaps and islands over the closed hours of `cells`. */
 function firings(name: string, limit: number): string {
   return `
   CREATE OR REPLACE TEMP TABLE ${name} AS
@@ -53,7 +53,7 @@ function firings(name: string, limit: number): string {
   FROM turns b WHERE b.begins`;
 }
 
-/** Above the higher limit is above the lower: each new firing lies within one old; the first in it is its partner. */
+/** A value above the higher limit is above the lower one, so each new firing is within an old one; the first is its pair. */
 const DIFF = `
   WITH pairs AS (
     SELECT o.device, o.f AS of, o.t AS ot, n.f AS nf, n.t AS nt, row_number() OVER (PARTITION BY o.device, o.f ORDER BY n.f) AS place

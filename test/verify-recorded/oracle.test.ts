@@ -110,7 +110,7 @@ describe("expectedAlerts", () => {
 });
 
 describe("compare", () => {
-  /** A store that holds exactly what is expected. */
+  /** A store with exactly the expected contents. */
   async function perfect() {
     const lines = [..."1111100000"].map(
       (high, hour) => `${hour},2016,1,${1 + (hour >> 3)},${hour % 8},${high}00,1,"N","A"`,

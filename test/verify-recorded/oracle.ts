@@ -22,8 +22,8 @@ export interface Hour {
 }
 
 /**
- * What a perfect gateway would have stored, by SQL over the recording's files alone. Shares no code with the gateway
- * or the replay. Tables: `cells`, `expected_windows`, `expected_alerts`.
+ * What a perfect gateway would have stored, computed with SQL over the recording's files only. It shares no code with the
+ * gateway or the replay. Tables: `cells`, `expected_windows`, `expected_alerts`.
  *
  * When is a window closed? At the first reading of its series (station and metric) at or past its end, for the rules
  * have no lateness. The last window of a series has no such reading. It closes only when as much real time passes as it
@@ -34,7 +34,7 @@ export async function openOracle(folder: string): Promise<DuckDBConnection> {
   const connection = await instance.connect();
   const files = (await readdir(folder)).filter((name) => /\.csv(\.gz)?$/.test(name)).map((name) => join(folder, name));
   if (files.length === 0) throw new Error(`no .csv or .csv.gz file in ${folder}`);
-  // All columns as text: the original has cells of one blank, which a guess at the type would trip over.
+  // All columns as text: some cells of the original are a single space, which would break type detection.
   await connection.run(`
     CREATE TEMP TABLE cells AS
     WITH lines AS (
@@ -83,8 +83,8 @@ async function closedHours(connection: DuckDBConnection): Promise<readonly Hour[
 }
 
 /**
- * The hazard rule, straight from its words: `> 250` for 3 h fires, `< 200` ends it. The condition is looked at once for
- * each closed window, at its end. Hours of one station must stand together and in order.
+ * The hazard rule, straight from its words: `> 250` for 3 h fires, `< 200` ends it. The condition is evaluated
+ * once for each closed window, at its end. The hours of a station must be adjacent and in order.
  */
 export function expectedAlerts(hours: readonly Hour[]): ExpectedAlert[] {
   const alerts: ExpectedAlert[] = [];

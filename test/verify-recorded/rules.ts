@@ -1,4 +1,4 @@
-/** What the run's own rules say, for the rules and for the oracle. Apart from the samples, which may change. */
+/** The constants of the run's own rules, for the rules and the oracle. Separate from the samples, which may change. */
 export const DAILY_RULE = "verify-daily";
 export const HAZARD_RULE = "verify-pm25";
 export const HAZARD_METRIC = "PM2.5";
@@ -22,7 +22,7 @@ export const RULES_YAML = `rules:
     severity: critical
 `;
 
-/** A rule over several devices: what it tells depends on the order in which the partitions' readings come. */
+/** A rule over several devices: its results depend on the order in which the partitions' readings arrive. */
 export const SITE_RULE = "verify-site";
 
 export const GROUPS_YAML = `rules:

@@ -14,10 +14,10 @@ import { attachDuckdb } from "./actual-duckdb.ts";
 import { type InfluxAccess, loadInflux } from "./actual-influx.ts";
 import { Backtests } from "./backtests.ts";
 import { type Check, compare } from "./compare.ts";
+import { checkExplanations, emittedChanges, openGatewayLog } from "./emitted.ts";
 import { openOracle } from "./oracle.ts";
 import { GROUPS_YAML, RULES_YAML, SITE_RULE } from "./rules.ts";
 import { number } from "./sql.ts";
-import { checkExplanations, openGatewayLog, toldChanges } from "./told.ts";
 
 export interface VerifyOptions {
   /** Folder with PRSA_Data_*.csv(.gz) files. */
@@ -25,9 +25,9 @@ export interface VerifyOptions {
   /** How often to kill the gateway, and the NATS server, while the recording is played. */
   readonly killGateway?: number;
   readonly killNats?: number;
-  /** Decides when. */
+  /** Decides when the kills happen. */
   readonly seed?: number;
-  /** Store in this InfluxDB, not in the embedded store. */
+  /** Store in this InfluxDB instead of the embedded store. */
   readonly influx?: InfluxAccess | undefined;
   /** Program and first arguments of the gateway. */
   readonly command?: readonly string[];
@@ -41,29 +41,29 @@ export interface VerifyReport {
   readonly equal: boolean;
   readonly checks: readonly Check[];
   readonly replay: ReplayReport;
-  /** Kills that took place. */
+  /** How many kills happened. */
   readonly kills: { readonly gateway: number; readonly nats: number };
-  /** From the last acknowledgement until everything was processed and stored. */
+  /** The time from the last acknowledgement until everything was processed and stored. */
   readonly settleMs: number;
-  /** How the gateway ended when it was asked to: `code 0`. */
+  /** How the gateway ended after SIGTERM: `code 0`. */
   readonly gatewayEnd: string;
   readonly dataDir: string;
 }
 
 interface Kill {
   readonly what: "gateway" | "nats";
-  /** Acknowledged rows after which it happens. */
+  /** It happens after this many acknowledged rows. */
   readonly afterRows: number;
 }
 
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
-/** Nothing must move for this long before all counts as done. */
+/** Everything counts as done when nothing has changed for this long. */
 const STILL_MS = 3000;
 const POLL_MS = 20;
 const LOOK_MS = 200;
 
-/** Plays a recording through a real gateway and compares what it stored with what SQL says about the files. */
+/** Replays a recording through a real gateway, and compares the stored results with SQL over the files. */
 export async function verifyRecorded(options: VerifyOptions): Promise<VerifyReport> {
   const { say = () => undefined, seed = 1 } = options;
   say("computing what to expect");
@@ -93,9 +93,17 @@ export async function verifyRecorded(options: VerifyOptions): Promise<VerifyRepo
     const replayed = await replay.done;
     say(`acknowledged ${replayed.acknowledged} rows in ${(replayed.elapsedMs / 1000).toFixed(1)} s`);
     const settleMs = await settled(gateway, options.settleMsMax ?? 600_000);
-    const { told, checks: explained } = await askRunning(dataDir, seed);
-    say(`told ${told.length} alert changes; explained some of them`);
-    const backtests = new Backtests({ command, env, dataDir, rulesDir, told, orderedRules: new Set([SITE_RULE]), say });
+    const { emitted, checks: explained } = await askRunning(dataDir, seed);
+    say(`${emitted.length} alert changes were emitted; some of them are explained`);
+    const backtests = new Backtests({
+      command,
+      env,
+      dataDir,
+      rulesDir,
+      emitted,
+      orderedRules: new Set([SITE_RULE]),
+      say,
+    });
     const again = [...(await backtests.overLog()), ...(await backtests.over("the running gateway's store", ["store"]))];
     const gatewayEnd = await gateway.stop(STOP_MS_MAX);
     const files = [resolve(options.folder), "--columns", "beijing-air", "--site", config.site];
@@ -127,7 +135,7 @@ export async function verifyRecorded(options: VerifyOptions): Promise<VerifyRepo
   }
 }
 
-/** The run's own rules, and the samples for this recording. */
+/** Writes the run's own rules, and the samples for this recording. */
 async function writeRules(dataDir: string): Promise<string> {
   const rulesDir = join(dataDir, "verify-rules");
   await mkdir(rulesDir);
@@ -140,14 +148,14 @@ async function writeRules(dataDir: string): Promise<string> {
 async function askRunning(dataDir: string, seed: number) {
   const log = await openGatewayLog(dataDir);
   try {
-    const told = await toldChanges(log);
-    return { told, checks: await checkExplanations(log, told, seed) };
+    const emitted = await emittedChanges(log);
+    return { emitted, checks: await checkExplanations(log, emitted, seed) };
   } finally {
     await log.close();
   }
 }
 
-/** What `weir rules backtest --over` takes for a store that no gateway has open. */
+/** The arguments of `weir rules backtest --over` for a store that no gateway has open. */
 async function storeFlag(dataDir: string, influx: InfluxAccess | undefined): Promise<string> {
   if (influx !== undefined) return "influx";
   const file = (await readdir(dataDir, { recursive: true })).find((name) => name.endsWith(".duckdb"));
@@ -161,7 +169,7 @@ function influxEnvironment(influx: InfluxAccess | undefined): Record<string, str
   return { WEIR_INFLUX_URL: url, WEIR_INFLUX_TOKEN: token, WEIR_INFLUX_ORG: org, WEIR_INFLUX_BUCKET: bucket };
 }
 
-/** Moments in the middle nine tenths of the recording, in order. */
+/** Random moments in the middle nine tenths of the recording, in order. */
 function planKills({ killGateway = 0, killNats = 0 }: VerifyOptions, rows: number, seed: number): Kill[] {
   const random = createRandom(seed);
   const kill = (what: Kill["what"]): Kill => ({ what, afterRows: Math.floor(rows * (0.05 + 0.9 * random.next())) });
@@ -204,7 +212,7 @@ async function playWithKills(
   return kills;
 }
 
-/** Waits until nothing is waiting any more and nothing moves. Returns how long the movement lasted. */
+/** Waits until nothing waits or changes any more. Returns how long that took. */
 async function settled(gateway: GatewayProcess, msMax: number): Promise<number> {
   const beganMs = performance.now();
   let movedMs = beganMs;
@@ -214,7 +222,7 @@ async function settled(gateway: GatewayProcess, msMax: number): Promise<number> 
     const metrics = await gateway.metrics();
     const lag = metrics?.get("weir_storage_lag_messages") ?? Number.NaN;
     now = JSON.stringify([...(metrics ?? [])].filter(([name]) => MOVING.test(name)));
-    // Ticks are log entries too, so a handful may always be on their way.
+    // Ticks are log entries too, so a few may always be in flight.
     const still = metrics !== undefined && now === before && lag <= LAG_MAX;
     if (!still) movedMs = performance.now();
     else if (performance.now() - movedMs >= STILL_MS) return movedMs - beganMs;
@@ -237,7 +245,7 @@ async function compareStore(
   return compare(oracle);
 }
 
-/** What the run itself must have been like, so that equality means something. */
+/** Conditions without which equality would mean nothing. */
 function runChecks(run: {
   readonly rows: number;
   readonly replayed: ReplayReport;

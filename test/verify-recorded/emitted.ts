@@ -18,7 +18,7 @@ export async function openGatewayLog(dataDir: string): Promise<LogForReading> {
 }
 
 /** All alert changes of the log, in its order. */
-export async function toldChanges(log: LogForReading): Promise<readonly AlertChange[]> {
+export async function emittedChanges(log: LogForReading): Promise<readonly AlertChange[]> {
   const { lastSequence, messages } = await log.bounds("ALERTS");
   if (messages === 0) return [];
   const changes: AlertChange[] = [];
@@ -37,15 +37,15 @@ export async function toldChanges(log: LogForReading): Promise<readonly AlertCha
   return changes;
 }
 
-/** Has random incidents explained, and looks whether each explanation comes to what was told. */
+/** Explains random incidents, and checks that each explanation gives the emitted values. */
 export async function checkExplanations(
   log: LogForReading,
-  told: readonly AlertChange[],
+  emitted: readonly AlertChange[],
   seed: number,
 ): Promise<Check[]> {
   const random = createRandom(seed);
   const byIncident = new Map<string, AlertChange[]>();
-  for (const change of told) byIncident.set(change.incident, [...(byIncident.get(change.incident) ?? []), change]);
+  for (const change of emitted) byIncident.set(change.incident, [...(byIncident.get(change.incident) ?? []), change]);
   const left = [...byIncident.keys()];
   const chosen: string[] = [];
   while (chosen.length < INCIDENTS && left.length > 0) {
@@ -63,7 +63,8 @@ export async function checkExplanations(
     const ids = JSON.stringify(explained.steps.map(({ id }) => id));
     if (ids !== JSON.stringify(byIncident.get(incident)?.map(({ id }) => id))) wrong.push(`${incident}: steps ${ids}`);
     for (const { id, value, recomputed, agrees, notes } of [...explained.steps]) {
-      if (agrees !== true) wrong.push(`${incident} ${id}: told ${value}, computed ${recomputed} ${notes.join(", ")}`);
+      if (agrees !== true)
+        wrong.push(`${incident} ${id}: emitted ${value}, computed ${recomputed} ${notes.join(", ")}`);
     }
     if (explained.notes.length > 0) wrong.push(`${incident}: ${explained.notes.join(", ")}`);
   }

@@ -78,7 +78,7 @@ export async function checkExplanations(
       examples: [],
     },
     {
-      what: `explained changes (of ${steps}) that do not come to what was told`,
+      what: `explained changes (of ${steps}) that differ from the emitted ones`,
       expected: 0,
       got: wrong.length,
       equal: steps > 0 && wrong.length === 0,

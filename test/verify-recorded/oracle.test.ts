@@ -93,7 +93,7 @@ describe("expectedAlerts", () => {
     ["goes back when it does not last", "251 252 253 250 251", ["pending 1 251", "inactive 4 250", "pending 5 251"]],
     ["ends only below 200", "300 300 300 300 250 200 199", ["pending 1 300", "firing 4 300", "resolved 7 199"]],
     [
-      "begins anew after its end",
+      "begins again after its end",
       "300 300 300 300 10 300",
       ["pending 1 300", "firing 4 300", "resolved 5 10", "pending 6 300"],
     ],

@@ -6,7 +6,7 @@ import { MqttEdge } from "./aedes/mqtt-edge.ts";
 import { PasswordChecks } from "./auth/password-checks.ts";
 import { followUsers } from "./auth/users.ts";
 import { type BrokerConfig, isLoopback } from "./common/config.ts";
-import { createBrokerEvents } from "./common/events.ts";
+import { BrokerEvents } from "./common/events.ts";
 import { startKeepalive } from "./wire/keepalive.ts";
 import { type Listeners, listen } from "./wire/listeners.ts";
 
@@ -43,7 +43,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   const nowMs = () => performance.now();
   const anonymous = config.anonymous ?? (config.users_file === undefined && isLoopback(config.bind));
   if (!anonymous && config.users_file === undefined) throw noAuthentication(config.bind);
-  const events = createBrokerEvents({ logger, metrics, nowMs });
+  const events = new BrokerEvents({ logger, metrics, nowMs });
   let edge: MqttEdge | undefined;
   const onChange = (names: ReadonlySet<string>) => edge?.dropUsers(names);
   const users = await followUsers({ file: config.users_file, events, onChange });

@@ -1,6 +1,6 @@
 import { US_PER_MINUTE, US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
 import type { Deps, Service } from "../platform/service.ts";
-import { createStorageEvents, type StorageEvents } from "./common/events.ts";
+import { StorageEvents } from "./common/events.ts";
 import { STORED_STREAMS, type StoredStream, type StoreWriter } from "./common/store.ts";
 import type { StorageConfig } from "./config.ts";
 import { answerHistory } from "./history-answers.ts";
@@ -21,7 +21,7 @@ const RETENTION_EVERY_MS_MAX = 3_600_000;
  */
 export async function startStorage(config: StorageConfig, deps: Deps): Promise<Service> {
   const { clock, log, logger, metrics } = deps;
-  const events = createStorageEvents(logger, metrics);
+  const events = new StorageEvents(logger, metrics);
   const nowUs = () => clock.nowUs();
   const { writer, history } = await openStore(config.store, { log, events, nowUs, seriesMax: config.series_max });
   const lanes = STORED_STREAMS.filter((stream) => config.raw || stream !== "READINGS").map(

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { Counter, Gauge } from "prom-client";
 import type { Metrics } from "../../platform/metrics.ts";
 
 /** Why a client's request was refused, or its connection dropped. The label of `weir_broker_refused_total`. */
@@ -37,87 +38,143 @@ export type Refusal =
 const WARN_EVERY_MS = 10_000;
 
 /** What happens in the broker, logged and counted in one place. */
-export type BrokerEvents = ReturnType<typeof createBrokerEvents>;
+export class BrokerEvents {
+  readonly #logger: Logger;
+  readonly #warn: LimitedWarn;
+  readonly #clients: Gauge;
+  readonly #messages: Counter;
+  readonly #acknowledged: Counter;
+  readonly #refused: Counter<"reason">;
+  readonly #inflight: Gauge;
+  readonly #paused: Gauge;
 
-export function createBrokerEvents(options: {
+  constructor({ logger, metrics, nowMs }: BrokerEventsOptions) {
+    this.#logger = logger.child({ service: "broker" });
+    this.#warn = createLimitedWarn(this.#logger, nowMs);
+    this.#clients = metrics.gauge("weir_broker_clients", "Connected MQTT clients.");
+    this.#messages = metrics.counter("weir_broker_messages_total", "Messages received from MQTT clients.");
+    this.#acknowledged = metrics.counter(
+      "weir_broker_acknowledged_total",
+      "Messages that the gate has finished; those with QoS 1 and 2 were then acknowledged.",
+    );
+    this.#refused = metrics.counter("weir_broker_refused_total", "Requests of clients that were refused.", ["reason"]);
+    this.#inflight = metrics.gauge("weir_broker_inflight", "Messages between arrival and acknowledgement.");
+    this.#paused = metrics.gauge("weir_broker_paused_clients", "Clients not read from because too much is in flight.");
+  }
+
+  started(addresses: readonly string[]): void {
+    this.#logger.info({ addresses }, "MQTT broker started");
+  }
+
+  stopped(): void {
+    this.#logger.info("MQTT broker stopped");
+  }
+
+  stopTimedOut(left: number): void {
+    this.#logger.warn({ inflight: left }, "stopped with messages still unacknowledged");
+  }
+
+  clientConnected(clientId: string, count: number): void {
+    this.#clients.set(count);
+    this.#logger.debug({ clientId }, "client connected");
+  }
+
+  clientDisconnected(clientId: string, count: number): void {
+    this.#clients.set(count);
+    this.#logger.debug({ clientId }, "client disconnected");
+  }
+
+  /** Once per flush, not per message. */
+  messagesMoved(taken: number, finished: number, nowInflight: number): void {
+    if (taken > 0) this.#messages.inc(taken);
+    if (finished > 0) this.#acknowledged.inc(finished);
+    this.#inflight.set(nowInflight);
+  }
+
+  clientsPaused(count: number): void {
+    this.#paused.set(count);
+  }
+
+  connectionRefused(reason: Refusal, clientId: string, detail?: string): void {
+    this.#refuse(reason, { clientId, detail }, "connection refused");
+  }
+
+  acceptFailed(error: Error): void {
+    const message = "connection not accepted; if the error is EMFILE, raise the limit of open files";
+    this.#refuse("accept-failed", { err: error }, message);
+  }
+
+  connectionDropped(reason: Refusal, clientId: string, detail?: string): void {
+    this.#refuse(reason, { clientId, detail }, "connection dropped");
+  }
+
+  publishRefused(reason: Refusal, clientId: string, topic: string): void {
+    this.#refuse(reason, { clientId, topic }, "publish refused, connection dropped");
+  }
+
+  willDropped(reason: Refusal, clientId: string, topic: string): void {
+    this.#refuse(reason, { clientId, topic }, "will dropped");
+  }
+
+  subscribeRefused(reason: Refusal, clientId: string, filter: string): void {
+    this.#refuse(reason, { clientId, filter }, "subscription refused");
+  }
+
+  deliveryDropped(clientId: string): void {
+    this.#refuse("slow-subscriber", { clientId }, "message to a slow subscriber dropped");
+  }
+
+  queuedMessageDropped(clientId: string): void {
+    this.#refuse("queue-full", { clientId }, "message for an offline client dropped: its queue is full");
+  }
+
+  retainedNotKept(topic: string): void {
+    this.#refuse("retained-full", { topic }, "message not retained: no room");
+  }
+
+  sessionDropped(clientId: string, detail: string): void {
+    this.#refuse("session-dropped", { clientId, detail }, "persistent session deleted");
+  }
+
+  usersLoaded(file: string, users: number): void {
+    this.#logger.info({ file, users }, "users loaded");
+  }
+
+  usersNotLoaded(file: string, faults: readonly string[]): void {
+    this.#logger.error({ file, faults }, "the users file is invalid; the previous users stay in effect");
+  }
+
+  certificateLoaded(file: string): void {
+    this.#logger.info({ file }, "certificate loaded");
+  }
+
+  certificateNotLoaded(file: string, error: unknown): void {
+    this.#logger.error({ file, err: error }, "the certificate is invalid; the previous one stays in use");
+  }
+
+  brokerFailed(error: unknown): void {
+    this.#logger.error({ err: error }, "broker reported an error");
+  }
+
+  #refuse(reason: Refusal, detail: Detail, message: string): void {
+    this.#refused.inc({ reason });
+    this.#warn(reason, detail, message);
+  }
+}
+
+export interface BrokerEventsOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly nowMs: () => number;
-}) {
-  const { metrics, nowMs } = options;
-  const logger = options.logger.child({ service: "broker" });
-  const clients = metrics.gauge("weir_broker_clients", "Connected MQTT clients.");
-  const messages = metrics.counter("weir_broker_messages_total", "Messages received from MQTT clients.");
-  const acknowledged = metrics.counter(
-    "weir_broker_acknowledged_total",
-    "Messages that the gate has finished; those with QoS 1 and 2 were then acknowledged.",
-  );
-  const refused = metrics.counter("weir_broker_refused_total", "Requests of clients that were refused.", ["reason"]);
-  const inflight = metrics.gauge("weir_broker_inflight", "Messages between arrival and acknowledgement.");
-  const paused = metrics.gauge("weir_broker_paused_clients", "Clients not read from because too much is in flight.");
-  const warn = createLimitedWarn(logger, nowMs);
-
-  function refuse(reason: Refusal, detail: Readonly<Record<string, unknown>>, message: string): void {
-    refused.inc({ reason });
-    warn(reason, detail, message);
-  }
-
-  return {
-    started: (addresses: readonly string[]) => logger.info({ addresses }, "MQTT broker started"),
-    stopped: () => logger.info("MQTT broker stopped"),
-    stopTimedOut: (left: number) => logger.warn({ inflight: left }, "stopped with messages still unacknowledged"),
-    clientConnected: (clientId: string, count: number) => {
-      clients.set(count);
-      logger.debug({ clientId }, "client connected");
-    },
-    clientDisconnected: (clientId: string, count: number) => {
-      clients.set(count);
-      logger.debug({ clientId }, "client disconnected");
-    },
-    /** Once per flush, not per message. */
-    messagesMoved: (taken: number, finished: number, nowInflight: number) => {
-      if (taken > 0) messages.inc(taken);
-      if (finished > 0) acknowledged.inc(finished);
-      inflight.set(nowInflight);
-    },
-    clientsPaused: (count: number) => paused.set(count),
-    connectionRefused: (reason: Refusal, clientId: string, detail?: string) =>
-      refuse(reason, { clientId, detail }, "connection refused"),
-    acceptFailed: (error: Error) =>
-      refuse(
-        "accept-failed",
-        { err: error },
-        "connection not accepted; if the error is EMFILE, raise the limit of open files",
-      ),
-    connectionDropped: (reason: Refusal, clientId: string, detail?: string) =>
-      refuse(reason, { clientId, detail }, "connection dropped"),
-    publishRefused: (reason: Refusal, clientId: string, topic: string) =>
-      refuse(reason, { clientId, topic }, "publish refused, connection dropped"),
-    willDropped: (reason: Refusal, clientId: string, topic: string) =>
-      refuse(reason, { clientId, topic }, "will dropped"),
-    subscribeRefused: (reason: Refusal, clientId: string, filter: string) =>
-      refuse(reason, { clientId, filter }, "subscription refused"),
-    deliveryDropped: (clientId: string) =>
-      refuse("slow-subscriber", { clientId }, "message to a slow subscriber dropped"),
-    queuedMessageDropped: (clientId: string) =>
-      refuse("queue-full", { clientId }, "message for an offline client dropped: its queue is full"),
-    retainedNotKept: (topic: string) => refuse("retained-full", { topic }, "message not retained: no room"),
-    sessionDropped: (clientId: string, detail: string) =>
-      refuse("session-dropped", { clientId, detail }, "persistent session deleted"),
-    usersLoaded: (file: string, users: number) => logger.info({ file, users }, "users loaded"),
-    usersNotLoaded: (file: string, faults: readonly string[]) =>
-      logger.error({ file, faults }, "the users file is invalid; the previous users stay in effect"),
-    certificateLoaded: (file: string) => logger.info({ file }, "certificate loaded"),
-    certificateNotLoaded: (file: string, error: unknown) =>
-      logger.error({ file, err: error }, "the certificate is invalid; the previous one stays in use"),
-    brokerFailed: (error: unknown) => logger.error({ err: error }, "broker reported an error"),
-  };
 }
 
+type Detail = Readonly<Record<string, unknown>>;
+type LimitedWarn = (kind: Refusal, detail: Detail, message: string) => void;
+
 /** Logs the first of each kind at once, then one every ten seconds at most, with the number left out. */
-function createLimitedWarn(logger: Logger, nowMs: () => number) {
+function createLimitedWarn(logger: Logger, nowMs: () => number): LimitedWarn {
   const kinds = new Map<string, { lastMs: number; leftOut: number }>();
-  return (kind: Refusal, detail: Readonly<Record<string, unknown>>, message: string): void => {
+  return (kind, detail, message) => {
     const state = kinds.get(kind) ?? { lastMs: Number.NEGATIVE_INFINITY, leftOut: 0 };
     kinds.set(kind, state);
     if (nowMs() - state.lastMs < WARN_EVERY_MS) {

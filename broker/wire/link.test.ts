@@ -3,7 +3,7 @@ import { generate } from "mqtt-packet";
 import pino from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { createMetrics } from "../../platform/metrics.ts";
-import { createBrokerEvents } from "../common/events.ts";
+import { BrokerEvents } from "../common/events.ts";
 import { FakeGate, publishPacket, until } from "../testing/test-support.ts";
 import { Inbound } from "./inbound.ts";
 import { startKeepalive } from "./keepalive.ts";
@@ -22,7 +22,7 @@ function deafPeer(): Duplex {
 
 function start(conn: Duplex) {
   const metrics = createMetrics();
-  const events = createBrokerEvents({ logger: pino({ level: "silent" }), metrics, nowMs: () => performance.now() });
+  const events = new BrokerEvents({ logger: pino({ level: "silent" }), metrics, nowMs: () => performance.now() });
   const gate = new FakeGate();
   const inbound = new Inbound({
     gate,

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import type { Reading } from "../../domain/reading.ts";
 import { SeriesTable } from "../../domain/series-table.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { createStorageEvents } from "../common/events.ts";
+import { StorageEvents } from "../common/events.ts";
 import { at, readingsBatch } from "../testing/batches.ts";
 import { temporaryFolder, testDeps } from "../testing/testing.ts";
 import { duckdbSchema } from "./config.ts";
@@ -45,7 +45,7 @@ function withValues({ text, ...window }: StoredResult): WindowResult {
 
 it("holds what a map of first readings and highest revisions holds, after any sequence of steps", async () => {
   const deps = testDeps();
-  const events = createStorageEvents(deps.logger, deps.metrics);
+  const events = new StorageEvents(deps.logger, deps.metrics);
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
       const folder = await temporaryFolder();
@@ -131,7 +131,7 @@ async function content(file: string): Promise<{ readings: string[]; windows: str
 /** Sessions as a processor emits them: the last result of each start is the valid one. */
 it("holds the last result of each start, however often the log is written again from an earlier position", async () => {
   const deps = testDeps();
-  const events = createStorageEvents(deps.logger, deps.metrics);
+  const events = new StorageEvents(deps.logger, deps.metrics);
   const result = fc.record({
     rule: fc.constantFrom("r", "s"),
     site: fc.constantFrom("a", "b"),

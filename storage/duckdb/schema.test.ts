@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { createStorageEvents } from "../common/events.ts";
+import { StorageEvents } from "../common/events.ts";
 import { at } from "../testing/batches.ts";
 import { temporaryFolder, testDeps } from "../testing/testing.ts";
 import { duckdbSchema } from "./config.ts";
@@ -71,7 +71,7 @@ async function run(statements: readonly string[]): Promise<unknown[][]> {
 
 function open({ logger, metrics } = testDeps()) {
   const config = duckdbSchema.parse({ file });
-  return openDuckdbStore({ config, seriesMax: 1_000, events: createStorageEvents(logger, metrics) });
+  return openDuckdbStore({ config, seriesMax: 1_000, events: new StorageEvents(logger, metrics) });
 }
 
 const WINDOWS = `SELECT (epoch_us(start_time) - ${T0}) // 1_000_000, (epoch_us(end_time) - ${T0}) // 1_000_000,

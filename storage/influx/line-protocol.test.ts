@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kindOf, type Reading } from "../../domain/reading.ts";
 import { type Influxd, startInfluxd } from "../../test/servers/influxd.ts";
-import { createStorageEvents } from "../common/events.ts";
+import { StorageEvents } from "../common/events.ts";
 import { alertChange, readingsBatch } from "../testing/batches.ts";
 import { testDeps } from "../testing/testing.ts";
 import { influxdbSchema } from "./config.ts";
@@ -75,7 +75,7 @@ describe("line protocol", () => {
     const deps = testDeps();
     const { url, token, org, bucket } = influxd;
     const config = influxdbSchema.parse({ url, token, org, bucket });
-    const events = createStorageEvents(deps.logger, deps.metrics);
+    const events = new StorageEvents(deps.logger, deps.metrics);
     const store = createInfluxStore({ config, log: deps.log, events, nowUs: deps.clock.nowUs });
     let run = 0;
     const sensor = fc.tuple(nasty, nasty, fc.dictionary(nasty, nasty, { maxKeys: 3 }), value);

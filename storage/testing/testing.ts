@@ -8,7 +8,7 @@ import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import type { Deps } from "../../platform/service.ts";
-import { createStorageEvents } from "../common/events.ts";
+import { StorageEvents } from "../common/events.ts";
 import type { StoreDeps } from "../common/store-kind.ts";
 
 /** A folder for one test. */
@@ -44,7 +44,7 @@ export function testDeps(given: { readonly log?: Log } = {}): TestDeps {
 
 /** What a store is opened with. */
 export function storeDeps(deps: Pick<Deps, "log" | "logger" | "metrics" | "clock"> = testDeps()): StoreDeps {
-  const events = createStorageEvents(deps.logger, deps.metrics);
+  const events = new StorageEvents(deps.logger, deps.metrics);
   return { log: deps.log, events, nowUs: () => deps.clock.nowUs(), seriesMax: 500_000 };
 }
 

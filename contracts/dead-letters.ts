@@ -80,5 +80,4 @@ export type RetryOfMany = Plain<z.infer<typeof retryOfManySchema>>;
 export type RetryOrder = RetryOfSome | RetryOfMany;
 export type LetterRetry = Plain<z.infer<typeof letterRetrySchema>>;
 export type RetryResult = Plain<z.infer<typeof retryResultSchema>>;
-export type RetryOutcome = RetryResult["outcome"];
 export type RetryReport = Plain<z.infer<typeof retryReportSchema>>;

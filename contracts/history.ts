@@ -78,8 +78,6 @@ export type SeriesAnswer = Plain<z.infer<typeof seriesAnswerSchema>>;
 export type AlertsQuery = Plain<z.infer<typeof alertsQuerySchema>>;
 export type ReadingsExtent = Plain<z.infer<typeof extentSchema>>;
 export type ReadingsQuery = Plain<z.infer<typeof readingsQuerySchema>>;
-/** A ReadingsPage on the bus. */
-export type ReadingsPageText = Plain<z.infer<typeof readingsPageSchema>>;
 /** Where the next page begins. */
 export type NextPage = Pick<ReadingsQuery, "fromUs" | "skip">;
 

@@ -13,7 +13,6 @@ const statsSchema = z.object({
 
 /** The figures of one process or thread, on `stats.<instance>`. */
 export const STATS = keyedReport("stats", statsSchema);
-export type StatsReport = Plain<z.infer<typeof statsSchema>>;
 
 const healthSchema = z.object({
   /** The service: `storage`. */

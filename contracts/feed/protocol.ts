@@ -3,7 +3,7 @@ import type { Channel, Item } from "./channels.ts";
 // The frames of the feed. `frames.ts` has their schemas, `channels.ts` the channels; both are read by the server. This file
 // and the client need no library, so that a page stays small. `docs/asyncapi.yaml` describes the protocol for others.
 
-export type { Channel, Item, ItemOfChannel } from "./channels.ts";
+export type { Channel, Item } from "./channels.ts";
 export type { DeviceItem, ReadingItem, StatsItem } from "./items.ts";
 
 /** The WebSocket subprotocol. Frames are JSON text. */

@@ -19,5 +19,4 @@ export const readinessSchema = z.object({
   }),
   services: z.array(serviceSchema),
 });
-export type ServiceReadiness = z.output<typeof serviceSchema>;
 export type Readiness = z.output<typeof readinessSchema>;

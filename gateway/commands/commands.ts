@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { addAlertCommands } from "./alerts/alerts.ts";
 import { addSilenceCommands } from "./alerts/silences.ts";
+import { addApiCommands } from "./api.ts";
 import { addConfigCommands } from "./config.ts";
 import { addDeadLetterCommands } from "./dead-letters/dead-letters.ts";
 import { addDoctorCommand } from "./doctor/doctor.ts";
 import { addInitCommand } from "./init/init.ts";
-import { addOpenApiCommand } from "./openapi.ts";
 import { addPasswdCommand } from "./passwd.ts";
 import { addRulesCommands } from "./rules/rules.ts";
 import { addSimulateCommands } from "./simulate.ts";
@@ -24,5 +24,5 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   addDoctorCommand,
   addPasswdCommand,
   addConfigCommands,
-  addOpenApiCommand,
+  addApiCommands,
 ];

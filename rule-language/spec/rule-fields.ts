@@ -249,10 +249,8 @@ export const RULE_FIELDS = {
   },
 } satisfies Fields;
 
-export type RuleFieldName = keyof typeof RULE_FIELDS;
-
 /** The table with what is optional in it. */
-export const ALL_RULE_FIELDS: Readonly<Record<string, Field>> = RULE_FIELDS;
+export const ALL_RULE_FIELDS: Readonly<Record<string, Field>> = { ...RULE_FIELDS };
 
 const NEGATIONS = /^(?:not|ne|neq|!|!=|not_in|not_equals?|exclude|except|unless)$/i;
 

@@ -1,4 +1,7 @@
 import type { Logger } from "pino";
+import { systemClock } from "../../platform/clock.ts";
+import { prepareStreams } from "../../platform/log/prepare-streams.ts";
+import { storeFreeBytes } from "../../platform/nats-server/data-dir.ts";
 import { launchNatsServer } from "../../platform/nats-server/launch.ts";
 import type { PipelineConfig } from "../settings/pipeline-config.ts";
 import { makePlan, type NatsAddress, natsOf, type Plan } from "../settings/plan.ts";
@@ -87,9 +90,10 @@ class Undo {
 async function start({ settings, config, services, logger }: GatewayOptions, undo: Undo): Promise<Addresses> {
   const dataDir = takeDataDir(settings.dataDir);
   await undo.add({ name: "data folder", run: () => dataDir.release() });
-  makePlan(settings, config, { url: "", token: undefined, durability: undefined });
+  makePlan(settings, config, { url: "", token: undefined, durability: undefined, owned: false });
   const nats = await findNats(settings, config, logger, undo);
   const plan = makePlan(settings, config, nats);
+  await prepareLog(plan, settings, logger, undo);
   let addresses: Addresses = {};
   async function startAll(names: readonly ServiceName[]): Promise<void> {
     const starts = await Promise.allSettled(names.map((name) => startOne(name, plan, logger)));
@@ -114,10 +118,28 @@ function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<Runnin
   return SERVICES[name].thread === "main" ? runService(name, plan) : superviseThread(name, plan, logger);
 }
 
+/** Once, before the services, each of which only creates what is missing. A stop also ends the wait for the server. */
+async function prepareLog({ log }: Plan, { dataDir }: Settings, logger: Logger, undo: Undo): Promise<void> {
+  const { nats, replicas, retention } = log;
+  const abort = new AbortController();
+  await undo.add({ name: "log", run: () => abort.abort() });
+  await prepareStreams({
+    servers: nats.url,
+    ...(nats.token === undefined ? {} : { token: nats.token }),
+    name: "weir-start",
+    logger,
+    signal: abort.signal,
+    retention,
+    replicas,
+    ownDiskFreeBytes: nats.owned ? () => storeFreeBytes(dataDir) : undefined,
+    nowUs: systemClock.nowUs,
+  });
+}
+
 /** The server of the settings, or one that Weir starts, which a stop also ends while it starts. */
 async function findNats(settings: Settings, config: PipelineConfig, logger: Logger, undo: Undo): Promise<NatsAddress> {
   const address = natsOf(settings, config, process.env);
-  if (address !== undefined) return { ...address, durability: undefined };
+  if (address !== undefined) return { ...address, durability: undefined, owned: false };
   const abort = new AbortController();
   const launching = launchNatsServer({ dataDir: settings.dataDir, logger, signal: abort.signal });
   await undo.add({
@@ -129,5 +151,5 @@ async function findNats(settings: Settings, config: PipelineConfig, logger: Logg
     },
   });
   const { url, token, durability } = await launching;
-  return { url, token, durability };
+  return { url, token, durability, owned: true };
 }

@@ -19,6 +19,8 @@ export interface NatsAddress {
   readonly url: string;
   readonly token: string | undefined;
   readonly durability: Durability | undefined;
+  /** Whether this gateway started the server, and so decides alone what its streams keep. */
+  readonly owned: boolean;
 }
 
 /** Everything that the services need, as plain data: it is copied to their threads. */

@@ -2,6 +2,7 @@ import { connect, type NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "pino";
 import { Backoff, type BackoffLimits } from "../../domain/backoff.ts";
 import { reasonOf } from "../../domain/reason.ts";
+import { UserError } from "../../domain/user-error.ts";
 import { rateLimited } from "../async/rate-limited.ts";
 import { sleep } from "../async/sleep.ts";
 import { LogClosedError } from "./port.ts";
@@ -183,7 +184,7 @@ function next(listeners: Listeners): Promise<void> {
 
 /** Waiting helps against silence, restarts and busy servers, not against programming errors and refusals. */
 function mayPass(error: unknown): boolean {
-  if (error instanceof TypeError || error instanceof RangeError) return false;
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof UserError) return false;
   if (!(error instanceof Error)) return true;
   if (error.name === "InvalidArgumentError" || error.name === "InvalidNameError") return false;
   const { status } = error as { readonly status?: unknown };

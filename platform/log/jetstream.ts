@@ -1,4 +1,5 @@
 import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { createMissingStreams, existingStreams } from "./create-streams.ts";
 import { Appender } from "./jetstream-append.ts";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
@@ -13,7 +14,7 @@ import {
   type StreamBounds,
   TooLargeError,
 } from "./port.ts";
-import { DUPLICATE_WINDOW_MS, ensureStreams, type Retentions } from "./streams.ts";
+import { DUPLICATE_WINDOW_MS, type Retentions, wantedConfigs } from "./streams.ts";
 import { streamOf } from "./subject-match.ts";
 
 /** Room for headers beside a payload: an id, an expected sequence. */
@@ -65,8 +66,10 @@ async function openParts(connection: Connection, options: JetStreamLogOptions): 
   const jsm = await connection.retrying("asking NATS for JetStream", () => jetstreamManager(nc));
   const js = jetstream(nc);
   const serverVersion = nc.info?.version ?? "0";
-  const streamsOptions = { retention: options.retention, replicas, duplicateWindowMs, serverVersion, logger };
-  const ends = await connection.retrying("creating the streams", () => ensureStreams(jsm, streamsOptions));
+  const wanted = wantedConfigs({ retention: options.retention, replicas, duplicateWindowMs, serverVersion });
+  await connection.retrying("creating the streams", () => createMissingStreams(jsm, wanted, logger));
+  const streams = await connection.retrying("asking for the streams", () => existingStreams(jsm, wanted));
+  const ends = new Map<string, number>([...streams].map(([name, { state }]) => [name, state.last_seq]));
   const appender = new Appender({
     connection,
     duplicateWindowMs,

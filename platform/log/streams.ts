@@ -1,15 +1,12 @@
 import {
   DiscardPolicy,
   JetStreamApiError,
-  type JetStreamManager,
   RetentionPolicy,
   StorageType,
   StoreCompression,
   type StreamConfig,
-  type StreamInfo,
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
-import type { Logger } from "pino";
 import { STREAMS, type StreamName } from "../../domain/subjects.ts";
 import { subjectsOf } from "./subject-match.ts";
 
@@ -30,43 +27,33 @@ export interface Retentions {
   readonly notifications?: Retention;
 }
 
-export interface StreamsOptions {
+export interface StreamSettings {
   readonly retention: Retentions;
   readonly replicas: number;
   readonly duplicateWindowMs: number;
   readonly serverVersion: string;
-  readonly logger: Logger;
 }
 
 /** As JetStream's default. Ids cost the server memory for this long. */
 export const DUPLICATE_WINDOW_MS = 120_000;
 const NOTIFICATIONS_RETENTION: Retention = { maxAgeMs: 365 * 86_400_000, maxBytes: 256 * 1_048_576 };
-const MAX_BYTES_MIN = 64 * 1_048_576;
 export const STREAM_NOT_FOUND = 10059;
-const STREAM_NAME_IN_USE = 10058;
-const INSUFFICIENT_STORAGE = 10047;
+export const STREAM_NAME_IN_USE = 10058;
+export const INSUFFICIENT_STORAGE = 10047;
 
-type WantedConfig = Partial<StreamConfig> & { readonly name: StreamName; readonly max_bytes: number };
+/** A stream's settings by weir.yaml. */
+export type WantedConfig = Partial<StreamConfig> & {
+  readonly name: StreamName;
+  readonly max_age: number;
+  readonly max_bytes: number;
+};
 
-/**
- * Creates the streams or updates them, and warns where the server's differ from what was asked. Resolves to
- * the newest sequence of each.
- */
-export async function ensureStreams(
-  jsm: JetStreamManager,
-  options: StreamsOptions,
-): Promise<ReadonlyMap<string, number>> {
-  const ends = new Map<string, number>();
-  for (const name of STREAMS) {
-    const wanted = wantedConfig(name, options);
-    const given = await ensureStream(jsm, wanted, options.logger);
-    reportDifferences(wanted, given.config, options.logger);
-    ends.set(name, given.state.last_seq);
-  }
-  return ends;
+/** All streams by weir.yaml, whatever the server has. */
+export function wantedConfigs(options: StreamSettings): readonly WantedConfig[] {
+  return STREAMS.map((name) => wantedConfig(name, options));
 }
 
-function wantedConfig(name: StreamName, options: Omit<StreamsOptions, "logger">): WantedConfig {
+function wantedConfig(name: StreamName, options: StreamSettings): WantedConfig {
   const { duplicateWindowMs } = options;
   const { maxAgeMs, maxBytes } = retentionOf(name, options.retention);
   return {
@@ -107,42 +94,6 @@ function groupsRetention({ maxAgeMs, maxBytes }: Retention): Retention {
   return { maxAgeMs, maxBytes: maxBytes > 0 ? Math.ceil(maxBytes / 4) : maxBytes };
 }
 
-async function ensureStream(jsm: JetStreamManager, wanted: WantedConfig, logger: Logger): Promise<StreamInfo> {
-  let config = wanted;
-  for (;;) {
-    try {
-      return await addOrUpdate(jsm, config);
-    } catch (error) {
-      const half = Math.floor(config.max_bytes / 2);
-      if (errorCode(error) !== INSUFFICIENT_STORAGE || half < MAX_BYTES_MIN) throw error;
-      // The server reserves max_bytes of its disk; a small disk keeps less rather than nothing.
-      logger.warn(`NATS has no room for ${config.max_bytes} bytes of ${config.name}; asking for ${half}`);
-      config = { ...config, max_bytes: half };
-    }
-  }
-}
-
-async function addOrUpdate(jsm: JetStreamManager, config: WantedConfig): Promise<StreamInfo> {
-  try {
-    await jsm.streams.info(config.name);
-  } catch (error) {
-    if (errorCode(error) !== STREAM_NOT_FOUND) throw error;
-    try {
-      return await jsm.streams.add(config);
-    } catch (addError) {
-      // Another gateway was faster, with other settings.
-      if (errorCode(addError) !== STREAM_NAME_IN_USE) throw addError;
-    }
-  }
-  return await jsm.streams.update(config.name, config);
-}
-
-function reportDifferences(wanted: WantedConfig, given: StreamConfig, logger: Logger): void {
-  for (const { key, given: got, wanted: value } of differencesOf(wanted, given)) {
-    logger.warn(`stream ${wanted.name} has ${key} ${got}, asked for ${value}`);
-  }
-}
-
 const COMPARED = [
   "max_age",
   "max_bytes",
@@ -153,23 +104,15 @@ const COMPARED = [
   "storage",
 ] as const;
 
-/** A setting of a stream that is not as it would be asked for. Ages are in nanoseconds, as NATS has them. */
+/** A setting of a stream that is not as weir.yaml says. Ages are in nanoseconds, as NATS has them. */
 export interface StreamDifference {
   readonly key: (typeof COMPARED)[number];
   readonly given: unknown;
   readonly wanted: unknown;
 }
 
-/** Where a stream on a server is not as `ensureStreams` would make it. */
-export function streamDifferences(
-  name: StreamName,
-  given: StreamConfig,
-  options: Omit<StreamsOptions, "logger">,
-): readonly StreamDifference[] {
-  return differencesOf(wantedConfig(name, options), given);
-}
-
-function differencesOf(wanted: WantedConfig, given: StreamConfig): readonly StreamDifference[] {
+/** The settings in which a stream on a server differs from what is wanted. */
+export function differencesOf(wanted: WantedConfig, given: StreamConfig): readonly StreamDifference[] {
   return COMPARED.filter((key) => wanted[key] !== undefined && wanted[key] !== given[key]).map((key) => ({
     key,
     given: given[key],

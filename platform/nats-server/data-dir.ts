@@ -1,13 +1,14 @@
 import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { Durability } from "../log/port.ts";
 
 const PRIVATE = 0o600;
 const LOG_TAIL_BYTES = 2_000;
+const STORE_BYTES_MAX = 2 ** 60;
 
 /** What is known about the server of a data directory, kept in its `nats.json`. */
 export interface ServerRecord {
@@ -29,6 +30,16 @@ export interface DataDir {
   removeRecord(): Promise<void>;
   /** The end of the server's own log, to say why it did not start. */
   logTail(): Promise<string>;
+}
+
+/** Free bytes on the disk of the server's store. */
+export async function storeFreeBytes(dataDir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(storeOf(resolve(dataDir)));
+  return bavail * bsize;
+}
+
+function storeOf(directory: string): string {
+  return join(directory, "nats");
 }
 
 export function newToken(): string {
@@ -53,24 +64,30 @@ export async function openDataDir(path: string): Promise<DataDir> {
         `log_file: ${JSON.stringify(logPath)}`,
         "logfile_size_limit: 16MB",
         "jetstream {",
-        `  store_dir: ${JSON.stringify(join(directory, "nats"))}`,
+        `  store_dir: ${JSON.stringify(storeOf(directory))}`,
+        // Weir divides the disk among the streams. The server would reserve them against three quarters of what is
+        // free at its start, without what they hold already.
+        `  max_file_store: ${STORE_BYTES_MAX}`,
         ...(durability === "synced" ? ["  sync_interval: always"] : []),
         "}",
       ];
       await replaceFile(configPath, `${lines.join("\n")}\n`);
     },
-    async readRecord() {
-      try {
-        return parseRecord(JSON.parse(await readFile(recordPath, "utf8")));
-      } catch {
-        // Missing, or cut off by a crash: there is nothing to go by.
-        return undefined;
-      }
-    },
+    readRecord: () => readServerRecord(path),
     writeRecord: (record) => replaceFile(recordPath, `${JSON.stringify(record, undefined, 2)}\n`),
     removeRecord: () => rm(recordPath, { force: true }),
     logTail: () => tailOf(logPath),
   };
+}
+
+/** What `nats.json` in a data directory says. Creates nothing. */
+export async function readServerRecord(dataDir: string): Promise<ServerRecord | undefined> {
+  try {
+    return parseRecord(JSON.parse(await readFile(join(resolve(dataDir), "nats.json"), "utf8")));
+  } catch {
+    // Missing, or cut off by a crash: there is nothing to go by.
+    return undefined;
+  }
 }
 
 /**

@@ -1,0 +1,90 @@
+import { expect, test } from "vitest";
+import { STREAMS, type StreamName } from "../../domain/subjects.ts";
+import { divideDisk, type StreamDemand } from "./disk-shares.ts";
+
+const MIB = 1_048_576;
+const GIB = 1_024 * MIB;
+const DEFAULTS: Readonly<Record<StreamName, number>> = {
+  READINGS: 10 * GIB,
+  GROUPS: 2.5 * GIB,
+  WINDOWS: 2 * GIB,
+  ALERTS: GIB,
+  DEADLETTERS: GIB,
+  NOTIFICATIONS: 256 * MIB,
+};
+
+type Change = Partial<Omit<StreamDemand, "name">>;
+
+function demands(changes: Partial<Record<StreamName, Change>> = {}, all: Change = {}): StreamDemand[] {
+  return STREAMS.map((name) => ({
+    name,
+    ...{ wantedBytes: DEFAULTS[name], givenBytes: undefined, heldBytes: 0, ...all, ...changes[name] },
+  }));
+}
+
+/** In MiB. */
+function sizes(streams: readonly StreamDemand[], freeMib: number): Partial<Record<StreamName, number>> {
+  const division = divideDisk(streams, freeMib * MIB);
+  if (division.state === "too-small") throw new Error("too small");
+  return Object.fromEntries([...division.sizes].map(([name, size]) => [name, Math.round(size / MIB)]));
+}
+
+const total = (all: Partial<Record<StreamName, number>>) => Object.values(all).reduce((sum, each) => sum + each, 0);
+
+test("a large disk gives what is wanted", () => {
+  const division = divideDisk(demands(), 100 * GIB);
+  expect(division).toEqual({ state: "fits", sizes: new Map(Object.entries(DEFAULTS)) });
+});
+
+test("a small disk keeps the proportions, and two fifths of it free", () => {
+  const all = sizes(demands(), 6 * 1_024);
+  expect(total(all)).toBeLessThanOrEqual(0.6 * 6 * 1_024 + 3);
+  expect(total(all)).toBeGreaterThan(0.59 * 6 * 1_024);
+  expect((all.READINGS ?? 0) / (all.WINDOWS ?? 1)).toBeCloseTo(5, 1);
+  expect((all.READINGS ?? 0) / (all.NOTIFICATIONS ?? 1)).toBeCloseTo(40, 0);
+});
+
+test("a very small disk gives the small streams their least, and the others the rest", () => {
+  const all = sizes(demands(), 300);
+  expect(all).toMatchObject({ ALERTS: 16, DEADLETTERS: 16, NOTIFICATIONS: 16 });
+  expect(total(all)).toBeGreaterThanOrEqual(178);
+  expect(total(all)).toBeLessThanOrEqual(181);
+});
+
+test("a disk without room for the least says how much is needed", () => {
+  expect(divideDisk(demands(), 20 * MIB)).toEqual({ state: "too-small", neededBytes: 160 * MIB });
+  expect(divideDisk(demands(), 160 * MIB).state).toBe("scaled");
+  // Small sizes need less.
+  expect(divideDisk(demands({}, { wantedBytes: 4 * MIB }), 20 * MIB)).toEqual({
+    state: "too-small",
+    neededBytes: 40 * MIB,
+  });
+});
+
+test("existing streams start on a full disk, and keep their sizes while files come and go", () => {
+  const existing = demands({ READINGS: { givenBytes: 100 * MIB } }, { givenBytes: 16 * MIB, heldBytes: 10 * MIB });
+  const kept = { READINGS: 100, GROUPS: 16, WINDOWS: 16, ALERTS: 16, DEADLETTERS: 16, NOTIFICATIONS: 16 };
+  expect(sizes(existing, 0)).toEqual(kept);
+  expect(sizes(existing, 200)).toEqual(kept);
+  expect(total(sizes(existing, 6 * 1_024))).toBeGreaterThan(3_000);
+});
+
+test("a missing stream gets room from the others, which keep what they hold", () => {
+  const streams = demands(
+    { READINGS: { givenBytes: 2 * GIB, heldBytes: 150 * MIB }, ALERTS: { givenBytes: undefined, heldBytes: 0 } },
+    { givenBytes: 64 * MIB },
+  );
+  const all = sizes(streams, 300);
+  expect(all.ALERTS).toBe(16);
+  expect(all.READINGS).toBeGreaterThanOrEqual(150);
+  expect(all.READINGS).toBeLessThan(256);
+  expect(all.WINDOWS).toBeLessThan(64);
+});
+
+test("a stream that weir.yaml makes smaller follows it on a small disk, too", () => {
+  const all = sizes(
+    demands({ READINGS: { wantedBytes: 32 * MIB, givenBytes: 100 * MIB } }, { givenBytes: 16 * MIB }),
+    300,
+  );
+  expect(all.READINGS).toBeLessThanOrEqual(32);
+});

@@ -6,6 +6,7 @@ import { addConfigCommands } from "./config.ts";
 import { addDeadLetterCommands } from "./dead-letters/dead-letters.ts";
 import { addDoctorCommand } from "./doctor/doctor.ts";
 import { addInitCommand } from "./init/init.ts";
+import { addLogCommands } from "./log/log.ts";
 import { addPasswdCommand } from "./passwd.ts";
 import { addRulesCommands } from "./rules/rules.ts";
 import { addSimulateCommands } from "./simulate.ts";
@@ -21,6 +22,7 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   addAlertCommands,
   addSilenceCommands,
   addDeadLetterCommands,
+  addLogCommands,
   addDoctorCommand,
   addPasswdCommand,
   addConfigCommands,

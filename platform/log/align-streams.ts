@@ -7,7 +7,7 @@ import { createMissingStreams, existingStreams, sharesText } from "./create-stre
 import { type Division, divideDisk } from "./disk-shares.ts";
 import { instantUs } from "./jetstream-stores.ts";
 import type { ProbedStream } from "./probe.ts";
-import { differencesText, holdsText, limitsText, sizeText } from "./stream-texts.ts";
+import { differencesText, holdsText, sizeText } from "./stream-texts.ts";
 import { differencesOf, type WantedConfig } from "./streams.ts";
 
 const NS_PER_US = 1_000;
@@ -91,12 +91,12 @@ interface Target {
 }
 
 async function align({ jsm, stream, config, nowUs, logger }: Target): Promise<void> {
-  const { name } = config;
   const given = stream.config;
   const deletes = limitsThatDelete(stream, config, nowUs);
   if (deletes.length > 0) {
+    const kept = differencesOf(config, given).filter(({ key }) => deletes.some((each) => each === key));
     logger.warn(
-      `stream ${name} stays at ${limitsText(given)}: weir.yaml says ${limitsText(config)}, but ${holdsText(stream)}; to delete the oldest: weir log apply`,
+      `stream ${config.name} stays at ${differencesText(kept)}: ${holdsText(stream)}; to delete the oldest: weir log apply`,
     );
   }
   const kept = Object.fromEntries(deletes.map((key) => [key, given[key]]));

@@ -3,16 +3,19 @@ import { instantUs } from "./jetstream-stores.ts";
 import type { ProbedStream } from "./probe.ts";
 import type { StreamDifference } from "./streams.ts";
 
-const MIB = 1_048_576;
-const GIB = 1_024 * MIB;
+const UNITS = [
+  ["GiB", 2 ** 30],
+  ["MiB", 2 ** 20],
+  ["KiB", 2 ** 10],
+] as const;
 const NS_PER_US = 1_000;
 /** As the keys of weir.yaml. */
 const NAMES: Partial<Record<StreamDifference["key"], string>> = { max_bytes: "max_size", num_replicas: "replicas" };
 
-/** For people: `10 GiB`, `24.3 MiB`. */
+/** For people: `10 GiB`, `24.3 MiB`, `5 B`. */
 export function sizeText(bytes: number): string {
-  const [count, unit] = bytes >= GIB ? [bytes / GIB, "GiB"] : [bytes / MIB, "MiB"];
-  return `${Number.isInteger(count) ? count : count.toFixed(1)} ${unit}`;
+  const [unit, perUnit] = UNITS.find(([, each]) => bytes >= each) ?? ["B", 1];
+  return `${Number((bytes / perUnit).toFixed(1))} ${unit}`;
 }
 
 /** Of a stream's limits, ages in nanoseconds: `1d, 10 GiB`. */

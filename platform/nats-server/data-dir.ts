@@ -38,6 +38,10 @@ export async function storeFreeBytes(dataDir: string): Promise<number> {
   return bavail * bsize;
 }
 
+export function urlOf({ port }: Pick<ServerRecord, "port">): string {
+  return `nats://127.0.0.1:${port}`;
+}
+
 function storeOf(directory: string): string {
   return join(directory, "nats");
 }

@@ -5,7 +5,7 @@ import { UserError } from "../../domain/user-error.ts";
 import { sleep } from "../async/sleep.ts";
 import type { Durability } from "../log/port.ts";
 import type { BinarySource } from "./binary-sources.ts";
-import { type DataDir, newToken, openDataDir, runsWithConfig, type ServerRecord } from "./data-dir.ts";
+import { type DataDir, newToken, openDataDir, runsWithConfig, type ServerRecord, urlOf } from "./data-dir.ts";
 import { findNatsServer } from "./find-binary.ts";
 import { adoptProcess, type ServerProcess, startProcess } from "./server-process.ts";
 
@@ -239,10 +239,6 @@ async function answers(server: Pick<ServerRecord, "port" | "token">): Promise<bo
   } catch {
     return false;
   }
-}
-
-function urlOf(server: Pick<ServerRecord, "port">): string {
-  return `nats://127.0.0.1:${server.port}`;
 }
 
 function freePort(): Promise<number> {

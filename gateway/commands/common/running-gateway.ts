@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { Question } from "../../../contracts/question.ts";
 import { createNatsBus } from "../../../platform/log/jetstream-bus.ts";
-import { openConnection } from "../../../platform/log/jetstream-connection.ts";
+import { type Connection, openConnection } from "../../../platform/log/jetstream-connection.ts";
 import { type LogForReading, openLogForReading } from "../../../platform/log/jetstream-reading.ts";
 import { LogClosedError, NoAnswerError } from "../../../platform/log/port.ts";
 import { createLogger } from "../../../platform/logger.ts";
@@ -39,24 +39,33 @@ export async function withLog<T>(flags: ReachFlags, work: (log: LogForReading) =
   }
 }
 
+/** Runs `work` with a connection to the server of a gateway. Throws UsageError when it does not answer. */
+export async function withConnection<T>(address: Address, work: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = await reached(address.url, () => openConnection(optionsOf(address)));
+  try {
+    return await work(connection);
+  } finally {
+    await connection.close();
+  }
+}
+
 /** Asks a service of a running gateway. Throws UsageError when it cannot be reached, or refuses. */
 export async function askService<Ask, Asked, Answer>(
   flags: ReachFlags,
   { service, question, value }: Request<Ask, Asked, Answer>,
 ): Promise<Answer> {
   const address = addressOf(flags);
-  const connection = await reached(address.url, () => openConnection(optionsOf(address)));
-  try {
-    return await createNatsBus(connection).request(question, value);
-  } catch (error) {
-    if (error instanceof LogClosedError) throw notRunning(address.url);
-    if (error instanceof NoAnswerError) {
-      throw new UsageError(`the ${service} does not answer at ${address.url}: is it running? (weir run ${service})`);
+  return await withConnection(address, async (connection) => {
+    try {
+      return await createNatsBus(connection).request(question, value);
+    } catch (error) {
+      if (error instanceof LogClosedError) throw notRunning(address.url);
+      if (error instanceof NoAnswerError) {
+        throw new UsageError(`the ${service} does not answer at ${address.url}: is it running? (weir run ${service})`);
+      }
+      throw error instanceof Error ? new UsageError(error.message) : error;
     }
-    throw error instanceof Error ? new UsageError(error.message) : error;
-  } finally {
-    await connection.close();
-  }
+  });
 }
 
 interface Request<Ask, Asked, Answer> {
@@ -66,7 +75,7 @@ interface Request<Ask, Asked, Answer> {
   readonly value: Ask;
 }
 
-interface Address {
+export interface Address {
   readonly url: string;
   readonly token: string | undefined;
 }
@@ -95,7 +104,7 @@ function notRunning(url: string): UsageError {
 }
 
 /** The gateway that the flags name, or else the one of the data folder. */
-function addressOf(flags: ReachFlags): Address {
+export function addressOf(flags: ReachFlags): Address {
   if (flags.natsUrl !== undefined) return { url: flags.natsUrl, token: flags.natsToken };
   const file = join(flags.dataDir ?? ".weir", "run.json");
   let run: { readonly natsUrl?: string; readonly natsToken?: string };

@@ -1,19 +1,16 @@
 import { reasonOf } from "../../../domain/reason.ts";
-import type { StreamName } from "../../../domain/subjects.ts";
 import { STREAMS } from "../../../domain/subjects.ts";
-import { formatDurationUs, formatInstantUs } from "../../../domain/time.ts";
 import { systemClock } from "../../../platform/clock.ts";
-import { instantUs } from "../../../platform/log/jetstream-stores.ts";
+import { limitsThatDelete } from "../../../platform/log/align-streams.ts";
 import { ALL_STREAMS, type JetStreamProbe, type ProbedStream, probeJetStream } from "../../../platform/log/probe.ts";
-import { DUPLICATE_WINDOW_MS, type StreamDifference, streamDifferences } from "../../../platform/log/streams.ts";
+import { differencesText, holdsText, limitsText, sizeText } from "../../../platform/log/stream-texts.ts";
+import { DUPLICATE_WINDOW_MS, differencesOf, wantedConfigs } from "../../../platform/log/streams.ts";
 import { findNatsServerHere } from "../../../platform/nats-server/find-binary.ts";
 import type { PipelineConfig } from "../../settings/pipeline-config.ts";
 import { logRetentions, natsOf } from "../../settings/plan.ts";
 import type { Settings } from "../../settings/settings.ts";
 
 const TIMEOUT_MS = 3_000;
-const MIB = 1_048_576;
-const NS_PER_US = 1_000;
 
 export interface Finding {
   readonly what: string;
@@ -66,7 +63,7 @@ async function ownServer(): Promise<Finding> {
   return { what: "NATS", ok: true, note: true, detail: `${own} is old: a start would ${first}, or else use it` };
 }
 
-function whyNot(probe: Exclude<JetStreamProbe, Ready>, url: string, withToken: boolean): string {
+export function whyNot(probe: Exclude<JetStreamProbe, Ready>, url: string, withToken: boolean): string {
   switch (probe.state) {
     case "unreachable":
       return `no answer from ${url}: ${probe.reason}`;
@@ -83,12 +80,12 @@ function whyNot(probe: Exclude<JetStreamProbe, Ready>, url: string, withToken: b
 
 function serverFinding({ version, account, durability }: Ready, url: string): Finding {
   const { storageBytes, storageBytesMax } = account;
-  const limit = storageBytesMax < 0 ? "no limit" : `a limit of ${mebibytes(storageBytesMax)}`;
+  const limit = storageBytesMax < 0 ? "no limit" : `a limit of ${sizeText(storageBytesMax)}`;
   const worth =
     durability === "unknown"
       ? "unknown (on disk only if the server has sync_interval: always, which it does not say)"
       : durability;
-  const detail = `${url} answers: nats-server ${version}; its account keeps ${mebibytes(storageBytes)}, with ${limit}; durability of an acknowledgement: ${worth}`;
+  const detail = `${url} answers: nats-server ${version}; its account keeps ${sizeText(storageBytes)}, with ${limit}; durability of an acknowledgement: ${worth}`;
   return { what: "NATS", ok: true, detail };
 }
 
@@ -107,9 +104,7 @@ function streamsFinding({ streams }: Ready): Finding {
 }
 
 function keptBy({ config, state }: ProbedStream): string {
-  const age = config.max_age > 0 ? formatDurationUs(config.max_age / NS_PER_US) : "any age";
-  const size = config.max_bytes > 0 ? mebibytes(config.max_bytes) : "any size";
-  return `keeps ${age}, ${size}; holds ${state.messages} messages, ${mebibytes(state.bytes)}`;
+  return `keeps ${limitsText(config)}; holds ${state.messages} messages, ${sizeText(state.bytes)}`;
 }
 
 function partitionsFinding({ record }: Ready, { partitions }: PipelineConfig): Finding[] {
@@ -119,55 +114,23 @@ function partitionsFinding({ record }: Ready, { partitions }: PipelineConfig): F
   return [{ what: "partitions", ok: false, detail }];
 }
 
+/** Notes, not faults: a start leaves an existing stream as it is where a change would delete messages. */
 function differenceFindings({ streams, version }: Ready, config: PipelineConfig): Finding[] {
-  const options = {
+  const wanted = wantedConfigs({
     retention: logRetentions(config),
     replicas: config.log.replicas,
     duplicateWindowMs: DUPLICATE_WINDOW_MS,
     serverVersion: version,
-  };
-  return STREAMS.flatMap((name: StreamName) => {
-    const stream = streams.get(name);
-    if (stream === undefined) return [];
-    const differences = streamDifferences(name, stream.config, options);
-    if (differences.length === 0) return [];
-    const drops = whatIsDropped(stream, differences);
-    const text = `differs from this weir.yaml: ${differences.map(differenceText).join(", ")}`;
-    const detail = drops === "" ? text : `${text}; ${drops}`;
-    return [{ what: `stream ${name}`, ...(drops === "" ? { ok: true, note: true as const } : { ok: false }), detail }];
   });
-}
-
-/** What the stream holds beyond the new bounds; empty if nothing. */
-function whatIsDropped({ state }: ProbedStream, differences: readonly StreamDifference[]): string {
-  const wanted = new Map(differences.map((each) => [each.key, Number(each.wanted)]));
-  const bytesMax = wanted.get("max_bytes") ?? 0;
-  const maxAgeUs = (wanted.get("max_age") ?? 0) / NS_PER_US;
-  const fromUs = instantUs(state.first_ts);
-  const tooLarge = bytesMax > 0 && state.bytes > bytesMax;
-  const tooOld = maxAgeUs > 0 && state.messages > 0 && systemClock.nowUs() - fromUs > maxAgeUs;
-  if (!tooLarge && !tooOld) return "";
-  return `it holds ${mebibytes(state.bytes)}, since ${formatInstantUs(fromUs)}, and a start with this weir.yaml drops the oldest`;
-}
-
-function differenceText({ key, given, wanted }: StreamDifference): string {
-  return `${key} ${settingText(key, given)} instead of ${settingText(key, wanted)}`;
-}
-
-function settingText(key: StreamDifference["key"], value: unknown): string {
-  if (typeof value !== "number") return String(value);
-  switch (key) {
-    case "max_bytes":
-      return value > 0 ? mebibytes(value) : "any size";
-    case "max_age":
-    case "duplicate_window":
-      return value > 0 ? formatDurationUs(value / NS_PER_US) : "none";
-    default:
-      return String(value);
-  }
-}
-
-function mebibytes(bytes: number): string {
-  const count = bytes / MIB;
-  return `${Number.isInteger(count) ? count : count.toFixed(1)} MiB`;
+  return wanted.flatMap((each) => {
+    const stream = streams.get(each.name);
+    const differences = stream === undefined ? [] : differencesOf(each, stream.config);
+    if (stream === undefined || differences.length === 0) return [];
+    const deletes = limitsThatDelete(stream, each, systemClock.nowUs()).length > 0;
+    const how = deletes
+      ? `${holdsText(stream)}, and \`weir log apply\` deletes the oldest`
+      : "apply it with: weir log apply";
+    const detail = `differs from this weir.yaml: ${differencesText(differences)}; ${how}`;
+    return [{ what: `stream ${each.name}`, ok: true, note: true as const, detail }];
+  });
 }

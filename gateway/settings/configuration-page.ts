@@ -53,8 +53,8 @@ Weir refuses a file with unknown keys or wrong values. It reports every problem 
 
 const FLAGS = `## Flags and environment variables
 
-What differs from process to process is a flag of \`weir up\`, \`weir run\` and \`weir doctor\`, or an environment variable.
-A flag wins over a variable, and both win over \`weir.yaml\`.
+What differs from process to process is a flag of \`weir up\`, \`weir run\`, \`weir log\` and \`weir doctor\`, or an
+environment variable. A flag wins over a variable, and both win over \`weir.yaml\`.
 `;
 
 /** docs/configuration.md. */

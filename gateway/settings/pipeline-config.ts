@@ -20,7 +20,9 @@ function retention(age: string, size: string, what: string) {
   return z
     .strictObject({
       max_age: durationField("1m", "3650d").prefault(age).describe("How long messages are kept."),
-      max_size: sizeField("16MiB", "1024TiB").prefault(size).describe("How much is kept; the oldest is deleted first."),
+      max_size: sizeField("16MiB", "1024TiB")
+        .prefault(size)
+        .describe("How much is kept; the oldest is deleted first. A small disk gets less."),
     })
     .prefault({})
     .describe(what);
@@ -101,7 +103,9 @@ export const pipelineConfigSchema = z.strictObject({
       notifications: retention("365d", "256MiB", "Notifications, acknowledgements and silences."),
     })
     .prefault({})
-    .describe("How long the log keeps what."),
+    .describe(
+      "What the log keeps. `weir up` with its own NATS server brings the log's streams to these settings when it starts, but deletes no message: it keeps a limit that would, and warns. On a shared server, a start creates the streams that are missing and warns of those that differ. `weir log show` lists the streams; `weir log apply` shows what would change and be deleted, and `weir log apply --yes` does it. With its own server, Weir uses at most three fifths of the free disk: on a smaller disk, all streams shrink in proportion; the first start needs 160 MiB free.",
+    ),
 });
 
 export type PipelineConfig = z.output<typeof pipelineConfigSchema>;

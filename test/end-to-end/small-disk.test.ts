@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { afterEach, expect, test, vi } from "vitest";
-import { tempFolder, WEIR, weir } from "./kit.ts";
+import { duckdbRows, tempFolder, WEIR, weir } from "./kit.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 const undo: (() => unknown)[] = [];
@@ -43,14 +43,14 @@ async function startOn(disk: string) {
   });
   undo.push(() => child.kill("SIGKILL"));
   await expect.poll(() => said.out, { timeout: 60_000, message: said.err }).toContain("Weir is up.");
-  const { mqttPort, httpPort } = JSON.parse(await readFile(join(dataDir, "run.json"), "utf8"));
-  return { child, said, mqttPort, httpPort, dataDir, cwd: path };
+  const { mqttPort } = JSON.parse(await readFile(join(dataDir, "run.json"), "utf8"));
+  return { child, said, mqttPort, dataDir, cwd: path };
 }
 
 test("on 300 MiB of disk, a gateway starts with smaller streams, stores readings and stops; so does the next", async (context) => {
   const disk = await diskOf(300);
   if ("reason" in disk) return context.skip(disk.reason);
-  for (const messages of [100, 200]) {
+  for (const stored of [100, 200]) {
     const { child, said, mqttPort, dataDir, cwd } = await startOn(disk.path);
     const lines = said.err.split("\n").filter((line) => line.includes("the log keeps"));
     expect(lines).toEqual([
@@ -70,7 +70,8 @@ test("on 300 MiB of disk, a gateway starts with smaller streams, stores readings
     const ended = once(child, "exit");
     child.kill("SIGTERM");
     expect(await ended).toEqual([0, null]);
-    expect(messages).toBeGreaterThan(0);
+    const rows = await duckdbRows(join(dataDir, "history.duckdb"), "SELECT count(*) AS count FROM readings");
+    expect(rows).toEqual([{ count: String(stored) }]);
   }
 });
 

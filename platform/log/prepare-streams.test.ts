@@ -84,7 +84,7 @@ async function sizes(servers: string): Promise<number[]> {
   return STREAMS.map((name) => Number(found[name]?.split(" ")[1]));
 }
 
-/** Stores so many MiB of readings that do not compress. */
+/** Stores readings of this size that do not compress. */
 async function fill(servers: string, retention: Retentions, mib: number): Promise<void> {
   const log = await connectJetStreamLog({ servers, name: "test", partitions: 1, retention, logger: silent });
   for (let i = 0; i < mib; i++) {

@@ -23,7 +23,10 @@ interface RunningRule {
 
 const RULES_PER_PAUSE = 200;
 
-/** The rules of a step, the inputs and joins that they share, and what an edit keeps of them (docs/windows.md, "Edits"). */
+/**
+ * The rules of a step, the inputs and joins that they share, and the state that survives an edit (docs/windows.md,
+ * "Edits").
+ */
 export class RulesInForce {
   readonly #context: StepContext;
   readonly #timers: KeyTimers;
@@ -43,7 +46,7 @@ export class RulesInForce {
     return this.#watches;
   }
 
-  /** The routes of a series' readings, for the groups that belong here. */
+  /** The routes of a series' readings, limited to the groups that this task computes. */
   routesOf(series: Series, belongs: (labels: Tags) => boolean): Route[] {
     const routes: Route[] = [];
     for (const input of this.#index.inputsOf(series)) {
@@ -53,7 +56,7 @@ export class RulesInForce {
     return routes;
   }
 
-  /** Nobody watched in that time: it does not count as silence. */
+  /** Excludes unwatched time from silence. */
   passUnwatched(fromUs: number, untilUs: number): void {
     for (const { absences, timers } of this.#inputs) {
       if (!absences) continue;
@@ -63,8 +66,8 @@ export class RulesInForce {
   }
 
   /**
-   * Puts an edited rule set in force. Inputs that a rule still reads keep their state, and an alert stays open where its
-   * rule's group stays the same. `seen`: every series that has had a reading.
+   * Puts an edited rule set in force. Inputs that are still in use keep their state, and alerts of unchanged groups
+   * stay open. `seen`: every series that has had a reading.
    */
   replace(specs: readonly RuleSpec[], edit: { readonly seen: () => readonly Series[]; readonly nowUs: number }): void {
     const before = this.#rules;
@@ -151,7 +154,7 @@ export class RulesInForce {
     return join;
   }
 
-  /** The running rule itself where its source stays; else a new one. */
+  /** Keeps the running rule if its source stays the same; otherwise makes a new one. */
   #continued(old: RunningRule | undefined, rule: Rule, source: Source): RunningRule {
     if (old === undefined || old.source !== source || !canTakeOver(old.alerts.rule, rule))
       return { alerts: new RuleAlerts(rule, source, this.#context), source };
@@ -160,14 +163,14 @@ export class RulesInForce {
   }
 }
 
-/** Whether an alert means the same under the new form of its rule. */
+/** Whether an alert has the same meaning after its rule was edited. */
 function canTakeOver(old: Rule, next: Rule): boolean {
   const subject = ({ spec }: Rule) => JSON.stringify([spec.group_by, spec.absent !== undefined]);
   const hasAlert = next.spec.absent !== undefined || next.evaluate !== undefined;
   return hasAlert && subject(old) === subject(next);
 }
 
-/** A group keeps its alert where the old and the new form of the rule both take one of its series; the others end. */
+/** Keeps the alert of each group that has a series which both the old and the new rule read. Ends the others. */
 function handOver(
   old: RunningRule,
   next: RunningRule,

@@ -8,7 +8,7 @@ const SECOND = 1e6;
 const AGGREGATES = ["count", "sum", "min", "max", "avg", "first", "last", "stddev"];
 const everything = rule({ id: "all", window: { tumbling: "10s" }, aggregate: AGGREGATES, lateness: "5s" });
 
-/** Brute force, one value at a time, straight from the definitions. */
+/** Brute force from the definitions, one value at a time. */
 function aggregate(readings: readonly { atUs: number; value: number }[]): Record<string, number> {
   const values = readings.map(({ value }) => value);
   const byTime = [...readings].sort((a, b) => a.atUs - b.atUs);
@@ -87,7 +87,7 @@ const end: TestEntry = { kind: "tick", storedAtUs: 1e12 };
 test("windows equal brute force when disorder stays within the lateness, however frames are cut", () => {
   fc.assert(
     fc.property(samples, fc.array(fc.nat(), { maxLength: 20 }), fc.infiniteStream(fc.nat(5)), (list, cuts, delays) => {
-      // Each sample is delayed by at most five seconds of event time: none is late.
+      // No sample is delayed by more than five seconds of event time, so none is late.
       const delayed = list
         .map((sample) => ({ sample, orderUs: sample.atUs + (delays.next().value ?? 0) * SECOND }))
         .sort((a, b) => a.orderUs - b.orderUs)
@@ -215,7 +215,7 @@ test("the window of a sensor that stops in the middle of it closes in time", () 
   const partition = new TestPartition();
   partition.apply(begin);
   partition.apply({ kind: "readings", storedAtUs: 100 * SECOND, readings: [reading("a", 3 * SECOND, 1)] });
-  // The window ends at 10 s, 7 s after the reading, and waits 5 s for late ones.
+  // The window ends at 10 s, 7 s after the reading, and waits another 5 s for late readings.
   expect(partition.step.nextDueUs).toBe(112 * SECOND);
   expect(partition.apply({ kind: "tick", storedAtUs: 112 * SECOND - 1 }).windows).toEqual([]);
   expect(partition.apply({ kind: "tick", storedAtUs: 112 * SECOND }).windows).toMatchObject([

@@ -23,26 +23,24 @@ export type { Ledger } from "./state/device-ledgers.ts";
 export type { EntryPosition, StepOutput } from "./state/step-context.ts";
 
 export interface StepOptions {
-  /** Which rules of a set this step runs; by default all. */
+  /** Which rules of a set this step runs; all by default. */
   readonly runs?: (spec: RuleSpec) => boolean;
-  /** Which groups it computes; by default all. */
+  /** Which groups it computes; all by default. */
   readonly belongs?: (labels: Tags) => boolean;
 }
 
-/** While a rule waits for absences, a quiet log gets a tick this often... */
+/** While a rule waits for absences, a quiet log gets a tick at this interval... */
 const HEARTBEAT_US = 10_000_000;
-/** ...so a longer pause means that nobody watched. */
+/** ...so a longer pause was unwatched. */
 const UNWATCHED_AFTER_US = 30_000_000;
 const SERIES_PER_PAUSE = 2_000;
 
 /**
- * The deterministic fold of one task over its log: the same entries give the same outputs, byte for byte. It reads
- * no clock and no randomness; time is the stored time of the entries. docs/windows.md defines what it computes, and
- * test/simulation compares it with an independent implementation of that page.
- *
- * A reading goes by `SeriesRoutes` to keys of inputs (`inputs/`), which keep windows (`windows/`, `aggregates/`); what
- * closes goes to the alerts of rules (`alerts/`). Snapshots have a fixed layout: a state saved by an older version
- * must restore.
+ * The deterministic fold of one task over its log: the same entries give the same outputs, byte for byte. It reads no
+ * clock and uses no randomness; time is the stored time of the entries. docs/windows.md defines the results, and
+ * test/simulation compares them with an independent implementation of that page. `SeriesRoutes` routes a reading to
+ * the keys of inputs (`inputs/`), which keep windows (`windows/`, `aggregates/`). Closed windows go to the alerts of
+ * rules (`alerts/`). Snapshots have a fixed layout: a state saved by an older version must restore.
  */
 export class Step {
   readonly #table: SeriesTable;
@@ -56,7 +54,7 @@ export class Step {
   #nowUs = 0;
   #version = "";
 
-  /** Entries given to `apply` must have been read with this table. */
+  /** Entries passed to `apply` must have been read with this table. */
   constructor(table: SeriesTable, options: StepOptions = {}) {
     this.#table = table;
     this.#options = options;
@@ -70,13 +68,13 @@ export class Step {
     return this.#version;
   }
 
-  /** The processing time at which a tick would have an effect; Infinity when none would. */
+  /** The processing time from which a tick has an effect; Infinity if none would. */
   get nextDueUs(): number {
     const heartbeatUs = this.#rules.watches ? this.#nowUs + HEARTBEAT_US : Number.POSITIVE_INFINITY;
     return Math.min(this.#timers.nextDueUs, heartbeatUs);
   }
 
-  /** Keys of all inputs. */
+  /** The number of keys of all inputs. */
   get keyCount(): number {
     return this.#timers.count;
   }
@@ -89,7 +87,7 @@ export class Step {
     return this.#ledgers;
   }
 
-  /** Applies one entry. Time passes first, then the entry acts. */
+  /** Applies one entry. Time passes first, then the entry takes effect. */
   apply(entry: LogEntry, position: EntryPosition): StepOutput {
     const output = new StepOutput();
     this.#context.position = position;
@@ -98,15 +96,15 @@ export class Step {
     if (entry.kind === "readings") this.#applyReadings(entry);
     else if (entry.kind === "rule_set") {
       this.#applyRuleSet(entry.version, checkedRuleSet(entry.rulesJson));
-      // An edit can make an absence overdue.
+      // After an edit, an absence can be overdue.
       this.#timers.advance(this.#nowUs);
     }
     return output;
   }
 
   /**
-   * In small parts that a structured clone can carry; do not apply entries before the last part is serialized. Undefined
-   * where no part is ready yet: the caller may do something else then.
+   * Returns parts small enough to clone without blocking. Do not apply entries before the last part is serialized.
+   * Undefined when no part is ready yet, so that the caller can do other work in between.
    */
   *snapshot(): Iterable<SnapshotPart | undefined> {
     const to = new SnapshotWriter();
@@ -122,7 +120,7 @@ export class Step {
     for (const _ of this.restoring(parts));
   }
 
-  /** `restore` in small parts: the caller may do something else between them. */
+  /** Like `restore`, but yields between small parts, so that the caller can do other work. */
   *restoring(parts: Iterable<unknown>): Iterable<undefined> {
     const from = new SnapshotReader(parts);
     this.#nowUs = from.number();
@@ -196,7 +194,7 @@ export class Step {
     const nowUs = this.#nowUs;
     const fate = keyed.add(key, atUs, value, text, nowUs);
     let dueUs = keyed.dueUs(key);
-    // A new window can be overdue from the start.
+    // A new window can already be overdue.
     while (dueUs <= nowUs) {
       keyed.advance(key, dueUs);
       dueUs = keyed.dueUs(key);
@@ -205,7 +203,7 @@ export class Step {
     return fate;
   }
 
-  /** A session may have any length, and a repeat of any of its readings must be recognized. */
+  /** A session can have any length, and a duplicate of any of its readings must be recognized. */
   #sessionHorizonUs(id: number, atUs: number): number {
     const routes = this.#routes;
     let horizonUs = routes.horizonUs(id);
@@ -216,7 +214,7 @@ export class Step {
     return horizonUs;
   }
 
-  /** A repeated reading ends a silence like any other. */
+  /** A duplicate ends a silence like any other reading. */
   #endSilence(id: number, atUs: number): void {
     const routes = this.#routes;
     for (let route = routes.first(id); route < routes.end(id); route++) {

@@ -5,7 +5,10 @@ import type { ObjectState } from "./object-state.ts";
 import { type AggregatePlan, NEEDS_ENDS, NEEDS_MOMENTS, type ObjectColumn, objectColumns } from "./state-groups.ts";
 import { States } from "./states.ts";
 
-/** For the owner of a record: the start of its window, the last revision emitted, and whether a correction waits. */
+/**
+ * Columns for the owner of a record: the start of its window, the last revision emitted, and whether a correction
+ * waits.
+ */
 export const START = 0;
 export const REVISION = 1;
 export const DIRTY = 2;
@@ -16,17 +19,17 @@ const MIN = 6;
 const MAX = 7;
 const ALWAYS = 8;
 
-/** The revision of a window that was never emitted. */
+/** The revision of a window that has not been emitted. */
 export const NOT_EMITTED = -1;
 
-/** What does not fit numbers, besides object states. Most windows have none. */
+/** State that is not numeric and not an object state. Most windows have none. */
 interface Texts {
   firstText: string | undefined;
   lastText: string | undefined;
   prior: number | string | undefined;
 }
 
-/** Besides these: the snapshot of each object state, by its name. */
+/** Also holds the snapshot of each object state, by its name. */
 interface MoreSnapshot extends Readonly<Record<string, unknown>> {
   readonly firstText?: string;
   readonly lastText?: string;
@@ -35,7 +38,9 @@ interface MoreSnapshot extends Readonly<Record<string, unknown>> {
 
 const RECORDS_PER_PAUSE = 500;
 
-/** The state of many windows' aggregates: one record a window, in one flat array with the columns of the plan. */
+/**
+ * The state of the aggregates of many windows: one record per window, in one flat array with the columns of the plan.
+ */
 export class Accumulators {
   readonly plan: AggregatePlan;
   readonly stride: number;
@@ -61,7 +66,7 @@ export class Accumulators {
     this.stride = this.#countIfs + plan.countIfs.length;
   }
 
-  /** Makes room for records `[0, records)`. Clear a new one before use. */
+  /** Makes room for records `[0, records)`. Clear a new record before use. */
   reserve(records: number): void {
     this.cells = grown(this.cells, records * this.stride, Number.NaN);
   }
@@ -91,7 +96,7 @@ export class Accumulators {
     return this.cells[record * this.stride + COUNT] as number;
   }
 
-  /** Increments the record's revision and returns it. A waiting correction counts as emitted. */
+  /** Increments the record's revision and returns it. Clears a waiting correction. */
   revise(record: number): number {
     const o = record * this.stride;
     const revision = (this.cells[o + REVISION] as number) + 1;
@@ -101,8 +106,9 @@ export class Accumulators {
   }
 
   /**
-   * Adds one reading; `text` for a text, with any value. Sums are compensated (Neumaier, "Rundungsfehleranalyse
-   * einiger Verfahren zur Summation endlicher Summen", 1974), moments are Welford's (Technometrics 4, 1962).
+   * Adds one reading. Pass `text` for a text; `value` is then ignored. Sums are compensated (Neumaier,
+   * "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", 1974), moments are Welford's
+   * (Technometrics 4, 1962).
    */
   add(record: number, atUs: number, value: number, text: string | undefined): void {
     const { cells } = this;
@@ -133,7 +139,7 @@ export class Accumulators {
     if (this.#hasMore) this.#addMore(record, atUs, value, text);
   }
 
-  /** Adds a record's readings to another's; those of `from` are the later ones. Moments: Chan et al., 1983. */
+  /** Merges a record into another. The readings of `from` must be the later ones. Moments: Chan et al., 1983. */
   merge(into: number, from: number): void {
     const { cells } = this;
     const a = into * this.stride;
@@ -176,20 +182,20 @@ export class Accumulators {
     return this.cells[record * this.stride + MAX] as number;
   }
 
-  /** Of the sample; 0 for one reading. Needs `moments`. */
+  /** The sample variance; 0 for one reading. Needs `moments`. */
   variance(record: number): number {
     const o = record * this.stride;
     const count = this.cells[o + COUNT] as number;
     return count < 2 ? 0 : Math.max(0, (this.cells[o + this.#moments + 1] as number) / (count - 1));
   }
 
-  /** Readings for which the condition of this name holds. */
+  /** The number of readings that meet the condition of this name. */
   countIf(record: number, name: string): number {
     const place = this.plan.countIfs.findIndex((countIf) => countIf.name === name);
     return this.cells[record * this.stride + this.#countIfs + place] as number;
   }
 
-  /** The value with the earliest time. Needs `ends`, as the next ones. */
+  /** The value with the earliest time. Needs `ends`, like the methods below. */
   first(record: number): number | string {
     return this.#texts[record]?.firstText ?? this.firstNumber(record);
   }
@@ -207,13 +213,13 @@ export class Accumulators {
     return this.cells[record * this.stride + this.#ends + 2] as number;
   }
 
-  /** From the first to the last reading. */
+  /** The time from the first reading to the last. */
   endsApartUs(record: number): number {
     const e = record * this.stride + this.#ends;
     return (this.cells[e + 3] as number) - (this.cells[e + 1] as number);
   }
 
-  /** The window's state of a class; undefined where it has none. */
+  /** The window's object state of a class; undefined if it has none. */
   object<State extends ObjectState>(record: number, type: new () => State): State | undefined {
     for (const column of this.#objects) {
       const object = column.get(record);
@@ -222,12 +228,12 @@ export class Accumulators {
     return undefined;
   }
 
-  /** The value before the window, where one was set. */
+  /** The value before the window, if one was set. */
   prior(record: number): number | string | undefined {
     return this.#texts[record]?.prior;
   }
 
-  /** The value before the window: for `duration` its first state, and for `fill: last` the value that is repeated. */
+  /** Sets the value before the window: the first state for `duration`, the repeated value for `fill: last`. */
   setPrior(record: number, prior: number | string): void {
     this.#textsOf(record).prior = prior;
     for (const column of this.#objects) {
@@ -257,7 +263,7 @@ export class Accumulators {
       const snapshot = from.value<MoreSnapshot>();
       const { firstText, lastText, prior } = snapshot;
       const hasTexts = firstText !== undefined || lastText !== undefined || prior !== undefined;
-      // Without object states, a record that is stored had texts once: the next snapshot has it, too.
+      // Without object states, a stored record had texts once. Keep it, so that the next snapshot is the same.
       if (hasTexts || this.#objects.length === 0) this.#texts[record] = { firstText, lastText, prior };
       for (const column of this.#objects) column.restore(record, snapshot[column.name]);
     }
@@ -277,7 +283,7 @@ export class Accumulators {
         cells[e + 2] = value;
         cells[e + 3] = atUs;
       }
-      // Where all readings are numbers, nothing is allocated.
+      // Allocates nothing while all readings are numbers.
       if (text !== undefined || this.#texts[record] !== undefined) {
         const texts = this.#textsOf(record);
         if (isFirst) texts.firstText = text;

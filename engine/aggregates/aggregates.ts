@@ -14,14 +14,14 @@ interface Span {
 }
 
 interface Definition<A extends Aggregate> {
-  /** What it needs besides count, sum, min and max. */
+  /** The state it needs in addition to count, sum, min and max. */
   readonly state: readonly StateGroup[];
   /**
-   * The value of a window without readings that repeats the value before it (`fill: last`): that value, or this number.
-   * `computed`: windows without readings are computed like the others.
+   * The value of a window that has no readings and repeats the last value (`fill: last`): that value, or this number.
+   * `computed`: computed as for any other window.
    */
   readonly held: "value" | "computed" | number;
-  /** NaN where there is none. */
+  /** NaN if there is no value. */
   value(windows: Accumulators, record: number, aggregate: A, span: Span): number | string;
 }
 
@@ -31,9 +31,9 @@ const ENDS = { state: ["ends"], held: 0 } as const;
 const MOMENTS = { state: ["moments"], held: 0 } as const;
 
 /**
- * How each aggregate is computed: the state it needs, and its value from the state. The second table by kind; what an
- * aggregate means and how it is written is in rule-language/aggregates. How state is updated, merged and saved is in
- * accumulators.ts (columns) and state-groups.ts (objects).
+ * How each aggregate is computed: the state it needs, and how to read its value. The meaning and the syntax of
+ * aggregates are in rule-language/aggregates. Updating, merging and saving state is in accumulators.ts (columns) and
+ * state-groups.ts (objects).
  */
 const AGGREGATES: { readonly [K in Kind]: Definition<OfKind<K>> } = {
   count: { ...SUM, value: (windows, record) => windows.count(record) },
@@ -84,10 +84,10 @@ export function stateOf({ kind }: Aggregate): readonly StateGroup[] {
   return AGGREGATES[kind].state;
 }
 
-/** Reads an aggregate's value from a window's record. `span` is the window's. */
+/** Reads an aggregate's value from a window's record. `span` is the span of the window. */
 export type ReadValue = (windows: Accumulators, record: number, span: Span) => number | string;
 
-/** How to read an aggregate; make it once for many windows. */
+/** Returns a reader for an aggregate. Create it once and use it for many windows. */
 export function readerOf(aggregate: Aggregate): ReadValue {
   return readerOfKind(aggregate.kind, aggregate);
 }

@@ -1,17 +1,17 @@
 import type { ObjectState } from "./object-state.ts";
 
-/** The count is exact up to this many different values; beyond, its standard error is 1 / sqrt(this - 2) = 1.6 %. */
+/** The count is exact up to this many distinct values. Beyond, its standard error is 1 / sqrt(this - 2) = 1.6 %. */
 const KEPT = 4096;
 const RANGE = 2 ** 53;
 
 /**
- * Counts different values by keeping the smallest hashes: all of them while they are few; then the density of the
- * smallest gives the number (Bar-Yossef et al., "Counting Distinct Elements in a Data Stream", 2002). The count depends
- * on the set of values only.
+ * Counts distinct values by keeping the smallest hashes. Few hashes are all kept. After that, the density of the
+ * smallest ones gives the count (Bar-Yossef et al., "Counting Distinct Elements in a Data Stream", 2002). The count
+ * depends only on the set of values.
  */
 export class Distinct implements ObjectState {
   #hashes = new Set<number>();
-  /** The largest hash that is kept, once some are dropped. */
+  /** The largest hash to keep, once some have been dropped. */
   #limit = RANGE;
 
   add(_atUs: number, value: number, text: string | undefined): void {
@@ -26,7 +26,7 @@ export class Distinct implements ObjectState {
   get count(): number {
     if (this.#hashes.size > KEPT) this.#cut();
     if (this.#limit === RANGE) return this.#hashes.size;
-    // The KEPT-th smallest hash lies at `limit`.
+    // `limit` is the KEPT-th smallest hash.
     return Math.round((KEPT - 1) / (this.#limit / RANGE));
   }
 
@@ -44,7 +44,7 @@ export class Distinct implements ObjectState {
   #addHash(hash: number): void {
     if (hash > this.#limit) return;
     this.#hashes.add(hash);
-    // Cut rarely: sorting costs.
+    // Sorting is expensive, so cut rarely.
     if (this.#hashes.size > (this.#limit === RANGE ? KEPT : 2 * KEPT)) this.#cut();
   }
 
@@ -62,7 +62,7 @@ export class Distinct implements ObjectState {
 const bits = new DataView(new ArrayBuffer(8));
 
 function hashNumber(value: number): number {
-  // 0 and -0 are one value.
+  // 0 and -0 are the same value.
   bits.setFloat64(0, value === 0 ? 0 : value);
   return mix(bits.getUint32(0), bits.getUint32(4));
 }

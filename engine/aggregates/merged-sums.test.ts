@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { reading, rule, TestPartition } from "../testing/step-kit.ts";
 
 const SECOND = 1e6;
-/** A plain sum loses the 1; a compensated sum keeps it as the rest. */
+/** A plain sum loses the 1; a compensated sum keeps it in the remainder. */
 const VALUES = [1e16, 1, -1e16];
 
 test.each([

@@ -1,12 +1,12 @@
 /**
- * State of a window that does not fit a few numbers. Its value depends on the readings only, not on how windows were
- * merged.
+ * State of a window that needs more than a few numbers. Its value depends only on the readings, not on how windows
+ * were merged.
  */
 export interface ObjectState {
-  /** `text`: for a reading that is a text, with any value. */
+  /** Pass `text` for a text; `value` is then ignored. */
   add(atUs: number, value: number, text: string | undefined): void;
-  /** Adds the readings of another window, which are later ones. */
+  /** Merges another window's state. Its readings must be the later ones. */
   merge(other: this): void;
-  /** Can be cloned, and does not change afterwards. Stored in checkpoints. */
+  /** A value that can be cloned and does not change afterwards. Stored in checkpoints. */
   snapshot(): unknown;
 }

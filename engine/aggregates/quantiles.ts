@@ -5,13 +5,13 @@ const EXACT_MAX = 64;
 const RELATIVE_ERROR = 0.01;
 const GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR);
 const LOG_GAMMA = Math.log(GAMMA);
-/** Values nearer to zero than this count as zero. */
+/** Values closer to zero than this count as zero. */
 const TINY = 1e-12;
 
 /**
- * A multiset of numbers for quantiles: the values themselves while they are few, then DDSketch's buckets, whose width
- * bounds the relative error of each order statistic by 1 % (Masson, Rim, Lee: "DDSketch", VLDB 2019). A quantile
- * depends on the values only, not on their order or on how they were merged.
+ * A multiset of numbers for quantiles. Few values are kept as they are. More are counted in DDSketch's buckets, whose
+ * width bounds the relative error of each order statistic to 1 % (Masson, Rim, Lee: "DDSketch", VLDB 2019). A
+ * quantile depends only on the values, not on their order or on how they were merged.
  */
 export class Quantiles implements ObjectState {
   #values: number[] | undefined = [];
@@ -42,7 +42,7 @@ export class Quantiles implements ObjectState {
     for (const [bucket, count] of other.#negative) addCount(this.#negative, bucket, count);
   }
 
-  /** With linear interpolation between order statistics; NaN without values. `rank` from 0 to 1. */
+  /** Interpolates linearly between order statistics. `rank` is from 0 to 1. NaN without values. */
   value(rank: number): number {
     if (this.#count === 0) return Number.NaN;
     const place = rank * (this.#count - 1);
@@ -116,7 +116,7 @@ export interface QuantilesSnapshot {
   readonly values: readonly number[] | null;
   readonly count: number;
   readonly zeros: number;
-  /** Bucket, count, bucket, count... */
+  /** Alternating: bucket, count, bucket, count... */
   readonly positive: readonly number[];
   readonly negative: readonly number[];
 }
@@ -125,7 +125,7 @@ function addCount(buckets: Map<number, number>, bucket: number, count: number): 
   buckets.set(bucket, (buckets.get(bucket) ?? 0) + count);
 }
 
-/** The value with the least relative error for all of a bucket, which is (gamma^(i - 1), gamma^i]. */
+/** The value with the smallest worst-case relative error over the bucket (gamma^(i - 1), gamma^i]. */
 function middleOf(bucket: number): number {
   return (2 * GAMMA ** bucket) / (GAMMA + 1);
 }

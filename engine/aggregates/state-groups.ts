@@ -5,9 +5,9 @@ import { Quantiles } from "./quantiles.ts";
 import { States } from "./states.ts";
 
 /**
- * What windows keep of their readings for aggregates, besides count, sum, min and max, which are always there. `ends` and
- * `moments` are columns of the accumulators' flat array, because each reading updates them. The others are one object a
- * window. Names and order are stored in checkpoints: add new ones at the end.
+ * State that windows keep for aggregates, in addition to count, sum, min and max, which every window has. `ends` and
+ * `moments` are columns of the accumulators' flat array, because each reading updates them. The others are one object
+ * per window. Names and order are stored in checkpoints: add new ones at the end.
  */
 const OBJECT_STATES = {
   quantiles: { create: () => new Quantiles(), restore: Quantiles.restore },
@@ -25,7 +25,7 @@ interface ObjectStateKind {
 const KINDS: readonly (readonly [name: string, kind: ObjectStateKind])[] = Object.entries(OBJECT_STATES);
 const GROUPS: readonly string[] = ["ends", "moments", ...KINDS.map(([name]) => name)];
 
-/** State groups as a set of bits. */
+/** Encodes state groups as a bit set. */
 export function bitsOf(groups: readonly StateGroup[]): number {
   let bits = 0;
   for (const group of groups) bits |= 2 ** GROUPS.indexOf(group);
@@ -35,7 +35,7 @@ export function bitsOf(groups: readonly StateGroup[]): number {
 export const NEEDS_ENDS = bitsOf(["ends"]);
 export const NEEDS_MOMENTS = bitsOf(["moments"]);
 
-/** Which state the windows of an input keep. Inputs with equal plans can compute the same aggregates. */
+/** The state that the windows of an input keep. Inputs with equal plans can compute the same aggregates. */
 export interface AggregatePlan {
   readonly needs: number;
   /** One count for each condition, in order. */
@@ -45,7 +45,7 @@ export interface AggregatePlan {
   readonly identity: string;
 }
 
-/** One object state of many windows, by record. */
+/** One kind of object state for many windows, by record. */
 export class ObjectColumn {
   readonly name: string;
   readonly #kind: ObjectStateKind;
@@ -61,7 +61,7 @@ export class ObjectColumn {
     return this.#objects[record];
   }
 
-  /** The window's state, made when there is none. */
+  /** The window's state; creates it if missing. */
   at(record: number): ObjectState {
     const known = this.#objects[record];
     if (known !== undefined) return known;

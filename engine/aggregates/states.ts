@@ -1,10 +1,10 @@
 import type { ObjectState } from "./object-state.ts";
 
-/** The states of a sensor in a window, in order, to measure the time spent in one. */
+/** The states of a sensor in a window, in order. They give the time spent in each state. */
 export class States implements ObjectState {
   #atUs: number[] = [];
   #states: (number | string)[] = [];
-  /** The state in which the window began; undefined when it is not known. */
+  /** The state at the start of the window; undefined if unknown. */
   prior: number | string | undefined = undefined;
 
   add(atUs: number, value: number, text: string | undefined): void {
@@ -14,10 +14,10 @@ export class States implements ObjectState {
     this.#states.splice(place, 0, text ?? value);
   }
 
-  /** Only tumbling windows compute durations, and these are never merged. */
+  /** Does nothing: only tumbling windows compute durations, and these are never merged. */
   merge(_other: States): void {}
 
-  /** Seconds of `[startUs, endUs)` in the state. */
+  /** The seconds of `[startUs, endUs)` spent in the state. */
   secondsIn(state: string, window: { readonly startUs: number; readonly endUs: number }): number {
     let inUs = 0;
     let sinceUs = window.startUs;

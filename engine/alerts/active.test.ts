@@ -70,7 +70,7 @@ test("rules share their windows whatever their hours", () => {
 
 const silent = rule({ id: "silent", absent: "30m", active: { hours: ["07:00-18:00"], zone: "Europe/Berlin" } });
 
-/** A tick every ten seconds: all of the time is watched. */
+/** A tick every ten seconds, so that all of the time is watched. */
 function ticks(from: number, to: number): TestEntry[] {
   return Array.from({ length: (to - from) * 6 }, (_, i) => ({
     kind: "tick",
@@ -86,7 +86,7 @@ function emitted(partition: TestPartition, entries: readonly TestEntry[]): strin
 
 test("a silence counts only in active time; once it fires it lasts until the next reading, at night too", () => {
   const partition = startWith(silent);
-  // 20 minutes before the evening, and the rest in the morning after.
+  // 20 minutes before the evening, and the rest the next morning.
   expect(emitted(partition, [hear(700), ...ticks(700, 1_509)])).toEqual([]);
   expect(emitted(partition, ticks(1_509, 1_515))).toEqual(["1510:firing:30"]);
   expect(emitted(partition, [...ticks(1_515, 2_200), hear(2_200)])).toEqual(["2200:resolved:680"]);
@@ -94,7 +94,7 @@ test("a silence counts only in active time; once it fires it lasts until the nex
 
 test("time in which nobody watched is not subtracted twice where it was not active", () => {
   const partition = startWith(silent);
-  // From 17:50 to 07:10 nobody watched: ten active minutes each side.
+  // Unwatched from 17:50 to 07:10: ten active minutes on each side.
   expect(emitted(partition, [hear(690), ...ticks(690, 710)])).toEqual([]);
   expect(emitted(partition, [{ kind: "tick", storedAtUs: at(1_510) }, ...ticks(1_510, 1_530)])).toEqual([
     "1520:firing:30",
@@ -114,7 +114,7 @@ test("with other hours, counted silence stays counted, and the alert continues",
   emitted(partition, [hear(700), ...ticks(700, 730)]);
   const always = { ...silent, active: undefined };
   expect(emitted(partition, [{ kind: "rules", storedAtUs: at(730), specs: [always] }])).toEqual([]);
-  // 20 minutes had counted.
+  // 20 minutes had counted before.
   expect(emitted(partition, ticks(730, 745))).toEqual(["740:firing:30"]);
   expect(emitted(partition, [{ kind: "rules", storedAtUs: at(745), specs: [silent] }, ...ticks(745, 750)])).toEqual([]);
   expect(emitted(partition, [hear(750)])).toEqual(["750:resolved:35"]);
@@ -141,6 +141,6 @@ test("two sessions across a clock change", () => {
     partition.apply(entry(change + minutes * MINUTE));
     return partition.apply(entry(change + 5 * HOUR)).alerts.length;
   });
-  // 02:00 to 03:00 happens twice: from an hour before the change to an hour after it.
+  // 02:00 to 03:00 occurs twice. The test covers an hour before and an hour after the change.
   expect(states).toEqual([0, 1, 1, 1, 0, 0]);
 });

@@ -10,17 +10,17 @@ const FIRING = 2;
 
 const STATE = 0;
 const ACTIVE_AT = 1;
-/** Since when `clear` has held; NaN while it does not. */
+/** The time from which `clear` has held; NaN while it does not. */
 const CLEAR_SINCE = 2;
-/** End of the newest window that was evaluated. */
+/** The end of the newest evaluated window. */
 const EVALUATED_END = 3;
 const LAST_VALUE = 4;
 const STRIDE = 5;
 
-/** By number. */
+/** Names by state number. */
 const NAMES: readonly AlertState[] = ["inactive", "pending", "firing"];
 
-/** A step from one state to another. `resolved` is emitted once; the state is then inactive. */
+/** A transition between two states. `resolved` is emitted once; afterwards the state is inactive. */
 export interface Transition {
   readonly from: AlertState;
   readonly state: AlertState;
@@ -29,29 +29,29 @@ export interface Transition {
   readonly isFlapping: boolean;
 }
 
-/** The end of a window, or the instant of an absence, and its value. */
+/** The end of a window or the instant of an absence, with its value. */
 export interface WindowValue {
   readonly endUs: number;
   readonly value: number | string;
 }
 
-/** A window with the state of the rule's conditions at its end. */
+/** A window, and whether the rule's conditions hold at its end. */
 export interface EvaluatedWindow extends WindowValue, ConditionState {}
 
 export interface Patience {
   readonly forUs: number;
   readonly keepFiringForUs: number;
-  /** Undefined: the rule counts no changes. */
+  /** Undefined: the rule does not count changes. */
   readonly flapping: Flapping | undefined;
 }
 
 /**
- * ADR 4. The alert state of each key of a rule: inactive -> pending -> firing -> resolved. It changes only when a window
- * closes, in event time: the condition is known as of the window's end.
+ * ADR 4. The alert state of each key of a rule: inactive -> pending -> firing -> resolved. It changes only when a
+ * window closes, in event time: the condition is known at the end of the window.
  */
 export class AlertStates {
   #cells = new Float64Array(0);
-  /** By key: the last value, where it is a text. */
+  /** By key: the last value, if it is a text. */
   readonly #texts = new Map<number, string>();
   readonly #flaps = new Flaps();
 
@@ -60,14 +60,14 @@ export class AlertStates {
     return o < this.#cells.length && this.#cells[o + STATE] !== INACTIVE;
   }
 
-  /** The newest window that was evaluated. */
+  /** The newest evaluated window. */
   last(key: number): WindowValue {
     const o = key * STRIDE;
     const value = this.#texts.get(key) ?? this.#cells[o + LAST_VALUE] ?? Number.NaN;
     return { endUs: this.#cells[o + EVALUATED_END] ?? Number.NEGATIVE_INFINITY, value };
   }
 
-  /** Evaluates a closed window. One that is not newer than the newest evaluated one changes nothing. */
+  /** Evaluates a closed window. Ignores a window that is not newer than the last evaluated one. */
   evaluate(key: number, patience: Patience, window: EvaluatedWindow): Transition | undefined {
     const { forUs } = patience;
     const o = this.#at(key);
@@ -88,7 +88,7 @@ export class AlertStates {
     }
   }
 
-  /** Fires at once, or resolves unless the alert is flapping, without regard to earlier windows. */
+  /** Fires at once, or resolves unless the alert is flapping. Ignores earlier windows. */
   set(key: number, patience: Patience, window: WindowValue & { readonly isFiring: boolean }): Transition | undefined {
     const o = this.#at(key);
     if (this.isActive(key)) {
@@ -101,12 +101,12 @@ export class AlertStates {
     return this.#fire(key, patience, window.endUs);
   }
 
-  /** The rule no longer counts changes. */
+  /** Call when the rule no longer counts changes. */
   forgetFlapping(): void {
     this.#flaps.forgetAll();
   }
 
-  /** Copies the state of a key of the rule's earlier form. */
+  /** Copies the state of a key from the rule before its edit. */
   adopt(key: number, from: AlertStates, fromKey: number): void {
     const o = this.#at(key);
     const other = from.#at(fromKey);
@@ -116,7 +116,7 @@ export class AlertStates {
     this.#flaps.adopt(key, from.#flaps, fromKey);
   }
 
-  /** Ends an open alert whose rule, or whose key, is removed. */
+  /** Ends an open alert whose rule or key was removed. */
   end(key: number): Transition | undefined {
     if (!this.isActive(key)) return undefined;
     const isFlapping = this.#flaps.isFlapping(key);
@@ -150,7 +150,7 @@ export class AlertStates {
     }
   }
 
-  /** Where the key's cells begin; makes those of a new key. */
+  /** The offset of the key's cells. Adds cells for a new key. */
   #at(key: number): number {
     const o = key * STRIDE;
     if (o >= this.#cells.length) {
@@ -192,7 +192,7 @@ export class AlertStates {
       return this.#move(o, INACTIVE, true);
     }
     if (!this.#flaps.count(key, endUs, flapping)) return this.#move(o, INACTIVE);
-    // This end makes it flap, so it does not end: only `flapping` changes.
+    // This end makes the alert flap, so it keeps firing: only `flapping` changes.
     return { from: "firing", state: "firing", activeAtUs: cells[o + ACTIVE_AT] as number, isFlapping: true };
   }
 

@@ -3,7 +3,7 @@ import type { Tags } from "../../domain/reading.ts";
 import { fillTemplate, type Template, type TemplateValue } from "../../rule-language/template/template.ts";
 import type { AggregateValues } from "../rules/conditions.ts";
 
-/** What the texts of an alert can show. */
+/** The facts that the texts of an alert can show. */
 export interface AlertFacts {
   readonly value: number | string;
   readonly labels: Tags;
@@ -17,7 +17,7 @@ export interface AlertFacts {
   readonly condition: string;
 }
 
-/** Fills the placeholders of all texts; an unknown one stays as it is. */
+/** Fills the placeholders of all texts. An unknown placeholder stays as it is. */
 export function fillAnnotations(
   annotations: readonly (readonly [string, Template])[],
   facts: AlertFacts,
@@ -27,7 +27,7 @@ export function fillAnnotations(
   return filled;
 }
 
-/** A label hides an aggregate, a series or a field of the same name. */
+/** A label takes precedence over an aggregate, a series or a field of the same name. */
 function factOf(word: string, facts: AlertFacts): TemplateValue | undefined {
   const { value, labels, values, atUs, activeAtUs } = facts;
   if (word === "value") return value;

@@ -12,7 +12,7 @@ function startWith(spec: RuleSpec): TestPartition {
   return partition;
 }
 
-/** One reading a second in windows of one second. Returns `second:state` texts, with `!` while flapping. */
+/** One reading per second in windows of one second. Returns `second:state` texts, with `!` while flapping. */
 function play(spec: RuleSpec, values: string, partition = startWith(spec), fromSecond = 0): string[] {
   return values.split(/\s+/).flatMap((text, i) => {
     const second = fromSecond + i;
@@ -42,7 +42,7 @@ function nameOf({
 
 const plain = rule({ id: "hot", window: { tumbling: "1s" }, when: "> 8", flapping: { changes: 4, within: "10s" } });
 
-// The last value only closes the previous window.
+// The last value exists only to close the previous window.
 describe("flapping", () => {
   test.each([
     [
@@ -166,7 +166,7 @@ describe("edits", () => {
 describe("an absence", () => {
   const silent = rule({ id: "silent", absent: "2s", flapping: { changes: 4, within: "10s" } });
 
-  /** A reading in each second with an `x`; ticks in all. */
+  /** A reading in each second marked `x`, and a tick in every second. */
   function listen(text: string, partition = startWith(silent), fromSecond = 0): string[] {
     return [...text].flatMap((letter, i) => {
       const storedAtUs = (fromSecond + i) * SECOND;
@@ -214,7 +214,7 @@ describe("an absence", () => {
   });
 });
 
-/** Straight from docs/windows.md: every evaluation, then the changes. */
+/** Follows docs/windows.md directly: every evaluation, then the changes. */
 function byHand(
   holds: readonly boolean[],
   { changes, within, keep }: { changes: number; within: number; keep: number },

@@ -1,10 +1,10 @@
 import type { Flapping } from "../rules/rule.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
-/** In place of its changes: the alert is flapping. */
+/** Takes the place of the changes while the alert is flapping. */
 const IS_FLAPPING: readonly number[] = [];
 
-/** By key: when its alert recently began to fire and ended, or that it is flapping. */
+/** By key: the times at which its alert recently began to fire or ended, or that it is flapping. */
 export class Flaps {
   readonly #changes = new Map<number, readonly number[]>();
 
@@ -12,7 +12,7 @@ export class Flaps {
     return this.#changes.get(key) === IS_FLAPPING;
   }
 
-  /** Counts a change. True when it makes the alert flap. */
+  /** Counts a change. Returns true if it makes the alert flap. */
   count(key: number, atUs: number, { changes, withinUs }: Flapping): boolean {
     const recent = (this.#changes.get(key) ?? []).filter((one) => one > atUs - withinUs);
     const isFlapping = recent.push(atUs) >= changes;
@@ -20,7 +20,7 @@ export class Flaps {
     return isFlapping;
   }
 
-  /** Counting starts over. */
+  /** Counting starts again from zero. */
   forget(key: number): void {
     this.#changes.delete(key);
   }

@@ -5,7 +5,7 @@ import { reading, rule, type TestEntry, TestPartition } from "../testing/step-ki
 
 const SECOND = 1e6;
 
-/** One reading a second in windows of one second; `.` is a second without a reading. Returns `second:state` texts. */
+/** One reading per second in windows of one second; `.` is a second without a reading. Returns `second:state` texts. */
 function play(spec: RuleSpec, values: string, partition = startPartition(spec), fromSecond = 0): string[] {
   const changes: string[] = [];
   for (const [i, text] of values.split(/\s+/).entries()) {
@@ -29,7 +29,7 @@ function startPartition(spec: RuleSpec): TestPartition {
 
 const plain = rule({ id: "hot", window: { tumbling: "1s" }, when: "> 8" });
 
-// The last value only closes the previous window.
+// The last value exists only to close the previous window.
 test.each([
   ["fires and resolves at once without `for`", {}, "5 9 9 5 5", ["2:firing", "4:resolved"]],
   ["`for` makes it wait", { for: "2s" }, "9 9 9 5 5", ["1:pending", "3:firing", "4:resolved"]],

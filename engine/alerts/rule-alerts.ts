@@ -9,17 +9,17 @@ import type { Silence } from "../windows/absences.ts";
 import { AlertStates, type Transition } from "./alert-states.ts";
 import { fillAnnotations } from "./annotations.ts";
 
-/** The windows, or silences, that a rule's alerts follow, by key. */
+/** The windows or silences that a rule's alerts follow, by key. */
 export interface AlertSource {
   readonly keyCount: number;
   /** Undefined for a source of windows. */
   readonly absences: { silence(key: number, atUs: number): Silence } | undefined;
   labels(key: number): Tags;
-  /** The source has emitted everything up to here; NaN where windows do not close. */
+  /** The source has emitted everything up to this time; NaN for windows that do not close. */
   watermarkUs(key: number): number;
 }
 
-/** Outside of a rule's active time. */
+/** The condition state outside a rule's active time. */
 const INACTIVE = { holds: false, clears: true };
 const NOT_ACTIVE = "not in active time";
 
@@ -28,15 +28,15 @@ interface Span {
   readonly endUs: number;
 }
 
-/** The window, or silence, behind a change. */
+/** The window or silence behind a change. */
 interface Cause extends Span {
   readonly value: number | string;
   readonly values?: AggregateValues;
-  /** Whether the rule was active at its end. */
+  /** Whether the rule was active at the end of the span. */
   readonly isActive?: boolean;
 }
 
-/** The alerts of one rule: evaluates what its source emits, and emits a change for each transition. */
+/** The alerts of one rule: evaluates the results of its source, and emits a change for each transition. */
 export class RuleAlerts {
   readonly #context: StepContext;
   readonly #states = new AlertStates();
@@ -53,19 +53,19 @@ export class RuleAlerts {
     return this.#rule;
   }
 
-  /** The rule was edited and keeps its source: incidents stay open. */
+  /** Continues under an edited rule with the same source. Incidents stay open. */
   continueAs(rule: Rule): void {
     this.#rule = rule;
     if (rule.flapping === undefined) this.#states.forgetFlapping();
   }
 
-  /** Continues the alert of a key of the rule's earlier form. */
+  /** Continues the alert of a key from the rule before its edit. */
   adopt(key: number, from: RuleAlerts, fromKey: number): void {
     this.#states.adopt(key, from.#states, fromKey);
     if (this.#rule.flapping === undefined) this.#states.forgetFlapping();
   }
 
-  /** Whether the alert of a key is open, or has evaluated a window. */
+  /** Whether the key has an open alert or an evaluated window. */
   hasHistory(key: number): boolean {
     return this.#states.isActive(key) || this.#states.last(key).endUs > Number.NEGATIVE_INFINITY;
   }
@@ -77,7 +77,7 @@ export class RuleAlerts {
     const value = values[valueName] ?? Number.NaN;
     const isActive = active === undefined || active.isActive(endUs - 1);
     const { holds, clears } = isActive ? state : INACTIVE;
-    // No spread: this runs for each window of each rule.
+    // No spread, because this runs for each window of each rule.
     const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds, clears });
     if (transition) this.#emit(key, transition, { startUs, endUs, value, values, isActive });
   }
@@ -91,7 +91,7 @@ export class RuleAlerts {
     return this.#states.isActive(key);
   }
 
-  /** Ends an open incident whose rule, or whose key, is removed. */
+  /** Ends an open incident whose rule or key was removed. */
   end(key: number): void {
     const transition = this.#states.end(key);
     if (!transition) return;
@@ -150,7 +150,7 @@ export class RuleAlerts {
         ...(parts && { parts }),
         condition,
         watermarkUs: this.#source.watermarkUs(key),
-        // Stored as `partition`, from when each task had one.
+        // The stored name is `partition` because each task once had exactly one partition.
         input: { partition: task, sequence },
       },
     });

@@ -25,7 +25,7 @@ interface Span {
   readonly endUs: number;
 }
 
-/** ADR 12. The readings of some series, by key, in windows: once for all rules with the same input. */
+/** ADR 12. The windows over some series, by key, computed once for all rules with the same input. */
 export class Input implements Source, TimedKeys {
   readonly spec: InputSpec;
   readonly keyed: Keyed;
@@ -77,7 +77,7 @@ export class Input implements Source, TimedKeys {
     return this.#keys.size;
   }
 
-  /** Emits to these rules, in the order of the rule set, and to these joins. */
+  /** Sets the rules to emit to, in the order of the rule set, and the joins. */
   connect(rules: readonly RuleAlerts[], joins: readonly JoinedInput[]): void {
     this.#rules = rules;
     this.#joins = joins;
@@ -133,7 +133,7 @@ export class Input implements Source, TimedKeys {
     this.keyed.restore(from);
   }
 
-  /** Only the values, since the input knows the names. The bits of a number say which names have one. */
+  /** Writes the values only, since the input knows the names. A bit mask says which names have a value. */
   #writeLabels(to: SnapshotWriter, labels: Tags): void {
     let present = 0;
     for (const [i, name] of this.spec.groupBy.entries()) {
@@ -177,14 +177,17 @@ export class Input implements Source, TimedKeys {
   }
 }
 
-/** A join over an aggregate of the input's windows (tumbling or hopping), under the name of this number. */
+/**
+ * A join over an aggregate of the input's windows (tumbling or hopping). The number is the index of the name in the
+ * join.
+ */
 export interface JoinedInput {
   readonly join: Join;
   readonly name: number;
   readonly read: ReadValue;
 }
 
-/** One result a window, for all rules with the same aggregates. */
+/** One result per window, shared by all rules with the same aggregates. */
 interface Emission {
   readonly aggregates: readonly { readonly name: string; readonly read: ReadValue }[];
   readonly rules: readonly string[];

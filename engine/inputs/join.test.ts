@@ -30,7 +30,7 @@ function at(second: number, metric: string, value: number, device = "pump-1"): R
   return reading(device, second * SECOND, value, metric);
 }
 
-/** One line for each result and change. */
+/** One line per result and change. */
 function lines({
   windows,
   alerts,
@@ -197,7 +197,7 @@ const shapes: readonly Shape[] = [
   { size: 20, every: 10, aggregate: "avg" },
 ];
 
-/** The last result of each end, from all readings in any order. */
+/** The last result for each end, from all readings in any order. */
 function bruteForce(readings: readonly Reading[], names: ReadonlyMap<string, Shape>): Map<string, string> {
   const expected = new Map<string, string>();
   const newest = new Map(
@@ -269,12 +269,12 @@ test("agrees with brute force over all readings, in any order within the latenes
           some.map(({ second, name, value }) => [`${second} ${name}`, at(second, `m${name % names.size}`, value)]),
         );
         const unique = new Map([...distinct.values()].map((one) => [`${one.metric} ${one.atUs}`, one]));
-        // Each is delayed by at most the lateness: none is late for the rule.
+        // No reading is delayed by more than the lateness, so none is late for the rule.
         const readings = [...unique.values()];
         const arrivals = readings
           .map((one, i) => ({ one, arrives: one.atUs / SECOND + ((i * 7919) % (late + 1)) }))
           .sort((a, b) => a.arrives - b.arrives || a.one.atUs - b.one.atUs);
-        // All at one processing time: no window closes by idleness.
+        // All entries have one processing time, so no window closes by idleness.
         const entries = arrivals.map(({ one }) => entry(1, one));
         const whole = startPartition([spec]).applyAll(entries);
         const last = new Map(

@@ -7,10 +7,10 @@ import type { StepContext } from "../state/step-context.ts";
 import type { Source } from "./source.ts";
 
 const KEYS_PER_PAUSE = 500;
-/** At most this many ends wait for the other series of their key; older ones are never evaluated. */
+/** The maximum number of ends of a key that wait for its other series. Older ones are never evaluated. */
 const WAITING_MAX = 1_000;
 
-/** The windows of one series of a key, by their ends, oldest first. */
+/** The windows of one series of a key, by end, oldest first. */
 interface Track {
   readonly endsUs: number[];
   readonly values: (number | string)[];
@@ -19,16 +19,16 @@ interface Track {
 
 interface Key {
   readonly tracks: readonly Track[];
-  /** Ends up to here have been evaluated, or never will be. */
+  /** Ends up to this one have been evaluated or skipped for good. */
   decidedUs: number;
-  /** By end: how many results were emitted for it. Ends that can still be corrected. Stored under this name. */
+  /** The number of results emitted for each end that can still be corrected. Checkpoints store it under this name. */
   readonly tellings: Map<number, number>;
 }
 
 /**
- * ADR 14. Joins the windows of several series, by key, for conditions over all of them. At an end `E` each series contributes
- * its newest window that ended by `E`. An end is evaluated once every series has emitted that window, or a later one.
- * Ends are evaluated in order; one at which a series had no readings is skipped (docs/windows.md).
+ * ADR 14. Joins the windows of several series, by key, for conditions over all of them. At an end `E`, each series
+ * contributes its newest window that ended by `E`. An end is evaluated once every series has emitted that window or a
+ * later one. Ends are evaluated in order. An end at which a series had no readings is skipped (docs/windows.md).
  */
 export class Join implements Source {
   readonly spec: JoinSpec;
@@ -36,7 +36,7 @@ export class Join implements Source {
   readonly #context: StepContext;
   readonly #table = new KeyTable();
   readonly #keys: Key[] = [];
-  /** By name and key of its input. */
+  /** By name, then by the key of its input. */
   readonly #keyOf: readonly (number | undefined)[][];
   readonly #endsMax: number;
   #rules: readonly RuleAlerts[] = [];
@@ -61,7 +61,7 @@ export class Join implements Source {
     return this.#table.size;
   }
 
-  /** Emits to these rules, in the order of the rule set. */
+  /** Sets the rules to emit to, in the order of the rule set. */
   connect(rules: readonly RuleAlerts[]): void {
     this.#rules = rules;
   }
@@ -89,7 +89,7 @@ export class Join implements Source {
     return this.#table.add(labels);
   }
 
-  /** The input of a name emitted a window that ends at `endUs`: for the first time, or corrected. */
+  /** The input of a name emitted or corrected a window that ends at `endUs`. */
   onWindow(name: number, inputKey: number, labels: Tags, endUs: number, value: number | string): void {
     const keyOf = this.#keyOf[name] as (number | undefined)[];
     keyOf[inputKey] ??= this.keyFor(labels);
@@ -97,7 +97,7 @@ export class Join implements Source {
     const key = this.#keys[index] as Key;
     put(key.tracks[name] as Track, endUs, value);
     const { everyUs } = this.spec.names[name] as JoinedName;
-    // Ends that were evaluated with this window's earlier value, or without it.
+    // Ends that were evaluated with an earlier value of this window, or without it.
     for (const end of this.#endsIn(key, { fromUs: endUs, toUs: Math.min(endUs + everyUs, key.decidedUs + 1) })) {
       this.#emit(index, key, end);
     }
@@ -122,7 +122,7 @@ export class Join implements Source {
     }
   }
 
-  /** Evaluates each end for which every series has emitted its window by now. */
+  /** Evaluates each end for which every series has emitted its window. */
   #decide(index: number, key: Key): void {
     const { names } = this.spec;
     const boundUs = Math.min(...names.map(({ everyUs }, i) => (key.tracks[i] as Track).newestUs + everyUs));

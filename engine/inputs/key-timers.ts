@@ -1,19 +1,22 @@
 import { TimerHeap } from "../state/timer-heap.ts";
 import type { Keyed } from "../windows/windows.ts";
 
-/** The keys of an input, each with a timer for what is due in it. */
+/** The keys of an input, each with a timer for its next due time. */
 export interface TimedKeys {
   readonly keyed: Keyed;
   readonly keyCount: number;
-  /** By key: the number of its timer. */
+  /** The timer number of each key. */
   readonly timers: number[];
-  /** The input's place in its rule set. */
+  /** The index of the input in its rule set. */
   readonly index: number;
 }
 
 const KEYS_PER_INPUT_MAX = 2 ** 32;
 
-/** The timers of all keys of all inputs. Timers of one instant go by input, then by key: never by when they were made. */
+/**
+ * The timers of all keys of all inputs. Timers of one instant are ordered by input, then by key, and never by
+ * creation.
+ */
 export class KeyTimers {
   readonly #heap = new TimerHeap();
   #ownerOf: TimedKeys[] = [];
@@ -23,12 +26,12 @@ export class KeyTimers {
     return this.#keyOf.length;
   }
 
-  /** The processing time of the earliest timer; Infinity when none is set. */
+  /** The processing time of the earliest timer; Infinity if none is set. */
   get nextDueUs(): number {
     return this.#heap.nextDueUs;
   }
 
-  /** The number of a new timer, which is not set yet. */
+  /** Creates a timer, not set yet, and returns its number. */
   add(owner: TimedKeys, key: number): number {
     this.#ownerOf.push(owner);
     const timer = this.#keyOf.push(key) - 1;
@@ -41,7 +44,7 @@ export class KeyTimers {
     this.#heap.set(timer, dueUs);
   }
 
-  /** Advances each key to what is due in it by now, the earliest first. */
+  /** Advances each key whose timer is due by now, earliest first. */
   advance(nowUs: number): void {
     const heap = this.#heap;
     while (heap.nextDueUs <= nowUs) {
@@ -53,7 +56,7 @@ export class KeyTimers {
     }
   }
 
-  /** Makes the timers of these inputs, and no others. */
+  /** Replaces all timers with those of these inputs. */
   reset(owners: readonly TimedKeys[]): void {
     this.#heap.clear();
     this.#ownerOf = [];

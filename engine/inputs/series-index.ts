@@ -3,14 +3,14 @@ import { type LabelTest, labelOf } from "../../rule-language/spec/selector.ts";
 import type { Input } from "./input.ts";
 
 /**
- * Finds the inputs that read a series without testing thousands of selectors: each input is filed under the rarest label
- * value (or prefix of a value) that its series must have.
+ * Finds the inputs that read a series without testing thousands of selectors. Each input is filed under the rarest
+ * label value (or prefix of a value) that its series must have.
  */
 export class SeriesIndex {
   readonly #byTest = new Map<string, Input[]>();
-  /** Inputs that require no label value. */
+  /** Inputs that do not require any label value. */
   readonly #anywhere: Input[] = [];
-  /** By label: the lengths of the prefixes that some input requires. */
+  /** By label: the lengths of the required prefixes. */
   readonly #prefixLengths = new Map<string, Set<number>>();
 
   constructor(inputs: readonly Input[]) {

@@ -10,13 +10,13 @@ const IS_TEXT = 1;
 const HAS_SESSIONS = 2;
 const HAS_ABSENCES = 4;
 
-/** A key of an input to which a series' readings go. */
+/** A key of an input that receives a series' readings. */
 export interface Route {
   readonly input: Input;
   readonly key: number;
 }
 
-/** By series: the routes of its readings. In flat arrays, because each reading asks. */
+/** The routes of each series' readings. Flat arrays, because each reading looks them up. */
 export class SeriesRoutes {
   #series = new Int32Array(0);
   #horizonUs = new Float64Array(0);
@@ -45,7 +45,7 @@ export class SeriesRoutes {
     return this.#keys[route] as number;
   }
 
-  /** The place of the device's ledger. */
+  /** The index of the device's ledger. */
   ledger(id: number): number {
     return this.#series[id * STRIDE + LEDGER] as number;
   }
@@ -62,7 +62,7 @@ export class SeriesRoutes {
     return ((this.#series[id * STRIDE + FLAGS] as number) & HAS_ABSENCES) !== 0;
   }
 
-  /** How far back the series' times must be remembered, apart from sessions. */
+  /** How far back the series' times must be remembered, not counting sessions. */
   horizonUs(id: number): number {
     return this.#horizonUs[id] as number;
   }

@@ -2,15 +2,15 @@ import type { Series, Tags } from "../../domain/reading.ts";
 import type { AlertSource } from "../alerts/rule-alerts.ts";
 import type { Absences } from "../windows/absences.ts";
 
-/** Where a rule's windows, or silences, come from: an input, or a join of several. */
+/** The source of a rule's windows or silences: an input, or a join of several. */
 export interface Source extends AlertSource {
-  /** Sources of equal identity emit the same. */
+  /** Sources with equal identities emit the same results. */
   readonly identity: string;
   readonly groupBy: readonly string[];
   readonly absences: Absences | undefined;
-  /** Whether readings of the series can change what it emits. */
+  /** Whether readings of the series can change the output. */
   takes(series: Series): boolean;
-  /** The key of a group; a new one when the group has none. */
+  /** The key of a group; adds one if the group is new. */
   keyFor(labels: Tags): number;
   keys(): Iterable<readonly [number, Tags]>;
 }

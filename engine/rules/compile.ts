@@ -10,12 +10,12 @@ import { planOf } from "../aggregates/plan.ts";
 import { compileConditions } from "./conditions.ts";
 import type { InputSpec, JoinedName, JoinSpec, Rule, WindowCommon, WindowsSpec } from "./rule.ts";
 
-/** A rule that starts later must recognize repeats of readings from before it. */
+/** The minimum: a rule that starts later must recognize duplicates of readings that arrived before it. */
 const HORIZON_US_MIN = 60_000_000;
-/** Windows are open or retained, and a correction reaches back by one more. */
+/** Windows are open or retained for two sizes, and a correction reaches back by one more. */
 const SIZES_REMEMBERED = 3;
 
-/** The spec has passed `ruleSpecSchema`: of a rule file, or of the log by `readRuleSet`. */
+/** The spec must have passed `ruleSpecSchema` (rule files) or `readRuleSet` (the log). */
 export function compileRule(spec: RuleSpec): Rule {
   const join = spec.let === undefined ? undefined : compileJoin(spec, spec.let);
   const isOne = spec.absent === undefined && join === undefined;
@@ -42,7 +42,7 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
   const { where, group_by, absent } = fields;
   const windows = compileWindows(fields, aggregates);
   const onlyNumbers = absent === undefined && !aggregates.every(takesTexts);
-  // Active time changes what a silence measures. For windows it only changes how their results are evaluated.
+  // Active time changes how silence is measured. It does not change windows, only how their results are evaluated.
   const silence = fields.active === undefined ? absent : [absent, fields.active];
   const shape =
     absent === undefined ? [fields.window, fields.lateness, fields.late, fields.fill, onlyNumbers] : silence;

@@ -4,19 +4,19 @@ import { checkedCondition, checkedExpression } from "../../rule-language/spec/ch
 import { letNames } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
-/** The values of a window by the name of their aggregate; those of a joined result by the name of their series. */
+/** The values of a window by aggregate name, or those of a joined result by series name. */
 export type AggregateValues = Readonly<Record<string, number | string>>;
 
-/** Whether `when` holds, and whether an alert may end. */
+/** Whether `when` holds, and whether the alert may end. */
 export interface ConditionState {
   readonly holds: boolean;
   readonly clears: boolean;
 }
 
-/** Evaluates the conditions of a rule; undefined where a value that they need is missing. */
+/** Evaluates the conditions of a rule; undefined if a value that they need is missing. */
 export type EvaluateConditions = (values: AggregateValues) => ConditionState | undefined;
 
-/** The spec must have been checked. Undefined for a rule without a condition. */
+/** The spec must have passed its checks. Undefined for a rule without a condition. */
 export function compileConditions(spec: RuleSpec, aggregates: readonly Aggregate[]): EvaluateConditions | undefined {
   if (spec.when === undefined) return undefined;
   return spec.let === undefined ? overOneValue(spec, aggregates[0]?.name ?? "") : overSeveralValues(spec, spec.let);
@@ -37,7 +37,10 @@ const HOLDS: ConditionState = { holds: true, clears: false };
 const CLEARS: ConditionState = { holds: false, clears: true };
 const NEITHER: ConditionState = { holds: false, clears: false };
 
-/** Without `clear` an alert may end where the condition does not hold. Shared objects: it runs for each window. */
+/**
+ * Without `clear`, an alert may end once `when` no longer holds. The objects are shared because this runs for each
+ * window.
+ */
 function stateOf(isHeld: boolean, clears: boolean | undefined): ConditionState {
   if (clears === undefined) return isHeld ? HOLDS : CLEARS;
   if (isHeld) return clears ? BOTH : HOLDS;

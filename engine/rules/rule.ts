@@ -6,13 +6,13 @@ import type { Template } from "../../rule-language/template/template.ts";
 import type { AggregatePlan } from "../aggregates/state-groups.ts";
 import type { EvaluateConditions } from "./conditions.ts";
 
-/** What a rule reads. Rules with inputs of the same identity share their windows. */
+/** The readings and windows of a rule. Rules with inputs of the same identity share their windows. */
 export interface InputSpec {
   readonly identity: string;
   readonly selector: Selector;
   readonly groupBy: readonly string[];
   readonly windows: WindowsSpec;
-  /** How far back the times of readings must be remembered. */
+  /** How far back observation times are remembered. */
   readonly horizonUs: number;
 }
 
@@ -35,14 +35,14 @@ export interface WindowCommon {
   readonly oneSeriesPerKey: boolean;
 }
 
-/** Several inputs whose windows are evaluated together, at the instants at which they end. */
+/** Several inputs whose windows are evaluated together, each time one of them ends. */
 export interface JoinSpec {
   readonly identity: string;
   readonly groupBy: readonly string[];
   readonly names: readonly JoinedName[];
-  /** Of the longest window. */
+  /** The size of the longest window. */
   readonly sizeUs: number;
-  /** How far behind the newest a window can still be corrected. */
+  /** How far behind the newest window another can still be corrected. */
   readonly retainedUs: number;
 }
 
@@ -51,16 +51,16 @@ export interface JoinedName {
   readonly input: InputSpec;
   readonly aggregate: Aggregate;
   readonly sizeUs: number;
-  /** A window ends this often. */
+  /** The time between the ends of two windows. */
   readonly everyUs: number;
 }
 
-/** The end of the newest window that has ended by `endUs`, of windows that end every `everyUs`. */
+/** The end of the newest window at or before `endUs`, for windows that end every `everyUs`. */
 export function lastEndUs(endUs: number, everyUs: number): number {
   return Math.floor(endUs / everyUs) * everyUs;
 }
 
-/** This many changes within that time make one alert that is flapping. */
+/** An alert is flapping when it changes this often within this time. */
 export interface Flapping {
   readonly changes: number;
   readonly withinUs: number;
@@ -73,13 +73,13 @@ export interface Rule {
   readonly inputs: readonly InputSpec[];
   readonly join: JoinSpec | undefined;
   readonly aggregates: readonly Aggregate[];
-  /** Equal for rules that emit the same aggregates. */
+  /** Equal for rules with the same aggregates. */
   readonly aggregatesKey: string;
-  /** The name of the value that an alert shows as its own. */
+  /** The name of the value that the alert shows. */
   readonly valueName: string;
   readonly forUs: number;
   readonly keepFiringForUs: number;
-  /** Undefined for a rule without a condition, and for one about absence. */
+  /** Undefined for a rule without a condition, and for an absence rule. */
   readonly evaluate: EvaluateConditions | undefined;
   readonly flapping: Flapping | undefined;
   /** Undefined: always active. */

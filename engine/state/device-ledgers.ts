@@ -7,7 +7,7 @@ export interface Ledger {
   readonly lateApplied: number;
   readonly lateDropped: number;
   readonly duplicates: number;
-  /** Among all these: readings whose clock was ahead. */
+  /** How many of the readings above had a clock that was ahead. */
   readonly clockAhead: number;
 }
 
@@ -19,7 +19,7 @@ export const CLOCK_AHEAD_COUNT = 4;
 const STRIDE = 5;
 const DEVICES_PER_PAUSE = 5_000;
 
-/** One ledger a device, in one flat array. */
+/** One ledger per device, in one flat array. */
 export class DeviceLedgers {
   readonly #devices: string[] = [];
   readonly #placeOf = new Map<string, number>();
@@ -28,7 +28,7 @@ export class DeviceLedgers {
   /** Devices with a count other than `onTime` that `takeChanged` has not returned yet. */
   readonly #changed = new Set<number>();
 
-  /** The place of a device's ledger; a new one when it has none. */
+  /** The index of a device's ledger; adds one if the device is new. */
   placeOf(device: string): number {
     const known = this.#placeOf.get(device);
     if (known !== undefined) return known;
@@ -54,7 +54,7 @@ export class DeviceLedgers {
     return place === undefined ? undefined : ledgerAt(this.#counts, place * STRIDE);
   }
 
-  /** Ledgers with a count other than `onTime` since they were last returned, at most `devicesMax`. */
+  /** At most `devicesMax` ledgers whose counts, other than `onTime`, have changed since they were last returned. */
   takeChanged(devicesMax: number): Map<string, Ledger> {
     const changed = new Map<string, Ledger>();
     for (const place of this.#changed) {

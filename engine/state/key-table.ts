@@ -4,7 +4,7 @@ import type { Tags } from "../../domain/reading.ts";
 
 const SLOTS_AT_FIRST = 8;
 
-/** Numbers groups from 0 in the order in which they first appear, and finds a group by its labels. */
+/** Numbers groups from 0 in order of first appearance, and finds a group by its labels. */
 export class KeyTable {
   readonly #labels: Tags[] = [];
   #slots = new Int32Array(SLOTS_AT_FIRST).fill(-1);
@@ -36,7 +36,7 @@ export class KeyTable {
     return this.#labels.entries();
   }
 
-  /** The slot of an equal group, or the free slot for it. */
+  /** The slot of an equal group, or a free slot for it. */
   #slotOf(labels: Tags): number {
     const mask = this.#slots.length - 1;
     const hash = fnv1a32(keyName(labels));

@@ -11,7 +11,7 @@ const STRIDE = 3;
 const RUNS_MAX = 4096;
 const SERIES_PER_PAUSE = 2_000;
 
-/** The observation times of many series. A series with a steady clock takes a single run in one flat array. */
+/** The observation times of many series. A series with a steady clock takes a single run in a flat array. */
 export class SeenBySeries {
   #runs: Float64Array = new Float64Array(0);
   readonly #irregular: (SeenTimes | undefined)[] = [];
@@ -21,7 +21,7 @@ export class SeenBySeries {
     return (this.#runs[id * STRIDE + COUNT] ?? 0) > 0;
   }
 
-  /** Remembers a time. `horizonUs`: how far back from the series' newest one times must be known. */
+  /** Adds a time. `horizonUs`: how far back from the series' newest time duplicates must be recognized. */
   add(id: number, atUs: number, horizonUs: number): Seen {
     const irregular = this.#irregular[id];
     if (irregular !== undefined) return irregular.add(atUs, horizonUs);
@@ -56,7 +56,7 @@ export class SeenBySeries {
     }
   }
 
-  /** `ids`: the saved series, in order. */
+  /** `ids`: the saved series, in the order of the snapshot. */
   *restore(from: SnapshotReader, ids: readonly number[]): Iterable<undefined> {
     for (const [i, id] of ids.entries()) {
       if (i % SERIES_PER_PAUSE === 0) yield;

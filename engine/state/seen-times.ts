@@ -3,7 +3,7 @@ import { grown } from "../../domain/grown.ts";
 /** The result of adding an observation time. */
 export const NEW = 0;
 export const DUPLICATE = 1;
-/** Older than what is remembered: it may be a duplicate. */
+/** Older than the remembered times, so it may be a duplicate. */
 export const TOO_OLD = 2;
 export type Seen = typeof NEW | typeof DUPLICATE | typeof TOO_OLD;
 
@@ -14,9 +14,10 @@ const STRIDE = 3;
 const RUNS_AT_FIRST = 2;
 
 /**
- * ADR 5. The exact observation times of one series. A regular sensor takes a few numbers: times are kept as runs of (start,
- * step, count), sorted and disjoint. Runs older than the horizon are dropped, because no window accepts such a time.
- * Runs dropped because there are more than `runsMax` could matter: times from then on are `TOO_OLD`.
+ * ADR 5. The exact observation times of one series. A regular sensor takes a few numbers: times are kept as runs of
+ * (start, step, count), sorted and disjoint. Runs older than the horizon are dropped, because no window accepts such
+ * a time. Runs beyond `runsMax` are dropped as well. Windows may still accept their times, so times up to there are
+ * `TOO_OLD`.
  */
 export class SeenTimes {
   #runs = new Float64Array(RUNS_AT_FIRST * STRIDE);
@@ -29,7 +30,7 @@ export class SeenTimes {
     this.#runsMax = runsMax;
   }
 
-  /** Remembers a time. `horizonUs`: how far back from the newest one times must be known. */
+  /** Adds a time. `horizonUs`: how far back from the newest time duplicates must be recognized. */
   add(atUs: number, horizonUs: number): Seen {
     if (atUs > this.#newestUs) {
       this.#append(atUs, horizonUs);
@@ -78,7 +79,7 @@ export class SeenTimes {
     this.#splice(this.#size, atUs, 0, 1);
   }
 
-  /** Drops whole runs before the horizon, and the oldest others when there are too many. */
+  /** Drops whole runs before the horizon, and then the oldest if there are still too many. */
   #forget(beforeUs: number): void {
     let gone = 0;
     while (gone < this.#size && (this.#lastOf(gone) < beforeUs || this.#size - gone >= this.#runsMax)) gone++;
@@ -89,7 +90,7 @@ export class SeenTimes {
     this.#size -= gone;
   }
 
-  /** A time before the newest: in a run, in a gap of one, or between two. */
+  /** Adds a time before the newest: it is in a run, in a gap of a run, or between two runs. */
   #insert(atUs: number): Seen {
     const runs = this.#runs;
     let at = this.#size - 1;

@@ -7,14 +7,17 @@ export class BadSnapshotError extends Error {
   override readonly name = "BadSnapshotError";
 }
 
-/** A part of a snapshot: numbers, bytes, texts or other values for a structured clone, each kind in the order of writing. */
+/**
+ * A part of a snapshot: numbers, bytes, texts, or other values for a structured clone. Each kind is in the order of
+ * writing.
+ */
 export type SnapshotPart =
   | { readonly kind: "doubles"; readonly doubles: Float64Array }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "texts"; readonly json: string }
   | { readonly kind: "values"; readonly values: readonly unknown[] };
 
-/** Collects writes into parts that are small enough to be serialized without blocking the event loop for long. */
+/** Collects writes into parts that are small enough to serialize without blocking the event loop for long. */
 export class SnapshotWriter {
   #doubles = new Float64Array(DOUBLES_PER_PART);
   #doublesSize = 0;
@@ -30,7 +33,7 @@ export class SnapshotWriter {
     this.#doubles[this.#doublesSize++] = value;
   }
 
-  /** Copied: the array may change afterwards. */
+  /** Copies the array, which may change afterwards. */
   doubles(values: Float64Array): void {
     this.number(values.length);
     for (let at = 0; at < values.length; ) {
@@ -42,7 +45,7 @@ export class SnapshotWriter {
     }
   }
 
-  /** Copied. */
+  /** Copies the array. */
   bytes(bytes: Uint8Array): void {
     this.number(bytes.length);
     for (let at = 0; at < bytes.length; ) {
@@ -60,13 +63,13 @@ export class SnapshotWriter {
     if (this.#texts.length >= ENTRIES_PER_PART || this.#textSize >= TEXT_PER_PART) this.#endTexts();
   }
 
-  /** Not copied: the value must not change until the part is serialized. */
+  /** Does not copy the value. It must not change until the part is serialized. */
   value(value: unknown): void {
     this.#values.push(value);
     if (this.#values.length >= ENTRIES_PER_PART) this.#endValues();
   }
 
-  /** The parts that are full. */
+  /** Returns the full parts. */
   takeReady(): SnapshotPart[] {
     const ready = this.#ready;
     this.#ready = [];
@@ -103,7 +106,7 @@ export class SnapshotWriter {
   }
 }
 
-/** Reads in the order of writing; throws BadSnapshotError when the next value is missing. */
+/** Reads values in the order of writing. Throws BadSnapshotError if the next value is missing. */
 export class SnapshotReader {
   readonly #parts: Iterator<unknown>;
   readonly #doubles: Float64Array[] = [];
@@ -164,7 +167,7 @@ export class SnapshotReader {
     return this.#from(this.#texts, "texts");
   }
 
-  /** The type is not checked: it is what the writer of this snapshot wrote. */
+  /** The type is not checked: the writer of this snapshot determines it. */
   value<T>(): T;
   value(): unknown {
     return this.#from(this.#values, "values");

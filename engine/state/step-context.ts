@@ -1,16 +1,16 @@
 import type { AlertChange } from "../../domain/alert.ts";
 import { resultsOfRules, type SharedResult, type WindowResult } from "../../domain/window-result.ts";
 
-/** The log entry that a step applies, and the number of the task whose log it is in. */
+/** The log entry that a step applies, and the task whose log holds it. */
 export interface EntryPosition {
   readonly task: number;
   readonly sequence: number;
   readonly storedAtUs: number;
 }
 
-/** What one entry makes a step emit. */
+/** The output of a step for one entry. */
 export class StepOutput {
-  /** A result that several rules share is here once. */
+  /** A result that several rules share is listed once. */
   readonly results: SharedResult[] = [];
   readonly alerts: AlertChange[] = [];
 

@@ -11,7 +11,7 @@ test("gives the earliest timer, ties by rank, as sorting does", () => {
     fc.property(fc.array(change, { maxLength: 600 }), (changes) => {
       const heap = new TimerHeap();
       const due = new Map<number, number>();
-      // Ranks are the reverse of the numbers, so that mixing them up shows.
+      // Ranks are the reverse of the numbers, so that a mix-up shows.
       for (let timer = 0; timer <= 300; timer++) heap.register(timer, 1000 - timer);
       for (const { timer, dueUs } of changes) {
         heap.set(timer, dueUs);

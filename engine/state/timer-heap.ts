@@ -3,8 +3,8 @@ import { grown } from "../../domain/grown.ts";
 const FIRST_CAPACITY = 256;
 
 /**
- * Timers by number, the earliest first; ties by rank, so that the order is always the same. A binary heap that knows the
- * place of each timer, so that moving one allocates nothing.
+ * Timers by number, earliest first. Ties are ordered by rank, so that the order is deterministic. A binary heap that
+ * tracks the index of each timer, so that moving one allocates nothing.
  */
 export class TimerHeap {
   #dueUs = new Float64Array(FIRST_CAPACITY).fill(Number.POSITIVE_INFINITY);
@@ -13,17 +13,17 @@ export class TimerHeap {
   #heap = new Int32Array(FIRST_CAPACITY);
   #size = 0;
 
-  /** The instant of the earliest timer; Infinity when there is none. */
+  /** The instant of the earliest timer; Infinity if there is none. */
   get nextDueUs(): number {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : (this.#dueUs[this.#heap[0] as number] as number);
   }
 
-  /** The earliest timer; call only when there is one. */
+  /** The earliest timer. The heap must not be empty. */
   get next(): number {
     return this.#heap[0] as number;
   }
 
-  /** Adds a timer that is not set yet. Ranks must differ. */
+  /** Adds a timer that is not set yet. Ranks must be unique. */
   register(timer: number, rank: number): void {
     if (timer >= this.#dueUs.length) this.#grow(timer + 1);
     this.#rank[timer] = rank;

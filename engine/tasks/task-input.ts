@@ -10,13 +10,13 @@ export interface WantedRules {
 }
 
 /**
- * ADR 11. What a task reads. With P partitions, tasks 0 to P - 1 read `readings.<task>`, compute the groups of single
- * devices, and forward readings to `groups`. Tasks P to 2P - 1 read `groups.<task - P>.>` and compute one share of the
- * groups over several devices.
+ * ADR 11. The input of a task. With P partitions, tasks 0 to P - 1 read `readings.<task>`, compute the groups of
+ * single devices, and forward readings to `groups`. Tasks P to 2P - 1 read `groups.<task - P>.>` and compute one
+ * share of the groups over several devices.
  */
 export type TaskInput = {
   readonly stream: "READINGS" | "GROUPS";
-  /** Subjects of everything that the task reads. */
+  /** The subjects to subscribe to. */
   readonly subjects: readonly string[];
   /** The subject of rule sets and ticks. */
   readonly control: string;
@@ -46,9 +46,9 @@ export function stepOptions(input: TaskInput) {
 }
 
 /**
- * The rules that a task must have in force; undefined when it needs none, or when `all` are not known yet and the current
- * ones stay in force. A share ignores rules over single devices: an edit of these writes nothing to it. `inForce`:
- * whether the task had rules before.
+ * The rules that a task must have in force. Undefined when it needs none, or when `all` is unknown and the current
+ * rules stay in force. A share ignores rules over single devices, so an edit of those writes nothing to its log.
+ * `inForce`: whether the task had rules before.
  */
 export function wantedOf(input: TaskInput, all: WantedRules | undefined, inForce: boolean): WantedRules | undefined {
   if (input.kind === "partition" || all === undefined) return all;
@@ -56,7 +56,7 @@ export function wantedOf(input: TaskInput, all: WantedRules | undefined, inForce
   return specs.length > 0 || inForce ? { specs, version: versionOf(specs) } : undefined;
 }
 
-/** The exact subjects of all entries that the task reads. */
+/** The exact subjects of the entries, without wildcards. */
 export function entrySubjects(input: TaskInput): readonly string[] {
   if (input.kind === "partition") return [input.control];
   const sources = Array.from({ length: input.partitions }, (_, partition) => groupsSubject(input.share, partition));

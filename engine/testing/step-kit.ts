@@ -7,7 +7,7 @@ import { versionOf } from "../../rule-language/files/load-rules.ts";
 import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 import { Step, type StepOutput } from "../step.ts";
 
-/** An entry of a test's log. */
+/** A log entry of a test. */
 export type TestEntry =
   | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly Reading[] }
   | { readonly kind: "tick"; readonly storedAtUs: number }
@@ -34,7 +34,7 @@ export function encodeEntry(entry: TestEntry): Uint8Array {
   return writer.finish(entry.storedAtUs);
 }
 
-/** A step and its log, for tests. */
+/** A step with its log, for tests. */
 export class TestPartition {
   readonly #frames: FrameReader;
   readonly step: Step;

@@ -8,7 +8,7 @@ test("an edit of the duration continues the silence, without the time in which n
   const rules = (absent: string, second: number) =>
     ({ kind: "rules", storedAtUs: second * SECOND, specs: [rule({ id: "r", absent })] }) as const;
   const tick = (second: number) => ({ kind: "tick", storedAtUs: second * SECOND }) as const;
-  // Nobody watched before the reading, and from 66 to 166: 9 of the 20 seconds have passed with the edit.
+  // The time before the reading, and from 66 to 166, is unwatched: at the edit, 9 of the 20 seconds have passed.
   const before = partition.applyAll([
     rules("12s", 1),
     { kind: "readings", storedAtUs: 61 * SECOND, readings: [reading("a", 61 * SECOND, 1)] },

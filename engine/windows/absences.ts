@@ -4,8 +4,8 @@ import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { type Fate, type Keyed, ON_TIME } from "./windows.ts";
 
 /**
- * The time since the last reading, in processing time. `watchedUs` leaves out what does not count: time in which nobody
- * watched, or in which the rule was not active.
+ * The time since the last reading, in processing time. `watchedUs` excludes unwatched time and time in which the rule
+ * was not active.
  */
 export interface Silence {
   readonly sinceUs: number;
@@ -13,27 +13,30 @@ export interface Silence {
   readonly watchedUs: number;
 }
 
-/** Called when a key has been silent for too long, and when it has a reading again. Returns whether to call for the next reading, too. */
+/**
+ * Called when a key has been silent for too long, and again at its next reading. Returns whether to call it for the
+ * next reading, too.
+ */
 export type OnAbsence = (key: number, isAbsent: boolean, silence: Silence) => boolean;
 
 const ARRIVED = 0;
-/** From when on silence is counted, what had counted before, and how much unwatched time had passed then. */
+/** The start of the counted silence, the silence counted before it, and the unwatched time that had passed by then. */
 const COUNTED_FROM = 1;
 const COUNTED = 2;
 const UNWATCHED_THEN = 3;
-/** Whether the key counts as absent, and whether a rule waits for its next reading. */
+/** Whether the key is absent, and whether a rule waits for its next reading. */
 const ABSENT = 4;
 const AWAITED = 5;
 const STRIDE = 6;
 
-/** Detects keys that have no readings for some processing time. Time in which nobody watched does not count. */
+/** Detects keys without readings for some processing time. Unwatched time does not count. */
 export class Absences implements Keyed {
   readonly #afterUs: number;
   readonly #active: Calendar | undefined;
   readonly #onAbsence: OnAbsence;
   #keys: Float64Array = new Float64Array(0);
   #keyCount = 0;
-  /** Unwatched time that would have counted otherwise. */
+  /** Unwatched time that would have counted if it had been watched. */
   #unwatchedUs = 0;
 
   constructor(spec: { readonly afterUs: number; readonly active: Calendar | undefined }, onAbsence: OnAbsence) {
@@ -42,7 +45,7 @@ export class Absences implements Keyed {
     this.#onAbsence = onAbsence;
   }
 
-  /** Nobody watched in that time. */
+  /** Excludes this time from silence. */
   passUnwatched(fromUs: number, untilUs: number): void {
     this.#unwatchedUs += this.#countable(fromUs, untilUs);
   }
@@ -58,7 +61,7 @@ export class Absences implements Keyed {
     return key;
   }
 
-  /** Continues a silence that another object has measured so far, unless this one measures that of the key already. */
+  /** Continues a silence that another object has measured, unless this one already measures the key. */
   adopt(key: number, from: Absences, fromKey: number, nowUs: number): void {
     const o = key * STRIDE;
     const other = fromKey * STRIDE;
@@ -68,7 +71,7 @@ export class Absences implements Keyed {
         this.#unwatchedUs - (from.#unwatchedUs - (from.#keys[other + UNWATCHED_THEN] as number));
       const isHeard = this.#keys[o + ARRIVED] !== Number.POSITIVE_INFINITY;
       if (isHeard) {
-        // What has counted so far stays counted, and nothing is due before the edit.
+        // Silence that has counted stays counted, and nothing is due before the edit.
         this.#keys[o + COUNTED] = from.silence(fromKey, nowUs).watchedUs;
         this.#keys[o + COUNTED_FROM] = nowUs;
         this.#keys[o + UNWATCHED_THEN] = this.#unwatchedUs;

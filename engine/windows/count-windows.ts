@@ -8,14 +8,14 @@ export interface CountOptions extends WindowOptions {
   readonly count: number;
 }
 
-/** The window that is filling: its record, its first instant, and its newest. */
+/** The window that is filling: its record, its first instant and its newest instant. */
 const RECORD = OWN;
 const FIRST = OWN + 1;
 const LAST = OWN + 2;
 const OWN_COLUMNS = 3;
 const KEYS_PER_PAUSE = 500;
 
-/** All readings of one observation time that wait for the watermark. */
+/** All readings of one observation time, until the watermark passes it. */
 interface Waiting {
   readonly atUs: number;
   readonly record: number;

@@ -1,17 +1,17 @@
 import { grown } from "../../domain/grown.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
-/** The first columns of a key's cells. The newest observation time... */
+/** The first columns of a key's cells: the newest observation time... */
 export const NEWEST = 0;
 /** ...and its arrival, in processing time. */
 export const ARRIVED = 1;
 export const WATERMARK = 2;
-/** The watermark at which the next window closes, or the next reading enters its window; Infinity when there is none. */
+/** The watermark at which the next window closes, or at which the next reading enters its window; Infinity if none. */
 export const NEXT = 3;
-/** The columns from here on belong to the owner. */
+/** The owner's columns start here. */
 export const OWN = 4;
 
-/** ADR 13. The event clocks of many keys in one flat array, with the owner's columns beside them. */
+/** ADR 13. The event clocks of many keys in one flat array, next to the owner's columns. */
 export class KeyClocks {
   readonly stride: number;
   cells: Float64Array = new Float64Array(0);
@@ -28,7 +28,7 @@ export class KeyClocks {
     return this.#size;
   }
 
-  /** The number of a new key. The owner's columns start as Infinity. */
+  /** Adds a key and returns its number. The owner's columns start as Infinity. */
   add(): number {
     const key = this.#size++;
     this.cells = grown(this.cells, this.#size * this.stride);
@@ -44,7 +44,7 @@ export class KeyClocks {
     return this.cells[key * this.stride + WATERMARK] as number;
   }
 
-  /** The processing time at which the next window closes even without another reading. */
+  /** The processing time at which the next window closes if no reading arrives. */
   idleDueUs(key: number): number {
     const { cells } = this;
     const o = key * this.stride;

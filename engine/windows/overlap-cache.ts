@@ -4,36 +4,36 @@ import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
 const SUFFIX_BLOCK = 0;
 const PREFIX_BLOCK = 1;
-/** The last pane that the prefix holds. */
+/** The last pane in the prefix. */
 const PREFIX_PANE = 2;
 const STRIDE = 3;
 
 interface PaneRing {
   readonly accumulators: Accumulators;
-  /** The pane's record; undefined when it has no readings. */
+  /** The pane's record; undefined if it has no readings. */
   recordWith(key: number, pane: number): number | undefined;
-  /** The first of the key's records that belong to this cache. */
+  /** The first of the key's records that this cache uses. */
   firstRecord(key: number): number;
 }
 
 /**
- * Merges the panes of overlapping windows at a cost that does not depend on their overlap: three merges a window. Blocks
- * of panes are as long as a window, so a window is a suffix of one block and a prefix of the next. The suffixes are
- * merged once a block, the prefix grows by one pane a window (van Herk, "A fast algorithm for local minimum and
- * maximum filters", 1992).
+ * Merges the panes of overlapping windows at a cost that does not depend on their overlap: three merges per window.
+ * Blocks of panes are as long as a window, so a window is a suffix of one block and a prefix of the next. The
+ * suffixes are merged once per block, and the prefix grows by one pane per window (van Herk, "A fast algorithm for
+ * local minimum and maximum filters", 1992).
  */
 export class OverlapCache {
   readonly #ring: PaneRing;
   readonly #panes: number;
   #keys: Float64Array = new Float64Array(0);
 
-  /** `panes`: the number in one window. */
+  /** `panes`: the number of panes in a window. */
   constructor(ring: PaneRing, panes: number) {
     this.#ring = ring;
     this.#panes = panes;
   }
 
-  /** Records that a key needs: the suffixes of a block, the prefix of the next, and a merged window. */
+  /** The number of records per key: the suffixes of a block, the prefix of the next, and a merged window. */
   static recordsFor(panes: number): number {
     return panes + 2;
   }
@@ -43,7 +43,7 @@ export class OverlapCache {
     this.#keys.fill(Number.NaN, key * STRIDE, (key + 1) * STRIDE);
   }
 
-  /** The merged record of the window that ends with this pane. Call it in the order of windows. */
+  /** The merged record of the window that ends with this pane. Must be called in the order of windows. */
   close(key: number, lastPane: number): number {
     const panes = this.#panes;
     const firstPane = lastPane - panes + 1;
@@ -60,7 +60,7 @@ export class OverlapCache {
     return merged;
   }
 
-  /** The same, pane by pane, for a window out of order. */
+  /** Merges pane by pane, for a window out of order. */
   window(key: number, lastPane: number): number {
     const merged = this.#merged(key);
     this.#ring.accumulators.clear(merged, 0);
@@ -68,7 +68,7 @@ export class OverlapCache {
     return merged;
   }
 
-  /** A closed pane got a late reading. */
+  /** Call after a closed pane got a late reading. */
   changed(key: number, pane: number): void {
     const keys = this.#keys;
     const o = key * STRIDE;

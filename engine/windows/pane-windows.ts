@@ -16,13 +16,13 @@ import {
 
 export interface PaneOptions extends WindowOptions {
   readonly sizeUs: number;
-  /** A new window starts this often; for tumbling windows this is the size. The size is a multiple of it. */
+  /** The time between two window starts. The size is a multiple of it; for tumbling windows they are equal. */
   readonly everyUs: number;
-  /** Whether windows without readings are emitted with the last value. Tumbling windows only. */
+  /** Whether windows without readings repeat the last value. Tumbling windows only. */
   readonly fill: boolean;
 }
 
-/** When waiting corrections are emitted, and the end of the earliest of them. */
+/** When waiting corrections are emitted, and the end of the earliest window among them. */
 const CORRECT_BY = OWN;
 const DIRTY_END = OWN + 1;
 /** Start of the newest pane with readings, and its record. */
@@ -35,12 +35,12 @@ interface Left {
   readonly last: number | string;
 }
 
-/** A gap of a filled key gets at most this many windows. */
+/** The maximum number of windows that fill one gap of a key. */
 const FILLED_MAX = 10_000;
 
 /**
- * Tumbling and hopping windows. A key's readings are in panes, one for each hop, in a ring that is just long enough for
- * the open and the retained windows. A window is a row of panes, and its record is that of its last pane.
+ * Tumbling and hopping windows. A key's readings are in panes, one per hop, in a ring that is just long enough for
+ * the open and the retained windows. A window is a row of panes, and uses the record of its last pane.
  */
 export class PaneWindows implements Windows {
   readonly accumulators: Accumulators;
@@ -94,7 +94,7 @@ export class PaneWindows implements Windows {
     }
     const { everyUs } = this.#options;
     const head = keys[o + HEAD] as number;
-    // Always the same division: a pane's bounds must not depend on how it was reached.
+    // Always divide the same way: a pane's bounds must not depend on how it was reached.
     const startUs = atUs >= head && atUs < head + everyUs ? head : Math.floor(atUs / everyUs) * everyUs;
     if (startUs + everyUs <= (keys[o + WATERMARK] as number))
       return this.#addLate(key, startUs, atUs, value, text, nowUs);
@@ -169,7 +169,7 @@ export class PaneWindows implements Windows {
     this.#onWindow(key, endUs - sizeUs, endUs, this.accumulators.revise(record), record);
   }
 
-  /** The end of the first window after `endUs` that has a reading or is filled. */
+  /** The end of the first window after `endUs` that has a reading or must be filled. */
   #endAfter(key: number, endUs: number, watermarkUs: number): number {
     const { sizeUs, everyUs, fill } = this.#options;
     const head = this.#keys.cells[key * this.#keys.stride + HEAD] as number;
@@ -185,14 +185,14 @@ export class PaneWindows implements Windows {
     return Math.max(startUs, endUs) + everyUs;
   }
 
-  /** The pane's record; undefined when it has no readings. */
+  /** The pane's record; undefined if it has no readings. */
   #recordWith(key: number, startUs: number): number | undefined {
     const record = this.#recordAt(key, startUs);
     const { accumulators } = this;
     return accumulators.startUs(record) === startUs && accumulators.count(record) > 0 ? record : undefined;
   }
 
-  /** A pane that ends at `endUs` has a reading: an earlier window may be the next to close. */
+  /** A pane that ends at `endUs` got a reading: an earlier window may be the next to close. */
   #openFrom(key: number, endUs: number): void {
     const { cells: keys, stride } = this.#keys;
     const o = key * stride;
@@ -251,7 +251,7 @@ export class PaneWindows implements Windows {
     }
   }
 
-  /** Sets the value before a window: the newest reading that is earlier than it. */
+  /** Sets the value before a window: that of the newest earlier reading. */
   #setPrior(key: number, record: number, startUs: number): void {
     const { accumulators } = this;
     const first = key * this.#recordsPerKey;
@@ -259,7 +259,7 @@ export class PaneWindows implements Windows {
     let newestUs = Number.NEGATIVE_INFINITY;
     for (let other = first; other < first + this.#ring; other++) {
       const otherUs = accumulators.startUs(other);
-      // An unused place has no start: comparing NaN is false.
+      // An unused slot has the start NaN, so the comparison is false.
       if (otherUs < startUs && otherUs > newestUs && accumulators.count(other) > 0) {
         newest = other;
         newestUs = otherUs;
@@ -271,13 +271,13 @@ export class PaneWindows implements Windows {
     if (prior !== undefined) accumulators.setPrior(record, prior);
   }
 
-  /** The pane's place in the ring. */
+  /** The pane's slot in the ring. */
   #recordAt(key: number, startUs: number): number {
     const place = (startUs / this.#options.everyUs) % this.#ring;
     return key * this.#recordsPerKey + (place < 0 ? place + this.#ring : place);
   }
 
-  /** The pane's record, cleared when another pane was there. */
+  /** The pane's record. Clears it first if it held another pane. */
   #recordFor(key: number, startUs: number): number {
     const record = this.#recordAt(key, startUs);
     if (this.accumulators.startUs(record) === startUs) return record;

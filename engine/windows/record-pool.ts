@@ -1,7 +1,7 @@
 import type { Accumulators } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 
-/** Hands out records of accumulators, and reuses released ones. Record 0 is scratch space for merged results. */
+/** Hands out records of accumulators and reuses released ones. Record 0 is scratch space for merged results. */
 export class RecordPool {
   readonly accumulators: Accumulators;
   #size = 1;
@@ -11,7 +11,7 @@ export class RecordPool {
     this.accumulators = accumulators;
   }
 
-  /** A cleared record. */
+  /** Returns a cleared record. */
   take(): number {
     let record = this.#free.pop();
     if (record === undefined) {
@@ -23,7 +23,7 @@ export class RecordPool {
   }
 
   release(record: number): void {
-    // Frees its objects.
+    // Also frees the record's objects.
     this.accumulators.clear(record, 0);
     this.#free.push(record);
   }

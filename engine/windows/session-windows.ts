@@ -29,14 +29,14 @@ interface Session {
   firstUs: number;
   lastUs: number;
   record: number;
-  /** The last revision emitted for this start, and its end. Stored in checkpoints under this name. */
+  /** The last revision emitted for this start, and the end emitted with it. Checkpoints store it under this name. */
   revision: number;
   toldEndUs: number;
   open: boolean;
   dirty: boolean;
 }
 
-/** A start that was emitted, and is no longer the start of a session. */
+/** A start that was emitted but no longer starts a session. */
 interface Retraction {
   readonly startUs: number;
   readonly revision: number;
@@ -44,7 +44,7 @@ interface Retraction {
   readonly toldEndUs: number;
 }
 
-/** Windows of readings that are less than a gap apart. */
+/** Windows of readings less than a gap apart. */
 export class SessionWindows implements Windows {
   readonly accumulators: Accumulators;
   readonly #pool: RecordPool;
@@ -69,7 +69,7 @@ export class SessionWindows implements Windows {
     return this.#keys.add();
   }
 
-  /** The earliest time at which a repeated reading matters; Infinity when there is none. */
+  /** The earliest time at which a duplicate matters; Infinity if none. */
   oldestUs(key: number): number {
     const oldest = (this.#sessions[key] as Session[])[0];
     return oldest === undefined ? Number.POSITIVE_INFINITY : oldest.firstUs - this.#options.gapUs;
@@ -160,7 +160,7 @@ export class SessionWindows implements Windows {
     this.#onWindow(key, session.firstUs, session.toldEndUs, session.revision, session.record);
   }
 
-  /** The sessions that a reading at this time belongs to: at most two, which it merges. */
+  /** The sessions that a reading at this time belongs to. There are at most two, and the reading merges them. */
   #sessionsAround(key: number, atUs: number): Session[] {
     const { gapUs } = this.#options;
     return (this.#sessions[key] as Session[]).filter(
@@ -221,7 +221,7 @@ export class SessionWindows implements Windows {
     if (cells[o] === Number.POSITIVE_INFINITY) cells[o] = nowUs + CORRECTION_WAIT_US;
   }
 
-  /** In the order of their ends; a retraction's end is its start. */
+  /** Emits in the order of ends. The end of a retraction is its start. */
   #emitCorrections(key: number): void {
     const { cells: keys, stride } = this.#keys;
     const o = key * stride;

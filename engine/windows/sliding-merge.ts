@@ -5,25 +5,25 @@ export interface Instant {
   readonly atUs: number;
   /** Its own readings. */
   readonly record: number;
-  /** The record that merges this instant with later ones up to the split; -1 when there is none. */
+  /** The record that merges this instant with later ones up to the split; -1 if none. */
   suffix: number;
   revision: number;
   dirty: boolean;
 }
 
 /**
- * Merges the instants of one key's sliding windows at an amortized cost of three merges a window. Each instant before a
- * split has its suffix merged up to the split; those after it are merged into one growing record (the two stacks of
- * Tangwongsan, Hirzel, Schneider: "In-Order Sliding-Window Aggregation in Worst-Case Constant Time", 2021).
+ * Merges the instants of one key's sliding windows at an amortized cost of three merges per window. Each instant
+ * before a split has its suffix merged up to the split; those after it are merged into one growing record (the two
+ * stacks of Tangwongsan, Hirzel, Schneider: "In-Order Sliding-Window Aggregation in Worst-Case Constant Time", 2021).
  */
 export class SlidingMerge {
   readonly #pool: RecordPool;
   readonly #instants: readonly Instant[];
   readonly #sizeUs: number;
   #first = 0;
-  /** Instants before it have their suffixes merged up to it. */
+  /** The split: earlier instants have their suffixes merged up to it. */
   #split = 0;
-  /** The instants from the split on, merged; -1 before the first. */
+  /** The merged instants from the split on; -1 before the first. */
   #back = -1;
   #isValid = true;
 
@@ -39,7 +39,7 @@ export class SlidingMerge {
     this.#isValid = isValid === 1;
   }
 
-  /** The merged record of the window that ends with this instant. Call it in the order of windows. */
+  /** The merged record of the window that ends with this instant. Must be called in the order of windows. */
   close(place: number): number {
     const { accumulators } = this.#pool;
     if (this.#back === -1) this.#back = this.#pool.take();
@@ -57,7 +57,7 @@ export class SlidingMerge {
     return 0;
   }
 
-  /** The same, instant by instant, for a window out of order. */
+  /** Merges instant by instant, for a window out of order. */
   window(place: number): number {
     const { accumulators } = this.#pool;
     const afterUs = this.#at(place).atUs - this.#sizeUs;
@@ -68,12 +68,12 @@ export class SlidingMerge {
     return 0;
   }
 
-  /** A closed instant was changed or inserted. */
+  /** Call after a closed instant was changed or inserted. */
   changed(): void {
     this.#isValid = false;
   }
 
-  /** The oldest `gone` instants were removed. */
+  /** Call after the oldest `gone` instants were removed. */
   shifted(gone: number): void {
     this.#first = Math.max(0, this.#first - gone);
     this.#split = Math.max(0, this.#split - gone);

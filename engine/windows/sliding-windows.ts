@@ -22,23 +22,23 @@ export interface SlidingOptions extends WindowOptions {
 const CORRECT_BY = OWN;
 const DIRTY_END = OWN + 1;
 const OWN_COLUMNS = 2;
-/** Instants are removed in batches, because moving the others is expensive. */
+/** Remove instants in batches, because moving the others is expensive. */
 const FORGET_AT_LEAST = 32;
 
 interface KeyInstants {
   readonly instants: Instant[];
-  /** The first instant whose window is not closed. */
+  /** The first instant whose window is still open. */
   next: number;
   readonly merge: SlidingMerge;
 }
 
-/** One window for each observation time of a key, which ends with it. */
+/** One window per observation time of a key. The window ends with that time. */
 export class SlidingWindows implements Windows {
   readonly accumulators: Accumulators;
   readonly #pool: RecordPool;
   readonly #options: SlidingOptions;
   readonly #onWindow: OnWindow;
-  /** A window closes when the watermark is this far behind its last instant. */
+  /** How far the watermark must be past its last instant before a window closes. */
   readonly #slackUs: number;
   readonly #keys: KeyClocks;
   readonly #byKey: KeyInstants[] = [];
@@ -190,14 +190,14 @@ export class SlidingWindows implements Windows {
     }
   }
 
-  /** The place of the first instant at or after a time. */
+  /** The index of the first instant at or after a time. */
   #firstAt({ instants }: KeyInstants, atUs: number): number {
     let place = instants.length;
     while (place > 0 && (instants[place - 1] as Instant).atUs >= atUs) place--;
     return place;
   }
 
-  /** The place of the instant; inserts it when it is missing. */
+  /** The index of the instant; inserts it if missing. */
   #place(state: KeyInstants, atUs: number): number {
     const place = this.#firstAt(state, atUs);
     if (state.instants[place]?.atUs === atUs) return place;

@@ -24,18 +24,16 @@ const retryOfManySchema = z.strictObject({
   reason: z.string().min(1).exactOptional(),
   /** A glob with `*` and `?`. */
   topic: z.string().min(1).exactOptional(),
-  /** Only letters with a smaller sequence: those that a retry makes are then not retried by it. */
+  /** Only letters with a smaller sequence. A retry can make new letters: this keeps it from retrying those too. */
   before: sequence.exactOptional(),
   /** Only letters with a greater sequence: an earlier report's `next`. */
   after: z.int().min(0).exactOptional(),
 });
 
-/**
- * These letters, or the matching letters of a stretch of the log, oldest first, so that readings come in their order.
- */
+/** These letters, or the matching letters of a stretch of the log: oldest first, so that readings keep their order. */
 const retryOrderSchema = z.union([retryOfSomeSchema, retryOfManySchema]);
 
-/** What the log holds about a letter's retry: there is one at most. */
+/** What the log holds about a letter's retry. A letter is retried at most once. */
 export const letterRetrySchema = z.object({
   outcome: z
     .enum(["stored", "empty", "refused"])
@@ -72,7 +70,7 @@ export const retryReportSchema = z.object({
   next: z.int().min(0).exactOptional().describe("Send this as `after` to continue; left out when there are no more."),
 });
 
-/** Answered by the ingest; an order that makes no sense is refused. */
+/** Answered by the ingest, which refuses an order that is not valid. */
 export const DEAD_LETTERS_RETRY = question("dead-letters.retry", { ask: retryOrderSchema, answer: retryReportSchema });
 
 export type RetryOfSome = Plain<z.infer<typeof retryOfSomeSchema>>;

@@ -4,10 +4,10 @@ import { alertStateSchema, figureSchema, nothingSchema, severitySchema, tagsSche
 
 // Questions about rules and incidents, answered by the processors from the log.
 
-/** A rule as its file has it; only the processors know what it may hold. */
+/** A rule as written in its file. Only the processors know what it may contain. */
 const ruleSchema: z.ZodType<object> = z.looseObject({});
 
-/** The rules that the processors want in force, as their files have them, and among how many partitions they work. */
+/** The rules that the processors want in force, as written in their files, and the number of partitions. */
 const rulesInForceSchema = z.object({ specs: z.array(ruleSchema), partitions: z.int().min(1) });
 
 const incidentQuestionSchema = z.strictObject({ incident: z.string() });
@@ -68,9 +68,9 @@ export const incidentExplanationSchema = z.object({
 
 const whyNotQuestionSchema = z.strictObject({
   rule: z.string(),
-  /** Labels of the group: as many as it takes to name it. */
+  /** Labels that identify the group: as many as are needed. */
   labels: tagsSchema,
-  /** The log's time; a time before the log begins is taken as event time. Default: now. */
+  /** The log's time. A time before the log begins is taken as event time. Default: now. */
   atUs: z.number().exactOptional(),
 });
 
@@ -83,7 +83,7 @@ const reasonSchema = z.object({
 const whyNotAlertSchema = z.object({
   key: tagsSchema,
   state: alertStateSchema,
-  /** The parts of what must hold for it to fire, in order; the first that does not hold is why it does not. */
+  /** The conditions for it to fire, in order. The first one that does not hold is the reason why it does not fire. */
   reasons: z.array(reasonSchema),
 });
 
@@ -93,7 +93,7 @@ const whyNotAnswerSchema = z.object({
   atUs: z.number(),
   /** One for each group that fits the labels. */
   alerts: z.array(whyNotAlertSchema),
-  /** Where no group fits: why. */
+  /** Where no group fits: the reason. */
   reasons: z.array(reasonSchema),
 });
 

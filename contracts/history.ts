@@ -15,7 +15,7 @@ const seriesQuerySchema = z
     metric: name,
     fromUs: instantUsSchema,
     toUs: instantUsSchema,
-    /** At most this many buckets come back. */
+    /** The most buckets in an answer. */
     pointsMax: z.number().int().min(1).max(5_000),
   })
   .refine(({ fromUs, toUs }) => fromUs < toUs, ORDER);
@@ -50,11 +50,11 @@ const readingsQuerySchema = z
   .strictObject({
     fromUs: instantUsSchema,
     toUs: instantUsSchema,
-    /** This many of the readings at `fromUs` itself were on earlier pages. */
+    /** The number of readings at `fromUs` itself that were on earlier pages. */
     skip: z.number().int().min(0),
-    /** At most this many readings come back, */
+    /** The most readings in an answer, */
     limit: z.number().int().min(1).max(100_000),
-    /** and about this many bytes of them. */
+    /** and about the most bytes. */
     bytesMax: z.number().int().min(1).max(16_777_216),
   })
   .refine(({ fromUs, toUs }) => fromUs < toUs, ORDER);
@@ -68,9 +68,9 @@ const readingsPageSchema = z.object({
 
 export const HISTORY_SERIES = question("history.series", { ask: seriesQuerySchema, answer: seriesAnswerSchema });
 export const HISTORY_ALERTS = question("history.alerts", { ask: alertsQuerySchema, answer: alertsAnswerSchema });
-/** From when to when there are readings; null when there are none. */
+/** The span that has readings; null when there are none. */
 export const HISTORY_EXTENT = question("history.extent", { ask: nothingSchema, answer: extentSchema.nullable() });
-/** Raw readings in order of their time, page by page. */
+/** Raw readings in order of time, page by page. */
 export const HISTORY_READINGS = question("history.readings", { ask: readingsQuerySchema, answer: readingsPageSchema });
 
 export type SeriesQuery = Plain<z.infer<typeof seriesQuerySchema>>;
@@ -85,6 +85,6 @@ export interface ReadingsPage {
   /** A LogEntry of these readings, by their times; undefined when there are none. */
   readonly frame: Uint8Array | undefined;
   readonly count: number;
-  /** Undefined: nothing more before `toUs`. */
+  /** Undefined: no more readings before `toUs`. */
   readonly next: NextPage | undefined;
 }

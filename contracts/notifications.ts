@@ -9,8 +9,8 @@ const text = z.string().trim().max(2_000);
 const incident = z.string().min(1);
 
 /**
- * What an alert must have, by label: the group's and the rule's labels, and `rule`, `severity` and `incident`. A value is
- * exact, a glob with `*` and `?`, or a list of these; all names must fit.
+ * The labels that an alert must have: the group's and the rule's labels, and `rule`, `severity` and `incident`. A
+ * value is exact, a glob with `*` and `?`, or a list of these; all labels must match.
  */
 export const matchersSchema = z.record(
   z.string().min(1),
@@ -32,7 +32,7 @@ const newSilenceSchema = z.strictObject({
   matchers: matchersSchema.refine((matchers) => Object.keys(matchers).length > 0, {
     error: 'name at least one label, such as rule or device; { rule: "*" } is everything',
   }),
-  /** Now when left out. */
+  /** Default: now. */
   fromUs: z.int().exactOptional(),
   untilUs: z.int(),
   by,
@@ -41,7 +41,7 @@ const newSilenceSchema = z.strictObject({
 
 const silenceRemovalSchema = z.strictObject({ id: z.string().min(1), by });
 
-/** Somebody works on an incident: it is not repeated any more. Its end is still notified. */
+/** A person handles an incident: it is no longer repeated. Its end is still notified. */
 export const acknowledgementSchema = z.object({
   incident: z.string(),
   by: z.string(),
@@ -124,11 +124,11 @@ export const SILENCES_REMOVE = question("notifications.silences.remove", {
 const ownBrokerSchema = z.object({
   host: z.string(),
   port: z.int(),
-  /** Messages of clients with such an id go to subscribers only, and are not read as readings. */
+  /** Messages of clients with such an id go to subscribers only and never become readings. */
   clientIdPrefix: z.string(),
 });
 
-/** Where Weir's own broker listens; answered by the edge. */
+/** The address of Weir's own broker; the edge answers. */
 export const OWN_BROKER = question("broker.address", { ask: nothingSchema, answer: ownBrokerSchema });
 
 export type Matchers = Plain<z.infer<typeof matchersSchema>>;

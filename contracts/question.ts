@@ -1,16 +1,16 @@
 import type { z } from "zod";
 
 /**
- * What services ask one another and publish over the bus. Each question and report is declared once, with the schemas of
- * what is sent; the bus (`platform/log/bus.ts`) checks both ways, so that no side casts what it receives.
+ * What services ask each other and publish over the bus. Each question and report is declared once, with its schemas.
+ * The bus (`platform/log/bus.ts`) checks both ways, so neither side casts what it receives.
  *
- * Versions meet on the bus while a system is upgraded. So `ask` schemas are strict objects: an older service refuses a
- * question that it would only half understand. `answer` and report schemas are plain objects, which drop fields that a
- * newer service adds.
+ * Versions meet on the bus during an upgrade. So `ask` schemas are strict objects: an older service refuses a question
+ * that it would understand only in part. `answer` and report schemas are plain objects, which drop fields that a newer
+ * service adds.
  */
 export interface Question<Ask, Asked, Answer> {
   readonly subject: string;
-  /** From what is asked with (`Ask`) to what arrives, with defaults filled in (`Asked`). */
+  /** From the sent form (`Ask`) to the received form, with defaults filled in (`Asked`). */
   readonly ask: z.ZodType<Asked, Ask>;
   readonly answer: z.ZodType<Answer>;
 }
@@ -27,7 +27,7 @@ export function question(
   return { subject, ...schemas };
 }
 
-/** Figures that services publish without being asked; some may be lost. */
+/** Figures that services publish unasked; some may be lost. */
 export interface Report<Value> {
   /** Of a keyed report: the first words. It is published on `<subject>.<key>`, for example `health.edge-1`. */
   readonly subject: string;
@@ -45,7 +45,7 @@ export function keyedReport(subject: string, schema: z.ZodType): Report<unknown>
   return { subject, keyed: true, schema };
 }
 
-/** What arrives at the answerer of a question. */
+/** What the answerer of a question receives. */
 export type Asked<Of> = Of extends Question<infer _Ask, infer Arrived, infer _Answer> ? Arrived : never;
 
 /** A schema's value as data: readonly all the way down. */

@@ -7,7 +7,10 @@ const statsSchema = z.object({
   /** Names the process or thread: `edge-4711`. */
   instance: z.string().min(1).max(200),
   atUs: z.number(),
-  /** As `registry.getMetricsAsJSON()` gives them; each is read on its own, so that one bad figure costs no other. */
+  /**
+   * As `registry.getMetricsAsJSON()` returns them. Each is parsed separately, so that one bad figure does not cost
+   * the others.
+   */
   metrics: z.array(z.unknown()).max(5_000),
 });
 
@@ -20,6 +23,6 @@ const healthSchema = z.object({
   health: z.object({ ready: z.boolean(), detail: z.string() }),
 });
 
-/** How a service is, on `health.<instance>`. */
+/** The health of a service, on `health.<instance>`. */
 export const HEALTH = keyedReport("health", healthSchema);
 export type HealthReport = Plain<z.infer<typeof healthSchema>>;

@@ -12,5 +12,5 @@ export const countSchema = z.int().min(0);
 /** JSON has no NaN, which is sent as null. Some aggregates are texts. */
 export const figureSchema = z.union([z.number(), z.string(), z.null().transform(() => Number.NaN)]);
 
-/** For questions about nothing in particular; whatever is sent is ignored. */
+/** For questions without parameters; anything that is sent is ignored. */
 export const nothingSchema = z.unknown();

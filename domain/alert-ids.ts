@@ -3,11 +3,11 @@ import type { Tags } from "./reading.ts";
 import { alertSubject } from "./subjects.ts";
 
 /**
- * The ids of groups, alerts, incidents and alert changes: written and parsed here only. They are stored in logs, stores
- * and receivers, so their format is fixed.
+ * The ids of groups, alerts, incidents and alert changes: written and parsed only here. Logs, stores and receivers
+ * keep them, so their format is fixed.
  */
 
-/** Names a group: equal for equal labels in any order. */
+/** Names a group. Equal labels give the same name in any order. */
 export function keyName(labels: Tags): string {
   const names = Object.keys(labels);
   if (names.length > 1) names.sort();
@@ -42,7 +42,7 @@ export function parseIncidentId(id: string): IncidentParts | undefined {
   return { rule, keyHash: hash, activeAtUs: Number.parseInt(instant, 36) };
 }
 
-/** Names the alert of a rule for a group, `<rule>.<key hash>`: what follows `alerts.` in its subject. */
+/** Names the alert of a rule for a group, `<rule>.<key hash>`: the part after `alerts.` in its subject. */
 export function alertName(rule: string, hash: string): string {
   return alertNameOf(alertSubject(rule, hash));
 }
@@ -54,7 +54,7 @@ export function alertNameOf(subject: string): string {
 
 const ALERTS_PREFIX = "alerts.";
 
-/** Where an alert change comes from: the task, the sequence of its log entry, and the place among that entry's changes. */
+/** The origin of an alert change: the task, the sequence of its log entry, and its index among that entry's changes. */
 export interface AlertChangeParts {
   readonly task: number;
   readonly sequence: number;

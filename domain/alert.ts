@@ -17,9 +17,9 @@ export interface AlertEvidence {
   readonly window: { readonly startUs: number; readonly endUs: number };
   readonly aggregate: string;
   readonly value: number | string;
-  /** For a condition over several series: each of them; the window above holds all of theirs. */
+  /** For a condition over several series: the window of each; the window above holds all of them. */
   readonly parts?: readonly EvidencePart[];
-  /** The condition that was evaluated, as the rule has it: `> 8`; or `not in active time`. */
+  /** The condition that was evaluated, as written in the rule: `> 8`; or `not in active time`. */
   readonly condition: string;
   readonly watermarkUs: number;
   /**
@@ -62,16 +62,16 @@ export interface AlertChange {
   readonly activeAtUs: number;
   readonly value: number | string;
   readonly notify: readonly string[];
-  /** The alert comes and goes so often that it goes on firing; left out where it does not. */
+  /** The alert flaps, so it keeps firing; left out when it does not flap. */
   readonly flapping?: true;
-  /** The rule runs in shadow mode: the change is stored, and nobody is notified. Left out otherwise; see `isMuted`. */
+  /** The rule runs in shadow mode: the change is stored but not notified. Left out otherwise; see `isMuted`. */
   readonly muted?: true;
-  /** Left out when nothing does. */
+  /** Left out when nothing suppresses the alert. */
   readonly inhibitedBy?: readonly Inhibitor[];
   readonly evidence: AlertEvidence;
 }
 
-/** Whether nobody is notified of a change. Logs from before the field `muted` have a label in its place. */
+/** Whether a change is not notified. Logs from before the field `muted` have a label instead. */
 export function isMuted({ muted, labels }: Pick<AlertChange, "muted" | "labels">): boolean {
   return muted === true || labels.weir_muted === "true";
 }

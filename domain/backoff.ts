@@ -1,13 +1,14 @@
 export interface BackoffLimits {
   /** The longest first wait. */
   readonly firstMs: number;
-  /** No wait is longer, whatever happens. */
+  /** The longest wait of all. */
   readonly maxMs: number;
 }
 
 /**
- * Waits between attempts: each is up to twice as long as the one before, up to a cap, half of it fixed and half random,
- * so that clients that failed together do not come back together ("equal jitter"). It only computes: see `sleep`.
+ * Waits between attempts: each is up to twice as long as the one before, up to a cap. Half of it is fixed and half
+ * random ("equal jitter"), so that clients that failed together do not return together. It only computes the waits:
+ * see `sleep`.
  */
 export class Backoff {
   readonly #limits: BackoffLimits;

@@ -24,7 +24,7 @@ export class VarintColumn {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Drops what was pushed since the column had this length. */
+  /** Shortens the column to this length. */
   cutTo(length: number): void {
     this.#length = length;
   }
@@ -47,17 +47,17 @@ export class DoubleColumn {
     return new Uint8Array(this.#values.buffer, 0, this.#count * 8);
   }
 
-  /** Drops what was pushed since the column had this length. */
+  /** Shortens the column to this length. */
   cutTo(length: number): void {
     this.#count = length / 8;
   }
 }
 
 const encoder = new TextEncoder();
-/** Up to here a loop over the characters is faster than the encoder, which makes an array for each text. */
+/** Up to this length a loop over the characters is faster than the encoder, which makes an array for each text. */
 const LOOPED_CHARACTERS_MAX = 48;
 
-/** Texts in the form of a message: one length-delimited field each. */
+/** Texts in message form: one length-delimited field each. */
 export class TextColumn {
   readonly #tag: number;
   #bytes = new Uint8Array(1024);
@@ -80,12 +80,12 @@ export class TextColumn {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Drops what was pushed since the column had this length. */
+  /** Shortens the column to this length. */
   cutTo(length: number): void {
     this.#length = length;
   }
 
-  /** False when the text has other characters: then nothing was pushed. */
+  /** False when the text has other characters; then nothing is pushed. */
   #pushAscii(text: string): boolean {
     let at = this.#begin(text.length);
     for (let i = 0; i < text.length; i++) {
@@ -103,7 +103,7 @@ export class TextColumn {
     this.#length = at + encoded.length;
   }
 
-  /** Makes room, and writes the head of a field. Returns where its bytes begin. */
+  /** Reserves space and writes the head of a field. Returns where its bytes begin. */
   #begin(bytes: number): number {
     const needed = this.#length + HEAD_BYTES + bytes;
     this.#bytes = grown(this.#bytes, needed);
@@ -112,16 +112,16 @@ export class TextColumn {
   }
 }
 
-/** Room for the tag of an entry and its length, written last in front of it. */
+/** Space for an entry's tag and length, which are written last, before the entry. */
 const HEAD_BYTES = 8;
 const READINGS_TAG = (1 << 3) | 2;
 
-/** Writes the fields of a Readings message one after the other, then puts the LogEntry's head before them. */
+/** Writes the fields of a Readings message one after another, then puts the LogEntry's head before them. */
 export class ReadingsBytes {
   readonly #bytes: Uint8Array;
   #at = HEAD_BYTES;
 
-  /** `bytesMax`: no fewer than the fields will take. */
+  /** `bytesMax`: at least the size of the fields. */
   constructor(bytesMax: number) {
     this.#bytes = new Uint8Array(HEAD_BYTES + bytesMax);
   }
@@ -138,7 +138,7 @@ export class ReadingsBytes {
     this.#at += value.length;
   }
 
-  /** A field or several that are encoded already, with tag and length. */
+  /** One or more encoded fields, with tag and length. */
   encodedField(field: Uint8Array): void {
     this.#bytes.set(field, this.#at);
     this.#at += field.length;
@@ -158,7 +158,7 @@ export class ReadingsBytes {
   }
 }
 
-/** Returns the place after the number. */
+/** Returns the position after the number. */
 function writeVarint(bytes: Uint8Array, from: number, value: number): number {
   let at = from;
   let rest = value;
@@ -174,5 +174,5 @@ function writeVarint(bytes: Uint8Array, from: number, value: number): number {
   return at;
 }
 
-// Columns of doubles are copied as they lie in memory, and Protobuf wants little-endian.
+// Columns of doubles are copied as they are in memory, and Protobuf requires little-endian.
 if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) throw new Error("Weir needs a little-endian machine");

@@ -20,12 +20,12 @@ export function encodeDeadLetter(letter: DeadLetter): Uint8Array {
 const NO_BYTES = new Uint8Array();
 /** A payload's field number and length. */
 const HEAD_BYTES_MAX = 6;
-/** Of each text, when there is no room for even the texts. */
+/** The limit for each text, when not even the texts fit. */
 const TEXT_CHARACTERS_MIN = 500;
 
 /**
- * As `encodeDeadLetter`, in at most `bytesMax` (8 KiB or more). Of a letter that needs more only the beginning of its
- * payload is kept; of one whose texts alone need more, also only the beginning of those. Its detail says so.
+ * Like `encodeDeadLetter`, in at most `bytesMax` (8 KiB or more). A letter that is too large keeps only the beginning
+ * of its payload. If its texts alone are too large, it also keeps only their beginnings. Its detail says so.
  */
 export function encodeDeadLetterWithin(letter: DeadLetter, bytesMax: number): Uint8Array {
   const whole = encodeDeadLetter(letter);
@@ -34,7 +34,7 @@ export function encodeDeadLetterWithin(letter: DeadLetter, bytesMax: number): Ui
   return withTexts.length <= bytesMax ? withTexts : encodeCut(withShortTexts(letter), bytesMax);
 }
 
-/** With as much of the payload as there is room for: none, if the texts alone take more. */
+/** With as much of the payload as fits: nothing, if the texts alone are too large. */
 function encodeCut(letter: DeadLetter, bytesMax: number): Uint8Array {
   const { payload, wholeBytes = payload.length } = letter;
   const cutTo = (kept: number): DeadLetter => {

@@ -1,8 +1,8 @@
-/** A message that could not become readings, kept whole if the log has room for it. */
+/** A message that could not become readings, kept whole if it fits into the log. */
 export interface DeadLetter {
   /** One word: `unknown-topic`, `bad-payload`, `bad-timestamp`, `bad-name`, `too-large`, `write-refused`... */
   readonly reason: string;
-  /** What was wrong, for a person. */
+  /** What was wrong, for people. */
   readonly detail: string;
   readonly topic: string;
   readonly payload: Uint8Array;

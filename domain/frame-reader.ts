@@ -9,7 +9,7 @@ export type LogEntry =
   | { readonly kind: "tick" }
   | { readonly kind: "rule_set"; readonly version: string; readonly rulesJson: string };
 
-/** Readings in columns: position i of each column is reading i. The columns are valid until the next `read`. */
+/** Readings in columns: index i of each column is reading i. The columns are valid until the next `read`. */
 export interface ReadingsEntry {
   readonly kind: "readings";
   readonly count: number;
@@ -17,10 +17,10 @@ export interface ReadingsEntry {
   /** Ids in the reader's series table. */
   readonly seriesId: Uint32Array;
   readonly atUs: Float64Array;
-  /** Numbers; booleans as 0 or 1; for a string series the position in `texts`. */
+  /** Numbers; booleans as 0 or 1; for a string series the index in `texts`. */
   readonly values: Float64Array;
   readonly texts: readonly string[];
-  /** Positions of readings whose clock ran ahead. */
+  /** Indexes of readings whose clock ran ahead. */
   readonly clockAhead: readonly number[];
 }
 
@@ -33,7 +33,7 @@ interface Span {
   end: number;
 }
 
-/** Decodes log entries into columns that it reuses: no allocation per reading. */
+/** Decodes log entries into reused columns: no allocation per reading. */
 export class FrameReader {
   readonly table: SeriesTable;
   #dictionary = new Uint32Array(512);
@@ -49,7 +49,7 @@ export class FrameReader {
     this.table = table;
   }
 
-  /** Throws BadFrameError when the bytes are no LogEntry. */
+  /** Throws BadFrameError when the bytes are not a LogEntry. */
   read(payload: Uint8Array): LogEntry {
     try {
       return this.#readEntry(new PbfReader(payload));
@@ -136,7 +136,7 @@ export class FrameReader {
 
   #readIndexes(buf: Uint8Array, dictionarySize: number): number {
     const { start, end } = this.#index;
-    // A varint is a byte at least, so there are no more readings than bytes.
+    // A varint has at least one byte, so there are at most as many readings as bytes.
     this.#reserve(end - start);
     let count = 0;
     let at = start;
@@ -187,7 +187,7 @@ export class FrameReader {
     // The copy also aligns the doubles.
     new Uint8Array(values.buffer).set(buf.subarray(this.#numbers.start, this.#numbers.end));
     if (numbers === count) return;
-    // From the end, so that no number is overwritten before it was moved to its place.
+    // Backwards, so that no number is overwritten before it is moved.
     let number = numbers;
     let boolean = this.#booleans.end;
     let text = texts.length;

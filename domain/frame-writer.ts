@@ -5,12 +5,15 @@ import { kindOf, type ReadingValue, type Series, type ValueKind } from "./readin
 
 const KIND_NUMBERS: Readonly<Record<ValueKind, number>> = { number: 1, boolean: 2, string: 3 };
 
-/** A series as frames hold it. Keep it for the next reading: its encoded form and its place in the open frame are kept. */
+/**
+ * A series in the form that frames hold. Keep it for the next reading: it keeps its encoded form and its index in the
+ * open frame.
+ */
 export class FrameSeries {
   readonly series: Series;
   /** The field of the dictionary, with its tag and length. */
   readonly field: Uint8Array;
-  /** The frame in which it has the place `index`. */
+  /** The frame in which it has this `index`. */
   frame: object | undefined;
   index = 0;
 
@@ -20,7 +23,7 @@ export class FrameSeries {
   }
 }
 
-/** How much of a frame there was at some time. */
+/** How much a frame held at some moment. */
 interface Extent {
   series: number;
   seriesIndex: number;
@@ -53,7 +56,7 @@ const NOTHING: Readonly<Extent> = {
  */
 export class FrameWriter {
   readonly #known = new WeakMap<Series, FrameSeries>();
-  /** Stands for the open frame. */
+  /** Identifies the open frame. */
   #frame: object = {};
   #dictionary: FrameSeries[] = [];
   readonly #seriesIndex = new VarintColumn();
@@ -86,7 +89,7 @@ export class FrameWriter {
     );
   }
 
-  /** Remembers how much there is now, for `undo`. */
+  /** Remembers how much the frame holds now, for `undo`. */
   mark(): void {
     const mark = this.#mark;
     mark.series = this.#dictionary.length;
@@ -116,7 +119,7 @@ export class FrameWriter {
     this.addTo(known, atUs, value, clockAhead);
   }
 
-  /** `add` for callers that keep the series in its encoded form. */
+  /** Like `add`, for callers that keep the encoded series. */
   addTo(series: FrameSeries, atUs: number, value: ReadingValue, clockAhead = false): void {
     const { kind, metric } = series.series;
     if (kindOf(value) !== kind) throw new TypeError(`${metric} is a ${kind}, got ${typeof value}`);

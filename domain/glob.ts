@@ -1,7 +1,7 @@
 /**
- * Whether a text matches a glob. The one meaning of `*` and `?` in Weir, in rules, sources, routes, silences, filters and
- * on the page: `*` matches any text, also none; `?` matches one character (one UTF-16 unit); everything else matches
- * itself, with case. There is no escape.
+ * Whether a text matches a glob. `*` and `?` mean the same everywhere in Weir: in rules, sources, routes, silences,
+ * filters and on the page. `*` matches any text, including none; `?` matches one character (one UTF-16 unit);
+ * everything else matches itself, with case. There is no escape.
  *
  * Patterns come from outside, so the time is bounded by pattern length times text length: only the last star is ever
  * retried. A regular expression of many stars can take exponential time.

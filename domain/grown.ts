@@ -1,8 +1,8 @@
 type Column = Float64Array | Uint32Array | Int32Array | Uint8Array;
 
 /**
- * The column itself when it has `needed` places, or a longer copy; new places hold `fill`. A copy is at least half as
- * long again, so adding places one by one takes constant time for each.
+ * The column itself if it is long enough for `needed` elements, or a longer copy; new elements hold `fill`. A copy is
+ * at least half as long again, so that adding elements one by one takes constant time for each.
  */
 export function grown<B extends ArrayBufferLike>(
   column: Float64Array<B>,

@@ -1,4 +1,4 @@
-/** The names of a table, with their type. */
+/** The keys of a table, with their type. */
 export function keysOf<Table extends object>(table: Table): readonly Extract<keyof Table, string>[] {
   const keys: Extract<keyof Table, string>[] = [];
   for (const key in table) keys.push(key);

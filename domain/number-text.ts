@@ -1,12 +1,13 @@
 /**
- * No text of more characters is a number. The shortest plain decimal of a double takes 345 of them at most (a sign, "0.",
- * 323 zeros and 17 digits), so a longer text is not a measurement, and is not worth the time to read it.
+ * Longer texts are not numbers. The shortest plain decimal of a double takes at most 345 characters (a sign, "0.",
+ * 323 zeros and 17 digits). A longer text is not a measurement, and not worth the time to parse it.
  */
 export const NUMBER_CHARACTERS_MAX = 400;
 
 /**
- * The source of a regular expression for a decimal number, without a group that captures. It takes time in proportion to
- * the text: each digit has only one possible place, whereas `\d+\.?\d*` tries all ways to part a row of digits in two.
+ * The source of a regular expression for a decimal number, without capturing groups. It takes time in proportion to
+ * the text: each digit can match in only one place, whereas `\d+\.?\d*` tries every way to split a row of digits in
+ * two.
  */
 export const NUMBER_PATTERN = String.raw`[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?`;
 

@@ -19,7 +19,7 @@ function fnv1a32Bytes(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-/** The partition that holds all readings of a device; NATS' own `partition(n, token)` gives the same. */
+/** The partition that holds all readings of a device; the same as `partition(n, token)` of NATS. */
 export function partitionOf(device: string, partitions: number): number {
   return fnv1a32(device) % partitions;
 }

@@ -5,9 +5,7 @@ export type ReadingValue = number | boolean | string;
 
 export type ValueKind = "number" | "boolean" | "string";
 
-/**
- * One measured value. Its identity is device, metric and `atUs`: a second one with the same three is a duplicate.
- */
+/** One measured value. Device, metric, tags and `atUs` identify it: a second one with the same four is a duplicate. */
 export interface Reading {
   readonly device: string;
   readonly metric: string;

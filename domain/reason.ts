@@ -1,4 +1,7 @@
-/** What went wrong, for a message or a log line: the error's message, followed by its causes' unless it names them. */
+/**
+ * What went wrong, for a message or a log line: the error's message, followed by those of its causes unless it
+ * includes them.
+ */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const own = error.message || error.name;
@@ -7,7 +10,7 @@ export function reasonOf(error: unknown): string {
   return own.includes(cause) ? own : `${own}: ${cause}`;
 }
 
-/** The error itself, or one around a thrown value that is none. */
+/** The error itself, or a new one around a thrown value that is not an error. */
 export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }

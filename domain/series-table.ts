@@ -8,15 +8,15 @@ const KINDS: readonly (ValueKind | undefined)[] = [undefined, "number", "boolean
 const BYTES_AT_FIRST = 4096;
 
 /**
- * Numbers series from 0 up, in order of first sight. Finds a series by its encoded bytes, so that a dictionary entry
- * seen before costs a hash and a comparison, and no text. All forms share one array: a series costs little more
- * than its names.
+ * Numbers series from 0 up, in the order in which they first appear. Finds a series by its encoded bytes, so that a
+ * known dictionary entry costs a hash and a comparison, and no text. All forms share one array: a series costs little
+ * more than its names.
  */
 export class SeriesTable {
   readonly #keepsSeries: boolean;
   readonly #decoded: Series[] = [];
   readonly #kinds: ValueKind[] = [];
-  /** By series: its form as `encodeSeries` writes it. */
+  /** By series: its form from `encodeSeries`. */
   readonly #ownForm: number[] = [];
   /** Encoded forms by number; one series may have several (another writer, another order of fields). */
   readonly #formSeries: number[] = [];
@@ -24,7 +24,7 @@ export class SeriesTable {
   #bytes = new Uint8Array(BYTES_AT_FIRST);
   #slots = new Int32Array(1024).fill(-1);
 
-  /** `keepsSeries: false` decodes a series again on every call: for callers that ask once. */
+  /** `keepsSeries: false` decodes a series again on every call: for callers that need each one once. */
   constructor({ keepsSeries = true } = {}) {
     this.#keepsSeries = keepsSeries;
   }
@@ -47,14 +47,14 @@ export class SeriesTable {
     return kind;
   }
 
-  /** The series as `encodeSeries` writes it; valid until the table grows. */
+  /** The encoded series, as `encodeSeries` writes it; valid until the table grows. */
   encoded(id: number): Uint8Array {
     const form = this.#ownForm[id];
     if (form === undefined) throw new RangeError(`no series ${id}`);
     return this.#bytes.subarray(this.#startOf(form), this.#formEnd[form]);
   }
 
-  /** The id of an equal series; a new one when there is none. */
+  /** The id of an equal series, or a new id. */
   idOf(series: Series): number {
     const bytes = encodeSeries(series);
     return this.idOfEncoded(bytes, 0, bytes.length);
@@ -117,7 +117,7 @@ export class SeriesTable {
     return form === 0 ? 0 : (this.#formEnd[form - 1] as number);
   }
 
-  /** The slot of an equal form, or the free one where it would go. */
+  /** The slot of an equal form, or the free slot for it. */
   #slotOf(bytes: Uint8Array, start: number, end: number): number {
     const mask = this.#slots.length - 1;
     let slot = hashBytes(bytes, start, end) & mask;
@@ -141,7 +141,7 @@ export class SeriesTable {
   }
 }
 
-/** FNV-1a over words of four bytes, then spread: its low bits alone spread badly over a power of two. */
+/** FNV-1a over words of four bytes, then mixed: its low bits alone spread badly over a power of two. */
 function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5 ^ (end - start);
   let i = start;

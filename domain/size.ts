@@ -8,7 +8,7 @@ const UNITS: Readonly<Record<string, number>> = {
 
 const SIZE = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB|TiB)$/;
 
-/** Bytes of a text like `64MiB`, `1.5GiB` or `256B`; undefined when it is none. */
+/** Bytes of a text like `64MiB`, `1.5GiB` or `256B`; undefined when it is not a size. */
 export function parseSizeBytes(text: string): number | undefined {
   const [, amount = "", unit = ""] = SIZE.exec(text) ?? [];
   const perUnit = UNITS[unit];

@@ -3,7 +3,10 @@ import { PbfReader, PbfWriter } from "pbf";
 /** LogEntry.source_sequence in `proto/weir/v1/log.proto`. */
 const SOURCE_SEQUENCE = 4;
 
-/** A LogEntry that says how far its source had come. The field is appended: the fields of a message have no order. */
+/**
+ * A LogEntry with the position that its source had reached. The field is appended: the fields of a message have no
+ * order.
+ */
 export function withSourceSequence(entry: Uint8Array, sequence: number): Uint8Array {
   const out = new PbfWriter();
   out.writeVarintField(SOURCE_SEQUENCE, sequence);
@@ -14,7 +17,7 @@ export function withSourceSequence(entry: Uint8Array, sequence: number): Uint8Ar
   return bytes;
 }
 
-/** How far the source of a LogEntry had come; 0 when it does not say. */
+/** The position that the source of a LogEntry had reached; 0 when the entry has none. */
 export function sourceSequenceOf(entry: Uint8Array): number {
   const found = { sequence: 0 };
   new PbfReader(entry).readFields((field, into, pbf) => {

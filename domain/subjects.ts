@@ -1,4 +1,4 @@
-/** Where things stand on the log. A stream holds all subjects below its first word. */
+/** The subjects of the log. A stream holds all subjects below its first word. */
 export const STREAMS = ["READINGS", "GROUPS", "WINDOWS", "ALERTS", "DEADLETTERS", "NOTIFICATIONS"] as const;
 export type StreamName = (typeof STREAMS)[number];
 
@@ -6,7 +6,7 @@ export function readingsSubject(partition: number): string {
   return `readings.${partition}`;
 }
 
-/** Readings of one partition that rules over several devices want, for one share of the groups. */
+/** Readings of one partition that rules over several devices need, for one share of the groups. */
 export function groupsSubject(share: number, partition: number): string {
   return `groups.${share}.${partition}`;
 }
@@ -29,15 +29,18 @@ export function deadLetterSubject(reason: string): string {
   return `deadletters.${subjectToken(reason)}`;
 }
 
-/** All dead letters of any reason, and no retries of them. */
+/** All dead letters of any reason, without their retries. */
 export const DEAD_LETTER_SUBJECTS = "deadletters.*";
 
-/** What became of the retry of the dead letter with this sequence. Stored after its letter, it outlives it. */
+/** The outcome of a retry of the dead letter with this sequence. It is stored after its letter, so it outlives it. */
 export function deadLetterRetrySubject(sequence: number): string {
   return `deadletters.retried.${sequence}`;
 }
 
-/** What became of an alert's changes at a receiver's target; `alert` is what follows `alerts.` in its own subject. */
+/**
+ * The outcome of an alert's changes at a receiver's target; `alert` is the part after `alerts.` in the alert's own
+ * subject.
+ */
 export function deliverySubject(place: {
   readonly receiver: string;
   readonly target: string;
@@ -59,7 +62,7 @@ export function partitionOfSubject(subject: string): number {
   return Number(subject.slice(subject.indexOf(".") + 1));
 }
 
-/** Escapes what NATS gives a meaning (`.`, `*`, `>`, white space, control characters) as %XX. */
+/** Escapes characters that are special to NATS (`.`, `*`, `>`, white space, control characters) as %XX. */
 export function subjectToken(text: string): string {
   return text.replace(/[^A-Za-z0-9_-]/g, (char) => {
     let escaped = "";

@@ -5,7 +5,7 @@ export const US_PER_MINUTE = 60 * US_PER_SECOND;
 export const US_PER_HOUR = 60 * US_PER_MINUTE;
 export const US_PER_DAY = 24 * US_PER_HOUR;
 
-/** The largest instant, either way, that a frame can hold. */
+/** The largest instant that a frame can hold, before or after 1970. */
 export const INSTANT_US_MAX = 2 ** 52 - 1;
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -21,7 +21,7 @@ const UNITS: Readonly<Record<string, number>> = {
 const DURATION = /^(?:\d+(?:\.\d+)?(?:us|ms|s|m|h|d|w))+$/;
 const DURATION_PART = /(\d+(?:\.\d+)?)(us|ms|s|m|h|d|w)/g;
 
-/** Microseconds of a text like `90s`, `1h30m` or `1.5d`; undefined when it is none. */
+/** Microseconds of a text like `90s`, `1h30m` or `1.5d`; undefined when it is not a duration. */
 export function parseDurationUs(text: string): number | undefined {
   if (!DURATION.test(text)) return undefined;
   let totalUs = 0;

@@ -120,7 +120,7 @@ test("a dead letter that is too large keeps the beginning of its payload, and sa
   expect(cut.payload).toEqual(payload.slice(0, cut.payload.length));
   const words = `of the payload's 1000000 bytes only the first ${cut.payload.length} are kept`;
   expect(cut.detail).toBe(`no JSON; ${words}`);
-  // Cut once more, it still knows its whole size.
+  // Shortened again, it still knows its original size.
   expect(decodeDeadLetter(encodeDeadLetterWithin(cut, 100_000)).wholeBytes).toBe(1_000_000);
 });
 

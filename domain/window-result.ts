@@ -3,13 +3,13 @@ import type { Tags } from "./reading.ts";
 /** The aggregates of one group over one window `[startUs, endUs)`. */
 export interface WindowResult {
   readonly rule: string;
-  /** The group's labels: those of `group_by` that its series have. Results of one group share the object. */
+  /** The group's labels: the `group_by` labels that its series have. Results of one group share the object. */
   readonly labels: Tags;
   readonly startUs: number;
   readonly endUs: number;
-  /** 0 for the first result; late readings correct it under a higher revision. */
+  /** 0 for the first result; late readings correct it with a higher revision. */
   readonly revision: number;
-  /** By name, in the order of the rule: `{ avg: 21.5, max: 23 }`. NaN where there is no value. Empty in a retraction. */
+  /** By name, in the rule's order: `{ avg: 21.5, max: 23 }`. NaN where there is no value. Empty in a retraction. */
   readonly aggregates: Readonly<Record<string, number | string>>;
 }
 
@@ -18,7 +18,7 @@ export interface SharedResult extends Omit<WindowResult, "rule"> {
   readonly rules: readonly string[];
 }
 
-/** The result under the name of each of its rules. */
+/** One result for each of its rules, under the rule's name. */
 export function resultsOfRules(shared: SharedResult): WindowResult[] {
   const { rules, ...rest } = shared;
   return rules.map((rule) => ({ rule, ...rest }));
@@ -29,7 +29,7 @@ export function isRetraction(result: WindowResult): boolean {
   return result.endUs === result.startUs;
 }
 
-/** The window results of one step, or of a few in a row. */
+/** The window results of one step, or of several consecutive steps. */
 export interface WindowsFrame {
   /** The task that computed them: a partition of READINGS, or P + a share of GROUPS. */
   readonly partition: number;
@@ -41,7 +41,7 @@ export interface WindowsFrame {
   readonly results: readonly WindowResult[];
 }
 
-/** Names one row of results: its later revisions replace it. */
+/** Names one row of results; later revisions replace it. */
 export function windowKey(result: WindowResult): string {
   const labels = Object.keys(result.labels).sort();
   let key = result.rule;

@@ -11,7 +11,7 @@ root.resolvePath = (_origin, target) => {
 };
 const Windows = root.loadSync("weir/v1/windows.proto").lookupType("weir.v1.Windows");
 
-/** Objects that many results share, as those of one group do, beside equal ones that they do not. */
+/** Objects shared by many results, like those of one group, next to equal objects that are not shared. */
 const LABELS = [{}, { site: "a" }, { site: "a" }, { device: "d", metric: "m" }, { zone: "ü", area: "" }];
 const NAMES = [[], ["avg"], ["avg", "max"], ["max", "avg"]];
 

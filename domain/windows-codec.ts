@@ -5,25 +5,25 @@ import type { SharedResult, WindowResult, WindowsFrame } from "./window-result.t
 
 const KEYS_PER_GROUP_MAX = 64;
 
-/** Results of one group, as frames hold them: the field of the dictionary, with its tag and length. */
+/** The labels of one group as frames hold them: the field of the dictionary, with its tag and length. */
 interface KnownKey {
   readonly rules: readonly string[];
   readonly aggregates: readonly string[];
   readonly field: Uint8Array;
-  /** Stands for the frame in which it has the place `position`. */
+  /** Identifies the frame in which it has this `position`. */
   frame: object | undefined;
   position: number;
 }
 
-/** By the labels' object, which the results of one group share from frame to frame. */
+/** By the labels object, which the results of one group share across frames. */
 const knownKeys = new WeakMap<Tags, KnownKey[]>();
 
-/** Reused, because a new writer grows from 16 bytes up. */
+/** Reused, because a new writer starts at 16 bytes and must grow. */
 const scratch = new PbfWriter(new Uint8Array(4_096));
 
 type EmittedResult = WindowResult | SharedResult;
 
-/** The bytes of a `weir.v1.Windows` (`proto/weir/v1/windows.proto`). What rules share is written once. */
+/** The bytes of a `weir.v1.Windows` (`proto/weir/v1/windows.proto`). Values that rules share are written once. */
 export function encodeWindows(
   frame: Omit<WindowsFrame, "results"> & { readonly results: readonly EmittedResult[] },
 ): Uint8Array {
@@ -90,7 +90,7 @@ function knownKeyOf(result: EmittedResult): KnownKey {
   scratch.writeMessage(6, writeKey, { ...result, rules });
   const field = scratch.buf.slice(0, scratch.pos);
   const key = { rules, aggregates: Object.keys(aggregates), field, frame: undefined, position: 0 };
-  // A group has a few rules; what an edited rule leaves behind goes with the oldest.
+  // A group has only a few rules. The remains of an edited rule are dropped with the oldest.
   if (ofLabels.length === KEYS_PER_GROUP_MAX) ofLabels.shift();
   ofLabels.push(key);
   return key;
@@ -137,7 +137,7 @@ interface Key {
   aggregates: string[];
 }
 
-/** Throws RangeError when the columns do not fit one another. */
+/** Throws RangeError when the columns do not match. */
 export function decodeWindows(bytes: Uint8Array): WindowsFrame {
   const head = { partition: 0, firstInput: 0, lastInput: 0, part: 0, parts: 1 };
   const keys: Key[] = [];
@@ -188,7 +188,7 @@ export function decodeWindows(bytes: Uint8Array): WindowsFrame {
   return { ...head, results };
 }
 
-/** How many results the frame holds, those that rules share counted once. */
+/** The number of results in the frame; results that rules share count once. */
 export function countRows(bytes: Uint8Array): number {
   const count = { rows: 0 };
   new PbfReader(bytes).readFields((field, into, pbf) => {

@@ -172,7 +172,7 @@ describe("the feed client", () => {
     expect(values).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(snapshots).toBe(1);
 
-    // Values come in much faster than they are sent: the last one counts.
+    // Values arrive much faster than they are sent: only the last one counts.
     subscription.setMaxHz(0.1);
     for (let value = 11; value <= 20; value++) await read(value);
     subscription.setMaxHz(20);

@@ -10,30 +10,32 @@ export interface SubscribeRequest<C extends Channel = Channel> {
 }
 
 export interface SubscriptionHandlers<T> {
-  /** The present state: forget what came before. A long snapshot continues in the updates after it. */
+  /** The present state: discard everything before it. A long snapshot continues in the updates that follow. */
   onSnapshot(items: readonly T[]): void;
-  /** Newer items, to merge by their key. Also what was missed while the connection was lost. */
+  /** Newer items, to merge by their key, including those missed while the connection was lost. */
   onUpdate(items: readonly T[]): void;
   /**
    * This subscription lost `missed` changes (-1: unknown). A snapshot follows when the state must start over; otherwise
    * the updates continue.
    */
   onGap?(missed: number): void;
-  /** The server refused the subscription. The client retries at the next connection, or soon when it was too fast. */
+  /** The server refused the subscription. The client retries at the next connection, or soon if it was too fast. */
   onRefused?(code: ErrorCode, message: string): void;
 }
 
 export interface FeedStatus {
   readonly state: "connecting" | "open" | "closed";
-  /** Connected (`open`) or disconnected since then, as `Date.now()`: all attempts to reconnect are one absence. */
+  /**
+   * Since when it is connected (`open`) or disconnected, as `Date.now()`. All attempts to reconnect are one absence.
+   */
   readonly sinceMs: number;
-  /** Attempts since the last connection that opened: 1 for the first. */
+  /** Attempts since the last connection that opened; the first is 1. */
   readonly attempt: number;
   /** The close code of the last connection, where it is known. */
   readonly closeCode?: number;
 }
 
-/** The part of a WebSocket that the client needs: the browser's, Node's (22 and later), or that of `ws`. */
+/** The part of a WebSocket that the client needs. The browser's, Node's (22 and later) and that of `ws` have it. */
 export interface WebSocketLike {
   send(text: string): void;
   close(code?: number): void;
@@ -50,12 +52,12 @@ export interface FeedClientOptions {
   readonly url: string;
   /** Sent in the first frame of each connection, since a browser cannot set headers. A function is called each time. */
   readonly token?: string | (() => string | Promise<string>);
-  /** The global one when left out. */
+  /** Default: the global one. */
   readonly WebSocket?: WebSocketConstructor;
   onStatus?(status: FeedStatus): void;
-  /** The server's clock, each time that the server sends it (every 15 s). */
+  /** Receives the server's clock whenever the server sends it (every 15 s). */
   onServerTime?(serverTimeUs: number): void;
-  /** An error that is not about a subscription: above all `unauthorized`, for an unknown token. */
+  /** Receives errors that are not about a subscription, above all `unauthorized` for an unknown token. */
   onError?(code: ErrorCode, message: string): void;
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
   /** A connection that is silent for this long counts as lost (the server sends something every 15 s). Default 45 s. */
@@ -63,19 +65,19 @@ export interface FeedClientOptions {
 }
 
 export interface FeedSubscription {
-  /** Changes the pace from here on, without a snapshot: for example for items outside the visible page. */
+  /** Changes the pace from now on, without a snapshot: for example for items outside the visible page. */
   setMaxHz(maxHz: number): void;
   end(): void;
 }
 
 export interface FeedClient {
-  /** Stays subscribed over reconnects, and resumes where it was. */
+  /** Stays subscribed across reconnects, and resumes where it stopped. */
   subscribe<C extends Channel>(
     request: SubscribeRequest<C>,
     handlers: SubscriptionHandlers<ItemOfChannel[C]>,
   ): FeedSubscription;
   status(): FeedStatus;
-  /** Asks the server for a sign of life, to detect a dead connection soon: after a sleep, for example. */
+  /** Asks the server for a heartbeat, to detect a dead connection soon: for example after a sleep. */
   check(): void;
   /** Ends all subscriptions and the connection, for good. */
   close(): void;
@@ -93,15 +95,15 @@ interface Subscription {
 const BACKOFF = { firstMs: 500, maxMs: 15_000 };
 const SILENCE_MS = 45_000;
 const CHECK_MS = 5_000;
-/** A connection that lasted this long was good: after it, the first attempt comes soon. */
+/** A connection that lasted this long was good: the first attempt after it is made soon. */
 const LASTING_MS = 5_000;
-/** The pause when the server finds the client too fast. */
+/** The pause after the server says that the client is too fast. */
 const SLOWER_MS = 1_000;
 
 /**
- * Connects to the dashboard feed and reconnects by itself. Each subscription keeps the cursor of its last frame and
- * resumes from it, so that after a lost connection it neither misses nor repeats a change, except where the server sends
- * a gap. Needs only a WebSocket. The protocol is `../feed/protocol.ts`.
+ * Connects to the dashboard feed and reconnects automatically. Each subscription keeps the cursor of its last frame
+ * and resumes from it. So a lost connection neither loses nor repeats a change, except where the server reports a
+ * gap. Needs only a WebSocket. The protocol is `../feed/protocol.ts`.
  */
 export function createFeedClient(options: FeedClientOptions): FeedClient {
   const client = new ReconnectingClient(options);
@@ -117,7 +119,7 @@ class ReconnectingClient implements FeedClient {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #retries = new Set<ReturnType<typeof setTimeout>>();
   #socket: WebSocketLike | undefined;
-  /** Frames can be sent: the token, if there is one, went before them. */
+  /** Frames can be sent: the token, if any, has been sent before them. */
   #writable = false;
   #status: FeedStatus = { state: "connecting", sinceMs: Date.now(), attempt: 1 };
   #nextId = 1;
@@ -142,7 +144,7 @@ class ReconnectingClient implements FeedClient {
       setMaxHz: (maxHz) => {
         if (subscription.request.maxHz === maxHz || !this.#end(subscription)) return;
         subscription.request = { ...subscription.request, maxHz };
-        // Under a new id it continues at its cursor, like after a reconnect.
+        // Under a new id it continues at its cursor, as after a reconnect.
         this.#begin(subscription);
       },
       end: () => void this.#end(subscription),
@@ -260,7 +262,7 @@ class ReconnectingClient implements FeedClient {
         if (frame.items.length > 0) handlers.onUpdate(frame.items);
         return;
       case "gap":
-        // The next snapshot or update brings a cursor; until then there is none worth keeping.
+        // The next snapshot or update brings a new cursor; the old one is of no use.
         delete subscription.cursor;
         handlers.onGap?.(frame.missed);
         return;
@@ -321,7 +323,7 @@ function send(socket: WebSocketLike, frame: ClientFrame): void {
   socket.send(JSON.stringify(frame));
 }
 
-/** The subprotocol that carries a token, as base64url because a subprotocol may hold few kinds of characters. */
+/** The subprotocol that carries a token. It is base64url because a subprotocol allows only a few characters. */
 export function bearerProtocol(token: string): string {
   const bytes = String.fromCharCode(...new TextEncoder().encode(token));
   return `weir.bearer.${btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;

@@ -25,7 +25,7 @@ afterEach(async () => {
 const CUTS = 50;
 const DEVICES = 20;
 
-/** Numbers that look random and are the same in every run (mulberry32). */
+/** Pseudorandom numbers, the same in every run (mulberry32). */
 function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -172,7 +172,7 @@ describe("a client whose connection breaks fifty times", () => {
         await appendWindows(log, { lastInput: step }, results);
         for (const result of results) windows.set(`${windowKey(result)} ${result.startUs}`, tellingOf(result));
         if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, Math.floor(random() * 6)));
-        // The feed itself restarts, too: cursors are places in the log, not in a process.
+        // The feed restarts, too: cursors are positions in the log, not in a process.
         if (restarts < 2 && way.cuts() >= (restarts + 1) * 15) {
           restarts++;
           await feed.stop();

@@ -14,8 +14,8 @@ import {
 } from "./items.ts";
 
 /**
- * `state`: a client gets the newest version of each item that changed, conflated to its pace.
- * `changes`: a client gets every change in order and at once; a client that cannot take them is closed.
+ * `state`: a client gets the newest version of each item that changed, conflated to its pace. `changes`: a client
+ * gets every change at once and in order; a client that cannot keep up is closed.
  */
 export type Delivery = "state" | "changes";
 
@@ -25,23 +25,23 @@ export interface ChannelKind<T, D extends Delivery = Delivery> {
   readonly item: z.ZodType<T>;
   /** The name of the item's schema in `docs/asyncapi.yaml`. */
   readonly itemName: string;
-  /** What a filter may name, in words. */
+  /** What a filter may name, for people. */
   readonly filterNames: string;
   readonly delivery: D;
   /**
-   * The log stream that cursors count. Undefined: the items come over the bus and have no past, so a client that comes
-   * back gets a snapshot.
+   * The log stream that cursors count. Undefined: the items come over the bus and have no history, so a client that
+   * reconnects gets a snapshot.
    */
   readonly stream: StreamName | undefined;
-  /** Items describe the gateway and name devices of every site: only tokens that show all sites may see them. */
+  /** Items describe the gateway and name devices of every site: only tokens for all sites may see them. */
   readonly allSitesOnly: boolean;
   readonly example: { readonly name: string; readonly cursor: string; readonly items: readonly T[] };
 }
 
 /**
- * The channels of the feed. Everything else that lists channels derives from this table: the protocol's schemas,
- * `docs/asyncapi.yaml`, tokens, metrics and the conformance suite. What feeds a channel is in
- * `dashboard-feed/views/views.ts`.
+ * The channels of the feed. Everything that lists channels derives from this table: the protocol's schemas,
+ * `docs/asyncapi.yaml`, tokens, metrics and the conformance suite. `dashboard-feed/views/views.ts` defines what feeds
+ * each channel.
  */
 export const CHANNEL_KINDS = {
   windows: kind<WindowResult, "state">({
@@ -193,7 +193,7 @@ export type ChannelOf<D extends Delivery> = {
   [C in Channel]: (typeof CHANNEL_KINDS)[C]["delivery"] extends D ? C : never;
 }[Channel];
 
-/** What the items of each channel are. */
+/** The item type of each channel. */
 export type ItemOfChannel = { readonly [C in Channel]: (typeof CHANNEL_KINDS)[C]["example"]["items"][number] };
 export type Item = ItemOfChannel[Channel];
 

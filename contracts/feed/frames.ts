@@ -105,7 +105,7 @@ export const CLIENT_FRAMES = {
 
 const items = z.array(z.union(CHANNELS.map((channel) => CHANNEL_KINDS[channel].item)));
 
-/** Frames that the server sends. It builds them from prepared texts; the schemas are their form. */
+/** Frames that the server sends. It builds them from prepared texts; the schemas describe their form. */
 export const SERVER_FRAMES = {
   welcome: kind({
     summary: "The client may subscribe.",

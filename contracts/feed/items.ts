@@ -3,7 +3,7 @@ import { type AlertChange, type AlertEvent, SEVERITIES } from "../../domain/aler
 import type { ReadingValue, Tags } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 
-// Objects are loose: members that a newer writer adds go through to the clients.
+// Objects are loose: members that a newer writer adds pass through to the clients.
 
 const texts = z.record(z.string(), z.string());
 const readingValue = z.union([z.number(), z.boolean(), z.string()]);
@@ -117,7 +117,7 @@ export interface DeviceItem {
   readonly lateApplied?: number | undefined;
   /** Readings that were too late for any window. */
   readonly lateDropped?: number | undefined;
-  /** Readings that came twice. */
+  /** Duplicates. */
   readonly duplicates?: number | undefined;
   readonly metrics: Readonly<Record<string, { readonly atUs: number; readonly value: ReadingValue }>>;
 }

@@ -1,6 +1,6 @@
 import type { Channel, Item } from "./channels.ts";
 
-// The frames of the feed. `frames.ts` has their schemas, `channels.ts` the channels; both are read by the server. This file
+// The frames of the feed. `frames.ts` has their schemas, `channels.ts` the channels; the server reads both. This file
 // and the client need no library, so that a page stays small. `docs/asyncapi.yaml` describes the protocol for others.
 
 export type { Channel, Item } from "./channels.ts";
@@ -10,20 +10,20 @@ export type { DeviceItem, ReadingItem, StatsItem } from "./items.ts";
 export const SUBPROTOCOL = "weir.v1";
 
 /**
- * Every part must match; of a list, one of its patterns. `*` and `?` are wildcards. Names other than rule and severity
- * are labels.
+ * Every part must match; of a list, one of its patterns. `*` and `?` are wildcards. Names other than rule and
+ * severity are labels.
  */
 export type Filter = Readonly<Record<string, string | readonly string[]>>;
 
 export type ClientFrame =
-  /** The first frame of a client that could show its token neither in a header nor as a subprotocol. */
+  /** The first frame of a client that could send its token neither in a header nor as a subprotocol. */
   | { readonly type: "auth"; readonly token: string }
   | {
       readonly type: "subscribe";
       readonly id: string;
       readonly channel: Channel;
       readonly filter?: Filter;
-      /** From an earlier snapshot or update of the same channel: continue there. */
+      /** From an earlier snapshot or update of the same channel: resume there. */
       readonly cursor?: string;
       /** Updates a second for this subscription, at most (0.1 to 20; default 4). Alerts come at once. */
       readonly maxHz?: number;
@@ -33,14 +33,14 @@ export type ClientFrame =
   | { readonly type: "ping" };
 
 export type ServerFrame =
-  /** Once the client may subscribe. From then on there is a `heartbeat` every `heartbeatMs`. */
+  /** Sent once the client may subscribe. From then on a `heartbeat` follows every `heartbeatMs`. */
   | {
       readonly type: "welcome";
       readonly protocol: typeof SUBPROTOCOL;
       readonly serverTimeUs: number;
       readonly heartbeatMs: number;
     }
-  /** A sign of life that a browser can see, unlike a WebSocket ping. */
+  /** A sign that the connection is alive. Unlike a WebSocket ping, a browser can see it. */
   | { readonly type: "heartbeat"; readonly serverTimeUs: number }
   | { readonly type: "snapshot"; readonly id: string; readonly cursor: string; readonly items: readonly Item[] }
   | { readonly type: "update"; readonly id: string; readonly cursor: string; readonly items: readonly Item[] }
@@ -63,7 +63,7 @@ export const ERROR_CODES = {
 };
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** Close codes of our own. */
+/** Close codes that Weir defines. */
 export const CLOSE_UNAUTHORIZED = 4401;
 export const CLOSE_TOO_SLOW = 4008;
 export const CLOSE_SHUTTING_DOWN = 1001;

@@ -3,7 +3,7 @@ import { incidentExplanationSchema } from "../explanations.ts";
 import { alertChangeSchema } from "../feed/items.ts";
 import { deliverySchema, openAlertSchema, silenceSchema } from "../notifications.ts";
 
-// What the HTTP API answers about alerts, incidents and silences. Instants end in `Us`: whole microseconds since 1970.
+// The HTTP API's answers about alerts, incidents and silences. Instants end in `Us`: whole microseconds since 1970.
 
 export const alertsAnswer = z.object({
   alerts: z.array(alertChangeSchema).describe("Newest first."),

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { deviceItemSchema } from "../feed/items.ts";
 import type { SeriesAnswer } from "../history.ts";
 
-// What the HTTP API answers about readings, devices and rules. Instants end in `Us`: whole microseconds since 1970.
+// The HTTP API's answers about readings, devices and rules. Instants end in `Us`: whole microseconds since 1970.
 
 const figures = z.array(z.number());
 

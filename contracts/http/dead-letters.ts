@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { letterRetrySchema } from "../dead-letters.ts";
 
-// What the HTTP API answers about dead letters. Retries are answered as `../dead-letters.ts` has them.
+// The HTTP API's answers about dead letters. `../dead-letters.ts` has the answers about retries.
 
 export const letterSummarySchema = z.object({
   sequence: z.int().min(1),

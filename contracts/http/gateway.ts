@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-// What the gateway answers about itself.
+// The gateway's answers about itself.
 
 export const healthAnswer = z.object({ status: z.literal("ok") });
 

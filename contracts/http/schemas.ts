@@ -8,7 +8,7 @@ import { letterSchema, letterSummarySchema } from "./dead-letters.ts";
 import { readinessSchema } from "./gateway.ts";
 import { problemSchema } from "./problem.ts";
 
-/** Schemas that have a name in `docs/openapi.yaml`; all others are written out where they are used. */
+/** Schemas with a name in `docs/openapi.yaml`; all others are written out where they are used. */
 export const NAMED_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   Acknowledgement: acknowledgementSchema,
   AlertChange: alertChangeSchema,

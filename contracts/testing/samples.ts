@@ -1,7 +1,7 @@
 import type { IncidentExplanation } from "../explanations.ts";
 import type { Acknowledgement, Delivery, OpenAlert, Silence } from "../notifications.ts";
 
-// Whole answers for tests, of which a test names only what it is about.
+// Complete answers for tests. A test names only the parts that it is about.
 
 export function acknowledgement(about: Partial<Acknowledgement> = {}): Acknowledgement {
   return { incident: "i", by: "ann", note: "", atUs: 1, ...about };

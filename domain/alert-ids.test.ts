@@ -25,7 +25,7 @@ test("a group's name and hash do not depend on the order of its labels", () => {
   expect(keyHash(other)).toBe(keyHash(one));
 });
 
-test("incident ids keep their format and parse back, whatever the rule is called", () => {
+test("incident ids keep their format and parse back for any rule id", () => {
   const parts = { rule: "cold-room", keyHash: "0123456789abcdef", activeAtUs: 1_000_000 };
   expect(incidentId(parts)).toBe("cold-room-0123456789abcdef-lfls");
   const rules = fc
@@ -52,7 +52,7 @@ test("ids of alert changes parse back", () => {
   expect(parseAlertChangeId("3-42")).toBeUndefined();
 });
 
-test("an alert's name is what follows in its subject", () => {
+test("an alert's name is the rest of its subject", () => {
   expect(alertName("cold room", "ff")).toBe("cold%20room.ff");
   expect(alertNameOf(alertSubject("cold room", "ff"))).toBe("cold%20room.ff");
 });

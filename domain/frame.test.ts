@@ -53,7 +53,7 @@ function read(bytes: Uint8Array, reader = new FrameReader(new SeriesTable())): S
   });
 }
 
-test("what is written is read, also with a reused writer and reader", () => {
+test("reads what was written, even with a reused writer and reader", () => {
   const writer = new FrameWriter();
   const reader = new FrameReader(new SeriesTable());
   fc.assert(
@@ -94,7 +94,7 @@ test("a Protobuf library reads the same from the schema", () => {
   );
 });
 
-test("a frame that a Protobuf library wrote is read, with fields in any order of tags", () => {
+test("reads a frame from a Protobuf library, with fields in any order of tags", () => {
   const series = [
     { device: "d", metric: "m", kind: 1, tags: [{ name: "site", value: "s" }] },
     { device: "d", metric: "m", kind: 1, tags: [{ name: "site", value: "s" }] },
@@ -125,7 +125,7 @@ test("series keep their numbers over many frames", () => {
   expect(reader.table.series(4321)).toEqual(fleet[4321]);
 });
 
-test("a series kept by the caller keeps no place in an earlier frame, or in another writer's", () => {
+test("a series kept by the caller keeps no index of an earlier frame, or of another writer", () => {
   const reader = new FrameReader(new SeriesTable());
   const [one, two] = [new FrameWriter(), new FrameWriter()];
   const [a, b] = ["a", "b"].map((device) => new FrameSeries({ device, metric: "m", tags: {}, kind: "number" }));
@@ -147,7 +147,7 @@ test("a series kept by the caller keeps no place in an earlier frame, or in anot
   expect(devices(one)).toEqual(["b", "b"]);
 });
 
-test("what is undone leaves no trace, whatever was added", () => {
+test("an undone addition of any kind leaves no trace", () => {
   const samples = fc.array(sample, { maxLength: 30 });
   const writer = new FrameWriter();
   fc.assert(
@@ -181,7 +181,7 @@ test("what is undone leaves no trace, whatever was added", () => {
   );
 });
 
-test("undoing takes no series out of another writer's frame", () => {
+test("undoing removes no series from another writer's frame", () => {
   const [one, two] = [new FrameWriter(), new FrameWriter()];
   const series = new FrameSeries({ device: "d", metric: "m", tags: {}, kind: "number" });
   one.mark();
@@ -220,7 +220,7 @@ test("damaged bytes are refused, never misread as more readings", () => {
   }
 });
 
-test("a value of another kind than its series is refused", () => {
+test("a value of a different kind than its series is refused", () => {
   const writer = new FrameWriter();
   const series: Series = { device: "d", metric: "m", tags: {}, kind: "number" };
   expect(() => writer.add(series, 1, "12")).toThrow("m is a number, got string");

@@ -7,7 +7,7 @@ test.each(["0", "21", "+21.5", "-3", ".5", "5.", "1e3", "1E-3", "-.5e+10", "007"
 });
 
 test.each(["", ".", "+", "-", "e5", "1e", "1e+", "1.2.3", "1-2", "0x10", " 1", "1 ", "1\n", "NaN", "Infinity", "１"])(
-  "%j is no number",
+  "%j is not a number",
   (text) => {
     expect(isNumberText(text)).toBe(false);
   },
@@ -33,7 +33,7 @@ test("agrees with the pattern that it replaces on short texts", () => {
   );
 });
 
-test("a text that is too long is none, and the bare pattern takes no time over one either", () => {
+test("a text that is too long is not a number, and the bare pattern is fast for one, too", () => {
   expect(isNumberText("1".repeat(NUMBER_CHARACTERS_MAX))).toBe(true);
   expect(isNumberText("1".repeat(NUMBER_CHARACTERS_MAX + 1))).toBe(false);
   const pattern = new RegExp(`^${NUMBER_PATTERN}$`);

@@ -12,9 +12,12 @@ test.each([
   expect(parseSizeBytes(text)).toBe(bytes);
 });
 
-test.each(["", "64", "64MB", "64 MiB", "64mib", "-1B", "1e3B", "MiB", "1GiB512MiB", "64M"])("%j is no size", (text) => {
-  expect(parseSizeBytes(text)).toBeUndefined();
-});
+test.each(["", "64", "64MB", "64 MiB", "64mib", "-1B", "1e3B", "MiB", "1GiB512MiB", "64M"])(
+  "%j is not a size",
+  (text) => {
+    expect(parseSizeBytes(text)).toBeUndefined();
+  },
+);
 
 test.each([
   [0, "0B"],

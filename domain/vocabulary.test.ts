@@ -39,7 +39,7 @@ test.each([
   expect(parseDurationUs(input)).toBe(us);
 });
 
-test.each(["", "5", "m", "5 m", "-5m", "5m30", "1y", "5M"])("%j is no duration", (input) => {
+test.each(["", "5", "m", "5 m", "-5m", "5m30", "1y", "5M"])("%j is not a duration", (input) => {
   expect(parseDurationUs(input)).toBeUndefined();
 });
 
@@ -52,7 +52,7 @@ test("durations and instants are written exactly", () => {
   expect(formatInstantUs(-1)).toBe("1969-12-31T23:59:59.999999Z");
 });
 
-test("subject tokens keep NATS' own characters out", () => {
+test("subject tokens escape the characters that are special to NATS", () => {
   expect(subjectToken("a.b*c>d e\u0000é")).toBe("a%2eb%2ac%3ed%20e%00%c3%a9");
   expect(alertSubject("cold room", "ff")).toBe("alerts.cold%20room.ff");
   expect(partitionOfSubject(readingsSubject(7))).toBe(7);
@@ -64,7 +64,7 @@ test("a series key does not depend on the order of tags", () => {
   expect(one).toBe(two);
 });
 
-test("windows frames come back whole", () => {
+test("windows frames decode to the same results", () => {
   const frame: WindowsFrame = {
     partition: 3,
     firstInput: 41,
@@ -141,6 +141,6 @@ test("a dead letter whose texts alone are too large keeps the beginnings of thos
   expect(cut.payload.length).toBe(3_000);
 });
 
-test("FNV-1a goes over the UTF-8 bytes", () => {
+test("FNV-1a hashes the UTF-8 bytes", () => {
   expect(fnv1a32("café")).toBe(fnv1a32Reference(new TextEncoder().encode("café")));
 });

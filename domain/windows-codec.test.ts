@@ -32,7 +32,7 @@ const result = fc
 
 const head = { partition: 3, firstInput: 41, lastInput: 2 ** 40, part: 0, parts: 1 };
 
-test("frames come back whole, also one after the other with shared labels", () => {
+test("frames decode to the same results, even in sequence with shared labels", () => {
   fc.assert(
     fc.property(fc.array(fc.array(result, { maxLength: 30 }), { maxLength: 4 }), (frames) => {
       for (const results of frames) {
@@ -43,7 +43,7 @@ test("frames come back whole, also one after the other with shared labels", () =
   );
 });
 
-test("frames are what the schema says, each group named once", () => {
+test("frames follow the schema, and name each group once", () => {
   const labels = { site: "a", line: "7" };
   const results = [0, 60, 120].map((s) => {
     return { rule: "r", labels, startUs: s * 1e6, endUs: s * 1e6 + 6e7, revision: 0, aggregates: { avg: s, n: 1 } };
@@ -70,14 +70,14 @@ test("frames are what the schema says, each group named once", () => {
   });
 });
 
-test("texts stand beside the values, which hold NaN in their place", () => {
+test("texts are stored beside the values, which hold NaN in their place", () => {
   const aggregates = { count: 2, last: "open" };
   const results = [{ rule: "r", labels: { device: "d" }, startUs: 0, endUs: 1, revision: 0, aggregates }];
   const message = Windows.toObject(Windows.decode(encodeWindows({ ...head, results })));
   expect(message).toMatchObject({ values: [2, Number.NaN], textPositions: [1], texts: ["open"] });
 });
 
-test("a key of many aggregate sets is still decoded right", () => {
+test("a key with many aggregate sets is decoded correctly", () => {
   const labels = { site: "a" };
   const results = Array.from({ length: 300 }, (_, i) => {
     return { rule: `r${i % 150}`, labels, startUs: i, endUs: i + 1, revision: 0, aggregates: { [`p${i % 100}`]: i } };

@@ -7,7 +7,7 @@ import { AlertsPublisher } from "./alerts-publisher.ts";
 
 const SECOND = 1e6;
 
-/** Two rules fire and end in turn, each two seconds. */
+/** Two rules fire and end alternately, each every two seconds. */
 function* changes(): Generator<readonly AlertChange[]> {
   const partition = new TestPartition();
   const window = { tumbling: "1s" };
@@ -20,7 +20,7 @@ function* changes(): Generator<readonly AlertChange[]> {
   }
 }
 
-test("what the log has of a subject is looked up once, and again when its rule was away", async () => {
+test("looks up the newest change of a subject once, and again after its rule was removed", async () => {
   const asked: string[] = [];
   const memory = createMemoryLog({ nowUs: () => 1 });
   const log: Log = {

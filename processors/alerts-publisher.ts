@@ -15,7 +15,7 @@ interface Newest {
   readonly order: Order | undefined;
 }
 
-/** Where a change comes from; later ones come from later inputs. */
+/** The input of a change; later changes have later inputs. */
 interface Order {
   readonly input: number;
   readonly index: number;
@@ -29,8 +29,8 @@ interface AlertsOptions {
 }
 
 /**
- * Publishes alert changes, each exactly once: a change is appended behind the newest one of its subject
- * (compare-and-set); one that is not newer is published already.
+ * Publishes each alert change exactly once: a change is appended behind the newest one of its subject
+ * (compare-and-set). A change that is not newer has been published already.
  */
 export class AlertsPublisher {
   readonly #options: AlertsOptions;
@@ -51,7 +51,7 @@ export class AlertsPublisher {
     this.#pump.take(changes.length);
   }
 
-  /** These rules are in force now; drops what is remembered of others. */
+  /** Forgets the subjects of all rules except these, which are in force. */
   keepOnly(rules: ReadonlySet<string>): void {
     for (const [subject, { rule }] of this.#newest) if (!rules.has(rule)) this.#newest.delete(subject);
   }

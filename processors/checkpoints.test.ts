@@ -21,18 +21,18 @@ const values = [
   "ü".repeat(300_000),
 ];
 
-test("values come back as they were, in order", async () => {
+test("returns the values unchanged, in order", async () => {
   const { pieces, bytes } = await freeze(values);
   const all = Buffer.concat(pieces);
   expect(bytes).toBe(all.length);
   expect([...thaw(all)]).toEqual(values);
-  // Wherever the bytes begin in memory.
+  // At any offset in memory.
   const shifted = new Uint8Array(all.length + 3);
   shifted.set(all, 3);
   expect([...thaw(shifted.subarray(3))]).toEqual(values);
 });
 
-test("bytes that are cut short are refused, wherever they are cut", async () => {
+test("refuses bytes that are truncated at any place", async () => {
   const all = Buffer.concat((await freeze([new Float64Array(3), "text"])).pieces);
   const whole = [...thaw(all)].length;
   for (let length = 1; length < all.length; length++) {
@@ -46,13 +46,13 @@ test("bytes that are cut short are refused, wherever they are cut", async () => 
   }
 });
 
-test("large values are not gathered into a piece that takes long", async () => {
+test("does not gather large values into one slow piece", async () => {
   const parts = Array.from({ length: 40 }, () => ({ kind: "doubles", doubles: new Float64Array(2 ** 16) }));
   const { pieces } = await freeze(parts);
   expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(2 ** 20);
 });
 
-test("gives the event loop back while it freezes", async () => {
+test("yields to the event loop while it freezes", async () => {
   let turns = 0;
   let done = false;
   function turn(): void {
@@ -71,7 +71,7 @@ test("gives the event loop back while it freezes", async () => {
   expect(turns).toBeGreaterThan(5);
 });
 
-test("the newest state is found again; a second saver conflicts and leaves nothing behind", async () => {
+test("finds the newest state; a second saver conflicts and leaves nothing behind", async () => {
   const log = createMemoryLog({ nowUs: () => 1 });
   const one = new Checkpoints(log, 4);
   const two = new Checkpoints(log, 4);
@@ -87,7 +87,7 @@ test("the newest state is found again; a second saver conflicts and leaves nothi
   expect(await log.blobs.get("checkpoint.4.10.0")).toBeUndefined();
 });
 
-test("a saved state is sound, whatever it holds; a damaged one is said to be", async () => {
+test("loads a saved state with any content; reports a damaged one", async () => {
   const log = createMemoryLog({ nowUs: () => 1 });
   const checkpoints = new Checkpoints(log, 4);
   await checkpoints.load();

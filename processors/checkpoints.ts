@@ -3,25 +3,25 @@ import { crc32 } from "node:zlib";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import { TimeSlice } from "./time-slice.ts";
 
-/** Increased when the form of a state changes; older states are then ignored. */
+/** Increase it when the format of a state changes; older states are then ignored. */
 const FORMAT = 5;
-/** Values are serialized together up to about this size: alone, a small one costs more than it holds. */
+/** Values are serialized together up to about this size: alone, the overhead of a small one exceeds its content. */
 const PIECE_BYTES = 256 * 1024;
 const VALUES_PER_PIECE_MAX = 2_048;
 /** The approximate size of a value that is neither text nor bytes. */
 const VALUE_BYTES = 64;
-/** Before each piece: its length in four bytes, and what it is in one. */
+/** Before each piece: four bytes for its length, one for its kind. */
 const LENGTH_BYTES = 4;
 const HEAD_BYTES = LENGTH_BYTES + 1;
 const LIST = 0;
-/** The bytes of a part of doubles, or of bytes, as they are: most of a state, not worth another copy. */
+/** The bytes of an array of doubles or bytes, not copied: they are most of a state. */
 const DOUBLES = 1;
 const BYTES = 2;
 
 export interface Checkpoint {
-  /** The last input that the state holds. */
+  /** The last input that the state includes. */
   readonly sequence: number;
-  /** The values that were frozen. Iterate once: they are read from the bytes on the way. */
+  /** The frozen values. Iterate once: they are decoded during the iteration. */
   readonly values: Iterable<unknown>;
 }
 
@@ -29,7 +29,7 @@ interface Pointer {
   readonly format: number;
   readonly sequence: number;
   readonly blob: string;
-  /** Of the blob: a damaged state must not be taken for a sound one. */
+  /** Of the blob: it detects a damaged state. */
   readonly crc32: number;
 }
 
@@ -42,7 +42,7 @@ export interface FrozenState {
 
 /**
  * A task's saved states: the state as a blob, and a record that points to the newest one. The record changes by
- * compare-and-set, so a second processor of the same task fails with ConflictError instead of overwriting.
+ * compare-and-set, so a second processor of the same task fails with ConflictError instead of overwriting it.
  */
 export class Checkpoints {
   readonly #log: Log;
@@ -69,7 +69,7 @@ export class Checkpoints {
     return { checkpoint: { sequence: pointer.sequence, values: thaw(bytes) } };
   }
 
-  /** `state` is what `freeze` gave. */
+  /** `state` is the result of `freeze`. */
   async save(checkpoint: { readonly sequence: number; readonly state: FrozenState }): Promise<void> {
     const { sequence, state } = checkpoint;
     const blob = `${this.#name}.${sequence}.${this.#revision}`;
@@ -102,7 +102,7 @@ function nameOf(task: number): string {
 }
 
 /**
- * The bytes of a state: lists of its values one after the other, each behind its length. Yields to the event loop
+ * The bytes of a state: lists of its values, one after another, each preceded by its length. Yields to the event loop
  * between them; the state must not change until it resolves.
  */
 export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
@@ -118,7 +118,7 @@ export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
     head[LENGTH_BYTES] = kind;
     pieces.push(head, piece);
     checksum = crc32(head, checksum);
-    // Skip empty pieces: zlib may take a missing buffer for a request to start again.
+    // Skip empty pieces: zlib may take a missing buffer for a request to restart.
     if (piece.length > 0) checksum = crc32(piece, checksum);
     bytes += HEAD_BYTES + piece.length;
   }
@@ -156,7 +156,7 @@ async function checksumOf(bytes: Uint8Array): Promise<number> {
   return checksum;
 }
 
-/** The values that were frozen, one by one. Throws RangeError when the bytes are cut short. */
+/** The frozen values, one by one. Throws RangeError when the bytes are truncated. */
 export function* thaw(bytes: Uint8Array): Generator<unknown> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at < bytes.length; ) {
@@ -174,14 +174,14 @@ function pieceOf(piece: Uint8Array, kind: number | undefined): readonly unknown[
   return kind === BYTES ? [{ kind: "bytes", bytes: new Uint8Array(piece) }] : deserialize(piece);
 }
 
-/** What a part of doubles or bytes holds. */
+/** The content of an array of doubles or bytes. */
 function flatOf(value: unknown): Float64Array | Uint8Array | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   if ("doubles" in value && value.doubles instanceof Float64Array) return value.doubles;
   return "bytes" in value && value.bytes instanceof Uint8Array ? value.bytes : undefined;
 }
 
-/** The approximate size of a value and what it holds, one level deep. */
+/** The approximate size of a value and its members, one level deep. */
 function sizeOf(value: unknown): number {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return flatSizeOf(value);
   let size = VALUE_BYTES;

@@ -5,7 +5,7 @@ import { rateLimited } from "../platform/async/rate-limited.ts";
 import { counter, createFigures, type Figures, gauge } from "../platform/figures.ts";
 import type { Metrics } from "../platform/metrics.ts";
 
-/** A replay publishes thousands a second: the log shows some, the counters and the alerts stream all. */
+/** A replay publishes thousands a second. The log shows a few of them; the counters and the alerts stream have all. */
 const ALERT_LINES = { times: 5, everyMs: 1_000 };
 
 export const FIGURES = {

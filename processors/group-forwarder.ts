@@ -13,25 +13,25 @@ import { Pump } from "./pump.ts";
 
 export interface ForwarderOptions {
   readonly log: Log;
-  /** The partition that is read. */
+  /** The partition to read. */
   readonly partition: number;
-  /** As many as there are partitions. */
+  /** Equal to the number of partitions. */
   readonly shares: number;
-  /** The entries are read with this table. */
+  /** The table that the entries are read with. */
   readonly table: SeriesTable;
   readonly onForwarded: (readings: number) => void;
 }
 
 /**
- * Forwards a partition's readings to the shares whose rules group over several devices, in the order of the log, each
- * reading to a share once. A frame says up to which entry it reaches, and is appended behind the one before it
- * (compare-and-set; each subject has this one source), so that what a replay forwards again is recognised.
+ * Forwards a partition's readings to the shares whose rules group over several devices: in the order of the log, each
+ * reading to a share once. A frame says which entry it reaches and is appended behind the one before it
+ * (compare-and-set; each subject has this one source). So entries that a replay forwards again are recognised.
  */
 export class GroupForwarder {
   readonly #options: ForwarderOptions;
   readonly #lanes: Lane[];
   #rules: Rule[] = [];
-  /** By series: where its readings go; undefined until the series was seen under these rules. */
+  /** By series: where its readings go; undefined until the series appears under these rules. */
   #places: (readonly Place[] | undefined)[] = [];
   #open = false;
 
@@ -45,7 +45,7 @@ export class GroupForwarder {
     return !this.#open && this.#rules.length > 0;
   }
 
-  /** Whether a rule in force is over devices. */
+  /** Whether a rule in force groups over several devices. */
   get forwards(): boolean {
     return this.#rules.length > 0;
   }
@@ -55,13 +55,13 @@ export class GroupForwarder {
     return this.#lanes.reduce((sum, lane) => sum + lane.waiting, 0);
   }
 
-  /** The rules in force from here on; rules within a device are ignored. */
+  /** Sets the rules in force from now on; rules within a device are ignored. */
   setRules(specs: readonly RuleSpec[]): void {
     this.#rules = specs.filter(isOverDevices).map((spec) => compileRule(spec));
     this.#places = [];
   }
 
-  /** Reads how far the shares have come. */
+  /** Reads which input each share has reached. */
   async open(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.open()));
     this.#open = true;
@@ -101,7 +101,7 @@ export class GroupForwarder {
 
 interface Place {
   readonly lane: Lane;
-  /** One for each lane: it keeps its place in the lane's open frame. */
+  /** One for each lane: it keeps its index in the lane's open frame. */
   readonly series: FrameSeries;
 }
 
@@ -110,7 +110,7 @@ interface Frame {
   readonly readings: number;
 }
 
-/** The way from a partition to a share. */
+/** The path from a partition to a share. */
 class Lane {
   readonly #options: ForwarderOptions;
   readonly #subject: string;
@@ -127,7 +127,8 @@ class Lane {
   constructor(options: ForwarderOptions, share: number) {
     this.#options = options;
     this.#subject = groupsSubject(share, options.partition);
-    // Entries are never cut. One of the readings log takes three quarters of a message at most, so it still fits behind.
+    // Entries are never split. An entry of the readings log fills at most three quarters of a message, so it still
+    // fits after this.
     this.#bytesMax = options.log.payloadBytesMax / 8;
   }
 
@@ -138,7 +139,7 @@ class Lane {
     this.#reached = sourceSequenceOf(last.payload);
   }
 
-  /** Inputs up to here were forwarded by an earlier life. */
+  /** An earlier life has forwarded the inputs up to here. */
   get reached(): number {
     return this.#reached;
   }
@@ -158,7 +159,7 @@ class Lane {
     this.#fresh++;
   }
 
-  /** Only whole inputs go out: the frame says up to which it reaches. */
+  /** Sends only whole inputs: the frame says which input it reaches. */
   end(input: number): void {
     if (this.#lastInput !== input || this.#fresh === 0) return;
     const fresh = this.#fresh;

@@ -54,7 +54,7 @@ function specsWith(lateness: string): RuleSpec[] {
   ];
 }
 
-/** Whether a share wants a reading, worked out from the rules above by hand. */
+/** Whether a share needs a reading, derived by hand from the rules above. */
 function goesTo({ metric, tags }: Reading, share: number): boolean {
   const groups = [`metric\u0001${metric}`];
   if (metric === "m" || metric === "n") groups.push(`site\u0001${tags.site}`);
@@ -69,7 +69,7 @@ function fnv1a(text: string): bigint {
   return hash;
 }
 
-/** How many readings must have been forwarded, counted once for each share. */
+/** The number of readings to forward, counted once for each share. */
 function wantedCount(world: World): number {
   const shares = Array.from({ length: PARTITIONS }, (_, share) => share);
   return shares.reduce((sum, share) => sum + world.written.flat().filter((each) => goesTo(each, share)).length, 0);
@@ -98,7 +98,7 @@ async function write(world: World, partition: number, readings: readonly Reading
   await world.log.append({ subject: readingsSubject(partition), payload: writer.finish(world.nowUs) });
 }
 
-/** Readings of a partition's devices, about an instant; some come twice. */
+/** Readings of a partition's devices around an instant; some arrive twice. */
 function someReadings(world: World, partition: number, aboutUs: number): Reading[] {
   const { random } = world;
   const devices = DEVICES.filter(({ device }) => partitionOf(device, PARTITIONS) === partition);
@@ -111,7 +111,7 @@ function someReadings(world: World, partition: number, aboutUs: number): Reading
   });
 }
 
-/** A task that dies after some operations and lives again, until it is stopped. */
+/** A task that dies after some operations and restarts, until it is stopped. */
 function startTask(world: World, task: number, specs: readonly RuleSpec[], deathsMax: number) {
   const { random } = world;
   let stopped = false;
@@ -147,7 +147,7 @@ function startTask(world: World, task: number, specs: readonly RuleSpec[], death
   };
 }
 
-/** All that the shares must compute of a rule: each window of each group, by brute force over all readings. */
+/** All results that the shares must compute for a rule: each window of each group, by brute force over all readings. */
 function bruteForce(world: World, label: (reading: Reading) => string, wants: (reading: Reading) => boolean) {
   const windows = new Map<string, number[]>();
   const seen = new Set<string>();
@@ -164,7 +164,7 @@ function bruteForce(world: World, label: (reading: Reading) => string, wants: (r
   return windows;
 }
 
-/** The newest revision of each window of a rule, of any share. */
+/** The newest revision of each window of a rule, across shares. */
 async function results(log: Log, ruleId: string, label: string) {
   const newest = new Map<string, WindowResult["aggregates"]>();
   for (const task of [3, 4, 5]) {
@@ -175,7 +175,7 @@ async function results(log: Log, ruleId: string, label: string) {
   return newest;
 }
 
-/** Writes readings to all partitions, and looks whether the results are those of all of them together. */
+/** Writes readings to all partitions, and checks that the results cover all of them together. */
 async function compareWithBruteForce(world: World): Promise<void> {
   const { log, random } = world;
   const tasks = TASKS.map((task) => startTask(world, task, specsWith("1h"), 4));
@@ -186,7 +186,7 @@ async function compareWithBruteForce(world: World): Promise<void> {
     await write(world, partition, someReadings(world, partition, i * SECOND));
   }
   await expect.poll(() => forwardedCount(log), POLL).toBe(wantedCount(world));
-  // Two hours on, everything before is complete.
+  // Two hours later, everything before is complete.
   for (const { device, site } of DEVICES) {
     const metrics = ["m", "n"];
     const closing = metrics.map((metric) => ({ device, metric, tags: { site }, atUs: 7200 * SECOND, value: 1 }));
@@ -264,7 +264,7 @@ describe("rules over several devices", { timeout: 60_000 }, () => {
     await compareWithBruteForce(newWorld(77));
   });
 
-  test("and so they are with a NATS server", async () => {
+  test("the results are the same with a NATS server", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "weir-groups-"));
     const logger = pino({ level: "silent" });
     const server = await launchNatsServer({ dataDir, logger });
@@ -308,7 +308,7 @@ describe("rules over several devices", { timeout: 60_000 }, () => {
     }
   });
 
-  test("partitions that catch up after a pause keep together: nothing is late for that", async () => {
+  test("partitions that catch up after a pause stay together, so nothing is late", async () => {
     const world = newWorld(11);
     const { log } = world;
     const specs = specsWith("30s");
@@ -316,7 +316,7 @@ describe("rules over several devices", { timeout: 60_000 }, () => {
     await Promise.all(first.map(({ ready }) => ready));
     for (const partition of [0, 1, 2]) await write(world, partition, someReadings(world, partition, 0));
     await Promise.all(first.map((task) => task.stop()));
-    // An hour in which no processor runs.
+    // No processor runs for an hour.
     for (let i = 1; i < 360; i++) {
       world.nowUs += 10 * SECOND;
       const partition = i % PARTITIONS;
@@ -363,7 +363,7 @@ describe("rules over several devices", { timeout: 60_000 }, () => {
     expect(await forwardedCount(log)).toBe(wantedCount(world));
   });
 
-  test("a checkpoint waits for what it has seen to be forwarded", async () => {
+  test("a checkpoint waits until its readings are forwarded", async () => {
     const world = newWorld(10);
     const done: string[] = [];
     const { log } = world;

@@ -1,24 +1,24 @@
 import { PACE, type PaceNotice } from "../contracts/processor-notices.ts";
 import type { Bus } from "../platform/log/port.ts";
 
-/** Partitions that catch up keep together within about this much of the log's time. */
+/** Partitions that catch up stay within about this much of the log's time of each other. */
 const SLACK_US = 1_000_000;
 /** How long to wait for a partition without an owner, */
 const UNHEARD_MS = 1_000;
-/** and for one that has fallen silent. */
+/** and for one that has gone silent. */
 const SILENT_MS = 10_000;
 const RECHECK_MS = 250;
 
 interface Place {
-  /** The stored time of the entry that comes next; null when the partition has caught up. */
+  /** The stored time of the next entry; null when the partition has caught up. */
   readonly nextUs: number | null;
   readonly heardAtMs: number;
 }
 
 /**
- * Keeps the partitions together while they catch up with the log. Rules over several devices see the readings in the
- * order in which the partitions forward them: if one were hours ahead, the readings of the others would all be late. It
- * only waits, so results never depend on its notices arriving.
+ * Keeps the partitions together while they catch up with the log. Rules over several devices see readings in the
+ * order in which the partitions forward them: if one partition were hours ahead, the readings of the others would all
+ * be late. It only waits, so results never depend on whether its notices arrive.
  */
 export class Pace {
   readonly #bus: Bus;
@@ -38,7 +38,7 @@ export class Pace {
     this.#partitions = partitions;
   }
 
-  /** From here on the others wait for this partition, until it says how far it is. */
+  /** From now on the others wait for this partition, until it reports its progress. */
   start(): void {
     this.#unsubscribe = this.#bus.subscribe(PACE, (notice) => this.#hear(notice));
     this.#tell(false);
@@ -52,7 +52,7 @@ export class Pace {
     this.#wake();
   }
 
-  /** The others need not wait for this partition. */
+  /** The others no longer wait for this partition. */
   caughtUp(): void {
     if (this.#nextUs === null || this.#stopped) return;
     this.#nextUs = null;

@@ -24,13 +24,13 @@ function makeEntry(i: number, random: () => number): TestEntry {
   return { kind: "readings", storedAtUs: 0, readings };
 }
 
-/** Of a log with a single partition. */
+/** For a log with a single partition. */
 function startTask(log: Log, nowUs: () => number, checkpointMs: number) {
   return startLife(log, { task: 0, partitions: 1, specs, nowUs, checkpointMs });
 }
 
 test.each(Array.from({ length: 25 }, (_, i) => i + 1))(
-  "a processor that dies again and again publishes each result once (seed %i)",
+  "a processor that dies repeatedly publishes each result once (seed %i)",
   async (seed) => {
     const random = seeded(seed);
     let nowUs = 1000;

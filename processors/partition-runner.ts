@@ -35,11 +35,11 @@ export interface PartitionOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly events: ProcessorEvents;
-  /** Undefined: the rules that are in force by the log. */
+  /** Undefined: the rules in force according to the log. */
   readonly rules: () => WantedRules | undefined;
 }
 
-/** Results that may wait to be published before reading the log pauses. */
+/** When more results wait to be published, reading the log pauses. */
 const WAITING_RESULTS_MAX = 50_000;
 const LEDGERS_PER_MESSAGE = 1_000;
 /** Freezing the state stops processing for at most one part in this many of the time. */
@@ -48,8 +48,8 @@ const FREEZE_RARITY = 50;
 const SAVE_RARITY = 4;
 
 /**
- * One life of a task, from a checkpoint on: read the log, step, publish, save. It ends by `stop` or with an error; then
- * its owner starts another life.
+ * One life of a task, starting from a checkpoint: read the log, step, publish, save. It ends by `stop` or with an
+ * error; then its owner starts another life.
  */
 export class PartitionRunner {
   readonly #options: PartitionOptions;
@@ -71,7 +71,7 @@ export class PartitionRunner {
   #stopped = false;
   #asked = "";
   #onReady: (() => void) | undefined;
-  /** What uses the step, one after the other: a batch, or a snapshot. */
+  /** Users of the step, one at a time: a batch, or a snapshot. */
   #turn: Promise<void> = Promise.resolve();
   #saving: Promise<number> = Promise.resolve(0);
   #saveTimer: NodeJS.Timeout | undefined;
@@ -130,14 +130,14 @@ export class PartitionRunner {
     await this.#save();
   }
 
-  /** Ends `run`, after what was read is processed, published and saved. */
+  /** Ends `run` after everything that was read is processed, published and saved. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#pace?.stop();
     await this.#reader?.close();
   }
 
-  /** Asks for the wanted rules, when they are not in force. */
+  /** Asks for the wanted rules if they are not in force. */
   async offerRules(): Promise<void> {
     if (this.#sequence < this.#catchUpTo) return;
     const wanted = wantedOf(this.#input, this.#options.rules(), this.#specs.length > 0);
@@ -254,7 +254,7 @@ export class PartitionRunner {
     this.#ticking = false;
   }
 
-  /** For views of devices. Shares publish none: their readings come from partitions, which do. */
+  /** For views of devices. Shares publish none: their readings come from partitions, which publish them. */
   #publishLedgers(): void {
     if (this.#input.kind !== "partition") return;
     const changed = this.#step.ledgers.takeChanged(LEDGERS_PER_MESSAGE);
@@ -263,7 +263,7 @@ export class PartitionRunner {
     this.#options.log.bus.publish(DEVICE_LEDGERS, report);
   }
 
-  /** Saves regularly; the longer a save took, the later the next. */
+  /** Saves regularly; the longer a save took, the later the next one. */
   #saveIn(ms: number): void {
     this.#saveTimer = setTimeout(() => this.#guard(this.#saveInTime()), ms);
   }
@@ -277,7 +277,7 @@ export class PartitionRunner {
     if (this.#failed !== undefined) this.#saveIn(pauseMs);
   }
 
-  /** Saves the state, after a running save. Resolves to how long that stopped processing. */
+  /** Saves the state, after any running save. Resolves to how long that stopped processing. */
   async #save(): Promise<number> {
     await this.#saving;
     this.#saving = this.#saveNow();
@@ -296,7 +296,7 @@ export class PartitionRunner {
       return frozen;
     });
     if (state === undefined) return 0;
-    // What the state has seen must be published before the state counts.
+    // Results of the state must be published before the state counts.
     await this.#drain();
     await this.#checkpoints.save({ sequence, state });
     this.#savedSequence = sequence;
@@ -309,7 +309,7 @@ export class PartitionRunner {
     yield* this.#step.snapshot();
   }
 
-  /** Takes what `#values` gave first; the rest is the step's. */
+  /** Takes the first value of `#values`; the rest belongs to the step. */
   #takeSpecs(values: Iterable<unknown>): Iterable<unknown> {
     const rest = values[Symbol.iterator]();
     const { value } = rest.next();

@@ -17,7 +17,7 @@ import { countWindows, foldedResults, publishedResults } from "./testing/folded-
 const PARTITIONS = 4;
 const TASKS = 2 * PARTITIONS;
 const HALVES = [TASKS / 2, TASKS / 2];
-/** So long that a test in which somebody waits for it fails. */
+/** So long that a test that waits for it fails. */
 const ENDLESS_MS = 600_000;
 const SHORT_MS = 1_000;
 const SECOND_US = 1e6;
@@ -88,7 +88,7 @@ async function feed(rounds: number): Promise<void> {
   }
 }
 
-/** All results are there, and each of them once. */
+/** Each result exists, exactly once. */
 async function expectAllOnce(): Promise<void> {
   const expected = await foldedResults(log, PARTITIONS);
   expect(countWindows(expected)).toBeGreaterThan(fed * PARTITIONS * 0.3);
@@ -102,7 +102,7 @@ async function expectAllOnce(): Promise<void> {
   expect(await publishedResults(log, PARTITIONS)).toEqual(expected);
 }
 
-/** A log that gives no answer while it is frozen, as to a process that is stopped. */
+/** A log that does not answer while it is frozen, as a stopped process would see it. */
 function freezable(inner: Log) {
   let thawed = Promise.resolve();
   let thaw = () => {};
@@ -149,7 +149,7 @@ function freezable(inner: Log) {
   };
 }
 
-test("one alone owns everything at once, also after another one that left", async () => {
+test("a single processor owns everything at once, even after another one left", async () => {
   const one = await start({ leaseMs: ENDLESS_MS });
   expect(await one.owned()).toBe(TASKS);
   expect(one.service.health()).toEqual({ ready: true, detail: `owns ${TASKS} tasks` });
@@ -162,14 +162,14 @@ test("one alone owns everything at once, also after another one that left", asyn
   await expectAllOnce();
 });
 
-test("two share the work while readings come; when one leaves, the other goes on with everything", async () => {
+test("two share the work while readings arrive; when one leaves, the other continues with everything", async () => {
   const one = await start({ leaseMs: ENDLESS_MS });
   await feed(20);
   const two = await start({ leaseMs: ENDLESS_MS });
   await expect.poll(async () => [await one.owned(), await two.owned()], WAIT).toEqual(HALVES);
   await feed(20);
   await expectAllOnce();
-  // Figures of a task come from its owner alone.
+  // Only a task's owner reports its figures.
   for (const each of [one, two]) expect(await each.told()).toBeLessThanOrEqual(TASKS / 2);
   await feed(10);
   await one.service.stop();
@@ -180,7 +180,7 @@ test("two share the work while readings come; when one leaves, the other goes on
   expect([...one.lines, ...two.lines].filter((line) => line.includes('"level":50'))).toEqual([]);
 });
 
-test("one that freezes is replaced, and doubles nothing when it thaws", async () => {
+test("a processor that freezes is replaced, and doubles nothing when it thaws", async () => {
   const cold = freezable(log);
   const one = await start({ leaseMs: SHORT_MS, log: cold.log });
   const two = await start({ leaseMs: SHORT_MS });
@@ -201,7 +201,7 @@ test("one that freezes is replaced, and doubles nothing when it thaws", async ()
   await expectAllOnce();
 });
 
-test("with its name, one that begins again does not wait for the lease of its past life", async () => {
+test("a restarted processor with the same name does not wait for the lease of its past life", async () => {
   const cold = freezable(log);
   const one = await start({ leaseMs: ENDLESS_MS, log: cold.log, member: "here" });
   await feed(20);
@@ -210,14 +210,14 @@ test("with its name, one that begins again does not wait for the lease of its pa
   expect(await again.owned()).toBe(TASKS);
   await feed(20);
   await expectAllOnce();
-  // Alive after all: it shares then, and the two do not fight.
+  // It is alive after all: it shares the tasks, and the two do not compete.
   cold.thaw();
   await one.service.stop();
   await feed(10);
   await expectAllOnce();
 });
 
-test("edited rules reach every task, in whichever process", async () => {
+test("edited rules reach every task in every process", async () => {
   await start({ leaseMs: ENDLESS_MS });
   await start({ leaseMs: ENDLESS_MS });
   await writeFile(join(rulesDir, "more.yaml"), RULES.replaceAll("id: ", "id: more-"));
@@ -234,12 +234,12 @@ test("edited rules reach every task, in whichever process", async () => {
   await expectAllOnce();
 });
 
-test("rule files with problems are refused where none were in force before", async () => {
+test("rule files with problems are refused when no rules were in force before", async () => {
   await writeFile(join(rulesDir, "bad.yaml"), "rules:\n  - id: [no]\n");
   await expect(start({ leaseMs: ENDLESS_MS })).rejects.toBeInstanceOf(BadFileError);
 });
 
-test("rules that were in force stay so over a restart while the files have problems", async () => {
+test("rules stay in force across a restart while the files have problems", async () => {
   const first = await start({ leaseMs: ENDLESS_MS, member: "a" });
   await feed(20);
   await first.service.stop();

@@ -22,17 +22,17 @@ const RETRY: BackoffLimits = { firstMs: 400, maxMs: 15_000 };
 type ProcessorsDeps = Deps & {
   readonly partitions: number;
   /**
-   * Names this processor, the same after a restart and different for each that runs: what its past life owned is then
-   * taken over at once. Without a name it waits until the past life's lease is over.
+   * Names this processor: the same after a restart, different for each that runs. The tasks of its past life are then
+   * taken over at once. Without a name it waits until the past life's lease expires.
    */
   readonly member?: string;
 };
 
 /**
- * Runs the deterministic step over the partitions, which it shares with the other processors of the log. Resolves when
- * every partition has an owner, and its own have caught up with the log and the rules are in force. While the rule files
- * have problems, the rules before them stay in force, also over a restart; without rules before them, it rejects with
- * BadFileError.
+ * Runs the deterministic step over the partitions, which it shares with the other processors of the log. Resolves
+ * when every partition has an owner, its own partitions have caught up with the log, and the rules are in force.
+ * While the rule files have problems, the previous rules stay in force, also across a restart; without previous
+ * rules, it rejects with BadFileError.
  */
 export async function startProcessors(config: ProcessorsConfig, deps: ProcessorsDeps): Promise<Service> {
   const processors = new Processors(config, deps);
@@ -149,7 +149,7 @@ class Processors {
   }
 }
 
-/** Names the place, not the text there: everyone may ask how a service is. */
+/** Names the place, not the text there: anyone may ask for the health of a service. */
 function noticeOf([first, ...more]: readonly FileProblem[]): Pick<Health, "notice"> {
   if (first === undefined) return {};
   const others = more.length === 0 ? "" : ` and ${more.length} more`;
@@ -158,7 +158,7 @@ function noticeOf([first, ...more]: readonly FileProblem[]): Pick<Health, "notic
   return { notice };
 }
 
-/** Whether rules were in force here before: each task that reads a partition saves them with its state. */
+/** Whether rules were in force here earlier: each task that reads a partition saves them with its state. */
 async function hadRules(log: Log, partitions: number): Promise<boolean> {
   const tasks = Array.from({ length: partitions }, (_, task) => hasCheckpoint(log, task));
   return (await Promise.all(tasks)).includes(true);
@@ -171,12 +171,12 @@ interface TaskLifeOptions {
   readonly deps: ProcessorsDeps;
   readonly events: ProcessorEvents;
   readonly rules: () => WantedRules | undefined;
-  /** Finds out whether the task is still owned; stops this life when it is not. */
+  /** Checks whether the task is still owned; stops this life if not. */
   readonly look: () => Promise<void>;
   readonly onReady: () => void;
 }
 
-/** The work on a task as long as it is owned here: one runner after the other, each beginning from the checkpoint. */
+/** The work on a task while it is owned here: one runner after another, each from the checkpoint. */
 class TaskLife implements Work {
   readonly #options: TaskLifeOptions;
   #ready = false;
@@ -193,7 +193,7 @@ class TaskLife implements Work {
     return this.#ready;
   }
 
-  /** The rules in force in it. */
+  /** The rules in force in this task. */
   get specs(): readonly RuleSpec[] {
     return this.#runner?.specs ?? [];
   }

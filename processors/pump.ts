@@ -1,6 +1,6 @@
 /**
- * Sends what was taken, one lot after the other; what is taken meanwhile goes with later lots. After a failure it sends
- * nothing more: its owner starts again from what the log has.
+ * Sends taken items one lot after another; items taken in the meantime go with later lots. After a failure it sends
+ * nothing more: its owner restarts from what the log has.
  */
 export class Pump {
   readonly #sendLot: () => Promise<number>;
@@ -9,7 +9,7 @@ export class Pump {
   #running = false;
   #lot: Promise<number> = Promise.resolve(0);
 
-  /** `sendLot` sends some of what was taken, in order, and resolves to how many that were. */
+  /** `sendLot` sends some of the taken items, in order, and resolves to their number. */
   constructor(sendLot: () => Promise<number>) {
     this.#sendLot = sendLot;
   }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 const SLICE_MS = 8;
 
-/** Keeps long work from holding up the event loop: `await slice.rest()` between its pieces whenever it is `over`. */
+/** Keeps long work from blocking the event loop: call `await slice.rest()` between its pieces whenever it is `over`. */
 export class TimeSlice {
   #sinceMs = performance.now();
 

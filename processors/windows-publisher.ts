@@ -13,28 +13,28 @@ interface PublisherOptions {
   readonly onPublished: (results: number) => void;
 }
 
-/** Results of consecutive inputs that go out together. */
+/** Results of consecutive inputs, sent together. */
 interface Bundle {
   readonly firstInput: number;
   lastInput: number;
   readonly results: SharedResult[];
-  /** How many of the results an earlier life has published. */
+  /** The number of results that an earlier life has published. */
   readonly rowsDone: number;
 }
 
 /**
- * Publishes a task's window results, each exactly once. One frame is in flight at a time, and each is appended only
- * behind the one before it (compare-and-set on the subject), so the log itself says how far the results have come:
- * what a replay computes again is not published again.
+ * Publishes each window result of a task exactly once. One frame is in flight at a time, and each is appended only
+ * behind the one before it (compare-and-set on the subject). So the log itself says which results it has, and a
+ * replay does not publish them again.
  */
 export class WindowsPublisher {
   readonly #options: PublisherOptions;
   readonly #queue: Bundle[] = [];
   readonly #pump = new Pump(() => this.#sendNext());
-  /** Inputs up to here are published in full. */
+  /** The results of inputs up to here are published in full. */
   #publishedInput = 0;
   #subjectSequence = 0;
-  /** A bundle of which only the first parts were published; it is sent before the queue, once it is whole again. */
+  /** A bundle whose first parts alone were published. Once it is whole again, it is sent before the queue. */
   #cut: Bundle | undefined;
   /** Results that wait until the cut bundle is whole. */
   #held = 0;
@@ -43,7 +43,7 @@ export class WindowsPublisher {
     this.#options = options;
   }
 
-  /** Reads how far the results in the log have come. */
+  /** Reads which results the log has. */
   static async open(options: PublisherOptions): Promise<WindowsPublisher> {
     const publisher = new WindowsPublisher(options);
     const last = await options.log.lastFor("WINDOWS", windowsSubject(options.task));
@@ -63,12 +63,12 @@ export class WindowsPublisher {
     return this.#pump.waiting + this.#held;
   }
 
-  /** Whether a frame that was cut short still waits for its inputs to be read again. */
+  /** Whether a frame that was cut short still waits until its inputs are read again. */
   get completing(): boolean {
     return this.#cut !== undefined;
   }
 
-  /** Takes the results of one input. Call it for every input, in order, also without results. */
+  /** Takes the results of one input. Call it for every input, in order, even without results. */
   push(input: number, results: readonly SharedResult[]): void {
     if (input <= this.#publishedInput) return;
     const cut = this.#cut;
@@ -117,7 +117,7 @@ export class WindowsPublisher {
     return bundle.results.length;
   }
 
-  /** Equal parts but for the last, each small enough for the log. */
+  /** Equal parts except the last, each small enough for the log. */
   async #split(bundle: Bundle): Promise<{ readonly payload: Uint8Array; readonly rows: number }[]> {
     const { firstInput, lastInput, results } = bundle;
     const { task, log } = this.#options;

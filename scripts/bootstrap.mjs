@@ -1,4 +1,4 @@
-// What `npm start`, `npm test` and the developers' programs begin with: a fresh clone has nothing installed or built.
+// The start of `npm start`, `npm test` and the developers' programs: a fresh clone has nothing installed or built.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ const SOURCE_ENDS = [".ts", ".tsx", ".css", ".html", ".json", ".mjs"];
 const NOT_SOURCE = new Set(["node_modules", "dist", "build", ".git", ".weir", "docs", "coverage"]);
 const SHELLS = new Set(["sh", "dash", "bash", "ash", "busybox", "ksh", "zsh"]);
 
-/** Who started us. Below npm there may be a shell between, which outlives npm: then both count. */
+/** The process that started us. Below npm there may be a shell in between, which outlives npm: then both count. */
 function startedBy() {
   const parent = process.ppid;
   if (process.env.npm_lifecycle_event === undefined) return `${parent}`;
@@ -22,7 +22,7 @@ function startedBy() {
   }
 }
 
-// Before anything else: who starts us may end while we install and build.
+// Before anything else: the starting process may end while we install and build.
 const starter = startedBy();
 
 function run(command, args) {
@@ -48,7 +48,7 @@ function newestSourceMs(folder) {
 
 if (modifiedMs(join(root, "node_modules", ".package-lock.json")) < modifiedMs(join(root, "package-lock.json"))) {
   process.stdout.write("Installing what Weir needs...\n");
-  // Not `npm ci`: a lock file that was made where some platform's optional packages were not to be had would fail it.
+  // Not `npm ci`: it fails with a lock file made where some platform's optional packages were not available.
   run("npm", ["install", "--no-save", "--no-fund", "--no-audit"]);
 }
 const newestMs = newestSourceMs(root);
@@ -81,12 +81,12 @@ build("dist", "build");
 if (program) build("build", "build:dev");
 if (WITH_SERVERS.has(first)) run(process.execPath, [join(root, "test", "servers", "provide.mjs")]);
 const command = program ? [...program, ...rest] : [join(root, "dist", "gateway", "main.js"), ...process.argv.slice(2)];
-// The channel tells the gateway that we are gone, however we end.
+// Over the channel the gateway learns that we have ended, for any reason.
 const stdio = ["inherit", "inherit", "inherit", ...(program ? [] : ["ipc"])];
 const child = spawn(process.execPath, command, { stdio });
-// A terminal sends its signals to both; others may send them only here.
+// A terminal sends its signals to both processes; other senders may reach only this one.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-// npm and its shell do not pass every signal on: that one of them is gone is the sign to stop.
+// npm and its shell do not pass on every signal: when one of them is gone, we stop.
 const watch = setInterval(() => {
   if (startedBy() === starter) return;
   clearInterval(watch);

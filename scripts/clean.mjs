@@ -1,4 +1,5 @@
-// Empties a folder of built files, so that nothing of a file that was moved or removed stays: `node scripts/clean.mjs dist`.
+// Empties a folder of built files, so that no output of a moved or removed source remains: `node scripts/clean.mjs
+// dist`.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -33,5 +33,5 @@ for (const [page, args] of Object.entries(PAGES)) {
 }
 const jsonPages = Object.keys(PAGES).filter((page) => page.endsWith(".json"));
 run("npx", ["biome", "format", "--write", ...jsonPages.map((page) => `docs/${page}`)]);
-// A snapshot, since no command prints it.
+// A snapshot: no command prints it.
 run("npx", ["vitest", "run", "notifier/targets/kinds.test.ts", "--update"]);

@@ -1,5 +1,6 @@
-// Makes a release: `node scripts/release.mjs 0.2.0`, or `patch`, `minor`, `major`. Adds `--dry-run` to only show it.
-// It checks the tree, moves "Unreleased" of CHANGELOG.md under the version, sets the version, commits and tags. It pushes nothing.
+// Makes a release: `node scripts/release.mjs 0.2.0`, or `patch`, `minor`, `major`. With `--dry-run` it only shows the
+// release. It checks the tree, moves "Unreleased" of CHANGELOG.md under the version, sets the version, commits and
+// tags. It does not push.
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -33,7 +34,7 @@ export function nextVersion(current, wanted) {
   return first >= 0 && exact[first] > parts[first] ? wanted : undefined;
 }
 
-/** The changelog with its unreleased part under a version, and that part as the release's notes. */
+/** The changelog with its unreleased part under a version, and that part as the release notes. */
 export function releaseChangelog(text, version, date) {
   const start = text.indexOf(`${HEADING}\n`);
   if (start < 0) return undefined;

@@ -15,7 +15,7 @@ test.each([
   expect(nextVersion(current, wanted)).toBe(version);
 });
 
-test("what is unreleased moves under the version, and becomes the notes", () => {
+test("the unreleased part moves under the version, and becomes the notes", () => {
   const text = "# Changelog\n\n## Unreleased\n\n### Added\n\n- A thing.\n\n## 0.1.0 - 2026-01-01\n\n- The first.\n";
   const released = releaseChangelog(text, "0.2.0", "2026-02-02");
   expect(released.notes).toBe("### Added\n\n- A thing.");
@@ -24,6 +24,6 @@ test("what is unreleased moves under the version, and becomes the notes", () => 
   );
 });
 
-test("nothing unreleased is no release", () => {
+test("without unreleased changes there is no release", () => {
   expect(releaseChangelog("# Changelog\n\n## Unreleased\n\n## 0.1.0\n", "0.2.0", "2026-02-02")).toBeUndefined();
 });

@@ -31,7 +31,7 @@ function client(options: Partial<Parameters<typeof createFeedClient>[0]> & { rea
 }
 
 describe("the feed client", () => {
-  it("subscribes, and stays subscribed over restarts of the server, without gap or repeat", async () => {
+  it("subscribes, and stays subscribed across restarts of the server, without gap or repeat", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs });
     let feed = await startTestFeed({ log });
     ends.push(() => feed.stop());
@@ -73,7 +73,7 @@ describe("the feed client", () => {
     await until("gone", async () => (await feed.metric("weir_feed_clients")) === 0);
   });
 
-  it("reports since when it is disconnected, over all its attempts", async () => {
+  it("reports since when it is disconnected, across all attempts", async () => {
     const statuses: FeedStatus[] = [];
     const feedClient = client({ url: "ws://127.0.0.1:9/feed", onStatus: (status) => statuses.push(status) });
     await until("attempts", () => feedClient.status().attempt >= 4);
@@ -128,7 +128,7 @@ describe("the feed client", () => {
     expect(feedClient.status()).toMatchObject({ state: "open", attempt: 3 });
   });
 
-  it("retries more slowly when it was too fast", async () => {
+  it("retries more slowly after it was too fast", async () => {
     const feed = await startTestFeed({ config: { limits: { subscriptions_max: 2, subscribes_per_second_max: 4 } } });
     ends.push(() => feed.stop());
     const feedClient = client({ url: `ws://127.0.0.1:${feed.port}/feed` });

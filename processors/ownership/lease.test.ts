@@ -5,7 +5,7 @@ import { leasedLog } from "./lease.ts";
 
 const message = { subject: "windows.0", payload: new Uint8Array([1]) };
 
-test("what is written after the lease ended waits until it is open again", async () => {
+test("a write after the lease ended waits until the lease is open again", async () => {
   const log = createMemoryLog({ nowUs: () => 1 });
   let reopen = () => {};
   const reopened = new Promise<void>((resolve) => {
@@ -19,7 +19,7 @@ test("what is written after the lease ended waits until it is open again", async
   expect(await writing).toMatchObject({ sequence: 1 });
 });
 
-test("and is refused when another may own the task", async () => {
+test("a write after the lease ended is refused when another may own the task", async () => {
   const log = createMemoryLog({ nowUs: () => 1 });
   const reopened = () => Promise.reject(new ConflictError("another owns it"));
   const leased = leasedLog(log, { isOpen: () => false, reopened });

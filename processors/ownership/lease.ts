@@ -1,16 +1,16 @@
 import type { Log } from "../../platform/log/port.ts";
 
-/** The right to work on a task. It ends by itself when it is not renewed. */
+/** The right to work on a task. It expires unless it is renewed. */
 export interface Lease {
-  /** Whether nobody else can own the task now. */
+  /** Whether no other member can own the task now. */
   isOpen(): boolean;
-  /** Resolves once it is open again; rejects with ConflictError when another may own the task. */
+  /** Resolves once the lease is open again; rejects with ConflictError when another member may own the task. */
   reopened(): Promise<void>;
 }
 
 /**
- * A log that is written only under the lease: what a process wants to write after a pause in which it may have lost its
- * task waits until that is known, and is then refused or goes on.
+ * A log that accepts writes only under the lease. After a pause, a process may have lost its task: its writes wait
+ * until that is known, and are then refused or continue.
  */
 export function leasedLog(log: Log, lease: Lease): Log {
   async function later<T>(write: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../../domain/user-error.ts";
 
-/** Where the processors of a log agree on who works on what. */
+/** Where the processors of a log agree on the owner of each task. */
 export const OWNERS_RECORD = "processors.owners";
 
 const recordSchema = z.object({
@@ -12,30 +12,30 @@ const recordSchema = z.object({
 
 export type OwnersRecord = z.output<typeof recordSchema>;
 
-/** Tasks 0 to `tasks - 1`, of kinds with `perKind` tasks each: partitions first, then shares of groups. */
+/** Tasks 0 to `tasks - 1`, with `perKind` tasks of each kind: partitions first, then shares of groups. */
 export interface TaskSpace {
   readonly tasks: number;
   readonly perKind: number;
 }
 
-/** What one member writes into the record. */
+/** One member's changes to the record. */
 export interface Intent {
   readonly id: string;
   readonly name: string;
-  /** Greater than any earlier beat of this member. */
+  /** Greater than all earlier beats of this member. */
   readonly beat: number;
-  /** Its first write: a member of the same name is its own past life, and gone. */
+  /** Its first write: a member with the same name is its own past life, which has ended. */
   readonly joining: boolean;
   readonly dead: ReadonlySet<string>;
   /** Tasks that it has stopped working on. */
   readonly finished: ReadonlySet<number>;
-  /** Free tasks that it cannot begin now. */
+  /** Free tasks that it cannot start now. */
   readonly busy: ReadonlySet<number>;
 }
 
 export interface Taken {
   readonly task: number;
-  /** The lost member that had it. */
+  /** The lost member that owned it. */
   readonly from: string | null;
 }
 
@@ -43,11 +43,11 @@ export interface NextOwners {
   readonly record: OwnersRecord;
   readonly taken: readonly Taken[];
   readonly lost: readonly string[];
-  /** Whether more than a beat moved. */
+  /** Whether anything except the beat changed. */
   readonly changed: boolean;
 }
 
-/** The owners record cannot be read. Trying again does not help. */
+/** The owners record cannot be read. Retrying does not help. */
 class OwnersRecordError extends UserError {
   override readonly name = "OwnersRecordError";
 }
@@ -70,7 +70,7 @@ export function encodeOwners(record: OwnersRecord): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(record));
 }
 
-/** A task's owner, when it is a member. */
+/** A task's owner, if it is a member. */
 export function ownerOf(record: OwnersRecord, task: number): string | undefined {
   const owner = record.owners[task];
   return owner && Object.hasOwn(record.members, owner) ? owner : undefined;
@@ -80,7 +80,7 @@ export function tasksOf(record: OwnersRecord, id: string, { tasks }: TaskSpace):
   return range(tasks).filter((task) => record.owners[task] === id);
 }
 
-/** The record after a member has beaten, given back, and taken free tasks up to its fair share. */
+/** The record after a member has beaten, given tasks back, and taken free tasks up to its fair share. */
 export function nextOwners(record: OwnersRecord, intent: Intent, space: TaskSpace): NextOwners {
   const { id, name, beat, dead, finished, busy } = intent;
   const pastLives = intent.joining
@@ -94,7 +94,7 @@ export function nextOwners(record: OwnersRecord, intent: Intent, space: TaskSpac
     const owner = record.owners[task] ?? null;
     return owner === id && finished.has(task) ? null : owner;
   });
-  // Tasks that only a newer version knows stay as they are.
+  // Tasks that only a newer version knows stay unchanged.
   owners.push(...record.owners.slice(space.tasks));
   const next: OwnersRecord = { members, owners };
   const taken: Taken[] = [];
@@ -112,7 +112,7 @@ export function nextOwners(record: OwnersRecord, intent: Intent, space: TaskSpac
   return { record: next, taken, lost, changed };
 }
 
-/** The record after a member has left, with all its tasks given back. */
+/** The record after a member has left and given back all its tasks. */
 export function withoutMember(record: OwnersRecord, id: string): OwnersRecord {
   return {
     members: Object.fromEntries(Object.entries(record.members).filter(([each]) => each !== id)),
@@ -120,11 +120,11 @@ export function withoutMember(record: OwnersRecord, id: string): OwnersRecord {
   };
 }
 
-/** Which of the tasks that a member works on are beyond its fair share. */
+/** The tasks that a member works on beyond its fair share. */
 export function surplusOf(record: OwnersRecord, id: string, working: readonly number[], space: TaskSpace): number[] {
   const left = [...working];
   const surplus: number[] = [];
-  // What is being given back already counts as given.
+  // A task that is being given back already counts as given.
   for (let over = left.length - quotaOf(record, id, space); over > 0; over--) {
     const load = loadByKind(left, space);
     const task = leastBy([...left].reverse(), (each) => -load(each));
@@ -136,8 +136,8 @@ export function surplusOf(record: OwnersRecord, id: string, working: readonly nu
 }
 
 /**
- * The fair share of a member: shares differ by one at most, and those who have more now get the greater ones, so that
- * as little as possible moves. Every member computes the same from the same record.
+ * The fair share of a member. Shares differ by one at most; members with more tasks now get the greater shares, so
+ * that as little as possible moves. Every member computes the same from the same record.
  */
 function quotaOf(record: OwnersRecord, id: string, space: TaskSpace): number {
   const counts = Object.keys(record.members).map((each) => ({ id: each, count: tasksOf(record, each, space).length }));
@@ -151,7 +151,7 @@ function isPastLife(record: OwnersRecord, each: string, { id, name }: Intent): b
   return each !== id && record.members[each]?.name === name;
 }
 
-/** How many of these tasks are of the same kind as one: the kinds are shared evenly too. */
+/** For a task, the number of these tasks of the same kind: the kinds are shared evenly too. */
 function loadByKind(tasks: readonly number[], { perKind }: TaskSpace): (task: number) => number {
   const counts = new Map<number, number>();
   for (const task of tasks) {
@@ -161,7 +161,7 @@ function loadByKind(tasks: readonly number[], { perKind }: TaskSpace): (task: nu
   return (task) => counts.get(Math.floor(task / perKind)) ?? 0;
 }
 
-/** The first of those with the smallest measure. */
+/** The first one with the smallest measure. */
 function leastBy<T>(items: readonly T[], measure: (item: T) => number): T | undefined {
   let least: T | undefined;
   let best = Number.POSITIVE_INFINITY;

@@ -5,7 +5,7 @@ import { OWNERS_RECORD } from "./owners-record.ts";
 
 const LEASE_MS = 4_000;
 const SPACE = { tasks: 8, perKind: 4 };
-/** A beat with its spread, twice the way to the log, a stop of the work, and the same once more for a lost hint. */
+/** A beat with its spread, two trips to the log, the end of the work, and the same again for a lost hint. */
 const SLACK_MS = 4_000;
 const machines: Machine[] = [];
 
@@ -25,7 +25,7 @@ function alive(): Machine[] {
   return machines.filter(({ state }) => state === "running");
 }
 
-/** Tasks by number with those who may write for them. */
+/** The tasks by number, with the members that may write for them. */
 function owners(): string[][] {
   const byTask: string[][] = Array.from({ length: SPACE.tasks }, () => []);
   for (const machine of machines) for (const task of machine.owns()) byTask[task]?.push(machine.id);
@@ -38,7 +38,7 @@ function checkOneOwner(world: World): void {
   }
 }
 
-/** Fair shares, in all and of each kind, and everything owned once. */
+/** Fair shares, in total and of each kind, and each task owned once. */
 function checkShared(): void {
   const shares = alive().map((machine) => machine.owns());
   const tasks = shares.flat().sort((a, b) => a - b);
@@ -47,7 +47,7 @@ function checkShared(): void {
   expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
 }
 
-test("the first one takes everything at once; who leaves gives back at once", async () => {
+test("the first member takes everything at once; a member that leaves gives everything back at once", async () => {
   const world = new World(1);
   const one = join(world);
   await world.pass(130);
@@ -59,7 +59,7 @@ test("the first one takes everything at once; who leaves gives back at once", as
   expect(two.owns()).toHaveLength(SPACE.tasks);
 });
 
-test("a second one gets half of each kind, after the first has ended its work on it", async () => {
+test("a second member gets half of each kind, after the first has ended its work on it", async () => {
   const world = new World(2);
   const one = join(world);
   await world.pass(5_000);
@@ -70,7 +70,7 @@ test("a second one gets half of each kind, after the first has ended its work on
   expect(one.said.filter((line) => line.startsWith("released"))).toHaveLength(4);
 });
 
-test("what a dead one had is taken over a lease time later, not sooner", async () => {
+test("a dead member's tasks are taken over a lease time later, not sooner", async () => {
   const world = new World(3);
   const one = join(world);
   const two = join(world);
@@ -85,7 +85,7 @@ test("what a dead one had is taken over a lease time later, not sooner", async (
   expect(two.said.at(-1)).toMatch(/, 4 from lost$/);
 });
 
-test("with its name, a restarted one takes at once what its past life had", async () => {
+test("a restarted member with the same name takes the tasks of its past life at once", async () => {
   const world = new World(4);
   const one = join(world, "host:/data");
   const other = join(world);
@@ -97,7 +97,7 @@ test("with its name, a restarted one takes at once what its past life had", asyn
   expect(other.said).not.toContain("member lost");
 });
 
-test("two that live under one name share, and do not fight", async () => {
+test("two members with one name share the tasks, and do not compete", async () => {
   const world = new World(5);
   join(world, "same");
   await world.pass(3_000);
@@ -109,7 +109,7 @@ test("two that live under one name share, and do not fight", async () => {
   expect(machines.map((machine) => machine.said.length)).toEqual(said);
 });
 
-test("who was paused holds back its writes until it knows, and loses what others have taken", async () => {
+test("a paused member holds back its writes until it knows its tasks, and loses those that others have taken", async () => {
   const world = new World(6);
   const one = join(world);
   const two = join(world);
@@ -126,7 +126,7 @@ test("who was paused holds back its writes until it knows, and loses what others
   checkShared();
 });
 
-test("an outage of the log moves nothing: the works go on where they were", async () => {
+test("an outage of the log moves no task: work continues where it was", async () => {
   const world = new World(7);
   const [one, two] = [join(world), join(world)];
   await world.pass(10_000);
@@ -157,7 +157,7 @@ test("a record that cannot be read is reported, and removing it fixes it", async
   checkShared();
 });
 
-/** Something happens to somebody. Returns whether work may have been lost by it. */
+/** Disturbs a member. Returns whether that may have lost work. */
 function disturb(world: World): boolean {
   const running = alive();
   const victim = running[Math.floor(world.random() * running.length)];
@@ -183,7 +183,7 @@ function disturb(world: World): boolean {
 }
 
 test.each(Array.from({ length: 20 }, (_, i) => i + 1))(
-  "members join, leave, die, pause, lose the log: nothing is owned twice or by nobody for long (seed %i)",
+  "members join, leave, die, pause, lose the log: no task is owned twice, or unowned for long (seed %i)",
   async (seed) => {
     const world = new World(seed);
     join(world);

@@ -26,21 +26,21 @@ export interface OwnershipOptions {
   readonly log: Pick<Log, "records" | "bus">;
   readonly space: TaskSpace;
   readonly leaseMs: number;
-  /** The same after a restart: what the past life of this name had is taken over at once. */
+  /** The same after a restart, so that the tasks of this name's past life are taken over at once. */
   readonly name?: string;
   readonly time: ProcessTime;
   /** 0 to 1, different in each process. */
   readonly random: () => number;
   readonly events: OwnershipEvents;
-  /** Begins to work on a task. */
+  /** Starts work on a task. */
   readonly begin: (task: number, lease: Lease) => Work;
-  /** Called when who owns what may have changed. */
+  /** Called when task owners may have changed. */
   readonly onLook: () => void;
 }
 
 /** The work on one task. */
 export interface Work {
-  /** Resolves when the work has ended, and everything it had to save is saved; after a lost lease, without saving. */
+  /** Resolves when the work has ended and its state is saved; after a lost lease it ends without saving. */
   stop(): Promise<void>;
 }
 
@@ -61,8 +61,8 @@ interface Held {
 }
 
 /**
- * One member's part in sharing the tasks. All members agree in one record, changed by compare-and-set: who is there,
- * each with a beat that it counts up, and who owns what. Rounds (read, judge, write) come with each beat, and at
+ * One member's part in sharing the tasks. All members agree in one record, changed by compare-and-set: the members,
+ * each with a counting beat, and the owner of each task. A round (read, judge, write) runs with each beat, and at
  * once when another member has changed something.
  */
 export class Ownership {
@@ -71,7 +71,7 @@ export class Ownership {
   readonly #name: string;
   readonly #watched: WatchedMembers;
   readonly #held = new Map<number, Held>();
-  /** Tasks that were lost, but whose work here has not ended yet. */
+  /** Lost tasks whose work here has not ended yet. */
   readonly #endingLost = new Map<number, Promise<void>>();
   #record: OwnersRecord = { members: {}, owners: [] };
   #beat = 0;
@@ -93,7 +93,7 @@ export class Ownership {
     this.#watched = new WatchedMembers(options.leaseMs);
   }
 
-  /** Joins the others. Resolves after the first round: what was free and is a fair share is taken. */
+  /** Joins the others. Resolves after the first round, which takes free tasks up to a fair share. */
   async start(): Promise<void> {
     this.#unsubscribe = this.#options.log.bus.subscribe(OWNERS_CHANGED, (from) => {
       if (from !== this.#id) void this.look();
@@ -101,7 +101,7 @@ export class Ownership {
     await this.look();
   }
 
-  /** Reads again who owns what, and acts on it. Resolves after a whole round; never rejects. */
+  /** Reads the owners again and acts on them. Resolves after a whole round; never rejects. */
   look(): Promise<void> {
     if (this.#left) return Promise.resolve();
     this.#nextRound ??= this.#rounds.then(() => {
@@ -142,7 +142,7 @@ export class Ownership {
     await Promise.all([...[...this.#held.keys()].map((task) => this.#finish(task)), ...this.#endingLost.values()]);
     let cancel = () => {};
     const leaseOver = new Promise<void>((resolve) => {
-      // Longer is of no use: the others have taken everything by then.
+      // Waiting longer is useless: by then the others have taken everything.
       cancel = time.after(leaseMs, resolve);
     });
     if (joined) await Promise.race([this.look(), leaseOver]);
@@ -181,7 +181,7 @@ export class Ownership {
     }
   }
 
-  /** Reads, judges, writes. Resolves to false when another member wrote meanwhile. */
+  /** Reads, judges, writes. Resolves to false when another member wrote in between. */
   async #agree(): Promise<boolean> {
     const { log, time, events } = this.#options;
     const stored = await log.records.get(OWNERS_RECORD);
@@ -199,7 +199,7 @@ export class Ownership {
         throw error;
       }
       if (this.#joined && this.#leaseEndMs < readAtMs) events.leaseLapsed(readAtMs - this.#leaseEndMs);
-      // From before the write: the others' waiting begins later.
+      // Timed from before the write: the others start to wait later.
       this.#leaseEndMs = readAtMs + this.#options.leaseMs;
       this.#beatDueMs = readAtMs + this.#beatMs();
       this.#wrote(next);
@@ -241,7 +241,7 @@ export class Ownership {
     if (next.changed) log.bus.publish(OWNERS_CHANGED, this.#id);
   }
 
-  /** Stops the work on tasks that the record gives to others. */
+  /** Stops work on tasks that the record gives to others. */
   #endLost(): void {
     const { events } = this.#options;
     for (const [task, held] of this.#held) {
@@ -280,7 +280,7 @@ export class Ownership {
     events.tasksOwned(this.#held.size);
   }
 
-  /** Ends the work on a task, so that the next round gives it back. */
+  /** Ends work on a task, so that the next round gives it back. */
   async #finish(task: number): Promise<void> {
     const held = this.#held.get(task);
     if (held === undefined) return;
@@ -308,7 +308,7 @@ export class Ownership {
   }
 }
 
-/** The work itself reports what went wrong. */
+/** The work itself reports the error. */
 async function ended(work: Work): Promise<void> {
   await work.stop().catch(() => {});
 }

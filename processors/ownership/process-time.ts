@@ -1,7 +1,7 @@
-/** A process' own time: it runs on while the process is stopped, and is never compared with another's. */
+/** A process's own time: it keeps running while the process is stopped, and is never compared with another's. */
 export interface ProcessTime {
   nowMs(): number;
-  /** Calls later. Returns how to cancel it. */
+  /** Schedules a call. Returns a function that cancels it. */
   after(ms: number, call: () => void): () => void;
 }
 

@@ -6,9 +6,9 @@ interface Watched {
 }
 
 /**
- * Who is alive, as one member sees it: another whose beat has not changed for a lease time is dead. Only watched time
- * counts: what one read adds is bounded, so a member that was away itself (paused, or cut off) gives the others time
- * to show up.
+ * Which members are alive, as one member sees it: another member whose beat has not changed for a lease time is dead.
+ * Only watched time counts. What one read adds is bounded, so a member that was away itself (paused, or cut off)
+ * gives the others time to show up.
  */
 export class WatchedMembers {
   readonly #leaseMs: number;
@@ -19,7 +19,7 @@ export class WatchedMembers {
     this.#leaseMs = leaseMs;
   }
 
-  /** Notes the record that was just read. `self` is not watched. */
+  /** Notes a record that was just read. `self` is not watched. */
   observe(record: OwnersRecord, self: string, nowMs: number): void {
     const watchedMs = Math.min(nowMs - (this.#readAtMs ?? nowMs), this.#leaseMs / 2);
     this.#readAtMs = nowMs;
@@ -37,7 +37,7 @@ export class WatchedMembers {
     return new Set([...this.#watched].filter(([, { unchangedMs }]) => unchangedMs >= this.#leaseMs).map(([id]) => id));
   }
 
-  /** How soon one of them would be dead, if it stays silent. */
+  /** How soon the next member would count as dead, if it stays silent. */
   nextDeathMs(): number {
     return Math.min(...[...this.#watched.values()].map(({ unchangedMs }) => this.#leaseMs - unchangedMs));
   }

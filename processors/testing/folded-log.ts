@@ -5,13 +5,13 @@ import { decodeWindows } from "../../domain/windows-codec.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { allMessages, byAlertId, fold } from "./runner-kit.ts";
 
-/** Results of all tasks: windows by task, in their order; alert changes by id. For tests. */
+/** The results of all tasks: windows by task, in order; alert changes by id. For tests. */
 export interface Results {
   readonly windows: readonly (readonly WindowResult[])[];
   readonly alerts: readonly AlertChange[];
 }
 
-/** What the results must be: each task's input, folded by a fresh step in one go. */
+/** The expected results: each task's input, folded by a fresh step in one pass. */
 export async function foldedResults(log: Log, partitions: number): Promise<Results> {
   const tasks = Array.from({ length: 2 * partitions }, (_, task) => task);
   const outputs = await Promise.all(tasks.map((task) => fold(log, task, partitions)));
@@ -21,7 +21,7 @@ export async function foldedResults(log: Log, partitions: number): Promise<Resul
   };
 }
 
-/** What the results in the log are. */
+/** The results in the log. */
 export async function publishedResults(log: Log, partitions: number): Promise<Results> {
   const windows: WindowResult[][] = Array.from({ length: 2 * partitions }, () => []);
   for (const { subject, payload } of await allMessages(log, "WINDOWS")) {

@@ -17,7 +17,7 @@ import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { createProcessorEvents } from "../events.ts";
 import { PartitionRunner } from "../partition-runner.ts";
 
-/** What the tests of the runner share. */
+/** Shared by the tests of the runner. */
 export interface Outputs {
   readonly windows: WindowResult[];
   readonly alerts: AlertChange[];
@@ -34,7 +34,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** A log that works `operations` times; the one after that may or may not have its effect, and all later ones fail. */
+/** A log that works for `operations` operations; the next one may or may not take effect, and all later ones fail. */
 export function mortalLog(log: Log, operations: number, random: () => number): Log {
   let left = operations;
   const readers: LogReader[] = [];
@@ -82,7 +82,7 @@ export async function allMessages(log: Log, stream: StreamName): Promise<LogMess
   return messages;
 }
 
-/** What a task's outputs must be: its input, folded in one go. */
+/** A task's expected outputs: its input, folded in one pass. */
 export async function fold(log: Log, task: number, partitions: number): Promise<Outputs> {
   const input = taskInput(task, partitions);
   const table = new SeriesTable();
@@ -101,7 +101,7 @@ export async function fold(log: Log, task: number, partitions: number): Promise<
   return all;
 }
 
-/** What a task has published. */
+/** The outputs that a task has published. */
 export async function published(log: Log, task: number): Promise<Outputs> {
   const frames = (await allMessages(log, "WINDOWS")).filter(({ subject }) => subject === windowsSubject(task));
   const events = (await allMessages(log, "ALERTS")).map(
@@ -145,7 +145,7 @@ export function byAlertId(alerts: readonly AlertChange[]) {
   return [...alerts].sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true }));
 }
 
-/** What was forwarded, by source and share: every reading, as the source had it. */
+/** The forwarded readings, by source and share: every reading as its source had it. */
 export async function forwarded(log: Log): Promise<Map<string, Reading[]>> {
   const table = new SeriesTable();
   const frames = new FrameReader(table);

@@ -6,12 +6,12 @@ import { Ownership } from "../ownership/ownership.ts";
 import type { ProcessTime } from "../ownership/process-time.ts";
 import { seeded } from "./runner-kit.ts";
 
-/** A time of its own: moves only from one planned call to the next. */
+/** A simulated time: it moves only from one planned call to the next. */
 export class World {
   readonly random: () => number;
   readonly log: Log;
   nowMs = 0;
-  /** The log answers nobody until then. */
+  /** The log does not answer until then. */
   outageUntilMs = 0;
   #calls: { readonly atMs: number; readonly order: number; readonly call: () => void }[] = [];
   #order = 0;
@@ -33,7 +33,7 @@ export class World {
     return msMin + this.random() * (msMax - msMin);
   }
 
-  /** Lets time pass; `onStep` looks at the world after everything that happens. */
+  /** Lets time pass; calls `onStep` after each event. */
   async pass(ms: number, onStep: () => void = () => {}): Promise<void> {
     const endMs = this.nowMs + ms;
     for (;;) {
@@ -55,7 +55,7 @@ interface SimulatedWork {
   readonly lease: Lease;
 }
 
-/** A process with one member in it, which can be paused and can die. */
+/** A process with one member, which can be paused and can die. */
 export class Machine {
   readonly id: string;
   readonly name: string | undefined;
@@ -118,11 +118,11 @@ export class Machine {
   resume(): void {
     if (this.state !== "paused") return;
     this.state = "running";
-    // All that was due meanwhile happens now, one after the other.
+    // Everything that was due in the meantime happens now, in order.
     for (const call of this.#missed.splice(0)) this.#world.after(0, () => this.#run(call));
   }
 
-  /** Tasks that it may write for now. A paused one may wake up and do so. */
+  /** Tasks that it may write for now. A paused member may wake up and do so. */
   owns(): number[] {
     return this.state === "gone" ? [] : [...this.working].filter(({ lease }) => lease.isOpen()).map(({ task }) => task);
   }
@@ -151,7 +151,7 @@ export class Machine {
     };
   }
 
-  /** The log's records, a network away. */
+  /** The log's records, across a network. */
   #records(): Log["records"] {
     const { records } = this.#world.log;
     return {

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { crash } from "./run.ts";
 
-test("processors that are killed while readings come in lose nothing and double nothing", async () => {
+test("processors that are killed while readings arrive lose nothing and double nothing", async () => {
   const distDir = fileURLToPath(new URL("../../build", import.meta.url));
   const said: string[] = [];
   const report = await crash({

@@ -9,7 +9,7 @@ const DEVICES_PER_ZONE = 250;
 /** Readings a second of each device. */
 const READINGS_PER_DEVICE = 5;
 const REMEMBERED = 4_096;
-/** Devices fall silent for whole spans of this length, so that absences come and go. */
+/** Devices go silent for whole spans of this length, so that absences begin and end. */
 const SILENCE_US = 5 * SECOND_US;
 
 /** A reading on its way to a partition. */
@@ -28,7 +28,7 @@ interface Device {
   readonly phase: number;
 }
 
-/** Devices with clocks of their own whose readings come out of order, late, and more than once. */
+/** Devices with their own clocks, whose readings arrive out of order, late, and more than once. */
 export class Fleet {
   readonly #random: Random;
   readonly #devices: readonly Device[];
@@ -42,7 +42,7 @@ export class Fleet {
     this.#devices = Array.from({ length: count }, (_, i) => makeDevice(i, partitions));
   }
 
-  /** The next reading, as it comes in at an instant; undefined when its device is silent. */
+  /** The next reading that arrives at an instant; undefined when its device is silent. */
   next(nowUs: number): FleetReading | undefined {
     const random = this.#random;
     if (this.#sent.length > 0 && random.chance(0.03)) return this.#repeated();
@@ -56,7 +56,7 @@ export class Fleet {
     return reading;
   }
 
-  /** A second one of a reading, at times with another value: the first counts. */
+  /** A duplicate of a reading, sometimes with another value: the first one counts. */
   #repeated(): FleetReading {
     const reading = this.#random.pick(this.#sent);
     if (typeof reading.value !== "number" || this.#random.chance(0.5)) return reading;
@@ -94,13 +94,13 @@ function makeDevice(i: number, partitions: number): Device {
   };
 }
 
-/** One device in eight, each span others; a whole site at times. */
+/** One device in eight, different ones in each span; sometimes a whole site. */
 function isSilent(place: number, nowUs: number): boolean {
   const span = Math.floor(nowUs / SILENCE_US);
   return (place + 3 * span) % 8 === 0 || (Math.floor(place / DEVICES_PER_SITE) + span) % 16 === 0;
 }
 
-/** Tenths are not exact in binary: sums show when something is lost. */
+/** Tenths are not exact in binary: sums reveal a lost reading. */
 function round(value: number): number {
   return Math.round(value * 10) / 10;
 }

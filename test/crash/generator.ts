@@ -6,11 +6,11 @@ import { readingsSubject } from "../../domain/subjects.ts";
 import { Fleet, type FleetReading } from "./fleet.ts";
 import { nowUs } from "./now.ts";
 
-/** A process of its own that appends readings to the log until it gets SIGTERM. It then says what it has appended. */
+/** A separate process that appends readings to the log until it gets SIGTERM. It then prints what it has appended. */
 const ROUND_MS = 20;
 const IN_FLIGHT_MAX = 64;
 const PUBLISH_TIMEOUT_MS = 30_000;
-/** A frame that is sent a second time as it is, as an edge does that heard no acknowledgement. */
+/** A frame that is sent again unchanged, as by an edge that received no acknowledgement. */
 const REPEATED_FRAMES = 100;
 
 async function main(): Promise<void> {

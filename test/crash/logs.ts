@@ -6,13 +6,13 @@ import type { Log, LogMessage } from "../../platform/log/port.ts";
 
 const STREAMS_READ = ["READINGS", "GROUPS", "WINDOWS", "ALERTS"] as const;
 
-/** What the log held at the end. */
+/** The content of the log at the end. */
 export type Logs = Readonly<Record<(typeof STREAMS_READ)[number], readonly LogMessage[]>> & {
-  /** By task. A tick or rule set may come too late to be read. */
+  /** By task. A tick or rule set may arrive too late to be read. */
   readonly processedUpTo: readonly number[];
 };
 
-/** Reads everything, once writing has ended. */
+/** Reads everything after writing has ended. */
 export async function readLogs(log: Log, partitions: number): Promise<Logs> {
   const [READINGS = [], GROUPS = [], WINDOWS = [], ALERTS = []] = await Promise.all(
     STREAMS_READ.map((stream) => allOf(log, stream)),
@@ -42,7 +42,9 @@ async function allOf(log: Log, stream: StreamName): Promise<LogMessage[]> {
   return messages.filter(({ sequence }) => sequence <= lastSequence);
 }
 
-/** What a task has processed: a partition's subject, or all of a share's. Throws when readings were left. */
+/**
+ * The input of a task: a partition's subject, or all subjects of a share. Throws when readings were left unprocessed.
+ */
 export function inputOf(logs: Logs, task: number, partitions: number): readonly LogMessage[] {
   const isPartition = task < partitions;
   const subject = isPartition ? `readings.${task}` : `groups.${task - partitions}.`;
@@ -62,7 +64,7 @@ export function inputOf(logs: Logs, task: number, partitions: number): readonly 
   return all.filter(({ sequence }) => sequence <= end);
 }
 
-/** Whether a rule's groups hold several devices: these are computed by the tasks of the shares. */
+/** Whether a rule's groups contain several devices: the tasks of the shares compute these. */
 export function isOverDevices(rule: { readonly group_by: readonly string[] }): boolean {
   return !rule.group_by.includes("device");
 }
@@ -73,7 +75,7 @@ export function shareOf(labels: Tags, partitions: number): number {
   return fnv1a32(texts.map(([name, value]) => `${name}\u0001${value}`).join("\u0000")) % partitions;
 }
 
-/** Entries as a person would write them down. */
+/** Entries in readable form. */
 export class PlainEntries {
   readonly #table = new SeriesTable();
   readonly #frames = new FrameReader(this.#table);

@@ -33,7 +33,7 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2;
   }
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
-  // The built tree, in which this file stands.
+  // The built tree that contains this file.
   const distDir = fileURLToPath(new URL("../..", import.meta.url));
   const ending = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => ending.abort());

@@ -7,15 +7,15 @@ const POLL_MS = 50;
 
 interface Kill {
   readonly atMs: number;
-  /** False: it is only waited for. */
+  /** False: no process was killed, the test only waits for the results. */
   readonly isKill: boolean;
-  /** By partition: the newest entry when it happened. */
+  /** By partition: the newest entry at that moment. */
   readonly ends: readonly number[];
 }
 
 /**
- * How long after each kill the results of every partition have come as far as its log was then. While processes are
- * killed faster than they recover, the time goes on.
+ * The time from each kill until the results of every partition reach the end of its log at the kill. While processes
+ * are killed faster than they recover, the time keeps running.
  */
 export class Recoveries {
   readonly #log: Log;
@@ -39,7 +39,7 @@ export class Recoveries {
     await this.#following;
   }
 
-  /** Notes a kill, or begins to wait for the results of what the log holds now. */
+  /** Notes a kill, or begins to wait for the results of the log's current content. */
   async mark({ isKill }: { readonly isKill: boolean }): Promise<void> {
     const atMs = performance.now();
     const ends = await this.#each(async (partition) => {
@@ -52,7 +52,7 @@ export class Recoveries {
     return this.#open.length;
   }
 
-  /** In milliseconds, by the order of kills: nobody disturbed the recovery from the last one. */
+  /** In milliseconds, in the order of kills. Nothing disturbed the recovery from the last one. */
   get tookMs(): readonly number[] {
     return this.#tookMs;
   }

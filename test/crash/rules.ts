@@ -87,7 +87,7 @@ const RULES: readonly Readonly<Record<string, unknown>>[] = [
   },
 ];
 
-/** What an edit in the middle of the run changes: a threshold, the form of a window, a rule over devices. */
+/** What an edit during the run changes: a threshold, the form of a window, a rule over devices. */
 const EDITS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   hot: { when: "> 58", severity: "critical" },
   strict: { window: { hopping: "3s", every: "1s" } },

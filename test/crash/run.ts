@@ -21,10 +21,13 @@ export interface CrashOptions {
   /** The built tree: `weir` and the generator run from there. */
   readonly distDir: string;
   readonly sample: { readonly devices: number; readonly sites: number };
-  /** After the last reading was processed: so long windows close by themselves, and silences are noticed. */
+  /**
+   * How long it runs after the last reading is processed: windows close without new readings, and silences are
+   * noticed.
+   */
   readonly afterMs: number;
   readonly say: (text: string) => void;
-  /** Ends it, with all that it started. */
+  /** Ends it, together with every process that it started. */
   readonly signal?: AbortSignal;
 }
 
@@ -33,7 +36,7 @@ export interface CrashReport extends Verification {
   readonly killedBoth: number;
   readonly runSeconds: number;
   readonly sent: number;
-  /** From each kill until the results of what was in the log then were there. */
+  /** From each kill until the results of the log's content at the kill exist. */
   readonly recoveriesMs: readonly number[];
 }
 
@@ -51,8 +54,8 @@ const CATCH_UP_MS_MAX = 90_000;
 const SAID_SHOWN = 3_000;
 
 /**
- * Kills processors that compute from a log that goes on, at random moments of their lives, and compares what the log
- * holds in the end with what it must hold.
+ * Kills processors at random moments while the log keeps growing, and compares the log's final content with the
+ * expected content.
  */
 export async function crash(options: CrashOptions): Promise<CrashReport> {
   const undo: (() => Promise<unknown>)[] = [];
@@ -77,7 +80,7 @@ async function crashIn(options: CrashOptions, undo: (() => Promise<unknown>)[]):
   const generator = startGenerator();
   const [one, two] = victims;
   one.start();
-  // Readings that come before the rules are in force count nowhere.
+  // Readings from before the rules are in force do not count.
   const untilMs = performance.now() + CATCH_UP_MS_MAX;
   while (!(await one.ready()) && performance.now() < untilMs) await sleep(POLL_MS);
   const startedMs = performance.now();
@@ -116,7 +119,7 @@ async function prepare(options: CrashOptions, undo: (() => Promise<unknown>)[]) 
   await mkdir(join(folder, "rules"));
   await writeFile(join(folder, "rules", "crash.yaml"), ruleFile(false).text);
   const configFile = join(folder, "weir.yaml");
-  // Small frames and frequent states: so that parts, and states, are cut in two by kills.
+  // Small frames and frequent states, so that kills split parts and states in two.
   const processors = { checkpoint: "700ms", lease: "2s", results_per_frame_max: 60 };
   await writeFile(configFile, JSON.stringify({ partitions, processors }));
   const logger = pino({ level: "silent" });
@@ -174,7 +177,7 @@ function startGenerator(
   };
 }
 
-/** Waits until all readings are processed, lets time pass for what comes of it, and ends the processors. */
+/** Waits until all readings are processed, lets time pass for their results, and ends the processors. */
 async function settle(victims: readonly Victim[], recoveries: Recoveries, options: CrashOptions): Promise<void> {
   const untilMs = performance.now() + CATCH_UP_MS_MAX;
   await recoveries.mark({ isKill: false });

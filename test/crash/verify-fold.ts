@@ -11,16 +11,16 @@ import type { LogMessage } from "../../platform/log/port.ts";
 import { inputOf, type Logs } from "./logs.ts";
 
 export interface FoldCheck {
-  /** The first difference; undefined when the log holds exactly what the fold says. */
+  /** The first difference; undefined when the log holds exactly the results of the fold. */
   readonly difference: string | undefined;
-  /** Of entries that the fold read. */
+  /** Of the entries that the fold read. */
   readonly readings: number;
   readonly windows: number;
   readonly alerts: number;
   readonly stepMs: number;
 }
 
-/** Folds what a task has read with a fresh step, in one go, and compares what it says with what the log holds. */
+/** Folds a task's input with a fresh step, in one pass, and compares the result with the log. */
 export function verifyFold(logs: Logs, task: number, partitions: number): FoldCheck {
   const input = taskInput(task, partitions);
   const table = new SeriesTable();

@@ -9,7 +9,7 @@ export interface ForwardedCheck {
   readonly forwarded: number;
 }
 
-/** Each reading that a rule over devices wants went from its partition to the rule's share once, and in order. */
+/** Each reading that a rule over devices needs went from its partition to the rule's share once, and in order. */
 export function verifyForwarded(logs: Logs, partition: number, partitions: number): ForwardedCheck {
   const received = Array.from({ length: partitions }, (_, share) =>
     receivedBy(logs.GROUPS.filter(({ subject }) => subject === `groups.${share}.${partition}`)),

@@ -8,7 +8,7 @@ import { Oracle } from "../simulation/oracle/oracle.ts";
 import type { Random } from "../simulation/random.ts";
 import { inputOf, isOverDevices, type Logs, PlainEntries, shareOf } from "./logs.ts";
 
-/** Time entries nearer together than this tell nothing that one of them does not. */
+/** Of time entries that are closer together than this, one is enough. */
 const TIME_APART_US = 5_000_000;
 
 export interface OracleCheck {
@@ -21,12 +21,12 @@ export interface OracleCheck {
 }
 
 interface Sample {
-  /** Of a device: its own groups. Of a site: the groups over its devices, those of one share. */
+  /** Of a device: its own groups. Of a site: the groups over its devices that belong to one share. */
   readonly kind: "device" | "site";
   readonly name: string;
 }
 
-/** Brute force over all readings of some devices and some sites, against all that the log says of them. */
+/** Brute force over all readings of some devices and sites, compared with everything in the log about them. */
 export function verifyByOracle(
   logs: Logs,
   options: { readonly partitions: number; readonly devices: number; readonly sites: number; readonly random: Random },
@@ -88,7 +88,7 @@ function choose(names: readonly string[], count: number, random: Random): string
   return chosen;
 }
 
-/** By task and sample: its readings, all rule sets, and as many ticks as time needs. */
+/** By task and sample: its readings, all rule sets, and enough ticks to advance time. */
 function sampledEntries(logs: Logs, partitions: number, samples: readonly Sample[]): Map<string, OracleEntry[]> {
   const found = new Map<string, OracleEntry[]>();
   for (let task = 0; task < 2 * partitions; task++) {
@@ -103,7 +103,7 @@ function sampledEntries(logs: Logs, partitions: number, samples: readonly Sample
       const { storedAtUs } = message;
       const entry = plain.read(message);
       const readings = plain.readings(entry, (device, tags) => wanted.has(nameOf(device, tags)));
-      // Both sides of a pause, and the end, are kept; what lies close together is not.
+      // Both sides of a pause and the end are kept; entries that lie close together are not.
       const beforeUs = input[i - 1]?.storedAtUs ?? Number.NEGATIVE_INFINITY;
       const afterUs = input[i + 1]?.storedAtUs ?? Number.POSITIVE_INFINITY;
       const atPause = storedAtUs - beforeUs > TIME_APART_US || afterUs - storedAtUs > TIME_APART_US;
@@ -124,7 +124,7 @@ function rulesOf(rulesJson: string): readonly OracleRule[] {
   return JSON.parse(rulesJson);
 }
 
-/** By task and sample, what the log says, in its order. */
+/** By task and sample: the log's results, in its order. */
 function publishedByName(logs: Logs, devices: ReadonlySet<string>, sites: ReadonlySet<string>): Map<string, Outputs> {
   const found = new Map<string, { windows: WindowResult[]; alerts: AlertChange[] }>();
   function placeOf(task: number, { device, site }: Tags) {

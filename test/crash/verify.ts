@@ -6,13 +6,13 @@ import { verifyForwarded } from "./verify-forwarded.ts";
 import { type OracleCheck, verifyByOracle } from "./verify-oracle.ts";
 
 export interface Verification {
-  /** Empty when all is as it must be. */
+  /** Empty when everything is correct. */
   readonly differences: readonly string[];
   readonly readings: number;
   readonly forwarded: number;
   readonly windows: number;
   readonly alerts: number;
-  /** By fresh steps, of the readings log and of what was forwarded. */
+  /** By fresh steps, over the readings log and the forwarded readings. */
   readonly replayedPerSecond: number;
   readonly byOracle: OracleCheck;
 }
@@ -22,7 +22,7 @@ export interface VerifyOptions {
   readonly sample: { readonly devices: number; readonly sites: number };
 }
 
-/** Compares what the log holds now with fresh folds of its inputs, and with brute force. */
+/** Compares the current log with fresh folds of its inputs, and with brute force. */
 export async function verify(log: Log, { partitions, sample }: VerifyOptions, random: Random): Promise<Verification> {
   const logs = await readLogs(log, partitions);
   const differences: string[] = [];

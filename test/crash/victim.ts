@@ -14,14 +14,14 @@ export interface VictimOptions {
 const SAID_MAX = 20_000;
 const STOP_MS_MAX = 30_000;
 
-/** A `weir run processors` that is killed at any moment, also while it starts. */
+/** A `weir run processors` that is killed at any moment, even while it starts. */
 export class Victim {
   readonly #options: VictimOptions;
   #child: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
   #said = "";
   #wanted = false;
-  /** It ended though nobody had killed it. */
+  /** It ended without being killed. */
   #failure: string | undefined;
 
   constructor(options: VictimOptions) {
@@ -32,7 +32,7 @@ export class Victim {
     return this.#wanted;
   }
 
-  /** The end of what it wrote. */
+  /** The end of its output. */
   get said(): string {
     return this.#said;
   }
@@ -70,7 +70,7 @@ export class Victim {
     });
   }
 
-  /** Whether its services run, and have caught up with the log. */
+  /** Whether its services run and have caught up with the log. */
   async ready(): Promise<boolean> {
     try {
       const { pid } = JSON.parse(await readFile(join(this.#options.dataDir, "run.json"), "utf8"));
@@ -87,7 +87,7 @@ export class Victim {
     await this.#ended;
   }
 
-  /** Asks it to end; throws when it does not end well. */
+  /** Asks it to end; throws when it does not end cleanly. */
   async stop(): Promise<void> {
     const child = this.#child;
     if (child === undefined || !this.#wanted) return;

@@ -11,7 +11,7 @@ export interface Alertmanager {
 
 const START_MS_MAX = 15_000;
 
-/** Debian's Alertmanager on a free loopback port, without peers, notifying nobody. */
+/** Debian's Alertmanager on a free loopback port, without peers and without real receivers. */
 export async function startAlertmanager(): Promise<Alertmanager> {
   const folder = await mkdtemp(join(tmpdir(), "weir-alertmanager-"));
   const config = join(folder, "alertmanager.yml");

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What the gateway writes about itself to `<data dir>/run.json`. */
+/** The gateway's own description in `<data dir>/run.json`. */
 export interface RunInfo {
   readonly mqttPort: number;
   readonly httpPort: number;
@@ -12,14 +12,14 @@ export interface RunInfo {
 }
 
 export interface GatewayOptions {
-  /** Program and first arguments, with absolute paths: it runs in `dataDir`, where there is no `weir.yaml` of ours. */
+  /** Program and first arguments, with absolute paths: it runs in `dataDir`, which has no `weir.yaml`. */
   readonly command: readonly string[];
   readonly dataDir: string;
   readonly rulesDir: string;
-  /** Added to this process' environment. */
+  /** Added to this process's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly startMsMax: number;
-  /** More arguments of `up`: `--demo`, `--config`. */
+  /** Further arguments of `up`: `--demo`, `--config`. */
   readonly flags?: readonly string[];
   /** Use the same HTTP port at each start, so that pages find it again. The MQTT port is always kept. */
   readonly keepHttpPort?: boolean;
@@ -28,7 +28,7 @@ export interface GatewayOptions {
 const POLL_MS = 50;
 const LEFTOVER_MS = 5000;
 
-/** The gateway as a user runs it: a separate process, which can be killed and restarted on its data. */
+/** The gateway as a user runs it: a separate process that can be killed and restarted on its data. */
 export class GatewayProcess {
   readonly #options: GatewayOptions;
   #child: ChildProcess | undefined;
@@ -36,7 +36,7 @@ export class GatewayProcess {
   #mqttPort = 0;
   #httpPort = 0;
   #info: RunInfo | undefined;
-  /** Pids of NATS servers that our gateways started, to make sure that none outlives the run. */
+  /** Pids of NATS servers that our gateways started, to make sure that none of them outlives the run. */
   readonly #natsPids = new Set<number>();
 
   constructor(options: GatewayOptions) {
@@ -65,7 +65,7 @@ export class GatewayProcess {
     return readFile(this.logFile, "utf8");
   }
 
-  /** Resolves when it reports that it is ready. Takes the same MQTT port each time, so that devices find it again. */
+  /** Resolves when it reports that it is ready. Uses the same MQTT port each time, so that devices find it again. */
   async start(): Promise<void> {
     await this.launch();
     await this.ready(this.#options.startMsMax);
@@ -106,7 +106,7 @@ export class GatewayProcess {
     for (;;) {
       if (!this.running) throw new Error(`the gateway ended (${this.#ending()}); see ${this.logFile}`);
       const info = await this.#readInfo();
-      // A file left from an earlier run names ports that are closed now.
+      // A file from an earlier run names ports that are closed now.
       if (info !== undefined && info.pid === this.#child?.pid) {
         this.#info = info;
         await this.#natsPid();
@@ -142,7 +142,7 @@ export class GatewayProcess {
     }
   }
 
-  /** Sums of its metrics by name, all labels together. */
+  /** Sums of its metrics by name, across all labels. */
   async metrics(): Promise<ReadonlyMap<string, number> | undefined> {
     const { ok, text } = await this.get("/metrics");
     return ok ? sumsByName(text) : undefined;
@@ -156,7 +156,7 @@ export class GatewayProcess {
     await ended;
   }
 
-  /** Kills the running NATS server; resolves when another one runs. False when there is none to kill. */
+  /** Kills the running NATS server; resolves when a new one runs. False when no server runs. */
   async killNats(msMax: number): Promise<boolean> {
     const pid = await this.#natsPid();
     if (pid === undefined) return false;
@@ -169,7 +169,7 @@ export class GatewayProcess {
     return true;
   }
 
-  /** Asks it to end, and kills it if it does not. Resolves to how it ended: `code 0` is good. */
+  /** Asks it to end, and kills it if it does not. Resolves to the way it ended: `code 0` is good. */
   async stop(msMax: number): Promise<string> {
     const child = this.#child;
     if (child !== undefined && this.running) {
@@ -184,7 +184,7 @@ export class GatewayProcess {
     return this.#ending();
   }
 
-  /** Ends NATS servers that outlived their gateway by more than a moment. Returns how many did. */
+  /** Ends NATS servers that outlive their gateway by more than a moment. Returns their number. */
   async endLeftovers(): Promise<number> {
     let left = 0;
     const untilMs = performance.now() + LEFTOVER_MS;

@@ -9,7 +9,7 @@ export interface Mosquitto {
   readonly url: string;
   /** The same broker over WebSocket. */
   readonly wsUrl: string;
-  /** Ends it, and keeps what it has to deliver. */
+  /** Ends it, and keeps undelivered messages. */
   pause(): Promise<void>;
   /** Restarts it after `pause`, on the same port. */
   resume(): Promise<void>;
@@ -18,7 +18,7 @@ export interface Mosquitto {
 
 const START_MS_MAX = 10_000;
 
-/** A mosquitto on a free loopback port that keeps sessions over restarts, and any number of waiting messages. */
+/** A mosquitto on a free loopback port that keeps sessions across restarts, and any number of waiting messages. */
 export async function startMosquitto(): Promise<Mosquitto> {
   const folder = await mkdtemp(join(tmpdir(), "weir-mosquitto-"));
   const [port, wsPort] = [await freePort(), await freePort()];
@@ -32,7 +32,7 @@ export async function startMosquitto(): Promise<Mosquitto> {
     `persistence_location ${folder}/`,
     "max_queued_messages 0",
     "log_type error",
-    // Started by root it would become a user that may not write to the folder.
+    // Started by root, it would switch to a user that may not write to the folder.
     ...(process.getuid?.() === 0 ? ["user root"] : []),
   ];
   await writeFile(config, `${lines.join("\n")}\n`);

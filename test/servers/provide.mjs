@@ -1,4 +1,4 @@
-// Gets the servers that the tests run against: what is missing is installed, downloaded or built, each with a line
+// Provides the servers that the tests run against: missing ones are installed, downloaded or built, each with a line
 // that says so. Debian's packages need root; elsewhere the line says what to install.
 import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -58,7 +58,7 @@ function downloadInfluxd(target) {
   }
 }
 
-// From its Go module, without the web page: the API is whole.
+// From its Go module, without the web page: the API is complete.
 function buildInfluxd(target) {
   if (!onPath("go") || !onPath("cargo")) return false;
   if (!onPath("clang") || !onPath("pkg-config")) installDebian(["build-essential", "clang", "pkg-config"]);

@@ -22,7 +22,7 @@ afterAll(async () => {
   await folder.remove();
 });
 
-/** Starts the child, and kills it some time after it has started to write. */
+/** Starts the child, and kills it some time after its first write. */
 async function runAndKill(file: string, afterMs: number): Promise<void> {
   const env = { ...process.env, WEIR_CRASH_CHILD: `${file}|${FRAMES}`, WEIR_CRASH_FILE: CHILD };
   const running = spawn(process.execPath, ["--input-type=module", "-e", RUN], {
@@ -63,7 +63,7 @@ it("loses and repeats nothing when killed during a write", async () => {
     instance.closeSync();
     const applied = Number(row?.[0]);
     expect(applied).toBeGreaterThan(before);
-    // Exactly the contents of the applied messages.
+    // The file holds exactly the contents of the applied messages.
     expect(row).toEqual([applied, applied * READINGS_PER_FRAME, applied * READINGS_PER_FRAME, 0]);
     before = applied;
   }

@@ -4,7 +4,7 @@ import { createMemoryLog } from "../platform/log/memory.ts";
 import { answerHistory } from "./history-answers.ts";
 import { storeDeps, testDeps } from "./testing/testing.ts";
 
-it("a store that can only be written to refuses questions with the reason", async () => {
+it("a write-only store refuses queries with the reason", async () => {
   const { bus } = createMemoryLog({ nowUs: () => 0 });
   const deps = testDeps();
   const stop = answerHistory({ bus, name: "Kafka topic weir", history: undefined, events: storeDeps(deps).events });

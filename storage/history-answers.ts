@@ -6,12 +6,12 @@ import { NoHistoryError, StoreBusyError, type StoreHistory } from "./common/stor
 
 const QUESTIONS_MAX = 64;
 
-/** Answers questions about the past on the bus. Returns a function that stops it. */
+/** Answers history queries on the bus. Returns a function that stops it. */
 export function answerHistory(options: {
   readonly bus: Bus;
   /** The store's name, for messages. */
   readonly name: string;
-  /** Undefined: the store can only be written to, and every question is refused with this reason. */
+  /** Undefined for a write-only store; every query is then refused with this reason. */
   readonly history: StoreHistory | undefined;
   readonly events: StorageEvents;
 }): () => void {

@@ -41,7 +41,7 @@ describe("storage with DuckDB", () => {
     await folder.remove();
   });
 
-  /** Each start has its own metrics. */
+  /** Each start has separate metrics. */
   async function start(changes: Partial<StorageConfig> = {}, given: TestDeps = testDeps({ log })): Promise<Service> {
     deps = given;
     const service = await startStorage({ ...config, ...changes }, given);
@@ -61,7 +61,7 @@ describe("storage with DuckDB", () => {
   const stored = (count: number) =>
     eventually(`${count} points are stored`, async () => (await deps.figure("weir_storage_points_total")) >= count);
 
-  it("stores what each stream holds, and skips ticks", async () => {
+  it("stores the contents of each stream, and skips ticks", async () => {
     const service = await start();
     await log.append({ subject: "readings.0", payload: frameOf([reading(1), reading(2), reading(3, "warm")]) });
     await log.append({ subject: "readings.1", payload: encodeTick() });
@@ -101,7 +101,7 @@ describe("storage with DuckDB", () => {
     expect(await deps.figure("weir_storage_duplicates_total")).toBe(1);
   });
 
-  it("continues where it stopped, without a gap or a repeat", async () => {
+  it("continues where it stopped, without gaps or repeats", async () => {
     for (let round = 0; round < 3; round++) {
       const service = await start();
       for (let i = 0; i < 20; i++) {
@@ -148,10 +148,10 @@ describe("storage with DuckDB", () => {
     await stored(1);
     const letter = await log.lastFor("DEADLETTERS", "deadletters.unreadable-entry");
     expect(decodeDeadLetter(letter?.payload ?? new Uint8Array()).reason).toBe("unreadable-entry");
-    await eventually("all three are set aside", async () => (await log.bounds("DEADLETTERS")).messages === 3);
+    await eventually("all three are dead letters", async () => (await log.bounds("DEADLETTERS")).messages === 3);
   });
 
-  it("says which file is in use, and by whom", async () => {
+  it("names the file that is in use, and the process that uses it", async () => {
     await start();
     await expect(start()).rejects.toThrow(`the database file ${file} is open in this process`);
   });
@@ -187,7 +187,7 @@ describe("storage with DuckDB", () => {
     expect(await deps.figure("weir_storage_missed_messages_total")).toBe(firstSequence - 2);
   });
 
-  it("answers questions on the bus, and refuses bad ones with the reason", async () => {
+  it("answers queries on the bus, and refuses bad ones with the reason", async () => {
     await start();
     await log.append({ subject: "readings.0", payload: frameOf([reading(1, 10), reading(2, 20), reading(9, 3)]) });
     await stored(3);
@@ -205,7 +205,7 @@ describe("storage with DuckDB", () => {
     }
   });
 
-  it("continues writing during a slow question", async () => {
+  it("continues writing during a slow query", async () => {
     await start({ linger: 20_000 });
     const many = (from: number) => Array.from({ length: 500 }, (_, i) => reading(from + i, i));
     for (let i = 0; i < 400; i++) await log.append({ subject: "readings.0", payload: frameOf(many(i * 500)) });

@@ -14,10 +14,11 @@ const DRAIN_MS = 5000;
 const RETENTION_EVERY_MS_MAX = 3_600_000;
 
 /**
- * Takes readings, windows and alerts from the log to the store (`stores.ts` has its kinds), and answers questions about
- * the past. Each stream has a lane (`lanes/lane.ts`), which reads the log from the position that the store has.
- * Invariant: each row is stored once, because its position is stored with it (`common/store.ts`). The log is the queue:
- * a store that is away only lags behind. Rejects when the store cannot be used at all, such as a file that is in use.
+ * Writes readings, windows and alerts from the log to the store (`stores.ts` has its kinds), and answers history
+ * queries. Each stream has a lane (`lanes/lane.ts`), which reads the log from the position that the store has.
+ * Invariant: each row is stored once, because its position is stored with it (`common/store.ts`). The log is the
+ * queue: an unavailable store only lags behind. Rejects when the store cannot be used at all, such as a file that is
+ * in use.
  */
 export async function startStorage(config: StorageConfig, deps: Deps): Promise<Service> {
   const { clock, log, logger, metrics } = deps;
@@ -48,7 +49,7 @@ export async function startStorage(config: StorageConfig, deps: Deps): Promise<S
     stopAnswering();
     stopRetention();
     lag.stop();
-    // Whatever is not written by then is read from the log again at the next start.
+    // The next start reads anything unwritten from the log again.
     const drainMs = writer.health().ready ? DRAIN_MS : 0;
     await Promise.all(lanes.map((lane) => lane.stop(drainMs)));
     await writer.close();
@@ -77,7 +78,7 @@ function builderFor(stream: StoredStream, config: StorageConfig): BatchBuilder {
   }
 }
 
-/** Deletes results older than the retention at the start, and then about a hundred times per retention, at most hourly. */
+/** Deletes results older than the retention: at the start, then about a hundred times per retention, at most hourly. */
 function applyRetention(options: {
   readonly writer: StoreWriter;
   readonly events: StorageEvents;

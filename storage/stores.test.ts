@@ -6,7 +6,7 @@ import { duckdbUnderTest } from "./testing/duckdb-under-test.ts";
 import { influxdbUnderTest } from "./testing/influxdb-under-test.ts";
 import { describeStoreContract, type StoreUnderTest } from "./testing/store-contract.ts";
 
-/** How to start each kind, empty. A kind without a line does not compile. */
+/** How to start each kind, empty. A missing kind does not compile. */
 const UNDER_TEST: Readonly<Record<StoreName, () => Promise<StoreUnderTest>>> = {
   duckdb: duckdbUnderTest,
   influxdb: influxdbUnderTest,

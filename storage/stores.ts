@@ -28,7 +28,7 @@ export type StoreConfig = {
 /** An entry of `storage.stores`: one of the kinds. */
 export type StoreEntry = { readonly [Name in StoreName]?: z.output<(typeof STORES)[Name]["entry"]> | undefined };
 
-// The overloads give the schemas, which are made from the table, the types that are derived from it.
+// The overloads give each schema, which is built from the table, a type derived from the table.
 export function storeEntrySchema(): z.ZodType<StoreEntry>;
 export function storeEntrySchema(): z.ZodType {
   const kinds = Object.entries<StoreKind>(STORES).map(([name, { entry, doc }]) => [
@@ -47,7 +47,7 @@ export function storeConfigSchema(): z.ZodType {
   return z.union(Object.entries<StoreKind>(STORES).map(([name, { config }]) => z.strictObject({ [name]: config })));
 }
 
-/** The kind that an entry is of. */
+/** The kind of an entry. */
 export function nameOf(entry: StoreEntry): StoreName {
   const name = STORE_NAMES.find((each) => entry[each] !== undefined);
   if (name === undefined) throw new RangeError(`a store is one of ${LIST.format(STORE_NAMES)}`);

@@ -4,10 +4,10 @@ import type { Metrics } from "../../platform/metrics.ts";
 import type { StoredStream, WriteReport } from "./store.ts";
 
 const WRITE_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** Less time left than this is worth a warning. */
+/** Warns when less time than this is left. */
 const SECONDS_LEFT_WARN = 3600;
 
-/** What happens in the storage, logged and counted in one place. */
+/** Logs and counts storage events in one place. */
 export class StorageEvents {
   readonly #logger: Logger;
   readonly #points: Counter<"measurement">;
@@ -69,7 +69,7 @@ export class StorageEvents {
     this.#seconds.observe(tookSeconds);
   }
 
-  /** One line when the store goes away, and another for each new reason; not one for each attempt. */
+  /** Logs once when the store becomes unavailable, and once for each new reason; not for every attempt. */
   writeFailed(detail: string, failure: { readonly error: unknown; readonly firstTry: boolean }): void {
     this.#retries.inc();
     if (failure.firstTry) this.#failing++;
@@ -79,7 +79,7 @@ export class StorageEvents {
     this.#logger.error({ err: failure.error }, `the store is unavailable: ${detail}; results wait in the log`);
   }
 
-  /** A write succeeded after it had failed. Others may still fail. */
+  /** A retry succeeded. Other writes may still fail. */
   writeRecovered(): void {
     this.#failing--;
     if (this.#failing > 0 || this.#downSinceMs === undefined) return;

@@ -1,4 +1,4 @@
-/** Runs tasks one after another, in the order of their calls. */
+/** Runs tasks one at a time, in call order. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 

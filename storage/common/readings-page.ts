@@ -2,12 +2,12 @@ import type { NextPage, ReadingsPage, ReadingsQuery } from "../../contracts/hist
 import { type FrameSeries, FrameWriter } from "../../domain/frame-writer.ts";
 import type { ReadingValue } from "../../domain/reading.ts";
 
-/** Fills a page with stored readings, given by time, and says where the next page begins. */
+/** Fills a page with stored readings, added in order of time, and reports where the next page begins. */
 export class PageWriter {
   readonly #query: ReadingsQuery;
   readonly #frame = new FrameWriter();
   #atUs: number;
-  /** How many readings at `#atUs` this page and the pages before it have. */
+  /** Number of readings at `#atUs` on this page and the pages before it. */
   #atInstant: number;
   #next: NextPage | undefined;
 
@@ -17,7 +17,7 @@ export class PageWriter {
     this.#atInstant = query.skip;
   }
 
-  /** False when the page is full: then add nothing more. A page takes at least one reading. */
+  /** Returns false when the page is full; add nothing more then. A page holds at least one reading. */
   add(series: FrameSeries, atUs: number, value: ReadingValue): boolean {
     const { count, bytes } = this.#frame;
     if (atUs !== this.#atUs) {
@@ -33,7 +33,7 @@ export class PageWriter {
     return true;
   }
 
-  /** `rest`: where the readings begin that were not given. */
+  /** `rest`: where the readings that were not added begin. */
   finish(rest?: NextPage): ReadingsPage {
     const { count } = this.#frame;
     const frame = count > 0 ? this.#frame.finish(this.#atUs) : undefined;

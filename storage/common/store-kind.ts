@@ -4,45 +4,48 @@ import type { Log } from "../../platform/log/port.ts";
 import type { StorageEvents } from "./events.ts";
 import type { OpenedStore } from "./store.ts";
 
-/** What a store gets when it is opened. */
+/** What a store receives when it is opened. */
 export interface StoreDeps {
   readonly log: Log;
   readonly events: StorageEvents;
   readonly nowUs: () => number;
-  /** Series whose names may be kept in memory. */
+  /** Number of series whose names may be kept in memory. */
   readonly seriesMax: number;
 }
 
 /** What completes an entry of `storage.stores`. */
 export interface StoreGivens {
   readonly dataDir: string;
-  /** Where secrets are. */
+  /** Where to look up secrets. */
   readonly environment: Environment;
-  /** From command line flags and variables, by the name of the field; they win over the file. */
+  /** Values of command line flags and variables, by field name; they override the file. */
   readonly flags: Readonly<Record<string, string | undefined>>;
 }
 
 export type Resolved<Config = unknown> =
   | { readonly kind: "complete"; readonly config: Config }
-  /** Fields that neither the file nor a flag gives. */
+  /** Required fields that neither the file nor a flag sets. */
   | { readonly kind: "incomplete"; readonly missing: readonly string[] };
 
 /** One kind of store: an entry of the table in `stores.ts`. */
 export interface StoreKind {
-  /** For messages: `DuckDB`. */
+  /** As messages name it: `DuckDB`. */
   readonly title: string;
-  /** For the reference of `weir.yaml`. */
+  /** Description in the reference of `weir.yaml`. */
   readonly doc: string;
-  /** False for a store that can only be written to: nobody can query the past then. */
+  /** False for a write-only store: it has no history to query. */
   readonly hasHistory: boolean;
-  /** An entry of `storage.stores` in `weir.yaml`, whose fields may be left to flags, variables and secrets. */
+  /** Schema of an entry of `storage.stores` in `weir.yaml`. Flags, variables and secrets may supply its fields. */
   readonly entry: z.ZodObject;
   /** Everything that `open` needs, as plain data: it is copied to the service's thread. */
   readonly config: z.ZodObject;
   /** `entry` is undefined when flags alone choose this store. */
   resolve(entry: unknown, givens: StoreGivens): Resolved;
-  /** Loads the store's code and opens it. Rejects when it cannot be used at all; waits for a server that is away. */
+  /**
+   * Loads the store's code and opens it. Waits for an unavailable server; rejects when the store cannot be used at
+   * all.
+   */
   open(config: unknown, deps: StoreDeps): Promise<OpenedStore>;
-  /** For `weir doctor`: whether the store can be used now, without changing it. Rejects with what is wrong. */
+  /** For `weir doctor`: checks whether the store can be used now, without changing it. Rejects with the problem. */
   check(config: unknown): Promise<string>;
 }

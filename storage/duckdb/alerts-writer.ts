@@ -8,7 +8,7 @@ const INSERT_NEW = `
   SELECT n.* FROM (SELECT * FROM new_alerts QUALIFY row_number() OVER (PARTITION BY id ORDER BY time) = 1) n
   WHERE NOT EXISTS (SELECT 1 FROM alerts a WHERE a.id = n.id)`;
 
-/** Alert changes are few, and each has an id. Returns how many were stored already. */
+/** Alert changes are few, and each has an id. Returns how many were already stored. */
 export async function writeAlerts(connection: DuckDBConnection, alerts: readonly AlertChange[]): Promise<number> {
   await connection.run("CREATE OR REPLACE TEMP TABLE new_alerts AS SELECT * FROM alerts LIMIT 0");
   const appender = await connection.createAppender("new_alerts");
@@ -20,7 +20,7 @@ export async function writeAlerts(connection: DuckDBConnection, alerts: readonly
     appender.appendVarchar(alert.severity);
     appender.appendVarchar(alert.incident);
     const { value } = alert;
-    // The value of a text is only in the change.
+    // A text value is only in the change.
     if (typeof value === "number" && Number.isFinite(value)) appender.appendDouble(value);
     else appender.appendNull();
     appender.appendVarchar(textOfTags(alert.key));

@@ -11,7 +11,7 @@ export const duckdbSchema = z.strictObject({
 
 export type DuckdbConfig = z.output<typeof duckdbSchema>;
 
-/** As in `weir.yaml`, where the data folder gives the default of `file`. */
+/** As in `weir.yaml`, where `file` defaults to a path in the data folder. */
 export const duckdbEntrySchema = duckdbSchema.extend({
   file: z.string().min(1).optional().describe(`${FILE} Default: \`history.duckdb\` in the data folder.`),
 });

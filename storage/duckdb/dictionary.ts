@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 
-/** A table that numbers rows of texts. Ids are dense from 0, so they can index arrays. */
+/** A table that numbers rows of texts. Ids are dense and start at 0, so they can index arrays. */
 export class Dictionary {
   readonly #connection: DuckDBConnection;
   readonly #table: string;
@@ -8,7 +8,7 @@ export class Dictionary {
   readonly #ownerColumn: string | undefined;
   #size = 0;
 
-  /** `ownerColumn` is a number that is kept with each row and is not part of its identity. */
+  /** `ownerColumn` is a number stored with each row that is not part of the row's identity. */
   constructor(
     connection: DuckDBConnection,
     options: { readonly table: string; readonly columns: readonly string[]; readonly ownerColumn?: string },
@@ -28,7 +28,7 @@ export class Dictionary {
     this.#size = Number(reader.getRows()[0]?.[0]);
   }
 
-  /** The ids of distinct rows. Adds unknown rows, in the open transaction. */
+  /** Returns the ids of distinct rows. Adds unknown rows in the open transaction. */
   async resolve(rows: readonly (readonly string[])[], owners?: ArrayLike<number>): Promise<Uint32Array> {
     const ids = new Uint32Array(rows.length);
     const known = new Uint8Array(rows.length);

@@ -37,13 +37,13 @@ const step = fc.oneof(
 
 type StoredResult = Omit<WindowResult, "aggregates"> & { readonly text: boolean };
 
-/** A window's values depend on its revision, so that a wrong row is found. */
+/** A window's values depend on its revision, so that a wrong row shows. */
 function withValues({ text, ...window }: StoredResult): WindowResult {
   const value = window.revision + 0.5;
   return { ...window, aggregates: { avg: value, last: text ? `is ${value}` : value } };
 }
 
-it("holds what a map of first readings and highest revisions holds, after any sequence of steps", async () => {
+it("equals a map of first readings and highest revisions, after any sequence of steps", async () => {
   const deps = testDeps();
   const events = new StorageEvents(deps.logger, deps.metrics);
   await fc.assert(

@@ -25,7 +25,7 @@ export interface DuckdbStoreOptions {
   readonly events: StorageEvents;
 }
 
-/** One file with one writing connection. Rows and the position of their stream are written in one transaction. */
+/** One file with one writing connection. Each transaction writes rows together with the position of their stream. */
 export async function openDuckdbStore(options: DuckdbStoreOptions): Promise<StoreWriter & StoreHistory> {
   const store = new DuckdbStore(options);
   await store.open();
@@ -43,7 +43,7 @@ interface Opened {
 class DuckdbStore implements StoreWriter, StoreHistory {
   readonly name: string;
   readonly #options: DuckdbStoreOptions;
-  /** Runs transactions one after another. */
+  /** Runs transactions one at a time. */
   readonly #writes = new Mutex();
   readonly #closing = new AbortController();
   #opened: Opened | undefined;
@@ -118,7 +118,7 @@ class DuckdbStore implements StoreWriter, StoreHistory {
     return this.#use().history.readings(query);
   }
 
-  /** On a separate connection: deleting a day of readings must not delay writing. */
+  /** Uses a separate connection: deleting a day of readings must not delay writes. */
   async forgetBefore(atUs: number): Promise<void> {
     const connection = await this.#use().file.instance.connect();
     try {
@@ -145,7 +145,7 @@ class DuckdbStore implements StoreWriter, StoreHistory {
       const opened = this.#opened;
       this.#opened = undefined;
       if (opened === undefined) return;
-      // This only saves time at the next start, so a failure does not prevent closing.
+      // This only speeds up the next start, so a failure does not prevent closing.
       await save(opened).catch(() => undefined);
       shut(opened);
     });
@@ -187,7 +187,7 @@ class DuckdbStore implements StoreWriter, StoreHistory {
     return report(points - duplicates, duplicates);
   }
 
-  /** Discards what was learned in a failed transaction, and opens the database again if it is no longer usable. */
+  /** Forgets what a failed transaction added, and reopens the database if it is no longer usable. */
   async #recover(): Promise<void> {
     const opened = this.#opened;
     if (opened !== undefined) {
@@ -219,7 +219,7 @@ async function load(opened: Opened): Promise<void> {
   await opened.windows.load("rows");
 }
 
-/** Loads what a clean stop saved, and deletes it before anything is written: after a crash it would be wrong. */
+/** Loads what a clean stop saved, and deletes it before the first write: after a crash it would be wrong. */
 async function loadSaved(opened: Opened): Promise<void> {
   const { connection, readings, windows } = opened;
   const [row] = (await connection.runAndReadAll("SELECT count(*)::INT FROM newest_saved WHERE of = 'clean'")).getRows();

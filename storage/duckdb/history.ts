@@ -26,7 +26,7 @@ const BUCKETS = `
 const ALERTS = `
   SELECT change FROM alerts WHERE time >= $1 AND time < $2 ORDER BY time DESC, id DESC LIMIT $3`;
 
-/** Answers questions on separate connections, a few at a time, so that writing continues meanwhile. */
+/** Answers queries on separate connections, a few at a time, so that they do not block writes. */
 export class DuckdbHistory {
   readonly #instance: DuckDBInstance;
   readonly #timeoutMs: number;

@@ -6,7 +6,7 @@ export function savedOf(name: "readings" | "windows"): string {
   return `SELECT id::DOUBLE, us FROM newest_saved WHERE of = '${name}'`;
 }
 
-/** The newest stored time for each dictionary id: eight bytes per id, however many rows there are. */
+/** The newest stored time for each dictionary id: eight bytes per id, whatever the number of rows. */
 export class Newest {
   #atUs = new Float64Array(1024).fill(Number.NEGATIVE_INFINITY);
 
@@ -41,7 +41,7 @@ export class Newest {
     this.#atUs = grown(this.#atUs, size, Number.NEGATIVE_INFINITY);
   }
 
-  /** True when the time is later than all before; then it is remembered. */
+  /** Returns whether the time is later than all earlier ones; if so, remembers it. */
   advance(id: number, atUs: number): boolean {
     if (atUs <= (this.#atUs[id] as number)) return false;
     this.#atUs[id] = atUs;

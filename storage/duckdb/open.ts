@@ -18,7 +18,7 @@ class StoreFileError extends UserError {
   }
 }
 
-/** Two instances of one process on one file would not see each other's lock. */
+/** Two instances in one process would not see each other's lock on the file. */
 const open = new Set<string>();
 
 export interface OpenedFile {
@@ -36,7 +36,7 @@ export async function openDuckdb(config: DuckdbConfig): Promise<OpenedFile> {
     const instance = await DuckDBInstance.create(file, {
       memory_limit: `${Math.floor(config.memory_max / 1024)}KiB`,
       threads: String(config.threads),
-      // Rows have times; keeping their insertion order would only cost memory.
+      // Rows carry their times, so preserving insertion order would only cost memory.
       preserve_insertion_order: "false",
       // DuckDB must not download anything.
       autoinstall_known_extensions: "false",

@@ -7,7 +7,7 @@ import { Dictionary } from "./dictionary.ts";
 import { Newest, savedOf } from "./newest.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";
 
-/** The first reading of a sensor at an instant stays; between two new ones, the order in the batch decides. */
+/** The first reading of a sensor at an instant wins; within a batch, the earlier one. */
 const INSERT_LATE = `
   INSERT INTO reading_rows
   SELECT l.series, l.time, l.value, l.text
@@ -22,8 +22,8 @@ const NEWEST_OF_EACH_SENSOR = `
   GROUP BY s.sensor`;
 
 /**
- * Appends readings in the open transaction. A reading that is newer than all others of its sensor cannot be a duplicate
- * and is appended directly; the others are compared with the stored ones.
+ * Appends readings in the open transaction. A reading newer than all others of its sensor cannot be a duplicate and
+ * is appended directly; the others are compared with the stored ones.
  */
 export class ReadingsWriter {
   readonly #connection: DuckDBConnection;
@@ -49,7 +49,7 @@ export class ReadingsWriter {
     });
   }
 
-  /** Learns what the file holds: at the start, and again after a rollback. */
+  /** Loads the newest times from the file: at the start, and again after a rollback. */
   async load(from: "rows" | "saved"): Promise<void> {
     this.#table = undefined;
     await this.#sensors.load();
@@ -61,7 +61,7 @@ export class ReadingsWriter {
     await this.#newest.save(this.#connection, "readings");
   }
 
-  /** Returns how many readings were stored already. */
+  /** Returns how many readings were already stored. */
   async write(readings: ReadingColumns): Promise<number> {
     await this.#resolve(readings.table);
     const late = await this.#appendNew(readings);

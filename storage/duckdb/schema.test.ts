@@ -114,7 +114,7 @@ it("migrates a file of the first version, and continues with it", async () => {
   expect(await run(["SELECT count(*)::INT FROM readings"])).toEqual([[1]]);
 });
 
-it("shows numbers, texts and missing values after the migration as in a new file", async () => {
+it("shows numbers, texts and missing values after the migration just like a new file", async () => {
   await run([...VERSION_1, ...CONTENT_1]);
   await (await open()).close();
   const columns = "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns ORDER BY ALL";

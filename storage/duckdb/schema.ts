@@ -20,14 +20,14 @@ const TABLES = [
   "CREATE TABLE reading_rows(series UINTEGER NOT NULL, time TIMESTAMP NOT NULL, value DOUBLE, text VARCHAR)",
   `CREATE TABLE window_series(id UINTEGER NOT NULL,
     rule VARCHAR NOT NULL, labels VARCHAR NOT NULL, aggregate VARCHAR NOT NULL)`,
-  // Neither value nor text: the aggregate had no value over this window.
+  // Neither value nor text: the aggregate has no value for this window.
   `CREATE TABLE window_rows(series UINTEGER NOT NULL, start_time TIMESTAMP NOT NULL,
     end_time TIMESTAMP NOT NULL, revision UINTEGER NOT NULL, value DOUBLE, text VARCHAR)`,
-  // The value of a text is only in `change`, which is JSON.
+  // A text value is only in `change`, which is JSON.
   `CREATE TABLE alerts(id VARCHAR NOT NULL, time TIMESTAMP NOT NULL, rule VARCHAR NOT NULL,
     state VARCHAR NOT NULL, severity VARCHAR NOT NULL, incident VARCHAR NOT NULL, value DOUBLE,
     key VARCHAR NOT NULL, change VARCHAR NOT NULL)`,
-  // Written at a clean stop, and empty while the file is in use: so the next start need not read every row.
+  // Written at a clean stop, and empty while the file is in use. It saves the next start from reading every row.
   "CREATE TABLE newest_saved(of VARCHAR NOT NULL, id UINTEGER NOT NULL, us DOUBLE NOT NULL)",
   `CREATE VIEW readings AS
     SELECT s.device, s.metric, s.kind, s.tags, r.time, r.value, r.text
@@ -40,8 +40,8 @@ const MIGRATIONS: ReadonlyMap<number, readonly string[]> = new Map([
   [
     1,
     [
-      // A window's end was part of its identity: of the windows with one start the newest result stays. The rows are
-      // written to a new table, because one transaction cannot alter a table and change its rows.
+      // Version 1 included a window's end in its identity. Of the windows with one start, the newest result is kept.
+      // The rows go to a new table, because one transaction cannot alter a table and change its rows.
       "DROP VIEW windows",
       "ALTER TABLE window_rows RENAME TO window_rows_1",
       `CREATE TABLE window_rows(series UINTEGER NOT NULL, start_time TIMESTAMP NOT NULL,
@@ -51,7 +51,7 @@ const MIGRATIONS: ReadonlyMap<number, readonly string[]> = new Map([
         QUALIFY row_number() OVER (PARTITION BY series, start_time ORDER BY revision DESC, end_time DESC) = 1`,
       "DROP TABLE window_rows_1",
       WINDOWS_VIEW,
-      // It held the windows' ends.
+      // It held the ends of windows.
       "DELETE FROM newest_saved",
     ],
   ],

@@ -7,7 +7,10 @@ import { timestamp } from "./row-chunk.ts";
 
 const EXTENT = "SELECT epoch_us(min(time))::DOUBLE, epoch_us(max(time))::DOUBLE FROM reading_rows";
 
-/** Reads one more than asked for, to see whether there are more. A series has one reading per instant, so this order is total. */
+/**
+ * Reads one more than requested, to see whether more exist. A series has one reading per instant, so this order is
+ * total.
+ */
 const PAGE = `
   SELECT series::INTEGER, epoch_us(time)::DOUBLE, value, text FROM reading_rows
   WHERE time >= $1 AND time < $2 ORDER BY time, series LIMIT $3 + 1 OFFSET $4`;

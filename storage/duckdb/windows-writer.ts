@@ -30,7 +30,7 @@ const KEEP_HIGHEST = `
   CREATE OR REPLACE TEMP TABLE late_windows AS SELECT * FROM staged_windows
   QUALIFY row_number() OVER (PARTITION BY series, start_time ORDER BY revision DESC, place DESC) = 1`;
 
-/** The range of starts excludes blocks of rows outside it without reading them. */
+/** The range of start times lets DuckDB skip blocks of rows outside it. */
 const DELETE_REPLACED = `
   DELETE FROM window_rows r USING late_windows l
   WHERE r.start_time BETWEEN $1 AND $2
@@ -53,9 +53,9 @@ interface LateValue {
 }
 
 /**
- * Each row holds one aggregate, so that every rule's aggregates fit one table. A window is identified by its start, since
- * a session may change its end. A start later than all others of its series cannot be stored yet and is appended
- * directly. For the others the highest revision stays, and of equal revisions the last one.
+ * Each row holds one aggregate, so that one table fits every rule. A window is identified by its start, since a
+ * session may change its end. A start later than all others of its series cannot be stored yet and is appended
+ * directly. For the others the highest revision wins, and of equal revisions the last one.
  */
 export class WindowsWriter {
   readonly #connection: DuckDBConnection;
@@ -100,7 +100,7 @@ export class WindowsWriter {
     await this.#connection.run("DROP TABLE staged_windows");
   }
 
-  /** Returns results whose window may be there already. */
+  /** Returns the results whose window may already be stored. */
   async #appendNew(windows: readonly WindowResult[], ids: Uint32Array): Promise<LateValue[]> {
     const late: LateValue[] = [];
     const rows = this.#rows;
@@ -150,7 +150,7 @@ export class WindowsWriter {
     await this.#connection.run("DROP TABLE retractions");
   }
 
-  /** Dictionary ids of all aggregates of all results, in their order. */
+  /** Dictionary ids of all aggregates of all results, in order. */
   async #resolve(windows: readonly WindowResult[]): Promise<Uint32Array> {
     if (this.#idOf.size > this.#seriesMax) this.#idOf.clear();
     const keys: string[] = [];

@@ -22,7 +22,7 @@ export const influxdbSchema = z.strictObject({
 
 export type InfluxdbConfig = z.output<typeof influxdbSchema>;
 
-/** As in `weir.yaml`, which holds no secrets: the token is in a variable or a file. */
+/** As in `weir.yaml`, which holds no secrets: a variable or a file supplies the token. */
 export const influxdbEntrySchema = influxdbSchema
   .omit({ token: true })
   .extend({

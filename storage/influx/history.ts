@@ -11,7 +11,7 @@ interface Bucket {
   count: number;
 }
 
-/** Buckets of the numbers and the booleans (as 0 and 1) of one sensor, in one request of three statements. */
+/** Buckets of one sensor's numbers and booleans (as 0 and 1), in one request of three statements. */
 export async function readSeries(client: InfluxClient, query: SeriesQuery): Promise<SeriesAnswer> {
   const { fromUs, toUs } = query;
   const widthUs = bucketWidthUs(query);

@@ -4,17 +4,17 @@ import { HttpError, InfluxDB } from "@influxdata/influxdb-client";
 import type { InfluxdbConfig } from "./config.ts";
 import { pauseOf } from "./retry-after.ts";
 
-/** What InfluxDB said to a write. */
+/** How InfluxDB answered a write. */
 export type WriteAnswer =
   | { readonly kind: "stored" }
   /** Some or all lines were refused, and would be again. */
   | { readonly kind: "refused"; readonly detail: string }
   /** The bucket's own retention dropped this many points; the rest is stored. */
   | { readonly kind: "beyond-retention"; readonly dropped: number }
-  /** It may work later. */
+  /** A retry may succeed. */
   | { readonly kind: "failed"; readonly detail: string; readonly pauseMs: number; readonly error: unknown };
 
-/** Makes single HTTP requests: it does not buffer, retry or drop anything. */
+/** Makes single HTTP requests, and never buffers, retries or drops anything. */
 export class InfluxClient {
   readonly #config: InfluxdbConfig;
   readonly #client: InfluxDB;
@@ -59,7 +59,7 @@ export class InfluxClient {
     return { kind: "refused", detail: `answered ${status} instead of 204` };
   }
 
-  /** The results of InfluxQL statements, in their order: rows with the columns of the statement, time first. */
+  /** The results of InfluxQL statements, in statement order: rows with the columns of the statement, time first. */
   async query(statements: readonly string[]): Promise<readonly (readonly (readonly unknown[])[])[]> {
     const { bucket } = this.#config;
     const query = new URLSearchParams({ db: bucket, q: statements.join("; "), epoch: "u" });
@@ -95,7 +95,7 @@ export class InfluxClient {
 
   #explain(error: unknown): WriteAnswer {
     if (!(error instanceof HttpError)) {
-      // Without the error's own message, which changes during an outage: each change would be a line in the log.
+      // Omits the error's own message, which varies during an outage: each variation would log another line.
       const detail = `InfluxDB at ${this.#config.url} does not answer`;
       return { kind: "failed", detail, pauseMs: 0, error };
     }

@@ -33,7 +33,7 @@ export interface InfluxStoreOptions {
   readonly nowUs: () => number;
 }
 
-/** Points have times and can be written any number of times, so a position that is saved late does no harm. */
+/** Points have times and can be written any number of times, so saving a position late does no harm. */
 export function createInfluxStore(options: InfluxStoreOptions): StoreWriter & StoreHistory & { greet(): void } {
   return new InfluxStore(options);
 }
@@ -90,7 +90,10 @@ class InfluxStore implements StoreWriter, StoreHistory {
     return { points: lines.count - deadLetters - dropped, duplicates: 0, deadLetters, dropped };
   }
 
-  /** Writes an empty batch until it is answered: so the log says at once that InfluxDB is away or refuses the token. */
+  /**
+   * Writes an empty batch until it is answered, so that the log reports at once an unavailable InfluxDB or a refused
+   * token.
+   */
   greet(): void {
     const nothing: Tally = { deadLetters: 0, dropped: 0 };
     this.#post("# weir\n", "us", nothing).catch((error: unknown) => {
@@ -126,7 +129,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
 
   async close(): Promise<void> {
     const saved = Promise.all([...this.#positions.values()].map((position) => position.settled()));
-    // A log that is away must not delay closing. A position that is not saved only means that points are written again.
+    // An unavailable log must not delay closing. If a position is not saved, points are only written again.
     await Promise.race([saved, new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
     this.#closing.abort();
     this.#client.close();
@@ -151,7 +154,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
     await this.#send({ lines, from: 0, to: lines.count }, tally);
   }
 
-  /** Sends lines until they are stored. Refused lines are halved until each bad line is found. */
+  /** Sends lines until they are stored. Splits refused lines in half until it finds each bad line. */
   async #send(
     part: { readonly lines: Lines; readonly from: number; readonly to: number },
     tally: Tally,

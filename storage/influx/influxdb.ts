@@ -3,7 +3,7 @@ import type { Resolved, StoreDeps, StoreGivens, StoreKind } from "../common/stor
 import { type InfluxdbConfig, type InfluxdbEntry, influxdbEntrySchema, influxdbSchema } from "./config.ts";
 
 const CHECK_MS_MAX = 3_000;
-/** Fields without a default. */
+/** Required fields: they have no default. */
 const REQUIRED = ["url", "token", "org", "bucket"] as const;
 
 export const INFLUXDB = {

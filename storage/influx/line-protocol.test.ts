@@ -12,7 +12,7 @@ import { pauseOf } from "./retry-after.ts";
 
 const T0 = 1_763_769_600_000_000;
 
-/** Names as people and machines choose them, with every character that means something in line protocol. */
+/** Names as people and machines choose them, with every special character of line protocol. */
 const nasty = fc
   .array(
     fc.oneof(
@@ -146,7 +146,7 @@ describe("line protocol", () => {
     expect(alertLine(alertChange({ id: "a", value: "open" }))).toMatch(/,value_text="open" \d+$/);
   });
 
-  it("leaves out tags without value and keeps reserved names apart", () => {
+  it("omits tags without value and keeps reserved names apart", () => {
     const labels = { time: "a", time_: "b", _field: "c", empty: "", "": "d", device: "x", rule: "y" };
     expect(windowLine({ rule: "r", labels, startUs: 1, endUs: 2, revision: 0, aggregates: { avg: 1 } })).toBe(
       "windows,_field_=c,device=x,rule=r,rule_=y,time_=a,time__=b avg=1,retracted=false,revision=0i,window_end=2i 1",

@@ -60,7 +60,7 @@ export function readingPrefix(series: Series): string {
   return `readings${tagSet({ device: series.device, metric: series.metric }, series.tags)} ${field}=`;
 }
 
-/** The value as line protocol writes it; undefined for a number that it cannot express. */
+/** The value in line protocol; undefined for a number that line protocol cannot express. */
 export function readingValue(kind: Series["kind"], value: number, texts: readonly string[]): string | undefined {
   if (kind === "number") return Number.isFinite(value) ? String(value) : undefined;
   if (kind === "boolean") return value === 1 ? "true" : "false";
@@ -68,9 +68,9 @@ export function readingValue(kind: Series["kind"], value: number, texts: readonl
 }
 
 /**
- * A line of `windows` at the window's start. A text has its own field, because a field's type never changes; an aggregate
- * without value has none. `retracted` is always present, so that queries can filter by `retracted = false`, and so that a
- * window that comes back is valid again.
+ * A line of `windows` at the window's start. A text has its own field, because a field's type never changes; an
+ * aggregate without value has none. `retracted` is always present, so that queries can filter by `retracted = false`,
+ * and a window that reappears is valid again.
  */
 export function windowLine(window: WindowResult): string {
   let fields = "";
@@ -85,8 +85,8 @@ export function windowLine(window: WindowResult): string {
 }
 
 /**
- * A line of `alerts`, in nanoseconds. The last three digits come from the change's id, so that two changes of one alert at
- * one instant remain two points.
+ * A line of `alerts`, in nanoseconds. The last three digits derive from the change's id, so that two changes of one
+ * alert at one instant remain two points.
  */
 export function alertLine(alert: AlertChange): string {
   const { rule, state, severity } = alert;

@@ -2,17 +2,17 @@ import type { SeriesTable } from "../../domain/series-table.ts";
 import type { Batch, ReadingColumns } from "../common/store.ts";
 import { alertLine, readingPrefix, readingValue, windowLine } from "./line-protocol.ts";
 
-/** The lines of one batch. They are made again when a part of it must be sent separately. */
+/** The lines of one batch. They are built again to send a part of the batch separately. */
 export interface Lines {
   readonly count: number;
   readonly precision: "us" | "ns";
-  /** The lines of the rows `[from, to)`, each with a newline. Empty when none of the rows has a line. */
+  /** The lines of the rows `[from, to)`, each with a newline. Empty if none of the rows has a line. */
   body(from: number, to: number): string;
   /** How many rows have no line, because their values are not finite numbers. */
   readonly inexpressible: number;
 }
 
-/** Writes lines, and remembers how the lines of each series begin. */
+/** Writes lines, and caches the beginning of each series' lines. */
 export class LineWriter {
   #table: SeriesTable | undefined;
   #prefixes: string[] = [];
@@ -33,7 +33,7 @@ export class LineWriter {
     const prefixes = this.#prefixesOf(table);
     let inexpressible = 0;
     for (let i = 0; i < count; i++) {
-      // Every finite number can be written, in any column; only number series hold others.
+      // Every column can express finite numbers; only number series hold others.
       if (!Number.isFinite(values[i])) inexpressible++;
     }
     function body(from: number, to: number): string {

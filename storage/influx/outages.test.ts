@@ -72,8 +72,8 @@ async function storedAll(count: number): Promise<void> {
 
 const said = (text: string) => deps.lines.filter(({ msg }) => msg.includes(text)).length;
 
-describe("storage with an InfluxDB that is away", () => {
-  it("has every point after InfluxDB was killed during a write and came back", async () => {
+describe("storage while InfluxDB is unavailable", () => {
+  it("has every point after InfluxDB is killed during a write and restarted", async () => {
     await start(influxd.url, { batch_rows_max: 50 });
     let next = 0;
     const more = async (frames: number) => {
@@ -96,7 +96,7 @@ describe("storage with an InfluxDB that is away", () => {
     expect(service?.health().ready).toBe(true);
   }, 60_000);
 
-  it("starts while InfluxDB is away, and stops while it is away", async () => {
+  it("starts and stops while InfluxDB is down", async () => {
     await influxd.pause();
     await start(influxd.url);
     await append([reading(0)]);
@@ -120,7 +120,7 @@ describe("storage with an InfluxDB that is away", () => {
     ["503 with a web page", { status: 503, body: "<html>", headers: { "content-type": "text/html" } }],
     ["a cut connection after it stored the points", { status: 0, writes: true }],
     ["a lie about what it stored", { status: 500, writes: true }],
-  ])("tries again after %s", async (_, misdeed) => {
+  ])("retries after %s", async (_, misdeed) => {
     proxy.misdeeds.push(misdeed, misdeed, misdeed);
     await start(proxy.url);
     await append([reading(0), reading(1)]);
@@ -133,7 +133,7 @@ describe("storage with an InfluxDB that is away", () => {
 
   it("waits as long as InfluxDB asks, in seconds", async () => {
     await start(proxy.url);
-    // The greeting is the first write.
+    // The first write is the empty batch of the start.
     await expect.poll(() => proxy.writesAtMs.length).toBe(1);
     proxy.misdeeds.push({ status: 429, headers: { "retry-after": "1" } });
     await append([reading(0)]);
@@ -182,7 +182,7 @@ describe("storage with an InfluxDB that is away", () => {
     const payload = encodeWindows({ partition: 0, firstInput: 1, lastInput: 1, part: 0, parts: 1, results });
     await log.append({ subject: "windows.0", payload });
     await eventually(
-      "all are stored or set apart",
+      "all are stored or kept as dead letters",
       async () => (await deps.figure("weir_storage_points_total")) === 17,
     );
     expect((await log.bounds("DEADLETTERS")).messages).toBe(3);

@@ -11,7 +11,7 @@ const decoder = new TextDecoder();
 
 /**
  * Keeps the position of one stream in the log's records, because InfluxDB has no transactions. It is saved after the
- * points are stored, so it may lag behind; then the points are written again, with the same effect.
+ * points, so it may lag behind; points are then written again, with the same effect.
  */
 export class SavedPosition {
   readonly #records: Records;
@@ -31,7 +31,7 @@ export class SavedPosition {
     readonly signal: AbortSignal;
   }) {
     const { url, org, bucket } = options.config;
-    // Another bucket gets everything that the log holds.
+    // A different bucket receives everything in the log.
     const place = fnv1a32(`${new URL(url).href}\u0000${org}\u0000${bucket}`).toString(16);
     this.#name = `storage.influx.${place}.${options.stream}`;
     this.#records = options.records;
@@ -49,7 +49,7 @@ export class SavedPosition {
     return { sequence, storedAtUs };
   }
 
-  /** Saves the position soon; of several in a row only the last. */
+  /** Saves the position soon; of several in quick succession only the last. */
   moveTo(position: Position): void {
     this.#target = position;
     this.#saving ??= this.#save().finally(() => {

@@ -23,8 +23,8 @@ export async function readExtent(client: InfluxClient): Promise<ReadingsExtent |
 }
 
 /**
- * InfluxDB returns the readings of one instant in any order, which changes from query to query. So this reads only whole
- * instants and sorts them. Names are returned as they are stored (see `storedName`).
+ * InfluxDB returns the readings of one instant in any order, which changes between queries. So this reads only whole
+ * instants and sorts them. Names are returned as stored (see `storedName`).
  */
 export async function readReadings(client: InfluxClient, query: ReadingsQuery): Promise<ReadingsPage> {
   const { fromUs, toUs, skip } = query;

@@ -12,13 +12,16 @@ export interface BatchPumpOptions {
   readonly builder: BatchBuilder;
   readonly events: StorageEvents;
   readonly lingerMs: number;
-  /** The position moved. */
+  /** The position advanced. */
   readonly onApplied: (position: Position) => void;
   /** A write failed permanently; call `reset` before adding more. */
   readonly onFailed: () => void;
 }
 
-/** Gathers the next batch while others are being written. Not `ready` when the batch is full and the store takes no more. */
+/**
+ * Gathers the next batch while others are being written. Not `ready` when the batch is full and the store accepts no
+ * more.
+ */
 export class BatchPump {
   readonly #options: BatchPumpOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -57,7 +60,7 @@ export class BatchPump {
     this.#schedule();
   }
 
-  /** Writes the gathered messages; stops waiting after `timeoutMs`. */
+  /** Writes the gathered messages; waits at most `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     const { builder } = this.#options;
     const deadlineMs = performance.now() + timeoutMs;
@@ -104,7 +107,7 @@ export class BatchPump {
     this.#timer = undefined;
   }
 
-  /** Hands the gathered batch to the store when it is due or full, and the store takes one more. */
+  /** Passes the gathered batch to the store when it is due or full, and the store accepts another one. */
   #pump(): void {
     const { builder, store, stream } = this.#options;
     if (!this.#due && !builder.full) return;

@@ -15,7 +15,7 @@ describe("the lag", () => {
     expect(lagOf(bounds({ first, last }), { sequence: applied, storedAtUs: 0 })).toBe(lag);
   });
 
-  it("says by its retention how long the log keeps messages that are not stored", () => {
+  it("computes from the retention how long the log keeps unstored messages", () => {
     const logRetentionUs = 100 * SECOND;
     const log = bounds({ first: 1, last: 9, firstAtS: 0 });
     const left = (appliedAtS: number, sequence: number) =>
@@ -30,7 +30,7 @@ describe("the lag", () => {
     expect(left(0, 1)).toBe(50);
   });
 
-  it("uses the oldest message once the log deletes because of its size", () => {
+  it("uses the age of the oldest message once size limits the log", () => {
     const log = bounds({ first: 5, last: 9, firstAtS: 30 });
     const at = (appliedAtS: number, logRetentionUs?: number) =>
       secondsLeft({

@@ -14,7 +14,7 @@ export interface LagMeterOptions {
   readonly logRetentionUs: number | undefined;
 }
 
-/** Measures how far storage is behind the log, and how long the log will still have what is not stored. */
+/** Measures how far storage lags behind the log, and how long the log keeps the messages that are not stored yet. */
 export class LagMeter {
   readonly #options: LagMeterOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -43,7 +43,7 @@ export class LagMeter {
         const lag = lagOf(bounds, applied);
         events.lagMeasured(stream, lag, secondsLeft({ bounds, applied, nowUs: nowUs(), logRetentionUs }));
       } catch {
-        // The log is away, which its own health reports. The gauges keep their values.
+        // The log is unavailable, which its own health reports. The gauges keep their values.
       }
     }
     this.#busy = false;
@@ -55,8 +55,9 @@ export function lagOf(bounds: StreamBounds, applied: Position): number {
 }
 
 /**
- * How long until the log deletes the first message that is not stored yet: by the log's retention, if it is known; and
- * once the log has deleted any, by the age of its oldest message, which is right also when its size is the limit.
+ * The time until the log deletes the first message that is not stored yet. It follows from the log's retention, if
+ * known. Once the log has deleted messages, it follows from the age of the oldest one, which is also right when size
+ * is the limit.
  */
 export function secondsLeft(options: {
   readonly bounds: StreamBounds;

@@ -20,7 +20,7 @@ export interface LaneOptions {
 }
 
 /**
- * Takes one stream of the log to the store: reads messages (here), gathers them (`reading-batches.ts`,
+ * Copies one stream of the log to the store: reads messages (here), gathers them (`reading-batches.ts`,
  * `result-batches.ts`) and writes them (`batch-pump.ts`). It starts at the last applied message, which it reads again to
  * check that the log is still the same one.
  * Invariant: messages reach the store in order, and the store's position decides where reading starts. After any failure
@@ -61,7 +61,7 @@ export class Lane {
     this.#running = this.#run();
   }
 
-  /** Stops reading, and writes the gathered messages unless that takes longer than `drainMs`. */
+  /** Stops reading, and writes the gathered messages within `drainMs`. */
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true;
     this.#endPause();
@@ -69,7 +69,7 @@ export class Lane {
     await this.#pump.drain(drainMs);
   }
 
-  /** Call it after the store was closed: resolves when nothing is running any more. */
+  /** Call it after closing the store. Resolves when nothing is running any more. */
   async ended(): Promise<void> {
     await this.#running;
     await this.#pump.reset();
@@ -84,7 +84,7 @@ export class Lane {
       }
       if (this.#stopping) return;
       await this.#pause(READ_RETRY_MS);
-      // Reading starts again at the store's position, so the gathered messages are discarded.
+      // Reading restarts at the store's position, so the gathered messages are discarded.
       if (!this.#stopping) await this.#pump.reset();
     }
   }

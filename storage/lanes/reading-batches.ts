@@ -3,17 +3,17 @@ import type { LogMessage } from "../../platform/log/port.ts";
 import type { Batch, Position } from "../common/store.ts";
 import { NO_POSITION } from "../common/store.ts";
 
-/** Gathers the content of log messages until it is written. */
+/** Gathers the contents of log messages for the next write. */
 export interface BatchBuilder {
-  /** Throws when the message cannot be read, and then changes nothing. */
+  /** Throws when the message cannot be read, without changing anything. */
   add(message: LogMessage): void;
-  /** Passes a message without content: only the position moves. */
+  /** Skips a message without content: only the position advances. */
   skip(message: LogMessage): void;
   readonly rows: number;
   /** Log messages since the last batch. */
   readonly messages: number;
   readonly full: boolean;
-  /** The gathered content; the builder starts the next batch. */
+  /** Returns the gathered content; the builder starts the next batch. */
   take(): Batch;
   /** Reuses the memory of a written batch. */
   recycle(batch: Batch): void;
@@ -29,7 +29,7 @@ interface Columns {
   values: Float64Array;
 }
 
-/** Collects the readings of many log entries in one set of columns. Ticks and rule sets only move the position. */
+/** Collects the readings of many log entries in one set of columns. Ticks and rule sets only advance the position. */
 export class ReadingsBuilder implements BatchBuilder {
   readonly #rowsMax: number;
   readonly #seriesMax: number;
@@ -90,7 +90,7 @@ export class ReadingsBuilder implements BatchBuilder {
     const batch: Batch = { stream: "READINGS", position: this.#position, readings };
     this.#columns = this.#spares.pop() ?? columnsFor(this.#rowsMax);
     this.clear();
-    // The table never forgets a series. A new table bounds the memory when names come and go.
+    // The table never forgets a series. A new table bounds memory when names change constantly.
     if (this.#reader.table.size > this.#seriesMax) this.#reader = new FrameReader(new SeriesTable());
     return batch;
   }
@@ -108,7 +108,7 @@ export class ReadingsBuilder implements BatchBuilder {
     this.#messages = 0;
   }
 
-  /** Turns indexes in the frame's texts into indexes in the batch's. */
+  /** Translates indexes into the frame's texts to indexes into the batch's. */
   #addTexts(texts: readonly string[], count: number): void {
     const shift = this.#texts.length;
     for (const text of texts) {

@@ -5,7 +5,7 @@ import type { Batch, Position, ReadingColumns } from "../common/store.ts";
 
 export const T0 = 1_763_769_600_000_000;
 
-/** The readings in columns, as a lane gives them. */
+/** The readings in columns, as a lane passes them. */
 function columnsOf(readings: readonly Reading[], table = new SeriesTable()): ReadingColumns {
   const texts: string[] = [];
   const columns = {

@@ -1,4 +1,4 @@
-/* Run by crash.test.ts: stores a long log, the same each time, until it is killed. */
+/** Run by crash.test.ts: stores a long log, the same one each time, until it is killed. */
 import { createMemoryLog } from "../../platform/log/memory.ts";
 import { storageConfigSchema } from "../config.ts";
 import { startStorage } from "../storage.ts";

@@ -3,7 +3,7 @@ import type { Reading } from "../../domain/reading.ts";
 const T0 = 1_763_769_600_000_000;
 export const READINGS_PER_FRAME = 40;
 
-/** Frame number `i` of the log: its own readings, unordered, each twice, and two of the frame before. */
+/** Frame number `i` of the log: new readings, unordered, each twice, and two of the frame before. */
 export function frameReadings(i: number): readonly Reading[] {
   const own = Array.from({ length: READINGS_PER_FRAME }, (_, k) =>
     reading(i * READINGS_PER_FRAME + ((k * 7) % READINGS_PER_FRAME)),

@@ -3,15 +3,15 @@ import type { Reading } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import type { StoreWriter, WriteReport } from "../common/store.ts";
 
-/** What a store holds, read by other means than the store's own history. */
+/** What a store holds, read without the store's own code. */
 export interface StoreOracle {
   readings(device: string): Promise<readonly Reading[]>;
-  /** The valid ones, without aggregates that have no value. */
+  /** The valid windows, without aggregates that have no value. */
   windows(rule: string): Promise<readonly WindowResult[]>;
   alerts(rule: string): Promise<readonly AlertChange[]>;
 }
 
-/** What the parts of the contract share: one store, which keeps what the tests before have written. */
+/** What the parts of the contract share: one store, which keeps what earlier tests wrote. */
 export interface Given {
   readonly oracle: StoreOracle;
   writer(): StoreWriter;

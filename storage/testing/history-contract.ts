@@ -7,9 +7,9 @@ import type { StoreHistory } from "../common/store.ts";
 import { alertChange, T0 } from "./batches.ts";
 import type { Given } from "./given.ts";
 
-/** How every store that has a history answers; part of the store contract, on its store. */
+/** How every store with a history answers; part of the store contract, on the same store. */
 export function describeHistoryContract(given: Given & { history(): StoreHistory }): void {
-  it("answers with the buckets of a brute-force count", async () => {
+  it("returns the buckets that a brute-force count finds", async () => {
     const readings = Array.from({ length: 500 }, (_, i) => ({
       device: "hist",
       metric: "t",
@@ -35,7 +35,7 @@ export function describeHistoryContract(given: Given & { history(): StoreHistory
     }
   });
 
-  it("answers booleans as 0 and 1, texts and unknown sensors with nothing", async () => {
+  it("returns booleans as 0 and 1, and nothing for texts and unknown sensors", async () => {
     const question = { fromUs: T0, toUs: T0 + 10, pointsMax: 1 };
     expect(await given.history().series({ device: "d1", metric: "on", ...question })).toEqual({
       atUs: [T0],
@@ -83,10 +83,10 @@ export function describeHistoryContract(given: Given & { history(): StoreHistory
     }
   });
 
-  it("returns all readings by time, however they are split into pages", async () => {
+  it("returns all readings by time, whatever the page size", async () => {
     const base = T0 + 3_600_000_000;
     const readings = Array.from({ length: 300 }, (_, i): Reading => {
-      // Many at one instant, and more of them than a page takes.
+      // Many at one instant, more than fit on a page.
       const atUs = base + (i < 120 ? 5 : i * 1000);
       const value = [i / 3, i % 2 === 0, `text "${i}", \\ ü`][i % 3] ?? 0;
       return {

@@ -10,13 +10,13 @@ import { describeWindowsContract } from "./windows-contract.ts";
 import { describeWriterContract } from "./writer-contract.ts";
 
 export interface StoreUnderTest {
-  /** Opens the same place each time; it is empty at first. */
+  /** Opens the same location each time; it starts empty. */
   open(): Promise<OpenedStore>;
   readonly oracle: StoreOracle;
   stop(): Promise<void>;
 }
 
-/** What every store does, by its kind; `start` gives an empty one. */
+/** What every store does, by kind; `start` returns an empty one. */
 export function describeStoreContract(kind: StoreKind, start: () => Promise<StoreUnderTest>): void {
   describe(`the store contract, by ${kind.title}`, () => {
     let tested: StoreUnderTest;
@@ -57,7 +57,7 @@ export function describeStoreContract(kind: StoreKind, start: () => Promise<Stor
       return opened.history;
     }
 
-    it("has a history if its kind says so", () => {
+    it("has a history if its kind declares one", () => {
       expect(opened.history !== undefined).toBe(kind.hasHistory);
     });
 

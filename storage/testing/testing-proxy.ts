@@ -5,20 +5,20 @@ interface Misdeed {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Forwards the write nevertheless, and answers with a lie. */
+  /** Forwards the write anyway, and answers with a lie. */
   readonly writes?: boolean;
 }
 
 export interface InfluxProxy {
   readonly url: string;
-  /** Each is used for one write. Status 0 cuts the connection. */
+  /** Each applies to one write. Status 0 cuts the connection. */
   readonly misdeeds: Misdeed[];
   /** When each write arrived, in ms. */
   readonly writesAtMs: number[];
   stop(): Promise<void>;
 }
 
-/** A proxy before InfluxDB that answers some writes itself. */
+/** A proxy in front of InfluxDB that answers some writes itself. */
 export async function startProxy(target: string): Promise<InfluxProxy> {
   const misdeeds: Misdeed[] = [];
   const writesAtMs: number[] = [];

@@ -48,7 +48,7 @@ export function storeDeps(deps: Pick<Deps, "log" | "logger" | "metrics" | "clock
   return { log: deps.log, events, nowUs: () => deps.clock.nowUs(), seriesMax: 500_000 };
 }
 
-/** Polls until it holds. After `msMax` it fails with what it waited for. */
+/** Polls until the condition holds. After `msMax` it fails and names what it waited for. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean, msMax = 15_000): Promise<void> {
   const deadlineMs = performance.now() + msMax;
   while (!(await holds())) {

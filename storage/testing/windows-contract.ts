@@ -4,13 +4,13 @@ import type { WriteReport } from "../common/store.ts";
 
 const T0 = 1_763_769_600_000_000;
 
-/** How every store writes windows; part of the store contract, on its store. */
+/** How every store writes windows; part of the store contract, on the same store. */
 export function describeWindowsContract(given: {
-  /** As the next message of the log. */
+  /** Writes the next message of the log. */
   write(windows: readonly WindowResult[]): Promise<WriteReport>;
-  /** As a message that the log has had before. */
+  /** Writes an earlier message of the log again. */
   rewrite(windows: readonly WindowResult[], sequence: number): Promise<WriteReport>;
-  /** Read by other means. */
+  /** Read without the store's own code. */
   windows(rule: string): Promise<readonly WindowResult[]>;
   /** Of the last message. */
   sequence(): number;
@@ -44,7 +44,7 @@ export function describeWindowsContract(given: {
       expect(await windowsOf("r1")).toHaveLength(4);
     });
 
-    it("stores windows without values, with many aggregates and of session length", async () => {
+    it("stores windows without values, with many aggregates, and of any session length", async () => {
       const windows: WindowResult[] = [
         {
           rule: "r2",
@@ -60,7 +60,7 @@ export function describeWindowsContract(given: {
       expect(await windowsOf("r2")).toEqual(windows);
     });
 
-    it("stores texts and numbers of one window, and leaves out aggregates without value", async () => {
+    it("stores texts and numbers of one window, and omits aggregates without value", async () => {
       const window = { rule: "texts", labels: { device: "valve" }, startUs: T0, endUs: T0 + 60, revision: 0 };
       const open = { ...window, aggregates: { last: 'half "open"\\ \n', count: 2, rate: Number.NaN } };
       const closed = { ...window, startUs: T0 + 60, endUs: T0 + 120, aggregates: { last: "", count: 1 } };
@@ -86,7 +86,7 @@ export function describeWindowsContract(given: {
       aggregates: startS === endS ? {} : { count: endS - startS, last: `until ${endS}` },
     });
 
-    it("replaces a session that grows, and removes one that was joined to another", async () => {
+    it("replaces a session that grows, and removes one that was merged into another", async () => {
       const growing = (place: readonly [number, number], revision: number) => session("grows", place, revision);
       await given.write([growing([0, 10], 0), growing([20, 30], 0), growing([50, 60], 0)]);
       await given.write([growing([0, 12], 1), growing([50, 65], 1), growing([50, 70], 2)]);
@@ -94,17 +94,17 @@ export function describeWindowsContract(given: {
       // A reading between the first two joins them.
       await given.write([growing([20, 20], 1), growing([0, 30], 2)]);
       expect(await windowsOf("grows")).toEqual([growing([0, 30], 2), growing([50, 70], 2)]);
-      // A reading before the last session gives it another start; all in one batch, with a retraction of an unknown session.
+      // A reading before the last session moves its start; all in one batch, with a retraction of an unknown session.
       const moved = [growing([90, 99], 0), growing([50, 50], 3), growing([90, 90], 1), growing([45, 70], 0)];
       await given.write([...moved, growing([85, 99], 0), growing([200, 200], 1)]);
       const kept = [growing([0, 30], 2), growing([45, 70], 0), growing([85, 99], 0)];
       expect(await windowsOf("grows")).toEqual(kept);
-      // A start may come back.
+      // A start may reappear.
       await given.write([growing([50, 55], 4)]);
       expect(await windowsOf("grows")).toEqual([kept[0], kept[1], growing([50, 55], 4), kept[2]]);
     });
 
-    it("ends the same when the log is written again from an earlier position, also after a restart", async () => {
+    it("reaches the same state when the log is written again from an earlier position, even after a restart", async () => {
       const result = (place: readonly [number, number], revision: number) => session("again", place, revision);
       const log = [
         [result([0, 10], 0), result([20, 30], 0)],

@@ -3,14 +3,14 @@ import type { Reading } from "../../domain/reading.ts";
 import { alertChange, at, T0 } from "./batches.ts";
 import type { Given } from "./given.ts";
 
-/** How every store writes readings and alerts; part of the store contract, on its store. */
+/** How every store writes readings and alerts; part of the store contract, on the same store. */
 export function describeWriterContract(given: Given): void {
   it("starts without positions", async () => {
     expect((await given.writer().position("READINGS")).sequence).toBe(0);
     expect((await given.writer().position("ALERTS")).sequence).toBe(0);
   });
 
-  it("stores numbers, booleans and texts as they are", async () => {
+  it("stores numbers, booleans and texts unchanged", async () => {
     const readings: Reading[] = [
       { device: "d1", metric: "t", tags: { site: "north" }, atUs: T0 + 1, value: 21.5 },
       { device: "d1", metric: "t", tags: { site: "north" }, atUs: T0 + 2, value: -0.1 },
@@ -26,7 +26,7 @@ export function describeWriterContract(given: Given): void {
     expect(sorted(await given.oracle.readings("d1"))).toEqual(sorted(readings));
   });
 
-  it("stores a reading once, however often and in which order it comes", async () => {
+  it("stores a reading once, however often it arrives and in whatever order", async () => {
     const one = (atUs: number) => ({ device: "dup", metric: "t", tags: {}, atUs: T0 + atUs, value: atUs }) as Reading;
     await given.write([one(10), one(20), one(20), one(5), one(5)]);
     await given.write([one(10), one(30), one(5), one(7)]);
@@ -65,7 +65,7 @@ export function describeWriterContract(given: Given): void {
   });
 
   it("stores alert changes once by id", async () => {
-    // At instants of their own, which no other test queries.
+    // At instants that no other test queries.
     const common = { rule: "written", atUs: T0 + 60_000_000 };
     const first = alertChange({ ...common, id: "w1" });
     const second = alertChange({

@@ -89,12 +89,12 @@ test("a message is acknowledged once its readings are in the log", async () => {
   ]);
 });
 
-test("bare values take their metric from the topic, and the receive time", async () => {
+test("bare values get their metric from the topic, and the receive time", async () => {
   await publish("sensors/north/cold-1/temperature", "21.5");
   expect(await readings()).toMatchObject([{ metric: "temperature", value: 21.5, atUs: NOW }]);
 });
 
-test("a clock that runs ahead gets the receive time, flagged", async () => {
+test("a reading from a clock that runs ahead gets the receive time, and is flagged", async () => {
   await publish(
     "sensors/s/d/telemetry",
     `[{"ts": ${NOW / 1000 + 60_001}, "t": 1}, {"ts": ${NOW / 1000 + 60_000}, "t": 2}]`,
@@ -111,7 +111,7 @@ test.each([
   ["sensors/s/d\u0001/telemetry", "{}", "bad-topic"],
   ["sensors/s/d/telemetry", "{oops", "bad-payload"],
   ["sensors/s/d/telemetry", '{"ts": "soon", "t": 1}', "bad-timestamp"],
-])("what is no reading is kept as a dead letter: %j %j", async (topic, payload, reason) => {
+])("a message without readings is kept as a dead letter: %j %j", async (topic, payload, reason) => {
   expect(await publish(topic, payload)).toBeUndefined();
   const [only, ...others] = await deadLetters();
   expect(others).toEqual([]);
@@ -125,7 +125,7 @@ test("the good readings of a message with a bad one are stored, and the message 
   expect(await deadLetters()).toHaveLength(1);
 });
 
-test("there is no acknowledgement while the log does not answer, and an error when it never will", async () => {
+test("a message is not acknowledged while the log does not answer, and fails if it never will", async () => {
   let answer: ((error?: Error) => void) | undefined;
   await start({
     append: (message) =>
@@ -164,7 +164,7 @@ test("each device's messages are accounted for: in = stored + dead-lettered + dr
   ]);
 });
 
-test("many readings share frames, and none is lost or doubled", async () => {
+test("many readings share frames, and none is lost or repeated", async () => {
   const count = 3000;
   const sent = Array.from({ length: count }, (_, i) =>
     publish(`sensors/s/d${i % 37}/telemetry`, `{"ts": ${1.7e9 + i}, "v": ${i}}`),
@@ -271,7 +271,7 @@ test("a topic whose matching throws is a dead letter", async () => {
   ]);
 });
 
-test("names of 256 bytes are stored; longer ones and control characters become dead letters besides the good readings", async () => {
+test("names of 256 bytes are stored; longer ones and control characters become dead letters, and the good readings are kept", async () => {
   const name = "n".repeat(256);
   const wide = "é".repeat(128);
   const payload = JSON.stringify({ [name]: 1, [wide]: 2, [`${name}x`]: 3, [`${wide}x`]: 4, "a\u0007": 5, b: 6 });
@@ -299,7 +299,7 @@ test("names of 256 bytes are stored; longer ones and control characters become d
   });
 });
 
-test("2,000 names of 250,000 bytes become a dead letter in little time", async () => {
+test("2,000 names of 250,000 bytes become a dead letter fast", async () => {
   await start({}, { limits: { readings_per_message_max: 5_000 } });
   const startedMs = performance.now();
   const payload = `{"${"p".repeat(250_000)}": {${Array.from({ length: 2_000 }, (_, i) => `"${i}": 1`).join()}}}`;
@@ -309,9 +309,9 @@ test("2,000 names of 250,000 bytes become a dead letter in little time", async (
   expect(await deadLetters()).toMatchObject([{ letter: { reason: "bad-name" } }]);
 });
 
-test("a message that the open frame has no room for begins the next one", async () => {
+test("a message that does not fit the open frame starts the next one", async () => {
   await start({}, { frame: { linger: "100ms" } }, 20_000);
-  // 12,000 bytes each: one leaves the frame open, and two are more than the log accepts.
+  // 12,000 bytes each: one leaves the frame open; two exceed what the log accepts.
   const sent = Array.from({ length: 9 }, (_, i) => {
     const fields = Array.from({ length: 50 }, (_, k) => [`${i}-${k}-`.padEnd(235, "m"), i]);
     return publish("sensors/s/d/telemetry", JSON.stringify(Object.fromEntries(fields)));
@@ -347,7 +347,7 @@ test("a message too large for any frame is a dead letter, and no other message i
   expect(await countsOf("d")).toEqual({ ...NO_COUNTS, messages: 3, stored: 2, deadLettered: 1, readings: 2 });
 });
 
-test("30 metrics of the longest names, in many messages, share frames that the log accepts", async () => {
+test("30 metrics with the longest names, in many messages, share frames that the log accepts", async () => {
   await start({}, {}, 64 * 1_024);
   const sent = Array.from({ length: 20 }, (_, i) => {
     const device = `${i}`.padEnd(256, "d");
@@ -378,7 +378,7 @@ test("a dead letter that the server refuses for its size is truncated, from the 
   });
   const payload = new Uint8Array(90_000).fill(7);
   const acknowledged = publish("nowhere", payload);
-  // The broker uses its buffer for the next message.
+  // The broker reuses its buffer for the next message.
   payload.fill(9);
   expect(await acknowledged).toBeUndefined();
   const [only] = await deadLetters();

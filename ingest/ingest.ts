@@ -20,11 +20,11 @@ export type IngestDeps = Deps & { readonly partitions: number };
 const LEDGER_DEVICES_MAX = 100_000;
 
 /**
- * Turns messages into readings, and lets them be acknowledged once the log has them. A message finds its source by its
- * topic (`sources/`), is decoded in the source's format (`formats/`), and its readings share a frame with those of other
- * messages (`frames/`, ADR 2). Messages come from the broker, and from an outside broker by the bridge (`bridge/`, ADR 7).
- * Invariant: each message is stored, kept as a dead letter (`dead-letters/`), or counted as dropped with a reason, and
- * only then acknowledged. Nothing that a device sends throws here.
+ * Turns messages into readings, and allows their acknowledgement once the log has them. A message finds its source by
+ * its topic (`sources/`), is decoded in the source's format (`formats/`), and its readings share a frame with those
+ * of other messages (`frames/`, ADR 2). Messages come from the broker, and from an outside broker through the bridge
+ * (`bridge/`, ADR 7). Invariant: each message is stored, kept as a dead letter (`dead-letters/`), or counted as
+ * dropped with a reason, and only then acknowledged. No input from a device throws here.
  */
 export async function startIngest(config: IngestConfig, deps: IngestDeps): Promise<Ingest> {
   const { log, clock, logger, metrics, partitions } = deps;
@@ -44,7 +44,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
     return new MessageLane({ routes, batcher, letters, events, aheadUsMax: config.clock.max_ahead });
   };
   const live = createLane();
-  // Not with the live ones: a frame has one time of receipt, and a letter may be days old.
+  // Separate from the live ones: a frame has one time of receipt, and a letter may be days old.
   const retried = createLane();
   const accept: PublishGate["accept"] = (message, done) => live.take(message, done);
   const stopLedger = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());

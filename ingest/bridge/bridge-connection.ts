@@ -15,11 +15,11 @@ export interface BridgeConnectionDeps {
 }
 
 const PROTOCOL = { protocolVersion: 5 } as const;
-/** Unacknowledged messages. At this many, the bridge stops reading. */
+/** Unacknowledged messages. At this limit, the bridge stops reading. */
 const IN_FLIGHT_MAX = 2_000;
 const SESSION_SECONDS = 7 * 86_400;
 const KEEPALIVE_SECONDS = 30;
-/** The broker must send something in this time, at least the answer to a ping. */
+/** The broker must send something within this time, at least the answer to a ping. */
 const SILENCE_MS_MAX = 2 * KEEPALIVE_SECONDS * 1000;
 const PACKET_BYTES_MAX = 1024 * 1024;
 const SUBSCRIBE_ID = 1;
@@ -42,8 +42,8 @@ interface Pending {
 }
 
 /**
- * One connection to an outside broker, MQTT 5. Many messages are in flight to the log at a time. Each is acknowledged after
- * it is kept, in the order of arrival. The broker resends unacknowledged messages on the next connection.
+ * One connection to an outside broker, MQTT 5. Many messages are in flight to the log at a time. Each is acknowledged
+ * once it is in the log, in order of arrival. The broker resends unacknowledged messages on the next connection.
  */
 export class BridgeConnection {
   readonly #config: BridgeConfig;
@@ -51,7 +51,9 @@ export class BridgeConnection {
   readonly #deps: BridgeConnectionDeps;
   readonly #stream: Duplex;
   readonly #pending: Pending[] = [];
-  /** Ids of QoS 2 messages that are kept but not released yet. A second message with such an id is the same one. */
+  /**
+   * Ids of QoS 2 messages that are in the log but not released yet. A second message with such an id is a duplicate.
+   */
   readonly #unreleased = new Set<number>();
   #acknowledgements: Buffer[] = [];
   #onSettled: (() => void) | undefined;
@@ -88,7 +90,7 @@ export class BridgeConnection {
       try {
         packets.parse(bytes);
       } catch (error) {
-        // A mistake of ours must not end the process: it would come again with the same message at each start.
+        // A bug of ours must not end the process: the same message would trigger it again at each start.
         this.#drop(`a packet could not be read: ${error instanceof Error ? error.message : error}`);
       }
     });
@@ -112,7 +114,7 @@ export class BridgeConnection {
     });
   }
 
-  /** Stops reading, acknowledges the messages that are kept within `msMax`, and disconnects. */
+  /** Stops reading, acknowledges the messages that reach the log within `msMax`, and disconnects. */
   async stop(msMax: number): Promise<void> {
     this.#stopping = true;
     if (this.#pending.length > 0 && !this.#stream.destroyed) {
@@ -163,7 +165,7 @@ export class BridgeConnection {
     this.#send({
       cmd: "subscribe",
       messageId: SUBSCRIBE_ID,
-      // Retained messages come with a new subscription, not at each connection.
+      // Retained messages arrive with a new subscription only, not with each connection.
       subscriptions: topics.map((topic) => ({
         topic: share === undefined ? topic : `$share/${share}/${topic}`,
         qos,
@@ -176,7 +178,7 @@ export class BridgeConnection {
     if (this.#stopping) return;
     const { qos, messageId, topic, payload, retain } = packet;
     if (qos === 2 && messageId !== undefined && this.#unreleased.has(messageId)) {
-      // Its first PUBREC was lost, or is not sent yet.
+      // Its first PUBREC was lost, or has not been sent yet.
       if (!this.#pending.some(({ packetId }) => packetId === messageId)) this.#acknowledge(2, messageId);
       return;
     }
@@ -202,7 +204,7 @@ export class BridgeConnection {
     });
   }
 
-  /** Acknowledges from the oldest on, up to the first message that is not kept yet. */
+  /** Acknowledges from the oldest on, up to the first message that is not in the log yet. */
   #settle(): void {
     let kept = 0;
     for (const { qos, packetId, kept: isKept } of this.#pending) {
@@ -218,7 +220,7 @@ export class BridgeConnection {
     }
   }
 
-  /** A frame keeps many messages at once, so their acknowledgements share one write. */
+  /** One frame stores many messages at once, so their acknowledgements share one write. */
   #acknowledge(qos: 0 | 1 | 2, messageId: number): void {
     if (this.#acknowledgements.length === 0) setImmediate(() => this.#flush());
     const cmd = qos === 2 ? "pubrec" : "puback";
@@ -232,7 +234,7 @@ export class BridgeConnection {
   }
 
   #ping(): void {
-    // While we do not read, silence means nothing.
+    // While the bridge does not read, silence means nothing.
     if (!this.#stream.isPaused() && performance.now() - this.#heardMs > SILENCE_MS_MAX) {
       this.#drop("the broker does not answer");
     } else this.#send({ cmd: "pingreq" });

@@ -21,7 +21,7 @@ async function startServer(): Promise<Mosquitto> {
   return server;
 }
 
-/** Answers each packet as the test says. */
+/** Answers each packet as the test specifies. */
 async function startScriptedBroker(answer: (packet: Packet) => readonly Packet[] | Buffer): Promise<string> {
   const server = createServer((socket) => {
     const packets = parser({ protocolVersion: 5 });
@@ -41,7 +41,7 @@ async function startScriptedBroker(answer: (packet: Packet) => readonly Packet[]
 
 type Done = (error?: Error) => void;
 
-/** A bridge whose messages wait until the test says that they are kept. */
+/** A bridge whose messages wait until the test marks them as kept. */
 async function bridgeTo(url: string, options: { readonly qos?: 0 | 1 | 2; readonly share?: string } = {}) {
   const taken: { readonly message: InboundMessage; readonly done: Done }[] = [];
   const happened: string[] = [];
@@ -50,7 +50,7 @@ async function bridgeTo(url: string, options: { readonly qos?: 0 | 1 | 2; readon
   const kit = {
     taken,
     happened,
-    /** What happens to a message when it arrives. */
+    /** What to do with a message when it arrives. */
     onMessage: (_done: Done, _message: InboundMessage): void => {},
   };
   const bridge = await startBridge(config, {
@@ -87,14 +87,14 @@ function textsOf(taken: readonly { readonly message: InboundMessage }[]): string
 
 async function publishAll(client: mqtt.MqttClient, texts: readonly string[], qos: 0 | 1 | 2): Promise<void> {
   const publish = (text: string) => client.publishAsync("sensors/s/d/telemetry", text, { qos });
-  // mosquitto 2.0.11 forgets messages of QoS 2 that come while twenty others of their sender are unfinished.
+  // mosquitto 2.0.11 loses QoS 2 messages that arrive while twenty others of their sender are unfinished.
   if (qos === 2) for (const text of texts) await publish(text);
   else await Promise.all(texts.map(publish));
 }
 
 const hundred = Array.from({ length: 100 }, (_, i) => String(i));
 
-test.each([0, 1, 2] as const)("messages come whole and in order at QoS %d", async (qos) => {
+test.each([0, 1, 2] as const)("messages arrive whole and in order at QoS %d", async (qos) => {
   const server = await startServer();
   const { taken, kit } = await connectedBridge(server.url, { qos });
   kit.onMessage = (done) => done();
@@ -110,7 +110,7 @@ test.each([1, 2] as const)("at QoS %d many are in flight, and none is acknowledg
   await publishAll(await publisher(server.url), hundred, qos);
   // All hundred arrived although none was acknowledged yet.
   await expect.poll(() => first.taken.length, WAIT).toBe(100);
-  // They are kept in any order, but the oldest is not, so none may be acknowledged.
+  // All but the oldest are kept, in another order, so none may be acknowledged.
   for (const { done } of first.taken.slice(1).reverse()) done();
   await server.pause();
   await expect.poll(() => first.bridge.health().ready, WAIT).toBe(false);
@@ -129,7 +129,7 @@ test("over WebSocket", async () => {
   await expect.poll(() => taken.length, WAIT).toBe(100);
 });
 
-test("only unacknowledged messages come again", async () => {
+test("only unacknowledged messages are sent again", async () => {
   const server = await startServer();
   const first = await connectedBridge(server.url);
   await publishAll(await publisher(server.url), hundred, 1);
@@ -151,7 +151,7 @@ test("messages published while the bridge is away wait for it", async () => {
   await expect.poll(() => taken.length, WAIT).toBe(100);
 });
 
-test("a bug of Weir in a message ends the connection, not the process, and the message comes again", async () => {
+test("a bug that a message triggers ends the connection, not the process, and the message is sent again", async () => {
   const server = await startServer();
   const { taken, happened, kit } = await connectedBridge(server.url);
   kit.onMessage = (done) => {
@@ -187,7 +187,7 @@ test("the bridge waits for a broker that does not run yet", async () => {
   await expect.poll(() => taken.length, WAIT).toBe(1);
 });
 
-test("a broker that ends the session says why", async () => {
+test("the reason a broker gives for ending the session is reported", async () => {
   const url = await startScriptedBroker((packet) => {
     if (packet.cmd === "connect") return [{ cmd: "connack", reasonCode: 0, sessionPresent: false }];
     if (packet.cmd !== "subscribe") return [];

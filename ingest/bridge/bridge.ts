@@ -11,14 +11,17 @@ import { BridgeConnection } from "./bridge-connection.ts";
 export interface BridgeDeps {
   readonly accept: (message: InboundMessage, done: (error?: Error) => void) => void;
   readonly clock: Clock;
-  /** Where secrets are; by default the environment of the process. */
+  /** Where to look up secrets; by default the environment of the process. */
   readonly environment?: Environment;
   readonly events: Pick<IngestEvents, "bridgeConnected" | "bridgeLost" | "bridgeRefused">;
 }
 
 export interface Bridge {
   health(): Health;
-  /** Acknowledges the messages that are kept by then; the broker resends the others at the next start. Idempotent. */
+  /**
+   * Acknowledges the messages that are in the log by then; the broker resends the others at the next start.
+   * Idempotent.
+   */
   stop(): Promise<void>;
 }
 
@@ -26,8 +29,8 @@ const RECONNECT: BackoffLimits = { firstMs: 1_000, maxMs: 15_000 };
 const STOP_MS_MAX = 5_000;
 
 /**
- * Subscribes to an outside broker (MQTT 5) and acknowledges a message only after it is kept (ADR 7). The session outlives
- * the connection, so the broker resends messages that were not acknowledged. A lost connection is retried forever.
+ * Subscribes to an outside broker (MQTT 5) and acknowledges a message only once it is in the log (ADR 7). The session
+ * outlives the connection, so the broker resends unacknowledged messages. A lost connection is retried forever.
  */
 export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promise<Bridge> {
   const { accept, clock, events } = deps;
@@ -38,7 +41,7 @@ export async function startBridge(config: BridgeConfig, deps: BridgeDeps): Promi
   let connection: BridgeConnection | undefined;
 
   async function run(): Promise<void> {
-    // With random waits: when a broker comes back, its gateways must not all connect at once.
+    // With random pauses: when a broker restarts, its gateways must not all connect at once.
     const backoff = new Backoff(RECONNECT, Math.random);
     while (!stopping.signal.aborted) {
       connection = new BridgeConnection(config, password, {

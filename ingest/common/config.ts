@@ -5,7 +5,7 @@ import { FORMATS_DOC, type FormatConfig, formatSchema, needsMetric } from "../fo
 import { metricPatternProblem } from "../names/metric-filter.ts";
 import { nameFault, shownName } from "../names/names.ts";
 
-/** No limit of names may be larger: stores and indexes hold them as keys. */
+/** No limit on names may be larger: stores and indexes hold names as keys. */
 const NAME_BYTES_LIMIT = 1_024;
 
 const fixedName = z

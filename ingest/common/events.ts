@@ -3,7 +3,7 @@ import type { Metrics } from "../../platform/metrics.ts";
 
 const TOPIC_CHARACTERS_LOGGED = 300;
 
-/** What happens in the ingest, logged and counted in one place. */
+/** Logs and counts ingest events in one place. */
 export function createIngestEvents(logger: Logger, metrics: Metrics) {
   const messages = metrics.counter("weir_ingest_messages_total", "Messages that arrived.");
   const readings = metrics.counter("weir_ingest_readings_total", "Readings that were framed.");
@@ -30,7 +30,7 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
     messageStored: () => stored.inc(),
     messageDeadLettered(letter: { readonly reason: string; readonly topic: string; readonly detail: string }) {
       deadLetters.inc({ reason: letter.reason });
-      // One line a second is enough: the letters themselves are in the log.
+      // One line a second is enough: the log has every letter.
       const nowMs = performance.now();
       if (nowMs < quietUntilMs) return;
       quietUntilMs = nowMs + 1000;

@@ -6,7 +6,7 @@ import { type Appended, type Log, TooLargeError } from "../../platform/log/port.
 import type { InboundMessage } from "../../platform/publish-gate.ts";
 import type { IngestEvents } from "../common/events.ts";
 
-/** A server that refuses a letter for its size, although it should not, gets it once more with this many bytes. */
+/** If a server unexpectedly refuses a letter for its size, it is sent once more with this many bytes. */
 const LETTER_BYTES_LAST = 16 * 1_024;
 
 /** Why a message becomes a dead letter. */
@@ -16,10 +16,10 @@ export interface LetterProblem {
   readonly position?: number;
 }
 
-/** Called when the letter is in the log, with its sequence, or when it could not be kept. */
+/** Called when the letter is in the log, with its sequence, or when storing it failed. */
 export type OnLetterKept = (error?: Error, sequence?: number) => void;
 
-/** Keeps messages that cannot be read in the DEADLETTERS log. */
+/** Stores messages that cannot be read in the DEADLETTERS log. */
 export class LetterWriter {
   readonly #log: Log;
   readonly #events: IngestEvents;
@@ -61,17 +61,17 @@ export class LetterWriter {
     await Promise.all(this.#inFlight);
   }
 
-  /** Truncates a letter that is too large: if it were refused, its sender would send the message again forever. */
+  /** Truncates a letter that is too large: if the log refused it, its sender would resend the message forever. */
   async #append(letter: DeadLetter): Promise<Appended> {
     const subject = deadLetterSubject(letter.reason);
-    // The log has the whole letter of a retry already: half of it must not count as its retry.
+    // The log already has the whole letter of a retry; half of it must not count as its retry.
     if (letter.retryOf !== undefined) return await this.#log.append({ subject, payload: encodeDeadLetter(letter) });
     const payload = encodeDeadLetterWithin(letter, this.#log.payloadBytesMax);
     try {
       return await this.#log.append({ subject, payload });
     } catch (error) {
       if (!(error instanceof TooLargeError)) throw error;
-      // From the encoded bytes: by now `letter.payload` may be a view of a buffer that has other bytes.
+      // From the encoded bytes: `letter.payload` may be a view of a buffer that has been reused since.
       const shorter = encodeDeadLetterWithin(decodeDeadLetter(payload), LETTER_BYTES_LAST);
       return await this.#log.append({ subject, payload: shorter });
     }

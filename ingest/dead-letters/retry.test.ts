@@ -49,7 +49,7 @@ function publish(ingest: Ingest, topic: string, payload: string): Promise<Error 
   });
 }
 
-/** Publishes while the configuration is wrong, and starts again a day later with the fixed one. */
+/** Publishes under a wrong configuration, and starts again a day later with the fixed one. */
 async function lettersThenMended(...messages: (readonly [string, string])[]): Promise<Ingest> {
   const wrong = await start();
   for (const [topic, payload] of messages) expect(await publish(wrong, topic, payload)).toBeUndefined();
@@ -108,7 +108,7 @@ test("a letter's readings have their own times, or the time at which the message
   ]);
 });
 
-test("a letter is retried once, also over a restart, and asking again gives the first outcome", async () => {
+test("a letter is retried once, even across a restart, and asking again returns the first outcome", async () => {
   await lettersThenMended(["plant/north/d1", '{"t": 4.5}']);
   expect(outcomes(await retry({ sequences: [1] }))).toEqual(["1 stored"]);
   await stopAll();
@@ -122,7 +122,7 @@ test("a letter is retried once, also over a restart, and asking again gives the 
   expect(await readings()).toHaveLength(1);
 });
 
-test("a letter that fails again becomes a new letter that names it, which can be retried too", async () => {
+test("a letter that fails again becomes a new letter that names it and can also be retried", async () => {
   const wrong = await start();
   await publish(wrong, "plant/north/d1", "{oops");
   nowUs = LATER;
@@ -146,7 +146,7 @@ test("a letter that fails again becomes a new letter that names it, which can be
   expect(outcomes(await retry({ limit: 10 }))).toEqual(["4 refused"]);
 });
 
-test("the good readings of a letter whose rest is bad go into the log, and the rest says so", async () => {
+test("the good readings of a partly bad letter go into the log, and a new letter explains the rest", async () => {
   await lettersThenMended(["plant/north/d1", '[{"t": 1}, 7]']);
   const [result] = (await retry({ sequences: [1] })).results;
   expect(result).toMatchObject({ outcome: "refused", retry: { readings: 1, letter: 2 } });
@@ -154,7 +154,7 @@ test("the good readings of a letter whose rest is bad go into the log, and the r
   expect(await readings()).toHaveLength(1);
 });
 
-test("many are retried oldest first, by reason and topic, in pieces, without the letters that they become", async () => {
+test("many are retried oldest first, by reason and topic, in batches, without the letters that they become", async () => {
   const wrong = await start();
   for (let i = 1; i <= 7; i++) await publish(wrong, `plant/s/d${i}`, i === 3 ? "bad" : `{"t": ${i}}`);
   await publish(wrong, "sensors/s/x/telemetry", "{oops");
@@ -188,7 +188,7 @@ test.each(["write-refused", "unreadable-entry", "notification", "unreadable", "o
   },
 );
 
-test("a letter without room for the new reason stays as it is, and delays no other", async () => {
+test("a letter without room for the new reason is unchanged, and does not delay the others", async () => {
   const about = { reason: "bad-payload", detail: "", topic: "plant/s/d", clientId: "", receivedAtUs: CAME };
   const large = encodeDeadLetter({ ...about, payload: new Uint8Array(5_000) });
   log = createMemoryLog({ nowUs: () => nowUs, payloadBytesMax: large.length });
@@ -203,7 +203,7 @@ test("a letter without room for the new reason stays as it is, and delays no oth
   ]);
 });
 
-test("a truncated letter is not retried: it could be read as something else", async () => {
+test("a truncated letter is not retried: it could be misread", async () => {
   await start();
   const payload = new TextEncoder().encode("12345");
   const about = { reason: "unknown-topic", detail: "", topic: "sensors/s/d/t", clientId: "", receivedAtUs: CAME };
@@ -219,7 +219,7 @@ test("a truncated letter is not retried: it could be read as something else", as
   expect(await readings()).toEqual([]);
 });
 
-test("a letter whose decoding throws becomes another letter, and delays no other letter of the request", async () => {
+test("a letter whose decoding throws becomes another letter, and does not delay the others of the request", async () => {
   const about = { reason: "reading-failed", detail: "", clientId: "", receivedAtUs: CAME };
   for (const [topic, text] of [
     ["plant/s/d", `{"ts": ${"[".repeat(50_000)}${"]".repeat(50_000)}, "t": 1}`],
@@ -246,13 +246,13 @@ test("a letter whose decoding throws becomes another letter, and delays no other
   expect((await readings()).map(({ value }) => value)).toEqual([3]);
 });
 
-test("a missing letter, and the sequence of an outcome, are not found", async () => {
+test("a missing letter is not found, nor is the sequence of an outcome", async () => {
   await lettersThenMended(["plant/s/d", '{"t": 1}']);
   expect(outcomes(await retry({ sequences: [1] }))).toEqual(["1 stored"]);
   expect(outcomes(await retry({ sequences: [2, 99] }))).toEqual(["2 not-found", "99 not-found"]);
 });
 
-test("a crash before the outcome is written loses nothing: the next retry gives the same readings", async () => {
+test("a crash before the outcome is written loses nothing: the next retry yields the same readings", async () => {
   const wrong = await start();
   await publish(wrong, "plant/s/d", '{"t": 1, "u": 2}');
   await stopAll();
@@ -271,7 +271,7 @@ test("a crash before the outcome is written loses nothing: the next retry gives 
   expect([all.length, identities.size]).toEqual([4, 2]);
 });
 
-test("two requests for one letter at the same time, here or at another gateway, leave one outcome", async () => {
+test("two simultaneous requests for one letter, here or at another gateway, leave one outcome", async () => {
   await lettersThenMended(["plant/s/d", '{"t": 1}']);
   const both = await Promise.all([retry({ sequences: [1] }), retry({ limit: 5 }), retry({ sequences: [1] })]);
   expect(both.flatMap(outcomes)).toEqual(["1 stored", "1 already-done"]);
@@ -280,7 +280,7 @@ test("two requests for one letter at the same time, here or at another gateway, 
   log = createMemoryLog({ nowUs: () => nowUs });
   await lettersThenMended(["plant/s/d", '{"t": 1}']);
   await stopAll();
-  // Another gateway is faster: it writes its outcome after we have read that there is none.
+  // Another gateway is faster: it writes its outcome after this one has found none.
   const append = async (message: Append) => {
     if (!message.subject.startsWith("deadletters.retried.")) return await log.append(message);
     await log.append({
@@ -303,18 +303,18 @@ test.each([
   [{ limit: 1_000 }, /limit|not understood/],
   [{ limit: 5, colour: "red" }, /not understood/],
   [{}, /not understood/],
-])("an order that makes no sense is refused: %j", async (order, words) => {
+])("an invalid request is refused: %j", async (order, words) => {
   await start();
   await expect(retry(order as Partial<RetryOrder>)).rejects.toThrow(words);
 });
 
-test("after the stop there is no answer", async () => {
+test("requests after the stop get no answer", async () => {
   await start();
   await stopAll();
   await expect(retry({ limit: 1 })).rejects.toBeInstanceOf(NoAnswerError);
 });
 
-test("retries are not letters: pages of letters leave them out", async () => {
+test("retries are not letters: pages of letters omit them", async () => {
   const wrong = await start();
   for (let i = 0; i < 150; i++) await publish(wrong, `plant/s/d${i}`, '{"t": 1}');
   await stopAll();

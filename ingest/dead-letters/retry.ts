@@ -21,9 +21,9 @@ import { ConflictError, type Log, TooLargeError } from "../../platform/log/port.
 import type { InboundMessage } from "../../platform/publish-gate.ts";
 import type { IngestEvents } from "../common/events.ts";
 
-/** Letters whose payloads are in memory at a time. */
+/** How many letters' payloads are in memory at a time. */
 const STEP = 64;
-/** The most that one request reads of the log, and the longest it takes. The report says where to continue. */
+/** Limits how much of the log one request reads, and for how long. The report says where to continue. */
 const ENTRIES_MAX = 20_000;
 const WORK_MS_MAX = 4_000;
 const ORDERS_WAITING_MAX = 32;
@@ -32,7 +32,10 @@ export interface RetriesOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly events: IngestEvents;
-  /** Takes a message as if it had just arrived. Resolves once it is kept: as readings, or as a letter that names the first. */
+  /**
+   * Processes a message as if it had just arrived. Resolves once it is in the log: as readings, or as a letter that
+   * names the first one.
+   */
   readonly take: (message: InboundMessage, retryOf: number) => Promise<Taken>;
 }
 
@@ -43,7 +46,7 @@ export interface Taken {
 
 /**
  * Answers requests to retry dead letters. The outcome of a retry is written to the log after its readings, or the new
- * letter, are kept. So after a crash between the two the letter may be retried again; readings that come twice count once.
+ * letter. If a crash comes between the two, the letter may be retried again; readings that arrive twice count once.
  */
 export function answerRetries(options: RetriesOptions): { stop(): Promise<void> } {
   const { log, events } = options;
@@ -146,7 +149,7 @@ async function retryOne(
   try {
     taken = await take(message, sequence);
   } catch (error) {
-    // The log's own limit. The other letters of the request must not fail because of it.
+    // The log's own limit. It must not make the other letters of the request fail.
     if (!(error instanceof TooLargeError)) throw error;
     const detail = `it still cannot be read, and is too large to be kept with the new reason: ${error.message}`;
     return { sequence, outcome: "not-retryable", detail };
@@ -157,7 +160,7 @@ async function retryOne(
     const mark = { subject: deadLetterRetrySubject(sequence), payload: toBytes(retry) };
     await log.append({ ...mark, expectLastSubjectSequence: 0 });
   } catch (error) {
-    // Another gateway retried it meanwhile: its outcome is valid, and the readings count once.
+    // Another gateway retried it in the meantime: that outcome is valid, and the readings count once.
     const theirs = error instanceof ConflictError ? await retryOf(log, sequence) : undefined;
     if (theirs === undefined) throw error;
     return alreadyDone(sequence, theirs);

@@ -2,11 +2,11 @@ import { kindName, nameFault, shownName, shownValue } from "../names/names.ts";
 import type { OnReading, PayloadProblem, PayloadRules } from "./format.ts";
 import { parseTimestampUs } from "./timestamp.ts";
 
-/** Readings of parsed JSON, for the formats that contain JSON objects. */
+/** Reads readings from parsed JSON, for formats that contain JSON objects. */
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The walk over one message. */
+/** Walks one message. */
 export interface Walk {
   readonly rules: PayloadRules;
   readonly onReading: OnReading;
@@ -14,7 +14,7 @@ export interface Walk {
 }
 
 /**
- * The readings of one object. Nested names are joined with a dot; null is not a reading. `where` begins each message.
+ * The readings of one object. Nested names are joined with a dot; null is not a reading. `where` starts each message.
  */
 export function decodeObject(value: unknown, walk: Walk, where: string): PayloadProblem | undefined {
   if (!isObject(value)) {
@@ -28,7 +28,7 @@ export function decodeObject(value: unknown, walk: Walk, where: string): Payload
   return walkFields(value, { walk, where, atUs: time.atUs, timeField: time.field, prefix: "", depth: 1 });
 }
 
-/** Where in a message a value is, and the time that applies there. */
+/** Where in a message a value is, and which time applies there. */
 export interface Place {
   readonly walk: Walk;
   readonly where: string;
@@ -58,14 +58,14 @@ function walkFields(fields: Fields, level: Level): PayloadProblem | undefined {
 function walkField(metric: string, value: unknown, level: Level): PayloadProblem | undefined {
   const { walk, depth } = level;
   if (typeof value !== "object" || value === null) return takeReading(metric, value, level);
-  // All names inside begin with this one: many names with a long beginning would cost more than the payload's length.
+  // All names inside start with this one: many names with a long prefix would cost more than the payload's length.
   if (metric.length > walk.rules.nameBytesMax) return badName(metric, level.where, walk.rules);
   if (depth < walk.rules.nestingMax) return walkFields(value as Fields, { ...level, prefix: metric, depth: depth + 1 });
   const detail = `${level.where}${shownName(metric)} is nested deeper than ${walk.rules.nestingMax}`;
   return { reason: "too-large", detail };
 }
 
-/** One value, as a reading if it can be one. */
+/** One value, as a reading if possible. */
 export function takeReading(metric: string, value: unknown, { walk, where, atUs }: Place): PayloadProblem | undefined {
   const { rules } = walk;
   if (typeof value !== "number" && typeof value !== "boolean" && typeof value !== "string") return undefined;
@@ -91,7 +91,7 @@ interface Time {
   readonly problem?: PayloadProblem;
 }
 
-/** The time of an object's readings, and the field that holds it. Empty when it has none. */
+/** The time of an object's readings, and the field that holds it. Empty if the object has none. */
 export function timeOf(fields: Fields, rules: PayloadRules): Time {
   const field = rules.timestampField ?? TIME_FIELDS.find((name) => name in fields);
   if (field === undefined) return {};
@@ -113,7 +113,7 @@ function nested(fields: unknown, path: string): unknown {
   return value;
 }
 
-/** `where` begins the message. */
+/** `where` starts the message. */
 export function badName(metric: string, where: string, rules: PayloadRules): PayloadProblem {
   const fault = nameFault(metric, rules.nameBytesMax) ?? "cannot name a metric";
   return { reason: "bad-name", detail: `${where}the name of metric ${shownName(metric)} ${fault}` };

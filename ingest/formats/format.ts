@@ -2,18 +2,18 @@ import type { z } from "zod";
 import type { ReadingValue } from "../../domain/reading.ts";
 import type { TimestampUnit } from "./timestamp.ts";
 
-/** Receives a decoded reading. False when the metric's name is not valid: the reading was not stored. */
+/** Receives a decoded reading. Returns false if the metric's name is invalid; the reading is then not stored. */
 export type OnReading = (metric: string, value: ReadingValue, atUs: number | undefined) => boolean;
 
-/** Why a payload, or a part of it, gave no readings. */
+/** Why a payload, or a part of it, has no readings. */
 export interface PayloadProblem {
   readonly reason: "bad-payload" | "bad-timestamp" | "bad-name" | "too-large" | "reading-failed";
   readonly detail: string;
-  /** The first bad byte, where it is known. */
+  /** The first bad byte, if known. */
   readonly position?: number;
 }
 
-/** What a source says about its payloads, in whatever format they are. */
+/** A source's settings for its payloads, in any format. */
 export interface PayloadRules {
   readonly timestampField: string | undefined;
   readonly timestampUnit: TimestampUnit;
@@ -21,26 +21,26 @@ export interface PayloadRules {
   readonly readingsMax: number;
   readonly nestingMax: number;
   readonly textBytesMax: number;
-  /** Of a metric. A longer name is not given to `onReading`. */
+  /** The longest metric name. A longer one is not passed to `onReading`. */
   readonly nameBytesMax: number;
 }
 
 /**
- * Decodes one payload. `metric` is the one that the topic names, or "". Returns the first problem; readings besides it
- * still count. Hot: it runs for each message, and allocates nothing that a message does not need.
+ * Decodes one payload. `metric` is the one in the topic, or "". Returns the first problem; valid readings beside it
+ * still count. Hot: it runs for every message, and allocates only what a message needs.
  */
 export type Decode = (payload: Uint8Array, metric: string, onReading: OnReading) => PayloadProblem | undefined;
 
-/** One format of payloads: an entry of the table in `formats.ts`. */
+/** One payload format: an entry of the table in `formats.ts`. */
 export interface Format {
-  /** What the payload is, for the reference of `weir.yaml`: one phrase after the format's name. */
+  /** What the payload is, for the reference of `weir.yaml`: a phrase that follows the format's name. */
   readonly doc: string;
-  /** A payload with all that the format can say, and the readings that it gives for the metric `metric`. */
+  /** A payload that shows everything the format can express, and its readings for the metric `metric`. */
   readonly example: { readonly payload: string; readonly readings: readonly (readonly [string, ReadingValue])[] };
   /** The payload does not name its metric, so the topic must, with `{metric}`. */
   readonly needsMetric: boolean;
-  /** An object of settings that all have defaults, for formats that have any: `format: { csv: { separator: ";" } }`. */
+  /** Settings, all with defaults, for formats that have any: `format: { csv: { separator: ";" } }`. */
   readonly options?: z.ZodObject;
-  /** Called once for each source; `options` is what the schema made of the settings. */
+  /** Called once for each source; `options` is the schema's output. */
   decoder(rules: PayloadRules, options: unknown): Decode;
 }

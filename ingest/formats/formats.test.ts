@@ -9,11 +9,11 @@ import { decodeWith, STRICT_RULES } from "../testing/decode-with.ts";
 import type { Format, PayloadRules } from "./format.ts";
 import { decoderOf, FORMATS, FORMATS_DOC, type FormatName, schemaOf } from "./formats.ts";
 
-/** How a format writes what the suite decodes. */
+/** Writes the suite's test data in one format. */
 interface Samples {
-  /** A payload of one reading of `metric`, with a time in microseconds where it is given. */
+  /** A payload with one reading of `metric`, with a time in microseconds if one is given. */
   payloadOf(value: ReadingValue, atUs?: number): string;
-  /** A payload of many readings; undefined if the format holds one. */
+  /** A payload with many readings; undefined if the format holds only one. */
   readonly many?: (readings: number) => string;
   /** Payloads that are not in this format. */
   readonly bad: readonly string[];
@@ -81,13 +81,13 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
     expect(readings).toEqual([["metric", value, undefined]]);
   });
 
-  test("decodes times, and refuses what is not a time", () => {
+  test("decodes times, and refuses anything else as a time", () => {
     expect(decodeWith(decode, samples.payloadOf(1, AT)).readings).toEqual([["metric", 1, AT]]);
     const badTime = samples.payloadOf(1, AT).replace(String(AT), '"yesterday"');
     expect(decodeWith(decode, badTime)).toMatchObject({ readings: [], problem: { reason: "bad-timestamp" } });
   });
 
-  test("gives a reading only for wanted metrics", () => {
+  test("reads only wanted metrics", () => {
     const other = format.decoder({ ...LIMITS, wants: (metric) => metric !== "metric" }, format.options?.parse({}));
     expect(decodeWith(other, samples.payloadOf(1))).toEqual({ readings: [], problem: undefined });
   });
@@ -125,7 +125,7 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
     expect(decode(payload, "metric", () => false)).toMatchObject({ reason: "bad-name" });
   });
 
-  test("keeps control characters out of names, and in texts either keeps or refuses them", () => {
+  test("refuses control characters in names, and in texts either keeps or refuses them", () => {
     for (const text of ["a\u0000b", "\u0007", "a\u0085"]) {
       const { readings, problem } = decodeWith(decode, samples.payloadOf(text));
       if (problem === undefined) expect(readings).toEqual([["metric", text, undefined]]);

@@ -21,7 +21,7 @@ export type FormatConfig = FormatName | Readonly<Record<string, unknown>>;
 
 export const formatSchema: z.ZodType<FormatConfig, FormatConfig> = schemaOf(FORMATS);
 
-/** For any table, so that a test can show what options look like. */
+/** Accepts any table, so that a test can check a format with options. */
 export function schemaOf<Table extends Readonly<Record<string, Format>>>(table: Table) {
   const names = z.enum(keysOf(table));
   const withOptions = Object.entries<Format>(table).flatMap(([name, { options }]) =>

@@ -18,8 +18,8 @@ export const JSON_FORMAT = {
 
 /**
  * The readings of an object, or of an array of objects. Numbers, booleans and strings are readings; nested names are
- * joined with a dot; null is not a reading. A bad element is a problem, and the others still give readings. `atUs` is
- * undefined where the payload gives no time.
+ * joined with a dot; null is not a reading. A bad element is a problem, but does not affect the readings of the
+ * others. `atUs` is undefined where the payload has no time.
  */
 function decodeJson(payload: Uint8Array, rules: PayloadRules, onReading: OnReading): PayloadProblem | undefined {
   const parsed = parseJson(payload);
@@ -31,7 +31,7 @@ function decodeJson(payload: Uint8Array, rules: PayloadRules, onReading: OnReadi
     if (i === rules.readingsMax) {
       return problem ?? { reason: "too-large", detail: `more than ${rules.readingsMax} elements in one message` };
     }
-    // Decodes the elements after a bad one too, and returns the first problem.
+    // Also decodes the elements after a bad one; returns the first problem.
     const found = decodeObject(element, walk, `element ${i}: `);
     problem ??= found;
   }

@@ -5,7 +5,7 @@ import type { PayloadProblem } from "./format.ts";
 /** Undefined when the bytes are not UTF-8. */
 export function decodeText(payload: Uint8Array): string | undefined {
   if (!isUtf8(payload)) return undefined;
-  // The broker's payloads are buffers already. Without arguments `toString` takes its shortest path.
+  // The broker's payloads are already buffers. Without arguments `toString` takes its shortest path.
   const bytes = Buffer.isBuffer(payload)
     ? payload
     : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);

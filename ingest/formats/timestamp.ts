@@ -2,14 +2,15 @@ import { INSTANT_US_MAX } from "../../domain/time.ts";
 
 export type TimestampUnit = "auto" | "s" | "ms" | "us" | "ns" | "iso8601";
 
-// A count of seconds reaches 1e11 in the year 5138; the same digits as milliseconds are 1973.
+// As seconds, 1e11 is the year 5138; as milliseconds, the same digits are 1973.
 const SECONDS_BELOW = 1e11;
 const MILLISECONDS_BELOW = 1e14;
 const MICROSECONDS_BELOW = 1e17;
 
 /**
- * A payload's timestamp in whole microseconds; undefined when it is not one. Numbers are read by unit, or for `auto` by
- * their size. Strings may contain a number or ISO 8601, which is UTC without an offset. Fractions are truncated.
+ * A payload's timestamp in whole microseconds; undefined if it is not a timestamp. Numbers are read by unit, or for
+ * `auto` by their size. Strings may contain a number or ISO 8601; without an offset it is UTC. Fractions are
+ * truncated.
  */
 export function parseTimestampUs(value: unknown, unit: TimestampUnit): number | undefined {
   if (typeof value === "number") return unit === "iso8601" ? undefined : checked(numberUs(value, unit));
@@ -33,7 +34,7 @@ function numberUs(value: number, unit: TimestampUnit): number {
   }
 }
 
-/** In a text, nanoseconds keep digits that a number would lose. */
+/** Nanoseconds in a text keep digits that a number would lose. */
 function digitsUs(text: string, unit: TimestampUnit): number {
   const value = Number(text);
   const nanoseconds = (unit === "auto" ? unitBySize(value) : unit) === "ns";

@@ -3,7 +3,7 @@ import { asError } from "../../domain/reason.ts";
 import { readingsSubject } from "../../domain/subjects.ts";
 import type { Log } from "../../platform/log/port.ts";
 
-/** Called once the frame with the message is in the log, or with an error when it will never be. */
+/** Called once the frame with the message is in the log, or with an error if it never will be. */
 export type OnKept = (error?: Error) => void;
 
 export interface FrameBatcherOptions {
@@ -17,24 +17,26 @@ export interface FrameBatcherOptions {
 }
 
 /**
- * A frame takes at most this share of a message of the log: processors that forward readings put whole frames after up
- * to an eighth of a message.
+ * A frame takes at most this share of a log message: processors that forward readings prepend up to an eighth of a
+ * message to whole frames.
  */
 const FRAME_SHARE_MAX = 0.75;
 /** Flushing takes at most this share of the event loop: when sending is slow, frames linger longer and grow. */
 const FLUSH_SHARE_MAX = 0.05;
 const LINGER_MS_MAX = 10;
-/** After this many messages, frames do not linger once no more arrive: all senders may wait for acknowledgements. */
+/**
+ * After this many messages, frames are sent as soon as a burst ends: all senders may be waiting for acknowledgements.
+ */
 const BURST_MESSAGES = 32;
 
 /**
- * Gathers readings into one frame per partition. A full frame is sent at once. All frames are sent together when a burst
- * of messages has ended, or when the oldest reading has lingered long enough.
+ * Gathers readings into one frame per partition. A full frame is sent at once. All frames are sent together when a
+ * burst of messages ends, or when the oldest reading has lingered long enough.
  */
 export class FrameBatcher {
   readonly #options: FrameBatcherOptions;
   readonly #open: OpenFrame[];
-  /** The largest frame. */
+  /** The largest frame, in bytes. */
   readonly bytesMax: number;
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
@@ -55,7 +57,7 @@ export class FrameBatcher {
     }));
   }
 
-  /** The open frame of a partition: add all readings of one message to it, then call `close`, or `undo`. */
+  /** The open frame of a partition. Add all readings of one message to it, then call `close` or `undo`. */
   open(partition: number, receivedAtUs: number): FrameWriter {
     const frame = this.#frame(partition);
     if (frame.writer.count === 0) frame.receivedAtUs = receivedAtUs;
@@ -63,7 +65,7 @@ export class FrameBatcher {
     return frame.writer;
   }
 
-  /** Whether the open frame is larger than the log accepts: then undo the message. */
+  /** Whether the open frame is larger than the log accepts; if so, undo the message. */
   isOverfull(partition: number): boolean {
     return this.#frame(partition).writer.bytes > this.bytesMax;
   }
@@ -73,7 +75,7 @@ export class FrameBatcher {
     this.#frame(partition).writer.undo();
   }
 
-  /** Sends the open frame of a partition, between messages. False when it is empty. */
+  /** Sends the open frame of a partition, between messages. Returns false if it is empty. */
   sendOpen(partition: number): boolean {
     const frame = this.#frame(partition);
     if (frame.writer.count === 0) return false;
@@ -81,7 +83,7 @@ export class FrameBatcher {
     return true;
   }
 
-  /** Ends a message. Calls `onKept` when all readings so far in the frame are in the log. */
+  /** Ends a message. Calls `onKept` once the log has all readings that are in the frame so far. */
   close(partition: number, onKept: OnKept): void {
     const frame = this.#frame(partition);
     frame.waiting.push(onKept);
@@ -113,7 +115,7 @@ export class FrameBatcher {
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
   }
 
-  /** A turn of the event loop without a message ends a burst. */
+  /** A turn of the event loop without messages ends a burst. */
   #endBurst(): void {
     this.#burstCheck = undefined;
     if (this.#messages === this.#messagesSeen) this.flush();

@@ -11,16 +11,16 @@ export interface MessageLaneOptions {
   readonly batcher: FrameBatcher;
   readonly letters: LetterWriter;
   readonly events: IngestEvents;
-  /** A reading that is further in the future gets its message's time of receipt. */
+  /** A reading further in the future than this gets its message's time of receipt. */
   readonly aheadUsMax: number;
 }
 
-/** How many readings the message gave, and the sequence of its dead letter, if it became one. */
+/** How many readings the message had, and the sequence of its dead letter, if it became one. */
 export type OnTaken = (error: Error | undefined, readings: number, letter?: number) => void;
 
 /**
- * Takes messages to the log: each one's readings go into an open frame, and a message that cannot be read becomes a dead
- * letter. Live messages and retried ones have a lane each, because a frame has one time of receipt.
+ * Writes messages to the log: the readings of each go into an open frame, and a message that cannot be read becomes a
+ * dead letter. Live messages and retried ones have separate lanes, because a frame has one time of receipt.
  */
 export class MessageLane {
   readonly #routes: TopicRoutes;
@@ -38,8 +38,8 @@ export class MessageLane {
   }
 
   /**
-   * Calls `done` once everything that the message gave is in the log. Never throws: a message that cannot be read, for
-   * whatever reason, becomes a dead letter. `retryOf`: the sequence of the letter that it comes from.
+   * Calls `done` once the log has everything from the message. Never throws: a message that cannot be read, for any
+   * reason, becomes a dead letter. `retryOf`: the sequence of the letter that it comes from.
    */
   take(message: InboundMessage, done: OnTaken, retryOf?: number): void {
     this.#events.messageReceived();
@@ -84,7 +84,7 @@ export class MessageLane {
     });
   }
 
-  /** Stores the readings that the message gave nevertheless; the letter has the whole message. */
+  /** Stores the valid readings of the message too; the letter has the whole message. */
   #keepLetter(failed: FailedMessage, done: OnTaken): void {
     const { message, route, problem, retryOf } = failed;
     const { count } = this.#reader;
@@ -103,7 +103,7 @@ interface FailedMessage {
   readonly retryOf: number | undefined;
 }
 
-/** Calls `done` after the second call, with the first error and the first letter of the two. */
+/** Calls `done` on the second call, with the first error and the first letter of the two. */
 function afterBoth(done: (error?: Error, letter?: number) => void): (error?: Error, letter?: number) => void {
   let calls = 0;
   let firstError: Error | undefined;

@@ -6,8 +6,8 @@ import type { Route } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
 
 /**
- * Decodes messages, one after another, and puts their readings into the open frame of their partition. One object serves
- * all messages, so that a message costs no closures.
+ * Decodes messages, one at a time, and puts their readings into the open frame of their partition. One object serves
+ * all messages, so that no message needs closures.
  */
 export class MessageReader {
   readonly #batcher: FrameBatcher;
@@ -17,7 +17,7 @@ export class MessageReader {
   #frame: FrameWriter | undefined;
   #receivedAtUs = 0;
   #clockAhead = 0;
-  /** How many readings the last message gave. */
+  /** How many readings the last message had. */
   count = 0;
 
   constructor(batcher: FrameBatcher, aheadUsMax: number, onClockAhead: (readings: number) => void) {
@@ -27,8 +27,8 @@ export class MessageReader {
   }
 
   /**
-   * Returns what was wrong with the message, if anything; it may have given readings nevertheless (`count`). Never throws:
-   * if decoding fails with an error, none of the message's readings stay in the frame.
+   * Returns the problem with the message, if any; some readings may still be valid (`count`). Never throws: if
+   * decoding throws, none of the message's readings remain in the frame.
    */
   read(message: InboundMessage, route: Route): PayloadProblem | undefined {
     let problem: PayloadProblem | undefined;
@@ -56,7 +56,7 @@ export class MessageReader {
     return route.decode(message.payload, route.metric ?? "", this.#onReading);
   }
 
-  /** The frame has no room for the message: sends what it held before, and the message begins the next one. */
+  /** The frame has no room for the message: sends the earlier contents, and the message starts the next frame. */
   #decodeIntoNext(message: InboundMessage, route: Route): PayloadProblem | undefined {
     const { partition } = route;
     this.#undo(partition);

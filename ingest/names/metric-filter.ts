@@ -1,8 +1,9 @@
 import { globMatches } from "../../domain/glob.ts";
 
 /**
- * Whether a metric's name fits any of the patterns. `*` and `?` are those of `domain/glob.ts`; besides, `{a,b}` is either
- * text, and a leading `!` inverts the pattern. At worst it takes time in pattern times name: names come from devices.
+ * Whether a metric's name matches any of the patterns. `*` and `?` are those of `domain/glob.ts`; in addition,
+ * `{a,b}` matches either text, and a leading `!` inverts the pattern. The worst case is pattern length times name
+ * length, because names come from devices.
  */
 export function compileMetricFilter(metrics: string | readonly string[]): (metric: string) => boolean {
   if (metrics === "*") return () => true;
@@ -19,11 +20,11 @@ export function compileMetricFilter(metrics: string | readonly string[]): (metri
 }
 
 const NAMES_MAX = 10_000;
-/** No metric has a longer name, but devices may send one. */
+/** No metric has a longer name, but a device may send one. */
 const NAME_CHARACTERS_MAX = 1_024;
 const ALTERNATIVES_MAX = 1_000;
 
-/** Why a text is not a pattern of metric names; undefined when it is. */
+/** Why a text is not a valid pattern of metric names; undefined if it is. */
 export function metricPatternProblem(pattern: string): string | undefined {
   const odd = /[[\]()\\]|\{[^{}]*?\.\.[^{}]*\}/.exec(pattern)?.[0];
   if (odd !== undefined) {
@@ -46,7 +47,7 @@ function compilePattern(pattern: string): Pattern {
   return { globs: expand(isNegated ? pattern.slice(1) : pattern), isNegated };
 }
 
-/** `a{b,c}d` -> `abd`, `acd`. Braces hold no braces. */
+/** `a{b,c}d` -> `abd`, `acd`. Braces do not nest. */
 function expand(pattern: string): string[] {
   let globs = [""];
   for (const part of pattern.split(BRACES)) {

@@ -1,6 +1,6 @@
-/** Why a text cannot name a device, metric or tag, or be a tag's value; undefined when it can. */
+/** Why a text cannot be the name of a device, metric or tag, or the value of a tag; undefined if it can. */
 export function nameFault(name: string, bytesMax: number): string | undefined {
-  // A UTF-16 unit takes one to three bytes of UTF-8, so most names need no count.
+  // A UTF-16 unit takes one to three bytes of UTF-8, so most names need no exact count.
   if (name.length > bytesMax || (name.length * 3 > bytesMax && Buffer.byteLength(name) > bytesMax)) {
     return `has ${Buffer.byteLength(name)} bytes, at most ${bytesMax}`;
   }
@@ -18,13 +18,16 @@ export function hasControlCharacter(text: string): boolean {
 
 const SHOWN_CHARACTERS_MAX = 60;
 
-/** A name in quotes for a message: only its beginning when it is long. */
+/** A quoted name for a message; shortened if it is long. */
 export function shownName(name: string): string {
   if (name.length <= SHOWN_CHARACTERS_MAX) return JSON.stringify(name);
   return `${JSON.stringify(name.slice(0, SHOWN_CHARACTERS_MAX))}...`;
 }
 
-/** A value of a payload for a message. It does not show what objects and arrays hold: they may be thousands of levels deep. */
+/**
+ * A value of a payload for a message. It omits the contents of objects and arrays, which may be thousands of levels
+ * deep.
+ */
 export function shownValue(value: unknown): string {
   if (typeof value === "string") return shownName(value);
   return typeof value === "object" ? kindName(value) : String(value);

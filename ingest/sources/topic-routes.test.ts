@@ -40,7 +40,7 @@ test("256 bytes are a valid name in any script", () => {
   }
 });
 
-test("the limit can be set, and a fixed tag also has one", () => {
+test("the limit can be set, and also applies to fixed tags", () => {
   const { routes } = routesFor({ limits: { name_size_max: "20B" } });
   expect(routes.find(`sensors/s/${"d".repeat(20)}/telemetry`)).toMatchObject({ device: "d".repeat(20) });
   expect(routes.find(`sensors/s/${"d".repeat(21)}/telemetry`)).toMatchObject({ problem: "bad-name" });

@@ -8,7 +8,7 @@ import { decoderOf } from "../formats/formats.ts";
 import { compileMetricFilter } from "../names/metric-filter.ts";
 import { hasControlCharacter, nameFault, shownName } from "../names/names.ts";
 
-/** What a topic means. One object per topic, which keeps the series that the topic has had. */
+/** The meaning of a topic. One object per topic, which caches the topic's series. */
 export interface Route {
   readonly source: SourceConfig;
   readonly device: string;
@@ -18,7 +18,7 @@ export interface Route {
   readonly partition: number;
   readonly decode: Decode;
   readonly series: SeriesCache;
-  /** Counts the outcomes of the device's messages. */
+  /** Counts what happens to the device's messages. */
   readonly counts: DeviceCounts;
 }
 
@@ -37,14 +37,14 @@ export class SeriesCache {
     this.#nameBytesMax = nameBytesMax;
   }
 
-  /** Undefined when the name can be no metric's: too long, or with control characters. */
+  /** Undefined if the name cannot be a metric's: it is too long, or has control characters. */
   get(metric: string, kind: ValueKind): FrameSeries | undefined {
     const ofKind = kind === "number" ? this.#number : kind === "boolean" ? this.#boolean : this.#string;
     let series = ofKind.get(metric);
     if (series === undefined) {
       if (nameFault(metric, this.#nameBytesMax) !== undefined) return undefined;
       series = new FrameSeries({ device: this.#device, metric, tags: this.#tags, kind });
-      // A device that keeps inventing metric names must not fill the memory.
+      // A device that keeps inventing metric names must not exhaust memory.
       if (ofKind.size >= SERIES_PER_TOPIC_MAX) ofKind.clear();
       ofKind.set(metric, series);
     }
@@ -53,10 +53,10 @@ export class SeriesCache {
 }
 
 const SERIES_PER_TOPIC_MAX = 10_000;
-/** Longer topics are matched each time: no real device uses them, and they would fill the memory. */
+/** Longer topics are matched each time: no real device uses them, and they would fill the cache. */
 const REMEMBERED_CHARACTERS_MAX = 1_024;
 
-/** Finds the source of a topic, and remembers up to `topicsMax` topics. */
+/** Finds the source of a topic, and caches up to `topicsMax` topics. */
 export class TopicRoutes {
   readonly #matchers: readonly Matcher[];
   readonly #partitions: number;
@@ -78,7 +78,7 @@ export class TopicRoutes {
     this.#nameBytesMax = options.limits.name_size_max;
   }
 
-  /** What the topic means, or why it means nothing. */
+  /** The meaning of the topic, or why it has none. */
   find(topic: string): Route | RouteProblem {
     const known = this.#known.get(topic);
     if (known !== undefined) return known;
@@ -101,7 +101,7 @@ export class TopicRoutes {
       if (device === "" || metric === "") return { problem: "bad-topic", detail: "an empty level names no device" };
       const tags: Tags = { ...source.tags, ...rest };
       const partition = partitionOf(device, this.#partitions);
-      // A copy, because a part of a text keeps all of the text in memory.
+      // A copy, because a slice of a string keeps the whole string in memory.
       const isLong = topic.length > REMEMBERED_CHARACTERS_MAX;
       const counts = this.#ledger.of(isLong ? Buffer.from(device).toString() : device);
       const series = new SeriesCache({ device, tags, nameBytesMax: this.#nameBytesMax });

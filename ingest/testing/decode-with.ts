@@ -17,7 +17,7 @@ export interface Decoded {
   readonly problem: PayloadProblem | undefined;
 }
 
-/** Everything that a decoder makes of one payload; the topic names the metric `metric`. */
+/** Everything that a decoder reads from one payload; the topic names the metric `metric`. */
 export function decodeWith(decode: Decode, payload: string | Uint8Array, metric = "metric"): Decoded {
   const readings: [string, ReadingValue, number | undefined][] = [];
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;

@@ -18,7 +18,7 @@ export interface Broker extends Service {
   };
 }
 
-/** The broker does not use the log: messages are kept by the gate. */
+/** The broker does not use the log: the gate stores messages. */
 export type BrokerDeps = Omit<Deps, "log"> & { readonly gate: PublishGate };
 
 export class NoAuthenticationError extends UserError {

@@ -106,7 +106,7 @@ describe("QoS 2", () => {
     client.send({ cmd: "pubrel", messageId: 9 });
     expect((await client.next("pubcomp")).messageId).toBe(9);
     expect(gate.messages.length).toBe(1);
-    // Released: the same id is now another message.
+    // Released, so the same id now means a new message.
     client.publish("a/b", "2", { qos: 2, id: 9 });
     await until(() => gate.pending.length === 1, "the next message");
     gate.release();
@@ -161,7 +161,7 @@ describe("messages in flight", () => {
     const limits = { inflight_size_max: "10000B" };
     const { port, gate } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
-    // One by one, so that a chunk of the socket holds few of them.
+    // One at a time, so that a chunk of the socket holds few of them.
     for (const id of numbers(60)) {
       client.publish("a/b", "x".repeat(5_000), { qos: 1, id });
       await new Promise((resolve) => setImmediate(resolve));

@@ -78,7 +78,7 @@ async function honestPublish(topic: string, payload = "1"): Promise<void> {
   await until(() => honest.ids("puback").includes(id), `PUBACK ${id} of the honest client`, PUBACK_MS_MAX);
 }
 
-/** Everything that the broker counts as a connection: sockets, connections to MQTT, clients. */
+/** Every kind of connection that the broker counts: sockets, MQTT connections, clients. */
 async function connections(): Promise<unknown> {
   return {
     sockets: accepted.size,
@@ -87,7 +87,7 @@ async function connections(): Promise<unknown> {
   };
 }
 
-/** Brings a connection into a state. Resolves to its socket once the broker has read up to it. */
+/** Brings a connection into a state. Resolves to its socket once the broker has read up to that point. */
 type Enter = (transport: Transport) => Promise<Socket>;
 
 /** Sends bytes over the raw socket, below any transport. */
@@ -139,7 +139,7 @@ const CONNECT = { cmd: "connect", clientId: "unseen", protocolVersion: 4, clean:
 const UPGRADE = "GET /mqtt HTTP/1.1\r\nHost: weir\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
 const KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
-/** What a client may have done by the time its connection is reset. */
+/** The states in which a client's connection may be reset. */
 const states: readonly { readonly name: string; readonly on: readonly Transport[]; readonly enter: Enter }[] = [
   {
     name: "silent",
@@ -242,7 +242,7 @@ const states: readonly { readonly name: string; readonly on: readonly Transport[
     enter: connected(async (client, transport) => {
       await subscribed(client, `big/${transport}`);
       client.socket.pause();
-      // More than the kernel buffers, less than the backlog at which the broker closes the connection.
+      // More than the kernel buffers, but less than the backlog at which the broker closes the connection.
       for (let n = 0; n < 32; n++) await honestPublish(`big/${transport}`, "x".repeat(200 * KIB));
     }),
   },
@@ -256,7 +256,7 @@ test.each(cases)("a reset over $transport: $name", async ({ transport, enter }) 
   socket.resetAndDestroy();
   await honestPublish("honest");
   await expect.poll(connections, { timeout: 10_000, interval: 5 }).toEqual(before);
-  // The messages in flight for the client end too.
+  // The client's messages in flight end too.
   gate.release();
   await honestPublish("honest");
   const login = { clientId: "after", username: transport, password: Buffer.from("secret") };
@@ -271,7 +271,7 @@ test.each(TRANSPORTS)(
   async (transport) => {
     const before = await connections();
     const client = await RawClient.connected(openWire[transport](portOf(transport)), { clientId: "fast" });
-    // The broker stops reading, and sees the reset only when it reads again.
+    // The broker stops reading, and notices the reset only when it reads again.
     for (let id = 1; id <= 2_000; id++) client.publish("held/fast", "x".repeat(KIB / 2), { qos: 1, id });
     await until(() => gate.pending.length > 0, "the gate to have some");
     client.socket.resetAndDestroy();

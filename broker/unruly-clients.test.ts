@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { FakeGate, makeCertificate, RawClient, startTestBroker, stopAll, until } from "./testing/test-support.ts";
 import { AcceptedSockets, openSocket, openWebSocket } from "./testing/test-wires.ts";
 
-/** Far beyond the bounds of the broker for slow machines, far below the defaults of Node and ws (30 s and more). */
+/** Far above the broker's own bounds, for slow machines; far below the defaults of Node and ws (30 s and more). */
 const CLOSE = { timeout: 15_000, interval: 20 };
 const UPGRADE = [
   "GET /mqtt HTTP/1.1",
@@ -43,7 +43,7 @@ afterEach(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Keeps its end open whatever the broker does, and reads nothing. */
+/** Keeps its end open regardless of the broker, and reads nothing. */
 function stubbornSocket(port: number): Socket {
   const socket = new Socket({ allowHalfOpen: true });
   socket.on("error", () => {});

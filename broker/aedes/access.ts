@@ -37,9 +37,9 @@ export interface AccessOptions {
   readonly users: LiveUsers;
   readonly checks: PasswordChecks;
   readonly events: BrokerEvents;
-  /** Connected clients without the one with this id, which a new connection replaces. */
+  /** Connected clients except the one with this id, which a new connection replaces. */
   readonly othersConnected: (clientId: string) => number;
-  /** The user whose connection or session has this client id; undefined when it is free. */
+  /** The user whose connection or session has this client id; undefined if the id is free. */
   readonly ownerOf: (clientId: string) => string | undefined;
 }
 
@@ -61,7 +61,7 @@ export class Access {
     this.#options = options;
   }
 
-  /** Why the CONNECT gets no answer at all; undefined when it gets one. */
+  /** Why the CONNECT gets no answer; undefined if it gets one. */
   malformed(request: ConnectRequest): Refusal | undefined {
     const { will } = request;
     if (will === undefined) return undefined;
@@ -83,14 +83,14 @@ export class Access {
     link.permission = verdict.permission;
   }
 
-  /** Why a publish is refused; undefined when it is allowed. */
+  /** Why a publish is refused; undefined if it is allowed. */
   publishRefusal(permission: Permission, topic: string): Refusal | undefined {
     const fault = topicFault(topic, this.#options.config.limits.topic_levels_max);
     if (fault !== undefined) return fault;
     return permission.mayPublish(topic) ? undefined : "publish-denied";
   }
 
-  /** Why a subscription is refused; undefined when it is allowed. */
+  /** Why a subscription is refused; undefined if it is allowed. */
   subscribeRefusal(link: Link, filter: string): Refusal | undefined {
     if (filter.startsWith("$share/")) return "shared-subscription";
     const fault = filterFault(filter);
@@ -132,7 +132,7 @@ export class Access {
   #refusedFor(granted: { readonly user: string; readonly permission: Permission }, request: ConnectRequest) {
     const { clientId, will } = request;
     const owner = this.#options.ownerOf(clientId);
-    // Otherwise a user could end another user's connection, or take over its session with the messages in it.
+    // Otherwise a user could end another user's connection, or take over its session and the messages in it.
     if (clientId !== "" && owner !== undefined && owner !== granted.user) return refusal("client-id-taken", 2);
     if (will !== undefined && this.publishRefusal(granted.permission, will.topic) !== undefined) {
       return refusal("bad-will", 5);
@@ -146,6 +146,6 @@ function refusal(reason: Refusal, returnCode: ReturnCode) {
 }
 
 function hasControlCharacter(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern searches for control characters.
   return /[\u0000-\u001f\u007f\ufffd]/.test(text);
 }

@@ -6,7 +6,7 @@ import type { Link } from "../wire/link.ts";
 export interface Delivery {
   readonly topic: string;
   readonly qos: 0 | 1 | 2;
-  /** Set if it comes from the session's queue. */
+  /** Set if the session's queue holds it. */
   readonly messageId?: number | undefined;
 }
 
@@ -20,8 +20,8 @@ export type Forwarding = { readonly kind: "drop" } | { readonly kind: "send"; re
 const DROP: Forwarding = { kind: "drop" };
 
 /**
- * Decides about each delivery to a connected subscriber. A subscriber that reads too slowly loses QoS 0 messages until
- * it catches up, and loses its connection when too many bytes of QoS 1 or 2 wait. It never delays a publisher.
+ * Decides on each delivery to a connected subscriber. A subscriber that reads too slowly loses QoS 0 messages until
+ * it catches up, and is disconnected when too many bytes of QoS 1 or 2 wait for it. It never delays a publisher.
  */
 export class Deliveries {
   readonly #limits: DeliveryLimits;
@@ -35,7 +35,8 @@ export class Deliveries {
   decide(link: Link, delivery: Delivery): Forwarding {
     const waiting = link.conn.writableLength;
     const qos = grantedQos(link, delivery);
-    // Queued messages are written one by one as the subscriber reads. Its rights may have changed since they were queued.
+    // Queued messages are written one at a time as the subscriber reads. Its rights may have changed since they were
+    // queued.
     if (delivery.messageId !== undefined) return qos === undefined ? DROP : send(qos);
     if (waiting === 0) link.behind = false;
     if (waiting > this.#limits.subscriber_backlog_size_max) link.behind = true;

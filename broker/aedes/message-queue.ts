@@ -1,19 +1,19 @@
 import { TopicTrie } from "../sessions/topic-trie.ts";
 
-/** What Aedes emits. Only its topic matters here. */
+/** A packet that Aedes emits. Only its topic matters here. */
 interface Emitted {
   readonly topic: string;
 }
 
-/** No message has this topic: what is emitted under it reaches nobody, not even subscribers of `#`. */
+/** No message has this topic, so an event with it reaches no subscriber, not even those of `#`. */
 export const NOBODYS_TOPIC = "";
 
 type Notify = (message: Emitted, done: () => void) => void;
 
 /**
- * The event emitter that Aedes delivers through, instead of `mqemitter`. It never waits for a receiver: a slow
- * subscriber is bounded at its own connection (`deliveries.ts`), so it delays neither publishers nor other subscribers,
- * and there is no queue that could exhaust the stack when it unwinds.
+ * The event emitter that Aedes delivers through, instead of `mqemitter`. It never waits for a receiver: each
+ * connection bounds its own slow subscriber (`deliveries.ts`), so that it delays neither publishers nor other
+ * subscribers, and no queue can exhaust the stack as it unwinds.
  */
 export class MessageQueue {
   readonly #trie = new TopicTrie<Notify>();
@@ -27,7 +27,8 @@ export class MessageQueue {
 
   removeListener(topic: string, notify: Notify, done?: () => void): this {
     this.#trie.remove(topic, (value) => value === notify);
-    // At once: a client that reconnects while Aedes still unsubscribes its old connection would lose its registration.
+    // Synchronous: a client that reconnects while Aedes still unsubscribes its old connection would lose its
+    // registration.
     done?.();
     return this;
   }

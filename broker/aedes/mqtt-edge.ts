@@ -27,7 +27,10 @@ export interface MqttEdgeOptions {
 
 type Hook<Name extends keyof AedesOptions> = NonNullable<AedesOptions[Name]>;
 
-/** How many connections may exist beyond `clients_max` before they have sent CONNECT: a share, or at least a number. */
+/**
+ * How many connections that have not sent CONNECT may exist beyond `clients_max`: a share of it, or at least this
+ * number.
+ */
 const CONNECTING_SHARE = 0.1;
 const CONNECTING_MIN = 100;
 const CLOSE_MS_MAX = 1_000;
@@ -37,9 +40,9 @@ const CONCURRENCY = 100;
 
 /**
  * Aedes with our hooks. Aedes speaks MQTT; `access.ts` decides who may do what, `wire/inbound.ts` when a publish is
- * acknowledged, `deliveries.ts` what a slow subscriber gets, `sessions/` what outlives a connection.
- * Invariant: no publish is acknowledged before the gate has finished with it, and each client's acknowledgements keep
- * the order of its publishes. Plain publishes bypass Aedes (`wire/link.ts`, ADR 9).
+ * acknowledged, `deliveries.ts` which messages a slow subscriber gets, `sessions/` what outlives a connection.
+ * Invariant: no publish is acknowledged before the gate has finished with it, and each client's acknowledgements are
+ * in the order of its publishes. Plain publishes bypass Aedes (`wire/link.ts`, ADR 9).
  */
 export class MqttEdge {
   readonly links = new Set<Link>();
@@ -111,7 +114,7 @@ export class MqttEdge {
     this.#linkOf.set(this.#aedes.handle(conn), link);
   }
 
-  /** Ends the connections of users that were removed or changed. Their rights are decided again when they reconnect. */
+  /** Disconnects users that were removed or changed. Their rights are decided again when they reconnect. */
   dropUsers(names: ReadonlySet<string>): void {
     for (const link of this.links) {
       if (!link.connected || !names.has(link.user)) continue;
@@ -120,14 +123,14 @@ export class MqttEdge {
     }
   }
 
-  /** Stops reading and waits for the messages in flight. Resolves to how many are left after `timeoutMs`. */
+  /** Stops reading and waits for the messages in flight. Resolves to the number still in flight after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<number> {
     this.#stopping = true;
     await this.#inbound.drain(timeoutMs);
     return this.#inbound.inflightNow;
   }
 
-  /** Ends all connections after their output has been sent. */
+  /** Closes all connections once their output has been sent. */
   async close(): Promise<void> {
     this.#stopping = true;
     for (const link of this.links) link.conn.end();
@@ -174,7 +177,7 @@ export class MqttEdge {
     this.#requestOf.set(client, request);
     link.clientId = packet.clientId;
     link.silenceMsMax = this.#silenceMsMax(packet.keepalive ?? 0);
-    // `wire/keepalive.ts` does this: Aedes would also end connections that we stopped reading from.
+    // `wire/keepalive.ts` does this: Aedes would also close connections that the broker has stopped reading from.
     packet.keepalive = 0;
     callback(null, true);
   };
@@ -206,7 +209,7 @@ export class MqttEdge {
 
   readonly #authorizePublish: Hook<"authorizePublish"> = (client, packet, callback) => {
     const link = client === null ? undefined : this.#linkOf.get(client);
-    // For a will, Aedes asks after its connection is closed, or without a client when it finds an old one.
+    // Aedes asks about a will after its connection has closed, or without a client when it finds an old one.
     if (client === null || link === undefined || client.closed) {
       this.#publishWill(link, packet, client?.id ?? "", callback);
       return;
@@ -240,7 +243,7 @@ export class MqttEdge {
     const refusal = link === undefined ? "protocol-error" : this.#access.subscribeRefusal(link, topic);
     if (link === undefined || refusal !== undefined) {
       this.#options.events.subscribeRefused(refusal ?? "protocol-error", client.id, topic);
-      // The filter may come from a session whose user had more rights when it subscribed.
+      // The filter may be from a session whose user had more rights when it subscribed.
       void this.sessions.removeSubscriptions(client, [topic]);
       callback(null, null);
       return;
@@ -298,7 +301,7 @@ export class MqttEdge {
 
   #clientFailed(client: Client, error: Error): void {
     const link = this.#linkOf.get(client);
-    // Network errors are nobody's fault. Errors that we caused are counted where we caused them.
+    // Network errors are normal. Errors that the broker caused are counted where it caused them.
     if (
       link === undefined ||
       link.droppedFor !== undefined ||
@@ -317,7 +320,7 @@ export class MqttEdge {
   }
 }
 
-/** The message was answered and delivered already: Aedes must do neither. */
+/** The message is already answered and delivered: Aedes must do neither. */
 function markAsHandled(packet: PublishPacket): void {
   packet.topic = NOBODYS_TOPIC;
   packet.qos = 0;

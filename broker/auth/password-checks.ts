@@ -13,9 +13,9 @@ export interface PasswordCheckLimits {
 export interface Credentials {
   readonly name: string;
   readonly password: Buffer;
-  /** Undefined when there is no such user; the check still takes as long. */
+  /** Undefined if the user does not exist; the check still takes as long. */
   readonly user: User | undefined;
-  /** Where the client connects from; failures are counted by it. */
+  /** Where the client connects from; failures are counted per address. */
   readonly address: string;
 }
 
@@ -28,9 +28,9 @@ const NOBODY = parsePasswordHash(
 );
 
 /**
- * Checks passwords without a hash for each login: credentials that were verified once are recognized by a keyed digest,
- * equal checks at the same time share one hash, and the rest wait in a bounded queue. The digest's key never leaves
- * the process.
+ * Checks passwords without a hash per login: a keyed digest recognizes credentials that were verified before,
+ * simultaneous equal checks share one hash, and the rest wait in a bounded queue. The digest's key never leaves the
+ * process.
  */
 export class PasswordChecks {
   readonly #limits: PasswordCheckLimits;
@@ -43,7 +43,7 @@ export class PasswordChecks {
   readonly #running = new Map<string, Promise<CheckResult>>();
   readonly #waiting: (() => void)[] = [];
   #hashing = 0;
-  /** Hashes computed so far. */
+  /** Number of hashes computed so far. */
   hashes = 0;
 
   constructor(limits: PasswordCheckLimits, nowMs: () => number) {
@@ -103,7 +103,7 @@ export class PasswordChecks {
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Hands the turn to the next check, or gives it back if none waits. */
+  /** Starts the next waiting check, or frees the slot if none waits. */
   #passTurn(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#hashing--;
@@ -131,7 +131,7 @@ export class PasswordChecks {
     return failures.count >= this.#limits.login_failures_per_minute_max;
   }
 
-  /** Includes the hash, so that a new password in the file invalidates what was verified for the old one. */
+  /** Includes the hash, so that a new password in the file invalidates earlier verifications. */
   #digest(name: string, password: Buffer, expected: PasswordHash): string {
     return createHmac("sha256", this.#key)
       .update(`${name}\u0000${expected.text}\u0000`)

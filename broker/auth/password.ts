@@ -28,7 +28,7 @@ export async function hashPassword(password: string): Promise<string> {
   return `$scrypt$ln=${cost.logN},r=${cost.r},p=${cost.p}$${base64(salt)}$${base64(hash)}`;
 }
 
-/** Undefined when the text is not such a hash, or needs more memory than a check may use. */
+/** Undefined if the text is not such a hash, or needs more memory than a check may use. */
 export function parsePasswordHash(text: string): PasswordHash | undefined {
   const match = FORM.exec(text);
   if (match === null) return undefined;

@@ -52,7 +52,7 @@ describe("topic permissions", () => {
     const filter = fc
       .tuple(fc.array(level, { minLength: 1, maxLength: 3 }), fc.boolean())
       .map(([levels, open]) => (open ? [...levels, "#"] : levels));
-    // All topics of one to five levels: deep enough to tell any two such filters apart.
+    // All topics of one to five levels: deep enough to distinguish any two such filters.
     const topics: string[][] = ["a", "b", "c"].map((name) => [name]);
     for (const topic of topics) if (topic.length < 5) for (const name of ["a", "b", "c"]) topics.push([...topic, name]);
     const matching = (pattern: readonly string[]) => {

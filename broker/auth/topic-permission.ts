@@ -27,7 +27,7 @@ export function permissionFor(patterns: TopicPatterns, identity: Identity): Perm
   };
 }
 
-/** What is wrong with a pattern; undefined when it is valid. */
+/** The fault of a pattern; undefined if it is valid. */
 export function patternFault(pattern: string): string | undefined {
   if (pattern.length === 0) return "is empty";
   const levels = pattern.split("/");
@@ -42,14 +42,14 @@ export function patternFault(pattern: string): string | undefined {
     .replaceAll("{client}", "")
     .match(/\{[^}]*\}?|\}/);
   if (unknown !== null) return `has \`${unknown[0]}\`; placeholders are {user} and {client}`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern searches for control characters.
   if (/[\u0000-\u001f\u007f]/.test(pattern)) return "has a control character";
   return undefined;
 }
 
 /** Whether a pattern matches every topic that the filter (or plain topic) matches. Levels: MQTT 3.1.1, section 4.7. */
 export function covers(pattern: readonly string[], filter: readonly string[]): boolean {
-  // Topics that begin with `$` are only allowed by name.
+  // A pattern allows topics that begin with `$` only if it names that level.
   const first = filter[0] ?? "";
   if (first.startsWith("$") && first !== pattern[0]) return false;
   for (let i = 0; ; i++) {

@@ -40,7 +40,7 @@ const patterns = {
 const passwordHash = z.string().transform((text, context) => {
   const parsed = parsePasswordHash(text);
   if (parsed !== undefined) return parsed;
-  // Not shown: the value may be a plain-text password.
+  // Omits the value: it may be a plain-text password.
   const message = "is not a password hash; `weir passwd` makes one ($scrypt$ln=15,r=8,p=1$<salt>$<hash>)";
   context.addIssue({ code: "custom", message });
   return z.NEVER;
@@ -57,7 +57,7 @@ const fileSchema = z.strictObject({
   anonymous: z.strictObject(patterns).default({ publish: [], subscribe: [] }),
 });
 
-/** Parses the text of a users file; `file` is only for the messages. */
+/** Parses the text of a users file; `file` only appears in messages. */
 export function parseUsers(text: string, file: string): ParsedUsers {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
@@ -97,7 +97,7 @@ function pathText(path: readonly (string | number)[]): string {
   return path.map((part, index) => (typeof part === "number" ? `[${part}]` : index > 0 ? `.${part}` : part)).join("");
 }
 
-/** The offset of a value or its key; if it is missing, that of the nearest node around it. */
+/** The offset of a value or its key; if missing, that of the nearest enclosing node. */
 function offsetOf(root: Node | null, path: readonly (string | number)[], ofKey = false): number {
   let offset = root?.range?.[0] ?? 0;
   let node: unknown = root;

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Counter, Gauge } from "prom-client";
 import type { Metrics } from "../../platform/metrics.ts";
 
-/** Why a client's request was refused, or its connection dropped. The label of `weir_broker_refused_total`. */
+/** Why a client's request was refused, or the client disconnected. The label of `weir_broker_refused_total`. */
 export type Refusal =
   | "accept-failed"
   | "bad-client-id"
@@ -37,7 +37,7 @@ export type Refusal =
 
 const WARN_EVERY_MS = 10_000;
 
-/** What happens in the broker, logged and counted in one place. */
+/** Logs and counts broker events in one place. */
 export class BrokerEvents {
   readonly #logger: Logger;
   readonly #warn: LimitedWarn;
@@ -171,7 +171,7 @@ export interface BrokerEventsOptions {
 type Detail = Readonly<Record<string, unknown>>;
 type LimitedWarn = (kind: Refusal, detail: Detail, message: string) => void;
 
-/** Logs the first of each kind at once, then one every ten seconds at most, with the number left out. */
+/** Logs the first of each kind at once, then at most one every ten seconds, with the number omitted. */
 function createLimitedWarn(logger: Logger, nowMs: () => number): LimitedWarn {
   const kinds = new Map<string, { lastMs: number; leftOut: number }>();
   return (kind, detail, message) => {

@@ -26,7 +26,7 @@ interface Entry {
 
 /** The messages that one persistent session has not acknowledged yet, oldest first. */
 export class OutgoingQueue {
-  /** By the broker's own counter; a Map keeps the order. */
+  /** Keyed by the broker's own counter; a Map keeps the order. */
   readonly #byCounter = new Map<number, Entry>();
   readonly #byId = new Map<number, Entry>();
   bytes = 0;
@@ -40,7 +40,7 @@ export class OutgoingQueue {
     this.bytes += bytesOf(packet);
   }
 
-  /** The message was sent with this packet id. */
+  /** Records that the message was sent with this packet id. */
   sent(counter: number, messageId: number): void {
     const entry = this.#byCounter.get(counter);
     if (entry?.packet.cmd !== "publish") return;
@@ -48,7 +48,7 @@ export class OutgoingQueue {
     this.#byId.set(messageId, entry);
   }
 
-  /** QoS 2: the subscriber has it; only the release is left to send. */
+  /** QoS 2: the subscriber has the message; only its release remains. */
   received(messageId: number): void {
     const entry = this.#byId.get(messageId);
     if (entry === undefined) return;
@@ -57,7 +57,7 @@ export class OutgoingQueue {
     this.bytes += bytesOf(entry.packet);
   }
 
-  /** The delivery is complete. */
+  /** Removes a completed delivery. */
   done(messageId: number): OutgoingPacket | undefined {
     const entry = this.#byId.get(messageId);
     if (entry === undefined) return undefined;
@@ -67,7 +67,7 @@ export class OutgoingQueue {
     return entry.packet;
   }
 
-  /** For a new connection. Messages that were sent before are marked as duplicates. */
+  /** For a new connection. Messages that were already sent are marked as duplicates. */
   packets(): OutgoingPacket[] {
     return Array.from(this.#byCounter.values(), ({ packet }) =>
       packet.cmd === "publish" && packet.messageId !== undefined ? { ...packet, dup: true } : packet,
@@ -75,7 +75,7 @@ export class OutgoingQueue {
   }
 }
 
-/** With an estimate of what an entry costs besides its payload. */
+/** Includes an estimate of an entry's overhead. */
 function bytesOf(packet: OutgoingPacket): number {
   return packet.cmd === "publish" ? packet.payload.length + packet.topic.length + 200 : 100;
 }

@@ -20,7 +20,7 @@ export class Retained {
     this.#bytesMax = limits.bytesMax;
   }
 
-  /** An empty payload deletes. False when there is no room; the topic's older message is then deleted too. */
+  /** An empty payload deletes. Returns false if there is no room; the topic's older message is then deleted too. */
   store(message: RetainedMessage): boolean {
     const before = this.#messages.get(message.topic);
     if (before !== undefined) {
@@ -29,7 +29,7 @@ export class Retained {
     }
     if (message.payload.length === 0) return true;
     if (this.#messages.size >= this.#messagesMax || this.#bytes + bytesOf(message) > this.#bytesMax) return false;
-    // The payload is a view of the socket's buffer: a copy does not keep all of the buffer in memory.
+    // The payload is a view of the socket's buffer. A copy does not keep the whole buffer in memory.
     const { topic, qos } = message;
     this.#messages.set(topic, { cmd: "publish", topic, qos, retain: true, payload: Buffer.from(message.payload) });
     this.#bytes += bytesOf(message);

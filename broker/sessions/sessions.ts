@@ -20,7 +20,7 @@ export interface SessionsOptions {
   readonly limits: SessionLimits;
   readonly events: BrokerEvents;
   readonly nowMs: () => number;
-  /** Aedes stores every filter of a SUBSCRIBE, even refused ones. Only filters that pass this are kept. */
+  /** Aedes stores every filter of a SUBSCRIBE, even refused ones. Only filters that pass this check are kept. */
   readonly wasGranted: (client: SessionClient, filter: string) => boolean;
 }
 
@@ -61,13 +61,14 @@ const NO_SUBSCRIBERS: Settled<readonly Subscriber[]> = settledWith([]);
 const DONE: Settled<void> = settledWith(undefined);
 
 /**
- * What outlives a connection, in memory and bounded: subscriptions and queues of persistent sessions, unfinished QoS 2
- * messages, retained messages and wills. This is Aedes' persistence: Aedes sets the names and arguments of its methods.
+ * The state that outlives a connection, in memory and bounded: subscriptions and queues of persistent sessions,
+ * unfinished QoS 2 messages, retained messages and wills. It implements Aedes' persistence, so Aedes sets the names
+ * and arguments of its methods.
  */
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<string, Session>();
-  /** Sessions without a connection, with the time they lost it, the oldest first. */
+  /** Sessions without a connection, with the time they lost it, oldest first. */
   readonly #away = new Map<string, number>();
   /** Connected clients and their users. */
   readonly #connected = new Map<string, string>();
@@ -148,7 +149,7 @@ export class Sessions {
     return Array.from(session?.subscriptions ?? [], ([topic, qos]) => ({ topic, qos }));
   }
 
-  /** A client connected with a clean session: deletes what an earlier session left. */
+  /** A client connected with a clean session: deletes any earlier session. */
   async cleanSubscriptions(client: SessionClient): Promise<void> {
     this.#drop(client.id);
   }
@@ -274,7 +275,7 @@ export class Sessions {
 
   #makeRoom(): void {
     if (this.#sessions.size < this.#options.limits.sessions_max) return;
-    // Connected sessions are bounded by the number of clients, so the one that has been offline the longest goes.
+    // The number of clients bounds the connected sessions, so the one that has been offline the longest is evicted.
     const [oldest] = this.#away.keys();
     if (oldest === undefined) return;
     this.#drop(oldest);

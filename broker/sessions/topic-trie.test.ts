@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TopicTrie } from "./topic-trie.ts";
 
-/** The rule of MQTT 3.1.1 section 4.7 as a regular expression: another method than the trie's. */
+/** The rule of MQTT 3.1.1 section 4.7 as a regular expression, independent of the trie. */
 function matches(filter: string, topic: string): boolean {
   if (topic.startsWith("$") && /^[+#]/.test(filter)) return false;
   const source = filter

@@ -4,7 +4,7 @@
  */
 export class TopicTrie<Value> {
   #root = new TrieNode<Value>();
-  /** Filters that can match a topic without `$` at its beginning. Without any, most lookups end at once. */
+  /** Filters that can match a topic without a leading `$`. If there are none, most lookups end at once. */
   #ordinaryFilters = 0;
 
   add(filter: string, value: Value): void {
@@ -14,7 +14,7 @@ export class TopicTrie<Value> {
     if (!filter.startsWith("$")) this.#ordinaryFilters++;
   }
 
-  /** Removes one such value; false when there is none. */
+  /** Removes one such value; returns false if there is none. */
   remove(filter: string, isIt: (value: Value) => boolean): boolean {
     const path: TrieNode<Value>[] = [this.#root];
     const levels = filter.split("/");
@@ -63,7 +63,7 @@ class TrieNode<Value> {
   }
 }
 
-/** The depth is bounded: the broker limits the levels of filters and topics before they get here. */
+/** The depth is bounded: the broker limits the levels of filters and topics first. */
 function collect<Value>(node: TrieNode<Value>, levels: readonly string[], depth: number, found: Value[]): void {
   const { children } = node;
   const level = levels[depth];
@@ -85,7 +85,7 @@ function collect<Value>(node: TrieNode<Value>, levels: readonly string[], depth:
   if (rest !== undefined) append(found, rest.values);
 }
 
-/** Spreading very many values would exhaust the stack. */
+/** Spreading a very large array would exhaust the stack. */
 function append<Value>(found: Value[], values: readonly Value[]): void {
   for (const value of values) found.push(value);
 }

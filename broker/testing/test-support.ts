@@ -11,9 +11,9 @@ import type { InboundMessage, PublishGate } from "../../platform/publish-gate.ts
 import { type Broker, startBroker } from "../broker.ts";
 import { brokerConfigSchema } from "../common/config.ts";
 
-/** For the broker's tests: a broker whose gate the test controls, and a client that can send any bytes. */
+/** Test support: a broker whose gate the test controls, and a client that can send any bytes. */
 
-/** Less than vitest's timeout of a test, so that the message says what the test waited for. */
+/** Below vitest's test timeout, so that the message says what the test waited for. */
 const WAIT_MS_MAX = 4_500;
 const POLL_MS = 5;
 
@@ -33,7 +33,7 @@ export class FakeGate implements PublishGate {
     else done();
   }
 
-  /** Finishes all pending messages; the newest first on request. */
+  /** Finishes all pending messages; newest first on request. */
   release(options: { readonly newestFirst?: boolean } = {}): void {
     const pending = this.pending.splice(0);
     if (options.newestFirst === true) pending.reverse();
@@ -94,7 +94,7 @@ export interface Wire {
   readonly stream: Duplex;
 }
 
-/** A client that sends exactly the given packets or bytes. */
+/** A client that sends exactly the packets or bytes it is given. */
 export class RawClient {
   readonly socket: Socket;
   readonly #stream: Duplex;
@@ -182,7 +182,7 @@ export function publishPacket(
   return { cmd: "publish", topic, payload, qos, dup, retain, ...(id === undefined ? {} : { messageId: id }) };
 }
 
-/** Polls until it holds; fails after `waitMsMax`. */
+/** Polls until the condition holds; fails after `waitMsMax`. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
   what: string,

@@ -4,7 +4,7 @@ import { connect as connectTls } from "node:tls";
 import { createWebSocketStream, WebSocket } from "ws";
 import { until, type Wire } from "./test-support.ts";
 
-/** For the broker's tests: connections over each transport, and the broker's end of them. */
+/** Test support: connections over each transport, and the broker's end of them. */
 
 export const TRANSPORTS = ["tcp", "tls", "ws"] as const;
 export type Transport = (typeof TRANSPORTS)[number];
@@ -42,7 +42,7 @@ export function openWebSocket(port: number): { readonly socket: Socket; readonly
   return { socket, webSocket };
 }
 
-/** The open sockets that servers of this process have accepted. */
+/** The open sockets that servers in this process have accepted. */
 export class AcceptedSockets {
   readonly #open = new Set<Socket>();
   readonly #accepted = (message: unknown) => {
@@ -75,7 +75,7 @@ export class AcceptedSockets {
     return socket;
   }
 
-  /** Resolves when the server has read what `send` sends, or at least the beginning of it: send little. */
+  /** Resolves when the server has read what `send` sends, or at least its beginning. Send little. */
   async untilRead(client: Socket, send: () => unknown): Promise<void> {
     const { bytesRead } = await this.otherEnd(client);
     const socket = await this.otherEnd(client);

@@ -88,7 +88,7 @@ describe("the publishes of one client", () => {
     const bytes = Buffer.concat(ids.map((id) => generate(publishPacket("a", `${id}`, { qos: 1, id }))));
     for (let at = 0, cut = 1; at < bytes.length; at += cut, cut = (cut % 37) + 5) {
       publisher.sendBytes(bytes.subarray(at, at + cut));
-      // Otherwise the kernel joins the pieces again.
+      // Otherwise the kernel would join the pieces.
       await new Promise((resolve) => setImmediate(resolve));
     }
     await until(() => publisher.ids("puback").length === ids.length, "all acknowledgements");

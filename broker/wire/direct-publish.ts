@@ -16,18 +16,18 @@ export interface DirectPublish {
 const RETAIN = 0x01;
 const QOS = 0x06;
 const QOS_1 = 0x02;
-/** Aedes reads longer topics: here a topic is compared byte by byte. */
+/** Leaves longer topics to Aedes: here a topic is compared byte by byte. */
 const TOPIC_BYTES_MAX = 512;
 
 /**
- * Reads the publishes that make up nearly all traffic straight from the socket's bytes (ADR 9): Aedes takes several times
- * as long for them, and keeps many objects for each until it is acknowledged. A packet that is incomplete, unusual or
- * faulty is left to Aedes, which also says what is wrong with it.
+ * Reads the publishes that make up nearly all traffic straight from the socket's bytes (ADR 9): Aedes takes several
+ * times as long for them, and keeps many objects for each until it is acknowledged. Leaves packets that are
+ * incomplete, unusual or faulty to Aedes, which also reports what is wrong with them.
  */
 export class DirectPublishReader {
   readonly #packetBytesMax: number;
   readonly #topicLevelsMax: number;
-  /** A client mostly publishes to one topic: when it comes again, it needs neither decoding nor checking. */
+  /** A client mostly publishes to one topic. A repeated topic needs neither decoding nor checking. */
   #topicBytes: Uint8Array = new Uint8Array(0);
   #topic = "";
 
@@ -36,7 +36,7 @@ export class DirectPublishReader {
     this.#topicLevelsMax = options.topicLevelsMax;
   }
 
-  /** The publish that begins at `at`; undefined when Aedes must read it. */
+  /** The publish that begins at `at`; undefined if Aedes must read it. */
   read(chunk: Buffer, at: number): DirectPublish | undefined {
     const head = chunk[at] ?? 0;
     const qos = head & QOS;
@@ -67,7 +67,7 @@ export class DirectPublishReader {
     };
   }
 
-  /** Makes the bytes the current topic. False when they are not a valid topic. */
+  /** Sets the current topic from the bytes. Returns false if they are not a valid topic. */
   #takeTopic(chunk: Buffer, from: number, to: number): boolean {
     if (this.#isCurrentTopic(chunk, from, to)) return true;
     if (to - from > TOPIC_BYTES_MAX) return false;

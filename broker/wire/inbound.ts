@@ -16,15 +16,15 @@ export interface InboundOptions {
   readonly limits: InboundLimits;
   readonly events: BrokerEvents;
   readonly nowUs: () => number;
-  /** Why the client may not publish to the topic; undefined when it may. */
+  /** Why the client may not publish to the topic; undefined if it may. */
   readonly refusalOf: (link: Link, topic: string) => Refusal | undefined;
   /** Whether the broker has this QoS 2 message and the client has not released it yet. */
   readonly isUnreleased: (link: Link, messageId: number) => boolean;
-  /** Forwards a message to its subscribers: Aedes does not, if the message bypassed it. */
+  /** Forwards a message to its subscribers: Aedes does not do so for a message that bypassed it. */
   readonly forward: (packet: ParsedPublish) => void;
 }
 
-/** Reading resumes below these shares of the bounds, so that it does not stop and resume for each message. */
+/** Reading resumes below these shares of the bounds, so that it does not stop and restart for each message. */
 const RESUME_CLIENT_SHARE = 0.5;
 const RESUME_ALL_SHARE = 0.9;
 
@@ -32,9 +32,9 @@ const PUBACK_HEAD = 0x40;
 const PUBACK_BYTES = 4;
 
 /**
- * Takes publishes from the parser to the gate and back. It holds each acknowledgement until the gate has finished with
- * the message, keeps a client's acknowledgements in the order of arrival, and bounds what is in flight: at a bound it
- * stops reading.
+ * Passes publishes from the parser to the gate, and their acknowledgements back. It holds each acknowledgement until
+ * the gate has finished with the message, keeps a client's acknowledgements in order of arrival, and bounds the
+ * messages in flight: at a bound it stops reading.
  */
 export class Inbound implements ReadControl {
   readonly #options: InboundOptions;
@@ -58,8 +58,8 @@ export class Inbound implements ReadControl {
   }
 
   /**
-   * Accepts a publish that came through Aedes. Calls `proceed` when the gate has finished with it, or at once with an
-   * error when the client may not publish to the topic.
+   * Accepts a publish that Aedes parsed. Calls `proceed` when the gate has finished with it, or at once with an error
+   * if the client may not publish to the topic.
    */
   accept(packet: ParsedPublish, link: Link, proceed: Proceed): void {
     const refusal = packet.messageId === 0 ? "packet-id-zero" : this.#options.refusalOf(link, packet.topic);
@@ -83,8 +83,8 @@ export class Inbound implements ReadControl {
   }
 
   /**
-   * A will has no connection: no order to keep, nobody to acknowledge to and no socket to stop reading.
-   * False when too much is in flight; the will is then dropped.
+   * A will has no connection: it has no order, no acknowledgement and no socket to stop reading. Returns false if too
+   * much is in flight; the will is then dropped.
    */
   acceptWill(packet: ParsedPublish, clientId: string, proceed: Proceed): boolean {
     const { inflight_max, inflight_size_max } = this.#options.limits;
@@ -99,7 +99,7 @@ export class Inbound implements ReadControl {
   publishesLeft(link: Link): number {
     const { limits } = this.#options;
     if (this.#closing || this.#inflightBytes >= limits.inflight_size_max) return 0;
-    // A client that does not read its acknowledgements gets no more.
+    // A client that does not read its acknowledgements gets no more of them.
     if (link.conn.writableNeedDrain) return 0;
     return Math.max(0, Math.min(limits.inflight_per_client_max - link.inflight, limits.inflight_max - this.#inflight));
   }
@@ -120,7 +120,7 @@ export class Inbound implements ReadControl {
     if (this.#stalledLinks.delete(link)) this.#options.events.clientsPaused(this.#stalledLinks.size);
   }
 
-  /** After CONNACK: what the client sent after its CONNECT can be read. */
+  /** After CONNACK: allows reading what the client sent after its CONNECT. */
   linkConnected(): void {
     this.#wakeSoon();
   }
@@ -147,7 +147,7 @@ export class Inbound implements ReadControl {
     else this.#offer(pending, link);
   }
 
-  /** MQTT 3.1.1 has no way to refuse a publish, and acknowledging a dropped one would be a lie: the connection ends. */
+  /** MQTT 3.1.1 cannot refuse a publish, and acknowledging a dropped one would be a lie, so the connection ends. */
   #refuse(link: Link, topic: string, refusal: Refusal): void {
     link.droppedFor ??= refusal;
     this.#options.events.publishRefused(refusal, link.clientId, topic);
@@ -196,7 +196,7 @@ export class Inbound implements ReadControl {
   }
 
   #flush(): void {
-    // Not `for of`: `proceed` may add further messages, and even finish them.
+    // Not `for of`: `proceed` may add more messages, and even finish them.
     for (let i = 0; i < this.#dirtyLinks.length; i++) {
       const link = this.#dirtyLinks[i];
       if (link === undefined) continue;
@@ -240,8 +240,8 @@ export class Inbound implements ReadControl {
   }
 
   /**
-   * One write for all PUBACKs. Kept messages go to their subscribers even if their sender has gone. We also forward the
-   * messages that Aedes parsed: Aedes would do it later, after messages that bypassed it.
+   * One write for all PUBACKs. Messages in the log go to their subscribers even if their sender has left. This also
+   * forwards the messages that Aedes parsed: Aedes would do so later, after messages that bypassed it.
    */
   #finishKept(link: Link, kept: readonly PendingPublish[]): void {
     if (!link.closed) acknowledge(link, kept);

@@ -4,9 +4,9 @@ import type { Link } from "./link.ts";
 const SWEEP_MS = 500;
 
 /**
- * Closes connections that are silent for one and a half times their keep-alive [MQTT-3.1.2-24]. Aedes' own timers would
- * also close connections that we stopped reading from. Also closes connections whose client does not read: Aedes checks
- * only what it writes itself. Returns a function that stops it.
+ * Closes connections that are silent for one and a half times their keep-alive [MQTT-3.1.2-24]. Aedes' own timers
+ * would also close connections that the broker has stopped reading from. Also closes connections whose client does
+ * not read: Aedes checks only its own writes. Returns a function that stops it.
  */
 export function startKeepalive(options: {
   readonly links: ReadonlySet<Link>;

@@ -10,7 +10,7 @@ const NOTHING: Permission = { mayPublish: () => false, maySubscribe: () => false
 export interface ReadControl {
   /** How many PUBLISH packets the link may still read now. */
   publishesLeft(link: Link): number;
-  /** The link stopped reading: call `link.resume` when there is room. */
+  /** The link stopped reading; call `link.resume` when there is room. */
   stalled(link: Link): void;
   faulted(link: Link, fault: FramingFault): void;
   /** A publish that bypasses Aedes. */
@@ -18,8 +18,8 @@ export interface ReadControl {
 }
 
 /**
- * One connection, between its socket and Aedes. It decides how many of the received bytes Aedes gets: bytes that it does
- * not read stay in the socket, and TCP slows the sender down. Plain publishes bypass Aedes (ADR 9).
+ * One connection, between its socket and Aedes. It decides how many of the received bytes Aedes gets: bytes that it
+ * does not read remain in the socket, and TCP slows the sender down. Plain publishes bypass Aedes (ADR 9).
  */
 export class Link {
   readonly conn: Duplex;
@@ -30,7 +30,7 @@ export class Link {
   readonly #publishReader: DirectPublishReader;
   readonly #readConn: (size?: number) => unknown;
   #waiting = false;
-  /** Bytes of the stalled connection that were searched for pings already. */
+  /** How many bytes of the stalled connection were already searched for pings. */
   #searchedBytes = 0;
 
   clientId = "";
@@ -40,9 +40,9 @@ export class Link {
   readonly filters = new Map<string, number>();
   /** CONNACK was sent. Until then nothing after the CONNECT is passed on. */
   connected = false;
-  /** Why we close it, once we do. */
+  /** Why the broker closes it, once it does. */
   droppedFor: string | undefined;
-  /** 0: it may be silent forever. */
+  /** 0: no limit on silence. */
   silenceMsMax = 0;
   heard = true;
   heardAtMs = 0;
@@ -50,11 +50,11 @@ export class Link {
   /** Gets no QoS 0 messages until it has read its backlog. */
   behind = false;
 
-  /** The oldest publish that is not acknowledged; `next` leads to the others, in the order of arrival. */
+  /** The oldest unacknowledged publish; `next` leads to the others, in order of arrival. */
   first: PendingPublish | undefined;
   #last: PendingPublish | undefined;
   inflight = 0;
-  /** Is in the list of links that have something to acknowledge. */
+  /** Whether it is in the list of links that have something to acknowledge. */
   dirty = false;
   readonly qos2Pending = new Set<number>();
 
@@ -89,7 +89,7 @@ export class Link {
     if (!this.closed) this.conn.emit("readable");
   }
 
-  /** Whether bytes wait for `resume`: the client may be alive, but we do not read. */
+  /** Whether bytes wait for `resume`: the client may be alive, but the broker does not read. */
   get stalled(): boolean {
     return this.#waiting;
   }
@@ -124,10 +124,7 @@ export class Link {
     this.conn.destroy();
   }
 
-  /**
-   * Answers and removes the pings that wait behind a publish that we do not read now, so that a client whose publishes
-   * wait stays connected.
-   */
+  /** Answers and removes the pings behind a publish that must wait, so that its client stays connected. */
   answerPings(): void {
     if (!this.#waiting || !this.connected || this.conn.readableLength === this.#searchedBytes) return;
     const bytes = this.#readConn();
@@ -151,7 +148,7 @@ export class Link {
 
   /** Reads the plain publishes at the beginning of the chunk. Returns their number of bytes. */
   #takePublishes(chunk: Buffer): number {
-    // Aedes must have all of the packet before, or it would get the middle of one.
+    // Aedes must get the previous packet whole; otherwise it would get the middle of one.
     if (!this.connected || !this.#framer.betweenPackets) return 0;
     let at = 0;
     for (let left = this.#control.publishesLeft(this); left > 0 && at < chunk.length && !this.closed; left--) {
@@ -171,7 +168,7 @@ export class Link {
       return null;
     }
     if (passed === chunk.length) return chunk;
-    // Back into the stream, so that it neither ends nor reads more before these bytes are read.
+    // Puts the bytes back into the stream, so that it neither ends nor reads more before they are read.
     this.conn.unshift(chunk.subarray(passed));
     this.#stall();
     return passed > 0 ? chunk.subarray(0, passed) : null;

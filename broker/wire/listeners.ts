@@ -13,7 +13,7 @@ export interface Listeners {
   readonly mqttPort: number;
   readonly wsPort: number | undefined;
   readonly tlsPort: number | undefined;
-  /** Accepts no more connections; the open ones stay. */
+  /** Stops accepting connections; open ones continue. */
   close(): void;
 }
 
@@ -23,10 +23,7 @@ export type OnConnection = (conn: Duplex, address: string) => void;
 const BACKLOG = 4096;
 const TCP_KEEPALIVE_MS = 60_000;
 
-/**
- * Listens on every port of the configuration.
- * @throws PortInUseError when a port is taken; then nothing listens
- */
+/** Listens on every port of the configuration. @throws PortInUseError if a port is taken; then nothing listens */
 export async function listen(
   config: BrokerConfig,
   events: BrokerEvents,
@@ -60,7 +57,7 @@ export async function listen(
       });
       closers.push(() => {
         web.close();
-        // Only those that are not WebSockets yet.
+        // Only those that have not become WebSockets.
         web.closeAllConnections();
       });
     }
@@ -71,7 +68,7 @@ export async function listen(
   }
 }
 
-/** Listens. No error of the server or its sockets ends the process, whatever state they are in. */
+/** Listens. Errors of the server or its sockets never end the process, whatever their state. */
 function listenOn(
   server: Server,
   { bind }: BrokerConfig,

@@ -36,7 +36,8 @@ describe("packet framer", () => {
           let at = 0;
           for (let i = 0; at < bytes.length; i++) {
             const chunk = bytes.subarray(at, at + (cuts[i % cuts.length] ?? 1));
-            // Packets that began before this chunk count too: the caller knows them, except one that has passed in part.
+            // Packets that began before this chunk count too. The caller knows them, except one that has partly
+            // passed.
             const passed = framer.pass(chunk, budget - complete(packets, at));
             at += passed;
             if (passed < chunk.length) break;

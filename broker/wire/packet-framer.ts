@@ -1,4 +1,4 @@
-/** Why the bytes of a connection make us close it. */
+/** Why the bytes of a connection make the broker close it. */
 export type FramingFault = "packet-too-large" | "packet-id-zero" | "bad-length";
 
 const CONNECT = 1;
@@ -9,8 +9,8 @@ const PINGREQ = 12;
 
 /**
  * Follows the packets in a stream of MQTT bytes without keeping them: where each begins, its length and its type.
- * So reading can stop before a certain packet, and a packet that is too large is found by its length, before it has
- * been received.
+ * This allows reading to stop before a certain packet, and detects a packet that is too large by its length, before
+ * it has arrived.
  */
 export class PacketFramer {
   readonly #packetBytesMax: number;
@@ -19,10 +19,10 @@ export class PacketFramer {
   #length = 0;
   #lengthShift = -1;
   #bodyLeft = 0;
-  /** Bytes of the packet id that are still missing, for the types that begin with one. */
+  /** Missing bytes of the packet id, for the types that begin with one. */
   #idLeft = 0;
   #id = 0;
-  /** Complete CONNECT packets so far. */
+  /** Number of complete CONNECT packets so far. */
   connects = 0;
   fault: FramingFault | undefined;
 
@@ -30,18 +30,18 @@ export class PacketFramer {
     this.#packetBytesMax = packetBytesMax;
   }
 
-  /** Whether everything so far was complete packets. */
+  /** Whether all bytes so far form complete packets. */
   get betweenPackets(): boolean {
     return this.#inHeader && this.#lengthShift < 0;
   }
 
   /**
-   * How many bytes of the chunk may pass so that at most `publishesMax` PUBLISH packets begin in them. Also stops after
-   * a CONNECT: what follows waits for the CONNACK. Give the remaining bytes again later. `onPing` gets the position of
-   * each complete PINGREQ that passes.
+   * How many bytes of the chunk may pass so that at most `publishesMax` PUBLISH packets begin in them. Also stops
+   * after a CONNECT: the bytes after it wait for the CONNACK. Pass the remaining bytes again later. `onPing` gets the
+   * position of each complete PINGREQ that passes.
    */
   pass(chunk: Uint8Array, publishesMax: number, onPing?: (at: number) => void): number {
-    // A PUBLISH whose rest is still missing has begun already, but is not in flight yet.
+    // An incomplete PUBLISH has begun, but is not in flight yet.
     const begun = this.#type === PUBLISH && (!this.#inHeader || this.#lengthShift >= 0);
     let publishes = begun ? 1 : 0;
     let at = 0;

@@ -1,6 +1,6 @@
 import type { InboundMessage } from "../../platform/publish-gate.ts";
 
-/** What was parsed from a PUBLISH, or from the will of a CONNECT. */
+/** The parsed contents of a PUBLISH, or of the will in a CONNECT. */
 export interface ParsedPublish {
   readonly topic: string;
   readonly payload: Buffer | string;
@@ -12,7 +12,7 @@ export interface ParsedPublish {
 /** Lets Aedes continue with a packet, or close the connection. */
 export type Proceed = (error?: Error | null) => void;
 
-/** A message at the gate. Its link queues it until everything before it is acknowledged. */
+/** A message at the gate. Its link queues it until all earlier ones are acknowledged. */
 export class PendingPublish implements InboundMessage {
   readonly topic: string;
   readonly payload: Buffer;
@@ -21,7 +21,7 @@ export class PendingPublish implements InboundMessage {
   readonly messageId: number;
   readonly clientId: string;
   readonly receivedAtUs: number;
-  /** Undefined when the message did not come through Aedes: then we acknowledge and forward it ourselves. */
+  /** Undefined if the message bypassed Aedes: then the broker acknowledges and forwards it itself. */
   readonly proceed: Proceed | undefined;
   settled = false;
   error: Error | undefined;

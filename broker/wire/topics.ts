@@ -2,8 +2,8 @@ const DOLLAR = 36;
 const SLASH = 47;
 
 /**
- * Why nobody may publish to a topic. MQTT allows control characters other than U+0000: the gate decides about them.
- * U+FFFD is the result of decoding invalid UTF-8, which must close the connection.
+ * Why a topic is never valid for a publish. MQTT allows control characters other than U+0000: the gate decides about
+ * them. U+FFFD is the result of decoding invalid UTF-8, which must close the connection.
  */
 export function topicFault(topic: string, levelsMax: number): "bad-topic" | "system-topic" | undefined {
   if (topic.length === 0) return "bad-topic";

@@ -76,7 +76,7 @@ function bytesOf(webSocket: WebSocket): Duplex {
   return bytes;
 }
 
-/** A foreign page must not reach the broker through a visitor's browser. Programs send no Origin. */
+/** A foreign page must not reach the broker through a visitor's browser. Other programs send no Origin. */
 function originAllowed(request: IncomingMessage, allowed: readonly string[]): boolean {
   const { origin } = request.headers;
   if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true;

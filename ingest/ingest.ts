@@ -23,8 +23,9 @@ const LEDGER_DEVICES_MAX = 100_000;
  * Turns messages into readings, and allows their acknowledgement once the log has them. A message finds its source by
  * its topic (`sources/`), is decoded in the source's format (`formats/`), and its readings share a frame with those
  * of other messages (`frames/`, ADR 2). Messages come from the broker, and from an outside broker through the bridge
- * (`bridge/`, ADR 7). Invariant: each message is stored, kept as a dead letter (`dead-letters/`), or counted as
- * dropped with a reason, and only then acknowledged. No input from a device throws here.
+ * (`bridge/`, ADR 7).
+ * Invariant: each message is stored, kept as a dead letter (`dead-letters/`), or counted as dropped with a reason,
+ * and only then acknowledged. No input from a device throws here.
  */
 export async function startIngest(config: IngestConfig, deps: IngestDeps): Promise<Ingest> {
   const { log, clock, logger, metrics, partitions } = deps;

@@ -13,8 +13,8 @@ export interface LiveUsers {
 }
 
 /**
- * Reads the users file and follows its changes. @throws UsersFileError if the file cannot be read or is invalid at
- * the start
+ * Reads the users file and follows its changes.
+ * @throws UsersFileError if the file cannot be read or is invalid at the start
  */
 export async function followUsers(options: {
   readonly file: string | undefined;

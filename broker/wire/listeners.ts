@@ -23,7 +23,10 @@ export type OnConnection = (conn: Duplex, address: string) => void;
 const BACKLOG = 4096;
 const TCP_KEEPALIVE_MS = 60_000;
 
-/** Listens on every port of the configuration. @throws PortInUseError if a port is taken; then nothing listens */
+/**
+ * Listens on every port of the configuration.
+ * @throws PortInUseError if a port is taken; then nothing listens
+ */
 export async function listen(
   config: BrokerConfig,
   events: BrokerEvents,

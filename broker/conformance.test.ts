@@ -139,7 +139,7 @@ describe.each(["mqtt", "ws"])("mqtt.js over %s", (scheme) => {
     expect(texts).toEqual(Array.from({ length: 500 }, (_, n) => `a ${n} 1`));
   });
 
-  it("gives retained messages to new subscribers, at the granted QoS", async () => {
+  it("sends retained messages to new subscribers, at the granted QoS", async () => {
     const { url } = await start();
     const publisher = await mqttJs(url);
     await publisher.publishAsync("state/lamp", "on", { qos: 2, retain: true });
@@ -213,7 +213,7 @@ describe.each(["mqtt", "ws"])("mqtt.js over %s", (scheme) => {
     expect(third.ids("publish")).toEqual([]);
   });
 
-  it("ends the older of two connections with one client id", async () => {
+  it("closes the older of two connections with the same client id", async () => {
     const { url, metric } = await start();
     const first = await mqttJs(url, { clientId: "same" });
     const closed = new Promise<void>((resolve) => first.once("close", () => resolve()));

@@ -86,7 +86,7 @@ describe("CONNECT", () => {
     await new RawClient(port).untilClosed();
   });
 
-  it("beyond the limit of clients is refused with 3, unless it replaces the same client", async () => {
+  it("above the limit of clients is refused with 3, unless it replaces the same client", async () => {
     const { port, metric } = await startTestBroker({ limits: { clients_max: 2 } });
     await RawClient.connected(port, { clientId: "a" });
     const b = await RawClient.connected(port, { clientId: "b" });
@@ -156,7 +156,7 @@ describe("PUBLISH", () => {
 });
 
 describe("SUBSCRIBE", () => {
-  it("to a shared subscription is refused with 0x80, and the log says so", async () => {
+  it("to a shared subscription is refused with 0x80, and is logged", async () => {
     const { port, log, metric } = await startTestBroker();
     const client = await RawClient.connected(port);
     const subscriptions = [

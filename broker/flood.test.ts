@@ -49,7 +49,7 @@ describe("a flood of messages to a subscriber that disconnects", () => {
     expect(errors).toContain("Maximum call stack size exceeded");
   }, 30_000);
 
-  it("does not end ours, and delays nobody", async () => {
+  it("does not end ours, and delays no other client", async () => {
     const { port, gate } = await startTestBroker();
     const publishers = await flood(port);
     await until(() => gate.messages.length === PUBLISHERS * MESSAGES_EACH, "all messages", FLOOD_MS_MAX);

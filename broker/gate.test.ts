@@ -47,7 +47,7 @@ describe("the gate", () => {
     expect(client.ids("puback")).toEqual(ids);
   });
 
-  it("gets QoS 0 messages, counts them as in flight, even if their sender has left", async () => {
+  it("gets QoS 0 messages, and counts them as in flight even if their sender has left", async () => {
     const { port, gate, metric } = await startTestBroker({}, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
     client.send(...numbers(30).map((id) => publishPacket("a/b", `${id}`)));
@@ -140,7 +140,7 @@ describe("messages in flight", () => {
     expect(await metric("weir_broker_paused_clients")).toBe(0);
   });
 
-  it("is bounded over all clients, and every client is resumed", async () => {
+  it("is bounded across all clients, and every client is resumed", async () => {
     const limits = { inflight_max: 20 };
     const { port, gate } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const clients = await Promise.all(numbers(15).map((n) => RawClient.connected(port, { clientId: `c${n}` })));
@@ -192,7 +192,7 @@ describe("messages in flight", () => {
 });
 
 describe("a client whose publishes wait", () => {
-  it("gets answers to its pings, stays connected beyond its keep-alive, and is read completely later", async () => {
+  it("gets answers to its pings, stays connected past its keep-alive, and is read completely later", async () => {
     const { port, gate, metric } = await startTestBroker({ limits: { inflight_max: 1 } }, new FakeGate({ held: true }));
     const first = await RawClient.connected(port, { clientId: "first" });
     first.publish("first", "1", { qos: 1, id: 1 });
@@ -216,7 +216,7 @@ describe("a client whose publishes wait", () => {
     expect(await metric("weir_broker_refused_total")).toBe(0);
   });
 
-  it("and that disconnects loses nothing that it sent", async () => {
+  it("and that disconnects loses none of its messages", async () => {
     const limits = { inflight_per_client_max: 10 };
     const { port, gate } = await startTestBroker({ limits }, new FakeGate({ held: true }));
     const client = await RawClient.connected(port);
@@ -246,7 +246,7 @@ describe("a will", () => {
     expect(gate.messages[0]?.clientId).toBe("raw");
   });
 
-  it("is not sent when the client disconnects, nor when the broker stops", async () => {
+  it("is not sent when the client disconnects or the broker stops", async () => {
     const { port, gate, stop } = await startTestBroker();
     const will = { topic: "wills/raw", payload: Buffer.from("gone"), qos: 1 as const, retain: false };
     const polite = await RawClient.connected(port, { clientId: "polite", will });

@@ -159,7 +159,7 @@ const states: readonly { readonly name: string; readonly on: readonly Transport[
     enter: bare("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"),
   },
   { name: "two requests at once", on: ["ws"], enter: bare("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)) },
-  { name: "a request that is no HTTP", on: ["ws"], enter: bare("\u0000\r\n\r\n") },
+  { name: "a request that is not HTTP", on: ["ws"], enter: bare("\u0000\r\n\r\n") },
   { name: "an upgrade request that lacks its key", on: ["ws"], enter: bare(`${UPGRADE}\r\n`) },
   { name: "an upgrade and a bad frame at once", on: ["ws"], enter: bare(`${UPGRADE}${KEY}\r\n\u007f\u007f\u007f`) },
   { name: "a wrong Origin", on: ["ws"], enter: bare(`${UPGRADE}${KEY}Origin: https://evil.example\r\n\r\n`) },
@@ -267,7 +267,7 @@ test.each(cases)("a reset over $transport: $name", async ({ transport, enter }) 
 });
 
 test.each(TRANSPORTS)(
-  "a reset over %s with more sent than may be in flight: the broker closes it once the gate answers",
+  "a reset over %s with more than the limit in flight: the broker closes the connection once the gate answers",
   async (transport) => {
     const before = await connections();
     const client = await RawClient.connected(openWire[transport](portOf(transport)), { clientId: "fast" });

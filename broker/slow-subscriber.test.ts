@@ -21,7 +21,7 @@ async function publishMuch(publisher: RawClient, topic: string, messages = 600):
 }
 
 describe("a subscriber that stops reading", () => {
-  it("with QoS 0 delays nobody, loses counted messages, and gets new ones when it reads again", async () => {
+  it("with QoS 0 delays no other client, loses counted messages, and gets new ones when it reads again", async () => {
     const { port, metric } = await startTestBroker({ limits: { drain_timeout: "60s" } });
     const frozen = await RawClient.connected(port, { clientId: "frozen" });
     const lively = await RawClient.connected(port, { clientId: "lively" });
@@ -85,7 +85,7 @@ describe("queues", () => {
     await until(() => again.ids("publish").length === 10, "the ten that were kept");
   });
 
-  it("of sessions: the one that was offline longest is evicted", async () => {
+  it("of sessions: the one offline the longest is evicted", async () => {
     const { port, metric } = await startTestBroker({ limits: { sessions_max: 2 } });
     for (const clientId of ["one", "two", "three"]) {
       const client = await RawClient.connected(port, { clientId, clean: false });

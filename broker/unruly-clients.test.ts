@@ -81,7 +81,7 @@ describe("a client that does not close its end is closed within a bound", () => 
   });
 });
 
-it("a connection that is not a WebSocket yet ends with the broker", async () => {
+it("a connection that is not yet a WebSocket ends when the broker stops", async () => {
   const { broker, stop } = await startTestBroker({ ws_port: 0 });
   await accepted.otherEnd(stubbornSocket(broker.address.wsPort ?? 0));
   await stop();
@@ -119,7 +119,7 @@ describe("a WebSocket", () => {
     );
   });
 
-  it("beyond the limit of clients that breaks the protocol at once is only closed", async () => {
+  it("above the limit of clients that breaks the protocol at once is only closed", async () => {
     const { broker, port, metric } = await startTestBroker({ ws_port: 0, limits: { clients_max: 1 } });
     // Connections without a CONNECT may be 100 more than the clients.
     const full = Array.from({ length: 101 }, () => new RawClient(port));

@@ -50,7 +50,7 @@ describe("logging in", () => {
     expect(await metric("weir_broker_refused_total", { reason: "no-credentials" })).toBe(1);
   });
 
-  it("lets clients without a user name do what the file says, if it accepts them", async () => {
+  it("gives clients without a user name the rights in the file, if it accepts them", async () => {
     await writeFile(usersFile, users(aliceHash));
     const { port } = await startTestBroker({ users_file: usersFile, anonymous: true });
     const client = await RawClient.connected(port);
@@ -156,7 +156,7 @@ describe("the users file", () => {
     expect(await new RawClient(port).connect({ ...alice, password: Buffer.from("looking-glass") })).toBe(0);
   }, 15_000);
 
-  it("that is missing or invalid at the start keeps the broker from starting", async () => {
+  it("that is missing or invalid at the start prevents the broker from starting", async () => {
     await expect(startTestBroker({ users_file: join(folder, "none.yaml") })).rejects.toThrow(
       /none.yaml: cannot be read/,
     );

@@ -29,7 +29,7 @@ describe("a password hash", () => {
     expect(await hashPassword("pässword")).not.toBe(text);
   });
 
-  it("matches its password only", async () => {
+  it("matches only its password", async () => {
     expect(await passwordMatches(Buffer.from("right"), user.password)).toBe(true);
     expect(await passwordMatches(Buffer.from("wrong"), user.password)).toBe(false);
   });
@@ -44,7 +44,7 @@ describe("password checks", () => {
     expect(checks.hashes).toBe(1);
   });
 
-  it("cost nothing for a repeated mistake, and a limited number of hashes for different ones", async () => {
+  it("compute no hash for a repeated mistake, and a limited number for different ones", async () => {
     let nowMs = 0;
     const checks = new PasswordChecks(LIMITS, () => nowMs);
     expect(await checks.check(login("wrong"))).toBe("bad-credentials");

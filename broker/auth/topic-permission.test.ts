@@ -41,7 +41,7 @@ describe("topic permissions", () => {
     expect(maySubscribe(pattern, filter)).toBe(expected);
   });
 
-  it.each(["+", "#", "a/b", "", "$SYS"])("a client id of `%s` opens nothing", (client) => {
+  it.each(["+", "#", "a/b", "", "$SYS"])("a client id of `%s` grants nothing", (client) => {
     expect(maySubscribe("sensors/{client}/#", "sensors/+/#", client)).toBe(false);
     expect(maySubscribe("sensors/{client}/#", `sensors/${client}/#`, client)).toBe(false);
     expect(mayPublish("{client}/#", "$SYS/a", client)).toBe(false);
@@ -69,14 +69,11 @@ describe("topic permissions", () => {
     );
   });
 
-  it.each(["a/#/b", "a#", "a/b+", "{nobody}/a", "a/{user", "a/}", "", "a\u0000"])(
-    "finds fault with `%s`",
-    (pattern) => {
-      expect(patternFault(pattern)).toBeTypeOf("string");
-    },
-  );
+  it.each(["a/#/b", "a#", "a/b+", "{nobody}/a", "a/{user", "a/}", "", "a\u0000"])("rejects `%s`", (pattern) => {
+    expect(patternFault(pattern)).toBeTypeOf("string");
+  });
 
-  it.each(["#", "+", "a/+/#", "{user}/{client}", "x{user}-{client}"])("finds none with `%s`", (pattern) => {
+  it.each(["#", "+", "a/+/#", "{user}/{client}", "x{user}-{client}"])("accepts `%s`", (pattern) => {
     expect(patternFault(pattern)).toBeUndefined();
   });
 });

@@ -49,7 +49,7 @@ describe("users file", () => {
     expect(faultsOf(`users:\n  - ${user}\n  - ${user}\n`)).toEqual(['users.yaml:3:12: user "a" is listed twice']);
   });
 
-  it("says where the YAML is invalid", () => {
+  it("reports where the YAML is invalid", () => {
     expect(faultsOf("users:\n  - name: [a\n")[0]).toMatch(/^users\.yaml:\d+:\d+: /);
   });
 

@@ -20,7 +20,7 @@ const filter = fc
   .map(([levels, open]) => (open ? [...levels.slice(0, -1), "#"] : levels).join("/"));
 
 describe("topic trie", () => {
-  it("matches as the standard says, after any sequence of adds and removes", () => {
+  it("matches as the standard specifies, after any sequence of adds and removes", () => {
     fc.assert(
       fc.property(
         fc.array(fc.record({ filter, keep: fc.boolean() }), { maxLength: 12 }),
@@ -56,7 +56,7 @@ describe("topic trie", () => {
     ["#", "$SYS/monitor", false],
     ["+/monitor/Clients", "$SYS/monitor/Clients", false],
     ["$SYS/#", "$SYS/monitor", true],
-  ])("has the standard's own examples: %s and %s", (pattern, name, expected) => {
+  ])("agrees with the standard's examples: %s and %s", (pattern, name, expected) => {
     const trie = new TopicTrie<1>();
     trie.add(pattern, 1);
     expect(trie.matchesAny(name)).toBe(expected);

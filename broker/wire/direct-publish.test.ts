@@ -78,7 +78,7 @@ describe("reading publishes that bypass Aedes", () => {
 });
 
 describe("the publishes of one client", () => {
-  it("keep their order wherever the bytes are split, although Aedes parses the split ones", async () => {
+  it("keep their order wherever the bytes are split, even though Aedes parses the split ones", async () => {
     const { port, gate } = await startTestBroker();
     const subscriber = await RawClient.connected(port, { clientId: "subscriber" });
     subscriber.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "a", qos: 0 }] });

@@ -40,7 +40,7 @@ function start(conn: Duplex) {
 }
 
 describe("a client that does not read its acknowledgements", () => {
-  it("is not read any more, and disconnected after the drain timeout", async () => {
+  it("is no longer read, and is disconnected after the drain timeout", async () => {
     const conn = deafPeer();
     const { link, inbound, events } = start(conn);
     stops.push(startKeepalive({ links: new Set([link]), events, drainTimeoutMs: 100, nowMs: () => performance.now() }));
@@ -53,7 +53,7 @@ describe("a client that does not read its acknowledgements", () => {
     expect(link.droppedFor).toBe("drain-timeout");
   });
 
-  it("is read again when it reads", async () => {
+  it("is read again once it reads", async () => {
     const done: (() => void)[] = [];
     const conn = new Duplex({
       writableHighWaterMark: 100,

@@ -18,7 +18,7 @@ import {
 afterEach(stopAll);
 
 describe("listening", () => {
-  it("on a taken port names the port, and how to change it", async () => {
+  it("on a taken port names the port and the setting that changes it", async () => {
     const { port } = await startTestBroker();
     const second = startTestBroker({ mqtt_port: port });
     await expect(second).rejects.toThrow(PortInUseError);
@@ -27,7 +27,7 @@ describe("listening", () => {
     );
   });
 
-  it("on a taken WebSocket port leaves nothing behind", async () => {
+  it("on a taken WebSocket port leaves no listener behind", async () => {
     const taken = await startTestBroker();
     const { port, stop } = await startTestBroker();
     await stop();

@@ -18,7 +18,7 @@ function connect(): Buffer {
 }
 
 describe("packet framer", () => {
-  it("stops before the packet beyond the limit, however the bytes are split", () => {
+  it("stops before the packet that exceeds the limit, however the bytes are split", () => {
     fc.assert(
       fc.property(
         fc.array(packet, { minLength: 1, maxLength: 30 }),
@@ -56,13 +56,13 @@ describe("packet framer", () => {
     expect(framer.connects).toBe(1);
   });
 
-  it("finds a packet that is too large by its length", () => {
+  it("detects a packet that is too large by its length", () => {
     const framer = new PacketFramer(1_000);
     framer.pass(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]), 10);
     expect(framer.fault).toBe("packet-too-large");
   });
 
-  it("finds a length of more than four bytes", () => {
+  it("detects a length of more than four bytes", () => {
     const framer = new PacketFramer(1_000);
     framer.pass(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x01]), 10);
     expect(framer.fault).toBe("bad-length");

@@ -2,7 +2,7 @@ import type { FaultTexts } from "../../platform/files/fault.ts";
 
 export interface AggregateFacts {
   bad_aggregate: { readonly text: string; readonly meant: string | undefined; readonly known: readonly string[] };
-  /** `rate(5)`: the part in brackets is not what the aggregate takes. */
+  /** `rate(5)`: the aggregate does not accept the text in brackets. */
   bad_argument: {
     readonly text: string;
     readonly argument: string;

@@ -8,7 +8,7 @@ import { AGGREGATES, type AggregateDefinition } from "./aggregates.ts";
 
 const SECOND = 1e6;
 
-/** The aggregates of one window of a minute, by its readings `[second, value]`. */
+/** The aggregates of one window of a minute with readings `[second, value]`. */
 function compute(aggregate: readonly string[], readings: readonly (readonly [number, number])[], fill = "none") {
   const partition = new TestPartition();
   const spec = rule({ id: "a", window: { tumbling: "1m" }, aggregate, fill });

@@ -18,7 +18,7 @@ export type Aggregate = { [Kind in AggregateKind]: OfKind<Kind> }[AggregateKind]
 const DEFINITIONS = Object.values(AGGREGATES);
 export const AGGREGATE_DEFINITIONS: readonly AggregateDefinition[] = DEFINITIONS;
 
-/** The definition of an aggregate, with what is optional in the table. */
+/** The definition of an aggregate, with its optional properties. */
 export function definitionOf({ kind }: Aggregate): AggregateDefinition {
   return AGGREGATES[kind];
 }
@@ -38,7 +38,7 @@ export function takesTexts(aggregate: Aggregate): boolean {
   return definitionOf(aggregate).takesTexts === true;
 }
 
-/** The aggregate that a misspelt or foreign name most likely means. */
+/** The aggregate that a misspelt or foreign name most likely stands for. */
 export function suggestAggregate(name: string): string | undefined {
   if (name.length > SUGGEST_CHARACTERS_MAX) return undefined;
   const word = SYNONYMS[plainWord(name)];

@@ -7,19 +7,20 @@ import { ANY_NUMBER, NOT_NEGATIVE, type ValueDomain, WHOLE } from "../conditions
 import type { AggregateFacts } from "./aggregate-texts.ts";
 
 /**
- * Every aggregate of the language, once: how it is written, what it means, which values it takes and gives. The parser,
- * the JSON Schema, the reference, suggestions and warnings derive from this table. How an aggregate is computed is in
- * `engine/aggregates/aggregates.ts`, and a second time, slowly, in `rule-tools/explain/recompute.ts`. Both fail to compile
- * without an entry, and `rule-tools/explain/recompute.test.ts` compares them over this table.
+ * Every aggregate of the language, once: its syntax, its meaning, and the values that it accepts and returns. The
+ * parser, the JSON Schema, the reference, suggestions and warnings derive from this table.
+ * `engine/aggregates/aggregates.ts` computes the aggregates, and `rule-tools/explain/recompute.ts` computes them a
+ * second time, slowly. Both fail to compile without an entry, and `rule-tools/explain/recompute.test.ts` compares
+ * them over this table.
  */
 
-/** What the values of an aggregate depend on, besides the readings. */
+/** Facts about a window that affect the values of an aggregate, in addition to its readings. */
 export interface WindowAbout {
-  /** With `fill: last` a window may have no reading. */
+  /** With `fill: last`, a window may have no readings. */
   readonly isFilled: boolean;
-  /** Of a `count` window. */
+  /** The size of a `count` window. */
   readonly readings: number | undefined;
-  /** Of a tumbling window. */
+  /** The length of a tumbling window. */
   readonly lengthUs: number | undefined;
 }
 
@@ -28,29 +29,29 @@ export const ANY_WINDOW: WindowAbout = { isFilled: false, readings: undefined, l
 export interface AggregateDefinition {
   /** Names that editors complete. */
   readonly names: readonly [string, ...string[]];
-  /** How the reference writes it, where the names do not show it. */
+  /** The syntax in the reference, if the names do not show it. */
   readonly forms?: readonly string[];
   /** The exact definition, over readings `(t, v)` in event-time order. */
   readonly doc: string;
   readonly examples?: readonly { readonly value: unknown; readonly meaning: string }[];
-  /** Of a form with an argument, for the JSON Schema. */
+  /** For the JSON Schema: the pattern of a form with an argument. */
   readonly pattern?: string;
-  /** What other tools call it, in small letters without blanks, `-` and `_`; and the form that is meant. */
+  /** Names in other tools, in lower case and without blanks, `-` and `_`, each with the form to write here. */
   readonly synonyms?: Readonly<Record<string, string>>;
-  /** Computed over texts as well. */
+  /** Can be computed over texts, too. */
   readonly takesTexts?: true;
   /** Needs tumbling windows. */
   readonly tumblingOnly?: true;
-  /** Hardly ever exactly a given number: comparing for equality is a mistake. */
+  /** Rarely equals a given number exactly, so comparing for equality is a mistake. */
   readonly isComputed?: true;
-  /** Subtracts a reading from another: of one device, or it means nothing. */
+  /** Subtracts one reading from another, which is only meaningful for a single device. */
   readonly isDifference?: true;
-  /** Means something over different metrics together. */
+  /** Meaningful over several metrics together. */
   readonly mixesMetrics?: true;
   values(about: WindowAbout): ValueDomain;
   /** Undefined: the text names another aggregate. */
   read(text: string): { readonly name: string; readonly kind: string } | AggregateFault | undefined;
-  /** The right form of a text that is nearly this aggregate, with its argument. */
+  /** The correct form of a text that is nearly this aggregate, with its argument. */
   suggest?(text: string): string | undefined;
 }
 
@@ -68,7 +69,7 @@ function plain<Kind extends string>(kind: Kind, definition: Omit<AggregateDefini
 const any = () => ANY_NUMBER;
 const notNegative = () => NOT_NEGATIVE;
 
-/** A rate per a longer time than this is a mistake. */
+/** A rate per more than this is a mistake. */
 const PER_US_MAX = 366 * US_PER_DAY;
 
 export const AGGREGATES = {
@@ -249,7 +250,7 @@ export function plainWord(text: string): string {
   return text.toLowerCase().replace(/[\s_-]/g, "");
 }
 
-/** `rate per hour`, `rate/min` and `rate(5)`. */
+/** Corrects `rate per hour`, `rate/min` and `rate(5)`. */
 function suggestRate(text: string): string | undefined {
   const per = /^(?:rate|derivative)(?:_?per_?|[([/\s]+)\s*(.*?)[)\]]?$/i.exec(text.trim())?.[1];
   if (per === undefined) return undefined;
@@ -259,7 +260,7 @@ function suggestRate(text: string): string | undefined {
   return perUs > 0 && perUs <= PER_US_MAX ? `rate(${every})` : "rate(1m)";
 }
 
-/** `count_if > 5` and `countif(above 5)`. */
+/** Corrects `count_if > 5` and `countif(above 5)`. */
 function suggestCountIf(text: string): string | undefined {
   const inner = /^count_?if\s*[:(]?\s*(.*?)\)?$/i.exec(text.trim())?.[1];
   const condition = inner === undefined ? undefined : suggestCondition(inner);

@@ -6,7 +6,7 @@ import { isDate, parseDays, parseHours, suggestDate, suggestDays, suggestHours }
 import { ACTIVE_EXAMPLE, CALENDAR_TEXTS } from "./calendar-texts.ts";
 import { isZone, suggestZone } from "./time-zone.ts";
 
-/** Parts of one `active`, and dates of one part: more is a mistake. */
+/** The maximum numbers of parts of one `active` and of dates of one part. More are a mistake. */
 const PARTS_MAX = 20;
 const DATES_MAX = 1_000;
 
@@ -53,7 +53,7 @@ const zone = z.string().superRefine((text, context) => {
   if (!isZone(text)) addFault(context, CALENDAR_TEXTS, { code: "bad_zone", facts: { text, meant: suggestZone(text) } });
 });
 
-/** A hint for a list that was written as one text. */
+/** A hint for a list written as one text. */
 function listOf(key: string, suggest: (text: string) => string | undefined) {
   return (value: unknown): FieldHint => {
     if (typeof value !== "string" && typeof value !== "number") return {};
@@ -101,7 +101,7 @@ const part = z
 
 export const activeSchema = z.union([part, z.array(part).min(1).max(PARTS_MAX)]);
 
-/** When a rule is active: one part, or several of which any is enough. */
+/** When a rule is active: one part, or several of which at least one must apply. */
 export type ActiveSpec = z.output<typeof activeSchema>;
 
 export const ACTIVE = {

@@ -1,7 +1,7 @@
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MINUTES_PER_DAY = 24 * 60;
 
-/** Weekdays of a text like `mon` or `mon-fri`, from 0 for Monday; undefined for any other text. */
+/** The weekdays of a text like `mon` or `mon-fri`, from 0 for Monday; undefined for any other text. */
 export function parseDays(text: string): number[] | undefined {
   const [, first = "", last = first] = /^([a-z]{3})(?:-([a-z]{3}))?$/.exec(text) ?? [];
   const from = DAYS.indexOf(first);
@@ -27,7 +27,7 @@ export function parseHours(text: string): Hours | undefined {
   return from < MINUTES_PER_DAY && until <= MINUTES_PER_DAY && from !== until ? { from, until } : undefined;
 }
 
-/** Whether a text is a day of each year (`12-25`), or of one year (`2026-04-03`). */
+/** Whether a text is a day of every year (`12-25`) or of one year (`2026-04-03`). */
 export function isDate(text: string): boolean {
   const [, year = "2024", month, day] = /^(?:(\d{4})-)?(\d\d)-(\d\d)$/.exec(text) ?? [];
   if (month === undefined || day === undefined) return false;
@@ -35,7 +35,7 @@ export function isDate(text: string): boolean {
   return !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(day);
 }
 
-/** The days behind `Monday`, `Mo - Fr`, `weekdays` or `Mon to Fri`. */
+/** Reads the days in `Monday`, `Mo - Fr`, `weekdays` or `Mon to Fri`. */
 export function suggestDays(text: string): string | undefined {
   const plain = text.trim().toLowerCase();
   if (/^(?:week|work(?:ing)?)[ _-]?days?$/.test(plain)) return "mon-fri";
@@ -52,7 +52,7 @@ function dayOf(word: string): string | undefined {
   return found !== undefined && /^[a-z]*$/.test(word) ? found : undefined;
 }
 
-/** The hours behind `7-18`, `7:00 - 18:00`, `0700-1800` or `7am-6pm`. */
+/** Reads the hours in `7-18`, `7:00 - 18:00`, `0700-1800` or `7am-6pm`. */
 export function suggestHours(text: string): string | undefined {
   const times = text
     .trim()
@@ -72,7 +72,7 @@ function timeOf(text: string): string | undefined {
 
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/** The date behind `25.12.`, `12/25`, `Dec 25`, `3.4.2026` or `2026/4/3`. */
+/** Reads the date in `25.12.`, `12/25`, `Dec 25`, `3.4.2026` or `2026/4/3`. */
 export function suggestDate(text: string): string | undefined {
   const plain = text.trim().toLowerCase();
   const [, year, month, day] = /^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$/.exec(plain) ?? [];

@@ -5,7 +5,7 @@ interface Suggested {
   readonly meant: string | undefined;
 }
 
-/** What can be wrong with `active`. */
+/** The faults of `active`. */
 export interface CalendarFacts {
   bad_day: Suggested;
   bad_hours: Suggested;

@@ -10,7 +10,7 @@ function calendarOf(spec: unknown): Calendar {
   return new Calendar(activeSchema.parse(spec));
 }
 
-/** As docs/windows.md says it, by the local time of one instant. */
+/** Follows docs/windows.md, from the local time of a single instant. */
 function isActiveByHand(spec: ActiveSpec, atUs: number): boolean {
   const names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
   return [spec].flat().some(({ days, hours, zone, except }) => {
@@ -142,7 +142,7 @@ const part = fc.record(
   { requiredKeys: ["hours", "zone"] },
 );
 const specs = fc.oneof(part, fc.array(part, { minLength: 1, maxLength: 3 })).map((spec) => activeSchema.parse(spec));
-/** Around the changes of clocks, around the borders of chunks, and anywhere. */
+/** Instants near clock changes, near chunk bounds, and anywhere else. */
 const instants = fc.oneof(
   fc
     .tuple(

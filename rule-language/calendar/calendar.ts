@@ -6,14 +6,14 @@ import { type TimeZone, timeZone } from "./time-zone.ts";
 
 /** Active time is computed in chunks of this length. */
 const CHUNK_US = 32 * US_PER_DAY;
-/** Chunks kept. When there are more, all are computed again. */
+/** The maximum number of cached chunks. Beyond it, the cache is emptied. */
 const CHUNKS_MAX = 512;
-/** An instant more than ten years ahead counts as never. */
+/** An instant more than ten years ahead is treated as never. */
 const AHEAD_US_MAX = 3_653 * US_PER_DAY;
 /** 1970-01-01 was a Thursday. */
 const FIRST_WEEKDAY = 3;
 
-/** Stretches of active time: their starts and ends, alternating, and the active time before each start. */
+/** Stretches of active time: their alternating starts and ends, and the active time before each start. */
 interface Chunk {
   readonly bounds: Float64Array;
   readonly before: Float64Array;
@@ -25,13 +25,13 @@ interface Span {
   readonly untilUs: number;
 }
 
-/** When a rule is active. Each closing window asks, so active time is computed by the month and looked up. */
+/** When a rule is active. Each closing window asks, so active time is computed in chunks and cached. */
 export class Calendar {
   /** Equal calendars have equal identities. */
   readonly identity: string;
   readonly #patterns: readonly Pattern[];
   #chunks = new Map<number, Chunk>();
-  /** The span for which the newest answer holds. */
+  /** The last answer of `isActive`, with the span for which it holds. */
   #last = { fromUs: 0, untilUs: 0, isActive: false };
 
   constructor(spec: ActiveSpec) {
@@ -54,7 +54,7 @@ export class Calendar {
     return isActive;
   }
 
-  /** The active time of a span. */
+  /** The active time in a span. */
   activeUs(fromUs: number, untilUs: number): number {
     if (!(fromUs < untilUs)) return 0;
     const first = Math.floor(fromUs / CHUNK_US);
@@ -64,7 +64,7 @@ export class Calendar {
     return totalUs;
   }
 
-  /** The first instant at which this much active time has passed since `fromUs`; Infinity when it is too far ahead. */
+  /** The first instant at which this much active time has passed since `fromUs`; Infinity if it is too far ahead. */
   after(fromUs: number, durationUs: number): number {
     if (durationUs <= 0 || !Number.isFinite(fromUs)) return fromUs;
     const first = Math.floor(fromUs / CHUNK_US);
@@ -72,7 +72,7 @@ export class Calendar {
     for (let number = first; number * CHUNK_US <= fromUs + AHEAD_US_MAX; number++) {
       const { bounds, before, activeUs } = this.#chunk(number);
       if (leftUs <= activeUs) {
-        // The last stretch with less active time than that before it.
+        // Find the last stretch that has less active time before it.
         let stretch = before.length - 1;
         while (at(before, stretch) >= leftUs) stretch--;
         const dueUs = at(bounds, 2 * stretch) + leftUs - at(before, stretch);
@@ -83,7 +83,7 @@ export class Calendar {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** The stretches of active time within a span, in order. Stretches that touch are merged. */
+  /** The stretches of active time in a span, in order. Adjacent stretches are merged. */
   *stretches(fromUs: number, untilUs: number): Iterable<Span> {
     let open: Span | undefined;
     for (let number = Math.floor(fromUs / CHUNK_US); number * CHUNK_US < untilUs; number++) {
@@ -104,7 +104,7 @@ export class Calendar {
     if (open) yield open;
   }
 
-  /** The active time of a chunk before an instant in it. */
+  /** The active time in a chunk up to an instant. */
   #passedUs(number: number, atUs: number): number {
     const { bounds, before, activeUs } = this.#chunk(number);
     const place = placeOf(bounds, atUs);
@@ -157,7 +157,7 @@ function chunkOf(patterns: readonly Pattern[], chunk: Span): Chunk {
   return { bounds: Float64Array.from(bounds), before: Float64Array.from(before), activeUs };
 }
 
-/** Goes by stretches with one offset from UTC: within one, local time is a sum. */
+/** Iterates over stretches with a constant offset from UTC, within which local time is a simple sum. */
 function* spansOf(pattern: Pattern, chunk: Span): Iterable<Span> {
   for (let atUs = chunk.fromUs; atUs < chunk.untilUs; ) {
     const { untilUs, offsetUs } = pattern.zone.at(atUs);
@@ -177,7 +177,7 @@ function* spansOf(pattern: Pattern, chunk: Span): Iterable<Span> {
   }
 }
 
-/** The hours of a local day, in local time: its own, and the rest of a night that began on the day before. */
+/** The active hours of a local day, in local time. Includes the rest of a night that began the day before. */
 function* spansOfDay(pattern: Pattern, day: number): Iterable<Span> {
   const today = isWanted(pattern, day);
   const yesterday = isWanted(pattern, day - 1);

@@ -2,7 +2,7 @@ import { Temporal } from "temporal-polyfill";
 import { INSTANT_US_MAX, US_PER_MS } from "../../domain/time.ts";
 import { closest } from "../../platform/files/closest.ts";
 
-/** A stretch of time in which a zone has one offset from UTC. */
+/** A stretch of time with a constant offset from UTC. */
 export interface Offset {
   readonly fromUs: number;
   readonly untilUs: number;
@@ -10,10 +10,10 @@ export interface Offset {
   readonly offsetUs: number;
 }
 
-/** Stretches kept of one zone. When there are more, all are looked up again. */
+/** The maximum number of cached stretches of a zone. Beyond it, the cache is emptied. */
 const STRETCHES_MAX = 512;
 
-/** A time zone's offset from UTC, looked up once for each stretch between two clock changes. */
+/** A time zone. Its offset from UTC is looked up once for each stretch between two clock changes. */
 export class TimeZone {
   readonly name: string;
   #last: Offset = { fromUs: 0, untilUs: 0, offsetUs: 0 };
@@ -39,7 +39,7 @@ export class TimeZone {
 
 const zones = new Map<string, TimeZone>();
 
-/** The zone of a name that `isZone` accepts; there is one object for each name. */
+/** The zone with a name that `isZone` accepts. Each name has one shared object. */
 export function timeZone(name: string): TimeZone {
   const known = zones.get(name);
   if (known !== undefined) return known;
@@ -55,12 +55,12 @@ export function localTimeOf(atUs: number, zone: string): { readonly date: string
   return { date, time: time.slice(0, 8) };
 }
 
-/** Whether a name is UTC or one of the IANA list. */
+/** Whether a name is UTC or in the IANA list. */
 export function isZone(name: string): boolean {
   return name === "UTC" || isIana(name);
 }
 
-/** The zone that a city or a misspelt name means. */
+/** The zone that a city or a misspelt name stands for. */
 export function suggestZone(name: string): string | undefined {
   const known = Intl.supportedValuesOf("timeZone");
   const wanted = plain(name);
@@ -72,7 +72,7 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/[\s_-]+/g, "");
 }
 
-/** Offsets like +02:00 are not zones: they have no summer time. */
+/** Offsets like +02:00 are not zones, because they have no daylight saving time. */
 function isIana(name: string): boolean {
   if (!/^[A-Za-z]/.test(name)) return false;
   try {
@@ -87,7 +87,7 @@ function lookUp(name: string, atUs: number): Offset {
   const zoned = Temporal.Instant.fromEpochMilliseconds(Math.floor(atUs / US_PER_MS)).toZonedDateTimeISO(name);
   // Clocks change on whole seconds, so the millisecond of an instant has its offset.
   const until = zoned.getTimeZoneTransition("next");
-  // A change at exactly this instant starts its stretch.
+  // One nanosecond later: a change at exactly this instant starts its own stretch.
   const from = zoned.add({ nanoseconds: 1 }).getTimeZoneTransition("previous");
   return {
     fromUs: from === null ? -INSTANT_US_MAX : from.epochMilliseconds * US_PER_MS,

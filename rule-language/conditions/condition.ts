@@ -14,7 +14,7 @@ export function parseCondition(text: string): Condition | BareFaultOf<ConditionF
   return low <= high ? condition : { code: "empty_range", facts: { text, low, high, meant: suggestCondition(text) } };
 }
 
-/** `between` holds at its bounds, `outside` does not. `true` and `false` are 1 and 0. A text never equals a number. */
+/** `between` includes its bounds, `outside` does not. `true` and `false` are 1 and 0. A text never equals a number. */
 export function holds(condition: Condition, value: number | string): boolean {
   if (condition.kind === "text") return isText(value, condition.text) === condition.equal;
   if (typeof value === "string") return condition.kind === "compare" && condition.operator === "!=";

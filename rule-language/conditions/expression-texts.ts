@@ -1,6 +1,6 @@
 import type { FaultTexts } from "../../platform/files/fault.ts";
 
-/** What can be wrong with a condition over several series. */
+/** The faults of a condition over several series. */
 export interface ExpressionFacts {
   unknown_name: { readonly name: string; readonly names: readonly string[]; readonly meant: string | undefined };
   not_yes_or_no: { readonly text: string };
@@ -8,7 +8,7 @@ export interface ExpressionFacts {
   single_equals: { readonly text: string };
   bad_expression: { readonly text: string; readonly part: string };
   mixed_types: { readonly part: string; readonly kinds: string };
-  /** Any other; `reason` is the CEL library's. */
+  /** Any other fault. `reason` comes from the CEL library. */
   not_cel: { readonly part: string; readonly reason: string; readonly names: readonly string[] };
   no_matches: Record<never, never>;
   whole_division: Record<never, never>;

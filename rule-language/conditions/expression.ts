@@ -3,15 +3,15 @@ import { closest } from "../../platform/files/closest.ts";
 import type { BareFaultOf } from "../../platform/files/fault.ts";
 import type { ExpressionFacts } from "./expression-texts.ts";
 
-/** What a name may be: a number, or a number or a text. */
+/** The type of a name: always a number, or a number or text. */
 export type NameType = "number" | "any";
 
 /** A condition in CEL (the Common Expression Language) over values by name. */
 export interface Expression {
   readonly text: string;
-  /** The operands of `&&`; without one, the expression itself. */
+  /** The operands of `&&`, or the expression itself if it has none. */
   readonly parts: readonly Expression[];
-  /** Undefined where the expression cannot be evaluated: a text where it needs a number. */
+  /** Undefined if the expression cannot be evaluated because a value is a text and must be a number. */
   holds(values: Readonly<Record<string, number | string>>): boolean | undefined;
 }
 
@@ -22,7 +22,7 @@ const DEPTH_MAX = 40;
 const FUNCTIONS = { abs: Math.abs, floor: Math.floor, ceil: Math.ceil, round: Math.round, sqrt: Math.sqrt } as const;
 const LANGUAGE = language();
 
-/** Parses an expression whose value is true or false. */
+/** Parses an expression that evaluates to true or false. */
 export function parseExpression(text: string, names: Readonly<Record<string, NameType>>): Expression | ExpressionFault {
   const environment = LANGUAGE.clone();
   for (const [name, type] of Object.entries(names)) {
@@ -58,7 +58,7 @@ function conjuncts(node: ASTNode): ASTNode[] {
   return node.op === "&&" ? node.args.flatMap(conjuncts) : [node];
 }
 
-/** Whether a text is an expression, with any names. */
+/** Whether a text is an expression over any names. */
 export function isExpression(text: string): boolean {
   try {
     let hasName = false;
@@ -71,10 +71,10 @@ export function isExpression(text: string): boolean {
   }
 }
 
-/** CEL, in which whole numbers and fractions mix, as people write them. */
+/** CEL, extended so that whole numbers and fractions can be mixed, as people write them. */
 function language(): Environment {
   const environment = new Environment({ limits: { maxAstNodes: NODES_MAX, maxDepth: DEPTH_MAX } });
-  // The library derives the other order, and `!=`.
+  // The library derives the reverse order, and `!=`.
   environment.registerOperator("double == int", (a: number, b: number) => Number(a) === Number(b));
   for (const [left, right] of [
     ["double", "int"],
@@ -127,13 +127,13 @@ function faultOf(
   return { code: "not_cel", facts: { part, reason, names } };
 }
 
-/** What CEL allows, and no rule means. */
+/** Finds constructs that CEL allows but that are mistakes in a rule. */
 function oddity(ast: ASTNode, names: readonly string[]): ExpressionFault | undefined {
   let found: ExpressionFault | undefined;
   let uses = 0;
   walk(ast, (node) => {
     if (node.op === "id" && names.includes(String(node.args))) uses++;
-    // A regular expression may take forever.
+    // A regular expression can take exponential time.
     if (node.op === "rcall" && Array.isArray(node.args) && node.args[0] === "matches")
       found ??= { code: "no_matches", facts: {} };
     if (node.op === "/" && node.args.every(isWhole)) found ??= { code: "whole_division", facts: {} };

@@ -14,7 +14,7 @@ const COMPARE = new RegExp(`^(>=|<=|==|!=|>|<)\\s*(${NUMBER_PATTERN})$`);
 const TEXT = /^(==|!=)\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z_][\w .-]*))$/;
 const RANGE = new RegExp(`^(between|outside)\\s+(${NUMBER_PATTERN})\\s+and\\s+(${NUMBER_PATTERN})$`, "i");
 
-/** Reads a condition by its form alone; undefined when it has none of the forms. */
+/** Reads a condition by its syntax alone. Undefined if it has none of the forms. */
 export function readCondition(text: string): Condition | undefined {
   const trimmed = text.trim();
   const [, operator, limit] = COMPARE.exec(trimmed) ?? [];

@@ -11,7 +11,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bis\b|\bequals?\b|===/gi, "=="],
 ];
 
-/** The condition behind `=> 8`, `above 8`, `> 8 degC`, `temperature > 8` or `> 2 and < 8`. */
+/** Finds the condition in texts like `=> 8`, `above 8`, `> 8 degC`, `temperature > 8` and `> 2 and < 8`. */
 export function suggestCondition(text: string): string | undefined {
   if (text.length > SUGGEST_CHARACTERS_MAX) return undefined;
   let plain = text.trim().replace(/^["']+|["']+$/g, "");
@@ -40,7 +40,7 @@ function* guesses(text: string): Iterable<string> {
     yield `${range[1]?.toLowerCase()} ${bounds.join(" and ")}`;
     return;
   }
-  // A number with something before it, or a unit behind it.
+  // A number with text before it or a unit after it.
   const compare = new RegExp(`^(?:[\\w.]+\\s*)?(>=|<=|==|!=|>|<|=)\\s*(${NUMBER})\\s*[^\\d<>=]*$`).exec(text);
   if (compare && !/\b(?:and|or)\b/i.test(text)) yield `${compare[1] === "=" ? "==" : compare[1]} ${compare[2]}`;
   const mirrored = new RegExp(`^(${NUMBER})\\s*([<>]=?)\\s*\\w*$`).exec(text);

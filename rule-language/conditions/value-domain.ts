@@ -1,4 +1,4 @@
-/** What values an aggregate can have. */
+/** The values that an aggregate can have. */
 export interface ValueDomain {
   readonly min: number;
   readonly max: number;

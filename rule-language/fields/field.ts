@@ -2,37 +2,40 @@ import type { z } from "zod";
 import type { Path } from "../../platform/files/fault.ts";
 import type { FieldHint } from "../../platform/files/schema-faults.ts";
 
-/** What a rule is about: readings in windows, their absence, or several series. */
+/** The subject of a rule: readings in windows, the absence of readings, or several series. */
 export type Subject = "window" | "absent" | "let";
 
-/** A value of a field, and what it means. */
+/** A value of a field, with its meaning. */
 export interface FieldExample {
   readonly value: unknown;
   readonly meaning: string;
 }
 
-/** A field of a rule, or of a part of one: everything that schema, reference, suggestions and checks need of it. */
+/**
+ * A field of a rule, or of a part of one, with everything that the schema, the reference, suggestions and checks
+ * need.
+ */
 export interface Field {
   readonly schema: z.ZodType;
   readonly doc: string;
-  /** What the reference says it takes. */
+  /** The accepted values, for the reference. */
   readonly takes: string;
   readonly examples?: readonly FieldExample[];
-  /** Rules to which it means something; all of them by default. */
+  /** The subjects that the field applies to; all by default. */
   readonly for?: readonly Subject[];
-  /** It is about alerts: without `when` it has no effect. */
+  /** The field affects only alerts, so it has no effect without `when`. */
   readonly isOfAlerts?: true;
-  /** Defaults of the file and the rule's own value are merged name by name. */
+  /** The defaults of the file and the rule's own value are merged name by name. */
   readonly mergesByName?: true;
-  /** What other tools call it. */
+  /** Names of the field in other tools. */
   readonly synonyms?: readonly string[];
-  /** Words that other tools use for its values: `{ warn: "warning" }`. */
+  /** Values in other tools, and the values to write here: `{ warn: "warning" }`. */
   readonly words?: Readonly<Record<string, string>>;
-  /** What it holds, and a right value that is near a wrong one; `at` may lie below the field. */
+  /** Describes the field's values, and suggests a correct value for an incorrect one. `at` may be below the field. */
   hint?(value: unknown, at: Path): FieldHint;
-  /** Of a field that holds a map, or a list of maps: their fields. */
+  /** The fields of the map, or of each map in the list, that the field holds. */
   readonly fields?: Fields;
-  /** The maps lie behind free names. */
+  /** The maps are below names that the user chooses. */
   readonly hasNames?: true;
 }
 
@@ -46,7 +49,7 @@ export function shapeOf<Table extends Fields>(table: Table): Shape<Table> {
     const values = examples?.map(({ value }) => value);
     return [name, schema.meta({ ...schema.meta(), description: doc, ...(values && { examples: values }) })] as const;
   });
-  // `Object.fromEntries` forgets which names there are.
+  // `Object.fromEntries` loses the names in its type.
   return Object.fromEntries(described) as Shape<Table>;
 }
 

@@ -1,13 +1,13 @@
-/** An error or a warning, as the reference and reports explain it. */
+/** A kind of error or warning, for the reference and for reports. */
 export interface ProblemKind {
   readonly title: string;
   readonly text: string;
-  /** Lines of a rule file with the problem, and without it. */
+  /** Lines of a rule file that have the problem, and lines that do not. */
   readonly bad: string;
   readonly good: string;
 }
 
-/** The kinds of errors, once. Codes never change: tools group by them. */
+/** The kinds of errors, once. Codes never change, because tools group by them. */
 export const ERRORS = {
   E001: {
     title: "not YAML",

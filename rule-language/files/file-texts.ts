@@ -1,6 +1,6 @@
 import type { FaultTexts } from "../../platform/files/fault.ts";
 
-/** What can be wrong with a rule file as a whole, or with files among one another. */
+/** The faults of a rule file as a whole, and between files. */
 export interface FileFacts {
   list_at_top: Record<never, never>;
   not_a_rule_file: Record<never, never>;

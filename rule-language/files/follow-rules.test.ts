@@ -41,7 +41,7 @@ async function follow(payloadBytesMax = 100_000): Promise<FollowedRules> {
   return followed;
 }
 
-/** After several polls, the files of before have been evaluated. */
+/** After several polls, the earlier files have been evaluated. */
 async function polled(): Promise<void> {
   const until = polls + 4;
   await expect.poll(() => polls, WAIT).toBeGreaterThanOrEqual(until);
@@ -55,7 +55,7 @@ test("broken files are refused once, never take effect, and are reported again w
   await expect.poll(() => said.length, WAIT).toBe(2);
   await put(`# other words\n${text("> 1").replace("}", "")}`);
   await polled();
-  // The fault is on another line now, so it is reported again.
+  // The fault has moved to another line, so it is reported again.
   await put(`# and others\n${text("> 1").replace("}", "")}`);
   await polled();
   expect(rules.wanted()?.version).toBe(version);

@@ -3,14 +3,17 @@ import { type FileProblem, formatProblems } from "../../platform/files/yaml-file
 import { type RuleSetFiles, readSources } from "./load-rules.ts";
 import { SETTLE_MS, SettledRules } from "./settled-rules.ts";
 
-/** The next poll finds whether the files have settled. Timers may fire a little early. */
+/** Long enough that the next poll finds the files settled. Timers can fire a little early. */
 const POLL_MS = SETTLE_MS + 10;
-/** Polls of thousands of files, or on a busy machine, take long, so they come less often: a tenth of the time at most... */
+/**
+ * Polls take long with thousands of files or on a busy machine. They then run less often, so that they take at most a
+ * tenth of the time...
+ */
 const POLL_RARITY = 10;
 /** ...but at least this often. */
 const POLL_MS_MAX = 1_000;
 
-/** What happens to the rule files, as `events.ts` of the processors logs it. */
+/** Events of the rule files, logged by `events.ts` of the processors. */
 export interface RuleFilesEvents {
   rulesLoaded(count: number, version: string): void;
   rulesRefused(problems: string): void;
@@ -19,17 +22,17 @@ export interface RuleFilesEvents {
 
 export interface FollowOptions {
   readonly rulesDir: string;
-  /** The largest message that the log accepts: a rule set is one message. */
+  /** The largest message that the log accepts. A rule set is one message. */
   readonly payloadBytesMax: number;
   readonly events: RuleFilesEvents;
-  /** Called after each poll of the files, changed or not. */
+  /** Called after each poll, whether the files have changed or not. */
   readonly onPoll: () => void;
 }
 
 export interface FollowedRules {
-  /** The rules of the newest files without problems; undefined before there were any. */
+  /** The rules of the newest files without problems; undefined if there have been none. */
   wanted(): RuleSetFiles | undefined;
-  /** The problems of the files as they are now. */
+  /** The problems of the current files. */
   problems(): readonly FileProblem[];
   stop(): void;
 }
@@ -39,7 +42,7 @@ export async function followRules(options: FollowOptions): Promise<FollowedRules
   const settled = new SettledRules(options.rulesDir, await readSources(options.rulesDir));
   const follower = new Follower(options, settled);
   follower.start();
-  // Callers pass these functions on by themselves.
+  // Arrow functions, because callers pass them on without the object.
   return { wanted: () => follower.wanted, problems: () => follower.problems, stop: () => follower.stop() };
 }
 
@@ -75,7 +78,7 @@ class Follower {
   }
 
   #pollIn(ms: number): void {
-    // One poll after the other: a slow one must not overtake a later one.
+    // The next poll is scheduled only after this one ends, so a slow poll cannot overtake a later one.
     this.#timer = setTimeout(() => void this.#poll(), ms);
   }
 

@@ -9,7 +9,7 @@ import { type PlacedRule, type RuleFile, readRuleFile } from "./read-rule-file.t
 
 export interface RuleSetFiles {
   readonly specs: readonly RuleSpec[];
-  /** Equal versions hold equal rules. */
+  /** Rule sets with equal versions hold equal rules. */
   readonly version: string;
   readonly problems: readonly FileProblem[];
 }
@@ -17,7 +17,7 @@ export interface RuleSetFiles {
 const FILES_AT_ONCE = 64;
 const TOP = { line: 1, column: 1, length: 1, text: "" };
 
-/** The texts of rule files, not parsed yet. */
+/** The texts of rule files, before parsing. */
 export interface RuleSources {
   readonly files: readonly RuleSource[];
   /** Files and folders that could not be read. */
@@ -29,18 +29,18 @@ interface RuleSource {
   readonly source: string;
 }
 
-/** Parsed rule files, with every error in them and between them. */
+/** Parsed rule files, with every error within and between them. */
 export interface ReadRules {
   readonly files: readonly (RuleFile & { readonly file: string })[];
   readonly problems: readonly RuleProblem[];
 }
 
-/** All rules of a folder's `*.yaml` files, except `*.test.yaml` and hidden ones, and every problem in them. */
+/** Loads the rules of a folder's `*.yaml` files, except `*.test.yaml` and hidden ones, with all problems. */
 export async function loadRules(folder: string): Promise<RuleSetFiles> {
   return ruleSetOf(await readRules(folder));
 }
 
-/** Reads a folder's rule files, or a single one. */
+/** Reads the rule files of a folder, or a single file. */
 export async function readRules(path: string): Promise<ReadRules> {
   return parseSources(await readSources(path));
 }
@@ -56,7 +56,7 @@ export function ruleSetOf({ files, problems }: ReadRules): RuleSetFiles {
   return { specs, version: versionOf(specs), problems: problems.map(toFileProblem) };
 }
 
-/** `read`: how a file's text becomes rules. */
+/** `read`: parses the text of a file. */
 export function parseSources(sources: RuleSources, read = readRuleFile): ReadRules {
   const files = sources.files.map(({ file, source }) => ({ ...read(source, file), file }));
   const problems = [...sources.problems, ...files.flatMap((file) => file.problems)];
@@ -64,13 +64,13 @@ export function parseSources(sources: RuleSources, read = readRuleFile): ReadRul
   return { files, problems };
 }
 
-/** The texts of a folder's rule files, or of a single one. Never throws. */
+/** The texts of a folder's rule files, or of a single file. Never throws. */
 export async function readSources(path: string): Promise<RuleSources> {
   const problems: RuleProblem[] = [];
   const files: RuleSource[] = [];
   const names = await listed(path, problems);
   for (let i = 0; i < names.length; i += FILES_AT_ONCE) {
-    // In parallel: on a busy event loop, each file would wait for its turn several times.
+    // In parallel: on a busy event loop, each file would otherwise wait for its turn several times.
     const read = await Promise.all(names.slice(i, i + FILES_AT_ONCE).map(readSource));
     for (const one of read) {
       if ("source" in one) files.push(one);
@@ -105,7 +105,7 @@ function isRuleFile(name: string): boolean {
   return /\.ya?ml$/.test(name) && !/\.test\.ya?ml$/.test(name) && !name.startsWith(".");
 }
 
-/** Another encoding would silently turn the text into one that nobody wrote. */
+/** Decoding another encoding as UTF-8 would silently change the text. */
 function encodingProblem(bytes: Uint8Array, file: string): RuleProblem | undefined {
   const [first, second] = bytes;
   const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
@@ -121,7 +121,7 @@ function textBeforeFault(bytes: Uint8Array): string {
   let [good, bad] = [0, bytes.length];
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
-    // A character that is cut at the end is not a fault.
+    // A character that is cut off at the end is not a fault.
     if (isUtf8(bytes.subarray(0, middle), { stream: true })) good = middle;
     else bad = middle;
   }
@@ -137,7 +137,7 @@ function isUtf8(bytes: Uint8Array, options: { readonly stream?: boolean } = {}):
   }
 }
 
-/** Rules with errors count: they use up their ids, too. */
+/** Rules with errors also count, because they use up their ids. */
 export function idsUsedTwice(rules: readonly PlacedRule[]): RuleProblem[] {
   const first = new Map<string, PlacedRule>();
   return rules.flatMap((rule): RuleProblem[] => {

@@ -5,16 +5,19 @@ import type { RuleSpec } from "../spec/rule-spec.ts";
 import { errorAt, type RelatedPlace, type RuleProblem } from "./problem.ts";
 import type { RuleFault } from "./rule-faults.ts";
 
-/** A rule of a file, and the places of its parts. */
+/** A rule of a file, with the places of its parts. */
 export interface PlacedRule {
   readonly file: string;
-  /** Undefined when the rule has errors. */
+  /** Undefined if the rule has errors. */
   readonly spec: RuleSpec | undefined;
-  /** The rule's id, valid or not; undefined without one. */
+  /** The rule's id, valid or not; undefined if it has none. */
   readonly id: string | undefined;
-  /** The place of a part of the rule, like `["window", "tumbling"]`; in `defaults` when the rule has it from there. */
+  /**
+   * The place of a part of the rule, such as `["window", "tumbling"]`. It is in `defaults` if the rule inherits the
+   * part.
+   */
   placeOf(path: Path, part?: "key" | "value"): Place;
-  /** Whether a part comes from the rule itself, from its file's defaults, or is not there. */
+  /** Whether a part comes from the rule itself or from its file's defaults; undefined if it is missing. */
   originOf(path: Path): "rule" | "defaults" | undefined;
   /** Whether the rule itself sets a field. */
   says(field: string): boolean;
@@ -27,7 +30,7 @@ interface PlacedRuleOptions {
   readonly spec: RuleSpec | undefined;
   /** As written. */
   readonly rule: unknown;
-  /** With the defaults. */
+  /** With the defaults filled in. */
   readonly filled: unknown;
   /** The path of the rule in its file. */
   readonly at: Path;
@@ -47,8 +50,8 @@ export function placeRule(options: PlacedRuleOptions): PlacedRule {
 }
 
 /**
- * Where to report a part of a rule, and what it has to do with. A default that conflicts with what a rule itself says is
- * reported at the rule: the default may be right for all others.
+ * Where to report a fault of a part of a rule, with the related places. A default that conflicts with the rule itself
+ * is reported at the rule, because the default may be right for all others.
  */
 export function spotOf(
   rule: PlacedRule,
@@ -74,14 +77,14 @@ export function problemOf(fault: RuleFault, rule: PlacedRule): RuleProblem {
   const { place: whole, related } = spotOf(rule, at, { beside, part });
   const { file } = rule;
   if (fragment !== undefined) return errorAt(fault, { file, place: within(whole, fragment), related });
-  // YAML reads `>8` as a block of text.
+  // YAML reads `>8` as the start of a block of text.
   const block = /^[>|]/.test(whole.text.slice(whole.column - 1)) ? specialStart("BLOCK", whole) : undefined;
   return block === undefined
     ? errorAt(fault, { file, place: whole, related })
     : errorAt(block, { file, place: block.place });
 }
 
-/** A piece of a value, if it is on the value's line as written. */
+/** The place of a piece of a value, if the value's line contains it as written. */
 export function within(place: Place, fragment: string): Place {
   const from = place.text.indexOf(fragment, place.column - 1);
   return from < 0 ? place : { ...place, column: from + 1, length: Math.max(1, fragment.length) };

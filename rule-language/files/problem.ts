@@ -3,16 +3,16 @@ import { messageOf } from "../../platform/files/yaml-file.ts";
 import type { Place } from "../../platform/files/yaml-source.ts";
 import { type BareRuleFault, errorCodeOf, ruleFaultText } from "./rule-faults.ts";
 
-/** Another place that a problem has to do with. */
+/** Another place that is related to a problem. */
 export interface RelatedPlace {
   readonly file: string;
   readonly place: Place;
   readonly message: string;
 }
 
-/** Something in a rule file that is wrong (`E...`), or legal and surely not meant (`W...`). */
+/** A problem in a rule file: an error (`E...`), or something legal that is surely a mistake (`W...`). */
 export interface RuleProblem {
-  /** Stable: people suppress warnings by it, and tools group by it. */
+  /** Stable, because people suppress warnings by code and tools group by it. */
   readonly code: string;
   readonly severity: "error" | "warning";
   readonly file: string;
@@ -23,7 +23,7 @@ export interface RuleProblem {
   readonly related: readonly RelatedPlace[];
 }
 
-/** A fault at a place of a file, as people read it. */
+/** Turns a fault into a problem at a place of a file, with its text. */
 export function errorAt(
   fault: BareRuleFault,
   { file, place, related = [] }: { readonly file: string; readonly place: Place; readonly related?: RelatedPlace[] },
@@ -36,7 +36,7 @@ export function toFileProblem({ file, place, message, help }: RuleProblem): File
   return { file, line, column, message: messageOf({ message, help }), text };
 }
 
-/** Several rules may have one problem from their file's defaults: it is reported once. */
+/** Several rules can share a problem from their file's defaults. Reports it once. */
 export function withoutRepeats(problems: readonly RuleProblem[]): RuleProblem[] {
   const seen = new Set<string>();
   return problems.filter(({ code, place: { line, column }, message, related }) => {

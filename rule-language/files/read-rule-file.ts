@@ -11,7 +11,7 @@ import { type BareRuleFault, errorCodeOf, type RuleFault, ruleFaults } from "./r
 
 export type { PlacedRule } from "./placed-rule.ts";
 
-/** A rule file as read. Each rule has a place; one without errors has a spec. */
+/** The contents of a rule file. Each rule has a place, and a spec if it has no errors. */
 export interface RuleFile {
   readonly rules: readonly PlacedRule[];
   readonly problems: readonly RuleProblem[];
@@ -21,8 +21,8 @@ export interface RuleFile {
 const TOP_KEYS = ["rules", "defaults"];
 
 /**
- * Reads a rule file and reports every error at once. A rule with errors does not affect the others. Faults are found as
- * facts (`rule-faults.ts`), get a place here, and their text last (`problem.ts`).
+ * Reads a rule file and reports every error at once. A rule with errors does not affect the others. A fault is first
+ * found as facts (`rule-faults.ts`), then gets a place here, and finally a text (`problem.ts`).
  */
 export function readRuleFile(source: string, file: string): RuleFile {
   const { yaml, faults } = openLenient(source);
@@ -61,7 +61,7 @@ export function readRuleFile(source: string, file: string): RuleFile {
   return { rules, problems: withoutRepeats(problems), comments };
 }
 
-/** What is wrong with the file as a whole. */
+/** A fault of the file as a whole. */
 function topFault(value: unknown): BareRuleFault | undefined {
   if (Array.isArray(value)) return { code: "list_at_top", facts: {} };
   if (!isRecord(value)) return { code: "not_a_rule_file", facts: {} };
@@ -78,13 +78,13 @@ function inRule(fault: RuleFault): RuleFault {
 interface Defaults {
   readonly fields: unknown;
   readonly problems: readonly RuleProblem[];
-  /** Whether a rule's fault comes from the defaults, where it is reported. */
+  /** Whether a rule's fault comes from the defaults, which report it. */
   explains(fault: RuleFault, rule: PlacedRule): boolean;
 }
 
 function readDefaults(value: Readonly<Record<string, unknown>>, yaml: YamlSource, file: string): Defaults {
   const fields = value.defaults;
-  // A default that could not be read may be what the rule lacks.
+  // The rule may lack exactly the default that could not be read.
   const explainsLacks = ({ code }: RuleFault) => ["E004", "E006"].includes(errorCodeOf(code));
   if (!Object.hasOwn(value, "defaults")) {
     const isMisnamed = Object.keys(value).some(isForDefaults);

@@ -24,7 +24,7 @@ import { TEMPLATE_TEXTS, type TemplateFacts } from "../template/template-texts.t
 import type { ErrorCode } from "./errors.ts";
 import { FILE_TEXTS, type FileFacts } from "./file-texts.ts";
 
-/** Every fault of a rule file, with its facts. */
+/** The facts of every fault of a rule file. */
 export interface RuleFacts
   extends YamlFacts,
     SchemaFacts,
@@ -39,7 +39,7 @@ export interface RuleFacts
 export type RuleFault = FaultOf<RuleFacts>;
 export type BareRuleFault = BareFaultOf<RuleFacts>;
 
-/** How each fault reads. This is the only place where the text of an error is made. */
+/** The text of each fault. Error texts are created nowhere else. */
 const RULE_TEXTS: FaultTexts<RuleFacts> = {
   ...YAML_TEXTS,
   ...SCHEMA_TEXTS,
@@ -91,7 +91,7 @@ export function errorCodeOf(code: keyof RuleFacts): ErrorCode {
 
 let schema: FieldSchema | undefined;
 
-/** The faults that the schema finds in a rule; without those that only follow from another. */
+/** The faults that the schema finds in a rule, without those that only follow from others. */
 export function ruleFaults(issues: readonly z.core.$ZodIssue[], rule: unknown): RuleFault[] {
   if (issues.length === 0) return [];
   schema ??= jsonSchemaOf(ruleSpecSchema);
@@ -103,7 +103,7 @@ export function ruleFaults(issues: readonly z.core.$ZodIssue[], rule: unknown): 
   return withoutConsequences(withoutShadows(faults), rule);
 }
 
-/** The fault that a check of the schema added to its issue. */
+/** The fault that a schema check attached to its issue. */
 function carried(issue: z.core.$ZodIssue): RuleFault[] | undefined {
   const fault: unknown = issue.code === "custom" ? issue.params?.fault : undefined;
   return isRuleFault(fault) ? [{ ...fault, at: issue.path, part: fault.part ?? "value" }] : undefined;
@@ -128,7 +128,7 @@ function withoutConsequences(faults: readonly RuleFault[], rule: unknown): RuleF
     switch (code) {
       case "bad_condition":
       case "empty_range":
-        // There the condition is an expression, with its own fault.
+        // With `let` the condition is an expression, which has its own fault.
         return !(hasLet && at.length === 1);
       case "no_subject":
         return !meansSubject;
@@ -141,7 +141,7 @@ function withoutConsequences(faults: readonly RuleFault[], rule: unknown): RuleF
   });
 }
 
-/** Keys that people write into a rule, and what they belong to. */
+/** Keys that people put into a rule by mistake, and where they belong. */
 const HOMES = {
   metric: { map: "where", key: "metric" },
   device: { map: "where", key: "device" },

@@ -30,7 +30,7 @@ async function settled(): Promise<SettledRules> {
   return new SettledRules(folder, await readSources(folder));
 }
 
-/** What a look at the folder gives, `afterMs` after the last: a state, the ids in force, or the problems. */
+/** Inspects the folder `afterMs` after the last time. Returns a state, the ids in force, or the problems. */
 async function look(rules: SettledRules, afterMs: number): Promise<string> {
   nowMs += afterMs;
   const state = rules.inspect(await readSources(folder), nowMs);

@@ -3,18 +3,18 @@ import type { FileProblem } from "../../platform/files/yaml-file.ts";
 import { parseSources, type RuleSetFiles, type RuleSources, ruleSetOf } from "./load-rules.ts";
 import { type RuleFile, readRuleFile } from "./read-rule-file.ts";
 
-/** Files must not have changed for this long: an editor may be in the middle of writing them. */
+/** How long files must be unchanged: an editor may still be writing them. */
 export const SETTLE_MS = 250;
 /**
- * When rules are gone, files must not have changed for longer: moving, copying or checking out files removes them first,
- * and a half-written file may look whole. Ending incidents can wait that long.
+ * How long files must be unchanged when rules are missing. Moving, copying or checking out files removes them first,
+ * and a half-written file can look complete. Ending incidents can wait that long.
  */
 export const REMOVAL_SETTLE_MS = 1_000;
 
 export type FilesState =
   /** No change. */
   | { readonly kind: "same" }
-  /** The files have changed, and may still be changing: poll again soon. */
+  /** The files have changed and may still be changing: poll again soon. */
   | { readonly kind: "settling" }
   | { readonly kind: "changed"; readonly rules: RuleSetFiles };
 
@@ -25,31 +25,31 @@ interface Pending {
 }
 
 /**
- * Decides when a change of the rule files takes effect. It compares contents and never times, so it makes no difference
- * whether files are written in place, renamed over, linked to, or touched.
+ * Decides when a change of the rule files takes effect. It compares contents and ignores file times, so files can be
+ * written in place, renamed over, linked or touched.
  */
 export class SettledRules {
   /** The newest rules without problems. */
   #rules: RuleSetFiles;
-  /** The contents that were inspected last. */
+  /** A hash of the contents that were evaluated last. */
   #judged: string;
   #pending: Pending | undefined;
   #files = new Map<string, { readonly source: string; readonly parsed: RuleFile }>();
   readonly #folder: string;
 
-  /** Never throws: the rules of the sources may have problems. */
+  /** Never throws. The rules of the sources may have problems. */
   constructor(folder: string, sources: RuleSources) {
     this.#folder = folder;
     this.#judged = printOf(sources);
     this.#rules = this.#parse(sources);
   }
 
-  /** The newest rules without problems; at first, those of the first sources, with or without problems. */
+  /** The newest rules without problems. Until there are any, the rules of the first sources with their problems. */
   get rules(): RuleSetFiles {
     return this.#rules;
   }
 
-  /** `sources` is what the files hold now; `nowMs` never decreases. */
+  /** `sources` is the current content of the files; `nowMs` never decreases. */
   inspect(sources: RuleSources, nowMs: number): FilesState {
     const print = printOf(sources);
     if (print === this.#judged) {
@@ -76,7 +76,7 @@ export class SettledRules {
     return this.#rules.specs.some(({ id }) => !ids.has(id));
   }
 
-  /** Unchanged files are not parsed again. */
+  /** Parses only the files that have changed. */
   #parse(sources: RuleSources): RuleSetFiles {
     const before = this.#files;
     this.#files = new Map();
@@ -90,7 +90,7 @@ export class SettledRules {
   }
 }
 
-/** When all files of a folder are gone at once, a missing mount is more likely than an intention. */
+/** When all files of a folder disappear at once, a missing mount is the more likely cause. */
 function nothingLeft(folder: string): FileProblem {
   const message = "no rule file is left in the folder; to run without rules, leave a file with `rules: []`";
   return { file: folder, line: 1, column: 1, message, text: "" };

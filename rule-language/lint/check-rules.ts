@@ -12,14 +12,14 @@ import { WARNINGS } from "./warning-kinds.ts";
 import { warningsOf } from "./warnings.ts";
 import { inhibitorWarnings, receiverWarnings, type Surroundings } from "./warnings-between.ts";
 
-/** The series that are known. */
+/** The known series. */
 export interface KnownSeries {
   readonly series: readonly Series[];
-  /** Others may follow: only near misses of known names count as odd. */
+  /** More series may follow, so only near misses of known names get a warning. */
   readonly mayGrow: boolean;
 }
 
-/** Errors and warnings of rule files, in the order of their lines. `known` is undefined where no series is known. */
+/** The errors and warnings of rule files, in the order of their lines. `known` is undefined if no series are known. */
 export function checkRules(
   read: ReadRules,
   known: KnownSeries | undefined,
@@ -58,7 +58,7 @@ function* sameRules(rules: readonly CheckedRule[]): Iterable<RuleProblem> {
       first.set(text, rule);
       continue;
     }
-    // A duplicate id is an error already.
+    // A duplicate id is already an error.
     if (other.spec.id === rule.spec.id) continue;
     const warning = warn("W010", rule, ["id"], {
       message: `differs from the rule "${other.spec.id}" only in its id`,
@@ -69,7 +69,10 @@ function* sameRules(rules: readonly CheckedRule[]): Iterable<RuleProblem> {
   }
 }
 
-/** Rules that match no known series, at the first label that leaves none; and misspelt exclusions. */
+/**
+ * Warns about rules that match no known series, at the label that excludes the last of them, and about misspelt
+ * exclusions.
+ */
 function* strangers(rule: CheckedRule, known: KnownSeries): Iterable<RuleProblem> {
   const { where } = rule.spec;
   let left = known.series;
@@ -105,7 +108,7 @@ function takenBy(where: RuleSpec["where"]): (series: Series) => boolean {
   return (series) => selector.matches(series);
 }
 
-/** Exclusions that match none of the values, and nearly match one. */
+/** Warns about exclusions that match none of the values but nearly match one. */
 function* excludedStrangers(
   rule: CheckedRule,
   about: { readonly label: string; readonly excluded: readonly string[]; readonly values: readonly string[] },
@@ -123,13 +126,13 @@ function* excludedStrangers(
 interface Ignore {
   readonly place: Place;
   readonly code: string;
-  /** The lines that it applies to, both included. */
+  /** The first and last lines that it applies to. */
   readonly from: number;
   readonly to: number;
   used: boolean;
 }
 
-/** Leaves out the warnings that `# weir-ignore: W001` silences: for its rule, or, above `rules:`, for the file. */
+/** Removes the warnings that `# weir-ignore: W001` silences: for its rule or, above `rules:`, for the file. */
 function silence(
   file: RuleFile & { readonly file: string },
   warnings: readonly RuleProblem[],
@@ -174,7 +177,10 @@ function ignoresOf({ rules, comments }: RuleFile): Ignore[] {
   });
 }
 
-/** A comment applies to the rule around or right below it; before all rules, and not right above the first, to the file. */
+/**
+ * A comment applies to the rule that it is in or directly above. Before all rules, and not directly above the first,
+ * it applies to the file.
+ */
 function spanOf(line: number, starts: readonly number[], comments: RuleFile["comments"]): { from: number; to: number } {
   const commented = new Set(comments.map((comment) => comment.line));
   let below = line;

@@ -74,7 +74,7 @@ export function* equalityOfComputed(rule: CheckedRule): Iterable<RuleProblem> {
   if (first === undefined || definitionOf(first).isComputed !== true) return;
   for (const field of ["when", "clear"] as const) {
     const condition = rule[field];
-    // A sensor at rest gives exactly zero; averages of booleans are 0 or 1.
+    // A sensor at rest reads exactly zero, and an average of booleans can be 0 or 1.
     if (condition?.kind !== "compare" || condition.operator !== "==" || [0, 1].includes(condition.limit)) continue;
     const message = `${first.name} almost never is exactly ${condition.limit}`;
     yield warn("W013", rule, [field], {

@@ -15,7 +15,7 @@ export function* longLateness(rule: CheckedRule): Iterable<RuleProblem> {
   yield warn("W004", rule, ["lateness"], { message, help, beside: ["window"] });
 }
 
-/** Fields that do nothing in this kind of rule, or without `when`. */
+/** Warns about fields that have no effect in this kind of rule, or without `when`. */
 export function* withoutEffect(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec, placed } = rule;
   const subject = spec.absent !== undefined ? "absent" : spec.let !== undefined ? "let" : "window";
@@ -41,7 +41,7 @@ export function* unfilledPlaces(rule: CheckedRule): Iterable<RuleProblem> {
   for (const [field, text] of Object.entries(spec.annotations)) {
     for (const part of parseTemplate(text).parts) {
       if (typeof part === "string" || part.name === undefined || known.has(part.name)) continue;
-      // A default provides for a missing name.
+      // A `default` covers a missing name.
       if (part.steps.some(({ helper }) => helper.takes === "missing")) continue;
       const near = part.name.length < 3 ? undefined : closest(part.name, [...known]);
       const message = `nothing fills in ${part.source}`;

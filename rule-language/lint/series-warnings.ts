@@ -24,7 +24,7 @@ export function* foreignPatterns(rule: CheckedRule): Iterable<RuleProblem> {
   }
 }
 
-/** Labels that exclude everything they include. */
+/** Warns about labels that exclude everything they include. */
 export function* excludedPatterns(rule: CheckedRule): Iterable<RuleProblem> {
   for (const [label, patterns] of Object.entries(rule.spec.where)) {
     const { taken, excluded } = splitPatterns(patterns);
@@ -36,7 +36,7 @@ export function* excludedPatterns(rule: CheckedRule): Iterable<RuleProblem> {
   }
 }
 
-/** Whether a glob matches everything that another matches: tried with nothing and with much in place of its stars. */
+/** Whether a glob matches everything that another matches. Tries the stars as empty and as long texts. */
 function covers(wide: string, narrow: string): boolean {
   const letters = narrow.replaceAll("?", "\u0000");
   const much = "\u0000".repeat(wide.length + 1);

@@ -4,15 +4,15 @@ import type { RuleProblem } from "../files/problem.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { type CheckedRule, usOf, warn } from "./warning.ts";
 
-/** These years contain leap years, and most dates on each day of the week. */
+/** A span that includes leap years and puts most dates on each day of the week. */
 const YEARS_FROM_US = Date.UTC(2024, 0, 1) * 1_000;
 const YEARS_UNTIL_US = Date.UTC(2030, 0, 1) * 1_000;
 
-/** Calendars with no active time when a window ends, or with less than `for`. */
+/** Warns about calendars in which no window ends, or whose active time is always shorter than `for`. */
 export function* deadCalendars(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec } = rule;
   if (spec.active === undefined || (spec.when === undefined && spec.absent === undefined)) return;
-  // Windows of other kinds end at any time.
+  // Other kinds of windows can end at any time.
   const step = stepUsOf(spec) || 1;
   const forUs = usOf(spec.for);
   let hasEnd = false;
@@ -40,7 +40,7 @@ export function* deadCalendars(rule: CheckedRule): Iterable<RuleProblem> {
   yield warn("W019", rule, ["for"], { message, help, beside: ["active", "window"] });
 }
 
-/** More changes than fit into the time. */
+/** Warns about more changes than fit into the time. */
 export function* deadFlapping(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec } = rule;
   if (spec.flapping === undefined || (spec.when === undefined && spec.absent === undefined)) return;
@@ -58,7 +58,7 @@ export function* deadFlapping(rule: CheckedRule): Iterable<RuleProblem> {
   yield warn("W022", rule, ["flapping"], { message, help, beside });
 }
 
-/** The shortest time between the ends of two windows; 0 where one may end at any time. */
+/** The shortest time between two window ends; 0 if windows can end at any time. */
 function stepUsOf({ window, let: lets, absent }: RuleSpec): number {
   if (absent !== undefined) return 0;
   const windows = lets === undefined ? [window] : Object.values(lets).map((own) => own.window ?? window);

@@ -2,8 +2,8 @@ import { type Condition, holds } from "../conditions/condition.ts";
 import type { ValueDomain } from "../conditions/value-domain.ts";
 
 /**
- * One value in every part of the domain that the conditions distinguish. A condition changes only at its limits, so the
- * limits, a value between each two, and one beyond each end are enough.
+ * One value from every part of the domain that the conditions distinguish. A condition changes only at its limits, so
+ * it is enough to try the limits, a value between each two, and one beyond each end.
  */
 export function probesOf(conditions: readonly Condition[], domain: ValueDomain): (number | string)[] {
   const limits = [0, 1, domain.min, domain.max].filter(Number.isFinite);
@@ -24,7 +24,7 @@ export function probesOf(conditions: readonly Condition[], domain: ValueDomain):
   return domain.texts ? [...possible, ...texts] : possible;
 }
 
-/** A value for which all conditions hold; undefined without one. */
+/** A value for which all conditions hold; undefined if there is none. */
 export function commonValue(conditions: readonly Condition[], domain: ValueDomain): number | string | undefined {
   return probesOf(conditions, domain).find((value) => conditions.every((condition) => holds(condition, value)));
 }

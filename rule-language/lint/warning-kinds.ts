@@ -1,6 +1,6 @@
 import type { ProblemKind } from "../files/errors.ts";
 
-/** The kinds of warnings, once. Codes never change: people write them into `weir-ignore`. */
+/** The kinds of warnings, once. Codes never change, because people write them into `weir-ignore` comments. */
 export const WARNINGS = {
   W001: {
     title: "`clear` holds while `when` holds",

@@ -9,7 +9,7 @@ import { checkedAggregate } from "../spec/checked.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import type { WarningCode } from "./warning-kinds.ts";
 
-/** A rule without errors, its texts parsed. */
+/** A rule without errors, with its texts parsed. */
 export interface CheckedRule {
   readonly placed: PlacedRule;
   readonly spec: RuleSpec;
@@ -30,7 +30,7 @@ export function takeApart(placed: PlacedRule): CheckedRule | undefined {
   return { placed, spec, aggregates, domain, when: conditionOf(spec.when), clear: conditionOf(spec.clear) };
 }
 
-/** What values the first aggregate can have. With an aggregate that takes no texts beside it, it gets none. */
+/** The possible values of the first aggregate. It gets no texts if another aggregate does not accept them. */
 function domainOf(aggregate: Aggregate, { fill, window }: RuleSpec, getsTexts: boolean): ValueDomain {
   const domain = definitionOf(aggregate).values({
     isFilled: fill === "last",
@@ -48,14 +48,14 @@ function conditionOf(text: string | undefined): Condition | undefined {
 interface WarningText {
   readonly message: string;
   readonly help: string;
-  /** Other fields of the rule that it has to do with. */
+  /** Other fields of the rule that play a part. */
   readonly beside?: readonly string[];
   readonly part?: "key" | "value";
-  /** The piece of the value in question. */
+  /** The part of the value in question. */
   readonly fragment?: string;
 }
 
-/** A warning about a part of a rule. */
+/** Creates a warning about a part of a rule. */
 export function warn(
   code: WarningCode,
   { placed }: CheckedRule,
@@ -67,7 +67,7 @@ export function warn(
   return { code, severity: "warning", file: placed.file, place: exact, message, help, related };
 }
 
-/** A duration of a checked rule. */
+/** A duration of a checked rule, in microseconds. */
 export function usOf(text: string): number {
   return parseDurationUs(text) ?? 0;
 }

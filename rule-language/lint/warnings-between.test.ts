@@ -7,7 +7,7 @@ const GATEWAY = '  - { id: gateway-silent, where: { device: "gw-*" }, absent: 2m
 const FIGURES = "  - { id: figures, where: { metric: power }, window: { tumbling: 1h } }\n";
 const BROKEN = "  - { id: pump-blocked, absent: 2m, wehn: 1 }\n";
 
-/** What is said of `inhibited_by` in a rule with these labels, beside two others. */
+/** The warnings about `inhibited_by` in a rule with these labels, next to two others. */
 function saidOf(inhibitedBy: string, labels = "group_by: [device]", around: Surroundings = {}) {
   const source = `rules:\n${GATEWAY}${FIGURES}${BROKEN}  - { id: sensor-silent, absent: 5m, ${labels}, inhibited_by: ${inhibitedBy} }\n`;
   const files = [{ ...readRuleFile(source, "a.yaml"), file: "a.yaml" }];
@@ -38,7 +38,7 @@ test.each([
   ["[{ rule: gateway-silent, equal: [site] }]", "group_by: [device], labels: { site: north }"],
   ["[{ rule: gateway-silent, equal: [severity] }]", "group_by: [device]"],
   ['[{ rule: "*" }]', "group_by: [device]"],
-  // A rule with an error counts, too.
+  // A rule with an error also counts.
   ["[{ rule: pump-blocked, equal: [device] }]", "group_by: [device]"],
 ])("no warning about inhibited_by: %s with %s", (inhibitedBy, labels) => {
   expect(saidOf(inhibitedBy, labels)).toEqual([]);

@@ -5,19 +5,19 @@ import type { PlacedRule } from "../files/read-rule-file.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { type CheckedRule, warn } from "./warning.ts";
 
-/** What rules refer to outside their files. */
+/** Things outside the rule files that rules refer to. */
 export interface Surroundings {
-  /** The receivers of weir.yaml; undefined without one. */
+  /** The receivers in weir.yaml; undefined without a weir.yaml. */
   readonly receivers?: readonly string[] | undefined;
-  /** Rules besides the checked ones. */
+  /** Other rules, in addition to the checked ones. */
   readonly others?: readonly PlacedRule[];
 }
 
-/** Labels that every alert has. `rule` and `incident` differ between any two incidents of different rules. */
+/** Labels that every alert has. `rule` and `incident` are not listed: they always differ between rules. */
 const OF_EVERY_ALERT = ["severity"];
 const NAMED_MAX = 8;
 
-/** Names in `notify` without a receiver. */
+/** Warns about names in `notify` without a receiver. */
 export function* receiverWarnings(rule: CheckedRule, receivers: readonly string[]): Iterable<RuleProblem> {
   for (const [i, name] of rule.spec.notify.entries()) {
     if (receivers.includes(name)) continue;
@@ -31,7 +31,7 @@ export function* receiverWarnings(rule: CheckedRule, receivers: readonly string[
   }
 }
 
-/** Parts of `inhibited_by` that can never inhibit. */
+/** Warns about parts of `inhibited_by` that can never inhibit. */
 export function* inhibitorWarnings(rule: CheckedRule, all: readonly PlacedRule[]): Iterable<RuleProblem> {
   const { spec, placed } = rule;
   for (const [i, { rule: pattern, equal }] of spec.inhibited_by.entries()) {

@@ -27,7 +27,7 @@ function codesOf(source: string, known?: readonly Series[]): string[] {
   return problemsOf(source, known).map(({ code }) => code);
 }
 
-/** An example of the reference as a whole file. */
+/** An example of the reference, as a complete file. */
 function fileOf(example: string): string {
   if (example.startsWith("- ")) return `rules:\n${example.replace(/^/gm, "  ")}\n`;
   const fields = example.replace(/^/gm, "    ");

@@ -5,7 +5,7 @@ import { excludedPatterns, foreignPatterns, mixedSeries } from "./series-warning
 import { deadCalendars, deadFlapping } from "./time-warnings.ts";
 import type { CheckedRule } from "./warning.ts";
 
-/** The checks of one rule. Each warning they give is in the table of `warning-kinds.ts`. */
+/** The checks of a single rule. The table in `warning-kinds.ts` lists their warnings. */
 const CHECKS: readonly ((rule: CheckedRule) => Iterable<RuleProblem>)[] = [
   whenWarnings,
   clearWarnings,
@@ -22,7 +22,7 @@ const CHECKS: readonly ((rule: CheckedRule) => Iterable<RuleProblem>)[] = [
   hiddenLabels,
 ];
 
-/** The warnings about a rule on its own. */
+/** The warnings about a single rule. */
 export function warningsOf(rule: CheckedRule): RuleProblem[] {
   return CHECKS.flatMap((check) => [...check(rule)]);
 }

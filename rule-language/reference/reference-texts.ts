@@ -1,4 +1,4 @@
-/** The parts of `docs/rules.md` that no table has. Lines are 120 characters at most. */
+/** The parts of `docs/rules.md` that do not come from a table. Lines have at most 120 characters. */
 
 export const INTRODUCTION = `<!-- Made by \`weir rules docs\`. Change the definitions in rule-language/, then run it again. -->
 # Rules

@@ -6,7 +6,7 @@ import { ALL_RULE_FIELDS } from "../spec/rule-fields.ts";
 import { RECIPES } from "./recipes.ts";
 import * as texts from "./reference-texts.ts";
 
-/** `docs/rules.md`. It comes from the tables of the rule language, so it cannot become outdated. */
+/** Generates `docs/rules.md` from the tables of the rule language, so that it cannot become outdated. */
 export function ruleReference(): string {
   const parts = [
     texts.INTRODUCTION,
@@ -49,7 +49,7 @@ export function ruleReference(): string {
 
 const LINE_MAX = 120;
 
-/** Fills the lines of paragraphs. Code, tables, headings and comments stay as they are. */
+/** Wraps paragraphs. Leaves code, tables, headings and comments as they are. */
 function wrapped(text: string): string {
   let isCode = false;
   const lines: string[] = [];
@@ -105,14 +105,14 @@ function defaultOf(name: string, { schema }: Field): string {
   return standard === undefined ? "" : `\`${JSON.stringify(standard)}\``;
 }
 
-/** Shown inside their map, with what it needs besides. */
+/** Examples are shown inside their map, together with the fields that they need. */
 const TOGETHER: Readonly<Record<string, Readonly<Record<string, string>>>> = { hopping: { every: "30s" } };
 const SHOWN_ELSEWHERE = new Set(["every"]);
 
 function* exampleRows(fields: Fields, above?: string): Iterable<string[]> {
   for (const [name, field] of Object.entries(fields)) {
     const inner = field.fields === undefined || field.hasNames ? [] : [...exampleRows(field.fields, name)];
-    // The examples of the kinds of a window say more than one of the window.
+    // The examples of the window kinds say more than one example of `window`.
     const own = above === undefined && name === "window" ? [] : (field.examples ?? []);
     for (const { value, meaning } of SHOWN_ELSEWHERE.has(name) ? [] : own) {
       const shown = above === undefined ? value : { [name]: value, ...TOGETHER[name] };
@@ -122,7 +122,7 @@ function* exampleRows(fields: Fields, above?: string): Iterable<string[]> {
   }
 }
 
-/** A value on one line, as people write it: with quotes only where YAML, or its readers, need them. */
+/** A value on one line, as people write it. Uses quotes only where YAML or its readers need them. */
 function flow(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
   if (typeof value === "object" && value !== null) {

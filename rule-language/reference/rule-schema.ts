@@ -7,7 +7,7 @@ const CONDITION_PATTERN =
   `|([bB]etween|BETWEEN|[oO]utside|OUTSIDE)\\s+${NUMBER_PATTERN}\\s+[aA][nN][dD]\\s+${NUMBER_PATTERN}` +
   `|(==|!=)\\s*("[^"]*"|'[^']*'|[A-Za-z_]([\\w .-]*[\\w.-])?))\\s*$`;
 
-/** A rule is about at least one of these. */
+/** A rule needs at least one of these. */
 const SUBJECTS = ["window", "absent", "let"].map((field) => ({ required: [field] }));
 const NOT_BOTH = {
   anyOf: [{ required: ["absent", "window"] }, { required: ["absent", "let"] }],
@@ -16,8 +16,8 @@ const NOT_BOTH = {
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * What an editor needs to complete rule files, explain their fields and check them: a JSON Schema of draft 7. The fields
- * come from their table; only what they need of one another is added here.
+ * A JSON Schema (draft 7) with which editors complete, explain and check rule files. The fields come from their
+ * table; only the constraints between them are added here.
  */
 export function ruleFileJsonSchema(): Json {
   const plain = jsonSchemaOf(writtenFileSchema);
@@ -35,7 +35,7 @@ export function ruleFileJsonSchema(): Json {
           description: "One rule: which readings, over which windows, and when it alerts.",
           not: NOT_BOTH,
           if: { required: ["let"] },
-          // There a condition is CEL, which no pattern describes; but it is not a plain one.
+          // With `let` the condition is CEL. No pattern can describe CEL, but it must not be a plain condition.
           // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
           then: { required: ["when"], properties: conditions({ not: { pattern: CONDITION_PATTERN } }) },
           else: { properties: conditions({ pattern: CONDITION_PATTERN }) },

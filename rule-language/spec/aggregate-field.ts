@@ -6,7 +6,7 @@ import { AGGREGATE_TEXTS } from "../aggregates/aggregate-texts.ts";
 const NAMES = AGGREGATE_DEFINITIONS.flatMap(({ names }) => names).filter((name) => !name.includes("("));
 const PATTERNS = AGGREGATE_DEFINITIONS.flatMap(({ pattern }) => pattern ?? []);
 
-/** The text that names one aggregate. */
+/** The name of one aggregate. */
 export const aggregate = z
   .string()
   .meta({ anyOf: [{ enum: NAMES }, { type: "string", pattern: `^(${PATTERNS.join("|")})$` }] })

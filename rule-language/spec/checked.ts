@@ -6,7 +6,7 @@ import { CONDITION_TEXTS } from "../conditions/condition-texts.ts";
 import { type Expression, type NameType, parseExpression } from "../conditions/expression.ts";
 import { EXPRESSION_TEXTS } from "../conditions/expression-texts.ts";
 
-/** The parts of a `RuleSpec`: the schema has checked their texts, so a fault in one is a bug. */
+/** Parse functions for the parts of a `RuleSpec`. The schema has checked their texts, so a fault here is a bug. */
 
 export function checkedAggregate(text: string): Aggregate {
   const parsed = parseAggregate(text);

@@ -2,11 +2,11 @@ import type { Subject } from "../fields/field.ts";
 import { ALL_RULE_FIELDS } from "./rule-fields.ts";
 
 const FIELDS = Object.entries(ALL_RULE_FIELDS);
-/** Fields that are merged name by name. Of all others a rule has its own value or the default. */
+/** Fields that are merged name by name. For all others, a rule's own value replaces the default. */
 const BY_NAME = FIELDS.filter(([, { mergesByName }]) => mergesByName).map(([name]) => name);
-/** What a rule is about: at most one of these, and a window with `let`. */
+/** The subjects of a rule. It has one of these; `let` may also have a window. */
 const SUBJECTS = ["absent", "let", "window"] as const;
-/** Fields that mean nothing to a rule about a subject, and are not filled in. */
+/** Fields that do not apply to a subject, and so are not filled in. */
 const NOT_FOR: Readonly<Record<Subject, readonly string[]>> = {
   absent: fieldsNotFor("absent"),
   let: fieldsNotFor("let"),
@@ -19,7 +19,10 @@ export function fieldsNotFor(subject: Subject): string[] {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Takes what a rule does not set from the `defaults` of its file. A value that is not a rule stays as it is. */
+/**
+ * Fills in the fields that a rule does not set from the `defaults` of its file. Returns a value that is not a rule as
+ * it is.
+ */
 export function fillDefaults(rule: unknown, defaults: unknown): unknown {
   if (!isFields(rule) || !isFields(defaults)) return rule;
   const filled: Record<string, unknown> = {};
@@ -33,12 +36,12 @@ export function fillDefaults(rule: unknown, defaults: unknown): unknown {
     const given = filled[field];
     filled[field] = BY_NAME.includes(field) && isFields(given) && isFields(value) ? { ...given, ...value } : value;
   }
-  // Without a condition nothing begins that could end.
+  // Without `when` no alert begins, so `clear` would have no effect.
   if (filled.when === undefined && !Object.hasOwn(rule, "clear")) delete filled.clear;
   return filled;
 }
 
-/** Whether a part of a filled rule comes from the rule itself, from the defaults, or is not there. */
+/** Whether a part of a filled rule comes from the rule itself or from the defaults; undefined if it is missing. */
 export function originOf(
   path: readonly PropertyKey[],
   { rule, filled }: { readonly rule: unknown; readonly filled: unknown },
@@ -52,7 +55,7 @@ export function originOf(
   return isByName && !Object.hasOwn(own, name) && isNamedIn(filled[field], name) ? "defaults" : "rule";
 }
 
-/** A rule file whose rules have taken their defaults. */
+/** Fills in the defaults of all rules of a file. */
 export function fillFile(file: unknown): unknown {
   if (!isFields(file) || !Array.isArray(file.rules)) return file;
   return { ...file, rules: file.rules.map((rule) => fillDefaults(rule, file.defaults)) };

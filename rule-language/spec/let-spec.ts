@@ -10,10 +10,10 @@ import { SPEC_TEXTS, type SpecFacts } from "./spec-texts.ts";
 import { wherePatterns } from "./where-pattern.ts";
 import { WINDOW } from "./window-spec.ts";
 
-/** More series than this in one condition is a mistake. */
+/** A condition with more series than this is a mistake. */
 const NAMES_MAX = 20;
 const NAME = /^[A-Za-z_]\w{0,49}$/;
-/** Words of CEL, and names that every annotation has. */
+/** Reserved words of CEL, and names that every annotation has. */
 const RESERVED = new Set(
   "true false null in as break const continue else for function if import let loop package namespace return var void while value rule severity state at active_at condition".split(
     " ",
@@ -64,7 +64,7 @@ export const LET = {
   ],
 } satisfies Field;
 
-/** The type of each name: only aggregates that give texts may be texts. */
+/** The type of each name. Only aggregates that can return texts may be texts. */
 export function letNames(lets: LetSpec): Readonly<Record<string, NameType>> {
   return Object.fromEntries(
     Object.entries(lets).map(([name, own]) => [name, givesTexts(own.aggregate) ? "any" : "number"]),
@@ -84,7 +84,7 @@ interface LetRule {
   readonly clear?: string | undefined;
 }
 
-/** Checks what the fields of a rule over several series need of one another. */
+/** Checks the fields of a rule over several series against each other. */
 export function checkLet(rule: LetRule, context: z.RefinementCtx<unknown>): void {
   const lets = rule.let ?? {};
   const entries = Object.entries(lets);
@@ -122,7 +122,7 @@ function expressionFault(text: string | undefined, lets: LetSpec): BareFaultOf<E
   const good = Object.fromEntries(Object.entries(letNames(lets)).filter(([name]) => NAME.test(name)));
   const parsed = parseExpression(text, good);
   if (!isFault(parsed)) return undefined;
-  // `> 8` is right in other rules.
+  // `> 8` is valid in other rules.
   const isBare = /^\s*(?:[<>]=?|[=!]=|between\b|outside\b)/.test(text);
   const [first = "flow"] = Object.keys(lets);
   return isBare ? { code: "no_subject_named", facts: { text, first } } : parsed;

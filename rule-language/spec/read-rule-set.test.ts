@@ -19,7 +19,7 @@ test.each(OLD)("%s, of an older version, is read with the defaults of later fiel
     });
     expect(() => compileRule(spec)).not.toThrow();
   }
-  // What is read is written again unchanged.
+  // Writing the result again must not change it.
   expect(checkedRuleSet(JSON.stringify(specs))).toEqual(specs);
 });
 

@@ -16,14 +16,14 @@ interface KnownRuleSet {
 }
 
 /**
- * The newest rule set that was read. Each partition of a process reads the same one, and the next differs in few rules:
- * checking 8,000 rules again takes a third of a second.
+ * The last rule set that was read. Each partition of a process reads the same one, and the next differs in few rules.
+ * Checking 8,000 rules again would take a third of a second.
  */
 let newest: KnownRuleSet = { json: "", specs: [], byText: new Map() };
 
 /**
- * Reads the rule set of a log entry. Fields that an older version of Weir did not have get their defaults. The reason of
- * a failure names the rule and the field: a newer version has written it, or the entry is damaged.
+ * Reads the rule set of a log entry. Fields that an older version of Weir did not have get their defaults. An error
+ * names the rule and the field: either a newer version wrote it, or the entry is damaged.
  */
 export function readRuleSet(json: string): RuleSetResult {
   if (json === newest.json) return { ok: true, specs: newest.specs };
@@ -48,7 +48,7 @@ export function readRuleSet(json: string): RuleSetResult {
   return { ok: true, specs };
 }
 
-/** Reads one rule as the log and checkpoints hold it. */
+/** Reads one rule as the log and checkpoints store it. */
 export function readRuleSpec(value: unknown): RuleSpecResult {
   const checked = ruleSpecSchema.safeParse(value);
   if (checked.success) return { ok: true, spec: checked.data };
@@ -58,7 +58,7 @@ export function readRuleSpec(value: unknown): RuleSpecResult {
   return { ok: false, reason: `the rule${id} cannot be read: ${field}${issue?.message ?? "unknown error"}` };
 }
 
-/** A rule set that this version cannot read. Retrying does not help; a newer version may. */
+/** A rule set that this version cannot read. Do not retry: only a newer version may be able to read it. */
 export class BadRuleSetError extends Error {
   override readonly name = "BadRuleSetError";
 }

@@ -22,7 +22,7 @@ const condition = z.string().superRefine((text, context) => {
   if (isFault(parsed) && !isExpression(text)) addFault(context, CONDITION_TEXTS, parsed);
 });
 
-/** A text with places that are filled in. */
+/** A text with placeholders. */
 const template = z.string().superRefine((text, context) => {
   for (const { source, ...fault } of parseTemplate(text).faults)
     addFault(context, TEMPLATE_TEXTS, { ...fault, fragment: source });
@@ -34,7 +34,7 @@ const ID_PATTERN = "^[a-z0-9][a-z0-9._-]{0,99}$";
 
 /**
  * Every field of a rule, once. The schema, the JSON Schema, the reference, the suggestions for misspelt and misplaced
- * keys, what defaults fill in, and the warning about fields without effect derive from this table.
+ * keys, the defaults, and the warning about fields without effect all derive from this table.
  */
 export const RULE_FIELDS = {
   id: {
@@ -249,7 +249,7 @@ export const RULE_FIELDS = {
   },
 } satisfies Fields;
 
-/** The table with what is optional in it. */
+/** The table, with its optional properties. */
 export const ALL_RULE_FIELDS: Readonly<Record<string, Field>> = { ...RULE_FIELDS };
 
 const NEGATIONS = /^(?:not|ne|neq|!|!=|not_in|not_equals?|exclude|except|unless)$/i;

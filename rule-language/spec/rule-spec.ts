@@ -12,21 +12,21 @@ import { RULE_FIELDS } from "./rule-fields.ts";
 import { SPEC_TEXTS, type SpecFacts } from "./spec-texts.ts";
 
 /**
- * What a rule may say. Its fields are in `rule-fields.ts`; here is what they need of one another. A rule that passes is
- * a `RuleSpec`: the engine, the log and the tools take nothing else. The rule files are read by `files/read-rule-file.ts`,
- * rule sets of the log by `read-rule-set.ts`.
+ * The schema of a rule. Its fields are in `rule-fields.ts`; the checks between fields are here. A rule that passes is
+ * a `RuleSpec`, which the engine, the log and the tools rely on. `files/read-rule-file.ts` reads rule files, and
+ * `read-rule-set.ts` reads rule sets from the log.
  */
 
 const ruleFields = z.strictObject(shapeOf(RULE_FIELDS));
 
-/** One rule as people write it, and as the log keeps it once its defaults are filled in. */
+/** One rule, as people write it and, with its defaults filled in, as the log stores it. */
 export const ruleSpecSchema = ruleFields
   .superRefine((rule, context) => {
     checkSubject(rule, context);
     checkAggregates(rule, context);
     if (rule.let !== undefined) checkLet(rule, context);
   })
-  // The series of a condition are of different metrics.
+  // Each series of a condition has its own metric, so groups cannot include it.
   .transform((rule) =>
     rule.let === undefined ? rule : { ...rule, group_by: rule.group_by.filter((label) => label !== "metric") },
   );
@@ -37,7 +37,7 @@ interface CheckedFields {
   readonly let?: LetSpec | undefined;
   readonly window?: { readonly tumbling?: string | undefined } | undefined;
   readonly absent?: string | undefined;
-  /** Still as written when one of them is wrong. */
+  /** Still as written if one of them is invalid. */
   readonly aggregate: string | readonly string[];
   readonly fill: string;
   readonly when?: string | undefined;
@@ -48,7 +48,7 @@ interface CheckedFields {
 
 type Context = z.RefinementCtx<unknown>;
 
-/** What a rule is about decides which conditions it may have. */
+/** The subject of a rule decides which conditions it may have. */
 function checkSubject(rule: CheckedFields, context: Context): void {
   const report = (fault: BareFaultOf<SpecFacts> & CheckSpot) => addFault(context, SPEC_TEXTS, fault);
   const beside = [["absent"]];
@@ -67,7 +67,7 @@ function checkSubject(rule: CheckedFields, context: Context): void {
     report({ code: "clear_without_when", facts: {}, path: ["clear"] });
 }
 
-/** An expression is a condition only with `let`. What is neither is reported by the field itself. */
+/** An expression needs `let`. The field itself reports a text that is neither a condition nor an expression. */
 function checkPlainConditions(rule: CheckedFields, context: Context): void {
   for (const field of ["when", "clear"] as const) {
     const text = rule[field];
@@ -92,7 +92,7 @@ function checkAggregates(rule: CheckedFields, context: Context): void {
     report({ code: "aggregate_not_tumbling", facts: { name: needing.name }, path, beside });
 }
 
-/** The common fields of a file's rules. */
+/** Fields that the rules of a file share. */
 export const defaultsSchema = ruleFields
   .omit({ id: true })
   .partial()
@@ -106,11 +106,11 @@ export const defaultsSchema = ruleFields
   })
   .describe("Fields for all rules of this file that do not set them.");
 
-/** A rule file as written: its rules may leave out what `defaults` has. */
+/** A rule file as written: its rules may omit fields that `defaults` sets. */
 export const writtenFileSchema = z.strictObject({
   defaults: defaultsSchema.optional(),
   rules: z.array(ruleSpecSchema).describe("The rules of this file."),
 });
 
-/** The rules of a file, with their defaults filled in. */
+/** A rule file whose rules have their defaults filled in. */
 export const ruleFileSchema = z.preprocess(fillFile, writtenFileSchema);

@@ -42,7 +42,7 @@ const anySeries = fc.record({
   kind: fc.constant("number" as const),
 });
 
-/** As docs/windows.md says it. */
+/** As docs/windows.md defines it. */
 function bruteForce(where: Readonly<Record<string, string | readonly string[]>>, one: Series): boolean {
   const labels: Record<string, string | undefined> = { ...one.tags, device: one.device, metric: one.metric };
   const fits = (text: string, glob: string) =>

@@ -2,24 +2,24 @@ import { globMatches } from "../../domain/glob.ts";
 import type { Series, Tags } from "../../domain/reading.ts";
 import type { RuleSpec } from "./rule-spec.ts";
 
-/** Which series a rule reads. */
+/** Selects the series that a rule reads. */
 export interface Selector {
   matches(series: Series): boolean;
   /**
-   * Ways to find the selector from a series, for an index: in each way, one of the tests holds for every series that
-   * matches. Without a way, it may match any series.
+   * Alternative ways to index the selector. In each way, every matching series passes at least one of the tests.
+   * Without any way, it may match every series.
    */
   readonly ways: readonly (readonly LabelTest[])[];
 }
 
-/** Whether a label has this value, or begins with it. */
+/** Tests whether a label has this value, or starts with it. */
 export interface LabelTest {
   readonly label: string;
   readonly text: string;
   readonly isPrefix: boolean;
 }
 
-/** The patterns that a label must match one of, and the patterns that it must not match. */
+/** The patterns of which a label must match at least one, and those that it must not match. */
 export interface LabelPatterns {
   readonly taken: readonly string[];
   /** Without their `!`. */
@@ -38,7 +38,7 @@ export function compileSelector(where: RuleSpec["where"], options: { readonly on
       if (options.onlyNumbers && series.kind === "string") return false;
       return tests.every(({ label, taken, takes, excludes }) => {
         const value = labelOf(series, label);
-        // A missing label matches no exclusion.
+        // No exclusion matches a missing label.
         if (value === undefined) return taken.length === 0;
         return (taken.length === 0 || takes(value)) && !excludes(value);
       });
@@ -54,7 +54,7 @@ export function compileSelector(where: RuleSpec["where"], options: { readonly on
   };
 }
 
-/** A pattern that begins with `!` excludes what the rest of it matches. */
+/** A pattern that starts with `!` excludes the values that the rest of it matches. */
 export function splitPatterns(patterns: string | readonly string[]): LabelPatterns {
   const list = typeof patterns === "string" ? [patterns] : patterns;
   return {
@@ -63,7 +63,7 @@ export function splitPatterns(patterns: string | readonly string[]): LabelPatter
   };
 }
 
-/** The labels of the group that a series belongs to, without tags that the series does not have. */
+/** The labels of the group that a series belongs to. Omits tags that the series does not have. */
 export function groupLabels(groupBy: readonly string[], series: Series): Tags {
   const labels: Record<string, string> = {};
   for (const name of groupBy) {

@@ -1,9 +1,9 @@
 import type { FaultTexts } from "../../platform/files/fault.ts";
 
-/** What can be wrong between the fields of a rule, or in its id, its labels, its window and its names. */
+/** Faults between the fields of a rule, and in its id, labels, window and names. */
 export interface SpecFacts {
   bad_id: { readonly text: string; readonly meant: string | undefined };
-  /** `!` with no name behind it, or with more signs; `bare` is the name. */
+  /** `!` without a name, or with extra signs after it; `bare` is the name. */
   bad_exclusion: { readonly text: string; readonly bare: string };
   no_subject: { readonly key: string };
   window_and_absent: Record<never, never>;

@@ -1,4 +1,4 @@
-/** A rule id made of any text: `Cold Room #1` becomes `cold-room-1`. */
+/** Makes a rule id from any text: `Cold Room #1` becomes `cold-room-1`. */
 export function suggestId(text: string): string | undefined {
   const id = text
     .normalize("NFKD")

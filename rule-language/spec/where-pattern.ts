@@ -2,10 +2,10 @@ import { z } from "zod";
 import { addFault } from "../../platform/files/fault.ts";
 import { SPEC_TEXTS } from "./spec-texts.ts";
 
-/** `!`, and then what other languages put behind it, or nothing. */
+/** `!` followed by syntax from other languages, or by nothing. */
 const ODD_EXCLUSION = /^!(?:$|[\s=~!])/;
 
-/** A text of `where`: exact, a glob, or either with `!` before it. */
+/** An entry of `where`: an exact text, a glob, or either with `!` before it. */
 export const wherePattern = z
   .string()
   .meta({ pattern: "^(?!!($|[\\s=~!]))" })

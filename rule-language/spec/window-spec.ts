@@ -7,11 +7,11 @@ import { type Field, type Fields, shapeOf } from "../fields/field.ts";
 import { SPEC_TEXTS } from "./spec-texts.ts";
 
 const YEAR_US = 366 * US_PER_DAY;
-/** More windows than this at one instant are no longer cheap to keep. */
+/** The maximum number of overlapping windows at one instant. Keeping more is no longer cheap. */
 const OVERLAP_MAX = 1_000;
 const WINDOW_KINDS = ["tumbling", "hopping", "sliding", "session", "count"] as const;
 
-/** A duration that stays text: the log holds what is checked here. */
+/** A duration that stays a text, because the log stores rules as written. */
 export function duration(minUs: number) {
   return durationTextBetween({ minUs, maxUs: YEAR_US });
 }
@@ -89,7 +89,7 @@ const windowSchema = z
     }
   });
 
-/** `window`, in a rule and in a name of `let`. */
+/** `window`, in a rule or in a name of `let`. */
 export const WINDOW = {
   schema: windowSchema.optional(),
   doc: "Over which readings the rule aggregates.",

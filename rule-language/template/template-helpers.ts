@@ -3,7 +3,7 @@ import type { BareFaultOf } from "../../platform/files/fault.ts";
 import { isZone, localTimeOf, suggestZone } from "../calendar/time-zone.ts";
 import type { TemplateFacts } from "./template-texts.ts";
 
-/** An instant in a text. Numbers and texts are themselves. */
+/** An instant in a template. Numbers and texts need no wrapper. */
 export interface Instant {
   readonly atUs: number;
 }
@@ -16,12 +16,12 @@ export interface Helper {
   readonly example: string;
   readonly takes: "number" | "text" | "instant" | "missing";
   readonly argument: "digits" | "zone" | "text" | "none";
-  /** The argument by default; undefined where it must be given. */
+  /** The default argument; undefined if the argument is required. */
   readonly standard: number | string | undefined;
   apply(value: TemplateValue, argument: number | string | undefined): TemplateValue;
 }
 
-/** A double has no more decimals. */
+/** A double has no more decimal digits. */
 const DIGITS_MAX = 15;
 
 function ofNumber(format: (value: number, digits: number) => string): Helper["apply"] {
@@ -101,7 +101,7 @@ interface GivenArgument {
   readonly text: string | undefined;
 }
 
-/** The argument of a helper, checked; or what is wrong with it. */
+/** Checks the argument of a helper. Returns its value or a fault. */
 export function helperArgument(
   { name, argument, standard, example }: Helper,
   [first, second]: readonly GivenArgument[],
@@ -131,14 +131,14 @@ const NEEDED = {
   none: "nothing",
 } as const;
 
-/** At most four significant decimals, without trailing zeros; instants in ISO 8601 in UTC. */
+/** At most four significant digits, or seven from 1000 on, without trailing zeros. Instants are in ISO 8601 in UTC. */
 function plain(value: TemplateValue): string {
   if (typeof value === "string") return value;
   if (typeof value === "object") return formatInstantUs(value.atUs);
   return String(Number(value.toPrecision(Math.abs(value) >= 1000 ? 7 : 4)));
 }
 
-/** Never `-0.0`. */
+/** Avoids `-0.0`. */
 function fixed(value: number, digits: number): string {
   const text = value.toFixed(digits);
   return /^-[0.]*$/.test(text) ? text.slice(1) : text;
@@ -151,10 +151,10 @@ function trimmed(text: string): string {
 const LARGE = ["", "k", "M", "G", "T", "P", "E"];
 const SMALL = ["", "m", "µ", "n", "p"];
 
-/** Three digits, and the prefix of a thousand that leaves one to three of them before the point. */
+/** Three significant digits, with the metric prefix that leaves one to three of them before the decimal point. */
 function si(value: number): string {
   if (value === 0) return "0";
-  // By the rounded number: 999,600 is 1M and not 1000k.
+  // Chosen by the rounded number: 999,600 is 1M, not 1000k.
   const exponent = Number(value.toExponential(2).split("e")[1]);
   const power = Math.min(LARGE.length - 1, Math.max(1 - SMALL.length, Math.floor(exponent / 3)));
   const prefix = power >= 0 ? LARGE[power] : SMALL[-power];
@@ -168,7 +168,7 @@ const UNITS = [
   ["s", US_PER_SECOND],
 ] as const;
 
-/** The two greatest units, the smaller one rounded; under a minute, seconds with up to three decimals. */
+/** The two largest units, with the smaller one rounded. Under a minute, seconds with up to three decimals. */
 function duration(seconds: number): string {
   const sign = seconds < 0 ? "-" : "";
   const us = Math.abs(seconds) * 1e6;

@@ -1,11 +1,11 @@
 import type { FaultTexts } from "../../platform/files/fault.ts";
 
-/** What can be wrong with a text that has `{{ places }}`. */
+/** The faults of a text with `{{ places }}`. */
 export interface TemplateFacts {
   place_open: Record<never, never>;
   place_empty: Record<never, never>;
   place_quote_open: Record<never, never>;
-  /** `name` is what the place most likely means. */
+  /** `name` is the most likely intended name. */
   bad_place: { readonly text: string; readonly name: string | undefined };
   no_templates: { readonly text: string; readonly at: string };
   no_conditions: { readonly text: string; readonly at: string };

@@ -6,7 +6,7 @@ import type { TemplateFacts } from "./template-texts.ts";
 
 export type { TemplateValue } from "./template-helpers.ts";
 
-/** A parsed text with `{{ places }}`. Rules and messages share this language. */
+/** A parsed text with `{{ places }}`. Rules and notifications share this language. */
 export interface Template {
   readonly parts: readonly (string | TemplatePlace)[];
   readonly faults: readonly TemplateFault[];
@@ -16,7 +16,7 @@ export interface Template {
 export interface TemplatePlace {
   /** As written, braces included. */
   readonly source: string;
-  /** Undefined where the place holds a text in quotes instead of a name. */
+  /** Undefined if the place holds a quoted text instead of a name. */
   readonly name: string | undefined;
   readonly text: string;
   readonly steps: readonly TemplateStep[];
@@ -27,9 +27,9 @@ interface TemplateStep {
   readonly argument: number | string | undefined;
 }
 
-/** What is wrong with a place. It stays in the text as written. */
+/** A fault of a place. The place stays in the text as written. */
 export type TemplateFault = Faulty & {
-  /** The piece of the text that is wrong. */
+  /** The faulty piece of the text. */
   readonly source: string;
 };
 type Faulty = BareFaultOf<TemplateFacts>;
@@ -42,7 +42,7 @@ export const TEMPLATE_NAMES: readonly string[] = [
 ];
 
 const NAME = /^[A-Za-z_][\w.-]*$/;
-/** A text in quotes, a bar, or a word: the tokens between braces. */
+/** The tokens between braces: a quoted text, a bar, or a word. */
 const TOKEN = /\s*("[^"]*"|'[^']*'|\||[^\s|"']+|["'])/y;
 
 /** Parses a text with `{{ places }}`. Never throws. */
@@ -91,12 +91,12 @@ function fillPlace(
   return value === undefined ? undefined : HELPERS.plain(value);
 }
 
-/** An aggregate without a value gives NaN. */
+/** An aggregate without a value is NaN. */
 function isThere(value: TemplateValue | undefined): boolean {
   return value !== undefined && !Number.isNaN(value);
 }
 
-/** The index of the `}}` that closes the place before `from`, or -1. One in quotes does not count; neither does one behind another `{{`. */
+/** The index of the `}}` that closes the place before `from`, or -1. Ignores a `}}` in quotes or after another `{{`. */
 function closeOf(text: string, from: number): number {
   let quote = "";
   for (let i = from; i < text.length; i++) {
@@ -151,7 +151,7 @@ function unquoted(token: string): string | undefined {
   return /^(?:"[^"]*"|'[^']*')$/.test(token) ? token.slice(1, -1) : undefined;
 }
 
-/** What other languages call the helpers. */
+/** Names of the helpers in other languages. */
 const MEANT_HELPERS: Readonly<Record<string, string>> = {
   humanize: "si",
   humanize1024: "si",
@@ -208,7 +208,7 @@ function misfit(helper: Helper, about: { readonly head: string; readonly isFirst
   return helper.takes === "number" && isInstant ? { code: "needs_number", facts } : undefined;
 }
 
-/** Names as other languages write them. */
+/** Names as written in other languages. */
 function foreign(head: string, inner: string): Faulty {
   const bare = inner.replace(/^\$?(?:\.?labels?\b|\.Labels?|\$labels)?[.\s["']*\$?/i, "").replace(/["'\]]+.*$/, "");
   const word = /^\$?\.?value\b/i.test(head) ? "value" : bare;

@@ -14,7 +14,7 @@ import { Views } from "./views/views.ts";
 export interface FeedDeps extends Deps {
   /** The health of the other services, for `/readyz`. */
   readonly readiness?: () => readonly { readonly name: string; readonly health: Health }[];
-  /** Holds the tokens; the environment of the process when left out. */
+  /** Holds the tokens; by default, the environment of the process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -22,15 +22,16 @@ export interface DashboardFeed extends Service {
   readonly address: { readonly port: number };
 }
 
-/** Connections besides the feed's clients: browsers that load the page, scrapers, scripts. */
+/** Connections that are not clients of the feed: browsers that load the page, scrapers, scripts. */
 const HTTP_CONNECTIONS = 500;
 const STOP_PATIENCE_MS = 1_000;
 
 /**
- * Serves the present of the log on one port: the page, the WebSocket feed, the HTTP API and the metrics. It only reads
- * the log, so that any number of feeds can run. Resolves when it listens; the views fill from the log after that (see
- * `health`). Rejects with PortInUseError or TokenConfigError. Read on in `views/views.ts` (what is shown),
- * `sockets/hub.ts` (the feed) and `http/operations.ts` (the API); channels are declared in `contracts/feed/channels.ts`.
+ * Serves the present state of the log on one port: the page, the WebSocket feed, the HTTP API and the metrics. It
+ * only reads the log, so any number of feeds can run. Resolves once it listens; the views fill from the log
+ * afterwards (see `health`). Rejects with PortInUseError or TokenConfigError. Read on in `views/views.ts` (what is
+ * shown), `sockets/hub.ts` (the feed) and `http/operations.ts` (the API); channels are declared in
+ * `contracts/feed/channels.ts`.
  */
 export async function startDashboardFeed(config: FeedConfig, deps: FeedDeps): Promise<DashboardFeed> {
   const events = createFeedEvents(deps.logger, deps.metrics);

@@ -5,7 +5,7 @@ import { UserError } from "../../domain/user-error.ts";
 import { secretValue } from "../../platform/files/secret-values.ts";
 import { type FeedConfig, isLoopback, type TokenConfig } from "./config.ts";
 
-/** Offered beside the protocol itself by clients that cannot set headers (browsers): `weir.bearer.<base64url>`. */
+/** Browsers cannot set headers, so they offer `weir.bearer.<base64url>` beside the protocol itself. */
 const BEARER_PROTOCOL = "weir.bearer.";
 const TOKEN_LENGTH_MIN = 16;
 
@@ -13,7 +13,7 @@ const TOKEN_LENGTH_MIN = 16;
 export interface Grant {
   readonly name: string;
   readonly channels: ReadonlySet<Channel>;
-  /** Patterns of the sites whose items may be seen; undefined for all items, also those without a site. */
+  /** Patterns of the sites that the token shows. Undefined shows all items, including those without a site. */
   readonly sites: readonly string[] | undefined;
   /** May give orders: acknowledge, silence, retry dead letters. */
   readonly orders: boolean;
@@ -26,18 +26,18 @@ export type Shown =
   | { readonly state: "none" };
 
 export interface Access {
-  /** What the token of a request allows; everything where no tokens are configured. */
+  /** What a request's token allows. Without configured tokens, everything. */
   shownBy(request: IncomingMessage): Shown;
   grantFor(token: string): Grant | undefined;
-  /** For operations that are open to everyone: shows nothing. */
+  /** The grant for operations that are open to everyone: it shows nothing. */
   readonly nobody: Grant;
-  /** Whether the request was meant for this server, and not for a foreign name that resolves to this machine. */
+  /** Whether the request names this server, and not a foreign host name that resolves to this machine. */
   hostAllowed(request: IncomingMessage): boolean;
-  /** Whether the page that sends the request may connect: our own, a listed one, or no page at all. */
+  /** Whether the request's origin may connect: our own page, a listed page, or a client that is not a page. */
   originAllowed(request: IncomingMessage): boolean;
-  /** Whether an order comes from our own page or from no page at all: other pages may read, but never give orders. */
+  /** Whether an order comes from our own page or from a program. Other pages may read, but never give orders. */
   orderOriginAllowed(request: IncomingMessage): boolean;
-  /** Whether an origin is on the list of other pages. */
+  /** Whether an origin is in the list of other pages. */
   originListed(origin: string): boolean;
 }
 
@@ -52,18 +52,18 @@ export function createAccess(config: FeedConfig, env: Readonly<Record<string, st
     name: "",
     channels: new Set(CHANNELS),
     sites: undefined,
-    // A client that reaches a loopback address is on this machine. Beyond it, clients without a token may only read.
+    // A client that reaches a loopback address is on this machine. Other clients without a token may only read.
     orders: isLoopback(config.bind),
   };
   const listed = new Set(config.allowed_origins);
   const listedHosts = new Set(config.allowed_origins.map(hostnameOf));
-  // Without tokens, being on this machine is the permission; a foreign name that resolves to it must not borrow that.
+  // Without tokens, only clients on this machine are trusted. A foreign name that resolves to it must not be.
   const hostMatters = isLoopback(config.bind) && known === undefined && !listed.has("*");
 
   function grantFor(token: string): Grant | undefined {
     if (known === undefined) return everything;
     const digest = sha256(token);
-    // Compares all tokens, so that the time taken reveals nothing.
+    // Compares every token, so that the time taken reveals nothing.
     return known.filter((each) => timingSafeEqual(each.digest, digest))[0]?.grant;
   }
 

@@ -1,8 +1,8 @@
 import type { Channel } from "../../contracts/feed/protocol.ts";
 
 /**
- * A place in the log, down to the row of an entry, as one number that sorts: sequence * 65536 + row. Exact up to
- * sequence 2^37. Rows beyond the last share it.
+ * A place in the log, down to the row of an entry, as one sortable number: sequence * 65536 + row. Exact up to
+ * sequence 2^37. Rows beyond the last share its number.
  */
 export type Position = number;
 
@@ -26,7 +26,7 @@ export function sequenceOf(position: Position): number {
 
 const CURSOR = /^([a-z]+):([a-z0-9]{1,16})\.(\d{1,12})\.(\d{1,5})$/;
 
-/** A position is only valid for one log: in another log it would be another place. */
+/** A position is only valid for its own log: in another log it would mean another place. */
 export interface CursorScope {
   readonly channel: Channel;
   readonly logId: () => string;
@@ -36,7 +36,10 @@ export function formatCursor({ channel, logId }: CursorScope, position: Position
   return `${channel}:${logId()}.${sequenceOf(position)}.${position % ROWS_MAX}`;
 }
 
-/** Undefined when it is not a cursor of this channel and log: from another version or gateway, or made up. */
+/**
+ * Undefined unless it is a cursor of this channel and log: it may be invented, or come from another version or
+ * gateway.
+ */
 export function parseCursor({ channel, logId }: CursorScope, cursor: string): Position | undefined {
   const found = CURSOR.exec(cursor);
   if (found === null || found[1] !== channel || found[2] !== logId()) return undefined;

@@ -9,7 +9,7 @@ import type { Metrics } from "../../platform/metrics.ts";
 
 export type CloseReason = "left" | "unauthorized" | "too-slow" | "silent" | "bad-frames" | "shutting-down" | "error";
 
-/** Bad messages and refusals come in floods: each kind is logged once in this time, and always counted. */
+/** Bad messages and refusals come in floods. Each kind is always counted, but logged only once in this time. */
 const QUIET_MS = 10_000;
 
 export const FIGURES = {
@@ -41,7 +41,7 @@ type Rarely = (kind: string, write: () => void) => void;
 
 export type FeedEvents = ReturnType<typeof createFeedEvents>;
 
-/** What happens in the dashboard feed, logged and counted in one place. */
+/** The one place where events in the dashboard feed are logged and counted. */
 export function createFeedEvents(logger: Logger, metrics: Metrics) {
   const figures = createFigures(metrics, FIGURES);
   const rarely = rareLines();
@@ -53,7 +53,7 @@ export function createFeedEvents(logger: Logger, metrics: Metrics) {
   };
 }
 
-/** Clients that come and go. */
+/** Clients that connect and disconnect. */
 function connectionEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) {
   return {
     listened: (address: string) => logger.info({ address }, "the dashboard feed listens"),
@@ -71,7 +71,7 @@ function connectionEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) 
       if (reason === "too-slow") logger.warn({ remote }, "feed client closed: it was too slow for its alerts");
       else logger.debug({ remote, reason }, "feed client disconnected");
     },
-    /** The bytes that all clients together, and the slowest of them, have not read yet. */
+    /** The unread bytes of all clients together, and of the slowest one. */
     unsentMeasured({ total, most }: { readonly total: number; readonly most: number }) {
       figures.unsent.set(total);
       figures.unsentMost.set(most);
@@ -80,14 +80,14 @@ function connectionEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) 
   };
 }
 
-/** What goes to the clients. */
+/** What the feed sends to clients. */
 function subscriptionEvents(logger: Logger, figures: FeedFigures) {
   const { subscriptions, sent } = figures;
   const sentNow = new Map<Channel, number>();
   return {
     subscribed: (channel: Channel) => subscriptions.inc({ channel }),
     subscriptionEnded: (channel: Channel) => subscriptions.dec({ channel }),
-    /** Counted when the turn ends: it happens too often to update a metric each time. */
+    /** Counted at the end of the turn: updating a metric for each item would cost too much. */
     itemsSent(channel: Channel, count: number) {
       sentNow.set(channel, (sentNow.get(channel) ?? 0) + count);
     },
@@ -95,7 +95,7 @@ function subscriptionEvents(logger: Logger, figures: FeedFigures) {
       for (const [channel, count] of sentNow) sent.inc({ channel }, count);
       sentNow.clear();
     },
-    /** An update waits because the client is slow: it gets only the newest state later. */
+    /** An update waits because the client is slow. The client gets only the newest state later. */
     flushConflated: () => figures.conflated.inc(),
     gapSent(channel: Channel, missed: number) {
       figures.gaps.inc({ channel });
@@ -147,7 +147,7 @@ function requestEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) {
   };
 }
 
-/** Kinds are few, so the map stays small. */
+/** There are few kinds, so the map stays small. */
 function rareLines(): Rarely {
   const writtenAtMs = new Map<string, number>();
   return (kind, write) => {

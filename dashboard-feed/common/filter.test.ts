@@ -27,7 +27,7 @@ describe("compileFilter", () => {
     expect(compileFilter({ device: ["b", "a", "b"] }).key).toBe(compileFilter({ device: ["a", "b"] }).key);
     expect(compileFilter({ device: ["a", "*"] }).key).toBe(compileFilter({}).key);
     expect(compileFilter({ device: ["a"] }).key).toBe(compileFilter({ device: "a" }).key);
-    // A list is not the same as its joined texts.
+    // A list differs from its texts joined into one.
     expect(compileFilter({ a: ["b", "c"] }).key).not.toBe(compileFilter({ a: "b", c: "c" }).key);
   });
 

@@ -2,16 +2,16 @@ import type { Filter } from "../../contracts/feed/protocol.ts";
 import { globMatches } from "../../domain/glob.ts";
 import type { Tags } from "../../domain/reading.ts";
 
-/** The label of an item by name; the empty text when it has none of that name. */
+/** An item's label by name; the empty text when it has no such label. */
 type LabelOf = (name: string) => string;
 
 export interface CompiledFilter {
   /** Equal for filters that match the same items. */
   readonly key: string;
   matches(labelOf: LabelOf): boolean;
-  /** Whether the token shows an item at all, whatever the filter says. */
+  /** Whether the token shows an item, regardless of the filter. */
   permits(labelOf: LabelOf): boolean;
-  /** Whether there are items that the token does not show. */
+  /** Whether the token hides some items. */
   readonly restricted: boolean;
 }
 
@@ -21,8 +21,8 @@ interface Part {
 }
 
 /**
- * `*` matches any text (also none), `?` one character, everything else itself. `sites` are the patterns that the token
- * shows; without them it shows everything. With them, it does not show items without a site.
+ * `*` matches any text (also an empty one), `?` one character, anything else itself. `sites` are the patterns of the
+ * sites that the token shows. Without them, the token shows everything; with them, it hides items without a site.
  */
 export function compileFilter(filter: Filter, sites?: readonly string[]): CompiledFilter {
   const wanted = Object.entries(filter).map(([name, value]) =>

@@ -37,7 +37,7 @@ export class SchemaDocument {
   }
 }
 
-/** Leaves out what says nothing to a reader: schema ids, and the bounds of whole numbers in JavaScript. */
+/** Leaves out what readers do not need: schema ids, and JavaScript's bounds of whole numbers. */
 export function readable(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(readable);
   if (typeof schema !== "object" || schema === null) return schema;

@@ -45,7 +45,7 @@ export const alerts = operation({
   },
 });
 
-/** A request for a span of time or a page of it means the past. */
+/** A request that asks for a span of time, or for a page of one, means the past. */
 function defaultState({ query, given }: Call<unknown, Query>): State {
   const isPast = ["from", "to", "limit"].some((name) => given.has(name)) || query.after?.startsWith("past.");
   return isPast ? "all" : "open";
@@ -66,7 +66,7 @@ function openAlerts({ query, filter, views }: Call<unknown, Query>, state: State
 /** From the store. */
 async function pastAlerts({ query, filter, clock, log }: Call<unknown, Query>, state: State) {
   const { from, to, limit, after } = query;
-  // Half-open: the present instant belongs to the past, too.
+  // Half-open, so a little longer: the past includes the present instant.
   const toUs = to ?? clock.nowUs() + US_PER_MS;
   const fromUs = from ?? toUs - ALERTS_RANGE_US;
   requireOrder(fromUs, toUs);

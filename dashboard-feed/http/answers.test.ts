@@ -34,7 +34,7 @@ describe("a long answer", () => {
       ...Array.from({ length: 40 }, (_, i) => alertChange({ id: `earlier-${i}`, atUs: instant - 1 - i })),
     ];
     let asks = 0;
-    // Like a store that returns changes of one instant in any order.
+    // Stores may return the changes of one instant in any order.
     respondRaw(feed.log.bus, "history.alerts", async (question) => {
       asks++;
       const { fromUs, toUs, limit } = question as AlertsQuery;

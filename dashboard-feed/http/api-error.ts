@@ -1,6 +1,6 @@
 import type { Problem } from "./problem.ts";
 
-/** An answer to the client with its status; not a failure of the server. */
+/** An error status for the client. The server itself has not failed. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly problem: Problem;

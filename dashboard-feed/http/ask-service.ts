@@ -3,16 +3,16 @@ import { reasonOf } from "../../domain/reason.ts";
 import { BadAnswerError, type Bus, NoAnswerError } from "../../platform/log/port.ts";
 import { ApiError } from "./api-error.ts";
 
-/** A service that answers questions, for the messages and codes of problems. */
+/** A service that answers requests, with the messages and codes of its problems. */
 interface Answerer {
-  /** For people: `the store`. */
+  /** Its name for people: `the store`. */
   readonly who: string;
-  /** The service that answers. */
+  /** The service to start when there is no answer. */
   readonly service: string;
   /** Problems are `<code>-unavailable` and `<code>-failed`. */
   readonly code: string;
   readonly timeoutMs: number;
-  /** The status when the answer is an error; 502 when left out. */
+  /** The status when the answer is an error; 502 by default. */
   readonly refusedStatus?: number;
 }
 
@@ -24,7 +24,7 @@ export const NOTIFIER_PROBLEMS = { 502: "The notifier answered with an error.", 
 export const NOTIFIER_ORDER: Answerer = { ...NOTIFIER, refusedStatus: 422 };
 export const NOTIFIER_ORDER_PROBLEMS = { ...NOTIFIER_PROBLEMS, 422: "The notifier refuses the order and says why." };
 
-/** Explaining may read much of the log. */
+/** An explanation may read much of the log. */
 export const EXPLAINER: Answerer = {
   who: "the explainer",
   service: "processors",
@@ -32,7 +32,7 @@ export const EXPLAINER: Answerer = {
   timeoutMs: 8_000,
 };
 
-/** The ingest answers in half of this, or says where to continue. */
+/** The ingest answers in half of this time, or says where to continue. */
 export const INGEST: Answerer = {
   who: "the ingest",
   service: "edge",
@@ -45,7 +45,7 @@ export const INGEST_PROBLEMS = {
   503: "The ingest does not answer.",
 };
 
-/** Asks a service over the bus. Throws ApiError: 503 when nothing answers, else with the service's own message. */
+/** Asks a service over the bus. Throws ApiError: 503 without an answer, otherwise with the service's own message. */
 export async function askService<Ask, Asked, Answer>(
   bus: Bus,
   question: Question<Ask, Asked, Answer>,

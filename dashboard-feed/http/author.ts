@@ -10,13 +10,13 @@ export const orderedBy = z
   .optional()
   .describe("Who gives the order: required where no token says it. A token's name is added.");
 
-/** Anyone can type a name, so the name of the token is added. Undefined when neither is given. */
+/** Anyone can type any name, so the token's name is added. Undefined without either name. */
 export function authorOf(by: string | undefined, grant: Grant): string | undefined {
   if (grant.name === "") return by;
   return by === undefined || by === "" ? grant.name : `${by} (${grant.name})`;
 }
 
-/** Throws ApiError when nobody is named. */
+/** Throws ApiError when neither the request nor the token gives a name. */
 export function requireAuthor(by: string | undefined, grant: Grant): string {
   const author = authorOf(by, grant);
   if (author !== undefined) return author;

@@ -5,8 +5,8 @@ import { ApiError } from "./api-error.ts";
 const BODY_BYTES_MAX = 16_384;
 
 /**
- * The JSON value of a request's body; undefined when it is empty. Only JSON is accepted: a form of another page cannot
- * send it without a preflight request. Throws ApiError.
+ * The JSON value of a request's body; undefined when it is empty. Only JSON is accepted, because a form on another
+ * page cannot send JSON without a preflight request. Throws ApiError.
  */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const type = (request.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase();

@@ -21,7 +21,7 @@ import { authorOf } from "./author.ts";
 import { operation } from "./operation.ts";
 import { whole } from "./query.ts";
 
-/** The list shows this much of a payload. */
+/** The list shows at most this much of a payload. */
 const PREVIEW_BYTES = 160;
 
 const tag = "dead letters";
@@ -151,7 +151,7 @@ interface Summary {
   readonly retryable: boolean;
 }
 
-/** 0 for a name that is not a number: no letter has it. */
+/** 0 for a name that is not a number, because no letter has the number 0. */
 function sequenceOf(named: string): number {
   return /^\d{1,15}$/.test(named) ? Number(named) : 0;
 }
@@ -170,7 +170,7 @@ function summaryOf({ sequence, storedAtUs, letter }: KeptLetter) {
   };
 }
 
-/** A letter can be retried once; `retry` is the result. */
+/** A letter can be retried once; `retry` is the outcome. */
 function withRetry<T extends Summary>(summary: T, retry: LetterRetry | undefined): T {
   return retry === undefined ? summary : { ...summary, retryable: false, retry };
 }

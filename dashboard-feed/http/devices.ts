@@ -21,7 +21,7 @@ export const devices = operation({
     const matches = views.devices.matcher(filter);
     const { texts, total, next } = views.devices.list({ matches, after: query.after ?? "", limit: query.limit });
     const more = next === undefined ? "" : `,"next":${JSON.stringify(next)}`;
-    // The view keeps its items as JSON texts.
+    // The view stores its items as JSON texts.
     return new Reply(`{"total":${total},"devices":[${texts.join(",")}]${more}}`);
   },
 });

@@ -44,7 +44,7 @@ async function makePage(): Promise<string> {
   return join(folder, "page");
 }
 
-/** The answer to a request with exactly this path, which `fetch` would normalize. */
+/** The answer to a request with exactly this path. `fetch` would normalize it. */
 async function raw(port: number, requestLine: string): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   socket.write(`${requestLine} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`);
@@ -187,7 +187,7 @@ describe("metrics", () => {
     expect(lines).toContain("# HELP weir_wait_seconds Waits.\\nLong.");
     expect(lines.filter((line) => line.startsWith("# TYPE weir_feed_clients "))).toHaveLength(1);
     expect(text.endsWith("\n")).toBe(true);
-    // Each line is a comment or a sample, and no sample is repeated.
+    // Each line is a comment or a sample, and each sample appears once.
     const samples = lines.filter((line) => line !== "" && !line.startsWith("#"));
     for (const sample of samples) expect(sample).toMatch(/^[a-z_]+\{.*\} (-?[\d.e+-]+|NaN|[+-]Inf)$/);
     expect(new Set(samples.map((sample) => sample.split(" ")[0])).size).toBe(samples.length);
@@ -313,7 +313,7 @@ describe("the API", () => {
       const record = await feed.log.records.get("feed-rule-set");
       return new TextDecoder().decode(record?.value).includes("v2");
     });
-    // A feed that starts later, when the entry is far back in the log, has them too.
+    // A feed that starts later has the rules too, although their entry is far back in the log.
     for (let i = 0; i < 10; i++) await appendReadings(feed.log, [reading({ atUs: i })]);
     const later = await start({ log: feed.log, config: { history: { lookback_entries_max: 3 } } });
     await until("recalled", async () => {

@@ -28,10 +28,10 @@ import { orderedBy, requireAuthor } from "./author.ts";
 import { type Call, operation } from "./operation.ts";
 import { whole } from "./query.ts";
 
-/** Marked alerts are found among this many. */
+/** Acknowledged, silenced and inhibited alerts are searched among this many. */
 const MARKED_AMONG = 100_000;
 
-/** In place of the id of an incident that the token does not show. */
+/** Replaces the id of an incident that the token does not show. */
 const ELSEWHERE = "an incident elsewhere";
 
 const tag = "alerts";
@@ -161,7 +161,7 @@ export const acknowledge = operation({
   },
 });
 
-/** The incident of the path. Tokens that show some sites learn nothing of incidents elsewhere. Throws ApiError. */
+/** The incident in the path. A token for some sites learns nothing about incidents elsewhere. Throws ApiError. */
 function requireShown({ grant, views, params, filter }: Call<{ readonly incident: string }>): string {
   const { incident } = params;
   if (grant.sites === undefined || changesOf(views, incident, filter).length > 0) return incident;

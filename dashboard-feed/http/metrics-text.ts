@@ -1,6 +1,6 @@
 import { type Metric, type Report, sampleName } from "../views/stats-view.ts";
 
-/** The metrics of several processes in Prometheus' text format; the label `instance` names the process. */
+/** The metrics of several processes in Prometheus' text format. The label `instance` names the process. */
 export function metricsText(reports: readonly Report[]): string {
   const families = new Map<string, { readonly metric: Metric; readonly lines: string[] }>();
   for (const { instance, metrics } of reports) {

@@ -76,7 +76,7 @@ function examplePath({ path, example }: Operation): string {
   return query.size === 0 ? filled : `${filled}?${query}`;
 }
 
-/** Other services, which answer what their contracts say. */
+/** Other services, which answer as their contracts say. */
 function answerAll(feed: TestFeed): void {
   const { bus } = feed.log;
   const { incident } = alertChange();
@@ -109,7 +109,7 @@ describe("answers match the document", () => {
   it("where every request succeeds", async () => {
     const feed = await start();
     answerAll(feed);
-    // The incident of the examples.
+    // The incident in the examples.
     const firing = alertChange({ incident: INCIDENT, inhibitedBy: [{ rule: "r", equal: ["site"] }] });
     await appendAlert(feed.log, firing);
     await appendReadings(feed.log, [reading({ atUs: 1 }), reading({ atUs: 1, metric: "door", value: true })]);

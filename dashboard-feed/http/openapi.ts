@@ -18,12 +18,12 @@ gateway refuses orders from other pages, and POST accepts only \`application/jso
 
 const schemas = new SchemaDocument(NAMED_SCHEMAS, "draft-2020-12");
 
-/** The document as `docs/openapi.yaml` has it. */
+/** The document, as in `docs/openapi.yaml`. */
 export function openApiText(version: string): string {
   return stringify(openApiDocument(version), { lineWidth: 0, blockQuote: "literal", aliasDuplicateObjects: false });
 }
 
-/** OpenAPI 3.1 from the operations, with the schemas that the server itself reads by. */
+/** OpenAPI 3.1, generated from the operations and from the schemas that the server itself uses. */
 function openApiDocument(version: string): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const operation of OPERATIONS) {
@@ -107,7 +107,7 @@ function answersOf({ method, path, answer, answerAlso = {} }: Operation): Record
   };
 }
 
-/** Problems of every operation of the kind, and the operation's own. */
+/** The problems that every operation of this kind can have, and the operation's own. */
 function problemsOf({ method, path, scope, problems = {} }: Operation): Record<string, unknown> {
   const isApi = path.startsWith("/api/");
   const all: Record<number, string> = {

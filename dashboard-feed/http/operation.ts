@@ -11,16 +11,16 @@ import { filterOf, parseBody, parseQuery } from "./query.ts";
 
 export type Method = "GET" | "POST" | "DELETE";
 
-/** Who may use an operation: everyone, or tokens that show one of these channels. Other methods than GET are orders. */
+/** Who may use an operation: everyone, or tokens that show one of these channels. Methods other than GET are orders. */
 export type Scope =
   | "open"
   | {
       readonly channels: readonly Channel[];
-      /** The answer is about all sites: not for tokens that show only some. */
+      /** The answer covers all sites, so tokens for some sites cannot have it. */
       readonly allSitesOnly?: true;
     };
 
-/** What the handlers work on. */
+/** What the handlers use. */
 export interface ApiContext {
   readonly log: Log;
   readonly clock: Clock;
@@ -37,11 +37,11 @@ export interface Call<Params = unknown, Query = unknown, Body = unknown> extends
   readonly body: Body;
   /** The names of the query parameters in the request. */
   readonly given: ReadonlySet<string>;
-  /** The parameters that are a filter, and the sites that the token shows. */
+  /** The parameters that form a filter, and the sites that the token shows. */
   readonly filter: CompiledFilter;
 }
 
-/** An answer that is not a JSON value with status 200. */
+/** An answer other than a JSON value with status 200. */
 export class Reply {
   readonly text: string;
   readonly status: number;
@@ -54,32 +54,32 @@ export class Reply {
   }
 }
 
-/** A request as it came. */
+/** A request before it is parsed. */
 export interface RawCall {
   readonly grant: Grant;
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** The JSON value of a POST. */
+  /** The JSON value in the body of a POST. */
   readonly body: unknown;
 }
 
 interface Described {
   readonly method: Method;
-  /** With `{name}` for each path parameter. */
+  /** Has `{name}` for each path parameter. */
   readonly path: `/${string}`;
-  /** The name of the operation for generated clients. */
+  /** The operation's name in generated clients. */
   readonly id: string;
   readonly tag: "data" | "alerts" | "silences" | "rules" | "dead letters" | "gateway";
   readonly summary: string;
   readonly description?: string;
   readonly scope: Scope;
-  /** What other query parameters filter by, in words; without it they are refused. */
+  /** What all other query parameters filter by, in words. Without it they are refused. */
   readonly filter?: string;
-  /** Text, where it is not JSON. */
+  /** The content type, where the answer is not JSON. */
   readonly answer: z.ZodType | "text/plain";
-  /** Statuses besides 200 that carry the same answer. */
+  /** Statuses other than 200 with the same answer. */
   readonly answerAlso?: Readonly<Record<number, string>>;
-  /** Problems besides those that every operation of its kind can have. */
+  /** Problems beyond those of every operation of its kind. */
   readonly problems?: Readonly<Record<number, string>>;
 }
 
@@ -87,7 +87,7 @@ interface Declaration<P extends z.ZodObject, Q extends z.ZodObject, B extends z.
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
-  /** A request that succeeds in the world of the tests; the document shows it too. */
+  /** A request that succeeds in the tests' world. The document shows it, too. */
   readonly example: {
     readonly params?: z.input<P>;
     readonly query?: Readonly<Record<string, unknown>>;
@@ -97,7 +97,7 @@ interface Declaration<P extends z.ZodObject, Q extends z.ZodObject, B extends z.
   readonly handle: (call: Call<z.output<P>, z.output<Q>, z.output<B>>) => Promise<unknown>;
 }
 
-/** One thing that can be asked or ordered over HTTP: declared once; routing, access and `docs/openapi.yaml` derive. */
+/** One operation of the HTTP API, declared once. Routing, access and `docs/openapi.yaml` derive from it. */
 export interface Operation extends Described {
   readonly params: z.ZodObject;
   readonly query: z.ZodObject;
@@ -117,7 +117,7 @@ export function operation<
   B extends z.ZodType = z.ZodUndefined,
 >({ params, query, body, handle, ...declared }: Declaration<P, Q, B>): Operation {
   const isFiltered = declared.filter !== undefined;
-  // Probes and scrapers may add parameters.
+  // Probes and scrapers may add parameters of their own.
   const isStrict = !isFiltered && declared.path.startsWith("/api/");
   const querySchema = query ?? (isStrict ? z.strictObject({}) : z.object({}));
   const paramsSchema = params ?? z.object({});

@@ -9,8 +9,8 @@ import { series } from "./series.ts";
 import { addSilence, removeSilence, silences } from "./silences.ts";
 
 /**
- * The HTTP API. Each operation is declared once, beside its handler: method, path, scope, schemas, documentation and an
- * example. Routing, access, `docs/openapi.yaml` and the lists in the tests derive from this table.
+ * The HTTP API. Each operation is declared once, beside its handler: method, path, scope, schemas, documentation and
+ * an example. Routing, access, `docs/openapi.yaml` and the lists in the tests derive from this table.
  */
 export const OPERATIONS: readonly Operation[] = [
   ...[series, alerts, devices, rules, ruleActivity],
@@ -44,7 +44,7 @@ export function findOperation(method: string, path: string): FoundOperation | un
   return undefined;
 }
 
-/** What a path allows. One that does not exist allows reading, so that the answer to it is 404 and not 405. */
+/** The methods that a path allows. An unknown path allows reading, so that the answer is 404 and not 405. */
 export function methodsAt(path: string): readonly string[] {
   const methods = ROUTES.filter(({ pattern }) => pattern.test(path)).map(({ operation }) => operation.method);
   if (methods.length === 0) return ["GET", "HEAD"];

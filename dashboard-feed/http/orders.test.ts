@@ -35,7 +35,7 @@ async function ask(
   };
 }
 
-/** A notifier that accepts every question and records it. */
+/** A notifier that accepts and records every request. */
 function listen(feed: TestFeed): { subject: string; question: unknown }[] {
   const asked: { subject: string; question: unknown }[] = [];
   const answers = {

@@ -16,13 +16,13 @@ export interface PageFile {
   readonly gzipped: Buffer | undefined;
   readonly type: string;
   readonly etag: string;
-  /** Its name changes with its content. */
+  /** The file's name changes with its content. */
   readonly immutable: boolean;
 }
 
-/** The built page, in memory: only files that were in its folder at the start are served. */
+/** The built page, in memory. It serves only files that its folder had at the start. */
 export interface Page {
-  /** The file of a URL path; for a path within the page, the page itself. */
+  /** The file at a URL path; for a path within the page, the page itself. */
   find(path: string): PageFile | undefined;
 }
 
@@ -30,7 +30,7 @@ class PageTooLargeError extends UserError {
   override readonly name = "PageTooLargeError";
 }
 
-/** A folder that does not exist is an empty page. */
+/** A missing folder is an empty page. */
 export async function loadPage(folder: string | undefined): Promise<Page> {
   const files = new Map<string, PageFile>();
   for (const path of folder === undefined ? [] : await listFiles(folder)) {
@@ -58,7 +58,7 @@ async function listFiles(folder: string): Promise<string[]> {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
     throw error;
   }
-  // Links are skipped: they may lead anywhere.
+  // Skips links: they may lead anywhere.
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   if (files.length > FILES_MAX)
     throw new PageTooLargeError(`${folder} has ${files.length} files, at most ${FILES_MAX}`);

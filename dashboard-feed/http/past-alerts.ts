@@ -1,9 +1,9 @@
 import type { AlertsQuery } from "../../contracts/history.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 
-/** The most changes that the store gives at once. */
+/** The store returns at most this many changes at once. */
 const ASK_MAX = 10_000;
-/** The most questions to the store for one page. */
+/** The most requests to the store for one page. */
 const ASKS_MAX = 20;
 
 /** Where a page ended: the next one starts after it. */
@@ -27,8 +27,8 @@ export interface Page {
 }
 
 /**
- * Alert changes of a span of time, newest first, and within an instant by id. The store has no filter and cannot start
- * within an instant, so this asks it for whole instants until the page is full.
+ * Alert changes of a span of time, newest first, and by id within an instant. The store has no filter and cannot
+ * start within an instant, so this requests whole instants until the page is full.
  */
 export async function pageOfPast(
   ask: (query: AlertsQuery) => Promise<readonly AlertChange[]>,
@@ -52,7 +52,7 @@ export async function pageOfPast(
   return { alerts, end: undefined };
 }
 
-/** The newest changes of a span, without those of an instant that may be incomplete. */
+/** The newest changes of a span, except those of an instant that may be incomplete. */
 async function wholeInstants(
   ask: (query: AlertsQuery) => Promise<readonly AlertChange[]>,
   query: AlertsQuery,
@@ -63,7 +63,7 @@ async function wholeInstants(
   const oldestUs = found.at(-1)?.atUs ?? fromUs;
   const whole = found.filter(({ atUs }) => atUs > oldestUs);
   if (whole.length > 0) return { changes: whole, nextToUs: oldestUs + 1 };
-  // One instant has more changes than the limit: ask for it alone.
+  // One instant has more changes than the limit: request it alone.
   const changes = sorted(await ask({ fromUs: oldestUs, toUs: oldestUs + 1, limit: ASK_MAX }));
   return { changes, nextToUs: oldestUs };
 }

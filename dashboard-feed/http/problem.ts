@@ -1,14 +1,14 @@
 import { STATUS_CODES } from "node:http";
 import type { ProblemDocument } from "../../contracts/http/problem.ts";
 
-/** What an answer says about an error. */
+/** The body of an error answer. */
 export interface Problem {
   readonly status: number;
   /** Names the kind of problem, for programs. */
   readonly code: string;
   /** What is wrong and how to fix it, for people. */
   readonly message: string;
-  /** For a bad request: which parameters are wrong, and how. */
+  /** For a bad request: the wrong parameters, and what is wrong with each. */
   readonly errors?: readonly { readonly parameter: string; readonly detail: string }[];
 }
 

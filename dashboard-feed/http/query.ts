@@ -4,7 +4,7 @@ import { ApiError } from "./api-error.ts";
 
 const FILTER_PARTS_MAX = 16;
 
-/** ISO 8601, or a number of milliseconds or microseconds since 1970, distinguished by its size. */
+/** ISO 8601, or a number of milliseconds or microseconds since 1970. The size of the number says which. */
 export const instantUs = z
   .string()
   .describe("ISO 8601, or milliseconds or microseconds since 1970.")
@@ -25,7 +25,7 @@ function isoUs(text: string): number | undefined {
 export const whole = (bounds: { min: number; max: number; standard: number }) =>
   z.coerce.number().int().min(bounds.min).max(bounds.max).default(bounds.standard);
 
-/** `more`: what to do with parameters that the schema does not know. Throws ApiError. */
+/** `more` says what to do with parameters that the schema does not know. Throws ApiError. */
 export function parseQuery<S extends z.ZodType>(
   schema: S,
   query: URLSearchParams,
@@ -55,7 +55,7 @@ export function parseBody<S extends z.ZodType>(schema: S, body: unknown): z.outp
   );
 }
 
-/** The parameters that the schema does not know, as a filter. One that is given several times is a list. */
+/** The parameters that the schema does not know, as a filter. A repeated parameter is a list. */
 export function filterOf(query: URLSearchParams, known: readonly string[]): Record<string, string | string[]> {
   const names = [...new Set(query.keys())].filter((name) => !known.includes(name));
   if (names.length > FILTER_PARTS_MAX) {

@@ -37,7 +37,7 @@ export function sendProblem(response: ServerResponse, problem: Problem): void {
   send(response, { text: problemText(problem), status: problem.status, type: PROBLEM_TYPE });
 }
 
-/** JSON with an ETag, compressed where it helps: pages ask often for what rarely changes, and series are long. */
+/** JSON with an ETag, compressed where it helps: pages often request what rarely changes, and series are long. */
 export async function sendCacheable({ request, response }: Exchange, body: Buffer): Promise<void> {
   const etag = `W/"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
   response.setHeader("ETag", etag);
@@ -53,7 +53,7 @@ export async function sendCacheable({ request, response }: Exchange, body: Buffe
   response.writeHead(200, { "Content-Type": JSON_TYPE, "Content-Length": sent.length }).end(sent);
 }
 
-/** A file of the built page. Throws ApiError when there is none for the path. */
+/** A file of the built page. Throws ApiError if the path has none. */
 export function sendPageFile(exchange: Exchange, page: Page, path: string): void {
   const { request, response } = exchange;
   const decoded = decodedPath(path);

@@ -25,7 +25,7 @@ async function order(feed: TestFeed, path: string, body?: unknown, headers: Reco
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
 }
 
-/** An ingest that gives every letter the same outcome and records its orders. */
+/** An ingest that gives every letter the same outcome and records the orders it gets. */
 function listen(feed: TestFeed, outcome = "stored"): unknown[] {
   const asked: unknown[] = [];
   respondRaw(feed.log.bus, "dead-letters.retry", async (question) => {

@@ -27,7 +27,7 @@ export const rules = operation({
   },
 });
 
-/** Whether a rule can read data of one of these sites: not when it names only others. */
+/** Whether a rule can read data of one of these sites. It cannot if it names only other sites. */
 function concerns(rule: unknown, sites: readonly string[] | undefined): boolean {
   const about = whereSite.safeParse(rule);
   if (sites === undefined || !about.success) return true;
@@ -61,7 +61,7 @@ export const ruleActivity = operation({
       const activity = activities.get(rule) ?? { rule, fired: 0, lastAtUs: atUs };
       activities.set(rule, activity);
       activity.lastAtUs = Math.max(activity.lastAtUs, atUs);
-      // A resolved incident fired, even when that change is no longer in the view.
+      // A resolved incident has fired, even when the view no longer has that change.
       if ((state === "firing" || state === "resolved") && !fired.has(incident)) {
         fired.add(incident);
         activity.fired++;
@@ -75,7 +75,7 @@ export const ruleActivity = operation({
   },
 });
 
-/** When the log stored an entry of the readings; null when the log no longer has it. */
+/** When the log stored an entry of the readings; null when the log no longer holds it. */
 async function storedAtUs(log: Log, sequence: number): Promise<number | null> {
   const { firstSequence, lastSequence } = await log.bounds("READINGS");
   if (sequence < firstSequence || sequence > lastSequence) return null;

@@ -8,7 +8,7 @@ import { askService, STORE, STORE_PROBLEMS } from "./ask-service.ts";
 import { operation } from "./operation.ts";
 import { instantUs, requireOrder, whole } from "./query.ts";
 
-/** How the store down-samples readings: no peak of a bucket is lost. */
+/** Down-sampling in the store keeps the peaks of every bucket. */
 const DOWN_SAMPLING = "min-max-avg";
 
 export const series = operation({

@@ -22,7 +22,9 @@ const PROBES: ReadonlySet<string> = new Set(
   OPERATIONS.map(({ path }) => path).filter((path) => !path.startsWith("/api/")),
 );
 
-/** Serves the page, the API and the metrics. The feed's WebSockets come as the server's `upgrade` events. */
+/**
+ * Serves the page, the API and the metrics. WebSocket requests for the feed arrive as the server's `upgrade` events.
+ */
 export function createHttpServer(options: HttpOptions): Server {
   const { events } = options;
   return createServer((request, response) => {
@@ -69,7 +71,7 @@ async function answer(exchange: Exchange, path: string, options: HttpOptions): P
   }
 }
 
-/** Few values, because they label a metric. */
+/** Few values, because they become a label of a metric. */
 function routeOf(path: string): string {
   if (path === "/feed" || PROBES.has(path)) return path;
   return path === "/api" || path.startsWith("/api/") ? "/api" : "/";
@@ -80,7 +82,7 @@ function pathOf(request: IncomingMessage): string {
 }
 
 function setSecurityHeaders(request: IncomingMessage, response: ServerResponse): void {
-  // Not every browser applies 'self' to WebSockets.
+  // Some browsers do not apply 'self' to WebSockets.
   const host = /^[\w.:[\]-]+$/.exec(request.headers.host ?? "")?.[0];
   const sockets = host === undefined ? "" : ` ws://${host} wss://${host}`;
   response.setHeader(
@@ -93,7 +95,7 @@ function setSecurityHeaders(request: IncomingMessage, response: ServerResponse):
   response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
 }
 
-/** Lets listed pages read answers. Returns whether the request was only their preflight, which is then answered. */
+/** Lets listed pages read answers. Returns true if the request was only their preflight; it is then answered. */
 function answeredPreflight({ request, response }: Exchange, access: Access): boolean {
   const { origin } = request.headers;
   if (origin === undefined || !access.originListed(origin)) return false;
@@ -134,7 +136,7 @@ async function answerOperation(exchange: Exchange, path: string, options: HttpOp
   else send(response, reply);
 }
 
-/** The grant of the token that the request shows. Throws ApiError. */
+/** The grant of the request's token. Throws ApiError. */
 function requireGrant({ request, response }: Exchange, access: Access): Grant {
   const shown = access.shownBy(request);
   if (shown.state === "granted") return shown.grant;

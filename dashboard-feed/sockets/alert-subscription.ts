@@ -11,7 +11,7 @@ import type { SharedFrames } from "./shared-frames.ts";
 const FRAME_BYTES = 262_144;
 const ENTRIES_AT_ONCE = 500;
 const DRAIN_POLL_MS = 20;
-/** A client that keeps alerts waiting must read this share of the bound in the time that it has. */
+/** In the time it has, a client that keeps alerts waiting must read this share of the bound. */
 const PROGRESS_SHARE = 1 / 16;
 
 export interface AlertSubscriptionOptions extends SubscriptionBase {
@@ -25,19 +25,19 @@ export interface AlertSubscriptionOptions extends SubscriptionBase {
 
 type Phase = "starting" | "awaiting-log" | "snapshot" | "catching-up" | "live" | "ended";
 
-/** Sends every alert change in order, without leaving one out; closes a client that is too slow for them. */
+/** Sends every alert change, in order. Closes a client that is too slow for them. */
 export class AlertSubscription implements Subscription {
   readonly channel;
   readonly #options: AlertSubscriptionOptions;
   #phase: Phase = "starting";
-  /** Everything up to here was sent or does not match the filter. */
+  /** Everything up to this position was sent, or does not match the filter. */
   #position: Position = 0;
   /** The rest of the snapshot. */
   #snapshot: AlertEntry[] = [];
   #snapshotBegun = false;
   /** When the client started to keep alerts waiting. */
   #waitingSinceMs: number | undefined;
-  /** What it had not read then. */
+  /** The bytes that it had not read at that time. */
   #waitingBytes = 0;
 
   constructor(options: AlertSubscriptionOptions) {
@@ -49,7 +49,7 @@ export class AlertSubscription implements Subscription {
     if (!this.#options.view.loaded) return tick + 1;
     if (this.#phase === "starting") this.#start();
     this.#advance();
-    // A client that is up to date is pumped when there is a new change.
+    // The next new change pumps a client that is up to date.
     const settled = this.#phase === "ended" || (this.#phase === "live" && this.#waitingSinceMs === undefined);
     return settled ? Number.POSITIVE_INFINITY : tick + 1;
   }
@@ -94,7 +94,7 @@ export class AlertSubscription implements Subscription {
       return;
     }
     this.#phase = "live";
-    // Even when nothing was missed, so that the client learns that it is up to date.
+    // Sent even if nothing was missed, so that the client learns that it is up to date.
     if (position >= this.#options.view.head) this.#send("update", [], position);
     this.#sendLive();
   }
@@ -122,7 +122,7 @@ export class AlertSubscription implements Subscription {
       let end = 0;
       for (; end < this.#snapshot.length && bytes < FRAME_BYTES; end++) bytes += this.#snapshot[end]?.text.length ?? 0;
       const entries = this.#snapshot.splice(0, end);
-      // A cursor within a snapshot must not cover changes that are still to come: it is that of the last entry sent.
+      // A cursor within a snapshot must not cover unsent changes, so it is the cursor of the last entry sent.
       const position = this.#snapshot.length === 0 ? this.#position : (entries.at(-1)?.position ?? 0);
       this.#send(this.#snapshotBegun ? "update" : "snapshot", entries, position);
       this.#snapshotBegun = true;
@@ -147,7 +147,7 @@ export class AlertSubscription implements Subscription {
       this.#waitingSinceMs = undefined;
       const entries = firstBytes(view.after(this.#position, ENTRIES_AT_ONCE));
       const newest = entries.at(-1)?.position;
-      // After the last change there may be entries that are not changes.
+      // Entries after the last change may not be changes.
       const position = newest === undefined || view.after(newest, 1).length === 0 ? view.head : newest;
       const matching = entries.filter(({ change }) => alertMatches(filter, change));
       if (matching.length > 0) this.#sendShared(matching, { after: this.#position, position });
@@ -155,7 +155,10 @@ export class AlertSubscription implements Subscription {
     }
   }
 
-  /** Closes a client that reads hardly anything. One that is far behind but keeps reading may stay: the rest waits in the view. */
+  /**
+   * Closes a client that reads hardly anything. A client that is far behind but keeps reading stays connected; its
+   * other changes wait in the view.
+   */
   #keepWaiting(): void {
     const { nowMs, outlet, limits } = this.#options;
     const { unsentBytes } = outlet;
@@ -166,7 +169,7 @@ export class AlertSubscription implements Subscription {
     } else if (nowMs() - this.#waitingSinceMs > limits.alerts_wait_max / US_PER_MS) outlet.close("too-slow");
   }
 
-  /** Reads from the log what the view no longer has, then continues with the view. */
+  /** Reads what the view no longer has from the log, then continues with the view. */
   #beginCatchUp(): void {
     this.#phase = "catching-up";
     this.#catchUp().catch((error) => {
@@ -187,7 +190,7 @@ export class AlertSubscription implements Subscription {
       this.#sendGap(Math.max(gone, toRead));
       return;
     }
-    // The view may drop more changes while the log is read.
+    // The view may drop more changes during the read.
     while (this.#phase === "catching-up" && this.#position < view.floor) await this.#readUpTo(sequenceOf(view.floor));
     if (this.#phase !== "catching-up") return;
     this.#phase = "live";
@@ -218,7 +221,7 @@ export class AlertSubscription implements Subscription {
     throw new Error("the alerts log ended while a client caught up");
   }
 
-  /** Waits until the client has read what was sent. Closes one that reads nothing at all. */
+  /** Waits until the client has read what was sent. Closes a client that reads nothing at all. */
   async #drained(): Promise<void> {
     const { outlet, limits, nowMs } = this.#options;
     let least = outlet.unsentBytes;
@@ -232,7 +235,7 @@ export class AlertSubscription implements Subscription {
     }
   }
 
-  /** Most clients are up to date, so a change is the same frame for all clients with one filter. */
+  /** Most clients are up to date, so all clients with the same filter get the same frame for a change. */
   #sendShared(entries: readonly AlertEntry[], span: { readonly after: Position; readonly position: Position }): void {
     const { shared, filter, outlet, events, id } = this.#options;
     const text = () =>
@@ -251,7 +254,7 @@ export class AlertSubscription implements Subscription {
   }
 }
 
-/** The first entries that fill a frame of the usual size; at least one. */
+/** The first entries, enough to fill a frame of the usual size; at least one. */
 function firstBytes(entries: readonly AlertEntry[]): readonly AlertEntry[] {
   let bytes = 0;
   let end = 0;
@@ -259,7 +262,7 @@ function firstBytes(entries: readonly AlertEntry[]): readonly AlertEntry[] {
   return entries.slice(0, end);
 }
 
-/** The view has already reported messages that cannot be read. */
+/** The view has already reported unreadable messages. */
 function readAlertOrNothing(message: Parameters<typeof readAlert>[0]): AlertEntry | undefined {
   try {
     return readAlert(message);

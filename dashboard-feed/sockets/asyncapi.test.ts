@@ -39,7 +39,7 @@ describe("docs/asyncapi.yaml", () => {
       schema.options.map((option) => option.shape.type.value).sort();
     expect(namesOf("receive").sort()).toEqual(typesOf(clientFrameSchema));
     expect(namesOf("send").sort()).toEqual(typesOf(serverFrameSchema));
-    // A frame's name in its table is the type that it has on the wire.
+    // A frame's key in the table is its type on the wire.
     expect(Object.keys(CLIENT_FRAMES).sort()).toEqual(typesOf(clientFrameSchema));
     expect(Object.keys(SERVER_FRAMES).sort()).toEqual(typesOf(serverFrameSchema));
   });
@@ -104,12 +104,12 @@ describe("docs/asyncapi.yaml", () => {
   });
 });
 
-// The test clients check every frame that they send and receive; in this session they meet every kind.
+// The test clients check every frame that they send and receive. In this session they meet all kinds.
 describe("a session with every frame and item", () => {
   it("matches the document, and uses every schema", async () => {
     const { secret, config } = tokenFor({ name: "ops" });
     const few = tokenFor({ name: "few", channels: ["readings"] });
-    // One more than the channels: the last subscription is one too many.
+    // One more than the channels, so that the last subscription exceeds the limit.
     const limits = { subscriptions_max: CHANNELS.length + 1 };
     const feed = await startTestFeed({ config: { tokens: [config, few.config], limits } });
     await appendReadings(feed.log, [reading({ atUs: 1 }), reading({ atUs: 1, metric: "door", value: true })]);

@@ -6,7 +6,7 @@ import { SchemaDocument } from "../common/json-schema.ts";
 
 const FRAMES = { ...CLIENT_FRAMES, ...SERVER_FRAMES };
 
-/** AsyncAPI 3.0 for the feed: the frames and channels that the server itself reads and writes. */
+/** AsyncAPI 3.0 for the feed, generated from the frames and channels that the server itself reads and writes. */
 function asyncApiDocument(version: string): Record<string, unknown> {
   const schemas: Record<string, z.ZodType> = {};
   for (const { schemaName, schema } of Object.values(FRAMES)) schemas[schemaName] = schema;
@@ -45,7 +45,7 @@ function asyncApiDocument(version: string): Record<string, unknown> {
   };
 }
 
-/** The document as `docs/asyncapi.yaml` has it. */
+/** The document, as in `docs/asyncapi.yaml`. */
 export function asyncApiText(version: string): string {
   return stringify(asyncApiDocument(version), { lineWidth: 0, blockQuote: "literal", aliasDuplicateObjects: false });
 }
@@ -67,7 +67,9 @@ function operation(action: "receive" | "send", frames: object) {
   return { action, channel: { $ref: "#/channels/feed" }, messages };
 }
 
-/** Items may have further members, as the description says; `additionalProperties: {}` at each of them says no more. */
+/**
+ * Items may have further members, as the description says. Repeating `additionalProperties: {}` at each adds nothing.
+ */
 function withoutEmpty(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withoutEmpty);
   if (typeof schema !== "object" || schema === null) return schema;

@@ -4,7 +4,7 @@ import { CLOSE_TOO_SLOW } from "../../contracts/feed/protocol.ts";
 import { CHANNEL_SOURCES, type Change } from "../testing/channel-sources.ts";
 import { startTestFeed, type TestClient, type TestFeed, until } from "../testing/test-kit.ts";
 
-// Every channel of the table keeps the promises of the protocol. The clients check each frame against docs/asyncapi.yaml.
+// Every channel in the table keeps the protocol's promises. The clients check each frame against docs/asyncapi.yaml.
 
 const running: TestFeed[] = [];
 
@@ -37,7 +37,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
     return client;
   }
 
-  /** Whether the client has an item of what happened at a place. */
+  /** Whether the client has an item that names this change. */
   const has = (client: TestClient, name: string) => client.items("s").some((each) => isOf(each, name));
   const isOf = (each: unknown, name: string) => JSON.stringify(each).includes(`"${name}"`);
 
@@ -118,7 +118,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
     await change(feed, { name: "newest", pad });
     slow.socket.resume();
     if (delivery === "changes") {
-      // Nothing may be left out, so the server closes it; its cursor leads to the rest.
+      // The server must not leave out a change, so it closes the client. The client's cursor leads to the rest.
       await until("closed", () => slow.closeCode === CLOSE_TOO_SLOW);
       const patient = await start({ log: feed.log });
       const rest = await subscribe(patient, { cursor: slow.cursor("s") ?? "" });

@@ -9,7 +9,7 @@ export type ParsedFrame =
   | { readonly ok: true; readonly frame: ClientFrame }
   | { readonly ok: false; readonly id?: string; readonly code: ErrorCode; readonly message: string };
 
-/** What can be read of a bad frame: enough to answer about its subscription. */
+/** The readable part of a bad frame: enough for an answer about its subscription. */
 const aboutSchema = z.object({
   id: z.string().min(1).max(64).optional().catch(undefined),
   channel: z.unknown().optional(),

@@ -18,7 +18,7 @@ import { TokenBucket } from "./token-bucket.ts";
 
 type SubscribeFrame = Extract<ClientFrame, { type: "subscribe" }>;
 
-/** A client with more refused frames than this is closed. */
+/** A client that sends more bad frames than this is closed. */
 const REFUSALS_MAX = 100;
 /** A client that does not answer the close frame in this time is terminated. */
 const CLOSE_PATIENCE_MS = 5_000;
@@ -37,7 +37,7 @@ export interface ConnectionOptions {
   readonly heartbeatMs: number;
   readonly events: FeedEvents;
   readonly subscribe: (frame: SubscribeFrame, grant: Grant, outlet: Outlet) => Subscription;
-  /** The present tick of the hub. */
+  /** The hub's present tick. */
   readonly tick: () => number;
   readonly nowUs: () => number;
   readonly onClosed: (connection: Connection) => void;
@@ -72,7 +72,7 @@ export class Connection implements Outlet {
     socket.on("pong", () => {
       this.#answered = true;
     });
-    // The close event follows and reports it.
+    // The close event follows, and reports the error.
     socket.on("error", () => {
       if (this.#reason === "left") this.#reason = "error";
     });
@@ -103,7 +103,7 @@ export class Connection implements Outlet {
 
   /** Sends a sign of life with the server's time. */
   heartbeat(): void {
-    // A client with this much unsent sees enough life.
+    // A client with this many unsent bytes already gets enough signs of life.
     if (!this.authenticated || this.unsentBytes > this.#options.limits.buffered_size_coalesce) return;
     this.#sendFrame({ type: "heartbeat", serverTimeUs: this.#options.nowUs() });
   }
@@ -112,7 +112,7 @@ export class Connection implements Outlet {
     if (tick < this.#nextTick) return;
     const { raw } = this.#options;
     let next = Number.POSITIVE_INFINITY;
-    // Everything that is due goes out in one system call.
+    // One system call sends everything that is due.
     raw.cork();
     for (const subscription of this.#subscriptions.values()) next = Math.min(next, subscription.pump(tick));
     raw.uncork();
@@ -127,7 +127,7 @@ export class Connection implements Outlet {
     }
   }
 
-  /** Pings the client, or ends the connection when the last ping was not answered. */
+  /** Pings the client, or ends the connection if the last ping was not answered. */
   ping(): void {
     if (!this.#answered) {
       this.#reason = "silent";
@@ -191,7 +191,7 @@ export class Connection implements Outlet {
     }
     switch (frame.type) {
       case "auth":
-        // The grant of a connection never changes.
+        // A connection's grant never changes.
         this.#refuse({
           code: "bad-frame",
           message: "this connection has a token already; connect again to use another",

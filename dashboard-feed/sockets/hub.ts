@@ -37,10 +37,10 @@ export interface HubOptions {
 }
 
 /**
- * All WebSocket clients. 20 times a second each connection sends what is due to it, at a cost that depends on the number
- * of different filters more than on the number of clients: `SharedFrames` encodes a change once for all that want it.
- * A slow client never makes others wait: state is conflated for it, and alerts close it. Read on in `connection.ts`,
- * `state-subscription.ts` and `alert-subscription.ts`.
+ * All WebSocket clients. 20 times a second each connection sends what is due. The cost depends on the number of
+ * different filters more than on the number of clients, because `SharedFrames` encodes a change once for all clients
+ * that want it. A slow client never makes others wait: its states are conflated, and it is closed when it is too slow
+ * for alerts. Read on in `connection.ts`, `state-subscription.ts` and `alert-subscription.ts`.
  */
 export class Hub {
   readonly #options: HubOptions;
@@ -140,7 +140,7 @@ export class Hub {
     return strangers < unauthenticatedMax ? undefined : { status: "503 Service Unavailable", reason: "strangers" };
   }
 
-  /** The view has new alert changes: sends them at once. */
+  /** The view has new alert changes. Sends them at once. */
   alertsChanged(): void {
     for (const connection of this.#connections) connection.pumpAlerts(this.#tick);
   }
@@ -176,7 +176,7 @@ export class Hub {
     const { config, events, log, views } = this.#options;
     const { id, channel, cursor, maxHz } = frame;
     const kind = CHANNEL_KINDS[channel];
-    // Items for all sites have no site to filter by; the grant decides.
+    // Items about all sites have no site to filter by, so the grant decides.
     const filter = compileFilter(frame.filter ?? {}, kind.allSitesOnly ? undefined : by.grant.sites);
     const shared = this.#shared;
     const base = {

@@ -6,14 +6,14 @@ import { itemsFrameEnd, itemsFrameStart } from "./outlet.ts";
 import { frameHead, textFrame } from "./web-socket-frame.ts";
 
 const FRAME_BYTES = 262_144;
-/** Larger items are not copied into the frame of each id, but written after its beginning. */
+/** Larger items are not copied into the frame of each id. They are written after the frame's beginning. */
 const COPIED_BYTES_MAX = 2_048;
 
 export type StateChannel = ChannelOf<"state">;
 
 interface SharedBatch extends Batch {
   readonly head: Position;
-  /** The items and the frame's end as bytes, once a frame needs them separately. */
+  /** The items and the frame's end as bytes, encoded when a frame first needs them separately. */
   body: Buffer | undefined;
   /** Ready frames by the subscription's id. */
   readonly frames: Map<string, readonly Buffer[]>;
@@ -25,20 +25,20 @@ export interface InterestOptions {
   readonly view: StateView;
   readonly filter: CompiledFilter;
   readonly logId: () => string;
-  /** The matching slots that changed after a position, where the changes are distributed; else undefined. */
+  /** The matching slots that changed after a position, if the changes are distributed; otherwise undefined. */
   readonly changedAfter: (after: Position, interest: Interest) => readonly number[] | undefined;
-  /** The interest holds a batch again, to be cleared at the next tick. */
+  /** The interest has a batch again, which the next tick must clear. */
   readonly onUsed: (interest: Interest) => void;
 }
 
-/** What all subscriptions of one channel with one filter share. */
+/** What all subscriptions to one channel with the same filter share. */
 export class Interest {
   readonly channel: StateChannel;
   readonly view: StateView;
   readonly filter: CompiledFilter;
   readonly matches: Matches;
   readonly key: string;
-  /** Subscriptions that use it. */
+  /** The number of subscriptions that use it. */
   users = 0;
   readonly #options: InterestOptions;
   readonly #batches = new Map<Position, SharedBatch>();
@@ -53,8 +53,8 @@ export class Interest {
   }
 
   /**
-   * What changed after a position. Clients are at equal positions after their first flush, because they flush at the
-   * same ticks: one batch serves them all.
+   * The changes after a position. Clients flush at the same ticks, so after their first flush they are at equal
+   * positions, and one batch serves them all.
    */
   batch(after: Position, phase: "snapshot" | "live"): SharedBatch {
     const { view } = this;
@@ -69,7 +69,7 @@ export class Interest {
     return batch;
   }
 
-  /** The bytes of a frame for a subscription with this id, encoded once for all clients that chose the same id. */
+  /** The bytes of a frame for a subscription with this id, encoded once for all clients with the same id. */
   frame(kind: "snapshot" | "update", id: string, batch: SharedBatch): readonly Buffer[] {
     const key = kind === "update" ? id : `${id} ${kind}`;
     let frame = batch.frames.get(key);

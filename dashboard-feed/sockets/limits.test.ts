@@ -43,7 +43,7 @@ describe("connections", () => {
     expect(await statusOf(feed, { headers: { origin: `http://${own}` } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "http://evil.example" } })).toBe(403);
     expect(await statusOf(feed, { headers: { origin: "null" } })).toBe(403);
-    // A foreign name that resolves to this machine: origin and host agree, but are wrong.
+    // A foreign name that resolves to this machine: origin and host agree, but both are wrong.
     const rebound = { origin: "http://evil.example:8080", host: "evil.example:8080" };
     expect(await statusOf(feed, { headers: rebound })).toBe(403);
     expect(await feed.metric('weir_feed_refused_total{reason="origin"}')).toBe(2);

@@ -18,7 +18,7 @@ export interface Outlet {
 /** One subscription of a client. */
 export interface Subscription {
   readonly channel: Channel;
-  /** Sends what is due. Returns the next tick of the hub at which something may be due. */
+  /** Sends what is due. Returns the hub's next tick at which something may be due. */
   pump(tick: number): number;
   end(): void;
 }
@@ -31,11 +31,11 @@ export interface SubscriptionBase {
   readonly outlet: Outlet;
   readonly limits: Limits;
   readonly events: FeedEvents;
-  /** Whether the log has reached a sequence: for a cursor that is ahead of the view. */
+  /** Whether the log has reached a sequence. A cursor may be ahead of the view. */
   readonly logReached: (sequence: number) => Promise<boolean>;
 }
 
-/** The text of a frame whose items are JSON already. */
+/** The text of a frame whose items are already JSON. */
 export function itemsFrame(
   kind: "snapshot" | "update",
   to: CursorScope & { readonly id: string },

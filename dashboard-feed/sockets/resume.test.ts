@@ -29,7 +29,7 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((feed) => feed.stop()));
 });
 
-/** A cursor of the feed's own log. */
+/** A cursor in the feed's own log. */
 async function cursorAt(feed: TestFeed, channel: Channel, place: string): Promise<string> {
   await until("ready", () => feed.feed.health().ready);
   const record = await feed.log.records.get("feed-log-id");
@@ -40,7 +40,7 @@ function subscribe(client: TestClient, channel: Channel, cursor?: string): void 
   client.send({ type: "subscribe", id: channel, channel, maxHz: 20, ...(cursor === undefined ? {} : { cursor }) });
 }
 
-/** Numbers that look random and are the same in every run (mulberry32). */
+/** Pseudorandom numbers, the same in every run (mulberry32). */
 function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
@@ -56,7 +56,7 @@ describe("resuming from a cursor", () => {
     "gives what an undisturbed client gets, whenever the connection breaks (seed %i)",
     async (seed) => {
       const random = randomOf(seed);
-      // The view keeps so few changes that a returning client often needs the log.
+      // The view keeps few changes, so a returning client often needs the log.
       const feed = await start({ config: { history: { alert_changes_max: 8 } } });
       const undisturbed = await feed.connect();
       const channels = ["alerts", "windows", "readings"] as const;
@@ -181,7 +181,7 @@ describe("resuming from a cursor", () => {
     await until("one", () => client.items("alerts").length === 1);
     for (let i = 0; i < 60; i++) {
       await appendAlert(log, alertChange({ incident: `incident-${i}` }));
-      // The log is so short that the feed itself would miss changes that are appended all at once.
+      // The log is very short: the feed itself would miss changes that are appended all at once.
       if (i % 5 === 4) await until("these", () => client.items("alerts").length === i + 2);
     }
 
@@ -213,7 +213,7 @@ describe("resuming from a cursor", () => {
     const client = await before.connect();
     subscribe(client, "alerts");
     await until("all", () => client.items("alerts").length === 3);
-    // Another log, which is already longer.
+    // Another log, already longer than the first.
     const after = await start();
     for (let i = 0; i < 5; i++) await appendAlert(after.log, alertChange({ id: `after-${i}` }));
     const again = await after.connect();
@@ -233,7 +233,7 @@ describe("resuming from a cursor", () => {
     await client.waitFor("snapshot", "back");
     await client.waitFor("snapshot", "calm");
     await client.close();
-    // A device that reconnects with everything that it measured meanwhile.
+    // A device that reconnects and sends everything it measured meanwhile.
     await appendWindows(feed.log, { lastInput: 2 }, [...all("back", [2, 3, 4, 5, 6]), ...all("calm", [2])]);
     const again = await feed.connect();
     for (const id of ["back", "calm"]) {

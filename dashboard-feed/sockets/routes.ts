@@ -2,11 +2,11 @@ import type { Position } from "../common/cursor.ts";
 import type { StateView } from "../views/view.ts";
 import type { Interest } from "./interest.ts";
 
-/** Groups whose interests are cached. */
+/** The number of groups whose interests are cached. */
 const GROUPS_MAX = 500_000;
 
 interface Route {
-  /** The number of interests, from the first on, that were evaluated. */
+  /** How many interests, counted from the first, were evaluated. */
   evaluated: number;
   readonly interested: Interest[];
 }
@@ -19,8 +19,8 @@ interface Changes {
 const NONE: readonly number[] = [];
 
 /**
- * Which filters match which items of a view. With many filters most changes concern few of them: each change goes to
- * those, instead of every filter evaluating every change.
+ * Which filters match which items of a view. With many filters, most changes concern few of them. Each change goes
+ * only to those filters, so the others need not evaluate it.
  */
 export class Routes {
   readonly #view: StateView;
@@ -47,7 +47,7 @@ export class Routes {
     this.#routes.clear();
   }
 
-  /** The slots that match an interest among those that changed after a position, oldest change first. */
+  /** The slots that match an interest and changed after a position, oldest change first. */
   changedAfter(after: Position, interest: Interest): readonly number[] {
     let changes = this.#changes.get(after);
     if (changes === undefined || changes.head !== this.#view.head) {

@@ -4,7 +4,7 @@ import { Interest, type StateChannel } from "./interest.ts";
 import { Routes } from "./routes.ts";
 import { textFrame } from "./web-socket-frame.ts";
 
-/** Unused filters are kept for clients that come back: building one evaluates it on every item. */
+/** Unused filters are kept for clients that come back, because a new filter must be evaluated on every item. */
 const UNUSED_MAX = 200;
 
 /** What subscriptions share: filters with their results and, within a tick, changes and frames. */
@@ -20,9 +20,9 @@ export class SharedFrames {
     this.logId = logId;
   }
 
-  /** The caller gives it back with `release`. */
+  /** The caller returns it with `release`. */
   interest(channel: StateChannel, view: StateView, filter: CompiledFilter): Interest {
-    // A restricted token may see less of a device than the same filter without a restriction.
+    // With a restricted token, the same filter may show less of a device than without one.
     const key = `${channel} ${filter.restricted ? "some" : "all"} ${filter.key}`;
     let interest = this.#interests.get(key);
     if (interest === undefined) {
@@ -44,7 +44,7 @@ export class SharedFrames {
     if (interest.users > 0) return;
     this.#unused.add(interest);
     if (this.#unused.size <= UNUSED_MAX) return;
-    // Half of them at once, because each removal resets the routes.
+    // Removes half of them at once, because each removal resets the routes.
     for (const old of [...this.#unused].slice(0, UNUSED_MAX / 2)) {
       this.#unused.delete(old);
       this.#interests.delete(old.key);
@@ -62,7 +62,7 @@ export class SharedFrames {
     return routes;
   }
 
-  /** The bytes of a frame of alerts: the same for all clients with one filter, position and id. */
+  /** The bytes of a frame of alerts, shared by all clients with the same filter, position and id. */
   alertFrame(key: string, text: () => string): Buffer {
     let frame = this.#alertFrames.get(key);
     if (frame === undefined) {
@@ -72,7 +72,7 @@ export class SharedFrames {
     return frame;
   }
 
-  /** At every tick: drops the batches and frames of the tick before. */
+  /** Runs at every tick: drops the batches and frames of the last tick. */
   clear(): void {
     for (const interest of this.#used.splice(0)) interest.clear();
     for (const routes of this.#routes.values()) routes.clear();

@@ -50,7 +50,7 @@ describe("a client that does not read", () => {
     await until("close frame", () => slow.closeCode !== undefined);
     expect(slow.closeCode).toBe(CLOSE_TOO_SLOW);
     await until("counted", async () => (await feed.metric('weir_feed_closed_total{reason="too-slow"}')) === 1);
-    // Up to the close nothing was left out either, and its cursor leads to the rest.
+    // No alert was left out before the close either, and the cursor leads to the rest.
     const got = slow.items<AlertChange>("a").map(({ id }) => id);
     expect(got).toEqual(Array.from({ length: got.length }, (_, i) => `c${i}`));
     expect(got.length).toBeLessThan(total);
@@ -107,7 +107,7 @@ describe("a client that does not read", () => {
       for (const item of fast.items<WindowResult>("w").slice(seen)) newest.set(item.labels.device ?? "", item.startUs);
       seen = fast.items("w").length;
     };
-    // A minute of 2,000 results a second; each round waits until the fast client has it.
+    // A minute of 2,000 results a second. Each round waits until the fast client has its results.
     for (let round = 1; round <= rounds; round++) {
       const results = Array.from({ length: devices }, (_, i) =>
         windowResult({ startUs: round * 1e6, labels: { device: `d${i}`, site: "north" } }),
@@ -127,7 +127,7 @@ describe("a client that does not read", () => {
     console.info(
       `client that does not read: at most ${(most / 1024).toFixed(0)} KiB unsent, ${rounds * devices} results`,
     );
-    // The bound, and one frame more.
+    // The bound plus one frame.
     expect(most).toBeLessThan(2 * 262_144 + 10_000);
     expect(seen).toBe(rounds * devices);
     expect(fast.about("w").some(({ type }) => type === "gap")).toBe(false);
@@ -135,7 +135,7 @@ describe("a client that does not read", () => {
     await until("the slow one has the newest", () =>
       slow.items<WindowResult>("w").some(({ startUs, labels }) => startUs === rounds * 1e6 && labels.device === "d499"),
     );
-    // Nothing is left out silently.
+    // A gap reports what was left out.
     expect(slow.about("w").some(({ type }) => type === "gap")).toBe(true);
   });
 });

@@ -3,9 +3,9 @@ import type { Interest } from "./interest.ts";
 import { gapFrame, itemsFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
 import type { SharedFrames } from "./shared-frames.ts";
 
-/** The most frames that one subscription sends in a row before others have their turn. */
+/** A subscription sends at most this many frames in a row before others have their turn. */
 const FRAMES_PER_TURN = 8;
-/** A cursor that moved without any item is sent after this many ticks, so that it does not become too old. */
+/** A cursor that moved without items is sent after this many ticks, so that the client's cursor stays recent. */
 const CURSOR_TICKS = 600;
 
 export interface StateSubscriptionOptions extends SubscriptionBase {
@@ -15,23 +15,23 @@ export interface StateSubscriptionOptions extends SubscriptionBase {
   readonly everyTicks: number;
   /** ...with this offset, so that not all clients flush at once. */
   readonly phase: number;
-  /** How many entries after a position were never in the view; -1 when that is unknown. */
+  /** How many entries after a position the view never had; -1 when that is unknown. */
   readonly missedSince: (position: Position) => number;
-  /** The channel has no past: a client that comes back gets a snapshot. */
+  /** The channel has no past: a client that reconnects gets a snapshot. */
   readonly snapshotAlways: boolean;
 }
 
 type Phase = "starting" | "awaiting-log" | "snapshot" | "live" | "ended";
 
-/** A subscription to a channel of states: only a position in the order of changes, and no queue. */
+/** A subscription to a channel of states. It has only a position in the order of changes, and no queue. */
 export class StateSubscription implements Subscription {
   readonly channel;
   readonly #options: StateSubscriptionOptions;
   #phase: Phase = "starting";
   #position: Position = START;
-  /** The view's losses when they were last compared. */
+  /** The number of items that the view had dropped at the last comparison. */
   #losses = 0;
-  /** The last frame was cut: the rest is due before the next flush. */
+  /** The last frame was cut, so the rest is due before the next flush. */
   #more = false;
   #sentPosition: Position = START;
   #sentTick = 0;
@@ -103,7 +103,7 @@ export class StateSubscription implements Subscription {
     events.gapSent(channel, missed);
   }
 
-  /** Sends a gap for changes that the view dropped before this client got them, if they match its filter. */
+  /** Sends a gap if the view dropped changes that match the filter before this client got them. */
   #sendLosses(): void {
     const { view, filter } = this.#options.interest;
     const losses = this.#losses;
@@ -114,7 +114,7 @@ export class StateSubscription implements Subscription {
     if (missed !== 0) this.#sendGap(this.#position, missed);
   }
 
-  /** The cursor may come from another gateway that is further in the log than this one. */
+  /** The cursor may come from another gateway that has read further in the log. */
   #awaitLog(position: Position, tick: number): void {
     this.#phase = "awaiting-log";
     const decide = (reached: boolean) => {
@@ -129,7 +129,7 @@ export class StateSubscription implements Subscription {
     this.#position = position;
     this.#phase = "live";
     this.#options.events.resumed(this.channel);
-    // What was missed is due at once; when nothing was missed, the client learns that too.
+    // Missed changes are due at once. If there are none, the client learns that too.
     this.#more = true;
     if (position >= this.#options.interest.view.head) this.#sendCursor(tick);
   }
@@ -144,7 +144,7 @@ export class StateSubscription implements Subscription {
       this.#sentPosition = batch.position;
       this.#sentTick = tick;
     } else if (this.#more) {
-      // The client resumed, and none of the changes match its filter.
+      // The client resumed, and no change matches its filter.
       this.#position = batch.position;
       this.#sendCursor(tick);
     }

@@ -1,4 +1,4 @@
-/** Allows `capacity` at once, and `perSecond` a second in the long run. */
+/** Allows a burst of `capacity`, and `perSecond` tokens a second on average. */
 export class TokenBucket {
   readonly #capacity: number;
   readonly #perSecond: number;
@@ -12,7 +12,7 @@ export class TokenBucket {
     this.#atMs = options.nowMs;
   }
 
-  /** Takes one token; false when there is none left. */
+  /** Takes one token; false if the bucket is empty. */
   take(nowMs: number): boolean {
     const earned = ((nowMs - this.#atMs) / 1000) * this.#perSecond;
     this.#left = Math.min(this.#capacity, this.#left + Math.max(0, earned));

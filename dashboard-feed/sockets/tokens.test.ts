@@ -135,7 +135,7 @@ describe("what a token shows", () => {
       reading({ atUs: 1, device: "d2", tags: { site: "north-2" } }),
       reading({ atUs: 1, device: "d3", tags: { site: "south" } }),
       reading({ atUs: 1, device: "d4", tags: {} }),
-      // One name at two sites: its item would show both.
+      // One name at two sites: the device's item would show both.
       reading({ atUs: 1, device: "d5", tags: { site: "north" } }),
       reading({ atUs: 1, device: "d5", tags: { site: "south" } }),
     ]);
@@ -157,7 +157,7 @@ describe("what a token shows", () => {
     expect(client.items<DeviceItem>("devices").map(({ device }) => device)).toEqual(["d1", "d2"]);
     expect(client.items<WindowResult>("windows").map(({ labels }) => labels.site)).toEqual(["north"]);
     expect(client.items<AlertChange>("alerts").map(({ id }) => id)).toEqual(["ours"]);
-    // A token for all sites sees everything: restricted results are not shared with it.
+    // A token for all sites sees everything. It does not share results with the restricted token.
     const all = await feed.connect({ headers: { authorization: `Bearer ${admin.secret}` } });
     all.send({ type: "subscribe", id: "d", channel: "devices" });
     all.send({ type: "subscribe", id: "s", channel: "stats" });

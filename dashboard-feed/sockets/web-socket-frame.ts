@@ -2,12 +2,15 @@ const FINAL_TEXT = 0x81;
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
 
-/** A WebSocket text frame (RFC 6455, 5.2) as it goes over the wire. A server does not mask, so all clients get the same bytes. */
+/**
+ * A WebSocket text frame (RFC 6455, 5.2), ready for the wire. Servers do not mask frames, so all clients get the same
+ * bytes.
+ */
 export function textFrame(text: string): Buffer {
   return Buffer.concat([frameHead(Buffer.byteLength(text)), Buffer.from(text)]);
 }
 
-/** The bytes before a text of this length. */
+/** The header for a text of this length. */
 export function frameHead(bytes: number): Buffer {
   if (bytes < LENGTH_16) return Buffer.from([FINAL_TEXT, bytes]);
   if (bytes < 2 ** 16) {

@@ -4,11 +4,11 @@ import { publishRaw } from "../../platform/log/testing/raw-bus.ts";
 import { alertChange, appendAlert, appendReadings, appendWindows, reading, windowResult } from "./test-kit.ts";
 
 export interface Change {
-  /** Where it happens; an item that this changes has the name as its `label`. */
+  /** Where the change happens. A changed item has this name as its `label`. */
   readonly name: string;
   /** Greater for later changes. */
   readonly n: number;
-  /** Makes the item this much longer. */
+  /** Makes the item longer by this much. */
   readonly pad?: string;
 }
 
@@ -18,7 +18,7 @@ export interface ChannelSource {
   change(log: Log, change: Change): Promise<unknown>;
 }
 
-/** How to change what a channel shows: by the stream that feeds it, or "bus". For the suite over all channels. */
+/** How to change what a channel shows, for each stream or "bus" that feeds it. Used by the suite over all channels. */
 export const CHANNEL_SOURCES: Readonly<Partial<Record<StreamName | "bus", ChannelSource>>> = {
   READINGS: {
     label: "site",

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { PROBLEM_TYPE } from "../../contracts/http/problem.ts";
 
-// `docs/openapi.yaml` as the judge of every answer that a test receives.
+// Checks every answer that a test receives against `docs/openapi.yaml`.
 
 const contentSchema = z.record(z.string(), z.object({ schema: z.unknown() }));
 const operationSchema = z.object({
@@ -41,7 +41,7 @@ const operations: ReadonlyMap<string, z.infer<typeof operationSchema>> = new Map
 /** The statuses that each operation has answered with. */
 const seen = new Map<string, Set<number>>([...operations.keys()].map((key) => [key, new Set()]));
 
-/** Closes objects that name their members: a member that the document does not have is an error. */
+/** Closes objects that name their members, so that an undocumented member is an error. */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed);
   if (typeof schema !== "object" || schema === null) return schema;
@@ -52,7 +52,7 @@ function closed(schema: unknown): unknown {
   return named ? { ...copy, additionalProperties: false } : copy;
 }
 
-/** The operation of a request. The path with the fewest parameters wins. */
+/** The operation for a request. The path with the fewest parameters wins. */
 function operationOf(method: string, path: string): string {
   const wanted = method === "HEAD" ? "GET" : method;
   const fits = [...operations.keys()]
@@ -96,7 +96,7 @@ export const describedApi = {
   text,
   raw,
   operations,
-  /** Operations that have never answered 200. */
+  /** Operations that never answered 200. */
   unseen: (): string[] => [...seen].filter(([, statuses]) => !statuses.has(200)).map(([key]) => key),
   checkAnswer,
 

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { CHANNEL_KINDS, isChannel } from "../../contracts/feed/channels.ts";
 
-// `docs/asyncapi.yaml` as the judge of every frame that a test client sends or receives.
+// Checks every frame that a test client sends or receives against `docs/asyncapi.yaml`.
 
 const reference = z.object({ $ref: z.string() });
 const documentSchema = z.object({
@@ -33,8 +33,8 @@ ajv.addSchema({ $id: "feed", components: { schemas: closed(schemas) } });
 const exercised = new Set<string>();
 
 /**
- * Closes objects that name their members: a member that the server sends and the document does not have is an error here,
- * although clients should ignore it.
+ * Closes objects that name their members. An undocumented member is an error in tests, although clients should ignore
+ * it.
  */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed);
@@ -52,7 +52,7 @@ function wrongBy(schema: string, value: unknown): string | undefined {
   return `${schema}: ${ajv.errorsText(validate.errors)} in ${JSON.stringify(value).slice(0, 400)}`;
 }
 
-/** Message names of one side: what the server receives, or what it sends. */
+/** Names of the messages that the server receives, or that it sends. */
 function namesOf(action: "receive" | "send"): string[] {
   return Object.values(document.operations)
     .filter((operation) => operation.action === action)
@@ -72,7 +72,7 @@ export const described = {
   namesOf,
   payloadOf,
   wrongBy,
-  /** Schemas that a frame or an item was checked against. */
+  /** The schemas that were used to check a frame or an item. */
   exercised,
 
   /** Throws when a frame does not match the document. */

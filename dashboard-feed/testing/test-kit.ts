@@ -41,7 +41,7 @@ export interface TestFeed {
   readonly port: number;
   readonly url: string;
   connect(options?: { readonly protocols?: string[]; readonly headers?: Record<string, string> }): Promise<TestClient>;
-  /** The value of one sample: `weir_feed_clients`, or with labels `name{a="b"}`. */
+  /** A sample's value, by name and labels: `weir_feed_clients` or `name{a="b"}`. */
   metric(sample: string): Promise<number>;
   stop(): Promise<void>;
 }
@@ -134,12 +134,12 @@ export class TestClient {
     return found;
   }
 
-  /** All items of a subscription's snapshot and updates, in the order they came. */
+  /** All items of a subscription's snapshot and updates, in order of arrival. */
   items<T extends Item>(id: string): T[] {
     return this.about(id).flatMap((frame) => ("items" in frame ? (frame.items as readonly T[]) : []));
   }
 
-  /** The newest cursor of a subscription. */
+  /** A subscription's newest cursor. */
   cursor(id: string): string | undefined {
     const last = this.about(id).findLast((frame) => frame.type === "snapshot" || frame.type === "update");
     return last !== undefined && "cursor" in last ? last.cursor : undefined;
@@ -243,7 +243,7 @@ export async function appendAlert(log: Log, change: AlertChange): Promise<Append
   return log.append({ subject, payload: new TextEncoder().encode(JSON.stringify(event)) });
 }
 
-/** A token for the configuration, and the secret that a client sends for it. */
+/** A token for the configuration, with the secret that a client sends. */
 export function tokenFor(
   about: Omit<NonNullable<z.input<typeof feedConfigSchema>["tokens"]>[number], "sha256" | "token_env" | "token_file">,
 ): { readonly config: NonNullable<z.input<typeof feedConfigSchema>["tokens"]>[number]; readonly secret: string } {

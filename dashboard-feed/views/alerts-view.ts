@@ -5,7 +5,7 @@ import { type Position, positionOf } from "../common/cursor.ts";
 import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import type { Progress } from "./progress.ts";
 
-/** The newest changes that an incident keeps; pending, firing and resolved are three. */
+/** An incident keeps at most this many of its newest changes; pending, firing and resolved are three. */
 const CHANGES_PER_INCIDENT_MAX = 32;
 
 export interface AlertEntry {
@@ -18,9 +18,9 @@ export interface AlertEntry {
 export interface AlertsViewOptions {
   readonly progress: Progress;
   readonly incidentsMax: number;
-  /** Newest changes of all incidents, which a client can resume from without reading the log. */
+  /** The newest changes of all incidents. From these, a client can resume without reading the log. */
   readonly changesMax: number;
-  /** An incident that is still open was evicted. */
+  /** An open incident was evicted. */
   readonly onOverflow: () => void;
 }
 
@@ -67,7 +67,7 @@ export class AlertsView {
     return this.#options.progress.loaded;
   }
 
-  /** Throws when the message is not an alert event. Skips a change that came before. */
+  /** Skips a change that was already applied. Throws when the message is not an alert event. */
   apply(message: LogMessage): void {
     const entry = readAlert(message);
     const { change, subject } = entry;
@@ -100,20 +100,20 @@ export class AlertsView {
       if (this.#current.get(incident.subject)?.change.incident === incident.id) this.#current.delete(incident.subject);
     }
     const { changesMax } = this.#options;
-    // In batches: moving a long array for each change is slow.
+    // In batches, because moving a long array for each change is slow.
     if (this.#changes.length > changesMax + Math.ceil(changesMax / 4)) {
       const gone = this.#changes.splice(0, this.#changes.length - changesMax);
       this.#options.progress.forget(gone.at(-1)?.position ?? 0);
     }
   }
 
-  /** The kept changes of the kept incidents, in log order: the last one of a rule and group is its state. */
+  /** The kept changes of the kept incidents, in log order. The last change of a rule and group is its state. */
   snapshot(): AlertEntry[] {
     const entries = [...this.#incidents.values()].flatMap((incident) => incident.entries);
     return entries.sort((a, b) => a.position - b.position);
   }
 
-  /** The changes after a position, in log order; at most `limit`. Complete when the position is at or after `floor`. */
+  /** The changes after a position, in log order; at most `limit`. Complete if the position is at or after `floor`. */
   after(position: Position, limit: number): AlertEntry[] {
     let low = 0;
     let high = this.#changes.length;

@@ -18,12 +18,12 @@ export class ChangeOrder {
     return this.#size;
   }
 
-  /** The slot with the oldest last change; -1 when there is none. */
+  /** The slot with the oldest last change; -1 if no slot has changed. */
   get first(): number {
     return this.#first;
   }
 
-  /** The position of a slot's last change; 0 when it never changed. */
+  /** The position of a slot's last change; 0 if it never changed. */
   positionOf(slot: number): Position {
     return this.#position[slot] ?? 0;
   }
@@ -50,7 +50,7 @@ export class ChangeOrder {
     this.#size--;
   }
 
-  /** The slot with the oldest change after a position; -1 when there is none. Walks back from the end. */
+  /** The slot with the oldest change after a position; -1 if there is none. Walks back from the end. */
   firstAfter(position: Position): number {
     if (this.#first !== NONE && this.positionOf(this.#first) > position) return this.#first;
     let found = NONE;

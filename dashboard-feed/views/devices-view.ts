@@ -32,7 +32,7 @@ export class DevicesView implements StateView {
   #readings = new Float64Array(64);
   #clockAhead = new Float64Array(64);
   #lastSeenUs = new Float64Array(64);
-  /** By slot, as JSON members: the counts that processors report of late and repeated readings. */
+  /** By slot, as JSON members: the late and duplicate readings that processors counted. */
   readonly #notes: (string | undefined)[] = [];
 
   constructor(options: DevicesViewOptions) {
@@ -59,7 +59,7 @@ export class DevicesView implements StateView {
     return this.#names.length;
   }
 
-  /** The slot of a device that has a new series; -1 when there is no room for the device. */
+  /** The slot of a device that has a new series; -1 if the view has no room for the device. */
   slotFor(device: string, seriesId: number): number {
     let slot = this.#slotOf.get(device);
     if (slot === undefined) {
@@ -74,10 +74,10 @@ export class DevicesView implements StateView {
     return slot;
   }
 
-  /** One reading of a device. Runs for each. */
+  /** One reading of a device. Runs for every reading. */
   count(slot: number, position: Position, receivedAtUs: number): void {
     this.#readings[slot] = (this.#readings[slot] as number) + 1;
-    // A retried dead letter brings its own receive time, perhaps from long ago.
+    // A retried dead letter has its original receive time, perhaps from long ago.
     this.#lastSeenUs[slot] = Math.max(this.#lastSeenUs[slot] ?? 0, receivedAtUs);
     this.order.touch(slot, position);
   }
@@ -86,7 +86,7 @@ export class DevicesView implements StateView {
     this.#clockAhead[slot] = (this.#clockAhead[slot] as number) + 1;
   }
 
-  /** Takes the counts of the processors. They go out with the next change of the device. */
+  /** Stores the processors' counts. The next change of the device sends them. */
   note(ledgers: DeviceLedgersReport): void {
     for (const [device, { lateApplied, lateDropped, duplicates }] of Object.entries(ledgers)) {
       const slot = this.#slotOf.get(device);
@@ -126,11 +126,11 @@ export class DevicesView implements StateView {
     );
   }
 
-  /** Devices by name, starting after the name `after`; `total` counts all matching devices. */
+  /** Devices by name, from the one after `after`; `total` counts all matching devices. */
   list(query: { readonly matches: Matches; readonly after: string; readonly limit: number }): {
     readonly texts: readonly string[];
     readonly total: number;
-    /** The name of the last one, when there are more. */
+    /** The name of the last device, if more follow. */
     readonly next: string | undefined;
   } {
     const matching = this.#names.map((name, slot) => ({ name, slot })).filter(({ slot }) => query.matches(slot));
@@ -148,7 +148,7 @@ export class DevicesView implements StateView {
     return 0;
   }
 
-  /** Whether a device is known, and all of its series may be seen. */
+  /** Whether a device is known and the token shows all of its series. */
   permits(device: string, filter: CompiledFilter): boolean {
     const slot = this.#slotOf.get(device);
     return slot !== undefined && this.#slotPermitted(slot, filter);
@@ -158,7 +158,7 @@ export class DevicesView implements StateView {
     return (this.#series[slot] ?? []).every((id) => this.#options.permits(id, filter));
   }
 
-  /** A device matches when one of its series does. Its item shows all of them, so all must be permitted. */
+  /** A device matches if one of its series matches. Its item shows all of its series, so all must be permitted. */
   matcher(filter: CompiledFilter): Matches {
     const matches = this.#options.seriesMatcher(filter);
     if (!filter.restricted) return (slot) => (this.#series[slot] ?? []).some(matches);

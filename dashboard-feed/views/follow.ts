@@ -13,23 +13,23 @@ export interface FollowIntoViewOptions {
   readonly progress: Progress;
   /** Reading starts when this settles. */
   readonly after: Promise<void>;
-  /** Ends the first reading of the newest messages. */
+  /** Ends the initial read of the newest messages. */
   readonly signal: AbortSignal;
-  /** At start the view reads this many entries of the stream back. */
+  /** At its start the view reads back this many entries of the stream. */
   readonly lookbackEntries: number;
-  /** A stream that is longer than that: read the newest message of each subject, then continue at the end. */
+  /** For a longer stream: read the newest message of each subject, then continue at the end. */
   readonly newestOfEachSubject: boolean;
   readonly apply: (message: LogMessage) => void;
-  /** After some messages were applied, before the event loop turns. */
+  /** Called after some messages were applied, before the event loop turns. */
   readonly onApplied: () => void;
-  /** A message could not be applied; it is skipped. */
+  /** A message could not be applied, and is skipped. */
   readonly onBadMessage: (message: LogMessage, error: unknown) => void;
   readonly onReadFailed: (error: unknown) => void;
-  /** How long ago the log stored the message that was applied last. */
+  /** How long ago the log stored the last applied message. */
   readonly onLag: (lagUs: number) => void;
 }
 
-/** Feeds a view from the log: the recent past first, then live, until stopped. */
+/** Feeds a view from the log until stopped: first the recent past, then live. */
 export function followIntoView(options: FollowIntoViewOptions): Follower {
   const { log, clock, stream, progress } = options;
   return follow({
@@ -55,7 +55,7 @@ export function followIntoView(options: FollowIntoViewOptions): Follower {
   });
 }
 
-/** Decides where the view begins. A failure leaves the progress as it is, so that the next start decides again. */
+/** Decides where the view begins. After a failure the progress is unchanged, so the next start decides again. */
 async function begin(options: FollowIntoViewOptions): Promise<void> {
   const { log, stream, progress, lookbackEntries, newestOfEachSubject, signal } = options;
   const { firstSequence, lastSequence, messages } = await log.bounds(stream);

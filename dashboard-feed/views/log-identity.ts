@@ -7,8 +7,8 @@ const RETRY_MS = 1_000;
 const ID = /^[a-z0-9]{1,16}$/;
 
 /**
- * Names the log, so that a cursor of a deleted log does not count as a place in the present one. The name is a record
- * beside the log: a log that is lost loses its name too. Retries until it succeeds; undefined when stopped.
+ * Names the log, so that a cursor in a deleted log is not valid in the present one. The name is a record beside the
+ * log: a log that is lost loses its name too. Retries until it succeeds; undefined if stopped.
  */
 export async function identifyLog(
   records: Records,
@@ -24,7 +24,7 @@ export async function identifyLog(
       await records.set(RECORD, new TextEncoder().encode(id), record?.revision ?? 0);
       return id;
     } catch (error) {
-      // Another feed was faster: use its name.
+      // Another feed was first: use its name.
       if (error instanceof ConflictError) continue;
       if (!signal.aborted) onFailed(error);
     }

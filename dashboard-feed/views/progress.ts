@@ -7,24 +7,24 @@ export class Progress {
   loaded = false;
   began: Position = 0;
 
-  /** All entries from this one on will be in the view. */
+  /** The view will have all entries from this one on. */
   begin(sequence: number): void {
     this.head = endOf(sequence - 1);
     this.began = this.head;
     this.floor = this.head;
   }
 
-  /** The entry is in the view. */
+  /** The view has the entry. */
   done(sequence: number): void {
     this.head = endOf(sequence);
   }
 
-  /** A change at this position is no longer in the view. */
+  /** The view no longer has a change at this position. */
   forget(position: Position): void {
     if (position > this.floor) this.floor = position;
   }
 
-  /** How many entries after a position were never in the view; -1 when the view has had all of them. */
+  /** How many entries after a position the view never had; -1 if it has had all of them. */
   missedSince(position: Position): number {
     const missed = sequenceOf(this.began) - sequenceOf(position);
     return missed > 0 ? missed : -1;

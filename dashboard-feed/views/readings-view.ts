@@ -18,13 +18,13 @@ export interface ReadingsViewOptions {
   readonly progress: Progress;
   readonly seriesMax: number;
   readonly devicesMax: number;
-  /** A series or device did not fit and was left out. */
+  /** A series or device was left out because it did not fit. */
   readonly onOverflow: (what: "series" | "devices") => void;
 }
 
 /**
- * The newest value of each series; also feeds the devices view. The inner loop runs for every reading of the gateway, so
- * it only writes into typed arrays: an item is built when it is sent for the first time.
+ * The newest value of each series; also feeds the devices view. The inner loop runs for every reading of the gateway,
+ * so it only writes into typed arrays. An item is built when it is first sent.
  */
 export class ReadingsView implements StateView {
   readonly order = new ChangeOrder();
@@ -40,7 +40,7 @@ export class ReadingsView implements StateView {
   #value = new Float64Array(256);
   #isText = new Uint8Array(256);
   readonly #textValue = new Map<number, string>();
-  /** Series below this id are known; the others are new. */
+  /** Series with ids below this are known; the others are new. */
   #known = 0;
   readonly #heads: string[] = [];
   readonly #items: { text: string; position: Position }[] = [];
@@ -74,7 +74,7 @@ export class ReadingsView implements StateView {
     return this.#options.progress.loaded;
   }
 
-  /** Throws BadFrameError when the message is not a log entry; the view is then unchanged. */
+  /** Throws BadFrameError when the message is not a log entry. The view is then unchanged. */
   apply(message: LogMessage): LogEntry["kind"] {
     const entry = this.#reader.read(message.payload);
     if (entry.kind === "readings") this.#applyReadings(entry, message.sequence);
@@ -96,7 +96,7 @@ export class ReadingsView implements StateView {
       const position = base + Math.min(row, ROWS_MAX - 1);
       devices.count(device, position, receivedAtUs);
       const at = atUs[row] as number;
-      // A late reading changes nothing here, and neither does a repeated one.
+      // Late and duplicate readings change nothing here.
       if (at <= (this.#atUs[id] as number)) continue;
       this.#atUs[id] = at;
       this.#value[id] = values[row] as number;
@@ -153,7 +153,7 @@ export class ReadingsView implements StateView {
     return text;
   }
 
-  /** The beginning of the item of a series, which never changes. */
+  /** The beginning of a series' item, which never changes. */
   #headOf(id: number): string {
     const known = this.#heads[id];
     if (known !== undefined) return known;

@@ -7,8 +7,8 @@ const RECORD = "feed-rule-set";
 const ruleSetSchema = z.object({ version: z.string(), rulesJson: z.string(), sequence: z.int() });
 
 /**
- * Rules change rarely, so their entry may be further back in the log than a feed reads at its start. The newest rule set
- * is therefore kept as a record, too.
+ * Rules change rarely, so their entry may be further back in the log than a feed reads at its start. A record
+ * therefore also holds the newest rule set.
  */
 export class RuleMemory {
   readonly #records: Records;
@@ -21,7 +21,7 @@ export class RuleMemory {
     this.#onFailed = options.onFailed;
   }
 
-  /** Undefined when there is none or it cannot be read: the feed only shows the rules, so it works without. */
+  /** Undefined if there is none or it cannot be read. The feed only shows the rules, so it works without them. */
   async recall(): Promise<RuleSet | undefined> {
     try {
       return (await this.#read())?.ruleSet;
@@ -47,7 +47,7 @@ export class RuleMemory {
     if (ruleSet === undefined) return;
     const known = await this.#read();
     if (known?.ruleSet !== undefined && known.ruleSet.sequence >= ruleSet.sequence) return;
-    // Another feed that is faster keeps the same rules.
+    // Another feed that is ahead stores the same rules.
     await this.#records.set(RECORD, new TextEncoder().encode(JSON.stringify(ruleSet)), known?.revision ?? 0);
   }
 

@@ -22,7 +22,7 @@ const metricSchema = z.object({
 const reportSchema = z.object({
   instance: z.string().min(1).max(200),
   atUs: z.number(),
-  /** Parsed one by one, so that a bad value (`NaN` arrives as null) does not cost the other metrics. */
+  /** Parsed one by one: a bad value (`NaN` arrives as null) must not cost the other metrics. */
   metrics: z.array(z.unknown()).max(5_000),
 });
 
@@ -34,10 +34,13 @@ export interface Report {
   readonly metrics: readonly Metric[];
 }
 
-/** An instance that has been silent for this long, while others were not, is gone. */
+/** An instance is gone when it was silent for this long while others were not. */
 const SILENT_US = 15_000_000;
 
-/** The newest figures of each process or thread. They come over the bus: after a reconnect there is no past to ask for. */
+/**
+ * The newest figures of each process or thread. They come over the bus, so a client that reconnects has no past to
+ * request.
+ */
 export class StatsView implements StateView {
   readonly order = new ChangeOrder();
   readonly began = 0;
@@ -58,7 +61,7 @@ export class StatsView implements StateView {
     return positionOf(this.#version, 0);
   }
 
-  /** Those of instances that still report. */
+  /** The figures of instances that still report. */
   get reports(): readonly Report[] {
     const reports = this.#reports.filter((report) => report !== undefined);
     const newestUs = Math.max(...reports.map(({ atUs }) => atUs));
@@ -71,7 +74,7 @@ export class StatsView implements StateView {
     if (report === undefined) return false;
     let slot = this.#slotOf.get(report.instance);
     if (slot === undefined) {
-      // The instance that has been silent for the longest makes room.
+      // Evicts the instance that was silent longest.
       slot = this.#slotOf.size < this.#instancesMax ? this.#slotOf.size : this.order.first;
       const gone = this.#reports[slot];
       if (gone !== undefined) this.#slotOf.delete(gone.instance);
@@ -91,7 +94,7 @@ export class StatsView implements StateView {
     return text;
   }
 
-  /** There is no past to be lost. */
+  /** The channel has no past, so it loses nothing. */
   lostAfter(): number {
     return 0;
   }
@@ -101,7 +104,7 @@ export class StatsView implements StateView {
   }
 }
 
-/** Undefined when it is not a StatsReport. Leaves out metrics without a value. */
+/** Undefined unless it is a StatsReport. Leaves out metrics without a value. */
 export function parseReport(value: unknown): Report | undefined {
   const report = reportSchema.safeParse(value);
   if (!report.success) return undefined;

@@ -5,26 +5,26 @@ import type { ChangeOrder } from "./change-order.ts";
 export type Matches = (slot: number) => boolean;
 
 /**
- * The newest version of many items, each in a slot, in the order of their last change. A client is only a position:
- * whatever changed after it is new to the client, each item once and in its newest version. So a snapshot, an update and
- * a resumption are the same query (`collect`), and no client has a queue.
+ * The newest version of many items, each in a slot, in the order of their last change. A client is only a position.
+ * Everything that changed after it is new to the client: each item once, in its newest version. So `collect` serves
+ * snapshots, updates and resumptions with the same query, and no client has a queue.
  */
 export interface StateView {
-  /** The view has applied the log up to here. */
+  /** The view has applied the log up to this position. */
   readonly head: Position;
-  /** The view began here: earlier changes were never in it, except by chance. */
+  /** The view began at this position. It had earlier changes only by chance. */
   readonly began: Position;
-  /** A client that has not seen the log up to here may have missed changes that the view dropped. */
+  /** A client that has not seen the log up to this position may have missed changes that the view dropped. */
   readonly floor: Position;
-  /** Whether the view has caught up with what the log held at the start. */
+  /** Whether the view has applied what the log held at the start. */
   readonly loaded: boolean;
   readonly order: ChangeOrder;
   /** The item as JSON. */
   textOf(slot: number): string;
-  /** The matcher remembers its results: create one for each filter. */
+  /** The matcher remembers its results, so each filter needs its own. */
   matcher(filter: CompiledFilter): Matches;
   /**
-   * The group of a slot: all slots of a group match the same filters, always. Undefined where a slot's matches can
+   * The group of a slot. All slots of a group always match the same filters. Undefined where a slot's matches can
    * change.
    */
   readonly groupOf?: (slot: number) => number;
@@ -32,7 +32,7 @@ export interface StateView {
   readonly losses: number;
   /**
    * How many matching changes after a position (at or after `began`) the view dropped since it had dropped
-   * `since.losses`; -1 when the view no longer knows.
+   * `since.losses`; -1 if the view no longer knows.
    */
   lostAfter(since: { readonly position: Position; readonly losses: number }, filter: CompiledFilter): number;
 }
@@ -41,7 +41,7 @@ export interface StateView {
 export interface Batch {
   readonly items: string;
   readonly count: number;
-  /** A client with these items has seen everything up to here. */
+  /** A client with these items has seen everything up to this position. */
   readonly position: Position;
   /** One frame could not hold everything. */
   readonly more: boolean;
@@ -50,11 +50,11 @@ export interface Batch {
 export interface CollectOptions {
   readonly after: Position;
   readonly bytesMax: number;
-  /** The matching slots that changed after the position, where they are already listed. */
+  /** The matching slots that changed after the position, if they are already listed. */
   readonly changed?: readonly number[];
 }
 
-/** What changed after a position, oldest change first; cut only between two log positions. */
+/** The changes after a position, oldest first; cut only between two log positions. */
 export function collect(view: StateView, matches: Matches, options: CollectOptions): Batch {
   const { order } = view;
   const { after, bytesMax, changed } = options;
@@ -79,7 +79,7 @@ export function collect(view: StateView, matches: Matches, options: CollectOptio
   return { items: texts.join(","), count: texts.length, position: Math.max(view.head, after), more: false };
 }
 
-/** A matcher that evaluates each slot once and remembers the result. For slots whose labels never change. */
+/** A matcher for slots whose labels never change: it evaluates each slot once and remembers the result. */
 export function remembering(matches: Matches): Matches {
   let answers = new Uint8Array(256);
   return (slot) => {

@@ -18,7 +18,7 @@ import { StatsView } from "./stats-view.ts";
 import type { StateView } from "./view.ts";
 import { WindowsView } from "./windows-view.ts";
 
-/** The view behind each channel: one that is missing does not compile. */
+/** The view behind each channel. A channel without a view does not compile. */
 type ChannelViews = { readonly [C in ChannelOf<"state">]: StateView } & {
   readonly [C in ChannelOf<"changes">]: AlertsView;
 };
@@ -31,8 +31,8 @@ export interface ViewsOptions {
 }
 
 /**
- * What the feed shows, in memory: one view for each channel, fed from the log and the bus. Views move
- * forward along the log, so a position in the log says what a client has seen. Every start rebuilds them from the log.
+ * What the feed shows, in memory: one view for each channel, fed from the log and the bus. Views move forward along
+ * the log, so a position in the log says what a client has seen. Every start rebuilds them from the log.
  */
 export class Views implements ChannelViews {
   readonly windows;
@@ -74,7 +74,7 @@ export class Views implements ChannelViews {
     this.stats = new StatsView({ instancesMax: config.instances_max });
   }
 
-  /** Begins to feed the views. */
+  /** Starts feeding the views. */
   start(): void {
     const { deps, events, onAlerts } = this.#options;
     const identified = this.#identify();
@@ -99,16 +99,16 @@ export class Views implements ChannelViews {
     );
   }
 
-  /** Names the log; the empty text until it is known, and until then no view is loaded. */
+  /** Names the log. The empty text until the name is known; no view is loaded before that. */
   readonly logId = (): string => this.#logId;
 
-  /** How many entries after a position were never in the channel's view; -1 when that is unknown. */
+  /** How many entries after a position the channel's view never had; -1 if that is unknown. */
   missedSince(channel: Channel, position: Position): number {
     const { stream } = CHANNEL_KINDS[channel];
     return stream === undefined ? -1 : this.#progressOf(stream).missedSince(position);
   }
 
-  /** Why the views do not show the present; undefined when they do. */
+  /** Why the views do not show the present; undefined if they do. */
   notReady(): string | undefined {
     if (this.#logId === "") return "the log has not answered yet";
     for (const [stream, follower] of this.#followers) {

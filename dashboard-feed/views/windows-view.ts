@@ -9,15 +9,15 @@ import { type Matches, remembering, type StateView } from "./view.ts";
 
 export interface WindowsViewOptions {
   readonly progress: Progress;
-  /** The number of newest windows kept of each rule and group. */
+  /** How many of the newest windows of each rule and group are kept. */
   readonly windowsPerSeries: number;
-  /** Windows of all series together; beyond it, those that changed longest ago are dropped. */
+  /** The limit for the windows of all series together. Beyond it, the windows that changed longest ago are dropped. */
   readonly windowsMax: number;
-  /** A frame, or a part of one, came again and was skipped. */
+  /** A frame, or a part of one, arrived again and was skipped. */
   readonly onRepeat: () => void;
 }
 
-/** The last windows that were dropped, to send a gap to a client that has not seen them. */
+/** The last windows that were dropped. A client that has not seen them gets a gap. */
 const LOST_MAX = 4_096;
 
 interface Kept {
@@ -29,7 +29,7 @@ interface Kept {
 interface WindowSeries {
   readonly id: number;
   readonly sample: WindowResult;
-  /** Slots by start of their window, oldest first. */
+  /** Slots by the start of their window, oldest first. */
   readonly slots: number[];
 }
 
@@ -41,7 +41,7 @@ export class WindowsView implements StateView {
   readonly #series = new Map<number, WindowSeries>();
   readonly #kept: (Kept | undefined)[] = [];
   readonly #free: number[] = [];
-  /** The newest part applied of each partition. */
+  /** The newest applied part of each partition. */
   readonly #applied = new Map<number, { lastInput: number; part: number }>();
   readonly #lost: { readonly position: Position; readonly sample: WindowResult }[] = [];
   #losses = 0;
@@ -69,7 +69,7 @@ export class WindowsView implements StateView {
     return this.#options.progress.loaded;
   }
 
-  /** Throws when the message is not a frame of windows; the view is then unchanged. */
+  /** Throws when the message is not a frame of windows. The view is then unchanged. */
   apply(message: LogMessage): void {
     const frame = decodeWindows(message.payload);
     const applied = this.#applied.get(frame.partition);
@@ -83,7 +83,7 @@ export class WindowsView implements StateView {
     this.#applied.set(frame.partition, { lastInput: frame.lastInput, part: frame.part });
     let series: WindowSeries | undefined;
     for (const [row, result] of frame.results.entries()) {
-      // The rows of a group share the object of their labels.
+      // The rows of a group share one object of labels.
       if (series === undefined || series.sample.labels !== result.labels || series.sample.rule !== result.rule) {
         series = this.#seriesFor(result);
       }
@@ -114,7 +114,7 @@ export class WindowsView implements StateView {
       return;
     }
     if (at === 0 && slots.length >= this.#options.windowsPerSeries) {
-      // Older than every kept window, it is not among the newest ones.
+      // It is older than every kept window, so it is not among the newest.
       this.#lose(position, result);
       return;
     }

@@ -9,7 +9,7 @@ const executablePath = findChromium();
 const WIDTHS = [320, 360, 390, 641, 821, 1161] as const;
 const TOKEN = "open-sesame-open";
 
-/** Text wider than in any font, so that the result does not depend on the fonts that are installed. */
+/** Makes text wider than any font does, so that the result does not depend on the installed fonts. */
 const TEXTS = [
   { text: "usual text", css: "" },
   { text: "wide letters", css: "* { letter-spacing: 0.15em !important; word-spacing: 0.16em !important }" },
@@ -17,11 +17,11 @@ const TEXTS = [
   { text: "monospaced text", css: "* { font-family: monospace !important }" },
 ] as const;
 
-/** How much wider than the window the page is, and the elements that cause it; empty when it fits. */
+/** How much wider than the window the page is, and which elements cause it; empty if it fits. */
 function tooWide(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     if (document.documentElement.scrollWidth <= innerWidth) return [];
-    // Not elements that another one clips or scrolls.
+    // Skips elements that another element clips or scrolls.
     const free = (element: Element): boolean => {
       for (let outer = element.parentElement; outer && outer !== document.body; outer = outer.parentElement) {
         if (getComputedStyle(outer).overflowX !== "visible") return false;
@@ -38,7 +38,7 @@ function tooWide(page: Page): Promise<string[]> {
   });
 }
 
-/** Links and buttons of the header outside the window or under one another. Not behind a dialog, which covers them. */
+/** Links and buttons of the header that are outside the window or overlap. Skips the header behind a dialog. */
 function lostLinks(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     if (document.querySelector("[role=dialog], dialog[open]")) return [];

@@ -117,7 +117,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     const next = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
     const number = page.locator(".card[data-device=Dongsi] .card-number");
     await expect.poll(() => number.textContent(), { timeout: WAIT_MS }).toBe(String(next?.value));
-    // The browser itself reports refused WebSockets. Nothing else may appear.
+    // The browser itself reports refused WebSockets. No other report may appear.
     expect(complaints.filter((text) => !text.includes("WebSocket connection"))).toEqual([]);
   });
 
@@ -260,7 +260,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await row(3).waitFor();
     expect(await page.locator(".letter-row button").count()).toBe(3);
     expect(await row(1).locator("button").count()).toBe(0);
-    // From the row's link the next stop is its button.
+    // The next stop after the row's link is the row's button.
     await row(3).locator("a").focus();
     await page.keyboard.press("Tab");
     expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Retry letter 3");

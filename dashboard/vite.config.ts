@@ -15,7 +15,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },
-  // `npx vite dashboard` serves the page with hot reload in front of a running gateway (or the mock one).
+  // `npx vite dashboard` serves the page with hot reload, in front of a running gateway or the mock gateway.
   server: {
     proxy: {
       "/feed": { target: GATEWAY, ws: true },

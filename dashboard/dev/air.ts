@@ -1,4 +1,4 @@
-/** Made-up air quality at twelve stations in Beijing: smooth, seeded, computed for any hour. Not recorded data. */
+/** Made-up air quality at twelve stations in Beijing, not recorded data. Smooth, seeded, and computed for any hour. */
 export const STATIONS = [
   ["Aotizhongxin", "urban"],
   ["Changping", "north"],
@@ -32,7 +32,7 @@ export type Metric = (typeof METRICS)[number];
 
 const WINDS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"];
 
-/** The value of a metric at a whole hour since the epoch. `seed` tells stations apart. */
+/** A metric's value at a whole hour since the epoch. Each station has its own `seed`. */
 export function airAt(metric: Metric, hour: number, seed: number): number | string {
   const day = Math.sin(((hour % 24) - 9) * (Math.PI / 12));
   const weather = wander(hour / 40, 7);

@@ -5,9 +5,9 @@ import type { Page } from "playwright-core";
 
 const require = createRequire(import.meta.url);
 
-/** Accessibility problems of the page in its present state. */
+/** Accessibility problems of the page as it is now. */
 export async function accessibilityProblems(page: Page): Promise<readonly string[]> {
-  // Evaluated, not added as a script, which the page's policy would block.
+  // Evaluated instead of added as a script: the page's policy would block a script.
   if (!(await page.evaluate("typeof axe === 'object'"))) {
     await page.evaluate(await readFile(require.resolve("axe-core/axe.min.js"), "utf8"));
   }

@@ -3,7 +3,7 @@ import { type Browser, chromium } from "playwright-core";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** The path of Chromium: `WEIR_CHROMIUM` or a usual place; undefined when it is not installed. */
+/** The path of Chromium: `WEIR_CHROMIUM` or a usual place. Undefined if it is not installed. */
 export function findChromium(): string | undefined {
   return [process.env.WEIR_CHROMIUM ?? "", ...PLACES].find((path) => path !== "" && existsSync(path));
 }

@@ -4,7 +4,7 @@ import type { Browser } from "playwright-core";
 
 const WIDTH = 1_900;
 
-/** Puts several pictures on one, each with its name. */
+/** Puts several pictures on one sheet, each with its name. */
 export async function drawContactSheet(
   browser: Browser,
   pictures: readonly string[],

@@ -9,7 +9,7 @@ import { CHROMIUM_ARGS } from "./chromium.ts";
 type Parameters = Readonly<Record<string, unknown>>;
 type Answer = Readonly<Record<string, unknown>>;
 
-/** One target of the Chrome DevTools Protocol, or the browser itself. */
+/** A target of the Chrome DevTools Protocol, or the browser itself. */
 export interface Session {
   send(method: string, parameters?: Parameters): Promise<Answer>;
   on(event: string, listener: (parameters: Parameters) => void): void;
@@ -22,7 +22,7 @@ export interface BareBrowser extends Session {
 }
 
 export interface BarePage extends Session {
-  /** The value of an expression, as JSON. */
+  /** The value of a JavaScript expression, as JSON. */
   evaluate<T>(expression: string): Promise<T>;
   waitFor(selector: string, timeoutMs: number): Promise<void>;
   close(): Promise<void>;
@@ -40,8 +40,8 @@ interface Message {
 const POLL_MS = 50;
 
 /**
- * A browser without a driver, for measurements: Playwright receives a copy of each WebSocket frame, and the copying takes
- * processor time from the page.
+ * A browser without a driver, for measurements. Playwright receives a copy of each WebSocket frame, and the copying
+ * takes processor time from the page.
  */
 export async function startBareBrowser(executablePath: string): Promise<BareBrowser> {
   const home = await mkdtemp(join(tmpdir(), "weir-browser-"));
@@ -105,7 +105,7 @@ function barePage(page: Session, end: () => Promise<unknown>): BarePage {
   };
 }
 
-/** Messages are JSON, each ended by a zero byte, over the child's descriptors 3 and 4. */
+/** Messages are JSON, each followed by a zero byte, over the child's descriptors 3 and 4. */
 function connectTo(child: ChildProcess): (sessionId: string | undefined) => Session {
   const toBrowser = child.stdio[3] as Writable;
   const fromBrowser = child.stdio[4] as Readable;

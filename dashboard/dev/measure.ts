@@ -8,22 +8,22 @@ import { findChromium } from "./chromium.ts";
 import { type BareBrowser, type BarePage, type Session, startBareBrowser } from "./devtools.ts";
 import { type Durations, durations, recordTrace, type TraceReport } from "./trace.ts";
 
-/** Asks for each frame and notes its time: delays by the page show as longer times between two frames. */
+/** Requests each frame and notes its time. Delays by the page show as longer times between two frames. */
 const WATCH_FRAMES = `
   window.frameTimes = [];
   (function next(ms) { frameTimes.push(ms); requestAnimationFrame(next); })(performance.now());
 `;
 const FIRST_PAINT_MS_MAX = 1_000;
 const WEIGHT_BYTES_MAX = 200_000;
-/** Less growth than that is what the garbage collector leaves behind. */
+/** Smaller growth is garbage that is not collected yet. */
 const SLOPE_KB_PER_MINUTE_MAX = 50;
-/** Until then the first snapshot has arrived, and all charts are drawn. */
+/** By this time the first snapshot has arrived, and all charts are drawn. */
 const SETTLE_MS = 6_000;
 const READY_MS = 30_000;
 const HEAP_EVERY_MS = 30_000;
 const HEAP_TRIES = 6;
 const HEAP_TRY_MS = 170;
-/** Buffers first fill to their limits. */
+/** The time that buffers take to fill to their limits. */
 const FILLING_MS = 150_000;
 
 interface Screen {
@@ -33,7 +33,9 @@ interface Screen {
   readonly height: number;
 }
 
-/** Measures how smooth the page is and whether its memory grows, with many devices and live charts: `run.js measure`. */
+/**
+ * Measures how smooth the page is and whether its memory grows, with many devices and live charts: `run.js measure`.
+ */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -43,7 +45,7 @@ export async function main(args: readonly string[]): Promise<void> {
       charts: { type: "string", default: "50" },
       seconds: { type: "string", default: "60" },
       "heap-seconds": { type: "string", default: "0" },
-      /** Some of `charts`, `list`, `overview`, with commas. */
+      /** A list of `charts`, `list` and `overview`, separated by commas. */
       screens: { type: "string", default: "charts,list,overview" },
     },
   });
@@ -212,7 +214,7 @@ interface HeapSample {
   readonly listeners: number;
 }
 
-/** Whether the heap grows: a straight line through its size after each garbage collection. */
+/** Whether the heap grows: fits a straight line through its size after each garbage collection. */
 async function watchHeap(page: BarePage, seconds: number): Promise<boolean> {
   // A fresh page, without the list of frame times.
   await page.send("Page.reload");
@@ -241,18 +243,18 @@ async function watchHeap(page: BarePage, seconds: number): Promise<boolean> {
       `${slopes.kilobytes.error.toFixed(0)} KB (target < ${SLOPE_KB_PER_MINUTE_MAX}), ` +
       `${slopes.nodes.growth.toFixed(2)} nodes, ${slopes.listeners.growth.toFixed(2)} listeners`,
   );
-  // Growth within the scatter of the samples does not count.
+  // Growth smaller than the scatter of the samples does not count.
   const isFlat = ({ growth, error }: Slope, most: number) => growth - error < most;
   return isFlat(slopes.kilobytes, SLOPE_KB_PER_MINUTE_MAX) && isFlat(slopes.nodes, 1) && isFlat(slopes.listeners, 1);
 }
 
 async function takeHeap(page: Session, atMs: number): Promise<HeapSample> {
   let bytes = Infinity;
-  // The least of a few: between collections, new data waits for its turn.
+  // The smallest of a few samples: between collections, new data waits for its turn.
   for (let i = 0; i < HEAP_TRIES; i++) {
     await page.send("HeapProfiler.collectGarbage");
     const { usedSize, backingStorageSize } = await page.send("Runtime.getHeapUsage");
-    // Columns of numbers are outside the script's own heap.
+    // The script's own heap does not include columns of numbers.
     bytes = Math.min(bytes, Number(usedSize) + Number(backingStorageSize ?? 0));
     await delay(HEAP_TRY_MS);
   }

@@ -49,6 +49,6 @@ test.each<[string, string, z.ZodType, unknown?]>([
   const url = new URL(path.replace("INCIDENT", encodeURIComponent(incident)), "http://gateway.test");
   const { status, value } = api.answer(method, url, body);
   expect(status).toBe(200);
-  // As it arrives: JSON has no undefined.
+  // As it arrives, without the undefined members that JSON leaves out.
   schema.parse(JSON.parse(JSON.stringify(value)));
 });

@@ -11,13 +11,13 @@ const CHANGES_MAX = 10_000;
 
 interface Request {
   readonly method: string;
-  /** The path behind `/api/v1/`: `alerts`, an id, an action. */
+  /** The path after `/api/v1/`: `alerts`, an id, an action. */
   readonly parts: readonly string[];
   readonly query: URLSearchParams;
   readonly body: unknown;
 }
 
-/** The HTTP API over the made-up world, with a notifier that keeps what it is asked to do in memory. */
+/** The HTTP API over the made-up world. Its notifier keeps acknowledgements and silences in memory. */
 export class MockApi {
   /** The notice of the processors in the health of the gateway. */
   notice: string | undefined;
@@ -28,7 +28,7 @@ export class MockApi {
   readonly #letters: MockLetters;
   readonly #acknowledgements = new Map<string, Acknowledgement>();
   #silences: Silence[] = [];
-  /** By the first part of the path. */
+  /** Handlers by the first part of the path. */
   readonly #resources: Readonly<Record<string, (request: Request) => MockAnswer>>;
 
   constructor(world: MockWorld, nowUs: () => number, wall?: Wall) {
@@ -97,7 +97,7 @@ export class MockApi {
     return ok(action === "explanation" ? { explanation: explain(changes, last) } : { incident, changes });
   }
 
-  /** Alerts that somebody acknowledged or silenced. */
+  /** Alerts that are acknowledged or silenced. */
   #markedAlerts() {
     return this.#world
       .alertStates()
@@ -148,7 +148,7 @@ export class MockApi {
   }
 }
 
-/** As far as the evidence goes: the made-up world keeps no readings. */
+/** Explains as far as the evidence goes: the made-up world keeps no readings. */
 function explain(changes: readonly AlertChange[], last: AlertChange): IncidentExplanation {
   const { incident, rule, key, severity, state } = last;
   const steps = changes.map(({ id, from, state: to, atUs, processedAtUs, evidence }) => {

@@ -17,7 +17,7 @@ import { MockApi } from "./mock-api.ts";
 import { MockWorld } from "./mock-world.ts";
 import { WALL_EVERY_MS, Wall } from "./wall.ts";
 
-/** Like the real gateway: a long list continues in the updates that follow. */
+/** Sends long lists as the real gateway does: the rest follows in updates. */
 const ITEMS_PER_FRAME = 500;
 /** A timer's tick may come a little early. */
 const PACE_SLACK = 0.8;
@@ -34,12 +34,12 @@ export interface MockOptions {
   readonly pageDir: string;
   readonly port?: number;
   readonly devices?: number;
-  /** Zero: only `step` moves the world. */
+  /** With zero, only `step` moves the world. */
   readonly stepEveryMs?: number;
   readonly hoursBefore?: number;
   /** The token that clients must show. */
   readonly token?: string;
-  /** One more device, `wall`, with this many metrics that change ten times a second. */
+  /** Adds a device, `wall`, with this many metrics that change ten times a second. */
   readonly wallMetrics?: number;
 }
 
@@ -47,13 +47,13 @@ interface Subscription {
   readonly id: string;
   readonly channel: Channel;
   readonly filter: Filter;
-  /** The newest state of each device, until the client's pace allows to send it. */
+  /** The newest state of each device, until the client's pace allows sending it. */
   readonly waiting: Map<string, Item>;
   readonly everyMs: number;
   sentAtMs: number;
 }
 
-/** Serves the built page and a feed of made-up data, for work on the page and for its tests. */
+/** Serves the built page and a feed of made-up data, for development of the page and for its tests. */
 export async function startMockGateway(options: MockOptions): Promise<MockGateway> {
   const gateway = new MockGateway(options);
   await gateway.start();
@@ -62,7 +62,7 @@ export async function startMockGateway(options: MockOptions): Promise<MockGatewa
 
 export class MockGateway {
   readonly world: MockWorld;
-  /** What was acknowledged and silenced, and the dead letters. */
+  /** Holds acknowledgements, silences and dead letters. */
   readonly api: MockApi;
   readonly #options: MockOptions;
   readonly #nowUs = () => Date.now() * 1000;
@@ -103,7 +103,7 @@ export class MockGateway {
     if (wall) this.#timers.push(setInterval(() => this.send("readings", wall.readings()), WALL_EVERY_MS));
   }
 
-  /** Moves event time by an hour and sends what changed to the clients. */
+  /** Advances event time by an hour and sends what changed to the clients. */
   step(): void {
     const { devices, readings, windows, alerts } = this.world.step();
     this.send("devices", devices);
@@ -171,7 +171,7 @@ export class MockGateway {
     );
     const everyMs = 1000 / Number(asked.maxHz ?? 4);
     subscriptions.set(id, { id, channel, filter, everyMs, waiting: new Map(), sentAtMs: -Infinity });
-    // A client that only changes its pace continues from now: the next state of each device comes soon.
+    // A client that only changes its pace continues from now: it soon gets the next state of each device.
     if (channel === "devices" && asked.cursor !== undefined) return;
     const items = this.#snapshotOf(channel).filter((item) => passes(filter, item));
     const cursor = String(this.#cursor);
@@ -179,7 +179,7 @@ export class MockGateway {
     this.#sendUpdates(client, id, items.slice(ITEMS_PER_FRAME));
   }
 
-  /** What the made-up world has on a channel; nothing on one that the page does not use. */
+  /** The made-up world's items on a channel; nothing on a channel that the page does not use. */
   #snapshotOf(channel: Channel): readonly Item[] {
     const wall = this.#wall;
     const items: Readonly<Partial<Record<Channel, () => readonly Item[]>>> = {
@@ -217,7 +217,7 @@ async function answer(asked: {
 }): Promise<void> {
   const { pageDir, api, known, request, response } = asked;
   const url = new URL(request.url ?? "/", "http://localhost");
-  // The real gateway's policy, so that the page cannot come to need more.
+  // The real gateway's policy, so that the page cannot start to need more.
   response.setHeader("Content-Security-Policy", policyFor(request.headers.host ?? ""));
   if (url.pathname.startsWith("/api/") || url.pathname === "/readyz") {
     const chunks: Buffer[] = [];
@@ -242,7 +242,7 @@ async function answer(asked: {
   }
 }
 
-/** Of a device, the newest state at the client's pace. Other items go out as they come. */
+/** Sends devices at the client's pace, only the newest state of each. Sends other items at once. */
 function paced(subscription: Subscription, items: readonly Item[]): readonly Item[] {
   const { channel, waiting, everyMs } = subscription;
   if (channel !== "devices") return items;

@@ -49,7 +49,7 @@ const FIRST: readonly MockLetter[] = [
   },
 ];
 
-/** Dead letters. Those with an unknown topic can be read when they are retried. */
+/** Dead letters. A retry can read those with an unknown topic. */
 export class MockLetters {
   readonly #nowUs: () => number;
   readonly #startedUs: number;

@@ -78,14 +78,14 @@ export interface WorldStep {
   readonly alerts: readonly AlertChange[];
 }
 
-/** Which points a chart asks for: `[fromUs, toUs)`, in this many buckets at most. */
+/** Selects the points of a chart: `[fromUs, toUs)`, in at most this many buckets. */
 export interface MockQuery {
   readonly fromUs: number;
   readonly toUs: number;
   readonly points: number;
 }
 
-/** The mock's sensors, rules and alerts: one call of `step` is one hour of event time. */
+/** The mock's sensors, rules and alerts. One call of `step` is one hour of event time. */
 export class MockWorld {
   readonly #nowUs: () => number;
   readonly #stations: readonly Station[];
@@ -217,7 +217,7 @@ export class MockWorld {
     return RULES.map(ruleJson);
   }
 
-  /** A change made by hand, for tests. */
+  /** A change by hand, for tests. */
   change(device: string, state: AlertState, severity: Severity = "critical"): AlertChange {
     const station = this.#stations.find((one) => one.device === device) ?? { device, site: "lab", seed: 0 };
     const rule: MockRule = {
@@ -244,7 +244,7 @@ export class MockWorld {
     };
   }
 
-  /** Undefined when the alert stays as it is. */
+  /** Undefined when the alert does not change. */
   #evaluate(rule: MockRule, station: Station, { endUs, aggregates }: WindowResult): AlertChange | undefined {
     const value = Number(aggregates[rule.aggregate]);
     const before = this.#states.get(`${rule.id}/${station.device}`);

@@ -6,10 +6,10 @@ import type { Browser, ConsoleMessage, Page } from "playwright-core";
 import { build } from "vite";
 import { launchChromium } from "./chromium.ts";
 
-/** For the tests: the page, built into its own folder, and a browser. */
+/** For the tests: a build of the page in its own folder, and a browser. */
 export interface PageKit {
   readonly pageDir: string;
-  /** Errors and warnings in the consoles of pages, and requests to anything but their gateway. */
+  /** Errors and warnings in the pages' consoles, and requests to anything but their gateway. */
   readonly complaints: string[];
   open(gatewayUrl: string, look?: { readonly colorScheme?: "light" | "dark"; readonly width?: number }): Promise<Page>;
   close(): Promise<void>;

@@ -1,19 +1,19 @@
 import type { Page } from "playwright-core";
 import type { ScreenName } from "../src/screens.tsx";
 
-/** How tests and screenshots visit a screen. */
+/** How tests and screenshots open a screen. */
 export interface Visit {
   readonly name: string;
-  /** The address from its `#`, or where its link is: the first of `links` that the other screen has. */
+  /** The address from its `#`, or where to find its link: the first of `links` that the other screen has. */
   readonly at: string | { readonly on: ScreenName; readonly links: readonly string[] };
   /** Matches once the screen is complete. */
   readonly ready: string;
-  /** For tests: opens everything that the screen can open. */
+  /** For tests: opens everything on the screen that can be opened. */
   prepare?(page: Page): Promise<void>;
   readonly kiosk?: true;
 }
 
-/** The first visit of each screen is also the one for its screenshot. The others show a state that needs a test. */
+/** A screen's first visit is also the one for its screenshot. Its other visits show states that need a test. */
 export const VISITS: Readonly<Record<ScreenName, readonly [Visit, ...Visit[]]>> = {
   overview: [
     { name: "overview", at: "#/", ready: ".card" },
@@ -39,17 +39,17 @@ export const VISITS: Readonly<Record<ScreenName, readonly [Visit, ...Visit[]]>> 
   ],
 };
 
-/** One visit for each screen. */
+/** One visit to each screen. */
 export const SCREEN_VISITS: readonly Visit[] = Object.values(VISITS).map(([first]) => first);
 
-/** Each screen as it is on a wall. */
+/** Each screen as it appears on a wall. */
 export const KIOSK_VISITS: readonly Visit[] = SCREEN_VISITS.map(({ name, at, ready }) => {
   return { name: `${name} on a wall`, at, ready, kiosk: true };
 });
 
 export const ALL_VISITS: readonly Visit[] = [...Object.values(VISITS).flat(), ...KIOSK_VISITS];
 
-/** Opens a screen in a new document, so that it inherits nothing from the screen before. */
+/** Opens a screen in a new document, so that it inherits nothing from the last screen. */
 export async function visit(page: Page, gatewayUrl: string, screen: Visit): Promise<void> {
   const address = await addressOf(page, gatewayUrl, screen);
   if (address === undefined) throw new Error(`no link to the screen "${screen.name}"`);
@@ -59,7 +59,7 @@ export async function visit(page: Page, gatewayUrl: string, screen: Visit): Prom
   await screen.prepare?.(page);
 }
 
-/** Looks up the link where the address is not fixed; undefined when the gateway has nothing to show there. */
+/** Finds the link if the address is not fixed. Undefined when the gateway has nothing to show there. */
 export async function addressOf(page: Page, gatewayUrl: string, { at, kiosk }: Visit): Promise<string | undefined> {
   const base = `${gatewayUrl}${kiosk === true ? "?kiosk=1" : ""}`;
   if (typeof at === "string") return `${base}${at}`;

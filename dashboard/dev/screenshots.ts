@@ -25,7 +25,7 @@ interface Picture {
 
 /**
  * Takes screenshots of every screen in both themes and two sizes, and puts those of one theme and size on one sheet.
- * `--url` names a running gateway. Without it, the built page shows made-up data.
+ * With `--url`, shows a running gateway; otherwise the built page shows made-up data.
  */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -35,7 +35,7 @@ export async function main(args: readonly string[]): Promise<void> {
       page: { type: "string", default: fileURLToPath(new URL("../../dist/dashboard", import.meta.url)) },
       out: { type: "string", default: "screenshots" },
       only: { type: "string" },
-      /** Time for rates and live lines to gather before the screenshot. */
+      /** Time to gather rates and live lines before the screenshot. */
       "settle-ms": { type: "string", default: "6000" },
       full: { type: "boolean", default: false },
     },
@@ -48,7 +48,7 @@ export async function main(args: readonly string[]): Promise<void> {
       ? await startMockGateway({ pageDir: values.page, devices: 12, stepEveryMs: 0 })
       : undefined;
   const url = values.url ?? mock?.url ?? "";
-  // For the login screen: a running gateway may need no token.
+  // For the login screen, because a running gateway may need no token.
   const asking = await startMockGateway({ pageDir: values.page, devices: 1, token: "screenshots-screenshots" });
   const browser = await launchChromium(executablePath);
   try {
@@ -76,7 +76,7 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Moves the made-up world by the same number of steps each time, so that its alerts do not depend on the machine. */
+/** Moves the made-up world by a fixed number of steps, so that its alerts do not depend on the machine. */
 async function settle(ms: number, mock: MockGateway | undefined): Promise<void> {
   for (let step = 0; step < STEPS; step++) {
     mock?.step();
@@ -100,7 +100,7 @@ async function openPicture(
   return page;
 }
 
-/** Every screen that the gateway has something to show on, and the overview as it is on a wall. */
+/** Every screen for which the gateway has something to show, and the overview as it appears on a wall. */
 async function picturesOf(browser: Browser, gatewayUrl: string): Promise<readonly Picture[]> {
   const page = await browser.newPage();
   page.setDefaultTimeout(WAIT_MS);

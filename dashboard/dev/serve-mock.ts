@@ -12,7 +12,7 @@ export async function main(args: readonly string[]): Promise<void> {
       "step-every-ms": { type: "string", default: "1000" },
       "hours-before": { type: "string" },
       page: { type: "string", default: fileURLToPath(new URL("../../dist/dashboard", import.meta.url)) },
-      /** One more device, `wall`, with this many metrics at 10 Hz. */
+      /** Adds a device, `wall`, with this many metrics at 10 Hz. */
       wall: { type: "string" },
       token: { type: "string" },
     },
@@ -30,7 +30,7 @@ export async function main(args: readonly string[]): Promise<void> {
   else console.log(`Made-up air of ${values.devices} devices at ${gateway.url}`);
 }
 
-/** Sends the parent process the URL and, on request, the processor time used so far. Ends with the parent. */
+/** Sends its URL and, on request, its processor time so far to the parent process. Ends with the parent. */
 function answerParent(url: string): void {
   process.send?.(url);
   process.on("message", () => {

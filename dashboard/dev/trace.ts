@@ -17,7 +17,7 @@ interface TraceEvent {
   readonly pid: number;
   readonly tid: number;
   readonly dur?: number;
-  /** The part of `dur` in which the thread ran; in the rest it waited for a processor. */
+  /** The part of `dur` in which the thread ran. In the rest it waited for a processor. */
   readonly tdur?: number;
   readonly id?: string;
   readonly id2?: { readonly local?: string };
@@ -129,7 +129,7 @@ export function readTrace(events: readonly TraceEvent[], seconds: number): Trace
 export function durations(ms: readonly number[]): Durations {
   const sorted = [...ms].sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  // The display's interval is not a whole number of milliseconds: three intervals are not "over 50".
+  // The display's interval is not a whole number of milliseconds, so three intervals are not "over 50".
   return { count: ms.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1), over50: ms.filter(isSlow).length };
 }
 
@@ -137,7 +137,7 @@ function isSlow(ms: number): boolean {
   return ms > SLOW_MS + 0.1;
 }
 
-/** Each event counts without the events inside it. */
+/** Counts each event without the events inside it. */
 function workOf(events: readonly TraceEvent[], seconds: number): Readonly<Record<Work, number>> {
   const totals: Record<Work, number> = { script: 0, garbage: 0, style: 0, layout: 0, paint: 0, commit: 0, other: 0 };
   const open: { readonly endUs: number; readonly work: Work }[] = [];

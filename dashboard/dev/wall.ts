@@ -7,7 +7,7 @@ export const WALL_EVERY_MS = 100;
 
 const TAGS = { site: "load" };
 
-/** One more device with many metrics. All of them change ten times a second, and always have. */
+/** A device with many metrics. All of them change ten times a second, and always have. */
 export class Wall {
   readonly #metrics: number;
   readonly #nowUs: () => number;

@@ -3,5 +3,5 @@ try {
   const theme = localStorage.getItem("weir.theme");
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 } catch {
-  // Storage may be forbidden; the system's own preference holds then.
+  // A browser may forbid storage. The system's preference applies then.
 }

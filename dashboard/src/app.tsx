@@ -33,7 +33,7 @@ function Screens(): JSX.Element {
   const shown = useRef(title);
   const help = useSignal(false);
 
-  // With the new screen, not in an effect after it: that would take the focus from a person who pressed a key meanwhile.
+  // Together with the new screen. A later effect would take the focus from a person who pressed a key meanwhile.
   useLayoutEffect(() => {
     document.title = name === "overview" ? "Weir" : `${title} · Weir`;
     if (shown.current === title) return;

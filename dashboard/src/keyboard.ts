@@ -1,17 +1,17 @@
 export interface KeyActions {
-  /** Where `g` and a key lead. */
+  /** The addresses that `g` and a key lead to. */
   readonly places: ReadonlyMap<string, string>;
-  /** Where Esc leads from the present screen. */
+  /** Where Esc leads from the current screen. */
   parent(): string | undefined;
   help(): void;
   theme(): void;
   zone(): void;
 }
 
-/** The longest time between `g` and the key after it. */
+/** The longest time between `g` and the next key. */
 const CHORD_MS = 1_200;
 
-/** Listens to the keys of the whole page, except those typed into a field. Returns how to stop. */
+/** Handles the keys of the whole page, except those typed into a field. Returns a function that stops it. */
 export function listenToKeys(target: Window, actions: KeyActions): () => void {
   let chordAtMs = Number.NEGATIVE_INFINITY;
 

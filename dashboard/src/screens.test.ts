@@ -3,7 +3,7 @@ import { deviceHref, devicesHref, incidentHref, letterHref, ruleHref, spanHref }
 import { screensOf } from "./app/screen.ts";
 import { SCREENS, screenAt } from "./screens.tsx";
 
-/** What the table opens for an address: the screen, and the properties that it gets. */
+/** What the table opens for an address: the screen and its properties. */
 function screenOf(hash: string) {
   const { name, view } = screenAt(hash);
   return name === undefined ? "unknown" : { screen: name, ...view.props };
@@ -53,6 +53,6 @@ test("each screen has an address, a key and a place in the header of its own", (
     const all = screens.flatMap((screen) => screen[part] ?? []);
     expect(new Set(all).size, part).toBe(all.length);
   }
-  // Without a link in the header there must be a way back.
+  // A screen without a link in the header needs a way back.
   for (const { name, link, parent } of screens) expect(link === undefined, name).toBe(parent !== undefined);
 });

@@ -13,8 +13,8 @@ import { RuleScreen } from "./screens/rule.tsx";
 import { RulesScreen } from "./screens/rules.tsx";
 
 /**
- * The screens of the page, in the order of the header's links. Addresses, titles, links, keys and the way back derive
- * from this table, and `dev/screens.ts` must say for each how tests visit it.
+ * The page's screens, in the order of the header's links. Addresses, titles, links, keys and the way back derive from
+ * this table. `dev/screens.ts` must say for each screen how tests visit it.
  */
 export const SCREENS = screenTable({
   overview: {

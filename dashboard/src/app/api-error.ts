@@ -22,7 +22,7 @@ export async function errorOf(path: string, response: Response): Promise<ApiErro
   return new ApiError(`${path} answered ${response.status}`, response.status);
 }
 
-/** What went wrong with a request, for people. */
+/** What went wrong with a request, in words for people. */
 export function wordsOf(error: unknown): string {
   if (error instanceof ApiError) return error.message;
   return "The gateway cannot be reached. Nothing was changed.";

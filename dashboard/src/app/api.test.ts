@@ -37,7 +37,7 @@ const CALLS: Readonly<Record<Exclude<keyof Api, symbol>, (api: Api) => Promise<u
   readiness: (api) => api.readiness(),
 };
 
-/** The documented operation for a request, and its path parameters filled in. */
+/** The documented operation for a request, with its path parameters filled in. */
 function operationFor(method: string, path: string): Operation | undefined {
   const found = Object.entries(DOCUMENT.paths).flatMap(([template, operations]) => {
     const pattern = new RegExp(`^${template.replaceAll(/\{\w+\}/g, "([^/]+)")}$`);

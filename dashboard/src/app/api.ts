@@ -27,8 +27,9 @@ export interface AlertsQuery {
 }
 
 /**
- * The gateway's HTTP API. It makes a few requests at a time, so that a screen of charts does not flood the gateway.
- * Answers are typed by `contracts/`. The gateway that serves this page sends them, and its own tests check them.
+ * The gateway's HTTP API. It sends only a few requests at a time, so that a screen of charts does not flood the
+ * gateway. `contracts/` types the answers. The gateway that sends them also serves this page, and its own tests check
+ * them.
  */
 export class Api {
   readonly #baseUrl: string;
@@ -40,7 +41,7 @@ export class Api {
     baseUrl: string,
     options: {
       readonly token?: string | undefined;
-      /** Called when the gateway asks for a token, or for another one. */
+      /** Called when the gateway requires a token, or another one. */
       readonly onUnauthorized?: () => void;
     } = {},
   ) {
@@ -55,7 +56,7 @@ export class Api {
     return await this.#json<SeriesAnswer>("GET", "api/v1/series", query);
   };
 
-  /** Alert changes of a span of event time, newest first. */
+  /** Alert changes in a span of event time, newest first. */
   async alerts({ fromUs, toUs, ...query }: AlertsQuery): Promise<AlertsPage> {
     return await this.#json("GET", "api/v1/alerts", { ...query, from: instant(fromUs), to: instant(toUs) });
   }
@@ -79,7 +80,7 @@ export class Api {
     return (await this.#json<{ deliveries: readonly Delivery[] }>("GET", path)).deliveries;
   }
 
-  /** Open alerts that somebody acknowledged or silenced. */
+  /** Open alerts that are acknowledged or silenced. */
   async openAlerts(): Promise<readonly OpenAlert[]> {
     const query = { marked: "true" };
     return (await this.#json<{ alerts: readonly OpenAlert[] }>("GET", "api/v1/open-alerts", query)).alerts;
@@ -101,7 +102,7 @@ export class Api {
     return await this.#json("DELETE", `api/v1/silences/${encodeURIComponent(id)}`, { by });
   }
 
-  /** As the rule files have them: `parseRules` reads what the page needs. */
+  /** As in the rule files; `parseRules` reads what the page needs. */
   async rules(): Promise<unknown> {
     return await this.#json("GET", "api/v1/rules");
   }
@@ -161,12 +162,14 @@ function incidentPath(incident: string): string {
   return `api/v1/alerts/${encodeURIComponent(incident)}`;
 }
 
-/** The gateway reads numbers of 16 digits as microseconds. Earlier instants, before September 2001, go as text. */
+/**
+ * The gateway reads numbers of 16 digits as microseconds. Earlier instants (before September 2001) are sent as text.
+ */
 function instant(atUs: number): string {
   return atUs >= 1e15 ? String(Math.round(atUs)) : new Date(atUs / 1000).toISOString();
 }
 
-/** An answer that is not the gateway's own, from a proxy for example, says that the gateway is not ready. */
+/** An answer that the gateway did not send, from a proxy for example, means that the gateway is not ready. */
 function parseReadiness(text: string, ok: boolean): Readiness {
   try {
     const answer: unknown = JSON.parse(text);
@@ -182,7 +185,7 @@ function isReadiness(answer: unknown): answer is Readiness {
   return isRecord(answer) && isRecord(answer.log) && Array.isArray(answer.services);
 }
 
-/** The parts of the gateway, the log first when it does not answer. */
+/** The parts of the gateway; the log comes first when it does not answer. */
 export function partsOf({ log, services }: Readiness): Readiness["services"] {
   return log.ready ? services : [{ name: "log", ready: false, detail: "the log does not answer" }, ...services];
 }

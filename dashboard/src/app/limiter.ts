@@ -1,6 +1,6 @@
 import { ApiError } from "./api-error.ts";
 
-/** Runs a few tasks at once and queues others. Bounded: a task that finds the queue full is refused. */
+/** Runs a few tasks at once and queues others. Bounded: refuses a task when the queue is full. */
 export function createLimiter(
   atOnce: number,
   waitingMax: number,
@@ -18,7 +18,7 @@ export function createLimiter(
       return await task();
     } finally {
       const next = waiting.shift();
-      // The next task takes this one's place.
+      // The next task takes the place of this one.
       if (next === undefined) running--;
       else next();
     }

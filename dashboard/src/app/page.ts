@@ -29,16 +29,16 @@ import { loadSettings, type Settings } from "./settings.ts";
 const SNAPSHOT_SETTLED_MS = 3_000;
 const DEVICE_HZ = 10;
 const STATS_HZ = 2;
-/** The pace of all devices: a list needs no more, and thousands of devices make little load. */
+/** The pace of all devices. It is enough for a list, and thousands of devices cause little load. */
 const DEVICES_HZ = 1;
-/** The pace of all devices while the screen shows one. */
+/** The pace of all devices while the screen shows a single device. */
 const UNSEEN_DEVICES_HZ = 0.2;
 
 /**
- * Everything that the screens render: one page holds one connection to the gateway.
+ * Everything that the screens render. One page holds one connection to the gateway.
  *
- * The feed fills the stores, `polls.ts` asks for the rest, and screens read signals of both. Nothing here knows a screen:
- * those are declared in `src/screens.tsx`. How charts share frames is in `store/turns.ts` (ADR 16).
+ * The feed fills the stores, `polls.ts` requests the rest, and screens read the signals of both. This file does not know
+ * the screens, which `src/screens.tsx` declares. `store/turns.ts` says how charts share frames (ADR 16).
  */
 export interface Page extends Polled {
   /** The part of the address from its `#`, which names the screen. */
@@ -98,7 +98,7 @@ export function startPage(target: Window): Page {
     },
   });
   watchNetwork(target, feed);
-  // The feed waits some time for a token before it refuses; the HTTP API refuses at once.
+  // The feed waits some time for a token before it refuses. The HTTP API refuses at once.
   if (session.token === undefined) api.rules().catch(() => {});
 
   const devices = new DeviceStore({
@@ -162,7 +162,7 @@ function connect(options: {
       if (code === "unauthorized") session.unauthorized();
     },
   });
-  // Trying again does not help with an unknown token.
+  // Another attempt does not help with an unknown token.
   session.state.subscribe((state) => {
     if (state !== "enough") feed.close();
   });
@@ -177,7 +177,7 @@ function watchNetwork(target: Window, feed: FeedClient): void {
   });
 }
 
-/** Returns the subscription of all devices. */
+/** Subscribes to all devices, and returns the subscription. */
 function subscribeStores(
   feed: FeedClient,
   stores: { readonly devices: DeviceStore; readonly alerts: AlertStore; readonly stats: StatsStore },
@@ -231,7 +231,7 @@ function subscribeReadings(feed: FeedClient, detail: DeviceDetail): FeedSubscrip
     {
       onSnapshot(items) {
         detail.readings(items);
-        // Readings between two snapshots were missed.
+        // The page missed the readings between two snapshots.
         if (++snapshots > 1) detail.reload();
       },
       onUpdate: (items) => detail.readings(items),

@@ -12,7 +12,7 @@ const RULES_EVERY_MS = 60_000;
 const RULES_AGAIN_MS = 5_000;
 const READY_EVERY_MS = 10_000;
 const ATTENTION_EVERY_MS = 15_000;
-/** Alert changes come in bursts: one request for each burst. */
+/** Alert changes come in bursts, and each burst causes one request. */
 const ATTENTION_SETTLED_MS = 800;
 const ALERTS_LISTED = 200;
 const ALERTS_PAST_US = 30 * 86_400_000_000;
@@ -35,7 +35,7 @@ interface PollOptions {
   readonly backfill: Backfill;
 }
 
-/** Asks for what is not on the feed: from time to time, and whenever the connection opens. */
+/** Requests what the feed does not carry: from time to time, and whenever the connection opens. */
 export function startPolls(options: PollOptions): Polled {
   const { api, target, status, attention, backfill } = options;
   const { askRules, rules, rulesLoaded } = pollRules(api);
@@ -46,7 +46,7 @@ export function startPolls(options: PollOptions): Polled {
     if (JSON.stringify(answer) !== JSON.stringify(readiness.peek())) readiness.value = answer;
   }
 
-  // Each may fail: the live feed works without it, and the next round asks again.
+  // Each may fail. The live feed works without it, and the next round tries again.
   const whenOpen = (ask: () => Promise<void>) => () => {
     if (status.peek().state === "open" && !target.document.hidden) ask().catch(() => {});
   };
@@ -56,7 +56,7 @@ export function startPolls(options: PollOptions): Polled {
     [attention.refresh, ATTENTION_EVERY_MS],
   ];
   for (const [ask, everyMs] of asks) target.setInterval(whenOpen(ask), everyMs);
-  // Most screens need the rules: a page without them does not wait for the next round.
+  // Most screens need the rules, so a page without them does not wait for the next round.
   target.setInterval(() => {
     if (!rulesLoaded.peek()) whenOpen(askRules)();
   }, RULES_AGAIN_MS);
@@ -82,7 +82,7 @@ function pollRules(api: Api) {
     const answer = await api.rules();
     const text = JSON.stringify(answer);
     rulesLoaded.value = true;
-    // Equal rules stay the same object, so that charts do not draw again.
+    // Equal rules stay the same object, so that charts are not drawn again.
     if (text === before) return;
     before = text;
     rules.value = parseRules(answer);
@@ -103,7 +103,7 @@ function refreshAfterAlerts({ alerts, target }: PollOptions, refresh: () => void
   });
 }
 
-/** The time of the readings decides what is past: they may be recorded ones. */
+/** The past is relative to the time of the readings, because they may be recorded ones. */
 function loadPastAlerts({ api, status, devices, alerts }: PollOptions): void {
   effect(() => {
     if (status.value.state !== "open" || !devices.loaded.value) return;

@@ -67,7 +67,7 @@ export function letterHref(sequence: number): string {
   return `#/dead-letters/${sequence}`;
 }
 
-/** The part of the address from its `#`, as long as the page is open. */
+/** The part of the address from its `#`, kept up to date while the page is open. */
 export function watchHash(target: Window): ReadonlySignal<string> {
   const hash = signal(target.location.hash);
   target.addEventListener("hashchange", () => {
@@ -76,7 +76,7 @@ export function watchHash(target: Window): ReadonlySignal<string> {
   return hash;
 }
 
-/** `?kiosk=1`, before or behind the `#`: any screen on a wall, larger and read-only. */
+/** `?kiosk=1`, before or after the `#`, shows any screen for a wall: larger and read-only. */
 export function isKiosk(location: Location): boolean {
   const behind = new URLSearchParams(location.hash.split("?", 2)[1] ?? "");
   return [new URLSearchParams(location.search), behind].some((query) => {

@@ -2,22 +2,22 @@ import type { JSX } from "preact";
 
 /** One screen of the page, as the table in `src/screens.tsx` declares it. */
 export interface ScreenKind<Name extends string = string> {
-  /** The address behind `#/`. A `*` is a name: `rules/*`. */
+  /** The address after `#/`. A `*` is a name: `rules/*`. */
   readonly path: string;
-  /** The text of its link in the header. Undefined: the header does not link to it. */
+  /** The text of its link in the header. Without it, the header has no link to this screen. */
   readonly link?: string;
-  /** `g` and this key lead to it. */
+  /** The key that opens it after `g`. */
   readonly key?: string;
-  /** The screen that Esc and the link at the top lead to. Its link in the header is marked, too. */
+  /** Esc and the link at the top lead to this screen. Its link in the header is marked, too. */
   readonly parent?: Name;
-  /** A number behind its link in the header. */
+  /** A number after its link in the header. */
   readonly badge?: () => JSX.Element;
-  /** Undefined when the address names nothing of this kind. */
+  /** Undefined when the address does not name an item of this kind. */
   open(address: Address): OpenScreen | undefined;
 }
 
 export interface Address {
-  /** What the `*` of the path stands for; empty without one. */
+  /** The text in place of the `*` in the path; empty if the path has no `*`. */
   readonly name: string;
   readonly query: URLSearchParams;
 }
@@ -28,7 +28,7 @@ export interface OpenScreen {
   readonly view: JSX.Element;
 }
 
-/** What an address shows; `name` is undefined when no screen has it. */
+/** What an address shows; `name` is undefined for an unknown address. */
 export interface ShownScreen<Name extends string = string> extends OpenScreen {
   readonly name: Name | undefined;
 }
@@ -48,7 +48,7 @@ export function screensOf<Name extends string>(
   return names.map((name) => ({ name, ...table[name] }));
 }
 
-/** Reads `#/device/<name>?range=7d`; undefined when no screen of the table has this address. */
+/** Reads `#/device/<name>?range=7d`; undefined if no screen of the table has this address. */
 export function findScreen<Name extends string>(table: ScreenTable<Name>, hash: string): ShownScreen<Name> | undefined {
   const { parts, query } = splitHash(hash);
   for (const { name, path, open } of screensOf(table)) {
@@ -59,7 +59,7 @@ export function findScreen<Name extends string>(table: ScreenTable<Name>, hash: 
   return undefined;
 }
 
-/** Where a screen without a name in its path is. */
+/** The address of a screen without a name in its path. */
 export function hrefOf({ path }: Pick<ScreenKind, "path">): string {
   return `#/${path}`;
 }

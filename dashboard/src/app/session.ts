@@ -2,16 +2,16 @@ import { type ReadonlySignal, signal } from "@preact/signals";
 
 const NAME = "weir.token";
 
-/** `missing`: the gateway requires a token. `refused`: it does not know this one. */
+/** `missing`: the gateway requires a token. `refused`: it does not know this token. */
 export type TokenState = "enough" | "missing" | "refused";
 
-/** The token that this tab shows to the gateway. It is never kept longer than the tab. */
+/** The token that this tab sends to the gateway. It is never kept longer than the tab. */
 export interface Session {
   readonly token: string | undefined;
   readonly state: ReadonlySignal<TokenState>;
   /** The gateway refused the token, or requires one. */
   unauthorized(): void;
-  /** Uses another token: reloads the page. */
+  /** Stores another token and reloads the page. */
   show(token: string): void;
 }
 

@@ -7,9 +7,9 @@ export type Theme = "system" | "light" | "dark";
 export interface Settings {
   readonly theme: Signal<Theme>;
   readonly zone: Signal<Zone>;
-  /** The metric on the device cards; undefined: the page chooses. */
+  /** The metric on the device cards. Undefined: the page chooses. */
   readonly metric: Signal<string | undefined>;
-  /** The name for acknowledgements and silences. */
+  /** The person's name, for acknowledgements and silences. */
   readonly who: Signal<string>;
   setTheme(theme: Theme): void;
   /** System, dark, light, system... */
@@ -57,7 +57,7 @@ export function themeAfter(theme: Theme): Theme {
   return theme === "system" ? "dark" : theme === "dark" ? "light" : "system";
 }
 
-/** A browser may forbid storage; the choice then lasts as long as the page. */
+/** A browser may forbid storage. The choice then lasts as long as the page. */
 function read(storage: Storage | undefined, name: string): string | undefined {
   try {
     return storage?.getItem(name) ?? undefined;

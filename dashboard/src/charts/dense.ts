@@ -1,9 +1,9 @@
 /** Rows of pixels from `top` to `bottom` in each column of a canvas. */
 export interface PixelColumns {
-  /** Covers a line from the middle of one column to the middle of another on its right. */
+  /** Covers a line between the middles of two columns, from left to right. */
   line(fromX: number, fromY: number, toX: number, toY: number): void;
   cover(x: number, top: number, bottom: number): void;
-  /** Emits one rectangle for each column, of the given width, and higher than the covered rows by the given height. */
+  /** Emits one rectangle for each column: `width` wide, and `height` higher than the covered rows. */
   path(
     more: { readonly width: number; readonly height: number },
     rect: (left: number, top: number, width: number, height: number) => void,
@@ -11,9 +11,9 @@ export interface PixelColumns {
 }
 
 /**
- * For lines with more points than pixels. Filling a rectangle in each column looks the same as stroking the short lines,
- * in a tenth of the time. Numbers are passed without objects around them: for many charts these would be megabytes each
- * second, and collecting them would hold up the page.
+ * For lines with more points than pixels. Filling one rectangle for each column looks the same as stroking the short
+ * lines, and takes a tenth of the time. Numbers are passed without objects around them: with many charts, those would
+ * be megabytes each second, and collecting them would hold up the page.
  */
 export function createColumns(left: number, width: number): PixelColumns {
   const first = Math.floor(left);
@@ -37,7 +37,7 @@ export function createColumns(left: number, width: number): PixelColumns {
         return;
       }
       const rise = (toY - fromY) / steps;
-      // Columns left of the canvas are skipped.
+      // Skips columns left of the canvas.
       const begin = Math.max(0, first - Math.round(fromX));
       const end = Math.min(steps, first + count - Math.round(fromX));
       for (let step = begin; step <= end; step++) {

@@ -18,7 +18,7 @@ afterAll(() => {
   vi.unstubAllGlobals();
 });
 
-/** A canvas that records the pixels of its lines: columns for vertical lines, the lines themselves for others. */
+/** A canvas that records the pixels of its lines: the columns of vertical lines, and other lines as they are. */
 function createCanvas() {
   const state: PlotState = {
     xRange: [0, 1],
@@ -61,7 +61,7 @@ function createCanvas() {
       });
     },
   };
-  // It has only the methods of a canvas that are called here.
+  // It has only the canvas methods that are called here.
   return { canvas: canvas as unknown as Canvas, state, picture: () => ({ columns: [...columns].sort(), slanted }) };
 }
 
@@ -111,7 +111,7 @@ test("points added one by one look like all points drawn at once", () => {
         points.push(atUs, value);
         if (index % perFrame === 0 || index === steps.length - 1) drawn.add(plot.show(scene()).drew);
       });
-      // Drawn again, on the same axes.
+      // Drawn again on the same axes.
       const added = live.picture();
       const ranges = JSON.stringify([live.state.xRange, live.state.yRange]);
       const before = { columns: [...added.columns], slanted: new Set(added.slanted) };

@@ -11,10 +11,10 @@ import { createCutter, pastView, spreadOf, windowBoxes, withBoxes } from "./pict
 import type { PlotState } from "./plot.ts";
 import { axisRange, type Extent, GAP_STEPS } from "./scale.ts";
 
-/** What a chart shows. */
+/** The contents of a chart. */
 export interface Scene {
   readonly track: MetricTrack;
-  /** How much it shows while it follows the present. */
+  /** The range of the chart while it follows the present. */
   readonly rangeUs: number;
   readonly newestUs: number;
   /** The chosen span of the past; undefined while the chart follows the present. */
@@ -25,7 +25,7 @@ export interface Scene {
   readonly windowRule: RuleView | undefined;
 }
 
-/** A scene as it was drawn. While all of this stays the same, points can be added without a new picture. */
+/** A scene that was drawn. While all of it stays the same, points can be added without a new picture. */
 interface Drawn {
   readonly scene: Scene;
   readonly fromUs: number;
@@ -34,7 +34,7 @@ interface Drawn {
   readonly windowChanges: number;
   readonly rewrites: number;
   extent: Extent | undefined;
-  /** The newest point in the picture, and where it is in pixels of the canvas. */
+  /** The newest point in the picture, and its place in pixels of the canvas. */
   lastUs: number;
   lastX: number;
   lastY: number;
@@ -43,35 +43,35 @@ interface Drawn {
   bottom: number;
 }
 
-/** The part of the chart library that is used here. */
+/** The part of the chart library that this file uses. */
 export type Canvas = Pick<uPlot, "batch" | "setData" | "valToPos" | "bbox" | "ctx">;
 
-/** Multiples of it spread evenly between whole numbers, however many there are. */
+/** Its multiples spread evenly between whole numbers, however many there are. */
 const GOLDEN_SHARE = 0.618034;
 let made = 0;
-/** The time axis moves by this many pixels of the canvas at once. */
+/** The time axis moves in steps of this many pixels of the canvas. */
 const STEP_PX = 2;
 
-/** What a call of `show` drew, and of how many points. */
+/** What a call of `show` drew, and how many points it has. */
 export interface Drawing {
   readonly drew: "all" | "points" | "nothing";
-  /** The browser paints them after the script, so the script's own clock does not see what they cost. */
+  /** The browser paints them after the script, so the script's own clock does not measure their cost. */
   readonly points: number;
 }
 
 /**
  * Draws a plot again only when it looks different. ADR 16.
  *
- * The time axis moves by whole pixels, so what is drawn stays where it is until the next step. Points that arrive in
- * between are added to the line, and many of them need no pixel at all. What is added looks exactly as if all had been
- * drawn at once: `live-plot.test.ts` compares the two.
+ * The time axis moves by whole pixels, so the picture stays in place until the next step. Points that arrive in between
+ * are added to the line, and many of them change no pixel at all. The result looks exactly like a picture drawn all at
+ * once: `live-plot.test.ts` compares the two.
  */
 export class LivePlot {
   readonly #plot: Canvas;
   readonly #state: PlotState;
   readonly #color: string;
   readonly #cut = createCutter(CHART_POINTS);
-  /** Charts beside each other take their steps one after the other, not all in one frame. */
+  /** Gives each chart its own moment for a step, so that neighbouring charts do not all step in one frame. */
   readonly #phase = (made++ * GOLDEN_SHARE) % 1;
   #drawn: Drawn | undefined;
   #spread: readonly SpreadPoint[] = [];
@@ -82,7 +82,7 @@ export class LivePlot {
     this.#color = color;
   }
 
-  /** Brings the picture up to date, with as little drawing as possible. */
+  /** Updates the picture with as little drawing as possible. */
   show(scene: Scene): Drawing {
     const { fromUs, toUs } = spanOf(scene, this.#plot.bbox.width, this.#phase);
     if (this.#drawn !== undefined && isSame(this.#drawn, scene, fromUs, toUs)) {
@@ -130,12 +130,12 @@ export class LivePlot {
     return x.length + state.overlays.spread.length;
   }
 
-  /** Undefined when the new points need a new picture. */
+  /** Undefined if the new points need a new picture. */
   #addPoints(before: Drawn, scene: Scene): "points" | "nothing" | undefined {
     const { at, values } = scene.track.points.view();
     const first = lowerBound(at, before.lastUs + 0.5);
     if (first >= at.length) return "nothing";
-    // The first points of all, or those after the buffer dropped more than a step.
+    // The very first points, or the first after the buffer dropped more than a step.
     if (first === 0) return undefined;
     const { usualStepMs, yRange } = this.#state;
     const gapUs = usualStepMs === undefined ? Infinity : usualStepMs * 1000 * GAP_STEPS;
@@ -182,7 +182,10 @@ export class LivePlot {
   }
 }
 
-/** Where the axis begins and ends. While it follows the present, it ends on a whole step at or after the newest reading. */
+/**
+ * Where the axis begins and ends. While it follows the present, it ends on a whole step at or after the newest
+ * reading.
+ */
 export function spanOf(
   { span, rangeUs, newestUs }: Pick<Scene, "span" | "rangeUs" | "newestUs">,
   widthPx: number,
@@ -214,7 +217,7 @@ function isSame(drawn: Drawn, scene: Scene, fromUs: number, toUs: number): boole
   );
 }
 
-/** Rounded like the chart library does, so that added points continue its line. */
+/** Rounds like the chart library, so that added points continue its line. */
 function pixel(plot: Canvas, value: number, scale: "x" | "y"): number {
   return Math.round(plot.valToPos(value, scale, true));
 }

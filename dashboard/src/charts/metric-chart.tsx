@@ -27,12 +27,12 @@ import { createPlot, type PlotOptions, type PlotState } from "./plot.ts";
 export interface MetricChartProps {
   readonly detail: DeviceDetail;
   readonly track: MetricTrack;
-  /** How much it shows while it follows the present. */
+  /** The range of the chart while it follows the present. */
   readonly rangeUs: number;
   /** The chosen span of the past; undefined while the chart follows the present. */
   readonly span: Span | undefined;
   readonly zone: Zone;
-  /** Rules that watch this metric. */
+  /** The rules that evaluate this metric. */
   readonly rules: readonly RuleView[];
   readonly spans: readonly AlertSpan[];
   readonly windows: readonly WindowTrack[];
@@ -44,7 +44,7 @@ const UNSEEN_WORDS_EVERY_MS = 2_000;
 const WORDS_LATE_MS = 200;
 const WORDS_PER_FRAME = 12;
 
-/** One metric as a live line, with its rules' thresholds and windows, and the alerts it caused. */
+/** One metric as a live line, with the thresholds and windows of its rules, and the alerts it caused. */
 export function MetricChart(props: MetricChartProps): JSX.Element {
   const { detail, track, zone, rules, span } = props;
   const card = useRef<HTMLElement>(null);
@@ -53,7 +53,7 @@ export function MetricChart(props: MetricChartProps): JSX.Element {
   const windows = props.windows.find((one) => one.rule === windowRule?.id);
   const plot = useLivePlot(props, { visible, windowRule, windows });
 
-  // Not a subscription: charts take turns to draw, and the turn reads the newest instant.
+  // Read without subscribing: charts take turns to draw, and each turn reads the newest instant.
   const toUs = span?.toUs ?? detail.newestUs.peek();
   const fromUs = span?.fromUs ?? toUs - props.rangeUs;
   const figures = figuresOf(span === undefined ? track.points.view() : pastView(track.past()), fromUs, toUs);
@@ -75,7 +75,7 @@ export function MetricChart(props: MetricChartProps): JSX.Element {
   );
 }
 
-/** The chart in words, for people who do not see it. */
+/** The chart in words, for people who cannot see it. */
 function describe(metric: string, { last, extent }: Figures, span: Span | undefined): string {
   const low = formatNumber(extent?.low ?? Number.NaN);
   const high = formatNumber(extent?.high ?? Number.NaN);
@@ -134,7 +134,7 @@ function useLivePlot(
   }, [visible, span, rangeUs, props.windows, windowRule, thresholds, spans]);
   useCalmRender(track, seen, show);
 
-  /** The point under the pointer, as it was drawn. */
+  /** The drawn point under the pointer. */
   function hovered(): { readonly atMs?: number | null | undefined; readonly value?: number | null | undefined } {
     const index = cursor.value;
     if (index === undefined) return {};
@@ -144,7 +144,7 @@ function useLivePlot(
   return { place, hovered };
 }
 
-/** A function that stays the same and always runs the newest version of another. */
+/** A function that never changes and always calls the newest version of another one. */
 function useLatest<Arguments extends unknown[]>(run: (...args: Arguments) => void): (...args: Arguments) => void {
   const latest = useRef(run);
   latest.current = run;
@@ -157,7 +157,7 @@ interface MountedPlot {
   unmount(): void;
 }
 
-/** Puts a plot into an element, of the element's size. */
+/** Puts a plot into an element, at the element's size. */
 function mountPlot(options: Omit<PlotOptions, "state"> & { show(): void }): MountedPlot {
   const { element, palette, show } = options;
   const state: PlotState = {
@@ -187,8 +187,8 @@ function mountPlot(options: Omit<PlotOptions, "state"> & { show(): void }): Moun
 }
 
 /**
- * The line follows each reading, but words that change faster than a person reads are rendered less often: in the frame
- * that draws the line, a few charts in each, or by a timer when no more readings arrive.
+ * The line follows each reading, but words that change faster than a person reads are rendered less often. The frame
+ * that draws the line renders the words of a few charts. When no more readings arrive, a timer does.
  */
 function useCalmRender(track: MetricTrack, seen: { readonly current: boolean }, draw: () => void): void {
   const [, render] = useState(0);
@@ -239,7 +239,7 @@ function Summary({ figures }: { readonly figures: Figures }): JSX.Element {
   );
 }
 
-/** What the lines and boxes mean. Always one line high. */
+/** Explains the lines and boxes. Always one line high. */
 function Legend(props: {
   readonly rules: readonly RuleView[];
   readonly windowRule: RuleView | undefined;

@@ -11,7 +11,10 @@ export interface ThresholdLine extends Threshold {
   readonly severity: Severity;
 }
 
-/** A window: its span, the value that its rule evaluates and, when the rule computes them, its lowest and highest. */
+/**
+ * A window: its span and the value that its rule evaluates. If the rule computes them, also its lowest and highest
+ * value.
+ */
 export interface WindowBox {
   readonly startMs: number;
   readonly endMs: number;
@@ -26,7 +29,7 @@ export interface SpreadPoint {
   readonly max: number;
 }
 
-/** What is below and above the line of readings. Drawn by hand: windows and alerts are spans, not points. */
+/** Everything below and above the line of readings. Drawn by hand, because windows and alerts are spans, not points. */
 export interface Overlays {
   readonly thresholds: readonly ThresholdLine[];
   readonly spans: readonly AlertSpan[];
@@ -100,7 +103,7 @@ function drawSpan({ u, context, palette, ratio, x }: Plot, span: AlertSpan): voi
   context.fillRect(fired, top, end - fired, 3 * ratio);
 }
 
-/** Draws a line with more points than pixels; the chart library draws the others. */
+/** Draws a line with more points than pixels. The chart library draws other lines. */
 export function drawDenseLine(u: uPlot, usualStepMs: number | undefined, palette: Palette): void {
   const [at, values] = u.data;
   if (values === undefined || !isDense(at.length - 1, u.bbox.width)) return;
@@ -202,7 +205,7 @@ function drawThreshold({ u, context, palette, ratio, y }: Plot, line: ThresholdL
   context.fillText(label, left + 8 * ratio, middle);
 }
 
-/** Above its line, unless that is out of the picture. */
+/** Above its line, unless there is no room in the picture. */
 function labelMiddle(at: number, top: number, ratio: number): number {
   return at - 9 * ratio < top + 8 * ratio ? at + 9 * ratio : at - 9 * ratio;
 }

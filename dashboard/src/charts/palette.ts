@@ -18,7 +18,7 @@ export interface Palette {
 
 let current: Palette | undefined;
 
-/** The current palette; a component that uses it renders again when the theme changes. */
+/** The current palette. A component that uses it renders again when the theme changes. */
 export function usePalette(): Palette {
   const { settings } = usePage();
   const theme = settings.theme.value;

@@ -11,7 +11,7 @@ test("cuts the points in view and one on either side, into reused columns", () =
   const first = cut(series(1_000, 2_000, 3_000, 4_000, 5_000), 2_000, 3_500);
   expect([...first.x]).toEqual([1, 2, 3, 4]);
   expect([...first.y]).toEqual([100, 200, 300, 400]);
-  // The scale is that of the points in view.
+  // The scale covers the points in view.
   expect(first.extent).toEqual({ low: 200, high: 300 });
   const second = cut(series(1_000, 2_000), 0, 9_000);
   expect([...second.x]).toEqual([1, 2]);

@@ -6,9 +6,9 @@ import type { WindowTrack } from "../store/window-track.ts";
 import type { SpreadPoint, WindowBox } from "./overlays.ts";
 import { type Extent, extentOf } from "./scale.ts";
 
-/** The figures in the words of a chart. */
+/** The figures that describe a chart in words. */
 export interface Figures {
-  /** Points that are drawn: those in the range, and one on either side. */
+  /** The drawn points: those in the range, and one on either side. */
   readonly points: number;
   readonly extent: Extent | undefined;
   readonly average: number | undefined;
@@ -30,7 +30,7 @@ export function figuresOf({ at, values }: SeriesView, fromUs: number, toUs: numb
 
 /** The drawn points, in two columns that each picture reuses. */
 export interface Columns {
-  /** Milliseconds, as the chart library wants them. */
+  /** Milliseconds, as the chart library expects. */
   readonly x: Float64Array;
   readonly y: Float64Array;
   readonly extent: Extent | undefined;
@@ -66,19 +66,21 @@ export function createCutter(slots: number): (view: SeriesView, fromUs: number, 
 
 const STEPS_READ = 200;
 
-/** The usual time between two points. Points that storage summed up are further apart than the live ones after them. */
+/**
+ * The usual time between two points. Points that the store summed up are further apart than the live ones after them.
+ */
 function usualStepOf(at: Float64Array): number | undefined {
   const oldest = medianIntervalUs(at.subarray(0, STEPS_READ));
   const newest = medianIntervalUs(at.subarray(-STEPS_READ));
   return oldest === undefined || newest === undefined ? newest : Math.max(oldest, newest);
 }
 
-/** The points of a span of the past. */
+/** The points in a span of the past. */
 export function pastView(past: SeriesAnswer | undefined): SeriesView {
   return { at: Float64Array.from(past?.atUs ?? []), values: Float64Array.from(past?.avg ?? []) };
 }
 
-/** The rule whose windows are drawn: one with their spread, else the first. */
+/** The rule whose windows are drawn: the first with a spread, otherwise the first. */
 export function chooseWindowRule(rules: readonly RuleView[], tracks: readonly WindowTrack[]): RuleView | undefined {
   const drawn = rules.filter((rule) => tracks.some((track) => track.rule === rule.id));
   return drawn.find(hasSpread) ?? drawn[0];
@@ -88,7 +90,7 @@ export function hasSpread(rule: RuleView): boolean {
   return rule.aggregates.includes("min") && rule.aggregates.includes("max");
 }
 
-/** The aggregate that is drawn as a line: the one that the condition evaluates, else the middle of the spread. */
+/** The aggregate drawn as a line: the one that the condition evaluates, otherwise the middle of the spread. */
 export function lineAggregate(rule: RuleView): string | undefined {
   if (rule.when === "" && rule.aggregates.includes("avg")) return "avg";
   return rule.aggregates[0];
@@ -129,7 +131,7 @@ export function withBoxes(extent: Extent | undefined, boxes: readonly WindowBox[
   return low <= high ? { low, high } : undefined;
 }
 
-/** The spread of points that sum up several readings; empty when no point does. */
+/** The spread of points that sum up several readings; empty if no point does. */
 export function spreadOf(answer: SeriesAnswer | undefined): readonly SpreadPoint[] {
   if (answer === undefined || !answer.count.some((count) => count > 1)) return [];
   return answer.atUs.map((atUs, i) => ({ atMs: atUs / 1000, min: answer.min[i] ?? 0, max: answer.max[i] ?? 0 }));

@@ -22,7 +22,7 @@ export interface PlotOptions {
   readonly palette: Palette;
   readonly zone: Zone;
   onCursor(index: number | undefined): void;
-  /** A person dragged over this span. */
+  /** A person dragged across this span. */
   onSelect(fromMs: number, toMs: number): void;
 }
 
@@ -76,7 +76,7 @@ function lineOf(palette: Palette, state: PlotState): uPlot.Series {
     stroke: palette.line,
     width: LINE_WIDTH,
     points: { show: false },
-    // A dense line is drawn by the hook below.
+    // The hook below draws dense lines.
     paths: (u, series, from, to) => (isDense(u.data[0].length - 1, u.bbox.width) ? null : linear(u, series, from, to)),
     gaps: (u, _, from, to, gaps) => {
       for (const [before, after] of findGaps(u.data[0], state.usualStepMs, from, to)) {
@@ -105,7 +105,7 @@ function hooksOf({ state, palette, onCursor, onSelect }: PlotOptions): uPlot.Hoo
   };
 }
 
-/** The day at midnight, else the time, with seconds for short steps. */
+/** The date at midnight, otherwise the time, with seconds for short steps. */
 function timeLabel(ms: number, stepMs: number, zone: Zone): string {
   const clock = formatClock(ms * 1000, zone);
   if (stepMs >= DAY_MS || clock === "00:00") return dayLabel(ms, zone);

@@ -5,7 +5,7 @@ export interface Extent {
   readonly high: number;
 }
 
-/** The lowest and highest value between two indexes; undefined when there are none. */
+/** The lowest and highest value between two indexes; undefined without values. */
 export function extentOf(values: ArrayLike<number>, from: number, to: number): Extent | undefined {
   let low = Infinity;
   let high = -Infinity;
@@ -17,12 +17,12 @@ export function extentOf(values: ArrayLike<number>, from: number, to: number): E
   return low <= high ? { low, high } : undefined;
 }
 
-/** A threshold further away than this share of the data's span stays outside the picture. */
+/** A threshold stays outside the picture if its distance exceeds this share of the data's span. */
 const REACH = 1.2;
 
 /**
- * The range of the vertical axis: the data, and thresholds near it. It ends on round numbers with some room, so that the
- * axis does not move with every value.
+ * The range of the vertical axis covers the data and nearby thresholds. It ends on round numbers with some room, so
+ * that the axis does not move with every value.
  */
 export function axisRange(data: Extent | undefined, thresholds: readonly Threshold[]): [number, number] {
   if (data === undefined) return [0, 1];
@@ -44,7 +44,7 @@ export function axisRange(data: Extent | undefined, thresholds: readonly Thresho
   return [data.low >= 0 && floor < 0 ? 0 : clean(floor), clean(ceiling)];
 }
 
-/** The next of 1, 2, 2.5, 5 times a power of ten. */
+/** Rounds up to 1, 2, 2.5 or 5 times a power of ten. */
 export function niceStep(rough: number): number {
   const power = 10 ** Math.floor(Math.log10(rough));
   const share = rough / power;
@@ -56,10 +56,10 @@ function clean(value: number): number {
   return Number(value.toPrecision(12));
 }
 
-/** A time without readings is a gap from this many usual steps. */
+/** A time without readings is a gap from this many usual steps on. */
 export const GAP_STEPS = 6;
 
-/** Pairs of indexes around each gap. */
+/** The two indexes around each gap. */
 export function findGaps(
   at: ArrayLike<number>,
   usual: number | undefined,

@@ -23,7 +23,7 @@ export function Sparkline(props: {
   const palette = usePalette();
   const color = props.color ?? palette.line;
 
-  // From the observer: reading it from the element between changes of the page would force a layout each time.
+  // From the observer, because reading the size from the element between changes of the page forces a layout.
   const size = useRef<Size>({ width: 0, height: 0 });
 
   function draw(): void {
@@ -72,7 +72,7 @@ function drawSparkline(
   const flat = high === low;
   const span = flat ? 1 : high - low;
   const x = (index: number) => PADDING + (((at[index] ?? 0) - first) / spanAt) * (width - 2 * PADDING);
-  // A flat line is in the middle, except a rate of zero.
+  // A flat line is drawn in the middle, except a rate of zero.
   const y = (value: number) => {
     const share = flat ? (look.fromZero && value === 0 ? 0 : 0.5) : (value - low) / span;
     return height - PADDING - share * (height - 2 * PADDING);

@@ -8,7 +8,7 @@ import { AlertRow } from "./alert-row.tsx";
 const OPEN_SHOWN = 8;
 const RESOLVED_SHOWN = 4;
 
-/** Open alerts, and below them those that resolved last. */
+/** Open alerts, followed by those that resolved last. */
 export function AlertPanel(): JSX.Element {
   const { alerts } = usePage();
   const open = alerts.open.value;

@@ -57,7 +57,7 @@ function Marks({ incident, page }: { readonly incident: string; readonly page: P
   );
 }
 
-/** `since 14:00 · 3 h` while the alert is open; then the time at which it ended. */
+/** `since 14:00 · 3 h` while the alert is open, then the time of its end. */
 function AlertAge({ change, page }: { readonly change: AlertChange; readonly page: Page }): JSX.Element {
   const nowUs = referenceOf(page, change);
   const zone = page.settings.zone.value;
@@ -70,7 +70,7 @@ function AlertAge({ change, page }: { readonly change: AlertChange; readonly pag
   );
 }
 
-/** "Now" for the age of the alert: the clock for live data, the newest reading for recorded data. */
+/** The present for the age of the alert: the clock for live data, the newest reading for recorded data. */
 function referenceOf(page: Page, change: AlertChange): number {
   const time = page.eventTime.value;
   if (time.kind !== "replay") return page.nowUs.value;
@@ -83,7 +83,7 @@ export function summaryOf(change: AlertChange): string {
   return change.annotations.summary ?? change.annotations.description ?? change.rule;
 }
 
-/** `avg 187 · alert if > 150`. Another condition may have ended an alert, so only the value is shown. */
+/** `avg 187 · alert if > 150`. Another condition may have ended an alert, so an ended one shows only the value. */
 export function evidenceWords(change: AlertChange): string {
   const { aggregate, condition } = change.evidence;
   const value = `${aggregate} ${formatValue(change.value)}`;

@@ -13,7 +13,7 @@ import { SeverityIcon } from "./icons.tsx";
 
 const OTHERS_SHOWN = 3;
 
-/** One device of the grid. Off screen, only its name is rendered; its size is fixed, so nothing moves. */
+/** One device of the grid. Off screen, only its name is rendered. Its size is fixed, so nothing moves. */
 export function DeviceCard(props: {
   readonly entry: DeviceEntry;
   readonly metric: string | undefined;
@@ -23,7 +23,7 @@ export function DeviceCard(props: {
   const { alerts } = usePage();
   const ref = useRef<HTMLAnchorElement>(null);
   const visible = useVisible(ref);
-  // A change of other devices' alerts does not render this card.
+  // A change in other devices' alerts does not render this card.
   const worst = useComputed(() => alerts.byDevice.value.get(entry.name)?.[0]).value;
   return (
     <a

@@ -68,7 +68,7 @@ function LastSeen({ item }: { readonly item: DeviceItem }): JSX.Element {
   const { nowUs } = usePage();
   const words = useComputed(() => {
     const ageUs = nowUs.value - item.lastSeenUs;
-    // Steps of ten seconds, so that rows do not change every second.
+    // In steps of ten seconds, so that rows do not change every second.
     return ageUs < 10_000_000 ? "just now" : `${formatAge(Math.floor(ageUs / 10_000_000) * 10_000_000)} ago`;
   }).value;
   const silent = useComputed(() => nowUs.value - item.lastSeenUs >= SILENT_US).value;

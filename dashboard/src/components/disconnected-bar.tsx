@@ -3,7 +3,7 @@ import type { FeedStatus } from "../../../contracts/feed-client/feed-client.ts";
 import { usePage } from "../app/page.ts";
 import { formatAge } from "../lib/format.ts";
 
-/** For shorter times, the header alone shows it. */
+/** Shorter interruptions appear only in the header. */
 const LONG_US = 3_000_000;
 
 /** The first attempt to connect does not count: there was no connection to lose. */

@@ -33,7 +33,7 @@ const CLOSED_BY: Readonly<Record<ExplainedChange["closedBy"], string>> = {
 };
 const READINGS_SHOWN = 100;
 
-/** Why the alert changed: each change with the window that decided it, and its entry in the log. */
+/** Why the alert changed: each change with the window behind it, and its entry in the log. */
 export function Explanation(props: {
   readonly changes: readonly AlertChange[];
   readonly last: AlertChange;
@@ -116,7 +116,7 @@ function Step({ change, zone }: { readonly change: AlertChange; readonly zone: Z
   );
 }
 
-/** The readings behind each change, where a service can read them from the log. */
+/** The readings behind each change, if a service can read them from the log. */
 function LogReadings({
   incident,
   changes,

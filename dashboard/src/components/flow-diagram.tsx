@@ -10,7 +10,7 @@ interface Node {
   readonly rate: RateName;
   readonly unit: string;
   readonly words: (figures: Figures | undefined) => string;
-  /** Whether too much waits there. */
+  /** Whether too much waits at this part. */
   readonly worry: (figures: Figures | undefined) => boolean;
 }
 
@@ -69,7 +69,7 @@ const NODES: readonly Node[] = [
   },
 ];
 
-/** The path of a reading through the gateway: what passes each part in a second, and what waits there. */
+/** The path of a reading through the gateway: how much passes each part in a second, and how much waits. */
 export function FlowDiagram(): JSX.Element {
   const { stats } = usePage();
   const figures = stats.figures.value;
@@ -95,7 +95,7 @@ function lagWords(us: number | undefined): string {
   return us < 1_000_000 ? `${Math.max(0, Math.round(us / 1000))} ms` : formatAge(us);
 }
 
-/** Only when the log is about to drop entries that are not stored yet. */
+/** Only if the log is about to drop entries that are not stored yet. */
 function retentionWords(figures: Figures | undefined): string {
   const seconds = figures?.retentionSecondsLeft;
   if (seconds === undefined || seconds > 6 * 3_600 || (figures?.storageLag ?? 0) < STORAGE_WORRY) return "";

@@ -9,7 +9,7 @@ import { Logo, SunMoon } from "./icons.tsx";
 export interface HeaderLink {
   readonly href: string;
   readonly text: string;
-  /** It leads to the screen that is shown, or to the parent of that. */
+  /** The link leads to the current screen, or to its parent. */
   readonly current: boolean;
   readonly badge: (() => JSX.Element) | undefined;
 }
@@ -47,7 +47,7 @@ export function Header(props: { readonly links: readonly HeaderLink[]; onHelp():
   );
 }
 
-/** The time of the data, and the zone in which times are shown. A press changes the zone. */
+/** The time of the data, and the time zone of the page. A press changes the zone. */
 function DataTime(): JSX.Element {
   const { eventTime, nowUs, settings } = usePage();
   const zone = settings.zone.value;

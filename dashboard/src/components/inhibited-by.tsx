@@ -8,7 +8,7 @@ export function inhibitedWords(incidents: readonly string[]): string {
   return `inhibited by ${first}${others.length > 0 ? ` and ${others.length} more` : ""}`;
 }
 
-/** Why nobody is notified of an alert now, with links to the incidents that inhibit it. */
+/** Why an alert notifies nobody now, with links to the incidents that inhibit it. */
 export function InhibitedBy({ incidents }: { readonly incidents: readonly string[] }): JSX.Element | null {
   if (incidents.length === 0) return null;
   return (
@@ -25,7 +25,7 @@ export function InhibitedBy({ incidents }: { readonly incidents: readonly string
   );
 }
 
-/** Without the permission to see its site, the gateway sends words instead of an incident's id. */
+/** If the token does not show its site, the gateway sends words instead of an incident's id. */
 function ruleOf(incident: string): string {
   return parseIncidentId(incident)?.rule ?? incident;
 }

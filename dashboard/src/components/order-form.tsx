@@ -3,7 +3,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 
-/** A short form for an order to the gateway: asks for a name, sends once and shows the gateway's error. */
+/** A short form for an order to the gateway. It asks for a name, sends once and shows the gateway's error. */
 export function OrderForm(props: {
   readonly title: string;
   readonly button: string;

@@ -12,7 +12,7 @@ const STATIONS: readonly { readonly name: RateName; readonly label: string; read
   { name: "stored", label: "Stored", title: "Points written to storage per second" },
 ];
 
-/** The path of a reading, station by station, with what passes each in a second. */
+/** The path of a reading, station by station, with the rate at each. */
 export function Pipeline(): JSX.Element {
   const { stats } = usePage();
   const figures = stats.figures.value;

@@ -3,7 +3,7 @@ import { usePage } from "../app/page.ts";
 import { formatInstant } from "../lib/format.ts";
 import { RANGES, type Range, type Span, spanAround } from "../lib/ranges.ts";
 
-/** Chooses what the charts show: a range up to now, or a span of the past, which can be moved and zoomed. */
+/** Chooses the span of the charts: a range up to now, or a span of the past, which can be moved and zoomed. */
 export function RangeBar(props: {
   readonly range: Range | undefined;
   readonly span: Span | undefined;

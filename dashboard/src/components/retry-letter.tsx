@@ -8,7 +8,7 @@ import { usePage } from "../app/page.ts";
 import { letterHref } from "../app/route.ts";
 import { formatInstant, plural } from "../lib/format.ts";
 
-/** Bounded: a gateway that always has more would otherwise be asked without end. */
+/** Bounded: a gateway that always has more would otherwise get requests without end. */
 const PIECES_MAX = 1_000;
 
 /** Retries one letter, or shows the outcome. Empty for a letter that cannot be retried. */
@@ -28,7 +28,7 @@ export function RetryLetter(props: {
     problem.value = undefined;
     try {
       onRetried(await api.retryLetter(letter.sequence, settings.who.peek()));
-      // The button disappears. For people who use the keyboard, the focus stays in its row.
+      // The button disappears, so the focus moves to its row, for people who use the keyboard.
       const row = place.current?.closest("li")?.querySelector<HTMLElement>("[data-row]");
       (row ?? place.current)?.focus();
     } catch (error) {
@@ -44,7 +44,7 @@ export function RetryLetter(props: {
           type="button"
           class={size === "small" ? "small-button" : "order-button"}
           aria-label={`Retry letter ${letter.sequence}`}
-          // Not `disabled`: that would remove the focus.
+          // Not `disabled`, which would remove the focus.
           aria-disabled={sending.value}
           onClick={() => void send()}
         >

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { Search } from "./icons.tsx";
 
-/** `/` moves the focus here. The owner applies each letter at once: rendering again must not undo it. */
+/** `/` moves the focus here. The owner applies each letter at once, and rendering again must not undo it. */
 export function SearchField(props: {
   readonly label: string;
   readonly value: string;

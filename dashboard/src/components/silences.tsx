@@ -5,7 +5,7 @@ import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 import { formatAge, formatInstant } from "../lib/format.ts";
 
-/** Present and future silences; nothing when there are none. */
+/** Present and future silences; nothing if there are none. */
 export function SilenceList(): JSX.Element | null {
   const { attention } = usePage();
   const silences = attention.silences.value;

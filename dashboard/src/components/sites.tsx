@@ -10,7 +10,7 @@ import { SeverityIcon } from "./icons.tsx";
 const SITES_SHOWN = 24;
 const AGAIN_US = 5_000_000;
 
-/** The state of each site; nothing for a single site, which the headline covers. */
+/** The state of each site. Nothing for a single site, because the headline covers it. */
 export function Sites(): JSX.Element | null {
   const { devices, alerts, nowUs } = usePage();
   const again = useComputed(() => Math.floor(nowUs.value / AGAIN_US)).value;

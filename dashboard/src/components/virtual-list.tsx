@@ -1,10 +1,10 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
-/** Rows beyond either edge of the window, so that fast scrolling and j/k find them rendered. */
+/** The number of rows rendered beyond either edge of the window, so that fast scrolling and j/k find them. */
 const OVERSCAN = 8;
 
-/** A long list of rows of equal height. Only rows near the window exist. */
+/** A long list of rows of equal height. Renders only the rows near the window. */
 export function VirtualList<Item>(props: {
   readonly items: readonly Item[];
   readonly rowHeight: number;
@@ -20,7 +20,7 @@ export function VirtualList<Item>(props: {
       const top = list.current?.getBoundingClientRect().top ?? 0;
       const first = Math.max(0, Math.floor(-top / rowHeight) - OVERSCAN);
       const end = first + Math.ceil(innerHeight / rowHeight) + 2 * OVERSCAN;
-      // The browser reports every pixel of scrolling: an equal range must not render.
+      // The browser reports every pixel of scrolling, so an equal range must not render.
       setRange((before) => (before[0] === first && before[1] === end ? before : [first, end]));
     }
     update();

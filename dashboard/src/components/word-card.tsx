@@ -4,7 +4,7 @@ import type { MetricTrack } from "../store/metric-track.ts";
 
 const EARLIER_SHOWN = 8;
 
-/** A metric whose values are words: the current one large, and those before it. */
+/** A metric whose values are words: the current one in large type, and the earlier ones. */
 export function WordCard({ track, zone }: { readonly track: MetricTrack; readonly zone: Zone }): JSX.Element {
   track.version.value;
   const current = track.words.at(-1);

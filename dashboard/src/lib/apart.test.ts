@@ -8,7 +8,7 @@ test("a frame in which something else changes is left to it, the one after is no
   let runs = 0;
   const next = () => frames.shift()?.();
 
-  // What changed before is on the screen already.
+  // This change is already on the screen.
   changes++;
   request(() => runs++);
   next();

@@ -1,6 +1,7 @@
 /**
- * Runs tasks in frames in which nothing else changes. ADR 16: a browser without a GPU copies everything between the first
- * and the last change of a frame, and the clock in the header is far from the last chart. Waits one frame at most.
+ * Runs tasks in frames in which nothing else changes; waits one frame at most. ADR 16: a browser without a GPU copies
+ * everything between the first and the last change of a frame, and the clock in the header is far from the last
+ * chart.
  */
 export function framesApart(
   request: (run: () => void) => void,
@@ -15,7 +16,7 @@ export function framesApart(
   };
 }
 
-/** Counts the changes of a page outside the elements that match a selector. */
+/** Counts the page's changes outside the elements that match a selector. */
 export function countChanges(document: Document, inside: string): { readonly elsewhere: () => number } {
   let count = 0;
   const observer = new MutationObserver((records) => {

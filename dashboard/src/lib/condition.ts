@@ -1,6 +1,6 @@
 import { NUMBER_PATTERN } from "../../../domain/number-text.ts";
 
-/** A line of a rule's condition on a chart, and the side of it on which the rule alerts. */
+/** A line of a rule's condition on a chart, and the side of the line on which the rule alerts. */
 export interface Threshold {
   readonly value: number;
   readonly alertSide: "above" | "below";
@@ -27,7 +27,7 @@ export function thresholdsOf(condition: string): readonly Threshold[] {
   ];
 }
 
-/** The lines for one series of a condition over several: its comparisons with numbers, joined by `&&`. */
+/** One series' lines of a condition over several series: its comparisons with numbers, joined by `&&`. */
 export function thresholdsWithin(condition: string, name: string): readonly Threshold[] {
   return condition.split("&&").flatMap((part) => {
     const text = part.trim();

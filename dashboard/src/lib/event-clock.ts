@@ -5,7 +5,7 @@ export type EventTime =
   /** `speed`: seconds of recorded time per second; undefined until it is known. */
   | { readonly kind: "replay"; readonly newestUs: number; readonly speed: number | undefined };
 
-/** Newest readings this far from the wall clock are recorded data. Sensors are not that slow. */
+/** Readings are recorded data if the newest is this far from the wall clock. Sensors are never that slow. */
 const REPLAY_US = 2 * 3_600_000_000;
 const SPEED_SPAN_US = 20_000_000;
 
@@ -21,7 +21,7 @@ export class EventClock {
   /** A reading with this observation time arrived at this time. */
   observe(eventUs: number, wallUs: number): void {
     if (eventUs <= this.#newestUs) return;
-    // The speed must not average over a jump, when a replay starts again elsewhere.
+    // A replay may start again elsewhere. The speed must not average over that jump.
     if (eventUs - this.#newestUs > 40 * 86_400_000_000) this.#marks = [];
     this.#newestUs = eventUs;
     const last = this.#marks.at(-1);
@@ -48,7 +48,7 @@ export class EventClock {
   }
 }
 
-/** `3,600×`, to two significant digits: the speed of a replay is never exact. */
+/** `3,600×`, to two significant digits, because the speed of a replay is never exact. */
 export function formatSpeed(speed: number): string {
   const digits = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(speed, 1))) - 1);
   return `${(Math.round(speed / digits) * digits).toLocaleString("en-US")}×`;

@@ -81,7 +81,7 @@ export function formatInstant(atUs: number, zone: Zone): string {
   });
 }
 
-/** `14:03` on the day of the reference, else `14 Mar, 14:03`, with the year when it differs. */
+/** `14:03` on the reference's day, otherwise `14 Mar, 14:03`, with the year if it differs. */
 export function formatSince(atUs: number, referenceUs: number, zone: Zone): string {
   if (formatDay(atUs, zone) === formatDay(referenceUs, zone)) return formatClock(atUs, zone);
   const year = formatWith(atUs, zone, { year: "numeric" }) !== formatWith(referenceUs, zone, { year: "numeric" });
@@ -94,7 +94,7 @@ export function formatSince(atUs: number, referenceUs: number, zone: Zone): stri
   });
 }
 
-/** `11 Mar 2014, 21:00 – 12 Mar, 00:00`, with seconds when one end has them. */
+/** `11 Mar 2014, 21:00 – 12 Mar, 00:00`, with seconds if one end has them. */
 export function formatSpan(fromUs: number, toUs: number, zone: Zone): string {
   if (fromUs % MINUTE_US === 0 && toUs % MINUTE_US === 0) {
     return `${formatInstant(fromUs, zone)} – ${formatSince(toUs, fromUs, zone)}`;
@@ -127,7 +127,7 @@ function formatWith(atUs: number, zone: Zone, options: Intl.DateTimeFormatOption
   const key = zone + Object.keys(options).join();
   let format = formats.get(key);
   if (format === undefined) {
-    // One locale for everybody: the page is in English, and a date must not have two meanings.
+    // One locale everywhere: the page is in English, and a date must not have two meanings.
     format = new Intl.DateTimeFormat("en-GB", {
       ...options,
       hourCycle: "h23",

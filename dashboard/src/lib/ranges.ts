@@ -30,17 +30,17 @@ export function spanAround(middleUs: number, lengthUs: number): Span {
   return { fromUs, toUs: fromUs + Math.round(us) };
 }
 
-/** Readings for a good first picture: fewer look empty, more look like noise. */
+/** Enough readings for a good first picture: fewer look empty, more look like noise. */
 const POINTS_WANTED = 120;
 
 export function rangeById(id: string | undefined): Range | undefined {
   return RANGES.find((range) => range.id === id);
 }
 
-/** Longer ranges are shown only when a person chooses them: one reading alone says nothing about its pace. */
+/** Longer ranges need a person's choice, because a single reading says nothing about its pace. */
 const FIRST_LONGEST = "30d";
 
-/** The shortest range that holds enough readings of a series with this pace. */
+/** The shortest range that holds enough readings of a series at this pace. */
 export function rangeForInterval(intervalUs: number): Range {
   const wantedUs = intervalUs * POINTS_WANTED;
   return RANGES.find((range) => range.us >= wantedUs || range.id === FIRST_LONGEST) ?? RANGES[0];

@@ -8,13 +8,16 @@ const SILENT_US = 10_000_000;
 /** Rates and totals over the metrics of all services. */
 export interface RateTracker {
   add(item: StatsItem): void;
-  /** Growth per second over the last few reports, summed over labels and instances; undefined before the second report. */
+  /**
+   * Growth per second over the last few reports, summed over labels and instances. Undefined before the second
+   * report.
+   */
   rate(name: string): number | undefined;
-  /** Sum of the newest values over labels and instances; undefined when no instance reports it. */
+  /** The newest values, summed over labels and instances. Undefined if no instance reports it. */
   total(name: string): number | undefined;
-  /** The greatest of the newest values, for ages and lags, which do not add up. */
+  /** The greatest of the newest values. For ages and lags, which do not add up. */
   greatest(name: string): number | undefined;
-  /** The newest figures of one name by the value of one label: dead letters by reason. */
+  /** The newest figures of one name, by the value of one label. Example: dead letters by reason. */
   byLabel(name: string, label: string): ReadonlyMap<string, number>;
 }
 
@@ -84,7 +87,7 @@ export function createRateTracker(): RateTracker {
   };
 }
 
-/** A counter that falls was reset by a restart: it started at zero again. */
+/** A counter that falls was reset to zero by a restart. */
 function growthPerSecond(reports: readonly Report[], name: string): number | undefined {
   let grown = 0;
   let overUs = 0;

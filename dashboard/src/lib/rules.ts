@@ -3,20 +3,20 @@ import { parseDurationUs } from "../../../domain/time.ts";
 import { type Threshold, thresholdsOf, thresholdsWithin } from "./condition.ts";
 import { matches, type Pattern } from "./match.ts";
 
-/** What the page uses of a rule. */
+/** The parts of a rule that the page uses. */
 export interface RuleView {
   readonly id: string;
   readonly severity: Severity;
   readonly when: string;
   readonly thresholds: readonly Threshold[];
   readonly where: Readonly<Record<string, Pattern>>;
-  /** What its windows compute; the condition evaluates the first. Empty for rules without windows. */
+  /** What its windows compute. The condition evaluates the first. Empty for rules without windows. */
   readonly aggregates: readonly string[];
   readonly window: RuleWindow | undefined;
   readonly holdFor: string | undefined;
   readonly absent: string | undefined;
   readonly groupBy: readonly string[];
-  /** For a condition over several series: each of them as a rule whose aggregate is the name of the series. */
+  /** For a condition over several series: each series as a rule, whose aggregate is the name of the series. */
   readonly series: readonly RuleView[];
 }
 
@@ -66,7 +66,7 @@ function parseSeries(rule: RuleView, series: Readonly<Record<string, unknown>>):
   });
 }
 
-/** The rules, and the series of rules over several series, that evaluate this metric of this device. */
+/** The rules that evaluate this metric of this device, including single series of rules over several. */
 export function viewsOf(
   rules: readonly RuleView[],
   sensor: { readonly device: string; readonly tags: Readonly<Record<string, string>>; readonly metric: string },
@@ -77,7 +77,10 @@ export function viewsOf(
     .filter((view) => covers(view, device, tags, metric));
 }
 
-/** Whether a rule evaluates this metric of this device. Without a metric it evaluates all, unless it is for absent readings. */
+/**
+ * Whether a rule evaluates this metric of this device. A rule without a metric evaluates all metrics, unless it is
+ * for absent readings.
+ */
 export function covers(
   rule: RuleView,
   device: string,

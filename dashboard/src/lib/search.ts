@@ -1,8 +1,8 @@
 import { globMatches } from "../../../domain/glob.ts";
 
 /**
- * What a search field means, on every screen: each word must be in the text, in any order and case. A word with `*` or `?`
- * is a glob, and matches a whole word of the text.
+ * How all screens read a search text: each word must be in the text, in any order and case. A word with `*` or `?` is
+ * a glob, and must match a whole word.
  */
 export function textSearch(find: string): (text: () => string) => boolean {
   const words = wordsOf(find);

@@ -4,17 +4,17 @@ export interface SeriesView {
 }
 
 const FIRST_SLOTS = 32;
-/** The room for points, as a multiple of the capacity: with more room, the columns move to their front less often. */
+/** The room for points, as a multiple of the capacity. With more room, the columns move to their front less often. */
 const SLACK = 1.25;
 
 /**
- * The newest points of one series, oldest first, in two flat columns that a chart can draw without copying.
- * Holds at most `capacity` points; `dropped` counts the older points that it let go.
+ * The newest points of one series, oldest first, in two flat columns that a chart can draw without copying. Holds at
+ * most `capacity` points; `dropped` counts the older ones that it discarded.
  */
 export class SeriesBuffer {
   readonly capacity: number;
   dropped = 0;
-  /** Counts the changes other than a new point at the newer end. */
+  /** Counts all changes except a new point at the newer end. */
   rewrites = 0;
   #at: Float64Array<ArrayBuffer>;
   #values: Float64Array<ArrayBuffer>;
@@ -22,7 +22,7 @@ export class SeriesBuffer {
   #start = 0;
   #end = 0;
 
-  /** `reserve` allocates all room at once, for series that are sure to fill: their memory then never grows. */
+  /** `reserve` allocates all room at once. For series that are sure to fill: their memory never grows later. */
   constructor(capacity: number, { reserve = false }: { readonly reserve?: boolean } = {}) {
     this.capacity = capacity;
     this.#slotsMax = Math.ceil(capacity * SLACK) + 2;
@@ -35,17 +35,17 @@ export class SeriesBuffer {
     return this.#end - this.#start;
   }
 
-  /** Time of the newest point; -Infinity when there is none. */
+  /** Time of the newest point; -Infinity without points. */
   get newest(): number {
     return this.length === 0 ? -Infinity : (this.#at[this.#end - 1] ?? -Infinity);
   }
 
-  /** Time of the oldest point; Infinity when there is none. */
+  /** Time of the oldest point; Infinity without points. */
   get oldest(): number {
     return this.length === 0 ? Infinity : (this.#at[this.#start] ?? Infinity);
   }
 
-  /** Replaces the point of the same time; inserts a late point at its place. Returns whether anything changed. */
+  /** Replaces the point at the same time, and inserts a late point at its place. Returns whether anything changed. */
   push(at: number, value: number): boolean {
     if (at > this.newest) {
       this.#reserve();
@@ -96,7 +96,7 @@ export class SeriesBuffer {
     this.rewrites++;
   }
 
-  /** Makes room for one point: moves the columns to their front, or doubles them up to their limit. */
+  /** Makes room for one point: moves the columns to their front, or doubles their size up to the limit. */
   #reserve(): void {
     if (this.#end < this.#at.length) return;
     const { at, values } = this.view();

@@ -99,7 +99,7 @@ function OpenSection(props: {
   );
 }
 
-/** Past incidents, the newest first: those that ended while the page was open, and those in storage. */
+/** Past incidents, newest first: those that ended while the page was open, and those in the store. */
 function usePast() {
   const { alerts, api, devices } = usePage();
   const stored = useSignal<readonly AlertChange[]>([]);

@@ -47,7 +47,7 @@ function DeviceHead(props: { readonly device: string; readonly detail: DeviceDet
   const { device, detail } = props;
   const page = usePage();
   const zone = page.settings.zone.value;
-  // The list changes when the device joins; later changes come by its own signal.
+  // The list changes when the device joins. Later changes come by the device's own signal.
   const known = useComputed(() => {
     page.devices.list.value;
     return page.devices.get(device);
@@ -131,11 +131,11 @@ function Charts({ device, detail }: { readonly device: string; readonly detail: 
   const rangeUs = detail.range.value?.us;
   const zone = settings.zone.value;
 
-  // Metrics with rules come first, in order of severity: they are why people open this screen.
+  // Metrics with rules come first, by severity, because they are why people open this screen.
   const sorted = metrics.toSorted((a, b) => watched(rulesByMetric, b) - watched(rulesByMetric, a));
   useEffect(() => detail.arrange(sorted));
   const shown = sorted.filter(({ metric }) => !hidden.value.has(metric));
-  // Equal elements are not rendered again: alerts of other devices change every second.
+  // Equal elements are not rendered again, because alerts of other devices change every second.
   const charts = useMemo(
     () =>
       (rangeUs !== undefined || span !== undefined) &&
@@ -187,7 +187,7 @@ function useRulesAndAlerts(device: string, metrics: readonly MetricTrack[]) {
   const { alerts, rules, devices } = usePage();
   const changes = alerts.changes.value;
   const own = useMemo(() => changes.filter((change) => deviceOf(change) === device), [changes, device]);
-  // The charts stay as they are while this device's alerts are equal.
+  // The charts do not change while this device's alerts are equal.
   const ownIds = own.map(({ id }) => id).join();
   const rulesByMetric = useMemo(() => {
     const tags = devices.get(device)?.item.peek().tags ?? {};

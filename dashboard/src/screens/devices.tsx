@@ -13,7 +13,7 @@ import { rankOf } from "../store/alerts.ts";
 import { DEVICES_MAX, type DeviceEntry } from "../store/devices.ts";
 import { SILENT_US } from "../store/sites.ts";
 
-/** Filters and orders that depend on the clock are applied again after this time. */
+/** Filters and orders that depend on the clock are applied again at this interval. */
 const AGAIN_US = 5_000_000;
 
 export function DevicesScreen({ filter: asked }: { readonly filter: DeviceFilter }): JSX.Element {
@@ -77,7 +77,7 @@ function Choices({
   readonly list: readonly DeviceEntry[];
 }): JSX.Element {
   const sites = useMemo(() => sitesOf(list), [list]);
-  // The address follows the filter, so that people can share it. Replaced, so that "back" leaves the screen.
+  // The address follows the filter, so that people can share it. It is replaced, so that "back" leaves the screen.
   function choose(change: Partial<DeviceFilter>): void {
     location.replace(devicesHref({ ...filter, ...change }));
   }
@@ -166,7 +166,7 @@ function useFound(filter: DeviceFilter): readonly DeviceEntry[] {
 type Alerts = ReadonlyMap<string, readonly AlertChange[]>;
 const NO_ALERTS: Alerts = new Map();
 
-/** The devices that match, in the chosen order. Each word must be in the name, a tag or a metric. */
+/** The matching devices, in the chosen order. Each word must be in the name, a tag or a metric. */
 export function findDevices(
   list: readonly DeviceEntry[],
   filter: DeviceFilter,
@@ -197,7 +197,7 @@ function sitesOf(list: readonly DeviceEntry[]): readonly string[] {
   return [...new Set(list.map((entry) => entry.item.peek().tags.site ?? ""))].sort();
 }
 
-/** Narrow rows are higher. The list must know their height before it renders them. */
+/** Rows are higher on narrow screens. The list must know their height before it renders them. */
 function useRowHeight(): number {
   const height = useSignal(rowHeightFor(innerWidth));
   useEffect(() => {

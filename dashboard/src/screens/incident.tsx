@@ -106,7 +106,7 @@ function around(change: AlertChange, endUs: number) {
   return spanAround((change.activeAtUs + endUs) / 2, lengthUs * 2);
 }
 
-/** The incident's changes, oldest first: from the feed, and those that the gateway keeps. */
+/** The incident's changes, oldest first: from the feed, and from the gateway's memory. */
 function useIncident(incident: string) {
   const { alerts, api, status } = usePage();
   const asked = useSignal<readonly AlertChange[]>([]);

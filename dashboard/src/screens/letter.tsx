@@ -120,7 +120,7 @@ function Payload({ letter }: { readonly letter: DeadLetterWhole }): JSX.Element 
   );
 }
 
-/** Only then are positions of bytes and characters equal. */
+/** Positions of bytes and characters are equal only in ASCII. */
 function isAscii(text: string): boolean {
   return /^[\t\n\r -~]*$/.test(text);
 }

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { usePage } from "../app/page.ts";
 import { Logo } from "../components/icons.tsx";
 
-/** Asks for a token, which is kept while this tab is open. */
+/** Asks for a token, and keeps it while this tab is open. */
 export function LoginScreen(): JSX.Element {
   const { session } = usePage();
   const token = useSignal("");

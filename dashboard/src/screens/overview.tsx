@@ -14,7 +14,7 @@ import type { RuleView } from "../lib/rules.ts";
 import { rankOf } from "../store/alerts.ts";
 import type { DeviceEntry, MetricCount } from "../store/devices.ts";
 
-/** More cards are hard to read at a glance: the sites sum up all devices, and the list has them all. */
+/** More cards are hard to read at a glance. The sites sum up all devices, and the list has them all. */
 const CARDS_MAX = 48;
 
 export function OverviewScreen(): JSX.Element {
@@ -141,7 +141,7 @@ function siteOf(entry: DeviceEntry): string | undefined {
   return entry.item.peek().tags.site;
 }
 
-/** The metric of the most severe rule, of those that most devices have. */
+/** The metric of the most severe rule, among those that most devices have. */
 function defaultMetric(metrics: readonly MetricCount[], rules: readonly RuleView[]): string | undefined {
   const most = metrics.filter(({ devices }) => devices === metrics[0]?.devices);
   const alerting = rules.filter((rule) => rule.when !== "").toSorted((a, b) => rankOf(b.severity) - rankOf(a.severity));

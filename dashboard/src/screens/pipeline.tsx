@@ -13,7 +13,7 @@ import { formatCount, formatInstant } from "../lib/format.ts";
 
 const LETTERS_MAX = 500;
 
-/** The path of a reading: what passes each part, what waits there, and the dead letters. */
+/** The path of a reading: how much passes each part, how much waits there, and the dead letters. */
 export function PipelineScreen(): JSX.Element {
   const { kiosk } = usePage();
   return (
@@ -33,7 +33,7 @@ export function PipelineScreen(): JSX.Element {
   );
 }
 
-/** What the gateway counted besides readings that were stored on time. */
+/** What the gateway counted other than readings stored on time. */
 function Counters(): JSX.Element {
   const figures = usePage().stats.figures.value;
   const dropped = [...(figures?.dropped ?? [])].filter(([, count]) => count > 0);

@@ -108,7 +108,7 @@ function Groups(props: {
   );
 }
 
-/** Whether the alert is about this group: the group has all labels of its key. */
+/** Whether the alert is about this group, that is, its group has all labels of the key. */
 function isOf(change: AlertChange, { labels }: WindowResult): boolean {
   return Object.entries(change.key).every(([name, value]) => labels[name] === value);
 }

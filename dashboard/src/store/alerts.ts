@@ -25,7 +25,7 @@ export class AlertStore {
   readonly #loaded = signal(false);
   readonly loaded: ReadonlySignal<boolean> = this.#loaded;
   readonly #overflow = signal(0);
-  /** Open alerts beyond the limit of the page. */
+  /** Open alerts beyond the page's limit. */
   readonly overflow: ReadonlySignal<number> = this.#overflow;
   readonly #frame: Frame;
   readonly #openByKey = new Map<string, AlertChange>();
@@ -36,7 +36,7 @@ export class AlertStore {
     this.#frame = frame;
   }
 
-  /** The newest change of every alert: replaces what was open. */
+  /** The newest change of every alert: replaces the open alerts. */
   snapshot(items: readonly AlertChange[]): void {
     this.#openByKey.clear();
     this.#refused = 0;
@@ -49,7 +49,7 @@ export class AlertStore {
     this.#frame(this.#flush);
   }
 
-  /** Older changes from storage, for the list only. */
+  /** Older changes from the store, for the list only. */
   history(items: readonly AlertChange[]): void {
     for (const change of items) if (!this.#changesById.has(change.id)) this.#changesById.set(change.id, change);
     this.#frame(this.#flush);
@@ -61,15 +61,15 @@ export class AlertStore {
     if (!isOpen(change)) this.#openByKey.delete(key);
     else if (this.#openByKey.has(key) || this.#openByKey.size < OPEN_MAX) this.#openByKey.set(key, change);
     else this.#refused++;
-    // Bounded: a hidden tab gets no frames, and a burst would otherwise pile up there.
+    // Bounded: a hidden tab gets no frames, and a burst would otherwise pile up here.
     if (this.#changesById.size > CHANGES_MAX * 4) this.#flush();
   }
 
-  /** One function, so that a frame runs it once however often it is asked to. */
+  /** A single function, so that each frame runs it once, however often it is requested. */
   readonly #flush = (): void => {
     this.#open.value = [...this.#openByKey.values()].sort(byUrgency);
     this.#changes.value = [...this.#changesById.values()].sort(newestFirst).slice(0, CHANGES_MAX);
-    // Only the newest stay: the map would otherwise grow without end.
+    // Keeps only the newest. The map would otherwise grow without end.
     if (this.#changesById.size > CHANGES_MAX) {
       this.#changesById.clear();
       for (const change of this.#changes.value) this.#changesById.set(change.id, change);
@@ -100,17 +100,17 @@ export function isOpen(change: AlertChange): boolean {
   return change.state === "pending" || change.state === "firing";
 }
 
-/** The device that an alert is about; undefined when its group is not one device. */
+/** The device that an alert is about; undefined if its group is not one device. */
 export function deviceOf(change: AlertChange): string | undefined {
   return change.key.device ?? change.labels.device;
 }
 
-/** What the alert is about, in words: its device, or all labels of its group. */
+/** The subject of the alert in words: its device, or all labels of its group. */
 export function subjectOf(change: AlertChange): string {
   return deviceOf(change) ?? (Object.values(change.key).join(" · ") || change.rule);
 }
 
-/** Equal for all changes of one rule about one group. */
+/** Equal for all changes of one rule and group. */
 export function alertKey({ rule, key }: AlertChange): string {
   return `${rule}\u0000${keyName(key)}`;
 }

@@ -8,7 +8,7 @@ export interface AttentionStore {
   /** `unavailable`: no notifier answers. */
   readonly state: ReadonlySignal<"unknown" | "loaded" | "unavailable">;
   refresh(): Promise<void>;
-  /** Like the next two, rejects with the gateway's error. */
+  /** Rejects with the gateway's error, like the next two. */
   acknowledge(incident: string, order: { readonly by: string; readonly note: string }): Promise<void>;
   silence(silence: NewSilence): Promise<void>;
   endSilence(id: string, by: string): Promise<void>;

@@ -2,13 +2,16 @@ import type { LoadSeries } from "./device-detail.ts";
 import { type DeviceStore, SPARK_POINTS } from "./devices.ts";
 
 const DAY_US = 86_400_000_000;
-/** Bounded: more small charts than any screen shows. Most of thousands of devices are never on the screen. */
+/** Bounded: more small charts than any screen shows. With thousands of devices, most are never on the screen. */
 export const SPARKS_MAX = 1_000;
 
-/** Keeps the values of small charts on the screen, and fills each once with the values from before the page was opened. */
+/**
+ * Keeps the values of the small charts on the screen. Fills each chart once, with values from before the page was
+ * opened.
+ */
 export interface Backfill {
   want(device: string, metric: string, newestUs: number): void;
-  /** Small charts that could not be filled are tried again. */
+  /** Tries again to fill the small charts that could not be filled. */
   retry(): void;
 }
 

@@ -9,7 +9,7 @@ import { CHART_POINTS } from "./metric-track.ts";
 const HOUR_US = 3_600_000_000;
 const EMPTY: SeriesAnswer = { atUs: [], min: [], max: [], avg: [], count: [] };
 
-/** Storage with one reading an hour. */
+/** A store with one reading an hour. */
 const hourly: LoadSeries = async ({ fromUs, toUs }) => {
   const atUs: number[] = [];
   for (let us = Math.ceil(fromUs / HOUR_US) * HOUR_US; us < toUs; us += HOUR_US) atUs.push(us);
@@ -81,7 +81,7 @@ test("storage without more readings is not asked at every reading", async () => 
     // The answer arrives before the next reading.
     if (at % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  // At the first reading, then once in 4,320 seconds, a twentieth of the range: 8,000 seconds have one or two.
+  // At the first reading, then once in 4,320 seconds, a twentieth of the range. So 8,000 seconds have one or two.
   expect(asked).toBeGreaterThan(1);
   expect(asked).toBeLessThan(5);
 });
@@ -117,7 +117,7 @@ test("slow charts take turns to draw, and none is left out", () => {
   detail.readings(metrics.map((metric) => ({ metric, atUs: 2, value: 2 })));
   takeTurn();
   expect(drawn).toEqual(["m0", "m1"]);
-  // A chart that is due again before its turn does not push the others back.
+  // A chart that is due again before its turn does not delay the others.
   detail.readings([{ metric: "m0", atUs: 3, value: 3 }]);
   while (frames.length > 0) takeTurn();
   expect([...new Set(drawn)]).toEqual(metrics);

@@ -12,9 +12,9 @@ const DAY_US = 86_400_000_000;
 const HISTORY_BUCKETS = 1_000;
 const METRICS_MAX = 60;
 const WINDOW_TRACKS_MAX = 200;
-/** Chooses a range of one day when the pace of a series is unknown. */
+/** The assumed pace of a series whose pace is unknown. It chooses a range of one day. */
 const UNKNOWN_INTERVAL_US = 720_000_000;
-/** The shortest time between two requests of a chart whose buffer overflows, as a share of its range. */
+/** The shortest time between two requests for a chart whose buffer overflows, as a share of its range. */
 const ASK_AGAIN_SHARE = 0.05;
 
 export interface ReadingPoint {
@@ -44,10 +44,10 @@ export interface DeviceDetailOptions {
 }
 
 /**
- * The live charts of one device: live readings from the feed, joined to the past from storage. ADR 16.
+ * The live charts of one device: live readings from the feed, joined to the past from the store. ADR 16.
  *
  * Readings and results go straight into the tracks. Signals change once a frame, and each chart's `version` changes when
- * the chart has its turn to draw. An answer from storage counts only if nothing else was asked for since.
+ * the chart has its turn to draw. An answer from the store counts only if there was no later request.
  */
 export class DeviceDetail {
   readonly device: string;
@@ -57,7 +57,7 @@ export class DeviceDetail {
   /** Changes when a rule's first result arrives. Later results change the version of their metric. */
   readonly windows: ReadonlySignal<readonly WindowTrack[]> = this.#windows;
   readonly #range = signal<Range | undefined>(undefined);
-  /** How much the charts show while they follow the present; undefined until the pace of the readings is known. */
+  /** The range of the charts while they follow the present; undefined until the pace of the readings is known. */
   readonly range: ReadonlySignal<Range | undefined> = this.#range;
   readonly #span = signal<Span | undefined>(undefined);
   /** The chosen span of the past; undefined while the charts follow the present. */
@@ -77,7 +77,7 @@ export class DeviceDetail {
   #windowsChanged = false;
   #membersChanged = false;
   #closed = false;
-  /** Counts up when answers to earlier requests no longer count. */
+  /** Increases when answers to earlier requests no longer count. */
   #generation = 0;
 
   constructor(options: DeviceDetailOptions) {
@@ -135,17 +135,17 @@ export class DeviceDetail {
     this.#frame(this.#flush);
   }
 
-  /** The order of the charts on the screen: neighbours are drawn together. */
+  /** The order of the charts on the screen, because neighbours are drawn together. */
   arrange(metrics: readonly MetricTrack[]): void {
     this.#turns.arrange(metrics);
   }
 
-  /** A chart was drawn as a whole: the browser has this many points to paint before it can draw more charts. */
+  /** A whole chart was drawn. The browser has this many points to paint before it can draw more charts. */
   drewAll(points: number): void {
     this.#turns.drewAll(points);
   }
 
-  /** Asks storage again for all charts: after a gap in the feed, or with another range. */
+  /** Requests all charts from the store again: after a gap in the feed, or for another range. */
   reload(): void {
     this.#generation++;
     for (const track of this.#tracks.values()) if (track.kind === "number") void this.#load(track);
@@ -157,7 +157,7 @@ export class DeviceDetail {
     this.#turns.end();
   }
 
-  /** One function, so that a frame runs it once however often it is asked to. */
+  /** A single function, so that each frame runs it once, however often it is requested. */
   readonly #flush = (): void => {
     if (this.#closed) return;
     this.#newestUs.value = this.#newest;
@@ -233,7 +233,7 @@ export class DeviceDetail {
     this.#historyState.value = "loaded";
   }
 
-  /** With no range chosen yet, a day shows the pace of the series, and the pace chooses the range. */
+  /** Until a range is chosen, a day of data shows the pace of the series, and the pace determines the range. */
   async #loadRange(track: LiveTrack, asked: number): Promise<void> {
     const { device } = this;
     const rangeUs = this.#range.peek()?.us ?? DAY_US;
@@ -250,11 +250,11 @@ export class DeviceDetail {
     this.#historyState.value = "loaded";
   }
 
-  /** A buffer that dropped points of the range is filled from storage, in buckets that fit. */
+  /** If a buffer dropped points of the range, the store fills it in buckets that fit. */
   #loadOverflowed(track: LiveTrack): void {
     const rangeUs = this.#range.peek()?.us;
     if (track.points.dropped === 0 || rangeUs === undefined || track.points.oldest <= this.#newest - rangeUs) return;
-    // Not at every reading: storage may have no more, or be away.
+    // Not for every reading: the store may have no more, or be away.
     if (this.#newest - track.overflowedAtUs < rangeUs * ASK_AGAIN_SHARE) return;
     track.overflowedAtUs = this.#newest;
     void this.#load(track);

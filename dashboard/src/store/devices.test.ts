@@ -92,7 +92,7 @@ test("values are kept for the small charts on the screen, and for no others", ()
   expect(sparks?.size).toBe(0);
 });
 
-/** Records what a backfill does to the small charts. */
+/** Records how a backfill changes the small charts. */
 function createSparks() {
   const kept = new Set<string>();
   const delivered: number[] = [];

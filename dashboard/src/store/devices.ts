@@ -14,9 +14,9 @@ const METRICS_MAX = 100;
 export interface DeviceEntry {
   readonly name: string;
   readonly item: ReadonlySignal<DeviceItem>;
-  /** The last values of the numeric metrics that small charts show. */
+  /** The last values of the numeric metrics with small charts. */
   readonly sparks: ReadonlyMap<string, SeriesBuffer>;
-  /** Newest observation time of any of its metrics. */
+  /** The newest observation time among its metrics. */
   newestUs(): number;
 }
 
@@ -33,8 +33,8 @@ interface Entry extends DeviceEntry {
 }
 
 /**
- * Devices and their last values. Values are kept as they arrive; signals change once a frame. An update changes the
- * signal of its device alone: the list changes only when a device joins or leaves.
+ * Devices and their last values. Values are kept as they arrive; signals change once a frame. An update changes only
+ * the signal of its device. The list changes only when a device joins or leaves.
  */
 export class DeviceStore {
   readonly clock = new EventClock();
@@ -45,10 +45,10 @@ export class DeviceStore {
   /** Whether the first snapshot has arrived. */
   readonly loaded: ReadonlySignal<boolean> = this.#loaded;
   readonly #overflow = signal(0);
-  /** Devices beyond the limit of the page. */
+  /** Devices beyond the page's limit. */
   readonly overflow: ReadonlySignal<number> = this.#overflow;
   readonly #metrics = signal<readonly MetricCount[]>([]);
-  /** Numeric metrics, those of most devices first. */
+  /** Numeric metrics; the metrics that most devices have come first. */
   readonly metrics: ReadonlySignal<readonly MetricCount[]> = this.#metrics;
   readonly #frame: Frame;
   readonly #nowUs: () => number;
@@ -56,9 +56,9 @@ export class DeviceStore {
   readonly #entries = new Map<string, Entry>();
   readonly #overflowing = new Set<string>();
   readonly #dirty = new Set<Entry>();
-  /** Items that arrived and are not applied yet: the newest of each device. */
+  /** Items that arrived but are not applied yet: the newest of each device. */
   readonly #waiting = new Map<string, DeviceItem>();
-  /** Devices that the latest snapshot has not named yet. */
+  /** Devices that are not yet in the latest snapshot. */
   #unconfirmed = new Set<string>();
   #membersChanged = false;
   #ready = false;
@@ -66,7 +66,7 @@ export class DeviceStore {
   constructor(options: {
     readonly frame: Frame;
     readonly nowUs: () => number;
-    /** Runs a task once the pieces of a long snapshot have had time to arrive. */
+    /** Runs a task when the pieces of a long snapshot have had time to arrive. */
     readonly settled: (task: () => void) => void;
   }) {
     this.#frame = options.frame;
@@ -82,7 +82,7 @@ export class DeviceStore {
     this.#unconfirmed = new Set(this.#entries.keys());
     this.#overflowing.clear();
     this.update(items);
-    // A long snapshot continues in updates. Only after them is it known which devices are gone.
+    // A long snapshot continues in updates. Only after them does the page know which devices are gone.
     this.#settled(() => this.#prune());
     this.#ready = true;
   }
@@ -96,7 +96,7 @@ export class DeviceStore {
     this.#frame(this.#flush);
   }
 
-  /** Keeps the values of a metric from now on, for a small chart. Returns whether it did not before. */
+  /** Keeps the values of a metric from now on, for a small chart. Returns true if it did not keep them before. */
   keep(device: string, metric: string): boolean {
     const entry = this.#entries.get(device);
     if (entry === undefined || entry.sparks.has(metric) || entry.sparks.size >= METRICS_MAX) return false;
@@ -106,12 +106,12 @@ export class DeviceStore {
     return true;
   }
 
-  /** Stops keeping values for a small chart that is not shown any longer. */
+  /** Stops keeping the values for a small chart that is no longer shown. */
   drop(device: string, metric: string): void {
     this.#entries.get(device)?.sparks.delete(metric);
   }
 
-  /** Puts older values in front of a small chart. */
+  /** Adds older values at the start of a small chart. */
   fill(device: string, metric: string, answer: SeriesAnswer): void {
     const entry = this.#entries.get(device);
     const spark = entry?.sparks.get(metric);
@@ -130,7 +130,7 @@ export class DeviceStore {
     this.#waiting.set(item.device, before === undefined ? item : merge(before, item));
   }
 
-  /** One function, so that a frame runs it once however often it is asked to. */
+  /** A single function, so that each frame runs it once, however often it is requested. */
   readonly #flush = (): void => {
     let applied = 0;
     for (const [device, item] of this.#waiting) {
@@ -140,7 +140,7 @@ export class DeviceStore {
     }
     for (const entry of this.#dirty) entry.item.value = entry.pending;
     this.#dirty.clear();
-    // Sorting waits until all have arrived, except that the first ones show at once.
+    // Sorts when all have arrived, but shows the first ones at once.
     if (this.#membersChanged && (this.#waiting.size === 0 || this.#list.peek().length === 0)) {
       this.#list.value = [...this.#entries.values()].sort(bySiteThenName);
       this.#metrics.value = countMetrics(this.#entries.values());
@@ -162,7 +162,7 @@ export class DeviceStore {
     this.#unconfirmed.delete(item.device);
     const known = this.#entries.get(item.device);
     if (known === undefined && this.#entries.size >= DEVICES_MAX) {
-      // The set is bounded as well: the page cannot count further.
+      // The set is bounded, too: the page cannot count further.
       if (this.#overflowing.size < DEVICES_MAX) this.#overflowing.add(item.device);
       this.#membersChanged = true;
       return;
@@ -192,7 +192,7 @@ function createEntry(item: DeviceItem): Entry {
   };
 }
 
-/** The feed may send only what changed of a device; what it leaves out stays. */
+/** The feed may send only the changed parts of a device. The other parts stay. */
 function merge(before: DeviceItem, item: DeviceItem): DeviceItem {
   if (before === item) return item;
   return { ...item, metrics: { ...before.metrics, ...item.metrics } };

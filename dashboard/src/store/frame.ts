@@ -4,8 +4,8 @@ import { batch } from "@preact/signals";
 export type Frame = (task: () => void) => void;
 
 /**
- * All tasks of a frame run in one batch of signals, so that the page renders once for all of them. Unbatched, each task
- * sees the effects of its signals: how long drawing took, for example.
+ * All tasks of a frame run in one batch of signals, so that the page renders once for all of them. Unbatched, each
+ * task sees the effects of its signals, such as how long drawing took.
  */
 export function createFrame(
   request: (run: () => void) => void,

@@ -14,25 +14,25 @@ export interface WordChange {
 export interface MetricTrack {
   readonly metric: string;
   readonly kind: "number" | "word";
-  /** Counts up with every change of what is below. */
+  /** Increases with every change of the members below. */
   readonly version: ReadonlySignal<number>;
   readonly points: SeriesBuffer;
   /** The spread of the readings behind each point that sums up several. */
   history(): SeriesAnswer | undefined;
   /** The readings of the chosen span; undefined until they have arrived. */
   past(): SeriesAnswer | undefined;
-  /** Oldest first; a word that repeats is one change. */
+  /** Oldest first. Repetitions of a word are one change. */
   readonly words: readonly WordChange[];
 }
 
-/** A metric track that live readings and answers from storage fill. */
+/** A metric track, filled by live readings and answers from the store. */
 export class LiveTrack implements MetricTrack {
   readonly metric: string;
   readonly kind: MetricTrack["kind"];
   readonly version = signal(0);
   readonly points: SeriesBuffer;
   readonly words: WordChange[] = [];
-  /** The newest reading when the buffer overflowed and storage was asked again. */
+  /** The newest reading at the time when the buffer overflowed and the page asked the store again. */
   overflowedAtUs = -Infinity;
   #history: SeriesAnswer | undefined;
   #past: SeriesAnswer | undefined;
@@ -55,7 +55,7 @@ export class LiveTrack implements MetricTrack {
     this.#past = answer;
   }
 
-  /** Replaces the points with an answer from storage. Live points that are newer than all of it stay. */
+  /** Replaces the points with an answer from the store. Live points that are newer than the whole answer stay. */
   setHistory(answer: SeriesAnswer): void {
     const live = this.points.view();
     const lastUs = answer.atUs.at(-1) ?? -Infinity;

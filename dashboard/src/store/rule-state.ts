@@ -7,10 +7,10 @@ export const GROUPS_MAX = 2_000;
 
 /** The newest window of each group of one rule. */
 export interface RuleState {
-  /** By group, in the order of their labels. */
+  /** By group, sorted by labels. */
   readonly groups: ReadonlySignal<readonly WindowResult[]>;
   readonly loaded: ReadonlySignal<boolean>;
-  /** Groups beyond the limit of the page. */
+  /** Groups beyond the page's limit. */
   readonly overflow: ReadonlySignal<number>;
   close(): void;
 }
@@ -36,7 +36,7 @@ export function openRuleState(options: {
 
   function apply(results: readonly WindowResult[]): void {
     for (const result of results) {
-      // A result that withdraws another has no values.
+      // A result that retracts another one has no values.
       if (result.rule !== rule || result.endUs === result.startUs) continue;
       const key = groupWords(result.labels);
       const before = newest.get(key);
@@ -63,7 +63,7 @@ export function openRuleState(options: {
   return { groups, loaded, overflow, close: subscription.end };
 }
 
-/** `device cold-1, site north`: a group by its labels. */
+/** A group by its labels: `device cold-1, site north`. */
 export function groupWords(labels: Readonly<Record<string, string>>): string {
   return (
     Object.keys(labels)

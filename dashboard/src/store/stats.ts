@@ -6,7 +6,7 @@ import type { Frame } from "./frame.ts";
 
 const HISTORY_POINTS = 90;
 
-/** The stations on the path of a reading, and the counter of each. */
+/** The stations on the path of a reading, with the counter of each. */
 export const RATES = {
   messages: "weir_ingest_messages_total",
   readings: "weir_ingest_readings_total",
@@ -28,7 +28,7 @@ export interface Figures {
   readonly storageLag: number | undefined;
   readonly feedClients: number | undefined;
   readonly brokerClients: number | undefined;
-  /** Age of the entry that the slowest processor works on. */
+  /** Age of the entry that the slowest processor is working on. */
   readonly processorLagUs: number | undefined;
   readonly keys: number | undefined;
   readonly duplicates: number | undefined;
@@ -37,7 +37,7 @@ export interface Figures {
   readonly clockAhead: number | undefined;
   /** Messages that were dropped on purpose, by reason. */
   readonly dropped: ReadonlyMap<string, number>;
-  /** Until the log drops entries that are not stored yet. */
+  /** The time until the log drops entries that are not stored yet. */
   readonly retentionSecondsLeft: number | undefined;
   readonly notifierWaiting: number | undefined;
   readonly notifierOldestSeconds: number | undefined;
@@ -63,7 +63,7 @@ export function createStatsStore(frame: Frame): StatsStore {
   function flush(): void {
     figures.value = {
       rates: eachRate((name) => tracker.rate(RATES[name])),
-      // A counter with labels is absent until it first counts: an edge that reports without it has no dead letters.
+      // A counter with labels is absent until it first counts. An edge that reports without it has no dead letters.
       deadLetters: tracker.total(RATES.deadLetters) ?? (tracker.total(RATES.messages) === undefined ? undefined : 0),
       deadLettersByReason: tracker.byLabel(RATES.deadLetters, "reason"),
       storageLag: tracker.total("weir_storage_lag_messages"),
@@ -92,7 +92,7 @@ export function createStatsStore(frame: Frame): StatsStore {
         tracker.add(item);
         newestUs = Math.max(newestUs, item.atUs);
       }
-      // Services report at slightly different instants: one point a second for all of them.
+      // Services report at slightly different instants. All of them together make one point a second.
       const secondUs = Math.floor(newestUs / 1_000_000) * 1_000_000;
       eachRate((name) => {
         const rate = tracker.rate(RATES[name]);

@@ -24,7 +24,7 @@ test("neighbours are drawn together, and every other frame is left to the browse
   const { turns, items, next } = createScreen(50);
   for (const item of items) turns.due(item);
   expect(next()).toEqual(items.slice(0, 18));
-  // A chart that is due again neither shortens the rest nor pushes the others back.
+  // A chart that is due again neither shortens the rest nor delays the other charts.
   turns.due(3);
   expect(next()).toEqual([]);
   expect(next()).toEqual(items.slice(18, 36));

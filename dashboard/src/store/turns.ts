@@ -1,18 +1,21 @@
 import type { Frame } from "./frame.ts";
 
-/** The time to draw charts in one frame. The remaining charts have their turn in the next frames. */
+/** The time for drawing charts in one frame. The remaining charts have their turn in the next frames. */
 const DRAWING_MS = 8;
-/** Charts in one frame: from the first that changed to the last, without a GPU the browser copies all between them. */
+/**
+ * The most charts in one frame. Without a GPU, the browser copies everything from the first changed chart to the
+ * last.
+ */
 const NEIGHBOURS = 18;
-/** What the browser paints after a chart was drawn, without a GPU: for each chart, and for each of its points. */
+/** The cost of painting after a chart was drawn, without a GPU: for each chart, and for each of its points. */
 const PAINTING_MS = 0.5;
 const PAINTING_POINT_MS = 0.001;
 
 /**
  * Charts take turns to be drawn, so that drawing all of them never holds up the page. ADR 16.
  *
- * A frame draws neighbours only, and the next frame is left to the browser. No chart that is due is left out, and one
- * that is due again before its turn does not push the others back.
+ * A frame draws neighbours only, and the next frame is left to the browser. Every chart that is due gets its turn. A
+ * chart that is due again before its turn does not delay the others.
  */
 export class Turns<T> {
   readonly #frame: Frame;
@@ -20,9 +23,9 @@ export class Turns<T> {
   readonly #drawItem: (item: T) => void;
   readonly #waiting = new Set<T>();
   #order: readonly T[] = [];
-  /** Where the next turn begins. */
+  /** Where the next turn starts. */
   #at = 0;
-  /** Every other frame is enough for the eye, and the browser has time to show it and to take its memory back. */
+  /** Every other frame is enough for the eye. It leaves the browser time to show the frame and to free its memory. */
   #resting = false;
   /** What the charts of this frame will cost after the script. */
   #paintingMs = 0;
@@ -38,7 +41,7 @@ export class Turns<T> {
     this.#drawItem = options.draw;
   }
 
-  /** In their order on the screen. Items that are not among them are not drawn. */
+  /** In their order on the screen. Other items are not drawn. */
   arrange(items: readonly T[]): void {
     this.#order = items;
     if (this.#waiting.size > 0) this.#frame(this.#run);
@@ -49,7 +52,7 @@ export class Turns<T> {
     this.#frame(this.#run);
   }
 
-  /** An item was drawn as a whole, with this many points. */
+  /** A whole item was drawn, with this many points. */
   drewAll(points: number): void {
     this.#paintingMs += PAINTING_MS + points * PAINTING_POINT_MS;
   }

@@ -5,15 +5,15 @@ const RESULTS_MAX = 1_000;
 /** Results of one rule's windows over a metric. */
 export interface WindowTrack {
   readonly rule: string;
-  /** Undefined when the rule's groups do not name the metric. */
+  /** Undefined if the rule's groups do not name the metric. */
   readonly metric: string | undefined;
   /** By start time. */
   readonly results: readonly WindowResult[];
-  /** Counts up with every change of the results. */
+  /** Increases with every change of the results. */
   changes(): number;
 }
 
-/** A window track that the feed fills. */
+/** A window track, filled by the feed. */
 export class LiveWindows implements WindowTrack {
   readonly rule: string;
   readonly metric: string | undefined;
@@ -29,7 +29,7 @@ export class LiveWindows implements WindowTrack {
     return this.#changes;
   }
 
-  /** A higher revision replaces a lower one. A result that ends where it starts withdraws the one before it. */
+  /** A higher revision replaces a lower one. A result that ends where it starts retracts the one before it. */
   push(result: WindowResult): void {
     this.#changes++;
     const { results } = this;

@@ -4,14 +4,14 @@ import type { RecordedEntry } from "./backtest.ts";
 import { ColumnBatch } from "./column-batch.ts";
 
 /**
- * The assumed arrival of readings that have only an observation time. `observed`: at that time, or at the newest earlier
- * time in the recording where that is later. `at-once`: all in one instant, as a replay at full speed sends them.
+ * The assumed arrival of readings that have only an observation time. `observed`: at that time, or at the newest
+ * earlier time in the recording if that is later. `at-once`: all at one instant, as in a replay at full speed.
  */
 export type Arrival = "observed" | "at-once";
 
 /** Ticks at this interval leave no time unwatched. */
 const TICK_US = 30_000_000;
-/** A pause with more ticks would last centuries. */
+/** A pause with more ticks would span centuries. */
 const TICKS_MAX = 100_000_000;
 const ENTRY_READINGS_MAX = 4_096;
 
@@ -19,13 +19,13 @@ export interface ArrivalsOptions {
   readonly table: SeriesTable;
   readonly arrival: Arrival;
   /**
-   * Adds ticks where readings are more than 30 s apart, so that absences are detected as by a gateway that was always
-   * up.
+   * Whether to add ticks where readings are more than 30 s apart, so that absences are detected as by a gateway that
+   * was always running.
    */
   readonly watched: boolean;
 }
 
-/** Makes entries like those of one partition's log from readings that have only observation times. */
+/** Makes entries like those in the log of one partition, from readings that have only observation times. */
 export class Arrivals {
   readonly #options: ArrivalsOptions;
   readonly #batch: ColumnBatch;
@@ -37,7 +37,7 @@ export class Arrivals {
     this.#batch = new ColumnBatch(options.table);
   }
 
-  /** Whether to call `advance` before adding a reading of this time. */
+  /** Whether to call `advance` before adding a reading with this time. */
   mustAdvance(atUs: number): boolean {
     const isLater = this.#options.arrival === "observed" ? atUs > this.#nowUs : !Number.isFinite(this.#nowUs);
     return isLater || this.#batch.count >= ENTRY_READINGS_MAX;
@@ -52,12 +52,12 @@ export class Arrivals {
     this.#nowUs = atUs;
   }
 
-  /** The tags must be the same for the same device, metric and kind of value. */
+  /** A device, metric and kind of value must always have the same tags. */
   add(device: string, metric: string, tags: Tags, atUs: number, value: ReadingValue): void {
     this.#batch.add(device, metric, tags, atUs, value);
   }
 
-  /** `id`: from the table. `value`: as in a ReadingsEntry, but a text itself in place of its index. */
+  /** `id`: from the table. `value`: as in a ReadingsEntry, but with a text itself instead of its index. */
   addTo(id: number, atUs: number, value: number | string): void {
     this.#batch.addTo(id, atUs, value);
   }

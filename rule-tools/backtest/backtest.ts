@@ -11,11 +11,11 @@ import { type FiringSpan, FiringSpans } from "./firing-spans.ts";
 import { type EntryFor, RuleSetFold } from "./rule-set-fold.ts";
 import { Trace } from "./trace.ts";
 
-/** An entry of a recorded stretch. Sources yield them in the order of processing time. */
+/** An entry of a recorded stretch. Sources yield entries in the order of processing time. */
 export interface RecordedEntry {
   readonly entry: LogEntry;
   readonly position: EntryPosition;
-  /** By default `both`. Readings for shares are copies, and not counted. */
+  /** Default: `both`. Readings for shares are copies, so they are not counted. */
   readonly for?: EntryFor;
 }
 
@@ -26,7 +26,7 @@ export interface RuleSetOutcome {
   readonly windows: number;
   readonly changes: number;
   readonly spansLeftOut: number;
-  /** First aggregates of rules with a condition, by rule and group (`traceName`); empty without `keepTraces`. */
+  /** The first aggregate of each rule with a condition, by rule and group (`traceName`). Empty without `keepTraces`. */
   readonly traces: ReadonlyMap<string, Trace>;
 }
 
@@ -39,25 +39,25 @@ export interface BacktestOutcome {
   readonly candidate: RuleSetOutcome;
   /** The rule set to compare with. */
   readonly live: RuleSetOutcome | undefined;
-  /** Limits of the result, for the reader. */
+  /** Limits of the result that the reader must know. */
   readonly notes: readonly string[];
   readonly diff: readonly AlertDiff[];
   readonly totals: DiffTotals;
 }
 
 export interface BacktestOptions {
-  /** The table that entries were read with. */
+  /** The table with which the entries were read. */
   readonly table: SeriesTable;
   readonly partitions: number;
   readonly candidate: readonly RuleSpec[];
   readonly live?: readonly RuleSpec[] | undefined;
   readonly keepTraces?: boolean;
-  /** Rules over several devices for which the source yields entries of shares; by default none. */
+  /** Rules over several devices for which the source yields entries of shares; none by default. */
   readonly fromShares?: (spec: RuleSpec) => boolean;
   readonly notes?: readonly string[];
-  /** Each alert change of the candidate, in the order of the entries. */
+  /** Called for each alert change of the candidate, in the order of the entries. */
   readonly onChange?: (change: AlertChange) => void;
-  /** Called regularly. */
+  /** Called at regular intervals. */
   readonly progress?: (readings: number, atUs: number) => void;
 }
 
@@ -65,7 +65,7 @@ const TRACES_MAX = 20_000;
 const PAUSE_US = 30_000_000;
 const PROGRESS_READINGS = 250_000;
 
-/** Folds a recorded stretch under one rule set, or under two, and returns what fired and how they differ. */
+/** Folds a recorded stretch under one or two rule sets. Returns the firings and their differences. */
 export async function backtest(
   source: AsyncIterable<readonly RecordedEntry[]> | Iterable<readonly RecordedEntry[]>,
   options: BacktestOptions,
@@ -110,7 +110,7 @@ class Run {
   readonly #specs: readonly RuleSpec[];
   readonly #spans = new FiringSpans();
   readonly #traces = new Map<string, Trace>();
-  /** By rule: the value to trace. */
+  /** By rule: the name of the value to trace. */
   readonly #traced: ReadonlyMap<string, string>;
   readonly #traceOfLabels = new WeakMap<Tags, Map<string, Trace | undefined>>();
   readonly #onChange: ((change: AlertChange) => void) | undefined;
@@ -150,7 +150,7 @@ class Run {
     }
   }
 
-  /** Looked up by the labels object, which results of one group share: building its name each time is slow. */
+  /** By labels object, which the results of one group share. Building its name each time is slow. */
   #traceOf(rule: string, labels: Tags): Trace | undefined {
     let byRule = this.#traceOfLabels.get(labels);
     if (byRule === undefined) {
@@ -171,7 +171,7 @@ export function traceName(rule: string, key: Tags): string {
   return `${rule}\u0000${keyName(key)}`;
 }
 
-/** In whole seconds, which is enough for sums. */
+/** In whole seconds, which are precise enough for sums. */
 export function roundedDuration(us: number): string {
   return formatDurationUs(Math.round(us / 1e6) * 1e6);
 }

@@ -3,7 +3,7 @@ import { kindOf, type ReadingValue, type Tags } from "../../domain/reading.ts";
 
 const CAPACITY_AT_FIRST = 512;
 
-/** Collects readings into an entry like those of the log, without encoding it. Reuse one for many entries. */
+/** Collects readings into an entry like those of the log, without encoding it. Reuse one batch for many entries. */
 export class ColumnBatch {
   readonly #table: SeriesTable;
   readonly #ids = new Map<string, Map<string, number>>();
@@ -21,7 +21,7 @@ export class ColumnBatch {
     return this.#count;
   }
 
-  /** The tags must be the same for the same device, metric and kind of value. */
+  /** A device, metric and kind of value must always have the same tags. */
   add(device: string, metric: string, tags: Tags, atUs: number, value: ReadingValue): void {
     const kind = kindOf(value);
     const name = kind === "number" ? metric : `${metric}\u0000${kind}`;
@@ -38,7 +38,7 @@ export class ColumnBatch {
     this.addTo(id, atUs, value);
   }
 
-  /** `id`: from the table, of a series of the value's kind. */
+  /** `id`: from the table. The series must have the value's kind. */
   addTo(id: number, atUs: number, value: ReadingValue): void {
     if (this.#count === this.#seriesId.length) this.#grow();
     const i = this.#count++;
@@ -47,7 +47,7 @@ export class ColumnBatch {
     this.#values[i] = typeof value === "string" ? this.#texts.push(value) - 1 : Number(value);
   }
 
-  /** The readings since the last call; valid until the next `add`. */
+  /** The readings since the last call. Valid until the next `add`. */
   finish(receivedAtUs: number): ReadingsEntry {
     const entry: ReadingsEntry = {
       kind: "readings",

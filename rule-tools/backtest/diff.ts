@@ -14,7 +14,7 @@ export interface SpanDiff {
 /** One alert (a rule for a group) before and after. */
 export interface AlertDiff {
   readonly rule: string;
-  /** The rule's name before, where it differs. */
+  /** The rule's name before, if it differs. */
   readonly ruleBefore: string;
   readonly key: Tags;
   readonly spans: readonly SpanDiff[];
@@ -44,9 +44,9 @@ const NOTHING = {
 };
 
 /**
- * Compares firings. One before and one after are partners when they overlap or touch, the earliest first; each has at most
- * one partner. Partners with equal start and end are the same, others have moved. A firing without a partner is lost or
- * gained. `ruleBefore` gives a rule's name before; by default the same.
+ * Compares firings. A firing before and one after are partners if they overlap or touch, earliest first. Each has at
+ * most one partner. Partners with equal start and end are the same; others have moved. A firing without a partner is
+ * lost or gained. `ruleBefore` maps a rule's name to its name before; the same by default.
  */
 export function diffSpans(
   before: readonly FiringSpan[],

@@ -7,31 +7,31 @@ export interface FiringSpan {
   readonly rule: string;
   readonly key: Tags;
   readonly incident: string;
-  /** Event times of `firing` and `resolved`. */
+  /** The event time of `firing`. */
   readonly fromUs: number;
-  /** It was still firing at the end of the recording. */
+  /** The event time of `resolved`, or the end of the recording if the alert was still firing. */
   readonly toUs: number;
   readonly isOpen: boolean;
-  /** The value that made it fire. */
+  /** The value with which it began to fire. */
   readonly value: number | string;
 }
 
-/** Bounds memory: nobody reads a report of more. */
+/** Bounds memory. A longer report would not be read. */
 const SPANS_MAX = 200_000;
 
-/** Collects firing spans from alert changes, which must be in order for each alert. */
+/** Collects firing spans from alert changes. The changes of each alert must be in order. */
 export class FiringSpans {
   readonly #closed: FiringSpan[] = [];
   readonly #open = new Map<string, AlertChange>();
   #changes = 0;
   #left = 0;
 
-  /** All changes, pending ones included. */
+  /** The number of all changes, including pending ones. */
   get changes(): number {
     return this.#changes;
   }
 
-  /** Spans beyond the limit. */
+  /** The number of spans beyond the limit. */
   get leftOut(): number {
     return this.#left;
   }
@@ -47,7 +47,7 @@ export class FiringSpans {
     }
   }
 
-  /** Spans in the order of their starts; open ones end at `untilUs`. */
+  /** Returns the spans ordered by start. Open spans end at `untilUs`. */
   finish(untilUs: number): FiringSpan[] {
     for (const began of this.#open.values()) this.#close(began, Math.max(untilUs, began.atUs), true);
     this.#open.clear();

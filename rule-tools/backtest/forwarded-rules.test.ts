@@ -11,7 +11,7 @@ function site(fields: object = {}): RuleSpec {
   return rule({ id: "site", where: { metric: "m" }, group_by: ["site"], window: { tumbling: "1m" }, ...fields });
 }
 
-/** What became of a log of two partitions: rule sets by second, with a reading each second. `keep`: as many messages. */
+/** A log of two partitions: rule sets by second, and one reading per second. `keep`: how many messages it keeps. */
 async function logOf(
   ruleSets: Readonly<Record<number, readonly RuleSpec[]>>,
   { seconds = 10, keep = Number.POSITIVE_INFINITY, forwards = true } = {},

@@ -8,19 +8,20 @@ import { checkedAggregate } from "../../rule-language/spec/checked.ts";
 import { checkedRuleSet } from "../../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
-/** A stretch of the log, in its time: `[fromUs, toUs)`. */
+/** A stretch of the log in processing time: `[fromUs, toUs)`. */
 export interface LogStretch {
   readonly fromUs: number | undefined;
   readonly toUs: number | undefined;
 }
 
-/** The first byte of a LogEntry that holds a rule set: its field and wire type. */
+/** The first byte of a LogEntry with a rule set: its field number and wire type. */
 const RULE_SET_TAG = 26;
 const ANSWER_MS_MAX = 5_000;
 
 /**
- * Returns for which rules over several devices the groups log is complete: those for which the gateway had, throughout a
- * stretch, a rule with the same readings and groups. The gateway forwards only what its own rules read.
+ * Returns whether the groups log is complete for a rule over several devices. It is complete if the gateway had a
+ * rule with the same readings and groups throughout the stretch, because the gateway forwards only what its own rules
+ * read.
  */
 export async function rulesForwarded(
   log: Pick<Log, "read" | "bounds" | "bus">,
@@ -37,14 +38,14 @@ export async function rulesForwarded(
   };
 }
 
-/** Undefined when the log does not show them: it starts after the rule set then in force, and has a later one. */
+/** Undefined if the log does not show them: it starts after the rule set that was in force, and holds a later one. */
 async function ruleSetsInForce(
   log: Pick<Log, "read" | "bounds" | "bus">,
   { fromUs = Number.NEGATIVE_INFINITY, toUs = Number.POSITIVE_INFINITY }: LogStretch,
 ): Promise<(readonly RuleSpec[])[] | undefined> {
   const { firstSequence, lastSequence } = await log.bounds("READINGS");
   const frames = new FrameReader(new SeriesTable());
-  /** By partition: the newest before the stretch, and those in it. */
+  /** The newest set of each partition before the stretch, and all sets in it. */
   const before = new Map<number, readonly RuleSpec[] | undefined>();
   const within: (readonly RuleSpec[])[] = [];
   const first = new Map<number, number>();
@@ -61,10 +62,10 @@ async function ruleSetsInForce(
   };
   if (lastSequence > 0) await readAll(log, lastSequence, take);
   const known = [...before.values()].filter((specs) => specs !== undefined);
-  // A log that is complete from its start had no rules before the first set.
+  // In a log that is complete from its start, no rules were in force before the first set.
   if (firstSequence === 1 || known.length === before.size) return [...known, ...within];
   if (first.size > 0) return undefined;
-  // No edit since the log starts: the current rules were in force all the time.
+  // No edit since the start of the log: the current rules were in force all the time.
   const now = await askRules(log);
   return now && [now.specs as readonly RuleSpec[]];
 }
@@ -85,7 +86,7 @@ async function readAll(
   }
 }
 
-/** The rules in force according to the processors; undefined when none runs. */
+/** The rules in force according to the processors; undefined if none is running. */
 export async function askRules({ bus }: Pick<Log, "bus">): Promise<RulesInForce | undefined> {
   try {
     return await bus.request(EXPLAIN_RULES, {}, { timeoutMs: ANSWER_MS_MAX });
@@ -95,7 +96,7 @@ export async function askRules({ bus }: Pick<Log, "bus">): Promise<RulesInForce 
   }
 }
 
-/** Equal keys mean the same readings in the same groups, apart from texts. */
+/** Equal keys mean the same readings in the same groups, except for texts. */
 function wantsOf(spec: RuleSpec): { readonly which: string; readonly texts: boolean } {
   const lets = "let" in spec ? spec.let : undefined;
   const onlyTexts = spec.aggregate.map(checkedAggregate).every(takesTexts);

@@ -7,7 +7,7 @@ import type { FiringSpan } from "./firing-spans.ts";
 import { day, labels, spanText, warnings } from "./table-report.ts";
 import type { Trace } from "./trace.ts";
 
-/** More charts make the page slow; the tables list all alerts. */
+/** More charts would make the page slow. The tables list all alerts. */
 const CHARTS_MAX = 40;
 const SPANS_LISTED_MAX = 500;
 const WIDTH = 960;
@@ -24,7 +24,7 @@ th:first-child,td:first-child{text-align:left;padding-left:0}th{font-weight:600;
 text{fill:var(--soft);font:10px system-ui,sans-serif}.gained{color:var(--gained)}.lost{color:var(--lost)}.moved{color:var(--moved)}
 code,pre{font:13px/1.5 ui-monospace,monospace}pre{overflow-x:auto}details{margin:.25rem 0}summary{cursor:pointer;color:var(--soft)}`;
 
-/** A self-contained page: what fired, the differences, and charts of the alerts with the most differences. */
+/** A self-contained page with the firings, the differences, and charts of the alerts with the most differences. */
 export function htmlReport(outcome: BacktestOutcome, title: string): string {
   const { readings, fromUs, toUs, candidate, live, totals, diff } = outcome;
   const shown = diff.filter((alert) => !live || changes(alert) > 0);

@@ -2,7 +2,7 @@ import type { BacktestOutcome } from "./backtest.ts";
 import type { FiringSpan } from "./firing-spans.ts";
 import { warnings } from "./table-report.ts";
 
-/** For programs: all counts, and the difference of each firing. Instants in microseconds. */
+/** A report for programs: all counts, and the difference of each firing. Instants are in microseconds. */
 export function jsonReport(outcome: BacktestOutcome): string {
   const { readings, fromUs, toUs, candidate, live, totals, diff } = outcome;
   const report = {

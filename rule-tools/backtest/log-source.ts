@@ -8,14 +8,15 @@ export interface LogSourceOptions {
   readonly table: SeriesTable;
   readonly partitions: number;
   readonly stretch: LogStretch;
-  /** Whether some rule is computed from the groups log, and whether some rule over several devices is not. */
+  /** Whether any rule is computed from the groups log, and whether any rule over several devices is not. */
   readonly readShares: boolean;
   readonly merge: boolean;
 }
 
 /**
- * The entries of the readings log up to its current end, then those of the groups log, as the gateway's tasks read them.
- * With `merge`, readings also go to one task for all partitions, in the order in which the log stored them.
+ * Yields the entries of the readings log up to its current end, then those of the groups log, as the gateway's tasks
+ * read them. With `merge`, readings also go to one task for all partitions, in the order in which the log stored
+ * them.
  */
 export async function* entriesOfLog(
   log: Pick<Log, "read" | "bounds">,
@@ -37,7 +38,7 @@ function positionOf({ sequence, storedAtUs }: LogMessage, task: number) {
   return { task, sequence, storedAtUs };
 }
 
-/** One at a time, because the next entry reuses the columns. */
+/** Yields one entry at a time, because the next one reuses the columns. */
 async function* readEntries(
   log: Pick<Log, "read" | "bounds">,
   stream: StreamName,
@@ -45,7 +46,7 @@ async function* readEntries(
 ): AsyncGenerator<{ readonly message: LogMessage; readonly entry: LogEntry }> {
   const frames = new FrameReader(table);
   const { lastSequence, messages, lastAtUs } = await log.bounds(stream);
-  // The reader would wait for the next new entry.
+  // Otherwise the reader would wait for the next new entry.
   if (messages === 0 || (fromUs !== undefined && lastAtUs < fromUs)) return;
   const from = fromUs === undefined ? ({ kind: "first" } as const) : ({ kind: "time", atUs: fromUs } as const);
   const reader = log.read({ stream, from });
@@ -63,7 +64,7 @@ async function* readEntries(
   }
 }
 
-/** Skips unreadable entries, as the gateway does, which reports them. */
+/** Skips unreadable entries. The gateway also skips them, and reports them. */
 function readEntry(frames: FrameReader, { payload }: LogMessage): LogEntry | undefined {
   try {
     return frames.read(payload);

@@ -8,7 +8,7 @@ import { entriesOfPages, type StoredReadings } from "./pages-source.ts";
 
 const HOUR_US = 3_600_000_000;
 
-/** By time; a plain array in place of a store. */
+/** Ordered by time; a plain array takes the place of a store. */
 function storeOf(readings: readonly Reading[]) {
   const questions: ReadingsQuery[] = [];
   const store: StoredReadings = {
@@ -62,7 +62,7 @@ async function read(
   return { all, questions, stored, elsewhere };
 }
 
-/** Dense, sparse and dense again, with a year of nothing, and a thousand at one instant. */
+/** Dense, sparse and dense again, with an empty year and a thousand readings at one instant. */
 function uneven(): Reading[] {
   const random = seeded(5);
   const readings: Reading[] = [];
@@ -83,9 +83,9 @@ test("each reading comes once and in order, however uneven they are, with a boun
   const readings = uneven();
   const { all, questions, elsewhere } = await read(readings);
   expect(all).toEqual(readings);
-  // Each is taken to have come when it was observed.
+  // Each reading is assumed to arrive when it is observed.
   expect(elsewhere).toBe(0);
-  // 72 full pages would hold all.
+  // 72 full pages would hold all readings.
   expect(questions.length).toBeLessThan(300);
   expect((await read(readings, { limit: 7 })).all).toEqual(readings);
 });

@@ -10,12 +10,12 @@ export interface StoredReadings {
 }
 
 const SPAN_US_AT_FIRST = 3_600_000_000;
-/** The span of a query changes by at most this factor. */
+/** The maximum factor by which the span of one query differs from the last. */
 const SPAN_CHANGE_MAX = 16;
-/** A query aims to fill this part of a page. */
+/** The part of a page that a query aims to fill. */
 const FILL = 0.7;
 
-/** Entries from a store, page by page, in order of time. At most two pages are in memory. */
+/** Entries from a store, page by page, in order of time. Holds at most two pages in memory. */
 export async function* entriesOfPages(
   store: StoredReadings,
   options: ArrivalsOptions & {
@@ -42,8 +42,8 @@ export async function* entriesOfPages(
 }
 
 /**
- * Queries short spans of time, one after the other, each about a page long, because a store scans the whole span of a
- * query. The next page is queried while the current one is processed.
+ * Queries consecutive short spans of about one page each, because a store scans the whole span of a query. Queries
+ * the next page while the current one is processed.
  */
 async function* pages(
   store: StoredReadings,
@@ -59,7 +59,7 @@ async function* pages(
     if (from.fromUs >= endUs) return undefined;
     const toUs = Math.min(endUs, from.fromUs + spanUs);
     const page = store.readings({ ...from, toUs, ...size });
-    // Awaiting the page reports a failure; until then it must not count as an unhandled rejection.
+    // Awaiting the page reports a failure. Until then, it must not count as an unhandled rejection.
     page.catch(() => {});
     return { toUs, page };
   };

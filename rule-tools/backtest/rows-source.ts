@@ -9,7 +9,7 @@ export interface RecordedRow {
   readonly values: Readonly<Record<string, ReadingValue>>;
 }
 
-/** Entries from rows that have only observation times, mostly in order. */
+/** Makes entries from rows that have only observation times and are mostly in order. */
 export async function* entriesOfRows(
   rows: AsyncIterable<readonly RecordedRow[]> | Iterable<readonly RecordedRow[]>,
   options: ArrivalsOptions & { readonly tagsOf: (device: string) => Tags },

@@ -6,9 +6,9 @@ import { versionOf } from "../../rule-language/files/load-rules.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
 /**
- * Which rules an entry is for. `devices`: rules over single devices, by partition. `both`: also rules over several devices,
- * in one task for all partitions. `share`: rules over several devices for which the groups log is complete, by share; the
- * position has the number of the share's task.
+ * The rules that an entry is for. `devices`: rules over single devices, by partition. `both`: also rules over several
+ * devices, in one task for all partitions. `share`: rules over several devices for which the groups log is complete,
+ * by share. The position has the number of the share's task.
  */
 export type EntryFor = "both" | "devices" | "share";
 
@@ -16,23 +16,23 @@ export interface RuleSetFoldOptions {
   readonly table: SeriesTable;
   readonly specs: readonly RuleSpec[];
   readonly partitions: number;
-  /** Rules over several devices that are computed from the groups log; by default none. */
+  /** Rules over several devices that are computed from the groups log; none by default. */
   readonly fromShares?: (spec: RuleSpec) => boolean;
   readonly emit: (output: StepOutput) => void;
 }
 
-/** Folds a recorded stretch under one rule set, in the tasks that the gateway would use. */
+/** Folds a recorded stretch under one rule set, with the same tasks as the gateway. */
 export class RuleSetFold {
   readonly #options: RuleSetFoldOptions;
-  /** By task; undefined where the task has no rule. */
+  /** By task; undefined if the task has no rules. */
   readonly #steps = new Map<number, Step | undefined>();
 
-  /** Entries must have been read with the table; several folds may share it. */
+  /** Entries must have been read with this table. Several folds may share it. */
   constructor(options: RuleSetFoldOptions) {
     this.#options = options;
   }
 
-  /** Skips rule sets of the recording: this one is in force from the start. */
+  /** Skips the rule sets of the recording, because this one is in force from the start. */
   apply(entry: LogEntry, position: EntryPosition, entryFor: EntryFor): void {
     if (entry.kind === "rule_set") return;
     this.#applyTo(position.task, entry, position);

@@ -9,7 +9,7 @@ import { FiringSpans } from "./firing-spans.ts";
 const CHANGES_MAX = 1_000_000;
 
 /**
- * Compares the alert changes of two rules of the gateway, from the alerts log: firings at or after an instant, by event time.
+ * Compares the firings of two rules of the gateway at or after an instant, by event time, from the alerts log.
  * `shadow` is a candidate to replace `rule`.
  */
 export async function shadowDiff(
@@ -40,7 +40,7 @@ async function changesOf(log: Pick<Log, "read" | "bounds">, rules: readonly stri
   const { lastSequence, messages } = await log.bounds("ALERTS");
   if (messages === 0) return [];
   const changes: AlertChange[] = [];
-  // All subjects: with a filter, the end of the log would look like a pause.
+  // Reads all subjects, because with a filter the end of the log would look like a pause.
   const prefixes = rules.map((rule) => alertSubject(rule, ""));
   const reader = log.read({ stream: "ALERTS", from: { kind: "first" } });
   try {

@@ -4,7 +4,7 @@ import { type AlertDiff, addTotals, type SpanDiff } from "./diff.ts";
 
 const SPANS_SHOWN = 20;
 
-/** For a terminal: firings by rule and group, or the difference of two rule sets. */
+/** A report for a terminal: firings by rule and group, or the differences between two rule sets. */
 export function tableReport(outcome: BacktestOutcome): string {
   const { readings, fromUs, toUs, candidate, live, diff } = outcome;
   const counts = `${candidate.windows} windows, ${candidate.changes} alert changes`;
@@ -12,7 +12,7 @@ export function tableReport(outcome: BacktestOutcome): string {
   const withAlerts = [...candidate.specs, ...(live?.specs ?? [])].filter(
     ({ when, absent }) => (when ?? absent) !== undefined,
   );
-  // Two rules of different names are reported under the name of the later one.
+  // Two rules with different names are reported under the name of the later one.
   for (const rule of new Set([...withAlerts.map(({ id }) => id), ...diff.map((alert) => alert.rule)])) {
     const alerts = diff.filter((alert) => alert.rule === rule);
     lines.push(...(live ? diffLines(rule, alerts) : firingLines(rule, alerts)), "");

@@ -1,14 +1,14 @@
-/** With more, every two buckets are merged. */
+/** Beyond this number of buckets, pairs of them are merged. */
 const BUCKETS_MAX = 2_048;
 
-/** A series over time in bounded memory: the smallest and the greatest value of each bucket. */
+/** A series over time in bounded memory: the smallest and the largest value of each bucket. */
 export class Trace {
   #atUs: number[] = [];
   #min: number[] = [];
   #max: number[] = [];
   #widthUs = 1;
 
-  /** Mostly in order of time; a value out of order goes to the newest bucket. */
+  /** Values are mostly in order of time. A value out of order goes to the newest bucket. */
   add(atUs: number, value: number): void {
     if (!Number.isFinite(value)) return;
     const last = this.#atUs.length - 1;
@@ -23,7 +23,7 @@ export class Trace {
     if (this.#atUs.length > BUCKETS_MAX) this.#halve();
   }
 
-  /** The start of each bucket with its smallest and greatest value. */
+  /** The start of each bucket, with its smallest and largest value. */
   points(): readonly { readonly atUs: number; readonly min: number; readonly max: number }[] {
     return this.#atUs.map((atUs, i) => ({ atUs, min: this.#min[i] as number, max: this.#max[i] as number }));
   }

@@ -11,12 +11,12 @@ import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { groupLabels } from "../../rule-language/spec/selector.ts";
 
 /**
- * Collects, while the log is read, the readings of the window behind an alert change: those that arrived before it closed.
- * It follows docs/windows.md independently of the step.
+ * Collects the readings of the window behind an alert change while the log is read: those that arrived before the
+ * window closed. It implements docs/windows.md independently of the step.
  */
 export class DecidingWindow {
   readonly change: AlertChange;
-  /** The window, its aggregate and value: of one series, where the condition is over several. */
+  /** The window with its aggregate and value. For a condition over several series, those of one series. */
   readonly part: Pick<EvidencePart, "window" | "aggregate" | "value">;
   /** The name of that series. */
   readonly name: string | undefined;
@@ -26,18 +26,18 @@ export class DecidingWindow {
   readonly #seen = new Set<string>();
   #rule: Rule | undefined;
   #readings: ExplainedReading[] = [];
-  /** Late readings whose correction is not emitted yet, and when the first of them came. */
+  /** Late readings whose correction has not been emitted yet, and the arrival of the first of them. */
   readonly #waiting: ExplainedReading[] = [];
   #waitingSinceUs = 0;
   #prior: ExplainedReading | undefined;
   #newest: { readonly atUs: number; readonly storedAtUs: number } | undefined;
-  /** The window was over before it had a reading, and was emitted as a correction with the readings up to then. */
+  /** The window was over before its first reading, so it was emitted as a correction with the readings up to then. */
   #isEmittedLate = false;
-  /** A count window has taken the instants up to here. */
+  /** Count windows have consumed the instants up to this one. */
   #takenUs = Number.NEGATIVE_INFINITY;
   #closedBy: "reading" | "idleness" | "edit" | undefined;
 
-  /** `spec`: the rule to assume where the log does not hold it. */
+  /** `spec`: the rule to assume if the log does not hold it. */
   constructor(change: AlertChange, table: SeriesTable, spec: RuleSpec | undefined, part?: EvidencePart) {
     this.change = change;
     this.part = part ?? change.evidence;
@@ -51,7 +51,7 @@ export class DecidingWindow {
     return this.#rule;
   }
 
-  /** The input of the window; undefined where the rule is not known. */
+  /** The input of the window; undefined if the rule is unknown. */
   get input(): InputSpec | undefined {
     return inputOf(this.#rule, this.name);
   }
@@ -65,7 +65,7 @@ export class DecidingWindow {
     return this.#readings;
   }
 
-  /** The newest reading before the window, which gives its first state. */
+  /** The newest reading before the window, which determines its first state. */
   get prior(): ExplainedReading | undefined {
     return this.#prior;
   }
@@ -89,7 +89,7 @@ export class DecidingWindow {
     const isLast = sequence === this.change.evidence.input.sequence;
     const spec = specs.find(({ id }) => id === this.change.rule);
     if (spec === undefined || isLast) {
-      // The incident ended with its rule, or the rule was added later.
+      // The incident ended together with its rule, or the rule was added later.
       if (isLast) this.#closedBy = "edit";
       else this.#forget();
       return;
@@ -139,7 +139,7 @@ export class DecidingWindow {
     }
   }
 
-  /** The window of one series can be corrected before the others have emitted theirs. */
+  /** The window of one series can be corrected before the other series have emitted theirs. */
   #takeCorrections(
     entry: LogEntry,
     at: { readonly sequence: number; readonly storedAtUs: number },
@@ -162,7 +162,7 @@ export class DecidingWindow {
     }
   }
 
-  /** Count windows take instants in order, by the key's clock, which also runs without readings. */
+  /** Count windows consume instants in order, by the key's clock, which advances even without readings. */
   #moveClock(storedAtUs: number): void {
     const windows = this.input?.windows;
     if (windows?.kind !== "count" || this.#newest === undefined) return;
@@ -171,7 +171,7 @@ export class DecidingWindow {
     this.#takenUs = Math.max(this.#takenUs, atUs - windows.latenessUs - slackUs + storedAtUs - arrivedUs);
   }
 
-  /** Readings at or before an instant that was taken are dropped. */
+  /** Readings at or before a consumed instant are dropped. */
   #isBehind(atUs: number): boolean {
     return this.#readings.some((taken) => taken.atUs >= atUs && taken.atUs <= this.#takenUs);
   }
@@ -208,7 +208,7 @@ export class DecidingWindow {
     const windows = this.input?.windows;
     const newestUs = this.#newest?.atUs;
     if (windows === undefined || newestUs === undefined || windows.kind === "absent") return false;
-    // A count window is over only when it is full.
+    // A count window can only be over when it is full.
     if (windows.kind === "count" && this.#readings.length < windows.count) return false;
     const { endUs } = this.part.window;
     const closesUs = endUs + windows.latenessUs;
@@ -218,7 +218,7 @@ export class DecidingWindow {
     return newestUs >= closesUs;
   }
 
-  /** Whether the window's bounds are present: for a session, its first and its last reading. */
+  /** Whether the readings at the window's bounds are present: for a session, the first and the last. */
   #isWhole(): boolean {
     const windows = this.input?.windows;
     if (windows?.kind !== "session") return this.#readings.length > 0;

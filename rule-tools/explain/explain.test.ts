@@ -82,7 +82,7 @@ beforeAll(async () => {
     }
   }
   await vi.waitFor(async () => expect(await published()).toBeGreaterThan(0), WAIT);
-  // Folding is much work: once, when nothing is forwarded any more.
+  // Folding is expensive, so it happens once, when nothing more is forwarded.
   await vi.waitFor(async () => {
     const [before, after] = [await published(), await pause().then(published)];
     expect(after).toBe(before);
@@ -102,12 +102,15 @@ async function published(): Promise<number> {
   return (await log.bounds("ALERTS")).messages;
 }
 
-/** Lets others work. */
+/** Yields to other work. */
 async function pause(): Promise<void> {
   for (let i = 0; i < 200; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** An hour of four devices, out of order by some seconds, some twice, one silent now and then. */
+/**
+ * An hour of four devices: some readings are seconds out of order, some arrive twice, and one device is silent now
+ * and then.
+ */
 function arrivals(seed: number): { readonly atUs: number; readonly readings: readonly Reading[] }[] {
   const random = seeded(seed);
   const bySecond = new Map<number, Reading[]>();
@@ -148,7 +151,7 @@ test("a hundred random incidents: the aggregate of the listed readings is the em
   expect(incidents.length).toBeGreaterThan(100);
   const byRule = new Map<string, number>();
   const chosen = new Set<string>();
-  // One of each rule at least, the rest by chance.
+  // At least one of each rule, the rest at random.
   for (const rule of new Set(changes.map((change) => change.rule)))
     chosen.add(incidents.find((one) => one.startsWith(`${rule}-`)) ?? "");
   while (chosen.size < 100) chosen.add(incidents[Math.floor(random() * incidents.length)] ?? "");
@@ -206,7 +209,7 @@ describe("why not", () => {
       const atUs = START_US + Math.floor((0.1 + 0.9 * random()) * 3_600) * SECOND_US;
       const rule = ["avg", "waits", "hop", "slide", "both"][i % 5] ?? "";
       const { alerts } = await whyNot(rule, { device: "d1", metric: "m" }, atUs);
-      // Quiet partitions are not written to here, so the newest entry by then says what was known.
+      // Quiet partitions get no entries here, so the newest entry by then shows what was known.
       const newest = changes
         .filter((change) => change.rule === rule && change.key.device === "d1" && change.processedAtUs <= atUs)
         .at(-1);

@@ -19,23 +19,23 @@ import { WhyNot } from "./why-not.ts";
 export interface ExplainDeps {
   readonly log: LogToRead;
   readonly partitions: number;
-  /** The rules in force now. */
+  /** The current rules. */
   readonly rules: () => readonly RuleSpec[];
   readonly nowUs: () => number;
   readonly deadline?: Stretch["deadline"];
 }
 
-/** The question cannot be answered; the message says why. */
+/** The question cannot be answered. The message gives the reason. */
 export class ExplainError extends Error {
   override readonly name = "ExplainError";
 }
 
-/** An incident has a few changes; edits can give it more. */
+/** An incident normally has a few changes. Edits of its rule can add more. */
 const CHANGES_MAX = 100;
-/** More than the clock guard allows: a reading may be observed this much later than the log stored it. */
+/** How much later than its storage time a reading may be observed. More than the clock guard allows. */
 const CLOCK_SLACK_US = US_PER_HOUR;
 
-/** Explains an incident. Throws ExplainError when the log does not hold it. */
+/** Explains an incident. Throws ExplainError if the log does not hold it. */
 export async function explainFromLog(incident: string, deps: ExplainDeps): Promise<IncidentExplanation> {
   const { log, partitions, rules } = deps;
   const changes = await changesOf(incident, log);
@@ -47,7 +47,7 @@ export async function explainFromLog(incident: string, deps: ExplainDeps): Promi
   });
   const notes: string[] = [];
   if (changes.length === CHANGES_MAX) notes.push(`only its first ${CHANGES_MAX} changes are shown`);
-  // An incident stays with one task as long as the number of partitions does.
+  // An incident stays with one task while the number of partitions stays the same.
   for (const task of new Set(changes.map(({ evidence }) => evidence.input.partition))) {
     const ofTask = windows.filter(({ change }) => change.evidence.input.partition === task);
     notes.push(...(await gather(ofTask, task, { ...deps, table })));
@@ -72,7 +72,7 @@ async function gather(
   let beginUs = Number.POSITIVE_INFINITY;
   for (const { change } of windows) {
     const { startUs, endUs } = change.evidence.window;
-    // One length earlier, for the state in which a window begins.
+    // One length earlier, to find the state in which a window begins.
     beginUs = Math.min(beginUs, startUs - (endUs - startUs));
   }
   const fromUs = beginUs - CLOCK_SLACK_US;
@@ -87,7 +87,7 @@ async function gather(
   return Math.min(...sequences) < firstSequence ? ["some of the readings behind it are no longer in the log"] : [];
 }
 
-/** The changes of an incident, oldest first, from the subject of its alert. */
+/** The changes of an incident, oldest first, read from the subject of its alert. */
 async function changesOf(incident: string, log: LogToRead): Promise<AlertChange[]> {
   const parts = parseIncidentId(incident);
   if (!parts)
@@ -116,7 +116,7 @@ async function changesOf(incident: string, log: LogToRead): Promise<AlertChange[
   return changes;
 }
 
-/** Explains why a rule does not fire for a group. Throws ExplainError when the question cannot be answered. */
+/** Explains why a rule does not fire for a group. Throws ExplainError if the question cannot be answered. */
 export async function whyNotFromLog(question: WhyNotQuestion, deps: ExplainDeps): Promise<WhyNotAnswer> {
   const { log, partitions, rules, nowUs, deadline } = deps;
   const spec = rules().find(({ id }) => id === question.rule);
@@ -166,7 +166,7 @@ function taskOf(spec: RuleSpec, labels: Tags, partitions: number): number {
   return partitions + shareOf(key, partitions);
 }
 
-/** Long enough to restore the state of the alert. */
+/** Long enough to rebuild the state of the alert. */
 function lookBackUs(spec: RuleSpec): number {
   const { forUs, keepFiringForUs, inputs } = compileRule(spec);
   const horizonUs = Math.max(...inputs.map((input) => input.horizonUs));

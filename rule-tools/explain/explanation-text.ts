@@ -55,7 +55,7 @@ function stepLines(step: ExplainedChange): string[] {
   ];
 }
 
-/** For a terminal: the parts of the condition, each with whether it holds. */
+/** For a terminal: the parts of the condition, and whether each holds. */
 export function whyNotText({ rule, labels, atUs, alerts, reasons }: WhyNotAnswer): string {
   const name = (tags: Readonly<Record<string, string>>) =>
     Object.entries(tags)

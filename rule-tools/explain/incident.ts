@@ -10,7 +10,7 @@ import { agrees, DISTINCT_EXACT_MAX, QUANTILE_EXACT_MAX, recompute } from "./rec
 
 const READINGS_MAX = 1_000;
 
-/** Explains an incident's changes, oldest first, from the windows collected for them. */
+/** Explains an incident's changes, oldest first, with the windows collected for them. */
 export function explainIncident(windows: readonly DecidingWindow[], notes: readonly string[]): IncidentExplanation {
   const last = windows.at(-1)?.change;
   if (last === undefined) throw new RangeError("an incident without changes");
@@ -35,7 +35,7 @@ function explainChange(change: AlertChange, windows: readonly DecidingWindow[]):
     processedAtUs: change.processedAtUs,
     condition: evidence.condition,
     predicate: predicateOf(change, rule),
-    // JSON has no NaN: a rule about silence has no watermark.
+    // JSON has no NaN, and an absence rule has no watermark.
     watermarkUs: Number.isFinite(evidence.watermarkUs) ? evidence.watermarkUs : null,
     latenessUs: spec && spec.kind !== "absent" ? spec.latenessUs : null,
     input: { stream: "READINGS", ...evidence.input },
@@ -45,7 +45,7 @@ function explainChange(change: AlertChange, windows: readonly DecidingWindow[]):
   };
 }
 
-/** For several series: all their readings, and whether all of them agree. */
+/** For several series: the readings of all of them, and whether all of them agree. */
 function together(evidence: AlertChange["evidence"], parts: readonly ExplainedWindow[]): ExplainedWindow {
   const readings = parts.flatMap((part) => part.readings).sort((a, b) => a.atUs - b.atUs);
   const isUnknown = parts.some(({ agrees }) => agrees === null);
@@ -107,7 +107,7 @@ function check({ input, part, readings, prior }: DecidingWindow, aggregate: Aggr
   };
 }
 
-/** `avg 260: > 250 holds`, with the time it had to hold for. */
+/** `avg 260: > 250 holds`, with the time for which it had to hold. */
 function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, rule: Rule | undefined): string {
   const { aggregate, value, condition } = evidence;
   if (aggregate === "absent") {
@@ -125,7 +125,7 @@ function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, r
   }
 }
 
-/** `flow 0.2, current 13: current > 12.0 holds, flow < 0.5 holds`: each part of the condition separately. */
+/** `flow 0.2, current 13: current > 12.0 holds, flow < 0.5 holds`: one entry per part of the condition. */
 function severalOf(parts: readonly EvidencePart[], condition: string): string {
   const values = Object.fromEntries(parts.map(({ name, value }) => [name, value]));
   const types = parts.map(({ name, value }): [string, NameType] => [

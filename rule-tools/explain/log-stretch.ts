@@ -8,23 +8,23 @@ export type LogToRead = Pick<Log, "read" | "lastFor" | "bounds">;
 export interface Stretch {
   readonly stream: StreamName;
   readonly subjects: readonly string[];
-  /** The number of the task that reads them. */
+  /** The number of the task that reads these subjects. */
   readonly task: number;
   readonly from: ReadFrom;
-  /** The last one to read; it must be of these subjects. */
+  /** The last sequence to read. It must belong to one of these subjects. */
   readonly lastSequence: number;
   readonly untilUs?: number;
   readonly table: SeriesTable;
-  /** Reading stops then; in milliseconds of the process. */
+  /** When to stop reading, in milliseconds of the process clock. */
   readonly deadline?: { readonly nowMs: () => number; readonly atMs: number };
 }
 
-/** Reading took too long. A smaller question, or a less busy machine, can help. */
+/** Reading took too long. A smaller question or a less busy machine can help. */
 export class TooSlowError extends Error {
   override readonly name = "TooSlowError";
 }
 
-/** Reads a stretch of a task's input. Entries are valid until the next. */
+/** Reads a stretch of a task's input. An entry is valid until the next one. */
 export async function readStretch(
   log: LogToRead,
   stretch: Stretch,
@@ -52,7 +52,7 @@ export async function readStretch(
   }
 }
 
-/** Skips unreadable entries, as the gateway did. */
+/** Skips unreadable entries, as the gateway does. */
 function readEntry(frames: FrameReader, payload: Uint8Array): LogEntry | undefined {
   try {
     return frames.read(payload);

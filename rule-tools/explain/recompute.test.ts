@@ -10,7 +10,7 @@ const WINDOW = { startUs: 60 * SECOND_US, endUs: 120 * SECOND_US };
 const NUMBERS: readonly (readonly Sample[])[] = [
   [{ atUs: 70 * SECOND_US, value: 4 }],
   [3, 9, 9, -2, 0.5, 6].map((value, i) => ({ atUs: (60 + 9 * i) * SECOND_US, value })),
-  // Out of order.
+  // The readings are out of order.
   [8, 1, 5, 7].map((value, i) => ({ atUs: (100 - 10 * i) * SECOND_US, value })),
   Array.from({ length: 60 }, (_, i) => ({ atUs: (60 + i) * SECOND_US, value: (i * 37) % 23 })),
 ];
@@ -18,7 +18,7 @@ const TEXTS: readonly (readonly Sample[])[] = [
   ["open", "shut", "open", "ajar"].map((value, i) => ({ atUs: (65 + 11 * i) * SECOND_US, value })),
 ];
 
-/** One window of a minute from the engine; its value of the aggregate. */
+/** The value of the aggregate over one window of a minute, computed by the engine. */
 function computed(aggregate: string, samples: readonly Sample[]): number | string | undefined {
   const partition = new TestPartition();
   const spec = rule({ id: "a", window: { tumbling: "1m" }, lateness: "1m", aggregate });

@@ -1,7 +1,7 @@
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
 import { holds } from "../../rule-language/conditions/condition.ts";
 
-/** A reading of a window; booleans as 0 and 1. */
+/** A reading of a window. Booleans are 0 and 1. */
 export interface Sample {
   readonly atUs: number;
   readonly value: number | string;
@@ -14,11 +14,11 @@ interface Window {
   readonly prior?: number | string | undefined;
 }
 
-/** Beyond these the engine keeps a sketch (docs/windows.md). */
+/** Beyond these numbers of values, the engine keeps a sketch (docs/windows.md). */
 export const QUANTILE_EXACT_MAX = 64;
 export const DISTINCT_EXACT_MAX = 4_096;
 
-/** The readings of a window in event-time order; of equal times in the order of arrival. */
+/** The readings of a window in event-time order. Readings of one instant are in the order of arrival. */
 class Samples {
   readonly all: readonly Sample[];
   readonly numbers: readonly number[];
@@ -36,7 +36,7 @@ class Samples {
     return this.all.at(-1);
   }
 
-  /** Of the values with the earliest and the latest time. */
+  /** The values with the earliest and the latest time. */
   get delta(): number {
     return Number(this.last?.value) - Number(this.first?.value);
   }
@@ -44,10 +44,13 @@ class Samples {
 
 type Kind = Aggregate["kind"];
 type OfKind<K extends Kind> = Extract<Aggregate, { readonly kind: K }>;
-/** Undefined where there is no value. Called without readings only for the kinds in `OF_NOTHING`. */
+/** Undefined if there is no value. Called without readings only for the kinds in `OF_NOTHING`. */
 type Definition<A> = (samples: Samples, aggregate: A, window: Window) => number | string | undefined;
 
-/** Each aggregate straight from docs/windows.md: slow and plain, because it checks the engine's incremental table. */
+/**
+ * Each aggregate, computed directly from docs/windows.md. Slow and simple, because it checks the engine's incremental
+ * computation.
+ */
 const DEFINITIONS: { readonly [K in Kind]: Definition<OfKind<K>> } = {
   count: ({ all }) => all.length,
   sum: ({ numbers }) => sum(numbers),
@@ -77,7 +80,7 @@ const DEFINITIONS: { readonly [K in Kind]: Definition<OfKind<K>> } = {
 /** Kinds that have a value without readings. */
 const OF_NOTHING: readonly Kind[] = ["count", "distinct", "duration"];
 
-/** Computes an aggregate over a window's readings, in the order of their arrival. Undefined where it has no value. */
+/** Computes an aggregate over a window's readings, in the order of arrival. Undefined if it has no value. */
 export function recompute(
   aggregate: Aggregate,
   arrived: readonly Sample[],
@@ -92,14 +95,14 @@ function ofKind<K extends Kind>(kind: K, aggregate: OfKind<K>, arrived: readonly
   return definition(new Samples(arrived), aggregate, window);
 }
 
-/** Whether two values are equal apart from rounding. `scale`: the magnitude of the summands. */
+/** Whether two values are equal except for rounding. `scale`: the magnitude of the summands. */
 export function agrees(a: number | string, b: number | string | undefined, scale: number): boolean {
   if (typeof a !== "number" || typeof b !== "number") return a === b;
   if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b);
   return Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), scale);
 }
 
-/** Compensated (Neumaier), so that only the last digits can be off. */
+/** Compensated (Neumaier), so that only the last digits can be wrong. */
 function sum(values: readonly number[]): number {
   let total = 0;
   let rest = 0;

@@ -13,10 +13,10 @@ import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
 import { ExplainError, explainFromLog, whyNotFromLog } from "./explain.ts";
 
-/** The asker waits 8 s. */
+/** Less than the 8 s that the requester waits. */
 const ANSWER_MS_MAX = 7_000;
 const SILENCES_MS_MAX = 500;
-/** Each may read much of the log: more at once would delay the processing. */
+/** Each answer may read much of the log, so more at once would delay processing. */
 const ANSWERS_AT_ONCE = 2;
 
 /** Answers `explain.incident`, `explain.whyNot` and `explain.rules` on the bus. Returns a function that stops it. */
@@ -77,7 +77,7 @@ export function withSilences(answer: WhyNotAnswer, spec: RuleSpec, known: readon
   return { ...answer, alerts };
 }
 
-/** Empty when no notifier answers. */
+/** Empty if no notifier answers. */
 async function silences(log: Log): Promise<readonly Silence[]> {
   try {
     return await log.bus.request(SILENCES_LIST, {}, { timeoutMs: SILENCES_MS_MAX });

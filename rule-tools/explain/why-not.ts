@@ -32,8 +32,8 @@ const GROUPS_MAX = 20;
 const NEAR_MAX = 5;
 
 /**
- * Finds out why a rule does not fire for a group at a time: folds a stretch of the log with the step under this rule alone,
- * and inspects the result.
+ * Finds out why a rule does not fire for a group at a time. Folds a stretch of the log with a step that runs only
+ * this rule, and inspects the result.
  */
 export class WhyNot {
   readonly #spec: RuleSpec;
@@ -44,7 +44,7 @@ export class WhyNot {
   readonly #table: SeriesTable;
   readonly #step: Step;
   readonly #groups = new Map<string, Group>();
-  /** By series: its group; null where the rule does not read it. */
+  /** The group of each series; null if the rule does not read it. */
   readonly #groupOf = new Map<number, Group | null>();
   readonly #near: Series[] = [];
   #started = false;
@@ -89,7 +89,7 @@ export class WhyNot {
     }
   }
 
-  /** The reasons at this time of the log. */
+  /** The reasons as of this time of the log. */
   answer(atUs: number): { readonly alerts: readonly WhyNotAlert[]; readonly reasons: readonly Reason[] } {
     if (this.#untilEventUs === Number.POSITIVE_INFINITY && atUs > this.#nowUs && this.#started) {
       this.take({ kind: "tick" }, { task: 0, sequence: 0, storedAtUs: atUs });
@@ -254,7 +254,7 @@ export class WhyNot {
   }
 }
 
-/** A rule for each name of `let`, which emits its windows. */
+/** A rule for each name of `let` that emits its windows. */
 function partsOf(spec: RuleSpec): RuleSpec[] {
   return Object.entries(spec.let ?? {}).map(([name, own]) => ({
     ...spec,

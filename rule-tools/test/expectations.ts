@@ -14,11 +14,11 @@ import {
 import type { Played } from "./play.ts";
 import { toUs } from "./schedule.ts";
 
-/** An outcome that differs from the expected one. */
+/** A result that differs from the expected one. */
 export interface Failure {
   readonly kind: "state" | "unexpected" | "window";
   readonly message: string;
-  /** The path of the expectation in the test; undefined for a change that no expectation covers. */
+  /** The path of the expectation in the test; undefined for a change without an expectation. */
   readonly path: readonly (string | number)[] | undefined;
   readonly rule: string;
   /** The alert's group, if there is one. */
@@ -35,11 +35,11 @@ interface AlertHistory {
   readonly changes: readonly { readonly emittedUs: number; readonly change: AlertChange }[];
 }
 
-/** Compares what a test expects with what happened. */
+/** Compares the expectations of a test with its results. */
 export function checkExpectations(test: TestCase, played: Played): Failure[] {
   const histories = historiesOf(played);
   const states = test.expect.flatMap((expectation, i) => checkState(test, expectation, i, histories));
-  // A wrong alert would mostly repeat the same failure.
+  // Other checks of an alert in a wrong state would mostly repeat the same failure.
   const wrong = new Set(states.map(({ rule, key }) => `${rule} ${keyName(key ?? {})}`));
   const others = histories.filter(({ rule, key }) => !wrong.has(`${rule} ${keyName(key)}`));
   return [
@@ -61,7 +61,7 @@ export function historiesOf({ changes }: Played): AlertHistory[] {
   return [...histories.values()];
 }
 
-/** The state after all changes up to an instant. A resolved alert is inactive, too. */
+/** The state after all changes up to an instant. A resolved alert is also inactive. */
 function stateAt({ changes }: AlertHistory, atUs: number): { state: AlertState; change: AlertChange | undefined } {
   const newest = changes.findLast(({ emittedUs }) => emittedUs <= atUs)?.change;
   return { state: newest?.state ?? "inactive", change: newest };
@@ -106,8 +106,8 @@ function isState(actual: AlertState, wanted: AlertState): boolean {
 }
 
 /**
- * Changes to firing and resolved that no expectation explains: between two expectations an alert may take the shortest way
- * from one to the other, and after the last it must not change. Pending alerts are ignored.
+ * Changes to firing and resolved that no expectation explains. Between two expectations, an alert may take the
+ * shortest path from one to the other. After the last, it must not change. Pending alerts are ignored.
  */
 function unexpected(test: TestCase, histories: readonly AlertHistory[]): Failure[] {
   const failures: Failure[] = [];
@@ -120,7 +120,7 @@ function unexpected(test: TestCase, histories: readonly AlertHistory[]): Failure
     let place = 0;
     let left = 0;
     let wasFiring = false;
-    // A change that only marks the alert as flapping keeps its state.
+    // A change that only marks the alert as flapping does not change its state.
     const notified = changes.filter(
       ({ change: { from, state } }) => from !== state && (state === "firing" || state === "resolved"),
     );

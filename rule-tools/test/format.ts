@@ -7,7 +7,7 @@ import { parseValues } from "./series-values.ts";
 const YEAR_US = 366 * US_PER_DAY;
 const ZONED_INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z$/;
 
-/** A time of a test: a duration after its start, or an instant. */
+/** A time in a test: a duration after its start, or an instant. */
 export type Moment =
   | { readonly kind: "after"; readonly us: number }
   | { readonly kind: "instant"; readonly us: number };
@@ -24,7 +24,7 @@ const moment = z.union([z.string(), z.literal(0)]).transform((given, context): M
 });
 
 const length = (minUs: number) => durationUsBetween({ minUs, maxUs: YEAR_US });
-/** YAML reads some labels as numbers or booleans; the gateway has texts only. */
+/** YAML reads some labels as numbers or booleans, but the gateway's labels are always texts. */
 const label = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 const value = z.union([z.number(), z.boolean(), z.string()]);
 
@@ -146,7 +146,7 @@ const windowExpectation = z
   });
 export type WindowExpectation = z.output<typeof windowExpectation>;
 
-/** Fields that are not labels. */
+/** Names of fields, as opposed to labels. */
 export const EXPECTATION_FIELDS = ["at", "rule", "state", "value", "tolerance"];
 export const WINDOW_EXPECTATION_FIELDS = ["rule", "end", "start", "at", "revision", "values", "tolerance", "none"];
 export const READING_FIELDS = ["device", "metric", "value", "observed"];
@@ -175,12 +175,12 @@ export const testFileSchema = z.strictObject({
   tests: z.array(test).min(1).describe("Each begins with fresh state."),
 });
 
-/** What an editor needs to complete and check test files. */
+/** A JSON Schema with which editors complete and check test files. */
 export function testFileJsonSchema(): unknown {
   return z.toJSONSchema(testFileSchema, { io: "input", unrepresentable: "any" });
 }
 
-/** The other texts of an entry with these fields: its labels. */
+/** The remaining texts of an entry with these fields: its labels. */
 export function labelsOf(given: Readonly<Record<string, unknown>>, fields: readonly string[]): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const [name, text] of Object.entries(given)) {
@@ -189,7 +189,7 @@ export function labelsOf(given: Readonly<Record<string, unknown>>, fields: reado
   return labels;
 }
 
-/** Whether one letter is added, missing or different, or two are swapped. */
+/** Whether one letter is added, missing or different, or two letters are swapped. */
 function areNear(a: string, b: string): boolean {
   if (a.length < 4 || Math.abs(a.length - b.length) > 1 || a === b) return false;
   let i = 0;

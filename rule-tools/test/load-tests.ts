@@ -9,10 +9,10 @@ export interface LoadedTest {
   readonly test: TestCase;
   readonly file: string;
   readonly line: number;
-  /** The line of an expectation, by its path. */
+  /** The line of an expectation, given its path. */
   readonly lineOf: (path: readonly (string | number)[]) => number;
   readonly specs: readonly RuleSpec[];
-  /** The rule set after each `edit` event, by the event's place. */
+  /** The rule set after each `edit` event, by the event's index. */
   readonly edits: ReadonlyMap<number, readonly RuleSpec[]>;
 }
 
@@ -24,7 +24,10 @@ export interface LoadedTests {
 
 const TEST_FILE = /\.test\.ya?ml$/;
 
-/** The tests of files, and of all `*.test.yaml` in folders, with every problem of them and of the rules that they test. */
+/**
+ * Loads the tests of files, and of all `*.test.yaml` files in folders. Returns every problem in them and in the rules
+ * that they test.
+ */
 export async function loadTests(paths: readonly string[]): Promise<LoadedTests> {
   const problems: FileProblem[] = [];
   const files: string[] = [];
@@ -64,7 +67,7 @@ async function loadFile(file: string): Promise<Omit<LoadedTests, "files">> {
   const specs = await loadRuleFiles(file, value.rule_files, complain, problems);
   const tests = value.tests.map((test, t): LoadedTest => {
     const edits = editsOf(test, specs, (path, message) => complain(["tests", t, ...path], message));
-    // Tests of unreadable rules would only repeat the problem.
+    // The tests of unreadable rules would only repeat the problem.
     if (problems.length === 0)
       checkNames(test, [...specs, ...[...edits.values()].flat()], (path, message) =>
         complain(["tests", t, ...path], message),
@@ -101,7 +104,7 @@ async function loadRuleFiles(testFile: string, names: readonly string[], complai
   return [...specs.values()];
 }
 
-/** Each edit applies to the result of the one before it in time. */
+/** Edits apply in order of time, each to the result of the one before. */
 function editsOf(test: TestCase, specs: readonly RuleSpec[], complain: Complain): Map<number, readonly RuleSpec[]> {
   const edits = new Map<number, readonly RuleSpec[]>();
   let inForce = specs;

@@ -8,15 +8,15 @@ import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { ColumnBatch } from "../backtest/column-batch.ts";
 import type { Action, TestReading } from "./schedule.ts";
 
-/** The outputs of a step, each with its processing time. */
+/** The outputs of a step, with their processing times. */
 export interface Played {
   readonly changes: readonly { readonly emittedUs: number; readonly change: AlertChange }[];
   readonly windows: readonly { readonly emittedUs: number; readonly result: WindowResult }[];
 }
 
 /**
- * Plays a schedule through the step that the gateway runs, as its processor does: whenever the passing of time has an
- * effect, a tick is applied, except while everything is down.
+ * Plays a schedule through the gateway's own step. As in the processor, a tick is applied whenever the passing of
+ * time has an effect, except during an outage.
  */
 export function play(
   specs: readonly RuleSpec[],
@@ -83,7 +83,7 @@ class Player {
 
   carryTo(atUs: number, { inclusive }: { readonly inclusive: boolean }): void {
     for (;;) {
-      // Time never goes back.
+      // Time never goes backwards.
       const dueUs = Math.max(this.#step.nextDueUs, this.#nowUs + 1, this.#downUntilUs);
       if (inclusive ? dueUs > atUs : dueUs >= atUs) return;
       this.apply({ kind: "tick" }, dueUs);
@@ -94,7 +94,7 @@ class Player {
     this.#downUntilUs = Math.max(this.#downUntilUs, untilUs);
   }
 
-  /** Restores everything from the saved state, as a new process does. */
+  /** Restores everything from the saved state, as a new process would. */
   restart(): void {
     const saved = structuredClone([...this.#step.snapshot()]);
     this.#table = new SeriesTable();

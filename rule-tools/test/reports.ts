@@ -1,7 +1,7 @@
 import { formatProblems } from "../../platform/files/yaml-file.ts";
 import type { TestOutcome, TestReport } from "./run-tests.ts";
 
-/** For people: a line for each test, and each failure with the course of its alerts. */
+/** A report for people: one line per test, and each failure with the timelines of its alerts. */
 export function textReport(report: TestReport): string {
   const lines: string[] = [];
   let file = "";
@@ -37,7 +37,7 @@ export function jsonReport(report: TestReport): string {
   return `${JSON.stringify(report, undefined, 2)}\n`;
 }
 
-/** JUnit XML for build servers: one suite a file; a problem of a file is an error. */
+/** JUnit XML for build servers. Each file is a suite, and a problem of a file is an error. */
 export function junitReport({ outcomes, problems, failed, tookMs }: TestReport): string {
   const files = [...new Set([...outcomes.map(({ file }) => file), ...problems.map(({ file }) => file)])];
   const suites = files.map((file) => {
@@ -68,7 +68,7 @@ function failureXml({ passed, failures, timelines }: TestOutcome): string {
   return `><failure message="${xmlText(first?.message ?? "")}">${xmlText(text.join("\n"))}</failure></testcase>`;
 }
 
-/** XML allows no control characters. */
+/** XML does not allow control characters. */
 function xmlText(text: string): string {
   return text
     .replaceAll("&", "&amp;")

@@ -5,16 +5,16 @@ import { play } from "./play.ts";
 import { scheduleOf, toUs } from "./schedule.ts";
 import { timeline } from "./timeline.ts";
 
-/** The outcome of one test. */
+/** The result of one test. */
 export interface TestOutcome {
   readonly name: string;
   readonly file: string;
   readonly line: number;
   readonly passed: boolean;
   readonly failures: readonly (Failure & { readonly line: number })[];
-  /** The course of the alerts that failed, as lines of text. */
+  /** The timelines of the alerts that failed, as lines of text. */
   readonly timelines: readonly (readonly string[])[];
-  /** Counts of the input and the output. */
+  /** The numbers of inputs and outputs. */
   readonly readings: number;
   readonly changes: number;
   readonly windows: number;
@@ -27,14 +27,17 @@ export interface TestReport {
   readonly passed: number;
   readonly failed: number;
   readonly tookMs: number;
-  /** Problems of the files themselves; their tests were not run. */
+  /** Problems of the files themselves, whose tests were not run. */
   readonly problems: readonly FileProblem[];
 }
 
-/** Nobody reads more. */
+/** A longer list would not be read. */
 const TIMELINES_MAX = 4;
 
-/** Runs the tests of files and folders. `only`: a text that names must contain. `nowMs` measures durations. */
+/**
+ * Runs the tests of files and folders. `only`: a text that the names must contain. `nowMs`: a clock to measure
+ * durations.
+ */
 export async function runTests(
   paths: readonly string[],
   options: { readonly nowMs: () => number; readonly only?: string | undefined },

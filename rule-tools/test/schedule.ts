@@ -12,12 +12,12 @@ export interface TestReading {
   readonly value: ReadingValue;
 }
 
-/** An event for the processor at a processing time. */
+/** An action on the processor at a processing time. */
 export type Action =
   | { readonly kind: "readings"; readonly atUs: number; readonly readings: readonly TestReading[] }
   | { readonly kind: "edit"; readonly atUs: number; readonly specs: readonly RuleSpec[] }
   | { readonly kind: "restart" | "tick"; readonly atUs: number }
-  /** No time passes until then. */
+  /** The processor is down until then, so no time passes for it. */
   | { readonly kind: "down"; readonly atUs: number; readonly untilUs: number };
 
 interface Arrival {
@@ -30,8 +30,8 @@ export function toUs(moment: Moment, startUs: number): number {
 }
 
 /**
- * The actions of a test, in order. Readings of one instant come together, in the order of their series, after the events of
- * that instant. `edits`: the rule set after each `edit` event, by the event's place.
+ * The actions of a test, in order. The readings of one instant are in one action, in the order of their series, after
+ * the events of that instant. `edits`: the rule set after each `edit` event, by the event's index.
  */
 export function scheduleOf(test: TestCase, edits: ReadonlyMap<number, readonly RuleSpec[]>): Action[] {
   const { start: startUs, events } = test;
@@ -41,7 +41,7 @@ export function scheduleOf(test: TestCase, edits: ReadonlyMap<number, readonly R
   });
   const byTime = new Map<number, TestReading[]>();
   for (const { arrivesUs, reading } of arrivals(test)) {
-    // Readings that come while nothing runs wait; one outage can follow another.
+    // Readings wait for the end of an outage. Another outage can follow directly.
     let atUs = arrivesUs;
     for (const down of downs.toSorted((a, b) => a.fromUs - b.fromUs)) {
       if (atUs >= down.fromUs && atUs < down.untilUs) atUs = down.untilUs;

@@ -1,7 +1,7 @@
 import { isNumberText, NUMBER_PATTERN } from "../../domain/number-text.ts";
 import type { ReadingValue } from "../../domain/reading.ts";
 
-/** More in one series is a mistake. */
+/** A series with more values is a mistake. */
 export const VALUES_MAX = 1_000_000;
 
 const TOKEN = /"(?:[^"\\]|\\.)*"(?:x\d+)?|'[^']*'(?:x\d+)?|\S+/g;
@@ -10,9 +10,9 @@ const REPEATED = /^(.+?)x(\d+)$/s;
 const WORD = /^[A-Za-z][\w.-]*$/;
 
 /**
- * Parses `5x6 9+0.5x30 _x6 true open "not ready"x2`: words separated by blanks, each a value, `VALUExCOUNT`, or a ramp
- * `FIRST+STEPxCOUNT` (or `-STEP`) of `COUNT` values. `_` is a missing reading, undefined in the result. Returns a string
- * when the text is wrong, which says why.
+ * Parses `5x6 9+0.5x30 _x6 true open "not ready"x2`: words separated by blanks. Each word is a value, `VALUExCOUNT`,
+ * or a ramp `FIRST+STEPxCOUNT` (or `-STEP`) of `COUNT` values. `_` is a missing reading, undefined in the result.
+ * Returns the reason as a string if the text is invalid.
  */
 export function parseValues(text: string): (ReadingValue | undefined)[] | string {
   const values: (ReadingValue | undefined)[] = [];
@@ -28,7 +28,8 @@ function addToken(token: string, values: (ReadingValue | undefined)[]): string |
   if (ramp) {
     const [first, step, count] = [Number(ramp[1]), Number(ramp[2]), Number(ramp[3])];
     if (values.length + count > VALUES_MAX) return tooMany(token);
-    // Each step starts from the first value, so that rounding does not accumulate; twelve digits hide it.
+    // Computed from the first value each time, so that rounding errors do not accumulate. Twelve digits hide the
+    // rest.
     for (let i = 0; i < count; i++) values.push(Number((first + i * step).toPrecision(12)));
     return undefined;
   }

@@ -18,8 +18,8 @@ interface Column {
 }
 
 /**
- * The course of an alert as rows over time: the time, the aggregate's value, the state and the expected state, around the
- * first failure.
+ * The history of an alert as rows over time, around the first failure: the time, the aggregate's value, the state and
+ * the expected state.
  */
 export function timeline(test: TestCase, played: Played, failure: Failure, failures: readonly Failure[]): string[] {
   const key = failure.key ?? keyOfAny(played, failure);
@@ -47,7 +47,7 @@ export function timeline(test: TestCase, played: Played, failure: Failure, failu
   ];
 }
 
-/** The group of any window of the rule, where no alert of it ever changed. */
+/** The group of any window of the rule, for an expectation whose alert never changed. */
 function keyOfAny(played: Played, { rule }: Failure): Tags | undefined {
   return played.windows.find(({ result }) => result.rule === rule)?.result.labels;
 }

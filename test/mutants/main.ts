@@ -79,7 +79,7 @@ async function testMutants(mutants: readonly Mutant[], source: string, atOnce: n
   }
 }
 
-/** A test that fails without a mutant does not count as a catch. */
+/** A test that also fails without a mutant does not count as a catch. */
 async function testMutant(copy: TreeCopy, mutant: Mutant, failedBefore: readonly string[]): Promise<Result> {
   const startedMs = performance.now();
   const remove = copy.plant(mutant);

@@ -5,7 +5,7 @@ import { join, relative } from "node:path";
 const OUTPUT_CHARS_MAX = 4_000;
 
 export interface TestRun {
-  /** Names of failed tests, in order: file > test. */
+  /** The names of failed tests, in order: file > test. */
   readonly failed: readonly string[];
   readonly passed: number;
   readonly timedOut: boolean;
@@ -33,9 +33,9 @@ export function endRuns(): void {
 }
 
 export interface RunOptions {
-  /** Stops after this many failed tests; 0 runs all. */
+  /** The number of failed tests after which to stop; 0 runs all. */
   readonly failuresMax: number;
-  /** A mutant can make a test loop for ever. */
+  /** Bounded, because a mutant can make a test loop forever. */
   readonly msMax: number;
 }
 
@@ -46,7 +46,7 @@ export async function runTests(root: string, files: readonly string[], options: 
   rmSync(output, { force: true });
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   const args = ["run", ...files, "--reporter=json", `--outputFile=${output}`, `--bail=${failuresMax}`];
-  // Its own process group, so that hanging workers end with it.
+  // A separate process group, so that hanging workers end with it.
   const child = spawn(process.execPath, [vitest, ...args], {
     cwd: root,
     detached: true,

@@ -11,7 +11,7 @@ const JOIN = "engine/inputs/join.ts";
 const CALENDAR = "rule-language/calendar/calendar.ts";
 const UNIT = ["engine"];
 const ORACLE = ["engine", "test/simulation/differential.test.ts"];
-/** Only the independent implementation can find these. */
+/** For faults that only the independent implementation can find. */
 const ORACLE_ONLY = ["test/simulation/differential.test.ts"];
 
 /** Faults in the step. */

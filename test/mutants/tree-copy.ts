@@ -16,27 +16,27 @@ export default defineConfig({
 });
 `;
 
-/** A mutant's text does not occur exactly once: the code has changed, and the mutant must be updated. */
+/** A mutant's text does not occur exactly once. The code has changed, so the mutant must be updated. */
 export class StaleMutantError extends Error {
   override readonly name = "StaleMutantError";
 }
 
-/** How often a mutant's text occurs in a tree. */
+/** Counts the occurrences of a mutant's text in a tree. */
 export function occurrences(root: string, mutant: Mutant): number {
   return [...readFileSync(join(root, mutant.file), "utf8").matchAll(patternOf(mutant))].length;
 }
 
-/** Line breaks do not matter. */
+/** Ignores line breaks. */
 function patternOf({ from }: Mutant): RegExp {
   const words = from.trim().split(/\s+/);
   return new RegExp(words.map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join("\\s+"), "g");
 }
 
-/** A copy of the tree to plant mutants in; the tree itself never changes. */
+/** A copy of the tree in which mutants are planted. The tree itself never changes. */
 export class TreeCopy {
   readonly root: string;
 
-  /** Its property tests start from a fixed seed, so that a run can be repeated. */
+  /** Property tests in the copy start from a fixed seed, so that a run can be repeated. */
   constructor(source: string) {
     this.root = mkdtempSync(join(tmpdir(), "weir-mutants-"));
     for (const name of COPIED) {
@@ -50,7 +50,7 @@ export class TreeCopy {
     writeFileSync(join(this.root, "vitest.config.ts"), CONFIG_FILE);
   }
 
-  /** Plants a mutant; returns how to remove it. */
+  /** Plants a mutant. Returns a function that removes it. */
   plant(mutant: Mutant): () => void {
     const count = occurrences(this.root, mutant);
     if (count !== 1) {

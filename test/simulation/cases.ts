@@ -33,10 +33,10 @@ const OTHERS = [
   "count_if(between -2 and 2)",
 ];
 const EVERY = [...PLAIN, ...OTHERS];
-/** No quantiles: the value of a name does not show whether it comes from a sketch. */
+/** Excludes quantiles, because the value of a name does not show whether it comes from a sketch. */
 const NAMEABLE = EVERY.filter((name) => !/^(median|p[0-9.]+)$/.test(name));
 
-/** Any of them can come first, which is the one that the condition evaluates. */
+/** The condition evaluates the first aggregate, and any of these can be first. */
 export function aggregatesOf(window: string, texts: boolean): string[] {
   const durations = window === "tumbling" ? ["duration(open)", "duration(true)"] : [];
   return texts ? ["count", "last", "distinct", ...durations] : [...EVERY, ...durations];
@@ -56,7 +56,7 @@ export const DISORDERS = {
 
 export type Disorder = keyof typeof DISORDERS;
 
-/** Conditions, hysteresis, holding times, grouping and lateness around a window. */
+/** Conditions, hysteresis, hold times, grouping and lateness around a window. */
 export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec> {
   return fc
     .record({
@@ -76,7 +76,7 @@ export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec>
     });
 }
 
-/** Silences, longer than most waits between readings. */
+/** Silences that are longer than most waits between readings. */
 export function absencesFor(): fc.Arbitrary<RuleSpec> {
   const fields = { absent: fc.constantFrom("4s", "12s"), ...bounds() };
   return fc.record(fields).map((rest) => rule({ id: "r", group_by: ["device", "metric"], ...rest }));
@@ -171,7 +171,7 @@ function condition(): fc.Arbitrary<string> {
   return any;
 }
 
-/** Alerts of all kinds that come and go. */
+/** Alerts of all kinds that fire and end repeatedly. */
 export function restlessRules(): fc.Arbitrary<RuleSpec> {
   const last = (metric: string) => ({ metric, aggregate: "last" });
   const kinds: readonly Readonly<Record<string, unknown>>[] = [
@@ -202,7 +202,7 @@ export function restlessRules(): fc.Arbitrary<RuleSpec> {
   });
 }
 
-/** A device with a reading every few seconds, sometimes late. */
+/** A device with a reading every few seconds, some of them late. */
 export function restlessLogs(spec: RuleSpec): fc.Arbitrary<TestEntry[]> {
   const step = fc.record({
     waitUs: fc.oneof(
@@ -233,7 +233,7 @@ export function restlessLogs(spec: RuleSpec): fc.Arbitrary<TestEntry[]> {
   });
 }
 
-/** The log with edits, each of which replaces the rule. */
+/** The log with added edits. Each edit replaces the rule. */
 export function editedLogs(logs: fc.Arbitrary<TestEntry[]>, rules: fc.Arbitrary<RuleSpec>): fc.Arbitrary<TestEntry[]> {
   const edited = fc.tuple(logs, fc.array(fc.nat(), { minLength: 1, maxLength: 3 }), fc.infiniteStream(rules));
   return edited.map(([entries, places, specs]) => {
@@ -251,7 +251,7 @@ export function editedLogs(logs: fc.Arbitrary<TestEntry[]>, rules: fc.Arbitrary<
   });
 }
 
-/** A log under one rule: entries with readings of three series, and ticks. */
+/** A log for one rule: entries with readings of several series, and ticks. */
 export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.Arbitrary<TestEntry[]> {
   const latenessUs = Number.parseFloat(spec.lateness) * (spec.lateness.endsWith("ms") ? 1000 : SECOND_US);
   const value: fc.Arbitrary<ReadingValue> = texts
@@ -277,7 +277,7 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
     let clockUs = beginUs;
     for (const { waitUs: us, readings, dryUs } of taken) {
       nowUs += us;
-      // Device time is independent of processing time, because logs are also read much later.
+      // Device time is independent of processing time, because a log can also be read much later.
       clockUs += disorder === "on whole seconds" ? Math.ceil(us / SECOND_US) * SECOND_US : us;
       const output = readings.map(({ device, metric, lagUs, value: each }, i): Reading => {
         const atUs = clockUs - lagUs + (disorder === "ordered" ? i : 0);

@@ -13,7 +13,7 @@ export interface Row<T> {
   readonly item: T;
 }
 
-/** Keeps results as a store does: rows and the log position change together, or not at all. */
+/** Keeps results as a store does: rows and the log position change together or not at all. */
 export class Consumer<T> {
   readonly rows: Row<T>[] = [];
   cursor = 0;
@@ -40,13 +40,13 @@ export class Consumer<T> {
     void this.#follow(connection);
   }
 
-  /** Dies, and restarts after the last row that it kept. */
+  /** Dies, and restarts after the last row that it has kept. */
   dies(): void {
     this.#connection?.end("silent");
     this.start();
   }
 
-  /** Corrupts its rows on purpose. */
+  /** Corrupts its rows deliberately. */
   harm(how: "lost" | "doubled" | "changed"): void {
     const place = this.rows.length >> 1;
     const row = this.rows[place];

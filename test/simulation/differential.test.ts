@@ -30,7 +30,7 @@ const ABSENCES = "absences";
 const RESTLESS = "alerts that come and go";
 const disorders = Object.keys(DISORDERS) as Disorder[];
 
-/** A rule and a log under it. */
+/** A rule with a log to process under it. */
 function cases(window: string, disorder: Disorder): fc.Arbitrary<TestEntry[]> {
   if (window === LET) return letRules().chain((spec) => logsFor(spec, disorder, false));
   if (window === RESTLESS) return restlessRules().chain(restlessLogs);
@@ -95,7 +95,7 @@ test("counting starts over after a flapping alert has ended", () => {
   expect(firstDifference(new TestPartition().applyAll(entries), oracleOutputs(entries))).toBeUndefined();
 });
 
-// The seconds of silence before the edit, and when the next reading comes.
+// The seconds of silence before the edit, and the second of the next reading.
 test.each([
   ["just due, and a reading at once", 4, 4],
   ["overdue, and a reading at once", 5, 5],
@@ -157,14 +157,14 @@ test("several rules at once, edited again and again", () => {
       ];
       entries.sort((a, b) => a.storedAtUs - b.storedAtUs);
       entries.push({ kind: "tick", storedAtUs: (entries.at(-1)?.storedAtUs ?? 0) + 25_000_000 });
-      // The step and the oracle of a partition skip rules that group over devices.
+      // The step and the oracle of a partition both skip rules that group over devices.
       expect(stepDifference(0, entries)).toBeUndefined();
     }),
     { numRuns: 3 * RUNS },
   );
 });
 
-/** A step that has dropped old times counts a duplicate as too late. */
+/** A step that has dropped old times counts a duplicate as late. */
 function ledgerOf({ step }: TestPartition) {
   const { onTime, duplicates, lateDropped, lateApplied } = step.ledger;
   return { onTime, lateApplied, withoutEffect: duplicates + lateDropped };
@@ -190,7 +190,7 @@ test("a replay gives the same output, byte for byte", () => {
   );
 });
 
-/** As written to the log. */
+/** The rules as written to the log. */
 function bytesOf({ windows, alerts }: Pick<StepOutput, "windows" | "alerts">) {
   const frame = { partition: 0, firstInput: 1, lastInput: 1, part: 0, parts: 1, results: windows };
   return { windows: Buffer.from(encodeWindows(frame)).toString("hex"), alerts: JSON.stringify(alerts) };

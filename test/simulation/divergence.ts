@@ -20,7 +20,7 @@ export async function explain(scenario: Scenario, outcome: Outcome): Promise<str
   return `${head}The step alone agrees with the oracle. The smallest scenario: ${difference}\n${scenarioTest(small)}`;
 }
 
-/** Whether the step alone, without faults and runners, agrees with the oracle on the task's log. */
+/** Whether the step alone, without faults or runners, agrees with the oracle on the task's log. */
 export async function stepAgrees({ log, task }: Outcome): Promise<boolean> {
   const entries = (await entriesOf(log, task)).map(({ entry }) => entry);
   return stepDifference(task, entries) === undefined;

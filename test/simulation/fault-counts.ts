@@ -1,4 +1,4 @@
-/** How often each fault was injected. */
+/** Counts the injected faults of each kind. */
 export class FaultCounts {
   readonly #counts = new Map<string, number>();
 
@@ -15,7 +15,7 @@ export class FaultCounts {
     return [...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
-  /** One line each. */
+  /** One line per fault. */
   toString(): string {
     return this.entries.map(([fault, times]) => `${String(times).padStart(10)}  ${fault}`).join("\n");
   }

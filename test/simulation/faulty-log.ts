@@ -15,7 +15,7 @@ const SLOW_US_MAX = 1_500_000;
 const SLOW_SHARE = 0.01;
 const BUS_LOST_SHARE = 0.05;
 
-/** The records and blobs of the simulated log, which can be lost and damaged. */
+/** The records and blobs of the simulated log, which the simulation can lose or damage. */
 export class FragileStores {
   readonly records: Records;
   readonly blobs: Blobs;
@@ -44,7 +44,7 @@ export class FragileStores {
     };
   }
 
-  /** Loses one of the checkpoints' records or blobs, or damages a blob. Returns whether there was one. */
+  /** Loses a record or a blob of the checkpoints, or damages a blob. Returns false if there is none. */
   harm(world: World, kind: "record-lost" | "blob-lost" | "blob-damaged"): boolean {
     const names = [...(kind === "record-lost" ? this.#records : this.#blobs).keys()].filter((name) =>
       name.startsWith("checkpoint"),
@@ -58,7 +58,7 @@ export class FragileStores {
   }
 }
 
-/** Cut short, or with some bytes overwritten. */
+/** Cuts the bytes short, or overwrites some of them. */
 function damaged(bytes: Uint8Array, world: World): Uint8Array {
   if (world.random.chance(0.5)) return bytes.slice(0, world.random.whole(0, Math.max(0, bytes.length - 1)));
   const copy = new Uint8Array(bytes);
@@ -72,13 +72,13 @@ export interface Servers {
   readonly log: Log;
   readonly stores: FragileStores;
   readonly counts: FaultCounts;
-  /** Nothing reaches the servers before this time. */
+  /** The end of an outage: until then, nothing reaches the servers. */
   outageUntilUs: number;
-  /** Some operations are slow, and some bus messages are lost. */
+  /** Whether some operations are slow and some bus messages are lost. */
   faulty: boolean;
 }
 
-/** A process dies at this operation from now; `takesEffect`: whether that operation still takes effect. */
+/** A process dies at its n-th operation from now. `takesEffect`: whether that operation still takes effect. */
 export interface Death {
   readonly how: "silent" | "failing";
   readonly takesEffect: boolean;
@@ -86,17 +86,17 @@ export interface Death {
   readonly onDeath: () => void;
 }
 
-/** The log connection of one process: operations take time, keep their order, and end with the process. */
+/** The log connection of one process. Operations take time, keep their order, and end with the process. */
 export class Connection {
   readonly log: Log;
   readonly #world: World;
   readonly #servers: Servers;
   readonly #closers = new Set<() => void>();
   #state: "alive" | "failing" | "silent" = "alive";
-  /** Until this time the process is stopped by the operating system. */
+  /** The operating system pauses the process until this time. */
   pausedUntilUs = 0;
   #lastSentUs = 0;
-  /** Dies at an operation that reaches the servers. */
+  /** Counts only operations that reach the servers. */
   #death: Death | undefined;
 
   constructor(world: World, servers: Servers) {
@@ -107,7 +107,7 @@ export class Connection {
     this.log = {
       ...log,
       append: (message) => {
-        // The sender may reuse its buffer only after the answer.
+        // Not copied, because the sender may reuse its buffer only after the answer.
         return run(() => log.append(message));
       },
       lastFor: (stream, subject) => run(() => log.lastFor(stream, subject)),
@@ -139,13 +139,13 @@ export class Connection {
     return this.#state === "alive";
   }
 
-  /** Ends the process: `silent` as by SIGKILL; `failing` makes every operation fail from now on. */
+  /** Ends the process. `silent`: as by SIGKILL. `failing`: every operation fails from now on. */
   end(how: "silent" | "failing"): void {
     this.#state = how;
     for (const close of this.#closers) close();
   }
 
-  /** Ends the process for good. */
+  /** Removes the planned faults of the process. */
   heal(): void {
     this.pausedUntilUs = 0;
     this.#death = undefined;
@@ -174,7 +174,7 @@ export class Connection {
       this.#refused(reject);
       return;
     }
-    // An operation that a dead process had sent may take effect or not.
+    // An operation that a process sent before it died may or may not take effect.
     if (!this.alive) {
       if (this.#world.random.chance(0.5)) effect().catch(() => {});
       this.#refused(reject);
@@ -196,7 +196,7 @@ export class Connection {
     if (death === undefined || !this.alive || death.afterOperations-- > 0) return false;
     const { counts } = this.#servers;
     counts.add(death.takesEffect ? "died at an operation that took effect" : "died at an operation without effect");
-    // It dies at this operation; others under way may take effect or not.
+    // The process dies at this operation. Others under way may or may not take effect.
     if (death.takesEffect) effect().catch(() => {});
     this.end(death.how);
     death.onDeath();

@@ -54,7 +54,7 @@ export class Processor {
     void this.#ownership.start();
   }
 
-  /** Stops gracefully: everything is published and saved. */
+  /** Stops gracefully, after everything is published and saved. */
   async stop(): Promise<void> {
     await this.#ownership.stop();
   }
@@ -63,7 +63,7 @@ export class Processor {
     for (const life of this.#lives) life.offerRules();
   }
 
-  /** A runner of a task, without asking the other processors. */
+  /** Runs a task without asking the other processors. */
   async runWithoutLease(task: number, forUs: number): Promise<void> {
     const life = this.#begin(task, { isOpen: () => true, reopened: async () => {} });
     await this.#world.sleepUntil(this.#world.nowUs + forUs);
@@ -92,7 +92,7 @@ export class Processor {
     return life;
   }
 
-  /** A timer of the process: it waits while the process is stopped, and dies with it. */
+  /** A timer of the process. It waits while the process is paused, and dies with it. */
   #later(ms: number, call: () => void): () => void {
     let cancel = this.#world.after(ms * 1000, () => {
       const { alive, pausedUntilUs } = this.connection;
@@ -112,7 +112,7 @@ interface TaskLifeOptions {
   readonly onEnd: () => void;
 }
 
-/** Runners of a task, one after the other, each starting from the checkpoint. */
+/** Runs a task with successive runners, each of which starts from the checkpoint. */
 class TaskLife {
   readonly #options: TaskLifeOptions;
   #runner: PartitionRunner | undefined;

@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
 import { BEGIN_US, PARTITIONS, type Production } from "./vocabulary.ts";
 
 const LINGER_US = 50_000;
-/** A reading whose clock is further ahead than this gets its receive time. */
+/** A reading whose clock is further ahead than this gets its receive time instead. */
 const AHEAD_US_MAX = 60_000_000;
 
 interface Device {
@@ -20,7 +20,7 @@ interface Arrival {
   readonly reading: Reading;
 }
 
-/** The readings of a few devices, with every fault that devices have, as an edge appends them. */
+/** The readings of a few devices with every kind of device fault, as an edge appends them. */
 export function makeProduction(random: Random, endUs: number): Production[] {
   const arrivals: Arrival[] = [];
   const count = random.whole(2, 4);
@@ -69,7 +69,7 @@ function someValue(metric: string, random: Random): ReadingValue {
   return random.whole(-200, 800) / 8;
 }
 
-/** Frames of one partition each, as the linger time cuts them. */
+/** Frames of one partition each, cut by the linger time. */
 function inFrames(arrivals: readonly Arrival[]): Production[] {
   const frames: { atUs: number; readings: Reading[] }[] = [];
   const open = new Map<number, { atUs: number; readings: Reading[] }>();

@@ -2,13 +2,16 @@ import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spe
 import type { Random } from "./random.ts";
 
 const NUMERIC = ["avg", "count", "sum", "min", "max", "range", "first", "last", "delta", "rate", "variance", "stddev"];
-/** No quantiles: the value of a name does not show whether it comes from a sketch. */
+/** Excludes quantiles, because the value of a name does not show whether it comes from a sketch. */
 const NAMEABLE = [...NUMERIC, "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
 const MORE = ["median", "p95", "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Around the instant, 15 seconds after the start of a world, at which it is 01:00 UTC, and 02:00 in Berlin for the second time. */
+/**
+ * Active time around the instant 15 seconds after the start of a world: 01:00 UTC, when it is 02:00 in Berlin for the
+ * second time.
+ */
 const ACTIVE: readonly unknown[] = [
   { hours: ["02:00-02:30"], days: ["sat-sun"], zone: "Europe/Berlin" },
   { hours: ["02:30-03:00"], zone: "Europe/Berlin" },
@@ -20,7 +23,7 @@ const ACTIVE: readonly unknown[] = [
   [{ hours: ["00:59-01:00"] }, { hours: ["01:00-01:01"], zone: "Europe/London" }],
 ];
 
-/** Patterns that exclude. No series has a rack. */
+/** Patterns with exclusions. No series has a rack. */
 const NEGATIONS: readonly Fields[] = [
   { device: "!d0" },
   { device: ["d*", "!d1"], metric: ["*", "!n"] },
@@ -28,7 +31,7 @@ const NEGATIONS: readonly Fields[] = [
   { rack: ["!*"], site: ["!s*", "!w*"] },
 ];
 
-/** A few rules of all kinds. No two have the same lateness, so none share windows. */
+/** A few rules of all kinds. Each has a different lateness, so that they share no windows. */
 export function makeRules(random: Random): RuleSpec[] {
   return Array.from({ length: random.whole(2, 4) }, (_, i) => makeRule(`rule-${i}`, random, i));
 }
@@ -76,7 +79,7 @@ function makeFlapping(random: Random): Fields {
   return { changes: random.pick([3, 3, 4]), within: random.pick(["8s", "20s", "40s"]) };
 }
 
-/** Two or three series, and a condition over them. */
+/** Two or three series with a condition over them. */
 function makeLet(random: Random): Fields {
   const names = random.pick([
     ["a", "b"],
@@ -95,10 +98,10 @@ function makeName(random: Random): Fields {
     { hopping: "6s", every: "2s" },
     { hopping: "10s", every: "5s" },
   ]);
-  // Without a window, the rule's applies.
+  // A name without a window uses the rule's window.
   const own = random.chance(0.2) ? {} : { window };
   if (random.chance(0.15)) return { metric: "door", ...own, aggregate: "last" };
-  // Shorter windows, filled over an hour, would exceed the number that is kept.
+  // Filling shorter windows over an hour would exceed the number of windows that is kept.
   const fill = window.tumbling === "10s" && random.chance(0.4) ? { window, fill: "last" } : own;
   return { metric: random.pick(["m", "n", "?"]), aggregate: random.pick(NAMEABLE), ...fill };
 }
@@ -167,7 +170,7 @@ function makeCondition(random: Random): Fields {
   };
 }
 
-/** One row of the table of edits. */
+/** Applies one row of the table of edits. */
 export function editRules(specs: readonly RuleSpec[], random: Random): { what: string; specs: RuleSpec[] } {
   const place = random.whole(0, specs.length - 1);
   const rule = specs[place];
@@ -178,7 +181,7 @@ export function editRules(specs: readonly RuleSpec[], random: Random): { what: s
   if (what === "added")
     return { what, specs: [...specs, makeRule(`rule-${specs.length}-new`, random, 20 + specs.length)] };
   const edited = { ...rule, ...(EDITS[what] ?? (() => ({})))(rule, random) };
-  // An edit that the schema rejects for this rule, such as a condition on an absence, changes nothing.
+  // An edit that the schema rejects for this rule has no effect. Example: a condition on an absence.
   const parsed = ruleSpecSchema.safeParse(JSON.parse(JSON.stringify(edited)));
   if (!parsed.success) return { what: "no change", specs: [...specs] };
   return { what, specs: specs.map((each) => (each === rule ? parsed.data : each)) };

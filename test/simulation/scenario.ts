@@ -4,7 +4,7 @@ import { Random } from "./random.ts";
 import { editRules, makeRules } from "./rules.ts";
 import { BEGIN_US, PARTITIONS, PROCESSORS, type Production } from "./vocabulary.ts";
 
-/** A fault and its time. Processors and consumers are identified by their place. */
+/** A fault and its time. Processors and consumers are identified by index. */
 export type Fault =
   | {
       readonly kind: "kill";
@@ -12,7 +12,7 @@ export type Fault =
       readonly processor: number;
       readonly backAfterUs: number;
       readonly how: "silent" | "failing";
-      /** It dies at the operation after this many. */
+      /** The number of operations that succeed before the one at which it dies. */
       readonly afterOperations: number;
       readonly takesEffect: boolean;
     }
@@ -29,7 +29,7 @@ export interface RuleEdit {
   readonly specs: readonly RuleSpec[];
 }
 
-/** Everything that happens in a world, as data, so that leaving parts out gives a smaller one. */
+/** Everything that happens in a world, as data, so that removing parts gives a smaller world. */
 export interface Scenario {
   readonly seed: number;
   readonly endUs: number;
@@ -37,7 +37,7 @@ export interface Scenario {
   readonly production: readonly Production[];
   readonly edits: readonly RuleEdit[];
   readonly faults: readonly Fault[];
-  /** Some operations are slow, and some bus messages are lost. */
+  /** Whether some operations are slow and some bus messages are lost. */
   readonly slow: boolean;
 }
 

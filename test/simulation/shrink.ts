@@ -1,7 +1,7 @@
 import type { TestEntry } from "../../engine/testing/step-kit.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** The smallest part of a list that still fails. Source: Zeller's delta debugging, simplified. */
+/** The smallest part of a list that still fails. A simplified form of Zeller's delta debugging. */
 export async function shortest<T>(
   items: readonly T[],
   fails: (items: readonly T[]) => Promise<boolean>,
@@ -19,7 +19,7 @@ export async function shortest<T>(
 
 type Fails<T> = (smaller: T) => Promise<boolean>;
 
-/** Leaves out faults, edits, frames, readings and rules, in this order, as long as the scenario still diverges. */
+/** Removes faults, edits, frames, readings and rules, in this order, while the scenario still diverges. */
 export async function shrinkScenario(scenario: Scenario, diverges: Fails<Scenario>): Promise<Scenario> {
   let small = scenario;
   if (await diverges({ ...small, slow: false })) small = { ...small, slow: false };

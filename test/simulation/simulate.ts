@@ -19,14 +19,14 @@ import { World, withTimersOf } from "./world.ts";
 const RELOAD_US = 1_000_000;
 const HEAL_US = 20_000_000;
 const STOP_US_MAX = 60_000_000;
-/** Another life processes what was stored while the processors stopped. */
+/** Entries stored while the processors stop need another life to process them. */
 const ROUNDS_MAX = 3;
 const TASKS = 2 * PARTITIONS;
 
 export interface Outcome {
-  /** The first difference between the consumers' rows and what follows from the log. */
+  /** The first difference between the consumers' rows and the rows that follow from the log. */
   readonly difference: string | undefined;
-  /** The task of the difference. */
+  /** The task with the difference. */
   readonly task: number;
   readonly log: Log;
   readonly counts: FaultCounts;
@@ -38,10 +38,10 @@ export interface Outcome {
   };
 }
 
-/** A corruption that the comparison must detect. */
+/** A corruption of the rows that the comparison must detect. */
 export type Harm = "lost" | "doubled" | "changed";
 
-/** Runs a scenario, and compares the consumers' rows at its end with the oracle's fold of the log. */
+/** Runs a scenario, then compares the consumers' rows with the oracle's fold of the log. */
 export async function simulate(scenario: Scenario, harm?: Harm): Promise<Outcome> {
   const world = new World(scenario.seed, BEGIN_US);
   return withTimersOf(world, () => new Simulation(world, scenario).run(harm));
@@ -125,7 +125,7 @@ class Simulation {
     this.#world.after(RELOAD_US, offer);
   }
 
-  /** Each processor sees the edit when it reads its folder next. */
+  /** Each processor sees the edit the next time it reads its folder. */
   #edit(what: string, rules: WantedRules): void {
     this.#servers.counts.add(`rule edit: ${what}`);
     for (let i = 0; i < PROCESSORS; i++) {
@@ -233,7 +233,7 @@ class Simulation {
   }
 }
 
-/** The first reading that was forwarded wrongly from a partition's log to a share's. */
+/** The first reading that was forwarded incorrectly from a partition's log to a share's. */
 function forwardedWrongly(logs: readonly (readonly LoggedEntry[])[]): string | undefined {
   for (let share = 0; share < PARTITIONS; share++) {
     for (let partition = 0; partition < PARTITIONS; partition++) {

@@ -6,7 +6,7 @@ import { firstDifference, type Outputs } from "./oracle/compare.ts";
 import { oracleOf } from "./task-logs.ts";
 import { PARTITIONS } from "./vocabulary.ts";
 
-/** The output of the step alone over a task's log: without runners, faults or checkpoints. */
+/** The output of the step alone over a task's log, without runners, faults or checkpoints. */
 export function stepFold(task: number, entries: readonly TestEntry[]): Outputs {
   const table = new SeriesTable();
   const frames = new FrameReader(table);
@@ -24,7 +24,7 @@ export function stepFold(task: number, entries: readonly TestEntry[]): Outputs {
   return output;
 }
 
-/** How the step alone differs from the oracle over a task's log; undefined when it does not. */
+/** The first difference between the step alone and the oracle over a task's log; undefined if there is none. */
 export function stepDifference(task: number, entries: readonly TestEntry[]): string | undefined {
   const oracle = oracleOf(task);
   for (const entry of entries) oracle.apply(entry);

@@ -17,7 +17,7 @@ export interface LoggedEntry {
   readonly entry: TestEntry;
 }
 
-/** Whether a rule's groups hold several devices: the tasks of the shares compute these. */
+/** Whether a rule's groups can hold several devices. The tasks of the shares compute these rules. */
 export function isOverDevices(rule: { readonly group_by: readonly string[] }): boolean {
   return !rule.group_by.includes("device");
 }
@@ -83,7 +83,7 @@ function plain(entry: LogEntry, storedAtUs: number, table: SeriesTable): TestEnt
 const parsed = new Map<string, readonly RuleSpec[]>();
 const PARSED_MAX = 100;
 
-/** The same sets come repeatedly. */
+/** Cached, because the same rule sets appear repeatedly. */
 function specsOf(rulesJson: string): readonly RuleSpec[] {
   let specs = parsed.get(rulesJson);
   if (specs === undefined) {
@@ -95,7 +95,7 @@ function specsOf(rulesJson: string): readonly RuleSpec[] {
   return specs;
 }
 
-/** What a partition must have forwarded to a share: each reading that a rule there reads, in order. */
+/** The readings that a partition must have forwarded to a share, in order: each one that a rule there reads. */
 export function forwardedOf(entries: readonly LoggedEntry[], share: number): string[] {
   const forwarded: string[] = [];
   let rules: readonly OracleRule[] = [];
@@ -109,7 +109,7 @@ export function forwardedOf(entries: readonly LoggedEntry[], share: number): str
   return forwarded;
 }
 
-/** The readings of one source in a share's log. */
+/** The readings from one partition in a share's log. */
 export function receivedOf(entries: readonly LoggedEntry[], share: number, partition: number): string[] {
   return entries
     .filter(({ subject }) => subject === `groups.${share}.${partition}`)

@@ -1,6 +1,6 @@
 import type { Reading } from "../../domain/reading.ts";
 
-/** The start of every simulated world: 2025-10-26T00:59:45Z, 15 seconds before clocks in Europe are set back. */
+/** When every simulated world starts: 2025-10-26T00:59:45Z, 15 seconds before clocks in Europe are set back. */
 export const BEGIN_US = 1_761_440_385_000_000;
 export const PARTITIONS = 2;
 export const PROCESSORS = 3;

@@ -1,6 +1,6 @@
 import { Random } from "./random.ts";
 
-/** Keeps a world from running for ever. */
+/** Stops a world that would run forever. */
 const EVENTS_MAX = 200_000;
 
 const realSetImmediate = setImmediate;
@@ -13,13 +13,13 @@ interface Planned {
 }
 
 /**
- * Simulated time. It stands still while code runs, and jumps from one planned call to the next; between two calls all
- * promises settle. So a run depends on its seed only.
+ * Simulated time. It does not move while code runs, and jumps from one planned call to the next. Between two calls,
+ * all promises settle. So a run depends only on its seed.
  */
 export class World {
   readonly random: Random;
   nowUs: number;
-  /** A heap: the earliest first. */
+  /** A heap, earliest first. */
   readonly #planned: Planned[] = [];
   #order = 0;
   events = 0;
@@ -29,7 +29,7 @@ export class World {
     this.nowUs = nowUs;
   }
 
-  /** Calls at an instant, or at once when that is past. Returns how to cancel it. */
+  /** Plans a call at an instant, or at once if the instant has passed. Returns a function that cancels it. */
   at(atUs: number, call: () => void): () => void {
     const planned = { atUs: Math.max(atUs, this.nowUs), order: this.#order++, call, cancelled: false };
     this.#push(planned);
@@ -98,12 +98,12 @@ function isBefore(a: Planned, b: Planned): boolean {
   return a.atUs < b.atUs || (a.atUs === b.atUs && a.order < b.order);
 }
 
-/** Resolves when every promise that needs no time has settled. */
+/** Resolves when every promise that does not wait for time has settled. */
 function settled(): Promise<void> {
   return new Promise((resolve) => realSetImmediate(resolve));
 }
 
-/** While `work` runs, timers and `performance.now` follow the world's time. */
+/** Runs `work` while timers and `performance.now` follow the world's time. */
 export async function withTimersOf<T>(world: World, work: () => Promise<T>): Promise<T> {
   const real = { setTimeout, clearTimeout, setInterval, clearInterval };
   const timer = (cancel: () => void) => ({ cancel, unref() {}, ref() {} });
@@ -127,7 +127,7 @@ export async function withTimersOf<T>(world: World, work: () => Promise<T>): Pro
     return await work();
   } finally {
     Object.assign(globalThis, real);
-    // What the prototype has comes back.
+    // Deleting the override restores the method of the prototype.
     Reflect.deleteProperty(performance, "now");
   }
 }

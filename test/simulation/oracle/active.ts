@@ -3,11 +3,11 @@ import type { ActivePart, OracleRule } from "./model.ts";
 const MINUTE_US = 60_000_000;
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/** The local time of a zone. */
+/** The local time in a zone. */
 interface LocalTime {
   /** `YYYY-MM-DD`. */
   readonly date: string;
-  /** Minutes since the clocks showed midnight. */
+  /** Minutes since midnight on the local clock. */
   readonly minute: number;
 }
 
@@ -18,7 +18,7 @@ export function isActive(active: OracleRule["active"], atUs: number): boolean {
   return parts.some((part) => isInPart(part, atUs));
 }
 
-/** How much of `[fromUs, toUs)` is active time. No clock changes within a minute. */
+/** How much of `[fromUs, toUs)` is active time. Clocks never change within a minute. */
 export function activeUsIn(active: OracleRule["active"], fromUs: number, toUs: number): number {
   let sumUs = 0;
   for (let atUs = fromUs; atUs < toUs; atUs = endOfMinute(atUs)) {
@@ -27,7 +27,7 @@ export function activeUsIn(active: OracleRule["active"], fromUs: number, toUs: n
   return sumUs;
 }
 
-/** The first instant from `fromUs` on before which this much time was active; Infinity when it is after `untilUs`. */
+/** The first instant by which this much time since `fromUs` was active; Infinity if it is after `untilUs`. */
 export function afterActiveUs(active: OracleRule["active"], fromUs: number, us: number, untilUs: number): number {
   let missingUs = us;
   for (let atUs = fromUs; atUs <= untilUs; atUs = endOfMinute(atUs)) {
@@ -78,7 +78,7 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 const shown = new Map<string, LocalTime>();
 const SHOWN_MAX = 20_000;
 
-/** From the time zone tables of this Node.js. Cached: the same minutes come repeatedly. */
+/** Uses the time zone data of this Node.js. Cached, because the same minutes appear repeatedly. */
 function localTime(zone: string, atUs: number): LocalTime {
   const minute = Math.floor(atUs / MINUTE_US);
   const name = `${zone} ${minute}`;

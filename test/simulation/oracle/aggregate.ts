@@ -7,12 +7,12 @@ export function inOrder(readings: readonly Taken[]): Taken[] {
   return [...readings].sort((a, b) => a.atUs - b.atUs || a.arrival - b.arrival);
 }
 
-/** Whether an aggregate accepts texts; the others accept numbers and booleans only. */
+/** Whether an aggregate accepts texts. The others accept only numbers and booleans. */
 export function takesTexts(name: string): boolean {
   return name === "count" || name === "last" || name === "distinct" || name.startsWith("duration(");
 }
 
-/** Straight from the definitions. `before`: the key's newest reading earlier than the window. */
+/** Computed directly from the definitions. `before`: the key's newest reading before the window. */
 export function aggregate(
   names: readonly string[],
   readings: readonly Taken[],
@@ -34,7 +34,7 @@ function numberOf(value: ReadingValue): number {
   return typeof value === "string" ? Number.NaN : Number(value);
 }
 
-/** A filled window: the value before it still holds. */
+/** In a filled window, the last value still holds. */
 function ofNothing(name: string, before: Taken): ReadingValue {
   const zero = ["count", "sum", "range", "delta", "delta_percent", "variance", "stddev"].includes(name);
   if (zero || name.startsWith("rate") || name.startsWith("count_if(")) return 0;
@@ -90,7 +90,7 @@ function ofReadings(name: string, sorted: readonly Taken[], span: Span, before: 
   }
 }
 
-/** In order of size, so that little is lost. */
+/** Adds in order of size, to lose little precision. */
 function sumOf(values: readonly number[]): number {
   let sum = 0;
   let lost = 0;
@@ -126,7 +126,7 @@ function secondsIn(state: string, sorted: readonly Taken[], span: Span, before: 
   return us / 1e6;
 }
 
-/** Booleans count as 0 and 1, and 0 and 1 as booleans. */
+/** Booleans count as 0 and 1, and 0 and 1 count as booleans. */
 function isInState(value: ReadingValue, state: string): boolean {
   if (state === "true") return value === true || value === 1 || value === state;
   if (state === "false") return value === false || value === 0 || value === state;

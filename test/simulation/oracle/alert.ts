@@ -2,10 +2,10 @@ import type { AlertState } from "../../../domain/alert.ts";
 import type { OracleRule } from "./model.ts";
 import { durationUs } from "./texts.ts";
 
-/** The condition in a change outside of active time. */
+/** The condition of a change outside active time. */
 export const NOT_ACTIVE = "not in active time";
 
-/** One step of an alert. */
+/** A transition of an alert. */
 export interface Move {
   readonly from: AlertState;
   readonly state: AlertState;
@@ -21,16 +21,16 @@ export interface EvaluatedResult {
   readonly clears: boolean;
 }
 
-/** The alert of one key, which evaluates window results one after the other. */
+/** The alert of one key. It evaluates window results in order. */
 export class Alert {
   state: "inactive" | "pending" | "firing" = "inactive";
   activeAtUs = 0;
   evaluatedEndUs = Number.NEGATIVE_INFINITY;
   evaluatedValue: number | string = 0;
-  /** Times of the latest evaluations in a row at which the condition for the end held. */
+  /** The times of the latest consecutive evaluations in which the end condition held. */
   #clearUs: number[] = [];
   #flapping = false;
-  /** Times at which it began to fire, ended, or would have ended. */
+  /** The times at which it began to fire, ended, or would have ended. */
   #changesUs: number[] = [];
 
   evaluate(rule: OracleRule, { endUs, value, holds, clears }: EvaluatedResult): Move | undefined {
@@ -57,7 +57,7 @@ export class Alert {
     return this.#move("firing");
   }
 
-  /** Evaluates the end of a firing alert. */
+  /** Evaluates whether a firing alert ends. */
   evaluateEnd(rule: OracleRule, atUs: number, clears: boolean): Move | undefined {
     this.#clearUs = clears ? [...this.#clearUs, atUs] : [];
     const sinceUs = this.#clearUs[0];
@@ -70,7 +70,7 @@ export class Alert {
     return { from: "firing", state: "firing", activeAtUs: this.activeAtUs, flapping: true };
   }
 
-  /** Ends it in any state. */
+  /** Ends the alert, whatever its state. */
   end(atUs: number): Move {
     if (this.state === "firing") this.#changesUs.push(atUs);
     const flapping = this.#flapping || undefined;
@@ -83,7 +83,7 @@ export class Alert {
     this.#changesUs = [];
   }
 
-  /** Counts a change. Returns whether that makes it flap. */
+  /** Counts a change. Returns whether it makes the alert flap. */
   #isFlappingWith({ flapping }: OracleRule, atUs: number): boolean {
     if (flapping === undefined) return false;
     const afterUs = atUs - durationUs(flapping.within);

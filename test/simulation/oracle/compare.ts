@@ -12,7 +12,7 @@ export interface Outputs {
   readonly alerts: readonly Change[];
 }
 
-/** The first difference in the results and changes of any key, in their order; undefined when there is none. */
+/** The first difference in the results and changes of any key, in order; undefined if there is none. */
 export function firstDifference(actual: Outputs, expected: Outputs): string | undefined {
   return (
     differenceOf(

@@ -5,7 +5,7 @@ import type { Emit, Fate, KeyWindows, Taken } from "./model.ts";
 export interface CountOptions {
   readonly count: number;
   readonly latenessUs: number;
-  /** No second reading of an instant can come: `device` and `metric` are both in the key. */
+  /** No two readings can have the same instant, because `device` and `metric` are both in the key. */
   readonly alone: boolean;
 }
 
@@ -48,7 +48,7 @@ export class CountWindows implements KeyWindows {
     return { late: false, corrected: false, changed: true };
   }
 
-  /** Takes the instants that `newest` or idleness has passed: the same inequality. */
+  /** Takes the instants that the newest reading or idleness has passed. The inequality is the same for both. */
   #takePassed(nowUs: number): void {
     for (;;) {
       const next = inOrder(this.#waiting)[0];
@@ -58,12 +58,12 @@ export class CountWindows implements KeyWindows {
     }
   }
 
-  /** The `newest` at which a reading is taken. */
+  /** The time of a newest reading at which this one is taken. */
   #passedAtUs({ atUs }: Taken): number {
     return atUs + this.#options.latenessUs + (this.#options.alone ? 0 : 1);
   }
 
-  /** All readings of one instant. */
+  /** Takes all readings of one instant. */
   #takeIn(atUs: number): void {
     this.#current.push(...inOrder(this.#waiting.filter((each) => each.atUs === atUs)));
     this.#waiting = this.#waiting.filter((each) => each.atUs !== atUs);

@@ -1,10 +1,10 @@
 import { takesTexts } from "./aggregate.ts";
 import type { OracleRule } from "./model.ts";
 
-/** The effect of an edit on a rule's open alerts, by the table in docs/windows.md. */
+/** The effect of an edit on a rule's open alerts, according to the table in docs/windows.md. */
 export type AlertsFate = "go-on" | "go-on-where-taken" | "end";
 
-/** `after` undefined: the rule was removed. */
+/** `after`: undefined if the rule was removed. */
 export function alertsFateOf(before: OracleRule, after: OracleRule | undefined): AlertsFate {
   if (after === undefined) return "end";
   const ends =
@@ -16,7 +16,7 @@ export function alertsFateOf(before: OracleRule, after: OracleRule | undefined):
   return others ? "go-on-where-taken" : "go-on";
 }
 
-/** Rules of one identity share their windows. A rule without a predecessor of its identity starts over. */
+/** Rules with the same identity share their windows. A rule without a predecessor of its identity starts again. */
 export function identityOf(rule: OracleRule): string {
   const { where, group_by, window, lateness, late, fill, absent, active } = rule;
   const texts = rule.aggregate.every(takesTexts);

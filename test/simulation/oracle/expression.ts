@@ -1,7 +1,7 @@
 type Value = number | string | boolean;
 type Values = Readonly<Record<string, number | string>>;
 
-/** Loosest first. */
+/** Operators, loosest first. */
 const LEVELS: readonly (readonly string[])[] = [
   ["||"],
   ["&&"],
@@ -10,7 +10,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ["*", "/"],
 ];
 
-/** Whether a condition over several names holds; undefined when it compares a text with a number. */
+/** Whether a condition over several names holds; undefined if it compares a text with a number. */
 export function holdsFor(text: string, values: Values): boolean | undefined {
   const reader = new Reader(text, values);
   const value = reader.read();

@@ -11,7 +11,7 @@ export interface FixedOptions {
   readonly latenessUs: number;
   readonly drop: boolean;
   readonly fill: boolean;
-  /** No second reading of an instant can come: `device` and `metric` are both in the key. */
+  /** No two readings can have the same instant, because `device` and `metric` are both in the key. */
   readonly alone: boolean;
 }
 
@@ -26,9 +26,9 @@ export class FixedWindows implements KeyWindows {
   #correctionsDueUs = Number.POSITIVE_INFINITY;
   #newestUs = Number.NEGATIVE_INFINITY;
   #newestCameUs = 0;
-  /** From the first closing on, windows without readings are filled. */
+  /** Once a window has closed, windows without readings are filled. */
   #filling = false;
-  /** All windows that end here or earlier are closed. */
+  /** All windows that end by this time are closed. */
   #watermarkUs = Number.NEGATIVE_INFINITY;
 
   constructor(options: FixedOptions, emit: Emit) {
@@ -56,7 +56,7 @@ export class FixedWindows implements KeyWindows {
     const closed = holding.filter(({ endUs }) => endUs <= this.#watermarkUs);
     const corrected = closed.filter(({ endUs }) => endUs > refusedUpToUs);
     const changed = holding.some(({ endUs }) => endUs > refusedUpToUs);
-    // A reading dropped as late never counts anywhere.
+    // A reading that is dropped as late never counts anywhere.
     if (!changed) this.#readings.pop();
     for (const span of corrected) this.#corrections.set(span.startUs, span);
     if (corrected.length > 0 && this.#correctionsDueUs === Number.POSITIVE_INFINITY) {
@@ -75,7 +75,7 @@ export class FixedWindows implements KeyWindows {
     this.#watermarkUs = Math.max(this.#watermarkUs, newestUs - this.#options.latenessUs);
   }
 
-  /** Closes the windows that `newest` shows to be over. */
+  /** Closes the windows that the newest reading shows to be over. */
   #closeOver(): void {
     for (;;) {
       const next = this.#nextOpen();
@@ -84,7 +84,7 @@ export class FixedWindows implements KeyWindows {
     }
   }
 
-  /** The `newest` that shows a window to be over. */
+  /** The time of a newest reading that shows a window to be over. */
   #overAtUs({ endUs }: Span): number {
     const { kind, alone, latenessUs } = this.#options;
     return endUs + latenessUs - (kind === "sliding" && alone ? 1 : 0);
@@ -96,7 +96,7 @@ export class FixedWindows implements KeyWindows {
     return this.#newestCameUs + this.#overAtUs(next) - this.#newestUs;
   }
 
-  /** Emits the corrections now when this watermark would end the retention of one of their windows. */
+  /** Emits all corrections now if this watermark would end the retention of one of their windows. */
   #correctBefore(watermarkUs: number): void {
     const forgottenUs = watermarkUs - 2 * this.#options.sizeUs;
     if ([...this.#corrections.values()].some(({ endUs }) => endUs <= forgottenUs)) this.#correct();
@@ -129,7 +129,7 @@ export class FixedWindows implements KeyWindows {
     this.#emit(span, revision, (names) => aggregate(names, inside, span, earlier.at(-1)));
   }
 
-  /** Whether a window accepted the reading. */
+  /** Whether any window accepted the reading. */
   #counted({ atUs, refusedUpToUs }: Taken): boolean {
     return this.#options.kind === "sliding" || this.#windowsOf(atUs).some(({ endUs }) => endUs > refusedUpToUs);
   }
@@ -152,7 +152,7 @@ export class FixedWindows implements KeyWindows {
     return next !== undefined && filled !== undefined && next.endUs <= filled.endUs ? next : filled;
   }
 
-  /** The windows of an observation time: those that hold it, or for sliding windows the one that ends with it. */
+  /** The windows that contain an observation time. For sliding windows, the one that ends with it. */
   #windowsOf(atUs: number): Span[] {
     const { kind, sizeUs, everyUs } = this.#options;
     if (kind === "sliding") return [{ startUs: atUs - sizeUs + 1, endUs: atUs + 1 }];
@@ -163,7 +163,7 @@ export class FixedWindows implements KeyWindows {
     return spans;
   }
 
-  /** Sliding windows of later observation times that hold this one. */
+  /** Sliding windows of later observation times that contain this one. */
   #laterWindowsOf(atUs: number): Span[] {
     const times = new Set<number>();
     for (const each of this.#readings) {

@@ -1,6 +1,6 @@
 import type { PartValue, Span } from "./model.ts";
 
-/** A name's windows: their length, and how far apart their ends are. */
+/** A name's windows: their length, and the time between their ends. */
 export interface JoinedName {
   readonly name: string;
   readonly sizeUs: number;
@@ -12,7 +12,10 @@ export interface Joined extends Span {
   readonly parts: readonly PartValue[];
 }
 
-/** Corrections end this many of the longest lengths, plus the lateness, before the newest end of the slowest name. */
+/**
+ * An end can be corrected until it is this many of the longest lengths, plus the lateness, behind the newest end of
+ * the slowest name.
+ */
 const LENGTHS_CORRECTED = 4;
 
 interface Name extends JoinedName {
@@ -36,7 +39,7 @@ export class Join {
     this.#latenessUs = latenessUs;
   }
 
-  /** A window of a name was emitted, for the first time or again. Returns the joined results that follow. */
+  /** A window of a name was emitted, for the first time or again. Returns the resulting joined results. */
   hear(of: string, window: Span, value: number | string): Joined[] {
     const { endUs } = window;
     const name = this.#names.find((each) => each.name === of);

@@ -3,18 +3,18 @@ import { takesTexts } from "./aggregate.ts";
 import type { OracleRule } from "./model.ts";
 import { matches } from "./texts.ts";
 
-/** Whether a rule, or one of the series that it names, takes a reading. */
+/** Whether a rule, or one of its named series, reads a reading. */
 export function wants(rule: OracleRule, reading: Reading): boolean {
   return seriesOf(rule).some(({ spec }) => takes(spec, reading));
 }
 
-/** Whether a rule over one series takes a reading. */
+/** Whether a rule over one series reads a reading. */
 export function takes({ where, aggregate, absent }: OracleRule, reading: Reading): boolean {
   if (typeof reading.value === "string" && absent === undefined && !aggregate.every(takesTexts)) return false;
   return Object.entries(where).every(([name, wanted]) => matches(wanted, labelOf(reading, name)));
 }
 
-/** The series of a rule by name, each as a separate rule; the only series of a rule without `let` has no name. */
+/** The series of a rule by name, each as a separate rule. Without `let`, the only series has no name. */
 export function seriesOf(rule: OracleRule): readonly { readonly name: string; readonly spec: OracleRule }[] {
   if (rule.let === undefined) return [{ name: "", spec: rule }];
   const { id, group_by, lateness, late } = rule;

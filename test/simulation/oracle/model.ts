@@ -1,7 +1,7 @@
 import type { AlertState } from "../../../domain/alert.ts";
 import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
 
-/** The fields of a rule that the oracle reads: plain data, as in the log. */
+/** The fields of a rule that the oracle reads, as plain data from the log. */
 export interface OracleRule {
   readonly id: string;
   readonly where: Readonly<Record<string, string | readonly string[]>>;
@@ -21,7 +21,7 @@ export interface OracleRule {
   readonly active?: ActivePart | readonly ActivePart[] | undefined;
 }
 
-/** One of the series that a condition names. */
+/** A named series of a condition. */
 export interface NameFields {
   readonly metric?: string | readonly string[] | undefined;
   readonly where?: OracleRule["where"] | undefined;
@@ -46,13 +46,13 @@ export interface WindowFields {
   readonly count?: number | undefined;
 }
 
-/** One entry of a partition's log, as it was stored. */
+/** An entry of a partition's log, as stored. */
 export type OracleEntry =
   | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly Reading[] }
   | { readonly kind: "tick"; readonly storedAtUs: number }
   | { readonly kind: "rules"; readonly storedAtUs: number; readonly specs: readonly OracleRule[] };
 
-/** A result of one window of a rule. */
+/** A result of a window of a rule. */
 export interface OracleResult {
   readonly rule: string;
   readonly labels: Tags;
@@ -71,12 +71,12 @@ export interface Change {
   readonly activeAtUs: number;
   readonly value: number | string;
   readonly flapping?: true | undefined;
-  /** Undefined where docs/windows.md does not define it: ends by an edit, and absences. */
+  /** Undefined where docs/windows.md does not define it: for absences, and ends by an edit. */
   readonly evidence?: Evidence | undefined;
 }
 
 export interface Evidence {
-  /** Only compared as to whether it is `not in active time`. */
+  /** Compared only with `not in active time`. */
   readonly condition: string;
   readonly parts?: readonly PartValue[] | undefined;
 }
@@ -96,13 +96,13 @@ export interface DeviceLedger {
   lateApplied: number;
 }
 
-/** A reading that a key has taken. */
+/** A reading accepted for a key. */
 export interface Taken {
   readonly atUs: number;
   readonly value: ReadingValue;
-  /** Increases with arrival, to order readings of one instant. */
+  /** Increases with each arrival, to order readings of one instant. */
   readonly arrival: number;
-  /** Windows that end here or earlier did not accept it. */
+  /** Windows that end by this time did not accept it. */
   readonly refusedUpToUs: number;
 }
 
@@ -116,20 +116,20 @@ export interface Fate {
   readonly late: boolean;
   /** It corrects a closed window. */
   readonly corrected: boolean;
-  /** A window holds it. */
+  /** Some window contains it. */
   readonly changed: boolean;
 }
 
 /** The windows of one key, of any kind. */
 export interface KeyWindows {
-  /** When something becomes due without a reading; Infinity when nothing will. */
+  /** When something is due if no reading arrives; Infinity if nothing is. */
   dueUs(): number;
   /** Does what is due at `dueUs()`. */
   happen(): void;
   take(reading: { readonly atUs: number; readonly value: ReadingValue }, nowUs: number): Fate;
 }
 
-/** `aggregatesOf` computes aggregates by name: rules that share windows need different ones. */
+/** `aggregatesOf` computes aggregates by name, because rules that share windows need different ones. */
 export type Emit = (
   span: Span,
   revision: number,

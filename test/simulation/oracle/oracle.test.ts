@@ -12,7 +12,7 @@ function at(second: number, value: number | string | boolean = 1, metric = "m"):
   return { device: "d", metric, tags: {}, atUs: second * SECOND, value };
 }
 
-/** Readings at their seconds, by default stored at the same seconds; `end`: when the log ends. */
+/** Readings at these seconds, stored at the same seconds by default. `end`: when the log ends. */
 function play(rule: OracleRule, steps: readonly (readonly [number, ...Reading[]])[]): string[] {
   const entries: OracleEntry[] = [{ kind: "rules", storedAtUs: 0, specs: [rule] }];
   for (const [storedAt, ...readings] of steps)
@@ -23,7 +23,7 @@ function play(rule: OracleRule, steps: readonly (readonly [number, ...Reading[]]
   });
 }
 
-// Each line computed by hand from the document.
+// Each line was computed by hand from the document.
 test.each([
   [
     "tumbling",
@@ -150,7 +150,7 @@ test("absence counts watched time only", () => {
   ]);
 });
 
-// Computed by hand from the document, like those above.
+// Also computed by hand from the document.
 test("several series are emitted together, where the slower one is known", () => {
   const rule: OracleRule = {
     ...base,
@@ -172,7 +172,8 @@ test("several series are emitted together, where the slower one is known", () =>
     entries.push({ kind: "readings", storedAtUs: second * SECOND, readings });
   }
   const { windows, alerts } = oracleOutputs(entries);
-  // At 5 s the slow one has no window yet, so the end is skipped; at 15 s it still contributes the one that ended at 10 s.
+  // At 5 s the slow series has no window yet, so the end is skipped. At 15 s it still contributes the window that
+  // ended at 10 s.
   expect(
     windows.map(({ startUs, endUs, revision, aggregates }) => [startUs / SECOND, endUs / SECOND, revision, aggregates]),
   ).toEqual([

@@ -5,10 +5,10 @@ import type { Change, DeviceLedger, OracleEntry, OracleResult, OracleRule } from
 import { type GrowingOutputs, RuleOracle } from "./rule-oracle.ts";
 import { SharedWindows, type Watch } from "./shared-windows.ts";
 
-/** A longer pause between two entries is time in which nobody watched. */
+/** A longer pause between two entries is unwatched. */
 const UNWATCHED_US = 30_000_000;
 
-/** All that follows from a partition's log. */
+/** Everything that follows from a partition's log. */
 export interface OracleOutputs {
   readonly windows: readonly OracleResult[];
   readonly alerts: readonly Change[];
@@ -16,8 +16,8 @@ export interface OracleOutputs {
 }
 
 /**
- * The document on windows, clocks and alerts, computed by brute force: everything is kept, and everything is found
- * again from it at each event. It shares no code with the processors.
+ * The document on windows, clocks and alerts, computed by brute force: it keeps everything, and recomputes everything
+ * at each event. It shares no code with the processors.
  */
 export class Oracle {
   readonly #outputs: GrowingOutputs = { windows: [], alerts: [] };
@@ -30,7 +30,7 @@ export class Oracle {
   #rules: RuleOracle[] = [];
   #windows = new Map<string, SharedWindows>();
 
-  /** `runs`, `belongs`: of the rules of a log's rule sets, and of their groups, only these. All by default. */
+  /** `runs`: which rules of the log's rule sets to compute. `belongs`: which of their groups. All by default. */
   constructor(
     runs: (rule: OracleRule) => boolean = () => true,
     belongs: (rule: string, labels: Tags) => boolean = () => true,
@@ -47,7 +47,7 @@ export class Oracle {
     if (entry.kind === "readings") for (const reading of entry.readings) this.#take(reading);
     else if (entry.kind === "rules") {
       this.#edit(entry.specs);
-      // An edit can make an absence overdue.
+      // After an edit, an absence can be overdue.
       this.#passTime(entry.storedAtUs);
     }
     return { windows: this.#outputs.windows.slice(windows), alerts: this.#outputs.alerts.slice(alerts) };

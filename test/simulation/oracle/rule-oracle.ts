@@ -19,7 +19,7 @@ interface Key {
   readonly alert: Alert;
 }
 
-/** One series of a rule with its windows; without a name when it is the only one. */
+/** One series of a rule with its windows. It has no name if it is the only one. */
 export interface RuleSeries {
   readonly name: string;
   readonly spec: OracleRule;
@@ -33,7 +33,7 @@ interface Result extends Span {
   readonly parts?: readonly PartValue[];
 }
 
-/** One rule: its results, its silences and its alerts. */
+/** A rule with its results, its silences and its alerts. */
 export class RuleOracle {
   rule: OracleRule;
   series: readonly RuleSeries[] = [];
@@ -43,7 +43,7 @@ export class RuleOracle {
   readonly #known: ReadonlyMap<string, Reading>;
   readonly #belongs: (labels: Tags) => boolean;
   #joins = new Map<string, Join>();
-  /** The names that its joins are over. */
+  /** Identifies the names that its joins are over. */
   #joined = "";
 
   constructor(
@@ -52,7 +52,7 @@ export class RuleOracle {
       readonly outputs: GrowingOutputs;
       readonly watch: Watch;
       readonly belongs: (rule: string, labels: Tags) => boolean;
-      /** One reading of each series that any rule has read. */
+      /** One reading from each series that any rule has read. */
       readonly known: ReadonlyMap<string, Reading>;
     },
   ) {
@@ -63,13 +63,13 @@ export class RuleOracle {
     this.#belongs = (labels) => out.belongs(rule.id, labels);
   }
 
-  /** Its windows that accept a reading. */
+  /** The rule's windows that accept a reading. */
   windowsFor(reading: Reading): SharedWindows[] {
     const taking = this.series.filter(({ spec }) => takes(spec, reading));
     return taking.length > 0 && this.#belongs(labelsOf(this.rule, reading)) ? taking.map(({ windows }) => windows) : [];
   }
 
-  /** Uses the edited rule from now on. */
+  /** Switches to the edited rule. */
   follow(rule: OracleRule, series: readonly RuleSeries[]): void {
     const [silences] = this.series;
     const [next] = series;
@@ -96,7 +96,7 @@ export class RuleOracle {
     };
   }
 
-  /** Removes the keys without a series that `unless` accepts; their open alerts end. */
+  /** Removes the keys that have no series for which `unless` holds. Ends their open alerts. */
   end(unless: (reading: Reading) => boolean): void {
     for (const [name, key] of this.#keys) {
       if (this.#hasSeries(key, unless)) continue;
@@ -109,7 +109,7 @@ export class RuleOracle {
     }
   }
 
-  /** Whether the rule accepts some known series of the key for which the test holds. */
+  /** Whether the rule reads a known series of the key for which the test holds. */
   #hasSeries({ labels }: Key, test: (reading: Reading) => boolean): boolean {
     const isOfKey = (reading: Reading) => nameOf(labelsOf(this.rule, reading)) === nameOf(labels);
     return [...this.#known.values()].some((each) => wants(this.rule, each) && isOfKey(each) && test(each));
@@ -179,7 +179,7 @@ export class RuleOracle {
   }
 }
 
-/** A result as a rule's alert evaluates it; undefined when it does not. */
+/** A result as evaluated by a rule's alert; undefined if the alert does not evaluate it. */
 function evaluatedOf(rule: OracleRule, { endUs, aggregates }: Omit<Result, "parts">): EvaluatedResult | undefined {
   const { when, clear } = rule;
   const values: Record<string, number | string> = {};

@@ -29,7 +29,7 @@ export class Sessions implements KeyWindows {
   #readings: Taken[] = [];
   #arrivals = 0;
   readonly #emitted = new Map<number, Emitted>();
-  /** Readings of sessions that are no longer retained, which never change. */
+  /** Readings of sessions that are no longer retained, and so never change. */
   readonly #settled = new Set<number>();
   #correctionsDueUs = Number.POSITIVE_INFINITY;
   #newestUs = Number.NEGATIVE_INFINITY;
@@ -89,10 +89,10 @@ export class Sessions implements KeyWindows {
     }
   }
 
-  /** Emits the corrections now when this watermark would end the retention of one of their sessions. */
+  /** Emits all corrections now if this watermark would end the retention of one of their sessions. */
   #correctBefore(watermarkUs: number): void {
     const forgottenUs = watermarkUs - 2 * this.#options.gapUs;
-    // A retraction is retained as long as the window that was emitted.
+    // A retraction is retained as long as the emitted window.
     const ends = this.#corrections().map(({ startUs, endUs, readings }) =>
       readings.length > 0 ? endUs : Number.parseInt(this.#emitted.get(startUs)?.text ?? "", 10),
     );
@@ -131,7 +131,10 @@ export class Sessions implements KeyWindows {
     this.#forget();
   }
 
-  /** Closed sessions that differ from their last result, and starts that are no longer a start (with `end = start`). */
+  /**
+   * Closed sessions that differ from their last result, and starts that no longer start a session (with `end =
+   * start`).
+   */
   #corrections(): Session[] {
     const sessions = this.#sessions();
     const changed = sessions.filter(

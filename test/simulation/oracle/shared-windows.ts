@@ -18,25 +18,25 @@ export interface Watch {
 interface Key {
   readonly labels: Tags;
   windows: KeyWindows | undefined;
-  /** Counted silence up to the newest reading; undefined before the first. */
+  /** The counted silence up to the newest reading; undefined before the first. */
   heardAtUs: number | undefined;
-  /** The absence was emitted; it is not due again. */
+  /** The absence was emitted, so it is not due again. */
   silent: boolean;
 }
 
-/** Gets windows and silences. */
+/** Receives windows and silences. */
 export interface Listener {
   onWindow(labels: Tags, ...emitted: Parameters<Emit>): void;
   onSilence(labels: Tags, dueUs: number, silenceS: number): void;
   onHeard(labels: Tags, silenceS: number): void;
 }
 
-/** The windows, or silences, of all keys, for the rules that share them. */
+/** The windows or silences of all keys, for the rules that share them. */
 export class SharedWindows {
   readonly #rule: OracleRule;
   readonly #watch: Watch;
   readonly #keys = new Map<string, Key>();
-  /** Processing time that counts as silence: watched, and active. */
+  /** Processing time that counts as silence: watched and active. */
   #countedUs = 0;
   listeners: readonly Listener[] = [];
 
@@ -64,17 +64,17 @@ export class SharedWindows {
     return key.windows.take(reading, this.#watch.nowUs);
   }
 
-  /** Watched time passes. */
+  /** Call when watched time passes. */
   count(fromUs: number, toUs: number): void {
     this.#countedUs += activeUsIn(this.#rule.active, fromUs, toUs);
   }
 
-  /** Continues a silence that others measured, unless it measures the silence already. */
+  /** Continues a silence that others have measured, unless this one already measures it. */
   goOnWith(labels: Tags, before: SharedWindows): void {
     const name = nameOf(labels);
     const heardBeforeUs = before.#keys.get(name)?.heardAtUs;
     if (heardBeforeUs !== undefined && !this.#keys.has(name)) {
-      // What has counted so far stays counted.
+      // Silence that has counted stays counted.
       const heardAtUs = this.#countedUs - (before.#countedUs - heardBeforeUs);
       this.#keys.set(name, { labels, windows: undefined, heardAtUs, silent: false });
     }
@@ -99,7 +99,7 @@ export class SharedWindows {
     }
   }
 
-  /** For how long a key has been silent; 0 without a reading. */
+  /** How long a key has been silent; 0 before its first reading. */
   silenceS(labels: Tags): number {
     const heardAtUs = this.#keys.get(nameOf(labels))?.heardAtUs ?? this.#countedUs;
     return (this.#countedUs - heardAtUs) / 1e6;

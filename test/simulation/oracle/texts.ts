@@ -1,4 +1,4 @@
-/** Parses the texts of rules without the code that the engine uses. */
+/** Parses the texts of rules without the engine's parsers. */
 
 const UNITS: readonly (readonly [string, number])[] = [
   ["us", 1],
@@ -10,7 +10,7 @@ const UNITS: readonly (readonly [string, number])[] = [
   ["w", 604_800_000_000],
 ];
 
-/** Microseconds of `1h30m`. Throws when the text is not a duration. */
+/** The microseconds of `1h30m`. Throws if the text is not a duration. */
 export function durationUs(text: string): number {
   let rest = text;
   let totalUs = 0;
@@ -33,7 +33,7 @@ export function isComparable(condition: string, value: number | string): boolean
   return typeof value === "string" ? ofText(condition) !== null : !Number.isNaN(value);
 }
 
-/** Whether `value` fulfils `> 8`, `!= 0`, `between 2 and 8`, `outside 2 and 8`, `== open`. */
+/** Whether `value` satisfies `> 8`, `!= 0`, `between 2 and 8`, `outside 2 and 8` or `== open`. */
 export function fulfils(condition: string, value: number | string): boolean {
   const equals = ofText(condition);
   if (equals) return (textOf(value, equals[2] ?? "") === equals[2]) === (equals[1] === "==");
@@ -60,7 +60,9 @@ function textOf(value: number | string, wanted: string): string {
   return isBoolean && (value === 0 || value === 1) ? String(value === 1) : String(value);
 }
 
-/** Whether a label, undefined when a series lacks it, matches one entry of `where`: texts and globs, excluded with `!`. */
+/**
+ * Whether a label, undefined if the series lacks it, matches an entry of `where`: texts and globs, excluded with `!`.
+ */
 export function matches(wanted: string | readonly string[], label: string | undefined): boolean {
   const list = typeof wanted === "string" ? [wanted] : wanted;
   const excluded = list.filter((pattern) => pattern.startsWith("!"));

@@ -6,7 +6,7 @@ import type { Address, TargetContext } from "./targets/target-kind.ts";
 
 const CONNECT_MS = 3_000;
 
-/** The result of one check of a target. If it is not ok, `detail` says how to fix it. */
+/** The result of one check of a target. If it failed, `detail` says how to fix it. */
 export interface ReceiverFinding {
   /** `ops.webhook` */
   readonly target: string;

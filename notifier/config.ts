@@ -5,7 +5,7 @@ import { groupingSchema, routeSchema } from "./routes/route-config.ts";
 import { configuredTarget, hasOneKind, targetNames, targetSchema } from "./targets/kinds.ts";
 import { nameSchema } from "./targets/target-settings.ts";
 
-/** The section `notifier` of weir.yaml. The keys of a target are declared with its kind, in `targets/`. */
+/** The section `notifier` of weir.yaml. Each kind of target declares its own keys, in `targets/`. */
 export const notifierConfigSchema = z
   .strictObject({
     receivers: z

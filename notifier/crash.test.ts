@@ -78,7 +78,7 @@ function changesOf(json: Record<string, unknown>): string[] {
   return changes === undefined ? [String(json.id)] : changes.map(({ id }) => id);
 }
 
-test("the log's server is killed and restarted while notifications are sent: each change is sent once, or again with its id", async () => {
+test("the log's server is killed and restarted while notifications are sent: each change is sent once, or resent with its id", async () => {
   server = await launchNatsServer({ dataDir: folder, logger });
   const { url: servers, token } = server;
   const options = { servers, token, name: "test", partitions: 1, retention: RETENTION, logger };
@@ -129,7 +129,8 @@ test.each([
     });
     sink = await startSink();
     const written: string[] = [];
-    // The receiver delays a third of its answers, so that kills find notifications in flight. It has received those anyway.
+    // The receiver delays a third of its answers, so that kills interrupt notifications in flight. It has received
+    // them nevertheless.
     sink.answer = (_, response, count) => {
       if (count % 3 === 0) setTimeout(() => response.writeHead(204).end(), 60);
       else response.writeHead(204).end();
@@ -144,7 +145,7 @@ test.each([
         written.push((await writeChange(log, { ...change, atUs, state: round % 2 === 0 ? "firing" : "resolved" })).id);
       }
       if (round === KILLS) break;
-      // Some have arrived, some are in flight, some wait: how many depends on the round.
+      // Some have arrived, some are in flight, some wait: the numbers depend on the round.
       await eventually(
         "some messages have arrived",
         () => sink.received.length > before + (kind.grouped ? round % 2 : round % 5),
@@ -156,7 +157,7 @@ test.each([
     await eventually("every change is sent", () => sent().size === written.length, 30_000);
     expect([...sent()].sort()).toEqual([...written].sort());
 
-    // A change is in one message only: a duplicate has the same id and the same content.
+    // Each change is in one message only; a duplicate has the same id and content.
     const messages = new Map<string, { bodies: Set<string>; times: number }>();
     const messageOf = new Map<string, string>();
     for (const { headers, body, json } of sink.received) {
@@ -173,7 +174,7 @@ test.each([
     expect([...messages.values()].filter(({ bodies }) => bodies.size !== 1)).toEqual([]);
     const duplicates = [...messages.values()].reduce((sum, { times }) => sum + times - 1, 0);
     expect(duplicates).toBeLessThanOrEqual(KILLS * kind.concurrency);
-    // The first arrivals of an alert's changes are in order.
+    // An alert's changes first arrive in order.
     const order = new Map<string, number>();
     const place = new Map(written.map((id, i) => [id, i]));
     const seen = new Set<string>();
@@ -193,7 +194,7 @@ test.each([
   180_000,
 );
 
-test("the notifier is killed while causes inhibit their effects: these stay inhibited, and are sent once when the cause has ended", async () => {
+test("the notifier is killed while causes inhibit their effects: the effects stay inhibited, and are sent once after the cause ends", async () => {
   server = await launchNatsServer({ dataDir: folder, logger });
   const { url: natsUrl, token } = server;
   log = await connectJetStreamLog({

@@ -32,7 +32,7 @@ async function world(others: Readonly<Record<string, unknown>> = {}) {
     const deliveries = await log.bus.request(DELIVERIES_LIST, { incident });
     return deliveries.map(({ state, outcome, inhibitedBy }) => ({ state, outcome, inhibitedBy }));
   };
-  /** Nothing else shows that an alert is not sent: a later one is. */
+  /** A later alert that is sent shows that an earlier one is not. */
   const caughtUp = async (round: number) => {
     const marker = await writeChange(log, { device: "marker", round });
     await eventually("the marker is sent", () => sent().includes(marker.id));
@@ -41,7 +41,7 @@ async function world(others: Readonly<Record<string, unknown>> = {}) {
   return { log, time, begin, end, sent, outcomes, caughtUp };
 }
 
-test("effects that arrive before their cause are inhibited, listed with it, and sent after a restart when it has ended", async () => {
+test("effects that arrive before their cause are inhibited, listed with it, and sent after a restart once it has ended", async () => {
   const { log, time, begin, sent, outcomes, caughtUp } = await world();
   const deps = await begin();
   const early = await writeChange(log, { ...SILENT, device: "d1" });
@@ -86,7 +86,7 @@ test("effects that arrive before their cause are inhibited, listed with it, and 
   expect(await outcomes(early.incident)).toEqual([inhibited, expect.objectContaining({ outcome: "collapsed" })]);
 });
 
-test("alerts of a downtime are evaluated against those that fire at the start", async () => {
+test("alerts from a downtime are evaluated against those that fire at the start", async () => {
   const { log, time, begin, end, sent, caughtUp } = await world();
   await begin();
   await caughtUp(1);

@@ -13,7 +13,10 @@ interface Dump {
   readonly state: { readonly flights: readonly { readonly id: string }[] };
 }
 
-/** Written by the notifier of 0.1, before its records had other names in the code; it was killed with a message in flight. */
+/**
+ * Written by the notifier of 0.1, killed with a message in flight. Its records had the same names in the code as in
+ * the log.
+ */
 const dump: Dump = JSON.parse(readFileSync(new URL("./testdata/notification-log-0.1.json", import.meta.url), "utf8"));
 
 const stops: (() => Promise<void>)[] = [];
@@ -34,7 +37,7 @@ async function oldLog(): Promise<Log> {
   return log;
 }
 
-test("resumes from a log of 0.1: sends what was in flight with its id, and nothing else", async () => {
+test("resumes from a log of 0.1: sends the notification in flight with its id, and nothing else", async () => {
   const sink = await startSink();
   stops.push(() => sink.close());
   const log = await oldLog();
@@ -59,7 +62,7 @@ test("resumes from a log of 0.1: sends what was in flight with its id, and nothi
   const open = await log.bus.request(ALERTS_LIST, { limit: 10, matchers: { device: "fires" } });
   expect(open).toMatchObject([{ acknowledgement: { by: "bob", note: "on my way" } }]);
 
-  // The ends of what 0.1 sent, or gave up, follow; nothing was sent in between.
+  // The ends of the incidents that 0.1 sent, or gave up, follow; nothing was sent in between.
   const ends = [];
   for (const device of ["fires", "bad"]) ends.push((await writeChange(log, { device, state: "resolved" })).id);
   await eventually("the ends are sent", () => sink.received.length >= 3);
@@ -67,7 +70,7 @@ test("resumes from a log of 0.1: sends what was in flight with its id, and nothi
   expect(sink.received).toHaveLength(3);
 });
 
-test("writes what 0.1 reads: the same fields under the same names", async () => {
+test("writes the format that 0.1 reads: the same fields under the same names", async () => {
   const sink = await startSink();
   stops.push(() => sink.close());
   const log = await oldLog();
@@ -85,7 +88,7 @@ test("writes what 0.1 reads: the same fields under the same names", async () => 
   expect(shapeOf(record)).toEqual(shapeOf(before));
 });
 
-/** The names of the fields, and of their fields. */
+/** The names of the fields, and of their own fields. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shapeOf);
   if (typeof value !== "object" || value === null) return typeof value;

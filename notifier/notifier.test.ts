@@ -64,7 +64,7 @@ test("an alert change is sent once, as the CloudEvent that the log stores", asyn
   expect(idsOf(sink)).toEqual([firing.id, resolved.id]);
 });
 
-test("a receiver that fails, hangs, disconnects and asks for a pause gets each notification with one id", async () => {
+test("a receiver that fails, hangs, disconnects and requests a pause gets each notification under one id", async () => {
   const sink = await sinkOf();
   sink.answer = (_, response, count) => {
     if (count === 1) response.writeHead(503).end("down for a moment");
@@ -111,7 +111,7 @@ test("a refusal is final: the notification becomes a dead letter, and the next i
   expect(delivery).toMatchObject({ outcome: "failed", attempts: 1, state: "firing", receiver: "ops.webhook" });
 });
 
-test("a notification without tries left becomes a dead letter", async () => {
+test("a notification that runs out of attempts becomes a dead letter", async () => {
   const sink = await sinkOf();
   sink.answer = (_, response) => response.writeHead(500).end();
   const deps = testDeps();
@@ -122,7 +122,7 @@ test("a notification without tries left becomes a dead letter", async () => {
   expect(sink.received).toHaveLength(3);
 });
 
-test("a receiver that is down delays no other, and gets every alert when it is back", async () => {
+test("a receiver that is down does not delay others, and gets every alert once it is back", async () => {
   const good = await sinkOf();
   const bad = await sinkOf();
   let down = true;
@@ -137,7 +137,7 @@ test("a receiver that is down delays no other, and gets every alert when it is b
   await eventually("the other one, too", () => sent() === 20);
 });
 
-test("silences and acknowledgements apply at once, can be listed and ended, and survive a restart", async () => {
+test("silences and acknowledgements take effect at once, can be listed and ended, and survive a restart", async () => {
   const sink = await sinkOf();
   let nowUs = T0;
   const log = createMemoryLog({ nowUs: () => nowUs });
@@ -165,7 +165,7 @@ test("silences and acknowledgements apply at once, can be listed and ended, and 
   const [, acknowledged] = await bus.request(ALERTS_LIST, { limit: 10 });
   expect(acknowledged?.acknowledgement).toMatchObject({ by: "bob", note: "on my way" });
   nowUs += 90 * 60 * S;
-  // Nothing is repeated and nothing sent: a marker shows that the notifier has read this far.
+  // Nothing is sent or repeated: a marker shows that the notifier has read this far.
   const marker = await writeChange(log, { device: "d3" });
   await eventually("the marker is sent", () => sink.received.length === 2);
   expect(idsOf(sink)).toEqual([loud.id, marker.id]);
@@ -203,7 +203,7 @@ test("grouped alerts are sent as one event of another type", async () => {
   const routes = [{ match: { rule: "h*" }, receivers: ["ops"], group_by: ["site"], group_wait: "10s" }];
   await start(configOf({ ops: [{ webhook: { url: sink.url } }] }, { routes }), deps);
   for (const device of ["a", "b", "c"]) await writeChange(deps.log, { device, notify: [] });
-  // The group waits ten seconds from its first change on; the notifier must have read all three by then.
+  // The group waits ten seconds after its first change; the notifier must have read all three by then.
   await eventually("all three are read", async () => {
     return (await deps.log.bus.request(ALERTS_LIST, { limit: 10 })).length === 3;
   });
@@ -217,7 +217,7 @@ test("grouped alerts are sent as one event of another type", async () => {
   });
 });
 
-test("a new receiver gets the alerts that fire, not those that ended", async () => {
+test("a new receiver gets the alerts that fire, not those that have ended", async () => {
   const sink = await sinkOf();
   const deps = testDeps();
   await writeChange(deps.log, { device: "past" });
@@ -237,7 +237,7 @@ test("of two notifiers the newer one continues, and the older one reports it", a
   await eventually("the first is sent", () => sink.received.length === 1);
   await start(config, testDeps({ log }));
   for (let i = 1; i <= 20; i++) await writeChange(log, { device: `d${i}` });
-  // The older one may send a change again before it notices: with the same id, so that a receiver can tell.
+  // The older one may resend a change before it notices, with the same id, so that a receiver can recognize it.
   await eventually("all are sent", () => new Set(idsOf(sink)).size >= 21);
   await eventually("the older one notices", () => !older.health().ready);
   expect(older.health().detail).toMatch("another notifier sends to ops.webhook");

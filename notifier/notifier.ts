@@ -18,15 +18,16 @@ import type { TargetContext } from "./targets/target-kind.ts";
 const COUNT_MS = 1_000;
 
 export type NotifierDeps = Deps & {
-  /** Where secrets are found; the environment of the process when left out. */
+  /** Where to look up secrets; by default the environment of the process. */
   readonly environment?: TargetContext["environment"];
-  /** For the pauses between tries: 0 to 1. */
+  /** Randomizes the pauses between attempts: 0 to 1. */
   readonly random?: () => number;
 };
 
 /**
  * Notifies people and systems of alert changes, each change at least once, and answers requests on the bus
- * (`contracts/notifications.ts`). Rejects with NotifierSecretsError when secrets are missing. Retries a receiver that is down.
+ * (`contracts/notifications.ts`). Rejects with NotifierSecretsError if secrets are missing. Retries a receiver that
+ * is down.
  */
 export async function startNotifier(config: NotifierConfig, deps: NotifierDeps): Promise<Service> {
   const notifier = new Notifier(config, deps);
@@ -35,9 +36,9 @@ export async function startNotifier(config: NotifierConfig, deps: NotifierDeps):
 }
 
 /**
- * A `Sender` for each target of each receiver, beside one `NotifierState` that all of them read. Every target has its own
- * queue, place in the log and retries, so that no receiver delays another. Of two notifiers on one log the newer one
- * sends; the older one stops and is not ready. See `queue/notification-queue.ts` for what is sent and when.
+ * A `Sender` for each target of each receiver, and one `NotifierState` that all of them read. Every target has its
+ * own queue, position in the log and retries, so that no receiver delays another. Of two notifiers on one log the
+ * newer one sends; the older one stops and is not ready. `queue/notification-queue.ts` decides what is sent and when.
  */
 class Notifier implements Service {
   readonly name = "notifier";
@@ -150,7 +151,7 @@ class Notifier implements Service {
     );
   }
 
-  /** Another notifier has taken over: sends nothing more, and says so in its health. */
+  /** Another notifier has taken over: stops sending, and reports it in the health. */
   #retire(error: Error): void {
     if (this.#superseded !== undefined || this.#stopped !== undefined) return;
     this.#superseded = error.message;
@@ -158,7 +159,7 @@ class Notifier implements Service {
     void this.#stopAll();
   }
 
-  /** Silences expire, and so do the inhibitions of incidents that have ended. */
+  /** Drops silences that have expired, and inhibitions whose incidents have ended. */
   #countSilences(): void {
     const nowUs = this.#deps.clock.nowUs();
     this.#state.inhibitions.prune(nowUs);

@@ -4,7 +4,7 @@ import type { NotifierConfig } from "./config.ts";
 import { type ConfiguredTarget, configuredTarget, targetNames } from "./targets/kinds.ts";
 import type { TargetContext } from "./targets/target-kind.ts";
 
-/** Secrets that are missing or have the wrong form, all of them at once. */
+/** Secrets that are missing or malformed, reported all at once. */
 export class NotifierSecretsError extends UserError {
   override readonly name = "NotifierSecretsError";
 }
@@ -35,12 +35,12 @@ export function checkSecrets(targets: readonly ReceiverTarget[], context: Omit<T
   if (problems.length > 0) throw new NotifierSecretsError(problems.join("\n"));
 }
 
-/** What is wrong with the secrets of a target: creating it reads them all. */
+/** The faults in a target's secrets: creating the target reads them all. */
 export function secretProblems({ name, configured }: ReceiverTarget, context: Omit<TargetContext, "name">): string[] {
   return problemsIn(() => configured.create({ ...context, name }));
 }
 
-/** The message of a SecretError, if that is what an action throws. */
+/** The message of a SecretError, if the action throws one. */
 export function problemsIn(action: () => unknown): string[] {
   try {
     action();

@@ -29,7 +29,7 @@ import type { NotifierState } from "./state/notifier-state.ts";
 const SILENCES_MAX = 10_000;
 const SILENCE_US_MAX = 365 * US_PER_DAY;
 
-/** A request that cannot be fulfilled; the message says why, and what to do. */
+/** A request that cannot be fulfilled; the message gives the reason and the fix. */
 export class BadRequestError extends Error {
   override readonly name = "BadRequestError";
 }
@@ -45,8 +45,9 @@ export interface RequestOptions {
 }
 
 /**
- * Answers requests on the bus (`contracts/notifications.ts`): lists open alerts, deliveries and silences; adds and removes
- * silences; acknowledges incidents. What is added is in the log before the answer. Returns how to stop.
+ * Answers requests on the bus (`contracts/notifications.ts`): lists open alerts, deliveries and silences; adds and
+ * removes silences; acknowledges incidents. The log stores each addition before the answer is sent. Returns a
+ * function that stops it.
  */
 export function answerRequests(options: RequestOptions): () => void {
   const { log, events, deliveries } = options;

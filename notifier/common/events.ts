@@ -31,7 +31,7 @@ type NotifierFigures = Figures<typeof FIGURES>;
 
 export type NotifierEvents = ReturnType<typeof createNotifierEvents>;
 
-/** What happens in the notifier, logged and counted in one place. */
+/** Logs and counts notifier events in one place. */
 export function createNotifierEvents(logger: Logger, metrics: Metrics) {
   const figures = createFigures(metrics, FIGURES);
   return {
@@ -58,9 +58,9 @@ function serviceEvents(logger: Logger) {
   };
 }
 
-/** Tries, and what they lead to. */
+/** Attempts and their outcomes. */
 function deliveryEvents(logger: Logger, figures: NotifierFigures) {
-  /** The last error of each target that fails now. */
+  /** The last error of each target that currently fails. */
   const failing = new Map<string, string>();
   return {
     tried(receiver: string, result: string, tookSeconds: number) {
@@ -73,7 +73,7 @@ function deliveryEvents(logger: Logger, figures: NotifierFigures) {
       if (failing.delete(receiver)) logger.info({ receiver }, "the receiver accepts notifications again");
       if (note !== undefined) logger.warn({ receiver, notification: id }, `delivered, but ${note}`);
     },
-    /** Logs the first failure, and then only new reasons: not every try. */
+    /** Logs the first failure, then only new reasons; not every attempt. */
     tryFailed(receiver: string, error: string) {
       if (failing.get(receiver) === error) return;
       failing.set(receiver, error);
@@ -120,7 +120,7 @@ function queueEvents(logger: Logger, figures: NotifierFigures) {
   };
 }
 
-/** What the notifier reads. */
+/** What the notifier reads from the log. */
 function logEvents(logger: Logger, figures: NotifierFigures) {
   const unknownNames = new Set<string>();
   return {

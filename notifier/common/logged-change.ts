@@ -3,9 +3,12 @@ import { type AlertChange, SEVERITIES } from "../../domain/alert.ts";
 import { alertNameOf } from "../../domain/alert-ids.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
 
-/** An alert change with its place in the log. */
+/** An alert change with its position in the log. */
 export interface LoggedChange {
-  /** Names the alert: `<rule>.<key hash>`, the part of the subject after `alerts.`. The changes of an alert are in order. */
+  /**
+   * Identifies the alert: `<rule>.<key hash>`, the part of the subject after `alerts.`. Changes of one alert are in
+   * order.
+   */
   readonly alert: string;
   readonly sequence: number;
   readonly storedAtUs: number;
@@ -35,7 +38,7 @@ const eventSchema = z.looseObject({
   }),
 });
 
-/** Reads a message of the alerts stream. Throws TypeError when it is not an alert change. */
+/** Reads a message of the alerts stream. Throws TypeError if it is not an alert change. */
 export function readChange(message: LogMessage): LoggedChange {
   const parsed = eventSchema.safeParse(JSON.parse(new TextDecoder().decode(message.payload)));
   if (!parsed.success) throw new TypeError(`not an alert change: ${z.prettifyError(parsed.error)}`);
@@ -45,7 +48,7 @@ export function readChange(message: LogMessage): LoggedChange {
     sequence: message.sequence,
     storedAtUs: message.storedAtUs,
     source,
-    // The schema checks the fields that are read here; the rest is passed on as it came.
+    // The schema checks the fields that are read here; the rest is passed on unchanged.
     change: data as unknown as AlertChange,
   };
 }

@@ -2,7 +2,7 @@ import type { Matchers } from "../../contracts/notifications.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { globMatches } from "../../domain/glob.ts";
 
-/** A label that routes and silences match. The alert's own rule and severity win over labels of these names. */
+/** A label that routes and silences match. The alert's own rule and severity override labels with these names. */
 export function labelOf(change: AlertChange, name: string): string | undefined {
   switch (name) {
     case "rule":

@@ -21,7 +21,7 @@ export class OpenAlerts {
     return [...this.#byAlert.values()];
   }
 
-  /** The alerts that fire, in the order in which they began. */
+  /** The firing alerts, in the order in which they began. */
   firing(): LoggedChange[] {
     return this.changes()
       .filter(({ change }) => change.state === "firing")

@@ -21,11 +21,11 @@ export interface AttemptOptions {
   readonly clock: Clock;
   readonly events: NotifierEvents;
   readonly random: () => number;
-  /** Something changed that the notification log should know: the number of attempts. */
+  /** Something that the notification log stores has changed: the number of attempts. */
   readonly onAttempt: () => void;
 }
 
-/** Tries to deliver notifications to one target, pauses between tries, and gives up when the retries run out. */
+/** Attempts to deliver notifications to one target, pauses between attempts, and gives up when the retries run out. */
 export class DeliveryAttempts {
   readonly #options: AttemptOptions;
   readonly #stopping = new AbortController();
@@ -36,12 +36,12 @@ export class DeliveryAttempts {
     this.#options = options;
   }
 
-  /** The target asked for a pause (`Retry-After`), which holds for every notification. */
+  /** The target asked for a pause (`Retry-After`), which applies to every notification. */
   get paused(): boolean {
     return performance.now() < this.#pausedUntilMs;
   }
 
-  /** Resolves to the outcome; undefined when `stop` or `abort` ended the tries. */
+  /** Resolves to the outcome; undefined if `stop` or `abort` ended the attempts. */
   async deliver(inFlight: InFlight): Promise<"delivered" | "failed" | undefined> {
     const { name, events, onAttempt, random } = this.#options;
     const { first, max } = this.#options.settings.retry;
@@ -65,19 +65,19 @@ export class DeliveryAttempts {
     }
   }
 
-  /** Sends firing alerts once more to a target that expects them again and again. */
+  /** Resends firing alerts to a target that expects them regularly. */
   async keepAlive(keepAlive: NonNullable<Target["keepAlive"]>, firing: readonly LoggedChange[]): Promise<void> {
     const outcome = await this.#withTimeout((signal) => keepAlive.send(firing, signal));
     if (outcome.kind === "delivered" || this.#stopping.signal.aborted) return;
     this.#options.events.keepAliveFailed(this.#options.name, outcome.error);
   }
 
-  /** Starts no further try. */
+  /** Starts no further attempts. */
   stop(): void {
     this.#stopping.abort();
   }
 
-  /** Ends the running tries. */
+  /** Ends the running attempts. */
   abort(): void {
     this.#sending.abort();
   }
@@ -123,7 +123,7 @@ export class DeliveryAttempts {
     }
   }
 
-  /** Ends a try at its timeout, or on `abort`. `AbortSignal.any` would hold on to the signal of each try. */
+  /** Ends an attempt at its timeout, or on `abort`. `AbortSignal.any` would retain the signal of each attempt. */
   async #withTimeout(send: (signal: AbortSignal) => Promise<Outcome>): Promise<Outcome> {
     const ending = new AbortController();
     const end = (): void => ending.abort();

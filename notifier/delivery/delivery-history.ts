@@ -2,7 +2,7 @@ import type { Delivery } from "../../contracts/notifications.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { decodeAlertRecord } from "./stored-records.ts";
 
-/** The deliveries of an incident to one target: from the alert's newest record, or else from its older records. */
+/** The deliveries of an incident to one target, from the alert's newest record or else from its older ones. */
 export async function deliveriesInLog(log: Log, subject: string, incident: string): Promise<Delivery[]> {
   const newest = await log.lastFor("NOTIFICATIONS", subject);
   if (newest === undefined) return [];
@@ -27,7 +27,7 @@ function deliveriesOf(payload: Uint8Array, incident: string): Delivery[] {
   try {
     return decodeAlertRecord(payload).deliveries.filter((delivery) => delivery.incident === incident);
   } catch {
-    // A record that cannot be read hides nothing but itself.
+    // An unreadable record must not hide the others.
     return [];
   }
 }

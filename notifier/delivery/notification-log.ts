@@ -3,12 +3,12 @@ import { ConflictError, type Log } from "../../platform/log/port.ts";
 import type { AlertRecord, InFlightRecord } from "../queue/queue-types.ts";
 import { decodeQueueState, encodeAlertRecord, encodeQueueState, type QueueState } from "./stored-records.ts";
 
-/** Another notifier works on the same log. The newest one continues, the others stop sending. */
+/** Another notifier works on the same log. The newest one continues; the others stop sending. */
 export class SupersededError extends Error {
   override readonly name = "SupersededError";
 }
 
-/** What the notification log stores of a queue; see `NotificationQueue`. */
+/** The contents of a queue that the notification log stores; see `NotificationQueue`. */
 export interface RecordedQueue {
   cursor(): number;
   inFlightRecords(): readonly InFlightRecord[];
@@ -37,7 +37,7 @@ export class NotificationLog {
     this.#queue = queue;
   }
 
-  /** Takes the state over. Another notifier that still runs notices at its next notification. */
+  /** Takes over the state. Another notifier that still runs notices at its next notification. */
   async claim(): Promise<QueueState | undefined> {
     const record = await this.#log.records.get(this.#name);
     if (record === undefined) return undefined;
@@ -49,7 +49,7 @@ export class NotificationLog {
 
   /** Resolves when every decision so far is stored. Rejects with SupersededError. */
   store(): Promise<void> {
-    // A write in progress may lack the newest decisions: they go with the next write, all together.
+    // A write in progress may lack the newest decisions. The next write includes them all.
     if (this.#next !== undefined) return this.#next;
     if (this.#writing === undefined) return this.#start();
     this.#next = this.#writing.catch(() => {}).then(() => this.#start());

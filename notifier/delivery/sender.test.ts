@@ -45,7 +45,7 @@ async function startSender({ log = createMemoryLog({ nowUs: () => Date.now() * 1
   return { sender, deps, log, failures };
 }
 
-test("a full queue leaves further alerts in the log, and sends all of them at last", async () => {
+test("a full queue leaves further alerts in the log, and eventually sends all of them", async () => {
   let down = true;
   const sent: string[] = [];
   const { deps, log } = await startSender({
@@ -65,7 +65,7 @@ test("a full queue leaves further alerts in the log, and sends all of them at la
   expect([...sent].sort()).toEqual([...written].sort());
 });
 
-test("at most `concurrency` notifications are in flight, and at most one of each alert", async () => {
+test("at most `concurrency` notifications are in flight, and at most one per alert", async () => {
   let inFlight = 0;
   let most = 0;
   const alerts = new Set<string>();
@@ -88,7 +88,7 @@ test("at most `concurrency` notifications are in flight, and at most one of each
   expect(most).toBe(4);
 });
 
-test("a state that cannot be stored is reported, and nothing is sent without it", async () => {
+test("a state that cannot be stored is reported, and nothing is sent until it is stored", async () => {
   const memory = createMemoryLog({ nowUs: () => Date.now() * 1_000 });
   let broken = false;
   const log: Log = {

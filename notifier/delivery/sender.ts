@@ -34,16 +34,16 @@ export interface SenderOptions {
   readonly state: NotifierState;
   readonly events: NotifierEvents;
   readonly random: () => number;
-  /** Changes that this target's queue holds in memory; more wait in the log. */
+  /** How many changes this target's queue holds in memory; the rest wait in the log. */
   readonly waitingMax?: number;
   /** The sender cannot continue: its state cannot be stored, or another notifier has taken over. */
   readonly onFailed: (error: unknown) => void;
 }
 
 /**
- * Notifies one target. Reads the alerts stream into a `NotificationQueue`, sends what the queue says is due
- * (`DeliveryAttempts`), and stores the decisions (`NotificationLog`) before anything else is sent in their place.
- * A start resumes where the last run ended: it sends the notifications that were in flight again, with the same ids.
+ * Notifies one target. Reads the alerts stream into a `NotificationQueue`, sends the notifications that are due
+ * (`DeliveryAttempts`), and stores the decisions (`NotificationLog`) before it sends the next ones. A start resumes
+ * where the last run ended: it resends the notifications that were in flight, with the same ids.
  */
 export class Sender {
   readonly name: string;
@@ -93,7 +93,7 @@ export class Sender {
     this.#queue = queue;
     await this.#restore(queue);
     if (this.#stopped) return;
-    // A new receiver is notified of the alerts that fire, not of those that ended.
+    // A new receiver is notified of alerts that fire, not of those that have ended.
     if (stored === undefined) {
       for (const logged of state.openAlerts.firing()) queue.add(logged);
       await this.#notificationLog.store();
@@ -109,7 +109,10 @@ export class Sender {
     }
   }
 
-  /** Waits a short time for the tries that run. What does not arrive is sent again, with its id, at the next start. */
+  /**
+   * Waits a short time for the running attempts. Notifications that do not arrive are resent, with their ids, at the
+   * next start.
+   */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -134,7 +137,7 @@ export class Sender {
     return deliverySubject({ receiver, target, alert });
   }
 
-  /** A silence or an acknowledgement has changed: something may be due now. */
+  /** A silence or an acknowledgement changed: a notification may be due now. */
   reevaluate(): void {
     this.#queue?.reevaluate();
     this.#sendDue();
@@ -176,7 +179,7 @@ export class Sender {
     });
   }
 
-  /** Reads the alerts from the cursor on. Nothing is sent before everything up to `lastSequence` is in the queue. */
+  /** Reads the alerts from the cursor on. Sends nothing until the queue has everything up to `lastSequence`. */
   #follow(queue: NotificationQueue, cursor: number, lastSequence: number): void {
     const { log, state, events } = this.#options;
     const wanted = new Map<number, LoggedChange | undefined>();
@@ -210,7 +213,7 @@ export class Sender {
     }
   }
 
-  /** Resumes the notifications of the last run, and begins to send. `changes`: theirs, by sequence. */
+  /** Resumes the notifications of the last run, and starts sending. `changes`: their changes, by sequence. */
   #begin(changes: ReadonlyMap<number, LoggedChange | undefined>): void {
     if (this.#ready || this.#stopped) return;
     for (const record of this.#unresumed) {

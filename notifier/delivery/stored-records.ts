@@ -2,9 +2,9 @@ import { z } from "zod";
 import type { Delivery } from "../../contracts/notifications.ts";
 import type { AlertRecord, InFlightRecord } from "../queue/queue-types.ts";
 
-/*
- * The JSON of the notification log. Logs of earlier versions must stay readable, so the names of stored fields do not
- * change. Everywhere else the fields of these schemas have other names; the functions below translate.
+/**
+ * The JSON of the notification log. Logs of earlier versions must stay readable, so the names of stored fields never
+ * change. The rest of the code uses other names; the functions below translate.
  */
 
 const inFlightSchema = z.strictObject({
@@ -23,7 +23,7 @@ const stateSchema = z.strictObject({ cursor: z.number(), flights: z.array(inFlig
 
 /** The state of one target's queue. */
 export interface QueueState {
-  /** Every alert change before this sequence is decided. */
+  /** All alert changes before this sequence are decided. */
   readonly cursor: number;
   readonly inFlight: readonly InFlightRecord[];
 }
@@ -32,7 +32,7 @@ export function encodeQueueState({ cursor, inFlight }: QueueState): Uint8Array {
   return toBytes({ cursor, flights: inFlight });
 }
 
-/** Throws on a value that is not a queue's state. */
+/** Throws if the value is not a queue's state. */
 export function decodeQueueState(bytes: Uint8Array): QueueState {
   const { cursor, flights } = stateSchema.parse(fromBytes(bytes));
   return { cursor, inFlight: flights };
@@ -56,7 +56,7 @@ export function encodeAlertRecord({ decided, notified, deliveries }: AlertRecord
   return toBytes({ settled: decided, deliveries, ...(notified === undefined ? {} : { told: notified }) });
 }
 
-/** Throws on a value that is not an alert's record. */
+/** Throws if the value is not an alert's record. */
 export function decodeAlertRecord(bytes: Uint8Array): AlertRecord {
   const { settled, told, deliveries } = alertRecordSchema.parse(fromBytes(bytes));
   return { decided: settled, notified: told, deliveries };

@@ -12,7 +12,7 @@ export interface SupervisorOptions {
   readonly onSuperseded: (error: Error) => void;
 }
 
-/** Keeps a sender running for one target: a sender whose state could not be stored is replaced by a new one. */
+/** Keeps a sender running for one target: replaces a sender that failed to store its state. */
 export class SupervisedSender {
   readonly #options: SupervisorOptions;
   #sender: Sender | undefined;

@@ -53,7 +53,7 @@ test.each<[string, ChangeOptions, ChangeOptions, boolean]>([
   expect(inhibiting([source], target)).toEqual(inhibited ? [changeOf(source).incident] : []);
 });
 
-test("an ended incident inhibits for a while, also when only its end is known", () => {
+test("an ended incident inhibits for a limited time, even if only its end is known", () => {
   const target = changeOf({ inhibitedBy: [{ rule: "gateway-down", equal: [] }] });
   const end = loggedOf({ ...DOWN, state: "resolved", atUs: T0 + S });
   const watching = new Inhibitions({ waitUs: WAIT, afterUs: AFTER, maxAgeUs: HOUR });
@@ -74,7 +74,7 @@ test("an ended incident inhibits for a while, also when only its end is known", 
   expect(late.inhibiting(target, T0 + S)).toEqual([]);
 });
 
-test("an ended incident is evaluated against the incidents of its time, also after a restart", () => {
+test("an ended incident is evaluated against the incidents of its time, even after a restart", () => {
   const target = loggedOf({ inhibitedBy: [{ rule: "gateway-down", equal: [] }] });
   const end = loggedOf({ ...DOWN, state: "resolved", atUs: T0 + 100 * S });
   const nowUs = T0 + HOUR;
@@ -94,7 +94,7 @@ test("an ended incident is evaluated against the incidents of its time, also aft
   expect(restarted.evaluate(target, nowUs, T0 + 159 * S).kind).toBe("none");
 });
 
-test("a new incident of an alert takes the place of the one before", () => {
+test("a new incident of an alert replaces the previous one", () => {
   const target = changeOf({ inhibitedBy: [{ rule: "gateway-down", equal: ["site"] }] });
   const inhibitions = new Inhibitions({ waitUs: WAIT, afterUs: AFTER, maxAgeUs: HOUR });
   inhibitions.apply(loggedOf(DOWN), T0);
@@ -105,7 +105,7 @@ test("a new incident of an alert takes the place of the one before", () => {
   expect(inhibitions.inhibiting(target, T0 + 10 * AFTER)).toEqual([again]);
 });
 
-test("a change is not evaluated before the log is read that far, nor before its wait ends", () => {
+test("a change is not evaluated before the log is read up to it, nor before its wait ends", () => {
   const entry = loggedOf({ inhibitedBy: [{ rule: "gateway-down", equal: [] }] }, 7);
   const inhibitions = new Inhibitions({ waitUs: WAIT, afterUs: AFTER, maxAgeUs: HOUR });
   inhibitions.seen(6);
@@ -118,7 +118,7 @@ test("a change is not evaluated before the log is read that far, nor before its 
   expect(inhibitions.evaluate(entry, T0)).toEqual({ kind: "inhibited", by: [down] });
 });
 
-test("of rules that inhibit each other the earliest incident is free, whichever is known first", () => {
+test("of rules that inhibit each other, the earliest incident is free, whichever is known first", () => {
   const first = { rule: "a", atUs: T0, inhibitedBy: [{ rule: "b", equal: [] }] };
   const second = { rule: "b", atUs: T0 + 1, inhibitedBy: [{ rule: "c", equal: [] }] };
   const third = { rule: "c", atUs: T0 + 2, inhibitedBy: [{ rule: "a", equal: [] }] };
@@ -128,14 +128,14 @@ test("of rules that inhibit each other the earliest incident is free, whichever 
   ]) {
     expect(inhibiting(order, first)).toEqual([]);
     expect(inhibiting(order, third)).toEqual([changeOf(first).incident]);
-    // Its source began later, and they are in a circle: so it does not inhibit.
+    // Its source began later, and the two are in a circle, so the source does not inhibit it.
     expect(inhibiting(order, second)).toEqual([]);
   }
-  // Without the third there is no circle.
+  // Without the third, the circle disappears.
   expect(inhibiting([first, second], first)).toEqual([changeOf(second).incident]);
 });
 
-test("after an edit the older incidents still count as part of a circle", () => {
+test("after an edit, older incidents still count as part of a circle", () => {
   const old = { rule: "a", device: "d1", atUs: T0 + 5, inhibitedBy: [{ rule: "b", equal: [] }] };
   const edited = { rule: "a", device: "d2", atUs: T0 + 6 };
   const other = { rule: "b", atUs: T0, inhibitedBy: [{ rule: "a", equal: [] }] };
@@ -162,7 +162,7 @@ const inhibitedBy = fc.array(
   { maxLength: 2 },
 );
 
-test("property: inhibited incidents lead to one that is free, and outside circles every matching source inhibits", () => {
+test("property: inhibited incidents lead to a free one, and outside circles every matching source inhibits", () => {
   let inhibitedInAll = 0;
   fc.assert(
     fc.property(
@@ -185,7 +185,7 @@ test("property: inhibited incidents lead to one that is free, and outside circle
         const relation = relationOf(changes);
         expect(relationOf([...changes].reverse())).toEqual(relation);
 
-        // The plain meaning, pair by pair. A pair that only the plain meaning has must be part of a circle.
+        // The plain definition, pair by pair. A pair that only the plain definition has must be part of a circle.
         const fits = (target: AlertChange, by: AlertChange): boolean =>
           target.rule !== by.rule &&
           (target.inhibitedBy ?? []).some(
@@ -213,7 +213,7 @@ test("property: inhibited incidents lead to one that is free, and outside circle
             if (isInhibited) expect(fits(target, by)).toBe(true);
             else if (fits(target, by) && inhibitors.length < 10) expect(ruleReaches(by.rule, target.rule)).toBe(true);
           }
-          // Every path ends at an incident that is free.
+          // Every path ends at a free incident.
           const walk = (incident: string, path: readonly string[]): void => {
             expect(path).not.toContain(incident);
             for (const next of relation.get(incident) ?? []) walk(next, [...path, incident]);

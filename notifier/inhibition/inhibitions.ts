@@ -2,7 +2,7 @@ import type { AlertChange } from "../../domain/alert.ts";
 import type { LoggedChange } from "../common/logged-change.ts";
 import { SourceIncidents } from "./source-incidents.ts";
 
-/** Whether other incidents inhibit a change. `wait`: it is too early to say; the cause may arrive until then. */
+/** Whether other incidents inhibit a change. `wait`: it is too early to decide; the cause may still arrive. */
 export type Inhibition =
   | { readonly kind: "none" }
   | { readonly kind: "wait"; readonly untilUs: number }
@@ -13,20 +13,20 @@ const NONE: Inhibition = { kind: "none" };
 export interface InhibitionTimes {
   /** How long a new change waits for its cause: causes and effects arrive in any order. */
   readonly waitUs: number;
-  /** How long an incident inhibits after its end, while its effects end, too. */
+  /** How long an incident inhibits after its end, while its effects end too. */
   readonly afterUs: number;
-  /** An incident that ended is not notified after this time. */
+  /** An ended incident is no longer notified after this time. */
   readonly maxAgeUs: number;
 }
 
 /**
- * Which alerts are held back while incidents of other rules fire (`inhibited_by`). Works on logged changes and times that
- * it is given; knows no clock.
+ * Which alerts are held while incidents of other rules fire (`inhibited_by`). Its only inputs are logged changes and
+ * times; it reads no clock.
  */
 export class Inhibitions {
   readonly #times: InhibitionTimes;
   readonly #now: SourceIncidents;
-  /** For incidents that ended before they were notified: their cause may have ended as well. */
+  /** For incidents that ended before they were notified: their cause may have ended too. */
   readonly #past: SourceIncidents;
   #head = 0;
 
@@ -69,7 +69,7 @@ export class Inhibitions {
     return this.#now.inhibiting(change, ({ endedAtUs }) => endedAtUs === undefined || nowUs < endedAtUs + afterUs);
   }
 
-  /** The incidents that inhibited it when it ended, or were noticed soon after. */
+  /** The incidents that inhibited it when it ended, or whose beginnings arrived soon after. */
   #inhibitingThen(change: AlertChange, thenUs: number): string[] {
     const { waitUs, afterUs } = this.#times;
     return this.#past.inhibiting(

@@ -5,7 +5,7 @@ import { labelOf } from "../common/matchers.ts";
 export interface SourceIncident {
   readonly alert: string;
   readonly change: AlertChange;
-  /** When the log stored its beginning. The event time of its beginning if only its end is known. */
+  /** When the log stored its beginning; if only its end is known, the event time of its beginning. */
   readonly sinceUs: number;
   endedAtUs: number | undefined;
 }
@@ -18,8 +18,8 @@ interface LabelIndex {
 /** The source incidents of one rule, indexed by the labels that `equal` names. */
 export class RuleSources {
   /**
-   * The patterns of this rule's own `inhibited_by`, from all its incidents. The set only grows while there are incidents:
-   * after an edit of the rule its older incidents keep the meaning that they began with.
+   * The patterns of this rule's own `inhibited_by`, from all its incidents. The set only grows while incidents exist:
+   * after an edit of the rule, older incidents keep the patterns that they began with.
    */
   readonly patterns = new Set<string>();
   readonly #byAlert = new Map<string, SourceIncident>();
@@ -52,7 +52,7 @@ export class RuleSources {
     }
   }
 
-  /** Incidents with the same values of these labels. A label that is missing on either side is never equal. */
+  /** Incidents with the same values of these labels. A label missing on either side is never equal. */
   withEqual(change: AlertChange, labels: readonly string[]): Iterable<SourceIncident> {
     const values = valuesOf(change, labels);
     if (values === undefined) return [];

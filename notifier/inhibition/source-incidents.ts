@@ -3,7 +3,7 @@ import { globMatches } from "../../domain/glob.ts";
 import type { LoggedChange } from "../common/logged-change.ts";
 import { RuleSources, type SourceIncident } from "./rule-sources.ts";
 
-/** `inhibitedBy` names at most this many incidents. */
+/** The most incidents that `inhibitedBy` names. */
 const NAMED_MAX = 10;
 
 /**
@@ -16,9 +16,9 @@ export class SourceIncidents {
   readonly #keepUs: number;
   readonly #rules = new Map<string, RuleSources>();
   readonly #ended = new Set<SourceIncident>();
-  /** Caches, dropped when the rules with incidents change: the rules that match a pattern... */
+  /** Cache: the rules that match a pattern. Cleared when the set of rules with incidents changes. */
   readonly #matching = new Map<string, readonly string[]>();
-  /** ...and whether the patterns of one rule lead to another rule. */
+  /** Cache: whether the patterns of one rule lead to another rule. Cleared with `#matching`. */
   readonly #leads = new Map<string, boolean>();
 
   constructor(keepUs: number) {
@@ -46,7 +46,7 @@ export class SourceIncidents {
     }
   }
 
-  /** The incidents that inhibit a change, at most ten; `counts` says which sources are considered. */
+  /** The incidents that inhibit a change, at most ten; `counts` selects which sources are considered. */
   inhibiting(change: AlertChange, counts: (source: SourceIncident) => boolean): string[] {
     const found = new Set<string>();
     for (const { rule: pattern, equal } of change.inhibitedBy ?? []) {
@@ -62,7 +62,10 @@ export class SourceIncidents {
     return [...found];
   }
 
-  /** Whether the source's rule is itself inhibited by the change's rule, also across other rules, and began later. */
+  /**
+   * Whether the change's rule itself inhibits the source's rule, directly or through other rules, and the source
+   * began later.
+   */
   #isLaterInCircle(source: AlertChange, change: AlertChange): boolean {
     if (!this.#leadsTo(source.rule, change.rule)) return false;
     if (source.activeAtUs !== change.activeAtUs) return source.activeAtUs > change.activeAtUs;

@@ -11,7 +11,7 @@ export function isFiring({ changes }: Notification): boolean {
   return changes.some(({ change }) => change.state === "firing" || change.state === "pending");
 }
 
-/** A text of at most `charactersMax`, with an ellipsis where it was cut. */
+/** Truncates a text to `charactersMax`, with an ellipsis. */
 export function cut(text: string, charactersMax: number): string {
   return text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1)}…`;
 }

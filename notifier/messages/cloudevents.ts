@@ -6,8 +6,9 @@ import type { Notification } from "../common/notification.ts";
 export const CLOUDEVENTS_JSON = "application/cloudevents+json; charset=utf-8";
 
 /**
- * A notification as a CloudEvent. A single alert is the event that the log stores, with its id; a repeat has an id of its
- * own and its number in `weirrepeat`. The alerts of a group are one event of another type, with the notification's id.
+ * A notification as a CloudEvent. A single alert is the event that the log stores, with its id; a repeat has its own
+ * id, and its number in `weirrepeat`. The alerts of a group form one event of another type, with the notification's
+ * id.
  */
 export function cloudEventOf(notification: Notification): Record<string, unknown> {
   const { changes, repeat } = notification;

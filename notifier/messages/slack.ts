@@ -7,7 +7,7 @@ const SECTIONS_MAX = 40;
 const TEXT_MAX = 2_900;
 const HEADER_MAX = 150;
 
-/** A notification for a Slack incoming webhook: blocks, and a plain text for previews. */
+/** A notification for a Slack incoming webhook: blocks, and plain text for previews. */
 export function slackMessage(notification: Notification, options: ChatOptions): Record<string, unknown> {
   const { changes, repeat } = notification;
   const heading = headingOf(notification, options);

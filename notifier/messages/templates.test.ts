@@ -13,7 +13,7 @@ test.each([
   ["labels, keys and annotations", "{{ team }} {{ device }} {{ summary }}", "ops cold-1 cold-1 is warm"],
   ["the value with helpers", "{{ value | fixed 1 }} {{ value | round }}", "8.3 8"],
   ["instants", '{{ at }} {{ active_at | time "Europe/Berlin" }}', "2025-11-22T00:00:00.000Z 23:55:00"],
-  ["how long it has lasted", "{{ for | duration }}", "1h 5m"],
+  ["the time since its start", "{{ for | duration }}", "1h 5m"],
   ["a missing label as empty", "[{{ site2 }}]", "[]"],
   ["a missing label by its default", '[{{ site2 | default "nowhere" }}]', "[nowhere]"],
 ])("fills in %s", (_, text, filled) => {
@@ -25,7 +25,7 @@ test("a value that JSON lost is empty, or its default", () => {
   expect(fillAlert(parseTemplate('{{ value }}{{ value | default "-" }}'), lost)).toBe("-");
 });
 
-test("each place is escaped by itself, after its helpers", () => {
+test("each place is escaped separately, after its helpers", () => {
   const topic = parseTemplate('a/{{ device }}/{{ nothing | default "x/y" }}');
   expect(fillAlert(topic, change, (text) => text.replaceAll("/", "_"))).toBe("a/cold-1/x_y");
 });

@@ -11,8 +11,8 @@ import { TEMPLATE_TEXTS } from "../../rule-language/template/template-texts.ts";
 import { labelOf } from "../common/matchers.ts";
 
 /**
- * A text with `{{ places }}`, in the template language of rule files (`rule-language/template/`). Texts that cannot be read
- * are errors of the configuration.
+ * A text with `{{ places }}`, in the template language of rule files (`rule-language/template/`). A text that cannot
+ * be parsed is a configuration error.
  */
 export function templateSchema(charactersMax: number) {
   return z
@@ -46,7 +46,7 @@ function templateFaults(text: string): Fault[] {
   return [...unread, ...renamed];
 }
 
-/** Places in single braces, `{rule}`, as topics of earlier versions had them. */
+/** Places in single braces, `{rule}`, as used in topics by earlier versions. */
 export function singleBraces(text: string): string[] {
   return parseTemplate(text).parts.flatMap((part) =>
     typeof part === "string" ? [...part.matchAll(/(?<!\{)\{([^{}]+)\}(?!\})/g)].map(([, name = ""]) => name) : [],
@@ -73,7 +73,7 @@ export function fillAlert(
     .join("");
 }
 
-/** The names that rule files know, any label, and any annotation. Labels win, as in rule files. */
+/** The names available in rule files, any label, and any annotation. Labels override annotations, as in rule files. */
 function factOf(name: string, change: AlertChange): TemplateValue | undefined {
   if (name === "value") return knownValue(change);
   const label = labelOf(change, name);
@@ -94,7 +94,7 @@ function factOf(name: string, change: AlertChange): TemplateValue | undefined {
   }
 }
 
-/** JSON has no NaN: a value that is missing stays unknown. */
+/** JSON has no NaN: a missing value is unknown. */
 function knownValue({ value }: AlertChange): number | string | undefined {
   return typeof value === "number" || typeof value === "string" ? value : undefined;
 }

@@ -4,7 +4,7 @@ import { parseTemplate, type Template } from "../../rule-language/template/templ
 import type { Notification } from "../common/notification.ts";
 import { fillAlert, templateSchema } from "./templates.ts";
 
-/** Settings of targets that people read. */
+/** Settings of targets whose messages people read. */
 export const TEXT_SETTINGS = {
   title: templateSchema(1_000)
     .optional()
@@ -12,7 +12,7 @@ export const TEXT_SETTINGS = {
   text: templateSchema(10_000).optional().describe("Text of an alert, a template as well."),
 };
 
-/** What replaces the default title and text of an alert. */
+/** Replacements for the default title and text of an alert. */
 export interface TextTemplates {
   readonly title: Template | undefined;
   readonly text: Template | undefined;
@@ -29,13 +29,13 @@ export function textTemplates(settings: {
   };
 }
 
-/** How people read an alert, in every format. */
+/** The alert as people read it, in every format. */
 export interface AlertTexts {
   readonly title: string;
   readonly text: string;
 }
 
-/** The title and the text of one alert. By default the annotations `summary` and `description` are the text. */
+/** The title and text of one alert. By default, the text consists of the annotations `summary` and `description`. */
 export function textsOf(change: AlertChange, templates: TextTemplates, repeat: number): AlertTexts {
   const title = templates.title === undefined ? defaultTitle(change, repeat) : fillAlert(templates.title, change);
   const { summary, description } = change.annotations;
@@ -64,7 +64,7 @@ export function headingOf({ changes, repeat, labels }: Notification, templates: 
   return `[${counts}]${shared.length > 0 ? ` ${shared.join(" ")}` : ""}`;
 }
 
-/** The facts of an alert, for a table. */
+/** The facts of an alert, as table rows. */
 export function factsOf(change: AlertChange): (readonly [name: string, value: string])[] {
   return [
     ["rule", change.rule],
@@ -77,7 +77,7 @@ export function factsOf(change: AlertChange): (readonly [name: string, value: st
   ];
 }
 
-/** A link to the alerts on Weir's page; undefined when its address is not configured. */
+/** A link to the alerts on Weir's page; undefined if its address is not configured. */
 export function linkOf(externalUrl: string | undefined): string | undefined {
   return externalUrl === undefined ? undefined : `${externalUrl.replace(/\/$/, "")}/#/alerts`;
 }
@@ -88,7 +88,7 @@ function evidenceText(change: AlertChange): string {
   return `${evidence?.aggregate ?? "value"} ${valueText(change)}${condition}`;
 }
 
-/** JSON has no NaN: a missing value is a dash. */
+/** JSON has no NaN: a missing value is shown as a dash. */
 function valueText({ value }: AlertChange): string {
   if (typeof value === "string") return value;
   return typeof value === "number" ? String(Number(value.toPrecision(7))) : "-";

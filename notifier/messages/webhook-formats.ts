@@ -5,7 +5,7 @@ import { slackMessage } from "./slack.ts";
 import { teamsMessage } from "./teams.ts";
 
 interface WebhookFormat {
-  /** What is posted. */
+  /** The body of the request. */
   readonly doc: string;
   readonly contentType: string;
   readonly body: (notification: Notification, options: ChatOptions) => Readonly<Record<string, unknown>>;
@@ -13,7 +13,7 @@ interface WebhookFormat {
 
 const JSON_TYPE = "application/json";
 
-/** What a webhook may post. The schema and the documentation follow from this list. */
+/** The formats that a webhook can post. The schema and the documentation derive from this list. */
 export const WEBHOOK_FORMATS = {
   cloudevents: { doc: "the alert's CloudEvent", contentType: CLOUDEVENTS_JSON, body: cloudEventOf },
   slack: { doc: "a message for a Slack incoming webhook", contentType: JSON_TYPE, body: slackMessage },

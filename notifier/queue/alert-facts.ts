@@ -11,12 +11,12 @@ export function isOver({ state }: Notified): boolean {
   return state === "resolved" || state === "inactive";
 }
 
-/** Whether the target knows that the incident of this change fires. */
+/** Whether the target knows that this change's incident fires. */
 export function isNotified({ notified }: Pick<QueuedAlert, "notified">, { change }: LoggedChange): boolean {
   return notified?.incident === change.incident && notified.state === "firing";
 }
 
-/** Whether anything besides this change keeps the alert in its group. */
+/** Whether anything but this change keeps the alert in its group. */
 export function isOpen(
   { firing, notified }: Pick<QueuedAlert, "firing" | "notified">,
   besides?: LoggedChange,
@@ -24,7 +24,10 @@ export function isOpen(
   return (firing !== undefined && firing !== besides) || (notified !== undefined && !isOver(notified));
 }
 
-/** Whether this change ends what the target was notified of, or what waits: its end is sent whatever the routes say now. */
+/**
+ * Whether this change ends an incident that the target was notified of, or that waits. Its end is sent even if the
+ * routes have changed.
+ */
 export function isAwaitedEnd({ notified, waiting }: QueuedAlert, { change }: LoggedChange): boolean {
   if (!isEnd(change)) return false;
   if (notified?.incident === change.incident && notified.state !== change.state) return true;
@@ -38,17 +41,17 @@ export function wasHeldBack({ deliveries }: Pick<QueuedAlert, "deliveries">, { c
   );
 }
 
-/** The same for the same changes, repeat and target, so that receivers can recognize it. Contains no dot. */
+/** The same for the same changes, repeat and target, so that receivers can recognize it. Contains no dots. */
 export function notificationId(receiver: string, changes: readonly LoggedChange[], repeat: number): string {
   const hash = createHash("sha256").update(receiver).update(`\0${repeat}`);
   for (const { alert, sequence, storedAtUs, change } of changes) {
-    // The time distinguishes a new log from the one before it, whose first alerts have the same names.
+    // The time distinguishes a new log from an earlier one, whose first alerts have the same names.
     hash.update(`\0${alert}\0${sequence}\0${storedAtUs}\0${change.id}`);
   }
   return `msg_${hash.digest("hex").slice(0, 32)}`;
 }
 
-/** What happened to a change. `inFlight`: the notification that carried it. */
+/** The outcome of a change. `inFlight`: the notification that carried it. */
 export function deliveryOf(
   receiver: string,
   { change }: LoggedChange,
@@ -65,7 +68,7 @@ export function deliveryOf(
   };
 }
 
-/** Adds a decision to an alert's newest deliveries. A change has one delivery: repeats add up in it. */
+/** Adds a decision to an alert's newest deliveries. A change has one delivery, which counts its repeats. */
 export function withDelivery(
   deliveries: readonly Delivery[],
   delivery: Delivery,
@@ -83,7 +86,7 @@ export function arrivedWith({ outcome, notification }: Delivery, id: string): bo
   return notification === id && (outcome === "delivered" || outcome === "failed");
 }
 
-/** The grouping of an alert whose route is unknown, because the routes have changed since. */
+/** The grouping of an alert whose route is unknown because the routes have changed. */
 export const UNROUTED: Grouping = {
   route: "",
   labels: undefined,

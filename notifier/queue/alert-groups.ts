@@ -3,13 +3,15 @@ import { type Grouping, groupOfOne } from "../routes/route.ts";
 import { UNROUTED } from "./alert-facts.ts";
 import type { Group, QueuedAlert } from "./queue-types.ts";
 
-/** The groups of one target. Every alert is in exactly one; a group without alerts and notifications is dropped. */
+/**
+ * The groups of one target. Every alert is in exactly one group; a group without alerts and notifications is dropped.
+ */
 export class AlertGroups {
   readonly #byKey = new Map<string, Group>();
-  /** Groups with undecided changes, the longest waiting first. */
+  /** Groups with undecided changes, longest waiting first. */
   readonly #pending = new Set<Group>();
 
-  /** A new alert, in a group of its own until its route is known. */
+  /** Adds a new alert, in a separate group until its route is known. */
   newAlert(name: string): QueuedAlert {
     const group = this.#get(groupOfOne(name), {}, UNROUTED);
     const alert: QueuedAlert = {
@@ -46,7 +48,7 @@ export class AlertGroups {
     this.#pending.delete(group);
   }
 
-  /** The group's notification is no longer in flight. */
+  /** Records that the group's notification is no longer in flight. */
   release(key: string): void {
     const group = this.#byKey.get(key);
     if (group === undefined) return;

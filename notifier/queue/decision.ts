@@ -4,15 +4,15 @@ import { isEnd, type LoggedChange } from "../common/logged-change.ts";
 import type { Inhibition } from "../inhibition/inhibitions.ts";
 import type { QueuedAlert } from "./queue-types.ts";
 
-/** `send` it; `wait`, as its cause may still arrive; or the reason why it is not sent. */
+/** `send` it; `wait`, because its cause may still arrive; or the reason why it is not sent. */
 export type Decision =
   | "send"
   | "wait"
   | Extract<DeliveryOutcome, "silenced" | "inhibited" | "muted" | "skipped" | "collapsed">;
 
 /**
- * Decides what to do with the oldest waiting change of an alert. A target that was, or may have been, notified of an
- * incident's beginning is notified of its end: at any age, silenced or inhibited or not.
+ * Decides on the oldest waiting change of an alert. A target that was, or may have been, notified of an incident's
+ * beginning is also notified of its end, whatever its age, silences and inhibitions.
  */
 export function decide(
   alert: Pick<QueuedAlert, "waiting" | "notified">,

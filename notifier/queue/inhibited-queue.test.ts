@@ -18,12 +18,12 @@ function sensor(device: string, state: AlertState = "firing", round = 1): Change
 }
 const down = changeOf(gateway()).incident;
 
-/** Everything that is due: the first call finds freed alerts in its scan, the second sends them. */
+/** Sends everything due: the first call finds freed alerts in its scan, the second sends them. */
 function sent(world: QueueWorld): string[] {
   return [...world.send(), ...world.send()];
 }
 
-test("an alert that begins while its cause fires is sent when the cause has ended, if it still fires then", () => {
+test("an alert that begins while its cause fires is sent once the cause has ended, if it still fires", () => {
   const world = new QueueWorld({ defaults: { repeat_interval: "never" } });
   world.add(gateway());
   expect(world.send()).toEqual(["gw firing"]);
@@ -41,7 +41,7 @@ test("an alert that begins while its cause fires is sent when the cause has ende
   expect(sent(world)).toEqual(["gw resolved"]);
   world.nowUs += AFTER;
   expect(sent(world)).toEqual(["d1 firing"]);
-  // Its delivery still names what inhibited it.
+  // Its delivery still names the incident that inhibited it.
   expect(world.queue.deliveriesOf(world.log[1]?.alert ?? "")).toMatchObject([
     { outcome: "delivered", inhibitedBy: [down] },
   ]);
@@ -51,7 +51,7 @@ test("an alert that begins while its cause fires is sent when the cause has ende
   expect(sent(world)).toEqual([]);
 });
 
-test("the cause may arrive after its effects, within the wait; an alert without inhibitors does not wait", () => {
+test("the cause may arrive after its effects, within the wait; an alert without possible causes does not wait", () => {
   const world = new QueueWorld();
   world.add(sensor("d1"));
   world.add({ device: "plain" });
@@ -94,7 +94,7 @@ test("effects that end soon after their cause are never sent", () => {
   expect(sent(world)).toEqual([]);
 });
 
-test("after the beginning the end is sent, inhibited or not; repeats pause meanwhile", () => {
+test("once the beginning was sent, the end is sent too, inhibited or not; repeats pause while inhibited", () => {
   const world = new QueueWorld({ defaults: { repeat_interval: "1h" } });
   world.add(sensor("d1"));
   world.add(sensor("d2"));
@@ -112,7 +112,7 @@ test("after the beginning the end is sent, inhibited or not; repeats pause meanw
   expect(sent(world)).toEqual(["d2 firing again 1"]);
 });
 
-test("pending is inhibited, too, and an incident that was sent as pending is sent its end", () => {
+test("pending is inhibited too, and the end of an incident that was sent as pending is sent", () => {
   const states = ["pending", "firing", "resolved", "inactive"];
   const world = new QueueWorld({ defaults: { states }, inhibit_wait: "0s" });
   world.add(sensor("sent", "pending"));
@@ -146,7 +146,7 @@ test("a silence and an inhibition: sent when both have ended", () => {
   expect(sent(world)).toEqual(["d1 firing"]);
 });
 
-test("of a circle of rules the first alert is sent, and the others when it has ended", () => {
+test("of a circle of rules, the first alert is sent, and the others once it has ended", () => {
   const world = new QueueWorld();
   const probe = (rule: string, others: string, state: AlertState = "firing"): ChangeOptions => ({
     ...{ rule, device: rule, state, inhibitedBy: [{ rule: others, equal: ["site"] }] },
@@ -203,7 +203,7 @@ test("waiting, inhibited and freed alerts survive a crash", () => {
   expect(sent(world)).toEqual(["d1 firing"]);
 });
 
-test("an incident that began and ended under its cause during a downtime is not sent, even without `collapse`", () => {
+test("an incident that began and ended during a downtime while its cause fired is not sent, even without `collapse`", () => {
   const world = new QueueWorld({}, false);
   const cursor = world.queue.cursor();
   world.write(sensor("held"));
@@ -218,7 +218,7 @@ test("an incident that began and ended under its cause during a downtime is not 
   expect(world.decided.filter((text) => text.endsWith("inhibited"))).toHaveLength(1);
 });
 
-test("property: across crashes, beginnings are followed by ends, nothing is sent while its cause fires, and every alert that fires is sent at last", () => {
+test("property: across crashes, beginnings are followed by ends, nothing is sent while its cause fires, and every firing alert is eventually sent", () => {
   const step = fc.record({
     who: fc.integer({ min: 0, max: 3 }),
     act: fc.constantFrom("write", "write", "send", "crash", "wait"),
@@ -231,7 +231,7 @@ test("property: across crashes, beginnings are followed by ends, nothing is sent
       const all: string[] = [];
       const fires = (who: number): boolean => (rounds[who] ?? 0) % 2 === 1;
       const send = (): void => {
-        // As often as the sender asks.
+        // As often as the sender calls it.
         for (const text of sent(world)) {
           all.push(text);
           if (!/^gw|resolved/.test(text)) expect(fires(0)).toBe(false);
@@ -261,7 +261,7 @@ test("property: across crashes, beginnings are followed by ends, nothing is sent
       }
       for (const [who, name] of ["gw", "d1", "d2", "d3"].entries()) {
         const own = all.filter((text) => text.startsWith(`${name} `));
-        // Beginnings and ends alternate, and the last one is the present state.
+        // Beginnings and ends alternate, and the last one matches the current state.
         expect(own.map((text, i) => text === `${name} ${i % 2 === 0 ? "firing" : "resolved"}`)).not.toContain(false);
         expect(own.length % 2).toBe(fires(who) ? 1 : 0);
       }

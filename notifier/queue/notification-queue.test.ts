@@ -21,7 +21,7 @@ test("firing and resolved are sent at once, one notification each; pending and i
   expect(world.queue.cursor()).toBe(world.sequence + 1);
 });
 
-test("pending is sent if the states include it, and so is its end", () => {
+test("pending is sent if `states` includes it, and so is its end", () => {
   const world = new QueueWorld({ defaults: { states: ["pending", "firing", "resolved", "inactive"] } });
   world.add({ state: "pending" });
   expect(world.send()).toEqual(["d1 pending"]);
@@ -56,7 +56,7 @@ test("an incident that ends before it is sent is collapsed, or sent in order wit
   expect(full.send()).toEqual(["d1 firing", "d1 resolved"]);
 });
 
-test("after a notification was given up the end is sent: the beginning may have arrived", () => {
+test("the end is sent after a notification was given up: the beginning may have arrived", () => {
   const world = new QueueWorld();
   world.add();
   expect(world.send("failed")).toEqual(["d1 firing"]);
@@ -66,8 +66,8 @@ test("after a notification was given up the end is sent: the beginning may have 
 
 test.each([
   ["an alert of a shadow rule", { muted: true } as const],
-  ["one in a log from before the field", { labels: { weir_muted: "true" } }],
-])("%s is recorded, and nobody is notified", (_, muted) => {
+  ["one in a log older than the field", { labels: { weir_muted: "true" } }],
+])("%s is recorded, and notifies nobody", (_, muted) => {
   const world = new QueueWorld();
   world.add(muted);
   world.add({ ...muted, state: "resolved" });
@@ -146,7 +146,7 @@ test("a group is repeated as a whole; `never` repeats nothing", () => {
   expect(once.send()).toEqual([]);
 });
 
-test("a silence holds alerts back; those that fire when it ends are sent then", () => {
+test("a silence holds alerts; those that still fire when it ends are sent", () => {
   const world = new QueueWorld();
   world.silenced = true;
   world.add({ device: "d1" });
@@ -167,7 +167,7 @@ test("a silence holds alerts back; those that fire when it ends are sent then", 
   expect(world.send()).toEqual(["d1 resolved"]);
 });
 
-test("after a long downtime ended incidents are skipped, and firing alerts are sent", () => {
+test("after a long downtime, ended incidents are skipped, and firing alerts are sent", () => {
   const world = new QueueWorld({}, false);
   world.add({ device: "sent" });
   expect(world.send()).toEqual(["sent firing"]);
@@ -186,7 +186,7 @@ test("after a long downtime ended incidents are skipped, and firing alerts are s
   expect(world.decided.filter((text) => text.endsWith("skipped"))).toHaveLength(2);
 });
 
-test("the end is sent after the beginning, even if no route matches it any longer", () => {
+test("the end is sent after the beginning, even if no route matches it any more", () => {
   const world = new QueueWorld();
   world.add();
   world.send();
@@ -194,7 +194,7 @@ test("the end is sent after the beginning, even if no route matches it any longe
   expect(world.send()).toEqual(["d1 resolved"]);
 });
 
-test("a notification in flight keeps its id and content over a crash; one that arrived is not sent again", () => {
+test("a notification in flight keeps its id and content across a crash; one that arrived is not resent", () => {
   const world = new QueueWorld({ defaults: { group_by: [], group_wait: "0s" } });
   world.add({ device: "d1" });
   world.add({ device: "d2" });

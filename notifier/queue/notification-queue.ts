@@ -15,7 +15,7 @@ import { QueuedAlerts } from "./queued-alerts.ts";
 
 const CHANGES_PER_NOTIFICATION_MAX = 100;
 const REPEAT_SCAN_US = 500_000;
-const PAUSE_US = 250_000; // Thousands of groups may wait: they are not evaluated at every call.
+const PAUSE_US = 250_000; // Thousands of groups may wait: evaluating all of them at every call would be slow.
 
 /**
  * What to send to one target, and when. A state machine without clock and network: `add` takes the changes of the log,
@@ -41,17 +41,17 @@ export class NotificationQueue {
     return this.#alerts.waiting;
   }
 
-  /** Add no more: further changes wait in the log. */
+  /** Add no more changes while this is true; further ones wait in the log. */
   get full(): boolean {
     return this.waiting >= this.#options.waitingMax;
   }
 
-  /** When the oldest undecided change was stored; undefined when there is none. */
+  /** When the oldest undecided change was stored; undefined if all are decided. */
   get oldestWaitingUs(): number | undefined {
     return this.#alerts.oldestWaitingUs;
   }
 
-  /** Every change before this sequence is decided, and safe once the records are stored. */
+  /** All changes before this sequence are decided, and durable once the records are stored. */
   cursor(): number {
     let cursor = this.#alerts.firstUndecided;
     for (const { kind, notification } of this.#inFlight) {
@@ -65,7 +65,7 @@ export class NotificationQueue {
     this.#alerts.restore(name, record, firing);
   }
 
-  /** Adds the next change of the log. A change that was added before has no effect. */
+  /** Adds the next change of the log. Adding a change again has no effect. */
   add(logged: LoggedChange): void {
     this.#alerts.add(logged);
   }
@@ -80,7 +80,7 @@ export class NotificationQueue {
     this.#alerts.prune(cursor);
   }
 
-  /** A silence or an acknowledgement was added or removed: the next call of `next` evaluates all firing alerts again. */
+  /** A silence or an acknowledgement was added or removed: `next` evaluates all firing alerts again. */
   reevaluate(): void {
     this.#scannedAtUs = Number.NEGATIVE_INFINITY;
   }
@@ -96,7 +96,7 @@ export class NotificationQueue {
     return this.#nextRepeat(nowUs);
   }
 
-  /** Takes the outcome of a notification: delivered, or given up. */
+  /** Records the outcome of a notification: delivered, or given up. */
   finish(inFlight: InFlight, outcome: "delivered" | "failed", nowUs: number): void {
     this.#inFlight.delete(inFlight);
     const { kind, notification } = inFlight;
@@ -127,8 +127,8 @@ export class NotificationQueue {
   }
 
   /**
-   * Resumes a notification that was in flight at the end of the last run, with the same id and content. Called after
-   * everything that the log held at the start was added.
+   * Resumes a notification that was in flight when the last run ended, with the same id and content. Call it after
+   * adding everything that the log held at the start.
    */
   resume(record: InFlightRecord, find: (sequence: number) => LoggedChange | undefined): Resumed {
     const alerts = record.changes.map(({ alert }) => this.#alerts.get(alert));
@@ -145,7 +145,7 @@ export class NotificationQueue {
     return { kind: "in-flight", inFlight };
   }
 
-  /** Firing alerts that were delivered, for a target that expects them again and again. */
+  /** Firing alerts that were delivered, for a target that expects them regularly. */
   deliveredFiring(): LoggedChange[] {
     return [...this.#alerts.all()].flatMap(({ firing, notified }) =>
       firing !== undefined && notified?.incident === firing.change.incident && notified.delivered ? [firing] : [],
@@ -182,7 +182,7 @@ export class NotificationQueue {
     return nowUs < dueUs ? [] : changes.sort((a, b) => a.sequence - b.sequence);
   }
 
-  /** The next change of an alert to send. Decides on the changes before it, in order. */
+  /** The next change of an alert to send. Decides on the earlier changes, in order. */
   #nextOf(alert: QueuedAlert, nowUs: number): LoggedChange | undefined {
     if (nowUs >= alert.pausedFromUs && nowUs < alert.pausedUntilUs) return undefined;
     for (;;) {
@@ -205,9 +205,9 @@ export class NotificationQueue {
     }
   }
 
-  /** A firing alert that is due to be repeated, or was held back and is free now. */
+  /** A firing alert that is due for a repeat, or was held and is now free. */
   #nextRepeat(nowUs: number): InFlight | undefined {
-    // A clock that was set back must not stop the scan.
+    // A clock that is set back must not stop the scan.
     if (Math.abs(nowUs - this.#scannedAtUs) < REPEAT_SCAN_US) return undefined;
     for (const alert of this.#alerts.all()) {
       const { firing, group } = alert;

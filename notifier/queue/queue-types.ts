@@ -6,10 +6,10 @@ import type { Notification } from "../common/notification.ts";
 import type { Inhibition } from "../inhibition/inhibitions.ts";
 import type { Grouping, Route } from "../routes/route.ts";
 
-/** A notification from the moment it is due until its outcome is known. */
+/** A notification, from when it is due until its outcome is known. */
 export interface InFlight {
   readonly notification: Notification;
-  /** `repeat`: its alerts were notified before and still fire. */
+  /** `repeat`: its alerts were already notified and still fire. */
   readonly kind: "change" | "repeat";
   /** The key of its group. */
   readonly group: string;
@@ -35,13 +35,13 @@ export interface InFlightRecord {
 export interface Notified {
   readonly incident: string;
   readonly state: AlertState;
-  /** Whether the target accepted it. A notification that was given up may have arrived. */
+  /** Whether the target accepted it. A notification that was given up may still have arrived. */
   readonly delivered: boolean;
   readonly atUs: number;
   readonly repeats: number;
 }
 
-/** What the log stores of an alert. */
+/** The stored state of an alert. */
 export interface AlertRecord {
   /** Changes up to this sequence are decided. */
   readonly decided: number;
@@ -55,9 +55,9 @@ export interface QueuedAlert {
   readonly name: string;
   /** Changes without a decision, in order. */
   readonly waiting: LoggedChange[];
-  /** The change since which it fires; undefined while it does not. */
+  /** The change since which the alert fires; undefined while it does not fire. */
   firing: LoggedChange | undefined;
-  /** Sequence of the newest change that was added. */
+  /** Sequence of the newest added change. */
   newest: number;
   /** Changes up to this sequence are decided. */
   decided: number;
@@ -96,7 +96,10 @@ export interface QueueOptions {
   readonly onDecided: (outcome: DeliveryOutcome, logged: LoggedChange) => void;
 }
 
-/** After a restart: the notification had arrived, it is in flight again, or the log no longer holds its alerts. */
+/**
+ * After a restart: the notification had arrived, is in flight again, or has lost its alerts because the log no longer
+ * holds them.
+ */
 export type Resumed =
   | { readonly kind: "arrived" }
   | { readonly kind: "lost" }

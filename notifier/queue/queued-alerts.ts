@@ -6,7 +6,7 @@ import { deliveryOf, isAwaitedEnd, isOpen, isOver, UNROUTED, withDelivery } from
 import { AlertGroups } from "./alert-groups.ts";
 import type { AlertRecord, Group, InFlight, QueuedAlert, QueueOptions } from "./queue-types.ts";
 
-/** The alerts of one target: their waiting changes, what was decided on them, and the groups that they are in. */
+/** The alerts of one target: their waiting changes, the decisions on them, and their groups. */
 export class QueuedAlerts {
   readonly #options: Pick<QueueOptions, "receiver" | "route" | "onDecided">;
   readonly #alerts = new Map<string, QueuedAlert>();
@@ -14,7 +14,7 @@ export class QueuedAlerts {
   /** Alerts with decisions that are not in the log yet. */
   readonly #unrecorded = new Set<QueuedAlert>();
   #head: number;
-  /** When undecided changes were stored, by sequence; oldest first, as they are added. */
+  /** When undecided changes were stored, by sequence; oldest first, the order in which they are added. */
   readonly #undecided = new Map<number, number>();
   #waiting = 0;
 
@@ -28,12 +28,12 @@ export class QueuedAlerts {
     return this.#waiting;
   }
 
-  /** When the oldest undecided change was stored; undefined when there is none. */
+  /** When the oldest undecided change was stored; undefined if all are decided. */
   get oldestWaitingUs(): number | undefined {
     return this.#undecided.values().next().value;
   }
 
-  /** Every change before this sequence is decided or in flight. */
+  /** All changes before this sequence are decided or in flight. */
   get firstUndecided(): number {
     return this.#undecided.keys().next().value ?? this.#head + 1;
   }
@@ -46,7 +46,7 @@ export class QueuedAlerts {
     return this.#alerts.values();
   }
 
-  /** Groups with undecided changes, the longest waiting first. */
+  /** Groups with undecided changes, longest waiting first. */
   pendingGroups(): Iterable<Group> {
     return this.#groups.pending();
   }
@@ -55,7 +55,7 @@ export class QueuedAlerts {
     this.#groups.updatePending(group);
   }
 
-  /** The group's notification is no longer in flight. */
+  /** Records that the group's notification is no longer in flight. */
   release(group: string): void {
     this.#groups.release(group);
   }
@@ -76,7 +76,7 @@ export class QueuedAlerts {
     this.#join(alert, known);
   }
 
-  /** Adds the next change of the log. A change that was added before has no effect. */
+  /** Adds the next change of the log. Adding a change again has no effect. */
   add(logged: LoggedChange): void {
     const { change, sequence } = logged;
     this.#head = Math.max(this.#head, sequence);
@@ -97,7 +97,7 @@ export class QueuedAlerts {
       this.wait(alert, logged);
       this.#undecided.set(sequence, logged.storedAtUs);
     } else if (isEnd(change) && alert.notified !== undefined) {
-      // The end is not sent, so the alert has nothing open any longer.
+      // The end is not sent, so nothing of the alert is open any longer.
       alert.notified = undefined;
       this.#unrecorded.add(alert);
     }
@@ -162,7 +162,7 @@ export class QueuedAlerts {
     return alert;
   }
 
-  /** Moves an alert into the group of a change's labels. It stays there while anything is open. */
+  /** Moves an alert into the group of a change's labels. It remains there while anything is open. */
   #join(alert: QueuedAlert, { change }: LoggedChange): void {
     const grouping = this.#options.route(change);
     if (grouping === undefined) return;

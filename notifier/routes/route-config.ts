@@ -5,7 +5,7 @@ import { durationField } from "../../platform/files/schemas.ts";
 
 const YEAR_US = 365 * US_PER_DAY;
 
-/** How often; undefined for `never`. */
+/** The repeat interval; undefined for `never`. */
 const repeatInterval = z
   .string()
   .transform((text, context) => {

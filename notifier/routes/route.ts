@@ -5,9 +5,9 @@ import type { GroupingConfig, RouteConfig } from "./route-config.ts";
 
 /** How alerts are grouped into notifications, and when these are sent. */
 export interface Grouping {
-  /** Distinguishes the routes: groups of different routes are different groups. */
+  /** Distinguishes the routes: different routes have different groups. */
   readonly route: string;
-  /** Undefined: each alert is a group of one. */
+  /** Undefined: each alert is its own group. */
   readonly labels: readonly string[] | undefined;
   readonly waitUs: number;
   readonly intervalUs: number;
@@ -16,12 +16,12 @@ export interface Grouping {
   readonly states: ReadonlySet<AlertState>;
 }
 
-/** How a receiver is notified of a change; undefined when it is not. */
+/** How a receiver is notified of a change; undefined if it is not. */
 export type Route = (change: AlertChange) => Grouping | undefined;
 
 /**
- * The first route that matches the change and names the receiver decides. Without one, a receiver that the rule itself
- * names is notified by the defaults.
+ * The first route that matches the change and names the receiver applies. Without one, the defaults apply to a
+ * receiver that the rule itself names.
  */
 export function routeOf(
   receiver: string,
@@ -38,7 +38,10 @@ export function routeOf(
   };
 }
 
-/** The group of an alert: its key, and the labels that its alerts share. The log stores the key: do not change its text. */
+/**
+ * The group of an alert: its key, and the labels that its alerts share. The log stores the key, so its text must not
+ * change.
+ */
 export function groupOf(grouping: Grouping, alert: string, change: AlertChange): { key: string; labels: Tags } {
   if (grouping.labels === undefined) return { key: groupOfOne(alert), labels: {} };
   const labels: Record<string, string> = {};
@@ -46,7 +49,7 @@ export function groupOf(grouping: Grouping, alert: string, change: AlertChange):
   return { key: `route ${grouping.route} ${JSON.stringify(Object.entries(labels))}`, labels };
 }
 
-/** The key of the group of an alert that is not grouped. */
+/** The group key of an alert that is not grouped. */
 export function groupOfOne(alert: string): string {
   return `alert ${alert}`;
 }

@@ -1,11 +1,11 @@
 import type { Acknowledgement } from "../../contracts/notifications.ts";
 
-/** An acknowledgement as the log stores it: the newest of its alert. */
+/** An acknowledgement as the log stores it: the newest one of its alert. */
 export interface LoggedAcknowledgement extends Acknowledgement {
   readonly alert: string;
 }
 
-/** Who handles which open incident. */
+/** Who handles each open incident. */
 export class Acknowledgements {
   readonly #byAlert = new Map<string, LoggedAcknowledgement>();
 
@@ -13,7 +13,7 @@ export class Acknowledgements {
     this.#byAlert.set(acknowledgement.alert, acknowledgement);
   }
 
-  /** The alert's incident has ended. */
+  /** Removes the acknowledgement of an ended incident. */
   forget(alert: string): void {
     this.#byAlert.delete(alert);
   }

@@ -2,7 +2,7 @@ import type { Silence } from "../../contracts/notifications.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { matches } from "../common/matchers.ts";
 
-/** A silence as the log stores it. A removed one stays in the log until the log's retention drops it. */
+/** A silence as the log stores it. A removed one remains until the log's retention drops it. */
 export interface LoggedSilence extends Silence {
   readonly removedAtUs?: number;
   readonly removedBy?: string;
@@ -17,7 +17,7 @@ export class Silences {
     else this.#byId.set(silence.id, silence);
   }
 
-  /** Earliest first. Expired silences are dropped. */
+  /** Earliest first. Drops expired silences. */
   list(nowUs: number): Silence[] {
     for (const { id, untilUs } of this.#byId.values()) if (untilUs <= nowUs) this.#byId.delete(id);
     return [...this.#byId.values()].sort((a, b) => a.fromUs - b.fromUs);

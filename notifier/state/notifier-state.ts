@@ -12,7 +12,7 @@ export interface StateOptions {
   readonly events: NotifierEvents;
 }
 
-/** What the logs say now, for all targets: which alerts are open, silenced, acknowledged or inhibited. */
+/** The current state in the logs, for all targets: which alerts are open, silenced, acknowledged or inhibited. */
 export class NotifierState {
   readonly openAlerts = new OpenAlerts();
   readonly silences = new Silences();
@@ -25,7 +25,7 @@ export class NotifierState {
     this.inhibitions = new Inhibitions(options.inhibitionTimes);
   }
 
-  /** Applies a message of ALERTS. One that cannot be read is counted and skipped. */
+  /** Applies a message of ALERTS. An unreadable message is counted and skipped. */
   applyAlert(message: LogMessage, nowUs: number): void {
     const { events } = this.#options;
     try {

@@ -33,7 +33,7 @@ async function active(): Promise<AmAlert[]> {
   return (await fetch(`${alertmanager.url}/api/v2/alerts?active=true`)).json() as Promise<AmAlert[]>;
 }
 
-test("an alert appears in Alertmanager, is kept alive while it fires, and goes when it resolves", async () => {
+test("an alert appears in Alertmanager, is kept alive while it fires, and disappears when it resolves", async () => {
   const deps = testDeps();
   const receivers = { ops: [{ alertmanager: { url: alertmanager.url, resend: "1s" } }] };
   const service = await startNotifier(configOf(receivers, { external_url: "https://weir.example/" }), deps);
@@ -59,14 +59,14 @@ test("an alert appears in Alertmanager, is kept alive while it fires, and goes w
     expect((await active())[0]?.startsAt).toBe(first?.startsAt);
     await writeChange(deps.log, { ...started, state: "resolved", atUs: nowUs });
     await eventually("it is gone", async () => (await active()).length === 0);
-    // Nothing is sent again after the end.
+    // Nothing is resent after the end.
     expect(await deps.figure("weir_notifier_messages_total", { outcome: "delivered" })).toBe(2);
   } finally {
     await service.stop();
   }
 });
 
-test("a big group arrives in posts of 250 alerts", async () => {
+test("a large group arrives in posts of 250 alerts", async () => {
   const sink = await startSink();
   try {
     const target = targetOf("alertmanager", { url: sink.url });
@@ -78,7 +78,7 @@ test("a big group arrives in posts of 250 alerts", async () => {
   }
 });
 
-test("firing alerts are sent again after a restart, and while Alertmanager is down", async () => {
+test("firing alerts are resent after a restart, and while Alertmanager is down", async () => {
   const sink = await startSink();
   const deps = testDeps();
   const config = configOf({ ops: [{ alertmanager: { url: sink.url, resend: "1s" } }] });

@@ -36,7 +36,7 @@ export const ALERTMANAGER = {
 } satisfies TargetKind<AlertmanagerSettings>;
 
 /**
- * Posts alerts to Alertmanager (API v2), which groups, repeats and forwards them. Firing alerts are sent again and again,
+ * Posts alerts to Alertmanager (API v2), which groups, repeats and forwards them. Resends firing alerts regularly,
  * because Alertmanager resolves an alert that it no longer receives.
  */
 class AlertmanagerTarget implements Target {
@@ -95,7 +95,7 @@ function toAlert({ change }: LoggedChange, firingUntilUs: number, link: string |
   };
 }
 
-/** Names that every Alertmanager accepts. Empty labels are left out, as Alertmanager drops them. */
+/** Label names that every Alertmanager accepts. Empty labels are omitted, because Alertmanager drops them. */
 function labelsOf(texts: Readonly<Record<string, string>>): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const [name, text] of Object.entries(texts)) {

@@ -77,14 +77,14 @@ test("mails over implicit TLS, the alerts of a group in one mail", async () => {
   expect(server.mails[0]?.text).toContain("d2 is warm");
 });
 
-test("sends nothing in clear text when STARTTLS is required and not offered", async () => {
+test("sends nothing in clear text if STARTTLS is required but not offered", async () => {
   const server = await start({ disabledCommands: ["STARTTLS"] });
   expect((await open(server).send(alertOf("d1"), signal())).kind).toBe("failed");
   expect(server.mails).toEqual([]);
   expect((await open(server, { tls: "none" }).send(alertOf("d1"), signal())).kind).toBe("delivered");
 });
 
-test("a wrong password may pass, as someone may correct it", async () => {
+test("a wrong password is retried, because someone may correct it", async () => {
   const target = open(await start(), { username: "weir", password_env: "BAD_PASSWORD" });
   expect((await target.send(alertOf("d1"), signal())).kind).toBe("failed");
 });

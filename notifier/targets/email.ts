@@ -59,7 +59,7 @@ class EmailTarget implements Target {
   readonly #settings: EmailSettings;
   readonly #mail: MailOptions;
   readonly #transport: ReturnType<typeof createTransport>;
-  /** Ids of mails end in it. */
+  /** The suffix of all message ids. */
   readonly #domain: string;
 
   constructor(settings: EmailSettings, { name, environment, externalUrl }: TargetContext) {
@@ -75,7 +75,7 @@ class EmailTarget implements Target {
       tls: ca_file === undefined ? {} : { ca: readAuthority(name, ca_file) },
       ...{ connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs, dnsTimeout: timeoutMs },
       ...(username === undefined ? {} : { auth: { user: username, pass: password ?? "" } }),
-      // The text of an alert must not name files or addresses to include.
+      // The text of an alert must not be able to include files or addresses.
       ...{ disableFileAccess: true, disableUrlAccess: true },
     });
   }
@@ -108,10 +108,10 @@ class EmailTarget implements Target {
   }
 }
 
-/** Refusals that a change of the configuration fixes: a wrong password, a server without STARTTLS. */
+/** Refusals that a configuration change fixes: a wrong password, a server without STARTTLS. */
 const FIXABLE = new Set<unknown>(["EAUTH", "ETLS"]);
 
-/** A mail server's 5xx is final; everything else may pass. */
+/** A mail server's 5xx is final; everything else may be temporary. */
 function outcomeOf(error: unknown, host: string): Outcome {
   const text = `${host}: ${reasonOf(error)}`;
   const { responseCode, code } = (error ?? {}) as { readonly responseCode?: unknown; readonly code?: unknown };
@@ -119,7 +119,7 @@ function outcomeOf(error: unknown, host: string): Outcome {
   return { kind: refused ? "refused" : "failed", error: text };
 }
 
-/** The id that makes mails about one incident a thread. A group's mails have none. */
+/** The id that threads the mails of one incident. A group's mails have none. */
 function threadOf({ changes, grouped }: Notification, domain: string): string | undefined {
   const [first] = changes;
   if (grouped || first === undefined) return undefined;

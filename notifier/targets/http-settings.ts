@@ -9,7 +9,7 @@ import {
 } from "../../platform/files/secret-values.ts";
 import type { SecretPlace, TargetContext } from "./target-kind.ts";
 
-/** Settings that every target over HTTP has: an address, and headers that carry secrets. */
+/** Settings of every target over HTTP: an address, and headers that carry secrets. */
 
 const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "is not the name of a header");
 
@@ -27,7 +27,7 @@ export const headersSchema = z
   })
   .describe("Headers sent with each notification.");
 
-/** Chat services where anyone who knows the address can post. */
+/** Chat services that let anyone with the address post. */
 const SECRET_HOSTS = /^(?:hooks\.slack\.com|discord(?:app)?\.com|.*\.webhook\.office\.com|.*\.logic\.azure\.com)$/;
 
 export const HTTP_SETTINGS = {

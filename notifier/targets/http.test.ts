@@ -31,7 +31,7 @@ test.each([
   expect(sink.received).toHaveLength(1);
 });
 
-test("no answer, a broken connection and a closed port may pass", async () => {
+test("no answer, a broken connection and a closed port are retried", async () => {
   sink.answer = () => {};
   expect(await send(AbortSignal.timeout(50))).toMatchObject({
     kind: "failed",

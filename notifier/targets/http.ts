@@ -3,7 +3,7 @@ import type { Outcome } from "./target.ts";
 
 const ANSWER_CHARACTERS_MAX = 200;
 const ANSWER_BYTES_MAX = 4_096;
-/** 4xx answers that may pass: a timeout, a conflict in time, too many requests. */
+/** 4xx answers that may be temporary: a timeout, a conflict in time, too many requests. */
 const TEMPORARY = new Set([408, 425, 429]);
 
 /** Posts JSON once. Redirects are refused: only the configured address gets the alert. */
@@ -37,7 +37,7 @@ export async function post(options: {
   return { kind: "failed", error, ...(afterMs === undefined ? {} : { afterMs }) };
 }
 
-/** The pause that a Retry-After header asks for: whole seconds, or a date. Undefined when it is neither. */
+/** The pause that a Retry-After header requests: whole seconds, or a date. Undefined if it is neither. */
 export function retryAfterMs(text: string | null, nowMs: number): number | undefined {
   if (text === null) return undefined;
   if (/^\s*\d+\s*$/.test(text)) return Number(text) * 1_000;
@@ -64,7 +64,7 @@ async function beginningOf(response: Response): Promise<string> {
       text += decoder.decode(value, { stream: true });
     }
   } catch {
-    // The answer only helps to explain the status.
+    // The body only helps to explain the status.
   }
   await reader.cancel().catch(() => {});
   return text.replace(/\s+/g, " ").trim().slice(0, ANSWER_CHARACTERS_MAX);

@@ -10,7 +10,7 @@ import { WEBHOOK } from "./webhook.ts";
 
 /**
  * The kinds of targets. To add one: write its file beside `webhook.ts`, its test beside `webhook.test.ts` (which runs
- * the conformance suite), and its line here. Everything else follows from this table.
+ * the conformance suite), and its line here. Everything else derives from this table.
  */
 const KINDS = {
   webhook: WEBHOOK,
@@ -41,7 +41,7 @@ export function hasOneKind(target: TargetConfig): boolean {
   return Object.values(target).filter((each) => each !== undefined).length === 1;
 }
 
-/** A target of the configuration, whatever its kind. */
+/** A configured target of any kind. */
 export interface ConfiguredTarget {
   readonly kind: KindName;
   readonly settings: TargetSettings;
@@ -51,7 +51,7 @@ export interface ConfiguredTarget {
   address(context: TargetContext): Address | "own-broker";
 }
 
-/** Throws TypeError for a target without a kind, which the schema refuses. */
+/** Throws TypeError for a target without a kind. The schema refuses such a target. */
 export function configuredTarget(config: TargetConfig): ConfiguredTarget {
   for (const kind of KIND_NAMES) {
     const found = configuredAs(kind, config[kind]);
@@ -79,7 +79,7 @@ function configuredAs<Kind extends KindName>(
   };
 }
 
-/** The name of each target of a receiver: its own, or its kind, numbered from the second on. */
+/** The name of each target of a receiver: its configured name, or its kind, numbered from the second on. */
 export function targetNames(targets: readonly ConfiguredTarget[]): string[] {
   const seen = new Map<string, number>();
   return targets.map(({ kind, settings }) => {

@@ -69,13 +69,15 @@ interface Connection {
   isClosed(): boolean;
 }
 
-/** Publishes each alert's CloudEvent to a topic. The alerts of a group are published one by one, each to its topic. */
+/**
+ * Publishes each alert's CloudEvent to a topic. The alerts of a group are published one at a time, each to its topic.
+ */
 class MqttTarget implements Target {
   readonly #settings: MqttSettings;
   readonly #topic: Template;
   readonly #password: string | undefined;
   readonly #clientId: string;
-  /** Names the broker in errors. */
+  /** How errors name the broker. */
   readonly #broker: string;
   readonly #findOwnBroker: () => Promise<OwnBroker>;
   #connection: Connection | undefined;
@@ -93,7 +95,7 @@ class MqttTarget implements Target {
   async send(notification: Notification, signal: AbortSignal): Promise<Outcome> {
     const timedOut: Outcome = { kind: "failed", error: `${this.#broker}: no acknowledgement in time` };
     const outcome = await untilAborted(this.#publish(notification, signal), signal, timedOut);
-    // Without an acknowledgement the message must not arrive later from this connection.
+    // The message was not acknowledged, so it must not arrive later over this connection.
     if (outcome.kind !== "delivered") this.#drop();
     return outcome;
   }
@@ -122,7 +124,7 @@ class MqttTarget implements Target {
     }
   }
 
-  /** Notifications that are sent at the same time share a connection. */
+  /** Simultaneous notifications share a connection. */
   #openOnce(): Promise<Connection> {
     this.#opening ??= this.#open()
       .then((opened) => {
@@ -158,7 +160,7 @@ class MqttTarget implements Target {
         reject(new Error("the connection was closed"));
       });
     });
-    // `publish` awaits it and sees a failure. Without a waiter it must not become an unhandled rejection.
+    // `publish` awaits it and sees a failure. If nothing awaits it, it must not become an unhandled rejection.
     ready.catch(() => {});
     return { client, ready, isClosed: () => closed };
   }

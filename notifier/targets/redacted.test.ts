@@ -26,6 +26,6 @@ test.each([
   expect(await reported({ kind: "delivered", note: error })).toEqual({ kind: "delivered", note: expected });
 });
 
-test("names a secret that is missing", () => {
+test("names a missing secret", () => {
   expect(() => secretTexts("ops.webhook", [{ env: "NONE" }], {})).toThrow(/ops\.webhook: .*NONE is not set/);
 });

@@ -2,7 +2,7 @@ import { type Environment, secretValue } from "../../platform/files/secret-value
 import type { Outcome, Target } from "./target.ts";
 import type { SecretPlace } from "./target-kind.ts";
 
-/** Shorter texts occur by chance. */
+/** Shorter texts match by chance. */
 const SECRET_CHARACTERS_MIN = 4;
 const BLANK = "[secret]";
 
@@ -11,14 +11,14 @@ export function secretTexts(name: string, places: readonly SecretPlace[], enviro
   const texts = places.flatMap((place) => {
     const value = secretValue(name, place, environment);
     if (value === undefined) return [];
-    // Of an address the path is the secret part; a signing secret may be several keys.
+    // The path of an address is its secret part; a signing secret may be several keys.
     const path = URL.canParse(value) ? [new URL(value).pathname + new URL(value).search] : [];
     return [value, ...value.split(/\s+/), ...path];
   });
   return texts.filter((text) => text.length >= SECRET_CHARACTERS_MIN).sort((a, b) => b.length - a.length);
 }
 
-/** The target, with secrets blanked in what it reports: the other side may echo a header or an address in its answer. */
+/** Wraps a target and blanks secrets in its reports: a server may echo a header or an address in its answer. */
 export function withoutSecrets(target: Target, secrets: readonly string[]): Target {
   if (secrets.length === 0) return target;
   const clean = (outcome: Outcome): Outcome => {
@@ -41,7 +41,7 @@ export function withoutSecrets(target: Target, secrets: readonly string[]): Targ
 function blanked(text: string, secrets: readonly string[]): string {
   return secrets.reduce((rest, secret) => {
     const without = rest.replaceAll(secret, BLANK);
-    // A long answer is cut, perhaps within a secret.
+    // A long answer is truncated, perhaps within a secret.
     for (let length = secret.length - 1; length >= SECRET_CHARACTERS_MIN; length--) {
       if (without.endsWith(secret.slice(0, length))) return `${without.slice(0, -length)}${BLANK}`;
     }

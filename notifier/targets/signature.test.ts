@@ -5,7 +5,7 @@ import { signingKeys, webhookHeaders } from "./signature.ts";
 
 const SECRET = `whsec_${Buffer.from("0123456789abcdef0123456789abcdef").toString("base64")}`;
 
-test("signs as Standard Webhooks says: id, time and body", () => {
+test("signs as Standard Webhooks specifies: id, time and body", () => {
   // The example of the specification's own libraries.
   const keys = signingKeys("ops", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
   const body = '{"test": 2432232314}';
@@ -17,7 +17,7 @@ test("signs as Standard Webhooks says: id, time and body", () => {
   });
 });
 
-test("agrees with openssl, and signs with both keys while a secret is changed", () => {
+test("agrees with openssl, and signs with both keys while a secret is rotated", () => {
   const [a, b] = [SECRET, `whsec_${Buffer.alloc(24, 7).toString("base64")}`];
   const headers = webhookHeaders({ id: "m", sentAtSeconds: 5, body: "{}", keys: signingKeys("ops", `${a} ${b}`) });
   const mac = execFileSync(
@@ -33,7 +33,7 @@ test("agrees with openssl, and signs with both keys while a secret is changed", 
 });
 
 test.each(["secret", "whsec_", "whsec_!!!!", `whsec_${Buffer.alloc(10).toString("base64")}`])(
-  "refuses %s and says how to make one",
+  "refuses %s and explains how to create one",
   (text) => {
     expect(() => signingKeys("ops.webhook", text)).toThrow(SecretError);
     expect(() => signingKeys("ops.webhook", text)).toThrow(/openssl rand/);

@@ -6,8 +6,8 @@ const KEY_BYTES_MIN = 24;
 const KEY_BYTES_MAX = 64;
 
 /**
- * The keys in a secret of Standard Webhooks: `whsec_` and base64. Several keys, separated by white space, all sign, so
- * that a secret can be rotated. Throws SecretError.
+ * The keys in a secret of Standard Webhooks: `whsec_` and base64. With several keys, separated by white space, each
+ * one signs, so that a secret can be rotated. Throws SecretError.
  */
 export function signingKeys(name: string, text: string): Buffer[] {
   return text.split(/\s+/).map((part) => {
@@ -21,7 +21,7 @@ export function signingKeys(name: string, text: string): Buffer[] {
   });
 }
 
-/** The three headers of https://www.standardwebhooks.com for one try; without a key there is no signature. */
+/** The three headers of https://www.standardwebhooks.com for one attempt; without a key, no signature. */
 export function webhookHeaders(options: {
   readonly id: string;
   readonly sentAtSeconds: number;

@@ -4,20 +4,20 @@ import type { Environment } from "../../platform/files/secret-values.ts";
 import type { Target } from "./target.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
-/** What a target gets from outside. */
+/** What a target depends on. */
 export interface TargetContext {
-  /** Names the target in errors: `ops.webhook`. */
+  /** How errors name the target: `ops.webhook`. */
   readonly name: string;
-  /** Where secrets are found. */
+  /** Where to look up secrets. */
   readonly environment: Environment;
-  /** Where people open Weir's page. */
+  /** The address of Weir's page. */
   readonly externalUrl: string | undefined;
   readonly nowMs: () => number;
-  /** Asks for the address of Weir's own broker. Rejects when no broker answers. */
+  /** Requests the address of Weir's own broker. Rejects if no broker answers. */
   readonly findOwnBroker: () => Promise<OwnBroker>;
 }
 
-/** Where a secret is, as `..._env` and `..._file` say; neither if the setting is left out. */
+/** Where a secret is, from `..._env` and `..._file`; neither if the setting is missing. */
 export interface SecretPlace {
   readonly env?: string | undefined;
   readonly file?: string | undefined;
@@ -37,14 +37,16 @@ export interface TargetKind<Settings extends TargetSettings> {
   readonly doc: string;
   /** How receivers recognize a notification that arrives twice. */
   readonly recognizedBy: string;
-  /** Settings as people write them, without secrets. Conformance parses them; the documentation shows them. */
+  /**
+   * Settings as people write them, without secrets. The conformance suite parses them; the documentation shows them.
+   */
   readonly example: Readonly<Record<string, unknown>>;
   readonly schema: z.ZodType<Settings>;
   /** Every secret that the settings name. */
   secrets(settings: Settings): readonly SecretPlace[];
-  /** Throws SecretError when a secret is missing or has the wrong form. Connects to nothing yet. */
+  /** Throws SecretError if a secret is missing or malformed. Does not connect to anything yet. */
   create(settings: Settings, context: TargetContext): Target;
-  /** What `weir doctor` connects to. Throws SecretError when the address is a secret that is missing. */
+  /** What `weir doctor` connects to. Throws SecretError if the address is a secret that is missing. */
   address(settings: Settings, context: TargetContext): Address | "own-broker";
 }
 

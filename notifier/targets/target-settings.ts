@@ -10,7 +10,7 @@ export function durationBetween(min: string, max: string, standard: string) {
   return durationField(min, max).prefault(standard);
 }
 
-/** Keys that every kind of target has. Spread them into a kind's schema; a kind may replace them. */
+/** Keys of every kind of target. Spread them into a kind's schema; a kind may replace them. */
 export const TARGET_SETTINGS = {
   name: nameSchema
     .optional()
@@ -48,5 +48,5 @@ export const TARGET_SETTINGS = {
 
 const settingsSchema = z.object(TARGET_SETTINGS);
 
-/** What every target's settings hold. */
+/** The settings common to all targets. */
 export type TargetSettings = z.output<typeof settingsSchema>;

@@ -1,19 +1,21 @@
 import type { LoggedChange } from "../common/logged-change.ts";
 import type { Notification } from "../common/notification.ts";
 
-/** The outcome of a try. */
+/** The outcome of an attempt. */
 export type Outcome =
   /** `note`: a partial failure that a person should know about. */
   | { readonly kind: "delivered"; readonly note?: string }
-  /** Retrying may help; after `afterMs` if the other side asked for a pause, in which nothing else is sent either. */
+  /**
+   * Retrying may help; after `afterMs` if the other side requested a pause, during which nothing else is sent either.
+   */
   | { readonly kind: "failed"; readonly error: string; readonly afterMs?: number }
   /** Retrying does not help. */
   | { readonly kind: "refused"; readonly error: string };
 
 export interface Target {
-  /** One try. Never rejects. `signal` ends it at the timeout, or when the notifier stops. */
+  /** One attempt. Never rejects. `signal` ends it at the timeout, or when the notifier stops. */
   send(notification: Notification, signal: AbortSignal): Promise<Outcome>;
-  /** For targets that resolve an alert unless it is sent again: called regularly with the firing alerts. */
+  /** For targets that resolve an alert unless it is resent: called regularly with the firing alerts. */
   readonly keepAlive?: {
     readonly everyMs: number;
     send(firing: readonly LoggedChange[], signal: AbortSignal): Promise<Outcome>;
@@ -21,7 +23,10 @@ export interface Target {
   close(): Promise<void>;
 }
 
-/** Resolves to the outcome of a try, or to `timedOut` when the signal aborts first. For clients that take no signal. */
+/**
+ * Resolves to the outcome of an attempt, or to `timedOut` if the signal aborts first. For clients that accept no
+ * signal.
+ */
 export async function untilAborted(
   sending: Promise<Outcome>,
   signal: AbortSignal,

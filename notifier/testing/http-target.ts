@@ -3,7 +3,7 @@ import { type Received, startSink } from "./test-kit.ts";
 
 const STATUS = { accept: 204, fail: 503, refuse: 400 } as const;
 
-/** An HTTP server for the conformance suite. Its refusals repeat the request's path and headers, secrets and all. */
+/** An HTTP server for the conformance suite. Its refusals repeat the request's path and headers, including secrets. */
 export async function startHttpTarget(
   describe: (url: string) => Pick<TargetServer, "settings" | "options">,
 ): Promise<TargetServer> {

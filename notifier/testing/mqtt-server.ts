@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Aedes } from "aedes";
 import type { Behaviour, TargetServer } from "./target-conformance.ts";
 
-/** A broker for the conformance suite that asks for a password. A change of behaviour drops its connections. */
+/** A broker for the conformance suite that requires a password. Changing its behaviour drops its connections. */
 export async function startMqttServer(password: string): Promise<TargetServer> {
   const broker = await Aedes.createBroker();
   const sockets = new Set<Socket>();

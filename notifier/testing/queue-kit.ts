@@ -46,7 +46,7 @@ export class QueueWorld {
     );
   }
 
-  /** Writes a change to the log only: the notifier is down. */
+  /** Writes a change to the log only, as if the notifier were down. */
   write(options: ChangeOptions = {}): LoggedChange {
     const change = changeOf({ atUs: this.nowUs, ...options });
     const alert = `${change.rule}.${hashOf(change.key.device ?? "")}`;
@@ -66,7 +66,7 @@ export class QueueWorld {
     return this.queue.next(this.nowUs);
   }
 
-  /** Sends everything that is due. Returns the content of each notification. */
+  /** Sends everything due. Returns the content of each notification. */
   send(outcome: "delivered" | "failed" = "delivered"): string[] {
     const sent: string[] = [];
     for (let inFlight = this.next(); inFlight !== undefined; inFlight = this.next()) {
@@ -84,7 +84,7 @@ export class QueueWorld {
     for (const { alert, record } of this.queue.takeRecords()) this.records.set(alert, structuredClone(record));
   }
 
-  /** Starts a new queue from what was stored, as after a crash. Returns the notifications that it resumes. */
+  /** Starts a new queue from the stored records, as after a crash. Returns the notifications that it resumes. */
   restart(cursor: number, stored = this.queue.inFlightRecords()): InFlight[] {
     this.queue = this.newQueue(cursor);
     const newest = new Map(this.log.map((logged) => [logged.alert, logged]));

@@ -4,7 +4,7 @@ import type { Target } from "../targets/target.ts";
 import { configuredOf, notificationOf, type TargetOptions, targetOf } from "./target-kit.ts";
 import { eventually } from "./test-kit.ts";
 
-/** The secret that every server of the suite asks for, and repeats in its answers where the protocol lets it. */
+/** The secret that every server of the suite requires, and repeats in its answers where the protocol allows it. */
 export const SECRET = "hunter2-is-the-secret";
 
 /** How the server treats the next notifications. */
@@ -23,7 +23,7 @@ export interface TargetServer {
 
 export interface Conformance {
   readonly start: () => Promise<TargetServer>;
-  /** The protocol has no final refusal: everything may pass. */
+  /** The protocol has no final refusal: any failure may be temporary. */
   readonly neverRefuses?: true;
 }
 
@@ -45,7 +45,7 @@ export function describeTarget(kind: KindName, { start, neverRefuses }: Conforma
   const inTime = () => AbortSignal.timeout(30_000);
 
   describe(`a target of kind ${kind}`, () => {
-    test("delivers an alert, and a big group", async () => {
+    test("delivers an alert, and a large group", async () => {
       const { server, target } = await open();
       expect(await target.send(notificationOf(["single"]), inTime())).toEqual({ kind: "delivered" });
       expect(await target.send(notificationOf(100), inTime())).toEqual({ kind: "delivered" });
@@ -76,7 +76,7 @@ export function describeTarget(kind: KindName, { start, neverRefuses }: Conforma
       60_000,
     );
 
-    test("ends a try at its timeout, and delivers afterwards", async () => {
+    test("ends an attempt at its timeout, and delivers afterwards", async () => {
       const { server, target } = await open();
       await server.behave("hang");
       const outcome = await target.send(notificationOf(["d1"]), AbortSignal.timeout(200));
@@ -85,12 +85,12 @@ export function describeTarget(kind: KindName, { start, neverRefuses }: Conforma
       expect(await target.send(notificationOf(["d1"]), inTime())).toEqual({ kind: "delivered" });
     }, 60_000);
 
-    test("does not start a try that is already cancelled", async () => {
+    test("does not start an attempt that is already cancelled", async () => {
       const { target } = await open();
       expect(await target.send(notificationOf(["d1"]), AbortSignal.abort())).toMatchObject({ kind: "failed" });
     }, 60_000);
 
-    test("shows no secret in what it reports", async () => {
+    test("shows no secret in its reports", async () => {
       const { server, target } = await open();
       const behaviours: readonly Behaviour[] = neverRefuses ? ["fail", "hang"] : ["fail", "refuse", "hang"];
       for (const behaviour of behaviours) {
@@ -105,7 +105,7 @@ export function describeTarget(kind: KindName, { start, neverRefuses }: Conforma
       }
     }, 60_000);
 
-    test("names its secrets, and says which one is missing", async () => {
+    test("names its secrets, and reports which one is missing", async () => {
       const { server } = await open();
       const { secrets } = configuredOf(kind, server.settings);
       const named = secrets.flatMap(({ env, file }) => env ?? file ?? []);
@@ -113,7 +113,7 @@ export function describeTarget(kind: KindName, { start, neverRefuses }: Conforma
       expect(() => targetOf(kind, server.settings, { ...server.options, environment: {} })).toThrow(named[0]);
     }, 60_000);
 
-    test("closes twice, and without a try", async () => {
+    test("can be closed twice, and without an attempt", async () => {
       const { server } = await open();
       const unused = targetOf(kind, server.settings, server.options);
       await unused.close();

@@ -3,7 +3,7 @@ import { type FieldSchema, jsonSchemaOf } from "../../platform/files/known-keys.
 import { KIND_NAMES, type KindName, TARGET_KINDS } from "../targets/kinds.ts";
 import { TARGET_SETTINGS } from "../targets/target-settings.ts";
 
-/** docs/notification-targets.md, from the table of kinds. */
+/** Generates docs/notification-targets.md from the table of kinds. */
 export function targetReference(): string {
   const [first = "webhook"] = KIND_NAMES;
   const sections = KIND_NAMES.map(
@@ -44,7 +44,7 @@ function fieldsOf(kind: KindName): Field[] {
   ]);
 }
 
-/** The fields of a kind that are not in the table of every kind, or have another default there. */
+/** The fields of a kind that are not in the table of all kinds, or have a different default there. */
 function ownFields(kind: KindName): Field[] {
   const [first = "webhook"] = KIND_NAMES;
   const shared = fieldsOf(first).filter(({ name }) => isShared(name));

@@ -30,7 +30,7 @@ export interface ChangeOptions {
   readonly muted?: true;
 }
 
-/** A change as the processors write it. */
+/** A change in the format of the processors. */
 export function changeOf(options: ChangeOptions = {}): AlertChange {
   const { rule = "hot", device = "d1", site = "north", round = 1, state = "firing", atUs = T0 } = options;
   const incident = incidentId({ rule, keyHash: hashOf(device), activeAtUs: round });
@@ -134,12 +134,12 @@ export interface Received {
 export interface Sink {
   readonly url: string;
   readonly received: Received[];
-  /** How to answer; 204 by default. */
+  /** The response; 204 by default. */
   answer: (request: Received, response: ServerResponse, count: number) => void;
   close(): Promise<void>;
 }
 
-/** A real HTTP server that records what it receives. */
+/** A real HTTP server that records the requests it receives. */
 export async function startSink(): Promise<Sink> {
   const received: Received[] = [];
   const server: Server = createServer((request, response) => {
@@ -167,7 +167,7 @@ export async function startSink(): Promise<Sink> {
   return sink;
 }
 
-/** Polls until a condition holds. Fails with what it waited for when the time is over. */
+/** Polls until a condition holds. At the time limit it fails and names what it waited for. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean, msMax = 15_000): Promise<void> {
   const deadlineMs = performance.now() + msMax;
   while (!(await holds())) {

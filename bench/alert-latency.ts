@@ -15,8 +15,9 @@ const SETTLE_MS = 2_000;
 const PROBE_MS_MAX = 10_000;
 
 /**
- * The time from publishing the reading that makes a rule fire (or resolve) to the alert's arrival on a WebSocket, under a
- * load. The rule has windows of a millisecond: a reading of the next window closes it, and that reading is timed.
+ * The time from publishing the reading that makes a rule fire (or resolve) to the alert's arrival on a WebSocket,
+ * under load. The rule has windows of a millisecond: a reading in the next window closes one, and that reading is
+ * timed.
  */
 export async function measureAlertLatency(
   ports: { readonly mqttPort: number; readonly httpPort: number },

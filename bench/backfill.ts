@@ -34,7 +34,7 @@ const RULES = `rules:
     aggregate: [avg, min, max]
 `;
 
-/** Processes a real log until it has caught up: read, decode, step, publish the results. */
+/** Processes a real log until it has caught up: reads, decodes, steps, publishes the results. */
 export async function benchBackfill(): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), "weir-backfill-"));
   const logger = pino({ level: "error" });
@@ -76,7 +76,7 @@ export async function benchBackfill(): Promise<boolean> {
   return rate >= TARGET;
 }
 
-/** The rules first, then readings, one of each sensor per second. */
+/** The rules first, then readings: one per sensor and second. */
 async function fill(log: Log, rulesDir: string): Promise<void> {
   const { specs, version } = await loadRules(rulesDir);
   const payload = encodeRuleSet({ version, rulesJson: JSON.stringify(specs) });
@@ -104,7 +104,7 @@ async function fill(log: Log, rulesDir: string): Promise<void> {
   await Promise.all(sending);
 }
 
-/** Readings per second, from the start of the processor until all its results are in the log. */
+/** Readings per second, from the start of the processor until the log has all its results. */
 async function catchUp(log: Log, rulesDir: string): Promise<number> {
   const config = processorsConfigSchema.parse({ rules_dir: rulesDir });
   const deps = { log, clock: systemClock, logger: pino({ level: "error" }), metrics: createMetrics() };

@@ -34,7 +34,7 @@ export async function benchEdge({ rounds, seconds }: EdgeOptions): Promise<boole
     peers.push(await startEdge(folder, nats), await startBareAedes(), await startMosquitto());
     for (const setting of SETTINGS) {
       const runs = new Map(peers.map(({ name }) => [name, [] as Run[]]));
-      // In turn, so that a slow phase of the machine affects all of them.
+      // Alternates between brokers, so that a slow phase of the machine affects all of them.
       for (let round = 0; round < rounds; round++) {
         for (const peer of peers) runs.get(peer.name)?.push(await measure(peer, nats.pid, { ...setting, seconds }));
       }

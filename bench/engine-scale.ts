@@ -80,7 +80,7 @@ class World {
   #second = 0;
 
   constructor() {
-    // The writer's memory does not count.
+    // Excludes the writer's memory.
     for (const series of this.#fleet) this.#writer.add(series, BEGIN_US, 0);
     this.#writer.finish(BEGIN_US);
   }
@@ -102,7 +102,7 @@ class World {
   }
 
   async save() {
-    // Garbage of the previous recovery does not count.
+    // Excludes garbage from the previous recovery.
     liveBytes();
     const loop = watchEventLoop();
     const startedMs = performance.now();

@@ -15,7 +15,7 @@ interface Load {
   readonly name: string;
   readonly specs: readonly RuleSpec[];
   readonly seconds: number;
-  /** Readings a second; 0 when there is no target. */
+  /** Readings per second; 0 if there is no target. */
   readonly target: number;
 }
 
@@ -54,7 +54,7 @@ const LOADS: readonly Load[] = [
   { name: "count 20", specs: [rule("count", { window: { count: 20 } })], seconds: 80, target: 0 },
 ];
 
-/** Readings per second of the step alone, decoding included, on one core. */
+/** Readings per second of the step alone, including decoding, on one core. */
 export async function benchEngine(): Promise<boolean> {
   const frames = makeFrames(Math.max(...LOADS.map(({ seconds }) => seconds)));
   const rows: (string | number)[][] = [["rules", "M readings/s", "M results/s", "target"]];
@@ -83,7 +83,7 @@ function many(count: number, fields: (i: number) => object): RuleSpec[] {
   return Array.from({ length: count }, (_, i) => rule(`rule-${i}`, fields(i)));
 }
 
-/** Each device has a reading a second. */
+/** Each device sends one reading per second. */
 function makeFrames(seconds: number): Uint8Array[] {
   const fleet: Series[] = Array.from({ length: KEYS }, (_, i) => ({
     device: `device-${i}`,

@@ -1,7 +1,7 @@
 import { WebSocket } from "ws";
 import { type ServerFrame, SUBPROTOCOL } from "../contracts/feed/protocol.ts";
 
-/** Subscribes to windows and readings like a page does, and counts the items. */
+/** Subscribes to windows and readings as a page does, and counts the items. */
 export async function countFeed(httpPort: number): Promise<{ items: () => number; close: () => void }> {
   const socket = new WebSocket(`ws://127.0.0.1:${httpPort}/feed`, SUBPROTOCOL);
   await new Promise((resolve, reject) => {

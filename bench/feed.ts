@@ -91,7 +91,7 @@ function startRole(role: string): ChildProcess {
   return fork(fileURLToPath(import.meta.url), [role], { stdio: "inherit" });
 }
 
-/** Answers one question at a time. */
+/** One request at a time: the next message from the child is its answer. */
 function ask(child: ChildProcess, question: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const onExit = () => reject(new Error(`a process of the bench ended while it was asked to ${question}`));
@@ -108,7 +108,7 @@ async function cpuOf(child: ChildProcess): Promise<{ readonly seconds: number; r
   return JSON.parse(await ask(child, "cpu"));
 }
 
-/** Answers of the bench's processes. */
+/** Answers requests in the bench's own processes. */
 async function answer(role: string, clients: FeedClients, question: string): Promise<unknown> {
   const [word, argument] = question.split(" ");
   switch (word) {

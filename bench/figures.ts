@@ -1,4 +1,4 @@
-/** The median; of an even count, the lower of the two middle values. */
+/** The median; for an even count, the lower of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;

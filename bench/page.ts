@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** The page is not compiled with the benches: its tools are in the sources. */
+/** Benches do not compile the page: its tools are in the sources. */
 const RUN = fileURLToPath(new URL("../../dashboard/dev/run.js", import.meta.url));
-/** Ten minutes after a trace of one minute. */
+/** Ten minutes, after a trace of one minute. */
 const HEAP_SECONDS_PER_SECOND = 10;
 
 /** The page in a real browser: the frames and tasks of a trace, and the size of the heap over time. */

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
-/** Measures the longest time, in ms, for which the event loop is blocked, from now until `stop`. */
+/** Measures the longest time, in ms, that the event loop is blocked until `stop`. */
 export function watchEventLoop(): { stop(): Promise<number> } {
   let longestMs = 0;
   let lastMs = performance.now();

@@ -13,7 +13,7 @@ import { processCpu } from "./peers/process-cpu.ts";
 
 interface WholeOptions {
   readonly seconds: number;
-  /** Messages a second. */
+  /** Messages per second. */
   readonly rate: number;
 }
 
@@ -22,7 +22,7 @@ const METRICS = 3;
 const STORED_MS_MAX = 120_000;
 const RATE_TARGET = 15_000;
 const LATENCY_TARGET_MS = 100;
-/** Memory in the last third of the run relative to the middle third; more is a leak. */
+/** Memory in the last third of the run relative to the middle third; anything above is a leak. */
 const GROWTH_MAX = 1.1;
 
 const RULES = `rules:
@@ -170,7 +170,7 @@ async function countStored(file: string): Promise<number> {
   return count;
 }
 
-/** Resident memory every second, in MB. */
+/** Resident memory, sampled every second, in MB. */
 function watchMemory(pids: { readonly gateway: number; readonly nats: number }) {
   const samples = { gateway: [] as number[], nats: [] as number[] };
   const timer = setInterval(async () => {

@@ -5,7 +5,7 @@ import { type ReplayConfig, type ReplayInput, replayConfig } from "./config.ts";
 
 const FOLDER = join("simulators", "recordings", "beijing-air");
 
-/** The excerpt of real recordings that is shipped with Weir. */
+/** The excerpt of real recordings that Weir ships. */
 export function beijingAirFolder(): string {
   // Compiled code is one folder deeper than its source, and recordings are not copied.
   let folder = dirname(fileURLToPath(import.meta.url));

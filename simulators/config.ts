@@ -178,7 +178,7 @@ export const replayConfig = z.strictObject({
 export type ReplayConfig = z.output<typeof replayConfig>;
 export type ReplayInput = z.input<typeof replayConfig>;
 
-/** The password for the broker, from its place. Throws SecretError. */
+/** Reads the password for the broker from its configured place. Throws SecretError. */
 export function passwordOf(config: Pick<FleetConfig, "password_env" | "password_file">): string | undefined {
   const { password_env: env, password_file: file } = config;
   return secretValue("the password for the broker", { env, file }, process.env);

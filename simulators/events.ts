@@ -14,12 +14,12 @@ const REFUSALS: Readonly<Record<number, string>> = {
   5: "not authorised",
 };
 
-/** The reason of a broker's refusal (MQTT 3.1.1, table 3.1). */
+/** The reason for a broker's refusal (MQTT 3.1.1, table 3.1). */
 function refusalText(returnCode: number): string {
   return REFUSALS[returnCode] ?? `return code ${returnCode}`;
 }
 
-/** What happens to the connections of a simulator: logged and counted here. */
+/** Logs and counts connection events of a simulator. */
 export class ConnectionEvents {
   readonly #logger: Logger;
   readonly #counts: ConnectionCounts;

@@ -3,7 +3,7 @@ import { US_PER_MS } from "../domain/time.ts";
 import type { FleetConfig, FleetMetric } from "./config.ts";
 import { createRandom, type Random } from "./random.ts";
 
-/** The faults that a device simulates, each counted where it happens. */
+/** The faults that a device simulates, each counted where it occurs. */
 export interface FaultCounts {
   spikes: number;
   dropouts: number;
@@ -24,14 +24,14 @@ export interface DeviceMessage {
 
 const QOS = [0, 1, 2] as const;
 
-/** One simulated device: a function of its seed and of the times at which it is asked. */
+/** One simulated device. Its output depends only on its seed and on the times of the calls. */
 export class FleetDevice {
   readonly #config: FleetConfig;
   readonly #counts: FaultCounts;
   readonly #random: Random;
   readonly #source: Pick<DeviceMessage, "device" | "topic" | "qos">;
   readonly #skewMs: number;
-  /** Devices of one fleet are alike, not equal: each has its own level and its own phase of the wave. */
+  /** Devices of one fleet are similar, not equal: each has its own level and its own phase of the wave. */
   readonly #phase: number;
   readonly #level: number;
   #silentUntilMs = Number.NEGATIVE_INFINITY;
@@ -46,19 +46,19 @@ export class FleetDevice {
     this.#config = config;
     this.#counts = counts;
     this.#source = { device, topic: `sensors/${site}/${device}/telemetry`, qos };
-    // The draws below are in a fixed order: the same seed gives the same device.
+    // The draws below are in a fixed order: the same seed yields the same device.
     this.#random = createRandom(config.seed ^ fnv1a32(device));
     this.#skewMs = this.#random.chance(faults.skewed_devices) ? faults.skew / US_PER_MS : 0;
     this.#phase = this.#random.next() * 2 * Math.PI;
     this.#level = this.#random.normal() / 4;
   }
 
-  /** What the device sends now: nothing, a message, or several. */
+  /** The device's messages for now: none, one, or several. */
   next(nowMs: number): readonly DeviceMessage[] {
     const counts = this.#counts;
     const { dropout, duplicate, out_of_order, dropout_time } = this.#config.faults;
     const message = this.#measure(nowMs);
-    // Every chance is drawn at every message, so that a fault does not shift the numbers after it.
+    // Every chance is drawn for every message, so that a fault does not shift later random numbers.
     const [drops, duplicates, late] = [dropout, duplicate, out_of_order].map(this.#random.chance);
     if (nowMs < this.#silentUntilMs) {
       counts.silenced += 1;
@@ -83,7 +83,7 @@ export class FleetDevice {
     return messages;
   }
 
-  /** The messages that the device holds back; the next call returns none of them. */
+  /** Returns the messages that the device holds back, and forgets them. */
   heldBack(): readonly DeviceMessage[] {
     const messages = this.#held;
     this.#held = [];

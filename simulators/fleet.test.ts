@@ -56,7 +56,7 @@ describe("startFleet", () => {
     expect([0, 1, 2].map((qos) => broker.received.filter((message) => message.qos === qos).length)).toEqual([6, 6, 6]);
   });
 
-  it("reconnects after the broker was killed; every acknowledged reading has arrived", async () => {
+  it("reconnects after the broker is killed; every acknowledged reading has arrived", async () => {
     const service = await start({ devices: 4, ledger: true, connections: 2, interval: "10ms" });
     await expect.poll(() => broker.received.length, { timeout: 5000 }).toBeGreaterThan(20);
     await broker.kill();
@@ -72,7 +72,7 @@ describe("startFleet", () => {
     for (const { device, tsMs } of acknowledged) expect(arrived).toContain(`${device} ${tsMs}`);
   });
 
-  it("bounds its memory while there is no broker", async () => {
+  it("bounds its memory while no broker is available", async () => {
     await broker.kill();
     const service = await start({
       devices: 1,
@@ -109,7 +109,7 @@ describe("a device of the fleet", () => {
     return { counts, messages };
   }
 
-  it("sends the same for the same seed, and something else for another seed", () => {
+  it("sends the same messages for the same seed, and others for another seed", () => {
     expect(play({ faults }, 5, 200)).toEqual(play({ faults }, 5, 200));
     expect(play({ faults }, 5, 200)).not.toEqual(play({ faults, seed: 8 }, 5, 200));
   });
@@ -141,7 +141,7 @@ describe("a device of the fleet", () => {
     expect(counts.dropouts).toBeGreaterThan(0);
     expect(counts.skewed).toBeGreaterThanOrEqual(ahead);
     expect(counts.skewed % 1000).toBe(0);
-    // One spike in three falls on the temperature; some of them fall silent.
+    // One spike in three hits the temperature; silent devices hide some of them.
     expect(spikes / counts.spikes).toBeGreaterThan(0.25);
     expect(spikes / counts.spikes).toBeLessThan(0.4);
   });
@@ -154,7 +154,7 @@ describe("a device of the fleet", () => {
 });
 
 describe("createRandom", () => {
-  it("has the distributions that it promises", () => {
+  it("has the documented distributions", () => {
     const random = createRandom(3);
     const uniform = Array.from({ length: 20_000 }, () => random.next());
     const normal = Array.from({ length: 20_000 }, () => random.normal());

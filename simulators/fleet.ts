@@ -15,7 +15,7 @@ export interface FleetDeps {
 
 export interface FleetReport extends Readonly<ConnectionCounts>, Readonly<FaultCounts> {
   readonly devices: number;
-  /** Messages handed to a connection, by quality of service, duplicates included. */
+  /** Messages passed to a connection, by quality of service, including duplicates. */
   readonly sent: readonly [qos0: number, qos1: number, qos2: number];
   readonly readings: number;
   /** Messages of QoS 1 and 2 that the broker has acknowledged. */
@@ -25,7 +25,7 @@ export interface FleetReport extends Readonly<ConnectionCounts>, Readonly<FaultC
   readonly ledgerOverflowed: number;
 }
 
-/** One reading that was handed to a connection. A duplicate has its own entry. */
+/** One reading that was passed to a connection. A duplicate has its own entry. */
 export interface LedgerEntry {
   readonly device: string;
   readonly metric: string;
@@ -39,7 +39,7 @@ export interface FleetService extends Service {
   report(): FleetReport;
   /** Empty without `ledger` in the configuration. */
   ledger(): readonly Readonly<LedgerEntry>[];
-  /** Resolves after `rounds`, when everything is acknowledged, or after `stop`. */
+  /** Resolves after `rounds`, once everything is acknowledged, or after `stop`. */
   readonly done: Promise<FleetReport>;
 }
 
@@ -50,7 +50,7 @@ interface Connection {
 
 const RECONNECT_MS = 1000;
 const END_MS_MAX = 1000;
-/** Devices of a fleet do not all send at once: a round is spread over the interval in at most this many steps. */
+/** The devices of a fleet do not all send at once: a round is spread over the interval in at most this many steps. */
 const STEPS_MAX = 20;
 
 /** Starts simulated devices that publish to `sensors/<site>/<device>/telemetry`. Resolves before they are connected. */
@@ -165,7 +165,7 @@ class Fleet implements FleetService {
     });
     let reported = false;
     client.on("close", () => {
-      // A broker that never answered is reported once, not at each try.
+      // A broker that never answered is reported once, not at each attempt.
       if ((open || !reported) && this.#finishing === undefined) this.#events.connectionLost(clientId, why);
       reported = true;
       open = false;
@@ -223,7 +223,10 @@ class Fleet implements FleetService {
     return entries;
   }
 
-  /** Sends the messages that are held back, waits for acknowledgements (without `drainMs` forever), and disconnects. */
+  /**
+   * Sends the messages that are held back, waits for acknowledgements (without `drainMs`, indefinitely), and
+   * disconnects.
+   */
   #finish(drainMs?: number): Promise<void> {
     if (drainMs !== undefined) setTimeout(() => this.#abandon(), drainMs).unref();
     this.#finishing ??= this.#drainAndEnd();
@@ -249,7 +252,9 @@ class Fleet implements FleetService {
   }
 }
 
-/** Disconnects in order where that can succeed, so that messages of QoS 0 are still sent; by force where it would hang. */
+/**
+ * Disconnects gracefully where that can succeed, so that QoS 0 messages are still sent; forcibly where it would hang.
+ */
 async function endConnection({ client, inFlight }: Connection): Promise<void> {
   if (client.connected && inFlight === 0) {
     const timer = setTimeout(() => client.end(true), END_MS_MAX);

@@ -8,8 +8,8 @@ interface Cursor {
 }
 
 /**
- * The rows of several recordings by event time, so that their devices advance together. The order within a recording is
- * kept, even where its times go backward.
+ * The rows of several recordings by event time, so that their devices advance together. Keeps the order within each
+ * recording, even where its times go backward.
  */
 export async function* mergeByTime(
   recordings: readonly AsyncIterable<readonly RecordedRow[]>[],

@@ -31,20 +31,20 @@ const IN_FLIGHT_MAX = 10_000;
 const LINGER_MS = 1000;
 
 /**
- * A QoS 1 publisher with one connection that keeps order: messages reach the broker in the order of `publish`, and after
- * a lost connection all unacknowledged messages are sent again, oldest first, before newer ones. It reconnects forever,
- * with growing and jittered pauses. It is faster than a full client because it does nothing else.
+ * A QoS 1 publisher with one connection that preserves order: messages reach the broker in the order of `publish`.
+ * After a lost connection, all unacknowledged messages are sent again, oldest first, before newer ones. It reconnects
+ * forever, with growing and jittered pauses. It is faster than a full client because it does nothing else.
  */
 export class MqttPublisher {
   readonly #options: Required<Omit<PublisherOptions, "username" | "password">> & PublisherOptions;
   readonly #events: ConnectionEvents;
   readonly #random;
-  /** Unacknowledged messages, oldest first; as long as `inFlightMax`, used as a ring. */
+  /** Unacknowledged messages, oldest first: a ring of length `inFlightMax`. */
   readonly #window: (InFlight | undefined)[];
-  /** Number, from 0, of the oldest unacknowledged message and of the next message. */
+  /** Numbers, from 0, of the oldest unacknowledged message and of the next message. */
   #oldest = 0;
   #next = 0;
-  /** Messages below this number were written to a connection before. */
+  /** Messages below this number were already written to a connection. */
   #written = 0;
   #resent = 0;
   #socket: Socket | undefined;
@@ -70,7 +70,7 @@ export class MqttPublisher {
     return this.#state === "open";
   }
 
-  /** Why it is not connected, for health. */
+  /** Why it is not connected, for the health report. */
   get why(): string {
     return this.#why;
   }
@@ -95,7 +95,7 @@ export class MqttPublisher {
     return this.inFlight < this.#options.inFlightMax && this.#state !== "stopped";
   }
 
-  /** Publishes a message; call it only when there is room. `onAcknowledged` is called once, at the PUBACK. */
+  /** Publishes a message; call it only when there is room. Calls `onAcknowledged` once, at the PUBACK. */
   publish(topic: string, payload: string, onAcknowledged: () => void): void {
     if (!this.hasRoom()) throw new Error(`publisher ${this.#options.clientId} has no room`);
     const messageId = (this.#next % PACKET_IDS) + 1;
@@ -154,7 +154,7 @@ export class MqttPublisher {
     this.#socket = socket;
     socket.setNoDelay(true);
     let failure = "connection closed";
-    // Covers the handshake, too: a broker may accept the connection and then send nothing.
+    // Covers the handshake too: a broker may accept the connection and then send nothing.
     const timer = setTimeout(() => socket.destroy(new Error("no CONNACK in time")), this.#options.connectTimeoutMs);
     const packets: Parser = parser();
     packets.on("packet", (packet: Packet) => {
@@ -189,7 +189,7 @@ export class MqttPublisher {
       cmd: "connect",
       protocolId: "MQTT",
       protocolVersion: 4,
-      // No session at the broker: unacknowledged messages are kept here.
+      // The broker keeps no session: the publisher itself keeps unacknowledged messages.
       clean: true,
       clientId,
       keepalive: keepaliveS,
@@ -223,7 +223,7 @@ export class MqttPublisher {
     this.#socket = undefined;
     this.#corked = false;
     if (this.#state === "stopped") return;
-    // Refusals are reported by `connectionRefused`; further tries while the broker is down would repeat the first report.
+    // `connectionRefused` reports refusals; further attempts while the broker is down would repeat the first report.
     if (this.#state === "open" || this.#attempt === 0) this.#events.connectionLost(this.#options.clientId, why);
     this.#state = "waiting";
     this.#why = why;
@@ -235,7 +235,7 @@ export class MqttPublisher {
 
   #acknowledged(messageId: number): void {
     const offset = (messageId - 1 - (this.#oldest % PACKET_IDS) + PACKET_IDS) % PACKET_IDS;
-    // An id outside the window was acknowledged before, on this or an earlier connection.
+    // An id outside the window was already acknowledged, on this or an earlier connection.
     if (offset >= this.inFlight) return;
     const message = this.#window[(this.#oldest + offset) % this.#window.length];
     if (message === undefined || message.acknowledged) return;
@@ -249,7 +249,7 @@ export class MqttPublisher {
     this.#wakeAll();
   }
 
-  /** Everything that is written in one turn of the event loop is sent in one system call. */
+  /** One system call sends everything written in one turn of the event loop. */
   #write(packet: Buffer): void {
     const socket = this.#socket;
     if (socket === undefined) return;
@@ -269,7 +269,8 @@ export class MqttPublisher {
     if (this.#state !== "open") return;
     const keepaliveMs = this.#options.keepaliveS * 1000;
     const nowMs = performance.now();
-    // A broker that holds acknowledgements back may be silent for a while; only a long silence means that it is gone.
+    // A broker that withholds acknowledgements may be silent for some time; only a long silence means that it is
+    // gone.
     if (nowMs - this.#lastReadMs > keepaliveMs * 2) this.#socket?.destroy(new Error("the broker sends nothing"));
     else if (nowMs - Math.min(this.#lastWriteMs, this.#lastReadMs) > keepaliveMs / 2) {
       this.#write(generate({ cmd: "pingreq" }));

@@ -1,10 +1,10 @@
-/** A repeatable source of numbers: the same seed gives the same sequence everywhere. */
+/** A repeatable source of random numbers: the same seed yields the same sequence everywhere. */
 export interface Random {
   /** Uniform in `[0, 1)`. */
   next(): number;
   /** Normal with mean 0 and standard deviation 1. */
   normal(): number;
-  /** True with this probability. Draws one number even for 0 and 1, so that one setting does not shift the others. */
+  /** True with this probability. Draws a number even for 0 and 1, so that one setting does not shift the others. */
   chance(probability: number): boolean;
 }
 

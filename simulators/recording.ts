@@ -10,24 +10,24 @@ import { US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
 import { UserError } from "../domain/user-error.ts";
 import type { Columns, DeviceColumn, TimeColumns } from "./config.ts";
 
-/** One line of a recording: what a device measured at one time. */
+/** One line of a recording: a device's measurements at one time. */
 export interface RecordedRow {
   readonly device: string;
   /** Whole microseconds. */
   readonly atUs: number;
-  /** Cells that are not empty: numbers as numbers, others as text. */
+  /** Non-empty cells: numbers as numbers, others as text. */
   readonly values: Readonly<Record<string, number | string>>;
 }
 
-/** Lines without a row. */
+/** Lines that yield no row. */
 export interface RowCounts {
   /** A wrong number of cells, no device, or an unreadable time. */
   rowsUnreadable: number;
-  /** Nothing was measured. */
+  /** All cells are empty. */
   rowsEmpty: number;
 }
 
-/** A recording cannot be used. Retrying does not help. */
+/** A recording is unusable. Retrying does not help. */
 export class RecordingError extends UserError {
   override readonly name = "RecordingError";
 }
@@ -37,7 +37,7 @@ const CSV_FILE = /\.csv(?:\.gz)?$/;
 const ZONED = /(?:[zZ]|[+-]\d\d:?\d\d)$/;
 const UNIT_US = { s: US_PER_SECOND, ms: US_PER_MS, us: 1, ns: 1 / 1000 } as const;
 
-/** The CSV files at these paths; of a folder, the files directly in it, sorted by name. */
+/** The CSV files at these paths; for a folder, the files directly in it, sorted by name. */
 export async function findRecordings(paths: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const path of paths) {
@@ -50,7 +50,7 @@ export async function findRecordings(paths: readonly string[]): Promise<string[]
   return files;
 }
 
-/** The rows of one file in the order of the file, in batches of some hundreds. */
+/** The rows of one file in file order, in batches of some hundreds. */
 export async function* readRecording(
   path: string,
   columns: Columns,
@@ -88,7 +88,7 @@ export async function* readRecording(
   }
 }
 
-/** Records in batches: an `await` for each would cost more than parsing it. */
+/** Records in batches: an `await` per record would cost more than parsing it. */
 async function* batches(records: Parser): AsyncGenerator<readonly (readonly string[])[]> {
   const stream: Readable & { read(): readonly string[] | null } = records;
   let batch: (readonly string[])[] = [];
@@ -155,7 +155,7 @@ function metricColumns(header: readonly string[], columns: Columns): readonly st
 
 type Cells = readonly string[];
 
-/** The time of a row in microseconds; NaN without a time. */
+/** The time of a row in microseconds; NaN if it has none. */
 function timeReader(time: TimeColumns, indexOf: (name: string) => number): (cells: Cells) => number {
   if ("column" in time) {
     const i = indexOf(time.column);
@@ -179,7 +179,7 @@ function parseTimeUs(text: string, unitUs: number): number {
   if (text === "") return Number.NaN;
   if (isNumberText(text)) return Math.round(Number(text) * unitUs);
   const iso = text.replace(" ", "T");
-  // A date alone is UTC already; a date and time without a zone would be parsed as local time.
+  // A date alone already means UTC; a date and time without a zone would be parsed as local time.
   return Date.parse(iso.includes("T") && !ZONED.test(iso) ? `${iso}Z` : iso) * US_PER_MS;
 }
 

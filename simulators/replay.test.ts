@@ -33,7 +33,7 @@ async function start(options: Record<string, unknown>): Promise<ReplayService> {
   return replay;
 }
 
-/** Messages of each device in the order of arrival. */
+/** Each device's messages in order of arrival. */
 function byDevice(): Map<string, number[]> {
   const devices = new Map<string, number[]>();
   for (const { topic, text } of broker.received) {
@@ -95,7 +95,7 @@ describe("startReplay", () => {
     for (const list of byDevice().values()) expect(list).toEqual(times);
     const clients = new Set(broker.received.map(({ topic, clientId }) => `${topic} ${clientId}`));
     expect(clients.size).toBe(5);
-    // A device is at most as far ahead of another as the connections' windows allow.
+    // The connections' windows bound how far one device can be ahead of another.
     let newest = 0;
     for (const { text } of broker.received) {
       const { ts } = JSON.parse(text);
@@ -104,7 +104,7 @@ describe("startReplay", () => {
     }
   });
 
-  it("loses nothing and keeps order when the broker is killed and restarted, again and again", async () => {
+  it("loses nothing and keeps order when the broker is killed and restarted repeatedly", async () => {
     const times = await writeDevices(4, 1500);
     const service = await start({ speed: "max", columns, connections: 2, inflight_max: 50 });
     for (const at of [500, 2000, 2100, 4500]) {
@@ -163,7 +163,7 @@ describe("startReplay", () => {
     expect(report.firstAtUs).toBeGreaterThanOrEqual(notBeforeUs);
   });
 
-  it("ends before a loop would be in the future", async () => {
+  it("ends before a loop would reach into the future", async () => {
     const times = await writeDevices(1, 10);
     const nowUs = ((times[9] ?? 0) + 25_000) * 1000;
     const config = replayConfig.parse({ url: broker.url, paths: [folder], columns, speed: "max", loop: true });
@@ -171,7 +171,7 @@ describe("startReplay", () => {
     expect(await replay.done).toMatchObject({ complete: true, loops: 3, rows: 30 });
   });
 
-  it("stops at once while it waits, and twice", async () => {
+  it("stops at once while it waits, and can be stopped twice", async () => {
     await writeDevices(1, 10);
     const service = await start({ speed: 0.001, columns });
     await expect.poll(() => service.report().acknowledged, { timeout: 5000 }).toBe(1);
@@ -180,7 +180,7 @@ describe("startReplay", () => {
     expect(await service.done).toMatchObject({ complete: false, rows: 1, loops: 0 });
   });
 
-  it("stops even if the broker never comes back", async () => {
+  it("stops even if the broker never returns", async () => {
     await writeDevices(1, 10);
     await broker.kill();
     const service = await start({ speed: "max", columns, drain: "50ms" });

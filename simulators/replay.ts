@@ -12,7 +12,7 @@ import { findRecordings, type RecordedRow, RecordingError, type RowCounts, readR
 export interface ReplayDeps {
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Called with the progress a few times a second, and at the end. */
+  /** Reports the progress a few times a second, and at the end. */
   readonly progress?: (report: ReplayReport) => void;
 }
 
@@ -21,18 +21,18 @@ export interface ReplayReport extends Readonly<ConnectionCounts>, Readonly<RowCo
   readonly complete: boolean;
   readonly files: number;
   readonly devices: number;
-  /** Rows handed to a connection, each as one message. */
+  /** Rows passed to a connection, each as one message. */
   readonly rows: number;
   /** Cells of these rows. */
   readonly readings: number;
   readonly acknowledged: number;
   /** Messages sent again after a lost connection. */
   readonly resent: number;
-  /** Rows that are earlier than a row of the same device before them. */
+  /** Rows that are earlier than a previous row of the same device. */
   readonly rowsOutOfOrder: number;
-  /** How often the recording was played to its end. */
+  /** How many times the recording was played to its end. */
   readonly loops: number;
-  /** Event times of the first and newest row sent. */
+  /** Event times of the first and the newest row sent. */
   readonly firstAtUs: number;
   readonly lastAtUs: number;
   readonly elapsedMs: number;
@@ -78,10 +78,10 @@ class Replay implements ReplayService {
   #loops = 0;
   #firstAtUs = Number.NaN;
   #lastAtUs = Number.NaN;
-  /** The smallest step between two times of the recording: the duration of its last row. */
+  /** The smallest step between two times in the recording, used as the duration of its last row. */
   #stepUs = US_PER_DAY;
   #lengthUs = 0;
-  /** Added to the times of the recording. */
+  /** Added to the times in the recording. */
   #shiftUs = 0;
   #complete = false;
   #startedUs = 0;
@@ -114,7 +114,7 @@ class Replay implements ReplayService {
     const { progress } = this.#deps;
     if (progress !== undefined) this.#progressTimer = setInterval(() => progress(this.report()), PROGRESS_EVERY_MS);
     this.#done = this.#run();
-    // A caller that does not await `done` still finds the failure in the log.
+    // The log shows the failure even if the caller does not await `done`.
     this.#done.catch((error: unknown) => this.#deps.logger.error({ err: error }, "the replay failed"));
   }
 
@@ -196,13 +196,13 @@ class Replay implements ReplayService {
     this.#loops += 1;
   }
 
-  /** Whole days, so that the hour of the day stays the same. */
+  /** Whole days, so that the hour of the day is unchanged. */
   #firstShiftUs(atUs: number): number {
     const { not_before: notBeforeUs } = this.#config;
     return notBeforeUs === undefined ? 0 : Math.max(0, Math.ceil((notBeforeUs - atUs) / US_PER_DAY)) * US_PER_DAY;
   }
 
-  /** Moves event times forward for the next loop; false when the recording must end here. */
+  /** Moves event times forward for the next loop; returns false if the recording must end here. */
   #shiftForNextLoop(): boolean {
     if (this.#stopping.signal.aborted || this.#rows === 0) return false;
     if (this.#loops === 1) this.#lengthUs = this.#lastAtUs - this.#firstAtUs + this.#stepUs;
@@ -256,7 +256,7 @@ class Replay implements ReplayService {
   #targetOf(device: string): { readonly publisher: MqttPublisher; readonly topic: string; newestUs: number } {
     const known = this.#devices.get(device);
     if (known !== undefined) return known;
-    // Round robin while each device is remembered, which spreads a few devices best; by hash beyond that.
+    // Round robin while the table has room for devices, which spreads a few devices best; by hash beyond that.
     const remembered = this.#devices.size < DEVICES_MAX;
     const turn = (remembered ? this.#devices.size : fnv1a32(device)) % this.#publishers.length;
     const publisher = this.#publishers[turn];
@@ -268,7 +268,7 @@ class Replay implements ReplayService {
   }
 }
 
-/** A name may contain characters that a topic level must not. */
+/** A device name may contain characters that a topic level must not. */
 function topicLevel(name: string): string {
   return name.replace(/[/+#\0]/g, "_");
 }

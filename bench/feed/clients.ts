@@ -17,8 +17,8 @@ export interface Received {
 }
 
 /**
- * Many clients in one process, on plain sockets: a WebSocket library and parsing JSON would cost more than the server
- * that is measured.
+ * Many clients in one process, on plain sockets: a WebSocket library and JSON parsing would cost more than the server
+ * under test.
  */
 export class FeedClients {
   #latency = new LatencyHistogram();
@@ -109,7 +109,7 @@ function upgraded(socket: Socket): Promise<Buffer> {
   });
 }
 
-/** A short text frame as clients must send it: masked (with zeros). */
+/** A short text frame from a client: masked (with zeros), as the protocol requires. */
 function maskedFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
   if (length > 125) throw new RangeError("longer than a short frame");

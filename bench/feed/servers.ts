@@ -27,7 +27,7 @@ export async function serveWeir(load: FeedLoad): Promise<number> {
 }
 
 /**
- * What one would write without a feed: rooms, and a loop that sends the new results of a room to all its clients. No
+ * The obvious alternative to a feed: rooms, and a loop that sends the new results of a room to all its clients. No
  * filters, cursors, snapshots or bound for slow clients.
  */
 export async function servePlain(load: FeedLoad): Promise<number> {

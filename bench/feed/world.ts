@@ -1,10 +1,10 @@
 import type { WindowResult } from "../../domain/window-result.ts";
 
-/** What both servers send, and what the clients subscribe to. */
+/** The data that both servers send, and the subscriptions of the clients. */
 export interface FeedLoad {
   readonly clients: number;
   readonly subscriptions: number;
-  /** Window results a second. */
+  /** Window results per second. */
   readonly rate: number;
   readonly lines: number;
   readonly devices: number;
@@ -22,7 +22,10 @@ function lineName(line: number): string {
   return `line-${line}`;
 }
 
-/** Calls with the results that are due, at an even rate, until stopped. Windows end now: their age is the latency. */
+/**
+ * Calls back with the results that are due, at an even rate, until stopped. Windows end now, so their age is the
+ * latency.
+ */
 export function startSource(load: FeedLoad, onResults: (results: WindowResult[]) => void): () => void {
   const labels = Array.from({ length: load.devices }, (_, i) => ({
     device: `device-${i}`,

@@ -18,7 +18,7 @@ export function peerOf(name: string, port: number, child: ChildProcess): Peer {
   return { name, port, pid, stop: () => endProcess(child) };
 }
 
-/** Ends a process that we started, and waits for it. Idempotent. */
+/** Ends a process that the bench started, and waits for it. Idempotent. */
 export async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));

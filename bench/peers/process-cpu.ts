@@ -9,10 +9,10 @@ export interface ProcessCpu {
   readonly totalSeconds: number;
 }
 
-/** The CPU time that all threads of a process have used so far, from `/proc/<pid>/stat`. */
+/** The CPU time of all threads of a process so far, from `/proc/<pid>/stat`. */
 export async function processCpu(pid: number): Promise<ProcessCpu> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  // The name in parentheses may have spaces, so fields are counted after it.
+  // The name in parentheses may contain spaces, so fields are counted from its end.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const userSeconds = Number(fields[11]) / TICKS_PER_SECOND;
   const systemSeconds = Number(fields[12]) / TICKS_PER_SECOND;

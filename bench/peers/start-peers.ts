@@ -7,19 +7,19 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { endProcess, listening, type Peer, peerOf } from "./peer.ts";
 
-/** Starts a Node program of the built tree that prints its port as its first line. */
+/** Starts a Node program of the built tree that prints its port on its first line. */
 export async function startNodePeer(name: string, program: string, args: readonly string[] = []): Promise<Peer> {
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const port = Number(await firstLine(name, child));
   return peerOf(name, port, child);
 }
 
-/** Aedes without hooks. Only from the built tree. */
+/** Aedes without hooks. Only works in the built tree. */
 export function startBareAedes(): Promise<Peer> {
   return startNodePeer("bare aedes", fileURLToPath(new URL("./bare-aedes.js", import.meta.url)));
 }
 
-/** Debian's mosquitto, anonymous, without persistence and without its limit of messages in flight. */
+/** Debian's mosquitto, anonymous, without persistence and without a limit on messages in flight. */
 export async function startMosquitto(): Promise<Peer> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), "weir-mosquitto-"));

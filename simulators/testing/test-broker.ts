@@ -9,18 +9,18 @@ interface Received {
   readonly text: string;
 }
 
-/** A plain broker for tests that can be killed and started again on the same port. */
+/** A plain broker for tests that can be killed and restarted on the same port. */
 export interface TestBroker {
   readonly url: string;
   readonly port: number;
   readonly received: Received[];
   /** Called for each publish before it is acknowledged. */
   onPublish: (received: Received) => void;
-  /** Refuses connections with this CONNACK code while it is not 0. */
+  /** While this is not 0, connections are refused with this CONNACK code. */
   refuseWith: number;
   /** Resets every connection and stops listening. */
   kill(): Promise<void>;
-  /** Listens again on the same port, without the sessions from before. */
+  /** Listens again on the same port, without the earlier sessions. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -5,8 +5,8 @@ import { DAILY_RULE, HAZARD_RULE } from "./rules.ts";
 import { literal } from "./sql.ts";
 
 /**
- * Creates the views `actual_readings`, `actual_windows` and `actual_alerts` over the embedded store. The gateway must have
- * stopped, because only one process can open the file.
+ * Creates the views `actual_readings`, `actual_windows` and `actual_alerts` over the embedded store. Stop the gateway
+ * first: only one process can open the file.
  */
 export async function attachDuckdb(connection: DuckDBConnection, dataDir: string): Promise<void> {
   const files = (await readdir(dataDir, { recursive: true })).filter((name) => name.endsWith(".duckdb"));
@@ -16,7 +16,7 @@ export async function attachDuckdb(connection: DuckDBConnection, dataDir: string
   await connection.run(`
     CREATE TEMP VIEW actual_readings AS
     SELECT device, metric, epoch_us(time) AS at_us, value AS number, text FROM store.readings`);
-  // The store keeps a row for each aggregate.
+  // The store has one row per aggregate.
   await connection.run(`
     CREATE TEMP TABLE actual_windows AS
     SELECT labels->>'device' AS device, labels->>'metric' AS metric, epoch_us(start_time) AS start_us,

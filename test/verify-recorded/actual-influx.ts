@@ -82,15 +82,15 @@ async function loadField(
   await pipeline(Readable.fromWeb(answer.body), createWriteStream(file));
   const names = await headerOf(file);
   if (names.length === 0) {
-    // Nothing was found: then there is not even a header.
+    // An empty result does not even have a header.
     const texts = ["value", ...tags].map((name) => `${name} VARCHAR`).join(", ");
     await to.connection.run(`CREATE TEMP TABLE ${table}(at_us BIGINT, ${texts})`);
     return;
   }
   const types = names.map((name) => `${literal(name)}: 'VARCHAR'`).join(", ");
-  // Alert times have three digits more than an instant.
+  // Alert times have three digits more than microseconds.
   const time = "regexp_replace(_time, '([.][0-9]{6})[0-9]*Z$', '\\1Z')::TIMESTAMP";
-  // There may be empty lines and further headers between tables.
+  // Empty lines and further headers may separate the tables.
   await to.connection.run(`
     CREATE TEMP TABLE ${table} AS
     SELECT epoch_us(${time}) AS at_us, _value AS value, ${tags.join(", ")}

@@ -21,7 +21,7 @@ describe("difference", () => {
     expect(verdicts(emitted, again)).toEqual(expected);
   });
 
-  it("shows some of what differs", () => {
+  it("shows some of the differences", () => {
     const [, missing, extra] = difference("x", ["a", "b"], ["b", "c"]);
     expect([missing?.examples, extra?.examples]).toEqual([["a"], ["c"]]);
   });

@@ -21,12 +21,15 @@ export interface BacktestsOptions {
   readonly rulesDir: string;
   /** All alert changes of the gateway, in the order of its log. */
   readonly emitted: readonly AlertChange[];
-  /** Rules whose results depend on the order in which readings of several partitions arrived: only the log has it. */
+  /** Rules whose results depend on the arrival order of readings across partitions, which only the log has. */
   readonly orderedRules: ReadonlySet<string>;
   readonly say: (text: string) => void;
 }
 
-/** Runs the gateway's rules again over the readings that it keeps, as a user would, and compares change by change. */
+/**
+ * Backtests the gateway's rules over the readings that it stores, as a user would, and compares the changes one by
+ * one.
+ */
 export class Backtests {
   readonly #options: BacktestsOptions;
 
@@ -40,14 +43,14 @@ export class Backtests {
     return difference("backtest over the log", this.#options.emitted.map(whole), again.map(whole));
   }
 
-  /** Over readings without times of arrival, as if they had arrived at once, as the replay sent them. */
+  /** Over readings without arrival times, as if all had arrived at once, as the replay sent them. */
   async over(name: string, source: readonly string[]): Promise<Check[]> {
     const again = await this.#changes(["--over", ...source, "--arrival", "at-once"]);
     return difference(`backtest over ${name}`, this.#emitted().map(essence), this.#unordered(again).map(essence));
   }
 
   /**
-   * Over readings as if they had arrived when they were observed: the same changes, and besides only those of the last
+   * Over readings as if they had arrived when they were observed. The changes are the same, plus those of the last
    * windows of sensors that fell silent before the recording's end. Those windows close because the sensor is idle.
    */
   async overObserved(name: string, source: readonly string[], oracle: DuckDBConnection): Promise<Check[]> {
@@ -105,7 +108,7 @@ export class Backtests {
   }
 }
 
-/** A change without the time and the log entry from which it was computed. */
+/** A change without the time and the log entry that it was computed from. */
 function essence({ incident, rule, key, from, state, atUs, activeAtUs, value, evidence }: AlertChange): string {
   const { window, aggregate, condition, watermarkUs } = evidence;
   const said = { incident, rule, key: sorted(key), from, state, atUs, activeAtUs, value };
@@ -122,7 +125,7 @@ function sorted(fields: object): object {
   return Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** An empty list proves nothing, and counts as different. */
+/** An empty list proves nothing, so it counts as different. */
 export function difference(what: string, emitted: readonly string[], again: readonly string[]): Check[] {
   const [missing, extra] = [without(emitted, again), without(again, emitted)];
   const none = (name: string, found: readonly string[]): Check => ({

@@ -12,8 +12,8 @@ export interface Check {
 }
 
 /**
- * Averages are summed in another order than in SQL. Where values cancel out, the error of an average near zero is relative
- * to the values, not to the average: a day of -4.9 to 3.3 degrees has averages of 1e-17 and -1e-16.
+ * Averages are summed in a different order than in SQL. Where values cancel out, the error of an average near zero is
+ * relative to the values, not to the average: a day from -4.9 to 3.3 degrees has averages of 1e-17 and -1e-16.
  */
 const RELATIVE_ERROR_MAX = 1e-9;
 const CANCELLATION_ERROR_MAX = 1e-14;

@@ -17,7 +17,7 @@ export async function openGatewayLog(dataDir: string): Promise<LogForReading> {
   return openLogForReading({ servers: natsUrl, token: natsToken, name: "verify", logger });
 }
 
-/** All alert changes of the log, in its order. */
+/** All alert changes of the log, in order. */
 export async function emittedChanges(log: LogForReading): Promise<readonly AlertChange[]> {
   const { lastSequence, messages } = await log.bounds("ALERTS");
   if (messages === 0) return [];
@@ -37,7 +37,7 @@ export async function emittedChanges(log: LogForReading): Promise<readonly Alert
   return changes;
 }
 
-/** Explains random incidents, and checks that each explanation gives the emitted values. */
+/** Explains random incidents, and checks that each explanation has the emitted values. */
 export async function checkExplanations(
   log: LogForReading,
   emitted: readonly AlertChange[],

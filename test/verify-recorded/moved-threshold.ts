@@ -17,7 +17,7 @@ function ruleOf(limit: number): string {
 export const LIMIT_YAML = ruleOf(LIMIT);
 export const MOVED_LIMIT_YAML = ruleOf(MOVED_LIMIT);
 
-/** The parts of the output of `weir rules backtest --diff --format json` that are compared here. */
+/** The compared parts of the output of `weir rules backtest --diff --format json`. */
 interface DiffReport {
   readonly totals: { readonly gained: number; readonly lost: number; readonly moved: number };
   readonly alerts: readonly {
@@ -36,7 +36,7 @@ interface Firing {
   readonly isOpen: boolean;
 }
 
-/** Runs of hours above a limit, with SQL only: gaps and islands over the closed hours of `cells`. */
+/** Runs of hours above a limit, in pure SQL: gaps and islands over the closed hours of `cells`. */
 function firings(name: string, limit: number): string {
   return `
   CREATE OR REPLACE TEMP TABLE ${name} AS
@@ -53,7 +53,10 @@ function firings(name: string, limit: number): string {
   FROM turns b WHERE b.begins`;
 }
 
-/** A value above the higher limit is above the lower one, so each new firing is within an old one; the first is its pair. */
+/**
+ * A value above the higher limit is above the lower one, so each new firing lies within an old one; the first is its
+ * pair.
+ */
 const DIFF = `
   WITH pairs AS (
     SELECT o.device, o.f AS of, o.t AS ot, n.f AS nf, n.t AS nt, row_number() OVER (PARTITION BY o.device, o.f ORDER BY n.f) AS place
@@ -64,7 +67,7 @@ const DIFF = `
     CASE WHEN place = 1 THEN of END AS before_from, CASE WHEN place = 1 THEN ot END AS before_to, nf AS after_from, nt AS after_to
   FROM pairs`;
 
-/** Compares a report of `MOVED_LIMIT_YAML` against `LIMIT_YAML` with what SQL computes from the recording's `cells`. */
+/** Compares a report of `MOVED_LIMIT_YAML` against `LIMIT_YAML` with the firings that SQL computes from `cells`. */
 export async function checkMovedThreshold(oracle: DuckDBConnection, reportJson: string): Promise<Check[]> {
   await oracle.run(firings("olds", LIMIT));
   await oracle.run(firings("news", MOVED_LIMIT));

@@ -34,7 +34,7 @@ describe("openOracle", () => {
     await write("b.csv.gz", ['1,2016,1,1,0,7,NA,"NNW","B"']);
   });
 
-  it("takes each cell that holds something", async () => {
+  it("includes each cell that is not empty", async () => {
     const connection = await openOracle(folder);
     const cells = await rows(connection, "SELECT device, metric, at_us, number, text FROM cells ORDER BY ALL");
     expect(cells).toEqual([
@@ -51,7 +51,7 @@ describe("openOracle", () => {
     ]);
   });
 
-  it("makes a window of each day with a number, closed when something came after it", async () => {
+  it("has a window for each day with a number, closed if a later reading exists", async () => {
     const connection = await openOracle(folder);
     const windows = await rows(
       connection,
@@ -72,14 +72,14 @@ describe("openOracle", () => {
     ]);
   });
 
-  it("refuses a recording that says two things at once", async () => {
+  it("refuses a recording with two values for one time", async () => {
     await write("c.csv", ['1,2016,1,1,22,9,1,"N","A"']);
     await expect(openOracle(folder)).rejects.toThrow("holds 3 readings twice");
   });
 });
 
 describe("expectedAlerts", () => {
-  /** Values of consecutive hours from 0 on; `_` is a missing hour. */
+  /** Values of consecutive hours, starting at 0; `_` is a missing hour. */
   function play(values: string) {
     const hours = values.split(" ").flatMap((text, hour) => {
       return text === "_" ? [] : [{ device: "A", endUs: (hour + 1) * HOUR, value: Number(text) }];
@@ -88,17 +88,21 @@ describe("expectedAlerts", () => {
   }
 
   it.each([
-    ["does not look at what is at the limit", "250 250 250", []],
-    ["fires after three hours more", "251 252 253 254 255", ["pending 1 251", "firing 4 254"]],
-    ["goes back when it does not last", "251 252 253 250 251", ["pending 1 251", "inactive 4 250", "pending 5 251"]],
+    ["ignores values at the limit", "250 250 250", []],
+    ["fires after three more hours", "251 252 253 254 255", ["pending 1 251", "firing 4 254"]],
+    [
+      "becomes inactive when the condition does not last",
+      "251 252 253 250 251",
+      ["pending 1 251", "inactive 4 250", "pending 5 251"],
+    ],
     ["ends only below 200", "300 300 300 300 250 200 199", ["pending 1 300", "firing 4 300", "resolved 7 199"]],
     [
-      "begins again after its end",
+      "fires again after it has resolved",
       "300 300 300 300 10 300",
       ["pending 1 300", "firing 4 300", "resolved 5 10", "pending 6 300"],
     ],
     ["counts missing hours as time", "300 _ _ 300", ["pending 1 300", "firing 4 300"]],
-    ["looks only where something was measured", "300 _ _ _ 10", ["pending 1 300", "inactive 5 10"]],
+    ["evaluates only hours with a measurement", "300 _ _ _ 10", ["pending 1 300", "inactive 5 10"]],
   ])("%s", (_name, values, expected) => {
     expect(play(values)).toEqual(expected);
   });
@@ -125,7 +129,7 @@ describe("compare", () => {
     return connection;
   }
 
-  it("finds nothing where nothing differs, also with last windows closed", async () => {
+  it("finds no difference between equal contents, even with last windows closed", async () => {
     const connection = await perfect();
     const checks = await compare(connection);
     expect(checks.filter(({ equal }) => !equal)).toEqual([]);

@@ -25,9 +25,9 @@ export interface Hour {
  * What a perfect gateway would have stored, computed with SQL over the recording's files only. It shares no code with the
  * gateway or the replay. Tables: `cells`, `expected_windows`, `expected_alerts`.
  *
- * When is a window closed? At the first reading of its series (station and metric) at or past its end, for the rules
- * have no lateness. The last window of a series has no such reading. It closes only when as much real time passes as it
- * was still open, which may or may not happen before the run ends; so it may be missing, but if it is there it must be right.
+ * A window closes at the first reading of its series (station and metric) at or past its end, because the rules have no
+ * lateness. The last window of a series has no such reading. It closes only once as much real time has passed as
+ * remained of the window. The run may end first, so this window may be missing; if it exists, it must be correct.
  */
 export async function openOracle(folder: string): Promise<DuckDBConnection> {
   const instance = await DuckDBInstance.create(":memory:", { autoinstall_known_extensions: "false" });
@@ -83,8 +83,8 @@ async function closedHours(connection: DuckDBConnection): Promise<readonly Hour[
 }
 
 /**
- * The hazard rule, straight from its words: `> 250` for 3 h fires, `< 200` ends it. The condition is evaluated
- * once for each closed window, at its end. The hours of a station must be adjacent and in order.
+ * The hazard rule, straight from its definition: `> 250` for 3 h fires, `< 200` ends it. The condition is evaluated
+ * once for each closed window, at its end. Pass the hours of one station together and in order.
  */
 export function expectedAlerts(hours: readonly Hour[]): ExpectedAlert[] {
   const alerts: ExpectedAlert[] = [];

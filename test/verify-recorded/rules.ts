@@ -1,4 +1,7 @@
-/** The constants of the run's own rules, for the rules and the oracle. Separate from the samples, which may change. */
+/**
+ * The constants of the run's own rules, for the rules and the oracle. They are separate from the samples, which may
+ * change.
+ */
 export const DAILY_RULE = "verify-daily";
 export const HAZARD_RULE = "verify-pm25";
 export const HAZARD_METRIC = "PM2.5";

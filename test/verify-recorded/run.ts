@@ -25,13 +25,13 @@ export interface VerifyOptions {
   /** How often to kill the gateway, and the NATS server, while the recording is played. */
   readonly killGateway?: number;
   readonly killNats?: number;
-  /** Decides when the kills happen. */
+  /** Seed for the times of the kills. */
   readonly seed?: number;
-  /** Store in this InfluxDB instead of the embedded store. */
+  /** The InfluxDB to store in, instead of the embedded store. */
   readonly influx?: InfluxAccess | undefined;
-  /** Program and first arguments of the gateway. */
+  /** The gateway's program and first arguments. */
   readonly command?: readonly string[];
-  /** Keep the data folder, and say where it is. */
+  /** Keeps the data folder, and reports where it is. */
   readonly keep?: boolean;
   readonly settleMsMax?: number;
   readonly say?: (text: string) => void;
@@ -41,24 +41,24 @@ export interface VerifyReport {
   readonly equal: boolean;
   readonly checks: readonly Check[];
   readonly replay: ReplayReport;
-  /** How many kills happened. */
+  /** The number of kills. */
   readonly kills: { readonly gateway: number; readonly nats: number };
   /** The time from the last acknowledgement until everything was processed and stored. */
   readonly settleMs: number;
-  /** How the gateway ended after SIGTERM: `code 0`. */
+  /** How the gateway exited after SIGTERM: `code 0`. */
   readonly gatewayEnd: string;
   readonly dataDir: string;
 }
 
 interface Kill {
   readonly what: "gateway" | "nats";
-  /** It happens after this many acknowledged rows. */
+  /** Triggered after this many acknowledged rows. */
   readonly afterRows: number;
 }
 
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
-/** Everything counts as done when nothing has changed for this long. */
+/** The run has settled when nothing has changed for this long. */
 const STILL_MS = 3000;
 const POLL_MS = 20;
 const LOOK_MS = 200;
@@ -212,7 +212,7 @@ async function playWithKills(
   return kills;
 }
 
-/** Waits until nothing waits or changes any more. Returns how long that took. */
+/** Waits until nothing is pending and nothing changes. Returns how long that took. */
 async function settled(gateway: GatewayProcess, msMax: number): Promise<number> {
   const beganMs = performance.now();
   let movedMs = beganMs;
@@ -245,7 +245,7 @@ async function compareStore(
   return compare(oracle);
 }
 
-/** Conditions without which equality would mean nothing. */
+/** Without these conditions, equality would prove nothing. */
 function runChecks(run: {
   readonly rows: number;
   readonly replayed: ReplayReport;

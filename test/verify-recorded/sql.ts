@@ -6,7 +6,7 @@ export async function rows<Row>(connection: DuckDBConnection, sql: string): Prom
   return reader.getRowObjectsJS().map((row) => {
     const plain: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(row)) plain[name] = typeof value === "bigint" ? Number(value) : value;
-    // The caller wrote the query and knows its columns.
+    // The caller wrote the query, so it knows the columns.
     return plain as Row;
   });
 }

@@ -1,4 +1,4 @@
-/** The time of this machine. Only the edge asks it; the step never does. */
+/** The time of this machine. Only the edge reads it; the step never does. */
 export interface Clock {
   nowUs(): number;
 }

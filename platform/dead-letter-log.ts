@@ -8,12 +8,12 @@ import type { Log, LogMessage } from "./log/port.ts";
 import { subjectMatches } from "./log/subject-match.ts";
 
 const READ_MS_MAX = 5_000;
-/** Letters may be large: at most this many are in memory at a time. */
+/** Letters may be large, so at most this many are in memory at a time. */
 const STEP = 64;
 /** One page reads at most this many entries. */
 const LOOK_MAX = 5_000;
 
-/** The part of the log that reading letters needs. */
+/** The part of the log that is needed to read letters. */
 export type LetterLog = Pick<Log, "read" | "lastFor" | "bounds">;
 
 export interface KeptLetter {
@@ -30,11 +30,11 @@ export interface LetterFilter {
 
 export interface LetterPage<T> {
   readonly letters: readonly T[];
-  /** Where the next page ends: its `before`. Undefined when there is no more. */
+  /** Where the next page ends: its `before`. Undefined on the last page. */
   readonly next: number | undefined;
 }
 
-/** The newest letters below `before` that fit, newest first; `pick` takes what the page keeps of each. */
+/** The newest letters below `before` that match, newest first; `pick` returns the part of each that the page keeps. */
 export async function pageOfLetters<T>(
   log: LetterLog,
   query: LetterFilter & { readonly before?: number | undefined; readonly limit: number },
@@ -63,7 +63,7 @@ export async function letterAt(log: LetterLog, sequence: number): Promise<KeptLe
   return (await readLetters(log, sequence, sequence + 1))[0];
 }
 
-/** The letters of `[start, end)` that are still there, in order. `end` is at most one behind the newest entry. */
+/** The letters of `[start, end)` that still exist, in order. `end` is at most the sequence after the newest entry. */
 export async function readLetters(log: LetterLog, start: number, end: number): Promise<KeptLetter[]> {
   const reader = log.read({
     stream: "DEADLETTERS",
@@ -91,7 +91,7 @@ export async function retryOf(log: LetterLog, sequence: number): Promise<LetterR
   return letterRetrySchema.parse(JSON.parse(new TextDecoder().decode(mark.payload)));
 }
 
-/** How many letters of each reason are kept. */
+/** The number of kept letters of each reason. */
 export async function countByReason(log: Pick<Log, "countBySubject">): Promise<Record<string, number>> {
   const counts = await log.countBySubject("DEADLETTERS", DEAD_LETTER_SUBJECTS);
   return Object.fromEntries(
@@ -113,7 +113,7 @@ export function letterFits({ reason, topic }: LetterFilter, letter: DeadLetter):
 }
 
 export function isRetryable(letter: DeadLetter): boolean {
-  // The beginning of a payload may read as something else than the whole: half a number is a number.
+  // The beginning of a payload can have a meaning of its own: half a number is a number.
   return RETRYABLE_REASONS.includes(letter.reason) && letter.wholeBytes === undefined;
 }
 

@@ -1,13 +1,13 @@
 import { UserError } from "../domain/user-error.ts";
 
-/** An address that a service should listen on is taken. Trying again helps only once the other program is gone. */
+/** An address that a service should listen on is in use. Retrying helps only once the other program has ended. */
 export class PortInUseError extends UserError {
   override readonly name = "PortInUseError";
   readonly host: string;
   readonly port: number;
 
   constructor(options: {
-    /** What wants to listen: `the MQTT broker`. */
+    /** The service that should listen: `the MQTT broker`. */
     readonly what: string;
     readonly host: string;
     readonly port: number;

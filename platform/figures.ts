@@ -2,12 +2,12 @@ import type { Counter, Gauge, Histogram } from "prom-client";
 import type { Metrics } from "./metrics.ts";
 
 /**
- * How a service logs and counts what happens to it, in its `events.ts`:
+ * How the `events.ts` of a service logs and counts its events:
  *
  * 1. `FIGURES`, one table with every metric: name, help, labels. It is data, so that docs and tests can list it.
  * 2. Events in groups by subject, each a function `(logger, figures) => ({ taskLost(task) {...}, ... })` that returns
- *    functions without `this`, so that they can be handed on (`onFailed: events.readFailed`). An event is named in the
- *    past tense; it writes its log line and moves its figures, and nobody else does either.
+ *    functions without `this`, so that they can be passed on (`onFailed: events.readFailed`). An event is named in the
+ *    past tense. It writes its log line and updates its figures; no other code does either.
  * 3. `createXEvents(logger, metrics)`: creates the figures and merges the groups.
  *
  * `processors/events.ts` is the example.

@@ -5,7 +5,7 @@ import type { Health } from "./service.ts";
 const REPORT_MS = 1_000;
 const SILENT_MS = 5_000;
 
-/** Publishes how the service is, every second; returns how to stop. */
+/** Publishes the health of the service every second; returns a function that stops it. */
 export function startHealthReports(options: {
   readonly bus: Bus;
   readonly instance: string;
@@ -22,7 +22,7 @@ export function startHealthReports(options: {
   return () => clearInterval(timer);
 }
 
-/** The newest report of each service. A service that has fallen silent is not ready. */
+/** The newest report of each service. A service that has gone silent is not ready. */
 export interface HealthBoard {
   readonly entries: () => { name: string; health: Health }[];
   readonly close: () => void;

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
-/** The figures of one process or thread, in Prometheus' terms. Names begin with `weir_`. */
+/** The metrics of one process or thread, in Prometheus's terms. Names begin with `weir_`. */
 export interface Metrics {
   readonly registry: Registry;
   counter(name: string, help: string): Counter;

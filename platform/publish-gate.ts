@@ -1,4 +1,4 @@
-/** A publish as it came from a device. `payload` may be a view of a shared buffer: keep a copy, not the view. */
+/** A publish as it arrived from a device. `payload` may be a view of a shared buffer: keep a copy, not the view. */
 export interface InboundMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -9,9 +9,10 @@ export interface InboundMessage {
 }
 
 /**
- * Between the broker and the ingest: the broker acknowledges a publish only when `done` was called. `done` is called
- * once, with an error only when the gate is closed for good (the broker then drops the connection unacknowledged).
- * Messages that are no readings (unknown topics, bad payloads) are done once their dead letter is kept.
+ * Between the broker and the ingest: the broker acknowledges a publish only after `done` is called. `done` is called
+ * once, with an error only when the gate is closed for good (the broker then drops the connection without an
+ * acknowledgement). Messages that cannot become readings (unknown topics, bad payloads) are done once their dead
+ * letter is stored.
  */
 export interface PublishGate {
   accept(message: InboundMessage, done: (error?: Error) => void): void;

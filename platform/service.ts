@@ -6,7 +6,7 @@ import type { Metrics } from "./metrics.ts";
 /** A running part of the gateway. */
 export interface Service {
   readonly name: string;
-  /** Ready to do its work; `detail` says why not, for `/readyz`. */
+  /** Ready to do its work; `detail` gives the reason if not, for `/readyz`. */
   health(): Health;
   /** Drains and ends. Safe to call twice, and after a partial start. */
   stop(): Promise<void>;
@@ -15,11 +15,11 @@ export interface Service {
 export interface Health {
   readonly ready: boolean;
   readonly detail: string;
-  /** The work goes on, but something wants a person. For everybody who may ask `/readyz`. */
+  /** The work continues, but a person should look into something. Visible to everyone who may ask `/readyz`. */
   readonly notice?: string;
 }
 
-/** What every service gets from outside. */
+/** What every service receives from outside. */
 export interface Deps {
   readonly clock: Clock;
   readonly logger: Logger;

@@ -2,7 +2,7 @@ import { STATS } from "../contracts/service-reports.ts";
 import type { Bus } from "./log/port.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Publishes the figures of this process or thread on `stats.<instance>`; returns how to stop. */
+/** Publishes the metrics of this process or thread on `stats.<instance>`; returns a function that stops it. */
 export function startStatsReports(options: {
   readonly instance: string;
   readonly bus: Bus;

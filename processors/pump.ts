@@ -1,5 +1,5 @@
 /**
- * Sends taken items one lot after another; items taken in the meantime go with later lots. After a failure it sends
+ * Sends taken items one lot after another; items taken during a send go with later lots. After a failure it sends
  * nothing more: its owner restarts from what the log has.
  */
 export class Pump {

@@ -1,4 +1,7 @@
-/** Lets the first `times` calls of each `everyMs` through; the others do nothing. For log lines, whose figures count all. */
+/**
+ * Lets the first `times` calls of each `everyMs` through; the others do nothing. For log lines: the counters count
+ * every call.
+ */
 export function rateLimited<Args extends readonly unknown[]>(
   call: (...args: Args) => void,
   { times = 1, everyMs }: { readonly times?: number; readonly everyMs: number },

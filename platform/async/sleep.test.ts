@@ -17,7 +17,7 @@ it("ends as soon as the signal aborts, and leaves no listener behind", async () 
   expect(getEventListeners(stopping.signal, "abort")).toEqual([]);
 });
 
-it("leaves no listener behind when the time is over", async () => {
+it("leaves no listener behind after the time", async () => {
   const { signal } = new AbortController();
   await sleep(1, { signal });
   expect(getEventListeners(signal, "abort")).toEqual([]);

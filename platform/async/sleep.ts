@@ -6,8 +6,8 @@ export interface SleepOptions {
 }
 
 /**
- * Resolves after `ms`, or as soon as the signal aborts; it never rejects. Loops check the signal themselves:
- * `while (!signal.aborted) { await attempt(); await sleep(backoff.nextMs(), { signal }); }`.
+ * Resolves after `ms`, or as soon as the signal aborts; it never rejects. Loops check the signal themselves: `while
+ * (!signal.aborted) { await attempt(); await sleep(backoff.nextMs(), { signal }); }`.
  */
 export function sleep(ms: number, { signal, ref = true }: SleepOptions = {}): Promise<void> {
   if (signal?.aborted) return Promise.resolve();

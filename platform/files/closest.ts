@@ -1,4 +1,4 @@
-/** The candidate that a misspelt word most likely means; undefined when none is near. */
+/** The candidate that a misspelt word most likely means; undefined when none is close. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   const wanted = plain(word);
   let best: string | undefined;
@@ -14,7 +14,7 @@ export function closest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** The value that a misspelt name means, or the glob that a misspelt glob does. */
+/** The value that a misspelt name means, or the glob that a misspelt glob means. */
 export function nearestTo(pattern: string, values: readonly string[]): string | undefined {
   const [prefix = ""] = pattern.split(/[*?]/, 1);
   if (prefix === pattern) return closest(pattern, values);
@@ -24,12 +24,12 @@ export function nearestTo(pattern: string, values: readonly string[]): string | 
     : `"${near}${pattern.slice(prefix.length)}"`;
 }
 
-/** `groupBy`, `group-by` and `Group_By` are one word. */
+/** Treats `groupBy`, `group-by` and `Group_By` as one word. */
 function plain(word: string): string {
   return word.toLowerCase().replace(/[-_\s]/g, "");
 }
 
-/** Letters to insert, delete, replace, or swap with their neighbour (optimal string alignment). */
+/** The number of letters to insert, delete, replace, or swap with their neighbour (optimal string alignment). */
 function distanceOf(a: string, b: string): number {
   let twoAbove: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, j) => j);

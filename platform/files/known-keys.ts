@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Path } from "./fault.ts";
 import type { KeyHome } from "./schema-texts.ts";
 
-/** What a JSON Schema says about a field, as far as messages and documents need it. */
+/** The part of a field's JSON Schema that messages and documents need. */
 export interface FieldSchema {
   readonly type?: string;
   readonly description?: string;
@@ -18,13 +18,13 @@ export interface FieldSchema {
   readonly allOf?: readonly FieldSchema[];
 }
 
-/** The JSON Schema of what people write, of draft 7, which editors take. */
+/** The JSON Schema of the written form, in draft 7, which editors support. */
 export function jsonSchemaOf(schema: z.ZodType): FieldSchema & Readonly<Record<string, unknown>> {
-  // Through text: the library's own type says less than what comes out.
+  // Through text: the library's own type is less precise than its output.
   return JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io: "input", target: "draft-7", unrepresentable: "any" })));
 }
 
-/** The field at a path. Where a field has several shapes, the one that the value there has, or else the first map. */
+/** The field at a path. If a field has several shapes: the shape of the value there, or else the first map. */
 export function fieldAt(root: FieldSchema, path: Path, value: unknown): FieldSchema | undefined {
   let field: FieldSchema | undefined = shapeOf(root, value);
   let inner = value;
@@ -38,12 +38,12 @@ export function fieldAt(root: FieldSchema, path: Path, value: unknown): FieldSch
   return field;
 }
 
-/** The keys of a map; undefined where it takes any. */
+/** The keys of a map; undefined if any key is allowed. */
 export function keysOf(field: FieldSchema | undefined): readonly string[] | undefined {
   return field?.properties && Object.keys(field.properties);
 }
 
-/** Maps that take the key, the top level first. Lists and maps with free names are left out. */
+/** Maps that allow the key, the top level first. Lists and maps with free names are left out. */
 export function homesOf(root: FieldSchema, key: string): KeyHome[] {
   const homes: KeyHome[] = [];
   const maps: { readonly map: string; readonly field: FieldSchema }[] = [{ map: "", field: root }];

@@ -8,14 +8,14 @@ export interface LenientYaml {
   readonly faults: readonly YamlFault[];
 }
 
-/** Faults of the library that leave the rest of the text readable as it was meant. */
+/** Faults of the library that leave the rest of the text readable as intended. */
 const READABLE = new Set(["DUPLICATE_KEY"]);
-/** Each fixed line takes one more parse. */
+/** Each fixed line costs one more parse. */
 const FIXES_MAX = 50;
 
 /**
- * Parses a text. A line with one certain meaning is fixed, and the text is parsed again: so the rest of the file is
- * checked as well, and all faults come at once.
+ * Parses a text. If a broken line has only one possible meaning, it is fixed and the text is parsed again. So the
+ * rest of the file is checked as well, and all faults are reported at once.
  */
 export function openLenient(source: string): LenientYaml {
   const faults: YamlFault[] = [];
@@ -29,7 +29,7 @@ export function openLenient(source: string): LenientYaml {
     // Each line once: a second fix would quote the quotes.
     const fixable = found.find(({ explained: { fixedLine, place } }) => fixedLine !== undefined && !isFixed(place));
     if (fixable?.explained.fixedLine === undefined) {
-      // A structural fault mostly causes the ones after it.
+      // A structural fault usually causes the faults after it.
       const own = found.filter(({ code }, i) => i === 0 || READABLE.has(code)).map(({ explained }) => explained);
       faults.push(...own.filter(({ place }) => !isFixed(place)));
       const isReadable = yaml.faults.every(({ code }) => READABLE.has(code));
@@ -42,7 +42,7 @@ export function openLenient(source: string): LenientYaml {
   return { yaml: asWritten(yaml, original, false), faults };
 }
 
-/** Shows places on a fixed line on the line of the file. */
+/** Maps places on a fixed line to the line of the file. */
 function asWritten(yaml: YamlSource, original: readonly string[], isReadable: boolean): YamlSource {
   function written(place: Place): Place {
     const text = (original[place.line - 1] ?? "").replace(/\r$/, "");

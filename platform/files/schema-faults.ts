@@ -9,31 +9,31 @@ import { suggestDuration } from "./suggest-duration.ts";
 export type SchemaFault = FaultOf<SchemaFacts>;
 type Issue = z.core.$ZodIssue;
 
-/** What is known of a file besides the issues of its schema. */
+/** Facts about a file besides the issues of its schema. */
 export interface SchemaFaultOptions {
-  /** The value that the schema has checked. */
+  /** The checked value. */
   readonly root: unknown;
   readonly schema: FieldSchema;
   readonly renamed?: Readonly<Record<string, string>> | undefined;
   readonly secrets?: readonly string[] | undefined;
-  /** What other tools call a key: `timezone: "zone"`. */
+  /** Names that other tools use for a key: `timezone: "zone"`. */
   readonly synonyms?: Readonly<Record<string, string>> | undefined;
-  /** Where keys belong that the top level does not take, as far as the schema does not say: `{ device: where }`. */
+  /** Where a key belongs that the top level does not allow, if the schema does not say it: `{ device: where }`. */
   readonly homes?: Readonly<Record<string, KeyHome>> | undefined;
-  /** What other tools call one of a few words: `warn: "warning"`. */
+  /** Words that other tools use for an allowed word: `warn: "warning"`. */
   readonly words?: Readonly<Record<string, string>> | undefined;
-  /** What a field holds, and a right value of it that is near the wrong one. */
+  /** The content of a field, and a correct value that is close to the wrong one. */
   readonly describe?: ((at: Path, value: unknown) => FieldHint) | undefined;
 }
 
 export interface FieldHint {
   /** With its article: `a condition`. */
   readonly what?: string | undefined;
-  /** As it is written in the file, key and all. */
+  /** As written in the file, including the key. */
   readonly example?: string | undefined;
 }
 
-/** Issues with unions resolved: of a union's shapes, the one that the value was meant to have. */
+/** Issues with unions resolved: of a union's shapes, the intended one. */
 export function flatIssues(issues: readonly Issue[]): Issue[] {
   return issues.flatMap((issue): Issue[] => {
     if (issue.code !== "invalid_union" || issue.errors.length === 0) return [issue];
@@ -55,7 +55,7 @@ export function schemaFaults(issues: readonly Issue[], options: SchemaFaultOptio
   return withoutShadows(flatIssues(issues).flatMap((issue) => faultsOf(issue, options)));
 }
 
-/** Leaves out keys that are missing because they are there under another name. */
+/** Leaves out missing keys that are present under another name. */
 export function withoutShadows<Fault extends { readonly code: PropertyKey; readonly at: Path; readonly facts: object }>(
   faults: readonly Fault[],
 ): Fault[] {
@@ -70,7 +70,7 @@ export function withoutShadows<Fault extends { readonly code: PropertyKey; reado
   );
 }
 
-/** The faults of one issue: an issue about unknown keys may be about several. */
+/** The faults of one issue: an issue about unknown keys may name several. */
 export function faultsOf(issue: Issue, options: SchemaFaultOptions): SchemaFault[] {
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey([...issue.path, key], options));
   return [faultOf(issue, options)];
@@ -213,7 +213,7 @@ function unknownKey(at: Path, options: SchemaFaultOptions): SchemaFault {
   return { ...spot, code: "unknown_key", facts: { key, known, meant, elsewhere: farther, glued } };
 }
 
-/** The new path of an old key, with the names that each `*` stands for. */
+/** The new path of an old key, with each `*` replaced by its name. */
 function newNameOf(at: Path, renamed: Readonly<Record<string, string>>): string | undefined {
   const [pattern, now] = Object.entries(renamed).find(([old]) => pathFits(at, old)) ?? [];
   if (pattern === undefined || now === undefined) return undefined;

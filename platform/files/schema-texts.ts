@@ -7,10 +7,10 @@ interface Named {
   readonly name: string;
 }
 
-/** What a value had to be: `null` in JSON is an empty value in YAML. */
+/** The type that a value had to have: `null` in JSON is an empty value in YAML. */
 export type Expected = keyof typeof ARTICLES;
 
-/** A map that takes a key; `map` is its path joined by dots, and empty for the top level. */
+/** A map that allows a key; `map` is its path joined by dots, and empty for the top level. */
 export interface KeyHome {
   readonly map: string;
   readonly key: string;
@@ -18,14 +18,14 @@ export interface KeyHome {
   readonly value?: string;
 }
 
-/** What can be wrong with the values of a file, by code. */
+/** Everything that can be wrong with the values of a file, by code. */
 export interface SchemaFacts {
   unknown_key: {
     readonly key: string;
-    /** Keys that may stand there. */
+    /** Keys that are allowed there. */
     readonly known: readonly string[];
     readonly meant: string | undefined;
-    /** Maps in which the key, or what it means, would be right. */
+    /** Maps that allow the key, or the key that it means. */
     readonly elsewhere: readonly KeyHome[];
     /** `for:10m`: the key and the value that YAML reads as one word. */
     readonly glued: { readonly key: string; readonly value: string } | undefined;
@@ -40,7 +40,7 @@ export interface SchemaFacts {
   wrong_type: Named & {
     readonly value: unknown;
     readonly expected: readonly Expected[];
-    /** In place of the types: what the field holds, like `a condition`. */
+    /** Instead of the types: the content of the field, like `a condition`. */
     readonly what: string | undefined;
     readonly example: string | undefined;
   };
@@ -56,17 +56,17 @@ export interface SchemaFacts {
     readonly value: unknown;
     readonly min: number | undefined;
     readonly max: number | undefined;
-    /** Texts and lists have lengths, numbers are themselves. */
+    /** Texts and lists are measured by length, numbers by value. */
     readonly measure: "itself" | "characters" | "entries";
   };
   not_multiple: Named & { readonly value: unknown; readonly divisor: number };
-  /** A check of the schema's own, in its own words. */
+  /** A check that the schema defines, in its own words. */
   check_failed: Named & { readonly says: string; readonly help: string };
 }
 
 const NO_VALUE = "(not shown)";
 
-/** Takes the place of a value that no message may show. */
+/** Replaces a value that no message may show. */
 export const SECRET = Symbol("secret");
 
 export const SCHEMA_TEXTS: FaultTexts<SchemaFacts> = {
@@ -176,7 +176,7 @@ function typeHelp(key: string, value: unknown, expected: readonly Expected[]): s
   return isNumberInQuotes ? `write it without quotes: ${key}: ${value}` : `write for example ${key}: 10`;
 }
 
-/** A value in a message. Long texts are cut. */
+/** A value in a message. Long texts are truncated. */
 export function shown(value: unknown): string {
   if (value === SECRET) return NO_VALUE;
   if (Array.isArray(value)) return "a list";

@@ -2,10 +2,10 @@ import { z } from "zod";
 import { parseSizeBytes } from "../../domain/size.ts";
 import { formatDurationUs, parseDurationUs } from "../../domain/time.ts";
 
-/** By this pattern in a JSON Schema, editors check a duration and messages know one. */
+/** From this pattern in a JSON Schema, editors and messages know that a field is a duration. */
 export const DURATION_PATTERN = "^(\\d+(\\.\\d+)?(us|ms|s|m|h|d|w))+$";
 
-/** A duration as people write it (`90s`, `1h30m`), parsed to microseconds. So is the default. */
+/** A duration as people write it (`90s`, `1h30m`), parsed to microseconds. The default is written the same way. */
 export function durationUs() {
   return durationText().transform((text, context) => {
     const us = parseDurationUs(text);
@@ -26,7 +26,7 @@ export function durationUsBetween(bounds: Bounds) {
   return durationUs().superRefine((us, context) => checkBounds(us, bounds, context));
 }
 
-/** A duration within bounds that stays text. */
+/** A duration within bounds that remains a text. */
 export function durationTextBetween(bounds: Bounds) {
   return durationText().superRefine((text, context) => {
     const us = parseDurationUs(text);
@@ -45,7 +45,7 @@ function checkBounds(us: number, { minUs, maxUs }: Bounds, context: z.Refinement
   context.addIssue({ code: "custom", message, params: { minUs, maxUs } });
 }
 
-/** By this pattern in a JSON Schema, editors check a size and messages know one. */
+/** From this pattern in a JSON Schema, editors and messages know that a field is a size. */
 export const SIZE_PATTERN = "^\\d+(\\.\\d+)?(B|KiB|MiB|GiB|TiB)$";
 
 export const SIZE_EXAMPLES = "write for example 64MiB, 2GiB or 256B";
@@ -56,7 +56,7 @@ export function durationField(min: string, max: string) {
   return durationUsBetween(bounds).meta({ "x-weir": { kind: "duration", min, max } });
 }
 
-/** A size as people write it (`64MiB`, `256B`), within bounds, parsed to bytes. So is the default. */
+/** A size as people write it (`64MiB`, `256B`), within bounds, parsed to bytes. The default is written the same way. */
 export function sizeField(min: string, max: string) {
   const [minBytes, maxBytes] = [known(parseSizeBytes(min), min), known(parseSizeBytes(max), max)];
   return z

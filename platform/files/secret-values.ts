@@ -25,12 +25,12 @@ export function secretFile(what: string) {
   return z.string().min(1).optional().describe(`The file that holds ${what}; white space around it is ignored.`);
 }
 
-/** Keys of a map (such as the names of headers) with the environment variables that hold their values. */
+/** The keys of a map (such as names of headers), with the environment variables that hold their values. */
 export function secretEnvMap(key: z.ZodString) {
   return z.record(key, variable).default({});
 }
 
-/** The address of a server. Credentials in it are refused: `instead` says which keys take them. */
+/** The address of a server. Credentials in it are refused: `instead` names the keys for them. */
 export function addressSchema(options: {
   readonly protocols: readonly string[];
   readonly example: string;
@@ -52,7 +52,7 @@ function hasCredentials(text: string): boolean {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The text of a secret, from the one place that is given; undefined when none is. Throws SecretError. */
+/** The text of a secret, from the one place that is given; undefined without a place. Throws SecretError. */
 export function secretValue(
   what: string,
   place: { readonly env?: string | undefined; readonly file?: string | undefined },

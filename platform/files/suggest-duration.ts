@@ -21,10 +21,10 @@ const UNIT_WORDS: Readonly<Record<string, string>> = {
   week: "w",
 };
 
-/** Nobody writes a longer one, and guessing takes more than linear time. */
+/** Longer texts are never durations, and guessing takes more than linear time. */
 export const SUGGEST_CHARACTERS_MAX = 200;
 
-/** `5 minutes`, `5min` and `1H` as Weir writes them. */
+/** `5 minutes`, `5min` and `1H` in Weir's notation. */
 export function suggestDuration(text: string): string | undefined {
   if (text.length > SUGGEST_CHARACTERS_MAX) return undefined;
   let duration = "";

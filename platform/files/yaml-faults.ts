@@ -2,9 +2,9 @@ import type { PlacedFaultOf } from "./fault.ts";
 import type { LibraryFault, Place, YamlSource } from "./yaml-source.ts";
 import type { YamlFacts } from "./yaml-texts.ts";
 
-/** A fault of the YAML, for people who never learned YAML. */
+/** A fault of the YAML, for people who do not know YAML. */
 export type YamlFault = PlacedFaultOf<YamlFacts> & {
-  /** The line as it was meant, when that is certain enough to continue the check with it. */
+  /** The line as intended, if that is certain enough to continue the check with it. */
   readonly fixedLine?: string | undefined;
 };
 
@@ -15,10 +15,10 @@ const INNER_VALUE = /([:,[]\s*)([*>!@%`][^,\]}]*?)(\s*)(?=[,\]}])/;
 const LIST_ITEM = /^(\s*(?:- )+\s*)(![^\s#]*)(\s+#.*|\s*)$/;
 const SPECIAL_START = /^(?:>|!|\*|@|`|%|\{\{)/;
 const SPECIAL_IN_BRACKETS = new Set(["ALIAS", "BAD_ALIAS", "TAG", "BAD_SCALAR_START"]);
-/** What the library reports where a bracket is not closed. */
+/** The library's code for a bracket that is not closed. */
 const NEAR_BRACKET = new Set(["MISSING_CHAR", "BAD_INDENT", "UNEXPECTED_TOKEN", "BLOCK_IN_FLOW"]);
 
-/** Finds what a fault of the library means. `lines` is the whole text: some faults show far below their cause. */
+/** Finds the meaning of a fault of the library. `lines` is the whole text: some faults appear far below their cause. */
 export function explainFault(
   fault: LibraryFault,
   { lines, openBrackets }: { readonly lines: readonly string[]; readonly openBrackets: YamlSource["openBrackets"] },
@@ -59,7 +59,10 @@ export function explainFault(
   }
 }
 
-/** A value that starts with a sign of YAML; or a block sign (`>`), which is legal and never meant before a number. */
+/**
+ * A value that starts with a special character of YAML; or with a block indicator (`>`), which is legal but never
+ * intended before a number.
+ */
 export function specialStart(code: string, place: Place): YamlFault | undefined {
   const plain = PLAIN_VALUE.exec(place.text);
   const [, before = "", key = "", value = "", after = ""] = plain ?? [];
@@ -102,7 +105,7 @@ export function wordAt(place: Place): string {
   return word.trim();
 }
 
-/** A line up to the place on which a quoted value begins and does not end. */
+/** A line up to the place where a quoted value begins that does not end. */
 function openedQuote(lines: readonly string[], place: Place): Place | undefined {
   for (const [i, text] of lines.slice(0, place.line).entries()) {
     const found = /^(\s*(?:- )?(?:[\w.-]+:\s+)?)(?:"(?:[^"\\]|\\.)*|'(?:[^']|'')*)$/.exec(text.replace(/\r$/, ""));
@@ -116,7 +119,7 @@ function placeOfRest(line: string, number: number, from: number): Place {
   return { line: number, column: from + 1, length: Math.max(1, text.trimEnd().length - from), text };
 }
 
-/** The library places faults of the indentation at the blanks; people look at the words. */
+/** The library places indentation faults at the blanks; people look at the words. */
 function ofWords(place: Place): Place {
   const rest = place.text.slice(place.column - 1);
   const blanks = rest.length - rest.trimStart().length;

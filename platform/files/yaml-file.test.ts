@@ -47,7 +47,11 @@ test.each([
     "broker: { partitions: 3 }",
     "1:11 unknown key `partitions`; `partitions` belongs at the top level: indent it less",
   ],
-  ["a key like none", "broker: { zzzzz: 3 }", "1:11 unknown key `zzzzz`; known here: users_file, keep, qos, secure"],
+  [
+    "an unknown key without a similar one",
+    "broker: { zzzzz: 3 }",
+    "1:11 unknown key `zzzzz`; known here: users_file, keep, qos, secure",
+  ],
   ["no space after the colon", "partitions:3", '1:1 the file must be a map of keys and values, not "partitions:3"'],
   [
     "a number in quotes",
@@ -64,7 +68,7 @@ test.each([
   ["a duration without a unit", "broker: { keep: 5 }", "1:17 5 has no unit; write keep: 5s for seconds"],
   ["a duration in words", "broker: { keep: 5 minutes }", '1:17 "5 minutes" is not a duration; write 5m'],
   ["too long a duration", "broker: { keep: 5m }", '1:17 `broker.keep` cannot be "5m"; write a duration from 1s to 1m'],
-  ["none of a few numbers", "broker: { qos: 3 }", "1:16 `broker.qos` cannot be 3; write one of 0, 1, 2"],
+  ["not one of a few numbers", "broker: { qos: 3 }", "1:16 `broker.qos` cannot be 3; write one of 0, 1, 2"],
   [
     "a word for yes",
     "broker: { secure: yes }",
@@ -104,7 +108,7 @@ test.each([
   expect(problemsOf(source)[0]).toContain(problem);
 });
 
-test("all problems come at once, in the order of the file, also those after a fault of the YAML", () => {
+test("reports all problems at once, in the order of the file, even those after a fault of the YAML", () => {
   const source = "receivers:\n  a: { type: mail, to: *-ops }\nbroker:\n  qos: 5\npartitions: 0\nzone: UTC\n";
   expect(problemsOf(source)).toEqual([
     '2:24 `*` at the start of a value has another meaning in YAML; put the value in quotes: "*-ops"',

@@ -15,7 +15,7 @@ export interface FileProblem {
   /** From 1. */
   readonly line: number;
   readonly column: number;
-  /** What is wrong; and how to fix it, after a semicolon. */
+  /** What is wrong and, after a semicolon, how to fix it. */
   readonly message: string;
   readonly text: string;
 }
@@ -32,11 +32,11 @@ export interface ParseOptions {
    */
   readonly renamed?: Readonly<Record<string, string>>;
   /**
-   * Paths of passwords and tokens, with `*` as above. No problem shows such a value, nor the rest of a line after such a
-   * key, misspelt or not.
+   * Paths of passwords and tokens, with `*` as above. No problem shows such a value, nor the rest of a line after
+   * such a key, even if it is misspelt.
    */
   readonly secrets?: readonly string[];
-  /** What other tools call a key: `{ timezone: "zone" }`. */
+  /** Names that other tools use for a key: `{ timezone: "zone" }`. */
   readonly synonyms?: Readonly<Record<string, string>>;
 }
 

@@ -5,17 +5,17 @@ import { reasonOf } from "../../domain/reason.ts";
 export interface Place {
   readonly line: number;
   readonly column: number;
-  /** Characters in question; they end with the line at the latest. */
+  /** The number of characters in question; they end at the end of the line at the latest. */
   readonly length: number;
   /** The whole line. */
   readonly text: string;
 }
 
-/** What the YAML library finds wrong, or finds legal although nobody means it. */
+/** A problem that the YAML library reports, or something legal that is never intended. */
 export interface LibraryFault {
-  /** The library's code; `ALIAS` for a `*name` and `TAG` for a `!name` that refers to nothing. */
+  /** The library's code; `ALIAS` for a `*name` and `TAG` for a `!name` without a target. */
   readonly code: string;
-  /** The library's words. Only people read them. */
+  /** The library's own message, for people only. */
   readonly reason: string;
   readonly place: Place;
 }
@@ -30,9 +30,9 @@ export interface YamlSource {
   readonly comments: readonly Place[];
   /** Brackets that are never closed. */
   readonly openBrackets: readonly Place[];
-  /** The node at a path, or the nearest one above it; or the key that leads to it. */
+  /** The node at a path, or its nearest ancestor; or the key that leads to it. */
   placeOf(path: YamlPath, part?: "key" | "value"): Place;
-  /** The first place of a key that occurs again at `second`. */
+  /** The first place of a key that is repeated at `second`. */
   firstOf(key: string, second: Place): Place | undefined;
 }
 
@@ -122,7 +122,7 @@ function isNode(value: unknown): value is Node {
   return isMap(value) || isSeq(value) || isScalar(value) || isAlias(value);
 }
 
-/** The lexer tells a `#` in a text from a comment, and an open bracket from one in a text. */
+/** The lexer distinguishes a `#` in a text from a comment, and an open bracket from one in a text. */
 function lexed(source: string, placeAt: (start: number, end: number) => Place) {
   const comments: Place[] = [];
   const openBrackets: Place[] = [];
@@ -130,7 +130,7 @@ function lexed(source: string, placeAt: (start: number, end: number) => Place) {
   let offset = 0;
   let isText = false;
   for (const token of new Lexer().lex(source)) {
-    // These three marks stand for no characters.
+    // These three tokens have no characters.
     if (token === CST.DOCUMENT || token === CST.FLOW_END || token === CST.SCALAR) {
       isText = token === CST.SCALAR;
       if (token === CST.FLOW_END) openBrackets.push(...open.splice(0));

@@ -1,6 +1,6 @@
 import type { FaultTexts } from "./fault.ts";
 
-/** What can be wrong with the YAML of a file, by code. */
+/** Everything that can be wrong with the YAML of a file, by code. */
 export interface YamlFacts {
   quote_open: Record<never, never>;
   /** `>`, `*`, `!`... at the beginning of a value; `fixed` is the line's value in quotes. */
@@ -18,7 +18,7 @@ export interface YamlFacts {
   bad_indent: Record<never, never>;
   after_quote: Record<never, never>;
   after_bracket: Record<never, never>;
-  /** None of the others; `reason` is the YAML library's. */
+  /** Any other fault; `reason` is the YAML library's message. */
   not_yaml: { readonly reason: string };
 }
 

@@ -12,7 +12,7 @@ import { differencesOf, type WantedConfig } from "./streams.ts";
 
 const NS_PER_US = 1_000;
 
-/** The disk has no room for the log. Trying again helps only once it has more. */
+/** The disk has no space for the log. Retrying helps only once it has more. */
 export class DiskTooSmallError extends UserError {
   override readonly name = "DiskTooSmallError";
 }
@@ -27,8 +27,9 @@ interface Alignment {
 }
 
 /**
- * Brings the streams of a server that this gateway alone owns to weir.yaml, in sizes that fit the disk. Never deletes
- * a message: a limit that would do so stays as it is, with a warning. Throws DiskTooSmallError.
+ * Brings the streams to the settings of weir.yaml, in sizes that fit the disk. For a server that only this gateway
+ * uses. Never deletes a message: a limit that would delete some stays unchanged, with a warning. Throws
+ * DiskTooSmallError.
  */
 export async function alignStreams({ jsm, wanted, freeBytes, nowUs, logger }: Alignment): Promise<void> {
   const existing = await existingStreams(jsm, wanted);
@@ -40,7 +41,7 @@ export async function alignStreams({ jsm, wanted, freeBytes, nowUs, logger }: Al
   const [grown, others] = [true, false].map((grows) =>
     targets.filter(({ stream, config }) => grows === config.max_bytes > stream.config.max_bytes),
   );
-  // What shrinks makes room for the rest, on a server that reserves it.
+  // Streams that shrink free space for the rest, on a server that reserves it.
   for (const target of others ?? []) await align({ jsm, ...target, nowUs, logger });
   await createMissingStreams(jsm, fitting, logger);
   for (const target of grown ?? []) await align({ jsm, ...target, nowUs, logger });
@@ -115,7 +116,7 @@ export function limitsThatDelete(
   return [...(tooOld ? (["max_age"] as const) : []), ...(tooLarge ? (["max_bytes"] as const) : [])];
 }
 
-/** Changes the settings that differ, and logs them. A refusal of the server is a warning: the stream works as it is. */
+/** Changes the settings that differ, and logs them. If the server refuses, it only warns: the stream still works. */
 export async function changeStream(target: Omit<Target, "nowUs">): Promise<boolean> {
   const { jsm, stream, config, logger } = target;
   const { storage, ...changed } = { ...config, storage: stream.config.storage };

@@ -7,18 +7,20 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** How an adapter carries the bus' JSON, as bytes. */
+/** How an adapter carries the bus's JSON, as bytes. */
 export interface BusTransport {
-  /** The largest question or report in bytes. Answers have no such limit: the transport cuts them. */
+  /** The largest question or report in bytes. Answers have no such limit: the transport splits them. */
   readonly messageBytesMax: () => number;
   readonly publish: (subject: string, bytes: Uint8Array) => void;
-  /** `*` matches a word, a trailing `>` the rest. Returns how to stop. */
+  /** `*` matches a word, a trailing `>` the rest. Returns a function that stops it. */
   readonly subscribe: (subject: string, onBytes: (bytes: Uint8Array, subject: string) => void) => () => void;
-  /** Rejects with `NoAnswerError`, with `BadAnswerError` when the answer breaks off, and with the signal's reason. */
+  /**
+   * Rejects with `NoAnswerError`, with `BadAnswerError` when the answer is incomplete, and with the signal's reason.
+   */
   readonly request: (subject: string, bytes: Uint8Array, options: RequestOptions) => Promise<Uint8Array>;
-  /** `answer` never rejects. Returns how to stop. */
+  /** `answer` never rejects. Returns a function that stops it. */
   readonly respond: (subject: string, answer: (bytes: Uint8Array) => Promise<Uint8Array>) => () => void;
-  /** Something was dropped: for the log. */
+  /** Called when something is dropped, for the log. */
   readonly onDropped: (problem: string) => void;
 }
 
@@ -29,7 +31,7 @@ export interface RequestOptions {
 
 const envelope = z.union([z.object({ error: z.string() }), z.object({ value: z.unknown() })]);
 
-/** A bus over a transport: encodes, and checks what is received against the schemas of questions and reports. */
+/** A bus over a transport: encodes, and checks received data against the schemas of questions and reports. */
 export function createBus(transport: BusTransport): Bus {
   return {
     publish(report, value, key) {
@@ -49,7 +51,7 @@ export function createBus(transport: BusTransport): Bus {
       });
     },
     async request({ subject, ask, answer }, value, { timeoutMs = REQUEST_TIMEOUT_MS, signal } = {}) {
-      // Checked here as well: the stack of a bad question is the asker's.
+      // Checked here as well, so that the stack of a bad question is the asker's.
       const checked = ask.safeParse(value);
       if (!checked.success) throw new RefusedError(notUnderstood(checked.error));
       const bytes = toBytes(value);
@@ -80,7 +82,7 @@ export function createBus(transport: BusTransport): Bus {
   };
 }
 
-/** What is sent back in place of an answer. */
+/** Sent instead of an answer. */
 export function errorAnswer(error: string): Uint8Array {
   return toBytes({ error });
 }

@@ -7,18 +7,18 @@ import { infoOf, type ProbedStream } from "./probe.ts";
 import { sizeText } from "./stream-texts.ts";
 import { errorCode, INSUFFICIENT_STORAGE, STREAM_NAME_IN_USE, type WantedConfig } from "./streams.ts";
 
-/** Each try asks for this much of the one before. */
+/** Each attempt asks for this share of the one before. */
 const SMALLER = 0.8;
 
-/** The server refuses even the smallest log. Trying again helps only once it has more room. */
+/** The server refuses even the smallest log. Retrying helps only once it has more space. */
 export class NoRoomError extends UserError {
   override readonly name = "NoRoomError";
 }
 
 /**
- * Creates the streams that do not exist. Never changes one that does: its settings are the word of the server's owner.
- * If the server has no room (it reserves max_bytes of each stream), all new streams shrink together until they fit.
- * Resolves to the streams that existed before. Throws NoRoomError.
+ * Creates the streams that do not exist. Never changes an existing one: the server's owner decides about its
+ * settings. If the server has too little space (it reserves max_bytes of each stream), all new streams shrink
+ * together until they fit. Resolves to the streams that existed before. Throws NoRoomError.
  */
 export async function createMissingStreams(
   jsm: JetStreamManager,
@@ -67,7 +67,7 @@ export async function existingStreams(
   return found;
 }
 
-/** `created` are the streams of this start, which alone it may shrink, and never below what they hold already. */
+/** `created` are the streams of this start. Only these may shrink, and never below their content. */
 async function createOrShrink(jsm: JetStreamManager, config: WantedConfig, created: Set<StreamName>): Promise<void> {
   if (!created.has(config.name)) {
     try {

@@ -31,12 +31,12 @@ function sizes(streams: readonly StreamDemand[], freeMib: number): Partial<Recor
 
 const total = (all: Partial<Record<StreamName, number>>) => Object.values(all).reduce((sum, each) => sum + each, 0);
 
-test("a large disk gives what is wanted", () => {
+test("a large disk gives every stream its wanted size", () => {
   const division = divideDisk(demands(), 100 * GIB);
   expect(division).toEqual({ state: "fits", sizes: new Map(Object.entries(DEFAULTS)) });
 });
 
-test("a small disk keeps the proportions, and two fifths of it free", () => {
+test("a small disk keeps the proportions, and two fifths of it stay free", () => {
   const all = sizes(demands(), 6 * 1_024);
   expect(total(all)).toBeLessThanOrEqual(0.6 * 6 * 1_024 + 3);
   expect(total(all)).toBeGreaterThan(0.59 * 6 * 1_024);
@@ -44,14 +44,14 @@ test("a small disk keeps the proportions, and two fifths of it free", () => {
   expect((all.READINGS ?? 0) / (all.NOTIFICATIONS ?? 1)).toBeCloseTo(40, 0);
 });
 
-test("a very small disk gives the small streams their least, and the others the rest", () => {
+test("a very small disk gives the small streams their minimum, and the others the rest", () => {
   const all = sizes(demands(), 300);
   expect(all).toMatchObject({ ALERTS: 16, DEADLETTERS: 16, NOTIFICATIONS: 16 });
   expect(total(all)).toBeGreaterThanOrEqual(178);
   expect(total(all)).toBeLessThanOrEqual(181);
 });
 
-test("a disk without room for the least says how much is needed", () => {
+test("a disk without space for the minimum says how much it needs", () => {
   expect(divideDisk(demands(), 20 * MIB)).toEqual({ state: "too-small", neededBytes: 160 * MIB });
   expect(divideDisk(demands(), 160 * MIB).state).toBe("scaled");
   // Small sizes need less.
@@ -61,7 +61,7 @@ test("a disk without room for the least says how much is needed", () => {
   });
 });
 
-test("existing streams start on a full disk, and keep their sizes while files come and go", () => {
+test("existing streams start on a full disk, and keep their sizes while files appear and disappear", () => {
   const existing = demands({ READINGS: { givenBytes: 100 * MIB } }, { givenBytes: 16 * MIB, heldBytes: 10 * MIB });
   const kept = { READINGS: 100, GROUPS: 16, WINDOWS: 16, ALERTS: 16, DEADLETTERS: 16, NOTIFICATIONS: 16 };
   expect(sizes(existing, 0)).toEqual(kept);
@@ -69,7 +69,7 @@ test("existing streams start on a full disk, and keep their sizes while files co
   expect(total(sizes(existing, 6 * 1_024))).toBeGreaterThan(3_000);
 });
 
-test("a missing stream gets room from the others, which keep what they hold", () => {
+test("a missing stream gets space from the others, which keep their content", () => {
   const streams = demands(
     { READINGS: { givenBytes: 2 * GIB, heldBytes: 150 * MIB }, ALERTS: { givenBytes: undefined, heldBytes: 0 } },
     { givenBytes: 64 * MIB },
@@ -81,7 +81,7 @@ test("a missing stream gets room from the others, which keep what they hold", ()
   expect(all.WINDOWS).toBeLessThan(64);
 });
 
-test("a stream that weir.yaml makes smaller follows it on a small disk, too", () => {
+test("a stream that weir.yaml makes smaller shrinks on a small disk, too", () => {
   const all = sizes(
     demands({ READINGS: { wantedBytes: 32 * MIB, givenBytes: 100 * MIB } }, { givenBytes: 16 * MIB }),
     300,

@@ -1,13 +1,16 @@
 import type { StreamName } from "../../domain/subjects.ts";
 
-/** No stream gets less, unless weir.yaml asks for less: below it, a burst of readings would drop others at once. */
+/**
+ * The least size of a stream, unless weir.yaml asks for less: below it, a burst of readings would drop others at
+ * once.
+ */
 export const SHARE_BYTES_MIN = 16 * 1_048_576;
-/** The rest is for checkpoints, the store, and what the server writes beside the messages. */
+/** The rest is for checkpoints, the store, and the server's other files. */
 const USABLE = 0.6;
-/** Shares follow a disk that has grown by this much, not each file that comes and goes. */
+/** Shares follow a disk that has grown by this factor, not every file that appears or disappears. */
 const GROWTH_MIN = 1.25;
 
-/** A stream that needs room. */
+/** A stream that needs space. */
 export interface StreamDemand {
   readonly name: StreamName;
   readonly wantedBytes: number;
@@ -22,9 +25,9 @@ export type Division =
   | { readonly state: "too-small"; readonly neededBytes: number };
 
 /**
- * Divides a disk among the streams. If the wanted sizes do not fit, all shrink together, in proportion, but never below
- * `SHARE_BYTES_MIN` and never below what a stream holds of what is wanted. An existing stream keeps its size, unless
- * the others need its room or the disk has grown. Without missing streams, it always finds a division.
+ * Divides a disk among the streams. If the wanted sizes do not fit, all shrink in proportion: never below
+ * `SHARE_BYTES_MIN`, and never below the wanted part of a stream's content. An existing stream keeps its size, unless
+ * the others need its space or the disk has grown. Without missing streams, it always finds a division.
  */
 export function divideDisk(streams: readonly StreamDemand[], freeBytes: number): Division {
   const missing = streams.filter(({ givenBytes }) => givenBytes === undefined);
@@ -49,7 +52,10 @@ export function divideDisk(streams: readonly StreamDemand[], freeBytes: number):
   return { state: "scaled", sizes: new Map(sizes) };
 }
 
-/** Proportional shares of the room; a stream whose share would be below its least gets its least, the others the rest. */
+/**
+ * Proportional shares of the space. A stream whose share would be below its minimum gets its minimum; the others
+ * share the rest.
+ */
 function scaled(streams: readonly StreamDemand[], room: number): ReadonlyMap<StreamName, number> {
   const floor = (stream: StreamDemand) => Math.max(leastOf(stream), Math.min(stream.heldBytes, stream.wantedBytes));
   const fixed = new Set<StreamDemand>();

@@ -41,7 +41,7 @@ function watched(log: Pick<Log, "read" | "bounds">, options: Partial<FollowOptio
 }
 
 describe("follow", () => {
-  it("gives what is there, then what comes, from a place on", async () => {
+  it("gives the existing messages, then new ones, from a position on", async () => {
     const log = await logOf(4);
     const follower = watched(log, { from: 3 });
     await vi.waitFor(() => expect(follower.seen).toEqual([3, 4]), BOUND);
@@ -60,7 +60,7 @@ describe("follow", () => {
     await follower.stop();
   });
 
-  it("starts again at the message that could not be applied", async () => {
+  it("restarts at the message that could not be applied", async () => {
     const log = await logOf(3);
     let failures = 2;
     const follower = watched(log, {
@@ -73,7 +73,7 @@ describe("follow", () => {
     await follower.stop();
   });
 
-  it("asks for the place before every start, and restarts at once when asked to", async () => {
+  it("asks for the position before every start, and restarts at once on request", async () => {
     const log = await logOf(3);
     const asked: (number | undefined)[] = [];
     let replaced = false;
@@ -94,7 +94,7 @@ describe("follow", () => {
     await follower.stop();
   });
 
-  it("restarts from outside without a failure", async () => {
+  it("restarts on an outside call without a failure", async () => {
     const log = await logOf(2);
     let starts = 0;
     const follower = watched(log, {
@@ -127,7 +127,7 @@ describe("follow", () => {
     await follower.stop();
   });
 
-  it("calls onApplied behind the messages of a batch", async () => {
+  it("calls onApplied after the messages of a batch", async () => {
     const log = await logOf(3);
     const applied: number[] = [];
     const follower = watched(log, { onApplied: (last: LogMessage) => applied.push(last.sequence) });
@@ -135,7 +135,7 @@ describe("follow", () => {
     await follower.stop();
   });
 
-  it("reports a failing log and tries again", async () => {
+  it("reports a failing log and retries", async () => {
     const log = await logOf(1);
     let failures = 3;
     const flaky: Pick<Log, "read" | "bounds"> = {
@@ -160,7 +160,7 @@ describe("follow", () => {
     await follower.stop();
   });
 
-  it("stops twice, and while the place is not known yet", async () => {
+  it("stops twice, and while the position is not known yet", async () => {
     const follower = watched(await logOf(1), { from: () => new Promise(() => {}) });
     await Promise.all([follower.stop(), follower.stop()]);
     expect(follower.seen).toEqual([]);

@@ -4,10 +4,10 @@ import type { StreamName } from "../../domain/subjects.ts";
 import { sleep } from "../async/sleep.ts";
 import type { Log, LogMessage, LogReader } from "./port.ts";
 
-/** A long catch-up yields to sockets and timers this often. */
+/** How often a long catch-up yields to sockets and timers. */
 const TURN_MS = 8;
 const RETRY: BackoffLimits = { firstMs: 500, maxMs: 5_000 };
-/** A log that is away may never answer; nothing is lost by not waiting for it. */
+/** A log that is unreachable may never answer; not waiting for it loses nothing. */
 const STOP_MS_MAX = 1_000;
 
 export interface FollowOptions {
@@ -15,20 +15,23 @@ export interface FollowOptions {
   readonly stream: StreamName;
   readonly subjects?: readonly string[];
   /**
-   * The first sequence to give. As a function it is asked before every start, with the sequence behind the last applied
-   * message (undefined at the first start): a follower whose effects have a stored position returns that one.
+   * The first sequence to give. A function is called before every start, with the sequence after the last applied
+   * message (undefined at the first start): a follower whose effects have a stored position returns that position.
    */
   readonly from: number | ((next: number | undefined) => Promise<number> | number);
   /**
-   * Takes one message; reading waits for it. A message counts as applied when this returns. `"restart"` gives up this
-   * reading and asks `from` again at once; an error goes to `onFailed`, and reading starts again after a pause.
+   * Takes one message; reading waits for it. A message counts as applied when this returns. `"restart"` ends this
+   * reading and calls `from` again at once; an error goes to `onFailed`, and reading restarts after a pause.
    */
   readonly apply: (message: LogMessage) => Promise<Applied> | Applied;
-  /** After some messages were applied, before the event loop turns. */
+  /** Called after some messages were applied, before the event loop turns. */
   readonly onApplied?: (last: LogMessage) => void;
-  /** Everything that the stream held at this start is applied. Not with `subjects`: the end may be another's. */
+  /**
+   * Everything that the stream held at this start is applied. Not with `subjects`: the end may belong to another
+   * subject.
+   */
   readonly onCaughtUp?: () => void;
-  /** Reading or applying failed, or the log was closed; it starts again unless stopped. */
+  /** Reading or applying failed, or the log was closed; reading restarts unless stopped. */
   readonly onFailed: (error: unknown) => void;
   readonly retry?: BackoffLimits;
 }
@@ -39,15 +42,15 @@ export type Applied = void | "restart";
 export interface Follower {
   /** The log is being read now. */
   readonly reading: boolean;
-  /** Ends the current reading, which starts again after a pause: for an effect that failed behind `apply`'s back. */
+  /** Ends the current reading, which restarts after a pause: for an effect that failed outside `apply`. */
   restart(): void;
-  /** Stops reading. Idempotent; waits for a running `apply`, but not for a log that is away. */
+  /** Stops reading. Idempotent; waits for a running `apply`, but not for an unreachable log. */
   stop(): Promise<void>;
 }
 
 /**
- * Gives the messages of a stream from a remembered place on, in order, then live, until stopped. Reading starts again
- * after errors, at the message that is not applied yet: each message is applied at least once.
+ * Gives the messages of a stream in order, from a remembered position, then live, until stopped. After an error,
+ * reading restarts at the first message that is not applied: each message is applied at least once.
  */
 export function follow(options: FollowOptions): Follower {
   const follower = new StreamFollower(options);
@@ -63,7 +66,7 @@ class StreamFollower implements Follower {
   #reader: LogReader | undefined;
   #restarting = false;
   #next: number | undefined;
-  /** What the stream held at this start, until that is applied. */
+  /** The end of the stream at this start, until everything up to it is applied. */
   #end: number | undefined;
 
   constructor(options: FollowOptions) {

@@ -7,14 +7,14 @@ import { type Connection, WARNINGS } from "./jetstream-connection.ts";
 import { firstWord, newPending, type Pending, parseAck } from "./jetstream-pending.ts";
 import { type Append, type Appended, ConflictError, LogClosedError, TooLargeError } from "./port.ts";
 
-/** More unacknowledged messages only add latency; the rest waits its turn. */
+/** More unacknowledged messages only add latency; the rest waits. */
 const IN_FLIGHT_MAX = 1_024;
 const IN_FLIGHT_BYTES_MAX = 16 * 1_048_576;
 const ACK_TIMEOUT_MS = 5_000;
 const ACK_TIMEOUT_MS_MAX = 60_000;
 const BACKOFF: BackoffLimits = { firstMs: 100, maxMs: 2_000 };
 const SWEEP_EVERY_MS = 500;
-/** Ids are relied on for this part of the server's duplicate window: its clock is not ours. */
+/** Ids are trusted for this part of the server's duplicate window: its clock is not ours. */
 const ID_TRUST = 0.75;
 
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
@@ -22,9 +22,9 @@ const MESSAGE_TOO_LARGE = 10054;
 
 export interface AppenderOptions {
   readonly connection: Connection;
-  /** The server knows the ids of messages for this long. */
+  /** The server remembers the ids of messages for this long. */
   readonly duplicateWindowMs: number;
-  /** The first message of a subject after a sequence, as far as needed to tell whether it is ours. */
+  /** The first message of a subject after a sequence: just enough to see whether it is ours. */
   readonly firstAfter: FirstAfter;
   /** The newest sequence of the subject's stream when the log was opened. */
   readonly endAtStart: (subject: string) => number;
@@ -36,9 +36,10 @@ type FirstAfter = (
 ) => Promise<{ readonly id: string; readonly sequence: number } | undefined>;
 
 /**
- * Publishes and waits for JetStream's acknowledgements. What is not acknowledged stays here and is sent again, all of
- * it in its first order, after a reconnect, a temporary refusal or a long silence; the server drops what it has by id.
- * After a time in which the server may have forgotten ids, it is first looked for in the log.
+ * Publishes and waits for JetStream's acknowledgements. Unacknowledged messages are kept. After a reconnect, a
+ * temporary refusal or a long silence, all of them are sent again in their original order; by their ids the server
+ * drops those that it has. If so much time passed that the server may have forgotten ids, the log is searched for
+ * them first.
  */
 export class Appender {
   readonly #connection: Connection;
@@ -97,13 +98,13 @@ export class Appender {
     });
   }
 
-  /** False while the log keeps appends waiting longer than it should. */
+  /** False while appends to the log wait longer than they should. */
   prompt(): boolean {
     const [oldest] = this.#pending.values();
     return oldest === undefined || oldest.attempts === 0 || performance.now() - oldest.doubtedFromMs < ACK_TIMEOUT_MS;
   }
 
-  /** Waits a little for what is in flight, then rejects it. */
+  /** Waits briefly for appends in flight, then rejects them. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     const endMs = performance.now() + graceMs;
@@ -133,7 +134,7 @@ export class Appender {
     this.#next = 0;
   }
 
-  /** Drops sent entries while more keep coming: under steady load the list never empties. */
+  /** Drops sent entries while more arrive: under steady load the list is never empty. */
   #forgetSent(): void {
     if (this.#next < IN_FLIGHT_MAX) return;
     this.#waiting.splice(0, this.#next);
@@ -206,8 +207,8 @@ export class Appender {
   }
 
   /**
-   * The message in the way may be our own, stored by an earlier attempt whose acknowledgement was lost: then it is the
-   * first one after the sequence that was expected. (Servers look at the expected sequence before they look at ids.)
+   * The message in the way may be our own, stored by an earlier attempt whose acknowledgement was lost. Then it is
+   * the first one after the expected sequence. (Servers check the expected sequence before they check ids.)
    */
   async #conflicted(pending: Pending, reason: string): Promise<void> {
     try {
@@ -246,7 +247,10 @@ export class Appender {
     else this.#pump();
   }
 
-  /** Finds out what is stored already: sent again after the server forgot its id, it would be stored twice. */
+  /**
+   * Finds the appends that are stored already: sent again after the server forgot their ids, they would be stored
+   * twice.
+   */
   async #lookBack(doubtful: readonly Pending[]): Promise<void> {
     this.#lookingBack = true;
     this.#connection.logger.info(`checking whether ${doubtful.length} appends were stored before the log went away`);

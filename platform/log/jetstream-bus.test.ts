@@ -18,7 +18,7 @@ let dataDir: string;
 let server: LaunchedNatsServer;
 let connections: Connection[] = [];
 let bus: Bus;
-/** A service of another version: it speaks for itself. */
+/** A service of another version: the test writes its messages itself. */
 let peer: NatsConnection;
 
 beforeAll(async () => {
@@ -45,7 +45,7 @@ async function open(): Promise<Connection> {
   return connection;
 }
 
-/** Promises an answer in parts as the adapter does, and hands out what `part` gives; undefined is lost on its way. */
+/** Announces an answer in parts as the adapter does, and serves the results of `part`; undefined is lost on the way. */
 async function promise(
   bytes: number,
   part: (index: number, times: number) => Uint8Array | undefined,
@@ -76,34 +76,34 @@ const whole = new TextEncoder().encode(JSON.stringify({ value: "x".repeat(2 * PA
 const partOf = (index: number) => whole.slice(index * PART_BYTES, (index + 1) * PART_BYTES);
 
 describe("an answer in parts", { timeout: 30_000 }, () => {
-  test("is fetched part by part, and the answerer may forget it then", async () => {
+  test("is fetched part by part, and then the answerer forgets it", async () => {
     const asked = await promise(whole.length, partOf);
     expect((await bus.request(LETTERS, { bytes: 1 })).length).toBe(2 * PART_BYTES);
     await vi.waitFor(() => expect(asked).toEqual(["0", "1", "2", "done"]), 10_000);
   });
 
-  test("survives a part that is lost on its way", async () => {
+  test("survives a part that is lost on the way", async () => {
     await promise(whole.length, (index, times) => (index === 1 && times === 1 ? undefined : partOf(index)));
     expect((await bus.request(LETTERS, { bytes: 1 })).length).toBe(2 * PART_BYTES);
   });
 
   test.each<[string, (index: number) => Uint8Array | undefined]>([
-    ["does not come", (index) => (index === 1 ? undefined : partOf(index))],
+    ["does not arrive", (index) => (index === 1 ? undefined : partOf(index))],
     ["is too short", (index) => (index === 1 ? partOf(index).slice(1) : partOf(index))],
   ])("ends with a clear error when a part %s", async (_, part) => {
     const asked = await promise(whole.length, part);
     const answered = bus.request(LETTERS, { bytes: 1 });
     await expect(answered).rejects.toThrow(BadAnswerError);
-    await expect(answered).rejects.toThrow("the answer on letters broke off: part 2 of 3 did not come; ask again");
+    await expect(answered).rejects.toThrow("the answer on letters broke off: part 2 of 3 did not arrive; ask again");
     await vi.waitFor(() => expect(asked).toContain("done"), 10_000);
   });
 
-  test("is refused when it would be larger than any may be", async () => {
+  test("is refused when it would exceed the largest answer", async () => {
     await promise(1e12, partOf);
     await expect(bus.request(LETTERS, { bytes: 1 })).rejects.toThrow(/has 1000000000000 bytes, at most/);
   });
 
-  test("ends with a clear error when the answerer goes away", async () => {
+  test("ends with a clear error when the answerer disappears", async () => {
     await promise(whole.length, (index) => {
       if (index > 0) void peer.close();
       return partOf(index);
@@ -124,8 +124,8 @@ describe("an answer in parts", { timeout: 30_000 }, () => {
   });
 });
 
-describe("services of the version before, which know no parts", () => {
-  test("get small answers as ever, and a clear error for large ones", async () => {
+describe("services of the previous version, which know no parts", () => {
+  test("get small answers as before, and a clear error for large ones", async () => {
     bus.respond(LETTERS, async ({ bytes }) => "x".repeat(bytes));
     await vi.waitFor(async () => {
       const small = await peer.request("weir.letters", '{"bytes":3}', { timeout: 1_000 });

@@ -16,8 +16,9 @@ export function createNatsBus(connection: Connection, options: { readonly partTi
 }
 
 /**
- * A question is one request with a reply. An answer that fits is one message: `{"value": ...}` or `{"error": ...}`. A larger one is promised in the reply's headers, and the asker fetches its parts (`jetstream-parts.ts`); askers
- * announce in a header of the request that they can.
+ * A question is one request with a reply. An answer that fits is one message: `{"value": ...}` or `{"error": ...}`. A
+ * larger answer is announced in the reply's headers, and the asker fetches its parts (`jetstream-parts.ts`); askers
+ * announce in a header of the request that they can do this.
  */
 class NatsTransport {
   readonly #connection: Connection;

@@ -12,7 +12,7 @@ const PING_EVERY_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 const RECONNECT: BackoffLimits = { firstMs: 500, maxMs: 500 };
 const RETRY: BackoffLimits = { firstMs: 100, maxMs: 1_000 };
-/** What goes on failing is in the log once, then every ten seconds. */
+/** A failure that persists is logged once, then every ten seconds. */
 export const WARNINGS = { everyMs: 10_000 };
 
 export interface ConnectionOptions {
@@ -20,31 +20,31 @@ export interface ConnectionOptions {
   readonly token?: string;
   readonly name: string;
   readonly logger: Logger;
-  /** Ends the waiting for a first connection. */
+  /** Ends the wait for a first connection. */
   readonly signal?: AbortSignal;
 }
 
-/** A connection that reconnects by itself, for good. */
+/** A connection that reconnects automatically and never gives up. */
 export interface Connection {
   readonly nc: NatsConnection;
   readonly logger: Logger;
   isUp(): boolean;
   isClosed(): boolean;
-  /** Calls after each reconnect. Returns how to stop. */
+  /** Calls after each reconnect. Returns a function that stops it. */
   onUp(listener: () => void): () => void;
-  /** Waits until the connection is up, then calls. Rejects at once when it is lost during the call. */
+  /** Waits until the connection is up, then calls. Rejects at once when the connection is lost during the call. */
   whileUp<T>(call: () => Promise<T>): Promise<T>;
   /** Retries an idempotent call until it succeeds or the connection is closed. */
   retrying<T>(what: string, call: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-/** Waits until a server answers. Logs why it does not, once and then every 10 s. */
+/** Waits until a server answers. Logs the reason why it does not, once and then every 10 s. */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const { logger, signal } = options;
   const servers = typeof options.servers === "string" ? options.servers : [...options.servers];
   const warn = rateLimited(
-    (error) => logger.warn(`no answer from NATS at ${servers}: ${reasonOf(error)}; trying on`),
+    (error) => logger.warn(`no answer from NATS at ${servers}: ${reasonOf(error)}; still trying`),
     WARNINGS,
   );
   const reconnect = new Backoff(RECONNECT, Math.random);
@@ -138,7 +138,7 @@ class WatchedConnection implements Connection {
 
   async retrying<T>(what: string, call: () => Promise<T>): Promise<T> {
     const warn = rateLimited(
-      (error) => this.logger.warn(`${what} did not work: ${reasonOf(error)}; trying again`),
+      (error) => this.logger.warn(`${what} failed: ${reasonOf(error)}; trying again`),
       WARNINGS,
     );
     const backoff = new Backoff(RETRY, Math.random);
@@ -157,7 +157,7 @@ class WatchedConnection implements Connection {
 
   async close(): Promise<void> {
     this.#closed = true;
-    // Everything that waits for either finds it closed.
+    // Everything that waits for one of them sees that it is closed.
     notify(this.#upListeners);
     notify(this.#downListeners);
     await this.nc.close();
@@ -188,6 +188,7 @@ function mayPass(error: unknown): boolean {
   if (!(error instanceof Error)) return true;
   if (error.name === "InvalidArgumentError" || error.name === "InvalidNameError") return false;
   const { status } = error as { readonly status?: unknown };
-  // JetStream's client errors (400) stay; not found (404) may be a server that is still loading its streams.
+  // JetStream's client errors (400) persist; not found (404) may come from a server that is still loading its
+  // streams.
   return status !== 400;
 }

@@ -47,7 +47,7 @@ async function crash(): Promise<void> {
   await expect.poll(() => server.pid, POLL).not.toBe(pid);
 }
 
-/** Appends numbered messages, some at a time, until asked to stop. Resolves to the sequence of each. */
+/** Appends numbered messages, several at a time, until asked to stop. Resolves to the sequence of each. */
 function load(log: Log, options: { readonly atOnce: number; readonly ids: boolean }) {
   const sequences: number[] = [];
   let next = 0;
@@ -97,7 +97,7 @@ async function storedNumbers(): Promise<number[]> {
 }
 
 describe("when the server is killed under load", () => {
-  test.each([true, false])("no append is lost, doubled or overtaken (own ids: %s)", TIMEOUT, async (ids) => {
+  test.each([true, false])("no append is lost, doubled or overtaken (with caller's ids: %s)", TIMEOUT, async (ids) => {
     const log = await open();
     const writing = load(log, { atOnce: 100, ids });
     const { messages } = collect(log, { stream: "READINGS", from: { kind: "first" } });
@@ -113,13 +113,13 @@ describe("when the server is killed under load", () => {
     const stored = await storedNumbers();
     expect(stored.length).toBe(sequences.length);
     expect([...stored].sort((a, b) => a - b)).toEqual(sequences.map((_, i) => i));
-    // Each append got the sequence that it has in the log.
+    // Each append resolved to its sequence in the log.
     expect(stored.map((number) => sequences[number])).toEqual(stored.map((_, i) => i + 1));
     for (const subject of [0, 1, 2, 3]) {
       const ofSubject = stored.filter((number) => number % 4 === subject);
       expect(ofSubject).toEqual([...ofSubject].sort((a, b) => a - b));
     }
-    // The reader that lived through it saw the same, once each, in order.
+    // The reader that was running saw the same messages, once each, in order.
     await expect.poll(() => messages.length, POLL).toBeGreaterThanOrEqual(stored.length);
     expect(messages.map((message) => message.sequence)).toEqual(stored.map((_, i) => i + 1));
     expect(messages.map(numberIn)).toEqual(stored);
@@ -132,7 +132,7 @@ describe("when the server is killed under load", () => {
       const before = writing.sequences.length;
       await expect.poll(() => writing.sequences.length, POLL).toBeGreaterThan(before + 300);
       await crash();
-      // Up again, but mute until it has forgotten the ids that it knew.
+      // Running again, but silent until it has forgotten the ids that it knew.
       process.kill(server.pid, "SIGSTOP");
       await new Promise((resolve) => setTimeout(resolve, 800));
       process.kill(server.pid, "SIGCONT");
@@ -143,7 +143,7 @@ describe("when the server is killed under load", () => {
     expect(stored.map((number) => sequences[number])).toEqual(stored.map((_, i) => i + 1));
   });
 
-  test("compare-and-set holds once, also when its acknowledgement was lost", TIMEOUT, async () => {
+  test("compare-and-set succeeds once, even when its acknowledgement was lost", TIMEOUT, async () => {
     const log = await open();
     let last = 0;
     let record = 0;
@@ -163,7 +163,7 @@ describe("when the server is killed under load", () => {
     expect((await log.records.get("checkpoint-0"))?.revision).toBe(record);
   });
 
-  test("blobs, bounds and the newest answer when it is back", TIMEOUT, async () => {
+  test("blobs, bounds and the newest answer when the server is back", TIMEOUT, async () => {
     const log = await open();
     await log.append({ subject: "windows.0", payload: new Uint8Array(3) });
     const crashing = crash();
@@ -179,7 +179,7 @@ describe("when the server is killed under load", () => {
     expect(Buffer.compare((await log.blobs.get("state")) ?? new Uint8Array(), blob)).toBe(0);
   });
 
-  test("a reader of the newest of each subject goes on without a gap", TIMEOUT, async () => {
+  test("a reader of the newest of each subject continues without a gap", TIMEOUT, async () => {
     const log = await open();
     for (let i = 0; i < 40; i++) await log.append({ subject: `alerts.r.${i % 10}`, payload: new Uint8Array(1) });
     const { messages } = collect(log, { stream: "ALERTS", from: { kind: "last-per-subject" } });
@@ -204,7 +204,7 @@ describe("when the server freezes", () => {
       settled++;
       return sequence;
     });
-    // Long enough, in the second case, that all is sent a second time.
+    // In the second case, long enough that everything is sent a second time.
     await new Promise((resolve) => setTimeout(resolve, frozenMs));
     expect(settled).toBe(0);
     process.kill(server.pid, "SIGCONT");
@@ -215,7 +215,7 @@ describe("when the server freezes", () => {
   });
 });
 
-test("a reader that is slow for long holds no more than its bound, and misses nothing", TIMEOUT, async () => {
+test("a reader that is slow for a long time stays within its bound, and misses nothing", TIMEOUT, async () => {
   const log = await open();
   const payload = new Uint8Array(200_000).fill(7);
   for (let i = 0; i < 300; i++) await log.append({ subject: `readings.${i % 4}`, payload });

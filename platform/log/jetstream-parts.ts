@@ -4,23 +4,26 @@ import { ANSWER_BYTES_MAX, BadAnswerError } from "./port.ts";
 
 /** In a request's headers: the asker can fetch parts. */
 export const PARTS_ACCEPTED = "weir-parts-accepted";
-/** In a reply's headers: the answer has this many bytes, in parts of this size (the last one shorter), fetched there. */
+/**
+ * In a reply's headers: the size of the answer, the size of its parts (the last one is shorter), and where to fetch
+ * them.
+ */
 const BYTES = "weir-answer-bytes";
 const PART_BYTES = "weir-part-bytes";
 const FETCH_FROM = "weir-parts-from";
 
 const PART_BYTES_MAX = 524_288;
-/** Promised answers wait in memory; more at a time are refused. */
+/** Announced answers wait in memory; beyond this size, more are refused. */
 const HELD_BYTES_MAX = 2 * ANSWER_BYTES_MAX;
-/** An asker that fetches nothing for this long has gone. */
+/** An asker that fetches nothing for this long is gone. */
 const HELD_MS_MAX = 15_000;
 const PARTS_AT_ONCE = 4;
 const TRIES = 3;
 const DONE = "done";
 
 /**
- * The answerer's side of large answers. The asker pulls the parts, a few at a time: it never gets more than it
- * can take, and asks again for a lost part.
+ * The answerer's side of large answers. The asker pulls the parts, a few at a time: it never gets more than it can
+ * handle, and requests a lost part again.
  */
 export class PartsServer {
   readonly #nc: NatsConnection;
@@ -30,7 +33,7 @@ export class PartsServer {
     this.#nc = nc;
   }
 
-  /** Replies that the answer is ready, and serves its parts until the asker has all of them or falls silent. */
+  /** Replies that the answer is ready, and serves its parts until the asker has all of them or goes silent. */
   promise(message: Msg, answer: Uint8Array, payloadMax: number): void {
     if (this.#heldBytes + answer.length > HELD_BYTES_MAX) {
       message.respond(errorAnswer("too many large answers at once; ask again in a few seconds"));
@@ -72,10 +75,10 @@ export function isPromised(reply: Msg): boolean {
   return reply.headers?.has(FETCH_FROM) === true;
 }
 
-/** The asker's side: fetches a promised answer. Rejects with `BadAnswerError` when a part does not come. */
+/** The asker's side: fetches an announced answer. Rejects with `BadAnswerError` when a part does not arrive. */
 export async function fetchParts(options: {
   readonly nc: NatsConnection;
-  /** What was asked, for messages. */
+  /** The question, for messages. */
   readonly subject: string;
   readonly reply: Msg;
   readonly timeoutMs: number;
@@ -101,7 +104,7 @@ export async function fetchParts(options: {
       const got = await fetchPart({ nc, from, part, timeoutMs });
       if (got?.length !== expected) {
         throw new BadAnswerError(
-          `the answer on ${subject} broke off: part ${part + 1} of ${count} did not come; ask again`,
+          `the answer on ${subject} broke off: part ${part + 1} of ${count} did not arrive; ask again`,
         );
       }
       answer.set(got, part * partBytes);
@@ -117,7 +120,7 @@ export async function fetchParts(options: {
   }
 }
 
-/** Undefined when it does not come. */
+/** Undefined when it does not arrive. */
 async function fetchPart(options: {
   readonly nc: NatsConnection;
   readonly from: string;
@@ -129,7 +132,7 @@ async function fetchPart(options: {
     try {
       return (await nc.request(from, String(part), { timeout: timeoutMs })).data;
     } catch (error) {
-      // A lost message is worth another try; an answerer that has gone is not.
+      // A lost message is worth a retry; an answerer that is gone is not.
       if (!(error instanceof TimeoutError) || tries === TRIES) return undefined;
     }
   }

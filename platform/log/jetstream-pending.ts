@@ -3,7 +3,7 @@ import { type Append, type Appended, TooLargeError } from "./port.ts";
 
 const ID_BYTES_MAX = 900;
 
-/** An append on its way. */
+/** An append in flight. */
 export interface Pending {
   readonly token: number;
   readonly subject: string;
@@ -12,7 +12,7 @@ export interface Pending {
   readonly id: string;
   readonly expected: number | undefined;
   attempts: number;
-  /** When the server may first have had it, and the newest sequence of its stream that we knew of then. */
+  /** When the server may first have received it, and the newest known sequence of its stream at that time. */
   doubtedFromMs: number;
   after: number;
   sentAtMs: number;

@@ -11,14 +11,14 @@ import { isAtLeast } from "./streams.ts";
 import { anyMatches, subjectMatches } from "./subject-match.ts";
 
 const BUFFER_MESSAGES_MAX = 512;
-/** Large messages lower the number of messages in a request, so that a reader holds about this much. */
+/** Large messages reduce the number of messages in a request, so that a reader holds about this much. */
 const BUFFER_BYTES_MAX = 16 * 1_048_576;
 const AVERAGE_BYTES_START = 64 * 1024;
 const PULL_EXPIRES_MS = 30_000;
-/** The server sends heartbeats this often while it has nothing else to send. */
+/** How often the server sends heartbeats while it has nothing else to send. */
 const HEARTBEAT_MS = 1_000;
 const SILENCE_MS_MAX = 2_500;
-/** The server drops a consumer without requests after this long. */
+/** The server drops a consumer after this long without requests. */
 const INACTIVE_MS = 60_000;
 const RETRY: BackoffLimits = { firstMs: 40, maxMs: 1_000 };
 
@@ -26,13 +26,13 @@ const RETRY: BackoffLimits = { firstMs: 40, maxMs: 1_000 };
 interface Position {
   /** The last sequence that was accepted. */
   last: number;
-  /** Messages of the snapshot that are still to come; undefined unless reading the newest of each subject. */
+  /** Messages of the snapshot that have not arrived yet; undefined unless reading the newest of each subject. */
   snapshotLeft: number | undefined;
 }
 
 /**
- * Reads a stream through short-lived pull consumers without acknowledgements. When one is lost, by a reconnect, a
- * server restart or a missed message, the next begins right after the last message that came.
+ * Reads a stream through short-lived pull consumers without acknowledgements. When one is lost (by a reconnect, a
+ * server restart or a missed message), the next begins right after the last received message.
  */
 export class JetStreamReader implements LogReader {
   readonly #connection: Connection;
@@ -112,7 +112,7 @@ export class JetStreamReader implements LogReader {
     const consumer = this.#consumer;
     this.#consumer = "";
     this.#asked = 0;
-    // If this is lost, the server drops the consumer later.
+    // If this request is lost, the server drops the consumer later.
     if (consumer !== "" && this.#connection.isUp()) {
       this.#jsm.consumers.delete(this.#query.stream, consumer).catch(() => {});
     }
@@ -165,7 +165,7 @@ export class JetStreamReader implements LogReader {
     return true;
   }
 
-  /** Fixes where "new" is, and notices a log that lost its newest messages. */
+  /** Fixes the position of "new", and detects a log that lost its newest messages. */
   async #checkEnd(): Promise<void> {
     const { stream, from } = this.#query;
     const first = this.#position.last === 0;
@@ -195,7 +195,7 @@ export class JetStreamReader implements LogReader {
     const { from } = this.#query;
     const { last, snapshotLeft } = this.#position;
     if (from.kind === "last-per-subject" && snapshotLeft !== 0) {
-      // This policy wants a filter in any case.
+      // This policy always requires a filter.
       const filter = config.filter_subject ?? config.filter_subjects ?? ">";
       const all = typeof filter === "string" ? { filter_subject: filter } : {};
       return { ...config, ...all, deliver_policy: DeliverPolicy.LastPerSubject };
@@ -212,7 +212,8 @@ export class JetStreamReader implements LogReader {
     if (subjects === undefined || subjects.length === 0) return {};
     const [only] = subjects;
     if (subjects.length === 1 && only !== undefined) return { filter_subject: only };
-    // Older servers know one filter, and none takes overlapping ones: then what is not wanted is dropped here.
+    // Older servers support one filter, and no server supports overlapping ones: unwanted messages are then dropped
+    // here.
     const overlap = subjects.some((one, i) => subjects.some((other, k) => i !== k && subjectMatches(one, other)));
     if (overlap || !isAtLeast(this.#connection.nc.info?.version ?? "0", 2, 10)) return {};
     return { filter_subjects: [...subjects] };
@@ -264,7 +265,7 @@ export class JetStreamReader implements LogReader {
     this.#wake();
   }
 
-  /** A heartbeat, or the end of a request with what is left of it. */
+  /** A heartbeat, or the end of a request with its unused rest. */
   #status(message: Msg): void {
     const code = message.headers?.code ?? 0;
     if (code === 100) return;
@@ -287,12 +288,12 @@ export class JetStreamReader implements LogReader {
 /** Consumer sequence, stream sequence and stored time of `$JS.ACK....<stream seq>.<consumer seq>.<time>.<pending>`. */
 function parseReply(reply: string): [delivered: number, sequence: number, storedAtUs: number] {
   const words = reply.split(".");
-  // Newer servers put a domain and an account in front, and a random word at the end.
+  // Newer servers add a domain and an account in front, and a random word at the end.
   const at = words.length > 9 ? 7 : 5;
   return [Number(words[at + 1]), Number(words[at]), Number((words[at + 2] ?? "").slice(0, -3))];
 }
 
-/** Buffers share memory where plain arrays copy (`slice`): readers get plain ones, from any adapter. */
+/** Buffers share memory where plain arrays copy (`slice`): readers get plain arrays from every adapter. */
 function plainBytes(data: Uint8Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.length);
 }

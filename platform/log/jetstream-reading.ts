@@ -8,19 +8,19 @@ import { countBySubject, getMessage, instantUs } from "./jetstream-stores.ts";
 import type { Bus, Log } from "./port.ts";
 import { infoOf, isJetStreamMissing } from "./probe.ts";
 
-/** The server has no log of Weir, or no such stream in it. Trying again helps only after a gateway ran there. */
+/** The server has no log of Weir, or no such stream in it. Retrying helps only after a gateway has run there. */
 export class LogMissingError extends UserError {
   override readonly name = "LogMissingError";
 }
 
-/** A log that is only read: nothing is created or changed, whatever version of the gateway runs on it. */
+/** A read-only log: nothing is created or changed, regardless of the version of the gateway that runs on it. */
 export interface LogForReading extends Pick<Log, "read" | "lastFor" | "bounds" | "countBySubject" | "close"> {
   readonly bus: Bus;
 }
 
 /**
  * For commands beside a running gateway. Waits until the server answers, or the options' signal aborts. Throws
- * LogMissingError without JetStream; the log does so when asked for a stream that was not there when it was opened.
+ * LogMissingError without JetStream; the log throws it for a stream that did not exist when it was opened.
  */
 export async function openLogForReading(options: ConnectionOptions): Promise<LogForReading> {
   const connection = await openConnection(options);
@@ -93,7 +93,7 @@ async function openJetStream(connection: Connection): Promise<JetStreamManager> 
   return opened;
 }
 
-/** A server answers once its streams are loaded: one that it does not know now is not about to come. */
+/** A server answers once its streams are loaded: a stream that it does not know now will not appear. */
 async function presentStreams(connection: Connection, jsm: JetStreamManager): Promise<ReadonlySet<StreamName>> {
   const infos = await Promise.all(
     STREAMS.map((name) => connection.retrying(`asking for ${name}`, () => infoOf(jsm, name))),

@@ -6,11 +6,11 @@ import { type Append, type Appended, type Blobs, type Records, TooLargeError } f
 
 const RECORDS_BUCKET = "weir_records";
 const BLOBS_BUCKET = "weir_blobs";
-/** The streams below the two buckets. */
+/** The streams of the two buckets. */
 export const RECORDS_STREAM = `KV_${RECORDS_BUCKET}`;
 export const BLOBS_STREAM = `OBJ_${BLOBS_BUCKET}`;
 const RECORD_BYTES_MAX = 512 * 1024;
-/** A message of a blob, as the object store cuts them. */
+/** The size of one message of a blob in the object store. */
 const CHUNK_BYTES = 128 * 1024;
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
@@ -58,7 +58,7 @@ export async function countBySubject(
 }
 
 export async function openBlobs(js: JetStreamClient, replicas: number, connection: Connection): Promise<Blobs> {
-  // The default, in JavaScript, takes a second of the event loop for each 50 MB.
+  // The default, in JavaScript, blocks the event loop for a second for each 50 MB.
   setSha256Backend("native");
   const store = await new Objm(js).create(BLOBS_BUCKET, { replicas, storage: StorageType.File });
   return {
@@ -77,7 +77,7 @@ export async function openBlobs(js: JetStreamClient, replicas: number, connectio
   };
 }
 
-/** Each chunk goes to its place as it comes: to join them all at the end would hold up the event loop. */
+/** Each chunk is copied to its place as it arrives: joining them all at the end would block the event loop. */
 async function readBlob(store: ObjectStore, name: string): Promise<Uint8Array | undefined> {
   const found = await store.get(name);
   if (found === null) return undefined;
@@ -94,7 +94,7 @@ async function readBlob(store: ObjectStore, name: string): Promise<Uint8Array | 
   return value;
 }
 
-/** In pieces of a chunk at most: the store copies all that it has been given for each chunk that it sends. */
+/** In pieces of a chunk at most: for each chunk that it sends, the store copies everything that it was given. */
 function streamOf(pieces: readonly Uint8Array[]): ReadableStream<Uint8Array> {
   return ReadableStream.from(chunksOf(pieces));
 }

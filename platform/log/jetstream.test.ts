@@ -48,7 +48,7 @@ describeLogContract("JetStream", async () => {
 });
 
 describe("the streams on the server", { timeout: 30_000 }, () => {
-  test("are as asked for, and stay as they are when the log is opened with another retention", async () => {
+  test("have the wanted settings, and keep them when the log is opened with another retention", async () => {
     await wipe();
     const readings = { maxAgeMs: 60_000, maxBytes: 128 * MIB };
     const first = await connectJetStreamLog(optionsFor({ retention: { ...retentions, readings } }));
@@ -73,7 +73,7 @@ describe("the streams on the server", { timeout: 30_000 }, () => {
     await nc.close();
   });
 
-  test("discard the oldest: reading begins at the first that exists", async () => {
+  test("discard the oldest: reading begins at the first existing message", async () => {
     await wipe();
     const small = { maxAgeMs: 60_000, maxBytes: 20_000 };
     const log = await connectJetStreamLog(optionsFor({ retention: { ...retentions, readings: small } }));
@@ -90,7 +90,7 @@ describe("the streams on the server", { timeout: 30_000 }, () => {
 });
 
 describe("connecting", { timeout: 30_000 }, () => {
-  test("waits for a server and says once to which and why not", async () => {
+  test("waits for a server, and says once which one and why it does not answer", async () => {
     const lines: string[] = [];
     const logger = pino({ level: "warn" }, { write: (line: string) => lines.push(JSON.parse(line).msg) });
     const abort = new AbortController();
@@ -101,7 +101,7 @@ describe("connecting", { timeout: 30_000 }, () => {
     await expect(connecting).rejects.toThrow(/gave up waiting/);
   });
 
-  test("knows what an acknowledgement is worth only from its options", async () => {
+  test("knows the guarantee of an acknowledgement only from its options", async () => {
     const unknown = await connectJetStreamLog(optionsFor());
     expect(unknown.durability).toBe("unknown");
     await unknown.close();
@@ -111,7 +111,7 @@ describe("connecting", { timeout: 30_000 }, () => {
   });
 });
 
-/** Compresses to nothing less, so that sizes on disk are as expected. */
+/** Bytes that do not compress, so that sizes on disk are as expected. */
 function randomBytes(length: number): Uint8Array {
   let state = 1;
   return new Uint8Array(length).map(() => {

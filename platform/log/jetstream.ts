@@ -17,7 +17,7 @@ import {
 import { DUPLICATE_WINDOW_MS, type Retentions, wantedConfigs } from "./streams.ts";
 import { streamOf } from "./subject-match.ts";
 
-/** Room for headers beside a payload: an id, an expected sequence. */
+/** Space for headers beside a payload: an id, an expected sequence. */
 const HEADER_BYTES_MAX = 1_024;
 const CLOSE_GRACE_MS = 2_000;
 
@@ -32,7 +32,7 @@ export interface JetStreamLogOptions extends ConnectionOptions {
   readonly duplicateWindowMs?: number;
 }
 
-/** Waits until the server answers, creates what is missing there, and gives the log on it. */
+/** Waits until the server answers, creates what is missing there, and returns its log. */
 export async function connectJetStreamLog(options: JetStreamLogOptions): Promise<Log> {
   const connection = await openConnection(options);
   try {
@@ -43,7 +43,7 @@ export async function connectJetStreamLog(options: JetStreamLogOptions): Promise
   }
 }
 
-/** What the log consists of. */
+/** The parts of the log. */
 interface Parts {
   readonly connection: Connection;
   readonly jsm: JetStreamManager;

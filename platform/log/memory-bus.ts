@@ -3,7 +3,7 @@ import { type BusTransport, createBus, type RequestOptions } from "./bus.ts";
 import { type Bus, NoAnswerError } from "./port.ts";
 import { subjectMatches } from "./subject-match.ts";
 
-/** As a NATS server has it by default. */
+/** The default of a NATS server. */
 const MESSAGE_BYTES_MAX = 1_048_576;
 
 interface Listener {
@@ -24,7 +24,7 @@ export function createMemoryBus(): Bus {
     publish(subject, bytes) {
       for (const listener of listeners) {
         if (!subjectMatches(listener.pattern, subject)) continue;
-        // Later, as from a network: a publisher never runs its listeners' code.
+        // Later, as over a network: a publisher never runs its listeners' code.
         queueMicrotask(() => {
           if (listeners.has(listener)) listener.onBytes(bytes, subject);
         });

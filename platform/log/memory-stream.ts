@@ -2,10 +2,10 @@ import type { Append, Appended, LogMessage, ReadFrom, StreamBounds } from "./por
 import { ConflictError } from "./port.ts";
 import { anyMatches } from "./subject-match.ts";
 
-/** As JetStream's default. */
+/** JetStream's default. */
 const DUPLICATE_WINDOW_US = 120_000_000;
 
-/** The messages of one stream, oldest first. Sequences are dense: place = sequence - first sequence. */
+/** The messages of one stream, oldest first. Sequences are dense: index = sequence - first sequence. */
 export class MemoryStream {
   readonly #messages: LogMessage[] = [];
   readonly #newest = new Map<string, number>();
@@ -33,7 +33,7 @@ export class MemoryStream {
       throw new ConflictError(`${message.subject} is at sequence ${newest}, not ${expected}`);
     }
     const sequence = ++this.#last;
-    // A copy: the caller may use its buffer again.
+    // A copy: the caller may reuse its buffer.
     const payload = new Uint8Array(message.payload);
     this.#messages.push({ subject: message.subject, sequence, storedAtUs: atUs, payload });
     this.#newest.set(message.subject, sequence);
@@ -45,7 +45,7 @@ export class MemoryStream {
     return { sequence, duplicate: false };
   }
 
-  /** Up to `limit` matching messages from a sequence on, and where to go on after them. */
+  /** Up to `limit` matching messages from a sequence on, and the sequence to continue from. */
   slice(from: number, limit: number, subjects: readonly string[] | undefined): { batch: LogMessage[]; next: number } {
     const batch: LogMessage[] = [];
     let next = Math.max(from, this.#first);
@@ -97,7 +97,7 @@ export class MemoryStream {
     return counts;
   }
 
-  /** Calls after each append. Returns how to stop. */
+  /** Calls after each append. Returns a function that stops it. */
   watch(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
@@ -122,7 +122,7 @@ export class MemoryStream {
   }
 
   #discardOld(): void {
-    // In lumps, because moving the rest of a long array for each message is slow.
+    // In batches, because moving the rest of a long array for each message is slow.
     const slack = Math.min(1000, Math.floor(this.#messagesMax / 4));
     if (this.#messages.length <= this.#messagesMax + slack) return;
     const gone = this.#messages.splice(0, this.#messages.length - this.#messagesMax);

@@ -11,7 +11,7 @@ describeLogContract("memory", async () => {
 describe("the memory log", () => {
   const payload = new Uint8Array(10);
 
-  test("takes its time from the given clock, and never goes backward", async () => {
+  test("reads its time from the given clock, and never goes backward", async () => {
     const times = [1000, 2000, 1500, 1999.9, 3000.7];
     const log = createMemoryLog({ nowUs: () => times.shift() ?? 0 });
     for (let i = 0; i < 5; i++) await log.append({ subject: "readings.0", payload });
@@ -32,7 +32,7 @@ describe("the memory log", () => {
     expect(await log.append(message)).toEqual({ sequence: 2, duplicate: false });
   });
 
-  test("keeps the newest messages only, and reading begins at the first that exists", async () => {
+  test("keeps only the newest messages, and reading begins at the first existing one", async () => {
     const log = createMemoryLog({ nowUs: () => 1, messagesMax: 3 });
     for (let i = 0; i < 10; i++) await log.append({ subject: `readings.${i}`, payload });
     expect(await log.bounds("READINGS")).toMatchObject({ firstSequence: 8, lastSequence: 10, messages: 3, bytes: 30 });

@@ -14,7 +14,7 @@ import {
 } from "./port.ts";
 import { streamOf } from "./subject-match.ts";
 
-/** What a NATS server takes by default, less room for headers. */
+/** The default maximum of a NATS server, minus space for headers. */
 const PAYLOAD_BYTES_MAX = 1_048_576 - 1024;
 const BATCH_MESSAGES_MAX = 512;
 
@@ -22,11 +22,11 @@ export interface MemoryLogOptions {
   /** The only clock that the log knows: stored times and the duplicate window follow it. */
   readonly nowUs: () => number;
   readonly payloadBytesMax?: number;
-  /** Each stream keeps about this many of its newest messages. All by default. */
+  /** The number of newest messages that each stream keeps, approximately. Default: all. */
   readonly messagesMax?: number;
 }
 
-/** A log that lives and dies with its object. Several services, or whole gateways, may share one. */
+/** A log that exists as long as its object. Several services, or whole gateways, may share one. */
 export function createMemoryLog(options: MemoryLogOptions): Log {
   const { nowUs, payloadBytesMax = PAYLOAD_BYTES_MAX, messagesMax = Number.POSITIVE_INFINITY } = options;
   const streams = new Map(STREAMS.map((name) => [name, new MemoryStream(messagesMax)]));

@@ -2,25 +2,25 @@ import type { Question, Report } from "../../contracts/question.ts";
 import type { StreamName } from "../../domain/subjects.ts";
 
 /**
- * The durable log that all services meet on. Adapters: JetStream (`jetstream.ts`) and memory (`memory.ts`, for unit
+ * The durable log that connects all services. Adapters: JetStream (`jetstream.ts`) and memory (`memory.ts`, for unit
  * tests and simulation); both pass `log-contract.ts`.
  */
 export interface Log {
   /**
-   * Stores a message at the end of its stream; resolves when the log has it (see `durability`).
-   * Keeps trying while the log is away. Rejects with `ConflictError` when `expectLastSubjectSequence` does not hold,
-   * with `LogClosedError` after `close`, and with `TooLargeError` when no server would take the message.
+   * Stores a message at the end of its stream; resolves when the log has it (see `durability`). Keeps trying while
+   * the log is unreachable. Rejects with `ConflictError` when `expectLastSubjectSequence` does not match, with
+   * `LogClosedError` after `close`, and with `TooLargeError` when no server would accept the message.
    */
   append(message: Append): Promise<Appended>;
   /** Messages of a stream in order, from a sequence on, then live. Survives reconnects without a gap or a repeat. */
   read(query: ReadQuery): LogReader;
   /** The newest message of a subject (no wildcards). */
   lastFor(stream: StreamName, subject: string): Promise<LogMessage | undefined>;
-  /** What the stream holds now. */
+  /** The current bounds of the stream. */
   bounds(stream: StreamName): Promise<StreamBounds>;
-  /** How many messages each matching subject has. For patterns that match few subjects. */
+  /** The number of messages of each matching subject. For patterns that match few subjects. */
   countBySubject(stream: StreamName, pattern: string): Promise<ReadonlyMap<string, number>>;
-  /** The largest payload that `append` takes, in bytes. */
+  /** The largest payload that `append` accepts, in bytes. */
   readonly payloadBytesMax: number;
   readonly durability: Durability;
   readonly records: Records;
@@ -31,7 +31,7 @@ export interface Log {
   close(): Promise<void>;
 }
 
-/** What an acknowledgement is worth: on disk, in the server, on several servers, or not known. */
+/** What an acknowledgement guarantees: on disk, in the server, on several servers, or unknown. */
 export type Durability = "synced" | "stored" | "replicated" | "unknown";
 
 export interface Append {
@@ -51,30 +51,33 @@ export interface Appended {
 export interface LogMessage {
   readonly subject: string;
   readonly sequence: number;
-  /** When the log stored it, whole microseconds. Never goes backward within a stream. */
+  /** When the log stored it, in whole microseconds. Never decreases within a stream. */
   readonly storedAtUs: number;
   readonly payload: Uint8Array;
 }
 
 export interface ReadQuery {
   readonly stream: StreamName;
-  /** All subjects of the stream when left out. A trailing `>` or `*` is allowed. */
+  /** Default: all subjects of the stream. A trailing `>` or `*` is allowed. */
   readonly subjects?: readonly string[];
   readonly from: ReadFrom;
-  /** Stop asking the log for more while this many messages wait here. Default 512. */
+  /** Pause requests to the log while this many messages wait here. Default 512. */
   readonly bufferMessagesMax?: number;
 }
 
 export type ReadFrom =
   | { readonly kind: "sequence"; readonly sequence: number }
   | { readonly kind: "first" }
-  /** From about when the reading starts; for an exact place use `bounds` and a sequence. */
+  /** From about the start of the reading; for an exact position use `bounds` and a sequence. */
   | { readonly kind: "new" }
   | { readonly kind: "time"; readonly atUs: number }
   /** The newest message of each subject, then live. */
   | { readonly kind: "last-per-subject" };
 
-/** Iterate once. `close` ends the iteration. A message whose processing throws ends it with that error. */
+/**
+ * Iterate once. `close` ends the iteration. If the processing of a message throws, the iteration ends with that
+ * error.
+ */
 export interface LogReader extends AsyncIterable<readonly LogMessage[]> {
   close(): Promise<void>;
 }
@@ -93,25 +96,25 @@ export interface StreamBounds {
 /** Small named values with compare-and-set, at most 512 KiB each. Names: letters, digits, `-_.`. */
 export interface Records {
   get(name: string): Promise<{ readonly value: Uint8Array; readonly revision: number } | undefined>;
-  /** `expectRevision` 0 creates. Resolves to the new revision; rejects with `ConflictError` when it does not hold. */
+  /** `expectRevision` 0 creates. Resolves to the new revision; rejects with `ConflictError` when it does not match. */
   set(name: string, value: Uint8Array, expectRevision: number): Promise<number>;
 }
 
 /** Large named values. */
 export interface Blobs {
   get(name: string): Promise<Uint8Array | undefined>;
-  /** A large value in pieces, which need not fit together in one buffer. They must not change until it is put. */
+  /** A large value in pieces, which need not fit into one buffer. They must not change until it is put. */
   put(name: string, value: Uint8Array | readonly Uint8Array[]): Promise<void>;
   delete(name: string): Promise<void>;
 }
 
-/** Questions between services, and figures that may be lost. `contracts/question.ts` says how both are declared. */
+/** Questions between services, and figures that may be lost. `contracts/question.ts` says how to declare both. */
 export interface Bus {
   /** `key` for a keyed report only. A report that is too large for a message is dropped. */
   publish<Value>(report: Report<Value>, value: Value, key?: string): void;
   /**
-   * Calls for each report that fits its schema, with its key ("" when it has none). Returns how to stop. `onBad` gets
-   * the others' problems.
+   * Calls for each report that matches its schema, with its key ("" when it has none). Returns a function that stops
+   * it. `onBad` gets the problems of the others.
    */
   subscribe<Value>(
     report: Report<Value>,
@@ -119,16 +122,19 @@ export interface Bus {
     onBad?: (problem: string, key: string) => void,
   ): () => void;
   /**
-   * Resolves to the answer, whatever its size up to `ANSWER_BYTES_MAX`. Rejects with `NoAnswerError` when nobody answers
-   * in time, with `RefusedError` when the answerer refuses or fails, with `BadAnswerError` when the answer does not fit
-   * or breaks off, and with the signal's reason.
+   * Resolves to the answer, of any size up to `ANSWER_BYTES_MAX`. Rejects with `NoAnswerError` without an answer in
+   * time, with `RefusedError` when the answerer refuses or fails, with `BadAnswerError` when the answer does not
+   * match its schema or is incomplete, and with the signal's reason.
    */
   request<Ask, Asked, Answer>(
     question: Question<Ask, Asked, Answer>,
     ask: Ask,
     options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
   ): Promise<Answer>;
-  /** Answers questions; bad ones are refused before they come here. `onRefused` hears why. Returns how to stop. */
+  /**
+   * Answers questions; bad ones are refused before they arrive here. `onRefused` receives the reason. Returns a
+   * function that stops it.
+   */
   respond<Ask, Asked, Answer>(
     question: Question<Ask, Asked, Answer>,
     answer: (asked: Asked) => Promise<Answer>,
@@ -136,7 +142,7 @@ export interface Bus {
   ): () => void;
 }
 
-/** No answer is larger, encoded as JSON: the asker holds it in memory. */
+/** The largest answer, encoded as JSON: the asker holds it in memory. */
 export const ANSWER_BYTES_MAX = 64 * 1_048_576;
 
 export class ConflictError extends Error {
@@ -151,17 +157,17 @@ export class TooLargeError extends Error {
   override readonly name = "TooLargeError";
 }
 
-/** Nobody answers, or not in time. Trying again helps once the service runs. */
+/** No service answers, or not in time. Retrying helps once the service runs. */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";
 }
 
-/** The answerer refuses the question, or failed on it; the message is its own. */
+/** The answerer refuses the question, or fails on it; the message is the answerer's. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
 }
 
-/** An answer came that does not fit its schema, or only a part of one. */
+/** An answer arrived that does not match its schema, or only a part of one. */
 export class BadAnswerError extends Error {
   override readonly name = "BadAnswerError";
 }

@@ -95,7 +95,7 @@ async function fill(servers: string, retention: Retentions, mib: number): Promis
   await log.close();
 }
 
-test("on a shared server, a start creates what is missing, changes nothing, and names each stream that differs once", async () => {
+test("on a shared server, a start creates missing streams, changes nothing, and names each differing stream once", async () => {
   const servers = await startServer();
   await prepare(servers, retentionsOf(90 * DAY_MS, 512));
   const before = await limits(servers);
@@ -150,7 +150,7 @@ test("a small disk is divided before anything is created, in one line; later sta
   expect(await sizes(servers)).toEqual([readings, ...others]);
 });
 
-test("a disk without room for the smallest log ends the start, and nothing is created", async () => {
+test("a disk without space for the smallest log ends the start, and nothing is created", async () => {
   const servers = await startServer();
   await expect(prepare(servers, retentionsOf(HOUR_MS, 1_024), 20)).rejects.toThrow(
     /^the disk of the data folder has 20 MiB free, and the log needs 160 MiB: .*--data-dir/,
@@ -158,7 +158,7 @@ test("a disk without room for the smallest log ends the start, and nothing is cr
   expect(await limits(servers)).toEqual({});
 });
 
-test("on a shared server with little room, all streams shrink together, in one line", async () => {
+test("on a shared server with little space, all streams shrink together, in one line", async () => {
   const servers = await startServer(300 * MIB);
   await prepare(servers, retentionsOf(DAY_MS, 1_024));
   const all = await sizes(servers);
@@ -171,13 +171,13 @@ test("on a shared server with little room, all streams shrink together, in one l
   ]);
 });
 
-test("several gateways that start at once on a server with little room all start", async () => {
+test("several gateways that start at once on a server with little space all start", async () => {
   const servers = await startServer(300 * MIB);
   await Promise.all([1, 2, 3, 4].map(() => prepare(servers, retentionsOf(DAY_MS, 1_024))));
   expect((await sizes(servers)).reduce((total, size) => total + size, 0)).toBeLessThanOrEqual(300);
 });
 
-test("a shared server without room for the smallest log ends the start with what it needs", async () => {
+test("a shared server without space for the smallest log ends the start and says what it needs", async () => {
   const servers = await startServer(30 * MIB);
   await expect(prepare(servers, retentionsOf(DAY_MS, 1_024))).rejects.toThrow(
     /^NATS has no room for the log: it needs at least 96 MiB of file storage .*max_file_store/,

@@ -9,15 +9,15 @@ import { DUPLICATE_WINDOW_MS, differencesOf, type Retentions, type WantedConfig,
 export interface PrepareOptions extends ConnectionOptions {
   readonly retention: Retentions;
   readonly replicas: number;
-  /** Free bytes of the disk of the store, where this gateway alone owns the server. Undefined for any other server. */
+  /** Free bytes on the disk of the store, if only this gateway uses the server. Undefined for any other server. */
   readonly ownDiskFreeBytes: (() => Promise<number>) | undefined;
   readonly nowUs: () => number;
 }
 
 /**
- * Once at each start, before the services: creates the streams that are missing. On a server of its own, a gateway also
- * brings the others to weir.yaml (align-streams.ts); on a shared one, it only warns of those that differ, because any
- * process there may have another weir.yaml. Such a stream changes by `weir log apply` alone.
+ * Runs once at each start, before the services: creates the missing streams. On its own server, a gateway also brings
+ * the other streams to weir.yaml (align-streams.ts). On a shared server it only warns of those that differ, because
+ * each process there may have another weir.yaml. There, only `weir log apply` changes a stream.
  */
 export async function prepareStreams(options: PrepareOptions): Promise<void> {
   const connection = await openConnection(options);

@@ -11,7 +11,7 @@ import { BLOBS_STREAM, RECORDS_STREAM, recordSubject } from "./jetstream-stores.
 import type { Durability } from "./port.ts";
 import { errorCode, STREAM_NOT_FOUND } from "./streams.ts";
 
-/** All streams that Weir has on a server: its own, and those of its records and blobs. */
+/** All streams of Weir on a server: its own, and those of its records and blobs. */
 export const ALL_STREAMS: readonly string[] = [...STREAMS, RECORDS_STREAM, BLOBS_STREAM];
 
 export interface ProbedStream {
@@ -19,7 +19,7 @@ export interface ProbedStream {
   readonly state: StreamState;
 }
 
-/** What a server says about itself. */
+/** A server's description of itself. */
 export type JetStreamProbe =
   | { readonly state: "unreachable"; readonly reason: string }
   | { readonly state: "refused"; readonly reason: string }
@@ -29,10 +29,10 @@ export type JetStreamProbe =
       readonly state: "ready";
       readonly version: string;
       readonly account: AccountUse;
-      /** By name, those of Weir's that are there. */
+      /** By name: the streams of Weir that exist. */
       readonly streams: ReadonlyMap<string, ProbedStream>;
       readonly durability: Durability;
-      /** A value of the records, such as "partitions"; undefined where there is none. */
+      /** A value of the records, such as "partitions"; undefined when it does not exist. */
       readonly record: (name: string) => string | undefined;
     };
 
@@ -46,13 +46,13 @@ export interface ProbeOptions {
   readonly servers: string;
   readonly token?: string;
   readonly name: string;
-  /** For each single answer. */
+  /** For each answer. */
   readonly timeoutMs: number;
   /** The records to read. */
   readonly records: readonly string[];
 }
 
-/** Asks a server, once, what Weir finds there. Creates and changes nothing. */
+/** Asks a server, once, what it has of Weir. Creates and changes nothing. */
 export async function probeJetStream(options: ProbeOptions): Promise<JetStreamProbe> {
   const { servers, token, name, timeoutMs } = options;
   let nc: NatsConnection;
@@ -108,7 +108,7 @@ export function isJetStreamMissing(error: unknown): boolean {
   return error instanceof Error && error.name === "JetStreamNotEnabled";
 }
 
-/** Undefined when there is no such stream. */
+/** Undefined when the stream does not exist. */
 export async function infoOf(jsm: JetStreamManager, name: string): Promise<ProbedStream | undefined> {
   try {
     return await jsm.streams.info(name);

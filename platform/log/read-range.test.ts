@@ -24,8 +24,8 @@ describe("readRange", () => {
     ["a subject without messages", { subjects: ["alerts.b.0"] }, []],
     ["up to a sequence", { lastSequence: 3 }, [1, 2, 3]],
     ["from a sequence", { from: { kind: "sequence", sequence: 5 } }, [5, 6]],
-    ["from behind the end", { from: { kind: "sequence", sequence: 7 } }, []],
-  ])("ends by itself: %s", async (_, query, expected) => {
+    ["from after the end", { from: { kind: "sequence", sequence: 7 } }, []],
+  ])("ends at the end of the range: %s", async (_, query, expected) => {
     expect(await sequences(query)).toEqual(expected);
   });
 
@@ -48,13 +48,13 @@ describe("readRange", () => {
 });
 
 describe("readNewest", () => {
-  it("gives the newest of each subject, and where to follow from", async () => {
+  it("gives the newest of each subject, and the sequence to follow from", async () => {
     const newest: number[] = [];
     expect(await readNewest(log, { stream: "ALERTS" }, ({ sequence }) => newest.push(sequence))).toBe(7);
     expect(newest).toEqual([4, 5, 6]);
   });
 
-  it("gives nothing of an empty stream", async () => {
+  it("gives nothing from an empty stream", async () => {
     expect(await readNewest(log, { stream: "GROUPS" }, () => expect.unreachable())).toBe(1);
   });
 });

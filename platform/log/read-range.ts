@@ -6,19 +6,19 @@ export interface RangeQuery {
   readonly stream: StreamName;
   /** Exact subjects, without wildcards. */
   readonly subjects?: readonly string[];
-  /** The beginning when left out. */
+  /** Default: the beginning. */
   readonly from?: ReadFrom;
   /**
-   * Up to and including this sequence, which must be one of these subjects' messages (or nothing would end the reading
-   * of a quiet log). When left out: the newest message that there is now.
+   * Up to and including this sequence. It must be a message of these subjects, or nothing would end the reading of a
+   * quiet log. Default: the newest message at the start.
    */
   readonly lastSequence?: number;
-  /** Ends the reading early; the caller knows by `signal.aborted`. */
+  /** Ends the reading early; the caller checks `signal.aborted`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The messages of a stream up to an end, in batches as they come; ends there, unlike `Log.read`. Throws
+ * The messages of a stream up to an end, in batches as they arrive; ends there, unlike `Log.read`. Throws
  * `LogClosedError` when the log is closed before the end.
  */
 export async function* readRange(
@@ -45,8 +45,8 @@ export async function* readRange(
 }
 
 /**
- * Gives the newest message of each subject of a stream, up to what the stream holds now. Resolves to the sequence to
- * `follow` from: nothing is missed in between, and nothing comes twice.
+ * Gives the newest message of each subject of a stream, up to the stream's current end. Resolves to the sequence to
+ * `follow` from: nothing in between is missed or repeated.
  */
 export async function readNewest(
   log: Pick<Log, "read" | "bounds" | "lastFor">,

@@ -15,23 +15,23 @@ import {
 
 const NS_PER_US = 1_000;
 
-/** What would make an existing stream as weir.yaml says. */
+/** A change that brings an existing stream to weir.yaml. */
 export interface StreamChange {
   readonly stream: ProbedStream;
   readonly wanted: WantedConfig;
   readonly differences: readonly StreamDifference[];
-  /** What the change deletes, at the time of asking. */
+  /** What the change would delete now. */
   readonly deletes: Deletion;
 }
 
-/** Of messages of about the same size, both numbers are about right. */
+/** Both numbers are about right for messages of about the same size. */
 export interface Deletion {
   readonly messages: number;
   readonly bytes: number;
 }
 
 interface ChangesOptions extends Omit<StreamSettings, "serverVersion"> {
-  /** Of the disk of the store, where the server is a gateway's own. */
+  /** Of the disk of the store, if the server is a gateway's own. */
   readonly freeBytes: number | undefined;
   readonly nowUs: number;
   readonly logger: Logger;
@@ -60,7 +60,10 @@ export async function streamChanges(connection: Connection, options: ChangesOpti
   return changes;
 }
 
-/** Changes the stream, whatever that deletes. Resolves to whether the server accepts it; it logs why not. */
+/**
+ * Changes the stream, even if that deletes messages. Resolves to whether the server accepts the change; logs the
+ * reason if not.
+ */
 export async function applyChange(
   connection: Connection,
   { stream, wanted }: StreamChange,
@@ -88,7 +91,7 @@ async function deletionOf(asked: Asked, config: WantedConfig, nowUs: number): Pr
   return { messages: deleted, bytes: Math.round(deleted * perMessage) };
 }
 
-/** Of the first message that was stored at this time or later; messages are stored in the order of time. */
+/** The sequence of the first message stored at this time or later; messages are stored in the order of time. */
 async function firstSequenceFrom({ connection, jsm, stream }: Asked, fromUs: number): Promise<number> {
   const { config, state } = stream;
   let low = state.first_seq;

@@ -9,7 +9,7 @@ const UNITS = [
   ["KiB", 2 ** 10],
 ] as const;
 const NS_PER_US = 1_000;
-/** As the keys of weir.yaml. */
+/** Named like the keys of weir.yaml. */
 const NAMES: Partial<Record<StreamDifference["key"], string>> = { max_bytes: "max_size", num_replicas: "replicas" };
 
 /** For people: `10 GiB`, `24.3 MiB`, `5 B`. */

@@ -18,12 +18,15 @@ export interface Retention {
 
 export interface Retentions {
   readonly readings: Retention;
-  /** What partitions forward to rules over several devices. Without it: as long as `readings`, and a quarter of its size. */
+  /**
+   * Readings that partitions forward to rules over several devices. Default: as long as `readings`, and a quarter of
+   * its size.
+   */
   readonly groups?: Retention;
   readonly windows: Retention;
   readonly alerts: Retention;
   readonly deadLetters: Retention;
-  /** A year and 256 MiB when left out. */
+  /** Default: a year and 256 MiB. */
   readonly notifications?: Retention;
 }
 
@@ -34,21 +37,21 @@ export interface StreamSettings {
   readonly serverVersion: string;
 }
 
-/** As JetStream's default. Ids cost the server memory for this long. */
+/** JetStream's default. Ids cost the server memory for this long. */
 export const DUPLICATE_WINDOW_MS = 120_000;
 const NOTIFICATIONS_RETENTION: Retention = { maxAgeMs: 365 * 86_400_000, maxBytes: 256 * 1_048_576 };
 export const STREAM_NOT_FOUND = 10059;
 export const STREAM_NAME_IN_USE = 10058;
 export const INSUFFICIENT_STORAGE = 10047;
 
-/** A stream's settings by weir.yaml. */
+/** A stream's settings according to weir.yaml. */
 export type WantedConfig = Partial<StreamConfig> & {
   readonly name: StreamName;
   readonly max_age: number;
   readonly max_bytes: number;
 };
 
-/** All streams by weir.yaml, whatever the server has. */
+/** All streams according to weir.yaml, regardless of the server's. */
 export function wantedConfigs(options: StreamSettings): readonly WantedConfig[] {
   return STREAMS.map((name) => wantedConfig(name, options));
 }
@@ -104,14 +107,14 @@ const COMPARED = [
   "storage",
 ] as const;
 
-/** A setting of a stream that is not as weir.yaml says. Ages are in nanoseconds, as NATS has them. */
+/** A setting of a stream that differs from weir.yaml. Ages are in nanoseconds, as in NATS. */
 export interface StreamDifference {
   readonly key: (typeof COMPARED)[number];
   readonly given: unknown;
   readonly wanted: unknown;
 }
 
-/** The settings in which a stream on a server differs from what is wanted. */
+/** The settings in which a stream on a server differs from the wanted ones. */
 export function differencesOf(wanted: WantedConfig, given: StreamConfig): readonly StreamDifference[] {
   return COMPARED.filter((key) => wanted[key] !== undefined && wanted[key] !== given[key]).map((key) => ({
     key,

@@ -3,7 +3,7 @@ import { STREAMS, type StreamName } from "../../domain/subjects.ts";
 const STREAM_OF_FIRST_WORD = new Map<string, StreamName>(STREAMS.map((name) => [name.toLowerCase(), name]));
 const FORBIDDEN = /[\s*>\p{Cc}]|^\.|\.\.|\.$/u;
 
-/** The stream that holds a subject. Throws when there is none, or when the subject has wildcards or forbidden characters. */
+/** The stream that holds a subject. Throws if no stream holds it, or if it has wildcards or forbidden characters. */
 export function streamOf(subject: string): StreamName {
   const dot = subject.indexOf(".");
   const stream = dot > 0 ? STREAM_OF_FIRST_WORD.get(subject.slice(0, dot)) : undefined;
@@ -29,7 +29,7 @@ export function subjectMatches(pattern: string, subject: string): boolean {
   return wanted.length === words.length;
 }
 
-/** Whether any of the patterns matches; all subjects do when there are none. */
+/** Whether any of the patterns matches; without patterns, every subject does. */
 export function anyMatches(patterns: readonly string[] | undefined, subject: string): boolean {
   return patterns === undefined || patterns.some((pattern) => subjectMatches(pattern, subject));
 }

@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { reasonOf } from "../../domain/reason.ts";
 
-/** The server that is fetched or built when there is none. */
+/** The server that is fetched or built when none is found. */
 export const PINNED_VERSION = "2.14.9";
 const RELEASES = "https://github.com/nats-io/nats-server/releases/download";
 const DEBIAN_BINARY = "/usr/sbin/nats-server";
@@ -16,19 +16,19 @@ const BUILD_TIMEOUT_MS = 600_000;
 const EXE = process.platform === "win32" ? "nats-server.exe" : "nats-server";
 const run = promisify(execFile);
 
-/** A place that may have or give a server binary. */
+/** A place that may have or provide a server binary. */
 export interface BinarySource {
   /** What it does, for the log: `fetch the release archive`. */
   readonly name: string;
   /** Slow sources are announced before they are tried. */
   readonly slow: boolean;
-  /** The path of a binary. Throws with the reason when there is none, or when `signal` ends a slow one. */
+  /** The path of a binary. Throws with the reason when it finds none, or when `signal` ends a slow one. */
   find(signal: AbortSignal): Promise<string>;
-  /** Older versions are refused from here. */
+  /** Older versions from this source are refused. */
   readonly minorMin: number;
 }
 
-/** In the order in which they are asked. A server without synced writes (before 2.10) is the last resort. */
+/** In the order in which they are tried. A server without synced writes (before 2.10) is the last resort. */
 export function defaultSources(): readonly BinarySource[] {
   const directory = cacheDirectory();
   const cached = join(directory, EXE);
@@ -95,7 +95,7 @@ export async function downloadRelease(releases: string, directory: string, signa
     await writeFile(file, bytes);
     await run("tar", ["-xf", file, "-C", temporary, "--strip-components=1"]);
     await chmod(join(temporary, EXE), 0o755);
-    // A rename within one directory: another gateway never sees half a binary.
+    // A rename within one directory: another gateway never sees an incomplete binary.
     await rename(join(temporary, EXE), target);
   } finally {
     await rm(temporary, { recursive: true, force: true });
@@ -158,13 +158,13 @@ async function build(directory: string, target: string, signal: AbortSignal): Pr
   return target;
 }
 
-/** Only where nobody is at the keyboard to be surprised by it: as root in a container or a pipeline. */
+/** Only where it surprises no user at a keyboard: as root in a container or a pipeline. */
 async function installPackage(signal: AbortSignal): Promise<string> {
   if (process.getuid?.() !== 0) throw new Error("packages are installed by root only");
   if (process.stdin.isTTY)
     throw new Error("packages are not installed behind a user's back: apt-get install nats-server");
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  // Never ended midway: the package manager would have to be repaired.
+  // Never interrupted: the package manager would then need a repair.
   const install = () =>
     run("apt-get", ["install", "-y", "--no-install-recommends", "nats-server"], {
       env,

@@ -10,7 +10,7 @@ const PRIVATE = 0o600;
 const LOG_TAIL_BYTES = 2_000;
 const STORE_BYTES_MAX = 2 ** 60;
 
-/** What is known about the server of a data directory, kept in its `nats.json`. */
+/** The known facts about the server of a data directory, kept in its `nats.json`. */
 export interface ServerRecord {
   readonly pid: number;
   readonly port: number;
@@ -23,12 +23,12 @@ export interface ServerRecord {
 export interface DataDir {
   readonly configPath: string;
   readonly logPath: string;
-  /** Writes the server's configuration; it lets in who has the token, from this machine only. */
+  /** Writes the server's configuration, which admits only clients on this machine that have the token. */
   writeConfig(server: Pick<ServerRecord, "port" | "token" | "durability">): Promise<void>;
   readRecord(): Promise<ServerRecord | undefined>;
   writeRecord(record: ServerRecord): Promise<void>;
   removeRecord(): Promise<void>;
-  /** The end of the server's own log, to say why it did not start. */
+  /** The end of the server's own log, to explain why it did not start. */
   logTail(): Promise<string>;
 }
 
@@ -69,8 +69,8 @@ export async function openDataDir(path: string): Promise<DataDir> {
         "logfile_size_limit: 16MB",
         "jetstream {",
         `  store_dir: ${JSON.stringify(storeOf(directory))}`,
-        // Weir divides the disk among the streams. The server would reserve them against three quarters of what is
-        // free at its start, without what they hold already.
+        // Weir divides the disk among the streams. The server would check their sizes against three quarters of the
+        // space that is free at its start, without the space that they already use.
         `  max_file_store: ${STORE_BYTES_MAX}`,
         ...(durability === "synced" ? ["  sync_interval: always"] : []),
         "}",
@@ -84,19 +84,19 @@ export async function openDataDir(path: string): Promise<DataDir> {
   };
 }
 
-/** What `nats.json` in a data directory says. Creates nothing. */
+/** The content of `nats.json` in a data directory. Creates nothing. */
 export async function readServerRecord(dataDir: string): Promise<ServerRecord | undefined> {
   try {
     return parseRecord(JSON.parse(await readFile(join(resolve(dataDir), "nats.json"), "utf8")));
   } catch {
-    // Missing, or cut off by a crash: there is nothing to go by.
+    // Missing, or truncated by a crash: there is nothing to use.
     return undefined;
   }
 }
 
 /**
- * Whether a process is the server of this data directory; undefined when the system does not tell. Its id alone says
- * nothing: ids are used again. (A dead process that nobody has waited for has no command line.)
+ * Whether a process is the server of this data directory; undefined when the system does not say. Its id alone says
+ * nothing: ids are reused. (A dead process that was not waited for has no command line.)
  */
 export async function runsWithConfig(pid: number, configPath: string): Promise<boolean | undefined> {
   if (!isAlive(pid)) return false;
@@ -104,7 +104,7 @@ export async function runsWithConfig(pid: number, configPath: string): Promise<b
   return command?.includes(configPath);
 }
 
-/** As `runsWithConfig`, for a process that is about to exit. False when the system does not tell. */
+/** Like `runsWithConfig`, for a process that is about to exit. False when the system does not say. */
 export function runsWithConfigNow(pid: number, configPath: string): boolean {
   if (!isAlive(pid)) return false;
   try {

@@ -44,7 +44,7 @@ function listeningLogger() {
 }
 
 describe("finding a NATS server", () => {
-  test("takes the first that is there and new enough, and says why the others were not", async () => {
+  test("takes the first that exists and is new enough, and says why it refused the others", async () => {
     const { lines, logger } = listeningLogger();
     const old = await fakeServer("nats-server: v2.9.10");
     const good = await fakeServer("nats-server: v2.12.1");
@@ -69,7 +69,7 @@ describe("finding a NATS server", () => {
     expect((await findNatsServer(listeningLogger().logger, sources)).version).toBe("2.9.10");
   });
 
-  test("says in one error what was tried and how to fix it", async () => {
+  test("one error says what was tried and how to fix it", async () => {
     const garbage = await fakeServer("hello");
     const finding = findNatsServer(listeningLogger().logger, [
       source("look on PATH", missing("there is no nats-server on PATH")),
@@ -145,7 +145,7 @@ describe("the release archive", () => {
   });
 });
 
-test("a build that is given up ends, and leaves nothing in the cache", async () => {
+test("a cancelled build ends, and leaves nothing in the cache", async () => {
   const bin = await mkdtemp(join(directory, "bin-"));
   const cache = await mkdtemp(join(directory, "given-up-"));
   const pidFile = join(bin, "pid");

@@ -13,12 +13,12 @@ export interface FoundBinary {
   readonly version: string;
 }
 
-/** No source gave a server. Trying again helps only after one of them is fixed. */
+/** No source provided a server. Retrying helps only after one of them is fixed. */
 export class NatsServerMissingError extends UserError {
   override readonly name = "NatsServerMissingError";
 }
 
-/** Asks the sources in order, and logs what it does and why the one before failed. `signal` ends that early. */
+/** Tries the sources in order, and logs each step and why the one before failed. `signal` ends that early. */
 export async function findNatsServer(
   logger: Logger,
   sources: readonly BinarySource[] = defaultSources(),
@@ -49,15 +49,15 @@ export async function findNatsServer(
   );
 }
 
-/** What a start would do about a server, as far as this machine tells without a download, a build or an install. */
+/** What a start would do to get a server, as far as this machine shows without a download, a build or an install. */
 export interface Outlook {
-  /** The first that is here; undefined when none is. */
+  /** The first one on this machine; undefined when none is. */
   readonly found: FoundBinary | undefined;
-  /** The slow sources that a start would try before it takes that one, in order. */
+  /** The slow sources that a start would try before it uses that one, in order. */
   readonly before: readonly string[];
 }
 
-/** Asks the quick sources only. */
+/** Tries only the quick sources. */
 export async function findNatsServerHere(sources: readonly BinarySource[] = defaultSources()): Promise<Outlook> {
   const before: string[] = [];
   for (const { name, slow, minorMin, find } of sources) {
@@ -70,7 +70,7 @@ export async function findNatsServerHere(sources: readonly BinarySource[] = defa
       const version = await versionOf(path);
       if (isWanted(version, minorMin)) return { found: { path, version }, before };
     } catch {
-      // The next one may have it.
+      // The next source may have it.
     }
   }
   return { found: undefined, before };

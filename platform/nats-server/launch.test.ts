@@ -45,20 +45,20 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Stopping is asked for, and takes a moment: until then the other threads of the process still answer. */
+/** A stop is requested, and takes a moment: until then the other threads of the process still answer. */
 async function freeze(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
   const tasks = `/proc/${pid}/task`;
   await vi.waitFor(async () => {
     for (const task of await readdir(tasks).catch(() => [])) {
-      // The name in brackets may hold anything.
+      // The name in brackets may contain anything.
       const state = (await readFile(`${tasks}/${task}/stat`, "utf8")).split(") ").at(-1)?.[0];
       expect(state).toBe("T");
     }
   }, WAIT);
 }
 
-test("starts a server on loopback that lets in who has the token, with synced writes", async () => {
+test("starts a server on loopback that admits clients with the token, with synced writes", async () => {
   const server = await launch();
   expect(server.url).toMatch(/^nats:\/\/127\.0\.0\.1:\d+$/);
   expect(server.durability).toBe("synced");
@@ -70,7 +70,7 @@ test("starts a server on loopback that lets in who has the token, with synced wr
   }
 });
 
-test("stop ends it, twice is fine, and leaves no record", async () => {
+test("stop ends it and leaves no record; a second stop is fine", async () => {
   const server = await launch();
   const { pid } = server;
   await Promise.all([server.stop(), server.stop()]);
@@ -78,7 +78,7 @@ test("stop ends it, twice is fine, and leaves no record", async () => {
   await expect(readFile(join(dataDir, "nats.json"))).rejects.toThrow("ENOENT");
 });
 
-test("a server that is killed comes back on the same port with the same token", async () => {
+test("a killed server restarts on the same port with the same token", async () => {
   const server = await launch();
   const exits: string[] = [];
   server.onExit((reason) => exits.push(reason));
@@ -92,7 +92,7 @@ test("a server that is killed comes back on the same port with the same token", 
   expect(exits[0]).toBe("signal SIGKILL");
 });
 
-/** As a killed gateway leaves it: a running server that is nobody's child, and its record. */
+/** The state that a killed gateway leaves: a running server without a parent, and its record. */
 async function leaveBehind() {
   const { url, token, version, binary } = await launch();
   await stops.pop()?.();
@@ -111,12 +111,12 @@ test("the next launch takes over a server that was left running, and stops it", 
   const server = await launch();
   expect(server).toMatchObject({ adopted: true, ...left });
   await server.stop();
-  // It is our child here: it counts as there until its exit was noticed.
+  // It is our child here: it counts as running until its exit is noticed.
   await vi.waitFor(() => expect(isAlive(left.pid)).toBe(false), WAIT);
   expect(await answers(left)).toBe(false);
 });
 
-test("a server that was taken over and is killed comes back", async () => {
+test("a killed server that was taken over restarts", async () => {
   const left = await leaveBehind();
   const server = await launch();
   expect(server).toMatchObject({ adopted: true, ...left });
@@ -126,30 +126,30 @@ test("a server that was taken over and is killed comes back", async () => {
   expect(await answers(server)).toBe(true);
 });
 
-test("a server that was left running on another port than the wanted one is ended first", async () => {
+test("a server that was left running on a different port is ended first", async () => {
   const left = await leaveBehind();
   const probe = await launchNatsServer({ dataDir: join(dataDir, "probe"), logger });
   const port = Number(new URL(probe.url).port);
   await probe.stop();
   const server = await launch({ port });
   expect(server).toMatchObject({ adopted: false, url: `nats://127.0.0.1:${port}` });
-  // It is our child here: it counts as there until its exit was noticed.
+  // It is our child here: it counts as running until its exit is noticed.
   await vi.waitFor(() => expect(isAlive(left.pid)).toBe(false), WAIT);
 });
 
-test("a frozen server that was left over is ended before another one opens its store", {
+test("a frozen server from before is ended before another one opens its store", {
   timeout: 30_000,
 }, async () => {
   const left = await leaveBehind();
   await freeze(left.pid);
   const server = await launch();
   expect(server.adopted).toBe(false);
-  // It is our child here: it counts as there until its exit was noticed.
+  // It is our child here: it counts as running until its exit is noticed.
   await vi.waitFor(() => expect(isAlive(left.pid)).toBe(false), WAIT);
   expect(await answers(server)).toBe(true);
 });
 
-test("a record that names a foreign process is not believed, and the process lives on", async () => {
+test("a record that names a foreign process is ignored, and the process keeps running", async () => {
   const foreign = spawn("sleep", ["60"], { stdio: "ignore" });
   stops.push(async () => void foreign.kill());
   const record = { pid: foreign.pid, port: 4222, token: "t", version: "2.14.9", binary: "/x", durability: "synced" };
@@ -168,7 +168,7 @@ test.each(["", "{", "[]", "null", '{"pid":1}', '{"pid":-1,"port":1,"token":"","v
   },
 );
 
-test("a port that is taken is one clear error, with the server's own words", async () => {
+test("a port in use gives one clear error that quotes the server", async () => {
   const other = await launch();
   const port = Number(new URL(other.url).port);
   const elsewhere = await mkdtemp(join(tmpdir(), "weir-nats-"));

@@ -14,17 +14,17 @@ const ADOPT_TIMEOUT_MS = 5_000;
 const POLL_MS = 50;
 const RESTART_WAIT_MS = 100;
 const RESTART_WAIT_MS_MAX = 5_000;
-/** A server that ran this long starts again at once. */
+/** A server that ran this long is restarted at once. */
 const STEADY_MS = 30_000;
 const PORT_TRIES = 3;
 
 export interface LaunchOptions {
   /** Holds `nats.conf`, `nats.log`, `nats.json` and the store. One gateway at a time. */
   readonly dataDir: string;
-  /** 0, the default, takes a free one. */
+  /** 0, the default, picks a free one. */
   readonly port?: number;
   readonly logger: Logger;
-  /** Gives up the launch, and ends what it has begun. Without effect once it is done. */
+  /** Cancels the launch, and ends everything that it began. No effect after the launch. */
   readonly signal?: AbortSignal;
   /** Where to look for the server; for tests. */
   readonly sources?: readonly BinarySource[];
@@ -36,11 +36,11 @@ export interface LaunchedNatsServer {
   readonly version: string;
   readonly binary: string;
   readonly durability: Durability;
-  /** Changes when the server had to be started again. */
+  /** Changes when the server had to be restarted. */
   readonly pid: number;
   /** Whether it was found running. */
   readonly adopted: boolean;
-  /** Calls each time the server ended by itself, before it is started again. Returns how to stop. */
+  /** Calls each time the server ends unexpectedly, before it is restarted. Returns a function that stops it. */
   onExit(listener: (reason: string) => void): () => void;
   /** Ends the server, and waits for it. */
   stop(): Promise<void>;
@@ -126,7 +126,10 @@ async function start(options: {
   return process;
 }
 
-/** Whether a running server is ours and answers. One of ours that does not answer is stopped: two servers must never share a store. */
+/**
+ * Whether a running server is ours and answers. One of ours that does not answer is stopped: two servers must never
+ * share a store.
+ */
 async function canAdopt(record: ServerRecord, dataDir: DataDir, port: number, logger: Logger): Promise<boolean> {
   const ours = await runsWithConfig(record.pid, dataDir.configPath);
   if (ours === false) return false;

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** A server that says its process id, and does as the script says about signals. */
+/** A server that writes its process id and runs `onTerm` at SIGTERM. */
 async function writeServer(onTerm: string): Promise<void> {
   await writeFile(server, `#!/bin/sh\ntrap '${onTerm}' TERM\necho $$ > ${folder}/pid\nwhile :; do sleep 0.1; done\n`);
   await chmod(server, 0o755);
@@ -26,7 +26,7 @@ async function isAlive(pid: number): Promise<boolean> {
   return (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).includes(server);
 }
 
-/** Runs a process that starts the server, waits until it runs, and does this; resolves to its exit code. */
+/** Runs a process that starts the server, waits until it runs, and runs this code; resolves to its exit code. */
 async function startAndThen(ending: string): Promise<number | null> {
   const module = pathToFileURL("dist/platform/nats-server/server-process.js");
   const code = `import { existsSync } from "node:fs";
@@ -59,14 +59,14 @@ test.each(ENDINGS)("a process that %s ends its server", async (_what, ending, co
   expect(await isAlive(Number(await readFile(join(folder, "pid"), "utf8")))).toBe(false);
 });
 
-test("a server that does not end when asked is ended by force", async () => {
+test("a server that does not end on request is killed", async () => {
   await writeServer("");
   expect(await startAndThen("process.exit(3);")).toBe(3);
   const pid = Number(await readFile(join(folder, "pid"), "utf8"));
   await expect.poll(() => isAlive(pid)).toBe(false);
 });
 
-test("a server that was stopped is left alone at the exit", async () => {
+test("a stopped server is left alone at the exit", async () => {
   await writeServer("exit 0");
   expect(await startAndThen("await stop();")).toBe(0);
 });

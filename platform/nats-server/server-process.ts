@@ -4,22 +4,22 @@ import { runsWithConfig, runsWithConfigNow } from "./data-dir.ts";
 
 const WATCH_EVERY_MS = 200;
 const STOP_TIMEOUT_MS = 10_000;
-/** When this process itself ends, there is less time. */
+/** There is less time when this process itself ends. */
 const EXIT_TIMEOUT_MS = 4_000;
 const EXIT_POLL_MS = 20;
 
 /** A server process, started by us or by a gateway before us. */
 export interface ServerProcess {
   readonly pid: number;
-  /** Settles when the process is gone, with how it ended. */
+  /** Settles when the process has ended, with the way it ended. */
   readonly ended: Promise<string>;
-  /** Asks it to end, makes it end when it does not, and waits. */
+  /** Asks it to end, kills it if it does not, and waits. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the server in a process group of its own: Ctrl-C does not end it, so what is in flight can be stored first. It
- * ends with this process, unless that is killed: then the next gateway finds it running.
+ * Starts the server in its own process group: Ctrl-C does not end it, so messages in flight can be stored first. It
+ * ends with this process, unless this process is killed: then the next gateway finds it running.
  */
 export async function startProcess(binary: string, configPath: string, logPath: string): Promise<ServerProcess> {
   const output = openSync(logPath, "a", 0o600);
@@ -55,24 +55,24 @@ export function adoptProcess(pid: number, configPath: string): ServerProcess {
 
 async function stopProcess(pid: number, ended: Promise<string>): Promise<void> {
   const running = Symbol("running");
-  // Its id may be somebody else's once it has ended.
+  // Its id may belong to another process once it has ended.
   if ((await Promise.race([ended, Promise.resolve(running)])) !== running) return;
   signal(pid, "SIGTERM");
-  // A stopped process takes no SIGTERM before it runs again.
+  // A stopped process handles SIGTERM only after it continues.
   signal(pid, "SIGCONT");
   const killer = setTimeout(() => signal(pid, "SIGKILL"), STOP_TIMEOUT_MS);
   await ended;
   clearTimeout(killer);
 }
 
-/** Whatever ends this process (an exception, a second Ctrl-C, a stop that takes too long), the server does not stay. */
+/** However this process ends (an exception, a second Ctrl-C, a stop that takes too long), the server ends too. */
 function endAtExit(pid: number, configPath: string, ended: Promise<string>): void {
   const endNow = () => endServer(pid, configPath);
   process.on("exit", endNow);
   void ended.then(() => process.off("exit", endNow));
 }
 
-/** Waits without the event loop, which an exiting process has no more. */
+/** Waits without the event loop, which no longer runs in an exiting process. */
 function endServer(pid: number, configPath: string): void {
   if (!runsWithConfigNow(pid, configPath)) return;
   signal(pid, "SIGTERM");
@@ -89,6 +89,6 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It is gone already.
+    // It has ended already.
   }
 }

@@ -12,10 +12,10 @@ const SERIES = question("history.series", {
 });
 const LETTERS = question("letters", { ask: z.strictObject({ bytes: z.int() }), answer: z.string() });
 
-/** What the bus of every log does. */
+/** The behaviour of the bus of every log. */
 export function describeBus(log: () => Log): void {
   describe("reports on the bus", () => {
-    test("go to everyone who listens, with their key", async () => {
+    test("go to all listeners, with their key", async () => {
       const got: unknown[] = [];
       for (let i = 0; i < 2; i++) log().bus.subscribe(STATS, (value, key) => got.push([key, value]));
       log().bus.subscribe(LEDGER, (value, key) => got.push([key, value]));
@@ -26,7 +26,7 @@ export function describeBus(log: () => Log): void {
       expect(got).toEqual([one, one, ["", { n: 2 }]]);
     });
 
-    test("are checked, and lose what only newer versions know", async () => {
+    test("are checked, and lose fields that only newer versions know", async () => {
       const got: unknown[] = [];
       const bad: string[] = [];
       log().bus.subscribe(
@@ -40,7 +40,7 @@ export function describeBus(log: () => Log): void {
       expect(bad).toEqual([expect.stringMatching(/^a: not understood: [\s\S]*expected number[\s\S]*n/)]);
     });
 
-    test("stop when the listener says so, and are dropped when too large", async () => {
+    test("stop when the listener stops, and are dropped when too large", async () => {
       const got: unknown[] = [];
       const stop = log().bus.subscribe(LEDGER, (value) => got.push(value));
       log().bus.subscribe(STATS, (value) => got.push(value.n));
@@ -61,7 +61,7 @@ export function describeBus(log: () => Log): void {
       await expect(log().bus.request(SERIES, { device: "d" }, { timeoutMs: 500 })).rejects.toThrow(NoAnswerError);
     });
 
-    test("are refused on both sides when they are bad, and never reach the answerer", async () => {
+    test("are refused on both sides when they are not valid, and never reach the answerer", async () => {
       const refused: unknown[] = [];
       const answer = vi.fn(async () => ({ points: [] }));
       log().bus.respond(SERIES, answer, (error) => refused.push(error));
@@ -73,7 +73,7 @@ export function describeBus(log: () => Log): void {
       expect(refused).toHaveLength(4);
     });
 
-    test("lose what only a newer answerer knows, and an answer that does not fit is an error", async () => {
+    test("lose fields that only a newer answerer knows, and an answer that does not match is an error", async () => {
       const stop = respondRaw(log().bus, "history.series", async () => ({ points: [1], unheardOf: 2 }));
       expect(await log().bus.request(SERIES, { device: "d" })).toEqual({ points: [1] });
       stop();
@@ -83,7 +83,7 @@ export function describeBus(log: () => Log): void {
       await expect(asked).rejects.toThrow(/the answer on history.series is not as expected: [\s\S]*points/);
     });
 
-    test("say when nobody answers, or not in time, or with an error", async () => {
+    test("fail without an answer, with a late answer, and with an error", async () => {
       await expect(requestRaw(log().bus, "nobody", 1)).rejects.toThrow(NoAnswerError);
       log().bus.respond(LETTERS, () => new Promise(() => {}));
       await expect(log().bus.request(LETTERS, { bytes: 1 }, { timeoutMs: 20 })).rejects.toThrow(NoAnswerError);
@@ -125,7 +125,7 @@ export function describeBus(log: () => Log): void {
       expect(answers.map(({ length }) => length)).toEqual(sizes);
     });
 
-    test("have a bound, and questions too", async () => {
+    test("have a bound, and so have questions", async () => {
       log().bus.respond(LETTERS, async (asked) => "x".repeat(asked.bytes));
       const asked = log().bus.request(LETTERS, { bytes: ANSWER_BYTES_MAX }, { timeoutMs: 30_000 });
       await expect(asked).rejects.toThrow(RefusedError);

@@ -16,7 +16,7 @@ export interface OpenLog {
   readonly close: () => Promise<void>;
 }
 
-/** What every adapter of the log must do. `open` gives an empty log. */
+/** The behaviour of every adapter of the log. `open` returns an empty log. */
 export function describeLogContract(name: string, open: () => Promise<OpenLog>): void {
   // A busy machine is slow to sync: no test here is about speed.
   describe(`${name} is a log`, { timeout: 30_000 }, () => {
@@ -44,7 +44,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         }
       });
 
-      test("streams count on their own", async () => {
+      test("each stream has its own sequences", async () => {
         for (const subject of ["windows.0", "alerts.warm.k1", "deadletters.bad-payload", "readings.7"]) {
           expect(await log.append({ subject, payload: bytes("x") })).toEqual({ sequence: 1, duplicate: false });
         }
@@ -70,13 +70,13 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect(messages.map((message) => Number(text(message.payload)))).toEqual(range(0, 1999));
       });
 
-      test("a subject that no stream holds is refused", async () => {
+      test("an append is refused when no stream holds its subject", async () => {
         for (const subject of ["elsewhere.1", "readings", "readings.*", "readings.>", "readings.a b", "readings..1"]) {
           await expect(log.append({ subject, payload: bytes("x") })).rejects.toThrow(/no stream holds/);
         }
       });
 
-      test("a payload that no server takes is refused, the largest one is not", async () => {
+      test("a payload that no server accepts is refused; the largest allowed one is not", async () => {
         const largest = new Uint8Array(log.payloadBytesMax).fill(1);
         await log.append({ subject: "readings.0", payload: largest, id: "largest", expectLastSubjectSequence: 0 });
         const tooLarge = new Uint8Array(log.payloadBytesMax + 1);
@@ -95,14 +95,14 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect((await log.bounds("READINGS")).messages).toBe(2);
       });
 
-      test("ids may hold any character, and belong to one stream", async () => {
+      test("ids may contain any character, and belong to one stream", async () => {
         const id = "WINDOWS-3-17:ä € \u{1f321}\n%0";
         expect((await log.append({ subject: "windows.3", payload: bytes("1"), id })).duplicate).toBe(false);
         expect((await log.append({ subject: "windows.3", payload: bytes("1"), id })).duplicate).toBe(true);
         expect((await log.append({ subject: "readings.3", payload: bytes("1"), id })).duplicate).toBe(false);
       });
 
-      test("compare-and-set looks at the newest message of the subject only", async () => {
+      test("compare-and-set checks only the newest message of the subject", async () => {
         const at = (subject: string, expectLastSubjectSequence: number) =>
           log.append({ subject, payload: bytes(`${expectLastSubjectSequence}`), expectLastSubjectSequence });
         expect((await at("readings.1", 0)).sequence).toBe(1);
@@ -115,13 +115,13 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect((await at("readings.1", 3)).sequence).toBe(4);
       });
 
-      test("an append that is repeated after it held is its own duplicate, not a conflict", async () => {
+      test("an append that is repeated after it succeeded is its own duplicate, not a conflict", async () => {
         const message: Append = { subject: "readings.1", payload: bytes("x"), id: "cas", expectLastSubjectSequence: 0 };
         expect(await log.append(message)).toEqual({ sequence: 1, duplicate: false });
         expect(await log.append(message)).toEqual({ sequence: 1, duplicate: true });
       });
 
-      test("of many that expect the same, one wins", async () => {
+      test("of many appends that expect the same, one wins", async () => {
         const results = await Promise.allSettled(
           range(0, 19).map((i) =>
             log.append({ subject: "readings.1", payload: bytes(`${i}`), expectLastSubjectSequence: 0 }),
@@ -144,7 +144,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect(await sequences({ from: { kind: "sequence", sequence: 0 } }, 2)).toEqual([1, 2]);
       });
 
-      test("at a sequence that is yet to come", async () => {
+      test("at a future sequence", async () => {
         await fill();
         const reading = sequences({ from: { kind: "sequence", sequence: 33 } }, 2);
         await fill();
@@ -160,12 +160,12 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect(read).toEqual([first?.sequence]);
       });
 
-      test("with what is new", async () => {
+      test("with new messages", async () => {
         await fill();
         const reader = log.read({ stream: "READINGS", from: { kind: "new" } });
         const iterator = reader[Symbol.asyncIterator]();
         const next = iterator.next();
-        // A reader of what is new may take a moment to begin: append until it has seen one.
+        // A reader of new messages may take a moment to begin: append until it has received one.
         let seen = false;
         void next.then(() => {
           seen = true;
@@ -180,7 +180,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         await fill();
         const reading = sequences({ from: { kind: "last-per-subject" }, subjects: ["readings.*.0"] }, 4);
         const live = (async () => {
-          // Live ones come after the snapshot, whenever they are appended.
+          // Live messages follow the snapshot, regardless of when they are appended.
           await log.append({ subject: "readings.0.1", payload: bytes("31") });
           await log.append({ subject: "readings.9.0", payload: bytes("32") });
         })();
@@ -213,7 +213,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
     });
 
     describe("readers", () => {
-      test("go on live, in order, each on its own", async () => {
+      test("continue live, in order, independently", async () => {
         const queries: ReadQuery[] = [
           { stream: "READINGS", from: { kind: "first" } },
           { stream: "READINGS", from: { kind: "first" }, bufferMessagesMax: 3 },
@@ -227,7 +227,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect(half?.map((message) => message.sequence)).toEqual(range(0, 499).map((i) => 1 + 2 * i));
       });
 
-      test("a slow reader gets everything in the end, in batches within its bound", async () => {
+      test("a slow reader eventually gets everything, in batches within its bound", async () => {
         await appendAll(log, 500, () => ({ subject: "readings.0", payload: bytes("x") }));
         const seen: number[] = [];
         const reader = log.read({ stream: "READINGS", from: { kind: "first" }, bufferMessagesMax: 16 });
@@ -241,7 +241,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect(seen).toEqual(range(1, 500));
       });
 
-      test("close ends the iteration, also before it began and while it waits", async () => {
+      test("close ends the iteration, even before it began and while it waits", async () => {
         const idle = log.read({ stream: "READINGS", from: { kind: "first" } });
         await idle.close();
         for await (const _ of idle) throw new Error("read after close");
@@ -286,7 +286,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect(await log.lastFor("WINDOWS", "windows.0")).toBeUndefined();
       });
 
-      test("follow the messages", async () => {
+      test("change with the messages", async () => {
         await appendAll(log, 5, (i) => ({ subject: `windows.${i % 2}`, payload: bytes(`w${i}`) }));
         const messages = await take(log, { stream: "WINDOWS", from: { kind: "first" } }, 5);
         const bounds = await log.bounds("WINDOWS");
@@ -299,7 +299,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
         expect(await log.lastFor("WINDOWS", "windows.2")).toBeUndefined();
       });
 
-      test("each subject that fits a pattern is counted", async () => {
+      test("each subject that matches a pattern is counted", async () => {
         const count = async (pattern: string) => [...(await log.countBySubject("DEADLETTERS", pattern))].sort();
         expect(await count("deadletters.*")).toEqual([]);
         for (const word of ["bad-payload", "retried.1", "bad-payload", "too-large", "retried.2"]) {
@@ -329,7 +329,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
   });
 }
 
-/** Reads until `count` messages came. */
+/** Reads until `count` messages have arrived. */
 async function take(log: Log, query: ReadQuery, count: number): Promise<LogMessage[]> {
   const taken: LogMessage[] = [];
   for await (const batch of log.read(query)) {

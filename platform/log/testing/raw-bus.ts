@@ -2,7 +2,7 @@ import { z } from "zod";
 import { keyedReport, question } from "../../../contracts/question.ts";
 import type { Bus } from "../port.ts";
 
-// What services of other versions send: values that no schema was asked about.
+// Messages of services of other versions: values that no schema has checked.
 
 const anything = { ask: z.unknown(), answer: z.unknown() };
 

@@ -20,7 +20,7 @@ export function describeStores(log: () => Log): void {
       expect(await log().records.get("never-set")).toBeUndefined();
     });
 
-    test("hold 512 KiB and go by names with dots, dashes and underscores", async () => {
+    test("hold 512 KiB and have names with dots, dashes and underscores", async () => {
       const value = new Uint8Array(512 * 1024).map((_, i) => i % 251);
       await log().records.set("a.b-c_D.9", value, 0);
       expect(Buffer.compare((await log().records.get("a.b-c_D.9"))?.value ?? new Uint8Array(), value)).toBe(0);

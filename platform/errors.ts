@@ -15,7 +15,9 @@ export class PortInUseError extends UserError {
     readonly setting: string;
   }) {
     const { what, host, port, setting } = options;
-    super(`${what} cannot listen on ${host}:${port}: another program does. Choose another port with ${setting}.`);
+    super(
+      `${what} cannot listen on ${host}:${port}: another program uses this port. Choose another port with ${setting}.`,
+    );
     this.host = host;
     this.port = port;
   }

@@ -129,7 +129,7 @@ function ownershipEvents(logger: Logger, figures: ProcessorFigures) {
       logger.warn({ lateMs: Math.round(lateMs) }, "lease renewed late; nothing was written meanwhile");
     },
     ownersNotAgreed: (error: unknown) =>
-      logger.error({ err: error }, "could not agree with the other processors who works on what; trying again"),
+      logger.error({ err: error }, "could not agree with the other processors on the owners of tasks; trying again"),
   };
 }
 

@@ -93,7 +93,8 @@ class Processors {
 
   health(): Health {
     const { owned, unowned } = this.#ownership;
-    if (!this.#ownership.leaseOpen) return { ready: false, detail: "cannot agree with the log who works on what" };
+    if (!this.#ownership.leaseOpen)
+      return { ready: false, detail: "cannot agree on the owners of tasks through the log" };
     const waiting = [...this.#lives].filter((life) => !life.ready).length;
     const problems = [
       ...(unowned > 0 ? [`${unowned} tasks have no processor yet`] : []),

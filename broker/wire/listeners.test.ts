@@ -23,7 +23,7 @@ describe("listening", () => {
     const second = startTestBroker({ mqtt_port: port });
     await expect(second).rejects.toThrow(PortInUseError);
     await expect(second).rejects.toThrow(
-      /127\.0\.0\.1:\d+: another program does\. Choose another port with --mqtt-port/,
+      /127\.0\.0\.1:\d+: another program uses this port\. Choose another port with --mqtt-port/,
     );
   });
 

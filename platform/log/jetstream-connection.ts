@@ -137,10 +137,7 @@ class WatchedConnection implements Connection {
   }
 
   async retrying<T>(what: string, call: () => Promise<T>): Promise<T> {
-    const warn = rateLimited(
-      (error) => this.logger.warn(`${what} failed: ${reasonOf(error)}; trying again`),
-      WARNINGS,
-    );
+    const warn = rateLimited((error) => this.logger.warn(`${what} failed: ${reasonOf(error)}; trying again`), WARNINGS);
     const backoff = new Backoff(RETRY, Math.random);
     for (;;) {
       if (this.#closed) throw new LogClosedError(`the log is closed: ${what}`);

@@ -177,7 +177,7 @@ export class JetStreamReader implements LogReader {
       const { logger } = this.#connection;
       logger.error(
         { stream, read: this.#position.last, end },
-        "the log ends before what was read from it: data was lost",
+        "the log ends before the last message read from it: data was lost",
       );
       this.#position.last = end;
     }

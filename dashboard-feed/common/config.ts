@@ -44,14 +44,14 @@ const tokenSchema = z
 export type TokenConfig = z.infer<typeof tokenSchema>;
 
 const limitsSchema = z.strictObject({
-  clients_max: count(2_000).describe("WebSocket connections at a time. More are refused with 503."),
+  clients_max: count(2_000).describe("WebSocket connections at the same time. More are refused with 503."),
   subscriptions_max: count(64).describe("Subscriptions of one connection."),
   unauthenticated_max: count(100).describe(
     "Connections that have not sent their token yet. More are refused with 503.",
   ),
-  auth_wait_max: wait("5s").describe("A client that has not sent its token by then is closed with 4401."),
+  auth_wait_max: wait("5s").describe("A client that has not sent its token within this time is closed with 4401."),
   subscribes_per_second_max: count(50).describe(
-    "Frames that a client may send in the long run; at once, twice the number of its subscriptions.",
+    "Frames that a client may send on average. A burst may have twice `subscriptions_max`, and 2 more.",
   ),
   frame_size_max: size("64KiB").describe("The largest frame that a client may send."),
   buffered_size_coalesce: size("256KiB").describe(
@@ -59,22 +59,24 @@ const limitsSchema = z.strictObject({
   ),
   buffered_size_max: size("4MiB").describe("A client with more than this unsent gets no alerts either."),
   alerts_wait_max: wait("5s").describe(
-    "A client that keeps alerts waiting and reads hardly anything for this long is closed with 4008.",
+    "A client is closed with 4008 if alerts wait for it and it reads hardly anything for this long.",
   ),
   resume_entries_max: count(10_000).describe(
-    "Alert changes that are read back from the log for one client that reconnects. Beyond it, the client sees a gap.",
+    "Alert changes read back from the log for a client that reconnects. If it missed more, it gets a gap.",
   ),
 });
 
 const historySchema = z.strictObject({
-  windows_per_series_max: count(240).describe("The newest windows kept of each rule and group."),
-  windows_max: count(100_000).describe("Windows kept in all."),
-  incidents_max: count(2_000).describe("Incidents kept with their changes; those that ended longest ago are evicted."),
+  windows_per_series_max: count(240).describe("The newest windows kept for each rule and group."),
+  windows_max: count(100_000).describe("Windows kept in total."),
+  incidents_max: count(2_000).describe(
+    "Incidents kept with their changes. Those that ended longest ago are evicted first.",
+  ),
   alert_changes_max: count(10_000).describe("Alert changes kept in order, for clients that reconnect."),
-  devices_max: count(50_000).describe("Devices kept. Further ones are counted and not shown."),
-  series_max: count(200_000).describe("Series kept. Further ones are counted and not shown."),
+  devices_max: count(50_000).describe("Devices kept. More are counted, but not shown."),
+  series_max: count(200_000).describe("Series kept. More are counted, but not shown."),
   instances_max: count(100).describe("Processes and threads whose figures are kept."),
-  lookback_entries_max: count(50_000).describe("Entries of each stream that are read back at the start."),
+  lookback_entries_max: count(50_000).describe("Entries of each stream that the feed reads back when it starts."),
 });
 
 export const feedConfigSchema = z
@@ -89,7 +91,7 @@ export const feedConfigSchema = z
       .array(tokenSchema)
       .min(1)
       .exactOptional()
-      .describe("Bearer tokens; a client must send one of them. Without tokens, everyone who can connect may read."),
+      .describe("Bearer tokens. A client must send one of them. Without tokens, everyone who can connect may read."),
     allowed_origins: z
       .array(z.string())
       .default([])
@@ -101,7 +103,7 @@ export const feedConfigSchema = z
       .describe("Name under which this process reports its figures; its own reports are not counted twice."),
     limits: limitsSchema
       .prefault({})
-      .describe("Bounds of clients. What exceeds one is refused or closed, and counted."),
+      .describe("Limits for clients. Anything beyond a limit is refused or closed, and counted."),
     history: historySchema.prefault({}).describe("How much the feed keeps in memory for pages that connect."),
   })
   .check((context) => {

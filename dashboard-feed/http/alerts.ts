@@ -29,8 +29,8 @@ export const alerts = operation({
   summary: "Alert changes, newest first",
   description:
     "`state=open`, `pending` or `firing`: the incidents that are open now, by their newest change. `ended`, `resolved` or " +
-    "`inactive`: those that ended, by their last change. `all`: every change of a span of time (a day by default). Without " +
-    "`state` and any other parameter: `open`.",
+    "`inactive`: those that ended, by their last change. `all`: every change in a span of time (a day by default). Without " +
+    "any parameters: `open`.",
   scope: { channels: ["alerts"] },
   query: alertsQuery,
   filter: "`rule`, `severity` and labels",

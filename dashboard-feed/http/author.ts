@@ -8,7 +8,7 @@ export const orderedBy = z
   .min(1)
   .max(150)
   .optional()
-  .describe("Who gives the order: required where no token says it. A token's name is added.");
+  .describe("Who gives the order. Required without a token; a token's name is added.");
 
 /** Anyone can type any name, so the token's name is added. Undefined without either name. */
 export function authorOf(by: string | undefined, grant: Grant): string | undefined {

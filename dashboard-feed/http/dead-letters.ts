@@ -48,7 +48,7 @@ export const deadLetters = operation({
   query: z.strictObject({
     reason,
     topic,
-    before: z.coerce.number().int().min(1).optional().describe("An earlier page's `next`: the older letters."),
+    before: z.coerce.number().int().min(1).optional().describe("An earlier page's `next`: only older letters."),
     limit: whole({ min: 1, max: 500, standard: 50 }),
   }),
   answer: lettersAnswer,
@@ -74,7 +74,7 @@ export const deadLetter = operation({
   scope,
   params,
   answer: letterSchema,
-  problems: { 404: "There is no such letter, or it is too old." },
+  problems: { 404: "The letter does not exist, or is too old." },
   example: { params: { sequence: "1" } },
   async handle({ params, log }) {
     const kept = await letterAt(log, sequenceOf(params.sequence));
@@ -93,7 +93,7 @@ export const retryDeadLetters = operation({
   path: "/api/v1/dead-letters/retry",
   id: "retryDeadLetters",
   tag,
-  summary: "Put letters that were not retried yet through the ingest again, oldest first",
+  summary: "Retry the letters that were not retried yet, oldest first",
   description:
     "To continue, send an answer's `before` and `next` as `before` and `after`, until an answer has no `next`.",
   scope,
@@ -102,7 +102,7 @@ export const retryDeadLetters = operation({
     topic,
     before: z.int().min(1).optional().describe("Only letters with a smaller sequence."),
     after: z.int().min(0).optional().describe("Only letters with a greater sequence: an earlier answer's `next`."),
-    limit: z.int().min(1).max(500).default(100).describe("Letters, at most."),
+    limit: z.int().min(1).max(500).default(100).describe("The largest number of letters."),
     by,
   }),
   answer: retryReportSchema,
@@ -121,16 +121,16 @@ export const retryDeadLetter = operation({
   path: "/api/v1/dead-letters/{sequence}/retry",
   id: "retryDeadLetter",
   tag,
-  summary: "Put one letter through the ingest again, as if it had just come",
-  description: "Once: a second order gets the result of the first (`already-done`).",
+  summary: "Retry one letter, as if its message had just arrived",
+  description: "A letter can be retried once. A second order gets the first outcome, and `already-done`.",
   scope,
   params,
   body: z.strictObject({ by }),
   answer: retryResultSchema,
   problems: {
     ...INGEST_PROBLEMS,
-    404: "There is no such letter.",
-    422: "It is not a message of a device, and cannot be retried.",
+    404: "The letter does not exist.",
+    422: "The letter is not a device's message, and cannot be retried.",
   },
   example: { params: { sequence: "1" }, body: {} },
   async handle({ params, body, grant, log }) {

@@ -11,7 +11,7 @@ export const devices = operation({
   summary: "Devices with their newest values and their counts, by name",
   scope: { channels: ["devices"] },
   query: z.object({
-    after: z.string().max(1024).optional().describe("An earlier page's `next`: devices behind this name."),
+    after: z.string().max(1024).optional().describe("An earlier page's `next`: devices after this name."),
     limit: whole({ min: 1, max: 10_000, standard: 1_000 }),
   }),
   filter: "`device`, `metric` and tags",

@@ -44,7 +44,7 @@ export const metrics = operation({
   path: "/metrics",
   id: "metrics",
   tag: "gateway",
-  summary: "The metrics of every service, in Prometheus' text format",
+  summary: "The metrics of every service, in Prometheus text format",
   scope: { channels: ["stats"], allSitesOnly: true },
   answer: "text/plain",
   example: {},

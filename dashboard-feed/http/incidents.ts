@@ -38,7 +38,7 @@ const tag = "alerts";
 const scope = { channels: ["alerts"] } as const;
 const params = z.object({ incident: z.string().describe("An incident's id, URL-encoded.") });
 const example = { params: { incident: "cold-room-warm/north-cold-1/1763769600000000" } };
-const notShown = { 404: "The token shows no such incident." };
+const notShown = { 404: "The token does not show this incident, or it does not exist." };
 
 export const incident = operation({
   method: "GET",
@@ -49,7 +49,7 @@ export const incident = operation({
   scope,
   params,
   answer: incidentAnswer,
-  problems: { 404: "The feed keeps no such incident; the store may have it: see `/api/v1/alerts`." },
+  problems: { 404: "The feed does not have this incident. The store may have it: see `/api/v1/alerts`." },
   example,
   async handle({ params, filter, views }) {
     const changes = changesOf(views, params.incident, filter);
@@ -63,7 +63,7 @@ export const openAlerts = operation({
   path: "/api/v1/open-alerts",
   id: "openAlerts",
   tag,
-  summary: "What the notifier knows of open incidents: acknowledgements, silences and inhibitions",
+  summary: "What the notifier knows about open incidents: acknowledgements, silences and inhibitions",
   scope,
   query: z.strictObject({
     limit: whole({ min: 1, max: 5_000, standard: 1_000 }),
@@ -97,7 +97,7 @@ export const deliveries = operation({
   path: "/api/v1/alerts/{incident}/deliveries",
   id: "deliveries",
   tag,
-  summary: "Whom the notifier notified of an incident, and with what outcome",
+  summary: "Who was notified of an incident, and with what outcome",
   scope,
   params,
   answer: deliveriesAnswer,
@@ -122,7 +122,7 @@ export const explanation = operation({
   path: "/api/v1/alerts/{incident}/explanation",
   id: "explanation",
   tag,
-  summary: "How an incident came to be, from the log: windows, readings, and the aggregate computed again",
+  summary: "Why an incident began, from the log: windows, readings, and the aggregate computed again",
   scope,
   params,
   answer: explanationAnswer,

@@ -6,12 +6,12 @@ import { readable, SchemaDocument } from "../common/json-schema.ts";
 import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 
-const DESCRIPTION = `The HTTP API of a Weir gateway. Live data come over the WebSocket at \`/feed\`, which asyncapi.yaml describes.
+const DESCRIPTION = `The HTTP API of a Weir gateway. Live data is on the WebSocket at \`/feed\`, which asyncapi.yaml describes.
 
 Instants are whole microseconds since 1970, in names that end in \`Us\`. Parameters \`from\` and \`to\` accept ISO 8601, milliseconds
 or microseconds. Errors are problem documents (RFC 9457). GET answers have an ETag; HEAD works wherever GET does.
 
-Where tokens are configured, each request shows one: \`Authorization: Bearer ...\`. Orders (POST, DELETE) need a token with
+If tokens are configured, each request must have one: \`Authorization: Bearer ...\`. Orders (POST, DELETE) need a token with
 \`admin: true\`; without tokens they work on a loopback address only. They come from Weir's own page or from programs: the
 gateway refuses orders from other pages, and POST accepts only \`application/json\`.
 `;
@@ -44,7 +44,7 @@ function openApiDocument(version: string): Record<string, unknown> {
     paths,
     components: {
       securitySchemes: {
-        token: { type: "http", scheme: "bearer", description: "Not needed where no tokens are configured." },
+        token: { type: "http", scheme: "bearer", description: "Not needed if no tokens are configured." },
       },
       responses: {
         Problem: {
@@ -111,12 +111,12 @@ function answersOf({ method, path, answer, answerAlso = {} }: Operation): Record
 function problemsOf({ method, path, scope, problems = {} }: Operation): Record<string, unknown> {
   const isApi = path.startsWith("/api/");
   const all: Record<number, string> = {
-    ...(isApi ? { 400: "A parameter or the body is wrong; the answer says which, and how." } : {}),
-    ...(scope === "open" ? {} : { 401: "A token is needed, or it is unknown." }),
+    ...(isApi ? { 400: "A parameter or the body is wrong. The answer names it and the fault." } : {}),
+    ...(scope === "open" ? {} : { 401: "The token is missing or unknown." }),
     403: isApi
-      ? "The token does not allow this; or the request names another host, or is an order from another page."
+      ? "The token does not allow this, the request names another host, or it is an order from another page."
       : "The request names another host, or the token does not allow this.",
-    405: "This method is not possible here.",
+    405: "This path does not have this method.",
     ...(isApi ? { 414: "The URL is too long." } : {}),
     ...(method === "POST" ? { 413: "The body is too large.", 415: "The body is not application/json." } : {}),
     ...problems,

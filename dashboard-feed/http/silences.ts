@@ -34,15 +34,15 @@ export const addSilence = operation({
   path: "/api/v1/silences",
   id: "addSilence",
   tag: "silences",
-  summary: "Silence the matching alerts for a while",
+  summary: "Silence the matching alerts until a time",
   scope: { channels: ["alerts"] },
   body: z.strictObject({
     matchers: z
       .record(text, z.union([text, z.array(text).min(1).max(64)]))
       .describe(
-        "What an alert must have, by label, or `rule`, `severity`, `incident`: a value, a glob, or a list of these.",
+        "What an alert must match, by label or by `rule`, `severity` or `incident`: a value, a glob, or a list of these.",
       ),
-    fromUs: z.int().optional().describe("Now, when left out."),
+    fromUs: z.int().optional().describe("Now by default."),
     untilUs: z.int(),
     by: orderedBy,
     why: z.string().max(2_000),

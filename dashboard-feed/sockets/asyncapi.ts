@@ -52,7 +52,7 @@ export function asyncApiText(version: string): string {
 
 function description(): string {
   const channels = CHANNELS.map((channel) => {
-    const pace = isDeliveredAs(channel, "changes") ? "Every change, at once." : "Conflated to the client's pace.";
+    const pace = isDeliveredAs(channel, "changes") ? "Every change, immediately." : "Conflated to the client's pace.";
     return `- \`${channel}\`: ${CHANNEL_KINDS[channel].doc} ${pace}`;
   });
   return DESCRIPTION.replace("CHANNELS", channels.join("\n"));
@@ -84,7 +84,7 @@ function withoutEmpty(schema: unknown): unknown {
 }
 
 const DESCRIPTION = `\
-What happens in the gateway, live, over one WebSocket.
+Live windows, alerts, readings, devices and statistics of the gateway, over one WebSocket.
 
 Channels:
 
@@ -98,23 +98,23 @@ Frames and subscriptions:
   \`update\`s, without a gap or a repeat between the two.
 - A long snapshot comes in pieces: the first as \`snapshot\`, the rest as \`update\`s right after it. Merge items by what
   names them (see each item).
-- Each \`snapshot\` and \`update\` carries a \`cursor\`. A client that comes back sends its last one and gets exactly what it
+- Each \`snapshot\` and \`update\` carries a \`cursor\`. A client that reconnects sends its last one and gets exactly what it
   missed, starting with an \`update\` (without items when it missed nothing). If the server no longer has what was missed,
   it sends a \`gap\` and then a \`snapshot\`. An \`update\` without items only moves the cursor.
-- Conflated means: an update holds the newest version of each item that changed since the last one.
-- The server keeps the newest windows of each rule and group. When it drops windows before it could send them, it
+- On a conflated channel, an update holds the newest version of each item that changed since the last one.
+- The server keeps the newest windows of each rule and group. If it drops windows before it can send them, it
   sends a \`gap\` without a snapshot (which would not hold them either), and the updates continue.
 - The server sends something at least every \`heartbeatMs\` (15 seconds): a \`heartbeat\` with its time, which a browser can
   see. A client may ask for one with \`ping\`. Every 30 seconds the server sends a WebSocket ping, and ends a connection
   that has not answered the last one.
-- Where the feed has tokens, a client shows one in the Authorization header, as a subprotocol, or in its first frame,
+- If the feed has tokens, a client sends one in the Authorization header, as a subprotocol, or in its first frame,
   \`auth\`, within 5 seconds. A token shows some channels and some sites; the server sends nothing of the rest.
 - Ignore unknown members of items: a newer server may add some.
 
 Limits (the defaults; all can be configured): 64 KiB for a frame from the client, 64 subscriptions a connection, 2,000
-connections, 50 frames a second from the client in the long run and 130 at once. A client with more than 256 KiB unsent
-gets no updates except alerts, and the newest state afterwards. Beyond 4 MiB it gets no alerts either, and if it takes
-hardly anything for 5 seconds the server closes it with 4008.
+connections, 50 frames a second from the client on average, and 130 at once. A client with more than 256 KiB unsent
+gets no updates except alerts, and the newest state afterwards. Beyond 4 MiB it gets no alerts either. If it then reads
+hardly anything for 5 seconds, the server closes it with 4008.
 
 Close codes: 1001 the server is shutting down; 1008 too many frames were refused; 1009 a frame was too large; 1011 an
 error in the server; 4008 the client was too slow for its alerts; 4401 no token or an unknown one. After all but 1008,

@@ -12,7 +12,7 @@ export const notifierConfigSchema = z
       .record(nameSchema, z.array(targetSchema).min(1).max(32))
       .default({})
       .describe(
-        "Who can be notified, by the name that rules give in `notify`. Every target of the list gets each notification.",
+        "Who can be notified, by the name that rules use in `notify`. Every target in the list gets each notification.",
       ),
     routes: z
       .array(routeSchema(nameSchema))
@@ -25,15 +25,15 @@ export const notifierConfigSchema = z
     max_age: durationField("1m", "365d")
       .prefault("1h")
       .describe(
-        "An incident that ended and could not be sent within this time is skipped. Firing alerts are sent at any age.",
+        "An ended incident that could not be sent within this time is skipped. Firing alerts are sent whatever their age.",
       ),
     inhibit_wait: durationField("0s", "1h")
       .prefault("15s")
-      .describe("How long an alert of a rule with `inhibited_by` waits for its cause, which may be noticed later."),
+      .describe("How long an alert of a rule with `inhibited_by` waits for its cause, which may fire later."),
     inhibit_after: durationField("0s", "1d")
       .prefault("1m")
       .describe(
-        "How long alerts stay inhibited after their cause has ended: they end themselves with their next readings.",
+        "How long alerts stay inhibited after their cause has ended. Their next readings usually end them too.",
       ),
     external_url: addressSchema({
       protocols: ["http", "https"],
@@ -41,7 +41,7 @@ export const notifierConfigSchema = z
       instead: "a feed token, which people enter on the page",
     })
       .optional()
-      .describe("Address at which people open Weir's page; notifications link to it."),
+      .describe("Address of Weir's page. Notifications link to it."),
   })
   .superRefine(({ receivers, routes }, context) => {
     for (const [i, route] of routes.entries()) {

@@ -52,14 +52,15 @@ const METRICS: readonly z.input<typeof metricSchema>[] = [
 ];
 
 const faultsSchema = z.strictObject({
-  spike: probability.default(0).describe("Chance that one value of a message is far off."),
-  spike_size: z.number().default(20).describe("How far off: this many times the metric's noise plus amplitude."),
+  spike: probability.default(0).describe("Chance that one value of a message is an outlier."),
+  spike_size: z
+    .number()
+    .default(20)
+    .describe("Size of an outlier, as a multiple of the metric's noise plus amplitude."),
   dropout: probability.default(0).describe("Chance, at each message, that the device falls silent."),
   dropout_time: durationField("1ms", "365d").prefault("30s").describe("How long a silent device stays silent."),
   skewed_devices: probability.default(0).describe("Share of the devices whose clock is wrong."),
-  skew: skewSchema
-    .prefault("1h")
-    .describe("How far wrong clocks run ahead; with a minus in front (`-1h`), how far behind."),
+  skew: skewSchema.prefault("1h").describe("How far wrong clocks run ahead. A negative value (`-1h`) means behind."),
   duplicate: probability.default(0).describe("Chance that a message is sent twice."),
   out_of_order: probability.default(0).describe("Chance that a message is held back until after the next one."),
 });
@@ -74,7 +75,7 @@ export const fleetConfig = z.strictObject({
     .default(["north", "south"])
     .describe("Sites; devices are assigned to them in turn."),
   devices: z.int().min(1).max(100_000).default(20).describe("How many devices."),
-  device_prefix: z.string().default("device-").describe("Devices are named by this and a number from 1."),
+  device_prefix: z.string().default("device-").describe("Prefix of the device names. A number from 1 follows."),
   metrics: z
     .array(metricSchema)
     .min(1)
@@ -84,7 +85,7 @@ export const fleetConfig = z.strictObject({
   period: durationField("1ms", "365d")
     .prefault("5m")
     .describe("Length of the wave: a day in nature, five minutes by default."),
-  rounds: z.int().positive().optional().describe("Stop after this many messages of each device. Left out: never."),
+  rounds: z.int().positive().optional().describe("Stop after this many messages of each device. If omitted, never."),
   qos: z
     .union([z.literal(0), z.literal(1), z.literal(2), z.literal("mixed")])
     .default(1)
@@ -140,8 +141,8 @@ const columnsSchema = z.strictObject({
   time: timeSchema
     .prefault({ column: "ts" })
     .describe("Columns of the event time. `year`, `month` and so on are taken as UTC."),
-  device: deviceSchema.prefault({ file_name: undefined }).describe("Where the name of the device is."),
-  metrics: z.array(z.string().min(1)).min(1).optional().describe("Columns to send. Left out: all others."),
+  device: deviceSchema.prefault({ file_name: undefined }).describe("Where to find the device's name."),
+  metrics: z.array(z.string().min(1)).min(1).optional().describe("Columns to send. Default: all others."),
   ignore: z.array(z.string()).default([]).describe("Columns not to send."),
   missing: z.array(z.string()).default(["NA"]).describe("Texts of cells without a measurement, besides blank ones."),
 });

@@ -10,7 +10,10 @@ function size(fallback: string, description: string) {
 }
 
 const brokerLimitsSchema = z.strictObject({
-  clients_max: count(10_000, "Connected clients. The broker refuses one more with return code 3 (server unavailable)."),
+  clients_max: count(
+    10_000,
+    "The most connected clients. Further ones are refused with return code 3 (server unavailable).",
+  ),
   packet_size_max: size("256KiB", "The largest MQTT packet. A larger one closes its connection."),
   inflight_per_client_max: count(
     256,
@@ -23,7 +26,7 @@ const brokerLimitsSchema = z.strictObject({
     .min(1)
     .max(100)
     .default(32)
-    .describe("Levels of a topic or filter. More close the connection."),
+    .describe("The most levels of a topic or filter. More close the connection."),
   client_id_size_max: size("256B", "The longest client id. The broker refuses a longer one with return code 2."),
   keepalive_max: durationField("0s", "18h")
     .prefault("0s")
@@ -35,40 +38,46 @@ const brokerLimitsSchema = z.strictObject({
     .describe("How long a new connection may take to send its CONNECT packet before it is closed."),
   drain_timeout: durationField("50ms", "1h")
     .prefault("5s")
-    .describe("A client that reads nothing of what is sent to it for this long is disconnected."),
+    .describe("A client that reads nothing for this long while data waits for it is disconnected."),
   subscriber_backlog_size_max: size(
     "1MiB",
-    "Bytes that wait for one slow subscriber. Above it, QoS 0 messages to the subscriber are dropped until it catches up.",
+    "Bytes that wait for one slow subscriber. Above this, QoS 0 messages to it are dropped until it catches up.",
   ),
   subscriber_backlog_size_close: size(
     "8MiB",
-    "Bytes that wait for one slow subscriber with QoS 1 or 2. Above it, its connection is closed.",
+    "Bytes that wait for one slow subscriber with QoS 1 or 2. Above this, its connection is closed.",
   ),
-  subscriptions_per_client_max: count(1_000, "Topic filters of one client. One more is refused (SUBACK 0x80)."),
-  sessions_max: count(20_000, "Persistent sessions. One more replaces the session that has been offline the longest."),
+  subscriptions_per_client_max: count(
+    1_000,
+    "The most topic filters of one client. Further ones are refused (SUBACK 0x80).",
+  ),
+  sessions_max: count(
+    20_000,
+    "The most persistent sessions. A new one replaces the session that has been offline the longest.",
+  ),
   session_expiry: durationField("1s", "3650d")
     .prefault("1d")
     .describe("A persistent session is deleted when its client stays offline for this long."),
   queued_per_session_max: count(1_000, "Messages queued for one persistent session. More are dropped."),
   queued_size_max: size("64MiB", "Bytes queued for all persistent sessions. More are dropped."),
-  qos2_per_client_max: count(
-    1_000,
-    "QoS 2 messages of one client that it has not released. More close its connection.",
-  ),
+  qos2_per_client_max: count(1_000, "Unreleased QoS 2 messages of one client. More close its connection."),
   retained_max: count(10_000, "Topics with a retained message. More are forwarded but not retained."),
   retained_size_max: size("64MiB", "Bytes of retained messages. More are forwarded but not retained."),
   password_checks_max: z.int().min(1).max(4).default(2).describe("Password hashes computed at the same time."),
-  password_queue_max: count(10_000, "Clients that wait for a password check. One more is refused with return code 3."),
+  password_queue_max: count(
+    10_000,
+    "Clients that wait for a password check. Further ones are refused with return code 3.",
+  ),
   login_failures_per_minute_max: count(
     20,
-    "Failed logins from one address in a minute. Further ones are refused unchecked; clients that are logged in stay.",
+    "Failed logins from one address in a minute. Further logins are refused unchecked; connected clients are unaffected.",
   ),
 });
 
 export const brokerConfigSchema = z.strictObject({
   bind: z.string().min(1).default("127.0.0.1").describe("Address to listen on. 0.0.0.0 or :: for all."),
   mqtt_port: port().default(1883).describe("Port of MQTT over TCP. 0: any free port."),
-  ws_port: port().optional().describe("Port of MQTT over WebSocket (path /mqtt). Left out: none. 0: any free port."),
+  ws_port: port().optional().describe("Port of MQTT over WebSocket (path /mqtt). If omitted, none. 0: any free port."),
   ws_origins: z
     .array(z.string())
     .default([])
@@ -95,7 +104,7 @@ export const brokerConfigSchema = z.strictObject({
     .describe(
       "Accept clients that send no user name. By default only without a users file, and only while the broker listens on this machine alone.",
     ),
-  limits: brokerLimitsSchema.prefault({}).describe("Bounds. What exceeds one is refused or dropped, and counted."),
+  limits: brokerLimitsSchema.prefault({}).describe("Limits. Anything above one is refused or dropped, and counted."),
 });
 
 export type BrokerConfig = z.output<typeof brokerConfigSchema>;

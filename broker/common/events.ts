@@ -59,7 +59,10 @@ export class BrokerEvents {
     );
     this.#refused = metrics.counter("weir_broker_refused_total", "Requests of clients that were refused.", ["reason"]);
     this.#inflight = metrics.gauge("weir_broker_inflight", "Messages between arrival and acknowledgement.");
-    this.#paused = metrics.gauge("weir_broker_paused_clients", "Clients not read from because too much is in flight.");
+    this.#paused = metrics.gauge(
+      "weir_broker_paused_clients",
+      "Clients that the broker has stopped reading from because too much is in flight.",
+    );
   }
 
   started(addresses: readonly string[]): void {

@@ -44,7 +44,7 @@ export const sourceSchema = z
     timestamp: timestampSchema
       .prefault({})
       .describe(
-        "The time of the observation. Left out: the field `ts`, `timestamp` or `time`, else the time of receipt.",
+        "The time of the observation. Default: the field `ts`, `timestamp` or `time`, else the time of receipt.",
       ),
     metrics: z
       .union([metricPattern, z.array(metricPattern).min(1)])
@@ -78,12 +78,12 @@ const bridgeSchema = z
       .string()
       .min(1)
       .optional()
-      .describe("Group of a shared subscription (MQTT 5), with which several gateways split the load."),
+      .describe("Group of a shared subscription (MQTT 5). Gateways with the same group split the load."),
     client_id: z
       .string()
       .min(1)
       .default("weir")
-      .describe("Client id. Keep it over restarts, or the other broker forgets what was not acknowledged."),
+      .describe("Client id. Keep it across restarts, or the other broker forgets unacknowledged messages."),
     username: z.string().optional().describe("User name for the other broker."),
     password_env: secretEnv("the password"),
     password_file: secretFile("the password"),
@@ -111,7 +111,7 @@ export const ingestConfigSchema = z.strictObject({
         .min(1)
         .max(10_000)
         .default(500)
-        .describe("Readings in one entry of the log. A full one is written at once."),
+        .describe("The most readings in one entry of the log. A full entry is written at once."),
       linger: durationField("0s", "100ms")
         .prefault("2ms")
         .describe("How long a reading may wait for others before its entry is written."),
@@ -124,10 +124,10 @@ export const ingestConfigSchema = z.strictObject({
     .strictObject({
       max_ahead: durationField("0s", "365d")
         .prefault("1m")
-        .describe("A reading that is further in the future gets its time of receipt instead."),
+        .describe("A reading further in the future than this gets its time of receipt instead."),
     })
     .prefault({})
-    .describe("What to do about the clocks of devices."),
+    .describe("How to handle device clocks that are wrong."),
   limits: z
     .strictObject({
       readings_per_message_max: z
@@ -135,7 +135,7 @@ export const ingestConfigSchema = z.strictObject({
         .min(1)
         .max(100_000)
         .default(5_000)
-        .describe("Readings in one message. A message with more becomes a dead letter."),
+        .describe("The most readings in one message. A message with more becomes a dead letter."),
       nesting_max: z.int().min(1).max(64).default(8).describe("Depth of nested JSON objects."),
       text_size_max: sizeField("1B", "64KiB").prefault("4KiB").describe("The longest string value."),
       name_size_max: sizeField("16B", "1KiB")
@@ -146,10 +146,10 @@ export const ingestConfigSchema = z.strictObject({
         .min(100)
         .max(10_000_000)
         .default(200_000)
-        .describe("Topics whose source Weir remembers. Above it, Weir forgets them all and matches them again."),
+        .describe("Number of topics whose source Weir caches. Above it, Weir clears the cache."),
     })
     .prefault({})
-    .describe("Bounds of a message. What exceeds one becomes a dead letter."),
+    .describe("Limits on a message. A message that exceeds one becomes a dead letter."),
   bridge: bridgeSchema.optional().describe("Also subscribe to another MQTT broker."),
 });
 

@@ -6,12 +6,12 @@ const TOPIC_CHARACTERS_LOGGED = 300;
 /** Logs and counts ingest events in one place. */
 export function createIngestEvents(logger: Logger, metrics: Metrics) {
   const messages = metrics.counter("weir_ingest_messages_total", "Messages that arrived.");
-  const readings = metrics.counter("weir_ingest_readings_total", "Readings that were framed.");
+  const readings = metrics.counter("weir_ingest_readings_total", "Readings put into frames.");
   const frames = metrics.counter("weir_ingest_frames_total", "Frames sent to the log.");
   const frameBytes = metrics.counter("weir_ingest_frame_bytes_total", "Bytes of these frames.");
   const stored = metrics.counter("weir_ingest_stored_total", "Messages whose readings are in the log.");
   const deadLetters = metrics.counter("weir_ingest_dead_letters_total", "Messages kept as dead letters.", ["reason"]);
-  const dropped = metrics.counter("weir_ingest_dropped_total", "Messages without anything to keep.", ["reason"]);
+  const dropped = metrics.counter("weir_ingest_dropped_total", "Messages that contain nothing to keep.", ["reason"]);
   const clockAhead = metrics.counter("weir_ingest_clock_ahead_total", "Readings from too far in the future.");
   const refused = metrics.counter(
     "weir_ingest_unkept_total",

@@ -25,18 +25,20 @@ const GROUPING = {
     .max(20)
     .optional()
     .describe(
-      "Alerts with equal values of these labels share notifications; `[]` groups all of them. Left out: each alert has its own notification, at once.",
+      "Alerts with equal values of these labels share notifications; `[]` groups all alerts. If omitted, each alert has its own notification, sent at once.",
     ),
   group_wait: durationField("0s", "1d").prefault("30s").describe("How long a new group waits for more of its alerts."),
   group_interval: durationField("0s", "7d").prefault("5m").describe("Pause between two notifications of a group."),
   repeat_interval: repeatInterval
     .prefault("4h")
-    .describe("How often to notify again of an alert that still fires and nobody has acknowledged; `never` for once."),
+    .describe(
+      "How often to repeat the notification of a firing alert that nobody has acknowledged; `never` to send it once.",
+    ),
   states: z
     .array(z.enum(["pending", "firing", "resolved", "inactive"]))
     .min(1)
     .default(["firing", "resolved"])
-    .describe("Which changes to notify of."),
+    .describe("Which changes to send."),
 };
 
 export const groupingSchema = z.strictObject(GROUPING);
@@ -48,7 +50,7 @@ export function routeSchema(receiverName: z.ZodString) {
     match: matchersSchema
       .default({})
       .describe(
-        "Which alerts, by `rule`, `severity` or any label. A value is exact, a list, or a glob with `*` and `?`. All must match.",
+        "Which alerts, by `rule`, `severity` or any label. A value is an exact text, a list, or a glob with `*` and `?`. All must match.",
       ),
     receivers: z
       .array(receiverName)

@@ -18,7 +18,7 @@ const schema = withOneAddress(
     ...TARGET_SETTINGS,
     ...HTTP_SETTINGS,
     resend: durationBetween("1s", "1h", "1m").describe(
-      "How often a firing alert is sent again. Alertmanager resolves an alert that it has not received for four times as long.",
+      "How often a firing alert is resent. Alertmanager resolves an alert that it has not received for four times as long.",
     ),
   }),
 );

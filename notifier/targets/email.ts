@@ -16,7 +16,7 @@ const mailbox = z.string().regex(/^[^\r\n]+@[^\r\n]+$/, "must be an address like
 
 const schema = z.strictObject({
   ...TARGET_SETTINGS,
-  timeout: durationBetween("1s", "10m", "30s").describe("A try that takes longer has failed."),
+  timeout: durationBetween("1s", "10m", "30s").describe("An attempt that takes longer has failed."),
   host: z.string().min(1).describe("The mail server."),
   port: z.int().min(1).max(65_535).optional().describe("Default: 465 with `tls: implicit`, else 587."),
   tls: z

@@ -41,10 +41,10 @@ export const HTTP_SETTINGS = {
     })
     .optional()
     .describe("Where to post. Give exactly one of `url`, `url_env` and `url_file`."),
-  url_env: secretEnv("the address, if the address is a secret (as those of chat rooms are)"),
+  url_env: secretEnv("the address, if it is a secret (as for chat rooms)"),
   url_file: secretFile("the address"),
   headers_env: secretEnvMap(headerName).describe(
-    "Headers whose values are secrets: the environment variables that hold them.",
+    "Headers whose values are secrets, by the environment variables that hold them.",
   ),
 };
 

@@ -36,7 +36,7 @@ const schema = z.strictObject({
     instead: "username and password_env (or password_file)",
   })
     .optional()
-    .describe("The broker. Left out: Weir's own."),
+    .describe("The broker. Default: Weir's own."),
   topic: topicSchema
     .default("alerts/{{ rule }}/{{ device }}")
     .describe("Topic to publish to. `{{ rule }}`, `{{ severity }}`, `{{ state }}` and any label are filled in."),

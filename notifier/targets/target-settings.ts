@@ -15,7 +15,7 @@ export const TARGET_SETTINGS = {
   name: nameSchema
     .optional()
     .describe("Name of the target in logs, metrics and Weir's own records. Default: its kind, numbered."),
-  timeout: durationBetween("100ms", "10m", "10s").describe("A try that takes longer has failed."),
+  timeout: durationBetween("100ms", "10m", "10s").describe("An attempt that takes longer has failed."),
   concurrency: z
     .int()
     .min(1)
@@ -31,15 +31,15 @@ export const TARGET_SETTINGS = {
       first: durationBetween("10ms", "1h", "1s").describe(
         "The longest pause after the first failure; it doubles each time.",
       ),
-      max: durationBetween("10ms", "1d", "5m").describe("The longest pause between two tries."),
+      max: durationBetween("10ms", "1d", "5m").describe("The longest pause between two attempts."),
       attempts: z
         .int()
         .min(1)
         .max(100_000)
         .default(500)
-        .describe("Number of tries. Then the notification becomes a dead letter."),
+        .describe("Number of attempts. After the last one, the notification becomes a dead letter."),
       within: durationBetween("1s", "30d", "6h").describe(
-        "How long to retry. Then the notification becomes a dead letter.",
+        "How long to retry. After that, the notification becomes a dead letter.",
       ),
     })
     .prefault({})

@@ -29,13 +29,13 @@ export class StorageEvents {
     this.#logger = logger;
     this.#points = metrics.counter("weir_storage_points_total", "Points stored.", ["measurement"]);
     this.#lag = metrics.gauge("weir_storage_lag_messages", "Log messages not stored yet.", ["stream"]);
-    this.#seconds = metrics.histogram("weir_storage_write_seconds", "How long a write took.", WRITE_SECONDS);
+    this.#seconds = metrics.histogram("weir_storage_write_seconds", "Duration of a write.", WRITE_SECONDS);
     this.#retries = metrics.counter("weir_storage_retries_total", "Writes that were retried.");
     this.#deadLetters = metrics.counter(
       "weir_storage_dead_letters_total",
       "Points that the store refused, kept as dead letters.",
     );
-    this.#duplicates = metrics.counter("weir_storage_duplicates_total", "Readings that were stored already.");
+    this.#duplicates = metrics.counter("weir_storage_duplicates_total", "Readings that were already stored.");
     this.#dropped = metrics.counter("weir_storage_dropped_total", "Points that were not stored, by reason.", [
       "reason",
     ]);

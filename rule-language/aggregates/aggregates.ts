@@ -96,12 +96,12 @@ export const AGGREGATES = {
   }),
   range: plain("range", { doc: "`max - min`.", synonyms: { spread: "range" }, values: notNegative }),
   first: plain("first", {
-    doc: "Value with the earliest time. Among several series with equal times, the one that arrived first.",
+    doc: "Value with the earliest time. If several series have equal times, the value that arrived first.",
     synonyms: { oldest: "first" },
     values: any,
   }),
   last: plain("last", {
-    doc: "Value with the latest time. Among several series with equal times, the one that arrived last.",
+    doc: "Value with the latest time. If several series have equal times, the value that arrived last.",
     synonyms: { newest: "last", latest: "last" },
     takesTexts: true,
     values: () => ({ ...ANY_NUMBER, texts: true }),
@@ -113,7 +113,7 @@ export const AGGREGATES = {
     values: any,
   }),
   delta_percent: plain("delta_percent", {
-    doc: "`100 * (last - first) / abs(first)`. No value (NaN) when `first` is 0.",
+    doc: "`100 * (last - first) / abs(first)`. No value (NaN) if `first` is 0.",
     examples: [
       { value: "delta_percent", meaning: "change from the window's first to its last value, in percent of the first" },
     ],
@@ -131,7 +131,7 @@ export const AGGREGATES = {
   rate: {
     names: ["rate"],
     forms: ["rate", "rate(1m)"],
-    doc: "`(last - first) / (time of last - time of first)`, per second, or per the duration in brackets, which is independent of the window's length. No value (NaN) when the times are equal.",
+    doc: "`(last - first) / (time of last - time of first)`, per second, or per the duration in brackets, independent of the window's length. No value (NaN) if the times are equal.",
     examples: [{ value: "rate(1h)", meaning: "how fast it changes, per hour" }],
     pattern: "rate\\(\\s*(\\d+(\\.\\d+)?(us|ms|s|m|h|d|w))+\\s*\\)",
     synonyms: {
@@ -161,7 +161,7 @@ export const AGGREGATES = {
     suggest: suggestRate,
   },
   variance: plain("variance", {
-    doc: "Of the sample (n - 1). 0 for one reading.",
+    doc: "Sample variance (n - 1). 0 for one reading.",
     synonyms: { var: "variance" },
     isComputed: true,
     values: notNegative,
@@ -175,7 +175,7 @@ export const AGGREGATES = {
   quantile: {
     names: ["median", "p50", "p90", "p95", "p99"],
     forms: ["median", "p95", "p99.9"],
-    doc: "Quantile with linear interpolation between order statistics. Exact up to 64 readings; beyond, from a sketch with a relative error of at most 1 %.",
+    doc: "Quantile with linear interpolation between order statistics. Exact up to 64 readings. Beyond that, estimated with a relative error of at most 1 %.",
     pattern: "p\\d{1,2}(\\.\\d{1,3})?",
     isComputed: true,
     values: any,
@@ -193,7 +193,7 @@ export const AGGREGATES = {
     },
   },
   distinct: plain("distinct", {
-    doc: "Number of different values. Exact up to 4,096; beyond, an estimate with a standard error of 1.6 %.",
+    doc: "Number of distinct values. Exact up to 4,096. Beyond that, estimated with a standard error of 1.6 %.",
     synonyms: { unique: "distinct", countdistinct: "distinct" },
     takesTexts: true,
     mixesMetrics: true,
@@ -217,7 +217,7 @@ export const AGGREGATES = {
   },
   duration: {
     names: ["duration(open)"],
-    doc: "Seconds spent in a state. The state of a reading holds until the next reading, that of the last one until the window's end. The window begins with the state of the key's newest earlier reading; without one, nothing counts until the first reading. Tumbling windows only.",
+    doc: "Seconds spent in a state. A reading's state lasts until the next reading, or until the window's end. The window begins with the state of the key's newest earlier reading. Without one, nothing counts until the first reading. Tumbling windows only.",
     examples: [{ value: "duration(open)", meaning: "for how many seconds the state was open" }],
     pattern: "duration\\(.+\\)",
     takesTexts: true,

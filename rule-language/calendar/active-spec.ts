@@ -64,7 +64,7 @@ function listOf(key: string, suggest: (text: string) => string | undefined) {
 const PART_FIELDS = {
   days: {
     schema: z.array(day).min(1).optional(),
-    doc: "Days of the week, mon to sun; also mon-fri. Default: all.",
+    doc: "Days of the week, from mon to sun, or ranges such as mon-fri. Default: all.",
     takes: "list of texts",
     synonyms: ["weekdays", "day", "day_of_week"],
     hint: listOf("days", suggestDays),
@@ -78,7 +78,7 @@ const PART_FIELDS = {
   },
   zone: {
     schema: zone.default("UTC"),
-    doc: "The time zone of days, hours and dates: an IANA name, like Europe/Berlin.",
+    doc: "The time zone of days, hours and dates: an IANA name such as Europe/Berlin.",
     takes: "name of a time zone",
     synonyms: ["timezone", "time_zone", "tz", "location"],
   },
@@ -106,7 +106,7 @@ export type ActiveSpec = z.output<typeof activeSchema>;
 
 export const ACTIVE = {
   schema: activeSchema.optional(),
-  doc: "When the rule is active, in local time; a list is active when any of its parts is. At other times no alert begins, and an open one ends.",
+  doc: "When the rule is active, in local time. A list is active when any of its parts is. At other times no alert begins, and open alerts end.",
   takes: "the fields below, or a list of them",
   isOfAlerts: true,
   synonyms: [
@@ -124,7 +124,7 @@ export const ACTIVE = {
   examples: [
     {
       value: { days: ["mon-fri"], hours: ["07:00-18:00"], zone: "Europe/Berlin", except: ["12-25", "2026-04-03"] },
-      meaning: "working hours in Berlin, except on two days",
+      meaning: "working hours in Berlin, except on two dates",
     },
     {
       value: [{ hours: ["22:00-06:00"] }, { days: ["sat-sun"] }],

@@ -11,13 +11,13 @@ export interface ProblemKind {
 export const ERRORS = {
   E001: {
     title: "not YAML",
-    text: "The text is not YAML, or it does not mean in YAML what it looks like.",
+    text: "The text is not valid YAML, or YAML reads it differently than it looks.",
     bad: "when: > 8",
     good: 'when: "> 8"',
   },
   E002: {
     title: "unknown key",
-    text: "A key has no meaning where it is. Mostly it is misspelt, or not indented far enough.",
+    text: "A key is not allowed at this place. Usually it is misspelt, or not indented far enough.",
     bad: 'treshold: "> 8"',
     good: 'when: "> 8"',
   },
@@ -29,19 +29,19 @@ export const ERRORS = {
   },
   E004: {
     title: "conflict between fields",
-    text: "Each field is right on its own, but one excludes or needs another.",
+    text: "Each field is valid on its own, but one excludes or requires another.",
     bad: 'absent: 5m\nwhen: "> 8"',
     good: "absent: 5m",
   },
   E005: {
     title: "id used twice",
-    text: "Two rules have one id. Incidents refer to it, so it must be unique across all files.",
+    text: "Two rules have the same id. Incidents refer to ids, so they must be unique across all files.",
     bad: '- { id: a, window: { tumbling: 1m }, when: "> 8" }\n- { id: a, window: { tumbling: 1m }, when: "> 9" }',
     good: '- { id: a, window: { tumbling: 1m }, when: "> 8" }\n- { id: b, window: { tumbling: 1m }, when: "> 9" }',
   },
   E006: {
     title: "missing",
-    text: "Something that every rule needs is missing.",
+    text: "A required field is missing.",
     bad: 'window: { hopping: 5m }\nwhen: "> 8"',
     good: 'window: { hopping: 5m, every: 1m }\nwhen: "> 8"',
   },

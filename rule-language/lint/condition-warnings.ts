@@ -60,7 +60,7 @@ export function* shortHolds(rule: CheckedRule): Iterable<RuleProblem> {
   for (const field of ["for", "keep_firing_for"] as const) {
     const holdUs = usOf(spec[field]);
     if (holdUs === 0 || holdUs >= usOf(step)) continue;
-    const message = `a window ends each ${step}, so \`${field}: ${spec[field]}\` acts like ${step}`;
+    const message = `a window ends every ${step}, so \`${field}: ${spec[field]}\` acts like ${step}`;
     yield warn("W003", rule, [field], {
       message,
       help: `write ${field}: ${step}, or remove it, or make the window shorter`,
@@ -76,7 +76,7 @@ export function* equalityOfComputed(rule: CheckedRule): Iterable<RuleProblem> {
     const condition = rule[field];
     // A sensor at rest reads exactly zero, and an average of booleans can be 0 or 1.
     if (condition?.kind !== "compare" || condition.operator !== "==" || [0, 1].includes(condition.limit)) continue;
-    const message = `${first.name} almost never is exactly ${condition.limit}`;
+    const message = `${first.name} is almost never exactly ${condition.limit}`;
     yield warn("W013", rule, [field], {
       message,
       help: "use a range like between 21.4 and 21.6, or last, min or max",

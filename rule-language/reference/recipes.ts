@@ -37,7 +37,7 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "A state that lasts, from a sensor that reports only changes",
-    text: "`fill: last` repeats the state in windows without readings; `for` says how long it must last.",
+    text: "`fill: last` repeats the state in windows without readings, and `for` sets how long it must last.",
     yaml: `rules:
   - id: gate-open
     where: { metric: gate }
@@ -50,7 +50,7 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "Busy for most of an hour",
-    text: "The seconds in a state within each hour: here, more than 45 minutes of running.",
+    text: "The seconds spent in a state within each hour. Here: running for more than 45 minutes.",
     yaml: `rules:
   - id: compressor-busy
     where: { metric: state, device: "compressor-*" }
@@ -72,7 +72,7 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "A sudden drop, relative to the normal value",
-    text: "A fifth less than ten minutes ago: one rule serves pumps of any size.",
+    text: "A fifth less than ten minutes ago. One rule works for pumps of any size.",
     yaml: `rules:
   - id: flow-drops
     where: { metric: flow }
@@ -83,7 +83,7 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "Ignore single spikes",
-    text: "At least 3 of 10 readings above the limit: one bad reading does not alert.",
+    text: "At least 3 of 10 readings above the limit, so one bad reading does not raise an alert.",
     yaml: `rules:
   - id: pressure-spikes
     where: { metric: pressure }
@@ -94,7 +94,7 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "Several series in one condition",
-    text: "The motor runs and nothing flows. Each name has its own window, or the rule's; the condition is CEL: `&&`, `||`, `!`, `( )`, `+ - * /`, `abs()`, `min()`, `max()`.",
+    text: "The motor runs but nothing flows. Each name has its own window, or uses the rule's. The condition is CEL: `&&`, `||`, `!`, `( )`, `+ - * /`, `abs()`, `min()`, `max()`.",
     yaml: `rules:
   - id: pump-blocked
     group_by: [device]
@@ -133,7 +133,7 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "One notification for a gateway, not one for each sensor behind it",
-    text: "While the gateway of a site is silent, alerts of the site's sensors notify nobody. The page still shows them.",
+    text: "While the gateway of a site is silent, no notifications are sent for the site's sensors. The page still shows their alerts.",
     yaml: `rules:
   - id: gateway-silent
     where: { metric: heartbeat, device: "gw-*" }
@@ -161,7 +161,7 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "A sensor with a bad radio",
-    text: "It comes and goes all day: after four changes it becomes one alert, which ends after two quiet hours.",
+    text: "It drops out all day. After four changes this becomes one alert, which ends after two quiet hours.",
     yaml: `rules:
   - id: radio-lost
     where: { device: "meter-*", metric: energy }
@@ -172,7 +172,7 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "All devices except a few",
-    text: "A pattern that begins with `!` excludes.",
+    text: "A pattern that starts with `!` excludes devices.",
     yaml: `rules:
   - id: room-warm
     where: { metric: temperature, device: ["room-*", "!room-sauna"], site: "!lab" }

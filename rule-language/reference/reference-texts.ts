@@ -24,19 +24,19 @@ The first line gives editors with a YAML language server (VS Code, IntelliJ, Neo
 field, and marks under mistakes. \`weir rules schema\` prints that JSON Schema.
 
 The YAML files of a folder (\`rules/\`, or \`--rules-dir\`) together are the rule set. Hidden files and files with other
-endings do not count. [windows.md](windows.md) defines what is computed, to the microsecond;
+extensions are ignored. [windows.md](windows.md) defines the results, to the microsecond;
 [testing-rules.md](testing-rules.md) describes tests for rules.
 
-Weir reads the files again when they change. An edit takes effect after the files have not changed for a quarter of a
-second, or for a second when a rule is gone. If a file has errors, the rules from before stay in force, even over a restart;
-the log says what is wrong, and later that the files are in order again. The same holds for a folder that is missing or has
-lost all its files: to run without rules, leave a file with \`rules: []\`. A gateway refuses to start only if no rules were
+Weir reads the files again when they change. An edit takes effect once the files have not changed for a quarter of a
+second, or for a full second if a rule was removed. If a file has errors, the previous rules stay in force, even after a
+restart. The log reports the errors, and later that they are fixed. The same applies if the folder is missing or has lost
+all its files. To run without rules, keep a file with \`rules: []\`. A gateway refuses to start only if no rules were
 in force before.
 `;
 
 export const DEFAULTS = `### Defaults
 
-\`defaults:\` at the top of a file holds fields for all rules of that file: any field except \`id\`.
+\`defaults:\` at the top of a file sets fields for all rules of that file: any field except \`id\`.
 
 \`\`\`yaml
 defaults:
@@ -57,7 +57,7 @@ rules:
 \`\`\`
 
 A rule takes each field that it does not set from the defaults. Its own value replaces the default; \`where\`, \`labels\` and
-\`annotations\` are merged name by name, and the rule's value wins. A rule ignores defaults that mean nothing to it: one with
+\`annotations\` are merged name by name, and the rule's value wins. A rule ignores defaults that do not apply to it: one with
 \`absent\` ignores \`window\`, \`let\`, \`aggregate\`, \`fill\`, \`when\`, \`clear\`, \`for\`, \`keep_firing_for\`, \`lateness\` and \`late\`;
 one with a \`window\` ignores \`absent\` and \`let\`; one with \`let\` ignores \`absent\`, \`aggregate\` and \`fill\`; and one without
 \`when\` ignores \`clear\`. A rule without \`window\`, \`absent\` and \`let\` takes them from the defaults. A rule cannot remove a
@@ -77,7 +77,7 @@ A number and a unit, or several in a row: \`us\`, \`ms\`, \`s\`, \`m\`, \`h\`, \
 | \`outside 2 and 8\` | below 2 and above 8 |
 | \`== open\`, \`!= "not open"\` | for texts (\`aggregate: last\`), and for \`true\` and \`false\` |
 
-Put conditions in quotes: a bare \`>\` has another meaning in YAML.
+Put conditions in quotes, because a bare \`>\` has a different meaning in YAML.
 
 ### Several series
 
@@ -117,9 +117,9 @@ In \`annotations\`, \`{{ name }}\` is filled in; \`{{ name | helper }}\` formats
 | \`percent 1\` | 0.123 as \`12.3 %\`; without a number, no decimals |
 | \`si\` | 12300 as \`12.3k\`, 0.002 as \`2m\` |
 | \`duration\` | 3900 (seconds) as \`1h 5m\` |
-| \`time "Europe/Berlin"\`, \`date "Europe/Berlin"\` | an instant as \`11:51:03\`, as \`2026-11-22\`, there; by default in UTC |
+| \`time "Europe/Berlin"\`, \`date "Europe/Berlin"\` | the local time of an instant as \`11:51:03\`, or its date as \`2026-11-22\`; in UTC by default |
 | \`upper\`, \`lower\` | upper-case, lower-case letters |
-| \`default "none"\` | that text where there is no such label, or no value |
+| \`default "none"\` | this text if the label or the value is missing |
 
 Without a helper, a number has at most four significant digits (seven from 1000 on), and an instant is ISO 8601 in UTC.
 Helpers for numbers leave texts unchanged. Texts and zones need quotes of either kind; inside YAML's double quotes, use
@@ -128,9 +128,9 @@ single ones. An unknown name stays as written.
 
 export const CHECKING = `## Checking
 
-\`weir rules check [file or folder...]\` reports every error at once, with its place, its line and how to fix it, and warns
-about what is legal but surely not meant. It exits with 0 when all is well, with 1 on errors (with \`--strict\`, also on
-warnings), and with 2 on a usage error. \`--format json\` and \`--format sarif\` are for editors and code hosts.
+\`weir rules check [file or folder...]\` reports every error at once, with its place, its line and how to fix it. It also
+warns about rules that are legal but surely mistakes. It exits with 0 if there are no errors, with 1 on errors (with
+\`--strict\`, also on warnings), and with 2 on a usage error. \`--format json\` and \`--format sarif\` are for editors and code hosts.
 
 A comment silences a warning for its rule, inside the rule or right above it; above \`rules:\`, for the whole file:
 
@@ -138,6 +138,6 @@ A comment silences a warning for its rule, inside the rule or right above it; ab
 # weir-ignore: W003  one more minute does no harm here
 \`\`\`
 
-With \`--devices <file or address>\`, the check compares labels with the known sensors and reports rules that match none. It
-also asks a gateway that runs in this folder, and then reports only near misses of the names it knows.
+With \`--devices <file or address>\`, the check compares labels with the known sensors and reports rules that match none. If
+a gateway runs in this folder, the check also asks it, but then reports only near misses of the names that it knows.
 `;

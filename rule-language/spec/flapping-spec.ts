@@ -8,14 +8,14 @@ const CHANGES_MIN = 3;
 const FLAPPING_FIELDS = {
   changes: {
     schema: z.int().min(CHANGES_MIN).max(100),
-    doc: "How many times the alert begins to fire or ends before it counts as flapping.",
+    doc: "How often the alert must begin to fire or end to count as flapping.",
     takes: "whole number",
     synonyms: ["times", "transitions", "flips", "count", "max"],
     hint: () => ({ example: "changes: 6" }),
   },
   within: {
     schema: duration(1_000_000),
-    doc: "Within which time; and how long `clear` must hold until a flapping alert ends.",
+    doc: "The time in which the changes must happen. Also how long `clear` must hold before a flapping alert ends.",
     takes: "duration",
     synonyms: ["window", "for", "period", "interval", "in"],
   },
@@ -23,7 +23,7 @@ const FLAPPING_FIELDS = {
 
 export const FLAPPING = {
   schema: z.strictObject(shapeOf(FLAPPING_FIELDS)).optional(),
-  doc: "Makes one alert of many that come and go: it keeps firing until it has been quiet for long enough.",
+  doc: "Combines alerts that fire and end repeatedly into one, which keeps firing until it has been quiet for long enough.",
   takes: "both of those below",
   isOfAlerts: true,
   synonyms: ["flap", "flap_detection", "flapping_detection", "flapping_threshold"],
@@ -36,7 +36,7 @@ export const FLAPPING = {
   examples: [
     {
       value: { changes: 6, within: "1h" },
-      meaning: "from the third end within an hour it keeps firing, until it has been quiet for an hour",
+      meaning: "after the third end within an hour it keeps firing, until it has been quiet for an hour",
     },
   ],
 } satisfies Field;

@@ -45,7 +45,7 @@ export type LetSpec = z.output<typeof letSchema>;
 
 export const LET = {
   schema: letSchema.optional(),
-  doc: "Several series in one condition, by name, each with its window; `when` is then a condition in CEL over the names.",
+  doc: "Several series in one condition, by name, each with its own window. `when` is then a condition in CEL over these names.",
   takes: "name: series",
   for: ["let"],
   fields: NAME_FIELDS,

@@ -45,7 +45,7 @@ export const RULE_FIELDS = {
         if (new RegExp(ID_PATTERN).test(text)) return;
         addFault(context, SPEC_TEXTS, { code: "bad_id", facts: { text, meant: suggestId(text) } });
       }),
-    doc: "Names the rule; unique across all files. Incidents refer to it.",
+    doc: "The name of the rule, unique across all files. Incidents refer to it.",
     takes: "id",
     synonyms: ["alert", "name", "rule"],
     hint: () => ({ example: "id: cold-room-warm" }),
@@ -53,7 +53,7 @@ export const RULE_FIELDS = {
   },
   where: {
     schema: wherePatterns.default({}),
-    doc: "Which readings: by metric, device and tags. A value is exact, a list, or a glob with * and ?; a ! before it excludes.",
+    doc: "Which readings, by metric, device and tags. A value is an exact text, a glob with * and ?, or a list of these. A ! before a value excludes it.",
     takes: "label: value, list or glob",
     mergesByName: true,
     synonyms: ["filter", "match", "selector"],
@@ -65,7 +65,7 @@ export const RULE_FIELDS = {
       },
       {
         value: { device: ["cold-*", "!cold-9"], site: "!lab" },
-        meaning: "cold rooms except the ninth, anywhere but in the lab; a series without a site matches",
+        meaning: "all cold rooms except the ninth, anywhere except in the lab; a series without a site matches",
       },
       { value: {}, meaning: "every reading" },
     ],
@@ -103,7 +103,7 @@ export const RULE_FIELDS = {
   },
   fill: {
     schema: z.enum(["none", "last"]).default("none"),
-    doc: "With `last`, tumbling windows without readings repeat the value before them.",
+    doc: "With `last`, tumbling windows without readings repeat the last value.",
     takes: "`none`, `last`",
     for: ["window"],
     words: { previous: "last", true: "last", yes: "last", null: "none", zero: "none", false: "none" },
@@ -111,7 +111,7 @@ export const RULE_FIELDS = {
   },
   when: {
     schema: condition.optional(),
-    doc: "When the alert holds. Without it, the rule only computes windows.",
+    doc: "The condition of the alert. Without it, the rule only computes windows.",
     takes: "condition",
     for: NOT_ABSENT,
     synonyms: ["expr", "condition", "threshold", "trigger", "if"],
@@ -125,12 +125,12 @@ export const RULE_FIELDS = {
   },
   clear: {
     schema: condition.optional(),
-    doc: "When the alert ends. Default: when `when` does not hold.",
+    doc: "The condition that ends the alert. Default: `when` no longer holds.",
     takes: "condition",
     for: NOT_ABSENT,
     synonyms: ["until", "reset", "resolve", "hysteresis"],
     hint: (value) => conditionHint("clear", value),
-    examples: [{ value: "< 7.5", meaning: "ends half a degree below where it began" }],
+    examples: [{ value: "< 7.5", meaning: "ends half a degree below the limit at which it began" }],
   },
   for: {
     schema: duration(0).default("0s"),
@@ -161,7 +161,7 @@ export const RULE_FIELDS = {
   },
   late: {
     schema: z.enum(["update", "drop"]).default("update"),
-    doc: "Whether readings for a closed window correct it, or are only counted.",
+    doc: "Whether late readings correct their closed window (`update`) or are only counted (`drop`).",
     takes: "`update`, `drop`",
     for: NOT_ABSENT,
     words: { ignore: "drop", correct: "update" },
@@ -169,7 +169,7 @@ export const RULE_FIELDS = {
   },
   severity: {
     schema: z.enum(SEVERITIES).default("warning"),
-    doc: "How bad it is.",
+    doc: "How serious the alert is.",
     takes: SEVERITIES.map((word) => `\`${word}\``).join(", "),
     isOfAlerts: true,
     synonyms: ["level", "priority"],
@@ -182,7 +182,7 @@ export const RULE_FIELDS = {
   },
   labels: {
     schema: texts.default({}),
-    doc: "Added to every alert of the rule.",
+    doc: "Labels to add to every alert of the rule.",
     takes: "name: text",
     mergesByName: true,
     isOfAlerts: true,
@@ -192,14 +192,16 @@ export const RULE_FIELDS = {
   },
   shadow: {
     schema: z.boolean().default(false),
-    doc: "Runs the rule without notifying anybody, to compare it with another by `weir rules diff`.",
+    doc: "Runs the rule without sending notifications, to compare it with another rule (`weir rules diff`).",
     takes: "`true`, `false`",
     isOfAlerts: true,
-    examples: [{ value: true, meaning: "shows which alerts another threshold would have raised, and notifies nobody" }],
+    examples: [
+      { value: true, meaning: "shows which alerts another threshold would have raised, without notifications" },
+    ],
   },
   annotations: {
     schema: z.record(z.string().min(1), template).default({}),
-    doc: "Texts for people. {{ value }}, {{ device }} (any label) and more are filled in.",
+    doc: "Texts for people. Placeholders such as {{ value }} and {{ device }} (any label) are filled in.",
     takes: "name: text",
     mergesByName: true,
     isOfAlerts: true,
@@ -217,23 +219,26 @@ export const RULE_FIELDS = {
   },
   notify: {
     schema: z.array(z.string().min(1)).default([]),
-    doc: "Who is notified: receivers of `notifier` in weir.yaml.",
+    doc: "Who is notified: names of receivers from `notifier` in weir.yaml.",
     takes: "list of names",
     isOfAlerts: true,
     synonyms: ["receivers", "to"],
-    examples: [{ value: ["ops"], meaning: "the receiver `ops` of weir.yaml" }],
+    examples: [{ value: ["ops"], meaning: "the receiver `ops` from weir.yaml" }],
   },
   inhibited_by: {
     schema: z
       .array(
         z.strictObject({
           rule: z.string().min(1).describe("The other rule: its id, or a glob with * and ?."),
-          equal: z.array(z.string().min(1)).default([]).describe("Labels that both incidents have, with equal values."),
+          equal: z
+            .array(z.string().min(1))
+            .default([])
+            .describe("Labels that both incidents must have with equal values."),
         }),
       )
       .max(20)
       .default([]),
-    doc: "While an incident of another rule fires that agrees in these labels, this rule's incidents notify nobody.",
+    doc: "Sends no notifications for this rule's incidents while an incident of another rule with the same values of these labels fires.",
     takes: "list of { rule, equal }",
     isOfAlerts: true,
     hint(value, at) {
@@ -243,7 +248,7 @@ export const RULE_FIELDS = {
     examples: [
       {
         value: [{ rule: "gateway-silent", equal: ["site"] }],
-        meaning: "while a gateway is away, the sensors behind it notify nobody",
+        meaning: "while a gateway is silent, the sensors behind it cause no notifications",
       },
     ],
   },

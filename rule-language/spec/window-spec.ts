@@ -25,13 +25,13 @@ const WINDOW_FIELDS = {
   },
   hopping: {
     schema: duration(1000).optional(),
-    doc: "Windows of this length; one begins every `every`.",
+    doc: "Overlapping windows of this length. `every` sets how often one begins.",
     takes: "duration",
-    examples: [{ value: "5m", meaning: "with every: 30s, the last five minutes, each half minute" }],
+    examples: [{ value: "5m", meaning: "with every: 30s, the last five minutes, every half minute" }],
   },
   every: {
     schema: duration(1000).optional(),
-    doc: "With `hopping`: how often a window begins. The length is a multiple of it.",
+    doc: "With `hopping`: how often a window begins. The length must be a multiple of it.",
     takes: "duration",
     examples: [{ value: "30s", meaning: "a window begins at :00 and :30" }],
   },
@@ -43,15 +43,15 @@ const WINDOW_FIELDS = {
   },
   session: {
     schema: duration(1000).optional(),
-    doc: "Readings less than this apart belong to one window.",
+    doc: "Readings less than this apart belong to the same window.",
     takes: "duration",
     examples: [{ value: "30s", meaning: "a run of readings; 30 s of silence end it" }],
   },
   count: {
     schema: z.int().min(1).max(100_000).optional(),
-    doc: "This many consecutive readings.",
+    doc: "Windows of this many consecutive readings.",
     takes: "whole number",
-    examples: [{ value: 20, meaning: "each 20 readings" }],
+    examples: [{ value: 20, meaning: "every 20 readings" }],
     hint: () => ({ example: "count: 20" }),
   },
 } satisfies Fields;
@@ -92,11 +92,11 @@ const windowSchema = z
 /** `window`, in a rule or in a name of `let`. */
 export const WINDOW = {
   schema: windowSchema.optional(),
-  doc: "Over which readings the rule aggregates.",
+  doc: "The readings over which the rule computes its aggregates.",
   takes: "one of those below",
   for: ["window", "let"],
   fields: WINDOW_FIELDS,
-  examples: [{ value: { tumbling: "1m" }, meaning: "each minute" }],
+  examples: [{ value: { tumbling: "1m" }, meaning: "every minute" }],
   hint(value) {
     const size = typeof value === "number" ? `${value}s` : (suggestDuration(String(value)) ?? "1m");
     return { example: `window: { tumbling: ${size} }` };

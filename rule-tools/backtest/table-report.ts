@@ -28,7 +28,7 @@ export function warnings({ pauses, candidate, live, notes }: BacktestOutcome): s
   return [
     ...notes,
     ...(pauses > 0 && specs.some(({ absent }) => absent !== undefined)
-      ? [`In ${pauses} pauses of more than 30 s nobody watched: silence there does not count for \`absent\`.`]
+      ? [`In ${pauses} pauses of more than 30 s are unwatched: silence in them does not count for \`absent\`.`]
       : []),
     ...(left > 0 ? [`${left} firings beyond the first 200000 of a rule set are left out of the comparison.`] : []),
   ];

@@ -254,7 +254,7 @@ describe("why not", () => {
     const { reasons } = await whyNot("waits", { device: "d1", metric: "door" });
     expect(reasons[0]?.text).toContain('d1 door (metric is "door", wanted m)');
     expect((await whyNot("waits", { device: "nobody" })).reasons[0]?.text).toContain(
-      "no reading with these labels came",
+      "no reading with these labels arrived",
     );
     expect((await whyNot("windows-only", { device: "d1" })).reasons[0]?.text).toContain("has no `when`");
     await expect(whyNot("nix", {})).rejects.toThrow('no rule "nix" is in force; the rules are avg, waits');

@@ -143,7 +143,7 @@ export class WhyNot {
     const text =
       near.length > 0
         ? `the rule reads no series with these labels; the nearest are ${near.join("; ")}`
-        : `no reading with these labels came in the stretch of the log that was read; the rule reads ${wanted.join("; ") || "everything"}`;
+        : `no reading with these labels arrived in the part of the log that was read; the rule reads ${wanted.join("; ") || "everything"}`;
     return [{ part: "series", holds: false, text }];
   }
 
@@ -159,7 +159,7 @@ export class WhyNot {
   #reasons(group: Group, atUs: number): Reason[] {
     const { newest, readings } = group;
     const came = newest
-      ? `${readings} readings; the newest was observed ${formatInstantUs(newest.atUs)}, came ${formatInstantUs(newest.storedAtUs)}`
+      ? `${readings} readings; the newest was observed ${formatInstantUs(newest.atUs)}, stored ${formatInstantUs(newest.storedAtUs)}`
       : "no reading";
     const reasons: Reason[] = [{ part: "readings", holds: newest !== undefined, text: came }];
     const windows = this.#rule.inputs[0]?.windows;
@@ -175,7 +175,7 @@ export class WhyNot {
     const isFiring = change?.state === "firing";
     const isShort = !isFiring && atUs - sinceUs >= afterUs;
     const inactive = active === undefined ? "" : " in active time";
-    const unwatched = isShort ? `; time in which nobody watched${active ? ", or not active," : ""} does not count` : "";
+    const unwatched = isShort ? `; unwatched${active ? " or inactive" : ""} time does not count` : "";
     return {
       part: "condition",
       holds: isFiring,
@@ -193,7 +193,7 @@ export class WhyNot {
       return { part: "window", holds: newest !== undefined, text };
     });
     if (window) return each;
-    const text = "there is no instant yet at which all of them have a window";
+    const text = "at no instant yet do all of them have a window";
     return [...each, { part: "window", holds: false, text }];
   }
 
@@ -237,7 +237,7 @@ export class WhyNot {
       reasons.push({
         part: "for",
         holds: true,
-        text: `it ${change.from === "firing" ? "is flapping" : "fires"} since ${formatInstantUs(change.atUs)}`,
+        text: `it has been ${change.from === "firing" ? "flapping" : "firing"} since ${formatInstantUs(change.atUs)}`,
       });
       const isClear = conditions.clears || !isActive;
       const ends = spec.clear ? `clear ${spec.clear}` : `not ${spec.when}`;

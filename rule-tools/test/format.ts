@@ -44,11 +44,13 @@ const SERIES_FIELDS = ["device", "metric", "every", "values", "from", "arrives",
 const series = z
   .object({
     device: label.describe("The device."),
-    metric: z.string().min(1).describe("What it measures."),
+    metric: z.string().min(1).describe("The metric."),
     every: length(1).describe("Time between two values."),
-    values: values.describe("Values one after the other: `5x6 9+0.5x4 _x2 true open`; `_` is missing. Or a list."),
-    from: moment.optional().describe("Observation time of the first value; default: the start of the test."),
-    arrives: length(0).optional().describe("How long after its observation each reading comes; default 0s."),
+    values: values.describe(
+      "Consecutive values: `5x6 9+0.5x4 _x2 true open`, where `_` is a missing reading. Or a list.",
+    ),
+    from: moment.optional().describe("Observation time of the first value. Default: the start of the test."),
+    arrives: length(0).optional().describe("How long after its observation each reading arrives. Default: 0s."),
     duplicate: z.boolean().default(false).describe("Each reading arrives twice."),
   })
   .catchall(label)
@@ -68,26 +70,26 @@ const series = z
 const where = z
   .record(z.string().min(1), z.union([label, z.array(label).min(1)]))
   .default({})
-  .describe("Which series, as in a rule; all when left out.");
+  .describe("Which series, as in a rule. Default: all.");
 const stretch = { where, for: length(1).describe("How long, in observation time.") };
 
 const EVENT_KINDS = ["reading", "late", "missing", "duplicate", "edit", "restart", "tick", "down"] as const;
 
 const event = z
   .strictObject({
-    at: moment.describe("When it happens."),
+    at: moment.describe("When the event happens."),
     reading: z
       .object({
         device: label,
         metric: z.string().min(1),
         value,
-        observed: moment.optional().describe("Its observation time; default: when it comes."),
+        observed: moment.optional().describe("Observation time. Default: when the reading arrives."),
       })
       .catchall(label)
       .optional()
-      .describe("One more reading arrives."),
+      .describe("An additional reading arrives."),
     late: z
-      .strictObject({ ...stretch, by: length(1).describe("How much later they come.") })
+      .strictObject({ ...stretch, by: length(1).describe("How much later they arrive.") })
       .optional()
       .describe("Readings observed from then on arrive late."),
     missing: z.strictObject(stretch).optional().describe("Readings observed from then on never arrive."),
@@ -95,10 +97,10 @@ const event = z
     edit: z
       .record(z.string().min(1), z.union([z.record(z.string(), z.unknown()), z.null()]))
       .optional()
-      .describe("Rules are edited: by id, the fields that change; null removes the rule."),
-    restart: z.literal(true).optional().describe("The processor is restarted from its saved state."),
-    tick: z.literal(true).optional().describe("Time passes, as in a quiet partition."),
-    down: length(1).optional().describe("Nothing runs for this long; readings that come meanwhile wait."),
+      .describe("Edits rules: by id, the fields that change. null removes the rule or the field."),
+    restart: z.literal(true).optional().describe("Restarts the processor from its saved state."),
+    tick: z.literal(true).optional().describe("Lets time pass, as in a quiet partition."),
+    down: length(1).optional().describe("Nothing runs for this long. Readings that arrive in the meantime wait."),
   })
   .superRefine((given, context) => {
     const found = EVENT_KINDS.filter((kind) => given[kind] !== undefined);
@@ -110,11 +112,11 @@ export type TestEvent = z.output<typeof event>;
 
 const expectation = z
   .object({
-    at: moment.describe("At this processing time, after everything that happens then..."),
+    at: moment.describe("At this processing time, after everything that happens at it..."),
     rule: z.string().min(1).describe("...the alert of this rule..."),
     state: z.enum(["inactive", "pending", "firing", "resolved"]).describe("...is in this state."),
-    value: z.union([z.number(), z.string()]).optional().describe("The value of its newest change."),
-    tolerance: z.number().positive().optional().describe("How far `value` may be off; default: a millionth of it."),
+    value: z.union([z.number(), z.string()]).optional().describe("The value of the alert's newest change."),
+    tolerance: z.number().positive().optional().describe("How far `value` may be off. Default: a millionth of it."),
   })
   .catchall(label);
 export type Expectation = z.output<typeof expectation>;
@@ -122,15 +124,15 @@ export type Expectation = z.output<typeof expectation>;
 const windowExpectation = z
   .object({
     rule: z.string().min(1),
-    end: moment.describe("The window's end."),
-    start: moment.optional().describe("Its start, where several windows end together."),
-    at: moment.optional().describe("As known at this processing time; default: at the end of the test."),
-    revision: z.int().min(0).optional().describe("How often it was corrected."),
+    end: moment.describe("The end of the window."),
+    start: moment.optional().describe("The start of the window, if several end at the same time."),
+    at: moment.optional().describe("As known at this processing time. Default: the end of the test."),
+    revision: z.int().min(0).optional().describe("How often the window was corrected."),
     values: z
       .record(z.string(), z.union([z.number(), z.string()]))
       .optional()
-      .describe("Aggregates by name."),
-    tolerance: z.number().positive().optional().describe("How far they may be off; default: a millionth."),
+      .describe("The expected aggregates, by name."),
+    tolerance: z.number().positive().optional().describe("How far `values` may be off. Default: a millionth."),
     none: z.literal(true).optional().describe("There is no such window (or it was retracted)."),
   })
   .catchall(label)
@@ -153,26 +155,26 @@ export const READING_FIELDS = ["device", "metric", "value", "observed"];
 export { SERIES_FIELDS };
 
 const test = z.strictObject({
-  name: z.string().min(1).describe("Describes what is tested."),
+  name: z.string().min(1).describe("Describes the test."),
   start: z
     .string()
     .regex(ZONED_INSTANT, "must be an instant in UTC like 2026-01-01T00:00:00Z")
     .default("2026-01-01T00:00:00Z")
     .transform((text) => Date.parse(text) * US_PER_MS)
-    .describe("The instant that times of the test are counted from; windows are aligned to UTC."),
-  series: z.array(series).default([]).describe("Readings that come regularly."),
-  events: z.array(event).default([]).describe("Further events."),
-  expect: z.array(expectation).default([]).describe("States of alerts at given times."),
-  expect_windows: z.array(windowExpectation).default([]).describe("Window results."),
+    .describe("The instant from which the times of the test count. Windows are aligned to UTC."),
+  series: z.array(series).default([]).describe("Readings at regular intervals."),
+  events: z.array(event).default([]).describe("Other events."),
+  expect: z.array(expectation).default([]).describe("The expected states of alerts at given times."),
+  expect_windows: z.array(windowExpectation).default([]).describe("The expected results of windows."),
   exhaustive: z.boolean().default(true).describe("An unexpected change to firing or resolved fails the test."),
-  until: moment.optional().describe("Run until then; default: the last event or expectation."),
+  until: moment.optional().describe("How long to run. Default: until the last event or expectation."),
 });
 export type TestCase = z.output<typeof test>;
 
 /** A `*.test.yaml` file. */
 export const testFileSchema = z.strictObject({
-  rule_files: z.array(z.string().min(1)).min(1).describe("Rule files, seen from this file's folder."),
-  tests: z.array(test).min(1).describe("Each begins with fresh state."),
+  rule_files: z.array(z.string().min(1)).min(1).describe("Rule files, relative to this file's folder."),
+  tests: z.array(test).min(1).describe("Tests. Each starts with a fresh state."),
 });
 
 /** A JSON Schema with which editors complete and check test files. */

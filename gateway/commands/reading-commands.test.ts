@@ -53,7 +53,7 @@ async function kept(): Promise<Map<string, unknown>> {
   const nc = await connect({ servers: server.url, token: server.token });
   const found = new Map<string, unknown>();
   for await (const { config, state } of (await jetstreamManager(nc)).streams.list()) {
-    // Who reads comes and goes.
+    // Consumers come and go with readers.
     const { consumer_count: _, ...contents } = state;
     found.set(config.name, { config, contents });
   }

@@ -13,7 +13,7 @@ export class DataDirInUseError extends UserError {
   }
 }
 
-/** What the commands read about a running gateway: run.json in the data folder. */
+/** The facts about a running gateway that commands read: run.json in the data folder. */
 export interface RunFile {
   readonly pid: number;
   readonly natsUrl: string;

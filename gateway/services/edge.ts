@@ -35,7 +35,7 @@ export async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
   }
 }
 
-/** What Weir publishes itself, such as alerts, is not a reading: it goes to subscribers only. */
+/** Weir's own messages, such as alerts, are not readings: they go to subscribers only. */
 function passOwn(gate: PublishGate, clientIdPrefix: string): PublishGate {
   return {
     accept(message, done) {

@@ -15,9 +15,9 @@ import { superviseThread } from "./supervised-thread.ts";
 export interface Gateway {
   /** Resolves when all services run. Rejects when one cannot start, after everything is undone. */
   readonly ready: Promise<Addresses>;
-  /** Drains and stops all services, then the NATS server that was started for them; works during the start, too. */
+  /** Drains and stops all services, then the NATS server that was started for them. Works during the start, too. */
   stop(): Promise<void>;
-  /** What `stop` waits for, or would start with. */
+  /** The services that `stop` waits for, or would start with. */
   stopsNext(): string | undefined;
 }
 
@@ -29,8 +29,8 @@ interface GatewayOptions {
 }
 
 /**
- * Starts services in one process, each but the edge in its own thread. The edge starts last, so that no reading arrives
- * before it can be processed, and stops first.
+ * Starts services in one process, each except the edge in its own thread. The edge starts last, so that no reading
+ * arrives before it can be processed, and stops first.
  */
 export function startGateway(options: GatewayOptions): Gateway {
   const undo = new Undo();
@@ -41,7 +41,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     await undo.run().catch((err: unknown) => options.logger.error({ err }, "could not undo the start"));
     throw error;
   });
-  // Who awaits it gets the failure; until then it must not count as unhandled.
+  // The code that awaits it gets the failure; until then it must not count as unhandled.
   ready.catch(() => {});
   const stop = () =>
     undo.run().catch((error: unknown) => {
@@ -118,7 +118,10 @@ function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<Runnin
   return SERVICES[name].thread === "main" ? runService(name, plan) : superviseThread(name, plan, logger);
 }
 
-/** Once, before the services, each of which only creates what is missing. A stop also ends the wait for the server. */
+/**
+ * Runs once, before the services, each of which only creates what is missing. A stop also ends the wait for the
+ * server.
+ */
 async function prepareLog({ log }: Plan, { dataDir }: Settings, logger: Logger, undo: Undo): Promise<void> {
   const { nats, replicas, retention } = log;
   const abort = new AbortController();
@@ -136,7 +139,7 @@ async function prepareLog({ log }: Plan, { dataDir }: Settings, logger: Logger, 
   });
 }
 
-/** The server of the settings, or one that Weir starts, which a stop also ends while it starts. */
+/** The server of the settings, or one that Weir starts. A stop also ends it during its start. */
 async function findNats(settings: Settings, config: PipelineConfig, logger: Logger, undo: Undo): Promise<NatsAddress> {
   const address = natsOf(settings, config, process.env);
   if (address !== undefined) return { ...address, durability: undefined, owned: false };

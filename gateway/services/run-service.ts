@@ -55,7 +55,7 @@ class PartitionsChangedError extends UserError {
 async function checkPartitions(log: Log, partitions: number): Promise<void> {
   const written = await log.records.get("partitions");
   if (written === undefined) {
-    // Another service may write it first: its value counts.
+    // Another service may write it first: then its value counts.
     await log.records.set("partitions", new TextEncoder().encode(String(partitions)), 0).catch(() => {});
     return;
   }

@@ -3,19 +3,19 @@ import type { Deps, Service } from "../../platform/service.ts";
 import type { Plan } from "../settings/plan.ts";
 import type { Started } from "./started.ts";
 
-/** The parts of Weir that run alone: a type and an entry of SERVICES for each. */
+/** The parts of Weir that can run alone: a type and an entry of SERVICES for each. */
 export type ServiceName = "feed" | "storage" | "notifier" | "processors" | "edge";
 
 interface ServiceKind {
   /** One line for help. */
   readonly about: string;
-  /** `own`: a thread of its own. `main`: the gateway's thread. */
+  /** `own`: its own thread. `main`: the gateway's thread. */
   readonly thread: "own" | "main";
   /** Services that accept readings start when all others run, and stop before them. */
   readonly startsLast: boolean;
   /** Whether /readyz waits for it. */
   isExpected(plan: Plan): boolean;
-  /** Loads the service's code and starts it. A thread loads its own service alone: loading is most of a start. */
+  /** Loads the service's code and starts it. A thread loads only its own service: loading is most of a start. */
   start(plan: Plan, deps: Deps): Promise<Started>;
 }
 
@@ -51,7 +51,7 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceKind>> = {
     about: "notifies people and systems of alerts",
     thread: "own",
     startsLast: false,
-    // Without receivers, nobody misses it.
+    // Without receivers, nothing needs to wait for it.
     isExpected: (plan) => Object.keys(plan.notifier.receivers).length > 0,
     async start(plan, deps) {
       const { startNotifier } = await import("../../notifier/notifier.ts");
@@ -86,7 +86,7 @@ export const SERVICE_NAMES: readonly ServiceName[] = (Object.keys(SERVICES) as S
   (a, b) => Number(SERVICES[a].startsLast) - Number(SERVICES[b].startsLast),
 );
 
-/** A service may be an instance of a class, whose methods are not copied by a spread. */
+/** A service may be an instance of a class, whose methods a spread does not copy. */
 function withoutAddresses(service: Service): Started {
   return { health: () => service.health(), stop: () => service.stop(), addresses: {} };
 }

@@ -22,8 +22,8 @@ export class ServiceStartError extends Error {
 }
 
 /**
- * Runs a service in its own thread, and restarts it when it dies: its failure does not end the others. Rejects with
- * ServiceStartError when the first start fails.
+ * Runs a service in its own thread and restarts it when it dies, so that its failure does not end the others. Rejects
+ * with ServiceStartError when the first start fails.
  */
 export async function superviseThread(name: ServiceName, plan: Plan, logger: Logger): Promise<RunningService> {
   let current = await startThread(name, plan);
@@ -61,7 +61,7 @@ export async function superviseThread(name: ServiceName, plan: Plan, logger: Log
 
 interface Thread {
   readonly addresses: Addresses;
-  /** Resolves, with the reason, when the thread is gone. */
+  /** Resolves with the reason when the thread is gone. */
   readonly ended: Promise<string>;
   stop(): void;
 }

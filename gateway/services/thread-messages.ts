@@ -7,7 +7,7 @@ export type FromThread =
   | { readonly kind: "failed"; readonly error: FailedError }
   | { readonly kind: "stopped" };
 
-/** An error that has crossed threads, where its class is lost. */
+/** An error that has crossed threads, where it loses its class. */
 export interface FailedError {
   readonly name: string;
   readonly message: string;

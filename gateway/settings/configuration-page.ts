@@ -2,7 +2,7 @@ import { CONFIGURATION_EXAMPLES } from "./configuration-examples.ts";
 import { pipelineJsonSchema } from "./pipeline-config.ts";
 import { SETTINGS } from "./settings.ts";
 
-/** What the JSON Schema says about a field, as far as the page shows it. */
+/** The part of a field's JSON Schema that the page shows. */
 interface Field {
   readonly type?: string;
   readonly description?: string;
@@ -102,7 +102,7 @@ function table(rows: readonly (readonly [key: string, field: Field, required: bo
   return ["| Key | Default | Values | Meaning |", "|---|---|---|---|", ...lines].join("\n");
 }
 
-/** What a field takes, in words. */
+/** The allowed values of a field, in words. */
 function valuesOf(field: Field): string {
   const { anyOf, type, items, additionalProperties, "x-weir": quantity } = field;
   if (quantity !== undefined) return `${quantity.kind}, ${quantity.min} to ${quantity.max}`;

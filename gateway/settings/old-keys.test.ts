@@ -6,7 +6,7 @@ import { BadFileError } from "../../platform/files/yaml-file.ts";
 import { OLD_KEYS } from "./old-keys.ts";
 import { pipelineJsonSchema, readPipelineConfig } from "./pipeline-config.ts";
 
-/** Every key that weir.yaml had before version 1.0 and that is called otherwise now. */
+/** Every key of weir.yaml from before version 1.0 that has another name now. */
 const OLD = `\
 ingest:
   frame: { readingsMax: 500, lingerMs: 2 }
@@ -102,7 +102,7 @@ test("every key of an old weir.yaml is answered with its new name, in the order 
   expect(text).not.toContain("unknown key");
   const camel = [...OLD.matchAll(/\b([a-z]+(?:[0-9]*[A-Z][A-Za-z0-9]*)+)(?=:)/g)].map(([, key]) => key);
   expect(camel.length).toBeGreaterThan(70);
-  // Keys below one that moved are answered when it is at its new place.
+  // Keys below a moved key are answered once it is in its new place.
   const later = new Set(["memoryMaxMb"]);
   for (const key of camel) {
     if (!later.has(key ?? "")) expect(text).toMatch(new RegExp(`\\b${key}\` is (?:now|not a key)`));

@@ -2,7 +2,7 @@ import { formatSizeBytes } from "../../domain/size.ts";
 import { formatDurationUs, US_PER_MS, US_PER_SECOND } from "../../domain/time.ts";
 import { pathFits } from "../../platform/files/fault.ts";
 
-/** The unit of a number under an old key. The answer writes the number out with its unit. */
+/** The unit of a number under an old key. The answer writes the number with its unit. */
 type Unit = "ms" | "s" | "B" | "MiB";
 
 type Answer =
@@ -99,7 +99,7 @@ export const OLD_KEYS: Readonly<Record<string, Answer>> = {
   "log.*.maxMebibytes": renamed("max_size", "MiB"),
 };
 
-/** The keys of OLD_KEYS in a file, each with its answer: for `parseYaml`. */
+/** The keys of OLD_KEYS in a file, each with its answer, for `parseYaml`. */
 export function renamedKeysIn(root: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(
     keysIn(root).flatMap(({ path, value }) => {
@@ -150,7 +150,7 @@ function keysIn(value: unknown, path: readonly string[] = []): Key[] {
   ]);
 }
 
-/** Keys behind which people write a secret, and addresses that may hold one: no message shows their values. */
+/** Keys under which people write a secret, and addresses that may contain one: no message shows their values. */
 export const SECRET_PATHS: readonly string[] = [
   ...Object.entries(OLD_KEYS).flatMap(([path, { kind }]) => (kind === "secret" ? path : [])),
   "ingest.bridge.url",

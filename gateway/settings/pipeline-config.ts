@@ -42,7 +42,7 @@ const natsSchema = z
   })
   .refine(atMostOneToken, { error: "give either token_env or token_file" });
 
-/** `weir.yaml`. What differs between processes (ports, folders) is a flag or a variable: settings.ts. */
+/** `weir.yaml`. Settings that differ between processes (ports, folders) are flags or variables: settings.ts. */
 export const pipelineConfigSchema = z.strictObject({
   partitions: z
     .int()
@@ -126,7 +126,7 @@ export function readPipelineConfig(file: string | undefined): PipelineConfig {
   return parsed.value;
 }
 
-/** What an editor needs to complete and check `weir.yaml`. */
+/** The schema with which an editor completes and checks `weir.yaml`. */
 export function pipelineJsonSchema(): unknown {
   return jsonSchemaOf(pipelineConfigSchema);
 }

@@ -14,19 +14,19 @@ import { packageRoot } from "./paths.ts";
 import { type PipelineConfig, toRetention } from "./pipeline-config.ts";
 import { BadSettingsError, SETTINGS, type Settings } from "./settings.ts";
 
-/** Where NATS is, and what is known of it. */
+/** The address of NATS and the known facts about it. */
 export interface NatsAddress {
   readonly url: string;
   readonly token: string | undefined;
   readonly durability: Durability | undefined;
-  /** Whether this gateway started the server, and so decides alone what its streams keep. */
+  /** Whether this gateway started the server. If so, it alone decides what the server's streams keep. */
   readonly owned: boolean;
 }
 
 /** Everything that the services need, as plain data: it is copied to their threads. */
 export interface Plan {
   readonly partitions: number;
-  /** Names this gateway among others, the same after a restart. */
+  /** Names this gateway among others; the same after a restart. */
   readonly member: string;
   readonly broker: BrokerConfig;
   readonly ingest: IngestConfig;
@@ -42,7 +42,10 @@ export interface Plan {
   readonly logger: { readonly level: string; readonly pretty: boolean };
 }
 
-/** Combines settings and configuration. Throws BadSettingsError where they would leave a door open. */
+/**
+ * Combines settings and configuration. Throws BadSettingsError if they open Weir to the network without
+ * authentication.
+ */
 export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsAddress): Plan {
   refuseOpenDoors(settings, config);
   const { bind } = settings;
@@ -73,7 +76,7 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
   };
 }
 
-/** What the log's streams are asked to keep. */
+/** The retention that the log's streams should have. */
 export function logRetentions({ log }: Pick<PipelineConfig, "log">) {
   return {
     readings: toRetention(log.readings),
@@ -95,7 +98,7 @@ export function natsOf(
   return { url, token: natsToken ?? secretValue("nats: the token", placesOf(nats), environment) };
 }
 
-/** Flags (and variables) that choose InfluxDB, by the field of its entry that each gives. */
+/** Flags (and variables) that choose InfluxDB, by the field of its entry that each one sets. */
 const INFLUX_FLAGS = {
   url: "influxUrl",
   token: "influxToken",

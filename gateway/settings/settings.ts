@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../../domain/user-error.ts";
 
-/** A setting of the process: a flag and an environment variable of the same meaning. */
+/** A setting of the process: a flag and an environment variable with the same meaning. */
 interface SettingOption {
   readonly flag: string;
   readonly variable: string;
@@ -33,7 +33,7 @@ const settingsSchema = z.object({
 
 export type Settings = z.output<typeof settingsSchema> & {
   readonly insecure: boolean;
-  /** Whether `rulesDir` is not the default. */
+  /** Whether `rulesDir` differs from the default. */
   readonly rulesDirGiven: boolean;
 };
 type SettingName = keyof z.output<typeof settingsSchema>;

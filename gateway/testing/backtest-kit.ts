@@ -27,7 +27,7 @@ export const SECOND_US = 1e6;
 export const START_US = Date.UTC(2026, 0, 5) * 1000;
 const SECONDS = 1_800;
 
-/** Rules on readings in order: a store or a file holds all that the log holds about them. */
+/** Rules on readings in order: a store or a file has everything about them that the log has. */
 export const TIDY = `
 rules:
   - { id: avg, where: { metric: m }, window: { tumbling: 30s }, aggregate: avg, when: "> 55", lateness: 5s }
@@ -60,12 +60,12 @@ const silent = pino({ level: "silent" });
 
 /** Shared by the tests of back-tests: a NATS server on which processors have published all results. */
 export interface LiveRun {
-  /** Holds `rules/`, the rule files one by one, and `history.duckdb`. */
+  /** Contains `rules/`, the rule files one by one, and `history.duckdb`. */
   readonly folder: string;
   readonly published: readonly AlertChange[];
   /** Runs `weir rules ...` here; resolves to its report. */
   rules(...args: readonly string[]): Promise<string>;
-  /** Starts a storage service; resolves to how to stop it, once everything is stored. */
+  /** Starts a storage service; resolves, once everything is stored, to a function that stops it. */
   store(config?: object): Promise<() => Promise<void>>;
   stop(): Promise<void>;
 }
@@ -100,7 +100,7 @@ export async function playLive(tidy: readonly Reading[]): Promise<LiveRun> {
       async () => expect((await published()).alerts.length).toBe((await expected()).alerts.length),
       WAIT,
     );
-    // No more ticks: the results stay as they are.
+    // No more ticks, so the results no longer change.
     await processors.stop();
     const reach = ["--nats-url", server.url, "--nats-token", server.token];
     return {
@@ -145,8 +145,8 @@ async function store(log: Log, config: object): Promise<() => Promise<void>> {
 }
 
 /**
- * Half an hour of four devices in order; some seconds are missing. Two more readings of each, an hour and two hours later, make sure
- * that no idle clock has anything to end: every alert has ended by the last but one.
+ * Half an hour of four devices in order, with some seconds missing. Each has two more readings, an hour and two hours
+ * later: every alert has ended by the last but one, so an idle clock has nothing left to end.
  */
 export function tidyReadings(): Reading[] {
   const random = seeded(11);

@@ -4,12 +4,12 @@ import type { Question } from "../../../contracts/question.ts";
 import { UsageError } from "../common/failures.ts";
 import { askService, reachingGateway } from "../common/running-gateway.ts";
 
-/** Open alerts in one answer. */
+/** The most open alerts in one answer. */
 export const ALERTS_MAX = 100_000;
 
 export type Flags = Readonly<Record<string, string | undefined>>;
 
-/** Adds the flags that say where the gateway is, and `--json`. */
+/** Adds the flags that locate the gateway, and `--json`. */
 export function asking(command: Command): Command {
   return reachingGateway(command).option("--json", "print JSON");
 }
@@ -28,7 +28,7 @@ export function askNotifier<Ask, Asked, Answer>(
   return askService(reach, { service: "notifier", question, value });
 }
 
-/** Prints the lines, or JSON where the flags ask for it. */
+/** Prints the lines, or JSON if the flags ask for it. */
 export function show<T>(items: readonly T[], flags: Flags, lines: (items: readonly T[]) => string[]): void {
   const text = flags.json === undefined ? lines(items).join("\n") : JSON.stringify(items, undefined, 2);
   process.stdout.write(`${text}\n`);

@@ -14,7 +14,7 @@ import { systemClock } from "../../../platform/clock.ts";
 import { UsageError } from "../common/failures.ts";
 import { ALERTS_MAX, asking, askNotifier, type Flags, parseMatchers, show } from "./ask-notifier.ts";
 
-/** Adds `weir silences`: what the notifier keeps quiet for a while. */
+/** Adds `weir silences`: alerts that notify nobody for a time. */
 export function addSilenceCommands(program: Command): void {
   const silences = program.command("silences").description("keep alerts quiet for a while");
   asking(silences.command("list"))
@@ -50,7 +50,7 @@ async function add(pairs: readonly string[], flags: Flags): Promise<void> {
   const open = await askNotifier(flags, ALERTS_LIST, { limit: ALERTS_MAX });
   const held = open.filter(({ silencedBy }) => silencedBy.includes(silence.id)).length;
   const until = formatInstantUs(silence.untilUs);
-  // The count shows a typing error: a label that no alert has silences nothing.
+  // The count reveals a typing error: a label that no alert has silences nothing.
   process.stdout.write(`${silence.id} until ${until}; it silences ${held} of ${open.length} open alerts now\n`);
 }
 

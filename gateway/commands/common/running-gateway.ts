@@ -19,7 +19,7 @@ export interface ReachFlags {
   readonly natsToken?: string;
 }
 
-/** Adds the flags that say where the gateway is. */
+/** Adds the flags that locate the gateway. */
 export function reachingGateway(command: Command): Command {
   for (const name of ["dataDir", "natsUrl", "natsToken"] as const) {
     const { flag, variable, argument, description } = SETTINGS[name];
@@ -69,7 +69,7 @@ export async function askService<Ask, Asked, Answer>(
 }
 
 interface Request<Ask, Asked, Answer> {
-  /** Who answers: named in errors. */
+  /** The service that answers: named in errors. */
   readonly service: string;
   readonly question: Question<Ask, Asked, Answer>;
   readonly value: Ask;

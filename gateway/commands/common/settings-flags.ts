@@ -9,7 +9,7 @@ export function withSettings(command: Command): Command {
   return command.option("--insecure", "allow other machines to connect without authentication");
 }
 
-/** The settings that the flags and the environment give. Throws BadSettingsError. */
+/** The settings from the flags and the environment. Throws BadSettingsError. */
 export function settingsOf(flags: Readonly<Record<string, unknown>>): Settings {
   return readSettings(flags, process.env);
 }

@@ -5,13 +5,13 @@ const SAME_SIGNAL_MS = 2_000;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Resolves at the first signal to stop, or when the parent process, if it has a channel to this one, is gone. A second
+ * Resolves at the first signal to stop, or when the parent process is gone, if it has a channel to this one. A second
  * signal some time later ends the process at once.
  */
 export function stopRequested(): Promise<void> {
   let firstAtMs: number | undefined;
   return new Promise((resolve) => {
-    // The listeners stay: without one, a second signal would end the process in the middle of its stop.
+    // The listeners remain: without one, a second signal would end the process in the middle of its stop.
     for (const signal of SIGNALS) {
       process.on(signal, () => {
         firstAtMs ??= performance.now();

@@ -8,7 +8,7 @@ import { jsonOf, lineOf, payloadText, plain, type ShownLetter, stateOf, write } 
 import { orderOf, parseSequence, type RetryFlags, retry } from "./retry.ts";
 
 const LIST_MAX = 500;
-/** Some letters are left that could not be retried. */
+/** Some letters could not be retried. */
 const EXIT_SOME_LEFT = 2;
 
 interface Flags extends ReachFlags, RetryFlags {

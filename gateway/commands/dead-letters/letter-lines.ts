@@ -39,18 +39,18 @@ export function jsonOf({ sequence, storedAtUs, letter, retry: done }: ShownLette
   return { sequence, storedAtUs, ...about, payloadBytes: payload.length, retryable, retry: done };
 }
 
-/** Text of a device must not control the terminal. */
+/** Text from a device must not control the terminal. */
 export function plain(text: string): string {
   return text.replace(/\p{Cc}/gu, "\u{fffd}");
 }
 
-/** The payload as text if it is text, else in hexadecimal. */
+/** The payload as text if possible, else in hexadecimal. */
 export function payloadText(payload: Uint8Array): string {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(payload);
     if (!/[^\P{Cc}\t\n\r]/u.test(text)) return text;
   } catch {
-    // Bytes, then.
+    // Not text, so bytes.
   }
   const lines: string[] = [];
   for (let at = 0; at < payload.length; at += 32) {

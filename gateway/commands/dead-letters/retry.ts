@@ -10,12 +10,12 @@ import { NoAnswerError } from "../../../platform/log/port.ts";
 import { UsageError } from "../common/failures.ts";
 import { resultLine, summaryOf, write } from "./letter-lines.ts";
 
-/** At most twice as long as the ingest takes for one order. */
+/** At most twice as long as the ingest may take for one order. */
 const ANSWER_MS_MAX = 10_000;
 const AT_ONCE = 100;
 const SEQUENCES_MAX = 500;
 
-/** Which letters to retry. */
+/** The letters to retry. */
 export interface RetryFlags {
   readonly reason?: string;
   readonly topic?: string;
@@ -23,13 +23,13 @@ export interface RetryFlags {
   readonly by?: string;
 }
 
-/** Retries letters, and prints the results. Resolves to whether some are left that could not be retried. */
+/** Retries letters and prints the results. Resolves to whether some could not be retried. */
 export async function retry(log: LogForReading, first: RetryOrder, format: "text" | "json"): Promise<boolean> {
   const results: RetryResult[] = [];
   for (let order: RetryOrder | undefined = first; order !== undefined; ) {
     const report = await ask(log, order);
     results.push(...report.results);
-    // Letters that are left are printed at once: many letters take a while.
+    // Letters that could not be retried are printed at once: many letters take some time.
     if (format === "text") {
       for (const result of report.results) if ("sequences" in order || isLeft(result)) write(resultLine(result));
     }
@@ -60,7 +60,7 @@ async function ask({ bus }: LogForReading, order: RetryOrder): Promise<RetryRepo
   }
 }
 
-/** The order that the arguments and flags give. Throws UsageError. */
+/** The order from the arguments and flags. Throws UsageError. */
 export function orderOf(
   named: readonly string[],
   { reason, topic, all, by = userInfo().username }: RetryFlags,

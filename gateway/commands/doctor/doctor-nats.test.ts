@@ -62,7 +62,7 @@ async function connectTo({ url, token }: LaunchedNatsServer): Promise<NatsConnec
   return nc;
 }
 
-/** All that a server keeps: the settings and the contents of every stream; buckets and object stores are streams too. */
+/** Everything on a server: the settings and the contents of every stream; buckets and object stores are streams too. */
 async function kept(nc: NatsConnection): Promise<unknown[]> {
   const found: { config: { name: string } }[] = [];
   for await (const { config, state } of (await jetstreamManager(nc)).streams.list()) {
@@ -71,7 +71,7 @@ async function kept(nc: NatsConnection): Promise<unknown[]> {
   return found.sort((a, b) => a.config.name.localeCompare(b.config.name));
 }
 
-/** The streams of a gateway that keeps much for long, with 24 MiB of readings, a record and a blob. */
+/** The streams of a gateway with long retentions, with 24 MiB of readings, a record and a blob. */
 async function fill(server: LaunchedNatsServer): Promise<void> {
   const retention = { maxAgeMs: 90 * DAY_MS, maxBytes: 512 * MIB };
   const log = await connectJetStreamLog({
@@ -194,7 +194,7 @@ test("without a server on this machine nothing is downloaded or built: the findi
   vi.stubEnv("PATH", folder);
   vi.stubEnv("WEIR_CACHE_DIR", join(folder, "cache"));
   const said = await runDoctor({});
-  // Debian's own path comes last, and this machine may have a server there.
+  // Debian's own path is last, and this machine may have a server there.
   expect(said.of("NATS")).toMatch(
     /^note .*no nats-server on this machine.*fetch the release archive|\/usr\/sbin\/nats-server/,
   );

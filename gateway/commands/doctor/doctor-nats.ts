@@ -15,14 +15,17 @@ const TIMEOUT_MS = 3_000;
 export interface Finding {
   readonly what: string;
   readonly ok: boolean;
-  /** Nothing is wrong, but it is worth knowing. */
+  /** Nothing is wrong, but the user should know. */
   readonly note?: true;
   readonly detail: string;
 }
 
 type Ready = Extract<JetStreamProbe, { state: "ready" }>;
 
-/** The NATS server, and what a start would change there. Only reads. `config`: undefined if it cannot be read. */
+/**
+ * The NATS server, and the changes that a start would make there. Only reads. `config`: undefined if it cannot be
+ * read.
+ */
 export async function natsFindings(
   settings: Pick<Settings, "natsUrl" | "natsToken">,
   config: PipelineConfig | undefined,
@@ -114,7 +117,7 @@ function partitionsFinding({ record }: Ready, { partitions }: PipelineConfig): F
   return [{ what: "partitions", ok: false, detail }];
 }
 
-/** Notes, not faults: a start leaves an existing stream as it is where a change would delete messages. */
+/** Notes, not faults: a start does not change an existing stream if that would delete messages. */
 function differenceFindings({ streams, version }: Ready, config: PipelineConfig): Finding[] {
   const wanted = wantedConfigs({
     retention: logRetentions(config),

@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-/** A host that counts what it is sent; and a port on which nothing listens any more. */
+/** A host that counts the bytes it receives, and a port on which nothing listens any more. */
 async function hosts() {
   const seen = { connections: 0, bytes: 0 };
   const server = createServer((socket) => {

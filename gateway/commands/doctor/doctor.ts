@@ -59,7 +59,7 @@ export async function receiverFindings(
   return findings.map(({ target, ok, detail }) => ({ what: target, ok, detail }));
 }
 
-/** Undefined when the file cannot be read, which is a finding of its own. */
+/** Undefined when the file cannot be read, which is a separate finding. */
 function configOf({ config }: Pick<Settings, "config">): PipelineConfig | undefined {
   try {
     return readPipelineConfig(config);

@@ -1,4 +1,4 @@
-/** What `weir init` writes, by path. */
+/** The files of `weir init`, by path. */
 export const INIT_FILES: Readonly<Record<string, string>> = {
   "weir.yaml": `# Settings of Weir. Every setting has a default: this file shows the ones that are changed most often.
 # \`weir config docs\` prints all of them, and \`weir doctor\` checks this file.

@@ -26,7 +26,7 @@ function timeText(text: string): string {
   return formatInstantUs(instantUs(text));
 }
 
-/** A heading for the stream, a line for each setting, and what the change deletes. */
+/** A heading for the stream, a line for each setting, and the messages that the change deletes. */
 export function changeLines({ stream, wanted, differences, deletes }: StreamChange): readonly string[] {
   const settings = differences.map(
     ({ key, given, wanted: value }) =>

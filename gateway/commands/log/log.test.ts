@@ -32,7 +32,7 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-/** 24 MiB of readings, and limits unlike the defaults. */
+/** 24 MiB of readings, and limits that differ from the defaults. */
 async function fill(): Promise<void> {
   const retention = { maxAgeMs: 90 * DAY_MS, maxBytes: 512 * MIB };
   const log = await connectJetStreamLog({

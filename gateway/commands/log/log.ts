@@ -18,7 +18,7 @@ import { changeLines, streamLines } from "./log-lines.ts";
 const TIMEOUT_MS = 3_000;
 const NAME = "weir-log";
 
-/** Adds `weir log`: what the streams keep, and the owner's word to change it. */
+/** Adds `weir log`: shows what the streams keep, and changes it on the owner's order. */
 export function addLogCommands(program: Command): void {
   const log = program.command("log").description("show what the log keeps, and change it");
   withSettings(log.command("show"))
@@ -95,7 +95,7 @@ async function probeOf({ url, token }: Address): Promise<Extract<JetStreamProbe,
   throw new UsageError(whyNot(probe, url, token !== undefined));
 }
 
-/** What the log's functions report, as plain lines of the command. */
+/** The messages of the log's functions, as plain lines of the command. */
 const printing = pino({ level: "info" }, { write: (line: string) => print([String(JSON.parse(line).msg)]) });
 
 function print(lines: readonly string[]): void {

@@ -19,7 +19,7 @@ export interface Stretch {
 const ROWS_AT_ONCE = 1_024;
 const PARTITIONS_MAX = 256;
 
-/** Number of partitions of the log: the processors know it. If none runs, the readings show it. */
+/** The number of partitions of the log. The processors know it; if none runs, the readings show it. */
 export async function partitionsOf(log: Pick<Log, "lastFor" | "bus">): Promise<number> {
   const inForce = await askRules(log);
   if (inForce !== undefined) return inForce.partitions;
@@ -50,7 +50,7 @@ export async function recordingConfig(
   return { ...parsed.value, ...given };
 }
 
-/** Rows by time, and counts of lines without readings. */
+/** Rows by time, and the number of lines without readings. */
 export async function recordedRows(config: ReplayConfig, { fromUs, toUs }: Stretch) {
   const files = await findRecordings(config.paths);
   const counts = { rowsUnreadable: 0, rowsEmpty: 0 };

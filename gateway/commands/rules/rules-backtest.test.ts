@@ -33,7 +33,7 @@ function changesOf(...files: readonly string[]): readonly AlertChange[] {
   return live.published.filter(({ rule }) => ids.has(rule));
 }
 
-/** In everything but when, and from which entry of a log, it was computed. */
+/** In everything except the time of the computation and the log entry that caused it. */
 function essence(all: readonly AlertChange[]): readonly string[] {
   return all
     .map(({ incident, rule, key, from, state, atUs, activeAtUs, value, severity, labels, annotations, evidence }) => {
@@ -54,7 +54,7 @@ function whole(all: readonly AlertChange[]): readonly string[] {
     .sort();
 }
 
-/** Shows some of what differs. */
+/** Shows some of the differences. */
 function expectSame(again: readonly string[], wanted: readonly string[]): void {
   const missing = wanted.filter((one) => !again.includes(one)).slice(0, 3);
   const extra = again.filter((one) => !wanted.includes(one)).slice(0, 3);
@@ -133,7 +133,7 @@ describe("over the stored readings, what does not depend on their arrival is as 
     await writeFile(columns, "columns: { time: { column: time, unit: us }, device: { column: device } }\n");
     const atOnce = await changes("tidy.yaml", "--over", csv, "--columns", columns, "--arrival", "at-once");
     expectSame(essence(atOnce), essence(changesOf(TIDY)));
-    // As observed, the devices that fall silent first have their last windows closed besides.
+    // As observed, the windows of devices that go silent first are closed, too.
     const observed = essence(await changes("tidy.yaml", "--over", csv, "--columns", columns));
     expect(essence(changesOf(TIDY)).filter((change) => !observed.includes(change))).toEqual([]);
   });
@@ -144,7 +144,7 @@ test("rules over devices: from the groups log where the gateway had such rules, 
     await writeFile(join(live.folder, "candidate.yaml"), `rules:\n  - ${rule}\n`);
     return JSON.parse(await live.rules("backtest", join(live.folder, "candidate.yaml"), "--format", "json"));
   };
-  // Another limit, window and lateness: the same readings were forwarded for it.
+  // With another limit, window and lateness, the same readings are forwarded.
   const forwarded = await report(
     `{ id: other, where: { metric: x }, group_by: [site], window: { tumbling: 40s }, aggregate: max, when: "> 90" }`,
   );
@@ -186,7 +186,10 @@ test("weir rules diff: what a shadow would have sent, checked against averages o
   );
 });
 
-/** Firings of the average of ten seconds above a limit, by hand: `[from, to]`, without an end when it still fires. */
+/**
+ * Spans in which the average of ten seconds is above a limit, computed by hand: `[from, to]`, without an end when it
+ * still fires.
+ */
 function runs(device: string, limit: number): (readonly [number, number | null])[] {
   const byEnd = new Map<number, number[]>();
   for (const { device: name, metric, atUs, value } of tidy) {
@@ -196,7 +199,7 @@ function runs(device: string, limit: number): (readonly [number, number | null])
   }
   const found: (readonly [number, number | null])[] = [];
   let fromUs: number | undefined;
-  // The last window has no reading behind it that closes it.
+  // No reading after the last window closes it.
   for (const [endUs, values] of [...byEnd].slice(0, -1)) {
     const isHigh = values.reduce((sum, value) => sum + value, 0) / values.length > limit;
     if (isHigh) fromUs ??= endUs;
@@ -209,7 +212,7 @@ function runs(device: string, limit: number): (readonly [number, number | null])
   return found;
 }
 
-/** Each firing above the higher limit lies in one above the lower; the first in it is its partner. */
+/** Each firing above the higher limit lies in one above the lower limit; the first one in it is its partner. */
 function expectedDiff(limits: { readonly base: number; readonly shadow: number }) {
   const totals = { same: 0, moved: 0, gained: 0, lost: 0, before: 0, after: 0 };
   for (const device of ["d1", "d2", "d3", "d4"]) {

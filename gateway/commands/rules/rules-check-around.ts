@@ -13,7 +13,7 @@ const receiversSchema = z.looseObject({
   notifier: z.looseObject({ receivers: z.record(z.string(), z.unknown()).nullish() }).nullish(),
 });
 
-/** What the rules refer to: receivers, and rules beside single files. Throws UsageError. */
+/** The targets of the rules' references: receivers, and rules beside single files. Throws UsageError. */
 export async function surroundingsOf(
   read: ReadRules,
   paths: readonly string[],

@@ -144,7 +144,7 @@ function plain({ place, related, ...problem }: RuleProblem): unknown {
   return { ...problem, ...place, related: related.map(({ place: other, ...rest }) => ({ ...rest, ...other })) };
 }
 
-/** A pipe takes what is written only bit by bit; leaving earlier would cut it. */
+/** A pipe accepts output only bit by bit; an earlier exit would truncate it. */
 function write(text: string): Promise<void> {
   return new Promise((resolve) => process.stdout.write(text, () => resolve()));
 }

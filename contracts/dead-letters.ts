@@ -41,10 +41,10 @@ export const letterRetrySchema = z.object({
       "stored: its readings are in the log. empty: it can be read, but no source wants any of it. " +
         "refused: it still cannot be read, and a new letter says why.",
     ),
-  by: z.string().describe("Who ordered it; empty when nobody was named."),
+  by: z.string().describe("Who ordered it; empty when no name was given."),
   atUs: z.number(),
-  readings: countSchema.describe("Readings that went to the log; those that it already had count once."),
-  letter: sequence.exactOptional().describe("Of a refused one: the new letter, which names this one."),
+  readings: countSchema.describe("Readings that went to the log; duplicates count once."),
+  letter: sequence.exactOptional().describe("Of a refused letter: the new letter, which names this one."),
 });
 
 export const retryResultSchema = z.object({
@@ -52,22 +52,22 @@ export const retryResultSchema = z.object({
   outcome: z
     .enum(["stored", "empty", "refused", "already-done", "not-retryable", "not-found"])
     .describe(
-      "As in `retry`; or already-done: it was retried before, and nothing happened now. not-retryable: it is not a " +
+      "As in `retry`; or already-done: it was retried before, so this order did nothing. not-retryable: it is not a " +
         "message of a device. not-found: it never existed, or is too old.",
     ),
-  detail: z.string().describe("For people: what happened, and what they can do."),
+  detail: z.string().describe("For people: what happened, and what to do."),
   retry: letterRetrySchema.exactOptional().describe("What the log holds about this or an earlier retry."),
 });
 
 export const retryReportSchema = z.object({
   results: z
     .array(retryResultSchema)
-    .describe("One for each letter that is retried or was asked for by its sequence, in the log's order."),
+    .describe("One for each letter that was retried or requested by its sequence, in the log's order."),
   before: z
     .int()
     .min(0)
-    .describe("Send this as `before` to continue: new letters from this retry are then left alone."),
-  next: z.int().min(0).exactOptional().describe("Send this as `after` to continue; left out when there are no more."),
+    .describe("Send this as `before` to continue: new letters from this retry are then not retried."),
+  next: z.int().min(0).exactOptional().describe("Send this as `after` to continue; left out when no letters are left."),
 });
 
 /** Answered by the ingest, which refuses an order that is not valid. */

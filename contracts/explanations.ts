@@ -17,8 +17,8 @@ export const explainedReadingSchema = z.object({
   metric: z.string(),
   atUs: z.number(),
   value: figureSchema,
-  sequence: z.int().describe("Its place in the log."),
-  storedAtUs: z.number().describe("When it came."),
+  sequence: z.int().describe("Its position in the log."),
+  storedAtUs: z.number().describe("When the log stored it."),
 });
 
 /** A window that decided a change, computed again. */
@@ -53,7 +53,7 @@ const changeSchema = windowSchema.extend({
   parts: z
     .array(windowSchema.extend({ name: z.string() }))
     .exactOptional()
-    .describe("For a condition over several series: the window of each. The other members are then about all of them."),
+    .describe("For a condition over several series: the window of each. The other members then cover all of them."),
 });
 
 export const incidentExplanationSchema = z.object({
@@ -61,7 +61,7 @@ export const incidentExplanationSchema = z.object({
   rule: z.string(),
   key: tagsSchema,
   severity: severitySchema,
-  state: alertStateSchema.describe("Its state now."),
+  state: alertStateSchema.describe("Its current state."),
   steps: z.array(changeSchema).describe("The changes, oldest first, each with the window that decided it."),
   notes: z.array(z.string()).describe("What remains unknown, and why."),
 });

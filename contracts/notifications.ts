@@ -84,17 +84,17 @@ export const deliverySchema = z.object({
   outcome: z
     .enum(["waiting", "sending", "delivered", "failed", "silenced", "inhibited", "muted", "skipped", "collapsed"])
     .describe(
-      "delivered: the receiver accepted it. failed: given up, a dead letter. silenced, inhibited, muted: not sent on " +
-        "purpose. skipped: too old, and over. collapsed: began and ended before it was sent. waiting, sending: not " +
+      "delivered: the receiver accepted it. failed: the notifier gave up, and stored a dead letter. silenced, inhibited, muted: not sent on " +
+        "purpose. skipped: too old, and already ended. collapsed: began and ended before it was sent. waiting, sending: not " +
         "decided yet.",
     ),
-  attempts: countSchema.describe("Attempts, including those of repeats."),
-  repeats: countSchema.describe("How often it was notified again while it was open."),
+  attempts: countSchema.describe("Attempts, including those for repeats."),
+  repeats: countSchema.describe("How often it was repeated while it was open."),
   error: z.string().exactOptional(),
   inhibitedBy: z
     .array(z.string())
     .exactOptional()
-    .describe("The incidents because of which it was not notified, or not at once."),
+    .describe("The incidents that prevented or delayed the notification."),
   notification: z.string().exactOptional().describe("The message that carried it: its `webhook-id`."),
   atUs: z.number(),
 });

@@ -136,7 +136,7 @@ export const CHANNEL_KINDS = {
     },
   }),
   devices: kind<DeviceItem, "state">({
-    doc: "A device, named by `device`. Counts begin with what the feed read back when it started.",
+    doc: "A device, named by `device`. Counts begin with the readings that the feed read back at its start.",
     item: deviceItemSchema,
     itemName: "DeviceItem",
     filterNames: "`device`, `metric` and tags",

@@ -23,7 +23,7 @@ const id = z
   .describe("Chosen by the client; names one subscription of its connection.");
 const cursor = z
   .string()
-  .describe("A position in one log. Keep it as it is and send it back; it outlives connections and restarts.");
+  .describe("A position in one log. Send it back unchanged to resume; it stays valid across connections and restarts.");
 const serverTimeUs = z.int().describe("Microseconds since 1970-01-01T00:00:00Z.");
 const filterText = z.string().max(FILTER_TEXT_MAX);
 const filterNames = CHANNELS.map((channel) => `${channel}: ${CHANNEL_KINDS[channel].filterNames}`).join("; ");
@@ -34,20 +34,20 @@ const filter = z
   .meta({
     maxProperties: FILTER_PARTS_MAX,
     description:
-      "Every part must match; of a list, one of its patterns. `*` matches any text, also none; `?` one character. " +
-      `Names: ${filterNames}. A label that an item does not have is the empty text.`,
+      "Every part must match; of a list, one of its patterns. `*` matches any text, including none; `?` one character. " +
+      `Names: ${filterNames}. A label that an item does not have counts as the empty text.`,
   });
 
 /** Frames that a client sends. */
 export const CLIENT_FRAMES = {
   auth: kind({
-    summary: "Show a token: the first frame of a client that has shown none in its request.",
+    summary: "Send a token: the first frame of a client that sent none in its request.",
     schemaName: "Auth",
     schema: z.strictObject({ type: z.literal("auth"), token: z.string().min(1).max(TOKEN_LENGTH_MAX) }),
     examples: [{ payload: { type: "auth", token: "a-secret-of-some-length" } }],
   }),
   subscribe: kind({
-    summary: "Start to receive a channel.",
+    summary: "Subscribe to a channel.",
     schemaName: "Subscribe",
     schema: z.strictObject({
       type: z.literal("subscribe"),
@@ -60,7 +60,7 @@ export const CLIENT_FRAMES = {
         .min(0.1)
         .max(20)
         .exactOptional()
-        .describe("Updates a second, at most; 4 when left out. Alerts come at once."),
+        .describe("Updates a second, at most; default 4. Alerts are sent at once."),
     }),
     examples: [
       { name: "all alerts", payload: { type: "subscribe", id: "1", channel: "alerts" } },
@@ -114,20 +114,20 @@ export const SERVER_FRAMES = {
       type: z.literal("welcome"),
       protocol: z.literal(SUBPROTOCOL),
       serverTimeUs,
-      heartbeatMs: z.int().min(1).describe("The longest that the server stays silent."),
+      heartbeatMs: z.int().min(1).describe("The longest time that the server is silent."),
     }),
     examples: [
       { payload: { type: "welcome", protocol: SUBPROTOCOL, serverTimeUs: 1763769600000000, heartbeatMs: 15000 } },
     ],
   }),
   heartbeat: kind({
-    summary: "A sign of life: every `heartbeatMs`, and in answer to a ping.",
+    summary: "A sign that the connection is alive: every `heartbeatMs`, and in answer to a ping.",
     schemaName: "Heartbeat",
     schema: z.object({ type: z.literal("heartbeat"), serverTimeUs }),
     examples: [{ payload: { type: "heartbeat", serverTimeUs: 1763769615000000 } }],
   }),
   snapshot: kind({
-    summary: "The present state. Forget what came before for this subscription.",
+    summary: "The present state. Discard everything before it for this subscription.",
     schemaName: "Snapshot",
     schema: z.object({ type: z.literal("snapshot"), id, cursor, items }),
     examples: [
@@ -157,7 +157,7 @@ export const SERVER_FRAMES = {
     ],
   }),
   gap: kind({
-    summary: "This subscription lost changes. A snapshot follows when its state must start over.",
+    summary: "This subscription lost changes. A snapshot follows if its state must start over.",
     schemaName: "Gap",
     schema: z.object({
       type: z.literal("gap"),

@@ -40,15 +40,12 @@ export const alertChangeSchema = z.looseObject({
   inhibitedBy: z
     .array(z.looseObject({ rule: z.string(), equal: z.array(z.string()) }))
     .exactOptional()
-    .describe("Nobody is notified while an incident of such a rule fires with equal values of these labels."),
-  flapping: z
-    .literal(true)
-    .exactOptional()
-    .describe("The alert comes and goes so often that it keeps firing. Left out otherwise."),
+    .describe("The alert is not notified while an incident of such a rule fires with equal values of these labels."),
+  flapping: z.literal(true).exactOptional().describe("The alert flaps, so it keeps firing. Left out otherwise."),
   muted: z
     .literal(true)
     .exactOptional()
-    .describe("The rule runs in shadow mode and nobody is notified. Left out otherwise."),
+    .describe("The rule runs in shadow mode, so its alerts are not notified. Left out otherwise."),
   evidence: z.looseObject({
     window: span,
     aggregate: z.string(),
@@ -130,7 +127,7 @@ export const deviceItemSchema = z.looseObject({
   clockAhead: z.int().min(0).describe("Readings whose clock ran ahead of the gateway's."),
   lateApplied: z.int().min(0).optional().describe("Readings that corrected a closed window."),
   lateDropped: z.int().min(0).optional().describe("Readings that were too late for any window."),
-  duplicates: z.int().min(0).optional().describe("Readings that came twice."),
+  duplicates: z.int().min(0).optional().describe("Duplicate readings."),
   metrics: z.record(z.string(), z.looseObject({ atUs: instantUs, value: readingValue })),
 }) satisfies z.ZodType<DeviceItem>;
 

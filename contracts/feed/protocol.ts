@@ -53,12 +53,12 @@ export type ServerFrame =
 
 /** Why the server refuses a frame. */
 export const ERROR_CODES = {
-  "bad-frame": "not a frame of this protocol, or an id that is taken",
+  "bad-frame": "not a frame of this protocol, or an id in use",
   unauthorized: "no token or an unknown one; the connection is closed",
-  forbidden: "the token does not show this channel",
-  "unknown-channel": "there is no such channel",
-  "unknown-subscription": "there is no subscription with this id",
-  "too-many-subscriptions": "the connection has as many subscriptions as it may",
+  forbidden: "the token does not allow this channel",
+  "unknown-channel": "the channel does not exist",
+  "unknown-subscription": "no subscription has this id",
+  "too-many-subscriptions": "the connection has the most subscriptions allowed",
   "too-many-requests": "too many frames a second: ask again later",
 };
 export type ErrorCode = keyof typeof ERROR_CODES;

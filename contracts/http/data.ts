@@ -11,7 +11,7 @@ export const seriesSchema = z.object({
   metric: z.string(),
   fromUs: z.number(),
   toUs: z.number(),
-  downSampling: z.literal("min-max-avg").describe("What each bucket keeps, so that no peak is lost."),
+  downSampling: z.literal("min-max-avg").describe("The values that each bucket keeps, so that no peak is lost."),
   atUs: figures.describe("Where each bucket begins, oldest first. Empty buckets are left out."),
   min: figures,
   max: figures,
@@ -27,7 +27,7 @@ export const devicesAnswer = z.object({
 
 const inForce = {
   version: z.union([z.string(), z.null()]).describe("Null while no rule set is in force."),
-  sequence: z.union([z.int(), z.null()]).describe("Where the rule set is in the readings log."),
+  sequence: z.union([z.int(), z.null()]).describe("Position of the rule set in the readings log."),
 };
 
 export const rulesAnswer = z.object({

@@ -8,7 +8,7 @@ const serviceSchema = z.object({
   name: z.string(),
   ready: z.boolean(),
   detail: z.string(),
-  notice: z.string().exactOptional().describe("The service works, but someone should look into this."),
+  notice: z.string().exactOptional().describe("The service works, but a person should look into this."),
 });
 
 export const readinessSchema = z.object({

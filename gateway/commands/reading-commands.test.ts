@@ -63,7 +63,7 @@ async function kept(): Promise<Map<string, unknown>> {
 
 const ASKING = ["alerts list", "silences list", "rules explain --why-not hot"];
 
-test("on a server without Weir's streams they say so, and create none", async () => {
+test("on a server without Weir's streams they report that, and create none", async () => {
   for (const words of ["deadletters list", "deadletters show 1"]) {
     expect(await run(words), words).toMatch(/ has no stream DEADLETTERS: .*weir up/);
   }
@@ -72,7 +72,7 @@ test("on a server without Weir's streams they say so, and create none", async ()
   expect([...(await kept()).keys()]).toEqual([]);
 });
 
-test("on a server with streams that keep much, they change nothing", async () => {
+test("on a server with long retentions, they change nothing", async () => {
   const retention = { maxAgeMs: 90 * 86_400_000, maxBytes: 2 ** 29 };
   const log = await connectJetStreamLog({
     servers: server.url,

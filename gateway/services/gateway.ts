@@ -17,7 +17,7 @@ export interface Gateway {
   readonly ready: Promise<Addresses>;
   /** Drains and stops all services, then the NATS server that was started for them. Works during the start, too. */
   stop(): Promise<void>;
-  /** The services that `stop` waits for, or would start with. */
+  /** The step that `stop` waits for, or would start with. */
   stopsNext(): string | undefined;
 }
 

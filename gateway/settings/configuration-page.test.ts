@@ -15,7 +15,7 @@ test("the published page is the one of this version (`weir config docs > docs/co
 });
 
 describe("each example", () => {
-  test.each(Object.entries(CONFIGURATION_EXAMPLES))("of %s is a weir.yaml with this section alone", (key, text) => {
+  test.each(Object.entries(CONFIGURATION_EXAMPLES))("of %s is a weir.yaml with only this section", (key, text) => {
     for (const example of text.split("---\n")) {
       const parsed = parseYaml(example, "weir.yaml", pipelineConfigSchema);
       expect(parsed.ok ? [] : parsed.problems).toEqual([]);

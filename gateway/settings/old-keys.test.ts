@@ -96,7 +96,7 @@ function problemsOf(text: string): BadFileError["problems"] {
   return [];
 }
 
-test("every key of an old weir.yaml is answered with its new name, in the order of the file", () => {
+test("the answer to every key of an old weir.yaml is its new name, in the order of the file", () => {
   const problems = problemsOf(OLD);
   const text = problems.map(({ message }) => message).join("\n");
   expect(text).not.toContain("unknown key");
@@ -113,7 +113,7 @@ test("every key of an old weir.yaml is answered with its new name, in the order 
   expect(moved[0]?.message).toMatch(/memoryMaxMb` is not a key; write memory_max: 256MiB$/);
 });
 
-test("numbers that had their unit in the key are written out with the unit", () => {
+test("the answer to a number with its unit in the key has the unit in the value", () => {
   const text = problemsOf(OLD)
     .map(({ message }) => message)
     .join("\n");
@@ -140,7 +140,7 @@ test("a secret in the file is not repeated in its message", () => {
   expect(JSON.stringify(problems)).not.toContain("hunter2");
 });
 
-test("no answer names a key that the configuration does not have", () => {
+test("every key in an answer exists in the configuration", () => {
   const schema = JSON.stringify(pipelineJsonSchema());
   for (const answer of Object.values(OLD_KEYS)) {
     if (answer.kind === "moved") continue;

@@ -145,7 +145,7 @@ function refuseOpenDoors(settings: Settings, config: PipelineConfig): void {
   ];
   if (missing.length === 0) return;
   throw new BadSettingsError(
-    `--bind ${settings.bind} opens Weir to the network, where everybody could use it. ` +
+    `--bind ${settings.bind} opens Weir to the network, where anyone could use it. ` +
       `Set ${missing.join(" and ")} in weir.yaml, or pass --insecure if that is intended.`,
   );
 }

@@ -18,7 +18,7 @@ import { ALERTS_MAX, asking, askNotifier, type Flags, parseMatchers, show } from
 export function addAlertCommands(program: Command): void {
   const alerts = program.command("alerts").description("show and acknowledge open incidents of a running gateway");
   asking(alerts.command("list").argument("[label=value...]", "only alerts with these labels; values may be globs"))
-    .description("list what is pending or firing, and who has acknowledged it")
+    .description("list pending and firing incidents, and who has acknowledged them")
     .action(async (pairs: readonly string[], flags: Flags) => {
       const query: OpenAlertsQuery = { matchers: parseMatchers(pairs), limit: ALERTS_MAX };
       show(await askNotifier(flags, ALERTS_LIST, query), flags, alertLines);
@@ -58,7 +58,7 @@ function alertLines(alerts: readonly OpenAlert[]): string[] {
 }
 
 function deliveryLines(deliveries: readonly Delivery[]): string[] {
-  if (deliveries.length === 0) return ["nobody was notified of it, or there is no such incident"];
+  if (deliveries.length === 0) return ["nobody was notified of it, or the incident does not exist"];
   return deliveries.map(({ receiver, state, outcome, attempts, repeats, error, inhibitedBy, atUs }) => {
     const more = [
       `${attempts} ${attempts === 1 ? "try" : "tries"}`,

@@ -100,7 +100,7 @@ function config(text: string): Promise<string> {
   return writeFile(file, text).then(() => file);
 }
 
-test("nothing changes on a server with data, whatever weir.yaml says", async () => {
+test("nothing changes on a server with data, for any weir.yaml", async () => {
   const server = await startServer();
   await fill(server);
   const nc = await connectTo(server);
@@ -127,7 +127,7 @@ test("nothing is created on an empty server", async () => {
   expect(said.well, said.text).toBe(true);
 });
 
-test("streams that are not as weir.yaml says have a note each, which says what applying weir.yaml deletes", async () => {
+test("each stream that differs from weir.yaml has a note, which says what applying weir.yaml deletes", async () => {
   const server = await startServer();
   await fill(server);
   const { url: natsUrl, token: natsToken } = server;
@@ -147,7 +147,7 @@ test("streams that are not as weir.yaml says have a note each, which says what a
   );
 });
 
-test("another number of partitions than the log was begun with is wrong", async () => {
+test("a number of partitions that differs from the log's is wrong", async () => {
   const server = await startServer();
   await fill(server);
   const said = await runDoctor({
@@ -183,14 +183,14 @@ test("the data folder is not created", async () => {
   expect(existsSync(join(folder, "not"))).toBe(false);
 });
 
-test("a data folder that cannot be is wrong", async () => {
+test("an impossible data folder is wrong", async () => {
   await writeFile(join(folder, "file"), "");
   expect((await runDoctor({ dataDir: join(folder, "file") })).of("data folder")).toMatch(/^WRONG .*is not a folder/);
   const below = join(folder, "file", "below");
   expect((await runDoctor({ dataDir: below })).of("data folder")).toMatch(/^WRONG .*file is not a folder/);
 });
 
-test("without a server on this machine nothing is downloaded or built: the finding says where it would come from", async () => {
+test("without a server on this machine nothing is downloaded or built: the finding says how a start would get one", async () => {
   vi.stubEnv("PATH", folder);
   vi.stubEnv("WEIR_CACHE_DIR", join(folder, "cache"));
   const said = await runDoctor({});

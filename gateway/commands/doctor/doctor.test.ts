@@ -45,7 +45,7 @@ async function linesOf(yaml: string, environment: Record<string, string> = {}): 
   return findings.map(({ what, ok, detail }) => `${ok ? "ok" : "WRONG"} ${what}: ${detail}`);
 }
 
-test("each receiver has a line; one that can be reached is sent nothing", async () => {
+test("each receiver has a line; nothing is sent to a reachable one", async () => {
   const { seen, port } = await hosts();
   await writeFile(join(folder, "password"), "secret\n");
   const secret = `whsec_${Buffer.alloc(32, 1).toString("base64")}`;
@@ -74,7 +74,7 @@ test("each receiver has a line; one that can be reached is sent nothing", async 
   expect(lines.join()).not.toContain("very");
 });
 
-test("every secret that is missing, wrong ones, and hosts that cannot be reached, each with a fix", async () => {
+test("missing and wrong secrets and unreachable hosts are reported, each with a fix", async () => {
   const { closed } = await hosts();
   const lines = await linesOf(
     `notifier:
@@ -98,7 +98,7 @@ test("every secret that is missing, wrong ones, and hosts that cannot be reached
   ]);
 });
 
-test("a configuration that cannot be read has a line of its own, and none here", async () => {
+test("an unreadable configuration has its own line, and no line here", async () => {
   expect(await linesOf("notifier: { receivers: 5 }\n")).toEqual([]);
   expect(await receiverFindings({ config: undefined }, {})).toEqual([]);
 });

@@ -84,7 +84,7 @@ async function printed(work: () => Promise<unknown>): Promise<string> {
 
 const SMALL = "log: { readings: { max_age: 90d, max_size: 16MiB } }\n";
 
-test("show lists each stream with its limits and what it holds", async () => {
+test("show lists each stream with its limits and content", async () => {
   const given = await settings("");
   const text = await printed(() => showLog(given));
   expect(text).toMatch(/^stream +max_age +max_size +messages +holds +oldest +newest$/m);
@@ -92,7 +92,7 @@ test("show lists each stream with its limits and what it holds", async () => {
   expect(text).toMatch(/^ALERTS +90d +512 MiB +0 +0 B +- +-$/m);
 });
 
-test("apply without --yes shows each setting and what would be deleted, and changes nothing", async () => {
+test("apply without --yes shows each setting and what it would delete, and changes nothing", async () => {
   const before = await readings();
   const given = await settings(SMALL);
   const text = await printed(() => applyLog(given, { yes: false }));
@@ -149,7 +149,7 @@ test("on a gateway's own server, sizes fit its disk", async () => {
   expect((await readings()).config.max_bytes).toBeLessThan(2 ** 50);
 });
 
-test("one line where there is no gateway, no answer or a wrong token", async () => {
+test("one line without a gateway, without an answer, and for a wrong token", async () => {
   const given = await settings("", { natsUrl: `nats://127.0.0.1:${await freePort()}` });
   await expect(showLog(given)).rejects.toThrow(/^no answer from nats:/);
   await expect(applyLog(await settings("", { natsToken: "guessed" }), { yes: true })).rejects.toThrow(

@@ -61,25 +61,25 @@ function expectSame(again: readonly string[], wanted: readonly string[]): void {
   expect({ missing, extra, count: again.length }).toEqual({ missing: [], extra: [], count: wanted.length });
 }
 
-test("the run holds what it is about", () => {
+test("the run contains the cases that it tests", () => {
   const count = (id: string) => live.published.filter(({ rule }) => rule === id).length;
   for (const [id] of [...`${TIDY}${BOOLEANS}${ORDERED}`.matchAll(/(?<=id: )\w+/g)]) {
     expect({ id, changes: count(id) > 1 }).toEqual({ id, changes: true });
   }
 });
 
-test("over the log, everything is as published: late, repeated, absent, and over several devices", async () => {
+test("over the log, everything equals the published alerts: late, repeated, absent, and over several devices", async () => {
   expectSame(whole(await changes("rules", "--over", "log")), whole(live.published));
 });
 
-describe("over the stored readings, what does not depend on their arrival is as published", () => {
+describe("over the stored readings, alerts that do not depend on arrival equal the published ones", () => {
   const files = [TIDY, BOOLEANS];
   const again = async (...over: readonly string[]) => [
     ...(await changes("tidy.yaml", "--over", ...over, "--arrival", "at-once")),
     ...(await changes("booleans.yaml", "--over", ...over, "--arrival", "at-once")),
   ];
 
-  test("DuckDB: asked through the running gateway, and its file", async () => {
+  test("DuckDB: through the running gateway, and from its file", async () => {
     const stop = await live.store();
     const file = join(live.folder, "history.duckdb");
     try {
@@ -97,7 +97,7 @@ describe("over the stored readings, what does not depend on their arrival is as 
     });
     afterAll(() => influxd?.stop());
 
-    test("asked through the running gateway, and by itself", async () => {
+    test("through the running gateway, and directly", async () => {
       const { url, token, org, bucket } = influxd;
       const stop = await live.store({ store: { influxdb: { url, token, org, bucket } } });
       try {
@@ -139,7 +139,7 @@ describe("over the stored readings, what does not depend on their arrival is as 
   });
 });
 
-test("rules over devices: from the groups log where the gateway had such rules, else as the log stored the readings", async () => {
+test("rules over devices: from the groups log if the gateway had such rules, else in the order in which the log stored the readings", async () => {
   const report = async (rule: string) => {
     await writeFile(join(live.folder, "candidate.yaml"), `rules:\n  - ${rule}\n`);
     return JSON.parse(await live.rules("backtest", join(live.folder, "candidate.yaml"), "--format", "json"));
@@ -157,7 +157,7 @@ test("rules over devices: from the groups log where the gateway had such rules, 
   expect(merged.alerts.length).toBe(1);
 });
 
-test("weir rules diff: what a shadow would have sent, checked against averages of the readings", async () => {
+test("weir rules diff: the alerts of a shadow, checked against averages of the readings", async () => {
   const report = JSON.parse(
     await live.rules("diff", "base", "shadow", "--since", "2026-01-01T00:00:00Z", "--format", "json"),
   );

@@ -42,7 +42,7 @@ interface Flags extends ReachFlags, InfluxFlags {
 /** `weir rules backtest` and `weir rules diff`: what rules would have done, and how two differ. */
 export function addRulesBacktestCommands(rules: Command): void {
   reachingInflux(reachingGateway(rules.command("backtest")))
-    .description("run rules over the past, faster than it was, and say what would have fired")
+    .description("run rules over past readings, faster than real time, and report what would have fired")
     .argument("<rules>", "the candidate: a rule file, or a folder of them")
     .option(
       "--over <what...>",
@@ -55,7 +55,7 @@ export function addRulesBacktestCommands(rules: Command): void {
       "what the columns of CSV files mean: beijing-air, or a YAML file as for simulate replay",
     )
     .option("--site <name>", "the tag `site` of readings from CSV files (default replay)")
-    .option("--from <time>", "begin there: ISO 8601, or so long ago (2d)")
+    .option("--from <time>", "start: ISO 8601, or a time ago such as 2d")
     .option("--to <time>", "end before")
     .addOption(
       new Option(
@@ -238,7 +238,7 @@ async function readRules(path: string): Promise<readonly RuleSpec[]> {
   const ids = parsed.value.rules.map(({ id }) => id);
   const twice = ids.findIndex((id, i) => ids.indexOf(id) < i);
   if (twice >= 0) {
-    const message = `a rule "${ids[twice]}" stands already above`;
+    const message = `the rule "${ids[twice]}" is already defined above`;
     throw new BadFileError([{ file: path, ...parsed.positionOf(["rules", twice, "id"]), message }]);
   }
   return parsed.value.rules;

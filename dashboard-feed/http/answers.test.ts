@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 describe("a long answer", () => {
-  it("lists incidents page by page, even when very many change at one instant", async () => {
+  it("lists incidents page by page, even when many change at one instant", async () => {
     const feed = await start();
     const instant = 1_763_769_600_000_000;
     const stored = [

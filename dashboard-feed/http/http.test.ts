@@ -97,7 +97,7 @@ describe("the page", () => {
     "/%",
     "//etc/passwd.txt",
     "/..;/secret.txt",
-  ])("gives nothing from outside its folder: %s", async (path) => {
+  ])("serves nothing outside its folder: %s", async (path) => {
     const feed = await start({ config: { page_dir: await makePage() } });
     const answer = await raw(feed.port, `GET ${path}`);
     expect(answer).not.toContain("secret\n");
@@ -159,7 +159,7 @@ describe("health", () => {
 });
 
 describe("metrics", () => {
-  it("are those of this process and of others that report, by instance", async () => {
+  it("cover this process and others that report, by instance", async () => {
     const feed = await start({ config: { instance: "feed-1" } });
     const histogram = {
       name: "weir_wait_seconds",
@@ -299,7 +299,7 @@ describe("the API", () => {
     expect(await get("?device=z*")).toEqual({ total: 0, devices: [] });
   });
 
-  it("gives the rules in force", async () => {
+  it("returns the rules in force", async () => {
     const feed = await start();
     const get = async () => (await (await fetch(`${feed.url}/api/v1/rules`)).json()) as { version: string | null };
     expect(await get()).toEqual({ version: null, sequence: null, rules: [] });

@@ -39,7 +39,7 @@ const { version } = z
   .parse(JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")));
 
 describe("docs/openapi.yaml", () => {
-  it("is the one of this version (`weir openapi > docs/openapi.yaml`)", () => {
+  it("matches this version (`weir openapi > docs/openapi.yaml`)", () => {
     expect(describedApi.text).toBe(openApiText(version));
   });
 

@@ -166,7 +166,7 @@ describe("open alerts", () => {
     expect(await incidents("?marked=true")).toEqual(["taken", "quiet", "held"]);
   });
 
-  it("do not name incidents of other sites to a token that shows some sites", async () => {
+  it("do not name incidents of other sites with a token for some sites", async () => {
     const north = tokenFor({ name: "north", sites: ["north"] });
     const feed = await start({ config: { tokens: [north.config] } });
     const headers = { authorization: `Bearer ${north.secret}` };
@@ -202,7 +202,7 @@ describe("an incident", () => {
     });
   });
 
-  it("of another site does not exist for a token that shows some sites", async () => {
+  it("of another site is not found with a token for some sites", async () => {
     const north = tokenFor({ name: "north", sites: ["north"] });
     const feed = await start({ config: { tokens: [north.config] } });
     const headers = { authorization: `Bearer ${north.secret}` };

@@ -66,7 +66,7 @@ export function filterOf(query: URLSearchParams, known: readonly string[]): Reco
 
 export function requireOrder(fromUs: number, toUs: number): void {
   if (fromUs < toUs) return;
-  throw badRequest([{ parameter: "from", detail: "must be before to" }]);
+  throw badRequest([{ parameter: "from", detail: "must be before `to`" }]);
 }
 
 export function badRequest(errors: readonly { readonly parameter: string; readonly detail: string }[]): ApiError {

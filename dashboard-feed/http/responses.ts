@@ -59,7 +59,7 @@ export function sendPageFile(exchange: Exchange, page: Page, path: string): void
   const decoded = decodedPath(path);
   const file = decoded === undefined ? undefined : page.find(decoded);
   if (file === undefined) {
-    const message = "there is no such file. If the page itself is missing, build it with `npm run build`";
+    const message = "no file has this path. If the page itself is missing, build it with `npm run build`";
     throw new ApiError({ status: 404, code: "not-found", message });
   }
   response.setHeader("Cache-Control", file.immutable ? "public, max-age=31536000, immutable" : "no-cache");

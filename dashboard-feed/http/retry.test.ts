@@ -67,7 +67,7 @@ it.each([
   ["7/retry", { colour: "red" }, 400],
   ["retry", { limit: 501 }, 400],
   ["retry", { reasons: ["x"] }, 400],
-])("%s with %j goes nowhere", async (path, body, status) => {
+])("%s with %j does not reach the ingest", async (path, body, status) => {
   const feed = await start();
   const asked = listen(feed);
   expect((await order(feed, path, body)).status).toBe(status);
@@ -102,7 +102,7 @@ it("needs an admin's token, and refuses orders from other pages", async () => {
   expect(asked).toEqual([{ by: "ann (ops)", sequences: [7] }]);
 });
 
-it("shows the result of a retry in the list and in the letter", async () => {
+it("shows the outcome of a retry in the list and in the letter", async () => {
   const feed = await start();
   const letter = { detail: "", topic: "t", payload: Buffer.from("x"), clientId: "", receivedAtUs: 5 };
   for (const reason of ["bad-payload", "notification", "bad-payload"]) {

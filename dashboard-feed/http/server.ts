@@ -59,7 +59,7 @@ async function answer(exchange: Exchange, path: string, options: HttpOptions): P
   const allowed = isApi ? methodsAt(path) : READING;
   if (!allowed.includes(request.method ?? "")) {
     response.setHeader("Allow", allowed.join(", "));
-    throw new ApiError({ status: 405, code: "method", message: `${request.method} is not possible here` });
+    throw new ApiError({ status: 405, code: "method", message: `${request.method} is not allowed here` });
   }
   if (isApi) {
     await answerOperation(exchange, path, options);
@@ -122,7 +122,7 @@ async function answerOperation(exchange: Exchange, path: string, options: HttpOp
     throw new ApiError({ status: 414, code: "too-long", message: `the URL is longer than ${URL_LENGTH_MAX}` });
   }
   if (found === undefined) {
-    const message = `there is no such resource; there are ${API_PATHS.join(", ")}`;
+    const message = `unknown path; the API has ${API_PATHS.join(", ")}`;
     throw new ApiError({ status: 404, code: "not-found", message });
   }
   const { operation, params } = found;
@@ -141,14 +141,14 @@ function requireGrant({ request, response }: Exchange, access: Access): Grant {
   const shown = access.shownBy(request);
   if (shown.state === "granted") return shown.grant;
   response.setHeader("WWW-Authenticate", 'Bearer realm="weir"');
-  const message = shown.state === "none" ? "a bearer token is needed" : "the token is unknown";
+  const message = shown.state === "none" ? "send a bearer token" : "the token is unknown";
   throw new ApiError({ status: 401, code: "token", message });
 }
 
 function requireScope({ scope }: Operation, grant: Grant): void {
   if (scope === "open") return;
   if (!scope.channels.some((channel) => grant.channels.has(channel))) throw forbidden(scope.channels.join(" or "));
-  if (scope.allSitesOnly && grant.sites !== undefined) throw forbidden("this: it is about all sites");
+  if (scope.allSitesOnly && grant.sites !== undefined) throw forbidden("this, because it covers all sites");
 }
 
 function forbidden(what: string): ApiError {
@@ -163,7 +163,7 @@ function requireOrders(request: IncomingMessage, grant: Grant, access: Access): 
   if (grant.orders) return;
   const message =
     grant.name === ""
-      ? "orders over the network need tokens: configure some, with `admin: true` for those who may give orders"
-      : "the token may read but not give orders; one with `admin: true` may";
+      ? "orders over the network need a token: add one with `admin: true` to feed.tokens in weir.yaml"
+      : "the token may read but not give orders; use one with `admin: true`";
   throw new ApiError({ status: 403, code: "forbidden", message });
 }

@@ -30,11 +30,11 @@ const examples = Object.entries(messages).flatMap(([name, message]) =>
 );
 
 describe("docs/asyncapi.yaml", () => {
-  it("is the one of this version (`weir asyncapi > docs/asyncapi.yaml`)", () => {
+  it("matches this version (`weir asyncapi > docs/asyncapi.yaml`)", () => {
     expect(described.text).toBe(asyncApiText(version));
   });
 
-  it("describes each frame, and on the right side", () => {
+  it("describes each frame, on the right side", () => {
     const typesOf = (schema: typeof clientFrameSchema | typeof serverFrameSchema) =>
       schema.options.map((option) => option.shape.type.value).sort();
     expect(namesOf("receive").sort()).toEqual(typesOf(clientFrameSchema));

@@ -46,7 +46,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
     for (const each of example.items) expect(item.parse(each)).toEqual(each);
   });
 
-  it("gives a snapshot, then updates", async () => {
+  it("sends a snapshot, then updates", async () => {
     const feed = await start();
     const early = await subscribe(feed);
     expect(early.about("s")).toMatchObject([{ type: "snapshot", items: [] }]);
@@ -62,7 +62,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
     expect(late.items("s").filter((each) => isOf(each, "first"))).toHaveLength(1);
   });
 
-  it("gives only what the filter matches", async () => {
+  it("sends only items that match the filter", async () => {
     const feed = await start();
     const client = await subscribe(feed, { filter: { [source.label]: "wan*" } });
     await change(feed, { name: "other" });
@@ -73,7 +73,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
     expect([has(late, "wanted"), has(late, "other")]).toEqual([true, false]);
   });
 
-  it("resumes from a cursor, or starts over where there is no past", async () => {
+  it("resumes from a cursor, or starts over if the channel has no past", async () => {
     const feed = await start();
     const client = await subscribe(feed);
     await change(feed, { name: "before" });
@@ -88,7 +88,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
     expect(isUpdate).toBe(stream !== undefined);
   });
 
-  it("answers an unknown cursor with a gap where there is a past, and a snapshot", async () => {
+  it("answers an unknown cursor with a snapshot, after a gap if the channel has a past", async () => {
     const feed = await start();
     const probe = await subscribe(feed);
     await change(feed, { name: "here" });
@@ -99,7 +99,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
     expect(types).toEqual(stream === undefined ? ["snapshot"] : ["gap", "snapshot"]);
   });
 
-  it("bounds what it keeps for a client that does not read", async () => {
+  it("keeps a bounded amount for a client that does not read", async () => {
     const feed = await start({
       config: { limits: { buffered_size_coalesce: "64KiB", buffered_size_max: "128KiB", alerts_wait_max: "300ms" } },
     });

@@ -164,7 +164,7 @@ export class Connection implements Outlet {
     // Any frame shows that the client is alive.
     this.#answered = true;
     if (isBinary) {
-      this.#refuse({ code: "bad-frame", message: "frames are text" });
+      this.#refuse({ code: "bad-frame", message: "send frames as text" });
       return;
     }
     const parsed = parseClientFrame(data.toString());
@@ -186,7 +186,7 @@ export class Connection implements Outlet {
     const grant = this.#grant;
     if (grant === undefined) {
       if (frame.type === "auth") this.#authenticate(frame.token);
-      else this.#rejectToken('show a token first: {"type":"auth","token":"..."}');
+      else this.#rejectToken('send a token first: {"type":"auth","token":"..."}');
       return;
     }
     switch (frame.type) {
@@ -234,7 +234,7 @@ export class Connection implements Outlet {
     if (!grant.channels.has(channel)) {
       this.#refuse({ id, code: "forbidden", message: `the token "${grant.name}" does not show ${channel}` });
     } else if (this.#subscriptions.has(id)) {
-      this.#refuse({ id, code: "bad-frame", message: "there is a subscription with this id; unsubscribe it first" });
+      this.#refuse({ id, code: "bad-frame", message: "a subscription has this id already; unsubscribe it first" });
     } else if (this.#subscriptions.size >= limits.subscriptions_max) {
       const message = `at most ${limits.subscriptions_max} subscriptions`;
       this.#refuse({ id, code: "too-many-subscriptions", message });

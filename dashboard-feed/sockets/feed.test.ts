@@ -42,7 +42,7 @@ describe("snapshot, then live", () => {
     }
   });
 
-  it("shows what the log held before and what comes after, unchanged", async () => {
+  it("shows earlier and later entries of the log, unchanged", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs });
     await appendReadings(log, [
       reading({ atUs: 1_000, value: 4.5 }),
@@ -197,7 +197,7 @@ describe("snapshot, then live", () => {
     expect(await feed.metric('weir_feed_bad_messages_total{stream="stats"}')).toBe(1);
   });
 
-  it("skips what it cannot read, and continues", async () => {
+  it("skips unreadable entries, and continues", async () => {
     const feed = await start();
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "r", channel: "readings", maxHz: 20 });

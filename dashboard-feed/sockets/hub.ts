@@ -217,9 +217,9 @@ function refuse(socket: Duplex, status: string, reason: string, headers = ""): v
 const REFUSALS: Readonly<Record<string, string>> = {
   path: "the feed is at /feed",
   host: "this server does not answer to that host name",
-  origin: "pages of this origin may not connect; see feed.allowed_origins",
+  origin: "pages from this origin may not connect; see feed.allowed_origins",
   subprotocol: `the subprotocol is ${SUBPROTOCOL}`,
-  clients: "there are too many clients; try again later",
-  strangers: "there are too many clients that have not shown a token; try again later",
+  clients: "too many clients are connected; try again later",
+  strangers: "too many clients have not sent their token yet; try again later",
   token: "the token is unknown",
 };

@@ -101,7 +101,7 @@ describe("frames of clients", () => {
     await client.waitFor("snapshot", "4");
   });
 
-  it("end the connection when they are too large, or wrong too often", async () => {
+  it("end the connection when they are too large or too often wrong", async () => {
     const feed = await start();
     const large = await feed.connect();
     large.socket.send(JSON.stringify({ type: "subscribe", id: "x".repeat(70_000), channel: "stats" }));

@@ -53,7 +53,7 @@ function randomOf(seed: number): () => number {
 
 describe("resuming from a cursor", () => {
   it.each([1, 2, 3])(
-    "gives what an undisturbed client gets, whenever the connection breaks (seed %i)",
+    "gives the same as to an undisturbed client, whenever the connection breaks (seed %i)",
     async (seed) => {
       const random = randomOf(seed);
       // The view keeps few changes, so a returning client often needs the log.
@@ -141,7 +141,7 @@ describe("resuming from a cursor", () => {
     expect((await again.waitFor("update", "readings")).items).toEqual([]);
   });
 
-  it("works at another feed of the same log, and after a restart", async () => {
+  it("works on another feed of the same log, and after a restart", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs });
     for (let i = 0; i < 30; i++) {
       await appendAlert(log, alertChange({ id: `old-${i}` }));
@@ -171,7 +171,7 @@ describe("resuming from a cursor", () => {
     expect(resumed.frames.some((frame) => frame.type === "gap" || frame.type === "snapshot")).toBe(false);
   });
 
-  it("sends a gap when the log no longer holds what was missed, and starts over", async () => {
+  it("sends a gap and starts over when the log no longer holds what was missed", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs, messagesMax: 20 });
     const feed = await start({ log, config: { history: { alert_changes_max: 10 } } });
     const client = await feed.connect();
@@ -207,7 +207,7 @@ describe("resuming from a cursor", () => {
     expect((await client.waitFor("snapshot", "readings")).items).toHaveLength(1);
   });
 
-  it("does not accept a cursor of a deleted log for the present log", async () => {
+  it("does not accept a deleted log's cursor for the present log", async () => {
     const before = await start();
     for (let i = 0; i < 3; i++) await appendAlert(before.log, alertChange({ id: `before-${i}` }));
     const client = await before.connect();
@@ -222,7 +222,7 @@ describe("resuming from a cursor", () => {
     await until("all", () => again.items("alerts").length === 5);
   });
 
-  it("sends a gap for windows that were dropped before they could be sent, if they match the filter, and continues", async () => {
+  it("sends a gap for matching windows that were dropped before they could be sent, and continues", async () => {
     const feed = await start({ config: { history: { windows_per_series_max: 3 } } });
     const all = (device: string, starts: number[]) =>
       starts.map((start) => windowResult({ startUs: start * 60e6, labels: { device } }));

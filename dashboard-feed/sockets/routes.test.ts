@@ -12,7 +12,7 @@ import { SharedFrames } from "./shared-frames.ts";
 const PATTERNS = ["*", "d1", "d2", "d?", "d*", "x", "d[", ""];
 
 describe("changes distributed to the matching filters", () => {
-  it("are the same that each filter finds by evaluating all of them", async () => {
+  it("are the same as each filter finds by evaluating all changes", async () => {
     const step = fc.oneof(
       fc.record({
         kind: fc.constant("append" as const),
@@ -63,7 +63,7 @@ describe("changes distributed to the matching filters", () => {
     );
   });
 
-  it("still reach the remaining filters after very many were removed", async () => {
+  it("still reach the remaining filters after many were removed", async () => {
     const log = createMemoryLog({ nowUs: () => 0 });
     const progress = new Progress();
     const view = new WindowsView({ progress, windowsPerSeries: 2, windowsMax: 15, onRepeat: () => {} });

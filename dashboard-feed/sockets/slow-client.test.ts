@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 describe("a client that does not read", () => {
-  it("is closed when alerts wait for it too long; the others get every one", async () => {
+  it("is closed when alerts wait for it too long; other clients get every alert", async () => {
     const feed = await start({
       config: { limits: { buffered_size_coalesce: "64KiB", buffered_size_max: "128KiB", alerts_wait_max: "1500ms" } },
     });

@@ -80,7 +80,7 @@ describe("a token", () => {
     await until("counted", async () => (await feed.metric('weir_feed_closed_total{reason="unauthorized"}')) === 1);
   });
 
-  it("must come soon, and only a bounded number of clients may wait with it", async () => {
+  it("must arrive soon, and only a bounded number of clients may be without one", async () => {
     const feed = await start({ config: { tokens, limits: { auth_wait_max: "50ms", unauthenticated_max: 2 } } });
     const silent = await Promise.all([feed.connect(), feed.connect()]);
     expect(await refusalOf(feed, {})).toBe(503);
@@ -114,7 +114,7 @@ describe("what a token shows", () => {
     await client.waitFor("snapshot", "w");
   });
 
-  it("is its sites, on every channel, whatever the filter asks for", async () => {
+  it("is its sites, on every channel and with any filter", async () => {
     const feed = await start({ config: { tokens } });
     const client = await feed.connect({ headers: { authorization: `Bearer ${north.secret}` } });
     for (const channel of ["readings", "devices", "windows", "alerts"] as const) {

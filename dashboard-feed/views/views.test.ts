@@ -106,7 +106,7 @@ describe("WindowsView", () => {
     );
   });
 
-  it("skips frames and parts that it has applied, for each partition", () => {
+  it("skips frames and parts that are already applied, for each partition", () => {
     let repeats = 0;
     const view = makeWindowsView({ onRepeat: () => repeats++ });
     const at = (startUs: number) => [
@@ -122,7 +122,7 @@ describe("WindowsView", () => {
     expect(drain(view).items).toMatchObject([{ startUs: 1 }, { startUs: 2 }, { startUs: 6 }]);
   });
 
-  it("holds a bounded number in all, and knows that it dropped some", () => {
+  it("holds a bounded number in total, and knows that it dropped some", () => {
     const view = makeWindowsView({ windowsMax: 10 });
     for (let i = 1; i <= 25; i++) {
       const labels = { device: `d${i}` };
@@ -164,7 +164,7 @@ describe("WindowsView", () => {
 });
 
 describe("ReadingsView", () => {
-  it("holds the newest value of each series, in whatever order readings come", () => {
+  it("holds the newest value of each series, in any order of arrival", () => {
     const one = fc.record({ device: fc.nat(4), metric: fc.nat(2), at: fc.nat(50), kind: fc.nat(2), value: fc.nat(99) });
     fc.assert(
       fc.property(fc.array(fc.array(one, { maxLength: 6 }), { maxLength: 20 }), (frames) => {

@@ -47,7 +47,7 @@ test("a dead letter's link leads to it", () => {
   expect(screenOf(letterHref(7))).toEqual({ screen: "letter", sequence: 7 });
 });
 
-test("each screen has an address, a key and a place in the header of its own", () => {
+test("each screen has its own address, key and place in the header", () => {
   const screens = screensOf(SCREENS);
   for (const part of ["path", "link", "key"] as const) {
     const all = screens.flatMap((screen) => screen[part] ?? []);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createLimiter } from "./limiter.ts";
 
-test("requests are made a few at a time, and refused beyond the line", async () => {
+test("sends a few requests at a time, and refuses more when the queue is full", async () => {
   const limit = createLimiter(2, 3);
   let running = 0;
   let most = 0;

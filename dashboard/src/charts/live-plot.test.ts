@@ -124,7 +124,7 @@ test("points added one by one look like all points drawn at once", () => {
   expect([...drawn].sort()).toEqual(["all", "nothing", "points"]);
 });
 
-test("readings at 10 Hz need a new picture every two pixels, not every time", () => {
+test("readings at 10 Hz need a new picture every two pixels, not every reading", () => {
   const points = new SeriesBuffer(10_000);
   const { canvas, state } = createCanvas();
   const plot = new LivePlot(canvas, state, "red");
@@ -169,7 +169,7 @@ test.each<[string, (scene: Scene) => Scene, "all" | "points" | "nothing"]>([
   expect(plot.show(change(scene)).drew).toBe(expected);
 });
 
-test("a window's result that changes is drawn", () => {
+test("draws a window's result when it changes", () => {
   const points = new SeriesBuffer(100);
   for (const atUs of [1, 2, 3]) points.push(atUs * 1_000_000, atUs);
   const { canvas, state } = createCanvas();

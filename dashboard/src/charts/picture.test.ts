@@ -19,14 +19,14 @@ test("cuts the points in view and one on either side, into reused columns", () =
   expect(cut(series(...Array.from({ length: 3_000 }, (_, i) => i)), 0, 9_000).x).toHaveLength(3_000);
 });
 
-test("points that storage summed up are not gaps beside live ones", () => {
+test("points that the store summed up are not gaps next to live ones", () => {
   const summed = Array.from({ length: 300 }, (_, i) => i * 900_000);
   const live = Array.from({ length: 400 }, (_, i) => 300 * 900_000 + i * 100_000);
   const { x, usualStepUs } = createCutter(16)(series(...summed, ...live), 0, 1e12);
   expect(findGaps(x, (usualStepUs ?? 0) / 1000, 0, x.length - 1)).toEqual([]);
 });
 
-test("the figures are those of the points in view", () => {
+test("the figures cover the points in view", () => {
   expect(figuresOf(series(10, 20, 30, 40, 50), 20, 40)).toEqual({
     points: 5,
     extent: { low: 2, high: 4 },

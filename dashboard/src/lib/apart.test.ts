@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { framesApart } from "./apart.ts";
 
-test("a frame in which something else changes is left to it, the one after is not", () => {
+test("skips a frame in which something else changes, but not the next one", () => {
   const frames: (() => void)[] = [];
   let changes = 0;
   const request = framesApart((run) => frames.push(run), { elsewhere: () => changes });

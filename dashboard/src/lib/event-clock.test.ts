@@ -8,7 +8,7 @@ test("nothing is known before the first reading", () => {
   expect(new EventClock().read(NOW_US)).toEqual({ kind: "none" });
 });
 
-test("readings of about now are live", () => {
+test("readings close to the present are live", () => {
   const clock = new EventClock();
   clock.observe(NOW_US - 30 * SECOND_US, NOW_US);
   expect(clock.read(NOW_US)).toEqual({ kind: "live", newestUs: NOW_US - 30 * SECOND_US });
@@ -24,7 +24,7 @@ test("readings of another year are a replay, with its speed", () => {
   expect(time).toEqual({ kind: "replay", newestUs: startUs + 29 * 3_600 * SECOND_US, speed: 3_600 });
 });
 
-test("an older reading does not turn it back", () => {
+test("an older reading does not move the clock back", () => {
   const clock = new EventClock();
   clock.observe(NOW_US, NOW_US);
   clock.observe(NOW_US - SECOND_US, NOW_US + SECOND_US);

@@ -60,20 +60,20 @@ test.each([
   expect(formatAge(seconds * 1_000_000)).toBe(text);
 });
 
-test("instants are shown in the wanted zone, by a 24-hour clock", () => {
+test("instants are shown in the chosen zone, on a 24-hour clock", () => {
   expect(formatTime(AT_US, "utc")).toBe("05:06:07");
   expect(formatInstant(AT_US, "utc")).toBe("14 Mar 2014, 05:06");
   expect(formatInstant(Number.NEGATIVE_INFINITY, "utc")).toBe("–");
 });
 
-test("a past instant shows no more of its date than it must", () => {
+test("a past instant shows only as much of its date as it needs", () => {
   const hourUs = 3_600_000_000;
   expect(formatSince(AT_US, AT_US + hourUs, "utc")).toBe("05:06");
   expect(formatSince(AT_US, AT_US + 24 * hourUs, "utc")).toBe("14 Mar, 05:06");
   expect(formatSince(AT_US, AT_US + 400 * 24 * hourUs, "utc")).toBe("14 Mar 2014, 05:06");
 });
 
-test("other values read as they are", () => {
+test("other values are shown unchanged", () => {
   expect(formatValue("NNW")).toBe("NNW");
   expect(formatValue(true)).toBe("true");
   expect(formatValue(undefined)).toBe("–");

@@ -16,12 +16,12 @@ test.each([
   expect(rangeById(id)?.id).toBe(id);
 });
 
-test("the usual interval is not moved by a gap", () => {
+test("a gap does not change the usual interval", () => {
   expect(medianIntervalUs([0, 10, 20, 30, 500, 510])).toBe(10);
   expect(medianIntervalUs([5])).toBeUndefined();
 });
 
-test("an axis contains its data and near thresholds, and ends on round numbers", () => {
+test("an axis contains its data and nearby thresholds, and ends on round numbers", () => {
   const near = { value: 150, alertSide: "above" } as const;
   expect(axisRange({ low: 10, high: 118 }, [near])).toEqual([0, 200]);
   expect(axisRange({ low: 10, high: 20 }, [near])[1]).toBeLessThan(30);

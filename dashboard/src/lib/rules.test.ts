@@ -83,7 +83,7 @@ describe("rules", () => {
   });
 });
 
-test("a condition over several series is, for each of them, a rule with its own thresholds", () => {
+test("each series of a condition over several is a rule with its own thresholds", () => {
   const rules = parseRules([
     {
       id: "blocked",

@@ -54,7 +54,7 @@ test("a series with reserved room never takes more memory", () => {
   expect(buffer.length).toBe(100);
 });
 
-test("every change but a point at the newer end is a rewrite", () => {
+test("every change is a rewrite, except a new point at the newer end", () => {
   const buffer = new SeriesBuffer(3);
   for (const at of [1, 2, 4, 5]) buffer.push(at, at);
   expect(buffer.rewrites).toBe(0);

@@ -75,7 +75,7 @@ test("a snapshot replaces the open alerts, and history opens none", () => {
   expect(store.changes.value).toHaveLength(2);
 });
 
-test("the list of changes is bounded, even when the page draws nothing", () => {
+test("the list of changes is bounded, even if the page draws nothing", () => {
   const store = new AlertStore(createFrame(() => {}));
   for (let minute = 0; minute < CHANGES_MAX * 10; minute++) {
     store.update([change({ device: "a", state: minute % 2 === 0 ? "firing" : "resolved", minute })]);

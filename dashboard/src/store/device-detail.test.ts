@@ -26,7 +26,7 @@ function open(loadSeries: LoadSeries, range?: string) {
   });
 }
 
-test("without a chosen range, the pace of the readings chooses it", async () => {
+test("without a chosen range, the pace of the readings determines it", async () => {
   const detail = open(hourly);
   detail.readings([{ metric: "t", atUs: 1_000 * HOUR_US, value: 5 }]);
   await expect.poll(() => detail.historyState.value).toBe("loaded");
@@ -38,7 +38,7 @@ test("without a chosen range, the pace of the readings chooses it", async () => 
   detail.close();
 });
 
-test("live readings that arrive while the past loads stay", async () => {
+test("keeps live readings that arrive while the past loads", async () => {
   let answer: (series: SeriesAnswer) => void = () => {};
   const detail = open(() => new Promise((resolve) => (answer = resolve)), "1h");
   detail.readings([{ metric: "t", atUs: 100, value: 5 }]);
@@ -48,7 +48,7 @@ test("live readings that arrive while the past loads stay", async () => {
   expect([...(detail.metrics.value[0]?.points.view().at ?? [])]).toEqual([50, 100, 200]);
 });
 
-test("charts show live readings when storage fails", async () => {
+test("charts show live readings when the store fails", async () => {
   const detail = open(async () => {
     throw new Error("storage is away");
   });
@@ -70,7 +70,7 @@ test("a chart whose buffer overflows loads its range again", async () => {
   expect(detail.metrics.value[0]?.points.length).toBe(CHART_POINTS);
 });
 
-test("storage without more readings is not asked at every reading", async () => {
+test("a store without more readings does not get a request for each reading", async () => {
   let asked = 0;
   const detail = open(async () => {
     asked++;

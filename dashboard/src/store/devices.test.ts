@@ -36,7 +36,7 @@ test("devices are sorted by site and name, metrics by their number of devices", 
   ]);
 });
 
-test("an update changes its device alone, and keeps metrics that it leaves out", () => {
+test("an update changes only its device, and keeps metrics that it leaves out", () => {
   const { store } = createStore();
   store.snapshot([item("a", "x", { t: 1, p: 5 }), item("b", "x", { t: 1 })]);
   const list = store.list.value;
@@ -48,7 +48,7 @@ test("an update changes its device alone, and keeps metrics that it leaves out",
   expect(store.get("a")?.newestUs()).toBe(2);
 });
 
-test("a device that is not in a new snapshot leaves once the whole snapshot has arrived", () => {
+test("a device missing from a new snapshot leaves when the whole snapshot has arrived", () => {
   const { store, settle } = createStore();
   store.snapshot([item("a", "x", { t: 1 }), item("b", "x", { t: 1 }), item("c", "x", { t: 1 })]);
   store.snapshot([item("a", "x", { t: 1 })]);
@@ -79,7 +79,7 @@ test("devices beyond the limit are counted, not kept", () => {
   expect(store.overflow.value).toBe(5);
 });
 
-test("values are kept for the small charts on the screen, and for no others", () => {
+test("values are kept only for the small charts on the screen", () => {
   const { store } = createStore();
   store.snapshot([item("a", "x", { t: 1, p: 5, wd: "N" })]);
   expect(store.keep("a", "t")).toBe(true);
@@ -130,7 +130,7 @@ test("small charts are filled once, at the pace of live readings", async () => {
   expect(asked).toEqual([86_400_000_000, SPARK_POINTS * 1_000_000]);
 });
 
-test("of many small charts only those shown last are kept, and one that comes back is filled again", async () => {
+test("only the small charts shown last are kept, and one that is shown again is filled again", async () => {
   const asked: string[] = [];
   const sparks = createSparks();
   const backfill = createBackfill({
@@ -151,7 +151,7 @@ test("of many small charts only those shown last are kept, and one that comes ba
   expect(asked.filter((device) => device === "d0")).toHaveLength(1);
 });
 
-test("a small chart that could not be filled is tried again once the gateway is back", () => {
+test("a small chart that could not be filled is filled when the gateway is back", () => {
   let asked = 0;
   const sparks = createSparks();
   const backfill = createBackfill({

@@ -53,7 +53,7 @@ test("a chart that is not on the screen yet waits until it is", () => {
   expect(next()).toEqual([7]);
 });
 
-test("after the end nothing is drawn", () => {
+test("nothing is drawn after the end", () => {
   const { turns, next } = createScreen(2);
   turns.due(1);
   turns.end();

@@ -88,7 +88,7 @@ export class MockLetters {
     const before = this.#retries.get(sequence);
     if (letter === undefined) return { sequence, outcome: "not-found", detail: "the letter does not exist" };
     if (before !== undefined) return { sequence, outcome: "already-done", detail: "done before", retry: before };
-    if (letter.reason === "write-refused") return { sequence, outcome: "not-retryable", detail: "not a device's message" };
+    if (letter.reason === "write-refused") return { sequence, outcome: "not-retryable", detail: "it is not a message" };
     const about = { by: "", atUs: this.#nowUs() };
     const stored = letter.reason === "unknown-topic";
     if (!stored) this.#letters.push({ ...letter, retryOf: sequence, agoUs: this.#startedUs - this.#nowUs() });

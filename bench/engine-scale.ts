@@ -39,16 +39,14 @@ export async function benchEngineScale(): Promise<boolean> {
   const longestMs = median(saves.map(({ longestMs: ms }) => ms));
   const restoreMs = median(saves.map(({ restoreMs: ms }) => ms));
   const rows: readonly [string, number, number, string][] = [
-    [`CPU at ${MESSAGES_PER_SECOND} messages/s, encoding included`, share * 100, 10, "% of a core"],
+    [`CPU at ${MESSAGES_PER_SECOND} messages/s, including encoding`, share * 100, 10, "% of a core"],
     ["memory of a rule", perRule, 20, "KB"],
-    ["memory of a live key, its series included", perKey, 1, "KB"],
-    [`checkpoint (${((saves[0]?.bytes ?? 0) / 1e6).toFixed(0)} MB), processing stands still`, frozenMs, 300, "ms"],
-    ["... longest stretch that blocks the event loop", longestMs, 20, "ms"],
+    ["memory of a live key, including its series", perKey, 1, "KB"],
+    [`checkpoint (${((saves[0]?.bytes ?? 0) / 1e6).toFixed(0)} MB), processing is paused`, frozenMs, 300, "ms"],
+    ["... longest time that the event loop is blocked", longestMs, 20, "ms"],
     ["recovery from it", restoreMs / 1000, 3, "s"],
   ];
-  process.stdout.write(
-    `\n${RULES} rules, ${KEYS} sensors, each with a window of its own (saves: medians of ${SAVES})\n`,
-  );
+  process.stdout.write(`\n${RULES} rules, ${KEYS} sensors, each with its own window (saves: medians of ${SAVES})\n`);
   printTable([
     ["", "measured", "target", ""],
     ...rows.map(([name, value, target, unit]) => [name, value.toFixed(2), target, unit]),

@@ -67,7 +67,7 @@ export async function benchEngine(): Promise<boolean> {
     reached &&= readings >= target;
   }
   process.stdout.write(
-    `\nThe step: avg, min, max; ${KEYS} keys; frames of ${FRAME_READINGS}; decoding included (medians of ${ROUNDS})\n`,
+    `\nThe step: avg, min, max; ${KEYS} keys; frames of ${FRAME_READINGS}; including decoding (medians of ${ROUNDS})\n`,
   );
   printTable(rows);
   const ratio = (rates.get("tumbling 10 s, 1 rule") ?? 0) / (rates.get("hopping 5 m every 10 s") ?? 1);

@@ -9,7 +9,7 @@ it("a write-only store refuses queries with the reason", async () => {
   const deps = testDeps();
   const stop = answerHistory({ bus, name: "Kafka topic weir", history: undefined, events: storeDeps(deps).events });
   await expect(bus.request(HISTORY_EXTENT, {})).rejects.toThrow(
-    "Kafka topic weir can only be written to, so it answers no questions about the past",
+    "Kafka topic weir is write-only, so it has no history to query",
   );
   expect(await deps.figure("weir_storage_questions_total")).toBe(1);
   stop();

@@ -24,7 +24,7 @@ export function answerHistory(options: {
   ): () => void {
     async function bounded(query: Asked): Promise<Answer> {
       if (history === undefined) throw new NoHistoryError(name);
-      if (asked >= QUESTIONS_MAX) throw new StoreBusyError("too many history questions at once; ask again later");
+      if (asked >= QUESTIONS_MAX) throw new StoreBusyError("too many history queries at once; ask again later");
       asked++;
       try {
         const result = await answer(history, query);

@@ -168,7 +168,7 @@ describe("storage with DuckDB", () => {
       }
       const service = await start({}, other);
       await eventually("all is stored", async () => (await other.figure("weir_storage_points_total")) === count);
-      expect(other.lines.some(({ msg }) => msg.startsWith("this is another log"))).toBe(true);
+      expect(other.lines.some(({ msg }) => msg.startsWith("the log is not the same"))).toBe(true);
       await service.stop();
     }
     expect(await rows("SELECT count(*)::INT FROM readings")).toEqual([[17]]);

@@ -116,7 +116,7 @@ test("a letter is retried once, even across a restart, and asking again returns 
   const again = await retry({ sequences: [1] });
   expect(outcomes(again)).toEqual(["1 already-done"]);
   expect(again.results[0]?.detail).toBe(
-    "it was retried already at 2025-11-23T00:00:00.000Z by ann: 1 reading went into the log",
+    "it was already retried at 2025-11-23T00:00:00.000Z by ann: 1 reading went into the log",
   );
   expect(outcomes(await retry({ limit: 10 }))).toEqual([]);
   expect(await readings()).toHaveLength(1);

@@ -175,7 +175,7 @@ function outcomeText({ outcome, readings, letter }: LetterRetry): string {
     case "stored":
       return `${gave} went into the log`;
     case "empty":
-      return "it can be read, but has nothing that a source wants";
+      return "it can be read, but has no reading that a source selects";
     case "refused":
       return `it still cannot be read${readings > 0 ? ` as a whole (${gave} went into the log)` : ""}: letter ${letter} says why`;
   }
@@ -185,7 +185,7 @@ function alreadyDone(sequence: number, retry: LetterRetry): RetryResult {
   const who = retry.by === "" ? "" : ` by ${retry.by}`;
   const when = new Date(Math.floor(retry.atUs / 1_000)).toISOString();
   const instead = retry.outcome === "refused" ? `; retry letter ${retry.letter} instead` : "";
-  const detail = `it was retried already at ${when}${who}: ${outcomeText(retry)}${instead}`;
+  const detail = `it was already retried at ${when}${who}: ${outcomeText(retry)}${instead}`;
   return { sequence, outcome: "already-done", detail, retry };
 }
 
@@ -203,7 +203,7 @@ const WHY_NOT: Readonly<Record<string, string>> = {
 function notRetryable(sequence: number, { reason, payload, wholeBytes }: DeadLetter): RetryResult {
   const why =
     wholeBytes === undefined
-      ? (WHY_NOT[reason] ?? `"${reason}" is not a reason that messages of devices are refused for`)
+      ? (WHY_NOT[reason] ?? `"${reason}" is not a reason for refusing device messages`)
       : `only the first ${payload.length} of the payload's ${wholeBytes} bytes are kept, because the log had no room for more`;
   return { sequence, outcome: "not-retryable", detail: `it cannot be retried: ${why}` };
 }

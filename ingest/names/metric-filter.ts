@@ -1,9 +1,9 @@
 import { globMatches } from "../../domain/glob.ts";
 
 /**
- * Whether a metric's name matches any of the patterns. `*` and `?` are those of `domain/glob.ts`; in addition,
- * `{a,b}` matches either text, and a leading `!` inverts the pattern. The worst case is pattern length times name
- * length, because names come from devices.
+ * Whether a metric's name matches any of the patterns. `*` and `?` are those of `domain/glob.ts`; in addition, `{a,b}`
+ * matches either text, and a leading `!` inverts the pattern. Names come from devices, so the time is bounded: pattern
+ * length times name length.
  */
 export function compileMetricFilter(metrics: string | readonly string[]): (metric: string) => boolean {
   if (metrics === "*") return () => true;

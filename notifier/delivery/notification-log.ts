@@ -16,10 +16,11 @@ export interface RecordedQueue {
 }
 
 /**
- * Stores what was sent to one target, so that nothing is sent twice: a record for each alert, and one state for the target.
+ * Records the notifications sent to one target, so that nothing is sent twice: a record per alert, and one state for the
+ * target.
  *
- * Invariants: the records of alerts are stored before the cursor moves past their changes; a notification is stored before
- * it is sent; the state is written by compare-and-set, so of two notifiers only one continues.
+ * Invariants: the records of alerts are stored before the cursor moves past their changes; a notification is stored
+ * before it is sent; the state is written by compare-and-set, so of two notifiers only one continues.
  */
 export class NotificationLog {
   readonly #log: Log;

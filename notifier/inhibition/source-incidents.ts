@@ -7,10 +7,10 @@ import { RuleSources, type SourceIncident } from "./rule-sources.ts";
 const NAMED_MAX = 10;
 
 /**
- * The newest incident of each alert that fires, or ended no longer than `keepUs` ago, and which of them inhibit a change.
+ * The newest incident of each alert that fires, or that ended at most `keepUs` ago, and which of them inhibit a change.
  *
- * Rules may inhibit each other in a circle. There an incident is inhibited only by earlier incidents of the circle: so
- * the earliest is notified, and inhibits the others.
+ * Rules may inhibit each other in a circle. In a circle, only earlier incidents inhibit an incident, so the earliest is
+ * notified and inhibits the others.
  */
 export class SourceIncidents {
   readonly #keepUs: number;

@@ -54,8 +54,8 @@ export function singleBraces(text: string): string[] {
 }
 
 /**
- * Fills an alert into a template. A label that the alert does not have is left empty, unless the place has a `default`.
- * `escapePlace` is applied to each place that is filled in.
+ * Fills an alert into a template. A label that the alert does not have is empty, unless the place has a `default`.
+ * `escapePlace` is applied to each filled-in place.
  */
 export function fillAlert(
   template: Template,

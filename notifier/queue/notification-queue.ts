@@ -18,11 +18,11 @@ const REPEAT_SCAN_US = 500_000;
 const PAUSE_US = 250_000; // Thousands of groups may wait: evaluating all of them at every call would be slow.
 
 /**
- * What to send to one target, and when. A state machine without clock and network: `add` takes the changes of the log,
- * `next` gives the notifications that are due, `finish` takes their outcomes. Its decisions leave as records
- * (`takeRecords`, `inFlightRecords`), from which a new queue resumes after a restart.
+ * Decides what to send to one target, and when. A state machine without clock or network: `add` accepts the changes of
+ * the log, `next` returns the notifications that are due, `finish` records their outcomes. It returns its decisions as
+ * records (`takeRecords`, `inFlightRecords`), from which a new queue resumes after a restart.
  *
- * Invariants: every change is decided once; an alert, and a group, has at most one notification in flight; a target that
+ * Invariants: every change is decided once; an alert or a group has at most one notification in flight; a target that
  * was notified of a beginning is notified of the end. `decision.ts` decides, `delivery/sender.ts` sends.
  */
 export class NotificationQueue {

@@ -57,10 +57,7 @@ export class StorageEvents {
   }
 
   migrationBegan(store: string, versions: { readonly from: number; readonly to: number }): void {
-    this.#logger.info(
-      { store, ...versions },
-      "the store has an older schema and is being migrated, which takes a while",
-    );
+    this.#logger.info({ store, ...versions }, "the store has an older schema; migrating it may take some time");
   }
 
   batchWritten(stream: StoredStream, report: WriteReport, tookSeconds: number): void {
@@ -117,7 +114,7 @@ export class StorageEvents {
   }
 
   logReplaced(stream: StoredStream, sequence: number): void {
-    this.#logger.warn({ stream, sequence }, "this is another log than before; storing it from its start");
+    this.#logger.warn({ stream, sequence }, "the log is not the same as before; storing it from its start");
   }
 
   messagesMissed(stream: StoredStream, count: number): void {
@@ -162,7 +159,7 @@ export class StorageEvents {
 
   questionFailed(subject: string, error: unknown): void {
     this.#questions.inc({ result: "failed" });
-    this.#logger.warn({ err: error, subject }, "a history question was not answered");
+    this.#logger.warn({ err: error, subject }, "a history query failed");
   }
 
   retentionApplied(atUs: number): void {

@@ -107,7 +107,7 @@ export class NoHistoryError extends Error {
   override readonly name = "NoHistoryError";
 
   constructor(store: string) {
-    super(`${store} can only be written to, so it answers no questions about the past`);
+    super(`${store} is write-only, so it has no history to query`);
   }
 }
 

@@ -76,7 +76,7 @@ export class DuckdbHistory {
   }
 
   async #ask<T>(question: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    if (this.#waiting.length >= WAITING_MAX) throw new StoreBusyError("too many history questions at once");
+    if (this.#waiting.length >= WAITING_MAX) throw new StoreBusyError("too many history queries at once");
     while (this.#busy.size >= QUESTIONS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     const connection = this.#idle.pop() ?? (await this.#instance.connect());
     this.#busy.add(connection);

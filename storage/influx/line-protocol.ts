@@ -35,7 +35,7 @@ function escapeText(text: string): string {
 }
 
 /**
- * `,name=value` for each tag. A tag without value does not exist in InfluxDB and is left out. The point's `own` tags keep
+ * `,name=value` for each tag. InfluxDB has no tags without value, so these are omitted. The point's `own` tags keep
  * their names; another tag of the same name gets an underscore.
  */
 function tagSet(own: Tags, others: Tags): string {

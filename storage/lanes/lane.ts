@@ -21,10 +21,10 @@ export interface LaneOptions {
 
 /**
  * Copies one stream of the log to the store: reads messages (here), gathers them (`reading-batches.ts`,
- * `result-batches.ts`) and writes them (`batch-pump.ts`). It starts at the last applied message, which it reads again to
- * check that the log is still the same one.
+ * `result-batches.ts`) and writes them (`batch-pump.ts`). It starts at the last applied message, and reads that message
+ * again to check that the log is still the same one.
  * Invariant: messages reach the store in order, and the store's position decides where reading starts. After any failure
- * the lane forgets what it gathered and starts there again.
+ * the lane discards the gathered messages and restarts from that position.
  */
 export class Lane {
   readonly stream: StoredStream;

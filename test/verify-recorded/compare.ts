@@ -44,7 +44,7 @@ async function compareReadings(connection: DuckDBConnection): Promise<Check[]> {
     ),
     await none(
       connection,
-      "readings not in the recording, or with another value",
+      "readings not in the recording, or with a different value",
       `SELECT ${columns} FROM actual_readings EXCEPT SELECT ${columns} FROM cells`,
     ),
     await none(
@@ -60,7 +60,7 @@ async function compareReadings(connection: DuckDBConnection): Promise<Check[]> {
     ),
     await none(
       connection,
-      "series with another count, sum, min, max or span",
+      "series with a different count, sum, min, max or span",
       `(${totals("cells")} EXCEPT ${totals("actual_readings")}) UNION ALL
        (${totals("actual_readings")} EXCEPT ${totals("cells")})`,
     ),
@@ -85,12 +85,12 @@ async function compareWindows(connection: DuckDBConnection): Promise<Check[]> {
     ),
     await none(
       connection,
-      "daily windows that should not be",
+      "unexpected daily windows",
       `SELECT ${key} FROM actual_windows EXCEPT SELECT ${key} FROM expected_windows`,
     ),
     await none(
       connection,
-      "daily windows with another count, min, max or avg",
+      "daily windows with a different count, min, max or avg",
       `SELECT ${key}, a.count, e.count, a.min, e.min, a.max, e.max, a.avg, e.avg
        FROM expected_windows e JOIN actual_windows a USING (${key})
        WHERE a.count IS DISTINCT FROM e.count OR a.min IS DISTINCT FROM e.min OR a.max IS DISTINCT FROM e.max
@@ -98,7 +98,7 @@ async function compareWindows(connection: DuckDBConnection): Promise<Check[]> {
     ),
     await none(
       connection,
-      "daily windows twice or corrected",
+      "duplicate or corrected daily windows",
       `SELECT ${key} FROM actual_windows GROUP BY ALL HAVING count(*) > 1 OR max(revision) > 0`,
     ),
   ];
@@ -119,7 +119,7 @@ async function compareAlerts(connection: DuckDBConnection): Promise<Check[]> {
     ),
     await none(
       connection,
-      "alert changes that should not be",
+      "unexpected alert changes",
       `SELECT ${columns} FROM actual_alerts EXCEPT ALL SELECT ${columns} FROM expected_alerts`,
     ),
   );

@@ -2,10 +2,10 @@ import { parseArgs } from "node:util";
 import { startInfluxd } from "../servers/influxd.ts";
 import { type VerifyReport, verifyRecorded } from "./run.ts";
 
-const USAGE = `Plays recorded data through a real gateway and compares all that it stored with SQL over the files.
+const USAGE = `Plays recorded data through a real gateway and compares everything it stores with SQL over the files.
 
 Usage: verify-recorded <folder with PRSA_Data_*.csv(.gz) files> [options]
-  --kill-gateway <n>  kill the gateway n times on the way (SIGKILL)
+  --kill-gateway <n>  kill the gateway n times during the run (SIGKILL)
   --kill-nats <n>     kill its NATS server n times
   --seed <n>          decides when; default 1
   --store <name>      duckdb (default) or influx (a real InfluxDB 2, started for the run)
@@ -63,7 +63,7 @@ function describe({ checks, replay, settleMs, equal, kills }: VerifyReport): str
   return `${[
     "",
     ...lines,
-    ...(examples.length === 0 ? [] : ["", "Some of what differs:", ...examples]),
+    ...(examples.length === 0 ? [] : ["", "Some of the differences:", ...examples]),
     "",
     `Played ${replay.rows} rows (${replay.readings} readings) in ${seconds.toFixed(1)} s: ` +
       `${Math.round(replay.rows / seconds)} messages/s, ${Math.round(replay.readings / seconds)} readings/s. ` +

@@ -97,6 +97,6 @@ export async function checkMovedThreshold(oracle: DuckDBConnection, reportJson: 
     same("firings gained", count("gained"), totals.gained),
     same("firings lost", count("lost"), totals.lost),
     same("firings moved", count("moved"), totals.moved),
-    { ...same("other firings than SQL has", 0, wrong.length), examples: wrong.slice(0, 5) },
+    { ...same("firings that differ from SQL's", 0, wrong.length), examples: wrong.slice(0, 5) },
   ];
 }

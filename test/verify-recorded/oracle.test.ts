@@ -143,26 +143,29 @@ describe("compare", () => {
     ["DELETE FROM actual_readings WHERE metric = 'wd' AND at_us = (SELECT max(at_us) FROM cells)", "readings missing"],
     [
       "UPDATE actual_readings SET number = number + 1e-9 WHERE metric = 'TEMP'",
-      "readings not in the recording, or with another value",
+      "readings not in the recording, or with a different value",
     ],
     ["UPDATE actual_readings SET text = 'S' WHERE metric = 'wd'", "readings missing"],
-    ["UPDATE actual_readings SET at_us = at_us + 1", "series with another count, sum, min, max or span"],
+    ["UPDATE actual_readings SET at_us = at_us + 1", "series with a different count, sum, min, max or span"],
     ["INSERT INTO actual_readings FROM cells LIMIT 1", "readings stored twice"],
     ["DELETE FROM actual_windows WHERE metric = 'TEMP'", "daily windows missing"],
     [
       "UPDATE actual_windows SET avg = avg * (1 + 1e-8) WHERE metric = 'TEMP'",
-      "daily windows with another count, min, max or avg",
+      "daily windows with a different count, min, max or avg",
     ],
     [
       "UPDATE actual_windows SET avg = 1e-8 WHERE metric = 'PM2.5'",
-      "daily windows with another count, min, max or avg",
+      "daily windows with a different count, min, max or avg",
     ],
-    ["UPDATE actual_windows SET avg = NULL WHERE metric = 'TEMP'", "daily windows with another count, min, max or avg"],
-    ["UPDATE actual_windows SET start_us = start_us - 1", "daily windows that should not be"],
-    ["UPDATE actual_windows SET revision = 1", "daily windows twice or corrected"],
+    [
+      "UPDATE actual_windows SET avg = NULL WHERE metric = 'TEMP'",
+      "daily windows with a different count, min, max or avg",
+    ],
+    ["UPDATE actual_windows SET start_us = start_us - 1", "unexpected daily windows"],
+    ["UPDATE actual_windows SET revision = 1", "duplicate or corrected daily windows"],
     ["DELETE FROM actual_alerts WHERE state = 'firing'", "alert changes missing"],
-    ["INSERT INTO actual_alerts FROM expected_alerts LIMIT 1", "alert changes that should not be"],
-    ["UPDATE actual_alerts SET at_us = at_us + 1", "alert changes that should not be"],
+    ["INSERT INTO actual_alerts FROM expected_alerts LIMIT 1", "unexpected alert changes"],
+    ["UPDATE actual_alerts SET at_us = at_us + 1", "unexpected alert changes"],
   ])("notices: %s", async (damage, what) => {
     const connection = await perfect();
     await connection.run(damage);

@@ -192,7 +192,7 @@ async function playWithKills(
   });
   const waiting = [...plan];
   while (!ended) {
-    if (!gateway.running) throw new Error(`the gateway ended by itself; see ${gateway.logFile}`);
+    if (!gateway.running) throw new Error(`the gateway exited unexpectedly; see ${gateway.logFile}`);
     const [next] = waiting;
     if (next !== undefined && replay.report().acknowledged >= next.afterRows) {
       waiting.shift();

@@ -97,7 +97,7 @@ const whyNotAnswerSchema = z.object({
   reasons: z.array(reasonSchema),
 });
 
-/** How an incident came to be. */
+/** Why an incident fired. */
 export const EXPLAIN_INCIDENT = question("explain.incident", {
   ask: incidentQuestionSchema,
   answer: incidentExplanationSchema,

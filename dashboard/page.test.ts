@@ -161,7 +161,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
   });
 
   test("problems of rule files show on the rules screen and in the health panel", async () => {
-    gateway.api.notice = "The rule files have problems (a.yaml:3): the rules before stay in force.";
+    gateway.api.notice = "The rule files have problems (a.yaml:3): the previous rules stay in force.";
     await page.goto(`${gateway.url}#/rules`);
     const notice = page.locator(".rules-screen .note-warning");
     await expect.poll(() => notice.textContent(), { timeout: WAIT_MS }).toBe(gateway.api.notice);

@@ -10,7 +10,7 @@ export interface DeadLetter {
   readonly receivedAtUs: number;
   /** The first bad byte of the payload, where it is known. */
   readonly position?: number;
-  /** The sequence of the letter whose retry this one comes from. */
+  /** The sequence of the letter whose retry produced this one. */
   readonly retryOf?: number;
   /** Bytes of the whole payload, when `payload` is only its beginning. */
   readonly wholeBytes?: number;

@@ -15,7 +15,7 @@ describe("globMatches", () => {
     );
   });
 
-  it("does not take for ever over many stars", () => {
+  it("takes little time for many stars", () => {
     expect(globMatches(`${"*a".repeat(100)}b`, "a".repeat(10_000))).toBe(false);
   });
 });

@@ -118,7 +118,7 @@ export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
     head[LENGTH_BYTES] = kind;
     pieces.push(head, piece);
     checksum = crc32(head, checksum);
-    // Skip empty pieces: zlib may take a missing buffer for a request to restart.
+    // Skip empty pieces: zlib may treat a missing buffer as a request to restart.
     if (piece.length > 0) checksum = crc32(piece, checksum);
     bytes += HEAD_BYTES + piece.length;
   }

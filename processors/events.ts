@@ -10,29 +10,29 @@ const ALERT_LINES = { times: 5, everyMs: 1_000 };
 
 export const FIGURES = {
   entries: counter("weir_processor_entries_total", "Log entries processed."),
-  readings: counter("weir_processor_readings_total", "Readings that a rule wanted."),
-  duplicates: counter("weir_processor_duplicates_total", "Of these, readings that were there already."),
+  readings: counter("weir_processor_readings_total", "Readings that a rule uses."),
+  duplicates: counter("weir_processor_duplicates_total", "Of these, duplicate readings."),
   late: counter("weir_processor_late_total", "Readings for a closed window.", ["fate"]),
   windows: counter("weir_processor_windows_total", "Window results published."),
   alerts: counter("weir_processor_alerts_total", "Alert changes published.", ["state"]),
   forwarded: counter("weir_processor_forwarded_total", "Readings forwarded to rules that group over several devices."),
-  badEntries: counter("weir_processor_bad_entries_total", "Log entries that could not be read, and were skipped."),
+  badEntries: counter("weir_processor_bad_entries_total", "Log entries that could not be read and were skipped."),
   lag: gauge("weir_processor_lag_us", "Age of the newest processed entry when it was processed.", ["partition"]),
   keys: gauge("weir_processor_keys", "Live keys of all rules.", ["partition"]),
   checkpoints: counter("weir_processor_checkpoints_total", "Checkpoints saved."),
   checkpointBytes: gauge("weir_processor_checkpoint_bytes", "Size of the newest checkpoint.", ["partition"]),
   frozen: counter(
     "weir_processor_frozen_seconds_total",
-    "Time that processing stood still while states were taken for checkpoints.",
+    "Time during which processing paused to freeze states for checkpoints.",
   ),
-  restarts: counter("weir_processor_restarts_total", "Partitions that started again from a checkpoint."),
+  restarts: counter("weir_processor_restarts_total", "Restarts of partitions from a checkpoint."),
   owned: gauge("weir_processor_owned_tasks", "Tasks that this processor works on."),
-  takeovers: counter("weir_processor_takeovers_total", "Tasks taken over from a processor that was lost."),
-  lapses: counter("weir_processor_lease_lapses_total", "Times that the lease was not renewed in time."),
-  ruleLoads: counter("weir_processor_rule_loads_total", "Times that rules were loaded from their files."),
+  takeovers: counter("weir_processor_takeovers_total", "Tasks taken over from a lost processor."),
+  lapses: counter("weir_processor_lease_lapses_total", "Leases that were not renewed in time."),
+  ruleLoads: counter("weir_processor_rule_loads_total", "Loads of rules from their files."),
   badRuleFiles: gauge(
     "weir_processor_rule_files_bad",
-    "1 while the rule files have problems, and the rules before stay in force.",
+    "1 while the rule files have problems and the previous rules stay in force.",
   ),
 };
 
@@ -40,7 +40,7 @@ type ProcessorFigures = Figures<typeof FIGURES>;
 
 export type ProcessorEvents = ReturnType<typeof createProcessorEvents>;
 
-/** What happens in the processors, logged and counted in one place. */
+/** The events of the processors, logged and counted in one place. */
 export function createProcessorEvents(logger: Logger, metrics: Metrics) {
   const figures = createFigures(metrics, FIGURES);
   return {
@@ -143,7 +143,7 @@ function ruleEvents(logger: Logger, figures: ProcessorFigures) {
     },
     rulesRefused(problems: string) {
       figures.badRuleFiles.set(1);
-      logger.error(`the rule files have problems; the rules before stay in force\n${problems}`);
+      logger.error(`the rule files have problems; the previous rules stay in force\n${problems}`);
     },
     rulesFixed() {
       figures.badRuleFiles.set(0);

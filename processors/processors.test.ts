@@ -252,7 +252,7 @@ test("rules stay in force across a restart while the files have problems", async
     ready: true,
     detail: `owns ${TASKS} tasks`,
     notice:
-      "The rule files have problems (all.yaml:6): the rules before stay in force. weir rules check says what is wrong.",
+      "The rule files have problems (all.yaml:6): the previous rules stay in force. weir rules check says what is wrong.",
   });
   expect(second.lines.join()).toContain("most");
   const { specs } = await log.bus.request(EXPLAIN_RULES, {}, { timeoutMs: 5_000 });

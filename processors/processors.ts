@@ -155,7 +155,7 @@ function noticeOf([first, ...more]: readonly FileProblem[]): Pick<Health, "notic
   if (first === undefined) return {};
   const others = more.length === 0 ? "" : ` and ${more.length} more`;
   const where = `${basename(first.file)}:${first.line}${others}`;
-  const notice = `The rule files have problems (${where}): the rules before stay in force. weir rules check says what is wrong.`;
+  const notice = `The rule files have problems (${where}): the previous rules stay in force. weir rules check says what is wrong.`;
   return { notice };
 }
 

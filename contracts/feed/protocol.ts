@@ -25,7 +25,7 @@ export type ClientFrame =
       readonly filter?: Filter;
       /** From an earlier snapshot or update of the same channel: resume there. */
       readonly cursor?: string;
-      /** Updates a second for this subscription, at most (0.1 to 20; default 4). Alerts come at once. */
+      /** Updates a second for this subscription, at most (0.1 to 20; default 4). Alerts are sent at once. */
       readonly maxHz?: number;
     }
   | { readonly type: "unsubscribe"; readonly id: string }

@@ -2,15 +2,15 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type CrashReport, crash } from "./run.ts";
 
-const USAGE = `Kills real processors again and again (SIGKILL) while readings come in, and compares all results in the log
+const USAGE = `Kills real processors repeatedly (SIGKILL) while readings arrive, and compares all results in the log
 with a fresh fold of it, and on a sample of groups with brute force.
 
 Usage: test:crash [options]
   --kills <n>    how often; default 20
   --rate <n>     readings per second; default 10000
   --seed <n>     decides when, whom, and what the readings are; default 1
-  --devices <n>  devices that brute force looks at; default 40
-  --sites <n>    sites that brute force looks at; default 6
+  --devices <n>  devices that brute force checks; default 40
+  --sites <n>    sites that brute force checks; default 6
 `;
 const PARTITIONS = 4;
 const AFTER_MS = 12_000;

@@ -123,6 +123,6 @@ async function checkPort(host: string, port: number): Promise<string> {
     for (const event of ["error", "timeout"]) socket.once(event, () => resolve(false));
     socket.unref();
   });
-  if (taken) throw new Error(`${host}:${port} is taken by another program`);
+  if (taken) throw new Error(`${host}:${port} is in use by another program`);
   return `${host}:${port} is free`;
 }

@@ -233,9 +233,11 @@ function expectedDiff(limits: { readonly base: number; readonly shadow: number }
 test("impossible requests are errors that say how to fix them", async () => {
   const candidate = join(live.folder, "tidy.yaml");
   await expect(live.rules("backtest", candidate, "--over", "log", "--arrival", "observed")).rejects.toThrow(
-    "the log knows when its readings came",
+    "which knows when its readings arrived",
   );
-  await expect(live.rules("backtest", candidate, "--over", "log", "store")).rejects.toThrow("log goes alone");
+  await expect(live.rules("backtest", candidate, "--over", "log", "store")).rejects.toThrow(
+    "log cannot be combined with other sources",
+  );
   await expect(live.rules("backtest", candidate, "--over", "store")).rejects.toThrow("no storage service answers");
   await expect(live.rules("backtest", candidate, "--over", join(live.folder, "none.duckdb"))).rejects.toThrow(
     "no such file",

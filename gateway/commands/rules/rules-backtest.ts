@@ -137,9 +137,11 @@ async function run({ candidate, live, onChange }: Asked, flags: Flags): Promise<
   };
   const [over = "log"] = flags.over;
   const isOne = over === "log" || over === "store" || over === "influx" || /\.duckdb$|\.db$/.test(over);
-  if (isOne && flags.over.length > 1) throw new UsageError(`--over ${flags.over.join(" ")}: ${over} goes alone`);
+  if (isOne && flags.over.length > 1)
+    throw new UsageError(`--over ${flags.over.join(" ")}: ${over} cannot be combined with other sources`);
   if (over === "log") {
-    if (flags.arrival !== undefined) throw new UsageError("--arrival: the log knows when its readings came");
+    if (flags.arrival !== undefined)
+      throw new UsageError("--arrival: not with the log, which knows when its readings arrived");
     return withLog(flags, (log) => overLog(log, stretch, common));
   }
   if (over === "store") return withLog(flags, ({ bus }) => overStore(storeOfGateway(bus), stretch, common, flags));

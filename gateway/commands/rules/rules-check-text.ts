@@ -34,7 +34,7 @@ function problemText(problem: RuleProblem, paint: Paint): string {
     const margin = paint(BLUE, String(line).padStart(width));
     const isMain = arrow === "-->";
     const marks = paint(isMain ? colour : BLUE, (isMain ? "^" : "-").repeat(length) + (label && ` ${label}`));
-    // Tabs stay tabs, so that the caret stands below its text.
+    // Tabs remain tabs, so that the caret is below its text.
     const indent = text.slice(0, column - 1).replace(/[^\t]/g, " ");
     return [
       head,

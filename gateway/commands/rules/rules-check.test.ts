@@ -197,7 +197,7 @@ test("colours appear only on request", async () => {
   expect(problemsText(problems, { colours: false })).not.toContain("\u001b");
   const coloured = problemsText(problems, { colours: true });
   expect(coloured).toContain("\u001b[31m^^^^\u001b[0m");
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for colours
   expect(coloured.replace(/\u001b\[\d+m/g, "")).toBe(problemsText(problems, { colours: false }));
 });
 

@@ -118,7 +118,7 @@ export function describeBus(log: () => Log): void {
       expect(answer === "ä€".repeat(bytes / 5)).toBe(true);
     });
 
-    test("come to several askers at a time", async () => {
+    test("reach several askers at a time", async () => {
       log().bus.respond(LETTERS, async (asked) => "x".repeat(asked.bytes));
       const sizes = [3_000_000, 10, 5_000_000, 2_000_000];
       const answers = await Promise.all(sizes.map((bytes) => log().bus.request(LETTERS, { bytes })));

@@ -102,7 +102,7 @@ test("windows equal brute force when disorder stays within the lateness, however
   );
 });
 
-test("any disorder at all: the last revision of each window equals brute force while the window is retained", () => {
+test("with any disorder, the last revision of each window equals brute force while the window is retained", () => {
   const near = fc.array(
     fc.record({
       device: fc.constant("a"),
@@ -125,7 +125,7 @@ test("any disorder at all: the last revision of each window equals brute force w
   );
 });
 
-test("nothing is lost from the ledger: applied, late or duplicate", () => {
+test("the ledger counts every reading as applied, late or duplicate", () => {
   fc.assert(
     fc.property(samples, (list) => {
       const partition = new TestPartition();
@@ -192,7 +192,7 @@ test("a replay gives the same output, byte for byte", () => {
   );
 });
 
-test("saving and restoring at any point gives the same output as one run", () => {
+test("saving and restoring at any point gives the same output as a single run", () => {
   fc.assert(
     fc.property(entries, fc.nat(), (list, cut) => {
       const split = cut % (list.length + 1);
@@ -211,7 +211,7 @@ test("saving and restoring at any point gives the same output as one run", () =>
   );
 });
 
-test("the window of a sensor that stops in the middle of it closes in time", () => {
+test("the window of a sensor that stops halfway through closes on time", () => {
   const partition = new TestPartition();
   partition.apply(begin);
   partition.apply({ kind: "readings", storedAtUs: 100 * SECOND, readings: [reading("a", 3 * SECOND, 1)] });
@@ -233,7 +233,7 @@ test("a device whose clock is a year ahead does not stall others", () => {
   expect(windows).toMatchObject([{ labels: { device: "right" }, startUs: 0 }]);
 });
 
-test("a device that was away for an hour gets its windows when it delivers its buffer, corrections included", () => {
+test("a device that was offline for an hour gets its windows and corrections when it delivers its buffer", () => {
   const partition = new TestPartition();
   const minute = 60 * SECOND;
   partition.apply(begin);

@@ -10,7 +10,7 @@ test.each([
   ["hopping in many steps", { hopping: "4s", every: "500ms" }],
   ["sliding", { sliding: "4s" }],
   ["count", { count: 3 }],
-])("the rest of a compensated sum survives merging: %s", (_name, window) => {
+])("the remainder of a compensated sum survives merging: %s", (_name, window) => {
   const partition = new TestPartition();
   const readings = VALUES.map((value, i) => reading("a", i * 1.5 * SECOND, value));
   const { windows } = partition.applyAll([

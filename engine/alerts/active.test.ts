@@ -36,7 +36,7 @@ function play(partition: TestPartition, values: Readonly<Record<number, number>>
   );
 }
 
-test("nothing fires outside; the first and the last window that end inside are evaluated", () => {
+test("nothing fires outside active time; the first and the last window that end in it are evaluated", () => {
   // 07:00 is minute 60, 18:00 is minute 720.
   const partition = startWith(hot);
   expect(play(partition, { 58: 9, 59: 9, 60: 9, 61: 9 })).toEqual(["61:firing"]);
@@ -44,7 +44,7 @@ test("nothing fires outside; the first and the last window that end inside are e
   expect(play(partition, { 719: 9, 720: 9, 721: 9 })).toEqual(["720:firing", "721:resolved"]);
 });
 
-test("an open alert ends outside, and `for` starts over the next day", () => {
+test("an open alert ends outside active time, and `for` starts again the next day", () => {
   const partition = startWith(rule({ ...hot, for: "5m", keep_firing_for: "2m" }));
   expect(play(partition, { 717: 9, 718: 9, 719: 9, 720: 9, 721: 9 })).toEqual(["718:pending", "721:inactive"]);
   const day = 24 * 60;
@@ -54,14 +54,14 @@ test("an open alert ends outside, and `for` starts over the next day", () => {
   expect(play(partition, evening)).toEqual([`${day + 723}:resolved`]);
 });
 
-test("an end outside says why", () => {
+test("an end outside active time gives the reason", () => {
   const partition = startWith(hot);
   play(partition, { 718: 9, 719: 9, 720: 9 });
   const { alerts } = partition.apply(hear(721, 9));
   expect(alerts).toMatchObject([{ state: "resolved", value: 9, evidence: { condition: "not in active time" } }]);
 });
 
-test("rules share their windows whatever their hours", () => {
+test("rules with different hours share their windows", () => {
   const partition = startWith(hot, rule({ ...hot, id: "always", active: undefined }));
   partition.apply(hear(0, 9));
   expect(partition.step.keyCount).toBe(1);
@@ -84,7 +84,7 @@ function emitted(partition: TestPartition, entries: readonly TestEntry[]): strin
     .alerts.map(({ atUs, state, value }) => `${minuteOf(atUs)}:${state}:${Number(value) / 60}`);
 }
 
-test("a silence counts only in active time; once it fires it lasts until the next reading, at night too", () => {
+test("silence counts only in active time; once it fires, it lasts until the next reading, even at night", () => {
   const partition = startWith(silent);
   // 20 minutes before the evening, and the rest the next morning.
   expect(emitted(partition, [hear(700), ...ticks(700, 1_509)])).toEqual([]);
@@ -92,7 +92,7 @@ test("a silence counts only in active time; once it fires it lasts until the nex
   expect(emitted(partition, [...ticks(1_515, 2_200), hear(2_200)])).toEqual(["2200:resolved:680"]);
 });
 
-test("time in which nobody watched is not subtracted twice where it was not active", () => {
+test("unwatched time is not subtracted twice if it was also inactive", () => {
   const partition = startWith(silent);
   // Unwatched from 17:50 to 07:10: ten active minutes on each side.
   expect(emitted(partition, [hear(690), ...ticks(690, 710)])).toEqual([]);
@@ -101,7 +101,7 @@ test("time in which nobody watched is not subtracted twice where it was not acti
   ]);
 });
 
-test("a restart keeps all of this", () => {
+test("a restart keeps active time and counted silence", () => {
   const before = startWith(silent);
   expect(emitted(before, [hear(690), ...ticks(690, 710), { kind: "tick", storedAtUs: at(1_510) }])).toEqual([]);
   const after = new TestPartition(before.sequence);

@@ -46,13 +46,13 @@ const plain = rule({ id: "hot", window: { tumbling: "1s" }, when: "> 8", flappin
 describe("flapping", () => {
   test.each([
     [
-      "an end that makes it flap is reported, but does not end it; it ends after a quiet time of `within`",
+      "an end that makes it flap is reported but does not end it; it ends after being quiet for `within`",
       {},
       "9 1 9 1 1 1 1 1 1 1 1 1 1 1 1",
       ["1:firing", "2:resolved", "3:firing", "4:still firing!", "14:resolved!"],
     ],
     [
-      "it fires on while it comes and goes",
+      "it keeps firing while the condition comes and goes",
       {},
       "9 1 9 1 9 1 9 1 1 1 1 1 1 1 1 1 1 1 1",
       ["1:firing", "2:resolved", "3:firing", "4:still firing!", "18:resolved!"],
@@ -64,25 +64,25 @@ describe("flapping", () => {
       ["1:firing", "2:resolved", "3:firing!", "14:resolved!"],
     ],
     [
-      "counting starts over after it",
+      "counting starts again afterwards",
       { flapping: { changes: 4, within: "3s" } },
       "9 1 9 1 1 1 9 1 9 1",
       ["1:firing", "2:resolved", "3:firing", "4:resolved", "7:firing", "8:resolved", "9:firing"],
     ],
     [
-      "what is as old as `within` does not count",
+      "a change exactly as old as `within` does not count",
       { flapping: { changes: 4, within: "4s" } },
       "9 1 1 9 1 1",
       ["1:firing", "2:resolved", "4:firing", "5:resolved"],
     ],
     [
-      "what is a little younger does",
+      "a slightly newer change counts",
       { flapping: { changes: 4, within: "5s" } },
       "9 1 1 9 1 1 1 1 1 1 1 1",
       ["1:firing", "2:resolved", "4:firing", "5:still firing!", "10:resolved!"],
     ],
     [
-      "what never fired does not count",
+      "an alert that never fired does not count",
       { for: "1s" },
       "9 1 9 1 9 1 9 1 9 9 1 1",
       [
@@ -91,7 +91,7 @@ describe("flapping", () => {
       ],
     ],
     [
-      "the longer of `within` and `keep_firing_for` holds it",
+      "the longer of `within` and `keep_firing_for` applies",
       { keep_firing_for: "2s", flapping: { changes: 3, within: "6s" } },
       "9 1 1 1 9 1 1 1 1 1 1 1 1",
       ["1:firing", "4:resolved", "5:firing!", "12:resolved!"],
@@ -100,7 +100,7 @@ describe("flapping", () => {
     expect(play(rule({ ...plain, ...fields }), values)).toEqual(expected);
   });
 
-  test("after it ended, four more make it flap again, as a new incident", () => {
+  test("after its end, four more changes make it flap again, as a new incident", () => {
     const once = "9 1 9 1 1 1 1 1 1 1 1 1 1 1";
     const emitted = play(plain, `${once} ${once} 1`);
     expect(emitted).toEqual([
@@ -136,7 +136,7 @@ describe("edits", () => {
   const edit = (partition: TestPartition, fields: Record<string, unknown>) =>
     partition.apply({ kind: "rules", storedAtUs: 5_000, specs: [rule({ ...plain, ...fields })] }).alerts.map(nameOf);
 
-  test("the count continues with the incident, in other windows too", () => {
+  test("the count continues with the incident, even with other windows", () => {
     for (const fields of [{ when: "> 7" }, { lateness: "0.5s" }, { severity: "info" }]) {
       const partition = startWith(plain);
       expect(play(plain, "9 1 9 9", partition)).toEqual(["1:firing", "2:resolved", "3:firing"]);
@@ -146,7 +146,7 @@ describe("edits", () => {
     }
   });
 
-  test("without it, a flapping alert is an ordinary one, and nothing is counted", () => {
+  test("without `flapping`, a flapping alert becomes an ordinary one, and changes are not counted", () => {
     const partition = startWith(plain);
     play(plain, "9 1 9 1 9", partition);
     expect(edit(partition, { flapping: undefined })).toEqual([]);
@@ -155,7 +155,7 @@ describe("edits", () => {
     expect(play(plain, "9 1 9 9", partition, 7)).toEqual(["8:firing", "9:resolved", "10:firing"]);
   });
 
-  test("an end with its rule is marked, too", () => {
+  test("an alert that ends with its rule is also marked", () => {
     const partition = startWith(plain);
     play(plain, "9 1 9 1 9", partition);
     const { alerts } = partition.apply({ kind: "rules", storedAtUs: 5_000, specs: [] });
@@ -177,13 +177,13 @@ describe("an absence", () => {
     });
   }
 
-  test("that comes and goes is one alert, until it has been quiet for `within`", () => {
+  test("that comes and goes is a single alert until it has been quiet for `within`", () => {
     expect(listen(".x..x...xxxxxxxxxxxxxx")).toEqual([
       ...["3:firing", "4:resolved", "6:firing", "8:still firing!", "18:resolved!"],
     ]);
   });
 
-  test("another absence restarts the wait, and readings far apart are enough to end it", () => {
+  test("another absence restarts the wait, and infrequent readings are enough to end it", () => {
     const partition = startWith(rule({ ...silent, absent: "3s" }));
     expect(listen(".x...x....x....x.x.x.x.x.x.x.x", partition)).toEqual([
       ...["4:firing", "5:resolved", "8:firing", "10:still firing!", "25:resolved!"],

@@ -32,9 +32,9 @@ const plain = rule({ id: "hot", window: { tumbling: "1s" }, when: "> 8" });
 // The last value exists only to close the previous window.
 test.each([
   ["fires and resolves at once without `for`", {}, "5 9 9 5 5", ["2:firing", "4:resolved"]],
-  ["`for` makes it wait", { for: "2s" }, "9 9 9 5 5", ["1:pending", "3:firing", "4:resolved"]],
+  ["`for` delays firing", { for: "2s" }, "9 9 9 5 5", ["1:pending", "3:firing", "4:resolved"]],
   ["a short excursion never fires", { for: "2s" }, "9 9 5 5 5", ["1:pending", "3:inactive"]],
-  ["values between `clear` and `when` hold it", { clear: "< 7" }, "9 7.5 8 6 0", ["1:firing", "4:resolved"]],
+  ["values between `clear` and `when` keep it firing", { clear: "< 7" }, "9 7.5 8 6 0", ["1:firing", "4:resolved"]],
   [
     "but do not count as holding while pending",
     { clear: "< 7", for: "2s" },
@@ -95,7 +95,7 @@ test("a change holds its evidence: window, value, condition, watermark and log e
   ]);
 });
 
-test("a change lists what inhibits its rule, and an edit of that changes nothing else", () => {
+test("a change lists the inhibitors of its rule, and an edit of them changes nothing else", () => {
   const inhibited_by = [{ rule: "gateway-silent", equal: ["site"] }];
   const partition = startPartition(rule({ ...plain, inhibited_by: [{ rule: "gateway-silent", equal: ["site"] }] }));
   partition.apply(readingEntry(0, 9));
@@ -144,7 +144,7 @@ test("a shadow rule marks its alerts as muted, and loses nothing when it goes li
   expect(resolved[0]?.labels).not.toHaveProperty("weir_muted");
 });
 
-test("an incident keeps its name from pending to resolved", () => {
+test("an incident keeps its id from pending to resolved", () => {
   const partition = startPartition(rule({ ...plain, for: "1s" }));
   const incidents = new Set<string>();
   const states: string[] = [];
@@ -198,7 +198,7 @@ test("an incident ends with its rule, its condition, or its group", () => {
   }
 });
 
-test("a restart repeats no alert and loses no resolve", () => {
+test("a restart neither repeats an alert nor loses a resolve", () => {
   const spec = rule({ ...plain, for: "1s" });
   const whole = startPartition(spec);
   const expected = play(spec, "9 9 9 9 5 5", whole);
@@ -234,7 +234,7 @@ test("an absence fires once, survives a restart, and ends with the next reading"
   expect(after.apply(heard(9)).alerts).toMatchObject([{ state: "resolved", atUs: 9 * minute, value: 480 }]);
 });
 
-test("time in which everything was down does not count as a sensor's silence", () => {
+test("an outage of everything does not count as a sensor's silence", () => {
   const spec = rule({ id: "silent", absent: "5m" });
   const partition = new TestPartition();
   partition.apply({ kind: "rules", storedAtUs: 1, specs: [spec] });

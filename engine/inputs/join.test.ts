@@ -44,7 +44,7 @@ function lines({
   ];
 }
 
-test("a condition over two series is evaluated where both have a window, in whichever order they come", () => {
+test("a condition over two series is evaluated when both have a window, in any order of arrival", () => {
   const partition = startPartition([blocked]);
   const said: string[] = [];
   for (const one of [
@@ -95,7 +95,7 @@ test("a change names each series, its window and its value", () => {
   });
 });
 
-test("without a window of each series nothing is evaluated; a late reading can add one, and correct it", () => {
+test("nothing is evaluated until each series has a window; a late reading can add a window and correct it", () => {
   const partition = startPartition([blocked]);
   const said: string[] = [];
   for (const one of [
@@ -136,7 +136,7 @@ test("a corrected window of a slow series corrects every end that used it", () =
   ]);
 });
 
-test("a missing series holds up the condition, and its gap is skipped when it comes back", () => {
+test("a missing series holds up the condition, and its gap is skipped when it returns", () => {
   const partition = startPartition([blocked]);
   partition.apply(entry(1, at(1, "flow", 0), at(1, "current", 1)));
   for (let second = 11; second < 5_000; second += 10) {

@@ -4,7 +4,7 @@ import { DUPLICATE, NEW, SeenTimes, TOO_OLD } from "./seen-times.ts";
 
 const FOR_EVER = Number.POSITIVE_INFINITY;
 
-test("knows new times from seen ones as a set does, in any order", () => {
+test("distinguishes new times from seen ones like a set, in any order", () => {
   const times = fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 200 });
   fc.assert(
     fc.property(times, fc.nat(200), (order, split) => {
@@ -19,7 +19,7 @@ test("knows new times from seen ones as a set does, in any order", () => {
   );
 });
 
-test("a regular sensor takes one run, and gaps stay gaps", () => {
+test("a regular sensor needs one run, and gaps stay gaps", () => {
   const seen = new SeenTimes(4096);
   for (let i = 0; i < 100_000; i++) if (i !== 500) seen.add(i * 1000, FOR_EVER);
   expect(seen.snapshot().length).toBeLessThan(12);
@@ -28,7 +28,7 @@ test("a regular sensor takes one run, and gaps stay gaps", () => {
   expect(seen.add(501_000, FOR_EVER)).toBe(DUPLICATE);
 });
 
-test("an irregular sensor is bounded, and a forgotten time never counts as new", () => {
+test("the memory of an irregular sensor is bounded, and a forgotten time never counts as new", () => {
   const seen = new SeenTimes(16);
   let atUs = 0;
   const times = Array.from({ length: 1000 }, (_, i) => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { TimerHeap } from "./timer-heap.ts";
 
-test("gives the earliest timer, ties by rank, as sorting does", () => {
+test("returns the earliest timer, with ties by rank, like sorting", () => {
   const change = fc.record({
     timer: fc.nat(300),
     dueUs: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.constant(Number.POSITIVE_INFINITY)),

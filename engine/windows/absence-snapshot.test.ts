@@ -3,7 +3,7 @@ import { reading, rule, TestPartition } from "../testing/step-kit.ts";
 
 const SECOND = 1e6;
 
-test("an edit of the duration continues the silence, without the time in which nobody watched", () => {
+test("an edit of the duration continues the silence without the unwatched time", () => {
   const partition = new TestPartition();
   const rules = (absent: string, second: number) =>
     ({ kind: "rules", storedAtUs: second * SECOND, specs: [rule({ id: "r", absent })] }) as const;
@@ -19,7 +19,7 @@ test("an edit of the duration continues the silence, without the time in which n
   expect(alerts).toMatchObject([{ state: "firing", atUs: 181 * SECOND, value: 20 }]);
 });
 
-test("a restored state keeps the time in which nobody watched", () => {
+test("a restored state keeps the unwatched time", () => {
   const first = new TestPartition();
   const before = first.applyAll([
     { kind: "rules", storedAtUs: SECOND, specs: [rule({ id: "r", absent: "12s" })] },

@@ -80,7 +80,7 @@ describe("changes", () => {
   });
 });
 
-test("rates per different times share their windows", () => {
+test("rates per different durations share their windows", () => {
   const plan = (...names: string[]) => planOf(names.map(checkedAggregate)).identity;
   expect(plan("rate(1m)")).toBe(plan("rate"));
   expect(plan("delta_percent")).toBe(plan("delta"));

@@ -195,7 +195,7 @@ test("active time adds up, and `after` is its inverse", () => {
   );
 });
 
-test("an instant more than ten years away is never due", () => {
+test("an instant more than ten years ahead is never due", () => {
   const newYear = calendarOf({ days: ["mon"], hours: ["00:00-00:30"] });
   const from = utc("2026-01-01T00:00:00Z");
   const weeks = Math.floor(3_653 / 7);

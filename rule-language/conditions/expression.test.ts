@@ -35,7 +35,7 @@ test.each([
   expect(judge(text, { flow: 0.2, current: 13, door: "open" })).toBe(expected);
 });
 
-test("numbers in `last`: whole numbers, fractions, and texts, which give no result", () => {
+test("values of `last`: whole numbers, fractions, and texts, which give no result", () => {
   expect(judge("door == 1", { flow: 0, current: 0, door: 1 })).toBe(true);
   expect(judge("door > 0.5", { flow: 0, current: 0, door: 1 })).toBe(true);
   expect(judge("door > 0.5", { flow: 0, current: 0, door: "open" })).toBeUndefined();
@@ -65,14 +65,14 @@ describe("each fault says what to write", () => {
   });
 });
 
-test("its parts are the operands of &&", () => {
+test("the parts of an expression are the operands of &&", () => {
   const parsed = parseExpression("current > 12 && (flow < 0.5 || flow > 9) && door != 1", TYPES);
   const parts = isFault(parsed) ? [] : parsed.parts;
   expect(parts.map(({ text }) => text)).toEqual(["current > 12", "flow < 0.5 || flow > 9", "door != 1"]);
   expect(parts.map((part) => part.holds({ flow: 1, current: 13, door: 1 }))).toEqual([true, false, false]);
 });
 
-test("any text is parsed or refused, and never throws", () => {
+test("any text is parsed or rejected without an exception", () => {
   const words = fc.constantFrom(
     "flow",
     "current",
@@ -107,7 +107,7 @@ test("any text is parsed or refused, and never throws", () => {
   );
 });
 
-test("an expression has a name; a plain condition has none", () => {
+test("an expression contains a name; a plain condition does not", () => {
   expect(["flow > 1", "a && b", "curent"].map(isExpression)).toEqual([true, true, true]);
   expect(["> 8", "between 2 and 8", "8", "== open", ""].map(isExpression)).toEqual([false, false, false, false, false]);
 });

@@ -47,7 +47,7 @@ async function polled(): Promise<void> {
   await expect.poll(() => polls, WAIT).toBeGreaterThanOrEqual(until);
 }
 
-test("broken files are refused once, never take effect, and are reported again when they are fixed", async () => {
+test("broken files are rejected once and never take effect; fixing them is reported", async () => {
   await put(text("> 1"));
   const rules = await follow();
   const version = rules.wanted()?.version;

@@ -40,7 +40,7 @@ async function look(rules: SettledRules, afterMs: number): Promise<string> {
   return specs.map(({ id, when }) => `${id} ${when}`).join(", ");
 }
 
-test("an edit counts after the files have stopped changing", async () => {
+test("an edit takes effect once the files have stopped changing", async () => {
   await put("a.yaml", rule("a"));
   const rules = await settled();
   expect(await look(rules, 500)).toBe("same");
@@ -53,7 +53,7 @@ test("an edit counts after the files have stopped changing", async () => {
   expect(await look(rules, 500)).toBe("same");
 });
 
-test("a half-written file that looks whole does not count", async () => {
+test("a half-written file that looks complete has no effect", async () => {
   await put("a.yaml", rule("a"), rule("b"));
   const rules = await settled();
   await put("a.yaml", rule("a", "> 2"));
@@ -64,7 +64,7 @@ test("a half-written file that looks whole does not count", async () => {
   expect(await look(rules, SETTLE_MS)).toBe("a > 2, b > 1");
 });
 
-test("a file that is moved away and back was never gone; one that stays away is gone", async () => {
+test("a file that is moved away and back keeps its rules; one that stays away loses them", async () => {
   await put("a.yaml", rule("a"));
   await put("b.yaml", rule("b"));
   const rules = await settled();
@@ -78,7 +78,7 @@ test("a file that is moved away and back was never gone; one that stays away is 
   expect(await look(rules, REMOVAL_SETTLE_MS)).toBe("a > 1");
 });
 
-test("a touched file is the same, and one with the same size and time is not", async () => {
+test("a touched file is unchanged; new contents with the same size and time are a change", async () => {
   await put("a.yaml", rule("a", "> 1"));
   const then = new Date(1_700_000_000_000);
   await utimes(join(folder, "a.yaml"), then, then);
@@ -111,7 +111,7 @@ test("a mounted configuration map is swapped as a whole", async () => {
   expect(await look(rules, SETTLE_MS)).toBe("a > 2, b > 2");
 });
 
-test("the rules folder may itself be a link that is swapped", async () => {
+test("the rules folder can itself be a link that is swapped", async () => {
   const real = folder;
   await put("a.yaml", rule("a"));
   folder = join(real, "..", "link");
@@ -126,7 +126,7 @@ test("the rules folder may itself be a link that is swapped", async () => {
   expect(await look(rules, SETTLE_MS)).toBe("a > 9");
 });
 
-test("files that editors and file systems leave beside the rules are not rule files", async () => {
+test("files that editors and file systems leave next to the rules are not rule files", async () => {
   await put("a.yaml", rule("a"));
   const rules = await settled();
   const before = (await readdir(folder)).length;
@@ -175,7 +175,7 @@ test("a byte order mark and other line ends do not change the rules", async () =
   expect(rules.rules.version).toBe(version);
 });
 
-test("another encoding is refused, with its place", async () => {
+test("another encoding is rejected, with its place", async () => {
   await put("a.yaml", rule("a"));
   const rules = await settled();
   const text = `rules:\r\n${rule("a")}    annotations: { summary: "21 °C" }\r\n`;

@@ -44,7 +44,7 @@ describe.each(KINDS.filter(({ code }) => code !== "W017"))("$code $title", ({ co
     expect(codesOf(fileOf(bad), code === "W005" ? KNOWN : undefined)).toEqual([code]);
   });
 
-  test("the better one gives none", () => {
+  test("the good example gives none", () => {
     expect(codesOf(fileOf(good), code === "W005" ? KNOWN : undefined)).toEqual([]);
   });
 });
@@ -55,10 +55,10 @@ test.each(RECIPES)("the recipe `$title` has no problems", ({ yaml }) => {
 
 test.each([
   ["several codes, with a reason", "    # weir-ignore: W003, W013 on purpose", []],
-  ["only what is named", "    # weir-ignore: W003", ["W013"]],
-  ["what is not there", "    # weir-ignore: W003 W013 W002", ["W017"]],
+  ["only the named warnings", "    # weir-ignore: W003", ["W013"]],
+  ["a warning that does not occur", "    # weir-ignore: W003 W013 W002", ["W017"]],
   ["a misspelt code", "    # weir-ignore: W003 W13", ["W017", "W013"]],
-  ["what cannot be known here is not called unused", "    # weir-ignore: W003 W013 W005", ["W017"]],
+  ["a check that cannot run here does not count as unused", "    # weir-ignore: W003 W013 W005", ["W017"]],
 ])("a comment silences %s", (_, comment, expected) => {
   const source = `rules:\n  - id: a\n    window: { tumbling: 1m }\n${comment}\n    when: "== 5"\n    for: 5s\n`;
   const known = _.startsWith("what cannot") ? KNOWN : undefined;
@@ -67,7 +67,7 @@ test.each([
   expect(codesOf(source, known).sort()).toEqual([...wanted].sort());
 });
 
-test("a comment above `rules:` applies to the file, above a rule to that rule, inside a text to nothing", () => {
+test("a comment above `rules:` applies to the file, one above a rule to that rule, one inside a text to nothing", () => {
   const rule = (id: string) => `  - id: ${id}\n    window: { tumbling: 1m }\n    when: "> ${id.length}"\n    for: 5s\n`;
   expect(codesOf(`# weir-ignore: W003\nrules:\n${rule("a")}${rule("bb")}`)).toEqual([]);
   const above = problemsOf(`rules:\n${rule("a")}  # weir-ignore: W003\n${rule("bb")}`);
@@ -82,7 +82,7 @@ test("a warning shows the other field in question", () => {
   expect(warning?.related).toMatchObject([{ place: { line: 4, column: 11, length: 5 }, message: "`when` is here" }]);
 });
 
-test("unknown sensors are reported at the label that leaves none, with the nearest name", () => {
+test("unknown sensors are reported at the label that excludes the last of them, with the nearest name", () => {
   const rule = (where: string) => `rules:\n  - id: a\n    where: ${where}\n    window: { tumbling: 1m }\n`;
   expect(problemsOf(rule("{ metric: temprature }"), KNOWN)).toMatchObject([
     { code: "W005", help: "did you mean temperature?" },
@@ -94,7 +94,7 @@ test("unknown sensors are reported at the label that leaves none, with the neare
   expect(problemsOf(rule("{ room: a }"))).toEqual([]);
 });
 
-test("exclusions: misspelt, leaving nothing, and in other languages", () => {
+test("exclusions that are misspelt, exclude everything, or use another language", () => {
   const rule = (where: string) => `rules:\n  - id: a\n    where: ${where}\n    window: { tumbling: 1m }\n`;
   expect(problemsOf(rule('{ metric: temperature, device: ["cold-*", "!clod-2"] }'), KNOWN)).toMatchObject([
     { code: "W005", help: 'did you mean "!cold-2"?' },
@@ -156,7 +156,7 @@ const damage = fc.tuple(
   ),
 );
 
-test("any text gives problems with a place inside the file, and never an exception", () => {
+test("any text gives problems with a place inside the file, without an exception", () => {
   fc.assert(
     fc.property(fc.array(damage, { minLength: 1, maxLength: 4 }), (damages) => {
       let source = `rules:\n${FILE}`;

@@ -8,8 +8,8 @@ import { ruleFileSchema } from "./rule-spec.ts";
 const WINDOW = { tumbling: "1m" };
 
 test.each([
-  ["what the rule does not say", { id: "a" }, { severity: "info" }, { severity: "info" }],
-  ["not what it says", { id: "a", severity: "critical" }, { severity: "info" }, { severity: "critical" }],
+  ["fields that the rule does not set", { id: "a" }, { severity: "info" }, { severity: "info" }],
+  ["no field that it sets", { id: "a", severity: "critical" }, { severity: "info" }, { severity: "critical" }],
   [
     "labels name by name",
     { id: "a", labels: { team: "yard" } },
@@ -25,28 +25,28 @@ test.each([
   ["other lists as a whole", { id: "a", notify: ["x"] }, { notify: ["ops"] }, { notify: ["x"] }],
   ["a window as a whole", { id: "a", window: { sliding: "5m" } }, { window: WINDOW }, { window: { sliding: "5m" } }],
   [
-    "nothing of windows and conditions for absences",
+    "no windows or conditions for an absence",
     { id: "a", absent: "5m" },
     { window: WINDOW, when: "> 8", clear: "< 7", for: "1m", lateness: "1s", aggregate: "max", severity: "info" },
     { absent: "5m", severity: "info" },
   ],
   ["no absence for a window", { id: "a", window: WINDOW }, { absent: "5m" }, { window: WINDOW }],
-  ["an absence, with nothing against it", { id: "a" }, { absent: "5m", when: "> 8" }, { absent: "5m" }],
+  ["an absence if the rule has no other subject", { id: "a" }, { absent: "5m", when: "> 8" }, { absent: "5m" }],
   ["no series for a window", { id: "a", window: WINDOW }, { let: { a: {} } }, { window: WINDOW }],
   [
-    "windows for series, but no aggregate",
+    "a window for several series, but no aggregate",
     { id: "a", let: { a: {} } },
     { window: WINDOW, aggregate: "max", lateness: "5s" },
     { let: { a: {} }, window: WINDOW, lateness: "5s" },
   ],
-  ["no end without a condition", { id: "a", window: WINDOW }, { clear: "< 7" }, { window: WINDOW }],
+  ["no `clear` without a condition", { id: "a", window: WINDOW }, { clear: "< 7" }, { window: WINDOW }],
   [
-    "an end with one",
+    "`clear` with a condition",
     { id: "a", window: WINDOW, when: "> 8" },
     { clear: "< 7" },
     { window: WINDOW, when: "> 8", clear: "< 7" },
   ],
-  ["nothing for its nothing", { id: "a", labels: null }, { labels: { a: "b" } }, { labels: null }],
+  ["its own null instead of the default", { id: "a", labels: null }, { labels: { a: "b" } }, { labels: null }],
   ["no id", { window: WINDOW }, { id: "x" }, { window: WINDOW }],
 ])("takes %s", (_, rule, defaults, expected) => {
   const { id } = { id: undefined, ...rule };
@@ -67,7 +67,7 @@ rules:
     when: "> 9"
 `;
 
-test("the log keeps merged rules, without a trace of the defaults", () => {
+test("the log stores merged rules, without the defaults", () => {
   const { rules, problems } = readRuleFile(FILE, "a.yaml");
   expect(problems).toEqual([]);
   expect(rules.map(({ spec }) => spec)).toMatchObject([
@@ -89,7 +89,7 @@ test("a warning about defaults is reported once; a conflict with a rule at the r
   expect(problems[2]?.related[0]?.message).toBe("`for` is in `defaults`");
 });
 
-test("with bad defaults, rules report only their own mistakes", () => {
+test("if the defaults are invalid, rules report only their own mistakes", () => {
   const bad = FILE.replace("5m", "5 min").replace("30s", "soon").replace("> 9", "9 <<");
   const { problems } = readRuleFile(bad, "a.yaml");
   expect(problems.map(({ code, place }) => [code, place.line])).toEqual([

@@ -23,7 +23,7 @@ test.each(OLD)("%s, of an older version, is read with the defaults of later fiel
   expect(checkedRuleSet(JSON.stringify(specs))).toEqual(specs);
 });
 
-test("there are rule sets of several older versions", () => {
+test("the samples come from several older versions", () => {
   expect(OLD.length).toBeGreaterThanOrEqual(4);
 });
 
@@ -33,7 +33,7 @@ test.each([
   ["[5]", /^the rule cannot be read: /],
   ['[{"id":"a","window":{"tumbling":"1m"},"tomorrow":true}]', /^the rule "a" cannot be read: .*"tomorrow"/],
   ['[{"id":"a","window":{"tumbling":"1m"},"aggregate":["newest"]}]', /^the rule "a" cannot be read: aggregate\.0: /],
-])("%s cannot be read, and says why", (json, reason) => {
+])("%s is rejected with a reason", (json, reason) => {
   const read = readRuleSet(json);
   expect(read.ok ? "" : read.reason).toMatch(reason);
   expect(() => checkedRuleSet(json)).toThrow(BadRuleSetError);

@@ -14,17 +14,17 @@ const series = (device: string, tags: Record<string, string> = {}): Series => {
 };
 
 test.each([
-  ["an exclusion among what is taken", { device: ["cold-*", "!cold-9"] }, series("cold-9"), false],
-  ["the others stay", { device: ["cold-*", "!cold-9"] }, series("cold-8"), true],
-  ["only exclusions take all else", { site: "!lab" }, series("a", { site: "hall" }), true],
-  ["and not what they name", { site: "!lab" }, series("a", { site: "lab" }), false],
-  ["and what has no such label", { site: "!lab" }, series("a"), true],
-  ["but with something taken, the label must be there", { site: ["*", "!lab"] }, series("a"), false],
-  ["all exclusions count", { site: ["!lab", "!attic"] }, series("a", { site: "attic" }), false],
+  ["an exclusion next to an inclusion", { device: ["cold-*", "!cold-9"] }, series("cold-9"), false],
+  ["all others still match", { device: ["cold-*", "!cold-9"] }, series("cold-8"), true],
+  ["exclusions alone match everything else", { site: "!lab" }, series("a", { site: "hall" }), true],
+  ["but not the excluded values", { site: "!lab" }, series("a", { site: "lab" }), false],
+  ["and series without the label", { site: "!lab" }, series("a"), true],
+  ["with an inclusion, the label is required", { site: ["*", "!lab"] }, series("a"), false],
+  ["every exclusion applies", { site: ["!lab", "!attic"] }, series("a", { site: "attic" }), false],
   ["globs exclude", { device: "!cold-*" }, series("cold-1"), false],
   ["`!*` matches a series without the label", { site: "!*" }, series("a"), true],
-  ["and none with it", { site: "!*" }, series("a", { site: "lab" }), false],
-  ["an exclusion wins in any order", { device: ["!a", "a"] }, series("a"), false],
+  ["and no series with it", { site: "!*" }, series("a", { site: "lab" }), false],
+  ["an exclusion takes precedence in any order", { device: ["!a", "a"] }, series("a"), false],
 ])("%s", (_, where, one, expected) => {
   expect(compileSelector(where, { onlyNumbers: true }).matches(one)).toBe(expected);
 });

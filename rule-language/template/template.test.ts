@@ -89,7 +89,7 @@ describe("helpers, over a range of values", () => {
     expect(shown(value, "si")).toBe(text);
   });
 
-  test("the formatted value is near the value", () => {
+  test("the formatted value is close to the value", () => {
     const units: Record<string, number> = { d: 86_400, h: 3_600, m: 60, s: 1 };
     const prefixes: Record<string, number> = { k: 1e3, M: 1e6, G: 1e9, m: 1e-3, µ: 1e-6 };
     fc.assert(
@@ -172,7 +172,7 @@ const piece = fc.oneof(
   fc.string({ maxLength: 3 }),
 );
 
-test("any text is parsed without an exception, nothing is lost, and faults are pieces of it", () => {
+test("any text is parsed without an exception or a loss, and faults are pieces of it", () => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 20 }), (pieces) => {
       const text = pieces.join("");

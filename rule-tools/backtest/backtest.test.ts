@@ -52,7 +52,7 @@ function hot(limit: number, more: object = {}): RuleSpec {
   });
 }
 
-test("with a limit moved by a tenth, the difference is what SQL computes from the files", async () => {
+test("if a limit moves by a tenth, the difference equals the one that SQL computes from the files", async () => {
   const { rules: live } = ruleFileSchema.parse(parse(LIMIT_YAML));
   const { rules: candidate } = ruleFileSchema.parse(parse(MOVED_LIMIT_YAML));
   const outcome = await run(candidate, live);
@@ -67,7 +67,7 @@ test("with a limit moved by a tenth, the difference is what SQL computes from th
   expect(totals.before - totals.after).toBe(totals.lost - totals.gained);
 }, 60_000);
 
-test("the rules of the recorded run fire as its oracle says, which also checks the running gateway", async () => {
+test("the rules of the recorded run fire according to its oracle, which also checks the running gateway", async () => {
   const { rules } = ruleFileSchema.parse(parse(RULES_YAML));
   const oracle = await openOracle(FOLDER);
   const expected = (
@@ -81,7 +81,7 @@ test("the rules of the recorded run fire as its oracle says, which also checks t
   expect(actual.length).toBeGreaterThan(50);
 }, 60_000);
 
-test("groups over devices are computed over all devices, and partitions of a log separately", async () => {
+test("groups over devices are computed over all devices, and the partitions of a log separately", async () => {
   const group = rule({
     id: "site",
     where: { metric: "PM2.5" },
@@ -171,7 +171,7 @@ test("reports: a table, JSON, and a self-contained page", async () => {
   expect(page).not.toContain("NaN");
 }, 60_000);
 
-test("a trace keeps the smallest and greatest values in bounded memory", () => {
+test("a trace keeps the smallest and largest values in bounded memory", () => {
   const trace = new Trace();
   for (let i = 0; i < 100_000; i++) trace.add(i * 1000, i === 61_803 ? 99 : i % 7);
   const points = trace.points();

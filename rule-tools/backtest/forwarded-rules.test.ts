@@ -59,7 +59,7 @@ test.each([
   expect(isForwarded(candidate)).toBe(expected);
 });
 
-test("for a rule over texts, numbers are forwarded, too", async () => {
+test("numbers are also forwarded for a rule over texts", async () => {
   const isForwarded = await rulesForwarded(await logOf({ 0: [site({ aggregate: "last" })] }), all);
   expect([isForwarded(site()), isForwarded(site({ aggregate: "count" }))]).toEqual([true, true]);
 });
@@ -78,7 +78,7 @@ test("the gateway must have had such a rule throughout the stretch", async () =>
   expect(await within(8, undefined)).toBe(true);
 });
 
-test("nothing was forwarded", async () => {
+test("an empty groups log has no forwarded rules", async () => {
   const isForwarded = await rulesForwarded(await logOf({ 0: [site()] }, { forwards: false }), all);
   expect(isForwarded(site())).toBe(false);
 });

@@ -79,7 +79,7 @@ function uneven(): Reading[] {
   return readings;
 }
 
-test("each reading comes once and in order, however uneven they are, with a bounded number of queries", async () => {
+test("each reading is returned once and in order, however uneven they are, in a bounded number of queries", async () => {
   const readings = uneven();
   const { all, questions, elsewhere } = await read(readings);
   expect(all).toEqual(readings);
@@ -90,14 +90,14 @@ test("each reading comes once and in order, however uneven they are, with a boun
   expect((await read(readings, { limit: 7 })).all).toEqual(readings);
 });
 
-test("from an instant on, and from an empty store", async () => {
+test("starts at an instant, and reads an empty store", async () => {
   const readings = uneven();
   const fromUs = readings[1_500]?.atUs ?? 0;
   expect((await read(readings, { fromUs })).all).toEqual(readings.slice(1_500));
   expect((await read([])).all).toEqual([]);
 });
 
-test("with arrival at once, no processing time passes", async () => {
+test("no processing time passes if all readings arrive at once", async () => {
   const readings = uneven();
   const { all, stored } = await read(readings, { arrival: "at-once" });
   expect(all).toEqual(readings);

@@ -224,7 +224,7 @@ test("reports for programs", async () => {
   expect(JSON.stringify(testFileJsonSchema())).toContain('"rule_files"');
 });
 
-test("each sample rule file has tests, and they pass", async () => {
+test("each sample rule file has tests that pass", async () => {
   const folder = fileURLToPath(new URL("../../rules", import.meta.url));
   const report = await runTests([folder], { nowMs: () => 0 });
   expect(textReport(report)).not.toContain("FAIL");

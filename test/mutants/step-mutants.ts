@@ -114,7 +114,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "sum-rest-forgotten",
-    fault: "merging forgets the rest of a compensated sum",
+    fault: "merging forgets the remainder of a compensated sum",
     file: "engine/aggregates/accumulators.ts",
     from: "cells[a + SUM_REST] = (cells[a + SUM_REST] as number) + lost + (cells[b + SUM_REST] as number);",
     to: "cells[a + SUM_REST] = (cells[a + SUM_REST] as number) + lost;",
@@ -202,7 +202,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "unwatched-time-counted",
-    fault: "a pause in which nobody watched counts as silence",
+    fault: "an unwatched pause counts as silence",
     file: STEP,
     from: "if (this.#nowUs > 0 && pauseUs > UNWATCHED_AFTER_US) this.#rules.passUnwatched(this.#nowUs, nowUs);",
     to: "if (this.#nowUs > 0 && pauseUs > 1e15) this.#rules.passUnwatched(this.#nowUs, nowUs);",
@@ -210,7 +210,7 @@ export const STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "snapshot-forgets",
-    fault: "a state lacks the time in which nobody watched",
+    fault: "a state lacks the unwatched time",
     file: ABSENCES,
     from: "to.number(this.#unwatchedUs);",
     to: "to.number(0);",

@@ -59,7 +59,7 @@ describe.each([...KINDS, LET])("%s windows", (window) => {
   });
 });
 
-test.each(disorders)("absences, with pauses in which nobody watched: readings %s", (disorder) => {
+test.each(disorders)("absences, with unwatched pauses: readings %s", (disorder) => {
   fc.assert(
     fc.property(cases(ABSENCES, disorder), (entries) => {
       expect(firstDifference(new TestPartition().applyAll(entries), oracleOutputs(entries))).toBeUndefined();
@@ -84,7 +84,7 @@ test.each([
   );
 });
 
-test("counting starts over after a flapping alert has ended", () => {
+test("counting starts again after a flapping alert has ended", () => {
   const flapping = { changes: 3, within: "20s" };
   const spec = rule({ id: "r", window: { tumbling: "5s" }, aggregate: "last", when: "> 0", flapping });
   const entries: TestEntry[] = [{ kind: "rules", storedAtUs: 1, specs: [spec] }];
@@ -196,7 +196,7 @@ function bytesOf({ windows, alerts }: Pick<StepOutput, "windows" | "alerts">) {
   return { windows: Buffer.from(encodeWindows(frame)).toString("hex"), alerts: JSON.stringify(alerts) };
 }
 
-test("restoring a snapshot from anywhere continues as one run does", () => {
+test("restoring a snapshot from any point continues like a single run", () => {
   fc.assert(
     fc.property(anyCase(), fc.nat(), (entries, place) => {
       const cut = place % (entries.length + 1);
@@ -214,7 +214,7 @@ test("restoring a snapshot from anywhere continues as one run does", () => {
   );
 });
 
-test("frames cut anywhere change nothing", () => {
+test("cutting frames anywhere changes nothing", () => {
   fc.assert(
     fc.property(anyCase(), fc.infiniteStream(fc.boolean()), (entries, cuts) => {
       const pieces = entries.flatMap((entry) => cutEntry(entry, () => cuts.next().value === true));

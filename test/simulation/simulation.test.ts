@@ -19,7 +19,7 @@ test.each(Array.from({ length: SEEDS / SEEDS_PER_TEST }, (_, i) => 1 + i * SEEDS
   },
 );
 
-test("a seed gives the same world each time", async () => {
+test("a seed gives the same world every time", async () => {
   const digests = new Set<string>();
   for (let time = 0; time < 2; time++) digests.add(await digestOf(await simulate(scenarioOf(7))));
   expect(digests.size).toBe(1);

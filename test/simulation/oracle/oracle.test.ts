@@ -134,7 +134,7 @@ test.each([
   expect(play({ ...base, window, ...fields }, steps)).toEqual(expected);
 });
 
-test("absence counts watched time only", () => {
+test("absence counts only watched time", () => {
   const rule: OracleRule = { ...base, absent: "1m" };
   const entries: OracleEntry[] = [
     { kind: "rules", storedAtUs: 0, specs: [rule] },
@@ -151,7 +151,7 @@ test("absence counts watched time only", () => {
 });
 
 // Also computed by hand from the document.
-test("several series are emitted together, where the slower one is known", () => {
+test("several series are emitted together once the slower one is known", () => {
   const rule: OracleRule = {
     ...base,
     group_by: ["device"],
@@ -184,7 +184,7 @@ test("several series are emitted together, where the slower one is known", () =>
   expect(alerts).toEqual([]);
 });
 
-test("an alert that comes and goes is one that flaps, until it has been quiet for long enough", () => {
+test("an alert that comes and goes is a single flapping alert until it has been quiet for long enough", () => {
   const flapping = { changes: 3, within: "20s" };
   const rule: OracleRule = { ...base, window: { tumbling: "5s" }, aggregate: ["last"], when: "> 0", flapping };
   const values = [1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0];

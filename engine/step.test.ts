@@ -224,7 +224,7 @@ test("the window of a sensor that stops halfway through closes on time", () => {
   expect(partition.step.nextDueUs).toBe(Number.POSITIVE_INFINITY);
 });
 
-test("a device whose clock is a year ahead does not stall others", () => {
+test("a device whose clock is a year ahead does not stall other devices", () => {
   const partition = new TestPartition();
   partition.apply(begin);
   const year = 365 * 86_400 * SECOND;

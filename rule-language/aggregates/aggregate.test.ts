@@ -29,7 +29,7 @@ describe("changes", () => {
       [0.1, 6, 360],
     ],
     [
-      "per odd times",
+      "per unusual durations",
       ["rate(1m30s)", "rate(500ms)"],
       [
         [0, 0],
@@ -47,7 +47,7 @@ describe("changes", () => {
       [25],
     ],
     [
-      "in percent of what is below zero",
+      "in percent of a negative value",
       ["delta_percent"],
       [
         [0, -8],
@@ -56,7 +56,7 @@ describe("changes", () => {
       [-25],
     ],
     [
-      "in percent, from nothing",
+      "in percent, from zero",
       ["delta_percent", "delta"],
       [
         [0, 0],
@@ -66,7 +66,7 @@ describe("changes", () => {
     ],
     ["of one reading", ["rate(1m)", "delta_percent"], [[0, 8]], [Number.NaN, 0]],
     [
-      "from the last to the first by time",
+      "from the first to the last by time",
       ["rate(1m)", "delta_percent"],
       [
         [30, 5],

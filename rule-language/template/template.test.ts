@@ -25,13 +25,13 @@ test.each([
   ["a value", "{{ value }}", "12345.68"],
   ["one of four digits", "{{ small }} {{seconds}}", "0.123 3900"],
   ["labels", "{{ device }} is {{word}}", "Cold-1 is open"],
-  ["nothing that is not known", "{{ site }} {{ site | upper }}", "{{ site }} {{ site | upper }}"],
-  ["a default for what is not there", '{{ site | default "nowhere" }}', "nowhere"],
+  ["unknown names", "{{ site }} {{ site | upper }}", "{{ site }} {{ site | upper }}"],
+  ["a default for a missing label", '{{ site | default "nowhere" }}', "nowhere"],
   ["helpers around a default", "{{ site | upper | default 'x' | upper }}", "X"],
-  ["no default for what is", '{{ zero | default "none" }}{{ word | default "none" }}', "0open"],
-  ["a default for no value", "{{ nothing | default '-' }}{{ nothing | fixed 1 }}", "-NaN"],
+  ["no default for an existing value", '{{ zero | default "none" }}{{ word | default "none" }}', "0open"],
+  ["a default for a missing value", "{{ nothing | default '-' }}{{ nothing | fixed 1 }}", "-NaN"],
   ["fixed", "{{ value | fixed 1 }} {{ value | fixed 0 }} {{ small | fixed 5 }}", "12345.7 12346 0.12300"],
-  ["never minus nothing", "{{ minus | fixed 1 }} {{ minus | round }} {{ minus | fixed 2 }}", "0.0 0 -0.04"],
+  ["negative zero", "{{ minus | fixed 1 }} {{ minus | round }} {{ minus | fixed 2 }}", "0.0 0 -0.04"],
   ["round", "{{ value | round 2 }} {{ seconds | round 2 }} {{ value | round }}", "12345.68 3900 12346"],
   ["percent", "{{ small | percent 1 }} {{ small | percent }}", "12.3 % 12 %"],
   ["durations", "{{ seconds | duration }} {{ small | duration }} {{ zero | duration }}", "1h 5m 0.123s 0s"],
@@ -39,7 +39,7 @@ test.each([
   ["letters", "{{ device | upper }} {{ device | lower }}", "COLD-1 cold-1"],
   ["several helpers", "{{ device | lower | upper }}", "COLD-1"],
   [
-    "texts as they are, for numbers' helpers",
+    "texts, which helpers for numbers leave unchanged",
     "{{ word | fixed 1 }}{{ word | si }}{{ word | duration }}",
     "openopenopen",
   ],
@@ -49,7 +49,7 @@ test.each([
   ["texts in quotes", `{{ "{{ }}" }} {{ '|' | upper }}`, "{{ }} |"],
   ["no other braces", "a } b }} { c", "a } b }} { c"],
   ["several lines", "a\n{{ word }}\nb", "a\nopen\nb"],
-  ["apostrophes in the text around", "{{ word }}'s {{ device }}'s", "open's Cold-1's"],
+  ["apostrophes in the surrounding text", "{{ word }}'s {{ device }}'s", "open's Cold-1's"],
 ])("fills %s in", (_, text, expected) => {
   expect(parseTemplate(text).faults).toEqual([]);
   expect(fill(text)).toBe(expected);

@@ -41,16 +41,16 @@ const all = { fromUs: undefined, toUs: undefined };
 test.each([
   ["the same", site(), true],
   [
-    "another limit, window, lateness and name",
+    "a different limit, window, lateness and name",
     site({ id: "other", window: { sliding: "5m" }, lateness: "1m", when: "> 8" }),
     true,
   ],
   ["other readings", site({ where: { metric: "n" } }), false],
-  ["fewer readings, which cannot be seen", site({ where: { metric: "m", site: "north" } }), false],
+  ["fewer readings, which the check cannot detect", site({ where: { metric: "m", site: "north" } }), false],
   ["other groups", site({ group_by: ["metric"] }), false],
-  ["texts, where only numbers were wanted", site({ aggregate: "distinct" }), false],
+  ["texts, if only numbers were forwarded", site({ aggregate: "distinct" }), false],
   [
-    "absence, for which texts count too",
+    "absence, for which texts also count",
     rule({ id: "a", where: { metric: "m" }, group_by: ["site"], absent: "5m" }),
     false,
   ],

@@ -27,7 +27,7 @@ const RUNS = 60;
 const KINDS = Object.keys(WINDOWS);
 const LET = "several series";
 const ABSENCES = "absences";
-const RESTLESS = "alerts that come and go";
+const RESTLESS = "alerts that fire and end repeatedly";
 const disorders = Object.keys(DISORDERS) as Disorder[];
 
 /** A rule with a log to process under it. */
@@ -71,10 +71,13 @@ test.each(disorders)("absences, with unwatched pauses: readings %s", (disorder) 
 const anyRule = fc.oneof(letRules(), restlessRules(), rulesFor("tumbling", false), absencesFor());
 
 test.each([
-  ["alerts that come and go", restlessRules().chain(restlessLogs)],
-  ["alerts that come and go, edited", restlessRules().chain((spec) => editedLogs(restlessLogs(spec), restlessRules()))],
+  ["alerts that fire and end repeatedly", restlessRules().chain(restlessLogs)],
+  [
+    "alerts that fire and end repeatedly, edited",
+    restlessRules().chain((spec) => editedLogs(restlessLogs(spec), restlessRules())),
+  ],
   ["several series, edited", letRules().chain((spec) => editedLogs(logsFor(spec, "late beyond", false), letRules()))],
-  ["anything that becomes anything", anyRule.chain((spec) => editedLogs(restlessLogs(spec), anyRule))],
+  ["any rule edited into any other", anyRule.chain((spec) => editedLogs(restlessLogs(spec), anyRule))],
 ] as const)("%s", (_what, logs) => {
   fc.assert(
     fc.property(logs, (entries) => {
@@ -97,10 +100,10 @@ test("counting starts again after a flapping alert has ended", () => {
 
 // The seconds of silence before the edit, and the second of the next reading.
 test.each([
-  ["just due, and a reading at once", 4, 4],
+  ["exactly due, and a reading at once", 4, 4],
   ["overdue, and a reading at once", 5, 5],
   ["overdue, and a reading later", 5, 6],
-  ["overdue, and then nobody watches", 5, 50],
+  ["overdue, then an unwatched time", 5, 50],
 ])("an absence that an edit makes overdue is due at the edit: %s", (_what, editS, readingS) => {
   const at = (second: number) => BEGIN_US + second * 1e6;
   const specs = [rule({ id: "r", absent: "9s" }), rule({ id: "r", absent: "4s" })];

@@ -37,7 +37,7 @@ export function isComparable(condition: string, value: number | string): boolean
 export function fulfils(condition: string, value: number | string): boolean {
   const equals = ofText(condition);
   if (equals) return (textOf(value, equals[2] ?? "") === equals[2]) === (equals[1] === "==");
-  if (typeof value === "string") throw new TypeError(`${condition} does not evaluated at texts`);
+  if (typeof value === "string") throw new TypeError(`${condition} compares numbers, not texts`);
   const words = condition.trim().split(/\s+/);
   if (words.length === 4) {
     const inside = value >= Number(words[1]) && value <= Number(words[3]);

@@ -26,7 +26,7 @@ export type Shown =
   | { readonly state: "none" };
 
 export interface Access {
-  /** What a request's token allows. Without configured tokens, everything. */
+  /** What a request's token allows. If no tokens are configured, everything. */
   shownBy(request: IncomingMessage): Shown;
   grantFor(token: string): Grant | undefined;
   /** The grant for operations that are open to everyone: it shows nothing. */

@@ -42,7 +42,7 @@ function partOf(name: string, patterns: readonly string[]): Part {
   return { name, patterns: [...new Set(patterns)].sort() };
 }
 
-/** A part that matches everything need not be evaluated. */
+/** False for a part that matches everything, which need not be evaluated. */
 function isCondition({ patterns }: Part): boolean {
   return !patterns.some((pattern) => /^\*+$/.test(pattern));
 }

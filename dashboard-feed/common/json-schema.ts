@@ -15,7 +15,7 @@ export class SchemaDocument {
     return this.#convert(this.#registry());
   }
 
-  /** A reference for a named schema; else the schema itself, in which named schemas are references. */
+  /** A reference to a named schema. Any other schema is returned with references to the named ones inside it. */
   schemaOf(schema: z.ZodType): unknown {
     const named = Object.entries(this.#named).find(([, each]) => each === schema);
     if (named !== undefined) return { $ref: `#/components/schemas/${named[0]}` };

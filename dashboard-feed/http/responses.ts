@@ -37,7 +37,7 @@ export function sendProblem(response: ServerResponse, problem: Problem): void {
   send(response, { text: problemText(problem), status: problem.status, type: PROBLEM_TYPE });
 }
 
-/** JSON with an ETag, compressed where it helps: pages often request what rarely changes, and series are long. */
+/** JSON with an ETag, compressed where it helps: pages often request data that rarely changes, and series are long. */
 export async function sendCacheable({ request, response }: Exchange, body: Buffer): Promise<void> {
   const etag = `W/"${createHash("sha256").update(body).digest("base64url").slice(0, 22)}"`;
   response.setHeader("ETag", etag);

@@ -9,7 +9,7 @@ const STATIONS: readonly { readonly name: RateName; readonly label: string; read
   { name: "readings", label: "Readings", title: "Readings decoded from them and stored in the log, per second" },
   { name: "windows", label: "Windows", title: "Window results per second" },
   { name: "alerts", label: "Alert changes", title: "Changes of alerts per second" },
-  { name: "stored", label: "Stored", title: "Points written to storage per second" },
+  { name: "stored", label: "Stored", title: "Points written to the store per second" },
 ];
 
 /** The path of a reading, station by station, with the rate at each. */

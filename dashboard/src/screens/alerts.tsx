@@ -147,7 +147,7 @@ function Past({ fits }: { readonly fits: (change: AlertChange) => boolean }): JS
         <span class="count">{changes.length}</span>
       </div>
       {state === "unavailable" && (
-        <p class="quiet">Storage does not answer. You see the incidents that ended while this page was open.</p>
+        <p class="quiet">The store does not answer. You see the incidents that ended while this page was open.</p>
       )}
       {changes.length === 0 ? (
         <p class="quiet">{state === "loading" ? "Loading past incidents" : "No past incidents."}</p>

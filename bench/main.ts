@@ -34,7 +34,7 @@ let reached = true;
 for (const name of names) {
   const bench = BENCHES[name];
   if (bench === undefined) {
-    process.stderr.write(`no bench "${name}"; there are ${Object.keys(BENCHES).join(", ")}\n`);
+    process.stderr.write(`unknown bench "${name}"; the benches are ${Object.keys(BENCHES).join(", ")}\n`);
     process.exit(2);
   }
   reached = (await bench()) && reached;

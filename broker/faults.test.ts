@@ -71,7 +71,7 @@ describe("CONNECT", () => {
     expect(gate.messages.length).toBe(200);
   });
 
-  it("must come first, and once", async () => {
+  it("must be the first packet, and the only one of its kind", async () => {
     const { port } = await startTestBroker();
     const early = new RawClient(port);
     early.publish("a", "1");
@@ -81,7 +81,7 @@ describe("CONNECT", () => {
     await twice.untilClosed();
   });
 
-  it("must come in time", async () => {
+  it("must arrive in time", async () => {
     const { port } = await startTestBroker({ limits: { connect_timeout: "50ms" } });
     await new RawClient(port).untilClosed();
   });
@@ -127,7 +127,7 @@ describe("PUBLISH", () => {
     expect(gate.messages).toEqual([]);
   });
 
-  it("with other control characters in its topic goes to the gate, which keeps it as a dead letter", async () => {
+  it("with other control characters in its topic reaches the gate, which keeps it as a dead letter", async () => {
     const { port, gate } = await startTestBroker();
     const client = await RawClient.connected(port);
     client.publish("a/\u0007b", "1", { qos: 1, id: 1 });

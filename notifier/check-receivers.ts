@@ -14,7 +14,10 @@ export interface ReceiverFinding {
   readonly detail: string;
 }
 
-/** Checks for `weir doctor` that the secrets of each target exist and that its host accepts connections. Sends nothing. */
+/**
+ * For `weir doctor`: checks that the secrets of each target exist and that its host accepts connections. Sends
+ * nothing.
+ */
 export async function checkReceivers(
   config: Pick<NotifierConfig, "receivers">,
   environment: Environment,

@@ -29,7 +29,7 @@ test.each([
   ["receivers: { ops: [{ email: { host: h, from: x, to: [a@b] } }] }", /from: must be an address/],
   [
     `receivers: { ops: [${WEBHOOK}] }\nroutes: [{ receivers: [opps] }]`,
-    /:2:\d+: routes\.0\.receivers\.0: "opps" is not a receiver; there are: ops/,
+    /:2:\d+: routes\.0\.receivers\.0: "opps" is not a receiver; the receivers are: ops/,
   ],
   [
     "receivers: { ops: [{ mqtt: { name: a } }, { webhook: { name: a, url: 'http://x' } }] }",

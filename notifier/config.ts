@@ -48,7 +48,7 @@ export const notifierConfigSchema = z
       for (const [k, receiver] of route.receivers.entries()) {
         if (Object.hasOwn(receivers, receiver)) continue;
         const known = Object.keys(receivers).join(", ") || "none";
-        const message = `"${receiver}" is not a receiver; there are: ${known}`;
+        const message = `"${receiver}" is not a receiver; the receivers are: ${known}`;
         context.addIssue({ code: "custom", path: ["routes", i, "receivers", k], message });
       }
     }

@@ -78,7 +78,7 @@ test("a receiver that fails, hangs, disconnects and requests a pause gets each n
   const change = await writeChange(deps.log);
   await eventually("it pauses as the receiver asks", () => sink.received.length === 4);
   const askedAtMs = performance.now();
-  // No other notification is sent before that either.
+  // Nor is any other notification sent before that.
   await writeChange(deps.log, { device: "d2" });
   await eventually("both are sent", () => sink.received.length === 6);
   expect(performance.now() - askedAtMs).toBeGreaterThan(900);
@@ -118,7 +118,7 @@ test("a notification that runs out of attempts becomes a dead letter", async () 
   const retry = { first: "10ms", max: "10ms", attempts: 3 };
   await start(configOf({ ops: [{ webhook: { url: sink.url, retry } }] }), deps);
   await writeChange(deps.log);
-  await eventually("it is given up", async () => (await deps.log.bounds("DEADLETTERS")).messages === 1);
+  await eventually("it is abandoned", async () => (await deps.log.bounds("DEADLETTERS")).messages === 1);
   expect(sink.received).toHaveLength(3);
 });
 
@@ -134,7 +134,7 @@ test("a receiver that is down does not delay others, and gets every alert once i
   await eventually("the good one has every alert", () => good.received.length === 20);
   down = false;
   const sent = () => new Set(bad.received.map(({ json }) => json.id)).size;
-  await eventually("the other one, too", () => sent() === 20);
+  await eventually("so does the other one", () => sent() === 20);
 });
 
 test("silences and acknowledgements take effect at once, can be listed and ended, and survive a restart", async () => {

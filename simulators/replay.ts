@@ -17,7 +17,7 @@ export interface ReplayDeps {
 }
 
 export interface ReplayReport extends Readonly<ConnectionCounts>, Readonly<RowCounts> {
-  /** The whole recording was sent and acknowledged. */
+  /** Whether the whole recording was sent and acknowledged. */
   readonly complete: boolean;
   readonly files: number;
   readonly devices: number;
@@ -26,7 +26,7 @@ export interface ReplayReport extends Readonly<ConnectionCounts>, Readonly<RowCo
   /** Cells of these rows. */
   readonly readings: number;
   readonly acknowledged: number;
-  /** Messages sent again after a lost connection. */
+  /** Messages resent after a lost connection. */
   readonly resent: number;
   /** Rows that are earlier than a previous row of the same device. */
   readonly rowsOutOfOrder: number;

@@ -28,7 +28,7 @@ export type StoreConfig = {
 /** An entry of `storage.stores`: one of the kinds. */
 export type StoreEntry = { readonly [Name in StoreName]?: z.output<(typeof STORES)[Name]["entry"]> | undefined };
 
-// The overloads give each schema, which is built from the table, a type derived from the table.
+// Overloads, because the schemas are built from the table and their types derive from it.
 export function storeEntrySchema(): z.ZodType<StoreEntry>;
 export function storeEntrySchema(): z.ZodType {
   const kinds = Object.entries<StoreKind>(STORES).map(([name, { entry, doc }]) => [
@@ -80,6 +80,6 @@ function only(config: StoreConfig): readonly [string, unknown] {
 function kindOf(name: string): StoreKind {
   const kinds: Readonly<Record<string, StoreKind>> = STORES;
   const kind = kinds[name];
-  if (kind === undefined) throw new RangeError(`no kind of store ${name}; there are ${LIST.format(STORE_NAMES)}`);
+  if (kind === undefined) throw new RangeError(`unknown kind of store ${name}; the kinds are ${LIST.format(STORE_NAMES)}`);
   return kind;
 }

@@ -50,7 +50,7 @@ describe("logging in", () => {
     expect(await metric("weir_broker_refused_total", { reason: "no-credentials" })).toBe(1);
   });
 
-  it("gives clients without a user name the rights in the file, if it accepts them", async () => {
+  it("grants clients without a user name the rights in the file, if it accepts them", async () => {
     await writeFile(usersFile, users(aliceHash));
     const { port } = await startTestBroker({ users_file: usersFile, anonymous: true });
     const client = await RawClient.connected(port);

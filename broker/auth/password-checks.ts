@@ -37,7 +37,7 @@ export class PasswordChecks {
   readonly #nowMs: () => number;
   readonly #key = randomBytes(32);
   readonly #verified = new Set<string>();
-  /** Digests that failed, with the time: repeating a mistake costs nothing. */
+  /** Digests that failed, with the time, so that repeating a mistake costs nothing. */
   readonly #failed = new Map<string, number>();
   readonly #failuresByAddress = new Map<string, { sinceMs: number; count: number }>();
   readonly #running = new Map<string, Promise<CheckResult>>();

@@ -4,7 +4,7 @@ export interface Identity {
   readonly client: string;
 }
 
-/** What a client may publish and subscribe to. */
+/** The topics that a client may publish and subscribe to. */
 export interface Permission {
   mayPublish(topic: string): boolean;
   maySubscribe(filter: string): boolean;
@@ -17,7 +17,7 @@ export interface TopicPatterns {
 
 export const EVERYTHING: Permission = { mayPublish: () => true, maySubscribe: () => true };
 
-/** Compiles patterns for one client. A pattern whose placeholder cannot be filled in safely allows nothing. */
+/** Compiles patterns for one client. A pattern allows nothing if its placeholder cannot be filled in safely. */
 export function permissionFor(patterns: TopicPatterns, identity: Identity): Permission {
   const publish = fillAll(patterns.publish, identity);
   const subscribe = fillAll(patterns.subscribe, identity);

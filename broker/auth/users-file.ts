@@ -11,7 +11,7 @@ export interface User extends TopicPatterns {
 
 export interface Users {
   readonly byName: ReadonlyMap<string, User>;
-  /** What clients without a user name may do, if the broker accepts them. */
+  /** The rights of clients without a user name, if the broker accepts them. */
   readonly anonymous: TopicPatterns;
 }
 
@@ -19,7 +19,7 @@ export const NO_USERS: Users = { byName: new Map(), anonymous: { publish: [], su
 
 export type ParsedUsers =
   | { readonly kind: "users"; readonly users: Users }
-  /** Every fault at once, each as `file:line:column: what`. */
+  /** All faults, each as `file:line:column: what`. */
   | { readonly kind: "faults"; readonly faults: readonly string[] };
 
 export class UsersFileError extends UserError {

@@ -20,7 +20,10 @@ export class Retained {
     this.#bytesMax = limits.bytesMax;
   }
 
-  /** An empty payload deletes. Returns false if there is no room; the topic's older message is then deleted too. */
+  /**
+   * An empty payload deletes the topic's message. Returns false if there is no room; the topic's older message is
+   * then deleted too.
+   */
   store(message: RetainedMessage): boolean {
     const before = this.#messages.get(message.topic);
     if (before !== undefined) {

@@ -38,7 +38,7 @@ export class Link {
   permission: Permission = NOTHING;
   /** Granted filters with their QoS. */
   readonly filters = new Map<string, number>();
-  /** CONNACK was sent. Until then nothing after the CONNECT is passed on. */
+  /** Whether CONNACK was sent. Before that, nothing after the CONNECT is passed on. */
   connected = false;
   /** Why the broker closes it, once it does. */
   droppedFor: string | undefined;

@@ -96,7 +96,7 @@ describe("WebSocket", () => {
 });
 
 describe("reading over TCP", () => {
-  it("single bytes gives the same messages", async () => {
+  it("single bytes yields the same messages", async () => {
     const { port, gate } = await startTestBroker();
     const client = await RawClient.connected(port);
     const { generate } = await import("mqtt-packet");

@@ -17,7 +17,7 @@ export interface Listeners {
   close(): void;
 }
 
-/** A new connection: its bytes, and the address it comes from. */
+/** A new connection: its stream of bytes, and its remote address. */
 export type OnConnection = (conn: Duplex, address: string) => void;
 
 const BACKLOG = 4096;

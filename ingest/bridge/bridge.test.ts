@@ -108,7 +108,7 @@ test.each([1, 2] as const)("at QoS %d many are in flight, and none is acknowledg
   const server = await startServer();
   const first = await connectedBridge(server.url, { qos });
   await publishAll(await publisher(server.url), hundred, qos);
-  // All hundred arrived although none was acknowledged yet.
+  // All hundred arrived although none is acknowledged yet.
   await expect.poll(() => first.taken.length, WAIT).toBe(100);
   // All but the oldest are kept, in another order, so none may be acknowledged.
   for (const { done } of first.taken.slice(1).reverse()) done();
@@ -129,7 +129,7 @@ test("over WebSocket", async () => {
   await expect.poll(() => taken.length, WAIT).toBe(100);
 });
 
-test("only unacknowledged messages are sent again", async () => {
+test("only unacknowledged messages are resent", async () => {
   const server = await startServer();
   const first = await connectedBridge(server.url);
   await publishAll(await publisher(server.url), hundred, 1);
@@ -142,7 +142,7 @@ test("only unacknowledged messages are sent again", async () => {
   for (const { done } of second.taken) done();
 }, 30_000);
 
-test("messages published while the bridge is away wait for it", async () => {
+test("messages published while the bridge is disconnected wait for it", async () => {
   const server = await startServer();
   await (await connectedBridge(server.url)).bridge.stop();
   await publishAll(await publisher(server.url), hundred, 1);
@@ -151,7 +151,7 @@ test("messages published while the bridge is away wait for it", async () => {
   await expect.poll(() => taken.length, WAIT).toBe(100);
 });
 
-test("a bug that a message triggers ends the connection, not the process, and the message is sent again", async () => {
+test("a bug that a message triggers ends the connection, not the process, and the message is resent", async () => {
   const server = await startServer();
   const { taken, happened, kit } = await connectedBridge(server.url);
   kit.onMessage = (done) => {
@@ -164,7 +164,7 @@ test("a bug that a message triggers ends the connection, not the process, and th
   expect(happened).toContain("lost: a packet could not be read: too deep");
 });
 
-test("a message that cannot be kept is sent again, not lost", async () => {
+test("a message that cannot be stored is resent, not lost", async () => {
   const server = await startServer();
   const { taken, happened, kit } = await connectedBridge(server.url);
   kit.onMessage = (done) => done(taken.length === 1 ? new Error("disk full") : undefined);

@@ -173,7 +173,7 @@ test("many are retried oldest first, by reason and topic, in batches, without th
 });
 
 test.each(["write-refused", "unreadable-entry", "notification", "unreadable", "of-tomorrow"])(
-  "a letter of reason %s cannot be retried, and the answer says why",
+  "a letter with reason %s cannot be retried, and the answer explains why",
   async (reason) => {
     await start();
     const about = { detail: "", topic: "t", payload: new Uint8Array(1), clientId: "", receivedAtUs: CAME };
@@ -219,7 +219,7 @@ test("a truncated letter is not retried: it could be misread", async () => {
   expect(await readings()).toEqual([]);
 });
 
-test("a letter whose decoding throws becomes another letter, and does not delay the others of the request", async () => {
+test("a letter whose decoding throws becomes another letter, and does not delay the other letters of the request", async () => {
   const about = { reason: "reading-failed", detail: "", clientId: "", receivedAtUs: CAME };
   for (const [topic, text] of [
     ["plant/s/d", `{"ts": ${"[".repeat(50_000)}${"]".repeat(50_000)}, "t": 1}`],

@@ -51,7 +51,7 @@ export interface Taken {
 export function answerRetries(options: RetriesOptions): { stop(): Promise<void> } {
   const { log, events } = options;
   const inFlight = new Set<Promise<unknown>>();
-  // One request after another: two for the same letter must not overlap.
+  // One request at a time: two for the same letter must not overlap.
   let last: Promise<unknown> = Promise.resolve();
   let stopped = false;
 

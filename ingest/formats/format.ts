@@ -33,7 +33,7 @@ export type Decode = (payload: Uint8Array, metric: string, onReading: OnReading)
 
 /** One payload format: an entry of the table in `formats.ts`. */
 export interface Format {
-  /** What the payload is, for the reference of `weir.yaml`: a phrase that follows the format's name. */
+  /** A description of the payload for the reference of `weir.yaml`: a phrase that follows the format's name. */
   readonly doc: string;
   /** A payload that shows everything the format can express, and its readings for the metric `metric`. */
   readonly example: { readonly payload: string; readonly readings: readonly (readonly [string, ReadingValue])[] };

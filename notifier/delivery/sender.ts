@@ -247,7 +247,7 @@ export class Sender {
     this.#prunedAtMs = performance.now();
     const cursor = queue.cursor();
     queue.prune(cursor);
-    // The cursor moves past changes for other receivers, too.
+    // The cursor also moves past changes for other receivers.
     if (!this.#ready || cursor === this.#storedCursor) return;
     this.#storedCursor = cursor;
     this.#store();

@@ -212,7 +212,7 @@ test("a notification in flight keeps its id and content across a crash; one that
   expect(world.send()).toEqual(["d2 resolved + d3 firing"]);
 });
 
-test("property: across crashes, each change is sent once, in order, and none is left", () => {
+test("property: across crashes, each change is sent once, in order, and none remains", () => {
   const step = fc.record({
     device: fc.integer({ min: 0, max: 3 }),
     act: fc.constantFrom("write", "send", "give-up", "crash", "crash-in-flight", "wait"),

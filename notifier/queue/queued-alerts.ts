@@ -97,7 +97,7 @@ export class QueuedAlerts {
       this.wait(alert, logged);
       this.#undecided.set(sequence, logged.storedAtUs);
     } else if (isEnd(change) && alert.notified !== undefined) {
-      // The end is not sent, so nothing of the alert is open any longer.
+      // The end is not sent, so the alert has nothing open any more.
       alert.notified = undefined;
       this.#unrecorded.add(alert);
     }

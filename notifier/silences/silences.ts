@@ -8,7 +8,7 @@ export interface LoggedSilence extends Silence {
   readonly removedBy?: string;
 }
 
-/** The silences that are active or begin later. */
+/** The silences that are active or scheduled. */
 export class Silences {
   readonly #byId = new Map<string, Silence>();
 

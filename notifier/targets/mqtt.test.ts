@@ -41,9 +41,9 @@ test("alerts are published to their topics, retained, also after an outage of th
   expect(got[0]).toEqual({ topic: "alerts/hot/d1", id: first.id });
   await broker.pause();
   const second = await writeChange(deps.log, { device: "d2" });
-  await eventually("a try has failed", () => deps.lines.some(({ msg }) => msg.includes("was not accepted")));
+  await eventually("an attempt has failed", () => deps.lines.some(({ msg }) => msg.includes("was not accepted")));
   await broker.resume();
-  await eventually("it is published at last", () => got.some(({ id }) => id === second.id));
+  await eventually("it is eventually published", () => got.some(({ id }) => id === second.id));
   expect(got.filter(({ id }) => id === second.id)).toHaveLength(1);
 });
 

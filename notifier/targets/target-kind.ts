@@ -4,7 +4,7 @@ import type { Environment } from "../../platform/files/secret-values.ts";
 import type { Target } from "./target.ts";
 import type { TargetSettings } from "./target-settings.ts";
 
-/** What a target depends on. */
+/** The dependencies of a target. */
 export interface TargetContext {
   /** How errors name the target: `ops.webhook`. */
   readonly name: string;

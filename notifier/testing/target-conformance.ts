@@ -27,7 +27,7 @@ export interface Conformance {
   readonly neverRefuses?: true;
 }
 
-/** What every kind of target does, against its server. Called by the test of each kind. */
+/** The contract of every kind of target, against its server. Called by the test of each kind. */
 export function describeTarget(kind: KindName, { start, neverRefuses }: Conformance): void {
   const stops: (() => Promise<void>)[] = [];
   afterEach(async () => {

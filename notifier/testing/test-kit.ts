@@ -10,7 +10,7 @@ import { createMetrics } from "../../platform/metrics.ts";
 import { notifierConfigSchema } from "../config.ts";
 import type { NotifierDeps } from "../notifier.ts";
 
-/** When the tests' alerts begin. */
+/** The start of the tests' alerts. */
 export const T0 = 1_763_769_600_000_000;
 
 export interface ChangeOptions {

@@ -33,7 +33,7 @@ export class PageWriter {
     return true;
   }
 
-  /** `rest`: where the readings that were not added begin. */
+  /** `rest`: where the remaining readings begin. */
   finish(rest?: NextPage): ReadingsPage {
     const { count } = this.#frame;
     const frame = count > 0 ? this.#frame.finish(this.#atUs) : undefined;

@@ -4,7 +4,7 @@ import type { Log } from "../../platform/log/port.ts";
 import type { StorageEvents } from "./events.ts";
 import type { OpenedStore } from "./store.ts";
 
-/** What a store receives when it is opened. */
+/** The dependencies of a store. */
 export interface StoreDeps {
   readonly log: Log;
   readonly events: StorageEvents;
@@ -13,7 +13,7 @@ export interface StoreDeps {
   readonly seriesMax: number;
 }
 
-/** What completes an entry of `storage.stores`. */
+/** The sources that complete an entry of `storage.stores`. */
 export interface StoreGivens {
   readonly dataDir: string;
   /** Where to look up secrets. */

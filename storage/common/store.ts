@@ -86,7 +86,7 @@ export interface StoreHistory {
   extent(): Promise<ReadingsExtent | undefined>;
   /**
    * Raw readings by time, each exactly once across all pages. Readings stored while the pages are read may be
-   * missing, or repeat another one of the same instant.
+   * missing, or duplicate one at the same instant.
    */
   readings(query: ReadingsQuery): Promise<ReadingsPage>;
 }

@@ -36,7 +36,7 @@ const VERSION_1 = [
   "INSERT INTO positions VALUES ('READINGS', 7, 70), ('WINDOWS', 3, 30), ('ALERTS', 0, 0)",
 ];
 
-/** Windows of 10 s up to the end of the minute: one corrected to another end, one without value. */
+/** Windows of 10 s up to the end of the minute: one corrected to a different end, one without value. */
 const CONTENT_1 = [
   "INSERT INTO sensors VALUES (0, 'd1', 't')",
   "INSERT INTO series VALUES (0, 0, 'd1', 't', 'number', '{}')",
@@ -125,7 +125,7 @@ it("shows numbers, texts and missing values after the migration just like a new 
   expect(changed).toEqual(await run([columns]));
 });
 
-it("leaves a file of a newer version alone, and says what to do", async () => {
+it("leaves a file of a newer version alone, and explains what to do", async () => {
   await run(["CREATE TABLE weir_schema(version INTEGER NOT NULL)", "INSERT INTO weir_schema VALUES (3)"]);
   await expect(open()).rejects.toThrow(
     "the database file has schema version 3, this program knows 1 to 2; start the program that wrote it",

@@ -112,7 +112,7 @@ describe("line protocol", () => {
     await store.close();
   }, 300_000);
 
-  it("gives different names different names", () => {
+  it("maps different names to different names", () => {
     fc.assert(
       fc.property(nasty, nasty, (a, b) => {
         fc.pre(a !== b);
@@ -135,7 +135,7 @@ describe("line protocol", () => {
     }
   });
 
-  it("gives texts their own fields, and marks retracted windows", () => {
+  it("writes texts to their own fields, and marks retracted windows", () => {
     const window = { rule: "r", labels: { site: "n" }, startUs: 1, endUs: 2, revision: 3 };
     expect(windowLine({ ...window, aggregates: { last: 'a "b"\\', count: 2, revision: "x" } })).toBe(
       'windows,rule=r,site=n last_text="a \\"b\\"\\\\",count=2,revision__text="x",retracted=false,revision=3i,window_end=2i 1',

@@ -18,7 +18,7 @@ export function storedName(name: string): string {
   if (PLAIN_NAME.test(name)) return name;
   return (
     name
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this replaces
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern replaces control characters
       .replace(/[\u0000-\u001f]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)))
       .replaceAll("\u007f", "\u2421")
       .replace(/\\(?=[,= ]|$)/g, "\u29f5")

@@ -119,7 +119,7 @@ describe("storage while InfluxDB is unavailable", () => {
     ["500", { status: 500 }],
     ["503 with a web page", { status: 503, body: "<html>", headers: { "content-type": "text/html" } }],
     ["a cut connection after it stored the points", { status: 0, writes: true }],
-    ["a lie about what it stored", { status: 500, writes: true }],
+    ["an error although it stored the points", { status: 500, writes: true }],
   ])("retries after %s", async (_, misdeed) => {
     proxy.misdeeds.push(misdeed, misdeed, misdeed);
     await start(proxy.url);
@@ -142,7 +142,7 @@ describe("storage while InfluxDB is unavailable", () => {
     expect(second - first).toBeGreaterThan(990);
   });
 
-  it("says what to check when the token is wrong", async () => {
+  it("explains what to check when the token is wrong", async () => {
     proxy.misdeeds.push({ status: 401 });
     await start(proxy.url);
     await append([reading(0)]);

@@ -110,7 +110,7 @@ export class Lane {
     const from = sequence === 0 ? ({ kind: "first" } as const) : ({ kind: "sequence", sequence } as const);
     const reader = this.#options.log.read({ stream: this.stream, from });
     this.#reader = reader;
-    // A new store has missed nothing.
+    // A new store cannot have missed anything.
     let expected = sequence === 0 ? 0 : sequence + 1;
     try {
       for await (const messages of reader) {

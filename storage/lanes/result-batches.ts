@@ -79,7 +79,7 @@ export function createAlertsBuilder(rowsMax: number): BatchBuilder {
   );
 }
 
-/** The change in a CloudEvents message. Throws when there is none. */
+/** The change in a CloudEvents message. Throws if the message has none. */
 function decodeAlert(payload: Uint8Array): AlertChange {
   const event = JSON.parse(decoder.decode(payload)) as Partial<AlertEvent>;
   const change = event.data;

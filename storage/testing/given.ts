@@ -3,7 +3,7 @@ import type { Reading } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import type { StoreWriter, WriteReport } from "../common/store.ts";
 
-/** What a store holds, read without the store's own code. */
+/** The contents of a store, read without the store's own code. */
 export interface StoreOracle {
   readings(device: string): Promise<readonly Reading[]>;
   /** The valid windows, without aggregates that have no value. */
@@ -11,7 +11,7 @@ export interface StoreOracle {
   alerts(rule: string): Promise<readonly AlertChange[]>;
 }
 
-/** What the parts of the contract share: one store, which keeps what earlier tests wrote. */
+/** Shared by the parts of the contract: one store, which keeps the data of earlier tests. */
 export interface Given {
   readonly oracle: StoreOracle;
   writer(): StoreWriter;

@@ -49,7 +49,7 @@ export function describeHistoryContract(given: Given & { history(): StoreHistory
     expect(await given.history().series({ device: "o'no\\", metric: "'; drop", ...question })).toEqual(none);
   });
 
-  it("keeps strange names apart and whole", async () => {
+  it("keeps strange names distinct and complete", async () => {
     const names = [
       "a b",
       "a,b",

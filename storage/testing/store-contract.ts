@@ -16,7 +16,7 @@ export interface StoreUnderTest {
   stop(): Promise<void>;
 }
 
-/** What every store does, by kind; `start` returns an empty one. */
+/** The contract of every store, by kind; `start` returns an empty one. */
 export function describeStoreContract(kind: StoreKind, start: () => Promise<StoreUnderTest>): void {
   describe(`the store contract, by ${kind.title}`, () => {
     let tested: StoreUnderTest;

@@ -1,6 +1,6 @@
 import { createServer, request, type Server, type ServerResponse } from "node:http";
 
-/** What the proxy does with the next write instead of forwarding it. */
+/** How the proxy handles the next write instead of forwarding it. */
 interface Misdeed {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;

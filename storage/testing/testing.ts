@@ -42,7 +42,7 @@ export function testDeps(given: { readonly log?: Log } = {}): TestDeps {
   };
 }
 
-/** What a store is opened with. */
+/** The dependencies of a store under test. */
 export function storeDeps(deps: Pick<Deps, "log" | "logger" | "metrics" | "clock"> = testDeps()): StoreDeps {
   const events = new StorageEvents(deps.logger, deps.metrics);
   return { log: deps.log, events, nowUs: () => deps.clock.nowUs(), seriesMax: 500_000 };

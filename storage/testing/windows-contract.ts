@@ -128,7 +128,7 @@ export function describeWindowsContract(given: {
       }
     });
 
-    it("keeps windows of groups without device, with other labels or none apart", async () => {
+    it("distinguishes windows of groups without device, with other labels or none", async () => {
       const groups = [{}, { site: "north" }, { site: "north", line: "1" }, { line: "1" }, { device: "d1" }];
       const windows = groups.map((labels, i): WindowResult => {
         return { rule: "groups", labels, startUs: T0, endUs: T0 + 60, revision: 0, aggregates: { avg: i } };

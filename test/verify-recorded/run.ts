@@ -66,7 +66,7 @@ const LOOK_MS = 200;
 /** Replays a recording through a real gateway, and compares the stored results with SQL over the files. */
 export async function verifyRecorded(options: VerifyOptions): Promise<VerifyReport> {
   const { say = () => undefined, seed = 1 } = options;
-  say("computing what to expect");
+  say("computing the expected results");
   const oracle = await openOracle(options.folder);
   const dataDir = await mkdtemp(join(tmpdir(), "weir-verify-"));
   const rulesDir = await writeRules(dataDir);

@@ -125,7 +125,7 @@ async function answer(role: string, clients: FeedClients, question: string): Pro
       return JSON.stringify({ seconds: (user + system) / 1e6, rssMebibytes: process.memoryUsage.rss() / 2 ** 20 });
     }
     default:
-      throw new RangeError(`unknown request:  ${question}`);
+      throw new RangeError(`unknown request: ${question}`);
   }
 }
 

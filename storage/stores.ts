@@ -80,6 +80,6 @@ function only(config: StoreConfig): readonly [string, unknown] {
 function kindOf(name: string): StoreKind {
   const kinds: Readonly<Record<string, StoreKind>> = STORES;
   const kind = kinds[name];
-  if (kind === undefined) throw new RangeError(`unknown kind of store ${name}; the kinds are ${LIST.format(STORE_NAMES)}`);
+  if (kind === undefined) throw new RangeError(`unknown store ${name}; the kinds are ${LIST.format(STORE_NAMES)}`);
   return kind;
 }

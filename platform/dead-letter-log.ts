@@ -126,7 +126,7 @@ function readLetter({ subject, sequence, storedAtUs, payload }: LogMessage): Kep
   try {
     return { sequence, storedAtUs, letter: decodeDeadLetter(payload) };
   } catch (error) {
-    const detail = `this entry is no dead letter: ${reasonOf(error)}`;
+    const detail = `this entry is not a dead letter: ${reasonOf(error)}`;
     const about = { topic: subject, payload, clientId: "", receivedAtUs: storedAtUs };
     return { sequence, storedAtUs, letter: { reason: "unreadable", detail, ...about } };
   }

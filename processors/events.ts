@@ -101,7 +101,7 @@ function taskEvents(logger: Logger, figures: ProcessorFigures) {
       figures.restarts.inc();
       logger.error(
         { partition, err: error, retryMs },
-        "a partition's processing failed; it starts again from its checkpoint",
+        "a partition's processing failed; it restarts from its checkpoint",
       );
     },
     endedUnsaved: (partition: number, error: unknown) =>
@@ -126,7 +126,7 @@ function ownershipEvents(logger: Logger, figures: ProcessorFigures) {
     memberLost: (member: string) => logger.warn({ member }, "processor lost; its tasks are free"),
     leaseLapsed(lateMs: number) {
       figures.lapses.inc();
-      logger.warn({ lateMs: Math.round(lateMs) }, "lease renewed late; nothing was written meanwhile");
+      logger.warn({ lateMs: Math.round(lateMs) }, "lease renewed late; nothing was written in between");
     },
     ownersNotAgreed: (error: unknown) =>
       logger.error({ err: error }, "could not agree with the other processors on the owners of tasks; trying again"),

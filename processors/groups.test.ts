@@ -223,7 +223,7 @@ async function compareWithBruteForce(world: World): Promise<void> {
 
 describe("rules over several devices", { timeout: 60_000 }, () => {
   test.each(Array.from({ length: 12 }, (_, i) => i + 1))(
-    "each reading is forwarded once, each result published once, whichever task dies (seed %i)",
+    "each reading is forwarded once, each result published once, even if tasks die (seed %i)",
     async (seed) => {
       const world = newWorld(seed);
       const { log, random } = world;

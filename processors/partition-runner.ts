@@ -126,7 +126,7 @@ export class PartitionRunner {
       this.#failed = undefined;
       await reader.close();
     }
-    if (!this.#stopped) throw new LogClosedError("the log gives no more messages");
+    if (!this.#stopped) throw new LogClosedError("the log ended");
     await this.#save();
   }
 

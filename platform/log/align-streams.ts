@@ -126,7 +126,7 @@ export async function changeStream(target: Omit<Target, "nowUs">): Promise<boole
     await jsm.streams.update(config.name, changed);
   } catch (error) {
     if (!(error instanceof JetStreamApiError)) throw error;
-    logger.warn(`stream ${config.name} stays as it is: NATS refuses the change: ${reasonOf(error)}`);
+    logger.warn(`stream ${config.name} stays unchanged: NATS refused the change: ${reasonOf(error)}`);
     return false;
   }
   const from = differences.map(({ key, given, wanted }) => ({ key, given: wanted, wanted: given }));

@@ -253,7 +253,9 @@ export class Appender {
    */
   async #lookBack(doubtful: readonly Pending[]): Promise<void> {
     this.#lookingBack = true;
-    this.#connection.logger.info(`checking whether ${doubtful.length} appends were stored before the log went away`);
+    this.#connection.logger.info(
+      `checking whether ${doubtful.length} appends were stored before the log became unreachable`,
+    );
     try {
       for (const subject of new Set(doubtful.map((pending) => pending.subject))) {
         await this.#resolveStored(

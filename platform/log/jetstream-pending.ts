@@ -36,7 +36,10 @@ export function newPending(
   reject: (error: Error) => void,
 ): Pending {
   const id = message.id === undefined ? nuid.next() : headerText(message.id);
-  if (id.length > ID_BYTES_MAX) throw new TooLargeError(`an id of ${id.length} bytes for ${message.subject}`);
+  if (id.length > ID_BYTES_MAX)
+    throw new TooLargeError(
+      `the id of a message for ${message.subject} is too large: ${id.length} bytes, at most ${ID_BYTES_MAX}`,
+    );
   const set = headers();
   set.append("Nats-Msg-Id", id);
   const expected = message.expectLastSubjectSequence;
@@ -67,7 +70,7 @@ export function parseAck(message: Msg): Ack {
   try {
     return message.json<Ack>();
   } catch {
-    return { error: { description: `an answer that is no acknowledgement: ${message.string().slice(0, 100)}` } };
+    return { error: { description: `not an acknowledgement: ${message.string().slice(0, 100)}` } };
   }
 }
 

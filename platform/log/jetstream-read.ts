@@ -74,7 +74,7 @@ export class JetStreamReader implements LogReader {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly LogMessage[]> {
-    if (this.#iterating) throw new Error("a log reader is iterated once");
+    if (this.#iterating) throw new Error("a log reader can be iterated only once");
     this.#iterating = true;
     try {
       while (!this.#closed) {

@@ -134,6 +134,6 @@ export function instantUs(text: string): number {
 }
 
 function checkedName(name: string): string {
-  if (!NAME.test(name)) throw new TypeError(`no name for a record or blob: ${JSON.stringify(name)}`);
+  if (!NAME.test(name)) throw new TypeError(`not a valid name for a record or blob: ${JSON.stringify(name)}`);
   return name;
 }

@@ -37,7 +37,7 @@ export function createMemoryBus(): Bus {
     },
     async request(subject, bytes, options) {
       const responder = [...responders].find((each) => each.subject === subject);
-      if (responder === undefined) throw new NoAnswerError(`nobody answers on ${subject}`);
+      if (responder === undefined) throw new NoAnswerError(`no service answers on ${subject}`);
       return await inTime(responder.answer(bytes), subject, options);
     },
     respond(subject, answer) {

@@ -161,7 +161,7 @@ test("a record that names a foreign process is ignored, and the process keeps ru
 });
 
 test.each(["", "{", "[]", "null", '{"pid":1}', '{"pid":-1,"port":1,"token":"","version":"","binary":""}'])(
-  "a broken record (%s) is no obstacle",
+  "a broken record (%s) does not prevent a start",
   async (text) => {
     await writeFile(join(dataDir, "nats.json"), text);
     expect((await launch()).adopted).toBe(false);

@@ -142,7 +142,7 @@ async function canAdopt(record: ServerRecord, dataDir: DataDir, port: number, lo
   }
   if (ours === true) {
     const why = portFits ? "does not answer" : `listens on ${record.port}, not on ${port}`;
-    logger.warn(`ending the nats-server left over from before (process ${record.pid}): it ${why}`);
+    logger.warn(`ending the nats-server from an earlier run (process ${record.pid}): it ${why}`);
     await adoptProcess(record.pid, dataDir.configPath).stop();
   }
   return false;
@@ -174,7 +174,7 @@ function supervise(state: Supervised): LaunchedNatsServer {
   }
 
   async function restart(reason: string, firstWaitMs: number): Promise<void> {
-    logger.error(`nats-server (process ${state.process.pid}) ended by itself: ${reason}; starting it again`);
+    logger.error(`nats-server (process ${state.process.pid}) ended unexpectedly: ${reason}; restarting it`);
     let waitMs = firstWaitMs;
     while (stopping === undefined) {
       await sleep(waitMs);

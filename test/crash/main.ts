@@ -59,14 +59,14 @@ function describe(report: CrashReport): string {
   const sorted = [...report.recoveriesMs].sort((a, b) => a - b);
   const lines = [
     `${report.kills} kills (${report.killedBoth} of both processes at once) in ${report.runSeconds.toFixed(0)} s`,
-    `${report.readings} readings in the log, ${report.forwarded} handed on to groups over devices`,
+    `${report.readings} readings in the log, ${report.forwarded} forwarded to groups over devices`,
     `${report.windows} window results and ${report.alerts} alert changes, each compared with a fresh fold`,
     `by brute force: ${byOracle.devices} devices and ${byOracle.sites} sites, ` +
       `${byOracle.readings} readings, ${byOracle.windows} window results, ${byOracle.alerts} alert changes`,
-    `results were as far as the log at the kill after ${seconds(sorted[sorted.length >> 1])} (median), ` +
+    `results caught up with the log at the kill after ${seconds(sorted[sorted.length >> 1])} (median), ` +
       `${seconds(sorted.at(-1))} (slowest), ${seconds(report.recoveriesMs.at(-1))} (the last, undisturbed)`,
     `a fresh step replays ${report.replayedPerSecond} readings/s`,
-    differences.length === 0 ? "Nothing is missing, nothing is doubled, all in order." : "DIFFERENT:",
+    differences.length === 0 ? "Nothing is missing, nothing is doubled, everything is in order." : "DIFFERENT:",
     ...differences,
   ];
   return `${lines.join("\n")}\n`;

@@ -61,7 +61,7 @@ export async function crash(options: CrashOptions): Promise<CrashReport> {
   const undo: (() => Promise<unknown>)[] = [];
   const { signal } = options;
   const aborted = new Promise<never>((_, reject) => {
-    signal?.addEventListener("abort", () => reject(new Error("ended before its time")));
+    signal?.addEventListener("abort", () => reject(new Error("the run was aborted")));
   });
   try {
     return await Promise.race([crashIn(options, undo), aborted]);
@@ -188,7 +188,9 @@ async function settle(victims: readonly Victim[], recoveries: Recoveries, option
     if (ready && recoveries.unrecovered === 0) break;
     if (performance.now() > untilMs) {
       const said = victims.map((victim) => victim.said.slice(-SAID_SHOWN)).join("\n");
-      throw new Error(`not all is processed after ${CATCH_UP_MS_MAX} ms; all processes ready: ${ready}\n${said}`);
+      throw new Error(
+        `not everything is processed after ${CATCH_UP_MS_MAX} ms; all processes ready: ${ready}\n${said}`,
+      );
     }
     await sleep(POLL_MS);
   }

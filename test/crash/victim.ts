@@ -64,7 +64,7 @@ export class Victim {
     }
     this.#ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
-        if (this.#wanted) this.#failure = `the process ended by itself (${signal ?? code}):\n${this.#said}`;
+        if (this.#wanted) this.#failure = `the process ended unexpectedly (${signal ?? code}):\n${this.#said}`;
         resolve();
       });
     });

@@ -97,7 +97,7 @@ export function createAccess(config: FeedConfig, env: Readonly<Record<string, st
   };
 }
 
-/** The subprotocols that a client offers, in its order. */
+/** The subprotocols that a client offers, in the client's order. */
 export function offeredProtocols(request: IncomingMessage): string[] {
   const header = request.headers["sec-websocket-protocol"] ?? "";
   return header

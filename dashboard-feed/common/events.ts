@@ -18,25 +18,25 @@ export const FIGURES = {
   sent: counter("weir_feed_sent_total", "Items sent to clients.", ["channel"]),
   conflated: counter(
     "weir_feed_conflated_total",
-    "Updates delayed because a client was slow; it got only the newest values later.",
+    "Updates delayed for a slow client, which got only the newest values later.",
   ),
-  unsent: gauge("weir_feed_unsent_bytes", "Bytes that all clients together have not read yet."),
-  unsentMost: gauge("weir_feed_unsent_bytes_most", "Bytes that the slowest client has not read yet."),
+  unsent: gauge("weir_feed_unsent_bytes", "Unread bytes of all clients together."),
+  unsentMost: gauge("weir_feed_unsent_bytes_most", "Unread bytes of the slowest client."),
   closed: counter("weir_feed_closed_total", "Connections ended.", ["reason"]),
   refused: counter("weir_feed_refused_total", "Connections refused.", ["reason"]),
   badFrames: counter("weir_feed_bad_frames_total", "Client frames answered with an error.", ["code"]),
-  gaps: counter("weir_feed_gaps_total", "Gaps sent to clients that missed something.", ["channel"]),
+  gaps: counter("weir_feed_gaps_total", "Gaps sent to clients that missed items.", ["channel"]),
   resumes: counter("weir_feed_resumed_total", "Subscriptions resumed from a cursor.", ["channel"]),
-  lag: gauge("weir_feed_lag_seconds", "Age of the log entry applied last, when it was applied.", ["stream"]),
+  lag: gauge("weir_feed_lag_seconds", "Age of the last applied log entry at the time it was applied.", ["stream"]),
   bad: counter("weir_feed_bad_messages_total", "Messages that could not be read and were skipped.", ["stream"]),
-  repeated: counter("weir_feed_repeated_frames_total", "Frames of windows that came again and were skipped."),
-  readFailures: counter("weir_feed_read_failures_total", "Times that reading the log failed.", ["stream"]),
-  overflow: counter("weir_feed_overflow_total", "Items that no longer fit into the views.", ["what"]),
+  repeated: counter("weir_feed_repeated_frames_total", "Repeated frames of windows, which were skipped."),
+  readFailures: counter("weir_feed_read_failures_total", "Failed attempts to read the log.", ["stream"]),
+  overflow: counter("weir_feed_overflow_total", "Items left out because the views were full.", ["what"]),
   requests: counter("weir_feed_requests_total", "HTTP requests answered.", ["route", "status"]),
 };
 
 type FeedFigures = Figures<typeof FIGURES>;
-/** Writes a log line unless one of the same kind was written just now. */
+/** Writes a log line unless one of the same kind was just written. */
 type Rarely = (kind: string, write: () => void) => void;
 
 export type FeedEvents = ReturnType<typeof createFeedEvents>;

@@ -41,7 +41,7 @@ export const INGEST: Answerer = {
   refusedStatus: 422,
 };
 export const INGEST_PROBLEMS = {
-  502: "The ingest answered something that is not a report.",
+  502: "The ingest's answer is not a report.",
   503: "The ingest does not answer.",
 };
 
@@ -60,7 +60,7 @@ export async function askService<Ask, Asked, Answer>(
       throw new ApiError({ status: 503, code: `${code}-unavailable`, message }, { cause });
     }
     if (cause instanceof BadAnswerError) {
-      const message = `the answer of ${who} is not understood: ${cause.message}`;
+      const message = `cannot read the answer of ${who}: ${cause.message}`;
       throw new ApiError({ status: 502, code: "bad-answer", message }, { cause });
     }
     throw new ApiError({ status: refusedStatus, code: `${code}-failed`, message: reasonOf(cause) }, { cause });

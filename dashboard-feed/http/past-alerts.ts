@@ -6,7 +6,7 @@ const ASK_MAX = 10_000;
 /** The most requests to the store for one page. */
 const ASKS_MAX = 20;
 
-/** Where a page ended: the next one starts after it. */
+/** Where a page ended; the next page starts after it. */
 export interface PageEnd {
   readonly atUs: number;
   readonly id: string;

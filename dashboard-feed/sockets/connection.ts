@@ -30,7 +30,7 @@ export interface ConnectionOptions {
   /** The stream that the WebSocket writes to. */
   readonly raw: Duplex;
   readonly remote: string;
-  /** Undefined until the client shows a token. */
+  /** Undefined until the client sends a token. */
   readonly grant: Grant | undefined;
   readonly grantFor: (token: string) => Grant | undefined;
   readonly limits: Limits;
@@ -51,7 +51,7 @@ export class Connection implements Outlet {
   #grant: Grant | undefined;
   #authTimer: NodeJS.Timeout | undefined;
   #alertSubscriptions = 0;
-  /** Nothing is due before this tick of the hub. */
+  /** The hub's tick before which nothing is due. */
   #nextTick = Number.POSITIVE_INFINITY;
   #refusals = 0;
   #answered = true;

@@ -117,7 +117,7 @@ describe("snapshot, then live", () => {
       );
       await until("the last window", () => client.items<WindowResult>("w").at(-1)?.startUs === total * 60_000_000);
       const starts = client.items<WindowResult>("w").map(({ startUs }) => startUs / 60_000_000);
-      // A late client gets the last 240 windows, and then each new one once.
+      // A client that connects late gets the last 240 windows, and then each new window once.
       expect(starts).toEqual(Array.from({ length: starts.length }, (_, i) => total - starts.length + 1 + i));
       expect(starts.length).toBeGreaterThanOrEqual(240);
     }

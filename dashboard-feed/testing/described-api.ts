@@ -47,7 +47,7 @@ function closed(schema: unknown): unknown {
   if (typeof schema !== "object" || schema === null) return schema;
   const copy = Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, closed(value)]));
   if (typeof copy.$ref === "string") return { ...copy, $ref: copy.$ref.replace(/^#/, "api#") };
-  // A rule is documented elsewhere; its members are not named here.
+  // Rules are documented elsewhere, so their members are not named here.
   const named = "properties" in copy && copy.type === "object" && Object.keys(Object(copy.properties)).join() !== "id";
   return named ? { ...copy, additionalProperties: false } : copy;
 }

@@ -68,7 +68,7 @@ export class StatsView implements StateView {
     return reports.filter(({ atUs }) => atUs > newestUs - SILENT_US);
   }
 
-  /** Returns whether it was a report. */
+  /** Returns true if it was a report. */
   apply(value: unknown): boolean {
     const report = parseReport(value);
     if (report === undefined) return false;

@@ -8,7 +8,7 @@ export function findChromium(): string | undefined {
   return [process.env.WEIR_CHROMIUM ?? "", ...PLACES].find((path) => path !== "" && existsSync(path));
 }
 
-/** A browser that makes no requests besides those of the page under test. */
+/** A browser that makes only the requests of the page under test. */
 export const CHROMIUM_ARGS = [
   "--headless",
   "--no-sandbox",

@@ -56,7 +56,7 @@ export interface Page extends Polled {
   /** The gateway's clock, once a second. */
   readonly nowUs: ReadonlySignal<number>;
   readonly eventTime: ReadonlySignal<EventTime>;
-  /** Subscribes to everything of one device until `close`. */
+  /** Subscribes to everything about one device until `close`. */
   openDevice(device: string, view: { readonly range: Range | undefined; readonly span: Span | undefined }): OpenDevice;
   /** Subscribes to one rule's groups until `close`. */
   openRule(rule: string): RuleState;

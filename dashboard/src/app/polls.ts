@@ -90,7 +90,7 @@ function pollRules(api: Api) {
   return { askRules, rules, rulesLoaded };
 }
 
-/** Once for a burst of changes. */
+/** Refreshes once for a burst of changes. */
 function refreshAfterAlerts({ alerts, target }: PollOptions, refresh: () => void): void {
   let settling = false;
   alerts.open.subscribe(() => {

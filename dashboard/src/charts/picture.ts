@@ -104,7 +104,7 @@ export function windowBoxes(
   const boxes: WindowBox[] = [];
   for (const { startUs, endUs, aggregates } of track?.results ?? []) {
     const value = numberOf(aggregates[(rule && lineAggregate(rule)) ?? "avg"] ?? Object.values(aggregates)[0]);
-    // A withdrawn result has no width, and some aggregates are texts or have no value.
+    // A retracted result has no width, and some aggregates are texts or have no value.
     if (endUs < fromUs || endUs <= startUs || value === undefined) continue;
     boxes.push({
       startMs: startUs / 1000,

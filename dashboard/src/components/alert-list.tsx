@@ -54,7 +54,7 @@ export function AlertPanel(): JSX.Element {
   );
 }
 
-/** One row for each incident, except those that are open again. */
+/** One row for each incident, except incidents that are open again. */
 function latestResolved(changes: readonly AlertChange[], open: readonly AlertChange[]): readonly AlertChange[] {
   const seen = new Set(open.map((change) => change.incident));
   const resolved: AlertChange[] = [];

@@ -11,7 +11,7 @@ export function isLost({ state, attempt }: FeedStatus): boolean {
   return state !== "open" && (attempt > 1 || state === "closed");
 }
 
-/** Says how old the data is while there is no connection. It covers the page and moves nothing. */
+/** Shows the age of the data during a lost connection. It covers part of the page, so nothing moves. */
 export function DisconnectedBar(): JSX.Element | null {
   const { status, nowUs, kiosk } = usePage();
   const { sinceMs } = status.value;

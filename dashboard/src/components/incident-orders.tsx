@@ -132,7 +132,7 @@ function SilenceForm({ change, onDone }: { readonly change: AlertChange; onDone(
   );
 }
 
-/** From this alert alone to all alerts of its site. */
+/** From only this alert to all alerts of its site. */
 function scopesOf({ rule, key, labels }: AlertChange): readonly Matchers[] {
   const scopes: Matchers[] = [{ rule, ...key }, { rule }];
   const device = key.device ?? labels.device;

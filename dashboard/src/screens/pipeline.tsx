@@ -67,7 +67,7 @@ function Fact({ name, value }: { readonly name: string; readonly value: string }
   );
 }
 
-/** The newest dead letters, loaded again when their number changes. */
+/** The newest dead letters, reloaded when their number changes. */
 function Letters(): JSX.Element {
   const { api, kiosk, stats, settings } = usePage();
   const letters = useSignal<readonly DeadLetterSummary[] | undefined>(undefined);

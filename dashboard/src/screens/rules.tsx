@@ -125,7 +125,7 @@ function computes(rule: RuleView): string {
   return `${rule.aggregates.join(", ")} over ${rule.window?.text ?? "each window"}`;
 }
 
-/** How often rules fired, loaded again from time to time while the screen is open. */
+/** How often rules fired, reloaded at intervals while the screen is open. */
 export function useActivity(): RuleActivity | undefined {
   const { api, status } = usePage();
   const activity = useSignal<RuleActivity | undefined>(undefined);

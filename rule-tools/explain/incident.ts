@@ -111,7 +111,9 @@ function check({ input, part, readings, prior }: DecidingWindow, aggregate: Aggr
 function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, rule: Rule | undefined): string {
   const { aggregate, value, condition } = evidence;
   if (aggregate === "absent") {
-    return state === "resolved" ? `a reading came after ${value} s of silence` : `silent for ${value} s (${condition})`;
+    return state === "resolved"
+      ? `a reading arrived after ${value} s of silence`
+      : `silent for ${value} s (${condition})`;
   }
   const isNot = condition.startsWith("not ");
   if (evidence.parts) return severalOf(evidence.parts, isNot ? condition.slice(4) : condition) + waited();

@@ -193,7 +193,7 @@ export class WhyNot {
       return { part: "window", holds: newest !== undefined, text };
     });
     if (window) return each;
-    const text = "at no instant yet do all of them have a window";
+    const text = "there is no instant yet at which every series has a window";
     return [...each, { part: "window", holds: false, text }];
   }
 
@@ -207,7 +207,7 @@ export class WhyNot {
       const endUs = (Math.floor(newest.atUs / windows.everyUs) + 1) * windows.everyUs;
       const closesUs = newest.storedAtUs + endUs + lateUs - newest.atUs;
       if (!window || endUs > window.endUs) {
-        next = `; the one to ${formatInstantUs(endUs)} closes with a reading from ${formatInstantUs(endUs + lateUs)} on, or at ${formatInstantUs(closesUs)} without one`;
+        next = `; the next ends at ${formatInstantUs(endUs)}, and closes with a reading from ${formatInstantUs(endUs + lateUs)} on, or at ${formatInstantUs(closesUs)} without one`;
       }
     } else if (newest && windows.kind === "count") next = `; it takes ${windows.count} readings`;
     return { part: "window", holds: window !== undefined, text: newestClosed + next };

@@ -81,7 +81,7 @@ function checkState(
   const failures: Failure[] = [];
   if (fitting.length === 0 && state !== "inactive") {
     const others = histories.filter((history) => history.rule === rule).map(({ key }) => textOf(key));
-    const groups = others.length === 0 ? "it never left inactive for any group" : `only for ${others.join(", ")}`;
+    const groups = others.length === 0 ? "it stayed inactive for every group" : `only for ${others.join(", ")}`;
     const message = `${nameOf(rule, labels)} is never ${state}: ${groups}`;
     failures.push({ ...base, key: undefined, message, expected: state, actual: "inactive" });
   }

@@ -105,8 +105,11 @@ const event = z
   .superRefine((given, context) => {
     const found = EVENT_KINDS.filter((kind) => given[kind] !== undefined);
     if (found.length === 1) return;
-    const what = found.length === 0 ? "none is" : `${found.join(" and ")} are`;
-    context.addIssue({ code: "custom", message: `an event holds one of ${EVENT_KINDS.join(", ")}; ${what} there` });
+    const what = found.length === 0 ? "none" : found.join(" and ");
+    context.addIssue({
+      code: "custom",
+      message: `an event needs exactly one of ${EVENT_KINDS.join(", ")}; this one has ${what}`,
+    });
   });
 export type TestEvent = z.output<typeof event>;
 

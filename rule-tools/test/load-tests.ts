@@ -149,10 +149,7 @@ function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Compla
     const ofId = specs.filter((spec) => spec.id === rule);
     if (ofId.length === 0) {
       const ids = [...new Set(specs.map(({ id }) => id))];
-      complain(
-        [list, i, "rule"],
-        `no rule "${rule}" is in the rule files; there ${ids.length === 1 ? "is" : "are"} ${ids.join(", ")}`,
-      );
+      complain([list, i, "rule"], `the rule files have no rule "${rule}"; they have ${ids.join(", ")}`);
       return ofId;
     }
     const known = new Set(ofId.flatMap(({ group_by }) => group_by));
@@ -160,7 +157,7 @@ function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Compla
       if (known.has(label)) continue;
       complain(
         [list, i, label],
-        `${label}: not a field here, and ${rule} does not group by it, but by ${[...known].join(", ")}`,
+        `${label} is neither a field nor a label of the group; ${rule} groups by ${[...known].join(", ")}`,
       );
     }
     return ofId;
@@ -171,7 +168,7 @@ function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Compla
     if (ofId.length > 0 && !hasAlert)
       complain(
         ["expect", i, "rule"],
-        `${expectation.rule} has no \`when\`, and so no alert; use expect_windows to test its values`,
+        `${expectation.rule} has no \`when\`, so it never alerts; use expect_windows to test its values`,
       );
   }
   for (const [i, expectation] of test.expect_windows.entries()) {
@@ -181,7 +178,7 @@ function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Compla
       if (ofId.length > 0 && !computed.has(name)) {
         complain(
           ["expect_windows", i, "values", name],
-          `${expectation.rule} does not compute ${name}, but ${[...computed].join(", ")}`,
+          `${expectation.rule} does not compute ${name}; it computes ${[...computed].join(", ")}`,
         );
       }
     }

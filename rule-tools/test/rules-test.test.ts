@@ -185,8 +185,10 @@ test("problems have a place and a fix", async () => {
     expect.stringMatching(/^5:46: `tests\.0\.series\.0\.every` cannot be "0s"; write a duration from 1us to 366d/),
     expect.stringMatching(/^5:70: tests\.0\.series\.0\.values: "%%" is not a value; write a number/),
     expect.stringMatching(/^6:20: tests\.0\.events\.0\.at: "5x" is not a time of a test; write a duration/),
-    expect.stringMatching(/^6:26: tests\.0\.events\.1: an event holds one of reading, .*; restart and tick are there/),
-    expect.stringMatching(/^6:65: .*; none is there/),
+    expect.stringMatching(
+      /^6:26: tests\.0\.events\.1: an event needs exactly one of reading, .*; this one has restart and tick/,
+    ),
+    expect.stringMatching(/^6:65: .*; this one has none/),
     expect.stringMatching(/^7:43: `tests\.0\.expect\.0\.state` cannot be .*; did you mean firing\?/),
     expect.stringMatching(/^8:\d+: unknown key `expekt`; did you mean `expect`\?/),
   ]);
@@ -197,10 +199,10 @@ test("problems have a place and a fix", async () => {
     expect_windows: [{ rule: warm, end: 1m, values: { max: 5 } }]
 `);
   expect(names.messages).toEqual([
-    '6:30: no rule "worm" is in the rule files; there are warm, summary, silent',
-    "6:83: devise: not a field here, and warm does not group by it, but by site, device",
-    expect.stringMatching(/^6:120: summary has no `when`, and so no alert/),
-    "7:60: warm does not compute max, but avg",
+    '6:30: the rule files have no rule "worm"; they have warm, summary, silent',
+    "6:83: devise is neither a field nor a label of the group; warm groups by site, device",
+    expect.stringMatching(/^6:120: summary has no `when`, so it never alerts/),
+    "7:60: warm does not compute max; it computes avg",
   ]);
   expect(
     (await run("  - { name: x, series: [{ device: d, metric: t, every: 1s, arives: 5s, values: 1 }] }")).messages,

@@ -16,8 +16,8 @@ const RUNS_AT_FIRST = 2;
 /**
  * ADR 5. The exact observation times of one series. A regular sensor takes a few numbers: times are kept as runs of
  * (start, step, count), sorted and disjoint. Runs older than the horizon are dropped, because no window accepts such
- * a time. Runs beyond `runsMax` are dropped as well. Windows may still accept their times, so times up to there are
- * `TOO_OLD`.
+ * a time. Runs beyond `runsMax` are dropped as well, although windows may still accept their times. So times up to
+ * the last dropped one are `TOO_OLD`.
  */
 export class SeenTimes {
   #runs = new Float64Array(RUNS_AT_FIRST * STRIDE);

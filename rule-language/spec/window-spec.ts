@@ -11,7 +11,7 @@ const YEAR_US = 366 * US_PER_DAY;
 const OVERLAP_MAX = 1_000;
 const WINDOW_KINDS = ["tumbling", "hopping", "sliding", "session", "count"] as const;
 
-/** A duration that stays a text, because the log stores rules as written. */
+/** A duration that stays a text, because the log stores the checked rule. */
 export function duration(minUs: number) {
   return durationTextBetween({ minUs, maxUs: YEAR_US });
 }

@@ -7,7 +7,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { tempFolder } from "./kit.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const BOOTSTRAP = join(ROOT, "gateway", "bootstrap.mjs");
+const BOOTSTRAP = join(ROOT, "scripts", "bootstrap.mjs");
 const GONE = { timeout: 30_000, interval: 100 };
 const UP = { timeout: 60_000, interval: 20 };
 // Two starts and two stops on a busy machine.
@@ -42,7 +42,7 @@ function processesOf(folder: string): Found[] {
 
 const PARTS = {
   shell: /^\S*sh -c /,
-  bootstrap: /^\S*node \S*gateway\/bootstrap\.mjs /,
+  bootstrap: /^\S*node \S*scripts\/bootstrap\.mjs /,
   gateway: /^\S*node \S*dist\/gateway\/main\.js /,
   nats: /^\S*nats-server -c /,
 };

@@ -2,6 +2,7 @@ import type { JetStreamManager } from "@nats-io/jetstream";
 import type { Logger } from "pino";
 import type { StreamName } from "../../domain/subjects.ts";
 import { UserError } from "../../domain/user-error.ts";
+import { sleep } from "../async/sleep.ts";
 import { leastOf } from "./disk-shares.ts";
 import { infoOf, type ProbedStream } from "./probe.ts";
 import { sizeText } from "./stream-texts.ts";
@@ -9,6 +10,9 @@ import { errorCode, INSUFFICIENT_STORAGE, STREAM_NAME_IN_USE, type WantedConfig 
 
 /** Each attempt asks for this share of the one before. */
 const SMALLER = 0.8;
+/** Another gateway that starts now may still be shrinking the streams that it created. */
+const OTHERS_WAITS_MAX = 50;
+const OTHERS_WAIT_MS = 200;
 
 /** The server refuses even the smallest log. Retrying helps only once it has more space. */
 export class NoRoomError extends UserError {
@@ -28,6 +32,7 @@ export async function createMissingStreams(
   const existing = await existingStreams(jsm, wanted);
   const missing = wanted.filter(({ name }) => !existing.has(name));
   const created = new Set<StreamName>();
+  let waits = 0;
   for (let share = 1; ; share *= SMALLER) {
     const configs = missing.map((config) => ({ ...config, max_bytes: shareOf(config, share) }));
     try {
@@ -38,6 +43,11 @@ export async function createMissingStreams(
       if (errorCode(error) !== INSUFFICIENT_STORAGE) throw error;
       const isLeast = configs.every(({ max_bytes }, i) => max_bytes === shareOf(missing[i] ?? { max_bytes }, 0));
       if (!isLeast) continue;
+      if (waits < OTHERS_WAITS_MAX && (await areSomeOfOthers(jsm, missing, created))) {
+        waits++;
+        await sleep(OTHERS_WAIT_MS);
+        continue;
+      }
       throw new NoRoomError(
         `NATS has no room for the log: it needs at least ${sizeText(sumOf(configs))} of file storage for ${configs.map(({ name }) => name).join(", ")}. Free disk space on the server, or raise its max_file_store or the account's limit.`,
         { cause: error },
@@ -65,6 +75,16 @@ export async function existingStreams(
     if (info !== undefined) found.set(name, info);
   }
   return found;
+}
+
+/** Whether another gateway has created some of the streams that were missing. */
+async function areSomeOfOthers(
+  jsm: JetStreamManager,
+  missing: readonly WantedConfig[],
+  created: ReadonlySet<StreamName>,
+): Promise<boolean> {
+  const present = await existingStreams(jsm, missing);
+  return [...present.keys()].some((name) => !created.has(name));
 }
 
 /** `created` are the streams of this start. Only these may shrink, and never below their content. */

@@ -62,6 +62,18 @@ export function takeDataDir(dataDir: string): DataDir {
   };
 }
 
+/** What the gateway that runs on this folder wrote about itself; undefined when none runs. */
+export function readRunFile(dataDir: string): RunFile | undefined {
+  const owner = readOwner(join(dataDir, "weir.lock"));
+  if (owner === undefined || !isAlive(owner)) return undefined;
+  try {
+    return JSON.parse(readFileSync(join(dataDir, "run.json"), "utf8"));
+  } catch {
+    // It is starting, or stopping.
+    return undefined;
+  }
+}
+
 function readOwner(lockFile: string): Owner | undefined {
   try {
     return JSON.parse(readFileSync(lockFile, "utf8"));

@@ -137,7 +137,8 @@ function placesOf({
   return { env, file };
 }
 
-function refuseOpenDoors(settings: Settings, config: PipelineConfig): void {
+/** Throws BadSettingsError if Weir would listen to the network without authentication. */
+export function refuseOpenDoors(settings: Settings, config: PipelineConfig): void {
   if (isLoopback(settings.bind) || settings.insecure) return;
   const missing = [
     ...(config.broker.users_file ? [] : ["broker.users_file (who may publish)"]),

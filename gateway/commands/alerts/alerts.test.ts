@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import type { OpenAlert } from "../../../contracts/notifications.ts";
+import { alertLines } from "./alerts.ts";
 import { parseMatchers } from "./ask-notifier.ts";
 import { spanOf } from "./silences.ts";
 
@@ -31,4 +33,29 @@ test.each([
   [{ until: "tomorrow" }, "--until tomorrow is not a time"],
 ])("no span: %j", (flags, message) => {
   expect(() => spanOf(flags, NOW)).toThrow(message);
+});
+
+test("an open alert shows its text, its group and its age, and no control character of a device", () => {
+  const alert: OpenAlert = {
+    incident: "warm-1-2",
+    rule: "warm",
+    severity: "critical",
+    state: "firing",
+    value: 9,
+    labels: {},
+    key: { device: "cold-\u001b[31m7", site: "north" },
+    annotations: { summary: "cold-7 at 9 degC" },
+    activeAtUs: NOW - HOUR,
+    atUs: NOW,
+    silencedBy: ["s1"],
+    inhibitedBy: [],
+  };
+  const lines = alertLines([alert, { ...alert, annotations: {}, silencedBy: [] }], NOW).map((line) => line.split("\n"));
+  const group = "warm device=cold-\ufffd[31m7 site=north";
+  expect(lines[0]?.map((line) => line.trim())).toEqual([
+    "firing   critical cold-7 at 9 degC",
+    `${group}; value 9; for 1h; silenced by s1`,
+    "warm-1-2",
+  ]);
+  expect(lines[1]?.[0]).toContain(group);
 });

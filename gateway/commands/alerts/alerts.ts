@@ -12,6 +12,7 @@ import {
 } from "../../../contracts/notifications.ts";
 import { formatDurationUs, formatInstantUs } from "../../../domain/time.ts";
 import { systemClock } from "../../../platform/clock.ts";
+import { terminalText } from "../common/terminal-text.ts";
 import { ALERTS_MAX, asking, askNotifier, type Flags, parseMatchers, show } from "./ask-notifier.ts";
 
 /** Adds `weir alerts`: open incidents, their acknowledgements and deliveries. */
@@ -40,11 +41,11 @@ export function addAlertCommands(program: Command): void {
     });
 }
 
-function alertLines(alerts: readonly OpenAlert[]): string[] {
+export function alertLines(alerts: readonly OpenAlert[], nowUs = systemClock.nowUs()): string[] {
   if (alerts.length === 0) return ["nothing is open"];
-  const nowUs = systemClock.nowUs();
   return alerts.map((alert) => {
-    const { incident, state, severity, value, activeAtUs, acknowledgement, silencedBy, inhibitedBy } = alert;
+    const { incident, rule, key, annotations, state, severity, value, activeAtUs } = alert;
+    const { acknowledgement, silencedBy, inhibitedBy } = alert;
     const ageUs = Math.max(0, Math.floor((nowUs - activeAtUs) / 1e6) * 1e6);
     const notes = [
       ...(acknowledgement
@@ -53,7 +54,14 @@ function alertLines(alerts: readonly OpenAlert[]): string[] {
       ...(silencedBy.length > 0 ? [`silenced by ${silencedBy.join(", ")}`] : []),
       ...(inhibitedBy.length > 0 ? [`inhibited by ${inhibitedBy.join(", ")}`] : []),
     ];
-    return `${state.padEnd(8)} ${severity.padEnd(8)} ${incident}  value ${value}, for ${formatDurationUs(ageUs)}${notes.map((note) => `; ${note}`).join("")}`;
+    const group = Object.entries(key).map(([name, label]) => `${name}=${label}`);
+    const facts = [`value ${value}`, `for ${formatDurationUs(ageUs)}`, ...notes];
+    const about = annotations.summary ?? [rule, ...group].join(" ");
+    return [
+      `${state.padEnd(8)} ${severity.padEnd(8)} ${terminalText(about)}`,
+      `${" ".repeat(18)}${terminalText([rule, ...group].join(" "))}; ${facts.map(terminalText).join("; ")}`,
+      `${" ".repeat(18)}${incident}`,
+    ].join("\n");
   });
 }
 

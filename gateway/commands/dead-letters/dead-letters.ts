@@ -4,7 +4,8 @@ import { countByReason, letterAt, pageOfLetters, retryOf } from "../../../platfo
 import type { LogForReading } from "../../../platform/log/jetstream-reading.ts";
 import { UsageError } from "../common/failures.ts";
 import { type ReachFlags, reachingGateway, withLog } from "../common/running-gateway.ts";
-import { jsonOf, lineOf, payloadText, plain, type ShownLetter, stateOf, write } from "./letter-lines.ts";
+import { terminalText } from "../common/terminal-text.ts";
+import { jsonOf, lineOf, payloadText, type ShownLetter, stateOf, write } from "./letter-lines.ts";
 import { orderOf, parseSequence, type RetryFlags, retry } from "./retry.ts";
 
 const LIST_MAX = 500;
@@ -97,7 +98,7 @@ async function show(log: LogForReading, sequence: number, { format }: Flags): Pr
     ["retry", stateOf(letter)],
     ["payload", `${payload.length} bytes`],
   ];
-  for (const [name, text] of facts) if (text !== undefined) write(`${name.padEnd(9)} ${plain(text)}`);
+  for (const [name, text] of facts) if (text !== undefined) write(`${name.padEnd(9)} ${terminalText(text)}`);
   write(`\n${payloadText(payload)}`);
 }
 

@@ -1,6 +1,7 @@
 import type { LetterRetry, RetryResult } from "../../../contracts/dead-letters.ts";
 import { formatInstantUs } from "../../../domain/time.ts";
 import { isRetryable, type KeptLetter } from "../../../platform/dead-letter-log.ts";
+import { terminalText } from "../common/terminal-text.ts";
 
 /** A dead letter with its retry, if there was one. */
 export interface ShownLetter extends KeptLetter {
@@ -22,7 +23,7 @@ export function summaryOf(results: readonly RetryResult[]): string {
 export function lineOf(shown: ShownLetter): string {
   const { reason, topic, detail } = shown.letter;
   const state = stateOf(shown);
-  const about = `${String(shown.sequence).padStart(8)}  ${formatInstantUs(shown.storedAtUs)}  ${plain(`${reason.padEnd(14)} ${topic}: ${detail}`)}`;
+  const about = `${String(shown.sequence).padStart(8)}  ${formatInstantUs(shown.storedAtUs)}  ${terminalText(`${reason.padEnd(14)} ${topic}: ${detail}`)}`;
   return shown.retry === undefined ? about : `${about} [${state}]`;
 }
 
@@ -37,11 +38,6 @@ export function jsonOf({ sequence, storedAtUs, letter, retry: done }: ShownLette
   const { payload, ...about } = letter;
   const retryable = isRetryable(letter) && done === undefined;
   return { sequence, storedAtUs, ...about, payloadBytes: payload.length, retryable, retry: done };
-}
-
-/** Text from a device must not control the terminal. */
-export function plain(text: string): string {
-  return text.replace(/\p{Cc}/gu, "\u{fffd}");
 }
 
 /** The payload as text if possible, else in hexadecimal. */

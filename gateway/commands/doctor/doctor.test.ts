@@ -3,7 +3,9 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { receiverFindings } from "./doctor.ts";
+import { takeDataDir } from "../../services/data-dir.ts";
+import { readSettings } from "../../settings/settings.ts";
+import { checkAccess, checkPort, receiverFindings } from "./doctor.ts";
 
 const undo: (() => Promise<unknown>)[] = [];
 let folder = "";
@@ -101,4 +103,33 @@ test("missing and wrong secrets and unreachable hosts are reported, each with a 
 test("an unreadable configuration has its own line, and no line here", async () => {
   expect(await linesOf("notifier: { receivers: 5 }\n")).toEqual([]);
   expect(await receiverFindings({ config: undefined }, {})).toEqual([]);
+});
+
+test("a users file that is missing or wrong, a missing certificate and an open door are wrong, as at a start", async () => {
+  const config = join(folder, "weir.yaml");
+  const users = join(folder, "users.yaml");
+  const look = (flags: Record<string, unknown> = {}) => checkAccess(readSettings({ config, ...flags }, {}));
+  await writeFile(config, `broker: { users_file: ${users} }\n`);
+  await expect(look()).rejects.toThrow(/ENOENT.*users\.yaml/);
+  await writeFile(users, "- bob\n");
+  await expect(look()).rejects.toThrow(/users\.yaml:1:1/);
+  await writeFile(users, "users: []\n");
+  expect(await look()).toBe(`0 users in ${users}`);
+  await expect(look({ bind: "0.0.0.0" })).rejects.toThrow("feed.tokens");
+  await writeFile(
+    config,
+    `broker: { tls: { port: 0, cert_file: ${folder}/none.pem, key_file: ${folder}/none.key } }\n`,
+  );
+  await expect(look()).rejects.toThrow(/ENOENT.*none\.pem/);
+});
+
+test("the port of the gateway that runs on the data folder is in order, any other taken one is wrong", async () => {
+  const { port } = await hosts();
+  const settings = readSettings({ mqttPort: `${port}`, dataDir: folder }, {});
+  await expect(checkPort(settings, "mqttPort")).rejects.toThrow(/in use by another program; choose .*--mqtt-port/);
+  const dataDir = takeDataDir(folder);
+  undo.push(async () => dataDir.release());
+  const run = { pid: process.pid, natsUrl: "nats://127.0.0.1:1", natsToken: undefined };
+  dataDir.writeRunFile({ ...run, mqttPort: port, mqttWsPort: undefined, httpPort: undefined });
+  expect(await checkPort(settings, "mqttPort")).toContain(`process ${process.pid}`);
 });

@@ -1,16 +1,18 @@
-import { access, constants, stat } from "node:fs/promises";
+import { access, constants, readFile, stat } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
+import { parseUsers } from "../../../broker/auth/users-file.ts";
 import { reasonOf } from "../../../domain/reason.ts";
 import { checkReceivers } from "../../../notifier/check-receivers.ts";
 import { formatProblems } from "../../../platform/files/yaml-file.ts";
 import { loadRules } from "../../../rule-language/files/load-rules.ts";
 import { checkStore } from "../../../storage/stores.ts";
+import { readRunFile } from "../../services/data-dir.ts";
 import { type PipelineConfig, readPipelineConfig } from "../../settings/pipeline-config.ts";
-import { natsOf, storeOf } from "../../settings/plan.ts";
+import { natsOf, refuseOpenDoors, storeOf } from "../../settings/plan.ts";
 import { mayCreateRulesFolder } from "../../settings/rules-folder.ts";
-import type { Settings } from "../../settings/settings.ts";
+import { SETTINGS, type Settings } from "../../settings/settings.ts";
 import { settingsOf, withSettings } from "../common/settings-flags.ts";
 import { type Finding, natsFindings } from "./doctor-nats.ts";
 
@@ -34,8 +36,9 @@ export async function doctor(settings: Settings): Promise<boolean> {
     check("data folder", () => checkDataDir(settings)),
     natsFindings(settings, configOf(settings)),
     check("storage", () => checkStorage(settings)),
-    check("MQTT port", () => checkPort(settings.bind, settings.mqttPort)),
-    check("page's port", () => checkPort(settings.bind, settings.httpPort)),
+    check("access", () => checkAccess(settings)),
+    check("MQTT port", () => checkPort(settings, "mqttPort")),
+    check("page's port", () => checkPort(settings, "httpPort")),
     receiverFindings(settings, process.env),
   ]);
   const findings = found.flat();
@@ -115,14 +118,38 @@ async function checkStorage(settings: Settings): Promise<string> {
   return await checkStore(store);
 }
 
-async function checkPort(host: string, port: number): Promise<string> {
+/** Who may publish and read: the files that the broker needs, and that no door is open by mistake. */
+export async function checkAccess(settings: Settings): Promise<string> {
+  const config = configOf(settings) ?? readPipelineConfig(undefined);
+  refuseOpenDoors(settings, config);
+  const { users_file, tls } = config.broker;
+  for (const file of [tls?.cert_file, tls?.key_file]) {
+    if (file !== undefined) await access(file, constants.R_OK);
+  }
+  if (users_file === undefined) return settings.insecure ? "open to anyone: --insecure" : "anyone on this machine";
+  const parsed = parseUsers(await readFile(users_file, "utf8"), users_file);
+  if (parsed.kind === "faults") throw new Error(parsed.faults.join("\n"));
+  return `${parsed.users.byName.size} users in ${users_file}`;
+}
+
+/** Whether a port is free, or used by the gateway of this data folder. Throws when another program uses it. */
+export async function checkPort(settings: Settings, name: "mqttPort" | "httpPort"): Promise<string> {
+  const { bind: host, dataDir } = settings;
+  const port = settings[name];
   if (port === 0) return "any free one";
   const taken = await new Promise<boolean>((resolve) => {
     const socket = createConnection({ host, port, timeout: TIMEOUT_MS });
-    socket.once("connect", () => resolve(true));
-    for (const event of ["error", "timeout"]) socket.once(event, () => resolve(false));
-    socket.unref();
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once("connect", () => end(true));
+    for (const event of ["error", "timeout"]) socket.once(event, () => end(false));
   });
-  if (taken) throw new Error(`${host}:${port} is in use by another program`);
-  return `${host}:${port} is free`;
+  if (!taken) return `${host}:${port} is free`;
+  const run = readRunFile(dataDir);
+  if (run?.[name] === port)
+    return `${host}:${port} is used by the gateway that runs on ${dataDir} (process ${run.pid})`;
+  const { flag, variable } = SETTINGS[name];
+  throw new Error(`${host}:${port} is in use by another program; choose another port with ${flag} (${variable})`);
 }

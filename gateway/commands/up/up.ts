@@ -60,7 +60,7 @@ async function run(options: {
       const { mqttPort } = addresses;
       const starting = options.demo ? startDemo({ mqttPort, dataDir: settings.dataDir, logger }) : undefined;
       demo = (await Promise.race([starting, requested])) ?? undefined;
-      process.stdout.write(welcome(settings, addresses, options.demo));
+      process.stdout.write(welcome({ settings, addresses, sources: config.sources, demo: options.demo }));
       await requested;
     }
     logger.info("stopping: readings that arrived are kept");
@@ -89,7 +89,19 @@ function prepareRulesFolder(
   logger.info(`no rules yet: rule files go to ${resolve(settings.rulesDir)}; \`weir init\` writes a sample`);
 }
 
-function welcome(settings: Settings, addresses: Addresses, demo: boolean): string {
+/** More sources than this would push the addresses out of sight. */
+const TOPICS_SHOWN_MAX = 5;
+
+function welcome(options: {
+  readonly settings: Settings;
+  readonly addresses: Addresses;
+  readonly sources: PipelineConfig["sources"];
+  readonly demo: boolean;
+}): string {
+  const { settings, addresses, sources, demo } = options;
+  const topics = sources.slice(0, TOPICS_SHOWN_MAX).map(({ topic }) => topic);
+  if (sources.length > topics.length)
+    topics.push(`and ${sources.length - topics.length} more; see sources in weir.yaml`);
   const { httpPort, mqttPort, mqttWsPort } = addresses;
   const host = settings.bind === "0.0.0.0" || settings.bind === "::" ? "localhost" : settings.bind;
   const lines = [
@@ -98,7 +110,7 @@ function welcome(settings: Settings, addresses: Addresses, demo: boolean): strin
     ...(httpPort === undefined ? [] : [`  Page    http://${host}:${httpPort}/`]),
     ...(mqttPort === undefined
       ? []
-      : [`  MQTT    mqtt://${host}:${mqttPort}   topics sensors/{site}/{device}/telemetry`]),
+      : [`  MQTT    mqtt://${host}:${mqttPort}`, ...topics.map((topic) => `          topic ${topic}`)]),
     ...(mqttWsPort === undefined ? [] : [`          ws://${host}:${mqttWsPort}/mqtt`]),
     `  Data    ${settings.dataDir}`,
     ...(demo ? ["  A demo replays recorded air quality of twelve stations in Beijing, two hours a second."] : []),

@@ -89,6 +89,11 @@ test.each([
   });
 });
 
+test("the first bad byte is left out where it is not known", () => {
+  expect(json("not json").problem).not.toHaveProperty("position");
+  expect(json('{"t":').problem).toMatchObject({ position: 5 });
+});
+
 test("a bad element does not affect the readings of the others", () => {
   expect(json('[{"t": 1}, 7, {"t": 3}]').readings).toEqual([
     ["t", 1, undefined],

@@ -20,7 +20,11 @@ export function parseJson(payload: Uint8Array): { readonly value?: unknown; read
   } catch (error) {
     const detail = `not JSON: ${reasonOf(error)}`;
     const at = /position (\d+)/.exec(detail)?.[1];
-    const position = at === undefined ? text.length : Number(at);
-    return { problem: { reason: "bad-payload", detail, position: Buffer.byteLength(text.slice(0, position)) } };
+    // The engine leaves the position out of some messages: then it is not known, unless the text ended too early.
+    const end = at === undefined && detail.includes("Unexpected end") ? text.length : undefined;
+    const position = at === undefined ? end : Number(at);
+    const problem = { reason: "bad-payload", detail } as const;
+    if (position === undefined) return { problem };
+    return { problem: { ...problem, position: Buffer.byteLength(text.slice(0, position)) } };
   }
 }

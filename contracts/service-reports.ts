@@ -20,9 +20,17 @@ export const STATS = keyedReport("stats", statsSchema);
 const healthSchema = z.object({
   /** The service: `storage`. */
   name: z.string(),
-  health: z.object({ ready: z.boolean(), detail: z.string() }),
+  health: z.object({
+    /** Able to do its work. */
+    ready: z.boolean(),
+    /** Why it is not ready. */
+    detail: z.string(),
+    /** The service works, but a person should look into this. Anyone who may ask `/readyz` sees it. */
+    notice: z.string().exactOptional(),
+  }),
 });
 
 /** The health of a service, on `health.<instance>`. */
 export const HEALTH = keyedReport("health", healthSchema);
 export type HealthReport = Plain<z.infer<typeof healthSchema>>;
+export type Health = HealthReport["health"];

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { Health } from "../contracts/service-reports.ts";
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log/port.ts";
 import type { Metrics } from "./metrics.ts";
@@ -12,12 +13,7 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-export interface Health {
-  readonly ready: boolean;
-  readonly detail: string;
-  /** The work continues, but a person should look into something. Visible to everyone who may ask `/readyz`. */
-  readonly notice?: string;
-}
+export type { Health };
 
 /** What every service receives from outside. */
 export interface Deps {

@@ -14,7 +14,7 @@ import { TopicRoutes } from "../sources/topic-routes.ts";
 
 const CAME = 1_763_769_600_000_000;
 const LATER = CAME + 86_400_000_000;
-const MENDED = { sources: [{ topic: "plant/{site}/{device}" }] };
+const FIXED = { sources: [{ topic: "plant/{site}/{device}" }] };
 
 let log: Log;
 let nowUs: number;
@@ -55,7 +55,7 @@ async function lettersThenMended(...messages: (readonly [string, string])[]): Pr
   for (const [topic, payload] of messages) expect(await publish(wrong, topic, payload)).toBeUndefined();
   await stopAll();
   nowUs = LATER;
-  return await start(MENDED);
+  return await start(FIXED);
 }
 
 async function retry(order: Partial<RetryOrder>): Promise<RetryReport> {
@@ -112,7 +112,7 @@ test("a letter is retried once, even across a restart, and asking again returns 
   await lettersThenMended(["plant/north/d1", '{"t": 4.5}']);
   expect(outcomes(await retry({ sequences: [1] }))).toEqual(["1 stored"]);
   await stopAll();
-  await start(MENDED);
+  await start(FIXED);
   const again = await retry({ sequences: [1] });
   expect(outcomes(again)).toEqual(["1 already-done"]);
   expect(again.results[0]?.detail).toBe(
@@ -136,7 +136,7 @@ test("a letter that fails again becomes a new letter that names it and can also 
   });
   expect(await retryOf(log, 1)).toMatchObject({ outcome: "refused", letter: 2, readings: 0 });
   await stopAll();
-  await start(MENDED);
+  await start(FIXED);
   const again = await retry({ sequences: [1] });
   expect(again.results[0]).toMatchObject({ outcome: "already-done", retry: { letter: 2 } });
   expect(again.results[0]?.detail).toContain("retry letter 2 instead");
@@ -160,7 +160,7 @@ test("many are retried oldest first, by reason and topic, in batches, without th
   await publish(wrong, "sensors/s/x/telemetry", "{oops");
   await stopAll();
   nowUs = LATER;
-  await start(MENDED);
+  await start(FIXED);
   const first = await retry({ limit: 4, topic: "plant/*" });
   expect(outcomes(first)).toEqual(["1 stored", "2 stored", "3 refused", "4 stored"]);
   expect(first).toMatchObject({ before: 9, next: 4 });
@@ -195,7 +195,7 @@ test("a letter without room for the new reason is unchanged, and does not delay 
   await log.append({ subject: "deadletters.bad-payload", payload: large });
   const small = encodeDeadLetter({ ...about, payload: new TextEncoder().encode('{"t": 1}') });
   await log.append({ subject: "deadletters.bad-payload", payload: small });
-  await start(MENDED);
+  await start(FIXED);
   const { results } = await retry({ limit: 10 });
   expect(results).toMatchObject([
     { sequence: 1, outcome: "not-retryable", detail: expect.stringContaining("too large") },
@@ -232,7 +232,7 @@ test("a letter whose decoding throws becomes another letter, and does not delay 
       payload: encodeDeadLetter({ ...about, topic, payload }),
     });
   }
-  await start(MENDED);
+  await start(FIXED);
   const find = TopicRoutes.prototype.find;
   const spy = vi.spyOn(TopicRoutes.prototype, "find").mockImplementation(function (this: TopicRoutes, topic) {
     if (topic.endsWith("poison")) throw new Error("odd topic");
@@ -261,10 +261,10 @@ test("a crash before the outcome is written loses nothing: the next retry yields
     if (message.subject.startsWith("deadletters.retried.")) throw new Error("killed");
     return await log.append(message);
   };
-  await start(MENDED, { append });
+  await start(FIXED, { append });
   await expect(retry({ sequences: [1] })).rejects.toThrow("killed");
   await stopAll();
-  await start(MENDED);
+  await start(FIXED);
   expect(outcomes(await retry({ sequences: [1] }))).toEqual(["1 stored"]);
   const all = await readings();
   const identities = new Set(all.map(({ device, metric, atUs }) => `${device} ${metric} ${atUs}`));
@@ -289,7 +289,7 @@ test("two simultaneous requests for one letter, here or at another gateway, leav
     });
     return await log.append(message);
   };
-  await start(MENDED, { append });
+  await start(FIXED, { append });
   const [result] = (await retry({ sequences: [1] })).results;
   expect(result).toMatchObject({ outcome: "already-done", retry: { by: "bob" } });
   await expect(
@@ -318,7 +318,7 @@ test("retries are not letters: pages of letters omit them", async () => {
   const wrong = await start();
   for (let i = 0; i < 150; i++) await publish(wrong, `plant/s/d${i}`, '{"t": 1}');
   await stopAll();
-  await start(MENDED);
+  await start(FIXED);
   expect((await retry({ limit: 100 })).results).toHaveLength(100);
   const sequences: number[] = [];
   for (let before: number | undefined = 1_000; before !== undefined; ) {

@@ -33,9 +33,9 @@ test("looks up the newest change of a subject once, and again after its rule was
   const published: string[] = [];
   const onPublished = ({ id }: AlertChange) => void published.push(id);
   const publisher = new AlertsPublisher({ log, stream: "READINGS", onPublished });
-  const told = changes();
+  const batches = changes();
   async function publishNext(): Promise<void> {
-    publisher.push(told.next().value ?? []);
+    publisher.push(batches.next().value ?? []);
     await publisher.drain();
   }
   await publishNext();

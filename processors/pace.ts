@@ -26,7 +26,7 @@ export class Pace {
   readonly #partitions: number;
   readonly #places = new Map<number, Place>();
   #nextUs: number | null = 0;
-  #toldUs: number | null = 0;
+  #publishedUs: number | null = 0;
   #askedAtMs: number | undefined;
   #stopped = false;
   #wake: () => void = () => {};
@@ -41,7 +41,7 @@ export class Pace {
   /** From now on the others wait for this partition, until it reports its progress. */
   start(): void {
     this.#unsubscribe = this.#bus.subscribe(PACE, (notice) => this.#hear(notice));
-    this.#tell(false);
+    this.#publish(false);
   }
 
   stop(): void {
@@ -56,7 +56,7 @@ export class Pace {
   caughtUp(): void {
     if (this.#nextUs === null || this.#stopped) return;
     this.#nextUs = null;
-    this.#tell(false);
+    this.#publish(false);
   }
 
   /** Resolves when no partition that catches up is far behind an entry of this stored time. */
@@ -64,8 +64,8 @@ export class Pace {
     this.#nextUs = nextUs;
     if (this.#askedAtMs === undefined) {
       this.#askedAtMs = performance.now();
-      this.#tell(true);
-    } else if (nextUs - (this.#toldUs ?? 0) > SLACK_US / 2) this.#tell(false);
+      this.#publish(true);
+    } else if (nextUs - (this.#publishedUs ?? 0) > SLACK_US / 2) this.#publish(false);
     while (!this.#stopped && this.#isAhead(nextUs)) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, RECHECK_MS);
@@ -91,15 +91,15 @@ export class Pace {
     return false;
   }
 
-  #tell(asks: boolean): void {
-    this.#toldUs = this.#nextUs;
+  #publish(asks: boolean): void {
+    this.#publishedUs = this.#nextUs;
     this.#bus.publish(PACE, { partition: this.#partition, nextUs: this.#nextUs, asks });
   }
 
   #hear({ partition, nextUs, asks }: PaceNotice): void {
     if (partition === this.#partition) return;
     this.#places.set(partition, { nextUs, heardAtMs: performance.now() });
-    if (asks) this.#tell(false);
+    if (asks) this.#publish(false);
     this.#wake();
   }
 }

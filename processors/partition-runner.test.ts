@@ -119,8 +119,8 @@ test("without rules over several devices nothing is forwarded, and a share write
 test("late and repeated readings are published by device on the bus", async () => {
   let nowUs = 1000;
   const log = createMemoryLog({ nowUs: () => nowUs });
-  const told: unknown[] = [];
-  log.bus.subscribe(DEVICE_LEDGERS, (value) => told.push(value));
+  const reported: unknown[] = [];
+  log.bus.subscribe(DEVICE_LEDGERS, (value) => reported.push(value));
   const life = startLife(log, { task: 0, partitions: 1, specs, nowUs: () => nowUs, checkpointMs: 60_000, tickMs: 5 });
   await life.ready;
   for (const atS of [0, 100, 100, 95, 1]) {
@@ -128,7 +128,7 @@ test("late and repeated readings are published by device on the bus", async () =
     const entry: TestEntry = { kind: "readings", storedAtUs: 0, readings: [reading("a", atS * SECOND, 1)] };
     await log.append({ subject: "readings.0", payload: encodeEntry(entry) });
   }
-  await expect.poll(() => told.at(-1)).toMatchObject({ a: { duplicates: 1, lateApplied: 1, lateDropped: 1 } });
+  await expect.poll(() => reported.at(-1)).toMatchObject({ a: { duplicates: 1, lateApplied: 1, lateDropped: 1 } });
   await life.runner.stop();
   await life.ended;
 });

@@ -72,8 +72,9 @@ async function start(options: { log?: Log; leaseMs: number; member?: string }) {
     const [value] = (await metrics.registry.getSingleMetric(name)?.get())?.values ?? [];
     return value?.value ?? 0;
   };
-  const told = async () => (await metrics.registry.getSingleMetric("weir_processor_keys")?.get())?.values.length;
-  return { service, lines, figure, told, owned: () => figure("weir_processor_owned_tasks") };
+  const keysReported = async () =>
+    (await metrics.registry.getSingleMetric("weir_processor_keys")?.get())?.values.length;
+  return { service, lines, figure, keysReported, owned: () => figure("weir_processor_owned_tasks") };
 }
 
 /** Readings of one device in each partition, some of them high. */
@@ -170,7 +171,7 @@ test("two share the work while readings arrive; when one leaves, the other conti
   await feed(20);
   await expectAllOnce();
   // Only a task's owner reports its figures.
-  for (const each of [one, two]) expect(await each.told()).toBeLessThanOrEqual(TASKS / 2);
+  for (const each of [one, two]) expect(await each.keysReported()).toBeLessThanOrEqual(TASKS / 2);
   await feed(10);
   await one.service.stop();
   await expect.poll(two.owned, WAIT).toBe(TASKS);

@@ -43,7 +43,7 @@ export interface AccessOptions {
   readonly ownerOf: (clientId: string) => string | undefined;
 }
 
-type Verdict =
+type Identification =
   | { readonly kind: "granted"; readonly user: string; readonly permission: Permission }
   | { readonly kind: "refused"; readonly reason: Refusal; readonly returnCode: ReturnCode };
 
@@ -72,15 +72,15 @@ export class Access {
 
   /** @throws ConnectRefusedError with the code for the CONNACK */
   async connect(link: Link, request: ConnectRequest, login: Login): Promise<void> {
-    const verdict = this.#refusedAtOnce(request) ?? (await this.#identify(link, request, login));
-    const refused = verdict.kind === "refused" ? verdict : this.#refusedFor(verdict, request);
+    const identified = this.#refusedAtOnce(request) ?? (await this.#identify(link, request, login));
+    const refused = identified.kind === "refused" ? identified : this.#refusedFor(identified, request);
     if (refused !== undefined) {
       this.#options.events.connectionRefused(refused.reason, request.clientId, login.name);
       throw new ConnectRefusedError(refused.reason, refused.returnCode);
     }
-    if (verdict.kind === "refused") return;
-    link.user = verdict.user;
-    link.permission = verdict.permission;
+    if (identified.kind === "refused") return;
+    link.user = identified.user;
+    link.permission = identified.permission;
   }
 
   /** Why a publish is refused; undefined if it is allowed. */
@@ -100,7 +100,7 @@ export class Access {
     return link.permission.maySubscribe(filter) ? undefined : "subscribe-denied";
   }
 
-  #refusedAtOnce(request: ConnectRequest): Verdict | undefined {
+  #refusedAtOnce(request: ConnectRequest): Identification | undefined {
     const { clientId, clean } = request;
     const { client_id_size_max, clients_max } = this.#options.config.limits;
     const badId = clientId.length === 0 ? !clean : Buffer.byteLength(clientId) > client_id_size_max;
@@ -109,7 +109,7 @@ export class Access {
     return undefined;
   }
 
-  async #identify(link: Link, { clientId }: ConnectRequest, { name, password }: Login): Promise<Verdict> {
+  async #identify(link: Link, { clientId }: ConnectRequest, { name, password }: Login): Promise<Identification> {
     const { anonymous, checks, config } = this.#options;
     // Without a users file, user names mean nothing.
     if (anonymous && config.users_file === undefined) {

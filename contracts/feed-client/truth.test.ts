@@ -82,7 +82,7 @@ async function brokenWay(options: { target: number; random: () => number; mayCut
 interface Seen {
   readonly alerts: string[];
   readonly windows: Map<string, string>;
-  readonly told: Set<string>;
+  readonly updates: Set<string>;
   repeats: number;
   gaps: number;
   snapshots: number;
@@ -93,7 +93,7 @@ function tellingOf({ revision, endUs, aggregates }: WindowResult): string {
 }
 
 function watch(port: number): Seen {
-  const seen: Seen = { alerts: [], windows: new Map(), told: new Set(), repeats: 0, gaps: 0, snapshots: 0 };
+  const seen: Seen = { alerts: [], windows: new Map(), updates: new Set(), repeats: 0, gaps: 0, snapshots: 0 };
   const client = createFeedClient({
     url: `ws://127.0.0.1:${port}/feed`,
     WebSocket,
@@ -106,8 +106,8 @@ function watch(port: number): Seen {
     for (const item of items) {
       const key = `${windowKey(item)} ${item.startUs}`;
       const telling = `${key} ${item.revision}`;
-      if (seen.told.has(telling)) seen.repeats++;
-      seen.told.add(telling);
+      if (seen.updates.has(telling)) seen.repeats++;
+      seen.updates.add(telling);
       seen.windows.set(key, tellingOf(item));
     }
   };

@@ -31,7 +31,7 @@ interface Session {
   record: number;
   /** The last revision emitted for this start, and the end emitted with it. Checkpoints store it under this name. */
   revision: number;
-  toldEndUs: number;
+  emittedEndUs: number;
   open: boolean;
   dirty: boolean;
 }
@@ -41,7 +41,7 @@ interface Retraction {
   readonly startUs: number;
   readonly revision: number;
   /** The end that was emitted. */
-  readonly toldEndUs: number;
+  readonly emittedEndUs: number;
 }
 
 /** Windows of readings less than a gap apart. */
@@ -156,8 +156,8 @@ export class SessionWindows implements Windows {
   #emit(key: number, session: Session): void {
     session.dirty = false;
     session.revision++;
-    session.toldEndUs = session.lastUs + this.#options.gapUs;
-    this.#onWindow(key, session.firstUs, session.toldEndUs, session.revision, session.record);
+    session.emittedEndUs = session.lastUs + this.#options.gapUs;
+    this.#onWindow(key, session.firstUs, session.emittedEndUs, session.revision, session.record);
   }
 
   /** The sessions that a reading at this time belongs to. There are at most two, and the reading merges them. */
@@ -193,7 +193,7 @@ export class SessionWindows implements Windows {
       lastUs: atUs,
       record: this.#pool.take(),
       revision: NOT_EMITTED,
-      toldEndUs: Number.NaN,
+      emittedEndUs: Number.NaN,
       open: true,
       dirty: false,
     };
@@ -203,9 +203,9 @@ export class SessionWindows implements Windows {
     return session;
   }
 
-  #retract(key: number, { firstUs, revision, toldEndUs }: Session, nowUs: number): void {
+  #retract(key: number, { firstUs, revision, emittedEndUs }: Session, nowUs: number): void {
     if (revision === NOT_EMITTED) return;
-    (this.#retractions[key] as Retraction[]).push({ startUs: firstUs, revision: revision + 1, toldEndUs });
+    (this.#retractions[key] as Retraction[]).push({ startUs: firstUs, revision: revision + 1, emittedEndUs });
     this.#awaitCorrection(key, nowUs);
   }
 
@@ -250,7 +250,7 @@ export class SessionWindows implements Windows {
     for (const { dirty, lastUs } of this.#sessions[key] as Session[]) {
       if (dirty) endUs = Math.min(endUs, lastUs + this.#options.gapUs);
     }
-    for (const { toldEndUs } of this.#retractions[key] as Retraction[]) endUs = Math.min(endUs, toldEndUs);
+    for (const { emittedEndUs } of this.#retractions[key] as Retraction[]) endUs = Math.min(endUs, emittedEndUs);
     return endUs;
   }
 

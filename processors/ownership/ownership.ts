@@ -62,7 +62,7 @@ interface Held {
 
 /**
  * One member's part in sharing the tasks. All members agree in one record, changed by compare-and-set: the members,
- * each with a counting beat, and the owner of each task. A round (read, judge, write) runs with each beat, and at
+ * each with a counting beat, and the owner of each task. A round (read, decide, write) runs with each beat, and at
  * once when another member has changed something.
  */
 export class Ownership {
@@ -181,7 +181,7 @@ export class Ownership {
     }
   }
 
-  /** Reads, judges, writes. Resolves to false when another member wrote in between. */
+  /** Reads, decides, writes. Resolves to false when another member wrote in between. */
   async #agree(): Promise<boolean> {
     const { log, time, events } = this.#options;
     const stored = await log.records.get(OWNERS_RECORD);

@@ -6,7 +6,7 @@ import { EXPRESSION_TEXTS } from "./expression-texts.ts";
 
 const TYPES = { flow: "number", current: "number", door: "any" } as const;
 
-function judge(text: string, values: Record<string, number | string>): boolean | undefined {
+function evaluate(text: string, values: Record<string, number | string>): boolean | undefined {
   const parsed = parseExpression(text, TYPES);
   if (isFault(parsed)) throw new TypeError(parsed.code);
   return parsed.holds(values);
@@ -32,13 +32,13 @@ test.each([
   ['door in ["open", "ajar"] && current > 1', true],
   ['door.startsWith("op") && current > 1', true],
 ] as const)("%s is %s", (text, expected) => {
-  expect(judge(text, { flow: 0.2, current: 13, door: "open" })).toBe(expected);
+  expect(evaluate(text, { flow: 0.2, current: 13, door: "open" })).toBe(expected);
 });
 
 test("values of `last`: whole numbers, fractions, and texts, which give no result", () => {
-  expect(judge("door == 1", { flow: 0, current: 0, door: 1 })).toBe(true);
-  expect(judge("door > 0.5", { flow: 0, current: 0, door: 1 })).toBe(true);
-  expect(judge("door > 0.5", { flow: 0, current: 0, door: "open" })).toBeUndefined();
+  expect(evaluate("door == 1", { flow: 0, current: 0, door: 1 })).toBe(true);
+  expect(evaluate("door > 0.5", { flow: 0, current: 0, door: 1 })).toBe(true);
+  expect(evaluate("door > 0.5", { flow: 0, current: 0, door: "open" })).toBeUndefined();
 });
 
 describe("each fault says what to write", () => {

@@ -32,7 +32,7 @@ export class SettledRules {
   /** The newest rules without problems. */
   #rules: RuleSetFiles;
   /** A hash of the contents that were evaluated last. */
-  #judged: string;
+  #checked: string;
   #pending: Pending | undefined;
   #files = new Map<string, { readonly source: string; readonly parsed: RuleFile }>();
   readonly #folder: string;
@@ -40,7 +40,7 @@ export class SettledRules {
   /** Never throws. The rules of the sources may have problems. */
   constructor(folder: string, sources: RuleSources) {
     this.#folder = folder;
-    this.#judged = printOf(sources);
+    this.#checked = printOf(sources);
     this.#rules = this.#parse(sources);
   }
 
@@ -52,7 +52,7 @@ export class SettledRules {
   /** `sources` is the current content of the files; `nowMs` never decreases. */
   inspect(sources: RuleSources, nowMs: number): FilesState {
     const print = printOf(sources);
-    if (print === this.#judged) {
+    if (print === this.#checked) {
       this.#pending = undefined;
       return { kind: "same" };
     }
@@ -63,7 +63,7 @@ export class SettledRules {
     const { rules } = this.#pending;
     if (rules.problems.length === 0 && unchangedMs < REMOVAL_SETTLE_MS && this.#lacks(rules))
       return { kind: "settling" };
-    this.#judged = print;
+    this.#checked = print;
     this.#pending = undefined;
     if (sources.files.length === 0 && rules.problems.length === 0 && this.#rules.specs.length > 0)
       return { kind: "changed", rules: { ...rules, problems: [nothingLeft(this.#folder)] } };

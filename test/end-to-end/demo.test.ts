@@ -41,9 +41,9 @@ test("the demo ends cleanly, and the next start goes on in event time", async ()
   expect(await gateway.stop(30_000)).toBe("code 0");
   expect(await gateway.endLeftovers()).toBe(0);
   // Each task resumed from its saved state.
-  const told = await gateway.logText();
-  expect(told.match(/"msg":"tasks taken"/g)).toHaveLength(2);
-  expect(told).not.toContain("checkpoint not usable");
+  const logText = await gateway.logText();
+  expect(logText.match(/"msg":"tasks taken"/g)).toHaveLength(2);
+  expect(logText).not.toContain("checkpoint not usable");
 });
 
 test("a stop in the middle of the start leaves no server behind", async () => {

@@ -59,9 +59,9 @@ test("every operation of a whole gateway answers as docs/openapi.yaml has it", a
   await ask("GET", incident, any);
   const explained = z.object({ explanation: z.object({ steps: z.array(z.unknown()).min(1) }) });
   await ask("GET", `${incident}/explanation`, explained);
-  const told = z.object({ deliveries: z.array(z.object({ outcome: z.string() })) });
+  const deliveriesAnswer = z.object({ deliveries: z.array(z.object({ outcome: z.string() })) });
   const outcomes = async () =>
-    (await ask("GET", `${incident}/deliveries`, told)).deliveries.map(({ outcome }) => outcome);
+    (await ask("GET", `${incident}/deliveries`, deliveriesAnswer)).deliveries.map(({ outcome }) => outcome);
   await expect.poll(outcomes, WAIT).toEqual(["delivered"]);
   await ask("POST", `${incident}/acknowledge`, any, { by: "ann", note: "on my way" });
 

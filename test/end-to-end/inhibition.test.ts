@@ -47,7 +47,7 @@ test("consequences are held by their cause, shown with it by the command line an
   };
   const device = await connectAsync(`mqtt://127.0.0.1:${gateway.info.mqttPort}`);
   undo.push(() => device.endAsync(true));
-  const told = () =>
+  const notified = () =>
     sink.received.map(({ json }) => {
       const { rule, key, state } = json.data as { rule: string; key: Record<string, string>; state: string };
       return `${rule} ${key.site} ${key.device ?? "-"} ${state}`;
@@ -59,8 +59,8 @@ test("consequences are held by their cause, shown with it by the command line an
   await say("north", "cold-1", "temperature", 20);
   await say("south", "cold-2", "temperature", 20);
   await say("north", "gw", "load", 20);
-  await expect.poll(told, WAIT).toContain("gateway-hot north - firing");
-  await expect.poll(told, WAIT).toEqual(["gateway-hot north - firing", "hot south cold-2 firing"]);
+  await expect.poll(notified, WAIT).toContain("gateway-hot north - firing");
+  await expect.poll(notified, WAIT).toEqual(["gateway-hot north - firing", "hot south cold-2 firing"]);
   const alerts = JSON.parse(await run("alerts", "list", "--json")) as OpenAlert[];
   const cause = alerts.find(({ rule }) => rule === "gateway-hot")?.incident ?? "";
   const held = alerts.find(({ key }) => key.device === "cold-1");
@@ -73,7 +73,9 @@ test("consequences are held by their cause, shown with it by the command line an
   expect(await open.json()).toMatchObject({ alerts: [{ incident: held?.incident, inhibitedBy: [cause] }] });
 
   await say("north", "gw", "load", 1);
-  await expect.poll(() => told().slice(2), WAIT).toEqual(["gateway-hot north - resolved", "hot north cold-1 firing"]);
+  await expect
+    .poll(() => notified().slice(2), WAIT)
+    .toEqual(["gateway-hot north - resolved", "hot north cold-1 firing"]);
   const delivery = async () => JSON.parse(await run("alerts", "deliveries", held?.incident ?? "", "--json"));
   await expect.poll(delivery, WAIT).toMatchObject([{ outcome: "delivered", inhibitedBy: [cause] }]);
 }, 120_000);

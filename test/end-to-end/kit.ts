@@ -35,12 +35,12 @@ export async function weir(
     stdio: ["pipe", "pipe", "pipe"],
   });
   let output = "";
-  let told = false;
+  let found = false;
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {
       output += chunk;
-      if (!told && options.untilOutput !== undefined && output.includes(options.untilOutput)) {
-        told = true;
+      if (!found && options.untilOutput !== undefined && output.includes(options.untilOutput)) {
+        found = true;
         child.kill("SIGTERM");
       }
     });

@@ -114,7 +114,7 @@ describe.skipIf(executablePath === undefined)("the live page", () => {
   const go = (hash: string) => page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
   const connection = () => page.locator(".connection").textContent();
   /** Incidents of a device that the page shows as ended. */
-  const told = (device: string) =>
+  const countShown = (device: string) =>
     page.locator(".changes tr[data-state=resolved]", { hasText: `${device} is too warm` }).count();
 
   test("an alert appears and resolves after its cause, again and again", async () => {
@@ -153,10 +153,10 @@ describe.skipIf(executablePath === undefined)("the live page", () => {
       Number(await page.locator('.chart[data-metric="temperature"]').getAttribute("data-points"));
     await expect.poll(points, WAIT).toBeGreaterThanOrEqual(5);
     await go("#/alerts");
-    await expect.poll(() => told("live-2"), WAIT).toBe(2);
+    await expect.poll(() => countShown("live-2"), WAIT).toBe(2);
     expect(await page.evaluate("window.stayed")).toBe(true);
     await page.reload();
-    await expect.poll(() => told("live-2"), WAIT).toBe(2);
+    await expect.poll(() => countShown("live-2"), WAIT).toBe(2);
     await page.locator(".alert[data-state=firing]", { hasText: "live-3 is too warm" }).waitFor();
     await go("#/device/live-2?range=15m");
     await expect.poll(points, WAIT).toBeGreaterThanOrEqual(5);

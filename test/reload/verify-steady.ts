@@ -26,20 +26,20 @@ export function verifySteady(
     [{ ...STEADY_SITE, latenessUs: siteLatenessUs }, siteOf],
   ] as const) {
     const { sums, newestUs } = bruteForce(sent, rule.sizeUs, nameOf);
-    const told = new Map<string, WindowResult>();
+    const newest = new Map<string, WindowResult>();
     for (const { payload } of logs.WINDOWS) {
       for (const result of decodeWindows(payload).results) {
         if (result.rule !== rule.id) continue;
         const key = `${result.labels.device ?? result.labels.site} ${result.startUs}`;
-        const revision = (told.get(key)?.revision ?? -1) + 1;
+        const revision = (newest.get(key)?.revision ?? -1) + 1;
         if (result.revision !== revision)
           return { windows, difference: `${rule.id} ${key}: revision ${result.revision} instead of ${revision}` };
-        told.set(key, result);
+        newest.set(key, result);
       }
     }
     for (const [key, { count, sum }] of sums) {
-      const { startUs, endUs, aggregates } = told.get(key) ?? {};
-      told.delete(key);
+      const { startUs, endUs, aggregates } = newest.get(key) ?? {};
+      newest.delete(key);
       const [name = "", start] = key.split(" ");
       const mustBeClosed = (newestUs.get(name) ?? 0) >= Number(start) + rule.sizeUs + rule.latenessUs;
       if (aggregates === undefined && !mustBeClosed) continue;
@@ -52,7 +52,7 @@ export function verifySteady(
       }
       windows++;
     }
-    const [extra] = told.keys();
+    const [extra] = newest.keys();
     if (extra !== undefined) return { windows, difference: `${rule.id} ${extra}: a window without readings` };
   }
   return { windows, difference: undefined };

@@ -32,15 +32,15 @@ export async function allResolved(log: Log, devices: number): Promise<void> {
  */
 export async function allProcessed(log: Log, partitions: number): Promise<void> {
   const each = Array.from({ length: partitions }, (_, i) => i);
-  for (const partition of each) await untilToldBeyond(log, partition, "READINGS", [readingsSubject(partition)]);
+  for (const partition of each) await untilResultsBeyond(log, partition, "READINGS", [readingsSubject(partition)]);
   for (const share of each) {
     // A task that has emitted all its windows has forwarded all its readings.
     const subjects = each.map((partition) => groupsSubject(share, partition));
-    await untilToldBeyond(log, partitions + share, "GROUPS", subjects);
+    await untilResultsBeyond(log, partitions + share, "GROUPS", subjects);
   }
 }
 
-async function untilToldBeyond(
+async function untilResultsBeyond(
   log: Log,
   task: number,
   stream: "READINGS" | "GROUPS",
@@ -49,8 +49,8 @@ async function untilToldBeyond(
   const newest = await Promise.all(subjects.map((subject) => log.lastFor(stream, subject)));
   const last = Math.max(...newest.map((message) => message?.sequence ?? 0));
   await until(`task ${task} did not process entry ${last}`, async () => {
-    const told = await log.lastFor("WINDOWS", windowsSubject(task));
-    return last === 0 || (told !== undefined && decodeWindows(told.payload).lastInput >= last);
+    const results = await log.lastFor("WINDOWS", windowsSubject(task));
+    return last === 0 || (results !== undefined && decodeWindows(results.payload).lastInput >= last);
   });
 }
 

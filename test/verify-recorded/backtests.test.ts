@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { difference } from "./backtests.ts";
 
 describe("difference", () => {
-  const verdicts = (emitted: string[], again: string[]) =>
+  const outcomes = (emitted: string[], again: string[]) =>
     difference("x", emitted, again).map(({ got, equal }) => [got, equal]);
 
   it.each([
@@ -18,7 +18,7 @@ describe("difference", () => {
     [["a"], ["c"], [1, true], [1, false], [1, false]],
     [[], [], [0, false], [0, true], [0, true]],
   ])("%j and %j", (emitted, again, ...expected) => {
-    expect(verdicts(emitted, again)).toEqual(expected);
+    expect(outcomes(emitted, again)).toEqual(expected);
   });
 
   it("shows some of the differences", () => {

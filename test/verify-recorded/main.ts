@@ -55,8 +55,8 @@ function describe({ checks, replay, settleMs, equal, kills }: VerifyReport): str
     ]),
   ];
   const widths = [0, 1, 2].map((i) => Math.max(...table.map((row) => row[i]?.length ?? 0)));
-  const lines = table.map(([what = "", expected = "", got = "", verdict = ""]) =>
-    `  ${what.padEnd(widths[0] ?? 0)}  ${expected.padStart(widths[1] ?? 0)}  ${got.padStart(widths[2] ?? 0)}  ${verdict}`.trimEnd(),
+  const lines = table.map(([what = "", expected = "", got = "", outcome = ""]) =>
+    `  ${what.padEnd(widths[0] ?? 0)}  ${expected.padStart(widths[1] ?? 0)}  ${got.padStart(widths[2] ?? 0)}  ${outcome}`.trimEnd(),
   );
   const examples = checks.flatMap((check) => check.examples.map((example) => `  ${check.what}: ${example}`));
   const seconds = replay.elapsedMs / 1000;

@@ -188,12 +188,12 @@ function evaluatedOf(rule: OracleRule, { endUs, aggregates }: Omit<Result, "part
   const value = values[rule.let === undefined ? (rule.aggregate[0] ?? "") : (Object.keys(rule.let)[0] ?? "")];
   if (when === undefined || value === undefined) return undefined;
   if (rule.let !== undefined && Object.values(values).some((each) => Number.isNaN(each))) return undefined;
-  const judge = (condition: string) => {
+  const evaluate = (condition: string) => {
     if (rule.let !== undefined) return holdsFor(condition, values);
     return isComparable(condition, value) ? fulfils(condition, value) : undefined;
   };
-  const holds = judge(when);
+  const holds = evaluate(when);
   if (holds === undefined) return undefined;
   if (!isActive(rule.active, endUs - 1)) return { endUs, value, holds: false, clears: true };
-  return { endUs, value, holds, clears: clear === undefined ? !holds : judge(clear) === true };
+  return { endUs, value, holds, clears: clear === undefined ? !holds : evaluate(clear) === true };
 }

@@ -34,10 +34,41 @@ export function kindOf(value: ReadingValue): ValueKind {
   }
 }
 
+/** A device for people: its name and all its tags. Devices of one name at two sites are two devices. */
+export interface Device {
+  readonly device: string;
+  readonly tags: Tags;
+}
+
 /** The text that names a series: equal for equal series, whatever the order of their tags. */
 export function seriesKey(series: Series): string {
-  const tags = Object.keys(series.tags).sort();
-  let key = `${series.device}\u0000${series.metric}\u0000${series.kind}`;
-  for (const name of tags) key += `\u0000${name}\u0001${series.tags[name]}`;
+  return `${series.device}\u0000${series.metric}\u0000${series.kind}${tagsKey(series.tags)}`;
+}
+
+/** As `seriesKey`, without the kind: with the time, this is what identifies a reading. */
+export function sensorKey(sensor: Omit<Series, "kind">): string {
+  return `${sensor.device}\u0000${sensor.metric}${tagsKey(sensor.tags)}`;
+}
+
+// Names and values have no control characters, so the text is unambiguous.
+function tagsKey(tags: Tags): string {
+  let key = "";
+  for (const name of Object.keys(tags).sort()) key += `\u0000${name}\u0001${tags[name]}`;
   return key;
+}
+
+/**
+ * The text that names a device, in tables and for people: `meter-1`, or with tags `meter-1{phase=L1,site=north}`.
+ * A backslash stands before a brace, comma, equals sign or backslash of a name, so different devices differ.
+ */
+export function deviceKey({ device, tags }: Device): string {
+  const names = Object.keys(tags).sort();
+  if (names.length === 0) return escaped(device);
+  let inside = "";
+  for (const name of names) inside += `${inside === "" ? "" : ","}${escaped(name)}=${escaped(tags[name] ?? "")}`;
+  return `${escaped(device)}{${inside}}`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\{},=]/g, "\\$&");
 }

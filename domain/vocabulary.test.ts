@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import { decodeDeadLetter, encodeDeadLetter, encodeDeadLetterWithin } from "./dead-letter-codec.ts";
 import { fnv1a32, partitionOf } from "./partition.ts";
-import { seriesKey } from "./reading.ts";
 import { alertSubject, partitionOfSubject, readingsSubject, subjectToken } from "./subjects.ts";
 import { formatDurationUs, formatInstantUs, parseDurationUs } from "./time.ts";
 import type { WindowsFrame } from "./window-result.ts";
@@ -56,12 +55,6 @@ test("subject tokens escape the characters that are special to NATS", () => {
   expect(subjectToken("a.b*c>d e\u0000é")).toBe("a%2eb%2ac%3ed%20e%00%c3%a9");
   expect(alertSubject("cold room", "ff")).toBe("alerts.cold%20room.ff");
   expect(partitionOfSubject(readingsSubject(7))).toBe(7);
-});
-
-test("a series key does not depend on the order of tags", () => {
-  const one = seriesKey({ device: "d", metric: "m", kind: "number", tags: { a: "1", b: "2" } });
-  const two = seriesKey({ device: "d", metric: "m", kind: "number", tags: { b: "2", a: "1" } });
-  expect(one).toBe(two);
 });
 
 test("windows frames decode to the same results", () => {

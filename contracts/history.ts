@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { AlertChange } from "../domain/alert.ts";
 import { alertChangeSchema } from "./feed/items.ts";
+import { incidentEventSchema } from "./incident-events.ts";
 import { type Plain, question } from "./question.ts";
 import { countSchema, instantUsSchema, nothingSchema } from "./values.ts";
 
@@ -66,8 +67,16 @@ const readingsPageSchema = z.object({
   next: z.object({ fromUs: z.number(), skip: countSchema }).nullable(),
 });
 
+/** The incidents of one page. */
+const incidentEventsQuerySchema = z.strictObject({ incidents: z.array(z.string().min(1)).min(1).max(1_000) });
+
 export const HISTORY_SERIES = question("history.series", { ask: seriesQuerySchema, answer: seriesAnswerSchema });
 export const HISTORY_ALERTS = question("history.alerts", { ask: alertsQuerySchema, answer: alertsAnswerSchema });
+/** What people and the notifier did about these incidents: each event once, in its newest state, oldest first. */
+export const HISTORY_INCIDENT_EVENTS = question("history.incident_events", {
+  ask: incidentEventsQuerySchema,
+  answer: z.array(incidentEventSchema),
+});
 /** The span that has readings; null when there are none. */
 export const HISTORY_EXTENT = question("history.extent", { ask: nothingSchema, answer: extentSchema.nullable() });
 /** Raw readings in order of time, page by page. */
@@ -76,6 +85,7 @@ export const HISTORY_READINGS = question("history.readings", { ask: readingsQuer
 export type SeriesQuery = Plain<z.infer<typeof seriesQuerySchema>>;
 export type SeriesAnswer = Plain<z.infer<typeof seriesAnswerSchema>>;
 export type AlertsQuery = Plain<z.infer<typeof alertsQuerySchema>>;
+export type IncidentEventsQuery = Plain<z.infer<typeof incidentEventsQuerySchema>>;
 export type ReadingsExtent = Plain<z.infer<typeof extentSchema>>;
 export type ReadingsQuery = Plain<z.infer<typeof readingsQuerySchema>>;
 /** Where the next page begins. */

@@ -61,6 +61,15 @@ export interface AlertChange {
   /** Event time at which the condition first held. */
   readonly activeAtUs: number;
   readonly value: number | string;
+  /**
+   * The most extreme value of the incident so far, in the direction of the condition. Left out where there is none
+   * (docs/windows.md), and in changes of older versions, like the next two.
+   */
+  readonly worst?: number;
+  /** The incident's title: its summary, as it was when the alert fired. While it is pending: as it is now. */
+  readonly title?: string;
+  /** Event time at which the alert fired. Left out before. */
+  readonly firedAtUs?: number;
   readonly notify: readonly string[];
   /** The alert flaps, so it keeps firing; left out when it does not flap. */
   readonly flapping?: true;

@@ -36,6 +36,17 @@ export const alertChangeSchema = z.looseObject({
   processedAtUs: instantUs,
   activeAtUs: instantUs,
   value: figure,
+  worst: z
+    .union([z.number(), z.null().transform(() => Number.NaN)])
+    .exactOptional()
+    .describe(
+      "The most extreme value of the incident so far, in the direction of the condition; left out where there is none.",
+    ),
+  title: z
+    .string()
+    .exactOptional()
+    .describe("The incident's title: its summary when the alert fired; while it is pending, the present one."),
+  firedAtUs: instantUs.exactOptional().describe("When the alert fired, in event time. Left out before."),
   notify: z.array(z.string()),
   inhibitedBy: z
     .array(z.looseObject({ rule: z.string(), equal: z.array(z.string()) }))

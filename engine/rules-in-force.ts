@@ -3,12 +3,12 @@ import type { Series, Tags } from "../domain/reading.ts";
 import { readRuleSpec } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { groupLabels } from "../rule-language/spec/selector.ts";
+import { SeriesIndex } from "../rule-language/spec/series-index.ts";
 import { readerOf } from "./aggregates/aggregates.ts";
 import { RuleAlerts } from "./alerts/rule-alerts.ts";
 import { Input, type JoinedInput } from "./inputs/input.ts";
 import { Join } from "./inputs/join.ts";
 import type { KeyTimers } from "./inputs/key-timers.ts";
-import { SeriesIndex } from "./inputs/series-index.ts";
 import type { Route } from "./inputs/series-routes.ts";
 import type { Source } from "./inputs/source.ts";
 import { compileRule } from "./rules/compile.ts";
@@ -33,7 +33,7 @@ export class RulesInForce {
   #rules: readonly RunningRule[] = [];
   #inputs: readonly Input[] = [];
   #joins: readonly Join[] = [];
-  #index = new SeriesIndex([]);
+  #index = indexOf([]);
   #watches = false;
 
   constructor(context: StepContext, timers: KeyTimers) {
@@ -49,7 +49,9 @@ export class RulesInForce {
   /** The routes of a series' readings, limited to the groups that this task computes. */
   routesOf(series: Series, belongs: (labels: Tags) => boolean): Route[] {
     const routes: Route[] = [];
-    for (const input of this.#index.inputsOf(series)) {
+    // In the order of the rule set.
+    const inputs = this.#index.readersOf(series).sort((a, b) => a.index - b.index);
+    for (const input of inputs) {
       const labels = groupLabels(input.spec.groupBy, series);
       if (belongs(labels)) routes.push({ input, key: input.keyFor(labels) });
     }
@@ -145,7 +147,7 @@ export class RulesInForce {
       input.connect(readers.get(input) ?? [], joined.get(input) ?? []);
     }
     this.#watches = this.#inputs.some(({ absences }) => absences !== undefined);
-    this.#index = new SeriesIndex(this.#inputs);
+    this.#index = indexOf(this.#inputs);
   }
 
   #joinFor(spec: JoinSpec, joins: Map<string, Join>): Join {
@@ -189,4 +191,8 @@ function handOver(
       if (old.source.absences) next.source.absences?.adopt(nextKey, old.source.absences, key, nowUs);
     }
   }
+}
+
+function indexOf(inputs: readonly Input[]): SeriesIndex<Input> {
+  return new SeriesIndex(inputs, ({ spec }) => spec.selector);
 }

@@ -151,6 +151,8 @@ export const CHANNEL_KINDS = {
           device: "cold-1",
           tags: { site: "north" },
           lastSeenUs: 1763769600000000,
+          silentFromUs: 1763769630000000,
+          expectedEveryUs: 10000000,
           readings: 90210,
           clockAhead: 0,
           lateApplied: 3,
@@ -158,7 +160,7 @@ export const CHANNEL_KINDS = {
           duplicates: 12,
           metrics: {
             temperature: { atUs: 1763769600000000, value: 5.25 },
-            mode: { atUs: 1763769300000000, value: "defrost" },
+            mode: { atUs: 1763769300000000, value: "defrost", seenUs: 1763769300000000, unwatched: true },
           },
         },
       ],

@@ -113,11 +113,29 @@ export const readingItemSchema = z.looseObject({
   value: readingValue,
 }) satisfies z.ZodType<ReadingItem>;
 
+/** The newest value of a device's metric. */
+export interface DeviceMetric {
+  readonly atUs: number;
+  readonly value: ReadingValue;
+  /** Receive time of its newest reading. Left out, like the next, where it equals the device's. */
+  readonly seenUs?: number | undefined;
+  /** From this instant on the metric is silent, unless a reading arrives before. */
+  readonly silentFromUs?: number | undefined;
+  /** No rule has a condition on its values. Left out otherwise. */
+  readonly unwatched?: true | undefined;
+}
+
 export interface DeviceItem {
   readonly device: string;
   readonly tags: Tags;
   /** Receive time of its newest reading. */
   readonly lastSeenUs: number;
+  /** From this instant on the device is silent, unless it sends before. */
+  readonly silentFromUs: number;
+  /** The longest usual interval between its readings; left out while its rhythm is not known. */
+  readonly expectedEveryUs?: number | undefined;
+  /** No rule watches the device, not even for silence. Left out otherwise. */
+  readonly unwatched?: true | undefined;
   readonly readings: number;
   /** Readings whose clock ran ahead of the gateway's. */
   readonly clockAhead: number;
@@ -127,19 +145,40 @@ export interface DeviceItem {
   readonly lateDropped?: number | undefined;
   /** Duplicates. */
   readonly duplicates?: number | undefined;
-  readonly metrics: Readonly<Record<string, { readonly atUs: number; readonly value: ReadingValue }>>;
+  readonly metrics: Readonly<Record<string, DeviceMetric>>;
 }
+
+const silentFromUs = instantUs.describe("Silent from this instant on, unless a reading arrives before.");
+const unwatched = z.literal(true).optional();
+
+const deviceMetricSchema = z.looseObject({
+  atUs: instantUs,
+  value: readingValue,
+  seenUs: instantUs
+    .optional()
+    .describe("Receive time of its newest reading. Left out, like `silentFromUs`, where it equals the device's."),
+  silentFromUs: silentFromUs.optional(),
+  unwatched: unwatched.describe("No rule has a condition on its values. Left out otherwise."),
+}) satisfies z.ZodType<DeviceMetric>;
 
 export const deviceItemSchema = z.looseObject({
   device: z.string(),
   tags: texts,
-  lastSeenUs: instantUs,
+  lastSeenUs: instantUs.describe("Receive time of its newest reading."),
+  silentFromUs,
+  expectedEveryUs: z
+    .number()
+    .optional()
+    .describe(
+      "The longest usual interval between its readings, in microseconds. Left out while its rhythm is not known.",
+    ),
+  unwatched: unwatched.describe("No rule watches the device, not even for silence. Left out otherwise."),
   readings: z.int().min(0),
   clockAhead: z.int().min(0).describe("Readings whose clock ran ahead of the gateway's."),
   lateApplied: z.int().min(0).optional().describe("Readings that corrected a closed window."),
   lateDropped: z.int().min(0).optional().describe("Readings that were too late for any window."),
   duplicates: z.int().min(0).optional().describe("Duplicate readings."),
-  metrics: z.record(z.string(), z.looseObject({ atUs: instantUs, value: readingValue })),
+  metrics: z.record(z.string(), deviceMetricSchema),
 }) satisfies z.ZodType<DeviceItem>;
 
 /** The metrics of one process. Counters only grow; a rate is the difference of two items over their time. */

@@ -4,7 +4,7 @@ import type { Channel, Item } from "./channels.ts";
 // and the client need no library, so that a page stays small. `docs/asyncapi.yaml` describes the protocol for others.
 
 export type { Channel, Item } from "./channels.ts";
-export type { DeviceItem, ReadingItem, StatsItem } from "./items.ts";
+export type { DeviceItem, DeviceMetric, ReadingItem, StatsItem } from "./items.ts";
 
 /** The WebSocket subprotocol. Frames are JSON text. */
 export const SUBPROTOCOL = "weir.v1";

@@ -21,7 +21,13 @@ export const seriesSchema = z.object({
 
 export const devicesAnswer = z.object({
   total: z.int().min(0).describe("Devices that match the filter."),
-  devices: z.array(deviceItemSchema).describe("By name."),
+  devices: z
+    .array(
+      deviceItemSchema.extend({
+        silentSinceUs: z.number().optional().describe("Its `silentFromUs`, if that has passed. Left out otherwise."),
+      }),
+    )
+    .describe("By name."),
   next: z.string().exactOptional().describe("Send this as `after` for the next page; left out on the last page."),
 });
 

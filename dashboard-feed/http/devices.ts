@@ -17,11 +17,17 @@ export const devices = operation({
   filter: "`device`, `metric` and tags",
   answer: devicesAnswer,
   example: { query: { limit: "1", device: "*" } },
-  async handle({ query, filter, views }) {
+  async handle({ query, filter, views, clock }) {
     const matches = views.devices.matcher(filter);
-    const { texts, total, next } = views.devices.list({ matches, after: query.after ?? "", limit: query.limit });
+    const { slots, total, next } = views.devices.list({ matches, after: query.after ?? "", limit: query.limit });
+    const nowUs = clock.nowUs();
     const more = next === undefined ? "" : `,"next":${JSON.stringify(next)}`;
     // The view stores its items as JSON texts.
+    const texts = slots.map((slot) => {
+      const silentFromUs = views.devices.silentFromUs(slot);
+      const text = views.devices.textOf(slot);
+      return silentFromUs > nowUs ? text : `${text.slice(0, -1)},"silentSinceUs":${silentFromUs}}`;
+    });
     return new Reply(`{"total":${total},"devices":[${texts.join(",")}]${more}}`);
   },
 });

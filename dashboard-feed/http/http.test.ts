@@ -297,6 +297,9 @@ describe("the API", () => {
     expect((await get("?device=a&device=c*")).devices.map(({ device }) => device)).toEqual(["a", "c"]);
     expect((await get("?limit=2&after=b")).devices.map(({ device }) => device)).toEqual(["c"]);
     expect(await get("?device=z*")).toEqual({ total: 0, devices: [] });
+    // Its only reading arrived in 2025.
+    const silentSinceUs = 1_763_769_900_000_000;
+    expect((await get("?device=a")).devices).toMatchObject([{ silentFromUs: silentSinceUs, silentSinceUs }]);
   });
 
   it("returns the rules in force", async () => {

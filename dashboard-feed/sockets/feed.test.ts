@@ -70,12 +70,14 @@ describe("snapshot, then live", () => {
         device: "cold-1",
         tags,
         lastSeenUs: 1_763_769_600_000_000,
+        silentFromUs: 1_763_769_900_000_000,
+        unwatched: true,
         readings: 5,
         clockAhead: 0,
         metrics: {
-          temperature: { atUs: 2_000, value: 5.5 },
-          door: { atUs: 1_000, value: true },
-          mode: { atUs: 1_000, value: 'say "cool"' },
+          temperature: { atUs: 2_000, value: 5.5, unwatched: true },
+          door: { atUs: 1_000, value: true, unwatched: true },
+          mode: { atUs: 1_000, value: 'say "cool"', unwatched: true },
         },
       },
     ]);

@@ -1,9 +1,11 @@
 import type { DeviceLedgersReport } from "../../contracts/device-ledgers.ts";
 import type { Series } from "../../domain/reading.ts";
-import type { Position } from "../common/cursor.ts";
+import type { Watched } from "../../rule-language/spec/watchers.ts";
+import { type Position, positionOf } from "../common/cursor.ts";
 import type { CompiledFilter } from "../common/filter.ts";
 import { ChangeOrder } from "./change-order.ts";
 import type { Progress } from "./progress.ts";
+import type { Rhythm } from "./rhythm.ts";
 import type { Matches, StateView } from "./view.ts";
 
 /** The most metrics that an item lists. */
@@ -15,9 +17,21 @@ export interface DevicesViewOptions {
   /** Lookups into the readings view, by series id. */
   readonly seriesOf: (id: number) => Series;
   readonly atUsOf: (id: number) => number;
+  /** Receive time of its newest reading. */
+  readonly seenUsOf: (id: number) => number;
+  readonly rhythmOf: (id: number) => Rhythm;
+  readonly watchedOf: (id: number) => Watched;
   readonly valueTextOf: (id: number) => string;
   readonly seriesMatcher: (filter: CompiledFilter) => Matches;
   readonly permits: (id: number, filter: CompiledFilter) => boolean;
+}
+
+const UNWATCHED = ',"unwatched":true';
+
+interface Silence {
+  readonly lastSeenUs: number;
+  readonly silentFromUs: number;
+  readonly everyUs: number | undefined;
 }
 
 /** Each device with its tags, newest values and counts. The readings view feeds it. */
@@ -86,6 +100,12 @@ export class DevicesView implements StateView {
     this.#clockAhead[slot] = (this.#clockAhead[slot] as number) + 1;
   }
 
+  /** Other rules watch the devices, so all items have changed. */
+  watchedChanged(sequence: number): void {
+    this.#items.length = 0;
+    for (const slot of this.#names.keys()) this.order.touch(slot, positionOf(sequence, slot));
+  }
+
   /** Stores the processors' counts. The next change of the device sends them. */
   note(ledgers: DeviceLedgersReport): void {
     for (const [device, { lateApplied, lateDropped, duplicates }] of Object.entries(ledgers)) {
@@ -94,6 +114,10 @@ export class DevicesView implements StateView {
       this.#notes[slot] = `,"lateApplied":${lateApplied},"lateDropped":${lateDropped},"duplicates":${duplicates}`;
       this.#items[slot] = undefined;
     }
+  }
+
+  silentFromUs(slot: number): number {
+    return this.#silenceOf(slot).silentFromUs;
   }
 
   textOf(slot: number): string {
@@ -107,8 +131,9 @@ export class DevicesView implements StateView {
 
   #build(slot: number): string {
     const { seriesOf, atUsOf, valueTextOf } = this.#options;
+    const all = this.#series[slot] ?? [];
     // Oldest first, so that the newest tags and values win.
-    const ids = (this.#series[slot] ?? []).slice(0, METRICS_PER_ITEM_MAX).sort((a, b) => atUsOf(a) - atUsOf(b));
+    const ids = all.slice(0, METRICS_PER_ITEM_MAX).sort((a, b) => atUsOf(a) - atUsOf(b));
     const tags: Record<string, string> = {};
     const newest = new Map<string, number>();
     for (const id of ids) {
@@ -116,19 +141,54 @@ export class DevicesView implements StateView {
       Object.assign(tags, series.tags);
       newest.set(series.metric, id);
     }
+    const silence = this.#silenceOf(slot);
     const metrics = [...newest].map(([metric, id]) => {
-      return `${JSON.stringify(metric)}:{"atUs":${atUsOf(id)},"value":${valueTextOf(id)}}`;
+      const about = this.#metricText(id, silence);
+      return `${JSON.stringify(metric)}:{"atUs":${atUsOf(id)},"value":${valueTextOf(id)}${about}}`;
     });
+    const { everyUs, lastSeenUs, silentFromUs } = silence;
+    const unwatched = all.every((id) => this.#options.watchedOf(id) === "nothing");
     return (
       `{"device":${JSON.stringify(this.#names[slot])},"tags":${JSON.stringify(tags)}` +
-      `,"lastSeenUs":${this.#lastSeenUs[slot]},"readings":${this.#readings[slot]}` +
+      `,"lastSeenUs":${lastSeenUs},"silentFromUs":${silentFromUs}` +
+      `${everyUs === undefined ? "" : `,"expectedEveryUs":${everyUs}`}${unwatched ? UNWATCHED : ""}` +
+      `,"readings":${this.#readings[slot]}` +
       `,"clockAhead":${this.#clockAhead[slot]}${this.#notes[slot] ?? ""},"metrics":{${metrics.sort().join(",")}}}`
     );
   }
 
+  /** The members of a metric that differ from the device's. A metric without a known rhythm is silent with its device. */
+  #metricText(id: number, device: Silence): string {
+    const { seenUsOf, rhythmOf, watchedOf } = this.#options;
+    const seenUs = seenUsOf(id);
+    const { everyUs, patienceUs } = rhythmOf(id);
+    const silentFromUs = everyUs === undefined ? device.silentFromUs : Math.round(seenUs + patienceUs);
+    return (
+      `${seenUs === device.lastSeenUs ? "" : `,"seenUs":${seenUs}`}` +
+      `${silentFromUs === device.silentFromUs ? "" : `,"silentFromUs":${silentFromUs}`}` +
+      `${watchedOf(id) === "values" ? "" : UNWATCHED}`
+    );
+  }
+
+  /** The fastest series that still sends decides: a device that stops is silent before its slowest series is. */
+  #silenceOf(slot: number): Silence {
+    const { seenUsOf, rhythmOf } = this.#options;
+    const lastSeenUs = this.#lastSeenUs[slot] ?? 0;
+    let fastest: Rhythm | undefined;
+    let unknownUs = 0;
+    for (const id of this.#series[slot] ?? []) {
+      const rhythm = rhythmOf(id);
+      if (rhythm.everyUs === undefined) unknownUs = Math.max(unknownUs, rhythm.patienceUs);
+      else if (lastSeenUs - seenUsOf(id) > rhythm.patienceUs) continue;
+      else if (fastest === undefined || rhythm.patienceUs < fastest.patienceUs) fastest = rhythm;
+    }
+    const silentFromUs = lastSeenUs + Math.round(fastest?.patienceUs ?? unknownUs);
+    return { lastSeenUs, silentFromUs, everyUs: fastest?.everyUs };
+  }
+
   /** Devices by name, from the one after `after`; `total` counts all matching devices. */
   list(query: { readonly matches: Matches; readonly after: string; readonly limit: number }): {
-    readonly texts: readonly string[];
+    readonly slots: readonly number[];
     readonly total: number;
     /** The name of the last device, if more follow. */
     readonly next: string | undefined;
@@ -137,7 +197,7 @@ export class DevicesView implements StateView {
     const behind = matching.filter(({ name }) => name > query.after).sort((a, b) => (a.name < b.name ? -1 : 1));
     const page = behind.slice(0, query.limit);
     return {
-      texts: page.map(({ slot }) => this.textOf(slot)),
+      slots: page.map(({ slot }) => slot),
       total: matching.length,
       next: behind.length > page.length ? page.at(-1)?.name : undefined,
     };

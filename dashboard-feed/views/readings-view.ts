@@ -1,11 +1,14 @@
 import { FrameReader, type LogEntry, type ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
 import type { Series } from "../../domain/reading.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
+import { readRuleSet } from "../../rule-language/spec/read-rule-set.ts";
+import { type Watched, Watchers } from "../../rule-language/spec/watchers.ts";
 import { type Position, positionOf, ROWS_MAX } from "../common/cursor.ts";
 import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import { ChangeOrder } from "./change-order.ts";
 import { DevicesView } from "./devices-view.ts";
 import type { Progress } from "./progress.ts";
+import { Arrivals } from "./rhythm.ts";
 import { type Matches, remembering, type StateView } from "./view.ts";
 
 export interface RuleSet {
@@ -30,7 +33,11 @@ export class ReadingsView implements StateView {
   readonly order = new ChangeOrder();
   readonly losses = 0;
   readonly devices: DevicesView;
-  ruleSet: RuleSet | undefined;
+  #ruleSet: RuleSet | undefined;
+  #watchers = new Watchers([]);
+  /** By series id; cleared with each rule set. */
+  #watched: Watched[] = [];
+  readonly #arrivals = new Arrivals();
   readonly #options: ReadingsViewOptions;
   readonly #table = new SeriesTable();
   readonly #reader = new FrameReader(this.#table);
@@ -52,6 +59,9 @@ export class ReadingsView implements StateView {
       devicesMax: options.devicesMax,
       seriesOf: (id) => this.#table.series(id),
       atUsOf: (id) => this.#atUs[id] ?? Number.NEGATIVE_INFINITY,
+      seenUsOf: (id) => this.#arrivals.lastUs(id),
+      rhythmOf: (id) => this.#arrivals.rhythm(id),
+      watchedOf: (id) => this.#watchedOf(id),
       valueTextOf: (id) => this.#valueText(id),
       seriesMatcher: (filter) => this.matcher(filter),
       permits: (id, filter) => filter.permits(labelOf(this.#table.series(id))),
@@ -74,12 +84,33 @@ export class ReadingsView implements StateView {
     return this.#options.progress.loaded;
   }
 
+  get ruleSet(): RuleSet | undefined {
+    return this.#ruleSet;
+  }
+
+  /** Puts a rule set in force. Rules that this version cannot read watch nothing here. */
+  useRuleSet(ruleSet: RuleSet): void {
+    const isSame = ruleSet.rulesJson === this.#ruleSet?.rulesJson;
+    this.#ruleSet = ruleSet;
+    if (isSame) return;
+    const read = readRuleSet(ruleSet.rulesJson);
+    this.#watchers = new Watchers(read.ok ? read.specs : []);
+    this.#watched = [];
+    this.devices.watchedChanged(ruleSet.sequence);
+  }
+
+  #watchedOf(id: number): Watched {
+    const watched = this.#watched[id] ?? this.#watchers.of(this.#table.series(id));
+    this.#watched[id] = watched;
+    return watched;
+  }
+
   /** Throws BadFrameError when the message is not a log entry. The view is then unchanged. */
   apply(message: LogMessage): LogEntry["kind"] {
     const entry = this.#reader.read(message.payload);
     if (entry.kind === "readings") this.#applyReadings(entry, message.sequence);
     else if (entry.kind === "rule_set") {
-      this.ruleSet = { version: entry.version, rulesJson: entry.rulesJson, sequence: message.sequence };
+      this.useRuleSet({ version: entry.version, rulesJson: entry.rulesJson, sequence: message.sequence });
     }
     return entry.kind;
   }
@@ -95,6 +126,7 @@ export class ReadingsView implements StateView {
       if (device < 0) continue;
       const position = base + Math.min(row, ROWS_MAX - 1);
       devices.count(device, position, receivedAtUs);
+      this.#arrivals.note(id, receivedAtUs);
       const at = atUs[row] as number;
       // Late and duplicate readings change nothing here.
       if (at <= (this.#atUs[id] as number)) continue;

@@ -78,8 +78,9 @@ export class Views implements ChannelViews {
   start(): void {
     const { deps, events, onAlerts } = this.#options;
     const identified = this.#identify();
-    void this.#rules.recall().then((ruleSet) => {
-      this.readings.ruleSet ??= ruleSet;
+    // The log may hold a newer rule set. It is applied afterwards.
+    const recalled = this.#rules.recall().then((ruleSet) => {
+      if (ruleSet !== undefined) this.readings.useRuleSet(ruleSet);
     });
     this.#follow("ALERTS", identified, {
       apply: (message) => this.alerts.apply(message),
@@ -87,7 +88,9 @@ export class Views implements ChannelViews {
       newestOfEachSubject: true,
     });
     this.#follow("WINDOWS", identified, { apply: (message) => this.windows.apply(message) });
-    this.#follow("READINGS", identified, { apply: (message) => this.#applyReadings(message) });
+    this.#follow("READINGS", Promise.all([identified, recalled]).then(), {
+      apply: (message) => this.#applyReadings(message),
+    });
     const { bus } = deps.log;
     this.#unsubscribe.push(
       bus.subscribe(DEVICE_LEDGERS, (ledgers) => this.devices.note(ledgers)),

@@ -132,12 +132,18 @@ export class MockWorld {
       device,
       tags: { site },
       lastSeenUs: this.#nowUs(),
+      silentFromUs: this.#nowUs() + 3 * HOUR_US,
+      expectedEveryUs: HOUR_US,
       readings: (this.#hour - this.#firstHour) * METRICS.length,
       clockAhead: 0,
       metrics: Object.fromEntries(
         METRICS.map((metric) => [
           metric,
-          { atUs: (this.#hour - 1) * HOUR_US, value: airAt(metric, this.#hour - 1, seed) },
+          {
+            atUs: (this.#hour - 1) * HOUR_US,
+            value: airAt(metric, this.#hour - 1, seed),
+            ...(RULES.some((rule) => rule.metric === metric) ? {} : { unwatched: true as const }),
+          },
         ]),
       ),
     }));

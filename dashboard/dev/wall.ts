@@ -30,7 +30,9 @@ export class Wall {
 
   device(): DeviceItem {
     const newest = this.readings().map(({ metric, atUs, value }) => [metric, { atUs, value }]);
-    const about = { device: WALL, tags: TAGS, lastSeenUs: this.#nowUs(), readings: 1, clockAhead: 0 };
+    const nowUs = this.#nowUs();
+    const seen = { lastSeenUs: nowUs, silentFromUs: nowUs + 10_000_000 };
+    const about = { device: WALL, tags: TAGS, ...seen, readings: 1, clockAhead: 0 };
     return { ...about, metrics: Object.fromEntries(newest) };
   }
 

@@ -3,11 +3,11 @@ import { expect, test } from "vitest";
 import type { Series } from "../../domain/reading.ts";
 import { Input } from "../../engine/inputs/input.ts";
 import { KeyTimers } from "../../engine/inputs/key-timers.ts";
-import { SeriesIndex } from "../../engine/inputs/series-index.ts";
 import { compileRule } from "../../engine/rules/compile.ts";
 import { StepOutput } from "../../engine/state/step-context.ts";
 import { rule } from "../../engine/testing/step-kit.ts";
 import { compileSelector } from "./selector.ts";
+import { SeriesIndex } from "./series-index.ts";
 
 const series = (device: string, tags: Record<string, string> = {}): Series => {
   return { device, metric: "temperature", tags, kind: "number" };
@@ -71,11 +71,11 @@ test("selectors, and the index over many of them, agree with brute force", () =>
           input.index = index;
           return input;
         });
-        const index = new SeriesIndex(inputs);
+        const index = new SeriesIndex(inputs, ({ spec }) => spec.selector);
         for (const one of many) {
           const expected = all.map((where) => bruteForce(where, one));
           expect(inputs.map(({ spec }) => spec.selector.matches(one))).toEqual(expected);
-          const found = new Set(index.inputsOf(one));
+          const found = new Set(index.readersOf(one));
           expect(inputs.map((input) => found.has(input))).toEqual(expected);
         }
       },

@@ -17,7 +17,8 @@ export const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   storage: BASE,
   // Messages are written in the rules' template language.
   notifier: ["rule-language", ...BASE],
-  "dashboard-feed": BASE,
+  // The rule language says which series a rule watches.
+  "dashboard-feed": ["rule-language", ...BASE],
   simulators: BASE,
   dashboard: ["contracts", "domain"],
   gateway: [

@@ -6,9 +6,9 @@ import { usePage } from "../app/page.ts";
 import { deviceHref } from "../app/route.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
 import { formatAge, formatValue, NO_VALUE } from "../lib/format.ts";
+import { isSilent } from "../lib/silence.ts";
 import { useVisible } from "../lib/visible.ts";
 import type { DeviceEntry } from "../store/devices.ts";
-import { SILENT_US } from "../store/sites.ts";
 import { SeverityIcon } from "./icons.tsx";
 
 const OTHERS_SHOWN = 3;
@@ -82,10 +82,10 @@ function CardBody({
 
 function CardFoot({ item, shown }: { readonly item: DeviceItem; readonly shown: string | undefined }): JSX.Element {
   const { nowUs } = usePage();
-  const silentMinutes = useComputed(() => Math.floor((nowUs.value - item.lastSeenUs) / 60_000_000)).value;
-  if (silentMinutes * 60_000_000 >= SILENT_US) {
-    return <span class="card-silent">Silent for {formatAge(silentMinutes * 60_000_000)}</span>;
-  }
+  const silentFor = useComputed(() =>
+    isSilent(item, nowUs.value) ? formatAge(nowUs.value - item.lastSeenUs) : undefined,
+  ).value;
+  if (silentFor !== undefined) return <span class="card-silent">Silent for {silentFor}</span>;
   const others = Object.entries(item.metrics).filter(([metric]) => metric !== shown);
   return (
     <span class="card-others">

@@ -7,8 +7,8 @@ import { usePage } from "../app/page.ts";
 import { deviceHref } from "../app/route.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
 import { formatAge, formatCount, formatValue, plural } from "../lib/format.ts";
+import { isSilent } from "../lib/silence.ts";
 import type { DeviceEntry } from "../store/devices.ts";
-import { SILENT_US } from "../store/sites.ts";
 import { SeverityIcon } from "./icons.tsx";
 
 const VALUES_SHOWN = 4;
@@ -71,7 +71,7 @@ function LastSeen({ item }: { readonly item: DeviceItem }): JSX.Element {
     // In steps of ten seconds, so that rows do not change every second.
     return ageUs < 10_000_000 ? "just now" : `${formatAge(Math.floor(ageUs / 10_000_000) * 10_000_000)} ago`;
   }).value;
-  const silent = useComputed(() => nowUs.value - item.lastSeenUs >= SILENT_US).value;
+  const silent = useComputed(() => isSilent(item, nowUs.value)).value;
   return (
     <span class="device-row-heard">
       <span class={silent ? "note-warning" : ""}>{silent ? `silent, ${words}` : words}</span>

@@ -9,9 +9,9 @@ import { SearchField } from "../components/search-field.tsx";
 import { VirtualList } from "../components/virtual-list.tsx";
 import { plural } from "../lib/format.ts";
 import { textSearch } from "../lib/search.ts";
+import { isSilent } from "../lib/silence.ts";
 import { rankOf } from "../store/alerts.ts";
 import { DEVICES_MAX, type DeviceEntry } from "../store/devices.ts";
-import { SILENT_US } from "../store/sites.ts";
 
 /** Filters and orders that depend on the clock are applied again at this interval. */
 const AGAIN_US = 5_000_000;
@@ -178,7 +178,7 @@ export function findDevices(
     const item = entry.item.peek();
     if (filter.site !== undefined && (item.tags.site ?? "") !== filter.site) return false;
     if (filter.state === "alerting" && !alerts.has(entry.name)) return false;
-    if (filter.state === "silent" && nowUs - item.lastSeenUs < SILENT_US) return false;
+    if (filter.state === "silent" && !isSilent(item, nowUs)) return false;
     if (filter.state === "odd" && oddities(item).length === 0) return false;
     return isFound(() => [entry.name, ...Object.values(item.tags), ...Object.keys(item.metrics)].join(" "));
   });

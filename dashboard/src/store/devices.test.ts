@@ -10,6 +10,7 @@ function item(device: string, site: string, metrics: Record<string, number | str
     device,
     tags: { site },
     lastSeenUs: atUs,
+    silentFromUs: atUs + 300_000_000,
     readings: 1,
     clockAhead: 0,
     metrics: Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, { atUs, value }])),

@@ -1,9 +1,7 @@
 import type { AlertChange, Severity } from "../../../domain/alert.ts";
+import { isSilent } from "../lib/silence.ts";
 import { rankOf } from "./alerts.ts";
 import type { DeviceEntry } from "./devices.ts";
-
-/** A device without readings for this long is silent. */
-export const SILENT_US = 300_000_000;
 
 export interface SiteSummary {
   /** Empty for devices without a site. */
@@ -31,7 +29,7 @@ export function summariseSites(
       sites.set(site, sum);
     }
     sum.devices++;
-    if (nowUs - item.lastSeenUs >= SILENT_US) sum.silent++;
+    if (isSilent(item, nowUs)) sum.silent++;
     const worst = alerts.get(entry.name)?.[0];
     if (worst?.state !== "firing") continue;
     sum.alerting++;

@@ -1,0 +1,79 @@
+/** Enough that one outage is an exception among them. */
+export const INTERVALS_KEPT = 16;
+/** With fewer intervals, the rhythm of a series is not known. */
+const INTERVALS_MIN = 3;
+/** A series may miss two readings, and be late with the third. */
+const MISSED = 3;
+/** A busy network or a restart of the gateway holds up readings for this long. */
+const PATIENCE_US_MIN = 10_000_000;
+/** For a series whose rhythm is not known. */
+const PATIENCE_US_UNKNOWN = 300_000_000;
+
+export interface Rhythm {
+  /** The interval between its readings, seldom longer; undefined while it is not known. */
+  readonly everyUs: number | undefined;
+  /** How long after its last reading it is silent. */
+  readonly patienceUs: number;
+}
+
+/**
+ * The rhythm of a series. A device's own setting, if it has one, comes first. Otherwise the second longest of its last
+ * intervals counts: irregular devices keep their longer pauses, and one outage does not count.
+ */
+export function rhythmOf(intervalsUs: Iterable<number>, expectedEveryUs?: number): Rhythm {
+  let longestUs = 0;
+  let secondUs = 0;
+  let count = 0;
+  for (const intervalUs of intervalsUs) {
+    count++;
+    if (intervalUs > longestUs) {
+      secondUs = longestUs;
+      longestUs = intervalUs;
+    } else secondUs = Math.max(secondUs, intervalUs);
+  }
+  const known = expectedEveryUs ?? (count >= INTERVALS_MIN ? secondUs : undefined);
+  if (known !== undefined) return { everyUs: known, patienceUs: Math.max(PATIENCE_US_MIN, MISSED * known) };
+  return { everyUs: undefined, patienceUs: Math.max(PATIENCE_US_UNKNOWN, MISSED * longestUs) };
+}
+
+/** When each series was received, in typed arrays, because every reading writes here. */
+export class Arrivals {
+  #lastUs = new Float64Array(256);
+  #count = new Float64Array(256);
+  #intervalsUs = new Float32Array(256 * INTERVALS_KEPT);
+
+  /** Readings of one frame arrive together. Retried dead letters arrived earlier, and change nothing. */
+  note(id: number, receivedAtUs: number): void {
+    if (id >= this.#lastUs.length) this.#grow(id);
+    const lastUs = this.#lastUs[id] as number;
+    if (receivedAtUs <= lastUs) return;
+    this.#lastUs[id] = receivedAtUs;
+    if (lastUs === 0) return;
+    const count = this.#count[id] as number;
+    this.#intervalsUs[id * INTERVALS_KEPT + (count % INTERVALS_KEPT)] = receivedAtUs - lastUs;
+    this.#count[id] = count + 1;
+  }
+
+  /** Receive time of the newest reading; 0 if there is none. */
+  lastUs(id: number): number {
+    return this.#lastUs[id] ?? 0;
+  }
+
+  rhythm(id: number): Rhythm {
+    const kept = Math.min(this.#count[id] ?? 0, INTERVALS_KEPT);
+    return rhythmOf(this.#intervalsUs.subarray(id * INTERVALS_KEPT, id * INTERVALS_KEPT + kept));
+  }
+
+  #grow(id: number): void {
+    const size = Math.max(this.#lastUs.length * 2, id + 1);
+    const lastUs = new Float64Array(size);
+    lastUs.set(this.#lastUs);
+    this.#lastUs = lastUs;
+    const count = new Float64Array(size);
+    count.set(this.#count);
+    this.#count = count;
+    const intervalsUs = new Float32Array(size * INTERVALS_KEPT);
+    intervalsUs.set(this.#intervalsUs);
+    this.#intervalsUs = intervalsUs;
+  }
+}

@@ -1,4 +1,11 @@
-import { HISTORY_ALERTS, HISTORY_EXTENT, HISTORY_READINGS, HISTORY_SERIES } from "../contracts/history.ts";
+import {
+  HISTORY_ALERTS,
+  HISTORY_EXTENT,
+  HISTORY_INCIDENT,
+  HISTORY_READINGS,
+  HISTORY_SERIES,
+  HISTORY_STATES,
+} from "../contracts/history.ts";
 import type { Question } from "../contracts/question.ts";
 import type { Bus } from "../platform/log/port.ts";
 import type { StorageEvents } from "./common/events.ts";
@@ -39,7 +46,9 @@ export function answerHistory(options: {
 
   const stops = [
     respond(HISTORY_SERIES, (store, query) => store.series(query)),
+    respond(HISTORY_STATES, (store, query) => store.states(query)),
     respond(HISTORY_ALERTS, (store, query) => store.alerts(query)),
+    respond(HISTORY_INCIDENT, (store, query) => store.incident(query)),
     respond(HISTORY_EXTENT, async (store) => (await store.extent()) ?? null),
     respond(HISTORY_READINGS, async (store, query) => {
       const { frame, count, next } = await store.readings(query);

@@ -119,7 +119,7 @@ describe("storage with DuckDB", () => {
         toUs: T0 + 1000,
         pointsMax: 1,
       });
-      return answer.count[0] === 180;
+      return answer.kind === "found" && answer.buckets.count[0] === 180;
     });
     await last.stop();
     const [found] = await rows(
@@ -193,13 +193,12 @@ describe("storage with DuckDB", () => {
     await stored(3);
     const question = { device: "d1", metric: "t", fromUs: T0, toUs: T0 + 10, pointsMax: 2 };
     expect(await log.bus.request(HISTORY_SERIES, question)).toEqual({
-      atUs: [T0, T0 + 5],
-      min: [10, 3],
-      max: [20, 3],
-      avg: [15, 3],
-      count: [2, 1],
+      kind: "found",
+      tags: { site: "north" },
+      buckets: { atUs: [T0, T0 + 5], min: [10, 3], max: [20, 3], avg: [15, 3], count: [2, 1] },
     });
-    expect(await log.bus.request(HISTORY_ALERTS, { fromUs: T0, toUs: T0 + 1, limit: 5 })).toEqual([]);
+    const alerts = await log.bus.request(HISTORY_ALERTS, { fromUs: T0, toUs: T0 + 1, limit: 5 });
+    expect(alerts).toEqual({ changes: [], next: null });
     for (const bad of [null, {}, { ...question, pointsMax: 0 }, { ...question, toUs: T0 }, { ...question, more: 1 }]) {
       await expect(requestRaw(log.bus, HISTORY_SERIES.subject, bad)).rejects.toThrow(/not understood/);
     }
@@ -220,7 +219,9 @@ describe("storage with DuckDB", () => {
     await log.append({ subject: "readings.0", payload: frameOf([reading(300_000)]) });
     await stored(200_001);
     const answers = await Promise.all(questions);
-    expect(answers.map((answer) => answer.count.length)).toEqual(Array(30).fill(5000));
+    expect(answers.map((answer) => answer.kind === "found" && answer.buckets.count.length)).toEqual(
+      Array(30).fill(5000),
+    );
   });
 
   it("deletes results older than the retention", async () => {

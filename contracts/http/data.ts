@@ -9,6 +9,7 @@ const figures = z.array(z.number());
 export const seriesSchema = z.object({
   device: z.string(),
   metric: z.string(),
+  tags: z.record(z.string(), z.string()).describe("All tags of the series."),
   fromUs: z.number(),
   toUs: z.number(),
   downSampling: z.literal("min-max-avg").describe("The values that each bucket keeps, so that no peak is lost."),

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { type AlertsQuery, HISTORY_ALERTS } from "../../contracts/history.ts";
+import { type AlertCursor, type AlertsQuery, HISTORY_ALERTS } from "../../contracts/history.ts";
 import { alertsAnswer } from "../../contracts/http/alerts.ts";
 import { US_PER_HOUR, US_PER_MS } from "../../domain/time.ts";
 import { alertMatches } from "../views/alerts-view.ts";
 import type { ApiError } from "./api-error.ts";
 import { askService, STORE, STORE_PROBLEMS } from "./ask-service.ts";
 import { type Call, operation } from "./operation.ts";
-import { type PageEnd, pageOfPast } from "./past-alerts.ts";
+import { pageOfPast } from "./past-alerts.ts";
 import { badRequest, instantUs, requireOrder, whole } from "./query.ts";
 
 const ALERTS_RANGE_US = 24 * US_PER_HOUR;
@@ -91,7 +91,7 @@ function openCursor(after: string): number {
 
 const pageEndSchema = z.strictObject({ atUs: z.number(), id: z.string() });
 
-function pastCursor(after: string): PageEnd {
+function pastCursor(after: string): AlertCursor {
   try {
     const text = /^past\.([\w-]+)$/.exec(after)?.[1] ?? "";
     return pageEndSchema.parse(JSON.parse(Buffer.from(text, "base64url").toString("utf8")));

@@ -33,13 +33,15 @@ describe("a long answer", () => {
       ...Array.from({ length: 40 }, (_, i) => alertChange({ id: `later-${i}`, atUs: instant + 1 + (i >> 1) })),
       ...Array.from({ length: 40 }, (_, i) => alertChange({ id: `earlier-${i}`, atUs: instant - 1 - i })),
     ];
-    let asks = 0;
-    // Stores may return the changes of one instant in any order.
+    const order = [...stored].sort((a, b) => b.atUs - a.atUs || (a.id < b.id ? 1 : -1));
+    // The store's pages may be shorter than requested.
     respondRaw(feed.log.bus, "history.alerts", async (question) => {
-      asks++;
-      const { fromUs, toUs, limit } = question as AlertsQuery;
-      const found = stored.filter(({ atUs }) => atUs >= fromUs && atUs < toUs);
-      return found.sort((a, b) => b.atUs - a.atUs || ((asks * 7 + a.id.length) % 3) - 1).slice(0, limit);
+      const { fromUs, toUs, limit, after } = question as AlertsQuery;
+      const first = after === undefined ? 0 : order.findIndex(({ id }) => id === after.id) + 1;
+      const found = order.slice(first).filter(({ atUs }) => atUs >= fromUs && atUs < toUs);
+      const changes = found.slice(0, Math.min(limit, 70));
+      const { atUs = 0, id = "" } = changes.at(-1) ?? {};
+      return { changes, next: changes.length < found.length ? { atUs, id } : null };
     });
     const pages = async (query: string) => {
       const ids: string[] = [];
@@ -57,7 +59,6 @@ describe("a long answer", () => {
     const all = await pages("state=all&limit=150");
     expect(all.sizes).toEqual([150, 150, 150, 150, 150, 30]);
     expect(new Set(all.ids).size).toBe(780);
-    const order = stored.sort((a, b) => b.atUs - a.atUs || (a.id < b.id ? 1 : -1));
     expect(all.ids).toEqual(order.map(({ id }) => id));
     const ended = await pages("state=ended&limit=333");
     expect(ended.sizes).toEqual([333, 333, 34]);

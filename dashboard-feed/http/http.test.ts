@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { AlertsQuery, SeriesQuery } from "../../contracts/history.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
+import type { Tags } from "../../domain/reading.ts";
 import { PortInUseError } from "../../platform/errors.ts";
 import { publishRaw, respondRaw } from "../../platform/log/testing/raw-bus.ts";
 import {
@@ -14,6 +15,7 @@ import {
   reading,
   startTestFeed,
   type TestFeed,
+  tokenFor,
   until,
 } from "../testing/test-kit.ts";
 
@@ -201,7 +203,7 @@ describe("the API", () => {
     const columns = { atUs: [1], min: [2], max: [3], avg: [2.5], count: [4] };
     respondRaw(feed.log.bus, "history.series", async (question) => {
       asked.push(question);
-      return columns;
+      return { kind: "found", tags: { site: "north" }, buckets: columns };
     });
     const query = "device=cold-1&metric=temperature&from=2025-11-22T00:00:00Z&to=1763773200000&points=10";
     const answer = await fetch(`${feed.url}/api/v1/series?${query}`);
@@ -214,9 +216,81 @@ describe("the API", () => {
     };
     expect(asked).toEqual([question]);
     const { pointsMax: _, ...about } = question;
-    expect(await answer.json()).toEqual({ ...about, downSampling: "min-max-avg", ...columns });
+    expect(await answer.json()).toEqual({
+      ...about,
+      tags: { site: "north" },
+      downSampling: "min-max-avg",
+      ...columns,
+    });
     await fetch(`${feed.url}/api/v1/series?device=a&metric=b&from=1763769600000000&to=1763773200000000`);
     expect(asked[1]).toMatchObject({ fromUs: question.fromUs, toUs: question.toUs, pointsMax: 500 });
+  });
+
+  it("asks for the series with exactly the tags in the request", async () => {
+    const feed = await start();
+    const asked: SeriesQuery[] = [];
+    respondRaw(feed.log.bus, "history.series", async (question) => {
+      const query = question as SeriesQuery;
+      asked.push(query);
+      const buckets = { atUs: [], min: [], max: [], avg: [], count: [] };
+      return { kind: "found", tags: query.tags ?? {}, buckets };
+    });
+    const path = `${feed.url}/api/v1/series?device=phone&metric=battery`;
+    const query = new URLSearchParams({ "tags.user": "anna", "tags.from": "a=b &", "tags.": "x" });
+    expect(await (await fetch(`${path}&${query}`)).json()).toMatchObject({
+      tags: { user: "anna", from: "a=b &", "": "x" },
+    });
+    expect((await fetch(`${path}&tags=`)).status).toBe(200);
+    expect((await fetch(path)).status).toBe(200);
+    expect(asked.map(({ tags }) => tags)).toEqual([{ user: "anna", from: "a=b &", "": "x" }, {}, undefined]);
+  });
+
+  it("lists the series when several have the device and the metric, never a blend of them", async () => {
+    const feed = await start();
+    const candidates = [{}, { user: "anna" }, { user: "bert", "of age": "ü=1" }];
+    respondRaw(feed.log.bus, "history.series", async () => ({ kind: "ambiguous", candidates, complete: true }));
+    const answer = await fetch(`${feed.url}/api/v1/series?device=phone&metric=battery`);
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({
+      errors: [
+        {
+          parameter: "tags",
+          detail:
+            'several series have device "phone" and metric "battery"; add the tags of one of them: ' +
+            "tags=, or tags.user=anna, or tags.user=bert&tags.of+age=%C3%BC%3D1",
+        },
+      ],
+    });
+  });
+
+  it("shows a token the series of its sites alone", async () => {
+    const north = tokenFor({ name: "north", sites: ["north"] });
+    const feed = await start({ config: { tokens: [north.config] } });
+    const asked: unknown[] = [];
+    let candidates: readonly Tags[] = [{ site: "south" }, { site: "north" }, {}];
+    respondRaw(feed.log.bus, "history.series", async (question) => {
+      const { tags } = question as SeriesQuery;
+      asked.push(tags);
+      if (tags === undefined) return { kind: "ambiguous", candidates, complete: true };
+      return { kind: "found", tags, buckets: { atUs: [], min: [], max: [], avg: [], count: [] } };
+    });
+    const get = (query: string) =>
+      fetch(`${feed.url}/api/v1/series?device=phone&metric=battery${query}`, {
+        headers: { authorization: `Bearer ${north.secret}` },
+      });
+    expect(await (await get("")).json()).toMatchObject({ tags: { site: "north" } });
+    expect(asked.splice(0)).toEqual([undefined, { site: "north" }]);
+    expect((await get("&tags.site=south")).status).toBe(404);
+    expect((await get("&tags=")).status).toBe(404);
+    expect(asked.splice(0)).toEqual([]);
+    candidates = [{ site: "south" }, {}];
+    const none = await get("");
+    expect(none.status).toBe(404);
+    expect(await none.text()).not.toContain("south");
+    candidates = [{ site: "south" }, { site: "north" }, { site: "north", room: "1" }];
+    const two = await get("");
+    expect(two.status).toBe(400);
+    expect(await two.text()).not.toContain("south");
   });
 
   it.each([
@@ -277,7 +351,7 @@ describe("the API", () => {
     ];
     respondRaw(feed.log.bus, "history.alerts", async (question) => {
       asked = question as AlertsQuery;
-      return past;
+      return { changes: past, next: null };
     });
     expect(await list("?limit=5&to=1763773200000")).toEqual(["9", "8"]);
     expect(asked).toMatchObject({ fromUs: 1_763_686_800_000_000, toUs: 1_763_773_200_000_000 });

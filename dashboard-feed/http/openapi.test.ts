@@ -85,8 +85,15 @@ function answerAll(feed: TestFeed): void {
   const open = openAlert({ incident, acknowledgement: taken, silencedBy: [quiet.id], inhibitedBy: ["other"] });
   const failed = delivery({ incident, outcome: "failed", attempts: 3, error: "410" });
   const answers: Readonly<Record<string, unknown>> = {
-    "history.series": { atUs: [1], min: [1], max: [2], avg: [1.5], count: [2] },
-    "history.alerts": [alertChange(), alertChange({ state: "resolved", value: Number.NaN })],
+    "history.series": {
+      kind: "found",
+      tags: { site: "north" },
+      buckets: { atUs: [1], min: [1], max: [2], avg: [1.5], count: [2] },
+    },
+    "history.alerts": {
+      changes: [alertChange(), alertChange({ state: "resolved", value: Number.NaN })],
+      next: null,
+    },
     "notifications.alerts": [open],
     "notifications.acknowledge": taken,
     "notifications.deliveries": [failed],
@@ -186,12 +193,12 @@ describe("answers match the document", () => {
       [400, "POST", "dead-letters/retry", json({ limit: 0 })],
       [404, "GET", "alerts/none", { headers: as(admin.secret) }],
       [404, "GET", "dead-letters/9", { headers: as(admin.secret) }],
-      [404, "GET", "series?device=d&metric=m", { headers: as(north.secret) }],
+      [404, "GET", "series?device=d&metric=m&tags.site=south", { headers: as(north.secret) }],
       [404, "GET", "alerts/none/explanation", { headers: as(north.secret) }],
       [413, "POST", "alerts/i/acknowledge", json({ note: long + long })],
       [414, "GET", `devices?device=${long}`, { headers: as(admin.secret) }],
       [415, "POST", "dead-letters/1/retry", { headers: { ...as(admin.secret), "content-type": "text/plain" } }],
-      [503, "GET", "series?device=d&metric=m", { headers: as(admin.secret) }],
+      [503, "GET", "series?device=d&metric=m&tags.site=south", { headers: as(admin.secret) }],
       [503, "GET", "silences", { headers: as(admin.secret) }],
       [503, "POST", "dead-letters/1/retry", json({})],
     ] as const;

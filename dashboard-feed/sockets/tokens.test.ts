@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { CLOSE_UNAUTHORIZED, type DeviceItem, type ReadingItem } from "../../contracts/feed/protocol.ts";
 import { bearerProtocol } from "../../contracts/feed-client/feed-client.ts";
+import type { SeriesQuery } from "../../contracts/history.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
@@ -181,11 +182,17 @@ describe("what a token shows", () => {
     ]);
     await appendAlert(feed.log, alertChange({ id: "theirs", key: { device: "d3" }, labels: { site: "south" } }));
     await appendAlert(feed.log, alertChange({ id: "ours", key: { device: "d1" }, labels: { site: "north" } }));
-    respondRaw(feed.log.bus, "history.series", async () => ({ atUs: [], min: [], max: [], avg: [], count: [] }));
-    respondRaw(feed.log.bus, "history.alerts", async () => [
+    respondRaw(feed.log.bus, "history.series", async (question) => {
+      const sites: Readonly<Record<string, string>> = { d1: "north", d3: "south" };
+      const site = sites[(question as SeriesQuery).device];
+      const buckets = { atUs: [], min: [], max: [], avg: [], count: [] };
+      return { kind: "found", tags: site === undefined ? {} : { site }, buckets };
+    });
+    const changes = [
       alertChange({ id: "past-theirs", labels: { site: "south" } }),
       alertChange({ id: "past-ours", labels: { site: "north" } }),
-    ]);
+    ];
+    respondRaw(feed.log.bus, "history.alerts", async () => ({ changes, next: null }));
     const get = async (path: string, secret?: string) => {
       const headers: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
       return await fetch(feed.url + path, { headers });

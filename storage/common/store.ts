@@ -1,10 +1,14 @@
 import type {
+  AlertsPage,
   AlertsQuery,
+  IncidentQuery,
   ReadingsExtent,
   ReadingsPage,
   ReadingsQuery,
-  SeriesAnswer,
+  SeriesFound,
   SeriesQuery,
+  StatesFound,
+  StatesQuery,
 } from "../../contracts/history.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import type { SeriesTable } from "../../domain/series-table.ts";
@@ -55,7 +59,7 @@ export interface WriteReport {
  * Writes results to a store. The kinds are in the table of `../stores.ts`, and each passes `../testing/store-contract.ts`.
  *
  * Writes are idempotent, even when a stream is written again from an earlier position. A reading is identified by
- * device, metric and time (DuckDB keeps the first one, InfluxDB the last one), an alert change by its id, a window by
+ * device, metric, tags and time (DuckDB keeps the first one, InfluxDB the last one), an alert change by its id, a window by
  * rule, labels and start. Each stream is written in order, and a window's revisions are in order in it, so the last one
  * wins. A retraction removes the window: DuckDB deletes it, InfluxDB marks it with `retracted=true`.
  */
@@ -79,9 +83,10 @@ export interface StoreWriter {
 
 /** Answers history queries. Its writer closes it. */
 export interface StoreHistory {
-  series(query: SeriesQuery): Promise<SeriesAnswer>;
-  /** Newest first. */
-  alerts(query: AlertsQuery): Promise<readonly AlertChange[]>;
+  series(query: SeriesQuery): Promise<SeriesFound>;
+  states(query: StatesQuery): Promise<StatesFound>;
+  alerts(query: AlertsQuery): Promise<AlertsPage>;
+  incident(query: IncidentQuery): Promise<AlertsPage>;
   /** The time range of the readings; undefined when there are none. */
   extent(): Promise<ReadingsExtent | undefined>;
   /**

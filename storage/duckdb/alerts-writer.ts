@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { AlertChange } from "../../domain/alert.ts";
-import { textOfTags } from "./readings-writer.ts";
+import { textOfTags } from "../common/tags-text.ts";
 import { timestamp } from "./row-chunk.ts";
 
 const INSERT_NEW = `

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { AlertsQuery, ReadingsQuery, SeriesQuery } from "../../contracts/history.ts";
+import type { AlertsQuery, IncidentQuery, ReadingsQuery, SeriesQuery, StatesQuery } from "../../contracts/history.ts";
 import { Backoff } from "../../domain/backoff.ts";
 import { reasonOf } from "../../domain/reason.ts";
 import { sleep } from "../../platform/async/sleep.ts";
@@ -106,8 +106,16 @@ class DuckdbStore implements StoreWriter, StoreHistory {
     return this.#use().history.series(query);
   }
 
+  async states(query: StatesQuery) {
+    return this.#use().history.states(query);
+  }
+
   async alerts(query: AlertsQuery) {
     return this.#use().history.alerts(query);
+  }
+
+  async incident(query: IncidentQuery) {
+    return this.#use().history.incident(query);
   }
 
   async extent() {

@@ -1,30 +1,23 @@
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type {
+  AlertsPage,
   AlertsQuery,
+  IncidentQuery,
   ReadingsExtent,
   ReadingsPage,
   ReadingsQuery,
-  SeriesAnswer,
+  SeriesFound,
   SeriesQuery,
+  StatesFound,
+  StatesQuery,
 } from "../../contracts/history.ts";
-import type { AlertChange } from "../../domain/alert.ts";
-import { bucketWidthUs } from "../common/buckets.ts";
 import { StoreBusyError } from "../common/store.ts";
-import { timestamp } from "./row-chunk.ts";
+import { readAlerts, readIncident } from "./stored-alerts.ts";
 import { readExtent, readReadings } from "./stored-readings.ts";
+import { readSeries, readStates } from "./stored-series.ts";
 
 const QUESTIONS_MAX = 2;
 const WAITING_MAX = 64;
-
-const BUCKETS = `
-  SELECT ((epoch_us(time) - $1) // $2)::DOUBLE, min(value), max(value), avg(value), count(value)::DOUBLE
-  FROM reading_rows
-  WHERE series IN (SELECT id FROM series WHERE device = $3 AND metric = $4 AND kind <> 'string')
-    AND time >= $5 AND time < $6 AND isfinite(value)
-  GROUP BY 1 ORDER BY 1`;
-
-const ALERTS = `
-  SELECT change FROM alerts WHERE time >= $1 AND time < $2 ORDER BY time DESC, id DESC LIMIT $3`;
 
 /** Answers queries on separate connections, a few at a time, so that they do not block writes. */
 export class DuckdbHistory {
@@ -39,27 +32,20 @@ export class DuckdbHistory {
     this.#timeoutMs = options.timeoutMs;
   }
 
-  async series(query: SeriesQuery): Promise<SeriesAnswer> {
-    const widthUs = bucketWidthUs(query);
-    const columns = await this.#ask(async (connection) => {
-      const { device, metric, fromUs, toUs } = query;
-      const values = [BigInt(fromUs), BigInt(widthUs), device, metric, timestamp(fromUs), timestamp(toUs)];
-      return (await connection.runAndReadAll(BUCKETS, values)).getColumns();
-    });
-    const [buckets = [], min = [], max = [], avg = [], count = []] = columns;
-    return {
-      atUs: buckets.map((bucket) => query.fromUs + Number(bucket) * widthUs),
-      min: min.map(Number),
-      max: max.map(Number),
-      avg: avg.map(Number),
-      count: count.map(Number),
-    };
+  async series(query: SeriesQuery): Promise<SeriesFound> {
+    return this.#ask((connection) => readSeries(connection, query));
   }
 
-  async alerts(query: AlertsQuery): Promise<AlertChange[]> {
-    const values = [timestamp(query.fromUs), timestamp(query.toUs), BigInt(query.limit)];
-    const rows = await this.#ask(async (connection) => (await connection.runAndReadAll(ALERTS, values)).getRows());
-    return rows.map(([change]) => JSON.parse(String(change)) as AlertChange);
+  async states(query: StatesQuery): Promise<StatesFound> {
+    return this.#ask((connection) => readStates(connection, query));
+  }
+
+  async alerts(query: AlertsQuery): Promise<AlertsPage> {
+    return this.#ask((connection) => readAlerts(connection, query));
+  }
+
+  async incident(query: IncidentQuery): Promise<AlertsPage> {
+    return this.#ask((connection) => readIncident(connection, query));
   }
 
   async extent(): Promise<ReadingsExtent | undefined> {

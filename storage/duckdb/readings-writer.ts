@@ -3,6 +3,7 @@ import { grown } from "../../domain/grown.ts";
 import type { Series } from "../../domain/reading.ts";
 import type { SeriesTable } from "../../domain/series-table.ts";
 import type { ReadingColumns } from "../common/store.ts";
+import { textOfTags } from "../common/tags-text.ts";
 import { Dictionary } from "./dictionary.ts";
 import { Newest, savedOf } from "./newest.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";
@@ -161,11 +162,6 @@ export class ReadingsWriter {
     const ids = await this.#sensors.resolve(rows);
     return Uint32Array.from(places, (place) => ids[place] as number);
   }
-}
-
-/** JSON with sorted names, so that equal tags give equal texts. */
-export function textOfTags(tags: Readonly<Record<string, string>>): string {
-  return JSON.stringify(Object.fromEntries(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
 function range(atUs: Float64Array, places: readonly number[]): { firstUs: number; lastUs: number } {

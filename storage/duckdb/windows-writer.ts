@@ -7,9 +7,9 @@ import {
   VARCHAR,
 } from "@duckdb/node-api";
 import { isRetraction, type WindowResult, windowKey } from "../../domain/window-result.ts";
+import { textOfTags } from "../common/tags-text.ts";
 import { Dictionary } from "./dictionary.ts";
 import { Newest, savedOf } from "./newest.ts";
-import { textOfTags } from "./readings-writer.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";
 
 const STAGE = `

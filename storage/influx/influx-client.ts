@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { HttpError, InfluxDB } from "@influxdata/influxdb-client";
+import type { Tags } from "../../domain/reading.ts";
 import type { InfluxdbConfig } from "./config.ts";
 import { pauseOf } from "./retry-after.ts";
 
@@ -13,6 +14,14 @@ export type WriteAnswer =
   | { readonly kind: "beyond-retention"; readonly dropped: number }
   /** A retry may succeed. */
   | { readonly kind: "failed"; readonly detail: string; readonly pauseMs: number; readonly error: unknown };
+
+type Row = readonly unknown[];
+
+export interface Group {
+  /** Has an empty value for each tag that other series have. */
+  readonly tags: Tags;
+  readonly rows: readonly Row[];
+}
 
 /** Makes single HTTP requests, and never buffers, retries or drops anything. */
 export class InfluxClient {
@@ -60,11 +69,17 @@ export class InfluxClient {
   }
 
   /** The results of InfluxQL statements, in statement order: rows with the columns of the statement, time first. */
-  async query(statements: readonly string[]): Promise<readonly (readonly (readonly unknown[])[])[]> {
+  async query(statements: readonly string[]): Promise<readonly (readonly Row[])[]> {
+    const results = await this.queryGroups(statements);
+    return results.map((groups) => groups.flatMap(({ rows }) => rows));
+  }
+
+  /** Like `query`, for statements with `GROUP BY *`: the rows of each series. */
+  async queryGroups(statements: readonly string[]): Promise<readonly (readonly Group[])[]> {
     const { bucket } = this.#config;
     const query = new URLSearchParams({ db: bucket, q: statements.join("; "), epoch: "u" });
     const answer: unknown = await this.#request(`/query?${query}`, "", "GET");
-    return rowsOf(answer, statements.length);
+    return groupsOf(answer, statements.length);
   }
 
   /** Sets how long the bucket keeps points. */
@@ -125,20 +140,21 @@ function textOf(error: unknown): string {
   return error.message || code || error.name;
 }
 
-function rowsOf(answer: unknown, count: number): (readonly (readonly unknown[])[])[] {
+function groupsOf(answer: unknown, count: number): (readonly Group[])[] {
   const { results = [], error } = answer as {
     readonly results?: readonly {
       readonly statement_id?: number;
       readonly error?: string;
-      readonly series?: readonly { readonly values?: readonly (readonly unknown[])[] }[];
+      readonly series?: readonly { readonly tags?: Tags; readonly values?: readonly Row[] }[];
     }[];
     readonly error?: string;
   };
   if (error !== undefined) throw new Error(`InfluxDB refused the query: ${error}`);
-  const rows: (readonly (readonly unknown[])[])[] = Array.from({ length: count }, () => []);
+  const groups: (readonly Group[])[] = Array.from({ length: count }, () => []);
   for (const [place, result] of results.entries()) {
     if (result.error !== undefined) throw new Error(`InfluxDB refused the query: ${result.error}`);
-    rows[result.statement_id ?? place] = (result.series ?? []).flatMap((series) => series.values ?? []);
+    const series = result.series ?? [];
+    groups[result.statement_id ?? place] = series.map(({ tags = {}, values = [] }) => ({ tags, rows: values }));
   }
-  return rows;
+  return groups;
 }

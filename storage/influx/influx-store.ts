@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { AlertsQuery, ReadingsQuery, SeriesQuery } from "../../contracts/history.ts";
+import type { AlertsQuery, IncidentQuery, ReadingsQuery, SeriesQuery, StatesQuery } from "../../contracts/history.ts";
 import { Backoff } from "../../domain/backoff.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { deadLetterSubject } from "../../domain/subjects.ts";
@@ -17,11 +17,12 @@ import {
   type StoreWriter,
 } from "../common/store.ts";
 import type { InfluxdbConfig } from "./config.ts";
-import { readAlerts, readSeries } from "./history.ts";
 import { InfluxClient } from "./influx-client.ts";
 import { type Lines, LineWriter } from "./lines.ts";
 import { SavedPosition } from "./positions.ts";
+import { readAlerts, readIncident } from "./stored-alerts.ts";
 import { readExtent, readReadings } from "./stored-readings.ts";
+import { readSeries, readStates } from "./stored-series.ts";
 
 const RETRY_FIRST_MS = 250;
 const REFUSED = "write-refused";
@@ -105,8 +106,16 @@ class InfluxStore implements StoreWriter, StoreHistory {
     return readSeries(this.#client, query);
   }
 
+  async states(query: StatesQuery) {
+    return readStates(this.#client, query);
+  }
+
   async alerts(query: AlertsQuery) {
     return readAlerts(this.#client, query);
+  }
+
+  async incident(query: IncidentQuery) {
+    return readIncident(this.#client, query);
   }
 
   async extent() {

@@ -30,15 +30,20 @@ function escapeName(name: string): string {
   return storedName(name).replace(/[,= ]/g, "\\$&");
 }
 
+/** A text literal of InfluxQL. */
+export function literal(text: string): string {
+  return `'${text.replace(/['\\]/g, "\\$&")}'`;
+}
+
 function escapeText(text: string): string {
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /**
- * `,name=value` for each tag. InfluxDB has no tags without value, so these are omitted. The point's `own` tags keep
- * their names; another tag of the same name gets an underscore.
+ * The tags of a point, as InfluxDB stores their names. It has no tags without value, so these are omitted. The point's
+ * `own` tags keep their names; another tag of the same name gets an underscore.
  */
-function tagSet(own: Tags, others: Tags): string {
+function tagsOf(own: Tags, others: Tags): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   for (const tags of [own, others]) {
     for (const name of Object.keys(tags).sort()) {
@@ -49,8 +54,18 @@ function tagSet(own: Tags, others: Tags): string {
       values.set(key, value);
     }
   }
+  return values;
+}
+
+/** The tags of a series' readings, as InfluxDB stores them: with the names of the device and the metric. */
+export function storedTags({ device, metric, tags }: Omit<Series, "kind">): ReadonlyMap<string, string> {
+  return new Map([...tagsOf({ device, metric }, tags)].map(([name, value]) => [name, storedName(value)]));
+}
+
+/** `,name=value` for each tag. */
+function tagSet(own: Tags, others: Tags): string {
   // InfluxDB is faster with sorted tags.
-  const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = [...tagsOf(own, others)].sort(([a], [b]) => (a < b ? -1 : 1));
   return sorted.map(([key, value]) => `,${escapeName(key)}=${escapeName(value)}`).join("");
 }
 

@@ -1,5 +1,14 @@
 import { expect, it } from "vitest";
-import type { NextPage, ReadingsPage } from "../../contracts/history.ts";
+import type {
+  AlertCursor,
+  AlertsPage,
+  AlertsQuery,
+  NextPage,
+  ReadingsPage,
+  SeriesAnswer,
+  SeriesFound,
+} from "../../contracts/history.ts";
+import type { AlertChange } from "../../domain/alert.ts";
 import { FrameReader } from "../../domain/frame-reader.ts";
 import type { Reading } from "../../domain/reading.ts";
 import { SeriesTable } from "../../domain/series-table.ts";
@@ -23,7 +32,7 @@ export function describeHistoryContract(given: Given & { history(): StoreHistory
       [T0 + 3, T0 + 123_457, 7],
       [T0 - 1_000_000, T0 + 1_000_000, 5000],
     ] as const) {
-      const answer = await given.history().series({ device: "hist", metric: "t", fromUs, toUs, pointsMax });
+      const answer = bucketsOf(await given.history().series({ device: "hist", metric: "t", fromUs, toUs, pointsMax }));
       const expected = bruteForce(readings, { fromUs, toUs, pointsMax });
       expect(answer.atUs).toEqual(expected.map(({ atUs }) => atUs));
       expect(answer.count).toEqual(expected.map(({ values }) => values.length));
@@ -37,16 +46,12 @@ export function describeHistoryContract(given: Given & { history(): StoreHistory
 
   it("returns booleans as 0 and 1, and nothing for texts and unknown sensors", async () => {
     const question = { fromUs: T0, toUs: T0 + 10, pointsMax: 1 };
-    expect(await given.history().series({ device: "d1", metric: "on", ...question })).toEqual({
-      atUs: [T0],
-      min: [0],
-      max: [1],
-      avg: [0.5],
-      count: [2],
-    });
+    const series = async (device: string, metric: string) =>
+      bucketsOf(await given.history().series({ device, metric, ...question }));
+    expect(await series("d1", "on")).toEqual({ atUs: [T0], min: [0], max: [1], avg: [0.5], count: [2] });
     const none = { atUs: [], min: [], max: [], avg: [], count: [] };
-    expect(await given.history().series({ device: "d1", metric: "mode", ...question })).toEqual(none);
-    expect(await given.history().series({ device: "o'no\\", metric: "'; drop", ...question })).toEqual(none);
+    expect(await series("d1", "mode")).toEqual(none);
+    expect(await series("o'no\\", "'; drop")).toEqual(none);
   });
 
   it("keeps strange names distinct and complete", async () => {
@@ -79,7 +84,7 @@ export function describeHistoryContract(given: Given & { history(): StoreHistory
     await given.write(readings);
     for (const [i, { device, metric }] of readings.entries()) {
       const answer = await given.history().series({ device, metric, fromUs: T0, toUs: T0 + 1, pointsMax: 1 });
-      expect(answer.avg, device).toEqual([i]);
+      expect(bucketsOf(answer).avg, device).toEqual([i]);
     }
   });
 
@@ -127,14 +132,81 @@ export function describeHistoryContract(given: Given & { history(): StoreHistory
     const sameInstant = alertChange({ id: "a3", incident: "i2", value: "open", evidence });
     await given.writeAlerts([first, second]);
     await given.writeAlerts([first, sameInstant, first]);
-    const all = await given.history().alerts({ fromUs: T0, toUs: T0 + 100, limit: 10 });
-    expect(all).toHaveLength(3);
-    expect(all[0]).toEqual(second);
-    expect(all.slice(1)).toEqual(expect.arrayContaining([first, sameInstant]));
-    expect(await given.history().alerts({ fromUs: T0, toUs: T0 + 100, limit: 1 })).toEqual([second]);
-    expect(await given.history().alerts({ fromUs: T0, toUs: T0 + 10, limit: 10 })).toHaveLength(2);
-    expect(await given.history().alerts({ fromUs: T0 + 11, toUs: T0 + 100, limit: 10 })).toEqual([]);
+    const ask = (query: AlertsQuery) => given.history().alerts(query);
+    expect(await ask({ fromUs: T0, toUs: T0 + 100, limit: 10 })).toEqual({
+      changes: [second, sameInstant, first],
+      next: null,
+    });
+    const page = await ask({ fromUs: T0, toUs: T0 + 100, limit: 1 });
+    expect(page).toEqual({ changes: [second], next: { atUs: second.atUs, id: "a2" } });
+    expect((await ask({ fromUs: T0, toUs: T0 + 10, limit: 10 })).changes).toHaveLength(2);
+    expect(await ask({ fromUs: T0 + 11, toUs: T0 + 100, limit: 10 })).toEqual({ changes: [], next: null });
+    expect((await ask({ fromUs: T0, toUs: T0 + 100, limit: 2 })).next).toEqual({ atUs: T0, id: "a3" });
   });
+
+  it("returns every alert change once across pages, even when many change at one instant", async () => {
+    const base = T0 + 7_200_000_000;
+    const changes = [
+      ...Array.from({ length: 60 }, (_, i) => alertChange({ id: `now-${i}`, incident: `p${i % 7}`, atUs: base + 5 })),
+      ...Array.from({ length: 20 }, (_, i) => alertChange({ id: `later-${i}`, incident: "p1", atUs: base + 6 + i })),
+      ...Array.from({ length: 20 }, (_, i) =>
+        alertChange({ id: `before-${i}`, incident: "p2", atUs: base + (i >> 2) }),
+      ),
+    ].map((change, i) => ({ ...change, key: { device: `d${i}` } }));
+    await given.writeAlerts(changes);
+    const order = (some: readonly AlertChange[]) =>
+      [...some].sort((a, b) => b.atUs - a.atUs || (a.id < b.id ? 1 : -1)).map(({ id }) => id);
+    for (const limit of [1, 7, 60, 100, 1_000]) {
+      const pages = await pagesOf((after) =>
+        given.history().alerts({ fromUs: base, toUs: base + 100, limit, ...after }),
+      );
+      expect(pages.flat().map(({ id }) => id)).toEqual(order(changes));
+      expect(pages.slice(0, -1).every((page) => page.length === limit)).toBe(true);
+    }
+    const part = await pagesOf((after) =>
+      given.history().alerts({ fromUs: base + 3, toUs: base + 6, limit: 9, ...after }),
+    );
+    expect(part.flat().map(({ id }) => id)).toEqual(
+      order(changes.filter(({ atUs }) => atUs >= base + 3 && atUs < base + 6)),
+    );
+    const incident = await given.history().incident({ incident: "p1" });
+    expect(incident.changes.map(({ id }) => id)).toEqual(order(changes.filter((change) => change.incident === "p1")));
+    const [, second] = incident.changes;
+    const { atUs = 0, id = "" } = second ?? {};
+    const rest = await given.history().incident({ incident: "p1", after: { atUs, id } });
+    expect(rest.changes).toEqual(incident.changes.slice(2));
+    expect(await given.history().incident({ incident: "o'no\\" })).toEqual({ changes: [], next: null });
+  });
+
+  it("returns large alert changes in pages that are not", async () => {
+    const base = T0 + 9_000_000_000;
+    const changes = Array.from({ length: 30 }, (_, i) =>
+      alertChange({ id: `large-${10 + i}`, atUs: base + i, annotations: { summary: "long".repeat(75_000) } }),
+    );
+    await given.writeAlerts(changes);
+    const pages = await pagesOf((after) =>
+      given.history().alerts({ fromUs: base, toUs: base + 100, limit: 10_000, ...after }),
+    );
+    expect(pages.length).toBeGreaterThan(1);
+    expect(pages.flat()).toEqual(changes.reverse());
+  });
+}
+
+function bucketsOf(answer: SeriesFound): SeriesAnswer {
+  if (answer.kind === "ambiguous") throw new Error(`several series: ${JSON.stringify(answer.candidates)}`);
+  return answer.buckets;
+}
+
+async function pagesOf(
+  ask: (after: { after?: AlertCursor }) => Promise<AlertsPage>,
+): Promise<(readonly AlertChange[])[]> {
+  const pages: (readonly AlertChange[])[] = [];
+  for (let after: AlertCursor | null | undefined; after !== null; ) {
+    const { changes, next }: AlertsPage = await ask(after === undefined ? {} : { after });
+    pages.push(changes);
+    after = next;
+  }
+  return pages;
 }
 
 async function readBack(

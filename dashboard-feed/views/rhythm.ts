@@ -9,8 +9,11 @@ const PATIENCE_US_MIN = 10_000_000;
 /** For a series whose rhythm is not known. */
 const PATIENCE_US_UNKNOWN = 300_000_000;
 
+/** Longer intervals than this many usual ones mean that a series sends when something happens. */
+const IRREGULAR = 8;
+
 export interface Rhythm {
-  /** The interval between its readings, seldom longer; undefined while it is not known. */
+  /** The interval between its readings, seldom longer; undefined while it is not known, or if it has no rhythm. */
   readonly everyUs: number | undefined;
   /** How long after its last reading it is silent. */
   readonly patienceUs: number;
@@ -18,22 +21,20 @@ export interface Rhythm {
 
 /**
  * The rhythm of a series. A device's own setting, if it has one, comes first. Otherwise the second longest of its last
- * intervals counts: irregular devices keep their longer pauses, and one outage does not count.
+ * intervals counts, so that one outage does not. A series that sends when something happens has no rhythm.
  */
 export function rhythmOf(intervalsUs: Iterable<number>, expectedEveryUs?: number): Rhythm {
-  let longestUs = 0;
-  let secondUs = 0;
-  let count = 0;
-  for (const intervalUs of intervalsUs) {
-    count++;
-    if (intervalUs > longestUs) {
-      secondUs = longestUs;
-      longestUs = intervalUs;
-    } else secondUs = Math.max(secondUs, intervalUs);
-  }
-  const known = expectedEveryUs ?? (count >= INTERVALS_MIN ? secondUs : undefined);
-  if (known !== undefined) return { everyUs: known, patienceUs: Math.max(PATIENCE_US_MIN, MISSED * known) };
-  return { everyUs: undefined, patienceUs: Math.max(PATIENCE_US_UNKNOWN, MISSED * longestUs) };
+  const sorted = Float64Array.from(intervalsUs).sort();
+  const everyUs = expectedEveryUs ?? usualOf(sorted);
+  if (everyUs !== undefined) return { everyUs, patienceUs: Math.max(PATIENCE_US_MIN, MISSED * everyUs) };
+  return { everyUs: undefined, patienceUs: Math.max(PATIENCE_US_UNKNOWN, MISSED * (sorted.at(-1) ?? 0)) };
+}
+
+function usualOf(sorted: Float64Array): number | undefined {
+  if (sorted.length < INTERVALS_MIN) return undefined;
+  const secondUs = sorted.at(-2) ?? 0;
+  const medianUs = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+  return secondUs <= IRREGULAR * medianUs ? secondUs : undefined;
 }
 
 /** When each series was received, in typed arrays, because every reading writes here. */

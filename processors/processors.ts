@@ -14,6 +14,7 @@ import { type Lease, leasedLog } from "./ownership/lease.ts";
 import { Ownership, type Work } from "./ownership/ownership.ts";
 import { processTime } from "./ownership/process-time.ts";
 import { PartitionRunner, type WantedRules } from "./partition-runner.ts";
+import { respondRuleFiles } from "./rule-files.ts";
 
 /** Partitions first, then as many shares of the groups over several devices. */
 const TASKS_PER_PARTITION = 2;
@@ -53,7 +54,7 @@ class Processors {
   readonly #lives = new Set<TaskLife>();
   #rules: FollowedRules | undefined;
   #isReady = () => {};
-  #stopExplaining = () => {};
+  readonly #stops: (() => void)[] = [];
 
   constructor(config: ProcessorsConfig, deps: ProcessorsDeps) {
     const { log, partitions, member } = deps;
@@ -76,17 +77,18 @@ class Processors {
   async start(): Promise<void> {
     const { log, partitions, clock } = this.#deps;
     this.#rules = await this.#followRules();
+    this.#stops.push(respondRuleFiles(log.bus, this.#rules));
     const ready = new Promise<void>((resolve) => {
       this.#isReady = resolve;
     });
     await this.#ownership.start();
     await ready;
     const rules = () => this.#rulesInForce();
-    this.#stopExplaining = respondExplanations({ log, partitions, rules, nowUs: clock.nowUs });
+    this.#stops.push(respondExplanations({ log, partitions, rules, nowUs: clock.nowUs }));
   }
 
   async stop(): Promise<void> {
-    this.#stopExplaining();
+    for (const stop of this.#stops.splice(0)) stop();
     this.#rules?.stop();
     await this.#ownership.stop();
   }

@@ -45,6 +45,15 @@ export const INGEST_PROBLEMS = {
   503: "The ingest does not answer.",
 };
 
+export const RULES: Answerer = { who: "the processors", service: "processors", code: "rules", timeoutMs: 5_000 };
+export const RULES_PROBLEMS = {
+  502: "The processors' answer is not a list of problems.",
+  503: "No processor answers.",
+};
+
+export const EDGE: Answerer = { who: "the broker", service: "edge", code: "broker", timeoutMs: 3_000 };
+export const EDGE_PROBLEMS = { 502: "The broker's answer names no listeners.", 503: "The broker does not answer." };
+
 /** Asks a service over the bus. Throws ApiError: 503 without an answer, otherwise with the service's own message. */
 export async function askService<Ask, Asked, Answer>(
   bus: Bus,

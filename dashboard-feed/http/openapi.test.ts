@@ -100,6 +100,21 @@ function answerAll(feed: TestFeed): void {
     "notifications.silences": [quiet],
     "notifications.silences.add": quiet,
     "notifications.silences.remove": quiet,
+    "rules.files": {
+      errors: 1,
+      warnings: 1,
+      problems: [
+        { severity: "error", code: "E006", file: "a.yaml", line: 1, column: 1, message: "m", help: "h" },
+        { severity: "warning", file: "a.yaml", line: 2, column: 1, message: "m" },
+      ],
+    },
+    "broker.listeners": {
+      bind: "127.0.0.1",
+      listeners: [{ protocol: "mqtt", port: 1883 }],
+      users: true,
+      topics: ["sensors/{device}"],
+      example: { topic: "sensors/cold-1", payload: "{}" },
+    },
     "explain.incident": incidentExplanation({ incident }),
     "dead-letters.retry": {
       results: [

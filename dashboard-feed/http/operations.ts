@@ -3,7 +3,9 @@ import { deadLetter, deadLetters, retryDeadLetter, retryDeadLetters } from "./de
 import { devices } from "./devices.ts";
 import { healthz, metrics, readyz } from "./gateway.ts";
 import { acknowledge, deliveries, explanation, incident, openAlerts } from "./incidents.ts";
+import { listeners } from "./listeners.ts";
 import type { Operation } from "./operation.ts";
+import { ruleFiles } from "./rule-files.ts";
 import { ruleActivity, rules } from "./rules.ts";
 import { series } from "./series.ts";
 import { addSilence, removeSilence, silences } from "./silences.ts";
@@ -13,11 +15,11 @@ import { addSilence, removeSilence, silences } from "./silences.ts";
  * an example. Routing, access, `docs/openapi.yaml` and the lists in the tests derive from this table.
  */
 export const OPERATIONS: readonly Operation[] = [
-  ...[series, alerts, devices, rules, ruleActivity],
+  ...[series, alerts, devices, rules, ruleActivity, ruleFiles],
   ...[openAlerts, incident, explanation, deliveries, acknowledge],
   ...[silences, addSilence, removeSilence],
   ...[deadLetters, deadLetter, retryDeadLetters, retryDeadLetter],
-  ...[healthz, readyz, metrics],
+  ...[healthz, readyz, metrics, listeners],
 ];
 
 /** For a request whose path does not exist. */

@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { startBroker } from "../../broker/broker.ts";
+import { type Broker, startBroker } from "../../broker/broker.ts";
+import { type BrokerListeners, LISTENERS } from "../../contracts/listeners.ts";
 import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
+import { keysOf } from "../../domain/keys-of.ts";
 import { startIngest } from "../../ingest/ingest.ts";
 import type { PublishGate } from "../../platform/publish-gate.ts";
 import type { Deps } from "../../platform/service.ts";
 import type { Plan } from "../settings/plan.ts";
+import { exampleMessage } from "./example-message.ts";
 import type { Started } from "./started.ts";
 
 /** Broker and ingest share a process: an acknowledgement waits for the log, not for another hop. */
@@ -16,7 +19,9 @@ export async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
     const broker = await startBroker(plan.broker, { ...deps, gate: passOwn(ingest, clientIdPrefix) });
     const { mqttPort, wsPort } = broker.address;
     const own: OwnBroker = { host: reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
-    const stopAnswering = deps.log.bus.respond(OWN_BROKER, async () => own);
+    const { bus } = deps.log;
+    const listeners = listenersOf(plan, broker.address);
+    const stops = [bus.respond(OWN_BROKER, async () => own), bus.respond(LISTENERS, async () => listeners)];
     return {
       addresses: wsPort === undefined ? { mqttPort } : { mqttPort, mqttWsPort: wsPort },
       health() {
@@ -24,7 +29,7 @@ export async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
         return health.ready ? ingest.health() : health;
       },
       async stop() {
-        stopAnswering();
+        for (const stop of stops) stop();
         await broker.stop();
         await ingest.stop();
       },
@@ -33,6 +38,24 @@ export async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
     await ingest.stop();
     throw error;
   }
+}
+
+function listenersOf(
+  { broker: { bind, users_file, anonymous }, ingest: { sources } }: Plan,
+  { mqttPort, tlsPort, wsPort }: Broker["address"],
+): BrokerListeners {
+  const ports = { mqtt: mqttPort, mqtts: tlsPort, ws: wsPort };
+  const example = exampleMessage(sources);
+  return {
+    bind,
+    listeners: keysOf(ports).flatMap((protocol) => {
+      const port = ports[protocol];
+      return port === undefined ? [] : [{ protocol, port }];
+    }),
+    users: users_file !== undefined && anonymous !== true,
+    topics: sources.map(({ topic }) => topic),
+    ...(example === undefined ? {} : { example }),
+  };
 }
 
 /** Weir's own messages, such as alerts, are not readings: they go to subscribers only. */

@@ -1,6 +1,6 @@
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
 import { type FileProblem, formatProblems } from "../../platform/files/yaml-file.ts";
-import { type RuleSetFiles, readSources } from "./load-rules.ts";
+import { type ReadRules, type RuleSetFiles, readSources } from "./load-rules.ts";
 import { SETTLE_MS, SettledRules } from "./settled-rules.ts";
 
 /** Long enough that the next poll finds the files settled. Timers can fire a little early. */
@@ -34,6 +34,8 @@ export interface FollowedRules {
   wanted(): RuleSetFiles | undefined;
   /** The problems of the current files. */
   problems(): readonly FileProblem[];
+  /** The current files, for warnings. */
+  read(): ReadRules;
   stop(): void;
 }
 
@@ -43,7 +45,12 @@ export async function followRules(options: FollowOptions): Promise<FollowedRules
   const follower = new Follower(options, settled);
   follower.start();
   // Arrow functions, because callers pass them on without the object.
-  return { wanted: () => follower.wanted, problems: () => follower.problems, stop: () => follower.stop() };
+  return {
+    wanted: () => follower.wanted,
+    problems: () => follower.problems,
+    read: () => settled.read,
+    stop: () => follower.stop(),
+  };
 }
 
 class Follower {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FileProblem } from "../../platform/files/yaml-file.ts";
-import { parseSources, type RuleSetFiles, type RuleSources, ruleSetOf } from "./load-rules.ts";
+import { parseSources, type ReadRules, type RuleSetFiles, type RuleSources, ruleSetOf } from "./load-rules.ts";
 import { type RuleFile, readRuleFile } from "./read-rule-file.ts";
 
 /** How long files must be unchanged: an editor may still be writing them. */
@@ -21,7 +21,12 @@ export type FilesState =
 interface Pending {
   readonly print: string;
   readonly sinceMs: number;
-  rules: RuleSetFiles | undefined;
+  parsed: Parsed | undefined;
+}
+
+interface Parsed {
+  readonly read: ReadRules;
+  readonly rules: RuleSetFiles;
 }
 
 /**
@@ -34,6 +39,7 @@ export class SettledRules {
   /** A hash of the contents that were evaluated last. */
   #checked: string;
   #pending: Pending | undefined;
+  #read: ReadRules;
   #files = new Map<string, { readonly source: string; readonly parsed: RuleFile }>();
   readonly #folder: string;
 
@@ -41,12 +47,17 @@ export class SettledRules {
   constructor(folder: string, sources: RuleSources) {
     this.#folder = folder;
     this.#checked = printOf(sources);
-    this.#rules = this.#parse(sources);
+    ({ rules: this.#rules, read: this.#read } = this.#parse(sources));
   }
 
   /** The newest rules without problems. Until there are any, the rules of the first sources with their problems. */
   get rules(): RuleSetFiles {
     return this.#rules;
+  }
+
+  /** The files that were evaluated last, with their problems. */
+  get read(): ReadRules {
+    return this.#read;
   }
 
   /** `sources` is the current content of the files; `nowMs` never decreases. */
@@ -56,14 +67,15 @@ export class SettledRules {
       this.#pending = undefined;
       return { kind: "same" };
     }
-    if (print !== this.#pending?.print) this.#pending = { print, sinceMs: nowMs, rules: undefined };
+    if (print !== this.#pending?.print) this.#pending = { print, sinceMs: nowMs, parsed: undefined };
     const unchangedMs = nowMs - this.#pending.sinceMs;
     if (unchangedMs < SETTLE_MS) return { kind: "settling" };
-    this.#pending.rules ??= this.#parse(sources);
-    const { rules } = this.#pending;
+    this.#pending.parsed ??= this.#parse(sources);
+    const { rules, read } = this.#pending.parsed;
     if (rules.problems.length === 0 && unchangedMs < REMOVAL_SETTLE_MS && this.#lacks(rules))
       return { kind: "settling" };
     this.#checked = print;
+    this.#read = read;
     this.#pending = undefined;
     if (sources.files.length === 0 && rules.problems.length === 0 && this.#rules.specs.length > 0)
       return { kind: "changed", rules: { ...rules, problems: [nothingLeft(this.#folder)] } };
@@ -77,7 +89,7 @@ export class SettledRules {
   }
 
   /** Parses only the files that have changed. */
-  #parse(sources: RuleSources): RuleSetFiles {
+  #parse(sources: RuleSources): Parsed {
     const before = this.#files;
     this.#files = new Map();
     const read = parseSources(sources, (source, file) => {
@@ -86,7 +98,7 @@ export class SettledRules {
       this.#files.set(file, { source, parsed });
       return parsed;
     });
-    return ruleSetOf(read);
+    return { read, rules: ruleSetOf(read) };
   }
 }
 

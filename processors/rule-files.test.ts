@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { parseSources } from "../rule-language/files/load-rules.ts";
+import { toFileProblem } from "../rule-language/files/problem.ts";
+import { ruleFilesOf } from "./rule-files.ts";
+
+function filesOf(source: string) {
+  const read = parseSources({ files: [{ file: "/etc/weir/rules/cold.yaml", source }], problems: [] });
+  return ruleFilesOf({ read: () => read, problems: () => read.problems.map(toFileProblem) });
+}
+
+const RULE = "rules:\n  - id: warm\n    where: { metric: temperature }\n    window: { tumbling: 1m }\n";
+
+test("files in order have no problems", () => {
+  expect(filesOf(`${RULE}    when: "> 8"\n`)).toEqual({ errors: 0, warnings: 0, problems: [] });
+});
+
+test("errors come first, with the file's name in the folder, its line and how to fix it", () => {
+  const { errors, warnings, problems } = filesOf(`${RULE}    treshold: 8\n`);
+  expect({ errors, warnings }).toMatchObject({ errors: 1 });
+  expect(problems[0]).toMatchObject({ severity: "error", file: "cold.yaml", line: 5, column: 5 });
+  expect(problems[0]?.message).toContain("treshold");
+});
+
+test("warnings are listed", () => {
+  const { errors, warnings, problems } = filesOf(`${RULE}    when: "> 8"\n    clear: "> 9"\n`);
+  expect({ errors, warnings }).toEqual({ errors: 0, warnings: problems.length });
+  expect(problems[0]).toMatchObject({ severity: "warning", code: expect.stringMatching(/^W\d+$/) });
+});
+
+test("a problem of the whole set counts as an error", () => {
+  const read = parseSources({ files: [], problems: [] });
+  const gone = { file: "/etc/weir/rules", line: 1, column: 1, message: "no rule file is left", text: "" };
+  const { errors, problems } = ruleFilesOf({ read: () => read, problems: () => [gone] });
+  expect(errors).toBe(1);
+  expect(problems).toEqual([{ severity: "error", file: "rules", line: 1, column: 1, message: "no rule file is left" }]);
+});

@@ -17,7 +17,14 @@ const T0 = 1_763_769_600_000_000;
 const reading = fc.record({
   device: fc.constantFrom("a", "b", "c"),
   metric: fc.constantFrom("t", "u"),
-  tags: fc.constantFrom<Record<string, string>>({}, { site: "north" }, { site: "south", room: "1" }),
+  tags: fc.constantFrom<Record<string, string>>(
+    {},
+    { site: "north" },
+    { site: "south", room: "1" },
+    { room: "1", site: "south" },
+    { user: "anna" },
+    { user: "bert" },
+  ),
   atUs: fc.integer({ min: T0, max: T0 + 25 }),
   value: fc.oneof(fc.integer(), fc.boolean(), fc.constantFrom("x", "y", "")),
 });
@@ -96,9 +103,9 @@ function describeRows(key: string, { endUs, revision, text }: StoredResult): str
 }
 
 function remember(readings: Map<string, string>, { device, metric, tags, atUs, value }: Reading): void {
-  const key = `${device} ${metric} ${atUs}`;
-  const sortedTags = Object.fromEntries(Object.entries(tags).sort());
-  if (!readings.has(key)) readings.set(key, `${typeof value} ${JSON.stringify(sortedTags)} ${Number(value) || value}`);
+  const sortedTags = JSON.stringify(Object.fromEntries(Object.entries(tags).sort()));
+  const key = `${device} ${metric} ${sortedTags} ${atUs}`;
+  if (!readings.has(key)) readings.set(key, `${typeof value} ${Number(value) || value}`);
 }
 
 async function content(file: string): Promise<{ readings: string[]; windows: string[] }> {
@@ -118,7 +125,7 @@ async function content(file: string): Promise<{ readings: string[]; windows: str
       .getRows()
       .map(([device, metric, atUs, kind, tags, value, text]) => {
         const shown = kind === "string" ? text : kind === "boolean" ? Number(value) || false : Number(value);
-        return `${device} ${metric} ${atUs} ${kind} ${tags} ${kind === "boolean" && shown === 1 ? 1 : shown}`;
+        return `${device} ${metric} ${tags} ${atUs} ${kind} ${kind === "boolean" && shown === 1 ? 1 : shown}`;
       })
       .sort(),
     windows: windows

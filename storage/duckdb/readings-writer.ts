@@ -8,7 +8,7 @@ import { Dictionary } from "./dictionary.ts";
 import { Newest, savedOf } from "./newest.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";
 
-/** The first reading of a sensor at an instant wins; within a batch, the earlier one. */
+/** The first reading of a sensor at an instant wins, whatever its kind; within a batch, the earlier one. */
 const INSERT_LATE = `
   INSERT INTO reading_rows
   SELECT l.series, l.time, l.value, l.text
@@ -21,6 +21,13 @@ const NEWEST_OF_EACH_SENSOR = `
   SELECT s.sensor::DOUBLE, max(epoch_us(r.newest))::DOUBLE
   FROM (SELECT series, max(time) AS newest FROM reading_rows GROUP BY series) r JOIN series s ON s.id = r.series
   GROUP BY s.sensor`;
+
+interface NamedSensor {
+  readonly device: string;
+  readonly metric: string;
+  /** As `textOfTags` writes them. */
+  readonly tags: string;
+}
 
 /**
  * Appends readings in the open transaction. A reading newer than all others of its sensor cannot be a duplicate and
@@ -42,7 +49,7 @@ export class ReadingsWriter {
 
   constructor(connection: DuckDBConnection) {
     this.#connection = connection;
-    this.#sensors = new Dictionary(connection, { table: "sensors", columns: ["device", "metric"] });
+    this.#sensors = new Dictionary(connection, { table: "sensors", columns: ["device", "metric", "tags"] });
     this.#series = new Dictionary(connection, {
       table: "series",
       columns: ["device", "metric", "kind", "tags"],
@@ -132,9 +139,10 @@ export class ReadingsWriter {
     if (first === size) return;
     const added: Series[] = [];
     for (let id = first; id < size; id++) added.push(table.series(id));
-    const sensorOf = await this.#resolveSensors(added);
+    const named = added.map(({ tags, ...series }) => ({ ...series, tags: textOfTags(tags) }));
+    const sensorOf = await this.#resolveSensors(named);
     const seriesOf = await this.#series.resolve(
-      added.map(({ device, metric, kind, tags }) => [device, metric, kind, textOfTags(tags)]),
+      named.map(({ device, metric, kind, tags }) => [device, metric, kind, tags]),
       sensorOf,
     );
     this.#seriesOf = grown(this.#seriesOf, size);
@@ -147,14 +155,14 @@ export class ReadingsWriter {
     this.#resolved = size;
   }
 
-  async #resolveSensors(added: readonly Series[]): Promise<Uint32Array> {
+  async #resolveSensors(added: readonly NamedSensor[]): Promise<Uint32Array> {
     const placeOf = new Map<string, number>();
     const rows: string[][] = [];
-    const places = added.map(({ device, metric }) => {
-      const key = `${device}\u0000${metric}`;
+    const places = added.map(({ device, metric, tags }) => {
+      const key = JSON.stringify([device, metric, tags]);
       let place = placeOf.get(key);
       if (place === undefined) {
-        place = rows.push([device, metric]) - 1;
+        place = rows.push([device, metric, tags]) - 1;
         placeOf.set(key, place);
       }
       return place;

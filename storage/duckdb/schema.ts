@@ -1,10 +1,22 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 
-const VERSION = 2;
+const VERSION = 3;
 
 const WINDOWS_VIEW = `CREATE VIEW windows AS
   SELECT s.rule, s.labels, s.aggregate, r.start_time, r.end_time, r.revision, r.value, r.text
   FROM window_rows r JOIN window_series s ON s.id = r.series`;
+
+/** A sensor is a device, a metric and all its tags. */
+const SENSORS_TABLE = `CREATE TABLE sensors(id UINTEGER NOT NULL,
+  device VARCHAR NOT NULL, metric VARCHAR NOT NULL, tags VARCHAR NOT NULL)`;
+
+/** A sensor has a series for each kind of its values. */
+const SERIES_TABLE = `CREATE TABLE series(id UINTEGER NOT NULL, sensor UINTEGER NOT NULL,
+  device VARCHAR NOT NULL, metric VARCHAR NOT NULL, kind VARCHAR NOT NULL, tags VARCHAR NOT NULL)`;
+
+const READINGS_VIEW = `CREATE VIEW readings AS
+  SELECT s.device, s.metric, s.kind, s.tags, r.time, r.value, r.text
+  FROM reading_rows r JOIN series s ON s.id = r.series`;
 
 /**
  * Rows hold only numbers, and dictionaries hold the names, so a reading takes about five bytes. People query the views.
@@ -14,9 +26,8 @@ const WINDOWS_VIEW = `CREATE VIEW windows AS
 const TABLES = [
   "CREATE TABLE positions(stream VARCHAR NOT NULL, sequence BIGINT NOT NULL, stored_at BIGINT NOT NULL)",
   "INSERT INTO positions VALUES ('READINGS', 0, 0), ('WINDOWS', 0, 0), ('ALERTS', 0, 0)",
-  "CREATE TABLE sensors(id UINTEGER NOT NULL, device VARCHAR NOT NULL, metric VARCHAR NOT NULL)",
-  `CREATE TABLE series(id UINTEGER NOT NULL, sensor UINTEGER NOT NULL,
-    device VARCHAR NOT NULL, metric VARCHAR NOT NULL, kind VARCHAR NOT NULL, tags VARCHAR NOT NULL)`,
+  SENSORS_TABLE,
+  SERIES_TABLE,
   "CREATE TABLE reading_rows(series UINTEGER NOT NULL, time TIMESTAMP NOT NULL, value DOUBLE, text VARCHAR)",
   `CREATE TABLE window_series(id UINTEGER NOT NULL,
     rule VARCHAR NOT NULL, labels VARCHAR NOT NULL, aggregate VARCHAR NOT NULL)`,
@@ -29,9 +40,7 @@ const TABLES = [
     key VARCHAR NOT NULL, change VARCHAR NOT NULL)`,
   // Written at a clean stop, and empty while the file is in use. It saves the next start from reading every row.
   "CREATE TABLE newest_saved(of VARCHAR NOT NULL, id UINTEGER NOT NULL, us DOUBLE NOT NULL)",
-  `CREATE VIEW readings AS
-    SELECT s.device, s.metric, s.kind, s.tags, r.time, r.value, r.text
-    FROM reading_rows r JOIN series s ON s.id = r.series`,
+  READINGS_VIEW,
   WINDOWS_VIEW,
 ];
 
@@ -52,6 +61,25 @@ const MIGRATIONS: ReadonlyMap<number, readonly string[]> = new Map([
       "DROP TABLE window_rows_1",
       WINDOWS_VIEW,
       // It held the ends of windows.
+      "DELETE FROM newest_saved",
+    ],
+  ],
+  [
+    2,
+    [
+      // Version 2 left the tags out of a sensor's identity. The ids of series stay, so the rows do too.
+      "DROP TABLE sensors",
+      SENSORS_TABLE,
+      `INSERT INTO sensors
+        SELECT row_number() OVER (ORDER BY min(id)) - 1, device, metric, tags FROM series GROUP BY device, metric, tags`,
+      "DROP VIEW readings",
+      "ALTER TABLE series RENAME TO series_2",
+      SERIES_TABLE,
+      `INSERT INTO series
+        SELECT o.id, s.id, o.device, o.metric, o.kind, o.tags FROM series_2 o JOIN sensors s USING (device, metric, tags)`,
+      "DROP TABLE series_2",
+      READINGS_VIEW,
+      // It held the newest times by the old sensors.
       "DELETE FROM newest_saved",
     ],
   ],

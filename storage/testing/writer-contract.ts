@@ -47,6 +47,34 @@ export function describeWriterContract(given: Given): void {
     expect(sorted(await given.oracle.readings("mixed"))).toEqual(mixed);
   });
 
+  it("keeps the readings of two people's phones apart, although both send in the same second", async () => {
+    const phone = (user: string, value: number): Reading => {
+      return { device: "phone", metric: "batt", tags: { user }, atUs: T0, value };
+    };
+    const both = [phone("anna", 81), phone("bert", 34)];
+    const report = await given.write(both);
+    expect(report).toMatchObject({ points: 2, duplicates: 0 });
+    expect(sorted(await given.oracle.readings("phone"))).toEqual(sorted(both));
+    // Each of them is a duplicate when it comes again.
+    await given.write([both[1] as Reading, { ...(both[0] as Reading), atUs: T0 + 1 }]);
+    expect(await given.oracle.readings("phone")).toHaveLength(3);
+  });
+
+  it("keeps the three phases of a meter apart, whatever the order of their tags and arrival", async () => {
+    const power = (phase: string, atUs: number, value: number): Reading => {
+      const tags = atUs % 2 === 0 ? { phase, site: "north" } : { site: "north", phase };
+      return { device: "meter", metric: "power", tags, atUs: T0 + atUs, value };
+    };
+    const phases = ["L1", "L2", "L3"].flatMap((phase, i) => [4, 1, 3, 2].map((at) => power(phase, at, i * 10 + at)));
+    await given.write(phases.slice(0, 7));
+    await given.write([...phases.slice(5), ...phases.slice(0, 3)]);
+    const order = (readings: readonly Reading[]) =>
+      readings
+        .map(({ tags, atUs, value }) => [tags.phase, tags.site, atUs - T0, value])
+        .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+    expect(order(await given.oracle.readings("meter"))).toEqual(order(phases));
+  });
+
   it("remembers positions and readings when reopened", async () => {
     const before = await Promise.all(
       (["READINGS", "WINDOWS", "ALERTS"] as const).map((s) => given.writer().position(s)),

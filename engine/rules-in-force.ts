@@ -99,6 +99,20 @@ export class RulesInForce {
     }
   }
 
+  *snapshotIncidents(to: SnapshotWriter): Iterable<undefined> {
+    for (const [i, { alerts }] of this.#rules.entries()) {
+      alerts.snapshotIncidents(to);
+      if (i % RULES_PER_PAUSE === 0) yield;
+    }
+  }
+
+  *restoreIncidents(from: SnapshotReader): Iterable<undefined> {
+    for (const [i, { alerts }] of this.#rules.entries()) {
+      alerts.restoreIncidents(from);
+      if (i % RULES_PER_PAUSE === 0) yield;
+    }
+  }
+
   *restore(from: SnapshotReader): Iterable<undefined> {
     const rules: Rule[] = [];
     for (let left = from.number(); left > 0; left--) {

@@ -133,6 +133,8 @@ export class Step {
       if (left % SERIES_PER_PAUSE === 0) yield;
     }
     yield* this.#seen.restore(from, ids);
+    // A state of an older version ends here.
+    if (from.hasMoreNumbers()) yield* this.#rules.restoreIncidents(from);
   }
 
   *#write(to: SnapshotWriter): Iterable<undefined> {
@@ -147,6 +149,7 @@ export class Step {
       if (i % SERIES_PER_PAUSE === 0) yield;
     }
     yield* this.#seen.snapshot(to, ids);
+    yield* this.#rules.snapshotIncidents(to);
   }
 
   #passTime(nowUs: number): void {

@@ -60,6 +60,12 @@ export class AlertStates {
     return o < this.#cells.length && this.#cells[o + STATE] !== INACTIVE;
   }
 
+  /** Whether a window that ends then would be evaluated: it is newer than the last one. */
+  isNewer(key: number, endUs: number): boolean {
+    const o = key * STRIDE;
+    return o >= this.#cells.length || endUs > (this.#cells[o + EVALUATED_END] as number);
+  }
+
   /** The newest evaluated window. */
   last(key: number): WindowValue {
     const o = key * STRIDE;

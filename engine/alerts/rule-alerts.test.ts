@@ -82,6 +82,9 @@ test("a change holds its evidence: window, value, condition, watermark and log e
       processedAtUs: 1001,
       activeAtUs: SECOND,
       value: 9.123456,
+      worst: 9.123456,
+      title: "a at 9.123 degC, {{ nobody }}",
+      firedAtUs: SECOND,
       notify: ["ops"],
       evidence: {
         window: { startUs: 0, endUs: SECOND },

@@ -8,6 +8,7 @@ import type { StepContext } from "../state/step-context.ts";
 import type { Silence } from "../windows/absences.ts";
 import { AlertStates, type Transition } from "./alert-states.ts";
 import { fillAnnotations } from "./annotations.ts";
+import { OpenIncidents } from "./open-incidents.ts";
 
 /** The windows or silences that a rule's alerts follow, by key. */
 export interface AlertSource {
@@ -40,6 +41,7 @@ interface Cause extends Span {
 export class RuleAlerts {
   readonly #context: StepContext;
   readonly #states = new AlertStates();
+  readonly #incidents = new OpenIncidents();
   #rule: Rule;
   readonly #source: AlertSource;
 
@@ -55,6 +57,7 @@ export class RuleAlerts {
 
   /** Continues under an edited rule with the same source. Incidents stay open. */
   continueAs(rule: Rule): void {
+    if (rule.worst?.identity !== this.#rule.worst?.identity) this.#incidents.forgetWorst();
     this.#rule = rule;
     if (rule.flapping === undefined) this.#states.forgetFlapping();
   }
@@ -62,6 +65,8 @@ export class RuleAlerts {
   /** Continues the alert of a key from the rule before its edit. */
   adopt(key: number, from: RuleAlerts, fromKey: number): void {
     this.#states.adopt(key, from.#states, fromKey);
+    const keepsWorst = this.#rule.worst?.identity === from.#rule.worst?.identity;
+    this.#incidents.adopt(key, from.#incidents, { fromKey, keepsWorst });
     if (this.#rule.flapping === undefined) this.#states.forgetFlapping();
   }
 
@@ -77,6 +82,8 @@ export class RuleAlerts {
     const value = values[valueName] ?? Number.NaN;
     const isActive = active === undefined || active.isActive(endUs - 1);
     const { holds, clears } = isActive ? state : INACTIVE;
+    if (isActive && (holds || this.#states.isActive(key)) && this.#states.isNewer(key, endUs))
+      this.#incidents.see(key, value, this.#rule.worst);
     // No spread, because this runs for each window of each rule.
     const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds, clears });
     if (transition) this.#emit(key, transition, { startUs, endUs, value, values, isActive });
@@ -86,6 +93,7 @@ export class RuleAlerts {
   onAbsence(key: number, isAbsent: boolean, silence: Silence): boolean {
     const { sinceUs, atUs, watchedUs } = silence;
     const value = watchedUs / 1e6;
+    if (isAbsent || this.#states.isActive(key)) this.#incidents.see(key, value, this.#rule.worst);
     const transition = this.#states.set(key, this.#rule, { endUs: atUs, value, isFiring: isAbsent });
     if (transition) this.#emit(key, transition, { startUs: sinceUs, endUs: atUs, value });
     return this.#states.isActive(key);
@@ -97,6 +105,7 @@ export class RuleAlerts {
     if (!transition) return;
     const silence = this.#source.absences?.silence(key, this.#context.position.storedAtUs);
     const { endUs, value } = silence ? { endUs: silence.atUs, value: silence.watchedUs / 1e6 } : this.#states.last(key);
+    if (silence) this.#incidents.see(key, value, this.#rule.worst);
     this.#emit(key, transition, { startUs: silence?.sinceUs ?? endUs, endUs, value });
   }
 
@@ -106,6 +115,15 @@ export class RuleAlerts {
 
   snapshot(to: SnapshotWriter): void {
     this.#states.snapshot(to);
+  }
+
+  /** States of older versions have no incidents. */
+  snapshotIncidents(to: SnapshotWriter): void {
+    this.#incidents.snapshot(to);
+  }
+
+  restoreIncidents(from: SnapshotReader): void {
+    this.#incidents.restore(from);
   }
 
   restore(from: SnapshotReader): void {
@@ -123,6 +141,11 @@ export class RuleAlerts {
     const condition = cause.isActive === false ? NOT_ACTIVE : conditionText(this.#rule, transition.state);
     const { id: rule, severity } = spec;
     const { state, activeAtUs } = transition;
+    const texts = fillAnnotations(annotations, {
+      ...{ value, labels, values, rule, severity, state, atUs: endUs, activeAtUs, condition },
+    });
+    const title = texts.summary ?? texts.description ?? rule;
+    const incident = this.#incidents.factsAt(key, { from: transition.from, state, atUs: endUs, title });
     output.alerts.push({
       id: alertChangeId({ task, sequence, index: output.alerts.length }),
       incident: incidentId({ rule, keyHash: keyHash(group), activeAtUs }),
@@ -132,13 +155,12 @@ export class RuleAlerts {
       state,
       key: group,
       labels,
-      annotations: fillAnnotations(annotations, {
-        ...{ value, labels, values, rule, severity, state, atUs: endUs, activeAtUs, condition },
-      }),
+      annotations: texts,
       atUs: endUs,
       processedAtUs: storedAtUs,
       activeAtUs,
       value,
+      ...incident,
       notify: spec.notify,
       ...(transition.isFlapping && { flapping: true }),
       ...(spec.shadow && { muted: true }),

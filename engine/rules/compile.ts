@@ -9,6 +9,7 @@ import { parseTemplate } from "../../rule-language/template/template.ts";
 import { planOf } from "../aggregates/plan.ts";
 import { compileConditions } from "./conditions.ts";
 import type { InputSpec, JoinedName, JoinSpec, Rule, WindowCommon, WindowsSpec } from "./rule.ts";
+import { worstValueOf } from "./worst-value.ts";
 
 /** The minimum: a rule that starts later must recognize duplicates of readings that arrived before it. */
 const HORIZON_US_MIN = 60_000_000;
@@ -31,6 +32,7 @@ export function compileRule(spec: RuleSpec): Rule {
     keepFiringForUs: us(spec.keep_firing_for),
     evaluate: compileConditions(spec, aggregates),
     flapping: spec.flapping && { changes: spec.flapping.changes, withinUs: us(spec.flapping.within) },
+    worst: worstValueOf(spec),
     active: spec.active && new Calendar(spec.active),
     annotations: Object.entries(spec.annotations).map(([name, text]) => [name, parseTemplate(text)] as const),
   };

@@ -5,6 +5,7 @@ import type { Selector } from "../../rule-language/spec/selector.ts";
 import type { Template } from "../../rule-language/template/template.ts";
 import type { AggregatePlan } from "../aggregates/state-groups.ts";
 import type { EvaluateConditions } from "./conditions.ts";
+import type { WorstValue } from "./worst-value.ts";
 
 /** The readings and windows of a rule. Rules with inputs of the same identity share their windows. */
 export interface InputSpec {
@@ -82,6 +83,8 @@ export interface Rule {
   /** Undefined for a rule without a condition, and for an absence rule. */
   readonly evaluate: EvaluateConditions | undefined;
   readonly flapping: Flapping | undefined;
+  /** Undefined: the condition has no direction. */
+  readonly worst: WorstValue | undefined;
   /** Undefined: always active. */
   readonly active: Calendar | undefined;
   /** Texts for people, by name. */

@@ -120,6 +120,16 @@ export class SnapshotReader {
     this.#parts = parts[Symbol.iterator]();
   }
 
+  /** Whether the snapshot has another number. */
+  hasMoreNumbers(): boolean {
+    for (;;) {
+      const part = this.#doubles[0];
+      if (part !== undefined && this.#doublesAt < part.length) return true;
+      if (part !== undefined) this.#nextDoubles();
+      else if (!this.#addPart()) return false;
+    }
+  }
+
   number(): number {
     for (;;) {
       const part = this.#doubles[0];
@@ -192,14 +202,20 @@ export class SnapshotReader {
   }
 
   #readPart(wanted: string): void {
+    if (!this.#addPart()) throw new BadSnapshotError(`the snapshot ends where ${wanted} are expected`);
+  }
+
+  /** Reads the next part. False at the end of the snapshot. */
+  #addPart(): boolean {
     const { value, done } = this.#parts.next();
-    if (!done && value === undefined) return;
-    if (done) throw new BadSnapshotError(`the snapshot ends where ${wanted} are expected`);
+    if (done) return false;
+    if (value === undefined) return true;
     if (!isPart(value)) throw new BadSnapshotError("not a part of a snapshot");
     if (value.kind === "doubles") this.#doubles.push(value.doubles);
     else if (value.kind === "bytes") this.#bytes.push(value.bytes);
     else if (value.kind === "texts") this.#texts.push(textsOf(value.json));
     else this.#values.push(value.values[Symbol.iterator]());
+    return true;
   }
 }
 

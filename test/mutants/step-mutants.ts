@@ -6,6 +6,8 @@ const SESSIONS = "engine/windows/session-windows.ts";
 const COUNT = "engine/windows/count-windows.ts";
 const STEP = "engine/step.ts";
 const ALERTS = "engine/alerts/alert-states.ts";
+const RULE_ALERTS = "engine/alerts/rule-alerts.ts";
+const INCIDENTS = "engine/alerts/open-incidents.ts";
 const ABSENCES = "engine/windows/absences.ts";
 const JOIN = "engine/inputs/join.ts";
 const CALENDAR = "rule-language/calendar/calendar.ts";
@@ -16,6 +18,30 @@ const ORACLE_ONLY = ["test/simulation/differential.test.ts"];
 
 /** Faults in the step. */
 export const STEP_MUTANTS: readonly Mutant[] = [
+  {
+    name: "worst-of-corrections",
+    fault: "a correction of an evaluated window counts for the worst value of an incident",
+    file: RULE_ALERTS,
+    from: "if (isActive && (holds || this.#states.isActive(key)) && this.#states.isNewer(key, endUs))",
+    to: "if (isActive && (holds || this.#states.isActive(key)))",
+    tests: ORACLE,
+  },
+  {
+    name: "worst-outside-active-time",
+    fault: "values outside of active time count for the worst value of an incident",
+    file: RULE_ALERTS,
+    from: "if (isActive && (holds || this.#states.isActive(key)) && this.#states.isNewer(key, endUs))",
+    to: "if ((holds || this.#states.isActive(key)) && this.#states.isNewer(key, endUs))",
+    tests: ORACLE,
+  },
+  {
+    name: "worst-kept",
+    fault: "the worst value of an incident counts for the next one",
+    file: INCIDENTS,
+    from: 'if (state === "resolved" || state === "inactive") this.#byKey.delete(key);',
+    to: "",
+    tests: UNIT,
+  },
   {
     name: "window-edge",
     fault: "a reading at a window's end counts in that window",

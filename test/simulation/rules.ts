@@ -163,7 +163,7 @@ function makeAggregates(random: Random): string[] {
 
 function makeCondition(random: Random): Fields {
   return {
-    when: random.pick(["> 20", "between 10 and 60", "<= 35.5", "!= 0"]),
+    when: random.pick(["> 20", "between 10 and 60", "<= 35.5", "!= 0", "outside 12 and 50.5"]),
     ...(random.chance(0.4) ? { clear: random.pick(["< 10", "outside -10 and 70"]) } : {}),
     for: random.pick(["0s", "0s", "3s", "9s"]),
     keep_firing_for: random.pick(["0s", "0s", "5s"]),

@@ -11,6 +11,10 @@ export interface Move {
   readonly state: AlertState;
   readonly activeAtUs: number;
   readonly flapping: true | undefined;
+  /** Undefined before it fires. */
+  readonly firedAtUs: number | undefined;
+  /** The values of the incident so far, in order. */
+  readonly values: readonly (number | string)[];
 }
 
 /** A result that an alert evaluates. */
@@ -19,6 +23,7 @@ export interface EvaluatedResult {
   readonly value: number | string;
   readonly holds: boolean;
   readonly clears: boolean;
+  readonly inActiveTime: boolean;
 }
 
 /** The alert of one key. It evaluates window results in order. */
@@ -27,16 +32,21 @@ export class Alert {
   activeAtUs = 0;
   evaluatedEndUs = Number.NEGATIVE_INFINITY;
   evaluatedValue: number | string = 0;
+  /** The values evaluated since it became active. An edit may replace them. */
+  values: readonly (number | string)[] = [];
+  #firedAtUs: number | undefined;
   /** The times of the latest consecutive evaluations in which the end condition held. */
   #clearUs: number[] = [];
   #flapping = false;
   /** The times at which it began to fire, ended, or would have ended. */
   #changesUs: number[] = [];
 
-  evaluate(rule: OracleRule, { endUs, value, holds, clears }: EvaluatedResult): Move | undefined {
+  evaluate(rule: OracleRule, result: EvaluatedResult): Move | undefined {
+    const { endUs, value, holds, clears, inActiveTime } = result;
     if (endUs <= this.evaluatedEndUs) return undefined;
     this.evaluatedEndUs = endUs;
     this.evaluatedValue = value;
+    if (inActiveTime && (holds || this.state !== "inactive")) this.note(value);
     const forUs = durationUs(rule.for ?? "0s");
     if (this.state === "inactive") {
       if (!holds) return undefined;
@@ -51,8 +61,14 @@ export class Alert {
     return this.evaluateEnd(rule, endUs, clears);
   }
 
+  /** Counts a value of the incident. */
+  note(value: number | string): void {
+    this.values = [...this.values, value];
+  }
+
   fire(rule: OracleRule, atUs: number, activeAtUs: number): Move {
     this.activeAtUs = activeAtUs;
+    this.#firedAtUs = atUs;
     this.#flapping = this.#isFlappingWith(rule, atUs);
     return this.#move("firing");
   }
@@ -67,7 +83,8 @@ export class Alert {
     if (this.#flapping) return this.end(atUs);
     if (!this.#isFlappingWith(rule, atUs)) return this.#move("inactive");
     this.#flapping = true;
-    return { from: "firing", state: "firing", activeAtUs: this.activeAtUs, flapping: true };
+    const { activeAtUs, values } = this;
+    return { from: "firing", state: "firing", activeAtUs, flapping: true, firedAtUs: this.#firedAtUs, values };
   }
 
   /** Ends the alert, whatever its state. */
@@ -96,6 +113,9 @@ export class Alert {
     this.state = to;
     this.#clearUs = [];
     const state = from === "firing" && to === "inactive" ? "resolved" : to;
-    return { from, state, activeAtUs: this.activeAtUs, flapping: this.#flapping || undefined };
+    const { activeAtUs, values } = this;
+    const firedAtUs = from === "firing" || to === "firing" ? this.#firedAtUs : undefined;
+    if (to === "inactive") this.values = [];
+    return { from, state, activeAtUs, flapping: this.#flapping || undefined, firedAtUs, values };
   }
 }

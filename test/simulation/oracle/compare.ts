@@ -86,6 +86,8 @@ function sameChange(actual: Change, expected: Change): boolean {
     actual.atUs === expected.atUs &&
     actual.activeAtUs === expected.activeAtUs &&
     actual.flapping === expected.flapping &&
+    actual.firedAtUs === expected.firedAtUs &&
+    sameValue(actual.worst, expected.worst, RELATIVE_ERROR_MAX) &&
     sameEvidence(actual.evidence, expected.evidence) &&
     sameValue(actual.value, expected.value, RELATIVE_ERROR_MAX)
   );

@@ -71,6 +71,9 @@ export interface Change {
   readonly activeAtUs: number;
   readonly value: number | string;
   readonly flapping?: true | undefined;
+  readonly firedAtUs?: number | undefined;
+  /** The most extreme value of the incident so far; undefined where there is none. */
+  readonly worst?: number | undefined;
   /** Undefined where docs/windows.md does not define it: for absences, and ends by an edit. */
   readonly evidence?: Evidence | undefined;
 }

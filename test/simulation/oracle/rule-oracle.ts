@@ -8,6 +8,7 @@ import { labelsOf, nameOf, seriesOf, takes, wants } from "./labels.ts";
 import type { Change, Emit, OracleResult, OracleRule, PartValue, Span } from "./model.ts";
 import type { Listener, SharedWindows, Watch } from "./shared-windows.ts";
 import { durationUs, fulfils, isComparable } from "./texts.ts";
+import { sameDirection, worstOf } from "./worst.ts";
 
 export interface GrowingOutputs {
   readonly windows: OracleResult[];
@@ -79,6 +80,10 @@ export class RuleOracle {
           next.windows.goOnWith(key.labels, silences.windows);
       }
     }
+    for (const { alert } of this.#keys.values()) {
+      const worst = worstOf(this.rule, alert.values);
+      alert.values = worst === undefined || !sameDirection(this.rule, rule) ? [] : [worst];
+    }
     this.rule = rule;
     this.series = series;
     if (rule.flapping === undefined) for (const { alert } of this.#keys.values()) alert.forgetFlapping();
@@ -105,6 +110,7 @@ export class RuleOracle {
       const absent = this.rule.absent !== undefined;
       const atUs = absent ? this.#watch.nowUs : key.alert.evaluatedEndUs;
       const value = absent ? (this.series[0]?.windows.silenceS(key.labels) ?? 0) : key.alert.evaluatedValue;
+      if (absent) key.alert.note(value);
       this.#change(key, key.alert.end(atUs), atUs, value);
     }
   }
@@ -155,6 +161,7 @@ export class RuleOracle {
   #onSilence(labels: Tags, dueUs: number, silenceS: number): void {
     const key = this.#keyOf(labels);
     if (!this.#belongs(labels)) return;
+    key.alert.note(silenceS);
     if (key.alert.state === "firing") key.alert.evaluateEnd(this.rule, dueUs, false);
     else this.#change(key, key.alert.fire(this.rule, dueUs, dueUs), dueUs, silenceS);
   }
@@ -163,6 +170,7 @@ export class RuleOracle {
     const key = this.#keyOf(labels);
     if (key.alert.state !== "firing") return;
     const { nowUs } = this.#watch;
+    key.alert.note(silenceS);
     const move = key.alert.evaluateEnd(this.rule, nowUs, true);
     if (move !== undefined) this.#change(key, move, nowUs, silenceS);
   }
@@ -175,7 +183,9 @@ export class RuleOracle {
   }
 
   #change(key: Key, move: Move, atUs: number, value: number | string, evidence?: Change["evidence"]): void {
-    this.#outputs.alerts.push({ rule: this.rule.id, key: key.labels, ...move, atUs, value, evidence });
+    const { values, ...rest } = move;
+    const worst = worstOf(this.rule, values);
+    this.#outputs.alerts.push({ rule: this.rule.id, key: key.labels, ...rest, atUs, value, worst, evidence });
   }
 }
 
@@ -194,6 +204,6 @@ function evaluatedOf(rule: OracleRule, { endUs, aggregates }: Omit<Result, "part
   };
   const holds = evaluate(when);
   if (holds === undefined) return undefined;
-  if (!isActive(rule.active, endUs - 1)) return { endUs, value, holds: false, clears: true };
-  return { endUs, value, holds, clears: clear === undefined ? !holds : evaluate(clear) === true };
+  if (!isActive(rule.active, endUs - 1)) return { endUs, value, holds: false, clears: true, inActiveTime: false };
+  return { endUs, value, holds, clears: clear === undefined ? !holds : evaluate(clear) === true, inActiveTime: true };
 }

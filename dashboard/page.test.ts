@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { DeviceItem } from "../contracts/feed/protocol.ts";
+import type { Tags } from "../domain/reading.ts";
 import { accessibilityProblems } from "./dev/axe.ts";
 import { findChromium } from "./dev/chromium.ts";
 import { type MockGateway, startMockGateway } from "./dev/mock-gateway.ts";
@@ -71,8 +73,60 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     gateway.step();
     gateway.step();
     await expect.poll(() => pointsOf("PM2.5"), { timeout: WAIT_MS }).toBe(before + 2);
-    expect(new URL(page.url()).hash).toBe("#/device/Dongsi?range=30d");
+    expect(new URL(page.url()).hash).toBe("#/device/Dongsi?tags.site=urban&range=30d");
     expect(await page.locator(".word[data-metric=wd] .word-current").textContent()).toMatch(/^[NESW]{1,3}$/);
+    expect(complaints).toEqual([]);
+  });
+
+  describe("with two devices of one name", () => {
+    const phone = (user: string, batt: number) => deviceItem("phone", { user }, { batt });
+
+    beforeEach(async () => {
+      await gateway.stop();
+      const moreDevices = [phone("anna", 81), phone("bert", 12)];
+      gateway = await startMockGateway({ pageDir, stepEveryMs: 0, hoursBefore: 24, moreDevices });
+      await page.context().close();
+      page = await openPage();
+    });
+
+    test("each has its own card, screen and alerts", async () => {
+      await page.goto(gateway.url);
+      const cards = page.locator(".card[data-device=phone]");
+      await expect.poll(() => cards.count(), { timeout: WAIT_MS }).toBe(2);
+      const bert = cards.filter({ hasText: "user bert" });
+      gateway.send("alerts", [{ ...gateway.world.change("phone", "firing"), key: { device: "phone", user: "bert" } }]);
+      await expect.poll(() => bert.getAttribute("data-state"), { timeout: WAIT_MS }).toBe("firing");
+      expect(await cards.filter({ hasText: "user anna" }).getAttribute("data-state")).toBe(null);
+      await bert.click();
+      await page.locator(".chart-value", { hasText: "12" }).waitFor();
+      expect(new URL(page.url()).hash).toBe("#/device/phone?tags.user=bert");
+      expect(await page.locator(".device-tags .tag").textContent()).toBe("user bert");
+      expect(await page.locator(".device-alerts .alert").count()).toBe(1);
+      expect(complaints).toEqual([]);
+    });
+
+    test("an address that fits both lets people choose", async () => {
+      await page.goto(`${gateway.url}#/device/phone`);
+      await page.locator(".device-choices a", { hasText: "anna" }).click();
+      await page.locator(".chart-value", { hasText: "81" }).waitFor();
+      await page.goto(`${gateway.url}#/devices?device=phone&tags.user=bert`);
+      await page.locator(".screen-words", { hasText: "Only devices named phone with user bert." }).waitFor();
+      await expect.poll(() => page.locator(".device-row").count(), { timeout: WAIT_MS }).toBe(1);
+      expect(complaints).toEqual([]);
+    });
+  });
+
+  test("an unknown device says so, and appears with its first reading", async () => {
+    await page.goto(`${gateway.url}#/device/cold-7?tags.site=north`);
+    await page.getByRole("heading", { name: "No such device" }).waitFor();
+    expect(await page.locator(".empty").textContent()).toContain("a device of this name with site north");
+    gateway.send("devices", [deviceItem("cold-7", { site: "north" }, { temperature: 4.5 })]);
+    await page.locator(".device-tags", { hasText: "last seen" }).waitFor();
+    expect(await page.getByRole("heading", { name: "No such device" }).count()).toBe(0);
+    await page.goto(`${gateway.url}#/device/${"n".repeat(1_000)}`);
+    await page.getByRole("heading", { name: "No such device" }).waitFor();
+    const tooWide = await page.evaluate(() => document.body.scrollWidth - innerWidth);
+    expect(tooWide).toBeLessThanOrEqual(0);
     expect(complaints).toEqual([]);
   });
 
@@ -324,3 +378,10 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(bytes).toBeLessThan(200_000);
   });
 });
+
+function deviceItem(device: string, tags: Tags, values: Readonly<Record<string, number>>): DeviceItem {
+  const nowUs = Date.now() * 1000;
+  const metrics = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { atUs: nowUs, value }]));
+  const seen = { lastSeenUs: nowUs, silentFromUs: nowUs + 3_600_000_000 };
+  return { device, tags, ...seen, readings: 1, clockAhead: 0, metrics };
+}

@@ -1,5 +1,5 @@
 import type { LogEntry, ReadingsEntry, SeriesTable } from "../domain/frame-reader.ts";
-import type { Series, Tags } from "../domain/reading.ts";
+import { deviceKey, type Series, type Tags } from "../domain/reading.ts";
 import { checkedRuleSet } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import type { Input } from "./inputs/input.ts";
@@ -230,7 +230,7 @@ export class Step {
     const series = this.#table.series(id);
     const { belongs = () => true } = this.#options;
     const routes = this.#rules.routesOf(series, belongs);
-    const ledger = routes.length > 0 ? this.#ledgers.placeOf(series.device) : -1;
+    const ledger = routes.length > 0 ? this.#ledgers.placeOf(deviceKey(series)) : -1;
     this.#routes.set(id, routes, { isText: series.kind === "string", ledger });
   }
 

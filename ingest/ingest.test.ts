@@ -158,9 +158,10 @@ test("each device's messages are accounted for: in = stored + dead-lettered + dr
     publish("sensors/s/e/telemetry", '{"t": 1}'),
   ]);
   const ledger = await log.bus.request(INGEST_LEDGER, undefined);
+  const tags = { site: "s" };
   expect(ledger).toEqual([
-    { device: "d", counts: { messages: 3, stored: 1, deadLettered: 1, dropped: 1, readings: 1, clockAhead: 0 } },
-    { device: "e", counts: { messages: 1, stored: 1, deadLettered: 0, dropped: 0, readings: 1, clockAhead: 0 } },
+    { device: "d", tags, counts: { messages: 3, stored: 1, deadLettered: 1, dropped: 1, readings: 1, clockAhead: 0 } },
+    { device: "e", tags, counts: { messages: 1, stored: 1, deadLettered: 0, dropped: 0, readings: 1, clockAhead: 0 } },
   ]);
 });
 
@@ -205,10 +206,21 @@ test.each([
   expect(() => ingestConfigSchema.parse({ sources: [source] })).toThrow(message);
 });
 
+test("devices of one name at two sites are accounted for apart", async () => {
+  for (const site of ["north", "south", "south"]) await publish(`sensors/${site}/d/telemetry`, '{"t": 1}');
+  expect(await log.bus.request(INGEST_LEDGER, undefined)).toMatchObject([
+    { device: "d", tags: { site: "north" }, counts: { messages: 1, stored: 1 } },
+    { device: "d", tags: { site: "south" }, counts: { messages: 2, stored: 2 } },
+  ]);
+});
+
 const NO_COUNTS = { messages: 0, stored: 0, deadLettered: 0, dropped: 0, readings: 0, clockAhead: 0 };
 
 async function countsOf(device: string) {
-  const entries = (await log.bus.request(INGEST_LEDGER, undefined)) as { device: string; counts: typeof NO_COUNTS }[];
+  const entries = (await log.bus.request(INGEST_LEDGER, undefined)) satisfies readonly {
+    device: string;
+    counts: typeof NO_COUNTS;
+  }[];
   return entries.find((entry) => entry.device === device)?.counts;
 }
 

@@ -128,7 +128,9 @@ test("late and repeated readings are published by device on the bus", async () =
     const entry: TestEntry = { kind: "readings", storedAtUs: 0, readings: [reading("a", atS * SECOND, 1)] };
     await log.append({ subject: "readings.0", payload: encodeEntry(entry) });
   }
-  await expect.poll(() => reported.at(-1)).toMatchObject({ a: { duplicates: 1, lateApplied: 1, lateDropped: 1 } });
+  await expect
+    .poll(() => reported.at(-1))
+    .toMatchObject({ "a{site=s}": { duplicates: 1, lateApplied: 1, lateDropped: 1 } });
   await life.runner.stop();
   await life.ended;
 });

@@ -41,7 +41,8 @@ export interface PartitionOptions {
 
 /** When more results wait to be published, reading the log pauses. */
 const WAITING_RESULTS_MAX = 50_000;
-const LEDGERS_PER_MESSAGE = 1_000;
+/** Device names may be long, and a message of the bus has a limit. */
+const LEDGER_CHARACTERS_PER_MESSAGE = 200_000;
 /** Freezing the state stops processing for at most one part in this many of the time. */
 const FREEZE_RARITY = 50;
 /** Saving states takes at most one part in this many of the time. */
@@ -257,7 +258,7 @@ export class PartitionRunner {
   /** For views of devices. Shares publish none: their readings come from partitions, which publish them. */
   #publishLedgers(): void {
     if (this.#input.kind !== "partition") return;
-    const changed = this.#step.ledgers.takeChanged(LEDGERS_PER_MESSAGE);
+    const changed = this.#step.ledgers.takeChanged(LEDGER_CHARACTERS_PER_MESSAGE);
     if (changed.size === 0) return;
     const report: DeviceLedgersReport = Object.fromEntries(changed);
     this.#options.log.bus.publish(DEVICE_LEDGERS, report);

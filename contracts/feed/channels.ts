@@ -136,7 +136,9 @@ export const CHANNEL_KINDS = {
     },
   }),
   devices: kind<DeviceItem, "state">({
-    doc: "A device, named by `device`. Counts begin with the readings that the feed read back at its start.",
+    doc:
+      "A device, named by `device` and all its `tags`: a name with two sets of tags is two devices. Counts begin with " +
+      "the readings that the feed read back at its start.",
     item: deviceItemSchema,
     itemName: "DeviceItem",
     filterNames: "`device`, `metric` and tags",

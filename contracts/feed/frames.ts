@@ -4,7 +4,8 @@ import { type ClientFrame, ERROR_CODES, type ErrorCode, type ServerFrame, SUBPRO
 
 const ID_LENGTH_MAX = 64;
 const FILTER_PARTS_MAX = 16;
-const FILTER_TEXT_MAX = 256;
+/** The longest name that a device can have. */
+const FILTER_TEXT_MAX = 1_024;
 const FILTER_LIST_MAX = 64;
 const TOKEN_LENGTH_MAX = 4_096;
 

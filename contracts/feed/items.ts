@@ -125,6 +125,7 @@ export interface DeviceMetric {
   readonly unwatched?: true | undefined;
 }
 
+/** A device: a name with all its tags. Devices of one name at two sites are two devices. */
 export interface DeviceItem {
   readonly device: string;
   readonly tags: Tags;
@@ -145,6 +146,8 @@ export interface DeviceItem {
   readonly lateDropped?: number | undefined;
   /** Duplicates. */
   readonly duplicates?: number | undefined;
+  /** How many of its metrics the item leaves out. */
+  readonly metricsOmitted?: number | undefined;
   readonly metrics: Readonly<Record<string, DeviceMetric>>;
 }
 
@@ -178,6 +181,11 @@ export const deviceItemSchema = z.looseObject({
   lateApplied: z.int().min(0).optional().describe("Readings that corrected a closed window."),
   lateDropped: z.int().min(0).optional().describe("Readings that were too late for any window."),
   duplicates: z.int().min(0).optional().describe("Duplicate readings."),
+  metricsOmitted: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("How many of its metrics are left out: an item lists 250. The readings channel has them all."),
   metrics: z.record(z.string(), deviceMetricSchema),
 }) satisfies z.ZodType<DeviceItem>;
 

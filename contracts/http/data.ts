@@ -28,7 +28,7 @@ export const devicesAnswer = z.object({
         silentSinceUs: z.number().optional().describe("Its `silentFromUs`, if that has passed. Left out otherwise."),
       }),
     )
-    .describe("By name."),
+    .describe("By name and tags."),
   next: z.string().exactOptional().describe("Send this as `after` for the next page; left out on the last page."),
 });
 

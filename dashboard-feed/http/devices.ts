@@ -8,10 +8,11 @@ export const devices = operation({
   path: "/api/v1/devices",
   id: "devices",
   tag: "data",
-  summary: "Devices with their newest values and their counts, by name",
+  summary: "Devices with their newest values and their counts, by name and tags",
+  description: "A device is a name with all its tags: of one name at two sites, there are two.",
   scope: { channels: ["devices"] },
   query: z.object({
-    after: z.string().max(1024).optional().describe("An earlier page's `next`: devices after this name."),
+    after: z.string().max(1024).optional().describe("An earlier page's `next`."),
     limit: whole({ min: 1, max: 10_000, standard: 1_000 }),
   }),
   filter: "`device`, `metric` and tags",

@@ -136,7 +136,7 @@ describe("what a token shows", () => {
       reading({ atUs: 1, device: "d2", tags: { site: "north-2" } }),
       reading({ atUs: 1, device: "d3", tags: { site: "south" } }),
       reading({ atUs: 1, device: "d4", tags: {} }),
-      // One name at two sites: the device's item would show both.
+      // One name at two sites is two devices.
       reading({ atUs: 1, device: "d5", tags: { site: "north" } }),
       reading({ atUs: 1, device: "d5", tags: { site: "south" } }),
     ]);
@@ -155,14 +155,18 @@ describe("what a token shows", () => {
     const sites = client.items<ReadingItem>("readings").map(({ device, tags }) => `${device} ${tags.site}`);
     expect(sites).toEqual(["d1 north", "d2 north-2", "d5 north"]);
     expect(client.items<ReadingItem>("south").map(({ device }) => device)).toEqual(["d2"]);
-    expect(client.items<DeviceItem>("devices").map(({ device }) => device)).toEqual(["d1", "d2"]);
+    expect(client.items<DeviceItem>("devices").map(({ device, tags }) => `${device} ${tags.site}`)).toEqual([
+      "d1 north",
+      "d2 north-2",
+      "d5 north",
+    ]);
     expect(client.items<WindowResult>("windows").map(({ labels }) => labels.site)).toEqual(["north"]);
     expect(client.items<AlertChange>("alerts").map(({ id }) => id)).toEqual(["ours"]);
     // A token for all sites sees everything. It does not share results with the restricted token.
     const all = await feed.connect({ headers: { authorization: `Bearer ${admin.secret}` } });
     all.send({ type: "subscribe", id: "d", channel: "devices" });
     all.send({ type: "subscribe", id: "s", channel: "stats" });
-    expect((await all.waitFor("snapshot", "d")).items).toHaveLength(5);
+    expect((await all.waitFor("snapshot", "d")).items).toHaveLength(6);
     await all.waitFor("snapshot", "s");
   });
 
@@ -179,6 +183,8 @@ describe("what a token shows", () => {
     await appendReadings(feed.log, [
       reading({ atUs: 1, device: "d1" }),
       reading({ atUs: 1, device: "d3", tags: { site: "south" } }),
+      reading({ atUs: 1, device: "d5", tags: { site: "north" }, value: 5 }),
+      reading({ atUs: 1, device: "d5", tags: { site: "south" }, value: 99 }),
     ]);
     await appendAlert(feed.log, alertChange({ id: "theirs", key: { device: "d3" }, labels: { site: "south" } }));
     await appendAlert(feed.log, alertChange({ id: "ours", key: { device: "d1" }, labels: { site: "north" } }));
@@ -207,7 +213,10 @@ describe("what a token shows", () => {
     expect(await status("/api/v1/rules", windowsOnly.secret)).toBe(200);
     expect(await status("/healthz")).toBe(200);
 
-    expect(JSON.parse(await text("/api/v1/devices"))).toMatchObject({ total: 1, devices: [{ device: "d1" }] });
+    expect(JSON.parse(await text("/api/v1/devices"))).toMatchObject({
+      total: 2,
+      devices: [{ device: "d1" }, { device: "d5", tags: { site: "north" }, metrics: { temperature: { value: 5 } } }],
+    });
     expect(await text("/api/v1/alerts")).not.toContain("theirs");
     expect(await text("/api/v1/alerts?state=all")).toContain("past-ours");
     expect(await text("/api/v1/alerts?state=all")).not.toContain("theirs");

@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import type { DeviceLedgersReport } from "../../contracts/device-ledgers.ts";
-import type { Series } from "../../domain/reading.ts";
+import { deviceKey, type Series, type Tags } from "../../domain/reading.ts";
 import type { Watched } from "../../rule-language/spec/watchers.ts";
 import { type Position, positionOf } from "../common/cursor.ts";
 import type { CompiledFilter } from "../common/filter.ts";
@@ -10,6 +11,10 @@ import type { Matches, StateView } from "./view.ts";
 
 /** The most metrics that an item lists. */
 const METRICS_PER_ITEM_MAX = 250;
+/** A page of the list ends after this many bytes, however many devices it was to have. */
+const PAGE_BYTES_MAX = 8 * 1_048_576;
+/** A place in the list is part of a URL. */
+const PLACE_LENGTH_MAX = 400;
 
 export interface DevicesViewOptions {
   readonly progress: Progress;
@@ -34,13 +39,21 @@ interface Silence {
   readonly everyUs: number | undefined;
 }
 
-/** Each device with its tags, newest values and counts. The readings view feeds it. */
+/**
+ * Each device with its newest values and counts. A device is a name with all its tags: of one name at two sites, there
+ * are two. The readings view feeds it.
+ */
 export class DevicesView implements StateView {
   readonly order = new ChangeOrder();
   readonly losses = 0;
   readonly #options: DevicesViewOptions;
+  /** By the device's key. */
   readonly #slotOf = new Map<string, number>();
-  readonly #names: string[] = [];
+  readonly #slotsOfName = new Map<string, number[]>();
+  /** By slot: the place of the device in the list. */
+  readonly #places: string[] = [];
+  /** The slots in the order of the list; undefined when a device was added since. */
+  #listed: readonly number[] | undefined;
   readonly #series: number[][] = [];
   readonly #items: ({ text: string; position: Position } | undefined)[] = [];
   #readings = new Float64Array(64);
@@ -70,17 +83,22 @@ export class DevicesView implements StateView {
   }
 
   get size(): number {
-    return this.#names.length;
+    return this.#places.length;
   }
 
-  /** The slot of a device that has a new series; -1 if the view has no room for the device. */
-  slotFor(device: string, seriesId: number): number {
-    let slot = this.#slotOf.get(device);
+  /** The slot of the device of a new series; -1 if the view has no room for the device. */
+  slotFor(series: Series, seriesId: number): number {
+    const key = deviceKey(series);
+    let slot = this.#slotOf.get(key);
     if (slot === undefined) {
-      slot = this.#names.length;
+      slot = this.#places.length;
       if (slot >= this.#options.devicesMax) return -1;
-      this.#slotOf.set(device, slot);
-      this.#names.push(device);
+      this.#slotOf.set(key, slot);
+      this.#places.push(placeOf(series.device, key));
+      this.#listed = undefined;
+      const ofName = this.#slotsOfName.get(series.device);
+      if (ofName === undefined) this.#slotsOfName.set(series.device, [slot]);
+      else ofName.push(slot);
       this.#series.push([]);
       if (slot >= this.#readings.length) this.#grow();
     }
@@ -103,13 +121,13 @@ export class DevicesView implements StateView {
   /** Other rules watch the devices, so all items have changed. */
   watchedChanged(sequence: number): void {
     this.#items.length = 0;
-    for (const slot of this.#names.keys()) this.order.touch(slot, positionOf(sequence, slot));
+    for (const slot of this.#places.keys()) this.order.touch(slot, positionOf(sequence, slot));
   }
 
   /** Stores the processors' counts. The next change of the device sends them. */
   note(ledgers: DeviceLedgersReport): void {
-    for (const [device, { lateApplied, lateDropped, duplicates }] of Object.entries(ledgers)) {
-      const slot = this.#slotOf.get(device);
+    for (const [key, { lateApplied, lateDropped, duplicates }] of Object.entries(ledgers)) {
+      const slot = this.#slotOf.get(key);
       if (slot === undefined) continue;
       this.#notes[slot] = `,"lateApplied":${lateApplied},"lateDropped":${lateDropped},"duplicates":${duplicates}`;
       this.#items[slot] = undefined;
@@ -131,29 +149,30 @@ export class DevicesView implements StateView {
 
   #build(slot: number): string {
     const { seriesOf, atUsOf, valueTextOf } = this.#options;
-    const all = this.#series[slot] ?? [];
-    // Oldest first, so that the newest tags and values win.
-    const ids = all.slice(0, METRICS_PER_ITEM_MAX).sort((a, b) => atUsOf(a) - atUsOf(b));
-    const tags: Record<string, string> = {};
+    const ids = this.#series[slot] ?? [];
+    const { device, tags } = seriesOf(ids[0] ?? -1);
+    // A metric that changed its kind has several series.
     const newest = new Map<string, number>();
     for (const id of ids) {
-      const series = seriesOf(id);
-      Object.assign(tags, series.tags);
-      newest.set(series.metric, id);
+      const { metric } = seriesOf(id);
+      const known = newest.get(metric);
+      if (known === undefined || atUsOf(id) >= atUsOf(known)) newest.set(metric, id);
     }
     const silence = this.#silenceOf(slot);
-    const metrics = [...newest].map(([metric, id]) => {
+    const metrics = [...newest].slice(0, METRICS_PER_ITEM_MAX).map(([metric, id]) => {
       const about = this.#metricText(id, silence);
       return `${JSON.stringify(metric)}:{"atUs":${atUsOf(id)},"value":${valueTextOf(id)}${about}}`;
     });
+    const omitted = newest.size - metrics.length;
     const { everyUs, lastSeenUs, silentFromUs } = silence;
-    const unwatched = all.every((id) => this.#options.watchedOf(id) === "nothing");
+    const unwatched = ids.every((id) => this.#options.watchedOf(id) === "nothing");
     return (
-      `{"device":${JSON.stringify(this.#names[slot])},"tags":${JSON.stringify(tags)}` +
+      `${JSON.stringify({ device, tags }).slice(0, -1)}` +
       `,"lastSeenUs":${lastSeenUs},"silentFromUs":${silentFromUs}` +
       `${everyUs === undefined ? "" : `,"expectedEveryUs":${everyUs}`}${unwatched ? UNWATCHED : ""}` +
       `,"readings":${this.#readings[slot]}` +
-      `,"clockAhead":${this.#clockAhead[slot]}${this.#notes[slot] ?? ""},"metrics":{${metrics.sort().join(",")}}}`
+      `,"clockAhead":${this.#clockAhead[slot]}${this.#notes[slot] ?? ""}` +
+      `${omitted > 0 ? `,"metricsOmitted":${omitted}` : ""},"metrics":{${metrics.sort().join(",")}}}`
     );
   }
 
@@ -186,21 +205,30 @@ export class DevicesView implements StateView {
     return { lastSeenUs, silentFromUs, everyUs: fastest?.everyUs };
   }
 
-  /** Devices by name, from the one after `after`; `total` counts all matching devices. */
+  /**
+   * Devices by name and tags, from the one after `after`, as many as fit into a page; `total` counts all matching
+   * devices.
+   */
   list(query: { readonly matches: Matches; readonly after: string; readonly limit: number }): {
     readonly slots: readonly number[];
     readonly total: number;
-    /** The name of the last device, if more follow. */
+    /** The place of the last device, if more follow. */
     readonly next: string | undefined;
   } {
-    const matching = this.#names.map((name, slot) => ({ name, slot })).filter(({ slot }) => query.matches(slot));
-    const behind = matching.filter(({ name }) => name > query.after).sort((a, b) => (a.name < b.name ? -1 : 1));
-    const page = behind.slice(0, query.limit);
-    return {
-      slots: page.map(({ slot }) => slot),
-      total: matching.length,
-      next: behind.length > page.length ? page.at(-1)?.name : undefined,
-    };
+    const places = this.#places;
+    this.#listed ??= [...places.keys()].sort((a, b) => ((places[a] ?? "") < (places[b] ?? "") ? -1 : 1));
+    const matching = this.#listed.filter(query.matches);
+    const behind = matching.filter((slot) => (places[slot] ?? "") > query.after);
+    const slots: number[] = [];
+    let bytes = 0;
+    for (const slot of behind.slice(0, query.limit)) {
+      slots.push(slot);
+      bytes += this.textOf(slot).length;
+      if (bytes > PAGE_BYTES_MAX) break;
+    }
+    const last = slots.at(-1);
+    const next = behind.length > slots.length && last !== undefined ? places[last] : undefined;
+    return { slots, total: matching.length, next };
   }
 
   /** The view never drops a device. */
@@ -208,21 +236,28 @@ export class DevicesView implements StateView {
     return 0;
   }
 
-  /** Whether a device is known and the token shows all of its series. */
+  /** The tags of the devices of a name that the token shows. */
+  shownTags(device: string, filter: CompiledFilter): readonly Tags[] {
+    return this.#firstSeriesOf(device)
+      .filter((id) => this.#options.permits(id, filter))
+      .map((id) => this.#options.seriesOf(id).tags);
+  }
+
+  /** Whether a device of this name is known and the token shows every device of this name. */
   permits(device: string, filter: CompiledFilter): boolean {
-    const slot = this.#slotOf.get(device);
-    return slot !== undefined && this.#slotPermitted(slot, filter);
+    const ids = this.#firstSeriesOf(device);
+    return ids.length > 0 && ids.every((id) => this.#options.permits(id, filter));
   }
 
-  #slotPermitted(slot: number, filter: CompiledFilter): boolean {
-    return (this.#series[slot] ?? []).every((id) => this.#options.permits(id, filter));
+  /** A series of each device of a name: all series of a device have the same tags. */
+  #firstSeriesOf(device: string): readonly number[] {
+    return (this.#slotsOfName.get(device) ?? []).flatMap((slot) => this.#series[slot]?.[0] ?? []);
   }
 
-  /** A device matches if one of its series matches. Its item shows all of its series, so all must be permitted. */
+  /** A device matches if one of its series matches. They have the same tags, so a token shows all of them or none. */
   matcher(filter: CompiledFilter): Matches {
     const matches = this.#options.seriesMatcher(filter);
-    if (!filter.restricted) return (slot) => (this.#series[slot] ?? []).some(matches);
-    return (slot) => (this.#series[slot] ?? []).some(matches) && this.#slotPermitted(slot, filter);
+    return (slot) => (this.#series[slot] ?? []).some(matches);
   }
 
   #grow(): void {
@@ -237,4 +272,12 @@ function copied(values: Float64Array<ArrayBuffer>, size: number): Float64Array<A
   const more = new Float64Array(size);
   more.set(values);
   return more;
+}
+
+/** By name, then by tags: names have no tab, and it comes before their characters. A hash keeps long ones apart. */
+function placeOf(device: string, key: string): string {
+  const place = `${device}\t${key}`;
+  if (place.length <= PLACE_LENGTH_MAX) return place;
+  const hash = createHash("sha256").update(key).digest("base64url").slice(0, 22);
+  return `${place.slice(0, PLACE_LENGTH_MAX)}...${hash}`;
 }

@@ -155,7 +155,7 @@ export class ReadingsView implements StateView {
       this.#options.onOverflow("series");
       return -1;
     }
-    const device = this.devices.slotFor(this.#table.series(id).device, id);
+    const device = this.devices.slotFor(this.#table.series(id), id);
     if (device < 0) this.#options.onOverflow("devices");
     return device;
   }

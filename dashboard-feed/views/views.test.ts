@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FrameWriter } from "../../domain/frame-writer.ts";
+import type { Tags } from "../../domain/reading.ts";
 import { type WindowResult, windowKey } from "../../domain/window-result.ts";
 import { encodeWindows } from "../../domain/windows-codec.ts";
 import { formatCursor, parseCursor, positionOf } from "../common/cursor.ts";
@@ -165,7 +166,14 @@ describe("WindowsView", () => {
 
 describe("ReadingsView", () => {
   it("holds the newest value of each series, in any order of arrival", () => {
-    const one = fc.record({ device: fc.nat(4), metric: fc.nat(2), at: fc.nat(50), kind: fc.nat(2), value: fc.nat(99) });
+    const one = fc.record({
+      device: fc.nat(2),
+      site: fc.nat(2),
+      metric: fc.nat(2),
+      at: fc.nat(50),
+      kind: fc.nat(2),
+      value: fc.nat(99),
+    });
     fc.assert(
       fc.property(fc.array(fc.array(one, { maxLength: 6 }), { maxLength: 20 }), (frames) => {
         const view = makeReadingsView();
@@ -173,13 +181,15 @@ describe("ReadingsView", () => {
         const counts = new Map<string, number>();
         for (const [i, frame] of frames.entries()) {
           const writer = new FrameWriter();
-          for (const { device, metric, at, kind, value } of frame) {
+          for (const { device, site, metric, at, kind, value } of frame) {
             const kinds = ["number", "boolean", "string"] as const;
-            const series = { device: `d${device}`, metric: `m${metric}`, tags: {}, kind: kinds[kind] ?? "number" };
+            const tags: Tags = site === 0 ? {} : { site: `s${site}` };
+            const series = { device: `d${device}`, metric: `m${metric}`, tags, kind: kinds[kind] ?? "number" };
+            const owner = JSON.stringify([series.device, tags]);
             const actual = [value, value % 2 === 0, `text ${value}`][kind] ?? 0;
             writer.add(series, at, actual);
-            counts.set(series.device, (counts.get(series.device) ?? 0) + 1);
-            const key = `${series.device} ${series.metric} ${kind}`;
+            counts.set(owner, (counts.get(owner) ?? 0) + 1);
+            const key = `${owner} ${series.metric} ${kind}`;
             const before = newest.get(key);
             if (before === undefined || before.atUs < at) newest.set(key, { atUs: at, value: actual });
           }
@@ -188,10 +198,38 @@ describe("ReadingsView", () => {
         const items = drain(view).items as { atUs: number; value: unknown }[];
         const plain = items.map(({ atUs, value }) => ({ atUs, value }));
         expect(sorted(plain)).toEqual(sorted([...newest.values()]));
-        const devices = drain(view.devices).items as { device: string; readings: number }[];
-        expect(new Map(devices.map(({ device, readings }) => [device, readings]))).toEqual(counts);
+        const devices = drain(view.devices).items as { device: string; tags: Tags; readings: number }[];
+        expect(devices).toHaveLength(counts.size);
+        expect(
+          new Map(devices.map(({ device, tags, readings }) => [JSON.stringify([device, tags]), readings])),
+        ).toEqual(counts);
       }),
     );
+  });
+
+  it("counts the late readings and the duplicates of each device of a name", () => {
+    const view = makeReadingsView();
+    const writer = new FrameWriter();
+    for (const user of ["anna", "bert"]) {
+      writer.add({ device: "phone", metric: "batt", tags: { user }, kind: "number" }, 1, 1);
+    }
+    view.apply({ subject: "readings.0", sequence: 1, storedAtUs: 0, payload: writer.finish(7) });
+    view.devices.note({ "phone{user=bert}": { lateApplied: 1, lateDropped: 2, duplicates: 3 } });
+    expect(drain(view.devices).items).toMatchObject([
+      { device: "phone", tags: { user: "anna" }, readings: 1 },
+      { device: "phone", tags: { user: "bert" }, readings: 1, lateApplied: 1, lateDropped: 2, duplicates: 3 },
+    ]);
+    expect(drain(view.devices).items[0]).not.toHaveProperty("duplicates");
+  });
+
+  it("says how many metrics of a device it leaves out", () => {
+    const view = makeReadingsView();
+    const writer = new FrameWriter();
+    for (let i = 0; i < 260; i++) writer.add({ device: "d", metric: `m${i}`, tags: {}, kind: "number" }, 1, i);
+    view.apply({ subject: "readings.0", sequence: 1, storedAtUs: 0, payload: writer.finish(7) });
+    const [item] = drain(view.devices).items as { metrics: object; metricsOmitted: number }[];
+    expect(Object.keys(item?.metrics ?? {})).toHaveLength(250);
+    expect(item?.metricsOmitted).toBe(10);
   });
 
   it("leaves out and counts what does not fit", () => {

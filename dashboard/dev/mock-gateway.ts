@@ -7,12 +7,15 @@ import {
   type Channel,
   CLOSE_SHUTTING_DOWN,
   CLOSE_UNAUTHORIZED,
+  type DeviceItem,
   type Filter,
   type Item,
+  type ReadingItem,
   type ServerFrame,
   SUBPROTOCOL,
 } from "../../contracts/feed/protocol.ts";
 import { globMatches } from "../../domain/glob.ts";
+import { deviceKey } from "../../domain/reading.ts";
 import { MockApi } from "./mock-api.ts";
 import { MockWorld } from "./mock-world.ts";
 import { WALL_EVERY_MS, Wall } from "./wall.ts";
@@ -41,6 +44,8 @@ export interface MockOptions {
   readonly token?: string;
   /** Adds a device, `wall`, with this many metrics that change ten times a second. */
   readonly wallMetrics?: number;
+  /** More devices in snapshots, with their newest values and no past. */
+  readonly moreDevices?: readonly DeviceItem[];
 }
 
 interface Subscription {
@@ -167,7 +172,10 @@ export class MockGateway {
     const channel = CHANNELS.find((name) => name === asked.channel);
     if (channel === undefined) return;
     const filter = Object.fromEntries(
-      Object.entries(isRecord(asked.filter) ? asked.filter : {}).map(([name, value]) => [name, String(value)]),
+      Object.entries(isRecord(asked.filter) ? asked.filter : {}).map(([name, value]) => [
+        name,
+        [value].flat().map(String),
+      ]),
     );
     const everyMs = 1000 / Number(asked.maxHz ?? 4);
     subscriptions.set(id, { id, channel, filter, everyMs, waiting: new Map(), sentAtMs: -Infinity });
@@ -182,9 +190,10 @@ export class MockGateway {
   /** The made-up world's items on a channel; nothing on a channel that the page does not use. */
   #snapshotOf(channel: Channel): readonly Item[] {
     const wall = this.#wall;
+    const more = this.#options.moreDevices ?? [];
     const items: Readonly<Partial<Record<Channel, () => readonly Item[]>>> = {
-      devices: () => (wall === undefined ? this.world.devices() : [...this.world.devices(), wall.device()]),
-      readings: () => this.world.readings(),
+      devices: () => [...this.world.devices(), ...more, ...(wall === undefined ? [] : [wall.device()])],
+      readings: () => [...this.world.readings(), ...more.flatMap(readingsOf)],
       alerts: () => this.world.alertStates(),
       stats: () => [this.world.stats()],
       windows: () => this.world.windows(),
@@ -202,6 +211,10 @@ export class MockGateway {
   #welcome(client: WebSocket): void {
     sendFrame(client, { type: "welcome", protocol: SUBPROTOCOL, serverTimeUs: this.#nowUs(), heartbeatMs: 15_000 });
   }
+}
+
+function readingsOf({ device, tags, metrics }: DeviceItem): ReadingItem[] {
+  return Object.entries(metrics).map(([metric, { atUs, value }]) => ({ device, tags, metric, atUs, value }));
 }
 
 function sendFrame(client: WebSocket, frame: ServerFrame): void {
@@ -246,7 +259,7 @@ async function answer(asked: {
 function paced(subscription: Subscription, items: readonly Item[]): readonly Item[] {
   const { channel, waiting, everyMs } = subscription;
   if (channel !== "devices") return items;
-  for (const item of items) waiting.set(labelOf(item, "device") ?? "", item);
+  for (const item of items) waiting.set("device" in item ? deviceKey(item) : "", item);
   if (performance.now() - subscription.sentAtMs < everyMs * PACE_SLACK) return [];
   subscription.sentAtMs = performance.now();
   const due = [...waiting.values()];

@@ -17,14 +17,24 @@ test.each([
   ["#/rules/too-warm", { screen: "rule", rule: "too-warm" }],
   ["#/dead-letters/7", { screen: "letter", sequence: 7 }],
   ["#/dead-letters/x", "unknown"],
-  ["#/device/a?from=5&to=9", { screen: "device", device: "a", range: undefined, span: { fromUs: 5, toUs: 9 } }],
-  ["#/device/a?from=9&to=5", { screen: "device", device: "a", range: undefined, span: undefined }],
+  [
+    "#/device/a?from=5&to=9",
+    { screen: "device", device: "a", tags: {}, range: undefined, span: { fromUs: 5, toUs: 9 } },
+  ],
+  ["#/device/a?from=9&to=5", { screen: "device", device: "a", tags: {}, range: undefined, span: undefined }],
   [
     "#/devices?find=x&state=silent&sort=worst",
-    { screen: "devices", filter: { find: "x", site: undefined, state: "silent", sort: "worst" } },
+    {
+      screen: "devices",
+      filter: { find: "x", site: undefined, state: "silent", sort: "worst", device: undefined, tags: {} },
+    },
   ],
-  ["#/device/Dongsi", { screen: "device", device: "Dongsi", range: undefined, span: undefined }],
-  ["#/device/a%2Fb?range=7d", { screen: "device", device: "a/b", range: "7d", span: undefined }],
+  [
+    "#/device/phone?tags.user=anna&tags.a%26b=c+d&range=1h",
+    { screen: "device", device: "phone", tags: { user: "anna", "a&b": "c d" }, range: "1h", span: undefined },
+  ],
+  ["#/device/Dongsi", { screen: "device", device: "Dongsi", tags: {}, range: undefined, span: undefined }],
+  ["#/device/a%2Fb?range=7d", { screen: "device", device: "a/b", tags: {}, range: "7d", span: undefined }],
   ["#/device/%E0%A4%A", "unknown"],
   ["#/device", "unknown"],
   ["#/nowhere", "unknown"],
@@ -33,11 +43,10 @@ test.each([
 });
 
 test.each(["Dongsi", "a/b", "ü ?#%", "…"])("links to things named %s lead to them", (name) => {
-  expect(screenOf(deviceHref(name, "1h"))).toMatchObject({ screen: "device", device: name, range: "1h" });
-  expect(screenOf(spanHref(name, { fromUs: 1, toUs: 2 }))).toMatchObject({
-    device: name,
-    span: { fromUs: 1, toUs: 2 },
-  });
+  const device = { device: name, tags: { [name]: name, site: "x" } };
+  expect(screenOf(deviceHref(device, "1h"))).toMatchObject({ screen: "device", ...device, range: "1h" });
+  expect(screenOf(spanHref(device, { fromUs: 1, toUs: 2 }))).toMatchObject({ ...device, span: { fromUs: 1, toUs: 2 } });
+  expect(screenOf(devicesHref(device))).toMatchObject({ screen: "devices", filter: device });
   expect(screenOf(incidentHref(name))).toEqual({ screen: "incident", incident: name });
   expect(screenOf(ruleHref(name))).toEqual({ screen: "rule", rule: name });
   expect(screenOf(devicesHref({ find: name }))).toMatchObject({ screen: "devices", filter: { find: name } });

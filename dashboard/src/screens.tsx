@@ -34,7 +34,7 @@ export const SCREENS = screenTable({
     parent: "devices",
     open: ({ name, query }) => ({
       title: name,
-      view: <DeviceScreen key={name} device={name} {...readDeviceView(query)} />,
+      view: <DeviceScreen key={`${name}?${query}`} device={name} {...readDeviceView(query)} />,
     }),
   },
   alerts: {

@@ -18,8 +18,10 @@ export const DUPLICATE_COUNT = 3;
 export const CLOCK_AHEAD_COUNT = 4;
 const STRIDE = 5;
 const DEVICES_PER_PAUSE = 5_000;
+/** A ledger's figures as JSON, with their names. */
+const FIGURES_CHARACTERS = 120;
 
-/** One ledger per device, in one flat array. */
+/** One ledger per device (`deviceKey`), in one flat array. */
 export class DeviceLedgers {
   readonly #devices: string[] = [];
   readonly #placeOf = new Map<string, number>();
@@ -54,12 +56,18 @@ export class DeviceLedgers {
     return place === undefined ? undefined : ledgerAt(this.#counts, place * STRIDE);
   }
 
-  /** At most `devicesMax` ledgers whose counts, other than `onTime`, have changed since they were last returned. */
-  takeChanged(devicesMax: number): Map<string, Ledger> {
+  /**
+   * The ledgers whose counts, other than `onTime`, have changed since they were last returned: about as many as fit
+   * into `charactersMax` of text.
+   */
+  takeChanged(charactersMax: number): Map<string, Ledger> {
     const changed = new Map<string, Ledger>();
+    let characters = 0;
     for (const place of this.#changed) {
-      if (changed.size === devicesMax) break;
-      changed.set(this.#devices[place] ?? "", ledgerAt(this.#counts, place * STRIDE));
+      const device = this.#devices[place] ?? "";
+      characters += device.length + FIGURES_CHARACTERS;
+      if (changed.size > 0 && characters > charactersMax) break;
+      changed.set(device, ledgerAt(this.#counts, place * STRIDE));
       this.#changed.delete(place);
     }
     return changed;

@@ -1,3 +1,5 @@
+import { type Device, deviceKey, type Tags } from "../../domain/reading.ts";
+
 /** The outcomes of a device's messages: `messages = stored + deadLettered + dropped + in flight`. */
 export interface DeviceCounts {
   messages: number;
@@ -8,27 +10,34 @@ export interface DeviceCounts {
   clockAhead: number;
 }
 
-/** Counts per device, for the first `devicesMax` devices. The others share the entry `(others)`. */
+interface Entry {
+  readonly device: string;
+  readonly tags: Tags;
+  readonly counts: DeviceCounts;
+}
+
+/** Counts for each device with its tags, for the first `devicesMax` of them. The others share the entry `(others)`. */
 export class DeviceLedger {
-  readonly #counts = new Map<string, DeviceCounts>();
+  readonly #entries = new Map<string, Entry>();
   readonly #devicesMax: number;
 
   constructor(devicesMax: number) {
     this.#devicesMax = devicesMax;
   }
 
-  of(device: string): DeviceCounts {
-    const known = this.#counts.get(device);
-    if (known !== undefined) return known;
-    if (this.#counts.size >= this.#devicesMax && device !== OTHERS) return this.of(OTHERS);
+  of({ device, tags }: Device): DeviceCounts {
+    const key = deviceKey({ device, tags });
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known.counts;
+    if (this.#entries.size >= this.#devicesMax && device !== OTHERS.device) return this.of(OTHERS);
     const counts = { messages: 0, stored: 0, deadLettered: 0, dropped: 0, readings: 0, clockAhead: 0 };
-    this.#counts.set(device, counts);
+    this.#entries.set(key, { device, tags, counts });
     return counts;
   }
 
-  entries(): { device: string; counts: DeviceCounts }[] {
-    return [...this.#counts].map(([device, counts]) => ({ device, counts: { ...counts } }));
+  entries(): Entry[] {
+    return [...this.#entries.values()].map(({ counts, ...device }) => ({ ...device, counts: { ...counts } }));
   }
 }
 
-const OTHERS = "(others)";
+const OTHERS: Device = { device: "(others)", tags: {} };

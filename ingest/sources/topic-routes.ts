@@ -1,6 +1,6 @@
 import { FrameSeries } from "../../domain/frame-writer.ts";
 import { partitionOf } from "../../domain/partition.ts";
-import type { Tags, ValueKind } from "../../domain/reading.ts";
+import type { Device, Tags, ValueKind } from "../../domain/reading.ts";
 import type { IngestConfig, SourceConfig } from "../common/config.ts";
 import type { DeviceCounts, DeviceLedger } from "../common/device-ledger.ts";
 import type { Decode } from "../formats/format.ts";
@@ -103,7 +103,7 @@ export class TopicRoutes {
       const partition = partitionOf(device, this.#partitions);
       // A copy, because a slice of a string keeps the whole string in memory.
       const isLong = topic.length > REMEMBERED_CHARACTERS_MAX;
-      const counts = this.#ledger.of(isLong ? Buffer.from(device).toString() : device);
+      const counts = this.#ledger.of(isLong ? copyOf({ device, tags }) : { device, tags });
       const series = new SeriesCache({ device, tags, nameBytesMax: this.#nameBytesMax });
       return { source, device, tags, metric, partition, decode, series, counts };
     }
@@ -117,6 +117,14 @@ export class TopicRoutes {
     }
     return undefined;
   }
+}
+
+function copyOf({ device, tags }: Device): Device {
+  const copy = (text: string) => Buffer.from(text).toString();
+  return {
+    device: copy(device),
+    tags: Object.fromEntries(Object.entries(tags).map(([name, text]) => [name, copy(text)])),
+  };
 }
 
 export interface RouteProblem {

@@ -18,7 +18,7 @@ const DOCUMENT: { readonly paths: Readonly<Record<string, Readonly<Record<string
 
 /** Each call that the page makes, with every parameter that it sends. */
 const CALLS: Readonly<Record<Exclude<keyof Api, symbol>, (api: Api) => Promise<unknown>>> = {
-  series: (api) => api.series({ device: "a", metric: "t", fromUs: 1e15, toUs: 2e15, points: 9 }),
+  series: (api) => api.series({ device: "a", tags: { site: "x" }, metric: "t", fromUs: 1e15, toUs: 2e15, points: 9 }),
   alerts: (api) => api.alerts({ state: "ended", fromUs: 1, toUs: 2e15, limit: 9, after: "x" }),
   incident: (api) => api.incident("a/b"),
   explanation: (api) => api.explanation("a/b"),

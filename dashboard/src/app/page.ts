@@ -1,13 +1,14 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import { CLOSE_UNAUTHORIZED, type DeviceItem } from "../../../contracts/feed/protocol.ts";
+import { CLOSE_UNAUTHORIZED, type ReadingItem } from "../../../contracts/feed/protocol.ts";
 import {
   createFeedClient,
   type FeedClient,
   type FeedStatus,
   type FeedSubscription,
 } from "../../../contracts/feed-client/feed-client.ts";
+import { type Device, deviceKey } from "../../../domain/reading.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import { countChanges, framesApart } from "../lib/apart.ts";
 import type { EventTime } from "../lib/event-clock.ts";
@@ -16,7 +17,9 @@ import { AlertStore } from "../store/alerts.ts";
 import { type AttentionStore, createAttention } from "../store/attention.ts";
 import { type Backfill, createBackfill } from "../store/backfill.ts";
 import { DeviceDetail } from "../store/device-detail.ts";
+import { filterOf, groupFilterOf } from "../store/device-filter.ts";
 import { DeviceStore } from "../store/devices.ts";
+import { type FoundDevices, findDevices } from "../store/found-devices.ts";
 import { createFrame, type Frame } from "../store/frame.ts";
 import { openRuleState, type RuleState } from "../store/rule-state.ts";
 import { createStatsStore, type StatsStore } from "../store/stats.ts";
@@ -56,8 +59,10 @@ export interface Page extends Polled {
   /** The gateway's clock, once a second. */
   readonly nowUs: ReadonlySignal<number>;
   readonly eventTime: ReadonlySignal<EventTime>;
+  /** Subscribes to the devices of this name with these tags until `close`. */
+  findDevices(asked: Device): FoundDevices;
   /** Subscribes to everything about one device until `close`. */
-  openDevice(device: string, view: { readonly range: Range | undefined; readonly span: Span | undefined }): OpenDevice;
+  openDevice(device: Device, view: { readonly range: Range | undefined; readonly span: Span | undefined }): OpenDevice;
   /** Subscribes to one rule's groups until `close`. */
   openRule(rule: string): RuleState;
 }
@@ -135,6 +140,7 @@ export function startPage(target: Window): Page {
     ...startPolls({ api, target, status, devices, alerts, attention, backfill }),
     nowUs,
     eventTime: computed(() => devices.clock.read(nowUs.value)),
+    findDevices: (asked) => findDevices({ asked, feed, maxHz: DEVICES_HZ, onItems: (items) => devices.update(items) }),
     openDevice: (device, view) => openDevice({ device, ...view, feed, api, frame, drawing, devices, allDevices }),
     openRule: (rule) => openRuleState({ rule, feed, frame }),
   };
@@ -196,7 +202,7 @@ function subscribeStores(
 }
 
 function openDevice(options: {
-  readonly device: string;
+  readonly device: Device;
   readonly range: Range | undefined;
   readonly span: Span | undefined;
   readonly feed: FeedClient;
@@ -208,12 +214,12 @@ function openDevice(options: {
 }): OpenDevice {
   const { device, feed, api, devices, allDevices, ...view } = options;
   const detail = new DeviceDetail({ device, ...view, loadSeries: api.series, nowMs: () => performance.now() });
-  const known = devices.get(device)?.item.peek();
+  const known = devices.get(deviceKey(device))?.item.peek();
   if (known !== undefined) {
     detail.readings(Object.entries(known.metrics).map(([metric, point]) => ({ metric, ...point })));
   }
   allDevices.setMaxHz(UNSEEN_DEVICES_HZ);
-  const subscriptions = [subscribeReadings(feed, detail), ...subscribeDevice(feed, detail, devices)];
+  const subscriptions = [subscribeReadings(feed, detail), subscribeWindows(feed, detail)];
   return {
     detail,
     close() {
@@ -225,29 +231,30 @@ function openDevice(options: {
 }
 
 function subscribeReadings(feed: FeedClient, detail: DeviceDetail): FeedSubscription {
+  const key = deviceKey(detail.device);
+  const own = (items: readonly ReadingItem[]) => items.filter((item) => deviceKey(item) === key);
   let snapshots = 0;
   return feed.subscribe(
-    { channel: "readings", filter: { device: detail.device }, maxHz: DEVICE_HZ },
+    { channel: "readings", filter: filterOf(detail.device), maxHz: DEVICE_HZ },
     {
       onSnapshot(items) {
-        detail.readings(items);
+        detail.readings(own(items));
         // The page missed the readings between two snapshots.
         if (++snapshots > 1) detail.reload();
       },
-      onUpdate: (items) => detail.readings(items),
+      onUpdate: (items) => detail.readings(own(items)),
       onGap: () => detail.reload(),
     },
   );
 }
 
-function subscribeDevice(feed: FeedClient, detail: DeviceDetail, devices: DeviceStore): readonly FeedSubscription[] {
-  const filter = { device: detail.device };
+function subscribeWindows(feed: FeedClient, detail: DeviceDetail): FeedSubscription {
   const onResults = (results: readonly WindowResult[]) => detail.windowResults(results);
-  const onDevice = (items: readonly DeviceItem[]) => devices.update(items);
-  return [
-    feed.subscribe({ channel: "windows", filter, maxHz: DEVICE_HZ }, { onSnapshot: onResults, onUpdate: onResults }),
-    feed.subscribe({ channel: "devices", filter, maxHz: DEVICES_HZ }, { onSnapshot: onDevice, onUpdate: onDevice }),
-  ];
+  const filter = groupFilterOf(detail.device);
+  return feed.subscribe(
+    { channel: "windows", filter, maxHz: DEVICE_HZ },
+    { onSnapshot: onResults, onUpdate: onResults },
+  );
 }
 
 function storageOf(target: Window): Storage | undefined {

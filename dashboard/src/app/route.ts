@@ -1,4 +1,5 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
+import type { Device, Tags } from "../../../domain/reading.ts";
 import { rangeById, type Span } from "../lib/ranges.ts";
 
 export const DEVICE_STATES = ["alerting", "silent", "odd"] as const;
@@ -9,6 +10,10 @@ export interface DeviceFilter {
   readonly site: string | undefined;
   readonly state: (typeof DEVICE_STATES)[number] | undefined;
   readonly sort: (typeof DEVICE_SORTS)[number];
+  /** Only devices of exactly this name, */
+  readonly device: string | undefined;
+  /** and only devices with these tags. */
+  readonly tags: Tags;
 }
 
 /** Of `#/devices?find=cold&state=silent`. */
@@ -18,31 +23,57 @@ export function readDeviceFilter(query: URLSearchParams): DeviceFilter {
     site: query.get("site") ?? undefined,
     state: DEVICE_STATES.find((state) => state === query.get("state")),
     sort: DEVICE_SORTS.find((sort) => sort === query.get("sort")) ?? "name",
+    device: query.get("device") ?? undefined,
+    tags: readTags(query),
   };
 }
 
-/** What the charts of a device show: a range that ends now, or a span of the past. */
+const TAG = "tags.";
+
+/** Of `?tags.site=north&tags.line=2`. */
+function readTags(query: URLSearchParams): Tags {
+  const tags = [...query].filter(([name]) => name.startsWith(TAG));
+  return Object.fromEntries(tags.map(([name, value]) => [name.slice(TAG.length), value]));
+}
+
+/** Which of the devices of a name, and what its charts show: a range that ends now, or a span of the past. */
 export interface DeviceView {
+  readonly tags: Tags;
   readonly range: string | undefined;
   readonly span: Span | undefined;
 }
 
-/** Of `#/device/<name>?range=7d` or `?from=<us>&to=<us>`. */
+/** Of `#/device/<name>?tags.site=north&range=7d`, or with `from=<us>&to=<us>`. */
 export function readDeviceView(query: URLSearchParams): DeviceView {
   const fromUs = Number(query.get("from") ?? Number.NaN);
   const toUs = Number(query.get("to") ?? Number.NaN);
-  return { range: query.get("range") ?? undefined, span: fromUs < toUs ? { fromUs, toUs } : undefined };
+  return {
+    tags: readTags(query),
+    range: query.get("range") ?? undefined,
+    span: fromUs < toUs ? { fromUs, toUs } : undefined,
+  };
 }
 
 // Links to screens. The paths are those of the table in `src/screens.tsx`; its test follows each link.
 
-export function deviceHref(device: string, range?: string): string {
+export function deviceHref(device: Device, range?: string): string {
   const known = rangeById(range);
-  return `#/device/${encodeURIComponent(device)}${known === undefined ? "" : `?range=${known.id}`}`;
+  return addressOf(device, known === undefined ? {} : { range: known.id });
 }
 
-export function spanHref(device: string, { fromUs, toUs }: Span): string {
-  return `#/device/${encodeURIComponent(device)}?from=${fromUs}&to=${toUs}`;
+export function spanHref(device: Device, { fromUs, toUs }: Span): string {
+  return addressOf(device, { from: String(fromUs), to: String(toUs) });
+}
+
+function addressOf({ device, tags }: Device, view: Readonly<Record<string, string>>): string {
+  const query = new URLSearchParams();
+  addTags(query, tags);
+  for (const [name, value] of Object.entries(view)) query.set(name, value);
+  return `#/device/${encodeURIComponent(device)}${query.size === 0 ? "" : `?${query}`}`;
+}
+
+function addTags(query: URLSearchParams, tags: Tags): void {
+  for (const name of Object.keys(tags).sort()) query.set(`${TAG}${name}`, tags[name] ?? "");
 }
 
 export function devicesHref(filter: Partial<DeviceFilter> = {}): string {
@@ -51,8 +82,9 @@ export function devicesHref(filter: Partial<DeviceFilter> = {}): string {
   if (filter.site !== undefined) query.set("site", filter.site);
   if (filter.state !== undefined) query.set("state", filter.state);
   if (filter.sort !== undefined && filter.sort !== "name") query.set("sort", filter.sort);
-  const text = query.toString();
-  return `#/devices${text === "" ? "" : `?${text}`}`;
+  if (filter.device !== undefined) query.set("device", filter.device);
+  addTags(query, filter.tags ?? {});
+  return `#/devices${query.size === 0 ? "" : `?${query}`}`;
 }
 
 export function incidentHref(incident: string): string {

@@ -3,7 +3,7 @@ import type { AlertChange } from "../../../domain/alert.ts";
 import { type Page, usePage } from "../app/page.ts";
 import { incidentHref } from "../app/route.ts";
 import { formatAge, formatSince, formatValue } from "../lib/format.ts";
-import { deviceOf, isOpen, subjectOf } from "../store/alerts.ts";
+import { deviceOf, deviceTagsOf, isOpen, subjectOf } from "../store/alerts.ts";
 import { SeverityIcon } from "./icons.tsx";
 import { inhibitedWords } from "./inhibited-by.tsx";
 
@@ -75,8 +75,9 @@ function referenceOf(page: Page, change: AlertChange): number {
   const time = page.eventTime.value;
   if (time.kind !== "replay") return page.nowUs.value;
   const device = deviceOf(change);
-  const newestUs = device === undefined ? undefined : page.devices.get(device)?.newestUs();
-  return Math.max(newestUs ?? time.newestUs, change.atUs);
+  const devices = device === undefined ? [] : page.devices.having({ device, tags: deviceTagsOf(change) });
+  const newestUs = devices.length === 0 ? time.newestUs : Math.max(...devices.map((entry) => entry.newestUs()));
+  return Math.max(newestUs, change.atUs);
 }
 
 export function summaryOf(change: AlertChange): string {

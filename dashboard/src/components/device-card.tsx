@@ -8,6 +8,7 @@ import { Sparkline } from "../charts/sparkline.tsx";
 import { formatAge, formatValue, NO_VALUE } from "../lib/format.ts";
 import { isSilent } from "../lib/silence.ts";
 import { useVisible } from "../lib/visible.ts";
+import { openAlertsOf } from "../store/alerts.ts";
 import type { DeviceEntry } from "../store/devices.ts";
 import { SeverityIcon } from "./icons.tsx";
 
@@ -24,19 +25,22 @@ export function DeviceCard(props: {
   const ref = useRef<HTMLAnchorElement>(null);
   const visible = useVisible(ref);
   // A change in other devices' alerts does not render this card.
-  const worst = useComputed(() => alerts.byDevice.value.get(entry.name)?.[0]).value;
+  const worst = useComputed(() => openAlertsOf(alerts.byDevice.value, entry.item.peek())[0]).value;
   return (
     <a
       ref={ref}
       class="card"
       data-row
-      href={deviceHref(entry.name)}
+      href={deviceHref(entry.item.peek())}
       data-severity={worst?.severity}
       data-state={worst?.state}
       data-device={entry.name}
     >
       <span class="card-head">
-        <span class="card-name">{entry.name}</span>
+        <span class="card-name">
+          {entry.name}
+          <Apart entry={entry} />
+        </span>
         {worst === undefined ? (
           site !== undefined && <span class="card-site">{site}</span>
         ) : (
@@ -49,6 +53,12 @@ export function DeviceCard(props: {
       {visible && <CardBody entry={entry} metric={metric} />}
     </a>
   );
+}
+
+/** What tells the device from others of its name. */
+function Apart({ entry }: { readonly entry: DeviceEntry }): JSX.Element | null {
+  const words = entry.apart.value;
+  return words === "" ? null : <span class="card-apart"> {words}</span>;
 }
 
 function CardBody({
@@ -64,7 +74,7 @@ function CardBody({
   const reading = shown === undefined ? undefined : item.metrics[shown];
   const newestUs = reading?.atUs;
   useEffect(() => {
-    if (shown !== undefined && newestUs !== undefined) backfill.want(entry.name, shown, newestUs);
+    if (shown !== undefined && newestUs !== undefined) backfill.want(entry, shown, newestUs);
   }, [backfill, entry, shown, newestUs]);
   return (
     <>

@@ -31,13 +31,13 @@ export function DeviceRow(props: {
   const first = chosen !== undefined && names.includes(chosen) ? chosen : firstNumber(item);
   const newestUs = first === undefined ? undefined : item.metrics[first]?.atUs;
   useEffect(() => {
-    if (first !== undefined && newestUs !== undefined) backfill.want(entry.name, first, newestUs);
+    if (first !== undefined && newestUs !== undefined) backfill.want(entry, first, newestUs);
   }, [backfill, entry, first, newestUs]);
   const shown = first === undefined ? names : [first, ...names.filter((name) => name !== first)];
   return (
     <a
       class="device-row"
-      href={deviceHref(entry.name)}
+      href={deviceHref(item)}
       data-row
       data-device={entry.name}
       data-severity={worst?.severity}
@@ -48,7 +48,7 @@ export function DeviceRow(props: {
       </span>
       <span class="device-row-name">
         <span class="card-name">{entry.name}</span>
-        <span class="device-row-site">{item.tags.site ?? ""}</span>
+        <span class="device-row-site">{entry.apart.value || (item.tags.site ?? "")}</span>
       </span>
       <span class="device-row-values">
         {shown.slice(0, VALUES_SHOWN).map((name) => (

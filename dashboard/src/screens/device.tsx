@@ -1,68 +1,184 @@
-import { useComputed, useSignal } from "@preact/signals";
+import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
-import type { AlertChange } from "../../../domain/alert.ts";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { DeviceItem } from "../../../contracts/feed/protocol.ts";
+import { type Device, deviceKey, type Tags } from "../../../domain/reading.ts";
 import { usePage } from "../app/page.ts";
-import { deviceHref, spanHref } from "../app/route.ts";
-import { MetricChart } from "../charts/metric-chart.tsx";
-import { AlertRow } from "../components/alert-row.tsx";
+import { deviceHref, devicesHref, spanHref } from "../app/route.ts";
+import { DeviceCharts } from "../components/device-charts.tsx";
 import { oddities } from "../components/device-row.tsx";
-import { SeverityIcon } from "../components/icons.tsx";
 import { RangeBar } from "../components/range-bar.tsx";
-import { WordCard } from "../components/word-card.tsx";
-import { formatInstant, formatTime, zoneName } from "../lib/format.ts";
-import { matches } from "../lib/match.ts";
+import { formatInstant, formatTime, plural, zoneName } from "../lib/format.ts";
 import { type Range, rangeById, type Span } from "../lib/ranges.ts";
-import { type RuleView, viewsOf } from "../lib/rules.ts";
-import { type AlertSpan, alertSpans } from "../lib/spans.ts";
-import { deviceOf, rankOf } from "../store/alerts.ts";
 import type { DeviceDetail } from "../store/device-detail.ts";
-import type { MetricTrack } from "../store/metric-track.ts";
-import type { WindowTrack } from "../store/window-track.ts";
+import { type FoundDevices, theDevice } from "../store/found-devices.ts";
 
-const ALERTS_SHOWN = 6;
+const CHOICES_SHOWN = 100;
 
-export function DeviceScreen(props: {
+interface DeviceScreenProps {
   readonly device: string;
+  /** Of several devices of this name, the one with these tags. */
+  readonly tags: Tags;
+  readonly range: string | undefined;
+  readonly span: Span | undefined;
+}
+
+/** The device that the address names; a choice when it names several, and help when it names none. */
+export function DeviceScreen({ device, tags, range, span }: DeviceScreenProps): JSX.Element {
+  const page = usePage();
+  const asked = useMemo(() => ({ device, tags }), [device, deviceKey({ device, tags })]);
+  const [found, setFound] = useState<FoundDevices | undefined>(undefined);
+  useEffect(() => {
+    const opened = page.findDevices(asked);
+    setFound(opened);
+    return () => opened.close();
+  }, [page, asked]);
+  const items = found?.items.value;
+  const chosen = useRef<Device | undefined>(undefined);
+  // Another device of the name that appears later does not replace the one on the screen.
+  chosen.current ??= theDevice(asked, items ?? page.devices.having(asked).map((entry) => entry.item.peek()));
+  if (chosen.current !== undefined) {
+    const key = deviceKey(chosen.current);
+    const item = items?.find((one) => deviceKey(one) === key);
+    return <OneDevice key={key} device={chosen.current} item={item} range={range} span={span} />;
+  }
+  return (
+    <div class="device">
+      <div class="device-head">
+        <h1>{device}</h1>
+      </div>
+      {items === undefined && <p class="quiet device-waiting">Looking for {device}</p>}
+      {items?.length === 0 && <NoDevice asked={asked} />}
+      {items !== undefined && items.length > 0 && <Choices items={items} />}
+    </div>
+  );
+}
+
+/** For an address that fits several devices. */
+function Choices({ items }: { readonly items: readonly Device[] }): JSX.Element {
+  return (
+    <>
+      <p class="quiet">{plural(items.length, "device")} have this name. They differ in their tags:</p>
+      <DeviceLinks devices={items} />
+    </>
+  );
+}
+
+function DeviceLinks({ devices }: { readonly devices: readonly Device[] }): JSX.Element {
+  return (
+    <>
+      <ul class="device-choices">
+        {devices.slice(0, CHOICES_SHOWN).map((device) => (
+          <li key={deviceKey(device)}>
+            <a href={deviceHref(device)} data-row>
+              <span class="card-name">{device.device}</span>
+              <TagList tags={device.tags} />
+            </a>
+          </li>
+        ))}
+      </ul>
+      {devices.length > CHOICES_SHOWN && (
+        <a class="more" href={devicesHref({ device: devices[0]?.device })}>
+          {plural(devices.length - CHOICES_SHOWN, "more device")}
+        </a>
+      )}
+    </>
+  );
+}
+
+function NoDevice({ asked }: { readonly asked: Device }): JSX.Element {
+  const { devices } = usePage();
+  devices.list.value;
+  const others = devices.having({ device: asked.device, tags: {} });
+  const hasTags = Object.keys(asked.tags).length > 0;
+  return (
+    <div class="empty">
+      <h2>No such device</h2>
+      <p>
+        {hasTags ? (
+          <>
+            The gateway has no readings of a device of this name with <TagList tags={asked.tags} />.
+          </>
+        ) : (
+          "The gateway has no readings of a device of this name."
+        )}
+      </p>
+      <p>
+        Check the spelling. If the name is right, the device has sent nothing that Weir could read: its messages may be
+        among the <a href="#/pipeline">dead letters</a>. This page shows the device as soon as a reading arrives.
+      </p>
+      {others.length > 0 ? (
+        <>
+          <p>Devices of this name with other tags:</p>
+          <DeviceLinks devices={others.map((entry) => entry.item.peek())} />
+        </>
+      ) : (
+        <p>
+          <a href={devicesHref()}>See all devices</a>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function TagList({ tags }: { readonly tags: Tags }): JSX.Element {
+  const list = Object.entries(tags);
+  if (list.length === 0) return <span class="quiet">without tags</span>;
+  return (
+    <>
+      {list.map(([name, value]) => (
+        <span key={name} class="tag">
+          <span class="tag-name">{name}</span> {value}
+        </span>
+      ))}
+    </>
+  );
+}
+
+function OneDevice(props: {
+  readonly device: Device;
+  readonly item: DeviceItem | undefined;
   readonly range: string | undefined;
   readonly span: Span | undefined;
 }): JSX.Element {
-  const { device } = props;
+  const { device, item } = props;
   const page = usePage();
   const [detail, setDetail] = useState<DeviceDetail | undefined>(undefined);
   useEffect(() => {
     const opened = page.openDevice(device, { range: rangeById(props.range), span: props.span });
     setDetail(opened.detail);
     return opened.close;
-  }, [page, device]);
+  }, [page]);
+  const onSpan = useMemo(
+    () => (span: Span) => {
+      detail?.chooseSpan(span);
+      history.replaceState(null, "", spanHref(device, span));
+    },
+    [detail],
+  );
   return (
     <div class="device">
-      <DeviceHead device={device} detail={detail} />
-      {detail !== undefined && <Charts device={device} detail={detail} />}
+      <DeviceHead device={device} item={item} detail={detail} onSpan={onSpan} />
+      {detail !== undefined && <DeviceCharts detail={detail} onSpan={onSpan} />}
     </div>
   );
 }
 
-function DeviceHead(props: { readonly device: string; readonly detail: DeviceDetail | undefined }): JSX.Element {
-  const { device, detail } = props;
-  const page = usePage();
-  const zone = page.settings.zone.value;
-  // The list changes when the device joins. Later changes come by the device's own signal.
-  const known = useComputed(() => {
-    page.devices.list.value;
-    return page.devices.get(device);
-  }).value;
-  const item = known?.item.value;
+function DeviceHead(props: {
+  readonly device: Device;
+  readonly item: DeviceItem | undefined;
+  readonly detail: DeviceDetail | undefined;
+  onSpan(span: Span): void;
+}): JSX.Element {
+  const { device, item, detail, onSpan } = props;
+  const zone = usePage().settings.zone.value;
+  const omitted = item?.metricsOmitted ?? 0;
   return (
     <div class="device-head">
       <div>
-        <h1>{device}</h1>
+        <h1>{device.device}</h1>
         <p class="device-tags">
-          {Object.entries(item?.tags ?? {}).map(([name, value]) => (
-            <span key={name} class="tag">
-              <span class="tag-name">{name}</span> {value}
-            </span>
-          ))}
+          {Object.keys(device.tags).length > 0 && <TagList tags={device.tags} />}
           {item !== undefined && <span>last seen {formatTime(item.lastSeenUs, zone)}</span>}
           {detail !== undefined && <NewestReading detail={detail} />}
           {item !== undefined &&
@@ -71,10 +187,10 @@ function DeviceHead(props: { readonly device: string; readonly detail: DeviceDet
                 {words}
               </span>
             ))}
-          {item === undefined && <span>No readings of this device yet</span>}
+          {omitted > 0 && <span>the list of devices leaves out {plural(omitted, "metric")} of it</span>}
         </p>
       </div>
-      {detail !== undefined && <Ranges device={device} detail={detail} />}
+      {detail !== undefined && <Ranges detail={detail} onSpan={onSpan} />}
     </div>
   );
 }
@@ -92,181 +208,18 @@ function NewestReading({ detail }: { readonly detail: DeviceDetail }): JSX.Eleme
   );
 }
 
-function Ranges({ device, detail }: { readonly device: string; readonly detail: DeviceDetail }): JSX.Element {
-  const span = detail.span.value;
-  const range = detail.range.value;
+function Ranges({ detail, onSpan }: { readonly detail: DeviceDetail; onSpan(span: Span): void }): JSX.Element {
   function follow(next: Range): void {
     detail.chooseRange(next);
-    history.replaceState(null, "", deviceHref(device, next.id));
+    history.replaceState(null, "", deviceHref(detail.device, next.id));
   }
   return (
     <RangeBar
-      span={span}
-      range={range}
+      span={detail.span.value}
+      range={detail.range.value}
       newestUs={() => detail.newestUs.peek()}
       onRange={follow}
-      onSpan={(next) => chooseSpan(device, detail, next)}
+      onSpan={onSpan}
     />
-  );
-}
-
-function chooseSpan(device: string, detail: DeviceDetail, span: Span): void {
-  detail.chooseSpan(span);
-  history.replaceState(null, "", spanHref(device, span));
-}
-
-function Charts({ device, detail }: { readonly device: string; readonly detail: DeviceDetail }): JSX.Element {
-  const { alerts, settings } = usePage();
-  const hidden = useSignal<ReadonlySet<string>>(new Set());
-  const metrics = detail.metrics.value;
-  const open = alerts.byDevice.value.get(device) ?? [];
-  const { rulesByMetric, spansByMetric } = useRulesAndAlerts(device, metrics);
-  const windowTracks = detail.windows.value;
-  const windowsByMetric = useMemo(
-    () => new Map(metrics.map((track) => [track.metric, windowsOf(windowTracks, track, rulesByMetric)])),
-    [metrics, windowTracks, rulesByMetric],
-  );
-  const onSelect = useMemo(() => (span: Span) => chooseSpan(device, detail, span), [device, detail]);
-  const span = detail.span.value;
-  const rangeUs = detail.range.value?.us;
-  const zone = settings.zone.value;
-
-  // Metrics with rules come first, by severity, because they are why people open this screen.
-  const sorted = metrics.toSorted((a, b) => watched(rulesByMetric, b) - watched(rulesByMetric, a));
-  useEffect(() => detail.arrange(sorted));
-  const shown = sorted.filter(({ metric }) => !hidden.value.has(metric));
-  // Equal elements are not rendered again, because alerts of other devices change every second.
-  const charts = useMemo(
-    () =>
-      (rangeUs !== undefined || span !== undefined) &&
-      shown
-        .filter(({ kind }) => kind === "number")
-        .map((track) => (
-          <MetricChart
-            key={track.metric}
-            detail={detail}
-            track={track}
-            rangeUs={rangeUs ?? 0}
-            span={span}
-            zone={zone}
-            rules={rulesByMetric.get(track.metric) ?? NO_RULES}
-            spans={spansByMetric.get(track.metric) ?? NO_SPANS}
-            windows={windowsByMetric.get(track.metric) ?? NO_WINDOWS}
-            onSelect={onSelect}
-          />
-        )),
-    [metrics, hidden.value, detail, rangeUs, span, zone, rulesByMetric, spansByMetric, windowsByMetric, onSelect],
-  );
-
-  if (metrics.length === 0) return <p class="quiet device-waiting">Waiting for readings of {device}</p>;
-  return (
-    <>
-      <OpenAlerts open={open} />
-      <MetricToggles metrics={sorted} hidden={hidden.value} onChange={(next) => (hidden.value = next)} />
-      {detail.historyState.value === "unavailable" && (
-        <p class="quiet">Past readings are not available now. The charts start with live readings.</p>
-      )}
-      <div class="words">
-        {shown
-          .filter(({ kind }) => kind === "word")
-          .map((track) => (
-            <WordCard key={track.metric} track={track} zone={zone} />
-          ))}
-      </div>
-      <div class="charts">{charts}</div>
-    </>
-  );
-}
-
-const NO_RULES: readonly RuleView[] = [];
-const NO_SPANS: readonly AlertSpan[] = [];
-const NO_WINDOWS: readonly WindowTrack[] = [];
-
-/** The rules and the alerts of each metric. */
-function useRulesAndAlerts(device: string, metrics: readonly MetricTrack[]) {
-  const { alerts, rules, devices } = usePage();
-  const changes = alerts.changes.value;
-  const own = useMemo(() => changes.filter((change) => deviceOf(change) === device), [changes, device]);
-  // The charts do not change while this device's alerts are equal.
-  const ownIds = own.map(({ id }) => id).join();
-  const rulesByMetric = useMemo(() => {
-    const tags = devices.get(device)?.item.peek().tags ?? {};
-    return new Map(metrics.map(({ metric }) => [metric, viewsOf(rules.value, { device, tags, metric })]));
-  }, [metrics, rules.value, device]);
-  const spansByMetric = useMemo(
-    () =>
-      new Map(
-        metrics.map(({ metric }) => [metric, alertSpans(own.filter((change) => isAbout(change, metric, rules.value)))]),
-      ),
-    [ownIds, metrics, rules.value],
-  );
-  return { rulesByMetric, spansByMetric };
-}
-
-function OpenAlerts({ open }: { readonly open: readonly AlertChange[] }): JSX.Element {
-  return (
-    <ul class="alert-list device-alerts" aria-label="Open alerts of this device">
-      {open.slice(0, ALERTS_SHOWN).map((change) => (
-        <li key={change.incident}>
-          <AlertRow change={change} />
-        </li>
-      ))}
-      {open.length === 0 && (
-        <li class="quiet">
-          <SeverityIcon severity="info" state="resolved" />
-          No open alerts for this device.
-        </li>
-      )}
-    </ul>
-  );
-}
-
-function MetricToggles(props: {
-  readonly metrics: readonly MetricTrack[];
-  readonly hidden: ReadonlySet<string>;
-  onChange(hidden: ReadonlySet<string>): void;
-}): JSX.Element {
-  const { metrics, hidden, onChange } = props;
-  function toggle(metric: string): void {
-    const next = new Set(hidden);
-    if (!next.delete(metric)) next.add(metric);
-    onChange(next);
-  }
-  return (
-    <fieldset class="toggles">
-      <legend class="visually-hidden">Metrics shown</legend>
-      {metrics.map(({ metric }) => (
-        <button key={metric} type="button" aria-pressed={!hidden.has(metric)} onClick={() => toggle(metric)}>
-          {metric}
-        </button>
-      ))}
-    </fieldset>
-  );
-}
-
-/** The rank of the worst alert that this metric can cause; 0 without a rule. */
-function watched(rules: ReadonlyMap<string, readonly RuleView[]>, track: MetricTrack): number {
-  const alerting = (rules.get(track.metric) ?? NO_RULES).filter((rule) => rule.when !== "");
-  return Math.max(0, ...alerting.map((rule) => rankOf(rule.severity) + 1));
-}
-
-/** Whether an alert of this device came from this metric. */
-function isAbout(change: AlertChange, metric: string, rules: readonly RuleView[]): boolean {
-  const named = change.key.metric ?? change.labels.metric;
-  if (named !== undefined) return named === metric;
-  const pattern = rules.find((rule) => rule.id === change.rule)?.where.metric;
-  return pattern !== undefined && matches(pattern, metric);
-}
-
-function windowsOf(
-  tracks: readonly WindowTrack[],
-  track: MetricTrack,
-  rules: ReadonlyMap<string, readonly RuleView[]>,
-): readonly WindowTrack[] {
-  const covering = rules.get(track.metric) ?? NO_RULES;
-  return tracks.filter(
-    (windows) =>
-      windows.metric === track.metric ||
-      (windows.metric === undefined && covering.some((rule) => rule.id === windows.rule)),
   );
 }

@@ -1,7 +1,6 @@
 import { useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
-import type { AlertChange } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
 import { DEVICE_SORTS, DEVICE_STATES, type DeviceFilter, devicesHref } from "../app/route.ts";
 import { DeviceRow, oddities, rowHeightFor } from "../components/device-row.tsx";
@@ -10,7 +9,7 @@ import { VirtualList } from "../components/virtual-list.tsx";
 import { plural } from "../lib/format.ts";
 import { textSearch } from "../lib/search.ts";
 import { isSilent } from "../lib/silence.ts";
-import { rankOf } from "../store/alerts.ts";
+import { type OpenByDevice, openAlertsOf, rankOf } from "../store/alerts.ts";
 import { DEVICES_MAX, type DeviceEntry } from "../store/devices.ts";
 
 /** Filters and orders that depend on the clock are applied again at this interval. */
@@ -42,9 +41,10 @@ export function DevicesScreen({ filter: asked }: { readonly filter: DeviceFilter
         <SearchField label="Find devices" value={filter.find} onInput={type} />
         <Choices filter={filter} list={list} />
       </div>
+      <Named filter={filter} />
       {found.length > 0 && (
-        <VirtualList items={found} rowHeight={rowHeight} label="Devices" keyOf={(entry) => entry.name}>
-          {(entry) => <DeviceRow entry={entry} worst={alerts.byDevice.value.get(entry.name)?.[0]} />}
+        <VirtualList items={found} rowHeight={rowHeight} label="Devices" keyOf={(entry) => entry.id}>
+          {(entry) => <DeviceRow entry={entry} worst={openAlertsOf(alerts.byDevice.value, entry.item.peek())[0]} />}
         </VirtualList>
       )}
       {found.length === 0 && <None any={list.length > 0} loaded={devices.loaded.value} />}
@@ -54,6 +54,20 @@ export function DevicesScreen({ filter: asked }: { readonly filter: DeviceFilter
         </p>
       )}
     </div>
+  );
+}
+
+/** Says that the list is limited to the devices of one name, or to those with some tags. */
+function Named({ filter }: { readonly filter: DeviceFilter }): JSX.Element | null {
+  const { device, tags } = filter;
+  const words = Object.entries(tags).map(([name, value]) => `${name} ${value}`);
+  if (device === undefined && words.length === 0) return null;
+  return (
+    <p class="screen-words">
+      Only devices{device === undefined ? "" : ` named ${device}`}
+      {words.length === 0 ? "" : ` with ${words.join(" and ")}`}.{" "}
+      <a href={devicesHref({ ...filter, device: undefined, tags: {} })}>Show all</a>
+    </p>
   );
 }
 
@@ -163,21 +177,22 @@ function useFound(filter: DeviceFilter): readonly DeviceEntry[] {
   );
 }
 
-type Alerts = ReadonlyMap<string, readonly AlertChange[]>;
-const NO_ALERTS: Alerts = new Map();
+const NO_ALERTS: OpenByDevice = new Map();
 
 /** The matching devices, in the chosen order. Each word must be in the name, a tag or a metric. */
 export function findDevices(
   list: readonly DeviceEntry[],
   filter: DeviceFilter,
-  present: { readonly alerts: Alerts; readonly nowUs: number },
+  present: { readonly alerts: OpenByDevice; readonly nowUs: number },
 ): readonly DeviceEntry[] {
   const { alerts, nowUs } = present;
   const isFound = textSearch(filter.find);
   const found = list.filter((entry) => {
     const item = entry.item.peek();
+    if (filter.device !== undefined && filter.device !== entry.name) return false;
+    if (Object.entries(filter.tags).some(([name, value]) => entry.tags[name] !== value)) return false;
     if (filter.site !== undefined && (item.tags.site ?? "") !== filter.site) return false;
-    if (filter.state === "alerting" && !alerts.has(entry.name)) return false;
+    if (filter.state === "alerting" && openAlertsOf(alerts, item).length === 0) return false;
     if (filter.state === "silent" && !isSilent(item, nowUs)) return false;
     if (filter.state === "odd" && oddities(item).length === 0) return false;
     return isFound(() => [entry.name, ...Object.values(item.tags), ...Object.keys(item.metrics)].join(" "));
@@ -185,7 +200,7 @@ export function findDevices(
   if (filter.sort === "seen") return found.sort((a, b) => a.item.peek().lastSeenUs - b.item.peek().lastSeenUs);
   if (filter.sort === "worst") {
     const weight = (entry: DeviceEntry) => {
-      const worst = alerts.get(entry.name)?.[0];
+      const worst = openAlertsOf(alerts, entry.item.peek())[0];
       return worst === undefined ? 0 : rankOf(worst.severity) + (worst.state === "firing" ? 10 : 1);
     };
     return found.sort((a, b) => weight(b) - weight(a));

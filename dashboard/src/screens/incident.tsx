@@ -3,16 +3,17 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Delivery } from "../../../contracts/notifications.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
+import type { Device } from "../../../domain/reading.ts";
 import { usePage } from "../app/page.ts";
-import { deviceHref, ruleHref, spanHref } from "../app/route.ts";
+import { deviceHref, devicesHref, ruleHref, spanHref } from "../app/route.ts";
 import { summaryOf } from "../components/alert-row.tsx";
 import { Explanation } from "../components/explanation.tsx";
 import { SeverityIcon } from "../components/icons.tsx";
 import { IncidentOrders } from "../components/incident-orders.tsx";
 import { inhibitedWords } from "../components/inhibited-by.tsx";
-import { formatAge, formatInstant, zoneName } from "../lib/format.ts";
-import { spanAround } from "../lib/ranges.ts";
-import { deviceOf, isOpen } from "../store/alerts.ts";
+import { formatAge, formatInstant, plural, zoneName } from "../lib/format.ts";
+import { type Span, spanAround } from "../lib/ranges.ts";
+import { deviceOf, deviceTagsOf, isOpen } from "../store/alerts.ts";
 
 const HOUR_US = 3_600_000_000;
 
@@ -73,11 +74,7 @@ function Incident(props: { readonly changes: readonly AlertChange[]; readonly la
             ))}
           </p>
           {device !== undefined && (
-            <p>
-              <a href={spanHref(device, around(last, endUs))}>Charts of {device} at that time</a>
-              {" · "}
-              <a href={deviceHref(device)}>Charts of {device} now</a>
-            </p>
+            <ChartLinks device={{ device, tags: deviceTagsOf(last) }} span={around(last, endUs)} />
           )}
           {Object.entries(last.annotations)
             .filter(([name]) => name !== "summary")
@@ -98,6 +95,29 @@ function Incident(props: { readonly changes: readonly AlertChange[]; readonly la
         </div>
       </div>
     </>
+  );
+}
+
+/** To the charts of the device; to a list, when the alert is about several devices of one name. */
+function ChartLinks({ device, span }: { readonly device: Device; readonly span: Span }): JSX.Element {
+  const { devices } = usePage();
+  devices.list.value;
+  const count = devices.having(device).length;
+  if (count > 1) {
+    return (
+      <p>
+        <a href={devicesHref(device)}>
+          The {plural(count, "device")} named {device.device}
+        </a>
+      </p>
+    );
+  }
+  return (
+    <p>
+      <a href={spanHref(device, span)}>Charts of {device.device} at that time</a>
+      {" · "}
+      <a href={deviceHref(device)}>Charts of {device.device} now</a>
+    </p>
   );
 }
 

@@ -108,7 +108,7 @@ function Devices(): JSX.Element {
       ) : (
         <div class="grid">
           {list.slice(0, CARDS_MAX).map((entry) => (
-            <DeviceCard key={entry.name} entry={entry} metric={metric} site={several ? siteOf(entry) : undefined} />
+            <DeviceCard key={entry.id} entry={entry} metric={metric} site={several ? siteOf(entry) : undefined} />
           ))}
         </div>
       )}

@@ -116,7 +116,7 @@ function isOf(change: AlertChange, { labels }: WindowResult): boolean {
 function GroupRow(props: { readonly group: WindowResult; readonly change: AlertChange | undefined }): JSX.Element {
   const { group, change } = props;
   const { settings } = usePage();
-  const { device } = group.labels;
+  const { device, metric: _, ...tags } = group.labels;
   const content = (
     <>
       <SeverityIcon severity={change?.severity ?? "info"} state={change?.state ?? "resolved"} />
@@ -140,7 +140,7 @@ function GroupRow(props: { readonly group: WindowResult; readonly change: AlertC
       {content}
     </div>
   ) : (
-    <a class="group-row" href={deviceHref(device)} data-row {...data}>
+    <a class="group-row" href={deviceHref({ device, tags })} data-row {...data}>
       {content}
     </a>
   );

@@ -1,10 +1,14 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { type AlertChange, SEVERITIES, type Severity } from "../../../domain/alert.ts";
 import { keyName } from "../../../domain/alert-ids.ts";
+import type { Device, Tags } from "../../../domain/reading.ts";
 import type { Frame } from "./frame.ts";
 
 export const CHANGES_MAX = 500;
 export const OPEN_MAX = 1_000;
+
+/** Open alerts by the name of their device; the devices of that name differ in their tags. */
+export type OpenByDevice = ReadonlyMap<string, readonly AlertChange[]>;
 
 /** Open alerts and the newest changes. Signals change once a frame. */
 export class AlertStore {
@@ -14,10 +18,8 @@ export class AlertStore {
   readonly #changes = signal<readonly AlertChange[]>([]);
   /** Newest first. */
   readonly changes: ReadonlySignal<readonly AlertChange[]> = this.#changes;
-  /** Open alerts of each device. */
-  readonly byDevice: ReadonlySignal<ReadonlyMap<string, readonly AlertChange[]>> = computed(() =>
-    groupByDevice(this.#open.value),
-  );
+  /** Open alerts by the name of their device. */
+  readonly byDevice: ReadonlySignal<OpenByDevice> = computed(() => groupByDevice(this.#open.value));
   readonly firing: ReadonlySignal<Readonly<Record<Severity, number>>> = computed(() => countFiring(this.#open.value));
   readonly pending: ReadonlySignal<number> = computed(
     () => this.#open.value.filter((change) => change.state === "pending").length,
@@ -78,7 +80,7 @@ export class AlertStore {
   };
 }
 
-function groupByDevice(open: readonly AlertChange[]): ReadonlyMap<string, readonly AlertChange[]> {
+function groupByDevice(open: readonly AlertChange[]): OpenByDevice {
   const devices = new Map<string, AlertChange[]>();
   for (const change of open) {
     const device = deviceOf(change);
@@ -103,6 +105,25 @@ export function isOpen(change: AlertChange): boolean {
 /** The device that an alert is about; undefined if its group is not one device. */
 export function deviceOf(change: AlertChange): string | undefined {
   return change.key.device ?? change.labels.device;
+}
+
+/** The tags of a device that the alert's group names. */
+export function deviceTagsOf({ key }: AlertChange): Tags {
+  return Object.fromEntries(Object.entries(key).filter(([name]) => name !== "device" && name !== "metric"));
+}
+
+/** Whether the alert is about this device, perhaps with other devices of its name. */
+export function isAboutDevice(change: AlertChange, { device, tags }: Device): boolean {
+  if (deviceOf(change) !== device) return false;
+  return Object.entries(deviceTagsOf(change)).every(([name, value]) => tags[name] === value);
+}
+
+const NONE: readonly AlertChange[] = [];
+
+/** The open alerts about a device, the most urgent first. */
+export function openAlertsOf(byDevice: OpenByDevice, device: Device): readonly AlertChange[] {
+  const open = byDevice.get(device.device)?.filter((change) => isAboutDevice(change, device)) ?? NONE;
+  return open.length === 0 ? NONE : open;
 }
 
 /** The subject of the alert in words: its device, or all labels of its group. */

@@ -19,7 +19,7 @@ const hourly: LoadSeries = async ({ fromUs, toUs }) => {
 
 function open(loadSeries: LoadSeries, range?: string) {
   return new DeviceDetail({
-    device: "a",
+    device: { device: "a", tags: {} },
     range: rangeById(range),
     frame: createFrame((run) => run()),
     loadSeries,
@@ -92,7 +92,7 @@ test("slow charts take turns to draw, and none is left out", () => {
   const takeTurn = () => frames.shift()?.();
   const drawing = createFrame((run) => frames.push(run), { batched: false });
   const detail = new DeviceDetail({
-    device: "a",
+    device: { device: "a", tags: {} },
     range: rangeById("15m"),
     frame: createFrame((run) => run()),
     drawing,
@@ -127,7 +127,7 @@ test("slow charts take turns to draw, and none is left out", () => {
 test("a closed device draws nothing", () => {
   const frames: (() => void)[] = [];
   const detail = new DeviceDetail({
-    device: "a",
+    device: { device: "a", tags: {} },
     range: rangeById("15m"),
     frame: createFrame((run) => frames.push(run)),
     loadSeries: () => new Promise(() => {}),

@@ -1,6 +1,6 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
-import type { ReadingValue } from "../../../domain/reading.ts";
+import type { Device, ReadingValue, Tags } from "../../../domain/reading.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import { medianIntervalUs, type Range, rangeForInterval, type Span } from "../lib/ranges.ts";
 import type { Frame } from "./frame.ts";
@@ -25,6 +25,8 @@ export interface ReadingPoint {
 
 export type LoadSeries = (query: {
   readonly device: string;
+  /** All tags of the device. */
+  readonly tags: Tags;
   readonly metric: string;
   readonly fromUs: number;
   readonly toUs: number;
@@ -32,7 +34,7 @@ export type LoadSeries = (query: {
 }) => Promise<SeriesAnswer>;
 
 export interface DeviceDetailOptions {
-  readonly device: string;
+  readonly device: Device;
   readonly range: Range | undefined;
   readonly span?: Span | undefined;
   readonly frame: Frame;
@@ -50,7 +52,7 @@ export interface DeviceDetailOptions {
  * the chart has its turn to draw. An answer from the store counts only if there was no later request.
  */
 export class DeviceDetail {
-  readonly device: string;
+  readonly device: Device;
   readonly #metrics = signal<readonly MetricTrack[]>([]);
   readonly metrics: ReadonlySignal<readonly MetricTrack[]> = this.#metrics;
   readonly #windows = signal<readonly WindowTrack[]>([]);
@@ -123,7 +125,7 @@ export class DeviceDetail {
 
   windowResults(results: readonly WindowResult[]): void {
     for (const result of results) {
-      if (result.labels.device !== this.device) continue;
+      if (!isAbout(result.labels, this.device)) continue;
       const { metric } = result.labels;
       const track = this.#windowTrackOf(result.rule, metric);
       if (track === undefined) continue;
@@ -226,8 +228,7 @@ export class DeviceDetail {
   }
 
   async #loadSpan(track: LiveTrack, span: Span, asked: number): Promise<void> {
-    const { device } = this;
-    const past = await this.#loadSeries({ device, metric: track.metric, ...span, points: HISTORY_BUCKETS });
+    const past = await this.#loadSeries({ ...this.device, metric: track.metric, ...span, points: HISTORY_BUCKETS });
     if (this.#closed || asked !== this.#generation) return;
     track.setPast(past);
     this.#historyState.value = "loaded";
@@ -235,11 +236,10 @@ export class DeviceDetail {
 
   /** Until a range is chosen, a day of data shows the pace of the series, and the pace determines the range. */
   async #loadRange(track: LiveTrack, asked: number): Promise<void> {
-    const { device } = this;
     const rangeUs = this.#range.peek()?.us ?? DAY_US;
     const toUs = this.#newest + 1;
-    const query = { device, metric: track.metric, fromUs: toUs - rangeUs, toUs, points: HISTORY_BUCKETS };
-    const answer = await this.#loadSeries(query);
+    const query = { metric: track.metric, fromUs: toUs - rangeUs, toUs, points: HISTORY_BUCKETS };
+    const answer = await this.#loadSeries({ ...this.device, ...query });
     if (this.#closed || asked !== this.#generation) return;
     if (this.#range.peek() === undefined) {
       const readings = answer.count.reduce((sum, count) => sum + count, 0);
@@ -259,4 +259,9 @@ export class DeviceDetail {
     track.overflowedAtUs = this.#newest;
     void this.#load(track);
   }
+}
+
+/** Whether a group is this device, or contains it with others of its name. */
+function isAbout({ device, metric: _, ...labels }: Tags, own: Device): boolean {
+  return device === own.device && Object.entries(labels).every(([name, value]) => own.tags[name] === value);
 }

@@ -17,6 +17,10 @@ function item(device: string, site: string, metrics: Record<string, number | str
   };
 }
 
+/** The device of an item at site x, in the list. */
+const shown = (name: string) => ({ id: idOf(name), name, tags: { site: "x" } });
+const idOf = (name: string) => `${name}{site=x}`;
+
 function createStore(request: (run: () => void) => void = (run) => run()) {
   const settled: (() => void)[] = [];
   const store = new DeviceStore({
@@ -41,12 +45,12 @@ test("an update changes only its device, and keeps metrics that it leaves out", 
   const { store } = createStore();
   store.snapshot([item("a", "x", { t: 1, p: 5 }), item("b", "x", { t: 1 })]);
   const list = store.list.value;
-  const other = store.get("b")?.item.value;
+  const other = store.get(idOf("b"))?.item.value;
   store.update([item("a", "x", { t: 2 }, 2)]);
   expect(store.list.value).toBe(list);
-  expect(store.get("b")?.item.value).toBe(other);
-  expect(store.get("a")?.item.value.metrics).toEqual({ t: { atUs: 2, value: 2 }, p: { atUs: 1, value: 5 } });
-  expect(store.get("a")?.newestUs()).toBe(2);
+  expect(store.get(idOf("b"))?.item.value).toBe(other);
+  expect(store.get(idOf("a"))?.item.value.metrics).toEqual({ t: { atUs: 2, value: 2 }, p: { atUs: 1, value: 5 } });
+  expect(store.get(idOf("a"))?.newestUs()).toBe(2);
 });
 
 test("a device missing from a new snapshot leaves when the whole snapshot has arrived", () => {
@@ -59,18 +63,42 @@ test("a device missing from a new snapshot leaves when the whole snapshot has ar
   expect(store.list.value.map(({ name }) => name)).toEqual(["a", "b"]);
 });
 
+test("devices of one name with other tags are apart, in the list and in words", () => {
+  const { store } = createStore();
+  const phone = (tags: Record<string, string>, batt: number): DeviceItem => {
+    return { ...item("phone", "", { batt }), tags };
+  };
+  store.snapshot([
+    phone({ user: "bert", site: "x" }, 1),
+    phone({ user: "anna", site: "x" }, 2),
+    item("gauge", "x", { t: 1 }),
+  ]);
+  expect(store.list.value.map(({ id, apart }) => [id, apart.value])).toEqual([
+    ["gauge{site=x}", ""],
+    ["phone{site=x,user=anna}", "user anna"],
+    ["phone{site=x,user=bert}", "user bert"],
+  ]);
+  store.update([phone({ user: "anna", site: "x" }, 99)]);
+  const values = store.list.value.map((entry) => entry.item.value.metrics.batt?.value);
+  expect(values).toEqual([undefined, 99, 1]);
+  const named = (tags: Record<string, string>) => store.having({ device: "phone", tags }).map(({ id }) => id);
+  expect(named({ user: "bert" })).toEqual(["phone{site=x,user=bert}"]);
+  expect(named({})).toHaveLength(2);
+  expect(named({ user: "carl" })).toEqual([]);
+});
+
 test("signals change once a frame, and points are kept meanwhile", () => {
   let run: (() => void) | undefined;
   const { store } = createStore((next) => {
     run = next;
   });
   store.snapshot([item("a", "x", { t: 1 })]);
-  store.keep("a", "t");
+  store.keep(idOf("a"), "t");
   for (let at = 2; at < 500; at++) store.update([item("a", "x", { t: at }, at)]);
   expect(store.list.value).toEqual([]);
   run?.();
   expect(store.list.value).toHaveLength(1);
-  expect(store.get("a")?.sparks.get("t")?.length).toBe(SPARK_POINTS);
+  expect(store.get(idOf("a"))?.sparks.get("t")?.length).toBe(SPARK_POINTS);
 });
 
 test("devices beyond the limit are counted, not kept", () => {
@@ -83,13 +111,13 @@ test("devices beyond the limit are counted, not kept", () => {
 test("values are kept only for the small charts on the screen", () => {
   const { store } = createStore();
   store.snapshot([item("a", "x", { t: 1, p: 5, wd: "N" })]);
-  expect(store.keep("a", "t")).toBe(true);
-  expect(store.keep("a", "t")).toBe(false);
+  expect(store.keep(idOf("a"), "t")).toBe(true);
+  expect(store.keep(idOf("a"), "t")).toBe(false);
   expect(store.keep("nobody", "t")).toBe(false);
   store.update([item("a", "x", { t: 2, p: 6 }, 2)]);
-  const sparks = store.get("a")?.sparks;
+  const sparks = store.get(idOf("a"))?.sparks;
   expect([...(sparks ?? [])].map(([metric, { length }]) => [metric, length])).toEqual([["t", 2]]);
-  store.drop("a", "t");
+  store.drop(idOf("a"), "t");
   expect(sparks?.size).toBe(0);
 });
 
@@ -125,8 +153,8 @@ test("small charts are filled once, at the pace of live readings", async () => {
     },
     sparks,
   });
-  backfill.want("a", "t", 1e15);
-  backfill.want("a", "t", 2e15);
+  backfill.want(shown("a"), "t", 1e15);
+  backfill.want(shown("a"), "t", 2e15);
   await expect.poll(() => sparks.delivered).toEqual([72]);
   expect(asked).toEqual([86_400_000_000, SPARK_POINTS * 1_000_000]);
 });
@@ -141,13 +169,13 @@ test("only the small charts shown last are kept, and one that is shown again is 
     },
     sparks,
   });
-  for (let i = 0; i < SPARKS_MAX; i++) backfill.want(`d${i}`, "t", 1e15);
-  backfill.want("d0", "t", 2e15);
-  backfill.want("one more", "t", 1e15);
+  for (let i = 0; i < SPARKS_MAX; i++) backfill.want(shown(`d${i}`), "t", 1e15);
+  backfill.want(shown("d0"), "t", 2e15);
+  backfill.want(shown("one more"), "t", 1e15);
   expect(sparks.kept.size).toBe(SPARKS_MAX);
-  expect(sparks.kept.has("d0 t")).toBe(true);
-  expect(sparks.kept.has("d1 t")).toBe(false);
-  backfill.want("d1", "t", 2e15);
+  expect(sparks.kept.has(`${idOf("d0")} t`)).toBe(true);
+  expect(sparks.kept.has(`${idOf("d1")} t`)).toBe(false);
+  backfill.want(shown("d1"), "t", 2e15);
   expect(asked.filter((device) => device === "d1")).toHaveLength(2);
   expect(asked.filter((device) => device === "d0")).toHaveLength(1);
 });
@@ -162,11 +190,11 @@ test("a small chart that could not be filled is filled when the gateway is back"
     },
     sparks,
   });
-  backfill.want("a", "t", 1e15);
+  backfill.want(shown("a"), "t", 1e15);
   return expect
     .poll(() => {
       backfill.retry();
-      backfill.want("a", "t", 2e15);
+      backfill.want(shown("a"), "t", 2e15);
       return asked;
     })
     .toBeGreaterThan(1);

@@ -1,6 +1,7 @@
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { DeviceItem } from "../../../contracts/feed/protocol.ts";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
+import { type Device, deviceKey, type Tags } from "../../../domain/reading.ts";
 import { EventClock } from "../lib/event-clock.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";
@@ -12,7 +13,12 @@ export const SPARK_POINTS = 72;
 const METRICS_MAX = 100;
 
 export interface DeviceEntry {
+  /** Names the device and all its tags: `deviceKey`. */
+  readonly id: string;
   readonly name: string;
+  readonly tags: Tags;
+  /** The tags that tell it from other devices of its name, in words; empty when there is no other. */
+  readonly apart: ReadonlySignal<string>;
   readonly item: ReadonlySignal<DeviceItem>;
   /** The last values of the numeric metrics with small charts. */
   readonly sparks: ReadonlyMap<string, SeriesBuffer>;
@@ -26,6 +32,7 @@ export interface MetricCount {
 }
 
 interface Entry extends DeviceEntry {
+  readonly apart: Signal<string>;
   readonly item: Signal<DeviceItem>;
   readonly sparks: Map<string, SeriesBuffer>;
   /** The newest state, which `item` shows from the next frame. */
@@ -53,7 +60,9 @@ export class DeviceStore {
   readonly #frame: Frame;
   readonly #nowUs: () => number;
   readonly #settled: (task: () => void) => void;
+  /** By id, like all maps and sets of devices here. */
   readonly #entries = new Map<string, Entry>();
+  #byName: ReadonlyMap<string, readonly Entry[]> = new Map();
   readonly #overflowing = new Set<string>();
   readonly #dirty = new Set<Entry>();
   /** Items that arrived but are not applied yet: the newest of each device. */
@@ -74,8 +83,13 @@ export class DeviceStore {
     this.#settled = options.settled;
   }
 
-  get(name: string): DeviceEntry | undefined {
-    return this.#entries.get(name);
+  get(id: string): DeviceEntry | undefined {
+    return this.#entries.get(id);
+  }
+
+  /** The listed devices of this name that have these tags, and perhaps more. */
+  having({ device, tags }: Device): readonly DeviceEntry[] {
+    return (this.#byName.get(device) ?? []).filter((entry) => hasTags(entry.tags, tags));
   }
 
   snapshot(items: readonly DeviceItem[]): void {
@@ -89,7 +103,7 @@ export class DeviceStore {
 
   update(items: readonly DeviceItem[]): void {
     if (this.#waiting.size === 0 && items.length <= ITEMS_PER_FRAME) {
-      for (const item of items) this.#apply(item);
+      for (const item of items) this.#apply(deviceKey(item), item);
     } else {
       for (const item of items) this.#wait(item);
     }
@@ -97,8 +111,8 @@ export class DeviceStore {
   }
 
   /** Keeps the values of a metric from now on, for a small chart. Returns true if it did not keep them before. */
-  keep(device: string, metric: string): boolean {
-    const entry = this.#entries.get(device);
+  keep(id: string, metric: string): boolean {
+    const entry = this.#entries.get(id);
     if (entry === undefined || entry.sparks.has(metric) || entry.sparks.size >= METRICS_MAX) return false;
     const spark = new SeriesBuffer(SPARK_POINTS);
     remember(spark, entry.pending.metrics[metric]);
@@ -107,13 +121,13 @@ export class DeviceStore {
   }
 
   /** Stops keeping the values for a small chart that is no longer shown. */
-  drop(device: string, metric: string): void {
-    this.#entries.get(device)?.sparks.delete(metric);
+  drop(id: string, metric: string): void {
+    this.#entries.get(id)?.sparks.delete(metric);
   }
 
   /** Adds older values at the start of a small chart. */
-  fill(device: string, metric: string, answer: SeriesAnswer): void {
-    const entry = this.#entries.get(device);
+  fill(id: string, metric: string, answer: SeriesAnswer): void {
+    const entry = this.#entries.get(id);
     const spark = entry?.sparks.get(metric);
     if (entry === undefined || spark === undefined) return;
     answer.atUs.forEach((atUs, index) => {
@@ -125,23 +139,26 @@ export class DeviceStore {
   }
 
   #wait(item: DeviceItem): void {
-    const before = this.#waiting.get(item.device);
+    const id = deviceKey(item);
+    const before = this.#waiting.get(id);
     if (before === undefined && this.#waiting.size >= DEVICES_MAX * 2) return;
-    this.#waiting.set(item.device, before === undefined ? item : merge(before, item));
+    this.#waiting.set(id, before === undefined ? item : merge(before, item));
   }
 
   /** A single function, so that each frame runs it once, however often it is requested. */
   readonly #flush = (): void => {
     let applied = 0;
-    for (const [device, item] of this.#waiting) {
+    for (const [id, item] of this.#waiting) {
       if (applied++ >= ITEMS_PER_FRAME) break;
-      this.#waiting.delete(device);
-      this.#apply(item);
+      this.#waiting.delete(id);
+      this.#apply(id, item);
     }
     for (const entry of this.#dirty) entry.item.value = entry.pending;
     this.#dirty.clear();
     // Sorts when all have arrived, but shows the first ones at once.
     if (this.#membersChanged && (this.#waiting.size === 0 || this.#list.peek().length === 0)) {
+      this.#byName = groupByName(this.#entries.values());
+      for (const entries of this.#byName.values()) tellApart(entries);
       this.#list.value = [...this.#entries.values()].sort(bySiteThenName);
       this.#metrics.value = countMetrics(this.#entries.values());
       this.#overflow.value = this.#overflowing.size;
@@ -152,24 +169,24 @@ export class DeviceStore {
   };
 
   #prune(): void {
-    for (const name of this.#waiting.keys()) this.#unconfirmed.delete(name);
-    for (const name of this.#unconfirmed) this.#membersChanged = this.#entries.delete(name) || this.#membersChanged;
+    for (const id of this.#waiting.keys()) this.#unconfirmed.delete(id);
+    for (const id of this.#unconfirmed) this.#membersChanged = this.#entries.delete(id) || this.#membersChanged;
     this.#unconfirmed.clear();
     this.#frame(this.#flush);
   }
 
-  #apply(item: DeviceItem): void {
-    this.#unconfirmed.delete(item.device);
-    const known = this.#entries.get(item.device);
+  #apply(id: string, item: DeviceItem): void {
+    this.#unconfirmed.delete(id);
+    const known = this.#entries.get(id);
     if (known === undefined && this.#entries.size >= DEVICES_MAX) {
       // The set is bounded, too: the page cannot count further.
-      if (this.#overflowing.size < DEVICES_MAX) this.#overflowing.add(item.device);
+      if (this.#overflowing.size < DEVICES_MAX) this.#overflowing.add(id);
       this.#membersChanged = true;
       return;
     }
-    const entry = known ?? createEntry(item);
+    const entry = known ?? createEntry(id, item);
     if (known === undefined) {
-      this.#entries.set(item.device, entry);
+      this.#entries.set(id, entry);
       this.#membersChanged = true;
     } else if (sizeOf(item.metrics) > sizeOf(entry.pending.metrics)) {
       this.#membersChanged = true;
@@ -181,15 +198,42 @@ export class DeviceStore {
   }
 }
 
-function createEntry(item: DeviceItem): Entry {
+function createEntry(id: string, item: DeviceItem): Entry {
   const current = signal(item);
   return {
+    id,
     name: item.device,
+    tags: item.tags,
+    apart: signal(""),
     item: current,
     sparks: new Map(),
     pending: item,
     newestUs: () => newestOf(current.value),
   };
+}
+
+function groupByName(entries: Iterable<Entry>): ReadonlyMap<string, readonly Entry[]> {
+  const groups = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const group = groups.get(entry.name);
+    if (group === undefined) groups.set(entry.name, [entry]);
+    else group.push(entry);
+  }
+  return groups;
+}
+
+function hasTags(tags: Tags, wanted: Tags): boolean {
+  return Object.entries(wanted).every(([name, value]) => tags[name] === value);
+}
+
+/** Says of each device of one name by which tags it differs from the others. */
+function tellApart(entries: readonly Entry[]): void {
+  const names = new Set(entries.length === 1 ? [] : entries.flatMap(({ tags }) => Object.keys(tags)));
+  const differing = [...names].sort().filter((name) => new Set(entries.map(({ tags }) => tags[name])).size > 1);
+  for (const entry of entries) {
+    const shown = differing.filter((name) => entry.tags[name] !== undefined);
+    entry.apart.value = shown.map((name) => `${name} ${entry.tags[name]}`).join(", ");
+  }
 }
 
 /** The feed may send only the changed parts of a device. The other parts stay. */
@@ -216,7 +260,7 @@ const collator = new Intl.Collator("en", { numeric: true });
 
 function bySiteThenName(a: Entry, b: Entry): number {
   const site = collator.compare(a.pending.tags.site ?? "", b.pending.tags.site ?? "");
-  return site === 0 ? collator.compare(a.name, b.name) : site;
+  return site || collator.compare(a.name, b.name) || collator.compare(a.id, b.id);
 }
 
 function countMetrics(entries: Iterable<Entry>): readonly MetricCount[] {

@@ -1,6 +1,6 @@
-import type { AlertChange, Severity } from "../../../domain/alert.ts";
+import type { Severity } from "../../../domain/alert.ts";
 import { isSilent } from "../lib/silence.ts";
-import { rankOf } from "./alerts.ts";
+import { type OpenByDevice, openAlertsOf, rankOf } from "./alerts.ts";
 import type { DeviceEntry } from "./devices.ts";
 
 export interface SiteSummary {
@@ -16,7 +16,7 @@ export interface SiteSummary {
 /** The state of each site, by name. */
 export function summariseSites(
   devices: readonly DeviceEntry[],
-  alerts: ReadonlyMap<string, readonly AlertChange[]>,
+  alerts: OpenByDevice,
   nowUs: number,
 ): readonly SiteSummary[] {
   const sites = new Map<string, { devices: number; silent: number; alerting: number; worst: Severity | undefined }>();
@@ -30,7 +30,7 @@ export function summariseSites(
     }
     sum.devices++;
     if (isSilent(item, nowUs)) sum.silent++;
-    const worst = alerts.get(entry.name)?.[0];
+    const worst = openAlertsOf(alerts, item)[0];
     if (worst?.state !== "firing") continue;
     sum.alerting++;
     if (sum.worst === undefined || rankOf(worst.severity) > rankOf(sum.worst)) sum.worst = worst.severity;

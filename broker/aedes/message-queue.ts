@@ -21,7 +21,8 @@ export class MessageQueue {
 
   on(topic: string, notify: Notify, done?: () => void): this {
     this.#trie.add(topic, notify);
-    if (done !== undefined) setImmediate(done);
+    // Synchronous: Aedes registers a client whose connection ends between here and `done`, and never removes it.
+    done?.();
     return this;
   }
 

@@ -240,17 +240,35 @@ export class MqttEdge {
   readonly #authorizeSubscribe: Hook<"authorizeSubscribe"> = (client, subscription, callback) => {
     const link = this.#linkOf.get(client);
     const { topic, qos } = subscription;
+    if (link?.closed === true) {
+      callback(null, null);
+      return;
+    }
     const refusal = link === undefined ? "protocol-error" : this.#access.subscribeRefusal(link, topic);
     if (link === undefined || refusal !== undefined) {
       this.#options.events.subscribeRefused(refusal ?? "protocol-error", client.id, topic);
       // The filter may be from a session whose user had more rights when it subscribed.
       void this.sessions.removeSubscriptions(client, [topic]);
+      if (link !== undefined) this.#countRefused(link);
       callback(null, null);
       return;
     }
     link.filters.set(topic, qos);
     callback(null, subscription);
   };
+
+  /** A packet of many thousand refused filters costs as much as one of granted ones: its connection ends. */
+  #countRefused(link: Link): void {
+    if (link.refusedFilters === 0) {
+      // Aedes asks about all filters of a packet in one go.
+      queueMicrotask(() => {
+        link.refusedFilters = 0;
+      });
+    }
+    if (++link.refusedFilters <= this.#options.config.limits.subscriptions_per_client_max) return;
+    this.#dropped(link, "too-many-subscriptions", link.clientId, "one SUBSCRIBE packet");
+    link.drop("too-many-subscriptions");
+  }
 
   #authorizeForward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
     const link = this.#linkOf.get(client);
@@ -272,6 +290,8 @@ export class MqttEdge {
   #listenToAedes(): void {
     const { events } = this.#options;
     this.#aedes.on("client", (client) => {
+      // Its connection ended before it was registered: no event would remove it.
+      if (client.closed) return;
       this.#clients.set(client.id, client);
       this.sessions.clientConnected(client.id, this.#linkOf.get(client)?.user ?? "");
       events.clientConnected(client.id, this.#clients.size);

@@ -75,6 +75,8 @@ export class Sessions {
   readonly #subscribers = new TopicTrie<Subscriber>();
   readonly #retained: Retained;
   readonly #wills = new Map<string, Will>();
+  /** SUBSCRIBE packets on their way into a session, by their filters. */
+  readonly #adding = new WeakMap<readonly Subscription[], Promise<void>>();
   #brokerId = "";
   #queuedBytes = 0;
 
@@ -127,7 +129,18 @@ export class Sessions {
     return Readable.from(this.#retained.matching(filters));
   }
 
-  async addSubscriptions(client: SessionClient, subscriptions: readonly Subscription[]): Promise<void> {
+  addSubscriptions(client: SessionClient, subscriptions: readonly Subscription[]): Promise<void> {
+    // Aedes calls this for each filter of a packet, each time with all of them. By the next microtask it has asked
+    // about each, so one pass is enough: a pass for each call would take quadratic time.
+    let adding = this.#adding.get(subscriptions);
+    if (adding === undefined) {
+      adding = Promise.resolve().then(() => this.#addGranted(client, subscriptions));
+      this.#adding.set(subscriptions, adding);
+    }
+    return adding;
+  }
+
+  #addGranted(client: SessionClient, subscriptions: readonly Subscription[]): void {
     const session = this.#sessionFor(client.id);
     for (const { topic, qos } of subscriptions) {
       if (!this.#options.wasGranted(client, topic)) continue;

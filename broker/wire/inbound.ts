@@ -28,6 +28,14 @@ export interface InboundOptions {
 const RESUME_CLIENT_SHARE = 0.5;
 const RESUME_ALL_SHARE = 0.9;
 
+/**
+ * In one turn of the event loop: bytes of SUBSCRIBE and UNSUBSCRIBE packets (a thousand filters take some
+ * milliseconds), and time to resume links that have room. The rest waits for the next turn, so that everyone else is
+ * answered in between.
+ */
+const SUBSCRIBE_BYTES_PER_TURN = 16 * 1024;
+const WAKE_MS_MAX = 5;
+
 const PUBACK_HEAD = 0x40;
 const PUBACK_BYTES = 4;
 
@@ -48,6 +56,7 @@ export class Inbound implements ReadControl {
   #taken = 0;
   #finished = 0;
   #idle: (() => void) | undefined;
+  #subscribeBytes = 0;
 
   constructor(options: InboundOptions) {
     this.#options = options;
@@ -102,6 +111,19 @@ export class Inbound implements ReadControl {
     // A client that does not read its acknowledgements gets no more of them.
     if (link.conn.writableNeedDrain) return 0;
     return Math.max(0, Math.min(limits.inflight_per_client_max - link.inflight, limits.inflight_max - this.#inflight));
+  }
+
+  maySubscribe(): boolean {
+    return this.#subscribeBytes < SUBSCRIBE_BYTES_PER_TURN;
+  }
+
+  subscribed(bytes: number): void {
+    if (this.#subscribeBytes === 0) {
+      setImmediate(() => {
+        this.#subscribeBytes = 0;
+      });
+    }
+    this.#subscribeBytes += bytes;
   }
 
   stalled(link: Link): void {
@@ -277,8 +299,13 @@ export class Inbound implements ReadControl {
   /** Resumes links that have room, in the order in which they stalled. The next flush checks the others. */
   #wake(): void {
     this.#waking = false;
+    const endMs = performance.now() + WAKE_MS_MAX;
     for (const link of [...this.#stalledLinks]) {
       if (!this.#hasRoom(link)) continue;
+      if (performance.now() > endMs) {
+        this.#wakeSoon();
+        break;
+      }
       this.#stalledLinks.delete(link);
       link.resume();
     }

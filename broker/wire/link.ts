@@ -10,6 +10,10 @@ const NOTHING: Permission = { mayPublish: () => false, maySubscribe: () => false
 export interface ReadControl {
   /** How many PUBLISH packets the link may still read now. */
   publishesLeft(link: Link): number;
+  /** Whether a SUBSCRIBE or UNSUBSCRIBE may be read in this turn of the event loop. */
+  maySubscribe(): boolean;
+  /** Aedes gets a SUBSCRIBE or UNSUBSCRIBE of this many bytes. */
+  subscribed(bytes: number): void;
   /** The link stopped reading; call `link.resume` when there is room. */
   stalled(link: Link): void;
   faulted(link: Link, fault: FramingFault): void;
@@ -38,6 +42,8 @@ export class Link {
   permission: Permission = NOTHING;
   /** Granted filters with their QoS. */
   readonly filters = new Map<string, number>();
+  /** Refused filters of the SUBSCRIBE that Aedes is reading. */
+  refusedFilters = 0;
   /** Whether CONNACK was sent. Before that, nothing after the CONNECT is passed on. */
   connected = false;
   /** Why the broker closes it, once it does. */
@@ -162,7 +168,14 @@ export class Link {
 
   /** The part of the chunk that Aedes gets now. */
   #pass(chunk: Buffer): Buffer | null {
-    const passed = this.#framer.pass(chunk, this.#control.publishesLeft(this));
+    const subscribeBytes = this.#framer.subscribeBytes;
+    const passed = this.#framer.pass(chunk, {
+      publishesMax: this.#control.publishesLeft(this),
+      maySubscribe: this.#control.maySubscribe(),
+    });
+    if (this.#framer.subscribeBytes > subscribeBytes) {
+      this.#control.subscribed(this.#framer.subscribeBytes - subscribeBytes);
+    }
     if (this.#framer.fault !== undefined) {
       this.#control.faulted(this, this.#framer.fault);
       return null;
@@ -190,7 +203,11 @@ function pingsIn(bytes: Buffer, packetBytesMax: number): readonly number[] {
   const pings: number[] = [];
   let at = 0;
   while (at < bytes.length && framer.fault === undefined) {
-    at += framer.pass(bytes.subarray(at), Number.POSITIVE_INFINITY, (ping) => pings.push(at + ping));
+    at += framer.pass(bytes.subarray(at), {
+      publishesMax: Number.POSITIVE_INFINITY,
+      maySubscribe: true,
+      onPing: (ping) => pings.push(at + ping),
+    });
   }
   return pings;
 }

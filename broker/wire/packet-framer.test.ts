@@ -13,6 +13,10 @@ const packet: fc.Arbitrary<Packet> = fc.oneof(
   fc.constant<Packet>({ cmd: "subscribe", messageId: 4, subscriptions: [{ topic: "x/#", qos: 1 }] }),
 );
 
+const ANYTHING = { publishesMax: 10, maySubscribe: true };
+const SUBSCRIBE = generate({ cmd: "subscribe", messageId: 4, subscriptions: [{ topic: "x/#", qos: 1 }] });
+const UNSUBSCRIBE = generate({ cmd: "unsubscribe", messageId: 4, unsubscriptions: ["x/#"] });
+
 function connect(): Buffer {
   return generate({ cmd: "connect", clientId: "c", clean: true, keepalive: 0 });
 }
@@ -38,9 +42,10 @@ describe("packet framer", () => {
             const chunk = bytes.subarray(at, at + (cuts[i % cuts.length] ?? 1));
             // Packets that began before this chunk count too. The caller knows them, except one that has partly
             // passed.
-            const passed = framer.pass(chunk, budget - complete(packets, at));
+            const passed = framer.pass(chunk, { publishesMax: budget - complete(packets, at), maySubscribe: true });
             at += passed;
-            if (passed < chunk.length) break;
+            // It also stops after each SUBSCRIBE, and then goes on.
+            if (passed === 0) break;
           }
           expect(framer.fault).toBeUndefined();
           expect(at).toBe(expected);
@@ -52,19 +57,31 @@ describe("packet framer", () => {
   it("stops after a CONNECT", () => {
     const framer = new PacketFramer(1_000);
     const bytes = Buffer.concat([connect(), generate({ cmd: "pingreq" })]);
-    expect(framer.pass(bytes, 10)).toBe(connect().length);
+    expect(framer.pass(bytes, ANYTHING)).toBe(connect().length);
     expect(framer.connects).toBe(1);
+  });
+
+  it.each([
+    ["SUBSCRIBE", SUBSCRIBE],
+    ["UNSUBSCRIBE", UNSUBSCRIBE],
+  ])("stops after a %s, and before it while none may pass", (_name, one) => {
+    const framer = new PacketFramer(1_000);
+    const bytes = Buffer.concat([one, one]);
+    expect(framer.pass(bytes, ANYTHING)).toBe(one.length);
+    expect(framer.subscribeBytes).toBe(one.length - 2);
+    expect(framer.pass(bytes.subarray(one.length), { ...ANYTHING, maySubscribe: false })).toBe(0);
+    expect(framer.pass(bytes.subarray(one.length), ANYTHING)).toBe(one.length);
   });
 
   it("detects a packet that is too large by its length", () => {
     const framer = new PacketFramer(1_000);
-    framer.pass(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]), 10);
+    framer.pass(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]), ANYTHING);
     expect(framer.fault).toBe("packet-too-large");
   });
 
   it("detects a length of more than four bytes", () => {
     const framer = new PacketFramer(1_000);
-    framer.pass(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x01]), 10);
+    framer.pass(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x01]), ANYTHING);
     expect(framer.fault).toBe("bad-length");
   });
 
@@ -74,10 +91,10 @@ describe("packet framer", () => {
     ["PUBREL", [0x62, 0x02, 0, 0]],
   ])("notices packet id 0 in %s, in one piece and byte by byte", (_name, bytes) => {
     const whole = new PacketFramer(1_000);
-    whole.pass(Buffer.from(bytes), 10);
+    whole.pass(Buffer.from(bytes), ANYTHING);
     expect(whole.fault).toBe("packet-id-zero");
     const single = new PacketFramer(1_000);
-    for (const byte of bytes) if (single.fault === undefined) single.pass(Buffer.from([byte]), 10);
+    for (const byte of bytes) if (single.fault === undefined) single.pass(Buffer.from([byte]), ANYTHING);
     expect(single.fault).toBe("packet-id-zero");
   });
 });

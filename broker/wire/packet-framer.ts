@@ -4,8 +4,16 @@ export type FramingFault = "packet-too-large" | "packet-id-zero" | "bad-length";
 const CONNECT = 1;
 export const PUBLISH = 3;
 const PUBACK = 4;
+const SUBSCRIBE = 8;
+const UNSUBSCRIBE = 10;
 const UNSUBACK = 11;
 const PINGREQ = 12;
+
+export interface PassOptions {
+  readonly publishesMax: number;
+  readonly maySubscribe: boolean;
+  readonly onPing?: (at: number) => void;
+}
 
 /**
  * Follows the packets in a stream of MQTT bytes without keeping them: where each begins, its length and its type.
@@ -24,6 +32,8 @@ export class PacketFramer {
   #id = 0;
   /** Number of complete CONNECT packets so far. */
   connects = 0;
+  /** Bytes of all complete SUBSCRIBE and UNSUBSCRIBE packets so far. */
+  subscribeBytes = 0;
   fault: FramingFault | undefined;
 
   constructor(packetBytesMax: number) {
@@ -37,28 +47,28 @@ export class PacketFramer {
 
   /**
    * How many bytes of the chunk may pass so that at most `publishesMax` PUBLISH packets begin in them. Also stops
-   * after a CONNECT: the bytes after it wait for the CONNACK. Pass the remaining bytes again later. `onPing` gets the
-   * position of each complete PINGREQ that passes.
+   * after a CONNECT: the bytes after it wait for the CONNACK; and after a SUBSCRIBE or UNSUBSCRIBE, or before it unless
+   * `maySubscribe`. Pass the remaining bytes again later. `onPing` gets the position of each complete PINGREQ that
+   * passes.
    */
-  pass(chunk: Uint8Array, publishesMax: number, onPing?: (at: number) => void): number {
+  pass(chunk: Uint8Array, { publishesMax, maySubscribe, onPing }: PassOptions): number {
     // An incomplete PUBLISH has begun, but is not in flight yet.
-    const begun = this.#type === PUBLISH && (!this.#inHeader || this.#lengthShift >= 0);
+    const begun = this.#type === PUBLISH && !this.betweenPackets;
     let publishes = begun ? 1 : 0;
     let at = 0;
     while (at < chunk.length) {
       if (!this.#inHeader) {
         at += this.#passBody(chunk, at);
         if (this.fault !== undefined) return at;
-        if (this.#inHeader && this.#type === CONNECT) {
-          this.connects++;
-          return at;
-        }
+        if (this.#inHeader && this.#endsPass()) return at;
         continue;
       }
       const byte = chunk[at] ?? 0;
       if (this.#lengthShift < 0) {
-        if (byte >> 4 === PUBLISH && publishes++ >= publishesMax) return at;
-        this.#type = byte >> 4;
+        const type = byte >> 4;
+        if (type === PUBLISH && publishes++ >= publishesMax) return at;
+        if (!maySubscribe && isSubscribe(type)) return at;
+        this.#type = type;
         this.#lengthShift = 0;
         this.#length = 0;
       } else {
@@ -69,6 +79,14 @@ export class PacketFramer {
       at++;
     }
     return at;
+  }
+
+  /** Whether nothing after the packet that has just ended may pass now. */
+  #endsPass(): boolean {
+    if (this.#type === CONNECT) this.connects++;
+    else if (isSubscribe(this.#type)) this.subscribeBytes += this.#length;
+    else return false;
+    return true;
   }
 
   #passLength(byte: number): void {
@@ -97,4 +115,8 @@ export class PacketFramer {
     this.#inHeader = this.#bodyLeft === 0;
     return passed;
   }
+}
+
+function isSubscribe(type: number): boolean {
+  return type === SUBSCRIBE || type === UNSUBSCRIBE;
 }

@@ -8,7 +8,8 @@ import { followUsers } from "./auth/users.ts";
 import { type BrokerConfig, isLoopback } from "./common/config.ts";
 import { BrokerEvents } from "./common/events.ts";
 import { startKeepalive } from "./wire/keepalive.ts";
-import { type Listeners, listen } from "./wire/listeners.ts";
+import { type Listeners, listen, type OnConnection } from "./wire/listeners.ts";
+import { Newcomers } from "./wire/newcomers.ts";
 
 export interface Broker extends Service {
   readonly address: {
@@ -48,10 +49,18 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   const onChange = (names: ReadonlySet<string>) => edge?.dropUsers(names);
   const users = await followUsers({ file: config.users_file, events, onChange });
   const checks = new PasswordChecks(config.limits, nowMs);
-  edge = new MqttEdge({ config, anonymous, users, checks, events, gate, nowMs, nowUs: () => clock.nowUs() });
+  const newcomers = new Newcomers({
+    max: config.limits.connecting_max,
+    perAddressMax: config.limits.connecting_per_address_max,
+    nowMs,
+    onEvicted: (address) => events.connectionDropped("silent-connection", "", address),
+  });
+  const nowUs = () => clock.nowUs();
+  edge = new MqttEdge({ config, anonymous, users, checks, events, gate, newcomers, nowMs, nowUs });
   const { links, sessions } = edge;
   const closers = [
     users.stop,
+    () => newcomers.stop(),
     startKeepalive({ links, events, nowMs, drainTimeoutMs: config.limits.drain_timeout / US_PER_MS }),
     every(SESSION_SWEEP_MS, () => sessions.expire()),
   ];
@@ -61,7 +70,8 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   let listeners: Listeners;
   try {
     await edge.start();
-    listeners = await listen(config, events, (conn, address) => edge.connection(conn, address));
+    const onConnection: OnConnection = (conn, socket) => edge.connection(conn, socket);
+    listeners = await listen({ config, events, newcomers, onConnection });
   } catch (error) {
     closeAll();
     await edge.close();

@@ -29,13 +29,22 @@ describe("CONNECT", () => {
     expect(await new RawClient(port).connect({ clientId })).toBe(2);
   });
 
-  it("of MQTT 5 is refused with 1", async () => {
-    const { port } = await startTestBroker();
+  it("of MQTT 5 is refused with 1, and the log says what to set", async () => {
+    const { port, log, metric } = await startTestBroker();
     const client = new RawClient(port);
     const v5 = { cmd: "connect", clientId: "five", protocolVersion: 5, clean: true, keepalive: 0 } as const;
     client.sendBytes(generate(v5));
     expect((await client.next("connack")).returnCode).toBe(1);
     await client.untilClosed();
+    expect(log.filter(({ reason }) => reason !== undefined)).toMatchObject([
+      {
+        reason: "mqtt-version",
+        clientId: "five",
+        address: "127.0.0.1",
+        msg: "connection refused: the client speaks MQTT 5; set it to MQTT 3.1.1 (protocol version 4)",
+      },
+    ]);
+    expect(await metric("weir_broker_refused_total", { reason: "mqtt-version" })).toBe(1);
   });
 
   it("with a will of QoS 3 closes the connection", async () => {

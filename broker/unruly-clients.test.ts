@@ -1,8 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Server, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { generate } from "mqtt-packet";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { hashPassword } from "./auth/password.ts";
 import { FakeGate, makeCertificate, RawClient, startTestBroker, stopAll, until } from "./testing/test-support.ts";
 import { AcceptedSockets, openSocket, openWebSocket } from "./testing/test-wires.ts";
 
@@ -120,16 +122,22 @@ describe("a WebSocket", () => {
   });
 
   it("above the limit of clients that breaks the protocol at once is only closed", async () => {
-    const { broker, port, metric } = await startTestBroker({ ws_port: 0, limits: { clients_max: 1 } });
-    // Connections without a CONNECT may be 100 more than the clients.
-    const full = Array.from({ length: 101 }, () => new RawClient(port));
-    await until(() => broker.health().detail === "101 connections", "the connections");
+    const usersFile = join(folder, "users.yaml");
+    await writeFile(usersFile, `users: [{ name: known, password: "${await hashPassword("secret")}" }]\n`);
+    const limits = { clients_max: 1, connecting_max: 39, password_checks_max: 1 };
+    const { broker, port, metric } = await startTestBroker({ ws_port: 0, users_file: usersFile, limits });
+    // All of them wait for a password check, which takes a while.
+    const full = Array.from({ length: 40 }, () => openSocket(port));
+    const login = { username: "known", password: Buffer.from("wrong") };
+    for (const waiting of full)
+      waiting.write(generate({ cmd: "connect", clientId: "c", clean: true, keepalive: 0, ...login }));
+    await until(() => broker.health().detail === "40 connections", "the connections");
     const socket = openSocket(broker.address.wsPort ?? 0);
     socket.write(`${UPGRADE}\r\n\r\n\u007f\u007f\u007f\u007f`);
     socket.resume();
     await new Promise((resolve) => socket.once("close", resolve));
     expect(await metric("weir_broker_refused_total", { reason: "too-many-clients" })).toBe(1);
-    await expect.poll(() => accepted.size, CLOSE).toBe(full.length);
+    await expect.poll(() => accepted.size, CLOSE).toBe(0);
   });
 });
 

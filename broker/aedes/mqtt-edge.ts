@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Aedes, type AedesOptions, type AedesPublishPacket, type Client, type PublishPacket } from "aedes";
 import { US_PER_MS, US_PER_SECOND } from "../../domain/time.ts";
@@ -9,6 +10,7 @@ import type { BrokerEvents, Refusal } from "../common/events.ts";
 import { Sessions } from "../sessions/sessions.ts";
 import { Inbound } from "../wire/inbound.ts";
 import { Link } from "../wire/link.ts";
+import type { Newcomers } from "../wire/newcomers.ts";
 import type { ParsedPublish } from "../wire/pending-publish.ts";
 import { Access, ConnectRefusedError, type ConnectRequest } from "./access.ts";
 import { Deliveries } from "./deliveries.ts";
@@ -21,18 +23,13 @@ export interface MqttEdgeOptions {
   readonly checks: PasswordChecks;
   readonly events: BrokerEvents;
   readonly gate: PublishGate;
+  readonly newcomers: Pick<Newcomers, "settled" | "evictFor">;
   readonly nowMs: () => number;
   readonly nowUs: () => number;
 }
 
 type Hook<Name extends keyof AedesOptions> = NonNullable<AedesOptions[Name]>;
 
-/**
- * How many connections that have not sent CONNECT may exist beyond `clients_max`: a share of it, or at least this
- * number.
- */
-const CONNECTING_SHARE = 0.1;
-const CONNECTING_MIN = 100;
 const CLOSE_MS_MAX = 1_000;
 const CLOSE_POLL_MS = 10;
 /** Only sets the threshold of Aedes' warning about listeners; our message queue has no such limit. */
@@ -91,9 +88,12 @@ export class MqttEdge {
   }
 
   /** Accepts a new connection. */
-  connection(conn: Duplex, address: string): void {
-    const { clients_max: clientsMax, packet_size_max, topic_levels_max } = this.#options.config.limits;
-    if (this.#stopping || this.links.size >= clientsMax + Math.max(CONNECTING_MIN, clientsMax * CONNECTING_SHARE)) {
+  connection(conn: Duplex, socket: Socket): void {
+    const { clients_max, connecting_max, packet_size_max, topic_levels_max } = this.#options.config.limits;
+    const { newcomers } = this.#options;
+    const address = socket.remoteAddress ?? "unknown";
+    const isFull = this.links.size >= clients_max + connecting_max;
+    if (this.#stopping || (isFull && !newcomers.evictFor(socket))) {
       this.#options.events.connectionRefused(this.#stopping ? "stopping" : "too-many-clients", "", address);
       conn.destroy();
       return;
@@ -104,6 +104,7 @@ export class MqttEdge {
       control: this.#inbound,
       packetBytesMax: packet_size_max,
       topicLevelsMax: topic_levels_max,
+      onConnect: () => newcomers.settled(socket),
     });
     link.attach();
     this.links.add(link);
@@ -176,6 +177,12 @@ export class MqttEdge {
     }
     this.#requestOf.set(client, request);
     link.clientId = packet.clientId;
+    const { protocolVersion = 4 } = packet;
+    if (protocolVersion !== 3 && protocolVersion !== 4) {
+      // Aedes answers with return code 1.
+      link.droppedFor = "mqtt-version";
+      this.#options.events.versionRefused(protocolVersion, packet.clientId, link.address);
+    }
     link.silenceMsMax = this.#silenceMsMax(packet.keepalive ?? 0);
     // `wire/keepalive.ts` does this: Aedes would also close connections that the broker has stopped reading from.
     packet.keepalive = 0;

@@ -145,8 +145,8 @@ describe("the users file", () => {
     const faults = log.find(isBad)?.faults;
     expect(faults).toEqual(
       expect.arrayContaining([
-        `${usersFile}:3:5: users[0]: unknown key "pasword"`,
-        `${usersFile}:4:5: users[1]: unknown key "nam"`,
+        `${usersFile}:3:5: unknown key \`pasword\`; did you mean \`password\`?`,
+        `${usersFile}:4:5: unknown key \`nam\`; did you mean \`name\`?`,
       ]),
     );
     await client.ping();

@@ -46,7 +46,9 @@ describe("users file", () => {
 
   it("points at a user that is listed twice", () => {
     const user = `{name: a, password: "${HASH}"}`;
-    expect(faultsOf(`users:\n  - ${user}\n  - ${user}\n`)).toEqual(['users.yaml:3:12: user "a" is listed twice']);
+    expect(faultsOf(`users:\n  - ${user}\n  - ${user}\n`)).toEqual([
+      'users.yaml:3:12: users.1.name: user "a" is listed twice',
+    ]);
   });
 
   it("reports where the YAML is invalid", () => {

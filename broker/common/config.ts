@@ -14,6 +14,14 @@ const brokerLimitsSchema = z.strictObject({
     10_000,
     "The most connected clients. Further ones are refused with return code 3 (server unavailable).",
   ),
+  connecting_max: count(
+    5_000,
+    "The most connections that have not sent their CONNECT packet. Above it, the one that has been silent the longest is closed, of the address that has the most of them.",
+  ),
+  connecting_per_address_max: count(
+    2_500,
+    "The same for the connections from one address (with IPv6, one /64 network).",
+  ),
   packet_size_max: size("256KiB", "The largest MQTT packet. A larger one closes its connection."),
   inflight_per_client_max: count(
     256,

@@ -16,6 +16,7 @@ export type Refusal =
   | "gate-full"
   | "keepalive"
   | "login-throttled"
+  | "mqtt-version"
   | "no-credentials"
   | "packet-id-zero"
   | "packet-too-large"
@@ -26,6 +27,7 @@ export type Refusal =
   | "retained-full"
   | "session-dropped"
   | "shared-subscription"
+  | "silent-connection"
   | "slow-subscriber"
   | "stopping"
   | "subscribe-denied"
@@ -100,6 +102,12 @@ export class BrokerEvents {
 
   connectionRefused(reason: Refusal, clientId: string, detail?: string): void {
     this.#refuse(reason, { clientId, detail }, "connection refused");
+  }
+
+  versionRefused(version: number, clientId: string, address: string): void {
+    const speaks = version === 5 ? "MQTT 5" : `MQTT protocol version ${version}`;
+    const message = `connection refused: the client speaks ${speaks}; set it to MQTT 3.1.1 (protocol version 4)`;
+    this.#refuse("mqtt-version", { clientId, address }, message);
   }
 
   acceptFailed(error: Error): void {

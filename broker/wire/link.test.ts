@@ -33,7 +33,14 @@ function start(conn: Duplex) {
     isUnreleased: () => false,
     forward: () => {},
   });
-  const link = new Link({ conn, address: "test", control: inbound, packetBytesMax: 1_000, topicLevelsMax: 8 });
+  const link = new Link({
+    conn,
+    address: "test",
+    control: inbound,
+    packetBytesMax: 1_000,
+    topicLevelsMax: 8,
+    onConnect() {},
+  });
   link.attach();
   link.connected = true;
   return { link, inbound, events, gate };

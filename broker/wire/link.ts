@@ -32,6 +32,7 @@ export class Link {
   readonly #packetBytesMax: number;
   readonly #framer: PacketFramer;
   readonly #publishReader: DirectPublishReader;
+  readonly #onConnect: () => void;
   readonly #readConn: (size?: number) => unknown;
   #waiting = false;
   /** How many bytes of the stalled connection were already searched for pings. */
@@ -70,6 +71,8 @@ export class Link {
     readonly control: ReadControl;
     readonly packetBytesMax: number;
     readonly topicLevelsMax: number;
+    /** Called when the client's CONNECT has arrived. */
+    readonly onConnect: () => void;
   }) {
     this.conn = options.conn;
     this.address = options.address;
@@ -77,6 +80,7 @@ export class Link {
     this.#packetBytesMax = options.packetBytesMax;
     this.#framer = new PacketFramer(options.packetBytesMax);
     this.#publishReader = new DirectPublishReader(options);
+    this.#onConnect = options.onConnect;
     this.#readConn = options.conn.read.bind(options.conn);
   }
 
@@ -173,6 +177,7 @@ export class Link {
       publishesMax: this.#control.publishesLeft(this),
       maySubscribe: this.#control.maySubscribe(),
     });
+    if (!this.connected && this.#framer.connects > 0) this.#onConnect();
     if (this.#framer.subscribeBytes > subscribeBytes) {
       this.#control.subscribed(this.#framer.subscribeBytes - subscribeBytes);
     }

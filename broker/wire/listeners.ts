@@ -7,6 +7,7 @@ import { PortInUseError } from "../../platform/errors.ts";
 import type { BrokerConfig } from "../common/config.ts";
 import type { BrokerEvents } from "../common/events.ts";
 import { onFileChange } from "../common/file-watch.ts";
+import type { Newcomers } from "./newcomers.ts";
 import { createWebListener } from "./web-listener.ts";
 
 export interface Listeners {
@@ -17,8 +18,15 @@ export interface Listeners {
   close(): void;
 }
 
-/** A new connection: its stream of bytes, and its remote address. */
-export type OnConnection = (conn: Duplex, address: string) => void;
+/** A new connection: its stream of bytes, and the socket below it. */
+export type OnConnection = (conn: Duplex, socket: Socket) => void;
+
+export interface ListenersOptions {
+  readonly config: BrokerConfig;
+  readonly events: BrokerEvents;
+  readonly newcomers: Pick<Newcomers, "add">;
+  readonly onConnection: OnConnection;
+}
 
 const BACKLOG = 4096;
 const TCP_KEEPALIVE_MS = 60_000;
@@ -27,20 +35,17 @@ const TCP_KEEPALIVE_MS = 60_000;
  * Listens on every port of the configuration.
  * @throws PortInUseError if a port is taken; then nothing listens
  */
-export async function listen(
-  config: BrokerConfig,
-  events: BrokerEvents,
-  onConnection: OnConnection,
-): Promise<Listeners> {
+export async function listen(options: ListenersOptions): Promise<Listeners> {
+  const { config, events, onConnection } = options;
   const closers: (() => void)[] = [];
   const close = () => {
     for (const closer of closers.splice(0)) closer();
   };
   const tcpOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
-  const onSocket = (socket: Socket) => onConnection(socket, socket.remoteAddress ?? "unknown");
+  const onSocket = (socket: Socket) => onConnection(socket, socket);
   try {
     const mqtt = createServer(tcpOptions, onSocket);
-    const mqttPort = await listenOn(mqtt, config, events, {
+    const mqttPort = await listenOn(mqtt, options, {
       port: config.mqtt_port,
       setting: "--mqtt-port or WEIR_MQTT_PORT",
     });
@@ -48,13 +53,13 @@ export async function listen(
     let tlsPort: number | undefined;
     if (config.tls !== undefined) {
       const tls = createTls({ ...tcpOptions, ...(await readCertificate(config.tls)) }, config, events, onSocket);
-      tlsPort = await listenOn(tls, config, events, { port: config.tls.port, setting: "broker.tls.port in weir.yaml" });
+      tlsPort = await listenOn(tls, options, { port: config.tls.port, setting: "broker.tls.port in weir.yaml" });
       closers.push(() => tls.close(), followCertificate(tls, config.tls, events));
     }
     let wsPort: number | undefined;
     if (config.ws_port !== undefined) {
       const web = createWebListener(config, events, onConnection);
-      wsPort = await listenOn(web, config, events, {
+      wsPort = await listenOn(web, options, {
         port: config.ws_port,
         setting: "--mqtt-ws-port or WEIR_MQTT_WS_PORT",
       });
@@ -74,12 +79,12 @@ export async function listen(
 /** Listens. Errors of the server or its sockets never end the process, whatever their state. */
 function listenOn(
   server: Server,
-  { bind }: BrokerConfig,
-  events: BrokerEvents,
+  { config: { bind }, events, newcomers }: ListenersOptions,
   { port, setting }: { readonly port: number; readonly setting: string },
 ): Promise<number> {
   // From accept to close: TLS, HTTP, WebSocket and MQTT each handle errors only while they own the socket.
   server.on("connection", destroyOnError);
+  server.on("connection", (socket: Socket) => newcomers.add(socket));
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) => {
       if (error.code !== "EADDRINUSE") return reject(error);

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
 import { US_PER_MS } from "../../domain/time.ts";
@@ -15,11 +16,11 @@ const TIMEOUT_SWEEP_MS = 1_000;
 const UNSUPPORTED_DATA = 1003;
 const TEXT_FRAME = "MQTT needs binary frames, this is a text frame";
 
-/** A server for MQTT over WebSocket. `onBytes` gets the bytes of each WebSocket. */
+/** A server for MQTT over WebSocket. `onBytes` gets the bytes of each WebSocket and its socket. */
 export function createWebListener(
   config: BrokerConfig,
   events: BrokerEvents,
-  onBytes: (bytes: Duplex, address: string) => void,
+  onBytes: (bytes: Duplex, socket: Socket) => void,
 ): Server {
   const { connect_timeout, packet_size_max: packetBytesMax } = config.limits;
   const connectTimeoutMs = connect_timeout / US_PER_MS;
@@ -53,7 +54,7 @@ export function createWebListener(
     }
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       clearTimeout(deadline);
-      onBytes(bytesOf(webSocket), address);
+      onBytes(bytesOf(webSocket), request.socket);
     });
   });
   return server;

@@ -7,12 +7,14 @@ import { UsageError } from "./common/failures.ts";
 export function addPasswdCommand(program: Command): void {
   program
     .command("passwd")
-    .description("print an entry for the users file; reads the password from standard input")
+    .description(
+      "print a users file with this user, or its entry for an existing one; reads the password from standard input",
+    )
     .argument("<user>", "user name")
     .action(passwd);
 }
 
-/** Prints the entry of a user for the users file. The password comes from standard input, never from the command line. */
+/** Prints a users file with one user; below its first line, the entry also fits into an existing file. The password comes from standard input, never from the command line. */
 async function passwd(user: string): Promise<void> {
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
   if (process.stdin.isTTY) process.stderr.write(`Password for ${user}: `);
@@ -21,6 +23,7 @@ async function passwd(user: string): Promise<void> {
   if (!password) throw new UsageError("no password was given on standard input");
   process.stdout.write(
     [
+      "users:",
       `  - name: ${JSON.stringify(user)}`,
       `    password: ${JSON.stringify(await hashPassword(password))}`,
       `    publish: ["sensors/+/{user}/#"]`,

@@ -46,7 +46,7 @@ describe("each service as its container runs it", () => {
     const usersFile = join(path, "users.yaml");
     // As the instructions at the top of the file say.
     const { output } = await weir(["passwd", "cold-1"], { cwd: path, input: `${PASSWORD}\n` });
-    await writeFile(usersFile, `users:\n${output}`);
+    await writeFile(usersFile, output);
     services = readWeirServices({ WEIR_NATS_TOKEN: nats.token, WEIR_INFLUX_TOKEN: influxd.token, PAGE_TOKEN });
     for (const service of services) {
       const folder = join(path, service.name);

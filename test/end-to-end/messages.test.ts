@@ -3,6 +3,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { parseUsers } from "../../broker/auth/users-file.ts";
 import { tempFolder, weir } from "./kit.ts";
 
 const NO_RULES = { "rules/none.yaml": "rules: []\n" };
@@ -159,10 +160,12 @@ test("single services need the address of a NATS server", async () => {
   expect(output).toContain("WEIR_NATS_URL");
 });
 
-test("passwd makes an entry that holds no password", async () => {
+test("passwd makes a users file that holds no password", async () => {
   const cwd = await folder({});
   const { code, output } = await weir(["passwd", "cold-1"], { cwd, input: "a good secret\n" });
   expect(code).toBe(0);
+  const parsed = parseUsers(output, "users.yaml");
+  expect(parsed.kind === "users" && [...parsed.users.byName.keys()]).toEqual(["cold-1"]);
   expect(output).toContain("$scrypt$");
   expect(output).not.toContain("a good secret");
 });

@@ -65,7 +65,7 @@ async function tagNames(client: InfluxClient): Promise<readonly string[]> {
   return rows.map(([name]) => String(name));
 }
 
-/** One reading for each field of a point. */
+/** One reading for each point, although readings of several kinds at one instant leave several fields. */
 function readingsOf(rows: readonly (readonly unknown[])[], tags: readonly string[]): StoredReading[] {
   const known = new Map<string, { readonly series: FrameSeries; readonly key: string }>();
   const readings: StoredReading[] = [];
@@ -82,6 +82,7 @@ function readingsOf(rows: readonly (readonly unknown[])[], tags: readonly string
         known.set(`${kind}${name}`, found);
       }
       readings.push({ ...found, atUs: Number(row[0]), value: value as ReadingValue });
+      break;
     }
   }
   return readings;

@@ -1,13 +1,5 @@
 import { expect, it } from "vitest";
-import type {
-  AlertCursor,
-  AlertsPage,
-  AlertsQuery,
-  NextPage,
-  ReadingsPage,
-  SeriesAnswer,
-  SeriesFound,
-} from "../../contracts/history.ts";
+import type { AlertCursor, AlertsPage, AlertsQuery, NextPage, ReadingsPage } from "../../contracts/history.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { FrameReader } from "../../domain/frame-reader.ts";
 import type { Reading } from "../../domain/reading.ts";
@@ -15,6 +7,7 @@ import { SeriesTable } from "../../domain/series-table.ts";
 import type { StoreHistory } from "../common/store.ts";
 import { alertChange, T0 } from "./batches.ts";
 import type { Given } from "./given.ts";
+import { bucketsOf } from "./series-contract.ts";
 
 /** How every store with a history answers; part of the store contract, on the same store. */
 export function describeHistoryContract(given: Given & { history(): StoreHistory }): void {
@@ -125,6 +118,19 @@ export function describeHistoryContract(given: Given & { history(): StoreHistory
     expect(await readBack(given.history(), { fromUs: base - 9, toUs: base, limit: 7, bytesMax: 1_000 })).toEqual([]);
   });
 
+  it("returns one reading for each instant of a series, although several kinds of value came", async () => {
+    const base = T0 + 3_000_000_000;
+    const reading = (value: Reading["value"]) => ({ device: "kinds", metric: "v", tags: {}, atUs: base, value });
+    await given.write([reading("text"), reading(true)]);
+    await given.write([reading(4)]);
+    const page = { limit: 10, bytesMax: 1_000_000 };
+    expect(await readBack(given.history(), { fromUs: base, toUs: base + 1, ...page })).toHaveLength(1);
+    const states = await given
+      .history()
+      .states({ device: "kinds", metric: "v", fromUs: base, toUs: base + 1, limit: 9 });
+    expect(states.kind === "found" && states.runs).toHaveLength(1);
+  });
+
   it("returns alert changes newest first", async () => {
     const first = alertChange({ id: "a1" });
     const second = alertChange({ id: "a2", from: "firing", state: "resolved", atUs: T0 + 10, value: 7 });
@@ -190,11 +196,6 @@ export function describeHistoryContract(given: Given & { history(): StoreHistory
     expect(pages.length).toBeGreaterThan(1);
     expect(pages.flat()).toEqual(changes.reverse());
   });
-}
-
-function bucketsOf(answer: SeriesFound): SeriesAnswer {
-  if (answer.kind === "ambiguous") throw new Error(`several series: ${JSON.stringify(answer.candidates)}`);
-  return answer.buckets;
 }
 
 async function pagesOf(

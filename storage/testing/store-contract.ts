@@ -6,6 +6,7 @@ import type { StoreKind } from "../common/store-kind.ts";
 import { at, readingsBatch, T0 } from "./batches.ts";
 import type { Given, StoreOracle } from "./given.ts";
 import { describeHistoryContract } from "./history-contract.ts";
+import { describeSeriesContract } from "./series-contract.ts";
 import { describeWindowsContract } from "./windows-contract.ts";
 import { describeWriterContract } from "./writer-contract.ts";
 
@@ -68,7 +69,10 @@ export function describeStoreContract(kind: StoreKind, start: () => Promise<Stor
       rewrite: writeWindows,
       windows: (rule) => tested.oracle.windows(rule),
     });
-    if (kind.hasHistory) describeHistoryContract({ ...given, history });
+    if (kind.hasHistory) {
+      describeHistoryContract({ ...given, history });
+      describeSeriesContract({ ...given, history });
+    }
 
     it("can be closed twice", async () => {
       await opened.writer.close();

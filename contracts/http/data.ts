@@ -20,6 +20,30 @@ export const seriesSchema = z.object({
   count: figures.describe("Readings in each bucket."),
 }) satisfies z.ZodType<SeriesAnswer>;
 
+const stateValue = z.union([z.number(), z.boolean(), z.string()]);
+
+export const statesSchema = z.object({
+  device: z.string(),
+  metric: z.string(),
+  tags: z.record(z.string(), z.string()).describe("All tags of the series."),
+  fromUs: z.number(),
+  toUs: z.number(),
+  runs: z
+    .array(
+      z.object({
+        fromUs: z.number().describe("The first reading with this value."),
+        lastUs: z.number().describe("The last of them before another value."),
+        value: stateValue,
+      }),
+    )
+    .describe("Oldest first."),
+  complete: z.boolean().describe("False: the span has older runs; ask for `to` at the first run's `fromUs`."),
+  before: z
+    .object({ atUs: z.number(), value: stateValue })
+    .nullable()
+    .describe("The newest reading before the span: the state at its start."),
+});
+
 export const devicesAnswer = z.object({
   total: z.int().min(0).describe("Devices that match the filter."),
   devices: z

@@ -3,7 +3,7 @@ import { letterRetrySchema, retryReportSchema, retryResultSchema } from "../dead
 import { explainedReadingSchema, incidentExplanationSchema } from "../explanations.ts";
 import { alertChangeSchema, deviceItemSchema } from "../feed/items.ts";
 import { acknowledgementSchema, deliverySchema, openAlertSchema, silenceSchema } from "../notifications.ts";
-import { seriesSchema } from "./data.ts";
+import { seriesSchema, statesSchema } from "./data.ts";
 import { letterSchema, letterSummarySchema } from "./dead-letters.ts";
 import { readinessSchema } from "./gateway.ts";
 import { problemSchema } from "./problem.ts";
@@ -26,4 +26,5 @@ export const NAMED_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   RetryResult: retryResultSchema,
   Series: seriesSchema,
   Silence: silenceSchema,
+  States: statesSchema,
 };

@@ -263,6 +263,27 @@ describe("the API", () => {
     });
   });
 
+  it("asks the store for the states of a series", async () => {
+    const feed = await start();
+    const asked: unknown[] = [];
+    const answer = {
+      tags: { site: "b" },
+      runs: [{ fromUs: 5, lastUs: 9, value: "open" }],
+      complete: false,
+      before: null,
+    };
+    respondRaw(feed.log.bus, "history.states", async (question) => {
+      asked.push(question);
+      return { kind: "found", ...answer };
+    });
+    const query = "device=valve-1&metric=mode&from=1763769600000&to=1763773200000&limit=7";
+    const got = await fetch(`${feed.url}/api/v1/states?${query}&tags.site=b`);
+    const about = { device: "valve-1", metric: "mode", fromUs: 1_763_769_600_000_000, toUs: 1_763_773_200_000_000 };
+    expect(await got.json()).toEqual({ ...about, ...answer });
+    expect(asked).toEqual([{ ...about, tags: { site: "b" }, limit: 7 }]);
+    expect((await fetch(`${feed.url}/api/v1/states?${query}&points=5`)).status).toBe(400);
+  });
+
   it("shows a token the series of its sites alone", async () => {
     const north = tokenFor({ name: "north", sites: ["north"] });
     const feed = await start({ config: { tokens: [north.config] } });

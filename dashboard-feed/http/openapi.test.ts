@@ -90,6 +90,16 @@ function answerAll(feed: TestFeed): void {
       tags: { site: "north" },
       buckets: { atUs: [1], min: [1], max: [2], avg: [1.5], count: [2] },
     },
+    "history.states": {
+      kind: "found",
+      tags: { site: "north" },
+      runs: [
+        { fromUs: 1, lastUs: 2, value: "auto" },
+        { fromUs: 3, lastUs: 3, value: true },
+      ],
+      complete: true,
+      before: { atUs: 0, value: "manual" },
+    },
     "history.alerts": {
       changes: [alertChange(), alertChange({ state: "resolved", value: Number.NaN })],
       next: null,

@@ -7,7 +7,7 @@ import { listeners } from "./listeners.ts";
 import type { Operation } from "./operation.ts";
 import { ruleFiles } from "./rule-files.ts";
 import { ruleActivity, rules } from "./rules.ts";
-import { series } from "./series.ts";
+import { series, states } from "./series.ts";
 import { addSilence, removeSilence, silences } from "./silences.ts";
 
 /**
@@ -15,7 +15,7 @@ import { addSilence, removeSilence, silences } from "./silences.ts";
  * an example. Routing, access, `docs/openapi.yaml` and the lists in the tests derive from this table.
  */
 export const OPERATIONS: readonly Operation[] = [
-  ...[series, alerts, devices, rules, ruleActivity, ruleFiles],
+  ...[series, states, alerts, devices, rules, ruleActivity, ruleFiles],
   ...[openAlerts, incident, explanation, deliveries, acknowledge],
   ...[silences, addSilence, removeSilence],
   ...[deadLetters, deadLetter, retryDeadLetters, retryDeadLetter],

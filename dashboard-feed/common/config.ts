@@ -70,7 +70,11 @@ const historySchema = z.strictObject({
   windows_per_series_max: count(240).describe("The newest windows kept for each rule and group."),
   windows_max: count(100_000).describe("Windows kept in total."),
   incidents_max: count(2_000).describe(
-    "Incidents kept with their changes. Those that ended longest ago are evicted first.",
+    "Ended incidents kept with their changes. Those that ended longest ago are evicted first.",
+  ),
+  open_incidents_max: count(100_000).describe(
+    "Open incidents kept with their changes, about 5 KB each. Beyond it the oldest are not shown, and are counted " +
+      "in `weir_feed_overflow_total`.",
   ),
   alert_changes_max: count(10_000).describe("Alert changes kept in order, for clients that reconnect."),
   devices_max: count(50_000).describe("Devices kept. More are counted, but not shown."),

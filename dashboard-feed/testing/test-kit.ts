@@ -229,6 +229,10 @@ export function alertChange(about: Partial<AlertChange> = {}): AlertChange {
 }
 
 export async function appendAlert(log: Log, change: AlertChange): Promise<Appended> {
+  return log.append(alertMessage(change));
+}
+
+export function alertMessage(change: AlertChange): { readonly subject: string; readonly payload: Uint8Array } {
   const event: AlertEvent = {
     specversion: "1.0",
     id: change.id,
@@ -240,7 +244,7 @@ export async function appendAlert(log: Log, change: AlertChange): Promise<Append
     data: change,
   };
   const subject = alertSubject(change.rule, String(change.key.device));
-  return log.append({ subject, payload: new TextEncoder().encode(JSON.stringify(event)) });
+  return { subject, payload: new TextEncoder().encode(JSON.stringify(event)) };
 }
 
 /** A token for the configuration, with the secret that a client sends. */

@@ -17,11 +17,15 @@ export interface AlertEntry {
 
 export interface AlertsViewOptions {
   readonly progress: Progress;
-  readonly incidentsMax: number;
+  /** Incidents that have ended. */
+  readonly endedMax: number;
+  /** Open incidents. A bound for memory only: an open incident that is evicted is missing on the page. */
+  readonly openMax: number;
   /** The newest changes of all incidents. From these, a client can resume without reading the log. */
   readonly changesMax: number;
-  /** An open incident was evicted. */
-  readonly onOverflow: () => void;
+  readonly onOpenEvicted: () => void;
+  /** An incident is no longer kept. */
+  readonly onForgotten?: (incident: string) => void;
 }
 
 interface Incident {
@@ -46,9 +50,11 @@ export class AlertsView {
   readonly #options: AlertsViewOptions;
   /** In log order, complete after `floor`. */
   readonly #changes: AlertEntry[] = [];
-  /** Oldest first. The subject of a change names the rule and the group. */
   readonly #incidents = new Map<string, Incident>();
+  /** The ids of the open incidents, oldest first, and of the others, longest ended first. */
+  readonly #open = new Set<string>();
   readonly #ended = new Set<string>();
+  /** By subject, which names the rule and the group. */
   readonly #current = new Map<string, AlertEntry>();
 
   constructor(options: AlertsViewOptions) {
@@ -80,31 +86,52 @@ export class AlertsView {
     incident.entries.push(entry);
     if (incident.entries.length > CHANGES_PER_INCIDENT_MAX) incident.entries.shift();
     this.#current.set(subject, entry);
-    if (isOpen(change)) this.#ended.delete(incident.id);
-    else this.#ended.add(incident.id);
+    const [into, from] = isOpen(change) ? [this.#open, this.#ended] : [this.#ended, this.#open];
+    from.delete(incident.id);
+    into.add(incident.id);
     this.#changes.push(entry);
     this.#trim();
   }
 
   #trim(): void {
-    while (this.#incidents.size > this.#options.incidentsMax) {
-      let [id] = this.#ended;
-      if (id === undefined) {
-        [id] = this.#incidents.keys();
-        this.#options.onOverflow();
-      }
-      const incident = this.#incidents.get(id ?? "");
-      if (incident === undefined) return;
-      this.#incidents.delete(incident.id);
-      this.#ended.delete(incident.id);
-      if (this.#current.get(incident.subject)?.change.incident === incident.id) this.#current.delete(incident.subject);
+    const { changesMax, endedMax, openMax, onOpenEvicted } = this.#options;
+    while (this.#ended.size > endedMax) this.#forget(this.#ended);
+    while (this.#open.size > openMax) {
+      this.#forget(this.#open);
+      onOpenEvicted();
     }
-    const { changesMax } = this.#options;
     // In batches, because moving a long array for each change is slow.
     if (this.#changes.length > changesMax + Math.ceil(changesMax / 4)) {
       const gone = this.#changes.splice(0, this.#changes.length - changesMax);
       this.#options.progress.forget(gone.at(-1)?.position ?? 0);
     }
+  }
+
+  /** Forgets the first of these incidents. */
+  #forget(ids: Set<string>): void {
+    const [id = ""] = ids;
+    ids.delete(id);
+    const incident = this.#incidents.get(id);
+    if (incident === undefined) return;
+    this.#incidents.delete(id);
+    if (this.#current.get(incident.subject)?.change.incident === id) this.#current.delete(incident.subject);
+    this.#options.onForgotten?.(id);
+  }
+
+  has(incident: string): boolean {
+    return this.#incidents.has(incident);
+  }
+
+  /** The kept changes of an incident, in log order. */
+  changesOf(incident: string): AlertChange[] {
+    return this.#incidents.get(incident)?.entries.map(({ change }) => change) ?? [];
+  }
+
+  /** The last change of each incident that has ended, the one that ended last first. */
+  ended(): AlertEntry[] {
+    return [...this.#ended]
+      .flatMap((id) => this.#incidents.get(id)?.entries.at(-1) ?? [])
+      .sort((a, b) => b.position - a.position);
   }
 
   /** The kept changes of the kept incidents, in log order. The last change of a rule and group is its state. */

@@ -10,6 +10,7 @@ import type { Position } from "../common/cursor.ts";
 import type { FeedEvents } from "../common/events.ts";
 import { AlertsView } from "./alerts-view.ts";
 import { followIntoView } from "./follow.ts";
+import { IncidentEvents } from "./incident-events.ts";
 import { identifyLog } from "./log-identity.ts";
 import { Progress } from "./progress.ts";
 import { ReadingsView } from "./readings-view.ts";
@@ -40,6 +41,7 @@ export class Views implements ChannelViews {
   readonly readings;
   readonly devices;
   readonly stats;
+  readonly incidentEvents: IncidentEvents;
   readonly #options: ViewsOptions;
   readonly #progress = new Map<StreamName, Progress>();
   readonly #rules: RuleMemory;
@@ -67,9 +69,15 @@ export class Views implements ChannelViews {
     });
     this.alerts = new AlertsView({
       progress: this.#progressOf("ALERTS"),
-      incidentsMax: config.incidents_max,
+      endedMax: config.incidents_max,
+      openMax: config.open_incidents_max,
       changesMax: config.alert_changes_max,
-      onOverflow: () => events.overflowed("incidents"),
+      onOpenEvicted: () => events.overflowed("incidents"),
+      onForgotten: (incident) => this.incidentEvents.forget(incident),
+    });
+    this.incidentEvents = new IncidentEvents({
+      isKnown: (incident) => this.alerts.has(incident),
+      unknownMax: config.incidents_max,
     });
     this.stats = new StatsView({ instancesMax: config.instances_max });
   }
@@ -85,6 +93,10 @@ export class Views implements ChannelViews {
     this.#follow("ALERTS", identified, {
       apply: (message) => this.alerts.apply(message),
       onApplied: onAlerts,
+      newestOfEachSubject: true,
+    });
+    this.#follow("NOTIFICATIONS", identified, {
+      apply: (message) => this.incidentEvents.apply(message),
       newestOfEachSubject: true,
     });
     this.#follow("WINDOWS", identified, { apply: (message) => this.windows.apply(message) });

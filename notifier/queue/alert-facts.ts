@@ -68,17 +68,20 @@ export function deliveryOf(
   };
 }
 
-/** Adds a decision to an alert's newest deliveries. A change has one delivery, which counts its repeats. */
+/**
+ * Adds a decision to an alert's newest deliveries. A change has one delivery, which counts its repeats. `unrecorded`: how
+ * many of the newest are not in the log yet. They are kept in any case, because the log is their history.
+ */
 export function withDelivery(
   deliveries: readonly Delivery[],
   delivery: Delivery,
-  inhibitedBy: readonly string[] | undefined,
+  { inhibitedBy, unrecorded }: { readonly inhibitedBy: readonly string[] | undefined; readonly unrecorded: number },
 ): Delivery[] {
   const before = deliveries.find(({ change }) => change === delivery.change);
   const attempts = (before?.attempts ?? 0) + delivery.attempts;
   const by = inhibitedBy ?? before?.inhibitedBy;
   const decided = { ...delivery, attempts, ...(by === undefined ? {} : { inhibitedBy: by }) };
-  return [...deliveries.filter((each) => each !== before), decided].slice(-DELIVERIES_MAX);
+  return [...deliveries.filter((each) => each !== before), decided].slice(-Math.max(DELIVERIES_MAX, unrecorded));
 }
 
 /** Whether the notification with this id had this outcome before the restart. */

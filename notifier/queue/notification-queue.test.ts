@@ -269,3 +269,19 @@ test("property: across crashes, each change is sent once, in order, and none rem
     { numRuns: 300 },
   );
 });
+
+test("a record has every decision that the log does not have yet, and eight in all others", () => {
+  const world = new QueueWorld();
+  world.silenced = true;
+  for (let round = 1; round <= 12; round++) {
+    world.add({ round });
+    world.add({ round, state: "resolved" });
+    expect(world.send()).toEqual([]);
+  }
+  const [first] = world.queue.takeRecords();
+  expect(new Set(first?.record.deliveries.map(({ incident }) => incident)).size).toBe(12);
+  expect(first?.record.deliveries).toHaveLength(24);
+  world.add({ round: 13 });
+  world.send();
+  expect(world.queue.takeRecords()[0]?.record.deliveries).toHaveLength(8);
+});

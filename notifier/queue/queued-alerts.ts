@@ -11,8 +11,8 @@ export class QueuedAlerts {
   readonly #options: Pick<QueueOptions, "receiver" | "route" | "onDecided">;
   readonly #alerts = new Map<string, QueuedAlert>();
   readonly #groups = new AlertGroups();
-  /** Alerts with decisions that are not in the log yet. */
-  readonly #unrecorded = new Set<QueuedAlert>();
+  /** Alerts with decisions that are not in the log yet, and how many. */
+  readonly #unrecorded = new Map<QueuedAlert, number>();
   #head: number;
   /** When undecided changes were stored, by sequence; oldest first, the order in which they are added. */
   readonly #undecided = new Map<number, number>();
@@ -99,7 +99,7 @@ export class QueuedAlerts {
     } else if (isEnd(change) && alert.notified !== undefined) {
       // The end is not sent, so the alert has nothing open any more.
       alert.notified = undefined;
-      this.#unrecorded.add(alert);
+      this.#unrecorded.set(alert, this.#unrecorded.get(alert) ?? 0);
     }
   }
 
@@ -131,14 +131,15 @@ export class QueuedAlerts {
     const { outcome, nowUs, inFlight, by } = how;
     const delivery = deliveryOf(this.#options.receiver, logged, { outcome, inFlight, atUs: nowUs });
     alert.decided = Math.max(alert.decided, logged.sequence);
-    alert.deliveries = withDelivery(alert.deliveries, delivery, by);
-    this.#unrecorded.add(alert);
+    const unrecorded = (this.#unrecorded.get(alert) ?? 0) + 1;
+    alert.deliveries = withDelivery(alert.deliveries, delivery, { inhibitedBy: by, unrecorded });
+    this.#unrecorded.set(alert, unrecorded);
     this.#options.onDecided(outcome, logged);
   }
 
   /** The records of alerts with new decisions since the last call. */
   takeRecords(): { readonly alert: string; readonly record: AlertRecord }[] {
-    const records = [...this.#unrecorded].map(({ name, decided, notified, deliveries }) => ({
+    const records = [...this.#unrecorded.keys()].map(({ name, decided, notified, deliveries }) => ({
       alert: name,
       record: { decided, notified, deliveries: [...deliveries] },
     }));

@@ -60,6 +60,13 @@ export class SeriesTable {
     return this.idOfEncoded(bytes, 0, bytes.length);
   }
 
+  /** The id of an equal series; -1 if there is none. */
+  find(series: Series): number {
+    const bytes = encodeSeries(series);
+    const form = this.#slots[this.#slotOf(bytes, 0, bytes.length)] as number;
+    return form < 0 ? -1 : (this.#formSeries[form] as number);
+  }
+
   /** The id of the series encoded in `bytes[start, end)`. */
   idOfEncoded(bytes: Uint8Array, start: number, end: number): number {
     const slot = this.#slotOf(bytes, start, end);

@@ -1,8 +1,8 @@
 import { keyName } from "../domain/alert-ids.ts";
 import type { Series, Tags } from "../domain/reading.ts";
+import { groupLabels } from "../rule-language/spec/grouping.ts";
 import { readRuleSpec } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
-import { groupLabels } from "../rule-language/spec/selector.ts";
 import { SeriesIndex } from "../rule-language/spec/series-index.ts";
 import { readerOf } from "./aggregates/aggregates.ts";
 import { RuleAlerts } from "./alerts/rule-alerts.ts";
@@ -52,10 +52,17 @@ export class RulesInForce {
     // In the order of the rule set.
     const inputs = this.#index.readersOf(series).sort((a, b) => a.index - b.index);
     for (const input of inputs) {
-      const labels = groupLabels(input.spec.groupBy, series);
+      const labels = groupLabels(input.spec.grouping, series);
       if (belongs(labels)) routes.push({ input, key: input.keyFor(labels) });
     }
     return routes;
+  }
+
+  /** The inputs that select a series, whatever the kind of its values, for the groups that this task computes. */
+  selecting(series: Series, belongs: (labels: Tags) => boolean): readonly Input[] {
+    // A selector that reads any kind reads numbers.
+    const inputs = this.#index.readersOf(series.kind === "string" ? { ...series, kind: "number" } : series);
+    return inputs.filter(({ spec }) => belongs(groupLabels(spec.grouping, series)));
   }
 
   /** Excludes unwatched time from silence. */
@@ -181,12 +188,11 @@ export class RulesInForce {
 
 /** Whether an alert has the same meaning after its rule was edited. */
 function canTakeOver(old: Rule, next: Rule): boolean {
-  const subject = ({ spec }: Rule) => JSON.stringify([spec.group_by, spec.absent !== undefined]);
   const hasAlert = next.spec.absent !== undefined || next.evaluate !== undefined;
-  return hasAlert && subject(old) === subject(next);
+  return hasAlert && (old.spec.absent !== undefined) === (next.spec.absent !== undefined);
 }
 
-/** Keeps the alert of each group that has a series which both the old and the new rule read. Ends the others. */
+/** Keeps the alert of each group that has a series which the new rule reads, under the same labels. Ends the others. */
 function handOver(
   old: RunningRule,
   next: RunningRule,
@@ -194,8 +200,9 @@ function handOver(
 ): void {
   const kept = new Set<string>();
   for (const series of seen) {
-    if (old.source.takes(series) && next.source.takes(series))
-      kept.add(keyName(groupLabels(old.source.groupBy, series)));
+    if (!old.source.takes(series) || !next.source.takes(series)) continue;
+    const key = keyName(groupLabels(old.source.grouping, series));
+    if (keyName(groupLabels(next.source.grouping, series)) === key) kept.add(key);
   }
   for (const [key, labels] of old.source.keys()) {
     if (!kept.has(keyName(labels))) old.alerts.end(key);

@@ -13,8 +13,9 @@ import {
   LATE_DROPPED_COUNT,
   type Ledger,
 } from "./state/device-ledgers.ts";
+import { OtherKinds } from "./state/other-kinds.ts";
 import { SeenBySeries } from "./state/seen-by-series.ts";
-import { DUPLICATE, NEW } from "./state/seen-times.ts";
+import { DUPLICATE, NEW, type Seen } from "./state/seen-times.ts";
 import { type SnapshotPart, SnapshotReader, SnapshotWriter } from "./state/snapshot-io.ts";
 import { type EntryPosition, type StepContext, StepOutput } from "./state/step-context.ts";
 import { LATE_DROPPED } from "./windows/windows.ts";
@@ -50,6 +51,7 @@ export class Step {
   readonly #rules: RulesInForce;
   #routes = new SeriesRoutes();
   readonly #seen = new SeenBySeries();
+  readonly #kinds: OtherKinds;
   readonly #ledgers = new DeviceLedgers();
   #nowUs = 0;
   #version = "";
@@ -57,6 +59,7 @@ export class Step {
   /** Entries passed to `apply` must have been read with this table. */
   constructor(table: SeriesTable, options: StepOptions = {}) {
     this.#table = table;
+    this.#kinds = new OtherKinds(table);
     this.#options = options;
     const nowhere = { task: 0, sequence: 0, storedAtUs: 0 };
     this.#context = { position: nowhere, output: new StepOutput() };
@@ -167,13 +170,12 @@ export class Step {
       if (!routes.knows(id)) this.#resolve(id);
       const first = routes.first(id);
       const end = routes.end(id);
-      if (first === end) continue;
       const at = atUs[i] as number;
-      const seen = this.#seen.add(
-        id,
-        at,
-        routes.hasSessions(id) ? this.#sessionHorizonUs(id, at) : routes.horizonUs(id),
-      );
+      if (first === end) {
+        if (routes.isSelected(id)) this.#see(id, at);
+        continue;
+      }
+      const seen = this.#see(id, at);
       if (seen !== NEW) {
         if (routes.hasAbsences(id)) this.#endSilence(id, at);
         this.#ledgers.count(routes.ledger(id), seen === DUPLICATE ? DUPLICATE_COUNT : LATE_DROPPED_COUNT);
@@ -206,6 +208,18 @@ export class Step {
     return fate;
   }
 
+  /** Whether the reading is a duplicate, also of one with another kind of value. Remembers its time. */
+  #see(id: number, atUs: number): Seen {
+    const routes = this.#routes;
+    if (routes.hasOtherKinds(id)) {
+      for (const other of this.#kinds.othersOf(id)) {
+        const seen = this.#seen.find(other, atUs);
+        if (seen !== NEW) return seen;
+      }
+    }
+    return this.#seen.add(id, atUs, routes.hasSessions(id) ? this.#sessionHorizonUs(id, atUs) : routes.horizonUs(id));
+  }
+
   /** A session can have any length, and a duplicate of any of its readings must be recognized. */
   #sessionHorizonUs(id: number, atUs: number): number {
     const routes = this.#routes;
@@ -230,8 +244,12 @@ export class Step {
     const series = this.#table.series(id);
     const { belongs = () => true } = this.#options;
     const routes = this.#rules.routesOf(series, belongs);
+    const isText = series.kind === "string";
+    const selecting = isText ? this.#rules.selecting(series, belongs) : routes.map(({ input }) => input);
     const ledger = routes.length > 0 ? this.#ledgers.placeOf(deviceKey(series)) : -1;
-    this.#routes.set(id, routes, { isText: series.kind === "string", ledger });
+    this.#routes.set(id, routes, { isText, ledger, selecting });
+    const others = this.#kinds.othersOf(id);
+    if (others.length > 0) for (const one of [id, ...others]) this.#routes.addOtherKind(one);
   }
 
   #applyRuleSet(version: string, specs: readonly RuleSpec[]): void {

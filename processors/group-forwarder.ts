@@ -7,8 +7,8 @@ import { compileRule } from "../engine/rules/compile.ts";
 import type { Rule } from "../engine/rules/rule.ts";
 import { isOverDevices, shareOf } from "../engine/tasks/shares.ts";
 import type { Log } from "../platform/log/port.ts";
+import { groupingOf, groupLabels } from "../rule-language/spec/grouping.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
-import { groupLabels } from "../rule-language/spec/selector.ts";
 import { Pump } from "./pump.ts";
 
 export interface ForwarderOptions {
@@ -91,8 +91,10 @@ export class GroupForwarder {
   #resolve(id: number): readonly Place[] {
     const { table, shares } = this.#options;
     const series = table.series(id);
-    const wanting = this.#rules.filter(({ inputs }) => inputs.some(({ selector }) => selector.matches(series)));
-    const found = new Set(wanting.map(({ spec }) => shareOf(groupLabels(spec.group_by, series), shares)));
+    // Texts go along even if rules read only numbers: a number at the time of a text is a duplicate.
+    const anyKind: Series = { ...series, kind: "number" };
+    const wanting = this.#rules.filter(({ inputs }) => inputs.some(({ selector }) => selector.matches(anyKind)));
+    const found = new Set(wanting.map(({ spec }) => shareOf(groupLabels(groupingOf(spec), series), shares)));
     const places = [...found].map((share) => ({ lane: this.#lanes[share] as Lane, series: new FrameSeries(series) }));
     this.#places[id] = places;
     return places;

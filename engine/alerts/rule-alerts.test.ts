@@ -75,8 +75,8 @@ test("a change holds its evidence: window, value, condition, watermark and log e
       severity: "critical",
       from: "inactive",
       state: "firing",
-      key: { device: "a", metric: "m" },
-      labels: { device: "a", metric: "m", team: "ops" },
+      key: { device: "a", metric: "m", site: "s" },
+      labels: { device: "a", metric: "m", site: "s", team: "ops" },
       annotations: { summary: "a at 9.123 degC, {{ nobody }}" },
       atUs: SECOND,
       processedAtUs: 1001,
@@ -118,7 +118,7 @@ test("the texts of a change can show the rule, the times and the other aggregate
     labels: { state: "a label of this name" },
     annotations: {
       all: "{{ rule }} {{ severity | upper }} {{ condition }} {{ max | fixed 1 }} {{ at }} {{ active_at | time }} {{ for | duration }}",
-      own: "{{ state }} {{ site | default 'nowhere' }}",
+      own: "{{ state }} {{ site }} {{ room | default 'nowhere' }}",
     },
   });
   const partition = startPartition(spec);
@@ -133,7 +133,7 @@ test("the texts of a change can show the rule, the times and the other aggregate
   ]);
   const { alerts } = partition.apply(readingEntry(3, 0));
   expect(alerts).toEqual([]);
-  expect(partition.apply(readingEntry(4, 0)).alerts[0]?.annotations.own).toBe("a label of this name nowhere");
+  expect(partition.apply(readingEntry(4, 0)).alerts[0]?.annotations.own).toBe("a label of this name s nowhere");
 });
 
 test("a shadow rule marks its alerts as muted, and loses nothing when it goes live", () => {

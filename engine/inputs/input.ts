@@ -1,5 +1,6 @@
 import type { Series, Tags } from "../../domain/reading.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
+import type { Grouping } from "../../rule-language/spec/grouping.ts";
 import { type ReadValue, readerOf } from "../aggregates/aggregates.ts";
 import type { RuleAlerts } from "../alerts/rule-alerts.ts";
 import type { AggregateValues } from "../rules/conditions.ts";
@@ -65,8 +66,8 @@ export class Input implements Source, TimedKeys {
     return this.spec.identity;
   }
 
-  get groupBy(): readonly string[] {
-    return this.spec.groupBy;
+  get grouping(): Grouping {
+    return this.spec.grouping;
   }
 
   takes(series: Series): boolean {
@@ -133,10 +134,20 @@ export class Input implements Source, TimedKeys {
     this.keyed.restore(from);
   }
 
-  /** Writes the values only, since the input knows the names. A bit mask says which names have a value. */
+  /** Writes the values of listed labels only, since the input knows the names. A bit mask says which have a value. */
   #writeLabels(to: SnapshotWriter, labels: Tags): void {
+    const { grouping } = this.spec;
+    if (typeof grouping === "string") {
+      const entries = Object.entries(labels);
+      for (const [name, value] of entries) {
+        to.text(name);
+        to.text(value);
+      }
+      to.number(entries.length);
+      return;
+    }
     let present = 0;
-    for (const [i, name] of this.spec.groupBy.entries()) {
+    for (const [i, name] of grouping.entries()) {
       const value = labels[name];
       if (value === undefined) continue;
       present += 2 ** i;
@@ -146,9 +157,17 @@ export class Input implements Source, TimedKeys {
   }
 
   #readLabels(from: SnapshotReader): Tags {
+    const { grouping } = this.spec;
     const present = from.number();
     const labels: Record<string, string> = {};
-    for (const [i, name] of this.spec.groupBy.entries()) {
+    if (typeof grouping === "string") {
+      for (let left = present; left > 0; left--) {
+        const name = from.text();
+        labels[name] = from.text();
+      }
+      return labels;
+    }
+    for (const [i, name] of grouping.entries()) {
       if (Math.floor(present / 2 ** i) % 2 === 1) labels[name] = from.text();
     }
     return labels;

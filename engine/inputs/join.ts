@@ -1,4 +1,5 @@
 import type { Series, Tags } from "../../domain/reading.ts";
+import type { Grouping } from "../../rule-language/spec/grouping.ts";
 import type { RuleAlerts } from "../alerts/rule-alerts.ts";
 import { type JoinedName, type JoinSpec, lastEndUs } from "../rules/rule.ts";
 import { KeyTable } from "../state/key-table.ts";
@@ -53,8 +54,8 @@ export class Join implements Source {
     return this.spec.identity;
   }
 
-  get groupBy(): readonly string[] {
-    return this.spec.groupBy;
+  get grouping(): Grouping {
+    return this.spec.grouping;
   }
 
   get keyCount(): number {

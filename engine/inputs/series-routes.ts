@@ -9,6 +9,8 @@ const UNKNOWN = -1;
 const IS_TEXT = 1;
 const HAS_SESSIONS = 2;
 const HAS_ABSENCES = 4;
+const HAS_OTHER_KINDS = 8;
+const IS_SELECTED = 16;
 
 /** A key of an input that receives a series' readings. */
 export interface Route {
@@ -62,28 +64,54 @@ export class SeriesRoutes {
     return ((this.#series[id * STRIDE + FLAGS] as number) & HAS_ABSENCES) !== 0;
   }
 
+  /** Whether readings of another kind share device, metric and tags with the series. */
+  hasOtherKinds(id: number): boolean {
+    return ((this.#series[id * STRIDE + FLAGS] as number) & HAS_OTHER_KINDS) !== 0;
+  }
+
+  /** Whether a rule selects the series, although it may not read this kind of value. */
+  isSelected(id: number): boolean {
+    return ((this.#series[id * STRIDE + FLAGS] as number) & IS_SELECTED) !== 0;
+  }
+
   /** How far back the series' times must be remembered, not counting sessions. */
   horizonUs(id: number): number {
     return this.#horizonUs[id] as number;
   }
 
-  set(id: number, routes: readonly Route[], about: { readonly isText: boolean; readonly ledger: number }): void {
+  /** `selecting`: all inputs that select the series, including those that do not read its kind. */
+  set(
+    id: number,
+    routes: readonly Route[],
+    about: { readonly isText: boolean; readonly ledger: number; readonly selecting: readonly Input[] },
+  ): void {
     this.#reserve(id);
     const o = id * STRIDE;
     this.#series[o + LEDGER] = about.ledger;
     this.#series[o + FIRST] = this.#inputs.length;
     let flags = about.isText ? IS_TEXT : 0;
-    let horizonUs = 0;
     for (const { input, key } of routes) {
       this.#inputs.push(input);
       this.#keys.push(key);
-      horizonUs = Math.max(horizonUs, input.spec.horizonUs);
       if (input.sessions) flags |= HAS_SESSIONS;
       if (input.absences) flags |= HAS_ABSENCES;
+    }
+    let horizonUs = 0;
+    for (const input of about.selecting) {
+      flags |= IS_SELECTED;
+      const isRead = !input.sessions || routes.some((route) => route.input === input);
+      // How far back a session of another kind's readings reaches is not known here.
+      horizonUs = Math.max(horizonUs, isRead ? input.spec.horizonUs : Number.POSITIVE_INFINITY);
     }
     this.#series[o + FLAGS] = flags;
     this.#series[o + END] = this.#inputs.length;
     this.#horizonUs[id] = horizonUs;
+  }
+
+  /** Call when another kind of the series appears. */
+  addOtherKind(id: number): void {
+    if (this.knows(id))
+      this.#series[id * STRIDE + FLAGS] = (this.#series[id * STRIDE + FLAGS] as number) | HAS_OTHER_KINDS;
   }
 
   #reserve(id: number): void {

@@ -1,4 +1,5 @@
 import type { Series, Tags } from "../../domain/reading.ts";
+import type { Grouping } from "../../rule-language/spec/grouping.ts";
 import type { AlertSource } from "../alerts/rule-alerts.ts";
 import type { Absences } from "../windows/absences.ts";
 
@@ -6,7 +7,7 @@ import type { Absences } from "../windows/absences.ts";
 export interface Source extends AlertSource {
   /** Sources with equal identities emit the same results. */
   readonly identity: string;
-  readonly groupBy: readonly string[];
+  readonly grouping: Grouping;
   readonly absences: Absences | undefined;
   /** Whether readings of the series can change the output. */
   takes(series: Series): boolean;

@@ -2,6 +2,7 @@ import { parseDurationUs } from "../../domain/time.ts";
 import { type Aggregate, takesTexts } from "../../rule-language/aggregates/aggregate.ts";
 import { Calendar } from "../../rule-language/calendar/calendar.ts";
 import { checkedAggregate } from "../../rule-language/spec/checked.ts";
+import { type Grouping, groupingOf } from "../../rule-language/spec/grouping.ts";
 import type { LetSpec } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
@@ -23,7 +24,9 @@ export function compileRule(spec: RuleSpec): Rule {
   const aggregates = isOne ? spec.aggregate.map(checkedAggregate) : [];
   return {
     spec,
-    inputs: join?.names.map(({ input }) => input) ?? [compileInput(spec, aggregates)],
+    inputs: join?.names.map(({ input }) => input) ?? [
+      compileInput({ ...spec, grouping: groupingOf(spec) }, aggregates),
+    ],
     join,
     aggregates,
     aggregatesKey: JSON.stringify(spec.aggregate),
@@ -38,10 +41,12 @@ export function compileRule(spec: RuleSpec): Rule {
   };
 }
 
-type InputFields = Pick<RuleSpec, "where" | "group_by" | "window" | "absent" | "active" | "lateness" | "late" | "fill">;
+type InputFields = Pick<RuleSpec, "where" | "window" | "absent" | "active" | "lateness" | "late" | "fill"> & {
+  readonly grouping: Grouping;
+};
 
 function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): InputSpec {
-  const { where, group_by, absent } = fields;
+  const { where, grouping, absent } = fields;
   const windows = compileWindows(fields, aggregates);
   const onlyNumbers = absent === undefined && !aggregates.every(takesTexts);
   // Active time changes how silence is measured. It does not change windows, only how their results are evaluated.
@@ -50,19 +55,20 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
     absent === undefined ? [fields.window, fields.lateness, fields.late, fields.fill, onlyNumbers] : silence;
   const plan = windows.kind === "absent" ? "" : windows.plan.identity;
   return {
-    identity: JSON.stringify([where, group_by, shape, plan]),
+    identity: JSON.stringify([where, grouping, shape, plan]),
     selector: compileSelector(where, { onlyNumbers }),
-    groupBy: group_by,
+    grouping,
     windows,
     horizonUs: Math.max(HORIZON_US_MIN, horizonOf(windows)),
   };
 }
 
 function compileJoin(spec: RuleSpec, lets: LetSpec): JoinSpec {
+  const grouping = groupingOf(spec);
   const names = Object.entries(lets).map(([name, own]): JoinedName => {
     const where = { ...spec.where, ...(own.metric !== undefined && { metric: own.metric }), ...own.where };
     const aggregate = checkedAggregate(own.aggregate);
-    const input = compileInput({ ...spec, ...own, where, window: own.window ?? spec.window }, [aggregate]);
+    const input = compileInput({ ...spec, ...own, grouping, where, window: own.window ?? spec.window }, [aggregate]);
     if (input.windows.kind !== "panes")
       throw new TypeError(`unchecked rule: the windows of ${name} are neither tumbling nor hopping`);
     const { everyUs, sizeUs } = input.windows;
@@ -71,7 +77,7 @@ function compileJoin(spec: RuleSpec, lets: LetSpec): JoinSpec {
   const sizeUs = Math.max(...names.map((name) => name.sizeUs));
   return {
     identity: JSON.stringify(names.map(({ name, input, aggregate }) => [name, aggregate.name, input.identity])),
-    groupBy: spec.group_by,
+    grouping,
     names,
     sizeUs,
     retainedUs: (SIZES_REMEMBERED + 1) * sizeUs + us(spec.lateness),
@@ -86,7 +92,7 @@ function compileWindows(fields: InputFields, aggregates: readonly Aggregate[]): 
     latenessUs: us(fields.lateness),
     late: fields.late,
     plan: planOf(aggregates, fill),
-    oneSeriesPerKey: fields.group_by.includes("device") && fields.group_by.includes("metric"),
+    oneSeriesPerKey: isOneSeries(fields.grouping),
   };
   const { tumbling, hopping, every, sliding, session, count } = fields.window ?? {};
   if (tumbling !== undefined) return { ...common, kind: "panes", sizeUs: us(tumbling), everyUs: us(tumbling), fill };
@@ -95,6 +101,12 @@ function compileWindows(fields: InputFields, aggregates: readonly Aggregate[]): 
   if (session !== undefined) return { ...common, kind: "session", gapUs: us(session) };
   if (count !== undefined) return { ...common, kind: "count", count };
   throw new TypeError("unchecked rule: it has no window");
+}
+
+/** A list with both labels counts, too: a second reading of an instant, from a series with other tags, is then late. */
+function isOneSeries(grouping: Grouping): boolean {
+  if (typeof grouping === "string") return grouping === "series";
+  return grouping.includes("device") && grouping.includes("metric");
 }
 
 function horizonOf(windows: WindowsSpec): number {

@@ -1,5 +1,6 @@
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
 import type { Calendar } from "../../rule-language/calendar/calendar.ts";
+import type { Grouping } from "../../rule-language/spec/grouping.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import type { Selector } from "../../rule-language/spec/selector.ts";
 import type { Template } from "../../rule-language/template/template.ts";
@@ -11,7 +12,7 @@ import type { WorstValue } from "./worst-value.ts";
 export interface InputSpec {
   readonly identity: string;
   readonly selector: Selector;
-  readonly groupBy: readonly string[];
+  readonly grouping: Grouping;
   readonly windows: WindowsSpec;
   /** How far back observation times are remembered. */
   readonly horizonUs: number;
@@ -39,7 +40,7 @@ export interface WindowCommon {
 /** Several inputs whose windows are evaluated together, each time one of them ends. */
 export interface JoinSpec {
   readonly identity: string;
-  readonly groupBy: readonly string[];
+  readonly grouping: Grouping;
   readonly names: readonly JoinedName[];
   /** The size of the longest window. */
   readonly sizeUs: number;

@@ -47,6 +47,18 @@ export class SeenBySeries {
     return this.#split(id).add(atUs, horizonUs);
   }
 
+  /** The result of adding a time, without adding it. */
+  find(id: number, atUs: number): Seen {
+    const irregular = this.#irregular[id];
+    if (irregular !== undefined) return irregular.find(atUs);
+    const o = id * STRIDE;
+    const count = this.#runs[o + COUNT] ?? 0;
+    const start = this.#runs[o + START] ?? Number.NaN;
+    if (count <= 1) return count === 1 && atUs === start ? DUPLICATE : NEW;
+    const place = (atUs - start) / (this.#runs[o + STEP] ?? Number.NaN);
+    return place >= 0 && place < count && Number.isInteger(place) ? DUPLICATE : NEW;
+  }
+
   *snapshot(to: SnapshotWriter, ids: readonly number[]): Iterable<undefined> {
     for (const [i, id] of ids.entries()) {
       const irregular = this.#irregular[id];

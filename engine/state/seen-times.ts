@@ -41,6 +41,14 @@ export class SeenTimes {
     return this.#insert(atUs);
   }
 
+  /** The result of adding a time, without adding it. */
+  find(atUs: number): Seen {
+    if (atUs > this.#newestUs) return NEW;
+    if (atUs <= this.#forgottenUs) return TOO_OLD;
+    const run = this.#runBefore(atUs);
+    return run >= 0 && this.#holds(run, atUs) ? DUPLICATE : NEW;
+  }
+
   snapshot(): Float64Array {
     const flat = new Float64Array(1 + this.#size * STRIDE);
     flat[0] = this.#forgottenUs;
@@ -93,17 +101,16 @@ export class SeenTimes {
   /** Adds a time before the newest: it is in a run, in a gap of a run, or between two runs. */
   #insert(atUs: number): Seen {
     const runs = this.#runs;
-    let at = this.#size - 1;
-    while (at >= 0 && (runs[at * STRIDE] as number) > atUs) at--;
+    const at = this.#runBefore(atUs);
     if (at < 0) {
       this.#splice(0, atUs, 0, 1);
       return NEW;
     }
+    if (this.#holds(at, atUs)) return DUPLICATE;
     const start = runs[at * STRIDE + START] as number;
     const step = runs[at * STRIDE + STEP] as number;
     const count = runs[at * STRIDE + COUNT] as number;
     const position = count === 1 ? 0 : (atUs - start) / step;
-    if (start + position * step === atUs && Number.isInteger(position) && position < count) return DUPLICATE;
     if (count === 1 || position > count - 1) {
       this.#splice(at + 1, atUs, 0, 1);
       return NEW;
@@ -113,6 +120,22 @@ export class SeenTimes {
     this.#splice(at + 1, atUs, 0, 1);
     this.#splice(at + 2, start + before * step, step, count - before);
     return NEW;
+  }
+
+  /** The last run that starts at or before the time; -1 if all start after it. */
+  #runBefore(atUs: number): number {
+    let run = this.#size - 1;
+    while (run >= 0 && (this.#runs[run * STRIDE] as number) > atUs) run--;
+    return run;
+  }
+
+  #holds(run: number, atUs: number): boolean {
+    const start = this.#runs[run * STRIDE + START] as number;
+    const count = this.#runs[run * STRIDE + COUNT] as number;
+    if (count === 1) return atUs === start;
+    const step = this.#runs[run * STRIDE + STEP] as number;
+    const position = (atUs - start) / step;
+    return start + position * step === atUs && Number.isInteger(position) && position < count;
   }
 
   #lastOf(run: number): number {

@@ -1,6 +1,7 @@
 import { closest } from "../../platform/files/closest.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import { fieldsNotFor } from "../spec/defaults.ts";
+import { SERIES } from "../spec/grouping.ts";
 import { ALL_RULE_FIELDS } from "../spec/rule-fields.ts";
 import { parseTemplate, TEMPLATE_NAMES } from "../template/template.ts";
 import { type CheckedRule, usOf, warn } from "./warning.ts";
@@ -35,6 +36,8 @@ export function* withoutEffect(rule: CheckedRule): Iterable<RuleProblem> {
 
 export function* unfilledPlaces(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec } = rule;
+  // Any name can be a tag of the series.
+  if (spec.group_by === SERIES) return;
   const series = spec.let === undefined ? spec.aggregate : Object.keys(spec.let);
   const own = [...spec.group_by, ...Object.keys(spec.labels), ...(spec.absent === undefined ? series : [])];
   const known = new Set([...TEMPLATE_NAMES, ...own]);
@@ -55,7 +58,8 @@ export function* unfilledPlaces(rule: CheckedRule): Iterable<RuleProblem> {
 
 export function* hiddenLabels(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec } = rule;
-  for (const name of Object.keys(spec.labels).filter((label) => spec.group_by.includes(label))) {
+  const grouped = spec.group_by === SERIES ? ["device", ...(spec.let ? [] : ["metric"])] : spec.group_by;
+  for (const name of Object.keys(spec.labels).filter((label) => grouped.includes(label))) {
     const message = `the group's ${name} hides this label`;
     yield warn("W016", rule, ["labels", name], {
       message,

@@ -2,6 +2,7 @@ import { globMatches } from "../../domain/glob.ts";
 import { type Aggregate, definitionOf } from "../aggregates/aggregate.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import { checkedAggregate } from "../spec/checked.ts";
+import { canGroupBy, groupingOf } from "../spec/grouping.ts";
 import { splitPatterns } from "../spec/selector.ts";
 import { type CheckedRule, warn } from "./warning.ts";
 
@@ -53,9 +54,10 @@ export function* mixedSeries(rule: CheckedRule): Iterable<RuleProblem> {
     yield warn("W014", rule, ["let", name], { message, help: `say which: ${name}: { metric: ... }` });
   }
   if (spec.let !== undefined) return;
+  const grouping = groupingOf(spec);
   const values = aggregates.filter((aggregate) => !mixesMetrics(aggregate));
   const isMetricNamed = spec.where.metric !== undefined && splitPatterns(spec.where.metric).taken.length > 0;
-  if (values.length > 0 && !isMetricNamed && !spec.group_by.includes("metric")) {
+  if (values.length > 0 && !isMetricNamed && !canGroupBy(grouping, "metric")) {
     const message = `${values[0]?.name} over all metrics together, whatever they measure`;
     yield warn("W014", rule, ["group_by"], {
       message,
@@ -66,7 +68,7 @@ export function* mixedSeries(rule: CheckedRule): Iterable<RuleProblem> {
   const difference = aggregates.find((aggregate) => definitionOf(aggregate).isDifference === true);
   const device = spec.where.device;
   const isOneDevice = typeof device === "string" && !/^!|[*?]/.test(device);
-  if (difference !== undefined && !spec.group_by.includes("device") && !isOneDevice) {
+  if (difference !== undefined && !canGroupBy(grouping, "device") && !isOneDevice) {
     const message = `${difference.name} between readings of different devices`;
     yield warn("W015", rule, ["aggregate"], { message, help: "add device to `group_by`", beside: ["group_by"] });
   }

@@ -2,6 +2,7 @@ import { globMatches } from "../../domain/glob.ts";
 import { closest, nearestTo } from "../../platform/files/closest.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import type { PlacedRule } from "../files/read-rule-file.ts";
+import { canGroupBy, groupingOf, SERIES } from "../spec/grouping.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { type CheckedRule, warn } from "./warning.ts";
 
@@ -75,11 +76,11 @@ function* agreementWarnings(
   const own = labelsOf(rule.spec);
   for (const [k, label] of equal.entries()) {
     const path = ["inhibited_by", i, "equal", k];
-    if (!own.includes(label)) {
+    if (!canHave(rule.spec, label)) {
       const message = `this rule's alerts have no label "${label}", so none can agree`;
       const help = `they have ${listed(own)}; add it to \`group_by\`, or remove it here`;
       yield warn("W021", rule, path, { message, help });
-    } else if (!alerting.some((spec) => labelsOf(spec).includes(label))) {
+    } else if (!alerting.some((spec) => canHave(spec, label))) {
       const theirs = [...new Set(alerting.flatMap(labelsOf))];
       const message = `the alerts of "${pattern}" have no label "${label}", so none can agree`;
       yield warn("W021", rule, path, { message, help: `they have ${listed(theirs)}` });
@@ -87,8 +88,13 @@ function* agreementWarnings(
   }
 }
 
+function canHave(spec: RuleSpec, label: string): boolean {
+  return canGroupBy(groupingOf(spec), label) || labelsOf(spec).includes(label);
+}
+
+/** The labels known without the series. */
 function labelsOf({ group_by, labels }: RuleSpec): string[] {
-  return [...new Set([...group_by, ...Object.keys(labels), ...OF_EVERY_ALERT])];
+  return [...new Set([...(group_by === SERIES ? ["device"] : group_by), ...Object.keys(labels), ...OF_EVERY_ALERT])];
 }
 
 function listed(names: readonly string[]): string {

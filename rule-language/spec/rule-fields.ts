@@ -71,12 +71,17 @@ export const RULE_FIELDS = {
     ],
   },
   group_by: {
-    schema: z.array(z.string().min(1)).min(1).default(["device", "metric"]),
-    doc: "One window and one alert for each combination of these labels.",
-    takes: "list of names",
+    schema: z.union([z.literal("series"), z.array(z.string().min(1)).min(1)]).default("series"),
+    doc: "One window and one alert for each combination of these labels. With `series`, for each combination of device, metric and all tags; with `let`, of device and all tags.",
+    takes: "`series`, or list of names",
     synonyms: ["by"],
+    hint: (value) => ({
+      what: "`series` or a list of names",
+      example: `group_by: [${typeof value === "string" ? value : "device"}]`,
+    }),
     examples: [
-      { value: ["device"], meaning: "one alert for each device" },
+      { value: "series", meaning: "one alert for each series: three phases of a meter (a tag) have three" },
+      { value: ["device"], meaning: "one alert for each device name, over all its metrics and tags" },
       { value: ["site", "metric"], meaning: "all devices of a site together, each metric separately" },
     ],
   },

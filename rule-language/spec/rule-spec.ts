@@ -7,6 +7,7 @@ import { CONDITION_TEXTS } from "../conditions/condition-texts.ts";
 import { isExpression } from "../conditions/expression.ts";
 import { shapeOf } from "../fields/field.ts";
 import { fillFile } from "./defaults.ts";
+import { SERIES } from "./grouping.ts";
 import { checkLet, type LetSpec } from "./let-spec.ts";
 import { RULE_FIELDS } from "./rule-fields.ts";
 import { SPEC_TEXTS, type SpecFacts } from "./spec-texts.ts";
@@ -28,7 +29,9 @@ export const ruleSpecSchema = ruleFields
   })
   // Each series of a condition has its own metric, so groups cannot include it.
   .transform((rule) =>
-    rule.let === undefined ? rule : { ...rule, group_by: rule.group_by.filter((label) => label !== "metric") },
+    rule.let === undefined || rule.group_by === SERIES
+      ? rule
+      : { ...rule, group_by: rule.group_by.filter((label) => label !== "metric") },
   );
 
 export type RuleSpec = z.output<typeof ruleSpecSchema>;

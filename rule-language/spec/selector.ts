@@ -1,5 +1,5 @@
 import { globMatches } from "../../domain/glob.ts";
-import type { Series, Tags } from "../../domain/reading.ts";
+import type { Series } from "../../domain/reading.ts";
 import type { RuleSpec } from "./rule-spec.ts";
 
 /** Selects the series that a rule reads. */
@@ -61,16 +61,6 @@ export function splitPatterns(patterns: string | readonly string[]): LabelPatter
     taken: list.filter((pattern) => !pattern.startsWith("!")),
     excluded: list.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1)),
   };
-}
-
-/** The labels of the group that a series belongs to. Omits tags that the series does not have. */
-export function groupLabels(groupBy: readonly string[], series: Series): Tags {
-  const labels: Record<string, string> = {};
-  for (const name of groupBy) {
-    const value = labelOf(series, name);
-    if (value !== undefined) labels[name] = value;
-  }
-  return labels;
 }
 
 export function labelOf(series: Series, name: string): string | undefined {

@@ -92,7 +92,7 @@ test("groups over devices are computed over all devices, and the partitions of a
   });
   const whole = await run([group, hot(300)]);
   expect(new Set(whole.candidate.spans.map(({ rule, key }) => `${rule} ${Object.keys(key)}`))).toEqual(
-    new Set(["site site", "pm25 device,metric"]),
+    new Set(["site site", "pm25 device,metric,site"]),
   );
   const table = new SeriesTable();
   const sides = { a: rows.filter(({ device }) => device < "H"), b: rows.filter(({ device }) => device >= "H") };

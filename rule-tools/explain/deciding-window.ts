@@ -6,9 +6,9 @@ import { compileRule } from "../../engine/rules/compile.ts";
 import type { InputSpec, Rule } from "../../engine/rules/rule.ts";
 import type { EntryPosition } from "../../engine/step.ts";
 import { CORRECTION_WAIT_US } from "../../engine/windows/windows.ts";
+import { groupLabels } from "../../rule-language/spec/grouping.ts";
 import { checkedRuleSet } from "../../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
-import { groupLabels } from "../../rule-language/spec/selector.ts";
 
 /**
  * Collects the readings of the window behind an alert change while the log is read: those that arrived before the
@@ -198,7 +198,7 @@ export class DecidingWindow {
     const series = this.#table.series(id);
     const { input } = this;
     const wanted =
-      input?.selector.matches(series) === true && keyName(groupLabels(input.groupBy, series)) === this.#key;
+      input?.selector.matches(series) === true && keyName(groupLabels(input.grouping, series)) === this.#key;
     this.#wants.set(id, wanted);
     return wanted;
   }

@@ -10,6 +10,7 @@ import { compileRule } from "../../engine/rules/compile.ts";
 import { isOverDevices, shareOf } from "../../engine/tasks/shares.ts";
 import { entrySubjects, taskInput } from "../../engine/tasks/task-input.ts";
 import { newestSequence } from "../../platform/log/newest-sequence.ts";
+import { groupedBy } from "../../rule-language/spec/grouping.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { DecidingWindow } from "./deciding-window.ts";
 import { explainIncident } from "./incident.ts";
@@ -156,13 +157,14 @@ export async function whyNotFromLog(question: WhyNotQuestion, deps: ExplainDeps)
 function taskOf(spec: RuleSpec, labels: Tags, partitions: number): number {
   if (!isOverDevices(spec)) {
     if (labels.device === undefined)
-      throw new ExplainError(`say which device: ${spec.id} groups by ${spec.group_by.join(", ")}`);
+      throw new ExplainError(`say which device: ${spec.id} groups by ${groupedBy(spec)}`);
     return partitionOf(labels.device, partitions);
   }
-  const missing = spec.group_by.filter((name) => labels[name] === undefined);
+  const names = [spec.group_by].flat();
+  const missing = names.filter((name) => labels[name] === undefined);
   if (missing.length > 0)
-    throw new ExplainError(`say which ${missing.join(" and ")}: ${spec.id} groups by ${spec.group_by.join(", ")}`);
-  const key = Object.fromEntries(spec.group_by.map((name) => [name, labels[name] ?? ""]));
+    throw new ExplainError(`say which ${missing.join(" and ")}: ${spec.id} groups by ${groupedBy(spec)}`);
+  const key = Object.fromEntries(names.map((name) => [name, labels[name] ?? ""]));
   return partitions + shareOf(key, partitions);
 }
 

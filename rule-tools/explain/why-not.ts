@@ -11,9 +11,10 @@ import { type EntryPosition, Step } from "../../engine/step.ts";
 import { type Condition, holds } from "../../rule-language/conditions/condition.ts";
 import { versionOf } from "../../rule-language/files/load-rules.ts";
 import { checkedCondition, checkedExpression } from "../../rule-language/spec/checked.ts";
+import { groupingOf, groupLabels } from "../../rule-language/spec/grouping.ts";
 import { letNames } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
-import { compileSelector, groupLabels, labelOf } from "../../rule-language/spec/selector.ts";
+import { compileSelector, labelOf } from "../../rule-language/spec/selector.ts";
 
 /** The state of one group of the rule. */
 interface Group {
@@ -113,7 +114,7 @@ export class WhyNot {
     const known = this.#groupOf.get(id);
     if (known !== undefined) return known;
     const series = this.#table.series(id);
-    const key = groupLabels(this.#spec.group_by, series);
+    const key = groupLabels(groupingOf(this.#spec), series);
     const isAsked = Object.entries(this.#labels).every(([name, text]) => labelOf(series, name) === text);
     let group: Group | null = null;
     if (isAsked && this.#rule.inputs.some(({ selector }) => selector.matches(series))) {
@@ -188,7 +189,7 @@ export class WhyNot {
     const each = names.map(({ name, aggregate }): Reason => {
       const newest = parts.get(name);
       const text = newest
-        ? `${name}: ${aggregate.name} was ${newest.aggregates[aggregate.name]} in ${spanOf(newest)}`
+        ? `${name}: ${aggregate.name} was ${newest.aggregates[name]} in ${spanOf(newest)}`
         : `${name}: no window has closed yet`;
       return { part: "window", holds: newest !== undefined, text };
     });
@@ -254,13 +255,11 @@ export class WhyNot {
   }
 }
 
-/** A rule for each name of `let` that emits its windows. */
+/** A rule for each name of `let` that emits its windows in the same groups, and never fires. */
 function partsOf(spec: RuleSpec): RuleSpec[] {
   return Object.entries(spec.let ?? {}).map(([name, own]) => ({
     ...spec,
-    ...{ id: name, let: undefined, when: undefined, clear: undefined },
-    ...{ window: own.window ?? spec.window, aggregate: [own.aggregate], fill: own.fill },
-    where: { ...spec.where, ...(own.metric !== undefined && { metric: own.metric }), ...own.where },
+    ...{ id: name, let: { [name]: own }, when: `${name} != ${name}`, clear: undefined },
   }));
 }
 

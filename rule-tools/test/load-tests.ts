@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { reasonOf } from "../../domain/reason.ts";
 import { type FileProblem, parseYaml } from "../../platform/files/yaml-file.ts";
+import { canGroupBy, groupedBy, groupingOf } from "../../rule-language/spec/grouping.ts";
 import { type RuleSpec, ruleFileSchema, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 import { EXPECTATION_FIELDS, labelsOf, type TestCase, testFileSchema, WINDOW_EXPECTATION_FIELDS } from "./format.ts";
 
@@ -152,13 +153,10 @@ function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Compla
       complain([list, i, "rule"], `the rule files have no rule "${rule}"; they have ${ids.join(", ")}`);
       return ofId;
     }
-    const known = new Set(ofId.flatMap(({ group_by }) => group_by));
     for (const label of Object.keys(labels)) {
-      if (known.has(label)) continue;
-      complain(
-        [list, i, label],
-        `${label} is neither a field nor a label of the group; ${rule} groups by ${[...known].join(", ")}`,
-      );
+      if (ofId.some((spec) => canGroupBy(groupingOf(spec), label))) continue;
+      const groups = [...new Set(ofId.map(groupedBy))].join("; ");
+      complain([list, i, label], `${label} is neither a field nor a label of the group; ${rule} groups by ${groups}`);
     }
     return ofId;
   };

@@ -65,8 +65,8 @@ export function inputOf(logs: Logs, task: number, partitions: number): readonly 
 }
 
 /** Whether a rule's groups contain several devices: the tasks of the shares compute these. */
-export function isOverDevices(rule: { readonly group_by: readonly string[] }): boolean {
-  return !rule.group_by.includes("device");
+export function isOverDevices({ group_by }: { readonly group_by: "series" | readonly string[] }): boolean {
+  return group_by !== "series" && !group_by.includes("device");
 }
 
 /** The share that a group over several devices belongs to. */

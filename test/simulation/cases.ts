@@ -62,7 +62,7 @@ export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec>
     .record({
       lateness: fc.constantFrom("0s", "1500ms", "5s"),
       late: fc.constantFrom("update", "update", "drop"),
-      group_by: fc.constantFrom(["device", "metric"], ["device"]),
+      group_by: fc.constantFrom("series", "series", ["device", "metric"], ["device"], ["device", "phase"]),
       aggregate: fc.shuffledSubarray(aggregatesOf(window, texts), { minLength: 1 }),
       when: fc.constantFrom(undefined, "> 3", "between -4 and 4", "!= 1"),
       clear: fc.constantFrom(undefined, "< 1", "outside -6 and 6"),
@@ -79,7 +79,8 @@ export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec>
 /** Silences that are longer than most waits between readings. */
 export function absencesFor(): fc.Arbitrary<RuleSpec> {
   const fields = { absent: fc.constantFrom("4s", "12s"), ...bounds() };
-  return fc.record(fields).map((rest) => rule({ id: "r", group_by: ["device", "metric"], ...rest }));
+  const group_by = fc.constantFrom("series", ["device", "metric"]);
+  return fc.record({ ...fields, group_by }).map((rest) => rule({ id: "r", ...rest }));
 }
 
 /** Flapping and active time. */
@@ -138,7 +139,7 @@ export function letRules(): fc.Arbitrary<RuleSpec> {
     let: lets,
     lateness: fc.constantFrom("0s", "1500ms", "5s"),
     late: fc.constantFrom("update", "update", "drop"),
-    group_by: fc.constantFrom(["device"], ["site"]),
+    group_by: fc.constantFrom("series", ["device"], ["site"]),
     clear: fc.option(condition(), { nil: undefined }),
     when: condition(),
     for: fc.constantFrom("0s", "7s"),
@@ -215,16 +216,18 @@ export function restlessLogs(spec: RuleSpec): fc.Arbitrary<TestEntry[]> {
       { weight: 1, arbitrary: fc.integer({ min: 0, max: 9e6 }) },
     ),
     value: fc.constantFrom(-1, 0, 1, 5),
+    phase: fc.constantFrom(undefined, undefined, undefined, "L1"),
     metrics: fc.constantFrom(["m"], ["n"], ["m", "n"], ["m", "n"], []),
   });
   const steps = fc.array(step, { minLength: 5, maxLength: 50 });
   return fc.tuple(fc.constantFrom(...BEGINNINGS_US), steps).map(([beginUs, taken]) => {
     const entries: TestEntry[] = [{ kind: "rules", storedAtUs: beginUs, specs: [spec] }];
     let nowUs = beginUs;
-    for (const { waitUs, lagUs, value, metrics } of taken) {
+    for (const { waitUs, lagUs, value, phase, metrics } of taken) {
+      const tags = { site: "s", ...(phase === undefined ? {} : { phase }) };
       nowUs += waitUs;
       const readings = metrics.map((metric, i) => {
-        return { device: "d", metric, tags: { site: "s" }, atUs: nowUs - lagUs, value: i === 0 ? value : 0 };
+        return { device: "d", metric, tags, atUs: nowUs - lagUs, value: i === 0 ? value : 0 };
       });
       entries.push({ kind: "readings", storedAtUs: nowUs, readings });
     }
@@ -260,6 +263,8 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
   const one = fc.record({
     device: fc.constantFrom("d", "d", "d", "e"),
     metric: fc.constantFrom("m", "m", "n", "flag"),
+    phase: fc.constantFrom(undefined, undefined, "L1", "L2"),
+    isOfOtherKind: fc.nat({ max: 20 }).map((n) => n === 20),
     lagUs: DISORDERS[disorder](latenessUs),
     value,
   });
@@ -275,18 +280,20 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
     const entries: TestEntry[] = [{ kind: "rules", storedAtUs: beginUs, specs: [spec] }];
     let nowUs = beginUs;
     let clockUs = beginUs;
+    // Expressions do not mix texts and numbers.
+    const other: ReadingValue = texts ? 3 : spec.let === undefined ? "fault" : true;
     for (const { waitUs: us, readings, dryUs } of taken) {
       nowUs += us;
       // Device time is independent of processing time, because a log can also be read much later.
       clockUs += disorder === "on whole seconds" ? Math.ceil(us / SECOND_US) * SECOND_US : us;
-      const output = readings.map(({ device, metric, lagUs, value: each }, i): Reading => {
+      const output = readings.map(({ device, metric, phase, isOfOtherKind, lagUs, value: each }, i): Reading => {
         const atUs = clockUs - lagUs + (disorder === "ordered" ? i : 0);
         return {
           device,
           metric,
-          tags: { site: "s" },
+          tags: { site: "s", ...(phase === undefined ? {} : { phase }) },
           atUs,
-          value: metric === "flag" && !texts ? lagUs % 2 === 0 : each,
+          value: isOfOtherKind ? other : metric === "flag" && !texts ? lagUs % 2 === 0 : each,
         };
       });
       entries.push(

@@ -10,6 +10,8 @@ const AHEAD_US_MAX = 60_000_000;
 interface Device {
   readonly name: string;
   readonly site: string;
+  /** A meter has several series of each metric. */
+  readonly phases: readonly (string | undefined)[];
   readonly everyUs: number;
   readonly delayUsMax: number;
   readonly duplicates: number;
@@ -28,6 +30,7 @@ export function makeProduction(random: Random, endUs: number): Production[] {
     const device: Device = {
       name: `d${i}`,
       site: random.pick(["north", "south"]),
+      phases: random.pick<Device["phases"]>([[undefined], [undefined], ["L1", "L2"], [undefined, "L1"]]),
       everyUs: random.pick([700_000, 1_000_000, 2_300_000]),
       delayUsMax: random.pick([0, 200_000, 3_000_000, 8_000_000]),
       duplicates: random.pick([0, 0, 0.1]),
@@ -49,10 +52,11 @@ function readingsOf(device: Device, random: Random, endUs: number): Arrival[] {
     if (receivedUs > endUs) continue;
     const claimedUs = atUs + skewUs;
     const observedUs = claimedUs > receivedUs + AHEAD_US_MAX ? receivedUs : claimedUs;
-    for (const metric of ["m", "n", "door"]) {
-      if (metric !== "m" && random.chance(0.5)) continue;
+    for (const [metric, phase] of pairsOf(["m", "n", "door", "mode"], device.phases)) {
+      if ((metric !== "m" || phase !== device.phases[0]) && random.chance(0.5)) continue;
       const value = someValue(metric, random);
-      const reading = { device: device.name, metric, tags: { site: device.site }, atUs: observedUs, value };
+      const tags = { site: device.site, ...(phase === undefined ? {} : { phase }) };
+      const reading = { device: device.name, metric, tags, atUs: observedUs, value };
       arrivals.push({ atUs: receivedUs, reading });
       if (random.chance(device.duplicates)) {
         const again = random.chance(0.5) ? reading : { ...reading, value: someValue(metric, random) };
@@ -63,7 +67,14 @@ function readingsOf(device: Device, random: Random, endUs: number): Arrival[] {
   return arrivals;
 }
 
+function pairsOf<A, B>(all: readonly A[], others: readonly B[]): [A, B][] {
+  return all.flatMap((one) => others.map((other): [A, B] => [one, other]));
+}
+
+/** The value of a metric, which sometimes changes its kind. */
 function someValue(metric: string, random: Random): ReadingValue {
+  if (metric === "mode") return random.pick<ReadingValue>(["auto", 7, true]);
+  if (metric === "m" && random.chance(0.02)) return true;
   if (metric === "door") return random.pick(["open", "closed"]);
   if (metric === "n") return random.chance(0.5);
   return random.whole(-200, 800) / 8;

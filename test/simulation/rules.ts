@@ -6,6 +6,18 @@ const NUMERIC = ["avg", "count", "sum", "min", "max", "range", "first", "last", 
 const NAMEABLE = [...NUMERIC, "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
 const MORE = ["median", "p95", "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
 
+const GROUPINGS: readonly RuleSpec["group_by"][] = [
+  "series",
+  "series",
+  "series",
+  ["device", "metric"],
+  ["device", "metric", "phase"],
+  ["device"],
+  ["site"],
+  ["site", "metric"],
+  ["phase", "site"],
+];
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
@@ -37,7 +49,7 @@ export function makeRules(random: Random): RuleSpec[] {
 }
 
 function makeRule(id: string, random: Random, i: number): RuleSpec {
-  const group_by = random.pick([["device", "metric"], ["device", "metric"], ["device"], ["site"], ["site", "metric"]]);
+  const group_by = random.pick(GROUPINGS);
   if (random.chance(0.2)) {
     const where = { metric: "m", ...makeNegation(random) };
     return ruleSpecSchema.parse({ id, group_by, absent: random.pick(["5s", "11s"]), where, ...makeBounds(random) });
@@ -212,11 +224,7 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
   lateness: (rule) => ({ lateness: rule.lateness === "2050ms" ? "2070ms" : "2050ms" }),
   late: (rule) => ({ late: rule.late === "drop" ? "update" : "drop" }),
   fill: (rule) => ({ fill: rule.fill === "last" ? "none" : "last" }),
-  group_by: (rule) => ({
-    group_by: rule.group_by.includes("metric")
-      ? rule.group_by.filter((name) => name !== "metric")
-      : ["device", "metric"],
-  }),
+  group_by: (rule, random) => ({ group_by: random.pick(GROUPINGS.filter((one) => one !== rule.group_by)) }),
   "how long absent": (rule) => (rule.absent === undefined ? {} : { absent: rule.absent === "5s" ? "9s" : "4s" }),
   absent: (rule) =>
     rule.absent === undefined

@@ -18,8 +18,8 @@ export interface LoggedEntry {
 }
 
 /** Whether a rule's groups can hold several devices. The tasks of the shares compute these rules. */
-export function isOverDevices(rule: { readonly group_by: readonly string[] }): boolean {
-  return !rule.group_by.includes("device");
+export function isOverDevices({ group_by }: { readonly group_by: "series" | readonly string[] }): boolean {
+  return group_by !== "series" && !group_by.includes("device");
 }
 
 /** The share that a group over several devices belongs to. */
@@ -95,7 +95,7 @@ function specsOf(rulesJson: string): readonly RuleSpec[] {
   return specs;
 }
 
-/** The readings that a partition must have forwarded to a share, in order: each one that a rule there reads. */
+/** The readings that a partition must have forwarded to a share, in order: those of series that a rule there selects. */
 export function forwardedOf(entries: readonly LoggedEntry[], share: number): string[] {
   const forwarded: string[] = [];
   let rules: readonly OracleRule[] = [];
@@ -117,7 +117,8 @@ export function receivedOf(entries: readonly LoggedEntry[], share: number, parti
 }
 
 function wantedIn(share: number, rules: readonly OracleRule[], reading: Reading): boolean {
-  return rules.some((rule) => wants(rule, reading) && shareOf(labelsOf(rule, reading)) === share);
+  // Texts, too: a number at the time of a text is a duplicate.
+  return rules.some((rule) => wants(rule, { ...reading, value: 0 }) && shareOf(labelsOf(rule, reading)) === share);
 }
 
 function textOf({ device, metric, atUs, value }: Reading): string {

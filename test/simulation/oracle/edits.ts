@@ -8,21 +8,21 @@ export type AlertsFate = "go-on" | "go-on-where-taken" | "end";
 export function alertsFateOf(before: OracleRule, after: OracleRule | undefined): AlertsFate {
   if (after === undefined) return "end";
   const ends =
-    differ(before.group_by, after.group_by) ||
     (before.absent === undefined) !== (after.absent === undefined) ||
     (before.when !== undefined && after.when === undefined);
   if (ends) return "end";
-  const others = differ(before.where, after.where) || differ(before.let, after.let);
+  const others =
+    differ(before.where, after.where) || differ(before.let, after.let) || differ(before.group_by, after.group_by);
   return others ? "go-on-where-taken" : "go-on";
 }
 
 /** Rules with the same identity share their windows. A rule without a predecessor of its identity starts again. */
 export function identityOf(rule: OracleRule): string {
-  const { where, group_by, window, lateness, late, fill, absent, active } = rule;
+  const { where, group_by, isNamed, window, lateness, late, fill, absent, active } = rule;
   const texts = rule.aggregate.every(takesTexts);
   const computed =
     absent === undefined ? [window, lateness, late, fill, needsOf(rule), texts] : ["absent", absent, active];
-  return JSON.stringify([where, group_by, ...computed]);
+  return JSON.stringify([where, group_by, isNamed, ...computed]);
 }
 
 function differ(a: unknown, b: unknown): boolean {

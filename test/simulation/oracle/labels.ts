@@ -20,14 +20,22 @@ export function seriesOf(rule: OracleRule): readonly { readonly name: string; re
   const { id, group_by, lateness, late } = rule;
   return Object.entries(rule.let).map(([name, { metric, where, window = rule.window, aggregate, fill }]) => {
     const own = { ...rule.where, ...(metric === undefined ? {} : { metric }), ...where };
-    return { name, spec: { id, where: own, group_by, window, aggregate: [aggregate], lateness, late, fill } };
+    return {
+      name,
+      spec: { id, where: own, group_by, isNamed: true, window, aggregate: [aggregate], lateness, late, fill },
+    };
   });
 }
 
 /** The labels of the group that a reading belongs to. */
 export function labelsOf(rule: OracleRule, reading: Reading): Tags {
   const labels: Record<string, string> = {};
-  for (const name of rule.group_by) {
+  const isOverMetrics = rule.let !== undefined || rule.isNamed === true;
+  const names =
+    rule.group_by === "series"
+      ? ["device", "metric", ...Object.keys(reading.tags)].filter((name) => name !== "metric" || !isOverMetrics)
+      : rule.group_by;
+  for (const name of names) {
     const label = labelOf(reading, name);
     if (label !== undefined) labels[name] = label;
   }

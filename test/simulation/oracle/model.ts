@@ -5,7 +5,9 @@ import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
 export interface OracleRule {
   readonly id: string;
   readonly where: Readonly<Record<string, string | readonly string[]>>;
-  readonly group_by: readonly string[];
+  readonly group_by: "series" | readonly string[];
+  /** It is one of the names of `let`. */
+  readonly isNamed?: true;
   readonly window?: WindowFields | undefined;
   readonly let?: Readonly<Record<string, NameFields>> | undefined;
   readonly aggregate: readonly string[];

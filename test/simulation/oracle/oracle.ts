@@ -1,6 +1,6 @@
-import { kindOf, type Reading, seriesKey, type Tags } from "../../../domain/reading.ts";
+import type { Reading, Tags } from "../../../domain/reading.ts";
 import { alertsFateOf, identityOf } from "./edits.ts";
-import { seriesOf, wants } from "./labels.ts";
+import { labelsOf, nameOf, seriesOf, wants } from "./labels.ts";
 import type { Change, DeviceLedger, OracleEntry, OracleResult, OracleRule } from "./model.ts";
 import { type GrowingOutputs, RuleOracle } from "./rule-oracle.ts";
 import { SharedWindows, type Watch } from "./shared-windows.ts";
@@ -75,22 +75,24 @@ export class Oracle {
   }
 
   #take(reading: Reading): void {
-    const { device, atUs } = reading;
-    const wanting = this.#rules.filter((rule) => rule.windowsFor(reading).length > 0);
-    if (wanting.length === 0) return;
-    const taking = new Set(wanting.flatMap((rule) => rule.windowsFor(reading)));
-    const ledger = this.#ledger.get(device) ?? { readings: 0, duplicates: 0, lateDropped: 0, lateApplied: 0 };
-    this.#ledger.set(device, ledger);
+    const { device, metric, tags, atUs, value } = reading;
+    // A rule that selects the series reads at least its numbers.
+    if (!this.#rules.some((rule) => rule.windowsFor({ ...reading, value: 0 }).length > 0)) return;
+    const name = JSON.stringify([device, metric, nameOf(tags), atUs]);
+    const isSecond = this.#seen.has(name);
+    this.#seen.add(name);
+    const taking = new Set(this.#rules.flatMap((rule) => rule.windowsFor(reading)));
+    if (taking.size === 0) return;
+    const owner = JSON.stringify([device, nameOf(tags)]);
+    const ledger = this.#ledger.get(owner) ?? { readings: 0, duplicates: 0, lateDropped: 0, lateApplied: 0 };
+    this.#ledger.set(owner, ledger);
     ledger.readings++;
-    const series = seriesKey({ ...reading, kind: kindOf(reading.value) });
-    const name = `${series} ${atUs}`;
-    if (this.#seen.has(name)) {
+    if (isSecond) {
       ledger.duplicates++;
       for (const windows of taking) if (windows.absence) windows.take(reading);
       return;
     }
-    this.#seen.add(name);
-    this.#known.set(series, reading);
+    this.#known.set(JSON.stringify([device, metric, nameOf(tags), typeof value]), reading);
     const fates = [...taking].map((windows) => windows.take(reading));
     if (fates.some(({ corrected }) => corrected)) ledger.lateApplied++;
     else if (fates.some(({ late }) => late) && !fates.some(({ changed }) => changed)) {
@@ -110,7 +112,8 @@ export class Oracle {
       const after = specs.find(({ id }) => id === old.rule.id);
       const fate = alertsFateOf(old.rule, after);
       if (fate === "end") old.end(() => false);
-      else if (fate === "go-on-where-taken" && after) old.end((reading) => wants(after, reading));
+      else if (fate === "go-on-where-taken" && after)
+        old.end((reading, labels) => wants(after, reading) && nameOf(labelsOf(after, reading)) === nameOf(labels));
       return fate !== "end";
     });
     const out = { outputs: this.#outputs, watch: this.#watch, belongs: this.#belongs, known: this.#known };

@@ -15,6 +15,9 @@ export interface GrowingOutputs {
   readonly alerts: Change[];
 }
 
+/** A test of a series of a key, by one of its readings and the labels of the key. */
+type KeyTest = (reading: Reading, labels: Tags) => boolean;
+
 interface Key {
   readonly labels: Tags;
   readonly alert: Alert;
@@ -102,7 +105,7 @@ export class RuleOracle {
   }
 
   /** Removes the keys that have no series for which `unless` holds. Ends their open alerts. */
-  end(unless: (reading: Reading) => boolean): void {
+  end(unless: KeyTest): void {
     for (const [name, key] of this.#keys) {
       if (this.#hasSeries(key, unless)) continue;
       this.#keys.delete(name);
@@ -116,9 +119,9 @@ export class RuleOracle {
   }
 
   /** Whether the rule reads a known series of the key for which the test holds. */
-  #hasSeries({ labels }: Key, test: (reading: Reading) => boolean): boolean {
+  #hasSeries({ labels }: Key, test: KeyTest): boolean {
     const isOfKey = (reading: Reading) => nameOf(labelsOf(this.rule, reading)) === nameOf(labels);
-    return [...this.#known.values()].some((each) => wants(this.rule, each) && isOfKey(each) && test(each));
+    return [...this.#known.values()].some((each) => wants(this.rule, each) && isOfKey(each) && test(each, labels));
   }
 
   #onWindow(name: string, labels: Tags, ...[span, revision, aggregatesOf]: Parameters<Emit>): void {

@@ -123,7 +123,7 @@ export class SharedWindows {
       for (const listener of this.listeners) listener.onWindow(labels, ...emitted);
     };
     if (session !== undefined) return new Sessions({ gapUs: durationUs(session), latenessUs, drop }, emit);
-    const alone = group_by.includes("device") && group_by.includes("metric");
+    const alone = group_by === "series" || (group_by.includes("device") && group_by.includes("metric"));
     if (count !== undefined) return new CountWindows({ count, latenessUs, alone }, emit);
     const kind = tumbling !== undefined ? "tumbling" : hopping !== undefined ? "hopping" : "sliding";
     const sizeUs = durationUs(tumbling ?? hopping ?? sliding ?? "");

@@ -1,0 +1,42 @@
+import type { SeriesTable } from "../../domain/frame-reader.ts";
+import type { ValueKind } from "../../domain/reading.ts";
+
+const KINDS: readonly ValueKind[] = ["number", "boolean", "string"];
+const NONE: readonly number[] = [];
+
+/**
+ * Finds the series that differ only in the kind of their values. To a table they are different series, but readings
+ * are identified without their kind.
+ */
+export class OtherKinds {
+  readonly #table: SeriesTable;
+  readonly #others = new Map<number, number[]>();
+  /** By series: whether the table was searched for its other kinds. Series that come later find this one. */
+  readonly #isSearched: boolean[] = [];
+
+  constructor(table: SeriesTable) {
+    this.#table = table;
+  }
+
+  othersOf(id: number): readonly number[] {
+    if (this.#isSearched[id] !== true) this.#search(id);
+    return this.#others.get(id) ?? NONE;
+  }
+
+  #search(id: number): void {
+    this.#isSearched[id] = true;
+    const series = this.#table.series(id);
+    for (const kind of KINDS) {
+      const other = kind === series.kind ? -1 : this.#table.find({ ...series, kind });
+      if (other < 0) continue;
+      this.#add(id, other);
+      this.#add(other, id);
+    }
+  }
+
+  #add(id: number, other: number): void {
+    const others = this.#others.get(id);
+    if (others === undefined) this.#others.set(id, [other]);
+    else if (!others.includes(other)) others.push(other);
+  }
+}

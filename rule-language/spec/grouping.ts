@@ -1,9 +1,12 @@
 import type { Series, Tags } from "../../domain/reading.ts";
-import type { RuleSpec } from "./rule-spec.ts";
-import { labelOf } from "./selector.ts";
 
 /** `group_by: series`, the default: each series is a group of its own. */
 export const SERIES = "series";
+
+interface GroupedRule {
+  readonly group_by: "series" | readonly string[];
+  readonly let?: unknown;
+}
 
 /**
  * How a rule puts series into groups: by these labels; or each `series` alone; or, because the series of a condition
@@ -11,7 +14,7 @@ export const SERIES = "series";
  */
 export type Grouping = "series" | "device" | readonly string[];
 
-export function groupingOf({ group_by, let: lets }: Pick<RuleSpec, "group_by" | "let">): Grouping {
+export function groupingOf({ group_by, let: lets }: GroupedRule): Grouping {
   if (group_by !== SERIES) return group_by;
   return lets === undefined ? "series" : "device";
 }
@@ -23,7 +26,7 @@ export function canGroupBy(grouping: Grouping, label: string): boolean {
 }
 
 /** For people: `site, metric`, or `device, metric and all tags`. */
-export function groupedBy(spec: Pick<RuleSpec, "group_by" | "let">): string {
+export function groupedBy(spec: GroupedRule): string {
   const grouping = groupingOf(spec);
   if (typeof grouping !== "string") return grouping.join(", ");
   return grouping === "series" ? "device, metric and all tags" : "device and all tags";
@@ -44,4 +47,10 @@ function namesOf(grouping: Grouping, { tags }: Series): readonly string[] {
   if (typeof grouping !== "string") return grouping;
   const names = Object.keys(tags).filter((name) => name !== "device" && name !== "metric");
   return ["device", ...(grouping === "series" ? ["metric"] : []), ...names.sort()];
+}
+
+export function labelOf(series: Series, name: string): string | undefined {
+  if (name === "device") return series.device;
+  if (name === "metric") return series.metric;
+  return series.tags[name];
 }

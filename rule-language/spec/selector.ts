@@ -1,5 +1,6 @@
 import { globMatches } from "../../domain/glob.ts";
 import type { Series } from "../../domain/reading.ts";
+import { labelOf } from "./grouping.ts";
 import type { RuleSpec } from "./rule-spec.ts";
 
 /** Selects the series that a rule reads. */
@@ -61,12 +62,6 @@ export function splitPatterns(patterns: string | readonly string[]): LabelPatter
     taken: list.filter((pattern) => !pattern.startsWith("!")),
     excluded: list.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1)),
   };
-}
-
-export function labelOf(series: Series, name: string): string | undefined {
-  if (name === "device") return series.device;
-  if (name === "metric") return series.metric;
-  return series.tags[name];
 }
 
 function compilePatterns(list: readonly string[]): (value: string) => boolean {

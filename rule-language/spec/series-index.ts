@@ -1,5 +1,6 @@
 import type { Series } from "../../domain/reading.ts";
-import { type LabelTest, labelOf, type Selector } from "./selector.ts";
+import { labelOf } from "./grouping.ts";
+import type { LabelTest, Selector } from "./selector.ts";
 
 /**
  * Finds the readers of a series without testing thousands of selectors. Each reader is filed under the rarest label

@@ -11,10 +11,10 @@ import { type EntryPosition, Step } from "../../engine/step.ts";
 import { type Condition, holds } from "../../rule-language/conditions/condition.ts";
 import { versionOf } from "../../rule-language/files/load-rules.ts";
 import { checkedCondition, checkedExpression } from "../../rule-language/spec/checked.ts";
-import { groupingOf, groupLabels } from "../../rule-language/spec/grouping.ts";
+import { groupingOf, groupLabels, labelOf } from "../../rule-language/spec/grouping.ts";
 import { letNames } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
-import { compileSelector, labelOf } from "../../rule-language/spec/selector.ts";
+import { compileSelector } from "../../rule-language/spec/selector.ts";
 
 /** The state of one group of the rule. */
 interface Group {

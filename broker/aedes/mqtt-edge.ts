@@ -104,6 +104,7 @@ export class MqttEdge {
       control: this.#inbound,
       packetBytesMax: packet_size_max,
       topicLevelsMax: topic_levels_max,
+      rateLimits: this.#options.config.limits,
       onConnect: () => newcomers.settled(socket),
     });
     link.attach();

@@ -27,8 +27,17 @@ const brokerLimitsSchema = z.strictObject({
     256,
     "Messages of one client between arrival and acknowledgement. The broker reads no more until some are acknowledged.",
   ),
-  inflight_max: count(50_000, "The same for the messages of all clients together."),
+  inflight_size_per_client_max: size("8MiB", "The same for the bytes of one client's messages."),
+  inflight_max: count(
+    50_000,
+    "The same for the messages of all clients together. A client may have less than its own limit when little is free, so that slow messages of some leave room for others.",
+  ),
   inflight_size_max: size("64MiB", "The same for the bytes of all clients' messages."),
+  messages_per_second_max: count(
+    50_000,
+    "Messages that one client may publish in a second. The broker reads a faster client more slowly; it loses nothing.",
+  ),
+  bytes_per_second_max: size("64MiB", "The same for the bytes of one client's messages in a second."),
   topic_levels_max: z
     .int()
     .min(1)

@@ -49,6 +49,7 @@ export class BrokerEvents {
   readonly #refused: Counter<"reason">;
   readonly #inflight: Gauge;
   readonly #paused: Gauge;
+  readonly #slowed: Counter<"limit">;
 
   constructor({ logger, metrics, nowMs }: BrokerEventsOptions) {
     this.#logger = logger.child({ service: "broker" });
@@ -65,6 +66,17 @@ export class BrokerEvents {
       "weir_broker_paused_clients",
       "Clients that the broker has stopped reading from because too much is in flight.",
     );
+    this.#slowed = metrics.counter(
+      "weir_broker_slowed_total",
+      "Times that the broker stopped reading from a client that published more messages or bytes a second than it may.",
+      ["limit"],
+    );
+  }
+
+  /** The client publishes faster than it may: the broker reads it more slowly. */
+  clientSlowed(limit: "messages" | "bytes", clientId: string): void {
+    this.#slowed.inc({ limit });
+    this.#warn("slowed", { clientId }, `a client publishes more ${limit} a second than it may; it is read more slowly`);
   }
 
   started(addresses: readonly string[]): void {
@@ -180,7 +192,7 @@ export interface BrokerEventsOptions {
 }
 
 type Detail = Readonly<Record<string, unknown>>;
-type LimitedWarn = (kind: Refusal, detail: Detail, message: string) => void;
+type LimitedWarn = (kind: Refusal | "slowed", detail: Detail, message: string) => void;
 
 /** Logs the first of each kind at once, then at most one every ten seconds, with the number omitted. */
 function createLimitedWarn(logger: Logger, nowMs: () => number): LimitedWarn {

@@ -4,9 +4,11 @@ import type { BrokerEvents, Refusal } from "../common/events.ts";
 import type { Link, ReadControl } from "./link.ts";
 import type { FramingFault } from "./packet-framer.ts";
 import { type ParsedPublish, PendingPublish, type Proceed } from "./pending-publish.ts";
+import type { RateLimits } from "./rate.ts";
 
-interface InboundLimits {
+interface InboundLimits extends RateLimits {
   readonly inflight_per_client_max: number;
+  readonly inflight_size_per_client_max: number;
   readonly inflight_max: number;
   readonly inflight_size_max: number;
 }
@@ -24,8 +26,18 @@ export interface InboundOptions {
   readonly forward: (packet: ParsedPublish) => void;
 }
 
-/** Reading resumes below these shares of the bounds, so that it does not stop and restart for each message. */
-const RESUME_CLIENT_SHARE = 0.5;
+/**
+ * Up to this share of a bound, each client may have twice of what is free, so that clients whose messages take long
+ * leave room for the others. The rest is for clients that have nothing in flight.
+ */
+const FAIR_SHARE = 0.8;
+const TIMES_FREE = 2;
+/** A client near its share in bytes is read in steps, one message for each of these bytes. */
+const STEP_BYTES = 4 * 1024;
+/**
+ * Reading resumes below this share of the bounds, and once a client may have twice as much as it has, so that reading
+ * does not stop and restart for each message.
+ */
 const RESUME_ALL_SHARE = 0.9;
 
 /**
@@ -35,6 +47,8 @@ const RESUME_ALL_SHARE = 0.9;
  */
 const SUBSCRIBE_BYTES_PER_TURN = 16 * 1024;
 const WAKE_MS_MAX = 5;
+
+const RATE_WAKE_MS = 20;
 
 const PUBACK_HEAD = 0x40;
 const PUBACK_BYTES = 4;
@@ -57,6 +71,7 @@ export class Inbound implements ReadControl {
   #finished = 0;
   #idle: (() => void) | undefined;
   #subscribeBytes = 0;
+  #wakeTimer: NodeJS.Timeout | undefined;
 
   constructor(options: InboundOptions) {
     this.#options = options;
@@ -110,7 +125,23 @@ export class Inbound implements ReadControl {
     if (this.#closing || this.#inflightBytes >= limits.inflight_size_max) return 0;
     // A client that does not read its acknowledgements gets no more of them.
     if (link.conn.writableNeedDrain) return 0;
-    return Math.max(0, Math.min(limits.inflight_per_client_max - link.inflight, limits.inflight_max - this.#inflight));
+    const own = link.inflight;
+    const bytesLeft = shareLeft({
+      max: limits.inflight_size_max,
+      used: this.#inflightBytes,
+      ownMax: limits.inflight_size_per_client_max,
+      own: link.inflightBytes,
+    });
+    if (own > 0 && bytesLeft <= 0) return 0;
+    const countLeft = shareLeft({
+      max: limits.inflight_max,
+      used: this.#inflight,
+      ownMax: limits.inflight_per_client_max,
+      own,
+    });
+    const byBytes = Math.max(1, Math.floor(bytesLeft / STEP_BYTES));
+    const byCount = Math.min(own === 0 ? Math.max(1, countLeft) : countLeft, limits.inflight_max - this.#inflight);
+    return Math.max(0, Math.min(byCount, byBytes, link.rate.messagesLeft(performance.now())));
   }
 
   maySubscribe(): boolean {
@@ -129,6 +160,11 @@ export class Inbound implements ReadControl {
   stalled(link: Link): void {
     this.#stalledLinks.add(link);
     this.#options.events.clientsPaused(this.#stalledLinks.size);
+    const { exceeded } = link.rate;
+    if (exceeded !== undefined) {
+      this.#options.events.clientSlowed(exceeded, link.clientId);
+      this.#wakeLater();
+    }
     if (link.conn.writableNeedDrain) link.conn.once("drain", () => this.#wakeSoon());
     this.#wakeSoon();
   }
@@ -165,6 +201,7 @@ export class Inbound implements ReadControl {
     const pending = new PendingPublish(packet, { clientId: link.clientId, receivedAtUs, proceed });
     this.#count(pending);
     link.push(pending);
+    link.rate.take(pending.bytes);
     if (pending.qos === 2 && this.#isRepeat(link, pending.messageId)) this.#settle(pending, link);
     else this.#offer(pending, link);
   }
@@ -312,16 +349,37 @@ export class Inbound implements ReadControl {
     this.#options.events.clientsPaused(this.#stalledLinks.size);
   }
 
+  /** For clients that exceed their rate: no acknowledgement wakes them. */
+  #wakeLater(): void {
+    if (this.#wakeTimer !== undefined || this.#closing) return;
+    this.#wakeTimer = setTimeout(() => {
+      this.#wakeTimer = undefined;
+      this.#wake();
+      for (const link of this.#stalledLinks) if (link.rate.exceeded !== undefined) return this.#wakeLater();
+    }, RATE_WAKE_MS);
+    this.#wakeTimer.unref();
+  }
+
   #hasRoom(link: Link): boolean {
     if (!link.connected) return false;
     const { limits } = this.#options;
+    const left = this.publishesLeft(link);
     return (
-      this.publishesLeft(link) > 0 &&
-      link.inflight <= limits.inflight_per_client_max * RESUME_CLIENT_SHARE &&
+      left > 0 &&
+      left >= link.inflight &&
       this.#inflight <= limits.inflight_max * RESUME_ALL_SHARE &&
       this.#inflightBytes <= limits.inflight_size_max * RESUME_ALL_SHARE
     );
   }
+}
+
+/**
+ * How much more one client may have in flight: what it has stays below `TIMES_FREE` times what is free afterwards,
+ * however many clients do the same.
+ */
+function shareLeft({ max, used, ownMax, own }: { max: number; used: number; ownMax: number; own: number }): number {
+  const fair = Math.floor((TIMES_FREE * (max * FAIR_SHARE - used) - own) / (TIMES_FREE + 1));
+  return Math.min(ownMax - own, fair);
 }
 
 function acknowledge(link: Link, kept: readonly PendingPublish[]): void {

@@ -3,6 +3,7 @@ import { generate } from "mqtt-packet";
 import pino from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { createMetrics } from "../../platform/metrics.ts";
+import { brokerConfigSchema } from "../common/config.ts";
 import { BrokerEvents } from "../common/events.ts";
 import { FakeGate, publishPacket, until } from "../testing/test-support.ts";
 import { Inbound } from "./inbound.ts";
@@ -20,13 +21,20 @@ function deafPeer(): Duplex {
   return new Duplex({ writableHighWaterMark: 100, read: () => {}, write: () => {} });
 }
 
+const limits = {
+  ...brokerConfigSchema.parse({}).limits,
+  inflight_per_client_max: 10,
+  inflight_max: 100,
+  inflight_size_max: 10_000,
+};
+
 function start(conn: Duplex) {
   const metrics = createMetrics();
   const events = new BrokerEvents({ logger: pino({ level: "silent" }), metrics, nowMs: () => performance.now() });
   const gate = new FakeGate();
   const inbound = new Inbound({
     gate,
-    limits: { inflight_per_client_max: 10, inflight_max: 100, inflight_size_max: 10_000 },
+    limits,
     events,
     nowUs: () => 0,
     refusalOf: () => undefined,
@@ -39,6 +47,7 @@ function start(conn: Duplex) {
     control: inbound,
     packetBytesMax: 1_000,
     topicLevelsMax: 8,
+    rateLimits: limits,
     onConnect() {},
   });
   link.attach();

@@ -3,6 +3,7 @@ import type { Permission } from "../auth/topic-permission.ts";
 import { type DirectPublish, DirectPublishReader } from "./direct-publish.ts";
 import { type FramingFault, PacketFramer } from "./packet-framer.ts";
 import type { PendingPublish } from "./pending-publish.ts";
+import { Rate, type RateLimits } from "./rate.ts";
 
 const NOTHING: Permission = { mayPublish: () => false, maySubscribe: () => false };
 
@@ -61,6 +62,8 @@ export class Link {
   first: PendingPublish | undefined;
   #last: PendingPublish | undefined;
   inflight = 0;
+  inflightBytes = 0;
+  readonly rate: Rate;
   /** Whether it is in the list of links that have something to acknowledge. */
   dirty = false;
   readonly qos2Pending = new Set<number>();
@@ -71,6 +74,7 @@ export class Link {
     readonly control: ReadControl;
     readonly packetBytesMax: number;
     readonly topicLevelsMax: number;
+    readonly rateLimits: RateLimits;
     /** Called when the client's CONNECT has arrived. */
     readonly onConnect: () => void;
   }) {
@@ -80,6 +84,7 @@ export class Link {
     this.#packetBytesMax = options.packetBytesMax;
     this.#framer = new PacketFramer(options.packetBytesMax);
     this.#publishReader = new DirectPublishReader(options);
+    this.rate = new Rate(options.rateLimits);
     this.#onConnect = options.onConnect;
     this.#readConn = options.conn.read.bind(options.conn);
   }
@@ -121,9 +126,11 @@ export class Link {
     else this.#last.next = publish;
     this.#last = publish;
     this.inflight++;
+    this.inflightBytes += publish.bytes;
   }
 
   shift(): void {
+    this.inflightBytes -= this.first?.bytes ?? 0;
     this.first = this.first?.next;
     if (this.first === undefined) this.#last = undefined;
     this.inflight--;

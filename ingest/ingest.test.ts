@@ -380,6 +380,38 @@ test("a dead letter too large for the log keeps the beginning of its payload", a
   expect(only?.letter.detail).toMatch(/of the payload's 99000 bytes only the first \d+ are kept/);
 });
 
+test("a frame that the server refuses for its size, because max_payload was lowered, is split", async () => {
+  const sizes: number[] = [];
+  await start({
+    async append(message) {
+      sizes.push(message.payload.length);
+      if (message.payload.length > 8_000) throw new TooLargeError("max_payload was lowered");
+      return await log.append(message);
+    },
+  });
+  const [count, each] = [40, 20];
+  async function publishMany(): Promise<void> {
+    const fields = (n: number) =>
+      Object.fromEntries(Array.from({ length: each }, (_, i) => [`m${i}`, i % 3 === 0 ? "x".repeat(40) : n * i]));
+    const sent = Array.from({ length: count }, (_, n) =>
+      publish("sensors/s/d/telemetry", JSON.stringify({ ts: 1_763_769_500 + n, on: n % 2 === 0, ...fields(n) })),
+    );
+    expect(await Promise.all(sent)).toEqual(sent.map(() => undefined));
+  }
+  await publishMany();
+  const stored = await readings();
+  expect(stored).toHaveLength(count * (each + 1));
+  expect(stored.map(({ atUs }) => atUs)).toEqual(
+    stored.map((_, i) => (1_763_769_500 + Math.floor(i / (each + 1))) * 1e6),
+  );
+  expect(stored.filter(({ metric }) => metric === "m1").map(({ value }) => value)).toEqual([...Array(count).keys()]);
+  // From now on, frames are small enough.
+  sizes.length = 0;
+  await publishMany();
+  expect(Math.max(...sizes)).toBeLessThan(16_000);
+  expect(await readings()).toHaveLength(2 * count * (each + 1));
+});
+
 test("a dead letter that the server refuses for its size is truncated, from the original bytes", async () => {
   await start({
     async append(message) {

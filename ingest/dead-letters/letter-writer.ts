@@ -19,11 +19,31 @@ export interface LetterProblem {
 /** Called when the letter is in the log, with its sequence, or when storing it failed. */
 export type OnLetterKept = (error?: Error, sequence?: number) => void;
 
-/** Stores messages that cannot be read in the DEADLETTERS log. */
+/**
+ * Letters in flight to the log. A letter is a message of its own, and costs a disk flush: without these limits, a
+ * client that sends thousands to an unknown topic would have the frames of all others wait behind them.
+ */
+const IN_FLIGHT_MAX = 64;
+const IN_FLIGHT_BYTES_MAX = 2 * 1_048_576;
+
+interface Waiting {
+  readonly letter: Omit<DeadLetter, "payload">;
+  readonly encoded: Uint8Array;
+  readonly onKept: OnLetterKept;
+}
+
+/**
+ * Stores messages that cannot be read in the DEADLETTERS log. Clients take turns: each waits for its own letters. The
+ * broker bounds what waits here, because it reads no more from a client with too much in flight.
+ */
 export class LetterWriter {
   readonly #log: Log;
   readonly #events: IngestEvents;
-  readonly #inFlight = new Set<Promise<void>>();
+  /** By client; the next one's turn is first. */
+  readonly #waiting = new Map<string, Waiting[]>();
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  #onIdle: (() => void)[] = [];
 
   constructor(log: Log, events: IngestEvents) {
     this.#log = log;
@@ -32,47 +52,63 @@ export class LetterWriter {
 
   /** `retryOf`: the sequence of the letter whose retry failed. */
   keep(message: InboundMessage, problem: LetterProblem, onKept: OnLetterKept, retryOf?: number): void {
-    const letter: DeadLetter = {
-      ...problem,
-      ...(retryOf === undefined ? {} : { retryOf }),
-      topic: message.topic,
-      payload: message.payload,
-      clientId: message.clientId,
-      receivedAtUs: message.receivedAtUs,
-    };
-    const kept: Promise<void> = this.#append(letter)
-      .then(
-        ({ sequence }) => {
-          this.#events.messageDeadLettered(letter);
-          onKept(undefined, sequence);
-        },
-        (cause: unknown) => {
-          const error = asError(cause);
-          this.#events.messageNotKept(error);
-          onKept(error);
-        },
-      )
-      .finally(() => this.#inFlight.delete(kept));
-    this.#inFlight.add(kept);
+    const { topic, payload, clientId, receivedAtUs } = message;
+    const letter = { ...problem, ...(retryOf === undefined ? {} : { retryOf }), topic, clientId, receivedAtUs };
+    // Encoded now: the payload may be a view of a buffer that is reused. The log already has the whole letter of a
+    // retry; half of it must not count as its retry.
+    const whole = { ...letter, payload };
+    const encoded =
+      retryOf === undefined ? encodeDeadLetterWithin(whole, this.#log.payloadBytesMax) : encodeDeadLetter(whole);
+    const ofClient = this.#waiting.get(clientId);
+    const waiting = { letter, encoded, onKept };
+    if (ofClient === undefined) this.#waiting.set(clientId, [waiting]);
+    else ofClient.push(waiting);
+    this.#pump();
   }
 
-  /** Resolves when no letter is in flight. */
+  /** Resolves when no letter waits or is in flight. */
   async drain(): Promise<void> {
-    await Promise.all(this.#inFlight);
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  #pump(): void {
+    for (const [clientId, ofClient] of this.#waiting) {
+      if (this.#inFlight >= IN_FLIGHT_MAX || this.#inFlightBytes >= IN_FLIGHT_BYTES_MAX) return;
+      const next = ofClient.shift();
+      this.#waiting.delete(clientId);
+      // The loop reaches it again, after the others.
+      if (ofClient.length > 0) this.#waiting.set(clientId, ofClient);
+      if (next !== undefined) void this.#send(next);
+    }
+  }
+
+  async #send({ letter, encoded, onKept }: Waiting): Promise<void> {
+    this.#inFlight++;
+    this.#inFlightBytes += encoded.length;
+    try {
+      const { sequence } = await this.#append(letter, encoded);
+      this.#events.messageDeadLettered(letter);
+      onKept(undefined, sequence);
+    } catch (cause) {
+      const error = asError(cause);
+      this.#events.messageNotKept(error);
+      onKept(error);
+    }
+    this.#inFlight--;
+    this.#inFlightBytes -= encoded.length;
+    this.#pump();
+    if (this.#inFlight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
   /** Truncates a letter that is too large: if the log refused it, its sender would resend the message forever. */
-  async #append(letter: DeadLetter): Promise<Appended> {
-    const subject = deadLetterSubject(letter.reason);
-    // The log already has the whole letter of a retry; half of it must not count as its retry.
-    if (letter.retryOf !== undefined) return await this.#log.append({ subject, payload: encodeDeadLetter(letter) });
-    const payload = encodeDeadLetterWithin(letter, this.#log.payloadBytesMax);
+  async #append({ reason, retryOf }: Waiting["letter"], encoded: Uint8Array): Promise<Appended> {
+    const subject = deadLetterSubject(reason);
     try {
-      return await this.#log.append({ subject, payload });
+      return await this.#log.append({ subject, payload: encoded });
     } catch (error) {
-      if (!(error instanceof TooLargeError)) throw error;
-      // From the encoded bytes: `letter.payload` may be a view of a buffer that has been reused since.
-      const shorter = encodeDeadLetterWithin(decodeDeadLetter(payload), LETTER_BYTES_LAST);
+      if (!(error instanceof TooLargeError) || retryOf !== undefined) throw error;
+      const shorter = encodeDeadLetterWithin(decodeDeadLetter(encoded), LETTER_BYTES_LAST);
       return await this.#log.append({ subject, payload: shorter });
     }
   }

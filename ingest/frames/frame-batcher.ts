@@ -1,7 +1,8 @@
 import { FrameWriter } from "../../domain/frame-writer.ts";
 import { asError } from "../../domain/reason.ts";
 import { readingsSubject } from "../../domain/subjects.ts";
-import type { Log } from "../../platform/log/port.ts";
+import { type Append, type Log, TooLargeError } from "../../platform/log/port.ts";
+import { splitFrame } from "./split-frame.ts";
 
 /** Called once the frame with the message is in the log, or with an error if it never will be. */
 export type OnKept = (error?: Error) => void;
@@ -21,6 +22,8 @@ export interface FrameBatcherOptions {
  * message to whole frames.
  */
 const FRAME_SHARE_MAX = 0.75;
+/** No server takes so little. */
+const BYTES_MAX_LOWEST = 4 * 1_024;
 /** Flushing takes at most this share of the event loop: when sending is slow, frames linger longer and grow. */
 const FLUSH_SHARE_MAX = 0.05;
 const LINGER_MS_MAX = 10;
@@ -36,8 +39,7 @@ const BURST_MESSAGES = 32;
 export class FrameBatcher {
   readonly #options: FrameBatcherOptions;
   readonly #open: OpenFrame[];
-  /** The largest frame, in bytes. */
-  readonly bytesMax: number;
+  #bytesMax: number;
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #burstCheck: NodeJS.Immediate | undefined;
@@ -49,12 +51,17 @@ export class FrameBatcher {
   constructor(options: FrameBatcherOptions) {
     this.#options = options;
     this.#lingerMs = options.lingerMs;
-    this.bytesMax = Math.floor(options.log.payloadBytesMax * FRAME_SHARE_MAX);
+    this.#bytesMax = Math.floor(options.log.payloadBytesMax * FRAME_SHARE_MAX);
     this.#open = Array.from({ length: options.partitions }, () => ({
       writer: new FrameWriter(),
       receivedAtUs: 0,
       waiting: [],
     }));
+  }
+
+  /** The largest frame, in bytes. */
+  get bytesMax(): number {
+    return this.#bytesMax;
   }
 
   /** The open frame of a partition. Add all readings of one message to it, then call `close` or `undo`. */
@@ -138,14 +145,29 @@ export class FrameBatcher {
     frame.waiting = [];
     const id = `${this.#options.origin}-${this.#frames++}`;
     this.#options.onFrame?.(readings, payload.length);
-    const sent: Promise<void> = this.#options.log
-      .append({ subject: readingsSubject(partition), payload, id })
+    const sent: Promise<void> = this.#append({ subject: readingsSubject(partition), payload, id })
       .then(
         () => settle(waiting),
         (error: unknown) => settle(waiting, asError(error)),
       )
       .finally(() => this.#inFlight.delete(sent));
     this.#inFlight.add(sent);
+  }
+
+  /**
+   * If the server's `max_payload` was lowered since the start, the frame is split: as an error its senders would send
+   * the same again, forever.
+   */
+  async #append(frame: Required<Pick<Append, "subject" | "payload" | "id">>): Promise<void> {
+    try {
+      await this.#options.log.append(frame);
+    } catch (error) {
+      if (!(error instanceof TooLargeError)) throw error;
+      const halves = splitFrame(frame.payload);
+      if (halves === undefined) throw error;
+      this.#bytesMax = Math.min(this.#bytesMax, Math.max(BYTES_MAX_LOWEST, Math.floor(frame.payload.length / 2)));
+      await Promise.all(halves.map((payload, i) => this.#append({ ...frame, payload, id: `${frame.id}.${i}` })));
+    }
   }
 }
 

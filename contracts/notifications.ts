@@ -70,9 +70,16 @@ export const openAlertSchema = z.object({
     .describe("Incidents of other rules that inhibit it now (`inhibited_by`), ten at most."),
 });
 
+/** The most open alerts in one answer. */
+export const OPEN_ALERTS_MAX = 5_000;
+
 const openAlertsQuerySchema = z.strictObject({
   matchers: matchersSchema.exactOptional(),
-  limit: z.int().min(1).max(100_000),
+  /** Only incidents that are acknowledged, silenced or inhibited. */
+  marked: z.literal(true).exactOptional(),
+  limit: z.int().min(1).max(OPEN_ALERTS_MAX),
+  /** The last incident of the page before. */
+  after: z.strictObject({ activeAtUs: z.number(), incident: z.string() }).exactOptional(),
 });
 
 /** What became of one alert change at one target of a receiver. */
@@ -99,7 +106,7 @@ export const deliverySchema = z.object({
   atUs: z.number(),
 });
 
-/** Open alerts, longest open first. */
+/** Open alerts, longest open first, and by incident. An answer with fewer than `limit` is the last page. */
 export const ALERTS_LIST = question("notifications.alerts", {
   ask: openAlertsQuerySchema,
   answer: z.array(openAlertSchema),

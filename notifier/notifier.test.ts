@@ -148,7 +148,7 @@ test("silences and acknowledgements take effect at once, can be listed and ended
   const silenceRequest = { matchers: { device: ["cold-*", "d9"] }, untilUs: T0 + 2 * HOUR, by: "ann", why: "repair" };
   const silence = await bus.request(SILENCES_ADD, silenceRequest);
   const quiet = await writeChange(log, { device: "cold-7" });
-  const loud = await writeChange(log, { device: "d1" });
+  const loud = await writeChange(log, { device: "d1", activeAtUs: T0 + 1 });
   await eventually("the other one is sent", () => sink.received.length === 1);
   expect(idsOf(sink)).toEqual([loud.id]);
   const open = await bus.request(ALERTS_LIST, { limit: 10 });

@@ -5,9 +5,9 @@ import {
   ALERTS_LIST,
   DELIVERIES_LIST,
   type Delivery,
-  type Matchers,
   type NewSilence,
   type OpenAlert,
+  type OpenAlertsQuery,
   SILENCES_ADD,
   SILENCES_LIST,
   SILENCES_REMOVE,
@@ -15,6 +15,7 @@ import {
   type SilenceRemoval,
 } from "../contracts/notifications.ts";
 import type { Asked, Question } from "../contracts/question.ts";
+import type { AlertChange } from "../domain/alert.ts";
 import { acknowledgementSubject, silenceSubject } from "../domain/subjects.ts";
 import { US_PER_DAY } from "../domain/time.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -61,7 +62,7 @@ export function answerRequests(options: RequestOptions): () => void {
   }
 
   const stops = [
-    respond(ALERTS_LIST, async ({ matchers = {}, limit }) => openAlerts(options, matchers, limit)),
+    respond(ALERTS_LIST, async (request) => openAlerts(options, request)),
     respond(ALERTS_ACKNOWLEDGE, (request) => acknowledge(options, request)),
     respond(DELIVERIES_LIST, ({ incident }) => deliveries(incident)),
     respond(SILENCES_LIST, async () => options.state.silences.list(options.clock.nowUs())),
@@ -73,13 +74,31 @@ export function answerRequests(options: RequestOptions): () => void {
   };
 }
 
-function openAlerts(options: RequestOptions, matchers: Matchers, limit: number): OpenAlert[] {
+function openAlerts(options: RequestOptions, request: OpenAlertsQuery): OpenAlert[] {
+  const { matchers = {}, marked, limit, after } = request;
   const nowUs = options.clock.nowUs();
   const open = options.state.openAlerts
     .changes()
-    .filter(({ change }) => matches(matchers, change))
-    .sort((a, b) => a.change.activeAtUs - b.change.activeAtUs);
-  return open.slice(0, limit).map((logged) => toOpenAlert(logged, options, nowUs));
+    .filter(({ change }) => matches(matchers, change) && (after === undefined || byAge(change, after) > 0))
+    .sort((a, b) => byAge(a.change, b.change));
+  const page: OpenAlert[] = [];
+  for (const logged of open) {
+    if (page.length === limit) break;
+    const alert = toOpenAlert(logged, options, nowUs);
+    if (marked === undefined || isMarked(alert)) page.push(alert);
+  }
+  return page;
+}
+
+type Aged = Pick<AlertChange, "activeAtUs" | "incident">;
+
+function byAge(a: Aged, b: Aged): number {
+  if (a.activeAtUs !== b.activeAtUs) return a.activeAtUs - b.activeAtUs;
+  return a.incident < b.incident ? -1 : a.incident > b.incident ? 1 : 0;
+}
+
+function isMarked({ acknowledgement, silencedBy, inhibitedBy }: OpenAlert): boolean {
+  return acknowledgement !== undefined || silencedBy.length > 0 || inhibitedBy.length > 0;
 }
 
 function toOpenAlert({ alert, change }: LoggedChange, options: RequestOptions, nowUs: number): OpenAlert {

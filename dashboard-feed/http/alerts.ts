@@ -1,15 +1,10 @@
 import { z } from "zod";
-import { type AlertCursor, type AlertsQuery, HISTORY_ALERTS } from "../../contracts/history.ts";
 import { alertsAnswer } from "../../contracts/http/alerts.ts";
-import { US_PER_HOUR, US_PER_MS } from "../../domain/time.ts";
 import { alertMatches } from "../views/alerts-view.ts";
-import type { ApiError } from "./api-error.ts";
-import { askService, STORE, STORE_PROBLEMS } from "./ask-service.ts";
+import { STORE_PROBLEMS } from "./ask-service.ts";
 import { type Call, operation } from "./operation.ts";
-import { pageOfPast } from "./past-alerts.ts";
-import { badRequest, instantUs, requireOrder, whole } from "./query.ts";
-
-const ALERTS_RANGE_US = 24 * US_PER_HOUR;
+import { cursorText, positionCursor, storedPage } from "./past-alerts.ts";
+import { instantUs, whole } from "./query.ts";
 
 const alertsQuery = z.object({
   state: z.enum(["open", "pending", "firing", "resolved", "inactive", "ended", "all"]).optional(),
@@ -54,7 +49,7 @@ function defaultState({ query, given }: Call<unknown, Query>): State {
 /** From memory. */
 function openAlerts({ query, filter, views }: Call<unknown, Query>, state: State) {
   const { after, limit } = query;
-  const before = after === undefined ? Number.POSITIVE_INFINITY : openCursor(after);
+  const before = after === undefined ? Number.POSITIVE_INFINITY : positionCursor("open", after);
   const open = views.alerts.open().filter(({ position, change }) => {
     return position < before && (state === "open" || change.state === state) && alertMatches(filter, change);
   });
@@ -64,42 +59,10 @@ function openAlerts({ query, filter, views }: Call<unknown, Query>, state: State
 }
 
 /** From the store. */
-async function pastAlerts({ query, filter, clock, log }: Call<unknown, Query>, state: State) {
-  const { from, to, limit, after } = query;
-  // Half-open, so a little longer: the past includes the present instant.
-  const toUs = to ?? clock.nowUs() + US_PER_MS;
-  const fromUs = from ?? toUs - ALERTS_RANGE_US;
-  requireOrder(fromUs, toUs);
+async function pastAlerts(call: Call<unknown, Query>, state: State) {
   const states: readonly string[] = state === "ended" ? ["resolved", "inactive"] : [state];
-  const ask = (question: AlertsQuery) => askService(log.bus, HISTORY_ALERTS, question, STORE);
-  const { alerts, end } = await pageOfPast(ask, {
-    fromUs,
-    toUs,
-    limit,
-    after: after === undefined ? undefined : pastCursor(after),
-    wanted: (change) => (state === "all" || states.includes(change.state)) && alertMatches(filter, change),
+  const { alerts, end } = await storedPage(call, (change) => {
+    return (state === "all" || states.includes(change.state)) && alertMatches(call.filter, change);
   });
-  const next = end === undefined ? {} : { next: `past.${Buffer.from(JSON.stringify(end)).toString("base64url")}` };
-  return { alerts, ...next };
-}
-
-function openCursor(after: string): number {
-  const position = /^open\.(\d{1,16})$/.exec(after)?.[1];
-  if (position === undefined) throw badCursor();
-  return Number(position);
-}
-
-const pageEndSchema = z.strictObject({ atUs: z.number(), id: z.string() });
-
-function pastCursor(after: string): AlertCursor {
-  try {
-    const text = /^past\.([\w-]+)$/.exec(after)?.[1] ?? "";
-    return pageEndSchema.parse(JSON.parse(Buffer.from(text, "base64url").toString("utf8")));
-  } catch {
-    throw badCursor();
-  }
-}
-
-function badCursor(): ApiError {
-  return badRequest([{ parameter: "after", detail: "is not the `next` of a page with the same parameters" }]);
+  return { alerts, ...(end && { next: cursorText(end) }) };
 }

@@ -7,15 +7,15 @@ import {
   acknowledgementSchema,
   DELIVERIES_LIST,
   type DeliveriesQuery,
+  type Delivery,
   type NewAcknowledgement,
+  OPEN_ALERTS_MAX,
   type OpenAlert,
   type OpenAlertsQuery,
 } from "../../contracts/notifications.ts";
-import type { AlertChange } from "../../domain/alert.ts";
 import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import { alertMatches } from "../views/alerts-view.ts";
 import type { Views } from "../views/views.ts";
-import { ApiError } from "./api-error.ts";
 import {
   askService,
   EXPLAINER,
@@ -25,11 +25,10 @@ import {
   NOTIFIER_PROBLEMS,
 } from "./ask-service.ts";
 import { orderedBy, requireAuthor } from "./author.ts";
-import { type Call, operation } from "./operation.ts";
+import { changesOf, eventsOf, summaryOf } from "./known-incidents.ts";
+import { type ApiContext, type Call, operation } from "./operation.ts";
+import { badCursor } from "./past-alerts.ts";
 import { whole } from "./query.ts";
-
-/** Acknowledged, silenced and inhibited alerts are searched among this many. */
-const MARKED_AMONG = 100_000;
 
 /** Replaces the id of an incident that the token does not show. */
 const ELSEWHERE = "an incident elsewhere";
@@ -45,16 +44,17 @@ export const incident = operation({
   path: "/api/v1/alerts/{incident}",
   id: "incident",
   tag,
-  summary: "The changes of one incident that the feed keeps",
+  summary: "One incident with its changes, also after its end",
   scope,
   params,
   answer: incidentAnswer,
-  problems: { 404: "The feed does not have this incident. The store may have it: see `/api/v1/alerts`." },
+  problems: { 404: "Neither the feed nor the store has this incident, or the token does not show it." },
   example,
-  async handle({ params, filter, views }) {
-    const changes = changesOf(views, params.incident, filter);
-    if (changes.length === 0) throw unknownIncident(params.incident);
-    return { incident: params.incident, changes };
+  async handle(call) {
+    const { incident } = call.params;
+    const [changes, events] = await Promise.all([changesOf(incident, call), eventsOf([incident], call)]);
+    const summary = summaryOf(changes, events(incident));
+    return { incident, summary, changes };
   },
 });
 
@@ -66,7 +66,8 @@ export const openAlerts = operation({
   summary: "What the notifier knows about open incidents: acknowledgements, silences and inhibitions",
   scope,
   query: z.strictObject({
-    limit: whole({ min: 1, max: 5_000, standard: 1_000 }),
+    limit: whole({ min: 1, max: OPEN_ALERTS_MAX, standard: 1_000 }),
+    after: z.string().max(4_096).optional().describe("An earlier page's `next`."),
     marked: z
       .enum(["true", "false"])
       .default("false")
@@ -76,20 +77,33 @@ export const openAlerts = operation({
   problems: NOTIFIER_PROBLEMS,
   example: { query: { marked: "true" } },
   async handle({ query, filter, log, views }) {
-    const { limit, marked } = query;
-    const question: OpenAlertsQuery = { limit: marked === "true" ? MARKED_AMONG : limit };
-    const answer = await askService(log.bus, ALERTS_LIST, question, NOTIFIER);
-    const alerts = answer
-      .filter((alert) => marked === "false" || isMarked(alert))
-      .filter(({ key, labels }) => filter.matches((name) => tagOf(key, name) || tagOf(labels, name)))
-      .slice(0, limit);
+    const { limit, marked, after } = query;
+    const alerts: OpenAlert[] = [];
+    let from = after === undefined ? undefined : openAlertsCursor(after);
+    for (;;) {
+      const question: OpenAlertsQuery = {
+        limit: OPEN_ALERTS_MAX,
+        ...(marked === "true" && { marked: true }),
+        ...(from && { after: from }),
+      };
+      const page = await askService(log.bus, ALERTS_LIST, question, NOTIFIER);
+      const isShown = ({ key, labels }: OpenAlert) => filter.matches((name) => tagOf(key, name) || tagOf(labels, name));
+      alerts.push(...page.filter(isShown));
+      const last = page.at(-1);
+      if (last === undefined || page.length < OPEN_ALERTS_MAX || alerts.length > limit) break;
+      from = { activeAtUs: last.activeAtUs, incident: last.incident };
+    }
     const shown = idsShown(views, filter);
-    return { alerts: alerts.map((alert) => ({ ...alert, inhibitedBy: alert.inhibitedBy.map(shown) })) };
+    const answered = alerts.slice(0, limit).map((alert) => ({ ...alert, inhibitedBy: alert.inhibitedBy.map(shown) }));
+    const last = alerts.length > limit ? answered.at(-1) : undefined;
+    return { alerts: answered, ...(last && { next: `${last.activeAtUs}.${last.incident}` }) };
   },
 });
 
-function isMarked({ acknowledgement, silencedBy, inhibitedBy }: OpenAlert): boolean {
-  return acknowledgement !== undefined || silencedBy.length > 0 || inhibitedBy.length > 0;
+function openAlertsCursor(after: string): NonNullable<OpenAlertsQuery["after"]> {
+  const [, activeAtUs, incident] = /^(-?\d{1,16})\.(.+)$/s.exec(after) ?? [];
+  if (incident === undefined) throw badCursor();
+  return { activeAtUs: Number(activeAtUs), incident };
 }
 
 export const deliveries = operation({
@@ -104,18 +118,34 @@ export const deliveries = operation({
   problems: { ...NOTIFIER_PROBLEMS, ...notShown },
   example,
   async handle(call) {
-    const { log, views, filter } = call;
-    const incident = requireShown(call);
-    const question: DeliveriesQuery = { incident };
-    const answer = await askService(log.bus, DELIVERIES_LIST, question, NOTIFIER);
+    const { views, filter } = call;
+    const incident = await requireShown(call);
     const shown = idsShown(views, filter);
-    const deliveries = answer.map(({ inhibitedBy, ...delivery }) => ({
+    const deliveries = (await deliveriesOf(incident, call)).map(({ inhibitedBy, ...delivery }) => ({
       ...delivery,
       ...(inhibitedBy && { inhibitedBy: inhibitedBy.map(shown) }),
     }));
     return { incident, deliveries };
   },
 });
+
+/** From the notifier, which also knows what waits; and from the log and the store, which know longer. */
+async function deliveriesOf(incident: string, { log, views }: ApiContext): Promise<readonly Delivery[]> {
+  const question: DeliveriesQuery = { incident };
+  const [asked, events] = await Promise.all([
+    askService(log.bus, DELIVERIES_LIST, question, NOTIFIER).catch((error: unknown) => error),
+    eventsOf([incident], { log, views }),
+  ]);
+  const known = events(incident).flatMap((event) => (event.kind === "delivery" ? [event.delivery] : []));
+  if (!Array.isArray(asked)) {
+    if (known.length > 0) return known;
+    throw asked;
+  }
+  const answer: readonly Delivery[] = asked;
+  const isAnswered = (each: Delivery) =>
+    answer.some((one) => one.receiver === each.receiver && one.change === each.change);
+  return [...answer, ...known.filter((each) => !isAnswered(each))].sort((a, b) => a.atUs - b.atUs);
+}
 
 export const explanation = operation({
   method: "GET",
@@ -133,7 +163,7 @@ export const explanation = operation({
   },
   example,
   async handle(call) {
-    const incident = requireShown(call);
+    const incident = await requireShown(call);
     return { incident, explanation: await askService(call.log.bus, EXPLAIN_INCIDENT, { incident }, EXPLAINER) };
   },
 });
@@ -153,7 +183,7 @@ export const acknowledge = operation({
   async handle(call) {
     const { by, note } = call.body;
     const question: NewAcknowledgement = {
-      incident: requireShown(call),
+      incident: await requireShown(call),
       by: requireAuthor(by, call.grant),
       ...(note === undefined ? {} : { note }),
     };
@@ -162,30 +192,15 @@ export const acknowledge = operation({
 });
 
 /** The incident in the path. A token for some sites learns nothing about incidents elsewhere. Throws ApiError. */
-function requireShown({ grant, views, params, filter }: Call<{ readonly incident: string }>): string {
-  const { incident } = params;
-  if (grant.sites === undefined || changesOf(views, incident, filter).length > 0) return incident;
-  throw unknownIncident(incident);
-}
-
-function changesOf(views: Views, incident: string, filter: CompiledFilter): AlertChange[] {
-  return views.alerts
-    .snapshot()
-    .map(({ change }) => change)
-    .filter((change) => change.incident === incident && alertMatches(filter, change));
+async function requireShown(call: Call<{ readonly incident: string }>): Promise<string> {
+  const { incident } = call.params;
+  if (call.grant.sites !== undefined) await changesOf(incident, call);
+  return incident;
 }
 
 /** Hides the ids of inhibiting incidents that the token does not show. */
 function idsShown(views: Views, filter: CompiledFilter): (incident: string) => string {
   if (!filter.restricted) return (incident) => incident;
-  const changes = views.alerts.snapshot().map(({ change }) => change);
-  const shown = new Set(changes.filter((change) => alertMatches(filter, change)).map(({ incident }) => incident));
-  return (incident) => (shown.has(incident) ? incident : ELSEWHERE);
-}
-
-function unknownIncident(incident: string): ApiError {
-  const message =
-    `the feed keeps no incident ${JSON.stringify(incident)}: the id is misspelt, the incident is too old, ` +
-    "or the token does not show it";
-  return new ApiError({ status: 404, code: "unknown-incident", message });
+  const isShown = (incident: string) => views.alerts.changesOf(incident).some((change) => alertMatches(filter, change));
+  return (incident) => (isShown(incident) ? incident : ELSEWHERE);
 }

@@ -2,6 +2,7 @@ import { alerts } from "./alerts.ts";
 import { deadLetter, deadLetters, retryDeadLetter, retryDeadLetters } from "./dead-letters.ts";
 import { devices } from "./devices.ts";
 import { healthz, metrics, readyz } from "./gateway.ts";
+import { incidents } from "./incident-list.ts";
 import { acknowledge, deliveries, explanation, incident, openAlerts } from "./incidents.ts";
 import { listeners } from "./listeners.ts";
 import type { Operation } from "./operation.ts";
@@ -16,7 +17,7 @@ import { addSilence, removeSilence, silences } from "./silences.ts";
  */
 export const OPERATIONS: readonly Operation[] = [
   ...[series, states, alerts, devices, rules, ruleActivity, ruleFiles],
-  ...[openAlerts, incident, explanation, deliveries, acknowledge],
+  ...[openAlerts, incidents, incident, explanation, deliveries, acknowledge],
   ...[silences, addSilence, removeSilence],
   ...[deadLetters, deadLetter, retryDeadLetters, retryDeadLetter],
   ...[healthz, readyz, metrics, listeners],

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { ALERTS_LIST } from "../../contracts/notifications.ts";
 import { acknowledgement, delivery, incidentExplanation, openAlert, silence } from "../../contracts/testing/samples.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
@@ -152,18 +153,38 @@ describe("orders", () => {
 describe("open alerts", () => {
   it("can be limited to acknowledged, silenced and inhibited ones", async () => {
     const feed = await start();
-    respondRaw(feed.log.bus, "notifications.alerts", async () => [
-      openAlert({ incident: "plain" }),
+    const marked = [
       openAlert({ incident: "taken", acknowledgement: acknowledgement() }),
       openAlert({ incident: "quiet", silencedBy: ["s-1"] }),
       openAlert({ incident: "held", inhibitedBy: ["x"] }),
-    ]);
+    ];
+    respondRaw(feed.log.bus, "notifications.alerts", async (question) => {
+      return "marked" in Object(question) ? marked : [openAlert({ incident: "plain" }), ...marked];
+    });
     const incidents = async (query: string) => {
       const { alerts } = (await ask(feed, "GET", `open-alerts${query}`)).body as { alerts: { incident: string }[] };
       return alerts.map(({ incident }) => incident);
     };
     expect(await incidents("")).toEqual(["plain", "taken", "quiet", "held"]);
     expect(await incidents("?marked=true")).toEqual(["taken", "quiet", "held"]);
+  });
+
+  it("come in pages, however many there are", async () => {
+    const feed = await start();
+    const all = Array.from({ length: 12_000 }, (_, i) => openAlert({ incident: `i-${i}`, activeAtUs: 1_000 + i }));
+    respondRaw(feed.log.bus, "notifications.alerts", async (question) => {
+      const { limit, after } = ALERTS_LIST.ask.parse(question);
+      return all.filter(({ activeAtUs }) => activeAtUs > (after?.activeAtUs ?? 0)).slice(0, limit);
+    });
+    const found: string[] = [];
+    for (let after: string | undefined = ""; after !== undefined; ) {
+      const { body } = await ask(feed, "GET", `open-alerts?limit=3000${after && `&after=${after}`}`);
+      const page = body as { alerts: { incident: string }[]; next?: string };
+      found.push(...page.alerts.map(({ incident }) => incident));
+      after = page.next;
+    }
+    expect(found).toEqual(all.map(({ incident }) => incident));
+    expect((await ask(feed, "GET", "open-alerts?after=x")).status).toBe(400);
   });
 
   it("do not name incidents of other sites with a token for some sites", async () => {

@@ -1,10 +1,17 @@
-import type { AlertCursor, AlertsPage, AlertsQuery } from "../../contracts/history.ts";
+import { z } from "zod";
+import { type AlertCursor, type AlertsPage, type AlertsQuery, HISTORY_ALERTS } from "../../contracts/history.ts";
 import type { AlertChange } from "../../domain/alert.ts";
+import { US_PER_HOUR, US_PER_MS } from "../../domain/time.ts";
+import type { ApiError } from "./api-error.ts";
+import { askService, STORE } from "./ask-service.ts";
+import type { ApiContext } from "./operation.ts";
+import { badRequest, requireOrder } from "./query.ts";
 
 /** The store returns at most this many changes at once. */
 const ASK_MAX = 10_000;
 /** The most requests to the store for one page. */
 const ASKS_MAX = 20;
+const RANGE_US = 24 * US_PER_HOUR;
 
 export interface PastQuery {
   readonly fromUs: number;
@@ -42,4 +49,57 @@ export async function pageOfPast(
     end = next;
   }
   return { alerts, end };
+}
+
+interface PastCall extends Pick<ApiContext, "log" | "clock"> {
+  readonly query: {
+    readonly from?: number | undefined;
+    readonly to?: number | undefined;
+    readonly after?: string | undefined;
+    readonly limit: number;
+  };
+}
+
+/** A page of the changes in the store that a request asks for; those of a day by default. Throws ApiError. */
+export async function storedPage({ query, clock, log }: PastCall, wanted: PastQuery["wanted"]): Promise<Page> {
+  const { from, to, limit, after } = query;
+  // Half-open, so a little longer: the past includes the present instant.
+  const toUs = to ?? clock.nowUs() + US_PER_MS;
+  const fromUs = from ?? toUs - RANGE_US;
+  requireOrder(fromUs, toUs);
+  const ask = (question: AlertsQuery) => askService(log.bus, HISTORY_ALERTS, question, STORE);
+  return await pageOfPast(ask, {
+    fromUs,
+    toUs,
+    limit,
+    after: after === undefined ? undefined : pastCursor(after),
+    wanted,
+  });
+}
+
+/** The cursor of a page from the store, as clients send it. */
+export function cursorText(end: AlertCursor): string {
+  return `past.${Buffer.from(JSON.stringify(end)).toString("base64url")}`;
+}
+
+/** The position in a cursor `<kind>.<position>`. Throws ApiError. */
+export function positionCursor(kind: string, after: string): number {
+  const [found, position = ""] = after.split(".", 2);
+  if (found !== kind || !/^\d{1,16}$/.test(position)) throw badCursor();
+  return Number(position);
+}
+
+const pageEndSchema = z.strictObject({ atUs: z.number(), id: z.string() });
+
+function pastCursor(after: string): AlertCursor {
+  try {
+    const text = /^past\.([\w-]+)$/.exec(after)?.[1] ?? "";
+    return pageEndSchema.parse(JSON.parse(Buffer.from(text, "base64url").toString("utf8")));
+  } catch {
+    throw badCursor();
+  }
+}
+
+export function badCursor(): ApiError {
+  return badRequest([{ parameter: "after", detail: "is not the `next` of a page with the same parameters" }]);
 }

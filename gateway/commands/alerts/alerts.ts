@@ -2,18 +2,16 @@ import { userInfo } from "node:os";
 import type { Command } from "commander";
 import {
   ALERTS_ACKNOWLEDGE,
-  ALERTS_LIST,
   DELIVERIES_LIST,
   type DeliveriesQuery,
   type Delivery,
   type NewAcknowledgement,
   type OpenAlert,
-  type OpenAlertsQuery,
 } from "../../../contracts/notifications.ts";
 import { formatDurationUs, formatInstantUs } from "../../../domain/time.ts";
 import { systemClock } from "../../../platform/clock.ts";
 import { terminalText } from "../common/terminal-text.ts";
-import { ALERTS_MAX, asking, askNotifier, type Flags, parseMatchers, show } from "./ask-notifier.ts";
+import { asking, askNotifier, type Flags, openAlerts, parseMatchers, show } from "./ask-notifier.ts";
 
 /** Adds `weir alerts`: open incidents, their acknowledgements and deliveries. */
 export function addAlertCommands(program: Command): void {
@@ -21,8 +19,7 @@ export function addAlertCommands(program: Command): void {
   asking(alerts.command("list").argument("[label=value...]", "only alerts with these labels; values may be globs"))
     .description("list pending and firing incidents, and who has acknowledged them")
     .action(async (pairs: readonly string[], flags: Flags) => {
-      const query: OpenAlertsQuery = { matchers: parseMatchers(pairs), limit: ALERTS_MAX };
-      show(await askNotifier(flags, ALERTS_LIST, query), flags, alertLines);
+      show(await openAlerts(flags, parseMatchers(pairs)), flags, alertLines);
     });
   asking(alerts.command("ack").argument("<incident>"))
     .description("acknowledge an incident: its notifications are not repeated")

@@ -1,11 +1,10 @@
 import type { Command } from "commander";
-import type { Matchers } from "../../../contracts/notifications.ts";
+import { ALERTS_LIST, type Matchers, type OpenAlert, type OpenAlertsQuery } from "../../../contracts/notifications.ts";
 import type { Question } from "../../../contracts/question.ts";
 import { UsageError } from "../common/failures.ts";
 import { askService, reachingGateway } from "../common/running-gateway.ts";
 
-/** The most open alerts in one answer. */
-export const ALERTS_MAX = 100_000;
+const ALERTS_PER_PAGE = 1_000;
 
 export type Flags = Readonly<Record<string, string | undefined>>;
 
@@ -26,6 +25,20 @@ export function askNotifier<Ask, Asked, Answer>(
     ...(natsToken === undefined ? {} : { natsToken }),
   };
   return askService(reach, { service: "notifier", question, value });
+}
+
+/** All open alerts with these labels, longest open first. */
+export async function openAlerts(flags: Flags, matchers: Matchers = {}): Promise<readonly OpenAlert[]> {
+  const all: OpenAlert[] = [];
+  let query: OpenAlertsQuery = { matchers, limit: ALERTS_PER_PAGE };
+  for (;;) {
+    const page = await askNotifier(flags, ALERTS_LIST, query);
+    all.push(...page);
+    const last = page.at(-1);
+    if (last === undefined || page.length < ALERTS_PER_PAGE) return all;
+    const { activeAtUs, incident } = last;
+    query = { ...query, after: { activeAtUs, incident } };
+  }
 }
 
 /** Prints the lines, or JSON if the flags ask for it. */

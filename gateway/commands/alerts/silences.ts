@@ -1,7 +1,6 @@
 import { userInfo } from "node:os";
 import type { Command } from "commander";
 import {
-  ALERTS_LIST,
   type NewSilence,
   SILENCES_ADD,
   SILENCES_LIST,
@@ -12,7 +11,7 @@ import {
 import { formatInstantUs, INSTANT_US_MAX, parseDurationUs, US_PER_MS } from "../../../domain/time.ts";
 import { systemClock } from "../../../platform/clock.ts";
 import { UsageError } from "../common/failures.ts";
-import { ALERTS_MAX, asking, askNotifier, type Flags, parseMatchers, show } from "./ask-notifier.ts";
+import { asking, askNotifier, type Flags, openAlerts, parseMatchers, show } from "./ask-notifier.ts";
 
 /** Adds `weir silences`: alerts that notify nobody for a time. */
 export function addSilenceCommands(program: Command): void {
@@ -47,7 +46,7 @@ async function add(pairs: readonly string[], flags: Flags): Promise<void> {
   const by = flags.by ?? userInfo().username;
   const order: NewSilence = { matchers: parseMatchers(pairs), fromUs, untilUs, by, why: flags.why ?? "" };
   const silence = await askNotifier(flags, SILENCES_ADD, order);
-  const open = await askNotifier(flags, ALERTS_LIST, { limit: ALERTS_MAX });
+  const open = await openAlerts(flags);
   const held = open.filter(({ silencedBy }) => silencedBy.includes(silence.id)).length;
   const until = formatInstantUs(silence.untilUs);
   // The count reveals a typing error: a label that no alert has silences nothing.

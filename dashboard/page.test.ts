@@ -69,10 +69,11 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
 
     await page.getByRole("button", { name: "30 days" }).click();
     await expect.poll(() => pointsOf("PM2.5"), { timeout: WAIT_MS }).toBeGreaterThan(230);
-    const before = await pointsOf("PM2.5");
     gateway.step();
     gateway.step();
-    await expect.poll(() => pointsOf("PM2.5"), { timeout: WAIT_MS }).toBe(before + 2);
+    const newest = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"]?.value;
+    const shown = page.locator('.chart[data-metric="PM2.5"] .chart-value');
+    await expect.poll(() => shown.textContent(), { timeout: WAIT_MS }).toBe(String(newest));
     expect(new URL(page.url()).hash).toBe("#/device/Dongsi?tags.site=urban&range=30d");
     expect(await page.locator(".word[data-metric=wd] .word-current").textContent()).toMatch(/^[NESW]{1,3}$/);
     expect(complaints).toEqual([]);
@@ -101,6 +102,10 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
       await page.locator(".chart-value", { hasText: "12" }).waitFor();
       expect(new URL(page.url()).hash).toBe("#/device/phone?tags.user=bert");
       expect(await page.locator(".device-tags .tag").textContent()).toBe("user bert");
+      // Its first reading: a longer range would show nothing.
+      await expect
+        .poll(() => page.locator(".ranges [aria-pressed=true]").textContent(), { timeout: WAIT_MS })
+        .toBe("15 min");
       expect(await page.locator(".device-alerts .alert").count()).toBe(1);
       expect(complaints).toEqual([]);
     });

@@ -78,10 +78,13 @@ export interface WorldStep {
   readonly alerts: readonly AlertChange[];
 }
 
-/** Selects the points of a chart: `[fromUs, toUs)`, in at most this many buckets. */
-export interface MockQuery {
+interface Span {
   readonly fromUs: number;
   readonly toUs: number;
+}
+
+/** Selects the points of a chart: `[fromUs, toUs)`, in at most this many buckets. */
+export interface MockQuery extends Span {
   readonly points: number;
 }
 
@@ -180,7 +183,9 @@ export class MockWorld {
     const station = this.#stations.find((one) => one.device === device);
     const known = METRICS.find((one) => one === metric);
     if (station === undefined || known === undefined) return { atUs: [], min: [], max: [], avg: [], count: [] };
-    return bucketed(station, known, { ...query, toUs: Math.min(query.toUs, (this.#hour - 1) * HOUR_US + 1) });
+    const { fromUs, toUs, points } = query;
+    const bucketUs = Math.max(1, Math.ceil((toUs - fromUs) / points));
+    return bucketed(station, known, { fromUs, bucketUs, toUs: Math.min(toUs, (this.#hour - 1) * HOUR_US + 1) });
   }
 
   stats(): StatsItem {
@@ -306,13 +311,12 @@ export class MockWorld {
   }
 }
 
-function bucketed(station: Station, metric: Metric, query: MockQuery): SeriesAnswer {
+function bucketed(station: Station, metric: Metric, query: Span & { readonly bucketUs: number }): SeriesAnswer {
   const answer: Record<keyof SeriesAnswer, number[]> = { atUs: [], min: [], max: [], avg: [], count: [] };
-  const bucketUs = Math.max(HOUR_US, Math.ceil((query.toUs - query.fromUs) / query.points / HOUR_US) * HOUR_US);
-  const firstUs = Math.ceil(query.fromUs / bucketUs) * bucketUs;
-  for (let atUs = firstUs; atUs < query.toUs; atUs += bucketUs) {
+  const { fromUs, toUs, bucketUs } = query;
+  for (let atUs = fromUs; atUs < toUs; atUs += bucketUs) {
     const values: number[] = [];
-    for (let us = atUs; us < Math.min(atUs + bucketUs, query.toUs); us += HOUR_US) {
+    for (let us = Math.ceil(atUs / HOUR_US) * HOUR_US; us < Math.min(atUs + bucketUs, toUs); us += HOUR_US) {
       const value = airAt(metric, us / HOUR_US, station.seed);
       if (typeof value === "number") values.push(value);
     }

@@ -116,7 +116,7 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await expect.poll(() => points("temperature"), WAIT).toBeGreaterThan(before);
     await page.getByRole("button", { name: "Zoom out" }).click();
     await page.locator(".live-button").waitFor();
-    expect(await page.evaluate("location.hash")).toMatch(/^#\/device\/cold-1\?from=\d+&to=\d+$/);
+    expect(await page.evaluate("location.hash")).toMatch(/^#\/device\/cold-1\?tags\.site=north&from=\d+&to=\d+$/);
     await expect.poll(() => points("temperature"), WAIT).toBeGreaterThan(0);
     await page.getByRole("button", { name: "1 year" }).click();
     await expect.poll(() => points("temperature"), WAIT).toBeGreaterThan(0);

@@ -213,7 +213,13 @@ function openDevice(options: {
   readonly allDevices: FeedSubscription;
 }): OpenDevice {
   const { device, feed, api, devices, allDevices, ...view } = options;
-  const detail = new DeviceDetail({ device, ...view, loadSeries: api.series, nowMs: () => performance.now() });
+  const detail = new DeviceDetail({
+    device,
+    ...view,
+    loadSeries: api.series,
+    nowMs: () => performance.now(),
+    later: (run, ms) => void setTimeout(run, ms),
+  });
   const known = devices.get(deviceKey(device))?.item.peek();
   if (known !== undefined) {
     detail.readings(Object.entries(known.metrics).map(([metric, point]) => ({ metric, ...point })));

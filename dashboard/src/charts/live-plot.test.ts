@@ -5,6 +5,7 @@ import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import { type Canvas, LivePlot, type Scene, spanOf } from "./live-plot.ts";
+import { NO_OVERLAYS } from "./overlays.ts";
 import type { PlotState } from "./plot.ts";
 
 const WIDTH = 100;
@@ -24,7 +25,7 @@ function createCanvas() {
     xRange: [0, 1],
     yRange: [0, 1],
     usualStepMs: undefined,
-    overlays: { thresholds: [], spans: [], windows: [], spread: [] },
+    overlays: NO_OVERLAYS,
   };
   const columns = new Map<number, [top: number, bottom: number]>();
   const slanted = new Set<string>();
@@ -73,7 +74,6 @@ function createScene(points: SeriesBuffer, more: Partial<Scene> = {}): Scene {
       kind: "number",
       version: signal(0),
       points,
-      history: () => answer,
       past: () => answer,
       words: [],
     },

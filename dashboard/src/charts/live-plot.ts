@@ -6,8 +6,8 @@ import { lowerBound, type SeriesView } from "../lib/series-buffer.ts";
 import type { AlertSpan } from "../lib/spans.ts";
 import { CHART_POINTS, type MetricTrack } from "../store/metric-track.ts";
 import type { WindowTrack } from "../store/window-track.ts";
-import { LINE_WIDTH, type SpreadPoint, type ThresholdLine } from "./overlays.ts";
-import { createCutter, pastView, spreadOf, windowBoxes, withBoxes } from "./picture.ts";
+import { LINE_WIDTH, type ThresholdLine } from "./overlays.ts";
+import { createCutter, pastView, windowBoxes, withBoxes } from "./picture.ts";
 import type { PlotState } from "./plot.ts";
 import { axisRange, type Extent, GAP_STEPS } from "./scale.ts";
 
@@ -30,7 +30,8 @@ interface Drawn {
   readonly scene: Scene;
   readonly fromUs: number;
   readonly toUs: number;
-  readonly answer: SeriesAnswer | undefined;
+  /** The readings of the span; undefined while the chart follows the present. */
+  readonly past: SeriesAnswer | undefined;
   readonly windowChanges: number;
   readonly rewrites: number;
   extent: Extent | undefined;
@@ -74,7 +75,6 @@ export class LivePlot {
   /** Gives each chart its own moment for a step, so that neighbouring charts do not all step in one frame. */
   readonly #phase = (made++ * GOLDEN_SHARE) % 1;
   #drawn: Drawn | undefined;
-  #spread: readonly SpreadPoint[] = [];
 
   constructor(plot: Canvas, state: PlotState, color: string) {
     this.#plot = plot;
@@ -100,16 +100,14 @@ export class LivePlot {
   #drawAll(scene: Scene, fromUs: number, toUs: number): number {
     const { track, thresholds, spans, windows, windowRule } = scene;
     const state = this.#state;
-    const answer = answerOf(scene);
-    const view = scene.span === undefined ? track.points.view() : pastView(answer);
-    const { x, y, extent, usualStepUs } = this.#cut(view, fromUs, toUs);
+    const past = pastOf(scene);
+    const view = scene.span === undefined ? track.points.view() : pastView(past);
+    const { x, y, low, high, counts, extent, usualStepUs } = this.#cut(view, fromUs, toUs);
     const boxes = windowBoxes(windows, windowRule, fromUs);
     state.xRange = [fromUs / 1000, toUs / 1000];
     state.yRange = axisRange(withBoxes(extent, boxes), thresholds);
     state.usualStepMs = usualStepUs === undefined ? undefined : usualStepUs / 1000;
-    if (this.#drawn === undefined || this.#drawn.answer !== answer) this.#spread = spreadOf(answer);
-    const spreadFrom = lowerBound(answer?.atUs ?? [], fromUs) - 1;
-    state.overlays = { thresholds, spans, windows: boxes, spread: this.#spread.slice(Math.max(0, spreadFrom)) };
+    state.overlays = { thresholds, spans, windows: boxes, spread: { low, high, counts } };
     this.#plot.batch(() => this.#plot.setData([x, y]));
     const lastX = pixel(this.#plot, x.at(-1) ?? Number.NaN, "x");
     const lastY = pixel(this.#plot, y.at(-1) ?? Number.NaN, "y");
@@ -117,7 +115,7 @@ export class LivePlot {
       scene,
       fromUs,
       toUs,
-      answer,
+      past,
       windowChanges: windows?.changes() ?? 0,
       rewrites: track.points.rewrites,
       extent: withBoxes(extent, boxes),
@@ -127,7 +125,7 @@ export class LivePlot {
       top: lastY,
       bottom: lastY,
     };
-    return x.length + state.overlays.spread.length;
+    return x.length * (counts.some((count) => count > 1) ? 2 : 1);
   }
 
   /** Undefined if the new points need a new picture. */
@@ -156,7 +154,11 @@ export class LivePlot {
     return this.#extendLine(before, { at, values }, first);
   }
 
-  #extendLine(before: Drawn, { at, values }: SeriesView, first: number): "points" | "nothing" | undefined {
+  #extendLine(
+    before: Drawn,
+    { at, values }: Pick<SeriesView, "at" | "values">,
+    first: number,
+  ): "points" | "nothing" | undefined {
     const line: number[] = [before.lastX, before.lastY];
     let visible = false;
     for (let i = first; i < at.length; i++) {
@@ -197,8 +199,8 @@ export function spanOf(
   return { fromUs: toUs - rangeUs, toUs };
 }
 
-function answerOf({ span, track }: Scene): SeriesAnswer | undefined {
-  return span === undefined ? track.history() : track.past();
+function pastOf({ span, track }: Scene): SeriesAnswer | undefined {
+  return span === undefined ? undefined : track.past();
 }
 
 function isSame(drawn: Drawn, scene: Scene, fromUs: number, toUs: number): boolean {
@@ -206,7 +208,7 @@ function isSame(drawn: Drawn, scene: Scene, fromUs: number, toUs: number): boole
   return (
     drawn.fromUs === fromUs &&
     drawn.toUs === toUs &&
-    drawn.answer === answerOf(scene) &&
+    drawn.past === pastOf(scene) &&
     drawn.windowChanges === (scene.windows?.changes() ?? 0) &&
     drawn.rewrites === scene.track.points.rewrites &&
     before.track === scene.track &&

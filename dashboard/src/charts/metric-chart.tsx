@@ -2,8 +2,8 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
-import { formatInstant, formatNumber, formatValue, NO_VALUE, type Zone } from "../lib/format.ts";
-import type { Span } from "../lib/ranges.ts";
+import { formatCount, formatInstant, formatNumber, formatValue, NO_VALUE, type Zone } from "../lib/format.ts";
+import { type Span, spanAround } from "../lib/ranges.ts";
 import { describeRule, type RuleView } from "../lib/rules.ts";
 import type { AlertSpan } from "../lib/spans.ts";
 import { useVisible } from "../lib/visible.ts";
@@ -11,7 +11,7 @@ import type { DeviceDetail } from "../store/device-detail.ts";
 import type { MetricTrack } from "../store/metric-track.ts";
 import type { WindowTrack } from "../store/window-track.ts";
 import { LivePlot } from "./live-plot.ts";
-import type { ThresholdLine } from "./overlays.ts";
+import { NO_OVERLAYS, type ThresholdLine } from "./overlays.ts";
 import { usePalette } from "./palette.ts";
 import {
   chooseWindowRule,
@@ -57,22 +57,62 @@ export function MetricChart(props: MetricChartProps): JSX.Element {
   const toUs = span?.toUs ?? detail.newestUs.peek();
   const fromUs = span?.fromUs ?? toUs - props.rangeUs;
   const figures = figuresOf(span === undefined ? track.points.view() : pastView(track.past()), fromUs, toUs);
-  const { atMs, value } = plot.hovered();
+  const hovered = plot.hovered();
   return (
     <section class="chart" ref={card} data-metric={track.metric} data-points={figures.points}>
       <div class="chart-head">
         <h2>{track.metric}</h2>
-        <output class="chart-value">{formatValue(value ?? figures.last)}</output>
+        <output class="chart-value">{formatValue(hovered?.value ?? figures.last)}</output>
         <span class="chart-when">
-          {typeof atMs === "number" ? formatInstant(atMs * 1000, zone) : span === undefined ? "now" : "at the end"}
+          {hovered === undefined ? endWords(figures, { span, fromUs, zone }) : pointWords(hovered, zone)}
         </span>
         <Summary figures={figures} />
       </div>
       <div class="chart-plot" ref={plot.place} role="img" aria-label={describe(track.metric, figures, span)} />
-      {figures.points === 0 && <p class="chart-empty">No readings in this range</p>}
+      {figures.extent === undefined && (
+        <NoReadings {...props} lastUs={span === undefined ? figures.lastUs : undefined} />
+      )}
       <Legend rules={rules} windowRule={windowRule} boxes={windowBoxes(windows, windowRule, fromUs).length} />
     </section>
   );
+}
+
+/** `now`, or the time of the last reading if that is before the range. */
+function endWords(
+  { lastCount, lastUs }: Figures,
+  { span, fromUs, zone }: { readonly span: Span | undefined; readonly fromUs: number; readonly zone: Zone },
+): string {
+  if (span !== undefined) return lastCount > 1 ? "average at the end" : "at the end";
+  return lastUs !== undefined && lastUs < fromUs ? formatInstant(lastUs, zone) : "now";
+}
+
+/** In place of the line. Leads to the last reading, if it is known. */
+function NoReadings(props: MetricChartProps & { readonly lastUs: number | undefined }): JSX.Element {
+  const { lastUs, rangeUs, onSelect } = props;
+  return (
+    <p class="chart-empty">
+      No readings in this range{" "}
+      {lastUs !== undefined && (
+        <button type="button" class="small-button" onClick={() => onSelect(spanAround(lastUs, rangeUs))}>
+          Show the last one
+        </button>
+      )}
+    </p>
+  );
+}
+
+interface Hovered {
+  readonly atMs: number;
+  readonly value: number | undefined;
+  readonly low: number;
+  readonly high: number;
+  readonly count: number;
+}
+
+/** `14 Mar 2013, 14:03 · 4.1 to 25.9 in 60 readings` */
+function pointWords({ atMs, low, high, count }: Hovered, zone: Zone): string {
+  const when = formatInstant(atMs * 1000, zone);
+  return count > 1 ? `${when} · ${formatNumber(low)} to ${formatNumber(high)} in ${formatCount(count)} readings` : when;
 }
 
 /** The chart in words, for people who cannot see it. */
@@ -135,11 +175,16 @@ function useLivePlot(
   useCalmRender(track, seen, show);
 
   /** The drawn point under the pointer. */
-  function hovered(): { readonly atMs?: number | null | undefined; readonly value?: number | null | undefined } {
+  function hovered(): Hovered | undefined {
     const index = cursor.value;
-    if (index === undefined) return {};
-    const [at, values] = mounted.current?.plot.data ?? [];
-    return { atMs: at?.[index], value: values?.[index] };
+    const plot = mounted.current;
+    if (index === undefined || plot === undefined) return undefined;
+    const [at, values] = plot.plot.data;
+    const { low, high, counts } = plot.state.overlays.spread;
+    const atMs = at[index];
+    if (atMs === undefined) return undefined;
+    const value = values?.[index] ?? undefined;
+    return { atMs, value, low: low[index] ?? 0, high: high[index] ?? 0, count: counts[index] ?? 0 };
   }
   return { place, hovered };
 }
@@ -153,6 +198,7 @@ function useLatest<Arguments extends unknown[]>(run: (...args: Arguments) => voi
 
 interface MountedPlot {
   readonly plot: uPlot;
+  readonly state: PlotState;
   readonly live: LivePlot;
   unmount(): void;
 }
@@ -164,7 +210,7 @@ function mountPlot(options: Omit<PlotOptions, "state"> & { show(): void }): Moun
     xRange: [0, 1],
     yRange: [0, 1],
     usualStepMs: undefined,
-    overlays: { thresholds: [], spans: [], windows: [], spread: [] },
+    overlays: NO_OVERLAYS,
   };
   const plot = createPlot({ ...options, state });
   const live = new LivePlot(plot, state, palette.line);
@@ -178,6 +224,7 @@ function mountPlot(options: Omit<PlotOptions, "state"> & { show(): void }): Moun
   observer.observe(element);
   return {
     plot,
+    state,
     live,
     unmount() {
       observer.disconnect();

@@ -23,10 +23,12 @@ export interface WindowBox {
   readonly max: number | undefined;
 }
 
-export interface SpreadPoint {
-  readonly atMs: number;
-  readonly min: number;
-  readonly max: number;
+/** The lowest and the highest reading behind each drawn point, in the order of the points. */
+export interface Spread {
+  readonly low: Float64Array;
+  readonly high: Float64Array;
+  /** How many readings each point sums up. */
+  readonly counts: Float64Array;
 }
 
 /** Everything below and above the line of readings. Drawn by hand, because windows and alerts are spans, not points. */
@@ -34,7 +36,19 @@ export interface Overlays {
   readonly thresholds: readonly ThresholdLine[];
   readonly spans: readonly AlertSpan[];
   readonly windows: readonly WindowBox[];
-  readonly spread: readonly SpreadPoint[];
+  readonly spread: Spread;
+}
+
+export const NO_OVERLAYS: Overlays = {
+  thresholds: [],
+  spans: [],
+  windows: [],
+  spread: { low: new Float64Array(), high: new Float64Array(), counts: new Float64Array() },
+};
+
+interface Drawn {
+  readonly overlays: Overlays;
+  readonly usualStepMs: number | undefined;
 }
 
 export const LINE_WIDTH = 1.75;
@@ -48,10 +62,10 @@ interface Plot {
   y(value: number): number;
 }
 
-export function drawBelow(u: uPlot, overlays: Overlays, palette: Palette): void {
+export function drawBelow(u: uPlot, { overlays, usualStepMs }: Drawn, palette: Palette): void {
   inPlot(u, palette, (plot) => {
     for (const span of overlays.spans) drawSpan(plot, span);
-    drawSpread(plot, overlays.spread);
+    drawSpread(plot, overlays.spread, usualStepMs);
     for (const box of overlays.windows) drawWindow(plot, box);
   });
 }
@@ -128,6 +142,29 @@ export function drawDenseLine(u: uPlot, usualStepMs: number | undefined, palette
   });
 }
 
+const DOT_RADIUS = 3;
+
+/** A reading without neighbours has no line: for example the first of a device. */
+export function drawLonePoints(u: uPlot, usualStepMs: number | undefined, palette: Palette): void {
+  const [at, values] = u.data;
+  const { left, width } = u.bbox;
+  const gapMs = usualStepMs === undefined ? Infinity : usualStepMs * GAP_STEPS;
+  const isGap = (before: number | undefined, after: number | undefined) => {
+    return before === undefined || after === undefined || after - before > gapMs;
+  };
+  // Without clipping, because the newest reading is at the edge of the picture.
+  u.ctx.fillStyle = palette.line;
+  for (let i = 0; i < at.length; i++) {
+    if (!isGap(at[i - 1], at[i]) || !isGap(at[i], at[i + 1])) continue;
+    const x = u.valToPos(at[i] ?? Number.NaN, "x", true);
+    const y = u.valToPos(values?.[i] ?? Number.NaN, "y", true);
+    if (!(x >= left && x <= left + width && Number.isFinite(y))) continue;
+    u.ctx.beginPath();
+    u.ctx.arc(x, y, DOT_RADIUS * devicePixelRatio, 0, 2 * Math.PI);
+    u.ctx.fill();
+  }
+}
+
 function fillColumns(
   context: CanvasRenderingContext2D,
   columns: PixelColumns,
@@ -138,20 +175,26 @@ function fillColumns(
   context.fill();
 }
 
-function drawSpread({ u, context, palette, x, y }: Plot, spread: readonly SpreadPoint[]): void {
-  if (spread.length < 2) return;
-  context.fillStyle = palette.lineSoft;
-  if (isDense(spread.length, u.bbox.width)) {
-    const columns = createColumns(u.bbox.left, u.bbox.width);
-    for (const point of spread) columns.cover(x(point.atMs), y(point.max), y(point.min));
-    fillColumns(context, columns, { width: 1, height: 0 });
-    return;
+/** Fills from the lowest to the highest reading of each point, up to the next point. */
+function drawSpread({ u, context, palette, ratio, x, y }: Plot, spread: Spread, usualStepMs = 0): void {
+  const { low, high, counts } = spread;
+  if (!counts.some((count) => count > 1)) return;
+  const at = u.data[0];
+  const columns = createColumns(u.bbox.left, u.bbox.width);
+  for (let i = 0; i < counts.length; i++) {
+    if ((counts[i] ?? 0) <= 1) continue;
+    const atMs = at[i] ?? 0;
+    const nextMs = Math.min(at[i + 1] ?? Infinity, atMs + usualStepMs);
+    const left = Math.round(x(atMs));
+    const right = Math.max(Math.round(x(nextMs)), left + Math.ceil(ratio));
+    const [top, bottom] = [y(high[i] ?? Number.NaN), y(low[i] ?? Number.NaN)];
+    for (let column = left; column < right; column++) columns.cover(column, top, bottom);
   }
-  context.beginPath();
-  for (const point of spread) context.lineTo(x(point.atMs), y(point.max));
-  for (const point of spread.toReversed()) context.lineTo(x(point.atMs), y(point.min));
-  context.closePath();
-  context.fill();
+  // A single excursion is one pixel wide, and must still catch the eye.
+  context.globalAlpha = 0.45;
+  context.fillStyle = palette.line;
+  fillColumns(context, columns, { width: Math.ceil(ratio), height: Math.ceil(ratio) });
+  context.globalAlpha = 1;
 }
 
 function drawWindow({ context, palette, ratio, x, y }: Plot, box: WindowBox): void {

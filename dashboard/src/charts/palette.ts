@@ -9,7 +9,6 @@ export interface Palette {
   readonly grid: string;
   readonly surface: string;
   readonly line: string;
-  readonly lineSoft: string;
   readonly window: string;
   readonly severity: Readonly<Record<Severity, string>>;
   readonly severitySoft: Readonly<Record<Severity, string>>;
@@ -50,7 +49,6 @@ function readPalette(): Palette {
     grid: color("grid"),
     surface: color("surface"),
     line: color("line"),
-    lineSoft: color("line-soft"),
     window: color("window"),
     severity: { info: color("info"), warning: color("warning"), critical: color("critical") },
     severitySoft: { info: color("info-wash"), warning: color("warning-wash"), critical: color("critical-wash") },

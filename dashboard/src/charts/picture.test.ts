@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
-import { createCutter, figuresOf, spreadOf } from "./picture.ts";
+import { createCutter, figuresOf } from "./picture.ts";
 import { findGaps } from "./scale.ts";
 
 function series(...atUs: readonly number[]) {
-  return { at: Float64Array.from(atUs), values: Float64Array.from(atUs, (us) => us / 10) };
+  const values = Float64Array.from(atUs, (us) => us / 10);
+  return { at: Float64Array.from(atUs), values, min: values, max: values, counts: values.map(() => 1) };
 }
 
 test("cuts the points in view and one on either side, into reused columns", () => {
@@ -32,15 +33,32 @@ test("the figures cover the points in view", () => {
     extent: { low: 2, high: 4 },
     average: 3,
     last: 5,
+    lastUs: 50,
+    lastCount: 1,
   });
-  expect(figuresOf(series(), 0, 1)).toEqual({ points: 0, extent: undefined, average: undefined, last: undefined });
+  expect(figuresOf(series(), 0, 1)).toMatchObject({
+    points: 0,
+    extent: undefined,
+    average: undefined,
+    last: undefined,
+  });
 });
 
-test("only points that sum up several readings have a spread", () => {
-  const answer = { atUs: [1_000, 2_000], min: [1, 2], max: [3, 4], avg: [2, 3], count: [1, 1] };
-  expect(spreadOf(answer)).toEqual([]);
-  expect(spreadOf({ ...answer, count: [1, 5] })).toEqual([
-    { atMs: 1, min: 1, max: 3 },
-    { atMs: 2, min: 2, max: 4 },
-  ]);
+test("the figures are those of the readings behind the points, not of their averages", () => {
+  // Nine readings of 5, and one of 26 that the average of its bucket hides.
+  const view = {
+    at: Float64Array.of(10, 20, 30),
+    values: Float64Array.of(5, 7.1, 6),
+    min: Float64Array.of(4, 5, 6),
+    max: Float64Array.of(6, 26, 6),
+    counts: Float64Array.of(20, 10, 0),
+  };
+  const figures = figuresOf(view, 0, 40);
+  expect(figures.extent).toEqual({ low: 4, high: 26 });
+  expect(figures.average).toBeCloseTo((20 * 5 + 10 * 7.1) / 30);
+  expect(figures).toMatchObject({ last: 6, lastCount: 0 });
+  const { extent, low, high } = createCutter(8)(view, 0, 40);
+  expect(extent).toEqual({ low: 4, high: 26 });
+  expect([...low]).toEqual([4, 5, 6]);
+  expect([...high]).toEqual([6, 26, 6]);
 });

@@ -3,7 +3,7 @@ import { medianIntervalUs } from "../lib/ranges.ts";
 import type { RuleView } from "../lib/rules.ts";
 import { lowerBound, type SeriesView } from "../lib/series-buffer.ts";
 import type { WindowTrack } from "../store/window-track.ts";
-import type { SpreadPoint, WindowBox } from "./overlays.ts";
+import type { Spread, WindowBox } from "./overlays.ts";
 import { type Extent, extentOf } from "./scale.ts";
 
 /** The figures that describe a chart in words. */
@@ -11,28 +11,40 @@ export interface Figures {
   /** The drawn points: those in the range, and one on either side. */
   readonly points: number;
   readonly extent: Extent | undefined;
+  /** Of all readings: a point that sums up many weighs as many. */
   readonly average: number | undefined;
   readonly last: number | undefined;
+  readonly lastUs: number | undefined;
+  /** How many readings the last value is the average of. */
+  readonly lastCount: number;
 }
 
-export function figuresOf({ at, values }: SeriesView, fromUs: number, toUs: number): Figures {
+export function figuresOf({ at, values, min, max, counts }: SeriesView, fromUs: number, toUs: number): Figures {
   const first = lowerBound(at, fromUs);
   const end = lowerBound(at, toUs + 1);
   let sum = 0;
-  for (let i = first; i < end; i++) sum += values[i] ?? 0;
+  let readings = 0;
+  for (let i = first; i < end; i++) {
+    const count = counts[i] ?? 0;
+    if (count > 0) sum += (values[i] ?? 0) * count;
+    readings += count;
+  }
   return {
     points: Math.min(at.length, end + 1) - Math.max(0, first - 1),
-    extent: extentOf(values, first, end),
-    average: end > first ? sum / (end - first) : undefined,
+    extent: extentOf({ min, max }, first, end),
+    average: readings > 0 ? sum / readings : undefined,
     last: values.at(-1),
+    lastUs: at.at(-1),
+    lastCount: counts.at(-1) ?? 0,
   };
 }
 
-/** The drawn points, in two columns that each picture reuses. */
-export interface Columns {
+/** The drawn points, in columns that each picture reuses. */
+export interface Columns extends Spread {
   /** Milliseconds, as the chart library expects. */
   readonly x: Float64Array;
   readonly y: Float64Array;
+  /** Covers the lowest and the highest reading, not only the drawn averages. */
   readonly extent: Extent | undefined;
   readonly usualStepUs: number | undefined;
 }
@@ -42,26 +54,36 @@ export interface Columns {
  * `slots` points from the start.
  */
 export function createCutter(slots: number): (view: SeriesView, fromUs: number, toUs: number) => Columns {
-  let x = new Float64Array(slots);
-  let y = new Float64Array(slots);
-  return ({ at, values }, fromUs, toUs) => {
+  let [x, y, low, high, counts] = columnsOf(slots);
+  return (view, fromUs, toUs) => {
+    const { at, min, max } = view;
     const first = lowerBound(at, fromUs);
     const end = lowerBound(at, toUs + 1);
     const from = Math.max(0, first - 1);
-    const count = Math.min(at.length, end + 1) - from;
-    if (count > x.length) {
-      x = new Float64Array(count * 2);
-      y = new Float64Array(count * 2);
-    }
+    const to = Math.min(at.length, end + 1);
+    const count = to - from;
+    if (count > x.length) [x, y, low, high, counts] = columnsOf(count * 2);
     for (let i = 0; i < count; i++) x[i] = (at[from + i] ?? 0) / 1000;
-    y.set(values.subarray(from, from + count));
+    y.set(view.values.subarray(from, to));
+    low.set(min.subarray(from, to));
+    high.set(max.subarray(from, to));
+    counts.set(view.counts.subarray(from, to));
+    const usualStepUs = usualStepOf(at.subarray(from, to));
     return {
       x: x.subarray(0, count),
       y: y.subarray(0, count),
-      extent: extentOf(values, first, end),
-      usualStepUs: usualStepOf(at.subarray(from, from + count)),
+      low: low.subarray(0, count),
+      high: high.subarray(0, count),
+      counts: counts.subarray(0, count),
+      extent: extentOf({ min, max }, first, end),
+      usualStepUs,
     };
   };
+}
+
+function columnsOf(slots: number) {
+  const column = () => new Float64Array(slots);
+  return [column(), column(), column(), column(), column()] as const;
 }
 
 const STEPS_READ = 200;
@@ -77,7 +99,13 @@ function usualStepOf(at: Float64Array): number | undefined {
 
 /** The points in a span of the past. */
 export function pastView(past: SeriesAnswer | undefined): SeriesView {
-  return { at: Float64Array.from(past?.atUs ?? []), values: Float64Array.from(past?.avg ?? []) };
+  return {
+    at: Float64Array.from(past?.atUs ?? []),
+    values: Float64Array.from(past?.avg ?? []),
+    min: Float64Array.from(past?.min ?? []),
+    max: Float64Array.from(past?.max ?? []),
+    counts: Float64Array.from(past?.count ?? []),
+  };
 }
 
 /** The rule whose windows are drawn: the first with a spread, otherwise the first. */
@@ -129,10 +157,4 @@ export function withBoxes(extent: Extent | undefined, boxes: readonly WindowBox[
     high = Math.max(high, max ?? value);
   }
   return low <= high ? { low, high } : undefined;
-}
-
-/** The spread of points that sum up several readings; empty if no point does. */
-export function spreadOf(answer: SeriesAnswer | undefined): readonly SpreadPoint[] {
-  if (answer === undefined || !answer.count.some((count) => count > 1)) return [];
-  return answer.atUs.map((atUs, i) => ({ atMs: atUs / 1000, min: answer.min[i] ?? 0, max: answer.max[i] ?? 0 }));
 }

@@ -1,7 +1,7 @@
 import uPlot from "uplot";
 import { formatClock, formatNumber, formatTime, type Zone } from "../lib/format.ts";
 import { isDense } from "./dense.ts";
-import { drawAbove, drawBelow, drawDenseLine, LINE_WIDTH, type Overlays } from "./overlays.ts";
+import { drawAbove, drawBelow, drawDenseLine, drawLonePoints, LINE_WIDTH, type Overlays } from "./overlays.ts";
 import type { Palette } from "./palette.ts";
 import { findGaps } from "./scale.ts";
 
@@ -90,9 +90,9 @@ function lineOf(palette: Palette, state: PlotState): uPlot.Series {
 
 function hooksOf({ state, palette, onCursor, onSelect }: PlotOptions): uPlot.Hooks.Arrays {
   return {
-    drawClear: [(u) => drawBelow(u, state.overlays, palette)],
+    drawClear: [(u) => drawBelow(u, state, palette)],
     drawSeries: [(u) => drawDenseLine(u, state.usualStepMs, palette)],
-    draw: [(u) => drawAbove(u, state.overlays, palette)],
+    draw: [(u) => drawLonePoints(u, state.usualStepMs, palette), (u) => drawAbove(u, state.overlays, palette)],
     setCursor: [(u) => onCursor(u.cursor.idx ?? undefined)],
     setSelect: [
       (u) => {

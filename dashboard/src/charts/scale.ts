@@ -6,13 +6,17 @@ export interface Extent {
 }
 
 /** The lowest and highest value between two indexes; undefined without values. */
-export function extentOf(values: ArrayLike<number>, from: number, to: number): Extent | undefined {
+export function extentOf(
+  { min, max }: { readonly min: ArrayLike<number>; readonly max: ArrayLike<number> },
+  from: number,
+  to: number,
+): Extent | undefined {
   let low = Infinity;
   let high = -Infinity;
   for (let i = from; i < to; i++) {
-    const value = values[i] ?? Number.NaN;
-    if (value < low) low = value;
-    if (value > high) high = value;
+    const [lowest, highest] = [min[i] ?? Number.NaN, max[i] ?? Number.NaN];
+    if (lowest < low) low = lowest;
+    if (highest > high) high = highest;
   }
   return low <= high ? { low, high } : undefined;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { axisRange, extentOf, findGaps, niceStep } from "../charts/scale.ts";
-import { medianIntervalUs, rangeById, rangeForInterval } from "./ranges.ts";
+import { medianIntervalUs, rangeById, rangeForInterval, rangeForSample } from "./ranges.ts";
 
 const SECOND_US = 1_000_000;
 
@@ -14,6 +14,24 @@ test.each([
 ])("a reading each %d seconds is first shown over %s", (seconds, id) => {
   expect(rangeForInterval(seconds * SECOND_US).id).toBe(id);
   expect(rangeById(id)?.id).toBe(id);
+});
+
+const DAY_S = 86_400;
+
+test.each([
+  ["one reading", { readings: 1, agoS: 0 }, "15m"],
+  ["two readings of the last minute", { readings: 2, agoS: 60 }, "15m"],
+  ["a reading each 10 s for two minutes", { readings: 12, agoS: 120 }, "15m"],
+  ["a reading each minute for 50 minutes", { readings: 51, agoS: 3_000 }, "1h"],
+  ["an hourly reading since this morning", { readings: 6, agoS: 5 * 3_600 }, "6h"],
+  ["an hourly reading for all of the day", { readings: 24, agoS: 23 * 3_600 }, "7d"],
+  ["a reading each second for all of the day", { readings: DAY_S, agoS: DAY_S - 1 }, "15m"],
+  ["a reading each second for two hours", { readings: 7_200, agoS: 7_200 }, "15m"],
+  ["a reading each six hours", { readings: 4, agoS: 18 * 3_600 }, "30d"],
+])("%s opens at a range that shows its readings", (_, { readings, agoS }, id) => {
+  const toUs = 1_000 * DAY_S * SECOND_US;
+  const sample = { fromUs: toUs - DAY_S * SECOND_US, toUs, readings, firstUs: toUs - agoS * SECOND_US };
+  expect(rangeForSample(sample).id).toBe(id);
 });
 
 test("a gap does not change the usual interval", () => {
@@ -37,8 +55,9 @@ test("steps are round", () => {
 });
 
 test("extents ignore NaN", () => {
-  expect(extentOf([Number.NaN, 3, 1, 9], 0, 3)).toEqual({ low: 1, high: 3 });
-  expect(extentOf([], 0, 0)).toBeUndefined();
+  const values = [Number.NaN, 3, 1, 9];
+  expect(extentOf({ min: values, max: values }, 0, 3)).toEqual({ low: 1, high: 3 });
+  expect(extentOf({ min: [], max: [] }, 0, 0)).toBeUndefined();
 });
 
 test("a gap is a step far longer than usual", () => {

@@ -40,10 +40,32 @@ export function rangeById(id: string | undefined): Range | undefined {
 /** Longer ranges need a person's choice, because a single reading says nothing about its pace. */
 const FIRST_LONGEST = "30d";
 
+/** The shortest range that covers a time; thirty days at most. */
+export function rangeCovering(us: number): Range {
+  return RANGES.find((range) => range.us >= us || range.id === FIRST_LONGEST) ?? RANGES[0];
+}
+
 /** The shortest range that holds enough readings of a series at this pace. */
 export function rangeForInterval(intervalUs: number): Range {
-  const wantedUs = intervalUs * POINTS_WANTED;
-  return RANGES.find((range) => range.us >= wantedUs || range.id === FIRST_LONGEST) ?? RANGES[0];
+  return rangeCovering(intervalUs * POINTS_WANTED);
+}
+
+/** The readings of a span: how many, and when the first was. */
+export interface Sample extends Span {
+  readonly readings: number;
+  readonly firstUs: number;
+}
+
+/**
+ * The first range for a series, by a sample of it. It holds enough readings, but is no longer than the past of the
+ * series: a sensor that began a minute ago would be a dot at the edge of a month.
+ */
+export function rangeForSample({ fromUs, toUs, readings, firstUs }: Sample): Range {
+  if (readings < 2) return RANGES[0];
+  const pastUs = toUs - firstUs;
+  const intervalUs = pastUs / (readings - 1);
+  const beganWithin = firstUs - fromUs > 2 * intervalUs;
+  return beganWithin ? rangeCovering(Math.min(intervalUs * POINTS_WANTED, pastUs)) : rangeForInterval(intervalUs);
 }
 
 /** The usual time between two readings; undefined with fewer than two. */

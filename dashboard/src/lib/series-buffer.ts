@@ -1,6 +1,21 @@
 export interface SeriesView {
   readonly at: Float64Array;
+  /** A reading's value, or the average of the readings that a point sums up. */
   readonly values: Float64Array;
+  /** The lowest and the highest reading behind each point. */
+  readonly min: Float64Array;
+  readonly max: Float64Array;
+  /** How many readings each point counts for; 0 for a reading that an earlier point counts already. */
+  readonly counts: Float64Array;
+}
+
+/** Readings of a stretch of time as one point. */
+export interface Bucket {
+  readonly at: number;
+  readonly value: number;
+  readonly min: number;
+  readonly max: number;
+  readonly count: number;
 }
 
 const FIRST_SLOTS = 32;
@@ -8,8 +23,8 @@ const FIRST_SLOTS = 32;
 const SLACK = 1.25;
 
 /**
- * The newest points of one series, oldest first, in two flat columns that a chart can draw without copying. Holds at
- * most `capacity` points; `dropped` counts the older ones that it discarded.
+ * The newest points of one series, oldest first, in flat columns that a chart can draw without copying. Holds at most
+ * `capacity` points; `dropped` counts the older ones that it discarded.
  */
 export class SeriesBuffer {
   readonly capacity: number;
@@ -18,6 +33,9 @@ export class SeriesBuffer {
   rewrites = 0;
   #at: Float64Array<ArrayBuffer>;
   #values: Float64Array<ArrayBuffer>;
+  #min: Float64Array<ArrayBuffer>;
+  #max: Float64Array<ArrayBuffer>;
+  #counts: Float64Array<ArrayBuffer>;
   readonly #slotsMax: number;
   #start = 0;
   #end = 0;
@@ -29,6 +47,9 @@ export class SeriesBuffer {
     const slots = reserve ? this.#slotsMax : Math.min(FIRST_SLOTS, this.#slotsMax);
     this.#at = new Float64Array(slots);
     this.#values = new Float64Array(slots);
+    this.#min = new Float64Array(slots);
+    this.#max = new Float64Array(slots);
+    this.#counts = new Float64Array(slots);
   }
 
   get length(): number {
@@ -47,45 +68,40 @@ export class SeriesBuffer {
 
   /** Replaces the point at the same time, and inserts a late point at its place. Returns whether anything changed. */
   push(at: number, value: number): boolean {
-    if (at > this.newest) {
-      this.#reserve();
-      this.#at[this.#end] = at;
-      this.#values[this.#end] = value;
-      this.#end++;
-    } else {
-      const index = this.#start + lowerBound(this.view().at, at);
-      if (this.#at[index] === at) {
-        if (this.#values[index] === value) return false;
-        this.#values[index] = value;
-        this.rewrites++;
-        return true;
-      }
-      if (index === this.#start && this.length >= this.capacity) {
-        this.dropped++;
-        return false;
-      }
-      const position = index - this.#start;
-      this.rewrites++;
-      this.#reserve();
-      const slot = this.#start + position;
-      this.#at.copyWithin(slot + 1, slot, this.#end);
-      this.#values.copyWithin(slot + 1, slot, this.#end);
-      this.#at[slot] = at;
-      this.#values[slot] = value;
-      this.#end++;
-    }
-    if (this.length > this.capacity) {
-      this.#start++;
-      this.dropped++;
-    }
+    const slot = this.#slotFor(at);
+    if (slot === -1) return false;
+    if (this.#at[slot] === at && this.#values[slot] === value) return false;
+    if (slot !== this.#end - 1 || this.#at[slot] === at) this.rewrites++;
+    this.#at[slot] = at;
+    this.#values[slot] = value;
+    this.#min[slot] = value;
+    this.#max[slot] = value;
+    this.#counts[slot] = 1;
+    this.#trim();
     return true;
   }
 
-  /** The columns, valid until the next `push`. */
+  /** As `push`, for several readings. */
+  add({ at, value, min, max, count }: Bucket): void {
+    const slot = this.#slotFor(at);
+    if (slot === -1) return;
+    this.rewrites++;
+    this.#at[slot] = at;
+    this.#values[slot] = value;
+    this.#min[slot] = min;
+    this.#max[slot] = max;
+    this.#counts[slot] = count;
+    this.#trim();
+  }
+
+  /** The columns, valid until the next change. */
   view(): SeriesView {
     return {
       at: this.#at.subarray(this.#start, this.#end),
       values: this.#values.subarray(this.#start, this.#end),
+      min: this.#min.subarray(this.#start, this.#end),
+      max: this.#max.subarray(this.#start, this.#end),
+      counts: this.#counts.subarray(this.#start, this.#end),
     };
   }
 
@@ -96,18 +112,50 @@ export class SeriesBuffer {
     this.rewrites++;
   }
 
+  /** The slot of the point at this time, or a new slot at its place; -1 for a point older than a full buffer holds. */
+  #slotFor(at: number): number {
+    const length = this.length;
+    const position = at > this.newest ? length : lowerBound(this.#at.subarray(this.#start, this.#end), at);
+    if (position < length && this.#at[this.#start + position] === at) return this.#start + position;
+    if (position === 0 && length >= this.capacity) {
+      this.dropped++;
+      return -1;
+    }
+    this.#reserve();
+    const slot = this.#start + position;
+    if (position < length) {
+      for (const column of [this.#at, this.#values, this.#min, this.#max, this.#counts]) {
+        column.copyWithin(slot + 1, slot, this.#end);
+      }
+    }
+    // Not the time of another point.
+    this.#at[slot] = Number.NaN;
+    this.#end++;
+    return slot;
+  }
+
+  #trim(): void {
+    if (this.length <= this.capacity) return;
+    this.#start++;
+    this.dropped++;
+  }
+
   /** Makes room for one point: moves the columns to their front, or doubles their size up to the limit. */
   #reserve(): void {
     if (this.#end < this.#at.length) return;
-    const { at, values } = this.view();
     const length = this.length;
     if (length * SLACK > this.#at.length - 2 && this.#at.length < this.#slotsMax) {
       const slots = Math.min(this.#at.length * 2, this.#slotsMax);
+      const { at, values, min, max, counts } = this.view();
       this.#at = withRoom(at, slots);
       this.#values = withRoom(values, slots);
+      this.#min = withRoom(min, slots);
+      this.#max = withRoom(max, slots);
+      this.#counts = withRoom(counts, slots);
     } else {
-      this.#at.copyWithin(0, this.#start, this.#end);
-      this.#values.copyWithin(0, this.#start, this.#end);
+      for (const column of [this.#at, this.#values, this.#min, this.#max, this.#counts]) {
+        column.copyWithin(0, this.#start, this.#end);
+      }
     }
     this.#start = 0;
     this.#end = length;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
+import { figuresOf } from "../charts/picture.ts";
 import { rangeById } from "../lib/ranges.ts";
 import { DeviceDetail, type LoadSeries } from "./device-detail.ts";
 import { createFrame } from "./frame.ts";
@@ -36,6 +37,121 @@ test("without a chosen range, the pace of the readings determines it", async () 
   expect(points?.length).toBe(7 * 24);
   expect(points?.newest).toBe(1_000 * HOUR_US);
   detail.close();
+});
+
+/** The readings of a store: a bucket has their lowest, highest and average value. */
+function storeOf(readings: readonly (readonly [atUs: number, value: number])[]): LoadSeries {
+  return async ({ fromUs, toUs, points }) => {
+    const widthUs = Math.max(1, Math.ceil((toUs - fromUs) / points));
+    const buckets = new Map<number, number[]>();
+    for (const [atUs, value] of readings) {
+      if (atUs < fromUs || atUs >= toUs) continue;
+      const startUs = fromUs + Math.floor((atUs - fromUs) / widthUs) * widthUs;
+      buckets.set(startUs, [...(buckets.get(startUs) ?? []), value]);
+    }
+    const sorted = [...buckets].sort(([a], [b]) => a - b);
+    return {
+      atUs: sorted.map(([atUs]) => atUs),
+      min: sorted.map(([, values]) => Math.min(...values)),
+      max: sorted.map(([, values]) => Math.max(...values)),
+      avg: sorted.map(([, values]) => values.reduce((sum, value) => sum + value, 0) / values.length),
+      count: sorted.map(([, values]) => values.length),
+    };
+  };
+}
+
+test("the figures of a year are those of its readings: an excursion shows, and the newest reading counts once", async () => {
+  // A reading each ten minutes around 5, and one of 26 in May.
+  const stepUs = HOUR_US / 6;
+  const newestUs = 20_000 * 24 * HOUR_US;
+  const readings = Array.from({ length: 365 * 144 }, (_, i): [number, number] => {
+    return [newestUs - i * stepUs, i === 30_000 ? 26 : 5 + Math.sin(i)];
+  });
+  const detail = open(storeOf(readings), "1y");
+  detail.readings([{ metric: "t", atUs: newestUs, value: 5 }]);
+  await expect.poll(() => detail.historyState.value).toBe("loaded");
+  const view = detail.metrics.value[0]?.points.view();
+  const figures = view && figuresOf(view, newestUs - 365 * 24 * HOUR_US, newestUs);
+  const values = readings.map(([, value]) => value);
+  expect(figures?.extent).toEqual({ low: Math.min(...values), high: 26 });
+  expect(figures?.average).toBeCloseTo(values.reduce((sum, value) => sum + value, 0) / values.length, 9);
+  expect(view?.counts.reduce((sum, count) => sum + count, 0)).toBe(readings.length);
+  // The chart still ends with the newest reading itself.
+  expect(figures).toMatchObject({ last: 5, lastCount: 0 });
+  expect(view?.at.at(-1)).toBe(newestUs);
+
+  detail.readings([{ metric: "t", atUs: newestUs + stepUs, value: 6.5 }]);
+  const after = detail.metrics.value[0]?.points.view();
+  expect(after?.counts.reduce((sum, count) => sum + count, 0)).toBe(readings.length + 1);
+  detail.close();
+});
+
+test("readings that the store does not have yet stay, and the chart is completed a little later", async () => {
+  const stored: [number, number][] = [[HOUR_US, 5]];
+  const due: (() => void)[] = [];
+  const detail = new DeviceDetail({
+    device: { device: "a", tags: {} },
+    range: rangeById("1h"),
+    frame: createFrame((run) => run()),
+    loadSeries: storeOf(stored),
+    later: (run) => due.push(run),
+  });
+  const live: [number, number][] = [
+    [1.2 * HOUR_US, 6],
+    [1.4 * HOUR_US, 7],
+  ];
+  detail.readings(live.map(([atUs, value]) => ({ metric: "t", atUs, value })));
+  await expect.poll(() => detail.historyState.value).toBe("loaded");
+  const counted = () => {
+    const { values, counts } = detail.metrics.value[0]?.points.view() ?? { values: [], counts: [] };
+    return [...values].map((value, i) => [value, counts[i]]);
+  };
+  expect(counted()).toEqual([
+    [5, 1],
+    [6, 1],
+    [7, 1],
+  ]);
+  // The feed had left one out.
+  stored.push([1.3 * HOUR_US, 99], ...live);
+  for (const run of due.splice(0)) run();
+  await expect.poll(() => counted().map(([value]) => value)).toEqual([5, 6, 99, 7]);
+  expect(counted().reduce((sum, [, count = 0]) => sum + count, 0)).toBe(4);
+  detail.close();
+});
+
+test.each([
+  ["the feed sent two in a row", [0, 1_000, 2_000, 2_100], [0, 1, 2, 3], true],
+  ["a backlog came at once", [0, 1_000, 2_000, 3_000], [0, 1, 2, 60], true],
+  ["nothing is unusual", [0, 1_000, 2_000, 3_000], [0, 1, 2, 3], false],
+])("asks the store again when readings may be missing: %s", async (_, cameMs, seconds, expected) => {
+  let nowMs = 0;
+  let due = 0;
+  const detail = new DeviceDetail({
+    device: { device: "a", tags: {} },
+    range: rangeById("15m"),
+    frame: createFrame((run) => run()),
+    loadSeries: async () => EMPTY,
+    nowMs: () => nowMs,
+    later: () => due++,
+  });
+  for (const [i, second] of seconds.entries()) {
+    nowMs = cameMs[i] ?? 0;
+    detail.readings([{ metric: "t", atUs: 1e15 + second * 1e6, value: 1 }]);
+  }
+  expect(due > 0).toBe(expected);
+  detail.close();
+});
+
+test("a device with its first reading opens at a short range, and a slow one at a month", async () => {
+  const young = open(async () => EMPTY);
+  young.readings([{ metric: "t", atUs: 1_000 * HOUR_US, value: 5 }]);
+  await expect.poll(() => young.range.value?.id).toBe("15m");
+  young.close();
+  const daily = Array.from({ length: 40 }, (_, i): [number, number] => [(1_000 - 24 * i) * HOUR_US, 1]);
+  const slow = open(storeOf(daily));
+  slow.readings([{ metric: "t", atUs: 1_000 * HOUR_US, value: 5 }]);
+  await expect.poll(() => slow.range.value?.id).toBe("30d");
+  slow.close();
 });
 
 test("keeps live readings that arrive while the past loads", async () => {

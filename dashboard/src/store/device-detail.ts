@@ -2,20 +2,33 @@ import { type ReadonlySignal, signal } from "@preact/signals";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { Device, ReadingValue, Tags } from "../../../domain/reading.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
-import { medianIntervalUs, type Range, rangeForInterval, type Span } from "../lib/ranges.ts";
+import {
+  medianIntervalUs,
+  RANGES,
+  type Range,
+  rangeForInterval,
+  rangeForSample,
+  type Sample,
+  type Span,
+} from "../lib/ranges.ts";
 import type { Frame } from "./frame.ts";
 import { LiveTrack, type MetricTrack } from "./metric-track.ts";
 import { Turns } from "./turns.ts";
 import { LiveWindows, type WindowTrack } from "./window-track.ts";
 
 const DAY_US = 86_400_000_000;
+const MONTH_US = 30 * DAY_US;
 const HISTORY_BUCKETS = 1_000;
 const METRICS_MAX = 60;
 const WINDOW_TRACKS_MAX = 200;
-/** The assumed pace of a series whose pace is unknown. It chooses a range of one day. */
-const UNKNOWN_INTERVAL_US = 720_000_000;
+/** A sample with fewer readings says little about their pace. */
+const SAMPLE_READINGS_MIN = 3;
 /** The shortest time between two requests for a chart whose buffer overflows, as a share of its range. */
 const ASK_AGAIN_SHARE = 0.05;
+/** The store has readings a little later than the feed. */
+const STORED_MS = 3_000;
+/** The shortest time between two requests for a chart whose live readings may be incomplete. */
+const COMPLETE_EVERY_MS = 30_000;
 
 export interface ReadingPoint {
   readonly metric: string;
@@ -43,6 +56,8 @@ export interface DeviceDetailOptions {
   readonly loadSeries: LoadSeries;
   /** For pacing only: `performance.now()`. */
   readonly nowMs?: () => number;
+  /** `setTimeout`. */
+  readonly later?: (run: () => void, ms: number) => void;
 }
 
 /**
@@ -72,6 +87,8 @@ export class DeviceDetail {
   readonly #frame: Frame;
   readonly #loadSeries: LoadSeries;
   readonly #turns: Turns<MetricTrack>;
+  readonly #nowMs: () => number;
+  readonly #later: (run: () => void, ms: number) => void;
   readonly #tracks = new Map<string, LiveTrack>();
   readonly #windowTracks = new Map<string, LiveWindows>();
   readonly #loading = new Set<LiveTrack>();
@@ -83,7 +100,9 @@ export class DeviceDetail {
   #generation = 0;
 
   constructor(options: DeviceDetailOptions) {
-    const { frame, drawing = frame, nowMs = () => 0 } = options;
+    const { frame, drawing = frame, nowMs = () => 0, later = () => {} } = options;
+    this.#nowMs = nowMs;
+    this.#later = later;
     this.device = options.device;
     this.#range.value = options.range;
     this.#span.value = options.span;
@@ -115,8 +134,9 @@ export class DeviceDetail {
     for (const { metric, atUs, value } of items) {
       const track = this.#trackOf(metric, typeof value === "number" ? "number" : "word");
       if (track === undefined) continue;
-      if (typeof value === "number") track.points.push(atUs, value);
-      else track.pushWord(atUs, String(value));
+      if (typeof value === "number") {
+        if (track.pushLive({ atUs, value, nowMs: this.#nowMs() })) this.#completeLater(track);
+      } else track.pushWord(atUs, String(value));
       this.#turns.due(track);
       if (this.#span.peek() === undefined) this.#loadOverflowed(track);
     }
@@ -217,7 +237,8 @@ export class DeviceDetail {
       if (this.#closed) return;
       this.#historyState.value = "unavailable";
       if (this.#range.peek() === undefined) {
-        this.#range.value = rangeForInterval(medianIntervalUs(track.points.view().at) ?? UNKNOWN_INTERVAL_US);
+        const intervalUs = medianIntervalUs(track.points.view().at);
+        this.#range.value = intervalUs === undefined ? RANGES[0] : rangeForInterval(intervalUs);
       }
     } finally {
       this.#loading.delete(track);
@@ -234,20 +255,57 @@ export class DeviceDetail {
     this.#historyState.value = "loaded";
   }
 
-  /** Until a range is chosen, a day of data shows the pace of the series, and the pace determines the range. */
   async #loadRange(track: LiveTrack, asked: number): Promise<void> {
-    const rangeUs = this.#range.peek()?.us ?? DAY_US;
-    const toUs = this.#newest + 1;
-    const query = { metric: track.metric, fromUs: toUs - rangeUs, toUs, points: HISTORY_BUCKETS };
-    const answer = await this.#loadSeries({ ...this.device, ...query });
+    const range = this.#range.peek() ?? (await this.#firstRange(track));
     if (this.#closed || asked !== this.#generation) return;
     if (this.#range.peek() === undefined) {
-      const readings = answer.count.reduce((sum, count) => sum + count, 0);
-      this.chooseRange(rangeForInterval(rangeUs / Math.max(readings, 1)));
+      this.chooseRange(range);
       return;
     }
-    track.setHistory(answer);
+    const toUs = this.#newest + 1;
+    const span = { fromUs: toUs - range.us, toUs };
+    const answer = await this.#loadSeries({
+      ...this.device,
+      ...span,
+      metric: track.metric,
+      points: HISTORY_BUCKETS,
+    });
+    if (this.#closed || asked !== this.#generation) return;
+    // As the store divides a span.
+    const bucketUs = Math.max(1, Math.ceil(range.us / HISTORY_BUCKETS));
+    const incomplete = track.setHistory(answer, { toUs, bucketUs });
+    if (incomplete) this.#completeLater(track);
     this.#historyState.value = "loaded";
+  }
+
+  /** Until a range is chosen, a day of data shows the pace of the series; a month, if the day has hardly any. */
+  async #firstRange(track: LiveTrack): Promise<Range> {
+    const day = await this.#sample(track, DAY_US);
+    return rangeForSample(day.readings < SAMPLE_READINGS_MIN ? await this.#sample(track, MONTH_US) : day);
+  }
+
+  async #sample({ metric, points }: LiveTrack, us: number): Promise<Sample> {
+    const toUs = this.#newest + 1;
+    const span = { fromUs: toUs - us, toUs };
+    const { atUs, count } = await this.#loadSeries({ ...this.device, metric, ...span, points: HISTORY_BUCKETS });
+    // The store may not have the very first readings yet.
+    const stored = count.reduce((sum, one) => sum + one, 0);
+    return { ...span, readings: Math.max(stored, points.length), firstUs: Math.min(atUs[0] ?? toUs, points.oldest) };
+  }
+
+  /** Requests a chart again soon: the feed may have left out readings, or the store did not have all of them yet. */
+  #completeLater(track: LiveTrack): void {
+    if (track.isDue) return;
+    track.isDue = true;
+    const dueMs = track.completedAtMs + COMPLETE_EVERY_MS - this.#nowMs();
+    this.#later(
+      () => {
+        track.isDue = false;
+        track.completedAtMs = this.#nowMs();
+        if (!this.#closed && this.#span.peek() === undefined) void this.#load(track);
+      },
+      Math.max(STORED_MS, dueMs),
+    );
   }
 
   /** If a buffer dropped points of the range, the store fills it in buckets that fit. */

@@ -4,6 +4,7 @@ import { findChromium } from "./dev/chromium.ts";
 import { type MockGateway, startMockGateway } from "./dev/mock-gateway.ts";
 import { openPageKit, type PageKit } from "./dev/page-kit.ts";
 import { ALL_VISITS, type Visit, visit } from "./dev/screens.ts";
+import { setText } from "./dev/text-look.ts";
 
 const executablePath = findChromium();
 const WIDTHS = [320, 360, 390, 641, 821, 1161] as const;
@@ -51,14 +52,6 @@ function lostLinks(page: Page): Promise<string[]> {
       })
       .map((link) => `${link.getAttribute("aria-label") ?? link.textContent} cannot be pressed`);
   });
-}
-
-async function setText(page: Page, css: string): Promise<void> {
-  await page.evaluate((text) => {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(text);
-    document.adoptedStyleSheets = [sheet];
-  }, css);
 }
 
 describe.skipIf(executablePath === undefined)("the page fits its window", () => {

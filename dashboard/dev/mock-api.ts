@@ -1,5 +1,7 @@
 import type { IncidentExplanation } from "../../contracts/explanations.ts";
+import type { BrokerListeners } from "../../contracts/listeners.ts";
 import { type Acknowledgement, SILENCES_ADD, type Silence } from "../../contracts/notifications.ts";
+import type { RuleFiles } from "../../contracts/rule-files.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { globMatches } from "../../domain/glob.ts";
 import { type MockAnswer, MockLetters, ok } from "./mock-letters.ts";
@@ -19,6 +21,14 @@ interface Request {
 
 /** The HTTP API over the made-up world. Its notifier keeps acknowledgements and silences in memory. */
 export class MockApi {
+  ruleFiles: RuleFiles = { errors: 0, warnings: 0, problems: [] };
+  listeners: BrokerListeners = {
+    bind: "127.0.0.1",
+    listeners: [{ protocol: "mqtt", port: 18_830 }],
+    users: false,
+    topics: ["sensors/{site}/{device}/telemetry", "sensors/{site}/{device}/{metric}"],
+    example: { topic: "sensors/north/cold-1/telemetry", payload: '{"temperature": 21.5}' },
+  };
   /** The notice of the processors in the health of the gateway. */
   notice: string | undefined;
   readonly #world: MockWorld;
@@ -44,6 +54,8 @@ export class MockApi {
       silences: (request) => this.#silence(request),
       devices: () => ok({ total: world.devices().length, devices: world.devices() }),
       rules: () => ok({ version: "made-up", sequence: 1, rules: world.rules() }),
+      "rule-files": () => ok(this.ruleFiles),
+      listeners: () => ok(this.listeners),
       "rule-activity": () => ok(this.#activity()),
       "dead-letters": ({ method, parts }) => this.#letters.answer(method, parts[1], parts[2]),
       readyz: () => ok(this.#readiness()),

@@ -17,7 +17,7 @@ import {
 import { globMatches } from "../../domain/glob.ts";
 import { deviceKey } from "../../domain/reading.ts";
 import { MockApi } from "./mock-api.ts";
-import { MockWorld } from "./mock-world.ts";
+import { MockWorld, type WorldOptions } from "./mock-world.ts";
 import { WALL_EVERY_MS, Wall } from "./wall.ts";
 
 /** Sends long lists as the real gateway does: the rest follows in updates. */
@@ -42,6 +42,8 @@ export interface MockOptions {
   readonly hoursBefore?: number;
   /** The token that clients must show. */
   readonly token?: string;
+  readonly rules?: WorldOptions["rules"];
+  readonly edit?: WorldOptions["edit"];
   /** Adds a device, `wall`, with this many metrics that change ten times a second. */
   readonly wallMetrics?: number;
   /** More devices in snapshots, with their newest values and no past. */
@@ -79,9 +81,13 @@ export class MockGateway {
   #cursor = 0;
 
   constructor(options: MockOptions) {
-    const { devices = 12, hoursBefore = 24 * 32, wallMetrics, pageDir, token } = options;
+    const { devices = 12, hoursBefore = 24 * 32, wallMetrics, pageDir, token, rules, edit } = options;
     this.#options = options;
-    this.world = new MockWorld({ devices, hoursBefore, nowUs: this.#nowUs });
+    this.world = new MockWorld({
+      ...{ devices, hoursBefore, nowUs: this.#nowUs },
+      ...(rules === undefined ? {} : { rules }),
+      ...(edit === undefined ? {} : { edit }),
+    });
     this.#wall = wallMetrics === undefined ? undefined : new Wall(wallMetrics, this.#nowUs);
     this.api = new MockApi(this.world, this.#nowUs, this.#wall);
     this.#server = createServer((request, response) => {

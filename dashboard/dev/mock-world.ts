@@ -88,9 +88,21 @@ export interface MockQuery extends Span {
   readonly points: number;
 }
 
+export interface WorldOptions {
+  readonly devices: number;
+  readonly hoursBefore: number;
+  readonly nowUs: () => number;
+  /** Without rules, nothing is watched. */
+  readonly rules?: boolean;
+  /** Changes a device's item, for example to make it silent. */
+  readonly edit?: (item: DeviceItem, index: number) => DeviceItem;
+}
+
 /** The mock's sensors, rules and alerts. One call of `step` is one hour of event time. */
 export class MockWorld {
   readonly #nowUs: () => number;
+  readonly #edit: NonNullable<WorldOptions["edit"]>;
+  readonly #rules: readonly MockRule[];
   readonly #stations: readonly Station[];
   readonly #firstHour: number;
   readonly #states = new Map<string, AlertChange>();
@@ -101,7 +113,9 @@ export class MockWorld {
   #hour: number;
   #sequence = 0;
 
-  constructor(options: { readonly devices: number; readonly hoursBefore: number; readonly nowUs: () => number }) {
+  constructor(options: WorldOptions) {
+    this.#edit = options.edit ?? ((item) => item);
+    this.#rules = options.rules === false ? [] : RULES;
     this.#nowUs = options.nowUs;
     this.#stations = makeStations(options.devices);
     this.#firstHour = START_HOUR - options.hoursBefore;
@@ -113,7 +127,7 @@ export class MockWorld {
     this.#hour++;
     const windows: WindowResult[] = [];
     const alerts: AlertChange[] = [];
-    for (const rule of RULES) {
+    for (const rule of this.#rules) {
       if (this.#hour % rule.hours !== 0) continue;
       for (const station of this.#stations) {
         const result = this.#windowOf(rule, station);
@@ -131,12 +145,17 @@ export class MockWorld {
   }
 
   devices(): readonly DeviceItem[] {
-    return this.#stations.map(({ device, site, seed }) => ({
+    return this.#stations.map((station, index) => this.#edit(this.#deviceOf(station), index));
+  }
+
+  #deviceOf({ device, site, seed }: Station): DeviceItem {
+    return {
       device,
       tags: { site },
       lastSeenUs: this.#nowUs(),
       silentFromUs: this.#nowUs() + 3 * HOUR_US,
       expectedEveryUs: HOUR_US,
+      ...(this.#rules.length === 0 ? { unwatched: true as const } : {}),
       readings: (this.#hour - this.#firstHour) * METRICS.length,
       clockAhead: 0,
       metrics: Object.fromEntries(
@@ -145,11 +164,11 @@ export class MockWorld {
           {
             atUs: (this.#hour - 1) * HOUR_US,
             value: airAt(metric, this.#hour - 1, seed),
-            ...(RULES.some((rule) => rule.metric === metric) ? {} : { unwatched: true as const }),
+            ...(this.#rules.some((rule) => rule.metric === metric) ? {} : { unwatched: true as const }),
           },
         ]),
       ),
-    }));
+    };
   }
 
   readings(): readonly ReadingItem[] {
@@ -225,7 +244,7 @@ export class MockWorld {
   }
 
   rules(): readonly unknown[] {
-    return RULES.map(ruleJson);
+    return this.#rules.map(ruleJson);
   }
 
   /** A change by hand, for tests. */

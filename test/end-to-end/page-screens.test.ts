@@ -212,7 +212,7 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
       .toMatch(/^No connection .* for \d+ s/);
     await gateway.start();
     await expect.poll(() => page.locator(".connection").textContent(), WAIT).toBe("Live");
-    await expect.poll(() => page.locator("h1").textContent(), WAIT).toBe("1 critical alert");
+    await expect.poll(() => page.locator("h1").textContent(), WAIT).toBe("1 acknowledged alert");
     // The acknowledgement has survived it, too.
     await expect
       .poll(() => page.locator(".alerts-panel .mark").allTextContents(), WAIT)

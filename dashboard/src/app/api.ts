@@ -5,7 +5,9 @@ import type { AlertsPage } from "../../../contracts/http/alerts.ts";
 import type { RuleActivity } from "../../../contracts/http/data.ts";
 import type { DeadLetterPage, DeadLetterWhole } from "../../../contracts/http/dead-letters.ts";
 import type { Readiness } from "../../../contracts/http/gateway.ts";
+import type { BrokerListeners } from "../../../contracts/listeners.ts";
 import type { Acknowledgement, Delivery, NewSilence, OpenAlert, Silence } from "../../../contracts/notifications.ts";
+import type { RuleFiles } from "../../../contracts/rule-files.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { isRecord } from "../lib/rules.ts";
 import type { LoadSeries } from "../store/device-detail.ts";
@@ -105,6 +107,16 @@ export class Api {
   /** As in the rule files; `parseRules` reads what the page needs. */
   async rules(): Promise<unknown> {
     return await this.#json("GET", "api/v1/rules");
+  }
+
+  /** Errors and warnings in the rule files. */
+  async ruleFiles(): Promise<RuleFiles> {
+    return await this.#json("GET", "api/v1/rule-files");
+  }
+
+  /** Where devices send their messages. */
+  async listeners(): Promise<BrokerListeners> {
+    return await this.#json("GET", "api/v1/listeners");
   }
 
   async ruleActivity(): Promise<RuleActivity> {

@@ -1,4 +1,4 @@
-import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { CLOSE_UNAUTHORIZED, type ReadingItem } from "../../../contracts/feed/protocol.ts";
@@ -16,6 +16,7 @@ import type { Range, Span } from "../lib/ranges.ts";
 import { AlertStore } from "../store/alerts.ts";
 import { type AttentionStore, createAttention } from "../store/attention.ts";
 import { type Backfill, createBackfill } from "../store/backfill.ts";
+import { type Census, createCensus } from "../store/census.ts";
 import { DeviceDetail } from "../store/device-detail.ts";
 import { filterOf, groupFilterOf } from "../store/device-filter.ts";
 import { DeviceStore } from "../store/devices.ts";
@@ -58,6 +59,9 @@ export interface Page extends Polled {
   readonly backfill: Backfill;
   /** The gateway's clock, once a second. */
   readonly nowUs: ReadonlySignal<number>;
+  /** The time of what the page shows: `nowUs`, or when the connection was lost. */
+  readonly asOfUs: ReadonlySignal<number>;
+  readonly census: ReadonlySignal<Census>;
   readonly eventTime: ReadonlySignal<EventTime>;
   /** Subscribes to the devices of this name with these tags until `close`. */
   findDevices(asked: Device): FoundDevices;
@@ -92,6 +96,7 @@ export function startPage(target: Window): Page {
   const status = signal<FeedStatus>({ state: "connecting", sinceMs: Date.now(), attempt: 1 });
   let serverAheadUs = 0;
   const serverNowUs = () => Date.now() * 1000 + serverAheadUs;
+  const nowUs = signal(serverNowUs());
   const feed = connect({
     base,
     session,
@@ -100,6 +105,7 @@ export function startPage(target: Window): Page {
     },
     onServerTime: (serverTimeUs) => {
       serverAheadUs = serverTimeUs - Date.now() * 1000;
+      nowUs.value = serverNowUs();
     },
   });
   watchNetwork(target, feed);
@@ -117,10 +123,10 @@ export function startPage(target: Window): Page {
   const backfill = createBackfill({ loadSeries: api.series, sparks: devices });
   const allDevices = subscribeStores(feed, { devices, alerts, stats });
 
-  const nowUs = signal(serverNowUs());
   target.setInterval(() => {
     nowUs.value = serverNowUs();
   }, 1000);
+  const asOfUs = followAsOf(nowUs, status);
   const root = target.document.documentElement;
   const kiosk = isKiosk(target.location);
   if (kiosk) root.dataset.kiosk = "";
@@ -139,11 +145,30 @@ export function startPage(target: Window): Page {
     backfill,
     ...startPolls({ api, target, status, devices, alerts, attention, backfill }),
     nowUs,
+    asOfUs,
+    census: createCensus(devices.list, asOfUs),
     eventTime: computed(() => devices.clock.read(nowUs.value)),
     findDevices: (asked) => findDevices({ asked, feed, maxHz: DEVICES_HZ, onItems: (items) => devices.update(items) }),
     openDevice: (device, view) => openDevice({ device, ...view, feed, api, frame, drawing, devices, allDevices }),
     openRule: (rule) => openRuleState({ rule, feed, frame }),
   };
+}
+
+/** Without a connection, devices do not become silent: the page just does not hear of them. */
+function followAsOf(nowUs: ReadonlySignal<number>, status: ReadonlySignal<FeedStatus>): ReadonlySignal<number> {
+  const asOfUs = signal(nowUs.peek());
+  let wasOpen = false;
+  let wasLost = false;
+  effect(() => {
+    const { state, sinceMs } = status.value;
+    const now = nowUs.value;
+    wasLost ||= wasOpen && state !== "open";
+    wasOpen ||= state === "open";
+    // What the page missed arrives within the first seconds of a connection.
+    const settled = state === "open" && Date.now() - sinceMs > SNAPSHOT_SETTLED_MS;
+    if (!wasLost || settled) asOfUs.value = now;
+  });
+  return asOfUs;
 }
 
 function connect(options: {

@@ -1,6 +1,7 @@
-import { effect, type ReadonlySignal, signal } from "@preact/signals";
+import { effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { FeedStatus } from "../../../contracts/feed-client/feed-client.ts";
 import type { Readiness } from "../../../contracts/http/gateway.ts";
+import type { RuleFiles } from "../../../contracts/rule-files.ts";
 import { parseRules, type RuleView } from "../lib/rules.ts";
 import type { AlertStore } from "../store/alerts.ts";
 import type { AttentionStore } from "../store/attention.ts";
@@ -10,6 +11,7 @@ import type { Api } from "./api.ts";
 
 const RULES_EVERY_MS = 60_000;
 const RULES_AGAIN_MS = 5_000;
+const RULE_FILES_EVERY_MS = 15_000;
 const READY_EVERY_MS = 10_000;
 const ATTENTION_EVERY_MS = 15_000;
 /** Alert changes come in bursts, and each burst causes one request. */
@@ -21,6 +23,8 @@ const ALERTS_AHEAD_US = 86_400_000_000;
 export interface Polled {
   readonly rules: ReadonlySignal<readonly RuleView[]>;
   readonly rulesLoaded: ReadonlySignal<boolean>;
+  /** Undefined until a processor has answered, or if the token does not show it. */
+  readonly ruleFiles: ReadonlySignal<RuleFiles | undefined>;
   /** Undefined until the gateway has answered. */
   readonly readiness: ReadonlySignal<Readiness | undefined>;
 }
@@ -40,11 +44,7 @@ export function startPolls(options: PollOptions): Polled {
   const { api, target, status, attention, backfill } = options;
   const { askRules, rules, rulesLoaded } = pollRules(api);
   const readiness = signal<Readiness | undefined>(undefined);
-
-  async function askReady(): Promise<void> {
-    const answer = await api.readiness();
-    if (JSON.stringify(answer) !== JSON.stringify(readiness.peek())) readiness.value = answer;
-  }
+  const ruleFiles = signal<RuleFiles | undefined>(undefined);
 
   // Each may fail. The live feed works without it, and the next round tries again.
   const whenOpen = (ask: () => Promise<void>) => () => {
@@ -52,7 +52,8 @@ export function startPolls(options: PollOptions): Polled {
   };
   const asks: readonly [() => Promise<void>, number][] = [
     [askRules, RULES_EVERY_MS],
-    [askReady, READY_EVERY_MS],
+    [() => refresh(readiness, api.readiness()), READY_EVERY_MS],
+    [() => refresh(ruleFiles, api.ruleFiles()), RULE_FILES_EVERY_MS],
     [attention.refresh, ATTENTION_EVERY_MS],
   ];
   for (const [ask, everyMs] of asks) target.setInterval(whenOpen(ask), everyMs);
@@ -70,7 +71,13 @@ export function startPolls(options: PollOptions): Polled {
   });
   refreshAfterAlerts(options, whenOpen(attention.refresh));
   loadPastAlerts(options);
-  return { rules, rulesLoaded, readiness };
+  return { rules, rulesLoaded, ruleFiles, readiness };
+}
+
+/** An equal answer stays the same object, so that nothing is rendered again. */
+async function refresh<Answer>(known: Signal<Answer | undefined>, asked: Promise<Answer>): Promise<void> {
+  const answer = await asked;
+  if (JSON.stringify(answer) !== JSON.stringify(known.peek())) known.value = answer;
 }
 
 function pollRules(api: Api) {

@@ -2,7 +2,7 @@ import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Device, Tags } from "../../../domain/reading.ts";
 import { rangeById, type Span } from "../lib/ranges.ts";
 
-export const DEVICE_STATES = ["alerting", "silent", "odd"] as const;
+export const DEVICE_STATES = ["alerting", "silent", "partly-silent", "unwatched", "partly-unwatched", "odd"] as const;
 export const DEVICE_SORTS = ["name", "worst", "seen"] as const;
 
 export interface DeviceFilter {

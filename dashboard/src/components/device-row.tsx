@@ -6,16 +6,20 @@ import type { AlertChange } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
 import { deviceHref } from "../app/route.ts";
 import { Sparkline } from "../charts/sparkline.tsx";
-import { formatAge, formatCount, formatValue, plural } from "../lib/format.ts";
+import { formatAge, formatCount, plural } from "../lib/format.ts";
 import { isSilent } from "../lib/silence.ts";
 import type { DeviceEntry } from "../store/devices.ts";
+import { OtherValue } from "./device-card.tsx";
 import { SeverityIcon } from "./icons.tsx";
 
 const VALUES_SHOWN = 4;
 const NARROW_PX = 640;
 
-export function rowHeightFor(widthPx: number): number {
-  return widthPx <= NARROW_PX ? 92 : 64;
+const USUAL_FONT_PX = 16;
+
+/** Rows grow with the reader's font size. */
+export function rowHeightFor({ widthPx, fontPx }: { readonly widthPx: number; readonly fontPx: number }): number {
+  return Math.ceil(((widthPx <= NARROW_PX ? 118 : 64) * fontPx) / USUAL_FONT_PX);
 }
 
 /** One device in one line: its worst alert, values, age and irregular readings. */
@@ -33,6 +37,7 @@ export function DeviceRow(props: {
   useEffect(() => {
     if (first !== undefined && newestUs !== undefined) backfill.want(entry, first, newestUs);
   }, [backfill, entry, first, newestUs]);
+  const where = entry.apart.value || (item.tags.site ?? "");
   const shown = first === undefined ? names : [first, ...names.filter((name) => name !== first)];
   return (
     <a
@@ -47,15 +52,16 @@ export function DeviceRow(props: {
         {worst !== undefined && <SeverityIcon severity={worst.severity} state={worst.state} />}
       </span>
       <span class="device-row-name">
-        <span class="card-name">{entry.name}</span>
-        <span class="device-row-site">{entry.apart.value || (item.tags.site ?? "")}</span>
+        <span class="card-name" title={entry.name}>
+          {entry.name}
+        </span>
+        <span class="device-row-site" title={where}>
+          {where}
+        </span>
       </span>
       <span class="device-row-values">
         {shown.slice(0, VALUES_SHOWN).map((name) => (
-          <span key={name} class="device-row-value">
-            <span class="card-other-name">{name}</span>
-            <span class="device-row-number">{formatValue(item.metrics[name]?.value)}</span>
-          </span>
+          <OtherValue key={name} name={name} item={item} metric={item.metrics[name]} />
         ))}
       </span>
       <Sparkline points={first === undefined ? undefined : entry.sparks.get(first)} newest={newestUs ?? 0} />
@@ -65,19 +71,27 @@ export function DeviceRow(props: {
 }
 
 function LastSeen({ item }: { readonly item: DeviceItem }): JSX.Element {
-  const { nowUs } = usePage();
+  const { asOfUs } = usePage();
   const words = useComputed(() => {
-    const ageUs = nowUs.value - item.lastSeenUs;
+    const ageUs = asOfUs.value - item.lastSeenUs;
     // In steps of ten seconds, so that rows do not change every second.
     return ageUs < 10_000_000 ? "just now" : `${formatAge(Math.floor(ageUs / 10_000_000) * 10_000_000)} ago`;
   }).value;
-  const silent = useComputed(() => isSilent(item, nowUs.value)).value;
+  const silent = useComputed(() => isSilent(item, asOfUs.value)).value;
+  const note = noteOf(item);
   return (
     <span class="device-row-heard">
       <span class={silent ? "note-warning" : ""}>{silent ? `silent, ${words}` : words}</span>
-      <span class="device-row-note">{oddities(item)[0] ?? `${formatCount(item.readings)} readings`}</span>
+      <span class="device-row-note" title={note}>
+        {note}
+      </span>
     </span>
   );
+}
+
+function noteOf(item: DeviceItem): string {
+  if (item.unwatched === true) return "not watched";
+  return oddities(item)[0] ?? `${formatCount(item.readings)} readings`;
 }
 
 /** Its irregular readings in words, the worst first. */

@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import type { AlertState, Severity } from "../../../domain/alert.ts";
+import type { Tone } from "../lib/headline.ts";
 
 interface IconProps {
   readonly class?: string;
@@ -39,6 +40,19 @@ export function SeverityIcon(props: { readonly severity: Severity; readonly stat
       )}
     </svg>
   );
+}
+
+/** Beside the headline. Only `calm` has the tick. */
+export function HeadlineIcon({ tone }: { readonly tone: Tone }): JSX.Element | null {
+  switch (tone) {
+    case "critical":
+    case "warning":
+      return <SeverityIcon severity={tone} state="firing" />;
+    case "calm":
+      return <SeverityIcon severity="info" state="resolved" />;
+    case "quiet":
+      return null;
+  }
 }
 
 export function ArrowLeft({ class: name = "icon-line" }: IconProps): JSX.Element {

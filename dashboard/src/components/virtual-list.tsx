@@ -1,8 +1,11 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { printing } from "../lib/printing.ts";
 
 /** The number of rows rendered beyond either edge of the window, so that fast scrolling and j/k find them. */
 const OVERSCAN = 8;
+/** More would take a hundred sheets. */
+const PRINTED_MAX = 500;
 
 /** A long list of rows of equal height. Renders only the rows near the window. */
 export function VirtualList<Item>(props: {
@@ -31,9 +34,10 @@ export function VirtualList<Item>(props: {
       removeEventListener("resize", update);
     };
   }, [rowHeight, items.length]);
-  const [first, end] = range;
+  const [first, end] = printing.value ? [0, PRINTED_MAX] : range;
+  const height = printing.value ? Math.min(items.length, PRINTED_MAX) * rowHeight : items.length * rowHeight;
   return (
-    <ul class="virtual" ref={list} aria-label={label} style={{ height: `${items.length * rowHeight}px` }}>
+    <ul class="virtual" ref={list} aria-label={label} style={{ height: `${height}px` }}>
       {items.slice(first, end).map((item, index) => (
         <li
           key={keyOf(item)}

@@ -10,6 +10,7 @@ import { plural } from "../lib/format.ts";
 import { textSearch } from "../lib/search.ts";
 import { isSilent } from "../lib/silence.ts";
 import { type OpenByDevice, openAlertsOf, rankOf } from "../store/alerts.ts";
+import { hasOld, unwatchedMetrics } from "../store/census.ts";
 import { DEVICES_MAX, type DeviceEntry } from "../store/devices.ts";
 
 /** Filters and orders that depend on the clock are applied again at this interval. */
@@ -74,6 +75,9 @@ function Named({ filter }: { readonly filter: DeviceFilter }): JSX.Element | nul
 const STATE_WORDS: Readonly<Record<(typeof DEVICE_STATES)[number], string>> = {
   alerting: "With open alerts",
   silent: "Silent",
+  "partly-silent": "Partly silent",
+  unwatched: "Not watched",
+  "partly-unwatched": "With metrics that are not watched",
   odd: "Late, duplicate or clock ahead",
 };
 const SORT_WORDS: Readonly<Record<DeviceFilter["sort"], string>> = {
@@ -166,35 +170,48 @@ function Choice(props: {
 }
 
 function useFound(filter: DeviceFilter): readonly DeviceEntry[] {
-  const { devices, alerts, nowUs } = usePage();
+  const { devices, alerts, asOfUs } = usePage();
   const list = devices.list.value;
-  const timed = filter.state === "silent" || filter.state === "odd" || filter.sort === "seen";
-  const again = useComputed(() => Math.floor(nowUs.value / AGAIN_US)).value;
+  const timed = (filter.state !== undefined && filter.state !== "alerting") || filter.sort === "seen";
+  const again = useComputed(() => Math.floor(asOfUs.value / AGAIN_US)).value;
   const byDevice = filter.state === "alerting" || filter.sort === "worst" ? alerts.byDevice.value : undefined;
   return useMemo(
-    () => findDevices(list, filter, { alerts: byDevice ?? NO_ALERTS, nowUs: nowUs.peek() }),
+    () => findDevices(list, filter, { alerts: byDevice ?? NO_ALERTS, nowUs: asOfUs.peek() }),
     [list, filter, byDevice, timed && again],
   );
 }
 
 const NO_ALERTS: OpenByDevice = new Map();
 
+interface Present {
+  readonly alerts: OpenByDevice;
+  readonly nowUs: number;
+}
+
+const IS_IN_STATE: Readonly<Record<(typeof DEVICE_STATES)[number], (entry: DeviceEntry, present: Present) => boolean>> =
+  {
+    alerting: ({ item }, { alerts }) => openAlertsOf(alerts, item.peek()).length > 0,
+    silent: ({ item }, { nowUs }) => isSilent(item.peek(), nowUs),
+    "partly-silent": ({ item }, { nowUs }) => !isSilent(item.peek(), nowUs) && hasOld(item.peek(), nowUs),
+    unwatched: ({ item }) => item.peek().unwatched === true,
+    "partly-unwatched": ({ item }) => item.peek().unwatched !== true && unwatchedMetrics(item.peek()).length > 0,
+    odd: ({ item }) => oddities(item.peek()).length > 0,
+  };
+
 /** The matching devices, in the chosen order. Each word must be in the name, a tag or a metric. */
 export function findDevices(
   list: readonly DeviceEntry[],
   filter: DeviceFilter,
-  present: { readonly alerts: OpenByDevice; readonly nowUs: number },
+  present: Present,
 ): readonly DeviceEntry[] {
-  const { alerts, nowUs } = present;
+  const { alerts } = present;
   const isFound = textSearch(filter.find);
   const found = list.filter((entry) => {
     const item = entry.item.peek();
     if (filter.device !== undefined && filter.device !== entry.name) return false;
     if (Object.entries(filter.tags).some(([name, value]) => entry.tags[name] !== value)) return false;
     if (filter.site !== undefined && (item.tags.site ?? "") !== filter.site) return false;
-    if (filter.state === "alerting" && openAlertsOf(alerts, item).length === 0) return false;
-    if (filter.state === "silent" && !isSilent(item, nowUs)) return false;
-    if (filter.state === "odd" && oddities(item).length === 0) return false;
+    if (filter.state !== undefined && !IS_IN_STATE[filter.state](entry, present)) return false;
     return isFound(() => [entry.name, ...Object.values(item.tags), ...Object.keys(item.metrics)].join(" "));
   });
   if (filter.sort === "seen") return found.sort((a, b) => a.item.peek().lastSeenUs - b.item.peek().lastSeenUs);
@@ -214,10 +231,15 @@ function sitesOf(list: readonly DeviceEntry[]): readonly string[] {
 
 /** Rows are higher on narrow screens. The list must know their height before it renders them. */
 function useRowHeight(): number {
-  const height = useSignal(rowHeightFor(innerWidth));
+  const current = () =>
+    rowHeightFor({
+      widthPx: innerWidth,
+      fontPx: Number.parseFloat(getComputedStyle(document.documentElement).fontSize),
+    });
+  const height = useSignal(current());
   useEffect(() => {
     const changed = () => {
-      height.value = rowHeightFor(innerWidth);
+      height.value = current();
     };
     addEventListener("resize", changed);
     return () => removeEventListener("resize", changed);

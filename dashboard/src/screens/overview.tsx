@@ -1,21 +1,28 @@
-import { useComputed } from "@preact/signals";
-import type { JSX } from "preact";
-import { partsOf } from "../app/api.ts";
+import { useComputed, useSignal } from "@preact/signals";
+import type { JSX, RefObject } from "preact";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { usePage } from "../app/page.ts";
 import { devicesHref } from "../app/route.ts";
 import { AlertPanel } from "../components/alert-list.tsx";
 import { DeviceCard } from "../components/device-card.tsx";
+import { Headline } from "../components/headline.tsx";
 import { HealthPanel } from "../components/health-panel.tsx";
+import { GotIt, NoDevices } from "../components/no-devices.tsx";
 import { Pipeline } from "../components/pipeline.tsx";
 import { Sites } from "../components/sites.tsx";
-import { plural } from "../lib/format.ts";
+import { formatCount, plural } from "../lib/format.ts";
 import { matches } from "../lib/match.ts";
 import type { RuleView } from "../lib/rules.ts";
 import { rankOf } from "../store/alerts.ts";
+import { byAttention } from "../store/attention-order.ts";
 import type { DeviceEntry, MetricCount } from "../store/devices.ts";
 
 /** More cards are hard to read at a glance. The sites sum up all devices, and the list has them all. */
 const CARDS_MAX = 48;
+const AGAIN_US = 5_000_000;
+/** A wall keeps this much below the cards, for the number of the others. */
+const REST_PX = 72;
+const WALL_ROWS_MIN = 2;
 
 export function OverviewScreen(): JSX.Element {
   const { kiosk } = usePage();
@@ -37,47 +44,11 @@ export function OverviewScreen(): JSX.Element {
   );
 }
 
-/** The state of everything in one line, readable from across a room. */
-function Headline(): JSX.Element {
-  const { alerts, devices, readiness } = usePage();
-  const { critical, warning, info } = alerts.firing.value;
-  const count = devices.list.value.length;
-  const loaded = devices.loaded.value && alerts.loaded.value;
-  const state = critical > 0 ? "critical" : warning > 0 ? "warning" : "calm";
-  const pending = alerts.pending.value;
-  return (
-    <div class="headline" data-state={state}>
-      <h1>{loaded ? headlineWords(count, critical, warning, info) : "Connecting"}</h1>
-      <p>
-        {loaded
-          ? `${plural(count, "device")}${pending > 0 ? ` · ${plural(pending, "alert")} pending` : ""}`
-          : "Loading devices and alerts"}
-        <NotReady
-          words={(readiness.value === undefined ? [] : partsOf(readiness.value))
-            .filter(({ ready }) => !ready)
-            .map(({ name, detail }) => `${name}: ${detail}`)}
-        />
-      </p>
-    </div>
-  );
-}
-
-function headlineWords(devices: number, critical: number, warning: number, info: number): string {
-  if (critical > 0)
-    return `${plural(critical, "critical alert")}${warning > 0 ? `, ${plural(warning, "warning")}` : ""}`;
-  if (warning > 0) return plural(warning, "warning");
-  if (info > 0) return `All well, ${plural(info, "notice")}`;
-  return devices === 0 ? "Ready for readings" : "All well";
-}
-
-function NotReady({ words }: { readonly words: readonly string[] }): JSX.Element | null {
-  if (words.length === 0) return null;
-  return <span class="not-ready"> · Not ready: {words.slice(0, 3).join("; ")}</span>;
-}
-
 function Devices(): JSX.Element {
   const { devices, rules, settings, kiosk } = usePage();
-  const list = devices.list.value;
+  const list = useShown();
+  const grid = useRef<HTMLDivElement>(null);
+  const shown = useCardsShown(grid, list.length > 0);
   const metrics = devices.metrics.value;
   const chosen = settings.metric.value;
   const metric = metrics.some((one) => one.metric === chosen) ? chosen : defaultMetric(metrics, rules.value);
@@ -86,7 +57,7 @@ function Devices(): JSX.Element {
     <section class="devices" aria-labelledby="devices-title">
       <div class="panel-head">
         <h2 id="devices-title">Devices</h2>
-        <span class="count">{list.length}</span>
+        <span class="count">{formatCount(list.length)}</span>
         {!kiosk && metrics.length > 0 && (
           <label class="field">
             <span class="field-label">Show</span>
@@ -103,38 +74,72 @@ function Devices(): JSX.Element {
           All devices
         </a>
       </div>
+      <GotIt />
       {list.length === 0 ? (
         <NoDevices />
       ) : (
-        <div class="grid">
-          {list.slice(0, CARDS_MAX).map((entry) => (
+        <div class="grid" ref={grid}>
+          {list.slice(0, shown).map((entry) => (
             <DeviceCard key={entry.id} entry={entry} metric={metric} site={several ? siteOf(entry) : undefined} />
           ))}
         </div>
       )}
-      {list.length > CARDS_MAX && (
-        <a class="more" href={devicesHref()}>
-          {plural(list.length - CARDS_MAX, "more device")}
-        </a>
-      )}
+      {list.length > shown && <RestLink words={plural(list.length - shown, "more device")} />}
     </section>
   );
 }
 
-function NoDevices(): JSX.Element {
-  const { devices } = usePage();
-  if (!devices.loaded.value) return <div class="grid grid-waiting" aria-hidden="true" />;
+function RestLink({ words }: { readonly words: string }): JSX.Element {
+  const { kiosk } = usePage();
+  if (kiosk) return <p class="rest">{words}</p>;
   return (
-    <div class="empty">
-      <h3>No readings yet</h3>
-      <p>
-        Point a device at <code>mqtt://{location.hostname}:1883</code>, or run <code>weir simulate</code>.
-      </p>
-      <p class="empty-more">
-        For example, publish <code>{'{"temperature": 21.5}'}</code> to <code>sensors/north/cold-1/telemetry</code>.
-      </p>
-    </div>
+    <a class="more" href={devicesHref()}>
+      {words}
+    </a>
   );
+}
+
+/** Not all fit: those that need attention come first. A wall also shows few devices by attention. */
+function useShown(): readonly DeviceEntry[] {
+  const { devices, alerts, asOfUs, kiosk } = usePage();
+  const list = devices.list.value;
+  const isSorted = kiosk || list.length > CARDS_MAX;
+  const again = useComputed(() => Math.floor(asOfUs.value / AGAIN_US)).value;
+  const byDevice = isSorted ? alerts.byDevice.value : undefined;
+  return useMemo(
+    () => (byDevice === undefined ? list : byAttention(list, byDevice, asOfUs.peek())),
+    [list, byDevice, isSorted && again],
+  );
+}
+
+/** On a wall, the cards that fit its height: nobody scrolls there. */
+function useCardsShown(grid: RefObject<HTMLElement>, hasCards: boolean): number {
+  const { kiosk } = usePage();
+  const fitting = useSignal(CARDS_MAX);
+  useLayoutEffect(() => {
+    const element = grid.current;
+    if (!kiosk || element === null) return;
+    const update = () => (fitting.value = cardsThatFit(element));
+    update();
+    const observer = new ResizeObserver(update);
+    observer.observe(document.documentElement);
+    addEventListener("resize", update);
+    return () => {
+      observer.disconnect();
+      removeEventListener("resize", update);
+    };
+  }, [kiosk, hasCards]);
+  return fitting.value;
+}
+
+function cardsThatFit(grid: HTMLElement): number {
+  const style = getComputedStyle(grid);
+  const columns = style.gridTemplateColumns.split(" ").length;
+  const cardHeight = grid.firstElementChild?.getBoundingClientRect().height ?? 0;
+  const gap = Number.parseFloat(style.rowGap) || 0;
+  const height = innerHeight - (grid.getBoundingClientRect().top + scrollY) - REST_PX;
+  const rows = Math.floor((height + gap) / (cardHeight + gap));
+  return Math.min(CARDS_MAX, columns * Math.max(WALL_ROWS_MIN, rows));
 }
 
 function siteOf(entry: DeviceEntry): string | undefined {

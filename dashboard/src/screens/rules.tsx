@@ -5,6 +5,7 @@ import type { RuleActivity } from "../../../contracts/http/data.ts";
 import { usePage } from "../app/page.ts";
 import { ruleHref } from "../app/route.ts";
 import { SeverityIcon } from "../components/icons.tsx";
+import { RuleProblems } from "../components/rule-problems.tsx";
 import { SearchField } from "../components/search-field.tsx";
 import { formatCount, formatInstant, formatSince, zoneName } from "../lib/format.ts";
 import { describeRule, describeWhere, type RuleView } from "../lib/rules.ts";
@@ -14,9 +15,7 @@ const AGAIN_MS = 15_000;
 
 /** The rules in force, their state, and how often they fired. */
 export function RulesScreen(): JSX.Element {
-  const { rules, rulesLoaded, settings, readiness } = usePage();
-  const processors = readiness.value?.services.filter(({ name }) => name === "processors") ?? [];
-  const notices = new Set(processors.flatMap(({ notice }) => notice ?? []));
+  const { rules, rulesLoaded, settings } = usePage();
   const activity = useActivity();
   const find = useSignal("");
   const zone = settings.zone.value;
@@ -40,11 +39,7 @@ export function RulesScreen(): JSX.Element {
           activity?.sinceUs !== undefined &&
           ` Incidents are counted since ${formatInstant(activity.sinceUs, zone)}, in event time.`}
       </p>
-      {[...notices].map((notice) => (
-        <p key={notice} class="screen-words note-warning" role="status">
-          {notice}
-        </p>
-      ))}
+      <RuleProblems />
       {found.length === 0 ? (
         <p class="quiet">
           {!rulesLoaded.value

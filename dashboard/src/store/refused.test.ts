@@ -1,0 +1,33 @@
+import { signal } from "@preact/signals";
+import { expect, test } from "vitest";
+import { createRefused } from "./refused.ts";
+
+const MIN = 60_000_000;
+
+test("what was refused before the page opened is not news, and what is refused now is, for some minutes", () => {
+  const counts = signal<ReadonlyMap<string, number> | undefined>(undefined);
+  const nowUs = signal(0);
+  const refused = createRefused(() => counts.value, nowUs);
+  expect(refused.value).toEqual({ total: 0, reasons: [], grows: false });
+  counts.value = new Map([["unknown-topic", 3]]);
+  expect(refused.value).toEqual({ total: 3, reasons: [["unknown-topic", 3]], grows: false });
+
+  nowUs.value = MIN;
+  counts.value = new Map([
+    ["unknown-topic", 3],
+    ["bad-payload", 4],
+    ["too-large", 0],
+  ]);
+  const reasons = [
+    ["bad-payload", 4],
+    ["unknown-topic", 3],
+  ];
+  expect(refused.value).toEqual({ total: 7, reasons, grows: true });
+  nowUs.value = 12 * MIN;
+  expect(refused.value).toEqual({ total: 7, reasons, grows: false });
+
+  counts.value = new Map();
+  expect(refused.value).toMatchObject({ total: 0, grows: false });
+  counts.value = new Map([["bad-payload", 1]]);
+  expect(refused.value).toMatchObject({ total: 1, grows: true });
+});

@@ -1,0 +1,23 @@
+import { computed, type ReadonlySignal } from "@preact/signals";
+import type { Refused } from "../lib/headline.ts";
+
+/** A refused message is news for this long. */
+const NEWS_US = 600_000_000;
+
+/** Counts of refused messages by reason, and whether they grew lately. */
+export function createRefused(
+  byReason: () => ReadonlyMap<string, number> | undefined,
+  nowUs: ReadonlySignal<number>,
+): ReadonlySignal<Refused> {
+  let known: number | undefined;
+  let grewAtUs = -Infinity;
+  return computed(() => {
+    const counts = byReason();
+    const reasons = [...(counts ?? [])].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+    const total = reasons.reduce((sum, [, count]) => sum + count, 0);
+    if (known !== undefined && total > known) grewAtUs = nowUs.peek();
+    // A service that starts again counts from zero.
+    if (counts !== undefined) known = total;
+    return { total, reasons, grows: grewAtUs > -Infinity && nowUs.value - grewAtUs < NEWS_US };
+  });
+}

@@ -10,6 +10,8 @@ export const RETRYABLE_REASONS: readonly string[] = [
   "bad-timestamp",
   "bad-name",
   "too-large",
+  "too-many-devices",
+  "too-many-series",
   "reading-failed",
 ];
 

@@ -380,6 +380,33 @@ test("a dead letter too large for the log keeps the beginning of its payload", a
   expect(only?.letter.detail).toMatch(/of the payload's 99000 bytes only the first \d+ are kept/);
 });
 
+test("a message with a series too many keeps the others, and becomes a dead letter", async () => {
+  await start({}, { limits: { series_per_device_max: 2 } });
+  expect(await publish("sensors/s/d/telemetry", '{"a": 1, "b": 2}')).toBeUndefined();
+  expect(await publish("sensors/s/d/telemetry", '{"a": 3, "c": 4, "b": 5}')).toBeUndefined();
+  expect((await readings()).map(({ metric, value }) => [metric, value])).toEqual([
+    ["a", 1],
+    ["b", 2],
+    ["a", 3],
+    ["b", 5],
+  ]);
+  const detail = `device "d" has 2 metrics, as many as ingest.limits.series_per_device_max allows`;
+  expect(await deadLetters()).toMatchObject([{ letter: { reason: "too-many-series", detail } }]);
+});
+
+test("a device too many becomes a dead letter, and no entry of the ledger", async () => {
+  await start({}, { limits: { devices_max: 2 } });
+  expect(await publish("sensors/s/first/telemetry", '{"a": 1}')).toBeUndefined();
+  expect(await publish("sensors/s/second/telemetry", '{"a": 1}')).toBeUndefined();
+  expect(await publish("sensors/s/first/telemetry", '{"a": 2}')).toBeUndefined();
+  expect(await readings()).toHaveLength(2);
+  expect(await deadLetters()).toMatchObject([
+    { letter: { reason: "too-many-devices", topic: "sensors/s/second/telemetry" } },
+  ]);
+  const ledger = await log.bus.request(INGEST_LEDGER, undefined);
+  expect(ledger.map(({ device }) => device)).toEqual(["first"]);
+});
+
 test("a frame that the server refuses for its size, because max_payload was lowered, is split", async () => {
   const sizes: number[] = [];
   await start({

@@ -5,6 +5,8 @@ export interface InboundMessage {
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
   readonly clientId: string;
+  /** Who answers for it: the user, or the address of a client without one. */
+  readonly sender?: string;
   readonly receivedAtUs: number;
 }
 

@@ -236,7 +236,8 @@ export class MqttEdge {
   ): void {
     // A restart of the gateway says nothing about a device.
     const refusal = this.#stopping ? "stopping" : this.#willRefusal(link, will.topic);
-    if (refusal === undefined && this.#inbound.acceptWill(will, clientId, callback)) return;
+    const sender = link?.sender ?? "";
+    if (refusal === undefined && this.#inbound.acceptWill(will, { clientId, sender }, callback)) return;
     this.#options.events.willDropped(refusal ?? "gate-full", clientId, will.topic);
     callback(new Error(refusal ?? "gate-full"));
   }

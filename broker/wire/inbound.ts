@@ -110,11 +110,15 @@ export class Inbound implements ReadControl {
    * A will has no connection: it has no order, no acknowledgement and no socket to stop reading. Returns false if too
    * much is in flight; the will is then dropped.
    */
-  acceptWill(packet: ParsedPublish, clientId: string, proceed: Proceed): boolean {
+  acceptWill(
+    packet: ParsedPublish,
+    { clientId, sender }: { readonly clientId: string; readonly sender: string },
+    proceed: Proceed,
+  ): boolean {
     const { inflight_max, inflight_size_max } = this.#options.limits;
     if (this.#inflight >= inflight_max || this.#inflightBytes >= inflight_size_max) return false;
     const receivedAtUs = this.#options.nowUs();
-    const pending = new PendingPublish(packet, { clientId, receivedAtUs, proceed });
+    const pending = new PendingPublish(packet, { clientId, sender, receivedAtUs, proceed });
     this.#count(pending);
     this.#offer(pending, undefined);
     return true;
@@ -198,7 +202,8 @@ export class Inbound implements ReadControl {
 
   #take(packet: ParsedPublish, link: Link, proceed: Proceed | undefined): void {
     const receivedAtUs = this.#options.nowUs();
-    const pending = new PendingPublish(packet, { clientId: link.clientId, receivedAtUs, proceed });
+    const { clientId, sender } = link;
+    const pending = new PendingPublish(packet, { clientId, sender, receivedAtUs, proceed });
     this.#count(pending);
     link.push(pending);
     link.rate.take(pending.bytes);

@@ -94,6 +94,11 @@ export class Link {
     this.conn.read = (size?: number | null) => (size === 0 ? this.#readConn(0) : this.#read());
   }
 
+  /** Who answers for its messages. */
+  get sender(): string {
+    return this.user === "" ? this.address : this.user;
+  }
+
   get closed(): boolean {
     return this.conn.destroyed;
   }

@@ -20,6 +20,7 @@ export class PendingPublish implements InboundMessage {
   readonly retain: boolean;
   readonly messageId: number;
   readonly clientId: string;
+  readonly sender: string;
   readonly receivedAtUs: number;
   /** Undefined if the message bypassed Aedes: then the broker acknowledges and forwards it itself. */
   readonly proceed: Proceed | undefined;
@@ -31,6 +32,7 @@ export class PendingPublish implements InboundMessage {
     packet: ParsedPublish,
     options: {
       readonly clientId: string;
+      readonly sender: string;
       readonly receivedAtUs: number;
       readonly proceed: Proceed | undefined;
     },
@@ -41,6 +43,7 @@ export class PendingPublish implements InboundMessage {
     this.retain = packet.retain;
     this.messageId = packet.messageId ?? 0;
     this.clientId = options.clientId;
+    this.sender = options.sender;
     this.receivedAtUs = options.receivedAtUs;
     this.proceed = options.proceed;
   }

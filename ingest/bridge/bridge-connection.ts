@@ -192,6 +192,7 @@ export class BridgeConnection {
       qos,
       retain,
       clientId: `bridge:${this.#config.client_id}`,
+      sender: "bridge",
       receivedAtUs: this.#deps.clock.nowUs(),
     };
     this.#deps.accept(message, (error) => {

@@ -98,6 +98,10 @@ const bridgeSchema = z
 
 export type BridgeConfig = z.output<typeof bridgeSchema>;
 
+function names(fallback: number, description: string) {
+  return z.int().min(1).max(100_000_000).default(fallback).describe(description);
+}
+
 export const ingestConfigSchema = z.strictObject({
   sources: z
     .array(sourceSchema)
@@ -147,9 +151,25 @@ export const ingestConfigSchema = z.strictObject({
         .max(10_000_000)
         .default(200_000)
         .describe("Number of topics whose source Weir caches. Above it, Weir clears the cache."),
+      series_max: names(
+        500_000,
+        "Series (a metric of a device with its tags) that may send. One user, or one address of clients without a user, gets at most half of them. A message with a series above the limit becomes a dead letter; its other readings are stored.",
+      ),
+      series_per_device_max: names(10_000, "The same for the metrics of one device with its tags."),
+      devices_max: names(
+        100_000,
+        "Devices (with their tags) that may send. One user, or one address, gets at most half of them. A message of a device above the limit becomes a dead letter.",
+      ),
+      devices_per_user_max: names(
+        50_000,
+        "The same for the devices of one user, or of one address of clients without a user. A bridge counts as one user.",
+      ),
+      forget_after: durationField("1m", "3650d")
+        .prefault("30d")
+        .describe("A device or series that sends nothing for this long no longer counts toward these limits."),
     })
     .prefault({})
-    .describe("Limits on a message. A message that exceeds one becomes a dead letter."),
+    .describe("Limits on messages, devices and series. A message that exceeds one becomes a dead letter."),
   bridge: bridgeSchema.optional().describe("Also subscribe to another MQTT broker."),
 });
 

@@ -1,3 +1,4 @@
+import { keysOf } from "../../domain/keys-of.ts";
 import { type Device, deviceKey, type Tags } from "../../domain/reading.ts";
 
 /** The outcomes of a device's messages: `messages = stored + deadLettered + dropped + in flight`. */
@@ -33,6 +34,16 @@ export class DeviceLedger {
     const counts = { messages: 0, stored: 0, deadLettered: 0, dropped: 0, readings: 0, clockAhead: 0 };
     this.#entries.set(key, { device, tags, counts });
     return counts;
+  }
+
+  /** Its counts so far go to `(others)`. */
+  forget(device: Device): void {
+    const key = deviceKey(device);
+    const counts = this.#entries.get(key)?.counts;
+    if (counts === undefined) return;
+    this.#entries.delete(key);
+    const others = this.of(OTHERS);
+    for (const name of keysOf(counts)) others[name] += counts[name];
   }
 
   entries(): Entry[] {

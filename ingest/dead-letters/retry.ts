@@ -144,7 +144,7 @@ async function retryOne(
   { sequence, letter, by }: { readonly sequence: number; readonly letter: DeadLetter; readonly by: string },
 ): Promise<RetryResult> {
   const { topic, payload, clientId, receivedAtUs } = letter;
-  const message = { topic, payload, clientId, receivedAtUs, qos: 1, retain: false } as const;
+  const message = { topic, payload, clientId, sender: clientId, receivedAtUs, qos: 1, retain: false } as const;
   let taken: Taken;
   try {
     taken = await take(message, sequence);

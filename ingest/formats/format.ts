@@ -7,7 +7,7 @@ export type OnReading = (metric: string, value: ReadingValue, atUs: number | und
 
 /** Why a payload, or a part of it, has no readings. */
 export interface PayloadProblem {
-  readonly reason: "bad-payload" | "bad-timestamp" | "bad-name" | "too-large" | "reading-failed";
+  readonly reason: "bad-payload" | "bad-timestamp" | "bad-name" | "too-large" | "too-many-series" | "reading-failed";
   readonly detail: string;
   /** The first bad byte, if known. */
   readonly position?: number;

@@ -43,7 +43,7 @@ export class MessageLane {
    */
   take(message: InboundMessage, done: OnTaken, retryOf?: number): void {
     this.#events.messageReceived();
-    const route = this.#routeOf(message.topic);
+    const route = this.#routeOf(message);
     if ("problem" in route) {
       const problem: LetterProblem = { reason: route.problem, detail: route.detail };
       this.#letters.keep(message, problem, (error, letter) => done(error, 0, letter), retryOf);
@@ -65,9 +65,9 @@ export class MessageLane {
     await this.#batcher.drain();
   }
 
-  #routeOf(topic: string): Route | RouteProblem {
+  #routeOf({ topic, sender, receivedAtUs }: InboundMessage): Route | RouteProblem {
     try {
-      return this.#routes.find(topic);
+      return this.#routes.find(topic, sender, receivedAtUs);
     } catch (error) {
       return { problem: "reading-failed", detail: readingFailed(error).detail };
     }

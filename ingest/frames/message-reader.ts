@@ -17,6 +17,8 @@ export class MessageReader {
   #frame: FrameWriter | undefined;
   #receivedAtUs = 0;
   #clockAhead = 0;
+  /** The first reading of the message whose series is one too many. */
+  #refused: PayloadProblem | undefined;
   /** How many readings the last message had. */
   count = 0;
 
@@ -50,10 +52,11 @@ export class MessageReader {
   #decode(message: InboundMessage, route: Route): PayloadProblem | undefined {
     this.count = 0;
     this.#clockAhead = 0;
+    this.#refused = undefined;
     this.#route = route;
     this.#receivedAtUs = message.receivedAtUs;
     this.#frame = this.#batcher.open(route.partition, message.receivedAtUs);
-    return route.decode(message.payload, route.metric ?? "", this.#onReading);
+    return route.decode(message.payload, route.metric ?? "", this.#onReading) ?? this.#refused;
   }
 
   /** The frame has no room for the message: sends the earlier contents, and the message starts the next frame. */
@@ -77,8 +80,11 @@ export class MessageReader {
 
   readonly #onReading: OnReading = (metric: string, value: ReadingValue, observedAtUs: number | undefined) => {
     const route = this.#route as Route;
-    const series = route.series.get(metric, kindOf(value));
-    if (series === undefined) return false;
+    const series = route.series.get(metric, kindOf(value), this.#receivedAtUs);
+    if (series === undefined) {
+      this.#refused ??= route.series.refused;
+      return route.series.refused !== undefined;
+    }
     const clockAhead = observedAtUs !== undefined && observedAtUs > this.#receivedAtUs + this.#aheadUsMax;
     if (clockAhead) this.#clockAhead++;
     const atUs = observedAtUs === undefined || clockAhead ? this.#receivedAtUs : observedAtUs;

@@ -4,10 +4,10 @@ import { ingestConfigSchema } from "../common/config.ts";
 import { DeviceLedger } from "../common/device-ledger.ts";
 import { TopicRoutes } from "./topic-routes.ts";
 
-function routesFor(config: Record<string, unknown> = {}) {
+function routesFor(config: Record<string, unknown> = {}, cacheBytesMax = 134_217_728) {
   const { sources, limits } = ingestConfigSchema.parse(config);
   const ledger = new DeviceLedger(10);
-  return { ledger, routes: new TopicRoutes({ sources, limits, partitions: 4, ledger }) };
+  return { ledger, routes: new TopicRoutes({ sources, limits, partitions: 4, ledger, cacheBytesMax }) };
 }
 
 const long = "n".repeat(257);
@@ -53,9 +53,9 @@ test("a metric with an invalid name has no series", () => {
   const { routes } = routesFor();
   const route = routes.find("sensors/s/d/telemetry");
   if ("problem" in route) throw new Error(route.detail);
-  expect(route.series.get("n".repeat(256), "number")).toBeDefined();
+  expect(route.series.get("n".repeat(256), "number", 0)).toBeDefined();
   for (const name of [long, "é".repeat(129), "a\u0000", "a\u001f", "a\u007f", "a\u009f"]) {
-    expect(route.series.get(name, "number")).toBeUndefined();
+    expect(route.series.get(name, "number", 0)).toBeUndefined();
   }
 });
 
@@ -67,6 +67,19 @@ test("a long topic is matched each time, and not remembered", () => {
   expect(routes.find(topic)).not.toBe(first);
   expect(routes.find("a/d/x")).toBe(routes.find("a/d/x"));
   expect(ledger.entries()).toHaveLength(1);
+});
+
+test("the cache is bounded in bytes: many long topics, known and unknown, and many metrics", () => {
+  const { routes } = routesFor({ sources: [{ topic: "a/{device}/#" }] }, 1_048_576);
+  for (let i = 0; i < 1_000; i++) {
+    routes.find(`${i % 2 === 0 ? "a/d" : "b"}/${"x".repeat(1_000)}${i}`);
+    expect(routes.cachedBytes).toBeLessThan(1_100_000);
+  }
+  for (let i = 0; i < 500; i++) {
+    const route = routes.find(`a/d/${i}`);
+    if (!("problem" in route)) for (let m = 0; m < 10; m++) route.series.get(`${"m".repeat(200)}${m}`, "number", 0);
+    expect(routes.cachedBytes).toBeLessThan(1_100_000);
+  }
 });
 
 test.each(WORST_TEXTS)("%s cost no more than their length", (_name, worst) => {

@@ -33,6 +33,11 @@ export class SeriesTable {
     return this.#ownForm.length;
   }
 
+  /** The length of all encoded forms: about how much memory the names take. */
+  get bytes(): number {
+    return this.#startOf(this.#formSeries.length);
+  }
+
   series(id: number): Series {
     const known = this.#decoded[id];
     if (known !== undefined) return known;

@@ -33,7 +33,7 @@ export class StorageEvents {
     this.#retries = metrics.counter("weir_storage_retries_total", "Writes that were retried.");
     this.#deadLetters = metrics.counter(
       "weir_storage_dead_letters_total",
-      "Points that the store refused, kept as dead letters.",
+      "Points and entries that cannot be stored, kept as dead letters.",
     );
     this.#duplicates = metrics.counter("weir_storage_duplicates_total", "Readings that were already stored.");
     this.#dropped = metrics.counter("weir_storage_dropped_total", "Points that were not stored, by reason.", [
@@ -95,16 +95,20 @@ export class StorageEvents {
     this.#logger.warn({ line: line.slice(0, 200) }, `the store refused a point, which became a dead letter: ${detail}`);
   }
 
+  batchSplit(stream: StoredStream, rows: number): void {
+    this.#logger.debug({ stream, rows }, "a batch is written in parts");
+  }
+
   pointsDropped(reason: string, count: number): void {
     this.#dropped.inc({ reason }, count);
     this.#logger.debug({ reason, count }, "points dropped");
   }
 
-  entryUnreadable(stream: StoredStream, sequence: number, error: unknown): void {
+  entrySetAside(stream: StoredStream, sequence: number, error: unknown): void {
     this.#deadLetters.inc();
     this.#logger.error(
       { err: error, stream, sequence },
-      "an entry of the log could not be read and became a dead letter",
+      "an entry of the log cannot be stored and became a dead letter",
     );
   }
 

@@ -1,5 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 
+import { append } from "./append.ts";
+
 /** A table that numbers rows of texts. Ids are dense and start at 0, so they can index arrays. */
 export class Dictionary {
   readonly #connection: DuckDBConnection;
@@ -36,16 +38,16 @@ export class Dictionary {
       ids[place] = id;
       known[place] = 1;
     }
-    const appender = await this.#connection.createAppender(this.#table);
-    for (const [place, row] of rows.entries()) {
-      if (known[place] === 1) continue;
-      ids[place] = this.#size;
-      appender.appendUInteger(this.#size++);
-      if (this.#ownerColumn !== undefined) appender.appendUInteger(owners?.[place] ?? 0);
-      for (const text of row) appender.appendVarchar(text);
-      appender.endRow();
-    }
-    appender.closeSync();
+    await append(this.#connection, this.#table, (appender) => {
+      for (const [place, row] of rows.entries()) {
+        if (known[place] === 1) continue;
+        ids[place] = this.#size;
+        appender.appendUInteger(this.#size++);
+        if (this.#ownerColumn !== undefined) appender.appendUInteger(owners?.[place] ?? 0);
+        for (const text of row) appender.appendVarchar(text);
+        appender.endRow();
+      }
+    });
     return ids;
   }
 
@@ -54,13 +56,13 @@ export class Dictionary {
     const names = this.#columns.join(", ");
     const columns = this.#columns.map((name) => `${name} VARCHAR`).join(", ");
     await this.#connection.run(`CREATE OR REPLACE TEMP TABLE wanted(place UINTEGER, ${columns})`);
-    const appender = await this.#connection.createAppender("wanted");
-    for (const [place, row] of rows.entries()) {
-      appender.appendUInteger(place);
-      for (const text of row) appender.appendVarchar(text);
-      appender.endRow();
-    }
-    appender.closeSync();
+    await append(this.#connection, "wanted", (appender) => {
+      for (const [place, row] of rows.entries()) {
+        appender.appendUInteger(place);
+        for (const text of row) appender.appendVarchar(text);
+        appender.endRow();
+      }
+    });
     const reader = await this.#connection.runAndReadAll(
       `SELECT w.place, d.id FROM wanted w JOIN ${this.#table} d USING (${names})`,
     );

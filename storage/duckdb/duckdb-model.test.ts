@@ -5,13 +5,11 @@ import { expect, it } from "vitest";
 import type { Reading } from "../../domain/reading.ts";
 import { SeriesTable } from "../../domain/series-table.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { StorageEvents } from "../common/events.ts";
 import { at, readingsBatch } from "../testing/batches.ts";
-import { temporaryFolder, testDeps } from "../testing/testing.ts";
+import { storeDeps, temporaryFolder, testDeps } from "../testing/testing.ts";
 import { duckdbSchema } from "./config.ts";
 import { openDuckdbStore } from "./duckdb-store.ts";
 
-const SERIES_MAX = 500_000;
 const T0 = 1_763_769_600_000_000;
 
 const reading = fc.record({
@@ -52,12 +50,12 @@ function withValues({ text, ...window }: StoredResult): WindowResult {
 
 it("equals a map of first readings and highest revisions, after any sequence of steps", async () => {
   const deps = testDeps();
-  const events = new StorageEvents(deps.logger, deps.metrics);
+  const given = storeDeps(deps);
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
       const folder = await temporaryFolder();
       const config = duckdbSchema.parse({ file: join(folder.path, "h.duckdb") });
-      const open = () => openDuckdbStore({ config, seriesMax: SERIES_MAX, events });
+      const open = () => openDuckdbStore({ ...given, config });
       const readings = new Map<string, string>();
       const windows = new Map<string, StoredResult>();
       let store = await open();
@@ -138,7 +136,7 @@ async function content(file: string): Promise<{ readings: string[]; windows: str
 /** Sessions as a processor emits them: the last result of each start is the valid one. */
 it("holds the last result of each start, however often the log is written again from an earlier position", async () => {
   const deps = testDeps();
-  const events = new StorageEvents(deps.logger, deps.metrics);
+  const given = storeDeps(deps);
   const result = fc.record({
     rule: fc.constantFrom("r", "s"),
     site: fc.constantFrom("a", "b"),
@@ -151,7 +149,7 @@ it("holds the last result of each start, however often the log is written again 
     fc.asyncProperty(log, restarts, async (batches, again) => {
       const folder = await temporaryFolder();
       const config = duckdbSchema.parse({ file: join(folder.path, "h.duckdb") });
-      const open = () => openDuckdbStore({ config, seriesMax: SERIES_MAX, events });
+      const open = () => openDuckdbStore({ ...given, config });
       const revisions = new Map<string, number>();
       const kept = new Map<string, string[]>();
       const written = batches.map((results) =>

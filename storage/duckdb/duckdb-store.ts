@@ -1,14 +1,19 @@
+import { basename } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { AlertsQuery, IncidentQuery, ReadingsQuery, SeriesQuery, StatesQuery } from "../../contracts/history.ts";
 import { Backoff } from "../../domain/backoff.ts";
 import { reasonOf } from "../../domain/reason.ts";
 import { sleep } from "../../platform/async/sleep.ts";
+import type { Log } from "../../platform/log/port.ts";
+import { partOf, rowsOf, rowText } from "../common/batch-rows.ts";
+import { DeadLetters, letterIdOf, WRITE_REFUSED } from "../common/dead-letters.ts";
 import type { StorageEvents } from "../common/events.ts";
 import { Mutex } from "../common/mutex.ts";
 import type { Batch, Position, StoredStream, StoreHistory, StoreWriter, WriteReport } from "../common/store.ts";
 import { NO_POSITION, StoreClosedError } from "../common/store.ts";
 import { writeAlerts } from "./alerts-writer.ts";
 import type { DuckdbConfig } from "./config.ts";
+import { causeOf } from "./failures.ts";
 import { DuckdbHistory } from "./history.ts";
 import { type OpenedFile, openDuckdb } from "./open.ts";
 import { ReadingsWriter } from "./readings-writer.ts";
@@ -18,11 +23,15 @@ import { WindowsWriter } from "./windows-writer.ts";
 
 const QUESTION_TIMEOUT_MS = 20_000;
 const RETRY = { firstMs: 100, maxMs: 10_000 };
+/** A row that is refused so often alone is set aside. */
+const TRIES = 3;
 
 export interface DuckdbStoreOptions {
   readonly config: DuckdbConfig;
   readonly seriesMax: number;
   readonly events: StorageEvents;
+  readonly log: Log;
+  readonly nowUs: () => number;
 }
 
 /** One file with one writing connection. Each transaction writes rows together with the position of their stream. */
@@ -46,11 +55,15 @@ class DuckdbStore implements StoreWriter, StoreHistory {
   /** Runs transactions one at a time. */
   readonly #writes = new Mutex();
   readonly #closing = new AbortController();
+  readonly #deadLetters: DeadLetters;
   #opened: Opened | undefined;
+  /** The last transaction may be committed, although it seems to have failed. */
+  #isCommitting = false;
 
   constructor(options: DuckdbStoreOptions) {
     this.#options = options;
     this.name = `DuckDB ${options.config.file}`;
+    this.#deadLetters = new DeadLetters(options);
   }
 
   async open(): Promise<Opened> {
@@ -84,21 +97,80 @@ class DuckdbStore implements StoreWriter, StoreHistory {
   }
 
   async write(batch: Batch): Promise<WriteReport> {
+    return await this.#writePart(batch, { isLast: true });
+  }
+
+  /**
+   * Retries while the store is unavailable. Splits a batch in half when its rows are the problem, until it finds each
+   * row that DuckDB refuses. Only the last part moves the position, so a crash in between repeats the other parts.
+   */
+  async #writePart(batch: Batch, { isLast }: { readonly isLast: boolean }): Promise<WriteReport> {
     const { events } = this.#options;
     const backoff = new Backoff(RETRY, Math.random);
+    const rows = rowsOf(batch);
+    let isAway = false;
+    let refusals = 0;
     for (let attempt = 1; ; attempt++) {
       try {
-        const report = await this.#writes.run(() => this.#apply(batch, attempt));
-        if (attempt > 1) events.writeRecovered();
+        const report = await this.#writes.run(() => this.#apply(batch, { attempt, isLast }));
+        if (isAway) events.writeRecovered();
         return report;
       } catch (error) {
         if (this.#closing.signal.aborted) throw new StoreClosedError("the store was closed", { cause: error });
-        events.writeFailed(firstLine(error), { error, firstTry: attempt === 1 });
+        const cause = causeOf(error);
+        if (rows > 0 && cause !== "store" && (await this.#recovered())) {
+          const isRefused = rows === 1 && cause === "rows" && ++refusals >= TRIES && (await this.#canWrite());
+          if (rows > 1 || isRefused) {
+            if (isAway) events.writeRecovered();
+            return isRefused ? await this.#setAside(batch, { isLast, error }) : await this.#writeHalves(batch, isLast);
+          }
+          if (cause === "rows" && refusals < TRIES) continue;
+        }
+        events.writeFailed(firstLine(error), { error, firstTry: !isAway });
+        isAway = true;
         await sleep(backoff.nextMs(), { signal: this.#closing.signal });
-        await this.#writes
-          .run(() => this.#recover())
-          .catch((cause) => events.writeFailed(firstLine(cause), { error: cause, firstTry: false }));
+        await this.#recovered();
       }
+    }
+  }
+
+  async #writeHalves(batch: Batch, isLast: boolean): Promise<WriteReport> {
+    const rows = rowsOf(batch);
+    this.#options.events.batchSplit(batch.stream, rows);
+    const first = await this.#writePart(partOf(batch, 0, rows >> 1), { isLast: false });
+    const second = await this.#writePart(partOf(batch, rows >> 1, rows), { isLast });
+    return sumOf(first, second);
+  }
+
+  /** Keeps the only row of the batch as a dead letter. */
+  async #setAside(batch: Batch, { isLast, error }: { readonly isLast: boolean; readonly error: unknown }) {
+    const text = rowText(batch, 0);
+    const detail = `DuckDB refuses it: ${firstLine(error)}`;
+    this.#options.events.pointRefused(text, detail);
+    const topic = `duckdb/${basename(this.#options.config.file)}`;
+    const payload = new TextEncoder().encode(text);
+    await this.#deadLetters.keep({ reason: WRITE_REFUSED, detail, topic, payload }, letterIdOf(text));
+    const moved = await this.#writePart(partOf(batch, 0, 0), { isLast });
+    return { ...moved, deadLetters: 1 };
+  }
+
+  /** Whether a write without rows succeeds: if not, the rows are not the problem. */
+  async #canWrite(): Promise<boolean> {
+    try {
+      await this.#writes.run(() => this.#use().connection.run("UPDATE positions SET sequence = sequence"));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #recovered(): Promise<boolean> {
+    try {
+      await this.#writes.run(() => this.#recover());
+      return true;
+    } catch (error) {
+      this.#options.events.writeFailed(firstLine(error), { error, firstTry: false });
+      return false;
     }
   }
 
@@ -164,10 +236,11 @@ class DuckdbStore implements StoreWriter, StoreHistory {
     return this.#opened;
   }
 
-  async #apply(batch: Batch, attempt: number): Promise<WriteReport> {
+  async #apply(batch: Batch, { attempt, isLast }: { readonly attempt: number; readonly isLast: boolean }) {
     const { connection, readings, windows } = this.#use();
     // A commit may have succeeded although it was reported as failed.
-    if (attempt > 1 && isSame(await readPosition(connection, batch.stream), batch.position)) return report(0, 0);
+    if (attempt > 1 && isLast && isSame(await readPosition(connection, batch.stream), batch.position))
+      return report(0, 0);
     await connection.run("BEGIN");
     let points = 0;
     let duplicates = 0;
@@ -185,13 +258,19 @@ class DuckdbStore implements StoreWriter, StoreHistory {
         duplicates = await writeAlerts(connection, batch.alerts);
         break;
     }
-    const { sequence, storedAtUs } = batch.position;
-    await connection.run("UPDATE positions SET sequence = $1, stored_at = $2 WHERE stream = $3", [
-      BigInt(sequence),
-      BigInt(storedAtUs),
-      batch.stream,
-    ]);
+    if (isLast) {
+      const { sequence, storedAtUs } = batch.position;
+      await connection.run("UPDATE positions SET sequence = $1, stored_at = $2 WHERE stream = $3", [
+        BigInt(sequence),
+        BigInt(storedAtUs),
+        batch.stream,
+      ]);
+    }
+    this.#isCommitting = true;
     await connection.run("COMMIT");
+    this.#isCommitting = false;
+    readings.commit();
+    windows.commit();
     return report(points - duplicates, duplicates);
   }
 
@@ -201,7 +280,8 @@ class DuckdbStore implements StoreWriter, StoreHistory {
     if (opened !== undefined) {
       try {
         await opened.connection.run("ROLLBACK").catch(() => undefined);
-        await load(opened);
+        await (this.#isCommitting ? load(opened) : rollback(opened));
+        this.#isCommitting = false;
         return;
       } catch {
         this.#opened = undefined;
@@ -225,6 +305,12 @@ function isSame(a: Position, b: Position): boolean {
 async function load(opened: Opened): Promise<void> {
   await opened.readings.load("rows");
   await opened.windows.load("rows");
+}
+
+/** After a transaction that is not committed: much faster than `load`, which reads every row. */
+async function rollback(opened: Opened): Promise<void> {
+  await opened.readings.rollback();
+  await opened.windows.rollback();
 }
 
 /** Loads what a clean stop saved, and deletes it before the first write: after a crash it would be wrong. */
@@ -259,6 +345,15 @@ async function readPosition(connection: DuckDBConnection, stream: StoredStream):
 
 function report(points: number, duplicates: number): WriteReport {
   return { points, duplicates, deadLetters: 0, dropped: 0 };
+}
+
+function sumOf(a: WriteReport, b: WriteReport): WriteReport {
+  return {
+    points: a.points + b.points,
+    duplicates: a.duplicates + b.duplicates,
+    deadLetters: a.deadLetters + b.deadLetters,
+    dropped: a.dropped + b.dropped,
+  };
 }
 
 function firstLine(error: unknown): string {

@@ -14,9 +14,9 @@ export const DUCKDB = {
     return { kind: "complete", config: { ...given, file: given.file ?? join(dataDir, "history.duckdb") } };
   },
 
-  async open(config: DuckdbConfig, { seriesMax, events }: StoreDeps) {
+  async open(config: DuckdbConfig, { seriesMax, events, log, nowUs }: StoreDeps) {
     const { openDuckdbStore } = await import("./duckdb-store.ts");
-    const store = await openDuckdbStore({ config, seriesMax, events });
+    const store = await openDuckdbStore({ config, seriesMax, events, log, nowUs });
     return { writer: store, history: store };
   },
 

@@ -1,9 +1,11 @@
 import { DOUBLE, type DuckDBConnection, TIMESTAMP, UINTEGER, VARCHAR } from "@duckdb/node-api";
+import { at } from "../../domain/at.ts";
 import { grown } from "../../domain/grown.ts";
-import type { Series } from "../../domain/reading.ts";
 import type { SeriesTable } from "../../domain/series-table.ts";
+import { isTooLarge } from "../common/batch-rows.ts";
 import type { ReadingColumns } from "../common/store.ts";
 import { textOfTags } from "../common/tags-text.ts";
+import { append } from "./append.ts";
 import { Dictionary } from "./dictionary.ts";
 import { Newest, savedOf } from "./newest.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";
@@ -57,12 +59,27 @@ export class ReadingsWriter {
     });
   }
 
-  /** Loads the newest times from the file: at the start, and again after a rollback. */
+  /** Loads the newest times from the file: at the start, and after a commit that may have failed. */
   async load(from: "rows" | "saved"): Promise<void> {
+    await this.#forgetNames();
+    await this.#newest.load(this.#connection, from === "saved" ? savedOf("readings") : NEWEST_OF_EACH_SENSOR);
+  }
+
+  /** What the last `write` added is in the file. */
+  commit(): void {
+    this.#newest.commit();
+  }
+
+  /** Forgets what the last `write` added, if it is not committed. */
+  async rollback(): Promise<void> {
+    await this.#forgetNames();
+    this.#newest.rollback();
+  }
+
+  async #forgetNames(): Promise<void> {
     this.#table = undefined;
     await this.#sensors.load();
     await this.#series.load();
-    await this.#newest.load(this.#connection, from === "saved" ? savedOf("readings") : NEWEST_OF_EACH_SENSOR);
   }
 
   async save(): Promise<void> {
@@ -71,6 +88,7 @@ export class ReadingsWriter {
 
   /** Returns how many readings were already stored. */
   async write(readings: ReadingColumns): Promise<number> {
+    this.#newest.begin();
     await this.#resolve(readings.table);
     const late = await this.#appendNew(readings);
     if (late.length === 0) return 0;
@@ -85,23 +103,25 @@ export class ReadingsWriter {
     const { count, seriesId, atUs, values, texts } = readings;
     const rows = this.#rows;
     const late: number[] = [];
-    rows.begin(await this.#connection.createAppender("reading_rows"));
-    for (let i = 0; i < count; i++) {
-      const id = seriesId[i] as number;
-      const at = atUs[i] as number;
-      if (!this.#newest.advance(this.#sensorOf[id] as number, at)) {
-        late.push(i);
-        continue;
+    await append(this.#connection, "reading_rows", (appender) => {
+      rows.begin(appender);
+      for (let i = 0; i < count; i++) {
+        const id = seriesId[i] as number;
+        const us = atUs[i] as number;
+        if (!this.#newest.advance(this.#sensorOf[id] as number, us)) {
+          late.push(i);
+          continue;
+        }
+        const value = values[i] as number;
+        const isText = this.#isText[id] === 1;
+        rows.set(0, this.#seriesOf[id] as number);
+        rows.set(1, timestamp(us));
+        rows.set(2, isText ? null : value);
+        rows.set(3, isText ? (texts[value] as string) : null);
+        rows.endRow();
       }
-      const value = values[i] as number;
-      const isText = this.#isText[id] === 1;
-      rows.set(0, this.#seriesOf[id] as number);
-      rows.set(1, timestamp(at));
-      rows.set(2, isText ? null : value);
-      rows.set(3, isText ? (texts[value] as string) : null);
-      rows.endRow();
-    }
-    rows.end();
+      rows.end();
+    });
     return late;
   }
 
@@ -112,20 +132,22 @@ export class ReadingsWriter {
         value DOUBLE, text VARCHAR)`,
     );
     const rows = this.#lateRows;
-    rows.begin(await this.#connection.createAppender("late"));
-    for (const i of late) {
-      const id = seriesId[i] as number;
-      const value = values[i] as number;
-      const isText = this.#isText[id] === 1;
-      rows.set(0, i);
-      rows.set(1, this.#sensorOf[id] as number);
-      rows.set(2, this.#seriesOf[id] as number);
-      rows.set(3, timestamp(atUs[i] as number));
-      rows.set(4, isText ? null : value);
-      rows.set(5, isText ? (texts[value] as string) : null);
-      rows.endRow();
-    }
-    rows.end();
+    await append(this.#connection, "late", (appender) => {
+      rows.begin(appender);
+      for (const i of late) {
+        const id = seriesId[i] as number;
+        const value = values[i] as number;
+        const isText = this.#isText[id] === 1;
+        rows.set(0, i);
+        rows.set(1, this.#sensorOf[id] as number);
+        rows.set(2, this.#seriesOf[id] as number);
+        rows.set(3, timestamp(atUs[i] as number));
+        rows.set(4, isText ? null : value);
+        rows.set(5, isText ? (texts[value] as string) : null);
+        rows.endRow();
+      }
+      rows.end();
+    });
   }
 
   /** A table assigns ids in order, so its new series are at the end. */
@@ -137,9 +159,13 @@ export class ReadingsWriter {
     const first = this.#resolved;
     const size = table.size;
     if (first === size) return;
-    const added: Series[] = [];
-    for (let id = first; id < size; id++) added.push(table.series(id));
-    const named = added.map(({ tags, ...series }) => ({ ...series, tags: textOfTags(tags) }));
+    const added: number[] = [];
+    // The lane sets the readings of a series that is too large aside.
+    for (let id = first; id < size; id++) if (!isTooLarge(table, id)) added.push(id);
+    const named = added.map((id) => {
+      const { tags, ...series } = table.series(id);
+      return { ...series, tags: textOfTags(tags) };
+    });
     const sensorOf = await this.#resolveSensors(named);
     const seriesOf = await this.#series.resolve(
       named.map(({ device, metric, kind, tags }) => [device, metric, kind, tags]),
@@ -148,9 +174,11 @@ export class ReadingsWriter {
     this.#seriesOf = grown(this.#seriesOf, size);
     this.#sensorOf = grown(this.#sensorOf, size);
     this.#isText = grown(this.#isText, size);
-    this.#seriesOf.set(seriesOf, first);
-    this.#sensorOf.set(sensorOf, first);
-    for (const [place, { kind }] of added.entries()) this.#isText[first + place] = kind === "string" ? 1 : 0;
+    for (const [place, id] of added.entries()) {
+      this.#seriesOf[id] = at(seriesOf, place);
+      this.#sensorOf[id] = at(sensorOf, place);
+      this.#isText[id] = table.kind(id) === "string" ? 1 : 0;
+    }
     this.#newest.reserve(this.#sensors.size);
     this.#resolved = size;
   }

@@ -42,10 +42,9 @@ export class RowChunk {
     if (++this.#row === CHUNK_ROWS) this.#append();
   }
 
-  /** Appends the rest and closes the appender: now the rows are visible in their transaction. */
+  /** Appends the rest. */
   end(): void {
     if (this.#row > 0) this.#append();
-    this.#appender?.closeSync();
     this.#appender = undefined;
   }
 

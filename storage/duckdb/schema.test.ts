@@ -2,9 +2,8 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { WindowResult } from "../../domain/window-result.ts";
-import { StorageEvents } from "../common/events.ts";
 import { at } from "../testing/batches.ts";
-import { temporaryFolder, testDeps } from "../testing/testing.ts";
+import { storeDeps, temporaryFolder, testDeps } from "../testing/testing.ts";
 import { duckdbSchema } from "./config.ts";
 import { openDuckdbStore } from "./duckdb-store.ts";
 
@@ -69,9 +68,8 @@ async function run(statements: readonly string[]): Promise<unknown[][]> {
   return rows;
 }
 
-function open({ logger, metrics } = testDeps()) {
-  const config = duckdbSchema.parse({ file });
-  return openDuckdbStore({ config, seriesMax: 1_000, events: new StorageEvents(logger, metrics) });
+function open(deps = testDeps()) {
+  return openDuckdbStore({ ...storeDeps(deps), config: duckdbSchema.parse({ file }) });
 }
 
 const WINDOWS = `SELECT (epoch_us(start_time) - ${T0}) // 1_000_000, (epoch_us(end_time) - ${T0}) // 1_000_000,

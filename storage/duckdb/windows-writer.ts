@@ -8,6 +8,7 @@ import {
 } from "@duckdb/node-api";
 import { isRetraction, type WindowResult, windowKey } from "../../domain/window-result.ts";
 import { textOfTags } from "../common/tags-text.ts";
+import { append } from "./append.ts";
 import { Dictionary } from "./dictionary.ts";
 import { Newest, savedOf } from "./newest.ts";
 import { RowChunk, timestamp } from "./row-chunk.ts";
@@ -76,9 +77,24 @@ export class WindowsWriter {
   }
 
   async load(from: "rows" | "saved"): Promise<void> {
+    await this.#forgetNames();
+    await this.#newestStart.load(this.#connection, from === "saved" ? savedOf("windows") : NEWEST_START_OF_EACH);
+  }
+
+  /** What the last `write` added is in the file. */
+  commit(): void {
+    this.#newestStart.commit();
+  }
+
+  /** Forgets what the last `write` added, if it is not committed. */
+  async rollback(): Promise<void> {
+    await this.#forgetNames();
+    this.#newestStart.rollback();
+  }
+
+  async #forgetNames(): Promise<void> {
     this.#idOf.clear();
     await this.#dictionary.load();
-    await this.#newestStart.load(this.#connection, from === "saved" ? savedOf("windows") : NEWEST_START_OF_EACH);
   }
 
   async save(): Promise<void> {
@@ -86,6 +102,7 @@ export class WindowsWriter {
   }
 
   async write(windows: readonly WindowResult[]): Promise<void> {
+    this.#newestStart.begin();
     const ids = await this.#resolve(windows);
     const late = await this.#appendNew(windows, ids);
     const retractions = windows.filter(isRetraction);
@@ -105,47 +122,51 @@ export class WindowsWriter {
     const late: LateValue[] = [];
     const rows = this.#rows;
     let at = 0;
-    rows.begin(await this.#connection.createAppender("window_rows"));
-    for (const [place, window] of windows.entries()) {
-      for (const value of Object.values(window.aggregates)) {
-        const id = ids[at++] as number;
-        if (!this.#newestStart.advance(id, window.startUs)) {
-          late.push({ id, place, value });
-          continue;
+    await append(this.#connection, "window_rows", (appender) => {
+      rows.begin(appender);
+      for (const [place, window] of windows.entries()) {
+        for (const value of Object.values(window.aggregates)) {
+          const id = ids[at++] as number;
+          if (!this.#newestStart.advance(id, window.startUs)) {
+            late.push({ id, place, value });
+            continue;
+          }
+          setRow(rows, 0, { id, window, value });
+          rows.endRow();
         }
-        setRow(rows, 0, { id, window, value });
-        rows.endRow();
       }
-    }
-    rows.end();
+      rows.end();
+    });
     return late;
   }
 
   async #stage(windows: readonly WindowResult[], late: readonly LateValue[]): Promise<void> {
     await this.#connection.run(STAGE);
     const rows = this.#staged;
-    rows.begin(await this.#connection.createAppender("staged_windows"));
-    for (const { id, place, value } of late) {
-      rows.set(0, place);
-      setRow(rows, 1, { id, window: windows[place] as WindowResult, value });
-      rows.endRow();
-    }
-    rows.end();
+    await append(this.#connection, "staged_windows", (appender) => {
+      rows.begin(appender);
+      for (const { id, place, value } of late) {
+        rows.set(0, place);
+        setRow(rows, 1, { id, window: windows[place] as WindowResult, value });
+        rows.endRow();
+      }
+      rows.end();
+    });
   }
 
   async #stageRetractions(windows: readonly WindowResult[]): Promise<void> {
     await this.#connection.run(STAGE_RETRACTIONS);
-    const appender = await this.#connection.createAppender("retractions");
-    for (const [place, window] of windows.entries()) {
-      if (!isRetraction(window)) continue;
-      appender.appendUInteger(place);
-      appender.appendVarchar(window.rule);
-      appender.appendVarchar(textOfTags(window.labels));
-      appender.appendTimestamp(timestamp(window.startUs));
-      appender.appendUInteger(window.revision);
-      appender.endRow();
-    }
-    appender.closeSync();
+    await append(this.#connection, "retractions", (appender) => {
+      for (const [place, window] of windows.entries()) {
+        if (!isRetraction(window)) continue;
+        appender.appendUInteger(place);
+        appender.appendVarchar(window.rule);
+        appender.appendVarchar(textOfTags(window.labels));
+        appender.appendTimestamp(timestamp(window.startUs));
+        appender.appendUInteger(window.revision);
+        appender.endRow();
+      }
+    });
     await this.#connection.run(RETRACT_EACH_AGGREGATE);
     await this.#connection.run("DROP TABLE retractions");
   }

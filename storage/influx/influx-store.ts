@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import type { AlertsQuery, IncidentQuery, ReadingsQuery, SeriesQuery, StatesQuery } from "../../contracts/history.ts";
 import { Backoff } from "../../domain/backoff.ts";
-import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
-import { deadLetterSubject } from "../../domain/subjects.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import type { Log } from "../../platform/log/port.ts";
+import { DeadLetters, letterIdOf, WRITE_REFUSED } from "../common/dead-letters.ts";
 import type { StorageEvents } from "../common/events.ts";
 import type { WriteReport } from "../common/store.ts";
 import {
@@ -25,7 +23,6 @@ import { readExtent, readReadings } from "./stored-readings.ts";
 import { readSeries, readStates } from "./stored-series.ts";
 
 const RETRY_FIRST_MS = 250;
-const REFUSED = "write-refused";
 
 export interface InfluxStoreOptions {
   readonly config: InfluxdbConfig;
@@ -48,6 +45,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
   readonly name: string;
   readonly #options: InfluxStoreOptions;
   readonly #client: InfluxClient;
+  readonly #deadLetters: DeadLetters;
   readonly #lines = new LineWriter();
   readonly #closing = new AbortController();
   readonly #positions: ReadonlyMap<StoredStream, SavedPosition>;
@@ -59,6 +57,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
     this.#options = options;
     this.name = `InfluxDB ${config.url}, bucket ${config.bucket}`;
     this.#client = new InfluxClient(config);
+    this.#deadLetters = new DeadLetters(options);
     const { signal } = this.#closing;
     this.#positions = new Map(
       STORED_STREAMS.map((stream) => [
@@ -163,7 +162,7 @@ class InfluxStore implements StoreWriter, StoreHistory {
     await this.#send({ lines, from: 0, to: lines.count }, tally);
   }
 
-  /** Sends lines until they are stored. Splits refused lines in half until it finds each bad line. */
+  /** Sends lines until they are stored. Splits refused or very long lines in half until it finds each bad line. */
   async #send(
     part: { readonly lines: Lines; readonly from: number; readonly to: number },
     tally: Tally,
@@ -171,12 +170,14 @@ class InfluxStore implements StoreWriter, StoreHistory {
     const { lines, from, to } = part;
     const body = lines.body(from, to);
     if (body === "") return;
-    const refusal = await this.#post(body, lines.precision, tally);
-    if (refusal === undefined) return;
-    if (to - from <= 1) {
-      await this.#deadLetter(body, refusal);
-      tally.deadLetters++;
-      return;
+    if (body !== undefined) {
+      const refusal = await this.#post(body, lines.precision, tally);
+      if (refusal === undefined) return;
+      if (to - from <= 1) {
+        await this.#deadLetter(body, refusal);
+        tally.deadLetters++;
+        return;
+      }
     }
     const middle = (from + to) >> 1;
     await this.#send({ lines, from, to: middle }, tally);
@@ -207,24 +208,17 @@ class InfluxStore implements StoreWriter, StoreHistory {
   }
 
   async #deadLetter(line: string, detail: string): Promise<void> {
-    const { config, events, log, nowUs } = this.#options;
+    const { config, events } = this.#options;
     const text = line.trimEnd();
     events.pointRefused(text, detail);
-    const payload = encodeDeadLetter({
-      reason: REFUSED,
+    const letter = {
+      reason: WRITE_REFUSED,
       detail,
       topic: `influxdb/${config.bucket}`,
       payload: new TextEncoder().encode(text),
-      clientId: "",
-      receivedAtUs: nowUs(),
-    });
-    const id = `storage-${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
-    try {
-      await log.append({ subject: deadLetterSubject(REFUSED), payload, id });
-    } catch (error) {
-      this.#assertOpen();
-      events.deadLetterLost(error);
-    }
+    } as const;
+    await this.#deadLetters.keep(letter, letterIdOf(text));
+    this.#assertOpen();
   }
 
   #assertOpen(): void {

@@ -2,12 +2,18 @@ import type { SeriesTable } from "../../domain/series-table.ts";
 import type { Batch, ReadingColumns } from "../common/store.ts";
 import { alertLine, readingPrefix, readingValue, windowLine } from "./line-protocol.ts";
 
+/** InfluxDB refuses requests of more than 50 MB. */
+const BODY_CHARACTERS_MAX = 8 * 1_048_576;
+
 /** The lines of one batch. They are built again to send a part of the batch separately. */
 export interface Lines {
   readonly count: number;
   readonly precision: "us" | "ns";
-  /** The lines of the rows `[from, to)`, each with a newline. Empty if none of the rows has a line. */
-  body(from: number, to: number): string;
+  /**
+   * The lines of the rows `[from, to)`, each with a newline. Empty if none of the rows has a line; undefined if they are
+   * too long for one request. One row never is.
+   */
+  body(from: number, to: number): string | undefined;
   /** How many rows have no line, because their values are not finite numbers. */
   readonly inexpressible: number;
 }
@@ -36,7 +42,7 @@ export class LineWriter {
       // Every column can express finite numbers; only number series hold others.
       if (!Number.isFinite(values[i])) inexpressible++;
     }
-    function body(from: number, to: number): string {
+    function body(from: number, to: number): string | undefined {
       let text = "";
       for (let i = from; i < to; i++) {
         const id = seriesId[i] as number;
@@ -47,6 +53,7 @@ export class LineWriter {
         }
         const value = readingValue(table.series(id).kind, values[i] as number, texts);
         if (value !== undefined) text += `${prefix}${value} ${atUs[i]}\n`;
+        if (text.length > BODY_CHARACTERS_MAX && to - from > 1) return undefined;
       }
       return text;
     }
@@ -67,10 +74,13 @@ function listLines(precision: "us" | "ns", lines: readonly string[]): Lines {
     count: lines.length,
     precision,
     inexpressible: 0,
-    body: (from, to) =>
-      lines
-        .slice(from, to)
-        .map((line) => `${line}\n`)
-        .join(""),
+    body(from, to) {
+      let text = "";
+      for (const line of lines.slice(from, to)) {
+        text += `${line}\n`;
+        if (text.length > BODY_CHARACTERS_MAX && to - from > 1) return undefined;
+      }
+      return text;
+    },
   };
 }

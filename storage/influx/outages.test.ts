@@ -153,14 +153,15 @@ describe("storage while InfluxDB is unavailable", () => {
   it("keeps a line that InfluxDB cannot read as a dead letter, and stores the lines around it", async () => {
     await start(influxd.url);
     const good = Array.from({ length: 200 }, (_, n) => reading(n));
-    const bad = reading(0, { tags: { long: "x".repeat(70_000) } });
+    // Line protocol escapes spaces, so the key is too long for InfluxDB alone.
+    const bad = reading(0, { tags: { long: " ".repeat(60_000) } });
     await append([...good.slice(0, 77), bad, ...good.slice(77)]);
     await storedAll(200);
     const letter = await log.lastFor("DEADLETTERS", "deadletters.write-refused");
     const { detail, payload, reason } = decodeDeadLetter(letter?.payload ?? new Uint8Array());
     expect(reason).toBe("write-refused");
     expect(detail).toMatch(/max key length exceeded|unable to parse/);
-    expect(new TextDecoder().decode(payload)).toMatch(/^readings,device=d\d+,long=x/);
+    expect(new TextDecoder().decode(payload)).toMatch(/^readings,device=d\d+,long=\\ /);
     expect(await deps.figure("weir_storage_dead_letters_total")).toBe(1);
   });
 

@@ -1,10 +1,17 @@
 import type { LogMessage } from "../../platform/log/port.ts";
 import type { StorageEvents } from "../common/events.ts";
 import { type Batch, type Position, StoreClosedError, type StoredStream, type StoreWriter } from "../common/store.ts";
-import type { BatchBuilder } from "./reading-batches.ts";
+import type { BatchBuilder, RefusedRow } from "./reading-batches.ts";
 
 /** How often messages without content move the position. */
 const IDLE_COMMIT_MS = 5000;
+
+export interface FailedBatch {
+  /** Of its last message. */
+  readonly position: Position;
+  readonly messages: number;
+  readonly error: unknown;
+}
 
 export interface BatchPumpOptions {
   readonly stream: StoredStream;
@@ -15,7 +22,7 @@ export interface BatchPumpOptions {
   /** The position advanced. */
   readonly onApplied: (position: Position) => void;
   /** A write failed permanently; call `reset` before adding more. */
-  readonly onFailed: () => void;
+  readonly onFailed: (failed: FailedBatch) => void;
 }
 
 /**
@@ -29,6 +36,7 @@ export class BatchPump {
   #due = false;
   #writing = 0;
   #failed = false;
+  #held = false;
   readonly #waiting = new Set<() => void>();
 
   constructor(options: BatchPumpOptions) {
@@ -49,15 +57,37 @@ export class BatchPump {
     return !this.#failed;
   }
 
-  /** Throws when the message cannot be read; then `skip` it. */
-  add(message: LogMessage): void {
-    this.#options.builder.add(message);
+  /**
+   * Throws when the message cannot be read; then `skip` it. Returns the rows that no store can hold: set them aside,
+   * and then call `release`. Until then the pump writes nothing, so that the position stays before them.
+   */
+  add(message: LogMessage): readonly RefusedRow[] {
+    const refused = this.#options.builder.add(message);
+    this.#held = refused.length > 0;
     this.#schedule();
+    return refused;
+  }
+
+  release(): void {
+    this.#held = false;
+    this.#pump();
   }
 
   skip(message: LogMessage): void {
     this.#options.builder.skip(message);
     this.#schedule();
+  }
+
+  /** Writes the gathered messages. Resolves to false after a failure. */
+  async flush(): Promise<boolean> {
+    const { builder } = this.#options;
+    while (!this.#failed && (builder.messages > 0 || this.#writing > 0)) {
+      this.#due = true;
+      this.#pump();
+      if (this.#writing === 0) break;
+      await this.#writeEnded();
+    }
+    return !this.#failed;
   }
 
   /** Writes the gathered messages; waits at most `timeoutMs`. */
@@ -81,6 +111,7 @@ export class BatchPump {
     this.#disarm();
     this.#options.builder.clear();
     this.#failed = false;
+    this.#held = false;
     this.#due = false;
   }
 
@@ -111,14 +142,15 @@ export class BatchPump {
   #pump(): void {
     const { builder, store, stream } = this.#options;
     if (!this.#due && !builder.full) return;
-    if (this.#failed || builder.messages === 0 || this.#writing >= store.writesMax(stream)) return;
+    if (this.#failed || this.#held || builder.messages === 0 || this.#writing >= store.writesMax(stream)) return;
     this.#due = false;
     this.#disarm();
     this.#writing++;
-    void this.#write(builder.take());
+    const { messages } = builder;
+    void this.#write(builder.take(), messages);
   }
 
-  async #write(batch: Batch): Promise<void> {
+  async #write(batch: Batch, messages: number): Promise<void> {
     const { builder, events, store, stream } = this.#options;
     const startMs = performance.now();
     try {
@@ -129,7 +161,7 @@ export class BatchPump {
     } catch (error) {
       this.#failed = true;
       if (!(error instanceof StoreClosedError)) events.batchFailed(stream, error);
-      this.#options.onFailed();
+      this.#options.onFailed({ position: batch.position, messages, error });
     }
     this.#writing--;
     this.#pump();

@@ -1,13 +1,14 @@
-import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { reasonOf } from "../../domain/reason.ts";
-import { deadLetterSubject } from "../../domain/subjects.ts";
 import type { Log, LogMessage, LogReader } from "../../platform/log/port.ts";
+import { DeadLetters, type LetterContent, UNREADABLE_ENTRY, WRITE_REFUSED } from "../common/dead-letters.ts";
 import type { StorageEvents } from "../common/events.ts";
-import { NO_POSITION, type Position, type StoredStream, type StoreWriter } from "../common/store.ts";
-import { BatchPump } from "./batch-pump.ts";
-import type { BatchBuilder } from "./reading-batches.ts";
+import { NO_POSITION, type Position, StoreClosedError, type StoredStream, type StoreWriter } from "../common/store.ts";
+import { BatchPump, type FailedBatch } from "./batch-pump.ts";
+import type { BatchBuilder, RefusedRow } from "./reading-batches.ts";
 
 const READ_RETRY_MS = 1000;
+/** A message that fails so often alone is set aside. */
+const TRIES = 3;
 
 export interface LaneOptions {
   readonly stream: StoredStream;
@@ -24,17 +25,23 @@ export interface LaneOptions {
  * `result-batches.ts`) and writes them (`batch-pump.ts`). It starts at the last applied message, and reads that message
  * again to check that the log is still the same one.
  * Invariant: messages reach the store in order, and the store's position decides where reading starts. After any failure
- * the lane discards the gathered messages and restarts from that position.
+ * the lane discards the gathered messages and restarts from that position. Messages of a failed batch are then written
+ * one by one, and one that fails again and again becomes a dead letter: no message ends the lane.
  */
 export class Lane {
   readonly stream: StoredStream;
   readonly #options: LaneOptions;
   readonly #pump: BatchPump;
+  readonly #deadLetters: DeadLetters;
   #reader: LogReader | undefined;
   #running: Promise<void> = Promise.resolve();
   #stopping = false;
   #endPause: () => void = () => {};
   #applied: Position = NO_POSITION;
+  /** Up to this sequence, each message is a batch of its own. */
+  #carefulTo = 0;
+  /** The message that failed last as a batch of its own. */
+  #poison: { readonly sequence: number; readonly tries: number; readonly error: unknown } | undefined;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -48,8 +55,12 @@ export class Lane {
       onApplied: (position) => {
         this.#applied = position;
       },
-      onFailed: () => void this.#reader?.close(),
+      onFailed: (failed) => {
+        this.#suspect(failed);
+        void this.#reader?.close();
+      },
     });
+    this.#deadLetters = new DeadLetters(options);
   }
 
   /** The last message whose effect is in the store, as far as this lane knows. */
@@ -95,6 +106,7 @@ export class Lane {
     const bounds = await log.bounds(this.stream);
     if (known.sequence > bounds.lastSequence) {
       events.logReplaced(this.stream, known.sequence);
+      this.#carefulTo = 0;
       known = NO_POSITION;
     }
     if (this.#stopping) return;
@@ -123,6 +135,7 @@ export class Lane {
           this.#countMissed(message.sequence - expected, expected);
           expected = message.sequence + 1;
           await this.#add(message);
+          if (message.sequence <= this.#carefulTo && !(await this.#pump.flush())) return "ended";
         }
       }
       return "ended";
@@ -138,32 +151,51 @@ export class Lane {
   }
 
   async #add(message: LogMessage): Promise<void> {
-    try {
-      this.#pump.add(message);
-    } catch (error) {
-      await this.#setAside(message, error);
+    const poison = this.#poison;
+    if (poison !== undefined && poison.sequence === message.sequence && poison.tries >= TRIES) {
+      this.#poison = undefined;
+      const detail = `not stored after ${poison.tries} tries: ${reasonOf(poison.error)}`;
+      await this.#setAside(message, { reason: WRITE_REFUSED, detail, error: poison.error });
       this.#pump.skip(message);
+      return;
     }
+    let refused: readonly RefusedRow[];
+    try {
+      refused = this.#pump.add(message);
+    } catch (error) {
+      await this.#setAside(message, { reason: UNREADABLE_ENTRY, detail: reasonOf(error), error });
+      this.#pump.skip(message);
+      return;
+    }
+    if (refused.length === 0) return;
+    for (const [i, row] of refused.entries()) await this.#setAsideRow(message, i, row);
+    this.#pump.release();
   }
 
-  async #setAside(message: LogMessage, error: unknown): Promise<void> {
-    const { events, log, nowUs } = this.#options;
-    events.entryUnreadable(this.stream, message.sequence, error);
-    const reason = "unreadable-entry";
-    const payload = encodeDeadLetter({
-      reason,
-      detail: reasonOf(error),
-      topic: message.subject,
-      payload: message.payload,
-      clientId: "",
-      receivedAtUs: nowUs(),
-    });
-    const id = `storage-${this.stream}-${message.sequence}-${message.storedAtUs}`;
-    try {
-      await log.append({ subject: deadLetterSubject(reason), payload, id });
-    } catch (cause) {
-      events.deadLetterLost(cause);
-    }
+  async #setAside(
+    { subject, payload, sequence, storedAtUs }: LogMessage,
+    { reason, detail, error }: Pick<LetterContent, "reason" | "detail"> & { readonly error: unknown },
+  ): Promise<void> {
+    this.#options.events.entrySetAside(this.stream, sequence, error);
+    const letter = { reason, detail, topic: subject, payload };
+    await this.#deadLetters.keep(letter, `storage-${this.stream}-${sequence}-${storedAtUs}`);
+  }
+
+  async #setAsideRow({ subject, sequence, storedAtUs }: LogMessage, i: number, row: RefusedRow): Promise<void> {
+    const { detail, text } = row;
+    this.#options.events.pointRefused(text, detail);
+    const letter = { reason: WRITE_REFUSED, detail, topic: subject, payload: new TextEncoder().encode(text) } as const;
+    await this.#deadLetters.keep(letter, `storage-${this.stream}-${sequence}-${storedAtUs}-${i}`);
+  }
+
+  /** A store retries while it is unavailable, so a write that fails cannot be made from its messages: one is at fault. */
+  #suspect({ position, messages, error }: FailedBatch): void {
+    if (error instanceof StoreClosedError) return;
+    const { sequence } = position;
+    this.#carefulTo = Math.max(this.#carefulTo, sequence);
+    if (messages > 1) return;
+    const tries = this.#poison?.sequence === sequence ? this.#poison.tries + 1 : 1;
+    this.#poison = { sequence, tries, error };
   }
 
   #pause(ms: number): Promise<void> {

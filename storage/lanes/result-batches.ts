@@ -1,30 +1,36 @@
 import type { AlertChange, AlertEvent } from "../../domain/alert.ts";
+import { INSTANT_US_MAX } from "../../domain/time.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
+import { SERIES_BYTES_MAX } from "../common/batch-rows.ts";
 import type { Batch, Position } from "../common/store.ts";
 import { NO_POSITION } from "../common/store.ts";
-import type { BatchBuilder } from "./reading-batches.ts";
+import type { BatchBuilder, RefusedRow } from "./reading-batches.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+const PAYLOAD_BYTES_MAX = 8 * 1024 * 1024;
+
+interface Results<Item> {
+  decode(payload: Uint8Array): readonly Item[];
+  /** Why no store can hold an item; undefined if stores can. */
+  faultOf(item: Item, payload: Uint8Array): string | undefined;
+  batchOf(items: readonly Item[], position: Position): Batch;
+}
+
 /** Collects the results that log messages contain. */
 class ListBuilder<Item> implements BatchBuilder {
-  readonly #decode: (payload: Uint8Array) => readonly Item[];
-  readonly #batchOf: (items: readonly Item[], position: Position) => Batch;
+  readonly #results: Results<Item>;
   readonly #rowsMax: number;
   #items: Item[] = [];
+  #bytes = 0;
   #messages = 0;
   #position: Position = NO_POSITION;
 
-  constructor(
-    rowsMax: number,
-    decode: (payload: Uint8Array) => readonly Item[],
-    batchOf: (items: readonly Item[], position: Position) => Batch,
-  ) {
+  constructor(rowsMax: number, results: Results<Item>) {
     this.#rowsMax = rowsMax;
-    this.#decode = decode;
-    this.#batchOf = batchOf;
+    this.#results = results;
   }
 
   get rows(): number {
@@ -36,12 +42,20 @@ class ListBuilder<Item> implements BatchBuilder {
   }
 
   get full(): boolean {
-    return this.#items.length >= this.#rowsMax;
+    return this.#items.length >= this.#rowsMax || this.#bytes >= PAYLOAD_BYTES_MAX;
   }
 
-  add(message: LogMessage): void {
-    for (const item of this.#decode(message.payload)) this.#items.push(item);
+  add(message: LogMessage): readonly RefusedRow[] {
+    const { payload } = message;
+    const refused: RefusedRow[] = [];
+    for (const item of this.#results.decode(payload)) {
+      const detail = this.#results.faultOf(item, payload);
+      if (detail === undefined) this.#items.push(item);
+      else refused.push({ detail, text: JSON.stringify(item) });
+    }
+    this.#bytes += payload.length;
     this.skip(message);
+    return refused;
   }
 
   skip(message: LogMessage): void {
@@ -50,7 +64,7 @@ class ListBuilder<Item> implements BatchBuilder {
   }
 
   take(): Batch {
-    const batch = this.#batchOf(this.#items, this.#position);
+    const batch = this.#results.batchOf(this.#items, this.#position);
     this.clear();
     return batch;
   }
@@ -59,24 +73,36 @@ class ListBuilder<Item> implements BatchBuilder {
 
   clear(): void {
     this.#items = [];
+    this.#bytes = 0;
     this.#messages = 0;
   }
 }
 
 export function createWindowsBuilder(rowsMax: number): BatchBuilder {
-  return new ListBuilder<WindowResult>(
-    rowsMax,
-    (payload) => decodeWindows(payload).results,
-    (windows, position) => ({ stream: "WINDOWS", position, windows }),
-  );
+  return new ListBuilder<WindowResult>(rowsMax, {
+    decode: (payload) => decodeWindows(payload).results,
+    faultOf: ({ startUs, endUs, labels }, payload) => {
+      if (!isInstant(startUs) || !isInstant(endUs)) return `the window from ${startUs} to ${endUs} is out of range`;
+      // The labels are a part of the payload.
+      const length = payload.length > SERIES_BYTES_MAX ? JSON.stringify(labels).length : 0;
+      return length > SERIES_BYTES_MAX
+        ? `its labels have ${length} characters, at most ${SERIES_BYTES_MAX}`
+        : undefined;
+    },
+    batchOf: (windows, position) => ({ stream: "WINDOWS", position, windows }),
+  });
+}
+
+function isInstant(atUs: number): boolean {
+  return Math.abs(atUs) <= INSTANT_US_MAX;
 }
 
 export function createAlertsBuilder(rowsMax: number): BatchBuilder {
-  return new ListBuilder<AlertChange>(
-    rowsMax,
-    (payload) => [decodeAlert(payload)],
-    (alerts, position) => ({ stream: "ALERTS", position, alerts }),
-  );
+  return new ListBuilder<AlertChange>(rowsMax, {
+    decode: (payload) => [decodeAlert(payload)],
+    faultOf: ({ atUs }) => (isInstant(atUs) ? undefined : `the time, ${atUs} microseconds, is out of range`),
+    batchOf: (alerts, position) => ({ stream: "ALERTS", position, alerts }),
+  });
 }
 
 /** The change in a CloudEvents message. Throws if the message has none. */

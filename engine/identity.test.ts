@@ -138,6 +138,26 @@ test("when the default of `group_by` changes, alerts of series without tags cont
   ]);
 });
 
+test("a step knows which rules compute several series of one device as one", () => {
+  const window = { window: { tumbling: "10s" } };
+  const partition = startPartition(
+    rule({ id: "blends", group_by: ["device", "metric"], ...window }),
+    rule({ id: "alike", group_by: ["metric", "device"], ...window, when: "> 8" }),
+    rule({ id: "apart", ...window }),
+    rule({ id: "listed", group_by: ["device", "metric", "phase", "site"], ...window }),
+    rule({ id: "silent", group_by: ["device"], absent: "5m" }),
+    rule({ id: "site", group_by: ["site"], ...window }),
+  );
+  partition.apply(entry(1, ...phases.slice(0, 1), power(2, 1, { phase: "L1", site: "north" }, "volt")));
+  expect([...partition.step.blends]).toEqual([]);
+  partition.apply(entry(2, ...phases));
+  const blend = { device: "meter", metric: "power", tags: ["phase"] };
+  expect([...partition.step.blends]).toEqual([
+    ["blends", blend],
+    ["alike", blend],
+  ]);
+});
+
 test("a checkpoint of version 0.1 continues: no alert is repeated, none is lost", () => {
   const file = new URL("./state/testdata/snapshot-0.1.json.gz", import.meta.url);
   const fixture: Fixture = JSON.parse(gunzipSync(readFileSync(file)).toString("utf8"));

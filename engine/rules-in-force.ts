@@ -1,5 +1,6 @@
 import { keyName } from "../domain/alert-ids.ts";
 import type { Series, Tags } from "../domain/reading.ts";
+import type { Blend } from "../rule-language/spec/blend.ts";
 import { groupLabels } from "../rule-language/spec/grouping.ts";
 import { readRuleSpec } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
@@ -46,6 +47,19 @@ export class RulesInForce {
     return this.#watches;
   }
 
+  /** By rule: series that share a key, if they probably should not. */
+  get blends(): ReadonlyMap<string, Blend> {
+    const blends = new Map<string, Blend>();
+    for (const { identity, blend } of this.#inputs) {
+      if (blend === undefined) continue;
+      for (const { alerts } of this.#rules) {
+        const { spec, inputs } = alerts.rule;
+        if (inputs.some((input) => input.identity === identity)) blends.set(spec.id, blend);
+      }
+    }
+    return blends;
+  }
+
   /** The routes of a series' readings, limited to the groups that this task computes. */
   routesOf(series: Series, belongs: (labels: Tags) => boolean): Route[] {
     const routes: Route[] = [];
@@ -53,7 +67,10 @@ export class RulesInForce {
     const inputs = this.#index.readersOf(series).sort((a, b) => a.index - b.index);
     for (const input of inputs) {
       const labels = groupLabels(input.spec.grouping, series);
-      if (belongs(labels)) routes.push({ input, key: input.keyFor(labels) });
+      if (!belongs(labels)) continue;
+      const key = input.keyFor(labels);
+      input.note(key, series);
+      routes.push({ input, key });
     }
     return routes;
   }

@@ -1,5 +1,6 @@
 import type { LogEntry, ReadingsEntry, SeriesTable } from "../domain/frame-reader.ts";
 import { deviceKey, type Series, type Tags } from "../domain/reading.ts";
+import type { Blend } from "../rule-language/spec/blend.ts";
 import { checkedRuleSet } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import type { Input } from "./inputs/input.ts";
@@ -84,6 +85,11 @@ export class Step {
 
   get ledger(): Ledger {
     return this.#ledgers.total;
+  }
+
+  /** By rule: series that it probably should not compute as one. */
+  get blends(): ReadonlyMap<string, Blend> {
+    return this.#rules.blends;
   }
 
   get ledgers(): DeviceLedgers {

@@ -14,6 +14,7 @@ import {
 import type { Clock } from "../platform/clock.ts";
 import { newestSequence } from "../platform/log/newest-sequence.ts";
 import { type Log, LogClosedError, type LogMessage, type LogReader } from "../platform/log/port.ts";
+import type { Blend } from "../rule-language/spec/blend.ts";
 import { checkedRuleSet } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { AlertsPublisher } from "./alerts-publisher.ts";
@@ -93,6 +94,11 @@ export class PartitionRunner {
       this.#forwarder = new GroupForwarder({ log, partition, shares: partitions, table, onForwarded });
       this.#pace = new Pace(log.bus, partition, partitions);
     }
+  }
+
+  /** By rule: series that it probably should not compute as one. */
+  get blends(): ReadonlyMap<string, Blend> {
+    return this.#step.blends;
   }
 
   /** The rules in force. */

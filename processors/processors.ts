@@ -5,6 +5,7 @@ import { BadFileError, type FileProblem } from "../platform/files/yaml-file.ts";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
 import { type FollowedRules, followRules } from "../rule-language/files/follow-rules.ts";
+import type { Blend } from "../rule-language/spec/blend.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { respondExplanations } from "../rule-tools/explain/responder.ts";
 import { hasCheckpoint } from "./checkpoints.ts";
@@ -77,7 +78,7 @@ class Processors {
   async start(): Promise<void> {
     const { log, partitions, clock } = this.#deps;
     this.#rules = await this.#followRules();
-    this.#stops.push(respondRuleFiles(log.bus, this.#rules));
+    this.#stops.push(respondRuleFiles(log.bus, this.#rules, () => this.#blends()));
     const ready = new Promise<void>((resolve) => {
       this.#isReady = resolve;
     });
@@ -146,6 +147,10 @@ class Processors {
     if (this.health().ready) this.#isReady();
   }
 
+  #blends(): ReadonlyMap<string, Blend> {
+    return new Map([...this.#lives].flatMap(({ blends }) => [...blends]));
+  }
+
   #rulesInForce(): { readonly specs: readonly RuleSpec[] } {
     const running = [...this.#lives].map(({ specs }) => specs).find(({ length }) => length > 0);
     return this.#rules?.wanted() ?? { specs: running ?? [] };
@@ -199,6 +204,10 @@ class TaskLife implements Work {
   /** The rules in force in this task. */
   get specs(): readonly RuleSpec[] {
     return this.#runner?.specs ?? [];
+  }
+
+  get blends(): ReadonlyMap<string, Blend> {
+    return this.#runner?.blends ?? new Map();
   }
 
   start(): void {

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 import { parseSources } from "../rule-language/files/load-rules.ts";
 import { toFileProblem } from "../rule-language/files/problem.ts";
+import type { Blend } from "../rule-language/spec/blend.ts";
 import { ruleFilesOf } from "./rule-files.ts";
 
-function filesOf(source: string) {
+function filesOf(source: string, blends = new Map<string, Blend>()) {
   const read = parseSources({ files: [{ file: "/etc/weir/rules/cold.yaml", source }], problems: [] });
-  return ruleFilesOf({ read: () => read, problems: () => read.problems.map(toFileProblem) });
+  return ruleFilesOf({ read: () => read, problems: () => read.problems.map(toFileProblem) }, blends);
 }
 
 const RULE = "rules:\n  - id: warm\n    where: { metric: temperature }\n    window: { tumbling: 1m }\n";
@@ -27,10 +28,17 @@ test("warnings are listed", () => {
   expect(problems[0]).toMatchObject({ severity: "warning", code: expect.stringMatching(/^W\d+$/) });
 });
 
+test("series that a task computes as one are a warning of their rule, until its file says so", () => {
+  const blends = new Map([["warm", { device: "meter", metric: "temperature", tags: ["phase"] }]]);
+  const { problems } = filesOf(`${RULE}    group_by: [device, metric]\n`, blends);
+  expect(problems).toMatchObject([{ code: "W023", severity: "warning", file: "cold.yaml", line: 5 }]);
+  expect(filesOf(RULE, blends).problems).toEqual([]);
+});
+
 test("a problem of the whole set counts as an error", () => {
   const read = parseSources({ files: [], problems: [] });
   const gone = { file: "/etc/weir/rules", line: 1, column: 1, message: "no rule file is left", text: "" };
-  const { errors, problems } = ruleFilesOf({ read: () => read, problems: () => [gone] });
+  const { errors, problems } = ruleFilesOf({ read: () => read, problems: () => [gone] }, new Map());
   expect(errors).toBe(1);
   expect(problems).toEqual([{ severity: "error", file: "rules", line: 1, column: 1, message: "no rule file is left" }]);
 });

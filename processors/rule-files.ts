@@ -4,27 +4,36 @@ import type { Bus } from "../platform/log/port.ts";
 import type { FollowedRules } from "../rule-language/files/follow-rules.ts";
 import type { ReadRules } from "../rule-language/files/load-rules.ts";
 import { checkRules } from "../rule-language/lint/check-rules.ts";
+import type { Blend } from "../rule-language/spec/blend.ts";
 
 /** A page lists no more. */
 const LISTED_MAX = 100;
 
 type Followed = Pick<FollowedRules, "read" | "problems">;
 
+/** By rule: series that the tasks of this process compute as one. */
+type Blends = ReadonlyMap<string, Blend>;
+
 /** Answers with the problems of the rule files. Returns a function that stops it. */
-export function respondRuleFiles(bus: Bus, rules: Followed): () => void {
-  let known: { readonly read: ReadRules; readonly found: RuleFiles } | undefined;
+export function respondRuleFiles(bus: Bus, rules: Followed, blends: () => Blends): () => void {
+  let known: { readonly read: ReadRules; readonly blends: string; readonly found: RuleFiles } | undefined;
   return bus.respond(RULE_FILES, async () => {
     const read = rules.read();
-    if (known?.read !== read) known = { read, found: ruleFilesOf(rules) };
+    const blended = blends();
+    const text = JSON.stringify([...blended]);
+    if (known?.read !== read || known.blends !== text)
+      known = { read, blends: text, found: ruleFilesOf(rules, blended) };
     return known.found;
   });
 }
 
-export function ruleFilesOf(rules: Followed): RuleFiles {
-  const found = checkRules(rules.read(), undefined).map(({ severity, code, file, place, message, help }) => ({
-    ...{ severity, code, file: basename(file), line: place.line, column: place.column, message },
-    ...(help === "" ? {} : { help }),
-  }));
+export function ruleFilesOf(rules: Followed, blends: Blends): RuleFiles {
+  const found = checkRules(rules.read(), undefined, { blends }).map(
+    ({ severity, code, file, place, message, help }) => ({
+      ...{ severity, code, file: basename(file), line: place.line, column: place.column, message },
+      ...(help === "" ? {} : { help }),
+    }),
+  );
   const errors: RuleFiles["problems"] = found.filter(({ severity }) => severity === "error");
   const warnings = found.filter(({ severity }) => severity === "warning");
   // About the folder or the whole set: too many rules for one message, or no file left.

@@ -1,5 +1,6 @@
 import type { Series, Tags } from "../../domain/reading.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
+import { type Blend, blendOf, mayBlend } from "../../rule-language/spec/blend.ts";
 import type { Grouping } from "../../rule-language/spec/grouping.ts";
 import { type ReadValue, readerOf } from "../aggregates/aggregates.ts";
 import type { RuleAlerts } from "../alerts/rule-alerts.ts";
@@ -40,12 +41,17 @@ export class Input implements Source, TimedKeys {
   #emissions: readonly Emission[] = [];
   #joins: readonly JoinedInput[] = [];
   readonly #keys = new KeyTable();
+  readonly #mayBlend: boolean;
+  /** By key: the first series seen since the start. */
+  readonly #firstOf: (Series | undefined)[] = [];
+  #blend: Blend | undefined;
   index = 0;
 
   constructor(spec: InputSpec, context: StepContext, timers: KeyTimers) {
     this.spec = spec;
     this.#context = context;
     this.#timers = timers;
+    this.#mayBlend = spec.windows.kind !== "absent" && mayBlend(spec.grouping);
     if (spec.windows.kind === "absent") {
       this.absences = new Absences(spec.windows, (key, isAbsent, silence) => {
         let isAwaited = false;
@@ -106,6 +112,19 @@ export class Input implements Source, TimedKeys {
 
   keys(): Iterable<readonly [number, Tags]> {
     return this.#keys.entries();
+  }
+
+  /** Series that share a key, if they probably should not. */
+  get blend(): Blend | undefined {
+    return this.#blend;
+  }
+
+  /** Notes that a key reads a series. */
+  note(key: number, series: Series): void {
+    if (!this.#mayBlend || this.#blend !== undefined) return;
+    const first = this.#firstOf[key];
+    if (first === undefined) this.#firstOf[key] = series;
+    else this.#blend = blendOf(first, series);
   }
 
   keyFor(labels: Tags): number {

@@ -1,30 +1,21 @@
-import { globMatches } from "../../domain/glob.ts";
-import type { Series } from "../../domain/reading.ts";
-import { closest, nearestTo } from "../../platform/files/closest.ts";
+import { closest } from "../../platform/files/closest.ts";
 import type { Place } from "../../platform/files/yaml-source.ts";
 import type { ReadRules } from "../files/load-rules.ts";
 import { type RuleProblem, withoutRepeats } from "../files/problem.ts";
 import type { PlacedRule, RuleFile } from "../files/read-rule-file.ts";
-import { labelOf } from "../spec/grouping.ts";
-import type { RuleSpec } from "../spec/rule-spec.ts";
-import { compileSelector, splitPatterns } from "../spec/selector.ts";
+import { blendWarnings } from "./blend-warnings.ts";
+import type { KnownSeries } from "./known-series.ts";
+import { strangers } from "./stranger-warnings.ts";
 import { type CheckedRule, takeApart, warn } from "./warning.ts";
 import { WARNINGS } from "./warning-kinds.ts";
 import { warningsOf } from "./warnings.ts";
 import { inhibitorWarnings, receiverWarnings, type Surroundings } from "./warnings-between.ts";
 
-/** The known series. */
-export interface KnownSeries {
-  readonly series: readonly Series[];
-  /** More series may follow, so only near misses of known names get a warning. */
-  readonly mayGrow: boolean;
-}
-
 /** The errors and warnings of rule files, in the order of their lines. `known` is undefined if no series are known. */
 export function checkRules(
   read: ReadRules,
   known: KnownSeries | undefined,
-  { receivers, others = [] }: Surroundings = {},
+  { receivers, others = [], blends = new Map() }: Surroundings = {},
 ): RuleProblem[] {
   const all = [...read.files.flatMap((file) => file.rules), ...others];
   const rules = read.files.flatMap((file) => file.rules).flatMap((placed) => takeApart(placed) ?? []);
@@ -33,7 +24,8 @@ export function checkRules(
     ...sameRules(rules),
     ...rules.flatMap((rule) => [...inhibitorWarnings(rule, all)]),
     ...(receivers === undefined ? [] : rules.flatMap((rule) => [...receiverWarnings(rule, receivers)])),
-    ...(known === undefined ? [] : rules.flatMap((rule) => [...strangers(rule, known)])),
+    ...rules.flatMap((rule) => [...strangers(rule, known)]),
+    ...rules.flatMap((rule) => [...blendWarnings(rule, { series: known?.series, found: blends.get(rule.spec.id) })]),
   ];
   const order = new Map(read.files.map(({ file }, i) => [file, i]));
   const kept = read.files.flatMap((file) => {
@@ -67,60 +59,6 @@ function* sameRules(rules: readonly CheckedRule[]): Iterable<RuleProblem> {
     });
     const { file } = other.placed;
     yield { ...warning, related: [{ file, place: other.placed.placeOf(["id"]), message: "the other rule" }] };
-  }
-}
-
-/**
- * Warns about rules that match no known series, at the label that excludes the last of them, and about misspelt
- * exclusions.
- */
-function* strangers(rule: CheckedRule, known: KnownSeries): Iterable<RuleProblem> {
-  const { where } = rule.spec;
-  let left = known.series;
-  for (const [label, patterns] of Object.entries(where)) {
-    const { taken, excluded } = splitPatterns(patterns);
-    const values = [...new Set(left.flatMap((series) => labelOf(series, label) ?? []))];
-    if (!known.mayGrow) yield* excludedStrangers(rule, { label, excluded, values });
-    const next = left.filter(takenBy({ [label]: patterns }));
-    if (next.length > 0) {
-      left = next;
-      continue;
-    }
-    if (taken.length === 0 || left.some(takenBy({ [label]: [...taken] }))) {
-      const message = `${label} excludes every known sensor`;
-      if (!known.mayGrow) yield warn("W005", rule, ["where", label], { message, help: "exclude less" });
-      return;
-    }
-    const near = taken.flatMap((pattern) => nearestTo(pattern, values) ?? [])[0];
-    if (near === undefined && known.mayGrow) return;
-    const some = values.slice(0, 5).join(", ");
-    const there =
-      values.length === 0
-        ? `no reading has a ${label}`
-        : `known are ${some}${values.length > 5 ? `, and ${values.length - 5} more` : ""}`;
-    const message = `no known sensor has ${label} ${taken.map((text) => `"${text}"`).join(" or ")}`;
-    yield warn("W005", rule, ["where", label], { message, help: near === undefined ? there : `did you mean ${near}?` });
-    return;
-  }
-}
-
-function takenBy(where: RuleSpec["where"]): (series: Series) => boolean {
-  const selector = compileSelector(where, { onlyNumbers: false });
-  return (series) => selector.matches(series);
-}
-
-/** Warns about exclusions that match none of the values but nearly match one. */
-function* excludedStrangers(
-  rule: CheckedRule,
-  about: { readonly label: string; readonly excluded: readonly string[]; readonly values: readonly string[] },
-): Iterable<RuleProblem> {
-  const { label, excluded, values } = about;
-  for (const pattern of excluded) {
-    if (values.some((value) => globMatches(pattern, value))) continue;
-    const near = nearestTo(pattern, values)?.replaceAll('"', "");
-    if (near === undefined) continue;
-    const message = `no known sensor has ${label} "${pattern}", so it excludes nothing`;
-    yield warn("W005", rule, ["where", label], { message, help: `did you mean "!${near}"?` });
   }
 }
 

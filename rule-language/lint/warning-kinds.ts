@@ -28,7 +28,7 @@ export const WARNINGS = {
   },
   W005: {
     title: "`where` matches no known sensor",
-    text: "None of the known devices has these labels. The check gets the known devices from `--devices` or, for near misses only, from a gateway that runs in this folder.",
+    text: "None of the known devices has these labels, or a label's name is misspelt. The check gets the known devices from `--devices` or, for near misses only, from a gateway that runs in this folder.",
     bad: 'where: { device: "clod-*" }',
     good: 'where: { device: "cold-*" }',
   },
@@ -64,7 +64,7 @@ export const WARNINGS = {
   },
   W011: {
     title: "a placeholder that nothing fills in",
-    text: "`{{ name }}` is filled from the labels of the alert's group (`group_by`), the rule's `labels`, its aggregates or the names of `let`, and the names that every alert has: `value`, `rule`, `severity`, `state`, `at`, `active_at`, `for`, `condition`. Any other name stays as written, unless it has a `| default`.",
+    text: "`{{ name }}` is filled from the labels of the alert's group (`group_by`; by default any tag of the series, so the check needs a list), the rule's `labels`, its aggregates or the names of `let`, and the names that every alert has: `value`, `rule`, `severity`, `state`, `at`, `active_at`, `for`, `condition`. Any other name stays as written, unless it has a `| default`.",
     bad: 'group_by: [site]\nannotations: { summary: "{{ device }} is warm" }',
     good: 'group_by: [site]\nannotations: { summary: "{{ site }} is warm" }',
   },
@@ -133,6 +133,12 @@ export const WARNINGS = {
     text: "An alert can begin and end at most once per window, and not before `for` and `keep_firing_for`; an absence alert cannot begin before the silence has lasted as long as `absent`. This many changes do not fit into `within`.",
     bad: 'where: { metric: temperature }\nwindow: { tumbling: 10m }\nwhen: "> 8"\nflapping: { changes: 6, within: 30m }',
     good: 'where: { metric: temperature }\nwindow: { tumbling: 1m }\nwhen: "> 8"\nflapping: { changes: 6, within: 30m }',
+  },
+  W023: {
+    title: "several series of a device computed as one",
+    text: "The list in `group_by` names the device but not a tag in which its series differ, such as the phase of a meter. Their readings go into the same windows, and one alert. The check gets the known series from `--devices` or from a gateway that runs in this folder; the page shows what the gateway itself has found. Rules with `absent`, and rules over several devices (no `device` in the list), blend on purpose.",
+    bad: "where: { metric: power }\ngroup_by: [device, metric]",
+    good: "where: { metric: power }\ngroup_by: series",
   },
 } as const satisfies Readonly<Record<string, ProblemKind>>;
 

@@ -2,6 +2,7 @@ import { globMatches } from "../../domain/glob.ts";
 import { closest, nearestTo } from "../../platform/files/closest.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import type { PlacedRule } from "../files/read-rule-file.ts";
+import type { Blend } from "../spec/blend.ts";
 import { canGroupBy, groupingOf, SERIES } from "../spec/grouping.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { type CheckedRule, warn } from "./warning.ts";
@@ -12,6 +13,8 @@ export interface Surroundings {
   readonly receivers?: readonly string[] | undefined;
   /** Other rules, in addition to the checked ones. */
   readonly others?: readonly PlacedRule[];
+  /** By rule: series that a running gateway computes as one. */
+  readonly blends?: ReadonlyMap<string, Blend>;
 }
 
 /** Labels that every alert has. `rule` and `incident` are not listed: they always differ between rules. */

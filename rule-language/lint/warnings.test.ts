@@ -1,8 +1,9 @@
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Series } from "../../domain/reading.ts";
 import { holds } from "../conditions/condition.ts";
-import { idsUsedTwice } from "../files/load-rules.ts";
+import { idsUsedTwice, readRules } from "../files/load-rules.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import { readRuleFile } from "../files/read-rule-file.ts";
 import { RECIPES } from "../reference/recipes.ts";
@@ -11,6 +12,9 @@ import { checkRules } from "./check-rules.ts";
 import { alwaysHolds, commonValue } from "./value-probes.ts";
 import { WARNINGS } from "./warning-kinds.ts";
 
+const PHASES: readonly Series[] = ["L1", "L2"].map((phase) => {
+  return { device: "meter-1", metric: "power", tags: { phase, site: "north" }, kind: "number" };
+});
 const KNOWN: readonly Series[] = [
   { device: "cold-1", metric: "temperature", tags: { site: "north" }, kind: "number" },
   { device: "cold-2", metric: "temperature", tags: { site: "south" }, kind: "number" },
@@ -37,15 +41,17 @@ function fileOf(example: string): string {
   return `rules:\n  - id: example\n${fields}\n${where}${window}${when}`;
 }
 
+/** The series that the examples of a warning need. */
+const NEEDED: Readonly<Record<string, readonly Series[]>> = { W005: KNOWN, W023: PHASES };
 const KINDS = Object.entries(WARNINGS).map(([code, kind]) => ({ code, ...kind }));
 
 describe.each(KINDS.filter(({ code }) => code !== "W017"))("$code $title", ({ code, bad, good }) => {
   test("the bad example of the reference gives exactly this warning", () => {
-    expect(codesOf(fileOf(bad), code === "W005" ? KNOWN : undefined)).toEqual([code]);
+    expect(codesOf(fileOf(bad), NEEDED[code])).toEqual([code]);
   });
 
   test("the good example gives none", () => {
-    expect(codesOf(fileOf(good), code === "W005" ? KNOWN : undefined)).toEqual([]);
+    expect(codesOf(fileOf(good), NEEDED[code])).toEqual([]);
   });
 });
 
@@ -92,6 +98,49 @@ test("unknown sensors are reported at the label that excludes the last of them, 
   expect(problemsOf(rule("{ room: a }"))).toEqual([]);
 });
 
+test("a misspelt label of `where` is reported, also without known series and under a name of `let`", () => {
+  const rule = (where: string) => `rules:\n  - id: a\n    where: ${where}\n    window: { tumbling: 1m }\n`;
+  const expected = { code: "W005", message: 'no known sensor has a label "devce"', help: "did you mean device?" };
+  expect(problemsOf(rule("{ devce: cold-1 }"))).toMatchObject([{ ...expected, place: { line: 3, length: 5 } }]);
+  expect(problemsOf(rule("{ metric: temperature, devce: cold-1 }"), KNOWN)).toMatchObject([expected]);
+  expect(problemsOf(rule('{ metric: temperature, stie: "!lab" }'), KNOWN)).toMatchObject([
+    { code: "W005", help: "did you mean site?" },
+  ]);
+  const names = "    let: { t: { metric: temperature, where: { devce: x } } }\n    when: t > 8\n";
+  expect(problemsOf(`rules:\n  - id: a\n    window: { tumbling: 1m }\n${names}`)).toMatchObject([expected]);
+  expect(codesOf(rule("{ room: a, floor: b, line: c, unit: d, phase: L1 }"))).toEqual([]);
+});
+
+test("a name of `let` that matches no known series is reported at its own labels", () => {
+  const names = "    let: { t: { metric: temprature }, h: { where: { metric: temperature } } }\n    when: t > h\n";
+  expect(problemsOf(`rules:\n  - id: a\n    window: { tumbling: 1m }\n${names}`, KNOWN)).toMatchObject([
+    { code: "W005", help: "did you mean temperature?", place: { line: 4, column: 25 } },
+  ]);
+});
+
+test("a list in `group_by` that blends series of one device is reported with the tags in which they differ", () => {
+  const rule = (fields: string) => `rules:\n  - id: a\n    where: { metric: power }\n    ${fields}\n`;
+  const window = "window: { tumbling: 1m }\n    group_by: ";
+  expect(problemsOf(rule(`${window}[device, metric]`), PHASES)).toMatchObject([
+    {
+      code: "W023",
+      message: "several series of meter-1 power are computed as one: they differ in phase",
+      help: "add phase to `group_by`, or remove `group_by`: then each series is computed alone",
+      place: { line: 5 },
+    },
+  ]);
+  for (const grouping of ["[device, phase]", "[site]", "[metric, site]", "series"])
+    expect(codesOf(rule(`${window}${grouping}`), PHASES)).toEqual([]);
+  expect(codesOf(rule(`${window}[device]\n    aggregate: count`), PHASES)).toEqual([]);
+  expect(codesOf(rule("absent: 5m\n    group_by: [device]"), PHASES)).toEqual([]);
+  const read = readRuleFile(rule(`${window}[device]`), "a.yaml");
+  const blends = new Map([["a", { device: "m", metric: "power", tags: ["phase", "room"] }]]);
+  const files = [{ ...read, file: "a.yaml" }];
+  expect(checkRules({ files, problems: [] }, undefined, { blends })).toMatchObject([
+    { code: "W023", help: expect.stringContaining("add phase and room to `group_by`") },
+  ]);
+});
+
 test("exclusions that are misspelt, exclude everything, or use another language", () => {
   const rule = (where: string) => `rules:\n  - id: a\n    where: ${where}\n    window: { tumbling: 1m }\n`;
   expect(problemsOf(rule('{ metric: temperature, device: ["cold-*", "!clod-2"] }'), KNOWN)).toMatchObject([
@@ -111,12 +160,24 @@ test("exclusions that are misspelt, exclude everything, or use another language"
 
 test("when more sensors may follow, only near misses are reported", () => {
   const read = readRuleFile(
-    "rules:\n  - { id: a, where: { metric: door }, window: { tumbling: 1m } }\n  - { id: b, where: { device: clod-1 }, window: { tumbling: 1m } }\n",
+    "rules:\n  - { id: a, where: { metric: door }, window: { tumbling: 1m } }\n  - { id: b, where: { device: clod-1 }, window: { tumbling: 1m } }\n" +
+      "  - { id: c, where: { device: cold-3 }, window: { tumbling: 2m } }\n",
     "a.yaml",
   );
   const files = [{ ...read, file: "a.yaml" }];
   const problems = checkRules({ files, problems: [] }, { series: KNOWN, mayGrow: true });
   expect(problems).toMatchObject([{ code: "W005", help: "did you mean cold-1?", place: { line: 3 } }]);
+});
+
+test("the sample rules have no problems beside the demo's sensors: co2 is not a misspelt CO", async () => {
+  const read = await readRules(fileURLToPath(new URL("../../rules", import.meta.url)));
+  expect(read.files.length).toBeGreaterThan(8);
+  const metrics = ["PM2.5", "PM10", "SO2", "NO2", "CO", "O3", "TEMP", "PRES", "DEWP", "RAIN", "wd", "WSPM"];
+  const series = metrics.map((metric): Series => {
+    const kind = metric === "wd" ? "string" : "number";
+    return { device: "Aotizhongxin", metric, tags: { site: "beijing" }, kind };
+  });
+  expect(checkRules(read, { series, mayGrow: true })).toEqual([]);
 });
 
 const FILE = RECIPES.map(({ yaml }) => yaml.replace("rules:\n", "")).join("");

@@ -3,9 +3,9 @@ import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import { partsOf } from "../app/api.ts";
 import { type Page, usePage } from "../app/page.ts";
-import { type Fact, headlineOf, type Situation } from "../lib/headline.ts";
 import { createRefused } from "../store/refused.ts";
 import { isLost } from "./disconnected-bar.tsx";
+import { type Fact, headlineOf, type Situation } from "./headline-facts.ts";
 import { HeadlineIcon } from "./icons.tsx";
 
 /** The state of everything, readable from across a room. */

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import type { AlertState, Severity } from "../../../domain/alert.ts";
-import type { Tone } from "../lib/headline.ts";
+import type { Tone } from "./headline-facts.ts";
 
 interface IconProps {
   readonly class?: string;

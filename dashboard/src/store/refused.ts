@@ -1,5 +1,13 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
-import type { Refused } from "../lib/headline.ts";
+
+/** Messages that did not become readings. */
+export interface Refused {
+  readonly total: number;
+  /** With their counts, the most frequent first. */
+  readonly reasons: readonly (readonly [string, number])[];
+  /** More were refused in the last minutes. */
+  readonly grows: boolean;
+}
 
 /** A refused message is news for this long. */
 const NEWS_US = 600_000_000;

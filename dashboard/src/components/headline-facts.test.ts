@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { headlineOf, type Situation } from "./headline.ts";
+import { headlineOf, type Situation } from "./headline-facts.ts";
 
 const WELL: Situation = {
   firing: { critical: 0, warning: 0, info: 0 },

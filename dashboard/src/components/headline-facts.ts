@@ -1,7 +1,8 @@
 import type { Severity } from "../../../domain/alert.ts";
 import { devicesHref } from "../app/route.ts";
+import { formatCount, plural } from "../lib/format.ts";
 import type { Census } from "../store/census.ts";
-import { formatCount, plural } from "./format.ts";
+import type { Refused } from "../store/refused.ts";
 
 /** `calm` is the only tone that means that all is well. */
 export type Tone = "critical" | "warning" | "calm" | "quiet";
@@ -39,15 +40,6 @@ export interface Situation {
   readonly storageLag: number;
   readonly deadLetters: Refused;
   readonly dropped: Refused;
-}
-
-/** Messages that did not become readings. */
-export interface Refused {
-  readonly total: number;
-  /** With their counts, the most frequent first. */
-  readonly reasons: readonly (readonly [string, number])[];
-  /** More were refused in the last minutes. */
-  readonly grows: boolean;
 }
 
 const ALERTS = "#/alerts";

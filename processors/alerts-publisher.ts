@@ -6,7 +6,9 @@ import type { Log, LogMessage } from "../platform/log/port.ts";
 import { Pump } from "./pump.ts";
 
 const SUBJECTS_REMEMBERED_MAX = 100_000;
-const SUBJECTS_AT_ONCE = 64;
+const QUESTIONS_AT_ONCE = 256;
+/** Changes that are published together. */
+const LOT_MAX = 1_000;
 
 /** The newest change of a subject in the log. */
 interface Newest {
@@ -35,8 +37,8 @@ interface AlertsOptions {
 export class AlertsPublisher {
   readonly #options: AlertsOptions;
   readonly #newest = new Map<string, Newest>();
-  readonly #pump = new Pump(() => this.#sendQueue());
-  #queue: AlertChange[] = [];
+  readonly #pump = new Pump(() => this.#sendLot());
+  readonly #queue: AlertChange[] = [];
 
   constructor(options: AlertsOptions) {
     this.#options = options;
@@ -61,39 +63,58 @@ export class AlertsPublisher {
     await this.#pump.drain();
   }
 
-  async #sendQueue(): Promise<number> {
-    const queue = this.#queue;
-    this.#queue = [];
-    const bySubject = new Map<string, AlertChange[]>();
-    for (const change of queue) {
-      const subject = alertSubject(change.rule, keyHash(change.key));
-      const changes = bySubject.get(subject);
-      if (changes) changes.push(change);
-      else bySubject.set(subject, [change]);
-    }
-    const subjects = [...bySubject];
-    for (let i = 0; i < subjects.length; i += SUBJECTS_AT_ONCE) {
-      const some = subjects.slice(i, i + SUBJECTS_AT_ONCE);
-      await Promise.all(some.map(([subject, changes]) => this.#publishSubject(subject, changes)));
-    }
-    return queue.length;
-  }
-
-  async #publishSubject(subject: string, changes: readonly AlertChange[]): Promise<void> {
+  async #sendLot(): Promise<number> {
     const { log, stream, onPublished } = this.#options;
-    const rule = changes[0]?.rule ?? "";
-    let newest = this.#newest.get(subject) ?? newestOf(rule, await log.lastFor("ALERTS", subject));
-    for (const change of changes) {
+    const lot = this.#queue.splice(0, LOT_MAX).map((change) => ({ change, subject: subjectOf(change) }));
+    const newest = await this.#newestOf(lot);
+    const fresh = lot.filter(({ change, subject }) => {
       const order = orderOf(change);
-      if (newest.order !== undefined && !isAfter(order, newest.order)) continue;
-      const payload = new TextEncoder().encode(JSON.stringify(toEvent(change, stream)));
-      const { sequence } = await log.append({ subject, payload, expectLastSubjectSequence: newest.sequence });
-      newest = { rule, sequence, order };
+      const before = newest.get(subject);
+      if (before?.order !== undefined && !isAfter(order, before.order)) return false;
+      newest.set(subject, { rule: change.rule, sequence: before?.sequence ?? 0, order });
+      return true;
+    });
+    const appended = await log.appendAll(
+      fresh.map(({ change, subject }) => ({
+        subject,
+        payload: new TextEncoder().encode(JSON.stringify(toEvent(change, stream))),
+        expectLastSubjectSequence: newest.get(subject)?.sequence ?? 0,
+      })),
+    );
+    for (const [i, { change, subject }] of fresh.entries()) {
+      newest.set(subject, { rule: change.rule, sequence: appended[i]?.sequence ?? 0, order: orderOf(change) });
       onPublished(change);
     }
-    if (this.#newest.size >= SUBJECTS_REMEMBERED_MAX) this.#newest.clear();
-    this.#newest.set(subject, newest);
+    this.#remember(newest);
+    return lot.length;
   }
+
+  /** By subject: its newest change in the log. */
+  async #newestOf(lot: readonly { readonly change: AlertChange; readonly subject: string }[]) {
+    const newest = new Map<string, Newest>();
+    const unknown = new Map<string, string>();
+    for (const { change, subject } of lot) {
+      const known = this.#newest.get(subject);
+      if (known !== undefined) newest.set(subject, known);
+      else unknown.set(subject, change.rule);
+    }
+    const asked = [...unknown];
+    for (let i = 0; i < asked.length; i += QUESTIONS_AT_ONCE) {
+      const some = asked.slice(i, i + QUESTIONS_AT_ONCE);
+      const answers = await Promise.all(some.map(([subject]) => this.#options.log.lastFor("ALERTS", subject)));
+      for (const [k, [subject, rule]] of some.entries()) newest.set(subject, newestIn(rule, answers[k]));
+    }
+    return newest;
+  }
+
+  #remember(newest: ReadonlyMap<string, Newest>): void {
+    if (this.#newest.size >= SUBJECTS_REMEMBERED_MAX) this.#newest.clear();
+    for (const [subject, each] of newest) this.#newest.set(subject, each);
+  }
+}
+
+function subjectOf({ rule, key }: AlertChange): string {
+  return alertSubject(rule, keyHash(key));
 }
 
 function toEvent(change: AlertChange, stream: AlertsOptions["stream"]): AlertEvent {
@@ -110,7 +131,7 @@ function toEvent(change: AlertChange, stream: AlertsOptions["stream"]): AlertEve
   };
 }
 
-function newestOf(rule: string, message: LogMessage | undefined): Newest {
+function newestIn(rule: string, message: LogMessage | undefined): Newest {
   if (message === undefined) return { rule, sequence: 0, order: undefined };
   const event: AlertEvent = JSON.parse(new TextDecoder().decode(message.payload));
   return { rule, sequence: message.sequence, order: orderOf(event.data) };

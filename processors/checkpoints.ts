@@ -38,6 +38,8 @@ export interface FrozenState {
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
   readonly crc32: number;
+  /** How long freezing kept the thread busy. */
+  readonly busyMs: number;
 }
 
 /**
@@ -143,7 +145,7 @@ export async function freeze(values: Iterable<unknown>): Promise<FrozenState> {
     if (slice.over) await slice.rest();
   }
   close();
-  return { pieces, bytes, crc32: checksum };
+  return { pieces, bytes, crc32: checksum, busyMs: slice.busyMs };
 }
 
 async function checksumOf(bytes: Uint8Array): Promise<number> {

@@ -44,10 +44,18 @@ export interface PartitionOptions {
 const WAITING_RESULTS_MAX = 50_000;
 /** Device names may be long, and a message of the bus has a limit. */
 const LEDGER_CHARACTERS_PER_MESSAGE = 200_000;
-/** Freezing the state stops processing for at most one part in this many of the time. */
+/** Freezing the state keeps the thread busy for at most one part in this many of the time. */
 const FREEZE_RARITY = 50;
 /** Saving states takes at most one part in this many of the time. */
 const SAVE_RARITY = 4;
+
+/** How long a save kept the thread busy, and how long writing it took. */
+interface SaveTimes {
+  readonly busyMs: number;
+  readonly writtenMs: number;
+}
+
+const NOTHING_SAVED: SaveTimes = { busyMs: 0, writtenMs: 0 };
 
 /**
  * One life of a task, starting from a checkpoint: read the log, step, publish, save. It ends by `stop` or with an
@@ -75,7 +83,7 @@ export class PartitionRunner {
   #onReady: (() => void) | undefined;
   /** Users of the step, one at a time: a batch, or a snapshot. */
   #turn: Promise<void> = Promise.resolve();
-  #saving: Promise<number> = Promise.resolve(0);
+  #saving: Promise<SaveTimes> = Promise.resolve(NOTHING_SAVED);
   #saveTimer: NodeJS.Timeout | undefined;
   #failed: ((error: unknown) => void) | undefined;
 
@@ -270,28 +278,29 @@ export class PartitionRunner {
     this.#options.log.bus.publish(DEVICE_LEDGERS, report);
   }
 
-  /** Saves regularly; the longer a save took, the later the next one. */
+  /**
+   * Saves regularly; the longer freezing and writing took, the later the next one. Waiting for results to be published
+   * does not count: where the log is slow, rare saves would only make the next replay long.
+   */
   #saveIn(ms: number): void {
     this.#saveTimer = setTimeout(() => this.#guard(this.#saveInTime()), ms);
   }
 
   async #saveInTime(): Promise<void> {
-    const startedMs = performance.now();
-    const frozenMs = await this.#save();
-    const tookMs = performance.now() - startedMs;
+    const { busyMs, writtenMs } = await this.#save();
     const checkpointMs = this.#options.config.checkpoint / US_PER_MS;
-    const pauseMs = Math.max(checkpointMs, frozenMs * FREEZE_RARITY, tookMs * SAVE_RARITY);
+    const pauseMs = Math.max(checkpointMs, busyMs * FREEZE_RARITY, writtenMs * SAVE_RARITY);
     if (this.#failed !== undefined) this.#saveIn(pauseMs);
   }
 
-  /** Saves the state, after any running save. Resolves to how long that stopped processing. */
-  async #save(): Promise<number> {
+  /** Saves the state, after any running save. */
+  async #save(): Promise<SaveTimes> {
     await this.#saving;
     this.#saving = this.#saveNow();
     return await this.#saving;
   }
 
-  async #saveNow(): Promise<number> {
+  async #saveNow(): Promise<SaveTimes> {
     let frozenMs = 0;
     let sequence = this.#savedSequence;
     const state = await this.#inTurn(async () => {
@@ -302,13 +311,14 @@ export class PartitionRunner {
       frozenMs = performance.now() - startedMs;
       return frozen;
     });
-    if (state === undefined) return 0;
+    if (state === undefined) return NOTHING_SAVED;
     // Results of the state must be published before the state counts.
     await this.#drain();
+    const writingMs = performance.now();
     await this.#checkpoints.save({ sequence, state });
     this.#savedSequence = sequence;
     this.#options.events.checkpointSaved(this.#options.task, { bytes: state.bytes, frozenMs });
-    return frozenMs;
+    return { busyMs: state.busyMs, writtenMs: performance.now() - writingMs };
   }
 
   *#values(): Iterable<unknown> {

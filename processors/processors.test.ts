@@ -126,6 +126,7 @@ function freezable(inner: Log) {
   const frozen: Log = {
     ...inner,
     append: (message) => gate(() => inner.append(message)),
+    appendAll: (messages) => gate(() => inner.appendAll(messages)),
     lastFor: (stream, subject) => gate(() => inner.lastFor(stream, subject)),
     read: (query) => reading(inner.read(query)),
     records: {

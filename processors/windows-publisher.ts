@@ -22,15 +22,23 @@ interface Bundle {
   readonly rowsDone: number;
 }
 
+interface Frame {
+  readonly payload: Uint8Array;
+  readonly rows: number;
+}
+
+/** Bundles that are sent together. */
+const BUNDLES_MAX = 32;
+
 /**
- * Publishes each window result of a task exactly once. One frame is in flight at a time, and each is appended only
- * behind the one before it (compare-and-set on the subject). So the log itself says which results it has, and a
- * replay does not publish them again.
+ * Publishes each window result of a task exactly once. Each frame is appended only behind the one before it
+ * (compare-and-set on the subject). So the log itself says which results it has, and a replay does not publish them
+ * again.
  */
 export class WindowsPublisher {
   readonly #options: PublisherOptions;
   readonly #queue: Bundle[] = [];
-  readonly #pump = new Pump(() => this.#sendNext());
+  readonly #pump = new Pump(() => this.#sendLot());
   /** The results of inputs up to here are published in full. */
   #publishedInput = 0;
   #subjectSequence = 0;
@@ -97,34 +105,35 @@ export class WindowsPublisher {
     } else this.#queue.push({ firstInput: input, lastInput: input, results: [...results], rowsDone: 0 });
   }
 
-  async #sendNext(): Promise<number> {
-    const bundle = this.#queue.shift();
-    if (bundle === undefined) return 0;
-    const { log, task } = this.#options;
-    let row = 0;
-    for (const { payload, rows } of await this.#split(bundle)) {
-      row += rows;
-      if (row <= bundle.rowsDone) continue;
-      const { sequence } = await log.append({
-        subject: windowsSubject(task),
-        payload,
-        expectLastSubjectSequence: this.#subjectSequence,
-      });
-      this.#subjectSequence = sequence;
-      this.#options.onPublished(rows);
+  async #sendLot(): Promise<number> {
+    const { log, task, onPublished } = this.#options;
+    const bundles = this.#queue.splice(0, BUNDLES_MAX);
+    const frames: Frame[] = [];
+    for (const bundle of bundles) {
+      let row = 0;
+      for (const frame of await this.#split(bundle)) {
+        row += frame.rows;
+        if (row > bundle.rowsDone) frames.push(frame);
+      }
     }
-    this.#publishedInput = Math.max(this.#publishedInput, bundle.lastInput);
-    return bundle.results.length;
+    const subject = windowsSubject(task);
+    const appended = await log.appendAll(
+      frames.map(({ payload }) => ({ subject, payload, expectLastSubjectSequence: this.#subjectSequence })),
+    );
+    this.#subjectSequence = appended.at(-1)?.sequence ?? this.#subjectSequence;
+    for (const { rows } of frames) onPublished(rows);
+    for (const { lastInput } of bundles) this.#publishedInput = Math.max(this.#publishedInput, lastInput);
+    return bundles.reduce((sum, { results }) => sum + results.length, 0);
   }
 
   /** Equal parts except the last, each small enough for the log. */
-  async #split(bundle: Bundle): Promise<{ readonly payload: Uint8Array; readonly rows: number }[]> {
+  async #split(bundle: Bundle): Promise<readonly Frame[]> {
     const { firstInput, lastInput, results } = bundle;
     const { task, log } = this.#options;
     const slice = new TimeSlice();
     for (let rowsMax = this.#options.resultsPerFrameMax; ; rowsMax = Math.ceil(rowsMax / 2)) {
       const parts = Math.max(1, Math.ceil(results.length / rowsMax));
-      const frames: { payload: Uint8Array; rows: number }[] = [];
+      const frames: Frame[] = [];
       let fits = true;
       for (let part = 0; part < parts && fits; part++) {
         const rows = results.slice(part * rowsMax, (part + 1) * rowsMax);

@@ -4,7 +4,14 @@ import { asError, reasonOf } from "../../domain/reason.ts";
 import { rateLimited } from "../async/rate-limited.ts";
 import { sleep } from "../async/sleep.ts";
 import { type Connection, WARNINGS } from "./jetstream-connection.ts";
-import { firstWord, newPending, type Pending, parseAck } from "./jetstream-pending.ts";
+import {
+  firstWord,
+  MESSAGE_TOO_LARGE,
+  newPending,
+  type Pending,
+  parseAck,
+  WRONG_LAST_SEQUENCE,
+} from "./jetstream-pending.ts";
 import { type Append, type Appended, ConflictError, LogClosedError, TooLargeError } from "./port.ts";
 
 /** More unacknowledged messages only add latency; the rest waits. */
@@ -17,9 +24,6 @@ const SWEEP_EVERY_MS = 500;
 /** Ids are trusted for this part of the server's duplicate window: its clock is not ours. */
 const ID_TRUST = 0.75;
 
-const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
-const MESSAGE_TOO_LARGE = 10054;
-
 export interface AppenderOptions {
   readonly connection: Connection;
   /** The server remembers the ids of messages for this long. */
@@ -30,7 +34,7 @@ export interface AppenderOptions {
   readonly endAtStart: (subject: string) => number;
 }
 
-type FirstAfter = (
+export type FirstAfter = (
   subject: string,
   sequence: number,
 ) => Promise<{ readonly id: string; readonly sequence: number } | undefined>;

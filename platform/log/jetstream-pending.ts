@@ -2,6 +2,8 @@ import { headers, type Msg, type MsgHdrs, nuid } from "@nats-io/transport-node";
 import { type Append, type Appended, TooLargeError } from "./port.ts";
 
 const ID_BYTES_MAX = 900;
+export const WRONG_LAST_SEQUENCE: ReadonlySet<number> = new Set([10071, 10164]);
+export const MESSAGE_TOO_LARGE = 10054;
 
 /** An append in flight. */
 export interface Pending {

@@ -1,11 +1,15 @@
 import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import type { StreamName } from "../../domain/subjects.ts";
+import { appendEach } from "./append-each.ts";
 import { createMissingStreams, existingStreams } from "./create-streams.ts";
-import { Appender } from "./jetstream-append.ts";
+import { Appender, type FirstAfter } from "./jetstream-append.ts";
+import { BatchAppender } from "./jetstream-batch.ts";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
 import { JetStreamReader } from "./jetstream-read.ts";
 import { countBySubject, getMessage, instantUs, openBlobs, openRecords } from "./jetstream-stores.ts";
 import {
+  type Append,
   type Blobs,
   type Durability,
   type Log,
@@ -48,6 +52,9 @@ interface Parts {
   readonly connection: Connection;
   readonly jsm: JetStreamManager;
   readonly appender: Appender;
+  readonly batches: BatchAppender;
+  /** Whether the stream accepts batches. */
+  readonly isBatched: (stream: StreamName) => boolean;
   readonly records: Records;
   readonly blobs: Blobs;
 }
@@ -70,28 +77,38 @@ async function openParts(connection: Connection, options: JetStreamLogOptions): 
   await connection.retrying("creating the streams", () => createMissingStreams(jsm, wanted, logger));
   const streams = await connection.retrying("asking for the streams", () => existingStreams(jsm, wanted));
   const ends = new Map<string, number>([...streams].map(([name, { state }]) => [name, state.last_seq]));
+  const firstAfter: FirstAfter = (subject, sequence) =>
+    getMessage(jsm, connection, streamNameOf(subject), { seq: sequence + 1, next_by_subj: subject });
   const appender = new Appender({
     connection,
     duplicateWindowMs,
-    firstAfter: (subject, sequence) =>
-      getMessage(jsm, connection, streamNameOf(subject), { seq: sequence + 1, next_by_subj: subject }),
+    firstAfter,
     endAtStart: (subject) => ends.get(streamNameOf(subject)) ?? 0,
   });
   appender.start();
+  const batches = new BatchAppender({ connection, append: (message) => appender.append(message), firstAfter });
+  const isBatched = (name: StreamName) => streams.get(name)?.config.allow_atomic === true;
   const newest = (stream: string, subject: string) => getMessage(jsm, connection, stream, { last_by_subj: subject });
   const records = await connection.retrying("opening the records", () =>
     openRecords(js, replicas, (message) => appender.append(message), newest),
   );
   const blobs = await connection.retrying("opening the blobs", () => openBlobs(js, replicas, connection));
-  return { connection, jsm, appender, records, blobs };
+  return { connection, jsm, appender, batches, isBatched, records, blobs };
 }
 
 function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payloadBytesMax" | "durability">): Log {
-  const { connection, jsm, appender, records, blobs } = parts;
+  const { connection, jsm, appender, batches, isBatched, records, blobs } = parts;
   const readers = new Set<JetStreamReader>();
 
   function checkOpen(): void {
     if (connection.isClosed()) throw new LogClosedError("the log is closed");
+  }
+
+  function checkAppend({ subject, payload }: Append): StreamName {
+    if (payload.length > payloadBytesMax) {
+      throw new TooLargeError(`${payload.length} bytes for ${subject}, at most ${payloadBytesMax}`);
+    }
+    return streamOf(subject);
   }
 
   return {
@@ -100,13 +117,15 @@ function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payload
     records,
     blobs,
     bus: createNatsBus(connection),
-    healthy: () => connection.isUp() && appender.prompt(),
+    healthy: () => connection.isUp() && appender.prompt() && batches.prompt(),
     async append(message) {
-      streamOf(message.subject);
-      if (message.payload.length > payloadBytesMax) {
-        throw new TooLargeError(`${message.payload.length} bytes for ${message.subject}, at most ${payloadBytesMax}`);
-      }
+      checkAppend(message);
       return await appender.append(message);
+    },
+    async appendAll(messages) {
+      const streams = new Set(messages.map((message) => checkAppend(message)));
+      if ([...streams].every((stream) => isBatched(stream))) return await batches.appendAll(messages);
+      return await appendEach((message) => appender.append(message), messages);
     },
     read(query) {
       checkOpen();
@@ -133,7 +152,7 @@ function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payload
     },
     async close() {
       if (connection.isClosed()) return;
-      await appender.close(CLOSE_GRACE_MS);
+      await Promise.all([appender.close(CLOSE_GRACE_MS), batches.close(CLOSE_GRACE_MS)]);
       await Promise.all([...readers].map((reader) => reader.close()));
       await connection.close();
     },

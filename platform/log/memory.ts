@@ -1,7 +1,10 @@
 import { STREAMS, type StreamName } from "../../domain/subjects.ts";
+import { appendEach } from "./append-each.ts";
 import { createMemoryBus } from "./memory-bus.ts";
 import { MemoryStream } from "./memory-stream.ts";
 import {
+  type Append,
+  type Appended,
   type Blobs,
   ConflictError,
   type Log,
@@ -39,6 +42,14 @@ export function createMemoryLog(options: MemoryLogOptions): Log {
     return stream;
   }
 
+  function append(message: Append): Appended {
+    const stream = open(streamOf(message.subject));
+    if (message.payload.length > payloadBytesMax) {
+      throw new TooLargeError(`${message.payload.length} bytes for ${message.subject}, at most ${payloadBytesMax}`);
+    }
+    return stream.append(message, nowUs());
+  }
+
   return {
     payloadBytesMax,
     durability: "stored",
@@ -46,13 +57,8 @@ export function createMemoryLog(options: MemoryLogOptions): Log {
     blobs: createMemoryBlobs(),
     bus: createMemoryBus(),
     healthy: () => !closed,
-    async append(message) {
-      const stream = open(streamOf(message.subject));
-      if (message.payload.length > payloadBytesMax) {
-        throw new TooLargeError(`${message.payload.length} bytes for ${message.subject}, at most ${payloadBytesMax}`);
-      }
-      return stream.append(message, nowUs());
-    },
+    append: async (message) => append(message),
+    appendAll: (messages) => appendEach(async (message) => append(message), messages),
     read(query) {
       const reader = createMemoryReader(open(query.stream), query, () => readers.delete(reader));
       readers.add(reader);

@@ -12,6 +12,12 @@ export interface Log {
    * `LogClosedError` after `close`, and with `TooLargeError` when no server would accept the message.
    */
   append(message: Append): Promise<Appended>;
+  /**
+   * Stores messages of one stream, those of a subject in their order; resolves when the log has them all. An expected
+   * sequence counts before the first message of its subject, and later ones follow it. Much faster than one `append`
+   * for each, where the log can store many in one step. Rejects like `append`; some may then be stored.
+   */
+  appendAll(messages: readonly Append[]): Promise<readonly Appended[]>;
   /** Messages of a stream in order, from a sequence on, then live. Survives reconnects without a gap or a repeat. */
   read(query: ReadQuery): LogReader;
   /** The newest message of a subject (no wildcards). */

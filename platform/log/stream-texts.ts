@@ -43,7 +43,8 @@ export function settingName(key: StreamDifference["key"]): string {
 }
 
 export function settingText(key: StreamDifference["key"], value: unknown): string {
-  if (typeof value !== "number") return String(value);
+  // Servers leave out settings that are off.
+  if (typeof value !== "number") return String(value ?? false);
   switch (key) {
     case "max_bytes":
       return value > 0 ? sizeText(value) : "any size";

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { reasonOf } from "../../domain/reason.ts";
 
 /** The server that is fetched or built when none is found. */
-export const PINNED_VERSION = "2.14.9";
+export const PINNED_VERSION = "2.15.3";
 const RELEASES = "https://github.com/nats-io/nats-server/releases/download";
 const DEBIAN_BINARY = "/usr/sbin/nats-server";
 const CONNECT_TIMEOUT_MS = 5_000;

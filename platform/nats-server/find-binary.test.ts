@@ -91,13 +91,13 @@ describe("finding a NATS server", () => {
 
 describe("the release archive", () => {
   test.each([
-    ["linux", "x64", "nats-server-v2.14.9-linux-amd64.tar.gz"],
-    ["linux", "arm64", "nats-server-v2.14.9-linux-arm64.tar.gz"],
-    ["linux", "arm", "nats-server-v2.14.9-linux-arm7.tar.gz"],
-    ["darwin", "arm64", "nats-server-v2.14.9-darwin-arm64.tar.gz"],
-    ["win32", "x64", "nats-server-v2.14.9-windows-amd64.zip"],
+    ["linux", "x64", "nats-server-v2.15.3-linux-amd64.tar.gz"],
+    ["linux", "arm64", "nats-server-v2.15.3-linux-arm64.tar.gz"],
+    ["linux", "arm", "nats-server-v2.15.3-linux-arm7.tar.gz"],
+    ["darwin", "arm64", "nats-server-v2.15.3-darwin-arm64.tar.gz"],
+    ["win32", "x64", "nats-server-v2.15.3-windows-amd64.zip"],
   ])("for %s on %s is %s", (platform, arch, name) => {
-    expect(archiveName("2.14.9", platform, arch)).toBe(name);
+    expect(archiveName("2.15.3", platform, arch)).toBe(name);
   });
 
   test("is taken only with the published checksum", () => {

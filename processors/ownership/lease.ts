@@ -23,6 +23,7 @@ export function leasedLog(log: Log, lease: Lease): Log {
   return {
     ...log,
     append: (message) => leased(() => log.append(message)),
+    appendAll: (messages) => leased(() => log.appendAll(messages)),
     records: {
       get: (name) => log.records.get(name),
       set: (name, value, expectRevision) => leased(() => log.records.set(name, value, expectRevision)),

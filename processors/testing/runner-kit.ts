@@ -9,6 +9,7 @@ import type { WindowResult } from "../../domain/window-result.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
 import { Step } from "../../engine/step.ts";
 import { stepOptions, taskInput } from "../../engine/tasks/task-input.ts";
+import { appendEach } from "../../platform/log/append-each.ts";
 import { type Log, LogClosedError, type LogMessage, type LogReader, type ReadQuery } from "../../platform/log/port.ts";
 import { anyMatches } from "../../platform/log/subject-match.ts";
 import { createMetrics } from "../../platform/metrics.ts";
@@ -52,6 +53,11 @@ export function mortalLog(log: Log, operations: number, random: () => number): L
     bounds: (stream) => mortal(() => log.bounds(stream)),
     close: async () => {},
     append: (message) => mortal(() => log.append(message)),
+    // In one step, or one by one: then the process may die in between.
+    appendAll: (messages) =>
+      random() < 0.5
+        ? mortal(() => log.appendAll(messages))
+        : appendEach((message) => mortal(() => log.append(message)), messages),
     lastFor: (stream, subject) => mortal(() => log.lastFor(stream, subject)),
     read(query: ReadQuery) {
       const reader = log.read(query);

@@ -1,3 +1,4 @@
+import { appendEach } from "../../platform/log/append-each.ts";
 import {
   type Blobs,
   ConflictError,
@@ -110,6 +111,11 @@ export class Connection {
         // Not copied, because the sender may reuse its buffer only after the answer.
         return run(() => log.append(message));
       },
+      // In one step, or one by one: then the process may die in between, and others may append too.
+      appendAll: (messages) =>
+        world.random.chance(0.5)
+          ? run(() => log.appendAll(messages))
+          : appendEach((message) => run(() => log.append(message)), messages),
       lastFor: (stream, subject) => run(() => log.lastFor(stream, subject)),
       bounds: (stream) => run(() => log.bounds(stream)),
       read: (query) => this.#read(query),

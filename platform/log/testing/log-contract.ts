@@ -8,6 +8,7 @@ import {
   type ReadQuery,
   TooLargeError,
 } from "../port.ts";
+import { describeAppendAll } from "./append-all-contract.ts";
 import { describeBus } from "./bus-contract.ts";
 import { bytes, describeStores, text } from "./stores-contract.ts";
 
@@ -314,6 +315,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
       });
     });
 
+    describeAppendAll(() => log);
     describeStores(() => log);
     describeBus(() => log);
 

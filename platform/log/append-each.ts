@@ -1,0 +1,22 @@
+import type { Append, Appended } from "./port.ts";
+
+/**
+ * Appends messages one by one, several at a time. Where a subject has an expected sequence, each of its messages
+ * waits for the one before it. After a failure some may be stored.
+ */
+export async function appendEach(
+  append: (message: Append) => Promise<Appended>,
+  messages: readonly Append[],
+): Promise<readonly Appended[]> {
+  const chains = new Map<string, Promise<Appended>>();
+  const appended = messages.map((message) => {
+    const before = chains.get(message.subject);
+    const appending =
+      before === undefined
+        ? append(message)
+        : before.then(({ sequence }) => append({ ...message, expectLastSubjectSequence: sequence }));
+    if (before !== undefined || message.expectLastSubjectSequence !== undefined) chains.set(message.subject, appending);
+    return appending;
+  });
+  return await Promise.all(appended);
+}

@@ -8,6 +8,8 @@ import { reasonOf } from "../../domain/reason.ts";
 
 /** The server that is fetched or built when none is found. */
 export const PINNED_VERSION = "2.15.3";
+/** The first line whose batches cost one sync (ADR 17). */
+const PINNED_MINOR = 15;
 const RELEASES = "https://github.com/nats-io/nats-server/releases/download";
 const DEBIAN_BINARY = "/usr/sbin/nats-server";
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -34,7 +36,7 @@ export function defaultSources(): readonly BinarySource[] {
   const cached = join(directory, EXE);
   return [
     { name: "look on PATH", slow: false, minorMin: 10, find: findOnPath },
-    { name: `look in ${directory}`, slow: false, minorMin: 10, find: () => existing(cached) },
+    { name: `look in ${directory}`, slow: false, minorMin: PINNED_MINOR, find: () => existing(cached) },
     {
       name: "fetch the release archive",
       slow: true,
@@ -47,6 +49,8 @@ export function defaultSources(): readonly BinarySource[] {
       minorMin: 10,
       find: (signal) => build(directory, cached, signal),
     },
+    // An earlier Weir fetched it. It works, without batches.
+    { name: `take the older one in ${directory}`, slow: false, minorMin: 10, find: () => existing(cached) },
     {
       name: "take an older one",
       slow: false,

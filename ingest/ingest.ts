@@ -15,7 +15,11 @@ import { TopicRoutes } from "./sources/topic-routes.ts";
 
 export interface Ingest extends Service, PublishGate {}
 
-export type IngestDeps = Deps & { readonly partitions: number };
+export type IngestDeps = Deps & {
+  readonly partitions: number;
+  /** Puts a gate before the log, for messages of the broker and of the bridge. */
+  readonly hold?: (gate: PublishGate) => PublishGate;
+};
 
 const LEDGER_DEVICES_MAX = 100_000;
 
@@ -47,7 +51,9 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   const live = createLane();
   // Separate from the live ones: a frame has one time of receipt, and a letter may be days old.
   const retried = createLane();
-  const accept: PublishGate["accept"] = (message, done) => live.take(message, done);
+  const { hold = (gate) => gate } = deps;
+  const gate = hold({ accept: (message, done) => live.take(message, done) });
+  const accept: PublishGate["accept"] = (message, done) => gate.accept(message, done);
   const stopLedger = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
   const retries = answerRetries({
     log,

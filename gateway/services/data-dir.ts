@@ -35,7 +35,7 @@ interface Owner {
 
 /** Locks the folder for this process, and creates it if it is missing. Throws DataDirInUseError. */
 export function takeDataDir(dataDir: string): DataDir {
-  mkdirSync(dataDir, { recursive: true });
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const lockFile = join(dataDir, "weir.lock");
   const runFile = join(dataDir, "run.json");
   const owner: Owner = { pid: process.pid, started: startedOf(process.pid) };

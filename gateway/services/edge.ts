@@ -3,41 +3,63 @@ import { type Broker, startBroker } from "../../broker/broker.ts";
 import { type BrokerListeners, LISTENERS } from "../../contracts/listeners.ts";
 import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
 import { keysOf } from "../../domain/keys-of.ts";
-import { startIngest } from "../../ingest/ingest.ts";
+import { type Ingest, startIngest } from "../../ingest/ingest.ts";
 import type { PublishGate } from "../../platform/publish-gate.ts";
 import type { Deps } from "../../platform/service.ts";
 import type { Plan } from "../settings/plan.ts";
 import { exampleMessage } from "./example-message.ts";
 import type { Started } from "./started.ts";
+import { WatchedDisk } from "./watched-disk.ts";
 
 /** Broker and ingest share a process: an acknowledgement waits for the log, not for another hop. */
 export async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
-  const ingest = await startIngest(plan.ingest, { ...deps, partitions: plan.partitions });
+  const disk = new WatchedDisk(plan, deps);
+  await disk.start();
+  const ingest = await startIngest(plan.ingest, {
+    ...deps,
+    partitions: plan.partitions,
+    hold: (gate) => disk.hold(gate),
+  });
   // Hard to guess: the readings of a client with such an id would not go to the log.
   const clientIdPrefix = `weir-own-${randomBytes(9).toString("base64url")}-`;
   try {
-    const broker = await startBroker(plan.broker, { ...deps, gate: passOwn(ingest, clientIdPrefix) });
-    const { mqttPort, wsPort } = broker.address;
-    const own: OwnBroker = { host: reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
-    const { bus } = deps.log;
-    const listeners = listenersOf(plan, broker.address);
-    const stops = [bus.respond(OWN_BROKER, async () => own), bus.respond(LISTENERS, async () => listeners)];
-    return {
-      addresses: wsPort === undefined ? { mqttPort } : { mqttPort, mqttWsPort: wsPort },
-      health() {
-        const health = broker.health();
-        return health.ready ? ingest.health() : health;
-      },
-      async stop() {
-        for (const stop of stops) stop();
-        await broker.stop();
-        await ingest.stop();
-      },
-    };
+    return await startWith({ plan, deps, ingest, disk, clientIdPrefix });
   } catch (error) {
+    disk.stop();
     await ingest.stop();
     throw error;
   }
+}
+
+interface Parts {
+  readonly plan: Plan;
+  readonly deps: Deps;
+  readonly ingest: Ingest;
+  readonly disk: WatchedDisk;
+  readonly clientIdPrefix: string;
+}
+
+async function startWith({ plan, deps, ingest, disk, clientIdPrefix }: Parts): Promise<Started> {
+  const broker = await startBroker(plan.broker, { ...deps, gate: passOwn(ingest, clientIdPrefix) });
+  const { mqttPort, wsPort } = broker.address;
+  const own: OwnBroker = { host: reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
+  const { bus } = deps.log;
+  const listeners = listenersOf(plan, broker.address);
+  const stops = [bus.respond(OWN_BROKER, async () => own), bus.respond(LISTENERS, async () => listeners)];
+  return {
+    addresses: wsPort === undefined ? { mqttPort } : { mqttPort, mqttWsPort: wsPort },
+    health() {
+      const health = broker.health();
+      if (!health.ready) return health;
+      return disk.problem() ?? ingest.health();
+    },
+    async stop() {
+      for (const stop of stops) stop();
+      disk.stop();
+      await broker.stop();
+      await ingest.stop();
+    },
+  };
 }
 
 function listenersOf(

@@ -7,6 +7,7 @@ import type { PipelineConfig } from "../settings/pipeline-config.ts";
 import { makePlan, type NatsAddress, natsOf, type Plan } from "../settings/plan.ts";
 import type { Settings } from "../settings/settings.ts";
 import { takeDataDir } from "./data-dir.ts";
+import { createPrivately, makePrivate } from "./private-files.ts";
 import { type RunningService, runService } from "./run-service.ts";
 import { SERVICE_NAMES, SERVICES, type ServiceName } from "./services.ts";
 import type { Addresses } from "./started.ts";
@@ -88,8 +89,10 @@ class Undo {
 }
 
 async function start({ settings, config, services, logger }: GatewayOptions, undo: Undo): Promise<Addresses> {
+  createPrivately();
   const dataDir = takeDataDir(settings.dataDir);
   await undo.add({ name: "data folder", run: () => dataDir.release() });
+  makePrivate(settings.dataDir);
   makePlan(settings, config, { url: "", token: undefined, durability: undefined, owned: false });
   const nats = await findNats(settings, config, logger, undo);
   const plan = makePlan(settings, config, nats);

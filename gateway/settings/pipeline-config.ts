@@ -101,6 +101,11 @@ export const pipelineConfigSchema = z.strictObject({
       alerts: retention("365d", "1GiB", "Alert changes."),
       dead_letters: retention("30d", "1GiB", "Messages that could not be read."),
       notifications: retention("365d", "256MiB", "Notifications, acknowledgements and silences."),
+      disk_reserve: sizeField("1MiB", "1024TiB")
+        .optional()
+        .describe(
+          "With its own NATS server: while the disk of the data folder has less free space than this, publishes wait for their acknowledgement, so that states and results can still be stored. They go on when a quarter more is free. Left out: 200MiB, or a tenth of the disk if that is less.",
+        ),
     })
     .prefault({})
     .describe(

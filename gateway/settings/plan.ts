@@ -34,6 +34,8 @@ export interface Plan {
   readonly storage: StorageConfig;
   readonly notifier: NotifierConfig;
   readonly feed: FeedConfig;
+  /** The disk of the log, if this gateway started the server. */
+  readonly disk: { readonly folder: string; readonly reserveBytes: number | undefined } | undefined;
   readonly log: {
     readonly nats: NatsAddress;
     readonly replicas: number;
@@ -71,6 +73,7 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
       instance: `feed-${process.pid}`,
       page_dir: join(packageRoot(), "dist", "dashboard"),
     },
+    disk: nats.owned ? { folder: settings.dataDir, reserveBytes: config.log.disk_reserve } : undefined,
     log: { nats, replicas: config.log.replicas, retention: logRetentions(config) },
     logger: { level: settings.logLevel, pretty: process.stderr.isTTY === true },
   };

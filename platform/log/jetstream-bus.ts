@@ -24,6 +24,7 @@ class NatsTransport {
   readonly #connection: Connection;
   readonly #partTimeoutMs: number;
   readonly #parts: PartsServer;
+  #payloadBytesMax = 0;
   readonly #warnDropped = rateLimited(
     (problem: string) => this.#connection.logger.warn(`${problem}; it is dropped`),
     WARNINGS,
@@ -48,8 +49,10 @@ class NatsTransport {
     };
   }
 
+  /** While the connection is down, that of the server before. */
   #payloadMax(): number {
-    return this.#connection.nc.info?.max_payload ?? 0;
+    this.#payloadBytesMax = this.#connection.nc.info?.max_payload ?? this.#payloadBytesMax;
+    return this.#payloadBytesMax;
   }
 
   #subscribe(subject: string, onBytes: (bytes: Uint8Array, subject: string) => void): () => void {

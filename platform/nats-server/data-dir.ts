@@ -1,9 +1,10 @@
 import { execFile, execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { diskSpaceOf } from "../disk/disk-watch.ts";
 import type { Durability } from "../log/port.ts";
 
 const PRIVATE = 0o600;
@@ -23,6 +24,8 @@ export interface ServerRecord {
 export interface DataDir {
   readonly configPath: string;
   readonly logPath: string;
+  /** Free space on its disk. */
+  freeBytes(): Promise<number>;
   /** Writes the server's configuration, which admits only clients on this machine that have the token. */
   writeConfig(server: Pick<ServerRecord, "port" | "token" | "durability">): Promise<void>;
   readRecord(): Promise<ServerRecord | undefined>;
@@ -34,8 +37,7 @@ export interface DataDir {
 
 /** Free bytes on the disk of the server's store. */
 export async function storeFreeBytes(dataDir: string): Promise<number> {
-  const { bavail, bsize } = await statfs(storeOf(resolve(dataDir)));
-  return bavail * bsize;
+  return (await diskSpaceOf(storeOf(resolve(dataDir)))).freeBytes;
 }
 
 export function urlOf({ port }: Pick<ServerRecord, "port">): string {
@@ -59,6 +61,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
   return {
     configPath,
     logPath,
+    freeBytes: async () => (await diskSpaceOf(directory)).freeBytes,
     async writeConfig({ port, token, durability }) {
       const lines = [
         "# Written by Weir at each start.",

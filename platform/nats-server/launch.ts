@@ -7,6 +7,7 @@ import type { Durability } from "../log/port.ts";
 import type { BinarySource } from "./binary-sources.ts";
 import { type DataDir, newToken, openDataDir, runsWithConfig, type ServerRecord, urlOf } from "./data-dir.ts";
 import { findNatsServer } from "./find-binary.ts";
+import { FullDiskWatch } from "./full-disk.ts";
 import { adoptProcess, type ServerProcess, startProcess } from "./server-process.ts";
 
 const START_TIMEOUT_MS = 120_000;
@@ -163,6 +164,8 @@ function supervise(state: Supervised): LaunchedNatsServer {
   let stopping: Promise<void> | undefined;
   const abort = new AbortController();
   let restarting: Promise<void> = Promise.resolve();
+  /** The next end of the server is our own doing. */
+  let planned = false;
 
   function watch(): void {
     const sinceMs = performance.now();
@@ -174,7 +177,9 @@ function supervise(state: Supervised): LaunchedNatsServer {
   }
 
   async function restart(reason: string, firstWaitMs: number): Promise<void> {
-    logger.error(`nats-server (process ${state.process.pid}) ended unexpectedly: ${reason}; restarting it`);
+    if (!planned)
+      logger.error(`nats-server (process ${state.process.pid}) ended unexpectedly: ${reason}; restarting it`);
+    planned = false;
     let waitMs = firstWaitMs;
     while (stopping === undefined) {
       await sleep(waitMs);
@@ -193,14 +198,32 @@ function supervise(state: Supervised): LaunchedNatsServer {
     }
   }
 
+  async function restartWithRoom(): Promise<void> {
+    if (stopping !== undefined) return;
+    await restarting;
+    planned = true;
+    await state.process.stop();
+    // The watch restarts it.
+    await sleep(0);
+    await restarting;
+  }
+
   async function stop(): Promise<void> {
     abort.abort();
+    disk.stop();
     await restarting;
     await state.process.stop();
     await dataDir.removeRecord();
     logger.info("nats-server stopped");
   }
 
+  const disk = new FullDiskWatch({
+    freeBytes: dataDir.freeBytes,
+    logPath: dataDir.logPath,
+    restart: restartWithRoom,
+    logger,
+  });
+  void disk.start();
   watch();
   return {
     url,

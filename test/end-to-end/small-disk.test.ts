@@ -1,57 +1,22 @@
-import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { afterEach, expect, test, vi } from "vitest";
-import { duckdbRows, tempFolder, WEIR, weir } from "./kit.ts";
+import { smallDisk, startOn, type Undo } from "./disk-kit.ts";
+import { duckdbRows, tempFolder, weir } from "./kit.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
-const undo: (() => unknown)[] = [];
+const undo: Undo = [];
 
 afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-/** A separate disk in memory; undefined with the reason where none can be mounted. */
-async function diskOf(mib: number): Promise<{ readonly path: string } | { readonly reason: string }> {
-  const path = await mkdtemp(join(tmpdir(), "weir-disk-"));
-  undo.push(() => rm(path, { recursive: true, force: true }));
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${mib}m`, "tmpfs", path], { stdio: "pipe" });
-  } catch (error) {
-    return { reason: `a disk cannot be mounted here (root on Linux can): ${error}` };
-  }
-  undo.push(() => execFileSync("umount", ["--lazy", path]));
-  return { path };
-}
-
-/** A gateway with the default configuration and its data on the disk. */
-async function startOn(disk: string) {
-  const { path, remove } = await tempFolder();
-  undo.push(remove);
-  const dataDir = join(disk, "data");
-  const args = ["up", "--data-dir", dataDir, "--mqtt-port", "0", "--http-port", "0"];
-  const child = spawn(process.execPath, [WEIR, ...args], { cwd: path, stdio: ["ignore", "pipe", "pipe"] });
-  const said = { out: "", err: "" };
-  child.stdout.on("data", (chunk) => {
-    said.out += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    said.err += chunk;
-  });
-  undo.push(() => child.kill("SIGKILL"));
-  await expect.poll(() => said.out, { timeout: 60_000, message: said.err }).toContain("Weir is up.");
-  const { mqttPort } = JSON.parse(await readFile(join(dataDir, "run.json"), "utf8"));
-  return { child, said, mqttPort, dataDir, cwd: path };
-}
-
 test("on 300 MiB of disk, a gateway starts with smaller streams, stores readings and stops; so does the next", async (context) => {
-  const disk = await diskOf(300);
+  const disk = await smallDisk(300, undo);
   if ("reason" in disk) return context.skip(disk.reason);
   for (const stored of [100, 200]) {
-    const { child, said, mqttPort, dataDir, cwd } = await startOn(disk.path);
+    const { child, said, mqttPort, dataDir, cwd } = await startOn(disk.path, { undo });
     const lines = said.err.split("\n").filter((line) => line.includes("the log keeps"));
     expect(lines).toEqual([
       expect.stringMatching(/this disk has \d+(\.\d)? MiB free: the log keeps 1\d\d.* MiB \(readings/),
@@ -76,7 +41,7 @@ test("on 300 MiB of disk, a gateway starts with smaller streams, stores readings
 });
 
 test("on 20 MiB of disk, a start ends at once, and says what there is and what it needs", async (context) => {
-  const disk = await diskOf(20);
+  const disk = await smallDisk(20, undo);
   if ("reason" in disk) return context.skip(disk.reason);
   const { path, remove } = await tempFolder();
   undo.push(remove);

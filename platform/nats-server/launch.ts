@@ -7,16 +7,14 @@ import type { Durability } from "../log/port.ts";
 import type { BinarySource } from "./binary-sources.ts";
 import { type DataDir, newToken, openDataDir, runsWithConfig, type ServerRecord, urlOf } from "./data-dir.ts";
 import { findNatsServer } from "./find-binary.ts";
-import { FullDiskWatch } from "./full-disk.ts";
 import { adoptProcess, type ServerProcess, startProcess } from "./server-process.ts";
+import { type LaunchedNatsServer, type SupervisedServer, Supervisor } from "./supervisor.ts";
+
+export type { LaunchedNatsServer } from "./supervisor.ts";
 
 const START_TIMEOUT_MS = 120_000;
 const ADOPT_TIMEOUT_MS = 5_000;
 const POLL_MS = 50;
-const RESTART_WAIT_MS = 100;
-const RESTART_WAIT_MS_MAX = 5_000;
-/** A server that ran this long is restarted at once. */
-const STEADY_MS = 30_000;
 const PORT_TRIES = 3;
 
 export interface LaunchOptions {
@@ -29,22 +27,6 @@ export interface LaunchOptions {
   readonly signal?: AbortSignal;
   /** Where to look for the server; for tests. */
   readonly sources?: readonly BinarySource[];
-}
-
-export interface LaunchedNatsServer {
-  readonly url: string;
-  readonly token: string;
-  readonly version: string;
-  readonly binary: string;
-  readonly durability: Durability;
-  /** Changes when the server had to be restarted. */
-  readonly pid: number;
-  /** Whether it was found running. */
-  readonly adopted: boolean;
-  /** Calls each time the server ends unexpectedly, before it is restarted. Returns a function that stops it. */
-  onExit(listener: (reason: string) => void): () => void;
-  /** Ends the server, and waits for it. */
-  stop(): Promise<void>;
 }
 
 /** The server was found but does not start or answer; quotes the end of its log. */
@@ -85,6 +67,11 @@ export async function launchNatsServer(options: LaunchOptions): Promise<Launched
 }
 
 type Launchable = Omit<ServerRecord, "pid">;
+
+function supervise(server: Omit<SupervisedServer, "start">): LaunchedNatsServer {
+  const { record, dataDir, logger } = server;
+  return new Supervisor({ ...server, start: (signal) => start({ server: record, dataDir, logger, signal }) }).start();
+}
 
 async function start(options: {
   readonly server: Launchable;
@@ -147,103 +134,6 @@ async function canAdopt(record: ServerRecord, dataDir: DataDir, port: number, lo
     await adoptProcess(record.pid, dataDir.configPath).stop();
   }
   return false;
-}
-
-interface Supervised {
-  record: ServerRecord;
-  process: ServerProcess;
-  readonly adopted: boolean;
-  readonly dataDir: DataDir;
-  readonly logger: Logger;
-}
-
-function supervise(state: Supervised): LaunchedNatsServer {
-  const { dataDir, logger } = state;
-  const { url, token, version, binary, durability } = { url: urlOf(state.record), ...state.record };
-  const listeners = new Set<(reason: string) => void>();
-  let stopping: Promise<void> | undefined;
-  const abort = new AbortController();
-  let restarting: Promise<void> = Promise.resolve();
-  /** The next end of the server is our own doing. */
-  let planned = false;
-
-  function watch(): void {
-    const sinceMs = performance.now();
-    void state.process.ended.then((reason) => {
-      if (stopping !== undefined) return;
-      for (const listener of listeners) listener(reason);
-      restarting = restart(reason, performance.now() - sinceMs > STEADY_MS ? 0 : RESTART_WAIT_MS);
-    });
-  }
-
-  async function restart(reason: string, firstWaitMs: number): Promise<void> {
-    if (!planned)
-      logger.error(`nats-server (process ${state.process.pid}) ended unexpectedly: ${reason}; restarting it`);
-    planned = false;
-    let waitMs = firstWaitMs;
-    while (stopping === undefined) {
-      await sleep(waitMs);
-      if (stopping !== undefined) return;
-      try {
-        state.process = await start({ server: state.record, dataDir, logger, signal: abort.signal });
-        state.record = { ...state.record, pid: state.process.pid };
-        logger.info(`nats-server runs again (process ${state.process.pid}) at ${url}`);
-        watch();
-        return;
-      } catch (error) {
-        if (abort.signal.aborted) return;
-        waitMs = Math.min(Math.max(waitMs, RESTART_WAIT_MS) * 2, RESTART_WAIT_MS_MAX);
-        logger.error({ err: error }, `nats-server did not start again; next try in ${waitMs} ms`);
-      }
-    }
-  }
-
-  async function restartWithRoom(): Promise<void> {
-    if (stopping !== undefined) return;
-    await restarting;
-    planned = true;
-    await state.process.stop();
-    // The watch restarts it.
-    await sleep(0);
-    await restarting;
-  }
-
-  async function stop(): Promise<void> {
-    abort.abort();
-    disk.stop();
-    await restarting;
-    await state.process.stop();
-    await dataDir.removeRecord();
-    logger.info("nats-server stopped");
-  }
-
-  const disk = new FullDiskWatch({
-    freeBytes: dataDir.freeBytes,
-    logPath: dataDir.logPath,
-    restart: restartWithRoom,
-    logger,
-  });
-  void disk.start();
-  watch();
-  return {
-    url,
-    token,
-    version,
-    binary,
-    durability,
-    adopted: state.adopted,
-    get pid() {
-      return state.process.pid;
-    },
-    onExit(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    stop() {
-      stopping ??= stop();
-      return stopping;
-    },
-  };
 }
 
 /** 2.9 refuses to start with `sync_interval` in its configuration. */

@@ -26,7 +26,7 @@ export async function smallDisk(mib: number, undo: Undo): Promise<Disk> {
   return { path };
 }
 
-/** Writes a file until only so many bytes are free. */
+/** Writes a file until only this much is free. */
 export function fill(file: string, freeBytes = 0): void {
   const descriptor = openSync(file, "w");
   for (let chunk = Buffer.alloc(1_048_576); chunk.length >= 64; ) {

@@ -1,14 +1,12 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Command } from "commander";
 import { COMMANDS } from "./commands/commands.ts";
 import { describeFailure } from "./commands/common/failures.ts";
-import { packageRoot } from "./settings/paths.ts";
+import { packageVersion } from "./settings/paths.ts";
 
 const program = new Command("weir")
   .description("IoT sensor stream processing gateway")
-  .version(JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")).version)
+  .version(packageVersion())
   .showHelpAfterError();
 
 for (const add of COMMANDS) add(program);

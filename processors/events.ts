@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { AlertChange } from "../domain/alert.ts";
+import { US_PER_SECOND } from "../domain/time.ts";
 import type { Ledger } from "../engine/step.ts";
 import { rateLimited } from "../platform/async/rate-limited.ts";
 import { counter, createFigures, type Figures, gauge } from "../platform/figures.ts";
@@ -17,7 +18,9 @@ export const FIGURES = {
   alerts: counter("weir_processor_alerts_total", "Alert changes published.", ["state"]),
   forwarded: counter("weir_processor_forwarded_total", "Readings forwarded to rules that group over several devices."),
   badEntries: counter("weir_processor_bad_entries_total", "Log entries that could not be read and were skipped."),
-  lag: gauge("weir_processor_lag_us", "Age of the newest processed entry when it was processed.", ["partition"]),
+  lag: gauge("weir_processor_lag_seconds", "Age of the newest entry when it was processed; 0 when none waits.", [
+    "partition",
+  ]),
   keys: gauge("weir_processor_keys", "Live keys of all rules.", ["partition"]),
   checkpoints: counter("weir_processor_checkpoints_total", "Checkpoints saved."),
   checkpointBytes: gauge("weir_processor_checkpoint_bytes", "Size of the newest checkpoint.", ["partition"]),
@@ -79,7 +82,7 @@ function processingEvents(logger: Logger, figures: ProcessorFigures) {
       logger.error({ partition, sequence, err: error }, "a log entry cannot be read; it is skipped");
     },
     figuresMoved(partition: number, now: { readonly lagUs: number; readonly keys: number }) {
-      figures.lag.set({ partition }, now.lagUs);
+      figures.lag.set({ partition }, Math.max(0, now.lagUs) / US_PER_SECOND);
       figures.keys.set({ partition }, now.keys);
     },
   };

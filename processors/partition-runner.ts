@@ -261,12 +261,21 @@ export class PartitionRunner {
     this.#publishLedgers();
     const quiet = !this.#active;
     this.#active = false;
-    if (!quiet || this.#ticking) return;
+    if (!quiet) return;
+    this.#nothingWaits();
+    if (this.#ticking) return;
     if (this.#sequence < this.#catchUpTo || this.#step.nextDueUs > clock.nowUs()) return;
     // One at a time: while the log is away, ticks must not pile up.
     this.#ticking = true;
     await log.append({ subject: this.#input.control, payload: encodeTick() });
     this.#ticking = false;
+  }
+
+  /** The lag of the last batch must not stand while nothing comes. */
+  #nothingWaits(): void {
+    const { task, events, log } = this.#options;
+    if (this.#sequence < this.#catchUpTo || this.#waiting > 0 || !log.healthy()) return;
+    events.figuresMoved(task, { lagUs: 0, keys: this.#step.keyCount });
   }
 
   /** For views of devices. Shares publish none: their readings come from partitions, which publish them. */

@@ -6,6 +6,7 @@ import { US_PER_SECOND } from "../../domain/time.ts";
 import { counter, createFigures, type Figures, gauge } from "../../platform/figures.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
 import type { Metrics } from "../../platform/metrics.ts";
+import { QuietLag } from "../../platform/quiet-lag.ts";
 
 export type CloseReason = "left" | "unauthorized" | "too-slow" | "silent" | "bad-frames" | "shutting-down" | "error";
 
@@ -27,7 +28,11 @@ export const FIGURES = {
   badFrames: counter("weir_feed_bad_frames_total", "Client frames answered with an error.", ["code"]),
   gaps: counter("weir_feed_gaps_total", "Gaps sent to clients that missed items.", ["channel"]),
   resumes: counter("weir_feed_resumed_total", "Subscriptions resumed from a cursor.", ["channel"]),
-  lag: gauge("weir_feed_lag_seconds", "Age of the last applied log entry at the time it was applied.", ["stream"]),
+  lag: gauge(
+    "weir_feed_lag_seconds",
+    "Age of the newest log entry when it was applied; 0 when none came for a while.",
+    ["stream"],
+  ),
   bad: counter("weir_feed_bad_messages_total", "Messages that could not be read and were skipped.", ["stream"]),
   repeated: counter("weir_feed_repeated_frames_total", "Repeated frames of windows, which were skipped."),
   readFailures: counter("weir_feed_read_failures_total", "Failed attempts to read the log.", ["stream"]),
@@ -107,8 +112,9 @@ function subscriptionEvents(logger: Logger, figures: FeedFigures) {
 
 /** What the views read from the log and the bus. */
 function viewEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) {
+  const lag = new QuietLag(figures.lag);
   return {
-    entryApplied: (stream: StreamName, lagUs: number) => figures.lag.set({ stream }, lagUs / US_PER_SECOND),
+    entryApplied: (stream: StreamName, lagUs: number) => lag.measured(stream, lagUs / US_PER_SECOND),
     badMessageSkipped(stream: StreamName, { subject, sequence }: LogMessage, error: unknown) {
       figures.bad.inc({ stream });
       rarely(`bad ${stream}`, () =>

@@ -180,12 +180,12 @@ describe("metrics", () => {
     let text = "";
     await until("the report", async () => {
       text = await (await fetch(`${feed.url}/metrics`)).text();
-      return text.includes("edge-1");
+      return text.includes('service="edge"');
     });
     const lines = text.split("\n");
-    expect(lines).toContain('weir_feed_clients{instance="feed-1"} 1');
-    expect(lines).toContain('weir_feed_clients{instance="edge-1"} 99');
-    expect(lines).toContain('weir_wait_seconds_bucket{le="+Inf",instance="edge-1"} 1');
+    expect(lines).toContain('weir_feed_clients{service="feed",process="1"} 1');
+    expect(lines).toContain('weir_feed_clients{service="edge",process="1"} 99');
+    expect(lines).toContain('weir_wait_seconds_bucket{le="+Inf",service="edge",process="1"} 1');
     expect(lines).toContain("# HELP weir_wait_seconds Waits.\\nLong.");
     expect(lines.filter((line) => line.startsWith("# TYPE weir_feed_clients "))).toHaveLength(1);
     expect(text.endsWith("\n")).toBe(true);

@@ -1,9 +1,14 @@
+import { partsOfInstance } from "../../platform/instance.ts";
 import { type Metric, type Report, sampleName } from "../views/stats-view.ts";
 
-/** The metrics of several processes in Prometheus' text format. The label `instance` names the process. */
+/**
+ * The metrics of several processes in Prometheus' text format. The labels `service` and `process` say whose they are;
+ * `instance` would be Prometheus' own.
+ */
 export function metricsText(reports: readonly Report[]): string {
   const families = new Map<string, { readonly metric: Metric; readonly lines: string[] }>();
   for (const { instance, metrics } of reports) {
+    const labels = partsOfInstance(instance);
     for (const metric of metrics) {
       let family = families.get(metric.name);
       if (family === undefined) {
@@ -11,7 +16,7 @@ export function metricsText(reports: readonly Report[]): string {
         families.set(metric.name, family);
       }
       for (const sample of metric.values) {
-        family.lines.push(`${sampleName(metric, sample, { instance })} ${numberText(sample.value)}`);
+        family.lines.push(`${sampleName(metric, sample, labels)} ${numberText(sample.value)}`);
       }
     }
   }

@@ -229,7 +229,7 @@ export class MockWorld {
         'weir_storage_lag_messages{stream="READINGS"}': messages % 3,
         'weir_storage_lag_messages{stream="WINDOWS"}': 0,
         weir_feed_clients: 1,
-        weir_processor_lag_us: 1_800,
+        weir_processor_lag_seconds: 0.001_8,
         weir_processor_keys: this.#stations.length * 3,
         weir_processor_duplicates_total: 4,
         'weir_processor_late_total{fate="applied"}': 7,

@@ -95,7 +95,8 @@ async function start({ settings, config, services, logger }: GatewayOptions, und
   makePrivate(settings.dataDir);
   makePlan(settings, config, { url: "", token: undefined, durability: undefined, owned: false });
   const nats = await findNats(settings, config, logger, undo);
-  const plan = makePlan(settings, config, nats);
+  const wanted = SERVICE_NAMES.filter((name) => services.includes(name));
+  const plan = { ...makePlan(settings, config, nats), reporter: wanted.at(-1) };
   await prepareLog(plan, settings, logger, undo);
   let addresses: Addresses = {};
   async function startAll(names: readonly ServiceName[]): Promise<void> {
@@ -108,7 +109,6 @@ async function start({ settings, config, services, logger }: GatewayOptions, und
     }
     for (const start of starts) if (start.status === "rejected") throw start.reason;
   }
-  const wanted = SERVICE_NAMES.filter((name) => services.includes(name));
   await startAll(wanted.filter((name) => !SERVICES[name].startsLast));
   await startAll(wanted.filter((name) => SERVICES[name].startsLast));
   const { mqttPort, mqttWsPort, httpPort } = addresses;

@@ -2,10 +2,12 @@ import type { Logger } from "pino";
 import { UserError } from "../../domain/user-error.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { startHealthReports } from "../../platform/health-reports.ts";
+import { instanceOf } from "../../platform/instance.ts";
 import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { createLogger } from "../../platform/logger.ts";
 import { createMetrics } from "../../platform/metrics.ts";
+import { addProcessFigures } from "../../platform/process-figures.ts";
 import type { Deps } from "../../platform/service.ts";
 import { startStatsReports } from "../../platform/stats.ts";
 import type { Plan } from "../settings/plan.ts";
@@ -21,8 +23,9 @@ export interface RunningService {
 /** Starts one service with its own connection to the log, its own metrics and its own health reports. */
 export async function runService(name: ServiceName, plan: Plan): Promise<RunningService> {
   const logger = createLogger({ ...plan.logger, name });
-  const instance = `${name}-${process.pid}`;
+  const instance = instanceOf(name);
   const metrics = createMetrics();
+  if (name === plan.reporter) addProcessFigures(metrics, { version: plan.version });
   const log = await connectLog(name, plan, logger);
   const deps: Deps = { clock: systemClock, logger, log, metrics };
   let started: Started;

@@ -6,11 +6,12 @@ import type { FeedConfig } from "../../dashboard-feed/common/config.ts";
 import type { IngestConfig } from "../../ingest/common/config.ts";
 import type { NotifierConfig } from "../../notifier/config.ts";
 import { type Environment, secretValue } from "../../platform/files/secret-values.ts";
+import { instanceOf } from "../../platform/instance.ts";
 import type { Durability } from "../../platform/log/port.ts";
 import type { ProcessorsConfig } from "../../processors/config.ts";
 import type { StorageConfig } from "../../storage/config.ts";
 import { nameOf, resolveStore, STORES, type StoreConfig, type StoreName } from "../../storage/stores.ts";
-import { packageRoot } from "./paths.ts";
+import { packageRoot, packageVersion } from "./paths.ts";
 import { type PipelineConfig, toRetention } from "./pipeline-config.ts";
 import { BadSettingsError, SETTINGS, type Settings } from "./settings.ts";
 
@@ -26,6 +27,9 @@ export interface NatsAddress {
 /** Everything that the services need, as plain data: it is copied to their threads. */
 export interface Plan {
   readonly partitions: number;
+  readonly version: string;
+  /** The service that reports the figures of the whole process. */
+  readonly reporter: string | undefined;
   /** Names this gateway among others; the same after a restart. */
   readonly member: string;
   readonly broker: BrokerConfig;
@@ -55,6 +59,8 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
   const { stores: _, ...storage } = config.storage;
   return {
     partitions: config.partitions,
+    version: packageVersion(),
+    reporter: undefined,
     member: `${hostname()}:${resolve(settings.dataDir)}`,
     broker: { ...config.broker, bind, mqtt_port: settings.mqttPort, ws_port: settings.mqttWsPort, ...anonymous },
     ingest: { sources: config.sources, clock: config.clock, ...config.ingest },
@@ -70,7 +76,7 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
       bind,
       port: settings.httpPort,
       insecure: settings.insecure,
-      instance: `feed-${process.pid}`,
+      instance: instanceOf("feed"),
       page_dir: join(packageRoot(), "dist", "dashboard"),
     },
     disk: nats.owned ? { folder: settings.dataDir, reserveBytes: config.log.disk_reserve } : undefined,

@@ -127,7 +127,10 @@ test("four processes on one log: each of them may die, nothing is lost and nothi
 
   const stored = DEVICES.length * (windows * PER_WINDOW + 1);
   // Of the running storage: the last report of the killed one stays, under its own name.
-  const lines = new RegExp(`^weir_storage_lag_messages\\{.*instance="storage-${storage.ports.pid}".*\\} (\\d+)$`, "gm");
+  const lines = new RegExp(
+    `^weir_storage_lag_messages\\{.*service="storage",process="[^"]*-${storage.ports.pid}".*\\} (\\d+)$`,
+    "gm",
+  );
   const lag = async () => {
     const text = await (await fetch(`http://127.0.0.1:${feed.ports.httpPort}/metrics`)).text();
     return [...text.matchAll(lines)].map(([, count]) => Number(count));

@@ -14,7 +14,7 @@ interface Node {
   readonly worry: (figures: Figures | undefined) => boolean;
 }
 
-const LAG_WORRY_US = 5_000_000;
+const LAG_WORRY_SECONDS = 5;
 const STORAGE_WORRY = 10_000;
 const NOTIFIER_WORRY_SECONDS = 60;
 
@@ -40,8 +40,8 @@ const NODES: readonly Node[] = [
     label: "Processors",
     rate: "windows",
     unit: "windows/s",
-    words: (figures) => `lag ${lagWords(figures?.processorLagUs)}, ${formatCount(figures?.keys)} keys`,
-    worry: (figures) => (figures?.processorLagUs ?? 0) > LAG_WORRY_US,
+    words: (figures) => `lag ${lagWords(figures?.processorLagSeconds)}, ${formatCount(figures?.keys)} keys`,
+    worry: (figures) => (figures?.processorLagSeconds ?? 0) > LAG_WORRY_SECONDS,
   },
   {
     id: "storage",
@@ -90,9 +90,9 @@ export function FlowDiagram(): JSX.Element {
   );
 }
 
-function lagWords(us: number | undefined): string {
-  if (us === undefined) return NO_VALUE;
-  return us < 1_000_000 ? `${Math.max(0, Math.round(us / 1000))} ms` : formatAge(us);
+function lagWords(seconds: number | undefined): string {
+  if (seconds === undefined) return NO_VALUE;
+  return seconds < 1 ? `${Math.max(0, Math.round(seconds * 1_000))} ms` : formatAge(seconds * 1_000_000);
 }
 
 /** Only if the log is about to drop entries that are not stored yet. */

@@ -29,7 +29,7 @@ export interface Figures {
   readonly feedClients: number | undefined;
   readonly brokerClients: number | undefined;
   /** Age of the entry that the slowest processor is working on. */
-  readonly processorLagUs: number | undefined;
+  readonly processorLagSeconds: number | undefined;
   readonly keys: number | undefined;
   readonly duplicates: number | undefined;
   /** Readings for closed windows: `applied` as corrections, or `dropped`. */
@@ -69,7 +69,7 @@ export function createStatsStore(frame: Frame): StatsStore {
       storageLag: tracker.total("weir_storage_lag_messages"),
       feedClients: tracker.total("weir_feed_clients"),
       brokerClients: tracker.total("weir_broker_clients"),
-      processorLagUs: tracker.greatest("weir_processor_lag_us"),
+      processorLagSeconds: tracker.greatest("weir_processor_lag_seconds"),
       keys: tracker.total("weir_processor_keys"),
       duplicates: tracker.total("weir_processor_duplicates_total"),
       late: tracker.byLabel("weir_processor_late_total", "fate"),

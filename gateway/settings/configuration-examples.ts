@@ -101,5 +101,6 @@ storage:
   log: `log:
   replicas: 3
   readings: { max_age: 7d, max_size: 100GiB }
+  disk_reserve: 2GiB # with the NATS server that Weir starts
 `,
 };

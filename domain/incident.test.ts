@@ -21,7 +21,7 @@ test("the last change alone has the facts of an incident that has ended", () => 
   expect(incidentFacts([{ ...resolved, atUs: 70e6 }])).toEqual({
     ...{ incident: "hot-1", rule: "hot", severity: "warning", state: "resolved" },
     ...{ key: { device: "a" }, labels: { device: "a" }, activeAtUs: 5e6 },
-    ...{ title: "PM2.5 at 187", firedAtUs: 10e6, endedAtUs: 70e6, durationS: 60, worst: 312 },
+    ...{ aggregate: "avg", title: "PM2.5 at 187", firedAtUs: 10e6, endedAtUs: 70e6, durationS: 60, worst: 312 },
   });
 });
 

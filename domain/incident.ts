@@ -19,6 +19,8 @@ export interface IncidentFacts {
   /** How long it fired; how long it was pending, if it never fired. */
   readonly durationS?: number;
   readonly worst?: number;
+  /** The aggregate that its condition evaluates; `absent` for a silence. */
+  readonly aggregate: string;
   readonly muted?: true;
 }
 
@@ -43,7 +45,7 @@ export function incidentFacts(changes: readonly AlertChange[]): IncidentFacts | 
   const { incident, rule, severity, state, key, labels, activeAtUs, worst, muted } = last;
   const endedAtUs = isOpen(last) ? undefined : last.atUs;
   return {
-    ...{ incident, rule, severity, state, key, labels, activeAtUs },
+    ...{ incident, rule, severity, state, key, labels, activeAtUs, aggregate: last.evidence.aggregate },
     title: last.title ?? summaryOf(fired ?? last),
     ...(firedAtUs !== undefined && { firedAtUs }),
     ...(endedAtUs !== undefined && { endedAtUs, durationS: (endedAtUs - (firedAtUs ?? activeAtUs)) / 1e6 }),

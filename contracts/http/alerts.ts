@@ -39,6 +39,9 @@ export const incidentSummarySchema = z.object({
     .union([z.number(), z.null().transform(() => Number.NaN)])
     .exactOptional()
     .describe("The most extreme value in the direction of the condition; left out where there is none."),
+  aggregate: z
+    .string()
+    .describe("What its values are: the aggregate of its condition; `absent` for a silence, in seconds."),
   muted: z.literal(true).exactOptional(),
   acknowledgement: acknowledgementSchema.exactOptional().describe("The newest one."),
   deliveries: z.array(deliverySchema).describe("Who was notified, and with what outcome; oldest first."),

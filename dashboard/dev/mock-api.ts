@@ -1,9 +1,11 @@
 import type { IncidentExplanation } from "../../contracts/explanations.ts";
+import type { IncidentSummary, IncidentsPage } from "../../contracts/http/alerts.ts";
 import type { BrokerListeners } from "../../contracts/listeners.ts";
-import { type Acknowledgement, SILENCES_ADD, type Silence } from "../../contracts/notifications.ts";
+import { type Acknowledgement, type Delivery, SILENCES_ADD, type Silence } from "../../contracts/notifications.ts";
 import type { RuleFiles } from "../../contracts/rule-files.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { globMatches } from "../../domain/glob.ts";
+import { incidentFacts } from "../../domain/incident.ts";
 import { type MockAnswer, MockLetters, ok } from "./mock-letters.ts";
 import type { MockWorld } from "./mock-world.ts";
 import { WALL, type Wall } from "./wall.ts";
@@ -49,6 +51,7 @@ export class MockApi {
     this.#letters = new MockLetters(nowUs);
     this.#resources = {
       series: ({ query }) => ok(this.#series(query)),
+      incidents: ({ query }) => ok(this.#pastIncidents(query)),
       alerts: (request) => (request.parts[1] === undefined ? ok(this.#past(request.query)) : this.#incident(request)),
       "open-alerts": () => ok({ alerts: this.#markedAlerts() }),
       silences: (request) => this.#silence(request),
@@ -103,10 +106,27 @@ export class MockApi {
       this.#acknowledgements.set(incident, acknowledgement);
       return ok(acknowledgement);
     }
-    if (action === "deliveries") return ok({ incident, deliveries: [] });
     const last = changes.at(-1);
-    if (last === undefined) return refuse(404, "there is no such incident");
-    return ok(action === "explanation" ? { explanation: explain(changes, last) } : { incident, changes });
+    if (action === "deliveries") return ok({ incident, deliveries: changes.flatMap(delivered) });
+    const summary = this.#summaryOf(changes);
+    if (last === undefined || summary === undefined) return refuse(404, "there is no such incident");
+    return ok(action === "explanation" ? { explanation: explain(changes, last) } : { incident, summary, changes });
+  }
+
+  /** In pages: the cursor is the number of incidents before. */
+  #pastIncidents(query: URLSearchParams): IncidentsPage {
+    const resolved = this.#world.alertChanges(CHANGES_MAX).filter(({ state }) => state === "resolved");
+    const first = Number(query.get("after") ?? 0);
+    const end = first + Number(query.get("limit") ?? 200);
+    const incidents = resolved.slice(first, end).flatMap((change) => this.#summaryOf([change]) ?? []);
+    return { incidents, source: "store", ...(end < resolved.length && { next: String(end) }) };
+  }
+
+  #summaryOf(changes: readonly AlertChange[]): IncidentSummary | undefined {
+    const facts = incidentFacts(changes);
+    if (facts === undefined) return undefined;
+    const acknowledgement = this.#acknowledgements.get(facts.incident);
+    return { ...facts, ...(acknowledgement && { acknowledgement }), deliveries: changes.flatMap(delivered) };
   }
 
   /** Alerts that are acknowledged or silenced. */
@@ -175,6 +195,13 @@ function explain(changes: readonly AlertChange[], last: AlertChange): IncidentEx
     };
   });
   return { incident, rule, key, severity, state, steps, notes: ["The made-up gateway keeps no readings."] };
+}
+
+/** Each change that people are notified of arrived at once. */
+function delivered({ id, incident, state, atUs }: AlertChange): readonly Delivery[] {
+  if (state !== "firing" && state !== "resolved") return [];
+  const about = { receiver: "ops.email", incident, change: id, state } as const;
+  return [{ ...about, outcome: "delivered", attempts: 1, repeats: 0, notification: `msg-${id}`, atUs }];
 }
 
 function refuse(status: number, detail: string): MockAnswer {

@@ -298,20 +298,28 @@ export class MockWorld {
     const name = `${rule.id}/${station.device}`;
     const endUs = this.#hour * HOUR_US;
     const sequence = ++this.#sequence;
+    const before = this.#states.get(name);
+    const summary = rule.summary(station.device, value);
+    const isOpen = before?.state === "pending" || before?.state === "firing";
+    const worst = isOpen ? Math.max(before.worst ?? value, value) : value;
+    const firedAtUs = state === "firing" && before?.state !== "firing" ? endUs : isOpen ? before.firedAtUs : undefined;
     const change: AlertChange = {
       id: alertChangeId({ task: station.seed % 8, sequence, index: 0 }),
       incident: incidentId({ rule: rule.id, keyHash: keyHash(key), activeAtUs }),
       rule: rule.id,
       severity: rule.severity,
-      from: this.#states.get(name)?.state ?? "inactive",
+      from: before?.state ?? "inactive",
       state,
       key,
       labels: { ...key, team: "air" },
-      annotations: { summary: rule.summary(station.device, value) },
+      annotations: { summary },
       atUs: endUs,
       processedAtUs: this.#nowUs(),
       activeAtUs,
       value,
+      worst,
+      title: before?.state === "firing" ? (before.title ?? summary) : summary,
+      ...(firedAtUs !== undefined && { firedAtUs }),
       notify: ["ops"],
       evidence: {
         window: { startUs: endUs - rule.hours * HOUR_US, endUs },

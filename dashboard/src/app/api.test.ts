@@ -20,6 +20,7 @@ const DOCUMENT: { readonly paths: Readonly<Record<string, Readonly<Record<string
 const CALLS: Readonly<Record<Exclude<keyof Api, symbol>, (api: Api) => Promise<unknown>>> = {
   series: (api) => api.series({ device: "a", tags: { site: "x" }, metric: "t", fromUs: 1e15, toUs: 2e15, points: 9 }),
   alerts: (api) => api.alerts({ state: "ended", fromUs: 1, toUs: 2e15, limit: 9, after: "x" }),
+  pastIncidents: (api) => api.pastIncidents({ fromUs: 1, toUs: 2, limit: 3 }),
   incident: (api) => api.incident("a/b"),
   explanation: (api) => api.explanation("a/b"),
   deliveries: (api) => api.deliveries("a/b"),
@@ -58,7 +59,7 @@ test.each(Object.entries(CALLS))("%s is a documented operation", async (_, call)
   const requests: { readonly url: URL; readonly method: string; readonly body: unknown }[] = [];
   vi.stubGlobal("fetch", async (url: URL, { method, body }: { method: string; body?: string }) => {
     requests.push({ url, method, body: body === undefined ? undefined : JSON.parse(body) });
-    return Response.json({});
+    return Response.json({ alerts: [] });
   });
   await call(new Api("http://gateway.test/"));
   const [request, ...others] = requests;

@@ -1,7 +1,7 @@
 import type { RetryReport, RetryResult } from "../../../contracts/dead-letters.ts";
 import type { IncidentExplanation } from "../../../contracts/explanations.ts";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
-import type { AlertsPage } from "../../../contracts/http/alerts.ts";
+import type { AlertsPage, IncidentSummary, IncidentsPage } from "../../../contracts/http/alerts.ts";
 import type { RuleActivity } from "../../../contracts/http/data.ts";
 import type { DeadLetterPage, DeadLetterWhole } from "../../../contracts/http/dead-letters.ts";
 import type { Readiness } from "../../../contracts/http/gateway.ts";
@@ -16,6 +16,8 @@ import { createLimiter } from "./limiter.ts";
 
 const REQUESTS_AT_ONCE = 4;
 const WAITING_MAX = 200;
+/** Per page. */
+const OPEN_ALERTS_MAX = 5_000;
 const TIMEOUT_MS = 10_000;
 
 type Query = Readonly<Record<string, string | number | undefined>>;
@@ -26,6 +28,18 @@ export interface AlertsQuery {
   readonly toUs: number;
   readonly limit: number;
   readonly after?: string | undefined;
+}
+
+export type PastQuery = Omit<AlertsQuery, "state">;
+
+export interface KnownIncident {
+  readonly summary: IncidentSummary;
+  readonly changes: readonly AlertChange[];
+}
+
+interface OpenAlertsPage {
+  readonly alerts: readonly OpenAlert[];
+  readonly next?: string;
 }
 
 /**
@@ -63,10 +77,15 @@ export class Api {
     return await this.#json("GET", "api/v1/alerts", { ...query, from: instant(fromUs), to: instant(toUs) });
   }
 
-  /** The changes of an incident, oldest first. */
-  async incident(incident: string): Promise<readonly AlertChange[]> {
-    const { changes } = await this.#json<{ changes: readonly AlertChange[] }>("GET", incidentPath(incident));
-    return changes;
+  /** Incidents that fired and ended in a span of event time, newest first. */
+  async pastIncidents({ fromUs, toUs, ...query }: PastQuery): Promise<IncidentsPage> {
+    const span = { from: instant(fromUs), to: instant(toUs) };
+    return await this.#json("GET", "api/v1/incidents", { state: "resolved", ...query, ...span });
+  }
+
+  /** An incident with its changes, oldest first; also after its end. */
+  async incident(incident: string): Promise<KnownIncident> {
+    return await this.#json("GET", incidentPath(incident));
   }
 
   /** Undefined when no service can explain the incident. */
@@ -84,8 +103,14 @@ export class Api {
 
   /** Open alerts that are acknowledged or silenced. */
   async openAlerts(): Promise<readonly OpenAlert[]> {
-    const query = { marked: "true" };
-    return (await this.#json<{ alerts: readonly OpenAlert[] }>("GET", "api/v1/open-alerts", query)).alerts;
+    const all: OpenAlert[] = [];
+    for (let after: string | undefined; ; ) {
+      const query = { marked: "true", limit: OPEN_ALERTS_MAX, after };
+      const page: OpenAlertsPage = await this.#json("GET", "api/v1/open-alerts", query);
+      all.push(...page.alerts);
+      if (page.next === undefined) return all;
+      after = page.next;
+    }
   }
 
   async silences(): Promise<readonly Silence[]> {

@@ -2,16 +2,19 @@ import type { JSX } from "preact";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
 import { plural } from "../lib/format.ts";
-import { isOpen } from "../store/alerts.ts";
+import { isOpen, openLists } from "../store/alerts.ts";
 import { AlertRow } from "./alert-row.tsx";
 
 const OPEN_SHOWN = 8;
+const ACKNOWLEDGED_SHOWN = 4;
 const RESOLVED_SHOWN = 4;
 
 /** Open alerts, followed by those that resolved last. */
 export function AlertPanel(): JSX.Element {
-  const { alerts } = usePage();
+  const { alerts, attention } = usePage();
   const open = alerts.open.value;
+  const { unacknowledged, acknowledged, pending } = openLists(open, attention.isAcknowledged);
+  const urgent = [...unacknowledged, ...pending];
   const resolved = latestResolved(alerts.changes.value, open);
   return (
     <section class="panel alerts-panel" aria-labelledby="alerts-title">
@@ -26,17 +29,29 @@ export function AlertPanel(): JSX.Element {
         <p class="quiet">{alerts.loaded.value ? "No open alerts." : "Loading alerts"}</p>
       ) : (
         <ul class="alert-list">
-          {open.slice(0, OPEN_SHOWN).map((change) => (
+          {urgent.slice(0, OPEN_SHOWN).map((change) => (
             <li key={change.incident}>
               <AlertRow change={change} />
             </li>
           ))}
         </ul>
       )}
-      {open.length > OPEN_SHOWN && (
+      {urgent.length > OPEN_SHOWN && (
         <a class="more" href="#/alerts">
-          {plural(open.length - OPEN_SHOWN, "more alert")}
+          {plural(urgent.length - OPEN_SHOWN, "more alert")}
         </a>
+      )}
+      {acknowledged.length > 0 && (
+        <>
+          <h3 class="panel-sub">Acknowledged</h3>
+          <ul class="alert-list">
+            {acknowledged.slice(0, ACKNOWLEDGED_SHOWN).map((change) => (
+              <li key={change.incident}>
+                <AlertRow change={change} />
+              </li>
+            ))}
+          </ul>
+        </>
       )}
       {resolved.length > 0 && (
         <>

@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import type { AlertChange } from "../../../domain/alert.ts";
+import { incidentFacts, summaryOf as textOf } from "../../../domain/incident.ts";
 import { type Page, usePage } from "../app/page.ts";
 import { incidentHref } from "../app/route.ts";
 import { formatAge, formatSince, formatValue } from "../lib/format.ts";
@@ -80,13 +81,24 @@ function referenceOf(page: Page, change: AlertChange): number {
   return Math.max(newestUs, change.atUs);
 }
 
+/** The incident's title: the text of the moment at which it fired. */
 export function summaryOf(change: AlertChange): string {
-  return change.annotations.summary ?? change.annotations.description ?? change.rule;
+  return change.title ?? textOf(change);
 }
 
-/** `avg 187 · alert if > 150`. Another condition may have ended an alert, so an ended one shows only the value. */
+/** `avg 187 · alert if > 150`. Of an ended incident, how bad it was and how long it lasted. */
 export function evidenceWords(change: AlertChange): string {
   const { aggregate, condition } = change.evidence;
   const value = `${aggregate} ${formatValue(change.value)}`;
-  return isOpen(change) ? `${value} · alert if ${condition}` : `ended at ${value}`;
+  if (isOpen(change)) return `${value} · alert if ${condition}`;
+  const { durationS = 0 } = incidentFacts([change]) ?? {};
+  const worst = worstWords({ aggregate, worst: change.worst });
+  return `${worst === "" ? `ended at ${value}` : worst} · lasted ${formatAge(durationS * 1e6)}`;
+}
+
+/** `worst avg 312`; empty when there is no worst value. */
+export function worstWords(about: { readonly aggregate: string; readonly worst?: number | undefined }): string {
+  const { aggregate, worst } = about;
+  if (worst === undefined || Number.isNaN(worst)) return "";
+  return aggregate === "absent" ? `silent for ${formatAge(worst * 1e6)}` : `worst ${aggregate} ${formatValue(worst)}`;
 }

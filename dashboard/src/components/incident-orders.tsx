@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import type { Matchers } from "../../../contracts/notifications.ts";
+import type { Acknowledgement, Matchers } from "../../../contracts/notifications.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
 import { formatInstant } from "../lib/format.ts";
@@ -19,18 +19,26 @@ const LENGTHS = [
 ] as const;
 
 /** What a person can do about an incident: acknowledge it, or silence it and similar alerts for some time. */
-export function IncidentOrders({ change }: { readonly change: AlertChange }): JSX.Element {
+export function IncidentOrders(props: {
+  readonly change: AlertChange;
+  readonly acknowledgement: Acknowledgement | undefined;
+}): JSX.Element {
+  const { change, acknowledgement } = props;
   const { attention } = usePage();
   const open = useSignal<"acknowledge" | "silence" | undefined>(undefined);
-  const known = attention.byIncident.value.get(change.incident);
   if (attention.state.value === "unavailable") {
-    return <p class="quiet">The notifier does not answer. You cannot acknowledge or silence this incident now.</p>;
+    return (
+      <>
+        <Handled incident={change.incident} acknowledgement={acknowledgement} />
+        <p class="quiet">The notifier does not answer. You cannot acknowledge or silence this incident now.</p>
+      </>
+    );
   }
   return (
     <section class="panel orders" aria-label="Actions">
-      <Handled incident={change.incident} />
+      <Handled incident={change.incident} acknowledgement={acknowledgement} />
       <div class="order-buttons">
-        {isOpen(change) && known?.acknowledgement === undefined && (
+        {isOpen(change) && acknowledgement === undefined && (
           <button
             type="button"
             class="order-button"
@@ -70,12 +78,15 @@ export function IncidentOrders({ change }: { readonly change: AlertChange }): JS
   );
 }
 
-function Handled({ incident }: { readonly incident: string }): JSX.Element | null {
+/** Who acknowledged it, also after its end; and whether it is silenced or inhibited now. */
+function Handled(props: {
+  readonly incident: string;
+  readonly acknowledgement: Acknowledgement | undefined;
+}): JSX.Element {
+  const { incident, acknowledgement } = props;
   const { attention, settings } = usePage();
-  const known = attention.byIncident.value.get(incident);
+  const { silencedBy = [], inhibitedBy = [] } = attention.byIncident.value.get(incident) ?? {};
   const zone = settings.zone.value;
-  if (known === undefined) return null;
-  const { acknowledgement, silencedBy, inhibitedBy } = known;
   return (
     <>
       {acknowledgement !== undefined && (

@@ -1,17 +1,19 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import type { Delivery } from "../../../contracts/notifications.ts";
+import type { Acknowledgement, Delivery } from "../../../contracts/notifications.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
+import { type IncidentFacts, incidentFacts } from "../../../domain/incident.ts";
 import type { Device } from "../../../domain/reading.ts";
+import type { KnownIncident } from "../app/api.ts";
 import { usePage } from "../app/page.ts";
 import { deviceHref, devicesHref, ruleHref, spanHref } from "../app/route.ts";
-import { summaryOf } from "../components/alert-row.tsx";
+import { worstWords } from "../components/alert-row.tsx";
 import { Explanation } from "../components/explanation.tsx";
 import { SeverityIcon } from "../components/icons.tsx";
 import { IncidentOrders } from "../components/incident-orders.tsx";
 import { inhibitedWords } from "../components/inhibited-by.tsx";
-import { formatAge, formatInstant, plural, zoneName } from "../lib/format.ts";
+import { formatAge, formatInstant, plural, type Zone, zoneName } from "../lib/format.ts";
 import { type Span, spanAround } from "../lib/ranges.ts";
 import { deviceOf, deviceTagsOf, isOpen } from "../store/alerts.ts";
 
@@ -19,11 +21,12 @@ const HOUR_US = 3_600_000_000;
 
 /** One incident: what happened, why, who was notified, and what a person can do. */
 export function IncidentScreen({ incident }: { readonly incident: string }): JSX.Element {
-  const { changes, state } = useIncident(incident);
+  const { changes, acknowledgement, state } = useIncident(incident);
   const last = changes.at(-1);
+  const facts = incidentFacts(changes);
   return (
     <div class="incident-screen">
-      {last === undefined ? (
+      {last === undefined || facts === undefined ? (
         <div class="empty">
           <h1>{state === "loading" ? "Loading the incident" : "Incident not found"}</h1>
           {state !== "loading" && (
@@ -33,14 +36,19 @@ export function IncidentScreen({ incident }: { readonly incident: string }): JSX
           )}
         </div>
       ) : (
-        <Incident changes={changes} last={last} />
+        <Incident changes={changes} last={last} facts={facts} acknowledgement={acknowledgement} />
       )}
     </div>
   );
 }
 
-function Incident(props: { readonly changes: readonly AlertChange[]; readonly last: AlertChange }): JSX.Element {
-  const { changes, last } = props;
+function Incident(props: {
+  readonly changes: readonly AlertChange[];
+  readonly last: AlertChange;
+  readonly facts: IncidentFacts;
+  readonly acknowledgement: Acknowledgement | undefined;
+}): JSX.Element {
+  const { changes, last, facts, acknowledgement } = props;
   const { settings, kiosk, nowUs, eventTime } = usePage();
   const zone = settings.zone.value;
   const device = deviceOf(last);
@@ -51,17 +59,17 @@ function Incident(props: { readonly changes: readonly AlertChange[]; readonly la
       <div class="incident-head" data-severity={last.severity} data-state={last.state}>
         <SeverityIcon severity={last.severity} state={last.state} />
         <div>
-          <h1>{summaryOf(last)}</h1>
+          <h1>{facts.title}</h1>
           <p class="device-tags">
             <span class="incident-state">
               {last.severity}, {last.state === "inactive" ? "ended before it fired" : last.state}
             </span>
-            <span>
-              since {formatInstant(last.activeAtUs, zone)}, {zoneName(zone, last.activeAtUs)}
+            <span>{timesOf(facts, zone)}</span>
+            <span class="incident-lasted">
+              {isOpen(last) ? "open for" : "lasted"}{" "}
+              {formatAge(facts.durationS === undefined ? endUs - last.activeAtUs : facts.durationS * 1e6)}
             </span>
-            <span>
-              {isOpen(last) ? "open for" : "lasted"} {formatAge(endUs - last.activeAtUs)}
-            </span>
+            {worstWords(facts) !== "" && <span class="incident-worst">{worstWords(facts)}</span>}
           </p>
           <p class="device-tags">
             <span>
@@ -90,12 +98,20 @@ function Incident(props: { readonly changes: readonly AlertChange[]; readonly la
           <Explanation changes={changes} last={last} />
         </div>
         <div class="side">
-          {!kiosk && <IncidentOrders change={last} />}
+          {!kiosk && <IncidentOrders change={last} acknowledgement={acknowledgement} />}
           <Deliveries incident={last.incident} changes={changes.length} />
         </div>
       </div>
     </>
   );
+}
+
+/** When it fired, and when it ended. */
+function timesOf({ activeAtUs, firedAtUs, endedAtUs }: IncidentFacts, zone: Zone): string {
+  const sinceUs = firedAtUs ?? activeAtUs;
+  const since = `${firedAtUs === undefined ? "since" : "fired"} ${formatInstant(sinceUs, zone)}`;
+  const until = endedAtUs === undefined ? "" : `, ended ${formatInstant(endedAtUs, zone)}`;
+  return `${since}${until}, ${zoneName(zone, sinceUs)}`;
 }
 
 /** To the charts of the device; to a list, when the alert is about several devices of one name. */
@@ -126,18 +142,24 @@ function around(change: AlertChange, endUs: number) {
   return spanAround((change.activeAtUs + endUs) / 2, lengthUs * 2);
 }
 
-/** The incident's changes, oldest first: from the feed, and from the gateway's memory. */
+/** The incident's changes, oldest first, from the feed and from the gateway; and who acknowledged it. */
 function useIncident(incident: string) {
-  const { alerts, api, status } = usePage();
-  const asked = useSignal<readonly AlertChange[]>([]);
+  const { alerts, api, attention, status } = usePage();
+  const asked = useSignal<KnownIncident | undefined>(undefined);
   const state = useSignal<"loading" | "loaded">("loading");
   const connection = status.value.state;
+  const byId = new Map<string, AlertChange>();
+  for (const change of [...(asked.value?.changes ?? []), ...alerts.changes.value]) {
+    if (change.incident === incident) byId.set(change.id, change);
+  }
+  const changes = [...byId.values()].sort((a, b) => a.atUs - b.atUs || a.processedAtUs - b.processedAtUs);
+  const known = attention.byIncident.value.get(incident)?.acknowledgement;
   useEffect(() => {
     let current = true;
     api.incident(incident).then(
-      (changes) => {
+      (answer) => {
         if (!current) return;
-        asked.value = changes;
+        asked.value = answer;
         state.value = "loaded";
       },
       () => {
@@ -147,13 +169,9 @@ function useIncident(incident: string) {
     return () => {
       current = false;
     };
-  }, [incident, connection]);
-  const byId = new Map<string, AlertChange>();
-  for (const change of [...asked.value, ...alerts.changes.value]) {
-    if (change.incident === incident) byId.set(change.id, change);
-  }
-  const changes = [...byId.values()].sort((a, b) => a.atUs - b.atUs || a.processedAtUs - b.processedAtUs);
-  return { changes, state: state.value };
+    // Its end takes the acknowledgement from the list of open alerts; then the gateway has it.
+  }, [incident, connection, known?.atUs, changes.at(-1)?.state]);
+  return { changes, acknowledgement: known ?? asked.value?.summary.acknowledgement, state: state.value };
 }
 
 const OUTCOMES: Readonly<Record<Delivery["outcome"], string>> = {

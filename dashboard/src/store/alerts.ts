@@ -5,7 +5,8 @@ import type { Device, Tags } from "../../../domain/reading.ts";
 import type { Frame } from "./frame.ts";
 
 export const CHANGES_MAX = 500;
-export const OPEN_MAX = 1_000;
+/** For memory only, like the gateway's own bound: each open alert is listed. */
+export const OPEN_MAX = 100_000;
 
 /** Open alerts by the name of their device; the devices of that name differ in their tags. */
 export type OpenByDevice = ReadonlyMap<string, readonly AlertChange[]>;
@@ -103,8 +104,8 @@ export function isOpen(change: AlertChange): boolean {
 }
 
 /** The device that an alert is about; undefined if its group is not one device. */
-export function deviceOf(change: AlertChange): string | undefined {
-  return change.key.device ?? change.labels.device;
+export function deviceOf({ key, labels }: Pick<AlertChange, "key" | "labels">): string | undefined {
+  return key.device ?? labels.device;
 }
 
 /** The tags of a device that the alert's group names. */
@@ -127,13 +128,34 @@ export function openAlertsOf(byDevice: OpenByDevice, device: Device): readonly A
 }
 
 /** The subject of the alert in words: its device, or all labels of its group. */
-export function subjectOf(change: AlertChange): string {
+export function subjectOf(change: Pick<AlertChange, "key" | "labels" | "rule">): string {
   return deviceOf(change) ?? (Object.values(change.key).join(" · ") || change.rule);
 }
 
 /** Equal for all changes of one rule and group. */
 export function alertKey({ rule, key }: AlertChange): string {
   return `${rule}\u0000${keyName(key)}`;
+}
+
+export interface OpenLists {
+  /** Firing, and nobody has acknowledged it. */
+  readonly unacknowledged: readonly AlertChange[];
+  readonly acknowledged: readonly AlertChange[];
+  readonly pending: readonly AlertChange[];
+}
+
+/** Open alerts by what they ask of people. */
+export function openLists(open: readonly AlertChange[], isAcknowledged: (incident: string) => boolean): OpenLists {
+  const lists = {
+    unacknowledged: [] as AlertChange[],
+    acknowledged: [] as AlertChange[],
+    pending: [] as AlertChange[],
+  };
+  for (const change of open) {
+    if (change.state === "pending") lists.pending.push(change);
+    else (isAcknowledged(change.incident) ? lists.acknowledged : lists.unacknowledged).push(change);
+  }
+  return lists;
 }
 
 /** Higher is worse. */

@@ -5,6 +5,8 @@ import type { Acknowledgement, NewSilence, OpenAlert, Silence } from "../../../c
 export interface AttentionStore {
   readonly byIncident: ReadonlySignal<ReadonlyMap<string, OpenAlert>>;
   readonly silences: ReadonlySignal<readonly Silence[]>;
+  /** Whether somebody has acknowledged an open incident. */
+  isAcknowledged(incident: string): boolean;
   /** `unavailable`: no notifier answers. */
   readonly state: ReadonlySignal<"unknown" | "loaded" | "unavailable">;
   refresh(): Promise<void>;
@@ -47,6 +49,7 @@ export function createAttention(api: NotifierApi): AttentionStore {
   return {
     byIncident,
     silences,
+    isAcknowledged: (incident) => byIncident.value.get(incident)?.acknowledgement !== undefined,
     state,
     refresh,
     async acknowledge(incident, order) {

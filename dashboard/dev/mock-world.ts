@@ -219,6 +219,8 @@ export class MockWorld {
         weir_ingest_readings_total: readings,
         'weir_ingest_dead_letters_total{reason="bad-payload"}': deadLetters - 1,
         'weir_ingest_dead_letters_total{reason="unknown-topic"}': 1,
+        'weir_ingest_dead_letters_kept{reason="bad-payload"}': deadLetters - 1,
+        'weir_ingest_dead_letters_kept{reason="unknown-topic"}': 1,
         weir_processor_readings_total: readings,
         weir_processor_windows_total: windows,
         'weir_processor_alerts_total{state="pending"}': this.#alertCounts.pending,

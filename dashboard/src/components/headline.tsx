@@ -60,8 +60,14 @@ function useRefused(): RefusedSignals {
   const { stats, nowUs } = usePage();
   return useMemo(
     () => ({
-      deadLetters: createRefused(() => stats.figures.value?.deadLettersByReason, nowUs),
-      dropped: createRefused(() => stats.figures.value?.dropped, nowUs),
+      deadLetters: createRefused(() => {
+        const { rates, deadLettersByReason: byReason } = stats.figures.value ?? {};
+        return { byReason, perSecond: rates?.deadLetters };
+      }, nowUs),
+      dropped: createRefused(() => {
+        const { rates, dropped: byReason } = stats.figures.value ?? {};
+        return { byReason, perSecond: rates?.dropped };
+      }, nowUs),
     }),
     [stats, nowUs],
   );

@@ -19,6 +19,8 @@ export interface RateTracker {
   greatest(name: string): number | undefined;
   /** The newest figures of one name, by the value of one label. Example: dead letters by reason. */
   byLabel(name: string, label: string): ReadonlyMap<string, number>;
+  /** The greatest of the newest figures by the value of one label, for figures that several instances report alike. */
+  greatestByLabel(name: string, label: string): ReadonlyMap<string, number>;
 }
 
 interface Report {
@@ -34,6 +36,18 @@ export function createRateTracker(): RateTracker {
     let newestUs = 0;
     for (const reports of instances.values()) newestUs = Math.max(newestUs, reports.at(-1)?.atUs ?? 0);
     return [...instances.values()].filter((reports) => (reports.at(-1)?.atUs ?? 0) > newestUs - SILENT_US);
+  }
+
+  function combined(name: string, label: string, combine: (known: number, value: number) => number) {
+    const totals = new Map<string, number>();
+    for (const reports of living()) {
+      for (const [key, value] of Object.entries(reports.at(-1)?.values ?? {})) {
+        if (metricName(key) !== name) continue;
+        const labelValue = labelOf(key, label);
+        if (labelValue !== undefined) totals.set(labelValue, combine(totals.get(labelValue) ?? 0, value));
+      }
+    }
+    return totals;
   }
 
   return {
@@ -73,17 +87,8 @@ export function createRateTracker(): RateTracker {
       }
       return most;
     },
-    byLabel(name, label) {
-      const totals = new Map<string, number>();
-      for (const reports of living()) {
-        for (const [key, value] of Object.entries(reports.at(-1)?.values ?? {})) {
-          if (metricName(key) !== name) continue;
-          const labelValue = labelOf(key, label);
-          if (labelValue !== undefined) totals.set(labelValue, (totals.get(labelValue) ?? 0) + value);
-        }
-      }
-      return totals;
-    },
+    byLabel: (name, label) => combined(name, label, (known, value) => known + value),
+    greatestByLabel: (name, label) => combined(name, label, Math.max),
   };
 }
 

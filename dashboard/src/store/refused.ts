@@ -14,18 +14,15 @@ const NEWS_US = 600_000_000;
 
 /** Counts of refused messages by reason, and whether they grew lately. */
 export function createRefused(
-  byReason: () => ReadonlyMap<string, number> | undefined,
+  now: () => { readonly byReason: ReadonlyMap<string, number> | undefined; readonly perSecond: number | undefined },
   nowUs: ReadonlySignal<number>,
 ): ReadonlySignal<Refused> {
-  let known: number | undefined;
   let grewAtUs = -Infinity;
   return computed(() => {
-    const counts = byReason();
-    const reasons = [...(counts ?? [])].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+    const { byReason, perSecond = 0 } = now();
+    const reasons = [...(byReason ?? [])].filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
     const total = reasons.reduce((sum, [, count]) => sum + count, 0);
-    if (known !== undefined && total > known) grewAtUs = nowUs.peek();
-    // A service that starts again counts from zero.
-    if (counts !== undefined) known = total;
+    if (perSecond > 0) grewAtUs = nowUs.peek();
     return { total, reasons, grows: grewAtUs > -Infinity && nowUs.value - grewAtUs < NEWS_US };
   });
 }

@@ -1,6 +1,6 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { StatsItem } from "../../../contracts/feed/protocol.ts";
-import { createRateTracker } from "../lib/rates.ts";
+import { createRateTracker, type RateTracker } from "../lib/rates.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
 import type { Frame } from "./frame.ts";
 
@@ -14,6 +14,7 @@ export const RATES = {
   alerts: "weir_processor_alerts_total",
   stored: "weir_storage_points_total",
   deadLetters: "weir_ingest_dead_letters_total",
+  dropped: "weir_ingest_dropped_total",
   processed: "weir_processor_readings_total",
   broker: "weir_broker_messages_total",
   sent: "weir_feed_sent_total",
@@ -23,6 +24,7 @@ export type RateName = keyof typeof RATES;
 
 export interface Figures {
   readonly rates: Readonly<Record<RateName, number | undefined>>;
+  /** Letters in the log, where they stay while services start again. */
   readonly deadLetters: number | undefined;
   readonly deadLettersByReason: ReadonlyMap<string, number>;
   readonly storageLag: number | undefined;
@@ -63,9 +65,7 @@ export function createStatsStore(frame: Frame): StatsStore {
   function flush(): void {
     figures.value = {
       rates: eachRate((name) => tracker.rate(RATES[name])),
-      // A counter with labels is absent until it first counts. An edge that reports without it has no dead letters.
-      deadLetters: tracker.total(RATES.deadLetters) ?? (tracker.total(RATES.messages) === undefined ? undefined : 0),
-      deadLettersByReason: tracker.byLabel(RATES.deadLetters, "reason"),
+      ...lettersOf(tracker),
       storageLag: tracker.total("weir_storage_lag_messages"),
       feedClients: tracker.total("weir_feed_clients"),
       brokerClients: tracker.total("weir_broker_clients"),
@@ -103,6 +103,15 @@ export function createStatsStore(frame: Frame): StatsStore {
   };
 }
 
+function lettersOf(tracker: RateTracker): Pick<Figures, "deadLetters" | "deadLettersByReason"> {
+  const kept = tracker.greatestByLabel("weir_ingest_dead_letters_kept", "reason");
+  const byReason = kept.size > 0 ? kept : tracker.byLabel(RATES.deadLetters, "reason");
+  // A figure with labels is absent until it has a value. An edge that reports without it has no dead letters.
+  const isKnown = byReason.size > 0 || tracker.total(RATES.messages) !== undefined;
+  const total = [...byReason.values()].reduce((sum, count) => sum + count, 0);
+  return { deadLetters: isKnown ? total : undefined, deadLettersByReason: byReason };
+}
+
 function eachRate<Value>(make: (name: RateName) => Value): Record<RateName, Value> {
   return {
     messages: make("messages"),
@@ -111,6 +120,7 @@ function eachRate<Value>(make: (name: RateName) => Value): Record<RateName, Valu
     alerts: make("alerts"),
     stored: make("stored"),
     deadLetters: make("deadLetters"),
+    dropped: make("dropped"),
     processed: make("processed"),
     broker: make("broker"),
     sent: make("sent"),

@@ -76,6 +76,12 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await expect.poll(() => shown.textContent(), { timeout: WAIT_MS }).toBe(String(newest));
     expect(new URL(page.url()).hash).toBe("#/device/Dongsi?tags.site=urban&range=30d");
     expect(await page.locator(".word[data-metric=wd] .word-current").textContent()).toMatch(/^[NESW]{1,3}$/);
+    const timeline = page.locator(".word[data-metric=wd]");
+    await expect
+      .poll(async () => Number(await timeline.getAttribute("data-runs")), { timeout: WAIT_MS })
+      .toBeGreaterThan(50);
+    await timeline.locator("canvas").hover({ position: { x: 300, y: 15 } });
+    expect(await timeline.locator(".word-since").textContent()).toMatch(/ · \d+ h/);
     expect(complaints).toEqual([]);
   });
 

@@ -44,6 +44,8 @@ export const statesSchema = z.object({
     .describe("The newest reading before the span: the state at its start."),
 });
 
+export type StatesAnswer = Pick<z.output<typeof statesSchema>, "runs" | "complete" | "before">;
+
 export const devicesAnswer = z.object({
   total: z.int().min(0).describe("Devices that match the filter."),
   devices: z

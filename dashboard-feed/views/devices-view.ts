@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { DeviceLedgersReport } from "../../contracts/device-ledgers.ts";
-import { deviceKey, type Series, type Tags } from "../../domain/reading.ts";
+import { deviceKey, type Series } from "../../domain/reading.ts";
 import type { Watched } from "../../rule-language/spec/watchers.ts";
 import { type Position, positionOf } from "../common/cursor.ts";
 import type { CompiledFilter } from "../common/filter.ts";
@@ -28,7 +28,6 @@ export interface DevicesViewOptions {
   readonly watchedOf: (id: number) => Watched;
   readonly valueTextOf: (id: number) => string;
   readonly seriesMatcher: (filter: CompiledFilter) => Matches;
-  readonly permits: (id: number, filter: CompiledFilter) => boolean;
 }
 
 const UNWATCHED = ',"unwatched":true';
@@ -49,7 +48,6 @@ export class DevicesView implements StateView {
   readonly #options: DevicesViewOptions;
   /** By the device's key. */
   readonly #slotOf = new Map<string, number>();
-  readonly #slotsOfName = new Map<string, number[]>();
   /** By slot: the place of the device in the list. */
   readonly #places: string[] = [];
   /** The slots in the order of the list; undefined when a device was added since. */
@@ -96,9 +94,6 @@ export class DevicesView implements StateView {
       this.#slotOf.set(key, slot);
       this.#places.push(placeOf(series.device, key));
       this.#listed = undefined;
-      const ofName = this.#slotsOfName.get(series.device);
-      if (ofName === undefined) this.#slotsOfName.set(series.device, [slot]);
-      else ofName.push(slot);
       this.#series.push([]);
       if (slot >= this.#readings.length) this.#grow();
     }
@@ -234,24 +229,6 @@ export class DevicesView implements StateView {
   /** The view never drops a device. */
   lostAfter(): number {
     return 0;
-  }
-
-  /** The tags of the devices of a name that the token shows. */
-  shownTags(device: string, filter: CompiledFilter): readonly Tags[] {
-    return this.#firstSeriesOf(device)
-      .filter((id) => this.#options.permits(id, filter))
-      .map((id) => this.#options.seriesOf(id).tags);
-  }
-
-  /** Whether a device of this name is known and the token shows every device of this name. */
-  permits(device: string, filter: CompiledFilter): boolean {
-    const ids = this.#firstSeriesOf(device);
-    return ids.length > 0 && ids.every((id) => this.#options.permits(id, filter));
-  }
-
-  /** A series of each device of a name: all series of a device have the same tags. */
-  #firstSeriesOf(device: string): readonly number[] {
-    return (this.#slotsOfName.get(device) ?? []).flatMap((slot) => this.#series[slot]?.[0] ?? []);
   }
 
   /** A device matches if one of its series matches. They have the same tags, so a token shows all of them or none. */

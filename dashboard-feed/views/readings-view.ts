@@ -64,7 +64,6 @@ export class ReadingsView implements StateView {
       watchedOf: (id) => this.#watchedOf(id),
       valueTextOf: (id) => this.#valueText(id),
       seriesMatcher: (filter) => this.matcher(filter),
-      permits: (id, filter) => filter.permits(labelOf(this.#table.series(id))),
     });
   }
 

@@ -52,6 +52,7 @@ export class MockApi {
     this.#resources = {
       series: ({ query }) => ok(this.#series(query)),
       incidents: ({ query }) => ok(this.#pastIncidents(query)),
+      states: ({ query }) => ok(this.#states(query)),
       alerts: (request) => (request.parts[1] === undefined ? ok(this.#past(request.query)) : this.#incident(request)),
       "open-alerts": () => ok({ alerts: this.#markedAlerts() }),
       silences: (request) => this.#silence(request),
@@ -87,6 +88,11 @@ export class MockApi {
     const span = { fromUs: usOf(text("from")), toUs: usOf(text("to")), points: Number(text("points")) };
     if (this.#wall !== undefined && text("device") === WALL) return this.#wall.series(text("metric"), span);
     return this.#world.series(text("device"), text("metric"), span);
+  }
+
+  #states(query: URLSearchParams) {
+    const text = (name: string) => query.get(name) ?? "";
+    return this.#world.states(text("device"), text("metric"), { fromUs: usOf(text("from")), toUs: usOf(text("to")) });
   }
 
   #past(query: URLSearchParams) {

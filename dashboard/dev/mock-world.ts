@@ -1,5 +1,6 @@
 import type { DeviceItem, ReadingItem, StatsItem } from "../../contracts/feed/protocol.ts";
 import type { SeriesAnswer } from "../../contracts/history.ts";
+import type { StatesAnswer } from "../../contracts/http/data.ts";
 import type { AlertChange, AlertState, Severity } from "../../domain/alert.ts";
 import { alertChangeId, incidentId, keyHash } from "../../domain/alert-ids.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
@@ -205,6 +206,23 @@ export class MockWorld {
     const { fromUs, toUs, points } = query;
     const bucketUs = Math.max(1, Math.ceil((toUs - fromUs) / points));
     return bucketed(station, known, { fromUs, bucketUs, toUs: Math.min(toUs, (this.#hour - 1) * HOUR_US + 1) });
+  }
+
+  /** Of a metric whose values are words. */
+  states(device: string, metric: string, { fromUs, toUs }: Span): StatesAnswer {
+    const station = this.#stations.find((one) => one.device === device);
+    const known = METRICS.find((one) => one === metric);
+    const runs: { fromUs: number; lastUs: number; value: string | number }[] = [];
+    if (station === undefined || known === undefined) return { runs, complete: true, before: null };
+    const first = Math.ceil(fromUs / HOUR_US);
+    for (let hour = first; hour * HOUR_US < toUs && hour < this.#hour; hour++) {
+      const value = airAt(known, hour, station.seed);
+      const last = runs.at(-1);
+      if (last?.value === value) last.lastUs = hour * HOUR_US;
+      else runs.push({ fromUs: hour * HOUR_US, lastUs: hour * HOUR_US, value });
+    }
+    const before = { atUs: (first - 1) * HOUR_US, value: airAt(known, first - 1, station.seed) };
+    return { runs, complete: true, before };
   }
 
   stats(): StatsItem {

@@ -23,9 +23,13 @@ rules:
     when: "> 8"
 `;
 
+const MODES = ["cool", "defrost", "idle"];
+const READINGS_PER_MODE = 480;
+
 interface Point {
   readonly atMs: number;
   readonly temperature: number;
+  readonly mode: string;
 }
 
 /** A year of a cold room: 5 degrees, give or take one, and one excursion. */
@@ -33,6 +37,7 @@ function yearUntil(nowMs: number): readonly Point[] {
   return Array.from({ length: READINGS }, (_, i) => ({
     atMs: nowMs - (READINGS - 1 - i) * HALF_HOUR_MS,
     temperature: i === EXCURSION.at ? EXCURSION.value : 5 + Math.round(100 * Math.sin(i / 7)) / 100,
+    mode: MODES[Math.floor(i / READINGS_PER_MODE) % MODES.length] ?? "",
   }));
 }
 
@@ -48,7 +53,7 @@ describe.skipIf(executablePath === undefined)("a year with one excursion", () =>
     const device = await mqtt.connectAsync(`mqtt://127.0.0.1:${gateway.info.mqttPort}`);
     undo.push(() => device.endAsync(true));
     for (let i = 0; i < year.length; i += PER_MESSAGE) {
-      const message = year.slice(i, i + PER_MESSAGE).map(({ atMs, temperature }) => ({ ts: atMs, temperature }));
+      const message = year.slice(i, i + PER_MESSAGE).map(({ atMs, ...values }) => ({ ts: atMs, ...values }));
       await device.publishAsync("sensors/north/cold-1/telemetry", JSON.stringify(message), { qos: 1 });
     }
     browser = await launchChromium(executablePath ?? "");
@@ -91,6 +96,11 @@ describe.skipIf(executablePath === undefined)("a year with one excursion", () =>
     await expect.poll(bluePixelsAtTop, WAIT).toSatisfy((count: number) => count > 10 && count < 200);
     const description = await page.locator(".chart-plot").getAttribute("aria-label");
     expect(description).toContain(`lowest ${whole[0]}, highest ${whole[2]}`);
+
+    // A mode has a timeline instead of a line.
+    const modes = Math.ceil(READINGS / READINGS_PER_MODE);
+    expect(await page.locator(".word[data-metric=mode]").getAttribute("data-runs")).toBe(String(modes));
+    expect(await page.locator(".word-current").textContent()).toBe(year.at(-1)?.mode);
 
     await page.getByRole("button", { name: "30 days" }).click();
     const newestMs = year.at(-1)?.atMs ?? 0;

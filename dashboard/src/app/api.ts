@@ -2,7 +2,7 @@ import type { RetryReport, RetryResult } from "../../../contracts/dead-letters.t
 import type { IncidentExplanation } from "../../../contracts/explanations.ts";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { AlertsPage, IncidentSummary, IncidentsPage } from "../../../contracts/http/alerts.ts";
-import type { RuleActivity } from "../../../contracts/http/data.ts";
+import type { RuleActivity, StatesAnswer } from "../../../contracts/http/data.ts";
 import type { DeadLetterPage, DeadLetterWhole } from "../../../contracts/http/dead-letters.ts";
 import type { Readiness } from "../../../contracts/http/gateway.ts";
 import type { BrokerListeners } from "../../../contracts/listeners.ts";
@@ -10,7 +10,7 @@ import type { Acknowledgement, Delivery, NewSilence, OpenAlert, Silence } from "
 import type { RuleFiles } from "../../../contracts/rule-files.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { isRecord } from "../lib/rules.ts";
-import type { LoadSeries } from "../store/device-detail.ts";
+import type { LoadSeries, LoadStates, SeriesSpan } from "../store/device-detail.ts";
 import { errorOf } from "./api-error.ts";
 import { createLimiter } from "./limiter.ts";
 
@@ -67,9 +67,12 @@ export class Api {
     this.#onUnauthorized = onUnauthorized;
   }
 
-  readonly series: LoadSeries = async ({ device, metric, fromUs, toUs, points }) => {
-    const query = { device, metric, from: instant(fromUs), to: instant(toUs), points };
-    return await this.#json<SeriesAnswer>("GET", "api/v1/series", query);
+  readonly series: LoadSeries = async ({ points, ...series }) => {
+    return await this.#json<SeriesAnswer>("GET", "api/v1/series", { ...seriesQuery(series), points });
+  };
+
+  readonly states: LoadStates = async ({ limit, ...series }) => {
+    return await this.#json<StatesAnswer>("GET", "api/v1/states", { ...seriesQuery(series), limit });
   };
 
   /** Alert changes in a span of event time, newest first. */
@@ -193,6 +196,13 @@ export class Api {
     if (response.status === 401) this.#onUnauthorized();
     return response;
   }
+}
+
+/** Names a series with all its tags, and a span. */
+function seriesQuery({ device, tags, metric, fromUs, toUs }: SeriesSpan): Query {
+  const named = Object.entries(tags).map(([name, value]) => [`tags.${name}`, value]);
+  const all = named.length === 0 ? { tags: "" } : Object.fromEntries(named);
+  return { device, metric, ...all, from: instant(fromUs), to: instant(toUs) };
 }
 
 function incidentPath(incident: string): string {

@@ -242,6 +242,7 @@ function openDevice(options: {
     device,
     ...view,
     loadSeries: api.series,
+    loadStates: api.states,
     nowMs: () => performance.now(),
     later: (run, ms) => void setTimeout(run, ms),
   });

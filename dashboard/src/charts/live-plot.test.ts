@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import { SeriesBuffer } from "../lib/series-buffer.ts";
+import { StateRuns } from "../lib/state-runs.ts";
 import { type Canvas, LivePlot, type Scene, spanOf } from "./live-plot.ts";
 import { NO_OVERLAYS } from "./overlays.ts";
 import type { PlotState } from "./plot.ts";
@@ -75,7 +76,7 @@ function createScene(points: SeriesBuffer, more: Partial<Scene> = {}): Scene {
       version: signal(0),
       points,
       past: () => answer,
-      words: [],
+      states: new StateRuns(),
     },
     rangeUs: WIDTH * STEP_US,
     newestUs: points.newest,

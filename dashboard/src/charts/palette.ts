@@ -12,6 +12,8 @@ export interface Palette {
   readonly window: string;
   readonly severity: Readonly<Record<Severity, string>>;
   readonly severitySoft: Readonly<Record<Severity, string>>;
+  /** For states, which have no order. */
+  readonly states: readonly string[];
   readonly font: string;
 }
 
@@ -52,6 +54,7 @@ function readPalette(): Palette {
     window: color("window"),
     severity: { info: color("info"), warning: color("warning"), critical: color("critical") },
     severitySoft: { info: color("info-wash"), warning: color("warning-wash"), critical: color("critical-wash") },
+    states: [1, 2, 3, 4, 5, 6].map((number) => color(`state-${number}`)),
     font: `12px ${color("font")}`,
   };
 }

@@ -76,7 +76,7 @@ export function DeviceCharts(props: { readonly detail: DeviceDetail; onSpan(span
         {shown
           .filter(({ kind }) => kind === "word")
           .map((track) => (
-            <WordCard key={track.metric} track={track} zone={zone} />
+            <WordCard key={track.metric} detail={detail} track={track} rangeUs={rangeUs ?? 0} span={span} zone={zone} />
           ))}
       </div>
       <div class="charts">{charts}</div>

@@ -265,7 +265,35 @@ test("words are kept as changes", () => {
   ] as const) {
     detail.readings([{ metric: "wd", atUs, value }]);
   }
-  expect(detail.metrics.value[0]?.words.map(({ word }) => word)).toEqual(["N", "NW", "true"]);
+  expect(detail.metrics.value[0]?.states.runs.map(({ word }) => word)).toEqual(["N", "NW", "true"]);
+});
+
+test("words have their past from the store, for the range and for a span", async () => {
+  const asked: [number, number][] = [];
+  const detail = new DeviceDetail({
+    device: { device: "a", tags: { site: "x" } },
+    range: undefined,
+    frame: createFrame((run) => run()),
+    loadSeries: async () => EMPTY,
+    loadStates: async ({ fromUs, toUs }) => {
+      asked.push([fromUs, toUs]);
+      return {
+        runs: [{ fromUs: toUs - 2 * HOUR_US, lastUs: toUs - HOUR_US, value: false }],
+        complete: true,
+        before: null,
+      };
+    },
+  });
+  const newestUs = 1_000 * HOUR_US;
+  detail.readings([{ metric: "door", atUs: newestUs, value: true }]);
+  // Its past is two hours, so the range is the next longer one.
+  await expect.poll(() => detail.range.value?.id).toBe("6h");
+  await expect.poll(() => detail.historyState.value).toBe("loaded");
+  const words = () => detail.metrics.value[0]?.states.runs.map(({ word }) => word);
+  expect(words()).toEqual(["false", "true"]);
+  detail.chooseSpan({ fromUs: 10, toUs: 20 });
+  await expect.poll(() => asked.at(-1)).toEqual([10, 20]);
+  detail.close();
 });
 
 test("windows are sorted by time, and a correction replaces the result before it", () => {

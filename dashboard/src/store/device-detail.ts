@@ -1,16 +1,19 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
+import type { StatesAnswer } from "../../../contracts/http/data.ts";
 import type { Device, ReadingValue, Tags } from "../../../domain/reading.ts";
 import type { WindowResult } from "../../../domain/window-result.ts";
 import {
   medianIntervalUs,
   RANGES,
   type Range,
+  rangeCovering,
   rangeForInterval,
   rangeForSample,
   type Sample,
   type Span,
 } from "../lib/ranges.ts";
+import { RUNS_MAX } from "../lib/state-runs.ts";
 import type { Frame } from "./frame.ts";
 import { LiveTrack, type MetricTrack } from "./metric-track.ts";
 import { Turns } from "./turns.ts";
@@ -30,21 +33,21 @@ const STORED_MS = 3_000;
 /** The shortest time between two requests for a chart whose live readings may be incomplete. */
 const COMPLETE_EVERY_MS = 30_000;
 
+const NO_STATES: LoadStates = async () => ({ runs: [], complete: true, before: null });
+
 export interface ReadingPoint {
   readonly metric: string;
   readonly atUs: number;
   readonly value: ReadingValue;
 }
 
-export type LoadSeries = (query: {
-  readonly device: string;
-  /** All tags of the device. */
-  readonly tags: Tags;
+/** A series, and a span of its past. */
+export interface SeriesSpan extends Device, Span {
   readonly metric: string;
-  readonly fromUs: number;
-  readonly toUs: number;
-  readonly points: number;
-}) => Promise<SeriesAnswer>;
+}
+
+export type LoadSeries = (query: SeriesSpan & { readonly points: number }) => Promise<SeriesAnswer>;
+export type LoadStates = (query: SeriesSpan & { readonly limit: number }) => Promise<StatesAnswer>;
 
 export interface DeviceDetailOptions {
   readonly device: Device;
@@ -54,6 +57,7 @@ export interface DeviceDetailOptions {
   /** Draws the charts. Not batched, so that each task sees how long its drawing takes. */
   readonly drawing?: Frame;
   readonly loadSeries: LoadSeries;
+  readonly loadStates?: LoadStates;
   /** For pacing only: `performance.now()`. */
   readonly nowMs?: () => number;
   /** `setTimeout`. */
@@ -86,6 +90,7 @@ export class DeviceDetail {
   readonly historyState: ReadonlySignal<"loading" | "loaded" | "unavailable"> = this.#historyState;
   readonly #frame: Frame;
   readonly #loadSeries: LoadSeries;
+  readonly #loadStates: LoadStates;
   readonly #turns: Turns<MetricTrack>;
   readonly #nowMs: () => number;
   readonly #later: (run: () => void, ms: number) => void;
@@ -108,6 +113,7 @@ export class DeviceDetail {
     this.#span.value = options.span;
     this.#frame = frame;
     this.#loadSeries = options.loadSeries;
+    this.#loadStates = options.loadStates ?? NO_STATES;
     this.#turns = new Turns({ frame: drawing, nowMs, draw: (track) => this.#draw(track) });
   }
 
@@ -134,9 +140,7 @@ export class DeviceDetail {
     for (const { metric, atUs, value } of items) {
       const track = this.#trackOf(metric, typeof value === "number" ? "number" : "word");
       if (track === undefined) continue;
-      if (typeof value === "number") {
-        if (track.pushLive({ atUs, value, nowMs: this.#nowMs() })) this.#completeLater(track);
-      } else track.pushWord(atUs, String(value));
+      if (track.pushLive({ atUs, value, nowMs: this.#nowMs() })) this.#completeLater(track);
       this.#turns.due(track);
       if (this.#span.peek() === undefined) this.#loadOverflowed(track);
     }
@@ -170,7 +174,7 @@ export class DeviceDetail {
   /** Requests all charts from the store again: after a gap in the feed, or for another range. */
   reload(): void {
     this.#generation++;
-    for (const track of this.#tracks.values()) if (track.kind === "number") void this.#load(track);
+    for (const track of this.#tracks.values()) void this.#load(track);
   }
 
   close(): void {
@@ -211,7 +215,7 @@ export class DeviceDetail {
     const track = new LiveTrack(metric, kind);
     this.#tracks.set(metric, track);
     this.#membersChanged = true;
-    if (kind === "number") void this.#load(track);
+    void this.#load(track);
     return track;
   }
 
@@ -231,7 +235,8 @@ export class DeviceDetail {
     this.#loading.add(track);
     const asked = this.#generation;
     try {
-      if (span === undefined) await this.#loadRange(track, asked);
+      if (track.kind === "word") await this.#loadWords(track, span, asked);
+      else if (span === undefined) await this.#loadRange(track, asked);
       else await this.#loadSpan(track, span, asked);
     } catch {
       if (this.#closed) return;
@@ -246,6 +251,23 @@ export class DeviceDetail {
       this.#turns.due(track);
       this.#frame(this.#flush);
     }
+  }
+
+  async #loadWords({ metric, states }: LiveTrack, chosen: Span | undefined, asked: number): Promise<void> {
+    const toUs = this.#newest + 1;
+    const range = this.#range.peek();
+    const span = chosen ?? { fromUs: toUs - (range?.us ?? DAY_US), toUs };
+    const answer = await this.#loadStates({ ...this.device, ...span, metric, limit: RUNS_MAX });
+    if (this.#closed || asked !== this.#generation) return;
+    if (chosen === undefined && range === undefined) {
+      // Numbers choose the range. A device without any shows a day, or its whole short past.
+      if ([...this.#tracks.values()].some(({ kind }) => kind === "number")) return;
+      const firstUs = answer.runs[0]?.fromUs ?? toUs;
+      this.chooseRange(rangeCovering(answer.before === null && answer.complete ? toUs - firstUs : DAY_US));
+      return;
+    }
+    states.replace(answer);
+    this.#historyState.value = "loaded";
   }
 
   async #loadSpan(track: LiveTrack, span: Span, asked: number): Promise<void> {

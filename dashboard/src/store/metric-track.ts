@@ -1,18 +1,14 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
+import type { ReadingValue } from "../../../domain/reading.ts";
 import { type Bucket, lowerBound, SeriesBuffer } from "../lib/series-buffer.ts";
+import { StateRuns } from "../lib/state-runs.ts";
 
 export const CHART_POINTS = 4_000;
-const WORDS_MAX = 60;
 /** Readings that come closer together than this may have had others between them. */
 const CONFLATED_MS = 150;
 /** A step of this many usual ones may have left out readings. */
 const LEAP_STEPS = 3;
-
-export interface WordChange {
-  readonly atUs: number;
-  readonly word: string;
-}
 
 /** Everything known about one metric of the device on the screen. */
 export interface MetricTrack {
@@ -24,8 +20,8 @@ export interface MetricTrack {
   readonly points: SeriesBuffer;
   /** The readings of the chosen span; undefined until they have arrived. */
   past(): SeriesAnswer | undefined;
-  /** Oldest first. Repetitions of a word are one change. */
-  readonly words: readonly WordChange[];
+  /** The states of a metric whose values are words: those of the span or the range, then live ones. */
+  readonly states: Pick<StateRuns, "runs" | "changes" | "cut" | "beganBefore">;
 }
 
 /** A metric track, filled by live readings and answers from the store. */
@@ -34,7 +30,7 @@ export class LiveTrack implements MetricTrack {
   readonly kind: MetricTrack["kind"];
   readonly version = signal(0);
   readonly points: SeriesBuffer;
-  readonly words: WordChange[] = [];
+  readonly states = new StateRuns();
   /** The page will soon ask the store for readings that the feed left out. */
   isDue = false;
   /** When it last did, by the clock for pacing. */
@@ -44,6 +40,7 @@ export class LiveTrack implements MetricTrack {
   #past: SeriesAnswer | undefined;
   /** When the last reading came from the feed, by the clock for pacing. */
   #liveAtMs = -Infinity;
+  #newestUs = -Infinity;
   #usualStepUs = 0;
   /** The points from here on are single live readings. */
   #liveFromUs = -Infinity;
@@ -94,12 +91,14 @@ export class LiveTrack implements MetricTrack {
    * Adds a reading from the feed. Returns whether the feed may have left out others before it: it sends the newest
    * reading ten times a second, so more than one may have come since, or a backlog all at once.
    */
-  pushLive(reading: { readonly atUs: number; readonly value: number; readonly nowMs: number }): boolean {
+  pushLive(reading: { readonly atUs: number; readonly value: ReadingValue; readonly nowMs: number }): boolean {
     const { atUs, value, nowMs } = reading;
-    const stepUs = atUs - this.points.newest;
+    const stepUs = atUs - this.#newestUs;
     const sinceMs = nowMs - this.#liveAtMs;
-    this.points.push(atUs, value);
+    if (typeof value === "number") this.points.push(atUs, value);
+    else this.states.push(atUs, String(value));
     if (stepUs <= 0) return false;
+    this.#newestUs = atUs;
     this.#liveAtMs = nowMs;
     if (stepUs === Infinity) return false;
     const usualUs = this.#usualStepUs;
@@ -114,13 +113,6 @@ export class LiveTrack implements MetricTrack {
       const value = values[first + i] ?? Number.NaN;
       return { at: one, value, min: value, max: value, count: 1 };
     });
-  }
-
-  pushWord(atUs: number, word: string): void {
-    const last = this.words.at(-1);
-    if (last !== undefined && (last.word === word || atUs <= last.atUs)) return;
-    this.words.push({ atUs, word });
-    if (this.words.length > WORDS_MAX) this.words.shift();
   }
 }
 

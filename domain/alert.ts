@@ -73,6 +73,8 @@ export interface AlertChange {
   readonly notify: readonly string[];
   /** The alert flaps, so it keeps firing; left out when it does not flap. */
   readonly flapping?: true;
+  /** Why the alert ended, where its condition did not end it: it was silent for so long that it was forgotten. */
+  readonly reason?: "forgotten";
   /** The rule runs in shadow mode: the change is stored but not notified. Left out otherwise; see `isMuted`. */
   readonly muted?: true;
   /** Left out when nothing suppresses the alert. */

@@ -6,6 +6,8 @@ import type { Series, ValueKind } from "./reading.ts";
 
 const KINDS: readonly (ValueKind | undefined)[] = [undefined, "number", "boolean", "string"];
 const BYTES_AT_FIRST = 4096;
+/** Fewer released series are not worth the work. */
+const RELEASED_AT_LEAST = 1_000;
 
 /**
  * Numbers series from 0 up, in the order in which they first appear. Finds a series by its encoded bytes, so that a
@@ -14,13 +16,16 @@ const BYTES_AT_FIRST = 4096;
  */
 export class SeriesTable {
   readonly #keepsSeries: boolean;
-  readonly #decoded: Series[] = [];
-  readonly #kinds: ValueKind[] = [];
-  /** By series: its form from `encodeSeries`. */
+  readonly #decoded: (Series | undefined)[] = [];
+  readonly #kinds: (ValueKind | undefined)[] = [];
+  /** By series: its form from `encodeSeries`; -1 where the id is free. */
   readonly #ownForm: number[] = [];
   /** Encoded forms by number; one series may have several (another writer, another order of fields). */
-  readonly #formSeries: number[] = [];
-  readonly #formEnd: number[] = [];
+  #formSeries: number[] = [];
+  #formEnd: number[] = [];
+  /** Released ids that still have their forms. */
+  readonly #released = new Set<number>();
+  readonly #free: number[] = [];
   #bytes = new Uint8Array(BYTES_AT_FIRST);
   #slots = new Int32Array(1024).fill(-1);
 
@@ -29,6 +34,7 @@ export class SeriesTable {
     this.#keepsSeries = keepsSeries;
   }
 
+  /** Ids are below this. */
   get size(): number {
     return this.#ownForm.length;
   }
@@ -36,6 +42,21 @@ export class SeriesTable {
   /** The length of all encoded forms: about how much memory the names take. */
   get bytes(): number {
     return this.#startOf(this.#formSeries.length);
+  }
+
+  /** The number of series, without released ones. */
+  get count(): number {
+    return this.#ownForm.length - this.#free.length - this.#released.size;
+  }
+
+  /**
+   * The caller no longer needs the series. Its id goes to another one later, unless the series appears again before.
+   * Bytes of released series are dropped together, when they are as many as the others.
+   */
+  release(id: number): void {
+    if (this.#ownForm[id] === undefined || this.#ownForm[id] < 0) return;
+    this.#released.add(id);
+    if (this.#released.size > RELEASED_AT_LEAST && this.#released.size > this.count) this.#compact();
   }
 
   series(id: number): Series {
@@ -55,7 +76,7 @@ export class SeriesTable {
   /** The encoded series, as `encodeSeries` writes it; valid until the table grows. */
   encoded(id: number): Uint8Array {
     const form = this.#ownForm[id];
-    if (form === undefined) throw new RangeError(`no series ${id}`);
+    if (form === undefined || form < 0) throw new RangeError(`no series ${id}`);
     return this.#bytes.subarray(this.#startOf(form), this.#formEnd[form]);
   }
 
@@ -69,21 +90,22 @@ export class SeriesTable {
   find(series: Series): number {
     const bytes = encodeSeries(series);
     const form = this.#slots[this.#slotOf(bytes, 0, bytes.length)] as number;
-    return form < 0 ? -1 : (this.#formSeries[form] as number);
+    const id = form < 0 ? -1 : (this.#formSeries[form] as number);
+    return this.#released.has(id) ? -1 : id;
   }
 
   /** The id of the series encoded in `bytes[start, end)`. */
   idOfEncoded(bytes: Uint8Array, start: number, end: number): number {
     const slot = this.#slotOf(bytes, start, end);
     const known = this.#slots[slot] as number;
-    if (known >= 0) return this.#formSeries[known] as number;
+    if (known >= 0) return this.#seriesOf(known);
     const series = decodeSeries(bytes.subarray(start, end));
     const own = encodeSeries(series);
     const isOwn = equalBytes(own, 0, own.length, bytes, start, end);
     if (isOwn) return this.#addSeries(series, own, slot);
     const ownSlot = this.#slotOf(own, 0, own.length);
     const ownForm = this.#slots[ownSlot] as number;
-    const id = ownForm >= 0 ? (this.#formSeries[ownForm] as number) : this.#addSeries(series, own, ownSlot);
+    const id = ownForm >= 0 ? this.#seriesOf(ownForm) : this.#addSeries(series, own, ownSlot);
     this.#addForm(id, bytes, start, end);
     return id;
   }
@@ -92,18 +114,18 @@ export class SeriesTable {
   idOfOwn(own: Uint8Array): number {
     const slot = this.#slotOf(own, 0, own.length);
     const known = this.#slots[slot] as number;
-    if (known >= 0) return this.#formSeries[known] as number;
-    const id = this.#ownForm.length;
-    this.#kinds.push(decodeKind(own));
-    this.#ownForm.push(this.#formSeries.length);
+    if (known >= 0) return this.#seriesOf(known);
+    const id = this.#free.pop() ?? this.#ownForm.length;
+    this.#kinds[id] = decodeKind(own);
+    this.#ownForm[id] = this.#formSeries.length;
     this.#putForm(id, own, 0, own.length, slot);
     return id;
   }
 
   #addSeries(series: Series, own: Uint8Array, slot: number): number {
-    const id = this.#ownForm.length;
-    this.#kinds.push(series.kind);
-    this.#ownForm.push(this.#formSeries.length);
+    const id = this.#free.pop() ?? this.#ownForm.length;
+    this.#kinds[id] = series.kind;
+    this.#ownForm[id] = this.#formSeries.length;
     if (this.#keepsSeries) this.#decoded[id] = series;
     this.#putForm(id, own, 0, own.length, slot);
     return id;
@@ -122,7 +144,42 @@ export class SeriesTable {
     this.#formSeries.push(id);
     this.#formEnd.push(needed);
     this.#slots[slot] = form;
-    if (this.#formSeries.length * 2 > this.#slots.length) this.#rehash();
+    if (this.#formSeries.length * 2 > this.#slots.length) this.#rehash(this.#slots.length * 2);
+  }
+
+  /** The series of a form. It is needed again if it was released. */
+  #seriesOf(form: number): number {
+    const id = this.#formSeries[form] as number;
+    if (this.#released.size > 0) this.#released.delete(id);
+    return id;
+  }
+
+  #compact(): void {
+    const { length } = this.#formSeries;
+    const bytes = new Uint8Array(this.#bytes.length);
+    const formSeries: number[] = [];
+    const formEnd: number[] = [];
+    for (let form = 0; form < length; form++) {
+      const id = this.#formSeries[form] as number;
+      if (this.#released.has(id)) continue;
+      if (this.#ownForm[id] === form) this.#ownForm[id] = formSeries.length;
+      const at = formEnd.at(-1) ?? 0;
+      const encoded = this.#bytes.subarray(this.#startOf(form), this.#formEnd[form]);
+      bytes.set(encoded, at);
+      formEnd.push(at + encoded.length);
+      formSeries.push(id);
+    }
+    for (const id of this.#released) {
+      this.#ownForm[id] = -1;
+      this.#kinds[id] = undefined;
+      this.#decoded[id] = undefined;
+      this.#free.push(id);
+    }
+    this.#released.clear();
+    this.#bytes = bytes.slice(0, Math.max(BYTES_AT_FIRST, formEnd.at(-1) ?? 0));
+    this.#formSeries = formSeries;
+    this.#formEnd = formEnd;
+    this.#rehash(this.#slots.length);
   }
 
   #startOf(form: number): number {
@@ -141,8 +198,8 @@ export class SeriesTable {
     }
   }
 
-  #rehash(): void {
-    const slots = new Int32Array(this.#slots.length * 2).fill(-1);
+  #rehash(length: number): void {
+    const slots = new Int32Array(length).fill(-1);
     const mask = slots.length - 1;
     for (const [form, end] of this.#formEnd.entries()) {
       let slot = hashBytes(this.#bytes, this.#startOf(form), end) & mask;

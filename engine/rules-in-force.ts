@@ -1,5 +1,6 @@
 import { keyName } from "../domain/alert-ids.ts";
 import type { Series, Tags } from "../domain/reading.ts";
+import { US_PER_DAY } from "../domain/time.ts";
 import type { Blend } from "../rule-language/spec/blend.ts";
 import { groupLabels } from "../rule-language/spec/grouping.ts";
 import { readRuleSpec } from "../rule-language/spec/read-rule-set.ts";
@@ -9,7 +10,8 @@ import { readerOf } from "./aggregates/aggregates.ts";
 import { RuleAlerts } from "./alerts/rule-alerts.ts";
 import { Input, type JoinedInput } from "./inputs/input.ts";
 import { Join } from "./inputs/join.ts";
-import type { KeyTimers } from "./inputs/key-timers.ts";
+import { KeyLives } from "./inputs/key-lives.ts";
+import { KeyTimers } from "./inputs/key-timers.ts";
 import type { Route } from "./inputs/series-routes.ts";
 import type { Source } from "./inputs/source.ts";
 import { compileRule } from "./rules/compile.ts";
@@ -22,7 +24,14 @@ interface RunningRule {
   readonly source: Source;
 }
 
+export interface ForgetTimes {
+  readonly leastUs: number;
+  readonly mostUs: number;
+}
+
 const RULES_PER_PAUSE = 200;
+/** Without rules. */
+const UNREAD_FORGET_US = 30 * US_PER_DAY;
 
 /**
  * The rules of a step, the inputs and joins that they share, and the state that survives an edit (docs/windows.md,
@@ -30,16 +39,17 @@ const RULES_PER_PAUSE = 200;
  */
 export class RulesInForce {
   readonly #context: StepContext;
-  readonly #timers: KeyTimers;
+  readonly #timers = new KeyTimers();
+  readonly #lives = new KeyLives();
   #rules: readonly RunningRule[] = [];
   #inputs: readonly Input[] = [];
   #joins: readonly Join[] = [];
   #index = indexOf([]);
   #watches = false;
+  #forgetTimes: ForgetTimes = { leastUs: UNREAD_FORGET_US, mostUs: UNREAD_FORGET_US };
 
-  constructor(context: StepContext, timers: KeyTimers) {
+  constructor(context: StepContext) {
     this.#context = context;
-    this.#timers = timers;
   }
 
   /** Whether a rule waits for absences. */
@@ -58,6 +68,38 @@ export class RulesInForce {
       }
     }
     return blends;
+  }
+
+  /** The processing time from which a tick has an effect; Infinity if none would. */
+  get nextDueUs(): number {
+    return Math.min(this.#timers.nextDueUs, this.#lives.nextUs);
+  }
+
+  /** The number of keys of all inputs. */
+  get keyCount(): number {
+    return this.#inputs.reduce((sum, input) => sum + input.liveCount, 0);
+  }
+
+  /** The shortest and the longest time for which keys are kept without readings. */
+  get forgetTimes(): ForgetTimes {
+    return this.#forgetTimes;
+  }
+
+  /** Does everything that is due, each thing at its own instant. Keys are forgotten at `fromUs` or later. */
+  advance(fromUs: number, nowUs: number): void {
+    const timers = this.#timers;
+    const lives = this.#lives;
+    for (;;) {
+      const forgetUs = Math.max(fromUs, lives.nextUs);
+      if (timers.nextDueUs <= Math.min(nowUs, forgetUs)) timers.advance();
+      else if (lives.nextUs <= nowUs) lives.advance(fromUs);
+      else return;
+    }
+  }
+
+  /** Sets, moves or (with Infinity) stops the timer of a key. */
+  setTimer({ timers }: Input, key: number, dueUs: number): void {
+    this.#timers.set(timers[key] as number, dueUs);
   }
 
   /** The routes of a series' readings, limited to the groups that this task computes. */
@@ -106,7 +148,7 @@ export class RulesInForce {
       if (next === undefined || !canTakeOver(old.alerts.rule, next.alerts.rule)) old.alerts.endAll();
       else handOver(old, next, { seen, nowUs: edit.nowUs });
     }
-    this.#timers.reset(this.#inputs);
+    this.#resetClocks();
   }
 
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
@@ -155,6 +197,28 @@ export class RulesInForce {
     this.#timers.reset(this.#inputs);
   }
 
+  /** What older versions did not store: how long each key has been silent. */
+  *snapshotLives(to: SnapshotWriter): Iterable<undefined> {
+    for (const source of [...this.#inputs, ...this.#joins]) {
+      source.snapshotLives(to);
+      yield;
+    }
+  }
+
+  /** Without `from`: the snapshot is older than forgetting, so every key counts as heard now. */
+  *restoreLives(from: SnapshotReader | undefined): Iterable<undefined> {
+    for (const source of [...this.#inputs, ...this.#joins]) {
+      source.restoreLives(from);
+      yield;
+    }
+    this.#lives.reset([...this.#inputs, ...this.#joins]);
+  }
+
+  #resetClocks(): void {
+    this.#timers.reset(this.#inputs);
+    this.#lives.reset([...this.#inputs, ...this.#joins]);
+  }
+
   #put(rules: readonly Rule[]): void {
     const inputs = new Map(this.#inputs.map((input) => [input.identity, input]));
     const joins = new Map(this.#joins.map((join) => [join.identity, join]));
@@ -163,7 +227,8 @@ export class RulesInForce {
     const joined = new Map<Input, JoinedInput[]>();
     this.#rules = rules.map((rule) => {
       const own = rule.inputs.map((spec) => {
-        const input = inputs.get(spec.identity) ?? new Input(spec, this.#context, this.#timers);
+        const input =
+          inputs.get(spec.identity) ?? new Input(spec, this.#context, { timers: this.#timers, lives: this.#lives });
         inputs.set(spec.identity, input);
         if (!joined.has(input)) joined.set(input, []);
         return input;
@@ -179,17 +244,46 @@ export class RulesInForce {
     });
     this.#inputs = [...joined.keys()];
     this.#joins = [...readers.keys()].filter((source) => source instanceof Join);
-    for (const join of this.#joins) join.connect(readers.get(join) ?? []);
     for (const [index, input] of this.#inputs.entries()) {
       input.index = index;
       input.connect(readers.get(input) ?? [], joined.get(input) ?? []);
     }
+    for (const [index, join] of this.#joins.entries()) {
+      join.order = this.#inputs.length + index;
+      join.connect(
+        readers.get(join) ?? [],
+        join.spec.names.map(({ input }) => inputs.get(input.identity) as Input),
+      );
+    }
+    this.#shareForgetTimes(inputs);
     this.#watches = this.#inputs.some(({ absences }) => absences !== undefined);
     this.#index = indexOf(this.#inputs);
   }
 
+  /** Sources that rules connect have the longest forget time among these rules. */
+  #shareForgetTimes(inputs: ReadonlyMap<string, Input>): void {
+    const sourcesOf = ({ alerts, source }: RunningRule) => [
+      source,
+      ...alerts.rule.inputs.map(({ identity }) => inputs.get(identity) as Input),
+    ];
+    for (const source of [...this.#inputs, ...this.#joins]) source.forgetUs = 0;
+    for (let isChanged = true; isChanged; ) {
+      isChanged = false;
+      for (const running of this.#rules) {
+        const sources = sourcesOf(running);
+        const longestUs = Math.max(running.alerts.rule.forgetUs, ...sources.map(({ forgetUs }) => forgetUs));
+        for (const source of sources) {
+          isChanged ||= source.forgetUs !== longestUs;
+          source.forgetUs = longestUs;
+        }
+      }
+    }
+    const times = this.#inputs.length > 0 ? this.#inputs.map(({ forgetUs }) => forgetUs) : [UNREAD_FORGET_US];
+    this.#forgetTimes = { leastUs: Math.min(...times), mostUs: Math.max(...times) };
+  }
+
   #joinFor(spec: JoinSpec, joins: Map<string, Join>): Join {
-    const join = joins.get(spec.identity) ?? new Join(spec, this.#context);
+    const join = joins.get(spec.identity) ?? new Join(spec, this.#context, this.#lives);
     joins.set(spec.identity, join);
     return join;
   }
@@ -224,7 +318,7 @@ function handOver(
   for (const [key, labels] of old.source.keys()) {
     if (!kept.has(keyName(labels))) old.alerts.end(key);
     else if (old.source.absences !== undefined || old.alerts.hasHistory(key)) {
-      const nextKey = next.source.keyFor(labels);
+      const nextKey = next.source.keyFor(labels, old.source.heardUs(key));
       next.alerts.adopt(nextKey, old.alerts, key);
       if (old.source.absences) next.source.absences?.adopt(nextKey, old.source.absences, key, nowUs);
     }

@@ -4,7 +4,6 @@ import type { Blend } from "../rule-language/spec/blend.ts";
 import { checkedRuleSet } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import type { Input } from "./inputs/input.ts";
-import { KeyTimers } from "./inputs/key-timers.ts";
 import { SeriesRoutes } from "./inputs/series-routes.ts";
 import { RulesInForce } from "./rules-in-force.ts";
 import {
@@ -14,6 +13,7 @@ import {
   LATE_DROPPED_COUNT,
   type Ledger,
 } from "./state/device-ledgers.ts";
+import { LastHeard } from "./state/last-heard.ts";
 import { OtherKinds } from "./state/other-kinds.ts";
 import { SeenBySeries } from "./state/seen-by-series.ts";
 import { DUPLICATE, NEW, type Seen } from "./state/seen-times.ts";
@@ -29,6 +29,8 @@ export interface StepOptions {
   readonly runs?: (spec: RuleSpec) => boolean;
   /** Which groups it computes; all by default. */
   readonly belongs?: (labels: Tags) => boolean;
+  /** The step does not know this series any more, so that its id can be used again. */
+  readonly onSeriesForgotten?: (id: number) => void;
 }
 
 /** While a rule waits for absences, a quiet log gets a tick at this interval... */
@@ -48,12 +50,13 @@ export class Step {
   readonly #table: SeriesTable;
   readonly #options: StepOptions;
   readonly #context: StepContext;
-  readonly #timers = new KeyTimers();
   readonly #rules: RulesInForce;
   #routes = new SeriesRoutes();
   readonly #seen = new SeenBySeries();
   readonly #kinds: OtherKinds;
   readonly #ledgers = new DeviceLedgers();
+  /** By series. */
+  readonly #heard = new LastHeard();
   #nowUs = 0;
   #version = "";
 
@@ -63,8 +66,8 @@ export class Step {
     this.#kinds = new OtherKinds(table);
     this.#options = options;
     const nowhere = { task: 0, sequence: 0, storedAtUs: 0 };
-    this.#context = { position: nowhere, output: new StepOutput() };
-    this.#rules = new RulesInForce(this.#context, this.#timers);
+    this.#context = { position: nowhere, output: new StepOutput(), nowUs: 0 };
+    this.#rules = new RulesInForce(this.#context);
   }
 
   /** The version of the rule set in force; empty before the first. */
@@ -75,12 +78,12 @@ export class Step {
   /** The processing time from which a tick has an effect; Infinity if none would. */
   get nextDueUs(): number {
     const heartbeatUs = this.#rules.watches ? this.#nowUs + HEARTBEAT_US : Number.POSITIVE_INFINITY;
-    return Math.min(this.#timers.nextDueUs, heartbeatUs);
+    return Math.min(this.#rules.nextDueUs, heartbeatUs);
   }
 
   /** The number of keys of all inputs. */
   get keyCount(): number {
-    return this.#timers.count;
+    return this.#rules.keyCount;
   }
 
   get ledger(): Ledger {
@@ -105,9 +108,10 @@ export class Step {
     if (entry.kind === "readings") this.#applyReadings(entry);
     else if (entry.kind === "rule_set") {
       this.#applyRuleSet(entry.version, checkedRuleSet(entry.rulesJson));
-      // After an edit, an absence can be overdue.
-      this.#timers.advance(this.#nowUs);
+      // After an edit, an absence can be overdue, and a key can have been silent for too long.
+      this.#rules.advance(this.#nowUs, this.#nowUs);
     }
+    this.#sweep();
     return output;
   }
 
@@ -133,9 +137,10 @@ export class Step {
   *restoring(parts: Iterable<unknown>): Iterable<undefined> {
     const from = new SnapshotReader(parts);
     this.#nowUs = from.number();
+    this.#context.nowUs = this.#nowUs;
     this.#version = from.text();
     yield* this.#rules.restore(from);
-    this.#ledgers.restore(from);
+    this.#ledgers.restore(from, this.#nowUs);
     const ids: number[] = [];
     for (let left = from.number(); left > 0; left--) {
       ids.push(this.#table.idOfOwn(from.bytes()));
@@ -144,6 +149,7 @@ export class Step {
     yield* this.#seen.restore(from, ids);
     // A state of an older version ends here.
     if (from.hasMoreNumbers()) yield* this.#rules.restoreIncidents(from);
+    yield* this.#restoreLives(from, ids);
   }
 
   *#write(to: SnapshotWriter): Iterable<undefined> {
@@ -159,21 +165,74 @@ export class Step {
     }
     yield* this.#seen.snapshot(to, ids);
     yield* this.#rules.snapshotIncidents(to);
+    yield* this.#rules.snapshotLives(to);
+    this.#ledgers.snapshotLives(to);
+    to.doubles(Float64Array.from(ids, (id) => this.#heardUs(id)));
+  }
+
+  /** A snapshot that ends here is older than forgetting: everything counts as heard now. */
+  *#restoreLives(from: SnapshotReader, ids: readonly number[]): Iterable<undefined> {
+    const lives = from.hasMoreNumbers() ? from : undefined;
+    yield* this.#rules.restoreLives(lives);
+    if (lives) this.#ledgers.restoreLives(lives);
+    const heardUs = lives?.doubles();
+    for (const [i, id] of ids.entries()) {
+      this.#heard.reserve(id);
+      this.#heard.hear(id, heardUs?.[i] ?? this.#nowUs);
+    }
   }
 
   #passTime(nowUs: number): void {
-    const pauseUs = nowUs - this.#nowUs;
-    if (this.#nowUs > 0 && pauseUs > UNWATCHED_AFTER_US) this.#rules.passUnwatched(this.#nowUs, nowUs);
+    const fromUs = this.#nowUs;
+    if (fromUs > 0 && nowUs - fromUs > UNWATCHED_AFTER_US) this.#rules.passUnwatched(fromUs, nowUs);
     this.#nowUs = nowUs;
-    this.#timers.advance(nowUs);
+    this.#context.nowUs = nowUs;
+    this.#rules.advance(fromUs, nowUs);
+  }
+
+  /** Drops some of what was silent for too long. Results do not depend on how much. */
+  #sweep(): void {
+    const patience = this.#patience;
+    for (const id of this.#heard.sweep(patience.nowUs, patience.forgetUs)) this.#forgetIfSilent(id);
+    this.#ledgers.sweep(patience);
+  }
+
+  get #patience(): { readonly nowUs: number; readonly forgetUs: number } {
+    return { nowUs: this.#nowUs, forgetUs: this.#rules.forgetTimes.mostUs };
+  }
+
+  /** When the newest reading of the series arrived, whatever its kind. */
+  #heardUs(id: number): number {
+    let heardUs = this.#heard.heardUs(id);
+    for (const other of this.#kinds.othersOf(id)) heardUs = Math.max(heardUs, this.#heard.heardUs(other));
+    return heardUs;
+  }
+
+  #isSilent(id: number): boolean {
+    const { nowUs, forgetUs } = this.#patience;
+    return nowUs - this.#heardUs(id) >= forgetUs;
+  }
+
+  #forgetIfSilent(id: number): void {
+    if (!this.#isSilent(id)) return;
+    this.#seen.forget(id);
+    this.#routes.clear(id);
+    this.#kinds.forget(id);
+    this.#heard.free(id);
+    this.#options.onSeriesForgotten?.(id);
   }
 
   #applyReadings(entry: ReadingsEntry): void {
     const { count, seriesId, atUs, values, texts, clockAhead } = entry;
     const routes = this.#routes;
+    const heard = this.#heard;
+    const nowUs = this.#nowUs;
+    const { leastUs } = this.#rules.forgetTimes;
     for (let i = 0; i < count; i++) {
       const id = seriesId[i] as number;
-      if (!routes.knows(id)) this.#resolve(id);
+      // After a long silence, keys of the series can be forgotten.
+      if (!routes.knows(id) || nowUs - heard.heardUs(id) >= leastUs) this.#resolve(id);
+      heard.hear(id, nowUs);
       const first = routes.first(id);
       const end = routes.end(id);
       const at = atUs[i] as number;
@@ -183,8 +242,8 @@ export class Step {
       }
       const seen = this.#see(id, at);
       if (seen !== NEW) {
-        if (routes.hasAbsences(id)) this.#endSilence(id, at);
-        this.#ledgers.count(routes.ledger(id), seen === DUPLICATE ? DUPLICATE_COUNT : LATE_DROPPED_COUNT);
+        this.#hearAgain(id, at);
+        this.#ledgers.count(routes.ledger(id), seen === DUPLICATE ? DUPLICATE_COUNT : LATE_DROPPED_COUNT, nowUs);
         continue;
       }
       const value = values[i] as number;
@@ -193,16 +252,18 @@ export class Step {
       for (let route = first; route < end; route++) {
         fate = Math.max(fate, this.#deliver(routes.input(route), routes.key(route), at, value, text));
       }
-      this.#ledgers.count(routes.ledger(id), fate);
+      this.#ledgers.count(routes.ledger(id), fate, nowUs);
     }
     for (const i of clockAhead) {
       const id = seriesId[i] as number;
-      if (routes.first(id) < routes.end(id)) this.#ledgers.count(routes.ledger(id), CLOCK_AHEAD_COUNT);
+      if (routes.first(id) < routes.end(id)) this.#ledgers.count(routes.ledger(id), CLOCK_AHEAD_COUNT, nowUs);
     }
   }
 
-  #deliver({ keyed, timers }: Input, key: number, atUs: number, value: number, text: string | undefined): number {
+  #deliver(input: Input, key: number, atUs: number, value: number, text: string | undefined): number {
+    const { keyed } = input;
     const nowUs = this.#nowUs;
+    input.hear(key, nowUs);
     const fate = keyed.add(key, atUs, value, text, nowUs);
     let dueUs = keyed.dueUs(key);
     // A new window can already be overdue.
@@ -210,7 +271,7 @@ export class Step {
       keyed.advance(key, dueUs);
       dueUs = keyed.dueUs(key);
     }
-    this.#timers.set(timers[key] as number, dueUs);
+    this.#rules.setTimer(input, key, dueUs);
     return fate;
   }
 
@@ -238,10 +299,11 @@ export class Step {
   }
 
   /** A duplicate ends a silence like any other reading. */
-  #endSilence(id: number, atUs: number): void {
+  #hearAgain(id: number, atUs: number): void {
     const routes = this.#routes;
     for (let route = routes.first(id); route < routes.end(id); route++) {
       const input = routes.input(route);
+      input.hear(routes.key(route), this.#nowUs);
       if (input.absences) this.#deliver(input, routes.key(route), atUs, Number.NaN, undefined);
     }
   }
@@ -249,10 +311,13 @@ export class Step {
   #resolve(id: number): void {
     const series = this.#table.series(id);
     const { belongs = () => true } = this.#options;
+    const patience = this.#patience;
+    if (this.#isSilent(id)) for (const one of [id, ...this.#kinds.othersOf(id)]) this.#seen.forget(one);
+    this.#heard.reserve(id);
     const routes = this.#rules.routesOf(series, belongs);
     const isText = series.kind === "string";
     const selecting = isText ? this.#rules.selecting(series, belongs) : routes.map(({ input }) => input);
-    const ledger = routes.length > 0 ? this.#ledgers.placeOf(deviceKey(series)) : -1;
+    const ledger = routes.length > 0 ? this.#ledgers.placeOf(deviceKey(series), patience) : -1;
     this.#routes.set(id, routes, { isText, ledger, selecting });
     const others = this.#kinds.othersOf(id);
     if (others.length > 0) for (const one of [id, ...others]) this.#routes.addOtherKind(one);
@@ -260,6 +325,10 @@ export class Step {
 
   #applyRuleSet(version: string, specs: readonly RuleSpec[]): void {
     this.#version = version;
+    // What was silent for too long under the rules before is forgotten, however long the new rules wait.
+    const patience = this.#patience;
+    for (const id of this.#heard.sweepAll(patience.nowUs, patience.forgetUs)) this.#forgetIfSilent(id);
+    this.#ledgers.sweepAll(patience);
     const { runs = () => true } = this.#options;
     this.#rules.replace(specs.filter(runs), { seen: () => this.#seenSeries(), nowUs: this.#nowUs });
     this.#routes = new SeriesRoutes();

@@ -83,6 +83,11 @@ export class GroupForwarder {
     for (const lane of this.#lanes) lane.end(input);
   }
 
+  /** The id can belong to another series from now on. */
+  forget(id: number): void {
+    this.#places[id] = undefined;
+  }
+
   /** Resolves when everything pushed so far is in the log; rejects when forwarding failed. */
   async drain(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.drain()));

@@ -93,7 +93,13 @@ export class PartitionRunner {
     this.#input = taskInput(task, partitions);
     const table = new SeriesTable({ keepsSeries: false });
     this.#frames = new FrameReader(table);
-    this.#step = new Step(table, stepOptions(this.#input));
+    this.#step = new Step(table, {
+      ...stepOptions(this.#input),
+      onSeriesForgotten: (id) => {
+        this.#forwarder?.forget(id);
+        table.release(id);
+      },
+    });
     this.#checkpoints = new Checkpoints(log, task);
     this.#alerts = new AlertsPublisher({ log, stream: this.#input.stream, onPublished: events.alertPublished });
     if (this.#input.kind === "partition") {
@@ -339,7 +345,8 @@ export class PartitionRunner {
   #takeSpecs(values: Iterable<unknown>): Iterable<unknown> {
     const rest = values[Symbol.iterator]();
     const { value } = rest.next();
-    this.#specs = value as readonly RuleSpec[];
+    // Fields that the writing version did not have get their defaults.
+    this.#specs = checkedRuleSet(JSON.stringify(value));
     this.#forwarder?.setRules(this.#specs);
     return { [Symbol.iterator]: () => rest };
   }

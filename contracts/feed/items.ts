@@ -53,6 +53,13 @@ export const alertChangeSchema = z.looseObject({
     .exactOptional()
     .describe("The alert is not notified while an incident of such a rule fires with equal values of these labels."),
   flapping: z.literal(true).exactOptional().describe("The alert flaps, so it keeps firing. Left out otherwise."),
+  reason: z
+    .literal("forgotten")
+    .exactOptional()
+    .describe(
+      "Why the alert ended, where its condition did not end it. `forgotten`: nothing arrived for the rule's " +
+        "`forget_after`.",
+    ),
   muted: z
     .literal(true)
     .exactOptional()

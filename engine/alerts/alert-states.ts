@@ -130,6 +130,14 @@ export class AlertStates {
     return this.#move(this.#at(key), INACTIVE, isFlapping);
   }
 
+  /** Drops everything about a key, whose number can then be used again. */
+  forget(key: number): void {
+    const o = key * STRIDE;
+    if (o < this.#cells.length) clearCells(this.#cells, o);
+    this.#texts.delete(key);
+    this.#flaps.forget(key);
+  }
+
   snapshot(to: SnapshotWriter): void {
     to.doubles(this.#cells);
     to.number(this.#texts.size);
@@ -162,10 +170,7 @@ export class AlertStates {
     if (o >= this.#cells.length) {
       const more = new Float64Array(Math.max(o + STRIDE, Math.ceil((this.#cells.length / STRIDE) * 1.5) * STRIDE));
       more.set(this.#cells);
-      for (let at = this.#cells.length; at < more.length; at += STRIDE) {
-        more[at + CLEAR_SINCE] = Number.NaN;
-        more[at + EVALUATED_END] = Number.NEGATIVE_INFINITY;
-      }
+      for (let at = this.#cells.length; at < more.length; at += STRIDE) clearCells(more, at);
       this.#cells = more;
     }
     return o;
@@ -209,4 +214,10 @@ export class AlertStates {
     const state = from === FIRING && to === INACTIVE ? "resolved" : (NAMES[to] as AlertState);
     return { from: NAMES[from] as AlertState, state, activeAtUs: this.#cells[o + ACTIVE_AT] as number, isFlapping };
   }
+}
+
+function clearCells(cells: Float64Array, o: number): void {
+  cells.fill(0, o, o + STRIDE);
+  cells[o + CLEAR_SINCE] = Number.NaN;
+  cells[o + EVALUATED_END] = Number.NEGATIVE_INFINITY;
 }

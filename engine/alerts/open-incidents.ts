@@ -46,6 +46,11 @@ export class OpenIncidents {
     };
   }
 
+  /** The key's number can be used again. */
+  forget(key: number): void {
+    this.#byKey.delete(key);
+  }
+
   /** Call when values are no longer comparable with those before. */
   forgetWorst(): void {
     for (const incident of this.#byKey.values()) incident.worst = Number.NaN;

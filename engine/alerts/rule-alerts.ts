@@ -1,6 +1,7 @@
-import type { AlertState, EvidencePart } from "../../domain/alert.ts";
+import type { AlertChange, AlertState, EvidencePart } from "../../domain/alert.ts";
 import { alertChangeId, incidentId, keyHash } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
+import { formatDurationUs } from "../../domain/time.ts";
 import type { AggregateValues } from "../rules/conditions.ts";
 import { type JoinSpec, lastEndUs, type Rule } from "../rules/rule.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
@@ -12,7 +13,10 @@ import { OpenIncidents } from "./open-incidents.ts";
 
 /** The windows or silences that a rule's alerts follow, by key. */
 export interface AlertSource {
+  /** Keys have numbers below this. */
   readonly keyCount: number;
+  /** How long a key is kept without readings. */
+  readonly forgetUs: number;
   /** Undefined for a source of windows. */
   readonly absences: { silence(key: number, atUs: number): Silence } | undefined;
   labels(key: number): Tags;
@@ -32,6 +36,7 @@ interface Span {
 /** The window or silence behind a change. */
 interface Cause extends Span {
   readonly value: number | string;
+  readonly reason?: AlertChange["reason"];
   readonly values?: AggregateValues;
   /** Whether the rule was active at the end of the span. */
   readonly isActive?: boolean;
@@ -101,12 +106,14 @@ export class RuleAlerts {
 
   /** Ends an open incident whose rule or key was removed. */
   end(key: number): void {
-    const transition = this.#states.end(key);
-    if (!transition) return;
-    const silence = this.#source.absences?.silence(key, this.#context.position.storedAtUs);
-    const { endUs, value } = silence ? { endUs: silence.atUs, value: silence.watchedUs / 1e6 } : this.#states.last(key);
-    if (silence) this.#incidents.see(key, value, this.#rule.worst);
-    this.#emit(key, transition, { startUs: silence?.sinceUs ?? endUs, endUs, value });
+    this.#end(key, this.#context.position.storedAtUs);
+  }
+
+  /** Ends an open incident whose key was silent for too long, and drops everything about the key. */
+  forget(key: number, atUs: number): void {
+    this.#end(key, atUs, "forgotten");
+    this.#states.forget(key);
+    this.#incidents.forget(key);
   }
 
   endAll(): void {
@@ -130,6 +137,20 @@ export class RuleAlerts {
     this.#states.restore(from);
   }
 
+  #conditionOf(state: AlertState, { reason, isActive }: Cause): string {
+    if (reason === "forgotten") return `no reading for ${formatDurationUs(this.#source.forgetUs)}`;
+    return isActive === false ? NOT_ACTIVE : conditionText(this.#rule, state);
+  }
+
+  #end(key: number, atUs: number, reason?: AlertChange["reason"]): void {
+    const transition = this.#states.end(key);
+    if (!transition) return;
+    const silence = this.#source.absences?.silence(key, atUs);
+    const { endUs, value } = silence ? { endUs: silence.atUs, value: silence.watchedUs / 1e6 } : this.#states.last(key);
+    if (silence) this.#incidents.see(key, value, this.#rule.worst);
+    this.#emit(key, transition, { startUs: silence?.sinceUs ?? endUs, endUs, value, ...(reason && { reason }) });
+  }
+
   #emit(key: number, transition: Transition, cause: Cause): void {
     const { spec, join, annotations } = this.#rule;
     const { position, output } = this.#context;
@@ -138,7 +159,7 @@ export class RuleAlerts {
     const labels = { ...spec.labels, ...group };
     const { startUs, endUs, value, values } = cause;
     const parts = join && values && partsOf(join, endUs, values);
-    const condition = cause.isActive === false ? NOT_ACTIVE : conditionText(this.#rule, transition.state);
+    const condition = this.#conditionOf(transition.state, cause);
     const { id: rule, severity } = spec;
     const { state, activeAtUs } = transition;
     const texts = fillAnnotations(annotations, {
@@ -163,6 +184,7 @@ export class RuleAlerts {
       ...incident,
       notify: spec.notify,
       ...(transition.isFlapping && { flapping: true }),
+      ...(cause.reason && { reason: cause.reason }),
       ...(spec.shadow && { muted: true }),
       ...(spec.inhibited_by.length > 0 && { inhibitedBy: spec.inhibited_by }),
       evidence: {

@@ -1,3 +1,4 @@
+import { grown } from "../../domain/grown.ts";
 import type { Series, Tags } from "../../domain/reading.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
 import { type Blend, blendOf, mayBlend } from "../../rule-language/spec/blend.ts";
@@ -16,11 +17,14 @@ import { SessionWindows } from "../windows/session-windows.ts";
 import { SlidingWindows } from "../windows/sliding-windows.ts";
 import { type Keyed, type OnWindow, RETRACTED, type Windows } from "../windows/windows.ts";
 import type { Join } from "./join.ts";
+import type { KeyLives, MortalKeys } from "./key-lives.ts";
 import type { KeyTimers, TimedKeys } from "./key-timers.ts";
 import type { Source } from "./source.ts";
 
 const KEYS_PER_PAUSE = 2_000;
 const NOTHING: AggregateValues = {};
+/** In a snapshot, in the place of the labels of a key that was forgotten. */
+const FREE = -1;
 
 interface Span {
   readonly startUs: number;
@@ -28,14 +32,16 @@ interface Span {
 }
 
 /** ADR 12. The windows over some series, by key, computed once for all rules with the same input. */
-export class Input implements Source, TimedKeys {
+export class Input implements Source, TimedKeys, MortalKeys {
   readonly spec: InputSpec;
   readonly keyed: Keyed;
   readonly #windows: Windows | undefined;
   readonly absences: Absences | undefined;
   readonly sessions: SessionWindows | undefined;
   readonly timers: number[] = [];
+  readonly lives: number[] = [];
   readonly #timers: KeyTimers;
+  readonly #lives: KeyLives;
   readonly #context: StepContext;
   #rules: readonly RuleAlerts[] = [];
   #emissions: readonly Emission[] = [];
@@ -45,12 +51,17 @@ export class Input implements Source, TimedKeys {
   /** By key: the first series seen since the start. */
   readonly #firstOf: (Series | undefined)[] = [];
   #blend: Blend | undefined;
+  /** By key: the processing time of its newest reading. */
+  #heardUs: Float64Array = new Float64Array(0);
+  /** The longest of the rules that read it. */
+  forgetUs = Number.POSITIVE_INFINITY;
   index = 0;
 
-  constructor(spec: InputSpec, context: StepContext, timers: KeyTimers) {
+  constructor(spec: InputSpec, context: StepContext, clocks: { readonly timers: KeyTimers; readonly lives: KeyLives }) {
     this.spec = spec;
     this.#context = context;
-    this.#timers = timers;
+    this.#timers = clocks.timers;
+    this.#lives = clocks.lives;
     this.#mayBlend = spec.windows.kind !== "absent" && mayBlend(spec.grouping);
     if (spec.windows.kind === "absent") {
       this.absences = new Absences(spec.windows, (key, isAbsent, silence) => {
@@ -80,8 +91,17 @@ export class Input implements Source, TimedKeys {
     return this.spec.selector.matches(series);
   }
 
+  get order(): number {
+    return this.index;
+  }
+
   get keyCount(): number {
     return this.#keys.size;
+  }
+
+  /** The number of keys that are not forgotten. */
+  get liveCount(): number {
+    return this.#keys.count;
   }
 
   /** Sets the rules to emit to, in the order of the rule set, and the joins. */
@@ -127,27 +147,73 @@ export class Input implements Source, TimedKeys {
     else this.#blend = blendOf(first, series);
   }
 
-  keyFor(labels: Tags): number {
+  keyFor(labels: Tags, heardUs?: number): number {
     const known = this.#keys.find(labels);
-    if (known >= 0) return known;
-    this.keyed.addKey();
+    if (known >= 0) {
+      if (heardUs !== undefined) this.hear(known, Math.max(heardUs, this.heardUs(known)));
+      return known;
+    }
     const key = this.#keys.add(labels);
-    this.timers.push(this.#timers.add(this, key));
+    this.keyed.addKey(key);
+    this.timers[key] ??= this.#timers.add(this, key);
+    this.#heardUs = grown(this.#heardUs, key + 1);
+    this.hear(key, heardUs ?? this.#context.nowUs);
+    this.#lives.begin(this, key);
     return key;
+  }
+
+  /** The key of a group; -1 if it has none. */
+  find(labels: Tags): number {
+    return this.#keys.find(labels);
+  }
+
+  *keyNumbers(): Iterable<number> {
+    for (const [key] of this.#keys.entries()) yield key;
+  }
+
+  /** A reading of the key arrived. Runs for every reading. */
+  hear(key: number, nowUs: number): void {
+    this.#heardUs[key] = nowUs;
+  }
+
+  heardUs(key: number): number {
+    return this.#heardUs[key] as number;
+  }
+
+  forget(key: number, atUs: number): void {
+    for (const alerts of this.#rules) alerts.forget(key, atUs);
+    for (const { join, name } of this.#joins) join.forgetInput(name, key);
+    this.keyed.freeKey(key);
+    this.#firstOf[key] = undefined;
+    this.#timers.set(this.timers[key] as number, Number.POSITIVE_INFINITY);
+    this.#keys.remove(key);
   }
 
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
     to.number(this.#keys.size);
-    for (const [key, labels] of this.#keys.entries()) {
-      this.#writeLabels(to, labels);
+    for (let key = 0; key < this.#keys.size; key++) {
+      const labels = this.#keys.labelsOrNone(key);
+      if (labels === undefined) to.number(FREE);
+      else this.#writeLabels(to, labels);
       if (key % KEYS_PER_PAUSE === 0) yield;
     }
     yield* this.keyed.snapshot(to);
   }
 
+  snapshotLives(to: SnapshotWriter): void {
+    to.doubles(Float64Array.from(this.#keys.free));
+    to.doubles(this.#heardUs.subarray(0, this.#keys.size));
+  }
+
+  /** Without `from`: the snapshot is older than forgetting, so every key counts as heard now. */
+  restoreLives(from: SnapshotReader | undefined): void {
+    if (from !== undefined) this.#keys.restoreFree(from.doubles());
+    this.#heardUs = from?.doubles() ?? new Float64Array(this.#keys.size).fill(this.#context.nowUs);
+  }
+
   *restore(from: SnapshotReader): Iterable<undefined> {
     for (let left = from.number(); left > 0; left--) {
-      this.timers.push(this.#timers.add(this, this.#keys.add(this.#readLabels(from))));
+      this.timers.push(this.#timers.add(this, this.#keys.restoreNext(this.#readLabels(from))));
       if (left % KEYS_PER_PAUSE === 0) yield;
     }
     this.keyed.restore(from);
@@ -175,9 +241,10 @@ export class Input implements Source, TimedKeys {
     to.number(present);
   }
 
-  #readLabels(from: SnapshotReader): Tags {
+  #readLabels(from: SnapshotReader): Tags | undefined {
     const { grouping } = this.spec;
     const present = from.number();
+    if (present === FREE) return undefined;
     const labels: Record<string, string> = {};
     if (typeof grouping === "string") {
       for (let left = present; left > 0; left--) {

@@ -5,11 +5,19 @@ import { type JoinedName, type JoinSpec, lastEndUs } from "../rules/rule.ts";
 import { KeyTable } from "../state/key-table.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import type { StepContext } from "../state/step-context.ts";
+import type { KeyLives, MortalKeys } from "./key-lives.ts";
 import type { Source } from "./source.ts";
 
 const KEYS_PER_PAUSE = 500;
 /** The maximum number of ends of a key that wait for its other series. Older ones are never evaluated. */
 const WAITING_MAX = 1_000;
+
+/** The windows of a name. */
+export interface JoinInput {
+  /** The key of a group; -1 if it has none. */
+  find(labels: Tags): number;
+  heardUs(key: number): number;
+}
 
 /** The windows of one series of a key, by end, oldest first. */
 interface Track {
@@ -31,20 +39,29 @@ interface Key {
  * contributes its newest window that ended by `E`. An end is evaluated once every series has emitted that window or a
  * later one. Ends are evaluated in order. An end at which a series had no readings is skipped (docs/windows.md).
  */
-export class Join implements Source {
+export class Join implements Source, MortalKeys {
   readonly spec: JoinSpec;
+  readonly lives: number[] = [];
   readonly absences: undefined;
   readonly #context: StepContext;
   readonly #table = new KeyTable();
-  readonly #keys: Key[] = [];
+  readonly #keys: (Key | undefined)[] = [];
   /** By name, then by the key of its input. */
   readonly #keyOf: readonly (number | undefined)[][];
   readonly #endsMax: number;
+  readonly #lives: KeyLives;
   #rules: readonly RuleAlerts[] = [];
+  #inputs: readonly JoinInput[] = [];
+  /** By key: when it was heard before its names had windows of their own. */
+  readonly #heardUs: number[] = [];
+  /** The longest of the rules that read it. */
+  forgetUs = Number.POSITIVE_INFINITY;
+  order = 0;
 
-  constructor(spec: JoinSpec, context: StepContext) {
+  constructor(spec: JoinSpec, context: StepContext, lives: KeyLives) {
     this.spec = spec;
     this.#context = context;
+    this.#lives = lives;
     this.#keyOf = spec.names.map(() => []);
     const everyUs = Math.min(...spec.names.map((name) => name.everyUs));
     this.#endsMax = WAITING_MAX + Math.ceil(spec.retainedUs / everyUs);
@@ -62,9 +79,10 @@ export class Join implements Source {
     return this.#table.size;
   }
 
-  /** Sets the rules to emit to, in the order of the rule set. */
-  connect(rules: readonly RuleAlerts[]): void {
+  /** Sets the rules to emit to, in the order of the rule set, and the input of each name. */
+  connect(rules: readonly RuleAlerts[], inputs: readonly JoinInput[]): void {
     this.#rules = rules;
+    this.#inputs = inputs;
   }
 
   takes(series: Series): boolean {
@@ -80,14 +98,50 @@ export class Join implements Source {
   }
 
   watermarkUs(key: number): number {
-    return Math.min(...(this.#keys[key] as Key).tracks.map(({ newestUs }) => newestUs));
+    return Math.min(...this.#at(key).tracks.map(({ newestUs }) => newestUs));
   }
 
-  keyFor(labels: Tags): number {
+  keyFor(labels: Tags, heardUs = Number.NEGATIVE_INFINITY): number {
     const known = this.#table.find(labels);
-    if (known >= 0) return known;
-    this.#keys.push(newKey(this.spec.names.length));
-    return this.#table.add(labels);
+    if (known >= 0) {
+      this.#heardUs[known] = Math.max(heardUs, this.#heardUs[known] as number);
+      return known;
+    }
+    const key = this.#table.add(labels);
+    this.#keys[key] = newKey(this.spec.names.length);
+    this.#heardUs[key] = heardUs;
+    this.#lives.begin(this, key);
+    return key;
+  }
+
+  *keyNumbers(): Iterable<number> {
+    for (const [key] of this.#table.entries()) yield key;
+  }
+
+  /** A name that has no key was silent for longer than this join waits. */
+  heardUs(key: number): number {
+    const labels = this.#table.labels(key);
+    let heardUs = this.#heardUs[key] as number;
+    for (const input of this.#inputs) {
+      const inputKey = input.find(labels);
+      if (inputKey >= 0) heardUs = Math.max(heardUs, input.heardUs(inputKey));
+    }
+    return heardUs;
+  }
+
+  forget(key: number, atUs: number): void {
+    for (const alerts of this.#rules) alerts.forget(key, atUs);
+    for (const [name, input] of this.#inputs.entries()) {
+      const inputKey = input.find(this.#table.labels(key));
+      if (inputKey >= 0) this.forgetInput(name, inputKey);
+    }
+    this.#keys[key] = undefined;
+    this.#table.remove(key);
+  }
+
+  /** The number of a name's key can be that of another group from now on. */
+  forgetInput(name: number, inputKey: number): void {
+    (this.#keyOf[name] as (number | undefined)[])[inputKey] = undefined;
   }
 
   /** The input of a name emitted or corrected a window that ends at `endUs`. */
@@ -95,7 +149,7 @@ export class Join implements Source {
     const keyOf = this.#keyOf[name] as (number | undefined)[];
     keyOf[inputKey] ??= this.keyFor(labels);
     const index = keyOf[inputKey] as number;
-    const key = this.#keys[index] as Key;
+    const key = this.#at(index);
     put(key.tracks[name] as Track, endUs, value);
     const { everyUs } = this.spec.names[name] as JoinedName;
     // Ends that were evaluated with an earlier value of this window, or without it.
@@ -107,20 +161,39 @@ export class Join implements Source {
   }
 
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
-    to.number(this.#keys.length);
-    for (const [index, { tracks, decidedUs, tellings }] of this.#keys.entries()) {
-      to.value(this.#table.labels(index));
-      to.value({ tracks, decidedUs, tellings });
+    to.number(this.#table.size);
+    for (let index = 0; index < this.#table.size; index++) {
+      to.value(this.#table.labelsOrNone(index) ?? null);
+      to.value(this.#keys[index] ?? null);
       if (index % KEYS_PER_PAUSE === 0) yield;
     }
   }
 
+  snapshotLives(to: SnapshotWriter): void {
+    to.doubles(Float64Array.from(this.#table.free));
+    to.doubles(Float64Array.from(this.#heardUs));
+  }
+
+  /** Without `from`: the snapshot is older than forgetting, so every key counts as heard now. */
+  restoreLives(from: SnapshotReader | undefined): void {
+    if (from !== undefined) this.#table.restoreFree(from.doubles());
+    const heardUs = from?.doubles() ?? new Float64Array(this.#table.size).fill(this.#context.nowUs);
+    for (const each of heardUs) this.#heardUs.push(each);
+  }
+
   *restore(from: SnapshotReader): Iterable<undefined> {
     for (let left = from.number(); left > 0; left--) {
-      this.#table.add(from.value<Tags>());
-      this.#keys.push(copied(from.value<Key>()));
+      this.#table.restoreNext(from.value<Tags | null>() ?? undefined);
+      const key = from.value<Key | null>();
+      this.#keys.push(key === null ? undefined : copied(key));
       if (left % KEYS_PER_PAUSE === 0) yield;
     }
+  }
+
+  #at(index: number): Key {
+    const key = this.#keys[index];
+    if (key === undefined) throw new RangeError(`no key ${index}`);
+    return key;
   }
 
   /** Evaluates each end for which every series has emitted its window. */

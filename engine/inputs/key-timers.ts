@@ -4,6 +4,7 @@ import type { Keyed } from "../windows/windows.ts";
 /** The keys of an input, each with a timer for its next due time. */
 export interface TimedKeys {
   readonly keyed: Keyed;
+  /** Keys have numbers below this. */
   readonly keyCount: number;
   /** The timer number of each key. */
   readonly timers: number[];
@@ -21,10 +22,6 @@ export class KeyTimers {
   readonly #heap = new TimerHeap();
   #ownerOf: TimedKeys[] = [];
   #keyOf: number[] = [];
-
-  get count(): number {
-    return this.#keyOf.length;
-  }
 
   /** The processing time of the earliest timer; Infinity if none is set. */
   get nextDueUs(): number {
@@ -44,16 +41,14 @@ export class KeyTimers {
     this.#heap.set(timer, dueUs);
   }
 
-  /** Advances each key whose timer is due by now, earliest first. */
-  advance(nowUs: number): void {
+  /** Advances the key whose timer is due first. */
+  advance(): void {
     const heap = this.#heap;
-    while (heap.nextDueUs <= nowUs) {
-      const timer = heap.next;
-      const { keyed } = this.#ownerOf[timer] as TimedKeys;
-      const key = this.#keyOf[timer] as number;
-      keyed.advance(key, heap.nextDueUs);
-      heap.set(timer, keyed.dueUs(key));
-    }
+    const timer = heap.next;
+    const { keyed } = this.#ownerOf[timer] as TimedKeys;
+    const key = this.#keyOf[timer] as number;
+    keyed.advance(key, heap.nextDueUs);
+    heap.set(timer, keyed.dueUs(key));
   }
 
   /** Replaces all timers with those of these inputs. */

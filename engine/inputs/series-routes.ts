@@ -24,6 +24,8 @@ export class SeriesRoutes {
   #horizonUs = new Float64Array(0);
   readonly #inputs: Input[] = [];
   readonly #keys: number[] = [];
+  /** Unused routes, by how many there are in a row. */
+  readonly #free = new Map<number, number[]>();
 
   /** Whether the routes of the series were set under the rules in force. */
   knows(id: number): boolean {
@@ -79,6 +81,18 @@ export class SeriesRoutes {
     return this.#horizonUs[id] as number;
   }
 
+  /** The series is as unknown as before its first reading. */
+  clear(id: number): void {
+    if (!this.knows(id)) return;
+    const first = this.first(id);
+    const count = this.end(id) - first;
+    this.#series.fill(UNKNOWN, id * STRIDE, (id + 1) * STRIDE);
+    if (count === 0) return;
+    const free = this.#free.get(count);
+    if (free === undefined) this.#free.set(count, [first]);
+    else free.push(first);
+  }
+
   /** `selecting`: all inputs that select the series, including those that do not read its kind. */
   set(
     id: number,
@@ -86,13 +100,15 @@ export class SeriesRoutes {
     about: { readonly isText: boolean; readonly ledger: number; readonly selecting: readonly Input[] },
   ): void {
     this.#reserve(id);
+    this.clear(id);
     const o = id * STRIDE;
     this.#series[o + LEDGER] = about.ledger;
-    this.#series[o + FIRST] = this.#inputs.length;
+    const first = this.#free.get(routes.length)?.pop() ?? this.#inputs.length;
+    this.#series[o + FIRST] = first;
     let flags = about.isText ? IS_TEXT : 0;
-    for (const { input, key } of routes) {
-      this.#inputs.push(input);
-      this.#keys.push(key);
+    for (const [i, { input, key }] of routes.entries()) {
+      this.#inputs[first + i] = input;
+      this.#keys[first + i] = key;
       if (input.sessions) flags |= HAS_SESSIONS;
       if (input.absences) flags |= HAS_ABSENCES;
     }
@@ -104,7 +120,7 @@ export class SeriesRoutes {
       horizonUs = Math.max(horizonUs, isRead ? input.spec.horizonUs : Number.POSITIVE_INFINITY);
     }
     this.#series[o + FLAGS] = flags;
-    this.#series[o + END] = this.#inputs.length;
+    this.#series[o + END] = first + routes.length;
     this.#horizonUs[id] = horizonUs;
   }
 

@@ -9,9 +9,15 @@ export interface Source extends AlertSource {
   readonly identity: string;
   readonly grouping: Grouping;
   readonly absences: Absences | undefined;
+  forgetUs: number;
   /** Whether readings of the series can change the output. */
   takes(series: Series): boolean;
-  /** The key of a group; adds one if the group is new. */
-  keyFor(labels: Tags): number;
+  /**
+   * The key of a group; adds one if the group is new. `heardUs`: the key goes on from another source, where its newest
+   * reading arrived then.
+   */
+  keyFor(labels: Tags, heardUs?: number): number;
+  /** The processing time of the key's newest reading. */
+  heardUs(key: number): number;
   keys(): Iterable<readonly [number, Tags]>;
 }

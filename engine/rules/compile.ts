@@ -16,23 +16,28 @@ import { worstValueOf } from "./worst-value.ts";
 const HORIZON_US_MIN = 60_000_000;
 /** Windows are open or retained for two sizes, and a correction reaches back by one more. */
 const SIZES_REMEMBERED = 3;
+/** A key waits at least this often for the longest window, or for the absence. */
+const SIZES_AWAITED = 4;
+const ABSENCES_AWAITED = 2;
 
 /** The spec must have passed `ruleSpecSchema` (rule files) or `readRuleSet` (the log). */
 export function compileRule(spec: RuleSpec): Rule {
   const join = spec.let === undefined ? undefined : compileJoin(spec, spec.let);
   const isOne = spec.absent === undefined && join === undefined;
   const aggregates = isOne ? spec.aggregate.map(checkedAggregate) : [];
+  const inputs = join?.names.map(({ input }) => input) ?? [
+    compileInput({ ...spec, grouping: groupingOf(spec) }, aggregates),
+  ];
   return {
     spec,
-    inputs: join?.names.map(({ input }) => input) ?? [
-      compileInput({ ...spec, grouping: groupingOf(spec) }, aggregates),
-    ],
+    inputs,
     join,
     aggregates,
     aggregatesKey: JSON.stringify(spec.aggregate),
     valueName: join?.names[0]?.name ?? spec.aggregate[0] ?? "",
     forUs: us(spec.for),
     keepFiringForUs: us(spec.keep_firing_for),
+    forgetUs: Math.max(us(spec.forget_after), ...inputs.map(({ windows }) => awaitedUs(windows))),
     evaluate: compileConditions(spec, aggregates),
     flapping: spec.flapping && { changes: spec.flapping.changes, withinUs: us(spec.flapping.within) },
     worst: worstValueOf(spec),
@@ -119,6 +124,20 @@ function horizonOf(windows: WindowsSpec): number {
       return windows.latenessUs + SIZES_REMEMBERED * windows.gapUs;
     default:
       return windows.latenessUs + SIZES_REMEMBERED * windows.sizeUs;
+  }
+}
+
+/** A key cannot be forgotten sooner: by then its windows are emitted and its absence has been noticed. */
+function awaitedUs(windows: WindowsSpec): number {
+  switch (windows.kind) {
+    case "absent":
+      return ABSENCES_AWAITED * windows.afterUs;
+    case "count":
+      return windows.latenessUs;
+    case "session":
+      return windows.latenessUs + SIZES_AWAITED * windows.gapUs;
+    default:
+      return windows.latenessUs + SIZES_AWAITED * windows.sizeUs;
   }
 }
 

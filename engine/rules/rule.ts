@@ -81,6 +81,8 @@ export interface Rule {
   readonly valueName: string;
   readonly forUs: number;
   readonly keepFiringForUs: number;
+  /** How long a key is kept without readings. */
+  readonly forgetUs: number;
   /** Undefined for a rule without a condition, and for an absence rule. */
   readonly evaluate: EvaluateConditions | undefined;
   readonly flapping: Flapping | undefined;

@@ -1,4 +1,5 @@
 import { grown } from "../../domain/grown.ts";
+import { LastHeard } from "./last-heard.ts";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-io.ts";
 
 /** Counts of what happened to the readings that a rule reads. */
@@ -21,26 +22,33 @@ const DEVICES_PER_PAUSE = 5_000;
 /** A ledger's figures as JSON, with their names. */
 const FIGURES_CHARACTERS = 120;
 
+/** How long a silent device is remembered. */
+interface Patience {
+  readonly nowUs: number;
+  readonly forgetUs: number;
+}
+
 /** One ledger per device (`deviceKey`), in one flat array. */
 export class DeviceLedgers {
-  readonly #devices: string[] = [];
+  readonly #devices: (string | undefined)[] = [];
+  readonly #free: number[] = [];
+  readonly #heard = new LastHeard();
   readonly #placeOf = new Map<string, number>();
   #counts: Float64Array = new Float64Array(0);
   readonly #total = new Float64Array(STRIDE);
   /** Devices with a count other than `onTime` that `takeChanged` has not returned yet. */
   readonly #changed = new Set<number>();
 
-  /** The index of a device's ledger; adds one if the device is new. */
-  placeOf(device: string): number {
+  /** The index of the device's ledger; adds one if the device is new or was silent for the forget time. */
+  placeOf(device: string, { nowUs, forgetUs }: Patience): number {
     const known = this.#placeOf.get(device);
-    if (known !== undefined) return known;
-    const place = this.#devices.push(device) - 1;
-    this.#placeOf.set(device, place);
-    this.#counts = grown(this.#counts, (place + 1) * STRIDE);
-    return place;
+    if (known !== undefined && nowUs - this.#heard.heardUs(known) < forgetUs) return known;
+    if (known !== undefined) this.#forget(known);
+    return this.#add(device, nowUs);
   }
 
-  count(place: number, what: number): void {
+  count(place: number, what: number, nowUs: number): void {
+    this.#heard.hear(place, nowUs);
     const o = place * STRIDE + what;
     this.#counts[o] = (this.#counts[o] as number) + 1;
     this.#total[what] = (this.#total[what] as number) + 1;
@@ -73,20 +81,60 @@ export class DeviceLedgers {
     return changed;
   }
 
+  /** Drops some of the ledgers of devices that were silent for the forget time. */
+  sweep({ nowUs, forgetUs }: Patience): void {
+    for (const place of this.#heard.sweep(nowUs, forgetUs)) this.#forget(place);
+  }
+
+  /** Drops all of them. */
+  sweepAll({ nowUs, forgetUs }: Patience): void {
+    for (const place of this.#heard.sweepAll(nowUs, forgetUs)) this.#forget(place);
+  }
+
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
-    to.number(this.#devices.length);
-    for (const [i, device] of this.#devices.entries()) {
-      to.text(device);
+    const places = [...this.#placeOf.values()];
+    const counts = new Float64Array(places.length * STRIDE);
+    to.number(places.length);
+    for (const [i, place] of places.entries()) {
+      to.text(this.#devices[place] ?? "");
+      counts.set(this.#counts.subarray(place * STRIDE, (place + 1) * STRIDE), i * STRIDE);
       if (i % DEVICES_PER_PAUSE === 0) yield;
     }
-    to.doubles(this.#counts.subarray(0, this.#devices.length * STRIDE));
+    to.doubles(counts);
     to.doubles(this.#total);
   }
 
-  restore(from: SnapshotReader): void {
-    for (let left = from.number(); left > 0; left--) this.placeOf(from.text());
+  restore(from: SnapshotReader, nowUs: number): void {
+    for (let left = from.number(); left > 0; left--) this.#add(from.text(), nowUs);
     this.#counts.set(from.doubles());
     this.#total.set(from.doubles());
+  }
+
+  snapshotLives(to: SnapshotWriter): void {
+    to.doubles(Float64Array.from(this.#placeOf.values(), (place) => this.#heard.heardUs(place)));
+  }
+
+  restoreLives(from: SnapshotReader): void {
+    for (const [place, heardUs] of from.doubles().entries()) this.#heard.hear(place, heardUs);
+  }
+
+  #add(device: string, nowUs: number): number {
+    const place = this.#free.pop() ?? this.#devices.length;
+    this.#devices[place] = device;
+    this.#placeOf.set(device, place);
+    this.#counts = grown(this.#counts, (place + 1) * STRIDE);
+    this.#heard.reserve(place);
+    this.#heard.hear(place, nowUs);
+    return place;
+  }
+
+  #forget(place: number): void {
+    this.#placeOf.delete(this.#devices[place] ?? "");
+    this.#devices[place] = undefined;
+    this.#counts.fill(0, place * STRIDE, (place + 1) * STRIDE);
+    this.#changed.delete(place);
+    this.#heard.free(place);
+    this.#free.push(place);
   }
 }
 

@@ -23,6 +23,16 @@ export class OtherKinds {
     return this.#others.get(id) ?? NONE;
   }
 
+  /** The id can belong to another series from now on. */
+  forget(id: number): void {
+    for (const other of this.othersOf(id)) {
+      const others = this.#others.get(other)?.filter((each) => each !== id);
+      if (others !== undefined) this.#others.set(other, others);
+    }
+    this.#others.delete(id);
+    this.#isSearched[id] = false;
+  }
+
   #search(id: number): void {
     this.#isSearched[id] = true;
     const series = this.#table.series(id);

@@ -59,6 +59,13 @@ export class SeenBySeries {
     return place >= 0 && place < count && Number.isInteger(place) ? DUPLICATE : NEW;
   }
 
+  /** The series is as new. */
+  forget(id: number): void {
+    if (!this.has(id)) return;
+    this.#runs[id * STRIDE + COUNT] = 0;
+    this.#irregular[id] = undefined;
+  }
+
   *snapshot(to: SnapshotWriter, ids: readonly number[]): Iterable<undefined> {
     for (const [i, id] of ids.entries()) {
       const irregular = this.#irregular[id];

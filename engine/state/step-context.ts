@@ -24,4 +24,6 @@ export class StepOutput {
 export interface StepContext {
   position: EntryPosition;
   output: StepOutput;
+  /** Processing time: it never goes back. */
+  nowUs: number;
 }

@@ -38,6 +38,8 @@ export class Absences implements Keyed {
   #keyCount = 0;
   /** Unwatched time that would have counted if it had been watched. */
   #unwatchedUs = 0;
+  /** The end of the newest unwatched time. */
+  #unwatchedUntilUs = Number.NEGATIVE_INFINITY;
 
   constructor(spec: { readonly afterUs: number; readonly active: Calendar | undefined }, onAbsence: OnAbsence) {
     this.#afterUs = spec.afterUs;
@@ -48,17 +50,22 @@ export class Absences implements Keyed {
   /** Excludes this time from silence. */
   passUnwatched(fromUs: number, untilUs: number): void {
     this.#unwatchedUs += this.#countable(fromUs, untilUs);
+    this.#unwatchedUntilUs = untilUs;
   }
 
-  addKey(): number {
-    const key = this.#keyCount++;
+  addKey(key: number): void {
+    this.#keyCount = Math.max(this.#keyCount, key + 1);
     this.#keys = grown(this.#keys, this.#keyCount * STRIDE);
     this.#keys[key * STRIDE + ARRIVED] = Number.POSITIVE_INFINITY;
     this.#keys[key * STRIDE + COUNTED_FROM] = Number.POSITIVE_INFINITY;
     this.#keys[key * STRIDE + COUNTED] = 0;
     this.#keys[key * STRIDE + ABSENT] = 0;
+    this.#keys[key * STRIDE + UNWATCHED_THEN] = 0;
     this.#keys[key * STRIDE + AWAITED] = 0;
-    return key;
+  }
+
+  freeKey(key: number): void {
+    this.addKey(key);
   }
 
   /** Continues a silence that another object has measured, unless this one already measures the key. */
@@ -97,7 +104,9 @@ export class Absences implements Keyed {
 
   silence(key: number, atUs: number): Silence {
     const o = key * STRIDE;
-    const countedUs = this.#countable(this.#keys[o + COUNTED_FROM] as number, atUs) - this.#unwatchedSince(o);
+    // Within unwatched time, only what came before it counts.
+    const untilUs = Math.max(atUs, this.#unwatchedUntilUs);
+    const countedUs = this.#countable(this.#keys[o + COUNTED_FROM] as number, untilUs) - this.#unwatchedSince(o);
     return {
       sinceUs: this.#keys[o + ARRIVED] as number,
       atUs,

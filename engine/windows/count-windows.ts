@@ -40,13 +40,20 @@ export class CountWindows implements Windows {
     this.#keys = new KeyClocks(OWN_COLUMNS, options.latenessUs);
   }
 
-  addKey(): number {
-    this.#waiting.push([]);
-    const key = this.#keys.add();
+  addKey(key: number): void {
+    this.#waiting[key] = [];
+    this.#keys.begin(key);
     const { cells, stride } = this.#keys;
     cells[key * stride + RECORD] = this.#pool.take();
     cells[key * stride + LAST] = Number.NEGATIVE_INFINITY;
-    return key;
+  }
+
+  freeKey(key: number): void {
+    for (const { record } of this.#waiting[key] as Waiting[]) this.#pool.release(record);
+    this.#waiting[key] = [];
+    const { cells, stride } = this.#keys;
+    this.#pool.release(cells[key * stride + RECORD] as number);
+    this.#keys.begin(key);
   }
 
   watermarkUs(key: number): number {

@@ -28,16 +28,15 @@ export class KeyClocks {
     return this.#size;
   }
 
-  /** Adds a key and returns its number. The owner's columns start as Infinity. */
-  add(): number {
-    const key = this.#size++;
+  /** Begins a key: the next number, or an earlier one again. The owner's columns start as Infinity. */
+  begin(key: number): void {
+    this.#size = Math.max(this.#size, key + 1);
     this.cells = grown(this.cells, this.#size * this.stride);
     const o = key * this.stride;
     this.cells.fill(Number.POSITIVE_INFINITY, o, o + this.stride);
     this.cells[o + NEWEST] = Number.NEGATIVE_INFINITY;
     this.cells[o + ARRIVED] = 0;
     this.cells[o + WATERMARK] = Number.NEGATIVE_INFINITY;
-    return key;
   }
 
   watermarkUs(key: number): number {

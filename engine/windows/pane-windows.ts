@@ -69,14 +69,18 @@ export class PaneWindows implements Windows {
     this.#overlap = new OverlapCache({ accumulators: this.accumulators, recordWith, firstRecord }, panes);
   }
 
-  addKey(): number {
-    const key = this.#keys.add();
+  addKey(key: number): void {
+    this.#keys.begin(key);
     this.#keys.cells[key * this.#keys.stride + HEAD] = Number.NaN;
     this.accumulators.reserve(this.#keys.size * this.#recordsPerKey);
-    const first = key * this.#recordsPerKey;
-    for (let i = 0; i < this.#recordsPerKey; i++) this.accumulators.clear(first + i, Number.NaN);
+    this.#clearRecords(key);
     this.#overlap?.addKey(key);
-    return key;
+  }
+
+  freeKey(key: number): void {
+    this.#keys.begin(key);
+    this.#clearRecords(key);
+    this.#left[key] = undefined;
   }
 
   watermarkUs(key: number): number {
@@ -139,6 +143,11 @@ export class PaneWindows implements Windows {
       for (let key = 0; key < this.#keys.size; key++) this.#left.push(from.value<Left | null>() ?? undefined);
     }
     this.#overlap?.restore(from);
+  }
+
+  #clearRecords(key: number): void {
+    const first = key * this.#recordsPerKey;
+    for (let i = 0; i < this.#recordsPerKey; i++) this.accumulators.clear(first + i, Number.NaN);
   }
 
   /** Advances the watermark, and closes the windows that end by then, in order. */

@@ -63,10 +63,15 @@ export class SessionWindows implements Windows {
     this.#keys = new KeyClocks(OWN_COLUMNS, options.latenessUs);
   }
 
-  addKey(): number {
-    this.#sessions.push([]);
-    this.#retractions.push([]);
-    return this.#keys.add();
+  addKey(key: number): void {
+    this.#sessions[key] = [];
+    this.#retractions[key] = [];
+    this.#keys.begin(key);
+  }
+
+  freeKey(key: number): void {
+    for (const { record } of this.#sessions[key] as Session[]) this.#pool.release(record);
+    this.addKey(key);
   }
 
   /** The earliest time at which a duplicate matters; Infinity if none. */

@@ -79,6 +79,12 @@ export class SlidingMerge {
     this.#split = Math.max(0, this.#split - gone);
   }
 
+  /** Releases the record of its own. The object must not be used afterwards. */
+  release(): void {
+    if (this.#back !== -1) this.#pool.release(this.#back);
+    this.#back = -1;
+  }
+
   snapshot(): readonly number[] {
     return [this.#first, this.#split, this.#back, this.#isValid ? 1 : 0];
   }

@@ -52,11 +52,18 @@ export class SlidingWindows implements Windows {
     this.#keys = new KeyClocks(OWN_COLUMNS, options.latenessUs);
   }
 
-  addKey(): number {
+  addKey(key: number): void {
+    this.#keys.begin(key);
     const instants: Instant[] = [];
     const merge = new SlidingMerge(this.#pool, instants, this.#options.sizeUs);
-    this.#byKey.push({ instants, next: 0, merge });
-    return this.#keys.add();
+    this.#byKey[key] = { instants, next: 0, merge };
+  }
+
+  freeKey(key: number): void {
+    const { instants, merge } = this.#byKey[key] as KeyInstants;
+    for (const instant of instants) this.#releaseInstant(instant);
+    merge.release();
+    this.addKey(key);
   }
 
   watermarkUs(key: number): number {
@@ -216,11 +223,13 @@ export class SlidingWindows implements Windows {
     let gone = 0;
     while (gone < state.next && (instants[gone] as Instant).atUs <= atUs) gone++;
     if (gone < FORGET_AT_LEAST) return;
-    for (const { record, suffix } of instants.splice(0, gone)) {
-      this.#pool.release(record);
-      if (suffix !== -1) this.#pool.release(suffix);
-    }
+    for (const instant of instants.splice(0, gone)) this.#releaseInstant(instant);
     state.next -= gone;
     merge.shifted(gone);
+  }
+
+  #releaseInstant({ record, suffix }: Instant): void {
+    this.#pool.release(record);
+    if (suffix !== -1) this.#pool.release(suffix);
   }
 }

@@ -31,8 +31,10 @@ export interface WindowOptions {
 
 /** Processes the readings of many keys, and acts when something is due. */
 export interface Keyed {
-  /** Adds a key and returns its number: 0, 1, 2... */
-  addKey(): number;
+  /** Begins a key: the next number, or one that was freed. */
+  addKey(key: number): void;
+  /** Drops everything about a key. Emits nothing. */
+  freeKey(key: number): void;
   /**
    * Closes the windows that the reading shows to be over, then adds it. Pass `text` for a text; `value` is then
    * ignored.

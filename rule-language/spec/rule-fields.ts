@@ -172,6 +172,13 @@ export const RULE_FIELDS = {
     words: { ignore: "drop", correct: "update" },
     examples: [{ value: "drop", meaning: "a published window never changes" }],
   },
+  forget_after: {
+    schema: duration(1_000_000).default("30d"),
+    doc: "How long a key is kept without readings. After that its open alert ends and its state is dropped.",
+    takes: "duration",
+    synonyms: ["ttl", "expire", "expire_after", "retention"],
+    examples: [{ value: "90d", meaning: "for sensors that report only once a month" }],
+  },
   severity: {
     schema: z.enum(SEVERITIES).default("warning"),
     doc: "How serious the alert is.",

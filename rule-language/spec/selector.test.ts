@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Series } from "../../domain/reading.ts";
 import { Input } from "../../engine/inputs/input.ts";
+import { KeyLives } from "../../engine/inputs/key-lives.ts";
 import { KeyTimers } from "../../engine/inputs/key-timers.ts";
 import { compileRule } from "../../engine/rules/compile.ts";
 import { StepOutput } from "../../engine/state/step-context.ts";
@@ -63,11 +64,11 @@ test("selectors, and the index over many of them, agree with brute force", () =>
       fc.array(wheres, { minLength: 1, maxLength: 8 }),
       fc.array(anySeries, { minLength: 1 }),
       (all, many) => {
-        const context = { position: { task: 0, sequence: 0, storedAtUs: 0 }, output: new StepOutput() };
+        const context = { position: { task: 0, sequence: 0, storedAtUs: 0 }, output: new StepOutput(), nowUs: 0 };
         const inputs = all.map((where, index) => {
           const [spec] = compileRule(rule({ id: "a", where, window: { tumbling: "1m" } })).inputs;
           if (spec === undefined) throw new Error("a rule without input");
-          const input = new Input(spec, context, new KeyTimers());
+          const input = new Input(spec, context, { timers: new KeyTimers(), lives: new KeyLives() });
           input.index = index;
           return input;
         });

@@ -83,10 +83,14 @@ export function absencesFor(): fc.Arbitrary<RuleSpec> {
   return fc.record({ ...fields, group_by }).map((rest) => rule({ id: "r", ...rest }));
 }
 
-/** Flapping and active time. */
+/** Flapping, active time and forgetting. */
 function bounds() {
   const flapping = fc.record({ changes: fc.constantFrom(3, 4), within: fc.constantFrom("8s", "30s", "90s") });
-  return { flapping: fc.option(flapping, { nil: undefined }), active: fc.option(active(), { nil: undefined }) };
+  return {
+    flapping: fc.option(flapping, { nil: undefined }),
+    active: fc.option(active(), { nil: undefined }),
+    forget_after: fc.constantFrom("1s", "6s", "14s", "30d", "30d"),
+  };
 }
 
 /** Minutes around the local times at which logs begin, in the zones below. */

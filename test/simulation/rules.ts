@@ -79,9 +79,10 @@ function makeNegation(random: Random): Fields {
   return random.chance(0.2) ? random.pick(NEGATIONS) : {};
 }
 
-/** Flapping and active time. */
+/** Flapping, active time and forgetting. */
 function makeBounds(random: Random): Fields {
   return {
+    ...(random.chance(0.4) ? { forget_after: random.pick(["1s", "4s", "9s"]) } : {}),
     ...(random.chance(0.25) ? { active: random.pick(ACTIVE) } : {}),
     ...(random.chance(0.25) ? { flapping: makeFlapping(random) } : {}),
   };
@@ -210,6 +211,7 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
     ...(names === undefined ? makeCondition(random) : makeExpressions(names, random)),
   }),
   flapping: (rule, random) => ({ flapping: rule.flapping && random.chance(0.5) ? undefined : makeFlapping(random) }),
+  forget_after: (_, random) => ({ forget_after: random.pick(["1s", "3s", "8s", "30d"]) }),
   active: (rule, random) => ({ active: rule.active && random.chance(0.5) ? undefined : random.pick(ACTIVE) }),
   let: ({ let: names }, random) => (names === undefined ? makeLet(random) : editLet(names, random)),
   "from let": (rule, random) =>

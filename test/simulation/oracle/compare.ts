@@ -88,6 +88,7 @@ function sameChange(actual: Change, expected: Change): boolean {
     actual.flapping === expected.flapping &&
     actual.firedAtUs === expected.firedAtUs &&
     sameValue(actual.worst, expected.worst, RELATIVE_ERROR_MAX) &&
+    actual.reason === expected.reason &&
     sameEvidence(actual.evidence, expected.evidence) &&
     sameValue(actual.value, expected.value, RELATIVE_ERROR_MAX)
   );

@@ -19,6 +19,7 @@ export interface OracleRule {
   readonly late?: string | undefined;
   readonly fill?: string | undefined;
   readonly absent?: string | undefined;
+  readonly forget_after?: string | undefined;
   readonly flapping?: { readonly changes: number; readonly within: string } | undefined;
   readonly active?: ActivePart | readonly ActivePart[] | undefined;
 }
@@ -76,6 +77,7 @@ export interface Change {
   readonly firedAtUs?: number | undefined;
   /** The most extreme value of the incident so far; undefined where there is none. */
   readonly worst?: number | undefined;
+  readonly reason?: "forgotten" | undefined;
   /** Undefined where docs/windows.md does not define it: for absences, and ends by an edit. */
   readonly evidence?: Evidence | undefined;
 }

@@ -1,5 +1,6 @@
 import type { Reading, Tags } from "../../../domain/reading.ts";
 import { alertsFateOf, identityOf } from "./edits.ts";
+import { forgetTimesOf, NO_RULES_FORGET_US } from "./forget-times.ts";
 import { labelsOf, nameOf, seriesOf, wants } from "./labels.ts";
 import type { Change, DeviceLedger, OracleEntry, OracleResult, OracleRule } from "./model.ts";
 import { type GrowingOutputs, RuleOracle } from "./rule-oracle.ts";
@@ -23,12 +24,15 @@ export class Oracle {
   readonly #outputs: GrowingOutputs = { windows: [], alerts: [] };
   readonly #watch: Watch = { nowUs: Number.NaN };
   readonly #ledger = new Map<string, DeviceLedger>();
-  readonly #seen = new Set<string>();
+  /** By series: its times, its names in `#known`, and when its newest reading came. */
+  readonly #seen = new Map<string, { readonly times: Set<number>; readonly names: Set<string>; cameUs: number }>();
   readonly #known = new Map<string, Reading>();
   readonly #runs: (rule: OracleRule) => boolean;
   readonly #belongs: (rule: string, labels: Tags) => boolean;
   #rules: RuleOracle[] = [];
   #windows = new Map<string, SharedWindows>();
+  /** How long the times of a series are kept without readings. */
+  #forgetUs = NO_RULES_FORGET_US;
 
   /** `runs`: which rules of the log's rule sets to compute. `belongs`: which of their groups. All by default. */
   constructor(
@@ -63,24 +67,46 @@ export class Oracle {
     const toUs = Math.max(watch.nowUs, storedAtUs);
     const watched = toUs - watch.nowUs <= UNWATCHED_US;
     for (;;) {
-      const due = [...this.#windows.values()]
-        .filter(({ absence }) => watched || !absence)
-        .map((windows) => ({ windows, dueUs: windows.dueUs() }))
-        .sort((a, b) => a.dueUs - b.dueUs)[0];
-      if (due === undefined || due.dueUs > toUs) break;
-      due.windows.happen();
+      const next = this.#nextEvent(watch.nowUs, watched);
+      if (next === undefined || next.dueUs > toUs) break;
+      next.happen();
     }
     if (watched) for (const windows of this.#windows.values()) windows.count(watch.nowUs, toUs);
     watch.nowUs = toUs;
+    for (const [series, { names, cameUs }] of this.#seen) {
+      if (toUs - cameUs < this.#forgetUs) continue;
+      this.#seen.delete(series);
+      for (const name of names) this.#known.delete(name);
+    }
+  }
+
+  /** What is due first. Of what is due at the same instant, keys are forgotten last. */
+  #nextEvent(fromUs: number, watched: boolean): { readonly dueUs: number; happen(): void } | undefined {
+    const all = [...this.#windows.values()];
+    const windows = all
+      .filter(({ absence }) => watched || !absence)
+      .map((each) => ({ dueUs: each.dueUs(), happen: () => each.happen() }));
+    const alerts = this.#rules.map((each) => {
+      const dueUs = Math.max(fromUs, each.forgottenUs());
+      return { dueUs, happen: () => each.forget(dueUs, watched) };
+    });
+    const silent = all.map((each) => {
+      const dueUs = Math.max(fromUs, each.forgottenUs());
+      return { dueUs, happen: () => each.forget(dueUs) };
+    });
+    return [...windows, ...alerts, ...silent].sort((a, b) => a.dueUs - b.dueUs)[0];
   }
 
   #take(reading: Reading): void {
     const { device, metric, tags, atUs, value } = reading;
+    const series = JSON.stringify([device, metric, nameOf(tags)]);
+    const seen = this.#seen.get(series) ?? { times: new Set(), names: new Set(), cameUs: 0 };
+    this.#seen.set(series, seen);
+    seen.cameUs = this.#watch.nowUs;
     // A rule that selects the series reads at least its numbers.
     if (!this.#rules.some((rule) => rule.windowsFor({ ...reading, value: 0 }).length > 0)) return;
-    const name = JSON.stringify([device, metric, nameOf(tags), atUs]);
-    const isSecond = this.#seen.has(name);
-    this.#seen.add(name);
+    const isSecond = seen.times.has(atUs);
+    seen.times.add(atUs);
     const taking = new Set(this.#rules.flatMap((rule) => rule.windowsFor(reading)));
     if (taking.size === 0) return;
     const owner = JSON.stringify([device, nameOf(tags)]);
@@ -89,10 +115,12 @@ export class Oracle {
     ledger.readings++;
     if (isSecond) {
       ledger.duplicates++;
-      for (const windows of taking) if (windows.absence) windows.take(reading);
+      for (const windows of taking) windows.takeAgain(reading);
       return;
     }
-    this.#known.set(JSON.stringify([device, metric, nameOf(tags), typeof value]), reading);
+    const name = JSON.stringify([series, typeof value]);
+    seen.names.add(name);
+    this.#known.set(name, reading);
     const fates = [...taking].map((windows) => windows.take(reading));
     if (fates.some(({ corrected }) => corrected)) ledger.lateApplied++;
     else if (fates.some(({ late }) => late) && !fates.some(({ changed }) => changed)) {
@@ -131,6 +159,15 @@ export class Oracle {
       );
     }
     this.#windows = windows;
+    const times = forgetTimesOf(
+      this.#rules.map(({ rule, series }) => ({ rule, windows: series.map((each) => each.windows) })),
+    );
+    for (const [i, rule] of this.#rules.entries()) rule.forgetUs = times[i] ?? 0;
+    for (const shared of windows.values()) {
+      const reading = this.#rules.find(({ series }) => series.some((each) => each.windows === shared));
+      shared.forgetUs = reading?.forgetUs ?? 0;
+    }
+    this.#forgetUs = times.length > 0 ? Math.max(...times) : NO_RULES_FORGET_US;
   }
 }
 

@@ -21,6 +21,8 @@ type KeyTest = (reading: Reading, labels: Tags) => boolean;
 interface Key {
   readonly labels: Tags;
   readonly alert: Alert;
+  /** When its newest reading came in windows that it had before an edit. */
+  cameBeforeUs: number;
 }
 
 /** One series of a rule with its windows. It has no name if it is the only one. */
@@ -49,6 +51,8 @@ export class RuleOracle {
   #joins = new Map<string, Join>();
   /** Identifies the names that its joins are over. */
   #joined = "";
+  /** How long a key is kept without readings. */
+  forgetUs = Number.POSITIVE_INFINITY;
 
   constructor(
     rule: OracleRule,
@@ -75,6 +79,7 @@ export class RuleOracle {
 
   /** Switches to the edited rule. */
   follow(rule: OracleRule, series: readonly RuleSeries[]): void {
+    for (const key of this.#keys.values()) key.cameBeforeUs = this.#cameUs(key);
     const [silences] = this.series;
     const [next] = series;
     if (silences && next?.windows.absence && next.windows !== silences.windows) {
@@ -86,6 +91,12 @@ export class RuleOracle {
     for (const { alert } of this.#keys.values()) {
       const worst = worstOf(this.rule, alert.values);
       alert.values = worst === undefined || !sameDirection(this.rule, rule) ? [] : [worst];
+    }
+    if (next !== undefined && rule.let === undefined && next.windows !== silences?.windows) {
+      for (const { labels, alert, cameBeforeUs } of this.#keys.values()) {
+        const isOpen = alert.state !== "inactive" || alert.evaluatedEndUs > Number.NEGATIVE_INFINITY;
+        if (isOpen || next.windows.absence) next.windows.cameElsewhere(labels, cameBeforeUs);
+      }
     }
     this.rule = rule;
     this.series = series;
@@ -118,6 +129,31 @@ export class RuleOracle {
     }
   }
 
+  /** The instant at which the first key is forgotten. */
+  forgottenUs(): number {
+    return Math.min(...[...this.#keys.values()].map((key) => this.#cameUs(key) + this.forgetUs));
+  }
+
+  /** Forgets the keys that are to be forgotten by this time. */
+  forget(untilUs: number, isWatched: boolean): void {
+    for (const [name, key] of this.#keys) {
+      if (this.#cameUs(key) + this.forgetUs > untilUs) continue;
+      this.#keys.delete(name);
+      this.#joins.delete(name);
+      if (key.alert.state === "inactive") continue;
+      const absent = this.rule.absent !== undefined;
+      const atUs = absent ? untilUs : key.alert.evaluatedEndUs;
+      const silenceS = this.series[0]?.windows.silenceByS(key.labels, untilUs, isWatched) ?? 0;
+      if (absent) key.alert.note(silenceS);
+      const move = { ...key.alert.end(atUs), reason: "forgotten" } as const;
+      this.#change(key, move, atUs, absent ? silenceS : key.alert.evaluatedValue);
+    }
+  }
+
+  #cameUs({ labels, cameBeforeUs }: Key): number {
+    return Math.max(cameBeforeUs, ...this.series.map(({ windows }) => windows.cameUs(labels)));
+  }
+
   /** Whether the rule reads a known series of the key for which the test holds. */
   #hasSeries({ labels }: Key, test: KeyTest): boolean {
     const isOfKey = (reading: Reading) => nameOf(labelsOf(this.rule, reading)) === nameOf(labels);
@@ -148,6 +184,7 @@ export class RuleOracle {
     });
     const join = this.#joins.get(name) ?? new Join(names, durationUs(this.rule.lateness ?? "0s"));
     this.#joins.set(name, join);
+    this.#keyOf(labels);
     return join;
   }
 
@@ -180,12 +217,18 @@ export class RuleOracle {
 
   #keyOf(labels: Tags): Key {
     const name = nameOf(labels);
-    const key = this.#keys.get(name) ?? { labels, alert: new Alert() };
+    const key = this.#keys.get(name) ?? { labels, alert: new Alert(), cameBeforeUs: Number.NEGATIVE_INFINITY };
     this.#keys.set(name, key);
     return key;
   }
 
-  #change(key: Key, move: Move, atUs: number, value: number | string, evidence?: Change["evidence"]): void {
+  #change(
+    key: Key,
+    move: Move & Pick<Change, "reason">,
+    atUs: number,
+    value: number | string,
+    evidence?: Change["evidence"],
+  ): void {
     const { values, ...rest } = move;
     const worst = worstOf(this.rule, values);
     this.#outputs.alerts.push({ rule: this.rule.id, key: key.labels, ...rest, atUs, value, worst, evidence });

@@ -17,6 +17,8 @@ export interface Watch {
 
 interface Key {
   readonly labels: Tags;
+  /** The processing time of its newest reading. */
+  cameUs: number;
   windows: KeyWindows | undefined;
   /** The counted silence up to the newest reading; undefined before the first. */
   heardAtUs: number | undefined;
@@ -39,6 +41,8 @@ export class SharedWindows {
   /** Processing time that counts as silence: watched and active. */
   #countedUs = 0;
   listeners: readonly Listener[] = [];
+  /** How long a key is kept without readings. */
+  forgetUs = Number.POSITIVE_INFINITY;
 
   constructor(rule: OracleRule, watch: Watch) {
     this.#rule = rule;
@@ -52,8 +56,10 @@ export class SharedWindows {
   take(reading: Reading): Fate {
     const labels = labelsOf(this.#rule, reading);
     const name = nameOf(labels);
-    const key = this.#keys.get(name) ?? { labels, windows: undefined, heardAtUs: undefined, silent: false };
+    const cameUs = this.#watch.nowUs;
+    const key = this.#keys.get(name) ?? { labels, cameUs, windows: undefined, heardAtUs: undefined, silent: false };
     this.#keys.set(name, key);
+    key.cameUs = cameUs;
     if (this.absence) {
       for (const listener of this.listeners) listener.onHeard(labels, this.silenceS(labels));
       key.heardAtUs = this.#countedUs;
@@ -64,6 +70,20 @@ export class SharedWindows {
     return key.windows.take(reading, this.#watch.nowUs);
   }
 
+  /** A duplicate changes no window, but ends a silence. */
+  takeAgain(reading: Reading): void {
+    if (this.absence) this.take(reading);
+    else this.cameElsewhere(labelsOf(this.#rule, reading), this.#watch.nowUs);
+  }
+
+  /** A reading of the key came to other windows, from which its alert continues in these. */
+  cameElsewhere(labels: Tags, cameUs: number): void {
+    const name = nameOf(labels);
+    const key = this.#keys.get(name) ?? { labels, cameUs, windows: undefined, heardAtUs: undefined, silent: false };
+    this.#keys.set(name, key);
+    key.cameUs = Math.max(key.cameUs, cameUs);
+  }
+
   /** Call when watched time passes. */
   count(fromUs: number, toUs: number): void {
     this.#countedUs += activeUsIn(this.#rule.active, fromUs, toUs);
@@ -72,11 +92,11 @@ export class SharedWindows {
   /** Continues a silence that others have measured, unless this one already measures it. */
   goOnWith(labels: Tags, before: SharedWindows): void {
     const name = nameOf(labels);
-    const heardBeforeUs = before.#keys.get(name)?.heardAtUs;
+    const { heardAtUs: heardBeforeUs, cameUs } = before.#keys.get(name) ?? { heardAtUs: undefined, cameUs: 0 };
     if (heardBeforeUs !== undefined && !this.#keys.has(name)) {
       // Silence that has counted stays counted.
       const heardAtUs = this.#countedUs - (before.#countedUs - heardBeforeUs);
-      this.#keys.set(name, { labels, windows: undefined, heardAtUs, silent: false });
+      this.#keys.set(name, { labels, cameUs, windows: undefined, heardAtUs, silent: false });
     }
   }
 
@@ -103,6 +123,27 @@ export class SharedWindows {
   silenceS(labels: Tags): number {
     const heardAtUs = this.#keys.get(nameOf(labels))?.heardAtUs ?? this.#countedUs;
     return (this.#countedUs - heardAtUs) / 1e6;
+  }
+
+  /** The processing time of a key's newest reading; -Infinity if it has none. */
+  cameUs(labels: Tags): number {
+    return this.#keys.get(nameOf(labels))?.cameUs ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** The instant at which the first key is forgotten. */
+  forgottenUs(): number {
+    return Math.min(...[...this.#keys.values()].map(({ cameUs }) => cameUs + this.forgetUs));
+  }
+
+  /** Drops the keys that are to be forgotten by this time. */
+  forget(untilUs: number): void {
+    for (const [name, { cameUs }] of this.#keys) if (cameUs + this.forgetUs <= untilUs) this.#keys.delete(name);
+  }
+
+  /** The silence of a key that has counted by a time. Only watched time after `watch.nowUs` counts. */
+  silenceByS(labels: Tags, atUs: number, isWatched: boolean): number {
+    const moreUs = isWatched ? activeUsIn(this.#rule.active, this.#watch.nowUs, atUs) : 0;
+    return this.silenceS(labels) + moreUs / 1e6;
   }
 
   #keyDueUs({ windows, heardAtUs, silent }: Key): number {

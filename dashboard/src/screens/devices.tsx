@@ -10,7 +10,7 @@ import { plural } from "../lib/format.ts";
 import { textSearch } from "../lib/search.ts";
 import { isSilent } from "../lib/silence.ts";
 import { type OpenByDevice, openAlertsOf, rankOf } from "../store/alerts.ts";
-import { hasOld, unwatchedMetrics } from "../store/census.ts";
+import { hasOld, hasUnwatched } from "../store/census.ts";
 import { DEVICES_MAX, type DeviceEntry } from "../store/devices.ts";
 
 /** Filters and orders that depend on the clock are applied again at this interval. */
@@ -194,7 +194,7 @@ const IS_IN_STATE: Readonly<Record<(typeof DEVICE_STATES)[number], (entry: Devic
     silent: ({ item }, { nowUs }) => isSilent(item.peek(), nowUs),
     "partly-silent": ({ item }, { nowUs }) => !isSilent(item.peek(), nowUs) && hasOld(item.peek(), nowUs),
     unwatched: ({ item }) => item.peek().unwatched === true,
-    "partly-unwatched": ({ item }) => item.peek().unwatched !== true && unwatchedMetrics(item.peek()).length > 0,
+    "partly-unwatched": ({ item }) => item.peek().unwatched !== true && hasUnwatched(item.peek()),
     odd: ({ item }) => oddities(item.peek()).length > 0,
   };
 

@@ -35,24 +35,30 @@ export function createCensus(
   });
 }
 
+/** Without lists of metrics: thousands of devices are counted while the page draws. */
 export function countDevices(list: readonly Counted[], nowUs: number): Census {
   let [silent, partlySilent, unwatched] = [0, 0, 0];
-  const metrics = new Set<string>();
-  for (const entry of list) {
-    const item = entry.item.peek();
+  const names = new Set<string>();
+  for (const { item: signal } of list) {
+    const item = signal.peek();
     if (isSilent(item, nowUs)) silent++;
     else if (hasOld(item, nowUs)) partlySilent++;
     if (item.unwatched === true) unwatched++;
-    else for (const metric of unwatchedMetrics(item)) metrics.add(metric);
+    else for (const name in item.metrics) if (item.metrics[name]?.unwatched === true) names.add(name);
   }
-  return { devices: list.length, silent, partlySilent, unwatched, unwatchedMetrics: metrics.size };
+  return { devices: list.length, silent, partlySilent, unwatched, unwatchedMetrics: names.size };
 }
 
 /** Whether a metric of a device is silent. */
 export function hasOld(item: DeviceItem, nowUs: number): boolean {
-  return Object.values(item.metrics).some((metric) => isOld(item, metric, nowUs));
+  for (const name in item.metrics) {
+    const metric = item.metrics[name];
+    if (metric !== undefined && isOld(item, metric, nowUs)) return true;
+  }
+  return false;
 }
 
-export function unwatchedMetrics({ metrics }: DeviceItem): readonly string[] {
-  return Object.entries(metrics).flatMap(([metric, { unwatched }]) => (unwatched === true ? [metric] : []));
+/** Whether no rule watches the values of a metric of the device. */
+export function hasUnwatched({ metrics }: DeviceItem): boolean {
+  return Object.values(metrics).some(({ unwatched }) => unwatched === true);
 }

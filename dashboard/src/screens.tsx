@@ -42,7 +42,7 @@ export const SCREENS = screenTable({
     link: "Alerts",
     key: "a",
     badge: () => <FiringCount />,
-    open: () => ({ title: "Alerts", view: <AlertsScreen /> }),
+    open: ({ query }) => ({ title: "Alerts", view: <AlertsScreen show={query.get("show") ?? undefined} /> }),
   },
   incident: {
     path: "alerts/*",

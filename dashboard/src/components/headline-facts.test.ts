@@ -8,6 +8,7 @@ const WELL: Situation = {
   shadow: 0,
   pending: 0,
   census: { devices: 12, silent: 0, partlySilent: 0, unwatched: 0, unwatchedMetrics: 0 },
+  devicesBeyond: 0,
   ruleErrors: 0,
   ruleWarnings: 0,
   notReady: [],
@@ -32,6 +33,12 @@ test.each([
     { ...firing({ critical: 2, warning: 1, info: 3 }), pending: 1 },
     "critical: 2 critical alerts",
     ["1 warning", "3 notices", "1 alert pending", "12 devices"],
+  ],
+  [
+    "more devices than the page counts",
+    { census: { devices: 20_000 }, devicesBeyond: 5_000 },
+    "calm: All well",
+    ["20.0k of 25.0k devices"],
   ],
   ["a notice", firing({ info: 1 }), "calm: All well", ["1 notice", "12 devices"]],
   [

@@ -30,6 +30,8 @@ export interface Situation {
   readonly shadow: number;
   readonly pending: number;
   readonly census: Census;
+  /** Devices beyond those that the page can count. */
+  readonly devicesBeyond: number;
   readonly ruleErrors: number;
   readonly ruleWarnings: number;
   /** Services that do not work, and why. */
@@ -43,6 +45,8 @@ export interface Situation {
 }
 
 const ALERTS = "#/alerts";
+const ACKNOWLEDGED = "#/alerts?show=acknowledged";
+const PENDING = "#/alerts?show=pending";
 const RULES = "#/rules";
 const PIPELINE = "#/pipeline";
 const LAG_BEHIND = 10_000;
@@ -50,11 +54,13 @@ const REASONS_NAMED = 2;
 
 /** What a person must know first, and everything else that is not as it should be. */
 export function headlineOf(situation: Situation): Headline {
-  const { census } = situation;
+  const { census, devicesBeyond } = situation;
   const facts = FACTS.flatMap((fact) => fact(situation) ?? []);
-  const devices: Fact = {
-    ...{ about: "devices", words: plural(census.devices, "device"), href: devicesHref(), tone: "quiet" },
-  };
+  const words =
+    devicesBeyond === 0
+      ? plural(census.devices, "device")
+      : `${formatCount(census.devices)} of ${plural(census.devices + devicesBeyond, "device")}`;
+  const devices: Fact = { about: "devices", words, href: devicesHref(), tone: "quiet" };
   const [worst] = facts;
   if (worst !== undefined && worst.tone !== "quiet") return { title: worst, facts: [...facts.slice(1), devices] };
   if (census.devices === 0)
@@ -104,11 +110,11 @@ const FACTS: readonly ((situation: Situation) => Fact | undefined)[] = [
   ({ deadLetters }) => refusedFact("dead-letters", "dead letter", deadLetters, "warning"),
   ({ dropped }) => refusedFact("dropped", "dropped message", dropped, "warning"),
   ({ acknowledged }) =>
-    counted(acknowledged, { about: "acknowledged", href: ALERTS, tone: "warning" }, "acknowledged alert"),
+    counted(acknowledged, { about: "acknowledged", href: ACKNOWLEDGED, tone: "warning" }, "acknowledged alert"),
   ({ silenced }) => counted(silenced, { about: "silenced", href: ALERTS, tone: "warning" }, "silenced alert"),
   ({ firing }) => counted(firing.info, { about: "info", href: ALERTS, tone: "quiet" }, "notice"),
   ({ shadow }) => counted(shadow, { about: "shadow", href: ALERTS, tone: "quiet" }, "alert", " in shadow"),
-  ({ pending }) => counted(pending, { about: "pending", href: ALERTS, tone: "quiet" }, "alert", " pending"),
+  ({ pending }) => counted(pending, { about: "pending", href: PENDING, tone: "quiet" }, "alert", " pending"),
   ({ ruleWarnings }) =>
     counted(ruleWarnings, { about: "rule-warnings", href: RULES, tone: "quiet" }, "warning", " about rules"),
   ({ census }) => {

@@ -74,7 +74,7 @@ function useRefused(): RefusedSignals {
 }
 
 function situationOf(page: Page, { deadLetters, dropped }: RefusedSignals): Situation {
-  const { alerts, attention, census, readiness, ruleFiles, stats } = page;
+  const { alerts, attention, census, devices, readiness, ruleFiles, stats } = page;
   const firing = { info: 0, warning: 0, critical: 0 };
   let [acknowledged, silenced, shadow] = [0, 0, 0];
   for (const { state, severity, incident, muted } of alerts.open.value) {
@@ -89,7 +89,7 @@ function situationOf(page: Page, { deadLetters, dropped }: RefusedSignals): Situ
   const { errors: ruleErrors = 0, warnings: ruleWarnings = 0 } = ruleFiles.value ?? {};
   return {
     ...{ firing, acknowledged, silenced, shadow, pending: alerts.pending.value },
-    ...{ census: census.value, ruleErrors, ruleWarnings },
+    ...{ census: census.value, devicesBeyond: devices.overflow.value, ruleErrors, ruleWarnings },
     notReady: parts.filter(({ ready }) => !ready).map(({ name, detail }) => `${name}: ${detail || "not ready"}`),
     // The errors themselves say more than the notice about them.
     notices: parts.flatMap(({ name, notice }) =>

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { AlertChange, Severity } from "../../../domain/alert.ts";
 import { SEVERITIES } from "../../../domain/alert.ts";
 import { usePage } from "../app/page.ts";
@@ -14,7 +15,9 @@ import { openLists } from "../store/alerts.ts";
 /** Rows of an open list at first, and with each click on "more". */
 const ROWS_PER_PAGE = 100;
 
-export function AlertsScreen(): JSX.Element {
+/** `show`: the list to scroll to, such as `acknowledged`. */
+export function AlertsScreen({ show }: { readonly show: string | undefined }): JSX.Element {
+  const screen = useRef<HTMLDivElement>(null);
   const { alerts, attention, kiosk } = usePage();
   const find = useSignal("");
   const severity = useSignal<Severity | undefined>(undefined);
@@ -23,8 +26,14 @@ export function AlertsScreen(): JSX.Element {
     (severity.value === undefined || about.severity === severity.value) && isFound(() => textOf(about));
   const open = alerts.open.value.filter((change) => fits({ ...change, title: summaryOf(change) }));
   const { unacknowledged, acknowledged, pending } = openLists(open, attention.isAcknowledged);
+  const isLoaded = alerts.loaded.value && attention.state.value !== "unknown";
+  useEffect(() => {
+    if (show === undefined || !isLoaded) return;
+    const lists = [...(screen.current?.querySelectorAll("section") ?? [])];
+    lists.find((list) => list.getAttribute("aria-label")?.toLowerCase() === show)?.scrollIntoView();
+  }, [show, isLoaded]);
   return (
-    <div class="alerts-screen">
+    <div class="alerts-screen" ref={screen}>
       <div class="screen-head">
         <h1>Alerts</h1>
         {!kiosk && (

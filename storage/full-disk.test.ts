@@ -9,7 +9,7 @@ import { temporaryFolder } from "./testing/testing.ts";
 const CHILD = fileURLToPath(new URL("./testing/full-disk-child.ts", import.meta.url));
 const RUN = `const { runnerImport } = await import('vite'); await runnerImport('${CHILD}', { configFile: false })`;
 
-/** The report of a storage service whose files cannot grow beyond so many blocks: 512 bytes each, or 1 KiB. */
+/** The report of a storage service whose files cannot grow beyond this number of blocks of 512 bytes or 1 KiB. */
 async function run(file: string, blocks: string): Promise<Record<string, unknown>> {
   const command = `ulimit -f ${blocks}; exec "$0" --input-type=module -e "$1" "$2"`;
   const { stdout } = await promisify(execFile)("sh", ["-c", command, process.execPath, RUN, file]);

@@ -165,6 +165,15 @@ describe("storage while InfluxDB is unavailable", () => {
     expect(await deps.figure("weir_storage_dead_letters_total")).toBe(1);
   });
 
+  it("stores readings whose names make a batch longer than a request may be", async () => {
+    await start(influxd.url);
+    const tags = { long: "x".repeat(50_000) };
+    // 25 MB of lines, in an entry of 60 KB.
+    await append(Array.from({ length: 500 }, (_, n) => reading(n, { tags })));
+    await storedAll(500);
+    expect(await deps.figure("weir_storage_dead_letters_total")).toBe(0);
+  });
+
   it("keeps points that contradict a field's type as dead letters, and stores the rest", async () => {
     const { url, token, org, bucket } = influxd;
     const answer = await fetch(`${url}/api/v2/write?${new URLSearchParams({ org, bucket, precision: "us" })}`, {

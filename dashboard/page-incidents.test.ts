@@ -52,7 +52,7 @@ describe.skipIf(executablePath === undefined)("incidents in a browser", () => {
     const text = await row.textContent();
     expect(text).toContain(past.title);
     expect(text).toContain(hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} d`);
-    expect(text).toContain(`worst ${past.evidence.aggregate}`);
+    expect(text).toContain(`${past.evidence.aggregate} ${Number((past.worst ?? 0).toPrecision(4))}`);
     expect(text).toContain("Ann");
     expect(text).toContain("closed the window");
 

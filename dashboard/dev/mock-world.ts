@@ -321,7 +321,7 @@ export class MockWorld {
     const before = this.#states.get(name);
     const summary = rule.summary(station.device, value);
     const isOpen = before?.state === "pending" || before?.state === "firing";
-    const worst = isOpen ? Math.max(before.worst ?? value, value) : value;
+    const worst = isOpen ? (rule.when.startsWith("<") ? Math.min : Math.max)(before.worst ?? value, value) : value;
     const firedAtUs = state === "firing" && before?.state !== "firing" ? endUs : isOpen ? before.firedAtUs : undefined;
     const change: AlertChange = {
       id: alertChangeId({ task: station.seed % 8, sequence, index: 0 }),

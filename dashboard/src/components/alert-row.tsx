@@ -97,8 +97,18 @@ export function evidenceWords(change: AlertChange): string {
 }
 
 /** `worst avg 312`; empty when there is no worst value. */
-export function worstWords(about: { readonly aggregate: string; readonly worst?: number | undefined }): string {
-  const { aggregate, worst } = about;
+export function worstWords(about: Worst): string {
+  const words = worstValueWords(about);
+  return words === "" || about.aggregate === "absent" ? words : `worst ${words}`;
+}
+
+/** `avg 312`, or `silent for 12 min`. */
+export function worstValueWords({ aggregate, worst }: Worst): string {
   if (worst === undefined || Number.isNaN(worst)) return "";
-  return aggregate === "absent" ? `silent for ${formatAge(worst * 1e6)}` : `worst ${aggregate} ${formatValue(worst)}`;
+  return aggregate === "absent" ? `silent for ${formatAge(worst * 1e6)}` : `${aggregate} ${formatValue(worst)}`;
+}
+
+interface Worst {
+  readonly aggregate: string;
+  readonly worst?: number | undefined;
 }

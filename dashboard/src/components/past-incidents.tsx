@@ -8,7 +8,7 @@ import { usePage } from "../app/page.ts";
 import { incidentHref } from "../app/route.ts";
 import { formatAge, formatInstant, plural } from "../lib/format.ts";
 import { subjectOf } from "../store/alerts.ts";
-import { worstWords } from "./alert-row.tsx";
+import { worstValueWords } from "./alert-row.tsx";
 import { SeverityIcon } from "./icons.tsx";
 
 const PER_PAGE = 50;
@@ -150,7 +150,7 @@ function PastRow(props: { readonly incident: IncidentSummary; readonly when: str
       </td>
       <td>{subjectOf(incident)}</td>
       <td class="cell-when">{formatAge(durationS * 1e6)}</td>
-      <td class="cell-evidence">{worstWords(incident)}</td>
+      <td class="cell-evidence">{worstValueWords(incident)}</td>
       <td class="cell-acknowledged">
         {acknowledgement !== undefined && (
           <>

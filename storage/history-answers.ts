@@ -2,6 +2,7 @@ import {
   HISTORY_ALERTS,
   HISTORY_EXTENT,
   HISTORY_INCIDENT,
+  HISTORY_INCIDENT_EVENTS,
   HISTORY_READINGS,
   HISTORY_SERIES,
   HISTORY_STATES,
@@ -49,6 +50,7 @@ export function answerHistory(options: {
     respond(HISTORY_STATES, (store, query) => store.states(query)),
     respond(HISTORY_ALERTS, (store, query) => store.alerts(query)),
     respond(HISTORY_INCIDENT, (store, query) => store.incident(query)),
+    respond(HISTORY_INCIDENT_EVENTS, (store, query) => store.incidentEvents(query)),
     respond(HISTORY_EXTENT, async (store) => (await store.extent()) ?? null),
     respond(HISTORY_READINGS, async (store, query) => {
       const { frame, count, next } = await store.readings(query);

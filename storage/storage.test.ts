@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { HISTORY_ALERTS, HISTORY_SERIES } from "../contracts/history.ts";
+import { HISTORY_ALERTS, HISTORY_INCIDENT_EVENTS, HISTORY_SERIES } from "../contracts/history.ts";
+import { acknowledgement, delivery, silence } from "../contracts/testing/samples.ts";
 import { decodeDeadLetter } from "../domain/dead-letter-codec.ts";
 import { encodeTick } from "../domain/frame-writer.ts";
 import type { Reading } from "../domain/reading.ts";
@@ -81,7 +82,20 @@ describe("storage with DuckDB", () => {
     }
     const event = { specversion: "1.0", type: "weir.alert.v1", data: alertChange({ id: "a" }) };
     await log.append({ subject: "alerts.warm.1", payload: new TextEncoder().encode(JSON.stringify(event)) });
-    await stored(8);
+    const acknowledged = { ...acknowledgement({ incident: "i1", note: "on my way" }), alert: "warm.1" };
+    for (const [subject, value] of [
+      ["notifications.silences.s-1", silence()],
+      ["notifications.acknowledgements.warm.1", acknowledged],
+      ["notifications.deliveries.ops.webhook.warm.1", { settled: 1, deliveries: [delivery({ incident: "i1" })] }],
+      ["notifications.deliveries.ops.webhook.warm.1", { settled: 1, deliveries: [delivery({ incident: "i1" })] }],
+    ] as const) {
+      await log.append({ subject, payload: new TextEncoder().encode(JSON.stringify(value)) });
+    }
+    await stored(10);
+    await eventually("who handled it is stored", async () => {
+      const events = await log.bus.request(HISTORY_INCIDENT_EVENTS, { incidents: ["i1"] });
+      return events.length === 2 && events.some(({ kind }) => kind === "acknowledgement");
+    });
     expect(service.health()).toEqual({ ready: true, detail: expect.stringContaining("DuckDB") });
     await service.stop();
     expect(await rows("SELECT value, text FROM readings ORDER BY time")).toEqual([
@@ -95,10 +109,11 @@ describe("storage with DuckDB", () => {
     expect(await rows("SELECT id FROM alerts")).toEqual([["a"]]);
     expect(await rows("SELECT stream, sequence::INT FROM positions ORDER BY 1")).toEqual([
       ["ALERTS", 1],
+      ["NOTIFICATIONS", 4],
       ["READINGS", 3],
       ["WINDOWS", 2],
     ]);
-    expect(await deps.figure("weir_storage_duplicates_total")).toBe(1);
+    expect(await deps.figure("weir_storage_duplicates_total")).toBe(2);
   });
 
   it("continues where it stopped, without gaps or repeats", async () => {

@@ -7,14 +7,14 @@ import { answerHistory } from "./history-answers.ts";
 import { LagMeter } from "./lanes/lag-meter.ts";
 import { Lane } from "./lanes/lane.ts";
 import { type BatchBuilder, ReadingsBuilder } from "./lanes/reading-batches.ts";
-import { createAlertsBuilder, createWindowsBuilder } from "./lanes/result-batches.ts";
+import { createAlertsBuilder, createIncidentEventsBuilder, createWindowsBuilder } from "./lanes/result-batches.ts";
 import { openStore } from "./stores.ts";
 
 const DRAIN_MS = 5000;
 const RETENTION_EVERY_MS_MAX = 3_600_000;
 
 /**
- * Writes readings, windows and alerts from the log to the store (`stores.ts` has its kinds), and answers history
+ * Writes readings, windows, alerts and the events of incidents from the log to the store (`stores.ts` has its kinds), and answers history
  * queries. Each stream has a lane (`lanes/lane.ts`), which reads the log from the position that the store has.
  * Invariant: each row is stored once, because its position is stored with it (`common/store.ts`). The log is the
  * queue: an unavailable store only lags behind. Rejects when the store cannot be used at all, such as a file that is
@@ -75,6 +75,8 @@ function builderFor(stream: StoredStream, config: StorageConfig): BatchBuilder {
       return createWindowsBuilder(rowsMax);
     case "ALERTS":
       return createAlertsBuilder(rowsMax);
+    case "NOTIFICATIONS":
+      return createIncidentEventsBuilder(rowsMax);
   }
 }
 

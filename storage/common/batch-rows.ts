@@ -18,6 +18,8 @@ export function rowsOf(batch: Batch): number {
       return batch.windows.length;
     case "ALERTS":
       return batch.alerts.length;
+    case "NOTIFICATIONS":
+      return batch.events.length;
   }
 }
 
@@ -39,6 +41,8 @@ export function partOf(batch: Batch, from: number, to: number): Batch {
       return { ...batch, windows: batch.windows.slice(from, to) };
     case "ALERTS":
       return { ...batch, alerts: batch.alerts.slice(from, to) };
+    case "NOTIFICATIONS":
+      return { ...batch, events: batch.events.slice(from, to) };
   }
 }
 
@@ -51,6 +55,8 @@ export function rowText(batch: Batch, row: number): string {
       return JSON.stringify(batch.windows[row]);
     case "ALERTS":
       return JSON.stringify(batch.alerts[row]);
+    case "NOTIFICATIONS":
+      return JSON.stringify(batch.events[row]);
   }
 }
 

@@ -1,6 +1,7 @@
 import type {
   AlertsPage,
   AlertsQuery,
+  IncidentEventsQuery,
   IncidentQuery,
   ReadingsExtent,
   ReadingsPage,
@@ -10,12 +11,13 @@ import type {
   StatesFound,
   StatesQuery,
 } from "../../contracts/history.ts";
+import type { IncidentEvent } from "../../contracts/incident-events.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import type { SeriesTable } from "../../domain/series-table.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import type { Health } from "../../platform/service.ts";
 
-export const STORED_STREAMS = ["READINGS", "WINDOWS", "ALERTS"] as const;
+export const STORED_STREAMS = ["READINGS", "WINDOWS", "ALERTS", "NOTIFICATIONS"] as const;
 export type StoredStream = (typeof STORED_STREAMS)[number];
 
 /** The last message of a stream whose effect is in the store. Its time shows whether the log is still the same one. */
@@ -43,7 +45,8 @@ export interface ReadingColumns {
 export type Batch =
   | { readonly stream: "READINGS"; readonly position: Position; readonly readings: ReadingColumns }
   | { readonly stream: "WINDOWS"; readonly position: Position; readonly windows: readonly WindowResult[] }
-  | { readonly stream: "ALERTS"; readonly position: Position; readonly alerts: readonly AlertChange[] };
+  | { readonly stream: "ALERTS"; readonly position: Position; readonly alerts: readonly AlertChange[] }
+  | { readonly stream: "NOTIFICATIONS"; readonly position: Position; readonly events: readonly IncidentEvent[] };
 
 export interface WriteReport {
   readonly points: number;
@@ -87,6 +90,8 @@ export interface StoreHistory {
   states(query: StatesQuery): Promise<StatesFound>;
   alerts(query: AlertsQuery): Promise<AlertsPage>;
   incident(query: IncidentQuery): Promise<AlertsPage>;
+  /** Each event of these incidents once, in its newest state, oldest first. */
+  incidentEvents(query: IncidentEventsQuery): Promise<readonly IncidentEvent[]>;
   /** The time range of the readings; undefined when there are none. */
   extent(): Promise<ReadingsExtent | undefined>;
   /**

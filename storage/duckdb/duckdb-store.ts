@@ -1,6 +1,13 @@
 import { basename } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { AlertsQuery, IncidentQuery, ReadingsQuery, SeriesQuery, StatesQuery } from "../../contracts/history.ts";
+import type {
+  AlertsQuery,
+  IncidentEventsQuery,
+  IncidentQuery,
+  ReadingsQuery,
+  SeriesQuery,
+  StatesQuery,
+} from "../../contracts/history.ts";
 import { Backoff } from "../../domain/backoff.ts";
 import { reasonOf } from "../../domain/reason.ts";
 import { sleep } from "../../platform/async/sleep.ts";
@@ -15,6 +22,7 @@ import { writeAlerts } from "./alerts-writer.ts";
 import type { DuckdbConfig } from "./config.ts";
 import { causeOf } from "./failures.ts";
 import { DuckdbHistory } from "./history.ts";
+import { writeIncidentEvents } from "./incident-events.ts";
 import { type OpenedFile, openDuckdb } from "./open.ts";
 import { ReadingsWriter } from "./readings-writer.ts";
 import { timestamp } from "./row-chunk.ts";
@@ -190,6 +198,10 @@ class DuckdbStore implements StoreWriter, StoreHistory {
     return this.#use().history.incident(query);
   }
 
+  async incidentEvents(query: IncidentEventsQuery) {
+    return this.#use().history.incidentEvents(query);
+  }
+
   async extent() {
     return this.#use().history.extent();
   }
@@ -206,6 +218,7 @@ class DuckdbStore implements StoreWriter, StoreHistory {
         ["reading_rows", "time"],
         ["window_rows", "end_time"],
         ["alerts", "time"],
+        ["incident_events", "time"],
       ]) {
         await connection.run(`DELETE FROM ${table} WHERE ${column} < $1`, [timestamp(atUs)]);
       }
@@ -256,6 +269,10 @@ class DuckdbStore implements StoreWriter, StoreHistory {
       case "ALERTS":
         points = batch.alerts.length;
         duplicates = await writeAlerts(connection, batch.alerts);
+        break;
+      case "NOTIFICATIONS":
+        points = batch.events.length;
+        duplicates = await writeIncidentEvents(connection, batch.events);
         break;
     }
     if (isLast) {

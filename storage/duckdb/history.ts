@@ -2,6 +2,7 @@ import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import type {
   AlertsPage,
   AlertsQuery,
+  IncidentEventsQuery,
   IncidentQuery,
   ReadingsExtent,
   ReadingsPage,
@@ -11,7 +12,9 @@ import type {
   StatesFound,
   StatesQuery,
 } from "../../contracts/history.ts";
+import type { IncidentEvent } from "../../contracts/incident-events.ts";
 import { StoreBusyError } from "../common/store.ts";
+import { readIncidentEvents } from "./incident-events.ts";
 import { readAlerts, readIncident } from "./stored-alerts.ts";
 import { readExtent, readReadings } from "./stored-readings.ts";
 import { readSeries, readStates } from "./stored-series.ts";
@@ -46,6 +49,10 @@ export class DuckdbHistory {
 
   async incident(query: IncidentQuery): Promise<AlertsPage> {
     return this.#ask((connection) => readIncident(connection, query));
+  }
+
+  async incidentEvents({ incidents }: IncidentEventsQuery): Promise<IncidentEvent[]> {
+    return this.#ask((connection) => readIncidentEvents(connection, incidents));
   }
 
   async extent(): Promise<ReadingsExtent | undefined> {

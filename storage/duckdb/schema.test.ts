@@ -108,7 +108,7 @@ it("migrates a file of the first version, and continues with it", async () => {
     [60, 70, 1, 60, null],
     [65, 75, 0, null, "open"],
   ]);
-  expect(await run(["SELECT version FROM weir_schema"])).toEqual([[3]]);
+  expect(await run(["SELECT version FROM weir_schema"])).toEqual([[4]]);
   expect(await run(["SELECT count(*)::INT FROM readings"])).toEqual([[1]]);
 });
 
@@ -124,9 +124,9 @@ it("shows numbers, texts and missing values after the migration just like a new 
 });
 
 it("leaves a file of a newer version alone, and explains what to do", async () => {
-  await run(["CREATE TABLE weir_schema(version INTEGER NOT NULL)", "INSERT INTO weir_schema VALUES (4)"]);
+  await run(["CREATE TABLE weir_schema(version INTEGER NOT NULL)", "INSERT INTO weir_schema VALUES (5)"]);
   await expect(open()).rejects.toThrow(
-    "the database file has schema version 4, this program knows 1 to 3; start the program that wrote it",
+    "the database file has schema version 5, this program knows 1 to 4; start the program that wrote it",
   );
   expect(await run(["SELECT table_name FROM information_schema.tables"])).toEqual([["weir_schema"]]);
 });

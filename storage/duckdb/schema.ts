@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 
-const VERSION = 3;
+const VERSION = 4;
 
 const WINDOWS_VIEW = `CREATE VIEW windows AS
   SELECT s.rule, s.labels, s.aggregate, r.start_time, r.end_time, r.revision, r.value, r.text
@@ -18,6 +18,10 @@ const READINGS_VIEW = `CREATE VIEW readings AS
   SELECT s.device, s.metric, s.kind, s.tags, r.time, r.value, r.text
   FROM reading_rows r JOIN series s ON s.id = r.series`;
 
+/** Acknowledgements and deliveries; `event` is JSON. */
+const INCIDENT_EVENTS_TABLE = `CREATE TABLE incident_events(id VARCHAR NOT NULL, incident VARCHAR NOT NULL,
+  time TIMESTAMP NOT NULL, kind VARCHAR NOT NULL, event VARCHAR NOT NULL)`;
+
 /**
  * Rows hold only numbers, and dictionaries hold the names, so a reading takes about five bytes. People query the views.
  * There is no index: a row's time shows whether it is new (see `readings-writer.ts`), and an index on every reading would
@@ -25,7 +29,7 @@ const READINGS_VIEW = `CREATE VIEW readings AS
  */
 const TABLES = [
   "CREATE TABLE positions(stream VARCHAR NOT NULL, sequence BIGINT NOT NULL, stored_at BIGINT NOT NULL)",
-  "INSERT INTO positions VALUES ('READINGS', 0, 0), ('WINDOWS', 0, 0), ('ALERTS', 0, 0)",
+  "INSERT INTO positions VALUES ('READINGS', 0, 0), ('WINDOWS', 0, 0), ('ALERTS', 0, 0), ('NOTIFICATIONS', 0, 0)",
   SENSORS_TABLE,
   SERIES_TABLE,
   "CREATE TABLE reading_rows(series UINTEGER NOT NULL, time TIMESTAMP NOT NULL, value DOUBLE, text VARCHAR)",
@@ -38,6 +42,7 @@ const TABLES = [
   `CREATE TABLE alerts(id VARCHAR NOT NULL, time TIMESTAMP NOT NULL, rule VARCHAR NOT NULL,
     state VARCHAR NOT NULL, severity VARCHAR NOT NULL, incident VARCHAR NOT NULL, value DOUBLE,
     key VARCHAR NOT NULL, change VARCHAR NOT NULL)`,
+  INCIDENT_EVENTS_TABLE,
   // Written at a clean stop, and empty while the file is in use. It saves the next start from reading every row.
   "CREATE TABLE newest_saved(of VARCHAR NOT NULL, id UINTEGER NOT NULL, us DOUBLE NOT NULL)",
   READINGS_VIEW,
@@ -83,6 +88,8 @@ const MIGRATIONS: ReadonlyMap<number, readonly string[]> = new Map([
       "DELETE FROM newest_saved",
     ],
   ],
+  // Version 3 had no events of incidents. They are read from the beginning of the log.
+  [3, [INCIDENT_EVENTS_TABLE, "INSERT INTO positions VALUES ('NOTIFICATIONS', 0, 0)"]],
 ]);
 
 /** Creates the tables, or migrates those of an older version. Throws when a newer program wrote the file. */

@@ -1,4 +1,11 @@
-import type { AlertsQuery, IncidentQuery, ReadingsQuery, SeriesQuery, StatesQuery } from "../../contracts/history.ts";
+import type {
+  AlertsQuery,
+  IncidentEventsQuery,
+  IncidentQuery,
+  ReadingsQuery,
+  SeriesQuery,
+  StatesQuery,
+} from "../../contracts/history.ts";
 import { Backoff } from "../../domain/backoff.ts";
 import { sleep } from "../../platform/async/sleep.ts";
 import type { Log } from "../../platform/log/port.ts";
@@ -15,6 +22,7 @@ import {
   type StoreWriter,
 } from "../common/store.ts";
 import type { InfluxdbConfig } from "./config.ts";
+import { readIncidentEvents } from "./incident-events.ts";
 import { InfluxClient } from "./influx-client.ts";
 import { type Lines, LineWriter } from "./lines.ts";
 import { SavedPosition } from "./positions.ts";
@@ -115,6 +123,10 @@ class InfluxStore implements StoreWriter, StoreHistory {
 
   async incident(query: IncidentQuery) {
     return readIncident(this.#client, query);
+  }
+
+  async incidentEvents({ incidents }: IncidentEventsQuery) {
+    return readIncidentEvents(this.#client, incidents);
   }
 
   async extent() {

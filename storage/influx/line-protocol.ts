@@ -1,4 +1,6 @@
+import type { IncidentEvent } from "../../contracts/incident-events.ts";
 import type { AlertChange } from "../../domain/alert.ts";
+import { parseIncidentId } from "../../domain/alert-ids.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
 import type { Series, Tags } from "../../domain/reading.ts";
 import { isRetraction, type WindowResult } from "../../domain/window-result.ts";
@@ -97,6 +99,27 @@ export function windowLine(window: WindowResult): string {
   }
   fields += `retracted=${isRetraction(window)},revision=${window.revision}i,window_end=${window.endUs}i`;
   return `windows${tagSet({ rule: window.rule }, window.labels)} ${fields} ${window.startUs}`;
+}
+
+/**
+ * A line of `incident_events`, in nanoseconds, like those of `alerts`. Decisions on several alerts have one time, so the
+ * alert is a tag, and so are the receiver and the state of its change.
+ */
+export function incidentEventLine(event: IncidentEvent): string {
+  const { id, kind, incident, atUs } = event;
+  const { rule = incident, keyHash = "" } = parseIncidentId(incident) ?? {};
+  const { receiver, state } = event.kind === "delivery" ? event.delivery : { receiver: "", state: "" };
+  const tags = tagSet({ rule, alert: keyHash, kind, receiver, state }, {});
+  const by = event.kind === "acknowledgement" ? event.acknowledgement.by : "";
+  const outcome = event.kind === "delivery" ? event.delivery.outcome : "";
+  const fields = [
+    `id=${escapeText(id)}`,
+    `incident=${escapeText(incident)}`,
+    `by=${escapeText(by)}`,
+    `outcome=${escapeText(outcome)}`,
+    `event=${escapeText(JSON.stringify(event))}`,
+  ];
+  return `incident_events${tags} ${fields.join(",")} ${BigInt(atUs) * 1000n + BigInt(fnv1a32(id) % 1000)}`;
 }
 
 /**

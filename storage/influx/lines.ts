@@ -1,6 +1,6 @@
 import type { SeriesTable } from "../../domain/series-table.ts";
 import type { Batch, ReadingColumns } from "../common/store.ts";
-import { alertLine, readingPrefix, readingValue, windowLine } from "./line-protocol.ts";
+import { alertLine, incidentEventLine, readingPrefix, readingValue, windowLine } from "./line-protocol.ts";
 
 /** InfluxDB refuses requests of more than 50 MB. */
 const BODY_CHARACTERS_MAX = 8 * 1_048_576;
@@ -31,6 +31,8 @@ export class LineWriter {
         return listLines("us", batch.windows.map(windowLine));
       case "ALERTS":
         return listLines("ns", batch.alerts.map(alertLine));
+      case "NOTIFICATIONS":
+        return listLines("ns", batch.events.map(incidentEventLine));
     }
   }
 

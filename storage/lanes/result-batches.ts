@@ -1,3 +1,4 @@
+import { type IncidentEvent, incidentEventsIn } from "../../contracts/incident-events.ts";
 import type { AlertChange, AlertEvent } from "../../domain/alert.ts";
 import { INSTANT_US_MAX } from "../../domain/time.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
@@ -13,7 +14,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 const PAYLOAD_BYTES_MAX = 8 * 1024 * 1024;
 
 interface Results<Item> {
-  decode(payload: Uint8Array): readonly Item[];
+  decode(message: LogMessage): readonly Item[];
   /** Why no store can hold an item; undefined if stores can. */
   faultOf(item: Item, payload: Uint8Array): string | undefined;
   batchOf(items: readonly Item[], position: Position): Batch;
@@ -48,7 +49,7 @@ class ListBuilder<Item> implements BatchBuilder {
   add(message: LogMessage): readonly RefusedRow[] {
     const { payload } = message;
     const refused: RefusedRow[] = [];
-    for (const item of this.#results.decode(payload)) {
+    for (const item of this.#results.decode(message)) {
       const detail = this.#results.faultOf(item, payload);
       if (detail === undefined) this.#items.push(item);
       else refused.push({ detail, text: JSON.stringify(item) });
@@ -80,7 +81,7 @@ class ListBuilder<Item> implements BatchBuilder {
 
 export function createWindowsBuilder(rowsMax: number): BatchBuilder {
   return new ListBuilder<WindowResult>(rowsMax, {
-    decode: (payload) => decodeWindows(payload).results,
+    decode: ({ payload }) => decodeWindows(payload).results,
     faultOf: ({ startUs, endUs, labels }, payload) => {
       if (!isInstant(startUs) || !isInstant(endUs)) return `the window from ${startUs} to ${endUs} is out of range`;
       // The labels are a part of the payload.
@@ -99,9 +100,18 @@ function isInstant(atUs: number): boolean {
 
 export function createAlertsBuilder(rowsMax: number): BatchBuilder {
   return new ListBuilder<AlertChange>(rowsMax, {
-    decode: (payload) => [decodeAlert(payload)],
+    decode: ({ payload }) => [decodeAlert(payload)],
     faultOf: ({ atUs }) => (isInstant(atUs) ? undefined : `the time, ${atUs} microseconds, is out of range`),
     batchOf: (alerts, position) => ({ stream: "ALERTS", position, alerts }),
+  });
+}
+
+/** Silences have no events; only the position advances. */
+export function createIncidentEventsBuilder(rowsMax: number): BatchBuilder {
+  return new ListBuilder<IncidentEvent>(rowsMax, {
+    decode: incidentEventsIn,
+    faultOf: ({ atUs }) => (isInstant(atUs) ? undefined : `the time, ${atUs} microseconds, is out of range`),
+    batchOf: (events, position) => ({ stream: "NOTIFICATIONS", position, events }),
   });
 }
 

@@ -1,3 +1,4 @@
+import type { IncidentEvent } from "../../contracts/incident-events.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import type { Reading } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
@@ -19,6 +20,7 @@ export interface Given {
   sequence(): number;
   write(readings: readonly Reading[]): Promise<WriteReport>;
   writeAlerts(alerts: readonly AlertChange[]): Promise<WriteReport>;
+  writeEvents(events: readonly IncidentEvent[]): Promise<WriteReport>;
   /** Closes the store and opens it again. */
   reopen(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import type { StoreKind } from "../common/store-kind.ts";
 import { at, readingsBatch, T0 } from "./batches.ts";
 import type { Given, StoreOracle } from "./given.ts";
 import { describeHistoryContract } from "./history-contract.ts";
+import { describeIncidentEventsContract } from "./incident-events-contract.ts";
 import { describeSeriesContract } from "./series-contract.ts";
 import { describeWindowsContract } from "./windows-contract.ts";
 import { describeWriterContract } from "./writer-contract.ts";
@@ -48,6 +49,7 @@ export function describeStoreContract(kind: StoreKind, start: () => Promise<Stor
       sequence: () => sequence,
       write: (readings) => opened.writer.write(readingsBatch(++sequence, readings, table)),
       writeAlerts: (alerts) => opened.writer.write({ stream: "ALERTS", position: at(++sequence), alerts }),
+      writeEvents: (events) => opened.writer.write({ stream: "NOTIFICATIONS", position: at(++sequence), events }),
       async reopen() {
         await opened.writer.close();
         opened = await tested.open();
@@ -72,6 +74,7 @@ export function describeStoreContract(kind: StoreKind, start: () => Promise<Stor
     if (kind.hasHistory) {
       describeHistoryContract({ ...given, history });
       describeSeriesContract({ ...given, history });
+      describeIncidentEventsContract({ ...given, history });
     }
 
     it("can be closed twice", async () => {

@@ -149,9 +149,13 @@ function PastRow(props: { readonly incident: IncidentSummary; readonly when: str
         </span>
       </td>
       <td>{subjectOf(incident)}</td>
-      <td class="cell-when">{formatAge(durationS * 1e6)}</td>
-      <td class="cell-evidence">{worstValueWords(incident)}</td>
-      <td class="cell-acknowledged">
+      <td class="cell-when" data-label="lasted">
+        {formatAge(durationS * 1e6)}
+      </td>
+      <td class="cell-evidence" data-label="worst">
+        {worstValueWords(incident)}
+      </td>
+      <td class="cell-acknowledged" data-label="acknowledged by">
         {acknowledgement !== undefined && (
           <>
             {acknowledgement.by}

@@ -30,6 +30,7 @@ export function RuleProblems(): JSX.Element | null {
           <ul>
             {problems.map(({ severity, code, file, line, column, message, help }) => (
               <li
+                class="problem"
                 key={`${file}:${line}:${column}:${message}`}
                 data-severity={severity === "error" ? "critical" : "warning"}
               >

@@ -67,6 +67,23 @@ function Fact({ name, value }: { readonly name: string; readonly value: string }
   );
 }
 
+/** The letters in the log, by reason. */
+function Reasons(): JSX.Element | null {
+  const reasons = [...(usePage().stats.figures.value?.deadLettersByReason ?? [])]
+    .filter(([, count]) => count > 0)
+    .sort((a, b) => b[1] - a[1]);
+  if (reasons.length === 0) return null;
+  return (
+    <ul class="reasons" aria-label="Dead letters by reason">
+      {reasons.map(([reason, count]) => (
+        <li key={reason}>
+          {reason} <strong>{formatCount(count)}</strong>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 /** The newest dead letters, reloaded when their number changes. */
 function Letters(): JSX.Element {
   const { api, kiosk, stats, settings } = usePage();
@@ -102,6 +119,7 @@ function Letters(): JSX.Element {
         <span class="count">{formatCount(total.value)}</span>
         {!kiosk && letters.value?.some(({ retryable }) => retryable) && <RetryAll onDone={() => void load()} />}
       </div>
+      <Reasons />
       {problem.value !== undefined && <p class="quiet">{problem.value}</p>}
       {letters.value?.length === 0 && <p class="quiet">No dead letters.</p>}
       {letters.value !== undefined && letters.value.length > 0 && (

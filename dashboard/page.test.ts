@@ -100,6 +100,10 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
       await page.goto(gateway.url);
       const cards = page.locator(".card[data-device=phone]");
       await expect.poll(() => cards.count(), { timeout: WAIT_MS }).toBe(2);
+      // The phones are live, and the stations replay a recording.
+      await expect
+        .poll(() => page.locator(".time-note-sub").textContent(), { timeout: WAIT_MS })
+        .toMatch(/^Live, and recorded data of \d+ \w+ \d{4} · /);
       const bert = cards.filter({ hasText: "user bert" });
       gateway.send("alerts", [{ ...gateway.world.change("phone", "firing"), key: { device: "phone", user: "bert" } }]);
       await expect.poll(() => bert.getAttribute("data-state"), { timeout: WAIT_MS }).toBe("firing");

@@ -114,7 +114,6 @@ export function startPage(target: Window): Page {
 
   const devices = new DeviceStore({
     frame,
-    nowUs: serverNowUs,
     settled: (task) => target.setTimeout(task, SNAPSHOT_SETTLED_MS),
   });
   const alerts = new AlertStore(frame);

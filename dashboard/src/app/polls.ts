@@ -114,12 +114,12 @@ function refreshAfterAlerts({ alerts, target }: PollOptions, refresh: () => void
 function loadPastAlerts({ api, status, devices, alerts }: PollOptions): void {
   effect(() => {
     if (status.value.state !== "open" || !devices.loaded.value) return;
-    const newestUs = devices.clock.newestUs;
-    if (newestUs === -Infinity) return;
-    const query = { fromUs: newestUs - ALERTS_PAST_US, toUs: newestUs + ALERTS_AHEAD_US, limit: ALERTS_LISTED };
-    api.alerts({ state: "all", ...query }).then(
-      (past) => alerts.history(past.alerts),
-      () => {},
-    );
+    for (const newestUs of devices.clock.presents) {
+      const query = { fromUs: newestUs - ALERTS_PAST_US, toUs: newestUs + ALERTS_AHEAD_US, limit: ALERTS_LISTED };
+      api.alerts({ state: "all", ...query }).then(
+        (past) => alerts.history(past.alerts),
+        () => {},
+      );
+    }
   });
 }

@@ -4,7 +4,8 @@ import { incidentFacts, summaryOf as textOf } from "../../../domain/incident.ts"
 import { type Page, usePage } from "../app/page.ts";
 import { incidentHref } from "../app/route.ts";
 import { formatAge, formatSince, formatValue } from "../lib/format.ts";
-import { deviceOf, deviceTagsOf, isOpen, subjectOf } from "../store/alerts.ts";
+import { isOpen, subjectOf } from "../store/alerts.ts";
+import { presentOf } from "../store/present.ts";
 import { SeverityIcon } from "./icons.tsx";
 import { inhibitedWords } from "./inhibited-by.tsx";
 
@@ -60,7 +61,7 @@ function Marks({ incident, page }: { readonly incident: string; readonly page: P
 
 /** `since 14:00 · 3 h` while the alert is open, then the time of its end. */
 function AlertAge({ change, page }: { readonly change: AlertChange; readonly page: Page }): JSX.Element {
-  const nowUs = referenceOf(page, change);
+  const nowUs = presentOf(change, { devices: page.devices, nowUs: page.nowUs.value });
   const zone = page.settings.zone.value;
   const open = isOpen(change);
   const atUs = open ? change.activeAtUs : change.atUs;
@@ -69,16 +70,6 @@ function AlertAge({ change, page }: { readonly change: AlertChange; readonly pag
       {open ? `since ${formatSince(atUs, nowUs, zone)} · ${formatAge(nowUs - atUs)}` : formatSince(atUs, nowUs, zone)}
     </time>
   );
-}
-
-/** The present for the age of the alert: the clock for live data, the newest reading for recorded data. */
-function referenceOf(page: Page, change: AlertChange): number {
-  const time = page.eventTime.value;
-  if (time.kind !== "replay") return page.nowUs.value;
-  const device = deviceOf(change);
-  const devices = device === undefined ? [] : page.devices.having({ device, tags: deviceTagsOf(change) });
-  const newestUs = devices.length === 0 ? time.newestUs : Math.max(...devices.map((entry) => entry.newestUs()));
-  return Math.max(newestUs, change.atUs);
 }
 
 /** The incident's title: the text of the moment at which it fired. */

@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
 import { usePage } from "../app/page.ts";
 import { themeAfter } from "../app/settings.ts";
-import { formatSpeed } from "../lib/event-clock.ts";
-import { formatInstant, formatTime, zoneName } from "../lib/format.ts";
+import { type EventTime, formatSpeed } from "../lib/event-clock.ts";
+import { formatDay, formatInstant, formatTime, type Zone, zoneName } from "../lib/format.ts";
 import { isLost } from "./disconnected-bar.tsx";
 import { Logo, SunMoon } from "./icons.tsx";
 
@@ -65,13 +65,19 @@ function DataTime(): JSX.Element {
         {time.kind === "replay" ? formatInstant(shownUs, zone) : formatTime(shownUs, zone)}
       </span>
       <span class="time-note-sub">
-        {time.kind === "replay"
-          ? `Recorded data${time.speed === undefined ? "" : ` at ${formatSpeed(time.speed)}`} · `
-          : ""}
+        {recordedWords(time, zone)}
         {zoneName(zone, shownUs)}
       </span>
     </button>
   );
+}
+
+/** `Recorded data at 7,200× · `; beside live data also its time: `Live, and recorded data of 14 Mar 2013 at 7,200× · ` */
+function recordedWords(time: EventTime, zone: Zone): string {
+  if (time.kind !== "replay" && time.kind !== "mixed") return "";
+  const speed = time.speed === undefined ? "" : ` at ${formatSpeed(time.speed)}`;
+  if (time.kind === "replay") return `Recorded data${speed} · `;
+  return `Live, and recorded data of ${formatDay(time.newestUs, zone)}${speed} · `;
 }
 
 /** The state of the connection in plain words. */

@@ -36,7 +36,7 @@ function usePast(): Past {
 
   async function load(after: string | undefined): Promise<void> {
     const newestUs = Math.max(devices.clock.newestUs, Date.now() * 1000);
-    const oldestUs = devices.clock.newestUs === -Infinity ? newestUs : devices.clock.newestUs;
+    const oldestUs = Math.min(newestUs, ...devices.clock.presents);
     const span = { fromUs: oldestUs - YEAR_US, toUs: newestUs + DAY_US };
     try {
       const page = await api.pastIncidents({ ...span, limit: PER_PAGE, after });

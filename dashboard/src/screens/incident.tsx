@@ -16,6 +16,7 @@ import { inhibitedWords } from "../components/inhibited-by.tsx";
 import { formatAge, formatInstant, plural, type Zone, zoneName } from "../lib/format.ts";
 import { type Span, spanAround } from "../lib/ranges.ts";
 import { deviceOf, deviceTagsOf, isOpen } from "../store/alerts.ts";
+import { presentOf } from "../store/present.ts";
 
 const HOUR_US = 3_600_000_000;
 
@@ -49,11 +50,10 @@ function Incident(props: {
   readonly acknowledgement: Acknowledgement | undefined;
 }): JSX.Element {
   const { changes, last, facts, acknowledgement } = props;
-  const { settings, kiosk, nowUs, eventTime } = usePage();
+  const { settings, kiosk, nowUs, devices } = usePage();
   const zone = settings.zone.value;
   const device = deviceOf(last);
-  const time = eventTime.value;
-  const endUs = !isOpen(last) ? last.atUs : time.kind === "replay" ? Math.max(time.newestUs, last.atUs) : nowUs.value;
+  const endUs = isOpen(last) ? presentOf(last, { devices, nowUs: nowUs.value }) : last.atUs;
   return (
     <>
       <div class="incident-head" data-severity={last.severity} data-state={last.state}>

@@ -25,7 +25,6 @@ function createStore(request: (run: () => void) => void = (run) => run()) {
   const settled: (() => void)[] = [];
   const store = new DeviceStore({
     frame: createFrame(request),
-    nowUs: () => 0,
     settled: (task) => settled.push(task),
   });
   return { store, settle: () => settled.splice(0).map((task) => task()) };

@@ -58,7 +58,6 @@ export class DeviceStore {
   /** Numeric metrics; the metrics that most devices have come first. */
   readonly metrics: ReadonlySignal<readonly MetricCount[]> = this.#metrics;
   readonly #frame: Frame;
-  readonly #nowUs: () => number;
   readonly #settled: (task: () => void) => void;
   /** By id, like all maps and sets of devices here. */
   readonly #entries = new Map<string, Entry>();
@@ -74,12 +73,10 @@ export class DeviceStore {
 
   constructor(options: {
     readonly frame: Frame;
-    readonly nowUs: () => number;
     /** Runs a task when the pieces of a long snapshot have had time to arrive. */
     readonly settled: (task: () => void) => void;
   }) {
     this.#frame = options.frame;
-    this.#nowUs = options.nowUs;
     this.#settled = options.settled;
   }
 
@@ -194,7 +191,7 @@ export class DeviceStore {
     entry.pending = merge(entry.pending, item);
     for (const [metric, spark] of entry.sparks) remember(spark, item.metrics[metric]);
     this.#dirty.add(entry);
-    this.clock.observe(newestOf(item), this.#nowUs());
+    this.clock.observe({ newestUs: newestOf(item), seenUs: item.lastSeenUs });
   }
 }
 

@@ -17,7 +17,7 @@ function start(over: Partial<typeof LIMITS> = {}) {
   const known = new KnownSeries({ ...LIMITS, ...over }, ledger);
   const device = (name: string, sender: string, atUs = 0, tags = {}) =>
     known.device({ device: name, tags }, sender, atUs);
-  /** How many of so many new devices, with one metric each, are accepted. */
+  /** How many of this many new devices, with one metric each, are accepted. */
   function accepted(sender: string, count: number, atUs = 0): number {
     let accepted = 0;
     for (let i = 0; i < count; i++) {

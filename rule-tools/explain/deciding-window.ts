@@ -2,6 +2,7 @@ import type { ExplainedReading } from "../../contracts/explanations.ts";
 import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
 import { keyName } from "../../domain/alert-ids.ts";
 import type { LogEntry, ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import { sensorKey } from "../../domain/reading.ts";
 import { compileRule } from "../../engine/rules/compile.ts";
 import type { InputSpec, Rule } from "../../engine/rules/rule.ts";
 import type { EntryPosition } from "../../engine/step.ts";
@@ -23,9 +24,13 @@ export class DecidingWindow {
   readonly #table: SeriesTable;
   readonly #key: string;
   readonly #wants = new Map<number, boolean>();
+  readonly #sensors: (number | undefined)[] = [];
+  readonly #sensorIds = new Map<string, number>();
   readonly #seen = new Set<string>();
   #rule: Rule | undefined;
   #readings: ExplainedReading[] = [];
+  /** The newest observation time of `#readings`. */
+  #newestInUs = Number.NEGATIVE_INFINITY;
   /** Late readings whose correction has not been emitted yet, and the arrival of the first of them. */
   readonly #waiting: ExplainedReading[] = [];
   #waitingSinceUs = 0;
@@ -102,6 +107,7 @@ export class DecidingWindow {
 
   #forget(): void {
     this.#readings = [];
+    this.#newestInUs = Number.NEGATIVE_INFINITY;
     this.#seen.clear();
     this.#wants.clear();
     this.#newest = undefined;
@@ -125,8 +131,11 @@ export class DecidingWindow {
         if (atUs < startUs && !(atUs < (this.#prior?.atUs ?? Number.NEGATIVE_INFINITY)))
           this.#prior = this.#reading(entry, i, at);
       } else {
-        const name = `${id} ${atUs}`;
-        if (!this.#seen.has(name) && !this.#isBehind(atUs)) this.#readings.push(this.#reading(entry, i, at));
+        const name = `${this.#sensorOf(id)} ${atUs}`;
+        if (!this.#seen.has(name) && !this.#isBehind(atUs)) {
+          this.#readings.push(this.#reading(entry, i, at));
+          this.#newestInUs = Math.max(this.#newestInUs, atUs);
+        }
         this.#seen.add(name);
       }
       if (!(atUs <= (this.#newest?.atUs ?? Number.NEGATIVE_INFINITY)))
@@ -147,14 +156,14 @@ export class DecidingWindow {
   ): void {
     if (this.name === undefined) return;
     if (this.#waiting.length > 0 && at.storedAtUs >= this.#waitingSinceUs + CORRECTION_WAIT_US) {
-      this.#readings.push(...this.#waiting.splice(0));
+      for (const reading of this.#waiting.splice(0)) this.#readings.push(reading);
     }
     if (entry.kind !== "readings") return;
     const { startUs, endUs } = this.part.window;
     for (let i = from; i < entry.count; i++) {
       const id = entry.seriesId[i] as number;
       const atUs = entry.atUs[i] as number;
-      const name = `${id} ${atUs}`;
+      const name = `${this.#sensorOf(id)} ${atUs}`;
       if (!this.#isWanted(id) || atUs < startUs || atUs >= endUs || this.#seen.has(name)) continue;
       this.#seen.add(name);
       if (this.#waiting.length === 0) this.#waitingSinceUs = at.storedAtUs;
@@ -173,6 +182,7 @@ export class DecidingWindow {
 
   /** Readings at or before a consumed instant are dropped. */
   #isBehind(atUs: number): boolean {
+    if (atUs > this.#takenUs || atUs > this.#newestInUs) return false;
     return this.#readings.some((taken) => taken.atUs >= atUs && taken.atUs <= this.#takenUs);
   }
 
@@ -190,6 +200,17 @@ export class DecidingWindow {
       value: kind === "string" ? (entry.texts[value] ?? "") : value,
       ...at,
     };
+  }
+
+  /** Equal for series that differ only in their kind, because a reading is identified without it. */
+  #sensorOf(id: number): number {
+    const known = this.#sensors[id];
+    if (known !== undefined) return known;
+    const key = sensorKey(this.#table.series(id));
+    const sensor = this.#sensorIds.get(key) ?? this.#sensorIds.size;
+    this.#sensorIds.set(key, sensor);
+    this.#sensors[id] = sensor;
+    return sensor;
   }
 
   #isWanted(id: number): boolean {
@@ -231,8 +252,8 @@ export class DecidingWindow {
     const windows = this.input?.windows;
     const newest = this.#newest;
     if (windows === undefined || newest === undefined || windows.kind === "absent") return false;
-    if (!this.#isWhole() || (windows.kind === "count" && this.#readings.length < windows.count)) return false;
-    return newest.atUs + (storedAtUs - newest.storedAtUs) >= this.part.window.endUs + windows.latenessUs;
+    const isLate = newest.atUs + (storedAtUs - newest.storedAtUs) >= this.part.window.endUs + windows.latenessUs;
+    return isLate && this.#isWhole() && (windows.kind !== "count" || this.#readings.length >= windows.count);
   }
 }
 

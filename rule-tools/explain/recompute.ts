@@ -55,9 +55,9 @@ const DEFINITIONS: { readonly [K in Kind]: Definition<OfKind<K>> } = {
   count: ({ all }) => all.length,
   sum: ({ numbers }) => sum(numbers),
   avg: ({ numbers }) => sum(numbers) / numbers.length,
-  min: ({ numbers }) => Math.min(...numbers),
-  max: ({ numbers }) => Math.max(...numbers),
-  range: ({ numbers }) => Math.max(...numbers) - Math.min(...numbers),
+  min: ({ numbers }) => least(numbers),
+  max: ({ numbers }) => greatest(numbers),
+  range: ({ numbers }) => greatest(numbers) - least(numbers),
   first: ({ first }) => first?.value,
   last: ({ last }) => last?.value,
   delta: ({ delta }) => delta,
@@ -100,6 +100,15 @@ export function agrees(a: number | string, b: number | string | undefined, scale
   if (typeof a !== "number" || typeof b !== "number") return a === b;
   if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) && Number.isNaN(b);
   return Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), scale);
+}
+
+// Not `Math.min(...values)`: a call takes about 125,000 arguments.
+function least(values: readonly number[]): number {
+  return values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+}
+
+function greatest(values: readonly number[]): number {
+  return values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
 }
 
 /** Compensated (Neumaier), so that only the last digits can be wrong. */

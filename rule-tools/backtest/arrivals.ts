@@ -52,7 +52,7 @@ export class Arrivals {
     this.#nowUs = atUs;
   }
 
-  /** A device, metric and kind of value must always have the same tags. */
+  /** Pass the same object for the same tags where possible: each is kept. */
   add(device: string, metric: string, tags: Tags, atUs: number, value: ReadingValue): void {
     this.#batch.add(device, metric, tags, atUs, value);
   }

@@ -6,7 +6,8 @@ const CAPACITY_AT_FIRST = 512;
 /** Collects readings into an entry like those of the log, without encoding it. Reuse one batch for many entries. */
 export class ColumnBatch {
   readonly #table: SeriesTable;
-  readonly #ids = new Map<string, Map<string, number>>();
+  /** By tags (the object), device, and metric with kind. A cache: the table knows equal series by their names. */
+  readonly #ids = new Map<Tags, Map<string, Map<string, number>>>();
   #seriesId = new Uint32Array(CAPACITY_AT_FIRST);
   #atUs = new Float64Array(CAPACITY_AT_FIRST);
   #values = new Float64Array(CAPACITY_AT_FIRST);
@@ -21,14 +22,19 @@ export class ColumnBatch {
     return this.#count;
   }
 
-  /** A device, metric and kind of value must always have the same tags. */
+  /** Pass the same object for the same tags where possible: each is kept. */
   add(device: string, metric: string, tags: Tags, atUs: number, value: ReadingValue): void {
     const kind = kindOf(value);
     const name = kind === "number" ? metric : `${metric}\u0000${kind}`;
-    let metrics = this.#ids.get(device);
+    let devices = this.#ids.get(tags);
+    if (devices === undefined) {
+      devices = new Map();
+      this.#ids.set(tags, devices);
+    }
+    let metrics = devices.get(device);
     if (metrics === undefined) {
       metrics = new Map();
-      this.#ids.set(device, metrics);
+      devices.set(device, metrics);
     }
     let id = metrics.get(name);
     if (id === undefined) {

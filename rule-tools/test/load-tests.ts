@@ -2,9 +2,17 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { reasonOf } from "../../domain/reason.ts";
 import { type FileProblem, parseYaml } from "../../platform/files/yaml-file.ts";
-import { canGroupBy, groupedBy, groupingOf } from "../../rule-language/spec/grouping.ts";
+import { canGroupBy, groupedBy, groupingOf, SERIES } from "../../rule-language/spec/grouping.ts";
 import { type RuleSpec, ruleFileSchema, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
-import { EXPECTATION_FIELDS, labelsOf, type TestCase, testFileSchema, WINDOW_EXPECTATION_FIELDS } from "./format.ts";
+import {
+  EXPECTATION_FIELDS,
+  labelsOf,
+  READING_FIELDS,
+  SERIES_FIELDS,
+  type TestCase,
+  testFileSchema,
+  WINDOW_EXPECTATION_FIELDS,
+} from "./format.ts";
 
 export interface LoadedTest {
   readonly test: TestCase;
@@ -140,6 +148,13 @@ function withoutUndefined(fields: Readonly<Record<string, unknown>>): Record<str
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined));
 }
 
+/** The names of the tags that the readings of a test have. */
+function tagsOf({ series, events }: TestCase): ReadonlySet<string> {
+  const ofSeries = series.flatMap((one) => Object.keys(labelsOf(one, SERIES_FIELDS)));
+  const ofEvents = events.flatMap(({ reading }) => (reading ? Object.keys(labelsOf(reading, READING_FIELDS)) : []));
+  return new Set([...ofSeries, ...ofEvents]);
+}
+
 function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Complain): void {
   const check = (
     list: "expect" | "expect_windows",
@@ -153,8 +168,11 @@ function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Compla
       complain([list, i, "rule"], `the rule files have no rule "${rule}"; they have ${ids.join(", ")}`);
       return ofId;
     }
+    const tags = tagsOf(test);
     for (const label of Object.keys(labels)) {
-      if (ofId.some((spec) => canGroupBy(groupingOf(spec), label))) continue;
+      const isKnown = label === "device" || label === "metric" || tags.has(label);
+      const isOfGroup = ({ group_by }: RuleSpec) => group_by !== SERIES || isKnown;
+      if (ofId.some((spec) => canGroupBy(groupingOf(spec), label) && isOfGroup(spec))) continue;
       const groups = [...new Set(ofId.map(groupedBy))].join("; ");
       complain([list, i, label], `${label} is neither a field nor a label of the group; ${rule} groups by ${groups}`);
     }

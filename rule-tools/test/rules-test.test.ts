@@ -57,6 +57,28 @@ describe("the values of a series", () => {
   ])("%s is refused", (text, message) => expect(parseValues(text)).toContain(message));
 });
 
+test("series that differ in a tag are apart; an expectation that names fewer labels is about all of them", async () => {
+  const series = (phase: string, values: string) =>
+    `      - { device: d1, site: s, phase: ${phase}, metric: t, every: 10s, values: "${values}" }\n`;
+  const tests = `  - name: phases\n    series:\n${series("L1", "4x12")}${series("L2", "6x12")}    expect_windows:\n${[
+    "{ rule: summary, phase: L1, end: 1m, values: { avg: 4, count: 6 } }",
+    "{ rule: summary, device: d1, phase: L2, end: 1m, values: { avg: 6 } }",
+    "{ rule: summary, device: d1, end: 1m, values: { count: 6 } }",
+    "{ rule: summary, phse: L1, end: 1m, revision: 0 }",
+  ]
+    .map((line) => `      - ${line}\n`)
+    .join("")}`;
+  const { messages } = await run(tests);
+  expect(messages).toEqual([
+    expect.stringMatching(
+      /^11:\d+: phse is neither a field nor a label of the group; summary groups by device, metric and all tags$/,
+    ),
+  ]);
+  const { report, text } = await run(tests.replace("phse", "phase"));
+  expect(text).not.toMatch(/expected/);
+  expect(report).toMatchObject({ passed: 1, failed: 0 });
+});
+
 test("a test that passes", async () => {
   const { text, report } = await run(
     expects(

@@ -9,6 +9,7 @@ import {
   type IncidentExplanation,
   type WhyNotAnswer,
 } from "../../contracts/explanations.ts";
+import { HISTORY_INCIDENT } from "../../contracts/history.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { partitionOf } from "../../domain/partition.ts";
 import type { Reading } from "../../domain/reading.ts";
@@ -136,6 +137,47 @@ function arrivals(seed: number): { readonly atUs: number; readonly readings: rea
 async function explain(incident: string): Promise<IncidentExplanation> {
   return await log.bus.request(EXPLAIN_INCIDENT, { incident }, { timeoutMs: 20_000 });
 }
+
+describe("an incident that is only in the store", () => {
+  const only = createMemoryLog({ nowUs: () => END_US });
+  let stop = () => {};
+  let stored: readonly AlertChange[] = [];
+
+  beforeAll(() => {
+    stop = respondExplanations({
+      log: only,
+      partitions: PARTITIONS,
+      rules: () => ({ specs: [] }),
+      nowUs: () => END_US,
+    });
+    const { incident } = changes.find(({ rule, state }) => rule === "waits" && state === "resolved") ?? {};
+    stored = changes.filter((change) => change.incident === incident);
+  });
+  afterAll(() => stop());
+
+  const ask = (incident: string) => only.bus.request(EXPLAIN_INCIDENT, { incident }, { timeoutMs: 20_000 });
+
+  test("is unknown as long as no store answers", async () => {
+    await expect(ask(stored[0]?.incident ?? "")).rejects.toThrow("the log holds no incident");
+  });
+
+  test("is explained by its evidence; the readings are gone, also when a new log has other entries", async () => {
+    only.bus.respond(HISTORY_INCIDENT, async ({ incident }) => {
+      return { changes: stored.filter((change) => change.incident === incident).toReversed(), next: null };
+    });
+    const explanation = await ask(stored[0]?.incident ?? "");
+    expect(explanation.steps.map(({ id, state, value }) => [id, state, value])).toEqual(
+      stored.map(({ id, state, value }) => [id, state, value]),
+    );
+    expect(explanation.notes).toEqual(["the readings behind it are no longer in the log"]);
+    await expect(ask("waits-0123456789abcdef-k2x9")).rejects.toThrow("neither the log nor the store holds incident");
+
+    const reading = { device: "d1", metric: "m", tags: {}, atUs: END_US, value: 1 };
+    const payload = encodeEntry({ kind: "readings", storedAtUs: END_US, readings: [reading] });
+    for (let i = 0; i < 10; i++) await only.append({ subject: "readings.0", payload });
+    expect((await ask(stored[0]?.incident ?? "")).notes).toEqual(["the readings behind it are no longer in the log"]);
+  });
+});
 
 async function whyNot(rule: string, labels: Record<string, string>, atUs?: number): Promise<WhyNotAnswer> {
   return (await log.bus.request(EXPLAIN_WHY_NOT, {

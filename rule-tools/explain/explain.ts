@@ -24,6 +24,8 @@ export interface ExplainDeps {
   readonly rules: () => readonly RuleSpec[];
   readonly nowUs: () => number;
   readonly deadline?: Stretch["deadline"];
+  /** The changes of an incident in the store, in any order; asked when the log lacks some. Rejects if it has no answer. */
+  readonly storedChanges?: (incident: string) => Promise<readonly AlertChange[]>;
 }
 
 /** The question cannot be answered. The message gives the reason. */
@@ -36,10 +38,10 @@ const CHANGES_MAX = 100;
 /** How much later than its storage time a reading may be observed. More than the clock guard allows. */
 const CLOCK_SLACK_US = US_PER_HOUR;
 
-/** Explains an incident. Throws ExplainError if the log does not hold it. */
+/** Explains an incident. Throws ExplainError if neither the log nor the store holds it. */
 export async function explainFromLog(incident: string, deps: ExplainDeps): Promise<IncidentExplanation> {
-  const { log, partitions, rules } = deps;
-  const changes = await changesOf(incident, log);
+  const { partitions, rules } = deps;
+  const changes = await changesOf(incident, deps);
   const table = new SeriesTable();
   const windows = changes.flatMap((change) => {
     const spec = rules().find(({ id }) => id === change.rule);
@@ -66,10 +68,13 @@ async function gather(
 ): Promise<string[]> {
   const { log, partitions, table, deadline } = deps;
   const { stream, subjects } = taskInput(task, partitions);
-  const { firstSequence, firstAtUs } = await log.bounds(stream);
+  const { firstSequence, firstAtUs, lastSequence: newest, messages } = await log.bounds(stream);
   const sequences = windows.map(({ change }) => change.evidence.input.sequence);
   const lastSequence = Math.max(...sequences);
-  if (lastSequence < firstSequence) return ["the readings behind it are no longer in the log"];
+  // The store outlives a log: the sequences of a new log are others, and its entries are newer.
+  const isOfEarlierLog = windows.every(({ change }) => change.processedAtUs < firstAtUs) || lastSequence > newest;
+  if (messages === 0 || lastSequence < firstSequence || isOfEarlierLog)
+    return ["the readings behind it are no longer in the log"];
   let beginUs = Number.POSITIVE_INFINITY;
   for (const { change } of windows) {
     const { startUs, endUs } = change.evidence.window;
@@ -88,8 +93,23 @@ async function gather(
   return Math.min(...sequences) < firstSequence ? ["some of the readings behind it are no longer in the log"] : [];
 }
 
-/** The changes of an incident, oldest first, read from the subject of its alert. */
-async function changesOf(incident: string, log: LogToRead): Promise<AlertChange[]> {
+/** The changes of an incident, oldest first: from the log, and from the store if the log lacks its beginning. */
+async function changesOf(incident: string, { log, storedChanges }: ExplainDeps): Promise<AlertChange[]> {
+  const logged = await changesInLog(incident, log);
+  if (logged[0]?.from === "inactive") return logged;
+  const stored = await storedChanges?.(incident).catch(() => undefined);
+  const byId = new Map([...(stored ?? []), ...logged].map((change) => [change.id, change]));
+  const changes = [...byId.values()].sort(
+    (a, b) =>
+      a.atUs - b.atUs || a.processedAtUs - b.processedAtUs || a.evidence.input.sequence - b.evidence.input.sequence,
+  );
+  if (changes.length > 0) return changes.slice(0, CHANGES_MAX);
+  const asked = stored === undefined ? "the log holds no" : "neither the log nor the store holds";
+  throw new ExplainError(`${asked} incident ${incident}; it may be misspelled or too old`);
+}
+
+/** Read from the subject of its alert. */
+async function changesInLog(incident: string, log: LogToRead): Promise<AlertChange[]> {
   const parts = parseIncidentId(incident);
   if (!parts)
     throw new ExplainError(
@@ -112,8 +132,6 @@ async function changesOf(incident: string, log: LogToRead): Promise<AlertChange[
       await reader.close();
     }
   }
-  if (changes.length === 0)
-    throw new ExplainError(`the log holds no incident ${incident}; it may be misspelled or too old`);
   return changes;
 }
 

@@ -7,7 +7,9 @@ import {
   type WhyNotAlert,
   type WhyNotAnswer,
 } from "../../contracts/explanations.ts";
+import { HISTORY_INCIDENT } from "../../contracts/history.ts";
 import { SILENCES_LIST, type Silence } from "../../contracts/notifications.ts";
+import type { AlertChange } from "../../domain/alert.ts";
 import type { Log } from "../../platform/log/port.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
@@ -16,6 +18,7 @@ import { ExplainError, explainFromLog, whyNotFromLog } from "./explain.ts";
 /** Less than the 8 s that the requester waits. */
 const ANSWER_MS_MAX = 7_000;
 const SILENCES_MS_MAX = 500;
+const STORE_MS_MAX = 3_000;
 /** Each answer may read much of the log, so more at once would delay processing. */
 const ANSWERS_AT_ONCE = 2;
 
@@ -35,7 +38,8 @@ export function respondExplanations(deps: {
     busy++;
     try {
       const deadline = { nowMs, atMs: nowMs() + ANSWER_MS_MAX };
-      return await answer({ log, partitions, nowUs, deadline, rules: () => deps.rules().specs });
+      const storedChanges = (incident: string) => askStore(log, incident);
+      return await answer({ log, partitions, nowUs, deadline, storedChanges, rules: () => deps.rules().specs });
     } finally {
       busy--;
     }
@@ -53,6 +57,11 @@ export function respondExplanations(deps: {
   return () => {
     for (const stop of stops) stop();
   };
+}
+
+/** The newest changes of an incident in the store: it rarely has more than one page. */
+async function askStore(log: Log, incident: string): Promise<readonly AlertChange[]> {
+  return (await log.bus.request(HISTORY_INCIDENT, { incident }, { timeoutMs: STORE_MS_MAX })).changes;
 }
 
 /** Adds the silences that suppress notifications of a firing alert. */

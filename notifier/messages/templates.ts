@@ -73,7 +73,10 @@ export function fillAlert(
     .join("");
 }
 
-/** The names available in rule files, any label, and any annotation. Labels override annotations, as in rule files. */
+/**
+ * The names available in rule files, any label, and any annotation. Labels override annotations, as in rule files.
+ * `title` and `worst` are those of the incident.
+ */
 function factOf(name: string, change: AlertChange): TemplateValue | undefined {
   if (name === "value") return knownValue(change);
   const label = labelOf(change, name);
@@ -89,9 +92,10 @@ function factOf(name: string, change: AlertChange): TemplateValue | undefined {
       return { atUs: change.activeAtUs };
     case "for":
       return (change.atUs - change.activeAtUs) / 1e6;
-    default:
-      return Object.hasOwn(change.annotations, name) ? change.annotations[name] : undefined;
   }
+  if (Object.hasOwn(change.annotations, name)) return change.annotations[name];
+  if (name === "title") return change.title;
+  return name === "worst" && typeof change.worst === "number" ? change.worst : undefined;
 }
 
 /** JSON has no NaN: a missing value is unknown. */

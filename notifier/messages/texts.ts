@@ -1,5 +1,6 @@
 import type { AlertChange } from "../../domain/alert.ts";
-import { formatInstantUs } from "../../domain/time.ts";
+import { incidentFacts } from "../../domain/incident.ts";
+import { formatDurationUs, formatInstantUs } from "../../domain/time.ts";
 import { parseTemplate, type Template } from "../../rule-language/template/template.ts";
 import type { Notification } from "../common/notification.ts";
 import { fillAlert, templateSchema } from "./templates.ts";
@@ -35,11 +36,16 @@ export interface AlertTexts {
   readonly text: string;
 }
 
-/** The title and text of one alert. By default, the text consists of the annotations `summary` and `description`. */
+/**
+ * The title and text of one alert. By default, the text consists of the annotations `summary` and `description`. An end
+ * has the summary of the moment at which the alert fired, and how bad and how long it was.
+ */
 export function textsOf(change: AlertChange, templates: TextTemplates, repeat: number): AlertTexts {
   const title = templates.title === undefined ? defaultTitle(change, repeat) : fillAlert(templates.title, change);
   const { summary, description } = change.annotations;
-  const annotated = [summary, description].filter((text) => text).join("\n");
+  const ended = change.state === "resolved" && change.title !== undefined;
+  const lines = ended ? [change.title, endText(change), description] : [summary, description];
+  const annotated = lines.filter((text) => text).join("\n");
   const text = templates.text === undefined ? annotated || evidenceText(change) : fillAlert(templates.text, change);
   return { title: title.replace(/\s+/g, " ").trim(), text };
 }
@@ -70,6 +76,7 @@ export function factsOf(change: AlertChange): (readonly [name: string, value: st
     ["rule", change.rule],
     ["severity", change.severity],
     ["value", valueText(change)],
+    ...(change.worst === undefined ? [] : [["worst", figureText(change.worst)] as const]),
     ["since", formatInstantUs(change.activeAtUs)],
     ...(change.state === "resolved" ? [["until", formatInstantUs(change.atUs)] as const] : []),
     ...Object.entries({ ...change.key, ...change.labels }),
@@ -82,14 +89,25 @@ export function linkOf(externalUrl: string | undefined): string | undefined {
   return externalUrl === undefined ? undefined : `${externalUrl.replace(/\/$/, "")}/#/alerts`;
 }
 
+/** `Worst: 312. Lasted 43m.` */
+function endText(change: AlertChange): string {
+  const { durationS = 0 } = incidentFacts([change]) ?? {};
+  const worst = change.worst === undefined ? "" : `Worst: ${figureText(change.worst)}. `;
+  return `${worst}Lasted ${formatDurationUs(Math.round(durationS) * 1e6)}.`;
+}
+
 function evidenceText(change: AlertChange): string {
   const { evidence } = change;
   const condition = evidence?.condition ? ` (${evidence.condition})` : "";
   return `${evidence?.aggregate ?? "value"} ${valueText(change)}${condition}`;
 }
 
-/** JSON has no NaN: a missing value is shown as a dash. */
 function valueText({ value }: AlertChange): string {
+  return figureText(value);
+}
+
+/** JSON has no NaN: a missing value is shown as a dash. */
+function figureText(value: unknown): string {
   if (typeof value === "string") return value;
   return typeof value === "number" ? String(Number(value.toPrecision(7))) : "-";
 }

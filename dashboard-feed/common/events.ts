@@ -136,6 +136,9 @@ function viewEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) {
     },
     /** The feed shows these rules until its next start. */
     rulesNotKept: (error: unknown) => logger.debug({ err: error }, "cannot save the newest rules for the next start"),
+    /** After a start, devices are missing that are behind the entries that the feed reads back. */
+    seriesNotKept: (error: unknown) =>
+      logger.warn({ err: error }, "cannot save or read the newest value of each series for the next start"),
     overflowed(what: "series" | "devices" | "incidents") {
       figures.overflow.inc({ what });
       rarely(`overflow ${what}`, () => logger.warn({ what }, "the feed's views are full: some items are not shown"));

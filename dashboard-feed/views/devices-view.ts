@@ -109,6 +109,12 @@ export class DevicesView implements StateView {
     this.order.touch(slot, position);
   }
 
+  /** A device of an earlier life of a feed. Its counts begin again. */
+  restore(slot: number, lastSeenUs: number): void {
+    this.#lastSeenUs[slot] = Math.max(this.#lastSeenUs[slot] ?? 0, lastSeenUs);
+    this.order.touch(slot, positionOf(0, slot + 1));
+  }
+
   countClockAhead(slot: number): void {
     this.#clockAhead[slot] = (this.#clockAhead[slot] as number) + 1;
   }

@@ -1,5 +1,5 @@
 import { FrameReader, type LogEntry, type ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
-import type { Series } from "../../domain/reading.ts";
+import { kindOf, type Series } from "../../domain/reading.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
 import { readRuleSet } from "../../rule-language/spec/read-rule-set.ts";
 import { type Watched, Watchers } from "../../rule-language/spec/watchers.ts";
@@ -9,6 +9,7 @@ import { ChangeOrder } from "./change-order.ts";
 import { DevicesView } from "./devices-view.ts";
 import type { Progress } from "./progress.ts";
 import { Arrivals } from "./rhythm.ts";
+import type { RememberedSeries } from "./series-memory.ts";
 import { type Matches, remembering, type StateView } from "./view.ts";
 
 export interface RuleSet {
@@ -112,6 +113,35 @@ export class ReadingsView implements StateView {
       this.useRuleSet({ version: entry.version, rulesJson: entry.rulesJson, sequence: message.sequence });
     }
     return entry.kind;
+  }
+
+  /** Series of an earlier life of a feed. The log has not been read yet. */
+  restore(all: Iterable<RememberedSeries>): void {
+    for (const { device, metric, tags, atUs, value, seenUs, everyUs } of all) {
+      const id = this.#table.idOf({ device, metric, tags, kind: kindOf(value) });
+      if (id >= this.#known) this.#learn(id);
+      const slot = this.#device[id] as number;
+      if (slot < 0 || atUs <= (this.#atUs[id] as number)) continue;
+      this.#atUs[id] = atUs;
+      this.#value[id] = typeof value === "string" ? 0 : Number(value);
+      if (typeof value === "string") this.#textValue.set(id, value);
+      this.#arrivals.restore(id, { seenUs, everyUs });
+      this.devices.restore(slot, seenUs);
+      this.order.touch(id, positionOf(0, id + 1));
+    }
+  }
+
+  /** The newest reading of each series, for the next start. */
+  *remembered(): Iterable<RememberedSeries> {
+    for (let id = 0; id < this.#known; id++) {
+      const atUs = this.#atUs[id] as number;
+      if ((this.#device[id] as number) < 0 || atUs === Number.NEGATIVE_INFINITY) continue;
+      const { device, metric, tags, kind } = this.#table.series(id);
+      const figure = this.#value[id] as number;
+      const value = kind === "string" ? (this.#textValue.get(id) ?? "") : kind === "boolean" ? figure !== 0 : figure;
+      const { everyUs } = this.#arrivals.rhythm(id);
+      yield { device, metric, tags, atUs, value, seenUs: this.#arrivals.lastUs(id), everyUs };
+    }
   }
 
   #applyReadings(entry: ReadingsEntry, sequence: number): void {

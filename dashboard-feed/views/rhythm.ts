@@ -55,6 +55,12 @@ export class Arrivals {
     this.#count[id] = count + 1;
   }
 
+  /** As if the series had sent at its rhythm. */
+  restore(id: number, { seenUs, everyUs }: { readonly seenUs: number; readonly everyUs: number | undefined }): void {
+    const count = everyUs === undefined ? 0 : INTERVALS_MIN;
+    for (let i = count; i >= 0; i--) this.note(id, seenUs - i * (everyUs ?? 0));
+  }
+
   /** Receive time of the newest reading; 0 if there is none. */
   lastUs(id: number): number {
     return this.#lastUs[id] ?? 0;

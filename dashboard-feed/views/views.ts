@@ -15,6 +15,7 @@ import { identifyLog } from "./log-identity.ts";
 import { Progress } from "./progress.ts";
 import { ReadingsView } from "./readings-view.ts";
 import { RuleMemory } from "./rule-memory.ts";
+import { SeriesMemory } from "./series-memory.ts";
 import { StatsView } from "./stats-view.ts";
 import type { StateView } from "./view.ts";
 import { WindowsView } from "./windows-view.ts";
@@ -45,6 +46,12 @@ export class Views implements ChannelViews {
   readonly #options: ViewsOptions;
   readonly #progress = new Map<StreamName, Progress>();
   readonly #rules: RuleMemory;
+  readonly #series: SeriesMemory;
+  readonly #remembered = {
+    // Only a view that has read the log knows all series.
+    changes: () => (this.readings.loaded ? this.readings.head : 0),
+    series: () => this.readings.remembered(),
+  };
   readonly #followers = new Map<StreamName, Follower>();
   readonly #stopping = new AbortController();
   readonly #unsubscribe: (() => void)[] = [];
@@ -54,6 +61,11 @@ export class Views implements ChannelViews {
     const { config, deps, events } = options;
     this.#options = options;
     this.#rules = new RuleMemory({ records: deps.log.records, onFailed: (error) => events.rulesNotKept(error) });
+    this.#series = new SeriesMemory({
+      blobs: deps.log.blobs,
+      nowUs: deps.clock.nowUs,
+      onFailed: (error) => events.seriesNotKept(error),
+    });
     this.readings = new ReadingsView({
       progress: this.#progressOf("READINGS"),
       seriesMax: config.series_max,
@@ -86,10 +98,8 @@ export class Views implements ChannelViews {
   start(): void {
     const { deps, events, onAlerts } = this.#options;
     const identified = this.#identify();
-    // The log may hold a newer rule set. It is applied afterwards.
-    const recalled = this.#rules.recall().then((ruleSet) => {
-      if (ruleSet !== undefined) this.readings.useRuleSet(ruleSet);
-    });
+    const recalled = identified.then(() => this.#recall());
+    this.#series.start(this.#remembered);
     this.#follow("ALERTS", identified, {
       apply: (message) => this.alerts.apply(message),
       onApplied: onAlerts,
@@ -100,7 +110,7 @@ export class Views implements ChannelViews {
       newestOfEachSubject: true,
     });
     this.#follow("WINDOWS", identified, { apply: (message) => this.windows.apply(message) });
-    this.#follow("READINGS", Promise.all([identified, recalled]).then(), {
+    this.#follow("READINGS", recalled, {
       apply: (message) => this.#applyReadings(message),
     });
     const { bus } = deps.log;
@@ -137,6 +147,14 @@ export class Views implements ChannelViews {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#stopping.abort();
     await Promise.all([...this.#followers.values()].map((follower) => follower.stop()));
+    await this.#series.stop(this.#remembered);
+  }
+
+  /** The log may hold newer rules and readings. They are applied afterwards. */
+  async #recall(): Promise<void> {
+    const [ruleSet, series] = await Promise.all([this.#rules.recall(), this.#series.recall()]);
+    if (ruleSet !== undefined) this.readings.useRuleSet(ruleSet);
+    this.readings.restore(series);
   }
 
   async #identify(): Promise<void> {

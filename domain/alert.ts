@@ -73,8 +73,11 @@ export interface AlertChange {
   readonly notify: readonly string[];
   /** The alert flaps, so it keeps firing; left out when it does not flap. */
   readonly flapping?: true;
-  /** Why the alert ended, where its condition did not end it: it was silent for so long that it was forgotten. */
-  readonly reason?: "forgotten";
+  /**
+   * Why the alert ended, where its condition did not end it: its key was silent for too long, or its rule failed and
+   * is skipped.
+   */
+  readonly reason?: "forgotten" | "quarantined";
   /** The rule runs in shadow mode: the change is stored but not notified. Left out otherwise; see `isMuted`. */
   readonly muted?: true;
   /** Left out when nothing suppresses the alert. */

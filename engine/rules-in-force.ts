@@ -6,6 +6,7 @@ import { groupLabels } from "../rule-language/spec/grouping.ts";
 import { readRuleSpec } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { SeriesIndex } from "../rule-language/spec/series-index.ts";
+import { WINDOWS_PER_KEY_MAX } from "../rule-language/spec/window-cost.ts";
 import { readerOf } from "./aggregates/aggregates.ts";
 import { RuleAlerts } from "./alerts/rule-alerts.ts";
 import { Input, type JoinedInput } from "./inputs/input.ts";
@@ -16,6 +17,7 @@ import type { Route } from "./inputs/series-routes.ts";
 import type { Source } from "./inputs/source.ts";
 import { compileRule } from "./rules/compile.ts";
 import type { JoinSpec, Rule } from "./rules/rule.ts";
+import { stopReason } from "./rules/stop-reason.ts";
 import { BadSnapshotError, type SnapshotReader, type SnapshotWriter } from "./state/snapshot-io.ts";
 import type { StepContext } from "./state/step-context.ts";
 
@@ -39,13 +41,16 @@ const UNREAD_FORGET_US = 30 * US_PER_DAY;
  */
 export class RulesInForce {
   readonly #context: StepContext;
-  readonly #timers = new KeyTimers();
+  readonly #timers = new KeyTimers<Input>();
   readonly #lives = new KeyLives();
   #rules: readonly RunningRule[] = [];
   #inputs: readonly Input[] = [];
   #joins: readonly Join[] = [];
   #index = indexOf([]);
   #watches = false;
+  /** Rules that could not be compiled, and why. */
+  readonly #broken = new Map<string, string>();
+  #connect = () => {};
   #forgetTimes: ForgetTimes = { leastUs: UNREAD_FORGET_US, mostUs: UNREAD_FORGET_US };
 
   constructor(context: StepContext) {
@@ -85,13 +90,32 @@ export class RulesInForce {
     return this.#forgetTimes;
   }
 
+  /** The rules that are skipped until they are edited, and why. */
+  get quarantined(): ReadonlyMap<string, string> {
+    const stopped = new Map(this.#broken);
+    for (const { alerts } of this.#rules)
+      if (alerts.stopped !== undefined) stopped.set(alerts.rule.spec.id, alerts.stopped);
+    return stopped;
+  }
+
+  /** Stops the rules that read an input whose windows failed. The others go on. */
+  stop(input: Input, error: unknown): void {
+    const reason = stopReason(error);
+    for (const { alerts } of this.#rules) {
+      if (!alerts.rule.inputs.some(({ identity }) => identity === input.identity)) continue;
+      if (alerts.stopped === undefined) alerts.stop(reason);
+    }
+    input.stop();
+    this.#connect();
+  }
+
   /** Does everything that is due, each thing at its own instant. Keys are forgotten at `fromUs` or later. */
   advance(fromUs: number, nowUs: number): void {
     const timers = this.#timers;
     const lives = this.#lives;
     for (;;) {
       const forgetUs = Math.max(fromUs, lives.nextUs);
-      if (timers.nextDueUs <= Math.min(nowUs, forgetUs)) timers.advance();
+      if (timers.nextDueUs <= Math.min(nowUs, forgetUs)) this.#advanceKey();
       else if (lives.nextUs <= nowUs) lives.advance(fromUs);
       else return;
     }
@@ -108,6 +132,7 @@ export class RulesInForce {
     // In the order of the rule set.
     const inputs = this.#index.readersOf(series).sort((a, b) => a.index - b.index);
     for (const input of inputs) {
+      if (input.isStopped) continue;
       const labels = groupLabels(input.spec.grouping, series);
       if (!belongs(labels)) continue;
       const key = input.keyFor(labels);
@@ -139,7 +164,7 @@ export class RulesInForce {
    */
   replace(specs: readonly RuleSpec[], edit: { readonly seen: () => readonly Series[]; readonly nowUs: number }): void {
     const before = this.#rules;
-    this.#put(specs.map(compileRule));
+    this.#put(this.#compiled(specs));
     const nextOf = new Map(this.#rules.map((running) => [running.alerts.rule.spec.id, running]));
     const seen = before.length > 0 ? edit.seen() : [];
     for (const old of before) {
@@ -163,6 +188,25 @@ export class RulesInForce {
       alerts.snapshot(to);
       if (i % RULES_PER_PAUSE === 0) yield;
     }
+  }
+
+  /** What older versions did not store: which rules and inputs have failed. */
+  snapshotStopped(to: SnapshotWriter): void {
+    const rules = this.#rules.flatMap(({ alerts }, i) =>
+      alerts.stopped === undefined ? [] : [{ i, reason: alerts.stopped }],
+    );
+    to.number(rules.length);
+    for (const { i, reason } of rules) {
+      to.number(i);
+      to.text(reason);
+    }
+    to.doubles(Float64Array.from(this.#inputs.flatMap(({ isStopped }, i) => (isStopped ? [i] : []))));
+  }
+
+  restoreStopped(from: SnapshotReader): void {
+    for (let left = from.number(); left > 0; left--) this.#rules[from.number()]?.alerts.stop(from.text());
+    for (const i of from.doubles()) this.#inputs[i]?.stop();
+    this.#connect();
   }
 
   *snapshotIncidents(to: SnapshotWriter): Iterable<undefined> {
@@ -219,8 +263,30 @@ export class RulesInForce {
     this.#lives.reset([...this.#inputs, ...this.#joins]);
   }
 
+  /** A rule that cannot be compiled does not stop the others. */
+  #compiled(specs: readonly RuleSpec[]): Rule[] {
+    this.#broken.clear();
+    return specs.flatMap((spec) => {
+      try {
+        return [compileRule(spec)];
+      } catch (error) {
+        this.#broken.set(spec.id, stopReason(error));
+        return [];
+      }
+    });
+  }
+
+  #advanceKey(): void {
+    const owner = this.#timers.next;
+    try {
+      this.#timers.advance();
+    } catch (error) {
+      this.stop(owner, error);
+    }
+  }
+
   #put(rules: readonly Rule[]): void {
-    const inputs = new Map(this.#inputs.map((input) => [input.identity, input]));
+    const inputs = new Map(this.#inputsToKeep(rules).map((input) => [input.identity, input]));
     const joins = new Map(this.#joins.map((join) => [join.identity, join]));
     const before = new Map(this.#rules.map((running) => [running.alerts.rule.spec.id, running]));
     const readers = new Map<Source, RuleAlerts[]>();
@@ -239,15 +305,19 @@ export class RulesInForce {
           joined.get(own[name] as Input)?.push({ join: source, name, read: readerOf(aggregate) });
       }
       const running = this.#continued(before.get(rule.spec.id), rule, source);
+      const { windowsPerKey } = rule;
+      if (windowsPerKey > WINDOWS_PER_KEY_MAX)
+        running.alerts.stop(`each key would keep ${windowsPerKey} windows; at most ${WINDOWS_PER_KEY_MAX} may be kept`);
       readers.set(source, [...(readers.get(source) ?? []), running.alerts]);
       return running;
     });
     this.#inputs = [...joined.keys()];
     this.#joins = [...readers.keys()].filter((source) => source instanceof Join);
-    for (const [index, input] of this.#inputs.entries()) {
-      input.index = index;
-      input.connect(readers.get(input) ?? [], joined.get(input) ?? []);
-    }
+    this.#connect = () => {
+      for (const input of this.#inputs) input.connect(readers.get(input) ?? [], joined.get(input) ?? []);
+    };
+    for (const [index, input] of this.#inputs.entries()) input.index = index;
+    this.#connect();
     for (const [index, join] of this.#joins.entries()) {
       join.order = this.#inputs.length + index;
       join.connect(
@@ -258,6 +328,14 @@ export class RulesInForce {
     this.#shareForgetTimes(inputs);
     this.#watches = this.#inputs.some(({ absences }) => absences !== undefined);
     this.#index = indexOf(this.#inputs);
+  }
+
+  /** Inputs that have failed are tried again when one of their rules was edited. */
+  #inputsToKeep(rules: readonly Rule[]): readonly Input[] {
+    const before = new Set(this.#rules.map(({ alerts }) => JSON.stringify(alerts.rule.spec)));
+    const edited = rules.filter(({ spec }) => !before.has(JSON.stringify(spec)));
+    const tried = new Set(edited.flatMap((rule) => rule.inputs.map(({ identity }) => identity)));
+    return this.#inputs.filter(({ isStopped, identity }) => !isStopped || !tried.has(identity));
   }
 
   /** Sources that rules connect have the longest forget time among these rules. */
@@ -291,7 +369,7 @@ export class RulesInForce {
   /** Keeps the running rule if its source stays the same; otherwise makes a new one. */
   #continued(old: RunningRule | undefined, rule: Rule, source: Source): RunningRule {
     if (old === undefined || old.source !== source || !canTakeOver(old.alerts.rule, rule))
-      return { alerts: new RuleAlerts(rule, source, this.#context), source };
+      return { alerts: new RuleAlerts(rule, source, this.#context, () => this.#connect()), source };
     old.alerts.continueAs(rule);
     return old;
   }

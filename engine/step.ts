@@ -90,6 +90,11 @@ export class Step {
     return this.#ledgers.total;
   }
 
+  /** The rules that are skipped until they are edited, and why. */
+  get quarantined(): ReadonlyMap<string, string> {
+    return this.#rules.quarantined;
+  }
+
   /** By rule: series that it probably should not compute as one. */
   get blends(): ReadonlyMap<string, Blend> {
     return this.#rules.blends;
@@ -150,6 +155,7 @@ export class Step {
     // A state of an older version ends here.
     if (from.hasMoreNumbers()) yield* this.#rules.restoreIncidents(from);
     yield* this.#restoreLives(from, ids);
+    if (from.hasMoreNumbers()) this.#rules.restoreStopped(from);
   }
 
   *#write(to: SnapshotWriter): Iterable<undefined> {
@@ -168,6 +174,7 @@ export class Step {
     yield* this.#rules.snapshotLives(to);
     this.#ledgers.snapshotLives(to);
     to.doubles(Float64Array.from(ids, (id) => this.#heardUs(id)));
+    this.#rules.snapshotStopped(to);
   }
 
   /** A snapshot that ends here is older than forgetting: everything counts as heard now. */
@@ -261,6 +268,16 @@ export class Step {
   }
 
   #deliver(input: Input, key: number, atUs: number, value: number, text: string | undefined): number {
+    if (input.isStopped) return LATE_DROPPED;
+    try {
+      return this.#add(input, key, atUs, value, text);
+    } catch (error) {
+      this.#rules.stop(input, error);
+      return LATE_DROPPED;
+    }
+  }
+
+  #add(input: Input, key: number, atUs: number, value: number, text: string | undefined): number {
     const { keyed } = input;
     const nowUs = this.#nowUs;
     input.hear(key, nowUs);

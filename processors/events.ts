@@ -17,7 +17,13 @@ export const FIGURES = {
   windows: counter("weir_processor_windows_total", "Window results published."),
   alerts: counter("weir_processor_alerts_total", "Alert changes published.", ["state"]),
   forwarded: counter("weir_processor_forwarded_total", "Readings forwarded to rules that group over several devices."),
-  badEntries: counter("weir_processor_bad_entries_total", "Log entries that could not be read and were skipped."),
+  badEntries: counter(
+    "weir_processor_bad_entries_total",
+    "Log entries that could not be processed, and became dead letters.",
+  ),
+  quarantined: gauge("weir_processor_rules_quarantined", "Rules that failed and are skipped until they are edited.", [
+    "partition",
+  ]),
   lag: gauge("weir_processor_lag_seconds", "Age of the newest entry when it was processed; 0 when none waits.", [
     "partition",
   ]),
@@ -57,6 +63,7 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
 /** Entries in, results out. */
 function processingEvents(logger: Logger, figures: ProcessorFigures) {
   const { readings, duplicates, late } = figures;
+  const quarantined = new Map<number, ReadonlyMap<string, string>>();
   const logAlert = rateLimited((change: AlertChange) => {
     const about = { rule: change.rule, ...change.key, value: change.value };
     const text = change.annotations.summary ?? change.rule;
@@ -77,9 +84,19 @@ function processingEvents(logger: Logger, figures: ProcessorFigures) {
       logAlert(change);
     },
     readingsForwarded: (count: number) => figures.forwarded.inc(count),
-    entryUnreadable(partition: number, sequence: number, error: unknown) {
+    entrySetAside(partition: number, sequence: number, error: unknown) {
       figures.badEntries.inc();
-      logger.error({ partition, sequence, err: error }, "a log entry cannot be read; it is skipped");
+      logger.error({ partition, sequence, err: error }, "a log entry cannot be processed; it is now a dead letter");
+    },
+    rulesQuarantined(partition: number, rules: ReadonlyMap<string, string>) {
+      const known = quarantined.get(partition) ?? new Map<string, string>();
+      if (rules.size === 0 && known.size === 0) return;
+      quarantined.set(partition, rules);
+      figures.quarantined.set({ partition }, rules.size);
+      for (const [rule, reason] of rules) {
+        if (known.get(rule) === reason) continue;
+        logger.error({ partition, rule, reason }, "a rule failed and is skipped until it is edited; the others go on");
+      }
     },
     figuresMoved(partition: number, now: { readonly lagUs: number; readonly keys: number }) {
       figures.lag.set({ partition }, Math.max(0, now.lagUs) / US_PER_SECOND);

@@ -57,7 +57,7 @@ export class GroupForwarder {
 
   /** Sets the rules in force from now on; rules within a device are ignored. */
   setRules(specs: readonly RuleSpec[]): void {
-    this.#rules = specs.filter(isOverDevices).map((spec) => compileRule(spec));
+    this.#rules = specs.filter(isOverDevices).flatMap(compiledOrNone);
     this.#places = [];
   }
 
@@ -204,4 +204,13 @@ function readingValue(entry: ReadingsEntry, i: number, series: Series): ReadingV
   const value = entry.values[i] as number;
   if (series.kind === "number") return value;
   return series.kind === "boolean" ? value === 1 : (entry.texts[value] as string);
+}
+
+/** A rule that cannot be compiled gets no readings; the task of its share says why. */
+function compiledOrNone(spec: RuleSpec): Rule[] {
+  try {
+    return [compileRule(spec)];
+  } catch {
+    return [];
+  }
 }

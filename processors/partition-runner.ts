@@ -20,6 +20,7 @@ import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { AlertsPublisher } from "./alerts-publisher.ts";
 import { Checkpoints, freeze } from "./checkpoints.ts";
 import type { ProcessorsConfig } from "./config.ts";
+import { EntriesAside } from "./entries-aside.ts";
 import type { ProcessorEvents } from "./events.ts";
 import { GroupForwarder } from "./group-forwarder.ts";
 import { Pace } from "./pace.ts";
@@ -68,6 +69,7 @@ export class PartitionRunner {
   readonly #frames: FrameReader;
   readonly #checkpoints: Checkpoints;
   readonly #alerts: AlertsPublisher;
+  readonly #aside: EntriesAside;
   readonly #forwarder: GroupForwarder | undefined;
   readonly #pace: Pace | undefined;
   #windows: WindowsPublisher | undefined;
@@ -101,6 +103,8 @@ export class PartitionRunner {
       },
     });
     this.#checkpoints = new Checkpoints(log, task);
+    const onSetAside = (sequence: number, error: unknown) => events.entrySetAside(task, sequence, error);
+    this.#aside = new EntriesAside({ log, task, onSetAside });
     this.#alerts = new AlertsPublisher({ log, stream: this.#input.stream, onPublished: events.alertPublished });
     if (this.#input.kind === "partition") {
       const { partition } = this.#input;
@@ -108,6 +112,11 @@ export class PartitionRunner {
       this.#forwarder = new GroupForwarder({ log, partition, shares: partitions, table, onForwarded });
       this.#pace = new Pace(log.bus, partition, partitions);
     }
+  }
+
+  /** The rules that are skipped until they are edited, and why. */
+  get quarantined(): ReadonlyMap<string, string> {
+    return this.#step.quarantined;
   }
 
   /** By rule: series that it probably should not compute as one. */
@@ -176,6 +185,7 @@ export class PartitionRunner {
   async #open(): Promise<LogReader> {
     const { log, task, events, config } = this.#options;
     const { stream, subjects } = this.#input;
+    await this.#aside.load();
     const { checkpoint, problem } = await this.#checkpoints.load();
     if (problem) events.checkpointUnusable(task, problem);
     if (checkpoint) {
@@ -215,37 +225,52 @@ export class PartitionRunner {
     const slice = new TimeSlice();
     for (const message of batch) {
       if (this.#sequence < this.#catchUpTo && this.#forwarder?.forwards) await this.#pace?.waitFor(message.storedAtUs);
-      this.#process(message);
+      const settingAside = this.#processOrSetAside(message);
+      if (settingAside !== undefined) await settingAside;
       if (this.#forwarder?.mustOpen) await this.#forwarder.open();
       if (slice.over) await slice.rest();
     }
     const lagUs = clock.nowUs() - (batch.at(-1)?.storedAtUs ?? 0);
     events.entriesProcessed(batch.length);
+    events.rulesQuarantined(task, this.#step.quarantined);
     events.ledgerMoved(before, this.#step.ledger);
     events.figuresMoved(task, { lagUs, keys: this.#step.keyCount });
   }
 
-  #process(message: LogMessage): void {
-    const { sequence, storedAtUs } = message;
-    const entry = this.#decode(message);
-    if (entry !== undefined) {
-      const output = this.#step.apply(entry, { task: this.#options.task, sequence, storedAtUs });
-      if (entry.kind === "readings") this.#forwarder?.push(sequence, entry);
-      else if (entry.kind === "rule_set") this.#setSpecs(entry.rulesJson);
-      this.#windows?.push(sequence, output.results);
-      this.#alerts.push(output.alerts);
-      this.#active ||= entry.kind !== "tick";
+  /** Undefined when the entry is processed. */
+  #processOrSetAside(message: LogMessage): Promise<void> | undefined {
+    const before = this.#sequence;
+    this.#sequence = message.sequence;
+    if (this.#aside.has(message.sequence)) return undefined;
+    let entry: LogEntry;
+    try {
+      entry = this.#frames.read(message.payload);
+    } catch (error) {
+      return this.#aside.add(message, error);
     }
-    this.#sequence = sequence;
+    try {
+      this.#process(entry, message);
+      return undefined;
+    } catch (error) {
+      this.#sequence = before;
+      return this.#startAgain(message, error);
+    }
   }
 
-  #decode(message: LogMessage): LogEntry | undefined {
-    try {
-      return this.#frames.read(message.payload);
-    } catch (error) {
-      this.#options.events.entryUnreadable(this.#options.task, message.sequence, error);
-      return undefined;
-    }
+  /** The state is half changed, so the task starts again from its checkpoint. */
+  async #startAgain(message: LogMessage, error: unknown): Promise<never> {
+    await this.#aside.failed(message, error);
+    throw error;
+  }
+
+  #process(entry: LogEntry, { sequence, storedAtUs }: LogMessage): void {
+    const { task } = this.#options;
+    const output = this.#step.apply(entry, { task, sequence, storedAtUs });
+    if (entry.kind === "readings") this.#forwarder?.push(sequence, entry);
+    else if (entry.kind === "rule_set") this.#setSpecs(entry.rulesJson);
+    this.#windows?.push(sequence, output.results);
+    this.#alerts.push(output.alerts);
+    this.#active ||= entry.kind !== "tick";
   }
 
   #setSpecs(rulesJson: string): void {

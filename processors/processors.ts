@@ -78,7 +78,9 @@ class Processors {
   async start(): Promise<void> {
     const { log, partitions, clock } = this.#deps;
     this.#rules = await this.#followRules();
-    this.#stops.push(respondRuleFiles(log.bus, this.#rules, () => this.#blends()));
+    this.#stops.push(
+      respondRuleFiles(log.bus, this.#rules, () => ({ blends: this.#blends(), quarantined: this.#quarantined() })),
+    );
     const ready = new Promise<void>((resolve) => {
       this.#isReady = resolve;
     });
@@ -106,7 +108,7 @@ class Processors {
     return {
       ready: problems.length === 0,
       detail: [`owns ${owned} tasks`, ...problems].join(", "),
-      ...noticeOf(this.#rules?.problems() ?? []),
+      ...noticeOf(this.#rules?.problems() ?? [], [...this.#quarantined().keys()]),
     };
   }
 
@@ -147,6 +149,10 @@ class Processors {
     if (this.health().ready) this.#isReady();
   }
 
+  #quarantined(): ReadonlyMap<string, string> {
+    return new Map([...this.#lives].flatMap(({ quarantined }) => [...quarantined]));
+  }
+
   #blends(): ReadonlyMap<string, Blend> {
     return new Map([...this.#lives].flatMap(({ blends }) => [...blends]));
   }
@@ -158,12 +164,18 @@ class Processors {
 }
 
 /** Names the place, not the text there: anyone may ask for the health of a service. */
-function noticeOf([first, ...more]: readonly FileProblem[]): Pick<Health, "notice"> {
-  if (first === undefined) return {};
+function noticeOf([first, ...more]: readonly FileProblem[], quarantined: readonly string[]): Pick<Health, "notice"> {
+  if (first === undefined) return quarantineNotice(quarantined);
   const others = more.length === 0 ? "" : ` and ${more.length} more`;
   const where = `${basename(first.file)}:${first.line}${others}`;
   const notice = `The rule files have problems (${where}): the previous rules stay in force. weir rules check says what is wrong.`;
   return { notice };
+}
+
+function quarantineNotice([first, ...more]: readonly string[]): Pick<Health, "notice"> {
+  if (first === undefined) return {};
+  const others = more.length === 0 ? "" : ` and ${more.length} more`;
+  return { notice: `Rule ${first}${others} failed and is skipped until it is edited. The page's rules say why.` };
 }
 
 /** Whether rules were in force here earlier: each task that reads a partition saves them with its state. */
@@ -204,6 +216,10 @@ class TaskLife implements Work {
   /** The rules in force in this task. */
   get specs(): readonly RuleSpec[] {
     return this.#runner?.specs ?? [];
+  }
+
+  get quarantined(): ReadonlyMap<string, string> {
+    return this.#runner?.quarantined ?? new Map();
   }
 
   get blends(): ReadonlyMap<string, Blend> {

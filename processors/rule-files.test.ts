@@ -4,9 +4,9 @@ import { toFileProblem } from "../rule-language/files/problem.ts";
 import type { Blend } from "../rule-language/spec/blend.ts";
 import { ruleFilesOf } from "./rule-files.ts";
 
-function filesOf(source: string, blends = new Map<string, Blend>()) {
+function filesOf(source: string, blends = new Map<string, Blend>(), quarantined = new Map<string, string>()) {
   const read = parseSources({ files: [{ file: "/etc/weir/rules/cold.yaml", source }], problems: [] });
-  return ruleFilesOf({ read: () => read, problems: () => read.problems.map(toFileProblem) }, blends);
+  return ruleFilesOf({ read: () => read, problems: () => read.problems.map(toFileProblem) }, { blends, quarantined });
 }
 
 const RULE = "rules:\n  - id: warm\n    where: { metric: temperature }\n    window: { tumbling: 1m }\n";
@@ -38,7 +38,18 @@ test("series that a task computes as one are a warning of their rule, until its 
 test("a problem of the whole set counts as an error", () => {
   const read = parseSources({ files: [], problems: [] });
   const gone = { file: "/etc/weir/rules", line: 1, column: 1, message: "no rule file is left", text: "" };
-  const { errors, problems } = ruleFilesOf({ read: () => read, problems: () => [gone] }, new Map());
+  const { errors, problems } = ruleFilesOf(
+    { read: () => read, problems: () => [gone] },
+    { blends: new Map(), quarantined: new Map() },
+  );
   expect(errors).toBe(1);
   expect(problems).toEqual([{ severity: "error", file: "rules", line: 1, column: 1, message: "no rule file is left" }]);
+});
+
+test("a rule that failed while it ran is listed with the reason", () => {
+  const { errors, problems } = filesOf(RULE, undefined, new Map([["warm", "a bug"]]));
+  expect(errors).toBe(0);
+  expect(problems).toMatchObject([
+    { severity: "warning", file: "cold.yaml", message: 'the rule "warm" failed and is skipped: a bug' },
+  ]);
 });

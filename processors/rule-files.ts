@@ -11,23 +11,28 @@ const LISTED_MAX = 100;
 
 type Followed = Pick<FollowedRules, "read" | "problems">;
 
-/** By rule: series that the tasks of this process compute as one. */
-type Blends = ReadonlyMap<string, Blend>;
+/** What the tasks of this process have found out about the rules, by rule. */
+interface Found {
+  /** Series that they compute as one. */
+  readonly blends: ReadonlyMap<string, Blend>;
+  /** Why they skip a rule that failed. */
+  readonly quarantined: ReadonlyMap<string, string>;
+}
 
 /** Answers with the problems of the rule files. Returns a function that stops it. */
-export function respondRuleFiles(bus: Bus, rules: Followed, blends: () => Blends): () => void {
-  let known: { readonly read: ReadRules; readonly blends: string; readonly found: RuleFiles } | undefined;
+export function respondRuleFiles(bus: Bus, rules: Followed, found: () => Found): () => void {
+  let known: { readonly read: ReadRules; readonly text: string; readonly files: RuleFiles } | undefined;
   return bus.respond(RULE_FILES, async () => {
     const read = rules.read();
-    const blended = blends();
-    const text = JSON.stringify([...blended]);
-    if (known?.read !== read || known.blends !== text)
-      known = { read, blends: text, found: ruleFilesOf(rules, blended) };
-    return known.found;
+    const { blends, quarantined } = found();
+    const text = JSON.stringify([...blends, ...quarantined]);
+    if (known?.read !== read || known.text !== text)
+      known = { read, text, files: ruleFilesOf(rules, { blends, quarantined }) };
+    return known.files;
   });
 }
 
-export function ruleFilesOf(rules: Followed, blends: Blends): RuleFiles {
+export function ruleFilesOf(rules: Followed, { blends, quarantined }: Found): RuleFiles {
   const found = checkRules(rules.read(), undefined, { blends }).map(
     ({ severity, code, file, place, message, help }) => ({
       ...{ severity, code, file: basename(file), line: place.line, column: place.column, message },
@@ -35,7 +40,10 @@ export function ruleFilesOf(rules: Followed, blends: Blends): RuleFiles {
     }),
   );
   const errors: RuleFiles["problems"] = found.filter(({ severity }) => severity === "error");
-  const warnings = found.filter(({ severity }) => severity === "warning");
+  const warnings = [
+    ...skippedRules(rules.read(), quarantined),
+    ...found.filter(({ severity }) => severity === "warning"),
+  ];
   // About the folder or the whole set: too many rules for one message, or no file left.
   const whole: RuleFiles["problems"] = rules.problems().map(({ file, line, column, message }) => ({
     ...{ severity: "error", file: basename(file), line, column, message },
@@ -43,4 +51,18 @@ export function ruleFilesOf(rules: Followed, blends: Blends): RuleFiles {
   const wrong = errors.length > 0 ? errors : whole;
   const problems = [...wrong, ...warnings].slice(0, LISTED_MAX);
   return { errors: wrong.length, warnings: warnings.length, problems };
+}
+
+/** Rules that failed while they ran. Other rules go on, so they are warnings. */
+function skippedRules(read: ReadRules, quarantined: Found["quarantined"]): RuleFiles["problems"] {
+  return read.files
+    .flatMap(({ rules }) => rules)
+    .flatMap((placed) => {
+      const reason = quarantined.get(placed.id ?? "");
+      if (reason === undefined) return [];
+      const { line, column } = placed.placeOf(["id"]);
+      const message = `the rule "${placed.id}" failed and is skipped: ${reason}`;
+      const help = "edit it: it is tried again then; the other rules go on";
+      return [{ severity: "warning" as const, file: basename(placed.file), line, column, message, help }];
+    });
 }

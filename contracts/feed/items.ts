@@ -54,11 +54,11 @@ export const alertChangeSchema = z.looseObject({
     .describe("The alert is not notified while an incident of such a rule fires with equal values of these labels."),
   flapping: z.literal(true).exactOptional().describe("The alert flaps, so it keeps firing. Left out otherwise."),
   reason: z
-    .literal("forgotten")
+    .enum(["forgotten", "quarantined"])
     .exactOptional()
     .describe(
       "Why the alert ended, where its condition did not end it. `forgotten`: nothing arrived for the rule's " +
-        "`forget_after`.",
+        "`forget_after`. `quarantined`: the rule failed, and is skipped until it is edited.",
     ),
   muted: z
     .literal(true)

@@ -4,11 +4,12 @@ import type { Tags } from "../../domain/reading.ts";
 import { formatDurationUs } from "../../domain/time.ts";
 import type { AggregateValues } from "../rules/conditions.ts";
 import { type JoinSpec, lastEndUs, type Rule } from "../rules/rule.ts";
+import { stopReason } from "../rules/stop-reason.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import type { StepContext } from "../state/step-context.ts";
 import type { Silence } from "../windows/absences.ts";
 import { AlertStates, type Transition } from "./alert-states.ts";
-import { fillAnnotations } from "./annotations.ts";
+import { type AlertFacts, fillAnnotations } from "./annotations.ts";
 import { OpenIncidents } from "./open-incidents.ts";
 
 /** The windows or silences that a rule's alerts follow, by key. */
@@ -49,11 +50,24 @@ export class RuleAlerts {
   readonly #incidents = new OpenIncidents();
   #rule: Rule;
   readonly #source: AlertSource;
+  readonly #onFailed: (alerts: RuleAlerts) => void;
+  #stopped: string | undefined;
 
-  constructor(rule: Rule, source: AlertSource, context: StepContext) {
+  /** `onFailed`: the rule has just been stopped, because it threw. */
+  constructor(rule: Rule, source: AlertSource, context: StepContext, onFailed: (alerts: RuleAlerts) => void) {
     this.#rule = rule;
     this.#source = source;
     this.#context = context;
+    this.#onFailed = onFailed;
+  }
+
+  /** Why the rule is skipped until it is edited; undefined if it runs. Its open alerts stay open. */
+  get stopped(): string | undefined {
+    return this.#stopped;
+  }
+
+  stop(reason: string): void {
+    this.#stopped = reason;
   }
 
   get rule(): Rule {
@@ -63,6 +77,8 @@ export class RuleAlerts {
   /** Continues under an edited rule with the same source. Incidents stay open. */
   continueAs(rule: Rule): void {
     if (rule.worst?.identity !== this.#rule.worst?.identity) this.#incidents.forgetWorst();
+    // An edited rule is tried again.
+    if (JSON.stringify(rule.spec) !== JSON.stringify(this.#rule.spec)) this.#stopped = undefined;
     this.#rule = rule;
     if (rule.flapping === undefined) this.#states.forgetFlapping();
   }
@@ -80,18 +96,45 @@ export class RuleAlerts {
     return this.#states.isActive(key) || this.#states.last(key).endUs > Number.NEGATIVE_INFINITY;
   }
 
-  onWindow(key: number, { startUs, endUs, values }: Span & { readonly values: AggregateValues }): void {
-    const { evaluate, valueName, active } = this.#rule;
-    const state = evaluate?.(values);
-    if (state === undefined) return;
+  onWindow(key: number, window: Span & { readonly values: AggregateValues }): void {
+    const { startUs, endUs, values } = window;
+    const { valueName } = this.#rule;
+    const evaluated = this.#evaluate(window);
+    if (evaluated === undefined) return;
+    const { state, isActive } = evaluated;
     const value = values[valueName] ?? Number.NaN;
-    const isActive = active === undefined || active.isActive(endUs - 1);
     const { holds, clears } = isActive ? state : INACTIVE;
     if (isActive && (holds || this.#states.isActive(key)) && this.#states.isNewer(key, endUs))
       this.#incidents.see(key, value, this.#rule.worst);
     // No spread, because this runs for each window of each rule.
     const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds, clears });
     if (transition) this.#emit(key, transition, { startUs, endUs, value, values, isActive });
+  }
+
+  #evaluate({ endUs, values }: Span & { readonly values: AggregateValues }) {
+    const { evaluate, active } = this.#rule;
+    try {
+      const state = evaluate?.(values);
+      return state && { state, isActive: active === undefined || active.isActive(endUs - 1) };
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#stopped = stopReason(error);
+    this.#onFailed(this);
+  }
+
+  /** Without texts if they cannot be filled in. */
+  #textsOf(facts: AlertFacts): Record<string, string> {
+    try {
+      return fillAnnotations(this.#rule.annotations, facts);
+    } catch (error) {
+      this.#fail(error);
+      return {};
+    }
   }
 
   /** Returns whether the alert still waits for the key's next reading. */
@@ -111,7 +154,16 @@ export class RuleAlerts {
 
   /** Ends an open incident whose key was silent for too long, and drops everything about the key. */
   forget(key: number, atUs: number): void {
-    this.#end(key, atUs, "forgotten");
+    this.#drop(key, atUs, "forgotten");
+  }
+
+  /** Like `forget`, for a key whose windows are lost because they failed. */
+  lose(key: number): void {
+    this.#drop(key, this.#context.position.storedAtUs, "quarantined");
+  }
+
+  #drop(key: number, atUs: number, reason: AlertChange["reason"]): void {
+    this.#end(key, atUs, reason);
     this.#states.forget(key);
     this.#incidents.forget(key);
   }
@@ -138,6 +190,7 @@ export class RuleAlerts {
   }
 
   #conditionOf(state: AlertState, { reason, isActive }: Cause): string {
+    if (reason === "quarantined") return "the rule failed";
     if (reason === "forgotten") return `no reading for ${formatDurationUs(this.#source.forgetUs)}`;
     return isActive === false ? NOT_ACTIVE : conditionText(this.#rule, state);
   }
@@ -152,7 +205,7 @@ export class RuleAlerts {
   }
 
   #emit(key: number, transition: Transition, cause: Cause): void {
-    const { spec, join, annotations } = this.#rule;
+    const { spec, join } = this.#rule;
     const { position, output } = this.#context;
     const { task, sequence, storedAtUs } = position;
     const group = this.#source.labels(key);
@@ -162,7 +215,7 @@ export class RuleAlerts {
     const condition = this.#conditionOf(transition.state, cause);
     const { id: rule, severity } = spec;
     const { state, activeAtUs } = transition;
-    const texts = fillAnnotations(annotations, {
+    const texts = this.#textsOf({
       ...{ value, labels, values, rule, severity, state, atUs: endUs, activeAtUs, condition },
     });
     const title = texts.summary ?? texts.description ?? rule;

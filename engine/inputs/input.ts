@@ -3,6 +3,7 @@ import type { Series, Tags } from "../../domain/reading.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
 import { type Blend, blendOf, mayBlend } from "../../rule-language/spec/blend.ts";
 import type { Grouping } from "../../rule-language/spec/grouping.ts";
+import { WINDOWS_PER_KEY_MAX } from "../../rule-language/spec/window-cost.ts";
 import { type ReadValue, readerOf } from "../aggregates/aggregates.ts";
 import type { RuleAlerts } from "../alerts/rule-alerts.ts";
 import type { AggregateValues } from "../rules/conditions.ts";
@@ -34,19 +35,21 @@ interface Span {
 /** ADR 12. The windows over some series, by key, computed once for all rules with the same input. */
 export class Input implements Source, TimedKeys, MortalKeys {
   readonly spec: InputSpec;
-  readonly keyed: Keyed;
-  readonly #windows: Windows | undefined;
-  readonly absences: Absences | undefined;
-  readonly sessions: SessionWindows | undefined;
+  keyed: Keyed;
+  #windows: Windows | undefined;
+  absences: Absences | undefined;
+  sessions: SessionWindows | undefined;
+  /** Its windows failed, or would be too many: it reads nothing until its rules are edited. */
+  isStopped: boolean;
   readonly timers: number[] = [];
   readonly lives: number[] = [];
-  readonly #timers: KeyTimers;
+  readonly #timers: KeyTimers<Input>;
   readonly #lives: KeyLives;
   readonly #context: StepContext;
   #rules: readonly RuleAlerts[] = [];
   #emissions: readonly Emission[] = [];
   #joins: readonly JoinedInput[] = [];
-  readonly #keys = new KeyTable();
+  #keys = new KeyTable();
   readonly #mayBlend: boolean;
   /** By key: the first series seen since the start. */
   readonly #firstOf: (Series | undefined)[] = [];
@@ -57,26 +60,37 @@ export class Input implements Source, TimedKeys, MortalKeys {
   forgetUs = Number.POSITIVE_INFINITY;
   index = 0;
 
-  constructor(spec: InputSpec, context: StepContext, clocks: { readonly timers: KeyTimers; readonly lives: KeyLives }) {
+  constructor(
+    spec: InputSpec,
+    context: StepContext,
+    clocks: { readonly timers: KeyTimers<Input>; readonly lives: KeyLives },
+  ) {
     this.spec = spec;
     this.#context = context;
     this.#timers = clocks.timers;
     this.#lives = clocks.lives;
     this.#mayBlend = spec.windows.kind !== "absent" && mayBlend(spec.grouping);
-    if (spec.windows.kind === "absent") {
-      this.absences = new Absences(spec.windows, (key, isAbsent, silence) => {
+    this.isStopped = spec.windowsPerKey > WINDOWS_PER_KEY_MAX;
+    this.keyed = this.#begin();
+  }
+
+  #begin(): Keyed {
+    const { windows } = this.spec;
+    if (windows.kind === "absent") {
+      this.absences = new Absences(windows, (key, isAbsent, silence) => {
         let isAwaited = false;
-        for (const rule of this.#rules) isAwaited = rule.onAbsence(key, isAbsent, silence) || isAwaited;
+        for (const rule of this.#rules) {
+          if (rule.stopped === undefined) isAwaited = rule.onAbsence(key, isAbsent, silence) || isAwaited;
+        }
         return isAwaited;
       });
-      this.keyed = this.absences;
-    } else {
-      this.#windows = makeWindows(spec.windows, (key, startUs, endUs, revision, record) =>
-        this.#onWindow(key, { startUs, endUs, revision }, record),
-      );
-      this.keyed = this.#windows;
-      if (this.#windows instanceof SessionWindows) this.sessions = this.#windows;
+      return this.absences;
     }
+    this.#windows = makeWindows(windows, (key, startUs, endUs, revision, record) =>
+      this.#onWindow(key, { startUs, endUs, revision }, record),
+    );
+    this.sessions = this.#windows instanceof SessionWindows ? this.#windows : undefined;
+    return this.#windows;
   }
 
   get identity(): string {
@@ -110,6 +124,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
     this.#joins = joins;
     const emissions = new Map<string, { aggregates: readonly Aggregate[]; to: RuleAlerts[] }>();
     for (const alerts of rules) {
+      if (alerts.stopped !== undefined) continue;
       const { aggregates, aggregatesKey } = alerts.rule;
       const emission = emissions.get(aggregatesKey);
       if (emission) emission.to.push(alerts);
@@ -178,6 +193,19 @@ export class Input implements Source, TimedKeys, MortalKeys {
 
   heardUs(key: number): number {
     return this.#heardUs[key] as number;
+  }
+
+  /** Drops all state, which an error has left half changed. */
+  stop(): void {
+    this.isStopped = true;
+    for (const key of this.keyNumbers()) {
+      for (const alerts of this.#rules) alerts.lose(key);
+      for (const { join, name } of this.#joins) join.forgetInput(name, key);
+      this.#timers.set(this.timers[key] as number, Number.POSITIVE_INFINITY);
+      this.#lives.end(this, key);
+    }
+    this.#keys = new KeyTable();
+    this.keyed = this.#begin();
   }
 
   forget(key: number, atUs: number): void {

@@ -146,6 +146,7 @@ export class Join implements Source, MortalKeys {
 
   /** The input of a name emitted or corrected a window that ends at `endUs`. */
   onWindow(name: number, inputKey: number, labels: Tags, endUs: number, value: number | string): void {
+    if (this.#rules.every(({ stopped }) => stopped !== undefined)) return;
     const keyOf = this.#keyOf[name] as (number | undefined)[];
     keyOf[inputKey] ??= this.keyFor(labels);
     const index = keyOf[inputKey] as number;
@@ -229,10 +230,11 @@ export class Join implements Source, MortalKeys {
     const revision = key.tellings.get(endUs) ?? 0;
     key.tellings.set(endUs, revision + 1);
     const startUs = endUs - this.spec.sizeUs;
-    const rules = this.#rules.map(({ rule }) => rule.spec.id);
+    const running = this.#rules.filter(({ stopped }) => stopped === undefined);
+    const rules = running.map(({ rule }) => rule.spec.id);
     const labels = this.#table.labels(index);
     this.#context.output.results.push({ rules, labels, startUs, endUs, revision, aggregates: values });
-    for (const alerts of this.#rules) alerts.onWindow(index, { startUs, endUs, values });
+    for (const alerts of running) alerts.onWindow(index, { startUs, endUs, values });
   }
 
   #forget(key: Key, oldestUs: number): void {

@@ -42,6 +42,11 @@ export class KeyLives {
     this.#heap.set(timer, owner.heardUs(key) + owner.forgetUs);
   }
 
+  /** Call when a key ends in another way. */
+  end(owner: MortalKeys, key: number): void {
+    this.#heap.set(owner.lives[key] as number, Number.POSITIVE_INFINITY);
+  }
+
   /** Forgets the first key whose timer is due, or sets the timer again. `fromUs`: keys are forgotten at this or later. */
   advance(fromUs: number): void {
     const timer = this.#heap.next;

@@ -18,9 +18,9 @@ const KEYS_PER_INPUT_MAX = 2 ** 32;
  * The timers of all keys of all inputs. Timers of one instant are ordered by input, then by key, and never by
  * creation.
  */
-export class KeyTimers {
+export class KeyTimers<Owner extends TimedKeys = TimedKeys> {
   readonly #heap = new TimerHeap();
-  #ownerOf: TimedKeys[] = [];
+  #ownerOf: Owner[] = [];
   #keyOf: number[] = [];
 
   /** The processing time of the earliest timer; Infinity if none is set. */
@@ -29,7 +29,7 @@ export class KeyTimers {
   }
 
   /** Creates a timer, not set yet, and returns its number. */
-  add(owner: TimedKeys, key: number): number {
+  add(owner: Owner, key: number): number {
     this.#ownerOf.push(owner);
     const timer = this.#keyOf.push(key) - 1;
     this.#heap.register(timer, owner.index * KEYS_PER_INPUT_MAX + key);
@@ -41,18 +41,23 @@ export class KeyTimers {
     this.#heap.set(timer, dueUs);
   }
 
+  /** The owner of the key whose timer is due first. */
+  get next(): Owner {
+    return this.#ownerOf[this.#heap.next] as Owner;
+  }
+
   /** Advances the key whose timer is due first. */
   advance(): void {
     const heap = this.#heap;
     const timer = heap.next;
-    const { keyed } = this.#ownerOf[timer] as TimedKeys;
+    const { keyed } = this.#ownerOf[timer] as Owner;
     const key = this.#keyOf[timer] as number;
     keyed.advance(key, heap.nextDueUs);
     heap.set(timer, keyed.dueUs(key));
   }
 
   /** Replaces all timers with those of these inputs. */
-  reset(owners: readonly TimedKeys[]): void {
+  reset(owners: readonly Owner[]): void {
     this.#heap.clear();
     this.#ownerOf = [];
     this.#keyOf = [];

@@ -6,6 +6,7 @@ import { type Grouping, groupingOf } from "../../rule-language/spec/grouping.ts"
 import type { LetSpec } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
+import { windowCostOf } from "../../rule-language/spec/window-cost.ts";
 import { parseTemplate } from "../../rule-language/template/template.ts";
 import { planOf } from "../aggregates/plan.ts";
 import { compileConditions } from "./conditions.ts";
@@ -30,6 +31,7 @@ export function compileRule(spec: RuleSpec): Rule {
   ];
   return {
     spec,
+    windowsPerKey: windowCostOf(spec).count,
     inputs,
     join,
     aggregates,
@@ -64,6 +66,7 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
     selector: compileSelector(where, { onlyNumbers }),
     grouping,
     windows,
+    windowsPerKey: windowCostOf({ window: fields.window, lateness: fields.lateness }).count,
     horizonUs: Math.max(HORIZON_US_MIN, horizonOf(windows)),
   };
 }

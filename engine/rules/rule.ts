@@ -14,6 +14,8 @@ export interface InputSpec {
   readonly selector: Selector;
   readonly grouping: Grouping;
   readonly windows: WindowsSpec;
+  /** The most windows that a key can keep at once. */
+  readonly windowsPerKey: number;
   /** How far back observation times are remembered. */
   readonly horizonUs: number;
 }
@@ -71,6 +73,8 @@ export interface Flapping {
 /** A rule ready to run: durations in microseconds, patterns and conditions compiled. */
 export interface Rule {
   readonly spec: RuleSpec;
+  /** The most windows, or joined ends, that a key can keep at once. */
+  readonly windowsPerKey: number;
   /** One input, or one for each name of `let`. */
   readonly inputs: readonly InputSpec[];
   readonly join: JoinSpec | undefined;

@@ -11,6 +11,7 @@ import { SERIES } from "./grouping.ts";
 import { checkLet, type LetSpec } from "./let-spec.ts";
 import { RULE_FIELDS } from "./rule-fields.ts";
 import { SPEC_TEXTS, type SpecFacts } from "./spec-texts.ts";
+import { checkWindowCost } from "./window-cost.ts";
 
 /**
  * The schema of a rule. Its fields are in `rule-fields.ts`; the checks between fields are here. A rule that passes is
@@ -112,7 +113,8 @@ export const defaultsSchema = ruleFields
 /** A rule file as written: its rules may omit fields that `defaults` sets. */
 export const writtenFileSchema = z.strictObject({
   defaults: defaultsSchema.optional(),
-  rules: z.array(ruleSpecSchema).describe("The rules of this file."),
+  // Not part of the rule's schema: the log can hold such a rule, of an older version.
+  rules: z.array(ruleSpecSchema.superRefine(checkWindowCost)).describe("The rules of this file."),
 });
 
 /** A rule file whose rules have their defaults filled in. */

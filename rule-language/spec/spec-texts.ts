@@ -20,6 +20,12 @@ export interface SpecFacts {
   hopping_alone: { readonly hopping: string };
   not_a_multiple: { readonly hopping: string; readonly every: string };
   too_much_overlap: { readonly hopping: string; readonly every: string; readonly count: number; readonly max: number };
+  too_many_windows: {
+    readonly count: number;
+    readonly every: string;
+    readonly lateness: string;
+    readonly max: number;
+  };
   let_empty: Record<never, never>;
   let_too_long: { readonly count: number; readonly max: number };
   let_bad_name: { readonly name: string };
@@ -87,6 +93,10 @@ export const SPEC_TEXTS: FaultTexts<SpecFacts> = {
   too_much_overlap: ({ hopping, every, count, max }) => ({
     message: `${count} windows of ${hopping} every ${every} overlap`,
     help: `at most ${max} may: make \`every\` longer, or the window shorter`,
+  }),
+  too_many_windows: ({ count, every, lateness, max }) => ({
+    message: `each key would keep ${count.toLocaleString("en")} windows: one every ${every}, with \`lateness: ${lateness}\``,
+    help: `at most ${max.toLocaleString("en")} may be kept: make the windows longer, or \`lateness\` shorter`,
   }),
   let_empty: () => ({ message: "`let` names no series", help: "write for example let: { flow: { metric: flow } }" }),
   let_too_long: ({ count, max }) => ({ message: `\`let\` names ${count} series`, help: `name at most ${max}` }),

@@ -77,7 +77,7 @@ export interface Change {
   readonly firedAtUs?: number | undefined;
   /** The most extreme value of the incident so far; undefined where there is none. */
   readonly worst?: number | undefined;
-  readonly reason?: "forgotten" | undefined;
+  readonly reason?: "forgotten" | "quarantined" | undefined;
   /** Undefined where docs/windows.md does not define it: for absences, and ends by an edit. */
   readonly evidence?: Evidence | undefined;
 }

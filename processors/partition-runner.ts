@@ -47,8 +47,10 @@ const WAITING_RESULTS_MAX = 50_000;
 const LEDGER_CHARACTERS_PER_MESSAGE = 200_000;
 /** Freezing the state keeps the thread busy for at most one part in this many of the time. */
 const FREEZE_RARITY = 50;
-/** Saving states takes at most one part in this many of the time. */
+/** Writing states takes at most one part in this many of the time, */
 const SAVE_RARITY = 4;
+/** but where the log is slow, a state is still written this many times the wanted interval after the one before. */
+const INTERVALS_MAX = 6;
 
 /** How long a save kept the thread busy, and how long writing it took. */
 interface SaveTimes {
@@ -329,7 +331,8 @@ export class PartitionRunner {
   async #saveInTime(): Promise<void> {
     const { busyMs, writtenMs } = await this.#save();
     const checkpointMs = this.#options.config.checkpoint / US_PER_MS;
-    const pauseMs = Math.max(checkpointMs, busyMs * FREEZE_RARITY, writtenMs * SAVE_RARITY);
+    const rareMs = Math.min(writtenMs * SAVE_RARITY, checkpointMs * INTERVALS_MAX);
+    const pauseMs = Math.max(checkpointMs, busyMs * FREEZE_RARITY, rareMs);
     if (this.#failed !== undefined) this.#saveIn(pauseMs);
   }
 

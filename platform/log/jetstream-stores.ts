@@ -10,8 +10,9 @@ const BLOBS_BUCKET = "weir_blobs";
 export const RECORDS_STREAM = `KV_${RECORDS_BUCKET}`;
 export const BLOBS_STREAM = `OBJ_${BLOBS_BUCKET}`;
 const RECORD_BYTES_MAX = 512 * 1024;
-/** The size of one message of a blob in the object store. */
-const CHUNK_BYTES = 128 * 1024;
+/** The size of one message of a blob in the object store: a server that syncs always does so for each of them. */
+const CHUNK_BYTES = 512 * 1024;
+const HEADER_BYTES = 1_024;
 const NAME = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 
 /**
@@ -67,7 +68,10 @@ export async function openBlobs(js: JetStreamClient, replicas: number, connectio
     },
     async put(name, value) {
       const pieces = value instanceof Uint8Array ? [value] : value;
-      await connection.retrying(`writing blob ${name}`, () => store.put({ name: checkedName(name) }, streamOf(pieces)));
+      const chunkBytes = Math.min(CHUNK_BYTES, (connection.nc.info?.max_payload ?? CHUNK_BYTES) - HEADER_BYTES);
+      await connection.retrying(`writing blob ${name}`, () =>
+        store.put({ name: checkedName(name), options: { max_chunk_size: chunkBytes } }, streamOf(pieces)),
+      );
     },
     async delete(name) {
       await connection.retrying(`deleting blob ${name}`, async () => {

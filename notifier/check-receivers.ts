@@ -26,6 +26,11 @@ export async function checkReceivers(
   return findings.flat();
 }
 
+/** For a start: the problems with the targets' secrets. */
+export function missingSecrets(config: Pick<NotifierConfig, "receivers">, environment: Environment): string[] {
+  return receiverTargets(config).flatMap((target) => secretProblems(target, contextOf(target.name, environment)));
+}
+
 async function checkTarget(target: ReceiverTarget, environment: Environment): Promise<ReceiverFinding[]> {
   const { name, configured } = target;
   const context = contextOf(name, environment);

@@ -1,5 +1,6 @@
 import mqtt, { type MqttClient } from "mqtt";
 import type { Logger } from "pino";
+import { reasonOf } from "../domain/reason.ts";
 import { US_PER_MS } from "../domain/time.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Health, Service } from "../platform/service.ts";
@@ -49,9 +50,16 @@ interface Connection {
 }
 
 const RECONNECT_MS = 1000;
+const CONNECT_MS_MAX = 5_000;
 const END_MS_MAX = 1000;
 /** The devices of a fleet do not all send at once: a round is spread over the interval in at most this many steps. */
 const STEPS_MAX = 20;
+
+/** A host name with several addresses gives an error for each, and itself no text. */
+function whyOf(error: Error): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  return reasonOf(first ?? error);
+}
 
 /** Starts simulated devices that publish to `sensors/<site>/<device>/telemetry`. Resolves before they are connected. */
 export async function startFleet(config: FleetConfig, deps: FleetDeps): Promise<FleetService> {
@@ -150,6 +158,7 @@ class Fleet implements FleetService {
       clean: true,
       reconnectPeriod,
       reconnectOnConnackError: true,
+      connectTimeout: CONNECT_MS_MAX,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
     });
@@ -160,13 +169,15 @@ class Fleet implements FleetService {
       this.#events.connectionOpened(clientId, 0);
     });
     client.on("error", (error) => {
-      why = error.message;
+      why = whyOf(error);
       if ("code" in error && typeof error.code === "number") this.#events.connectionRefused(clientId, error.code);
     });
     let reported = false;
     client.on("close", () => {
-      // A broker that never answered is reported once, not at each attempt.
-      if ((open || !reported) && this.#finishing === undefined) this.#events.connectionLost(clientId, why);
+      // A broker that never answered counts once, not with each attempt.
+      if (this.#finishing !== undefined) return;
+      if (open || !reported) this.#events.connectionLost(clientId, why);
+      else this.#events.attemptFailed(clientId, why);
       reported = true;
       open = false;
     });

@@ -73,8 +73,9 @@ function logger() {
   return createLogger({ level: "info", pretty: process.stderr.isTTY === true, name: "simulate" });
 }
 
-function numeric(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text);
+/** A text that is not a number stays one, for the message of its problem. */
+function numeric(text: string | undefined): number | string | undefined {
+  return text === undefined || text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 }
 
 /** A plain number is in milliseconds. */
@@ -82,6 +83,7 @@ function milliseconds(text: string | undefined): string | undefined {
   return text !== undefined && /^[\d.]+$/.test(text) ? `${text}ms` : text;
 }
 
+/** The settings of a file and of flags, which win. Throws BadFileError, or UsageError for the flags. */
 async function readConfig<T>(
   schema: z.ZodType<T>,
   file: string | undefined,
@@ -91,7 +93,18 @@ async function readConfig<T>(
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
   const fromFile = parseYaml<Record<string, unknown>>(source, file ?? "", ANY_MAP);
   if (!fromFile.ok) throw new BadFileError(fromFile.problems);
-  const parsed = schema.safeParse({ ...fromFile.value, ...given });
-  if (parsed.success) return parsed.data;
-  throw new UsageError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("\n"));
+  // A line for each setting, so that the line of a problem names its setting.
+  const all = Object.entries({ ...fromFile.value, ...given });
+  const text = all.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join("\n");
+  const parsed = parseYaml(text, file ?? "", schema);
+  if (parsed.ok) return parsed.value;
+  const problems = parsed.problems.map(({ line, message }) => {
+    const name = message.includes("is missing") ? "" : (all[line - 1]?.[0] ?? "");
+    return { name, message: Object.hasOwn(given, name) ? `--${name} ${String(given[name])}: ${message}` : message };
+  });
+  if (problems.some(({ name }) => Object.hasOwn(given, name))) {
+    throw new UsageError(problems.map(({ message }) => message).join("\n"));
+  }
+  const alone = parseYaml(source, file ?? "", schema);
+  throw alone.ok ? new UsageError(problems.map(({ message }) => message).join("\n")) : new BadFileError(alone.problems);
 }

@@ -8,7 +8,16 @@ interface SettingOption {
   readonly variable: string;
   readonly argument: string;
   readonly description: string;
+  /** What a value must be: `a port, 0 to 65535`. */
+  readonly must: string;
 }
+
+const MUST: Readonly<Record<string, string>> = {
+  port: "a port, 0 to 65535",
+  address: "an address",
+  folder: "a folder",
+  file: "a file",
+};
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
@@ -24,7 +33,7 @@ const settingsSchema = z.object({
   rulesDir: z.string().min(1).default("rules"),
   natsUrl: z.string().min(1).optional(),
   natsToken: z.string().min(1).optional(),
-  influxUrl: z.url({ protocol: /^https?$/, error: "must be an address like http://127.0.0.1:8086" }).optional(),
+  influxUrl: z.url({ protocol: /^https?$/ }).optional(),
   influxToken: z.string().min(1).optional(),
   influxOrg: z.string().min(1).optional(),
   influxBucket: z.string().min(1).optional(),
@@ -47,17 +56,28 @@ export const SETTINGS: Readonly<Record<SettingName, SettingOption>> = {
   dataDir: setting("data-dir", "folder", "folder for all data (default .weir)"),
   config: setting("config", "file", "configuration file (default weir.yaml, if it exists)"),
   rulesDir: setting("rules-dir", "folder", "folder of rule files (default rules)"),
-  natsUrl: setting("nats-url", "url", "NATS server to use (default: Weir starts one)"),
+  natsUrl: setting(
+    "nats-url",
+    "url",
+    "NATS server to use (default: Weir starts one)",
+    "an address like nats://127.0.0.1:4222",
+  ),
   natsToken: setting("nats-token", "token", "token of the NATS server; safer in the environment"),
-  influxUrl: setting("influx-url", "url", "InfluxDB 2 to store results in (default: an embedded DuckDB)"),
+  influxUrl: setting(
+    "influx-url",
+    "url",
+    "InfluxDB 2 to store results in (default: an embedded DuckDB)",
+    "an address like http://127.0.0.1:8086",
+  ),
   influxToken: setting("influx-token", "token", "token of InfluxDB; safer in the environment"),
   influxOrg: setting("influx-org", "name", "organization in InfluxDB"),
   influxBucket: setting("influx-bucket", "name", "bucket in InfluxDB"),
-  logLevel: setting("log-level", "level", `one of ${LEVELS.join(", ")} (default info)`),
+  logLevel: setting("log-level", "level", `one of ${LEVELS.join(", ")} (default info)`, `one of ${LEVELS.join(", ")}`),
 };
 
-function setting(name: string, argument: string, description: string): SettingOption {
-  return { flag: `--${name}`, variable: `WEIR_${name.toUpperCase().replaceAll("-", "_")}`, argument, description };
+function setting(name: string, argument: string, description: string, must?: string): SettingOption {
+  const variable = `WEIR_${name.toUpperCase().replaceAll("-", "_")}`;
+  return { flag: `--${name}`, variable, argument, description, must: must ?? MUST[argument] ?? "a text" };
 }
 
 /** Process settings that cannot be used; the message names all of them. */
@@ -80,11 +100,11 @@ export function readSettings(
     .filter((name) => name.startsWith("WEIR_") && !known.has(name) && !OTHER_VARIABLES.has(name))
     .map((name) => `${name}: is not a setting; is it misspelled?`);
   const parsed = settingsSchema.safeParse(given);
-  for (const issue of parsed.error?.issues ?? []) {
-    const option = SETTINGS[issue.path[0] as SettingName];
-    problems.push(
-      `${option.flag} (${option.variable}): ${JSON.stringify(given[issue.path[0] as string])}: ${issue.message}`,
-    );
+  for (const { path } of parsed.error?.issues ?? []) {
+    const name = path[0] as SettingName;
+    const { flag, variable, must } = SETTINGS[name];
+    const where = flags[name] === undefined ? `${variable}=` : `${flag} `;
+    problems.push(`${where}${JSON.stringify(given[name])}: must be ${must}`);
   }
   if (problems.length > 0 || !parsed.success) throw new BadSettingsError(problems.join("\n"));
   const config = parsed.data.config ?? (existsSync("weir.yaml") ? "weir.yaml" : undefined);

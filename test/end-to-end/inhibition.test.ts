@@ -61,7 +61,7 @@ test("consequences are held by their cause, shown with it by the command line an
   await say("north", "gw", "load", 20);
   await expect.poll(notified, WAIT).toContain("gateway-hot north - firing");
   await expect.poll(notified, WAIT).toEqual(["gateway-hot north - firing", "hot south cold-2 firing"]);
-  const alerts = JSON.parse(await run("alerts", "list", "--json")) as OpenAlert[];
+  const alerts = JSON.parse(await run("alerts", "list", "--format", "json")) as OpenAlert[];
   const cause = alerts.find(({ rule }) => rule === "gateway-hot")?.incident ?? "";
   const held = alerts.find(({ key }) => key.device === "cold-1");
   expect(held).toMatchObject({ state: "firing", inhibitedBy: [cause], silencedBy: [] });
@@ -76,6 +76,6 @@ test("consequences are held by their cause, shown with it by the command line an
   await expect
     .poll(() => notified().slice(2), WAIT)
     .toEqual(["gateway-hot north - resolved", "hot north cold-1 firing"]);
-  const delivery = async () => JSON.parse(await run("alerts", "deliveries", held?.incident ?? "", "--json"));
+  const delivery = async () => JSON.parse(await run("alerts", "deliveries", held?.incident ?? "", "--format", "json"));
   await expect.poll(delivery, WAIT).toMatchObject([{ outcome: "delivered", inhibitedBy: [cause] }]);
 }, 120_000);

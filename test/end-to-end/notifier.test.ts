@@ -52,12 +52,12 @@ test("an alert reaches a webhook and Weir's own broker, is acknowledged and sile
   await expect.poll(() => [...published.keys()], WAIT).toEqual(["alerts/hot/cold-1"]);
   expect(published.get("alerts/hot/cold-1")).toEqual(sink.received[0]?.json);
   expect(sink.received[0]?.headers["webhook-signature"]).toMatch(/^v1,/);
-  const [alert] = JSON.parse(await run("alerts", "list", "--json")) as OpenAlert[];
+  const [alert] = JSON.parse(await run("alerts", "list", "--format", "json")) as OpenAlert[];
   expect(alert).toMatchObject({ rule: "hot", state: "firing", key: { device: "cold-1" } });
   const incident = alert?.incident ?? "";
   await run("alerts", "ack", incident, "--by", "ann", "--note", "on my way");
   expect(await run("alerts", "list")).toMatch(/acknowledged by ann: on my way/);
-  const deliveries = JSON.parse(await run("alerts", "deliveries", incident, "--json")) as Delivery[];
+  const deliveries = JSON.parse(await run("alerts", "deliveries", incident, "--format", "json")) as Delivery[];
   expect(deliveries.map(({ receiver, outcome }) => `${receiver} ${outcome}`).sort()).toEqual([
     "ops.mqtt delivered",
     "ops.webhook delivered",
@@ -70,7 +70,7 @@ test("an alert reaches a webhook and Weir's own broker, is acknowledged and sile
   await warm("other");
   await expect.poll(() => published.has("alerts/hot/other"), WAIT).toBe(true);
   expect(published.has("alerts/hot/cold-2")).toBe(false);
-  const [silence] = JSON.parse(await run("silences", "list", "--json")) as Silence[];
+  const [silence] = JSON.parse(await run("silences", "list", "--format", "json")) as Silence[];
   await run("silences", "remove", silence?.id ?? "");
   await expect.poll(() => published.has("alerts/hot/cold-2"), WAIT).toBe(true);
   // What Weir itself publishes is not a device's message: none of it became a dead letter.

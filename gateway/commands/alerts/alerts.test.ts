@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { OpenAlert } from "../../../contracts/notifications.ts";
-import { alertLines } from "./alerts.ts";
+import { alertLines, checkLabels } from "./alerts.ts";
 import { parseMatchers } from "./ask-notifier.ts";
 import { spanOf } from "./silences.ts";
 
@@ -33,6 +33,32 @@ test.each([
   [{ until: "tomorrow" }, "--until tomorrow is not a time"],
 ])("no span: %j", (flags, message) => {
   expect(() => spanOf(flags, NOW)).toThrow(message);
+});
+
+const OPEN: OpenAlert = {
+  incident: "warm-1-2",
+  rule: "warm",
+  severity: "critical",
+  state: "firing",
+  value: 9,
+  labels: { team: "ops" },
+  key: { device: "cold-7", site: "north" },
+  annotations: {},
+  activeAtUs: NOW - HOUR,
+  atUs: NOW,
+  silencedBy: [],
+  inhibitedBy: [],
+};
+
+test("a label that no open alert has is named, with the one that was meant", () => {
+  expect(() => checkLabels(["devce"], [OPEN])).toThrow(
+    'no open alert has the label devce; did you mean "device"? (labels: device, rule, severity, site, team)',
+  );
+  for (const known of ["device", "site", "team", "rule", "severity"]) {
+    expect(() => checkLabels([known], [OPEN])).not.toThrow();
+  }
+  expect(() => checkLabels(["devce"], [])).not.toThrow();
+  expect(alertLines([], NOW, ["device=x"])).toEqual(["nothing is open with device=x"]);
 });
 
 test("an open alert shows its text, its group and its age, and no control character of a device", () => {

@@ -8,8 +8,11 @@ import {
   type NewAcknowledgement,
   type OpenAlert,
 } from "../../../contracts/notifications.ts";
+import { keysOf } from "../../../domain/keys-of.ts";
 import { formatDurationUs, formatInstantUs } from "../../../domain/time.ts";
 import { systemClock } from "../../../platform/clock.ts";
+import { closest } from "../../../platform/files/closest.ts";
+import { UsageError } from "../common/failures.ts";
 import { terminalText } from "../common/terminal-text.ts";
 import { asking, askNotifier, type Flags, openAlerts, parseMatchers, show } from "./ask-notifier.ts";
 
@@ -19,7 +22,10 @@ export function addAlertCommands(program: Command): void {
   asking(alerts.command("list").argument("[label=value...]", "only alerts with these labels; values may be globs"))
     .description("list pending and firing incidents, and who has acknowledged them")
     .action(async (pairs: readonly string[], flags: Flags) => {
-      show(await openAlerts(flags, parseMatchers(pairs)), flags, alertLines);
+      const matchers = parseMatchers(pairs);
+      const found = await openAlerts(flags, matchers);
+      if (found.length === 0 && pairs.length > 0) checkLabels(Object.keys(matchers), await openAlerts(flags));
+      show(found, flags, (alerts) => alertLines(alerts, systemClock.nowUs(), pairs));
     });
   asking(alerts.command("ack").argument("<incident>"))
     .description("acknowledge an incident: its notifications are not repeated")
@@ -38,8 +44,30 @@ export function addAlertCommands(program: Command): void {
     });
 }
 
-export function alertLines(alerts: readonly OpenAlert[], nowUs = systemClock.nowUs()): string[] {
-  if (alerts.length === 0) return ["nothing is open"];
+/** A label that no open alert has is most likely misspelt. Throws UsageError. */
+export function checkLabels(wanted: readonly string[], alerts: readonly OpenAlert[]): void {
+  if (alerts.length === 0) return;
+  const known = new Set([
+    "rule",
+    "severity",
+    ...alerts.flatMap(({ key, labels }) => [...keysOf(key), ...keysOf(labels)]),
+  ]);
+  const unknown = wanted.filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  const hint = closest(unknown[0] ?? "", [...known]);
+  const meant = hint === undefined ? "" : `; did you mean "${hint}"?`;
+  throw new UsageError(
+    `no open alert has the label ${unknown.join(", ")}${meant} (labels: ${[...known].sort().join(", ")})`,
+  );
+}
+
+export function alertLines(
+  alerts: readonly OpenAlert[],
+  nowUs = systemClock.nowUs(),
+  wanted: readonly string[] = [],
+): string[] {
+  if (alerts.length === 0)
+    return [wanted.length === 0 ? "nothing is open" : `nothing is open with ${wanted.join(" ")}`];
   return alerts.map((alert) => {
     const { incident, rule, key, annotations, state, severity, value, activeAtUs } = alert;
     const { acknowledgement, silencedBy, inhibitedBy } = alert;

@@ -2,25 +2,26 @@ import type { Command } from "commander";
 import { ALERTS_LIST, type Matchers, type OpenAlert, type OpenAlertsQuery } from "../../../contracts/notifications.ts";
 import type { Question } from "../../../contracts/question.ts";
 import { UsageError } from "../common/failures.ts";
-import { askService, reachingGateway } from "../common/running-gateway.ts";
+import { askService, reachingGateway, withFormat } from "../common/running-gateway.ts";
 
 const ALERTS_PER_PAGE = 1_000;
 
 export type Flags = Readonly<Record<string, string | undefined>>;
 
-/** Adds the flags that locate the gateway, and `--json`. */
+/** Adds the flags that locate the gateway, and `--format`. */
 export function asking(command: Command): Command {
-  return reachingGateway(command).option("--json", "print JSON");
+  return withFormat(reachingGateway(command));
 }
 
 /** Asks the notifier of a running gateway. Throws UsageError when it cannot be reached, or refuses. */
 export function askNotifier<Ask, Asked, Answer>(
-  { dataDir, natsUrl, natsToken }: Flags,
+  { dataDir, config, natsUrl, natsToken }: Flags,
   question: Question<Ask, Asked, Answer>,
   value: Ask,
 ): Promise<Answer> {
   const reach = {
     ...(dataDir === undefined ? {} : { dataDir }),
+    ...(config === undefined ? {} : { config }),
     ...(natsUrl === undefined ? {} : { natsUrl }),
     ...(natsToken === undefined ? {} : { natsToken }),
   };
@@ -43,7 +44,7 @@ export async function openAlerts(flags: Flags, matchers: Matchers = {}): Promise
 
 /** Prints the lines, or JSON if the flags ask for it. */
 export function show<T>(items: readonly T[], flags: Flags, lines: (items: readonly T[]) => string[]): void {
-  const text = flags.json === undefined ? lines(items).join("\n") : JSON.stringify(items, undefined, 2);
+  const text = flags.format === "json" ? JSON.stringify(items, undefined, 2) : lines(items).join("\n");
   process.stdout.write(`${text}\n`);
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { Question } from "../../../contracts/question.ts";
@@ -7,25 +7,38 @@ import { type Connection, openConnection } from "../../../platform/log/jetstream
 import { type LogForReading, openLogForReading } from "../../../platform/log/jetstream-reading.ts";
 import { LogClosedError, NoAnswerError } from "../../../platform/log/port.ts";
 import { createLogger } from "../../../platform/logger.ts";
+import { readPipelineConfig } from "../../settings/pipeline-config.ts";
+import { natsOf } from "../../settings/plan.ts";
 import { SETTINGS } from "../../settings/settings.ts";
 import { UsageError } from "./failures.ts";
 
 const CONNECT_MS = 5_000;
 const NAME = "weir-cli";
 
+/** For help: which NATS server a command beside a gateway asks. */
+export const OF_GATEWAY =
+  "NATS server (default: that of the gateway in the data folder, or else nats.url in weir.yaml)";
+
 export interface ReachFlags {
   readonly dataDir?: string;
+  readonly config?: string;
   readonly natsUrl?: string;
   readonly natsToken?: string;
 }
 
 /** Adds the flags that locate the gateway. */
 export function reachingGateway(command: Command): Command {
-  for (const name of ["dataDir", "natsUrl", "natsToken"] as const) {
+  for (const name of ["dataDir", "config", "natsUrl", "natsToken"] as const) {
     const { flag, variable, argument, description } = SETTINGS[name];
-    command.addOption(new Option(`${flag} <${argument}>`, description).env(variable));
+    const about = name === "natsUrl" ? OF_GATEWAY : description;
+    command.addOption(new Option(`${flag} <${argument}>`, about).env(variable));
   }
   return command;
+}
+
+/** Adds `--format text|json`: every command that prints answers has it. */
+export function withFormat(command: Command): Command {
+  return command.addOption(new Option("--format <format>", "how to print").choices(["text", "json"]).default("text"));
 }
 
 /** Runs `work` with the log of a running gateway. Throws UsageError when the gateway cannot be reached. */
@@ -103,17 +116,25 @@ function notRunning(url: string): UsageError {
   return new UsageError(`${url} does not answer: is the gateway running?`);
 }
 
-/** The gateway that the flags name, or else the one of the data folder. */
+/** The gateway that the flags name, or else the one of the data folder, or else that of `nats:` in weir.yaml. */
 export function addressOf(flags: ReachFlags): Address {
-  if (flags.natsUrl !== undefined) return { url: flags.natsUrl, token: flags.natsToken };
-  const file = join(flags.dataDir ?? ".weir", "run.json");
-  let run: { readonly natsUrl?: string; readonly natsToken?: string };
+  const { natsUrl, natsToken, dataDir = ".weir" } = flags;
+  if (natsUrl !== undefined) return { url: natsUrl, token: natsToken };
+  const file = join(dataDir, "run.json");
+  const run = runIn(file);
+  if (run !== undefined) return { url: run.natsUrl ?? "", token: run.natsToken };
+  const config = flags.config ?? (existsSync("weir.yaml") ? "weir.yaml" : undefined);
+  const shared = natsOf({ natsUrl, natsToken }, readPipelineConfig(config), process.env);
+  if (shared !== undefined) return shared;
+  throw new UsageError(
+    `no gateway is running in this folder (${file} does not exist): name one with --data-dir or --nats-url`,
+  );
+}
+
+function runIn(file: string): { readonly natsUrl?: string; readonly natsToken?: string } | undefined {
   try {
-    run = JSON.parse(readFileSync(file, "utf8"));
+    return JSON.parse(readFileSync(file, "utf8"));
   } catch {
-    throw new UsageError(
-      `no gateway is running in this folder (${file} does not exist): name one with --data-dir or --nats-url`,
-    );
+    return undefined;
   }
-  return { url: run.natsUrl ?? "", token: run.natsToken };
 }

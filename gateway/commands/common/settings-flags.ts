@@ -1,11 +1,23 @@
 import type { Command } from "commander";
+import { keysOf } from "../../../domain/keys-of.ts";
 import { readSettings, SETTINGS, type Settings } from "../../settings/settings.ts";
 
-/** Adds the flags of `settings.ts` to a command; each names its environment variable. */
-export function withSettings(command: Command): Command {
-  for (const { flag, variable, argument, description } of Object.values(SETTINGS)) {
-    command.option(`${flag} <${argument}>`, `${description} [${variable}]`);
+type Name = keyof typeof SETTINGS;
+
+export interface FlagOptions {
+  /** The settings that the command uses; default: all. */
+  readonly only?: readonly Name[];
+  /** Where a setting means something else than usual. */
+  readonly descriptions?: Partial<Readonly<Record<Name, string>>>;
+}
+
+/** Adds flags of `settings.ts` to a command; each names its environment variable. */
+export function withSettings(command: Command, { only, descriptions = {} }: FlagOptions = {}): Command {
+  for (const name of only ?? keysOf(SETTINGS)) {
+    const { flag, variable, argument, description } = SETTINGS[name];
+    command.option(`${flag} <${argument}>`, `${descriptions[name] ?? description} [${variable}]`);
   }
+  if (only !== undefined && !only.includes("bind")) return command;
   return command.option("--insecure", "allow other machines to connect without authentication");
 }
 

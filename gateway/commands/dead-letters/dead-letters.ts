@@ -1,9 +1,9 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { formatInstantUs } from "../../../domain/time.ts";
 import { countByReason, letterAt, pageOfLetters, retryOf } from "../../../platform/dead-letter-log.ts";
 import type { LogForReading } from "../../../platform/log/jetstream-reading.ts";
 import { UsageError } from "../common/failures.ts";
-import { type ReachFlags, reachingGateway, withLog } from "../common/running-gateway.ts";
+import { type ReachFlags, reachingGateway, withFormat, withLog } from "../common/running-gateway.ts";
 import { terminalText } from "../common/terminal-text.ts";
 import { jsonOf, lineOf, payloadText, type ShownLetter, stateOf, write } from "./letter-lines.ts";
 import { orderOf, parseSequence, type RetryFlags, retry } from "./retry.ts";
@@ -103,7 +103,5 @@ async function show(log: LogForReading, sequence: number, { format }: Flags): Pr
 }
 
 function reaching(command: Command): Command {
-  return reachingGateway(command).addOption(
-    new Option("--format <format>", "how to print").choices(["text", "json"]).default("text"),
-  );
+  return withFormat(reachingGateway(command));
 }

@@ -3,6 +3,7 @@ import { createConnection } from "node:net";
 import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
 import { parseUsers } from "../../../broker/auth/users-file.ts";
+import { keysOf } from "../../../domain/keys-of.ts";
 import { reasonOf } from "../../../domain/reason.ts";
 import { checkReceivers } from "../../../notifier/check-receivers.ts";
 import { formatProblems } from "../../../platform/files/yaml-file.ts";
@@ -17,10 +18,11 @@ import { settingsOf, withSettings } from "../common/settings-flags.ts";
 import { type Finding, natsFindings } from "./doctor-nats.ts";
 
 const TIMEOUT_MS = 3_000;
+const CHECKED = keysOf(SETTINGS).filter((name) => name !== "logLevel" && name !== "mqttWsPort");
 
 /** Adds `weir doctor`. */
 export function addDoctorCommand(program: Command): void {
-  withSettings(program.command("doctor"))
+  withSettings(program.command("doctor"), { only: CHECKED })
     .description("check everything that Weir needs, and how to fix what is wrong; changes nothing")
     .action(async (flags) => {
       process.exit((await doctor(settingsOf(flags))) ? 0 : 1);

@@ -10,21 +10,25 @@ import { readPipelineConfig } from "../../settings/pipeline-config.ts";
 import { logRetentions, natsOf } from "../../settings/plan.ts";
 import type { Settings } from "../../settings/settings.ts";
 import { UsageError } from "../common/failures.ts";
-import { type Address, addressOf, withConnection } from "../common/running-gateway.ts";
+import { type Address, addressOf, OF_GATEWAY, withConnection } from "../common/running-gateway.ts";
 import { settingsOf, withSettings } from "../common/settings-flags.ts";
 import { whyNot } from "../doctor/doctor-nats.ts";
 import { changeLines, streamLines } from "./log-lines.ts";
 
 const TIMEOUT_MS = 3_000;
 const NAME = "weir-log";
+const USED = {
+  only: ["dataDir", "config", "natsUrl", "natsToken"],
+  descriptions: { natsUrl: OF_GATEWAY },
+} as const;
 
 /** Adds `weir log`: shows what the streams keep, and changes it on the owner's order. */
 export function addLogCommands(program: Command): void {
   const log = program.command("log").description("show what the log keeps, and change it");
-  withSettings(log.command("show"))
+  withSettings(log.command("show"), USED)
     .description("list the streams of the log, with their limits and what they hold; changes nothing")
     .action((flags) => showLog(settingsOf(flags)));
-  withSettings(log.command("apply"))
+  withSettings(log.command("apply"), USED)
     .description("bring the streams of the log to weir.yaml; without --yes, only show what would change")
     .option("--yes", "change the streams, even where that deletes messages")
     .action(async (flags) => {

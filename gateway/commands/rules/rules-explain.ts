@@ -11,24 +11,23 @@ import { systemClock } from "../../../platform/clock.ts";
 import { NoAnswerError } from "../../../platform/log/port.ts";
 import { incidentText, whyNotText } from "../../../rule-tools/explain/explanation-text.ts";
 import { UsageError } from "../common/failures.ts";
-import { type ReachFlags, reachingGateway, withLog } from "../common/running-gateway.ts";
+import { type ReachFlags, reachingGateway, withFormat, withLog } from "../common/running-gateway.ts";
 
 const ANSWER_MS_MAX = 10_000;
 
 interface Flags extends ReachFlags {
   readonly whyNot?: string;
   readonly at?: string;
-  readonly json?: true;
+  readonly format?: string;
 }
 
 /** `weir rules explain <incident>` and `weir rules explain --why-not <rule> label=value...`. */
 export function addRulesExplainCommand(rules: Command): void {
-  reachingGateway(rules.command("explain"))
+  withFormat(reachingGateway(rules.command("explain")))
     .description("explain an incident reading by reading, or why a rule does not fire")
     .argument("[incident-or-labels...]", "an incident (weir alerts list shows them), or with --why-not label=value...")
     .option("--why-not <rule>", "explain which part of this rule's condition does not hold")
     .option("--at <time>", "with --why-not: at this time, ISO 8601 or a time ago such as 10m (default: now)")
-    .option("--json", "print JSON")
     .action(async (words: readonly string[], flags: Flags) => {
       if (flags.whyNot !== undefined) {
         const question: WhyNotQuestion = {
@@ -37,7 +36,9 @@ export function addRulesExplainCommand(rules: Command): void {
           ...(flags.at === undefined ? {} : { atUs: instantOf(flags.at) }),
         };
         const answer = await ask(flags, EXPLAIN_WHY_NOT, question);
-        process.stdout.write(flags.json ? `${JSON.stringify(answer, undefined, 2)}\n` : whyNotText(answer));
+        process.stdout.write(
+          flags.format === "json" ? `${JSON.stringify(answer, undefined, 2)}\n` : whyNotText(answer),
+        );
         return;
       }
       const [incident] = words;
@@ -46,7 +47,9 @@ export function addRulesExplainCommand(rules: Command): void {
       }
       const question: IncidentQuestion = { incident };
       const explanation = await ask(flags, EXPLAIN_INCIDENT, question);
-      process.stdout.write(flags.json ? `${JSON.stringify(explanation, undefined, 2)}\n` : incidentText(explanation));
+      process.stdout.write(
+        flags.format === "json" ? `${JSON.stringify(explanation, undefined, 2)}\n` : incidentText(explanation),
+      );
     });
 }
 

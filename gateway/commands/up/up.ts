@@ -23,10 +23,12 @@ export function addUpCommand(program: Command): void {
     .action((flags) => run({ settings: settingsOf(flags), services: SERVICE_NAMES, demo: flags.demo === true }));
 }
 
+const SHARED_NATS = "NATS server that the services share (default: nats.url in weir.yaml)";
+
 /** Adds `weir run`. */
 export function addRunCommand(program: Command): void {
   const list = SERVICE_NAMES.map((name) => `  ${name.padEnd(11)} ${SERVICES[name].about}`);
-  withSettings(program.command("run"))
+  withSettings(program.command("run"), { descriptions: { natsUrl: SHARED_NATS } })
     .description("run single services on a NATS server that they share")
     .addArgument(new Argument("<service...>").choices(SERVICE_NAMES))
     .addHelpText("after", `\nServices:\n${list.join("\n")}`)

@@ -39,6 +39,13 @@ const newSilenceSchema = z.strictObject({
   why: text.min(1, "say why"),
 });
 
+const silencesQuerySchema = z.strictObject({
+  /** All by default. */
+  limit: z.int().min(1).exactOptional(),
+  /** The last silence of an earlier answer: those after it. */
+  after: z.strictObject({ fromUs: z.number(), id: z.string() }).exactOptional(),
+});
+
 const silenceRemovalSchema = z.strictObject({ id: z.string().min(1), by });
 
 /** A person handles an incident: it is no longer repeated. Its end is still notified. */
@@ -120,7 +127,11 @@ export const DELIVERIES_LIST = question("notifications.deliveries", {
   ask: z.strictObject({ incident }),
   answer: z.array(deliverySchema),
 });
-export const SILENCES_LIST = question("notifications.silences", { ask: nothingSchema, answer: z.array(silenceSchema) });
+/** Those that begin first come first, and by id within an instant. */
+export const SILENCES_LIST = question("notifications.silences", {
+  ask: silencesQuerySchema,
+  answer: z.array(silenceSchema),
+});
 export const SILENCES_ADD = question("notifications.silences.add", { ask: newSilenceSchema, answer: silenceSchema });
 /** Answered with the silence that ended. */
 export const SILENCES_REMOVE = question("notifications.silences.remove", {
@@ -141,6 +152,7 @@ export const OWN_BROKER = question("broker.address", { ask: nothingSchema, answe
 export type Matchers = Plain<z.infer<typeof matchersSchema>>;
 export type Silence = Plain<z.infer<typeof silenceSchema>>;
 export type NewSilence = Plain<z.input<typeof newSilenceSchema>>;
+export type SilencesQuery = Plain<z.infer<typeof silencesQuerySchema>>;
 export type SilenceRemoval = Plain<z.infer<typeof silenceRemovalSchema>>;
 export type Acknowledgement = Plain<z.infer<typeof acknowledgementSchema>>;
 export type NewAcknowledgement = Plain<z.input<typeof newAcknowledgementSchema>>;

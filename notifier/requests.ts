@@ -65,7 +65,7 @@ export function answerRequests(options: RequestOptions): () => void {
     respond(ALERTS_LIST, async (request) => openAlerts(options, request)),
     respond(ALERTS_ACKNOWLEDGE, (request) => acknowledge(options, request)),
     respond(DELIVERIES_LIST, ({ incident }) => deliveries(incident)),
-    respond(SILENCES_LIST, async () => options.state.silences.list(options.clock.nowUs())),
+    respond(SILENCES_LIST, async (request) => options.state.silences.list(options.clock.nowUs(), request)),
     respond(SILENCES_ADD, (request) => addSilence(options, request)),
     respond(SILENCES_REMOVE, (request) => removeSilence(options, request)),
   ];

@@ -63,7 +63,19 @@ export async function letterAt(log: LetterLog, sequence: number): Promise<KeptLe
   return (await readLetters(log, sequence, sequence + 1))[0];
 }
 
-/** The letters of `[start, end)` that still exist, in order. `end` is at most the sequence after the newest entry. */
+/** The log took too long. An incomplete answer would look like letters that do not exist. */
+export class LettersUnreadError extends Error {
+  override readonly name = "LettersUnreadError";
+
+  constructor(start: number, end: number) {
+    super(`the log did not return dead letters ${start} to ${end - 1} within ${READ_MS_MAX / 1_000} s; try again`);
+  }
+}
+
+/**
+ * The letters of `[start, end)` that still exist, in order. `end` is at most the sequence after the newest entry.
+ * Rejects with LettersUnreadError when the log is slow.
+ */
 export async function readLetters(log: LetterLog, start: number, end: number): Promise<KeptLetter[]> {
   const reader = log.read({
     stream: "DEADLETTERS",
@@ -75,13 +87,13 @@ export async function readLetters(log: LetterLog, start: number, end: number): P
   try {
     for await (const messages of reader) {
       for (const message of messages) if (message.sequence < end && isLetter(message)) found.push(readLetter(message));
-      if ((messages.at(-1)?.sequence ?? 0) >= end - 1) break;
+      if ((messages.at(-1)?.sequence ?? 0) >= end - 1) return found;
     }
   } finally {
     clearTimeout(patience);
     await reader.close();
   }
-  return found;
+  throw new LettersUnreadError(start, end);
 }
 
 /** The outcome of a letter's retry; undefined when it was not retried. */

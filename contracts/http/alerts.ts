@@ -79,4 +79,5 @@ export const deliveriesAnswer = z.object({
   deliveries: z.array(deliverySchema).describe("Oldest first."),
 });
 
-export const silencesAnswer = z.object({ silences: z.array(silenceSchema) });
+export const silencesAnswer = z.object({ silences: z.array(silenceSchema).describe("Earliest first."), next });
+export type SilencesPage = z.output<typeof silencesAnswer>;

@@ -11,6 +11,7 @@ import {
   countByReason,
   isRetryable,
   type KeptLetter,
+  LettersUnreadError,
   letterAt,
   pageOfLetters,
   retryOf,
@@ -29,6 +30,7 @@ const scope = { channels: ["stats"], allSitesOnly: true } as const;
 const params = z.object({
   sequence: z.string().describe("A letter's number.").meta({ type: "integer", minimum: 1 }),
 });
+const SLOW_PROBLEM = { 503: "The log takes too long." };
 const reason = z.string().min(1).max(256).optional().describe("Only letters with this reason.");
 const topic = z
   .string()
@@ -52,9 +54,10 @@ export const deadLetters = operation({
     limit: whole({ min: 1, max: 500, standard: 50 }),
   }),
   answer: lettersAnswer,
+  problems: SLOW_PROBLEM,
   example: { query: { reason: "bad-payload", topic: "*", limit: "1" } },
   async handle({ query, log }) {
-    const [page, reasons] = await Promise.all([pageOfLetters(log, query, summaryOf), countByReason(log)]);
+    const [page, reasons] = await unlessSlow(Promise.all([pageOfLetters(log, query, summaryOf), countByReason(log)]));
     const retries = await Promise.all(page.letters.map(({ sequence }) => retryOf(log, sequence)));
     return {
       total: Object.values(reasons).reduce((sum, count) => sum + count, 0),
@@ -74,10 +77,10 @@ export const deadLetter = operation({
   scope,
   params,
   answer: letterSchema,
-  problems: { 404: "The letter does not exist, or is too old." },
+  problems: { 404: "The letter does not exist, or is too old.", ...SLOW_PROBLEM },
   example: { params: { sequence: "1" } },
   async handle({ params, log }) {
-    const kept = await letterAt(log, sequenceOf(params.sequence));
+    const kept = await unlessSlow(letterAt(log, sequenceOf(params.sequence)));
     if (kept === undefined) throw unknownLetter(params.sequence);
     const { payload } = kept.letter;
     return {
@@ -145,6 +148,15 @@ export const retryDeadLetter = operation({
     return result;
   },
 });
+
+async function unlessSlow<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (cause) {
+    if (!(cause instanceof LettersUnreadError)) throw cause;
+    throw new ApiError({ status: 503, code: "log-slow", message: cause.message }, { cause });
+  }
+}
 
 interface Summary {
   readonly sequence: number;

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { ALERTS_LIST } from "../../contracts/notifications.ts";
+import { ALERTS_LIST, SILENCES_LIST } from "../../contracts/notifications.ts";
 import { acknowledgement, delivery, incidentExplanation, openAlert, silence } from "../../contracts/testing/samples.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
+import { Silences } from "../../notifier/silences/silences.ts";
 import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
 import { alertChange, appendAlert, startTestFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
 
@@ -56,6 +57,30 @@ function listen(feed: TestFeed): { subject: string; question: unknown }[] {
   }
   return asked;
 }
+
+describe("silences", () => {
+  it("are listed page by page, however many there are", async () => {
+    const feed = await start();
+    const known = new Silences();
+    // Many begin at the same instant.
+    for (let i = 0; i < 2_500; i++) {
+      known.apply(silence({ id: `s-${String(i).padStart(4, "0")}`, fromUs: Math.floor(i / 700), untilUs: 1e15 }), 0);
+    }
+    feed.log.bus.respond(SILENCES_LIST, async (asked) => known.list(0, asked));
+    const ids: unknown[] = [];
+    let pages = 0;
+    for (let after = ""; ; pages++) {
+      const { status, body } = await ask(feed, "GET", `silences?limit=400${after}`);
+      expect(status).toBe(200);
+      ids.push(...(body.silences as { id: string }[]).map(({ id }) => id));
+      if (body.next === undefined) break;
+      after = `&after=${encodeURIComponent(String(body.next))}`;
+    }
+    expect(pages).toBe(6);
+    expect(ids).toEqual(known.list(0).map(({ id }) => id));
+    expect((await ask(feed, "GET", "silences?after=nonsense")).status).toBe(400);
+  });
+});
 
 describe("orders", () => {
   it("reach the notifier as the contract defines them", async () => {

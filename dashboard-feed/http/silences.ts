@@ -6,11 +6,14 @@ import {
   SILENCES_LIST,
   SILENCES_REMOVE,
   type SilenceRemoval,
+  type SilencesQuery,
   silenceSchema,
 } from "../../contracts/notifications.ts";
 import { askService, NOTIFIER, NOTIFIER_ORDER, NOTIFIER_ORDER_PROBLEMS, NOTIFIER_PROBLEMS } from "./ask-service.ts";
 import { orderedBy, requireAuthor } from "./author.ts";
 import { operation } from "./operation.ts";
+import { badCursor } from "./past-alerts.ts";
+import { whole } from "./query.ts";
 
 const text = z.string().min(1).max(512);
 
@@ -21,13 +24,30 @@ export const silences = operation({
   tag: "silences",
   summary: "Silences that are active or will begin",
   scope: { channels: ["alerts"], allSitesOnly: true },
+  query: z.strictObject({
+    limit: whole({ min: 1, max: 10_000, standard: 1_000 }),
+    after: z.string().max(1_024).optional().describe("An earlier page's `next`."),
+  }),
   answer: silencesAnswer,
   problems: NOTIFIER_PROBLEMS,
-  example: {},
-  async handle({ log }) {
-    return { silences: await askService(log.bus, SILENCES_LIST, {}, NOTIFIER) };
+  example: { query: { limit: "10" } },
+  async handle({ query, log }) {
+    const { limit } = query;
+    const after = query.after === undefined ? undefined : cursorOf(query.after);
+    // One more than a page shows whether there is another page.
+    const question: SilencesQuery = { limit: limit + 1, ...(after && { after }) };
+    const found = await askService(log.bus, SILENCES_LIST, question, NOTIFIER);
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
+    return { silences: page, ...(last && { next: `${last.fromUs}.${last.id}` }) };
   },
 });
+
+function cursorOf(after: string): NonNullable<SilencesQuery["after"]> {
+  const [, fromUs, id] = /^(-?\d{1,16})\.(.+)$/s.exec(after) ?? [];
+  if (id === undefined) throw badCursor();
+  return { fromUs: Number(fromUs), id };
+}
 
 export const addSilence = operation({
   method: "POST",

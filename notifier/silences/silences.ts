@@ -1,4 +1,4 @@
-import type { Silence } from "../../contracts/notifications.ts";
+import type { Silence, SilencesQuery } from "../../contracts/notifications.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { matches } from "../common/matchers.ts";
 
@@ -17,10 +17,11 @@ export class Silences {
     else this.#byId.set(silence.id, silence);
   }
 
-  /** Earliest first. Drops expired silences. */
-  list(nowUs: number): Silence[] {
+  /** Earliest first, and by id within an instant. Drops expired silences. */
+  list(nowUs: number, { after, limit }: SilencesQuery = {}): Silence[] {
     for (const { id, untilUs } of this.#byId.values()) if (untilUs <= nowUs) this.#byId.delete(id);
-    return [...this.#byId.values()].sort((a, b) => a.fromUs - b.fromUs);
+    const all = [...this.#byId.values()].sort(inOrder);
+    return all.filter((each) => after === undefined || inOrder(each, after) > 0).slice(0, limit);
   }
 
   get(id: string, nowUs: number): Silence | undefined {
@@ -35,4 +36,11 @@ export class Silences {
     }
     return ids;
   }
+}
+
+type Begins = Pick<Silence, "fromUs" | "id">;
+
+function inOrder(a: Begins, b: Begins): number {
+  if (a.fromUs !== b.fromUs) return a.fromUs - b.fromUs;
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }

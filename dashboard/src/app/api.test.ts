@@ -60,7 +60,7 @@ test.each(Object.entries(CALLS))("%s is a documented operation", async (_, call)
   const requests: { readonly url: URL; readonly method: string; readonly body: unknown }[] = [];
   vi.stubGlobal("fetch", async (url: URL, { method, body }: { method: string; body?: string }) => {
     requests.push({ url, method, body: body === undefined ? undefined : JSON.parse(body) });
-    return Response.json({ alerts: [] });
+    return Response.json({ alerts: [], silences: [] });
   });
   await call(new Api("http://gateway.test/"));
   const [request, ...others] = requests;

@@ -1,7 +1,7 @@
 import type { RetryReport, RetryResult } from "../../../contracts/dead-letters.ts";
 import type { IncidentExplanation } from "../../../contracts/explanations.ts";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
-import type { AlertsPage, IncidentSummary, IncidentsPage } from "../../../contracts/http/alerts.ts";
+import type { AlertsPage, IncidentSummary, IncidentsPage, SilencesPage } from "../../../contracts/http/alerts.ts";
 import type { RuleActivity, StatesAnswer } from "../../../contracts/http/data.ts";
 import type { DeadLetterPage, DeadLetterWhole } from "../../../contracts/http/dead-letters.ts";
 import type { Readiness } from "../../../contracts/http/gateway.ts";
@@ -117,7 +117,13 @@ export class Api {
   }
 
   async silences(): Promise<readonly Silence[]> {
-    return (await this.#json<{ silences: readonly Silence[] }>("GET", "api/v1/silences")).silences;
+    const all: Silence[] = [];
+    for (let after: string | undefined; ; ) {
+      const page: SilencesPage = await this.#json("GET", "api/v1/silences", { after });
+      all.push(...page.silences);
+      if (page.next === undefined) return all;
+      after = page.next;
+    }
   }
 
   async acknowledge(incident: string, order: { readonly by: string; readonly note: string }): Promise<Acknowledgement> {

@@ -9,7 +9,7 @@ import { letterHref } from "../app/route.ts";
 import { FlowDiagram } from "../components/flow-diagram.tsx";
 import { HealthPanel } from "../components/health-panel.tsx";
 import { RetryAll, RetryLetter } from "../components/retry-letter.tsx";
-import { formatCount, formatInstant } from "../lib/format.ts";
+import { formatCount, formatInstant, plural } from "../lib/format.ts";
 
 const LETTERS_MAX = 500;
 
@@ -97,7 +97,7 @@ function Letters(): JSX.Element {
       const answer = await api.deadLetters(before);
       letters.value = before === undefined ? answer.letters : [...(letters.value ?? []), ...answer.letters];
       total.value = answer.total;
-      next.value = (letters.value?.length ?? 0) >= LETTERS_MAX ? undefined : answer.next;
+      next.value = answer.next;
       problem.value = undefined;
     } catch (error) {
       problem.value = wordsOf(error);
@@ -137,10 +137,16 @@ function Letters(): JSX.Element {
           ))}
         </ul>
       )}
-      {next.value !== undefined && (
+      {next.value !== undefined && (letters.value?.length ?? 0) < LETTERS_MAX && (
         <button type="button" class="more" onClick={() => void load(next.value)}>
           Show older letters
         </button>
+      )}
+      {next.value !== undefined && (letters.value?.length ?? 0) >= LETTERS_MAX && (
+        <p class="quiet">
+          This page lists the newest {plural(letters.value?.length ?? 0, "letter")}.{" "}
+          <code>weir deadletters list --reason</code> finds older ones.
+        </p>
       )}
     </section>
   );

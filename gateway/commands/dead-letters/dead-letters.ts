@@ -1,6 +1,14 @@
 import type { Command } from "commander";
 import { formatInstantUs } from "../../../domain/time.ts";
-import { countByReason, letterAt, pageOfLetters, retryOf } from "../../../platform/dead-letter-log.ts";
+import {
+  countByReason,
+  type KeptLetter,
+  type LetterFilter,
+  type LetterPage,
+  letterAt,
+  pageOfLetters,
+  retryOf,
+} from "../../../platform/dead-letter-log.ts";
 import type { LogForReading } from "../../../platform/log/jetstream-reading.ts";
 import { UsageError } from "../common/failures.ts";
 import { type ReachFlags, reachingGateway, withFormat, withLog } from "../common/running-gateway.ts";
@@ -47,12 +55,27 @@ export function addDeadLetterCommands(parent: Command): void {
     });
 }
 
+/** A page looks at a part of the log only, in which no letter may match. */
+async function newestLetters(
+  log: LogForReading,
+  { limit, ...filter }: LetterFilter & { readonly limit: number },
+): Promise<{ readonly letters: readonly KeptLetter[]; readonly hasMore: boolean }> {
+  const found: KeptLetter[] = [];
+  for (let before: number | undefined; ; ) {
+    const query = { ...filter, before, limit: limit - found.length };
+    const page: LetterPage<KeptLetter> = await pageOfLetters(log, query, (kept) => kept);
+    found.push(...page.letters);
+    if (page.next === undefined || found.length === limit) return { letters: found, hasMore: page.next !== undefined };
+    before = page.next;
+  }
+}
+
 async function list(log: LogForReading, { reason, topic, limit = "50", format }: Flags): Promise<void> {
   const count = /^\d{1,9}$/.test(limit) ? Number(limit) : 0;
   if (count < 1 || count > LIST_MAX) throw new UsageError(`--limit ${limit} is not a number from 1 to ${LIST_MAX}`);
-  const page = await pageOfLetters(log, { reason, topic, limit: count }, (kept) => kept);
+  const { letters, hasMore } = await newestLetters(log, { reason, topic, limit: count });
   const shown: ShownLetter[] = await Promise.all(
-    page.letters.map(async (kept) => ({ ...kept, retry: await retryOf(log, kept.sequence) })),
+    letters.map(async (kept) => ({ ...kept, retry: await retryOf(log, kept.sequence) })),
   );
   if (format === "json") {
     write(
@@ -69,7 +92,7 @@ async function list(log: LogForReading, { reason, topic, limit = "50", format }:
   if (shown.length === 0)
     write(filtered && total > 0 ? `none of the ${total} letters matches` : "no message was refused");
   for (const letter of shown) write(lineOf(letter));
-  if (page.next !== undefined) write(`... and older ones; ${total} in all (select with --limit, --reason and --topic)`);
+  if (hasMore) write(`... and older ones; ${total} in all (select with --limit, --reason and --topic)`);
 }
 
 async function show(log: LogForReading, sequence: number, { format }: Flags): Promise<void> {

@@ -7,7 +7,7 @@ import { partitionOf } from "../domain/partition.ts";
 import type { StreamName } from "../domain/subjects.ts";
 import { createMemoryLog } from "../platform/log/memory.ts";
 import { type Log, type LogMessage, TooLargeError } from "../platform/log/port.ts";
-import { createMetrics } from "../platform/metrics.ts";
+import { createMetrics, type Metrics } from "../platform/metrics.ts";
 import { ingestConfigSchema } from "./common/config.ts";
 import { type Ingest, startIngest } from "./ingest.ts";
 import { TopicRoutes } from "./sources/topic-routes.ts";
@@ -16,6 +16,7 @@ const NOW = 1_763_769_600_000_000;
 const PARTITIONS = 4;
 let log: Log;
 let ingest: Ingest;
+let metrics: Metrics;
 
 async function start(
   over: Partial<Log> = {},
@@ -23,12 +24,17 @@ async function start(
   payloadBytesMax?: number,
 ): Promise<void> {
   log = createMemoryLog({ nowUs: () => NOW, ...(payloadBytesMax === undefined ? {} : { payloadBytesMax }) });
+  await startOnLog(over, config);
+}
+
+async function startOnLog(over: Partial<Log> = {}, config: Record<string, unknown> = {}): Promise<void> {
+  metrics = createMetrics();
   ingest = await startIngest(ingestConfigSchema.parse(config), {
     log: { ...log, ...over },
     partitions: PARTITIONS,
     clock: { nowUs: () => NOW },
     logger: pino({ level: "silent" }),
-    metrics: createMetrics(),
+    metrics,
   });
 }
 
@@ -405,6 +411,18 @@ test("a device too many becomes a dead letter, and no entry of the ledger", asyn
   ]);
   const ledger = await log.bus.request(INGEST_LEDGER, undefined);
   expect(ledger.map(({ device }) => device)).toEqual(["first"]);
+});
+
+test("the number of dead letters in the log survives a restart, by reason", async () => {
+  await publish("nowhere", "1");
+  await publish("nowhere", "2");
+  await publish("sensors/s/d/telemetry", "{oops");
+  await ingest.stop();
+  await startOnLog();
+  const text = () => metrics.registry.metrics();
+  await expect.poll(text).toContain('weir_ingest_dead_letters_kept{reason="unknown-topic"} 2');
+  expect(await text()).toContain('weir_ingest_dead_letters_kept{reason="bad-payload"} 1');
+  expect(await text()).not.toContain("weir_ingest_dead_letters_total{");
 });
 
 test("a frame that the server refuses for its size, because max_payload was lowered, is split", async () => {

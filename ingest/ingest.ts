@@ -7,6 +7,7 @@ import { type Bridge, startBridge } from "./bridge/bridge.ts";
 import type { IngestConfig } from "./common/config.ts";
 import { DeviceLedger } from "./common/device-ledger.ts";
 import { createIngestEvents } from "./common/events.ts";
+import { reportKeptLetters } from "./dead-letters/kept-letters.ts";
 import { LetterWriter } from "./dead-letters/letter-writer.ts";
 import { answerRetries, type Taken } from "./dead-letters/retry.ts";
 import { FrameBatcher } from "./frames/frame-batcher.ts";
@@ -55,6 +56,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   const gate = hold({ accept: (message, done) => live.take(message, done) });
   const accept: PublishGate["accept"] = (message, done) => gate.accept(message, done);
   const stopLedger = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
+  const stopCounting = reportKeptLetters(log, events);
   const retries = answerRetries({
     log,
     clock,
@@ -72,6 +74,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
       await retried.drain();
       await letters.drain();
       stopLedger();
+      stopCounting();
     },
   };
 }

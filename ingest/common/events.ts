@@ -10,7 +10,16 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
   const frames = metrics.counter("weir_ingest_frames_total", "Frames sent to the log.");
   const frameBytes = metrics.counter("weir_ingest_frame_bytes_total", "Bytes of these frames.");
   const stored = metrics.counter("weir_ingest_stored_total", "Messages whose readings are in the log.");
-  const deadLetters = metrics.counter("weir_ingest_dead_letters_total", "Messages kept as dead letters.", ["reason"]);
+  const deadLetters = metrics.counter(
+    "weir_ingest_dead_letters_total",
+    "Messages kept as dead letters since the start.",
+    ["reason"],
+  );
+  const lettersKept = metrics.gauge(
+    "weir_ingest_dead_letters_kept",
+    "Dead letters in the log, from all gateways and all starts. The same at each gateway: do not add them up.",
+    ["reason"],
+  );
   const dropped = metrics.counter("weir_ingest_dropped_total", "Messages that contain nothing to keep.", ["reason"]);
   const clockAhead = metrics.counter("weir_ingest_clock_ahead_total", "Readings from too far in the future.");
   const refused = metrics.counter(
@@ -36,6 +45,10 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
       quietUntilMs = nowMs + 1000;
       const topic = letter.topic.slice(0, TOPIC_CHARACTERS_LOGGED);
       logger.warn({ topic, reason: letter.reason }, `message became a dead letter: ${letter.detail}`);
+    },
+    lettersKept(counts: Readonly<Record<string, number>>) {
+      lettersKept.reset();
+      for (const [reason, count] of Object.entries(counts)) lettersKept.set({ reason }, count);
     },
     messageDropped: (reason: string) => dropped.inc({ reason }),
     clockRanAhead: (readings: number) => clockAhead.inc(readings),

@@ -70,10 +70,19 @@ const PROGRAMS = {
   "test-sim": [join(root, "build", "test", "simulation", "main.js")],
   "test-crash": [join(root, "build", "test", "crash", "main.js")],
   "test-reload": [join(root, "build", "test", "reload", "main.js")],
+  "test-hostile": [join(root, "build", "test", "hostile", "main.js")],
   "test-mutants": [join(root, "build", "test", "mutants", "main.js")],
   "test-node-versions": [join(root, "test", "node-versions", "run.mjs")],
 };
-const WITH_SERVERS = new Set(["test", "bench", "verify-recorded", "test-crash", "test-reload", "test-node-versions"]);
+const WITH_SERVERS = new Set([
+  "test",
+  "bench",
+  "verify-recorded",
+  "test-crash",
+  "test-reload",
+  "test-hostile",
+  "test-node-versions",
+]);
 
 const [first = "", ...rest] = process.argv.slice(2);
 const program = PROGRAMS[first];

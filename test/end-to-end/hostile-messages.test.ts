@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { afterEach, expect, test } from "vitest";
+import { hostileMessages } from "../hostile/payloads.ts";
 import type { GatewayProcess } from "../servers/gateway-process.ts";
 import { startMosquitto } from "../servers/mosquitto.ts";
 import { duckdbRows, startGateway } from "./kit.ts";
@@ -20,47 +21,6 @@ const undo: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
-
-function nested(open: string, close: string, depth: number): string {
-  return `${open.repeat(depth)}1${close.repeat(depth)}`;
-}
-
-function fields(count: number, nameOf: (i: number) => string): string {
-  return JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [nameOf(i), i])));
-}
-
-/** Messages that are not, or not only, readings, each with the reason of its dead letter. */
-function hostileMessages(bytes: number): readonly (readonly [topic: string, payload: string, reason: string])[] {
-  const [deep, deepObjects] = [60_000, Math.min(60_000, Math.floor(bytes / 6) - 200)];
-  const telemetry = "sensors/s/hostile/telemetry";
-  const bare = "sensors/s/hostile/value";
-  return [
-    [bare, `${"1".repeat(bytes - 200)}x`, "too-large"],
-    [bare, `1e${"1".repeat(bytes - 200)}x`, "too-large"],
-    [bare, `a${" ".repeat(bytes - 200)}b`, "too-large"],
-    [telemetry, `{"ts": "${"1".repeat(bytes - 200)}x", "t": 1}`, "bad-timestamp"],
-    [telemetry, `{"ts": ${nested("[", "]", 4_156)}, "t": 1}`, "bad-timestamp"],
-    [telemetry, `{"ts": ${nested("[", "]", deep)}, "t": 1}`, "bad-timestamp"],
-    [telemetry, `{"ts": ${nested('{"a":', "}", deepObjects)}, "t": 1}`, "bad-timestamp"],
-    [telemetry, nested("[", "]", deep), "bad-payload"],
-    [telemetry, nested('{"a":', "}", deepObjects), "too-large"],
-    [telemetry, "[".repeat(bytes - 200), "bad-payload"],
-    [telemetry, `{"a":`.repeat(40_000), "bad-payload"],
-    [telemetry, `{"${"n".repeat(bytes - 200)}": 1}`, "bad-name"],
-    [telemetry, `{"a\\u0007": 1}`, "bad-name"],
-    [telemetry, `{"${"p".repeat(200_000)}": ${fields(4_900, String)}}`, "bad-name"],
-    [`sensors/s/${"d".repeat(60_000)}/telemetry`, fields(30, (i) => `m${i}`), "bad-name"],
-    [`sensors/${"s".repeat(60_000)}/d/telemetry`, fields(30, (i) => `m${i}`), "bad-name"],
-    [`sensors/s/d/${"m".repeat(60_000)}`, "1", "bad-name"],
-    [`${"nowhere/".repeat(8)}${"x".repeat(65_000)}`, "1".repeat(bytes - 66_000), "unknown-topic"],
-    // As readings they need more than a frame: each of their names begins with the longest allowed prefix.
-    [
-      `sensors/${"s".repeat(256)}/${"d".repeat(256)}/telemetry`,
-      `{"${"p".repeat(250)}": ${fields(4_900, String)}}`,
-      "too-large",
-    ],
-  ];
-}
 
 /**
  * A device that publishes all the time; `stop` resolves to the time of its slowest acknowledgement, and to the bound.

@@ -5,6 +5,7 @@ import type { Link, ReadControl } from "./link.ts";
 import type { FramingFault } from "./packet-framer.ts";
 import { type ParsedPublish, PendingPublish, type Proceed } from "./pending-publish.ts";
 import type { RateLimits } from "./rate.ts";
+import { StalledLinks } from "./stalled-links.ts";
 
 interface InboundLimits extends RateLimits {
   readonly inflight_per_client_max: number;
@@ -41,14 +42,10 @@ const STEP_BYTES = 4 * 1024;
 const RESUME_ALL_SHARE = 0.9;
 
 /**
- * In one turn of the event loop: bytes of SUBSCRIBE and UNSUBSCRIBE packets (a thousand filters take some
- * milliseconds), and time to resume links that have room. The rest waits for the next turn, so that everyone else is
- * answered in between.
+ * Bytes of SUBSCRIBE and UNSUBSCRIBE packets in one turn of the event loop: a thousand filters take some milliseconds.
+ * The rest waits for the next turn, so that everyone else is answered in between.
  */
 const SUBSCRIBE_BYTES_PER_TURN = 16 * 1024;
-const WAKE_MS_MAX = 5;
-
-const RATE_WAKE_MS = 20;
 
 const PUBACK_HEAD = 0x40;
 const PUBACK_BYTES = 4;
@@ -60,10 +57,9 @@ const PUBACK_BYTES = 4;
  */
 export class Inbound implements ReadControl {
   readonly #options: InboundOptions;
-  readonly #stalledLinks = new Set<Link>();
+  readonly #stalledLinks: StalledLinks;
   #dirtyLinks: Link[] = [];
   #flushing = false;
-  #waking = false;
   #closing = false;
   #inflight = 0;
   #inflightBytes = 0;
@@ -71,10 +67,14 @@ export class Inbound implements ReadControl {
   #finished = 0;
   #idle: (() => void) | undefined;
   #subscribeBytes = 0;
-  #wakeTimer: NodeJS.Timeout | undefined;
 
   constructor(options: InboundOptions) {
     this.#options = options;
+    const { events } = options;
+    this.#stalledLinks = new StalledLinks({
+      hasRoom: (link) => this.#hasRoom(link),
+      onCount: (count) => events.clientsPaused(count),
+    });
   }
 
   get inflightNow(): number {
@@ -128,7 +128,7 @@ export class Inbound implements ReadControl {
     const { limits } = this.#options;
     if (this.#closing || this.#inflightBytes >= limits.inflight_size_max) return 0;
     // A client that does not read its acknowledgements gets no more of them.
-    if (link.conn.writableNeedDrain) return 0;
+    if (link.isSliceOver || link.conn.writableNeedDrain) return 0;
     const own = link.inflight;
     const bytesLeft = shareLeft({
       max: limits.inflight_size_max,
@@ -162,15 +162,9 @@ export class Inbound implements ReadControl {
   }
 
   stalled(link: Link): void {
-    this.#stalledLinks.add(link);
-    this.#options.events.clientsPaused(this.#stalledLinks.size);
     const { exceeded } = link.rate;
-    if (exceeded !== undefined) {
-      this.#options.events.clientSlowed(exceeded, link.clientId);
-      this.#wakeLater();
-    }
-    if (link.conn.writableNeedDrain) link.conn.once("drain", () => this.#wakeSoon());
-    this.#wakeSoon();
+    if (exceeded !== undefined) this.#options.events.clientSlowed(exceeded, link.clientId);
+    this.#stalledLinks.add(link);
   }
 
   faulted(link: Link, fault: FramingFault): void {
@@ -179,17 +173,18 @@ export class Inbound implements ReadControl {
   }
 
   forget(link: Link): void {
-    if (this.#stalledLinks.delete(link)) this.#options.events.clientsPaused(this.#stalledLinks.size);
+    this.#stalledLinks.delete(link);
   }
 
   /** After CONNACK: allows reading what the client sent after its CONNECT. */
   linkConnected(): void {
-    this.#wakeSoon();
+    this.#stalledLinks.wakeSoon();
   }
 
   /** Stops reading. Resolves when nothing is in flight, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     this.#closing = true;
+    this.#stalledLinks.stop();
     if (this.#inflight === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
@@ -276,7 +271,7 @@ export class Inbound implements ReadControl {
     this.#options.events.messagesMoved(this.#taken, this.#finished, this.#inflight);
     this.#taken = 0;
     this.#finished = 0;
-    if (this.#stalledLinks.size > 0) this.#wakeSoon();
+    if (this.#stalledLinks.size > 0) this.#stalledLinks.wakeSoon();
     if (this.#inflight === 0) this.#idle?.();
   }
 
@@ -332,41 +327,9 @@ export class Inbound implements ReadControl {
     this.#report();
   }
 
-  #wakeSoon(): void {
-    if (this.#waking) return;
-    this.#waking = true;
-    setImmediate(() => this.#wake());
-  }
-
-  /** Resumes links that have room, in the order in which they stalled. The next flush checks the others. */
-  #wake(): void {
-    this.#waking = false;
-    const endMs = performance.now() + WAKE_MS_MAX;
-    for (const link of [...this.#stalledLinks]) {
-      if (!this.#hasRoom(link)) continue;
-      if (performance.now() > endMs) {
-        this.#wakeSoon();
-        break;
-      }
-      this.#stalledLinks.delete(link);
-      link.resume();
-    }
-    this.#options.events.clientsPaused(this.#stalledLinks.size);
-  }
-
-  /** For clients that exceed their rate: no acknowledgement wakes them. */
-  #wakeLater(): void {
-    if (this.#wakeTimer !== undefined || this.#closing) return;
-    this.#wakeTimer = setTimeout(() => {
-      this.#wakeTimer = undefined;
-      this.#wake();
-      for (const link of this.#stalledLinks) if (link.rate.exceeded !== undefined) return this.#wakeLater();
-    }, RATE_WAKE_MS);
-    this.#wakeTimer.unref();
-  }
-
   #hasRoom(link: Link): boolean {
     if (!link.connected) return false;
+    link.isSliceOver = false;
     const { limits } = this.#options;
     const left = this.publishesLeft(link);
     return (

@@ -5,6 +5,9 @@ import { type FramingFault, PacketFramer } from "./packet-framer.ts";
 import type { PendingPublish } from "./pending-publish.ts";
 import { Rate, type RateLimits } from "./rate.ts";
 
+/** Time to take one client's messages in one turn of the event loop. */
+const SLICE_MS = 2;
+
 const NOTHING: Permission = { mayPublish: () => false, maySubscribe: () => false };
 
 /** Decides how much a link may read. */
@@ -55,6 +58,10 @@ export class Link {
   heard = true;
   heardAtMs = 0;
   #fullSinceMs: number | undefined;
+  /** It had its time in this turn of the event loop. */
+  isSliceOver = false;
+  /** Its last messages took all the time that one client gets in a turn. */
+  isHeavy = false;
   /** Gets no QoS 0 messages until it has read its backlog. */
   behind = false;
 
@@ -173,12 +180,17 @@ export class Link {
     // Aedes must get the previous packet whole; otherwise it would get the middle of one.
     if (!this.connected || !this.#framer.betweenPackets) return 0;
     let at = 0;
+    const endMs = performance.now() + SLICE_MS;
     for (let left = this.#control.publishesLeft(this); left > 0 && at < chunk.length && !this.closed; left--) {
       const publish = this.#publishReader.read(chunk, at);
       if (publish === undefined) break;
       this.#control.acceptDirect(publish, this);
       at = publish.end;
+      if (performance.now() < endMs) continue;
+      this.isSliceOver = true;
+      break;
     }
+    this.isHeavy = this.isSliceOver;
     return at;
   }
 

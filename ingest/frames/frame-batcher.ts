@@ -55,6 +55,7 @@ export class FrameBatcher {
     this.#open = Array.from({ length: options.partitions }, () => ({
       writer: new FrameWriter(),
       receivedAtUs: 0,
+      openedBytes: 0,
       waiting: [],
     }));
   }
@@ -69,12 +70,19 @@ export class FrameBatcher {
     const frame = this.#frame(partition);
     if (frame.writer.count === 0) frame.receivedAtUs = receivedAtUs;
     frame.writer.mark();
+    frame.openedBytes = frame.writer.bytes;
     return frame.writer;
   }
 
   /** Whether the open frame is larger than the log accepts; if so, undo the message. */
   isOverfull(partition: number): boolean {
     return this.#frame(partition).writer.bytes > this.bytesMax;
+  }
+
+  /** Whether the open message alone is larger than the log accepts. */
+  isTooLarge(partition: number): boolean {
+    const { writer, openedBytes } = this.#frame(partition);
+    return writer.bytes - openedBytes > this.bytesMax;
   }
 
   /** Removes the readings of the open message from its frame. */
@@ -174,6 +182,8 @@ export class FrameBatcher {
 interface OpenFrame {
   readonly writer: FrameWriter;
   receivedAtUs: number;
+  /** Its size before the open message. */
+  openedBytes: number;
   waiting: OnKept[];
 }
 

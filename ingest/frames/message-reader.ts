@@ -62,8 +62,9 @@ export class MessageReader {
   /** The frame has no room for the message: sends the earlier contents, and the message starts the next frame. */
   #decodeIntoNext(message: InboundMessage, route: Route): PayloadProblem | undefined {
     const { partition } = route;
+    const isTooLarge = this.#batcher.isTooLarge(partition);
     this.#undo(partition);
-    if (this.#batcher.sendOpen(partition)) {
+    if (!isTooLarge && this.#batcher.sendOpen(partition)) {
       const problem = this.#decode(message, route);
       if (!this.#batcher.isOverfull(partition)) return problem;
       this.#undo(partition);

@@ -8,15 +8,13 @@ export interface Accounts {
   readonly deadLettered: number;
   readonly dropped: number;
   readonly unkept: number;
-  /** Messages that the gateway's own broker received. */
-  readonly broker: number;
 }
 
 const POLL_MS = 200;
 const SETTLE_MS_MAX = 90_000;
 const PAGE_KIB = 4;
 
-export async function accountsOf(gateway: GatewayProcess): Promise<Accounts | undefined> {
+async function accountsOf(gateway: GatewayProcess): Promise<Accounts | undefined> {
   const metrics = await gateway.metrics();
   if (metrics === undefined) return undefined;
   const count = (name: string) => metrics.get(name) ?? 0;
@@ -26,7 +24,6 @@ export async function accountsOf(gateway: GatewayProcess): Promise<Accounts | un
     deadLettered: count("weir_ingest_dead_letters_total"),
     dropped: count("weir_ingest_dropped_total"),
     unkept: count("weir_ingest_unkept_total"),
-    broker: count("weir_broker_messages_total"),
   };
 }
 
@@ -37,7 +34,6 @@ export function difference(after: Accounts, before: Accounts): Accounts {
     deadLettered: after.deadLettered - before.deadLettered,
     dropped: after.dropped - before.dropped,
     unkept: after.unkept - before.unkept,
-    broker: after.broker - before.broker,
   };
 }
 

@@ -9,7 +9,7 @@ import { startMosquitto } from "../servers/mosquitto.ts";
 import type { Attack, AttackContext } from "./attack.ts";
 import type { Door, Ports } from "./client.ts";
 import { CONNECTION_ATTACKS } from "./connection-attacks.ts";
-import { type Accounts, accountsOf, difference, isBalanced, MemoryPeak, settledAccounts } from "./figures.ts";
+import { type Accounts, difference, isBalanced, MemoryPeak, settledAccounts } from "./figures.ts";
 import { HonestDevice, type Waits } from "./honest-device.ts";
 import { MESSAGE_ATTACKS } from "./message-attacks.ts";
 
@@ -125,8 +125,7 @@ interface Scene {
 }
 
 async function attackOnce({ attack, context, honest, gateway, memory, seconds }: Scene): Promise<Outcome> {
-  const before = await accountsOf(gateway);
-  if (before === undefined) throw new Error("the gateway serves no metrics");
+  const before = await settledAccounts(gateway, 0);
   const honestBefore = honest.sent;
   honest.takeWaits();
   await memory.take();

@@ -46,7 +46,7 @@ export interface Refused<Reason extends "too-many-devices" | "too-many-series"> 
 const NAME_BYTES_MAX = 128 * 1_048_576;
 /** How many entries are checked for age with each new one, and with each refused one. */
 const SWEEP_STEP = 4;
-const SWEEP_STEP_FULL = 256;
+const SWEEP_STEP_FULL = 16;
 const HASH_DIGITS = 13;
 
 /**

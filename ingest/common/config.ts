@@ -152,16 +152,16 @@ export const ingestConfigSchema = z.strictObject({
         .default(200_000)
         .describe("Number of topics whose source Weir caches. Above it, Weir clears the cache."),
       series_max: names(
-        500_000,
-        "Series (a metric of a device with its tags) that may send. One user, or one address of clients without a user, gets at most half of them. A message with a series above the limit becomes a dead letter; its other readings are stored.",
+        200_000,
+        "Series (a metric of a device with its tags) that may send. The page shows as many: see `feed.history.series_max`. One user, or one address of clients without a user, gets at most half of them. A message with a series above the limit becomes a dead letter; its other readings are stored.",
       ),
       series_per_device_max: names(10_000, "The same for the metrics of one device with its tags."),
       devices_max: names(
-        100_000,
-        "Devices (with their tags) that may send. One user, or one address, gets at most half of them. A message of a device above the limit becomes a dead letter.",
+        50_000,
+        "Devices (with their tags) that may send. The page shows as many: see `feed.history.devices_max`. One user, or one address, gets at most half of them. A message of a device above the limit becomes a dead letter.",
       ),
       devices_per_user_max: names(
-        50_000,
+        25_000,
         "The same for the devices of one user, or of one address of clients without a user. A bridge counts as one user.",
       ),
       forget_after: durationField("1m", "3650d")

@@ -33,6 +33,8 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2;
   }
   const say = (line: string) => void process.stdout.write(`${line}\n`);
+  const ending = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => ending.abort());
   say(TABLE_HEAD);
   const { faults } = await attackAll({
     // The built tree that contains this file.
@@ -43,6 +45,7 @@ async function main(): Promise<number> {
     calmTimesMax: 0,
     memoryBytesMax: memoryMib * 1_048_576,
     say,
+    signal: ending.signal,
   });
   for (const fault of faults) say(`FAULT ${fault}`);
   say(faults.length === 0 ? "The honest device never noticed." : `${faults.length} faults`);

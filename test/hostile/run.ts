@@ -25,6 +25,8 @@ export interface HostileOptions {
   readonly calmTimesMax: number;
   readonly memoryBytesMax: number;
   readonly say: (line: string) => void;
+  /** Ends before the next attack. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Outcome {
@@ -68,6 +70,7 @@ async function attackWith(options: HostileOptions, undo: (() => Promise<unknown>
   const faults: string[] = [];
   for (const attack of ATTACKS) {
     for (const door of attack.doors) {
+      options.signal?.throwIfAborted();
       if (!options.picked(attack, door)) continue;
       const context = { door, ports, rulesDir, tag: `${outcomes.length}` };
       const outcome = await attackOnce({ attack, context, honest, gateway, memory, seconds: options.seconds });

@@ -15,6 +15,7 @@ const ruleProblemSchema = z.object({
 export const ruleFilesSchema = z.object({
   errors: countSchema.describe("While there are errors, the previous rules stay in force."),
   warnings: countSchema.describe("Legal, but surely a mistake; and rules that failed while they ran, and are skipped."),
+  quarantined: countSchema.describe("The rules, among these, that failed while they ran, and are skipped."),
   problems: z.array(ruleProblemSchema).describe("Errors first; of many, only the first ones."),
 });
 export type RuleFiles = Plain<z.infer<typeof ruleFilesSchema>>;

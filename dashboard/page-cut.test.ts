@@ -91,7 +91,7 @@ describe.skipIf(executablePath === undefined)("no text is cut without a way to r
           : item;
     gateway = await startMockGateway({ pageDir: kit.pageDir, stepEveryMs: 0, hoursBefore: 24, edit });
     gateway.api.ruleFiles = {
-      ...{ errors: 1, warnings: 0 },
+      ...{ errors: 1, warnings: 0, quarantined: 0 },
       problems: [
         { severity: "error", file: `${"long-".repeat(20)}.yaml`, line: 1, column: 1, message: "m".repeat(200) },
       ],

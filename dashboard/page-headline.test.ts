@@ -156,6 +156,7 @@ describe.skipIf(executablePath === undefined)("the headline in a browser", () =>
     gateway.api.ruleFiles = {
       errors: 1,
       warnings: 1,
+      quarantined: 0,
       problems: [
         {
           severity: "error",

@@ -12,7 +12,7 @@ function filesOf(source: string, blends = new Map<string, Blend>(), quarantined 
 const RULE = "rules:\n  - id: warm\n    where: { metric: temperature }\n    window: { tumbling: 1m }\n";
 
 test("files in order have no problems", () => {
-  expect(filesOf(`${RULE}    when: "> 8"\n`)).toEqual({ errors: 0, warnings: 0, problems: [] });
+  expect(filesOf(`${RULE}    when: "> 8"\n`)).toEqual({ errors: 0, warnings: 0, quarantined: 0, problems: [] });
 });
 
 test("errors come first, with the file's name in the folder, its line and how to fix it", () => {
@@ -47,8 +47,8 @@ test("a problem of the whole set counts as an error", () => {
 });
 
 test("a rule that failed while it ran is listed with the reason", () => {
-  const { errors, problems } = filesOf(RULE, undefined, new Map([["warm", "a bug"]]));
-  expect(errors).toBe(0);
+  const { errors, quarantined, problems } = filesOf(RULE, undefined, new Map([["warm", "a bug"]]));
+  expect({ errors, quarantined }).toEqual({ errors: 0, quarantined: 1 });
   expect(problems).toMatchObject([
     { severity: "warning", file: "cold.yaml", message: 'the rule "warm" failed and is skipped: a bug' },
   ]);

@@ -40,17 +40,15 @@ export function ruleFilesOf(rules: Followed, { blends, quarantined }: Found): Ru
     }),
   );
   const errors: RuleFiles["problems"] = found.filter(({ severity }) => severity === "error");
-  const warnings = [
-    ...skippedRules(rules.read(), quarantined),
-    ...found.filter(({ severity }) => severity === "warning"),
-  ];
+  const skipped = skippedRules(rules.read(), quarantined);
+  const warnings = [...skipped, ...found.filter(({ severity }) => severity === "warning")];
   // About the folder or the whole set: too many rules for one message, or no file left.
   const whole: RuleFiles["problems"] = rules.problems().map(({ file, line, column, message }) => ({
     ...{ severity: "error", file: basename(file), line, column, message },
   }));
   const wrong = errors.length > 0 ? errors : whole;
   const problems = [...wrong, ...warnings].slice(0, LISTED_MAX);
-  return { errors: wrong.length, warnings: warnings.length, problems };
+  return { errors: wrong.length, warnings: warnings.length, quarantined: skipped.length, problems };
 }
 
 /** Rules that failed while they ran. Other rules go on, so they are warnings. */

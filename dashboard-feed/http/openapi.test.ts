@@ -113,6 +113,7 @@ function answerAll(feed: TestFeed): void {
     "rules.files": {
       errors: 1,
       warnings: 1,
+      quarantined: 0,
       problems: [
         { severity: "error", code: "E006", file: "a.yaml", line: 1, column: 1, message: "m", help: "h" },
         { severity: "warning", file: "a.yaml", line: 2, column: 1, message: "m" },

@@ -23,7 +23,7 @@ interface Request {
 
 /** The HTTP API over the made-up world. Its notifier keeps acknowledgements and silences in memory. */
 export class MockApi {
-  ruleFiles: RuleFiles = { errors: 0, warnings: 0, problems: [] };
+  ruleFiles: RuleFiles = { errors: 0, warnings: 0, quarantined: 0, problems: [] };
   listeners: BrokerListeners = {
     bind: "127.0.0.1",
     listeners: [{ protocol: "mqtt", port: 18_830 }],

@@ -11,6 +11,7 @@ const WELL: Situation = {
   devicesBeyond: 0,
   ruleErrors: 0,
   ruleWarnings: 0,
+  quarantined: 0,
   notReady: [],
   notices: [],
   storageLag: 0,
@@ -59,6 +60,12 @@ test.each([
     ["9 metrics not watched", "12 devices"],
   ],
   ["broken rule files", { ruleErrors: 2 }, "warning: 2 errors in rule files", ["12 devices"]],
+  [
+    "rules that failed",
+    { quarantined: 2, ruleErrors: 1 },
+    "warning: 1 error in rule files",
+    ["2 rules failed and skipped", "12 devices"],
+  ],
   ["warnings about rules", { ruleWarnings: 1 }, "calm: All well", ["1 warning about rules", "12 devices"]],
   ["the store is behind", { storageLag: 25_000 }, "warning: Store behind by 25.0k entries", ["12 devices"]],
   [

@@ -34,6 +34,8 @@ export interface Situation {
   readonly devicesBeyond: number;
   readonly ruleErrors: number;
   readonly ruleWarnings: number;
+  /** Rules that failed while they ran, and watch nothing until they are edited. */
+  readonly quarantined: number;
   /** Services that do not work, and why. */
   readonly notReady: readonly string[];
   /** What a person should look into, by service. */
@@ -94,6 +96,8 @@ const FACTS: readonly ((situation: Situation) => Fact | undefined)[] = [
       href: hrefOfNotice(first.name),
       tone: "warning",
     },
+  ({ quarantined }) =>
+    counted(quarantined, { about: "quarantined", href: RULES, tone: "warning" }, "rule", " failed and skipped"),
   ({ storageLag }) =>
     storageLag < LAG_BEHIND
       ? undefined

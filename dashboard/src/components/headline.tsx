@@ -86,14 +86,20 @@ function situationOf(page: Page, { deadLetters, dropped }: RefusedSignals): Situ
     else firing[severity]++;
   }
   const parts = readiness.value === undefined ? [] : partsOf(readiness.value);
-  const { errors: ruleErrors = 0, warnings: ruleWarnings = 0 } = ruleFiles.value ?? {};
+  const { errors: ruleErrors = 0, warnings = 0, quarantined = 0 } = ruleFiles.value ?? {};
   return {
     ...{ firing, acknowledged, silenced, shadow, pending: alerts.pending.value },
-    ...{ census: census.value, devicesBeyond: devices.overflow.value, ruleErrors, ruleWarnings },
+    ...{
+      census: census.value,
+      devicesBeyond: devices.overflow.value,
+      ruleErrors,
+      ruleWarnings: warnings - quarantined,
+      quarantined,
+    },
     notReady: parts.filter(({ ready }) => !ready).map(({ name, detail }) => `${name}: ${detail || "not ready"}`),
     // The errors themselves say more than the notice about them.
     notices: parts.flatMap(({ name, notice }) =>
-      notice === undefined || (name === "processors" && ruleErrors > 0) ? [] : [{ name, notice }],
+      notice === undefined || (name === "processors" && ruleErrors + quarantined > 0) ? [] : [{ name, notice }],
     ),
     storageLag: stats.figures.value?.storageLag ?? 0,
     deadLetters: deadLetters.value,

@@ -144,4 +144,27 @@ describe("open incidents", () => {
     expect(mine.incidents).toMatchObject([{ incident: "open-7", acknowledgement: { by: "ann", note: "on my way" } }]);
     expect((await get(feed, "incidents?after=past.x")).status).toBe(400);
   });
+
+  it("are all in the feed's snapshot and in the pages of the API when 5,000 are newer than a critical one", async () => {
+    const feed = await start();
+    await appendAlert(feed.log, alertChange({ key: { device: "oldest" }, incident: "oldest", severity: "critical" }));
+    for (let i = 0; i < 5_000; i++) {
+      const about = { key: { device: `d${i}` }, incident: `open-${i}`, severity: "info" } as const;
+      await appendAlert(feed.log, alertChange(about));
+    }
+    await until("all", async () => (await incidentsOf(feed, "limit=1")).counts?.firing === 5_001);
+    const critical = await incidentsOf(feed, "severity=critical");
+    expect(critical.incidents.map(({ incident }) => incident)).toEqual(["oldest"]);
+    const found = new Set<string>();
+    for (let after: string | undefined = ""; after !== undefined; ) {
+      const page = await incidentsOf(feed, `limit=1000${after && `&after=${after}`}`);
+      for (const { incident } of page.incidents) found.add(incident);
+      after = page.next;
+    }
+    expect(found.size).toBe(5_001);
+    const client = await feed.connect();
+    client.send({ type: "subscribe", id: "1", channel: "alerts" });
+    await until("the snapshot", () => client.items<AlertChange>("1").length === 5_001);
+    expect(client.items<AlertChange>("1")[0]?.incident).toBe("oldest");
+  });
 });

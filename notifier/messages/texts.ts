@@ -76,7 +76,9 @@ export function factsOf(change: AlertChange): (readonly [name: string, value: st
     ["rule", change.rule],
     ["severity", change.severity],
     ["value", valueText(change)],
-    ...(change.worst === undefined || change.worst === change.value ? [] : [["worst", figureText(change.worst)] as const]),
+    ...(change.worst === undefined || change.worst === change.value
+      ? []
+      : [["worst", figureText(change.worst)] as const]),
     ["since", formatInstantUs(change.activeAtUs)],
     ...(change.state === "resolved" ? [["until", formatInstantUs(change.atUs)] as const] : []),
     ...Object.entries({ ...change.key, ...change.labels }),

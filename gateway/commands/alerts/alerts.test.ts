@@ -85,3 +85,15 @@ test("an open alert shows its text, its group and its age, and no control charac
   ]);
   expect(lines[1]?.[0]).toContain(group);
 });
+
+test("acknowledged alerts are listed apart, with the note", () => {
+  const acknowledgement = { incident: "warm-1-3", by: "ann", note: "on my way", atUs: NOW };
+  const taken: OpenAlert = { ...OPEN, incident: "warm-1-3", acknowledgement };
+  const lines = alertLines([taken, OPEN], NOW).join("\n");
+  const places = ["warm-1-2", "acknowledged, 1 of 2:", "acknowledged by ann: on my way", "warm-1-3"];
+  expect(places.map((text) => lines.indexOf(text))).toEqual(
+    places.map((text) => lines.indexOf(text)).sort((a, b) => a - b),
+  );
+  expect(places.every((text) => lines.includes(text))).toBe(true);
+  expect(alertLines([OPEN], NOW).join()).not.toContain("acknowledged");
+});

@@ -61,6 +61,7 @@ export function checkLabels(wanted: readonly string[], alerts: readonly OpenAler
   );
 }
 
+/** Acknowledged alerts come last, apart from the others. */
 export function alertLines(
   alerts: readonly OpenAlert[],
   nowUs = systemClock.nowUs(),
@@ -68,6 +69,14 @@ export function alertLines(
 ): string[] {
   if (alerts.length === 0)
     return [wanted.length === 0 ? "nothing is open" : `nothing is open with ${wanted.join(" ")}`];
+  const others = alerts.filter(({ acknowledgement }) => acknowledgement === undefined);
+  const acknowledged = alerts.filter(({ acknowledgement }) => acknowledgement !== undefined);
+  if (acknowledged.length === 0) return linesOf(others, nowUs);
+  const heading = `acknowledged, ${acknowledged.length} of ${alerts.length}:`;
+  return [...linesOf(others, nowUs), ...(others.length === 0 ? [] : [""]), heading, ...linesOf(acknowledged, nowUs)];
+}
+
+function linesOf(alerts: readonly OpenAlert[], nowUs: number): string[] {
   return alerts.map((alert) => {
     const { incident, rule, key, annotations, state, severity, value, activeAtUs } = alert;
     const { acknowledgement, silencedBy, inhibitedBy } = alert;

@@ -142,6 +142,8 @@ export const SILENCES_REMOVE = question("notifications.silences.remove", {
 const ownBrokerSchema = z.object({
   host: z.string(),
   port: z.int(),
+  /** The name of its machine, if `host` is right on that machine only: elsewhere, the name is the address. */
+  machine: z.string().exactOptional(),
   /** Messages of clients with such an id go to subscribers only and never become readings. */
   clientIdPrefix: z.string(),
 });

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { type Delivery, OWN_BROKER } from "../contracts/notifications.ts";
 import { alertName, parseIncidentId } from "../domain/alert-ids.ts";
 import { type Follower, follow } from "../platform/log/follow.ts";
@@ -9,6 +10,7 @@ import type { NotifierConfig } from "./config.ts";
 import { deliveriesInLog } from "./delivery/delivery-history.ts";
 import { Sender } from "./delivery/sender.ts";
 import { SupervisedSender } from "./delivery/supervised-sender.ts";
+import { seenFrom } from "./own-broker.ts";
 import { checkSecrets, type ReceiverTarget, receiverTargets } from "./receivers.ts";
 import { answerRequests } from "./requests.ts";
 import { routeOf } from "./routes/route.ts";
@@ -129,7 +131,7 @@ class Notifier implements Service {
       environment,
       externalUrl: this.#config.external_url,
       nowMs: () => clock.nowUs() / 1_000,
-      findOwnBroker: () => log.bus.request(OWN_BROKER, {}),
+      findOwnBroker: async () => seenFrom(hostname(), await log.bus.request(OWN_BROKER, {})),
     };
   }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { type Broker, startBroker } from "../../broker/broker.ts";
 import { type BrokerListeners, LISTENERS } from "../../contracts/listeners.ts";
 import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
@@ -42,7 +43,7 @@ interface Parts {
 async function startWith({ plan, deps, ingest, disk, clientIdPrefix }: Parts): Promise<Started> {
   const broker = await startBroker(plan.broker, { ...deps, gate: passOwn(ingest, clientIdPrefix) });
   const { mqttPort, wsPort } = broker.address;
-  const own: OwnBroker = { host: reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
+  const own: OwnBroker = { ...reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
   const { bus } = deps.log;
   const listeners = listenersOf(plan, broker.address);
   const stops = [bus.respond(OWN_BROKER, async () => own), bus.respond(LISTENERS, async () => listeners)];
@@ -90,8 +91,8 @@ function passOwn(gate: PublishGate, clientIdPrefix: string): PublishGate {
   };
 }
 
-/** The address at which services on this machine reach the broker. */
-function reachable(bind: string): string {
-  if (bind === "0.0.0.0") return "127.0.0.1";
-  return bind === "::" ? "::1" : bind;
+/** The address at which services on this machine reach the broker, and the name by which others do. */
+function reachable(bind: string): Pick<OwnBroker, "host" | "machine"> {
+  if (bind === "0.0.0.0") return { host: "127.0.0.1", machine: hostname() };
+  return bind === "::" ? { host: "::1", machine: hostname() } : { host: bind };
 }

@@ -22,6 +22,7 @@ export const VISITS: Readonly<Record<ScreenName, readonly [Visit, ...Visit[]]>> 
   devices: [{ name: "devices", at: "#/devices", ready: ".device-row" }],
   device: [
     { name: "device", at: { on: "overview", links: [".card[data-state=firing]", ".card"] }, ready: ".chart canvas" },
+    { name: "unknown device", at: "#/device/nobody?tags.site=north", ready: ".empty h2" },
   ],
   alerts: [{ name: "alerts", at: "#/alerts", ready: ".changes tbody tr, .alert" }],
   incident: [

@@ -94,11 +94,22 @@ test("every operation of a whole gateway answers as docs/openapi.yaml has it", a
   const series = z.object({ count: z.array(z.number()) });
   const past = async () => (await ask("GET", "/api/v1/series?device=cold-1&metric=temperature", series)).count.length;
   await expect.poll(past, WAIT).toBe(1);
+  // Of one name at two sites, the answer offers a choice; with its tags, a series is found.
+  await client.publishAsync("sensors/south/cold-1/telemetry", '{"temperature": 4}', { qos: 1 });
+  const unclear = "/api/v1/series?device=cold-1&metric=temperature";
+  await expect.poll(async () => (await describedApi.ask("GET", `${base}${unclear}`)).status, WAIT).toBe(400);
+  const south = z.object({ avg: z.tuple([z.literal(4)]), tags: z.object({ site: z.literal("south") }) });
+  await ask("GET", `${unclear}&tags.site=south`, south);
+  const states = z.object({ runs: z.tuple([z.object({ value: z.literal("open") })]) });
+  await ask("GET", "/api/v1/states?device=cold-1&metric=door", states);
   const all = async () => (await ask("GET", "/api/v1/alerts?state=all&rule=too-warm", alerts)).alerts.length;
   await expect.poll(all, WAIT).toBe(1);
   await ask("GET", "/api/v1/devices?site=north", z.object({ total: z.literal(1) }));
   await ask("GET", "/api/v1/rules", any);
   await ask("GET", "/api/v1/rule-activity", any);
+  await ask("GET", "/api/v1/rule-files", any);
+  await ask("GET", "/api/v1/incidents", any);
+  await ask("GET", "/api/v1/listeners", any);
   await ask("GET", "/healthz", any);
   await ask("GET", "/readyz", any);
   await ask("GET", "/metrics", z.string().min(1_000));

@@ -52,3 +52,23 @@ test("each needed series has an id of its own, whatever is released", () => {
     { numRuns: 30 },
   );
 });
+
+test("the series that differ only in their kind are found, with any names and tags", () => {
+  const name = fc.string({ maxLength: 200, unit: "binary" });
+  fc.assert(
+    fc.property(name, name, fc.dictionary(fc.string({ minLength: 1 }), name), (device, metric, tags) => {
+      const table = new SeriesTable();
+      const idOf = (kind: "number" | "boolean" | "string", of = metric) =>
+        table.idOf({ device, metric: of, tags, kind });
+      const number = idOf("number");
+      idOf("string", `${metric}x`);
+      expect(table.otherKinds(number)).toEqual([]);
+      const text = idOf("string");
+      const boolean = idOf("boolean");
+      expect(table.otherKinds(number)).toEqual([boolean, text]);
+      expect(table.otherKinds(text)).toEqual([number, boolean]);
+      table.release(boolean);
+      expect(table.otherKinds(number)).toEqual([text]);
+    }),
+  );
+});

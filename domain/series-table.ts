@@ -5,6 +5,8 @@ import { readTag } from "./proto-text.ts";
 import type { Series, ValueKind } from "./reading.ts";
 
 const KINDS: readonly (ValueKind | undefined)[] = [undefined, "number", "boolean", "string"];
+/** A LogEntry's series has its kind in this field. */
+const KIND_FIELD = 3;
 const BYTES_AT_FIRST = 4096;
 /** Fewer released series are not worth the work. */
 const RELEASED_AT_LEAST = 1_000;
@@ -86,12 +88,20 @@ export class SeriesTable {
     return this.idOfEncoded(bytes, 0, bytes.length);
   }
 
-  /** The id of an equal series; -1 if there is none. */
-  find(series: Series): number {
-    const bytes = encodeSeries(series);
-    const form = this.#slots[this.#slotOf(bytes, 0, bytes.length)] as number;
-    const id = form < 0 ? -1 : (this.#formSeries[form] as number);
-    return this.#released.has(id) ? -1 : id;
+  /** The series that differ from this one only in the kind of their values. Costs no decoding. */
+  otherKinds(id: number): number[] {
+    const bytes = this.encoded(id).slice();
+    const place = kindPlaceIn(bytes);
+    const own = bytes[place];
+    const found: number[] = [];
+    for (let kind = 1; kind < KINDS.length; kind++) {
+      if (kind === own) continue;
+      bytes[place] = kind;
+      const form = this.#slots[this.#slotOf(bytes, 0, bytes.length)] as number;
+      const other = form < 0 ? -1 : (this.#formSeries[form] as number);
+      if (other >= 0 && !this.#released.has(other)) found.push(other);
+    }
+    return found;
   }
 
   /** The id of the series encoded in `bytes[start, end)`. */
@@ -239,6 +249,13 @@ function equalBytes(
   if (knownEnd - knownStart !== length) return false;
   for (let i = 0; i < length; i++) if (known[knownStart + i] !== bytes[start + i]) return false;
   return true;
+}
+
+/** Where `encodeSeries` writes the kind: behind device and metric, each with its length before it. */
+function kindPlaceIn(bytes: Uint8Array): number {
+  const pbf = new PbfReader(bytes);
+  for (let tag = pbf.readVarint(); tag >> 3 !== KIND_FIELD; tag = pbf.readVarint()) pbf.skip(tag);
+  return pbf.pos;
 }
 
 function decodeKind(bytes: Uint8Array): ValueKind {

@@ -1,7 +1,5 @@
 import type { SeriesTable } from "../../domain/frame-reader.ts";
-import type { ValueKind } from "../../domain/reading.ts";
 
-const KINDS: readonly ValueKind[] = ["number", "boolean", "string"];
 const NONE: readonly number[] = [];
 
 /**
@@ -35,10 +33,7 @@ export class OtherKinds {
 
   #search(id: number): void {
     this.#isSearched[id] = true;
-    const series = this.#table.series(id);
-    for (const kind of KINDS) {
-      const other = kind === series.kind ? -1 : this.#table.find({ ...series, kind });
-      if (other < 0) continue;
+    for (const other of this.#table.otherKinds(id)) {
       this.#add(id, other);
       this.#add(other, id);
     }

@@ -116,7 +116,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
       await expect
         .poll(() => page.locator(".ranges [aria-pressed=true]").textContent(), { timeout: WAIT_MS })
         .toBe("15 min");
-      expect(await page.locator(".device-alerts .alert").count()).toBe(1);
+      expect(await page.locator(".device-alerts .alert-subject").allTextContents()).toEqual(["phone · user bert"]);
       expect(complaints).toEqual([]);
     });
 

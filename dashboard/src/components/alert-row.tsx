@@ -32,7 +32,7 @@ export function AlertRow({ change }: { readonly change: AlertChange }): JSX.Elem
         {summaryOf(change)}
       </span>
       <span class="alert-detail">
-        <span class="alert-subject">{subjectOf(change)}</span>
+        <span class="alert-subject">{subjectOf(change, page.devices)}</span>
         <Marks incident={change.incident} page={page} />
         <span class="alert-evidence">{evidenceWords(change)}</span>
       </span>

@@ -135,6 +135,7 @@ export function PastIncidents({ fits }: { readonly fits: (incident: IncidentSumm
 
 function PastRow(props: { readonly incident: IncidentSummary; readonly when: string }): JSX.Element {
   const { incident, when } = props;
+  const { devices } = usePage();
   const { severity, state, title, rule, durationS = 0, acknowledgement } = incident;
   return (
     <tr data-severity={severity} data-state={state} data-incident={incident.incident}>
@@ -148,7 +149,7 @@ function PastRow(props: { readonly incident: IncidentSummary; readonly when: str
           {rule} · {severity}
         </span>
       </td>
-      <td>{subjectOf(incident)}</td>
+      <td>{subjectOf(incident, devices)}</td>
       <td class="cell-when" data-label="lasted">
         {formatAge(durationS * 1e6)}
       </td>

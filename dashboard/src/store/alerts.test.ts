@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { AlertChange, AlertState, Severity } from "../../../domain/alert.ts";
 import { alertSpans } from "../lib/spans.ts";
-import { AlertStore, CHANGES_MAX } from "./alerts.ts";
+import { AlertStore, CHANGES_MAX, openAlertsOf, subjectOf } from "./alerts.ts";
 import { createFrame } from "./frame.ts";
 
 const MINUTE_US = 60_000_000;
@@ -63,6 +63,24 @@ test("open alerts are sorted by urgency, and leave when they end", () => {
   expect(store.open.value.map(({ key }) => key.device)).toEqual(["c", "b", "a"]);
   expect(store.byDevice.value.has("d")).toBe(false);
   expect(store.changes.value[0]?.state).toBe("resolved");
+});
+
+test("an alert is about the devices of its name that have the tags of its group", () => {
+  const store = createStore();
+  const about = (device: string, tags: Record<string, string>) => {
+    const one = change({ device, state: "firing", minute: 1 });
+    return { ...one, key: { device, ...tags }, id: JSON.stringify(tags) };
+  };
+  store.snapshot([about("phone", { user: "anna" }), about("phone", {}), about("gauge", {})]);
+  const of = (tags: Record<string, string>) =>
+    openAlertsOf(store.byDevice.value, { device: "phone", tags }).map(({ id }) => id);
+  expect(of({ user: "anna", site: "x" }).sort()).toEqual(['{"user":"anna"}', "{}"]);
+  expect(of({ user: "bert" })).toEqual(["{}"]);
+
+  const several = { having: () => [1, 2] };
+  const one = { having: () => [1] };
+  expect(subjectOf(about("phone", { user: "anna" }), several)).toBe("phone · user anna");
+  expect(subjectOf(about("phone", { user: "anna" }), one)).toBe("phone");
 });
 
 test("a snapshot replaces the open alerts, and history opens none", () => {

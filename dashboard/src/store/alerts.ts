@@ -109,7 +109,7 @@ export function deviceOf({ key, labels }: Pick<AlertChange, "key" | "labels">): 
 }
 
 /** The tags of a device that the alert's group names. */
-export function deviceTagsOf({ key }: AlertChange): Tags {
+export function deviceTagsOf({ key }: Pick<AlertChange, "key">): Tags {
   return Object.fromEntries(Object.entries(key).filter(([name]) => name !== "device" && name !== "metric"));
 }
 
@@ -127,9 +127,18 @@ export function openAlertsOf(byDevice: OpenByDevice, device: Device): readonly A
   return open.length === 0 ? NONE : open;
 }
 
-/** The subject of the alert in words: its device, or all labels of its group. */
-export function subjectOf(change: Pick<AlertChange, "key" | "labels" | "rule">): string {
-  return deviceOf(change) ?? (Object.values(change.key).join(" · ") || change.rule);
+/**
+ * The subject of the alert in words: its device, or all labels of its group. Of several devices of one name, also the
+ * tags.
+ */
+export function subjectOf(
+  change: Pick<AlertChange, "key" | "labels" | "rule">,
+  devices: { readonly having: (device: Device) => readonly unknown[] },
+): string {
+  const device = deviceOf(change);
+  if (device === undefined) return Object.values(change.key).join(" · ") || change.rule;
+  const tags = Object.entries(deviceTagsOf(change)).map(([name, value]) => `${name} ${value}`);
+  return tags.length > 0 && devices.having({ device, tags: {} }).length > 1 ? `${device} · ${tags.join(", ")}` : device;
 }
 
 /** Equal for all changes of one rule and group. */

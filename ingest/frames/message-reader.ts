@@ -5,6 +5,8 @@ import type { OnReading, PayloadProblem } from "../formats/format.ts";
 import type { Route } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
 
+const SIZE_CHECK_READINGS = 64;
+
 /**
  * Decodes messages, one at a time, and puts their readings into the open frame of their partition. One object serves
  * all messages, so that no message needs closures.
@@ -19,6 +21,8 @@ export class MessageReader {
   #clockAhead = 0;
   /** The first reading of the message whose series is one too many. */
   #refused: PayloadProblem | undefined;
+  /** Its readings so far fill more than a frame: the others need no work. */
+  #isTooLarge = false;
   /** How many readings the last message had. */
   count = 0;
 
@@ -53,6 +57,7 @@ export class MessageReader {
     this.count = 0;
     this.#clockAhead = 0;
     this.#refused = undefined;
+    this.#isTooLarge = false;
     this.#route = route;
     this.#receivedAtUs = message.receivedAtUs;
     this.#frame = this.#batcher.open(route.partition, message.receivedAtUs);
@@ -81,6 +86,8 @@ export class MessageReader {
 
   readonly #onReading: OnReading = (metric: string, value: ReadingValue, observedAtUs: number | undefined) => {
     const route = this.#route as Route;
+    if (this.#isTooLarge) return true;
+    if (this.count % SIZE_CHECK_READINGS === 0) this.#isTooLarge = this.#batcher.isTooLarge(route.partition);
     const series = route.series.get(metric, kindOf(value), this.#receivedAtUs);
     if (series === undefined) {
       this.#refused ??= route.series.refused;

@@ -6,6 +6,8 @@ import { connectPacket, openSocket, openWire, publishPacket, RawClient, until } 
 const UPGRADE = "GET /mqtt HTTP/1.1\r\nHost: weir\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
 const KEY = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
 const SILENT_SOCKETS = 6_000;
+/** Each costs our own process a handshake, which the honest device would wait for. */
+const SILENT_HANDSHAKES_SHARE = 20;
 const PHANTOMS = 100;
 const FILTERS = 1_000;
 const SUBSCRIBES = 20;
@@ -81,9 +83,10 @@ async function subscribeFlood(context: AttackContext): Promise<number> {
 async function silentSockets(context: AttackContext): Promise<number> {
   const sockets: Socket[] = [];
   for (let n = 0; n < SILENT_SOCKETS; n++) {
-    const socket = n % 2 === 0 ? openSocket(context.ports[context.door]) : openWire(context.door, context.ports).socket;
+    const isOpen = n % SILENT_HANDSHAKES_SHARE === 0;
+    const socket = isOpen ? openWire(context.door, context.ports).socket : openSocket(context.ports[context.door]);
     sockets.push(socket);
-    if (n % 20 === 0) await pause();
+    if (n % 10 === 0) await pause();
   }
   const client = await connectAttacker(context, 0);
   client.end();

@@ -11,9 +11,9 @@ import type { Door, Ports } from "./client.ts";
 import { CONNECTION_ATTACKS } from "./connection-attacks.ts";
 import { type Accounts, difference, isBalanced, MemoryPeak, settledAccounts } from "./figures.ts";
 import { HonestDevice, type Waits } from "./honest-device.ts";
-import { MESSAGE_ATTACKS } from "./message-attacks.ts";
+import { CARDINALITY_ATTACKS, MESSAGE_ATTACKS } from "./message-attacks.ts";
 
-export const ATTACKS: readonly Attack[] = [...MESSAGE_ATTACKS, ...CONNECTION_ATTACKS];
+export const ATTACKS: readonly Attack[] = [...MESSAGE_ATTACKS, ...CONNECTION_ATTACKS, ...CARDINALITY_ATTACKS];
 
 export interface HostileOptions {
   /** The built tree: `dist` or `build`. */

@@ -17,6 +17,7 @@ import { processorsConfigSchema } from "../../processors/config.ts";
 import { startProcessors } from "../../processors/processors.ts";
 import { foldedResults, publishedResults } from "../../processors/testing/folded-log.ts";
 import { seeded } from "../../processors/testing/runner-kit.ts";
+import { STORED_STREAMS } from "../../storage/common/store.ts";
 import { storageConfigSchema } from "../../storage/config.ts";
 import { startStorage } from "../../storage/storage.ts";
 import { addRulesBacktestCommands } from "../commands/rules/rules-backtest.ts";
@@ -138,7 +139,7 @@ async function store(log: Log, config: object): Promise<() => Promise<void>> {
   const storage = await startStorage(storageConfigSchema.parse({ linger: "20ms", ...config }), deps);
   await vi.waitFor(async () => {
     const lag = await deps.metrics.registry.getSingleMetric("weir_storage_lag_messages")?.get();
-    expect(lag?.values.length).toBe(3);
+    expect(lag?.values.length).toBe(STORED_STREAMS.length);
     expect(lag?.values.every(({ value }) => value === 0)).toBe(true);
   }, WAIT);
   return () => storage.stop();

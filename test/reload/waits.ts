@@ -5,17 +5,18 @@ import { alertSubject, groupsSubject, readingsSubject, windowsSubject } from "..
 import { decodeWindows } from "../../domain/windows-codec.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { WARM } from "./rule-files.ts";
-import { deviceName } from "./sent-reading.ts";
+import { deviceName, siteOf } from "./sent-reading.ts";
 
 const POLL_MS = 100;
 const WAIT_MS_MAX = 300_000;
 
 /** Waits until the incident of every device has ended, except the first one's, which is silent at times. */
 export async function allResolved(log: Log, devices: number): Promise<void> {
-  const open = new Set(Array.from({ length: devices - 1 }, (_, i) => deviceName(i + 1)));
+  const open = new Set(Array.from({ length: devices - 1 }, (_, i) => i + 1));
   await until("incidents did not end", async () => {
     for (const device of open) {
-      const subject = alertSubject(WARM, keyHash({ device, metric: "temperature" }));
+      const labels = { device: deviceName(device), metric: "temperature", site: siteOf(device) };
+      const subject = alertSubject(WARM, keyHash(labels));
       const last = await log.lastFor("ALERTS", subject);
       if (last === undefined) return false;
       const { data }: AlertEvent = JSON.parse(new TextDecoder().decode(last.payload));

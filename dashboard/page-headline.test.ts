@@ -230,6 +230,33 @@ describe.skipIf(executablePath === undefined)("the headline in a browser", () =>
     expect(await page.evaluate(() => document.documentElement.scrollHeight)).toBeLessThanOrEqual(1080);
   });
 
+  test("a small wall shows open alerts before resolved ones, all of them whole", async () => {
+    await open({ devices: 12, hoursBefore: 24 * 10 }, "?kiosk=1");
+    await page.setViewportSize({ width: 1440, height: 900 });
+    gateway.send("alerts", [gateway.world.change("Dongsi", "firing"), gateway.world.change("Tiantan", "firing")]);
+    const rows = () =>
+      page.locator(".alerts-panel .alert").evaluateAll((all) =>
+        all.flatMap((row) => {
+          const { left, right, bottom } = row.getBoundingClientRect();
+          const state = row.getAttribute("data-state");
+          return left < innerWidth && right <= innerWidth ? [{ state, isWhole: bottom <= innerHeight }] : [];
+        }),
+      );
+    await expect
+      .poll(async () => (await rows()).filter(({ state }) => state === "firing").length, WAIT)
+      .toBeGreaterThan(1);
+    const shown = await rows();
+    expect(shown.every(({ isWhole }) => isWhole)).toBe(true);
+    const firstResolved = shown.findIndex(({ state }) => state === "resolved");
+    expect(
+      shown.slice(firstResolved < 0 ? shown.length : firstResolved).every(({ state }) => state === "resolved"),
+    ).toBe(true);
+    const lowest = await page
+      .locator(".card")
+      .evaluateAll((cards) => Math.max(...cards.map((card) => card.getBoundingClientRect().bottom)));
+    expect(lowest).toBeLessThanOrEqual(900);
+  });
+
   test("paper shows every card, on white, also from a dark page", async () => {
     await open({ devices: 40 });
     await page.locator(".card").first().waitFor();

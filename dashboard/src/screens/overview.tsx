@@ -22,7 +22,7 @@ const CARDS_MAX = 48;
 const AGAIN_US = 5_000_000;
 /** A wall keeps this much below the cards, for the number of the others. */
 const REST_PX = 72;
-const WALL_ROWS_MIN = 2;
+const WALL_ROWS_MIN = 1;
 
 export function OverviewScreen(): JSX.Element {
   const { kiosk } = usePage();

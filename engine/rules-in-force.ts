@@ -1,6 +1,5 @@
 import { keyName } from "../domain/alert-ids.ts";
 import type { Series, Tags } from "../domain/reading.ts";
-import { US_PER_DAY } from "../domain/time.ts";
 import type { Blend } from "../rule-language/spec/blend.ts";
 import { groupLabels } from "../rule-language/spec/grouping.ts";
 import { readRuleSpec } from "../rule-language/spec/read-rule-set.ts";
@@ -9,13 +8,14 @@ import { SeriesIndex } from "../rule-language/spec/series-index.ts";
 import { WINDOWS_PER_KEY_MAX } from "../rule-language/spec/window-cost.ts";
 import { readerOf } from "./aggregates/aggregates.ts";
 import { RuleAlerts } from "./alerts/rule-alerts.ts";
-import { Input, type JoinedInput } from "./inputs/input.ts";
+import { Input, type JoinedInput, NO_ROOM } from "./inputs/input.ts";
 import { Join } from "./inputs/join.ts";
 import { KeyLives } from "./inputs/key-lives.ts";
 import { KeyTimers } from "./inputs/key-timers.ts";
 import type { Route } from "./inputs/series-routes.ts";
 import type { Source } from "./inputs/source.ts";
-import { compileRule } from "./rules/compile.ts";
+import { compileRule, compileRules } from "./rules/compile.ts";
+import { type ForgetTimes, NO_RULES, shareForgetTimes } from "./rules/forget-times.ts";
 import type { JoinSpec, Rule } from "./rules/rule.ts";
 import { stopReason } from "./rules/stop-reason.ts";
 import { BadSnapshotError, type SnapshotReader, type SnapshotWriter } from "./state/snapshot-io.ts";
@@ -26,14 +26,7 @@ interface RunningRule {
   readonly source: Source;
 }
 
-export interface ForgetTimes {
-  readonly leastUs: number;
-  readonly mostUs: number;
-}
-
 const RULES_PER_PAUSE = 200;
-/** Without rules. */
-const UNREAD_FORGET_US = 30 * US_PER_DAY;
 
 /**
  * The rules of a step, the inputs and joins that they share, and the state that survives an edit (docs/windows.md,
@@ -49,9 +42,9 @@ export class RulesInForce {
   #index = indexOf([]);
   #watches = false;
   /** Rules that could not be compiled, and why. */
-  readonly #broken = new Map<string, string>();
+  #broken: ReadonlyMap<string, string> = new Map();
   #connect = () => {};
-  #forgetTimes: ForgetTimes = { leastUs: UNREAD_FORGET_US, mostUs: UNREAD_FORGET_US };
+  #forgetTimes: ForgetTimes = NO_RULES;
 
   constructor(context: StepContext) {
     this.#context = context;
@@ -115,7 +108,7 @@ export class RulesInForce {
     const lives = this.#lives;
     for (;;) {
       const forgetUs = Math.max(fromUs, lives.nextUs);
-      if (timers.nextDueUs <= Math.min(nowUs, forgetUs)) this.#advanceKey();
+      if (timers.nextDueUs <= Math.min(nowUs, forgetUs)) this.#advanceKey(nowUs);
       else if (lives.nextUs <= nowUs) lives.advance(fromUs);
       else return;
     }
@@ -126,9 +119,16 @@ export class RulesInForce {
     this.#timers.set(timers[key] as number, dueUs);
   }
 
-  /** The routes of a series' readings, limited to the groups that this task computes. */
-  routesOf(series: Series, belongs: (labels: Tags) => boolean): Route[] {
+  /**
+   * The routes of a series' readings, limited to the groups that this task computes. `isRefused`: a rule has no room
+   * for the key.
+   */
+  routesOf(
+    series: Series,
+    belongs: (labels: Tags) => boolean,
+  ): { readonly routes: readonly Route[]; readonly isRefused: boolean } {
     const routes: Route[] = [];
+    let isRefused = false;
     // In the order of the rule set.
     const inputs = this.#index.readersOf(series).sort((a, b) => a.index - b.index);
     for (const input of inputs) {
@@ -136,10 +136,13 @@ export class RulesInForce {
       const labels = groupLabels(input.spec.grouping, series);
       if (!belongs(labels)) continue;
       const key = input.keyFor(labels);
-      input.note(key, series);
-      routes.push({ input, key });
+      if (key === NO_ROOM) isRefused = true;
+      else {
+        input.note(key, series);
+        routes.push({ input, key });
+      }
     }
-    return routes;
+    return { routes, isRefused };
   }
 
   /** The inputs that select a series, whatever the kind of its values, for the groups that this task computes. */
@@ -164,7 +167,9 @@ export class RulesInForce {
    */
   replace(specs: readonly RuleSpec[], edit: { readonly seen: () => readonly Series[]; readonly nowUs: number }): void {
     const before = this.#rules;
-    this.#put(this.#compiled(specs));
+    const { rules, broken } = compileRules(specs);
+    this.#broken = broken;
+    this.#put(rules);
     const nextOf = new Map(this.#rules.map((running) => [running.alerts.rule.spec.id, running]));
     const seen = before.length > 0 ? edit.seen() : [];
     for (const old of before) {
@@ -263,23 +268,10 @@ export class RulesInForce {
     this.#lives.reset([...this.#inputs, ...this.#joins]);
   }
 
-  /** A rule that cannot be compiled does not stop the others. */
-  #compiled(specs: readonly RuleSpec[]): Rule[] {
-    this.#broken.clear();
-    return specs.flatMap((spec) => {
-      try {
-        return [compileRule(spec)];
-      } catch (error) {
-        this.#broken.set(spec.id, stopReason(error));
-        return [];
-      }
-    });
-  }
-
-  #advanceKey(): void {
+  #advanceKey(nowUs: number): void {
     const owner = this.#timers.next;
     try {
-      this.#timers.advance();
+      this.#timers.advance(nowUs);
     } catch (error) {
       this.stop(owner, error);
     }
@@ -325,7 +317,7 @@ export class RulesInForce {
         join.spec.names.map(({ input }) => inputs.get(input.identity) as Input),
       );
     }
-    this.#shareForgetTimes(inputs);
+    this.#forgetTimes = this.#sharedForgetTimes(inputs);
     this.#watches = this.#inputs.some(({ absences }) => absences !== undefined);
     this.#index = indexOf(this.#inputs);
   }
@@ -338,26 +330,13 @@ export class RulesInForce {
     return this.#inputs.filter(({ isStopped, identity }) => !isStopped || !tried.has(identity));
   }
 
-  /** Sources that rules connect have the longest forget time among these rules. */
-  #shareForgetTimes(inputs: ReadonlyMap<string, Input>): void {
-    const sourcesOf = ({ alerts, source }: RunningRule) => [
-      source,
-      ...alerts.rule.inputs.map(({ identity }) => inputs.get(identity) as Input),
-    ];
-    for (const source of [...this.#inputs, ...this.#joins]) source.forgetUs = 0;
-    for (let isChanged = true; isChanged; ) {
-      isChanged = false;
-      for (const running of this.#rules) {
-        const sources = sourcesOf(running);
-        const longestUs = Math.max(running.alerts.rule.forgetUs, ...sources.map(({ forgetUs }) => forgetUs));
-        for (const source of sources) {
-          isChanged ||= source.forgetUs !== longestUs;
-          source.forgetUs = longestUs;
-        }
-      }
-    }
-    const times = this.#inputs.length > 0 ? this.#inputs.map(({ forgetUs }) => forgetUs) : [UNREAD_FORGET_US];
-    this.#forgetTimes = { leastUs: Math.min(...times), mostUs: Math.max(...times) };
+  #sharedForgetTimes(inputs: ReadonlyMap<string, Input>): ForgetTimes {
+    return shareForgetTimes(
+      this.#rules.map(({ alerts: { rule }, source }) => ({
+        forgetUs: rule.forgetUs,
+        sources: [source, ...rule.inputs.map(({ identity }) => inputs.get(identity) as Input)],
+      })),
+    );
   }
 
   #joinFor(spec: JoinSpec, joins: Map<string, Join>): Join {
@@ -397,6 +376,10 @@ function handOver(
     if (!kept.has(keyName(labels))) old.alerts.end(key);
     else if (old.source.absences !== undefined || old.alerts.hasHistory(key)) {
       const nextKey = next.source.keyFor(labels, old.source.heardUs(key));
+      if (nextKey === NO_ROOM) {
+        old.alerts.end(key);
+        continue;
+      }
       next.alerts.adopt(nextKey, old.alerts, key);
       if (old.source.absences) next.source.absences?.adopt(nextKey, old.source.absences, key, nowUs);
     }

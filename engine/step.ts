@@ -18,7 +18,7 @@ import { OtherKinds } from "./state/other-kinds.ts";
 import { SeenBySeries } from "./state/seen-by-series.ts";
 import { DUPLICATE, NEW, type Seen } from "./state/seen-times.ts";
 import { type SnapshotPart, SnapshotReader, SnapshotWriter } from "./state/snapshot-io.ts";
-import { type EntryPosition, type StepContext, StepOutput } from "./state/step-context.ts";
+import { type EntryPosition, FILLED_PER_ENTRY_MAX, type StepContext, StepOutput } from "./state/step-context.ts";
 import { LATE_DROPPED } from "./windows/windows.ts";
 
 export type { Ledger } from "./state/device-ledgers.ts";
@@ -29,6 +29,8 @@ export interface StepOptions {
   readonly runs?: (spec: RuleSpec) => boolean;
   /** Which groups it computes; all by default. */
   readonly belongs?: (labels: Tags) => boolean;
+  /** The most windows that the keys of one rule may keep in all. It changes results; default 2^24. */
+  readonly windowsMax?: number;
   /** The step does not know this series any more, so that its id can be used again. */
   readonly onSeriesForgotten?: (id: number) => void;
 }
@@ -38,6 +40,7 @@ const HEARTBEAT_US = 10_000_000;
 /** ...so a longer pause was unwatched. */
 const UNWATCHED_AFTER_US = 30_000_000;
 const SERIES_PER_PAUSE = 2_000;
+const WINDOWS_MAX = 2 ** 24;
 
 /**
  * The deterministic fold of one task over its log: the same entries give the same outputs, byte for byte. It reads no
@@ -57,6 +60,9 @@ export class Step {
   readonly #ledgers = new DeviceLedgers();
   /** By series. */
   readonly #heard = new LastHeard();
+  /** Series of which a rule has no room for the key. There can be room at the next reading. */
+  readonly #refused = new Set<number>();
+  #refusals = 0;
   #nowUs = 0;
   #version = "";
 
@@ -66,7 +72,13 @@ export class Step {
     this.#kinds = new OtherKinds(table);
     this.#options = options;
     const nowhere = { task: 0, sequence: 0, storedAtUs: 0 };
-    this.#context = { position: nowhere, output: new StepOutput(), nowUs: 0 };
+    this.#context = {
+      position: nowhere,
+      output: new StepOutput(),
+      nowUs: 0,
+      fillBudget: { left: 0 },
+      windowsMax: options.windowsMax ?? WINDOWS_MAX,
+    };
     this.#rules = new RulesInForce(this.#context);
   }
 
@@ -90,6 +102,11 @@ export class Step {
     return this.#ledgers.total;
   }
 
+  /** How many readings some rule has not read since the start, because it had no room for their keys. */
+  get refusals(): number {
+    return this.#refusals;
+  }
+
   /** The rules that are skipped until they are edited, and why. */
   get quarantined(): ReadonlyMap<string, string> {
     return this.#rules.quarantined;
@@ -109,6 +126,7 @@ export class Step {
     const output = new StepOutput();
     this.#context.position = position;
     this.#context.output = output;
+    this.#context.fillBudget.left = FILLED_PER_ENTRY_MAX;
     if (position.storedAtUs > this.#nowUs) this.#passTime(position.storedAtUs);
     if (entry.kind === "readings") this.#applyReadings(entry);
     else if (entry.kind === "rule_set") {
@@ -222,6 +240,7 @@ export class Step {
 
   #forgetIfSilent(id: number): void {
     if (!this.#isSilent(id)) return;
+    this.#refused.delete(id);
     this.#seen.forget(id);
     this.#routes.clear(id);
     this.#kinds.forget(id);
@@ -239,6 +258,7 @@ export class Step {
       const id = seriesId[i] as number;
       // After a long silence, keys of the series can be forgotten.
       if (!routes.knows(id) || nowUs - heard.heardUs(id) >= leastUs) this.#resolve(id);
+      else if (this.#refused.size > 0 && this.#refused.has(id)) this.#resolve(id);
       heard.hear(id, nowUs);
       const first = routes.first(id);
       const end = routes.end(id);
@@ -285,7 +305,7 @@ export class Step {
     let dueUs = keyed.dueUs(key);
     // A new window can already be overdue.
     while (dueUs <= nowUs) {
-      keyed.advance(key, dueUs);
+      keyed.advance(key, dueUs, nowUs);
       dueUs = keyed.dueUs(key);
     }
     this.#rules.setTimer(input, key, dueUs);
@@ -331,7 +351,11 @@ export class Step {
     const patience = this.#patience;
     if (this.#isSilent(id)) for (const one of [id, ...this.#kinds.othersOf(id)]) this.#seen.forget(one);
     this.#heard.reserve(id);
-    const routes = this.#rules.routesOf(series, belongs);
+    const { routes, isRefused } = this.#rules.routesOf(series, belongs);
+    if (isRefused) {
+      this.#refused.add(id);
+      this.#refusals++;
+    } else this.#refused.delete(id);
     const isText = series.kind === "string";
     const selecting = isText ? this.#rules.selecting(series, belongs) : routes.map(({ input }) => input);
     const ledger = routes.length > 0 ? this.#ledgers.placeOf(deviceKey(series), patience) : -1;

@@ -9,6 +9,8 @@ import type { Metrics } from "../platform/metrics.ts";
 /** A replay publishes thousands a second. The log shows a few of them; the counters and the alerts stream have all. */
 const ALERT_LINES = { times: 5, everyMs: 1_000 };
 
+const REFUSED_LINES = { times: 1, everyMs: 60_000 };
+
 export const FIGURES = {
   entries: counter("weir_processor_entries_total", "Log entries processed."),
   readings: counter("weir_processor_readings_total", "Readings that a rule uses."),
@@ -20,6 +22,10 @@ export const FIGURES = {
   badEntries: counter(
     "weir_processor_bad_entries_total",
     "Log entries that could not be processed, and became dead letters.",
+  ),
+  refused: counter(
+    "weir_processor_refused_readings_total",
+    "Readings that some rule did not read, because it has as many keys as it may have.",
   ),
   quarantined: gauge("weir_processor_rules_quarantined", "Rules that failed and are skipped until they are edited.", [
     "partition",
@@ -64,6 +70,9 @@ export function createProcessorEvents(logger: Logger, metrics: Metrics) {
 function processingEvents(logger: Logger, figures: ProcessorFigures) {
   const { readings, duplicates, late } = figures;
   const quarantined = new Map<number, ReadonlyMap<string, string>>();
+  const logRefused = rateLimited((partition: number) => {
+    logger.error({ partition }, "a rule has as many keys as it may have; it does not read the series of others");
+  }, REFUSED_LINES);
   const logAlert = rateLimited((change: AlertChange) => {
     const about = { rule: change.rule, ...change.key, value: change.value };
     const text = change.annotations.summary ?? change.rule;
@@ -87,6 +96,11 @@ function processingEvents(logger: Logger, figures: ProcessorFigures) {
     entrySetAside(partition: number, sequence: number, error: unknown) {
       figures.badEntries.inc();
       logger.error({ partition, sequence, err: error }, "a log entry cannot be processed; it is now a dead letter");
+    },
+    readingsRefused(partition: number, count: number) {
+      if (count === 0) return;
+      figures.refused.inc(count);
+      logRefused(partition);
     },
     rulesQuarantined(partition: number, rules: ReadonlyMap<string, string>) {
       const known = quarantined.get(partition) ?? new Map<string, string>();

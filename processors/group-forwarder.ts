@@ -3,7 +3,7 @@ import { FrameSeries, FrameWriter } from "../domain/frame-writer.ts";
 import type { ReadingValue, Series } from "../domain/reading.ts";
 import { sourceSequenceOf, withSourceSequence } from "../domain/source-sequence.ts";
 import { groupsSubject } from "../domain/subjects.ts";
-import { compileRule } from "../engine/rules/compile.ts";
+import { compileRules } from "../engine/rules/compile.ts";
 import type { Rule } from "../engine/rules/rule.ts";
 import { isOverDevices, shareOf } from "../engine/tasks/shares.ts";
 import type { Log } from "../platform/log/port.ts";
@@ -30,7 +30,7 @@ export interface ForwarderOptions {
 export class GroupForwarder {
   readonly #options: ForwarderOptions;
   readonly #lanes: Lane[];
-  #rules: Rule[] = [];
+  #rules: readonly Rule[] = [];
   /** By series: where its readings go; undefined until the series appears under these rules. */
   #places: (readonly Place[] | undefined)[] = [];
   #open = false;
@@ -57,7 +57,7 @@ export class GroupForwarder {
 
   /** Sets the rules in force from now on; rules within a device are ignored. */
   setRules(specs: readonly RuleSpec[]): void {
-    this.#rules = specs.filter(isOverDevices).flatMap(compiledOrNone);
+    this.#rules = compileRules(specs.filter(isOverDevices)).rules;
     this.#places = [];
   }
 
@@ -204,13 +204,4 @@ function readingValue(entry: ReadingsEntry, i: number, series: Series): ReadingV
   const value = entry.values[i] as number;
   if (series.kind === "number") return value;
   return series.kind === "boolean" ? value === 1 : (entry.texts[value] as string);
-}
-
-/** A rule that cannot be compiled gets no readings; the task of its share says why. */
-function compiledOrNone(spec: RuleSpec): Rule[] {
-  try {
-    return [compileRule(spec)];
-  } catch {
-    return [];
-  }
 }

@@ -224,6 +224,7 @@ export class PartitionRunner {
   async #processBatch(batch: readonly LogMessage[]): Promise<void> {
     const { task, events, clock } = this.#options;
     const before = this.#step.ledger;
+    const refused = this.#step.refusals;
     const slice = new TimeSlice();
     for (const message of batch) {
       if (this.#sequence < this.#catchUpTo && this.#forwarder?.forwards) await this.#pace?.waitFor(message.storedAtUs);
@@ -235,6 +236,7 @@ export class PartitionRunner {
     const lagUs = clock.nowUs() - (batch.at(-1)?.storedAtUs ?? 0);
     events.entriesProcessed(batch.length);
     events.rulesQuarantined(task, this.#step.quarantined);
+    events.readingsRefused(task, this.#step.refusals - refused);
     events.ledgerMoved(before, this.#step.ledger);
     events.figuresMoved(task, { lagUs, keys: this.#step.keyCount });
   }

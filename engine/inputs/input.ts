@@ -10,7 +10,7 @@ import type { AggregateValues } from "../rules/conditions.ts";
 import type { InputSpec, WindowsSpec } from "../rules/rule.ts";
 import { KeyTable } from "../state/key-table.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
-import type { StepContext } from "../state/step-context.ts";
+import type { FillBudget, StepContext } from "../state/step-context.ts";
 import { Absences } from "../windows/absences.ts";
 import { CountWindows } from "../windows/count-windows.ts";
 import { PaneWindows } from "../windows/pane-windows.ts";
@@ -22,6 +22,10 @@ import type { KeyLives, MortalKeys } from "./key-lives.ts";
 import type { KeyTimers, TimedKeys } from "./key-timers.ts";
 import type { Source } from "./source.ts";
 
+/** The most keys of an input. */
+const KEYS_MAX = 1_000_000;
+/** In place of a key: the input has as many as it may have. */
+export const NO_ROOM = -1;
 const KEYS_PER_PAUSE = 2_000;
 const NOTHING: AggregateValues = {};
 /** In a snapshot, in the place of the labels of a key that was forgotten. */
@@ -41,6 +45,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
   sessions: SessionWindows | undefined;
   /** Its windows failed, or would be too many: it reads nothing until its rules are edited. */
   isStopped: boolean;
+  readonly #keysMax: number;
   readonly timers: number[] = [];
   readonly lives: number[] = [];
   readonly #timers: KeyTimers<Input>;
@@ -71,6 +76,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
     this.#lives = clocks.lives;
     this.#mayBlend = spec.windows.kind !== "absent" && mayBlend(spec.grouping);
     this.isStopped = spec.windowsPerKey > WINDOWS_PER_KEY_MAX;
+    this.#keysMax = Math.max(1, Math.min(KEYS_MAX, Math.floor(context.windowsMax / spec.windowsPerKey)));
     this.keyed = this.#begin();
   }
 
@@ -86,7 +92,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
       });
       return this.absences;
     }
-    this.#windows = makeWindows(windows, (key, startUs, endUs, revision, record) =>
+    this.#windows = makeWindows(windows, this.#context.fillBudget, (key, startUs, endUs, revision, record) =>
       this.#onWindow(key, { startUs, endUs, revision }, record),
     );
     this.sessions = this.#windows instanceof SessionWindows ? this.#windows : undefined;
@@ -168,6 +174,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
       if (heardUs !== undefined) this.hear(known, Math.max(heardUs, this.heardUs(known)));
       return known;
     }
+    if (this.#keys.count >= this.#keysMax) return NO_ROOM;
     const key = this.#keys.add(labels);
     this.keyed.addKey(key);
     this.timers[key] ??= this.#timers.add(this, key);
@@ -327,10 +334,14 @@ interface Emission {
   readonly alerting: readonly RuleAlerts[];
 }
 
-function makeWindows(spec: Exclude<WindowsSpec, { kind: "absent" }>, onWindow: OnWindow): Windows {
+function makeWindows(
+  spec: Exclude<WindowsSpec, { kind: "absent" }>,
+  fillBudget: FillBudget,
+  onWindow: OnWindow,
+): Windows {
   switch (spec.kind) {
     case "panes":
-      return new PaneWindows(spec, onWindow);
+      return new PaneWindows({ ...spec, fillBudget }, onWindow);
     case "sliding":
       return new SlidingWindows(spec, onWindow);
     case "session":

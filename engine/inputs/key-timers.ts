@@ -46,13 +46,13 @@ export class KeyTimers<Owner extends TimedKeys = TimedKeys> {
     return this.#ownerOf[this.#heap.next] as Owner;
   }
 
-  /** Advances the key whose timer is due first. */
-  advance(): void {
+  /** Advances the key whose timer is due first. Time passes until `nowUs`. */
+  advance(nowUs: number): void {
     const heap = this.#heap;
     const timer = heap.next;
     const { keyed } = this.#ownerOf[timer] as Owner;
     const key = this.#keyOf[timer] as number;
-    keyed.advance(key, heap.nextDueUs);
+    keyed.advance(key, heap.nextDueUs, nowUs);
     heap.set(timer, keyed.dueUs(key));
   }
 

@@ -14,7 +14,7 @@ export interface Source extends AlertSource {
   takes(series: Series): boolean;
   /**
    * The key of a group; adds one if the group is new. `heardUs`: the key goes on from another source, where its newest
-   * reading arrived then.
+   * reading arrived then. NO_ROOM if the group is new and there are too many.
    */
   keyFor(labels: Tags, heardUs?: number): number;
   /** The processing time of the key's newest reading. */

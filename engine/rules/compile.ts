@@ -11,6 +11,7 @@ import { parseTemplate } from "../../rule-language/template/template.ts";
 import { planOf } from "../aggregates/plan.ts";
 import { compileConditions } from "./conditions.ts";
 import type { InputSpec, JoinedName, JoinSpec, Rule, WindowCommon, WindowsSpec } from "./rule.ts";
+import { stopReason } from "./stop-reason.ts";
 import { worstValueOf } from "./worst-value.ts";
 
 /** The minimum: a rule that starts later must recognize duplicates of readings that arrived before it. */
@@ -46,6 +47,23 @@ export function compileRule(spec: RuleSpec): Rule {
     active: spec.active && new Calendar(spec.active),
     annotations: Object.entries(spec.annotations).map(([name, text]) => [name, parseTemplate(text)] as const),
   };
+}
+
+/** A rule that cannot be compiled does not stop the others: `broken` says why, by id. */
+export function compileRules(specs: readonly RuleSpec[]): {
+  readonly rules: readonly Rule[];
+  readonly broken: ReadonlyMap<string, string>;
+} {
+  const rules: Rule[] = [];
+  const broken = new Map<string, string>();
+  for (const spec of specs) {
+    try {
+      rules.push(compileRule(spec));
+    } catch (error) {
+      broken.set(spec.id, stopReason(error));
+    }
+  }
+  return { rules, broken };
 }
 
 type InputFields = Pick<RuleSpec, "where" | "window" | "absent" | "active" | "lateness" | "late" | "fill"> & {

@@ -5,7 +5,7 @@ import { kindOf, type Reading, type ReadingValue } from "../../domain/reading.ts
 import type { WindowResult } from "../../domain/window-result.ts";
 import { versionOf } from "../../rule-language/files/load-rules.ts";
 import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
-import { Step, type StepOutput } from "../step.ts";
+import { Step, type StepOptions, type StepOutput } from "../step.ts";
 
 /** A log entry of a test. */
 export type TestEntry =
@@ -40,10 +40,10 @@ export class TestPartition {
   readonly step: Step;
   #sequence: number;
 
-  constructor(sequence = 0) {
+  constructor(sequence = 0, options: StepOptions = {}) {
     const table = new SeriesTable();
     this.#frames = new FrameReader(table);
-    this.step = new Step(table);
+    this.step = new Step(table, options);
     this.#sequence = sequence;
   }
 

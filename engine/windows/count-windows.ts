@@ -1,3 +1,4 @@
+import { WINDOWS_PER_KEY_MAX } from "../../rule-language/spec/window-cost.ts";
 import { Accumulators } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
@@ -67,8 +68,10 @@ export class CountWindows implements Windows {
     const waiting = this.#waiting[key] as Waiting[];
     let place = waiting.length;
     while (place > 0 && (waiting[place - 1] as Waiting).atUs >= atUs) place--;
-    if (waiting[place]?.atUs !== atUs) waiting.splice(place, 0, { atUs, record: this.#pool.take() });
-    this.accumulators.add((waiting[place] as Waiting).record, atUs, value, text);
+    const isNew = waiting[place]?.atUs !== atUs;
+    const isFull = isNew && waiting.length >= WINDOWS_PER_KEY_MAX;
+    if (isNew && !isFull) waiting.splice(place, 0, { atUs, record: this.#pool.take() });
+    if (!isFull) this.accumulators.add((waiting[place] as Waiting).record, atUs, value, text);
     keys[o + NEXT] = (waiting[0] as Waiting).atUs + this.#slackUs;
     if (atUs > (keys[o + NEWEST] as number)) {
       keys[o + NEWEST] = atUs;
@@ -76,7 +79,7 @@ export class CountWindows implements Windows {
       const watermarkUs = atUs - this.#options.latenessUs;
       if (watermarkUs > (keys[o + WATERMARK] as number)) this.#moveTo(key, watermarkUs);
     }
-    return ON_TIME;
+    return isFull ? LATE_DROPPED : ON_TIME;
   }
 
   dueUs(key: number): number {

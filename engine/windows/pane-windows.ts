@@ -1,5 +1,6 @@
 import { Accumulators, DIRTY } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
+import type { FillBudget } from "../state/step-context.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { OverlapCache } from "./overlap-cache.ts";
 import {
@@ -20,6 +21,7 @@ export interface PaneOptions extends WindowOptions {
   readonly everyUs: number;
   /** Whether windows without readings repeat the last value. Tumbling windows only. */
   readonly fill: boolean;
+  readonly fillBudget: FillBudget;
 }
 
 /** When waiting corrections are emitted, and the end of the earliest window among them. */
@@ -120,11 +122,16 @@ export class PaneWindows implements Windows {
     return Math.min(this.#keys.idleDueUs(key), correctUs);
   }
 
-  advance(key: number, dueUs: number): void {
+  advance(key: number, dueUs: number, nowUs: number): void {
     const { cells, stride } = this.#keys;
     const o = key * stride;
     if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#emitCorrections(key);
-    if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
+    if (this.#keys.idleDueUs(key) > dueUs) return;
+    this.#moveTo(key, cells[o + NEXT] as number);
+    if (!this.#options.fill) return;
+    // Idleness closes one window at a time. After a long pause, skip those that are too many.
+    const untilUs = (cells[o + WATERMARK] as number) + nowUs - dueUs;
+    cells[o + NEXT] = this.#filledEnd(cells[o + NEXT] as number, cells[o + HEAD] as number, untilUs);
   }
 
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
@@ -175,6 +182,7 @@ export class PaneWindows implements Windows {
       return;
     }
     if (this.accumulators.plan.keepsLast) this.#setPrior(key, record, endUs - sizeUs);
+    if (this.accumulators.count(record) === 0) this.#options.fillBudget.left--;
     this.#onWindow(key, endUs - sizeUs, endUs, this.accumulators.revise(record), record);
   }
 
@@ -182,16 +190,21 @@ export class PaneWindows implements Windows {
   #endAfter(key: number, endUs: number, watermarkUs: number): number {
     const { sizeUs, everyUs, fill } = this.#options;
     const head = this.#keys.cells[key * this.#keys.stride + HEAD] as number;
-    if (fill) {
-      const skipped = head < endUs ? Math.floor(watermarkUs / everyUs - FILLED_MAX) * everyUs : endUs;
-      return Math.max(endUs + everyUs, skipped);
-    }
+    if (fill) return this.#filledEnd(endUs + everyUs, head, watermarkUs);
     let startUs = endUs + everyUs - sizeUs;
     if (startUs > head) return Number.POSITIVE_INFINITY;
     if (head <= endUs) return endUs + everyUs;
     startUs = Math.max(startUs, head - (this.#ring - 1) * everyUs);
     while (startUs < head && this.#recordWith(key, startUs) === undefined) startUs += everyUs;
     return Math.max(startUs, endUs) + everyUs;
+  }
+
+  /** The next end at or after `endUs` to emit, of those up to `untilUs`: the newest ones, if they are too many. */
+  #filledEnd(endUs: number, head: number, untilUs: number): number {
+    const { everyUs, fillBudget } = this.#options;
+    if (head >= endUs - everyUs) return endUs;
+    const filled = Math.max(1, Math.min(FILLED_MAX, fillBudget.left));
+    return Math.max(endUs, (Math.floor(untilUs / everyUs) - filled + 1) * everyUs);
   }
 
   /** The pane's record; undefined if it has no readings. */

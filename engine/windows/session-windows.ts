@@ -1,3 +1,4 @@
+import { WINDOWS_PER_KEY_MAX } from "../../rule-language/spec/window-cost.ts";
 import { Accumulators, NOT_EMITTED } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
@@ -100,6 +101,7 @@ export class SessionWindows implements Windows {
     const isLate = endUs <= watermarkUs || joined.some(({ open }) => !open);
     const forgottenUs = watermarkUs - SIZES_RETAINED * gapUs;
     if (isLate && (late === "drop" || (joined.length === 0 && endUs <= forgottenUs))) return LATE_DROPPED;
+    if (joined.length === 0 && (this.#sessions[key] as Session[]).length >= WINDOWS_PER_KEY_MAX) return LATE_DROPPED;
     const session = this.#join(key, joined, atUs, nowUs);
     this.accumulators.add(session.record, atUs, value, text);
     session.open = endUs > watermarkUs;

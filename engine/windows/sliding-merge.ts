@@ -57,17 +57,6 @@ export class SlidingMerge {
     return 0;
   }
 
-  /** Merges instant by instant, for a window out of order. */
-  window(place: number): number {
-    const { accumulators } = this.#pool;
-    const afterUs = this.#at(place).atUs - this.#sizeUs;
-    let first = place;
-    while (first > 0 && this.#at(first - 1).atUs > afterUs) first--;
-    accumulators.clear(0, 0);
-    for (let i = first; i <= place; i++) accumulators.merge(0, this.#at(i).record);
-    return 0;
-  }
-
   /** Call after a closed instant was changed or inserted. */
   changed(): void {
     this.#isValid = false;

@@ -1,3 +1,4 @@
+import { WINDOWS_PER_KEY_MAX } from "../../rule-language/spec/window-cost.ts";
 import { Accumulators, NOT_EMITTED } from "../aggregates/accumulators.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
@@ -75,16 +76,19 @@ export class SlidingWindows implements Windows {
     const o = key * stride;
     if (atUs + 1 <= (keys[o + WATERMARK] as number)) return this.#addLate(key, atUs, value, text, nowUs);
     const state = this.#byKey[key] as KeyInstants;
-    const instant = state.instants[this.#place(state, atUs)] as Instant;
-    this.accumulators.add(instant.record, atUs, value, text);
-    keys[o + NEXT] = this.#nextClose(key);
+    const isFull = !this.#hasRoom(state, atUs);
+    if (!isFull) {
+      const instant = state.instants[this.#place(state, atUs)] as Instant;
+      this.accumulators.add(instant.record, atUs, value, text);
+      keys[o + NEXT] = this.#nextClose(key);
+    }
     if (atUs > (keys[o + NEWEST] as number)) {
       keys[o + NEWEST] = atUs;
       keys[o + ARRIVED] = nowUs;
       const watermarkUs = atUs - this.#options.latenessUs;
       if (watermarkUs > (keys[o + WATERMARK] as number)) this.#moveTo(key, watermarkUs);
     }
-    return ON_TIME;
+    return isFull ? LATE_DROPPED : ON_TIME;
   }
 
   dueUs(key: number): number {
@@ -173,6 +177,7 @@ export class SlidingWindows implements Windows {
     const after = state.instants.slice(first, state.next);
     const isHeldOpen = (state.instants[state.next]?.atUs ?? Number.POSITIVE_INFINITY) < atUs + sizeUs;
     if (atUs + 1 <= forgottenUs && !isHeldOpen && !after.some(corrects)) return LATE_DROPPED;
+    if (!this.#hasRoom(state, atUs)) return LATE_DROPPED;
     const known = state.instants.length;
     const instant = state.instants[this.#place(state, atUs)] as Instant;
     if (state.instants.length > known) state.next++;
@@ -192,9 +197,24 @@ export class SlidingWindows implements Windows {
     cells[key * stride + CORRECT_BY] = Number.POSITIVE_INFINITY;
     cells[key * stride + DIRTY_END] = Number.POSITIVE_INFINITY;
     const { instants, merge } = this.#byKey[key] as KeyInstants;
-    for (const [place, instant] of instants.entries()) {
-      if (instant.dirty) this.#emit(key, instant, merge.window(place));
+    const first = instants.findIndex(({ dirty }) => dirty);
+    const last = instants.findLastIndex(({ dirty }) => dirty);
+    if (first < 0) return;
+    // One pass over all, because merging each window alone takes quadratic time.
+    const pass = new SlidingMerge(this.#pool, instants, this.#options.sizeUs);
+    for (let place = first; place <= last; place++) {
+      const record = pass.close(place);
+      const instant = instants[place] as Instant;
+      if (instant.dirty) this.#emit(key, instant, record);
     }
+    pass.release();
+    // The pass has used the suffixes.
+    merge.changed();
+  }
+
+  /** A new instant must fit; a known one takes any number of readings. */
+  #hasRoom(state: KeyInstants, atUs: number): boolean {
+    return state.instants.length < WINDOWS_PER_KEY_MAX || state.instants[this.#firstAt(state, atUs)]?.atUs === atUs;
   }
 
   /** The index of the first instant at or after a time. */

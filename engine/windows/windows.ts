@@ -42,8 +42,8 @@ export interface Keyed {
   add(key: number, atUs: number, value: number, text: string | undefined, nowUs: number): Fate;
   /** The processing time at which `advance` has work for the key; Infinity if never. */
   dueUs(key: number): number;
-  /** Does what is due for the key at this instant. */
-  advance(key: number, dueUs: number): void;
+  /** Does what is due for the key at this instant. Time passes until `nowUs`. */
+  advance(key: number, dueUs: number, nowUs: number): void;
   /** Yields between parts, so that the caller can do other work. The state must not change in the meantime. */
   snapshot(to: SnapshotWriter): Iterable<undefined>;
   /** Only on a new object with the same options. */

@@ -64,7 +64,13 @@ test("selectors, and the index over many of them, agree with brute force", () =>
       fc.array(wheres, { minLength: 1, maxLength: 8 }),
       fc.array(anySeries, { minLength: 1 }),
       (all, many) => {
-        const context = { position: { task: 0, sequence: 0, storedAtUs: 0 }, output: new StepOutput(), nowUs: 0 };
+        const context = {
+          position: { task: 0, sequence: 0, storedAtUs: 0 },
+          output: new StepOutput(),
+          nowUs: 0,
+          fillBudget: { left: 0 },
+          windowsMax: 1e6,
+        };
         const inputs = all.map((where, index) => {
           const [spec] = compileRule(rule({ id: "a", where, window: { tumbling: "1m" } })).inputs;
           if (spec === undefined) throw new Error("a rule without input");

@@ -10,9 +10,10 @@ import type { MetricTrack } from "../store/metric-track.ts";
 
 /** Steps of the time axis that are too small to see are not rendered. */
 const STEPS = 1_000;
-const LEGEND_MAX = 8;
 /** The colors of states in the style sheet. */
 const COLORS = 6;
+/** What is off has no color, and needs none. */
+const LEGEND_MAX = COLORS + 1;
 
 /** A metric whose values are words, such as a mode or a door: its state now, and its states over time. */
 export function WordCard(props: {
@@ -89,11 +90,13 @@ function describe({ metric, states }: MetricTrack, span: Span, seen: number): st
   return `${metric}: ${last?.word ?? "no value"} at the end, ${plural(seen, "change")} in this range`;
 }
 
-/** The values and their colors, because short blocks have no room for words. */
+/** The values and their colors, because short blocks have no room for words. More values than colors share some. */
 function Legend({ words, colorOf }: { readonly words: readonly string[]; colorOf(word: string): number }): JSX.Element {
+  const values = [...new Set(words)];
+  if (values.length > LEGEND_MAX) return <span>{plural(values.length, "value")}: point at a block to read it</span>;
   return (
     <span class="word-legend">
-      {[...new Set(words)].slice(0, LEGEND_MAX).map((word) => (
+      {values.map((word) => (
         <span key={word} class="word-key" data-color={colorOf(word) + 1}>
           {word}
         </span>

@@ -24,7 +24,8 @@ export const storageConfigSchema = z.strictObject({
   log_retention: durationField("1s", "36500d")
     .optional()
     .describe("How long the log keeps messages. Determines the time left when storage lags behind."),
-  store: storeConfigSchema(),
+  /** The first one that has a history answers questions. */
+  stores: z.array(storeConfigSchema()).min(1),
 });
 
 export type StorageConfig = z.output<typeof storageConfigSchema>;

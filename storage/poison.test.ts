@@ -34,7 +34,10 @@ afterEach(async () => {
 
 async function start(duckdb: object = {}): Promise<void> {
   deps = testDeps({ log });
-  const config: StorageConfig = storageConfigSchema.parse({ store: { duckdb: { file, ...duckdb } }, linger: "50ms" });
+  const config: StorageConfig = storageConfigSchema.parse({
+    stores: [{ duckdb: { file, ...duckdb } }],
+    linger: "50ms",
+  });
   service = await startStorage(config, deps);
 }
 

@@ -35,7 +35,7 @@ describe("storage with DuckDB", () => {
     folder = await temporaryFolder();
     log = createMemoryLog({ nowUs });
     file = join(folder.path, "history.duckdb");
-    config = storageConfigSchema.parse({ store: { duckdb: { file } }, linger: "50ms" });
+    config = storageConfigSchema.parse({ stores: [{ duckdb: { file } }], linger: "50ms" });
   });
   afterEach(async () => {
     for (const service of services.splice(0)) await service.stop();

@@ -1,30 +1,69 @@
 import { US_PER_MINUTE, US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
-import type { Deps, Service } from "../platform/service.ts";
+import type { Deps, Health, Service } from "../platform/service.ts";
 import { StorageEvents } from "./common/events.ts";
-import { STORED_STREAMS, type StoredStream, type StoreWriter } from "./common/store.ts";
+import { type OpenedStore, STORED_STREAMS, type StoredStream, type StoreWriter } from "./common/store.ts";
 import type { StorageConfig } from "./config.ts";
 import { answerHistory } from "./history-answers.ts";
 import { LagMeter } from "./lanes/lag-meter.ts";
 import { Lane } from "./lanes/lane.ts";
 import { type BatchBuilder, ReadingsBuilder } from "./lanes/reading-batches.ts";
 import { createAlertsBuilder, createIncidentEventsBuilder, createWindowsBuilder } from "./lanes/result-batches.ts";
-import { openStore } from "./stores.ts";
+import { openStore, type StoreConfig } from "./stores.ts";
 
 const DRAIN_MS = 5000;
 const RETENTION_EVERY_MS_MAX = 3_600_000;
 
 /**
- * Writes readings, windows, alerts and the events of incidents from the log to the store (`stores.ts` has its kinds), and answers history
- * queries. Each stream has a lane (`lanes/lane.ts`), which reads the log from the position that the store has.
+ * Writes readings, windows, alerts and the events of incidents from the log to each of the stores (`stores.ts` has their
+ * kinds), and answers history queries from the first one that has a history. Stores do not wait for one another: each
+ * stream has a lane for each store (`lanes/lane.ts`), which reads the log from the position that the store has.
  * Invariant: each row is stored once, because its position is stored with it (`common/store.ts`). The log is the
- * queue: an unavailable store only lags behind. Rejects when the store cannot be used at all, such as a file that is
+ * queue: an unavailable store only lags behind. Rejects when a store cannot be used at all, such as a file that is
  * in use.
  */
 export async function startStorage(config: StorageConfig, deps: Deps): Promise<Service> {
-  const { clock, log, logger, metrics } = deps;
-  const events = new StorageEvents(logger, metrics);
+  const events = new StorageEvents(deps.logger, deps.metrics);
+  const stores: RunningStore[] = [];
+  try {
+    for (const [i, store] of config.stores.entries()) {
+      const own = config.stores.length === 1 ? events : events.ofStore(labelOf(config.stores, i));
+      stores.push(await startStore(config, { store, events: own, deps }));
+    }
+  } catch (error) {
+    await Promise.all(stores.map((store) => store.stop()));
+    throw error;
+  }
+  const names = stores.map(({ writer }) => writer.name);
+  const answering = stores.find(({ history }) => history !== undefined);
+  const name = answering?.writer.name ?? names.join(" and ");
+  const stopAnswering = answerHistory({ bus: deps.log.bus, name, history: answering?.history, events });
+  events.started(names);
+
+  let stopped: Promise<unknown> | undefined;
+  return {
+    name: "storage",
+    health: () => healthOf(stores),
+    async stop() {
+      stopAnswering();
+      stopped ??= Promise.all(stores.map((store) => store.stop()));
+      await stopped;
+    },
+  };
+}
+
+interface RunningStore extends OpenedStore {
+  stop(): Promise<void>;
+}
+
+async function startStore(
+  config: StorageConfig,
+  given: { readonly store: StoreConfig; readonly events: StorageEvents; readonly deps: Deps },
+): Promise<RunningStore> {
+  const { store, events } = given;
+  const { clock, log } = given.deps;
   const nowUs = () => clock.nowUs();
-  const { writer, history } = await openStore(config.store, { log, events, nowUs, seriesMax: config.series_max });
+  const opened = await openStore(store, { log, events, nowUs, seriesMax: config.series_max });
+  const { writer } = opened;
   const lanes = STORED_STREAMS.filter((stream) => config.raw || stream !== "READINGS").map(
     (stream) =>
       new Lane({
@@ -37,33 +76,37 @@ export async function startStorage(config: StorageConfig, deps: Deps): Promise<S
         nowUs,
       }),
   );
-  const stopAnswering = answerHistory({ bus: log.bus, name: writer.name, history, events });
   const lag = new LagMeter({ log, lanes, events, nowUs, logRetentionUs: config.log_retention });
   const stopRetention = applyRetention({ writer, events, nowUs, retentionUs: config.retention });
   for (const lane of lanes) lane.start();
   lag.start();
-  events.started(writer.name);
-
-  let stopped: Promise<void> | undefined;
-  async function stop(): Promise<void> {
-    stopAnswering();
-    stopRetention();
-    lag.stop();
-    // The next start reads anything unwritten from the log again.
-    const drainMs = writer.health().ready ? DRAIN_MS : 0;
-    await Promise.all(lanes.map((lane) => lane.stop(drainMs)));
-    await writer.close();
-    await Promise.all(lanes.map((lane) => lane.ended()));
-  }
-
   return {
-    name: "storage",
-    health: () => writer.health(),
-    stop() {
-      stopped ??= stop();
-      return stopped;
+    ...opened,
+    async stop() {
+      stopRetention();
+      lag.stop();
+      // The next start reads anything unwritten from the log again.
+      const drainMs = writer.health().ready ? DRAIN_MS : 0;
+      await Promise.all(lanes.map((lane) => lane.stop(drainMs)));
+      await writer.close();
+      await Promise.all(lanes.map((lane) => lane.ended()));
     },
   };
+}
+
+/** The kind of a store, with a number if there are several of the kind: `duckdb`, `duckdb-2`. */
+function labelOf(stores: readonly StoreConfig[], index: number): string {
+  const kinds = stores.slice(0, index + 1).map((store) => Object.keys(store)[0] ?? "");
+  const kind = kinds.at(-1) ?? "";
+  const count = kinds.filter((other) => other === kind).length;
+  return count === 1 ? kind : `${kind}-${count}`;
+}
+
+/** Ready when every store is. The detail is about those that are not. */
+function healthOf(stores: readonly RunningStore[]): Health {
+  const all = stores.map(({ writer }) => writer.health());
+  const away = all.filter(({ ready }) => !ready);
+  return { ready: away.length === 0, detail: (away.length === 0 ? all : away).map(({ detail }) => detail).join("; ") };
 }
 
 function builderFor(stream: StoredStream, config: StorageConfig): BatchBuilder {

@@ -61,6 +61,12 @@ export function resolveStore(name: StoreName, entry: StoreEntry, givens: StoreGi
   return resolved.kind === "complete" ? { kind: "complete", config: { [name]: resolved.config } } : resolved;
 }
 
+/** Where a store is: equal for two configurations of one store. */
+export function placeOf(config: StoreConfig): string {
+  const [name, own] = only(config);
+  return `${kindOf(name).title} ${kindOf(name).place(own)}`;
+}
+
 export async function openStore(config: StoreConfig, deps: StoreDeps): Promise<OpenedStore> {
   const [name, own] = only(config);
   return await kindOf(name).open(own, deps);

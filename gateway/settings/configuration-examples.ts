@@ -50,6 +50,12 @@ storage:
         org: plant
         bucket: weir
         token_env: INFLUX_TOKEN # or token_file: /run/secrets/influx
+---
+storage:
+  # Each store gets everything. The first one answers questions about the past.
+  stores:
+    - duckdb: {}
+    - influxdb: { url: "http://influx.example:8086", org: plant, bucket: weir, token_env: INFLUX_TOKEN }
 `,
   notifier: `notifier:
   external_url: https://weir.example.com

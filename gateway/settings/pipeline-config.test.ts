@@ -86,11 +86,15 @@ test.each([
     "storage.stores.0.duckdb.memory_max: cannot be 1MiB; write a size from 64MiB to 1TiB",
   ],
   [
-    "two stores",
-    "storage: { stores: [{ duckdb: {} }, { duckdb: {} }] }\n",
-    "storage.stores: Weir writes to exactly one store; write one entry: duckdb or influxdb",
+    "no store",
+    "storage: { stores: [] }\n",
+    "storage.stores: Weir writes to one store at least; write an entry: duckdb or influxdb",
   ],
-  ["no store", "storage: { stores: [] }\n", "storage.stores: Weir writes to exactly one store"],
+  [
+    "too many stores",
+    "storage: { stores: [{ duckdb: {} }, { duckdb: {} }, { duckdb: {} }, { duckdb: {} }, { duckdb: {} }] }\n",
+    "storage.stores: at most 4 stores",
+  ],
   [
     "two kinds in one entry",
     "storage: { stores: [{ duckdb: {}, influxdb: { url: 'http://x', org: o, bucket: b } }] }\n",

@@ -42,6 +42,9 @@ const natsSchema = z
   })
   .refine(atMostOneToken, { error: "give either token_env or token_file" });
 
+/** Each store reads the whole log. */
+const STORES_MAX = 4;
+
 /** `weir.yaml`. Settings that differ between processes (ports, folders) are flags or variables: settings.ts. */
 export const pipelineConfigSchema = z.strictObject({
   partitions: z
@@ -71,13 +74,15 @@ export const pipelineConfigSchema = z.strictObject({
       ...storageFields,
       stores: z
         .array(storeEntrySchema())
-        .refine((stores) => stores.length === 1, {
-          error: "Weir writes to exactly one store",
-          params: { help: `write one entry: ${STORE_NAMES.join(" or ")}` },
+        .refine((stores) => stores.length > 0, {
+          error: "Weir writes to one store at least",
+          params: { help: `write an entry: ${STORE_NAMES.join(" or ")}` },
         })
+        .refine((stores) => stores.length <= STORES_MAX, { error: `at most ${STORES_MAX} stores` })
         .prefault([{ duckdb: {} }])
         .describe(
-          `Where results are stored: a list with one entry, ${STORE_NAMES.map((name) => `\`${name}\``).join(" or ")}.`,
+          `Where results are stored: each entry is ${STORE_NAMES.map((name) => `\`${name}\``).join(" or ")}. ` +
+            "With several entries, each store gets everything; the first one answers questions about the past.",
         ),
     })
     .prefault({})

@@ -10,7 +10,15 @@ import { instanceOf } from "../../platform/instance.ts";
 import type { Durability } from "../../platform/log/port.ts";
 import type { ProcessorsConfig } from "../../processors/config.ts";
 import type { StorageConfig } from "../../storage/config.ts";
-import { nameOf, resolveStore, STORES, type StoreConfig, type StoreName } from "../../storage/stores.ts";
+import {
+  nameOf,
+  placeOf,
+  resolveStore,
+  STORES,
+  type StoreConfig,
+  type StoreEntry,
+  type StoreName,
+} from "../../storage/stores.ts";
 import { packageRoot, packageVersion } from "./paths.ts";
 import { type PipelineConfig, toRetention } from "./pipeline-config.ts";
 import { BadSettingsError, SETTINGS, type Settings } from "./settings.ts";
@@ -68,7 +76,7 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
     storage: {
       ...storage,
       log_retention: config.log.readings.max_age,
-      store: storeOf(settings, config, process.env),
+      stores: storesOf(settings, config, process.env),
     },
     notifier: config.notifier,
     feed: {
@@ -115,18 +123,33 @@ const INFLUX_FLAGS = {
   bucket: "influxBucket",
 } as const satisfies Readonly<Record<string, keyof typeof SETTINGS>>;
 
-/** The store to write to, with its secret. Flags and variables win over the file. Throws BadSettingsError. */
-export function storeOf(
+/**
+ * The stores to write to, with their secrets. Flags and variables complete the first InfluxDB of the file; if it has none,
+ * they replace its stores. Throws BadSettingsError.
+ */
+export function storesOf(
   settings: Settings,
   { storage }: Pick<PipelineConfig, "storage">,
   environment: Environment,
-): StoreConfig {
-  const entry = storage.stores[0] ?? {};
-  const flags = Object.fromEntries(Object.entries(INFLUX_FLAGS).map(([field, flag]) => [field, settings[flag]]));
-  const name = Object.values(flags).some((value) => value !== undefined) ? "influxdb" : nameOf(entry);
-  const resolved = resolveStore(name, entry, { dataDir: settings.dataDir, environment, flags });
-  if (resolved.kind === "complete") return resolved.config;
-  throw new BadSettingsError(missingFields(name, resolved.missing));
+): StoreConfig[] {
+  const given = Object.fromEntries(Object.entries(INFLUX_FLAGS).map(([field, flag]) => [field, settings[flag]]));
+  const isGiven = Object.values(given).some((value) => value !== undefined);
+  const isFlagged = storage.stores.find((entry) => nameOf(entry) === "influxdb");
+  const entries: readonly StoreEntry[] =
+    isGiven && isFlagged === undefined ? [{ influxdb: undefined }] : storage.stores;
+  const stores = entries.map((entry): StoreConfig => {
+    const name = isGiven && isFlagged === undefined ? "influxdb" : nameOf(entry);
+    const flags = isGiven && (isFlagged === undefined || entry === isFlagged) ? given : {};
+    const resolved = resolveStore(name, entry, { dataDir: settings.dataDir, environment, flags });
+    if (resolved.kind === "complete") return resolved.config;
+    throw new BadSettingsError(missingFields(name, resolved.missing));
+  });
+  const places = stores.map(placeOf);
+  const twice = places.find((place, i) => places.indexOf(place) !== i);
+  if (twice === undefined) return stores;
+  throw new BadSettingsError(
+    `two entries of storage.stores are one store, ${twice}; remove one of them, or change its place`,
+  );
 }
 
 function missingFields(name: StoreName, missing: readonly string[]): string {

@@ -108,7 +108,7 @@ export async function playLive(tidy: readonly Reading[]): Promise<LiveRun> {
       folder,
       published: (await published()).alerts,
       rules: (...args) => runRules(join(folder, "report"), [...args, ...reach]),
-      store: (config = {}) => store(log, { store: { duckdb: { file: join(folder, "history.duckdb") } }, ...config }),
+      store: (config = {}) => store(log, { stores: [{ duckdb: { file: join(folder, "history.duckdb") } }], ...config }),
       stop,
     };
   } catch (error) {

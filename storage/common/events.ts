@@ -1,5 +1,4 @@
 import type { Logger } from "pino";
-import type { Counter, Gauge, Histogram } from "prom-client";
 import type { Metrics } from "../../platform/metrics.ts";
 import type { StoredStream, WriteReport } from "./store.ts";
 
@@ -7,53 +6,62 @@ const WRITE_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 
 /** Warns when less time than this is left. */
 const SECONDS_LEFT_WARN = 3600;
 
+type Figures = ReturnType<typeof figuresOf>;
+
+/** The figures of all stores. The label `store` is set only where there are several. */
+function figuresOf(metrics: Metrics) {
+  return {
+    points: metrics.counter("weir_storage_points_total", "Points stored.", ["measurement", "store"]),
+    lag: metrics.gauge("weir_storage_lag_messages", "Log messages not stored yet.", ["stream", "store"]),
+    seconds: metrics.histogram("weir_storage_write_seconds", "Duration of a write.", WRITE_SECONDS),
+    retries: metrics.counter("weir_storage_retries_total", "Writes that were retried.", ["store"]),
+    deadLetters: metrics.counter(
+      "weir_storage_dead_letters_total",
+      "Points and entries that cannot be stored, kept as dead letters.",
+      ["store"],
+    ),
+    duplicates: metrics.counter("weir_storage_duplicates_total", "Readings that were already stored.", ["store"]),
+    dropped: metrics.counter("weir_storage_dropped_total", "Points that were not stored, by reason.", [
+      "reason",
+      "store",
+    ]),
+    missed: metrics.counter(
+      "weir_storage_missed_messages_total",
+      "Messages that the log deleted before they were stored.",
+      ["stream", "store"],
+    ),
+    left: metrics.gauge(
+      "weir_storage_retention_seconds_left",
+      "Time until the log deletes messages that are not stored yet.",
+      ["stream", "store"],
+    ),
+    questions: metrics.counter("weir_storage_questions_total", "History questions.", ["result"]),
+  };
+}
+
 /** Logs and counts storage events in one place. */
 export class StorageEvents {
   readonly #logger: Logger;
-  readonly #points: Counter<"measurement">;
-  readonly #lag: Gauge<"stream">;
-  readonly #seconds: Histogram;
-  readonly #retries: Counter;
-  readonly #deadLetters: Counter;
-  readonly #duplicates: Counter;
-  readonly #dropped: Counter<"reason">;
-  readonly #missed: Counter<"stream">;
-  readonly #left: Gauge<"stream">;
-  readonly #questions: Counter<"result">;
+  readonly #figures: Figures;
+  readonly #store: { readonly store?: string };
   #downSinceMs: number | undefined;
   #downBecause = "";
   #failing = 0;
   readonly #warned = new Set<StoredStream>();
 
-  constructor(logger: Logger, metrics: Metrics) {
+  constructor(logger: Logger, metrics: Metrics | Figures, store?: string) {
     this.#logger = logger;
-    this.#points = metrics.counter("weir_storage_points_total", "Points stored.", ["measurement"]);
-    this.#lag = metrics.gauge("weir_storage_lag_messages", "Log messages not stored yet.", ["stream"]);
-    this.#seconds = metrics.histogram("weir_storage_write_seconds", "Duration of a write.", WRITE_SECONDS);
-    this.#retries = metrics.counter("weir_storage_retries_total", "Writes that were retried.");
-    this.#deadLetters = metrics.counter(
-      "weir_storage_dead_letters_total",
-      "Points and entries that cannot be stored, kept as dead letters.",
-    );
-    this.#duplicates = metrics.counter("weir_storage_duplicates_total", "Readings that were already stored.");
-    this.#dropped = metrics.counter("weir_storage_dropped_total", "Points that were not stored, by reason.", [
-      "reason",
-    ]);
-    this.#missed = metrics.counter(
-      "weir_storage_missed_messages_total",
-      "Messages that the log deleted before they were stored.",
-      ["stream"],
-    );
-    this.#left = metrics.gauge(
-      "weir_storage_retention_seconds_left",
-      "Time until the log deletes messages that are not stored yet.",
-      ["stream"],
-    );
-    this.#questions = metrics.counter("weir_storage_questions_total", "History questions.", ["result"]);
+    this.#figures = "registry" in metrics ? figuresOf(metrics) : metrics;
+    this.#store = store === undefined ? {} : { store };
   }
 
-  started(store: string): void {
-    this.#logger.info({ store }, "storage started");
+  /** The events of one store of several. */
+  ofStore(store: string): StorageEvents {
+    return new StorageEvents(this.#logger.child({ store }), this.#figures, store);
+  }
+
+  started(stores: readonly string[]): void {
+    this.#logger.info({ stores }, "storage started");
   }
 
   migrationBegan(store: string, versions: { readonly from: number; readonly to: number }): void {
@@ -61,14 +69,14 @@ export class StorageEvents {
   }
 
   batchWritten(stream: StoredStream, report: WriteReport, tookSeconds: number): void {
-    this.#points.inc({ measurement: stream.toLowerCase() }, report.points);
-    this.#duplicates.inc(report.duplicates);
-    this.#seconds.observe(tookSeconds);
+    this.#figures.points.inc({ measurement: stream.toLowerCase(), ...this.#store }, report.points);
+    this.#figures.duplicates.inc(this.#store, report.duplicates);
+    this.#figures.seconds.observe(tookSeconds);
   }
 
   /** Logs once when the store becomes unavailable, and once for each new reason; not for every attempt. */
   writeFailed(detail: string, failure: { readonly error: unknown; readonly firstTry: boolean }): void {
-    this.#retries.inc();
+    this.#figures.retries.inc(this.#store);
     if (failure.firstTry) this.#failing++;
     if (this.#downSinceMs !== undefined && this.#downBecause === detail) return;
     this.#downSinceMs ??= performance.now();
@@ -91,7 +99,7 @@ export class StorageEvents {
   }
 
   pointRefused(line: string, detail: string): void {
-    this.#deadLetters.inc();
+    this.#figures.deadLetters.inc(this.#store);
     this.#logger.warn({ line: line.slice(0, 200) }, `the store refused a point, which became a dead letter: ${detail}`);
   }
 
@@ -100,12 +108,12 @@ export class StorageEvents {
   }
 
   pointsDropped(reason: string, count: number): void {
-    this.#dropped.inc({ reason }, count);
+    this.#figures.dropped.inc({ reason, ...this.#store }, count);
     this.#logger.debug({ reason, count }, "points dropped");
   }
 
   entrySetAside(stream: StoredStream, sequence: number, error: unknown): void {
-    this.#deadLetters.inc();
+    this.#figures.deadLetters.inc(this.#store);
     this.#logger.error(
       { err: error, stream, sequence },
       "an entry of the log cannot be stored and became a dead letter",
@@ -113,7 +121,7 @@ export class StorageEvents {
   }
 
   deadLetterLost(error: unknown): void {
-    this.#dropped.inc({ reason: "no-dead-letter" });
+    this.#figures.dropped.inc({ reason: "no-dead-letter", ...this.#store });
     this.#logger.error({ err: error }, "a dead letter could not be kept");
   }
 
@@ -122,7 +130,7 @@ export class StorageEvents {
   }
 
   messagesMissed(stream: StoredStream, count: number): void {
-    this.#missed.inc({ stream }, count);
+    this.#figures.missed.inc({ stream, ...this.#store }, count);
     this.#logger.error({ stream, count }, "the log deleted messages before they were stored");
   }
 
@@ -143,9 +151,9 @@ export class StorageEvents {
   }
 
   lagMeasured(stream: StoredStream, messages: number, secondsLeft: number | undefined): void {
-    this.#lag.set({ stream }, messages);
+    this.#figures.lag.set({ stream, ...this.#store }, messages);
     if (secondsLeft === undefined) return;
-    this.#left.set({ stream }, secondsLeft);
+    this.#figures.left.set({ stream, ...this.#store }, secondsLeft);
     const low = messages > 0 && secondsLeft < SECONDS_LEFT_WARN;
     if (low && !this.#warned.has(stream)) {
       this.#logger.warn(
@@ -158,11 +166,11 @@ export class StorageEvents {
   }
 
   questionAnswered(): void {
-    this.#questions.inc({ result: "answered" });
+    this.#figures.questions.inc({ result: "answered" });
   }
 
   questionFailed(subject: string, error: unknown): void {
-    this.#questions.inc({ result: "failed" });
+    this.#figures.questions.inc({ result: "failed" });
     this.#logger.warn({ err: error, subject }, "a history query failed");
   }
 

@@ -41,6 +41,8 @@ export interface StoreKind {
   readonly config: z.ZodObject;
   /** `entry` is undefined when flags alone choose this store. */
   resolve(entry: unknown, givens: StoreGivens): Resolved;
+  /** Where the store is: equal for two configurations of one store. */
+  place(config: unknown): string;
   /**
    * Loads the store's code and opens it. Waits for an unavailable server; rejects when the store cannot be used at
    * all.

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Resolved, StoreDeps, StoreGivens, StoreKind } from "../common/store-kind.ts";
 import { type DuckdbConfig, type DuckdbEntry, duckdbEntrySchema, duckdbSchema } from "./config.ts";
 
@@ -13,6 +13,8 @@ export const DUCKDB = {
     const given = entry ?? duckdbEntrySchema.parse({});
     return { kind: "complete", config: { ...given, file: given.file ?? join(dataDir, "history.duckdb") } };
   },
+
+  place: ({ file }: DuckdbConfig): string => resolve(file),
 
   async open(config: DuckdbConfig, { seriesMax, events, log, nowUs }: StoreDeps) {
     const { openDuckdbStore } = await import("./duckdb-store.ts");

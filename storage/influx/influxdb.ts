@@ -28,6 +28,8 @@ export const INFLUXDB = {
     return { kind: "complete", config: { ...config, request_timeout, retry_after_max, requests_max } };
   },
 
+  place: ({ url, org, bucket }: InfluxdbConfig): string => `${new URL(url).href} ${org} ${bucket}`,
+
   async open(config: InfluxdbConfig, { log, events, nowUs }: StoreDeps) {
     const { createInfluxStore } = await import("./influx-store.ts");
     const store = createInfluxStore({ config, log, events, nowUs });

@@ -44,7 +44,7 @@ async function start(url: string, changes: Partial<StorageConfig> = {}): Promise
   const influx = { url, token, org, bucket, retry_after_max: "500ms" };
   deps = testDeps({ log });
   service = await startStorage(
-    { ...storageConfigSchema.parse({ store: { influxdb: influx }, linger: "20ms" }), ...changes },
+    { ...storageConfigSchema.parse({ stores: [{ influxdb: influx }], linger: "20ms" }), ...changes },
     deps,
   );
 }

@@ -12,7 +12,7 @@ const log = createMemoryLog({ nowUs: () => ++storedAtUs });
 for (let i = 1; i <= Number(frames); i++) {
   await log.append({ subject: "readings.0", payload: frameOf(frameReadings(i)) });
 }
-const config = storageConfigSchema.parse({ store: { duckdb: { file } }, linger: "1ms", batch_rows_max: 200 });
+const config = storageConfigSchema.parse({ stores: [{ duckdb: { file } }], linger: "1ms", batch_rows_max: 200 });
 const deps = testDeps({ log });
 await startStorage(config, deps);
 await eventually("something is stored", async () => (await deps.figure("weir_storage_points_total")) > 0);

@@ -25,7 +25,7 @@ for (let i = 0; i < FRAMES; i++) {
   await log.append({ subject: "readings.0", payload: frameOf(readings) });
 }
 const deps = testDeps({ log });
-const config = storageConfigSchema.parse({ store: { duckdb: { file } }, linger: "1ms", batch_rows_max: 500 });
+const config = storageConfigSchema.parse({ stores: [{ duckdb: { file } }], linger: "1ms", batch_rows_max: 500 });
 const service = await startStorage(config, deps);
 const failed = () => deps.lines.filter(({ msg }) => msg.includes("unavailable"));
 await eventually(

@@ -11,7 +11,7 @@ import { loadRules } from "../../../rule-language/files/load-rules.ts";
 import { checkStore } from "../../../storage/stores.ts";
 import { readRunFile } from "../../services/data-dir.ts";
 import { type PipelineConfig, readPipelineConfig } from "../../settings/pipeline-config.ts";
-import { natsOf, refuseOpenDoors, storeOf } from "../../settings/plan.ts";
+import { natsOf, refuseOpenDoors, storesOf } from "../../settings/plan.ts";
 import { mayCreateRulesFolder } from "../../settings/rules-folder.ts";
 import { SETTINGS, type Settings } from "../../settings/settings.ts";
 import { settingsOf, withSettings } from "../common/settings-flags.ts";
@@ -116,8 +116,8 @@ async function checkDataDir({ dataDir }: Settings): Promise<string> {
 }
 
 async function checkStorage(settings: Settings): Promise<string> {
-  const store = storeOf(settings, configOf(settings) ?? readPipelineConfig(undefined), process.env);
-  return await checkStore(store);
+  const stores = storesOf(settings, configOf(settings) ?? readPipelineConfig(undefined), process.env);
+  return (await Promise.all(stores.map(checkStore))).join("; ");
 }
 
 /** Who may publish and read: the files that the broker needs, and that no door is open by mistake. */

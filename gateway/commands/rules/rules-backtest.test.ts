@@ -99,7 +99,7 @@ describe("over the stored readings, alerts that do not depend on arrival equal t
 
     test("through the running gateway, and directly", async () => {
       const { url, token, org, bucket } = influxd;
-      const stop = await live.store({ store: { influxdb: { url, token, org, bucket } } });
+      const stop = await live.store({ stores: [{ influxdb: { url, token, org, bucket } }] });
       try {
         expectSame(essence(await again("store")), essence(changesOf(...files)));
       } finally {

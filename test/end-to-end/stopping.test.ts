@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -183,13 +183,24 @@ test.each([
 });
 
 test("a start that fails midway leaves nothing", async () => {
+  const folder = await newFolder();
+  const [config, users] = [join(folder, "weir.yaml"), join(folder, "users.yaml")];
+  writeFileSync(users, "users: 7\n");
+  writeFileSync(config, `broker: { users_file: ${users} }\n`);
+  // The broker reads it, and comes last, when everything else runs.
+  const run = await start([...BY_BOOTSTRAP, "--config", config], { folder });
+  await run.gone();
+  expect(run.said).toContain("started nats-server");
+  expect(run.said).toContain("users.yaml");
+});
+
+test("a port that is taken is named before anything starts", async () => {
   const first = await start(BY_BOOTSTRAP);
   await first.ready();
   const { mqttPort } = JSON.parse(readFileSync(join(first.dataDir, "run.json"), "utf8"));
-  // The broker comes last, when everything else runs.
   const second = await start(BY_BOOTSTRAP, { mqttPort });
   await second.gone();
-  expect(second.said).toContain("started nats-server");
+  expect(second.said).not.toContain("started nats-server");
   expect(second.said).toContain(`cannot listen on 127.0.0.1:${mqttPort}`);
   ctrlC(first);
   await first.gone();

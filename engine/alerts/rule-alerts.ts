@@ -2,7 +2,7 @@ import type { AlertChange, AlertState, EvidencePart } from "../../domain/alert.t
 import { alertChangeId, incidentId, keyHash } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { formatDurationUs } from "../../domain/time.ts";
-import type { AggregateValues } from "../rules/conditions.ts";
+import type { AggregateValues, ConditionState } from "../rules/conditions.ts";
 import { type JoinSpec, lastEndUs, type Rule } from "../rules/rule.ts";
 import { stopReason } from "../rules/stop-reason.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
@@ -96,12 +96,19 @@ export class RuleAlerts {
     return this.#states.isActive(key) || this.#states.last(key).endUs > Number.NEGATIVE_INFINITY;
   }
 
-  onWindow(key: number, window: Span & { readonly values: AggregateValues }): void {
-    const { startUs, endUs, values } = window;
-    const { valueName } = this.#rule;
-    const evaluated = this.#evaluate(window);
-    if (evaluated === undefined) return;
-    const { state, isActive } = evaluated;
+  onWindow(key: number, { startUs, endUs, values }: Span & { readonly values: AggregateValues }): void {
+    const { evaluate, valueName, active } = this.#rule;
+    let state: ConditionState | undefined;
+    let isActive = true;
+    // No function or object of its own, because this runs for each window of each rule.
+    try {
+      state = evaluate?.(values);
+      if (state === undefined) return;
+      isActive = active === undefined || active.isActive(endUs - 1);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     const value = values[valueName] ?? Number.NaN;
     const { holds, clears } = isActive ? state : INACTIVE;
     if (isActive && (holds || this.#states.isActive(key)) && this.#states.isNewer(key, endUs))
@@ -109,17 +116,6 @@ export class RuleAlerts {
     // No spread, because this runs for each window of each rule.
     const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds, clears });
     if (transition) this.#emit(key, transition, { startUs, endUs, value, values, isActive });
-  }
-
-  #evaluate({ endUs, values }: Span & { readonly values: AggregateValues }) {
-    const { evaluate, active } = this.#rule;
-    try {
-      const state = evaluate?.(values);
-      return state && { state, isActive: active === undefined || active.isActive(endUs - 1) };
-    } catch (error) {
-      this.#fail(error);
-      return undefined;
-    }
   }
 
   #fail(error: unknown): void {

@@ -1,10 +1,11 @@
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { DeviceItem } from "../contracts/feed/protocol.ts";
-import type { Tags } from "../domain/reading.ts";
 import { accessibilityProblems } from "./dev/axe.ts";
 import { findChromium } from "./dev/chromium.ts";
+import { deviceItem } from "./dev/device-item.ts";
 import { type MockGateway, startMockGateway } from "./dev/mock-gateway.ts";
 import { openPageKit, type PageKit } from "./dev/page-kit.ts";
 import { KIOSK_VISITS, SCREEN_VISITS, type Visit, visit } from "./dev/screens.ts";
@@ -383,20 +384,11 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
   });
 
   test("the page weighs less than 200 KB", async () => {
-    const { gzipSync } = await import("node:zlib");
-    const { readdir, readFile } = await import("node:fs/promises");
     const files = await readdir(pageDir, { recursive: true, withFileTypes: true });
-    let bytes = 0;
-    for (const file of files) {
-      if (file.isFile()) bytes += gzipSync(await readFile(join(file.parentPath, file.name))).length;
-    }
+    const sizes = files
+      .filter((file) => file.isFile())
+      .map(async (file) => gzipSync(await readFile(join(file.parentPath, file.name))).length);
+    const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
     expect(bytes).toBeLessThan(200_000);
   });
 });
-
-function deviceItem(device: string, tags: Tags, values: Readonly<Record<string, number>>): DeviceItem {
-  const nowUs = Date.now() * 1000;
-  const metrics = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { atUs: nowUs, value }]));
-  const seen = { lastSeenUs: nowUs, silentFromUs: nowUs + 3_600_000_000 };
-  return { device, tags, ...seen, readings: 1, clockAhead: 0, metrics };
-}

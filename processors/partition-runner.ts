@@ -24,6 +24,7 @@ import { EntriesAside } from "./entries-aside.ts";
 import type { ProcessorEvents } from "./events.ts";
 import { GroupForwarder } from "./group-forwarder.ts";
 import { Pace } from "./pace.ts";
+import { NOTHING_SAVED, pauseAfter, type SaveTimes } from "./save-times.ts";
 import { TimeSlice } from "./time-slice.ts";
 import { WindowsPublisher } from "./windows-publisher.ts";
 
@@ -45,20 +46,6 @@ export interface PartitionOptions {
 const WAITING_RESULTS_MAX = 50_000;
 /** Device names may be long, and a message of the bus has a limit. */
 const LEDGER_CHARACTERS_PER_MESSAGE = 200_000;
-/** Freezing the state keeps the thread busy for at most one part in this many of the time. */
-const FREEZE_RARITY = 50;
-/** Writing states takes at most one part in this many of the time, */
-const SAVE_RARITY = 4;
-/** but where the log is slow, a state is still written this many times the wanted interval after the one before. */
-const INTERVALS_MAX = 6;
-
-/** How long a save kept the thread busy, and how long writing it took. */
-interface SaveTimes {
-  readonly busyMs: number;
-  readonly writtenMs: number;
-}
-
-const NOTHING_SAVED: SaveTimes = { busyMs: 0, writtenMs: 0 };
 
 /**
  * One life of a task, starting from a checkpoint: read the log, step, publish, save. It ends by `stop` or with an
@@ -322,20 +309,14 @@ export class PartitionRunner {
     this.#options.log.bus.publish(DEVICE_LEDGERS, report);
   }
 
-  /**
-   * Saves regularly; the longer freezing and writing took, the later the next one. Waiting for results to be published
-   * does not count: where the log is slow, rare saves would only make the next replay long.
-   */
   #saveIn(ms: number): void {
     this.#saveTimer = setTimeout(() => this.#guard(this.#saveInTime()), ms);
   }
 
   async #saveInTime(): Promise<void> {
-    const { busyMs, writtenMs } = await this.#save();
+    const times = await this.#save();
     const checkpointMs = this.#options.config.checkpoint / US_PER_MS;
-    const rareMs = Math.min(writtenMs * SAVE_RARITY, checkpointMs * INTERVALS_MAX);
-    const pauseMs = Math.max(checkpointMs, busyMs * FREEZE_RARITY, rareMs);
-    if (this.#failed !== undefined) this.#saveIn(pauseMs);
+    if (this.#failed !== undefined) this.#saveIn(pauseAfter(times, checkpointMs));
   }
 
   /** Saves the state, after any running save. */

@@ -4,7 +4,7 @@ import type { Plain } from "./question.ts";
 
 /**
  * What people and the notifier did about an incident: who acknowledged it, and who was notified with what outcome. The
- * NOTIFICATIONS stream holds both (ADR 23). Stores keep them as `incident_events`, and the feed keeps those of the
+ * NOTIFICATIONS stream holds both (ADR 22). Stores keep them as `incident_events`, and the feed keeps those of the
  * incidents that it shows.
  */
 

@@ -4,7 +4,7 @@ import { openLenient } from "../../platform/files/lenient-yaml.ts";
 import { wordAt, type YamlFault } from "../../platform/files/yaml-faults.ts";
 import type { Place, YamlSource } from "../../platform/files/yaml-source.ts";
 import { fillDefaults } from "../spec/defaults.ts";
-import { defaultsSchema, ruleSpecSchema } from "../spec/rule-spec.ts";
+import { defaultsSchema, writtenRuleSchema } from "../spec/rule-spec.ts";
 import { isRecord, type PlacedRule, placeRule, problemOf } from "./placed-rule.ts";
 import { errorAt, type RelatedPlace, type RuleProblem, withoutRepeats } from "./problem.ts";
 import { type BareRuleFault, errorCodeOf, type RuleFault, ruleFaults } from "./rule-faults.ts";
@@ -47,7 +47,7 @@ export function readRuleFile(source: string, file: string): RuleFile {
   if (Array.isArray(value.rules)) {
     for (const [i, raw] of value.rules.entries()) {
       const filled = fillDefaults(raw, defaults.fields);
-      const checked = ruleSpecSchema.safeParse(filled);
+      const checked = writtenRuleSchema.safeParse(filled);
       const at = ["rules", i];
       const rule = placeRule({ file, spec: checked.data, rule: raw, filled, at, placeOf: yaml.placeOf });
       rules.push(rule);

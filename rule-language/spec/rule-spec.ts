@@ -110,11 +110,13 @@ export const defaultsSchema = ruleFields
   })
   .describe("Fields for all rules of this file that do not set them.");
 
+/** A rule of a file. The log can hold one of an older version that costs more. */
+export const writtenRuleSchema = ruleSpecSchema.superRefine(checkWindowCost);
+
 /** A rule file as written: its rules may omit fields that `defaults` sets. */
 export const writtenFileSchema = z.strictObject({
   defaults: defaultsSchema.optional(),
-  // Not part of the rule's schema: the log can hold such a rule, of an older version.
-  rules: z.array(ruleSpecSchema.superRefine(checkWindowCost)).describe("The rules of this file."),
+  rules: z.array(writtenRuleSchema).describe("The rules of this file."),
 });
 
 /** A rule file whose rules have their defaults filled in. */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { readRuleFile } from "../files/read-rule-file.ts";
 import { ruleFileSchema, ruleSpecSchema } from "./rule-spec.ts";
 import { windowCostOf } from "./window-cost.ts";
 
@@ -47,4 +48,10 @@ test.each([
 
 test("windows of a month with a lateness of a month keep few", () => {
   expect(windowCostOf({ window: { tumbling: "30d" }, lateness: "30d" }).count).toBe(4);
+});
+
+test("the check of a rule file names the place", () => {
+  const source = "rules:\n  - id: fast\n    window: { tumbling: 1ms }\n    lateness: 30d\n";
+  const { problems } = readRuleFile(source, "fast.yaml");
+  expect(problems).toMatchObject([{ code: "E004", severity: "error", place: { line: 4, column: 15 } }]);
 });

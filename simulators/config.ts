@@ -142,6 +142,10 @@ const columnsSchema = z.strictObject({
     .prefault({ column: "ts" })
     .describe("Columns of the event time. `year`, `month` and so on are taken as UTC."),
   device: deviceSchema.prefault({ file_name: undefined }).describe("Where to find the device's name."),
+  tags: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("Columns that hold tags of the row's series, for back-tests. A replay over MQTT has only the site."),
   metrics: z.array(z.string().min(1)).min(1).optional().describe("Columns to send. Default: all others."),
   ignore: z.array(z.string()).default([]).describe("Columns not to send."),
   missing: z.array(z.string()).default(["NA"]).describe("Texts of cells without a measurement, besides blank ones."),

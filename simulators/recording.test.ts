@@ -29,3 +29,18 @@ test("cells of 250,000 characters parse in linear time", async () => {
   expect(values.at(-1)).toBe(25);
   expect(counts.rowsUnreadable).toBe(WORST_TEXTS.length);
 });
+
+test("columns of tags tell apart what has one device and one time; an empty cell is no tag", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "weir-recording-"));
+  undo.push(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "meter.csv");
+  await writeFile(path, ["ts,phase,site,power", "1700000000000,L1,north,5", "1700000000000,L2,,7", ""].join("\n"));
+  const { columns } = replayConfig.parse({ paths: [path], columns: { tags: ["phase", "site"] } });
+  const rows = [];
+  for await (const batch of readRecording(path, columns, { rowsUnreadable: 0, rowsEmpty: 0 })) rows.push(...batch);
+  const common = { device: "meter", atUs: 1_700_000_000_000_000 };
+  expect(rows).toEqual([
+    { ...common, tags: { phase: "L1", site: "north" }, values: { power: 5 } },
+    { ...common, tags: { phase: "L2" }, values: { power: 7 } },
+  ]);
+});

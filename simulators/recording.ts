@@ -5,6 +5,7 @@ import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { type Parser, parse } from "csv-parse";
 import { isNumberText } from "../domain/number-text.ts";
+import type { Tags } from "../domain/reading.ts";
 import { reasonOf } from "../domain/reason.ts";
 import { US_PER_MS, US_PER_SECOND } from "../domain/time.ts";
 import { UserError } from "../domain/user-error.ts";
@@ -13,6 +14,8 @@ import type { Columns, DeviceColumn, TimeColumns } from "./config.ts";
 /** One line of a recording: a device's measurements at one time. */
 export interface RecordedRow {
   readonly device: string;
+  /** Of the configured columns, those with a text. Rows with equal tags share the object. */
+  readonly tags: Tags;
   /** Whole microseconds. */
   readonly atUs: number;
   /** Non-empty cells: numbers as numbers, others as text. */
@@ -118,6 +121,7 @@ function rowReader(
   }
   const timeOf = timeReader(columns.time, indexOf);
   const deviceOf = deviceReader(path, columns.device, indexOf);
+  const tagsOf = tagsReader(columns.tags, indexOf);
   const metrics = metricColumns(header, columns).map((name) => [name, indexOf(name)] as const);
   const missing = new Set(["", ...columns.missing]);
   return function toRow(cells) {
@@ -139,14 +143,14 @@ function rowReader(
       counts.rowsEmpty += 1;
       return undefined;
     }
-    return { device, atUs, values };
+    return { device, tags: tagsOf(cells), atUs, values };
   };
 }
 
 function metricColumns(header: readonly string[], columns: Columns): readonly string[] {
   if (columns.metrics !== undefined) return columns.metrics;
-  const { time, device, ignore } = columns;
-  const used = new Set<string | undefined>(ignore);
+  const { time, device, tags, ignore } = columns;
+  const used = new Set<string | undefined>([...ignore, ...tags]);
   if ("column" in time) used.add(time.column);
   else for (const name of Object.values(time)) used.add(name);
   if ("column" in device) used.add(device.column);
@@ -181,6 +185,23 @@ function parseTimeUs(text: string, unitUs: number): number {
   const iso = text.replace(" ", "T");
   // A date alone already means UTC; a date and time without a zone would be parsed as local time.
   return Date.parse(iso.includes("T") && !ZONED.test(iso) ? `${iso}Z` : iso) * US_PER_MS;
+}
+
+const NO_TAGS: Tags = {};
+
+function tagsReader(names: readonly string[], indexOf: (name: string) => number): (cells: Cells) => Tags {
+  if (names.length === 0) return () => NO_TAGS;
+  const places = names.map(indexOf);
+  const known = new Map<string, Tags>();
+  const named = (texts: readonly string[]): Tags =>
+    Object.fromEntries(names.map((name, i) => [name, texts[i] ?? ""]).filter(([, text]) => text !== ""));
+  return (cells) => {
+    const texts = places.map((i) => (cells[i] ?? "").trim());
+    const key = JSON.stringify(texts);
+    const tags = known.get(key) ?? named(texts);
+    known.set(key, tags);
+    return tags;
+  };
 }
 
 function deviceReader(path: string, device: DeviceColumn, indexOf: (name: string) => number): (cells: Cells) => string {

@@ -33,6 +33,11 @@ async function start(options: Record<string, unknown>): Promise<ReplayService> {
   return replay;
 }
 
+it("refuses columns of tags, which its topics cannot carry", async () => {
+  await writeDevices(1, 1);
+  await expect(start({ columns: { ...columns, tags: ["phase"] } })).rejects.toThrow("columns.tags is for back-tests");
+});
+
 /** Each device's messages in order of arrival. */
 function byDevice(): Map<string, number[]> {
   const devices = new Map<string, number[]>();

@@ -50,6 +50,12 @@ const SLEEP_MS_MAX = 60_000;
 
 /** Publishes recordings to `sensors/<site>/<device>/telemetry`, QoS 1. Nothing is lost while the broker is down. */
 export async function startReplay(config: ReplayConfig, deps: ReplayDeps): Promise<ReplayService> {
+  if (config.columns.tags.length > 0) {
+    throw new RecordingError(
+      "columns.tags is for back-tests: a replay publishes to sensors/<site>/<device>/telemetry, which carries no other " +
+        "tag than the site; list these columns under `ignore`, or replay each of their values with a `site` of its own",
+    );
+  }
   const files = await findRecordings(config.paths);
   if (files.length > config.files_max)
     throw new RecordingError(`${files.length} files; files_max is ${config.files_max}`);

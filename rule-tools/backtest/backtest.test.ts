@@ -37,7 +37,7 @@ async function run(
   watched = false,
 ): Promise<BacktestOutcome> {
   const table = new SeriesTable();
-  const source = entriesOfRows([some], { table, tagsOf: () => ({ site: "beijing" }), watched, arrival: "observed" });
+  const source = entriesOfRows([some], { table, tags: { site: "beijing" }, watched, arrival: "observed" });
   return backtest(source, { table, partitions: 1, candidate, live, keepTraces: true });
 }
 
@@ -99,7 +99,7 @@ test("groups over devices are computed over all devices, and the partitions of a
   // The same readings, as two partitions whose entries alternate.
   async function* partitions(): AsyncGenerator<readonly RecordedEntry[]> {
     const both = [sides.a, sides.b].map((some) =>
-      entriesOfRows([some], { table, tagsOf: () => ({ site: "beijing" }), watched: false, arrival: "observed" }),
+      entriesOfRows([some], { table, tags: { site: "beijing" }, watched: false, arrival: "observed" }),
     );
     for (;;) {
       let isOver = true;
@@ -122,7 +122,10 @@ test("groups over devices are computed over all devices, and the partitions of a
 
 test("absences in a recording: watched or not", async () => {
   const silent = rule({ id: "silent", where: { metric: "PM2.5" }, group_by: ["device"], absent: "90m" });
-  const at = (hour: number, device: string) => ({ device, atUs: hour * HOUR_US, values: { "PM2.5": 1 } });
+  const at = (hour: number, device: string) => ({
+    ...{ device, tags: {}, atUs: hour * HOUR_US },
+    values: { "PM2.5": 1 },
+  });
   const some = [0, 1, 2, 3, 4, 5, 6].flatMap((hour) =>
     hour > 1 && hour < 5 ? [at(hour, "a")] : [at(hour, "a"), at(hour, "b")],
   );

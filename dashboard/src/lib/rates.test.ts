@@ -34,6 +34,13 @@ describe("rates", () => {
     expect(tracker.rate(READINGS)).toBe(80);
   });
 
+  test("ages and times that are left do not add up over streams and processes", () => {
+    const tracker = createRateTracker();
+    tracker.add(report("a", 1, { 'left{stream="READINGS"}': 3_600, 'left{stream="ALERTS"}': 60 }));
+    tracker.add(report("b", 1, { 'left{stream="READINGS"}': 600 }));
+    expect([tracker.least("left"), tracker.greatest("left"), tracker.least("none")]).toEqual([60, 3_600, undefined]);
+  });
+
   test("a process that no longer reports does not count", () => {
     const tracker = createRateTracker();
     tracker.add(report("gone", 0, { weir_feed_clients: 5 }));

@@ -17,6 +17,8 @@ export interface RateTracker {
   total(name: string): number | undefined;
   /** The greatest of the newest values. For ages and lags, which do not add up. */
   greatest(name: string): number | undefined;
+  /** The least of the newest values. For times that are left: the first to run out counts. */
+  least(name: string): number | undefined;
   /** The newest figures of one name, by the value of one label. Example: dead letters by reason. */
   byLabel(name: string, label: string): ReadonlyMap<string, number>;
   /** The greatest of the newest figures by the value of one label, for figures that several instances report alike. */
@@ -50,6 +52,16 @@ export function createRateTracker(): RateTracker {
     return totals;
   }
 
+  function extreme(name: string, choose: (known: number, value: number) => number): number | undefined {
+    let found: number | undefined;
+    for (const reports of living()) {
+      for (const [key, value] of Object.entries(reports.at(-1)?.values ?? {})) {
+        if (metricName(key) === name && Number.isFinite(value)) found = choose(found ?? value, value);
+      }
+    }
+    return found;
+  }
+
   return {
     add(item) {
       const reports = instances.get(item.instance) ?? [];
@@ -78,15 +90,8 @@ export function createRateTracker(): RateTracker {
       }
       return total;
     },
-    greatest(name) {
-      let most: number | undefined;
-      for (const reports of living()) {
-        for (const [key, value] of Object.entries(reports.at(-1)?.values ?? {})) {
-          if (metricName(key) === name && Number.isFinite(value)) most = Math.max(most ?? value, value);
-        }
-      }
-      return most;
-    },
+    greatest: (name) => extreme(name, Math.max),
+    least: (name) => extreme(name, Math.min),
     byLabel: (name, label) => combined(name, label, (known, value) => known + value),
     greatestByLabel: (name, label) => combined(name, label, Math.max),
   };

@@ -75,7 +75,7 @@ export function createStatsStore(frame: Frame): StatsStore {
       late: tracker.byLabel("weir_processor_late_total", "fate"),
       clockAhead: tracker.total("weir_ingest_clock_ahead_total"),
       dropped: tracker.byLabel("weir_ingest_dropped_total", "reason"),
-      retentionSecondsLeft: tracker.total("weir_storage_retention_seconds_left"),
+      retentionSecondsLeft: tracker.least("weir_storage_retention_seconds_left"),
       notifierWaiting: tracker.total("weir_notifier_waiting_changes"),
       notifierOldestSeconds: tracker.greatest("weir_notifier_oldest_waiting_seconds"),
       notifierFailed: tracker.byLabel("weir_notifier_messages_total", "outcome").get("failed"),

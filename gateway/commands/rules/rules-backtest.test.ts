@@ -139,6 +139,28 @@ describe("over the stored readings, alerts that do not depend on arrival equal t
   });
 });
 
+test("a CSV file with a column of tags: each phase of a meter is a series of its own", async () => {
+  const csv = join(live.folder, "meter.csv");
+  const rows = [0, 1, 2, 3].flatMap((i) =>
+    [
+      [i, "L1", 5],
+      [i, "L2", 6],
+      [i, "L3", i === 1 ? 40 : 7],
+    ].map(String),
+  );
+  await writeFile(csv, ["second,phase,power", ...rows, ""].join("\n"));
+  const columns = join(live.folder, "phases.yaml");
+  await writeFile(columns, "columns: { time: { column: second, unit: s }, tags: [phase] }\n");
+  const hot =
+    'rules: [{ id: hot, where: { metric: power }, window: { tumbling: 1s }, aggregate: avg, when: "> 30" }]\n';
+  await writeFile(join(live.folder, "hot.yaml"), hot);
+  const found = await changes("hot.yaml", "--over", csv, "--columns", columns, "--site", "north");
+  expect(found.map(({ key, state, value }) => ({ ...key, state, value }))).toEqual([
+    { device: "meter", metric: "power", phase: "L3", site: "north", state: "firing", value: 40 },
+    { device: "meter", metric: "power", phase: "L3", site: "north", state: "resolved", value: 7 },
+  ]);
+});
+
 test("rules over devices: from the groups log if the gateway had such rules, else in the order in which the log stored the readings", async () => {
   const report = async (rule: string) => {
     await writeFile(join(live.folder, "candidate.yaml"), `rules:\n  - ${rule}\n`);

@@ -213,7 +213,7 @@ async function overFiles(stretch: Stretch, common: Common, flags: Flags): Promis
   const config = await recordingConfig(flags.over, { columns: flags.columns, site: flags.site });
   const { files, counts, rows } = await recordedRows(config, stretch);
   const tags = { site: config.site };
-  const source = entriesOfRows(rows, { ...arrivalsOf(common, flags), tagsOf: () => tags });
+  const source = entriesOfRows(rows, { ...arrivalsOf(common, flags), tags });
   const outcome = await backtest(source, { ...common, partitions: 1 });
   if (counts.rowsUnreadable > 0) {
     process.stderr.write(`${counts.rowsUnreadable} lines of ${files.length} files could not be read\n`);

@@ -115,7 +115,7 @@ test("bad settings, in the environment and as flags", async () => {
   const { code, output } = await weir(["up", "--mqtt-port", "99999"], { cwd, env });
   expect(code).toBe(1);
   expect(output).toContain("WEIR_HTTP_PROT: is not a setting");
-  expect(output).toContain("--mqtt-port (WEIR_MQTT_PORT)");
+  expect(output).toContain(`--mqtt-port "99999": must be a port, 0 to 65535`);
 });
 
 test("half of InfluxDB's address: the rest may be in the environment or in weir.yaml", async () => {

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { benchBackfill } from "./backfill.ts";
+import { benchChangingDevices } from "./changing-devices.ts";
 import { benchEdge } from "./edge.ts";
 import { benchEngine } from "./engine.ts";
 import { benchEngineScale } from "./engine-scale.ts";
@@ -13,12 +14,14 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string" },
     rate: { type: "string", default: "15000" },
+    devices: { type: "string", default: "100000" },
     charts: { type: "string", default: "50" },
   },
 });
 const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
 
 const BENCHES: Readonly<Record<string, () => Promise<boolean>>> = {
+  "changing-devices": () => benchChangingDevices({ devices: Number(values.devices) }),
   edge: () => benchEdge({ rounds: Number(values.rounds), seconds: seconds ?? 5 }),
   engine: async () => {
     const reached = [await benchEngine(), await benchEngineScale(), await benchBackfill()];

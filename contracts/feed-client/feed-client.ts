@@ -1,6 +1,13 @@
 import { Backoff } from "../../domain/backoff.ts";
 import type { Channel, ItemOfChannel } from "../feed/channels.ts";
-import { type ClientFrame, type ErrorCode, type Filter, type ServerFrame, SUBPROTOCOL } from "../feed/protocol.ts";
+import {
+  type ClientFrame,
+  type ErrorCode,
+  type Filter,
+  type RemovedItem,
+  type ServerFrame,
+  SUBPROTOCOL,
+} from "../feed/protocol.ts";
 
 export interface SubscribeRequest<C extends Channel = Channel> {
   readonly channel: C;
@@ -14,6 +21,8 @@ export interface SubscriptionHandlers<T> {
   onSnapshot(items: readonly T[]): void;
   /** Newer items, to merge by their key, including those missed while the connection was lost. */
   onUpdate(items: readonly T[]): void;
+  /** The server no longer has these items: they were silent for long. */
+  onRemoved?(items: readonly RemovedItem[]): void;
   /**
    * This subscription lost `missed` changes (-1: unknown). A snapshot follows when the state must start over; otherwise
    * the updates continue.
@@ -259,6 +268,7 @@ class ReconnectingClient implements FeedClient {
         return;
       case "update":
         subscription.cursor = frame.cursor;
+        if (frame.removed !== undefined) handlers.onRemoved?.(frame.removed);
         if (frame.items.length > 0) handlers.onUpdate(frame.items);
         return;
       case "gap":

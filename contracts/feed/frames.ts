@@ -106,6 +106,14 @@ export const CLIENT_FRAMES = {
 
 const items = z.array(z.union(CHANNELS.map((channel) => CHANNEL_KINDS[channel].item)));
 
+const removed = z
+  .array(z.object({ device: z.string(), metric: z.string().exactOptional(), tags: z.record(z.string(), z.string()) }))
+  .describe(
+    "Items that the server no longer has: drop them before the items of this frame are added. They were silent for " +
+      "30 days, or the server had no room for another and they were silent for an hour. `metric` names an item of " +
+      "the channel `readings`.",
+  );
+
 /** Frames that the server sends. It builds them from prepared texts; the schemas describe their form. */
 export const SERVER_FRAMES = {
   welcome: kind({
@@ -145,7 +153,7 @@ export const SERVER_FRAMES = {
   update: kind({
     summary: "What changed since the last snapshot or update.",
     schemaName: "Update",
-    schema: z.object({ type: z.literal("update"), id, cursor, items }),
+    schema: z.object({ type: z.literal("update"), id, cursor, items, removed: removed.exactOptional() }),
     examples: [
       ...CHANNELS.map((channel) => ({
         name: CHANNEL_KINDS[channel].example.name,
@@ -154,6 +162,16 @@ export const SERVER_FRAMES = {
       {
         name: "nothing was missed",
         payload: { type: "update", id: "1", cursor: "alerts:5fd2c09a.4712.65535", items: [] },
+      },
+      {
+        name: "a device was silent for 30 days",
+        payload: {
+          type: "update",
+          id: "devices",
+          cursor: "devices:5fd2c09a.81219.65535",
+          items: [],
+          removed: [{ device: "cold-7", tags: { site: "north" } }],
+        },
       },
     ],
   }),

@@ -1,3 +1,4 @@
+import type { Tags } from "../../domain/reading.ts";
 import type { Channel, Item } from "./channels.ts";
 
 // The frames of the feed. `frames.ts` has their schemas, `channels.ts` the channels; the server reads both. This file
@@ -32,6 +33,13 @@ export type ClientFrame =
   /** Answered with a `heartbeat`. */
   | { readonly type: "ping" };
 
+/** Names an item of the channels `devices` and, with a metric, `readings`. */
+export interface RemovedItem {
+  readonly device: string;
+  readonly metric?: string;
+  readonly tags: Tags;
+}
+
 export type ServerFrame =
   /** Sent once the client may subscribe. From then on a `heartbeat` follows every `heartbeatMs`. */
   | {
@@ -43,7 +51,14 @@ export type ServerFrame =
   /** A sign that the connection is alive. Unlike a WebSocket ping, a browser can see it. */
   | { readonly type: "heartbeat"; readonly serverTimeUs: number }
   | { readonly type: "snapshot"; readonly id: string; readonly cursor: string; readonly items: readonly Item[] }
-  | { readonly type: "update"; readonly id: string; readonly cursor: string; readonly items: readonly Item[] }
+  | {
+      readonly type: "update";
+      readonly id: string;
+      readonly cursor: string;
+      readonly items: readonly Item[];
+      /** Items that the server no longer has: drop them before the items of this frame are added. */
+      readonly removed?: readonly RemovedItem[];
+    }
   /**
    * This subscription lost changes: `missed` of them (-1: unknown). A snapshot follows when its state must start over;
    * otherwise its updates continue.

@@ -77,8 +77,11 @@ const historySchema = z.strictObject({
       "in `weir_feed_overflow_total`.",
   ),
   alert_changes_max: count(10_000).describe("Alert changes kept in order, for clients that reconnect."),
-  devices_max: count(50_000).describe("Devices kept. More are counted, but not shown."),
-  series_max: count(200_000).describe("Series kept. More are counted, but not shown."),
+  devices_max: count(50_000).describe(
+    "Devices kept, until they are silent for 30 days. When there are as many, a new one takes the place of the one " +
+      "that is silent longest, if that is at least an hour. Otherwise it is counted, but not shown.",
+  ),
+  series_max: count(200_000).describe("Series kept. The same holds for them."),
   instances_max: count(100).describe("Processes and threads whose figures are kept."),
   lookback_entries_max: count(50_000).describe("Entries of each stream that the feed reads back when it starts."),
 });

@@ -37,6 +37,7 @@ export const FIGURES = {
   repeated: counter("weir_feed_repeated_frames_total", "Repeated frames of windows, which were skipped."),
   readFailures: counter("weir_feed_read_failures_total", "Failed attempts to read the log.", ["stream"]),
   overflow: counter("weir_feed_overflow_total", "Items left out because the views were full.", ["what"]),
+  evicted: counter("weir_feed_evicted_total", "Silent items that made room for new ones in full views.", ["what"]),
   requests: counter("weir_feed_requests_total", "HTTP requests answered.", ["route", "status"]),
 };
 
@@ -139,6 +140,12 @@ function viewEvents(logger: Logger, figures: FeedFigures, rarely: Rarely) {
     /** After a start, devices are missing that are behind the entries that the feed reads back. */
     seriesNotKept: (error: unknown) =>
       logger.warn({ err: error }, "cannot save or read the newest value of each series for the next start"),
+    evicted(what: "series" | "devices") {
+      figures.evicted.inc({ what });
+      rarely(`evicted ${what}`, () =>
+        logger.warn({ what }, "the feed's views are full: those that were silent longest make room for new ones"),
+      );
+    },
     overflowed(what: "series" | "devices" | "incidents") {
       figures.overflow.inc({ what });
       rarely(`overflow ${what}`, () => logger.warn({ what }, "the feed's views are full: some items are not shown"));

@@ -1,6 +1,7 @@
 import type { ChannelOf } from "../../contracts/feed/channels.ts";
 import type { Position } from "../common/cursor.ts";
 import type { CompiledFilter } from "../common/filter.ts";
+import { labelOf } from "../views/readings-view.ts";
 import { type Batch, collect, type Matches, type StateView } from "../views/view.ts";
 import { itemsFrameEnd, itemsFrameStart } from "./outlet.ts";
 import { frameHead, textFrame } from "./web-socket-frame.ts";
@@ -42,6 +43,8 @@ export class Interest {
   users = 0;
   readonly #options: InterestOptions;
   readonly #batches = new Map<Position, SharedBatch>();
+  /** The last answer of `removedSince`: most clients ask the same. */
+  #removed: { readonly since: number; readonly until: number; readonly pieces: readonly string[] } | undefined;
 
   constructor(options: InterestOptions) {
     this.key = options.key;
@@ -89,7 +92,39 @@ export class Interest {
     return frame;
   }
 
+  /**
+   * The matching items that left the view after the first `count`, as JSON joined by commas, in pieces for a frame each;
+   * undefined if the view no longer knows.
+   */
+  removedSince(count: number): readonly string[] | undefined {
+    const { removals } = this.view;
+    if (removals === undefined) return [];
+    if (this.#removed?.since === count && this.#removed.until === removals.count) return this.#removed.pieces;
+    const removed = removals.since(count);
+    if (removed === undefined) return undefined;
+    const matching = removed.filter(({ series }) => series.some((each) => this.filter.matches(labelOf(each))));
+    const pieces = inPieces(matching.map(({ text }) => text));
+    this.#removed = { since: count, until: removals.count, pieces };
+    return pieces;
+  }
+
   clear(): void {
     this.#batches.clear();
   }
+}
+
+function inPieces(texts: readonly string[]): string[] {
+  const pieces: string[] = [];
+  let piece: string[] = [];
+  let length = 0;
+  for (const text of texts) {
+    piece.push(text);
+    length += text.length;
+    if (length < FRAME_BYTES) continue;
+    pieces.push(piece.join(","));
+    piece = [];
+    length = 0;
+  }
+  if (piece.length > 0) pieces.push(piece.join(","));
+  return pieces;
 }

@@ -56,6 +56,14 @@ export function itemsFrameStart(
 
 export const itemsFrameEnd = "]}";
 
+/** Names items that left; `text` has them as JSON, joined by commas. */
+export function removedFrame(
+  to: CursorScope & { readonly id: string },
+  removed: { readonly position: Position; readonly text: string },
+): string {
+  return `${itemsFrameStart("update", to, removed.position)}],"removed":[${removed.text}]}`;
+}
+
 export function gapFrame(
   to: CursorScope & { readonly id: string },
   gap: { readonly position: Position; readonly missed: number },

@@ -28,6 +28,8 @@ export class Routes {
   readonly #interests: Interest[] = [];
   readonly #routes = new Map<number, Route>();
   readonly #changes = new Map<Position, Changes>();
+  /** How many items had left the view when their routes were last dropped. */
+  #removed = 0;
 
   constructor(view: StateView, groupOf: (slot: number) => number) {
     this.#view = view;
@@ -62,6 +64,7 @@ export class Routes {
   }
 
   #distribute(after: Position): Map<Interest, number[]> {
+    this.#dropRemoved();
     const slotsOf = new Map<Interest, number[]>();
     for (const slot of this.#view.order.changedAfter(after)) {
       for (const interest of this.#routeOf(slot).interested) {
@@ -71,6 +74,16 @@ export class Routes {
       }
     }
     return slotsOf;
+  }
+
+  /** A group that left the view may have other items now. */
+  #dropRemoved(): void {
+    const { removals } = this.#view;
+    if (removals === undefined || removals.count === this.#removed) return;
+    const left = removals.since(this.#removed);
+    if (left === undefined) this.#routes.clear();
+    else for (const { slot } of left) this.#routes.delete(slot);
+    this.#removed = removals.count;
   }
 
   #routeOf(slot: number): Route {

@@ -1,6 +1,6 @@
 import { type Position, parseCursor, START, sequenceOf } from "../common/cursor.ts";
 import type { Interest } from "./interest.ts";
-import { gapFrame, itemsFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
+import { gapFrame, itemsFrame, removedFrame, type Subscription, type SubscriptionBase } from "./outlet.ts";
 import type { SharedFrames } from "./shared-frames.ts";
 
 /** A subscription sends at most this many frames in a row before others have their turn. */
@@ -31,6 +31,8 @@ export class StateSubscription implements Subscription {
   #position: Position = START;
   /** The number of items that the view had dropped at the last comparison. */
   #losses = 0;
+  /** How many items had left the view when the client was last sent those that left. */
+  #removed = 0;
   /** The last frame was cut, so the rest is due before the next flush. */
   #more = false;
   #sentPosition: Position = START;
@@ -68,6 +70,7 @@ export class StateSubscription implements Subscription {
     }
     for (let sent = 0; sent < FRAMES_PER_TURN; sent++) {
       if (this.#phase === "live") this.#sendLosses();
+      if (this.#phase === "live") this.#sendRemovals();
       this.#flush(tick);
       if (!this.#more || outlet.unsentBytes > limits.buffered_size_coalesce) return;
     }
@@ -88,8 +91,11 @@ export class StateSubscription implements Subscription {
   }
 
   #beginSnapshot(): void {
+    const { view } = this.#options.interest;
     this.#phase = "snapshot";
-    this.#losses = this.#options.interest.view.losses;
+    this.#position = START;
+    this.#losses = view.losses;
+    this.#removed = view.removals?.count ?? 0;
   }
 
   #startOver(missed: number): void {
@@ -114,6 +120,20 @@ export class StateSubscription implements Subscription {
     if (missed !== 0) this.#sendGap(this.#position, missed);
   }
 
+  /**
+   * Names the items that left the view since. They come before newer items: one that left and came back is among both.
+   * With the old cursor, as a client that resumes from it may get them twice.
+   */
+  #sendRemovals(): void {
+    const { interest, outlet } = this.#options;
+    const count = interest.view.removals?.count ?? 0;
+    if (count === this.#removed) return;
+    const pieces = interest.removedSince(this.#removed);
+    this.#removed = count;
+    if (pieces === undefined) this.#startOver(-1);
+    else for (const text of pieces) outlet.send(removedFrame(this.#options, { position: this.#position, text }));
+  }
+
   /** The cursor may come from another gateway that has read further in the log. */
   #awaitLog(position: Position, tick: number): void {
     this.#phase = "awaiting-log";
@@ -126,6 +146,13 @@ export class StateSubscription implements Subscription {
   }
 
   #resume(position: Position, tick: number): void {
+    const { removals } = this.#options.interest.view;
+    const removed = removals === undefined ? 0 : removals.countAt(position);
+    if (removed === undefined) {
+      this.#startOver(-1);
+      return;
+    }
+    this.#removed = removed;
     this.#position = position;
     this.#phase = "live";
     this.#options.events.resumed(this.channel);

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import type { DeviceItem } from "../../contracts/feed/protocol.ts";
 import { encodeRuleSet, FrameWriter } from "../../domain/frame-writer.ts";
 import { compileFilter } from "../common/filter.ts";
-import { Progress } from "./progress.ts";
-import { ReadingsView } from "./readings-view.ts";
+import { makeReadingsView } from "../testing/readings-view.ts";
+import type { ReadingsView } from "./readings-view.ts";
 import { collect } from "./view.ts";
 
 const S = 1_000_000;
@@ -13,7 +13,7 @@ const START = 1_763_769_600 * S;
 
 /** A view of readings, each received at a time after the start. */
 function makeView() {
-  const view = new ReadingsView({ progress: new Progress(), seriesMax: 100, devicesMax: 100, onOverflow: () => {} });
+  const view = makeReadingsView();
   let sequence = 0;
   const apply = (payload: Uint8Array) =>
     view.apply({ subject: "readings.0", sequence: ++sequence, storedAtUs: 0, payload });

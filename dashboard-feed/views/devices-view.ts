@@ -6,6 +6,7 @@ import { type Position, positionOf } from "../common/cursor.ts";
 import type { CompiledFilter } from "../common/filter.ts";
 import { ChangeOrder } from "./change-order.ts";
 import type { Progress } from "./progress.ts";
+import { Removals } from "./removals.ts";
 import type { Rhythm } from "./rhythm.ts";
 import type { Matches, StateView } from "./view.ts";
 
@@ -44,13 +45,15 @@ interface Silence {
  */
 export class DevicesView implements StateView {
   readonly order = new ChangeOrder();
+  readonly removals = new Removals();
   readonly losses = 0;
   readonly #options: DevicesViewOptions;
   /** By the device's key. */
   readonly #slotOf = new Map<string, number>();
-  /** By slot: the place of the device in the list. */
-  readonly #places: string[] = [];
-  /** The slots in the order of the list; undefined when a device was added since. */
+  /** By slot: the place of the device in the list; undefined where the slot is free. */
+  readonly #places: (string | undefined)[] = [];
+  readonly #free: number[] = [];
+  /** The slots in the order of the list; undefined when a device joined or left since. */
   #listed: readonly number[] | undefined;
   readonly #series: number[][] = [];
   readonly #items: ({ text: string; position: Position } | undefined)[] = [];
@@ -80,8 +83,22 @@ export class DevicesView implements StateView {
     return this.#options.progress.loaded;
   }
 
+  /** The number of devices. */
   get size(): number {
+    return this.#slotOf.size;
+  }
+
+  /** Slots are below this. */
+  get slots(): number {
     return this.#places.length;
+  }
+
+  seriesIn(slot: number): readonly number[] {
+    return this.#series[slot] ?? [];
+  }
+
+  hasRoomFor(series: Series): boolean {
+    return this.#slotOf.size < this.#options.devicesMax || this.#slotOf.has(deviceKey(series));
   }
 
   /** The slot of the device of a new series; -1 if the view has no room for the device. */
@@ -89,16 +106,42 @@ export class DevicesView implements StateView {
     const key = deviceKey(series);
     let slot = this.#slotOf.get(key);
     if (slot === undefined) {
-      slot = this.#places.length;
-      if (slot >= this.#options.devicesMax) return -1;
+      if (this.#slotOf.size >= this.#options.devicesMax) return -1;
+      slot = this.#free.pop() ?? this.#places.length;
       this.#slotOf.set(key, slot);
-      this.#places.push(placeOf(series.device, key));
+      this.#places[slot] = placeOf(series.device, key);
       this.#listed = undefined;
-      this.#series.push([]);
+      this.#series[slot] = [];
       if (slot >= this.#readings.length) this.#grow();
     }
     this.#series[slot]?.push(seriesId);
     return slot;
+  }
+
+  /** A device speaks, but one of its series is forgotten. It has others. */
+  removeSeries(slot: number, seriesId: number, position: Position): void {
+    this.#series[slot] = this.seriesIn(slot).filter((id) => id !== seriesId);
+    this.#items[slot] = undefined;
+    this.order.touch(slot, position);
+  }
+
+  remove(slot: number, position: Position): void {
+    const series = this.seriesIn(slot).map(this.#options.seriesOf);
+    const [first] = series;
+    if (first === undefined) throw new RangeError(`no device in slot ${slot}`);
+    const { device, tags } = first;
+    this.removals.add({ slot, position, text: JSON.stringify({ device, tags }), series });
+    this.order.remove(slot);
+    this.#slotOf.delete(deviceKey(first));
+    this.#places[slot] = undefined;
+    this.#listed = undefined;
+    this.#series[slot] = [];
+    this.#items[slot] = undefined;
+    this.#notes[slot] = undefined;
+    this.#readings[slot] = 0;
+    this.#clockAhead[slot] = 0;
+    this.#lastSeenUs[slot] = 0;
+    this.#free.push(slot);
   }
 
   /** One reading of a device. Runs for every reading. */
@@ -110,9 +153,9 @@ export class DevicesView implements StateView {
   }
 
   /** A device of an earlier life of a feed. Its counts begin again. */
-  restore(slot: number, lastSeenUs: number): void {
+  restore(slot: number, lastSeenUs: number, position: Position): void {
     this.#lastSeenUs[slot] = Math.max(this.#lastSeenUs[slot] ?? 0, lastSeenUs);
-    this.order.touch(slot, positionOf(0, slot + 1));
+    this.order.touch(slot, position);
   }
 
   countClockAhead(slot: number): void {
@@ -122,7 +165,8 @@ export class DevicesView implements StateView {
   /** Other rules watch the devices, so all items have changed. */
   watchedChanged(sequence: number): void {
     this.#items.length = 0;
-    for (const slot of this.#places.keys()) this.order.touch(slot, positionOf(sequence, slot));
+    // In the present order, so that the device that was silent longest stays the first.
+    for (const [i, slot] of this.order.changedAfter(0).entries()) this.order.touch(slot, positionOf(sequence, i));
   }
 
   /** Stores the processors' counts. The next change of the device sends them. */
@@ -217,7 +261,7 @@ export class DevicesView implements StateView {
     readonly next: string | undefined;
   } {
     const places = this.#places;
-    this.#listed ??= [...places.keys()].sort((a, b) => ((places[a] ?? "") < (places[b] ?? "") ? -1 : 1));
+    this.#listed ??= [...this.#slotOf.values()].sort((a, b) => ((places[a] ?? "") < (places[b] ?? "") ? -1 : 1));
     const matching = this.#listed.filter(query.matches);
     const behind = matching.filter((slot) => (places[slot] ?? "") > query.after);
     const slots: number[] = [];
@@ -232,7 +276,7 @@ export class DevicesView implements StateView {
     return { slots, total: matching.length, next };
   }
 
-  /** The view never drops a device. */
+  /** Clients learn of each device that leaves. */
   lostAfter(): number {
     return 0;
   }

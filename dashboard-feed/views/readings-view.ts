@@ -8,9 +8,19 @@ import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import { ChangeOrder } from "./change-order.ts";
 import { DevicesView } from "./devices-view.ts";
 import type { Progress } from "./progress.ts";
+import { Removals } from "./removals.ts";
 import { Arrivals } from "./rhythm.ts";
-import type { RememberedSeries } from "./series-memory.ts";
+import { REMEMBERED_US, type RememberedSeries } from "./series-memory.ts";
 import { type Matches, remembering, type StateView } from "./view.ts";
+
+/** A full view evicts a series only if it was silent for this long. */
+const EVICTED_AFTER_US = 3_600_000_000;
+/** Each entry forgets at most this many devices, and as many as it has readings: each may be a new device... */
+const DEVICES_PER_ENTRY = 256;
+/** ...and checks this many series. */
+const SERIES_PER_ENTRY = 8;
+/** How many series, from the one that changed longest ago, are checked for one to evict. */
+const EVICTION_TRIES = 8;
 
 export interface RuleSet {
   readonly version: string;
@@ -24,6 +34,8 @@ export interface ReadingsViewOptions {
   readonly devicesMax: number;
   /** A series or device was left out because it did not fit. */
   readonly onOverflow: (what: "series" | "devices") => void;
+  /** A silent one made room for another. */
+  readonly onEvicted: (what: "series" | "devices") => void;
 }
 
 /**
@@ -32,26 +44,32 @@ export interface ReadingsViewOptions {
  */
 export class ReadingsView implements StateView {
   readonly order = new ChangeOrder();
+  readonly removals = new Removals();
   readonly losses = 0;
   readonly devices: DevicesView;
   #ruleSet: RuleSet | undefined;
   #watchers = new Watchers([]);
   /** By series id; cleared with each rule set. */
-  #watched: Watched[] = [];
+  #watched: (Watched | undefined)[] = [];
   readonly #arrivals = new Arrivals();
   readonly #options: ReadingsViewOptions;
   readonly #table = new SeriesTable();
   readonly #reader = new FrameReader(this.#table);
-  /** By series id. */
-  #device = new Int32Array(256);
+  /** By series id: the slot of its device; -1 where the id is free, or the series did not fit. */
+  #device = new Int32Array(256).fill(-1);
+  /** By series id: when the log stored its last reading. */
+  #heardUs = new Float64Array(256);
   #atUs = new Float64Array(256).fill(Number.NEGATIVE_INFINITY);
   #value = new Float64Array(256);
   #isText = new Uint8Array(256);
   readonly #textValue = new Map<number, string>();
-  /** Series with ids below this are known; the others are new. */
-  #known = 0;
-  readonly #heads: string[] = [];
-  readonly #items: { text: string; position: Position }[] = [];
+  #size = 0;
+  /** The last series id that was checked for silence. */
+  #checked = 0;
+  /** Ids that are free at the end of the entry. Before that, the entry may still name them. */
+  readonly #leaving: number[] = [];
+  readonly #heads: (string | undefined)[] = [];
+  readonly #items: ({ text: string; position: Position } | undefined)[] = [];
 
   constructor(options: ReadingsViewOptions) {
     this.#options = options;
@@ -84,6 +102,16 @@ export class ReadingsView implements StateView {
     return this.#options.progress.loaded;
   }
 
+  /** The number of series. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Series ids are below this. */
+  get ids(): number {
+    return this.#table.size;
+  }
+
   get ruleSet(): RuleSet | undefined {
     return this.#ruleSet;
   }
@@ -108,34 +136,41 @@ export class ReadingsView implements StateView {
   /** Throws BadFrameError when the message is not a log entry. The view is then unchanged. */
   apply(message: LogMessage): LogEntry["kind"] {
     const entry = this.#reader.read(message.payload);
-    if (entry.kind === "readings") this.#applyReadings(entry, message.sequence);
+    this.#forgetSilent(message, DEVICES_PER_ENTRY + (entry.kind === "readings" ? entry.count : 0));
+    if (entry.kind === "readings") this.#applyReadings(entry, message);
     else if (entry.kind === "rule_set") {
       this.useRuleSet({ version: entry.version, rulesJson: entry.rulesJson, sequence: message.sequence });
     }
+    this.#releaseIds();
     return entry.kind;
   }
 
   /** Series of an earlier life of a feed. The log has not been read yet. */
   restore(all: Iterable<RememberedSeries>): void {
-    for (const { device, metric, tags, atUs, value, seenUs, everyUs } of all) {
+    let row = 0;
+    // The ones that were silent longest come first, as if the log had been read.
+    for (const { device, metric, tags, atUs, value, seenUs, everyUs } of [...all].sort((a, b) => a.seenUs - b.seenUs)) {
       const id = this.#table.idOf({ device, metric, tags, kind: kindOf(value) });
-      if (id >= this.#known) this.#learn(id);
-      const slot = this.#device[id] as number;
+      if (id >= this.#device.length) this.#grow(id);
+      const slot = this.#slotFor(id, { position: 0, nowUs: 0 });
       if (slot < 0 || atUs <= (this.#atUs[id] as number)) continue;
+      const position = positionOf(0, ++row);
       this.#atUs[id] = atUs;
+      this.#heardUs[id] = seenUs;
       this.#value[id] = typeof value === "string" ? 0 : Number(value);
       if (typeof value === "string") this.#textValue.set(id, value);
       this.#arrivals.restore(id, { seenUs, everyUs });
-      this.devices.restore(slot, seenUs);
-      this.order.touch(id, positionOf(0, id + 1));
+      this.devices.restore(slot, seenUs, position);
+      this.order.touch(id, position);
     }
+    this.#releaseIds();
   }
 
   /** The newest reading of each series, for the next start. */
   *remembered(): Iterable<RememberedSeries> {
-    for (let id = 0; id < this.#known; id++) {
+    for (let id = 0; id < this.#table.size; id++) {
       const atUs = this.#atUs[id] as number;
-      if ((this.#device[id] as number) < 0 || atUs === Number.NEGATIVE_INFINITY) continue;
+      if ((this.#device[id] ?? -1) < 0 || atUs === Number.NEGATIVE_INFINITY) continue;
       const { device, metric, tags, kind } = this.#table.series(id);
       const figure = this.#value[id] as number;
       const value = kind === "string" ? (this.#textValue.get(id) ?? "") : kind === "boolean" ? figure !== 0 : figure;
@@ -144,16 +179,18 @@ export class ReadingsView implements StateView {
     }
   }
 
-  #applyReadings(entry: ReadingsEntry, sequence: number): void {
+  #applyReadings(entry: ReadingsEntry, { sequence, storedAtUs }: LogMessage): void {
     const { count, seriesId, atUs, values, texts, receivedAtUs } = entry;
     const { devices, order } = this;
     const base = positionOf(sequence, 0);
     for (let row = 0; row < count; row++) {
       const id = seriesId[row] as number;
-      if (id >= this.#known) this.#learn(id);
-      const device = this.#device[id] as number;
-      if (device < 0) continue;
+      if (id >= this.#device.length) this.#grow(id);
       const position = base + Math.min(row, ROWS_MAX - 1);
+      let device = this.#device[id] as number;
+      if (device < 0) device = this.#slotFor(id, { position, nowUs: storedAtUs });
+      if (device < 0) continue;
+      this.#heardUs[id] = storedAtUs;
       devices.count(device, position, receivedAtUs);
       this.#arrivals.note(id, receivedAtUs);
       const at = atUs[row] as number;
@@ -171,29 +208,129 @@ export class ReadingsView implements StateView {
     }
   }
 
-  #learn(id: number): void {
-    for (; this.#known <= id; this.#known++) {
-      if (this.#known >= this.#device.length) this.#grow();
-      this.#device[this.#known] = this.#deviceOfNew(this.#known);
-      this.#isText[this.#known] = this.#table.series(this.#known).kind === "string" ? 1 : 0;
-    }
-  }
-
-  #deviceOfNew(id: number): number {
-    if (id >= this.#options.seriesMax) {
-      this.#options.onOverflow("series");
+  /** The slot of the device of a series that has none yet; -1 if there is no room. Silent ones make room. */
+  #slotFor(id: number, at: { readonly position: Position; readonly nowUs: number }): number {
+    const known = this.#device[id] as number;
+    if (known >= 0) return known;
+    const { seriesMax, onOverflow } = this.#options;
+    const series = this.#table.series(id);
+    const overflow =
+      !this.devices.hasRoomFor(series) && !this.#evictDevice(at)
+        ? "devices"
+        : this.#size >= seriesMax && !this.#evictSeries(at)
+          ? "series"
+          : undefined;
+    const device = overflow === undefined ? this.devices.slotFor(series, id) : -1;
+    if (device < 0) {
+      onOverflow(overflow ?? "devices");
+      // It may fit when it is heard again.
+      this.#leaving.push(id);
       return -1;
     }
-    const device = this.devices.slotFor(this.#table.series(id), id);
-    if (device < 0) this.#options.onOverflow("devices");
+    this.#size++;
+    this.#device[id] = device;
+    this.#isText[id] = series.kind === "string" ? 1 : 0;
     return device;
   }
 
-  #grow(): void {
-    const size = this.#device.length * 2;
-    const device = new Int32Array(size);
+  #evictDevice({ position, nowUs }: { readonly position: Position; readonly nowUs: number }): boolean {
+    const slot = this.devices.order.first;
+    if (slot < 0 || this.#deviceHeardUs(slot) > nowUs - EVICTED_AFTER_US) return false;
+    this.#removeDevice(slot, position);
+    this.#options.onEvicted("devices");
+    return true;
+  }
+
+  /** Evicts the whole device if all of it is silent. */
+  #evictSeries({ position, nowUs }: { readonly position: Position; readonly nowUs: number }): boolean {
+    const sinceUs = nowUs - EVICTED_AFTER_US;
+    let id = this.order.first;
+    // A series that sends only late readings is among the first, but not silent.
+    for (let i = 0; i < EVICTION_TRIES && id >= 0; i++, id = this.order.next(id)) {
+      if ((this.#heardUs[id] as number) > sinceUs) continue;
+      const device = this.#device[id] as number;
+      if (this.#deviceHeardUs(device) <= sinceUs) this.#removeDevice(device, position);
+      else this.#removeSeries(id, position);
+      this.#options.onEvicted("series");
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * By the time of the log. The first device in the order of changes was silent longest. Silent series of devices that
+   * speak are found by checking a few series with each entry.
+   */
+  #forgetSilent({ sequence, storedAtUs }: LogMessage, devicesMax: number): void {
+    const position = positionOf(sequence, 0);
+    const sinceUs = storedAtUs - REMEMBERED_US;
+    for (let i = 0; i < devicesMax; i++) {
+      const slot = this.devices.order.first;
+      if (slot < 0 || this.#deviceHeardUs(slot) >= sinceUs) break;
+      this.#removeDevice(slot, position);
+    }
+    for (let i = 0; i < SERIES_PER_ENTRY; i++) {
+      this.#checked = this.#checked + 1 < this.#device.length ? this.#checked + 1 : 0;
+      const id = this.#checked;
+      if ((this.#device[id] as number) >= 0 && (this.#heardUs[id] as number) < sinceUs)
+        this.#removeSeries(id, position);
+    }
+  }
+
+  #deviceHeardUs(slot: number): number {
+    let heardUs = 0;
+    for (const id of this.devices.seriesIn(slot)) heardUs = Math.max(heardUs, this.#heardUs[id] as number);
+    return heardUs;
+  }
+
+  #removeDevice(slot: number, position: Position): void {
+    const ids = this.devices.seriesIn(slot);
+    this.devices.remove(slot, position);
+    for (const id of ids) this.#clear(id, position);
+  }
+
+  #removeSeries(id: number, position: Position): void {
+    const slot = this.#device[id] as number;
+    if (this.devices.seriesIn(slot).length === 1) this.devices.remove(slot, position);
+    else this.devices.removeSeries(slot, id, position);
+    this.#clear(id, position);
+  }
+
+  #clear(id: number, position: Position): void {
+    const series = this.#table.series(id);
+    const { device, metric, tags } = series;
+    this.removals.add({ slot: id, position, text: JSON.stringify({ device, metric, tags }), series: [series] });
+    this.order.remove(id);
+    // Items do not name the kind: clients get the series of another kind again.
+    for (const other of this.#table.otherKinds(id)) {
+      if ((this.#device[other] ?? -1) >= 0 && this.order.positionOf(other) > 0) this.order.touch(other, position);
+    }
+    this.#size--;
+    this.#device[id] = -1;
+    this.#heardUs[id] = 0;
+    this.#atUs[id] = Number.NEGATIVE_INFINITY;
+    this.#textValue.delete(id);
+    this.#watched[id] = undefined;
+    this.#heads[id] = undefined;
+    this.#items[id] = undefined;
+    this.#arrivals.forget(id);
+    this.#leaving.push(id);
+  }
+
+  /** An id whose series was heard again in the same entry stays. */
+  #releaseIds(): void {
+    for (const id of this.#leaving) if ((this.#device[id] as number) < 0) this.#table.release(id);
+    this.#leaving.length = 0;
+  }
+
+  #grow(id: number): void {
+    const size = Math.max(this.#device.length * 2, id + 1);
+    const device = new Int32Array(size).fill(-1);
     device.set(this.#device);
     this.#device = device;
+    const heardUs = new Float64Array(size);
+    heardUs.set(this.#heardUs);
+    this.#heardUs = heardUs;
     const atUs = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
     atUs.set(this.#atUs);
     this.#atUs = atUs;
@@ -236,20 +373,21 @@ export class ReadingsView implements StateView {
     }
   }
 
-  /** A slot is a series, whose labels never change. */
+  /** A slot is a series, whose labels never change while it stays. */
   groupOf = (slot: number): number => slot;
 
-  /** The view never drops a series. */
+  /** Clients learn of each series that leaves. */
   lostAfter(): number {
     return 0;
   }
 
   matcher(filter: CompiledFilter): Matches {
-    return remembering((id) => filter.matches(labelOf(this.#table.series(id))));
+    return remembering((id) => filter.matches(labelOf(this.#table.series(id))), this.removals);
   }
 }
 
-function labelOf(series: Series): (name: string) => string {
+/** The labels of a series by name, for filters. */
+export function labelOf(series: Series): (name: string) => string {
   return (name) => {
     if (name === "device") return series.device;
     if (name === "metric") return series.metric;

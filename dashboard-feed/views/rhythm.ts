@@ -61,6 +61,13 @@ export class Arrivals {
     for (let i = count; i >= 0; i--) this.note(id, seenUs - i * (everyUs ?? 0));
   }
 
+  /** The id goes to another series. */
+  forget(id: number): void {
+    if (id >= this.#lastUs.length) return;
+    this.#lastUs[id] = 0;
+    this.#count[id] = 0;
+  }
+
   /** Receive time of the newest reading; 0 if there is none. */
   lastUs(id: number): number {
     return this.#lastUs[id] ?? 0;

@@ -6,8 +6,8 @@ import type { Blobs } from "../../platform/log/port.ts";
 
 const BLOB = "feed-series";
 const SAVE_EVERY_MS = 300_000;
-/** As rules by default (`forget_after`): a series that was silent for longer is forgotten at the next start. */
-const REMEMBERED_US = 30 * 86_400_000_000;
+/** As rules by default (`forget_after`): a series that was silent for longer is forgotten, also at the next start. */
+export const REMEMBERED_US = 30 * 86_400_000_000;
 const STOP_MS_MAX = 3_000;
 const SERIES_PER_PIECE = 2_000;
 /** A larger blob is not one that a feed wrote. */

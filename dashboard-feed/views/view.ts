@@ -1,6 +1,7 @@
 import type { Position } from "../common/cursor.ts";
 import type { CompiledFilter } from "../common/filter.ts";
 import type { ChangeOrder } from "./change-order.ts";
+import type { Removals } from "./removals.ts";
 
 export type Matches = (slot: number) => boolean;
 
@@ -28,6 +29,8 @@ export interface StateView {
    * change.
    */
   readonly groupOf?: (slot: number) => number;
+  /** The items that left the view, whose slots or groups have other items later; undefined if none ever leaves. */
+  readonly removals?: Removals;
   /** How many changes the view has dropped so far. */
   readonly losses: number;
   /**
@@ -79,10 +82,20 @@ export function collect(view: StateView, matches: Matches, options: CollectOptio
   return { items: texts.join(","), count: texts.length, position: Math.max(view.head, after), more: false };
 }
 
-/** A matcher for slots whose labels never change: it evaluates each slot once and remembers the result. */
-export function remembering(matches: Matches): Matches {
+/**
+ * A matcher for slots whose labels never change: it evaluates each slot once and remembers the result, until the item of
+ * the slot leaves the view.
+ */
+export function remembering(matches: Matches, removals?: Removals): Matches {
   let answers = new Uint8Array(256);
+  let removed = removals?.count ?? 0;
   return (slot) => {
+    if (removals !== undefined && removals.count !== removed) {
+      const left = removals.since(removed);
+      if (left === undefined) answers.fill(0);
+      else for (const each of left) if (each.slot < answers.length) answers[each.slot] = 0;
+      removed = removals.count;
+    }
     if (slot >= answers.length) {
       const more = new Uint8Array(Math.max(answers.length * 2, slot + 1));
       more.set(answers);

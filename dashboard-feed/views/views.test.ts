@@ -6,9 +6,9 @@ import { type WindowResult, windowKey } from "../../domain/window-result.ts";
 import { encodeWindows } from "../../domain/windows-codec.ts";
 import { formatCursor, parseCursor, positionOf } from "../common/cursor.ts";
 import { compileFilter } from "../common/filter.ts";
+import { makeReadingsView } from "../testing/readings-view.ts";
 import { ChangeOrder } from "./change-order.ts";
 import { Progress } from "./progress.ts";
-import { ReadingsView } from "./readings-view.ts";
 import { collect, type StateView } from "./view.ts";
 import { WindowsView } from "./windows-view.ts";
 
@@ -234,14 +234,14 @@ describe("ReadingsView", () => {
 
   it("leaves out and counts what does not fit", () => {
     const overflows: string[] = [];
-    const view = makeReadingsView({ seriesMax: 5, devicesMax: 2, onOverflow: (what) => overflows.push(what) });
+    const view = makeReadingsView({ seriesMax: 4, devicesMax: 2, onOverflow: (what) => overflows.push(what) });
     const writer = new FrameWriter();
-    for (const device of ["a", "b", "c"]) {
-      for (const metric of ["1", "2"]) writer.add({ device, metric, tags: {}, kind: "number" }, 1, 1);
-    }
+    const add = (device: string, metric: string) => writer.add({ device, metric, tags: {}, kind: "number" }, 1, 1);
+    for (const metric of ["1", "2"]) for (const device of ["a", "b", "c"]) add(device, metric);
+    add("a", "3");
     view.apply({ subject: "readings.0", sequence: 1, storedAtUs: 0, payload: writer.finish(7) });
     expect(drain(view).items).toHaveLength(4);
-    expect(overflows.sort()).toEqual(["devices", "series"]);
+    expect(overflows).toEqual(["devices", "devices", "series"]);
   });
 });
 
@@ -251,16 +251,6 @@ function makeWindowsView(options: Partial<ConstructorParameters<typeof WindowsVi
     windowsPerSeries: 100,
     windowsMax: 1_000,
     onRepeat: () => {},
-    ...options,
-  });
-}
-
-function makeReadingsView(options: Partial<ConstructorParameters<typeof ReadingsView>[0]> = {}): ReadingsView {
-  return new ReadingsView({
-    progress: new Progress(),
-    seriesMax: 1_000,
-    devicesMax: 100,
-    onOverflow: () => {},
     ...options,
   });
 }

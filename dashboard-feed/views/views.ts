@@ -71,6 +71,7 @@ export class Views implements ChannelViews {
       seriesMax: config.series_max,
       devicesMax: config.devices_max,
       onOverflow: (what) => events.overflowed(what),
+      onEvicted: (what) => events.evicted(what),
     });
     this.devices = this.readings.devices;
     this.windows = new WindowsView({

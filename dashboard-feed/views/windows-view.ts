@@ -1,10 +1,12 @@
 import { type WindowResult, windowKey } from "../../domain/window-result.ts";
 import { decodeWindows } from "../../domain/windows-codec.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
-import { type Position, positionOf } from "../common/cursor.ts";
+import { endOf, type Position, positionOf } from "../common/cursor.ts";
 import { type CompiledFilter, tagOf } from "../common/filter.ts";
 import { ChangeOrder } from "./change-order.ts";
 import type { Progress } from "./progress.ts";
+import { Removals } from "./removals.ts";
+import { REMEMBERED_US } from "./series-memory.ts";
 import { type Matches, remembering, type StateView } from "./view.ts";
 
 export interface WindowsViewOptions {
@@ -19,10 +21,14 @@ export interface WindowsViewOptions {
 
 /** The last windows that were dropped. A client that has not seen them gets a gap. */
 const LOST_MAX = 4_096;
+/** Each frame forgets at most this many windows, and as many as it has. */
+const FORGOTTEN_PER_FRAME = 256;
 
 interface Kept {
   readonly result: WindowResult;
   readonly series: number;
+  /** When the log stored it. */
+  readonly storedAtUs: number;
   text: string | undefined;
 }
 
@@ -36,6 +42,8 @@ interface WindowSeries {
 /** The newest revision of the last windows of each rule and group. */
 export class WindowsView implements StateView {
   readonly order = new ChangeOrder();
+  /** Series without windows. Their numbers go to others. Clients keep the windows that they have. */
+  readonly removals = new Removals();
   readonly #options: WindowsViewOptions;
   readonly #seriesOfKey = new Map<string, WindowSeries>();
   readonly #series = new Map<number, WindowSeries>();
@@ -48,6 +56,7 @@ export class WindowsView implements StateView {
   /** Every loss after this position is listed. */
   #lostKnownFrom: Position = 0;
   #nextSeries = 0;
+  readonly #freeSeries: number[] = [];
 
   constructor(options: WindowsViewOptions) {
     this.#options = options;
@@ -87,7 +96,18 @@ export class WindowsView implements StateView {
       if (series === undefined || series.sample.labels !== result.labels || series.sample.rule !== result.rule) {
         series = this.#seriesFor(result);
       }
-      this.#put(series, result, positionOf(message.sequence, row));
+      this.#put(series, result, { position: positionOf(message.sequence, row), storedAtUs: message.storedAtUs });
+    }
+    this.#forgetOld(message, FORGOTTEN_PER_FRAME + frame.results.length);
+  }
+
+  /** By the time of the log. */
+  #forgetOld({ sequence, storedAtUs }: LogMessage, windowsMax: number): void {
+    const sinceUs = storedAtUs - REMEMBERED_US;
+    for (let i = 0; i < windowsMax; i++) {
+      const kept = this.#kept[this.order.first];
+      if (kept === undefined || kept.storedAtUs >= sinceUs) return;
+      this.#drop(this.order.first, endOf(sequence));
     }
   }
 
@@ -95,21 +115,25 @@ export class WindowsView implements StateView {
     const key = windowKey(result);
     let series = this.#seriesOfKey.get(key);
     if (series === undefined) {
-      series = { id: this.#nextSeries++, sample: result, slots: [] };
+      series = { id: this.#freeSeries.pop() ?? this.#nextSeries++, sample: result, slots: [] };
       this.#seriesOfKey.set(key, series);
       this.#series.set(series.id, series);
     }
     return series;
   }
 
-  #put(series: WindowSeries, result: WindowResult, position: Position): void {
+  #put(
+    series: WindowSeries,
+    result: WindowResult,
+    { position, storedAtUs }: { readonly position: Position; readonly storedAtUs: number },
+  ): void {
     const { slots } = series;
     let at = slots.length;
     while (at > 0 && this.#startOf(slots[at - 1]) > result.startUs) at--;
     const before = slots[at - 1];
     if (before !== undefined && this.#startOf(before) === result.startUs) {
       if ((this.#kept[before]?.result.revision ?? 0) > result.revision) return;
-      this.#kept[before] = { result, series: series.id, text: undefined };
+      this.#kept[before] = { result, series: series.id, storedAtUs, text: undefined };
       this.order.touch(before, position);
       return;
     }
@@ -119,18 +143,18 @@ export class WindowsView implements StateView {
       return;
     }
     const slot = this.#free.pop() ?? this.#kept.length;
-    this.#kept[slot] = { result, series: series.id, text: undefined };
+    this.#kept[slot] = { result, series: series.id, storedAtUs, text: undefined };
     this.order.touch(slot, position);
     slots.splice(at, 0, slot);
-    if (slots.length > this.#options.windowsPerSeries) this.#drop(slots[0] as number);
-    if (this.order.size > this.#options.windowsMax) this.#drop(this.order.first);
+    if (slots.length > this.#options.windowsPerSeries) this.#drop(slots[0] as number, position);
+    if (this.order.size > this.#options.windowsMax) this.#drop(this.order.first, position);
   }
 
   #startOf(slot: number | undefined): number {
     return (slot === undefined ? undefined : this.#kept[slot])?.result.startUs ?? Number.NEGATIVE_INFINITY;
   }
 
-  #drop(slot: number): void {
+  #drop(slot: number, position: Position): void {
     const kept = this.#kept[slot];
     if (kept === undefined) return;
     this.#lose(this.order.positionOf(slot), kept.result);
@@ -143,6 +167,8 @@ export class WindowsView implements StateView {
     if (series.slots.length > 0) return;
     this.#series.delete(series.id);
     this.#seriesOfKey.delete(windowKey(series.sample));
+    this.#freeSeries.push(series.id);
+    this.removals.add({ slot: series.id, position, text: "", series: [] });
   }
 
   #lose(position: Position, sample: WindowResult): void {
@@ -182,7 +208,7 @@ export class WindowsView implements StateView {
     const matches = remembering((id) => {
       const sample = this.#series.get(id)?.sample;
       return sample !== undefined && filter.matches(labelOf(sample));
-    });
+    }, this.removals);
     return (slot) => {
       const kept = this.#kept[slot];
       return kept !== undefined && matches(kept.series);

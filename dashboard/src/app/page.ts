@@ -215,7 +215,11 @@ function subscribeStores(
   const { devices, alerts, stats } = stores;
   const allDevices = feed.subscribe(
     { channel: "devices", maxHz: DEVICES_HZ },
-    { onSnapshot: (items) => devices.snapshot(items), onUpdate: (items) => devices.update(items) },
+    {
+      onSnapshot: (items) => devices.snapshot(items),
+      onUpdate: (items) => devices.update(items),
+      onRemoved: (items) => devices.remove(items),
+    },
   );
   feed.subscribe(
     { channel: "alerts" },

@@ -198,3 +198,17 @@ test("a small chart that could not be filled is filled when the gateway is back"
     })
     .toBeGreaterThan(1);
 });
+
+test("a device that the server no longer has leaves the list, and can come back", () => {
+  const { store } = createStore();
+  store.snapshot([item("a", "x", { t: 1 }), item("b", "x", { t: 1 })]);
+  store.remove([
+    { device: "a", tags: { site: "x" } },
+    { device: "b", tags: { site: "other" } },
+  ]);
+  expect(store.list.value.map(({ name }) => name)).toEqual(["b"]);
+  expect(store.metrics.value).toEqual([{ metric: "t", devices: 1 }]);
+  store.update([item("a", "x", { p: 2 })]);
+  expect(store.list.value.map(({ name }) => name)).toEqual(["a", "b"]);
+  expect(store.get(idOf("a"))?.item.value.metrics).toEqual({ p: { atUs: 1, value: 2 } });
+});

@@ -98,6 +98,18 @@ export class DeviceStore {
     this.#ready = true;
   }
 
+  /** The server no longer has these devices. */
+  remove(devices: readonly Device[]): void {
+    for (const device of devices) {
+      const id = deviceKey(device);
+      this.#waiting.delete(id);
+      this.#unconfirmed.delete(id);
+      const isGone = this.#entries.delete(id) || this.#overflowing.delete(id);
+      this.#membersChanged ||= isGone;
+    }
+    this.#frame(this.#flush);
+  }
+
   update(items: readonly DeviceItem[]): void {
     if (this.#waiting.size === 0 && items.length <= ITEMS_PER_FRAME) {
       for (const item of items) this.#apply(deviceKey(item), item);

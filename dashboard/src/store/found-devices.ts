@@ -42,6 +42,10 @@ export function findDevices(options: {
         apply(snapshot);
       },
       onUpdate: apply,
+      onRemoved(removed) {
+        for (const device of removed) byKey.delete(deviceKey(device));
+        items.value = [...byKey.values()];
+      },
     },
   );
   return { items, close: subscription.end };

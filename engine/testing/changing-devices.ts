@@ -5,7 +5,7 @@ import { encodeEntry, reading, rule, type TestEntry } from "./step-kit.ts";
 
 export const DAYS = 100;
 /** The days at whose end the state is measured: the first one forgets already. */
-export const MEASURED_DAYS: readonly number[] = [34, 67, DAYS];
+const MEASURED_DAYS: readonly number[] = [34, 67, DAYS];
 const READINGS_PER_ENTRY = 1_000;
 const specs = [
   rule({ id: "hot", window: { tumbling: "1m" }, aggregate: ["max", "last"], when: "> 8" }),

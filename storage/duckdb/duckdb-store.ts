@@ -30,7 +30,7 @@ import { prepareSchema } from "./schema.ts";
 import { WindowsWriter } from "./windows-writer.ts";
 
 const QUESTION_TIMEOUT_MS = 20_000;
-const RETRY = { firstMs: 100, maxMs: 10_000 };
+const RETRY = { firstMs: 100, maxMs: 5_000 };
 /** A row that is refused so often alone is set aside. */
 const TRIES = 3;
 

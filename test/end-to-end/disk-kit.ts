@@ -69,6 +69,12 @@ export async function startOn(disk: string, { files = {}, undo }: StartOptions) 
   return { child, said, mqttPort, httpPort, natsPid, dataDir, cwd: path };
 }
 
+/** How many messages of each stream the store does not have yet. */
+export async function storageLags(httpPort: number): Promise<number[]> {
+  const text = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text();
+  return [...text.matchAll(/^weir_storage_lag_messages\{.*\} (\S+)$/gm)].map(([, lag]) => Number(lag));
+}
+
 export async function isNats(pid: number): Promise<boolean> {
   return (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).includes("nats.conf");
 }

@@ -1,7 +1,19 @@
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { fill, isNats, type Publishing, publish, smallDisk, standstill, startOn, stop, type Undo } from "./disk-kit.ts";
+import { STORED_STREAMS } from "../../storage/common/store.ts";
+import {
+  fill,
+  isNats,
+  type Publishing,
+  publish,
+  smallDisk,
+  standstill,
+  startOn,
+  stop,
+  storageLags,
+  type Undo,
+} from "./disk-kit.ts";
 import { duckdbRows } from "./kit.ts";
 
 /** With the end of its nats-server. */
@@ -97,7 +109,7 @@ test("with less free than the reserve, publishes wait and the gateway says so; w
 test("after a full disk has room again, everything goes on within 15 s, and nothing is lost or doubled", async (context) => {
   const disk = await smallDisk(300, undo);
   if ("reason" in disk) return context.skip(disk.reason);
-  const { child, said, mqttPort, dataDir, natsPid } = await startOn(disk.path, {
+  const { child, said, mqttPort, httpPort, dataDir, natsPid } = await startOn(disk.path, {
     files: { "rules/hot.yaml": RULES },
     undo,
   });
@@ -113,6 +125,8 @@ test("after a full disk has room again, everything goes on within 15 s, and noth
   // A server that failed to write once would refuse to, for good.
   expect(await isNats(natsPid)).toBe(false);
   await publishing.stop();
+  // The store, too, writes again within 15 s.
+  await expect.poll(() => storageLags(httpPort), { timeout: 15_000 + BUSY_MS }).toEqual(STORED_STREAMS.map(() => 0));
   expect((await stop(child, 2 * STOP_MS_MAX)).code).toBe(0);
   // Not a flood: a line or two of each thread for each of the two times.
   expect(said.err.split("\n").length).toBeLessThan(120);

@@ -57,6 +57,10 @@ export const sourceSchema = z
   .superRefine((source, context) => {
     const problem = topicProblem(source.topic, source.format);
     if (problem) context.addIssue({ code: "custom", path: ["topic"], message: problem });
+    for (const name of ["device", "metric"].filter((name) => Object.hasOwn(source.tags, name))) {
+      const message = `a tag cannot have the name ${name}, which every series has; choose another name`;
+      context.addIssue({ code: "custom", path: ["tags", name], message });
+    }
   });
 
 export type SourceConfig = z.output<typeof sourceSchema>;

@@ -49,6 +49,11 @@ test("the limit can be set, and also applies to fixed tags", () => {
   expect(() => ingestConfigSchema.parse(source({ owner: "a\u0007" }))).toThrow(/has a control character/);
 });
 
+test.each(["device", "metric"])("a fixed tag cannot be named %s", (name) => {
+  const source = { sources: [{ topic: "a/{device}", tags: { [name]: "x" } }] };
+  expect(() => ingestConfigSchema.parse(source)).toThrow(`a tag cannot have the name ${name}`);
+});
+
 test("a metric with an invalid name has no series", () => {
   const { routes } = routesFor();
   const route = routes.find("sensors/s/d/telemetry");

@@ -37,8 +37,8 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
     name: "saved-before-published",
     fault: "a state is saved before its results are published",
     file: RUNNER,
-    from: "await this.#drain();\n    await this.#checkpoints.save({ sequence, state });",
-    to: "await this.#checkpoints.save({ sequence, state });\n    await this.#drain();",
+    from: "await this.#drain();\n    const writingMs = performance.now();\n    await this.#checkpoints.save({ sequence, state });",
+    to: "const writingMs = performance.now();\n    await this.#checkpoints.save({ sequence, state });\n    await this.#drain();",
     tests: RUNNER_TESTS,
   },
   {

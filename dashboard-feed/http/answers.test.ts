@@ -1,32 +1,11 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { AlertsQuery } from "../../contracts/history.ts";
 import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
-import {
-  alertChange,
-  appendAlert,
-  appendReadings,
-  reading,
-  startTestFeed,
-  type TestFeed,
-  until,
-} from "../testing/test-kit.ts";
-
-const running: TestFeed[] = [];
-
-async function start(): Promise<TestFeed> {
-  const feed = await startTestFeed();
-  running.push(feed);
-  await until("ready", () => feed.feed.health().ready);
-  return feed;
-}
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
+import { alertChange, appendAlert, appendReadings, reading, startReadyFeed, until } from "../testing/test-kit.ts";
 
 describe("a long answer", () => {
   it("lists incidents page by page, even when many change at one instant", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const instant = 1_763_769_600_000_000;
     const stored = [
       ...Array.from({ length: 700 }, (_, i) => alertChange({ id: `storm-${i}`, atUs: instant, state: "resolved" })),
@@ -76,7 +55,7 @@ describe("a long answer", () => {
   });
 
   it("is compressed when it is long, and not sent again when it has not changed", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     for (let i = 0; i < 30; i++) await appendReadings(feed.log, [reading({ atUs: 1, device: `device-${i}` })]);
     const path = `${feed.url}/api/v1/devices`;
     await until("all", async () => ((await (await fetch(path)).json()) as { total: number }).total === 30);

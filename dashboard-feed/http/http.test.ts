@@ -7,28 +7,11 @@ import type { AlertsQuery } from "../../contracts/history.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
 import { PortInUseError } from "../../platform/errors.ts";
 import { publishRaw, respondRaw } from "../../platform/log/testing/raw-bus.ts";
-import {
-  alertChange,
-  appendAlert,
-  appendReadings,
-  reading,
-  startTestFeed,
-  type TestFeed,
-  until,
-} from "../testing/test-kit.ts";
+import { alertChange, appendAlert, appendReadings, reading, startReadyFeed, until } from "../testing/test-kit.ts";
 
-const running: TestFeed[] = [];
 const folders: string[] = [];
 
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  await until("ready", () => feed.feed.health().ready);
-  return feed;
-}
-
 afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
   await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true })));
 });
 
@@ -55,7 +38,7 @@ async function raw(port: number, requestLine: string): Promise<string> {
 
 describe("the page", () => {
   it("is served with types, caching and security headers", async () => {
-    const feed = await start({ config: { page_dir: await makePage() } });
+    const feed = await startReadyFeed({ config: { page_dir: await makePage() } });
     const page = await fetch(feed.url);
     expect(await page.text()).toContain("<title>Weir</title>");
     expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
@@ -80,7 +63,7 @@ describe("the page", () => {
   });
 
   it("is also served at its own paths, but missing files are not found", async () => {
-    const feed = await start({ config: { page_dir: await makePage() } });
+    const feed = await startReadyFeed({ config: { page_dir: await makePage() } });
     expect(await (await fetch(`${feed.url}/devices/cold-1?tab=2`)).text()).toContain("Weir");
     for (const path of ["/assets/gone.js", "/favicon.ico", "/link.txt"]) {
       expect((await fetch(feed.url + path)).status, path).toBe(404);
@@ -98,7 +81,7 @@ describe("the page", () => {
     "//etc/passwd.txt",
     "/..;/secret.txt",
   ])("serves nothing outside its folder: %s", async (path) => {
-    const feed = await start({ config: { page_dir: await makePage() } });
+    const feed = await startReadyFeed({ config: { page_dir: await makePage() } });
     const answer = await raw(feed.port, `GET ${path}`);
     expect(answer).not.toContain("secret\n");
     expect(answer).not.toMatch(/^secret$/m);
@@ -107,7 +90,7 @@ describe("the page", () => {
   });
 
   it("answers HEAD without a body and refuses other methods", async () => {
-    const feed = await start({ config: { page_dir: await makePage() } });
+    const feed = await startReadyFeed({ config: { page_dir: await makePage() } });
     const head = await fetch(feed.url, { method: "HEAD" });
     expect(head.status).toBe(200);
     expect(head.headers.get("content-length")).toBe("34");
@@ -122,7 +105,7 @@ describe("the page", () => {
   });
 
   it("answers 404 when it is not built", async () => {
-    const feed = await start({ config: { page_dir: "/nowhere/at/all" } });
+    const feed = await startReadyFeed({ config: { page_dir: "/nowhere/at/all" } });
     const answer = await fetch(feed.url);
     expect(answer.status).toBe(404);
     expect(await answer.json()).toMatchObject({ code: "not-found" });
@@ -132,7 +115,9 @@ describe("the page", () => {
 describe("health", () => {
   it("is ready when every service is", async () => {
     let ready = true;
-    const feed = await start({ readiness: () => [{ name: "storage", health: { ready, detail: "disk full" } }] });
+    const feed = await startReadyFeed({
+      readiness: () => [{ name: "storage", health: { ready, detail: "disk full" } }],
+    });
     expect(await (await fetch(`${feed.url}/healthz`)).json()).toEqual({ status: "ok" });
     const well = await fetch(`${feed.url}/readyz`);
     expect(well.status).toBe(200);
@@ -149,7 +134,7 @@ describe("health", () => {
   });
 
   it("is not ready without the log", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     await feed.log.close();
     await until("noticed", () => !feed.feed.health().ready);
     const answer = await fetch(`${feed.url}/readyz`);
@@ -160,7 +145,7 @@ describe("health", () => {
 
 describe("metrics", () => {
   it("cover this process and others that report, by instance", async () => {
-    const feed = await start({ config: { instance: "feed-1" } });
+    const feed = await startReadyFeed({ config: { instance: "feed-1" } });
     const histogram = {
       name: "weir_wait_seconds",
       help: "Waits.\nLong.",
@@ -196,7 +181,7 @@ describe("metrics", () => {
 
 describe("the API", () => {
   it("reports a store that does not answer, or fails", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const path = `${feed.url}/api/v1/series?device=a&metric=b`;
     const away = await fetch(path);
     expect(away.status).toBe(503);
@@ -211,7 +196,7 @@ describe("the API", () => {
   });
 
   it("lists open alerts from memory and past ones from the store", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     await appendAlert(feed.log, alertChange({ id: "1", incident: "a", key: { device: "a" }, state: "pending" }));
     await appendAlert(feed.log, alertChange({ id: "2", incident: "b", key: { device: "b" } }));
     await appendAlert(feed.log, alertChange({ id: "3", incident: "c", key: { device: "c" } }));
@@ -239,7 +224,7 @@ describe("the API", () => {
   });
 
   it("lists devices of one name apart, and reaches all of them page by page, whatever the length of their names", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const long = "n".repeat(1_000);
     const tags = Array.from({ length: 6 }, (_, i) => ({ site: `${long}${i}`, [`tag-${i}`]: long }));
     await appendReadings(feed.log, [
@@ -275,7 +260,7 @@ describe("the API", () => {
   });
 
   it("lists devices by name, page by page", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     for (const device of ["c", "a", "b"]) await appendReadings(feed.log, [reading({ atUs: 1, device })]);
     const get = async (query: string) => {
       const answer = await fetch(`${feed.url}/api/v1/devices${query}`);
@@ -294,7 +279,7 @@ describe("the API", () => {
   });
 
   it("returns the rules in force", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const get = async () => (await (await fetch(`${feed.url}/api/v1/rules`)).json()) as { version: string | null };
     expect(await get()).toEqual({ version: null, sequence: null, rules: [] });
     const rules = (version: string) => encodeRuleSet({ version, rulesJson: '[{"id":"cold-room-warm"}]' });
@@ -309,7 +294,7 @@ describe("the API", () => {
     });
     // A feed that starts later has the rules too, although their entry is far back in the log.
     for (let i = 0; i < 10; i++) await appendReadings(feed.log, [reading({ atUs: i })]);
-    const later = await start({ log: feed.log, config: { history: { lookback_entries_max: 3 } } });
+    const later = await startReadyFeed({ log: feed.log, config: { history: { lookback_entries_max: 3 } } });
     await until("recalled", async () => {
       const answer = await fetch(`${later.url}/api/v1/rules`);
       return JSON.stringify(await answer.json()) === JSON.stringify(newest);
@@ -317,7 +302,7 @@ describe("the API", () => {
   });
 
   it("lets listed pages read it, but not foreign names that resolve to this machine", async () => {
-    const feed = await start({ config: { allowed_origins: ["https://ops.example"] } });
+    const feed = await startReadyFeed({ config: { allowed_origins: ["https://ops.example"] } });
     const path = `${feed.url}/api/v1/devices`;
     const listed = await fetch(path, { headers: { origin: "https://ops.example" } });
     expect(listed.headers.get("access-control-allow-origin")).toBe("https://ops.example");
@@ -336,8 +321,8 @@ describe("the API", () => {
 
 describe("a port that is taken", () => {
   it("is an error that says how to choose another", async () => {
-    const feed = await start();
-    const second = startTestFeed({ config: { port: feed.port } });
+    const feed = await startReadyFeed();
+    const second = startReadyFeed({ config: { port: feed.port } });
     await expect(second).rejects.toThrow(PortInUseError);
     await expect(second).rejects.toThrow(`127.0.0.1:${feed.port}`);
     await expect(second).rejects.toThrow("--http-port");

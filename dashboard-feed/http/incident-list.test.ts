@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { incidentAnswer, incidentsAnswer } from "../../contracts/http/alerts.ts";
 import { incidentEventsIn } from "../../contracts/incident-events.ts";
@@ -6,22 +6,10 @@ import { acknowledgement, delivery } from "../../contracts/testing/samples.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
 import { describedApi } from "../testing/described-api.ts";
-import { alertChange, appendAlert, startTestFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
+import { alertChange, appendAlert, startReadyFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
 
-const running: TestFeed[] = [];
 const T0 = 1_763_769_600_000_000;
 const MINUTE = 60_000_000;
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  await until("ready", () => feed.feed.health().ready);
-  return feed;
-}
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
 
 async function get(feed: TestFeed, path: string, headers: Record<string, string> = {}) {
   return await describedApi.ask("GET", `${feed.url}/api/v1/${path}`, { headers });
@@ -77,7 +65,7 @@ function respondAsStore(feed: TestFeed, changes: readonly AlertChange[]): void {
 
 describe("an incident that has ended", () => {
   it("keeps title, worst value, duration, acknowledgement and deliveries in the store", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     respondAsStore(feed, pastIncident());
     const page = await incidentsOf(feed, "state=resolved");
     expect(page).toMatchObject({ source: "store", incidents: [PAST] });
@@ -89,7 +77,7 @@ describe("an incident that has ended", () => {
   });
 
   it("keeps them in the feed's memory if the store has no history", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     respondRaw(feed.log.bus, "history.alerts", async () => {
       throw new Error("influx is write-only, so it has no history to query");
     });
@@ -107,7 +95,7 @@ describe("an incident that has ended", () => {
   it("in the store is shown only to tokens for its site", async () => {
     const north = tokenFor({ name: "north", sites: ["north"] });
     const south = tokenFor({ name: "south", sites: ["south"] });
-    const feed = await start({ config: { tokens: [north.config, south.config] } });
+    const feed = await startReadyFeed({ config: { tokens: [north.config, south.config] } });
     respondAsStore(feed, pastIncident());
     const as = ({ secret }: { readonly secret: string }) => ({ authorization: `Bearer ${secret}` });
     expect((await get(feed, "alerts/past", as(north))).status).toBe(200);
@@ -120,7 +108,7 @@ describe("an incident that has ended", () => {
 
 describe("open incidents", () => {
   it("are counted, acknowledged ones apart, and come in pages", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     for (let i = 0; i < 250; i++) {
       await appendAlert(feed.log, alertChange({ key: { device: `d${i}` }, incident: `open-${i}` }));
     }
@@ -146,7 +134,7 @@ describe("open incidents", () => {
   });
 
   it("are all in the feed's snapshot and in the pages of the API when 5,000 are newer than a critical one", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     await appendAlert(feed.log, alertChange({ key: { device: "oldest" }, incident: "oldest", severity: "critical" }));
     for (let i = 0; i < 5_000; i++) {
       const about = { key: { device: `d${i}` }, incident: `open-${i}`, severity: "info" } as const;

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { acknowledgement, delivery, incidentExplanation, openAlert, silence } from "../../contracts/testing/samples.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
@@ -11,7 +11,7 @@ import {
   appendAlert,
   appendReadings,
   reading,
-  startTestFeed,
+  startReadyFeed,
   type TestFeed,
   tokenFor,
   until,
@@ -21,18 +21,6 @@ import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 
 const INCIDENT = "cold-room-warm/north-cold-1/1763769600000000";
-const running: TestFeed[] = [];
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  await until("ready", () => feed.feed.health().ready);
-  return feed;
-}
 
 const { version } = z
   .object({ version: z.string() })
@@ -140,7 +128,7 @@ function answerAll(feed: TestFeed): void {
 
 describe("answers match the document", () => {
   it("where every request succeeds", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     answerAll(feed);
     // The incident in the examples.
     const firing = alertChange({ incident: INCIDENT, inhibitedBy: [{ rule: "r", equal: ["site"] }] });
@@ -198,7 +186,7 @@ describe("answers match the document", () => {
     const few = tokenFor({ name: "few", channels: ["readings"] });
     const admin = tokenFor({ name: "ops", admin: true });
     const north = tokenFor({ name: "north", sites: ["north"] });
-    const feed = await start({ config: { tokens: [few.config, admin.config, north.config] } });
+    const feed = await startReadyFeed({ config: { tokens: [few.config, admin.config, north.config] } });
     const as = (secret: string) => ({ authorization: `Bearer ${secret}` });
     const json = (body: unknown) => ({ body, headers: as(admin.secret) });
     const long = "x".repeat(9_000);
@@ -249,7 +237,7 @@ describe("answers match the document", () => {
     const few = tokenFor({ name: "few", channels: [], admin: false });
     const north = tokenFor({ name: "north", sites: ["north"] });
     const reader = tokenFor({ name: "reader" });
-    const feed = await start({ config: { tokens: [few.config, north.config, reader.config] } });
+    const feed = await startReadyFeed({ config: { tokens: [few.config, north.config, reader.config] } });
     const statusOf = async (operation: Operation, secret: string | undefined) => {
       const { method, example } = operation;
       const headers = secret === undefined ? {} : { authorization: `Bearer ${secret}` };

@@ -1,25 +1,13 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ALERTS_LIST, SILENCES_LIST } from "../../contracts/notifications.ts";
 import { acknowledgement, delivery, incidentExplanation, openAlert, silence } from "../../contracts/testing/samples.ts";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { encodeRuleSet } from "../../domain/frame-writer.ts";
 import { Silences } from "../../notifier/silences/silences.ts";
 import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
-import { alertChange, appendAlert, startTestFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
+import { alertChange, appendAlert, startReadyFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
 
-const running: TestFeed[] = [];
 const JSON_HEADERS = { "content-type": "application/json" };
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  await until("ready", () => feed.feed.health().ready);
-  return feed;
-}
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
 
 async function ask(
   feed: TestFeed,
@@ -60,7 +48,7 @@ function listen(feed: TestFeed): { subject: string; question: unknown }[] {
 
 describe("silences", () => {
   it("are listed page by page, however many there are", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const known = new Silences();
     // Many begin at the same instant.
     for (let i = 0; i < 2_500; i++) {
@@ -84,7 +72,7 @@ describe("silences", () => {
 
 describe("orders", () => {
   it("reach the notifier as the contract defines them", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const asked = listen(feed);
     const incident = "too warm/1";
     await ask(feed, "POST", `alerts/${encodeURIComponent(incident)}/acknowledge`, {
@@ -112,7 +100,7 @@ describe("orders", () => {
     ["PUT", "silences/s-1", undefined, 405, /PUT/],
     ["POST", "alerts/i/acknowledge", { by: "a", note: "x".repeat(20_000) }, 413, /bytes/],
   ])("%s %s with %j is refused", async (method, path, body, status, words) => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const asked = listen(feed);
     const answer = await ask(feed, method, path, { body });
     expect(answer.status).toBe(status);
@@ -121,13 +109,13 @@ describe("orders", () => {
   });
 
   it("lists the methods of a path", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     expect((await ask(feed, "PUT", "silences")).allow).toBe("GET, HEAD, POST");
     expect((await ask(feed, "PUT", "silences/s-1")).allow).toBe("DELETE");
   });
 
   it("are accepted from our own page and from programs, but not from other pages", async () => {
-    const feed = await start({ config: { allowed_origins: ["https://ops.example"] } });
+    const feed = await startReadyFeed({ config: { allowed_origins: ["https://ops.example"] } });
     const asked = listen(feed);
     const order = (headers: Record<string, string>) =>
       ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" }, headers });
@@ -141,7 +129,7 @@ describe("orders", () => {
 
   it("need an admin's token where tokens are configured, whose name is then recorded", async () => {
     const [reader, admin] = [tokenFor({ name: "reader" }), tokenFor({ name: "ops", admin: true })];
-    const feed = await start({ config: { tokens: [reader.config, admin.config] } });
+    const feed = await startReadyFeed({ config: { tokens: [reader.config, admin.config] } });
     const asked = listen(feed);
     const order = (secret: string, body: unknown) =>
       ask(feed, "POST", "alerts/i/acknowledge", { body, headers: { authorization: `Bearer ${secret}` } });
@@ -154,7 +142,7 @@ describe("orders", () => {
   });
 
   it("need tokens when the feed is reachable from other machines", async () => {
-    const feed = await start({ config: { bind: "0.0.0.0", insecure: true } });
+    const feed = await startReadyFeed({ config: { bind: "0.0.0.0", insecure: true } });
     const asked = listen(feed);
     const answer = await ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" } });
     expect(answer).toMatchObject({
@@ -165,7 +153,7 @@ describe("orders", () => {
   });
 
   it("return the notifier's own message, or how to start it", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const order = () => ask(feed, "POST", "alerts/i/acknowledge", { body: { by: "ann" } });
     expect(await order()).toMatchObject({ status: 503, body: { code: "notifier-unavailable" } });
     respondRaw(feed.log.bus, "notifications.acknowledge", async () => {
@@ -177,7 +165,7 @@ describe("orders", () => {
 
 describe("open alerts", () => {
   it("can be limited to acknowledged, silenced and inhibited ones", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const marked = [
       openAlert({ incident: "taken", acknowledgement: acknowledgement() }),
       openAlert({ incident: "quiet", silencedBy: ["s-1"] }),
@@ -195,7 +183,7 @@ describe("open alerts", () => {
   });
 
   it("come in pages, however many there are", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const all = Array.from({ length: 12_000 }, (_, i) => openAlert({ incident: `i-${i}`, activeAtUs: 1_000 + i }));
     respondRaw(feed.log.bus, "notifications.alerts", async (question) => {
       const { limit, after } = ALERTS_LIST.ask.parse(question);
@@ -214,7 +202,7 @@ describe("open alerts", () => {
 
   it("do not name incidents of other sites with a token for some sites", async () => {
     const north = tokenFor({ name: "north", sites: ["north"] });
-    const feed = await start({ config: { tokens: [north.config] } });
+    const feed = await startReadyFeed({ config: { tokens: [north.config] } });
     const headers = { authorization: `Bearer ${north.secret}` };
     await appendAlert(feed.log, alertChange({ incident: "own" }));
     await appendAlert(feed.log, alertChange({ incident: "far", key: { device: "f" }, labels: { site: "south" } }));
@@ -231,7 +219,7 @@ describe("open alerts", () => {
 
 describe("an incident", () => {
   it("has its changes in order, and an explanation if a service gives one", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     await appendAlert(feed.log, alertChange({ id: "1", incident: "x", state: "pending" }));
     await appendAlert(feed.log, alertChange({ id: "2", incident: "y", key: { device: "other" } }));
     await appendAlert(feed.log, alertChange({ id: "3", incident: "x", state: "firing" }));
@@ -250,7 +238,7 @@ describe("an incident", () => {
 
   it("of another site is not found with a token for some sites", async () => {
     const north = tokenFor({ name: "north", sites: ["north"] });
-    const feed = await start({ config: { tokens: [north.config] } });
+    const feed = await startReadyFeed({ config: { tokens: [north.config] } });
     const headers = { authorization: `Bearer ${north.secret}` };
     await appendAlert(feed.log, alertChange({ incident: "own" }));
     await appendAlert(feed.log, alertChange({ incident: "far", key: { device: "f" }, labels: { site: "south" } }));
@@ -284,7 +272,7 @@ describe("dead letters", () => {
   }
 
   it("are listed newest first, page by page and by reason, and shown whole", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     expect((await ask(feed, "GET", "dead-letters")).body).toEqual({ total: 0, reasons: {}, letters: [] });
     for (let i = 1; i <= 7; i++) await refuse(feed, i % 2 === 0 ? "even" : "odd", Buffer.from(`letter ${i}`));
     const list = async (query: string) => {
@@ -316,7 +304,7 @@ describe("dead letters", () => {
 
 describe("rule activity", () => {
   it("counts the incidents that fired, and says since when the rules are in force", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const { sequence } = await feed.log.append({
       subject: "readings.0",
       payload: encodeRuleSet({ version: "v1", rulesJson: '[{"id":"r"}]' }),

@@ -1,20 +1,7 @@
-import { afterEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { encodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
-import { startTestFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
-
-const running: TestFeed[] = [];
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  await until("ready", () => feed.feed.health().ready);
-  return feed;
-}
+import { startReadyFeed, type TestFeed, tokenFor } from "../testing/test-kit.ts";
 
 async function order(feed: TestFeed, path: string, body?: unknown, headers: Record<string, string> = {}) {
   const answer = await fetch(`${feed.url}/api/v1/dead-letters/${path}`, {
@@ -36,7 +23,7 @@ function listen(feed: TestFeed, outcome = "stored"): unknown[] {
 }
 
 it("orders the ingest to retry one letter, or the matching ones", async () => {
-  const feed = await start();
+  const feed = await startReadyFeed();
   const asked = listen(feed);
   expect(await order(feed, "7/retry")).toEqual({
     status: 200,
@@ -56,7 +43,7 @@ it.each([
   ["not-found", 404, "unknown-letter"],
   ["not-retryable", 422, "not-retryable"],
 ])("says clearly that a letter is %s", async (outcome, status, code) => {
-  const feed = await start();
+  const feed = await startReadyFeed();
   listen(feed, outcome);
   expect(await order(feed, "7/retry")).toMatchObject({ status, body: { code } });
 });
@@ -68,14 +55,14 @@ it.each([
   ["retry", { limit: 501 }, 400],
   ["retry", { reasons: ["x"] }, 400],
 ])("%s with %j does not reach the ingest", async (path, body, status) => {
-  const feed = await start();
+  const feed = await startReadyFeed();
   const asked = listen(feed);
   expect((await order(feed, path, body)).status).toBe(status);
   expect(asked).toEqual([]);
 });
 
 it("says how to start the ingest when it does not answer, and passes on its refusal", async () => {
-  const feed = await start();
+  const feed = await startReadyFeed();
   expect(await order(feed, "7/retry")).toMatchObject({ status: 503, body: { code: "ingest-unavailable" } });
   respondRaw(feed.log.bus, "dead-letters.retry", async () => {
     throw new Error("too many orders");
@@ -85,7 +72,7 @@ it("says how to start the ingest when it does not answer, and passes on its refu
 
 it("needs an admin's token, and refuses orders from other pages", async () => {
   const [reader, admin] = [tokenFor({ name: "reader" }), tokenFor({ name: "ops", admin: true })];
-  const feed = await start({
+  const feed = await startReadyFeed({
     config: { tokens: [reader.config, admin.config], allowed_origins: ["https://ops.example"] },
   });
   const asked = listen(feed);
@@ -103,7 +90,7 @@ it("needs an admin's token, and refuses orders from other pages", async () => {
 });
 
 it("shows the outcome of a retry in the list and in the letter", async () => {
-  const feed = await start();
+  const feed = await startReadyFeed();
   const letter = { detail: "", topic: "t", payload: Buffer.from("x"), clientId: "", receivedAtUs: 5 };
   for (const reason of ["bad-payload", "notification", "bad-payload"]) {
     await feed.log.append({ subject: `deadletters.${reason}`, payload: encodeDeadLetter({ reason, ...letter }) });

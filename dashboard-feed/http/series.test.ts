@@ -1,25 +1,12 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { SeriesQuery } from "../../contracts/history.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { respondRaw } from "../../platform/log/testing/raw-bus.ts";
-import { startTestFeed, type TestFeed, tokenFor, until } from "../testing/test-kit.ts";
-
-const running: TestFeed[] = [];
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  await until("ready", () => feed.feed.health().ready);
-  return feed;
-}
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
+import { startReadyFeed, tokenFor } from "../testing/test-kit.ts";
 
 describe("the history of a series", () => {
   it("asks the store for a series", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const asked: unknown[] = [];
     const columns = { atUs: [1], min: [2], max: [3], avg: [2.5], count: [4] };
     respondRaw(feed.log.bus, "history.series", async (question) => {
@@ -48,7 +35,7 @@ describe("the history of a series", () => {
   });
 
   it("asks for the series with exactly the tags in the request", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const asked: SeriesQuery[] = [];
     respondRaw(feed.log.bus, "history.series", async (question) => {
       const query = question as SeriesQuery;
@@ -67,7 +54,7 @@ describe("the history of a series", () => {
   });
 
   it("lists the series when several have the device and the metric, never a blend of them", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const candidates = [{}, { user: "anna" }, { user: "bert", "of age": "ü=1" }];
     respondRaw(feed.log.bus, "history.series", async () => ({ kind: "ambiguous", candidates, complete: true }));
     const answer = await fetch(`${feed.url}/api/v1/series?device=phone&metric=battery`);
@@ -85,7 +72,7 @@ describe("the history of a series", () => {
   });
 
   it("asks the store for the states of a series", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const asked: unknown[] = [];
     const answer = {
       tags: { site: "b" },
@@ -107,7 +94,7 @@ describe("the history of a series", () => {
 
   it("shows a token the series of its sites alone", async () => {
     const north = tokenFor({ name: "north", sites: ["north"] });
-    const feed = await start({ config: { tokens: [north.config] } });
+    const feed = await startReadyFeed({ config: { tokens: [north.config] } });
     const asked: unknown[] = [];
     let candidates: readonly Tags[] = [{ site: "south" }, { site: "north" }, {}];
     respondRaw(feed.log.bus, "history.series", async (question) => {
@@ -145,7 +132,7 @@ describe("the history of a series", () => {
     ["alerts?state=angry", "state"],
     ["devices?limit=many", "limit"],
   ])("says what is wrong with %s", async (path, about) => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const answer = await fetch(`${feed.url}/api/v1/${path}`);
     expect(answer.status).toBe(400);
     expect(answer.headers.get("content-type")).toBe("application/problem+json");

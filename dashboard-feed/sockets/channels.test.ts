@@ -1,16 +1,10 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { CHANNEL_KINDS, CHANNELS } from "../../contracts/feed/channels.ts";
 import { CLOSE_TOO_SLOW } from "../../contracts/feed/protocol.ts";
 import { CHANNEL_SOURCES, type Change } from "../testing/channel-sources.ts";
-import { startTestFeed, type TestClient, type TestFeed, until } from "../testing/test-kit.ts";
+import { startReadyFeed, type TestClient, type TestFeed, until } from "../testing/test-kit.ts";
 
 // Every channel in the table keeps the protocol's promises. The clients check each frame against docs/asyncapi.yaml.
-
-const running: TestFeed[] = [];
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
 
 describe.each(CHANNELS)("the channel %s", (channel) => {
   const { delivery, stream, item, example } = CHANNEL_KINDS[channel];
@@ -19,13 +13,6 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
   let n = 0;
 
   const change = (feed: TestFeed, about: Omit<Change, "n">) => source.change(feed.log, { n: ++n, ...about });
-
-  async function start(config: Parameters<typeof startTestFeed>[0] = {}): Promise<TestFeed> {
-    const feed = await startTestFeed(config);
-    running.push(feed);
-    await until("ready", () => feed.feed.health().ready);
-    return feed;
-  }
 
   async function subscribe(
     feed: TestFeed,
@@ -47,7 +34,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
   });
 
   it("sends a snapshot, then updates", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const early = await subscribe(feed);
     expect(early.about("s")).toMatchObject([{ type: "snapshot", items: [] }]);
     await change(feed, { name: "first" });
@@ -63,7 +50,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
   });
 
   it("sends only items that match the filter", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const client = await subscribe(feed, { filter: { [source.label]: "wan*" } });
     await change(feed, { name: "other" });
     await change(feed, { name: "wanted" });
@@ -74,7 +61,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
   });
 
   it("resumes from a cursor, or starts over if the channel has no past", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const client = await subscribe(feed);
     await change(feed, { name: "before" });
     await until("the change", () => has(client, "before"));
@@ -89,7 +76,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
   });
 
   it("answers an unknown cursor with a snapshot, after a gap if the channel has a past", async () => {
-    const feed = await start();
+    const feed = await startReadyFeed();
     const probe = await subscribe(feed);
     await change(feed, { name: "here" });
     await until("the change", () => has(probe, "here"));
@@ -100,7 +87,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
   });
 
   it("keeps a bounded amount for a client that does not read", async () => {
-    const feed = await start({
+    const feed = await startReadyFeed({
       config: { limits: { buffered_size_coalesce: "64KiB", buffered_size_max: "128KiB", alerts_wait_max: "300ms" } },
     });
     const slow = await subscribe(feed);
@@ -120,7 +107,7 @@ describe.each(CHANNELS)("the channel %s", (channel) => {
     if (delivery === "changes") {
       // The server must not leave out a change, so it closes the client. The client's cursor leads to the rest.
       await until("closed", () => slow.closeCode === CLOSE_TOO_SLOW);
-      const patient = await start({ log: feed.log });
+      const patient = await startReadyFeed({ log: feed.log });
       const rest = await subscribe(patient, { cursor: slow.cursor("s") ?? "" });
       await until("the newest change", () => has(rest, "newest"));
     } else {

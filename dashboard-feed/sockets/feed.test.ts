@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { DeviceItem, ReadingItem } from "../../contracts/feed/protocol.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
@@ -11,27 +11,14 @@ import {
   appendReadings,
   appendWindows,
   reading,
-  startTestFeed,
-  type TestFeed,
+  startFeed,
   until,
   windowResult,
 } from "../testing/test-kit.ts";
 
-const running: TestFeed[] = [];
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  return feed;
-}
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
-
 describe("snapshot, then live", () => {
   it("greets, and answers a subscription on an empty log with an empty snapshot", async () => {
-    const feed = await start();
+    const feed = await startFeed();
     const client = await feed.connect();
     const welcome = await client.waitFor("welcome");
     expect(welcome.protocol).toBe("weir.v1");
@@ -51,7 +38,7 @@ describe("snapshot, then live", () => {
       reading({ atUs: 1_000, metric: "door", value: true }),
       reading({ atUs: 1_000, metric: "mode", value: 'say "cool"' }),
     ]);
-    const feed = await start({ log });
+    const feed = await startFeed({ log });
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "r", channel: "readings", maxHz: 20 });
     client.send({ type: "subscribe", id: "d", channel: "devices", maxHz: 20 });
@@ -94,7 +81,7 @@ describe("snapshot, then live", () => {
   });
 
   it("has neither a gap nor a repeat while the log grows", async () => {
-    const feed = await start();
+    const feed = await startFeed();
     const total = 400;
     const writing = (async () => {
       for (let i = 1; i <= total; i++) {
@@ -126,7 +113,7 @@ describe("snapshot, then live", () => {
   });
 
   it("filters by exact text and wildcards, and knows labels by name only", async () => {
-    const feed = await start();
+    const feed = await startFeed();
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "1", channel: "readings", filter: { device: "cold-*", site: "north" } });
     client.send({ type: "subscribe", id: "2", channel: "readings", filter: { metric: "temp?", site: "*" } });
@@ -162,7 +149,7 @@ describe("snapshot, then live", () => {
   });
 
   it("conflates readings to the newest, and sends none after unsubscribing", async () => {
-    const feed = await start();
+    const feed = await startFeed();
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "slow", channel: "readings", maxHz: 1 });
     client.send({ type: "subscribe", id: "gone", channel: "readings", maxHz: 20 });
@@ -179,7 +166,7 @@ describe("snapshot, then live", () => {
   });
 
   it("sends stats reports flattened", async () => {
-    const feed = await start();
+    const feed = await startFeed();
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "s", channel: "stats", maxHz: 20 });
     await client.waitFor("snapshot", "s");
@@ -200,7 +187,7 @@ describe("snapshot, then live", () => {
   });
 
   it("skips unreadable entries, and continues", async () => {
-    const feed = await start();
+    const feed = await startFeed();
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "r", channel: "readings", maxHz: 20 });
     client.send({ type: "subscribe", id: "a", channel: "alerts" });
@@ -220,7 +207,7 @@ describe("snapshot, then live", () => {
     const devices = 12_000;
     const all = Array.from({ length: devices }, (_, i) => reading({ atUs: 1, device: `device-number-${i}`, value: i }));
     for (let i = 0; i < devices; i += 3_000) await appendReadings(log, all.slice(i, i + 3_000));
-    const feed = await start({ log });
+    const feed = await startFeed({ log });
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "r", channel: "readings", maxHz: 0.1 });
     await until("all", () => client.items("r").length >= devices);

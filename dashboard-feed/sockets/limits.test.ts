@@ -1,20 +1,8 @@
 import { once } from "node:events";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { CLOSE_SHUTTING_DOWN, type ServerFrame } from "../../contracts/feed/protocol.ts";
-import { startTestFeed, type TestFeed, until } from "../testing/test-kit.ts";
-
-const running: TestFeed[] = [];
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  return feed;
-}
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
+import { startFeed, type TestFeed, until } from "../testing/test-kit.ts";
 
 /** The status of the refusal, or 101. */
 async function statusOf(
@@ -34,7 +22,7 @@ async function statusOf(
 
 describe("connections", () => {
   it("are open to this machine by default, but not to foreign pages or host names", async () => {
-    const feed = await start();
+    const feed = await startFeed();
     const own = `127.0.0.1:${feed.port}`;
     expect(await statusOf(feed, {})).toBe(101);
     expect(await statusOf(feed, { protocols: [] })).toBe(101);
@@ -50,14 +38,14 @@ describe("connections", () => {
   });
 
   it("are open to listed pages, too", async () => {
-    const feed = await start({ config: { allowed_origins: ["https://ops.example"] } });
+    const feed = await startFeed({ config: { allowed_origins: ["https://ops.example"] } });
     expect(await statusOf(feed, { headers: { origin: "https://ops.example" } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "https://ops.example", host: "ops.example" } })).toBe(101);
     expect(await statusOf(feed, { headers: { origin: "http://ops.example" } })).toBe(403);
   });
 
   it("are bounded in number", async () => {
-    const feed = await start({ config: { limits: { clients_max: 2 } } });
+    const feed = await startFeed({ config: { limits: { clients_max: 2 } } });
     const first = await feed.connect();
     await feed.connect();
     expect(await statusOf(feed, {})).toBe(503);
@@ -82,7 +70,7 @@ describe("frames of clients", () => {
     ["a filter of numbers", '{"type":"subscribe","id":"1","channel":"stats","filter":{"a":1}}', { code: "bad-frame" }],
     ["no subscription to end", '{"type":"unsubscribe","id":"1"}', { code: "unknown-subscription", id: "1" }],
   ])("are answered with an error: %s", async (_, text, expected) => {
-    const feed = await start();
+    const feed = await startFeed();
     const client = await feed.connect();
     client.socket.send(text);
     expect(await client.waitFor("error")).toMatchObject(expected);
@@ -91,7 +79,7 @@ describe("frames of clients", () => {
   });
 
   it("may open a bounded number of subscriptions, each with its own id", async () => {
-    const feed = await start({ config: { limits: { subscriptions_max: 2 } } });
+    const feed = await startFeed({ config: { limits: { subscriptions_max: 2 } } });
     const client = await feed.connect();
     for (const id of ["1", "1", "2", "3"]) client.send({ type: "subscribe", id, channel: "stats" });
     expect((await client.waitFor("error", "1")).code).toBe("bad-frame");
@@ -102,7 +90,7 @@ describe("frames of clients", () => {
   });
 
   it("end the connection when they are too large or too often wrong", async () => {
-    const feed = await start();
+    const feed = await startFeed();
     const large = await feed.connect();
     large.socket.send(JSON.stringify({ type: "subscribe", id: "x".repeat(70_000), channel: "stats" }));
     await until("closed", () => large.closeCode !== undefined);
@@ -116,7 +104,7 @@ describe("frames of clients", () => {
 
 describe("stopping", () => {
   it("closes clients with 1001, is idempotent, and frees the port", async () => {
-    const feed = await startTestFeed();
+    const feed = await startFeed();
     const client = await feed.connect();
     client.send({ type: "subscribe", id: "1", channel: "alerts" });
     await client.waitFor("snapshot", "1");
@@ -124,7 +112,7 @@ describe("stopping", () => {
     await Promise.all([feed.feed.stop(), feed.feed.stop()]);
     await closed;
     expect(client.closeCode).toBe(CLOSE_SHUTTING_DOWN);
-    const next = await startTestFeed({ config: { port: feed.port } });
+    const next = await startFeed({ config: { port: feed.port } });
     await next.stop();
     await feed.stop();
   });

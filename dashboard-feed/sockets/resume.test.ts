@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Channel, Item, ReadingItem } from "../../contracts/feed/protocol.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { type WindowResult, windowKey } from "../../domain/window-result.ts";
@@ -10,24 +10,12 @@ import {
   appendReadings,
   appendWindows,
   reading,
-  startTestFeed,
+  startFeed,
   type TestClient,
   type TestFeed,
   until,
   windowResult,
 } from "../testing/test-kit.ts";
-
-const running: TestFeed[] = [];
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  return feed;
-}
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
 
 /** A cursor in the feed's own log. */
 async function cursorAt(feed: TestFeed, channel: Channel, place: string): Promise<string> {
@@ -57,7 +45,7 @@ describe("resuming from a cursor", () => {
     async (seed) => {
       const random = randomOf(seed);
       // The view keeps few changes, so a returning client often needs the log.
-      const feed = await start({ config: { history: { alert_changes_max: 8 } } });
+      const feed = await startFeed({ config: { history: { alert_changes_max: 8 } } });
       const undisturbed = await feed.connect();
       const channels = ["alerts", "windows", "readings"] as const;
       for (const channel of channels) subscribe(undisturbed, channel);
@@ -122,7 +110,7 @@ describe("resuming from a cursor", () => {
   );
 
   it("says at once that nothing was missed", async () => {
-    const feed = await start();
+    const feed = await startFeed();
     await appendAlert(feed.log, alertChange());
     await appendReadings(feed.log, [reading({ atUs: 1 })]);
     const first = await feed.connect();
@@ -147,7 +135,7 @@ describe("resuming from a cursor", () => {
       await appendAlert(log, alertChange({ id: `old-${i}` }));
       await appendReadings(log, [reading({ atUs: i })]);
     }
-    const one = await start({ log });
+    const one = await startFeed({ log });
     const client = await one.connect();
     subscribe(client, "alerts");
     subscribe(client, "readings");
@@ -155,7 +143,7 @@ describe("resuming from a cursor", () => {
     await client.close();
     for (let i = 0; i < 10; i++) await appendAlert(log, alertChange({ id: `new-${i}` }));
     await appendReadings(log, [reading({ atUs: 100, value: 100 })]);
-    const two = await start({ log, config: { history: { lookback_entries_max: 3 } } });
+    const two = await startFeed({ log, config: { history: { lookback_entries_max: 3 } } });
     await until("ready", () => two.feed.health().ready);
     await appendAlert(log, alertChange({ id: "live" }));
     const resumed = await two.connect();
@@ -173,7 +161,7 @@ describe("resuming from a cursor", () => {
 
   it("sends a gap and starts over when the log no longer holds what was missed", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs, messagesMax: 20 });
-    const feed = await start({ log, config: { history: { alert_changes_max: 10 } } });
+    const feed = await startFeed({ log, config: { history: { alert_changes_max: 10 } } });
     const client = await feed.connect();
     subscribe(client, "alerts");
     await client.waitFor("snapshot", "alerts");
@@ -199,7 +187,7 @@ describe("resuming from a cursor", () => {
     ["of another channel", "alerts", "1.0"],
     ["made up", "readings", "1.0; drop table"],
   ] as const)("answers a cursor %s with a gap and a snapshot", async (_, channel, place) => {
-    const feed = await start();
+    const feed = await startFeed();
     await appendReadings(feed.log, [reading({ atUs: 1 })]);
     const client = await feed.connect();
     subscribe(client, "readings", await cursorAt(feed, channel, place));
@@ -208,13 +196,13 @@ describe("resuming from a cursor", () => {
   });
 
   it("does not accept a deleted log's cursor for the present log", async () => {
-    const before = await start();
+    const before = await startFeed();
     for (let i = 0; i < 3; i++) await appendAlert(before.log, alertChange({ id: `before-${i}` }));
     const client = await before.connect();
     subscribe(client, "alerts");
     await until("all", () => client.items("alerts").length === 3);
     // Another log, already longer than the first.
-    const after = await start();
+    const after = await startFeed();
     for (let i = 0; i < 5; i++) await appendAlert(after.log, alertChange({ id: `after-${i}` }));
     const again = await after.connect();
     subscribe(again, "alerts", client.cursor("alerts"));
@@ -223,7 +211,7 @@ describe("resuming from a cursor", () => {
   });
 
   it("sends a gap for matching windows that were dropped before they could be sent, and continues", async () => {
-    const feed = await start({ config: { history: { windows_per_series_max: 3 } } });
+    const feed = await startFeed({ config: { history: { windows_per_series_max: 3 } } });
     const all = (device: string, starts: number[]) =>
       starts.map((start) => windowResult({ startUs: start * 60e6, labels: { device } }));
     await appendWindows(feed.log, { lastInput: 1 }, [...all("back", [1]), ...all("calm", [1])]);
@@ -262,7 +250,7 @@ describe("resuming from a cursor", () => {
   it("counts what was missed when a view begins after the cursor", async () => {
     const log = createMemoryLog({ nowUs: systemClock.nowUs });
     for (let i = 0; i < 50; i++) await appendReadings(log, [reading({ atUs: i })]);
-    const feed = await start({ log, config: { history: { lookback_entries_max: 10 } } });
+    const feed = await startFeed({ log, config: { history: { lookback_entries_max: 10 } } });
     const client = await feed.connect();
     subscribe(client, "readings", await cursorAt(feed, "readings", "20.65535"));
     // 41 to 50 are read back; 21 to 40 are not.

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { CLOSE_TOO_SLOW, type ReadingItem } from "../../contracts/feed/protocol.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
@@ -8,27 +8,14 @@ import {
   appendReadings,
   appendWindows,
   reading,
-  startTestFeed,
-  type TestFeed,
+  startFeed,
   until,
   windowResult,
 } from "../testing/test-kit.ts";
 
-const running: TestFeed[] = [];
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  return feed;
-}
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
-
 describe("a client that does not read", () => {
   it("is closed when alerts wait for it too long; other clients get every alert", async () => {
-    const feed = await start({
+    const feed = await startFeed({
       config: { limits: { buffered_size_coalesce: "64KiB", buffered_size_max: "128KiB", alerts_wait_max: "1500ms" } },
     });
     const slow = await feed.connect();
@@ -62,7 +49,7 @@ describe("a client that does not read", () => {
   });
 
   it("gets the newest values later, and costs a bounded buffer until then", async () => {
-    const feed = await start({ config: { limits: { buffered_size_coalesce: "64KiB" } } });
+    const feed = await startFeed({ config: { limits: { buffered_size_coalesce: "64KiB" } } });
     const slow = await feed.connect();
     const fast = await feed.connect();
     for (const client of [slow, fast]) client.send({ type: "subscribe", id: "r", channel: "readings", maxHz: 20 });
@@ -92,7 +79,7 @@ describe("a client that does not read", () => {
   });
 
   it("costs a bounded buffer for a minute of heavy traffic, and does not slow other clients", async () => {
-    const feed = await start({ config: { history: { windows_per_series_max: 20 } } });
+    const feed = await startFeed({ config: { history: { windows_per_series_max: 20 } } });
     const slow = await feed.connect();
     const fast = await feed.connect();
     for (const client of [slow, fast]) client.send({ type: "subscribe", id: "w", channel: "windows", maxHz: 20 });

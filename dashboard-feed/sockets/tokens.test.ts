@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { CLOSE_UNAUTHORIZED, type DeviceItem, type ReadingItem } from "../../contracts/feed/protocol.ts";
 import { bearerProtocol } from "../../contracts/feed-client/feed-client.ts";
@@ -13,25 +13,12 @@ import {
   appendReadings,
   appendWindows,
   reading,
-  startTestFeed,
+  startReadyFeed,
   type TestFeed,
   tokenFor,
   until,
   windowResult,
 } from "../testing/test-kit.ts";
-
-const running: TestFeed[] = [];
-
-async function start(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
-  const feed = await startTestFeed(options);
-  running.push(feed);
-  await until("ready", () => feed.feed.health().ready);
-  return feed;
-}
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
 
 const ops = tokenFor({ name: "ops" });
 const north = tokenFor({ name: "north", sites: ["north*"] });
@@ -53,7 +40,7 @@ async function refusalOf(feed: TestFeed, headers: Record<string, string>): Promi
 
 describe("a token", () => {
   it("comes in a header, as a subprotocol, or in the first frame", async () => {
-    const feed = await start({ config: { tokens } });
+    const feed = await startReadyFeed({ config: { tokens } });
     expect(await refusalOf(feed, { authorization: "Bearer nobody-knows-this-one" })).toBe(401);
     const byHeader = await feed.connect({ headers: { authorization: `Bearer ${ops.secret}` } });
     await byHeader.waitFor("welcome");
@@ -72,7 +59,7 @@ describe("a token", () => {
     ["is not known", '{"type":"auth","token":"nobody-knows-this-one"}'],
     ["is not shown", '{"type":"subscribe","id":"1","channel":"alerts"}'],
   ])("that %s ends the connection with 4401", async (_, text) => {
-    const feed = await start({ config: { tokens } });
+    const feed = await startReadyFeed({ config: { tokens } });
     const client = await feed.connect();
     client.socket.send(text);
     expect((await client.waitFor("error")).code).toBe("unauthorized");
@@ -82,7 +69,9 @@ describe("a token", () => {
   });
 
   it("must arrive soon, and only a bounded number of clients may be without one", async () => {
-    const feed = await start({ config: { tokens, limits: { auth_wait_max: "50ms", unauthenticated_max: 2 } } });
+    const feed = await startReadyFeed({
+      config: { tokens, limits: { auth_wait_max: "50ms", unauthenticated_max: 2 } },
+    });
     const silent = await Promise.all([feed.connect(), feed.connect()]);
     expect(await refusalOf(feed, {})).toBe(503);
     expect(await refusalOf(feed, { authorization: `Bearer ${ops.secret}` })).toBe(101);
@@ -93,13 +82,13 @@ describe("a token", () => {
   it("comes from the environment, and a missing or short one is an error that says how to fix it", async () => {
     const config = { tokens: [{ name: "ops", token_env: "OPS_TOKEN" }] };
     const env = { OPS_TOKEN: "from-the-environment" };
-    const feed = await start({ config, env });
+    const feed = await startReadyFeed({ config, env });
     const client = await feed.connect({ headers: { authorization: "Bearer from-the-environment" } });
     await client.waitFor("welcome");
-    await expect(startTestFeed({ config })).rejects.toThrow(
+    await expect(startReadyFeed({ config })).rejects.toThrow(
       /feed token "ops": the environment variable OPS_TOKEN is not set/,
     );
-    await expect(startTestFeed({ config, env: { OPS_TOKEN: "short" } })).rejects.toThrow(
+    await expect(startReadyFeed({ config, env: { OPS_TOKEN: "short" } })).rejects.toThrow(
       /feed token "ops": the token in OPS_TOKEN has 5 characters.*at least 16/,
     );
   });
@@ -107,7 +96,7 @@ describe("a token", () => {
 
 describe("what a token shows", () => {
   it("is its channels", async () => {
-    const feed = await start({ config: { tokens } });
+    const feed = await startReadyFeed({ config: { tokens } });
     const client = await feed.connect({ headers: { authorization: `Bearer ${windowsOnly.secret}` } });
     client.send({ type: "subscribe", id: "a", channel: "alerts" });
     client.send({ type: "subscribe", id: "w", channel: "windows" });
@@ -116,7 +105,7 @@ describe("what a token shows", () => {
   });
 
   it("is its sites, on every channel and with any filter", async () => {
-    const feed = await start({ config: { tokens } });
+    const feed = await startReadyFeed({ config: { tokens } });
     const client = await feed.connect({ headers: { authorization: `Bearer ${north.secret}` } });
     for (const channel of ["readings", "devices", "windows", "alerts"] as const) {
       client.send({ type: "subscribe", id: channel, channel, maxHz: 20 });
@@ -171,7 +160,7 @@ describe("what a token shows", () => {
   });
 
   it("is the same over HTTP", async () => {
-    const feed = await start({ config: { tokens } });
+    const feed = await startReadyFeed({ config: { tokens } });
     const rules = [
       { id: "cold", where: { site: "north" } },
       { id: "hot", where: { site: ["south", "east"] } },

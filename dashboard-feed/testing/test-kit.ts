@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import pino from "pino";
-import { vi } from "vitest";
+import { afterEach, vi } from "vitest";
 import { WebSocket } from "ws";
 import type { z } from "zod";
 import { serverFrameSchema } from "../../contracts/feed/frames.ts";
@@ -85,6 +85,26 @@ export async function startTestFeed(
       await feed.stop();
     },
   };
+}
+
+const running: TestFeed[] = [];
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((feed) => feed.stop()));
+});
+
+/** Starts a feed that stops after the test. */
+export async function startFeed(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
+  const feed = await startTestFeed(options);
+  running.push(feed);
+  return feed;
+}
+
+/** Starts a feed that stops after the test, and waits until it is ready. */
+export async function startReadyFeed(options?: Parameters<typeof startTestFeed>[0]): Promise<TestFeed> {
+  const feed = await startFeed(options);
+  await until("ready", () => feed.feed.health().ready);
+  return feed;
 }
 
 /** A strict client: every frame must match docs/asyncapi.yaml. */

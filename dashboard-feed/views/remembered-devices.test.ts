@@ -1,21 +1,12 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { DeviceItem, ReadingItem } from "../../contracts/feed/protocol.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
-import { appendReadings, reading, startTestFeed, type TestFeed, until } from "../testing/test-kit.ts";
+import { appendReadings, reading, startReadyFeed, type TestFeed, until } from "../testing/test-kit.ts";
 
 const MIN = 60_000_000;
-const running: TestFeed[] = [];
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((feed) => feed.stop()));
-});
-
-async function start(log: ReturnType<typeof createMemoryLog>): Promise<TestFeed> {
-  const feed = await startTestFeed({ log, config: { history: { lookback_entries_max: 1 } } });
-  running.push(feed);
-  await until("ready", () => feed.feed.health().ready);
-  return feed;
+function start(log: ReturnType<typeof createMemoryLog>): Promise<TestFeed> {
+  return startReadyFeed({ log, config: { history: { lookback_entries_max: 1 } } });
 }
 
 test("a device that died long before a restart is still there, silent since it stopped", async () => {
@@ -38,7 +29,6 @@ test("a device that died long before a restart is still there, silent since it s
   client.send({ type: "subscribe", id: "d", channel: "devices" });
   await until("both devices", () => new Set(client.items<DeviceItem>("d").map(({ device }) => device)).size === 2);
   await first.stop();
-  running.length = 0;
 
   const second = await start(log);
   const again = await second.connect();

@@ -2,6 +2,7 @@ import { afterEach, expect, it } from "vitest";
 import { decodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import type { Reading } from "../../domain/reading.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
+import type { Log } from "../../platform/log/port.ts";
 import { rowsOf, rowText } from "../common/batch-rows.ts";
 import { StorageEvents } from "../common/events.ts";
 import { type Batch, NO_POSITION, type Position, StoreClosedError, type StoreWriter } from "../common/store.ts";
@@ -48,11 +49,13 @@ function reading(n: number): Reading {
   return { device: "d", metric: "m", tags: {}, atUs: T0 + n, value: n };
 }
 
-it("sets a message aside that fails three times alone, and goes on with all others in order", async () => {
-  const log = createMemoryLog({ nowUs: () => Date.now() * 1000 });
-  const deps = testDeps({ log });
-  for (let i = 0; i < 20; i++) await log.append({ subject: "readings.0", payload: frameOf([reading(i)]) });
-  const store = storeWithBug((text) => /"value":(7|13)}/.test(text));
+interface LaneParts {
+  readonly log: Log;
+  readonly store: StoreWriter;
+  readonly deps: ReturnType<typeof testDeps>;
+}
+
+function startLane({ log, store, deps }: LaneParts): void {
   const lane = new Lane({
     stream: "READINGS",
     log,
@@ -64,6 +67,14 @@ it("sets a message aside that fails three times alone, and goes on with all othe
   });
   lanes.push(lane);
   lane.start();
+}
+
+it("sets a message aside that fails three times alone, and goes on with all others in order", async () => {
+  const log = createMemoryLog({ nowUs: () => Date.now() * 1000 });
+  const deps = testDeps({ log });
+  for (let i = 0; i < 20; i++) await log.append({ subject: "readings.0", payload: frameOf([reading(i)]) });
+  const store = storeWithBug((text) => /"value":(7|13)}/.test(text));
+  startLane({ log, store, deps });
   await eventually("18 rows are stored", () => store.rows.length === 18, 60_000);
   const values = store.rows.map((text) => (JSON.parse(text) as Reading).value);
   expect(values).toEqual([...Array(20).keys()].filter((n) => n !== 7 && n !== 13));
@@ -94,17 +105,7 @@ it("blames no message for a store that was closed", async () => {
       return inner.write(batch);
     },
   };
-  const lane = new Lane({
-    stream: "READINGS",
-    log,
-    store,
-    builder: new ReadingsBuilder({ rowsMax: 1_000, seriesMax: 1_000 }),
-    events: new StorageEvents(deps.logger, deps.metrics),
-    lingerMs: 1,
-    nowUs: () => 1,
-  });
-  lanes.push(lane);
-  lane.start();
+  startLane({ log, store, deps });
   await eventually("the row is stored", () => inner.rows.length === 1, 60_000);
   expect((await log.bounds("DEADLETTERS")).messages).toBe(0);
 }, 90_000);

@@ -43,9 +43,10 @@ describe("clients whose messages take long leave room for others", () => {
 
 describe("a client that publishes faster than it may", () => {
   it.each([
-    ["messages", { messages_per_second_max: 50 }, 125, 1],
-    ["bytes", { bytes_per_second_max: "100KiB" }, 50, 5 * 1_024],
-  ])("is read more slowly, and loses none of its %s", async (limit, limits, count, bytes) => {
+    ["messages", { messages_per_second_max: 50 }, 125, 1, 1_400],
+    // What is read at once, up to 64 KiB, may overdraw at the end.
+    ["bytes", { bytes_per_second_max: "100KiB" }, 50, 5 * 1_024, 800],
+  ])("is read more slowly, and loses none of its %s", async (limit, limits, count, bytes, leastMs) => {
     const { port, gate, metric } = await startTestBroker({ limits });
     const fast = await RawClient.connected(port, { clientId: "fast", keepalive: 1 });
     const startedMs = performance.now();
@@ -54,7 +55,7 @@ describe("a client that publishes faster than it may", () => {
     await publishAll(honest, 20);
     await until(() => fast.ids("puback").length === count, "all acknowledgements", WAIT_MS_MAX);
     // It has two and a half seconds' worth, of which the first second's is free.
-    expect(performance.now() - startedMs).toBeGreaterThan(1_200);
+    expect(performance.now() - startedMs).toBeGreaterThan(leastMs);
     expect(gate.messages.filter(({ topic }) => topic === "fast")).toHaveLength(count);
     expect(await metric("weir_broker_slowed_total", { limit })).toBeGreaterThan(0);
     expect(await metric("weir_broker_refused_total")).toBe(0);

@@ -205,6 +205,7 @@ describe("storage while InfluxDB is unavailable", () => {
 
   it("counts points that the bucket's own retention drops", async () => {
     await start(influxd.url, { retention: 30 * 86_400_000_000 });
+    await eventually("the bucket has the retention", () => said("old results deleted") > 0);
     const nowUs = Date.now() * 1000;
     await append([
       reading(0, { atUs: nowUs }),

@@ -97,9 +97,11 @@ describe.skipIf(executablePath === undefined)("a year with one excursion", () =>
     const description = await page.locator(".chart-plot").getAttribute("aria-label");
     expect(description).toContain(`lowest ${whole[0]}, highest ${whole[2]}`);
 
-    // A mode has a timeline instead of a line.
+    // A mode has a timeline instead of a line. Its history arrives by a question of its own, after the chart's.
     const modes = Math.ceil(READINGS / READINGS_PER_MODE);
-    expect(await page.locator(".word[data-metric=mode]").getAttribute("data-runs")).toBe(String(modes));
+    await expect
+      .poll(() => page.locator(".word[data-metric=mode]").getAttribute("data-runs"), WAIT)
+      .toBe(String(modes));
     expect(await page.locator(".word-current").textContent()).toBe(year.at(-1)?.mode);
 
     await page.getByRole("button", { name: "30 days" }).click();

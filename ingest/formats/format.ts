@@ -1,9 +1,5 @@
 import type { z } from "zod";
 import type { ReadingValue } from "../../domain/reading.ts";
-import type { TimestampUnit } from "./timestamp.ts";
-
-/** Receives a decoded reading. Returns false if the metric's name is invalid; the reading is then not stored. */
-export type OnReading = (metric: string, value: ReadingValue, atUs: number | undefined) => boolean;
 
 /** Why a payload, or a part of it, has no readings. */
 export interface PayloadProblem {
@@ -13,11 +9,8 @@ export interface PayloadProblem {
   readonly position?: number;
 }
 
-/** A source's settings for its payloads, in any format. */
-export interface PayloadRules {
-  readonly timestampField: string | undefined;
-  readonly timestampUnit: TimestampUnit;
-  readonly wants: (metric: string) => boolean;
+/** How much one message may hold. */
+export interface PayloadLimits {
   readonly readingsMax: number;
   readonly nestingMax: number;
   readonly textBytesMax: number;
@@ -26,21 +19,84 @@ export interface PayloadRules {
 }
 
 /**
- * Decodes one payload. `metric` is the one in the topic, or "". Returns the first problem; valid readings beside it
- * still count. Hot: it runs for every message, and allocates only what a message needs.
+ * What a format makes of bytes: plain data. Keys that are not text become text; times become ISO 8601 text; whole
+ * numbers that a double cannot hold become bigint. `null`, `undefined` and NaN are no value.
  */
-export type Decode = (payload: Uint8Array, metric: string, onReading: OnReading) => PayloadProblem | undefined;
+export type Tree =
+  | null
+  | undefined
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly Tree[]
+  | { readonly [name: string]: Tree };
 
-/** One payload format: an entry of the table in `formats.ts`. */
-export interface Format {
+/** `value` is a `Tree`. A problem beside a value means that a part of the payload is readable. */
+export interface Parsed {
+  readonly value?: unknown;
+  readonly problem?: PayloadProblem;
+}
+
+export type Parse = (payload: Uint8Array) => Parsed;
+
+/** A value that a payload names itself. The reader may reuse the object. */
+export interface Sample {
+  readonly metric: string;
+  /** A scalar. */
+  readonly value: Tree;
+  /** Undefined: the payload has no time for it. */
+  readonly atUs?: number | undefined;
+  readonly device?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+}
+
+export type OnSample = (sample: Sample) => void;
+
+/** Returns the first problem; the samples beside it still count. */
+export type ReadSamples = (message: SampledMessage, onSample: OnSample) => PayloadProblem | undefined;
+
+export interface SampledMessage {
+  readonly payload: Uint8Array;
+  readonly topic: string;
+  readonly receivedAtUs: number;
+}
+
+/** What a format gets for one source. */
+export interface FormatContext {
+  readonly limits: PayloadLimits;
+  /** The output of the format's `options`. */
+  readonly options: unknown;
+}
+
+/**
+ * One payload format: an entry of the table in `formats.ts`. It only reads bytes. Names, times, filters and the
+ * conversion of values are the mapping's, and work the same for every format.
+ */
+export type Format = {
   /** A description of the payload for the reference of `weir.yaml`: a phrase that follows the format's name. */
   readonly doc: string;
   /** A payload that shows everything the format can express, and its readings for the metric `metric`. */
-  readonly example: { readonly payload: string; readonly readings: readonly (readonly [string, ReadingValue])[] };
+  readonly example: {
+    readonly payload: string | Uint8Array;
+    readonly readings: readonly (readonly [string, ReadingValue])[];
+  };
   /** The payload does not name its metric, so the topic must, with `{metric}`. */
   readonly needsMetric: boolean;
   /** Settings, all with defaults, for formats that have any: `format: { csv: { separator: ";" } }`. */
   readonly options?: z.ZodObject;
-  /** Called once for each source; `options` is the schema's output. */
-  decoder(rules: PayloadRules, options: unknown): Decode;
-}
+} & (
+  | {
+      readonly kind: "tree";
+      /** Where an object holds the value of the topic's metric. Undefined: its fields name their metrics. */
+      readonly valueField?: string;
+      /** Called once for each source. */
+      parser(context: FormatContext): Parse;
+    }
+  | {
+      readonly kind: "samples";
+      /** Called once for each source. */
+      reader(context: FormatContext): ReadSamples;
+    }
+);

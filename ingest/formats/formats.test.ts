@@ -4,10 +4,12 @@ import { z } from "zod";
 import type { ReadingValue } from "../../domain/reading.ts";
 import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
 import { ingestConfigSchema } from "../common/config.ts";
+import { decoder, decoderOf } from "../mapping/decoder.ts";
+import type { PayloadRules } from "../mapping/rules.ts";
 import { hasControlCharacter } from "../names/names.ts";
 import { decodeWith, STRICT_RULES } from "../testing/decode-with.ts";
-import type { Format, PayloadRules } from "./format.ts";
-import { decoderOf, FORMATS, FORMATS_DOC, type FormatName, schemaOf } from "./formats.ts";
+import type { Format } from "./format.ts";
+import { FORMATS, FORMATS_DOC, type FormatName, schemaOf } from "./formats.ts";
 
 /** Writes the suite's test data in one format. */
 interface Samples {
@@ -40,7 +42,7 @@ const AT = 1_763_769_600_000_001;
 
 describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) => {
   const samples = SAMPLES[name as FormatName];
-  const decode = format.decoder(LIMITS, format.options?.parse({}));
+  const decode = decoder(format, LIMITS, format.options?.parse({}));
 
   function expectHarmless(payload: string | Uint8Array): void {
     const { readings, problem } = decodeWith(decode, payload);
@@ -88,7 +90,7 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
   });
 
   test("reads only wanted metrics", () => {
-    const other = format.decoder({ ...LIMITS, wants: (metric) => metric !== "metric" }, format.options?.parse({}));
+    const other = decoder(format, { ...LIMITS, wants: (metric) => metric !== "metric" }, format.options?.parse({}));
     expect(decodeWith(other, samples.payloadOf(1))).toEqual({ readings: [], problem: undefined });
   });
 
@@ -167,7 +169,7 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
 
 test("a format with options is written as an object", () => {
   const options = z.strictObject({ separator: z.string().default(",") });
-  const list: Format = { ...FORMATS.value, options, decoder: () => () => undefined };
+  const list: Format = { ...FORMATS.value, options };
   const schema = schemaOf({ json: FORMATS.json, list });
   expect(schema.parse("json")).toBe("json");
   expect(schema.parse("list")).toBe("list");

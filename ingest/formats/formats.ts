@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { keysOf } from "../../domain/keys-of.ts";
-import type { Decode, Format, PayloadRules } from "./format.ts";
+import type { Format } from "./format.ts";
 import { JSON_FORMAT } from "./json.ts";
 import { VALUE_FORMAT } from "./value.ts";
 
@@ -39,12 +39,8 @@ export function needsMetric(format: FormatConfig): boolean {
   return formatOf(format).entry.needsMetric;
 }
 
-export function decoderOf(format: FormatConfig, rules: PayloadRules): Decode {
-  const { entry, options } = formatOf(format);
-  return entry.decoder(rules, options);
-}
-
-function formatOf(
+/** The entry of a format, and its options. */
+export function formatOf(
   config: FormatConfig,
   table: Readonly<Record<string, Format>> = FORMATS,
 ): { readonly entry: Format; readonly options: unknown } {

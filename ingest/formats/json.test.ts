@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
+import { decoder } from "../mapping/decoder.ts";
+import type { PayloadRules } from "../mapping/rules.ts";
+import { parseTimestampUs } from "../mapping/timestamp.ts";
 import { decodeWith, STRICT_RULES } from "../testing/decode-with.ts";
-import type { PayloadRules } from "./format.ts";
 import { JSON_FORMAT } from "./json.ts";
-import { parseTimestampUs } from "./timestamp.ts";
 
 function json(payload: string, over: Partial<PayloadRules> = {}) {
-  return decodeWith(JSON_FORMAT.decoder({ ...STRICT_RULES, ...over }), payload);
+  return decodeWith(decoder(JSON_FORMAT, { ...STRICT_RULES, ...over }, undefined), payload);
 }
 
 const AT = 1_763_769_600_000_000;
@@ -153,7 +154,7 @@ test("a name that is too long loses only its own reading", () => {
 
 test("a name that `onReading` refuses is a bad name", () => {
   const detail = 'the name of metric "a\\u0001" has a control character';
-  const decode = JSON_FORMAT.decoder(STRICT_RULES);
+  const decode = decoder(JSON_FORMAT, STRICT_RULES, undefined);
   const payload = new TextEncoder().encode('{"a\\u0001": 1}');
   expect(decode(payload, "", () => false)).toEqual({ reason: "bad-name", detail });
 });

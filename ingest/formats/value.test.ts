@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
+import { decoder } from "../mapping/decoder.ts";
 import { decodeWith, STRICT_RULES } from "../testing/decode-with.ts";
 import { VALUE_FORMAT } from "./value.ts";
 
 function value(payload: string) {
-  return decodeWith(VALUE_FORMAT.decoder(STRICT_RULES), payload, "m");
+  return decodeWith(decoder(VALUE_FORMAT, STRICT_RULES, undefined), payload, "m");
 }
 
 test.each([

@@ -1,7 +1,8 @@
 import type { FrameWriter } from "../../domain/frame-writer.ts";
 import { kindOf, type ReadingValue } from "../../domain/reading.ts";
 import type { InboundMessage } from "../../platform/publish-gate.ts";
-import type { OnReading, PayloadProblem } from "../formats/format.ts";
+import type { PayloadProblem } from "../formats/format.ts";
+import type { OnReading } from "../mapping/rules.ts";
 import type { Route } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
 

@@ -1,5 +1,6 @@
 import type { ReadingValue } from "../../domain/reading.ts";
-import type { Decode, PayloadProblem, PayloadRules } from "../formats/format.ts";
+import type { PayloadProblem } from "../formats/format.ts";
+import type { Decode, PayloadRules } from "../mapping/rules.ts";
 
 /** Rules with low limits, so that small payloads exceed them. */
 export const STRICT_RULES: PayloadRules = {

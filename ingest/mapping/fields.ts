@@ -1,5 +1,6 @@
+import type { PayloadProblem } from "../formats/format.ts";
 import { kindName, nameFault, shownName, shownValue } from "../names/names.ts";
-import type { OnReading, PayloadProblem, PayloadRules } from "./format.ts";
+import type { OnReading, PayloadRules } from "./rules.ts";
 import { parseTimestampUs } from "./timestamp.ts";
 
 /** Reads readings from parsed JSON, for formats that contain JSON objects. */

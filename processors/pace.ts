@@ -61,12 +61,7 @@ export class Pace {
 
   /** Resolves when no partition that catches up is far behind an entry of this stored time. */
   async waitFor(nextUs: number): Promise<void> {
-    this.#nextUs = nextUs;
-    if (this.#askedAtMs === undefined) {
-      this.#askedAtMs = performance.now();
-      this.#publish(true);
-    } else if (nextUs - (this.#publishedUs ?? 0) > SLACK_US / 2) this.#publish(false);
-    while (!this.#stopped && this.#isAhead(nextUs)) {
+    while (this.holds(nextUs)) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, RECHECK_MS);
         this.#wake = () => {
@@ -75,6 +70,17 @@ export class Pace {
         };
       });
     }
+  }
+
+  /** Notes the stored time of the next entry. Returns whether it must wait for another partition that catches up. */
+  holds(nextUs: number): boolean {
+    if (this.#stopped) return false;
+    this.#nextUs = nextUs;
+    if (this.#askedAtMs === undefined) {
+      this.#askedAtMs = performance.now();
+      this.#publish(true);
+    } else if (nextUs - (this.#publishedUs ?? 0) > SLACK_US / 2) this.#publish(false);
+    return this.#isAhead(nextUs);
   }
 
   #isAhead(nextUs: number): boolean {

@@ -97,6 +97,34 @@ test("a second processor of the same partition fails instead of doubling results
   expect((await published(log, 0)).windows).toEqual(expected);
 });
 
+test("a task that catches up saves its state on the way, and can be given away on the way", async () => {
+  const random = seeded(1);
+  const log = createMemoryLog({ nowUs: () => 1000 });
+  async function savedSequence(): Promise<number> {
+    const record = await log.records.get("checkpoint.0");
+    return record === undefined ? 0 : JSON.parse(new TextDecoder().decode(record.value)).sequence;
+  }
+  async function live(until: (life: ReturnType<typeof startTask>) => Promise<unknown>): Promise<void> {
+    const life = startTask(log, () => 1000, 1);
+    await until(life);
+    await life.runner.stop();
+    await life.ended;
+  }
+  await live(({ ready }) => ready);
+  const rulesAt = await savedSequence();
+  for (let i = 0; i < 4_000; i++) {
+    await log.append({ subject: "readings.0", payload: encodeEntry(makeEntry(i, random)) });
+  }
+  const { lastSequence } = await log.bounds("READINGS");
+  await live(() => expect.poll(savedSequence, { interval: 1 }).toBeGreaterThan(rulesAt));
+  expect(await savedSequence()).toBeLessThan(lastSequence);
+  await live(({ ready }) => ready);
+  expect(await savedSequence()).toBe(lastSequence);
+  const expected = await fold(log, 0, 1);
+  expect(expected.windows.length).toBeGreaterThan(1_000);
+  expect((await published(log, 0)).windows).toEqual(expected.windows);
+});
+
 test("without rules over several devices nothing is forwarded, and a share writes nothing", async () => {
   let nowUs = 1000;
   const log = createMemoryLog({ nowUs: () => nowUs });

@@ -1,4 +1,3 @@
-import { DEVICE_LEDGERS, type DeviceLedgersReport } from "../contracts/device-ledgers.ts";
 import { FrameReader, type LogEntry, SeriesTable } from "../domain/frame-reader.ts";
 import { encodeRuleSet, encodeTick } from "../domain/frame-writer.ts";
 import { US_PER_MS } from "../domain/time.ts";
@@ -24,6 +23,7 @@ import { EntriesAside } from "./entries-aside.ts";
 import type { ProcessorEvents } from "./events.ts";
 import { GroupForwarder } from "./group-forwarder.ts";
 import { Pace } from "./pace.ts";
+import { publishLedgers } from "./publish-ledgers.ts";
 import { NOTHING_SAVED, pauseAfter, type SaveTimes } from "./save-times.ts";
 import { TimeSlice } from "./time-slice.ts";
 import { WindowsPublisher } from "./windows-publisher.ts";
@@ -44,8 +44,6 @@ export interface PartitionOptions {
 
 /** When more results wait to be published, reading the log pauses. */
 const WAITING_RESULTS_MAX = 50_000;
-/** Device names may be long, and a message of the bus has a limit. */
-const LEDGER_CHARACTERS_PER_MESSAGE = 200_000;
 
 /**
  * One life of a task, starting from a checkpoint: read the log, step, publish, save. It ends by `stop` or with an
@@ -149,7 +147,10 @@ export class PartitionRunner {
     await this.#save();
   }
 
-  /** Ends `run` after everything that was read is processed, published and saved. */
+  /**
+   * Ends `run` after everything that was read is processed, published and saved. While the task catches up, it ends
+   * with the entry that it is at.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#pace?.stop();
@@ -197,35 +198,56 @@ export class PartitionRunner {
 
   async #consume(reader: LogReader): Promise<void> {
     for await (const batch of reader) {
-      await this.#inTurn(() => this.#processBatch(batch));
-      await this.#caughtUp();
-      if (this.#waiting > WAITING_RESULTS_MAX) await this.#drain();
+      const slice = new TimeSlice();
+      for (let next = 0; next < batch.length && !this.#leaves; ) {
+        if (this.#isPaced) await this.#pace?.waitFor((batch[next] as LogMessage).storedAtUs);
+        next = await this.#inTurn(() => this.#processSome(batch, next, slice));
+        await this.#caughtUp();
+        if (this.#waiting > WAITING_RESULTS_MAX) await this.#drain();
+        if (slice.over) await slice.rest();
+      }
     }
     await this.#drain();
+  }
+
+  /** While it catches up, a task that is given away leaves the rest of a batch to its next owner. */
+  get #leaves(): boolean {
+    return this.#stopped && this.#sequence < this.#catchUpTo;
   }
 
   get #waiting(): number {
     return (this.#windows?.waiting ?? 0) + this.#alerts.waiting + (this.#forwarder?.waiting ?? 0);
   }
 
-  async #processBatch(batch: readonly LogMessage[]): Promise<void> {
+  /**
+   * Processes entries of a batch from an index on, for a slice of time. Resolves to the index of the next one. While a
+   * task catches up, a batch may take seconds, and its state must be saved in between.
+   */
+  async #processSome(batch: readonly LogMessage[], from: number, slice: TimeSlice): Promise<number> {
     const { task, events, clock } = this.#options;
     const before = this.#step.ledger;
     const refused = this.#step.refusals;
-    const slice = new TimeSlice();
-    for (const message of batch) {
-      if (this.#sequence < this.#catchUpTo && this.#forwarder?.forwards) await this.#pace?.waitFor(message.storedAtUs);
-      const settingAside = this.#processOrSetAside(message);
+    let next = from;
+    do {
+      const settingAside = this.#processOrSetAside(batch[next++] as LogMessage);
       if (settingAside !== undefined) await settingAside;
       if (this.#forwarder?.mustOpen) await this.#forwarder.open();
-      if (slice.over) await slice.rest();
-    }
-    const lagUs = clock.nowUs() - (batch.at(-1)?.storedAtUs ?? 0);
-    events.entriesProcessed(batch.length);
+    } while (next < batch.length && !slice.over && !this.#mustWait(batch[next] as LogMessage));
+    const lagUs = clock.nowUs() - (batch[next - 1] as LogMessage).storedAtUs;
+    events.entriesProcessed(next - from);
     events.rulesQuarantined(task, this.#step.quarantined);
     events.readingsRefused(task, this.#step.refusals - refused);
     events.ledgerMoved(before, this.#step.ledger);
     events.figuresMoved(task, { lagUs, keys: this.#step.keyCount });
+    return next;
+  }
+
+  get #isPaced(): boolean {
+    return this.#sequence < this.#catchUpTo && this.#forwarder?.forwards === true;
+  }
+
+  #mustWait({ storedAtUs }: LogMessage): boolean {
+    return this.#isPaced && this.#pace?.holds(storedAtUs) === true;
   }
 
   /** Undefined when the entry is processed. */
@@ -280,7 +302,8 @@ export class PartitionRunner {
   /** Advances time when the task's input is quiet and something is due. */
   async #tick(): Promise<void> {
     const { log, clock } = this.#options;
-    this.#publishLedgers();
+    // Shares publish none: their readings come from partitions, which publish them.
+    if (this.#input.kind === "partition") publishLedgers(this.#step, log.bus);
     const quiet = !this.#active;
     this.#active = false;
     if (!quiet) return;
@@ -298,15 +321,6 @@ export class PartitionRunner {
     const { task, events, log } = this.#options;
     if (this.#sequence < this.#catchUpTo || this.#waiting > 0 || !log.healthy()) return;
     events.figuresMoved(task, { lagUs: 0, keys: this.#step.keyCount });
-  }
-
-  /** For views of devices. Shares publish none: their readings come from partitions, which publish them. */
-  #publishLedgers(): void {
-    if (this.#input.kind !== "partition") return;
-    const changed = this.#step.ledgers.takeChanged(LEDGER_CHARACTERS_PER_MESSAGE);
-    if (changed.size === 0) return;
-    const report: DeviceLedgersReport = Object.fromEntries(changed);
-    this.#options.log.bus.publish(DEVICE_LEDGERS, report);
   }
 
   #saveIn(ms: number): void {

@@ -1,3 +1,5 @@
+import { encode as msgpackOf } from "@msgpack/msgpack";
+import { Encoder } from "cbor-x";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -14,18 +16,42 @@ import { FORMATS, FORMATS_DOC, type FormatName, schemaOf } from "./formats.ts";
 /** Writes the suite's test data in one format. */
 interface Samples {
   /** A payload with one reading of `metric`, with a time in microseconds if one is given. */
-  payloadOf(value: ReadingValue, atUs?: number): string;
+  payloadOf(value: ReadingValue, atUs?: number | string): string | Uint8Array;
+  /** The name that the reading gets; `metric` by default. */
+  readonly metric?: string;
+  /** The reading's value, in formats that do not tell numbers from texts. */
+  readonly read?: (value: ReadingValue) => ReadingValue;
   /** A payload with many readings; undefined if the format holds only one. */
-  readonly many?: (readings: number) => string;
+  readonly many?: (readings: number) => string | Uint8Array;
   /** Payloads that are not in this format. */
-  readonly bad: readonly string[];
+  readonly bad: readonly (string | Uint8Array)[];
+}
+
+const cborEncoder = new Encoder({ useRecords: false, mapsAsObjects: true });
+
+function timed(value: ReadingValue, atUs: number | string | undefined) {
+  return { metric: value, ...(atUs === undefined ? {} : { ts: atUs }) };
+}
+
+function rowsOf(readings: number) {
+  return Array.from({ length: readings }, () => ({ metric: 1 }));
+}
+
+function quoted(value: ReadingValue, quote: string): string {
+  if (typeof value !== "string") return String(value);
+  return `"${value.replace(/["\\]/g, (character) => (quote === "\\" || character === '"' ? quote : "") + character)}"`;
+}
+
+function senmlField(value: ReadingValue): string {
+  if (typeof value === "number") return "v";
+  return typeof value === "boolean" ? "vb" : "vs";
 }
 
 /** A format without samples does not compile. */
 const SAMPLES: Readonly<Record<FormatName, Samples>> = {
   json: {
-    payloadOf: (value, atUs) => JSON.stringify({ metric: value, ...(atUs === undefined ? {} : { ts: atUs }) }),
-    many: (readings) => JSON.stringify(Array.from({ length: readings }, () => ({ metric: 1 }))),
+    payloadOf: (value, atUs) => JSON.stringify(timed(value, atUs)),
+    many: (readings) => JSON.stringify(rowsOf(readings)),
     bad: ["", "5", "{", '{"metric": 1', "metric=1", '{"metric": 1e999}'],
   },
   value: {
@@ -35,6 +61,38 @@ const SAMPLES: Readonly<Record<FormatName, Samples>> = {
     },
     bad: ["{", '{"v": 1}', '{"value": 1', '{"value": [1]}', '{"value": 1e999}'],
   },
+  cbor: {
+    payloadOf: (value, atUs) => cborEncoder.encode(timed(value, atUs)),
+    many: (readings) => cborEncoder.encode(rowsOf(readings)),
+    bad: ["", "5", '{"metric": 1}', Buffer.from("a1666d6574726963", "hex"), Buffer.from("a0a0", "hex")],
+  },
+  msgpack: {
+    payloadOf: (value, atUs) => msgpackOf(timed(value, atUs)),
+    many: (readings) => msgpackOf(rowsOf(readings)),
+    bad: ["", "5", '{"metric": 1}', Buffer.from("81a66d6574726963", "hex"), Buffer.from("8080", "hex")],
+  },
+  senml: {
+    payloadOf(value, atUs) {
+      const bt = typeof atUs === "number" ? atUs / 1e6 : atUs;
+      return JSON.stringify([{ ...(bt === undefined ? {} : { bt }), n: "metric", [senmlField(value)]: value }]);
+    },
+    many: (readings) => JSON.stringify(Array.from({ length: readings }, () => ({ n: "metric", v: 1 }))),
+    bad: ["", "5", "{}", "[5]", '[{"n": "metric"}]', Buffer.from("81a10063", "hex")],
+  },
+  "line-protocol": {
+    metric: "metric.value",
+    payloadOf: (value, atUs) =>
+      `metric value=${quoted(value, "\\")}${atUs === undefined ? "" : ` ${atUs}`}${typeof atUs === "number" ? "000" : ""}`,
+    many: (readings) => "metric value=1\n".repeat(readings),
+    bad: ["metric", "metric value", "metric value=x", 'metric value="x', "metric value=1 2 3", "=1"],
+  },
+  csv: {
+    read: String,
+    payloadOf: (value, atUs) =>
+      atUs === undefined ? `metric\n${quoted(value, '"')}\n` : `metric,ts\n${quoted(value, '"')},${atUs}\n`,
+    many: (readings) => `metric\n${"1\n".repeat(readings)}`,
+    bad: ['metric\n"1', "metric,metric\n1,2\n", "metric,ts\n1,2,3\n"],
+  },
 };
 
 const LIMITS: PayloadRules = { ...STRICT_RULES, textBytesMax: 4_096, nameBytesMax: 256 };
@@ -42,13 +100,14 @@ const AT = 1_763_769_600_000_001;
 
 describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) => {
   const samples = SAMPLES[name as FormatName];
+  const { metric = "metric", read = (value) => value } = samples;
   const decode = decoder(format, LIMITS, format.options?.parse({}));
 
   function expectHarmless(payload: string | Uint8Array): void {
     const { readings, problem } = decodeWith(decode, payload);
     expect(readings.length).toBeLessThanOrEqual(LIMITS.readingsMax);
-    for (const [metric, value, atUs] of readings) {
-      expect(metric).not.toBe("");
+    for (const [name, value, atUs] of readings) {
+      expect(name).not.toBe("");
       if (typeof value === "number") expect(Number.isFinite(value)).toBe(true);
       if (typeof value === "string") expect(Buffer.byteLength(value)).toBeLessThanOrEqual(LIMITS.textBytesMax);
       if (atUs !== undefined) expect(Number.isSafeInteger(atUs)).toBe(true);
@@ -80,17 +139,18 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
   ])("decodes %j", (value) => {
     const { readings, problem } = decodeWith(decode, samples.payloadOf(value));
     expect(problem).toBeUndefined();
-    expect(readings).toEqual([["metric", value, undefined]]);
+    expect(readings).toEqual([[metric, read(value), undefined]]);
   });
 
   test("decodes times, and refuses anything else as a time", () => {
-    expect(decodeWith(decode, samples.payloadOf(1, AT)).readings).toEqual([["metric", 1, AT]]);
-    const badTime = samples.payloadOf(1, AT).replace(String(AT), '"yesterday"');
-    expect(decodeWith(decode, badTime)).toMatchObject({ readings: [], problem: { reason: "bad-timestamp" } });
+    expect(decodeWith(decode, samples.payloadOf(1, AT)).readings).toEqual([[metric, read(1), AT]]);
+    // A format whose times are not fields refuses them itself.
+    const reason = format.kind === "tree" ? "bad-timestamp" : "bad-payload";
+    expect(decodeWith(decode, samples.payloadOf(1, "yesterday"))).toMatchObject({ readings: [], problem: { reason } });
   });
 
   test("reads only wanted metrics", () => {
-    const other = decoder(format, { ...LIMITS, wants: (metric) => metric !== "metric" }, format.options?.parse({}));
+    const other = decoder(format, { ...LIMITS, wants: (wanted) => wanted !== metric }, format.options?.parse({}));
     expect(decodeWith(other, samples.payloadOf(1))).toEqual({ readings: [], problem: undefined });
   });
 
@@ -123,16 +183,16 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
   });
 
   test("reports a metric name that `onReading` refuses", () => {
-    const payload = new TextEncoder().encode(samples.payloadOf(1));
+    const payload = Buffer.from(samples.payloadOf(1));
     expect(decode(payload, "metric", () => false)).toMatchObject({ reason: "bad-name" });
   });
 
   test("refuses control characters in names, and in texts either keeps or refuses them", () => {
     for (const text of ["a\u0000b", "\u0007", "a\u0085"]) {
       const { readings, problem } = decodeWith(decode, samples.payloadOf(text));
-      if (problem === undefined) expect(readings).toEqual([["metric", text, undefined]]);
+      if (problem === undefined) expect(readings).toEqual([[metric, text, undefined]]);
       else expect(problem.reason).toBe("bad-payload");
-      expect(readings.every(([metric]) => !hasControlCharacter(metric))).toBe(true);
+      expect(readings.every(([name]) => !hasControlCharacter(name))).toBe(true);
     }
   });
 

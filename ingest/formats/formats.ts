@@ -1,7 +1,12 @@
 import { z } from "zod";
 import { keysOf } from "../../domain/keys-of.ts";
+import { CBOR_FORMAT } from "./cbor.ts";
+import { CSV_FORMAT } from "./csv.ts";
 import type { Format } from "./format.ts";
 import { JSON_FORMAT } from "./json.ts";
+import { LINE_PROTOCOL_FORMAT } from "./line-protocol.ts";
+import { MSGPACK_FORMAT } from "./msgpack.ts";
+import { SENML_FORMAT } from "./senml.ts";
 import { VALUE_FORMAT } from "./value.ts";
 
 /**
@@ -12,6 +17,11 @@ import { VALUE_FORMAT } from "./value.ts";
 export const FORMATS = {
   json: JSON_FORMAT,
   value: VALUE_FORMAT,
+  cbor: CBOR_FORMAT,
+  msgpack: MSGPACK_FORMAT,
+  senml: SENML_FORMAT,
+  "line-protocol": LINE_PROTOCOL_FORMAT,
+  csv: CSV_FORMAT,
 } as const satisfies Readonly<Record<string, Format>>;
 
 export type FormatName = keyof typeof FORMATS;

@@ -18,7 +18,8 @@ export function decoder(format: Format, rules: PayloadRules, options: unknown): 
   return (payload, metric, onReading) => {
     const { value, problem } = parse(payload);
     if (value === undefined || value === null) return problem;
-    return problem ?? read(value, { rules, onReading, count: 0 }, { metric, field: format.valueField ?? "" });
+    const found = read(value, { rules, onReading, count: 0 }, { metric, field: format.valueField ?? "" });
+    return problem ?? found;
   };
 }
 

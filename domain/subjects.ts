@@ -1,5 +1,9 @@
 /** The subjects of the log. A stream holds all subjects below its first word. */
-export const STREAMS = ["READINGS", "GROUPS", "WINDOWS", "ALERTS", "DEADLETTERS", "NOTIFICATIONS"] as const;
+const PIPELINE_STREAMS = ["READINGS", "GROUPS", "WINDOWS", "ALERTS", "DEADLETTERS", "NOTIFICATIONS"] as const;
+/** Private to the broker: what outlives an MQTT connection. */
+export const MQTT_STREAMS = ["MQTT_SESSIONS", "MQTT_PROGRESS", "MQTT_QUEUE", "MQTT_RETAINED"] as const;
+export const STREAMS = [...PIPELINE_STREAMS, ...MQTT_STREAMS] as const;
+export type MqttStreamName = (typeof MQTT_STREAMS)[number];
 export type StreamName = (typeof STREAMS)[number];
 
 export function readingsSubject(partition: number): string {
@@ -55,6 +59,24 @@ export function silenceSubject(id: string): string {
 
 export function acknowledgementSubject(alert: string): string {
   return `notifications.acknowledgements.${alert}`;
+}
+
+/** The record of an MQTT session, by the token of its client id. */
+export function mqttSessionSubject(client: string): string {
+  return `mqtt_sessions.${client}`;
+}
+
+export function mqttProgressSubject(client: string): string {
+  return `mqtt_progress.${client}`;
+}
+
+/** What waits for a session; a client that starts clean gets another `incarnation`. */
+export function mqttQueueSubject(client: string, incarnation: number): string {
+  return `mqtt_queue.${client}.${incarnation}`;
+}
+
+export function mqttRetainedSubject(topic: string): string {
+  return `mqtt_retained.${topic}`;
 }
 
 /** The partition number at the end of `readings.<p>` or `windows.<p>`. */

@@ -114,7 +114,7 @@ export const pipelineConfigSchema = z.strictObject({
     })
     .prefault({})
     .describe(
-      "What the log keeps. `weir up` with its own NATS server brings the log's streams to these settings when it starts, but deletes no message: it keeps a limit that would, and warns. On a shared server, a start creates the streams that are missing and warns of those that differ. `weir log show` lists the streams; `weir log apply` shows what would change and be deleted, and `weir log apply --yes` does it. With its own server, Weir uses at most three fifths of the free disk: on a smaller disk, all streams shrink in proportion; the first start needs 160 MiB free.",
+      "What the log keeps. `weir up` with its own NATS server brings the log's streams to these settings when it starts, but deletes no message: it keeps a limit that would, and warns. On a shared server, a start creates the streams that are missing and warns of those that differ. `weir log show` lists the streams; `weir log apply` shows what would change and be deleted, and `weir log apply --yes` does it. With its own server, Weir uses at most three fifths of the free disk: on a smaller disk, all streams shrink in proportion; the first start needs 180 MiB free.",
     ),
 });
 

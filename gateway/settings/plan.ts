@@ -94,13 +94,14 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
 }
 
 /** The retention that the log's streams should have. */
-export function logRetentions({ log }: Pick<PipelineConfig, "log">) {
+export function logRetentions({ log, broker }: Pick<PipelineConfig, "log" | "broker">) {
   return {
     readings: toRetention(log.readings),
     windows: toRetention(log.windows),
     alerts: toRetention(log.alerts),
     deadLetters: toRetention(log.dead_letters),
     notifications: toRetention(log.notifications),
+    mqtt: { queuedBytes: broker.limits.queued_size_max, retainedBytes: broker.limits.retained_size_max },
   };
 }
 

@@ -41,7 +41,9 @@ export async function createMissingStreams(
       return existing;
     } catch (error) {
       if (errorCode(error) !== INSUFFICIENT_STORAGE) throw error;
-      const isLeast = configs.every(({ max_bytes }, i) => max_bytes === shareOf(missing[i] ?? { max_bytes }, 0));
+      const isLeast = configs.every(
+        ({ name, max_bytes }, i) => max_bytes === shareOf(missing[i] ?? { name, max_bytes }, 0),
+      );
       if (!isLeast) continue;
       if (waits < OTHERS_WAITS_MAX && (await areSomeOfOthers(jsm, missing, created))) {
         waits++;
@@ -104,8 +106,9 @@ async function createOrShrink(jsm: JetStreamManager, config: WantedConfig, creat
   await jsm.streams.update(config.name, { max_bytes: config.max_bytes });
 }
 
-function shareOf({ max_bytes }: Pick<WantedConfig, "max_bytes">, share: number): number {
-  return max_bytes > 0 ? Math.max(Math.floor(max_bytes * share), leastOf({ wantedBytes: max_bytes })) : max_bytes;
+function shareOf({ name, max_bytes }: Pick<WantedConfig, "name" | "max_bytes">, share: number): number {
+  if (max_bytes <= 0) return max_bytes;
+  return Math.max(Math.floor(max_bytes * share), leastOf({ name, wantedBytes: max_bytes }));
 }
 
 function sumOf(streams: readonly Pick<WantedConfig, "max_bytes">[]): number {

@@ -1,10 +1,13 @@
-import type { StreamName } from "../../domain/subjects.ts";
+import { MQTT_STREAMS, type StreamName } from "../../domain/subjects.ts";
 
 /**
  * The least size of a stream, unless weir.yaml asks for less: below it, a burst of readings would drop others at
  * once.
  */
-export const SHARE_BYTES_MIN = 16 * 1_048_576;
+const SHARE_BYTES_MIN = 16 * 1_048_576;
+/** Sessions of a small site need little. */
+const MQTT_SHARE_BYTES_MIN = 3 * 1_048_576;
+const SMALL: ReadonlySet<StreamName> = new Set(MQTT_STREAMS);
 /** The rest is for checkpoints, the store, and the server's other files. */
 const USABLE = 0.6;
 /** Shares follow a disk that has grown by this factor, not every file that appears or disappears. */
@@ -26,7 +29,7 @@ export type Division =
 
 /**
  * Divides a disk among the streams. If the wanted sizes do not fit, all shrink in proportion: never below
- * `SHARE_BYTES_MIN`, and never below the wanted part of a stream's content. An existing stream keeps its size, unless
+ * their minimum, and never below the wanted part of a stream's content. An existing stream keeps its size, unless
  * the others need its space or the disk has grown. Without missing streams, it always finds a division.
  */
 export function divideDisk(streams: readonly StreamDemand[], freeBytes: number): Division {
@@ -75,8 +78,8 @@ function scaled(streams: readonly StreamDemand[], room: number): ReadonlyMap<Str
   }
 }
 
-export function leastOf({ wantedBytes }: Pick<StreamDemand, "wantedBytes">): number {
-  return Math.min(wantedBytes, SHARE_BYTES_MIN);
+export function leastOf({ name, wantedBytes }: Pick<StreamDemand, "name" | "wantedBytes">): number {
+  return Math.min(wantedBytes, SMALL.has(name) ? MQTT_SHARE_BYTES_MIN : SHARE_BYTES_MIN);
 }
 
 function sumOf<T>(items: readonly T[], value: (item: T) => number): number {

@@ -22,7 +22,7 @@ const ACK_TIMEOUT_MS_MAX = 60_000;
 const BACKOFF: BackoffLimits = { firstMs: 100, maxMs: 2_000 };
 const SWEEP_EVERY_MS = 500;
 /** Ids are trusted for this part of the server's duplicate window: its clock is not ours. */
-const ID_TRUST = 0.75;
+export const ID_TRUST = 0.75;
 
 export interface AppenderOptions {
   readonly connection: Connection;

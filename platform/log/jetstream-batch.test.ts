@@ -29,10 +29,15 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-function open(): Promise<Log> {
+/** With a shorter duplicate window than the server's, the log no longer trusts the ids. */
+function open(duplicateWindowMs?: number): Promise<Log> {
   const { url: servers, token } = server;
   const retentions = { readings: retention, windows: retention, alerts: retention, deadLetters: retention };
-  return connectJetStreamLog({ servers, token, name: "batch", partitions: 4, retention: retentions, logger: silent });
+  const given = duplicateWindowMs === undefined ? {} : { duplicateWindowMs };
+  return connectJetStreamLog({
+    ...{ servers, token, name: "batch", partitions: 4, retention: retentions, logger: silent },
+    ...given,
+  });
 }
 
 async function withManager<T>(work: (jsm: Awaited<ReturnType<typeof jetstreamManager>>) => Promise<T>): Promise<T> {
@@ -113,10 +118,21 @@ test("when the server is killed under load, nothing is lost, doubled or overtake
   expect(texts.map((each) => sequences.get(each))).toEqual(texts.map((_, i) => i + 1));
 });
 
-test.each([300, 6_500])("a server that freezes for %d ms stores a batch once", async (frozenMs) => {
+test.each([
+  [300, "expected"],
+  [6_500, "expected"],
+  [6_500, "free"],
+  [6_500, "forgotten"],
+] as const)("a server that freezes for %d ms stores a batch once (%s)", async (frozenMs, kind) => {
+  if (kind === "forgotten") {
+    await log.close();
+    log = await open(1_000);
+  }
   process.kill(server.pid, "SIGSTOP");
   let settled = false;
-  const appending = log.appendAll(numbered(0, 200, new Map())).finally(() => {
+  const given = numbered(0, 200, new Map());
+  const free = given.map(({ subject, payload }) => ({ subject, payload }));
+  const appending = log.appendAll(kind === "expected" ? given : free).finally(() => {
     settled = true;
   });
   // In the second case, long enough that the batch is sent a second time.

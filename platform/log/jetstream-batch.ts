@@ -4,9 +4,9 @@ import { reasonOf } from "../../domain/reason.ts";
 import { rateLimited } from "../async/rate-limited.ts";
 import { sleep } from "../async/sleep.ts";
 import { appendEach } from "./append-each.ts";
-import type { FirstAfter } from "./jetstream-append.ts";
-import { type Connection, WARNINGS } from "./jetstream-connection.ts";
-import { type Ack, MESSAGE_TOO_LARGE, parseAck, WRONG_LAST_SEQUENCE } from "./jetstream-pending.ts";
+import { type AppenderOptions, ID_TRUST } from "./jetstream-append.ts";
+import { WARNINGS } from "./jetstream-connection.ts";
+import { type Ack, firstWord, MESSAGE_TOO_LARGE, parseAck, WRONG_LAST_SEQUENCE } from "./jetstream-pending.ts";
 import { type Append, type Appended, ConflictError, LogClosedError, TooLargeError } from "./port.ts";
 
 /** A batch costs about as many syncs as this many messages. */
@@ -25,10 +25,9 @@ const HAS_DUPLICATE = 10201;
 const INCOMPLETE = 10176;
 const TOO_MANY_BATCHES = 10210;
 
-export interface BatchOptions {
-  readonly connection: Connection;
+/** As in `AppenderOptions`. */
+export interface BatchOptions extends AppenderOptions {
   readonly append: (message: Append) => Promise<Appended>;
-  readonly firstAfter: FirstAfter;
 }
 
 /** A message of a batch. */
@@ -40,19 +39,24 @@ type Attempt =
   | { readonly kind: "stored"; readonly lastSequence: number }
   /** A subject is elsewhere than expected. The cause may be an earlier attempt of this very batch. */
   | { readonly kind: "conflict"; readonly reason: string }
+  /** The server knows its ids: an earlier attempt was stored. */
+  | { readonly kind: "repeated"; readonly reason: string }
   | { readonly kind: "again"; readonly reason: string }
   | { readonly kind: "refused"; readonly code: number; readonly reason: string };
 
 /**
  * Appends many messages of a stream in few steps (ADR 17): the server stores a batch whole or not at all, and syncs
- * it to disk once. Each subject of a batch has an expected sequence, so a batch that is sent again after a lost
- * acknowledgement is never stored twice: it conflicts with its own first attempt, and is recognised by its ids.
+ * it to disk once. A batch that is sent again after a lost acknowledgement is never stored twice: it conflicts with
+ * its own first attempt, by the expected sequence of each subject or else by its ids, and is recognised by its ids.
+ * Without expected sequences, when the server may have forgotten the ids, the log is searched first.
  */
 export class BatchAppender {
   readonly #options: BatchOptions;
   #accepted = true;
   /** When each batch that is not stored yet was sent first. */
   readonly #pendingSinceMs = new Set<{ readonly ms: number }>();
+  /** The newest sequence of a batch, by the first word of its subjects. */
+  readonly #storedUpTo = new Map<string, number>();
   readonly #warnRefused = rateLimited(
     (reason: string) => this.#options.connection.logger.warn(`NATS refused a batch for now: ${reason}; trying again`),
     WARNINGS,
@@ -83,7 +87,10 @@ export class BatchAppender {
       const following = chunk.map((message) => follow(message, newest));
       const batched = this.#accepted && chunk.length >= MESSAGES_MIN && canBeBatched(following);
       const stored = await (batched ? this.#store(following) : appendEach(append, following));
-      for (const [i, { subject }] of chunk.entries()) newest.set(subject, stored[i]?.sequence ?? 0);
+      for (const [i, { subject, expectLastSubjectSequence }] of following.entries()) {
+        if (expectLastSubjectSequence !== undefined || newest.has(subject))
+          newest.set(subject, stored[i]?.sequence ?? 0);
+      }
       for (const each of stored) appended.push(each);
     }
     return appended;
@@ -94,7 +101,11 @@ export class BatchAppender {
     this.#pendingSinceMs.add(since);
     try {
       const batch = nuid.next();
-      return await this.#untilStored(messages.map((message, i) => ({ ...message, id: `${batch}.${i}` })));
+      const appended = await this.#untilStored(messages.map((message, i) => ({ ...message, id: `${batch}.${i}` })));
+      const { subject } = messages[0] ?? { subject: "" };
+      const last = appended.at(-1)?.sequence ?? 0;
+      this.#storedUpTo.set(firstWord(subject), Math.max(this.#storedUpTo.get(firstWord(subject)) ?? 0, last));
+      return appended;
     } finally {
       this.#pendingSinceMs.delete(since);
     }
@@ -103,15 +114,30 @@ export class BatchAppender {
   async #untilStored(items: readonly Item[]): Promise<readonly Appended[]> {
     const backoff = new Backoff(BACKOFF, Math.random);
     let timeoutMs = ACK_TIMEOUT_MS;
+    const [first] = items;
+    const isExpected = first?.expectLastSubjectSequence !== undefined;
+    const after = first?.expectLastSubjectSequence ?? this.#endBefore(first?.subject ?? "");
+    let trustedUntilMs = performance.now() + this.#options.duplicateWindowMs * ID_TRUST;
     for (let tries = 1; ; tries++) {
+      if (!isExpected && performance.now() > trustedUntilMs) {
+        const ours = await this.#findStored(items, after);
+        if (ours !== undefined) return ours;
+        trustedUntilMs = performance.now() + this.#options.duplicateWindowMs * ID_TRUST;
+      }
       const attempt = await this.#attempt(items, timeoutMs);
       switch (attempt.kind) {
         case "stored":
           return sequencesUpTo(attempt.lastSequence, items.length);
         case "conflict": {
-          const ours = await this.#findStored(items);
+          const ours = await this.#findStored(items, after);
           if (ours !== undefined) return ours;
           throw new ConflictError(attempt.reason);
+        }
+        case "repeated": {
+          const ours = await this.#findStored(items, after);
+          if (ours !== undefined) return ours;
+          if (isExpected) throw new ConflictError(attempt.reason);
+          return items.map(() => ({ sequence: 0, duplicate: false }));
         }
         case "again":
           this.#warnRefused(attempt.reason);
@@ -171,13 +197,20 @@ export class BatchAppender {
     return answer;
   }
 
+  #endBefore(subject: string): number {
+    return this.#storedUpTo.get(firstWord(subject)) ?? this.#options.endAtStart(subject);
+  }
+
   /** The sequences of a batch that an earlier attempt has stored; undefined when none has. */
-  async #findStored(items: readonly Item[]): Promise<readonly Appended[] | undefined> {
+  async #findStored(items: readonly Item[], after: number): Promise<readonly Appended[] | undefined> {
     const { firstAfter } = this.#options;
     const [first] = items;
     const last = items.at(-1);
     if (first === undefined || last === undefined) return [];
-    const start = await firstAfter(first.subject, first.expectLastSubjectSequence ?? 0);
+    let start = await firstAfter(first.subject, after);
+    // Without an expectation, messages of others may be in front of it.
+    while (start !== undefined && start.id !== first.id && first.expectLastSubjectSequence === undefined)
+      start = await firstAfter(first.subject, start.sequence);
     if (start?.id !== first.id) return undefined;
     const lastSequence = start.sequence + items.length - 1;
     const end = await firstAfter(last.subject, lastSequence - 1);
@@ -190,7 +223,8 @@ function attemptOf({ error, seq }: Ack): Attempt {
   if (error === undefined) return { kind: "stored", lastSequence: seq ?? 0 };
   const code = error.err_code ?? 0;
   const reason = `${error.description ?? "no reason given"} (${code})`;
-  if (WRONG_LAST_SEQUENCE.has(code) || code === HAS_DUPLICATE) return { kind: "conflict", reason };
+  if (WRONG_LAST_SEQUENCE.has(code)) return { kind: "conflict", reason };
+  if (code === HAS_DUPLICATE) return { kind: "repeated", reason };
   const passes = code !== INCOMPLETE && (code === TOO_MANY_BATCHES || error.code !== 400);
   return passes ? { kind: "again", reason } : { kind: "refused", code, reason };
 }
@@ -205,15 +239,19 @@ function follow(message: Append, newest: ReadonlyMap<string, number>): Append {
   return before === undefined ? message : { ...message, expectLastSubjectSequence: before };
 }
 
-/** Without an expectation for each subject, a batch that is sent again would be stored twice. */
+/** Either each subject has an expectation, or none. */
 function canBeBatched(messages: readonly Append[]): boolean {
   const expected = new Set<string>();
+  const subjects = new Set<string>();
   for (const { subject, id, expectLastSubjectSequence } of messages) {
     if (id !== undefined) return false;
-    if (expectLastSubjectSequence !== undefined) expected.add(subject);
-    else if (!expected.has(subject)) return false;
+    // The server accepts an expectation for the first message of a subject only.
+    if (expectLastSubjectSequence !== undefined && (expected.has(subject) || !subjects.has(subject))) {
+      expected.add(subject);
+    } else if (expectLastSubjectSequence !== undefined) return false;
+    subjects.add(subject);
   }
-  return true;
+  return expected.size === 0 || expected.size === subjects.size;
 }
 
 function* chunksOf(messages: readonly Append[]): Generator<readonly Append[]> {

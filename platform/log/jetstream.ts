@@ -79,14 +79,11 @@ async function openParts(connection: Connection, options: JetStreamLogOptions): 
   const ends = new Map<string, number>([...streams].map(([name, { state }]) => [name, state.last_seq]));
   const firstAfter: FirstAfter = (subject, sequence) =>
     getMessage(jsm, connection, streamNameOf(subject), { seq: sequence + 1, next_by_subj: subject });
-  const appender = new Appender({
-    connection,
-    duplicateWindowMs,
-    firstAfter,
-    endAtStart: (subject) => ends.get(streamNameOf(subject)) ?? 0,
-  });
+  const endAtStart = (subject: string) => ends.get(streamNameOf(subject)) ?? 0;
+  const memory = { connection, duplicateWindowMs, firstAfter, endAtStart };
+  const appender = new Appender(memory);
   appender.start();
-  const batches = new BatchAppender({ connection, append: (message) => appender.append(message), firstAfter });
+  const batches = new BatchAppender({ ...memory, append: (message) => appender.append(message) });
   const isBatched = (name: StreamName) => streams.get(name)?.config.allow_atomic === true;
   const newest = (stream: string, subject: string) => getMessage(jsm, connection, stream, { last_by_subj: subject });
   const records = await connection.retrying("opening the records", () =>
@@ -145,6 +142,14 @@ function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payload
       checkOpen();
       const info = await connection.retrying(`asking for ${stream}`, () => jsm.streams.info(stream));
       return boundsOf(info.state);
+    },
+    async purge(stream, subject, beforeSequence) {
+      checkOpen();
+      // NATS takes 0 for everything.
+      if (beforeSequence <= 1) return;
+      await connection.retrying(`purging ${subject}`, () =>
+        jsm.streams.purge(stream, { filter: subject, seq: beforeSequence }),
+      );
     },
     async countBySubject(stream, pattern) {
       checkOpen();

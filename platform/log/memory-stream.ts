@@ -5,9 +5,10 @@ import { anyMatches } from "./subject-match.ts";
 /** JetStream's default. */
 const DUPLICATE_WINDOW_US = 120_000_000;
 
-/** The messages of one stream, oldest first. Sequences are dense: index = sequence - first sequence. */
+/** The messages of one stream, oldest first, undefined where one was purged: index = sequence - first sequence. */
 export class MemoryStream {
-  readonly #messages: LogMessage[] = [];
+  readonly #messages: (LogMessage | undefined)[] = [];
+  #purged = 0;
   readonly #newest = new Map<string, number>();
   readonly #ids = new Map<string, { readonly sequence: number; readonly atUs: number }>();
   readonly #watchers = new Set<() => void>();
@@ -66,7 +67,7 @@ export class MemoryStream {
       case "sequence":
         return { ahead: [], next: from.sequence };
       case "time": {
-        const place = this.#messages.findIndex((message) => message.storedAtUs >= from.atUs);
+        const place = this.#messages.findIndex((message) => message !== undefined && message.storedAtUs >= from.atUs);
         return { ahead: [], next: place < 0 ? this.#last + 1 : this.#first + place };
       }
       case "last-per-subject":
@@ -82,7 +83,7 @@ export class MemoryStream {
     return {
       firstSequence: this.#first,
       lastSequence: this.#last,
-      messages: this.#messages.length,
+      messages: this.#messages.length - this.#purged,
       bytes: this.#bytes,
       firstAtUs: this.#messages[0]?.storedAtUs ?? 0,
       lastAtUs: this.#lastAtUs,
@@ -91,10 +92,25 @@ export class MemoryStream {
 
   countBySubject(pattern: string): Map<string, number> {
     const counts = new Map<string, number>();
-    for (const { subject } of this.#messages) {
-      if (anyMatches([pattern], subject)) counts.set(subject, (counts.get(subject) ?? 0) + 1);
+    for (const message of this.#messages) {
+      if (message === undefined || !anyMatches([pattern], message.subject)) continue;
+      counts.set(message.subject, (counts.get(message.subject) ?? 0) + 1);
     }
     return counts;
+  }
+
+  purge(pattern: string, beforeSequence: number): void {
+    for (let i = 0; i < this.#messages.length && this.#first + i < beforeSequence; i++) {
+      const message = this.#messages[i];
+      if (message === undefined || !anyMatches([pattern], message.subject)) continue;
+      this.#messages[i] = undefined;
+      this.#purged++;
+      this.#bytes -= message.payload.length;
+      if (this.#newest.get(message.subject) === message.sequence) this.#newest.delete(message.subject);
+    }
+    let gone = 0;
+    while (gone < this.#messages.length && this.#messages[gone] === undefined) gone++;
+    this.#forgetFirst(gone);
   }
 
   /** Calls after each append. Returns a function that stops it. */
@@ -125,9 +141,15 @@ export class MemoryStream {
     // In batches, because moving the rest of a long array for each message is slow.
     const slack = Math.min(1000, Math.floor(this.#messagesMax / 4));
     if (this.#messages.length <= this.#messagesMax + slack) return;
-    const gone = this.#messages.splice(0, this.#messages.length - this.#messagesMax);
-    for (const { payload } of gone) this.#bytes -= payload.length;
-    this.#first += gone.length;
+    this.#forgetFirst(this.#messages.length - this.#messagesMax);
+  }
+
+  #forgetFirst(count: number): void {
+    for (const message of this.#messages.splice(0, count)) {
+      if (message === undefined) this.#purged--;
+      else this.#bytes -= message.payload.length;
+    }
+    this.#first += count;
   }
 
   #forgetIds(nowUs: number): void {

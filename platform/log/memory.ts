@@ -70,6 +70,9 @@ export function createMemoryLog(options: MemoryLogOptions): Log {
     async bounds(stream) {
       return open(stream).bounds();
     },
+    async purge(stream, subject, beforeSequence) {
+      open(stream).purge(subject, beforeSequence);
+    },
     async countBySubject(stream, pattern) {
       return open(stream).countBySubject(pattern);
     },

@@ -15,7 +15,8 @@ export interface Log {
   /**
    * Stores messages of one stream, those of a subject in their order; resolves when the log has them all. An expected
    * sequence counts before the first message of its subject, and later ones follow it. Much faster than one `append`
-   * for each, where the log can store many in one step. Rejects like `append`; some may then be stored.
+   * for each, where the log can store many in one step: all subjects need an expected sequence for that, or none.
+   * Rejects like `append`; some may then be stored.
    */
   appendAll(messages: readonly Append[]): Promise<readonly Appended[]>;
   /** Messages of a stream in order, from a sequence on, then live. Survives reconnects without a gap or a repeat. */
@@ -24,6 +25,8 @@ export interface Log {
   lastFor(stream: StreamName, subject: string): Promise<LogMessage | undefined>;
   /** The current bounds of the stream. */
   bounds(stream: StreamName): Promise<StreamBounds>;
+  /** Deletes the messages of a subject (a trailing `>` or `*` is allowed) before a sequence. */
+  purge(stream: StreamName, subject: string, beforeSequence: number): Promise<void>;
   /** The number of messages of each matching subject. For patterns that match few subjects. */
   countBySubject(stream: StreamName, pattern: string): Promise<ReadonlyMap<string, number>>;
   /** The largest payload that `append` accepts, in bytes. */
@@ -50,6 +53,7 @@ export interface Append {
 }
 
 export interface Appended {
+  /** 0 when the message was stored and deleted before its acknowledgement arrived. */
   readonly sequence: number;
   readonly duplicate: boolean;
 }

@@ -6,6 +6,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { MQTT_STREAMS } from "../../domain/subjects.ts";
 import { freePort } from "../../test/servers/free-port.ts";
 import { findNatsServer } from "../nats-server/find-binary.ts";
 import { connectJetStreamLog } from "./jetstream.ts";
@@ -99,7 +100,7 @@ test("on a shared server, a start creates missing streams, changes nothing, and 
   const servers = await startServer();
   await prepare(servers, retentionsOf(90 * DAY_MS, 512));
   const before = await limits(servers);
-  expect(Object.keys(before).sort()).toEqual([...STREAMS].sort());
+  expect(Object.keys(before).sort()).toEqual([...STREAMS, ...MQTT_STREAMS].sort());
   expect(lines).toEqual([]);
   await prepare(servers, retentionsOf(DAY_MS, 64));
   expect(await limits(servers)).toEqual(before);
@@ -142,7 +143,7 @@ test("a small disk is divided before anything is created, in one line; later sta
   expect(readings + others.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(183);
   expect(lines).toEqual([
     expect.stringMatching(
-      /^this disk has 300 MiB free: the log keeps 1\d\d(\.\d)? MiB \(readings [\d.]+ MiB, groups .*\) instead of 16\.5 GiB; see log: in weir\.yaml$/,
+      /^this disk has 300 MiB free: the log keeps 1\d\d(\.\d)? MiB \(readings [\d.]+ MiB, groups .*\) instead of 16\.9 GiB; see log: in weir\.yaml$/,
     ),
   ]);
   await fill(servers, wanted, 10);
@@ -153,7 +154,7 @@ test("a small disk is divided before anything is created, in one line; later sta
 test("a disk without space for the smallest log ends the start, and nothing is created", async () => {
   const servers = await startServer();
   await expect(prepare(servers, retentionsOf(HOUR_MS, 1_024), 20)).rejects.toThrow(
-    /^the disk of the data folder has 20 MiB free, and the log needs 160 MiB: .*--data-dir/,
+    /^the disk of the data folder has 20 MiB free, and the log needs 180 MiB: .*--data-dir/,
   );
   expect(await limits(servers)).toEqual({});
 });
@@ -180,6 +181,6 @@ test("several gateways that start at once on a server with little space all star
 test("a shared server without space for the smallest log ends the start and says what it needs", async () => {
   const servers = await startServer(30 * MIB);
   await expect(prepare(servers, retentionsOf(DAY_MS, 1_024))).rejects.toThrow(
-    /^NATS has no room for the log: it needs at least 96 MiB of file storage .*max_file_store/,
+    /^NATS has no room for the log: it needs at least 108 MiB of file storage .*max_file_store/,
   );
 });

@@ -7,7 +7,7 @@ import {
   type StreamConfig,
 } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
-import { STREAMS, type StreamName } from "../../domain/subjects.ts";
+import { MQTT_STREAMS, type MqttStreamName, STREAMS, type StreamName } from "../../domain/subjects.ts";
 import { subjectsOf } from "./subject-match.ts";
 
 /** What a stream keeps: the newest, up to an age and a size. */
@@ -28,6 +28,14 @@ export interface Retentions {
   readonly deadLetters: Retention;
   /** Default: a year and 256 MiB. */
   readonly notifications?: Retention;
+  /** Default: the default bounds of the broker. */
+  readonly mqtt?: MqttBounds;
+}
+
+/** The bounds that the broker itself keeps. Its streams are larger, so that no stream drops a message before. */
+export interface MqttBounds {
+  readonly queuedBytes: number;
+  readonly retainedBytes: number;
 }
 
 export interface StreamSettings {
@@ -40,8 +48,15 @@ export interface StreamSettings {
 /** JetStream's default. Ids cost the server memory for this long. */
 export const DUPLICATE_WINDOW_MS = 120_000;
 const NOTIFICATIONS_RETENTION: Retention = { maxAgeMs: 365 * 86_400_000, maxBytes: 256 * 1_048_576 };
-/** The streams of results, which are appended many at a time. */
-const BATCHED: ReadonlySet<StreamName> = new Set(["WINDOWS", "ALERTS"]);
+const MQTT_BOUNDS: MqttBounds = { queuedBytes: 64 * 1_048_576, retainedBytes: 64 * 1_048_576 };
+/** About 1 KiB for each session, with plenty to spare. */
+const MQTT_STATE_BYTES = 64 * 1_048_576;
+/** Frames have overhead, and what is finished is deleted a little later. */
+const MQTT_ROOM = 2;
+/** Streams that are appended many messages at a time. */
+const BATCHED: ReadonlySet<StreamName> = new Set(["WINDOWS", "ALERTS", ...MQTT_STREAMS]);
+/** Only the newest message of a subject counts. */
+const NEWEST_ONLY: ReadonlySet<StreamName> = new Set(["MQTT_SESSIONS", "MQTT_PROGRESS", "MQTT_RETAINED"]);
 export const STREAM_NOT_FOUND = 10059;
 export const STREAM_NAME_IN_USE = 10058;
 export const INSUFFICIENT_STORAGE = 10047;
@@ -72,6 +87,7 @@ function wantedConfig(name: StreamName, options: StreamSettings): WantedConfig {
     num_replicas: options.replicas,
     // The server refuses a window longer than the messages live.
     duplicate_window: nanos(maxAgeMs > 0 ? Math.min(duplicateWindowMs, maxAgeMs) : duplicateWindowMs),
+    ...(NEWEST_ONLY.has(name) ? { max_msgs_per_subject: 1 } : {}),
     allow_direct: true,
     ...(isAtLeast(options.serverVersion, 2, 10) ? { compression: StoreCompression.S2 } : {}),
     // Older servers sync each message of a batch: there, batches only cost (ADR 17).
@@ -93,7 +109,17 @@ function retentionOf(name: StreamName, retentions: Retentions): Retention {
       return retentions.deadLetters;
     case "NOTIFICATIONS":
       return retentions.notifications ?? NOTIFICATIONS_RETENTION;
+    case "MQTT_SESSIONS":
+    case "MQTT_PROGRESS":
+    case "MQTT_QUEUE":
+    case "MQTT_RETAINED":
+      return { maxAgeMs: 0, maxBytes: mqttBytes(name, retentions.mqtt ?? MQTT_BOUNDS) };
   }
+}
+
+function mqttBytes(name: MqttStreamName, { queuedBytes, retainedBytes }: MqttBounds): number {
+  if (name === "MQTT_QUEUE") return MQTT_ROOM * queuedBytes;
+  return name === "MQTT_RETAINED" ? MQTT_ROOM * retainedBytes : MQTT_STATE_BYTES;
 }
 
 /** As old as the readings, so that a repeat is recognised even after a long pause. */

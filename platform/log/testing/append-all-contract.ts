@@ -54,8 +54,24 @@ export function describeAppendAll(log: () => Log): void {
       expect(await stored()).toHaveLength(120);
     });
 
-    test("without expectations they are stored too", async () => {
-      const given = messages(40, 5).map(({ subject, payload }) => ({ subject, payload }));
+    test("without expectations they are stored too, those of a subject in order, beside those of others", async () => {
+      const given = messages(1_200, 5).map(({ subject, payload }) => ({ subject, payload }));
+      const results = await Promise.all([1, 2, 3].map(() => log().appendAll(given)));
+      expect(new Set(results.flat().map(({ sequence }) => sequence)).size).toBe(3_600);
+      const found = await stored();
+      for (const appended of results) {
+        expect(appended.map(({ sequence }) => found[sequence - 1])).toEqual(
+          given.map(({ subject, payload }) => `${subject} ${text(payload)}`),
+        );
+        const ofSubject = appended.filter((_, i) => i % 5 === 0).map(({ sequence }) => sequence);
+        expect(ofSubject).toEqual([...ofSubject].sort((a, b) => a - b));
+      }
+    });
+
+    test("some with expectations and some without are stored too", async () => {
+      const given = messages(40, 4).map((each, i) =>
+        i % 2 === 0 ? each : { subject: each.subject, payload: each.payload },
+      );
       await log().appendAll(given);
       expect(await stored()).toHaveLength(40);
     });

@@ -10,6 +10,7 @@ import {
 } from "../port.ts";
 import { describeAppendAll } from "./append-all-contract.ts";
 import { describeBus } from "./bus-contract.ts";
+import { describePurge } from "./purge-contract.ts";
 import { bytes, describeStores, text } from "./stores-contract.ts";
 
 export interface OpenLog {
@@ -315,6 +316,7 @@ export function describeLogContract(name: string, open: () => Promise<OpenLog>):
       });
     });
 
+    describePurge(() => log);
     describeAppendAll(() => log);
     describeStores(() => log);
     describeBus(() => log);

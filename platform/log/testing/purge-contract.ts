@@ -1,0 +1,48 @@
+import { describe, expect, test } from "vitest";
+import type { Log } from "../port.ts";
+import { bytes } from "./stores-contract.ts";
+
+/** The part of the log's contract that is about deleting what is done. */
+export function describePurge(log: () => Log): void {
+  async function fill(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      await log().append({ subject: `mqtt_queue.${i % 2 === 0 ? "a" : "b"}.1`, payload: bytes(`${i}`) });
+    }
+  }
+
+  async function sequences(subjects?: readonly string[]): Promise<number[]> {
+    const { lastSequence } = await log().bounds("MQTT_QUEUE");
+    await log().append({ subject: "mqtt_queue.end", payload: bytes("end") });
+    const found: number[] = [];
+    const reading = { stream: "MQTT_QUEUE", from: { kind: "first" } } as const;
+    const filter = subjects === undefined ? {} : { subjects: [...subjects, "mqtt_queue.end"] };
+    for await (const batch of log().read({ ...reading, ...filter })) {
+      for (const { subject, sequence } of batch) if (subject !== "mqtt_queue.end") found.push(sequence);
+      if ((batch.at(-1)?.sequence ?? 0) > lastSequence) break;
+    }
+    return found;
+  }
+
+  describe("purge", () => {
+    test("deletes a subject's messages before a sequence, and no others", async () => {
+      await fill(10);
+      await log().purge("MQTT_QUEUE", "mqtt_queue.a.1", 6);
+      expect(await sequences()).toEqual([2, 4, 6, 7, 8, 9, 10]);
+      expect(await log().countBySubject("MQTT_QUEUE", "mqtt_queue.a.*")).toEqual(new Map([["mqtt_queue.a.1", 2]]));
+      await log().purge("MQTT_QUEUE", "mqtt_queue.a.1", 1);
+      await log().purge("MQTT_QUEUE", "mqtt_queue.a.1", 0);
+      expect(await sequences(["mqtt_queue.a.1"])).toEqual([7, 9]);
+    });
+
+    test("deletes all of it, and sequences go on", async () => {
+      await fill(4);
+      await log().purge("MQTT_QUEUE", "mqtt_queue.a.>", 100);
+      await log().purge("MQTT_QUEUE", "mqtt_queue.*.1", 100);
+      await log().purge("MQTT_QUEUE", "mqtt_queue.none", 100);
+      expect(await log().lastFor("MQTT_QUEUE", "mqtt_queue.a.1")).toBeUndefined();
+      expect(await log().bounds("MQTT_QUEUE")).toMatchObject({ messages: 0, lastSequence: 4 });
+      const expecting = { subject: "mqtt_queue.a.1", payload: bytes("x"), expectLastSubjectSequence: 0 };
+      expect((await log().append(expecting)).sequence).toBe(5);
+    });
+  });
+}

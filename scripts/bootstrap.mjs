@@ -71,6 +71,7 @@ const PROGRAMS = {
   "test-crash": [join(root, "build", "test", "crash", "main.js")],
   "test-reload": [join(root, "build", "test", "reload", "main.js")],
   "test-hostile": [join(root, "build", "test", "hostile", "main.js")],
+  "test-clients": [join(root, "build", "test", "mqtt-clients", "main.js")],
   "test-mutants": [join(root, "build", "test", "mutants", "main.js")],
   "test-node-versions": [join(root, "test", "node-versions", "run.mjs")],
 };
@@ -81,6 +82,7 @@ const WITH_SERVERS = new Set([
   "test-crash",
   "test-reload",
   "test-hostile",
+  "test-clients",
   "test-node-versions",
 ]);
 

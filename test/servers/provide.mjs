@@ -91,3 +91,4 @@ provideProgram("mosquitto", ["mosquitto"]);
 provideProgram("chromium", ["chromium"]);
 provideProgram("prometheus-alertmanager", ["prometheus-alertmanager"]);
 provideInfluxd();
+await import("../mqtt-clients/provide-clients.mjs");

@@ -13,7 +13,9 @@ export const processorsConfigSchema = z.strictObject({
     .describe("How often a partition's state is saved, if it changed. A restart replays the log from there."),
   lease: durationField("1s", "10m")
     .prefault("4s")
-    .describe("With several processors: after this long without a beat from one, the others take over its work."),
+    .describe(
+      "With several processors: after this long without a beat from one, the others take over its work; at once when they see its process end, on the same machine.",
+    ),
   results_per_frame_max: z
     .int()
     .min(1)

@@ -3,6 +3,7 @@ import { Backoff, type BackoffLimits } from "../domain/backoff.ts";
 import { US_PER_MS } from "../domain/time.ts";
 import { BadFileError, type FileProblem } from "../platform/files/yaml-file.ts";
 import { ConflictError, type Log } from "../platform/log/port.ts";
+import { systemProcesses } from "../platform/processes.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
 import { type FollowedRules, followRules } from "../rule-language/files/follow-rules.ts";
 import type { Blend } from "../rule-language/spec/blend.ts";
@@ -68,6 +69,7 @@ class Processors {
       leaseMs: config.lease / US_PER_MS,
       ...(member === undefined ? {} : { name: member }),
       time: processTime,
+      processes: systemProcesses(),
       random: Math.random,
       events: this.#events,
       onLook: () => this.#check(),

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../domain/user-error.ts";
+import { startedOf } from "../../platform/processes.ts";
 
 /** Another gateway uses the folder. */
 export class DataDirInUseError extends UserError {
@@ -89,14 +90,4 @@ function isAlive(owner: Owner): boolean {
     return false;
   }
   return startedOf(owner.pid) === owner.started;
-}
-
-/** Distinguishes a process from a later one with the same id. Empty where the system does not say. */
-function startedOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  } catch {
-    return "";
-  }
 }

@@ -4,8 +4,11 @@ import { UserError } from "../../domain/user-error.ts";
 /** Where the processors of a log agree on the owner of each task. */
 export const OWNERS_RECORD = "processors.owners";
 
+/** `process`: on its machine, the others see when it ends (`Processes`). */
+const memberSchema = z.object({ name: z.string(), beat: z.number(), process: z.string().optional() });
+
 const recordSchema = z.object({
-  members: z.record(z.string(), z.object({ name: z.string(), beat: z.number() })),
+  members: z.record(z.string(), memberSchema),
   /** By task: the id of its owner. An owner that is not a member is lost, and its task is free. */
   owners: z.array(z.string().nullable()),
 });
@@ -24,6 +27,7 @@ export interface Intent {
   readonly name: string;
   /** Greater than all earlier beats of this member. */
   readonly beat: number;
+  readonly process: string | undefined;
   /** Its first write: a member with the same name is its own past life, which has ended. */
   readonly joining: boolean;
   readonly dead: ReadonlySet<string>;
@@ -82,14 +86,14 @@ export function tasksOf(record: OwnersRecord, id: string, { tasks }: TaskSpace):
 
 /** The record after a member has beaten, given tasks back, and taken free tasks up to its fair share. */
 export function nextOwners(record: OwnersRecord, intent: Intent, space: TaskSpace): NextOwners {
-  const { id, name, beat, dead, finished, busy } = intent;
+  const { id, name, beat, process, dead, finished, busy } = intent;
   const pastLives = intent.joining
     ? Object.keys(record.members).filter((each) => isPastLife(record, each, intent))
     : [];
   const lost = Object.keys(record.members).filter((each) => each !== id && dead.has(each) && !pastLives.includes(each));
   const gone = new Set([...lost, ...pastLives]);
   const others = Object.entries(record.members).filter(([each]) => each !== id && !gone.has(each));
-  const members = Object.fromEntries([...others, [id, { name, beat }]]);
+  const members = Object.fromEntries([...others, [id, { name, beat, process }]]);
   const owners = range(space.tasks).map((task) => {
     const owner = record.owners[task] ?? null;
     return owner === id && finished.has(task) ? null : owner;

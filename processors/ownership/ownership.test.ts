@@ -13,9 +13,12 @@ afterEach(() => {
   for (const machine of machines.splice(0)) machine.kill();
 });
 
-function join(world: World, name?: string): Machine {
-  const id = `m${machines.length}`;
-  const machine = new Machine(world, { id, leaseMs: LEASE_MS, space: SPACE, ...(name === undefined ? {} : { name }) });
+function join(world: World, { name, host }: { readonly name?: string; readonly host?: string } = {}): Machine {
+  const machine = new Machine(world, {
+    ...{ id: `m${machines.length}`, leaseMs: LEASE_MS, space: SPACE },
+    ...(name === undefined ? {} : { name }),
+    ...(host === undefined ? {} : { host }),
+  });
   machines.push(machine);
   machine.start();
   return machine;
@@ -85,13 +88,43 @@ test("a dead member's tasks are taken over a lease time later, not sooner", asyn
   expect(two.said.at(-1)).toMatch(/, 4 from lost$/);
 });
 
+test("a member whose process ended is replaced at once on its machine, by another or by a new one", async () => {
+  const world = new World(9);
+  const [one, two] = [join(world, { host: "here" }), join(world, { host: "here" })];
+  await world.pass(10_000);
+  one.kill();
+  await world.pass(300, () => checkOneOwner(world));
+  expect(two.owns()).toHaveLength(SPACE.tasks);
+  expect(two.said).toContain("member lost");
+  two.kill();
+  const three = join(world, { host: "here" });
+  await world.pass(130, () => checkOneOwner(world));
+  expect(three.owns()).toHaveLength(SPACE.tasks);
+});
+
+test("on another machine a member waits for the lease, and a paused process has not ended", async () => {
+  const world = new World(10);
+  const [one, two] = [join(world, { host: "here" }), join(world, { host: "elsewhere" })];
+  await world.pass(10_000);
+  one.kill();
+  await world.pass(LEASE_MS - 1_500);
+  expect(two.owns()).toHaveLength(4);
+  await world.pass(3_000);
+  expect(two.owns()).toHaveLength(SPACE.tasks);
+  const three = join(world, { host: "elsewhere" });
+  await world.pass(10_000);
+  two.pause();
+  await world.pass(LEASE_MS - 1_500);
+  expect(three.owns()).toHaveLength(4);
+});
+
 test("a restarted member with the same name takes the tasks of its past life at once", async () => {
   const world = new World(4);
-  const one = join(world, "host:/data");
+  const one = join(world, { name: "host:/data" });
   const other = join(world);
   await world.pass(10_000);
   one.kill();
-  const again = join(world, "host:/data");
+  const again = join(world, { name: "host:/data" });
   await world.pass(130);
   expect(again.owns()).toHaveLength(4);
   expect(other.said).not.toContain("member lost");
@@ -99,9 +132,9 @@ test("a restarted member with the same name takes the tasks of its past life at 
 
 test("two members with one name share the tasks, and do not compete", async () => {
   const world = new World(5);
-  join(world, "same");
+  join(world, { name: "same" });
   await world.pass(3_000);
-  join(world, "same");
+  join(world, { name: "same" });
   await world.pass(10_000);
   checkShared();
   const said = machines.map((machine) => machine.said.length);
@@ -164,8 +197,10 @@ function disturb(world: World): boolean {
   const paused = machines.filter(({ state }) => state === "paused");
   const dice = world.random();
   const free = machines.every(({ name, state }) => name !== "named" || state === "gone");
-  if (running.length < 2 || (dice < 0.3 && running.length < 6)) join(world, free && dice < 0.2 ? "named" : undefined);
-  else if (dice < 0.5) victim?.stop();
+  if (running.length < 2 || (dice < 0.3 && running.length < 6)) {
+    const host = world.random() < 0.5 ? { host: "here" } : {};
+    join(world, { ...host, ...(free && dice < 0.2 ? { name: "named" } : {}) });
+  } else if (dice < 0.5) victim?.stop();
   else if (dice < 0.7) {
     victim?.kill();
     return true;

@@ -1,5 +1,6 @@
 import { OWNERS_CHANGED } from "../../contracts/processor-notices.ts";
 import { ConflictError, type Log } from "../../platform/log/port.ts";
+import type { Processes } from "../../platform/processes.ts";
 import type { Lease } from "./lease.ts";
 import {
   decodeOwners,
@@ -21,6 +22,8 @@ const BEATS_PER_LEASE = 4;
 const TRIES_MAX = 20;
 const CONFLICT_WAIT_MS = 40;
 const PAUSE_MS_MIN = 10;
+/** How often the processes of other members on this machine are looked up. */
+const PROCESSES_EVERY_MS = 200;
 
 export interface OwnershipOptions {
   readonly log: Pick<Log, "records" | "bus">;
@@ -29,6 +32,8 @@ export interface OwnershipOptions {
   /** The same after a restart, so that the tasks of this name's past life are taken over at once. */
   readonly name?: string;
   readonly time: ProcessTime;
+  /** A member whose process is seen to end is replaced at once. */
+  readonly processes: Processes;
   /** 0 to 1, different in each process. */
   readonly random: () => number;
   readonly events: OwnershipEvents;
@@ -84,13 +89,14 @@ export class Ownership {
   #nextRound: Promise<void> | undefined;
   #roundEnd = newSignal();
   #cancelTimer = () => {};
+  #cancelCheck = () => {};
   #unsubscribe = () => {};
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
     this.#id = `${options.name ?? "processors"}-${token(options.random)}`;
     this.#name = options.name ?? this.#id;
-    this.#watched = new WatchedMembers(options.leaseMs);
+    this.#watched = new WatchedMembers(options.leaseMs, options.processes.hasEnded);
   }
 
   /** Joins the others. Resolves after the first round, which takes free tasks up to a fair share. */
@@ -150,6 +156,7 @@ export class Ownership {
     this.#left = true;
     this.#unsubscribe();
     this.#cancelTimer();
+    this.#cancelCheck();
     this.#roundEnd.resolve();
   }
 
@@ -165,10 +172,19 @@ export class Ownership {
     }
     if (this.#left) return;
     this.#cancelTimer = time.after(Math.max(inMs, PAUSE_MS_MIN), () => void this.look());
+    this.#checkProcesses();
     const { resolve } = this.#roundEnd;
     this.#roundEnd = newSignal();
     resolve();
     onLook();
+  }
+
+  #checkProcesses(): void {
+    this.#cancelCheck();
+    this.#cancelCheck = this.#options.time.after(PROCESSES_EVERY_MS, () => {
+      if (this.#watched.someEnded()) void this.look();
+      else this.#checkProcesses();
+    });
   }
 
   async #agreeAtLast(): Promise<void> {
@@ -209,7 +225,7 @@ export class Ownership {
   }
 
   #next(read: OwnersRecord): NextOwners {
-    const { space } = this.#options;
+    const { space, processes } = this.#options;
     const dead = this.#watched.dead();
     const finished = new Set([...this.#held].filter(([, { state }]) => state === "finished").map(([task]) => task));
     if (this.#leaving !== undefined && finished.size === this.#held.size) {
@@ -217,7 +233,7 @@ export class Ownership {
     }
     const busy = new Set(this.#leaving === undefined ? this.#endingLost.keys() : Array(space.tasks).keys());
     this.#beat++;
-    const mine = { id: this.#id, name: this.#name, beat: this.#beat, joining: !this.#joined };
+    const mine = { id: this.#id, name: this.#name, beat: this.#beat, process: processes.self, joining: !this.#joined };
     return nextOwners(read, { ...mine, dead, finished, busy }, space);
   }
 

@@ -13,6 +13,8 @@ export class World {
   nowMs = 0;
   /** The log does not answer until then. */
   outageUntilMs = 0;
+  /** The ids of machines that are gone. */
+  readonly ended = new Set<string>();
   #calls: { readonly atMs: number; readonly order: number; readonly call: () => void }[] = [];
   #order = 0;
 
@@ -55,6 +57,15 @@ interface SimulatedWork {
   readonly lease: Lease;
 }
 
+interface MachineOptions {
+  readonly id: string;
+  readonly leaseMs: number;
+  readonly space: TaskSpace;
+  readonly name?: string;
+  /** Members on the same host see each other's processes. Default: it is alone. */
+  readonly host?: string;
+}
+
 /** A process with one member, which can be paused and can die. */
 export class Machine {
   readonly id: string;
@@ -66,8 +77,8 @@ export class Machine {
   readonly #world: World;
   #missed: (() => void)[] = [];
 
-  constructor(world: World, options: { id: string; leaseMs: number; space: TaskSpace; name?: string }) {
-    const { id, leaseMs, space, name } = options;
+  constructor(world: World, options: MachineOptions) {
+    const { id, leaseMs, space, name, host } = options;
     this.id = id;
     this.name = name;
     this.#world = world;
@@ -81,6 +92,13 @@ export class Machine {
       leaseMs,
       ...(name === undefined ? {} : { name }),
       time,
+      processes: {
+        self: host === undefined ? undefined : `${host}/${id}`,
+        hasEnded: (other) => {
+          const [place, process = ""] = other.split("/");
+          return place === host && world.ended.has(process);
+        },
+      },
       random: world.random,
       begin: (task, lease) => this.#begin(task, lease),
       onLook: () => {},
@@ -102,13 +120,11 @@ export class Machine {
 
   stop(): void {
     this.state = "stopping";
-    void this.ownership.stop().then(() => {
-      this.state = "gone";
-    });
+    void this.ownership.stop().then(() => this.#end());
   }
 
   kill(): void {
-    this.state = "gone";
+    this.#end();
   }
 
   pause(): void {
@@ -125,6 +141,11 @@ export class Machine {
   /** Tasks that it may write for now. A paused member may wake up and do so. */
   owns(): number[] {
     return this.state === "gone" ? [] : [...this.working].filter(({ lease }) => lease.isOpen()).map(({ task }) => task);
+  }
+
+  #end(): void {
+    this.state = "gone";
+    this.#world.ended.add(this.id);
   }
 
   #run(call: () => void): void {

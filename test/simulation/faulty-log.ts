@@ -75,6 +75,8 @@ export interface Servers {
   readonly counts: FaultCounts;
   /** The end of an outage: until then, nothing reaches the servers. */
   outageUntilUs: number;
+  /** Ids of processes that have ended. */
+  readonly ended: Set<number>;
   /** Whether some operations are slow and some bus messages are lost. */
   faulty: boolean;
 }
@@ -94,14 +96,17 @@ export class Connection {
   readonly #servers: Servers;
   readonly #closers = new Set<() => void>();
   #state: "alive" | "failing" | "silent" = "alive";
+  readonly #process: number | undefined;
   /** The operating system pauses the process until this time. */
   pausedUntilUs = 0;
   #lastSentUs = 0;
   /** Counts only operations that reach the servers. */
   #death: Death | undefined;
 
-  constructor(world: World, servers: Servers) {
+  /** `process`: the id of its process. */
+  constructor(world: World, servers: Servers, process?: number) {
     this.#world = world;
+    this.#process = process;
     this.#servers = servers;
     const { log, stores } = servers;
     const run = <T>(effect: () => Promise<T>) => this.#run(effect);
@@ -148,6 +153,7 @@ export class Connection {
   /** Ends the process. `silent`: as by SIGKILL. `failing`: every operation fails from now on. */
   end(how: "silent" | "failing"): void {
     this.#state = how;
+    if (this.#process !== undefined) this.#servers.ended.add(this.#process);
     for (const close of this.#closers) close();
   }
 

@@ -22,6 +22,13 @@ const CONFIG = {
 
 const silent = pino({ level: "silent" });
 
+interface ProcessorOptions {
+  /** Of its process. */
+  readonly id: number;
+  readonly seesOthers: boolean;
+  readonly rules: () => WantedRules;
+}
+
 /** One life of a processor process: the tasks that it owns, each with a real runner. */
 export class Processor {
   readonly connection: Connection;
@@ -32,17 +39,21 @@ export class Processor {
   readonly #events = createProcessorEvents(silent, createMetrics());
   readonly #lives = new Set<TaskLife>();
 
-  constructor(world: World, servers: Servers, rules: () => WantedRules) {
+  constructor(world: World, servers: Servers, { id, seesOthers, rules }: ProcessorOptions) {
     this.#world = world;
     this.#servers = servers;
     this.#rules = rules;
-    this.connection = new Connection(world, servers);
+    this.connection = new Connection(world, servers, id);
     const space = { tasks: 2 * PARTITIONS, perKind: PARTITIONS };
     this.#ownership = new Ownership({
       log: this.connection.log,
       space,
       leaseMs: LEASE_MS,
       time: { nowMs: () => world.nowUs / 1000, after: (ms, call) => this.#later(ms, call) },
+      processes: {
+        self: seesOthers ? `${id}` : undefined,
+        hasEnded: (process) => servers.ended.has(Number(process)),
+      },
       random: () => world.random.next(),
       events: this.#events,
       onLook: () => {},

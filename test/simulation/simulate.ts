@@ -52,6 +52,7 @@ class Simulation {
   readonly #scenario: Scenario;
   readonly #servers: Servers;
   readonly #processors: (Processor | undefined)[] = [];
+  #started = 0;
   readonly #consumers;
   /** The rules in each processor's folder. */
   readonly #folders: WantedRules[];
@@ -61,7 +62,14 @@ class Simulation {
     this.#scenario = scenario;
     const log = createMemoryLog({ nowUs: () => world.nowUs });
     const counts = new FaultCounts();
-    this.#servers = { log, stores: new FragileStores(), counts, outageUntilUs: 0, faulty: scenario.slow };
+    this.#servers = {
+      log,
+      stores: new FragileStores(),
+      counts,
+      outageUntilUs: 0,
+      ended: new Set(),
+      faulty: scenario.slow,
+    };
     const rules = { specs: scenario.rules, version: versionOf(scenario.rules) };
     this.#folders = Array.from({ length: PROCESSORS }, () => rules);
     this.#consumers = {
@@ -114,7 +122,12 @@ class Simulation {
 
   #startProcessor(i: number): void {
     if (this.#processors[i] !== undefined) return;
-    const processor = new Processor(this.#world, this.#servers, () => this.#folders[i] as WantedRules);
+    const processor = new Processor(this.#world, this.#servers, {
+      id: this.#started++,
+      // In every other world, the processors run on one machine and see when one ends.
+      seesOthers: this.#scenario.seed % 2 === 0,
+      rules: () => this.#folders[i] as WantedRules,
+    });
     this.#processors[i] = processor;
     processor.start();
     const offer = () => {

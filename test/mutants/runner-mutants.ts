@@ -121,4 +121,20 @@ export const RUNNER_MUTANTS: readonly Mutant[] = [
     to: "const watchedMs = nowMs - (this.#readAtMs ?? nowMs);",
     tests: OWNERSHIP_TESTS,
   },
+  {
+    name: "paused-is-ended",
+    fault: "a process counts as ended although it still runs",
+    file: "processors/ownership/watched-members.ts",
+    from: "return process !== undefined && this.#hasEnded(process);",
+    to: "return process !== undefined;",
+    tests: OWNERSHIP_TESTS,
+  },
+  {
+    name: "skipped-between-slices",
+    fault: "the entry after a slice of time is not read",
+    file: RUNNER,
+    from: "return next;",
+    to: "return next + Number(slice.over);",
+    tests: RUNNER_TESTS,
+  },
 ];

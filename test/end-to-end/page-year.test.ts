@@ -66,6 +66,20 @@ describe.skipIf(executablePath === undefined)("a year with one excursion", () =>
     for (const step of undo.splice(0).reverse()) await step();
   });
 
+  const address = () => `http://127.0.0.1:${gateway.info.httpPort}`;
+
+  /** Whether the store has all temperatures, and the mode up to the newest reading. */
+  const isStored = async () => {
+    const [fromUs, newestUs] = [(year[0]?.atMs ?? 0) * 1000, (year.at(-1)?.atMs ?? 0) * 1000];
+    const query = `device=cold-1&tags.site=north&from=${fromUs}&to=${newestUs + 1}`;
+    const series = await fetch(`${address()}/api/v1/series?${query}&metric=temperature&points=1000`);
+    const states = await fetch(`${address()}/api/v1/states?${query}&metric=mode&limit=1000`);
+    if (!series.ok || !states.ok) return false;
+    const { count } = (await series.json()) as { count: readonly number[] };
+    const { runs } = (await states.json()) as { runs: readonly { lastUs: number }[] };
+    return count.reduce((sum, one) => sum + one, 0) === READINGS && runs.at(-1)?.lastUs === newestUs;
+  };
+
   /** `min`, `avg` and `max` in the head of the chart. */
   const figures = () => page.locator(".chart[data-metric=temperature] .chart-summary dd").allTextContents();
 
@@ -83,15 +97,9 @@ describe.skipIf(executablePath === undefined)("a year with one excursion", () =>
     const values = year.map(({ temperature }) => temperature);
     const average = values.reduce((sum, value) => sum + value, 0) / values.length;
     const whole = [Math.min(...values), average, EXCURSION.value].map(formatNumber);
-    await page.goto(`http://127.0.0.1:${gateway.info.httpPort}/#/device/cold-1?range=1y`);
-    await expect
-      .poll(async () => {
-        // The store may have been asked before it had everything.
-        await page.reload();
-        await page.locator(".chart[data-metric=temperature] canvas").waitFor();
-        return await figures();
-      }, WAIT)
-      .toEqual(whole);
+    await expect.poll(isStored, WAIT).toBe(true);
+    await page.goto(`${address()}/#/device/cold-1?range=1y`);
+    await expect.poll(figures, WAIT).toEqual(whole);
     // One narrow peak, and not the line of all the other readings.
     await expect.poll(bluePixelsAtTop, WAIT).toSatisfy((count: number) => count > 10 && count < 200);
     const description = await page.locator(".chart-plot").getAttribute("aria-label");

@@ -8,14 +8,17 @@ test("live readings continue the states of the store, and those that the store h
   const states = new StateRuns();
   states.push(50, "cool");
   states.push(60, "defrost");
-  states.replace({
+  const answer = {
     runs: [
       { fromUs: 10, lastUs: 30, value: "idle" },
       { fromUs: 40, lastUs: 50, value: "cool" },
     ],
     complete: true,
     before: { atUs: 5, value: "idle" },
-  });
+  };
+  // The store was asked for all up to 61, and does not have the reading at 60 yet.
+  expect(states.replace(answer, 61)).toBe(true);
+  expect(states.replace(answer, 60)).toBe(false);
   expect(textsOf(states)).toEqual(["idle 5-30", "cool 40-50", "defrost 60-60"]);
   expect(states.beganBefore).toBe(true);
   states.push(70, "defrost");
@@ -28,21 +31,18 @@ test("a state that goes on while the store answers stays one state", () => {
   const states = new StateRuns();
   states.push(50, "true");
   states.push(90, "true");
-  states.replace({ runs: [{ fromUs: 20, lastUs: 60, value: true }], complete: true, before: null });
+  states.replace({ runs: [{ fromUs: 20, lastUs: 60, value: true }], complete: true, before: null }, 61);
   expect(textsOf(states)).toEqual(["true 20-90"]);
   expect(states.beganBefore).toBe(false);
 });
 
 test("blocks fill the span: the first state from its start, each up to the next, the last up to its end", () => {
   const states = new StateRuns();
-  states.replace({
-    runs: [
-      { fromUs: 100, lastUs: 150, value: "a" },
-      { fromUs: 200, lastUs: 260, value: "b" },
-    ],
-    complete: true,
-    before: { atUs: 40, value: "a" },
-  });
+  const runs = [
+    { fromUs: 100, lastUs: 150, value: "a" },
+    { fromUs: 200, lastUs: 260, value: "b" },
+  ];
+  states.replace({ runs, complete: true, before: { atUs: 40, value: "a" } }, 300);
   const spans = (span: { fromUs: number; toUs: number }) =>
     blocksOf(states, span).map(({ run, fromUs, toUs }) => `${run.word} ${fromUs}-${toUs}`);
   expect(spans({ fromUs: 50, toUs: 300 })).toEqual(["a 50-200", "b 200-300"]);

@@ -34,8 +34,11 @@ export class StateRuns {
     this.beganBefore = false;
   }
 
-  /** Replaces the runs with the store's. Live readings that are newer than those stay. */
-  replace({ runs, complete, before }: StatesAnswer): void {
+  /**
+   * Replaces the runs with the store's runs up to `toUs`. Live readings that are newer than those stay. Returns whether
+   * there are any before `toUs`: the store did not have them yet, and perhaps not those before them either.
+   */
+  replace({ runs, complete, before }: StatesAnswer, toUs: number): boolean {
     const live = this.runs.splice(0);
     this.changes++;
     this.cut = !complete;
@@ -48,6 +51,7 @@ export class StateRuns {
       this.push(Math.max(run.fromUs, storedUs + 1), run.word);
       this.push(run.lastUs, run.word);
     }
+    return live.some(({ lastUs }) => lastUs > storedUs && lastUs < toUs);
   }
 
   #add({ fromUs, lastUs, value }: StatesAnswer["runs"][number]): void {

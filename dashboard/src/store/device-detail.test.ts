@@ -296,6 +296,32 @@ test("words have their past from the store, for the range and for a span", async
   detail.close();
 });
 
+test("states that the store does not have yet are asked for again a little later", async () => {
+  const due: (() => void)[] = [];
+  let stored = [{ fromUs: 10, lastUs: 10, value: "idle" }];
+  const detail = new DeviceDetail({
+    device: { device: "a", tags: {} },
+    range: rangeById("1h"),
+    frame: createFrame((run) => run()),
+    later: (run) => due.push(run),
+    loadSeries: async () => EMPTY,
+    loadStates: async () => ({ runs: stored, complete: true, before: null }),
+  });
+  detail.readings([{ metric: "mode", atUs: 40, value: "idle" }]);
+  const words = () => detail.metrics.value[0]?.states.runs.map(({ word }) => word);
+  await expect.poll(() => due.length).toBe(1);
+  expect(words()).toEqual(["idle"]);
+  stored = [
+    { fromUs: 10, lastUs: 10, value: "idle" },
+    { fromUs: 20, lastUs: 20, value: "cool" },
+    { fromUs: 30, lastUs: 40, value: "idle" },
+  ];
+  due[0]?.();
+  await expect.poll(words).toEqual(["idle", "cool", "idle"]);
+  expect(due).toHaveLength(1);
+  detail.close();
+});
+
 test("windows are sorted by time, and a correction replaces the result before it", () => {
   const detail = open(hourly, "1h");
   const result = (startUs: number, revision: number, avg: number, device = "a"): WindowResult => ({

@@ -253,11 +253,11 @@ export class DeviceDetail {
     }
   }
 
-  async #loadWords({ metric, states }: LiveTrack, chosen: Span | undefined, asked: number): Promise<void> {
+  async #loadWords(track: LiveTrack, chosen: Span | undefined, asked: number): Promise<void> {
     const toUs = this.#newest + 1;
     const range = this.#range.peek();
     const span = chosen ?? { fromUs: toUs - (range?.us ?? DAY_US), toUs };
-    const answer = await this.#loadStates({ ...this.device, ...span, metric, limit: RUNS_MAX });
+    const answer = await this.#loadStates({ ...this.device, ...span, metric: track.metric, limit: RUNS_MAX });
     if (this.#closed || asked !== this.#generation) return;
     if (chosen === undefined && range === undefined) {
       // Numbers choose the range. A device without any shows a day, or its whole short past.
@@ -266,7 +266,7 @@ export class DeviceDetail {
       this.chooseRange(rangeCovering(answer.before === null && answer.complete ? toUs - firstUs : DAY_US));
       return;
     }
-    states.replace(answer);
+    if (track.states.replace(answer, span.toUs)) this.#completeLater(track);
     this.#historyState.value = "loaded";
   }
 

@@ -70,6 +70,7 @@ const PROGRAMS = {
   "test-sim": [join(root, "build", "test", "simulation", "main.js")],
   "test-crash": [join(root, "build", "test", "crash", "main.js")],
   "test-reload": [join(root, "build", "test", "reload", "main.js")],
+  "test-conformance": [join(root, "build", "test", "conformance", "main.js")],
   "test-hostile": [join(root, "build", "test", "hostile", "main.js")],
   "test-clients": [join(root, "build", "test", "mqtt-clients", "main.js")],
   "test-mutants": [join(root, "build", "test", "mutants", "main.js")],

@@ -12,6 +12,8 @@ import { LetterWriter } from "./dead-letters/letter-writer.ts";
 import { answerRetries, type Taken } from "./dead-letters/retry.ts";
 import { FrameBatcher } from "./frames/frame-batcher.ts";
 import { MessageLane } from "./frames/message-lane.ts";
+import { answerSchemas } from "./schemas/registry/registry-service.ts";
+import { SchemaRecords } from "./schemas/registry/schema-records.ts";
 import { TopicRoutes } from "./sources/topic-routes.ts";
 
 export interface Ingest extends Service, PublishGate {}
@@ -56,6 +58,8 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   const gate = hold({ accept: (message, done) => live.take(message, done) });
   const accept: PublishGate["accept"] = (message, done) => gate.accept(message, done);
   const stopLedger = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
+  const schemas = new SchemaRecords(log.records);
+  const stopSchemas = answerSchemas(log, { records: schemas, onRefused: events.registryRefused });
   const stopCounting = reportKeptLetters(log, events);
   const retries = answerRetries({
     log,
@@ -75,6 +79,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
       await letters.drain();
       stopLedger();
       stopCounting();
+      stopSchemas();
     },
   };
 }

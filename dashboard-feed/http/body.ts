@@ -14,25 +14,28 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
     const message = "send JSON, with the header content-type: application/json";
     throw new ApiError({ status: 415, code: "content-type", message });
   }
+  const bytes = await readBytes(request, BODY_BYTES_MAX);
+  if (bytes.length === 0) return undefined;
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (cause) {
+    const why = reasonOf(cause);
+    throw new ApiError({ status: 400, code: "bad-json", message: `the body is not JSON: ${why}` }, { cause });
+  }
+}
+
+/** Throws ApiError when the body is larger. */
+export async function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
     const piece: Buffer = chunk;
     bytes += piece.length;
-    if (bytes > BODY_BYTES_MAX) {
-      throw new ApiError({
-        status: 413,
-        code: "too-large",
-        message: `the body is larger than ${BODY_BYTES_MAX} bytes`,
-      });
+    if (bytes > bytesMax) {
+      const message = `the body is larger than ${bytesMax} bytes`;
+      throw new ApiError({ status: 413, code: "too-large", message });
     }
     chunks.push(piece);
   }
-  if (bytes === 0) return undefined;
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  } catch (cause) {
-    const why = reasonOf(cause);
-    throw new ApiError({ status: 400, code: "bad-json", message: `the body is not JSON: ${why}` }, { cause });
-  }
+  return Buffer.concat(chunks);
 }

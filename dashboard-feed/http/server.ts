@@ -7,6 +7,7 @@ import { type ApiContext, type Operation, Reply } from "./operation.ts";
 import { API_PATHS, findOperation, methodsAt, OPERATIONS } from "./operations.ts";
 import type { Page } from "./page.ts";
 import { type Exchange, send, sendCacheable, sendPageFile, sendProblem } from "./responses.ts";
+import { answerRegistryRequest, isRegistryPath } from "./schema-registry.ts";
 
 export interface HttpOptions {
   readonly context: ApiContext;
@@ -54,6 +55,10 @@ async function answer(exchange: Exchange, path: string, options: HttpOptions): P
     throw new ApiError({ status: 403, code: "host", message: "this server does not answer to that host name" });
   }
   if (answeredPreflight(exchange, access)) return;
+  if (isRegistryPath(path)) {
+    await answerRegistryRequest(exchange, path, options);
+    return;
+  }
   const route = routeOf(path);
   const isApi = route === "/api" || PROBES.has(route);
   const allowed = isApi ? methodsAt(path) : READING;
@@ -74,6 +79,7 @@ async function answer(exchange: Exchange, path: string, options: HttpOptions): P
 /** Few values, because they become a label of a metric. */
 function routeOf(path: string): string {
   if (path === "/feed" || PROBES.has(path)) return path;
+  if (isRegistryPath(path)) return "/registry";
   return path === "/api" || path.startsWith("/api/") ? "/api" : "/";
 }
 

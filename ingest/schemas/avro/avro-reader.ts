@@ -146,7 +146,7 @@ function instantText(nanoseconds: bigint): string | undefined {
 
 const DECIMAL_BYTES_MAX = 128;
 
-/** Undefined for a decimal of so many digits that it is no measured value. */
+/** Undefined for a decimal with more digits than a measured value has. */
 function decimalValue(bytes: Uint8Array, scale: number): number | undefined {
   if (bytes.length > DECIMAL_BYTES_MAX) return undefined;
   const digits = bytes.length === 0 ? 0n : BigInt(`0x${Buffer.from(bytes).toString("hex")}`);

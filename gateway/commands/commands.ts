@@ -9,6 +9,7 @@ import { addInitCommand } from "./init/init.ts";
 import { addLogCommands } from "./log/log.ts";
 import { addPasswdCommand } from "./passwd.ts";
 import { addRulesCommands } from "./rules/rules.ts";
+import { addSchemaCommands } from "./schemas/schemas.ts";
 import { addSimulateCommands } from "./simulate.ts";
 import { addRunCommand, addUpCommand } from "./up/up.ts";
 
@@ -22,6 +23,7 @@ export const COMMANDS: readonly ((program: Command) => void)[] = [
   addAlertCommands,
   addSilenceCommands,
   addDeadLetterCommands,
+  addSchemaCommands,
   addLogCommands,
   addDoctorCommand,
   addPasswdCommand,

@@ -1,5 +1,13 @@
 /** The subjects of the log. A stream holds all subjects below its first word. */
-const PIPELINE_STREAMS = ["READINGS", "GROUPS", "WINDOWS", "ALERTS", "DEADLETTERS", "NOTIFICATIONS"] as const;
+const PIPELINE_STREAMS = [
+  "READINGS",
+  "GROUPS",
+  "WINDOWS",
+  "ALERTS",
+  "DEADLETTERS",
+  "NOTIFICATIONS",
+  "BRIDGES",
+] as const;
 /** Private to the broker: what outlives an MQTT connection. */
 export const MQTT_STREAMS = ["MQTT_SESSIONS", "MQTT_PROGRESS", "MQTT_QUEUE", "MQTT_RETAINED"] as const;
 export const STREAMS = [...PIPELINE_STREAMS, ...MQTT_STREAMS] as const;
@@ -77,6 +85,11 @@ export function mqttQueueSubject(client: string, incarnation: number): string {
 
 export function mqttRetainedSubject(topic: string): string {
   return `mqtt_retained.${topic}`;
+}
+
+/** What waits to go out by a bridge. */
+export function bridgeSubject(bridge: string): string {
+  return `bridges.${subjectToken(bridge)}`;
 }
 
 /** The partition number at the end of `readings.<p>` or `windows.<p>`. */

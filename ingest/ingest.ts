@@ -2,8 +2,7 @@ import { randomBytes } from "node:crypto";
 import { INGEST_LEDGER } from "../contracts/device-ledgers.ts";
 import { US_PER_MS } from "../domain/time.ts";
 import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
-import type { Deps, Health, Service } from "../platform/service.ts";
-import { type Bridge, startBridge } from "./bridge/bridge.ts";
+import type { Deps, Service } from "../platform/service.ts";
 import type { IngestConfig } from "./common/config.ts";
 import { DeviceLedger } from "./common/device-ledger.ts";
 import { createIngestEvents } from "./common/events.ts";
@@ -20,7 +19,7 @@ export interface Ingest extends Service, PublishGate {}
 
 export type IngestDeps = Deps & {
   readonly partitions: number;
-  /** Puts a gate before the log, for messages of the broker and of the bridge. */
+  /** Puts a gate before the log. */
   readonly hold?: (gate: PublishGate) => PublishGate;
 };
 
@@ -29,8 +28,7 @@ const LEDGER_DEVICES_MAX = 100_000;
 /**
  * Turns messages into readings, and allows their acknowledgement once the log has them. A message finds its source by
  * its topic (`sources/`), is decoded in the source's format (`formats/`), and its readings share a frame with those
- * of other messages (`frames/`, ADR 2). Messages come from the broker, and from an outside broker through the bridge
- * (`bridge/`, ADR 7).
+ * of other messages (`frames/`, ADR 2).
  * Invariant: each message is stored, kept as a dead letter (`dead-letters/`), or counted as dropped with a reason,
  * and only then acknowledged. No input from a device throws here.
  */
@@ -67,13 +65,14 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
     events,
     take: (message, retryOf) => takeRetried(retried, message, retryOf),
   });
-  const bridge = config.bridge && (await startBridge(config.bridge, { accept, clock, events }));
   return {
     name: "ingest",
     accept,
-    health: () => healthOf(log.healthy(), bridge),
+    health: () =>
+      log.healthy()
+        ? { ready: true, detail: "" }
+        : { ready: false, detail: "the log does not answer; acknowledgements wait" },
     async stop() {
-      await bridge?.stop();
       await Promise.all([live.drain(), retries.stop()]);
       await retried.drain();
       await letters.drain();
@@ -95,9 +94,4 @@ function takeRetried(lane: MessageLane, message: InboundMessage, retryOf: number
       retryOf,
     );
   });
-}
-
-function healthOf(logHealthy: boolean, bridge: Bridge | undefined): Health {
-  if (!logHealthy) return { ready: false, detail: "the log does not answer; acknowledgements wait" };
-  return bridge?.health() ?? { ready: true, detail: "" };
 }

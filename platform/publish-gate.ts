@@ -8,6 +8,22 @@ export interface InboundMessage {
   /** Who answers for it: the user, or the address of a client without one. */
   readonly sender?: string;
   readonly receivedAtUs: number;
+  /** MQTT 5. */
+  readonly properties?: MessageProperties | undefined;
+  /** The bridge that it came in by. */
+  readonly bridge?: string;
+}
+
+/** What MQTT 5 says about a message besides its topic and payload. `correlationData` may be a view, like the payload. */
+export interface MessageProperties {
+  /** True: the payload is UTF-8. */
+  readonly payloadFormatIndicator?: boolean;
+  /** Usually a MIME type. */
+  readonly contentType?: string;
+  readonly responseTopic?: string;
+  readonly correlationData?: Uint8Array;
+  /** In the order of the packet; a name may occur several times. `traceparent` names a trace (W3C Trace Context). */
+  readonly userProperties?: readonly (readonly [name: string, value: string])[];
 }
 
 /**

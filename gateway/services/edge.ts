@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { type Bridges, startBridges } from "../../bridge/bridges.ts";
 import { type Broker, startBroker } from "../../broker/broker.ts";
 import { type BrokerListeners, LISTENERS } from "../../contracts/listeners.ts";
 import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
@@ -23,10 +24,14 @@ export async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
   });
   // Hard to guess: the readings of a client with such an id would not go to the log.
   const clientIdPrefix = `weir-own-${randomBytes(9).toString("base64url")}-`;
+  let bridges: Bridges | undefined;
   try {
-    return await startWith({ plan, deps, ingest, disk, clientIdPrefix });
+    const { member } = plan;
+    bridges = await startBridges(plan.bridges, { ...deps, member, next: passOwn(ingest, clientIdPrefix) });
+    return await startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix });
   } catch (error) {
     disk.stop();
+    await bridges?.stop();
     await ingest.stop();
     throw error;
   }
@@ -37,11 +42,12 @@ interface Parts {
   readonly deps: Deps;
   readonly ingest: Ingest;
   readonly disk: WatchedDisk;
+  readonly bridges: Bridges;
   readonly clientIdPrefix: string;
 }
 
-async function startWith({ plan, deps, ingest, disk, clientIdPrefix }: Parts): Promise<Started> {
-  const broker = await startBroker(plan.broker, { ...deps, gate: passOwn(ingest, clientIdPrefix) });
+async function startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix }: Parts): Promise<Started> {
+  const broker = await startBroker(plan.broker, { ...deps, gate: bridges.gate });
   const { mqttPort, wsPort } = broker.address;
   const own: OwnBroker = { ...reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
   const { bus } = deps.log;
@@ -52,12 +58,17 @@ async function startWith({ plan, deps, ingest, disk, clientIdPrefix }: Parts): P
     health() {
       const health = broker.health();
       if (!health.ready) return health;
-      return disk.problem() ?? ingest.health();
+      const problem = disk.problem() ?? ingest.health();
+      const notice = bridges.problem();
+      // Devices must not lose this gateway because another broker is away.
+      return notice === undefined || !problem.ready ? problem : { ...problem, notice };
     },
     async stop() {
       for (const stop of stops) stop();
       disk.stop();
+      await bridges.stop();
       await broker.stop();
+      await bridges.drain();
       await ingest.stop();
     },
   };

@@ -35,7 +35,16 @@ test("what is missing is named before anything starts, all at once", async () =>
   const config = {
     broker: { users_file: "/nowhere/users.yaml" },
     feed: { tokens: [{ name: "wall", token_env: "WALL_TOKEN" }] },
-    ingest: { bridge: { url: "mqtts://broker.example.com", topics: ["a/#"], username: "w", password_env: "BRIDGE" } },
+    bridges: [
+      {
+        name: "plant",
+        url: "mqtts://broker.example.com",
+        username: "w",
+        password_env: "BRIDGE",
+        tls: { ca_file: "/nowhere/ca.pem" },
+        in: [{ remote: "a/#" }],
+      },
+    ],
     notifier: { receivers: { ops: [{ webhook: { url_env: "OPS_URL" } }] } },
   };
   const failing = preflight(planOf(config, { mqttPort, httpPort }), SERVICE_NAMES, {});
@@ -44,7 +53,8 @@ test("what is missing is named before anything starts, all at once", async () =>
     `cannot listen on 127.0.0.1:${httpPort}: another program uses this port. Choose another port with --http-port`,
     "broker.users_file: /nowhere/users.yaml cannot be read",
     'feed token "wall": the environment variable WALL_TOKEN is not set',
-    "ingest.bridge: the password: the environment variable BRIDGE is not set",
+    "bridge plant: the password: the environment variable BRIDGE is not set",
+    "bridge plant: tls.ca_file: /nowhere/ca.pem cannot be read",
     "the environment variable OPS_URL is not set",
   ]) {
     await expect(failing).rejects.toThrow(message);

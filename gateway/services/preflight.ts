@@ -24,12 +24,11 @@ export async function preflight(plan: Plan, services: readonly ServiceName[], en
 
 /** By service: what is missing. The store's secrets are in the plan already. */
 const CHECKS: Readonly<Record<ServiceName, (plan: Plan, environment: Environment) => Promise<readonly string[]>>> = {
-  async edge({ broker, ingest: { bridge } }, environment) {
+  async edge({ broker, bridges }, environment) {
     const { bind: host, mqtt_port, ws_port, tls, users_file } = broker;
     const what = "the MQTT broker";
-    const place = { env: bridge?.password_env, file: bridge?.password_file };
     return [
-      ...(await problemOf(() => secretValue("ingest.bridge: the password", place, environment))),
+      ...(await bridgeProblems(bridges, environment)),
       ...(await unreadable("broker.users_file", users_file)),
       ...(await unreadable("broker.tls.cert_file", tls?.cert_file)),
       ...(await unreadable("broker.tls.key_file", tls?.key_file)),
@@ -55,6 +54,16 @@ const CHECKS: Readonly<Record<ServiceName, (plan: Plan, environment: Environment
   processors: async () => [],
   storage: async () => [],
 };
+
+async function bridgeProblems(bridges: Plan["bridges"], environment: Environment): Promise<readonly string[]> {
+  const problems = bridges.map(async ({ name, password_env: env, password_file: file, tls }) => [
+    ...(await problemOf(() => secretValue(`bridge ${name}: the password`, { env, file }, environment))),
+    ...(await unreadable(`bridge ${name}: tls.ca_file`, tls.ca_file)),
+    ...(await unreadable(`bridge ${name}: tls.cert_file`, tls.cert_file)),
+    ...(await unreadable(`bridge ${name}: tls.key_file`, tls.key_file)),
+  ]);
+  return (await Promise.all(problems)).flat();
+}
 
 async function checkTokens(feed: Plan["feed"], environment: Environment): Promise<void> {
   const { createAccess } = await import("../../dashboard-feed/common/access.ts");

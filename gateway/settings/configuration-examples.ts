@@ -19,13 +19,25 @@ export const CONFIGURATION_EXAMPLES: Readonly<Record<keyof PipelineConfig, strin
 `,
   ingest: `ingest:
   limits: { text_size_max: 16KiB }
-  # Another broker, whose readings Weir takes as well.
-  bridge:
+`,
+  bridges: `bridges:
+  - name: plant
     url: mqtts://broker.example.com:8883
-    topics: ["sensors/#"]
+    client_id: weir-north
     share: weir
     username: weir
-    password_env: BRIDGE_PASSWORD # or password_file: /run/secrets/bridge
+    password_env: PLANT_PASSWORD # or password_file: /run/secrets/plant
+    tls:
+      ca_file: /etc/weir/plant-ca.pem
+      cert_file: /etc/weir/plant-cert.pem
+      key_file: /etc/weir/plant-key.pem
+      server_name: broker.plant.example
+    in:
+      # site/7/up/press-3 comes in as sensors/7/press-3/telemetry
+      - { remote: "site/{site}/up/{device}", local: "sensors/{site}/{device}/telemetry" }
+    out:
+      # alerts/cold-room-warm/cold-1 goes out as north/alerts/cold-room-warm/cold-1
+      - { local: "alerts/#", remote: "north/alerts/#", retain: always }
 `,
   broker: `broker:
   users_file: users.yaml

@@ -21,8 +21,11 @@ export const OLD_KEYS: Readonly<Record<string, Answer>> = {
   "ingest.limits.nestingMax": renamed("nesting_max"),
   "ingest.limits.textBytesMax": renamed("text_size_max", "B"),
   "ingest.limits.topicsMax": renamed("topics_max"),
-  "ingest.bridge.clientId": renamed("client_id"),
-  "ingest.bridge.password": secret("password_env or password_file"),
+  "ingest.bridge": {
+    kind: "moved",
+    how: "write it as an entry of the list bridges, with a name, and each of its topics as remote of an entry of in (docs/bridges.md)",
+  },
+  "bridges.*.password": secret("password_env or password_file"),
   "broker.wsOrigins": renamed("ws_origins"),
   "broker.usersFile": renamed("users_file"),
   "broker.tls.certFile": renamed("cert_file"),
@@ -154,6 +157,8 @@ function keysIn(value: unknown, path: readonly string[] = []): Key[] {
 export const SECRET_PATHS: readonly string[] = [
   ...Object.entries(OLD_KEYS).flatMap(([path, { kind }]) => (kind === "secret" ? path : [])),
   "ingest.bridge.url",
+  "ingest.bridge.password",
+  "bridges.*.url",
   "nats.url",
   "storage.stores.*.influxdb.url",
   "notifier.receivers.*.*.*.url",

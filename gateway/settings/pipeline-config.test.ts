@@ -107,8 +107,8 @@ test.each([
   ],
   [
     "a password in the bridge's address",
-    "ingest: { bridge: { url: 'mqtt://u:p@h', topics: [a] } }\n",
-    "ingest.bridge.url: must not hold a user name or password; use username and password_env (or password_file)",
+    "bridges: [{ name: a, url: 'mqtt://u:p@h', in: [{ remote: a }] }]\n",
+    "bridges.0.url: must not hold a user name or password; use username and password_env (or password_file)",
   ],
   [
     "a literal token",

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { bridgesConfigSchema } from "../../bridge/common/config.ts";
 import { brokerConfigSchema } from "../../broker/common/config.ts";
 import { feedConfigSchema } from "../../dashboard-feed/common/config.ts";
 import { reasonOf } from "../../domain/reason.ts";
@@ -58,13 +59,18 @@ export const pipelineConfigSchema = z.strictObject({
   sources: ingestConfigSchema.shape.sources,
   clock: ingestConfigSchema.shape.clock,
   ingest: ingestConfigSchema
-    .pick({ frame: true, limits: true, bridge: true })
+    .pick({ frame: true, limits: true })
     .prefault({})
     .describe("How messages become entries of the log."),
   broker: brokerConfigSchema
     .omit({ bind: true, mqtt_port: true, ws_port: true })
     .prefault({})
     .describe("The MQTT broker that devices connect to. Its ports are flags: `weir up --help`."),
+  bridges: bridgesConfigSchema
+    .default([])
+    .describe(
+      "Other MQTT brokers whose messages Weir takes, or which get messages of Weir's broker. docs/bridges.md explains them.",
+    ),
   processors: processorsConfigSchema
     .omit({ rules_dir: true })
     .prefault({})
@@ -106,6 +112,7 @@ export const pipelineConfigSchema = z.strictObject({
       alerts: retention("365d", "1GiB", "Alert changes."),
       dead_letters: retention("30d", "1GiB", "Messages that could not be read."),
       notifications: retention("365d", "256MiB", "Notifications, acknowledgements and silences."),
+      bridges: retention("7d", "256MiB", "Messages that wait to go out by a bridge."),
       disk_reserve: sizeField("1MiB", "1024TiB")
         .optional()
         .describe(
@@ -114,7 +121,7 @@ export const pipelineConfigSchema = z.strictObject({
     })
     .prefault({})
     .describe(
-      "What the log keeps. `weir up` with its own NATS server brings the log's streams to these settings when it starts, but deletes no message: it keeps a limit that would, and warns. On a shared server, a start creates the streams that are missing and warns of those that differ. `weir log show` lists the streams; `weir log apply` shows what would change and be deleted, and `weir log apply --yes` does it. With its own server, Weir uses at most three fifths of the free disk: on a smaller disk, all streams shrink in proportion; the first start needs 180 MiB free.",
+      "What the log keeps. `weir up` with its own NATS server brings the log's streams to these settings when it starts, but deletes no message: it keeps a limit that would, and warns. On a shared server, a start creates the streams that are missing and warns of those that differ. `weir log show` lists the streams; `weir log apply` shows what would change and be deleted, and `weir log apply --yes` does it. With its own server, Weir uses at most three fifths of the free disk: on a smaller disk, all streams shrink in proportion; the first start needs 190 MiB free.",
     ),
 });
 

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
+import type { BridgeConfig } from "../../bridge/common/config.ts";
 import type { BrokerConfig } from "../../broker/common/config.ts";
 import { isLoopback } from "../../broker/common/config.ts";
 import type { FeedConfig } from "../../dashboard-feed/common/config.ts";
@@ -41,6 +42,7 @@ export interface Plan {
   /** Names this gateway among others; the same after a restart. */
   readonly member: string;
   readonly broker: BrokerConfig;
+  readonly bridges: readonly BridgeConfig[];
   readonly ingest: IngestConfig;
   readonly processors: ProcessorsConfig;
   readonly storage: StorageConfig;
@@ -71,6 +73,7 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
     reporter: undefined,
     member: `${hostname()}:${resolve(settings.dataDir)}`,
     broker: { ...config.broker, bind, mqtt_port: settings.mqttPort, ws_port: settings.mqttWsPort, ...anonymous },
+    bridges: config.bridges,
     ingest: { sources: config.sources, clock: config.clock, ...config.ingest },
     processors: { ...config.processors, rules_dir: settings.rulesDir },
     storage: {
@@ -102,6 +105,7 @@ export function logRetentions({ log, broker }: Pick<PipelineConfig, "log" | "bro
     deadLetters: toRetention(log.dead_letters),
     notifications: toRetention(log.notifications),
     mqtt: { queuedBytes: broker.limits.queued_size_max, retainedBytes: broker.limits.retained_size_max },
+    bridges: toRetention(log.bridges),
   };
 }
 

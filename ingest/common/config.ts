@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { durationField, sizeField } from "../../platform/files/schemas.ts";
-import { addressSchema, secretEnv, secretFile } from "../../platform/files/secret-values.ts";
 import { FORMATS_DOC, type FormatConfig, formatSchema, needsMetric } from "../formats/formats.ts";
 import { metricPatternProblem } from "../names/metric-filter.ts";
 import { nameFault, shownName } from "../names/names.ts";
@@ -69,38 +68,6 @@ export const DEFAULT_SOURCES = [
   { topic: "sensors/{site}/{device}/telemetry", format: "json" },
   { topic: "sensors/{site}/{device}/{metric}", format: "value" },
 ] as const;
-
-const bridgeSchema = z
-  .strictObject({
-    url: addressSchema({
-      protocols: ["mqtt", "mqtts", "ws", "wss"],
-      example: "mqtt://broker.example.com:1883 (or mqtts://, ws://, wss://)",
-      instead: "username and password_env (or password_file)",
-    }).describe("The other broker."),
-    topics: z.array(z.string().min(1)).min(1).describe("Topic filters to subscribe to."),
-    share: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("Group of a shared subscription (MQTT 5). Gateways with the same group split the load."),
-    client_id: z
-      .string()
-      .min(1)
-      .default("weir")
-      .describe("Client id. Keep it across restarts, or the other broker forgets unacknowledged messages."),
-    username: z.string().optional().describe("User name for the other broker."),
-    password_env: secretEnv("the password"),
-    password_file: secretFile("the password"),
-    qos: z
-      .union([z.literal(0), z.literal(1), z.literal(2)])
-      .default(1)
-      .describe("MQTT quality of service of the subscription."),
-  })
-  .refine(({ password_env, password_file }) => password_env === undefined || password_file === undefined, {
-    error: "give either password_env or password_file",
-  });
-
-export type BridgeConfig = z.output<typeof bridgeSchema>;
 
 function names(fallback: number, description: string) {
   return z.int().min(1).max(100_000_000).default(fallback).describe(description);
@@ -174,7 +141,6 @@ export const ingestConfigSchema = z.strictObject({
     })
     .prefault({})
     .describe("Limits on messages, devices and series. A message that exceeds one becomes a dead letter."),
-  bridge: bridgeSchema.optional().describe("Also subscribe to another MQTT broker."),
 });
 
 export type IngestConfig = z.output<typeof ingestConfigSchema>;

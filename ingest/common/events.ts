@@ -62,10 +62,6 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
     },
     retryRefused: (error: unknown) => logger.warn({ err: error }, "a request to retry dead letters was refused"),
     registryRefused: (error: unknown) => logger.warn({ err: error }, "a request to the schema registry failed"),
-    bridgeConnected: (url: string) => logger.info({ url }, "bridge connected to the outside broker"),
-    bridgeLost: (url: string, reason: string) =>
-      logger.warn({ url }, `bridge lost the outside broker (${reason}); it reconnects`),
-    bridgeRefused: (topic: string) => logger.error({ topic }, "the outside broker refused the bridge's subscription"),
   };
 }
 

@@ -11,6 +11,7 @@ const DEFAULTS: Readonly<Record<StreamName, number>> = {
   ALERTS: GIB,
   DEADLETTERS: GIB,
   NOTIFICATIONS: 256 * MIB,
+  BRIDGES: 256 * MIB,
   MQTT_SESSIONS: 64 * MIB,
   MQTT_PROGRESS: 64 * MIB,
   MQTT_QUEUE: 128 * MIB,
@@ -50,25 +51,32 @@ test("a small disk keeps the proportions, and two fifths of it stay free", () =>
 
 test("a very small disk gives the small streams their minimum, and the others the rest", () => {
   const all = sizes(demands(), 300);
-  expect(all).toMatchObject({ ALERTS: 16, DEADLETTERS: 16, NOTIFICATIONS: 16, MQTT_SESSIONS: 3, MQTT_QUEUE: 3 });
+  expect(all).toMatchObject({
+    ALERTS: 16,
+    DEADLETTERS: 16,
+    NOTIFICATIONS: 16,
+    BRIDGES: 3,
+    MQTT_SESSIONS: 3,
+    MQTT_QUEUE: 3,
+  });
   expect(total(all)).toBeGreaterThanOrEqual(178);
   expect(total(all)).toBeLessThanOrEqual(181);
 });
 
 test("a disk without space for the minimum says how much it needs", () => {
-  expect(divideDisk(demands(), 20 * MIB)).toEqual({ state: "too-small", neededBytes: 180 * MIB });
-  expect(divideDisk(demands(), 180 * MIB).state).toBe("scaled");
+  expect(divideDisk(demands(), 20 * MIB)).toEqual({ state: "too-small", neededBytes: 185 * MIB });
+  expect(divideDisk(demands(), 185 * MIB).state).toBe("scaled");
   // Small sizes need less.
   expect(divideDisk(demands({}, { wantedBytes: 4 * MIB }), 20 * MIB)).toEqual({
     state: "too-small",
-    neededBytes: 60 * MIB,
+    neededBytes: 65 * MIB,
   });
 });
 
 test("existing streams start on a full disk, and keep their sizes while files appear and disappear", () => {
   const existing = demands({ READINGS: { givenBytes: 100 * MIB } }, { givenBytes: 16 * MIB, heldBytes: 10 * MIB });
-  const mqtt = { MQTT_SESSIONS: 16, MQTT_PROGRESS: 16, MQTT_QUEUE: 16, MQTT_RETAINED: 16 };
-  const kept = { READINGS: 100, GROUPS: 16, WINDOWS: 16, ALERTS: 16, DEADLETTERS: 16, NOTIFICATIONS: 16, ...mqtt };
+  const small = { BRIDGES: 16, MQTT_SESSIONS: 16, MQTT_PROGRESS: 16, MQTT_QUEUE: 16, MQTT_RETAINED: 16 };
+  const kept = { READINGS: 100, GROUPS: 16, WINDOWS: 16, ALERTS: 16, DEADLETTERS: 16, NOTIFICATIONS: 16, ...small };
   expect(sizes(existing, 0)).toEqual(kept);
   expect(sizes(existing, 200)).toEqual(kept);
   expect(total(sizes(existing, 6 * 1_024))).toBeGreaterThan(3_000);

@@ -5,9 +5,9 @@ import { MQTT_STREAMS, type StreamName } from "../../domain/subjects.ts";
  * once.
  */
 const SHARE_BYTES_MIN = 16 * 1_048_576;
-/** Sessions of a small site need little. */
-const MQTT_SHARE_BYTES_MIN = 3 * 1_048_576;
-const SMALL: ReadonlySet<StreamName> = new Set(MQTT_STREAMS);
+/** Sessions of a small site need little, and what waits to go out needs nothing most of the time. */
+const SMALL_SHARE_BYTES_MIN = 3 * 1_048_576;
+const SMALL: ReadonlySet<StreamName> = new Set(["BRIDGES", ...MQTT_STREAMS]);
 /** The rest is for checkpoints, the store, and the server's other files. */
 const USABLE = 0.6;
 /** Shares follow a disk that has grown by this factor, not every file that appears or disappears. */
@@ -79,7 +79,7 @@ function scaled(streams: readonly StreamDemand[], room: number): ReadonlyMap<Str
 }
 
 export function leastOf({ name, wantedBytes }: Pick<StreamDemand, "name" | "wantedBytes">): number {
-  return Math.min(wantedBytes, SMALL.has(name) ? MQTT_SHARE_BYTES_MIN : SHARE_BYTES_MIN);
+  return Math.min(wantedBytes, SMALL.has(name) ? SMALL_SHARE_BYTES_MIN : SHARE_BYTES_MIN);
 }
 
 function sumOf<T>(items: readonly T[], value: (item: T) => number): number {

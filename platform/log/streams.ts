@@ -28,6 +28,8 @@ export interface Retentions {
   readonly deadLetters: Retention;
   /** Default: a year and 256 MiB. */
   readonly notifications?: Retention;
+  /** Default: a week and 256 MiB. */
+  readonly bridges?: Retention;
   /** Default: the default bounds of the broker. */
   readonly mqtt?: MqttBounds;
 }
@@ -48,6 +50,7 @@ export interface StreamSettings {
 /** JetStream's default. Ids cost the server memory for this long. */
 export const DUPLICATE_WINDOW_MS = 120_000;
 const NOTIFICATIONS_RETENTION: Retention = { maxAgeMs: 365 * 86_400_000, maxBytes: 256 * 1_048_576 };
+const BRIDGES_RETENTION: Retention = { maxAgeMs: 7 * 86_400_000, maxBytes: 256 * 1_048_576 };
 const MQTT_BOUNDS: MqttBounds = { queuedBytes: 64 * 1_048_576, retainedBytes: 64 * 1_048_576 };
 /** About 1 KiB for each session, with plenty to spare. */
 const MQTT_STATE_BYTES = 64 * 1_048_576;
@@ -114,6 +117,8 @@ function retentionOf(name: StreamName, retentions: Retentions): Retention {
     case "MQTT_QUEUE":
     case "MQTT_RETAINED":
       return { maxAgeMs: 0, maxBytes: mqttBytes(name, retentions.mqtt ?? MQTT_BOUNDS) };
+    case "BRIDGES":
+      return retentions.bridges ?? BRIDGES_RETENTION;
   }
 }
 

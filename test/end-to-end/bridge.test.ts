@@ -28,7 +28,7 @@ test("messages of an outside broker arrive once each, although the gateway is ki
   undo.push(outside.stop);
   const files = {
     "rules/none.yaml": "rules: []\n",
-    "weir.yaml": `ingest:\n  bridge:\n    url: ${outside.url}\n    topics: ["sensors/#"]\n`,
+    "weir.yaml": `bridges: [{ name: outside, url: "${outside.url}", in: [{ remote: "sensors/#" }] }]\n`,
   };
   // It runs in its folder, where it finds the file.
   const gateway = await startGateway(undo, { files });
@@ -54,9 +54,12 @@ test("messages of an outside broker arrive once each, although the gateway is ki
   await expect.poll(answered, WAIT).toBe(sent - 1);
   // Also when the outside broker is away for a moment.
   await outside.pause();
-  await expect.poll(async () => (await gateway.get("/readyz")).ok, WAIT).toBe(false);
+  const notice = async () => (await gateway.get("/readyz")).text;
+  await expect.poll(notice, WAIT).toContain("bridge outside: not connected to mqtt://127.0.0.1");
+  // Devices of this gateway are not turned away for that.
+  expect((await gateway.get("/readyz")).ok).toBe(true);
   await outside.resume();
-  await gateway.ready(WAIT.timeout);
+  await expect.poll(notice, WAIT).not.toContain("bridge outside");
   await publishRound(client, 4);
   await expect.poll(answered, WAIT).toBe(sent + PER_ROUND - 1);
   await expect.poll(async () => (await gateway.metrics())?.get("weir_storage_lag_messages"), WAIT).toBe(0);

@@ -116,7 +116,7 @@ test("whatever an outside broker sends, it is acknowledged, and the next good me
   undo.push(outside.stop);
   const files = {
     "rules/none.yaml": "rules: []\n",
-    "weir.yaml": `ingest:\n  bridge:\n    url: ${outside.url}\n    topics: ["#"]\n`,
+    "weir.yaml": `bridges: [{ name: outside, url: "${outside.url}", in: [{ remote: "#" }] }]\n`,
   };
   const gateway = await startGateway(undo, { files });
   await gateway.ready(WAIT.timeout);

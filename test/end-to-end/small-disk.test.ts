@@ -52,7 +52,7 @@ test("on 20 MiB of disk, a start ends at once, and says what there is and what i
   expect(code).toBe(1);
   const lines = output.split("\n").filter((line) => line.includes("the log needs"));
   expect(lines).toEqual([
-    expect.stringMatching(/^the disk of the data folder has [\d.]+ MiB free, and the log needs 180 MiB: .*--data-dir/),
+    expect.stringMatching(/^the disk of the data folder has [\d.]+ MiB free, and the log needs 185 MiB: .*--data-dir/),
   ]);
   expect(output).not.toMatch(/ {4}at |no room/);
 });

@@ -102,7 +102,7 @@ async function start({ distDir }: HostileOptions, undo: (() => Promise<unknown>)
   const { cert_file, key_file } = await makeCertificate(folder);
   const config = {
     broker: { tls: { cert_file, key_file, port: tlsPort } },
-    ingest: { bridge: { url: outside.url, topics: ["#"] } },
+    bridges: [{ name: "outside", url: outside.url, in: [{ remote: "#" }] }],
   };
   await writeFile(join(folder, "weir.yaml"), JSON.stringify(config));
   const command = [process.execPath, join(distDir, "gateway", "main.js")];

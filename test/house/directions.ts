@@ -13,6 +13,7 @@ export const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   "rule-tools": ["engine", "rule-language", ...BASE],
   broker: BASE,
   ingest: BASE,
+  bridge: BASE,
   processors: ["rule-tools", "engine", "rule-language", ...BASE],
   storage: BASE,
   // Messages are written in the rules' template language.
@@ -22,7 +23,7 @@ export const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   simulators: BASE,
   dashboard: ["contracts", "domain"],
   gateway: [
-    ...["broker", "ingest", "processors", "storage", "notifier", "dashboard-feed", "simulators"],
+    ...["broker", "ingest", "bridge", "processors", "storage", "notifier", "dashboard-feed", "simulators"],
     ...["rule-tools", "engine", "rule-language"],
     ...BASE,
   ],

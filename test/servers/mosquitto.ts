@@ -9,6 +9,8 @@ export interface Mosquitto {
   readonly url: string;
   /** The same broker over WebSocket. */
   readonly wsUrl: string;
+  /** With TLS, if certificates are given. */
+  readonly tlsUrl: string;
   /** Ends it, and keeps undelivered messages. */
   pause(): Promise<void>;
   /** Restarts it after `pause`, on the same port. */
@@ -16,18 +18,31 @@ export interface Mosquitto {
   stop(): Promise<void>;
 }
 
+export interface MosquittoOptions {
+  /** PEM files. */
+  readonly tls?: {
+    readonly certFile: string;
+    readonly keyFile: string;
+    /** The authority whose clients are let in; without one, all are. */
+    readonly clientCaFile?: string;
+  };
+  /** Further lines of its configuration. Default: everyone may do everything. */
+  readonly access?: readonly string[];
+}
+
 const START_MS_MAX = 10_000;
 
 /** A mosquitto on a free loopback port that keeps sessions across restarts, and any number of waiting messages. */
-export async function startMosquitto(): Promise<Mosquitto> {
+export async function startMosquitto({ tls, access }: MosquittoOptions = {}): Promise<Mosquitto> {
   const folder = await mkdtemp(join(tmpdir(), "weir-mosquitto-"));
-  const [port, wsPort] = [await freePort(), await freePort()];
+  const [port, wsPort, tlsPort] = [await freePort(), await freePort(), await freePort()];
   const config = join(folder, "mosquitto.conf");
   const lines = [
     `listener ${port} 127.0.0.1`,
     `listener ${wsPort} 127.0.0.1`,
     "protocol websockets",
-    "allow_anonymous true",
+    ...(tls === undefined ? [] : tlsLines(tlsPort, tls)),
+    ...(access ?? ["allow_anonymous true"]),
     "persistence true",
     `persistence_location ${folder}/`,
     "max_queued_messages 0",
@@ -61,7 +76,8 @@ export async function startMosquitto(): Promise<Mosquitto> {
       said = String(error);
     });
     const untilMs = performance.now() + START_MS_MAX;
-    while (!(await listens(port))) {
+    const ports = tls === undefined ? [port] : [port, tlsPort];
+    while (!(await Promise.all(ports.map(listens))).every(Boolean)) {
       if (child.exitCode !== null || performance.now() > untilMs) throw new Error(`mosquitto did not start: ${said}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -78,7 +94,13 @@ export async function startMosquitto(): Promise<Mosquitto> {
     await stop();
     throw error;
   }
-  return { url: `mqtt://127.0.0.1:${port}`, wsUrl: `ws://127.0.0.1:${wsPort}`, pause: end, resume: begin, stop };
+  const [url, wsUrl] = [`mqtt://127.0.0.1:${port}`, `ws://127.0.0.1:${wsPort}`];
+  return { url, wsUrl, tlsUrl: `mqtts://localhost:${tlsPort}`, pause: end, resume: begin, stop };
+}
+
+function tlsLines(port: number, { certFile, keyFile, clientCaFile }: NonNullable<MosquittoOptions["tls"]>): string[] {
+  const clients = clientCaFile === undefined ? [] : [`cafile ${clientCaFile}`, "require_certificate true"];
+  return [`listener ${port} 127.0.0.1`, `certfile ${certFile}`, `keyfile ${keyFile}`, ...clients];
 }
 
 function listens(port: number): Promise<boolean> {

@@ -105,7 +105,7 @@ test("nothing changes on a server with data, for any weir.yaml", async () => {
   await fill(server);
   const nc = await connectTo(server);
   const before = await kept(nc);
-  expect(before).toHaveLength(12);
+  expect(before).toHaveLength(13);
   const { url: natsUrl, token: natsToken } = server;
   await runDoctor({ natsUrl, natsToken });
   expect(await kept(nc)).toEqual(before);
@@ -136,7 +136,7 @@ test("each stream that differs from weir.yaml has a note, which says what applyi
   );
   const said = await runDoctor({ natsUrl, natsToken, config: file });
   expect(said.well, said.text).toBe(true);
-  expect(said.of("log")).toMatch(/^ok .* all 12 streams of Weir exist/);
+  expect(said.of("log")).toMatch(/^ok .* all 13 streams of Weir exist/);
   expect(said.of("stream READINGS")).toMatch(
     /^note .* differs from this weir\.yaml: max_size 512 MiB instead of 16 MiB, .* holds 24(\.\d)? MiB, since 2\S+Z, and `weir log apply` deletes the oldest$/,
   );

@@ -9,6 +9,7 @@ test("processors that are killed while readings arrive lose nothing and double n
     kills: 3,
     rate: 2_000,
     seed: 3,
+    upMsMax: 4_000,
     partitions: 4,
     distDir,
     sample: { devices: 12, sites: 2 },

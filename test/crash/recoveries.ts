@@ -11,6 +11,13 @@ interface Kill {
   readonly isKill: boolean;
   /** By partition: the newest entry at that moment. */
   readonly ends: readonly number[];
+  /** Whether processes were killed again before the results were there. */
+  isDisturbed: boolean;
+}
+
+export interface Recovery {
+  readonly ms: number;
+  readonly isDisturbed: boolean;
 }
 
 /**
@@ -21,7 +28,7 @@ export class Recoveries {
   readonly #log: Log;
   readonly #partitions: number;
   #open: Kill[] = [];
-  readonly #tookMs: number[] = [];
+  readonly #done: Recovery[] = [];
   #following = Promise.resolve();
   #going = true;
 
@@ -45,16 +52,17 @@ export class Recoveries {
     const ends = await this.#each(async (partition) => {
       return (await this.#log.lastFor("READINGS", readingsSubject(partition)))?.sequence ?? 0;
     });
-    this.#open.push({ atMs, ends, isKill });
+    if (isKill) for (const each of this.#open) each.isDisturbed = true;
+    this.#open.push({ atMs, ends, isKill, isDisturbed: false });
   }
 
   get unrecovered(): number {
     return this.#open.length;
   }
 
-  /** In milliseconds, in the order of kills. Nothing disturbed the recovery from the last one. */
-  get tookMs(): readonly number[] {
-    return this.#tookMs;
+  /** In the order of kills. */
+  get done(): readonly Recovery[] {
+    return this.#done;
   }
 
   async #follow(): Promise<void> {
@@ -65,9 +73,9 @@ export class Recoveries {
         const last = await this.#log.lastFor("WINDOWS", windowsSubject(partition));
         return last === undefined ? 0 : decodeWindows(last.payload).lastInput;
       });
-      this.#open = this.#open.filter(({ atMs, ends, isKill }) => {
+      this.#open = this.#open.filter(({ atMs, ends, isKill, isDisturbed }) => {
         if (!ends.every((end, partition) => (reached[partition] ?? 0) >= end)) return true;
-        if (isKill) this.#tookMs.push(performance.now() - atMs);
+        if (isKill) this.#done.push({ ms: performance.now() - atMs, isDisturbed });
         return false;
       });
     }

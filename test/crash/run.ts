@@ -7,7 +7,7 @@ import { pino } from "pino";
 import { connectJetStreamLog } from "../../platform/log/jetstream.ts";
 import { launchNatsServer } from "../../platform/nats-server/launch.ts";
 import { Random } from "../simulation/random.ts";
-import { Recoveries } from "./recoveries.ts";
+import { Recoveries, type Recovery } from "./recoveries.ts";
 import { ruleFile } from "./rules.ts";
 import { type Verification, verify } from "./verify.ts";
 import { Victim } from "./victim.ts";
@@ -17,7 +17,11 @@ export interface CrashOptions {
   /** Readings per second. */
   readonly rate: number;
   readonly seed: number;
+  /** The longest time until the next kill, in milliseconds. */
+  readonly upMsMax: number;
   readonly partitions: number;
+  /** Run with the settings that users have. Without it, states are frequent and frames small: kills split them. */
+  readonly usualSettings?: boolean;
   /** The built tree: `weir` and the generator run from there. */
   readonly distDir: string;
   readonly sample: { readonly devices: number; readonly sites: number };
@@ -36,8 +40,8 @@ export interface CrashReport extends Verification {
   readonly killedBoth: number;
   readonly runSeconds: number;
   readonly sent: number;
-  /** From each kill until the results of the log's content at the kill exist. */
-  readonly recoveriesMs: readonly number[];
+  /** Of each kill, in their order. */
+  readonly recoveries: readonly Recovery[];
 }
 
 interface Sent {
@@ -47,7 +51,6 @@ interface Sent {
 }
 
 const UP_MS_MIN = 200;
-const UP_MS_MAX = 4_000;
 const DOWN_MS_MAX = 1_000;
 const POLL_MS = 100;
 const CATCH_UP_MS_MAX = 90_000;
@@ -71,7 +74,7 @@ export async function crash(options: CrashOptions): Promise<CrashReport> {
 }
 
 async function crashIn(options: CrashOptions, undo: (() => Promise<unknown>)[]): Promise<CrashReport> {
-  const { kills, rate, seed, partitions, say } = options;
+  const { kills, rate, seed, upMsMax, partitions, say } = options;
   const random = new Random(seed);
   const { folder, log, victims, startGenerator } = await prepare(options, undo);
   const recoveries = new Recoveries(log, partitions);
@@ -87,7 +90,7 @@ async function crashIn(options: CrashOptions, undo: (() => Promise<unknown>)[]):
   let killedBoth = 0;
   for (let kill = 1; kill <= kills; kill++) {
     if (!one.alive || (!two.alive && random.chance(0.4))) (one.alive ? two : one).start();
-    await sleep(random.whole(UP_MS_MIN, UP_MS_MAX));
+    await sleep(random.whole(UP_MS_MIN, upMsMax));
     if (kill === Math.ceil(kills / 2)) await writeFile(join(folder, "rules", "crash.yaml"), ruleFile(true).text);
     const alive = victims.filter((victim) => victim.alive);
     const dying = random.chance(0.3) ? alive : [random.pick(alive)];
@@ -108,19 +111,18 @@ async function crashIn(options: CrashOptions, undo: (() => Promise<unknown>)[]):
   const differences = [...verification.differences];
   if (verification.readings !== sent.readings)
     differences.push(`${sent.readings} readings sent, ${verification.readings} in the log`);
-  const recoveriesMs = recoveries.tookMs;
-  return { ...verification, differences, recoveriesMs, kills, killedBoth, runSeconds, sent: sent.readings };
+  const { done } = recoveries;
+  return { ...verification, differences, recoveries: done, kills, killedBoth, runSeconds, sent: sent.readings };
 }
 
 async function prepare(options: CrashOptions, undo: (() => Promise<unknown>)[]) {
-  const { partitions, rate, seed, distDir } = options;
+  const { partitions, rate, seed, distDir, usualSettings = false } = options;
   const folder = await mkdtemp(join(tmpdir(), "weir-crash-"));
   undo.push(() => rm(folder, { recursive: true, force: true }));
   await mkdir(join(folder, "rules"));
   await writeFile(join(folder, "rules", "crash.yaml"), ruleFile(false).text);
   const configFile = join(folder, "weir.yaml");
-  // Small frames and frequent states, so that kills split parts and states in two.
-  const processors = { checkpoint: "700ms", lease: "2s", results_per_frame_max: 60 };
+  const processors = usualSettings ? {} : { checkpoint: "700ms", lease: "2s", results_per_frame_max: 60 };
   await writeFile(configFile, JSON.stringify({ partitions, processors }));
   const logger = pino({ level: "silent" });
   const nats = await launchNatsServer({ dataDir: join(folder, "nats"), logger });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command } from "commander";
-import { COMMANDS } from "./commands/commands.ts";
+import { addCommands } from "./commands/commands.ts";
 import { describeFailure } from "./commands/common/failures.ts";
 import { packageVersion } from "./settings/paths.ts";
 
@@ -9,9 +9,8 @@ const program = new Command("weir")
   .version(packageVersion())
   .showHelpAfterError();
 
-for (const add of COMMANDS) add(program);
-
 try {
+  await addCommands(program, process.argv[2]);
   await program.parseAsync();
   process.exit(0);
 } catch (error) {

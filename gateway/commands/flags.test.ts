@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { afterEach, expect, test, vi } from "vitest";
 import { readSettings } from "../settings/settings.ts";
-import { COMMANDS } from "./commands.ts";
+import { addCommands, COMMANDS } from "./commands.ts";
 import { addressOf } from "./common/running-gateway.ts";
 
 const undo: (() => unknown)[] = [];
@@ -13,9 +13,10 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-function program(): Command {
+/** With all commands, or one. */
+async function program(named?: string): Promise<Command> {
   const weir = new Command("weir").exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
-  for (const add of COMMANDS) add(weir);
+  await addCommands(weir, named);
   return weir;
 }
 
@@ -23,10 +24,12 @@ function allCommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(allCommands)];
 }
 
+const WEIR = await program();
+
 function find(path: string): Command {
   const found = path
     .split(" ")
-    .reduce<Command | undefined>((at, name) => at?.commands.find((each) => each.name() === name), program());
+    .reduce<Command | undefined>((at, name) => at?.commands.find((each) => each.name() === name), WEIR);
   if (found === undefined) throw new Error(`no command ${path}`);
   return found;
 }
@@ -53,7 +56,8 @@ test.each([
   ["fleet --qos 7", "--qos 7: `qos` cannot be 7; write one of 0, 1, 2, mixed"],
   ["replay --speed slow", "`paths` is missing"],
 ])("weir simulate %s says what is wrong with the flag", async (words, message) => {
-  await expect(program().parseAsync(["simulate", ...words.split(" ")], { from: "user" })).rejects.toThrow(message);
+  const weir = await program("simulate");
+  await expect(weir.parseAsync(["simulate", ...words.split(" ")], { from: "user" })).rejects.toThrow(message);
 });
 
 test("help offers only flags that the command uses, and true defaults", () => {
@@ -65,8 +69,19 @@ test("help offers only flags that the command uses, and true defaults", () => {
   for (const path of ["run", "log show", "alerts list"]) expect(natsUrl(path)).toContain("nats.url in weir.yaml");
 });
 
+test.each(COMMANDS)("the file of $names adds them, and no other command", async ({ names }) => {
+  for (const name of names) expect((await program(name)).commands.map((each) => each.name())).toEqual(names);
+});
+
+test("a word that is no command, like help, finds all commands", async () => {
+  const all = COMMANDS.flatMap(({ names }) => names);
+  for (const word of [undefined, "help", "--help"]) {
+    expect((await program(word)).commands.map((each) => each.name())).toEqual(all);
+  }
+});
+
 test("one flag asks for JSON, everywhere", () => {
-  const commands = allCommands(program());
+  const commands = allCommands(WEIR);
   const json = commands.filter(({ options }) => options.some(({ long }) => long === "--json"));
   expect(json.map((command) => command.name())).toEqual([]);
   for (const path of ["alerts list", "alerts deliveries", "silences list", "deadletters list", "rules explain"]) {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { createTransport } from "nodemailer";
+import type SmtpTransport from "nodemailer/lib/smtp-transport";
 import { z } from "zod";
 import { reasonOf } from "../../domain/reason.ts";
 import { SecretError, secretEnv, secretFile, secretValue } from "../../platform/files/secret-values.ts";
@@ -58,7 +58,8 @@ function portOf({ port, tls }: EmailSettings): number {
 class EmailTarget implements Target {
   readonly #settings: EmailSettings;
   readonly #mail: MailOptions;
-  readonly #transport: ReturnType<typeof createTransport>;
+  readonly #server: SmtpTransport.Options;
+  #transport: ReturnType<typeof openTransport> | undefined;
   /** The suffix of all message ids. */
   readonly #domain: string;
 
@@ -69,7 +70,7 @@ class EmailTarget implements Target {
     this.#settings = settings;
     this.#mail = { ...textTemplates(settings), link: linkOf(externalUrl) };
     this.#domain = from.slice(from.lastIndexOf("@") + 1).replace(/[^A-Za-z0-9.-]/g, "");
-    this.#transport = createTransport({
+    this.#server = {
       ...{ host, port: portOf(settings), secure: tls === "implicit" },
       ...{ requireTLS: tls === "starttls", ignoreTLS: tls === "none" },
       tls: ca_file === undefined ? {} : { ca: readAuthority(name, ca_file) },
@@ -77,7 +78,7 @@ class EmailTarget implements Target {
       ...(username === undefined ? {} : { auth: { user: username, pass: password ?? "" } }),
       // The text of an alert must not be able to include files or addresses.
       ...{ disableFileAccess: true, disableUrlAccess: true },
-    });
+    };
   }
 
   send(notification: Notification, signal: AbortSignal): Promise<Outcome> {
@@ -86,14 +87,15 @@ class EmailTarget implements Target {
   }
 
   async close(): Promise<void> {
-    this.#transport.close();
+    (await this.#transport)?.close();
   }
 
   async #sendMail(notification: Notification): Promise<Outcome> {
     const { host, from, to } = this.#settings;
     const thread = threadOf(notification, this.#domain);
     try {
-      const sent = await this.#transport.sendMail({
+      this.#transport ??= openTransport(this.#server);
+      const sent = await (await this.#transport).sendMail({
         ...{ from, to, subject: headingOf(notification, this.#mail).slice(0, SUBJECT_CHARACTERS_MAX) },
         ...{ text: plainTextMail(notification, this.#mail), html: htmlMail(notification, this.#mail) },
         messageId: `<${notification.id}@${this.#domain}>`,
@@ -106,6 +108,12 @@ class EmailTarget implements Target {
       return outcomeOf(error, host);
     }
   }
+}
+
+/** Loads nodemailer with the first mail: every process reads the settings of this target, and few send mails. */
+async function openTransport(server: SmtpTransport.Options) {
+  const { createTransport } = await import("nodemailer");
+  return createTransport(server);
 }
 
 /** Refusals that a configuration change fixes: a wrong password, a server without STARTTLS. */

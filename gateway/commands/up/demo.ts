@@ -9,12 +9,14 @@ import { startReplay } from "../../../simulators/replay.ts";
 /** Two hours of the recording per second. */
 const DEMO_SPEED = 7_200;
 
-/** Replays the recording that comes with Weir over MQTT, in a loop. After a restart, event times continue. */
-export async function startDemo(options: {
+export interface DemoOptions {
   readonly mqttPort: number | undefined;
   readonly dataDir: string;
   readonly logger: Logger;
-}): Promise<{ stop(): Promise<void> }> {
+}
+
+/** Replays the recording that comes with Weir over MQTT, in a loop. After a restart, event times continue. */
+export async function startDemo(options: DemoOptions): Promise<{ stop(): Promise<void> }> {
   const { mqttPort, dataDir, logger } = options;
   const file = join(dataDir, "demo.json");
   const url = `mqtt://127.0.0.1:${mqttPort}`;

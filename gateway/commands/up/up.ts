@@ -13,7 +13,7 @@ import type { Settings } from "../../settings/settings.ts";
 import { UsageError } from "../common/failures.ts";
 import { settingsOf, withSettings } from "../common/settings-flags.ts";
 import { stopInTime, stopRequested } from "../common/shutdown.ts";
-import { startDemo } from "./demo.ts";
+import type { DemoOptions } from "./demo.ts";
 
 /** Adds `weir up`. */
 export function addUpCommand(program: Command): void {
@@ -60,7 +60,7 @@ async function run(options: {
     const addresses = await Promise.race([gateway.ready, requested]);
     if (addresses) {
       const { mqttPort } = addresses;
-      const starting = options.demo ? startDemo({ mqttPort, dataDir: settings.dataDir, logger }) : undefined;
+      const starting = options.demo ? demoOf({ mqttPort, dataDir: settings.dataDir, logger }) : undefined;
       demo = (await Promise.race([starting, requested])) ?? undefined;
       process.stdout.write(welcome({ settings, addresses, sources: config.sources, demo: options.demo }));
       await requested;
@@ -75,6 +75,12 @@ async function run(options: {
       }
     }, gateway.stopsNext);
   }
+}
+
+/** Loaded when it is wanted: loading is most of a start. */
+async function demoOf(options: DemoOptions): Promise<{ stop(): Promise<void> }> {
+  const { startDemo } = await import("./demo.ts");
+  return await startDemo(options);
 }
 
 /** A gateway that starts for the first time needs no rules. The log says where they go. */

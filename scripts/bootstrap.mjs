@@ -72,6 +72,7 @@ const PROGRAMS = {
   "test-reload": [join(root, "build", "test", "reload", "main.js")],
   "test-conformance": [join(root, "build", "test", "conformance", "main.js")],
   "test-hostile": [join(root, "build", "test", "hostile", "main.js")],
+  "test-broker-kills": [join(root, "build", "test", "broker-kills", "main.js")],
   "test-clients": [join(root, "build", "test", "mqtt-clients", "main.js")],
   "test-mutants": [join(root, "build", "test", "mutants", "main.js")],
   "test-node-versions": [join(root, "test", "node-versions", "run.mjs")],
@@ -83,6 +84,7 @@ const WITH_SERVERS = new Set([
   "test-crash",
   "test-reload",
   "test-hostile",
+  "test-broker-kills",
   "test-clients",
   "test-node-versions",
 ]);

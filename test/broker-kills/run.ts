@@ -1,0 +1,167 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Random } from "../simulation/random.ts";
+import type { Cluster, Victim } from "./cluster/cluster.ts";
+import { Crowd } from "./crowd.ts";
+import { Oracle } from "./oracle/oracle.ts";
+import { Recoveries } from "./recoveries.ts";
+
+export interface KillsOptions {
+  readonly kills: number;
+  readonly seed: number;
+  /** Messages a second. */
+  readonly rate: number;
+  readonly publishers: number;
+  /** Of the disturbances of an edge: this share asks it to end instead of killing it. */
+  readonly stopShare: number;
+  readonly say: (text: string) => void;
+  readonly signal?: AbortSignal;
+  /** How long nothing may come at the end, while something is missing. */
+  readonly settleMsMax: number;
+  /** Reads the log after everything has come. */
+  readonly verifyLog?: (oracle: Oracle) => Promise<number>;
+}
+
+export interface KillsReport {
+  /** Empty when everything is correct. */
+  readonly differences: readonly string[];
+  /** By what was disturbed: `edge`, `log`, `edge and log`, `edge (asked)`. */
+  readonly disturbances: ReadonlyMap<string, number>;
+  readonly runSeconds: number;
+  readonly published: number;
+  readonly acknowledged: number;
+  readonly repeatedByPublishers: number;
+  readonly receipts: number;
+  readonly repeats: number;
+  readonly retainedValues: number;
+  readonly wills: number;
+  readonly readings: number | undefined;
+  /** From each disturbance until all publishers got an acknowledgement again. */
+  readonly recoveriesMs: readonly number[];
+}
+
+const UP_MS_MIN = 300;
+const UP_MS_MAX = 3_000;
+const DOWN_MS_MAX = 1_000;
+const START_MS_MAX = 60_000;
+const POLL_MS = 50;
+/** After everything has come: what comes twice needs a moment to show. */
+const AFTER_MS = 1_500;
+
+/** Kills brokers and their log at random moments under load, and checks everything that their clients saw. */
+export async function killBrokers(cluster: Cluster, options: KillsOptions): Promise<KillsReport> {
+  const { kills, seed, rate, publishers, say, signal, settleMsMax } = options;
+  const random = new Random(seed);
+  let place = "before the first kill";
+  const oracle = new Oracle(() => place);
+  let lastDisturbanceMs = performance.now();
+  const crowd = new Crowd({
+    random: new Random(seed + 1),
+    oracle,
+    port: () => random.pick(cluster.edges).port,
+    lastDisturbanceMs: () => lastDisturbanceMs,
+    rate,
+    publishers,
+  });
+  const disturbances = new Map<string, number>();
+  const recoveries = new Recoveries(() => oracle.deliveries.acknowledged);
+  const startedMs = performance.now();
+  try {
+    await bounded(crowd.start(), START_MS_MAX, () => `the clients cannot subscribe:\n${cluster.said()}`);
+    for (let kill = 1; kill <= kills; kill++) {
+      await sleep(random.whole(UP_MS_MIN, UP_MS_MAX));
+      signal?.throwIfAborted();
+      const disturbance = choose(cluster, random, options.stopShare);
+      place = `after disturbance ${kill}, ${disturbance.name}`;
+      lastDisturbanceMs = performance.now();
+      const atMs = performance.now();
+      const problems = await disturbance.act();
+      recoveries.begin(atMs);
+      for (const problem of problems) oracle.differences.add("did not end when asked", problem);
+      disturbances.set(disturbance.name, (disturbances.get(disturbance.name) ?? 0) + 1);
+      await sleep(random.whole(0, DOWN_MS_MAX));
+      for (const edge of cluster.edges) edge.start();
+      lastDisturbanceMs = performance.now();
+      if (kill % 10 === 0 || kill === kills) {
+        const { acknowledged, receipts } = oracle.deliveries;
+        say(`${kill} of ${kills}: ${acknowledged} acknowledged, ${receipts} received`);
+      }
+    }
+    await sleep(random.whole(UP_MS_MIN, UP_MS_MAX));
+    await crowd.finish();
+    const settled = await settle(() => crowd.inFlight + oracle.missing(), settleMsMax);
+    if (!settled) say(`not everything came in ${settleMsMax} ms:\n${cluster.said()}`);
+    if (crowd.inFlight > 0) oracle.differences.add("never acknowledged", `${crowd.inFlight} publishes`);
+    await sleep(AFTER_MS);
+    if (!(await crowd.checkRetainedNow())) oracle.differences.add("retained messages", "the last check broke off");
+    crowd.leave();
+    const readings = await options.verifyLog?.(oracle);
+    for (const failure of cluster.failures()) oracle.differences.add("ended by itself", failure);
+    const { deliveries } = oracle;
+    return {
+      differences: oracle.finish(),
+      disturbances,
+      runSeconds: (performance.now() - startedMs) / 1000,
+      published: crowd.published,
+      acknowledged: deliveries.acknowledged,
+      repeatedByPublishers: crowd.repeated,
+      receipts: deliveries.receipts,
+      repeats: deliveries.repeats,
+      retainedValues: oracle.retained.checked,
+      wills: oracle.wills.received,
+      readings,
+      recoveriesMs: recoveries.tookMs,
+    };
+  } finally {
+    recoveries.stop();
+    crowd.leave();
+  }
+}
+
+interface Disturbance {
+  readonly name: string;
+  act(): Promise<readonly string[]>;
+}
+
+function choose({ edges, log }: Cluster, random: Random, stopShare: number): Disturbance {
+  const edge = random.pick(edges);
+  const kind = random.next();
+  const kill = (...victims: readonly Victim[]) => ({
+    act: async () => {
+      await Promise.all(victims.map((victim) => victim.kill()));
+      return [];
+    },
+  });
+  if (log !== undefined && kind < 0.25) return { name: log.name, ...kill(log) };
+  if (log !== undefined && kind < 0.4) return { name: `edge and ${log.name}`, ...kill(edge, log) };
+  if (!random.chance(stopShare)) return { name: "edge", ...kill(edge) };
+  return {
+    name: "edge (asked to end)",
+    act: async () => [(await edge.terminate()) ?? []].flat(),
+  };
+}
+
+/** Waits until nothing is left to come, as long as something still comes. */
+async function settle(left: () => number, settleMsMax: number): Promise<boolean> {
+  let untilMs = performance.now() + settleMsMax;
+  let least = left();
+  for (let now = least; now > 0; now = left()) {
+    if (now < least) {
+      least = now;
+      untilMs = performance.now() + settleMsMax;
+    }
+    if (performance.now() > untilMs) return false;
+    await sleep(POLL_MS);
+  }
+  return true;
+}
+
+async function bounded(work: Promise<void>, msMax: number, what: () => string): Promise<void> {
+  const timer = new AbortController();
+  const late = sleep(msMax, undefined, { signal: timer.signal }).then(() => Promise.reject(new Error(what())));
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    timer.abort();
+    late.catch(() => {});
+  }
+}

@@ -35,7 +35,7 @@ export const formatSchema: z.ZodType<FormatConfig, FormatConfig> = schemaOf(FORM
 export function schemaOf<Table extends Readonly<Record<string, Format>>>(table: Table) {
   const names = z.enum(keysOf(table));
   const withOptions = Object.entries<Format>(table).flatMap(([name, { options }]) =>
-    options === undefined ? [] : [z.strictObject({ [name]: options })],
+    options === undefined ? [] : [z.strictObject({ [name]: options.describe(`The format \`${name}\` with options.`) })],
   );
   return withOptions.length === 0 ? names : z.union([names, ...withOptions]);
 }

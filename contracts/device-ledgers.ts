@@ -18,6 +18,7 @@ const deviceCountsSchema = z.object({
   dropped: countSchema,
   readings: countSchema,
   clockAhead: countSchema,
+  clockBehind: countSchema,
 });
 
 /** What became of each device's messages at this edge: `messages = stored + deadLettered + dropped + in flight`. */

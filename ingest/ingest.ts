@@ -38,6 +38,10 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   const ledger = new DeviceLedger(LEDGER_DEVICES_MAX);
   const routes = new TopicRoutes({ sources: config.sources, partitions, limits: config.limits, ledger });
   const letters = new LetterWriter(log, events);
+  const limits = {
+    aheadUsMax: config.clock.max_ahead,
+    notBeforeUs: Date.parse(config.clock.not_before) * US_PER_MS,
+  };
   const createLane = () => {
     const batcher = new FrameBatcher({
       log,
@@ -47,7 +51,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
       origin: randomBytes(9).toString("base64url"),
       onFrame: events.frameSent,
     });
-    return new MessageLane({ routes, batcher, letters, events, aheadUsMax: config.clock.max_ahead });
+    return new MessageLane({ routes, batcher, letters, events, limits });
   };
   const live = createLane();
   // Separate from the live ones: a frame has one time of receipt, and a letter may be days old.

@@ -87,7 +87,7 @@ function listenersOf(
       return port === undefined ? [] : [{ protocol, port }];
     }),
     users: users_file !== undefined && anonymous !== true,
-    topics: sources.map(({ topic }) => topic),
+    topics: sources.filter(({ ignore }) => !ignore).flatMap(({ topic }) => topic),
     ...(example === undefined ? {} : { example }),
   };
 }

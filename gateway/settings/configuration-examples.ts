@@ -13,9 +13,43 @@ export const CONFIGURATION_EXAMPLES: Readonly<Record<keyof PipelineConfig, strin
   # sensors/north/cold-1/temperature  4.5
   - topic: "sensors/{site}/{device}/{metric}"
     format: value
+---
+sources:
+  # Topics that carry no readings.
+  - topic: zigbee2mqtt/bridge/#
+    ignore: true
+  # radio/events  {"time": "2025-11-18 20:42:29", "model": "TX141", "id": 58, "temperature_C": 3.4, "battery": "LOW"}
+  - topic: radio/events
+    when: has(payload.model)
+    device: "{model}-{id}"
+    timestamp: { field: time, timezone: Europe/Berlin }
+    rename: { temperature_C: temperature }
+    convert: { battery: { enum: { LOW: 0, OK: 1 } } }
+  # substation/up  {"sn": "GW1", "time": "18.11.2025 10:09", "data": {"C1": [{"id": "Ua", "value": "391,10"}]}}
+  - topic: substation/up
+    device: "{sn}"
+    each: data.{channel}.*
+    metric: "{channel}.{id}"
+    value: value
+    timestamp: { field: time, format: "DD.MM.YYYY HH:mm", timezone: Europe/Berlin, max_behind: 2d }
+    coerce: { decimal: "," }
+  # vibration/bearing-1  {"ts": 1767225600, "samples": [{"x": 211}, {"x": 198}]}
+  - topic: vibration/{device}
+    each: samples.*
+    interval: 10ms
+    convert: { x: { scale: 0.001, offset: -0.2, unit: g, as: number, no_value: [-9999] } }
+    compute: { x_squared: item.x * item.x }
+---
+sources:
+  # meter/hall  1.204,5 kWh
+  - topic: meter/{device}
+    format: value
+    metric: energy
+    coerce: { decimal: ",", thousands: ".", units: true }
 `,
   clock: `clock:
   max_ahead: 30s
+  not_before: 2020-01-01
 `,
   ingest: `ingest:
   limits: { text_size_max: 16KiB }

@@ -1,68 +1,6 @@
 import { z } from "zod";
 import { durationField, sizeField } from "../../platform/files/schemas.ts";
-import { FORMATS_DOC, type FormatConfig, formatSchema, needsMetric } from "../formats/formats.ts";
-import { metricPatternProblem } from "../names/metric-filter.ts";
-import { nameFault, shownName } from "../names/names.ts";
-
-/** No limit on names may be larger: stores and indexes hold names as keys. */
-const NAME_BYTES_LIMIT = 1_024;
-
-const fixedName = z
-  .string()
-  .min(1)
-  .superRefine((name, context) => {
-    const fault = nameFault(name, NAME_BYTES_LIMIT);
-    if (fault !== undefined) context.addIssue({ code: "custom", message: `${shownName(name)} ${fault}` });
-  });
-
-const metricPattern = z
-  .string()
-  .min(1)
-  .superRefine((pattern, context) => {
-    const problem = metricPatternProblem(pattern);
-    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
-  });
-
-const timestampSchema = z.strictObject({
-  field: z.string().min(1).optional().describe("The field that holds the time; join nested names with a dot."),
-  unit: z
-    .enum(["auto", "s", "ms", "us", "ns", "iso8601"])
-    .default("auto")
-    .describe("Unit of a number. `auto` recognizes seconds, milliseconds, microseconds and nanoseconds by their size."),
-});
-
-export const sourceSchema = z
-  .strictObject({
-    topic: z
-      .string()
-      .min(1)
-      .describe(
-        "Which topics: `{name}` captures a level as a tag, `+` skips a level, `#` skips the rest. `{device}` is required.",
-      ),
-    format: formatSchema.default("json").describe(`Format of the payload. ${FORMATS_DOC}`),
-    timestamp: timestampSchema
-      .prefault({})
-      .describe(
-        "The time of the observation. Default: the field `ts`, `timestamp` or `time`, else the time of receipt.",
-      ),
-    metrics: z
-      .union([metricPattern, z.array(metricPattern).min(1)])
-      .default("*")
-      .describe(
-        "Which fields become readings: names or patterns. `*` is any text, `?` one character, `{a,b}` either, `!` in front inverts.",
-      ),
-    tags: z.record(fixedName, fixedName).default({}).describe("Tags added to every reading of this source."),
-  })
-  .superRefine((source, context) => {
-    const problem = topicProblem(source.topic, source.format);
-    if (problem) context.addIssue({ code: "custom", path: ["topic"], message: problem });
-    for (const name of ["device", "metric"].filter((name) => Object.hasOwn(source.tags, name))) {
-      const message = `a tag cannot have the name ${name}, which every series has; choose another name`;
-      context.addIssue({ code: "custom", path: ["tags", name], message });
-    }
-  });
-
-export type SourceConfig = z.output<typeof sourceSchema>;
+import { sourceSchema } from "../mapping/source-schema.ts";
 
 export const DEFAULT_SOURCES = [
   { topic: "sensors/{site}/{device}/telemetry", format: "json" },
@@ -100,6 +38,12 @@ export const ingestConfigSchema = z.strictObject({
       max_ahead: durationField("0s", "365d")
         .prefault("1m")
         .describe("A reading further in the future than this gets its time of receipt instead."),
+      not_before: z.iso
+        .date({ error: "write a date, as 2001-01-01" })
+        .default("2001-01-01")
+        .describe(
+          "A reading from before this day (UTC) is from a clock that fell back, as to 1970 or 2000: it gets its time of receipt instead.",
+        ),
     })
     .prefault({})
     .describe("How to handle device clocks that are wrong."),
@@ -144,20 +88,3 @@ export const ingestConfigSchema = z.strictObject({
 });
 
 export type IngestConfig = z.output<typeof ingestConfigSchema>;
-
-function topicProblem(topic: string, format: FormatConfig): string | undefined {
-  const names: string[] = [];
-  const levels = topic.split("/");
-  for (const [i, level] of levels.entries()) {
-    const name = /^\{([a-z][a-z0-9_]*)\}$/.exec(level)?.[1];
-    if (name) names.push(name);
-    else if (level === "#" && i < levels.length - 1) return "# may only be the last level";
-    else if (level !== "+" && level !== "#" && /[{}+#]/.test(level)) {
-      return `"${level}" is neither a plain level nor {name} (small letters, digits and _), + or #`;
-    }
-  }
-  if (new Set(names).size < names.length) return "a name is captured twice";
-  if (!names.includes("device")) return "{device} is missing: it says which sensor a reading is from";
-  if (needsMetric(format) && !names.includes("metric")) return "{metric} is missing: a bare value has no other name";
-  return undefined;
-}

@@ -9,6 +9,8 @@ export interface DeviceCounts {
   dropped: number;
   readings: number;
   clockAhead: number;
+  /** Readings from clocks that fell back. */
+  clockBehind: number;
 }
 
 interface Entry {
@@ -31,7 +33,7 @@ export class DeviceLedger {
     const known = this.#entries.get(key);
     if (known !== undefined) return known.counts;
     if (this.#entries.size >= this.#devicesMax && device !== OTHERS.device) return this.of(OTHERS);
-    const counts = { messages: 0, stored: 0, deadLettered: 0, dropped: 0, readings: 0, clockAhead: 0 };
+    const counts = { messages: 0, stored: 0, deadLettered: 0, dropped: 0, readings: 0, clockAhead: 0, clockBehind: 0 };
     this.#entries.set(key, { device, tags, counts });
     return counts;
   }

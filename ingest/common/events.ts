@@ -4,6 +4,7 @@ import type { Metrics } from "../../platform/metrics.ts";
 const TOPIC_CHARACTERS_LOGGED = 300;
 
 /** Logs and counts ingest events in one place. */
+// Long: one counter and one line for each event.
 export function createIngestEvents(logger: Logger, metrics: Metrics) {
   const messages = metrics.counter("weir_ingest_messages_total", "Messages that arrived.");
   const readings = metrics.counter("weir_ingest_readings_total", "Readings put into frames.");
@@ -22,6 +23,14 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
   );
   const dropped = metrics.counter("weir_ingest_dropped_total", "Messages that contain nothing to keep.", ["reason"]);
   const clockAhead = metrics.counter("weir_ingest_clock_ahead_total", "Readings from too far in the future.");
+  const clockBehind = metrics.counter(
+    "weir_ingest_clock_behind_total",
+    "Readings whose time cannot be right: before clock.not_before or max_behind of their source, or unreadable.",
+  );
+  const localTimesGuessed = metrics.counter(
+    "weir_ingest_local_times_guessed_total",
+    "Local times in the hour that autumn brings twice. The order of arrival says which one they are.",
+  );
   const refused = metrics.counter(
     "weir_ingest_unkept_total",
     "Messages that could not be kept, and were not acknowledged.",
@@ -52,6 +61,10 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
     },
     messageDropped: (reason: string) => dropped.inc({ reason }),
     clockRanAhead: (readings: number) => clockAhead.inc(readings),
+    clockFellBehind: (readings: number) => clockBehind.inc(readings),
+    localTimesGuessed(times: number) {
+      if (times > 0) localTimesGuessed.inc(times);
+    },
     messageNotKept(error: Error) {
       refused.inc();
       logger.error({ err: error }, "a message could not be kept, and its sender gets no acknowledgement");

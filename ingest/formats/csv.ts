@@ -4,7 +4,7 @@ import { reasonOf } from "../../domain/reason.ts";
 import { shownName } from "../names/names.ts";
 import { setField } from "./binary/byte-reader.ts";
 import type { Format, FormatContext, Parse, Parsed, PayloadProblem } from "./format.ts";
-import { decodeText } from "./payload-text.ts";
+import { decodeUtf8 } from "./payload-text.ts";
 
 const optionsSchema = z.strictObject({
   separator: z.string().length(1).default(",").describe("The character between two cells."),
@@ -39,7 +39,7 @@ type Options = z.output<typeof optionsSchema>;
 function parserOf({ limits, options }: FormatContext): Parse {
   const given = optionsSchema.parse(options ?? {});
   return (payload) => {
-    const text = decodeText(payload);
+    const text = decodeUtf8(payload);
     if (text === undefined) return { problem: { reason: "bad-payload", detail: "the payload is not UTF-8 text" } };
     return parseRows(text, given, limits.readingsMax);
   };

@@ -3,7 +3,14 @@ import type { ReadingValue } from "../../domain/reading.ts";
 
 /** Why a payload, or a part of it, has no readings. */
 export interface PayloadProblem {
-  readonly reason: "bad-payload" | "bad-timestamp" | "bad-name" | "too-large" | "too-many-series" | "reading-failed";
+  readonly reason:
+    | "bad-payload"
+    | "bad-timestamp"
+    | "bad-name"
+    | "too-large"
+    | "too-many-devices"
+    | "too-many-series"
+    | "reading-failed";
   readonly detail: string;
   /** The first bad byte, if known. */
   readonly position?: number;
@@ -91,8 +98,12 @@ export type Format = {
       readonly kind: "tree";
       /** Where an object holds the value of the topic's metric. Undefined: its fields name their metrics. */
       readonly valueField?: string;
+      /** A payload may also be a bare value, whose metric the topic names. */
+      readonly mayBeBare?: boolean;
       /** Called once for each source. */
       parser(context: FormatContext): Parse;
+      /** Slower: whole numbers that a double cannot hold become bigint. Undefined: `parser` gives them so. */
+      exactParser?(context: FormatContext): Parse;
     }
   | {
       readonly kind: "samples";

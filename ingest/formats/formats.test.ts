@@ -6,12 +6,10 @@ import { z } from "zod";
 import type { ReadingValue } from "../../domain/reading.ts";
 import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
 import { ingestConfigSchema } from "../common/config.ts";
-import { decoder, decoderOf } from "../mapping/decoder.ts";
-import type { PayloadRules } from "../mapping/rules.ts";
 import { hasControlCharacter } from "../names/names.ts";
-import { decodeWith, STRICT_RULES } from "../testing/decode-with.ts";
+import { decoder, decodeWith, STRICT_RULES, type TestRules } from "../testing/decode-with.ts";
 import type { Format } from "./format.ts";
-import { FORMATS, FORMATS_DOC, type FormatName, schemaOf } from "./formats.ts";
+import { FORMATS, FORMATS_DOC, type FormatName, formatOf, schemaOf } from "./formats.ts";
 
 /** Writes the suite's test data in one format. */
 interface Samples {
@@ -23,6 +21,8 @@ interface Samples {
   readonly read?: (value: ReadingValue) => ReadingValue;
   /** A payload with many readings; undefined if the format holds only one. */
   readonly many?: (readings: number) => string | Uint8Array;
+  /** Settings that the payloads need. */
+  readonly source?: TestRules["source"];
   /** Payloads that are not in this format. */
   readonly bad: readonly (string | Uint8Array)[];
 }
@@ -52,7 +52,7 @@ const SAMPLES: Readonly<Record<FormatName, Samples>> = {
   json: {
     payloadOf: (value, atUs) => JSON.stringify(timed(value, atUs)),
     many: (readings) => JSON.stringify(rowsOf(readings)),
-    bad: ["", "5", "{", '{"metric": 1', "metric=1", '{"metric": 1e999}'],
+    bad: ["5", "{", '{"metric": 1', "metric=1", '{"metric": 1e999}'],
   },
   value: {
     payloadOf(value, atUs) {
@@ -60,6 +60,15 @@ const SAMPLES: Readonly<Record<FormatName, Samples>> = {
       return typeof value === "string" ? JSON.stringify(value) : String(value);
     },
     bad: ["{", '{"v": 1}', '{"value": 1', '{"value": [1]}', '{"value": 1e999}'],
+  },
+  auto: {
+    payloadOf(value, atUs) {
+      if (atUs !== undefined) return JSON.stringify([{ value, ts: atUs }]);
+      return typeof value === "string" ? JSON.stringify(value) : String(value);
+    },
+    source: { value: "value" },
+    many: (readings) => JSON.stringify(Array.from({ length: readings }, () => ({ value: 1 }))),
+    bad: ["{", "[", '{"value": 1', '{"value": 1e999}', "[1, 2, ,"],
   },
   cbor: {
     payloadOf: (value, atUs) => cborEncoder.encode(timed(value, atUs)),
@@ -95,13 +104,14 @@ const SAMPLES: Readonly<Record<FormatName, Samples>> = {
   },
 };
 
-const LIMITS: PayloadRules = { ...STRICT_RULES, textBytesMax: 4_096, nameBytesMax: 256 };
+const LIMITS: TestRules = { ...STRICT_RULES, textBytesMax: 4_096, nameBytesMax: 256 };
 const AT = 1_763_769_600_000_001;
 
 describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) => {
   const samples = SAMPLES[name as FormatName];
   const { metric = "metric", read = (value) => value } = samples;
-  const decode = decoder(format, LIMITS, format.options?.parse({}));
+  const source = { ...LIMITS.source, ...samples.source };
+  const decode = decoder(format, { ...LIMITS, source }, format.options?.parse({}));
 
   function expectHarmless(payload: string | Uint8Array): void {
     const { readings, problem } = decodeWith(decode, payload);
@@ -110,13 +120,14 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
       expect(name).not.toBe("");
       if (typeof value === "number") expect(Number.isFinite(value)).toBe(true);
       if (typeof value === "string") expect(Buffer.byteLength(value)).toBeLessThanOrEqual(LIMITS.textBytesMax);
-      if (atUs !== undefined) expect(Number.isSafeInteger(atUs)).toBe(true);
+      if (atUs !== undefined) expect(Number.isSafeInteger(atUs) || Number.isNaN(atUs)).toBe(true);
     }
     if (problem !== undefined) expect(problem.detail.length).toBeLessThan(1_000);
   }
 
   test("decodes the example of its reference", () => {
-    const { readings, problem } = decodeWith(decode, format.example.payload);
+    const plain = decoder(format, LIMITS, format.options?.parse({}));
+    const { readings, problem } = decodeWith(plain, format.example.payload);
     expect(problem).toBeUndefined();
     expect(readings.map(([metric, value]) => [metric, value])).toEqual(format.example.readings);
   });
@@ -142,15 +153,18 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
     expect(readings).toEqual([[metric, read(value), undefined]]);
   });
 
-  test("decodes times, and refuses anything else as a time", () => {
+  test("decodes times; anything else is a time that cannot be right", () => {
     expect(decodeWith(decode, samples.payloadOf(1, AT)).readings).toEqual([[metric, read(1), AT]]);
     // A format whose times are not fields refuses them itself.
-    const reason = format.kind === "tree" ? "bad-timestamp" : "bad-payload";
-    expect(decodeWith(decode, samples.payloadOf(1, "yesterday"))).toMatchObject({ readings: [], problem: { reason } });
+    const refused = { readings: [], problem: { reason: "bad-payload" } };
+    const wrong = { readings: [[metric, read(1), Number.NaN]], problem: undefined };
+    const decoded = decodeWith(decode, samples.payloadOf(1, "yesterday"));
+    expect(decoded).toMatchObject(format.kind === "tree" ? wrong : refused);
   });
 
   test("reads only wanted metrics", () => {
-    const other = decoder(format, { ...LIMITS, wants: (wanted) => wanted !== metric }, format.options?.parse({}));
+    const unwanted = { ...LIMITS, source: { ...source, metrics: `!${metric}` } };
+    const other = decoder(format, unwanted, format.options?.parse({}));
     expect(decodeWith(other, samples.payloadOf(1))).toEqual({ readings: [], problem: undefined });
   });
 
@@ -159,7 +173,7 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
   });
 
   test("refuses bytes that are not UTF-8", () => {
-    for (const bytes of [[0xff, 0xfe], [0x7b, 0xff], [0xc3], [0xed, 0xa0, 0x80]]) {
+    for (const bytes of [[0xff, 0x41], [0x7b, 0xff], [0xc3], [0xed, 0xa0, 0x80]]) {
       const decoded = decodeWith(decode, new Uint8Array(bytes));
       expect(decoded).toMatchObject({ readings: [], problem: { reason: "bad-payload" } });
     }
@@ -183,8 +197,9 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
   });
 
   test("reports a metric name that `onReading` refuses", () => {
-    const payload = Buffer.from(samples.payloadOf(1));
-    expect(decode(payload, "metric", () => false)).toMatchObject({ reason: "bad-name" });
+    expect(decodeWith(decode, samples.payloadOf(1), "metric", () => false).problem).toMatchObject({
+      reason: "bad-name",
+    });
   });
 
   test("refuses control characters in names, and in texts either keeps or refuses them", () => {
@@ -220,7 +235,7 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
 
   test("is in the reference of weir.yaml, which accepts it", () => {
     expect(FORMATS_DOC).toContain(`\`${name}\`: ${format.doc}`);
-    const topic = "a/{device}/{metric}";
+    const topic = format.needsMetric ? "a/{device}/{metric}" : "a/{device}/+";
     expect(ingestConfigSchema.parse({ sources: [{ topic, format: name }] }).sources).toMatchObject([{ format: name }]);
     const withoutMetric = ingestConfigSchema.safeParse({ sources: [{ topic: "a/{device}", format: name }] });
     expect(withoutMetric.success).toBe(!format.needsMetric);
@@ -239,5 +254,5 @@ test("a format with options is written as an object", () => {
 });
 
 test("an unknown format is refused", () => {
-  expect(() => decoderOf({ xml: {} }, LIMITS)).toThrow("no format xml");
+  expect(() => formatOf({ xml: {} })).toThrow("no format xml");
 });

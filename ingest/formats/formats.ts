@@ -7,7 +7,7 @@ import { JSON_FORMAT } from "./json.ts";
 import { LINE_PROTOCOL_FORMAT } from "./line-protocol.ts";
 import { MSGPACK_FORMAT } from "./msgpack.ts";
 import { SENML_FORMAT } from "./senml.ts";
-import { VALUE_FORMAT } from "./value.ts";
+import { AUTO_FORMAT, VALUE_FORMAT } from "./value.ts";
 
 /**
  * Every format of payloads. `format:` of `weir.yaml`, its reference and checks, the decoding of messages and the
@@ -17,6 +17,7 @@ import { VALUE_FORMAT } from "./value.ts";
 export const FORMATS = {
   json: JSON_FORMAT,
   value: VALUE_FORMAT,
+  auto: AUTO_FORMAT,
   cbor: CBOR_FORMAT,
   msgpack: MSGPACK_FORMAT,
   senml: SENML_FORMAT,

@@ -1,12 +1,10 @@
 import { expect, test } from "vitest";
 import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
-import { decoder } from "../mapping/decoder.ts";
-import type { PayloadRules } from "../mapping/rules.ts";
 import { parseTimestampUs } from "../mapping/timestamp.ts";
-import { decodeWith, STRICT_RULES } from "../testing/decode-with.ts";
+import { decoder, decodeWith, STRICT_RULES, type TestRules } from "../testing/decode-with.ts";
 import { JSON_FORMAT } from "./json.ts";
 
-function json(payload: string, over: Partial<PayloadRules> = {}) {
+function json(payload: string, over: Partial<TestRules> = {}) {
   return decodeWith(decoder(JSON_FORMAT, { ...STRICT_RULES, ...over }, undefined), payload);
 }
 
@@ -60,24 +58,31 @@ test.each([
 });
 
 test("a configured time field, even a nested one, is not a metric", () => {
-  const { readings } = json('{"meta": {"at": 1763769600}, "t": 1, "ts": 5}', { timestampField: "meta.at" });
+  const { readings } = json('{"meta": {"at": 1763769600}, "t": 1, "ts": 5}', {
+    source: { timestamp: { field: "meta.at" } },
+  });
   expect(readings).toEqual([
     ["t", 1, AT],
     ["ts", 5, AT],
   ]);
 });
 
+test.each(["yesterday", "", "0001-01-01T00:00:00Z", 1e300, -1e300, {}, true])(
+  "a time that is %j costs the time, not the values",
+  (ts) => {
+    expect(json(JSON.stringify({ ts, t: 1 }))).toEqual({ readings: [["t", 1, Number.NaN]], problem: undefined });
+  },
+);
+
 test("only wanted metrics become readings", () => {
-  expect(json('{"t": 1, "h": 2}', { wants: (metric) => metric === "h" }).readings).toEqual([["h", 2, undefined]]);
+  expect(json('{"t": 1, "h": 2}', { source: { metrics: "h" } }).readings).toEqual([["h", 2, undefined]]);
 });
 
 test.each([
   ["cut short", '{"t": 21.', "bad-payload", 9],
-  ["with a stray character", '{"é": 1, x}', "bad-payload", 10],
+  ["with a stray character", '{"é": 1, x}', "bad-payload", 11],
   ["a number", "5", "bad-payload", undefined],
   ["a bad element", '[{"t": 1}, 7]', "bad-payload", undefined],
-  ["a word for a time", '{"ts": "yesterday", "t": 1}', "bad-timestamp", undefined],
-  ["a time out of range", '{"ts": 1e300, "t": 1}', "bad-timestamp", undefined],
   ["a number too large", '{"t": 1e999}', "bad-payload", undefined],
   ["nested too deeply", '{"a": {"b": {"c": {"d": 1}}}}', "too-large", undefined],
   ["with too many readings", `[${Array.from({ length: 11 }, () => '{"t": 1}').join()}]`, "too-large", undefined],
@@ -90,9 +95,14 @@ test.each([
   });
 });
 
-test("the first bad byte is left out where it is not known", () => {
-  expect(json("not json").problem).not.toHaveProperty("position");
-  expect(json('{"t":').problem).toMatchObject({ position: 5 });
+test.each([
+  ["not json", 0],
+  ['{"t":', 5],
+  ['{"é": 1, "b" 2}', 14],
+  ['{"t": "abc', 10],
+  ["[1, 2", 5],
+])("the first bad byte of %j is %d", (text, position) => {
+  expect(json(text).problem).toMatchObject({ reason: "bad-payload", position });
 });
 
 test("a bad element does not affect the readings of the others", () => {
@@ -121,7 +131,8 @@ test.each([
 ])("60,000 nested %s are a problem anywhere", (_name, open, inner, close) => {
   const deep = open.repeat(60_000) + inner + close.repeat(60_000);
   expect(json(deep).problem).toMatchObject({ reason: expect.stringMatching(/^(bad-payload|too-large)$/) });
-  expect(json(`{"ts": ${deep}, "t": 1}`).problem).toMatchObject({
+  const refusing = { source: { timestamp: { fallback: "refuse" } } } as const;
+  expect(json(`{"ts": ${deep}, "t": 1}`, refusing).problem).toMatchObject({
     reason: "bad-timestamp",
     detail: expect.stringMatching(/^"ts": an (array|object) is not a time/),
   });
@@ -134,9 +145,10 @@ test.each([
 });
 
 test("the message about a long or nested time shows its beginning", () => {
-  const detail = json(`{"ts": "${"x".repeat(5_000)}"}`).problem?.detail ?? "";
+  const refusing = { source: { timestamp: { fallback: "refuse" } } } as const;
+  const detail = json(`{"ts": "${"x".repeat(5_000)}"}`, refusing).problem?.detail ?? "";
   expect(detail).toMatch(/^"ts": "x{60}"\.\.\. is not a time/);
-  expect(json('{"ts": {"a": 1}}').problem?.detail).toMatch(/^"ts": an object is not a time/);
+  expect(json('{"ts": {"a": 1}}', refusing).problem?.detail).toMatch(/^"ts": an object is not a time/);
 });
 
 test("a name that is too long loses only its own reading", () => {
@@ -149,14 +161,13 @@ test("a name that is too long loses only its own reading", () => {
   expect(problem).toEqual({ reason: "bad-name", detail });
   expect(json(`{"${"n".repeat(12)}": 2}`).readings).toHaveLength(1);
   // Ignored when no source wants it.
-  expect(json(`{"${"n".repeat(13)}": 2}`, { wants: () => false }).problem).toBeUndefined();
+  expect(json(`{"${"n".repeat(13)}": 2}`, { source: { metrics: "none" } }).problem).toBeUndefined();
 });
 
 test("a name that `onReading` refuses is a bad name", () => {
   const detail = 'the name of metric "a\\u0001" has a control character';
   const decode = decoder(JSON_FORMAT, STRICT_RULES, undefined);
-  const payload = new TextEncoder().encode('{"a\\u0001": 1}');
-  expect(decode(payload, "", () => false)).toEqual({ reason: "bad-name", detail });
+  expect(decodeWith(decode, '{"a\\u0001": 1}', "", () => false).problem).toEqual({ reason: "bad-name", detail });
 });
 
 test("a name of 200,000 bytes around thousands of names decodes fast", () => {

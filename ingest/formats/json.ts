@@ -1,9 +1,9 @@
 import type { Format } from "./format.ts";
-import { parseJson } from "./payload-text.ts";
+import { parseExactJson, parseJson } from "./payload-text.ts";
 
 export const JSON_FORMAT = {
   kind: "tree",
-  doc: "an object or an array of objects",
+  doc: "an object or an array of objects, also one per line",
   example: {
     payload: '[{ "ts": 1763769600, "temperature": 21.5, "door": { "open": false } }, { "mode": "eco", "fan": null }]',
     readings: [
@@ -14,4 +14,5 @@ export const JSON_FORMAT = {
   },
   needsMetric: false,
   parser: () => parseJson,
+  exactParser: () => parseExactJson,
 } as const satisfies Format;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Format, FormatContext, OnSample, PayloadProblem, ReadSamples } from "./format.ts";
 import { BadLine, type Line, LineReader } from "./line-protocol-line.ts";
-import { decodeText } from "./payload-text.ts";
+import { decodeUtf8 } from "./payload-text.ts";
 
 const optionsSchema = z.strictObject({
   precision: z.enum(["ns", "us", "ms", "s"]).default("ns").describe("The unit of the times."),
@@ -27,7 +27,7 @@ export const LINE_PROTOCOL_FORMAT = {
 function readerOf({ limits, options }: FormatContext): ReadSamples {
   const { precision } = optionsSchema.parse(options ?? {});
   return ({ payload }, onSample) => {
-    const text = decodeText(payload);
+    const text = decodeUtf8(payload);
     if (text === undefined) return { reason: "bad-payload", detail: "the payload is not UTF-8 text" };
     return readLines(text, { precision, readingsMax: limits.readingsMax }, onSample);
   };

@@ -107,10 +107,10 @@ function checked(given: unknown): Fields {
   if (typeof given !== "object" || given === null || Array.isArray(given)) throw new BadPack("a record is no object");
   const record: Record<string, unknown> = {};
   for (const [label, value] of Object.entries(given)) {
-    const name = CBOR_LABELS[label] ?? label;
+    const name = (Object.hasOwn(CBOR_LABELS, label) ? CBOR_LABELS[label] : undefined) ?? label;
     // RFC 8428, 4.4: a receiver that does not know such a field must not use the pack.
     if (name.endsWith("_")) throw new BadPack(`the field ${JSON.stringify(name.slice(0, 60))} must be understood`);
-    const kind = KINDS[name];
+    const kind = Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
     if (kind !== undefined && (typeof value !== kind || (kind === "number" && !Number.isFinite(value)))) {
       const message = `"${name}" is not a ${kind}`;
       throw BASES.includes(name) ? new BadPack(message) : new BadRecord(message);

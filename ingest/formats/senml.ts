@@ -2,7 +2,7 @@ import { reasonOf } from "../../domain/reason.ts";
 import { problemOf } from "./binary-problem.ts";
 import { cborTree } from "./cbor-tree.ts";
 import type { Format, FormatContext, OnSample, PayloadProblem, ReadSamples } from "./format.ts";
-import { decodeText } from "./payload-text.ts";
+import { decodeUtf8 } from "./payload-text.ts";
 import { BadPack, BadRecord, RELATIVE_BELOW, SenmlPack, type SenmlRecord } from "./senml-record.ts";
 
 export const SENML_FORMAT = {
@@ -43,7 +43,7 @@ function parsePack(payload: Uint8Array): { readonly value?: unknown; readonly pr
       return { problem: problemOf(error, "CBOR") };
     }
   }
-  const text = decodeText(payload);
+  const text = decodeUtf8(payload);
   if (text === undefined) return { problem: { reason: "bad-payload", detail: "the payload is not UTF-8 text" } };
   try {
     return { value: JSON.parse(text) };

@@ -1,7 +1,6 @@
 import { isNumberText } from "../../domain/number-text.ts";
-import type { ReadingValue } from "../../domain/reading.ts";
-import type { Format, Parsed } from "./format.ts";
-import { decodeText, parseJson } from "./payload-text.ts";
+import type { Format, Parse, Parsed, Tree } from "./format.ts";
+import { decodeText, parseExactJson, parseJson } from "./payload-text.ts";
 
 export const VALUE_FORMAT = {
   kind: "tree",
@@ -9,21 +8,39 @@ export const VALUE_FORMAT = {
   example: { payload: '{ "value": 21.5, "ts": 1763769600 }', readings: [["metric", 21.5]] },
   needsMetric: true,
   valueField: "value",
-  parser: () => parseValue,
+  parser: () => valueParser("{", parseJson),
+  exactParser: () => valueParser("{", parseExactJson),
 } as const satisfies Format;
 
-/** A bare value (`21.5`, `true`, `open`), or an object in JSON. */
-function parseValue(payload: Uint8Array): Parsed {
-  const text = decodeText(payload);
-  if (text === undefined) return { problem: { reason: "bad-payload", detail: "the value is not UTF-8 text" } };
-  const trimmed = text.trim();
-  if (trimmed === "" || trimmed === "null") return {};
-  return trimmed.startsWith("{") ? parseJson(payload) : { value: bareValue(trimmed) };
+export const AUTO_FORMAT = {
+  kind: "tree",
+  doc: "JSON, or one bare value; `{metric}` of the topic names a bare value, and goes before the names of fields",
+  example: {
+    payload: '{ "temperature": 21.5, "on": true }',
+    readings: [
+      ["metric.temperature", 21.5],
+      ["metric.on", true],
+    ],
+  },
+  needsMetric: false,
+  mayBeBare: true,
+  parser: () => valueParser("{[", parseJson),
+  exactParser: () => valueParser("{[", parseExactJson),
+} as const satisfies Format;
+
+/** Reads a bare value (`21.5`, `true`, `open`), or JSON that begins with one of these characters. */
+function valueParser(json: string, parse: Parse): Parse {
+  return (payload): Parsed => {
+    const text = decodeText(payload).trim();
+    if (text === "" || text === "null") return {};
+    return json.includes(text[0] ?? "") ? parse(payload) : { value: bareValue(text) };
+  };
 }
 
-function bareValue(text: string): ReadingValue {
+function bareValue(text: string): Tree {
   if (isNumberText(text)) {
     const number = Number(text);
+    if (/^[+-]?\d+$/.test(text) && !Number.isSafeInteger(number)) return BigInt(text.replace("+", ""));
     if (Number.isFinite(number)) return number;
   }
   if (/^(true|false)$/i.test(text)) return text.toLowerCase() === "true";

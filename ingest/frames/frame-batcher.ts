@@ -74,6 +74,11 @@ export class FrameBatcher {
     return frame.writer;
   }
 
+  /** The open frame of a partition, for further readings of the message that opened it. */
+  opened(partition: number): FrameWriter {
+    return this.#frame(partition).writer;
+  }
+
   /** Whether the open frame is larger than the log accepts; if so, undo the message. */
   isOverfull(partition: number): boolean {
     return this.#frame(partition).writer.bytes > this.bytesMax;

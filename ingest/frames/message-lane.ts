@@ -1,18 +1,16 @@
 import type { InboundMessage } from "../../platform/publish-gate.ts";
 import type { IngestEvents } from "../common/events.ts";
 import type { LetterProblem, LetterWriter } from "../dead-letters/letter-writer.ts";
-import type { PayloadProblem } from "../formats/format.ts";
 import type { Route, RouteProblem, TopicRoutes } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
-import { MessageReader, readingFailed } from "./message-reader.ts";
+import { type ClockLimits, MessageReader, readingFailed } from "./message-reader.ts";
 
 export interface MessageLaneOptions {
   readonly routes: TopicRoutes;
   readonly batcher: FrameBatcher;
   readonly letters: LetterWriter;
   readonly events: IngestEvents;
-  /** A reading further in the future than this gets its message's time of receipt. */
-  readonly aheadUsMax: number;
+  readonly limits: ClockLimits;
 }
 
 /** How many readings the message had, and the sequence of its dead letter, if it became one. */
@@ -29,12 +27,12 @@ export class MessageLane {
   readonly #events: IngestEvents;
   readonly #reader: MessageReader;
 
-  constructor({ routes, batcher, letters, events, aheadUsMax }: MessageLaneOptions) {
+  constructor({ routes, batcher, letters, events, limits }: MessageLaneOptions) {
     this.#routes = routes;
     this.#batcher = batcher;
     this.#letters = letters;
     this.#events = events;
-    this.#reader = new MessageReader(batcher, aheadUsMax, events.clockRanAhead);
+    this.#reader = new MessageReader({ routes, batcher, limits, clocks: events });
   }
 
   /**
@@ -43,21 +41,31 @@ export class MessageLane {
    */
   take(message: InboundMessage, done: OnTaken, retryOf?: number): void {
     this.#events.messageReceived();
+    // This is how MQTT clears a retained message.
+    if (message.payload.length === 0) {
+      this.#drop("empty-payload", done);
+      return;
+    }
     const route = this.#routeOf(message);
     if ("problem" in route) {
       const problem: LetterProblem = { reason: route.problem, detail: route.detail };
       this.#letters.keep(message, problem, (error, letter) => done(error, 0, letter), retryOf);
       return;
     }
-    route.counts.messages++;
-    const problem = this.#reader.read(message, route);
-    if (problem !== undefined) this.#keepLetter({ message, route, problem, retryOf }, done);
-    else if (this.#reader.count > 0) this.#store(route, done);
+    const outcome = this.#reader.read(message, route);
+    for (const { counts } of this.#reader.devices) counts.messages++;
+    if (outcome === "ignored") this.#drop(outcome, done);
+    else if (outcome !== undefined) this.#keepLetter({ message, problem: outcome, retryOf }, done);
+    else if (this.#reader.count > 0) this.#store(done);
     else {
-      route.counts.dropped++;
-      this.#events.messageDropped("no-readings");
-      done(undefined, 0);
+      for (const { counts } of this.#reader.devices) counts.dropped++;
+      this.#drop("no-readings", done);
     }
+  }
+
+  #drop(reason: string, done: OnTaken): void {
+    this.#events.messageDropped(reason);
+    done(undefined, 0);
   }
 
   /** Sends the open frames, and resolves when everything is in the log. */
@@ -73,11 +81,11 @@ export class MessageLane {
     }
   }
 
-  #store(route: Route, done: OnTaken): void {
-    const { count } = this.#reader;
-    this.#batcher.close(route.partition, (error) => {
+  #store(done: OnTaken): void {
+    const { count, devices } = this.#reader;
+    this.#close((error) => {
       if (error === undefined) {
-        route.counts.stored++;
+        for (const { counts } of devices) counts.stored++;
         this.#events.messageStored();
       } else this.#events.messageNotKept(error);
       done(error, count);
@@ -85,26 +93,34 @@ export class MessageLane {
   }
 
   /** Stores the valid readings of the message too; the letter has the whole message. */
-  #keepLetter(failed: FailedMessage, done: OnTaken): void {
-    const { message, route, problem, retryOf } = failed;
-    const { count } = this.#reader;
-    const settle = afterBoth((error, letter) => done(error, count, letter));
-    if (count > 0) this.#batcher.close(route.partition, settle);
+  #keepLetter({ message, problem, retryOf }: FailedMessage, done: OnTaken): void {
+    const { count, devices } = this.#reader;
+    const settle = afterAll(2, (error, letter) => done(error, count, letter));
+    if (count > 0) this.#close(settle);
     else settle();
-    route.counts.deadLettered++;
+    for (const { counts } of devices) counts.deadLettered++;
     this.#letters.keep(message, problem, settle, retryOf);
+  }
+
+  /** Ends the message in each partition with readings of it. */
+  #close(onKept: (error?: Error) => void): void {
+    const { partitions } = this.#reader;
+    const settle = partitions.length === 1 ? onKept : afterAll(partitions.length, onKept);
+    for (const partition of partitions) this.#batcher.close(partition, settle);
   }
 }
 
 interface FailedMessage {
   readonly message: InboundMessage;
-  readonly route: Route;
-  readonly problem: PayloadProblem;
+  readonly problem: LetterProblem;
   readonly retryOf: number | undefined;
 }
 
-/** Calls `done` on the second call, with the first error and the first letter of the two. */
-function afterBoth(done: (error?: Error, letter?: number) => void): (error?: Error, letter?: number) => void {
+/** Calls `done` on the last of `callsMax` calls, with the first error and the first letter of all. */
+function afterAll(
+  callsMax: number,
+  done: (error?: Error, letter?: number) => void,
+): (error?: Error, letter?: number) => void {
   let calls = 0;
   let firstError: Error | undefined;
   let firstLetter: number | undefined;
@@ -112,6 +128,6 @@ function afterBoth(done: (error?: Error, letter?: number) => void): (error?: Err
     firstError ??= error;
     firstLetter ??= letter;
     calls++;
-    if (calls === 2) done(firstError, firstLetter);
+    if (calls === callsMax) done(firstError, firstLetter);
   };
 }

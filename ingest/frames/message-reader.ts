@@ -1,106 +1,312 @@
 import type { FrameWriter } from "../../domain/frame-writer.ts";
-import { kindOf, type ReadingValue } from "../../domain/reading.ts";
+import { kindOf, type ReadingValue, type Tags } from "../../domain/reading.ts";
 import type { InboundMessage } from "../../platform/publish-gate.ts";
 import type { PayloadProblem } from "../formats/format.ts";
-import type { OnReading } from "../mapping/rules.ts";
-import type { Route } from "../sources/topic-routes.ts";
+import type { Decoded, MappedMessage, Readings } from "../mapping/rules.ts";
+import { shownName } from "../names/names.ts";
+import type { RouteSeries } from "../sources/series-cache.ts";
+import type { Route, Target, TopicRoutes } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
 
 const SIZE_CHECK_READINGS = 64;
 
+/** What is wrong with a message, or with a part of it. */
+export interface MessageProblem {
+  readonly reason: PayloadProblem["reason"] | "unknown-topic" | "too-many-devices";
+  readonly detail: string;
+  readonly position?: number;
+}
+
+/** When a device's clock is wrong. */
+export interface ClockLimits {
+  readonly aheadUsMax: number;
+  /** The earliest time that can be right. */
+  readonly notBeforeUs: number;
+}
+
+interface WrongClocks {
+  clockRanAhead(readings: number): void;
+  clockFellBehind(readings: number): void;
+  localTimesGuessed(times: number): void;
+}
+
+type View = { -readonly [Key in keyof MappedMessage]: MappedMessage[Key] };
+
 /**
- * Decodes messages, one at a time, and puts their readings into the open frame of their partition. One object serves
+ * Decodes messages, one at a time, and puts their readings into the open frames of their partitions. One object serves
  * all messages, so that no message needs closures.
  */
-export class MessageReader {
+export class MessageReader implements Readings {
+  readonly #routes: TopicRoutes;
   readonly #batcher: FrameBatcher;
-  readonly #aheadUsMax: number;
-  readonly #onClockAhead: (readings: number) => void;
-  #route: Route | undefined;
+  readonly #limits: ClockLimits;
+  readonly #clocks: WrongClocks;
+  #view: View = NOTHING;
+  #sender = "";
+  #target: Target | undefined;
   #frame: FrameWriter | undefined;
   #receivedAtUs = 0;
-  #clockAhead = 0;
+  #oldestUs = 0;
+  #opened: number[] = [];
+  #touched: Target[] = [];
   /** The first reading of the message whose series is one too many. */
   #refused: PayloadProblem | undefined;
+  /** Two samples of a series have the same time. */
+  #clash: PayloadProblem | undefined;
+  /** Times of a series are not in order: all of them must be compared. */
+  #isUnordered = false;
+  #times: Map<RouteSeries, Set<number>> | undefined;
   /** Its readings so far fill more than a frame: the others need no work. */
   #isTooLarge = false;
+  #decoded = 0;
   /** How many readings the last message had. */
   count = 0;
 
-  constructor(batcher: FrameBatcher, aheadUsMax: number, onClockAhead: (readings: number) => void) {
-    this.#batcher = batcher;
-    this.#aheadUsMax = aheadUsMax;
-    this.#onClockAhead = onClockAhead;
+  constructor(parts: {
+    readonly routes: TopicRoutes;
+    readonly batcher: FrameBatcher;
+    readonly limits: ClockLimits;
+    readonly clocks: WrongClocks;
+  }) {
+    this.#routes = parts.routes;
+    this.#batcher = parts.batcher;
+    this.#limits = parts.limits;
+    this.#clocks = parts.clocks;
+  }
+
+  /** The partitions with readings of the last message. */
+  get partitions(): readonly number[] {
+    if (this.#touched.length === 1) return this.#opened;
+    return this.#opened.filter((partition) =>
+      this.#touched.some((target) => target.partition === partition && target.readings > 0),
+    );
+  }
+
+  /** The devices of the last message. */
+  get devices(): readonly Target[] {
+    return this.#touched;
   }
 
   /**
    * Returns the problem with the message, if any; some readings may still be valid (`count`). Never throws: if
-   * decoding throws, none of the message's readings remain in the frame.
+   * decoding throws, none of the message's readings remain in a frame.
    */
-  read(message: InboundMessage, route: Route): PayloadProblem | undefined {
-    let problem: PayloadProblem | undefined;
+  read(message: InboundMessage, route: Route): MessageProblem | "ignored" | undefined {
+    let problem: MessageProblem | "ignored" | undefined;
     try {
-      problem = this.#decode(message, route);
-      if (this.#batcher.isOverfull(route.partition)) problem = this.#decodeIntoNext(message, route);
+      problem = this.#readBy(message, route);
     } catch (error) {
-      this.#undo(route.partition);
+      this.#undo();
       problem = readingFailed(error);
     }
-    route.counts.readings += this.count;
-    if (this.#clockAhead > 0) {
-      route.counts.clockAhead += this.#clockAhead;
-      this.#onClockAhead(this.#clockAhead);
-    }
+    this.#countReadings();
     return problem;
   }
 
-  #decode(message: InboundMessage, route: Route): PayloadProblem | undefined {
-    this.count = 0;
-    this.#clockAhead = 0;
-    this.#refused = undefined;
-    this.#isTooLarge = false;
-    this.#route = route;
-    this.#receivedAtUs = message.receivedAtUs;
-    this.#frame = this.#batcher.open(route.partition, message.receivedAtUs);
-    return route.decode(message.payload, route.metric ?? "", this.#onReading) ?? this.#refused;
-  }
-
-  /** The frame has no room for the message: sends the earlier contents, and the message starts the next frame. */
-  #decodeIntoNext(message: InboundMessage, route: Route): PayloadProblem | undefined {
-    const { partition } = route;
-    const isTooLarge = this.#batcher.isTooLarge(partition);
-    this.#undo(partition);
-    if (!isTooLarge && this.#batcher.sendOpen(partition)) {
-      const problem = this.#decode(message, route);
-      if (!this.#batcher.isOverfull(partition)) return problem;
-      this.#undo(partition);
+  device(name: string, tags: Tags): PayloadProblem | undefined {
+    const target = this.#routes.target({ device: name, tags }, { sender: this.#sender, atUs: this.#receivedAtUs });
+    if ("problem" in target) {
+      const reason = target.problem === "too-many-devices" ? target.problem : "bad-name";
+      return { reason, detail: target.detail };
     }
-    const detail = `its readings take more than ${this.#batcher.bytesMax} bytes, the most that a frame of the log holds`;
-    return { reason: "too-large", detail };
+    this.#enter(target);
+    return undefined;
   }
 
-  #undo(partition: number): void {
-    this.#batcher.undo(partition);
-    this.count = 0;
-    this.#clockAhead = 0;
-  }
-
-  readonly #onReading: OnReading = (metric: string, value: ReadingValue, observedAtUs: number | undefined) => {
-    const route = this.#route as Route;
-    if (this.#isTooLarge) return true;
-    if (this.count % SIZE_CHECK_READINGS === 0) this.#isTooLarge = this.#batcher.isTooLarge(route.partition);
-    const series = route.series.get(metric, kindOf(value), this.#receivedAtUs);
+  add(metric: string, value: ReadingValue, observedAtUs: number | undefined, unit?: string): boolean {
+    const target = unit === undefined ? (this.#target as Target) : this.#withUnit(unit);
+    if (target === undefined || this.#isTooLarge) return true;
+    if (this.count % SIZE_CHECK_READINGS === 0) this.#isTooLarge = this.#batcher.isTooLarge(target.partition);
+    const series = target.series.get(metric, kindOf(value), this.#receivedAtUs);
     if (series === undefined) {
-      this.#refused ??= route.series.refused;
-      return route.series.refused !== undefined;
+      this.#refused ??= target.series.refused;
+      return target.series.refused !== undefined;
     }
-    const clockAhead = observedAtUs !== undefined && observedAtUs > this.#receivedAtUs + this.#aheadUsMax;
-    if (clockAhead) this.#clockAhead++;
-    const atUs = observedAtUs === undefined || clockAhead ? this.#receivedAtUs : observedAtUs;
-    this.#frame?.addTo(series, atUs, value, clockAhead);
+    let atUs = this.#receivedAtUs;
+    let isWrong = false;
+    if (observedAtUs !== undefined) {
+      if (observedAtUs > atUs + this.#limits.aheadUsMax) {
+        target.clockAhead++;
+        isWrong = true;
+      } else if (observedAtUs >= this.#oldestUs) atUs = observedAtUs;
+      else {
+        // Also NaN, a time that cannot be right.
+        target.clockBehind++;
+        isWrong = true;
+      }
+    }
+    this.#noteTime(series, atUs, isWrong || observedAtUs === undefined);
+    this.#frame?.addTo(series, atUs, value, isWrong);
+    target.readings++;
     this.count++;
     return true;
-  };
+  }
+
+  /** Decodes until the message has its source and its place. Each reason to decode again applies once. */
+  #readBy(message: InboundMessage, first: Route): MessageProblem | "ignored" | undefined {
+    let route = first;
+    let isExact = false;
+    let isSent = false;
+    this.#times = undefined;
+    this.#view = { ...NOTHING, number: this.#view.number + 1 };
+    for (;;) {
+      const decoded = this.#decode(message, route, isExact);
+      if (decoded === "not-mine") {
+        this.#undo();
+        if (route.next === undefined) return NOT_TAKEN;
+        route = route.next;
+        isExact = false;
+      } else if (decoded === "again-exactly") {
+        this.#undo();
+        isExact = true;
+      } else if (this.#clash !== undefined) {
+        this.#undo();
+        return this.#clash;
+      } else if (this.#isUnordered && this.#times === undefined) {
+        this.#undo();
+        this.#times = new Map();
+      } else if (!this.#opened.some((partition) => this.#batcher.isOverfull(partition))) {
+        this.#clocks.localTimesGuessed(route.plan.rules.times.guessed);
+        return decoded ?? this.#refused;
+      } else if (isSent || !this.#sendOverfull()) {
+        this.#undo();
+        const detail = `its readings take more than ${this.#batcher.bytesMax} bytes, the most that a frame of the log holds`;
+        return { reason: "too-large", detail };
+      } else isSent = true;
+    }
+  }
+
+  #decode(message: InboundMessage, route: Route, isExact: boolean): Decoded {
+    this.count = 0;
+    this.#opened = [];
+    this.#touched = [];
+    this.#refused = undefined;
+    this.#clash = undefined;
+    this.#isUnordered = false;
+    this.#isTooLarge = false;
+    this.#times?.clear();
+    const { receivedAtUs, topic, payload, sender = "" } = message;
+    this.#sender = sender;
+    this.#receivedAtUs = receivedAtUs;
+    const behindUs = maxBehindUs(route);
+    this.#oldestUs = Math.max(this.#limits.notBeforeUs, receivedAtUs - behindUs);
+    this.#decoded++;
+    this.#target = undefined;
+    if (route.target !== undefined) this.#enter(route.target);
+    const view = this.#view;
+    view.payload = payload;
+    view.topic = topic;
+    view.receivedAtUs = receivedAtUs;
+    view.captured = route.captured;
+    view.attempt = this.#decoded;
+    view.isExact = isExact;
+    return route.decode(view, this);
+  }
+
+  #enter(target: Target): void {
+    if (target.inMessage !== this.#decoded) {
+      target.inMessage = this.#decoded;
+      target.readings = 0;
+      target.clockAhead = 0;
+      target.clockBehind = 0;
+      this.#touched.push(target);
+    }
+    const { partition } = target;
+    this.#frame = this.#opened.includes(partition) ? this.#batcher.opened(partition) : this.#open(partition);
+    this.#target = target;
+  }
+
+  #open(partition: number): FrameWriter {
+    this.#opened.push(partition);
+    return this.#batcher.open(partition, this.#receivedAtUs);
+  }
+
+  #withUnit(unit: string): Target | undefined {
+    const target = this.#target as Target;
+    const { device, tags } = target;
+    const problem = this.device(device, { ...tags, unit });
+    const withUnit = this.#target;
+    this.#target = target;
+    this.#refused ??= problem;
+    return problem === undefined ? withUnit : undefined;
+  }
+
+  /** Two samples of one series in one message must not share a time: one of them would count as a duplicate. */
+  #noteTime(series: RouteSeries, atUs: number, isReceived: boolean): void {
+    if (series.inMessage !== this.#decoded) {
+      series.inMessage = this.#decoded;
+      series.oldestUs = atUs;
+      series.newestUs = atUs;
+      this.#times?.set(series, new Set([atUs]));
+      return;
+    }
+    const times = this.#times?.get(series);
+    if (times?.has(atUs) || atUs === series.newestUs || atUs === series.oldestUs) {
+      this.#clash ??= clash(series, isReceived);
+    } else if (atUs > series.newestUs) series.newestUs = atUs;
+    else if (atUs < series.oldestUs) series.oldestUs = atUs;
+    else this.#isUnordered = true;
+    times?.add(atUs);
+  }
+
+  /** Sends what was in the full frames before the message. False if the message alone is too large for one. */
+  #sendOverfull(): boolean {
+    const full = this.#opened.filter((partition) => this.#batcher.isOverfull(partition));
+    if (full.some((partition) => this.#batcher.isTooLarge(partition))) return false;
+    this.#undo();
+    return full.every((partition) => this.#batcher.sendOpen(partition));
+  }
+
+  #undo(): void {
+    for (const partition of this.#opened) this.#batcher.undo(partition);
+    this.count = 0;
+    for (const target of this.#touched) {
+      target.readings = 0;
+      target.clockAhead = 0;
+      target.clockBehind = 0;
+    }
+  }
+
+  #countReadings(): void {
+    let ahead = 0;
+    let behind = 0;
+    for (const { counts, readings, clockAhead, clockBehind } of this.#touched) {
+      counts.readings += readings;
+      counts.clockAhead += clockAhead;
+      counts.clockBehind += clockBehind;
+      ahead += clockAhead;
+      behind += clockBehind;
+    }
+    if (ahead > 0) this.#clocks.clockRanAhead(ahead);
+    if (behind > 0) this.#clocks.clockFellBehind(behind);
+  }
+}
+
+const NOTHING: MappedMessage = {
+  payload: new Uint8Array(),
+  topic: "",
+  receivedAtUs: 0,
+  captured: {},
+  number: 0,
+  attempt: 0,
+  isExact: false,
+};
+
+const NOT_TAKEN: MessageProblem = {
+  reason: "unknown-topic",
+  detail: "no source takes this message: `when` does not hold in those that match its topic",
+};
+
+function maxBehindUs({ plan: { config } }: Route): number {
+  return (config.timestamp === "received" ? undefined : config.timestamp.max_behind) ?? Number.POSITIVE_INFINITY;
+}
+
+function clash(series: RouteSeries, isReceived: boolean): PayloadProblem {
+  const name = shownName(series.series.metric);
+  const detail = isReceived
+    ? `two samples of ${name} have no time of their own, so one would replace the other: set \`interval\` of the source, the time between samples`
+    : `two samples of ${name} have the same time, so one would replace the other`;
+  return { reason: "bad-timestamp", detail };
 }
 
 const ERROR_CHARACTERS_MAX = 300;

@@ -1,84 +1,72 @@
-import type { Format, PayloadProblem, ReadSamples } from "../formats/format.ts";
-import { type FormatConfig, formatOf } from "../formats/formats.ts";
-import { hasControlCharacter, kindName } from "../names/names.ts";
-import { decodeObject, isObject, takeReading, timeOf, type Walk } from "./fields.ts";
-import type { Decode, PayloadRules } from "./rules.ts";
+import type { Parse, PayloadLimits } from "../formats/format.ts";
+import type { Walk } from "./fields.ts";
+import { readFields, readValue } from "./plain.ts";
+import type { Decode, Decoded, MappedMessage, Readings } from "./rules.ts";
+import { SampleMapping } from "./sample-mapping.ts";
+import type { SourcePlan } from "./source-plan.ts";
+import { TreeMapping } from "./tree-mapping.ts";
 
-export function decoderOf(config: FormatConfig, rules: PayloadRules): Decode {
-  const { entry, options } = formatOf(config);
-  return decoder(entry, rules, options);
+/** Makes readings of a parsed payload. */
+type ReadTree = (tree: unknown, message: MappedMessage, walk: Walk) => Decoded;
+
+/** Decodes the messages of one source. */
+export function decoderOf(plan: SourcePlan, limits: PayloadLimits): Decode {
+  const { entry, options } = plan.format;
+  const context = { limits, options };
+  if (entry.kind === "samples") {
+    if (plan.config.ignore) return ignoring(plan, () => ({}));
+    const read = entry.reader(context);
+    const mapping = new SampleMapping(plan);
+    return (message, readings) => mapping.read(message, begin(plan, message, readings), read);
+  }
+  const parse = entry.parser(context);
+  if (plan.config.ignore) return ignoring(plan, parse);
+  return treeDecoder(plan, readerOf(plan, entry.valueField), { parse, exactly: entry.exactParser?.(context) });
 }
 
-/** Reads payloads of one format by the rules of one source. */
-export function decoder(format: Format, rules: PayloadRules, options: unknown): Decode {
-  const context = { limits: rules, options };
-  if (format.kind === "samples") return sampleDecoder(format.reader(context), rules);
-  const parse = format.parser(context);
-  const read = format.valueField === undefined ? readFields : readValue;
-  return (payload, metric, onReading) => {
-    const { value, problem } = parse(payload);
-    if (value === undefined || value === null) return problem;
-    const found = read(value, { rules, onReading, count: 0 }, { metric, field: format.valueField ?? "" });
-    return problem ?? found;
+function readerOf(plan: SourcePlan, field: string | undefined): ReadTree {
+  if (!plan.isPlain) {
+    const mapping = new TreeMapping(plan, field);
+    return (tree, message, walk) => mapping.read(tree, message, walk);
+  }
+  if (field === undefined) return (tree, _message, walk) => readFields(tree, walk);
+  return (tree, { captured }, walk) => readValue(tree, walk, { metric: captured.metric ?? "", field });
+}
+
+interface Parsers {
+  readonly parse: Parse;
+  readonly exactly: Parse | undefined;
+}
+
+function treeDecoder(plan: SourcePlan, read: ReadTree, { parse, exactly }: Parsers): Decode {
+  return (message, readings) => {
+    const parser = message.isExact && exactly !== undefined ? exactly : parse;
+    const { value, problem } = parser(message.payload);
+    if (value === undefined || value === null) return takes(plan, message, null) ? problem : "not-mine";
+    const walk = begin(plan, message, readings);
+    const found = read(value, message, walk);
+    if (walk.isInexact && !message.isExact && exactly !== undefined && found !== "not-mine") return "again-exactly";
+    return found === "not-mine" ? found : (problem ?? found);
   };
 }
 
-function sampleDecoder(read: ReadSamples, rules: PayloadRules): Decode {
-  return (payload, _metric, onReading) => {
-    const walk: Walk = { rules, onReading, count: 0 };
-    let first: PayloadProblem | undefined;
-    const problem = read({ payload, topic: "", receivedAtUs: 0 }, ({ metric, value, atUs }) => {
-      const found = takeReading(metric, value, { walk, where: "", atUs });
-      first ??= found;
-    });
-    return first ?? problem;
+function ignoring(plan: SourcePlan, parse: Parse): Decode {
+  return (message) => {
+    if (plan.when === undefined) return "ignored";
+    return takes(plan, message, parse(message.payload).value) ? "ignored" : "not-mine";
   };
 }
 
-/**
- * The readings of an object, or of an array of objects. Numbers, booleans and strings are readings; nested names are
- * joined with a dot; null is not a reading. A bad element is a problem, but does not affect the readings of the
- * others.
- */
-function readFields(value: unknown, walk: Walk): PayloadProblem | undefined {
-  if (!Array.isArray(value)) return decodeObject(value, walk, "");
-  const { readingsMax } = walk.rules;
-  let problem: PayloadProblem | undefined;
-  for (const [i, element] of value.entries()) {
-    if (i === readingsMax) {
-      return problem ?? { reason: "too-large", detail: `more than ${readingsMax} elements in one message` };
-    }
-    // Also decodes the elements after a bad one; returns the first problem.
-    const found = decodeObject(element, walk, `element ${i}: `);
-    problem ??= found;
-  }
-  return problem;
+/** Whether the source's condition holds for a message. */
+function takes({ when }: SourcePlan, { topic, captured }: MappedMessage, payload: unknown): boolean {
+  return when === undefined || when.evaluate({ topic, captured, payload, item: payload }) === true;
 }
 
-/** A value of the topic's metric: alone, or in a field beside its time. */
-function readValue(
-  tree: unknown,
-  walk: Walk,
-  { metric, field }: { readonly metric: string; readonly field: string },
-): PayloadProblem | undefined {
-  if (typeof tree !== "object") return readBare(tree, walk, metric);
-  if (!isObject(tree) || !(field in tree)) {
-    return {
-      reason: "bad-payload",
-      detail: `expected a bare value or {"${field}": 21.5}: there is no "${field}"`,
-    };
+function begin(plan: SourcePlan, message: MappedMessage, readings: Readings): Walk {
+  const { rules } = plan;
+  if (rules.times.isLocal) {
+    const { number, attempt, receivedAtUs, topic } = message;
+    rules.times.begin({ name: topic, message: number, attempt, receivedAtUs });
   }
-  const time = timeOf(tree, walk.rules);
-  if (time.problem) return time.problem;
-  const value = tree[field];
-  if (value === null) return undefined;
-  if (typeof value === "object") return { reason: "bad-payload", detail: `"${field}" is ${kindName(value)}` };
-  return takeReading(metric, value, { walk, where: "", atUs: time.atUs });
-}
-
-function readBare(value: unknown, walk: Walk, metric: string): PayloadProblem | undefined {
-  if (typeof value === "string" && hasControlCharacter(value)) {
-    return { reason: "bad-payload", detail: "the value has control characters" };
-  }
-  return takeReading(metric, value, { walk, where: "", atUs: undefined });
+  return { rules, readings, count: 0, isInexact: false };
 }

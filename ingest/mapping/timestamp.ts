@@ -7,17 +7,21 @@ const SECONDS_BELOW = 1e11;
 const MILLISECONDS_BELOW = 1e14;
 const MICROSECONDS_BELOW = 1e17;
 
+/** The instant of a local time, which is given as if it were in UTC. */
+export type ToInstant = (localUs: number) => number;
+
 /**
  * A payload's timestamp in whole microseconds; undefined if it is not a timestamp. Numbers are read by unit, or for
- * `auto` by their size. Strings may contain a number or ISO 8601; without an offset it is UTC. Fractions are
- * truncated.
+ * `auto` by their size. Strings may contain a number or ISO 8601; without an offset it is local time, or UTC if there
+ * is no `toInstant`. Fractions are truncated.
  */
-export function parseTimestampUs(value: unknown, unit: TimestampUnit): number | undefined {
+export function parseTimestampUs(value: unknown, unit: TimestampUnit, toInstant?: ToInstant): number | undefined {
   if (typeof value === "number") return unit === "iso8601" ? undefined : checked(numberUs(value, unit));
+  if (typeof value === "bigint") return unit === "iso8601" ? undefined : checked(digitsUs(String(value), unit));
   if (typeof value !== "string") return undefined;
   const text = value.trim();
   if (unit !== "iso8601" && /^-?\d{1,19}(\.\d+)?$/.test(text)) return checked(digitsUs(text, unit));
-  if (unit === "auto" || unit === "iso8601") return checked(isoUs(text));
+  if (unit === "auto" || unit === "iso8601") return checked(isoUs(text, toInstant));
   return undefined;
 }
 
@@ -51,12 +55,13 @@ function unitBySize(value: number): "s" | "ms" | "us" | "ns" {
 
 const ISO = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
 
-function isoUs(text: string): number {
+function isoUs(text: string, toInstant: ToInstant | undefined): number {
   const parts = ISO.exec(text);
   if (!parts) return Number.NaN;
-  const [, date, time = "00:00", seconds = "00", fraction = "", zone = "Z"] = parts;
-  const ms = Date.parse(`${date}T${time}:${seconds}${normalZone(zone)}`);
-  return ms * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6));
+  const [, date, time = "00:00", seconds = "00", fraction = "", zone] = parts;
+  const ms = Date.parse(`${date}T${time}:${seconds}${normalZone(zone ?? "Z")}`);
+  const us = ms * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6));
+  return zone === undefined && toInstant !== undefined && Number.isFinite(us) ? toInstant(us) : us;
 }
 
 function normalZone(zone: string): string {

@@ -39,3 +39,8 @@ export function kindName(value: unknown): string {
   if (Array.isArray(value)) return "an array";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
+
+/** A copy: a slice of a string keeps the whole string in memory. */
+export function copiedText(text: string): string {
+  return Buffer.from(text).toString();
+}

@@ -32,9 +32,8 @@ test("256 bytes are a valid name in any script", () => {
   const { routes } = routesFor();
   for (const name of ["n".repeat(256), "é".repeat(128), "😀".repeat(64)]) {
     expect(routes.find(`sensors/${name}/${name}/${name}`)).toMatchObject({
-      device: name,
-      metric: name,
-      tags: { site: name },
+      captured: { metric: name },
+      target: { device: name, tags: { site: name } },
     });
     expect(routes.find(`sensors/${name}/${name}x/telemetry`)).toMatchObject({ problem: "bad-name" });
   }
@@ -42,7 +41,7 @@ test("256 bytes are a valid name in any script", () => {
 
 test("the limit can be set, and also applies to fixed tags", () => {
   const { routes } = routesFor({ limits: { name_size_max: "20B" } });
-  expect(routes.find(`sensors/s/${"d".repeat(20)}/telemetry`)).toMatchObject({ device: "d".repeat(20) });
+  expect(routes.find(`sensors/s/${"d".repeat(20)}/telemetry`)).toMatchObject({ target: { device: "d".repeat(20) } });
   expect(routes.find(`sensors/s/${"d".repeat(21)}/telemetry`)).toMatchObject({ problem: "bad-name" });
   const source = (tags: Record<string, string>) => ({ sources: [{ topic: "a/{device}", tags }] });
   expect(() => ingestConfigSchema.parse(source({ owner: "x".repeat(1_025) }))).toThrow(/has 1025 bytes, at most 1024/);
@@ -58,9 +57,9 @@ test("a metric with an invalid name has no series", () => {
   const { routes } = routesFor();
   const route = routes.find("sensors/s/d/telemetry");
   if ("problem" in route) throw new Error(route.detail);
-  expect(route.series.get("n".repeat(256), "number", 0)).toBeDefined();
+  expect(route.target?.series.get("n".repeat(256), "number", 0)).toBeDefined();
   for (const name of [long, "é".repeat(129), "a\u0000", "a\u001f", "a\u007f", "a\u009f"]) {
-    expect(route.series.get(name, "number", 0)).toBeUndefined();
+    expect(route.target?.series.get(name, "number", 0)).toBeUndefined();
   }
 });
 
@@ -68,7 +67,7 @@ test("a long topic is matched each time, and not remembered", () => {
   const { routes, ledger } = routesFor({ sources: [{ topic: "a/{device}/#" }] });
   const topic = `a/d/${"x/".repeat(30_000)}`;
   const first = routes.find(topic);
-  expect(first).toMatchObject({ device: "d" });
+  expect(first).toMatchObject({ target: { device: "d" } });
   expect(routes.find(topic)).not.toBe(first);
   expect(routes.find("a/d/x")).toBe(routes.find("a/d/x"));
   expect(ledger.entries()).toHaveLength(1);
@@ -82,7 +81,8 @@ test("the cache is bounded in bytes: many long topics, known and unknown, and ma
   }
   for (let i = 0; i < 500; i++) {
     const route = routes.find(`a/d/${i}`);
-    if (!("problem" in route)) for (let m = 0; m < 10; m++) route.series.get(`${"m".repeat(200)}${m}`, "number", 0);
+    if (!("problem" in route))
+      for (let m = 0; m < 10; m++) route.target?.series.get(`${"m".repeat(200)}${m}`, "number", 0);
     expect(routes.cachedBytes).toBeLessThan(1_100_000);
   }
 });

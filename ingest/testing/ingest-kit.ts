@@ -78,7 +78,15 @@ export async function deadLetters() {
   }));
 }
 
-export const NO_COUNTS = { messages: 0, stored: 0, deadLettered: 0, dropped: 0, readings: 0, clockAhead: 0 };
+export const NO_COUNTS = {
+  messages: 0,
+  stored: 0,
+  deadLettered: 0,
+  dropped: 0,
+  readings: 0,
+  clockAhead: 0,
+  clockBehind: 0,
+};
 
 export async function countsOf(device: string) {
   const entries = (await log.bus.request(INGEST_LEDGER, undefined)) satisfies readonly {

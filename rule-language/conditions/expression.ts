@@ -20,7 +20,8 @@ export type ExpressionFault = BareFaultOf<ExpressionFacts>;
 const NODES_MAX = 500;
 const DEPTH_MAX = 40;
 const FUNCTIONS = { abs: Math.abs, floor: Math.floor, ceil: Math.ceil, round: Math.round, sqrt: Math.sqrt } as const;
-const LANGUAGE = language();
+/** What rules and sources have in common: CEL and these functions. */
+export const LANGUAGE = language();
 
 /** Parses an expression that evaluates to true or false. */
 export function parseExpression(text: string, names: Readonly<Record<string, NameType>>): Expression | ExpressionFault {
@@ -152,7 +153,8 @@ function isTruth(node: unknown): boolean {
   return isNode(node) && node.op === "value" && typeof node.args === "boolean";
 }
 
-function walk(node: unknown, visit: (node: ASTNode) => void): void {
+/** Visits a node and all inside it. */
+export function walk(node: unknown, visit: (node: ASTNode) => void): void {
   if (Array.isArray(node)) for (const inner of node) walk(inner, visit);
   if (!isNode(node)) return;
   visit(node);

@@ -12,7 +12,8 @@ export const DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   engine: ["rule-language", "domain"],
   "rule-tools": ["engine", "rule-language", ...BASE],
   broker: BASE,
-  ingest: BASE,
+  // Sources have the rules' expressions and time zones.
+  ingest: ["rule-language", ...BASE],
   bridge: BASE,
   processors: ["rule-tools", "engine", "rule-language", ...BASE],
   storage: BASE,

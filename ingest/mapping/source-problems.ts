@@ -1,0 +1,84 @@
+import { formatOf } from "../formats/formats.ts";
+import { parseTopicPattern, type TopicPattern } from "../names/topic-pattern.ts";
+import { type Each, parseEach } from "./each.ts";
+import type { SourceConfig } from "./source-fields.ts";
+import { namesIn } from "./template.ts";
+
+/** A setting of a source that cannot work with the others. */
+export interface SourceProblem {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+export function sourceProblems(source: SourceConfig): readonly SourceProblem[] {
+  const parsed = (typeof source.topic === "string" ? [source.topic] : source.topic).map(parseTopicPattern);
+  const bad = parsed.filter((pattern) => typeof pattern === "string");
+  if (bad.length > 0) return bad.map((message) => ({ path: ["topic"], message }));
+  const patterns = parsed.filter((pattern) => typeof pattern !== "string");
+  if (source.ignore) return ignoreProblems(source);
+  const each = source.each === undefined ? undefined : parseEach(source.each);
+  if (typeof each === "string") return [];
+  return [
+    ...patterns.flatMap((pattern) => captureProblems(source, pattern, each)),
+    ...tagProblems(source),
+    ...metricProblems(source, patterns, each),
+  ];
+}
+
+/** What a source that reads nothing cannot use. */
+const READING_KEYS = ["each", "device", "metric", "value", "interval"] as const;
+
+function ignoreProblems(source: SourceConfig): SourceProblem[] {
+  return READING_KEYS.filter((key) => source[key] !== undefined).map((key) => ({
+    path: [key],
+    message: `a source with ignore: true reads nothing, so ${key} has no effect`,
+  }));
+}
+
+function captureProblems(source: SourceConfig, { names }: TopicPattern, each: Each | undefined): SourceProblem[] {
+  const { entry } = formatOf(source.format);
+  const problems: SourceProblem[] = [];
+  const keys = each?.keys ?? [];
+  const twice = keys.find((name) => names.includes(name));
+  if (twice !== undefined) {
+    problems.push({ path: ["each"], message: `{${twice}} is captured twice, by the topic and by each` });
+  }
+  if (source.device === undefined && entry.kind === "tree" && !names.includes("device") && !keys.includes("device")) {
+    const message =
+      "{device} is missing: it says which sensor a reading is from. Or write `device`: a template over fields";
+    problems.push({ path: ["topic"], message });
+  }
+  if (entry.needsMetric && source.metric === undefined && !names.includes("metric") && !keys.includes("metric")) {
+    problems.push({ path: ["topic"], message: "{metric} is missing: a bare value has no other name" });
+  }
+  return problems;
+}
+
+function tagProblems({ tags }: SourceConfig): SourceProblem[] {
+  return ["device", "metric"]
+    .filter((name) => Object.hasOwn(tags, name))
+    .map((name) => {
+      const message = `a tag cannot have the name ${name}, which every series has; choose another name`;
+      return { path: ["tags", name], message };
+    });
+}
+
+/** `{metric}` of the topic that nothing uses. */
+function metricProblems(
+  source: SourceConfig,
+  patterns: readonly TopicPattern[],
+  each: Each | undefined,
+): SourceProblem[] {
+  const { entry } = formatOf(source.format);
+  if (!patterns.some(({ names }) => names.includes("metric")) || each?.keys.includes("metric")) return [];
+  const isUsed = entry.kind === "tree" && (entry.needsMetric || entry.mayBeBare === true);
+  const texts = [source.metric ?? "", source.device ?? "", source.value ?? "", ...Object.values(source.tags)];
+  if (isUsed && source.metric === undefined) return [];
+  if (texts.flatMap(namesIn).includes("metric") || (source.value !== undefined && source.metric === undefined))
+    return [];
+  const message =
+    source.metric === undefined
+      ? 'the topic captures {metric}, but the payload names its metrics: write metric: "{metric}.{field}" to use both, or + instead of {metric}'
+      : `the topic captures {metric}, but metric: "${source.metric}" does not use it: write + instead`;
+  return [{ path: ["topic"], message }];
+}

@@ -1,0 +1,94 @@
+import type { ReadingValue } from "../../domain/reading.ts";
+import { type NumberWords, numberOf } from "./number-words.ts";
+
+/** What a source does with the values of a metric. */
+export interface Conversion {
+  readonly as?: "number" | "boolean" | "text" | undefined;
+  /** By value, as a text. */
+  readonly words?: ReadonlyMap<string, ReadingValue> | undefined;
+  readonly scale?: number | undefined;
+  readonly offset?: number | undefined;
+  readonly unit?: string | undefined;
+  /** Numbers and words that are no value. */
+  readonly noValue?: ReadonlySet<string> | undefined;
+}
+
+/** How a source reads values. */
+export interface ValueSettings {
+  /** Undefined: a text is never a number. */
+  readonly numbers: NumberWords | undefined;
+  /** In small letters. */
+  readonly noValue: ReadonlySet<string>;
+}
+
+export const NO_VALUE_WORDS = [
+  ...["", "nan", "+nan", "-nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"],
+  ...["null", "none", "undefined", "unavailable", "unknown", "n/a"],
+] as const;
+
+/** Longer texts are neither numbers nor words. */
+const WORD_CHARACTERS_MAX = 64;
+const YES = new Set(["true", "on", "yes", "1"]);
+const NO = new Set(["false", "off", "no", "0"]);
+
+/** A scalar of a payload as the value of a reading. Undefined: it is no value. */
+export function readScalar(
+  value: string | number | boolean | bigint,
+  settings: ValueSettings,
+  conversion: Conversion | undefined,
+): ReadingValue | undefined {
+  if (conversion !== undefined) return converted(value, settings, conversion);
+  if (typeof value === "string") return readText(value, settings);
+  return typeof value === "bigint" ? exact(value) : value;
+}
+
+/** Hot: most texts are neither a number nor a word for no value. */
+function readText(text: string, { numbers, noValue }: ValueSettings): ReadingValue | undefined {
+  if (text.length > WORD_CHARACTERS_MAX) return text;
+  const trimmed = text.trim();
+  if (noValue.size > 0 && noValue.has(trimmed.toLowerCase())) return undefined;
+  return (numbers && numberOf(trimmed, numbers)) ?? text;
+}
+
+/** A whole number that a double cannot hold is kept as its digits. */
+function exact(value: bigint): number | string {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : String(value);
+}
+
+function converted(
+  value: string | number | boolean | bigint,
+  settings: ValueSettings,
+  conversion: Conversion,
+): ReadingValue | undefined {
+  const { as, words, noValue } = conversion;
+  const written = typeof value === "string" && value.length > WORD_CHARACTERS_MAX ? undefined : String(value).trim();
+  if (written !== undefined) {
+    const small = written.toLowerCase();
+    if (noValue?.has(small)) return undefined;
+    const word = words?.get(written) ?? words?.get(small);
+    if (word !== undefined) return word;
+    if (typeof value === "string" && settings.noValue.has(small)) return undefined;
+    if (as === "boolean" && (YES.has(small) || NO.has(small))) return YES.has(small);
+    if (as === "number" && (YES.has(small) || NO.has(small))) return YES.has(small) ? 1 : 0;
+  }
+  if (as === "text") return String(value);
+  const read = as === "number" ? asNumber(value, settings) : readScalar(value, settings, undefined);
+  return typeof read === "number" ? scaled(read, conversion) : read;
+}
+
+function asNumber(value: string | number | boolean | bigint, settings: ValueSettings): ReadingValue | undefined {
+  if (typeof value === "string") {
+    const text = value.trim();
+    const number = text === "" ? Number.NaN : Number(text);
+    return (settings.numbers && numberOf(text, settings.numbers)) ?? (Number.isFinite(number) ? number : value);
+  }
+  return Number(value);
+}
+
+function scaled(value: number, { scale = 1, offset = 0 }: Conversion): number {
+  // A tenth is not exact in binary, but a division by ten is rounded correctly: 217 becomes 21.7.
+  const inverse = Math.round(1 / scale);
+  const isPart = Math.abs(scale) < 1 && Math.abs(1 / scale - inverse) < 1e-9;
+  return (isPart ? value / inverse : value * scale) + offset;
+}

@@ -1,4 +1,5 @@
 import { PbfReader } from "pbf";
+import type { Device } from "./reading.ts";
 import type { SeriesTable } from "./series-table.ts";
 
 export { SeriesTable } from "./series-table.ts";
@@ -7,6 +8,7 @@ export { SeriesTable } from "./series-table.ts";
 export type LogEntry =
   | ReadingsEntry
   | { readonly kind: "tick" }
+  | { readonly kind: "gone"; readonly devices: readonly Device[] }
   | { readonly kind: "rule_set"; readonly version: string; readonly rulesJson: string };
 
 /** Readings in columns: index i of each column is reading i. The columns are valid until the next `read`. */
@@ -65,6 +67,7 @@ export class FrameReader {
       if (tag === 10) return this.#readReadings(pbf, pbf.readVarint() + pbf.pos);
       if (tag === 18) return { kind: "tick" };
       if (tag === 26) return readRuleSet(pbf);
+      if (tag === 42) return { kind: "gone", devices: readGone(pbf) };
       pbf.skip(tag);
     }
     throw new BadFrameError("a log entry without content");
@@ -230,4 +233,24 @@ function readRuleSet(pbf: PbfReader): LogEntry {
     else if (field === 2) into.rulesJson = inner.readString();
   }, fields);
   return { kind: "rule_set", ...fields };
+}
+
+function readGone(pbf: PbfReader): Device[] {
+  const devices: Device[] = [];
+  pbf.readMessage((field, into, inner) => {
+    if (field === 1) into.push(inner.readMessage(readGoneDevice, { device: "", tags: {} }));
+  }, devices);
+  return devices;
+}
+
+function readGoneDevice(field: number, into: { device: string; tags: Record<string, string> }, pbf: PbfReader): void {
+  if (field === 1) into.device = pbf.readString();
+  else if (field === 2) {
+    const tag = { name: "", value: "" };
+    pbf.readMessage((inner, of, from) => {
+      if (inner === 1) of.name = from.readString();
+      else if (inner === 2) of.value = from.readString();
+    }, tag);
+    into.tags[tag.name] = tag.value;
+  }
 }

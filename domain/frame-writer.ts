@@ -1,7 +1,7 @@
 import { PbfWriter } from "pbf";
 import { DoubleColumn, ReadingsBytes, TextColumn, VarintColumn } from "./byte-columns.ts";
 import { writeTag, writeText } from "./proto-text.ts";
-import { kindOf, type ReadingValue, type Series, type ValueKind } from "./reading.ts";
+import { type Device, kindOf, type ReadingValue, type Series, type ValueKind } from "./reading.ts";
 
 const KIND_NUMBERS: Readonly<Record<ValueKind, number>> = { number: 1, boolean: 2, string: 3 };
 
@@ -202,6 +202,22 @@ export function encodeTick(): Uint8Array {
   const out = new PbfWriter();
   out.writeMessage(2, () => {}, undefined);
   return out.finish();
+}
+
+/** A LogEntry that says which devices are gone: all their series that have these tags. */
+export function encodeGone(devices: readonly Device[]): Uint8Array {
+  const out = new PbfWriter();
+  out.writeMessage(5, writeGone, devices);
+  return out.finish();
+}
+
+function writeGone(devices: readonly Device[], out: PbfWriter): void {
+  for (const device of devices) out.writeMessage(1, writeDevice, device);
+}
+
+function writeDevice({ device, tags }: Device, out: PbfWriter): void {
+  writeText(out, 1, device);
+  for (const name of Object.keys(tags).sort()) out.writeMessage(2, writeTag, [name, tags[name] ?? ""] as const);
 }
 
 /** A LogEntry that says which rules hold from here on. */

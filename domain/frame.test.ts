@@ -3,7 +3,7 @@ import fc from "fast-check";
 import protobuf from "protobufjs";
 import { expect, test } from "vitest";
 import { BadFrameError, FrameReader, SeriesTable } from "./frame-reader.ts";
-import { encodeRuleSet, encodeTick, FrameSeries, FrameWriter } from "./frame-writer.ts";
+import { encodeGone, encodeRuleSet, encodeTick, FrameSeries, FrameWriter } from "./frame-writer.ts";
 import { kindOf, type ReadingValue, type Series } from "./reading.ts";
 
 const root = new protobuf.Root();
@@ -225,4 +225,12 @@ test("a value of a different kind than its series is refused", () => {
   const series: Series = { device: "d", metric: "m", tags: {}, kind: "number" };
   expect(() => writer.add(series, 1, "12")).toThrow("m is a number, got string");
   expect(writer.count).toBe(0);
+});
+
+test("devices that are gone", () => {
+  const devices = [
+    { device: "edge-1", tags: { site: "north", group: "plant" } },
+    { device: "é", tags: {} },
+  ];
+  expect(new FrameReader(new SeriesTable()).read(encodeGone(devices))).toEqual({ kind: "gone", devices });
 });

@@ -1,5 +1,5 @@
 import { keyName } from "../domain/alert-ids.ts";
-import type { Series, Tags } from "../domain/reading.ts";
+import type { Device, Series, Tags } from "../domain/reading.ts";
 import type { Blend } from "../rule-language/spec/blend.ts";
 import { groupLabels } from "../rule-language/spec/grouping.ts";
 import { readRuleSpec } from "../rule-language/spec/read-rule-set.ts";
@@ -8,6 +8,7 @@ import { SeriesIndex } from "../rule-language/spec/series-index.ts";
 import { WINDOWS_PER_KEY_MAX } from "../rule-language/spec/window-cost.ts";
 import { readerOf } from "./aggregates/aggregates.ts";
 import { RuleAlerts } from "./alerts/rule-alerts.ts";
+import { leaveKeys } from "./inputs/gone-keys.ts";
 import { Input, type JoinedInput, NO_ROOM } from "./inputs/input.ts";
 import { Join } from "./inputs/join.ts";
 import { KeyLives } from "./inputs/key-lives.ts";
@@ -159,6 +160,11 @@ export class RulesInForce {
       absences.passUnwatched(fromUs, untilUs);
       for (const [key, timer] of timers.entries()) this.#timers.set(timer, absences.dueUs(key));
     }
+  }
+
+  /** Devices are gone: rules with `absent` need not wait for the silence of keys that are theirs alone. */
+  leave(devices: readonly Device[], nowUs: number): void {
+    for (const input of this.#inputs) leaveKeys(input, devices, { nowUs, rules: this });
   }
 
   /**

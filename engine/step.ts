@@ -133,7 +133,7 @@ export class Step {
       this.#applyRuleSet(entry.version, checkedRuleSet(entry.rulesJson));
       // After an edit, an absence can be overdue, and a key can have been silent for too long.
       this.#rules.advance(this.#nowUs, this.#nowUs);
-    }
+    } else if (entry.kind === "gone") this.#rules.leave(entry.devices, this.#nowUs);
     this.#sweep();
     return output;
   }

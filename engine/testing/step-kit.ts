@@ -1,7 +1,7 @@
 import type { AlertChange } from "../../domain/alert.ts";
 import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
-import { encodeRuleSet, encodeTick, FrameWriter } from "../../domain/frame-writer.ts";
-import { kindOf, type Reading, type ReadingValue } from "../../domain/reading.ts";
+import { encodeGone, encodeRuleSet, encodeTick, FrameWriter } from "../../domain/frame-writer.ts";
+import { type Device, kindOf, type Reading, type ReadingValue } from "../../domain/reading.ts";
 import type { WindowResult } from "../../domain/window-result.ts";
 import { versionOf } from "../../rule-language/files/load-rules.ts";
 import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
@@ -54,6 +54,12 @@ export class TestPartition {
   apply(entry: TestEntry): StepOutput {
     const position = { task: 0, sequence: ++this.#sequence, storedAtUs: entry.storedAtUs };
     return this.step.apply(this.#frames.read(encodeEntry(entry)), position);
+  }
+
+  /** Applies an entry that says which devices are gone. */
+  applyGone(devices: readonly Device[], storedAtUs: number): StepOutput {
+    const position = { task: 0, sequence: ++this.#sequence, storedAtUs };
+    return this.step.apply(this.#frames.read(encodeGone(devices)), position);
   }
 
   applyAll(entries: readonly TestEntry[]): { windows: WindowResult[]; alerts: AlertChange[] } {

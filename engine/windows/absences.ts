@@ -129,6 +129,16 @@ export class Absences implements Keyed {
     this.#onAbsence(key, true, this.silence(key, dueUs));
   }
 
+  /** The key is known to be silent from now on. Its silence is as long as it is. */
+  leave(key: number, nowUs: number): void {
+    const o = key * STRIDE;
+    if (this.#keys[o + ABSENT] === 1 || this.#keys[o + ARRIVED] === Number.POSITIVE_INFINITY) return;
+    // Outside of its hours, the rule waits as for any other silence.
+    if (this.#active !== undefined && !this.#active.isActive(nowUs)) return;
+    this.#keys[o + ABSENT] = 1;
+    this.#onAbsence(key, true, this.silence(key, nowUs));
+  }
+
   snapshot(to: SnapshotWriter): Iterable<undefined> {
     to.number(this.#unwatchedUs);
     to.doubles(this.#keys.subarray(0, this.#keyCount * STRIDE));

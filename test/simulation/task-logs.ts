@@ -66,6 +66,8 @@ function plain(entry: LogEntry, storedAtUs: number, table: SeriesTable): TestEnt
   switch (entry.kind) {
     case "tick":
       return { kind: "tick", storedAtUs };
+    case "gone":
+      throw new Error("no simulated device announces that it is gone");
     case "rule_set":
       return { kind: "rules", storedAtUs, specs: specsOf(entry.rulesJson) };
     case "readings": {

@@ -2,11 +2,13 @@ import { US_PER_MS } from "../domain/time.ts";
 import { UserError } from "../domain/user-error.ts";
 import type { PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
-import { MqttEdge } from "./aedes/mqtt-edge.ts";
 import { PasswordChecks } from "./auth/password-checks.ts";
 import { followUsers } from "./auth/users.ts";
 import { type BrokerConfig, isLoopback } from "./common/config.ts";
 import { BrokerEvents } from "./common/events.ts";
+import { MqttEdge } from "./connection/mqtt-edge.ts";
+import { MemoryStore } from "./store/memory.ts";
+import type { StoreLimits } from "./store/port.ts";
 import { startKeepalive } from "./wire/keepalive.ts";
 import { type Listeners, listen, type OnConnection } from "./wire/listeners.ts";
 import { Newcomers } from "./wire/newcomers.ts";
@@ -27,10 +29,9 @@ export class NoAuthenticationError extends UserError {
 }
 
 const DRAIN_MS_MAX = 5_000;
-const SESSION_SWEEP_MS = 60_000;
 
 /**
- * Starts the MQTT broker: users and their passwords (`auth/`), Aedes with our hooks (`aedes/mqtt-edge.ts`), listeners for
+ * Starts the MQTT broker: users and their passwords (`auth/`), connections (`connection/mqtt-edge.ts`), listeners for
  * TCP, TLS and WebSocket (`wire/listeners.ts`), and keep-alive.
  * Invariant: every publish goes through the gate, and is acknowledged when the gate has finished with it. When the gate
  * is slow, the broker stops reading from clients; it drops no acknowledged message.
@@ -56,13 +57,20 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     onEvicted: (address) => events.connectionDropped("silent-connection", "", address),
   });
   const nowUs = () => clock.nowUs();
-  edge = new MqttEdge({ config, anonymous, users, checks, events, gate, newcomers, nowMs, nowUs });
-  const { links, sessions } = edge;
+  const store = new MemoryStore({ limits: storeLimits(config), edge: "memory" });
+  edge = new MqttEdge({ config, anonymous, users, checks, events, gate, store, newcomers, nowMs, nowUs });
+  const { links } = edge;
+  const { connect_timeout, drain_timeout } = config.limits;
   const closers = [
     users.stop,
     () => newcomers.stop(),
-    startKeepalive({ links, events, nowMs, drainTimeoutMs: config.limits.drain_timeout / US_PER_MS }),
-    every(SESSION_SWEEP_MS, () => sessions.expire()),
+    startKeepalive({
+      links,
+      events,
+      nowMs,
+      connectTimeoutMs: connect_timeout / US_PER_MS,
+      drainTimeoutMs: drain_timeout / US_PER_MS,
+    }),
   ];
   const closeAll = () => {
     for (const close of closers.splice(0)) close();
@@ -120,8 +128,12 @@ function addresses(bind: string, ports: Readonly<Broker["address"]>): string[] {
   return all;
 }
 
-function every(periodMs: number, act: () => void): () => void {
-  const timer = setInterval(act, periodMs);
-  timer.unref();
-  return () => clearInterval(timer);
+function storeLimits({ limits }: BrokerConfig): StoreLimits {
+  return {
+    sessionsMax: limits.sessions_max,
+    queuedPerSessionMax: limits.queued_per_session_max,
+    queuedBytesMax: limits.queued_size_max,
+    retainedMax: limits.retained_max,
+    retainedBytesMax: limits.retained_size_max,
+  };
 }

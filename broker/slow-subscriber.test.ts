@@ -94,10 +94,11 @@ describe("queues", () => {
       await client.untilClosed();
     }
     expect(await metric("weir_broker_refused_total", { reason: "session-dropped" })).toBe(1);
+    // Last, because its new session replaces another one.
     for (const [clientId, present] of [
-      ["one", false],
       ["two", true],
       ["three", true],
+      ["one", false],
     ] as const) {
       const client = new RawClient(port);
       client.send({ cmd: "connect", clientId, clean: false, keepalive: 0 });

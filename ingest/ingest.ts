@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { INGEST_LEDGER } from "../contracts/device-ledgers.ts";
 import { US_PER_MS } from "../domain/time.ts";
-import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
+import type { InboundMessage, PublishGate, PublishOutcome } from "../platform/publish-gate.ts";
 import type { Deps, Service } from "../platform/service.ts";
 import type { IngestConfig } from "./common/config.ts";
 import { DeviceLedger } from "./common/device-ledger.ts";
@@ -10,7 +10,7 @@ import { reportKeptLetters } from "./dead-letters/kept-letters.ts";
 import { LetterWriter } from "./dead-letters/letter-writer.ts";
 import { answerRetries, type Taken } from "./dead-letters/retry.ts";
 import { FrameBatcher } from "./frames/frame-batcher.ts";
-import { MessageLane } from "./frames/message-lane.ts";
+import { type KeptLetter, MessageLane } from "./frames/message-lane.ts";
 import { answerSchemas } from "./schemas/registry/registry-service.ts";
 import { SchemaRecords } from "./schemas/registry/schema-records.ts";
 import { TopicRoutes } from "./sources/topic-routes.ts";
@@ -57,7 +57,10 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   // Separate from the live ones: a frame has one time of receipt, and a letter may be days old.
   const retried = createLane();
   const { hold = (gate) => gate } = deps;
-  const gate = hold({ accept: (message, done) => live.take(message, done) });
+  const gate = hold({
+    accept: (message, done) =>
+      live.take(message, (error, _readings, letter) => done(error, letter && outcomeOf(letter))),
+  });
   const accept: PublishGate["accept"] = (message, done) => gate.accept(message, done);
   const stopLedger = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
   const schemas = new SchemaRecords(log.records);
@@ -93,9 +96,19 @@ function takeRetried(lane: MessageLane, message: InboundMessage, retryOf: number
       message,
       (error, readings, letter) => {
         if (error) reject(error);
-        else resolve(letter === undefined ? { readings } : { readings, letter });
+        else resolve(letter === undefined ? { readings } : { readings, letter: letter.sequence });
       },
       retryOf,
     );
   });
+}
+
+const LIMIT_REASONS: ReadonlySet<string> = new Set(["too-many-devices", "too-many-series"]);
+
+/** What the acknowledgement of a message that became a dead letter says. */
+function outcomeOf({ sequence, reason, detail }: KeptLetter): PublishOutcome {
+  const letter = String(sequence);
+  if (reason === "unknown-topic") return { kind: "no-source", letter };
+  const cause = LIMIT_REASONS.has(reason) ? "quota" : reason === "bad-topic" ? "topic" : "payload";
+  return { kind: "dead-letter", cause, reason: `${reason}: ${detail}`, letter };
 }

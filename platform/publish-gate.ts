@@ -27,11 +27,29 @@ export interface MessageProperties {
 }
 
 /**
+ * What became of a message that is not simply readings in the log. A publisher that speaks MQTT 5 gets it with its
+ * acknowledgement.
+ */
+export type PublishOutcome =
+  /** No source takes its topic. It is a dead letter, whose sequence is its name. */
+  | { readonly kind: "no-source"; readonly letter: string }
+  /** It is a dead letter: its topic or payload makes no readings. */
+  | {
+      readonly kind: "dead-letter";
+      readonly cause: "topic" | "payload" | "quota";
+      readonly reason: string;
+      readonly letter: string;
+    };
+
+/** An error, or an outcome unless the message is simply kept. */
+export type PublishDone = (error?: Error, outcome?: PublishOutcome) => void;
+
+/**
  * Between the broker and the ingest: the broker acknowledges a publish only after `done` is called. `done` is called
  * once, with an error only when the gate is closed for good (the broker then drops the connection without an
  * acknowledgement). Messages that cannot become readings (unknown topics, bad payloads) are done once their dead
  * letter is stored.
  */
 export interface PublishGate {
-  accept(message: InboundMessage, done: (error?: Error) => void): void;
+  accept(message: InboundMessage, done: PublishDone): void;
 }

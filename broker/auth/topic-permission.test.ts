@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { TopicTrie } from "../sessions/topic-trie.ts";
+import { TopicTrie } from "../common/topic-trie.ts";
 import { covers, patternFault, permissionFor } from "./topic-permission.ts";
 
 function mayPublish(pattern: string, topic: string, client = "c1"): boolean {

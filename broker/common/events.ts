@@ -5,12 +5,14 @@ import type { Metrics } from "../../platform/metrics.ts";
 /** Why a client's request was refused, or the client disconnected. The label of `weir_broker_refused_total`. */
 export type Refusal =
   | "accept-failed"
+  | "authentication-method"
   | "bad-client-id"
   | "bad-credentials"
   | "bad-length"
   | "bad-topic"
   | "bad-will"
   | "client-id-taken"
+  | "connect-timeout"
   | "drain-timeout"
   | "gate-closed"
   | "gate-full"
@@ -26,12 +28,13 @@ export type Refusal =
   | "queue-full"
   | "retained-full"
   | "session-dropped"
-  | "shared-subscription"
+  | "session-lost"
   | "silent-connection"
   | "slow-subscriber"
   | "stopping"
   | "subscribe-denied"
   | "system-topic"
+  | "taken-over"
   | "too-many-clients"
   | "too-many-subscriptions"
   | "user-changed"
@@ -116,9 +119,10 @@ export class BrokerEvents {
     this.#refuse(reason, { clientId, detail }, "connection refused");
   }
 
-  versionRefused(version: number, clientId: string, address: string): void {
-    const speaks = version === 5 ? "MQTT 5" : `MQTT protocol version ${version}`;
-    const message = `connection refused: the client speaks ${speaks}; set it to MQTT 3.1.1 (protocol version 4)`;
+  versionRefused(level: number, clientId: string, address: string): void {
+    const message =
+      `connection refused: the client speaks MQTT of protocol level ${level}; ` +
+      "set it to MQTT 3.1.1 (level 4) or MQTT 5 (level 5)";
     this.#refuse("mqtt-version", { clientId, address }, message);
   }
 
@@ -131,8 +135,10 @@ export class BrokerEvents {
     this.#refuse(reason, { clientId, detail }, "connection dropped");
   }
 
-  publishRefused(reason: Refusal, clientId: string, topic: string): void {
-    this.#refuse(reason, { clientId, topic }, "publish refused, connection dropped");
+  /** The connection ends where the protocol has no way to refuse. */
+  publishRefused(reason: Refusal, clientId: string, topic: string, connection: "ends" | "stays"): void {
+    const message = connection === "ends" ? "publish refused, connection dropped" : "publish refused";
+    this.#refuse(reason, { clientId, topic }, message);
   }
 
   willDropped(reason: Refusal, clientId: string, topic: string): void {
@@ -147,8 +153,14 @@ export class BrokerEvents {
     this.#refuse("slow-subscriber", { clientId }, "message to a slow subscriber dropped");
   }
 
-  queuedMessageDropped(clientId: string): void {
-    this.#refuse("queue-full", { clientId }, "message for an offline client dropped: its queue is full");
+  queuedMessagesDropped(clientId: string, count: number): void {
+    this.#refused.inc({ reason: "queue-full" }, count - 1);
+    this.#refuse("queue-full", { clientId }, "messages for a client dropped: its queue is full");
+  }
+
+  /** A message that one subscriber can never get. */
+  undeliverable(reason: Refusal, clientId: string, topic: string): void {
+    this.#refuse(reason, { clientId, topic }, "message not delivered to this client");
   }
 
   retainedNotKept(topic: string): void {

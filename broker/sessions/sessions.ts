@@ -1,312 +1,340 @@
-import { Readable } from "node:stream";
-import { US_PER_MS } from "../../domain/time.ts";
+import { US_PER_SECOND } from "../../domain/time.ts";
 import type { BrokerEvents } from "../common/events.ts";
-import { type OutgoingPacket, type OutgoingPublish, OutgoingQueue } from "./outgoing-queue.ts";
-import { Retained, type RetainedMessage } from "./retained.ts";
-import { failedWith, type Settled, settledWith } from "./settled.ts";
-import { TopicTrie } from "./topic-trie.ts";
+import {
+  type Message,
+  type SessionRecord,
+  type SessionStore,
+  type StoredWill,
+  type StoreEvents,
+  type Subscription,
+  TakenOverError,
+} from "../store/port.ts";
+import { TransientSession } from "../store/transient-session.ts";
+import { Locks } from "./locks.ts";
+import { type QueueCopy, type QueueProgress, Router } from "./router.ts";
+import type { Session, SessionClient } from "./session.ts";
+import { isShareId } from "./shares.ts";
+import { isOver, Wills, willDueAtUs } from "./wills.ts";
 
-interface SessionLimits {
-  readonly sessions_max: number;
-  readonly session_expiry: number;
+interface SessionsLimits {
   readonly queued_per_session_max: number;
   readonly queued_size_max: number;
-  readonly qos2_per_client_max: number;
-  readonly retained_max: number;
-  readonly retained_size_max: number;
+  readonly topic_levels_max: number;
 }
 
 export interface SessionsOptions {
-  readonly limits: SessionLimits;
+  readonly store: SessionStore;
+  readonly limits: SessionsLimits;
   readonly events: BrokerEvents;
-  readonly nowMs: () => number;
-  /** Aedes stores every filter of a SUBSCRIBE, even refused ones. Only filters that pass this check are kept. */
-  readonly wasGranted: (client: SessionClient, filter: string) => boolean;
+  readonly nowUs: () => number;
+  /** Publishes a will, through the gate. Resolves once it is kept, or was dropped for a reason that is counted. */
+  readonly publishWill: (will: Message, of: { readonly clientId: string; readonly user: string }) => Promise<void>;
 }
 
-export interface SessionClient {
-  readonly id: string;
-  readonly clean: boolean;
-}
-
-interface Subscription {
-  readonly topic: string;
-  readonly qos: number;
-}
-
-interface Subscriber {
+/** What a CONNECT asks for. */
+export interface OpenOptions {
   readonly clientId: string;
-  readonly topic: string;
-  readonly qos: number;
+  readonly user: string;
+  readonly cleanStart: boolean;
+  readonly expirySeconds: number;
+  readonly will: StoredWill | undefined;
+  readonly client: SessionClient;
+  /** Subscriptions of an earlier connection are kept only if this allows them: the user may have lost rights. */
+  readonly maySubscribe: (filter: string) => boolean;
 }
 
-interface Session {
-  readonly owner: string;
-  readonly subscriptions: Map<string, number>;
-  readonly outgoing: OutgoingQueue;
-  /** Packet ids of QoS 2 messages that the broker has and the client has not released yet. */
-  readonly incoming: Set<number>;
+export interface Opened {
+  readonly session: Session;
+  readonly present: boolean;
+  readonly hasLostRights: boolean;
 }
 
-interface Numbered {
-  readonly messageId?: number | undefined;
+/** How a connection ended. */
+export interface Leaving {
+  /** The client did not say good-bye, or asked for its will. */
+  readonly withWill: boolean;
+  /** A DISCONNECT may change it. */
+  readonly expirySeconds: number;
 }
-
-interface Will {
-  brokerId?: string;
-  clientId?: string;
-}
-
-const NO_SUBSCRIBERS: Settled<readonly Subscriber[]> = settledWith([]);
-const DONE: Settled<void> = settledWith(undefined);
 
 /**
- * The state that outlives a connection, in memory and bounded: subscriptions and queues of persistent sessions,
- * unfinished QoS 2 messages, retained messages and wills. It implements Aedes' persistence, so Aedes sets the names
- * and arguments of its methods.
+ * A connection reads each of its messages at once, so these bound only what arrives within one turn of the event loop.
+ * What waits longer is bounded by `subscriber_backlog_size_close`.
+ */
+const TRANSIENT_QUEUED_MAX = 100_000;
+const EXPIRE_MS = 10_000;
+/** Devices that were connected when the gateway stopped have this long to come back before their wills are sent. */
+const RESTART_GRACE_US = 60 * US_PER_SECOND;
+
+/**
+ * All sessions: those with a connection, and those in the store. A message goes through the hub, which has it retained
+ * and put into the queues of stored sessions, and then delivers it to connected ones.
  */
 export class Sessions {
   readonly #options: SessionsOptions;
-  readonly #sessions = new Map<string, Session>();
-  /** Sessions without a connection, with the time they lost it, oldest first. */
-  readonly #away = new Map<string, number>();
-  /** Connected clients and their users. */
-  readonly #connected = new Map<string, string>();
-  readonly #subscribers = new TopicTrie<Subscriber>();
-  readonly #retained: Retained;
-  readonly #wills = new Map<string, Will>();
-  /** SUBSCRIBE packets on their way into a session, by their filters. */
-  readonly #adding = new WeakMap<readonly Subscription[], Promise<void>>();
-  #brokerId = "";
-  #queuedBytes = 0;
+  readonly #router: Router;
+  readonly #connected = new Map<string, Session>();
+  readonly #wills: Wills;
+  readonly #locks = new Locks();
+  #timer: NodeJS.Timeout | undefined;
+  #isStopping = false;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    const { retained_max, retained_size_max } = options.limits;
-    this.#retained = new Retained({ messagesMax: retained_max, bytesMax: retained_size_max });
+    this.#router = new Router({ ...options, connected: this.#connected });
+    const { nowUs } = options;
+    this.#wills = new Wills({ nowUs, onDue: (clientId) => this.#inBackground(this.#sendWill(clientId)) });
   }
 
-  async setup(broker: { readonly id: string }): Promise<void> {
-    this.#brokerId = broker.id;
+  async start(): Promise<void> {
+    const { store, nowUs } = this.#options;
+    await store.start(this.#storeEvents());
+    const startedAtUs = nowUs();
+    for (const record of store.sessions()) {
+      this.#list(record.clientId, record.subscriptions);
+      if (record.will === undefined) continue;
+      const wasAway = record.awayAtUs !== undefined;
+      this.#wills.schedule(record.clientId, wasAway ? willDueAtUs(record) : startedAtUs + RESTART_GRACE_US);
+    }
+    await this.#router.start();
+    const expire = () => this.#inBackground(store.expire(nowUs()));
+    this.#timer = setInterval(expire, EXPIRE_MS).unref();
   }
 
-  /** Whether a persistent session, connected or not, subscribes to the topic. */
-  matchesAny(topic: string): boolean {
-    return this.#subscribers.matchesAny(topic);
+  /** Call after all connections have ended. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#wills.stop();
+    await this.#router.stop();
+    await this.#options.store.stop();
+  }
+
+  /** From now on no will is sent: a restart of the gateway says nothing about a device. */
+  stopping(): void {
+    this.#isStopping = true;
+  }
+
+  /** Connected clients. */
+  get size(): number {
+    return this.#connected.size;
+  }
+
+  isConnected(clientId: string): boolean {
+    return this.#connected.has(clientId);
   }
 
   /** The user whose connection or session has this client id. */
   ownerOf(clientId: string): string | undefined {
-    return this.#connected.get(clientId) ?? this.#sessions.get(clientId)?.owner;
+    return this.#connected.get(clientId)?.user ?? this.#options.store.session(clientId)?.user;
   }
 
-  clientConnected(clientId: string, user: string): void {
-    this.#connected.set(clientId, user);
-    this.#away.delete(clientId);
+  /** Whether a message to this topic has anywhere to go. */
+  matchesAny(topic: string): boolean {
+    return this.#router.matchesAny(topic);
   }
 
-  clientDisconnected(clientId: string): void {
+  /** Retained messages for new subscriptions. */
+  retained(filters: readonly string[]): Iterable<Message> {
+    return this.#options.store.retained().matching(filters);
+  }
+
+  /**
+   * Gives a connection its session; an earlier connection with the same client id ends.
+   * @returns the session, whether it existed before, and whether it has lost subscriptions with rights
+   */
+  async open(options: OpenOptions): Promise<Opened> {
+    const { clientId } = options;
+    return await this.#locks.run(clientId, async () => {
+      await this.#connected.get(clientId)?.client.takenOver();
+      const opened = await this.#claim(options);
+      this.#connected.set(clientId, opened.session);
+      this.#router.progress.hasRoom(opened.session);
+      this.#options.events.clientConnected(clientId, this.#connected.size);
+      return opened;
+    });
+  }
+
+  /** The connection of a session has ended. */
+  async leave(session: Session, leaving: Leaving): Promise<void> {
+    await this.#locks.run(session.clientId, () => this.yieldTo(session, leaving));
+  }
+
+  /** The connection of a session loses it to another, whose `open` waits for this. */
+  async yieldTo(session: Session, leaving: Leaving): Promise<void> {
+    const { clientId } = session;
+    if (this.#connected.get(clientId) !== session) return;
     this.#connected.delete(clientId);
-    if (this.#sessions.has(clientId)) this.#away.set(clientId, this.#options.nowMs());
-  }
-
-  /** Deletes sessions that have been offline for too long. */
-  expire(): void {
-    const oldestMs = this.#options.nowMs() - this.#options.limits.session_expiry / US_PER_MS;
-    for (const [clientId, sinceMs] of this.#away) {
-      if (sinceMs > oldestMs) return;
-      this.#drop(clientId);
-      this.#options.events.sessionDropped(clientId, "expired");
-    }
-  }
-
-  storeRetained(message: RetainedMessage): Settled<void> {
-    if (!this.#retained.store(message)) this.#options.events.retainedNotKept(message.topic);
-    return DONE;
-  }
-
-  createRetainedStreamCombi(filters: readonly string[]): Readable {
-    return Readable.from(this.#retained.matching(filters));
-  }
-
-  addSubscriptions(client: SessionClient, subscriptions: readonly Subscription[]): Promise<void> {
-    // Aedes calls this for each filter of a packet, each time with all of them. By the next microtask it has asked
-    // about each, so one pass is enough: a pass for each call would take quadratic time.
-    let adding = this.#adding.get(subscriptions);
-    if (adding === undefined) {
-      adding = Promise.resolve().then(() => this.#addGranted(client, subscriptions));
-      this.#adding.set(subscriptions, adding);
-    }
-    return adding;
-  }
-
-  #addGranted(client: SessionClient, subscriptions: readonly Subscription[]): void {
-    const session = this.#sessionFor(client.id);
-    for (const { topic, qos } of subscriptions) {
-      if (!this.#options.wasGranted(client, topic)) continue;
-      this.#unlist(client.id, topic);
-      session.subscriptions.set(topic, qos);
-      if (qos > 0) this.#subscribers.add(topic, { clientId: client.id, topic, qos });
-    }
-  }
-
-  async removeSubscriptions(client: SessionClient, filters: readonly string[]): Promise<void> {
-    const session = this.#sessions.get(client.id);
-    for (const filter of filters) {
-      if (session?.subscriptions.delete(filter) === true) this.#unlist(client.id, filter);
-    }
-  }
-
-  async subscriptionsByClient(client: { readonly id: string }): Promise<Subscription[]> {
-    const session = this.#sessions.get(client.id);
-    return Array.from(session?.subscriptions ?? [], ([topic, qos]) => ({ topic, qos }));
-  }
-
-  /** A client connected with a clean session: deletes any earlier session. */
-  async cleanSubscriptions(client: SessionClient): Promise<void> {
-    this.#drop(client.id);
-  }
-
-  subscriptionsByTopic(topic: string): Settled<readonly Subscriber[]> {
-    if (!this.#subscribers.matchesAny(topic)) return NO_SUBSCRIBERS;
-    // A client with overlapping filters gets one copy, at the highest QoS of the filters.
-    const byClient = new Map<string, Subscriber>();
-    for (const subscriber of this.#subscribers.match(topic)) {
-      const other = byClient.get(subscriber.clientId);
-      if (other === undefined || other.qos < subscriber.qos) byClient.set(subscriber.clientId, subscriber);
-    }
-    return settledWith([...byClient.values()]);
-  }
-
-  outgoingEnqueueCombi(subscribers: readonly Subscriber[], packet: OutgoingPublish): Settled<void> {
-    for (const { clientId, qos } of subscribers) this.#enqueue(clientId, packet, Math.min(qos, packet.qos));
-    return DONE;
-  }
-
-  async outgoingEnqueue(subscriber: { readonly clientId: string }, packet: OutgoingPublish): Promise<void> {
-    this.#enqueue(subscriber.clientId, packet, packet.qos);
-  }
-
-  outgoingUpdate(client: SessionClient, packet: OutgoingPacket): Settled<void> {
-    const session = this.#sessions.get(client.id);
-    if (session === undefined || packet.messageId === undefined) return DONE;
-    const before = session.outgoing.bytes;
-    if (packet.cmd === "pubrel") session.outgoing.received(packet.messageId);
-    else session.outgoing.sent(packet.brokerCounter, packet.messageId);
-    this.#queuedBytes += session.outgoing.bytes - before;
-    return DONE;
-  }
-
-  async outgoingClearMessageId(client: SessionClient, packet: Numbered): Promise<OutgoingPacket | undefined> {
-    const session = this.#sessions.get(client.id);
-    if (session === undefined || packet.messageId === undefined) return undefined;
-    const before = session.outgoing.bytes;
-    const done = session.outgoing.done(packet.messageId);
-    this.#queuedBytes += session.outgoing.bytes - before;
-    return done;
-  }
-
-  outgoingStream(client: SessionClient): Readable {
-    return Readable.from(this.#sessions.get(client.id)?.outgoing.packets() ?? []);
-  }
-
-  hasIncoming(clientId: string, messageId: number): boolean {
-    return this.#sessions.get(clientId)?.incoming.has(messageId) ?? false;
-  }
-
-  incomingStorePacket(client: SessionClient, packet: Numbered): Settled<void> {
-    const { incoming } = this.#sessionFor(client.id);
-    if (incoming.size >= this.#options.limits.qos2_per_client_max) {
-      return failedWith(new Error("too many QoS 2 messages without a release"));
-    }
-    if (packet.messageId !== undefined) incoming.add(packet.messageId);
-    return DONE;
-  }
-
-  incomingGetPacket(client: SessionClient, packet: Numbered): Settled<Numbered> {
-    if (packet.messageId !== undefined && this.hasIncoming(client.id, packet.messageId)) return settledWith(packet);
-    return failedWith(NO_SUCH_PACKET);
-  }
-
-  incomingDelPacket(client: SessionClient, packet: Numbered): Settled<void> {
-    if (packet.messageId !== undefined) this.#sessions.get(client.id)?.incoming.delete(packet.messageId);
-    return DONE;
-  }
-
-  /** The connection of a clean session started or ended. */
-  async cleanIncoming(client: SessionClient): Promise<void> {
-    const session = this.#sessions.get(client.id);
-    session?.incoming.clear();
-    if (session !== undefined && session.subscriptions.size === 0 && session.outgoing.size === 0) this.#drop(client.id);
-  }
-
-  async putWill(client: SessionClient, will: Will): Promise<void> {
-    will.brokerId = this.#brokerId;
-    will.clientId = client.id;
-    this.#wills.set(client.id, will);
-  }
-
-  async delWill(client: { readonly id: string }): Promise<Will | undefined> {
-    const will = this.#wills.get(client.id);
-    this.#wills.delete(client.id);
-    return will;
-  }
-
-  /** Aedes asks for the wills of other brokers that died. In memory there are none. */
-  streamWill(): Readable {
-    return Readable.from([]);
-  }
-
-  #enqueue(clientId: string, packet: OutgoingPublish, qos: number): void {
-    const { outgoing } = this.#sessionFor(clientId);
-    const { queued_per_session_max, queued_size_max } = this.#options.limits;
-    if (outgoing.size >= queued_per_session_max || this.#queuedBytes >= queued_size_max) {
-      this.#options.events.queuedMessageDropped(clientId);
+    this.#options.events.clientDisconnected(clientId, this.#connected.size);
+    await this.#router.left(session);
+    const will = leaving.withWill && !this.#isStopping ? session.will : undefined;
+    const { record } = session;
+    if (record === undefined) {
+      await this.#router.set(clientId, [], "transient");
+      if (will !== undefined) await this.#publishWill(will, session);
       return;
     }
-    const before = outgoing.bytes;
-    const { brokerId, brokerCounter, topic, retain } = packet;
-    const payload = Buffer.from(packet.payload);
-    outgoing.add({ cmd: "publish", brokerId, brokerCounter, topic, payload, qos, retain, dup: false });
-    this.#queuedBytes += outgoing.bytes - before;
+    try {
+      await session.queue.close();
+      await this.#leaveStored(session, record, { ...leaving, will });
+    } catch (error) {
+      if (!(error instanceof TakenOverError)) throw error;
+    }
   }
 
-  #sessionFor(clientId: string): Session {
-    const existing = this.#sessions.get(clientId);
-    if (existing !== undefined) return existing;
-    this.#makeRoom();
-    const session: Session = {
-      owner: this.#connected.get(clientId) ?? "",
-      subscriptions: new Map(),
-      outgoing: new OutgoingQueue(),
-      incoming: new Set(),
+  /** Replaces subscriptions with equal filters. Resolves once they are safe. */
+  async subscribe(session: Session, added: readonly Subscription[]): Promise<void> {
+    for (const subscription of added) session.subscriptions.set(subscription.filter, subscription);
+    await this.#saveSubscriptions(session);
+  }
+
+  /** @returns for each filter whether there was such a subscription */
+  async unsubscribe(session: Session, filters: readonly string[]): Promise<readonly boolean[]> {
+    const existed = filters.map((filter) => session.subscriptions.delete(filter));
+    if (existed.includes(true)) await this.#saveSubscriptions(session);
+    return existed;
+  }
+
+  /** Puts a retained message into the queue of a session. */
+  async enqueueFor(session: Session, message: Message, copy: QueueCopy): Promise<void> {
+    await this.#router.enqueueFor(session, message, copy);
+  }
+
+  /** What happens to the messages of a session's queue. */
+  get progress(): QueueProgress {
+    return this.#router.progress;
+  }
+
+  /** Gives a message to its subscribers. Resolves once it is retained, and the stored sessions among them have it. */
+  async publish(message: Message): Promise<void> {
+    await this.#router.publish(message);
+  }
+
+  async #claim({
+    clientId,
+    user,
+    cleanStart,
+    expirySeconds,
+    will,
+    client,
+    maySubscribe,
+  }: OpenOptions): Promise<Opened> {
+    const { store, nowUs, limits } = this.#options;
+    const before = store.session(clientId);
+    const isGone = before !== undefined && (cleanStart || isOver(before, nowUs()));
+    if (before?.will !== undefined) await this.#endWait(before, isGone);
+    const base = { clientId, user, client, expirySeconds, will };
+    if (expirySeconds === 0 && (before === undefined || isGone)) {
+      if (before !== undefined) {
+        const { record } = await store.claim(clientId, { user, cleanStart: true, expirySeconds: 0 });
+        await store.remove(clientId, record.epoch);
+      }
+      const transient = new TransientSession(clientId, {
+        queuedMax: TRANSIENT_QUEUED_MAX,
+        queuedBytesMax: limits.queued_size_max,
+      });
+      const { queue, incoming } = transient;
+      const subscriptions = new Map<string, Subscription>();
+      const session = { ...base, queue, incoming, transient, subscriptions, record: undefined };
+      return { session, present: false, hasLostRights: false };
+    }
+    const wish = { user, cleanStart: cleanStart || isGone, expirySeconds, ...(will === undefined ? {} : { will }) };
+    const { record, present, queue, incoming } = await store.claim(clientId, wish);
+    const allowed = record.subscriptions.filter(({ filter }) => maySubscribe(filter));
+    const subscriptions = new Map(allowed.map((subscription) => [subscription.filter, subscription]));
+    const session = { ...base, queue, incoming, transient: undefined, subscriptions, record };
+    const hasLostRights = allowed.length < record.subscriptions.length;
+    if (hasLostRights) await this.#saveSubscriptions(session);
+    return { session, present, hasLostRights };
+  }
+
+  /** A client is back before its will was sent: the will is due only if its session has ended. */
+  async #endWait(record: SessionRecord, isGone: boolean): Promise<void> {
+    this.#wills.cancel(record.clientId);
+    if (!isGone && willDueAtUs(record) > this.#options.nowUs()) return;
+    if (record.awayAtUs !== undefined && record.will !== undefined) await this.#publishWill(record.will, record);
+  }
+
+  async #leaveStored(
+    session: Session,
+    record: SessionRecord,
+    { expirySeconds, will }: Leaving & { readonly will: StoredWill | undefined },
+  ): Promise<void> {
+    const { store, nowUs } = this.#options;
+    const { clientId } = session;
+    // It stays as it is: `start` sees from it that its client was connected.
+    if (this.#isStopping && expirySeconds > 0) return;
+    if (expirySeconds === 0) {
+      if (will !== undefined) await this.#publishWill(will, session);
+      await store.remove(clientId, record.epoch);
+      return;
+    }
+    const { will: _before, ...rest } = record;
+    const away = { ...rest, expirySeconds, awayAtUs: nowUs() };
+    const isDelayed = will !== undefined && will.delaySeconds > 0;
+    if (isDelayed) {
+      const waiting = { ...away, will };
+      this.#wills.schedule(clientId, willDueAtUs(waiting));
+      await store.save(waiting);
+      return;
+    }
+    if (will !== undefined) await this.#publishWill(will, session);
+    await store.save(away);
+  }
+
+  async #sendWill(clientId: string): Promise<void> {
+    await this.#locks.run(clientId, async () => {
+      const record = this.#options.store.session(clientId);
+      if (record?.will === undefined || this.#connected.has(clientId) || this.#isStopping) return;
+      await this.#publishWill(record.will, record);
+      const { will: _sent, ...rest } = record;
+      await this.#options.store.save({ awayAtUs: this.#options.nowUs(), ...rest });
+    });
+  }
+
+  async #publishWill(will: StoredWill, { clientId, user }: { clientId: string; user: string }): Promise<void> {
+    if (this.#isStopping) return;
+    await this.#options.publishWill(will.message, { clientId, user });
+  }
+
+  async #saveSubscriptions(session: Session): Promise<void> {
+    const { clientId, record } = session;
+    const subscriptions = [...session.subscriptions.values()];
+    if (record !== undefined) {
+      session.record = { ...record, subscriptions };
+      await this.#options.store.save(session.record);
+    }
+    await this.#router.set(clientId, subscriptions, record === undefined ? "transient" : "stored");
+  }
+
+  #storeEvents(): StoreEvents {
+    const { events } = this.#options;
+    return {
+      onTaken: (clientId, epoch) => {
+        const session = this.#connected.get(clientId);
+        if (session?.record?.epoch === epoch) this.#inBackground(session.client.takenOver());
+      },
+      onSession: (clientId, record) => {
+        this.#list(clientId, record?.subscriptions ?? []);
+      },
+      onQueuedDropped: (clientId, count) => events.queuedMessagesDropped(clientId, count),
+      onRetainedDropped: (topic) => events.retainedNotKept(topic),
+      onSessionDropped: (record, reason) => {
+        events.sessionDropped(record.clientId, reason);
+        this.#wills.cancel(record.clientId);
+        if (record.will !== undefined) this.#inBackground(this.#publishWill(record.will, record));
+      },
     };
-    this.#sessions.set(clientId, session);
-    if (!this.#connected.has(clientId)) this.#away.set(clientId, this.#options.nowMs());
-    return session;
   }
 
-  #makeRoom(): void {
-    if (this.#sessions.size < this.#options.limits.sessions_max) return;
-    // The number of clients bounds the connected sessions, so the one that has been offline the longest is evicted.
-    const [oldest] = this.#away.keys();
-    if (oldest === undefined) return;
-    this.#drop(oldest);
-    this.#options.events.sessionDropped(oldest, "too-many-sessions");
+  #list(clientId: string, subscriptions: readonly Subscription[]): void {
+    // The session of a client that stays connected while its state leaves the store has its own routes.
+    if (isShareId(clientId) || this.#connected.get(clientId)?.transient !== undefined) return;
+    this.#inBackground(this.#router.set(clientId, subscriptions, "stored"));
   }
 
-  #drop(clientId: string): void {
-    const session = this.#sessions.get(clientId);
-    this.#away.delete(clientId);
-    if (session === undefined) return;
-    for (const filter of session.subscriptions.keys()) this.#unlist(clientId, filter);
-    this.#queuedBytes -= session.outgoing.bytes;
-    this.#sessions.delete(clientId);
-  }
-
-  #unlist(clientId: string, filter: string): void {
-    this.#subscribers.remove(filter, (subscriber) => subscriber.clientId === clientId);
+  #inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (!(error instanceof TakenOverError)) this.#options.events.brokerFailed(error);
+    });
   }
 }
-
-const NO_SUCH_PACKET = new Error("no such packet");

@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { promisify } from "node:util";
-import { generate, type IConnectPacket, type Packet, parser } from "mqtt-packet";
+import { generate, type IConnackPacket, type IConnectPacket, type Packet, parser } from "mqtt-packet";
 import pino from "pino";
 import { systemClock } from "../../platform/clock.ts";
 import { createMetrics } from "../../platform/metrics.ts";
@@ -94,19 +94,25 @@ export interface Wire {
   readonly stream: Duplex;
 }
 
+type Version = 3 | 4 | 5;
+
 /** A client that sends exactly the packets or bytes it is given. */
 export class RawClient {
   readonly socket: Socket;
   readonly #stream: Duplex;
+  readonly #version: Version;
   readonly received: Packet[] = [];
+  /** The answer to its CONNECT. */
+  connack: IConnackPacket | undefined;
   closed = false;
 
   /** Connects by TCP to a port, or uses the given wire. */
-  constructor(to: number | Wire) {
+  constructor(to: number | Wire, { version = 4 }: { readonly version?: Version } = {}) {
     const socket = typeof to === "number" ? connect({ port: to, host: "127.0.0.1", noDelay: true }) : to.socket;
     this.socket = socket;
     this.#stream = typeof to === "number" ? socket : to.stream;
-    const packets = parser({ protocolVersion: 4 });
+    this.#version = version;
+    const packets = parser({ protocolVersion: version });
     packets.on("packet", (packet) => this.received.push(packet));
     this.#stream.on("data", (chunk) => packets.parse(chunk));
     this.socket.on("close", () => {
@@ -117,21 +123,24 @@ export class RawClient {
   }
 
   static async connected(to: number | Wire, options: Partial<IConnectPacket> = {}): Promise<RawClient> {
-    const client = new RawClient(to);
+    const client = new RawClient(to, { version: options.protocolVersion ?? 4 });
     const connack = await client.connect(options);
     if (connack !== 0) throw new Error(`connection refused with ${connack}`);
     return client;
   }
 
-  /** Resolves to the return code, or to "closed". */
+  /** Resolves to the return or reason code, or to "closed". */
   async connect(options: Partial<IConnectPacket> = {}): Promise<number | "closed"> {
-    this.send({ cmd: "connect", clientId: "raw", protocolVersion: 4, clean: true, keepalive: 0, ...options });
+    const protocolVersion = this.#version;
+    this.send({ cmd: "connect", clientId: "raw", protocolVersion, clean: true, keepalive: 0, ...options });
     const connack = await this.#nextOrClosed("connack");
-    return connack === "closed" ? "closed" : (connack.returnCode ?? -1);
+    if (connack !== "closed") this.connack = connack;
+    return connack === "closed" ? "closed" : (connack.returnCode ?? connack.reasonCode ?? -1);
   }
 
   send(...packets: Packet[]): void {
-    this.#stream.write(Buffer.concat(packets.map((packet) => generate(packet))));
+    const options = { protocolVersion: this.#version };
+    this.#stream.write(Buffer.concat(packets.map((packet) => generate(packet, options))));
   }
 
   sendBytes(bytes: Uint8Array): void {

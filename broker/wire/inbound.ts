@@ -1,17 +1,18 @@
 import { asError } from "../../domain/reason.ts";
 import type { PublishGate } from "../../platform/publish-gate.ts";
 import type { BrokerEvents, Refusal } from "../common/events.ts";
+import { Answers, answerOf } from "./answers.ts";
+import { UnfinishedQos2 } from "./incoming-qos2.ts";
 import type { Link, ReadControl } from "./link.ts";
-import type { FramingFault } from "./packet-framer.ts";
-import { type ParsedPublish, PendingPublish, type Proceed } from "./pending-publish.ts";
-import type { RateLimits } from "./rate.ts";
+import { REASON } from "./packets/reason-codes.ts";
+import { PendingPublish, type PublishFields } from "./pending-publish.ts";
+import type { ReadPublish } from "./publish-reader.ts";
+import { Room, type RoomLimits } from "./room.ts";
 import { StalledLinks } from "./stalled-links.ts";
+import { isBridgeState } from "./topics.ts";
 
-interface InboundLimits extends RateLimits {
-  readonly inflight_per_client_max: number;
-  readonly inflight_size_per_client_max: number;
-  readonly inflight_max: number;
-  readonly inflight_size_max: number;
+interface InboundLimits extends RoomLimits {
+  readonly qos2_per_client_max: number;
 }
 
 export interface InboundOptions {
@@ -21,34 +22,18 @@ export interface InboundOptions {
   readonly nowUs: () => number;
   /** Why the client may not publish to the topic; undefined if it may. */
   readonly refusalOf: (link: Link, topic: string) => Refusal | undefined;
-  /** Whether the broker has this QoS 2 message and the client has not released it yet. */
-  readonly isUnreleased: (link: Link, messageId: number) => boolean;
-  /** Forwards a message to its subscribers: Aedes does not do so for a message that bypassed it. */
-  readonly forward: (packet: ParsedPublish) => void;
+  /**
+   * Gives a message to its subscribers. Resolves once it is retained and the persistent sessions among them have it;
+   * undefined if there is nothing to wait for.
+   */
+  readonly forward: (message: PendingPublish) => Promise<void> | undefined;
 }
-
-/**
- * Up to this share of a bound, each client may have twice of what is free, so that clients whose messages take long
- * leave room for the others. The rest is for clients that have nothing in flight.
- */
-const FAIR_SHARE = 0.8;
-const TIMES_FREE = 2;
-/** A client near its share in bytes is read in steps, one message for each of these bytes. */
-const STEP_BYTES = 4 * 1024;
-/**
- * Reading resumes below this share of the bounds, and once a client may have twice as much as it has, so that reading
- * does not stop and restart for each message.
- */
-const RESUME_ALL_SHARE = 0.9;
 
 /**
  * Bytes of SUBSCRIBE and UNSUBSCRIBE packets in one turn of the event loop: a thousand filters take some milliseconds.
  * The rest waits for the next turn, so that everyone else is answered in between.
  */
 const SUBSCRIBE_BYTES_PER_TURN = 16 * 1024;
-
-const PUBACK_HEAD = 0x40;
-const PUBACK_BYTES = 4;
 
 /**
  * Passes publishes from the parser to the gate, and their acknowledgements back. It holds each acknowledgement until
@@ -61,91 +46,96 @@ export class Inbound implements ReadControl {
   #dirtyLinks: Link[] = [];
   #flushing = false;
   #closing = false;
-  #inflight = 0;
-  #inflightBytes = 0;
+  readonly #room: Room;
   #taken = 0;
   #finished = 0;
   #idle: (() => void) | undefined;
   #subscribeBytes = 0;
+  readonly #unfinished = new UnfinishedQos2();
 
   constructor(options: InboundOptions) {
     this.#options = options;
     const { events } = options;
+    this.#room = new Room(options.limits);
     this.#stalledLinks = new StalledLinks({
-      hasRoom: (link) => this.#hasRoom(link),
+      hasRoom: (link) => !this.#closing && this.#room.allows(link),
       onCount: (count) => events.clientsPaused(count),
     });
   }
 
   get inflightNow(): number {
-    return this.#inflight;
+    return this.#room.inflight;
+  }
+
+  accept(publish: ReadPublish, link: Link): void {
+    if (publish.topic !== link.allowedTopic) {
+      const refusal = this.#options.refusalOf(link, publish.topic);
+      if (refusal !== undefined) {
+        this.#refuse(publish, link, refusal);
+        return;
+      }
+      link.allowedTopic = publish.topic;
+    }
+    if (this.#exceeds(link, publish)) {
+      this.#options.events.connectionDropped("protocol-error", link.clientId, "more in flight than Receive Maximum");
+      link.handler?.end("protocol-error", REASON.receiveMaximumExceeded);
+    } else if (publish.qos === 2) {
+      this.#takeQos2(publish, link);
+    } else {
+      this.#offer(this.#take(publish, link), link);
+    }
   }
 
   /**
-   * Accepts a publish that Aedes parsed. Calls `proceed` when the gate has finished with it, or at once with an error
-   * if the client may not publish to the topic.
+   * PUBREL: calls `done` when the id is free, with whether it was in use. It waits for the PUBREC of the message.
    */
-  accept(packet: ParsedPublish, link: Link, proceed: Proceed): void {
-    const refusal = packet.messageId === 0 ? "packet-id-zero" : this.#options.refusalOf(link, packet.topic);
-    if (refusal !== undefined) {
-      this.#refuse(link, packet.topic, refusal);
-      proceed(new Error(refusal));
+  released(link: Link, packetId: number, done: (wasKnown: boolean) => void): void {
+    const { incoming } = link;
+    if (incoming === undefined) return;
+    const free = () => {
+      const wasKnown = incoming.ids.has(packetId);
+      const releasing = incoming.ids.release(packetId).then(
+        () => {
+          incoming.releasing.delete(packetId);
+          incoming.open.delete(packetId);
+          done(wasKnown);
+        },
+        (error: unknown) => this.#options.events.brokerFailed(error),
+      );
+      incoming.releasing.set(packetId, releasing);
+    };
+    const pending = incoming.pending.get(packetId);
+    if (pending === undefined) {
+      free();
       return;
     }
-    this.#take(packet, link, proceed);
-  }
-
-  /** Accepts a publish that was read straight from the socket. */
-  acceptDirect(packet: ParsedPublish, link: Link): void {
-    const refusal = this.#options.refusalOf(link, packet.topic);
-    if (refusal === undefined) {
-      this.#take(packet, link, undefined);
-      return;
-    }
-    this.#refuse(link, packet.topic, refusal);
-    link.drop(refusal);
+    link.hold();
+    pending.onFinished ??= [];
+    pending.onFinished.push(() => {
+      free();
+      link.release();
+    });
   }
 
   /**
    * A will has no connection: it has no order, no acknowledgement and no socket to stop reading. Returns false if too
-   * much is in flight; the will is then dropped.
+   * much is in flight; the will is then dropped. Otherwise calls `done` when it is kept and its subscribers have it.
    */
   acceptWill(
-    packet: ParsedPublish,
+    will: PublishFields,
     { clientId, sender }: { readonly clientId: string; readonly sender: string },
-    proceed: Proceed,
+    done: (error: Error | undefined) => void,
   ): boolean {
-    const { inflight_max, inflight_size_max } = this.#options.limits;
-    if (this.#inflight >= inflight_max || this.#inflightBytes >= inflight_size_max) return false;
-    const receivedAtUs = this.#options.nowUs();
-    const pending = new PendingPublish(packet, { clientId, sender, receivedAtUs, proceed });
+    if (this.#room.isFull) return false;
+    const pending = new PendingPublish(will, { clientId, sender, receivedAtUs: this.#options.nowUs() });
+    pending.onFinished = [done];
     this.#count(pending);
     this.#offer(pending, undefined);
     return true;
   }
 
   publishesLeft(link: Link): number {
-    const { limits } = this.#options;
-    if (this.#closing || this.#inflightBytes >= limits.inflight_size_max) return 0;
-    // A client that does not read its acknowledgements gets no more of them.
-    if (link.isSliceOver || link.conn.writableNeedDrain) return 0;
-    const own = link.inflight;
-    const bytesLeft = shareLeft({
-      max: limits.inflight_size_max,
-      used: this.#inflightBytes,
-      ownMax: limits.inflight_size_per_client_max,
-      own: link.inflightBytes,
-    });
-    if (own > 0 && bytesLeft <= 0) return 0;
-    const countLeft = shareLeft({
-      max: limits.inflight_max,
-      used: this.#inflight,
-      ownMax: limits.inflight_per_client_max,
-      own,
-    });
-    const byBytes = Math.max(1, Math.floor(bytesLeft / STEP_BYTES));
-    const byCount = Math.min(own === 0 ? Math.max(1, countLeft) : countLeft, limits.inflight_max - this.#inflight);
-    return Math.max(0, Math.min(byCount, byBytes, link.rate.messagesLeft(performance.now())));
+    return this.#closing ? 0 : this.#room.publishesLeft(link);
   }
 
   maySubscribe(): boolean {
@@ -167,25 +157,19 @@ export class Inbound implements ReadControl {
     this.#stalledLinks.add(link);
   }
 
-  faulted(link: Link, fault: FramingFault): void {
-    this.#options.events.connectionDropped(fault, link.clientId);
-    link.drop(fault);
+  wakeSoon(): void {
+    this.#stalledLinks.wakeSoon();
   }
 
   forget(link: Link): void {
     this.#stalledLinks.delete(link);
   }
 
-  /** After CONNACK: allows reading what the client sent after its CONNECT. */
-  linkConnected(): void {
-    this.#stalledLinks.wakeSoon();
-  }
-
   /** Stops reading. Resolves when nothing is in flight, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     this.#closing = true;
     this.#stalledLinks.stop();
-    if (this.#inflight === 0) return;
+    if (this.#room.inflight === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
       this.#idle = () => {
@@ -195,38 +179,101 @@ export class Inbound implements ReadControl {
     });
   }
 
-  #take(packet: ParsedPublish, link: Link, proceed: Proceed | undefined): void {
+  /** A message of a connected client: it is acknowledged in its turn. */
+  #take(publish: ReadPublish, link: Link): PendingPublish {
     const receivedAtUs = this.#options.nowUs();
     const { clientId, sender } = link;
-    const pending = new PendingPublish(packet, { clientId, sender, receivedAtUs, proceed });
+    const pending = new PendingPublish(publish, { clientId, sender, receivedAtUs });
     this.#count(pending);
     link.push(pending);
     link.rate.take(pending.bytes);
-    if (pending.qos === 2 && this.#isRepeat(link, pending.messageId)) this.#settle(pending, link);
-    else this.#offer(pending, link);
+    return pending;
   }
 
-  /** MQTT 3.1.1 cannot refuse a publish, and acknowledging a dropped one would be a lie, so the connection ends. */
-  #refuse(link: Link, topic: string, refusal: Refusal): void {
-    link.droppedFor ??= refusal;
-    this.#options.events.publishRefused(refusal, link.clientId, topic);
+  /** @returns the reason not to take a further message with QoS 1 or 2, in MQTT 5 */
+  #exceeds(link: Link, { qos, messageId }: ReadPublish): boolean {
+    if (qos === 0 || link.dialect.version !== 5) return false;
+    const { incoming } = link;
+    if (qos === 2 && incoming?.open.has(messageId) === true) return false;
+    // QoS 2 messages count until their PUBCOMP.
+    const open = (incoming?.open.size ?? 0) - (incoming?.pending.size ?? 0);
+    return link.unacknowledged + open >= link.receiveMax;
   }
 
-  #isRepeat(link: Link, messageId: number): boolean {
-    if (link.qos2Pending.has(messageId) || this.#options.isUnreleased(link, messageId)) return true;
-    link.qos2Pending.add(messageId);
-    return false;
+  /** In MQTT 5 the acknowledgement says so. Otherwise there is no way, and a plain one would be a lie. */
+  #refuse(publish: ReadPublish, link: Link, refusal: Refusal): void {
+    const reasonCode = refusal === "publish-denied" ? REASON.notAuthorized : REASON.topicInvalid;
+    const canSay = link.dialect.version === 5 && publish.qos > 0;
+    this.#options.events.publishRefused(refusal, link.clientId, publish.topic, canSay ? "stays" : "ends");
+    if (!canSay) {
+      link.handler?.end(refusal, reasonCode, publish.topic);
+      return;
+    }
+    const pending = this.#take(publish, link);
+    pending.isMuted = true;
+    pending.answer = { reasonCode, reason: { text: refusal } };
+    this.#settle(pending, link);
+  }
+
+  /** Only the first of equal QoS 2 messages goes to the gate. */
+  #takeQos2(publish: ReadPublish, link: Link): void {
+    const { incoming } = link;
+    if (incoming === undefined) return;
+    const releasing = incoming.releasing.get(publish.messageId);
+    if (releasing !== undefined) {
+      // Another message with the same id, sent before the PUBCOMP.
+      link.hold();
+      void releasing.then(() => {
+        this.#takeQos2(publish, link);
+        link.release();
+      });
+      return;
+    }
+    const { events, limits } = this.#options;
+    const isKnown = incoming.ids.has(publish.messageId);
+    if (!isKnown && incoming.ids.size >= limits.qos2_per_client_max) {
+      events.connectionDropped("protocol-error", link.clientId, "too many QoS 2 messages without a release");
+      link.handler?.end("protocol-error", REASON.quotaExceeded);
+      return;
+    }
+    const pending = this.#take(publish, link);
+    const first = isKnown ? this.#unfinished.firstOf(pending) : undefined;
+    if (first !== undefined) {
+      pending.isMuted = true;
+      first.onFinished ??= [];
+      first.onFinished.push((error) => this.#settle(pending, link, error));
+      return;
+    }
+    incoming.pending.set(pending.messageId, pending);
+    incoming.open.add(pending.messageId);
+    this.#unfinished.add(pending);
+    incoming.ids.begin(pending.messageId, pending.receivedAtUs).then(
+      ({ receivedAtUs, stored }) => {
+        pending.receivedAtUs = receivedAtUs;
+        pending.isMuted = stored;
+        if (stored) this.#settle(pending, link);
+        else this.#offer(pending, link);
+      },
+      (error: unknown) => this.#settle(pending, link, asError(error)),
+    );
   }
 
   #count(pending: PendingPublish): void {
-    this.#inflight++;
-    this.#inflightBytes += pending.bytes;
+    this.#room.add(pending.bytes);
     this.#taken++;
   }
 
   #offer(pending: PendingPublish, link: Link | undefined): void {
+    if (isBridgeState(pending.topic)) {
+      // The state of another broker is not a reading.
+      this.#settle(pending, link);
+      return;
+    }
     try {
-      this.#options.gate.accept(pending, (error) => this.#settle(pending, link, error));
+      this.#options.gate.accept(pending, (error, outcome) => {
+        if (!pending.settled && outcome !== undefined) pending.answer = answerOf(outcome);
+        this.#settle(pending, link, error);
+      });
     } catch (error) {
       this.#settle(pending, link, asError(error));
     }
@@ -237,29 +284,31 @@ export class Inbound implements ReadControl {
     if (pending.settled) return;
     pending.settled = true;
     pending.error = error;
-    if (link === undefined) {
-      queueMicrotask(() => this.#finishWill(pending));
-      return;
-    }
-    if (link.first !== pending || link.dirty) return;
-    link.dirty = true;
-    this.#dirtyLinks.push(link);
-    this.#flushSoon();
+    if (link === undefined) queueMicrotask(() => this.#forward(pending, undefined));
+    else if (link.atGate === pending) this.#touch(link);
   }
 
-  /** A gate usually finishes many messages at once: one flush then answers each client with one write. */
-  #flushSoon(): void {
+  /** The link may have something to forward or to acknowledge. */
+  #touch(link: Link): void {
+    if (link.dirty) return;
+    link.dirty = true;
+    this.#dirtyLinks.push(link);
+    // A gate usually finishes many messages at once: one flush then answers each client with one write.
     if (this.#flushing) return;
     this.#flushing = true;
     queueMicrotask(() => this.#flush());
   }
 
   #flush(): void {
-    // Not `for of`: `proceed` may add more messages, and even finish them.
+    // Not `for of`: forwarding may finish more messages.
     for (let i = 0; i < this.#dirtyLinks.length; i++) {
       const link = this.#dirtyLinks[i];
       if (link === undefined) continue;
       link.dirty = false;
+      for (let pending = link.atGate; pending?.settled === true; pending = link.atGate) {
+        link.atGate = pending.next;
+        this.#forward(pending, link);
+      }
       this.#release(link);
     }
     this.#dirtyLinks = [];
@@ -267,99 +316,84 @@ export class Inbound implements ReadControl {
     this.#report();
   }
 
+  /**
+   * Gives the message to its subscribers. Messages in the log go to them even if their sender has left. It is
+   * acknowledged once the sessions of its subscribers have it.
+   */
+  #forward(pending: PendingPublish, link: Link | undefined): void {
+    pending.forwarded = true;
+    const onItsWay = pending.isMuted || pending.error !== undefined ? undefined : this.#options.forward(pending);
+    if (onItsWay === undefined) {
+      if (link === undefined) this.#finishWill(pending);
+      return;
+    }
+    pending.isOnItsWay = true;
+    const arrived = (error?: Error) => {
+      pending.isOnItsWay = false;
+      pending.error = error;
+      if (link === undefined) this.#finishWill(pending);
+      else if (link.first === pending) this.#touch(link);
+    };
+    onItsWay.then(
+      () => arrived(),
+      (error: unknown) => arrived(asError(error)),
+    );
+  }
+
   #report(): void {
-    this.#options.events.messagesMoved(this.#taken, this.#finished, this.#inflight);
+    this.#options.events.messagesMoved(this.#taken, this.#finished, this.#room.inflight);
     this.#taken = 0;
     this.#finished = 0;
     if (this.#stalledLinks.size > 0) this.#stalledLinks.wakeSoon();
-    if (this.#inflight === 0) this.#idle?.();
+    if (this.#room.inflight === 0) this.#idle?.();
   }
 
-  /** Answers the finished messages from the oldest on, up to the first unfinished one. */
+  /** Acknowledges from the oldest on, up to the first that is not finished. */
   #release(link: Link): void {
-    const kept: PendingPublish[] = [];
-    for (let pending = link.first; pending?.settled === true; pending = link.first) {
+    const answers = new Answers(link);
+    for (let pending = link.first; pending?.forwarded === true && !pending.isOnItsWay; pending = link.first) {
       link.shift();
-      if (pending.qos === 2) link.qos2Pending.delete(pending.messageId);
       this.#uncount(pending);
-      if (pending.qos < 2 && pending.error === undefined) {
-        kept.push(pending);
-        continue;
+      const { error } = pending;
+      if (error !== undefined && !link.closed) {
+        answers.write();
+        this.#options.events.connectionDropped("gate-closed", link.clientId, error.message);
+        link.drop("gate-closed");
+      } else if (error === undefined) {
+        if (pending.qos === 2) this.#received(pending, link);
+        answers.add(pending);
       }
-      if (kept.length > 0) this.#finishKept(link, kept.splice(0));
-      this.#finish(link, pending);
+      if (pending.onFinished !== undefined) for (const act of pending.onFinished) act(error);
     }
-    if (kept.length > 0) this.#finishKept(link, kept);
+    answers.write();
+    if (link.inflight === 0) link.handler?.emptied();
+  }
+
+  /** PUBREC follows. */
+  #received(pending: PendingPublish, link: Link): void {
+    const { messageId, answer, isMuted } = pending;
+    this.#unfinished.delete(pending);
+    const { incoming } = link;
+    if (incoming === undefined) return;
+    if (incoming.pending.get(messageId) === pending) incoming.pending.delete(messageId);
+    if (isMuted) return;
+    // PUBREC with an error ends the delivery: the id is free again.
+    if (answer !== undefined && answer.reasonCode >= REASON.unspecified) {
+      incoming.open.delete(messageId);
+      incoming.ids.release(messageId).catch((error: unknown) => this.#options.events.brokerFailed(error));
+    } else {
+      incoming.ids.stored(messageId);
+    }
   }
 
   #uncount(pending: PendingPublish): void {
-    this.#inflight--;
-    this.#inflightBytes -= pending.bytes;
+    this.#room.delete(pending.bytes);
     this.#finished++;
-  }
-
-  /**
-   * One write for all PUBACKs. Messages in the log go to their subscribers even if their sender has left. This also
-   * forwards the messages that Aedes parsed: Aedes would do so later, after messages that bypassed it.
-   */
-  #finishKept(link: Link, kept: readonly PendingPublish[]): void {
-    if (!link.closed) acknowledge(link, kept);
-    for (const pending of kept) {
-      this.#options.forward(pending);
-      if (!link.closed) pending.proceed?.();
-    }
-  }
-
-  /** The rest: QoS 2, which Aedes answers, and messages that the gate refused. */
-  #finish(link: Link, { error, proceed }: PendingPublish): void {
-    if (link.closed) return;
-    if (error !== undefined) {
-      this.#options.events.connectionDropped("gate-closed", link.clientId, error.message);
-      link.droppedFor ??= "gate-closed";
-      if (proceed === undefined) link.drop("gate-closed");
-    }
-    proceed?.(error);
   }
 
   #finishWill(pending: PendingPublish): void {
     this.#uncount(pending);
-    pending.proceed?.(pending.error);
+    if (pending.onFinished !== undefined) for (const act of pending.onFinished) act(pending.error);
     this.#report();
   }
-
-  #hasRoom(link: Link): boolean {
-    if (!link.connected) return false;
-    link.isSliceOver = false;
-    const { limits } = this.#options;
-    const left = this.publishesLeft(link);
-    return (
-      left > 0 &&
-      left >= link.inflight &&
-      this.#inflight <= limits.inflight_max * RESUME_ALL_SHARE &&
-      this.#inflightBytes <= limits.inflight_size_max * RESUME_ALL_SHARE
-    );
-  }
-}
-
-/**
- * How much more one client may have in flight: what it has stays below `TIMES_FREE` times what is free afterwards,
- * however many clients do the same.
- */
-function shareLeft({ max, used, ownMax, own }: { max: number; used: number; ownMax: number; own: number }): number {
-  const fair = Math.floor((TIMES_FREE * (max * FAIR_SHARE - used) - own) / (TIMES_FREE + 1));
-  return Math.min(ownMax - own, fair);
-}
-
-function acknowledge(link: Link, kept: readonly PendingPublish[]): void {
-  const bytes = Buffer.allocUnsafe(kept.length * PUBACK_BYTES);
-  let at = 0;
-  for (const { qos, messageId } of kept) {
-    if (qos === 0) continue;
-    bytes[at] = PUBACK_HEAD;
-    bytes[at + 1] = PUBACK_BYTES - 2;
-    bytes[at + 2] = messageId >> 8;
-    bytes[at + 3] = messageId & 0xff;
-    at += PUBACK_BYTES;
-  }
-  if (at > 0) link.conn.write(at === bytes.length ? bytes : bytes.subarray(0, at));
 }

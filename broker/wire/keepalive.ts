@@ -1,39 +1,43 @@
 import type { BrokerEvents } from "../common/events.ts";
 import type { Link } from "./link.ts";
+import { REASON } from "./packets/reason-codes.ts";
 
 const SWEEP_MS = 500;
 
 /**
- * Closes connections that are silent for one and a half times their keep-alive [MQTT-3.1.2-24]. Aedes' own timers
- * would also close connections that the broker has stopped reading from. Also closes connections whose client does
- * not read: Aedes checks only its own writes. Returns a function that stops it.
+ * Closes connections that are silent for one and a half times their keep-alive [MQTT-3.1.2-22], but not those that the
+ * broker has stopped reading from. Also closes connections without a CONNECT for too long, and those whose client does
+ * not read. Returns a function that stops it.
  */
 export function startKeepalive(options: {
   readonly links: ReadonlySet<Link>;
   readonly events: BrokerEvents;
+  readonly connectTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly nowMs: () => number;
 }): () => void {
-  const { links, events, drainTimeoutMs, nowMs } = options;
-  function drop(link: Link, reason: "keepalive" | "drain-timeout"): void {
-    if (link.droppedFor !== undefined) return;
-    events.connectionDropped(reason, link.clientId);
-    link.drop(reason);
+  const { links, events, connectTimeoutMs, drainTimeoutMs, nowMs } = options;
+  const sweepMs = Math.min(SWEEP_MS, connectTimeoutMs);
+  function dropDeaf(link: Link): void {
+    if (link.droppedFor === undefined) events.connectionDropped("drain-timeout", link.clientId);
+    link.drop("drain-timeout");
   }
   function sweep(): void {
     const now = nowMs();
     for (const link of links) {
       if (link.stalled) link.answerPings();
-      if (link.fullForMs(now) > drainTimeoutMs) drop(link, "drain-timeout");
+      if (!link.hasConnect && now - link.sinceMs > connectTimeoutMs) link.drop("connect-timeout");
+      if (link.fullForMs(now) > drainTimeoutMs) dropDeaf(link);
       if (link.heard || link.stalled) {
         link.heard = false;
         link.heardAtMs = now;
       } else if (link.silenceMsMax > 0 && now - link.heardAtMs > link.silenceMsMax) {
-        drop(link, "keepalive");
+        if (link.droppedFor === undefined) events.connectionDropped("keepalive", link.clientId);
+        link.handler?.end("keepalive", REASON.keepaliveTimeout);
       }
     }
   }
-  const timer = setInterval(sweep, SWEEP_MS);
+  const timer = setInterval(sweep, sweepMs);
   timer.unref();
   return () => clearInterval(timer);
 }

@@ -41,7 +41,9 @@ export async function listen(options: ListenersOptions): Promise<Listeners> {
   const close = () => {
     for (const closer of closers.splice(0)) closer();
   };
-  const tcpOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
+  // A client that sends no more may still wait for acknowledgements.
+  const halfOpen = { allowHalfOpen: true };
+  const tcpOptions = { ...halfOpen, noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS };
   const onSocket = (socket: Socket) => onConnection(socket, socket);
   try {
     const mqtt = createServer(tcpOptions, onSocket);

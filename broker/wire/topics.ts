@@ -17,6 +17,13 @@ export function topicFault(topic: string, levelsMax: number): "bad-topic" | "sys
   return topic.charCodeAt(0) === DOLLAR ? "system-topic" : undefined;
 }
 
+const BRIDGE_STATE = /^\$SYS\/broker\/connection\/[^/]+\/state$/;
+
+/** Where a bridge of mosquitto says whether it is connected. The one `$` topic that a client may publish to. */
+export function isBridgeState(topic: string): boolean {
+  return topic.charCodeAt(0) === DOLLAR && BRIDGE_STATE.test(topic);
+}
+
 /** Why a topic filter is invalid: MQTT 3.1.1, section 4.7.1. */
 export function filterFault(filter: string): "bad-topic" | undefined {
   const levels = filter.split("/");

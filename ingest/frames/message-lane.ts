@@ -13,8 +13,12 @@ export interface MessageLaneOptions {
   readonly limits: ClockLimits;
 }
 
-/** How many readings the message had, and the sequence of its dead letter, if it became one. */
-export type OnTaken = (error: Error | undefined, readings: number, letter?: number) => void;
+/** How many readings the message had, and its dead letter, if it became one. */
+export type OnTaken = (error: Error | undefined, readings: number, letter?: KeptLetter) => void;
+
+export interface KeptLetter extends LetterProblem {
+  readonly sequence: number;
+}
 
 /**
  * Writes messages to the log: the readings of each go into an open frame, and a message that cannot be read becomes a
@@ -49,7 +53,7 @@ export class MessageLane {
     const route = this.#routeOf(message);
     if ("problem" in route) {
       const problem: LetterProblem = { reason: route.problem, detail: route.detail };
-      this.#letters.keep(message, problem, (error, letter) => done(error, 0, letter), retryOf);
+      this.#letters.keep(message, problem, (error, letter) => done(error, 0, named(letter, problem)), retryOf);
       return;
     }
     const outcome = this.#reader.read(message, route);
@@ -95,7 +99,7 @@ export class MessageLane {
   /** Stores the valid readings of the message too; the letter has the whole message. */
   #keepLetter({ message, problem, retryOf }: FailedMessage, done: OnTaken): void {
     const { count, devices } = this.#reader;
-    const settle = afterAll(2, (error, letter) => done(error, count, letter));
+    const settle = afterAll(2, (error, letter) => done(error, count, named(letter, problem)));
     if (count > 0) this.#close(settle);
     else settle();
     for (const { counts } of devices) counts.deadLettered++;
@@ -114,6 +118,10 @@ interface FailedMessage {
   readonly message: InboundMessage;
   readonly problem: LetterProblem;
   readonly retryOf: number | undefined;
+}
+
+function named(sequence: number | undefined, { reason, detail }: LetterProblem): KeptLetter | undefined {
+  return sequence === undefined ? undefined : { sequence, reason, detail };
 }
 
 /** Calls `done` on the last of `callsMax` calls, with the first error and the first letter of all. */

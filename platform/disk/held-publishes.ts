@@ -1,8 +1,8 @@
-import type { InboundMessage, PublishGate } from "../publish-gate.ts";
+import type { InboundMessage, PublishDone, PublishGate } from "../publish-gate.ts";
 
 interface Held {
   readonly message: InboundMessage;
-  readonly done: (error?: Error) => void;
+  readonly done: PublishDone;
 }
 
 /**
@@ -24,7 +24,7 @@ export class HeldPublishes implements PublishGate {
     return this.#held.length;
   }
 
-  accept(message: InboundMessage, done: (error?: Error) => void): void {
+  accept(message: InboundMessage, done: PublishDone): void {
     if (!this.#isShut() && this.#held.length === 0) this.#inner.accept(message, done);
     else if (this.#refusal !== undefined) done(this.#refusal);
     // A copy: the payload may be a view of a buffer that is used again.

@@ -1,0 +1,33 @@
+/** Reason codes of MQTT 5, section 2.4, as far as Weir sends them. */
+export const REASON = {
+  success: 0x00,
+  noMatchingSubscribers: 0x10,
+  noSubscriptionExisted: 0x11,
+  unspecified: 0x80,
+  malformed: 0x81,
+  protocolError: 0x82,
+  implementation: 0x83,
+  unsupportedVersion: 0x84,
+  badClientId: 0x85,
+  badLogin: 0x86,
+  notAuthorized: 0x87,
+  serverUnavailable: 0x88,
+  serverBusy: 0x89,
+  shuttingDown: 0x8b,
+  badAuthenticationMethod: 0x8c,
+  keepaliveTimeout: 0x8d,
+  takenOver: 0x8e,
+  filterInvalid: 0x8f,
+  topicInvalid: 0x90,
+  packetIdInUse: 0x91,
+  packetIdNotFound: 0x92,
+  receiveMaximumExceeded: 0x93,
+  topicAliasInvalid: 0x94,
+  packetTooLarge: 0x95,
+  rateTooHigh: 0x96,
+  quotaExceeded: 0x97,
+  administrative: 0x98,
+  payloadInvalid: 0x99,
+} as const;
+
+export type ReasonCode = (typeof REASON)[keyof typeof REASON];

@@ -37,11 +37,13 @@ message M {
 test("what another encoder writes", () => {
   const long = fc.maxSafeInteger();
   const unsigned = fc.integer({ min: 0, max: 0xffff_ffff });
-  const double = fc.double({ noNaN: true, noDefaultInfinity: true });
+  // Implementations differ in whether they write a minus before 0. The sum has none.
+  const double = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+  const float = fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
   const key = fc.stringMatching(/^[a-z]{1,5}$/);
   const text = fc.string({ unit: "binary", maxLength: 40 });
   const message = fc.record({
-    ...{ d: double, f: fc.float({ noNaN: true, noDefaultInfinity: true }), i32: fc.integer(), u32: unsigned },
+    ...{ d: double, f: float, i32: fc.integer(), u32: unsigned },
     ...{ s32: fc.integer(), f32: unsigned, sf32: fc.integer(), i64: long, s64: long, sf64: long },
     ...{ u64: fc.maxSafeNat(), f64: fc.maxSafeNat(), b: fc.boolean(), s: text },
     y: fc.uint8Array({ minLength: 1, maxLength: 10 }).map((bytes) => Buffer.from(bytes)),
@@ -56,9 +58,7 @@ test("what another encoder writes", () => {
   });
   fc.assert(
     fc.property(message, (value) => {
-      // Implementations differ in whether they write a minus before 0.
-      const plain = JSON.parse(JSON.stringify(value, (_key, each) => (each === 0 ? 0 : each)));
-      const expected = { ...plain, y: value.y };
+      const expected = { ...JSON.parse(JSON.stringify(value)), y: value.y };
       expect(read(encode(SCALARS, value), SCALARS)).toEqual(expected);
       const nested = read(encode(SCALARS, { inner: value }), SCALARS) as { inner: unknown };
       expect(nested.inner).toEqual(expected);

@@ -1,18 +1,17 @@
-import { readFile } from "node:fs/promises";
 import { Backoff, type BackoffLimits } from "../domain/backoff.ts";
 import { reasonOf } from "../domain/reason.ts";
 import { bridgeSubject } from "../domain/subjects.ts";
-import { US_PER_SECOND } from "../domain/time.ts";
 import { sleep } from "../platform/async/sleep.ts";
 import type { Clock } from "../platform/clock.ts";
-import { type Environment, secretValue } from "../platform/files/secret-values.ts";
+import type { Environment } from "../platform/files/secret-values.ts";
 import type { Log } from "../platform/log/port.ts";
 import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
-import { type BridgeConfig, clientIdOf, echoOf, type IncomingConfig, type OutgoingConfig } from "./common/config.ts";
+import { type BridgeConfig, echoOf, type IncomingConfig, type OutgoingConfig } from "./common/config.ts";
 import type { BridgeEvents } from "./common/events.ts";
 import type { Failure } from "./common/reasons.ts";
-import { type BrokerFacts, Connection, type ConnectSettings } from "./connection/connection.ts";
-import { IN_FLIGHT_MAX, Incoming, type RemoteMessage } from "./connection/incoming.ts";
+import { connectSettings, passwordOf, readTls } from "./connect-settings.ts";
+import { type BrokerFacts, Connection } from "./connection/connection.ts";
+import { Incoming, type RemoteMessage } from "./connection/incoming.ts";
 import type { TlsSecrets } from "./connection/open-stream.ts";
 import { Place } from "./outbox/place.ts";
 import { Sender } from "./outbox/sender.ts";
@@ -68,8 +67,7 @@ export class Bridge {
   constructor(config: BridgeConfig, deps: BridgeDeps) {
     this.config = config;
     this.#deps = deps;
-    const { password_env: env, password_file: file, name } = config;
-    this.#password = secretValue(`bridge ${name}: the password`, { env, file }, deps.environment ?? process.env);
+    this.#password = passwordOf(config, deps.environment ?? process.env);
     this.#incoming = new TopicMap(config.in.map((extra) => ({ from: extra.remote, to: extra.local, extra })));
     this.outgoing = new TopicMap(config.out.map((extra) => ({ from: extra.local, to: extra.remote, extra })));
     this.#subscriptions = new Subscriptions(config, this.#incoming.filters(), deps.events);
@@ -163,10 +161,10 @@ export class Bridge {
 
   /** Resolves when the connection has failed or ended. */
   async #connect(place: Place): Promise<Failure> {
-    const { name, version, url } = this.config;
+    const { name, version } = this.config;
     let tls: TlsSecrets;
     try {
-      tls = /^(mqtts|wss):/.test(url) ? await readTls(this.config) : {};
+      tls = await readTls(this.config);
     } catch (error) {
       return { kind: "configuration", text: reasonOf(error) };
     }
@@ -181,15 +179,18 @@ export class Bridge {
   }
 
   async #connectWith(version: 4 | 5, tls: TlsSecrets, place: Place): Promise<Failure> {
-    const connection: Connection = new Connection(this.#settings(version, tls), {
-      onConnected: (facts) => {
-        this.#onConnected({ current, version, facts, place }).catch((error: unknown) => {
-          connection.drop({ kind: "gateway", text: reasonOf(error) });
-        });
+    const connection: Connection = new Connection(
+      connectSettings(this.config, { version, tls, password: this.#password }),
+      {
+        onConnected: (facts) => {
+          this.#onConnected({ current, version, facts, place }).catch((error: unknown) => {
+            connection.drop({ kind: "gateway", text: reasonOf(error) });
+          });
+        },
+        onIncoming: (packet) => current.incoming.onPacket(packet),
+        onPuback: (packet) => current.sender?.onPuback(packet),
       },
-      onIncoming: (packet) => current.incoming.onPacket(packet),
-      onPuback: (packet) => current.sender?.onPuback(packet),
-    });
+    );
     const incoming = new Incoming(connection, (message, done) => this.#accept(message, done));
     const current: Current = { connection, incoming, sender: undefined };
     this.#current = current;
@@ -198,24 +199,6 @@ export class Bridge {
     incoming.ended();
     current.sender?.ended();
     return failure;
-  }
-
-  #settings(version: 4 | 5, tls: TlsSecrets): ConnectSettings {
-    const { url, username, keep_alive, session_expiry } = this.config;
-    const keepsSession = this.config.in.length > 0;
-    return {
-      url,
-      version,
-      bridgeMode: version === 4 && echoOf(this.config) !== undefined,
-      clientId: clientIdOf(this.config),
-      username,
-      password: this.#password,
-      tls,
-      clean: !keepsSession,
-      keepAliveSeconds: Math.round(keep_alive / US_PER_SECOND),
-      sessionExpirySeconds: keepsSession ? Math.round(session_expiry / US_PER_SECOND) : 0,
-      receiveMaximum: IN_FLIGHT_MAX,
-    };
   }
 
   async #onConnected(opened: {
@@ -290,24 +273,4 @@ export class Bridge {
     timer.unref();
     return () => clearInterval(timer);
   }
-}
-
-/** Read at each connection: certificates are replaced before they expire. */
-async function readTls({ tls }: BridgeConfig): Promise<TlsSecrets> {
-  const read = async (key: "ca_file" | "cert_file" | "key_file"): Promise<Buffer | undefined> => {
-    const file = tls[key];
-    if (file === undefined) return undefined;
-    try {
-      return await readFile(file);
-    } catch (error) {
-      throw new Error(`tls.${key} cannot be read: ${reasonOf(error)}`);
-    }
-  };
-  const [ca, cert, key] = await Promise.all([read("ca_file"), read("cert_file"), read("key_file")]);
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(tls.server_name === undefined ? {} : { servername: tls.server_name }),
-  };
 }

@@ -3,9 +3,10 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { startMosquitto } from "../../../test/servers/mosquitto.ts";
 import { takeDataDir } from "../../services/data-dir.ts";
 import { readSettings } from "../../settings/settings.ts";
-import { checkAccess, checkPort, receiverFindings } from "./doctor.ts";
+import { bridgeFindings, checkAccess, checkPort, receiverFindings } from "./doctor.ts";
 
 const undo: (() => Promise<unknown>)[] = [];
 let folder = "";
@@ -132,4 +133,27 @@ test("the port of the gateway that runs on the data folder is in order, any othe
   const run = { pid: process.pid, natsUrl: "nats://127.0.0.1:1", natsToken: undefined };
   dataDir.writeRunFile({ ...run, mqttPort: port, mqttWsPort: undefined, httpPort: undefined });
   expect(await checkPort(settings, "mqttPort")).toContain(`process ${process.pid}`);
+});
+
+test("each bridge has a line; the other broker keeps nothing of the check", async () => {
+  const access = ["allow_anonymous true", `acl_file ${join(folder, "acl")}`];
+  await writeFile(join(folder, "acl"), "topic readwrite sensors/#\n");
+  const server = await startMosquitto({ access });
+  undo.push(server.stop);
+  const { closed } = await hosts();
+  const config = join(folder, "weir.yaml");
+  const bridges = [
+    { name: "good", url: server.url, version: "3.1.1", share: "g", in: [{ remote: "sensors/#" }] },
+    { name: "out", url: server.url, out: [{ local: "sensors/#" }] },
+    { name: "gone", url: `mqtt://127.0.0.1:${closed}`, in: [{ remote: "sensors/#" }] },
+    { name: "locked", url: server.url, username: "w", password_env: "LOCKED", in: [{ remote: "sensors/#" }] },
+  ];
+  await writeFile(config, JSON.stringify({ bridges }));
+  const findings = await bridgeFindings({ config }, {});
+  expect(findings.map(({ what, ok, detail }) => `${ok ? "ok" : "WRONG"} ${what}: ${detail}`)).toEqual([
+    `ok bridge good: ${server.url} answers, with MQTT 3.1.1; it has no shared subscriptions: \`share\` is ignored`,
+    `ok bridge out: ${server.url} answers, with MQTT 5`,
+    `WRONG bridge gone: mqtt://127.0.0.1:${closed}: nothing listens on 127.0.0.1:${closed}; check the port in \`url\`, and that the broker runs (ECONNREFUSED)`,
+    "WRONG bridge locked: bridge locked: the password: the environment variable LOCKED is not set; set it before the start",
+  ]);
 });

@@ -2,6 +2,7 @@ import { access, constants, readFile, stat } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
+import { checkBridge } from "../../../bridge/check-bridge.ts";
 import { parseUsers } from "../../../broker/auth/users-file.ts";
 import { keysOf } from "../../../domain/keys-of.ts";
 import { reasonOf } from "../../../domain/reason.ts";
@@ -42,6 +43,7 @@ export async function doctor(settings: Settings): Promise<boolean> {
     check("MQTT port", () => checkPort(settings, "mqttPort")),
     check("page's port", () => checkPort(settings, "httpPort")),
     receiverFindings(settings, process.env),
+    bridgeFindings(settings, process.env),
   ]);
   const findings = found.flat();
   const width = Math.max(...findings.map(({ what }) => what.length));
@@ -62,6 +64,17 @@ export async function receiverFindings(
   if (notifier === undefined) return [];
   const findings = await checkReceivers(notifier, environment);
   return findings.map(({ target, ok, detail }) => ({ what: target, ok, detail }));
+}
+
+/** Connects to the outside broker of each bridge as the bridge would, but with a client id of its own. */
+export async function bridgeFindings(
+  { config }: Pick<Settings, "config">,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Finding[]> {
+  const { bridges = [] } = configOf({ config }) ?? {};
+  return Promise.all(
+    bridges.map(async (bridge) => ({ what: `bridge ${bridge.name}`, ...(await checkBridge(bridge, environment)) })),
+  );
 }
 
 /** Undefined when the file cannot be read, which is a separate finding. */

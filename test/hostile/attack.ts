@@ -19,9 +19,13 @@ export interface Attack {
   run(context: AttackContext): Promise<number>;
 }
 
-export const ALL_DOORS = ["tcp", "tls", "ws", "bridge"] as const satisfies readonly Door[];
+export const ALL_DOORS = ["tcp", "tls", "ws", "bridge", "bridge-tls"] as const satisfies readonly Door[];
 /** Doors that are the gateway's own. */
 export const OWN_DOORS = ["tcp", "tls", "ws"] as const satisfies readonly Door[];
+
+export function isBridged(door: Door): boolean {
+  return door === "bridge" || door === "bridge-tls";
+}
 
 const WINDOW = 500;
 const BURST = 50;
@@ -41,7 +45,7 @@ export async function flood(context: AttackContext, clientCount: number, next: N
   const clients = await Promise.all(Array.from({ length: clientCount }, (_, n) => connectAttacker(context, n)));
   let n = 0;
   // An outside broker acknowledges at once, so only the number bounds what the bridge must then work off.
-  const most = context.door === "bridge" ? BRIDGED_MAX : Number.POSITIVE_INFINITY;
+  const most = isBridged(context.door) ? BRIDGED_MAX : Number.POSITIVE_INFINITY;
   while (performance.now() < context.untilMs && n < most) {
     const endMs = performance.now() + SLICE_MS;
     for (const client of clients) {

@@ -4,8 +4,11 @@ import { connect as connectTls } from "node:tls";
 import { generate, type IConnectPacket, type IPublishPacket } from "mqtt-packet";
 import { createWebSocketStream, WebSocket } from "ws";
 
-/** How a client reaches the gateway: directly, or through an outside broker that the gateway's bridge reads. */
-export type Door = "tcp" | "tls" | "ws" | "bridge";
+/**
+ * How a client reaches the gateway: directly, or through an outside broker that the gateway's bridge reads, over TCP or
+ * TLS.
+ */
+export type Door = "tcp" | "tls" | "ws" | "bridge" | "bridge-tls";
 
 export type Ports = Readonly<Record<Door, number>>;
 

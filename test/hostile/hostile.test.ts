@@ -6,7 +6,7 @@ import { ATTACKS, attackAll } from "./run.ts";
 /** Each attack through one door; among them they use every door. `npm run test:hostile` has the rest. */
 const DOORS: Readonly<Record<string, Door>> = {
   names: "bridge",
-  nesting: "ws",
+  nesting: "bridge-tls",
   "unknown topics": "tcp",
   "invented metrics": "tls",
   "poison rows": "tcp",

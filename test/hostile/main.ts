@@ -8,7 +8,7 @@ device waits too long for an acknowledgement, if the gateway takes too much memo
 Usage: test:hostile [options]
   --seconds <n>     how long each attack lasts; default 4
   --attack <name>   only attacks whose name contains this
-  --door <name>     tcp, tls, ws or bridge: only through this one
+  --door <name>     tcp, tls, ws, bridge or bridge-tls: only through this one
   --puback-ms <n>   the longest wait of the honest device; default 1000, or on a busy machine five times the longest
                     wait before the attacks, if that is more
   --memory-mib <n>  the most resident memory of the gateway; default 1536

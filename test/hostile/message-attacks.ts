@@ -1,6 +1,6 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ALL_DOORS, type Attack, type AttackContext, flood, publishEach } from "./attack.ts";
+import { ALL_DOORS, type Attack, type AttackContext, flood, isBridged, publishEach } from "./attack.ts";
 import { type HostileMessage, hostileNames, hostileNesting, hostileNumbers, hostilePrefixes } from "./payloads.ts";
 
 /** The largest packets of a device, and of the bridge. */
@@ -10,7 +10,7 @@ const FLOODERS = 8;
 const METRICS = 50;
 
 function eachOf(messagesOf: (bytes: number) => readonly HostileMessage[]): Attack["run"] {
-  return (context) => publishEach(context, messagesOf(context.door === "bridge" ? BRIDGED_BYTES : PACKET_BYTES), TIMES);
+  return (context) => publishEach(context, messagesOf(isBridged(context.door) ? BRIDGED_BYTES : PACKET_BYTES), TIMES);
 }
 
 /** New devices, and new metrics of them, as fast as possible. */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { makeCertificate } from "../../broker/testing/test-support.ts";
+import { makeAuthority } from "../servers/certificates.ts";
 import { freePort } from "../servers/free-port.ts";
 import { GatewayProcess } from "../servers/gateway-process.ts";
 import { startMosquitto } from "../servers/mosquitto.ts";
@@ -98,11 +99,17 @@ async function start({ distDir }: HostileOptions, undo: (() => Promise<unknown>)
   await writeFile(join(rulesDir, "none.yaml"), "rules: []\n");
   const outside = await startMosquitto();
   undo.push(outside.stop);
+  const authority = await makeAuthority(folder, "outside");
+  const secured = await startMosquitto({ tls: await authority.issue("broker") });
+  undo.push(secured.stop);
   const [tlsPort, wsPort] = [await freePort(), await freePort()];
   const { cert_file, key_file } = await makeCertificate(folder);
   const config = {
     broker: { tls: { cert_file, key_file, port: tlsPort } },
-    bridges: [{ name: "outside", url: outside.url, in: [{ remote: "#" }] }],
+    bridges: [
+      { name: "outside", url: outside.url, in: [{ remote: "#" }] },
+      { name: "secured", url: secured.tlsUrl, tls: { ca_file: authority.certFile }, in: [{ remote: "#" }] },
+    ],
   };
   await writeFile(join(folder, "weir.yaml"), JSON.stringify(config));
   const command = [process.execPath, join(distDir, "gateway", "main.js")];
@@ -113,8 +120,9 @@ async function start({ distDir }: HostileOptions, undo: (() => Promise<unknown>)
     () => gateway.stop(STOP_MS_MAX),
   );
   await gateway.start();
-  const bridge = Number(new URL(outside.url).port);
-  const ports: Ports = { tcp: gateway.info.mqttPort, tls: tlsPort, ws: wsPort, bridge };
+  const portOf = (url: string) => Number(new URL(url).port);
+  const own = { tcp: gateway.info.mqttPort, tls: tlsPort, ws: wsPort };
+  const ports: Ports = { ...own, bridge: portOf(outside.url), "bridge-tls": portOf(secured.url) };
   return { gateway, ports, rulesDir };
 }
 

@@ -40,7 +40,7 @@ async function* readingsOf(
   for await (const batch of log.read({ stream: "READINGS", from: { kind: "first" } })) {
     for (const message of batch) {
       for (const { device, metric, tags, atUs, value } of entries.readings(entries.read(message))) {
-        if (metric !== "n" || typeof value !== "number" || tags.slot !== undefined) continue;
+        if (metric !== "n" || typeof value !== "number") continue;
         yield { topic: `kills/${tags.kind}/${device}`, number: value, atUs };
       }
     }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { allLibraries } from "./libraries/libraries.ts";
 import { fits, SCENARIOS, type Way, waysOf } from "./scenarios/scenarios.ts";
@@ -34,7 +35,9 @@ async function main(): Promise<number> {
     },
   });
   const rounds = Number(values.rounds);
-  const start = { weir: () => startWeirTarget(), mosquitto: startMosquittoTarget }[values.target];
+  // Of the built tree that contains this file.
+  const weir = fileURLToPath(new URL("../../gateway/main.js", import.meta.url));
+  const start = { weir: () => startWeirTarget(weir), mosquitto: startMosquittoTarget }[values.target];
   if (values.help || start === undefined || !(Number.isSafeInteger(rounds) && rounds > 0)) {
     process.stderr.write(USAGE);
     return values.help ? 0 : 2;

@@ -50,8 +50,8 @@ for (const version of VERSIONS) {
         const { trial, at } = trialOf();
         const topic = trial.topic("readings/level");
         const subscribe = ["-t", topic, "-q", `${qos}`, "-C", "3", "-F", "%t %p %q %r"];
-        // Retained: it arrives however late the subscription is.
-        const first = run("mosquitto_pub", [...at, "-t", topic, "-q", `${qos}`, "-m", "first", "-r"]);
+        // Retained: it arrives however late the subscription is. Acknowledged: the broker has it before.
+        const first = run("mosquitto_pub", [...at, "-t", topic, "-q", `${Math.max(qos, 1)}`, "-m", "first", "-r"]);
         assert.equal(await first.ended, 0, first.said());
         const receives = run("mosquitto_sub", [...at, ...subscribe]);
         await until(
@@ -106,7 +106,8 @@ for (const version of VERSIONS) {
         assert.match(tries.said(), /not authori[sz]ed|bad user ?name or password/i);
       });
 
-      test.runIf(version === 5)("properties, and a question that mosquitto_rr asks", async () => {
+      if (version !== 5) return;
+      test("properties, and a question that mosquitto_rr asks", async () => {
         const { trial, at } = trialOf();
         const answers = await trial.connect("answers");
         await answers.subscribe([{ filter: trial.topic("question"), qos: 1 }]);

@@ -10,8 +10,5 @@ export const WILLS = "kills/wills/";
 
 export const STATE_FILTER = `${STATES}+/+`;
 
-/** Of the edge: all of them are readings, and tags name the topic. */
-export const SOURCES = [
-  { topic: "kills/{kind}/{device}", format: "json" },
-  { topic: "kills/{kind}/{device}/{slot}", format: "json" },
-] as const;
+/** Of the edge: tags name the topic. States are no readings, since a deletion has no payload. */
+export const SOURCES = [{ topic: "kills/{kind}/{device}", format: "json" }] as const;

@@ -135,7 +135,8 @@ class MqttJsConnection implements Connection {
   constructor(client: MqttClient, version: 4 | 5) {
     this.#client = client;
     this.#version = version;
-    client.on("message", (_topic, _payload, packet) => void this.messages.push(received(packet)));
+    // The topic is the one that an alias stands for; that of the packet may be empty.
+    client.on("message", (topic, _payload, packet) => void this.messages.push({ ...received(packet), topic }));
     client.on("connect", (packet: IConnackPacket) => {
       const assigned = packet.properties?.assignedClientIdentifier;
       this.connects += 1;

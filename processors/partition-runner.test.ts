@@ -125,6 +125,19 @@ test("a task that catches up saves its state on the way, and can be given away o
   expect((await published(log, 0)).windows).toEqual(expected.windows);
 });
 
+test("a task saves its state as soon as it has caught up, not only in its interval", async () => {
+  const random = seeded(2);
+  const log = createMemoryLog({ nowUs: () => 1000 });
+  for (let i = 0; i < 100; i++) {
+    await log.append({ subject: "readings.0", payload: encodeEntry(makeEntry(i, random)) });
+  }
+  const life = startTask(log, () => 1000, 600_000);
+  await life.ready;
+  await expect.poll(() => log.records.get("checkpoint.0")).toBeDefined();
+  await life.runner.stop();
+  await life.ended;
+});
+
 test("without rules over several devices nothing is forwarded, and a share writes nothing", async () => {
   let nowUs = 1000;
   const log = createMemoryLog({ nowUs: () => nowUs });

@@ -24,7 +24,7 @@ import type { ProcessorEvents } from "./events.ts";
 import { GroupForwarder } from "./group-forwarder.ts";
 import { Pace } from "./pace.ts";
 import { publishLedgers } from "./publish-ledgers.ts";
-import { NOTHING_SAVED, pauseAfter, type SaveTimes } from "./save-times.ts";
+import { NOTHING_SAVED, Saves, type SaveTimes } from "./saves.ts";
 import { TimeSlice } from "./time-slice.ts";
 import { WindowsPublisher } from "./windows-publisher.ts";
 
@@ -72,12 +72,11 @@ export class PartitionRunner {
   #onReady: (() => void) | undefined;
   /** Users of the step, one at a time: a batch, or a snapshot. */
   #turn: Promise<void> = Promise.resolve();
-  #saving: Promise<SaveTimes> = Promise.resolve(NOTHING_SAVED);
-  #saveTimer: NodeJS.Timeout | undefined;
+  readonly #saves: Saves;
   #failed: ((error: unknown) => void) | undefined;
 
   constructor(options: PartitionOptions) {
-    const { log, task, partitions, events } = options;
+    const { log, task, partitions, config, events } = options;
     this.#options = options;
     this.#input = taskInput(task, partitions);
     const table = new SeriesTable({ keepsSeries: false });
@@ -90,6 +89,11 @@ export class PartitionRunner {
       },
     });
     this.#checkpoints = new Checkpoints(log, task);
+    this.#saves = new Saves({
+      intervalMs: config.checkpoint / US_PER_MS,
+      save: () => this.#save(),
+      onFailed: (error) => this.#failed?.(error),
+    });
     const onSetAside = (sequence: number, error: unknown) => events.entrySetAside(task, sequence, error);
     this.#aside = new EntriesAside({ log, task, onSetAside });
     this.#alerts = new AlertsPublisher({ log, stream: this.#input.stream, onPublished: events.alertPublished });
@@ -134,17 +138,17 @@ export class PartitionRunner {
       this.#failed = reject;
     });
     const ticks = setInterval(() => this.#guard(this.#tick()), config.tick / US_PER_MS);
-    this.#saveIn(config.checkpoint / US_PER_MS);
+    this.#saves.start();
     try {
       await Promise.race([this.#consume(reader), failure]);
     } finally {
       clearInterval(ticks);
-      clearTimeout(this.#saveTimer);
+      this.#saves.stop();
       this.#failed = undefined;
       await reader.close();
     }
     if (!this.#stopped) throw new LogClosedError("the log ended");
-    await this.#save();
+    await this.#saves.save();
   }
 
   /**
@@ -159,7 +163,7 @@ export class PartitionRunner {
 
   /** Asks for the wanted rules if they are not in force. */
   async offerRules(): Promise<void> {
-    if (this.#sequence < this.#catchUpTo) return;
+    if (this.#isBehind) return;
     const wanted = wantedOf(this.#input, this.#options.rules(), this.#specs.length > 0);
     if (wanted === undefined || this.#step.version === wanted.version) {
       this.#onReady?.();
@@ -175,8 +179,17 @@ export class PartitionRunner {
   async #open(): Promise<LogReader> {
     const { log, task, events, config } = this.#options;
     const { stream, subjects } = this.#input;
-    await this.#aside.load();
-    const { checkpoint, problem } = await this.#checkpoints.load();
+    const onPublished = events.windowsPublished;
+    const { results_per_frame_max: resultsPerFrameMax } = config;
+    // At once: after a death, each question to the log is time without results.
+    const [{ checkpoint, problem }, windows, newest] = await Promise.all([
+      this.#checkpoints.load(),
+      WindowsPublisher.open({ log, task, resultsPerFrameMax, onPublished }),
+      newestSequence(log, stream, entrySubjects(this.#input)),
+      this.#aside.load(),
+    ]);
+    this.#windows = windows;
+    this.#catchUpTo = newest;
     if (problem) events.checkpointUnusable(task, problem);
     if (checkpoint) {
       const slice = new TimeSlice();
@@ -185,10 +198,6 @@ export class PartitionRunner {
       this.#savedSequence = checkpoint.sequence;
     }
     if (this.#forwarder?.mustOpen) await this.#forwarder.open();
-    const onPublished = events.windowsPublished;
-    const { results_per_frame_max: resultsPerFrameMax } = config;
-    this.#windows = await WindowsPublisher.open({ log, task, resultsPerFrameMax, onPublished });
-    this.#catchUpTo = await newestSequence(log, this.#input.stream, entrySubjects(this.#input));
     const from = { kind: "sequence", sequence: this.#sequence + 1 } as const;
     this.#reader = log.read({ stream, subjects, from });
     if (this.#stopped) await this.#reader.close();
@@ -212,7 +221,12 @@ export class PartitionRunner {
 
   /** While it catches up, a task that is given away leaves the rest of a batch to its next owner. */
   get #leaves(): boolean {
-    return this.#stopped && this.#sequence < this.#catchUpTo;
+    return this.#stopped && this.#isBehind;
+  }
+
+  /** Whether it still replays what was in the log when this life began. */
+  get #isBehind(): boolean {
+    return this.#sequence < this.#catchUpTo;
   }
 
   get #waiting(): number {
@@ -243,7 +257,7 @@ export class PartitionRunner {
   }
 
   get #isPaced(): boolean {
-    return this.#sequence < this.#catchUpTo && this.#forwarder?.forwards === true;
+    return this.#isBehind && this.#forwarder?.forwards === true;
   }
 
   #mustWait({ storedAtUs }: LogMessage): boolean {
@@ -294,7 +308,8 @@ export class PartitionRunner {
   }
 
   async #caughtUp(): Promise<void> {
-    if (this.#sequence < this.#catchUpTo) return;
+    if (this.#isBehind) return;
+    this.#saves.caughtUp();
     this.#pace?.caughtUp();
     await this.offerRules();
   }
@@ -309,7 +324,7 @@ export class PartitionRunner {
     if (!quiet) return;
     this.#nothingWaits();
     if (this.#ticking) return;
-    if (this.#sequence < this.#catchUpTo || this.#step.nextDueUs > clock.nowUs()) return;
+    if (this.#isBehind || this.#step.nextDueUs > clock.nowUs()) return;
     // One at a time: while the log is away, ticks must not pile up.
     this.#ticking = true;
     await log.append({ subject: this.#input.control, payload: encodeTick() });
@@ -319,28 +334,11 @@ export class PartitionRunner {
   /** The lag of the last batch must not stand while nothing comes. */
   #nothingWaits(): void {
     const { task, events, log } = this.#options;
-    if (this.#sequence < this.#catchUpTo || this.#waiting > 0 || !log.healthy()) return;
+    if (this.#isBehind || this.#waiting > 0 || !log.healthy()) return;
     events.figuresMoved(task, { lagUs: 0, keys: this.#step.keyCount });
   }
 
-  #saveIn(ms: number): void {
-    this.#saveTimer = setTimeout(() => this.#guard(this.#saveInTime()), ms);
-  }
-
-  async #saveInTime(): Promise<void> {
-    const times = await this.#save();
-    const checkpointMs = this.#options.config.checkpoint / US_PER_MS;
-    if (this.#failed !== undefined) this.#saveIn(pauseAfter(times, checkpointMs));
-  }
-
-  /** Saves the state, after any running save. */
   async #save(): Promise<SaveTimes> {
-    await this.#saving;
-    this.#saving = this.#saveNow();
-    return await this.#saving;
-  }
-
-  async #saveNow(): Promise<SaveTimes> {
     let frozenMs = 0;
     let sequence = this.#savedSequence;
     const state = await this.#inTurn(async () => {

@@ -134,11 +134,18 @@ class Processors {
       ...{ task, lease, config: this.#config, deps: this.#deps, events: this.#events },
       rules: () => this.#rules?.wanted(),
       look: () => this.#ownership.look(),
-      onReady: () => this.#check(),
+      onReady: () => {
+        this.#check();
+        // It may be given away now.
+        void this.#ownership.look();
+      },
     });
     this.#lives.add(life);
     life.start();
     return {
+      get ready() {
+        return life.ready;
+      },
       stop: async () => {
         await life.stop();
         this.#lives.delete(life);

@@ -45,6 +45,8 @@ export interface OwnershipOptions {
 
 /** The work on one task. */
 export interface Work {
+  /** Whether it has caught up with the log. */
+  readonly ready: boolean;
   /** Resolves when the work has ended and its state is saved; after a lost lease it ends without saving. */
   stop(): Promise<void>;
 }
@@ -61,6 +63,7 @@ export interface OwnershipEvents {
 
 interface Held {
   readonly work: Work;
+  readonly sinceMs: number;
   state: "working" | "ending" | "finished";
   lost: boolean;
 }
@@ -206,7 +209,8 @@ export class Ownership {
     this.#watched.observe(read, this.#id, readAtMs);
     this.#record = read;
     this.#endLost();
-    const next = this.#next(read);
+    const finished = [...this.#held].filter(([, { state }]) => state === "finished").map(([task]) => task);
+    const next = this.#next(read, new Set(finished));
     if (next.changed || readAtMs >= this.#beatDueMs || !this.leaseOpen) {
       try {
         await log.records.set(OWNERS_RECORD, encodeOwners(next.record), stored?.revision ?? 0);
@@ -218,16 +222,15 @@ export class Ownership {
       // Timed from before the write: the others start to wait later.
       this.#leaseEndMs = readAtMs + this.#options.leaseMs;
       this.#beatDueMs = readAtMs + this.#beatMs();
-      this.#wrote(next);
+      this.#wrote(next, finished);
     }
     this.#beginAndFinish();
     return true;
   }
 
-  #next(read: OwnersRecord): NextOwners {
+  #next(read: OwnersRecord, finished: ReadonlySet<number>): NextOwners {
     const { space, processes } = this.#options;
     const dead = this.#watched.dead();
-    const finished = new Set([...this.#held].filter(([, { state }]) => state === "finished").map(([task]) => task));
     if (this.#leaving !== undefined && finished.size === this.#held.size) {
       return { record: withoutMember(read, this.#id), taken: [], lost: [], changed: true };
     }
@@ -237,12 +240,12 @@ export class Ownership {
     return nextOwners(read, { ...mine, dead, finished, busy }, space);
   }
 
-  #wrote(next: NextOwners): void {
+  /** `given`: the tasks that the record gives back; others may have finished since it was written. */
+  #wrote(next: NextOwners, given: readonly number[]): void {
     const { log, events } = this.#options;
     this.#record = next.record;
     this.#joined = true;
-    for (const [task, { state }] of this.#held) {
-      if (state !== "finished") continue;
+    for (const task of given) {
       this.#held.delete(task);
       events.taskReleased(task);
     }
@@ -274,7 +277,7 @@ export class Ownership {
   }
 
   #beginAndFinish(): void {
-    const { space, events, begin } = this.#options;
+    const { space, events, begin, time } = this.#options;
     if (this.#leaving === undefined) {
       for (const task of tasksOf(this.#record, this.#id, space)) {
         if (this.#held.has(task) || this.#endingLost.has(task)) continue;
@@ -283,17 +286,26 @@ export class Ownership {
             task,
             this.#leaseOf(() => held.lost),
           ),
+          sinceMs: time.nowMs(),
           state: "working",
           lost: false,
         };
         this.#held.set(task, held);
       }
-      const working = [...this.#held].filter(([, { state }]) => state === "working").map(([task]) => task);
+      const working = [...this.#held].flatMap(([task, held]) =>
+        held.state === "working" ? [{ task, movable: this.#isMovable(held) }] : [],
+      );
       for (const task of surplusOf(this.#record, this.#id, working, space)) {
         void this.#finish(task).then(() => this.look());
       }
     }
     events.tasksOwned(this.#held.size);
+  }
+
+  /** A task that catches up stays for a while: its results would be later if another had to start it again. */
+  #isMovable({ work, sinceMs }: Held): boolean {
+    const { time, leaseMs } = this.#options;
+    return work.ready || time.nowMs() - sinceMs > leaseMs;
   }
 
   /** Ends work on a task, so that the next round gives it back. */

@@ -64,6 +64,8 @@ interface MachineOptions {
   readonly name?: string;
   /** Members on the same host see each other's processes. Default: it is alone. */
   readonly host?: string;
+  /** Work on a task catches up within this. Default: at once. */
+  readonly catchUpMsMax?: number;
 }
 
 /** A process with one member, which can be paused and can die. */
@@ -78,7 +80,7 @@ export class Machine {
   #missed: (() => void)[] = [];
 
   constructor(world: World, options: MachineOptions) {
-    const { id, leaseMs, space, name, host } = options;
+    const { id, leaseMs, space, name, host, catchUpMsMax = 0 } = options;
     this.id = id;
     this.name = name;
     this.#world = world;
@@ -100,7 +102,7 @@ export class Machine {
         },
       },
       random: world.random,
-      begin: (task, lease) => this.#begin(task, lease),
+      begin: (task, lease) => this.#begin(task, lease, world.between(0, catchUpMsMax)),
       onLook: () => {},
       events: {
         tasksTaken: (tasks, fromLost) => this.said.push(`taken ${tasks.join(" ")}, ${fromLost} from lost`),
@@ -153,11 +155,21 @@ export class Machine {
     else if (this.state !== "gone") call();
   }
 
-  #begin(task: number, lease: Lease) {
+  #begin(task: number, lease: Lease, catchUpMs: number) {
     const work = { task, lease };
     this.working.add(work);
     let stopped: Promise<void> | undefined;
+    let ready = false;
+    this.#world.after(catchUpMs, () =>
+      this.#run(() => {
+        ready = true;
+        void this.ownership.look();
+      }),
+    );
     return {
+      get ready() {
+        return ready;
+      },
       stop: () => {
         stopped ??= new Promise((resolve) => {
           this.#world.after(this.#world.between(0, 400), () =>

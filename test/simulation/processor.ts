@@ -128,6 +128,7 @@ class TaskLife {
   readonly #options: TaskLifeOptions;
   #runner: PartitionRunner | undefined;
   #stopped = false;
+  ready = false;
   #wake = () => {};
   #ended: Promise<void> = Promise.resolve();
 
@@ -158,8 +159,11 @@ class TaskLife {
       try {
         await this.#runner.run(() => {
           retryMs = RETRY_MS_MIN;
+          this.ready = true;
+          void look();
         });
       } catch (error) {
+        this.ready = false;
         if (error instanceof ConflictError) {
           onConflict();
           await look();

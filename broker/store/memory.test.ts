@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MemoryDisk, MemoryStore } from "./memory.ts";
 import { describeStoreContract } from "./testing/store-contract.ts";
-import { copyFor, LIMITS, listed, message, RecordedEvents, readAll } from "./testing/store-kit.ts";
+import { copyFor, LIMITS, listed, message, NOW_US, RecordedEvents, readAll } from "./testing/store-kit.ts";
 import { TransientSession } from "./transient-session.ts";
 
 describeStoreContract("memory", async () => {
@@ -10,7 +10,7 @@ describeStoreContract("memory", async () => {
     async open({ edge = "edge-1", limits = {} } = {}) {
       const all = { ...LIMITS, ...limits };
       disk ??= new MemoryDisk(all);
-      const store = new MemoryStore({ edge, limits: all, disk });
+      const store = new MemoryStore({ edge, limits: all, disk, nowUs: () => NOW_US });
       const events = new RecordedEvents();
       await store.start(events);
       return { store, events };

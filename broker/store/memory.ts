@@ -1,9 +1,9 @@
+import { isExpired } from "./expiry.ts";
 import { MemoryQueue, QueueView } from "./memory-queue.ts";
 import {
   type ClaimedSession,
   type Copy,
   type Message,
-  NEVER_EXPIRES,
   type RetainedMessages,
   type SessionDrop,
   type SessionRecord,
@@ -16,8 +16,6 @@ import {
 } from "./port.ts";
 import { RetainedTree } from "./retained-tree.ts";
 import { MemoryIncomingIds } from "./transient-session.ts";
-
-const US_PER_S = 1_000_000;
 
 interface Stored {
   record: SessionRecord;
@@ -41,6 +39,7 @@ export interface MemoryStoreOptions {
   readonly limits: StoreLimits;
   /** The id of this edge. */
   readonly edge: string;
+  readonly nowUs: () => number;
   /** Default: one of its own. */
   readonly disk?: MemoryDisk;
 }
@@ -49,19 +48,27 @@ export interface MemoryStoreOptions {
 export class MemoryStore implements SessionStore {
   readonly #limits: StoreLimits;
   readonly #edge: string;
+  readonly #nowUs: () => number;
   readonly #disk: MemoryDisk;
   #events: StoreEvents | undefined;
   #queuedBytes = 0;
 
-  constructor({ limits, edge, disk = new MemoryDisk(limits) }: MemoryStoreOptions) {
+  constructor({ limits, edge, nowUs, disk = new MemoryDisk(limits) }: MemoryStoreOptions) {
     this.#limits = limits;
     this.#edge = edge;
+    this.#nowUs = nowUs;
     this.#disk = disk;
   }
 
   async start(events: StoreEvents): Promise<void> {
     this.#events = events;
     this.#disk.stores.add(events);
+    for (const stored of this.#disk.sessions.values()) {
+      const { edge, ...record } = stored.record;
+      if (edge !== this.#edge) continue;
+      void stored.queue.view?.close();
+      stored.record = { ...record, awayAtUs: record.awayAtUs ?? this.#nowUs() };
+    }
   }
 
   async stop(): Promise<void> {
@@ -225,10 +232,4 @@ export class MemoryStore implements SessionStore {
     if (dropped) this.#events?.onQueuedDropped(clientId, 1);
     return dropped;
   }
-}
-
-/** Whether the client left the session longer ago than it lasts. One with a will must wait: see `SessionStore.expire`. */
-export function isExpired({ awayAtUs, expirySeconds, will }: SessionRecord, nowUs: number): boolean {
-  if (awayAtUs === undefined || will !== undefined || expirySeconds === NEVER_EXPIRES) return false;
-  return awayAtUs + expirySeconds * US_PER_S <= nowUs;
 }

@@ -8,7 +8,10 @@
  * packet id of a delivery follows from its ordinal. A message that is dropped or expires keeps its ordinal.
  */
 export interface SessionStore {
-  /** Reads everything that is stored, then follows the changes of other edges. Call before anything else. */
+  /**
+   * Reads everything that is stored, then follows the changes of other edges. Call before anything else. Sessions that
+   * had a client at this edge when it ended are without one, and their client left them now.
+   */
   start(events: StoreEvents): Promise<void>;
   /** Saves the progress of all queues, and stops. What still waits for the log rejects with `StoreClosedError`. */
   stop(): Promise<void>;
@@ -18,7 +21,8 @@ export interface SessionStore {
   /**
    * This edge owns the session from now on, by compare-and-set: its earlier owner, here or at another edge, gets
    * `onTaken`, and its `SessionQueue` and `IncomingIds` save nothing any more. Creates the session if there is none.
-   * A `cleanStart` deletes the old one first, with its queue.
+   * A `cleanStart` deletes the old one first, with its queue. Rejects with `TakenOverError` when a newer claim came
+   * before this one was through; `onTaken` is not called for it then.
    */
   claim(clientId: string, wish: SessionWish): Promise<ClaimedSession>;
   /**
@@ -31,7 +35,8 @@ export interface SessionStore {
   /**
    * Puts copies into the queues of persistent sessions, connected or not, here or at other edges. Resolves once all
    * are safe: after that, no crash loses one. Copies of one session keep the order of the calls. Copies for a session
-   * that does not exist are ignored: it was deleted while the message was on its way.
+   * that does not exist are ignored: it was deleted while the message was on its way. Rejects with `TooLargeError`
+   * (of the log) when the message does not fit a message of the log.
    */
   enqueue(message: Message, copies: readonly Copy[]): Promise<void>;
   /**

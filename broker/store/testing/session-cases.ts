@@ -5,6 +5,7 @@ import {
   copyFor,
   listed,
   message,
+  NOW_US,
   POLL,
   RICH,
   readAll,
@@ -27,8 +28,9 @@ export function describeSessions(harness: () => StoreHarness): void {
       expect(record).toMatchObject({ clientId: "c", user: "ada", subscriptions: [], edge: "edge-1", will });
       const plain: Subscription = { ...SUBSCRIPTION, filter: "", qos: 0, noLocal: false, retainHandling: 0 };
       const { identifier: _, ...bare } = plain;
+      const { edge: _edge, ...left } = record;
       const saved: SessionRecord = {
-        ...record,
+        ...left,
         subscriptions: [SUBSCRIPTION, bare],
         awayAtUs: 1_700_000_000_000_003,
       };
@@ -105,6 +107,17 @@ export function describeSessions(harness: () => StoreHarness): void {
         await second.enqueue(message("new"), [copyFor(id)]);
         await expect.poll(async () => listed(await readAll(queue)), POLL).toEqual(["0 new"]);
       }
+    });
+
+    test("are left by their clients when their edge ends", async () => {
+      const { store } = await harness().open();
+      const { record } = await store.claim("c", WISH);
+      const other = await harness().open({ edge: "edge-2" });
+      await other.store.claim("elsewhere", WISH);
+      const { store: second } = await again(harness(), store, "crash");
+      const { edge: _edge, ...left } = record;
+      expect(second.session("c")).toEqual({ ...left, awayAtUs: NOW_US });
+      expect(second.session("elsewhere")).toMatchObject({ edge: "edge-2" });
     });
 
     test("expire after their client left, and keep a will until it is published", async () => {

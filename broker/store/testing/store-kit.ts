@@ -56,6 +56,9 @@ export const SUBSCRIPTION: Subscription = {
   identifier: 268_435_455,
 };
 
+/** The clock of all stores. */
+export const NOW_US = 1_700_000_000_000_000;
+
 export interface OpenStore {
   readonly store: SessionStore;
   readonly events: RecordedEvents;

@@ -57,7 +57,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     onEvicted: (address) => events.connectionDropped("silent-connection", "", address),
   });
   const nowUs = () => clock.nowUs();
-  const store = new MemoryStore({ limits: storeLimits(config), edge: "memory" });
+  const store = new MemoryStore({ limits: storeLimits(config), edge: "memory", nowUs });
   edge = new MqttEdge({ config, anonymous, users, checks, events, gate, store, newcomers, nowMs, nowUs });
   const { links } = edge;
   const { connect_timeout, drain_timeout } = config.limits;

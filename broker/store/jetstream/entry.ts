@@ -1,5 +1,5 @@
 import type { SessionRecord } from "../port.ts";
-import type { OwnedQueue } from "./owned-queue.ts";
+import type { LoadedProgress } from "./queue-deps.ts";
 
 /** All that an edge knows of a session. Without a record, it is deleted. */
 export interface Entry {
@@ -22,9 +22,19 @@ export interface Entry {
   /** Of those arrived, what is finished. */
   readonly finished: Amount;
   /** While this edge owns it. */
-  queue: OwnedQueue | undefined;
+  queue: LiveQueue | undefined;
   /** Ends when the operations so far have. */
   busy: Promise<unknown>;
+}
+
+/** A queue that this edge owns: see `OwnedQueue`. */
+export interface LiveQueue {
+  readonly epoch: number;
+  pushed(sequence: number, payload: Uint8Array, before: number): void;
+  trim(most: Amount): Promise<number>;
+  detach(): Promise<LoadedProgress>;
+  taken(): void;
+  close(): Promise<void>;
 }
 
 /** Of messages in queues. */

@@ -17,7 +17,7 @@ import {
   type StoreLimits,
   TakenOverError,
 } from "../port.ts";
-import { type Amount, type Entry, exclusively } from "./entry.ts";
+import { type Amount, type Entry, exclusively, type LiveQueue } from "./entry.ts";
 import { OwnedIncomingIds } from "./incoming-ids.ts";
 import { NewestWriter } from "./newest-writer.ts";
 import { Outbox } from "./outbox.ts";
@@ -59,7 +59,7 @@ export class JetStreamStore implements SessionStore {
   readonly #retained: RetainedLog;
   readonly #queueDeps: QueueDeps;
   /** Queues whose claims are through. */
-  readonly #claimed = new WeakSet<OwnedQueue>();
+  readonly #claimed = new WeakSet<LiveQueue>();
   #events: StoreEvents | undefined;
 
   constructor(options: JetStreamStoreOptions) {
@@ -186,7 +186,7 @@ export class JetStreamStore implements SessionStore {
     return entry?.record === undefined ? undefined : entry;
   }
 
-  /** Whoever had the session before, this edge has it once this resolves, to the earlier state. */
+  /** This edge has the session once this resolves, to the earlier state, no matter which edge had it before. */
   async #writeClaim(entry: Entry, { user, cleanStart, expirySeconds, will }: SessionWish) {
     for (;;) {
       const { record: before, incarnation } = entry;

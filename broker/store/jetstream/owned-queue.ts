@@ -6,7 +6,7 @@ import { type QueuedMessage, type SessionQueue, TakenOverError } from "../port.t
 import type { Progress } from "../progress.ts";
 import { originKey } from "../tokens.ts";
 import { readBacklog } from "./backlog.ts";
-import { type Amount, type Entry, waitingOf } from "./entry.ts";
+import { type Amount, type Entry, type LiveQueue, waitingOf } from "./entry.ts";
 import { FramePurge } from "./frame-purge.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import type { LoadedProgress, QueueDeps } from "./queue-deps.ts";
@@ -31,7 +31,7 @@ interface Ahead extends QueuedMessage {
  * A session's queue in the log, with its progress, while this edge owns it. Frames come from the follower as long as
  * the connection reads them; one that is slow, or that comes back to a long queue, reads them from the log.
  */
-export class OwnedQueue implements SessionQueue {
+export class OwnedQueue implements SessionQueue, LiveQueue {
   readonly #entry: Entry;
   readonly #deps: QueueDeps;
   readonly epoch: number;

@@ -12,6 +12,7 @@ export const RETRYABLE_REASONS: readonly string[] = [
   "too-large",
   "too-many-devices",
   "too-many-series",
+  "unknown-schema",
   "reading-failed",
 ];
 

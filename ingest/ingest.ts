@@ -13,6 +13,7 @@ import { FrameBatcher } from "./frames/frame-batcher.ts";
 import { type KeptLetter, MessageLane } from "./frames/message-lane.ts";
 import { answerSchemas } from "./schemas/registry/registry-service.ts";
 import { SchemaRecords } from "./schemas/registry/schema-records.ts";
+import { SchemaReader } from "./schemas/use/schema-reader.ts";
 import { TopicRoutes } from "./sources/topic-routes.ts";
 
 export interface Ingest extends Service, PublishGate {}
@@ -36,7 +37,12 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   const { log, clock, logger, metrics, partitions } = deps;
   const events = createIngestEvents(logger, metrics);
   const ledger = new DeviceLedger(LEDGER_DEVICES_MAX);
-  const routes = new TopicRoutes({ sources: config.sources, partitions, limits: config.limits, ledger });
+  const schemaRecords = new SchemaRecords(log.records);
+  const schemas = new SchemaReader(schemaRecords);
+  const routes = new TopicRoutes({
+    ...{ sources: config.sources, partitions, limits: config.limits, ledger },
+    shared: { schemas },
+  });
   const letters = new LetterWriter(log, events);
   const limits = {
     aheadUsMax: config.clock.max_ahead,
@@ -63,8 +69,8 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   });
   const accept: PublishGate["accept"] = (message, done) => gate.accept(message, done);
   const stopLedger = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
-  const schemas = new SchemaRecords(log.records);
-  const stopSchemas = answerSchemas(log, { records: schemas, onRefused: events.registryRefused });
+  const stopSchemas = answerSchemas(log, { records: schemaRecords, onRefused: events.registryRefused });
+  const stopFollowing = schemas.follow(log, events.registryRefused);
   const stopCounting = reportKeptLetters(log, events);
   const retries = answerRetries({
     log,
@@ -86,6 +92,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
       stopLedger();
       stopCounting();
       stopSchemas();
+      stopFollowing();
     },
   };
 }

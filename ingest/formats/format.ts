@@ -10,10 +10,13 @@ export interface PayloadProblem {
     | "too-large"
     | "too-many-devices"
     | "too-many-series"
+    | "unknown-schema"
     | "reading-failed";
   readonly detail: string;
   /** The first bad byte, if known. */
   readonly position?: number;
+  /** What the payload needs is being loaded: read it again after this. */
+  readonly until?: Promise<unknown>;
 }
 
 /** How much one message may hold. */
@@ -70,11 +73,35 @@ export interface SampledMessage {
   readonly receivedAtUs: number;
 }
 
+/** The schema that a source names. */
+export interface SchemaUse {
+  readonly subject: string;
+  /** Which version the readings are of; the newest by default. */
+  readonly version?: number | undefined;
+  /** The message of a .proto file. */
+  readonly message?: string | undefined;
+  /** Whether payloads begin with a zero byte and the id of their schema. */
+  readonly header: "auto" | "none";
+}
+
+/** Reads payloads by a schema. */
+export interface SchemaParsers {
+  parser(use: SchemaUse, type: "AVRO" | "JSON" | "PROTOBUF", options: SchemaOptions): Parse;
+}
+
+export interface SchemaOptions {
+  readonly nestingMax: number;
+  /** Whole numbers that a double cannot hold become bigint. */
+  readonly isExact: boolean;
+}
+
 /** What a format gets for one source. */
 export interface FormatContext {
   readonly limits: PayloadLimits;
   /** The output of the format's `options`. */
   readonly options: unknown;
+  readonly schema?: SchemaUse | undefined;
+  readonly schemas?: SchemaParsers | undefined;
 }
 
 /**
@@ -93,6 +120,8 @@ export type Format = {
   readonly needsMetric: boolean;
   /** Settings, all with defaults, for formats that have any: `format: { csv: { separator: ";" } }`. */
   readonly options?: z.ZodObject;
+  /** Whether a source can name a `schema`, or must. */
+  readonly schema?: "optional" | "needed";
 } & (
   | {
       readonly kind: "tree";

@@ -1,6 +1,8 @@
 import { encode as msgpackOf } from "@msgpack/msgpack";
+import avsc from "avsc";
 import { Encoder } from "cbor-x";
 import fc from "fast-check";
+import protobuf from "protobufjs";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { ReadingValue } from "../../domain/reading.ts";
@@ -8,6 +10,7 @@ import { msOf, WORST_MS_MAX, WORST_TEXTS } from "../../test/worst-texts.ts";
 import { ingestConfigSchema } from "../common/config.ts";
 import { hasControlCharacter } from "../names/names.ts";
 import { decoder, decodeWith, STRICT_RULES, type TestRules } from "../testing/decode-with.ts";
+import { schemasWith } from "../testing/schemas-with.ts";
 import type { Format } from "./format.ts";
 import { FORMATS, FORMATS_DOC, type FormatName, formatOf, schemaOf } from "./formats.ts";
 
@@ -46,6 +49,40 @@ function senmlField(value: ReadingValue): string {
   if (typeof value === "number") return "v";
   return typeof value === "boolean" ? "vb" : "vs";
 }
+
+const AVRO_SCHEMA = {
+  type: "array",
+  items: {
+    type: "record",
+    name: "Suite",
+    fields: [
+      { name: "metric", type: ["null", "double", "boolean", "string"] },
+      { name: "ts", type: ["null", "long", "string"] },
+    ],
+  },
+} as const;
+const avroType = avsc.Type.forSchema(AVRO_SCHEMA as unknown as avsc.Schema);
+
+function avroOf(rows: readonly object[]): Buffer {
+  const withAll = rows.map((row) => ({ ts: null, ...row }));
+  return Buffer.concat([Buffer.from([0, 0, 0, 0, 1]), avroType.toBuffer(withAll)]);
+}
+
+const PROTO_SCHEMA = `syntax = "proto3"; import "google/protobuf/struct.proto";
+message Suite { google.protobuf.Value metric = 1; google.protobuf.Value ts = 2; }`;
+const protoRoot = protobuf.parse(PROTO_SCHEMA, new protobuf.Root()).root;
+protoRoot.addJSON(protobuf.common.get("google/protobuf/struct.proto")?.nested ?? {});
+const protoType = protoRoot.lookupType("Suite");
+
+function protoValue(value: ReadingValue): object {
+  if (typeof value === "number") return { numberValue: value };
+  return typeof value === "boolean" ? { boolValue: value } : { stringValue: value };
+}
+
+const SHARED = await schemasWith([
+  { subject: "suite-avro", schemaType: "AVRO", schema: JSON.stringify(AVRO_SCHEMA) },
+  { subject: "suite-protobuf", schemaType: "PROTOBUF", schema: PROTO_SCHEMA },
+]);
 
 /** A format without samples does not compile. */
 const SAMPLES: Readonly<Record<FormatName, Samples>> = {
@@ -102,6 +139,20 @@ const SAMPLES: Readonly<Record<FormatName, Samples>> = {
     many: (readings) => `metric\n${"1\n".repeat(readings)}`,
     bad: ['metric\n"1', "metric,metric\n1,2\n", "metric,ts\n1,2,3\n"],
   },
+  avro: {
+    payloadOf: (value, atUs) => avroOf([timed(value, atUs)]),
+    many: (readings) => avroOf(rowsOf(readings)),
+    source: { schema: "suite-avro" },
+    bad: ["", "5", '{"metric": 1}', Buffer.from("00000000010202", "hex"), Buffer.from("00000000010000", "hex")],
+  },
+  protobuf: {
+    payloadOf(value, atUs) {
+      const fields = { metric: protoValue(value), ...(atUs === undefined ? {} : { ts: protoValue(atUs) }) };
+      return protoType.encode(protoType.fromObject(fields)).finish();
+    },
+    source: { schema: "suite-protobuf" },
+    bad: ["5", '{"metric": 1}', Buffer.from("0a09", "hex"), Buffer.from("0801", "hex")],
+  },
 };
 
 const LIMITS: TestRules = { ...STRICT_RULES, textBytesMax: 4_096, nameBytesMax: 256 };
@@ -111,7 +162,7 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
   const samples = SAMPLES[name as FormatName];
   const { metric = "metric", read = (value) => value } = samples;
   const source = { ...LIMITS.source, ...samples.source };
-  const decode = decoder(format, { ...LIMITS, source }, format.options?.parse({}));
+  const decode = decoder(format, { ...LIMITS, source }, format.options?.parse({}), SHARED);
 
   function expectHarmless(payload: string | Uint8Array): void {
     const { readings, problem } = decodeWith(decode, payload);
@@ -126,7 +177,13 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
   }
 
   test("decodes the example of its reference", () => {
-    const plain = decoder(format, LIMITS, format.options?.parse({}));
+    const schema = samples.source?.schema;
+    const plain = decoder(
+      format,
+      schema === undefined ? LIMITS : { ...LIMITS, source },
+      format.options?.parse({}),
+      SHARED,
+    );
     const { readings, problem } = decodeWith(plain, format.example.payload);
     expect(problem).toBeUndefined();
     expect(readings.map(([metric, value]) => [metric, value])).toEqual(format.example.readings);
@@ -164,7 +221,7 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
 
   test("reads only wanted metrics", () => {
     const unwanted = { ...LIMITS, source: { ...source, metrics: `!${metric}` } };
-    const other = decoder(format, unwanted, format.options?.parse({}));
+    const other = decoder(format, unwanted, format.options?.parse({}), SHARED);
     expect(decodeWith(other, samples.payloadOf(1))).toEqual({ readings: [], problem: undefined });
   });
 
@@ -236,8 +293,10 @@ describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) =
   test("is in the reference of weir.yaml, which accepts it", () => {
     expect(FORMATS_DOC).toContain(`\`${name}\`: ${format.doc}`);
     const topic = format.needsMetric ? "a/{device}/{metric}" : "a/{device}/+";
-    expect(ingestConfigSchema.parse({ sources: [{ topic, format: name }] }).sources).toMatchObject([{ format: name }]);
-    const withoutMetric = ingestConfigSchema.safeParse({ sources: [{ topic: "a/{device}", format: name }] });
+    const schema = samples.source?.schema;
+    const source = { format: name, ...(schema === undefined ? {} : { schema }) };
+    expect(ingestConfigSchema.parse({ sources: [{ topic, ...source }] }).sources).toMatchObject([{ format: name }]);
+    const withoutMetric = ingestConfigSchema.safeParse({ sources: [{ topic: "a/{device}", ...source }] });
     expect(withoutMetric.success).toBe(!format.needsMetric);
   });
 });

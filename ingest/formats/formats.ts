@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { keysOf } from "../../domain/keys-of.ts";
+import { AVRO_FORMAT, PROTOBUF_FORMAT } from "./by-schema.ts";
 import { CBOR_FORMAT } from "./cbor.ts";
 import { CSV_FORMAT } from "./csv.ts";
 import type { Format } from "./format.ts";
@@ -23,6 +24,8 @@ export const FORMATS = {
   senml: SENML_FORMAT,
   "line-protocol": LINE_PROTOCOL_FORMAT,
   csv: CSV_FORMAT,
+  avro: AVRO_FORMAT,
+  protobuf: PROTOBUF_FORMAT,
 } as const satisfies Readonly<Record<string, Format>>;
 
 export type FormatName = keyof typeof FORMATS;

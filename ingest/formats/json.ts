@@ -1,3 +1,4 @@
+import { parserBySchema } from "./by-schema.ts";
 import type { Format } from "./format.ts";
 import { parseExactJson, parseJson } from "./payload-text.ts";
 
@@ -13,6 +14,7 @@ export const JSON_FORMAT = {
     ],
   },
   needsMetric: false,
-  parser: () => parseJson,
-  exactParser: () => parseExactJson,
+  schema: "optional",
+  parser: (context) => parserBySchema(context, "JSON", false) ?? parseJson,
+  exactParser: (context) => parserBySchema(context, "JSON", true) ?? parseExactJson,
 } as const satisfies Format;

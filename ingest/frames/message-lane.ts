@@ -3,7 +3,7 @@ import type { IngestEvents } from "../common/events.ts";
 import type { LetterProblem, LetterWriter } from "../dead-letters/letter-writer.ts";
 import type { Route, RouteProblem, TopicRoutes } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
-import { type ClockLimits, MessageReader, readingFailed } from "./message-reader.ts";
+import { type ClockLimits, type MessageProblem, MessageReader, readingFailed } from "./message-reader.ts";
 
 export interface MessageLaneOptions {
   readonly routes: TopicRoutes;
@@ -30,6 +30,7 @@ export class MessageLane {
   readonly #letters: LetterWriter;
   readonly #events: IngestEvents;
   readonly #reader: MessageReader;
+  readonly #waiting = new Set<Promise<void>>();
 
   constructor({ routes, batcher, letters, events, limits }: MessageLaneOptions) {
     this.#routes = routes;
@@ -51,20 +52,45 @@ export class MessageLane {
       return;
     }
     const route = this.#routeOf(message);
-    if ("problem" in route) {
-      const problem: LetterProblem = { reason: route.problem, detail: route.detail };
-      this.#letters.keep(message, problem, (error, letter) => done(error, 0, named(letter, problem)), retryOf);
+    if ("problem" in route) this.#refuse(message, route, { done, retryOf });
+    else this.#read(message, route, { done, retryOf });
+  }
+
+  #refuse(message: InboundMessage, { problem: reason, detail }: RouteProblem, { done, retryOf }: Taking): void {
+    const problem: LetterProblem = { reason, detail };
+    this.#letters.keep(message, problem, (error, letter) => done(error, 0, named(letter, problem)), retryOf);
+  }
+
+  #read(message: InboundMessage, route: Route, taking: Taking): void {
+    const { done, retryOf } = taking;
+    const outcome = this.#reader.read(message, route);
+    if (typeof outcome === "object" && outcome.until !== undefined && !taking.hasWaited) {
+      this.#readAfter(outcome.until, message, taking);
       return;
     }
-    const outcome = this.#reader.read(message, route);
     for (const { counts } of this.#reader.devices) counts.messages++;
     if (outcome === "ignored") this.#drop(outcome, done);
-    else if (outcome !== undefined) this.#keepLetter({ message, problem: outcome, retryOf }, done);
+    else if (outcome !== undefined) this.#keepLetter({ message, problem: letterProblem(outcome), retryOf }, done);
     else if (this.#reader.count > 0) this.#store(done);
     else {
       for (const { counts } of this.#reader.devices) counts.dropped++;
       this.#drop("no-readings", done);
     }
+  }
+
+  /** The message waits for what is being loaded; its client and the broker bound how many do. */
+  #readAfter(until: Promise<unknown>, message: InboundMessage, taking: Taking): void {
+    // The payload may be a view of a buffer that is reused.
+    const kept = { ...message, payload: new Uint8Array(message.payload) };
+    const read: Promise<void> = until
+      .catch(() => undefined)
+      .then(() => {
+        const route = this.#routeOf(kept);
+        if ("problem" in route) this.#refuse(kept, route, taking);
+        else this.#read(kept, route, { ...taking, hasWaited: true });
+      })
+      .finally(() => this.#waiting.delete(read));
+    this.#waiting.add(read);
   }
 
   #drop(reason: string, done: OnTaken): void {
@@ -74,6 +100,7 @@ export class MessageLane {
 
   /** Sends the open frames, and resolves when everything is in the log. */
   async drain(): Promise<void> {
+    while (this.#waiting.size > 0) await Promise.all(this.#waiting);
     await this.#batcher.drain();
   }
 
@@ -112,6 +139,16 @@ export class MessageLane {
     const settle = partitions.length === 1 ? onKept : afterAll(partitions.length, onKept);
     for (const partition of partitions) this.#batcher.close(partition, settle);
   }
+}
+
+function letterProblem({ reason, detail, position }: MessageProblem): LetterProblem {
+  return { reason, detail, ...(position === undefined ? {} : { position }) };
+}
+
+interface Taking {
+  readonly done: OnTaken;
+  readonly retryOf: number | undefined;
+  readonly hasWaited?: boolean;
 }
 
 interface FailedMessage {

@@ -15,6 +15,8 @@ export interface MessageProblem {
   readonly reason: PayloadProblem["reason"] | "unknown-topic" | "too-many-devices";
   readonly detail: string;
   readonly position?: number;
+  /** Read the message again after this. */
+  readonly until?: Promise<unknown>;
 }
 
 /** When a device's clock is wrong. */

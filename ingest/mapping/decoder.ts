@@ -1,8 +1,9 @@
-import type { Parse, PayloadLimits } from "../formats/format.ts";
+import type { FormatContext, Parse, PayloadLimits, SchemaUse } from "../formats/format.ts";
 import type { Walk } from "./fields.ts";
 import { readFields, readValue } from "./plain.ts";
 import type { Decode, Decoded, MappedMessage, Readings } from "./rules.ts";
 import { SampleMapping } from "./sample-mapping.ts";
+import type { SourceConfig } from "./source-fields.ts";
 import type { SourcePlan } from "./source-plan.ts";
 import { TreeMapping } from "./tree-mapping.ts";
 
@@ -10,9 +11,9 @@ import { TreeMapping } from "./tree-mapping.ts";
 type ReadTree = (tree: unknown, message: MappedMessage, walk: Walk) => Decoded;
 
 /** Decodes the messages of one source. */
-export function decoderOf(plan: SourcePlan, limits: PayloadLimits): Decode {
+export function decoderOf(plan: SourcePlan, limits: PayloadLimits, shared: SharedState = {}): Decode {
   const { entry, options } = plan.format;
-  const context = { limits, options };
+  const context = { limits, options, schema: schemaOf(plan.config), ...shared };
   if (entry.kind === "samples") {
     if (plan.config.ignore) return ignoring(plan, () => ({}));
     const read = entry.reader(context);
@@ -22,6 +23,13 @@ export function decoderOf(plan: SourcePlan, limits: PayloadLimits): Decode {
   const parse = entry.parser(context);
   if (plan.config.ignore) return ignoring(plan, parse);
   return treeDecoder(plan, readerOf(plan, entry.valueField), { parse, exactly: entry.exactParser?.(context) });
+}
+
+/** What the sources share. */
+export type SharedState = Pick<FormatContext, "schemas">;
+
+function schemaOf({ schema }: SourceConfig): SchemaUse | undefined {
+  return typeof schema === "string" ? { subject: schema, header: "auto" } : schema;
 }
 
 function readerOf(plan: SourcePlan, field: string | undefined): ReadTree {

@@ -113,6 +113,27 @@ const numbers = z.strictObject({
   units: z.boolean().default(false).describe("A unit may follow the number, as in `49.98 Hz`. It is left out."),
 });
 
+const schemaSetting = z.union([
+  fixedName,
+  z.strictObject({
+    subject: fixedName.describe("The schema's subject in the registry."),
+    version: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("The version that readings are of; devices may send others. Left out: the newest."),
+    message: fixedName
+      .optional()
+      .describe("The message of a .proto file. Left out: its first, or the one that the payload names."),
+    header: z
+      .enum(["auto", "none"])
+      .default("auto")
+      .describe(
+        "`auto`: a zero byte and the id of the device's own schema may come first, as serializers write it; Avro needs it. `none`: payloads never have it.",
+      ),
+  }),
+]);
+
 /** The settings of a source. */
 export const sourceFields = z.strictObject({
   topic: z
@@ -130,6 +151,11 @@ export const sourceFields = z.strictObject({
       'A condition in CEL: the source takes a message only if it holds, and else the next source may. `payload`, `topic` and `captured` are its names: `payload._type == "location"`.',
     ),
   format: formatSchema.default("json").describe(`Format of the payload. ${FORMATS_DOC}`),
+  schema: schemaSetting
+    .optional()
+    .describe(
+      "The schema of the payload, by its subject in the registry. A payload that breaks it becomes a dead letter. Formats `avro` and `protobuf` need it, `json` can have it.",
+    ),
   each: checkedText((text) => asProblem(parseEach(text)))
     .optional()
     .describe(

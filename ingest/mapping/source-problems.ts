@@ -21,6 +21,7 @@ export function sourceProblems(source: SourceConfig): readonly SourceProblem[] {
   return [
     ...patterns.flatMap((pattern) => captureProblems(source, pattern, each)),
     ...tagProblems(source),
+    ...schemaProblems(source),
     ...metricProblems(source, patterns, each),
   ];
 }
@@ -81,4 +82,15 @@ function metricProblems(
       ? 'the topic captures {metric}, but the payload names its metrics: write metric: "{metric}.{field}" to use both, or + instead of {metric}'
       : `the topic captures {metric}, but metric: "${source.metric}" does not use it: write + instead`;
   return [{ path: ["topic"], message }];
+}
+
+function schemaProblems({ format, schema }: SourceConfig): SourceProblem[] {
+  const { entry } = formatOf(format);
+  if (schema === undefined && entry.schema === "needed") {
+    return [{ path: ["format"], message: "this format needs `schema`: the subject of its schema in the registry" }];
+  }
+  if (schema !== undefined && entry.schema === undefined) {
+    return [{ path: ["schema"], message: "the format of this source has no schema: use json, avro or protobuf" }];
+  }
+  return [];
 }

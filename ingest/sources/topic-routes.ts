@@ -2,7 +2,7 @@ import { partitionOf } from "../../domain/partition.ts";
 import { type Device, deviceKey, type Tags } from "../../domain/reading.ts";
 import type { IngestConfig } from "../common/config.ts";
 import type { DeviceCounts, DeviceLedger } from "../common/device-ledger.ts";
-import { decoderOf } from "../mapping/decoder.ts";
+import { decoderOf, type SharedState } from "../mapping/decoder.ts";
 import type { Decode } from "../mapping/rules.ts";
 import type { SourceConfig } from "../mapping/source-fields.ts";
 import { compileSource, type SourcePlan } from "../mapping/source-plan.ts";
@@ -81,6 +81,7 @@ export class TopicRoutes {
     readonly limits: IngestConfig["limits"];
     readonly ledger: DeviceLedger;
     readonly cacheBytesMax?: number;
+    readonly shared?: SharedState;
   }) {
     const { limits } = options;
     this.#knownSeries = new KnownSeries(limits, options.ledger);
@@ -92,7 +93,7 @@ export class TopicRoutes {
     };
     this.#sources = options.sources.map((source) => {
       const plan = compileSource(source, payloadLimits);
-      return { plan, decode: decoderOf(plan, payloadLimits) };
+      return { plan, decode: decoderOf(plan, payloadLimits, options.shared) };
     });
     this.#partitions = options.partitions;
     this.#cacheBytesMax = options.cacheBytesMax ?? CACHE_BYTES_MAX;

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { ReadingValue, Tags } from "../../domain/reading.ts";
 import type { Format, PayloadLimits, PayloadProblem } from "../formats/format.ts";
-import { decoderOf } from "../mapping/decoder.ts";
+import { decoderOf, type SharedState } from "../mapping/decoder.ts";
 import type { Decode, MappedMessage } from "../mapping/rules.ts";
 import { sourceFields } from "../mapping/source-fields.ts";
 import { compileSource } from "../mapping/source-plan.ts";
@@ -26,11 +26,16 @@ export interface Decoded {
 }
 
 /** A decoder of one format. The topic names the device, and the metric if the format needs one. */
-export function decoder(format: Format, { source, ...limits }: TestRules, options: unknown): Decode {
+export function decoder(
+  format: Format,
+  { source, ...limits }: TestRules,
+  options: unknown,
+  shared?: SharedState,
+): Decode {
   const hasMetric = format.needsMetric || (format.kind === "tree" && format.mayBeBare === true);
   const topic = hasMetric ? "a/{device}/{metric}" : "a/{device}";
   const plan = compileSource(sourceFields.parse({ topic, ...source }), limits, { entry: format, options });
-  return decoderOf(plan, limits);
+  return decoderOf(plan, limits, shared);
 }
 
 /** Everything that a decoder reads from one payload; the topic names the metric `metric`. */

@@ -2,6 +2,7 @@ import pino from "pino";
 import { INGEST_LEDGER } from "../../contracts/device-ledgers.ts";
 import { decodeDeadLetter } from "../../domain/dead-letter-codec.ts";
 import { FrameReader, SeriesTable } from "../../domain/frame-reader.ts";
+import type { ReadingValue } from "../../domain/reading.ts";
 import type { StreamName } from "../../domain/subjects.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Log, LogMessage } from "../../platform/log/port.ts";
@@ -94,4 +95,21 @@ export async function countsOf(device: string) {
     counts: typeof NO_COUNTS;
   }[];
   return entries.find((entry) => entry.device === device)?.counts;
+}
+
+/** Device, metric and value of each stored reading, in the order of the partitions' entries. */
+export async function storedValues(): Promise<(readonly [device: string, metric: string, value: ReadingValue])[]> {
+  const reader = new FrameReader(new SeriesTable());
+  const all: (readonly [string, string, ReadingValue])[] = [];
+  for (const { payload } of await messages("READINGS")) {
+    const entry = reader.read(payload);
+    if (entry.kind !== "readings") continue;
+    for (let i = 0; i < entry.count; i++) {
+      const { device, metric, kind } = reader.table.series(entry.seriesId[i] as number);
+      const value = entry.values[i] as number;
+      const values = { number: value, boolean: value === 1, string: entry.texts[value] ?? "" };
+      all.push([device, metric, values[kind]]);
+    }
+  }
+  return all;
 }

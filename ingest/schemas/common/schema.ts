@@ -10,6 +10,8 @@ export interface Reference {
 /** How a payload is read. */
 export interface ReadOptions {
   readonly nestingMax: number;
+  /** Whole numbers that a double cannot hold become bigint. Binary formats always do so. */
+  readonly isExact?: boolean;
   /** Which message of a .proto file: its name, or its place as a serializer writes it. The first one by default. */
   readonly message?: string | readonly number[] | undefined;
 }

@@ -1,7 +1,7 @@
 import type { Parsed } from "../../formats/format.ts";
-import { parseJson } from "../../formats/payload-text.ts";
+import { parseExactJson, parseJson } from "../../formats/payload-text.ts";
 import { BadSchemaError } from "../common/bad-schema-error.ts";
-import { canonicalJson, type Schema, type SchemaKind } from "../common/schema.ts";
+import { canonicalJson, type ReadOptions, type Schema, type SchemaKind } from "../common/schema.ts";
 import { jsonMismatches } from "./json-mismatches.ts";
 import { type JsonSchema, jsonFault, parseJsonSchema } from "./json-schema.ts";
 
@@ -24,11 +24,12 @@ class JsonKindSchema implements Schema {
     return jsonMismatches(jsonOf(writer).json, this.schema.json);
   }
 
-  parserOf(writer: Schema): (payload: Uint8Array) => Parsed {
+  parserOf(writer: Schema, { isExact }: ReadOptions): (payload: Uint8Array) => Parsed {
     const { validate } = jsonOf(writer);
     return (payload) => {
       const parsed = parseJson(payload);
-      if (parsed.value === undefined || validate(parsed.value)) return parsed;
+      if (parsed.value === undefined) return parsed;
+      if (validate(parsed.value)) return isExact ? parseExactJson(payload) : parsed;
       const [error] = validate.errors ?? [];
       const detail = error === undefined ? "the value breaks its schema" : jsonFault(error);
       return { problem: { reason: "bad-payload", detail: `by its schema, ${detail}` } };

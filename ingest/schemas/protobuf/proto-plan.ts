@@ -49,7 +49,7 @@ const VALUES: Readonly<Record<string, (fields: Readonly<Record<string, Tree>>) =
   "google.protobuf.Duration": ({ seconds = 0, nanos = 0 }) => Number(seconds) + Number(nanos) / 1e9,
   "google.protobuf.Struct": ({ fields = {} }) => fields,
   "google.protobuf.ListValue": ({ values = [] }) => values,
-  "google.protobuf.Value": ({ nullValue: _, ...fields }) => Object.values(fields)[0] ?? null,
+  "google.protobuf.Value": ({ nullValue: _, null_value: __, ...fields }) => Object.values(fields)[0] ?? null,
   ...Object.fromEntries(
     ["Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"].map((kind) => [
       `google.protobuf.${kind}Value`,

@@ -257,12 +257,13 @@ export class Outgoing {
     const leftUs = expiresAtUs === undefined ? undefined : expiresAtUs - this.#options.nowUs();
     if (leftUs !== undefined && leftUs <= 0) return false;
     const expirySeconds = leftUs === undefined ? undefined : Math.ceil(leftUs / US_PER_S);
-    const alias = this.#aliasFor(message.topic);
+    // Not with QoS 2: mqtt.js, which keeps such a packet until its PUBREL, then no longer knows what the alias stands for.
+    const alias = options.qos === 2 ? { topic: message.topic } : this.#aliasFor(message.topic);
     const packet = { ...options, ...alias, payload, properties, expirySeconds };
     const bytes = encodePublish(packet, dialect.version);
     if (bytes.length > dialect.packetBytesMax) {
       // The client has not heard of the alias.
-      if (alias.topic !== "") this.#aliases.delete(alias.topic);
+      if ("topicAlias" in alias && alias.topic !== "") this.#aliases.delete(alias.topic);
       this.#options.events.undeliverable("packet-too-large", clientId, message.topic);
       return false;
     }

@@ -1,4 +1,3 @@
-import type { Version } from "../common/port.ts";
 import { startMosquittoTarget } from "./mosquitto-target.ts";
 import type { Target } from "./target.ts";
 import { startWeirTarget } from "./weir-target.ts";
@@ -9,6 +8,3 @@ const onMosquitto = process.env.MQTT_CLIENTS_TARGET === "mosquitto";
 export function startTarget(): Promise<Target> {
   return onMosquitto ? startMosquittoTarget() : startWeirTarget();
 }
-
-/** MQTT 5 comes with the session layer of the broker. */
-export const VERSIONS: readonly Version[] = onMosquitto ? [4, 5] : [4];

@@ -1,7 +1,7 @@
 // The start of `npm start`, `npm test` and the developers' programs: a fresh clone has nothing installed or built.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -35,13 +35,19 @@ function modifiedMs(path) {
   return existsSync(path) ? statSync(path).mtimeMs : 0;
 }
 
+function isSource(path) {
+  // Presets are read as they are: the build copies them.
+  const isPreset = path.endsWith(".yaml") && dirname(path).endsWith("presets");
+  return isPreset || SOURCE_ENDS.some((end) => path.endsWith(end));
+}
+
 function newestSourceMs(folder) {
   let newest = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       if (!NOT_SOURCE.has(entry.name)) newest = Math.max(newest, newestSourceMs(path));
-    } else if (SOURCE_ENDS.some((end) => entry.name.endsWith(end))) newest = Math.max(newest, modifiedMs(path));
+    } else if (isSource(path)) newest = Math.max(newest, modifiedMs(path));
   }
   return newest;
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { durationField, sizeField } from "../../platform/files/schemas.ts";
-import { sourceSchema } from "../mapping/source-schema.ts";
+import { sourceListSchema } from "../mapping/source-list.ts";
 
 export const DEFAULT_SOURCES = [
   { topic: "sensors/{site}/{device}/telemetry", format: "json" },
@@ -12,11 +12,11 @@ function names(fallback: number, description: string) {
 }
 
 export const ingestConfigSchema = z.strictObject({
-  sources: z
-    .array(sourceSchema)
-    .min(1)
+  sources: sourceListSchema
     .prefault(() => DEFAULT_SOURCES.map((source) => ({ ...source })))
-    .describe("How topics and payloads become readings. The first source whose topic matches applies."),
+    .describe(
+      "How topics and payloads become readings. The first source whose topic matches, and whose `when` holds, applies. `use: tasmota` stands for ready-made sources.",
+    ),
   frame: z
     .strictObject({
       readings_max: z

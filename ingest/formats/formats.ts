@@ -48,11 +48,6 @@ export const FORMATS_DOC = Object.entries(FORMATS)
   .map(([name, { doc }]) => `\`${name}\`: ${doc}.`)
   .join(" ");
 
-/** Whether the topic must name the metric. */
-export function needsMetric(format: FormatConfig): boolean {
-  return formatOf(format).entry.needsMetric;
-}
-
 /** The entry of a format, and its options. */
 export function formatOf(
   config: FormatConfig,

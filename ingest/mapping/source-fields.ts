@@ -37,7 +37,7 @@ const template = checkedText((text) => nameProblem(text) ?? templateProblem(text
 const metricPattern = checkedText(metricPatternProblem);
 const condition = checkedText((text) => asProblem(parsePayloadExpression(text, { isCondition: true })));
 const computation = checkedText((text) => asProblem(parsePayloadExpression(text, { isCondition: false })));
-const zone = checkedText((name) => {
+export const zone = checkedText((name) => {
   if (isZone(name)) return undefined;
   const meant = suggestZone(name);
   return `"${name}" is no time zone${meant === undefined ? "" : `; did you mean ${meant}`}? Write for example Europe/Berlin`;
@@ -221,6 +221,11 @@ export const sourceFields = z.strictObject({
     .describe(
       'Further readings in CEL, by metric: `{ power: "item.voltage * item.current" }`. `item` is the part that is read, `payload` the whole.',
     ),
+  tags_from: checkedText((text) =>
+    /[{}*]/.test(text) ? `"${text}" is a field's name, nested names joined with a dot` : undefined,
+  )
+    .optional()
+    .describe('A field whose members become tags, as `tags` of `{"tags": {"host": "pump-pc"}}`.'),
   tags: z
     .record(fixedName, template)
     .default({})

@@ -9,7 +9,7 @@ import { PLAIN_NUMBERS } from "./number-words.ts";
 import type { PayloadRules } from "./rules.ts";
 import { type KnownNames, type Lookup, lookupOf } from "./scope.ts";
 import type { SourceConfig } from "./source-fields.ts";
-import { compileTemplate, MissingName, namesIn, type Template } from "./template.ts";
+import { alternatives, compileTemplate, MissingName, namesIn, type Template } from "./template.ts";
 import { TimeReader } from "./times.ts";
 import type { Conversion, ValueSettings } from "./values.ts";
 
@@ -37,6 +37,8 @@ export interface SourcePlan {
   /** Undefined: the payload's samples name their device. */
   readonly device: Template | undefined;
   readonly tags: readonly (readonly [name: string, template: Template])[];
+  /** The members of this field become tags. */
+  readonly tagsFrom: Lookup | undefined;
   /** Captures of the topic, and keys, that become tags. */
   readonly tagCaptures: readonly string[];
   readonly tagKeys: readonly string[];
@@ -77,9 +79,12 @@ export function compileSource(
     device === undefined ||
     entry.kind === "samples" ||
     tagKeys.length > 0 ||
+    config.tags_from !== undefined ||
     !targetNames.every(isFromTopic);
   const consumed = [...names].filter((name) => !isKnown(name, known) && !name.startsWith("$"));
+  const rules = rulesOf(config, { limits, known, consumed });
   const isPlain =
+    !rules.times.needsScope &&
     !isDynamic &&
     each === undefined &&
     config.value === undefined &&
@@ -88,7 +93,8 @@ export function compileSource(
   return {
     ...{ config, patterns, isDynamic, when, each, device, tags, computed, format },
     isPlain: isPlain && (metricText === undefined || (entry.needsMetric && config.metric === undefined)),
-    rules: rulesOf(config, { limits, known, consumed }),
+    rules,
+    tagsFrom: config.tags_from === undefined ? undefined : lookupOf(config.tags_from, { captured: [], keys: [] }),
     tagCaptures: known.captured.filter((name) => !names.has(name) && name !== "metric"),
     tagKeys,
     metric: metricText === undefined ? undefined : compileTemplate(metricText, withField(known)),
@@ -117,6 +123,7 @@ function templateNames(config: SourceConfig, deviceText: string | undefined): Re
   const names = texts.flatMap(namesIn);
   if (config.value !== undefined) names.push(...namesIn(config.value), config.value);
   if (time !== "") names.push(time);
+  if (config.tags_from !== undefined) names.push(config.tags_from);
   return new Set(["device", ...names.filter((name) => name !== FIELD)]);
 }
 
@@ -179,6 +186,8 @@ function expressionOf(text: string, isCondition: boolean): PayloadExpression {
 
 function valueLookup(text: string, known: KnownNames): Lookup {
   if (namesIn(text).length === 0) return lookupOf(text, known);
+  // One place alone keeps the kind of its value.
+  if (/^\{[^{}]+\}$/.test(text)) return alternatives(text.slice(1, -1), known);
   const template = compileTemplate(text, known);
   return (scope) => {
     const rendered = template.render(scope);

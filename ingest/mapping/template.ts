@@ -64,7 +64,8 @@ export function compileTemplate(text: string, known: KnownNames): Template {
   };
 }
 
-function alternatives(place: string, known: KnownNames): Lookup {
+/** Finds the first of several names that has a value. */
+export function alternatives(place: string, known: KnownNames): Lookup {
   const lookups = place.split("|").map((name): Lookup => (name === "" ? () => "" : lookupOf(name, known)));
   return (scope) => {
     for (const lookup of lookups) {

@@ -68,13 +68,19 @@ export class TimeReader {
     const { field } = settings;
     if (field === undefined) return;
     if (namesIn(field).length > 0) this.#lookup = templateLookup(field, known);
-    else if (known.captured.includes(field) || known.keys.includes(field)) this.#lookup = lookupOf(field, known);
+    else if (field.startsWith("$.") || known.captured.includes(field) || known.keys.includes(field))
+      this.#lookup = lookupOf(field, known);
     else this.#path = pathOf(field);
   }
 
   /** Times without an offset are local. */
   get isLocal(): boolean {
     return this.#zone !== undefined;
+  }
+
+  /** The time may be outside the element. */
+  get needsScope(): boolean {
+    return this.#lookup !== undefined;
   }
 
   /** Says which message the next times are from. */

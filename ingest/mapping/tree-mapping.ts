@@ -7,7 +7,7 @@ import { badTime, decodeFields, type Fields, isObject, type Place, takeReading, 
 import type { MappedMessage } from "./rules.ts";
 import { fieldAt, pathOf, type Scope } from "./scope.ts";
 import { FIELD, type SourcePlan } from "./source-plan.ts";
-import { MissingName, type Template } from "./template.ts";
+import { MissingName, type Template, textOf } from "./template.ts";
 import { UnreadableTime } from "./times.ts";
 
 /** Makes readings of a tree by the templates of one source. */
@@ -199,12 +199,21 @@ function tagsOf(plan: SourcePlan, scope: Scope, more: Tags | undefined): Tags {
   }
   for (const name of plan.tagKeys) tags[name] = scope.keys[name] ?? "";
   Object.assign(tags, more);
+  if (plan.tagsFrom !== undefined) addMembers(tags, plan.tagsFrom(scope));
   for (const [name, template] of plan.tags) {
     const text = template.render(scope);
     // A reading without the field has no such tag.
     if (!(text instanceof MissingName) && text !== "") tags[name] = text;
   }
   return tags;
+}
+
+function addMembers(tags: Record<string, string>, members: unknown): void {
+  if (!isObject(members)) return;
+  for (const [name, value] of Object.entries(members)) {
+    const text = textOf(value);
+    if (text !== undefined && text !== "" && name !== "device" && name !== "metric") tags[name] = text;
+  }
 }
 
 /** The device of a source whose topics alone say it, or why there is none. */

@@ -1,5 +1,3 @@
-import { copiedText } from "./names.ts";
-
 /** What a topic holds, by the name of its captures. */
 export type Captured = Readonly<Record<string, string>>;
 
@@ -167,9 +165,4 @@ function coversLevel(earlier: Level, later: Level | undefined): boolean {
   if (earlier.kind === "many") return false;
   if (later.kind === "parts") return JSON.stringify(later.texts) === JSON.stringify(earlier.texts);
   return later.kind === "text" && matchParts(earlier, later.text, {});
-}
-
-/** Copies, because a slice of a string keeps the whole string in memory. */
-export function copiedCaptures(captured: Captured): Captured {
-  return Object.fromEntries(Object.entries(captured).map(([name, text]) => [name, copiedText(text)]));
 }

@@ -88,7 +88,7 @@ test("the cache is bounded in bytes: many long topics, known and unknown, and ma
 });
 
 test.each(WORST_TEXTS)("%s cost no more than their length", (_name, worst) => {
-  const { routes } = routesFor({ sources: [{ topic: "{site}/{device}/#" }, { topic: "sensors/+/{device}" }] });
+  const { routes } = routesFor({ sources: [{ topic: "sensors/+/{device}" }, { topic: "{site}/{device}/#" }] });
   for (const topic of [worst, `sensors/${worst}/d`, `a/b/${worst}`]) {
     expect(msOf(() => routes.find(topic))).toBeLessThan(WORST_MS_MAX);
   }

@@ -1,24 +1,10 @@
 import { expect, test } from "vitest";
-import { MemoryDisk, MemoryStore } from "./memory.ts";
+import { memoryHarness } from "./testing/memory-harness.ts";
 import { describeStoreContract } from "./testing/store-contract.ts";
-import { copyFor, LIMITS, listed, message, NOW_US, RecordedEvents, readAll } from "./testing/store-kit.ts";
+import { copyFor, listed, message, readAll } from "./testing/store-kit.ts";
 import { TransientSession } from "./transient-session.ts";
 
-describeStoreContract("memory", async () => {
-  let disk: MemoryDisk | undefined;
-  return {
-    async open({ edge = "edge-1", limits = {} } = {}) {
-      const all = { ...LIMITS, ...limits };
-      disk ??= new MemoryDisk(all);
-      const store = new MemoryStore({ edge, limits: all, disk, nowUs: () => NOW_US });
-      const events = new RecordedEvents();
-      await store.start(events);
-      return { store, events };
-    },
-    crash: async () => {},
-    close: async () => {},
-  };
-});
+describeStoreContract("memory", async () => memoryHarness());
 
 test("a transient session is bounded in messages and bytes, and drops the oldest that were not read", async () => {
   const session = new TransientSession("c", { queuedMax: 3, queuedBytesMax: 5_000 });

@@ -28,6 +28,7 @@ export function crashable(log: Log): { readonly log: Log; readonly crash: () => 
     purge: guarded((stream, subject, beforeSequence) => log.purge(stream, subject, beforeSequence)),
     countBySubject: guarded((stream, pattern) => log.countBySubject(stream, pattern)),
     read(query) {
+      if (isCrashed) return { close: async () => {}, [Symbol.asyncIterator]: () => ({ next: () => never }) };
       const reader = log.read(query);
       const close = () => reader.close();
       closers.add(close);
@@ -35,9 +36,10 @@ export function crashable(log: Log): { readonly log: Log; readonly crash: () => 
         close,
         async *[Symbol.asyncIterator]() {
           for await (const batch of reader) {
-            if (isCrashed) return;
+            if (isCrashed) break;
             yield batch;
           }
+          if (isCrashed) await never;
         },
       };
     },

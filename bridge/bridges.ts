@@ -1,6 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { ConflictError, type Log } from "../platform/log/port.ts";
-import type { InboundMessage, MessageProperties, PublishGate } from "../platform/publish-gate.ts";
+import type {
+  InboundMessage,
+  MessageProperties,
+  PublishDone,
+  PublishGate,
+  PublishOutcome,
+} from "../platform/publish-gate.ts";
 import type { Deps } from "../platform/service.ts";
 import { Bridge } from "./bridge.ts";
 import type { BridgeConfig } from "./common/config.ts";
@@ -89,10 +95,12 @@ function passOn({
     }
     let open = 1;
     let failure: Error | undefined;
-    const one = (error?: Error): void => {
+    let kept: PublishOutcome | undefined;
+    const one: PublishDone = (error, outcome) => {
       failure ??= error;
+      kept ??= outcome;
       open--;
-      if (open === 0) done(failure);
+      if (open === 0) done(failure, kept);
     };
     for (const { bridge, outbox } of ways) {
       const outgoing = outgoingOf(message, bridge, path, id, events);

@@ -230,6 +230,16 @@ test("a message that leads back to a gateway that has seen it ends there, and to
   expect(textsOf(there.taken)).toEqual(["x", "y"]);
 });
 
+test("a publisher is told what became of its message here, and nothing of the way out", async () => {
+  const server = await startServer();
+  const { publish, kit } = await startConnected(undo, { config: { url: server.url, out: [{ local: "a" }] } });
+  const outcome = { kind: "no-source", letter: "7" } as const;
+  kit.onMessage = (done) => done(undefined, outcome);
+  expect(await publish("a", "x")).toEqual(outcome);
+  kit.onMessage = (done) => done(new Error("closed"));
+  await expect(publish("a", "x")).rejects.toThrow("closed");
+});
+
 test("another edge of the same log sends what waits when the first one stops", async () => {
   const server = await startServer();
   const seen = await collect(undo, server.url, "#");

@@ -7,14 +7,13 @@ import { systemClock } from "../../platform/clock.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { createMetrics } from "../../platform/metrics.ts";
-import type { InboundMessage } from "../../platform/publish-gate.ts";
+import type { PublishDone as Done, InboundMessage, PublishOutcome } from "../../platform/publish-gate.ts";
 import { startBridges } from "../bridges.ts";
 import { bridgesConfigSchema } from "../common/config.ts";
 
 export const WAIT = { timeout: 20_000, interval: 20 };
 
 type Undo = (() => Promise<unknown>)[];
-type Done = (error?: Error) => void;
 
 export interface Taken {
   readonly message: InboundMessage;
@@ -59,11 +58,15 @@ export async function startBridgeKit(undo: Undo, { config, log: given, member = 
     );
   }
   /** As a device of Weir's own broker publishes it; resolves when it is acknowledged. */
-  function publish(topic: string, text: string, more: Partial<InboundMessage> = {}): Promise<void> {
+  function publish(
+    topic: string,
+    text: string,
+    more: Partial<InboundMessage> = {},
+  ): Promise<PublishOutcome | undefined> {
     const base = { topic, payload: Buffer.from(text), qos: 1, retain: false, clientId: "device" } as const;
     return new Promise((resolve, reject) => {
-      bridges.gate.accept({ ...base, receivedAtUs: systemClock.nowUs(), ...more }, (error) =>
-        error ? reject(error) : resolve(),
+      bridges.gate.accept({ ...base, receivedAtUs: systemClock.nowUs(), ...more }, (error, outcome) =>
+        error ? reject(error) : resolve(outcome),
       );
     });
   }

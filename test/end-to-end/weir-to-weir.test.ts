@@ -126,3 +126,24 @@ test("each message is in both stores once, although each side is killed under lo
   expect(await stored(site)).toEqual(expected);
   expect(await stored(central)).toEqual(expected);
 }, 180_000);
+
+test("two gateways that send each other everything keep each message once, and it ends where it began", async () => {
+  const all = (url: string) => [{ name: "all", url, out: [{ local: "sensors/#" }] }];
+  const { site, central, atSite, atCentral } = await startPair({ site: all, central: all });
+  await Promise.all([publishRound(atSite, "north", 0), publishRound(atCentral, "south", 0)]);
+  for (const gateway of [site, central]) {
+    for (const place of ["north", "south"]) await expect.poll(() => newest(gateway, place), WAIT).toBe(PER_ROUND - 1);
+    const dropped = async () => (await gateway.metrics())?.get("weir_bridge_dropped_total");
+    // Its own messages come back once, and go no further.
+    await expect.poll(dropped, WAIT).toBe(PER_ROUND);
+    expect((await gateway.metrics())?.get("weir_ingest_messages_total")).toBe(2 * PER_ROUND);
+  }
+  await expect.poll(async () => (await caughtUp(site)) && (await caughtUp(central)), WAIT).toBe(true);
+  const once = { n: `${PER_ROUND}`, different: `${PER_ROUND}` };
+  for (const gateway of [site, central]) {
+    expect(await stored(gateway)).toEqual([
+      { site: "north", ...once },
+      { site: "south", ...once },
+    ]);
+  }
+}, 120_000);

@@ -5,7 +5,7 @@ import { sleep } from "../platform/async/sleep.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Environment } from "../platform/files/secret-values.ts";
 import type { Log } from "../platform/log/port.ts";
-import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
+import type { InboundMessage } from "../platform/publish-gate.ts";
 import { type BridgeConfig, echoOf, type IncomingConfig, type OutgoingConfig } from "./common/config.ts";
 import type { BridgeEvents } from "./common/events.ts";
 import type { Failure } from "./common/reasons.ts";
@@ -23,7 +23,7 @@ export interface BridgeDeps {
   readonly clock: Clock;
   readonly events: BridgeEvents;
   /** Where messages that come in go. */
-  readonly gate: PublishGate;
+  readonly accept: (message: InboundMessage, to: IncomingConfig["to"], done: (error?: Error) => void) => void;
   /** Names this gateway; the same after a restart. */
   readonly member: string;
   /** Names this start of it. */
@@ -230,19 +230,19 @@ export class Bridge {
   }
 
   #accept(message: RemoteMessage, done: (error?: Error) => void): void {
-    const { clock, events, gate } = this.#deps;
+    const { clock, events, accept } = this.#deps;
     const { name } = this.config;
     // Of a subscription that the configuration no longer has: it becomes a dead letter, if no source takes it.
-    const topic = this.#incoming.apply(message.topic)?.topic ?? message.topic;
+    const mapped = this.#incoming.apply(message.topic);
     const inbound: InboundMessage = {
       ...message,
-      topic,
+      topic: mapped?.topic ?? message.topic,
       clientId: `bridge:${name}`,
       sender: `bridge:${name}`,
       receivedAtUs: clock.nowUs(),
       bridge: name,
     };
-    gate.accept(inbound, (error) => {
+    accept(inbound, mapped?.extra.to ?? "readings", (error) => {
       if (error === undefined) events.received(name);
       done(error);
     });

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { asError } from "../domain/reason.ts";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import type {
   InboundMessage,
@@ -8,8 +9,8 @@ import type {
   PublishOutcome,
 } from "../platform/publish-gate.ts";
 import type { Deps } from "../platform/service.ts";
-import { Bridge } from "./bridge.ts";
-import type { BridgeConfig } from "./common/config.ts";
+import { Bridge, type BridgeDeps } from "./bridge.ts";
+import type { BridgeConfig, IncomingConfig } from "./common/config.ts";
 import { type BridgeEvents, createBridgeEvents } from "./common/events.ts";
 import type { OutgoingMessage } from "./outbox/frame.ts";
 import { OutboxWriter } from "./outbox/outbox-writer.ts";
@@ -17,6 +18,8 @@ import { OutboxWriter } from "./outbox/outbox-writer.ts";
 export interface Bridges {
   /** Every publish passes through it: what shall go out is put into the log before the publish is acknowledged. */
   readonly gate: PublishGate;
+  /** Opens the connections. `deliver` gives a message to the clients of Weir's own broker. */
+  start(deliver: Deliver): void;
   /** What a person should know about the bridges; undefined if all work. */
   problem(): string | undefined;
   /** Ends the connections. The gate still takes messages. Idempotent. */
@@ -25,9 +28,19 @@ export interface Bridges {
   drain(): Promise<void>;
 }
 
+/** Resolves once every persistent session that subscribes to it has it; to the reason if no client can. */
+type Deliver = (message: InboundMessage) => Promise<string | undefined>;
+
 /** MQTT 5: the gateways that a message has passed through, one property for each. */
 const PATH = "weir-path";
 const GATEWAY_RECORD = "gateway.id";
+/** Without bridges, a publish takes no detour. */
+const NONE: Omit<Bridges, "gate"> = {
+  start() {},
+  problem: () => undefined,
+  stop: async () => {},
+  drain: async () => {},
+};
 
 interface Way {
   readonly bridge: Bridge;
@@ -35,38 +48,36 @@ interface Way {
 }
 
 /**
- * Bridges to outside brokers (ADR 7). What comes in goes to the gate like the publish of a device, and is
- * acknowledged once the log has it. What goes out waits in the log, stream BRIDGES, until the outside broker has
- * acknowledged it. A message never goes out by the bridge that it came in by, and a gateway that has seen it before
- * drops it.
+ * Bridges to outside brokers (ADR 7). What comes in goes on like the publish of a device, and is acknowledged once the
+ * log has it. What goes out waits in the log, stream BRIDGES, until the outside broker has acknowledged it. A message
+ * never goes out by the bridge that it came in by, and a gateway that has seen it before drops it.
  */
-export async function startBridges(
+export async function createBridges(
   configs: readonly BridgeConfig[],
   deps: Deps & { readonly member: string; readonly next: PublishGate },
 ): Promise<Bridges> {
   const { log, clock, logger, metrics, member, next } = deps;
-  // Without bridges, a publish takes no detour.
-  if (configs.length === 0)
-    return { gate: next, problem: () => undefined, stop: async () => {}, drain: async () => {} };
+  if (configs.length === 0) return { ...NONE, gate: next };
   const events = createBridgeEvents(logger, metrics);
-  const id = await gatewayId(log);
-  const ways: Way[] = [];
-  const gate: PublishGate = { accept: (message, done) => pass(message, done) };
-  const pass = passOn({ next, events, id, ways });
+  const crossing = new Crossing({ next, events, id: await gatewayId(log) });
   const start = randomBytes(6).toString("base64url");
-  for (const config of configs) {
-    const bridge = new Bridge(config, { log, clock, events, gate, member, id: start });
-    ways.push({ bridge, outbox: new OutboxWriter(log, config.name) });
-  }
-  for (const { bridge } of ways) bridge.start();
+  const accept: BridgeDeps["accept"] = (message, to, done) => crossing.pass(message, to, done);
+  const bridges = configs.map((config) => new Bridge(config, { log, clock, events, accept, member, id: start }));
+  const ways = bridges.map((bridge) => ({ bridge, outbox: new OutboxWriter(log, bridge.config.name) }));
+  crossing.ways = ways;
   return {
-    gate,
+    // The broker itself gives what is published there to its clients.
+    gate: { accept: (message, done) => crossing.pass(message, "readings", done) },
+    start(deliver) {
+      crossing.deliver = deliver;
+      for (const bridge of bridges) bridge.start();
+    },
     problem() {
-      const problems = ways.flatMap(({ bridge }) => bridge.problem() ?? []);
+      const problems = bridges.flatMap((bridge) => bridge.problem() ?? []);
       return problems.length === 0 ? undefined : problems.join("; ");
     },
     async stop() {
-      await Promise.all(ways.map(({ bridge }) => bridge.stop()));
+      await Promise.all(bridges.map((bridge) => bridge.stop()));
     },
     async drain() {
       await Promise.all(ways.map(({ outbox }) => outbox.drain()));
@@ -74,18 +85,18 @@ export async function startBridges(
   };
 }
 
-function passOn({
-  next,
-  events,
-  id,
-  ways,
-}: {
-  readonly next: PublishGate;
-  readonly events: BridgeEvents;
-  readonly id: string;
-  readonly ways: readonly Way[];
-}): PublishGate["accept"] {
-  return (message, done) => {
+/** Where each message goes on. */
+class Crossing {
+  readonly #options: { readonly next: PublishGate; readonly events: BridgeEvents; readonly id: string };
+  ways: readonly Way[] = [];
+  deliver: Deliver = async () => undefined;
+
+  constructor(options: { readonly next: PublishGate; readonly events: BridgeEvents; readonly id: string }) {
+    this.#options = options;
+  }
+
+  pass(message: InboundMessage, to: IncomingConfig["to"], done: PublishDone): void {
+    const { next, events, id } = this.#options;
     const path = pathOf(message.properties);
     if (path.includes(id)) {
       const why = "it has been here before: bridges lead it in a circle";
@@ -102,7 +113,7 @@ function passOn({
       open--;
       if (open === 0) done(failure, kept);
     };
-    for (const { bridge, outbox } of ways) {
+    for (const { bridge, outbox } of this.ways) {
       const outgoing = outgoingOf(message, bridge, path, id, events);
       if (outgoing === undefined) continue;
       open++;
@@ -110,8 +121,23 @@ function passOn({
       open--;
       events.dropped(bridge.config.name, "too-large", { topic: outgoing.topic, why: "it is too large for the log" });
     }
-    next.accept(message, one);
-  };
+    if (to !== "readings") {
+      open++;
+      this.#deliver(message).then(
+        () => one(),
+        (error: unknown) => one(asError(error)),
+      );
+    }
+    if (to === "clients") one();
+    else next.accept(message, one);
+  }
+
+  async #deliver(message: InboundMessage): Promise<void> {
+    const fault = await this.deliver(message);
+    if (fault === undefined) return;
+    const why = `clients cannot subscribe to its topic here (${fault})`;
+    this.#options.events.dropped(message.bridge ?? "", "topic", { topic: message.topic, why });
+  }
 }
 
 function outgoingOf(

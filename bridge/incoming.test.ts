@@ -168,6 +168,26 @@ test("topics are mapped, the first entry that matches wins, and user properties 
   });
 });
 
+test("messages go to the log, to clients, or both; one that no client can get is counted", async () => {
+  const server = await startServer();
+  const config = {
+    url: server.url,
+    in: [
+      { remote: "readings/#", to: "readings" },
+      { remote: "cmd/sys/#", local: "$SYS/#", to: "clients" },
+      { remote: "cmd/#", to: "clients" },
+      { remote: "#" },
+    ],
+  };
+  const { taken, delivered, metric } = await startConnected(undo, { config });
+  const client = await connectClient(undo, server.url);
+  for (const topic of ["readings/a", "cmd/sys/a", "cmd/a", "any"]) await client.publishAsync(topic, "x", { qos: 1 });
+  await expect.poll(() => delivered, WAIT).toEqual(["cmd/a x", "any x"]);
+  await expect.poll(() => metric("weir_bridge_messages_total"), WAIT).toEqual({ "b in": 4 });
+  expect(taken.map(({ message }) => message.topic)).toEqual(["readings/a", "any"]);
+  expect(await metric("weir_bridge_dropped_total")).toEqual({ "b topic": 1 });
+});
+
 test("a bug that a message triggers ends the connection, not the process, and the message is resent", async () => {
   const server = await startServer();
   const { taken, lines, kit } = await startConnected(undo, incoming(server.url));

@@ -230,7 +230,7 @@ test("a message that leads back to a gateway that has seen it ends there, and to
   expect(textsOf(there.taken)).toEqual(["x", "y"]);
 });
 
-test("a publisher is told what became of its message here, and nothing of the way out", async () => {
+test("a publisher gets the outcome of its message here, and nothing of the way out", async () => {
   const server = await startServer();
   const { publish, kit } = await startConnected(undo, { config: { url: server.url, out: [{ local: "a" }] } });
   const outcome = { kind: "no-source", letter: "7" } as const;

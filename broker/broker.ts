@@ -1,6 +1,6 @@
 import { US_PER_MS } from "../domain/time.ts";
 import { UserError } from "../domain/user-error.ts";
-import type { PublishGate } from "../platform/publish-gate.ts";
+import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
 import { PasswordChecks } from "./auth/password-checks.ts";
 import { followUsers } from "./auth/users.ts";
@@ -19,6 +19,12 @@ export interface Broker extends Service {
     readonly wsPort: number | undefined;
     readonly tlsPort: number | undefined;
   };
+  /**
+   * Gives a message to the clients that subscribe to its topic, as if another client had published it, and retains it
+   * if it says so. Not to the gate. Resolves once the sessions that outlive their connection have it; to the reason if
+   * its topic can have no subscribers.
+   */
+  publish(message: InboundMessage): Promise<"bad-topic" | "system-topic" | undefined>;
 }
 
 /** The broker does not use the log: the gate stores messages. */
@@ -101,6 +107,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   return {
     name: "broker",
     address: { mqttPort, wsPort, tlsPort },
+    publish: (message) => edge.publish(message),
     health: () => healthOf(stopped !== undefined, links.size),
     stop: () => {
       stopped ??= stop();

@@ -21,6 +21,12 @@ const incomingSchema = z
         "The topic here: `{name}` is a level that `remote` names, each `+` the next `+` of `remote`, `#` its rest. Left out: the same topic.",
       ),
     qos: qos.default(1).describe("The highest MQTT quality of service of the subscription."),
+    to: z
+      .enum(["both", "readings", "clients"])
+      .default("both")
+      .describe(
+        "`readings`: messages go through the sources into the log. `clients`: to subscribers at Weir's broker only, such as commands for devices. `both`: as if a device had published them here.",
+      ),
   })
   .superRefine(({ remote, local }, context) => {
     const problem = parseMapping(remote, local);

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Metrics } from "../../platform/metrics.ts";
 import type { Failure } from "./reasons.ts";
 
-export type DropReason = "loop" | "hops" | "too-large" | "refused" | "damaged" | "expired";
+export type DropReason = "loop" | "hops" | "topic" | "too-large" | "refused" | "damaged" | "expired";
 
 const TOPIC_CHARACTERS_LOGGED = 300;
 
@@ -82,7 +82,7 @@ function createFigures(metrics: Metrics) {
     ),
     dropped: metrics.counter(
       "weir_bridge_dropped_total",
-      "Messages that a bridge did not carry on: `loop`, `hops`, `too-large`, `refused`, `damaged`, `expired`.",
+      "Messages that a bridge did not carry on: `loop`, `hops`, `topic`, `too-large`, `refused`, `damaged`, `expired`.",
       ["bridge", "reason"],
     ),
     failures: metrics.counter("weir_bridge_failures_total", "Connections that failed or ended, by the reason.", [

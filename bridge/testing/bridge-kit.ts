@@ -8,7 +8,7 @@ import { createMemoryLog } from "../../platform/log/memory.ts";
 import type { Log } from "../../platform/log/port.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import type { PublishDone as Done, InboundMessage, PublishOutcome } from "../../platform/publish-gate.ts";
-import { startBridges } from "../bridges.ts";
+import { createBridges } from "../bridges.ts";
 import { bridgesConfigSchema } from "../common/config.ts";
 
 export const WAIT = { timeout: 20_000, interval: 20 };
@@ -45,7 +45,13 @@ export async function startBridgeKit(undo: Undo, { config, log: given, member = 
       kit.onMessage(done, message);
     },
   };
-  const bridges = await startBridges(configs, { log, clock: systemClock, logger, metrics, member, next });
+  const bridges = await createBridges(configs, { log, clock: systemClock, logger, metrics, member, next });
+  const delivered: string[] = [];
+  bridges.start(async ({ topic, payload }) => {
+    if (topic.startsWith("$")) return "system-topic";
+    delivered.push(`${topic} ${Buffer.from(payload)}`);
+    return undefined;
+  });
   async function stop(): Promise<void> {
     await bridges.stop();
     await bridges.drain();
@@ -70,7 +76,7 @@ export async function startBridgeKit(undo: Undo, { config, log: given, member = 
       );
     });
   }
-  return { bridges, taken, lines, log, kit, metric, publish, stop };
+  return { bridges, taken, delivered, lines, log, kit, metric, publish, stop };
 }
 
 export type BridgeKit = Awaited<ReturnType<typeof startBridgeKit>>;

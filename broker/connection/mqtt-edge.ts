@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { US_PER_SECOND } from "../../domain/time.ts";
-import type { PublishGate } from "../../platform/publish-gate.ts";
+import type { InboundMessage, PublishGate } from "../../platform/publish-gate.ts";
 import type { PasswordChecks } from "../auth/password-checks.ts";
 import type { LiveUsers } from "../auth/users.ts";
 import type { BrokerConfig } from "../common/config.ts";
@@ -13,6 +13,7 @@ import { Link } from "../wire/link.ts";
 import type { Newcomers } from "../wire/newcomers.ts";
 import { REASON } from "../wire/packets/reason-codes.ts";
 import type { PendingPublish } from "../wire/pending-publish.ts";
+import { topicFault } from "../wire/topics.ts";
 import { Access } from "./access.ts";
 import { TOPIC_ALIAS_MAX } from "./connect.ts";
 import { Connection } from "./connection.ts";
@@ -149,6 +150,25 @@ export class MqttEdge {
     }
     for (const link of this.links) link.conn.destroy();
     await this.#sessions.stop();
+  }
+
+  /** A message of the gateway itself. Resolves to the reason if no client can get it. */
+  async publish(inbound: InboundMessage): Promise<"bad-topic" | "system-topic" | undefined> {
+    const { topic, payload, qos, retain, properties, clientId, receivedAtUs } = inbound;
+    const fault = topicFault(topic, this.#options.config.limits.topic_levels_max);
+    if (fault !== undefined) return fault;
+    if (!retain && !this.#sessions.matchesAny(topic)) return undefined;
+    await this.#sessions.publish({
+      topic,
+      payload: Buffer.from(payload),
+      // QoS 2 needs a packet id, by which a repeat is recognized.
+      qos: qos === 2 ? 1 : qos,
+      retain,
+      publisher: clientId,
+      receivedAtUs,
+      ...(properties === undefined ? {} : { properties: detached(properties) }),
+    });
+    return undefined;
   }
 
   #forward(publish: PendingPublish): Promise<void> | undefined {

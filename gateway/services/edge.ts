@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { type Bridges, startBridges } from "../../bridge/bridges.ts";
+import { type Bridges, createBridges } from "../../bridge/bridges.ts";
 import { type Broker, startBroker } from "../../broker/broker.ts";
 import { type BrokerListeners, LISTENERS } from "../../contracts/listeners.ts";
 import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
@@ -27,7 +27,7 @@ export async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
   let bridges: Bridges | undefined;
   try {
     const { member } = plan;
-    bridges = await startBridges(plan.bridges, { ...deps, member, next: passOwn(ingest, clientIdPrefix) });
+    bridges = await createBridges(plan.bridges, { ...deps, member, next: passOwn(ingest, clientIdPrefix) });
     return await startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix });
   } catch (error) {
     disk.stop();
@@ -48,6 +48,7 @@ interface Parts {
 
 async function startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix }: Parts): Promise<Started> {
   const broker = await startBroker(plan.broker, { ...deps, gate: bridges.gate });
+  bridges.start(broker.publish);
   const { mqttPort, wsPort } = broker.address;
   const own: OwnBroker = { ...reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
   const { bus } = deps.log;

@@ -49,7 +49,8 @@ test.each(["5", "3.1.1"] as const)(
     undo.push(folder.remove);
     const { server: outside, bridge } = await startOutside(folder.path, version);
     undo.push(outside.stop);
-    const bridges = [{ name: "outside", ...bridge, in: [{ remote: "sensors/#" }], out: [{ local: "state/#" }] }];
+    const incoming = [{ remote: "sensors/#" }, { remote: "north/cmd/#", local: "cmd/#", to: "clients" }];
+    const bridges = [{ name: "outside", ...bridge, in: incoming, out: [{ local: "state/#" }] }];
     const files = { "rules/none.yaml": "rules: []\n", "weir.yaml": JSON.stringify({ bridges }) };
     // It runs in its folder, where it finds the file.
     const gateway = await startGateway(undo, { files });
@@ -70,6 +71,13 @@ test.each(["5", "3.1.1"] as const)(
       return Promise.all(next.map((text) => device.publishAsync("state/x", text, { qos: 1 })));
     }
     const stored = async () => (await gateway.metrics())?.get("weir_storage_points_total") ?? 0;
+
+    // A device here gets its commands from there.
+    const commands: string[] = [];
+    device.on("message", (topic, payload) => commands.push(`${topic} ${payload}`));
+    await device.subscribeAsync("cmd/#", { qos: 1 });
+    await client.publishAsync("north/cmd/press", "stop", { qos: 1 });
+    await expect.poll(() => commands, WAIT).toEqual(["cmd/press stop"]);
 
     await Promise.all([publishRound(client, 0), say(PER_ROUND)]);
     await expect.poll(stored, WAIT).toBe(PER_ROUND);

@@ -6,7 +6,7 @@ import type { GatewayProcess } from "../servers/gateway-process.ts";
 import { duckdbRows, startGateway } from "./kit.ts";
 
 const WAIT = { timeout: 60_000, interval: 100 };
-const PER_ROUND = 800;
+const PER_ROUND = 500;
 const START_MS = Date.UTC(2026, 0, 1);
 const undo: (() => Promise<unknown>)[] = [];
 

@@ -5,6 +5,7 @@ import { type KillsOptions, killBrokers } from "./run.ts";
 const undo: (() => Promise<void>)[] = [];
 const said: string[] = [];
 const OPTIONS: KillsOptions = {
+  victims: ["edge"],
   kills: 0,
   seed: 5,
   rate: 200,

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { startMosquittoCluster } from "./cluster/mosquitto-cluster.ts";
 import { startWeirCluster } from "./cluster/weir-cluster.ts";
 import { verifyReadings } from "./readings.ts";
-import { type KillsReport, killBrokers } from "./run.ts";
+import { type KillsReport, killBrokers, type Victims } from "./run.ts";
 
 const USAGE = `Kills edges and NATS at random (SIGKILL) under load, and checks everything that their MQTT clients see.
 
@@ -14,8 +14,10 @@ Usage: test:broker-kills [options]
   --publishers <n>  default 4
   --edges <n>       default 1
   --stops <n>       percent of the edges' ends that are SIGTERM instead of SIGKILL; default 20
+  --victims <list>  of edge, log and both (at once); default edge,log,both
   --target <name>   weir (default), or mosquitto, which passes with 0 kills only
 `;
+const VICTIMS: readonly Victims[] = ["edge", "log", "both"];
 const SETTLE_MS_MAX = 90_000;
 
 async function main(): Promise<number> {
@@ -27,6 +29,7 @@ async function main(): Promise<number> {
       publishers: { type: "string", default: "4" },
       edges: { type: "string", default: "1" },
       stops: { type: "string", default: "20" },
+      victims: { type: "string", default: VICTIMS.join(",") },
       target: { type: "string", default: "weir" },
       help: { type: "boolean", default: false },
     },
@@ -35,7 +38,8 @@ async function main(): Promise<number> {
   const numbers = texts.map(Number);
   const [kills = 0, seed = 0, rate = 0, publishers = 0, edges = 0, stops = 0] = numbers;
   const isValid = numbers.every((number) => Number.isSafeInteger(number) && number >= 0) && publishers * edges > 0;
-  if (values.help || !isValid || !["weir", "mosquitto"].includes(values.target)) {
+  const victims = VICTIMS.filter((each) => values.victims.split(",").includes(each));
+  if (values.help || victims.length === 0 || !isValid || !["weir", "mosquitto"].includes(values.target)) {
     process.stderr.write(USAGE);
     return values.help ? 0 : 2;
   }
@@ -43,7 +47,17 @@ async function main(): Promise<number> {
   const ending = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => ending.abort(new Error(`ended by ${name}`)));
   const stopShare = stops / 100;
-  const options = { kills, seed, rate, publishers, stopShare, settleMsMax: SETTLE_MS_MAX, say, signal: ending.signal };
+  const options = {
+    victims,
+    kills,
+    seed,
+    rate,
+    publishers,
+    stopShare,
+    settleMsMax: SETTLE_MS_MAX,
+    say,
+    signal: ending.signal,
+  };
   if (values.target === "mosquitto") {
     const cluster = await startMosquittoCluster();
     try {

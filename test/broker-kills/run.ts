@@ -5,13 +5,20 @@ import { Crowd } from "./crowd.ts";
 import { Oracle } from "./oracle/oracle.ts";
 import { Recoveries } from "./recoveries.ts";
 
+/** What a disturbance hits. */
+export type Victims = "edge" | "log" | "both";
+
+/** How often, relative to one another. */
+const WEIGHTS: Readonly<Record<Victims, number>> = { edge: 12, log: 5, both: 3 };
+
 export interface KillsOptions {
   readonly kills: number;
   readonly seed: number;
   /** Messages a second. */
   readonly rate: number;
   readonly publishers: number;
-  /** Of the disturbances of an edge: this share asks it to end instead of killing it. */
+  readonly victims: readonly Victims[];
+  /** Of the disturbances of an edge alone: this share asks it to end instead of killing it. */
   readonly stopShare: number;
   readonly say: (text: string) => void;
   readonly signal?: AbortSignal;
@@ -24,7 +31,7 @@ export interface KillsOptions {
 export interface KillsReport {
   /** Empty when everything is correct. */
   readonly differences: readonly string[];
-  /** By what was disturbed: `edge`, `log`, `edge and log`, `edge (asked)`. */
+  /** By what was disturbed: `edge`, `log`, `edge and log`, `edge (asked to end)`. */
   readonly disturbances: ReadonlyMap<string, number>;
   readonly runSeconds: number;
   readonly published: number;
@@ -70,7 +77,7 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
     for (let kill = 1; kill <= kills; kill++) {
       await sleep(random.whole(UP_MS_MIN, UP_MS_MAX));
       signal?.throwIfAborted();
-      const disturbance = choose(cluster, random, options.stopShare);
+      const disturbance = choose(cluster, random, options);
       place = `after disturbance ${kill}, ${disturbance.name}`;
       lastDisturbanceMs = performance.now();
       const atMs = performance.now();
@@ -122,22 +129,24 @@ interface Disturbance {
   act(): Promise<readonly string[]>;
 }
 
-function choose({ edges, log }: Cluster, random: Random, stopShare: number): Disturbance {
+function choose({ edges, log }: Cluster, random: Random, { victims, stopShare }: KillsOptions): Disturbance {
   const edge = random.pick(edges);
-  const kind = random.next();
-  const kill = (...victims: readonly Victim[]) => ({
+  const kill = (...killed: readonly Victim[]) => ({
     act: async () => {
-      await Promise.all(victims.map((victim) => victim.kill()));
+      await Promise.all(killed.map((victim) => victim.kill()));
       return [];
     },
   });
-  if (log !== undefined && kind < 0.25) return { name: log.name, ...kill(log) };
-  if (log !== undefined && kind < 0.4) return { name: `edge and ${log.name}`, ...kill(edge, log) };
-  if (!random.chance(stopShare)) return { name: "edge", ...kill(edge) };
-  return {
-    name: "edge (asked to end)",
-    act: async () => [(await edge.terminate()) ?? []].flat(),
-  };
+  const kinds = victims.flatMap((kind) => Array<Victims>(WEIGHTS[kind]).fill(kind));
+  switch (log === undefined ? "edge" : random.pick(kinds)) {
+    case "log":
+      return { name: "log", ...kill(...(log === undefined ? [] : [log])) };
+    case "both":
+      return { name: "edge and log", ...kill(edge, ...(log === undefined ? [] : [log])) };
+    case "edge":
+      if (!random.chance(stopShare)) return { name: "edge", ...kill(edge) };
+      return { name: "edge (asked to end)", act: async () => [(await edge.terminate()) ?? []].flat() };
+  }
 }
 
 /** Waits until nothing is left to come, as long as something still comes. */

@@ -142,6 +142,20 @@ describe("retained values", () => {
     ]);
   });
 
+  it("excuse one that was deleted and set again meanwhile", () => {
+    const oracle = withValues();
+    oracle.retained.acknowledge("t", 2);
+    const check = oracle.retained.begin();
+    oracle.retained.sent("t", 3, true);
+    oracle.retained.sent("t", 4, false);
+    oracle.retained.acknowledge("t", 3);
+    oracle.retained.acknowledge("t", 4);
+    check.finish();
+    expect(oracle.finish()).toEqual([]);
+    oracle.retained.begin().finish();
+    expect(oracle.finish()).toEqual(["retained value missing: t, acknowledged 4"]);
+  });
+
   it("find one that was deleted, and excuse one that may be deleted", () => {
     const oracle = withValues();
     oracle.retained.acknowledge("t", 2);

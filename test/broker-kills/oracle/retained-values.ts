@@ -2,6 +2,7 @@ import type { Differences } from "./differences.ts";
 
 interface Topic {
   lastAcknowledged: number;
+  lastDeletion: number;
   /** Sent and not known to be overwritten by an acknowledged one: the last acknowledged, and all after it. */
   readonly possible: Map<number, { readonly isDeletion: boolean }>;
 }
@@ -32,10 +33,11 @@ export class RetainedValues {
   sent(topic: string, number: number, isDeletion: boolean): void {
     let of = this.#topics.get(topic);
     if (of === undefined) {
-      of = { lastAcknowledged: 0, possible: new Map([[0, { isDeletion: true }]]) };
+      of = { lastAcknowledged: 0, lastDeletion: 0, possible: new Map([[0, { isDeletion: true }]]) };
       this.#topics.set(topic, of);
     }
     of.possible.set(number, { isDeletion });
+    if (isDeletion) of.lastDeletion = number;
   }
 
   acknowledge(topic: string, number: number): void {
@@ -48,13 +50,12 @@ export class RetainedValues {
   /** Call it before the SUBSCRIBE is sent: what is acknowledged by then counts. */
   begin(): RetainedCheck {
     const least = new Map([...this.#topics].map(([topic, of]) => [topic, of.lastAcknowledged]));
-    // A deletion that was possible at any time since then excuses that nothing came.
-    const begun = new Map([...this.#topics].map(([topic, of]) => [topic, this.#mayBeEmpty(of)]));
     const came = new Set<string>();
     const missing = () =>
-      [...begun].flatMap(([topic, mayBeEmpty]) => {
-        const of = this.#topics.get(topic);
-        return came.has(topic) || mayBeEmpty || (of !== undefined && this.#mayBeEmpty(of)) ? [] : [topic];
+      [...least].flatMap(([topic, min]) => {
+        // A deletion that was possible at any time since then excuses that nothing came.
+        const mayBeEmpty = (this.#topics.get(topic)?.lastDeletion ?? 0) >= min;
+        return came.has(topic) || mayBeEmpty ? [] : [topic];
       });
     return {
       received: (topic, number) => {
@@ -82,9 +83,5 @@ export class RetainedValues {
         }
       },
     };
-  }
-
-  #mayBeEmpty({ possible }: Topic): boolean {
-    return [...possible.values()].some(({ isDeletion }) => isDeletion);
   }
 }

@@ -97,7 +97,9 @@ test("whatever a device sends, it is acknowledged, and an honest one beside it w
 
   await expectAccounts(gateway, sent + 2 * messages.length + 1, 2 * messages.length);
   expect(await reasonsOf(gateway)).toEqual(countReasons([...messages, ...messages]));
-  await expect.poll(async () => (await gateway.metrics())?.get("weir_storage_points_total"), WAIT).toBe(sent + 1);
+  const goodParts = 2 * messages.filter(([, payload]) => payload.includes('"u": 1')).length;
+  const points = sent + 1 + goodParts;
+  await expect.poll(async () => (await gateway.metrics())?.get("weir_storage_points_total"), WAIT).toBe(points);
   await expect.poll(async () => (await gateway.metrics())?.get("weir_storage_lag_messages"), WAIT).toBe(0);
   expect((await gateway.get("/readyz")).ok).toBe(true);
   expect(await gateway.stop(30_000)).toBe("code 0");
@@ -107,6 +109,7 @@ test("whatever a device sends, it is acknowledged, and an honest one beside it w
   );
   expect(rows).toEqual([
     { device, metric, n: "1" },
+    { device: "hostile", metric: "u", n: String(goodParts) },
     { device: "honest", metric: "n", n: String(sent) },
   ]);
 }, 120_000);

@@ -18,13 +18,14 @@ export function hostileNumbers(bytes: number): readonly HostileMessage[] {
     [bare, `${"1".repeat(bytes - 200)}x`, "too-large"],
     [bare, `1e${"1".repeat(bytes - 200)}x`, "too-large"],
     [bare, `a${" ".repeat(bytes - 200)}b`, "too-large"],
-    [telemetry, `{"ts": "${"1".repeat(10_000)}x", "t": "${"1".repeat(bytes - 11_000)}x"}`, "too-large"],
+    [telemetry, `{"ts": "${"1".repeat(10_000)}x", "t": "${"1".repeat(bytes - 11_000)}x"}`, "bad-timestamp"],
   ];
 }
 
 export function hostileNesting(bytes: number): readonly HostileMessage[] {
   const [deep, deepObjects] = [60_000, Math.min(60_000, Math.floor(bytes / 6) - 200)];
   return [
+    // A flaw costs its value: `u` is stored.
     [telemetry, `{"t": ${nested("[", "]", 4_156)}, "u": 1}`, "too-large"],
     [telemetry, `{"t": ${nested("[", "]", deep)}, "u": 1}`, "too-large"],
     [telemetry, `{"t": ${nested('{"a":', "}", deepObjects)}, "u": 1}`, "too-large"],

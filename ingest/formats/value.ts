@@ -30,17 +30,19 @@ export const AUTO_FORMAT = {
 
 /** Reads a bare value (`21.5`, `true`, `open`), or JSON that begins with one of these characters. */
 function valueParser(json: string, parse: Parse): Parse {
+  const begins = [...json].map((character) => character.charCodeAt(0));
   return (payload): Parsed => {
     const text = decodeText(payload).trim();
     if (text === "" || text === "null") return {};
-    return json.includes(text[0] ?? "") ? parse(payload) : { value: bareValue(text) };
+    return begins.includes(text.charCodeAt(0)) ? parse(payload) : { value: bareValue(text) };
   };
 }
 
 function bareValue(text: string): Tree {
   if (isNumberText(text)) {
     const number = Number(text);
-    if (/^[+-]?\d+$/.test(text) && !Number.isSafeInteger(number)) return BigInt(text.replace("+", ""));
+    if (Math.abs(number) <= Number.MAX_SAFE_INTEGER) return number;
+    if (/^[+-]?\d+$/.test(text)) return BigInt(text.replace("+", ""));
     if (Number.isFinite(number)) return number;
   }
   if (/^(true|false)$/i.test(text)) return text.toLowerCase() === "true";

@@ -43,13 +43,14 @@ export class MessageReader implements Readings {
   readonly #batcher: FrameBatcher;
   readonly #limits: ClockLimits;
   readonly #clocks: WrongClocks;
-  #view: View = NOTHING;
+  readonly #view: View = { ...NOTHING };
   #sender = "";
   #target: Target | undefined;
   #frame: FrameWriter | undefined;
   #receivedAtUs = 0;
   #oldestUs = 0;
-  #opened: number[] = [];
+  readonly #opened: number[] = [];
+  #openedCount = 0;
   #touched: Target[] = [];
   /** The first reading of the message whose series is one too many. */
   #refused: PayloadProblem | undefined;
@@ -78,8 +79,9 @@ export class MessageReader implements Readings {
 
   /** The partitions with readings of the last message. */
   get partitions(): readonly number[] {
-    if (this.#touched.length === 1) return this.#opened;
-    return this.#opened.filter((partition) =>
+    const opened = this.#opened.slice(0, this.#openedCount);
+    if (this.#touched.length === 1) return opened;
+    return opened.filter((partition) =>
       this.#touched.some((target) => target.partition === partition && target.readings > 0),
     );
   }
@@ -150,7 +152,7 @@ export class MessageReader implements Readings {
     let isExact = false;
     let isSent = false;
     this.#times = undefined;
-    this.#view = { ...NOTHING, number: this.#view.number + 1 };
+    this.#view.number++;
     for (;;) {
       const decoded = this.#decode(message, route, isExact);
       if (decoded === "not-mine") {
@@ -167,7 +169,7 @@ export class MessageReader implements Readings {
       } else if (this.#isUnordered && this.#times === undefined) {
         this.#undo();
         this.#times = new Map();
-      } else if (!this.#opened.some((partition) => this.#batcher.isOverfull(partition))) {
+      } else if (!this.#isOverfull()) {
         this.#clocks.localTimesGuessed(route.plan.rules.times.guessed);
         return decoded ?? this.#refused;
       } else if (isSent || !this.#sendOverfull()) {
@@ -180,7 +182,7 @@ export class MessageReader implements Readings {
 
   #decode(message: InboundMessage, route: Route, isExact: boolean): Decoded {
     this.count = 0;
-    this.#opened = [];
+    this.#openedCount = 0;
     this.#touched = [];
     this.#refused = undefined;
     this.#clash = undefined;
@@ -214,12 +216,22 @@ export class MessageReader implements Readings {
       this.#touched.push(target);
     }
     const { partition } = target;
-    this.#frame = this.#opened.includes(partition) ? this.#batcher.opened(partition) : this.#open(partition);
+    this.#frame = this.#isOpened(partition) ? this.#batcher.opened(partition) : this.#open(partition);
     this.#target = target;
   }
 
+  #isOpened(partition: number): boolean {
+    for (let i = 0; i < this.#openedCount; i++) if (this.#opened[i] === partition) return true;
+    return false;
+  }
+
+  #isOverfull(): boolean {
+    for (let i = 0; i < this.#openedCount; i++) if (this.#batcher.isOverfull(this.#opened[i] as number)) return true;
+    return false;
+  }
+
   #open(partition: number): FrameWriter {
-    this.#opened.push(partition);
+    this.#opened[this.#openedCount++] = partition;
     return this.#batcher.open(partition, this.#receivedAtUs);
   }
 
@@ -253,14 +265,14 @@ export class MessageReader implements Readings {
 
   /** Sends what was in the full frames before the message. False if the message alone is too large for one. */
   #sendOverfull(): boolean {
-    const full = this.#opened.filter((partition) => this.#batcher.isOverfull(partition));
+    const full = this.#opened.slice(0, this.#openedCount).filter((partition) => this.#batcher.isOverfull(partition));
     if (full.some((partition) => this.#batcher.isTooLarge(partition))) return false;
     this.#undo();
     return full.every((partition) => this.#batcher.sendOpen(partition));
   }
 
   #undo(): void {
-    for (const partition of this.#opened) this.#batcher.undo(partition);
+    for (let i = 0; i < this.#openedCount; i++) this.#batcher.undo(this.#opened[i] as number);
     this.count = 0;
     for (const target of this.#touched) {
       target.readings = 0;
@@ -272,12 +284,14 @@ export class MessageReader implements Readings {
   #countReadings(): void {
     let ahead = 0;
     let behind = 0;
-    for (const { counts, readings, clockAhead, clockBehind } of this.#touched) {
-      counts.readings += readings;
-      counts.clockAhead += clockAhead;
-      counts.clockBehind += clockBehind;
-      ahead += clockAhead;
-      behind += clockBehind;
+    for (const target of this.#touched) {
+      const { counts } = target;
+      counts.readings += target.readings;
+      if (target.clockAhead + target.clockBehind === 0) continue;
+      counts.clockAhead += target.clockAhead;
+      counts.clockBehind += target.clockBehind;
+      ahead += target.clockAhead;
+      behind += target.clockBehind;
     }
     if (ahead > 0) this.#clocks.clockRanAhead(ahead);
     if (behind > 0) this.#clocks.clockFellBehind(behind);

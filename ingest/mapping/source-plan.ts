@@ -11,7 +11,7 @@ import { type KnownNames, type Lookup, lookupOf } from "./scope.ts";
 import type { SourceConfig } from "./source-fields.ts";
 import { alternatives, compileTemplate, MissingName, namesIn, type Template } from "./template.ts";
 import { TimeReader } from "./times.ts";
-import type { Conversion, ValueSettings } from "./values.ts";
+import { type Conversion, type ValueSettings, valueSettings } from "./values.ts";
 
 /** Stands for the name of a field in `metric`. */
 export const FIELD = "field";
@@ -164,9 +164,8 @@ function rulesOf(
 }
 
 function valuesOf({ coerce, no_value }: SourceConfig): ValueSettings {
-  const noValue = new Set(no_value.map((word) => String(word).toLowerCase()));
-  if (coerce === "off") return { numbers: undefined, noValue };
-  return { numbers: coerce === "auto" ? PLAIN_NUMBERS : { ...coerce, thousands: coerce.thousands }, noValue };
+  if (coerce === "off") return valueSettings(undefined, no_value);
+  return valueSettings(coerce === "auto" ? PLAIN_NUMBERS : { ...coerce, thousands: coerce.thousands }, no_value);
 }
 
 function conversionOf({ as, scale, offset, unit, enum: words, no_value }: SourceConfig["convert"][string]): Conversion {

@@ -19,6 +19,26 @@ export interface ValueSettings {
   readonly numbers: NumberWords | undefined;
   /** In small letters. */
   readonly noValue: ReadonlySet<string>;
+  /** How texts begin that may be a number or a word for no value, by character code. Others need no closer look. */
+  readonly begins: Uint8Array;
+}
+
+const ASCII = 128;
+
+export function valueSettings(numbers: NumberWords | undefined, words: readonly (string | number)[]): ValueSettings {
+  const noValue = new Set(words.map((word) => String(word).toLowerCase()));
+  const begins = new Uint8Array(ASCII);
+  for (let code = 0; code <= 0x20; code++) begins[code] = 1;
+  if (numbers !== undefined) for (const sign of "0123456789+-.,") begins[sign.charCodeAt(0)] = 1;
+  for (const word of noValue) {
+    for (const first of [word, word.toUpperCase()]) {
+      const code = first.charCodeAt(0);
+      // A word that begins with another letter: each text needs a closer look.
+      if (code >= ASCII) begins.fill(1);
+      else if (first !== "") begins[code] = 1;
+    }
+  }
+  return { numbers, noValue, begins };
 }
 
 export const NO_VALUE_WORDS = [
@@ -43,8 +63,10 @@ export function readScalar(
 }
 
 /** Hot: most texts are neither a number nor a word for no value. */
-function readText(text: string, { numbers, noValue }: ValueSettings): ReadingValue | undefined {
+function readText(text: string, { numbers, noValue, begins }: ValueSettings): ReadingValue | undefined {
   if (text.length > WORD_CHARACTERS_MAX) return text;
+  const first = text.charCodeAt(0);
+  if (first < ASCII ? begins[first] === 0 : first < 0xa0) return text;
   const trimmed = text.trim();
   if (noValue.size > 0 && noValue.has(trimmed.toLowerCase())) return undefined;
   return (numbers && numberOf(trimmed, numbers)) ?? text;

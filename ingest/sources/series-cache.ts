@@ -8,8 +8,8 @@ export class RouteSeries extends FrameSeries {
   readonly known: KnownOne;
   /** The last message with a reading of it, and the times of the first and the last of those. */
   inMessage = 0;
-  oldestUs = 0;
-  newestUs = 0;
+  oldestUs = Number.NaN;
+  newestUs = Number.NaN;
 
   constructor(series: Series, known: KnownOne) {
     super(series);

@@ -13,7 +13,7 @@ import { type KnownDevice, KnownSeries, type Refused } from "./known-series.ts";
 import { SeriesCache } from "./series-cache.ts";
 
 /** A device that readings are from. It caches the device's series. */
-export interface Target {
+export class Target {
   readonly device: string;
   readonly tags: Tags;
   readonly partition: number;
@@ -22,10 +22,19 @@ export interface Target {
   /** Counts what happens to the device's messages. */
   readonly counts: DeviceCounts;
   /** The last message with readings of it, and how many it has so far. */
-  inMessage: number;
-  readings: number;
-  clockAhead: number;
-  clockBehind: number;
+  inMessage = 0;
+  readings = 0;
+  clockAhead = 0;
+  clockBehind = 0;
+
+  constructor(known: KnownDevice, partition: number, series: SeriesCache) {
+    this.device = known.device.device;
+    this.tags = known.device.tags;
+    this.partition = partition;
+    this.series = series;
+    this.known = known;
+    this.counts = known.counts;
+  }
 }
 
 /** How the messages of a topic are read. One object per topic. */
@@ -167,15 +176,17 @@ export class TopicRoutes {
       if (captured === undefined) continue;
       const fault = this.#captureFault(source.plan, captured);
       if (fault !== undefined) return fault;
-      const route = { ...source, captured, target: undefined, next: undefined };
-      if (source.plan.config.ignore && source.plan.when === undefined) return route;
-      if (source.plan.when !== undefined) {
+      const { plan, decode } = source;
+      const route: Route = { plan, decode, captured, target: undefined, next: undefined };
+      if (plan.config.ignore && plan.when === undefined) return route;
+      if (plan.when !== undefined) {
         const next = this.#resolveFrom(i + 1, message);
-        return "problem" in next ? (next.problem === "unknown-topic" ? route : next) : { ...route, next };
+        if ("problem" in next) return next.problem === "unknown-topic" ? route : next;
+        return { plan, decode, captured, target: undefined, next };
       }
-      if (source.plan.isDynamic) return route;
-      const target = this.#topicTarget(source.plan, captured, message);
-      return "problem" in target ? target : { ...route, target };
+      if (plan.isDynamic) return route;
+      const target = this.#topicTarget(plan, captured, message);
+      return "problem" in target ? target : { plan, decode, captured, target, next: undefined };
     }
     return { problem: "unknown-topic", detail: "no source matches this topic" };
   }
@@ -200,9 +211,7 @@ export class TopicRoutes {
         this.#cachedBytes += bytes;
       },
     });
-    const partition = partitionOf(known.device.device, this.#partitions);
-    const counting = { counts: known.counts, inMessage: 0, readings: 0, clockAhead: 0, clockBehind: 0 };
-    return { ...known.device, partition, series, known, ...counting };
+    return new Target(known, partitionOf(known.device.device, this.#partitions), series);
   }
 
   #captureFault(plan: SourcePlan, captured: Captured): RouteProblem | undefined {

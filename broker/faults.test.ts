@@ -30,7 +30,7 @@ describe("CONNECT", () => {
     expect(await metric("weir_broker_refused_total", { reason: "bad-client-id" })).toBe(1);
   });
 
-  it.each(["a\u0000b", "a\nb", "x".repeat(300)])("with a bad client id is refused with 2", async (clientId) => {
+  it.each(["a\nb", "a\u007fb", "x".repeat(300)])("with a bad client id is refused with 2", async (clientId) => {
     const { port } = await startTestBroker();
     expect(await new RawClient(port).connect({ clientId })).toBe(2);
   });
@@ -56,6 +56,11 @@ describe("CONNECT", () => {
       },
     ]);
     expect(await metric("weir_broker_refused_total", { reason: "mqtt-version" })).toBe(1);
+  });
+
+  it("with U+0000 in its client id closes the connection", async () => {
+    const { port } = await startTestBroker();
+    expect(await new RawClient(port).connect({ clientId: "a\u0000b" })).toBe("closed");
   });
 
   it("with a will of QoS 3 closes the connection", async () => {

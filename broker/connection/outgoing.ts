@@ -84,6 +84,7 @@ export class Outgoing {
     }
     session.queue.onMore(() => this.#pump());
     this.#pump();
+    sessions.progress.hasRoom(session);
   }
 
   /** How many more messages the client's window takes. */
@@ -170,6 +171,7 @@ export class Outgoing {
     this.#unfinishedBytes -= bytes;
     session.queue.finish(ordinal);
     this.#sessions?.progress.finished(session, message);
+    this.#sessions?.progress.hasRoom(session);
     this.#pump();
   }
 
@@ -177,16 +179,14 @@ export class Outgoing {
     this.#isPumpDue = true;
     if (this.#isPumping) return;
     this.#isPumping = true;
-    this.#pumpAll().then(
-      () => {
-        this.#isPumping = false;
-        if (this.#isIdle) for (const act of this.#onIdle.splice(0)) act();
-      },
-      (error: unknown) => {
-        this.#isPumping = false;
-        if (!this.#link.closed) this.#options.events.brokerFailed(error);
-      },
-    );
+    const paused = (error?: unknown) => {
+      this.#isPumping = false;
+      if (error !== undefined && !this.#link.closed) this.#options.events.brokerFailed(error);
+      // Asked for since the last look.
+      else if (this.#isPumpDue && !this.#link.closed) this.#pump();
+      else if (this.#isIdle) for (const act of this.#onIdle.splice(0)) act();
+    };
+    this.#pumpAll().then(() => paused(), paused);
   }
 
   async #pumpAll(): Promise<void> {

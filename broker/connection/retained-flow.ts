@@ -1,4 +1,3 @@
-import { TopicTrie } from "../common/topic-trie.ts";
 import type { Session } from "../sessions/session.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { Message, Subscription } from "../store/port.ts";
@@ -14,39 +13,39 @@ export interface RetainedFlowOptions {
 
 const BATCH = 32;
 
-/** Sends retained messages for new subscriptions, as fast as the client takes them. */
+/** Sends retained messages for new subscriptions, one after the other, as fast as the client takes them. */
 export class RetainedFlow {
   readonly #options: RetainedFlowOptions;
-  /** By SUBSCRIBE packet. */
-  #waiting: (readonly Subscription[])[] = [];
+  /** By filter, so that they are no more than the client has. */
+  readonly #waiting = new Map<string, Subscription>();
   #isRunning = false;
 
   constructor(options: RetainedFlowOptions) {
     this.#options = options;
   }
 
-  /** Resolves once all are sent or queued. */
+  /** Resolves once all are sent or queued, unless an earlier call does that. */
   async add(subscriptions: readonly Subscription[]): Promise<void> {
-    if (subscriptions.length === 0) return;
-    this.#waiting.push(subscriptions);
+    for (const subscription of subscriptions) this.#waiting.set(subscription.filter, subscription);
     if (this.#isRunning) return;
     this.#isRunning = true;
     try {
-      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) await this.#send(next);
+      for (const [filter, subscription] of this.#waiting) {
+        this.#waiting.delete(filter);
+        await this.#send(subscription);
+      }
     } finally {
       this.#isRunning = false;
     }
   }
 
-  async #send(subscriptions: readonly Subscription[]): Promise<void> {
-    const { sessions, outgoing, isClosed, nowUs } = this.#options;
-    const trie = new TopicTrie<Subscription>();
-    for (const subscription of subscriptions) trie.add(subscription.filter, subscription);
-    const filters = subscriptions.map(({ filter }) => filter);
+  async #send(subscription: Subscription): Promise<void> {
+    const { session, sessions, outgoing, isClosed, nowUs } = this.#options;
     let queued: Promise<void>[] = [];
-    for (const message of sessions.retained(filters)) {
+    for (const message of sessions.retained([subscription.filter])) {
       if (message.expiresAtUs !== undefined && message.expiresAtUs <= nowUs()) continue;
-      const sent = this.#sendOne(message, trie.match(message.topic));
+      if (subscription.noLocal && message.publisher === session.clientId) continue;
+      const sent = this.#sendOne(message, subscription);
       if (sent !== undefined) queued.push(sent);
       if (queued.length >= BATCH) {
         await Promise.all(queued);
@@ -58,16 +57,9 @@ export class RetainedFlow {
     await Promise.all(queued);
   }
 
-  #sendOne(message: Message, matching: readonly Subscription[]): Promise<void> | undefined {
+  #sendOne(message: Message, { qos: granted, identifier }: Subscription): Promise<void> | undefined {
     const { session, sessions, outgoing } = this.#options;
-    let granted = -1;
-    const identifiers: number[] = [];
-    for (const { qos, identifier, noLocal } of matching) {
-      if (noLocal && message.publisher === session.clientId) continue;
-      granted = Math.max(granted, qos);
-      if (identifier !== undefined) identifiers.push(identifier);
-    }
-    if (granted < 0) return undefined;
+    const identifiers = identifier === undefined ? [] : [identifier];
     const qos = Math.min(granted, message.qos);
     if (qos === 0) {
       outgoing.deliver(message, { retain: true, identifiers });

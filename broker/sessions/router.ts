@@ -4,6 +4,7 @@ import type { Message, SessionStore, Subscription } from "../store/port.ts";
 import { Routes } from "./routes.ts";
 import type { Session } from "./session.ts";
 import { Shares } from "./shares.ts";
+import { TopicOrder } from "./topic-order.ts";
 
 export interface RouterOptions {
   readonly store: SessionStore;
@@ -26,6 +27,9 @@ export interface QueueCopy {
 
 export type QueueProgress = Pick<Shares, "sent" | "received" | "finished" | "hasRoom">;
 
+/** Kinds for `TopicOrder`: the QoS, and this much more with the retain flag. */
+const RETAINED_KIND = 10;
+
 /**
  * Gives messages to their subscribers, through the hub: it has a message retained and put into the queues of stored
  * sessions, and then delivers it to connected clients.
@@ -35,6 +39,7 @@ export class Router {
   readonly #hub: Hub;
   readonly #routes = new Routes();
   readonly #shares: Shares;
+  readonly #order = new TopicOrder();
 
   constructor(options: RouterOptions) {
     const { events, nowUs, limits, store, connected } = options;
@@ -53,7 +58,7 @@ export class Router {
       events,
       queuedMax: limits.queued_per_session_max,
       queuedBytesMax: limits.queued_size_max,
-      give: (session, message, copy) => this.enqueueFor(session, message, { ...copy, retain: false }),
+      give: (session, message, copy) => this.enqueueFor(session, message, copy),
     });
   }
 
@@ -74,8 +79,11 @@ export class Router {
     return this.#routes.matchesAny(topic);
   }
 
-  async publish(message: Message): Promise<void> {
-    await this.#hub.publish(message);
+  publish(message: Message): Promise<void> {
+    const { topic, qos, retain } = message;
+    const isInstant = qos === 0 && !retain;
+    if (isInstant && !this.#order.has(topic)) return this.#hub.publish(message);
+    return this.#order.run(topic, retain ? RETAINED_KIND + qos : qos, () => this.#hub.publish(message));
   }
 
   /** The subscriptions of a session, in place of its earlier ones. Resolves once its shared subscriptions are safe. */

@@ -148,7 +148,6 @@ export class Sessions {
       await this.#connected.get(clientId)?.client.takenOver();
       const opened = await this.#claim(options);
       this.#connected.set(clientId, opened.session);
-      this.#router.progress.hasRoom(opened.session);
       this.#options.events.clientConnected(clientId, this.#connected.size);
       return opened;
     });

@@ -1,6 +1,6 @@
-import type { Message, Qos, QueuedMessage, SessionQueue } from "../store/port.ts";
+import type { Copy, Message, QueuedMessage, SessionQueue } from "../store/port.ts";
 import { lower } from "./routes.ts";
-import type { Session } from "./session.ts";
+import type { DeliverOptions, Session } from "./session.ts";
 
 /** Messages of one shared subscription that one member has and has not finished. */
 const TAKEN_MAX = 64;
@@ -25,11 +25,7 @@ export interface ShareGroupOptions {
   readonly connected: ReadonlyMap<string, Session>;
   readonly takenBy: (session: Session) => TakenBy;
   /** Puts a copy into a member's own queue. */
-  readonly give: (
-    session: Session,
-    message: Message,
-    copy: { qos: 1 | 2; identifiers: readonly number[] },
-  ) => Promise<void>;
+  readonly give: (session: Session, message: Message, copy: Omit<Copy, "clientId">) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -64,7 +60,7 @@ export class ShareGroup {
   /** Gives a QoS 0 message to one member that is connected; best to one that has room. */
   deliver(message: Message): void {
     const session = this.#next() ?? this.#next({ mayBeFull: true });
-    if (session !== undefined) this.#deliver(session, message);
+    session?.client.deliver(message, this.#optionsFor(session, message));
   }
 
   /** Gives messages to members that have room. */
@@ -72,15 +68,13 @@ export class ShareGroup {
     this.#isPumpDue = true;
     if (this.#isPumping) return;
     this.#isPumping = true;
-    this.#pumpAll().then(
-      () => {
-        this.#isPumping = false;
-      },
-      (error: unknown) => {
-        this.#isPumping = false;
-        this.#options.onError(error);
-      },
-    );
+    const paused = (error?: unknown) => {
+      this.#isPumping = false;
+      if (error !== undefined) this.#options.onError(error);
+      // Asked for since the last look.
+      else if (this.#isPumpDue) this.pump();
+    };
+    this.#pumpAll().then(() => paused(), paused);
   }
 
   /** A member left: its message goes to another one. */
@@ -118,28 +112,24 @@ export class ShareGroup {
   }
 
   async #give(session: Session, source: SessionQueue, queued: QueuedMessage): Promise<void> {
-    const { subscription, message, qos } = this.#copyFor(session, queued);
+    const { message } = queued;
+    const options = this.#optionsFor(session, message);
+    const qos = lower(queued.qos, session.subscriptions.get(this.filter)?.qos ?? 0);
     if (qos === 0) {
-      this.#deliver(session, message);
+      session.client.deliver(message, options);
       source.finish(queued.ordinal);
       return;
     }
     const origin = `share ${this.filter} ${queued.ordinal} ${this.#copies++}`;
     const taken = this.#options.takenBy(session);
     taken.set(origin, { group: this, source, queued, ordinal: undefined, isReceived: false });
-    const identifiers = subscription?.identifier === undefined ? [] : [subscription.identifier];
-    await this.#options.give(session, { ...message, origin }, { qos, identifiers });
+    await this.#options.give(session, { ...message, origin }, { qos, ...options });
     if (session.transient === undefined) source.finish(queued.ordinal);
   }
 
-  #copyFor(session: Session, { message, qos }: QueuedMessage) {
-    const subscription = session.subscriptions.get(this.filter);
-    return { subscription, message, qos: lower(qos, subscription?.qos ?? 0) satisfies Qos };
-  }
-
-  #deliver(session: Session, message: Message): void {
-    const identifier = session.subscriptions.get(this.filter)?.identifier;
-    session.client.deliver(message, { retain: false, identifiers: identifier === undefined ? [] : [identifier] });
+  #optionsFor(session: Session, { retain }: Message): DeliverOptions {
+    const { identifier, retainAsPublished = false } = session.subscriptions.get(this.filter) ?? {};
+    return { retain: retain && retainAsPublished, identifiers: identifier === undefined ? [] : [identifier] };
   }
 
   #room(): number {
@@ -151,7 +141,10 @@ export class ShareGroup {
   #roomOf(clientId: string): number {
     const session = this.#options.connected.get(clientId);
     if (session === undefined) return 0;
-    return Math.max(0, Math.min(session.client.room(), TAKEN_MAX) - this.#options.takenBy(session).size);
+    const taken = this.#options.takenBy(session);
+    let unsent = 0;
+    for (const { ordinal } of taken.values()) if (ordinal === undefined) unsent++;
+    return Math.max(0, Math.min(session.client.room() - unsent, TAKEN_MAX - taken.size));
   }
 
   /** The next connected member in turn that has room. */

@@ -15,6 +15,7 @@ export interface SharesOptions {
 }
 
 const SHARE = "$share/";
+const NO_GROUPS: readonly ShareGroup[] = [];
 
 interface Entry {
   readonly group: ShareGroup;
@@ -36,6 +37,7 @@ export function isShareId(clientId: string): boolean {
 export class Shares {
   readonly #options: SharesOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #groupsOf = new Map<string, readonly ShareGroup[]>();
   readonly #taken = new WeakMap<Session, TakenBy>();
   readonly #locks = new Locks();
 
@@ -46,10 +48,13 @@ export class Shares {
   /** A session's subscriptions have changed. Resolves once its groups are as safe as the session. */
   async set(clientId: string, filters: Iterable<string>, isStored: boolean): Promise<void> {
     const shared = new Set([...filters].filter(isShareId));
+    if (shared.size === 0 && !this.#groupsOf.delete(clientId)) return;
     for (const [filter, { group }] of this.#entries) {
       if (!shared.has(filter) && group.members.delete(clientId) && group.members.size === 0) await this.#remove(filter);
     }
     for (const filter of shared) await this.#join(filter, clientId, isStored);
+    const groups = [...shared].flatMap((filter) => this.#entries.get(filter)?.group ?? []);
+    if (groups.length > 0) this.#groupsOf.set(clientId, groups);
   }
 
   /** Its connection has ended, its queue is still open: what it has not finished goes to other members. */
@@ -92,11 +97,11 @@ export class Shares {
     if (origin === undefined || taken === undefined) return;
     all?.delete(origin);
     if (session.transient !== undefined) taken.source.finish(taken.queued.ordinal);
-    taken.group.pump();
   }
 
-  hasRoom(session: Session): void {
-    for (const filter of session.subscriptions.keys()) if (isShareId(filter)) this.#entries.get(filter)?.group.pump();
+  /** A session may take messages of its groups. */
+  hasRoom({ clientId }: Session): void {
+    for (const group of this.#groupsOf.get(clientId) ?? NO_GROUPS) group.pump();
   }
 
   /** Copies for the groups' queues in the store. */

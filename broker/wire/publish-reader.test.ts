@@ -149,7 +149,7 @@ describe("reading publishes", () => {
     ["a length that never ends", [0x30, 0xff, 0xff, 0xff, 0xff, 0x01, 0, 0], 0x81],
     ["a wildcard", [0x30, 4, 0, 1, 0x23, 0x31], 0x90],
     ["ill-formed UTF-8", [0x30, 4, 0, 1, 0xff, 0x31], 0x81],
-    ["U+0000", [0x30, 4, 0, 1, 0, 0x31], 0x90],
+    ["U+0000", [0x30, 4, 0, 1, 0, 0x31], 0x81],
     ["a UTF-8 surrogate", [0x30, 6, 0, 3, 0xed, 0xa0, 0x80, 0x31], 0x81],
     ["too many levels", [...generate(publishPacket("a/b/c/d/e", "1", { qos: 1, id: 1 }))], 0x90],
     ["too many bytes", [...generate(publishPacket("a", "x".repeat(1_000), { qos: 1, id: 1 }))], 0x95],

@@ -102,7 +102,8 @@ export class PublishReader {
     if (this.#isCurrentTopic(chunk, from, to)) return this.#topic;
     const topic = decodeUtf8(chunk.subarray(from, to));
     if (topicFault(topic, this.#topicLevelsMax) === "bad-topic") {
-      throw new PacketError(REASON.topicInvalid, `PUBLISH has an invalid topic`, "bad-topic");
+      const reasonCode = topic.includes("\u0000") ? REASON.malformed : REASON.topicInvalid;
+      throw new PacketError(reasonCode, "PUBLISH has an invalid topic", "bad-topic");
     }
     if (to - from <= KNOWN_BYTES_MAX) {
       this.#topic = topic;

@@ -83,14 +83,9 @@ export class ByteReader {
   }
 
   string(): string {
-    const text = this.text();
+    const text = decodeUtf8(this.binary());
     if (text.includes("\u0000")) throw malformed("a text holds U+0000");
     return text;
-  }
-
-  /** A text that may hold U+0000: the caller refuses it in its own way. */
-  text(): string {
-    return decodeUtf8(this.binary());
   }
 
   packetId(): number {

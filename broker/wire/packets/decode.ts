@@ -86,8 +86,7 @@ function decodeConnect(reader: ByteReader): ConnectPacket {
   if (properties.authenticationData !== undefined && properties.authenticationMethod === undefined) {
     throw protocolError("CONNECT has authentication data without a method");
   }
-  // Before MQTT 5, a client with a bad id has always got an answer.
-  const clientId = version === 5 ? reader.string() : reader.text();
+  const clientId = reader.string();
   const will = has(0x04) ? decodeWill(reader, version, flags) : undefined;
   const username = has(0x80) ? reader.string() : undefined;
   const password = has(0x40) ? reader.binary() : undefined;
@@ -123,7 +122,7 @@ function idOf(reader: ByteReader): string {
 
 function decodeWill(reader: ByteReader, version: Version, flags: number): WillFields {
   const properties = version === 5 ? readProperties(reader, "will") : NO_PROPERTIES;
-  const topic = version === 5 ? reader.string() : reader.text();
+  const topic = reader.string();
   const payload = reader.binary();
   return { topic, payload, qos: (flags & 0x18) >> 3, retain: (flags & 0x20) !== 0, properties };
 }

@@ -16,6 +16,34 @@ export const RETRYABLE_REASONS: readonly string[] = [
   "reading-failed",
 ];
 
+/** By reason: what a person has to change so that a retry helps. */
+const ADVICE: Readonly<Record<string, string>> = {
+  "unknown-topic":
+    "A retry helps once a source of weir.yaml takes the topic. If nobody needs the message, add a source with the topic and `ignore: true`, and dismiss the letters.",
+  "bad-topic": "A retry helps once another source takes the topic; else the device must send to another topic.",
+  "bad-payload":
+    "A retry helps if the source's `format` or mapping is wrong: change it in weir.yaml. If the device sends broken bytes, fix the device; a retry cannot help.",
+  "bad-timestamp":
+    "A retry helps once `timestamp` of the source says where the time is and how it is written. If the device's own time is wrong, `timestamp: received` does without it.",
+  "bad-name":
+    "A retry helps once `ingest.limits.name_size_max` allows the name. A name with control characters cannot be allowed: fix the device.",
+  "too-large": "A retry helps once `ingest.limits` allow the message; else the device must send smaller messages.",
+  "too-many-devices":
+    "A retry helps once `ingest.limits.devices_max` or `devices_per_user_max` allow more, or once silent devices are forgotten.",
+  "too-many-series":
+    "A retry helps once `ingest.limits.series_max` or `series_per_device_max` allow more. Check that no name of a metric holds a value.",
+  "unknown-schema": "A retry helps once the schema is in the registry.",
+  "reading-failed": "This is a bug of Weir: please report it. A retry helps once a version without it runs.",
+};
+
+/** What to change so that a retry of a letter helps, or why it cannot. */
+export function adviceOf({ reason, isCut }: { readonly reason: string; readonly isCut: boolean }): string {
+  const advice = ADVICE[reason];
+  if (advice === undefined) return "A retry cannot help: it is not a message of a device.";
+  if (isCut) return "A retry cannot help: the message was larger than the log takes, and only its beginning is kept.";
+  return advice;
+}
+
 const by = z.string().max(200);
 const sequence = z.int().min(1);
 

@@ -14,6 +14,7 @@ export function encodeDeadLetter(letter: DeadLetter): Uint8Array {
   if (letter.position !== undefined) out.writeVarintField(7, letter.position);
   if (letter.retryOf !== undefined) out.writeVarintField(8, letter.retryOf);
   if (letter.wholeBytes !== undefined) out.writeVarintField(9, letter.wholeBytes);
+  if (letter.source !== undefined) writeText(out, 10, letter.source);
   return out.finish();
 }
 
@@ -49,12 +50,13 @@ function withShortTexts(letter: DeadLetter): DeadLetter {
   const topic = letter.topic.slice(0, TEXT_CHARACTERS_MIN);
   const clientId = letter.clientId.slice(0, TEXT_CHARACTERS_MIN);
   const cut = `of the topic's ${letter.topic.length} characters only the first ${topic.length} are kept`;
-  return { ...letter, topic, clientId, detail: `${letter.detail.slice(0, TEXT_CHARACTERS_MIN)}; ${cut}` };
+  const source = letter.source === undefined ? {} : { source: letter.source.slice(0, TEXT_CHARACTERS_MIN) };
+  return { ...letter, topic, clientId, ...source, detail: `${letter.detail.slice(0, TEXT_CHARACTERS_MIN)}; ${cut}` };
 }
 
 export function decodeDeadLetter(bytes: Uint8Array): DeadLetter {
   const letter = { reason: "", detail: "", topic: "", payload: new Uint8Array(), clientId: "", receivedAtUs: 0 };
-  const more: { position?: number; retryOf?: number; wholeBytes?: number } = {};
+  const more: { position?: number; retryOf?: number; wholeBytes?: number; source?: string } = {};
   new PbfReader(bytes).readFields((field, into, pbf) => {
     if (field === 1) into.reason = pbf.readString();
     else if (field === 2) into.detail = pbf.readString();
@@ -65,6 +67,7 @@ export function decodeDeadLetter(bytes: Uint8Array): DeadLetter {
     else if (field === 7) more.position = pbf.readVarint();
     else if (field === 8) more.retryOf = pbf.readVarint();
     else if (field === 9) more.wholeBytes = pbf.readVarint();
+    else if (field === 10) more.source = pbf.readString();
   }, letter);
   return { ...letter, ...more };
 }

@@ -10,6 +10,8 @@ export interface DeadLetter {
   readonly receivedAtUs: number;
   /** The first bad byte of the payload, where it is known. */
   readonly position?: number;
+  /** The topic of the source that was tried, as `weir.yaml` has it. */
+  readonly source?: string;
   /** The sequence of the letter whose retry produced this one. */
   readonly retryOf?: number;
   /** Bytes of the whole payload, when `payload` is only its beginning. */

@@ -14,10 +14,12 @@ export const letterSummarySchema = z.object({
   clientId: z.string(),
   receivedAtUs: z.number(),
   position: z.int().exactOptional().describe("The first bad byte, where it is known."),
+  source: z.string().exactOptional().describe("The topic of the source that was tried, as weir.yaml has it."),
   retryOf: z.int().min(1).exactOptional().describe("The letter whose retry produced this one."),
   payloadBytes: z.int().min(0),
   preview: z.string().describe("The payload's beginning, as text."),
   retryable: z.boolean().describe("Whether a retry can change anything."),
+  advice: z.string().describe("For people: what to change so that a retry helps, or why it cannot."),
   retry: letterRetrySchema.exactOptional(),
 });
 

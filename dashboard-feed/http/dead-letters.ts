@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  adviceOf,
   DEAD_LETTERS_RETRY,
   type LetterRetry,
   type RetryOfMany,
@@ -179,6 +180,7 @@ function summaryOf({ sequence, storedAtUs, letter }: KeptLetter) {
     ...{ sequence, storedAtUs, ...about, payloadBytes: payload.length },
     preview: Buffer.from(payload.subarray(0, PREVIEW_BYTES)).toString("utf8"),
     retryable: isRetryable(letter),
+    advice: adviceOf({ reason: letter.reason, isCut: letter.wholeBytes !== undefined }),
   };
 }
 
@@ -189,7 +191,8 @@ function withRetry<T extends Summary>(summary: T, retry: LetterRetry | undefined
 
 function utf8(bytes: Uint8Array): string | null {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    // With a byte order mark, so that positions still count.
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return null;
   }

@@ -1,4 +1,4 @@
-import type { LetterRetry, RetryResult } from "../../contracts/dead-letters.ts";
+import { adviceOf, type LetterRetry, type RetryResult } from "../../contracts/dead-letters.ts";
 
 export interface MockAnswer {
   readonly status: number;
@@ -11,6 +11,7 @@ interface MockLetter {
   readonly topic: string;
   readonly text: string;
   readonly position?: number;
+  readonly source?: string;
   readonly retryOf?: number;
   readonly agoUs: number;
 }
@@ -34,7 +35,7 @@ const FIRST: readonly MockLetter[] = [
   },
   {
     reason: "unknown-topic",
-    detail: "no source matches this topic",
+    detail: "no source matches this topic; the nearest is sensors/{site}/{device}/telemetry: it has 3 levels, not 4",
     topic: "factory/line-3/press-1",
     text: '{"temperature": 61.5, "pressure": 4.2}',
     agoUs: 4 * MINUTE_US,
@@ -45,6 +46,7 @@ const FIRST: readonly MockLetter[] = [
     topic: "sensors/urban/Dongsi/telemetry",
     text: '{"PM2.5": 87,, "NO2": 41}',
     position: 13,
+    source: "sensors/{site}/{device}/telemetry",
     agoUs: MINUTE_US,
   },
 ];
@@ -80,6 +82,7 @@ export class MockLetters {
       ...{ sequence, storedAtUs: atUs, receivedAtUs: atUs, ...about, clientId: "logger-7" },
       ...{ payloadBytes: text.length, preview: text, text, base64: Buffer.from(text).toString("base64") },
       ...{ retryable: retry === undefined && about.reason !== "write-refused", retry },
+      advice: adviceOf({ reason: about.reason, isCut: false }),
     };
   }
 

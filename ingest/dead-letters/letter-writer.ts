@@ -14,6 +14,8 @@ export interface LetterProblem {
   readonly reason: string;
   readonly detail: string;
   readonly position?: number;
+  /** The topic of the source that was tried. */
+  readonly source?: string;
 }
 
 /** Called when the letter is in the log, with its sequence, or when storing it failed. */

@@ -56,8 +56,8 @@ export class MessageLane {
     else this.#read(message, route, { done, retryOf });
   }
 
-  #refuse(message: InboundMessage, { problem: reason, detail }: RouteProblem, { done, retryOf }: Taking): void {
-    const problem: LetterProblem = { reason, detail };
+  #refuse(message: InboundMessage, { problem: reason, detail, source }: RouteProblem, { done, retryOf }: Taking): void {
+    const problem: LetterProblem = { reason, detail, ...(source === undefined ? {} : { source }) };
     this.#letters.keep(message, problem, (error, letter) => done(error, 0, named(letter, problem)), retryOf);
   }
 
@@ -70,7 +70,8 @@ export class MessageLane {
     }
     for (const { counts } of this.#reader.devices) counts.messages++;
     if (outcome === "ignored") this.#drop(outcome, done);
-    else if (outcome !== undefined) this.#keepLetter({ message, problem: letterProblem(outcome), retryOf }, done);
+    else if (outcome !== undefined)
+      this.#keepLetter({ message, problem: letterProblem(outcome, this.#reader.source), retryOf }, done);
     else if (this.#reader.count > 0) this.#store(done);
     else {
       for (const { counts } of this.#reader.devices) counts.dropped++;
@@ -141,8 +142,9 @@ export class MessageLane {
   }
 }
 
-function letterProblem({ reason, detail, position }: MessageProblem): LetterProblem {
-  return { reason, detail, ...(position === undefined ? {} : { position }) };
+function letterProblem({ reason, detail, position }: MessageProblem, source: string | undefined): LetterProblem {
+  const known = source === undefined ? {} : { source };
+  return { reason, detail, ...(position === undefined ? {} : { position }), ...known };
 }
 
 interface Taking {

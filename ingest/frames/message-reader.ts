@@ -5,7 +5,7 @@ import type { PayloadProblem } from "../formats/format.ts";
 import type { Decoded, MappedMessage, Readings } from "../mapping/rules.ts";
 import { shownName } from "../names/names.ts";
 import type { RouteSeries } from "../sources/series-cache.ts";
-import type { Route, Target, TopicRoutes } from "../sources/topic-routes.ts";
+import { type Route, sourceText, type Target, type TopicRoutes } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
 
 const SIZE_CHECK_READINGS = 64;
@@ -45,6 +45,7 @@ export class MessageReader implements Readings {
   readonly #clocks: WrongClocks;
   readonly #view: View = { ...NOTHING };
   #sender = "";
+  #route: Route | undefined;
   #target: Target | undefined;
   #frame: FrameWriter | undefined;
   #receivedAtUs = 0;
@@ -84,6 +85,11 @@ export class MessageReader implements Readings {
     return opened.filter((partition) =>
       this.#touched.some((target) => target.partition === partition && target.readings > 0),
     );
+  }
+
+  /** The source that the last message was read by. */
+  get source(): string | undefined {
+    return this.#route && sourceText(this.#route.plan);
   }
 
   /** The devices of the last message. */
@@ -154,6 +160,7 @@ export class MessageReader implements Readings {
     this.#times = undefined;
     this.#view.number++;
     for (;;) {
+      this.#route = route;
       const decoded = this.#decode(message, route, isExact);
       if (decoded === "not-mine") {
         this.#undo();

@@ -10,6 +10,7 @@ import { deviceOfTopic } from "../mapping/tree-mapping.ts";
 import { copiedText, hasControlCharacter, nameFault, shownName } from "../names/names.ts";
 import { type Captured, matchTopic } from "../names/topic-pattern.ts";
 import { type KnownDevice, KnownSeries, type Refused } from "./known-series.ts";
+import { whyUnknown } from "./nearest-source.ts";
 import { SeriesCache } from "./series-cache.ts";
 
 /** A device that readings are from. It caches the device's series. */
@@ -51,6 +52,8 @@ export interface Route {
 export interface RouteProblem {
   readonly problem: "bad-topic" | "bad-name" | "unknown-topic" | "reading-failed" | "too-many-devices";
   readonly detail: string;
+  /** The topic of the source that was tried. */
+  readonly source?: string;
 }
 
 /** Estimate of what the cache holds for a topic, or for a device, besides their names. */
@@ -175,7 +178,7 @@ export class TopicRoutes {
       const captured = capturedBy(source.plan, message.levels);
       if (captured === undefined) continue;
       const fault = this.#captureFault(source.plan, captured);
-      if (fault !== undefined) return fault;
+      if (fault !== undefined) return { ...fault, source: sourceText(source.plan) };
       const { plan, decode } = source;
       const route: Route = { plan, decode, captured, target: undefined, next: undefined };
       if (plan.config.ignore && plan.when === undefined) return route;
@@ -186,9 +189,11 @@ export class TopicRoutes {
       }
       if (plan.isDynamic) return route;
       const target = this.#topicTarget(plan, captured, message);
-      return "problem" in target ? target : { plan, decode, captured, target, next: undefined };
+      if ("problem" in target) return { ...target, source: sourceText(plan) };
+      return { plan, decode, captured, target, next: undefined };
     }
-    return { problem: "unknown-topic", detail: "no source matches this topic" };
+    const patterns = this.#sources.flatMap(({ plan }) => plan.patterns);
+    return { problem: "unknown-topic", detail: whyUnknown(patterns, message.levels) };
   }
 
   #topicTarget(plan: SourcePlan, captured: Captured, { topic, sent }: MatchedTopic): Target | RouteProblem {
@@ -242,6 +247,11 @@ interface MatchedTopic {
   readonly topic: string;
   readonly levels: readonly string[];
   readonly sent: Sent;
+}
+
+/** Names a source by its topics. */
+export function sourceText({ patterns }: SourcePlan): string {
+  return patterns.map(({ text }) => text).join(", ");
 }
 
 function refusal({ reason, detail }: Refused<"too-many-devices">): RouteProblem {

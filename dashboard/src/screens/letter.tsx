@@ -65,7 +65,7 @@ function useLetter(sequence: number) {
 
 function Facts({ letter }: { readonly letter: DeadLetterWhole }): JSX.Element {
   const zone = usePage().settings.zone.value;
-  const { reason, topic, clientId, receivedAtUs, payloadBytes, position, retryOf } = letter;
+  const { reason, topic, source, clientId, receivedAtUs, payloadBytes, position, retryOf } = letter;
   return (
     <dl class="why-facts letter-facts">
       <dt>Reason</dt>
@@ -74,6 +74,14 @@ function Facts({ letter }: { readonly letter: DeadLetterWhole }): JSX.Element {
       <dd>
         <code>{topic}</code>
       </dd>
+      {source !== undefined && (
+        <>
+          <dt>Source tried</dt>
+          <dd>
+            <code>{source}</code>
+          </dd>
+        </>
+      )}
       <dt>Client</dt>
       <dd>{clientId === "" ? "unknown" : clientId}</dd>
       <dt>Received</dt>
@@ -97,32 +105,36 @@ function Facts({ letter }: { readonly letter: DeadLetterWhole }): JSX.Element {
   );
 }
 
-function retryHint({ retryable, retry, reason }: DeadLetterWhole): string {
+function retryHint({ retry, advice }: DeadLetterWhole): string {
   if (retry?.outcome === "refused") return "You can retry the new letter once its cause is fixed.";
   if (retry !== undefined) return "A letter can be retried once. Readings that arrive twice count once.";
-  if (!retryable) return `A letter with the reason ${reason} is not a message from a device and cannot be retried.`;
-  return "Fix weir.yaml first. The retry reads the message again, with its original receive time.";
+  return advice;
 }
 
 /** As text with the first bad byte marked, or in hexadecimal when it is not text. */
 function Payload({ letter }: { readonly letter: DeadLetterWhole }): JSX.Element {
   const { text, position } = letter;
   if (text === null) return <pre class="payload">{hexLines(letter.base64)}</pre>;
-  if (position === undefined || position >= text.length || !isAscii(text)) {
-    return <pre class="payload">{text.slice(0, SHOWN_MAX)}</pre>;
-  }
+  const at = position === undefined ? text.length : characterAt(text, position);
+  if (at >= text.length) return <pre class="payload">{text.slice(0, SHOWN_MAX)}</pre>;
+  // An emoji is two characters.
+  const [bad = ""] = text.slice(at, at + 2);
   return (
     <pre class="payload">
-      {text.slice(0, position)}
-      <mark>{text.slice(position, position + 1)}</mark>
-      {text.slice(position + 1, SHOWN_MAX)}
+      {text.slice(0, at)}
+      <mark>{bad}</mark>
+      {text.slice(at + bad.length, SHOWN_MAX)}
     </pre>
   );
 }
 
-/** Positions of bytes and characters are equal only in ASCII. */
-function isAscii(text: string): boolean {
-  return /^[\t\n\r -~]*$/.test(text);
+/** The character that has this byte in UTF-8. */
+function characterAt(text: string, byte: number): number {
+  const bytes = new TextEncoder().encode(text);
+  let start = Math.min(byte, bytes.length);
+  // Of a character's bytes, all but the first begin with the bits 10.
+  while (start > 0 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start--;
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(0, start)).length;
 }
 
 function hexLines(base64: string): string {

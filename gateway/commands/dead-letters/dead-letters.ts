@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { adviceOf } from "../../../contracts/dead-letters.ts";
 import { formatInstantUs } from "../../../domain/time.ts";
 import {
   countByReason,
@@ -108,17 +109,22 @@ async function show(log: LogForReading, sequence: number, { format }: Flags): Pr
     write(JSON.stringify({ ...jsonOf(letter), base64: Buffer.from(payload).toString("base64") }, undefined, 2));
     return;
   }
-  const { reason, detail, topic, clientId, receivedAtUs, position, retryOf: first, payload } = letter.letter;
+  const { reason, detail, topic, clientId, receivedAtUs, position, source, retryOf: first, payload } = letter.letter;
   const facts: readonly (readonly [string, string | undefined])[] = [
     ["letter", String(sequence)],
     ["reason", `${reason}: ${detail}`],
     ["topic", topic],
+    ["source", source],
     ["client", clientId === "" ? undefined : clientId],
     ["received", formatInstantUs(receivedAtUs)],
     ["stored", formatInstantUs(letter.storedAtUs)],
     ["bad byte", position === undefined ? undefined : String(position)],
     ["retry of", first === undefined ? undefined : `letter ${first}`],
     ["retry", stateOf(letter)],
+    [
+      "advice",
+      letter.retry === undefined ? adviceOf({ reason, isCut: letter.letter.wholeBytes !== undefined }) : undefined,
+    ],
     ["payload", `${payload.length} bytes`],
   ];
   for (const [name, text] of facts) if (text !== undefined) write(`${name.padEnd(9)} ${terminalText(text)}`);

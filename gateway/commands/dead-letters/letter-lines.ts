@@ -1,4 +1,4 @@
-import type { LetterRetry, RetryResult } from "../../../contracts/dead-letters.ts";
+import { adviceOf, type LetterRetry, type RetryResult } from "../../../contracts/dead-letters.ts";
 import { formatInstantUs } from "../../../domain/time.ts";
 import { isRetryable, type KeptLetter } from "../../../platform/dead-letter-log.ts";
 import { terminalText } from "../common/terminal-text.ts";
@@ -37,7 +37,8 @@ export function stateOf({ letter, retry: done }: ShownLetter): string {
 export function jsonOf({ sequence, storedAtUs, letter, retry: done }: ShownLetter): Record<string, unknown> {
   const { payload, ...about } = letter;
   const retryable = isRetryable(letter) && done === undefined;
-  return { sequence, storedAtUs, ...about, payloadBytes: payload.length, retryable, retry: done };
+  const advice = adviceOf({ reason: letter.reason, isCut: letter.wholeBytes !== undefined });
+  return { sequence, storedAtUs, ...about, payloadBytes: payload.length, retryable, advice, retry: done };
 }
 
 /** The payload as text if possible, else in hexadecimal. */

@@ -19,6 +19,7 @@ export const COMMANDS: readonly CommandFile[] = [
   { names: ["alerts"], load: async () => (await import("./alerts/alerts.ts")).addAlertCommands },
   { names: ["silences"], load: async () => (await import("./alerts/silences.ts")).addSilenceCommands },
   { names: ["deadletters"], load: async () => (await import("./dead-letters/dead-letters.ts")).addDeadLetterCommands },
+  { names: ["sources"], load: async () => (await import("./sources/sources.ts")).addSourceCommands },
   { names: ["schemas"], load: async () => (await import("./schemas/schemas.ts")).addSchemaCommands },
   { names: ["log"], load: async () => (await import("./log/log.ts")).addLogCommands },
   { names: ["doctor"], load: async () => (await import("./doctor/doctor.ts")).addDoctorCommand },

@@ -166,3 +166,19 @@ function coversLevel(earlier: Level, later: Level | undefined): boolean {
   if (later.kind === "parts") return JSON.stringify(later.texts) === JSON.stringify(earlier.texts);
   return later.kind === "text" && matchParts(earlier, later.text, {});
 }
+
+/** Why a pattern does not match a topic. */
+export function mismatchOf({ levels, isOpen, manyAt, text }: TopicPattern, actual: readonly string[]): string {
+  const isAnyLength = isOpen || manyAt >= 0;
+  if (isAnyLength ? actual.length < levels.length : actual.length !== levels.length) {
+    const least = isAnyLength ? "at least " : "";
+    return `${text} has ${least}${levels.length} levels, the topic ${actual.length}`;
+  }
+  const extra = manyAt >= 0 ? actual.length - levels.length : 0;
+  for (const [i, level] of levels.entries()) {
+    const at = manyAt >= 0 && i > manyAt ? i + extra : i;
+    if (level.kind === "many" || matchLevel(level, actual[at] ?? "", {})) continue;
+    return `level ${at + 1} of ${text} is not ${JSON.stringify((actual[at] ?? "").slice(0, 60))}`;
+  }
+  return `${text} matches`;
+}

@@ -1,0 +1,84 @@
+import type { ReadingValue, Tags } from "../../domain/reading.ts";
+import type { PayloadLimits, PayloadProblem } from "../formats/format.ts";
+import { decoderOf } from "../mapping/decoder.ts";
+import type { MappedMessage, Readings } from "../mapping/rules.ts";
+import type { SourceConfig } from "../mapping/source-fields.ts";
+import { compileSource, type SourcePlan } from "../mapping/source-plan.ts";
+import { deviceOfTopic } from "../mapping/tree-mapping.ts";
+import { type Captured, matchTopic, mismatchOf } from "../names/topic-pattern.ts";
+
+export interface TriedMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly receivedAtUs: number;
+}
+
+export interface TriedReading {
+  readonly device: string;
+  readonly tags: Tags;
+  readonly metric: string;
+  readonly value: ReadingValue;
+  /** As in `Readings.add`. */
+  readonly atUs: number | undefined;
+}
+
+/** What one source makes of a message, if no earlier one takes it. */
+export type Trial =
+  | { readonly kind: "other-topic"; readonly why: string }
+  | { readonly kind: "condition"; readonly when: string }
+  | { readonly kind: "ignored" }
+  | { readonly kind: "failed"; readonly why: string }
+  | { readonly kind: "read"; readonly readings: readonly TriedReading[]; readonly problem: PayloadProblem | undefined };
+
+export const TRIAL_LIMITS: PayloadLimits = {
+  readingsMax: 5_000,
+  nestingMax: 8,
+  textBytesMax: 4_096,
+  nameBytesMax: 256,
+};
+
+/** Tries a message on one source, without a log. */
+export function tryMessage(config: SourceConfig, message: TriedMessage): Trial {
+  try {
+    const plan = compileSource(config, TRIAL_LIMITS);
+    const levels = message.topic.split("/");
+    const captured = plan.patterns.map((pattern) => matchTopic(pattern, levels)).find((found) => found !== undefined);
+    if (captured === undefined) {
+      return { kind: "other-topic", why: plan.patterns.map((pattern) => mismatchOf(pattern, levels)).join("; ") };
+    }
+    return decodeOnce(plan, message, captured);
+  } catch (error) {
+    return { kind: "failed", why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+let messages = 0;
+
+function decodeOnce(plan: SourcePlan, message: TriedMessage, captured: Captured): Trial {
+  const decode = decoderOf(plan, TRIAL_LIMITS);
+  const view: MappedMessage = { ...message, captured, number: ++messages, attempt: 0, isExact: false };
+  for (const isExact of [false, true]) {
+    const readings: TriedReading[] = [];
+    const decoded = decode({ ...view, isExact }, collector(plan, captured, readings));
+    if (decoded === "again-exactly") continue;
+    if (decoded === "ignored") return { kind: "ignored" };
+    if (decoded === "not-mine") return { kind: "condition", when: plan.config.when ?? "" };
+    return { kind: "read", readings, problem: decoded };
+  }
+  return { kind: "failed", why: "the payload could not be read exactly" };
+}
+
+function collector(plan: SourcePlan, captured: Captured, readings: TriedReading[]): Readings {
+  const ofTopic = plan.isDynamic ? undefined : deviceOfTopic(plan, captured);
+  let target = typeof ofTopic === "object" ? ofTopic : { device: captured.device ?? "", tags: {} };
+  return {
+    device(device, tags) {
+      target = { device, tags };
+      return undefined;
+    },
+    add(metric, value, atUs, unit) {
+      const tags = unit === undefined ? target.tags : { ...target.tags, unit };
+      return readings.push({ device: target.device, tags, metric, value, atUs }) > 0;
+    },
+  };
+}

@@ -4,6 +4,7 @@ import {
   type ClaimedSession,
   type Copy,
   type Message,
+  OWN_PREFIX,
   type RetainedMessages,
   type SessionDrop,
   type SessionRecord,
@@ -65,9 +66,9 @@ export class MemoryStore implements SessionStore {
     this.#disk.stores.add(events);
     for (const stored of this.#disk.sessions.values()) {
       const { edge, ...record } = stored.record;
-      if (edge !== this.#edge) continue;
+      if (edge !== this.#edge || record.awayAtUs !== undefined) continue;
       void stored.queue.view?.close();
-      stored.record = { ...record, awayAtUs: record.awayAtUs ?? this.#nowUs() };
+      stored.record = { ...record, awayAtUs: this.#nowUs() };
     }
   }
 
@@ -110,8 +111,15 @@ export class MemoryStore implements SessionStore {
   }
 
   async save(record: SessionRecord): Promise<void> {
-    this.#owned(record.clientId, record.epoch).record = record;
+    const stored = this.#owned(record.clientId, record.epoch);
+    stored.record = record;
     this.#changed(record.clientId, record);
+    if (record.awayAtUs === undefined || stored.queue.view === undefined) return;
+    if (stored.owner === this.#events || !this.#disk.stores.has(stored.owner)) return;
+    // Another edge took the owner for dead while it was cut off. The client is still there.
+    const { awayAtUs: _, ...present } = record;
+    stored.record = present;
+    this.#changed(record.clientId, present);
   }
 
   async remove(clientId: string, epoch: number): Promise<void> {
@@ -129,7 +137,8 @@ export class MemoryStore implements SessionStore {
       const bytes = queue.bytes;
       queue.push(kept, copy);
       this.#queuedBytes += queue.bytes - bytes;
-      if (queue.length > this.#limits.queuedPerSessionMax) this.#drop(copy.clientId, queue);
+      const isOwn = copy.clientId.startsWith(OWN_PREFIX);
+      if (!isOwn && queue.length > this.#limits.queuedPerSessionMax) this.#drop(copy.clientId, queue);
       this.#keepBytesBound();
     }
   }

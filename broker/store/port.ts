@@ -144,6 +144,12 @@ export interface SessionRecord {
   readonly will?: StoredWill;
 }
 
+/**
+ * Client ids that begin so are the broker's own, such as the inbox of an edge: no MQTT text has U+0000. Only the bound
+ * of all queues counts for theirs.
+ */
+export const OWN_PREFIX = "\u0000";
+
 export const NEVER_EXPIRES = 0xffff_ffff;
 
 export interface StoredWill {

@@ -33,14 +33,16 @@ const envelope = z.union([z.object({ error: z.string() }), z.object({ value: z.u
 
 /** A bus over a transport: encodes, and checks received data against the schemas of questions and reports. */
 export function createBus(transport: BusTransport): Bus {
+  function publishBytes(subject: string, bytes: Uint8Array): void {
+    const max = transport.messageBytesMax();
+    if (bytes.length <= max) transport.publish(subject, bytes);
+    else transport.onDropped(`a report on ${subject} has ${bytes.length} bytes, at most ${max}`);
+  }
+
   return {
-    publish(report, value, key) {
-      const subject = subjectOf(report, key);
-      const bytes = toBytes(value);
-      const max = transport.messageBytesMax();
-      if (bytes.length <= max) transport.publish(subject, bytes);
-      else transport.onDropped(`a report on ${subject} has ${bytes.length} bytes, at most ${max}`);
-    },
+    publish: (report, value, key) => publishBytes(subjectOf(report, key), toBytes(value)),
+    publishBytes,
+    subscribeBytes: (subject, onBytes) => transport.subscribe(subject, onBytes),
     subscribe(report, onValue, onBad) {
       return transport.subscribe(subjectOf(report, ">"), (bytes, subject) => {
         const key = report.keyed ? subject.slice(report.subject.length + 1) : "";

@@ -131,6 +131,10 @@ export interface Bus {
     onValue: (value: Value, key: string) => void,
     onBad?: (problem: string, key: string) => void,
   ): () => void;
+  /** For bytes that are no JSON: a message too large is dropped, as a report is. `subject` has no wildcards. */
+  publishBytes(subject: string, bytes: Uint8Array): void;
+  /** Calls for each, with its subject. `*` matches a word, a trailing `>` the rest. Returns a function that stops it. */
+  subscribeBytes(subject: string, onBytes: (bytes: Uint8Array, subject: string) => void): () => void;
   /**
    * Resolves to the answer, of any size up to `ANSWER_BYTES_MAX`. Rejects with `NoAnswerError` without an answer in
    * time, with `RefusedError` when the answerer refuses or fails, with `BadAnswerError` when the answer does not

@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import type { Message, MessageProperties, SessionRecord, Subscription } from "../port.ts";
 import { Progress } from "../progress.ts";
 import { originKey } from "../tokens.ts";
-import { decodeCopies, decodeFrameHead, encodeFrame, encodeMessage, type FrameCopy } from "./frame-codec.ts";
+import { decodeCopies, decodeFrameHead, encodeFrame, type FrameCopy } from "./frame-codec.ts";
+import { decodeMessage, encodeMessage } from "./message-codec.ts";
 import { decodeProgress, encodeProgress, type StoredProgress } from "./progress-codec.ts";
 import { decodeRecord, decodeRetained, encodeRecord, encodeRetained } from "./record-codec.ts";
 
@@ -92,6 +93,7 @@ test("frames come back as they were, and a Protobuf library reads the same", () 
       );
       expect(decodeFrameHead(encoded)).toEqual(head);
       expect(decodeCopies(encoded)).toEqual(copies);
+      for (const each of copies) expect(decodeMessage(encodeMessage(each.message))).toEqual(each.message);
       const { copies: read = [], ...others } = decoded("MqttQueueFrame", encoded);
       expect(others).toEqual(head);
       for (const [i, each] of copies.entries()) {

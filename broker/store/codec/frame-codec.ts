@@ -1,7 +1,7 @@
 import { PbfReader, PbfWriter } from "pbf";
 import { writeText } from "../../../domain/proto-text.ts";
 import type { Message } from "../port.ts";
-import { qosOf, readMessage, writeMessage } from "./message-codec.ts";
+import { qosOf, readMessage } from "./message-codec.ts";
 
 /** What a queue frame says of itself, without its messages. */
 export interface FrameHead {
@@ -20,15 +20,8 @@ export interface FrameCopy {
   readonly identifiers: readonly number[];
 }
 
-/** The bytes of a `weir.v1.MqttMessage`: encoded once for all sessions that get it. */
-export function encodeMessage(message: Message): Uint8Array {
-  const out = new PbfWriter(new Uint8Array(128 + message.topic.length + message.payload.length));
-  writeMessage(message, out);
-  return out.finish();
-}
-
 export interface EncodedCopy extends Omit<FrameCopy, "message"> {
-  /** Of `encodeMessage`. */
+  /** Of `encodeMessage`: encoded once for all sessions that get it. */
   readonly encoded: Uint8Array;
 }
 

@@ -1,8 +1,20 @@
-import type { PbfReader, PbfWriter } from "pbf";
+import { PbfReader, PbfWriter } from "pbf";
 import { writeText } from "../../../domain/proto-text.ts";
 import type { Message, MessageProperties, Qos } from "../port.ts";
 
 type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** The bytes of a `weir.v1.MqttMessage`. */
+export function encodeMessage(message: Message): Uint8Array {
+  const out = new PbfWriter(new Uint8Array(128 + message.topic.length + message.payload.length));
+  writeMessage(message, out);
+  return out.finish();
+}
+
+export function decodeMessage(bytes: Uint8Array): Message {
+  const pbf = new PbfReader(bytes);
+  return readFields((read, into) => pbf.readFields(read, into));
+}
 
 /** A `weir.v1.MqttMessage` (`domain/proto/weir/v1/mqtt_store.proto`). */
 export function writeMessage(message: Message, out: PbfWriter): void {
@@ -33,8 +45,14 @@ function writePair([name, value]: readonly [string, string], out: PbfWriter): vo
   writeText(out, 2, value);
 }
 
-/** For `PbfReader.readMessage`. */
+/** A message that is a field of another. */
 export function readMessage(pbf: PbfReader): Message {
+  return readFields((read, into) => pbf.readMessage(read, into));
+}
+
+type ReadField = (field: number, into: Draft<Message>, pbf: PbfReader) => void;
+
+function readFields(readAll: (read: ReadField, into: Draft<Message>) => void): Message {
   const message: Draft<Message> = {
     topic: "",
     payload: new Uint8Array(),
@@ -45,7 +63,7 @@ export function readMessage(pbf: PbfReader): Message {
   };
   const properties: Draft<MessageProperties> = {};
   const pairs: (readonly [string, string])[] = [];
-  pbf.readMessage((field, into, inner) => {
+  readAll((field, into, inner) => {
     if (field === 1) into.topic = inner.readString();
     // A copy: a view would keep the whole frame in memory.
     else if (field === 2) into.payload = inner.readBytes().slice();

@@ -23,7 +23,7 @@ import { NewestWriter } from "./newest-writer.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnedQueue } from "./owned-queue.ts";
 import { freshProgress, type LoadedProgress, type QueueDeps } from "./queue-deps.ts";
-import { QueueFollower } from "./queue-follower.ts";
+import { QueueFollower, queuedMaxOf } from "./queue-follower.ts";
 import { Records } from "./records.ts";
 import { RetainedLog } from "./retained-log.ts";
 
@@ -70,12 +70,13 @@ export class JetStreamStore implements SessionStore {
     this.#queueDeps = {
       log,
       writer: this.#writer,
+      onDisplaced: (clientId) => this.#displaced(this.#records.entryOf(clientId)),
       onDropped: (clientId, count) => this.#events?.onQueuedDropped(clientId, count),
       onFailed,
     };
     this.#records = new Records({
       ...{ log, writer: this.#writer, onFailed, deletedMax: limits.sessionsMax },
-      onRecord: (entry) => this.#recordChanged(entry),
+      onRecord: (entry, by) => this.#recordChanged(entry, by),
     });
     this.#outbox = new Outbox({
       ...{ log, writer: writerId },
@@ -123,10 +124,10 @@ export class JetStreamStore implements SessionStore {
       const old = entry.queue;
       const present = before !== undefined && !wish.cleanStart;
       const detached = await old?.detach();
-      if (old !== undefined) this.#events?.onTaken(clientId, old.epoch);
+      if (old !== undefined && this.#claimed.delete(old)) this.#events?.onTaken(clientId, old.epoch);
       const { epoch, record } = entry;
       const queue = await this.#openQueue(entry, before === undefined ? NOTHING : present ? detached : undefined);
-      await queue.trim({ messages: this.#options.limits.queuedPerSessionMax, bytes: Number.POSITIVE_INFINITY });
+      await queue.trim({ messages: queuedMaxOf(entry, this.#options.limits), bytes: Number.POSITIVE_INFINITY });
       if (record === undefined || entry.epoch !== epoch || !queue.isOpen) {
         queue.taken();
         throw new TakenOverError(`session ${JSON.stringify(clientId)} was claimed again`);
@@ -252,20 +253,33 @@ export class JetStreamStore implements SessionStore {
     }
   }
 
-  #recordChanged(entry: Entry): void {
+  /** Another edge has the queue of a connection here, or has trimmed it because it took this edge for dead. */
+  #displaced({ clientId, queue }: Entry): void {
+    if (queue === undefined) return;
+    queue.taken();
+    if (this.#claimed.delete(queue)) this.#events?.onTaken(clientId, queue.epoch);
+  }
+
+  #recordChanged(entry: Entry, by: "us" | "others"): void {
     const { queue } = entry;
     if (queue !== undefined && queue.epoch !== entry.epoch && entry.record?.edge !== this.#options.edge) {
-      queue.taken();
-      if (this.#claimed.has(queue)) this.#events?.onTaken(entry.clientId, queue.epoch);
+      this.#displaced(entry);
     }
     this.#events?.onSession(entry.clientId, entry.record);
+    const { record } = entry;
+    if (by === "us" || entry.queue?.epoch !== entry.epoch || record?.awayAtUs === undefined) return;
+    // Another edge took this one for dead while it was cut off. The client is still here.
+    const { awayAtUs: _, ...present } = record;
+    this.save({ ...present, edge: this.#options.edge }).catch((error: unknown) => {
+      if (!(error instanceof TakenOverError)) this.#options.onFailed("saving a session", error);
+    });
   }
 
   /** Drops the oldest messages of a queue that this edge owns, or that no edge owns. */
   async #trim(entry: Entry, most: Amount): Promise<number> {
     if (entry.queue !== undefined) return await entry.queue.trim(most);
-    const edge = entry.record?.edge;
-    if (edge !== undefined && edge !== this.#options.edge) return 0;
+    const { edge, awayAtUs } = entry.record ?? {};
+    if (awayAtUs === undefined && edge !== undefined && edge !== this.#options.edge) return 0;
     return await exclusively(entry, async () => {
       if (entry.queue !== undefined || entry.record === undefined) return 0;
       const loaded = await this.#loadProgress(entry);
@@ -278,11 +292,11 @@ export class JetStreamStore implements SessionStore {
   /** The client of a session that this edge had when it ended is no longer connected. */
   async #leaveOwn(): Promise<void> {
     const { edge, nowUs } = this.#options;
-    const own = [...this.#records.live()].filter(({ record }) => record.edge === edge);
+    const own = [...this.#records.live()].filter(({ record }) => record.edge === edge && record.awayAtUs === undefined);
     const awayAtUs = nowUs();
     const leaving = own.map(async ({ record: { edge: _, ...record } }) => {
       try {
-        await this.save({ ...record, awayAtUs: record.awayAtUs ?? awayAtUs });
+        await this.save({ ...record, awayAtUs });
       } catch (error) {
         if (!(error instanceof TakenOverError)) throw error;
       }

@@ -1,6 +1,7 @@
 import { mqttQueueSubject } from "../../../domain/subjects.ts";
 import { type Append, type Log, TooLargeError } from "../../../platform/log/port.ts";
-import { type EncodedCopy, encodeFrame, encodeMessage } from "../codec/frame-codec.ts";
+import { type EncodedCopy, encodeFrame } from "../codec/frame-codec.ts";
+import { encodeMessage } from "../codec/message-codec.ts";
 import { queuedBytes } from "../memory-queue.ts";
 import type { Copy, Message } from "../port.ts";
 import type { Entry } from "./entry.ts";

@@ -99,8 +99,7 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
   async detach(): Promise<LoadedProgress> {
     this.#end("taken");
     await this.#saver.settled();
-    const sentUpTo = Math.max(this.sentUpTo, this.#readUpTo - 1);
-    return { ...this.#stored(), sentUpTo, sequence: this.#saver.sequence };
+    return { ...this.#stored(), sentUpTo: this.#highestSent(), sequence: this.#saver.sequence };
   }
 
   /** Another edge has the session. */
@@ -120,8 +119,7 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
     }
     const messages = this.#ahead.splice(0, count);
     for (const each of messages) this.#aheadBytes -= each.bytes;
-    const last = messages.at(-1);
-    if (last !== undefined) this.#readUpTo = last.ordinal + 1;
+    this.#readUpTo = Math.max(this.#readUpTo, (messages.at(-1)?.ordinal ?? -1) + 1);
     this.#isHungry = messages.length === 0;
     return messages;
   }
@@ -145,9 +143,8 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
 
   async close(): Promise<void> {
     if (!this.isOpen) return;
-    const sent = Math.max(this.sentUpTo, this.#readUpTo - 1);
     this.#isConnected = false;
-    this.#sent = sent;
+    this.#sent = this.#highestSent();
     const saved = this.#saver.now();
     this.#end("closed");
     this.#entry.busy = Promise.allSettled([this.#entry.busy, saved]);
@@ -167,7 +164,9 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
       this.#decode(sequence, payload);
       this.#count();
     } else this.#isBehind = true;
-    this.#feed();
+    if (!this.#isHungry || (this.#ahead.length === 0 && !this.#isBehind)) return;
+    this.#isHungry = false;
+    this.#act();
   }
 
   /**
@@ -248,11 +247,16 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
         return () => this.#purge.saved(done, frames);
       },
       onTaken: () => {
+        if (this.#entry.queue === this) this.#deps.onDisplaced(this.#entry.clientId);
         this.#end("taken");
         return this.#takenOver();
       },
       onFailed: this.#deps.onFailed,
     });
+  }
+
+  #highestSent(): number {
+    return Math.max(this.sentUpTo, this.#readUpTo - 1);
   }
 
   #checkOpen(): void {
@@ -283,12 +287,6 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
       sentUpTo: this.#isConnected ? undefined : this.#sent,
       progress: this.progress,
     };
-  }
-
-  #feed(): void {
-    if (!this.#isHungry || (this.#ahead.length === 0 && !this.#isBehind)) return;
-    this.#isHungry = false;
-    this.#act();
   }
 
   #finish(ordinal: number): void {

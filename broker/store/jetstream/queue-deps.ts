@@ -6,6 +6,8 @@ import type { NewestWriter } from "./newest-writer.ts";
 export interface QueueDeps {
   readonly log: Log;
   readonly writer: NewestWriter;
+  /** A save found another owner's progress. */
+  readonly onDisplaced: (clientId: string) => void;
   readonly onDropped: (clientId: string, count: number) => void;
   readonly onFailed: (what: string, error: unknown) => void;
 }

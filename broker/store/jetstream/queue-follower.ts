@@ -4,7 +4,7 @@ import type { Log, LogMessage } from "../../../platform/log/port.ts";
 import { readNewest } from "../../../platform/log/read-range.ts";
 import { decodeFrameHead, type FrameHead } from "../codec/frame-codec.ts";
 import { decodeProgress } from "../codec/progress-codec.ts";
-import type { StoreLimits } from "../port.ts";
+import { OWN_PREFIX, type StoreLimits } from "../port.ts";
 import { type Amount, type Entry, waitingOf } from "./entry.ts";
 import { Position } from "./position.ts";
 import type { Records } from "./records.ts";
@@ -24,6 +24,11 @@ export interface QueueFollowerOptions {
   /** Drops the oldest of a queue until at most this much waits: how many. None of one that another edge owns. */
   readonly trim: (entry: Entry, most: Amount) => Promise<number>;
   readonly onFailed: (what: string, error: unknown) => void;
+}
+
+/** Messages that one queue may hold. */
+export function queuedMaxOf({ clientId }: Entry, { queuedPerSessionMax }: StoreLimits): number {
+  return clientId.startsWith(OWN_PREFIX) ? Number.POSITIVE_INFINITY : queuedPerSessionMax;
 }
 
 /** Follows the queues of all sessions: gives frames to those that this edge owns, and keeps all within the bounds. */
@@ -147,7 +152,8 @@ export class QueueFollower {
   }
 
   #keepBounds(entry: Entry, head: FrameHead): void {
-    const { queuedPerSessionMax, queuedBytesMax } = this.#options.limits;
+    const { queuedBytesMax } = this.#options.limits;
+    const queuedPerSessionMax = queuedMaxOf(entry, this.#options.limits);
     const { messages } = waitingOf(entry);
     if (entry.queue !== undefined) {
       if (messages > queuedPerSessionMax) this.#trim(entry, queuedPerSessionMax);

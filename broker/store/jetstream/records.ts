@@ -14,8 +14,8 @@ export const TOMBSTONE_US = 7 * 86_400_000_000;
 export interface RecordsOptions {
   readonly log: Log;
   readonly writer: NewestWriter;
-  /** A record is new, changed or deleted; not called while `start` reads. */
-  readonly onRecord: (entry: Entry) => void;
+  /** A record is new, changed or deleted, by this edge or another; not called while `start` reads. */
+  readonly onRecord: (entry: Entry, by: "us" | "others") => void;
   readonly onFailed: (what: string, error: unknown) => void;
   /** Deleted sessions to remember. */
   readonly deletedMax: number;
@@ -25,6 +25,8 @@ export interface RecordsOptions {
 export class Records {
   readonly #options: RecordsOptions;
   readonly #byToken = new Map<string, Entry>();
+  /** What this edge writes now: it may be read back before its acknowledgement. */
+  readonly #writing = new Map<string, Uint8Array>();
   #live = 0;
   #isStarted = false;
   #follower: Follower | undefined;
@@ -89,10 +91,11 @@ export class Records {
     const subject = mqttSessionSubject(entry.token);
     const stored = { clientId: entry.clientId, ...next };
     const expected = entry.recordSequence;
+    const payload = encodeRecord(stored);
+    this.#writing.set(entry.token, payload);
     try {
-      const payload = () => encodeRecord(stored);
-      const write = { stream: "MQTT_SESSIONS", subject, payload, expected: () => expected } as const;
-      this.#set(entry, await this.#options.writer.write(write), stored);
+      const write = { stream: "MQTT_SESSIONS", subject, payload: () => payload, expected: () => expected } as const;
+      this.#set(entry, await this.#options.writer.write(write), stored, "us");
     } catch (error) {
       if (error instanceof ConflictError) {
         const newest = await this.#options.log.lastFor("MQTT_SESSIONS", subject);
@@ -101,6 +104,8 @@ export class Records {
         else if (entry.record === undefined) entry.recordSequence = 0;
       }
       throw error;
+    } finally {
+      this.#writing.delete(entry.token);
     }
   }
 
@@ -122,7 +127,11 @@ export class Records {
   #apply(message: LogMessage): void {
     const stored = this.#decoded(message);
     if (stored === undefined) return;
-    this.#set(this.entryOf(stored.clientId), message.sequence, stored, message.storedAtUs);
+    const entry = this.entryOf(stored.clientId);
+    const ours = this.#writing.get(entry.token);
+    const by = ours !== undefined && Buffer.compare(ours, message.payload) === 0 ? "us" : "others";
+    if (message.sequence >= entry.recordSequence) entry.recordAtUs = message.storedAtUs;
+    this.#set(entry, message.sequence, stored, by);
   }
 
   #decoded({ payload, sequence }: LogMessage): StoredRecord | undefined {
@@ -134,8 +143,7 @@ export class Records {
     }
   }
 
-  #set(entry: Entry, sequence: number, stored: Omit<StoredRecord, "clientId">, storedAtUs?: number): void {
-    if (storedAtUs !== undefined && sequence >= entry.recordSequence) entry.recordAtUs = storedAtUs;
+  #set(entry: Entry, sequence: number, stored: Omit<StoredRecord, "clientId">, by: "us" | "others"): void {
     if (sequence <= entry.recordSequence) return;
     const wasLive = entry.record !== undefined;
     entry.recordSequence = sequence;
@@ -144,7 +152,7 @@ export class Records {
     if (stored.incarnation !== entry.incarnation) resetQueue(entry);
     entry.incarnation = stored.incarnation;
     this.#live += Number(stored.record !== undefined) - Number(wasLive);
-    if (this.#isStarted) this.#options.onRecord(entry);
+    if (this.#isStarted) this.#options.onRecord(entry, by);
   }
 }
 

@@ -9,7 +9,7 @@ export function logHarness(openLog: () => Promise<Log>, failures: string[] = [])
   const opened = new Map<SessionStore, { readonly crash: () => void; readonly log: Log }>();
   const crashed: Log[] = [];
   return {
-    async open({ edge = "edge-1", limits = {} } = {}) {
+    async open({ edge = "edge-1", limits = {}, onSession } = {}) {
       const real = await openLog();
       const { log, crash } = crashable(real);
       const store = new JetStreamStore({
@@ -17,7 +17,7 @@ export function logHarness(openLog: () => Promise<Log>, failures: string[] = [])
         onFailed: (what, error) => failures.push(`${what}: ${error}`),
       });
       opened.set(store, { crash, log: real });
-      const events = new RecordedEvents();
+      const events = new RecordedEvents(onSession);
       await store.start(events);
       return { store, events };
     },

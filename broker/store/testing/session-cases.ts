@@ -68,6 +68,7 @@ export function describeSessions(harness: () => StoreHarness): void {
       const { store, events } = await harness().open();
       const first = await store.claim("c", WISH);
       await store.enqueue(message("m"), [copyFor("c", { qos: 2 })]);
+      await expect.poll(() => first.queue.length, POLL).toBe(1);
       expect(await readAll(first.queue)).toHaveLength(1);
       const second = await store.claim("c", WISH);
       expect(events.taken).toEqual([`c ${first.record.epoch}`]);

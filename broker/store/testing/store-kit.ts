@@ -64,16 +64,24 @@ export interface OpenStore {
   readonly events: RecordedEvents;
 }
 
+export interface OpenOptions {
+  readonly edge?: string;
+  readonly limits?: Partial<StoreLimits>;
+  /** Called as well as recorded. */
+  readonly onSession?: StoreEvents["onSession"];
+}
+
 /** Stores over one disk or server. */
 export interface StoreHarness {
   /** A started store; several at a time are several edges. */
-  open(options?: { readonly edge?: string; readonly limits?: Partial<StoreLimits> }): Promise<OpenStore>;
+  open(options?: OpenOptions): Promise<OpenStore>;
   /** Ends a store as a crash would: it saves nothing any more. */
   crash(store: SessionStore): Promise<void>;
   close(): Promise<void>;
 }
 
 export class RecordedEvents implements StoreEvents {
+  readonly #onSession: StoreEvents["onSession"] | undefined;
   readonly taken: string[] = [];
   /** The newest record of each client; undefined once it is gone. */
   readonly sessions = new Map<string, SessionRecord | undefined>();
@@ -81,12 +89,17 @@ export class RecordedEvents implements StoreEvents {
   readonly retainedDropped: string[] = [];
   readonly sessionsDropped: string[] = [];
 
+  constructor(onSession?: StoreEvents["onSession"]) {
+    this.#onSession = onSession;
+  }
+
   onTaken(clientId: string, epoch: number): void {
     this.taken.push(`${clientId} ${epoch}`);
   }
 
   onSession(clientId: string, record: SessionRecord | undefined): void {
     this.sessions.set(clientId, record);
+    this.#onSession?.(clientId, record);
   }
 
   onQueuedDropped(clientId: string, count: number): void {

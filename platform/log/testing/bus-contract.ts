@@ -40,6 +40,21 @@ export function describeBus(log: () => Log): void {
       expect(bad).toEqual([expect.stringMatching(/^a: not understood: [\s\S]*expected number[\s\S]*n/)]);
     });
 
+    test("of bytes go to all listeners as they are", async () => {
+      const got: unknown[] = [];
+      const stop = log().bus.subscribeBytes("raw.*", (bytes, subject) => got.push([subject, [...bytes]]));
+      log().bus.publishBytes("raw.a", new Uint8Array([0, 255]));
+      log().bus.publishBytes("other.a", new Uint8Array([1]));
+      log().bus.publishBytes("raw.b", new Uint8Array(2_000_000));
+      log().bus.publishBytes("raw.c", new Uint8Array());
+      await vi.waitFor(() => expect(got).toHaveLength(2), 10_000);
+      expect(got).toEqual([
+        ["raw.a", [0, 255]],
+        ["raw.c", []],
+      ]);
+      stop();
+    });
+
     test("stop when the listener stops, and are dropped when too large", async () => {
       const got: unknown[] = [];
       const stop = log().bus.subscribe(LEDGER, (value) => got.push(value));

@@ -1,0 +1,111 @@
+import type { Bus } from "../../../platform/log/port.ts";
+import type { Message, SessionStore } from "../../store/port.ts";
+import { NOW_US, RecordedEvents, type StoreHarness, textOf } from "../../store/testing/store-kit.ts";
+import type { ClusterEvents } from "../port.ts";
+import { StoreCluster } from "../store-cluster.ts";
+
+export const HEARTBEAT_MS = 40;
+
+export class RecordedClusterEvents implements ClusterEvents {
+  readonly taken: string[] = [];
+  readonly messages: string[] = [];
+  readonly edges: string[] = [];
+  readonly failures: string[] = [];
+
+  onTaken(clientId: string): void {
+    this.taken.push(clientId);
+  }
+
+  onMessage(message: Message): void {
+    this.messages.push(`${message.qos} ${textOf(message)}`);
+  }
+
+  onEdge(edge: string, state: string): void {
+    this.edges.push(`${edge} ${state}`);
+  }
+
+  onFailed(what: string, error: unknown): void {
+    this.failures.push(`${what}: ${error}`);
+  }
+}
+
+/** An edge with its store, as the broker puts them together. */
+export interface Edge {
+  readonly cluster: StoreCluster;
+  readonly store: SessionStore;
+  readonly stored: RecordedEvents;
+  readonly events: RecordedClusterEvents;
+  /** Nothing of the bus comes or goes while it is cut. */
+  cutBus(isCut: boolean): void;
+}
+
+export interface ClusterHarness {
+  open(edge: string, options?: { readonly forgetMs?: number }): Promise<Edge>;
+  /** As if its process had ended. */
+  crash(edge: Edge): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** `busOf` makes a bus for each edge. */
+export function clusterHarness(stores: StoreHarness, busOf: () => Promise<Bus>): ClusterHarness {
+  const open = new Set<Edge>();
+  return {
+    async open(edge, options = {}) {
+      const { bus, cut } = cuttable(await busOf());
+      let cluster: StoreCluster | undefined;
+      const stored = new RecordedEvents();
+      const { store } = await stores.open({
+        edge,
+        onSession: (clientId, record) => {
+          if (cluster?.sessionChanged(clientId, record) !== true) stored.onSession(clientId, record);
+        },
+      });
+      cluster = new StoreCluster({ store, bus, edge, nowUs: () => NOW_US, heartbeatMs: HEARTBEAT_MS, ...options });
+      const events = new RecordedClusterEvents();
+      await cluster.start(events);
+      const opened = { cluster, store, stored, events, cutBus: cut };
+      open.add(opened);
+      return opened;
+    },
+    async crash(edge) {
+      edge.cutBus(true);
+      open.delete(edge);
+      await stores.crash(edge.store);
+    },
+    async close() {
+      for (const { cluster } of open) await cluster.stop();
+      await stores.close();
+    },
+  };
+}
+
+function cuttable(bus: Bus): { readonly bus: Bus; readonly cut: (isCut: boolean) => void } {
+  let isCut = false;
+  const cuttableBus: Bus = {
+    ...bus,
+    publish: (...args) => {
+      if (!isCut) bus.publish(...args);
+    },
+    publishBytes: (...args) => {
+      if (!isCut) bus.publishBytes(...args);
+    },
+    subscribe: (report, onValue, onBad) =>
+      bus.subscribe(
+        report,
+        (value, key) => {
+          if (!isCut) onValue(value, key);
+        },
+        onBad,
+      ),
+    subscribeBytes: (subject, onBytes) =>
+      bus.subscribeBytes(subject, (bytes, from) => {
+        if (!isCut) onBytes(bytes, from);
+      }),
+  };
+  return {
+    bus: cuttableBus,
+    cut: (next) => {
+      isCut = next;
+    },
+  };
+}

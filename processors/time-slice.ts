@@ -1,6 +1,22 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-
 const SLICE_MS = 8;
+
+/**
+ * Who rests, in order. Only one goes on in a turn of the event loop: what arrives in between, such as the log's answer
+ * to a save, waits for one slice and not for a slice of every task.
+ */
+const resting: (() => void)[] = [];
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    resting.push(resolve);
+    if (resting.length === 1) setImmediate(wakeOne);
+  });
+}
+
+function wakeOne(): void {
+  resting.shift()?.();
+  if (resting.length > 0) setImmediate(wakeOne);
+}
 
 /** Keeps long work from blocking the event loop: call `await slice.rest()` between its pieces whenever it is `over`. */
 export class TimeSlice {

@@ -56,9 +56,9 @@ describe.skipIf(executablePath === undefined)("the headline in a browser", () =>
   test("all is well with a tick only while everything sends and a rule watches", async () => {
     await open({ devices: 12 });
     await expect.poll(title, WAIT).toBe("All well");
-    expect(await tick()).toBe(1);
-    expect(await facts()).toContain("9 metrics not watched");
-    expect(await page.locator(".site-card .icon-ok").count()).toBe(4);
+    await expect.poll(tick, WAIT).toBe(1);
+    await expect.poll(facts, WAIT).toContain("9 metrics not watched");
+    await expect.poll(() => page.locator(".site-card .icon-ok").count(), WAIT).toBe(4);
 
     // An hour later nobody has sent anything.
     gateway.send("devices", gateway.world.devices().map(silent));
@@ -71,7 +71,9 @@ describe.skipIf(executablePath === undefined)("the headline in a browser", () =>
     await open({ devices: 1_000, edit: (item, index) => (index < 998 ? silent(item) : item) });
     await expect.poll(title, WAIT).toBe("998 devices silent");
     expect(await page.locator(".site-card .icon-ok").count()).toBe(0);
-    expect((await page.locator(".site-card-words").allTextContents()).join()).toMatch(/· \d+ silent/);
+    await expect
+      .poll(async () => (await page.locator(".site-card-words").allTextContents()).join(), WAIT)
+      .toMatch(/· \d+ silent/);
     await page.locator(".headline h1 a").click();
     await expect.poll(() => page.locator(".screen-head .count").textContent(), WAIT).toBe("998 of 1000");
   });
@@ -108,7 +110,7 @@ describe.skipIf(executablePath === undefined)("the headline in a browser", () =>
       await expect.poll(() => fact.textContent(), WAIT).toBe(words);
       await fact.click();
       await expect.poll(() => page.locator(".screen-head .count").textContent(), WAIT).toBe("1 of 12");
-      expect(await page.locator(".device-row").getAttribute("data-device")).toBe(device);
+      await expect.poll(() => page.locator(".device-row").getAttribute("data-device"), WAIT).toBe(device);
     }
     expect(await accessibilityProblems(page)).toEqual([]);
   });
@@ -125,7 +127,7 @@ describe.skipIf(executablePath === undefined)("the headline in a browser", () =>
 
     gateway.send("devices", gateway.world.devices().map(silent));
     await expect.poll(() => card.locator(".card-age").textContent(), WAIT).toBe("2 h old");
-    expect(await card.locator(".card-silent").textContent()).toBe("Silent for 2 h");
+    await expect.poll(() => card.locator(".card-silent").textContent(), WAIT).toBe("Silent for 2 h");
   });
 
   test("acknowledged alerts are said apart from those that nobody has taken", async () => {
@@ -170,7 +172,7 @@ describe.skipIf(executablePath === undefined)("the headline in a browser", () =>
     };
     await page.reload();
     await expect.poll(title, WAIT).toBe("1 error in rule files");
-    expect(await facts()).toContain("1 warning about rules");
+    await expect.poll(facts, WAIT).toContain("1 warning about rules");
     await page.locator(".headline h1 a").click();
     await page.getByRole("heading", { name: "1 error and 1 warning in rule files" }).waitFor();
     expect(await page.locator(".rule-problems li").first().textContent()).toBe(
@@ -185,7 +187,7 @@ describe.skipIf(executablePath === undefined)("the headline in a browser", () =>
     expect(await page.locator(".command code").textContent()).toBe(
       `mosquitto_pub -h 127.0.0.1 -p 18830 -q 1 -t sensors/north/cold-1/telemetry -m '{"temperature": 21.5}'`,
     );
-    expect(await title()).toBe("Ready for readings");
+    await expect.poll(title, WAIT).toBe("Ready for readings");
     expect(await accessibilityProblems(page)).toEqual([]);
     const first = {
       ...{ device: "cold-1", tags: { site: "north" }, lastSeenUs: nowUs(), silentFromUs: nowUs() + HOUR_US },
@@ -194,8 +196,8 @@ describe.skipIf(executablePath === undefined)("the headline in a browser", () =>
     };
     gateway.send("devices", [first]);
     await expect.poll(() => page.locator(".got-it").textContent(), WAIT).toMatch(/^Got it\..*cold-1: temperature\./);
-    expect(await page.locator(".card .card-number").textContent()).toBe("21.5");
-    expect(await title()).toBe("Nothing is watched");
+    await expect.poll(() => page.locator(".card .card-number").textContent(), WAIT).toBe("21.5");
+    await expect.poll(title, WAIT).toBe("Nothing is watched");
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.getByRole("button", { name: "Close" }).click();
     await expect.poll(() => page.locator(".got-it").count(), WAIT).toBe(0);

@@ -51,9 +51,9 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await page.goto(gateway.url);
     const number = page.locator(".card[data-device=Dongsi] .card-number");
     await number.waitFor();
-    expect(await page.locator(".card").count()).toBe(12);
+    await expect.poll(() => page.locator(".card").count(), { timeout: WAIT_MS }).toBe(12);
     const last = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
-    expect(await number.textContent()).toBe(String(last?.value));
+    await expect.poll(() => number.textContent(), { timeout: WAIT_MS }).toBe(String(last?.value));
 
     gateway.step();
     const next = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
@@ -76,13 +76,15 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     const shown = page.locator('.chart[data-metric="PM2.5"] .chart-value');
     await expect.poll(() => shown.textContent(), { timeout: WAIT_MS }).toBe(String(newest));
     expect(new URL(page.url()).hash).toBe("#/device/Dongsi?tags.site=urban&range=30d");
-    expect(await page.locator(".word[data-metric=wd] .word-current").textContent()).toMatch(/^[NESW]{1,3}$/);
+    await expect
+      .poll(() => page.locator(".word[data-metric=wd] .word-current").textContent(), { timeout: WAIT_MS })
+      .toMatch(/^[NESW]{1,3}$/);
     const timeline = page.locator(".word[data-metric=wd]");
     await expect
       .poll(async () => Number(await timeline.getAttribute("data-runs")), { timeout: WAIT_MS })
       .toBeGreaterThan(50);
     await timeline.locator("canvas").hover({ position: { x: 300, y: 15 } });
-    expect(await timeline.locator(".word-since").textContent()).toMatch(/ · \d+ h/);
+    await expect.poll(() => timeline.locator(".word-since").textContent(), { timeout: WAIT_MS }).toMatch(/ · \d+ h/);
     expect(complaints).toEqual([]);
   });
 
@@ -117,7 +119,9 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
       await expect
         .poll(() => page.locator(".ranges [aria-pressed=true]").textContent(), { timeout: WAIT_MS })
         .toBe("15 min");
-      expect(await page.locator(".device-alerts .alert-subject").allTextContents()).toEqual(["phone · user bert"]);
+      await expect
+        .poll(() => page.locator(".device-alerts .alert-subject").allTextContents(), { timeout: WAIT_MS })
+        .toEqual(["phone · user bert"]);
       expect(complaints).toEqual([]);
     });
 
@@ -138,7 +142,9 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(await page.locator(".empty").textContent()).toContain("a device of this name with site north");
     gateway.send("devices", [deviceItem("cold-7", { site: "north" }, { temperature: 4.5 })]);
     await page.locator(".device-tags", { hasText: "last seen" }).waitFor();
-    expect(await page.getByRole("heading", { name: "No such device" }).count()).toBe(0);
+    await expect
+      .poll(() => page.getByRole("heading", { name: "No such device" }).count(), { timeout: WAIT_MS })
+      .toBe(0);
     await page.goto(`${gateway.url}#/device/${"n".repeat(1_000)}`);
     await page.getByRole("heading", { name: "No such device" }).waitFor();
     const tooWide = await page.evaluate(() => document.body.scrollWidth - innerWidth);
@@ -157,7 +163,8 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     gateway.send("alerts", [gateway.world.change("Dongsi", "firing")]);
     await expect.poll(() => row.first().getAttribute("data-state"), { timeout: WAIT_MS }).toBe("firing");
     expect(await row.first().textContent()).toContain("Critical");
-    expect(await page.locator(".card[data-device=Dongsi]").getAttribute("data-state")).toBe("firing");
+    const card = page.locator(".card[data-device=Dongsi]");
+    await expect.poll(() => card.getAttribute("data-state"), { timeout: WAIT_MS }).toBe("firing");
     await expect
       .poll(() => page.getByRole("status").textContent(), { timeout: WAIT_MS })
       .toMatch(/Firing alerts: .*critical/);
@@ -221,7 +228,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await page.keyboard.press("Tab");
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content");
     await page.keyboard.press("Enter");
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("MAIN");
+    await expect.poll(() => page.evaluate(() => document.activeElement?.tagName), { timeout: WAIT_MS }).toBe("MAIN");
     for (const screen of SCREEN_VISITS) {
       await visit(page, gateway.url, screen);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -284,26 +291,29 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
       await page.keyboard.press("g");
       await page.keyboard.press(screen.key);
       await page.locator(`main[aria-label="${screen.link}"] h1`).waitFor();
-      expect(new URL(page.url()).hash).toBe(hrefOf(screen));
-      expect(await page.locator(".nav a[aria-current=page]").textContent()).toContain(screen.link);
+      await expect.poll(() => new URL(page.url()).hash, { timeout: WAIT_MS }).toBe(hrefOf(screen));
+      await expect
+        .poll(() => page.locator(".nav a[aria-current=page]").textContent(), { timeout: WAIT_MS })
+        .toContain(screen.link);
     }
     await page.keyboard.press("g");
     await page.keyboard.press("d");
     await page.locator(".device-row").first().waitFor();
     const focused = () => page.evaluate(() => document.activeElement?.getAttribute("data-device"));
     await page.keyboard.press("j");
+    await expect.poll(focused, { timeout: WAIT_MS }).toBeTruthy();
     const first = await focused();
     await page.keyboard.press("j");
-    expect(await focused()).not.toBe(first);
+    await expect.poll(focused, { timeout: WAIT_MS }).not.toBe(first);
     await page.keyboard.press("k");
-    expect(await focused()).toBe(first);
+    await expect.poll(focused, { timeout: WAIT_MS }).toBe(first);
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1, name: first ?? "" }).waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("heading", { level: 1, name: "Devices" }).waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("gdong");
-    expect(await page.evaluate(() => location.hash)).toBe("#/devices?find=gdong");
+    await expect.poll(() => page.evaluate(() => location.hash), { timeout: WAIT_MS }).toBe("#/devices?find=gdong");
     await page.keyboard.press("Escape");
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
@@ -328,7 +338,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await page.goto(`${gateway.url}#/pipeline`);
     const row = (letter: number) => page.locator(".letter-row", { has: page.locator(`[data-letter="${letter}"]`) });
     await row(3).waitFor();
-    expect(await page.locator(".letter-row button").count()).toBe(3);
+    await expect.poll(() => page.locator(".letter-row button").count(), { timeout: WAIT_MS }).toBe(3);
     expect(await row(1).locator("button").count()).toBe(0);
     // The next stop after the row's link is the row's button.
     await row(3).locator("a").focus();
@@ -336,8 +346,9 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Retry letter 3");
     await page.keyboard.press("Enter");
     await expect.poll(() => row(3).getByRole("status").textContent(), { timeout: WAIT_MS }).toBe("Stored: 2 readings");
-    expect(await row(3).locator("button").count()).toBe(0);
-    expect(await page.evaluate(() => document.activeElement?.getAttribute("data-letter"))).toBe("3");
+    await expect.poll(() => row(3).locator("button").count(), { timeout: WAIT_MS }).toBe(0);
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute("data-letter"));
+    await expect.poll(focused, { timeout: WAIT_MS }).toBe("3");
 
     await row(4).locator("a").click();
     await page.getByRole("button", { name: "Retry letter 4" }).click();

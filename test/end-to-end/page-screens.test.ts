@@ -104,7 +104,7 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await expect.poll(() => page.evaluate("document.activeElement.type"), WAIT).toBe("search");
     await page.keyboard.type("cold-2", { delay: 20 });
     await expect.poll(() => page.locator(".device-row").count(), WAIT).toBe(1);
-    expect(await page.evaluate("location.hash")).toBe("#/devices?find=cold-2");
+    await expect.poll(() => page.evaluate("location.hash"), WAIT).toBe("#/devices?find=cold-2");
     await go("#/devices?state=alerting");
     await expect.poll(() => page.locator(".device-row").getAttribute("data-device"), WAIT).toBe("cold-1");
   });
@@ -116,7 +116,9 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await expect.poll(() => points("temperature"), WAIT).toBeGreaterThan(before);
     await page.getByRole("button", { name: "Zoom out" }).click();
     await page.locator(".live-button").waitFor();
-    expect(await page.evaluate("location.hash")).toMatch(/^#\/device\/cold-1\?tags\.site=north&from=\d+&to=\d+$/);
+    await expect
+      .poll(() => page.evaluate("location.hash"), WAIT)
+      .toMatch(/^#\/device\/cold-1\?tags\.site=north&from=\d+&to=\d+$/);
     await expect.poll(() => points("temperature"), WAIT).toBeGreaterThan(0);
     await page.getByRole("button", { name: "1 year" }).click();
     await expect.poll(() => points("temperature"), WAIT).toBeGreaterThan(0);
@@ -142,7 +144,7 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
       .toMatch(/Acknowledged by Ann at .*on my way/);
 
     await page.getByRole("button", { name: "Silence" }).click();
-    expect(await page.getByLabel("Your name").inputValue()).toBe("Ann");
+    await expect.poll(() => page.getByLabel("Your name").inputValue(), WAIT).toBe("Ann");
     await page.getByRole("textbox", { name: "Reason" }).fill("defrosting");
     await page.getByRole("button", { name: "Silence it" }).click();
     await page.getByText("Silenced: nobody is notified now.").waitFor();
@@ -159,7 +161,7 @@ describe.skipIf(executablePath === undefined)("the screens of a running gateway"
     await expect.poll(() => page.locator(".rule-row").count(), WAIT).toBe(2);
     const row = page.locator(".rule-row[data-rule=too-warm]");
     await expect.poll(() => row.textContent(), WAIT).toMatch(/1 firing.*fired 1×/);
-    expect(await page.locator(".screen-words").textContent()).toMatch(/In force since/);
+    await expect.poll(() => page.locator(".screen-words").textContent(), WAIT).toMatch(/In force since/);
     await row.click();
     await expect.poll(() => page.locator(".group-row").count(), WAIT).toBe(2);
     await page.locator(".group-row[data-state=firing]", { hasText: "cold-1" }).waitFor();

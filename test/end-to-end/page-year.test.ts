@@ -102,15 +102,16 @@ describe.skipIf(executablePath === undefined)("a year with one excursion", () =>
     await expect.poll(figures, WAIT).toEqual(whole);
     // One narrow peak, and not the line of all the other readings.
     await expect.poll(bluePixelsAtTop, WAIT).toSatisfy((count: number) => count > 10 && count < 200);
-    const description = await page.locator(".chart-plot").getAttribute("aria-label");
-    expect(description).toContain(`lowest ${whole[0]}, highest ${whole[2]}`);
+    await expect
+      .poll(() => page.locator(".chart-plot").getAttribute("aria-label"), WAIT)
+      .toContain(`lowest ${whole[0]}, highest ${whole[2]}`);
 
     // A mode has a timeline instead of a line. Its history arrives by a question of its own, after the chart's.
     const modes = Math.ceil(READINGS / READINGS_PER_MODE);
     await expect
       .poll(() => page.locator(".word[data-metric=mode]").getAttribute("data-runs"), WAIT)
       .toBe(String(modes));
-    expect(await page.locator(".word-current").textContent()).toBe(year.at(-1)?.mode);
+    await expect.poll(() => page.locator(".word-current").textContent(), WAIT).toBe(year.at(-1)?.mode);
 
     await page.getByRole("button", { name: "30 days" }).click();
     const newestMs = year.at(-1)?.atMs ?? 0;

@@ -13,7 +13,7 @@ import { hrefOf, screensOf } from "./src/app/screen.ts";
 import { SCREENS } from "./src/screens.tsx";
 
 const executablePath = findChromium();
-const WAIT_MS = 15_000;
+const WAIT = { timeout: 15_000 };
 
 describe.skipIf(executablePath === undefined)("the page in a browser", () => {
   let pageDir: string;
@@ -51,13 +51,13 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await page.goto(gateway.url);
     const number = page.locator(".card[data-device=Dongsi] .card-number");
     await number.waitFor();
-    await expect.poll(() => page.locator(".card").count(), { timeout: WAIT_MS }).toBe(12);
+    await expect.poll(() => page.locator(".card").count(), WAIT).toBe(12);
     const last = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
-    await expect.poll(() => number.textContent(), { timeout: WAIT_MS }).toBe(String(last?.value));
+    await expect.poll(() => number.textContent(), WAIT).toBe(String(last?.value));
 
     gateway.step();
     const next = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
-    await expect.poll(() => number.textContent(), { timeout: WAIT_MS }).toBe(String(next?.value));
+    await expect.poll(() => number.textContent(), WAIT).toBe(String(next?.value));
     expect(complaints).toEqual([]);
   });
 
@@ -65,26 +65,24 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await page.goto(`${gateway.url}#/device/Dongsi`);
     await page.locator('.chart[data-metric="PM2.5"]').waitFor();
     // Hourly readings: the page chooses a week, which holds 168 of them.
-    await expect.poll(() => pointsOf("PM2.5"), { timeout: WAIT_MS }).toBeGreaterThan(160);
+    await expect.poll(() => pointsOf("PM2.5"), WAIT).toBeGreaterThan(160);
     expect(await page.locator(".ranges [aria-pressed=true]").textContent()).toBe("7 days");
 
     await page.getByRole("button", { name: "30 days" }).click();
-    await expect.poll(() => pointsOf("PM2.5"), { timeout: WAIT_MS }).toBeGreaterThan(230);
+    await expect.poll(() => pointsOf("PM2.5"), WAIT).toBeGreaterThan(230);
     gateway.step();
     gateway.step();
     const newest = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"]?.value;
     const shown = page.locator('.chart[data-metric="PM2.5"] .chart-value');
-    await expect.poll(() => shown.textContent(), { timeout: WAIT_MS }).toBe(String(newest));
+    await expect.poll(() => shown.textContent(), WAIT).toBe(String(newest));
     expect(new URL(page.url()).hash).toBe("#/device/Dongsi?tags.site=urban&range=30d");
     await expect
-      .poll(() => page.locator(".word[data-metric=wd] .word-current").textContent(), { timeout: WAIT_MS })
+      .poll(() => page.locator(".word[data-metric=wd] .word-current").textContent(), WAIT)
       .toMatch(/^[NESW]{1,3}$/);
     const timeline = page.locator(".word[data-metric=wd]");
-    await expect
-      .poll(async () => Number(await timeline.getAttribute("data-runs")), { timeout: WAIT_MS })
-      .toBeGreaterThan(50);
+    await expect.poll(async () => Number(await timeline.getAttribute("data-runs")), WAIT).toBeGreaterThan(50);
     await timeline.locator("canvas").hover({ position: { x: 300, y: 15 } });
-    await expect.poll(() => timeline.locator(".word-since").textContent(), { timeout: WAIT_MS }).toMatch(/ · \d+ h/);
+    await expect.poll(() => timeline.locator(".word-since").textContent(), WAIT).toMatch(/ · \d+ h/);
     expect(complaints).toEqual([]);
   });
 
@@ -102,25 +100,23 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     test("each has its own card, screen and alerts", async () => {
       await page.goto(gateway.url);
       const cards = page.locator(".card[data-device=phone]");
-      await expect.poll(() => cards.count(), { timeout: WAIT_MS }).toBe(2);
+      await expect.poll(() => cards.count(), WAIT).toBe(2);
       // The phones are live, and the stations replay a recording.
       await expect
-        .poll(() => page.locator(".time-note-sub").textContent(), { timeout: WAIT_MS })
+        .poll(() => page.locator(".time-note-sub").textContent(), WAIT)
         .toMatch(/^Live, and recorded data of \d+ \w+ \d{4} · /);
       const bert = cards.filter({ hasText: "user bert" });
       gateway.send("alerts", [{ ...gateway.world.change("phone", "firing"), key: { device: "phone", user: "bert" } }]);
-      await expect.poll(() => bert.getAttribute("data-state"), { timeout: WAIT_MS }).toBe("firing");
+      await expect.poll(() => bert.getAttribute("data-state"), WAIT).toBe("firing");
       expect(await cards.filter({ hasText: "user anna" }).getAttribute("data-state")).toBe(null);
       await bert.click();
       await page.locator(".chart-value", { hasText: "12" }).waitFor();
       expect(new URL(page.url()).hash).toBe("#/device/phone?tags.user=bert");
       expect(await page.locator(".device-tags .tag").textContent()).toBe("user bert");
       // Its first reading: a longer range would show nothing.
+      await expect.poll(() => page.locator(".ranges [aria-pressed=true]").textContent(), WAIT).toBe("15 min");
       await expect
-        .poll(() => page.locator(".ranges [aria-pressed=true]").textContent(), { timeout: WAIT_MS })
-        .toBe("15 min");
-      await expect
-        .poll(() => page.locator(".device-alerts .alert-subject").allTextContents(), { timeout: WAIT_MS })
+        .poll(() => page.locator(".device-alerts .alert-subject").allTextContents(), WAIT)
         .toEqual(["phone · user bert"]);
       expect(complaints).toEqual([]);
     });
@@ -131,7 +127,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
       await page.locator(".chart-value", { hasText: "81" }).waitFor();
       await page.goto(`${gateway.url}#/devices?device=phone&tags.user=bert`);
       await page.locator(".screen-words", { hasText: "Only devices named phone with user bert." }).waitFor();
-      await expect.poll(() => page.locator(".device-row").count(), { timeout: WAIT_MS }).toBe(1);
+      await expect.poll(() => page.locator(".device-row").count(), WAIT).toBe(1);
       expect(complaints).toEqual([]);
     });
   });
@@ -142,9 +138,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(await page.locator(".empty").textContent()).toContain("a device of this name with site north");
     gateway.send("devices", [deviceItem("cold-7", { site: "north" }, { temperature: 4.5 })]);
     await page.locator(".device-tags", { hasText: "last seen" }).waitFor();
-    await expect
-      .poll(() => page.getByRole("heading", { name: "No such device" }).count(), { timeout: WAIT_MS })
-      .toBe(0);
+    await expect.poll(() => page.getByRole("heading", { name: "No such device" }).count(), WAIT).toBe(0);
     await page.goto(`${gateway.url}#/device/${"n".repeat(1_000)}`);
     await page.getByRole("heading", { name: "No such device" }).waitFor();
     const tooWide = await page.evaluate(() => document.body.scrollWidth - innerWidth);
@@ -159,18 +153,16 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(await row.count()).toBe(0);
 
     gateway.send("alerts", [gateway.world.change("Dongsi", "pending")]);
-    await expect.poll(() => row.first().getAttribute("data-state"), { timeout: WAIT_MS }).toBe("pending");
+    await expect.poll(() => row.first().getAttribute("data-state"), WAIT).toBe("pending");
     gateway.send("alerts", [gateway.world.change("Dongsi", "firing")]);
-    await expect.poll(() => row.first().getAttribute("data-state"), { timeout: WAIT_MS }).toBe("firing");
+    await expect.poll(() => row.first().getAttribute("data-state"), WAIT).toBe("firing");
     expect(await row.first().textContent()).toContain("Critical");
     const card = page.locator(".card[data-device=Dongsi]");
-    await expect.poll(() => card.getAttribute("data-state"), { timeout: WAIT_MS }).toBe("firing");
-    await expect
-      .poll(() => page.getByRole("status").textContent(), { timeout: WAIT_MS })
-      .toMatch(/Firing alerts: .*critical/);
+    await expect.poll(() => card.getAttribute("data-state"), WAIT).toBe("firing");
+    await expect.poll(() => page.getByRole("status").textContent(), WAIT).toMatch(/Firing alerts: .*critical/);
 
     gateway.send("alerts", [gateway.world.change("Dongsi", "resolved")]);
-    await expect.poll(() => row.first().getAttribute("data-state"), { timeout: WAIT_MS }).toBe("resolved");
+    await expect.poll(() => row.first().getAttribute("data-state"), WAIT).toBe("resolved");
     await page.getByRole("link", { name: /^Alerts/ }).click();
     await page.locator(".changes tr[data-state=resolved]", { hasText: "By hand: Dongsi" }).waitFor();
     expect(complaints).toEqual([]);
@@ -179,21 +171,21 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
   test("a lost connection shows in plain words, and the page recovers", async () => {
     await page.goto(gateway.url);
     const connection = page.locator(".connection");
-    await expect.poll(() => connection.textContent(), { timeout: WAIT_MS }).toBe("Live");
+    await expect.poll(() => connection.textContent(), WAIT).toBe("Live");
     await page.locator(".card").first().waitFor();
 
     gateway.disconnect();
     await expect
-      .poll(() => connection.textContent(), { timeout: WAIT_MS })
+      .poll(() => connection.textContent(), WAIT)
       .toMatch(/^Disconnected since \d\d:\d\d:\d\d, reconnecting$/);
     expect(await page.locator(".card").count()).toBe(12);
 
     gateway.reconnect();
-    await expect.poll(() => connection.textContent(), { timeout: WAIT_MS }).toBe("Live");
+    await expect.poll(() => connection.textContent(), WAIT).toBe("Live");
     gateway.step();
     const next = gateway.world.devices().find(({ device }) => device === "Dongsi")?.metrics["PM2.5"];
     const number = page.locator(".card[data-device=Dongsi] .card-number");
-    await expect.poll(() => number.textContent(), { timeout: WAIT_MS }).toBe(String(next?.value));
+    await expect.poll(() => number.textContent(), WAIT).toBe(String(next?.value));
     // The browser itself reports refused WebSockets. No other report may appear.
     expect(complaints.filter((text) => !text.includes("WebSocket connection"))).toEqual([]);
   });
@@ -212,7 +204,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     const button = page.getByRole("button", { name: /^Theme/ });
     await button.click();
     if (colorScheme === "dark") await button.click();
-    await expect.poll(ground, { timeout: WAIT_MS }).not.toBe(ofSystem);
+    await expect.poll(ground, WAIT).not.toBe(ofSystem);
     const chosen = await ground();
     await page.reload();
     await page.locator(".card").first().waitFor();
@@ -228,7 +220,7 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await page.keyboard.press("Tab");
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content");
     await page.keyboard.press("Enter");
-    await expect.poll(() => page.evaluate(() => document.activeElement?.tagName), { timeout: WAIT_MS }).toBe("MAIN");
+    await expect.poll(() => page.evaluate(() => document.activeElement?.tagName), WAIT).toBe("MAIN");
     for (const screen of SCREEN_VISITS) {
       await visit(page, gateway.url, screen);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -241,14 +233,14 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     gateway.api.notice = "The rule files have problems (a.yaml:3): the previous rules stay in force.";
     await page.goto(`${gateway.url}#/rules`);
     const notice = page.locator(".rules-screen .note-warning");
-    await expect.poll(() => notice.textContent(), { timeout: WAIT_MS }).toBe(gateway.api.notice);
+    await expect.poll(() => notice.textContent(), WAIT).toBe(gateway.api.notice);
     await page.goto(`${gateway.url}#/`);
     const detail = page.locator(".health li[data-notice=true] .health-detail");
-    await expect.poll(() => detail.textContent(), { timeout: WAIT_MS }).toBe(gateway.api.notice);
+    await expect.poll(() => detail.textContent(), WAIT).toBe(gateway.api.notice);
     expect(await accessibilityProblems(page)).toEqual([]);
     gateway.api.notice = undefined;
     await page.reload();
-    await expect.poll(() => page.locator(".health li").count(), { timeout: WAIT_MS }).toBe(5);
+    await expect.poll(() => page.locator(".health li").count(), WAIT).toBe(5);
     expect(await detail.count()).toBe(0);
     expect(complaints).toEqual([]);
   });
@@ -291,35 +283,33 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
       await page.keyboard.press("g");
       await page.keyboard.press(screen.key);
       await page.locator(`main[aria-label="${screen.link}"] h1`).waitFor();
-      await expect.poll(() => new URL(page.url()).hash, { timeout: WAIT_MS }).toBe(hrefOf(screen));
-      await expect
-        .poll(() => page.locator(".nav a[aria-current=page]").textContent(), { timeout: WAIT_MS })
-        .toContain(screen.link);
+      await expect.poll(() => new URL(page.url()).hash, WAIT).toBe(hrefOf(screen));
+      await expect.poll(() => page.locator(".nav a[aria-current=page]").textContent(), WAIT).toContain(screen.link);
     }
     await page.keyboard.press("g");
     await page.keyboard.press("d");
     await page.locator(".device-row").first().waitFor();
     const focused = () => page.evaluate(() => document.activeElement?.getAttribute("data-device"));
     await page.keyboard.press("j");
-    await expect.poll(focused, { timeout: WAIT_MS }).toBeTruthy();
+    await expect.poll(focused, WAIT).toBeTruthy();
     const first = await focused();
     await page.keyboard.press("j");
-    await expect.poll(focused, { timeout: WAIT_MS }).not.toBe(first);
+    await expect.poll(focused, WAIT).not.toBe(first);
     await page.keyboard.press("k");
-    await expect.poll(focused, { timeout: WAIT_MS }).toBe(first);
+    await expect.poll(focused, WAIT).toBe(first);
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1, name: first ?? "" }).waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("heading", { level: 1, name: "Devices" }).waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("gdong");
-    await expect.poll(() => page.evaluate(() => location.hash), { timeout: WAIT_MS }).toBe("#/devices?find=gdong");
+    await expect.poll(() => page.evaluate(() => location.hash), WAIT).toBe("#/devices?find=gdong");
     await page.keyboard.press("Escape");
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.keyboard.press("Escape");
-    await expect.poll(() => page.getByRole("dialog").count(), { timeout: WAIT_MS }).toBe(0);
+    await expect.poll(() => page.getByRole("dialog").count(), WAIT).toBe(0);
     expect(complaints).toEqual([]);
   });
 
@@ -329,31 +319,29 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     expect(await page.locator("button:visible, input:visible, select:visible").count()).toBe(0);
     expect(await page.evaluate(() => Number.parseFloat(getComputedStyle(document.documentElement).fontSize))).toBe(20);
     gateway.disconnect();
-    await expect
-      .poll(() => page.locator(".disconnected-bar").textContent(), { timeout: WAIT_MS })
-      .toMatch(/No connection/);
+    await expect.poll(() => page.locator(".disconnected-bar").textContent(), WAIT).toMatch(/No connection/);
   });
 
   test("dead letters are retried, one by one from the keyboard and all at once, and the outcome shows", async () => {
     await page.goto(`${gateway.url}#/pipeline`);
     const row = (letter: number) => page.locator(".letter-row", { has: page.locator(`[data-letter="${letter}"]`) });
     await row(3).waitFor();
-    await expect.poll(() => page.locator(".letter-row button").count(), { timeout: WAIT_MS }).toBe(3);
+    await expect.poll(() => page.locator(".letter-row button").count(), WAIT).toBe(3);
     expect(await row(1).locator("button").count()).toBe(0);
     // The next stop after the row's link is the row's button.
     await row(3).locator("a").focus();
     await page.keyboard.press("Tab");
     expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Retry letter 3");
     await page.keyboard.press("Enter");
-    await expect.poll(() => row(3).getByRole("status").textContent(), { timeout: WAIT_MS }).toBe("Stored: 2 readings");
-    await expect.poll(() => row(3).locator("button").count(), { timeout: WAIT_MS }).toBe(0);
+    await expect.poll(() => row(3).getByRole("status").textContent(), WAIT).toBe("Stored: 2 readings");
+    await expect.poll(() => row(3).locator("button").count(), WAIT).toBe(0);
     const focused = () => page.evaluate(() => document.activeElement?.getAttribute("data-letter"));
-    await expect.poll(focused, { timeout: WAIT_MS }).toBe("3");
+    await expect.poll(focused, WAIT).toBe("3");
 
     await row(4).locator("a").click();
     await page.getByRole("button", { name: "Retry letter 4" }).click();
     await expect
-      .poll(() => page.getByRole("region", { name: "Retry" }).getByRole("status").textContent(), { timeout: WAIT_MS })
+      .poll(() => page.getByRole("region", { name: "Retry" }).getByRole("status").textContent(), WAIT)
       .toMatch(/^Refused again, now letter 5, /);
     await page.getByRole("link", { name: "letter 5" }).click();
     await page.getByRole("heading", { name: "Dead letter 5" }).waitFor();
@@ -362,10 +350,8 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
 
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Retry all" }).click();
-    await expect
-      .poll(() => page.locator(".retry-all").getByRole("status").textContent(), { timeout: WAIT_MS })
-      .toBe("2 refused again");
-    await expect.poll(() => page.locator(".letter-row").count(), { timeout: WAIT_MS }).toBe(7);
+    await expect.poll(() => page.locator(".retry-all").getByRole("status").textContent(), WAIT).toBe("2 refused again");
+    await expect.poll(() => page.locator(".letter-row").count(), WAIT).toBe(7);
     expect(complaints).toEqual([]);
   });
 
@@ -375,15 +361,13 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     gateway = await startMockGateway({ pageDir, stepEveryMs: 0, hoursBefore: 2, devices: 5_000 });
     page = await openPage();
     await page.goto(`${gateway.url}#/devices`);
-    await expect.poll(() => page.locator(".screen-head .count").textContent(), { timeout: WAIT_MS }).toBe("5000");
+    await expect.poll(() => page.locator(".screen-head .count").textContent(), WAIT).toBe("5000");
     expect(await page.locator(".device-row").count()).toBeLessThan(60);
     await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
     await page.locator("li[aria-posinset='5000'] .device-row").waitFor();
     expect(await page.locator(".device-row").count()).toBeLessThan(60);
     await page.getByPlaceholder("Find devices").fill("dongsi-99");
-    await expect
-      .poll(() => page.locator(".screen-head .count").textContent(), { timeout: WAIT_MS })
-      .toMatch(/^\d+ of 5000$/);
+    await expect.poll(() => page.locator(".screen-head .count").textContent(), WAIT).toMatch(/^\d+ of 5000$/);
     await page.locator(".device-row[data-device=Dongsi-99]").waitFor();
   });
 

@@ -124,14 +124,22 @@ export function withoutMember(record: OwnersRecord, id: string): OwnersRecord {
   };
 }
 
-/** The tasks that a member works on beyond its fair share. */
-export function surplusOf(record: OwnersRecord, id: string, working: readonly number[], space: TaskSpace): number[] {
-  const left = [...working];
+/** Work on a task, which may not move yet. */
+interface Working {
+  readonly task: number;
+  readonly movable: boolean;
+}
+
+/** The movable tasks that a member works on beyond its fair share. */
+export function surplusOf(record: OwnersRecord, id: string, working: readonly Working[], space: TaskSpace): number[] {
+  const left = working.map(({ task }) => task);
+  const movable = new Set(working.flatMap((each) => (each.movable ? [each.task] : [])));
   const surplus: number[] = [];
   // A task that is being given back already counts as given.
   for (let over = left.length - quotaOf(record, id, space); over > 0; over--) {
     const load = loadByKind(left, space);
-    const task = leastBy([...left].reverse(), (each) => -load(each));
+    const candidates = left.filter((each) => movable.has(each)).reverse();
+    const task = leastBy(candidates, (each) => -load(each));
     if (task === undefined) break;
     surplus.push(task);
     left.splice(left.indexOf(task), 1);

@@ -22,8 +22,8 @@ const BEATS_PER_LEASE = 4;
 const TRIES_MAX = 20;
 const CONFLICT_WAIT_MS = 40;
 const PAUSE_MS_MIN = 10;
-/** What takes longer to catch up is shared at once. */
-const CATCH_UP_MS = 10_000;
+/** A task that has just begun has hardly replayed anything: processes often start shortly one after the other. */
+const BEGINNING_MS = 700;
 /** How often the processes of other members on this machine are looked up. */
 const PROCESSES_EVERY_MS = 200;
 
@@ -294,21 +294,21 @@ export class Ownership {
         };
         this.#held.set(task, held);
       }
-      const working = [...this.#held].filter(([, { state }]) => state === "working");
-      const tasks = working.map(([task]) => task);
-      const surplus = working.some(([, held]) => this.#stays(held))
-        ? []
-        : surplusOf(this.#record, this.#id, tasks, space);
-      for (const task of surplus) {
+      const working = [...this.#held].flatMap(([task, held]) =>
+        held.state === "working" ? [{ task, movable: this.#isMovable(held) }] : [],
+      );
+      for (const task of surplusOf(this.#record, this.#id, working, space)) {
         void this.#finish(task).then(() => this.look());
       }
     }
     events.tasksOwned(this.#held.size);
   }
 
-  /** While a task catches up, all tasks stay for a while: ending and beginning them would make its results later. */
-  #stays({ work, sinceMs }: Held): boolean {
-    return !work.ready && this.#options.time.nowMs() - sinceMs < CATCH_UP_MS;
+  /** A task that replays the log stays for a while: to end it and begin it elsewhere makes its results later. */
+  #isMovable({ work, sinceMs }: Held): boolean {
+    const { time, leaseMs } = this.#options;
+    const ageMs = time.nowMs() - sinceMs;
+    return work.ready || ageMs < BEGINNING_MS || ageMs > leaseMs;
   }
 
   /** Ends work on a task, so that the next round gives it back. */

@@ -64,8 +64,8 @@ interface MachineOptions {
   readonly name?: string;
   /** Members on the same host see each other's processes. Default: it is alone. */
   readonly host?: string;
-  /** Work on a task catches up within this. Default: at once. */
-  readonly catchUpMsMax?: number;
+  /** How long work on a task replays the log. Default: not at all. */
+  readonly catchUpMs?: number;
 }
 
 /** A process with one member, which can be paused and can die. */
@@ -80,7 +80,7 @@ export class Machine {
   #missed: (() => void)[] = [];
 
   constructor(world: World, options: MachineOptions) {
-    const { id, leaseMs, space, name, host, catchUpMsMax = 0 } = options;
+    const { id, leaseMs, space, name, host, catchUpMs = 0 } = options;
     this.id = id;
     this.name = name;
     this.#world = world;
@@ -102,7 +102,7 @@ export class Machine {
         },
       },
       random: world.random,
-      begin: (task, lease) => this.#begin(task, lease, world.between(0, catchUpMsMax)),
+      begin: (task, lease) => this.#begin(task, lease, catchUpMs),
       onLook: () => {},
       events: {
         tasksTaken: (tasks, fromLost) => this.said.push(`taken ${tasks.join(" ")}, ${fromLost} from lost`),

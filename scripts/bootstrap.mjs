@@ -77,6 +77,7 @@ const PROGRAMS = {
   "test-crash": [join(root, "build", "test", "crash", "main.js")],
   "test-reload": [join(root, "build", "test", "reload", "main.js")],
   "test-conformance": [join(root, "build", "test", "conformance", "main.js")],
+  "test-fuzz": [join(root, "build", "test", "fuzz", "main.js")],
   "test-hostile": [join(root, "build", "test", "hostile", "main.js")],
   "test-broker-kills": [join(root, "build", "test", "broker-kills", "main.js")],
   "test-clients": [join(root, "build", "test", "mqtt-clients", "main.js")],

@@ -1,5 +1,6 @@
 import { US_PER_MS } from "../domain/time.ts";
 import { UserError } from "../domain/user-error.ts";
+import type { Log } from "../platform/log/port.ts";
 import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
 import { PasswordChecks } from "./auth/password-checks.ts";
@@ -7,8 +8,9 @@ import { followUsers } from "./auth/users.ts";
 import { type BrokerConfig, isLoopback } from "./common/config.ts";
 import { BrokerEvents } from "./common/events.ts";
 import { MqttEdge } from "./connection/mqtt-edge.ts";
+import { JetStreamStore } from "./store/jetstream/jetstream-store.ts";
 import { MemoryStore } from "./store/memory.ts";
-import type { StoreLimits } from "./store/port.ts";
+import type { SessionStore, StoreLimits } from "./store/port.ts";
 import { startKeepalive } from "./wire/keepalive.ts";
 import { type Listeners, listen, type OnConnection } from "./wire/listeners.ts";
 import { Newcomers } from "./wire/newcomers.ts";
@@ -27,8 +29,12 @@ export interface Broker extends Service {
   publish(message: InboundMessage): Promise<"bad-topic" | "system-topic" | undefined>;
 }
 
-/** The broker does not use the log: the gate stores messages. */
-export type BrokerDeps = Omit<Deps, "log"> & { readonly gate: PublishGate };
+export type BrokerDeps = Omit<Deps, "log"> & {
+  /** Stores the readings of messages. */
+  readonly gate: PublishGate;
+  /** Where sessions and retained messages are kept, and the id of this edge there. Default: in memory. */
+  readonly kept?: { readonly log: Log; readonly edge: string };
+};
 
 export class NoAuthenticationError extends UserError {
   override readonly name = "NoAuthenticationError";
@@ -63,7 +69,7 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
     onEvicted: (address) => events.connectionDropped("silent-connection", "", address),
   });
   const nowUs = () => clock.nowUs();
-  const store = new MemoryStore({ limits: storeLimits(config), edge: "memory", nowUs });
+  const store = createStore(config, deps, events);
   edge = new MqttEdge({ config, anonymous, users, checks, events, gate, store, newcomers, nowMs, nowUs });
   const { links } = edge;
   const { connect_timeout, drain_timeout } = config.limits;
@@ -133,6 +139,13 @@ function addresses(bind: string, ports: Readonly<Broker["address"]>): string[] {
   if (ports.tlsPort !== undefined) all.push(`mqtts://${host}:${ports.tlsPort}`);
   if (ports.wsPort !== undefined) all.push(`ws://${host}:${ports.wsPort}/mqtt`);
   return all;
+}
+
+function createStore(config: BrokerConfig, { kept, clock }: BrokerDeps, events: BrokerEvents): SessionStore {
+  const limits = storeLimits(config);
+  const nowUs = () => clock.nowUs();
+  if (kept === undefined) return new MemoryStore({ limits, edge: "memory", nowUs });
+  return new JetStreamStore({ ...kept, limits, nowUs, onFailed: (what, error) => events.storeFailed(what, error) });
 }
 
 function storeLimits({ limits }: BrokerConfig): StoreLimits {

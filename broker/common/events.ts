@@ -187,6 +187,11 @@ export class BrokerEvents {
     this.#logger.error({ file, err: error }, "the certificate is invalid; the previous one stays in use");
   }
 
+  /** It is tried again, or is lost alone. */
+  storeFailed(what: string, error: unknown): void {
+    this.#logger.error({ what, err: error }, "the store of sessions and retained messages failed");
+  }
+
   brokerFailed(error: unknown): void {
     this.#logger.error({ err: error }, "broker reported an error");
   }

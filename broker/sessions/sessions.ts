@@ -88,12 +88,13 @@ export class Sessions {
 
   async start(): Promise<void> {
     const { store, nowUs } = this.#options;
-    await store.start(this.#storeEvents());
     const startedAtUs = nowUs();
+    await store.start(this.#storeEvents());
     for (const record of store.sessions()) {
       this.#list(record.clientId, record.subscriptions);
       if (record.will === undefined) continue;
-      const wasAway = record.awayAtUs !== undefined;
+      // The others were connected when the gateway stopped: the store has just let them leave.
+      const wasAway = record.awayAtUs !== undefined && record.awayAtUs < startedAtUs;
       this.#wills.schedule(record.clientId, wasAway ? willDueAtUs(record) : startedAtUs + RESTART_GRACE_US);
     }
     await this.#router.start();

@@ -39,20 +39,19 @@ export class ShareGroup {
   readonly #options: ShareGroupOptions;
   /** Client ids of members, and whether the store has their sessions. The one whose turn it is comes first. */
   readonly members = new Map<string, boolean>();
-  readonly #sources = new Set<SessionQueue>();
+  readonly #sources = new Map<SessionQueue, "stored" | "transient">();
   /** Given back by members that left, oldest first. */
   readonly #returned: { readonly source: SessionQueue; readonly queued: QueuedMessage }[] = [];
   #isPumping = false;
   #isPumpDue = false;
-  #copies = 0;
 
   constructor(options: ShareGroupOptions) {
     this.filter = options.filter;
     this.#options = options;
   }
 
-  addSource(queue: SessionQueue): void {
-    this.#sources.add(queue);
+  addSource(queue: SessionQueue, kind: "stored" | "transient"): void {
+    this.#sources.set(queue, kind);
     queue.onMore(() => this.pump());
     this.pump();
   }
@@ -92,7 +91,7 @@ export class ShareGroup {
         if (session === undefined || returned === undefined) return;
         await this.#give(session, returned.source, returned.queued);
       }
-      for (const source of this.#sources) await this.#pumpSource(source);
+      for (const source of this.#sources.keys()) await this.#pumpSource(source);
     }
   }
 
@@ -120,11 +119,16 @@ export class ShareGroup {
       source.finish(queued.ordinal);
       return;
     }
-    const origin = `share ${this.filter} ${queued.ordinal} ${this.#copies++}`;
+    // The same after a crash: a member that has the message does not get it again. An ordinal alone would come again
+    // once all members have left.
+    const origin = `share ${this.#sources.get(source)} ${queued.ordinal} ${message.receivedAtUs} ${this.filter}`;
     const taken = this.#options.takenBy(session);
     taken.set(origin, { group: this, source, queued, ordinal: undefined, isReceived: false });
     await this.#options.give(session, { ...message, origin }, { qos, ...options });
-    if (session.transient === undefined) source.finish(queued.ordinal);
+    if (session.transient !== undefined) return;
+    // Saved at once: after a crash, another member would get it as well.
+    if (queued.qos === 2) await source.received(queued.ordinal);
+    source.finish(queued.ordinal);
   }
 
   #optionsFor(session: Session, { retain }: Message): DeliverOptions {

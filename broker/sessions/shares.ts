@@ -135,7 +135,7 @@ export class Shares {
     const { queuedMax, queuedBytesMax } = this.#options;
     if (entry.transient === undefined) {
       entry.transient = new TransientSession(entry.group.filter, { queuedMax, queuedBytesMax });
-      entry.group.addSource(entry.transient.queue);
+      entry.group.addSource(entry.transient.queue, "transient");
     }
     return entry.transient;
   }
@@ -166,7 +166,7 @@ export class Shares {
     const wish = { user: "", cleanStart: false, expirySeconds: NEVER_EXPIRES };
     const { record, queue } = await this.#options.store.claim(entry.group.filter, wish);
     entry.record = record;
-    entry.group.addSource(queue);
+    entry.group.addSource(queue, "stored");
   }
 
   async #remove(filter: string): Promise<void> {

@@ -47,7 +47,8 @@ interface Parts {
 }
 
 async function startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix }: Parts): Promise<Started> {
-  const broker = await startBroker(plan.broker, { ...deps, gate: bridges.gate });
+  const kept = { log: deps.log, edge: plan.member };
+  const broker = await startBroker(plan.broker, { ...deps, gate: bridges.gate, kept });
   bridges.start(broker.publish);
   const { mqttPort, wsPort } = broker.address;
   const own: OwnBroker = { ...reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };

@@ -51,6 +51,7 @@ const UP_MS_MAX = 3_000;
 const DOWN_MS_MAX = 1_000;
 const START_MS_MAX = 60_000;
 const POLL_MS = 50;
+const SAY_MS = 5_000;
 /** After everything has come: what comes twice needs a moment to show. */
 const AFTER_MS = 1_500;
 
@@ -74,6 +75,8 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
   const startedMs = performance.now();
   try {
     await bounded(crowd.start(), START_MS_MAX, () => `the clients cannot subscribe:\n${cluster.said()}`);
+    const beganMs = performance.now();
+    say(`all subscribed after ${Math.round(beganMs - startedMs)} ms`);
     for (let kill = 1; kill <= kills; kill++) {
       await sleep(random.whole(UP_MS_MIN, UP_MS_MAX));
       signal?.throwIfAborted();
@@ -95,7 +98,9 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
     }
     await sleep(random.whole(UP_MS_MIN, UP_MS_MAX));
     await crowd.finish();
-    const settled = await settle(() => crowd.inFlight + oracle.missing(), settleMsMax);
+    const finishedMs = performance.now();
+    const settled = await settle(crowd, oracle, options);
+    say(`everything came ${Math.round(performance.now() - finishedMs)} ms after the last message was sent`);
     if (!settled) say(`not everything came in ${settleMsMax} ms:\n${cluster.said()}`);
     if (crowd.inFlight > 0) oracle.differences.add("never acknowledged", `${crowd.inFlight} publishes`);
     await sleep(AFTER_MS);
@@ -103,25 +108,26 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
     crowd.leave();
     const readings = await options.verifyLog?.(oracle);
     for (const failure of cluster.failures()) oracle.differences.add("ended by itself", failure);
-    const { deliveries } = oracle;
-    return {
-      differences: oracle.finish(),
-      disturbances,
-      runSeconds: (performance.now() - startedMs) / 1000,
-      published: crowd.published,
-      acknowledged: deliveries.acknowledged,
-      repeatedByPublishers: crowd.repeated,
-      receipts: deliveries.receipts,
-      repeats: deliveries.repeats,
-      retainedValues: oracle.retained.checked,
-      wills: oracle.wills.received,
-      readings,
-      recoveriesMs: recoveries.tookMs,
-    };
+    const runSeconds = (performance.now() - startedMs) / 1000;
+    return { ...reportOf(oracle, crowd), disturbances, readings, runSeconds, recoveriesMs: recoveries.tookMs };
   } finally {
     recoveries.stop();
     crowd.leave();
   }
+}
+
+function reportOf(oracle: Oracle, crowd: Crowd) {
+  const { deliveries } = oracle;
+  return {
+    differences: oracle.finish(),
+    published: crowd.published,
+    acknowledged: deliveries.acknowledged,
+    repeatedByPublishers: crowd.repeated,
+    receipts: deliveries.receipts,
+    repeats: deliveries.repeats,
+    retainedValues: oracle.retained.checked,
+    wills: oracle.wills.received,
+  };
 }
 
 interface Disturbance {
@@ -150,15 +156,23 @@ function choose({ edges, log }: Cluster, random: Random, { victims, stopShare }:
 }
 
 /** Waits until nothing is left to come, as long as something still comes. */
-async function settle(left: () => number, settleMsMax: number): Promise<boolean> {
+async function settle(crowd: Crowd, oracle: Oracle, { settleMsMax, say }: KillsOptions): Promise<boolean> {
+  const left = () => crowd.inFlight + oracle.missing();
   let untilMs = performance.now() + settleMsMax;
+  let saidMs = performance.now();
   let least = left();
   for (let now = least; now > 0; now = left()) {
+    const nowMs = performance.now();
     if (now < least) {
       least = now;
-      untilMs = performance.now() + settleMsMax;
+      untilMs = nowMs + settleMsMax;
     }
-    if (performance.now() > untilMs) return false;
+    if (nowMs > untilMs) return false;
+    if (nowMs - saidMs > SAY_MS) {
+      saidMs = nowMs;
+      say(`still waiting for ${crowd.inFlight} acknowledgements and ${oracle.missing()} messages and wills`);
+      say(`    such as ${oracle.deliveries.firstMissing() ?? oracle.wills.missing()[0] ?? "none"}`);
+    }
     await sleep(POLL_MS);
   }
   return true;

@@ -126,6 +126,14 @@ export class Deliveries {
     return missing;
   }
 
+  firstMissing(): string | undefined {
+    let first: string | undefined;
+    this.#eachMissing((name, topic, number) => {
+      first ??= `${name}: ${topic} ${number}`;
+    });
+    return first;
+  }
+
   /** At the end, when everything had the time to come. */
   finish(): void {
     this.#eachMissing((name, topic, number) => this.#differences.add("lost", `${name}: ${topic} ${number}`));

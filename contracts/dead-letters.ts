@@ -64,6 +64,27 @@ const retryOfManySchema = z.strictObject({
 /** These letters, or the matching letters of a stretch of the log: oldest first, so that readings keep their order. */
 const retryOrderSchema = z.union([retryOfSomeSchema, retryOfManySchema]);
 
+const dismissalOfManySchema = z.strictObject({
+  by,
+  reason: z.string().min(1).exactOptional(),
+  /** A glob with `*` and `?`, or an MQTT filter with `+` and `#`. */
+  topic: z.string().min(1).exactOptional(),
+  before: sequence.exactOptional(),
+  after: z.int().min(0).exactOptional(),
+});
+
+export const dismissReportSchema = z.object({
+  dismissed: countSchema.describe("Letters that were deleted."),
+  before: z.int().min(0).describe("Send this as `before` to continue: newer letters are then kept."),
+  next: z.int().min(0).exactOptional().describe("Send this as `after` to continue; left out when no letters are left."),
+});
+
+/** Answered by the ingest. Letters are deleted: nobody needs their messages. */
+export const DEAD_LETTERS_DISMISS = question("dead-letters.dismiss", {
+  ask: z.union([retryOfSomeSchema, dismissalOfManySchema]),
+  answer: dismissReportSchema,
+});
+
 /** What the log holds about a letter's retry. A letter is retried at most once. */
 export const letterRetrySchema = z.object({
   outcome: z
@@ -107,6 +128,9 @@ export const DEAD_LETTERS_RETRY = question("dead-letters.retry", { ask: retryOrd
 export type RetryOfSome = Plain<z.infer<typeof retryOfSomeSchema>>;
 export type RetryOfMany = Plain<z.infer<typeof retryOfManySchema>>;
 export type RetryOrder = RetryOfSome | RetryOfMany;
+export type DismissalOfMany = Plain<z.infer<typeof dismissalOfManySchema>>;
+export type DismissOrder = RetryOfSome | DismissalOfMany;
+export type DismissReport = Plain<z.infer<typeof dismissReportSchema>>;
 export type LetterRetry = Plain<z.infer<typeof letterRetrySchema>>;
 export type RetryResult = Plain<z.infer<typeof retryResultSchema>>;
 export type RetryReport = Plain<z.infer<typeof retryReportSchema>>;

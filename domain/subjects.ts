@@ -49,6 +49,9 @@ export function deadLetterRetrySubject(sequence: number): string {
   return `deadletters.retried.${sequence}`;
 }
 
+/** The orders by which dead letters were deleted. */
+export const DEAD_LETTER_DISMISSALS = "deadletters.dismissed.orders";
+
 /**
  * The outcome of an alert's changes at a receiver's target; `alert` is the part after `alerts.` in the alert's own
  * subject.

@@ -6,6 +6,7 @@ import type { Deps, Service } from "../platform/service.ts";
 import type { IngestConfig } from "./common/config.ts";
 import { DeviceLedger } from "./common/device-ledger.ts";
 import { createIngestEvents } from "./common/events.ts";
+import { answerDismissals } from "./dead-letters/dismiss.ts";
 import { reportKeptLetters } from "./dead-letters/kept-letters.ts";
 import { LetterWriter } from "./dead-letters/letter-writer.ts";
 import { answerRetries, type Taken } from "./dead-letters/retry.ts";
@@ -78,6 +79,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
     events,
     take: (message, retryOf) => takeRetried(retried, message, retryOf),
   });
+  const stopDismissals = answerDismissals({ log, clock, events });
   return {
     name: "ingest",
     accept,
@@ -91,6 +93,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
       await letters.drain();
       stopLedger();
       stopCounting();
+      stopDismissals();
       stopSchemas();
       stopFollowing();
     },

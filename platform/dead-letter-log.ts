@@ -24,7 +24,7 @@ export interface KeptLetter {
 
 export interface LetterFilter {
   readonly reason?: string | undefined;
-  /** A glob with `*` and `?`. */
+  /** A glob with `*` and `?`, or an MQTT filter with `+` and `#`. */
   readonly topic?: string | undefined;
 }
 
@@ -121,7 +121,20 @@ function reasonOfToken(token: string): string {
 
 export function letterFits({ reason, topic }: LetterFilter, letter: DeadLetter): boolean {
   if (reason !== undefined && letter.reason !== reason) return false;
-  return topic === undefined || globMatches(topic, letter.topic);
+  if (topic === undefined) return true;
+  return isFilter(topic) ? filterMatches(topic.split("/"), letter.topic.split("/")) : globMatches(topic, letter.topic);
+}
+
+/** No topic of a message holds + or #, so a level of these is a wildcard. */
+function isFilter(topic: string): boolean {
+  return topic.split("/").some((level) => level === "+" || level === "#");
+}
+
+function filterMatches(filter: readonly string[], levels: readonly string[]): boolean {
+  const isOpen = filter.at(-1) === "#";
+  const fixed = isOpen ? filter.slice(0, -1) : filter;
+  if (isOpen ? levels.length < fixed.length : levels.length !== fixed.length) return false;
+  return fixed.every((level, i) => level === "+" || level === levels[i]);
 }
 
 export function isRetryable(letter: DeadLetter): boolean {

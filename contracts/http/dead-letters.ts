@@ -30,11 +30,28 @@ export const lettersAnswer = z.object({
   next: z.int().exactOptional().describe("Send this as `before` for the next page; left out on the last page."),
 });
 
+export const letterTopicsAnswer = z.object({
+  topics: z
+    .array(
+      z.object({
+        topic: z.string().describe("A topic, or an MQTT filter: levels in which many topics differ are `+`."),
+        letters: z.int().min(1),
+        reasons: z.record(z.string(), z.int()).describe("Letters by reason."),
+        newest: z.int().min(1).describe("The newest letter."),
+        newestAtUs: z.number(),
+      }),
+    )
+    .describe("Most letters first, at most 100."),
+  counted: z.int().min(0).describe("Letters that were counted: the newest ones, at most 5,000."),
+  hasMore: z.boolean().describe("Whether there are older letters."),
+});
+
 export const letterSchema = letterSummarySchema.extend({
   text: z.union([z.string(), z.null()]).describe("Null when the payload is not UTF-8."),
   base64: z.string(),
 });
 
 export type DeadLetterSummary = z.output<typeof letterSummarySchema>;
+export type DeadLetterTopics = z.output<typeof letterTopicsAnswer>;
 export type DeadLetterWhole = z.output<typeof letterSchema>;
 export type DeadLetterPage = z.output<typeof lettersAnswer>;

@@ -1,13 +1,15 @@
 import { z } from "zod";
 import {
   adviceOf,
+  DEAD_LETTERS_DISMISS,
   DEAD_LETTERS_RETRY,
+  dismissReportSchema,
   type LetterRetry,
   type RetryOfMany,
   retryReportSchema,
   retryResultSchema,
 } from "../../contracts/dead-letters.ts";
-import { letterSchema, lettersAnswer } from "../../contracts/http/dead-letters.ts";
+import { letterSchema, lettersAnswer, letterTopicsAnswer } from "../../contracts/http/dead-letters.ts";
 import {
   countByReason,
   isRetryable,
@@ -17,6 +19,7 @@ import {
   pageOfLetters,
   retryOf,
 } from "../../platform/dead-letter-log.ts";
+import { countByTopic } from "../../platform/dead-letter-topics.ts";
 import { ApiError } from "./api-error.ts";
 import { askService, INGEST, INGEST_PROBLEMS } from "./ask-service.ts";
 import { authorOf } from "./author.ts";
@@ -38,7 +41,7 @@ const topic = z
   .min(1)
   .max(1_024)
   .optional()
-  .describe("Only letters whose topic matches this glob (`*`, `?`).");
+  .describe("Only letters whose topic matches this glob (`*`, `?`), or MQTT filter (`+`, `#`).");
 const by = z.string().trim().max(150).optional().describe("Who gives the order. A token's name is added.");
 
 export const deadLetters = operation({
@@ -66,6 +69,54 @@ export const deadLetters = operation({
       letters: page.letters.map((summary, i) => withRetry(summary, retries[i])),
       ...(page.next === undefined ? {} : { next: page.next }),
     };
+  },
+});
+
+export const deadLetterTopics = operation({
+  method: "GET",
+  path: "/api/v1/dead-letters/topics",
+  id: "deadLetterTopics",
+  tag,
+  summary: "Which topics have dead letters, and how many",
+  scope,
+  query: z.strictObject({ reason }),
+  answer: letterTopicsAnswer,
+  problems: SLOW_PROBLEM,
+  example: { query: { reason: "bad-payload" } },
+  async handle({ query, log }) {
+    return await unlessSlow(countByTopic(log, query));
+  },
+});
+
+export const dismissDeadLetters = operation({
+  method: "POST",
+  path: "/api/v1/dead-letters/dismiss",
+  id: "dismissDeadLetters",
+  tag,
+  summary: "Delete letters whose messages nobody needs",
+  description:
+    "Give `sequences`, or `reason`, `topic`, or neither for all letters. To continue, send an answer's `before` and `next` as `before` and `after`, until an answer has no `next`.",
+  scope,
+  body: z.strictObject({
+    sequences: z.array(z.int().min(1)).min(1).max(500).optional().describe("These letters."),
+    reason,
+    topic,
+    before: z.int().min(1).optional().describe("Only letters with a smaller sequence."),
+    after: z.int().min(0).optional().describe("Only letters with a greater sequence: an earlier answer's `next`."),
+    by,
+  }),
+  answer: dismissReportSchema,
+  problems: { ...INGEST_PROBLEMS, 422: "The ingest refuses the order and says why." },
+  example: { body: { topic: "homeassistant/#" } },
+  async handle({ body, grant, log }) {
+    const { by: named, sequences, ...asked } = body;
+    const orderedBy = authorOf(named, grant) ?? "";
+    const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+    if (sequences !== undefined && Object.keys(given).length > 0) {
+      throw new ApiError({ status: 400, code: "bad-body", message: "give either sequences, or reason and topic" });
+    }
+    const order = sequences === undefined ? { by: orderedBy, ...given } : { by: orderedBy, sequences };
+    return await askService(log.bus, DEAD_LETTERS_DISMISS, order, INGEST);
   },
 });
 

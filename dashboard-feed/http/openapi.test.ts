@@ -115,6 +115,7 @@ function answerAll(feed: TestFeed): void {
       example: { topic: "sensors/cold-1", payload: "{}" },
     },
     "explain.incident": incidentExplanation({ incident }),
+    "dead-letters.dismiss": { dismissed: 1, before: 3, next: 2 },
     "dead-letters.retry": {
       results: [
         { sequence: 1, outcome: "stored", detail: "", retry: { outcome: "stored", by: "", atUs: 1, readings: 1 } },
@@ -195,6 +196,7 @@ describe("answers match the document", () => {
       [401, "GET", "devices", { headers: as("wrong-wrong-wrong") }],
       [403, "GET", "dead-letters", { headers: as(few.secret) }],
       [403, "POST", "dead-letters/1/retry", { headers: as(north.secret) }],
+      [403, "POST", "dead-letters/dismiss", { headers: as(north.secret) }],
       [
         403,
         "POST",

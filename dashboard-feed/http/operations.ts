@@ -1,5 +1,12 @@
 import { alerts } from "./alerts.ts";
-import { deadLetter, deadLetters, retryDeadLetter, retryDeadLetters } from "./dead-letters.ts";
+import {
+  deadLetter,
+  deadLetters,
+  deadLetterTopics,
+  dismissDeadLetters,
+  retryDeadLetter,
+  retryDeadLetters,
+} from "./dead-letters.ts";
 import { devices } from "./devices.ts";
 import { healthz, metrics, readyz } from "./gateway.ts";
 import { incidents } from "./incident-list.ts";
@@ -19,7 +26,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...[series, states, alerts, devices, rules, ruleActivity, ruleFiles],
   ...[openAlerts, incidents, incident, explanation, deliveries, acknowledge],
   ...[silences, addSilence, removeSilence],
-  ...[deadLetters, deadLetter, retryDeadLetters, retryDeadLetter],
+  ...[deadLetters, deadLetterTopics, deadLetter, retryDeadLetters, retryDeadLetter, dismissDeadLetters],
   ...[healthz, readyz, metrics, listeners],
 ];
 

@@ -36,6 +36,7 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
     "Messages that could not be kept, and were not acknowledged.",
   );
   const retries = metrics.counter("weir_ingest_retries_total", "Dead letters that were retried.", ["outcome"]);
+  const dismissed = metrics.counter("weir_ingest_dismissed_total", "Dead letters that were dismissed: deleted.");
   let quietUntilMs = 0;
 
   return {
@@ -73,6 +74,11 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
       retries.inc({ outcome });
       logger.info({ letter: sequence, outcome, by }, "a dead letter was retried");
     },
+    lettersDismissed(count: number, by: string) {
+      dismissed.inc(count);
+      logger.info({ count, by }, "dead letters were dismissed, and are deleted");
+    },
+    dismissalRefused: (error: unknown) => logger.warn({ err: error }, "a request to dismiss dead letters was refused"),
     retryRefused: (error: unknown) => logger.warn({ err: error }, "a request to retry dead letters was refused"),
     registryRefused: (error: unknown) => logger.warn({ err: error }, "a request to the schema registry failed"),
   };

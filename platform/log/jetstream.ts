@@ -6,6 +6,7 @@ import { Appender, type FirstAfter } from "./jetstream-append.ts";
 import { BatchAppender } from "./jetstream-batch.ts";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
+import { deletions } from "./jetstream-deletions.ts";
 import { JetStreamReader } from "./jetstream-read.ts";
 import { countBySubject, getMessage, instantUs, openBlobs, openRecords } from "./jetstream-stores.ts";
 import {
@@ -143,14 +144,7 @@ function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payload
       const info = await connection.retrying(`asking for ${stream}`, () => jsm.streams.info(stream));
       return boundsOf(info.state);
     },
-    async purge(stream, subject, beforeSequence) {
-      checkOpen();
-      // NATS takes 0 for everything.
-      if (beforeSequence <= 1) return;
-      await connection.retrying(`purging ${subject}`, () =>
-        jsm.streams.purge(stream, { filter: subject, seq: beforeSequence }),
-      );
-    },
+    ...deletions(connection, jsm, checkOpen),
     async countBySubject(stream, pattern) {
       checkOpen();
       return await countBySubject(connection, jsm, stream, pattern);

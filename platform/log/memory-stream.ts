@@ -103,11 +103,31 @@ export class MemoryStream {
     for (let i = 0; i < this.#messages.length && this.#first + i < beforeSequence; i++) {
       const message = this.#messages[i];
       if (message === undefined || !anyMatches([pattern], message.subject)) continue;
-      this.#messages[i] = undefined;
-      this.#purged++;
-      this.#bytes -= message.payload.length;
+      this.#delete(i, message);
       if (this.#newest.get(message.subject) === message.sequence) this.#newest.delete(message.subject);
     }
+    this.#forgetGone();
+  }
+
+  remove(sequence: number): void {
+    const message = this.#at(sequence);
+    if (message === undefined) return;
+    this.#delete(sequence - this.#first, message);
+    if (this.#newest.get(message.subject) === sequence) {
+      const before = this.#messages.findLast((each) => each?.subject === message.subject);
+      if (before === undefined) this.#newest.delete(message.subject);
+      else this.#newest.set(message.subject, before.sequence);
+    }
+    this.#forgetGone();
+  }
+
+  #delete(index: number, { payload }: LogMessage): void {
+    this.#messages[index] = undefined;
+    this.#purged++;
+    this.#bytes -= payload.length;
+  }
+
+  #forgetGone(): void {
     let gone = 0;
     while (gone < this.#messages.length && this.#messages[gone] === undefined) gone++;
     this.#forgetFirst(gone);

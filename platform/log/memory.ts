@@ -70,6 +70,9 @@ export function createMemoryLog(options: MemoryLogOptions): Log {
     async bounds(stream) {
       return open(stream).bounds();
     },
+    async remove(stream, sequence) {
+      open(stream).remove(sequence);
+    },
     async purge(stream, subject, beforeSequence) {
       open(stream).purge(subject, beforeSequence);
     },

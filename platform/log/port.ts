@@ -27,6 +27,8 @@ export interface Log {
   bounds(stream: StreamName): Promise<StreamBounds>;
   /** Deletes the messages of a subject (a trailing `>` or `*` is allowed) before a sequence. */
   purge(stream: StreamName, subject: string, beforeSequence: number): Promise<void>;
+  /** Deletes one message; nothing if it does not exist. */
+  remove(stream: StreamName, sequence: number): Promise<void>;
   /** The number of messages of each matching subject. For patterns that match few subjects. */
   countBySubject(stream: StreamName, pattern: string): Promise<ReadonlyMap<string, number>>;
   /** The largest payload that `append` accepts, in bytes. */

@@ -61,6 +61,9 @@ const BATCHED: ReadonlySet<StreamName> = new Set(["WINDOWS", "ALERTS", ...MQTT_S
 /** Only the newest message of a subject counts. */
 const NEWEST_ONLY: ReadonlySet<StreamName> = new Set(["MQTT_SESSIONS", "MQTT_PROGRESS", "MQTT_RETAINED"]);
 export const STREAM_NOT_FOUND = 10059;
+const MESSAGE_NOT_FOUND = 10037;
+const SEQUENCE_NOT_FOUND = 10043;
+const DELETION_FAILED = 10057;
 export const STREAM_NAME_IN_USE = 10058;
 export const INSUFFICIENT_STORAGE = 10047;
 
@@ -161,6 +164,13 @@ export function differencesOf(wanted: WantedConfig, given: StreamConfig): readon
 
 export function errorCode(error: unknown): number {
   return error instanceof JetStreamApiError ? error.code : 0;
+}
+
+/** Whether a deletion failed because no message has that sequence (any more, or yet). */
+export function isMissingMessage(error: unknown): boolean {
+  const code = errorCode(error);
+  if (code === MESSAGE_NOT_FOUND || code === SEQUENCE_NOT_FOUND) return true;
+  return code === DELETION_FAILED && /EOF|no message found|not found/.test(String(error));
 }
 
 export function isAtLeast(version: string, major: number, minor: number): boolean {

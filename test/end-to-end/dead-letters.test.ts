@@ -130,3 +130,42 @@ test("an order over HTTP reaches the ingest of another process, also after that 
   const letter = await (await fetch(`${api}/1`)).json();
   expect(letter).toMatchObject({ retryable: false, retry: { outcome: "stored", readings: 1 } });
 }, 120_000);
+
+test("unwanted topics are counted, ignored from then on, and dismissed; what is left is easy to see", async () => {
+  const gateway = await startGateway(undo, { files: { "rules/none.yaml": "rules: []\n" }, keepHttpPort: true });
+  const command = (...args: string[]): Promise<Ended> =>
+    weir(["deadletters", ...args], { cwd: gateway.dataDir, env: { WEIR_DATA_DIR: "." } });
+  const noise = Array.from({ length: 30 }, (_, i) => [`noise/d${i}/config`, "{}"] as const);
+  const port = gateway.info.mqttPort;
+  await publish(port, [...noise, ["sensors/north/press-1/telemetry", '{"t": é'], ["plant/x", "{}"]]);
+  const counted = await command("topics");
+  expect(counted.output).toMatch(/^ +30 .* noise\/\+\/config: unknown-topic 30\n/);
+  const shown = await command("show", "31");
+  expect(shown.output).toMatch(/source +sensors\/\{site\}\/\{device\}\/telemetry\n/);
+  expect(shown.output).toMatch(/bad byte +6\n/);
+  expect(shown.output).toMatch(/advice +A retry helps if the source's `format` or mapping is wrong/);
+  const unknown = await command("show", "32");
+  expect(unknown.output).toContain('the nearest is sensors/{site}/{device}/telemetry: level 1 is "plant", not sensors');
+
+  await gateway.stop(30_000);
+  const ignoring = 'sources:\n  - { topic: "noise/#", ignore: true }\n  - topic: "sensors/{site}/{device}/telemetry"\n';
+  await writeFile(join(gateway.dataDir, "weir.yaml"), ignoring);
+  await gateway.start();
+  await publish(port, noise);
+  const dismissed = await command("dismiss", "--topic", "noise/#");
+  expect(dismissed).toMatchObject({ code: 0, output: expect.stringContaining("30 letters are deleted\n") });
+  const left = JSON.parse((await command("list", "--format", "json")).output);
+  expect(left.map(({ topic }: { topic: string }) => topic)).toEqual(["plant/x", "sensors/north/press-1/telemetry"]);
+
+  const api = `http://127.0.0.1:${gateway.info.httpPort}/api/v1/dead-letters`;
+  const json = { method: "POST", headers: { "content-type": "application/json" } };
+  const answer = await fetch(`${api}/dismiss`, { ...json, body: '{"sequences": [32]}' });
+  expect(await answer.json()).toMatchObject({ dismissed: 1 });
+  expect(await (await fetch(`${api}/topics`)).json()).toMatchObject({
+    topics: [{ topic: "sensors/north/press-1/telemetry", letters: 1 }],
+    counted: 1,
+  });
+  expect(await (await fetch(api)).json()).toMatchObject({ total: 1, reasons: { "bad-payload": 1 } });
+  const both = await fetch(`${api}/dismiss`, { ...json, body: '{"sequences": [31], "topic": "a"}' });
+  expect(both.status).toBe(400);
+}, 90_000);

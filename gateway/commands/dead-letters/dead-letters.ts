@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { adviceOf } from "../../../contracts/dead-letters.ts";
+import { adviceOf, type DismissOrder, type RetryOrder } from "../../../contracts/dead-letters.ts";
 import { formatInstantUs } from "../../../domain/time.ts";
 import {
   countByReason,
@@ -14,6 +14,7 @@ import type { LogForReading } from "../../../platform/log/jetstream-reading.ts";
 import { UsageError } from "../common/failures.ts";
 import { type ReachFlags, reachingGateway, withFormat, withLog } from "../common/running-gateway.ts";
 import { terminalText } from "../common/terminal-text.ts";
+import { dismiss, listTopics } from "./dismiss.ts";
 import { jsonOf, lineOf, payloadText, type ShownLetter, stateOf, write } from "./letter-lines.ts";
 import { orderOf, parseSequence, type RetryFlags, retry } from "./retry.ts";
 
@@ -38,6 +39,20 @@ export function addDeadLetterCommands(parent: Command): void {
   reaching(letters.command("show").argument("<sequence>", "the number that the list shows"))
     .description("show one letter with all its bytes")
     .action((named: string, flags: Flags) => withLog(flags, (log) => show(log, parseSequence(named), flags)));
+  reaching(letters.command("topics"))
+    .description("count the newest ones by topic")
+    .option("--reason <reason>", "only letters with this reason")
+    .action((flags: Flags) => withLog(flags, (log) => listTopics(log, flags)));
+  reaching(letters.command("dismiss").argument("[sequence...]", "the numbers that the list shows"))
+    .description("delete letters whose messages nobody needs; `ignore: true` in a source keeps more from coming")
+    .option("--reason <reason>", "all letters with this reason")
+    .option("--topic <filter>", "all letters whose topic matches: an MQTT filter, or a glob")
+    .option("--all", "all letters")
+    .option("--by <name>", "your name (default: the user)")
+    .action(async (named: readonly string[], flags: Flags) => {
+      const order = orderOf(named, flags);
+      await withLog(flags, (log) => dismiss(log, withoutLimit(order), flags.format));
+    });
   reaching(letters.command("retry").argument("[sequence...]", "the numbers that the list shows"))
     .description("send letters through the ingest again, as if they had just arrived")
     .option("--reason <reason>", "all letters with this reason that were not retried yet")
@@ -54,6 +69,12 @@ export function addDeadLetterCommands(parent: Command): void {
       const left = await withLog(flags, (log) => retry(log, order, flags.format));
       if (left) process.exit(EXIT_SOME_LEFT);
     });
+}
+
+function withoutLimit(order: RetryOrder): DismissOrder {
+  if ("sequences" in order) return order;
+  const { limit: _, ...rest } = order;
+  return rest;
 }
 
 /** A page looks at a part of the log only, in which no letter may match. */

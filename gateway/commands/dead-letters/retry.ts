@@ -5,6 +5,7 @@ import {
   type RetryReport,
   type RetryResult,
 } from "../../../contracts/dead-letters.ts";
+import type { Question } from "../../../contracts/question.ts";
 import type { LogForReading } from "../../../platform/log/jetstream-reading.ts";
 import { NoAnswerError } from "../../../platform/log/port.ts";
 import { UsageError } from "../common/failures.ts";
@@ -27,7 +28,7 @@ export interface RetryFlags {
 export async function retry(log: LogForReading, first: RetryOrder, format: "text" | "json"): Promise<boolean> {
   const results: RetryResult[] = [];
   for (let order: RetryOrder | undefined = first; order !== undefined; ) {
-    const report = await ask(log, order);
+    const report = await askIngest(log, DEAD_LETTERS_RETRY, order, "a letter is retried once.");
     results.push(...report.results);
     // Letters that could not be retried are printed at once: many letters take some time.
     if (format === "text") {
@@ -47,13 +48,19 @@ function nextOrder(order: RetryOrder, { before, next }: RetryReport): RetryOrder
   return sequences.length === 0 ? undefined : { ...order, sequences };
 }
 
-async function ask({ bus }: LogForReading, order: RetryOrder): Promise<RetryReport> {
+/** `again`: why asking again does no harm. Throws UsageError. */
+export async function askIngest<Ask, Asked, Answer>(
+  { bus }: LogForReading,
+  what: Question<Ask, Asked, Answer>,
+  order: Ask,
+  again: string,
+): Promise<Answer> {
   try {
-    return await bus.request(DEAD_LETTERS_RETRY, order, { timeoutMs: ANSWER_MS_MAX });
+    return await bus.request(what, order, { timeoutMs: ANSWER_MS_MAX });
   } catch (error) {
     if (error instanceof NoAnswerError) {
       throw new UsageError(
-        "the ingest does not answer: is it running? (weir up, or weir run edge) Asking again does no harm: a letter is retried once.",
+        `the ingest does not answer: is it running? (weir up, or weir run edge) Asking again does no harm: ${again}`,
       );
     }
     throw error instanceof Error ? new UsageError(error.message) : error;
@@ -71,7 +78,7 @@ export function orderOf(
   }
   if (named.length > 0 && many) throw new UsageError("give either numbers, or --reason, --topic or --all");
   if (all === true && (reason !== undefined || topic !== undefined)) {
-    throw new UsageError("--all is everything; omit it to retry only what --reason and --topic select");
+    throw new UsageError("--all is everything; omit it to take only what --reason and --topic select");
   }
   if (named.length > SEQUENCES_MAX)
     throw new UsageError(

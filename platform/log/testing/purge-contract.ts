@@ -34,6 +34,19 @@ export function describePurge(log: () => Log): void {
       expect(await sequences(["mqtt_queue.a.1"])).toEqual([7, 9]);
     });
 
+    test("a single message is deleted, also one that does not exist", async () => {
+      await fill(5);
+      for (const sequence of [3, 3, 99]) await log().remove("MQTT_QUEUE", sequence);
+      expect(await sequences()).toEqual([1, 2, 4, 5]);
+      await log().remove("MQTT_QUEUE", 5);
+      // The message before it is the newest of its subject again.
+      expect((await log().lastFor("MQTT_QUEUE", "mqtt_queue.a.1"))?.sequence).toBe(1);
+      await log().remove("MQTT_QUEUE", 1);
+      expect(await sequences()).toEqual([2, 4]);
+      await log().remove("MQTT_QUEUE", 1);
+      expect(await log().bounds("MQTT_QUEUE")).toMatchObject({ messages: 4, lastSequence: 7 });
+    });
+
     test("deletes all of it, and sequences go on", async () => {
       await fill(4);
       await log().purge("MQTT_QUEUE", "mqtt_queue.a.>", 100);

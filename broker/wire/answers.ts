@@ -29,7 +29,7 @@ export class Answers {
     if (pending.length === 0) return;
     this.#pending = [];
     if (this.#link.closed) return;
-    this.#link.write(this.#hasMore && this.#link.dialect.version === 5 ? this.#encode(pending) : plain(pending));
+    this.#link.writeAtOnce(this.#hasMore && this.#link.dialect.version === 5 ? this.#encode(pending) : plain(pending));
   }
 
   #encode(pending: readonly PendingPublish[]): Buffer {

@@ -204,6 +204,11 @@ export class Link {
     this.conn.write(bytes);
   }
 
+  /** For what is already together. */
+  writeAtOnce(bytes: Uint8Array): void {
+    if (!this.closed) this.conn.write(bytes);
+  }
+
   /** How long the peer has left our output unread, counted from the first call that finds it unread. */
   fullForMs(nowMs: number): number {
     if (!this.conn.writableNeedDrain) return 0;

@@ -145,7 +145,7 @@ export interface DeviceItem {
   /** No rule watches the device, not even for silence. Left out otherwise. */
   readonly unwatched?: true | undefined;
   readonly readings: number;
-  /** Readings whose clock ran ahead of the gateway's. */
+  /** Readings whose clock was wrong: ahead of the gateway's, or fallen back. */
   readonly clockAhead: number;
   /** Readings that corrected a closed window. Left out, like the next two, until a processor reports some. */
   readonly lateApplied?: number | undefined;
@@ -184,7 +184,7 @@ export const deviceItemSchema = z.looseObject({
     ),
   unwatched: unwatched.describe("No rule watches the device, not even for silence. Left out otherwise."),
   readings: z.int().min(0),
-  clockAhead: z.int().min(0).describe("Readings whose clock ran ahead of the gateway's."),
+  clockAhead: z.int().min(0).describe("Readings whose clock was wrong, ahead or fallen back."),
   lateApplied: z.int().min(0).optional().describe("Readings that corrected a closed window."),
   lateDropped: z.int().min(0).optional().describe("Readings that were too late for any window."),
   duplicates: z.int().min(0).optional().describe("Duplicate readings."),

@@ -37,6 +37,7 @@ export interface Figures {
   /** Readings for closed windows: `applied` as corrections, or `dropped`. */
   readonly late: ReadonlyMap<string, number>;
   readonly clockAhead: number | undefined;
+  readonly clockBehind: number | undefined;
   /** Messages that were dropped on purpose, by reason. */
   readonly dropped: ReadonlyMap<string, number>;
   /** The time until the log drops entries that are not stored yet. */
@@ -74,6 +75,7 @@ export function createStatsStore(frame: Frame): StatsStore {
       duplicates: tracker.total("weir_processor_duplicates_total"),
       late: tracker.byLabel("weir_processor_late_total", "fate"),
       clockAhead: tracker.total("weir_ingest_clock_ahead_total"),
+      clockBehind: tracker.total("weir_ingest_clock_behind_total"),
       dropped: tracker.byLabel("weir_ingest_dropped_total", "reason"),
       retentionSecondsLeft: tracker.least("weir_storage_retention_seconds_left"),
       notifierWaiting: tracker.total("weir_notifier_waiting_changes"),

@@ -322,39 +322,6 @@ describe.skipIf(executablePath === undefined)("the page in a browser", () => {
     await expect.poll(() => page.locator(".disconnected-bar").textContent(), WAIT).toMatch(/No connection/);
   });
 
-  test("dead letters are retried, one by one from the keyboard and all at once, and the outcome shows", async () => {
-    await page.goto(`${gateway.url}#/pipeline`);
-    const row = (letter: number) => page.locator(".letter-row", { has: page.locator(`[data-letter="${letter}"]`) });
-    await row(3).waitFor();
-    await expect.poll(() => page.locator(".letter-row button").count(), WAIT).toBe(3);
-    expect(await row(1).locator("button").count()).toBe(0);
-    // The next stop after the row's link is the row's button.
-    await row(3).locator("a").focus();
-    await page.keyboard.press("Tab");
-    expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label"))).toBe("Retry letter 3");
-    await page.keyboard.press("Enter");
-    await expect.poll(() => row(3).getByRole("status").textContent(), WAIT).toBe("Stored: 2 readings");
-    await expect.poll(() => row(3).locator("button").count(), WAIT).toBe(0);
-    const focused = () => page.evaluate(() => document.activeElement?.getAttribute("data-letter"));
-    await expect.poll(focused, WAIT).toBe("3");
-
-    await row(4).locator("a").click();
-    await page.getByRole("button", { name: "Retry letter 4" }).click();
-    await expect
-      .poll(() => page.getByRole("region", { name: "Retry" }).getByRole("status").textContent(), WAIT)
-      .toMatch(/^Refused again, now letter 5, /);
-    await page.getByRole("link", { name: "letter 5" }).click();
-    await page.getByRole("heading", { name: "Dead letter 5" }).waitFor();
-    await page.getByRole("link", { name: "letter 4" }).waitFor();
-    await page.getByRole("button", { name: "Retry letter 5" }).waitFor();
-
-    await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: "Retry all" }).click();
-    await expect.poll(() => page.locator(".retry-all").getByRole("status").textContent(), WAIT).toBe("2 refused again");
-    await expect.poll(() => page.locator(".letter-row").count(), WAIT).toBe(7);
-    expect(complaints).toEqual([]);
-  });
-
   test("of 5,000 devices only the rows near the window exist, and all can be reached and searched", async () => {
     await page.context().close();
     await gateway.stop();

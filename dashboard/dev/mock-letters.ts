@@ -70,8 +70,23 @@ export class MockLetters {
       return ok({ results: open.map(({ sequence }) => this.#retry(sequence)), before: all.length + 1 });
     }
     if (method === "POST" && action === "retry") return ok(this.#retry(Number(id)));
+    if (id === "topics") return ok(this.#topics());
+    if (method === "POST" && id === "dismiss") {
+      const gone = this.#letters.splice(0).length;
+      return ok({ dismissed: gone, before: gone + 1 });
+    }
     if (id !== undefined) return ok(this.#describe(Number(id)));
     return ok({ total: all.length, reasons: {}, letters: all.toReversed() });
+  }
+
+  #topics() {
+    const all = this.#letters.map(({ topic }) => topic);
+    const topics = [...new Set(all)].map((topic) => ({
+      topic,
+      letters: all.filter((one) => one === topic).length,
+      ...{ reasons: {}, newest: 1, newestAtUs: this.#startedUs },
+    }));
+    return { topics, counted: all.length, hasMore: false };
   }
 
   #describe(sequence: number) {

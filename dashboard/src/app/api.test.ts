@@ -38,6 +38,8 @@ const CALLS: Readonly<Record<Exclude<keyof Api, symbol>, (api: Api) => Promise<u
   deadLetter: (api) => api.deadLetter(7),
   retryLetter: (api) => api.retryLetter(7, "Ann"),
   retryLetters: (api) => api.retryLetters({ before: 9, after: 1, by: "Ann" }),
+  letterTopics: (api) => api.letterTopics(),
+  dismissLetters: (api) => api.dismissLetters({ topic: "a/#", before: 9, after: 1, by: "Ann" }),
   readiness: (api) => api.readiness(),
 };
 

@@ -1,9 +1,9 @@
-import type { RetryReport, RetryResult } from "../../../contracts/dead-letters.ts";
+import type { DismissReport, RetryReport, RetryResult } from "../../../contracts/dead-letters.ts";
 import type { IncidentExplanation } from "../../../contracts/explanations.ts";
 import type { SeriesAnswer } from "../../../contracts/history.ts";
 import type { AlertsPage, IncidentSummary, IncidentsPage, SilencesPage } from "../../../contracts/http/alerts.ts";
 import type { RuleActivity, StatesAnswer } from "../../../contracts/http/data.ts";
-import type { DeadLetterPage, DeadLetterWhole } from "../../../contracts/http/dead-letters.ts";
+import type { DeadLetterPage, DeadLetterTopics, DeadLetterWhole } from "../../../contracts/http/dead-letters.ts";
 import type { Readiness } from "../../../contracts/http/gateway.ts";
 import type { BrokerListeners } from "../../../contracts/listeners.ts";
 import type { Acknowledgement, Delivery, NewSilence, OpenAlert, Silence } from "../../../contracts/notifications.ts";
@@ -176,6 +176,20 @@ export class Api {
     readonly by: string;
   }): Promise<RetryReport> {
     return await this.#json("POST", "api/v1/dead-letters/retry", {}, order);
+  }
+
+  async letterTopics(): Promise<DeadLetterTopics> {
+    return await this.#json("GET", "api/v1/dead-letters/topics");
+  }
+
+  /** Deletes some of the letters of a topic, or of those that an MQTT filter matches. */
+  async dismissLetters(order: {
+    readonly topic: string;
+    readonly before?: number;
+    readonly after?: number;
+    readonly by: string;
+  }): Promise<DismissReport> {
+    return await this.#json("POST", "api/v1/dead-letters/dismiss", {}, order);
   }
 
   async readiness(): Promise<Readiness> {

@@ -8,6 +8,7 @@ import { usePage } from "../app/page.ts";
 import { letterHref } from "../app/route.ts";
 import { FlowDiagram } from "../components/flow-diagram.tsx";
 import { HealthPanel } from "../components/health-panel.tsx";
+import { LetterTopics } from "../components/letter-topics.tsx";
 import { RetryAll, RetryLetter } from "../components/retry-letter.tsx";
 import { formatCount, formatInstant, plural } from "../lib/format.ts";
 
@@ -121,6 +122,7 @@ function Letters(): JSX.Element {
         {!kiosk && letters.value?.some(({ retryable }) => retryable) && <RetryAll onDone={() => void load()} />}
       </div>
       <Reasons />
+      {total.value > 0 && <LetterTopics onDismissed={() => void load()} />}
       {problem.value !== undefined && <p class="quiet">{problem.value}</p>}
       {letters.value?.length === 0 && <p class="quiet">No dead letters.</p>}
       {letters.value !== undefined && letters.value.length > 0 && (

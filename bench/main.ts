@@ -5,6 +5,7 @@ import { benchEdge } from "./edge.ts";
 import { benchEngine } from "./engine.ts";
 import { benchEngineScale } from "./engine-scale.ts";
 import { benchFeed } from "./feed.ts";
+import { benchFormats } from "./formats.ts";
 import { benchPage } from "./page.ts";
 import { benchWhole } from "./whole.ts";
 
@@ -28,6 +29,7 @@ const BENCHES: Readonly<Record<string, () => Promise<boolean>>> = {
     return reached.every(Boolean);
   },
   feed: () => benchFeed({ seconds: seconds ?? 10 }),
+  formats: () => benchFormats(),
   page: () => benchPage({ seconds: seconds ?? 60, charts: Number(values.charts) }),
   whole: () => benchWhole({ seconds: seconds ?? 180, rate: Number(values.rate) }),
 };

@@ -11,13 +11,11 @@ import { reportKeptLetters } from "./dead-letters/kept-letters.ts";
 import { LetterWriter } from "./dead-letters/letter-writer.ts";
 import { answerRetries, type Taken } from "./dead-letters/retry.ts";
 import { FrameBatcher } from "./frames/frame-batcher.ts";
-import { type KeptLetter, MessageLane } from "./frames/message-lane.ts";
-import { answerSchemas } from "./schemas/registry/registry-service.ts";
-import { SchemaRecords } from "./schemas/registry/schema-records.ts";
-import { SchemaReader } from "./schemas/use/schema-reader.ts";
+import { type DeviceSessions, type KeptLetter, MessageLane } from "./frames/message-lane.ts";
+import { type SharedState, startSharedState } from "./shared-state.ts";
 import { TopicRoutes } from "./sources/topic-routes.ts";
 
-export interface Ingest extends Service, PublishGate {}
+export interface Ingest extends Service, PublishGate, Pick<SharedState, "reach"> {}
 
 export type IngestDeps = Deps & {
   readonly partitions: number;
@@ -38,18 +36,17 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   const { log, clock, logger, metrics, partitions } = deps;
   const events = createIngestEvents(logger, metrics);
   const ledger = new DeviceLedger(LEDGER_DEVICES_MAX);
-  const schemaRecords = new SchemaRecords(log.records);
-  const schemas = new SchemaReader(schemaRecords);
+  const shared = startSharedState(config, { log, clock, events });
   const routes = new TopicRoutes({
     ...{ sources: config.sources, partitions, limits: config.limits, ledger },
-    shared: { schemas },
+    shared: shared.formats,
   });
   const letters = new LetterWriter(log, events);
   const limits = {
     aheadUsMax: config.clock.max_ahead,
     notBeforeUs: Date.parse(config.clock.not_before) * US_PER_MS,
   };
-  const createLane = () => {
+  const createLane = (sessions?: DeviceSessions) => {
     const batcher = new FrameBatcher({
       log,
       partitions,
@@ -58,9 +55,9 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
       origin: randomBytes(9).toString("base64url"),
       onFrame: events.frameSent,
     });
-    return new MessageLane({ routes, batcher, letters, events, limits });
+    return new MessageLane({ ...{ routes, batcher, letters, events, limits }, ...(sessions && { sessions }) });
   };
-  const live = createLane();
+  const live = createLane(shared.sessions);
   // Separate from the live ones: a frame has one time of receipt, and a letter may be days old.
   const retried = createLane();
   const { hold = (gate) => gate } = deps;
@@ -70,8 +67,6 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   });
   const accept: PublishGate["accept"] = (message, done) => gate.accept(message, done);
   const stopLedger = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
-  const stopSchemas = answerSchemas(log, { records: schemaRecords, onRefused: events.registryRefused });
-  const stopFollowing = schemas.follow(log, events.registryRefused);
   const stopCounting = reportKeptLetters(log, events);
   const retries = answerRetries({
     log,
@@ -83,6 +78,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   return {
     name: "ingest",
     accept,
+    reach: shared.reach,
     health: () =>
       log.healthy()
         ? { ready: true, detail: "" }
@@ -94,8 +90,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
       stopLedger();
       stopCounting();
       stopDismissals();
-      stopSchemas();
-      stopFollowing();
+      await shared.stop();
     },
   };
 }

@@ -6,6 +6,7 @@ import { type BrokerListeners, LISTENERS } from "../../contracts/listeners.ts";
 import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
 import { keysOf } from "../../domain/keys-of.ts";
 import { type Ingest, startIngest } from "../../ingest/ingest.ts";
+import type { DevicePublish } from "../../platform/device-publish.ts";
 import type { PublishGate } from "../../platform/publish-gate.ts";
 import type { Deps } from "../../platform/service.ts";
 import type { Plan } from "../settings/plan.ts";
@@ -50,6 +51,7 @@ async function startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix }: 
   const kept = { log: deps.log, edge: plan.member };
   const broker = await startBroker(plan.broker, { ...deps, gate: bridges.gate, kept });
   bridges.start(broker.publish);
+  ingest.reach(toDevices(broker, deps));
   const { mqttPort, wsPort } = broker.address;
   const own: OwnBroker = { ...reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
   const { bus } = deps.log;
@@ -68,11 +70,21 @@ async function startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix }: 
     async stop() {
       for (const stop of stops) stop();
       disk.stop();
+      ingest.reach(undefined);
       await bridges.stop();
       await broker.stop();
       await bridges.drain();
       await ingest.stop();
     },
+  };
+}
+
+/** Messages of Weir's own, to the clients of its broker. */
+function toDevices(broker: Broker, { clock, logger }: Deps): (message: DevicePublish) => void {
+  return (message) => {
+    broker
+      .publish({ ...message, clientId: "", receivedAtUs: clock.nowUs() })
+      .catch((err: unknown) => logger.warn({ err, topic: message.topic }, "a message to devices could not be sent"));
   };
 }
 

@@ -59,7 +59,7 @@ export const pipelineConfigSchema = z.strictObject({
   sources: ingestConfigSchema.shape.sources,
   clock: ingestConfigSchema.shape.clock,
   ingest: ingestConfigSchema
-    .pick({ frame: true, limits: true })
+    .pick({ frame: true, limits: true, sparkplug: true })
     .prefault({})
     .describe("How messages become entries of the log."),
   broker: brokerConfigSchema

@@ -47,6 +47,18 @@ export const ingestConfigSchema = z.strictObject({
     })
     .prefault({})
     .describe("How to handle device clocks that are wrong."),
+  sparkplug: z
+    .strictObject({
+      host_id: z
+        .string()
+        .regex(/^[^/+#\p{Cc}]{1,64}$/u, "a name without /, + and #")
+        .optional()
+        .describe(
+          "The name of this host application. With it, Weir publishes `spBv1.0/STATE/<name>`, for which edge nodes can wait.",
+        ),
+    })
+    .prefault({})
+    .describe("For sources of the format `sparkplug`."),
   limits: z
     .strictObject({
       readings_per_message_max: z

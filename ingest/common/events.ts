@@ -37,6 +37,11 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
   );
   const retries = metrics.counter("weir_ingest_retries_total", "Dead letters that were retried.", ["outcome"]);
   const dismissed = metrics.counter("weir_ingest_dismissed_total", "Dead letters that were dismissed: deleted.");
+  const rebirths = metrics.counter(
+    "weir_ingest_rebirths_total",
+    "Nodes of Sparkplug that were asked for their births.",
+  );
+  const deaths = metrics.counter("weir_ingest_deaths_total", "Sessions of Sparkplug nodes and devices that ended.");
   let quietUntilMs = 0;
 
   return {
@@ -80,6 +85,19 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
     },
     dismissalRefused: (error: unknown) => logger.warn({ err: error }, "a request to dismiss dead letters was refused"),
     retryRefused: (error: unknown) => logger.warn({ err: error }, "a request to retry dead letters was refused"),
+    rebirthAsked(node: string, reason: string) {
+      rebirths.inc();
+      logger.debug({ node, reason }, "a node of Sparkplug is asked for its births");
+    },
+    nodeDied(node: string, devices: number) {
+      deaths.inc();
+      logger.info({ node, devices }, "the session of a node or device of Sparkplug has ended");
+    },
+    nodesNotKept: (error: unknown) =>
+      logger.warn(
+        { err: error },
+        "what a node of Sparkplug said at its birth could not be kept; it is asked again after a restart",
+      ),
     registryRefused: (error: unknown) => logger.warn({ err: error }, "a request to the schema registry failed"),
   };
 }

@@ -102,6 +102,8 @@ export interface FormatContext {
   readonly options: unknown;
   readonly schema?: SchemaUse | undefined;
   readonly schemas?: SchemaParsers | undefined;
+  /** Reads messages of Sparkplug, with what it knows of their nodes. */
+  readonly sparkplug?: ReadSamples | undefined;
 }
 
 /**

@@ -11,7 +11,9 @@ import { ingestConfigSchema } from "../common/config.ts";
 import { hasControlCharacter } from "../names/names.ts";
 import { decoder, decodeWith, STRICT_RULES, type TestRules } from "../testing/decode-with.ts";
 import { schemasWith } from "../testing/schemas-with.ts";
-import type { Format } from "./format.ts";
+import { sparkplugHost } from "../testing/sparkplug-host.ts";
+import { peerMetric, sparkplugPayload } from "../testing/sparkplug-peer.ts";
+import type { Format, ReadSamples } from "./format.ts";
 import { FORMATS, FORMATS_DOC, type FormatName, formatOf, schemaOf } from "./formats.ts";
 
 /** Writes the suite's test data in one format. */
@@ -79,10 +81,15 @@ function protoValue(value: ReadingValue): object {
   return typeof value === "boolean" ? { boolValue: value } : { stringValue: value };
 }
 
-const SHARED = await schemasWith([
+const sparkplug = sparkplugHost();
+sparkplug.read({ topic: "spBv1.0/g/NBIRTH/n", payload: sparkplugPayload({ seq: 0 }), receivedAtUs: 0 }, () => {});
+const ofNode: ReadSamples = (message, onSample) => sparkplug.read({ ...message, topic: "spBv1.0/g/NDATA/n" }, onSample);
+
+const { schemas } = await schemasWith([
   { subject: "suite-avro", schemaType: "AVRO", schema: JSON.stringify(AVRO_SCHEMA) },
   { subject: "suite-protobuf", schemaType: "PROTOBUF", schema: PROTO_SCHEMA },
 ]);
+const SHARED = { schemas, sparkplug: ofNode };
 
 /** A format without samples does not compile. */
 const SAMPLES: Readonly<Record<FormatName, Samples>> = {
@@ -153,10 +160,22 @@ const SAMPLES: Readonly<Record<FormatName, Samples>> = {
     source: { schema: "suite-protobuf" },
     bad: ["5", '{"metric": 1}', Buffer.from("0a09", "hex"), Buffer.from("0801", "hex")],
   },
+  sparkplug: {
+    payloadOf(value, atUs) {
+      // Times are in milliseconds, so there is none that the suite's microseconds fit, and no text can be one.
+      if (typeof atUs === "string") return Buffer.from([0x08]);
+      const timestamp = atUs === undefined ? {} : { timestamp: atUs / 1_000 };
+      return sparkplugPayload({ metrics: [{ name: "metric", ...timestamp, ...peerMetric(value) }] });
+    },
+    many: (readings) =>
+      sparkplugPayload({ metrics: Array.from({ length: readings }, () => ({ name: "metric", ...peerMetric(1) })) }),
+    bad: ["5", '{"metric": 1}', Buffer.from("1205", "hex")],
+  },
 };
 
 const LIMITS: TestRules = { ...STRICT_RULES, textBytesMax: 4_096, nameBytesMax: 256 };
-const AT = 1_763_769_600_000_001;
+// In whole milliseconds, as Sparkplug counts.
+const AT = 1_763_769_600_001_000;
 
 describe.each(Object.entries<Format>(FORMATS))("the format %s", (name, format) => {
   const samples = SAMPLES[name as FormatName];

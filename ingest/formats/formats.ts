@@ -8,6 +8,7 @@ import { JSON_FORMAT } from "./json.ts";
 import { LINE_PROTOCOL_FORMAT } from "./line-protocol.ts";
 import { MSGPACK_FORMAT } from "./msgpack.ts";
 import { SENML_FORMAT } from "./senml.ts";
+import { SPARKPLUG_FORMAT } from "./sparkplug.ts";
 import { AUTO_FORMAT, VALUE_FORMAT } from "./value.ts";
 
 /**
@@ -26,6 +27,7 @@ export const FORMATS = {
   csv: CSV_FORMAT,
   avro: AVRO_FORMAT,
   protobuf: PROTOBUF_FORMAT,
+  sparkplug: SPARKPLUG_FORMAT,
 } as const satisfies Readonly<Record<string, Format>>;
 
 export type FormatName = keyof typeof FORMATS;

@@ -103,6 +103,12 @@ export class FrameBatcher {
     return true;
   }
 
+  /** Puts an entry behind the readings that are in the frame so far. */
+  sendEntry(partition: number, payload: Uint8Array, onKept: OnKept): void {
+    this.sendOpen(partition);
+    this.#track(this.#append(this.#framed(partition, payload)), [onKept]);
+  }
+
   /** Ends a message. Calls `onKept` once the log has all readings that are in the frame so far. */
   close(partition: number, onKept: OnKept): void {
     const frame = this.#frame(partition);
@@ -156,9 +162,16 @@ export class FrameBatcher {
     const payload = frame.writer.finish(frame.receivedAtUs);
     const waiting = frame.waiting;
     frame.waiting = [];
-    const id = `${this.#options.origin}-${this.#frames++}`;
     this.#options.onFrame?.(readings, payload.length);
-    const sent: Promise<void> = this.#append({ subject: readingsSubject(partition), payload, id })
+    this.#track(this.#append(this.#framed(partition, payload)), waiting);
+  }
+
+  #framed(partition: number, payload: Uint8Array) {
+    return { subject: readingsSubject(partition), payload, id: `${this.#options.origin}-${this.#frames++}` };
+  }
+
+  #track(appended: Promise<void>, waiting: readonly OnKept[]): void {
+    const sent: Promise<void> = appended
       .then(
         () => settle(waiting),
         (error: unknown) => settle(waiting, asError(error)),

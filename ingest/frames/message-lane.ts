@@ -1,3 +1,5 @@
+import { encodeGone } from "../../domain/frame-writer.ts";
+import type { Device } from "../../domain/reading.ts";
 import type { InboundMessage } from "../../platform/publish-gate.ts";
 import type { IngestEvents } from "../common/events.ts";
 import type { LetterProblem, LetterWriter } from "../dead-letters/letter-writer.ts";
@@ -11,6 +13,16 @@ export interface MessageLaneOptions {
   readonly letters: LetterWriter;
   readonly events: IngestEvents;
   readonly limits: ClockLimits;
+  /** Follows the sessions of devices, for formats that have any. */
+  readonly sessions?: DeviceSessions;
+}
+
+/** What a network says about its devices besides their readings. */
+export interface DeviceSessions {
+  /** The devices that readings of a message went to. */
+  fed(topic: string, devices: readonly Device[]): void;
+  /** The devices that the last message says are gone. */
+  takeGone(): readonly Device[];
 }
 
 /** How many readings the message had, and its dead letter, if it became one. */
@@ -30,9 +42,11 @@ export class MessageLane {
   readonly #letters: LetterWriter;
   readonly #events: IngestEvents;
   readonly #reader: MessageReader;
+  readonly #sessions: DeviceSessions | undefined;
   readonly #waiting = new Set<Promise<void>>();
 
-  constructor({ routes, batcher, letters, events, limits }: MessageLaneOptions) {
+  constructor({ routes, batcher, letters, events, limits, sessions }: MessageLaneOptions) {
+    this.#sessions = sessions;
     this.#routes = routes;
     this.#batcher = batcher;
     this.#letters = letters;
@@ -69,6 +83,13 @@ export class MessageLane {
       return;
     }
     for (const { counts } of this.#reader.devices) counts.messages++;
+    if (route.plan.format.entry.kind === "samples" && this.#sessions !== undefined) {
+      const gone = this.#follow(message.topic, this.#sessions);
+      if (gone.length > 0) {
+        this.#leave(gone, done);
+        return;
+      }
+    }
     if (outcome === "ignored") this.#drop(outcome, done);
     else if (outcome !== undefined)
       this.#keepLetter({ message, problem: letterProblem(outcome, this.#reader.source), retryOf }, done);
@@ -92,6 +113,23 @@ export class MessageLane {
       })
       .finally(() => this.#waiting.delete(read));
     this.#waiting.add(read);
+  }
+
+  #follow(topic: string, sessions: DeviceSessions): readonly Device[] {
+    const fed = this.#reader.devices.filter(({ readings }) => readings > 0);
+    if (fed.length > 0) sessions.fed(topic, fed);
+    return sessions.takeGone();
+  }
+
+  /** Devices are gone: the log says so, behind their readings. */
+  #leave(devices: readonly Device[], done: OnTaken): void {
+    const byPartition = new Map<number, Device[]>();
+    for (const device of devices) {
+      const partition = this.#routes.partitionOf(device);
+      byPartition.set(partition, [...(byPartition.get(partition) ?? []), device]);
+    }
+    const settle = afterAll(byPartition.size, (error) => done(error, 0));
+    for (const [partition, gone] of byPartition) this.#batcher.sendEntry(partition, encodeGone(gone), settle);
   }
 
   #drop(reason: string, done: OnTaken): void {

@@ -26,7 +26,7 @@ export function decoderOf(plan: SourcePlan, limits: PayloadLimits, shared: Share
 }
 
 /** What the sources share. */
-export type SharedState = Pick<FormatContext, "schemas">;
+export type SharedState = Pick<FormatContext, "schemas" | "sparkplug">;
 
 function schemaOf({ schema }: SourceConfig): SchemaUse | undefined {
   return typeof schema === "string" ? { subject: schema, header: "auto" } : schema;

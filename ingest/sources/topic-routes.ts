@@ -136,6 +136,10 @@ export class TopicRoutes {
     return found;
   }
 
+  partitionOf({ device }: Device): number {
+    return partitionOf(device, this.#partitions);
+  }
+
   /** The device that a payload names, or why it may not send. */
   target(device: Device, sent: Sent): Target | RouteProblem {
     const key = deviceKey(device);

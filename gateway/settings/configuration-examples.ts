@@ -53,6 +53,7 @@ sources:
 `,
   ingest: `ingest:
   limits: { text_size_max: 16KiB }
+  sparkplug: { host_id: weir-north }
 `,
   bridges: `bridges:
   - name: plant

@@ -1,7 +1,13 @@
-import type { Format, FormatContext, Parse } from "./format.ts";
+import type { Format, FormatContext, Parse, PayloadProblem } from "./format.ts";
 
 /** The mapping applies the exact limit; this one protects the stack. */
 const STACK_FACTOR = 4;
+
+/** For trials of a source without a gateway. */
+const NO_REGISTRY: PayloadProblem = {
+  reason: "unknown-schema",
+  detail: "its schema is in the registry of a running gateway, which is not asked here",
+};
 
 /** Undefined if the source names no schema. */
 export function parserBySchema(
@@ -10,7 +16,7 @@ export function parserBySchema(
   isExact: boolean,
 ): Parse | undefined {
   if (schema === undefined) return undefined;
-  if (schemas === undefined) throw new RangeError("there is no registry of schemas here");
+  if (schemas === undefined) return () => ({ problem: NO_REGISTRY });
   return schemas.parser(schema, type, { nestingMax: limits.nestingMax * STACK_FACTOR, isExact });
 }
 

@@ -81,6 +81,12 @@ export class SparkplugHost {
     return this.#take({ topic, node, payload }, onSample);
   };
 
+  /** The node of a topic is known, though no birth was heard. */
+  know(topicText: string): void {
+    const topic = parseSparkplugTopic(topicText);
+    if (typeof topic !== "string" && topic.kind !== "other" && !this.#nodes.has(topic.key)) this.#add(topic.key);
+  }
+
   /** Notes which devices the readings of a message went to: they are gone when the node dies. */
   fed(topicText: string, devices: readonly Device[]): void {
     const topic = parseSparkplugTopic(topicText);
@@ -235,6 +241,15 @@ export class SparkplugHost {
     this.#publish?.({ topic: `spBv1.0/STATE/${hostId}`, payload, qos: 1, retain: true });
   }
 }
+
+/** Reads a message of a node of which nothing is known: for trials of a source without a gateway. */
+export const readUnknownNode: ReadSamples = (message, onSample) => {
+  const records: Records = { get: async () => undefined, set: async () => 0 };
+  const events = { rebirthAsked() {}, nodeDied() {}, nodesNotKept() {} };
+  const host = new SparkplugHost({ records, events, nowMs: () => 0, hostId: undefined });
+  host.know(message.topic);
+  return host.read(message, onSample);
+};
 
 interface Taken {
   readonly topic: Exclude<SparkplugTopic, { kind: "other" }>;

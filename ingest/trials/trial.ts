@@ -6,6 +6,7 @@ import type { SourceConfig } from "../mapping/source-fields.ts";
 import { compileSource, type SourcePlan } from "../mapping/source-plan.ts";
 import { deviceOfTopic } from "../mapping/tree-mapping.ts";
 import { type Captured, matchTopic, mismatchOf } from "../names/topic-pattern.ts";
+import { readUnknownNode } from "../sparkplug/host.ts";
 
 export interface TriedMessage {
   readonly topic: string;
@@ -55,7 +56,7 @@ export function tryMessage(config: SourceConfig, message: TriedMessage): Trial {
 let messages = 0;
 
 function decodeOnce(plan: SourcePlan, message: TriedMessage, captured: Captured): Trial {
-  const decode = decoderOf(plan, TRIAL_LIMITS);
+  const decode = decoderOf(plan, TRIAL_LIMITS, { sparkplug: readUnknownNode });
   const view: MappedMessage = { ...message, captured, number: ++messages, attempt: 0, isExact: false };
   for (const isExact of [false, true]) {
     const readings: TriedReading[] = [];

@@ -61,11 +61,19 @@ function* jobsOf({ target, picked }: RunOptions): Generator<Job> {
   }
 }
 
+/** Each wait of a check has a bound of its own; this one is for a broker that never stops sending. */
+const CHECK_MS_MAX = 60_000;
+
+async function tooLate(): Promise<never> {
+  await new Promise((resolve) => setTimeout(resolve, CHECK_MS_MAX).unref());
+  throw new Error(`it took more than ${CHECK_MS_MAX} ms`);
+}
+
 async function runOne(target: Target, { check, version, transport }: Job, prefix: string): Promise<Result> {
   const scene = new Scene({ target, transport, version, prefix });
   let fault: string | undefined;
   try {
-    await check.run(scene);
+    await Promise.race([check.run(scene), tooLate()]);
   } catch (error) {
     fault = error instanceof Error ? error.message : String(error);
   } finally {

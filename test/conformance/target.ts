@@ -1,16 +1,22 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeCertificate, startTestBroker, type TestBroker } from "../../broker/testing/test-support.ts";
+import { type FakeGate, makeCertificate, startTestBroker, type TestBroker } from "../../broker/testing/test-support.ts";
 import { UserError } from "../../domain/user-error.ts";
 import type { Address, Target } from "./wire/wire.ts";
 
-/** Weir's broker in this process, on free ports, over each transport. Its gate accepts everything at once. */
-export async function startWeir(): Promise<{ target: Target; broker: TestBroker; stop: () => Promise<void> }> {
+export interface Weir {
+  readonly target: Target;
+  readonly broker: TestBroker;
+  stop(): Promise<void>;
+}
+
+/** Weir's broker in this process, on free ports, over each transport. By default its gate accepts everything at once. */
+export async function startWeir(gate?: FakeGate): Promise<Weir> {
   const folder = await mkdtemp(join(tmpdir(), "weir-conformance-"));
   try {
     const tls = { ...(await makeCertificate(folder)), port: 0 };
-    const test = await startTestBroker({ ws_port: 0, tls });
+    const test = await startTestBroker({ ws_port: 0, tls }, gate);
     const { mqttPort, wsPort, tlsPort } = test.broker.address;
     const at = (port: number): Address => ({ host: "127.0.0.1", port });
     const target: Target = {

@@ -51,8 +51,9 @@ export class Scene {
   }
 
   /** A connection before its CONNECT. */
-  open(options: { readonly unread?: boolean } = {}): Client {
-    const { target, transport, version } = this;
+  open(options: { readonly unread?: boolean; readonly version?: Version } = {}): Client {
+    const { target, transport } = this;
+    const version = options.version ?? this.version;
     const onViolation = (violation: ViolationError) => void this.violations.push(violation);
     const name = `client ${this.#clients.length + 1}`;
     const onTrace = (line: string) => {

@@ -58,7 +58,11 @@ export function openWire(target: Target, transport: Transport, events: WireEvent
   return {
     write: (bytes) => void (stream.writable && stream.write(bytes)),
     half: () => void stream.end(),
-    cut: () => void socket.resetAndDestroy(),
+    cut: () => {
+      socket.resetAndDestroy();
+      // Otherwise TLS over it would keep the process alive.
+      stream.destroy();
+    },
     pause: () => void stream.pause(),
     resume: () => void stream.resume(),
   };

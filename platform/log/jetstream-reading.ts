@@ -7,6 +7,7 @@ import { JetStreamReader } from "./jetstream-read.ts";
 import { countBySubject, getMessage, instantUs } from "./jetstream-stores.ts";
 import type { Bus, Log } from "./port.ts";
 import { infoOf, isJetStreamMissing } from "./probe.ts";
+import { subjectsOf } from "./subject-match.ts";
 
 /** The server has no log of Weir, or no such stream in it. Retrying helps only after a gateway has run there. */
 export class LogMissingError extends UserError {
@@ -14,7 +15,8 @@ export class LogMissingError extends UserError {
 }
 
 /** A read-only log: nothing is created or changed, regardless of the version of the gateway that runs on it. */
-export interface LogForReading extends Pick<Log, "read" | "lastFor" | "bounds" | "countBySubject" | "close"> {
+export interface LogForReading
+  extends Pick<Log, "read" | "lastFor" | "newest" | "bounds" | "countBySubject" | "close"> {
   readonly bus: Bus;
 }
 
@@ -46,6 +48,13 @@ export async function openLogForReading(options: ConnectionOptions): Promise<Log
       async lastFor(stream, subject) {
         check(stream);
         const message = await getMessage(jsm, connection, stream, { last_by_subj: subject });
+        if (message === undefined) return undefined;
+        const { id: _, ...kept } = message;
+        return kept;
+      },
+      async newest(stream) {
+        check(stream);
+        const message = await getMessage(jsm, connection, stream, { last_by_subj: subjectsOf(stream) });
         if (message === undefined) return undefined;
         const { id: _, ...kept } = message;
         return kept;

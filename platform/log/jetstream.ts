@@ -20,7 +20,7 @@ import {
   TooLargeError,
 } from "./port.ts";
 import { DUPLICATE_WINDOW_MS, type Retentions, wantedConfigs } from "./streams.ts";
-import { streamOf } from "./subject-match.ts";
+import { streamOf, subjectsOf } from "./subject-match.ts";
 
 /** Space for headers beside a payload: an id, an expected sequence. */
 const HEADER_BYTES_MAX = 1_024;
@@ -135,6 +135,13 @@ function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payload
     async lastFor(stream, subject) {
       checkOpen();
       const message = await getMessage(jsm, connection, stream, { last_by_subj: subject });
+      if (message === undefined) return undefined;
+      const { id: _, ...kept } = message;
+      return kept;
+    },
+    async newest(stream) {
+      checkOpen();
+      const message = await getMessage(jsm, connection, stream, { last_by_subj: subjectsOf(stream) });
       if (message === undefined) return undefined;
       const { id: _, ...kept } = message;
       return kept;

@@ -79,6 +79,10 @@ export class MemoryStream {
     return this.#at(this.#newestSequence(subject));
   }
 
+  newest(): LogMessage | undefined {
+    return this.#messages.findLast((message) => message !== undefined);
+  }
+
   bounds(): StreamBounds {
     return {
       firstSequence: this.#first,

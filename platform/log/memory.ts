@@ -67,6 +67,9 @@ export function createMemoryLog(options: MemoryLogOptions): Log {
     async lastFor(stream, subject) {
       return open(stream).newestOf(subject);
     },
+    async newest(stream) {
+      return open(stream).newest();
+    },
     async bounds(stream) {
       return open(stream).bounds();
     },

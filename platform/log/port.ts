@@ -23,6 +23,8 @@ export interface Log {
   read(query: ReadQuery): LogReader;
   /** The newest message of a subject (no wildcards). */
   lastFor(stream: StreamName, subject: string): Promise<LogMessage | undefined>;
+  /** The newest message of a stream. Its sequence may be below that of the bounds: purged messages count there. */
+  newest(stream: StreamName): Promise<LogMessage | undefined>;
   /** The current bounds of the stream. */
   bounds(stream: StreamName): Promise<StreamBounds>;
   /** Deletes the messages of a subject (a trailing `>` or `*` is allowed) before a sequence. */

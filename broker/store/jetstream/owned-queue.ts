@@ -1,11 +1,11 @@
 import { mqttProgressSubject, mqttQueueSubject } from "../../../domain/subjects.ts";
+import { readRange } from "../../../platform/log/read-range.ts";
 import { decodeCopies, decodeFrameHead, type FrameCopy } from "../codec/frame-codec.ts";
 import { encodeProgress, type StoredProgress } from "../codec/progress-codec.ts";
 import { queuedBytes, READ_BYTES_MAX } from "../memory-queue.ts";
 import { type QueuedMessage, type SessionQueue, TakenOverError } from "../port.ts";
 import type { Progress } from "../progress.ts";
 import { originKey } from "../tokens.ts";
-import { readBacklog } from "./backlog.ts";
 import { type Amount, type Entry, type LiveQueue, waitingOf } from "./entry.ts";
 import { FramePurge } from "./frame-purge.ts";
 import { ProgressSaver } from "./progress-saver.ts";
@@ -368,14 +368,17 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
   }
 
   async #readPart(): Promise<void> {
-    const { log, onFailed } = this.#deps;
+    const { log } = this.#deps;
     const { lastSequence } = this.#entry;
-    const afterSequence = this.#decoded.sequence;
-    const mayBeLost = (await log.bounds("MQTT_QUEUE")).firstSequence > afterSequence + 1;
-    for await (const frame of readBacklog({ log, subject: this.#subject, afterSequence, lastSequence, onFailed })) {
-      if (mayBeLost) this.#skipLost(frame.payload);
-      this.#decode(frame.sequence, frame.payload);
-      if (this.#ahead.length >= AHEAD_MAX || this.#aheadBytes >= AHEAD_BYTES_MAX) return;
+    const next = this.#decoded.sequence + 1;
+    const mayBeLost = (await log.bounds("MQTT_QUEUE")).firstSequence > next;
+    const range = { stream: "MQTT_QUEUE", subjects: [this.#subject], lastSequence } as const;
+    for await (const batch of readRange(log, { ...range, from: { kind: "sequence", sequence: next } })) {
+      for (const { sequence, payload } of batch) {
+        if (mayBeLost) this.#skipLost(payload);
+        this.#decode(sequence, payload);
+        if (this.#ahead.length >= AHEAD_MAX || this.#aheadBytes >= AHEAD_BYTES_MAX) return;
+      }
     }
     if (this.#decoded.sequence < lastSequence) this.#decoded = { ...this.#decoded, sequence: lastSequence };
     if (lastSequence < this.#entry.lastSequence) return;

@@ -24,6 +24,7 @@ export function crashable(log: Log): { readonly log: Log; readonly crash: () => 
     append: guarded((message) => log.append(message)),
     appendAll: guarded((messages) => log.appendAll(messages)),
     lastFor: guarded((stream, subject) => log.lastFor(stream, subject)),
+    newest: guarded((stream) => log.newest(stream)),
     bounds: guarded((stream) => log.bounds(stream)),
     purge: guarded((stream, subject, beforeSequence) => log.purge(stream, subject, beforeSequence)),
     countBySubject: guarded((stream, pattern) => log.countBySubject(stream, pattern)),

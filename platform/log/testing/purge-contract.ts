@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Log } from "../port.ts";
+import { readNewest, readRange } from "../read-range.ts";
 import { bytes } from "./stores-contract.ts";
 
 /** The part of the log's contract that is about deleting what is done. */
@@ -45,6 +46,23 @@ export function describePurge(log: () => Log): void {
       expect(await sequences()).toEqual([2, 4]);
       await log().remove("MQTT_QUEUE", 1);
       expect(await log().bounds("MQTT_QUEUE")).toMatchObject({ messages: 4, lastSequence: 7 });
+    });
+
+    test("of the newest message: readings of the whole stream still end", async () => {
+      await fill(4);
+      await log().purge("MQTT_QUEUE", "mqtt_queue.b.1", 100);
+      expect((await log().newest("MQTT_QUEUE"))?.sequence).toBe(3);
+      const newest: number[] = [];
+      const from = await readNewest(log(), { stream: "MQTT_QUEUE" }, ({ sequence }) => newest.push(sequence));
+      expect([newest, from]).toEqual([[3], 5]);
+      const all: number[] = [];
+      for await (const batch of readRange(log(), { stream: "MQTT_QUEUE" })) all.push(...batch.map((m) => m.sequence));
+      expect(all).toEqual([1, 3]);
+      // Its end was deleted after it was asked for.
+      for await (const _ of readRange(log(), { stream: "MQTT_QUEUE", lastSequence: 4 }));
+      await log().purge("MQTT_QUEUE", "mqtt_queue.>", 100);
+      expect(await log().newest("MQTT_QUEUE")).toBeUndefined();
+      expect(await readNewest(log(), { stream: "MQTT_QUEUE" }, () => {})).toBe(5);
     });
 
     test("deletes all of it, and sequences go on", async () => {

@@ -25,7 +25,7 @@ const brokerLimitsSchema = z.strictObject({
   packet_size_max: size("256KiB", "The largest MQTT packet. A larger one closes its connection."),
   inflight_per_client_max: count(
     256,
-    "Messages of one client between arrival and acknowledgement. The broker reads no more until some are acknowledged.",
+    "Messages of one client between arrival and acknowledgement. The broker reads no more until some are acknowledged. MQTT 5 clients get it as Receive Maximum.",
   ),
   inflight_size_per_client_max: size("8MiB", "The same for the bytes of one client's messages."),
   inflight_max: count(
@@ -66,7 +66,7 @@ const brokerLimitsSchema = z.strictObject({
   ),
   subscriptions_per_client_max: count(
     1_000,
-    "The most topic filters of one client. Further ones are refused (SUBACK 0x80).",
+    "The most topic filters of one client. Further ones are refused (SUBACK 0x80, in MQTT 5 0x97).",
   ),
   sessions_max: count(
     20_000,
@@ -74,9 +74,17 @@ const brokerLimitsSchema = z.strictObject({
   ),
   session_expiry: durationField("1s", "3650d")
     .prefault("1d")
-    .describe("A persistent session is deleted when its client stays offline for this long."),
-  queued_per_session_max: count(1_000, "Messages queued for one persistent session. More are dropped."),
-  queued_size_max: size("64MiB", "Bytes queued for all persistent sessions. More are dropped."),
+    .describe(
+      "A persistent session is deleted when its client stays offline for this long. MQTT 5 clients may ask for less.",
+    ),
+  queued_per_session_max: count(
+    1_000,
+    "Messages that one persistent session has not acknowledged, or that wait for it. Beyond it, the oldest that were not sent are dropped.",
+  ),
+  queued_size_max: size(
+    "64MiB",
+    "Bytes queued for all persistent sessions. Beyond it, the longest queue drops its oldest.",
+  ),
   qos2_per_client_max: count(1_000, "Unreleased QoS 2 messages of one client. More close its connection."),
   retained_max: count(10_000, "Topics with a retained message. More are forwarded but not retained."),
   retained_size_max: size("64MiB", "Bytes of retained messages. More are forwarded but not retained."),

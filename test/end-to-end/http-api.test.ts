@@ -90,6 +90,11 @@ test("every operation of a whole gateway answers as docs/openapi.yaml has it", a
   expect(outcome).toBe("refused");
   await ask("GET", `/api/v1/dead-letters/${retry.letter}`, z.object({ retryOf: z.literal(letter?.sequence) }));
   await ask("POST", "/api/v1/dead-letters/retry", z.object({ results: z.array(z.unknown()).length(1) }), { limit: 10 });
+  const topic = "sensors/north/cold-1/telemetry";
+  const topics = z.object({ topics: z.tuple([z.object({ topic: z.literal(topic), letters: z.literal(3) })]) });
+  await ask("GET", "/api/v1/dead-letters/topics?reason=bad-payload", topics);
+  await ask("POST", "/api/v1/dead-letters/dismiss", z.object({ dismissed: z.literal(3) }), { topic, by: "ann" });
+  await ask("GET", "/api/v1/dead-letters", z.object({ total: z.literal(0), letters: z.array(z.unknown()).length(0) }));
 
   const series = z.object({ count: z.array(z.number()) });
   const past = async () => (await ask("GET", "/api/v1/series?device=cold-1&metric=temperature", series)).count.length;

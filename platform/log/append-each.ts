@@ -1,3 +1,4 @@
+import type { StreamName } from "../../domain/subjects.ts";
 import type { Append, Appended } from "./port.ts";
 
 /**
@@ -19,4 +20,15 @@ export async function appendEach(
     return appending;
   });
   return await Promise.all(appended);
+}
+
+/**
+ * The stream of messages that are appended together; undefined without messages. A server stores a batch in one stream.
+ * @throws RangeError if they belong to several
+ */
+export function onlyOne(streams: readonly StreamName[]): StreamName | undefined {
+  const [first] = streams;
+  const other = streams.find((stream) => stream !== first);
+  if (other !== undefined) throw new RangeError(`messages of ${first} and ${other} cannot be appended together`);
+  return first;
 }

@@ -1,6 +1,6 @@
 import { type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { StreamName } from "../../domain/subjects.ts";
-import { appendEach } from "./append-each.ts";
+import { appendEach, onlyOne } from "./append-each.ts";
 import { createMissingStreams, existingStreams } from "./create-streams.ts";
 import { Appender, type FirstAfter } from "./jetstream-append.ts";
 import { BatchAppender } from "./jetstream-batch.ts";
@@ -121,8 +121,8 @@ function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payload
       return await appender.append(message);
     },
     async appendAll(messages) {
-      const streams = new Set(messages.map((message) => checkAppend(message)));
-      if ([...streams].every((stream) => isBatched(stream))) return await batches.appendAll(messages);
+      const stream = onlyOne(messages.map((message) => checkAppend(message)));
+      if (stream !== undefined && isBatched(stream)) return await batches.appendAll(messages);
       return await appendEach((message) => appender.append(message), messages);
     },
     read(query) {

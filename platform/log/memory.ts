@@ -1,5 +1,5 @@
 import { STREAMS, type StreamName } from "../../domain/subjects.ts";
-import { appendEach } from "./append-each.ts";
+import { appendEach, onlyOne } from "./append-each.ts";
 import { createMemoryBus } from "./memory-bus.ts";
 import { MemoryStream } from "./memory-stream.ts";
 import {
@@ -58,7 +58,10 @@ export function createMemoryLog(options: MemoryLogOptions): Log {
     bus: createMemoryBus(),
     healthy: () => !closed,
     append: async (message) => append(message),
-    appendAll: (messages) => appendEach(async (message) => append(message), messages),
+    async appendAll(messages) {
+      onlyOne(messages.map(({ subject }) => streamOf(subject)));
+      return await appendEach(async (message) => append(message), messages);
+    },
     read(query) {
       const reader = createMemoryReader(open(query.stream), query, () => readers.delete(reader));
       readers.add(reader);

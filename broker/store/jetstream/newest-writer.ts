@@ -45,10 +45,22 @@ export class NewestWriter {
     this.#group.close(error);
   }
 
+  /** A batch of the log belongs to one stream. */
   async #commit(writes: readonly NewestWrite[]): Promise<readonly PromiseSettledResult<number>[]> {
+    const outcomes = new Map<Prepared, PromiseSettledResult<number>>();
     const prepared = writes.map(({ stream, subject, payload, expected }) => {
       return { stream, subject, payload: payload(), expectLastSubjectSequence: expected() };
     });
+    const streams = [...new Set(prepared.map(({ stream }) => stream))];
+    const commitOne = async (stream: StreamName) => {
+      const own = prepared.filter((each) => each.stream === stream);
+      for (const [i, outcome] of (await this.#commitTo(own)).entries()) outcomes.set(own[i] as Prepared, outcome);
+    };
+    await Promise.all(streams.map(commitOne));
+    return prepared.map((each) => outcomes.get(each) ?? { status: "rejected", reason: new Error("not written") });
+  }
+
+  async #commitTo(prepared: readonly Prepared[]): Promise<readonly PromiseSettledResult<number>[]> {
     try {
       const appended = await this.#log.appendAll(prepared);
       return appended.map(({ sequence }) => ({ status: "fulfilled", value: sequence }));

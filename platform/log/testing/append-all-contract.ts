@@ -95,6 +95,12 @@ export function describeAppendAll(log: () => Log): void {
       await expect(log().appendAll(given)).rejects.toBeInstanceOf(TooLargeError);
     });
 
+    test("messages of two streams are refused: a batch is stored in one", async () => {
+      const given = [...messages(8, 8), { subject: "windows.0", payload: new Uint8Array(1) }];
+      await expect(log().appendAll(given)).rejects.toThrow("ALERTS and WINDOWS cannot be appended together");
+      expect((await log().bounds("ALERTS")).messages).toBe(0);
+    });
+
     test("large messages are stored too", async () => {
       const payload = new Uint8Array(700_000).fill(5);
       const given = messages(12, 3).map((message) => ({ ...message, payload }));

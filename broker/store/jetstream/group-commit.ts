@@ -6,6 +6,8 @@ export interface GroupCommitOptions<Item, Result> {
   /** A group ends before it weighs more; a single item may. */
   readonly weightMax: number;
   readonly weightOf: (item: Item) => number;
+  /** Whose an item is: they take turns. Default: all are one's. */
+  readonly ownerOf?: (item: Item) => string;
   /** Stores a group: the outcome of each item, in their order. */
   readonly commit: (items: readonly Item[]) => Promise<readonly PromiseSettledResult<Result>[]>;
 }
@@ -16,10 +18,14 @@ interface Waiting<Item, Result> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Stores what gathers in a few ms in one step, one group after the other: items keep their order. */
+/**
+ * Stores what gathers in a few ms in one step, one group after the other. The items of an owner keep their order, and
+ * none waits behind the many of another.
+ */
 export class GroupCommit<Item, Result> {
   readonly #options: GroupCommitOptions<Item, Result>;
-  #waiting: Waiting<Item, Result>[] = [];
+  /** By owner; the next one's turn is first. */
+  readonly #waiting = new Map<string, Queue<Waiting<Item, Result>>>();
   #isBusy = false;
   #closedBy: Error | undefined;
 
@@ -30,7 +36,11 @@ export class GroupCommit<Item, Result> {
   add(item: Item): Promise<Result> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
+      const owner = this.#options.ownerOf?.(item) ?? "";
+      const waiting = { item, resolve, reject };
+      const own = this.#waiting.get(owner);
+      if (own === undefined) this.#waiting.set(owner, { items: [waiting], next: 0 });
+      else own.items.push(waiting);
       if (this.#isBusy) return;
       this.#isBusy = true;
       setTimeout(() => void this.#run(), this.#options.gatherMs);
@@ -40,11 +50,13 @@ export class GroupCommit<Item, Result> {
   /** What waits and what comes rejects. A group in flight is not awaited. */
   close(error: Error): void {
     this.#closedBy = error;
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    const queues = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { items, next } of queues) for (const { reject } of items.slice(next)) reject(error);
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.size > 0) {
       const group = this.#nextGroup();
       try {
         const results = await this.#options.commit(group.map(({ item }) => item));
@@ -60,13 +72,47 @@ export class GroupCommit<Item, Result> {
     this.#isBusy = false;
   }
 
+  /** The loop reaches an owner again, after the others, as long as it has more. */
   #nextGroup(): readonly Waiting<Item, Result>[] {
-    const { weightMax, weightOf } = this.#options;
+    const group: Waiting<Item, Result>[] = [];
     let weight = 0;
-    const end = this.#waiting.findIndex(({ item }, i) => {
-      weight += weightOf(item);
-      return i > 0 && weight > weightMax;
-    });
-    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
+    for (const [owner, own] of this.#waiting) {
+      const before = group.length;
+      weight += this.#takeTurn(own, weight, group);
+      if (group.length === before) break;
+      this.#waiting.delete(owner);
+      if (own.next < own.items.length) this.#waiting.set(owner, forgotten(own));
+    }
+    return group;
   }
+
+  /** Moves an owner's next items into the group; returns their weight. An owner with light items has more of them. */
+  #takeTurn(own: Queue<Waiting<Item, Result>>, weight: number, group: Waiting<Item, Result>[]): number {
+    const { weightMax, weightOf } = this.#options;
+    let taken = 0;
+    for (; own.next < own.items.length && taken < weightMax / TURNS; own.next++) {
+      const next = own.items[own.next] as Waiting<Item, Result>;
+      const ofNext = weightOf(next.item);
+      if (group.length > 0 && weight + taken + ofNext > weightMax) break;
+      group.push(next);
+      taken += ofNext;
+    }
+    return taken;
+  }
+}
+
+/** This many owners get a turn in one group, or more. */
+const TURNS = 16;
+
+interface Queue<Each> {
+  items: Each[];
+  next: number;
+}
+
+const FORGOTTEN_MIN = 1_000;
+
+/** Without what was taken, once that is most of it. */
+function forgotten<Each>(queue: Queue<Each>): Queue<Each> {
+  const { items, next } = queue;
+  return next < FORGOTTEN_MIN || next * 2 < items.length ? queue : { items: items.slice(next), next: 0 };
 }

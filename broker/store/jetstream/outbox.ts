@@ -9,7 +9,7 @@ import { GroupCommit } from "./group-commit.ts";
 
 const GATHER_MS = 2;
 /** Of one group, all its copies: more are gathered in the next. */
-const GROUP_BYTES_MAX = 16 * 1_048_576;
+const GROUP_BYTES_MAX = 512 * 1_024;
 /** Small enough that a part of a queue fits in memory. */
 const FRAME_BYTES_MAX = 256 * 1_024;
 /** Of a frame's head and of a copy's, beside its identifiers. */
@@ -54,6 +54,7 @@ export class Outbox {
       gatherMs: GATHER_MS,
       weightMax: GROUP_BYTES_MAX,
       weightOf: ({ encoded, copies }) => (encoded.length + COPY_BYTES) * copies.length,
+      ownerOf: ({ message }) => message.publisher,
       commit: (items) => this.#commit(items),
     });
   }

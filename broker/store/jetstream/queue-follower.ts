@@ -11,9 +11,9 @@ import type { Records } from "./records.ts";
 
 const QUEUE = "MQTT_QUEUE";
 /** An absent queue is trimmed by at least this part of its bound: each trim reads it from the log. */
-const SLACK = 0.25;
+const SLACK = 0.1;
 /** Above the bound of all queues, they are trimmed to this part of it. */
-const KEPT = 0.7;
+const KEPT = 0.95;
 
 export interface QueueFollowerOptions {
   readonly log: Log;

@@ -17,7 +17,9 @@ const useSchema = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe("The first levels of the topics, if the devices have others than usual: `home/zigbee`."),
+    .describe(
+      "The first levels of the topics, if the devices have others than usual: `home/zigbee`. It replaces the base of the preset; where the preset has none, it goes before the topics.",
+    ),
   timezone: zone.optional().describe("Zone of the preset's times without an offset, as `Europe/Berlin`."),
   max_behind: durationField("1s", "3650d")
     .optional()

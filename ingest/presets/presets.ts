@@ -44,9 +44,10 @@ export function readPreset(name: string): Preset {
   return { name, about: about.join(" "), base, sources, text };
 }
 
-/** The topic with another base. */
+/** The topic with another base. Topics of a preset without a base of its own get it in front. */
 export function withBase(topic: string, preset: Pick<Preset, "base">, base: string | undefined): string {
-  if (base === undefined || preset.base === undefined) return topic;
+  if (base === undefined) return topic;
+  if (preset.base === undefined) return `${base}/${topic}`;
   if (topic === preset.base) return base;
   return topic.startsWith(`${preset.base}/`) ? base + topic.slice(preset.base.length) : topic;
 }

@@ -3,7 +3,11 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { z } from "zod";
-import type { Message } from "./live-edge.ts";
+
+export interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+}
 
 const FOLDER = fileURLToPath(new URL("./families/", import.meta.url));
 

@@ -5,8 +5,7 @@ import { startIngest } from "../../ingest/ingest.ts";
 import { PRESET_NAMES } from "../../ingest/presets/presets.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
 import { createMetrics, type Metrics } from "../../platform/metrics.ts";
-import { FAMILIES, messagesOf } from "../devices/family.ts";
-import type { Message } from "../devices/live-edge.ts";
+import { FAMILIES, type Message, messagesOf } from "../devices/family.ts";
 import { Random } from "../simulation/random.ts";
 import { mutate } from "./mutate.ts";
 

@@ -1,4 +1,4 @@
-import type { Message } from "../devices/live-edge.ts";
+import type { Message } from "../devices/family.ts";
 import type { Random } from "../simulation/random.ts";
 
 /** What parsers stumble over. */

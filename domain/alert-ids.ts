@@ -22,6 +22,20 @@ export function keyHash(labels: Tags): string {
   return fnv1a32(name).toString(16).padStart(8, "0") + fnv1a32(`${name}\u0002`).toString(16).padStart(8, "0");
 }
 
+/** `keyHash` with a memory of one group: the rules of a group follow one another. */
+export class KeyHasher {
+  #labels: Tags | undefined;
+  #hash = "";
+
+  of(labels: Tags): string {
+    if (labels !== this.#labels) {
+      this.#hash = keyHash(labels);
+      this.#labels = labels;
+    }
+    return this.#hash;
+  }
+}
+
 export interface IncidentParts {
   readonly rule: string;
   readonly keyHash: string;

@@ -1,3 +1,4 @@
+import { KeyHasher } from "../domain/alert-ids.ts";
 import type { LogEntry, ReadingsEntry, SeriesTable } from "../domain/frame-reader.ts";
 import { deviceKey, type Series, type Tags } from "../domain/reading.ts";
 import type { Blend } from "../rule-language/spec/blend.ts";
@@ -78,6 +79,7 @@ export class Step {
       nowUs: 0,
       fillBudget: { left: 0 },
       windowsMax: options.windowsMax ?? WINDOWS_MAX,
+      keyHasher: new KeyHasher(),
     };
     this.#rules = new RulesInForce(this.#context);
   }

@@ -60,10 +60,12 @@ export class AlertStates {
     return o < this.#cells.length && this.#cells[o + STATE] !== INACTIVE;
   }
 
-  /** Whether a window that ends then would be evaluated: it is newer than the last one. */
-  isNewer(key: number, endUs: number): boolean {
+  /** Whether a window is evaluated, being newer than the last one, and its alert is open or opens with it. */
+  isOpenWith(key: number, holds: boolean, endUs: number): boolean {
     const o = key * STRIDE;
-    return o >= this.#cells.length || endUs > (this.#cells[o + EVALUATED_END] as number);
+    if (o >= this.#cells.length) return holds;
+    if (!holds && this.#cells[o + STATE] === INACTIVE) return false;
+    return endUs > (this.#cells[o + EVALUATED_END] as number);
   }
 
   /** The newest evaluated window. */

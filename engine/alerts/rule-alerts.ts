@@ -1,5 +1,5 @@
 import type { AlertChange, AlertState, EvidencePart } from "../../domain/alert.ts";
-import { alertChangeId, incidentId, keyHash } from "../../domain/alert-ids.ts";
+import { alertChangeId, incidentId } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { formatDurationUs } from "../../domain/time.ts";
 import type { AggregateValues, ConditionState } from "../rules/conditions.ts";
@@ -42,6 +42,8 @@ interface Cause extends Span {
   /** Whether the rule was active at the end of the span. */
   readonly isActive?: boolean;
 }
+
+type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** The alerts of one rule: evaluates the results of its source, and emits a change for each transition. */
 export class RuleAlerts {
@@ -111,8 +113,7 @@ export class RuleAlerts {
     }
     const value = values[valueName] ?? Number.NaN;
     const { holds, clears } = isActive ? state : INACTIVE;
-    if (isActive && (holds || this.#states.isActive(key)) && this.#states.isNewer(key, endUs))
-      this.#incidents.see(key, value, this.#rule.worst);
+    if (isActive && this.#states.isOpenWith(key, holds, endUs)) this.#incidents.see(key, value, this.#rule.worst);
     // No spread, because this runs for each window of each rule.
     const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds, clears });
     if (transition) this.#emit(key, transition, { startUs, endUs, value, values, isActive });
@@ -202,7 +203,7 @@ export class RuleAlerts {
 
   #emit(key: number, transition: Transition, cause: Cause): void {
     const { spec, join } = this.#rule;
-    const { position, output } = this.#context;
+    const { position, output, keyHasher } = this.#context;
     const { task, sequence, storedAtUs } = position;
     const group = this.#source.labels(key);
     const labels = { ...spec.labels, ...group };
@@ -216,9 +217,10 @@ export class RuleAlerts {
     });
     const title = texts.summary ?? texts.description ?? rule;
     const incident = this.#incidents.factsAt(key, { from: transition.from, state, atUs: endUs, title });
-    output.alerts.push({
+    const { worst, title: incidentTitle, firedAtUs } = incident;
+    const change: Draft<AlertChange> = {
       id: alertChangeId({ task, sequence, index: output.alerts.length }),
-      incident: incidentId({ rule, keyHash: keyHash(group), activeAtUs }),
+      incident: incidentId({ rule, keyHash: keyHasher.of(group), activeAtUs }),
       rule,
       severity,
       from: transition.from,
@@ -230,12 +232,7 @@ export class RuleAlerts {
       processedAtUs: storedAtUs,
       activeAtUs,
       value,
-      ...incident,
       notify: spec.notify,
-      ...(transition.isFlapping && { flapping: true }),
-      ...(cause.reason && { reason: cause.reason }),
-      ...(spec.shadow && { muted: true }),
-      ...(spec.inhibited_by.length > 0 && { inhibitedBy: spec.inhibited_by }),
       evidence: {
         window: { startUs, endUs },
         aggregate: spec.absent === undefined ? this.#rule.valueName : "absent",
@@ -246,7 +243,16 @@ export class RuleAlerts {
         // The stored name is `partition` because each task once had exactly one partition.
         input: { partition: task, sequence },
       },
-    });
+    };
+    // No spreads, because alerts come by the hundred thousand.
+    if (worst !== undefined) change.worst = worst;
+    if (incidentTitle !== undefined) change.title = incidentTitle;
+    if (firedAtUs !== undefined) change.firedAtUs = firedAtUs;
+    if (transition.isFlapping) change.flapping = true;
+    if (cause.reason) change.reason = cause.reason;
+    if (spec.shadow) change.muted = true;
+    if (spec.inhibited_by.length > 0) change.inhibitedBy = spec.inhibited_by;
+    output.alerts.push(change);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AlertChange } from "../../domain/alert.ts";
+import type { KeyHasher } from "../../domain/alert-ids.ts";
 import { resultsOfRules, type SharedResult, type WindowResult } from "../../domain/window-result.ts";
 
 /** How many more windows without readings the current log entry may emit. Each key may emit one more. */
@@ -37,4 +38,5 @@ export interface StepContext {
   readonly fillBudget: FillBudget;
   /** The most windows that the keys of an input may keep in all. */
   readonly windowsMax: number;
+  readonly keyHasher: KeyHasher;
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { KeyHasher } from "../../domain/alert-ids.ts";
 import type { Series } from "../../domain/reading.ts";
 import { Input } from "../../engine/inputs/input.ts";
 import { KeyLives } from "../../engine/inputs/key-lives.ts";
@@ -70,6 +71,7 @@ test("selectors, and the index over many of them, agree with brute force", () =>
           nowUs: 0,
           fillBudget: { left: 0 },
           windowsMax: 1e6,
+          keyHasher: new KeyHasher(),
         };
         const inputs = all.map((where, index) => {
           const [spec] = compileRule(rule({ id: "a", where, window: { tumbling: "1m" } })).inputs;

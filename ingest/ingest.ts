@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { INGEST_LEDGER } from "../contracts/device-ledgers.ts";
+import type { SourceInForce } from "../contracts/sources.ts";
 import { US_PER_MS } from "../domain/time.ts";
 import type { InboundMessage, PublishGate, PublishOutcome } from "../platform/publish-gate.ts";
 import type { Deps, Service } from "../platform/service.ts";
@@ -10,12 +11,22 @@ import { answerDismissals } from "./dead-letters/dismiss.ts";
 import { reportKeptLetters } from "./dead-letters/kept-letters.ts";
 import { LetterWriter } from "./dead-letters/letter-writer.ts";
 import { answerRetries, type Taken } from "./dead-letters/retry.ts";
-import { FrameBatcher } from "./frames/frame-batcher.ts";
+import { FrameBatcher, type FramePace } from "./frames/frame-batcher.ts";
 import { type DeviceSessions, type KeptLetter, MessageLane } from "./frames/message-lane.ts";
+import type { ClockLimits } from "./frames/message-reader.ts";
 import { type SharedState, startSharedState } from "./shared-state.ts";
+import { sourceInForce, watchSources } from "./sources/source-warnings.ts";
 import { TopicRoutes } from "./sources/topic-routes.ts";
 
-export interface Ingest extends Service, PublishGate, Pick<SharedState, "reach"> {}
+export interface Ingest extends Service, PublishGate, Pick<SharedState, "reach"> {
+  /**
+   * Takes further messages by this configuration, live and retried ones; those that have arrived are not touched.
+   * `sparkplug` stays as it was. Throws RangeError for a source that cannot be compiled, and then changes nothing.
+   */
+  use(config: IngestConfig): void;
+  /** The sources in force, and what is probably wrong with them. */
+  sources(): SourceInForce[];
+}
 
 export type IngestDeps = Deps & {
   readonly partitions: number;
@@ -42,30 +53,26 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
     shared: shared.formats,
   });
   const letters = new LetterWriter(log, events);
-  const limits = {
-    aheadUsMax: config.clock.max_ahead,
-    notBeforeUs: Date.parse(config.clock.not_before) * US_PER_MS,
-  };
+  const limits = clockLimits(config);
   const createLane = (sessions?: DeviceSessions) => {
     const batcher = new FrameBatcher({
-      log,
-      partitions,
-      readingsMax: config.frame.readings_max,
-      lingerMs: config.frame.linger / US_PER_MS,
+      ...{ log, partitions, ...paceOf(config) },
       origin: randomBytes(9).toString("base64url"),
       onFrame: events.frameSent,
     });
-    return new MessageLane({ ...{ routes, batcher, letters, events, limits }, ...(sessions && { sessions }) });
+    const lane = new MessageLane({ ...{ routes, batcher, letters, events, limits }, ...(sessions && { sessions }) });
+    return { lane, batcher };
   };
-  const live = createLane(shared.sessions);
+  const { lane: live, batcher: liveFrames } = createLane(shared.sessions);
   // Separate from the live ones: a frame has one time of receipt, and a letter may be days old.
-  const retried = createLane();
+  const { lane: retried } = createLane();
   const { hold = (gate) => gate } = deps;
   const gate = hold({
     accept: (message, done) =>
       live.take(message, (error, _readings, letter) => done(error, letter && outcomeOf(letter))),
   });
   const accept: PublishGate["accept"] = (message, done) => gate.accept(message, done);
+  const stopWarnings = watchSources(() => routes.sources, events);
   const stopLedger = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
   const stopCounting = reportKeptLetters(log, events);
   const retries = answerRetries({
@@ -79,6 +86,12 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
     name: "ingest",
     accept,
     reach: shared.reach,
+    use(next) {
+      routes.use(next);
+      Object.assign(limits, clockLimits(next));
+      liveFrames.pace = paceOf(next);
+    },
+    sources: () => routes.sources.map(sourceInForce),
     health: () =>
       log.healthy()
         ? { ready: true, detail: "" }
@@ -87,12 +100,21 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
       await Promise.all([live.drain(), retries.stop()]);
       await retried.drain();
       await letters.drain();
+      stopWarnings();
       stopLedger();
       stopCounting();
       stopDismissals();
       await shared.stop();
     },
   };
+}
+
+function clockLimits({ clock }: IngestConfig): ClockLimits {
+  return { aheadUsMax: clock.max_ahead, notBeforeUs: Date.parse(clock.not_before) * US_PER_MS };
+}
+
+function paceOf({ frame }: IngestConfig): FramePace {
+  return { readingsMax: frame.readings_max, lingerMs: frame.linger / US_PER_MS };
 }
 
 function takeRetried(lane: MessageLane, message: InboundMessage, retryOf: number): Promise<Taken> {

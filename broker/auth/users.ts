@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { reasonOf } from "../../domain/reason.ts";
+import { onFileChange } from "../../platform/files/file-watch.ts";
 import type { BrokerEvents } from "../common/events.ts";
-import { onFileChange } from "../common/file-watch.ts";
 import { NO_USERS, parseUsers, type User, type Users, UsersFileError } from "./users-file.ts";
 
 /** The current users: those of the newest valid version of the users file. */

@@ -4,9 +4,9 @@ import type { Duplex } from "node:stream";
 import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls";
 import { US_PER_MS } from "../../domain/time.ts";
 import { PortInUseError } from "../../platform/errors.ts";
+import { onFileChange } from "../../platform/files/file-watch.ts";
 import type { BrokerConfig } from "../common/config.ts";
 import type { BrokerEvents } from "../common/events.ts";
-import { onFileChange } from "../common/file-watch.ts";
 import type { Newcomers } from "./newcomers.ts";
 import { createWebListener } from "./web-listener.ts";
 

@@ -114,6 +114,19 @@ function answerAll(feed: TestFeed): void {
       topics: ["sensors/{device}"],
       example: { topic: "sensors/cold-1", payload: "{}" },
     },
+    sources: {
+      file: {
+        errors: 1,
+        problems: [{ file: "weir.yaml", line: 2, column: 3, message: "m" }],
+        waiting: ["broker.users_file"],
+      },
+      sources: [
+        {
+          ...{ topics: ["sensors/{device}"], format: "json", ignored: false, messages: 200, readings: 0 },
+          warnings: [{ code: "no-readings", message: "m" }],
+        },
+      ],
+    },
     "explain.incident": incidentExplanation({ incident }),
     "dead-letters.dismiss": { dismissed: 1, before: 3, next: 2 },
     "dead-letters.retry": {

@@ -17,6 +17,7 @@ import { ruleFiles } from "./rule-files.ts";
 import { ruleActivity, rules } from "./rules.ts";
 import { series, states } from "./series.ts";
 import { addSilence, removeSilence, silences } from "./silences.ts";
+import { sources } from "./sources.ts";
 
 /**
  * The HTTP API. Each operation is declared once, beside its handler: method, path, scope, schemas, documentation and
@@ -27,7 +28,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...[openAlerts, incidents, incident, explanation, deliveries, acknowledge],
   ...[silences, addSilence, removeSilence],
   ...[deadLetters, deadLetterTopics, deadLetter, retryDeadLetters, retryDeadLetter, dismissDeadLetters],
-  ...[healthz, readyz, metrics, listeners],
+  ...[healthz, readyz, metrics, listeners, sources],
 ];
 
 /** For a request whose path does not exist. */

@@ -11,6 +11,7 @@ import type { PublishGate } from "../../platform/publish-gate.ts";
 import type { Deps } from "../../platform/service.ts";
 import type { Plan } from "../settings/plan.ts";
 import { exampleMessage } from "./example-message.ts";
+import { followSources, type LiveSources } from "./live-sources.ts";
 import type { Started } from "./started.ts";
 import { WatchedDisk } from "./watched-disk.ts";
 
@@ -25,13 +26,15 @@ export async function startEdge(plan: Plan, deps: Deps): Promise<Started> {
   });
   // Hard to guess: the readings of a client with such an id would not go to the log.
   const clientIdPrefix = `weir-own-${randomBytes(9).toString("base64url")}-`;
+  const sources = followSources(plan, deps, ingest);
   let bridges: Bridges | undefined;
   try {
     const { member } = plan;
     bridges = await createBridges(plan.bridges, { ...deps, member, next: passOwn(ingest, clientIdPrefix) });
-    return await startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix });
+    return await startWith({ plan, deps, ingest, sources, disk, bridges, clientIdPrefix });
   } catch (error) {
     disk.stop();
+    sources.stop();
     await bridges?.stop();
     await ingest.stop();
     throw error;
@@ -42,12 +45,13 @@ interface Parts {
   readonly plan: Plan;
   readonly deps: Deps;
   readonly ingest: Ingest;
+  readonly sources: LiveSources;
   readonly disk: WatchedDisk;
   readonly bridges: Bridges;
   readonly clientIdPrefix: string;
 }
 
-async function startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix }: Parts): Promise<Started> {
+async function startWith({ plan, deps, ingest, sources, disk, bridges, clientIdPrefix }: Parts): Promise<Started> {
   const kept = { log: deps.log, edge: plan.member };
   const broker = await startBroker(plan.broker, { ...deps, gate: bridges.gate, kept });
   bridges.start(broker.publish);
@@ -55,20 +59,23 @@ async function startWith({ plan, deps, ingest, disk, bridges, clientIdPrefix }: 
   const { mqttPort, wsPort } = broker.address;
   const own: OwnBroker = { ...reachable(plan.broker.bind), port: mqttPort, clientIdPrefix };
   const { bus } = deps.log;
-  const listeners = listenersOf(plan, broker.address);
-  const stops = [bus.respond(OWN_BROKER, async () => own), bus.respond(LISTENERS, async () => listeners)];
+  const stops = [
+    bus.respond(OWN_BROKER, async () => own),
+    bus.respond(LISTENERS, async () => listenersOf(plan, broker.address, sources.sources())),
+  ];
   return {
     addresses: wsPort === undefined ? { mqttPort } : { mqttPort, mqttWsPort: wsPort },
     health() {
       const health = broker.health();
       if (!health.ready) return health;
       const problem = disk.problem() ?? ingest.health();
-      const notice = bridges.problem();
+      const notice = sources.notice() ?? bridges.problem();
       // Devices must not lose this gateway because another broker is away.
       return notice === undefined || !problem.ready ? problem : { ...problem, notice };
     },
     async stop() {
       for (const stop of stops) stop();
+      sources.stop();
       disk.stop();
       ingest.reach(undefined);
       await bridges.stop();
@@ -89,8 +96,9 @@ function toDevices(broker: Broker, { clock, logger }: Deps): (message: DevicePub
 }
 
 function listenersOf(
-  { broker: { bind, users_file, anonymous }, ingest: { sources } }: Plan,
+  { broker: { bind, users_file, anonymous } }: Plan,
   { mqttPort, tlsPort, wsPort }: Broker["address"],
+  sources: Plan["ingest"]["sources"],
 ): BrokerListeners {
   const ports = { mqtt: mqttPort, mqtts: tlsPort, ws: wsPort };
   const example = exampleMessage(sources);

@@ -28,7 +28,9 @@ This page is for everyone who runs Weir. It lists every setting of \`weir.yaml\`
 example, and then the flags and environment variables.
 
 Weir needs no configuration: every setting has a default. \`weir init\` writes a small \`weir.yaml\` to start from.
-Weir reads \`weir.yaml\` in the folder in which it starts, or the file that \`--config\` names, once at the start.
+Weir reads \`weir.yaml\` in the folder in which it starts, or the file that \`--config\` names. When the file changes,
+\`sources\`, \`clock\`, \`ingest.limits\` and \`ingest.frame\` take effect at once,
+all other settings with the next start ([sources](sources.md#changes-take-effect-at-once)).
 \`weir doctor\` checks the file and everything that it names.
 
 Editors complete and check the file once they have its schema: \`weir config schema > weir.schema.json\`, and as the

@@ -137,6 +137,11 @@ export function readPipelineConfig(file: string | undefined): PipelineConfig {
     const message = `cannot be read: ${reasonOf(error)}`;
     throw new BadFileError([{ file, line: 1, column: 1, message, text: "" }]);
   }
+  return parsePipelineConfig(source, file);
+}
+
+/** The configuration in a file's text. Throws BadFileError. */
+export function parsePipelineConfig(source: string, file: string): PipelineConfig {
   const renamed = renamedKeysIn(openYaml(source).value);
   const parsed = parseYaml(source, file, pipelineConfigSchema, { renamed, secrets: SECRET_PATHS });
   if (!parsed.ok) throw new BadFileError(parsed.problems);

@@ -22,7 +22,7 @@ import {
 } from "../../storage/stores.ts";
 import { packageRoot, packageVersion } from "./paths.ts";
 import { type PipelineConfig, toRetention } from "./pipeline-config.ts";
-import { BadSettingsError, SETTINGS, type Settings } from "./settings.ts";
+import { BadSettingsError, CONFIG_FILE, SETTINGS, type Settings } from "./settings.ts";
 
 /** The address of NATS and the known facts about it. */
 export interface NatsAddress {
@@ -41,6 +41,8 @@ export interface Plan {
   readonly reporter: string | undefined;
   /** Names this gateway among others; the same after a restart. */
   readonly member: string;
+  /** `weir.yaml`, which may not exist yet, and what it said at the start. */
+  readonly configFile: { readonly file: string; readonly started: PipelineConfig };
   readonly broker: BrokerConfig;
   readonly bridges: readonly BridgeConfig[];
   readonly ingest: IngestConfig;
@@ -72,9 +74,10 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
     version: packageVersion(),
     reporter: undefined,
     member: `${hostname()}:${resolve(settings.dataDir)}`,
+    configFile: { file: settings.config ?? CONFIG_FILE, started: config },
     broker: { ...config.broker, bind, mqtt_port: settings.mqttPort, ws_port: settings.mqttWsPort, ...anonymous },
     bridges: config.bridges,
-    ingest: { sources: config.sources, clock: config.clock, ...config.ingest },
+    ingest: ingestOf(config),
     processors: { ...config.processors, rules_dir: settings.rulesDir },
     storage: {
       ...storage,
@@ -94,6 +97,10 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
     log: { nats, replicas: config.log.replicas, retention: logRetentions(config) },
     logger: { level: settings.logLevel, pretty: process.stderr.isTTY === true },
   };
+}
+
+export function ingestOf({ sources, clock, ingest }: PipelineConfig): IngestConfig {
+  return { sources, clock, ...ingest };
 }
 
 /** The retention that the log's streams should have. */

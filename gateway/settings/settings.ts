@@ -12,6 +12,9 @@ interface SettingOption {
   readonly must: string;
 }
 
+/** The configuration, if no other file is given. */
+export const CONFIG_FILE = "weir.yaml";
+
 const MUST: Readonly<Record<string, string>> = {
   port: "a port, 0 to 65535",
   address: "an address",
@@ -107,7 +110,7 @@ export function readSettings(
     problems.push(`${where}${JSON.stringify(given[name])}: must be ${must}`);
   }
   if (problems.length > 0 || !parsed.success) throw new BadSettingsError(problems.join("\n"));
-  const config = parsed.data.config ?? (existsSync("weir.yaml") ? "weir.yaml" : undefined);
+  const config = parsed.data.config ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
   return { ...parsed.data, config, insecure: flags.insecure === true, rulesDirGiven: given.rulesDir !== undefined };
 }
 

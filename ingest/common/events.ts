@@ -31,6 +31,11 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
     "weir_ingest_local_times_guessed_total",
     "Local times in the hour that autumn brings twice. The order of arrival says which one they are.",
   );
+  const sourceWarnings = metrics.gauge(
+    "weir_ingest_source_warnings",
+    "Sources that are probably wrong: their time's field was never seen, or they give no readings.",
+    ["warning"],
+  );
   const refused = metrics.counter(
     "weir_ingest_unkept_total",
     "Messages that could not be kept, and were not acknowledged.",
@@ -70,6 +75,16 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
     clockFellBehind: (readings: number) => clockBehind.inc(readings),
     localTimesGuessed(times: number) {
       if (times > 0) localTimesGuessed.inc(times);
+    },
+    sourceWarned(source: string, { code, message }: { readonly code: string; readonly message: string }) {
+      logger.warn(
+        { source: source.slice(0, TOPIC_CHARACTERS_LOGGED), warning: code },
+        `a source of weir.yaml: ${message}`,
+      );
+    },
+    sourcesWarned(counts: Readonly<Record<string, number>>) {
+      sourceWarnings.reset();
+      for (const [warning, count] of Object.entries(counts)) sourceWarnings.set({ warning }, count);
     },
     messageNotKept(error: Error) {
       refused.inc();

@@ -7,11 +7,15 @@ import { splitFrame } from "./split-frame.ts";
 /** Called once the frame with the message is in the log, or with an error if it never will be. */
 export type OnKept = (error?: Error) => void;
 
-export interface FrameBatcherOptions {
-  readonly log: Log;
-  readonly partitions: number;
+/** When a frame is sent. */
+export interface FramePace {
   readonly readingsMax: number;
   readonly lingerMs: number;
+}
+
+export interface FrameBatcherOptions extends FramePace {
+  readonly log: Log;
+  readonly partitions: number;
   /** Makes the frames' ids unique among all gateways and their runs. */
   readonly origin: string;
   readonly onFrame?: (readings: number, bytes: number) => void;
@@ -38,6 +42,7 @@ const BURST_MESSAGES = 32;
  */
 export class FrameBatcher {
   readonly #options: FrameBatcherOptions;
+  #pace: FramePace;
   readonly #open: OpenFrame[];
   #bytesMax: number;
   readonly #inFlight = new Set<Promise<void>>();
@@ -50,6 +55,7 @@ export class FrameBatcher {
 
   constructor(options: FrameBatcherOptions) {
     this.#options = options;
+    this.#pace = options;
     this.#lingerMs = options.lingerMs;
     this.#bytesMax = Math.floor(options.log.payloadBytesMax * FRAME_SHARE_MAX);
     this.#open = Array.from({ length: options.partitions }, () => ({
@@ -58,6 +64,12 @@ export class FrameBatcher {
       openedBytes: 0,
       waiting: [],
     }));
+  }
+
+  /** Takes effect from the next frame on. */
+  set pace(pace: FramePace) {
+    this.#pace = pace;
+    this.#lingerMs = pace.lingerMs;
   }
 
   /** The largest frame, in bytes. */
@@ -113,7 +125,7 @@ export class FrameBatcher {
   close(partition: number, onKept: OnKept): void {
     const frame = this.#frame(partition);
     frame.waiting.push(onKept);
-    if (frame.writer.count >= this.#options.readingsMax || frame.writer.bytes >= this.bytesMax) {
+    if (frame.writer.count >= this.#pace.readingsMax || frame.writer.bytes >= this.bytesMax) {
       this.#send(partition, frame);
       return;
     }
@@ -132,7 +144,7 @@ export class FrameBatcher {
     const startedMs = performance.now();
     for (const [partition, frame] of this.#open.entries()) if (frame.writer.count > 0) this.#send(partition, frame);
     const wantedMs = (performance.now() - startedMs) / FLUSH_SHARE_MAX;
-    this.#lingerMs = Math.max(this.#options.lingerMs, Math.min(LINGER_MS_MAX, wantedMs));
+    this.#lingerMs = Math.max(this.#pace.lingerMs, Math.min(LINGER_MS_MAX, wantedMs));
   }
 
   /** Flushes, and resolves when nothing is in flight. */

@@ -109,6 +109,7 @@ export class MessageReader implements Readings {
       this.#undo();
       problem = readingFailed(error);
     }
+    if (problem !== NOT_TAKEN && this.#route !== undefined) this.#route.usage.messages++;
     this.#countReadings();
     return problem;
   }
@@ -289,6 +290,11 @@ export class MessageReader implements Readings {
   }
 
   #countReadings(): void {
+    const usage = this.#route?.usage;
+    if (usage !== undefined && this.count > 0) {
+      usage.withReadings++;
+      usage.readings += this.count;
+    }
     let ahead = 0;
     let behind = 0;
     for (const target of this.#touched) {

@@ -55,6 +55,8 @@ export class TimeReader {
   #sender: LocalSender = { name: "", message: 0, attempt: 0, receivedAtUs: 0 };
   /** How many local times of the last message could have been one of two instants. */
   guessed = 0;
+  /** How many times were where `field` says. */
+  seen = 0;
 
   /** Without settings, the payload's times are not read. */
   constructor(settings: TimeSettings | undefined, known: KnownNames) {
@@ -98,7 +100,11 @@ export class TimeReader {
   /** The time in an element, or in the objects around it. */
   find(scope: Scope): FoundTime {
     if (this.isReceived) return NOTHING;
-    if (this.#lookup !== undefined) return { value: this.#lookup(scope), field: undefined, isOwn: true };
+    if (this.#lookup !== undefined) {
+      const value = this.#lookup(scope);
+      if (value !== undefined) this.seen++;
+      return { value, field: undefined, isOwn: true };
+    }
     const { chain } = scope;
     for (let i = chain.length - 1; i >= 0; i--) {
       const found = this.findIn(chain[i]);
@@ -110,7 +116,11 @@ export class TimeReader {
   /** The time in one object. Undefined if it has none. */
   findIn(tree: unknown): { readonly value: unknown; readonly field: string } | undefined {
     if (typeof tree !== "object" || tree === null || this.isReceived) return undefined;
-    if (this.#path !== undefined) return { value: fieldAt(tree, this.#path), field: this.#path.text };
+    if (this.#path !== undefined) {
+      const value = fieldAt(tree, this.#path);
+      if (value !== undefined) this.seen++;
+      return { value, field: this.#path.text };
+    }
     if (this.#lookup !== undefined) return undefined;
     for (const field of TIME_FIELDS) {
       const value = (tree as Readonly<Record<string, unknown>>)[field];

@@ -55,7 +55,8 @@ const HASH_DIGITS = 13;
  * remains for others, however many do the same. What sends nothing for a while is forgotten, and makes room.
  */
 export class KnownSeries {
-  readonly #limits: KnownSeriesLimits;
+  /** Lower ones refuse further devices and series; known ones may still send. */
+  limits: KnownSeriesLimits;
   readonly #ledger: DeviceLedger;
   readonly #devices = new Map<string, KnownDevice>();
   /** By the hash of device, tags and metric: names would take too much memory. */
@@ -66,7 +67,7 @@ export class KnownSeries {
   #nextSeries: Iterator<readonly [number, KnownOne]> | undefined;
 
   constructor(limits: KnownSeriesLimits, ledger: DeviceLedger) {
-    this.#limits = limits;
+    this.limits = limits;
     this.#ledger = ledger;
   }
 
@@ -119,7 +120,7 @@ export class KnownSeries {
   }
 
   #deviceLimit(sender: Sender, key: string): string | undefined {
-    const { devices_max, devices_per_user_max } = this.#limits;
+    const { devices_max, devices_per_user_max } = this.limits;
     const has = `${senderText(sender)} has ${sender.devices} devices`;
     if (sender.devices >= devices_per_user_max) return `${has}, as many as ingest.limits.devices_per_user_max allows`;
     if (sender.devices >= devices_max - this.#devices.size) {
@@ -132,7 +133,7 @@ export class KnownSeries {
   }
 
   #seriesLimit({ device, series, sender }: KnownDevice): string | undefined {
-    const { series_max, series_per_device_max } = this.#limits;
+    const { series_max, series_per_device_max } = this.limits;
     if (series >= series_per_device_max) {
       const name = shownName(device.device);
       return `device ${name} has ${series} metrics, as many as ingest.limits.series_per_device_max allows`;
@@ -144,7 +145,7 @@ export class KnownSeries {
 
   /** Goes around, a few entries at a time. */
   #sweep(steps: number, atUs: number): void {
-    const oldestUs = atUs - this.#limits.forget_after;
+    const oldestUs = atUs - this.limits.forget_after;
     for (let i = 0; i < steps; i++) {
       this.#nextSeries ??= this.#series.entries();
       const { done, value } = this.#nextSeries.next();

@@ -2,13 +2,13 @@ import { partitionOf } from "../../domain/partition.ts";
 import { type Device, deviceKey, type Tags } from "../../domain/reading.ts";
 import type { IngestConfig } from "../common/config.ts";
 import type { DeviceCounts, DeviceLedger } from "../common/device-ledger.ts";
-import { decoderOf, type SharedState } from "../mapping/decoder.ts";
-import type { Decode } from "../mapping/rules.ts";
+import type { SharedState } from "../mapping/decoder.ts";
 import type { SourceConfig } from "../mapping/source-fields.ts";
-import { compileSource, type SourcePlan } from "../mapping/source-plan.ts";
+import type { SourcePlan } from "../mapping/source-plan.ts";
 import { deviceOfTopic } from "../mapping/tree-mapping.ts";
 import { copiedText, hasControlCharacter, nameFault, shownName } from "../names/names.ts";
 import { type Captured, matchTopic } from "../names/topic-pattern.ts";
+import { compileSources, type Source } from "./compiled-source.ts";
 import { type KnownDevice, KnownSeries, type Refused } from "./known-series.ts";
 import { whyUnknown } from "./nearest-source.ts";
 import { SeriesCache } from "./series-cache.ts";
@@ -39,10 +39,8 @@ export class Target {
 }
 
 /** How the messages of a topic are read. One object per topic. */
-export interface Route {
-  readonly plan: SourcePlan;
+export interface Route extends Pick<Source, "plan" | "decode" | "usage"> {
   readonly captured: Captured;
-  readonly decode: Decode;
   /** Undefined: the payload says which device, or whether the source takes the message. */
   readonly target: Target | undefined;
   /** The source that is next, for messages that this one does not take. */
@@ -63,23 +61,24 @@ const CACHE_BYTES_MAX = 128 * 1_048_576;
 /** Longer topics are matched each time: no real device uses them, and they would fill the cache. */
 const REMEMBERED_CHARACTERS_MAX = 1_024;
 
-interface Source {
-  readonly plan: SourcePlan;
-  readonly decode: Decode;
-}
-
 /** Who is charged for a new device, and when. */
 export interface Sent {
   readonly sender: string;
   readonly atUs: number;
 }
 
+interface RouteSettings {
+  readonly sources: readonly SourceConfig[];
+  readonly limits: IngestConfig["limits"];
+}
+
 /** Finds the source of a topic, and caches up to `topicsMax` topics. */
 export class TopicRoutes {
-  readonly #sources: readonly Source[];
   readonly #partitions: number;
-  readonly #topicsMax: number;
-  readonly #nameBytesMax: number;
+  readonly #shared: SharedState | undefined;
+  #sources: readonly Source[] = [];
+  #topicsMax = 0;
+  #nameBytesMax = 0;
   readonly #knownSeries: KnownSeries;
   readonly #known = new Map<string, Route | RouteProblem>();
   /** Devices that payloads name. */
@@ -87,30 +86,42 @@ export class TopicRoutes {
   readonly #cacheBytesMax: number;
   #cachedBytes = 0;
 
-  constructor(options: {
-    readonly sources: readonly SourceConfig[];
-    readonly partitions: number;
-    readonly limits: IngestConfig["limits"];
-    readonly ledger: DeviceLedger;
-    readonly cacheBytesMax?: number;
-    readonly shared?: SharedState;
-  }) {
-    const { limits } = options;
-    this.#knownSeries = new KnownSeries(limits, options.ledger);
+  constructor(
+    options: RouteSettings & {
+      readonly partitions: number;
+      readonly ledger: DeviceLedger;
+      readonly cacheBytesMax?: number;
+      readonly shared?: SharedState;
+    },
+  ) {
+    this.#shared = options.shared;
+    this.#knownSeries = new KnownSeries(options.limits, options.ledger);
+    this.#partitions = options.partitions;
+    this.#cacheBytesMax = options.cacheBytesMax ?? CACHE_BYTES_MAX;
+    this.use(options);
+  }
+
+  /**
+   * Reads all further messages by these sources and limits. Devices and series that are known stay known. Throws
+   * RangeError for a source that cannot be compiled, and then changes nothing.
+   */
+  use({ sources, limits }: RouteSettings): void {
     const payloadLimits = {
       readingsMax: limits.readings_per_message_max,
       nestingMax: limits.nesting_max,
       textBytesMax: limits.text_size_max,
       nameBytesMax: limits.name_size_max,
     };
-    this.#sources = options.sources.map((source) => {
-      const plan = compileSource(source, payloadLimits);
-      return { plan, decode: decoderOf(plan, payloadLimits, options.shared) };
-    });
-    this.#partitions = options.partitions;
-    this.#cacheBytesMax = options.cacheBytesMax ?? CACHE_BYTES_MAX;
+    this.#sources = compileSources(sources, { limits: payloadLimits, shared: this.#shared, before: this.#sources });
     this.#topicsMax = limits.topics_max;
     this.#nameBytesMax = limits.name_size_max;
+    this.#knownSeries.limits = limits;
+    this.#forget();
+  }
+
+  /** In the order in which messages find them. */
+  get sources(): readonly Source[] {
+    return this.#sources;
   }
 
   get cachedBytes(): number {
@@ -166,6 +177,10 @@ export class TopicRoutes {
 
   #makeRoom(): void {
     if (this.#known.size + this.#targets.size < this.#topicsMax && this.#cachedBytes <= this.#cacheBytesMax) return;
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#known.clear();
     this.#targets.clear();
     this.#cachedBytes = 0;
@@ -183,18 +198,18 @@ export class TopicRoutes {
       if (captured === undefined) continue;
       const fault = this.#captureFault(source.plan, captured);
       if (fault !== undefined) return { ...fault, source: sourceText(source.plan) };
-      const { plan, decode } = source;
-      const route: Route = { plan, decode, captured, target: undefined, next: undefined };
+      const { plan, decode, usage } = source;
+      const route: Route = { plan, decode, usage, captured, target: undefined, next: undefined };
       if (plan.config.ignore && plan.when === undefined) return route;
       if (plan.when !== undefined) {
         const next = this.#resolveFrom(i + 1, message);
         if ("problem" in next) return next.problem === "unknown-topic" ? route : next;
-        return { plan, decode, captured, target: undefined, next };
+        return { ...route, next };
       }
       if (plan.isDynamic) return route;
       const target = this.#topicTarget(plan, captured, message);
       if ("problem" in target) return { ...target, source: sourceText(plan) };
-      return { plan, decode, captured, target, next: undefined };
+      return { ...route, target };
     }
     const patterns = this.#sources.flatMap(({ plan }) => plan.patterns);
     return { problem: "unknown-topic", detail: whyUnknown(patterns, message.levels) };

@@ -115,6 +115,7 @@ test("every operation of a whole gateway answers as docs/openapi.yaml has it", a
   await ask("GET", "/api/v1/rule-files", any);
   await ask("GET", "/api/v1/incidents", any);
   await ask("GET", "/api/v1/listeners", any);
+  await ask("GET", "/api/v1/sources", z.object({ sources: z.array(z.object({ messages: z.number() })).min(1) }));
   await ask("GET", "/healthz", any);
   await ask("GET", "/readyz", any);
   await ask("GET", "/metrics", z.string().min(1_000));

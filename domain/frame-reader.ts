@@ -24,6 +24,18 @@ export interface ReadingsEntry {
   readonly texts: readonly string[];
   /** Indexes of readings whose clock ran ahead. */
   readonly clockAhead: readonly number[];
+  /** In the groups log: pairs of an index and by how many us that reading was observed after it was stored. */
+  readonly observedAhead?: readonly number[];
+}
+
+/** The times at which readings were stored, of those that were observed later than that, by index. */
+export function storedBefore({ atUs, observedAhead = [] }: ReadingsEntry): ReadonlyMap<number, number> {
+  const stored = new Map<number, number>();
+  for (let i = 0; i + 1 < observedAhead.length; i += 2) {
+    const row = observedAhead[i] as number;
+    stored.set(row, (atUs[row] as number) - (observedAhead[i + 1] as number));
+  }
+  return stored;
 }
 
 export class BadFrameError extends Error {
@@ -80,6 +92,7 @@ export class FrameReader {
     let dictionarySize = 0;
     const texts: string[] = [];
     let clockAhead: number[] = [];
+    let observedAhead: number[] | undefined;
     while (pbf.pos < end) {
       const tag = pbf.readVarint();
       switch (tag) {
@@ -107,6 +120,9 @@ export class FrameReader {
         case 66:
           clockAhead = readPositions(pbf);
           break;
+        case 74:
+          observedAhead = readPositions(pbf);
+          break;
         default:
           pbf.skip(tag);
       }
@@ -123,6 +139,7 @@ export class FrameReader {
       values: this.#values,
       texts,
       clockAhead,
+      ...(observedAhead && { observedAhead }),
     };
   }
 

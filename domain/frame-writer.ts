@@ -31,6 +31,7 @@ interface Extent {
   numbers: number;
   booleans: number;
   clockAhead: number;
+  observedAhead: number;
   texts: number;
   dictionaryBytes: number;
   lastAtUs: number;
@@ -44,6 +45,7 @@ const NOTHING: Readonly<Extent> = {
   numbers: 0,
   booleans: 0,
   clockAhead: 0,
+  observedAhead: 0,
   texts: 0,
   dictionaryBytes: 0,
   lastAtUs: 0,
@@ -64,6 +66,7 @@ export class FrameWriter {
   readonly #numbers = new DoubleColumn();
   readonly #booleans = new VarintColumn();
   readonly #clockAhead = new VarintColumn();
+  readonly #observedAhead = new VarintColumn();
   readonly #texts = new TextColumn(7);
   #dictionaryBytes = 0;
   #lastAtUs = 0;
@@ -85,7 +88,8 @@ export class FrameWriter {
       this.#atDeltas.length +
       this.#numbers.length +
       this.#booleans.length +
-      this.#clockAhead.length
+      this.#clockAhead.length +
+      this.#observedAhead.length
     );
   }
 
@@ -98,6 +102,7 @@ export class FrameWriter {
     mark.numbers = this.#numbers.length;
     mark.booleans = this.#booleans.length;
     mark.clockAhead = this.#clockAhead.length;
+    mark.observedAhead = this.#observedAhead.length;
     mark.texts = this.#texts.length;
     mark.dictionaryBytes = this.#dictionaryBytes;
     mark.lastAtUs = this.#lastAtUs;
@@ -139,6 +144,12 @@ export class FrameWriter {
     this.#count++;
   }
 
+  /** The reading added last was observed this much after the readings log stored it. */
+  noteAhead(aheadUs: number): void {
+    this.#observedAhead.push(this.#count - 1);
+    this.#observedAhead.push(aheadUs);
+  }
+
   /** The bytes of a LogEntry with these readings; the writer is empty afterwards. */
   finish(receivedAtUs: number): Uint8Array {
     const bytes = new ReadingsBytes(this.bytes + 64);
@@ -150,6 +161,7 @@ export class FrameWriter {
     bytes.columnField(6, this.#booleans);
     bytes.encodedField(this.#texts.view());
     bytes.columnField(8, this.#clockAhead);
+    bytes.columnField(9, this.#observedAhead);
     const entry = bytes.entry();
     this.#frame = {};
     this.#dictionary = [];
@@ -168,6 +180,7 @@ export class FrameWriter {
     this.#numbers.cutTo(extent.numbers);
     this.#booleans.cutTo(extent.booleans);
     this.#clockAhead.cutTo(extent.clockAhead);
+    this.#observedAhead.cutTo(extent.observedAhead);
     this.#texts.cutTo(extent.texts);
     this.#dictionaryBytes = extent.dictionaryBytes;
     this.#lastAtUs = extent.lastAtUs;

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import protobuf from "protobufjs";
 import { expect, test } from "vitest";
-import { BadFrameError, FrameReader, SeriesTable } from "./frame-reader.ts";
+import { BadFrameError, FrameReader, SeriesTable, storedBefore } from "./frame-reader.ts";
 import { encodeGone, encodeRuleSet, encodeTick, FrameSeries, FrameWriter } from "./frame-writer.ts";
 import { kindOf, type ReadingValue, type Series } from "./reading.ts";
 
@@ -17,6 +17,7 @@ interface Sample {
   readonly atUs: number;
   readonly value: ReadingValue;
   readonly clockAhead: boolean;
+  readonly aheadUs: number;
 }
 
 const text = fc.string({ unit: "grapheme", maxLength: 12 });
@@ -27,11 +28,13 @@ const sample: fc.Arbitrary<Sample> = fc.record({
   atUs: fc.integer({ min: -(2 ** 51), max: 2 ** 51 }),
   value: fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), text),
   clockAhead: fc.boolean(),
+  aheadUs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 2 ** 50 })),
 });
 
 function write(samples: readonly Sample[], receivedAtUs: number, writer = new FrameWriter()): Uint8Array {
-  for (const { device, metric, tags, atUs, value, clockAhead } of samples) {
+  for (const { device, metric, tags, atUs, value, clockAhead, aheadUs } of samples) {
     writer.add({ device, metric, tags, kind: kindOf(value) }, atUs, value, clockAhead);
+    if (aheadUs > 0) writer.noteAhead(aheadUs);
   }
   expect(writer.count).toBe(samples.length);
   const bound = writer.bytes;
@@ -43,13 +46,16 @@ function write(samples: readonly Sample[], receivedAtUs: number, writer = new Fr
 function read(bytes: Uint8Array, reader = new FrameReader(new SeriesTable())): Sample[] {
   const entry = reader.read(bytes);
   if (entry.kind !== "readings") throw new Error(entry.kind);
+  const stored = storedBefore(entry);
   return Array.from({ length: entry.count }, (_, i) => {
     const series = reader.table.series(entry.seriesId[i] as number);
     const number = entry.values[i] as number;
     const value =
       series.kind === "number" ? number : series.kind === "boolean" ? number === 1 : (entry.texts[number] as string);
     const { device, metric, tags } = series;
-    return { device, metric, tags, atUs: entry.atUs[i] as number, value, clockAhead: entry.clockAhead.includes(i) };
+    const atUs = entry.atUs[i] as number;
+    const clockAhead = entry.clockAhead.includes(i);
+    return { device, metric, tags, atUs, value, clockAhead, aheadUs: atUs - (stored.get(i) ?? atUs) };
   });
 }
 
@@ -73,6 +79,8 @@ test("a Protobuf library reads the same from the schema", () => {
       });
       const { readings } = decoded;
       expect(readings.receivedAtUs).toBe(1_763_769_600_000_123);
+      const ahead: number[] = readings.observedAhead;
+      const pairs = new Map(ahead.flatMap((row, i) => (i % 2 === 0 ? [[row, ahead[i + 1] ?? 0] as const] : [])));
       let atUs = 0;
       const cursors = { 1: 0, 2: 0, 3: 0 };
       const columns = { 1: readings.numbers, 2: readings.booleans, 3: readings.strings };
@@ -87,6 +95,7 @@ test("a Protobuf library reads the same from the schema", () => {
           atUs,
           value: columns[kind][cursors[kind]++],
           clockAhead: readings.clockAhead.includes(i),
+          aheadUs: pairs.get(i) ?? 0,
         };
       });
       expect(seen).toEqual(samples);
@@ -210,7 +219,15 @@ test("ticks and rule sets", () => {
 
 test("damaged bytes are refused, never misread as more readings", () => {
   const whole = write(
-    [1, 2, 3].map((value) => ({ device: "d", metric: "m", tags: {}, atUs: value, value, clockAhead: false })),
+    [1, 2, 3].map((value) => ({
+      device: "d",
+      metric: "m",
+      tags: {},
+      atUs: value,
+      value,
+      clockAhead: false,
+      aheadUs: 0,
+    })),
     5,
   );
   const reader = new FrameReader(new SeriesTable());

@@ -1,5 +1,5 @@
 import { KeyHasher } from "../domain/alert-ids.ts";
-import type { LogEntry, ReadingsEntry, SeriesTable } from "../domain/frame-reader.ts";
+import { type LogEntry, type ReadingsEntry, type SeriesTable, storedBefore } from "../domain/frame-reader.ts";
 import { deviceKey, type Series, type Tags } from "../domain/reading.ts";
 import type { Blend } from "../rule-language/spec/blend.ts";
 import { checkedRuleSet } from "../rule-language/spec/read-rule-set.ts";
@@ -256,6 +256,7 @@ export class Step {
     const heard = this.#heard;
     const nowUs = this.#nowUs;
     const { leastUs } = this.#rules.forgetTimes;
+    const stored = entry.observedAhead && storedBefore(entry);
     for (let i = 0; i < count; i++) {
       const id = seriesId[i] as number;
       // After a long silence, keys of the series can be forgotten.
@@ -278,8 +279,11 @@ export class Step {
       const value = values[i] as number;
       const text = routes.isText(id) ? texts[value] : undefined;
       let fate: number = LATE_DROPPED;
+      // A group over several devices does not follow a clock that is ahead.
+      const groupAt = Math.min(at, nowUs, stored?.get(i) ?? nowUs);
       for (let route = first; route < end; route++) {
-        fate = Math.max(fate, this.#deliver(routes.input(route), routes.key(route), at, value, text));
+        const input = routes.input(route);
+        fate = Math.max(fate, this.#deliver(input, routes.key(route), input.isOverDevices ? groupAt : at, value, text));
       }
       this.#ledgers.count(routes.ledger(id), fate, nowUs);
     }

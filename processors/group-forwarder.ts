@@ -67,7 +67,7 @@ export class GroupForwarder {
     this.#open = true;
   }
 
-  push(input: number, entry: ReadingsEntry): void {
+  push(input: number, entry: ReadingsEntry, storedAtUs: number): void {
     if (this.#rules.length === 0) return;
     const { count, seriesId, atUs } = entry;
     const ahead = new Set(entry.clockAhead);
@@ -78,6 +78,7 @@ export class GroupForwarder {
         if (input <= lane.reached) continue;
         lane.begin(input, entry.receivedAtUs);
         lane.add(series, atUs[i] as number, readingValue(entry, i, series.series), ahead.has(i));
+        if ((atUs[i] as number) > storedAtUs) lane.noteAhead((atUs[i] as number) - storedAtUs);
       }
     }
     for (const lane of this.#lanes) lane.end(input);
@@ -164,6 +165,11 @@ class Lane {
   add(series: FrameSeries, atUs: number, value: ReadingValue, clockAhead: boolean): void {
     this.#writer.addTo(series, atUs, value, clockAhead);
     this.#fresh++;
+  }
+
+  /** The reading added last was observed after it was stored, which the share's log would not show. */
+  noteAhead(aheadUs: number): void {
+    this.#writer.noteAhead(aheadUs);
   }
 
   /** Sends only whole inputs: the frame says which input it reaches. */

@@ -293,7 +293,7 @@ export class PartitionRunner {
   #process(entry: LogEntry, { sequence, storedAtUs }: LogMessage): void {
     const { task } = this.#options;
     const output = this.#step.apply(entry, { task, sequence, storedAtUs });
-    if (entry.kind === "readings") this.#forwarder?.push(sequence, entry);
+    if (entry.kind === "readings") this.#forwarder?.push(sequence, entry, storedAtUs);
     else if (entry.kind === "rule_set") this.#setSpecs(entry.rulesJson);
     this.#windows?.push(sequence, output.results);
     this.#alerts.push(output.alerts);

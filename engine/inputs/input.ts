@@ -43,6 +43,8 @@ export class Input implements Source, TimedKeys, MortalKeys {
   #windows: Windows | undefined;
   absences: Absences | undefined;
   sessions: SessionWindows | undefined;
+  /** Whether a key can have readings of several devices. */
+  readonly isOverDevices: boolean;
   /** Its windows failed, or would be too many: it reads nothing until its rules are edited. */
   isStopped: boolean;
   readonly #keysMax: number;
@@ -74,6 +76,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
     this.#context = context;
     this.#timers = clocks.timers;
     this.#lives = clocks.lives;
+    this.isOverDevices = typeof spec.grouping !== "string" && !spec.grouping.includes("device");
     this.#mayBlend = spec.windows.kind !== "absent" && mayBlend(spec.grouping);
     this.isStopped = spec.windowsPerKey > WINDOWS_PER_KEY_MAX;
     this.#keysMax = Math.max(1, Math.min(KEYS_MAX, Math.floor(context.windowsMax / spec.windowsPerKey)));

@@ -7,9 +7,14 @@ import { versionOf } from "../../rule-language/files/load-rules.ts";
 import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 import { Step, type StepOptions, type StepOutput } from "../step.ts";
 
+interface TestReading extends Reading {
+  /** In the groups log: by how much it was observed after the readings log stored it. */
+  readonly aheadUs?: number;
+}
+
 /** A log entry of a test. */
 export type TestEntry =
-  | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly Reading[] }
+  | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly TestReading[] }
   | { readonly kind: "tick"; readonly storedAtUs: number }
   | { readonly kind: "rules"; readonly storedAtUs: number; readonly specs: readonly RuleSpec[] };
 
@@ -28,8 +33,9 @@ export function encodeEntry(entry: TestEntry): Uint8Array {
     return encodeRuleSet({ version: versionOf(entry.specs), rulesJson: JSON.stringify(entry.specs) });
   }
   const writer = new FrameWriter();
-  for (const { device, metric, tags, atUs, value } of entry.readings) {
+  for (const { device, metric, tags, atUs, value, aheadUs } of entry.readings) {
     writer.add({ device, metric, tags, kind: kindOf(value) }, atUs, value);
+    if (aheadUs !== undefined) writer.noteAhead(aheadUs);
   }
   return writer.finish(entry.storedAtUs);
 }

@@ -1,11 +1,12 @@
 import type { ExplainedReading } from "../../contracts/explanations.ts";
 import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
 import { keyName } from "../../domain/alert-ids.ts";
-import type { LogEntry, ReadingsEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import { type LogEntry, type ReadingsEntry, type SeriesTable, storedBefore } from "../../domain/frame-reader.ts";
 import { sensorKey } from "../../domain/reading.ts";
 import { compileRule } from "../../engine/rules/compile.ts";
 import type { InputSpec, Rule } from "../../engine/rules/rule.ts";
 import type { EntryPosition } from "../../engine/step.ts";
+import { isOverDevices } from "../../engine/tasks/shares.ts";
 import { CORRECTION_WAIT_US } from "../../engine/windows/windows.ts";
 import { groupLabels } from "../../rule-language/spec/grouping.ts";
 import { checkedRuleSet } from "../../rule-language/spec/read-rule-set.ts";
@@ -118,6 +119,7 @@ export class DecidingWindow {
 
   #takeReadings(entry: ReadingsEntry, at: { readonly sequence: number; readonly storedAtUs: number }): void {
     const { startUs, endUs } = this.part.window;
+    const stored = storedBefore(entry);
     for (let i = 0; i < entry.count; i++) {
       if (this.#closedBy !== undefined) {
         this.#takeCorrections(entry, at, i);
@@ -126,14 +128,15 @@ export class DecidingWindow {
       const id = entry.seriesId[i] as number;
       if (!this.#isWanted(id)) continue;
       this.#moveClock(at.storedAtUs);
-      const atUs = entry.atUs[i] as number;
+      const observedUs = entry.atUs[i] as number;
+      const atUs = this.#timeOf(observedUs, stored.get(i) ?? at.storedAtUs);
       if (atUs < startUs || atUs >= endUs) {
         if (atUs < startUs && !(atUs < (this.#prior?.atUs ?? Number.NEGATIVE_INFINITY)))
-          this.#prior = this.#reading(entry, i, at);
+          this.#prior = this.#reading(entry, i, { ...at, atUs });
       } else {
-        const name = `${this.#sensorOf(id)} ${atUs}`;
+        const name = `${this.#sensorOf(id)} ${observedUs}`;
         if (!this.#seen.has(name) && !this.#isBehind(atUs)) {
-          this.#readings.push(this.#reading(entry, i, at));
+          this.#readings.push(this.#reading(entry, i, { ...at, atUs }));
           this.#newestInUs = Math.max(this.#newestInUs, atUs);
         }
         this.#seen.add(name);
@@ -160,15 +163,23 @@ export class DecidingWindow {
     }
     if (entry.kind !== "readings") return;
     const { startUs, endUs } = this.part.window;
+    const stored = storedBefore(entry);
     for (let i = from; i < entry.count; i++) {
       const id = entry.seriesId[i] as number;
-      const atUs = entry.atUs[i] as number;
-      const name = `${this.#sensorOf(id)} ${atUs}`;
+      const observedUs = entry.atUs[i] as number;
+      const atUs = this.#timeOf(observedUs, stored.get(i) ?? at.storedAtUs);
+      const name = `${this.#sensorOf(id)} ${observedUs}`;
       if (!this.#isWanted(id) || atUs < startUs || atUs >= endUs || this.#seen.has(name)) continue;
       this.#seen.add(name);
       if (this.#waiting.length === 0) this.#waitingSinceUs = at.storedAtUs;
-      this.#waiting.push(this.#reading(entry, i, at));
+      this.#waiting.push(this.#reading(entry, i, { ...at, atUs }));
     }
+  }
+
+  /** In a group over several devices, no reading counts as later than it was stored. */
+  #timeOf(atUs: number, storedAtUs: number): number {
+    const isCapped = this.#rule !== undefined && isOverDevices(this.#rule.spec);
+    return isCapped ? Math.min(atUs, storedAtUs) : atUs;
   }
 
   /** Count windows consume instants in order, by the key's clock, which advances even without readings. */
@@ -189,14 +200,13 @@ export class DecidingWindow {
   #reading(
     entry: ReadingsEntry,
     i: number,
-    at: { readonly sequence: number; readonly storedAtUs: number },
+    at: { readonly atUs: number; readonly sequence: number; readonly storedAtUs: number },
   ): ExplainedReading {
     const { device, metric, kind } = this.#table.series(entry.seriesId[i] as number);
     const value = entry.values[i] as number;
     return {
       device,
       metric,
-      atUs: entry.atUs[i] as number,
       value: kind === "string" ? (entry.texts[value] ?? "") : value,
       ...at,
     };

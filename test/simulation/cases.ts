@@ -62,7 +62,7 @@ export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec>
     .record({
       lateness: fc.constantFrom("0s", "1500ms", "5s"),
       late: fc.constantFrom("update", "update", "drop"),
-      group_by: fc.constantFrom("series", "series", ["device", "metric"], ["device"], ["device", "phase"]),
+      group_by: fc.constantFrom("series", "series", ["device", "metric"], ["device"], ["device", "phase"], ["site"]),
       aggregate: fc.shuffledSubarray(aggregatesOf(window, texts), { minLength: 1 }),
       when: fc.constantFrom(undefined, "> 3", "between -4 and 4", "!= 1"),
       clear: fc.constantFrom(undefined, "< 1", "outside -6 and 6"),

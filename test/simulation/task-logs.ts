@@ -1,4 +1,4 @@
-import { FrameReader, type LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import { FrameReader, type LogEntry, SeriesTable, storedBefore } from "../../domain/frame-reader.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
 import type { Reading, Tags } from "../../domain/reading.ts";
 import type { StreamName } from "../../domain/subjects.ts";
@@ -6,7 +6,7 @@ import type { TestEntry } from "../../engine/testing/step-kit.ts";
 import type { Log, LogMessage } from "../../platform/log/port.ts";
 import { type RuleSpec, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 import { labelsOf, wants } from "./oracle/labels.ts";
-import type { OracleRule } from "./oracle/model.ts";
+import type { OracleRule, StoredReading } from "./oracle/model.ts";
 import { Oracle } from "./oracle/oracle.ts";
 import { PARTITIONS } from "./vocabulary.ts";
 
@@ -71,11 +71,15 @@ function plain(entry: LogEntry, storedAtUs: number, table: SeriesTable): TestEnt
     case "rule_set":
       return { kind: "rules", storedAtUs, specs: specsOf(entry.rulesJson) };
     case "readings": {
-      const readings = Array.from({ length: entry.count }, (_, i): Reading => {
+      const stored = storedBefore(entry);
+      const readings = Array.from({ length: entry.count }, (_, i): StoredReading => {
         const { device, metric, tags, kind } = table.series(entry.seriesId[i] ?? -1);
         const value = entry.values[i] ?? Number.NaN;
         const values = { number: value, boolean: value !== 0, string: entry.texts[value] ?? "" };
-        return { device, metric, tags, atUs: entry.atUs[i] ?? Number.NaN, value: values[kind] };
+        const atUs = entry.atUs[i] ?? Number.NaN;
+        const storedUs = stored.get(i);
+        const ahead = storedUs === undefined ? {} : { aheadUs: atUs - storedUs };
+        return { device, metric, tags, atUs, value: values[kind], ...ahead };
       });
       return { kind: "readings", storedAtUs, readings };
     }
@@ -105,7 +109,8 @@ export function forwardedOf(entries: readonly LoggedEntry[], share: number): str
     if (entry.kind === "rules") rules = entry.specs.filter(isOverDevices);
     if (entry.kind !== "readings") continue;
     for (const reading of entry.readings) {
-      if (wantedIn(share, rules, reading)) forwarded.push(textOf(reading));
+      const aheadUs = Math.max(0, reading.atUs - entry.storedAtUs);
+      if (wantedIn(share, rules, reading)) forwarded.push(textOf({ ...reading, aheadUs }));
     }
   }
   return forwarded;
@@ -123,6 +128,6 @@ function wantedIn(share: number, rules: readonly OracleRule[], reading: Reading)
   return rules.some((rule) => wants(rule, { ...reading, value: 0 }) && shareOf(labelsOf(rule, reading)) === share);
 }
 
-function textOf({ device, metric, atUs, value }: Reading): string {
-  return `${device} ${metric} ${atUs} ${value}`;
+function textOf({ device, metric, atUs, value, aheadUs = 0 }: StoredReading): string {
+  return `${device} ${metric} ${atUs} ${value} ${aheadUs}`;
 }

@@ -49,9 +49,14 @@ export interface WindowFields {
   readonly count?: number | undefined;
 }
 
+export interface StoredReading extends Reading {
+  /** In the groups log: by how much it was observed after the readings log stored it. */
+  readonly aheadUs?: number;
+}
+
 /** An entry of a partition's log, as stored. */
 export type OracleEntry =
-  | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly Reading[] }
+  | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly StoredReading[] }
   | { readonly kind: "tick"; readonly storedAtUs: number }
   | { readonly kind: "rules"; readonly storedAtUs: number; readonly specs: readonly OracleRule[] };
 

@@ -2,7 +2,7 @@ import type { Reading, Tags } from "../../../domain/reading.ts";
 import { alertsFateOf, identityOf } from "./edits.ts";
 import { forgetTimesOf, NO_RULES_FORGET_US } from "./forget-times.ts";
 import { labelsOf, nameOf, seriesOf, wants } from "./labels.ts";
-import type { Change, DeviceLedger, OracleEntry, OracleResult, OracleRule } from "./model.ts";
+import type { Change, DeviceLedger, OracleEntry, OracleResult, OracleRule, StoredReading } from "./model.ts";
 import { type GrowingOutputs, RuleOracle } from "./rule-oracle.ts";
 import { SharedWindows, type Watch } from "./shared-windows.ts";
 
@@ -97,7 +97,7 @@ export class Oracle {
     return [...windows, ...alerts, ...silent].sort((a, b) => a.dueUs - b.dueUs)[0];
   }
 
-  #take(reading: Reading): void {
+  #take(reading: StoredReading): void {
     const { device, metric, tags, atUs, value } = reading;
     const series = JSON.stringify([device, metric, nameOf(tags)]);
     const seen = this.#seen.get(series) ?? { times: new Set(), names: new Set(), cameUs: 0 };

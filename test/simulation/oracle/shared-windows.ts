@@ -3,7 +3,7 @@ import { activeUsIn, afterActiveUs } from "./active.ts";
 import { CountWindows } from "./count-windows.ts";
 import { FixedWindows } from "./fixed-windows.ts";
 import { labelsOf, nameOf } from "./labels.ts";
-import type { Emit, Fate, KeyWindows, OracleRule } from "./model.ts";
+import type { Emit, Fate, KeyWindows, OracleRule, StoredReading } from "./model.ts";
 import { Sessions } from "./sessions.ts";
 import { durationUs } from "./texts.ts";
 
@@ -53,7 +53,7 @@ export class SharedWindows {
     return this.#rule.absent !== undefined;
   }
 
-  take(reading: Reading): Fate {
+  take(reading: StoredReading): Fate {
     const labels = labelsOf(this.#rule, reading);
     const name = nameOf(labels);
     const cameUs = this.#watch.nowUs;
@@ -67,7 +67,13 @@ export class SharedWindows {
       return { late: false, corrected: false, changed: false };
     }
     key.windows ??= this.#newWindows(labels);
-    return key.windows.take(reading, this.#watch.nowUs);
+    return key.windows.take({ ...reading, atUs: this.#timeOf(reading) }, this.#watch.nowUs);
+  }
+
+  #timeOf({ atUs, aheadUs }: StoredReading): number {
+    const { group_by } = this.#rule;
+    if (group_by === "series" || group_by.includes("device")) return atUs;
+    return Math.min(atUs - (aheadUs ?? 0), this.#watch.nowUs);
   }
 
   /** A duplicate changes no window, but ends a silence. */

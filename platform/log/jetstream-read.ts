@@ -6,6 +6,7 @@ import { formatInstantUs } from "../../domain/time.ts";
 import { rateLimited } from "../async/rate-limited.ts";
 import { sleep } from "../async/sleep.ts";
 import { type Connection, WARNINGS } from "./jetstream-connection.ts";
+import { plainBytes } from "./plain-bytes.ts";
 import type { LogMessage, LogReader, ReadQuery } from "./port.ts";
 import { isAtLeast } from "./streams.ts";
 import { anyMatches, subjectMatches } from "./subject-match.ts";
@@ -190,6 +191,7 @@ export class JetStreamReader implements LogReader {
       mem_storage: true,
       num_replicas: 1,
       inactive_threshold: nanos(INACTIVE_MS),
+      ...(this.#query.headersOnly ? { headers_only: true } : {}),
       ...this.#filter(),
     };
     const { from } = this.#query;
@@ -291,9 +293,4 @@ function parseReply(reply: string): [delivered: number, sequence: number, stored
   // Newer servers add a domain and an account in front, and a random word at the end.
   const at = words.length > 9 ? 7 : 5;
   return [Number(words[at + 1]), Number(words[at]), Number((words[at + 2] ?? "").slice(0, -3))];
-}
-
-/** Buffers share memory where plain arrays copy (`slice`): readers get plain arrays from every adapter. */
-function plainBytes(data: Uint8Array): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.length);
 }

@@ -4,7 +4,7 @@ import { UserError } from "../../domain/user-error.ts";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
 import { JetStreamReader } from "./jetstream-read.ts";
-import { countBySubject, getMessage, instantUs } from "./jetstream-stores.ts";
+import { countBySubject, getMessage, instantUs, withoutId } from "./jetstream-stores.ts";
 import type { Bus, Log } from "./port.ts";
 import { infoOf, isJetStreamMissing } from "./probe.ts";
 import { subjectsOf } from "./subject-match.ts";
@@ -47,17 +47,11 @@ export async function openLogForReading(options: ConnectionOptions): Promise<Log
       },
       async lastFor(stream, subject) {
         check(stream);
-        const message = await getMessage(jsm, connection, stream, { last_by_subj: subject });
-        if (message === undefined) return undefined;
-        const { id: _, ...kept } = message;
-        return kept;
+        return withoutId(await getMessage(jsm, connection, stream, { last_by_subj: subject }));
       },
       async newest(stream) {
         check(stream);
-        const message = await getMessage(jsm, connection, stream, { last_by_subj: subjectsOf(stream) });
-        if (message === undefined) return undefined;
-        const { id: _, ...kept } = message;
-        return kept;
+        return withoutId(await getMessage(jsm, connection, stream, { last_by_subj: subjectsOf(stream) }));
       },
       async bounds(stream) {
         check(stream);

@@ -2,7 +2,7 @@ import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { type ObjectStore, Objm, StorageType, setSha256Backend } from "@nats-io/obj";
 import type { Connection } from "./jetstream-connection.ts";
-import { type Append, type Appended, type Blobs, type Records, TooLargeError } from "./port.ts";
+import { type Append, type Appended, type Blobs, type LogMessage, type Records, TooLargeError } from "./port.ts";
 
 const RECORDS_BUCKET = "weir_records";
 const BLOBS_BUCKET = "weir_blobs";
@@ -114,7 +114,7 @@ export async function getMessage(
   jsm: JetStreamManager,
   connection: Connection,
   stream: string,
-  query: { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string },
+  query: { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj?: string },
 ) {
   const message = await connection.retrying(`reading from ${stream}`, () => jsm.streams.getMessage(stream, query));
   if (message === null) return undefined;
@@ -126,6 +126,13 @@ export async function getMessage(
     payload: data,
     id: header.get("Nats-Msg-Id"),
   };
+}
+
+/** As readers get it. */
+export function withoutId(message: (LogMessage & { readonly id: string }) | undefined): LogMessage | undefined {
+  if (message === undefined) return undefined;
+  const { id: _, ...kept } = message;
+  return kept;
 }
 
 /** Whole microseconds of an RFC 3339 text with up to nine decimals; 0 for NATS' "never". */

@@ -7,8 +7,9 @@ import { BatchAppender } from "./jetstream-batch.ts";
 import { createNatsBus } from "./jetstream-bus.ts";
 import { type Connection, type ConnectionOptions, openConnection } from "./jetstream-connection.ts";
 import { deletions } from "./jetstream-deletions.ts";
+import { EachReader } from "./jetstream-each.ts";
 import { JetStreamReader } from "./jetstream-read.ts";
-import { countBySubject, getMessage, instantUs, openBlobs, openRecords } from "./jetstream-stores.ts";
+import { countBySubject, getMessage, instantUs, openBlobs, openRecords, withoutId } from "./jetstream-stores.ts";
 import {
   type Append,
   type Blobs,
@@ -97,6 +98,7 @@ async function openParts(connection: Connection, options: JetStreamLogOptions): 
 function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payloadBytesMax" | "durability">): Log {
   const { connection, jsm, appender, batches, isBatched, records, blobs } = parts;
   const readers = new Set<JetStreamReader>();
+  const each = new EachReader(connection, jsm);
 
   function checkOpen(): void {
     if (connection.isClosed()) throw new LogClosedError("the log is closed");
@@ -132,19 +134,17 @@ function logOf(parts: Parts, { payloadBytesMax, durability }: Pick<Log, "payload
       reader.start();
       return reader;
     },
+    async readEach(stream, sequences) {
+      checkOpen();
+      return await each.read(stream, sequences);
+    },
     async lastFor(stream, subject) {
       checkOpen();
-      const message = await getMessage(jsm, connection, stream, { last_by_subj: subject });
-      if (message === undefined) return undefined;
-      const { id: _, ...kept } = message;
-      return kept;
+      return withoutId(await getMessage(jsm, connection, stream, { last_by_subj: subject }));
     },
     async newest(stream) {
       checkOpen();
-      const message = await getMessage(jsm, connection, stream, { last_by_subj: subjectsOf(stream) });
-      if (message === undefined) return undefined;
-      const { id: _, ...kept } = message;
-      return kept;
+      return withoutId(await getMessage(jsm, connection, stream, { last_by_subj: subjectsOf(stream) }));
     },
     async bounds(stream) {
       checkOpen();

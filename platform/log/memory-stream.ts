@@ -75,6 +75,10 @@ export class MemoryStream {
     }
   }
 
+  each(sequences: readonly number[]): LogMessage[] {
+    return sequences.flatMap((sequence) => this.#at(sequence) ?? []);
+  }
+
   newestOf(subject: string): LogMessage | undefined {
     return this.#at(this.#newestSequence(subject));
   }

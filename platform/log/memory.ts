@@ -67,6 +67,9 @@ export function createMemoryLog(options: MemoryLogOptions): Log {
       readers.add(reader);
       return reader;
     },
+    async readEach(stream, sequences) {
+      return open(stream).each(sequences);
+    },
     async lastFor(stream, subject) {
       return open(stream).newestOf(subject);
     },

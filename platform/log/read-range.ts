@@ -18,6 +18,8 @@ export interface RangeQuery {
    * quiet log; reading ends when it is deleted meanwhile. Default: the newest message at the start.
    */
   readonly lastSequence?: number;
+  /** As in `ReadQuery`. */
+  readonly headersOnly?: boolean;
   /** Ends the reading early; the caller checks `signal.aborted`. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -28,12 +30,12 @@ export interface RangeQuery {
  */
 export async function* readRange(
   log: ReadableLog,
-  { stream, subjects, from = { kind: "first" }, lastSequence, signal }: RangeQuery,
+  { stream, subjects, from = { kind: "first" }, lastSequence, headersOnly = false, signal }: RangeQuery,
 ): AsyncGenerator<readonly LogMessage[]> {
   let end = lastSequence ?? (await endOf(log, stream, subjects));
   if (end === 0 || signal?.aborted) return;
   if (from.kind === "sequence" && from.sequence > end) return;
-  const reader = log.read({ stream, from, ...(subjects ? { subjects } : {}) });
+  const reader = log.read({ stream, from, headersOnly, ...(subjects ? { subjects } : {}) });
   const close = () => void reader.close();
   signal?.addEventListener("abort", close);
   let given = 0;

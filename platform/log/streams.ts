@@ -58,6 +58,8 @@ const MQTT_STATE_BYTES = 64 * 1_048_576;
 const MQTT_ROOM = 2;
 /** Streams that are appended many messages at a time. */
 const BATCHED: ReadonlySet<StreamName> = new Set(["WINDOWS", "ALERTS", ...MQTT_STREAMS]);
+/** Read at random, one message here and one there: compressed, each costs the decompression of a block of 8 MB. */
+const UNCOMPRESSED: ReadonlySet<StreamName> = new Set(MQTT_STREAMS);
 /** Only the newest message of a subject counts. */
 const NEWEST_ONLY: ReadonlySet<StreamName> = new Set(["MQTT_SESSIONS", "MQTT_PROGRESS", "MQTT_RETAINED"]);
 export const STREAM_NOT_FOUND = 10059;
@@ -95,10 +97,14 @@ function wantedConfig(name: StreamName, options: StreamSettings): WantedConfig {
     duplicate_window: nanos(maxAgeMs > 0 ? Math.min(duplicateWindowMs, maxAgeMs) : duplicateWindowMs),
     ...(NEWEST_ONLY.has(name) ? { max_msgs_per_subject: 1 } : {}),
     allow_direct: true,
-    ...(isAtLeast(options.serverVersion, 2, 10) ? { compression: StoreCompression.S2 } : {}),
+    ...(isAtLeast(options.serverVersion, 2, 10) ? { compression: compressionOf(name) } : {}),
     // Older servers sync each message of a batch: there, batches only cost (ADR 17).
     ...(BATCHED.has(name) && isAtLeast(options.serverVersion, 2, 15) ? { allow_atomic: true } : {}),
   };
+}
+
+function compressionOf(name: StreamName): StoreCompression {
+  return UNCOMPRESSED.has(name) ? StoreCompression.None : StoreCompression.S2;
 }
 
 function retentionOf(name: StreamName, retentions: Retentions): Retention {

@@ -5,6 +5,7 @@ import { runWithCrashes, steps } from "../testing/crash-model.ts";
 import { logHarness } from "../testing/log-harness.ts";
 import { memoryHarness } from "../testing/memory-harness.ts";
 import { startNats } from "../testing/nats-kit.ts";
+import { silenced } from "../testing/silenced-log.ts";
 import type { StoreHarness } from "../testing/store-kit.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 60_000 });
@@ -37,6 +38,12 @@ test("over a log in memory, any crashes keep what was promised", () =>
   check(150, () => {
     const log = createMemoryLog({ nowUs: () => 1 });
     return logHarness(async () => log, failures);
+  }));
+
+test("before the places of older messages are known, any crashes keep what was promised", () =>
+  check(100, () => {
+    const log = createMemoryLog({ nowUs: () => 1 });
+    return logHarness(async () => silenced(log, ({ headersOnly }) => headersOnly === true), failures);
   }));
 
 test("over NATS, any crashes keep what was promised", () => check(12, () => logHarness(nats.openLog, failures)));

@@ -15,6 +15,8 @@ export interface Entry {
   /** The newest frame of its queue that is known, and that this edge has stored. */
   lastSequence: number;
   ownSequence: number;
+  /** Frames up to it are finished, as far as is known while another edge or none owns the queue. */
+  doneSequence: number;
   /** Messages and bytes that its queue has received since its creation, with those of `lastSequence`. */
   readonly arrived: Amount;
   /** Of frames that this edge writes and has not read back. */
@@ -54,6 +56,7 @@ export function newEntry(clientId: string, token: string): Entry {
     recordAtUs: 0,
     lastSequence: 0,
     ownSequence: 0,
+    doneSequence: 0,
     arrived: { messages: 0, bytes: 0 },
     underWay: { messages: 0, bytes: 0 },
     finished: { messages: 0, bytes: 0 },
@@ -75,6 +78,7 @@ export function resetQueue(entry: Entry): void {
     Object.assign(amount, { messages: 0, bytes: 0 });
   entry.lastSequence = 0;
   entry.ownSequence = 0;
+  entry.doneSequence = 0;
 }
 
 /** Operations of one session, one after the other. */

@@ -1,14 +1,10 @@
-import type { Log } from "../../../platform/log/port.ts";
-
 /** Finished frames are deleted this many at a time, or after a quiet time. */
 const FRAMES = 256;
 const QUIET_MS = 30_000;
 
 export interface FramePurgeOptions {
-  readonly log: Log;
-  /** The queue. */
-  readonly subject: string;
-  readonly onFailed: (what: string, error: unknown) => void;
+  /** Deletes the queue's frames up to a sequence, soon. */
+  readonly purge: (upTo: number) => void;
 }
 
 /** Deletes the frames of a queue that are finished, once the progress that says so is stored. */
@@ -42,11 +38,7 @@ export class FramePurge {
     if (this.#savedUpTo <= this.#purgedUpTo) return;
     this.#purgedUpTo = this.#savedUpTo;
     this.#frames = 0;
-    const { log, subject, onFailed } = this.#options;
-    // What is left after a failure is deleted with the next.
-    log
-      .purge("MQTT_QUEUE", subject, this.#purgedUpTo + 1)
-      .catch((error: unknown) => onFailed(`deleting what is finished of ${subject}`, error));
+    this.#options.purge(this.#purgedUpTo);
   }
 
   stop(): void {

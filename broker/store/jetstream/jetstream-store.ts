@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mqttProgressSubject, mqttQueueSubject, subjectToken } from "../../../domain/subjects.ts";
+import { mqttProgressSubject, mqttQueueSubject } from "../../../domain/subjects.ts";
 import { ConflictError, type Log } from "../../../platform/log/port.ts";
 import { decodeProgress } from "../codec/progress-codec.ts";
 import { isExpired } from "../expiry.ts";
@@ -70,6 +70,8 @@ export class JetStreamStore implements SessionStore {
     this.#queueDeps = {
       log,
       writer: this.#writer,
+      indexOf: (subject, after, lastSequence) => this.#queues.indexOf(subject, after, lastSequence),
+      purge: (subject, upTo) => this.#queues.purge(subject, upTo),
       onDisplaced: (clientId) => this.#displaced(this.#records.entryOf(clientId)),
       onDropped: (clientId, count) => this.#events?.onQueuedDropped(clientId, count),
       onFailed,
@@ -109,6 +111,11 @@ export class JetStreamStore implements SessionStore {
 
   *sessions(): Generator<SessionRecord> {
     for (const { record } of this.#records.live()) yield record;
+  }
+
+  /** The queued messages from before the start were found in the stream: from now on, reading a queue is fast. */
+  get isIndexed(): boolean {
+    return this.#queues.isIndexed;
   }
 
   session(clientId: string): SessionRecord | undefined {
@@ -176,6 +183,7 @@ export class JetStreamStore implements SessionStore {
     await Promise.all(expired.map(({ record }) => this.#evict(record, "expired")));
     await this.#retained.expire(nowUs);
     await this.#records.forgetDeleted(nowUs);
+    await this.#queues.sweep();
   }
 
   #checkOpen(): void {
@@ -326,8 +334,6 @@ export class JetStreamStore implements SessionStore {
   }
 
   #deleteQueue({ token }: Entry, incarnation: number): void {
-    this.#options.log
-      .purge("MQTT_QUEUE", mqttQueueSubject(token, incarnation), Number.MAX_SAFE_INTEGER)
-      .catch((error: unknown) => this.#options.onFailed(`deleting the queue ${subjectToken(token)}`, error));
+    this.#queues.remove(mqttQueueSubject(token, incarnation));
   }
 }

@@ -1,5 +1,4 @@
 import { mqttProgressSubject, mqttQueueSubject } from "../../../domain/subjects.ts";
-import { readRange } from "../../../platform/log/read-range.ts";
 import { decodeCopies, decodeFrameHead, type FrameCopy } from "../codec/frame-codec.ts";
 import { encodeProgress, type StoredProgress } from "../codec/progress-codec.ts";
 import { queuedBytes, READ_BYTES_MAX } from "../memory-queue.ts";
@@ -10,6 +9,7 @@ import { type Amount, type Entry, type LiveQueue, waitingOf } from "./entry.ts";
 import { FramePurge } from "./frame-purge.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import type { LoadedProgress, QueueDeps } from "./queue-deps.ts";
+import { readFrames } from "./read-frames.ts";
 import { Unfinished } from "./unfinished.ts";
 
 /** Messages that wait in memory for a connection that reads slowly. The rest stays in the log. */
@@ -77,7 +77,7 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
     this.#readUpTo = stored.doneMessages;
     this.#isBehind = entry.lastSequence > stored.doneSequence;
     this.#saver = this.#newSaver(stored.sequence);
-    this.#purge = new FramePurge(stored.doneSequence, { ...deps, subject: this.#subject });
+    this.#purge = new FramePurge(stored.doneSequence, { purge: (upTo) => deps.purge(this.#subject, upTo) });
     this.#count();
   }
 
@@ -368,14 +368,13 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
   }
 
   async #readPart(): Promise<void> {
-    const { log } = this.#deps;
+    const { log, indexOf } = this.#deps;
     const { lastSequence } = this.#entry;
-    const next = this.#decoded.sequence + 1;
-    const mayBeLost = (await log.bounds("MQTT_QUEUE")).firstSequence > next;
-    const range = { stream: "MQTT_QUEUE", subjects: [this.#subject], lastSequence } as const;
-    for await (const batch of readRange(log, { ...range, from: { kind: "sequence", sequence: next } })) {
-      for (const { sequence, payload } of batch) {
-        if (mayBeLost) this.#skipLost(payload);
+    const after = this.#decoded.sequence;
+    const index = indexOf(this.#subject, after, lastSequence);
+    for await (const { frames, isWhole } of readFrames({ log, subject: this.#subject, after, lastSequence, index })) {
+      for (const { sequence, payload } of frames) {
+        if (!isWhole) this.#skipLost(payload);
         this.#decode(sequence, payload);
         if (this.#ahead.length >= AHEAD_MAX || this.#aheadBytes >= AHEAD_BYTES_MAX) return;
       }

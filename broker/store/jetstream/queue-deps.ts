@@ -1,11 +1,16 @@
 import type { Log } from "../../../platform/log/port.ts";
 import type { StoredProgress } from "../codec/progress-codec.ts";
 import { Progress } from "../progress.ts";
+import type { FrameIndex } from "./frame-index.ts";
 import type { NewestWriter } from "./newest-writer.ts";
 
 export interface QueueDeps {
   readonly log: Log;
   readonly writer: NewestWriter;
+  /** Where the frames of a queue between two sequences are; undefined while not all of them are known. */
+  readonly indexOf: (subject: string, after: number, lastSequence: number) => FrameIndex | undefined;
+  /** Deletes frames of a queue up to a sequence, soon. */
+  readonly purge: (subject: string, upTo: number) => void;
   /** A save found another owner's progress. */
   readonly onDisplaced: (clientId: string) => void;
   readonly onDropped: (clientId: string, count: number) => void;

@@ -4,8 +4,10 @@ import type { Log, LogMessage } from "../../../platform/log/port.ts";
 import { readNewest } from "../../../platform/log/read-range.ts";
 import { decodeFrameHead, type FrameHead } from "../codec/frame-codec.ts";
 import { decodeProgress } from "../codec/progress-codec.ts";
-import { OWN_PREFIX, type StoreLimits } from "../port.ts";
+import { OWN_PREFIX, StoreClosedError, type StoreLimits } from "../port.ts";
 import { type Amount, type Entry, waitingOf } from "./entry.ts";
+import type { FrameIndex } from "./frame-index.ts";
+import { FrameIndices } from "./frame-indices.ts";
 import { Position } from "./position.ts";
 import type { Records } from "./records.ts";
 
@@ -35,6 +37,7 @@ export function queuedMaxOf({ clientId }: Entry, { queuedPerSessionMax }: StoreL
 export class QueueFollower {
   readonly #options: QueueFollowerOptions;
   readonly #position = new Position();
+  readonly #indices: FrameIndices;
   #frames: Follower | undefined;
   #progress: Follower | undefined;
   readonly #trimming = new Set<Entry>();
@@ -43,15 +46,15 @@ export class QueueFollower {
 
   constructor(options: QueueFollowerOptions) {
     this.#options = options;
+    const { log, onFailed } = options;
+    this.#indices = new FrameIndices({ log, onFailed, doneOf: (subject) => this.#entryOf(subject)?.doneSequence });
   }
 
   async start(): Promise<void> {
     const { log, onFailed } = this.#options;
-    const orphans: string[] = [];
     const from = await readNewest(log, { stream: QUEUE }, (message) => {
-      const entry = this.#entryOf(message);
-      if (entry === undefined) orphans.push(message.subject);
-      else this.#sync(entry, message);
+      const entry = this.#entryOf(message.subject);
+      if (entry !== undefined) this.#sync(entry, message);
     });
     this.#position.reached(from - 1);
     const progressFrom = await readNewest(log, { stream: "MQTT_PROGRESS" }, (message) => this.#applyProgress(message));
@@ -71,12 +74,11 @@ export class QueueFollower {
       apply: (message) => this.#applyProgress(message),
       onFailed: (error) => onFailed("following the progress of sessions", error),
     });
-    // Left by sessions that were deleted.
-    for (const subject of orphans) await log.purge(QUEUE, subject, from);
+    this.#indices.start(from);
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#frames?.stop(), this.#progress?.stop()]);
+    await Promise.all([this.#frames?.stop(), this.#progress?.stop(), this.#indices.stop()]);
     this.#position.end();
   }
 
@@ -92,9 +94,35 @@ export class QueueFollower {
     if (newest !== undefined && newest.sequence > entry.lastSequence) this.#sync(entry, newest);
   }
 
+  get isIndexed(): boolean {
+    return this.#indices.isComplete;
+  }
+
+  /** Undefined while not all frames of the queue between the two sequences are known. */
+  indexOf(subject: string, after: number, lastSequence: number): FrameIndex | undefined {
+    return this.#position.at < lastSequence ? undefined : this.#indices.get(subject, after);
+  }
+
+  /** Deletes frames of a queue up to a sequence, soon. */
+  purge(subject: string, upTo: number): void {
+    this.#indices.purge(subject, upTo);
+  }
+
+  /** Deletes the queue of a session that is gone. */
+  remove(subject: string): void {
+    this.#indices.remove(subject);
+  }
+
+  /** Deletes frames that came for sessions when these were being deleted. Call it now and then. */
+  async sweep(): Promise<void> {
+    await this.#indices.sweep();
+  }
+
   #apply(message: LogMessage): void {
-    const { sequence } = message;
-    const entry = this.#entryOf(message);
+    const { sequence, subject } = message;
+    // Whether or not its session is known yet.
+    this.#indices.add(subject, sequence);
+    const entry = this.#entryOf(subject);
     const head = this.#headOf(message);
     if (entry !== undefined && head !== undefined) {
       if (head.writer === this.#options.writer) {
@@ -118,8 +146,10 @@ export class QueueFollower {
     const entry = this.#options.records.byToken(subject.slice(subject.indexOf(".") + 1));
     if (entry === undefined || entry.queue !== undefined) return;
     try {
-      const { incarnation, progress, doneBytes } = decodeProgress(payload);
+      const { incarnation, progress, doneSequence, doneBytes } = decodeProgress(payload);
       if (incarnation !== entry.incarnation) return;
+      entry.doneSequence = doneSequence;
+      this.#indices.purged(mqttQueueSubject(entry.token, incarnation), doneSequence);
       entry.finished.messages = progress.cursor + progress.finished.size;
       entry.finished.bytes = doneBytes;
     } catch (error) {
@@ -145,7 +175,7 @@ export class QueueFollower {
   }
 
   /** The session whose present queue has the subject. */
-  #entryOf({ subject }: LogMessage): Entry | undefined {
+  #entryOf(subject: string): Entry | undefined {
     const [, token = "", incarnation = ""] = subject.split(".");
     const entry = this.#options.records.byToken(token);
     return entry?.record !== undefined && entry.incarnation === Number(incarnation) ? entry : undefined;
@@ -169,8 +199,12 @@ export class QueueFollower {
     this.#trimming.add(entry);
     this.#options
       .trim(entry, { messages, bytes: Number.POSITIVE_INFINITY })
-      .catch((error: unknown) => this.#options.onFailed("trimming a queue", error))
+      .catch((error: unknown) => this.#failed("trimming a queue", error))
       .finally(() => this.#trimming.delete(entry));
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (!(error instanceof StoreClosedError)) this.#options.onFailed(what, error);
   }
 
   #countWaiting(): number {
@@ -184,7 +218,7 @@ export class QueueFollower {
     if (this.#isTrimmingAll || this.#countWaiting() <= this.#options.limits.queuedBytesMax) return;
     this.#isTrimmingAll = true;
     this.#trimLongest()
-      .catch((error: unknown) => this.#options.onFailed("trimming the queues", error))
+      .catch((error: unknown) => this.#failed("trimming the queues", error))
       .finally(() => {
         this.#isTrimmingAll = false;
       });

@@ -23,6 +23,7 @@ export function crashable(log: Log): { readonly log: Log; readonly crash: () => 
     ...log,
     append: guarded((message) => log.append(message)),
     appendAll: guarded((messages) => log.appendAll(messages)),
+    readEach: guarded((stream, sequences) => log.readEach(stream, sequences)),
     lastFor: guarded((stream, subject) => log.lastFor(stream, subject)),
     newest: guarded((stream) => log.newest(stream)),
     bounds: guarded((stream) => log.bounds(stream)),

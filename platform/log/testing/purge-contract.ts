@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Log } from "../port.ts";
 import { readNewest, readRange } from "../read-range.ts";
-import { bytes } from "./stores-contract.ts";
+import { bytes, text } from "./stores-contract.ts";
 
 /** The part of the log's contract that is about deleting what is done. */
 export function describePurge(log: () => Log): void {
@@ -33,6 +33,23 @@ export function describePurge(log: () => Log): void {
       await log().purge("MQTT_QUEUE", "mqtt_queue.a.1", 1);
       await log().purge("MQTT_QUEUE", "mqtt_queue.a.1", 0);
       expect(await sequences(["mqtt_queue.a.1"])).toEqual([7, 9]);
+    });
+
+    test("single messages are read by their sequences, without those that are gone", async () => {
+      await fill(6);
+      await log().remove("MQTT_QUEUE", 3);
+      const read = await log().readEach("MQTT_QUEUE", [2, 3, 5, 6, 99]);
+      expect(read.map(({ sequence, subject, payload }) => [sequence, subject, text(payload)])).toEqual([
+        [2, "mqtt_queue.b.1", "1"],
+        [5, "mqtt_queue.a.1", "4"],
+        [6, "mqtt_queue.b.1", "5"],
+      ]);
+      for (const { storedAtUs, payload } of read) {
+        expect(storedAtUs).toBeGreaterThan(0);
+        expect(Buffer.isBuffer(payload)).toBe(false);
+      }
+      const many = Array.from({ length: 1_000 }, (_, i) => (i % 6) + 1);
+      expect(await log().readEach("MQTT_QUEUE", many)).toHaveLength(many.filter((each) => each !== 3).length);
     });
 
     test("a single message is deleted, also one that does not exist", async () => {

@@ -1,15 +1,13 @@
-import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { createLogger } from "../platform/logger.ts";
 import { launchNatsServer } from "../platform/nats-server/launch.ts";
 import { spawnLoad } from "../test/load/spawn-load.ts";
 import { median, printTable } from "./figures.ts";
-import { endProcess, type Peer, peerOf } from "./peers/peer.ts";
+import type { Peer } from "./peers/peer.ts";
 import { processCpu } from "./peers/process-cpu.ts";
+import { startEdge } from "./peers/start-edge.ts";
 import { startBareAedes, startMosquitto } from "./peers/start-peers.ts";
 
 interface EdgeOptions {
@@ -21,7 +19,6 @@ const SETTINGS = [
   { name: "1 in flight x 500 clients", clients: 500, inflightPerClient: 1, target: 0.85 },
   { name: "20 in flight x 100 clients", clients: 100, inflightPerClient: 20, target: 0.8 },
 ];
-const START_MS_MAX = 30_000;
 
 /** Message rate of the durable edge (broker, ingest, NATS with fsync), compared with brokers that store nothing. */
 export async function benchEdge({ rounds, seconds }: EdgeOptions): Promise<boolean> {
@@ -99,25 +96,4 @@ function report(setting: { name: string; target: number }, runs: ReadonlyMap<str
   ]);
   process.stdout.write(`  weir / bare aedes, round by round: median ${ratio.toFixed(2)} (target ${setting.target})\n`);
   return ratio >= setting.target;
-}
-
-async function startEdge(folder: string, nats: { readonly url: string; readonly token: string }): Promise<Peer> {
-  const main = fileURLToPath(new URL("../gateway/main.js", import.meta.url));
-  const dataDir = join(folder, "edge");
-  const args = [main, "run", "edge", "--mqtt-port", "0", "--data-dir", dataDir, "--log-level", "warn"];
-  const env = { ...process.env, WEIR_NATS_URL: nats.url, WEIR_NATS_TOKEN: nats.token };
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"], env });
-  const untilMs = performance.now() + START_MS_MAX;
-  for (;;) {
-    const run: { mqttPort: number } | undefined = await readFile(join(dataDir, "run.json"), "utf8").then(
-      JSON.parse,
-      () => undefined,
-    );
-    if (run) return peerOf("weir edge", run.mqttPort, child);
-    if (child.exitCode !== null || performance.now() > untilMs) {
-      await endProcess(child);
-      throw new Error("the edge did not start");
-    }
-    await delay(50);
-  }
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { benchBackfill } from "./backfill.ts";
+import { benchBrokerStore } from "./broker-store.ts";
 import { benchChangingDevices } from "./changing-devices.ts";
 import { benchEdge } from "./edge.ts";
 import { benchEngine } from "./engine.ts";
@@ -22,6 +23,7 @@ const { values, positionals } = parseArgs({
 const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
 
 const BENCHES: Readonly<Record<string, () => Promise<boolean>>> = {
+  "broker-store": () => benchBrokerStore(),
   "changing-devices": () => benchChangingDevices({ devices: Number(values.devices) }),
   edge: () => benchEdge({ rounds: Number(values.rounds), seconds: seconds ?? 5 }),
   engine: async () => {

@@ -18,3 +18,11 @@ export async function processCpu(pid: number): Promise<ProcessCpu> {
   const systemSeconds = Number(fields[12]) / TICKS_PER_SECOND;
   return { userSeconds, systemSeconds, totalSeconds: userSeconds + systemSeconds };
 }
+
+const BYTES_PER_PAGE = 4_096;
+
+/** Resident memory of a process in MiB, from `/proc/<pid>/statm`. */
+export async function residentMib(pid: number): Promise<number> {
+  const [, pages] = (await readFile(`/proc/${pid}/statm`, "utf8")).split(" ");
+  return (Number(pages) * BYTES_PER_PAGE) / 1_048_576;
+}

@@ -1,8 +1,9 @@
-import { FrameReader, type LogEntry, SeriesTable } from "../../domain/frame-reader.ts";
+import { FrameReader, type LogEntry, SeriesTable, storedBefore } from "../../domain/frame-reader.ts";
 import { fnv1a32 } from "../../domain/partition.ts";
-import type { Reading, Tags } from "../../domain/reading.ts";
+import type { Tags } from "../../domain/reading.ts";
 import type { StreamName } from "../../domain/subjects.ts";
 import type { Log, LogMessage } from "../../platform/log/port.ts";
+import type { StoredReading } from "../simulation/oracle/model.ts";
 
 const STREAMS_READ = ["READINGS", "GROUPS", "WINDOWS", "ALERTS"] as const;
 
@@ -85,15 +86,18 @@ export class PlainEntries {
   }
 
   /** The readings of an entry whose device and tags are wanted. */
-  readings(entry: LogEntry, isWanted: (device: string, tags: Tags) => boolean = () => true): Reading[] {
+  readings(entry: LogEntry, isWanted: (device: string, tags: Tags) => boolean = () => true): StoredReading[] {
     if (entry.kind !== "readings") return [];
-    const readings: Reading[] = [];
+    const readings: StoredReading[] = [];
+    const stored = storedBefore(entry);
     for (let i = 0; i < entry.count; i++) {
       const { device, metric, tags, kind } = this.#table.series(entry.seriesId[i] ?? -1);
       if (!isWanted(device, tags)) continue;
       const value = entry.values[i] ?? Number.NaN;
       const values = { number: value, boolean: value !== 0, string: entry.texts[value] ?? "" };
-      readings.push({ device, metric, tags, atUs: entry.atUs[i] ?? Number.NaN, value: values[kind] });
+      const atUs = entry.atUs[i] ?? Number.NaN;
+      const aheadUs = atUs - (stored.get(i) ?? atUs);
+      readings.push({ device, metric, tags, atUs, value: values[kind], aheadUs });
     }
     return readings;
   }

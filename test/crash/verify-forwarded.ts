@@ -1,7 +1,6 @@
-import type { Reading } from "../../domain/reading.ts";
 import type { LogMessage } from "../../platform/log/port.ts";
 import { labelsOf, wants } from "../simulation/oracle/labels.ts";
-import type { OracleRule } from "../simulation/oracle/model.ts";
+import type { OracleRule, StoredReading } from "../simulation/oracle/model.ts";
 import { isOverDevices, type Logs, PlainEntries, shareOf } from "./logs.ts";
 
 export interface ForwardedCheck {
@@ -9,7 +8,10 @@ export interface ForwardedCheck {
   readonly forwarded: number;
 }
 
-/** Each reading that a rule over devices needs went from its partition to the rule's share once, and in order. */
+/**
+ * Each reading that a rule over devices needs went from its partition to the rule's share once, and in order, with how
+ * far it was ahead of the time at which it was stored.
+ */
 export function verifyForwarded(logs: Logs, partition: number, partitions: number): ForwardedCheck {
   const received = Array.from({ length: partitions }, (_, share) =>
     receivedBy(logs.GROUPS.filter(({ subject }) => subject === `groups.${share}.${partition}`)),
@@ -27,7 +29,7 @@ export function verifyForwarded(logs: Logs, partition: number, partitions: numbe
     for (const reading of entries.readings(entry)) {
       for (const share of sharesOf(rules, reading, partitions)) {
         const actual = received[share]?.next().value;
-        const expected = textOf(reading);
+        const expected = textOf({ ...reading, aheadUs: Math.max(0, reading.atUs - message.storedAtUs) });
         forwarded++;
         if (actual === expected) continue;
         const difference = `from partition ${partition} to share ${share}: ${actual} instead of ${expected}`;
@@ -50,11 +52,11 @@ function* receivedBy(messages: readonly LogMessage[]): Generator<string, undefin
   return undefined;
 }
 
-function sharesOf(rules: readonly OracleRule[], reading: Reading, partitions: number): Set<number> {
+function sharesOf(rules: readonly OracleRule[], reading: StoredReading, partitions: number): Set<number> {
   const wanting = rules.filter((rule) => wants(rule, reading));
   return new Set(wanting.map((rule) => shareOf(labelsOf(rule, reading), partitions)));
 }
 
-function textOf({ device, metric, tags, atUs, value }: Reading): string {
-  return `${device} ${metric} ${tags.site} ${tags.zone} ${atUs} ${value}`;
+function textOf({ device, metric, tags, atUs, value, aheadUs }: StoredReading): string {
+  return `${device} ${metric} ${tags.site} ${tags.zone} ${atUs} ${value} ${aheadUs}`;
 }

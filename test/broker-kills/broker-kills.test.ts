@@ -1,11 +1,15 @@
+import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { startMosquittoCluster } from "./cluster/mosquitto-cluster.ts";
+import { startWeirCluster } from "./cluster/weir-cluster.ts";
+import { verifyReadings } from "./readings.ts";
 import { type KillsOptions, killBrokers } from "./run.ts";
 
 const undo: (() => Promise<void>)[] = [];
 const said: string[] = [];
 const OPTIONS: KillsOptions = {
   victims: ["edge"],
+  parts: ["groups", "wills"],
   kills: 0,
   seed: 5,
   rate: 200,
@@ -39,3 +43,28 @@ describe("the run can fail: on a broker that keeps sessions in memory", () => {
     expect(differences.some((each) => each.startsWith("lost"))).toBe(true);
   });
 });
+
+/** The long run, `npm run test:broker-kills`, has shared subscriptions, wills and SIGTERM as well. */
+test("subscribers with a session, retained messages and readings survive kills of the edge and of NATS", async () => {
+  const distDir = fileURLToPath(new URL("../../dist", import.meta.url));
+  const cluster = await startWeirCluster({ edges: 1, distDir });
+  undo.push(() => cluster.stop());
+  const report = await killBrokers(cluster, {
+    ...OPTIONS,
+    kills: 8,
+    victims: ["edge", "log", "both"],
+    parts: [],
+    settleMsMax: 60_000,
+    verifyLog: async (oracle) => {
+      const log = await cluster.openLog();
+      try {
+        return await verifyReadings(log, oracle);
+      } finally {
+        await log.close();
+      }
+    },
+  });
+  expect(report.differences, said.join("\n")).toEqual([]);
+  expect(report.acknowledged).toBeGreaterThan(100);
+  expect(report.readings).toBeGreaterThanOrEqual(report.acknowledged);
+}, 240_000);

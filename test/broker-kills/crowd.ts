@@ -8,7 +8,11 @@ import { WillClient } from "./clients/will-client.ts";
 import { QOS_1, QOS_2, STATE_FILTER, WILLS } from "./common/topics.ts";
 import type { Oracle } from "./oracle/oracle.ts";
 
+/** Clients that a run may leave out. */
+export type Part = "groups" | "wills";
+
 export interface CrowdOptions {
+  readonly parts: readonly Part[];
   readonly random: Random;
   readonly oracle: Oracle;
   /** Of the broker to connect to next. */
@@ -80,7 +84,8 @@ export class Crowd {
   /** Resolves when every subscription is confirmed. */
   async start(): Promise<void> {
     for (const { name, kind, comesAndGoes } of SUBSCRIBERS) this.#addSubscriber(name, name, kind, comesAndGoes);
-    for (const { name, kind } of GROUPS) {
+    const { parts } = this.#options;
+    for (const { name, kind } of parts.includes("groups") ? GROUPS : []) {
       for (let i = 1; i <= MEMBERS; i++) {
         const shared = { ...kind, filter: `$share/${name}/${kind.filter}` };
         this.#addSubscriber(`${name}-${i}`, name, shared, i > 1);
@@ -94,7 +99,7 @@ export class Crowd {
       this.#publishers.push(publisher);
       publisher.start();
     }
-    for (let i = 1; i <= WILL_CLIENTS; i++) {
+    for (let i = 1; parts.includes("wills") && i <= WILL_CLIENTS; i++) {
       const client = new WillClient({ ...this.#client(`will-${i}`), lastDisturbanceMs });
       this.#willClients.push(client);
       this.#loops.push(client.run());

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startMosquittoCluster } from "./cluster/mosquitto-cluster.ts";
 import { startWeirCluster } from "./cluster/weir-cluster.ts";
+import type { Part } from "./crowd.ts";
 import { verifyReadings } from "./readings.ts";
 import { type KillsReport, killBrokers, type Victims } from "./run.ts";
 
@@ -15,9 +16,11 @@ Usage: test:broker-kills [options]
   --edges <n>       default 1
   --stops <n>       percent of the edges' ends that are SIGTERM instead of SIGKILL; default 20
   --victims <list>  of edge, log and both (at once); default edge,log,both
+  --parts <list>    of groups and wills, besides publishers and subscribers; default groups,wills
   --target <name>   weir (default), or mosquitto, which passes with 0 kills only
 `;
 const VICTIMS: readonly Victims[] = ["edge", "log", "both"];
+const PARTS: readonly Part[] = ["groups", "wills"];
 const SETTLE_MS_MAX = 90_000;
 
 async function main(): Promise<number> {
@@ -30,6 +33,7 @@ async function main(): Promise<number> {
       edges: { type: "string", default: "1" },
       stops: { type: "string", default: "20" },
       victims: { type: "string", default: VICTIMS.join(",") },
+      parts: { type: "string", default: PARTS.join(",") },
       target: { type: "string", default: "weir" },
       help: { type: "boolean", default: false },
     },
@@ -47,8 +51,10 @@ async function main(): Promise<number> {
   const ending = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => ending.abort(new Error(`ended by ${name}`)));
   const stopShare = stops / 100;
+  const parts = PARTS.filter((each) => values.parts.split(",").includes(each));
   const options = {
     victims,
+    parts,
     kills,
     seed,
     rate,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../simulation/random.ts";
 import type { Cluster, Victim } from "./cluster/cluster.ts";
-import { Crowd } from "./crowd.ts";
+import { Crowd, type Part } from "./crowd.ts";
 import { Oracle } from "./oracle/oracle.ts";
 import { Recoveries } from "./recoveries.ts";
 
@@ -18,6 +18,8 @@ export interface KillsOptions {
   readonly rate: number;
   readonly publishers: number;
   readonly victims: readonly Victims[];
+  /** Clients besides publishers and subscribers. */
+  readonly parts: readonly Part[];
   /** Of the disturbances of an edge alone: this share asks it to end instead of killing it. */
   readonly stopShare: number;
   readonly say: (text: string) => void;
@@ -69,6 +71,7 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
     lastDisturbanceMs: () => lastDisturbanceMs,
     rate,
     publishers,
+    parts: options.parts,
   });
   const disturbances = new Map<string, number>();
   const recoveries = new Recoveries(() => oracle.deliveries.acknowledged);

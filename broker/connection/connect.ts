@@ -59,8 +59,11 @@ export function connackProperties(
   };
 }
 
-/** A will, whose expiry counts from when it is published: its times are relative. */
-export function storedWill({ topic, payload, qos, retain, properties }: WillFields, publisher: string): StoredWill {
+/** A will, received with its CONNECT. Its expiry counts from when it is published. */
+export function storedWill(
+  { topic, payload, qos, retain, properties }: WillFields,
+  { publisher, receivedAtUs }: { readonly publisher: string; readonly receivedAtUs: number },
+): StoredWill {
   const { messageExpiryInterval, willDelayInterval = 0 } = properties;
   const own = messageProperties(properties);
   return {
@@ -71,9 +74,11 @@ export function storedWill({ topic, payload, qos, retain, properties }: WillFiel
       qos: qos === 2 ? 2 : qos === 1 ? 1 : 0,
       retain,
       publisher,
-      receivedAtUs: 0,
+      receivedAtUs,
       ...(own === undefined ? {} : { properties: own }),
-      ...(messageExpiryInterval === undefined ? {} : { expiresAtUs: messageExpiryInterval * US_PER_SECOND }),
+      ...(messageExpiryInterval === undefined
+        ? {}
+        : { expiresAtUs: receivedAtUs + messageExpiryInterval * US_PER_SECOND }),
     },
   };
 }

@@ -50,6 +50,7 @@ export class Connection implements PacketHandler, SessionClient {
   #leaving: Leaving = { withWill: true, expirySeconds: 0 };
   /** The client sends nothing more, but waits for its acknowledgements. */
   #isEnding = false;
+  readonly #onEmptied: (() => void)[] = [];
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -121,7 +122,13 @@ export class Connection implements PacketHandler, SessionClient {
   }
 
   emptied(): void {
+    if (this.link.isEmpty) for (const act of this.#onEmptied.splice(0)) act();
     this.#closeIfEnded();
+  }
+
+  /** Resolves once subscribers have what the client has published: its next subscription is not for these. */
+  async #published(): Promise<void> {
+    if (!this.link.isEmpty) await new Promise<void>((resolve) => this.#onEmptied.push(resolve));
   }
 
   /** The socket is closed. */
@@ -187,7 +194,8 @@ export class Connection implements PacketHandler, SessionClient {
     link.user = outcome.granted.user;
     link.permission = outcome.granted.permission;
     if (will !== undefined && isDropped(will)) events.willDropped("system-topic", clientId, will.topic);
-    await this.#open(packet, needsId, will === undefined || isDropped(will) ? undefined : storedWill(will, clientId));
+    const of = { publisher: clientId, receivedAtUs: this.#options.nowUs() };
+    await this.#open(packet, needsId, will === undefined || isDropped(will) ? undefined : storedWill(will, of));
   }
 
   async #open(packet: ConnectPacket, hasNewId: boolean, will: StoredWill | undefined): Promise<void> {
@@ -258,8 +266,9 @@ export class Connection implements PacketHandler, SessionClient {
   async #subscribe({ packetId, filters, identifier }: SubscribePacket): Promise<void> {
     const { link } = this;
     const { access, config, events, sessions } = this.#options;
+    await this.#published();
     const session = this.#session;
-    if (session === undefined) return;
+    if (session === undefined || link.closed) return;
     const malformed = filters.find(({ filter }) => isMalformedFilter(filter));
     if (malformed !== undefined) {
       events.connectionDropped("bad-topic", link.clientId, malformed.filter);
@@ -298,8 +307,9 @@ export class Connection implements PacketHandler, SessionClient {
   }
 
   async #unsubscribe({ packetId, filters }: UnsubscribePacket): Promise<void> {
+    await this.#published();
     const session = this.#session;
-    if (session === undefined) return;
+    if (session === undefined || this.link.closed) return;
     const existed = await this.#options.sessions.unsubscribe(session, filters);
     const codes = existed.map((did) => (did ? REASON.success : REASON.noSubscriptionExisted));
     this.link.write(encodeUnsuback(packetId, codes, this.link.dialect));

@@ -185,12 +185,9 @@ export class MqttEdge {
       receivedAtUs,
       ...(properties === undefined ? {} : { properties: detached(properties) }),
       ...(expirySeconds === undefined ? {} : { expiresAtUs: receivedAtUs + expirySeconds * US_PER_SECOND }),
-      ...(qos < 2 ? {} : { origin: `${receivedAtUs} ${publish.messageId} ${clientId}` }),
+      ...(qos < 2 ? {} : { origin: publish.origin ?? `${receivedAtUs} ${publish.messageId} ${clientId}` }),
     };
-    const published = this.#sessions.publish(message);
-    if (qos > 0) return published;
-    published.catch((error: unknown) => this.#options.events.brokerFailed(error));
-    return undefined;
+    return this.#sessions.publish(message);
   }
 
   async #publishWill(will: Message, { clientId, user }: { clientId: string; user: string }): Promise<void> {
@@ -204,8 +201,10 @@ export class MqttEdge {
     }
     const expirySeconds = expiresAtUs === undefined ? undefined : (expiresAtUs - receivedAtUs) / US_PER_SECOND;
     const fields = { topic, payload, qos, retain, messageId: 0, properties, expirySeconds };
+    // After a crash it may be published again: it must have the same origin then.
+    const of = { clientId, sender: user === "" ? clientId : user, origin: `will ${receivedAtUs} ${clientId}` };
     await new Promise<void>((resolve) => {
-      const isTaken = this.#inbound.acceptWill(fields, { clientId, sender: user === "" ? clientId : user }, (error) => {
+      const isTaken = this.#inbound.acceptWill(fields, of, (error) => {
         if (error !== undefined) dropped("gate-closed");
         resolve();
       });

@@ -1,6 +1,6 @@
 import type { BrokerEvents } from "../common/events.ts";
 import { Hub } from "../hub/hub.ts";
-import type { Message, SessionStore, Subscription } from "../store/port.ts";
+import type { Message, SessionRecord, SessionStore, Subscription } from "../store/port.ts";
 import { Routes } from "./routes.ts";
 import type { Session } from "./session.ts";
 import { Shares } from "./shares.ts";
@@ -58,7 +58,7 @@ export class Router {
       events,
       queuedMax: limits.queued_per_session_max,
       queuedBytesMax: limits.queued_size_max,
-      give: (session, message, copy) => this.enqueueFor(session, message, copy),
+      give: (to, message, copy) => this.enqueueFor(to, message, copy),
     });
   }
 
@@ -98,9 +98,10 @@ export class Router {
     await this.#shares.left(session);
   }
 
-  async enqueueFor(session: Session, message: Message, copy: QueueCopy): Promise<void> {
-    if (session.transient !== undefined) this.#push(session, message, copy);
-    else await this.#options.store.enqueue(message, [{ clientId: session.clientId, ...copy }]);
+  /** A record stands for a session in the store whose client may be away. */
+  async enqueueFor(to: Session | SessionRecord, message: Message, copy: QueueCopy): Promise<void> {
+    if ("transient" in to && to.transient !== undefined) this.#push(to, message, copy);
+    else await this.#options.store.enqueue(message, [{ clientId: to.clientId, ...copy }]);
   }
 
   /** For stored sessions, whether connected or not. */

@@ -249,8 +249,9 @@ export class Sessions {
 
   /** A client is back before its will was sent: the will is due only if its session has ended. */
   async #endWait(record: SessionRecord, isGone: boolean): Promise<void> {
+    const dueAtUs = this.#wills.dueAtUs(record.clientId) ?? willDueAtUs(record);
     this.#wills.cancel(record.clientId);
-    if (!isGone && willDueAtUs(record) > this.#options.nowUs()) return;
+    if (!isGone && dueAtUs > this.#options.nowUs()) return;
     if (record.awayAtUs !== undefined && record.will !== undefined) await this.#publishWill(record.will, record);
   }
 

@@ -1,4 +1,4 @@
-import type { Copy, Message, QueuedMessage, SessionQueue } from "../store/port.ts";
+import type { Copy, Message, QueuedMessage, SessionQueue, SessionRecord, Subscription } from "../store/port.ts";
 import { lower } from "./routes.ts";
 import type { DeliverOptions, Session } from "./session.ts";
 
@@ -6,11 +6,24 @@ import type { DeliverOptions, Session } from "./session.ts";
 const TAKEN_MAX = 64;
 const READ_MAX = 64;
 
-/** A message that a member has. */
-interface Taken {
-  readonly group: ShareGroup;
+/** A message of a group's queue. */
+interface Waiting {
   readonly source: SessionQueue;
   readonly queued: QueuedMessage;
+}
+
+/** A message, and the member that gets it. */
+interface Gift extends Waiting {
+  /** A record: it got the message before a crash, or may have got it. */
+  readonly to: Session | SessionRecord;
+  readonly message: Message;
+  readonly copy: Omit<Copy, "clientId">;
+  readonly taken?: Taken;
+}
+
+/** A message that a member has. */
+interface Taken extends Waiting {
+  readonly group: ShareGroup;
   /** In the queue of the member; undefined until it is sent. */
   ordinal: number | undefined;
   isReceived: boolean;
@@ -24,8 +37,9 @@ export interface ShareGroupOptions {
   readonly filter: string;
   readonly connected: ReadonlyMap<string, Session>;
   readonly takenBy: (session: Session) => TakenBy;
-  /** Puts a copy into a member's own queue. */
-  readonly give: (session: Session, message: Message, copy: Omit<Copy, "clientId">) => Promise<void>;
+  readonly recordOf: (clientId: string | undefined) => SessionRecord | undefined;
+  /** Puts a copy into the queue of a member, which need not be connected. */
+  readonly give: (to: Session | SessionRecord, message: Message, copy: Omit<Copy, "clientId">) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -41,7 +55,7 @@ export class ShareGroup {
   readonly members = new Map<string, boolean>();
   readonly #sources = new Map<SessionQueue, "stored" | "transient">();
   /** Given back by members that left, oldest first. */
-  readonly #returned: { readonly source: SessionQueue; readonly queued: QueuedMessage }[] = [];
+  readonly #returned: Waiting[] = [];
   #isPumping = false;
   #isPumpDue = false;
 
@@ -59,7 +73,7 @@ export class ShareGroup {
   /** Gives a QoS 0 message to one member that is connected; best to one that has room. */
   deliver(message: Message): void {
     const session = this.#next() ?? this.#next({ mayBeFull: true });
-    session?.client.deliver(message, this.#optionsFor(session, message));
+    session?.client.deliver(message, optionsFor(session?.subscriptions.get(this.filter), message));
   }
 
   /** Gives messages to members that have room. */
@@ -77,7 +91,7 @@ export class ShareGroup {
   }
 
   /** A member left: its message goes to another one. */
-  giveBack({ source, queued }: Pick<Taken, "source" | "queued">): void {
+  giveBack({ source, queued }: Waiting): void {
     const later = this.#returned.findIndex((other) => other.queued.ordinal > queued.ordinal);
     this.#returned.splice(later < 0 ? this.#returned.length : later, 0, { source, queued });
   }
@@ -86,10 +100,9 @@ export class ShareGroup {
     while (this.#isPumpDue) {
       this.#isPumpDue = false;
       while (this.#returned.length > 0) {
-        const session = this.#next();
-        const returned = session === undefined ? undefined : this.#returned.shift();
-        if (session === undefined || returned === undefined) return;
-        await this.#give(session, returned.source, returned.queued);
+        const room = this.#room();
+        if (room === 0) return;
+        await this.#giveAll(this.#returned.splice(0, Math.min(room, READ_MAX)));
       }
       for (const source of this.#sources.keys()) await this.#pumpSource(source);
     }
@@ -101,39 +114,66 @@ export class ShareGroup {
       if (room === 0) return;
       const messages = await source.read(Math.min(room, READ_MAX));
       if (messages.length === 0) return;
-      for (const queued of messages) {
-        const session = this.#next();
-        // The member with room has left meanwhile.
-        if (session === undefined) this.giveBack({ source, queued });
-        else await this.#give(session, source, queued);
-      }
+      await this.#giveAll(messages.map((queued) => ({ source, queued })));
     }
   }
 
-  async #give(session: Session, source: SessionQueue, queued: QueuedMessage): Promise<void> {
-    const { message } = queued;
-    const options = this.#optionsFor(session, message);
-    const qos = lower(queued.qos, session.subscriptions.get(this.filter)?.qos ?? 0);
-    if (qos === 0) {
-      session.client.deliver(message, options);
-      source.finish(queued.ordinal);
-      return;
+  async #giveAll(waiting: readonly Waiting[]): Promise<void> {
+    const gifts = waiting.flatMap((each) => this.#giftOf(each) ?? []);
+    await this.#assign(gifts);
+    await Promise.all(gifts.map(({ to, message, copy }) => this.#options.give(to, message, copy)));
+    for (const gift of gifts) {
+      const { to, source, queued, taken } = gift;
+      if (isTransient(to)) continue;
+      const isLost = this.#options.recordOf(to.clientId) === undefined && taken?.ordinal === undefined;
+      // Its session ended before it had the message.
+      if (isLost) this.giveBack(gift);
+      else source.finish(queued.ordinal);
     }
+  }
+
+  /** Chooses who gets a message; undefined if it got it, or waits. */
+  #giftOf({ source, queued }: Waiting): Gift | undefined {
+    const { message, ordinal } = queued;
     // The same after a crash: a member that has the message does not get it again. An ordinal alone would come again
     // once all members have left.
-    const origin = `share ${this.#sources.get(source)} ${queued.ordinal} ${message.receivedAtUs} ${this.filter}`;
-    const taken = this.#options.takenBy(session);
-    taken.set(origin, { group: this, source, queued, ordinal: undefined, isReceived: false });
-    await this.#options.give(session, { ...message, origin }, { qos, ...options });
-    if (session.transient !== undefined) return;
-    // Saved at once: after a crash, another member would get it as well.
-    if (queued.qos === 2) await source.received(queued.ordinal);
-    source.finish(queued.ordinal);
+    const origin = `share ${this.#sources.get(source)} ${ordinal} ${message.receivedAtUs} ${this.filter}`;
+    const before = this.#options.recordOf(source.takerOf(ordinal));
+    if (before !== undefined) {
+      const options = optionsFor(
+        before.subscriptions.find(({ filter }) => filter === this.filter),
+        message,
+      );
+      return { source, queued, to: before, message: { ...message, origin }, copy: { qos: 2, ...options } };
+    }
+    const session = this.#next();
+    if (session === undefined) {
+      // The member with room has left meanwhile.
+      this.giveBack({ source, queued });
+      return undefined;
+    }
+    const subscription = session.subscriptions.get(this.filter);
+    const options = optionsFor(subscription, message);
+    const qos = lower(queued.qos, subscription?.qos ?? 0);
+    if (qos === 0) {
+      session.client.deliver(message, options);
+      source.finish(ordinal);
+      return undefined;
+    }
+    const taken: Taken = { group: this, source, queued, ordinal: undefined, isReceived: false };
+    this.#options.takenBy(session).set(origin, taken);
+    return { source, queued, to: session, message: { ...message, origin }, copy: { qos, ...options }, taken };
   }
 
-  #optionsFor(session: Session, { retain }: Message): DeliverOptions {
-    const { identifier, retainAsPublished = false } = session.subscriptions.get(this.filter) ?? {};
-    return { retain: retain && retainAsPublished, identifiers: identifier === undefined ? [] : [identifier] };
+  /** Saves who gets messages with QoS 2, before they get them: after a crash, no other member may. */
+  async #assign(gifts: readonly Gift[]): Promise<void> {
+    const bySource = new Map<SessionQueue, Map<number, string>>();
+    for (const { to, source, queued, copy } of gifts) {
+      if (copy.qos !== 2 || isTransient(to)) continue;
+      const takers = bySource.get(source) ?? new Map();
+      bySource.set(source, takers.set(queued.ordinal, to.clientId));
+    }
+    await Promise.all(Array.from(bySource, ([source, takers]) => source.assign(takers)));
   }
 
   #room(): number {
@@ -162,4 +202,13 @@ export class ShareGroup {
     }
     return undefined;
   }
+}
+
+function optionsFor(subscription: Subscription | undefined, { retain }: Message): DeliverOptions {
+  const { identifier, retainAsPublished = false } = subscription ?? {};
+  return { retain: retain && retainAsPublished, identifiers: identifier === undefined ? [] : [identifier] };
+}
+
+function isTransient(to: Session | SessionRecord): boolean {
+  return "transient" in to && to.transient !== undefined;
 }

@@ -152,6 +152,7 @@ export class Shares {
       filter,
       connected: this.#options.connected,
       takenBy: (session) => this.#takenBy(session),
+      recordOf: (clientId) => (clientId === undefined ? undefined : this.#options.store.session(clientId)),
       give: this.#options.give,
       onError: (error) => this.#options.events.brokerFailed(error),
     });

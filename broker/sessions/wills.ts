@@ -24,6 +24,11 @@ export class Wills {
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
+  /** When the will of this session is due, if it waits. */
+  dueAtUs(clientId: string): number | undefined {
+    return this.#dueAtUs.get(clientId);
+  }
+
   cancel(clientId: string): void {
     this.#dueAtUs.delete(clientId);
   }

@@ -136,8 +136,17 @@ export class QueueView implements SessionQueue {
   }
 
   async received(ordinal: number): Promise<void> {
-    if (!this.#isOpen) throw new TakenOverError(`session ${JSON.stringify(this.#clientId)} has another owner`);
+    this.#checkOpen();
     this.#queue.received(ordinal);
+  }
+
+  async assign(takers: ReadonlyMap<number, string>): Promise<void> {
+    this.#checkOpen();
+    this.#queue.progress.assign(takers);
+  }
+
+  takerOf(ordinal: number): string | undefined {
+    return this.#queue.progress.takers.get(ordinal);
   }
 
   async close(): Promise<void> {
@@ -154,5 +163,9 @@ export class QueueView implements SessionQueue {
     if (!this.#isHungry) return;
     this.#isHungry = false;
     this.#act();
+  }
+
+  #checkOpen(): void {
+    if (!this.#isOpen) throw new TakenOverError(`session ${JSON.stringify(this.#clientId)} has another owner`);
   }
 }

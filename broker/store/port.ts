@@ -201,6 +201,13 @@ export interface SessionQueue {
   finish(ordinal: number): void;
   /** QoS 2: PUBREC came. Resolves once that is safe: only then PUBREL goes out. The message is not read again. */
   received(ordinal: number): Promise<void>;
+  /**
+   * Who gets these messages, by ordinal: for the queue of a shared subscription. Resolves once that is safe, with what
+   * was finished before. After a crash, `takerOf` knows it until the message is finished.
+   */
+  assign(takers: ReadonlyMap<number, string>): Promise<void>;
+  /** The client id that an unfinished message was assigned to. */
+  takerOf(ordinal: number): string | undefined;
   /** Received and unfinished from earlier connections, oldest first: PUBREL must be sent again. */
   readonly unreleased: readonly number[];
   /** Highest ordinal that an earlier connection may have sent: up to it, deliveries have DUP. -1: none. */

@@ -12,15 +12,22 @@ export class Progress {
   readonly received = new Set<number>();
   /** Origins of messages that left the queue, oldest first. */
   readonly origins = new Set<string>();
+  /** Client ids that unfinished messages were assigned to, by ordinal. */
+  readonly takers = new Map<number, string>();
   readonly incoming = new Map<number, { readonly receivedAtUs: number; stored: boolean }>();
 
   /** False when it was finished before. */
   finish(ordinal: number): boolean {
     if (this.isFinished(ordinal)) return false;
     this.received.delete(ordinal);
+    this.takers.delete(ordinal);
     this.finished.add(ordinal);
     while (this.finished.delete(this.cursor)) this.cursor++;
     return true;
+  }
+
+  assign(takers: ReadonlyMap<number, string>): void {
+    for (const [ordinal, clientId] of takers) if (!this.isFinished(ordinal)) this.takers.set(ordinal, clientId);
   }
 
   isFinished(ordinal: number): boolean {

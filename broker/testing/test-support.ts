@@ -8,7 +8,7 @@ import pino from "pino";
 import { systemClock } from "../../platform/clock.ts";
 import { createMetrics } from "../../platform/metrics.ts";
 import type { InboundMessage, PublishGate } from "../../platform/publish-gate.ts";
-import { type Broker, startBroker } from "../broker.ts";
+import { type Broker, type BrokerDeps, startBroker } from "../broker.ts";
 import { brokerConfigSchema } from "../common/config.ts";
 
 /** Test support: a broker whose gate the test controls, and a client that can send any bytes. */
@@ -60,11 +60,12 @@ const running: TestBroker[] = [];
 export async function startTestBroker(
   config: Readonly<Record<string, unknown>> = {},
   gate: FakeGate = new FakeGate(),
+  kept?: BrokerDeps["kept"],
 ): Promise<TestBroker> {
   const log: Record<string, unknown>[] = [];
   const logger = pino({ level: "debug" }, { write: (line: string) => void log.push(JSON.parse(line)) });
   const metrics = createMetrics();
-  const deps = { clock: systemClock, logger, metrics, gate };
+  const deps = { clock: systemClock, logger, metrics, gate, ...(kept === undefined ? {} : { kept }) };
   const broker = await startBroker(brokerConfigSchema.parse({ mqtt_port: 0, ...config }), deps);
   async function metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
     const all = await metrics.registry.getSingleMetric(name)?.get();

@@ -9,6 +9,7 @@ import { PendingPublish, type PublishFields } from "./pending-publish.ts";
 import type { ReadPublish } from "./publish-reader.ts";
 import { Room, type RoomLimits } from "./room.ts";
 import { StalledLinks } from "./stalled-links.ts";
+import { SubscribeRoom } from "./subscribe-room.ts";
 import { isBridgeState } from "./topics.ts";
 
 interface InboundLimits extends RoomLimits {
@@ -30,12 +31,6 @@ export interface InboundOptions {
 }
 
 /**
- * Bytes of SUBSCRIBE and UNSUBSCRIBE packets in one turn of the event loop: a thousand filters take some milliseconds.
- * The rest waits for the next turn, so that everyone else is answered in between.
- */
-const SUBSCRIBE_BYTES_PER_TURN = 16 * 1024;
-
-/**
  * Passes publishes from the parser to the gate, and their acknowledgements back. It holds each acknowledgement until
  * the gate has finished with the message, keeps a client's acknowledgements in order of arrival, and bounds the
  * messages in flight: at a bound it stops reading.
@@ -50,7 +45,7 @@ export class Inbound implements ReadControl {
   #taken = 0;
   #finished = 0;
   #idle: (() => void) | undefined;
-  #subscribeBytes = 0;
+  readonly #subscribeRoom = new SubscribeRoom();
   readonly #unfinished = new UnfinishedQos2();
 
   constructor(options: InboundOptions) {
@@ -123,11 +118,11 @@ export class Inbound implements ReadControl {
    */
   acceptWill(
     will: PublishFields,
-    { clientId, sender }: { readonly clientId: string; readonly sender: string },
+    of: { readonly clientId: string; readonly sender: string; readonly origin: string },
     done: (error: Error | undefined) => void,
   ): boolean {
     if (this.#room.isFull) return false;
-    const pending = new PendingPublish(will, { clientId, sender, receivedAtUs: this.#options.nowUs() });
+    const pending = new PendingPublish(will, { ...of, receivedAtUs: this.#options.nowUs() });
     pending.onFinished = [done];
     this.#count(pending);
     this.#offer(pending, undefined);
@@ -139,16 +134,11 @@ export class Inbound implements ReadControl {
   }
 
   maySubscribe(): boolean {
-    return this.#subscribeBytes < SUBSCRIBE_BYTES_PER_TURN;
+    return !this.#subscribeRoom.isFull;
   }
 
   subscribed(bytes: number): void {
-    if (this.#subscribeBytes === 0) {
-      setImmediate(() => {
-        this.#subscribeBytes = 0;
-      });
-    }
-    this.#subscribeBytes += bytes;
+    this.#subscribeRoom.add(bytes);
   }
 
   stalled(link: Link): void {
@@ -264,8 +254,10 @@ export class Inbound implements ReadControl {
   }
 
   #offer(pending: PendingPublish, link: Link | undefined): void {
-    if (isBridgeState(pending.topic)) {
-      // The state of another broker is not a reading.
+    const { topic, payload, retain } = pending;
+    const clearsRetained = retain && payload.length === 0;
+    if (clearsRetained || isBridgeState(topic)) {
+      // No reading. The state of another broker is none either.
       this.#settle(pending, link);
       return;
     }
@@ -327,13 +319,21 @@ export class Inbound implements ReadControl {
       if (link === undefined) this.#finishWill(pending);
       return;
     }
-    pending.isOnItsWay = true;
+    const { qos } = pending;
+    // A retained message has its turn with QoS 0, too: how many are on their way is bounded.
+    const isPassing = qos === 0 && !pending.retain;
     const arrived = (error?: Error) => {
       pending.isOnItsWay = false;
-      pending.error = error;
+      if (qos > 0) pending.error = error;
+      else if (error !== undefined) this.#options.events.brokerFailed(error);
       if (link === undefined) this.#finishWill(pending);
-      else if (link.first === pending) this.#touch(link);
+      else if (isPassing) {
+        link.passing--;
+        link.handler?.emptied();
+      } else if (link.first === pending) this.#touch(link);
     };
+    if (isPassing && link !== undefined) link.passing++;
+    else pending.isOnItsWay = true;
     onItsWay.then(
       () => arrived(),
       (error: unknown) => arrived(asError(error)),

@@ -15,7 +15,7 @@ import { Rate, type RateLimits } from "./rate.ts";
 
 /** Time to take one client's messages in one turn of the event loop. */
 const SLICE_MS = 2;
-/** How long a client may take to close its end after the broker has said why it closes. */
+/** How long a client may take to close its end after the broker has said why. */
 const FAREWELL_MS_MAX = 1_000;
 
 const NOTHING: Permission = { mayPublish: () => false, maySubscribe: () => false };
@@ -42,7 +42,7 @@ export interface PacketHandler {
   failed(error: PacketError): void;
   /** The client sends nothing more, but may still read. */
   ended(): void;
-  /** Nothing of the client is in flight any more. */
+  /** Nothing of the client is in flight any more, or nothing is `passing`. */
   emptied(): void;
   /** Ends the connection, in MQTT 5 with the reason code. */
   end(refusal: Refusal, reasonCode: ReasonCode, text?: string): void;
@@ -112,10 +112,12 @@ export class Link {
   #last: PendingPublish | undefined;
   /** The oldest publish that the gate has not finished with. */
   atGate: PendingPublish | undefined;
+  /** Of these, `unacknowledged` have QoS 1 or 2. */
   inflight = 0;
   inflightBytes = 0;
-  /** Of `inflight`, those with QoS 1 and 2. */
   unacknowledged = 0;
+  /** QoS 0 publishes that are on their way to subscribers. */
+  passing = 0;
   readonly rate: Rate;
   /** Whether it is in the list of links that have something to acknowledge. */
   dirty = false;
@@ -183,6 +185,11 @@ export class Link {
 
   get isHeld(): boolean {
     return this.#holds > 0 || (this.#hasConnect && !this.connected);
+  }
+
+  /** Whether subscribers have all that the client has published. */
+  get isEmpty(): boolean {
+    return this.inflight === 0 && this.passing === 0;
   }
 
   /** Whether bytes wait for `resume`: the client may be alive, but the broker does not read. */

@@ -32,6 +32,8 @@ export class PendingPublish implements InboundMessage {
   receivedAtUs: number;
   readonly properties: MessageProperties | undefined;
   readonly expirySeconds: number | undefined;
+  /** Of a will: the same when it is published again. */
+  readonly origin: string | undefined;
   /** The gate has finished with it. */
   settled = false;
   /** Its turn to be given to its subscribers has come: the gate has finished with all earlier ones of its client. */
@@ -49,7 +51,7 @@ export class PendingPublish implements InboundMessage {
 
   constructor(
     packet: PublishFields,
-    options: Pick<InboundMessage, "clientId" | "receivedAtUs"> & { readonly sender: string },
+    options: Pick<InboundMessage, "clientId" | "receivedAtUs"> & { readonly sender: string; readonly origin?: string },
   ) {
     this.topic = packet.topic;
     this.payload = packet.payload;
@@ -61,6 +63,7 @@ export class PendingPublish implements InboundMessage {
     this.receivedAtUs = options.receivedAtUs;
     this.properties = packet.properties;
     this.expirySeconds = packet.expirySeconds;
+    this.origin = options.origin;
   }
 
   get bytes(): number {

@@ -110,24 +110,34 @@ test("progress and retained messages come back as they were", () => {
   const ordinals = fc.uniqueArray(instant, { maxLength: 5 });
   const incoming = fc.array(fc.tuple(fc.integer({ min: 1, max: 65_535 }), instant, fc.boolean()), { maxLength: 4 });
   const origins = fc.uniqueArray(text, { maxLength: 4 });
+  const takers = fc.array(fc.tuple(instant, text), { maxLength: 3 });
   const sent = fc.option(fc.integer({ min: -1, max: 2 ** 40 }), { nil: undefined });
   fc.assert(
-    fc.property(ordinals, ordinals, incoming, origins, sent, (finished, received, ids, names, sentUpTo) => {
-      const progress = new Progress();
-      progress.cursor = 3;
-      for (const each of finished) progress.finished.add(each);
-      for (const each of received) progress.received.add(each);
-      for (const [packetId, receivedAtUs, stored] of ids) progress.incoming.set(packetId, { receivedAtUs, stored });
-      for (const each of names) progress.origins.add(originKey(each));
-      const heads = { epoch: 2 ** 40, incarnation: 2, doneSequence: 2 ** 45, doneMessages: 4, doneBytes: 5 };
-      const stored: StoredProgress = { ...heads, sentUpTo, progress };
-      const encoded = encodeProgress(stored);
-      const read = decodeProgress(encoded);
-      expect(read).toEqual(stored);
-      expect([...read.progress.received]).toEqual([...progress.received]);
-      expect([...read.progress.origins]).toEqual([...progress.origins]);
-      expect(decoded("MqttProgress", encoded)).toMatchObject({ ...heads, cursor: 3 });
-    }),
+    fc.property(
+      ordinals,
+      ordinals,
+      incoming,
+      origins,
+      takers,
+      sent,
+      (finished, received, ids, names, taken, sentUpTo) => {
+        const progress = new Progress();
+        progress.cursor = 3;
+        for (const each of finished) progress.finished.add(each);
+        for (const each of received) progress.received.add(each);
+        for (const [packetId, receivedAtUs, stored] of ids) progress.incoming.set(packetId, { receivedAtUs, stored });
+        for (const each of names) progress.origins.add(originKey(each));
+        for (const [ordinal, clientId] of taken) progress.takers.set(ordinal, clientId);
+        const heads = { epoch: 2 ** 40, incarnation: 2, doneSequence: 2 ** 45, doneMessages: 4, doneBytes: 5 };
+        const stored: StoredProgress = { ...heads, sentUpTo, progress };
+        const encoded = encodeProgress(stored);
+        const read = decodeProgress(encoded);
+        expect(read).toEqual(stored);
+        expect([...read.progress.received]).toEqual([...progress.received]);
+        expect([...read.progress.origins]).toEqual([...progress.origins]);
+        expect(decoded("MqttProgress", encoded)).toMatchObject({ ...heads, cursor: 3 });
+      },
+    ),
   );
   fc.assert(
     fc.property(fc.option(message), (given) => {

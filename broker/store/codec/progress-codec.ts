@@ -1,4 +1,5 @@
 import { PbfReader, PbfWriter } from "pbf";
+import { writeText } from "../../../domain/proto-text.ts";
 import { Progress } from "../progress.ts";
 
 /** A session's progress as it is stored. */
@@ -33,7 +34,13 @@ export function encodeProgress(stored: StoredProgress): Uint8Array {
   for (const [packetId, { receivedAtUs, stored: isStored }] of progress.incoming) {
     out.writeMessage(11, writeIncoming, { packetId, receivedAtUs, isStored });
   }
+  for (const taker of progress.takers) out.writeMessage(12, writeTaker, taker);
   return out.finish();
+}
+
+function writeTaker([ordinal, clientId]: readonly [number, string], out: PbfWriter): void {
+  out.writeVarintField(1, ordinal);
+  writeText(out, 2, clientId);
 }
 
 interface IncomingEntry {
@@ -66,6 +73,9 @@ export function decodeProgress(bytes: Uint8Array): StoredProgress {
     else if (field === 11) {
       const { packetId, receivedAtUs, isStored } = readIncoming(pbf);
       progress.incoming.set(packetId, { receivedAtUs, stored: isStored });
+    } else if (field === 12) {
+      const { ordinal, clientId } = readTaker(pbf);
+      progress.takers.set(ordinal, clientId);
     }
   }, head);
   return { ...head, sentUpTo, progress };
@@ -77,6 +87,14 @@ function readIncoming(pbf: PbfReader): IncomingEntry {
     if (field === 1) into.packetId = inner.readVarint();
     else if (field === 2) into.receivedAtUs = inner.readVarint(true);
     else if (field === 3) into.isStored = inner.readBoolean();
+  }, entry);
+}
+
+function readTaker(pbf: PbfReader): { readonly ordinal: number; readonly clientId: string } {
+  const entry = { ordinal: 0, clientId: "" };
+  return pbf.readMessage((field, into, inner) => {
+    if (field === 1) into.ordinal = inner.readVarint();
+    else if (field === 2) into.clientId = inner.readString();
   }, entry);
 }
 

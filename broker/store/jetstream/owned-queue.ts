@@ -1,10 +1,11 @@
 import { mqttProgressSubject, mqttQueueSubject } from "../../../domain/subjects.ts";
 import { decodeCopies, decodeFrameHead, type FrameCopy } from "../codec/frame-codec.ts";
 import { encodeProgress, type StoredProgress } from "../codec/progress-codec.ts";
-import { queuedBytes, READ_BYTES_MAX } from "../memory-queue.ts";
+import { queuedBytes } from "../memory-queue.ts";
 import { type QueuedMessage, type SessionQueue, TakenOverError } from "../port.ts";
 import type { Progress } from "../progress.ts";
 import { originKey } from "../tokens.ts";
+import { Ahead } from "./ahead.ts";
 import { type Amount, type Entry, type LiveQueue, waitingOf } from "./entry.ts";
 import { FramePurge } from "./frame-purge.ts";
 import { ProgressSaver } from "./progress-saver.ts";
@@ -12,18 +13,10 @@ import type { LoadedProgress, QueueDeps } from "./queue-deps.ts";
 import { readFrames } from "./read-frames.ts";
 import { Unfinished } from "./unfinished.ts";
 
-/** Messages that wait in memory for a connection that reads slowly. The rest stays in the log. */
-const AHEAD_BYTES_MAX = 512 * 1_024;
-const AHEAD_MAX = 1_000;
-
 interface Frame {
   readonly sequence: number;
   /** The ordinal after its last message, and the bytes of the queue up to its end. */
   readonly end: number;
-  readonly bytes: number;
-}
-
-interface Ahead extends QueuedMessage {
   readonly bytes: number;
 }
 
@@ -46,8 +39,7 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
   readonly #frames: Frame[] = [];
   #done: Frame;
   #decoded: Frame;
-  readonly #ahead: Ahead[] = [];
-  #aheadBytes = 0;
+  readonly #ahead = new Ahead();
   readonly #unfinished = new Unfinished();
   /** Messages below were read by the connection. */
   #readUpTo: number;
@@ -110,15 +102,7 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
   async read(max: number): Promise<readonly QueuedMessage[]> {
     while (this.isOpen && this.#ahead.length === 0 && this.#isBehind) await this.#fetch();
     if (!this.isOpen) return [];
-    let bytes = 0;
-    let count = 0;
-    for (const each of this.#ahead) {
-      bytes += each.bytes;
-      if (count >= max || (count > 0 && bytes > READ_BYTES_MAX)) break;
-      count++;
-    }
-    const messages = this.#ahead.splice(0, count);
-    for (const each of messages) this.#aheadBytes -= each.bytes;
+    const messages = this.#ahead.take(max);
     this.#readUpTo = Math.max(this.#readUpTo, (messages.at(-1)?.ordinal ?? -1) + 1);
     this.#isHungry = messages.length === 0;
     return messages;
@@ -141,6 +125,15 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
     await this.changed();
   }
 
+  async assign(takers: ReadonlyMap<number, string>): Promise<void> {
+    this.progress.assign(takers);
+    await this.changed();
+  }
+
+  takerOf(ordinal: number): string | undefined {
+    return this.progress.takers.get(ordinal);
+  }
+
   async close(): Promise<void> {
     if (!this.isOpen) return;
     this.#isConnected = false;
@@ -160,7 +153,7 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
   pushed(sequence: number, payload: Uint8Array, before: number): void {
     if (!this.isOpen || sequence <= this.#decoded.sequence) return;
     const isNext = !this.#isBehind && this.#decoded.sequence >= before && this.#fetching === undefined;
-    if (isNext && this.#ahead.length < AHEAD_MAX && this.#aheadBytes < AHEAD_BYTES_MAX) {
+    if (isNext && !this.#ahead.isFull) {
       this.#decode(sequence, payload);
       this.#count();
     } else this.#isBehind = true;
@@ -211,7 +204,6 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
         await this.#fetch();
         continue;
       }
-      this.#aheadBytes -= oldest.bytes;
       this.#finish(oldest.ordinal);
       this.#advance();
       dropped++;
@@ -273,7 +265,7 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
     if (state === "taken") this.#saver.taken(this.#takenOver());
     else this.#saver.stopTimer();
     this.#purge.stop();
-    this.#ahead.length = 0;
+    this.#ahead.clear();
     if (this.#entry.queue === this) this.#entry.queue = undefined;
   }
 
@@ -342,7 +334,6 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
     this.#unfinished.add(ordinal, { bytes, origin });
     if (isReceived) return;
     this.#ahead.push({ ordinal, message, qos, retain, identifiers, bytes });
-    this.#aheadBytes += bytes;
   }
 
   /** What is finished follows from what is not; exact once everything was decoded. */
@@ -376,7 +367,7 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
       for (const { sequence, payload } of frames) {
         if (!isWhole) this.#skipLost(payload);
         this.#decode(sequence, payload);
-        if (this.#ahead.length >= AHEAD_MAX || this.#aheadBytes >= AHEAD_BYTES_MAX) return;
+        if (this.#ahead.isFull) return;
       }
     }
     if (this.#decoded.sequence < lastSequence) this.#decoded = { ...this.#decoded, sequence: lastSequence };

@@ -93,6 +93,23 @@ export function describeQueues(harness: () => StoreHarness): void {
       expect(ORIGINS_MAX).toBeGreaterThan(100);
     });
 
+    test.each(["stop", "crash"] as const)("know who got a message, until it is finished, after a %s", async (how) => {
+      const { store } = await harness().open();
+      const { queue } = await store.claim("c", WISH);
+      for (let i = 0; i < 3; i++) await store.enqueue(message(`m${i}`), [copyFor("c", { qos: 2 })]);
+      await expect.poll(() => queue.length, POLL).toBe(3);
+      await queue.read(3);
+      const taker = "Größe 😀";
+      await queue.assign(new Map([0, 1].map((ordinal) => [ordinal, taker])));
+      queue.finish(0);
+      await queue.assign(new Map([[0, "late"]]));
+      expect([0, 1, 2].map((ordinal) => queue.takerOf(ordinal))).toEqual([undefined, taker, undefined]);
+      const { store: second } = await again(harness(), store, how);
+      const claimed = await second.claim("c", WISH);
+      expect(listed(await readAll(claimed.queue))).toEqual(["1 m1", "2 m2"]);
+      expect([0, 1, 2].map((ordinal) => claimed.queue.takerOf(ordinal))).toEqual([undefined, taker, undefined]);
+    });
+
     test("beyond the bound of a session, drop the oldest unread and count them", async () => {
       const { store, events } = await harness().open({ limits: { queuedPerSessionMax: 5 } });
       const { queue } = await store.claim("c", WISH);

@@ -25,6 +25,7 @@ export class UnsupportedVersionError extends PacketError {
 }
 
 const BRIDGE_BIT = 0x80;
+const DUP = 0x08;
 
 /**
  * Reads a packet of a client, other than PUBLISH.
@@ -38,7 +39,9 @@ export function decodePacket(
 ): ClientPacket {
   const type = head >> 4;
   const flags = head & 0x0f;
-  const needed = type === TYPE.pubrel || type === TYPE.subscribe || type === TYPE.unsubscribe ? 2 : 0;
+  const isSure = type === TYPE.pubrel || type === TYPE.subscribe || type === TYPE.unsubscribe;
+  // In MQTT 3.1 these packets are repeated, with DUP.
+  const needed = isSure ? 2 | (version === 3 ? flags & DUP : 0) : 0;
   if (flags !== needed) throw malformed(`a packet of type ${type} has the flags ${flags}`);
   const reader = new ByteReader(bytes, bodyAt, end);
   switch (type) {

@@ -23,6 +23,8 @@ export class Child implements Victim {
   #ended: Promise<void> = Promise.resolve();
   #isWanted = false;
   #said = "";
+  /** Of the present process. */
+  #saidNow = "";
   readonly failures: string[] = [];
 
   constructor(options: ChildOptions) {
@@ -66,8 +68,10 @@ export class Child implements Victim {
     await this.#ended;
     clearTimeout(timer);
     const { exitCode, signalCode } = child;
-    if (exitCode === 0 || (this.#options.endsBySignal && signalCode === "SIGTERM")) return undefined;
-    return `${this.name} ended with ${signalCode ?? exitCode} after SIGTERM:\n${this.#said.slice(-2_000)}`;
+    // Before it listens to signals, it has said nothing.
+    const isEndedBySignal = signalCode === "SIGTERM" && (this.#options.endsBySignal || this.#saidNow === "");
+    if (exitCode === 0 || isEndedBySignal) return undefined;
+    return `${this.name} ended with ${signalCode ?? exitCode} after SIGTERM:\n${this.#saidNow.slice(-2_000)}`;
   }
 
   #spawn(): void {
@@ -75,9 +79,11 @@ export class Child implements Victim {
     const [program = "", ...args] = command;
     const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
+    this.#saidNow = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk) => {
         this.#said = `${this.#said}${chunk}`.slice(-SAID_MAX);
+        if (this.#child === child) this.#saidNow = `${this.#saidNow}${chunk}`.slice(-SAID_MAX);
       });
     }
     this.#ended = new Promise((resolve) => {

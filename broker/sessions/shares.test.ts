@@ -1,0 +1,48 @@
+import { describe, expect, test } from "vitest";
+import { type Life, Lives, messageOf, Reader, subscription } from "./testing/sessions-kit.ts";
+
+const SHARED = "$share/group/a";
+const MEMBERS = ["one", "two", "three"];
+const TEXTS = Array.from({ length: 9 }, (_, i) => `m${i}`);
+
+/** The members come, and all get what the publisher sends. It repeats what was not acknowledged. */
+async function live(life: Life, readers: ReadonlyMap<string, Reader>, acknowledged: Set<string>): Promise<void> {
+  const sessions = [];
+  for (const clientId of MEMBERS) {
+    const session = await life.open(clientId);
+    if (session.subscriptions.size === 0) await life.sessions.subscribe(session, [subscription(SHARED)]);
+    sessions.push(session);
+  }
+  for (const session of sessions) readers.get(session.clientId)?.read(life.sessions, session);
+  for (const text of TEXTS) {
+    if (acknowledged.has(text)) continue;
+    const published = life.sessions.publish(messageOf(text)).then(() => acknowledged.add(text));
+    // Two at a time.
+    if (text.endsWith("1") || text.endsWith("5")) void published;
+    else await published;
+  }
+  await expect.poll(() => new Set(textsOf(readers)).size, { timeout: 5_000, interval: 1 }).toBe(TEXTS.length);
+}
+
+function textsOf(readers: ReadonlyMap<string, Reader>): string[] {
+  return [...readers.values()].flatMap(({ got }) => [...got.values()]);
+}
+
+describe("a shared subscription", () => {
+  test("gives each QoS 2 message to one member, whenever the broker crashes", async () => {
+    for (let dieAt = 1; ; dieAt++) {
+      const lives = new Lives();
+      const readers = new Map(MEMBERS.map((clientId) => [clientId, new Reader()]));
+      const acknowledged = new Set<string>();
+      const first = await lives.begin({ dieAt });
+      await first.until(live(first, readers, acknowledged));
+      const second = await lives.begin();
+      await live(second, readers, acknowledged);
+      expect(textsOf(readers).sort(), `it died at step ${dieAt}`).toEqual(TEXTS);
+      if (!first.isOver) {
+        expect(dieAt).toBeGreaterThan(50);
+        return;
+      }
+    }
+  });
+});

@@ -1,5 +1,5 @@
 import { parserBySchema } from "./by-schema.ts";
-import type { Format } from "./format.ts";
+import type { Format, Parse } from "./format.ts";
 import { parseExactJson, parseJson } from "./payload-text.ts";
 
 export const JSON_FORMAT = {
@@ -15,6 +15,16 @@ export const JSON_FORMAT = {
   },
   needsMetric: false,
   schema: "optional",
-  parser: (context) => parserBySchema(context, "JSON", false) ?? parseJson,
-  exactParser: (context) => parserBySchema(context, "JSON", true) ?? parseExactJson,
+  parser: (context) => parserBySchema(context, "JSON", false) ?? opened(parseJson),
+  exactParser: (context) => parserBySchema(context, "JSON", true) ?? opened(parseExactJson),
 } as const satisfies Format;
+
+/** Also reads JSON that was written twice: a text that is JSON itself. */
+function opened(parse: Parse): Parse {
+  return (payload) => {
+    const parsed = parse(payload);
+    const { value } = parsed;
+    if (typeof value !== "string" || !/^\s*[{[]/.test(value)) return parsed;
+    return parse(Buffer.from(value));
+  };
+}

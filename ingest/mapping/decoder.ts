@@ -1,3 +1,4 @@
+import { US_PER_MS } from "../../domain/time.ts";
 import type { FormatContext, Parse, PayloadLimits, SchemaUse } from "../formats/format.ts";
 import type { Walk } from "./fields.ts";
 import { readFields, readValue } from "./plain.ts";
@@ -66,8 +67,10 @@ function ignoring(plan: SourcePlan, parse: Parse): Decode {
 }
 
 /** Whether the source's condition holds for a message. */
-function takes({ when }: SourcePlan, { topic, captured }: MappedMessage, payload: unknown): boolean {
-  return when === undefined || when.evaluate({ topic, captured, payload, item: payload }) === true;
+function takes({ when }: SourcePlan, { topic, captured, receivedAtUs }: MappedMessage, payload: unknown): boolean {
+  if (when === undefined) return true;
+  const received = receivedAtUs / US_PER_MS;
+  return when.evaluate({ topic, captured, payload, item: payload, index: 0, received }) === true;
 }
 
 function begin(plan: SourcePlan, message: MappedMessage, readings: Readings): Walk {

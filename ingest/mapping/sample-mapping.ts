@@ -1,3 +1,4 @@
+import { US_PER_MS } from "../../domain/time.ts";
 import type { PayloadProblem, ReadSamples, Sample } from "../formats/format.ts";
 import { shownName } from "../names/names.ts";
 import { takeReading, type Walk } from "./fields.ts";
@@ -18,8 +19,9 @@ export class SampleMapping {
   read(message: MappedMessage, walk: Walk, read: ReadSamples): Decoded {
     const { when } = this.#plan;
     if (when !== undefined) {
-      const { topic, captured } = message;
-      if (when.evaluate({ topic, captured, payload: null, item: null }) !== true) return "not-mine";
+      const { topic, captured, receivedAtUs } = message;
+      const received = receivedAtUs / US_PER_MS;
+      if (when.evaluate({ topic, captured, payload: null, item: null, index: 0, received }) !== true) return "not-mine";
     }
     let first: PayloadProblem | undefined;
     const problem = read(message, (sample) => {

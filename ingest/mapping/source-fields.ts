@@ -56,6 +56,11 @@ const timestampFields = z.strictObject({
     .describe(
       "The field that holds the time; join nested names with a dot. `{date} {clock}` joins several fields or captures.",
     ),
+  compute: computation
+    .optional()
+    .describe(
+      "The time in CEL, instead of `field`: `payload.start + index * 20.0`. `index` is the position in an array, and `received` the time of receipt in ms: `received - item.age * 1000`.",
+    ),
   unit: z
     .enum(["auto", "s", "ms", "us", "ns", "iso8601"])
     .default("auto")
@@ -148,7 +153,7 @@ export const sourceFields = z.strictObject({
   when: condition
     .optional()
     .describe(
-      'A condition in CEL: the source takes a message only if it holds, and else the next source may. `payload`, `topic` and `captured` are its names: `payload._type == "location"`.',
+      'A condition in CEL: the source takes a message only if it holds, and else the next source may. `payload`, `topic`, `captured` and `received` (ms) are its names: `payload._type == "location"`.',
     ),
   format: formatSchema.default("json").describe(`Format of the payload. ${FORMATS_DOC}`),
   schema: schemaSetting
@@ -159,7 +164,18 @@ export const sourceFields = z.strictObject({
   each: checkedText((text) => asProblem(parseEach(text)))
     .optional()
     .describe(
-      "Which parts of the payload are read one by one: `data.*` is each element or member of `data`, `data.{name}` also captures its key, and `data` alone is the object inside.",
+      "Which parts of the payload are read one by one: `data.*` is each element or member of `data`, `data.{name}` also captures its key, and `data` alone is the object inside. `data.[*]` is each position of the arrays in `data`, and a text that is JSON is opened.",
+    ),
+  names: z
+    .union([template, z.array(fixedName).min(1)])
+    .optional()
+    .describe(
+      "The names of what an array holds, for parts that are arrays, as `[ts, temp, hum]` of `[1757145600, 21.5, 48]`; or the field that has the names.",
+    ),
+  skip: condition
+    .optional()
+    .describe(
+      "A condition in CEL: the parts for which it holds are no readings, as `item.quality != 192`. Else as `when`.",
     ),
   device: template
     .optional()
@@ -219,7 +235,7 @@ export const sourceFields = z.strictObject({
     .record(fixedName, computation)
     .default({})
     .describe(
-      'Further readings in CEL, by metric: `{ power: "item.voltage * item.current" }`. `item` is the part that is read, `payload` the whole.',
+      'Further readings in CEL, by metric: `{ power: "item.voltage * item.current" }`. `item` is the part that is read, `payload` the whole. It replaces a field of its name.',
     ),
   tags_from: checkedText((text) =>
     /[{}*]/.test(text) ? `"${text}" is a field's name, nested names joined with a dot` : undefined,

@@ -33,6 +33,12 @@ export interface SourcePlan {
   /** Each field is a reading, or the payload is one value: no templates apply. */
   readonly isPlain: boolean;
   readonly when: PayloadExpression | undefined;
+  /** Which parts are no readings. */
+  readonly skip: PayloadExpression | undefined;
+  /** Gives the time, instead of a field. */
+  readonly time: PayloadExpression | undefined;
+  /** Finds the names of what an array holds. */
+  readonly names: Lookup | undefined;
   readonly each: Each | undefined;
   /** Undefined: the payload's samples name their device. */
   readonly device: Template | undefined;
@@ -70,6 +76,8 @@ export function compileSource(
   const device = deviceText === undefined ? undefined : compileTemplate(deviceText, known);
   const tags = Object.entries(config.tags).map(([name, text]) => [name, compileTemplate(text, known)] as const);
   const when = config.when === undefined ? undefined : expressionOf(config.when, true);
+  const skip = config.skip === undefined ? undefined : expressionOf(config.skip, true);
+  const time = computedTime(config);
   const computed = Object.entries(config.compute).map(([name, text]) => [name, expressionOf(text, false)] as const);
   const isFromTopic = (name: string) => known.captured.includes(name) && !known.keys.includes(name);
   const targetNames = [...(device?.names ?? []), ...tags.flatMap(([, { names: inTag }]) => inTag)];
@@ -82,16 +90,21 @@ export function compileSource(
     config.tags_from !== undefined ||
     !targetNames.every(isFromTopic);
   const consumed = [...names].filter((name) => !isKnown(name, known) && !name.startsWith("$"));
-  const rules = rulesOf(config, { limits, known, consumed });
+  // What is computed replaces a field of its name.
+  const rules = rulesOf(config, { limits, known, consumed: [...consumed, ...Object.keys(config.compute)] });
   const isPlain =
     !rules.times.needsScope &&
     !isDynamic &&
     each === undefined &&
+    skip === undefined &&
+    time === undefined &&
+    config.names === undefined &&
     config.value === undefined &&
     computed.length === 0 &&
     config.interval === undefined;
   return {
-    ...{ config, patterns, isDynamic, when, each, device, tags, computed, format },
+    ...{ config, patterns, isDynamic, when, skip, time, each, device, tags, computed, format },
+    names: namesLookup(config.names, known),
     isPlain: isPlain && (metricText === undefined || (entry.needsMetric && config.metric === undefined)),
     rules,
     tagsFrom: config.tags_from === undefined ? undefined : lookupOf(config.tags_from, { captured: [], keys: [] }),
@@ -106,6 +119,16 @@ export function compileSource(
 
 export function topicsOf({ topic }: Pick<SourceConfig, "topic">): readonly string[] {
   return typeof topic === "string" ? [topic] : topic;
+}
+
+function computedTime({ timestamp }: SourceConfig): PayloadExpression | undefined {
+  if (timestamp === "received" || timestamp.compute === undefined) return undefined;
+  return expressionOf(timestamp.compute, false);
+}
+
+function namesLookup(names: SourceConfig["names"], known: KnownNames): Lookup | undefined {
+  if (names === undefined) return undefined;
+  return typeof names === "string" ? lookupOf(names, known) : () => names;
 }
 
 function isKnown(name: string, { captured, keys }: KnownNames): boolean {

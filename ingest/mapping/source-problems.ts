@@ -22,12 +22,13 @@ export function sourceProblems(source: SourceConfig): readonly SourceProblem[] {
     ...patterns.flatMap((pattern) => captureProblems(source, pattern, each)),
     ...tagProblems(source),
     ...schemaProblems(source),
+    ...timeProblems(source),
     ...metricProblems(source, patterns, each),
   ];
 }
 
 /** What a source that reads nothing cannot use. */
-const READING_KEYS = ["each", "device", "metric", "value", "interval"] as const;
+const READING_KEYS = ["each", "names", "skip", "device", "metric", "value", "interval"] as const;
 
 function ignoreProblems(source: SourceConfig): SourceProblem[] {
   return READING_KEYS.filter((key) => source[key] !== undefined).map((key) => ({
@@ -53,6 +54,15 @@ function captureProblems(source: SourceConfig, { names }: TopicPattern, each: Ea
     problems.push({ path: ["topic"], message: "{metric} is missing: a bare value has no other name" });
   }
   return problems;
+}
+
+function timeProblems({ timestamp, format }: SourceConfig): SourceProblem[] {
+  if (timestamp === "received" || timestamp.compute === undefined) return [];
+  const path = ["timestamp", "compute"];
+  if (timestamp.field !== undefined) return [{ path, message: "give either `field` or `compute`" }];
+  const { entry } = formatOf(format);
+  if (entry.kind === "tree") return [];
+  return [{ path, message: "the samples of this format have times of their own: nothing is computed" }];
 }
 
 function tagProblems({ tags }: SourceConfig): SourceProblem[] {

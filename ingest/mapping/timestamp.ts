@@ -21,8 +21,15 @@ export function parseTimestampUs(value: unknown, unit: TimestampUnit, toInstant?
   if (typeof value !== "string") return undefined;
   const text = value.trim();
   if (unit !== "iso8601" && /^-?\d{1,19}(\.\d+)?$/.test(text)) return checked(digitsUs(text, unit));
+  if (unit !== "iso8601" && text.startsWith("/Date(")) return checked(netUs(text));
   if (unit === "auto" || unit === "iso8601") return checked(isoUs(text, toInstant));
   return undefined;
+}
+
+/** .NET's `/Date(1757145600000+0200)/`: milliseconds, and an offset that changes nothing. */
+function netUs(text: string): number {
+  const ms = /^\/Date\((-?\d{1,15})(?:[+-]\d{4})?\)\/$/.exec(text)?.[1];
+  return ms === undefined ? Number.NaN : Number(ms) * 1_000;
 }
 
 function numberUs(value: number, unit: TimestampUnit): number {

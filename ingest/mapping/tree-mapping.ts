@@ -1,11 +1,12 @@
 import type { Device, Tags } from "../../domain/reading.ts";
+import { US_PER_MS } from "../../domain/time.ts";
 import type { MessageValues } from "../../rule-language/conditions/payload-expression.ts";
 import type { PayloadProblem } from "../formats/format.ts";
 import { hasControlCharacter, kindName, shownName } from "../names/names.ts";
 import { forEachPart } from "./each.ts";
 import { badTime, decodeFields, type Fields, isObject, type Place, takeReading, type Walk } from "./fields.ts";
 import type { MappedMessage } from "./rules.ts";
-import { fieldAt, pathOf, type Scope } from "./scope.ts";
+import { fieldAt, type Lookup, pathOf, type Scope } from "./scope.ts";
 import { FIELD, type SourcePlan } from "./source-plan.ts";
 import { MissingName, type Template, textOf } from "./template.ts";
 import { UnreadableTime } from "./times.ts";
@@ -28,14 +29,22 @@ export class TreeMapping {
     const visit = (part: Scope, where: string) => this.#readPart(part, { walk, where, message });
     const elementsMax = rules.readingsMax;
     if (each !== undefined) return forEachPart(each, scope, { visit, elementsMax });
-    if (!Array.isArray(tree)) return visit(scope, "");
+    if (!Array.isArray(tree) || isRow(this.#plan, tree)) return visit(scope, "");
     return forEachPart(ELEMENTS, scope, { visit, elementsMax });
   }
 
   #readPart(scope: Scope, { walk, where, message }: PartContext): PayloadProblem | undefined {
     const plan = this.#plan;
+    const named = plan.names === undefined ? scope : withNames(scope, plan.names);
+    if ("reason" in named) return { ...named, detail: where + named.detail };
+    return this.#readNamed(named, { walk, where, message });
+  }
+
+  #readNamed(scope: Scope, { walk, where, message }: PartContext): PayloadProblem | undefined {
+    const plan = this.#plan;
     const element = scope.chain.at(-1);
     if (element === null || element === undefined) return undefined;
+    if (plan.skip?.evaluate(valuesOf(scope, message)) === true) return undefined;
     if (plan.isDynamic) {
       const problem = enterDevice(plan, scope, { walk, where });
       if (problem !== undefined) return problem;
@@ -47,9 +56,13 @@ export class TreeMapping {
     return this.#compute(scope, { place, message }) ?? problem;
   }
 
-  #timeOf(scope: Scope, { receivedAtUs }: MappedMessage): PartTime {
-    const { intervalUs, rules } = this.#plan;
-    const found = rules.times.find(scope);
+  #timeOf(scope: Scope, message: MappedMessage): PartTime {
+    const { intervalUs, rules, time } = this.#plan;
+    const { receivedAtUs } = message;
+    const found =
+      time === undefined
+        ? rules.times.find(scope)
+        : { value: time.evaluate(valuesOf(scope, message)), field: undefined, isOwn: true };
     const read = rules.times.read(found.value);
     if (read instanceof UnreadableTime) return { atUs: undefined, field: found.field, problem: read };
     const field = found.isOwn ? found.field : undefined;
@@ -141,6 +154,15 @@ export class TreeMapping {
   }
 }
 
+/**
+ * An array of scalars is one row if its places have names, or if the topic names the metric: `nrg.0`, `nrg.1`. With an
+ * interval its elements are samples.
+ */
+function isRow({ names, metric, intervalUs }: SourcePlan, tree: readonly unknown[]): boolean {
+  if (names === undefined && (metric === undefined || intervalUs !== undefined)) return false;
+  return tree.every((cell) => typeof cell !== "object" || cell === null);
+}
+
 const ELEMENTS = { text: "*", keys: [], steps: [{ kind: "all", capture: undefined }] } as const;
 
 interface PartContext {
@@ -155,8 +177,26 @@ interface PartTime {
   readonly problem?: UnreadableTime;
 }
 
-function valuesOf({ chain, captured, keys }: Scope, { topic }: MappedMessage): MessageValues {
-  return { topic, payload: chain[0], item: chain.at(-1), captured: { ...captured, ...keys } };
+function valuesOf({ chain, captured, keys, position }: Scope, message: MappedMessage): MessageValues {
+  const { topic, receivedAtUs } = message;
+  return {
+    ...{ topic, payload: chain[0], item: chain.at(-1), captured: { ...captured, ...keys } },
+    ...{ index: position?.index ?? 0, received: receivedAtUs / US_PER_MS },
+  };
+}
+
+/** An array as an object of the names that the source gives, or the payload has. */
+function withNames(scope: Scope, namesOf: Lookup): Scope | PayloadProblem {
+  const element = scope.chain.at(-1);
+  if (!Array.isArray(element)) return scope;
+  const names = namesOf(scope);
+  if (!Array.isArray(names)) return { reason: "bad-payload", detail: "there are no names for the array (`names`)" };
+  if (names.length !== element.length) {
+    const detail = `the array has ${element.length} elements, and there are ${names.length} names`;
+    return { reason: "bad-payload", detail };
+  }
+  const fields = Object.fromEntries(names.map((name, i) => [textOf(name) ?? "", element[i]]));
+  return { ...scope, chain: [...scope.chain, fields] };
 }
 
 /** `metric` with `{field}` renders each name; without it, it goes before them. */

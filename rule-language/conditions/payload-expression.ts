@@ -10,6 +10,10 @@ export interface MessageValues {
   readonly item: unknown;
   /** Captures of the topic and keys of the elements. */
   readonly captured: Readonly<Record<string, string>>;
+  /** The position of the element in the array around it; 0 if there is none. */
+  readonly index: number;
+  /** The time of receipt in milliseconds. */
+  readonly received: number;
 }
 
 /** An expression in CEL over one message. */
@@ -20,7 +24,7 @@ export interface PayloadExpression {
 }
 
 const MACROS = ["all", "exists", "exists_one", "map", "filter"];
-const NAMES = { topic: "string", payload: "dyn", item: "dyn", captured: "map" } as const;
+const NAMES = { topic: "string", payload: "dyn", item: "dyn", captured: "map", index: "dyn", received: "dyn" } as const;
 const ENVIRONMENT = LANGUAGE.clone();
 for (const [name, type] of Object.entries(NAMES)) ENVIRONMENT.registerVariable(name, type);
 

@@ -1,9 +1,10 @@
 import { grown } from "../../domain/grown.ts";
 import { holds } from "../../rule-language/conditions/condition.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
+import { Course, totalOfNothing } from "./course.ts";
+import type { Fold, Point } from "./folds.ts";
 import type { ObjectState } from "./object-state.ts";
 import { type AggregatePlan, NEEDS_ENDS, NEEDS_MOMENTS, type ObjectColumn, objectColumns } from "./state-groups.ts";
-import { States } from "./states.ts";
 
 /**
  * Columns for the owner of a record: the start of its window, the last revision emitted, and whether a correction
@@ -45,6 +46,8 @@ export class Accumulators {
   readonly plan: AggregatePlan;
   readonly stride: number;
   cells: Float64Array = new Float64Array(0);
+  /** The key's newest reading before the window whose aggregates are being read. Set it before each window. */
+  before: Point | undefined;
   readonly #texts: (Texts | undefined)[] = [];
   readonly #objects: readonly ObjectColumn[];
   readonly #hasEnds: boolean;
@@ -56,7 +59,7 @@ export class Accumulators {
 
   constructor(plan: AggregatePlan) {
     this.plan = plan;
-    this.#objects = objectColumns(plan.needs);
+    this.#objects = objectColumns(plan);
     this.#hasEnds = (plan.needs & NEEDS_ENDS) !== 0;
     this.#hasMoments = (plan.needs & NEEDS_MOMENTS) !== 0;
     this.#hasMore = this.#hasEnds || this.#objects.length > 0;
@@ -135,8 +138,14 @@ export class Accumulators {
         const countIf = this.plan.countIfs[i];
         if (countIf && holds(countIf.condition, value)) (cells[o + this.#countIfs + i] as number)++;
       }
-    }
+    } else this.#countText(o + this.#countIfs, text);
     if (this.#hasMore) this.#addMore(record, atUs, value, text);
+  }
+
+  #countText(first: number, text: string): void {
+    for (const [i, { condition }] of this.plan.countIfs.entries()) {
+      if (holds(condition, text)) (this.cells[first + i] as number)++;
+    }
   }
 
   /** Merges a record into another. The readings of `from` must be the later ones. Moments: Chan et al., 1983. */
@@ -213,6 +222,26 @@ export class Accumulators {
     return this.cells[record * this.stride + this.#ends + 2] as number;
   }
 
+  /** The newest reading of a record; undefined without one. */
+  lastPoint(record: number): Point | undefined {
+    if (this.count(record) === 0) return undefined;
+    const atUs = this.cells[record * this.stride + this.#ends + 3] as number;
+    return { atUs, value: this.last(record) };
+  }
+
+  /** A fold over the course of values in a window. Needs `states`. */
+  total(record: number, fold: Fold, window: { readonly startUs: number; readonly endUs: number }): number {
+    const course = this.object(record, Course);
+    if (course === undefined) return totalOfNothing(fold, window, this.before, this.plan.course);
+    return course.total(fold, window, this.before);
+  }
+
+  /** The time from the reading before the window, or without one from its first reading, to its last. */
+  stepsUs(record: number): number {
+    const e = record * this.stride + this.#ends;
+    return (this.cells[e + 3] as number) - (this.before?.atUs ?? (this.cells[e + 1] as number));
+  }
+
   /** The time from the first reading to the last. */
   endsApartUs(record: number): number {
     const e = record * this.stride + this.#ends;
@@ -220,7 +249,7 @@ export class Accumulators {
   }
 
   /** The window's object state of a class; undefined if it has none. */
-  object<State extends ObjectState>(record: number, type: new () => State): State | undefined {
+  object<State extends ObjectState>(record: number, type: abstract new (...args: never) => State): State | undefined {
     for (const column of this.#objects) {
       const object = column.get(record);
       if (object instanceof type) return object;
@@ -233,13 +262,9 @@ export class Accumulators {
     return this.#texts[record]?.prior;
   }
 
-  /** Sets the value before the window: the first state for `duration`, the repeated value for `fill: last`. */
+  /** Sets the value that `fill: last` repeats. */
   setPrior(record: number, prior: number | string): void {
     this.#textsOf(record).prior = prior;
-    for (const column of this.#objects) {
-      const object = column.at(record);
-      if (object instanceof States) object.prior = prior;
-    }
   }
 
   *snapshot(to: SnapshotWriter, records: number): Iterable<undefined> {
@@ -265,7 +290,9 @@ export class Accumulators {
       const hasTexts = firstText !== undefined || lastText !== undefined || prior !== undefined;
       // Without object states, a stored record had texts once. Keep it, so that the next snapshot is the same.
       if (hasTexts || this.#objects.length === 0) this.#texts[record] = { firstText, lastText, prior };
-      for (const column of this.#objects) column.restore(record, snapshot[column.name]);
+      for (const column of this.#objects) {
+        if (snapshot[column.name] !== undefined) column.restore(record, snapshot[column.name]);
+      }
     }
   }
 
@@ -330,7 +357,12 @@ export class Accumulators {
   #savedMore(record: number): MoreSnapshot {
     const { firstText, lastText, prior } = this.#texts[record] ?? {};
     return {
-      ...Object.fromEntries(this.#objects.map((column) => [column.name, column.at(record).snapshot()])),
+      ...Object.fromEntries(
+        this.#objects.flatMap((column) => {
+          const object = column.get(record);
+          return object === undefined ? [] : [[column.name, object.snapshot()]];
+        }),
+      ),
       ...(firstText !== undefined && { firstText }),
       ...(lastText !== undefined && { lastText }),
       ...(prior !== undefined && { prior }),

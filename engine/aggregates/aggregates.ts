@@ -1,9 +1,23 @@
+import { US_PER_SECOND } from "../../domain/time.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
 import type { Accumulators } from "./accumulators.ts";
 import { Distinct } from "./distinct.ts";
+import {
+  CHANGES,
+  excessOf,
+  type Fold,
+  INCREASE,
+  KNOWN,
+  kineticMean,
+  moves,
+  SPEED,
+  STEPS,
+  timeIn,
+  timeWhere,
+  VALUE,
+} from "./folds.ts";
 import { Quantiles } from "./quantiles.ts";
 import type { StateGroup } from "./state-groups.ts";
-import { States } from "./states.ts";
 
 type Kind = Aggregate["kind"];
 type OfKind<K extends Kind> = Extract<Aggregate, { readonly kind: K }>;
@@ -21,13 +35,19 @@ interface Definition<A extends Aggregate> {
    * `computed`: computed as for any other window.
    */
   readonly held: "value" | "computed" | number;
-  /** NaN if there is no value. */
-  value(windows: Accumulators, record: number, aggregate: A, span: Span): number | string;
+  /** Its sums over the course of values. Needs `states`. */
+  folds?(aggregate: A): readonly Fold[];
+  /** NaN if there is no value. `totals`: of its folds. */
+  value(windows: Accumulators, record: number, aggregate: A, totals: readonly number[]): number | string;
 }
 
+const NO_FOLDS: readonly Fold[] = [];
+const NOTHING: readonly number[] = [];
 const SUM = { state: [], held: 0 } as const;
-const VALUE = { state: [], held: "value" } as const;
+const REPEATED = { state: [], held: "value" } as const;
 const ENDS = { state: ["ends"], held: 0 } as const;
+const COURSE = { state: ["states", "ends"], held: "computed" } as const;
+const STEPWISE = { state: ["states", "ends"], held: 0 } as const;
 const MOMENTS = { state: ["moments"], held: 0 } as const;
 
 /**
@@ -38,9 +58,9 @@ const MOMENTS = { state: ["moments"], held: 0 } as const;
 const AGGREGATES: { readonly [K in Kind]: Definition<OfKind<K>> } = {
   count: { ...SUM, value: (windows, record) => windows.count(record) },
   sum: { ...SUM, value: (windows, record) => windows.sum(record) },
-  avg: { ...VALUE, value: (windows, record) => windows.sum(record) / windows.count(record) },
-  min: { ...VALUE, value: (windows, record) => windows.min(record) },
-  max: { ...VALUE, value: (windows, record) => windows.max(record) },
+  avg: { ...REPEATED, value: (windows, record) => windows.sum(record) / windows.count(record) },
+  min: { ...REPEATED, value: (windows, record) => windows.min(record) },
+  max: { ...REPEATED, value: (windows, record) => windows.max(record) },
   range: { ...SUM, value: (windows, record) => windows.max(record) - windows.min(record) },
   first: { ...ENDS, held: "value", value: (windows, record) => windows.first(record) },
   last: { ...ENDS, held: "value", value: (windows, record) => windows.last(record) },
@@ -74,14 +94,62 @@ const AGGREGATES: { readonly [K in Kind]: Definition<OfKind<K>> } = {
     value: (windows, record) => windows.object(record, Distinct)?.count ?? 0,
   },
   duration: {
-    state: ["states", "ends"],
-    held: "computed",
-    value: (windows, record, { state }, span) => windows.object(record, States)?.secondsIn(state, span) ?? 0,
+    ...COURSE,
+    folds: ({ name, condition, state }) => [condition === undefined ? timeIn(state) : timeWhere(condition, name)],
+    value: (_windows, _record, _aggregate, [us = 0]) => us / US_PER_SECOND,
+  },
+  time_avg: {
+    ...COURSE,
+    folds: () => [VALUE, KNOWN],
+    value: (_windows, _record, _aggregate, [sum = 0, us = 0]) => sum / us,
+  },
+  integral: {
+    ...COURSE,
+    folds: ({ name, condition }) => [condition === undefined ? VALUE : excessOf(condition, name), KNOWN],
+    value: (_windows, _record, { unitUs }, [sum = 0, us = 0]) => (us === 0 ? Number.NaN : sum / unitUs),
+  },
+  mkt: {
+    ...COURSE,
+    folds: () => [SPEED, KNOWN],
+    value: (_windows, _record, _aggregate, [sum = 0, us = 0]) => kineticMean(sum / us),
+  },
+  increase: {
+    ...STEPWISE,
+    folds: () => [INCREASE, STEPS],
+    value: (_windows, _record, _aggregate, [increase = 0, steps = 0]) => (steps === 0 ? Number.NaN : increase),
+  },
+  counter_rate: {
+    ...STEPWISE,
+    folds: () => [INCREASE, STEPS],
+    value(windows, record, { perSeconds }, [increase = 0, steps = 0]) {
+      const seconds = windows.stepsUs(record) / US_PER_SECOND;
+      return steps === 0 || seconds === 0 ? Number.NaN : (increase / seconds) * perSeconds;
+    },
+  },
+  changes: {
+    ...STEPWISE,
+    folds: () => [CHANGES],
+    value: (_windows, _record, _aggregate, [changes = 0]) => changes,
+  },
+  transitions: {
+    ...STEPWISE,
+    folds: ({ from, to }) => [moves(from, to)],
+    value: (_windows, _record, _aggregate, [changes = 0]) => changes,
   },
 };
 
 export function stateOf({ kind }: Aggregate): readonly StateGroup[] {
   return AGGREGATES[kind].state;
+}
+
+/** The sums over the course of values that an aggregate needs. */
+export function foldsOf(aggregate: Aggregate): readonly Fold[] {
+  return foldsOfKind(aggregate.kind, aggregate);
+}
+
+function foldsOfKind<K extends Kind>(kind: K, aggregate: OfKind<K>): readonly Fold[] {
+  const definition: Definition<OfKind<K>> = AGGREGATES[kind];
+  return definition.folds?.(aggregate) ?? NO_FOLDS;
 }
 
 /** Reads an aggregate's value from a window's record. `span` is the span of the window. */
@@ -95,8 +163,12 @@ export function readerOf(aggregate: Aggregate): ReadValue {
 function readerOfKind<K extends Kind>(kind: K, aggregate: OfKind<K>): ReadValue {
   const definition: Definition<OfKind<K>> = AGGREGATES[kind];
   const { held } = definition;
+  const folds = foldsOf(aggregate);
   return (windows, record, span) => {
-    if (held === "computed" || windows.count(record) > 0) return definition.value(windows, record, aggregate, span);
+    if (held === "computed" || windows.count(record) > 0) {
+      const totals = folds.length === 0 ? NOTHING : folds.map((fold) => windows.total(record, fold, span));
+      return definition.value(windows, record, aggregate, totals);
+    }
     const prior = windows.prior(record);
     if (prior === undefined) return Number.NaN;
     return held === "value" ? prior : held;

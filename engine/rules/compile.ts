@@ -8,6 +8,7 @@ import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
 import { windowCostOf } from "../../rule-language/spec/window-cost.ts";
 import { parseTemplate } from "../../rule-language/template/template.ts";
+import type { CourseOptions } from "../aggregates/folds.ts";
 import { planOf } from "../aggregates/plan.ts";
 import { compileConditions } from "./conditions.ts";
 import type { InputSpec, JoinedName, JoinSpec, Rule, WindowCommon, WindowsSpec } from "./rule.ts";
@@ -66,7 +67,10 @@ export function compileRules(specs: readonly RuleSpec[]): {
   return { rules, broken };
 }
 
-type InputFields = Pick<RuleSpec, "where" | "window" | "absent" | "active" | "lateness" | "late" | "fill"> & {
+type InputFields = Pick<
+  RuleSpec,
+  "where" | "window" | "absent" | "active" | "lateness" | "late" | "fill" | "carry" | "max_value"
+> & {
   readonly grouping: Grouping;
 };
 
@@ -76,8 +80,11 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
   const onlyNumbers = absent === undefined && !aggregates.every(takesTexts);
   // Active time changes how silence is measured. It does not change windows, only how their results are evaluated.
   const silence = fields.active === undefined ? absent : [absent, fields.active];
+  const { carry, max_value } = fields;
+  // Windows of a version without these fields must have the same identity.
+  const limits = carry === undefined && max_value === undefined ? [] : [{ carry, max_value }];
   const shape =
-    absent === undefined ? [fields.window, fields.lateness, fields.late, fields.fill, onlyNumbers] : silence;
+    absent === undefined ? [fields.window, fields.lateness, fields.late, fields.fill, onlyNumbers, ...limits] : silence;
   const plan = windows.kind === "absent" ? "" : windows.plan.identity;
   return {
     identity: JSON.stringify([where, grouping, shape, plan]),
@@ -117,7 +124,7 @@ function compileWindows(fields: InputFields, aggregates: readonly Aggregate[]): 
   const common: WindowCommon = {
     latenessUs: us(fields.lateness),
     late: fields.late,
-    plan: planOf(aggregates, fill),
+    plan: planOf(aggregates, { fill, isMerged: isMergedKind(fields.window), course: courseOf(fields) }),
     oneSeriesPerKey: isOneSeries(fields.grouping),
   };
   const { tumbling, hopping, every, sliding, session, count } = fields.window ?? {};
@@ -127,6 +134,14 @@ function compileWindows(fields: InputFields, aggregates: readonly Aggregate[]): 
   if (session !== undefined) return { ...common, kind: "session", gapUs: us(session) };
   if (count !== undefined) return { ...common, kind: "count", count };
   throw new TypeError("unchecked rule: it has no window");
+}
+
+function courseOf({ carry, max_value }: InputFields): CourseOptions {
+  return { carryUs: carry === undefined ? Number.POSITIVE_INFINITY : us(carry), counterMax: max_value };
+}
+
+function isMergedKind({ hopping, sliding, count }: NonNullable<InputFields["window"]> = {}): boolean {
+  return hopping !== undefined || sliding !== undefined || count !== undefined;
 }
 
 /** A list with both labels counts, too: a second reading of an instant, from a series with other tags, is then late. */

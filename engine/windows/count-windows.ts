@@ -1,5 +1,6 @@
 import { WINDOWS_PER_KEY_MAX } from "../../rule-language/spec/window-cost.ts";
 import { Accumulators } from "../aggregates/accumulators.ts";
+import type { Point } from "../aggregates/folds.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { RecordPool } from "./record-pool.ts";
@@ -31,6 +32,8 @@ export class CountWindows implements Windows {
   readonly #slackUs: number;
   readonly #keys: KeyClocks;
   readonly #waiting: Waiting[][] = [];
+  /** By key: the newest reading of the windows that are complete. */
+  readonly #left: (Point | undefined)[] = [];
 
   constructor(options: CountOptions, onWindow: OnWindow) {
     this.#options = options;
@@ -43,6 +46,7 @@ export class CountWindows implements Windows {
 
   addKey(key: number): void {
     this.#waiting[key] = [];
+    this.#left[key] = undefined;
     this.#keys.begin(key);
     const { cells, stride } = this.#keys;
     cells[key * stride + RECORD] = this.#pool.take();
@@ -96,6 +100,7 @@ export class CountWindows implements Windows {
     yield* this.#pool.snapshot(to);
     for (const [key, waiting] of this.#waiting.entries()) {
       to.value(waiting);
+      if (this.accumulators.plan.keepsLast) to.value(this.#left[key] ?? null);
       if (key % KEYS_PER_PAUSE === 0) yield;
     }
   }
@@ -103,7 +108,11 @@ export class CountWindows implements Windows {
   restore(from: SnapshotReader): void {
     this.#keys.restore(from);
     this.#pool.restore(from);
-    while (this.#waiting.length < this.#keys.size) this.#waiting.push(from.value<Waiting[]>());
+    while (this.#waiting.length < this.#keys.size) {
+      this.#waiting.push(from.value<Waiting[]>());
+      // No version before this plan existed has stored such windows.
+      if (this.accumulators.plan.keepsLast) this.#left.push(from.value<Point | null>() ?? undefined);
+    }
   }
 
   #moveTo(key: number, watermarkUs: number): void {
@@ -129,7 +138,9 @@ export class CountWindows implements Windows {
     this.accumulators.merge(filling, record);
     this.#pool.release(record);
     if (this.accumulators.count(filling) < this.#options.count) return;
+    if (this.accumulators.plan.keepsLast) this.accumulators.before = this.#left[key];
     this.#onWindow(key, keys[o + FIRST] as number, atUs + 1, 0, filling);
+    if (this.accumulators.plan.keepsLast) this.#left[key] = this.accumulators.lastPoint(filling);
     this.accumulators.clear(filling, 0);
   }
 }

@@ -1,4 +1,6 @@
 import { Accumulators, DIRTY } from "../aggregates/accumulators.ts";
+import type { Point } from "../aggregates/folds.ts";
+import { NEEDS_COURSE } from "../aggregates/state-groups.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import type { FillBudget } from "../state/step-context.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
@@ -32,9 +34,11 @@ const HEAD = OWN + 2;
 const HEAD_RECORD = OWN + 3;
 const OWN_COLUMNS = 4;
 
+/** Without `atUs` in the checkpoint of an older version. */
 interface Left {
   readonly startUs: number;
   readonly last: number | string;
+  readonly atUs?: number;
 }
 
 /** The maximum number of windows that fill one gap of a key. */
@@ -176,12 +180,12 @@ export class PaneWindows implements Windows {
   #close(key: number, endUs: number): void {
     const { sizeUs, everyUs } = this.#options;
     const record = this.#recordFor(key, endUs - everyUs);
+    if (this.accumulators.plan.keepsLast) this.#setBefore(key, record, endUs - sizeUs);
     if (this.#overlap) {
       const merged = this.#overlap.close(key, endUs / everyUs - 1);
       this.#onWindow(key, endUs - sizeUs, endUs, this.accumulators.revise(record), merged);
       return;
     }
-    if (this.accumulators.plan.keepsLast) this.#setPrior(key, record, endUs - sizeUs);
     if (this.accumulators.count(record) === 0) this.#options.fillBudget.left--;
     this.#onWindow(key, endUs - sizeUs, endUs, this.accumulators.revise(record), record);
   }
@@ -241,8 +245,28 @@ export class PaneWindows implements Windows {
         if (endUs > forgottenUs) this.#markDirty(key, endUs, nowUs);
       }
     }
+    if (late === "update" && (this.accumulators.plan.needs & NEEDS_COURSE) !== 0)
+      this.#markFollowing(key, startUs, atUs, nowUs);
     if (lastEndUs > watermarkUs) this.#openFrom(key, (Math.floor(watermarkUs / everyUs) + 1) * everyUs);
     return late === "update" ? LATE_APPLIED : ON_TIME;
+  }
+
+  /** A late reading that is now the newest before later windows changes what is known at their start. */
+  #markFollowing(key: number, startUs: number, atUs: number, nowUs: number): void {
+    const { sizeUs, everyUs } = this.#options;
+    const { cells: keys, stride } = this.#keys;
+    const o = key * stride;
+    const head = keys[o + HEAD] as number;
+    if ((this.accumulators.lastPoint(this.#recordAt(key, startUs))?.atUs ?? atUs) > atUs) return;
+    let nextUs = startUs + everyUs;
+    while (nextUs <= head && this.#recordWith(key, nextUs) === undefined) nextUs += everyUs;
+    if (nextUs > head) return;
+    const watermarkUs = keys[o + WATERMARK] as number;
+    const forgottenUs = watermarkUs - SIZES_RETAINED * sizeUs;
+    const firstUs = Math.max(startUs + everyUs, nextUs - sizeUs + everyUs);
+    for (let fromUs = firstUs; fromUs <= nextUs && fromUs + sizeUs <= watermarkUs; fromUs += everyUs) {
+      if (fromUs + sizeUs > forgottenUs) this.#markDirty(key, fromUs + sizeUs, nowUs);
+    }
   }
 
   #markDirty(key: number, endUs: number, nowUs: number): void {
@@ -267,14 +291,21 @@ export class PaneWindows implements Windows {
       const record = this.#recordAt(key, endUs - everyUs);
       const cell = record * accumulators.stride;
       if (accumulators.startUs(record) !== endUs - everyUs || accumulators.cells[cell + DIRTY] !== 1) continue;
-      if (accumulators.plan.keepsLast) this.#setPrior(key, record, endUs - sizeUs);
+      if (accumulators.plan.keepsLast) this.#setBefore(key, record, endUs - sizeUs);
       const merged = this.#overlap ? this.#overlap.window(key, endUs / everyUs - 1) : record;
       this.#onWindow(key, endUs - sizeUs, endUs, accumulators.revise(record), merged);
     }
   }
 
-  /** Sets the value before a window: that of the newest earlier reading. */
-  #setPrior(key: number, record: number, startUs: number): void {
+  /** Notes the newest reading before a window, and repeats its value in a window that is filled. */
+  #setBefore(key: number, record: number, startUs: number): void {
+    const { accumulators } = this;
+    accumulators.before = this.#newestBefore(key, startUs);
+    if (this.#options.fill && accumulators.before !== undefined)
+      accumulators.setPrior(record, accumulators.before.value);
+  }
+
+  #newestBefore(key: number, startUs: number): Point | undefined {
     const { accumulators } = this;
     const first = key * this.#recordsPerKey;
     let newest = -1;
@@ -288,9 +319,8 @@ export class PaneWindows implements Windows {
       }
     }
     const left = this.#left[key];
-    const prior =
-      left !== undefined && left.startUs > newestUs ? left.last : newest === -1 ? undefined : accumulators.last(newest);
-    if (prior !== undefined) accumulators.setPrior(record, prior);
+    if (left !== undefined && left.startUs > newestUs) return { atUs: left.atUs ?? left.startUs, value: left.last };
+    return newest === -1 ? undefined : accumulators.lastPoint(newest);
   }
 
   /** The pane's slot in the ring. */
@@ -311,7 +341,8 @@ export class PaneWindows implements Windows {
   #leave(key: number, record: number): void {
     const startUs = this.accumulators.startUs(record);
     const left = this.#left[key];
-    if (left === undefined || startUs > left.startUs)
-      this.#left[key] = { startUs, last: this.accumulators.last(record) };
+    const last = this.accumulators.lastPoint(record);
+    if (last !== undefined && (left === undefined || startUs > left.startUs))
+      this.#left[key] = { startUs, last: last.value, atUs: last.atUs };
   }
 }

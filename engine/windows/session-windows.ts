@@ -1,5 +1,6 @@
 import { WINDOWS_PER_KEY_MAX } from "../../rule-language/spec/window-cost.ts";
 import { Accumulators, NOT_EMITTED } from "../aggregates/accumulators.ts";
+import type { Point } from "../aggregates/folds.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { RecordPool } from "./record-pool.ts";
@@ -55,6 +56,8 @@ export class SessionWindows implements Windows {
   /** By key, earliest first: open and retained sessions. */
   readonly #sessions: Session[][] = [];
   readonly #retractions: Retraction[][] = [];
+  /** By key: the newest reading of the sessions that were dropped. */
+  readonly #left: (Point | undefined)[] = [];
 
   constructor(options: SessionOptions, onWindow: OnWindow) {
     this.#options = options;
@@ -67,6 +70,7 @@ export class SessionWindows implements Windows {
   addKey(key: number): void {
     this.#sessions[key] = [];
     this.#retractions[key] = [];
+    this.#left[key] = undefined;
     this.#keys.begin(key);
   }
 
@@ -106,6 +110,7 @@ export class SessionWindows implements Windows {
     this.accumulators.add(session.record, atUs, value, text);
     session.open = endUs > watermarkUs;
     session.dirty = !session.open;
+    if (isLate && this.accumulators.plan.keepsLast && session.lastUs === atUs) this.#markFollowing(key, session, nowUs);
     if (session.dirty) this.#awaitCorrection(key, nowUs);
     else keys[o + NEXT] = this.#earliestOpenEnd(key);
     keys[o + DIRTY_END] = this.#earliestDirtyEnd(key);
@@ -128,7 +133,8 @@ export class SessionWindows implements Windows {
     this.#keys.snapshot(to);
     yield* this.#pool.snapshot(to);
     for (const [key, sessions] of this.#sessions.entries()) {
-      to.value({ sessions, retractions: this.#retractions[key] });
+      const left = this.#left[key];
+      to.value({ sessions, retractions: this.#retractions[key], ...(left && { left }) });
       if (key % KEYS_PER_PAUSE === 0) yield;
     }
   }
@@ -137,7 +143,9 @@ export class SessionWindows implements Windows {
     this.#keys.restore(from);
     this.#pool.restore(from);
     while (this.#sessions.length < this.#keys.size) {
-      const { sessions, retractions } = from.value<{ sessions: Session[]; retractions: Retraction[] }>();
+      const saved = from.value<{ sessions: Session[]; retractions: Retraction[]; left?: Point }>();
+      const { sessions, retractions, left } = saved;
+      this.#left.push(left);
       this.#sessions.push(sessions);
       this.#retractions.push(retractions);
     }
@@ -164,6 +172,11 @@ export class SessionWindows implements Windows {
     session.dirty = false;
     session.revision++;
     session.emittedEndUs = session.lastUs + this.#options.gapUs;
+    if (this.accumulators.plan.keepsLast) {
+      const sessions = this.#sessions[key] as Session[];
+      const before = sessions[sessions.indexOf(session) - 1];
+      this.accumulators.before = before === undefined ? this.#left[key] : this.accumulators.lastPoint(before.record);
+    }
     this.#onWindow(key, session.firstUs, session.emittedEndUs, session.revision, session.record);
   }
 
@@ -191,6 +204,15 @@ export class SessionWindows implements Windows {
     }
     if (atUs > session.lastUs) session.lastUs = atUs;
     return session;
+  }
+
+  /** The last reading of a session has changed, and with it the newest one before the next session. */
+  #markFollowing(key: number, session: Session, nowUs: number): void {
+    const sessions = this.#sessions[key] as Session[];
+    const next = sessions[sessions.indexOf(session) + 1];
+    if (next === undefined || next.open) return;
+    next.dirty = true;
+    this.#awaitCorrection(key, nowUs);
   }
 
   #begin(key: number, atUs: number): Session {
@@ -266,6 +288,7 @@ export class SessionWindows implements Windows {
     const sessions = this.#sessions[key] as Session[];
     const { gapUs } = this.#options;
     while (sessions[0] && !sessions[0].open && !sessions[0].dirty && sessions[0].lastUs + gapUs <= endedUs) {
+      if (this.accumulators.plan.keepsLast) this.#left[key] = this.accumulators.lastPoint(sessions[0].record);
       this.#remove(key, sessions[0]);
     }
   }

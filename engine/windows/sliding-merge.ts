@@ -57,6 +57,11 @@ export class SlidingMerge {
     return 0;
   }
 
+  /** The first instant of the window that was merged last. */
+  get first(): number {
+    return this.#first;
+  }
+
   /** Call after a closed instant was changed or inserted. */
   changed(): void {
     this.#isValid = false;

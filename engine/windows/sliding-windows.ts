@@ -1,5 +1,6 @@
 import { WINDOWS_PER_KEY_MAX } from "../../rule-language/spec/window-cost.ts";
 import { Accumulators, NOT_EMITTED } from "../aggregates/accumulators.ts";
+import type { Point } from "../aggregates/folds.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { RecordPool } from "./record-pool.ts";
@@ -31,6 +32,8 @@ interface KeyInstants {
   /** The first instant whose window is still open. */
   next: number;
   readonly merge: SlidingMerge;
+  /** The newest reading that is no longer in `instants`. */
+  left: Point | undefined;
 }
 
 /** One window per observation time of a key. The window ends with that time. */
@@ -57,7 +60,7 @@ export class SlidingWindows implements Windows {
     this.#keys.begin(key);
     const instants: Instant[] = [];
     const merge = new SlidingMerge(this.#pool, instants, this.#options.sizeUs);
-    this.#byKey[key] = { instants, next: 0, merge };
+    this.#byKey[key] = { instants, next: 0, merge, left: undefined };
   }
 
   freeKey(key: number): void {
@@ -106,8 +109,8 @@ export class SlidingWindows implements Windows {
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
     this.#keys.snapshot(to);
     yield* this.#pool.snapshot(to);
-    for (const { instants, next, merge } of this.#byKey) {
-      to.value({ instants, next, merge: merge.snapshot() });
+    for (const { instants, next, merge, left } of this.#byKey) {
+      to.value({ instants, next, merge: merge.snapshot(), ...(left && { left }) });
       yield;
     }
   }
@@ -116,10 +119,10 @@ export class SlidingWindows implements Windows {
     this.#keys.restore(from);
     this.#pool.restore(from);
     while (this.#byKey.length < this.#keys.size) {
-      const saved = from.value<{ instants: Instant[]; next: number; merge: readonly number[] }>();
-      const { instants, next } = saved;
+      const saved = from.value<{ instants: Instant[]; next: number; merge: readonly number[]; left?: Point }>();
+      const { instants, next, left } = saved;
       const merge = new SlidingMerge(this.#pool, instants, this.#options.sizeUs, saved.merge);
-      this.#byKey.push({ instants, next, merge });
+      this.#byKey.push({ instants, next, merge, left });
     }
   }
 
@@ -139,7 +142,7 @@ export class SlidingWindows implements Windows {
     while ((keys[o + NEXT] as number) <= watermarkUs) {
       const instant = state.instants[state.next] as Instant;
       keys[o + WATERMARK] = instant.atUs + 1;
-      this.#emit(key, instant, state.merge.close(state.next));
+      this.#emit(key, state, state.merge, state.next);
       state.next++;
       keys[o + NEXT] = this.#nextClose(key);
     }
@@ -158,7 +161,14 @@ export class SlidingWindows implements Windows {
     return endUs;
   }
 
-  #emit(key: number, instant: Instant, record: number): void {
+  #emit(key: number, { instants, left }: KeyInstants, merge: SlidingMerge, place: number): void {
+    const { accumulators } = this;
+    const record = merge.close(place);
+    const instant = instants[place] as Instant;
+    if (accumulators.plan.keepsLast) {
+      const before = instants[merge.first - 1];
+      accumulators.before = before === undefined ? left : accumulators.lastPoint(before.record);
+    }
     instant.revision++;
     instant.dirty = false;
     const endUs = instant.atUs + 1;
@@ -183,8 +193,10 @@ export class SlidingWindows implements Windows {
     if (state.instants.length > known) state.next++;
     this.accumulators.add(instant.record, atUs, value, text);
     state.merge.changed();
+    // Windows that begin between this reading and the next one get another value from before.
+    const nextUs = this.accumulators.plan.keepsLast ? (after.find(({ atUs: at }) => at > atUs)?.atUs ?? atUs) : atUs;
     for (const other of [instant, ...after]) {
-      if (!corrects(other)) continue;
+      if (other.atUs + 1 <= forgottenUs || other.atUs >= nextUs + sizeUs) continue;
       other.dirty = true;
       if (keys[o + CORRECT_BY] === Number.POSITIVE_INFINITY) keys[o + CORRECT_BY] = nowUs + CORRECTION_WAIT_US;
       keys[o + DIRTY_END] = Math.min(keys[o + DIRTY_END] as number, other.atUs + 1);
@@ -196,16 +208,16 @@ export class SlidingWindows implements Windows {
     const { cells, stride } = this.#keys;
     cells[key * stride + CORRECT_BY] = Number.POSITIVE_INFINITY;
     cells[key * stride + DIRTY_END] = Number.POSITIVE_INFINITY;
-    const { instants, merge } = this.#byKey[key] as KeyInstants;
+    const state = this.#byKey[key] as KeyInstants;
+    const { instants, merge } = state;
     const first = instants.findIndex(({ dirty }) => dirty);
     const last = instants.findLastIndex(({ dirty }) => dirty);
     if (first < 0) return;
     // One pass over all, because merging each window alone takes quadratic time.
     const pass = new SlidingMerge(this.#pool, instants, this.#options.sizeUs);
     for (let place = first; place <= last; place++) {
-      const record = pass.close(place);
-      const instant = instants[place] as Instant;
-      if (instant.dirty) this.#emit(key, instant, record);
+      if (instants[place]?.dirty) this.#emit(key, state, pass, place);
+      else pass.close(place);
     }
     pass.release();
     // The pass has used the suffixes.
@@ -243,6 +255,8 @@ export class SlidingWindows implements Windows {
     let gone = 0;
     while (gone < state.next && (instants[gone] as Instant).atUs <= atUs) gone++;
     if (gone < FORGET_AT_LEAST) return;
+    if (this.accumulators.plan.keepsLast)
+      state.left = this.accumulators.lastPoint((instants[gone - 1] as Instant).record);
     for (const instant of instants.splice(0, gone)) this.#releaseInstant(instant);
     state.next -= gone;
     merge.shifted(gone);

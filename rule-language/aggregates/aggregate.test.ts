@@ -94,6 +94,21 @@ test.each(["rate()", "rate(5)", "rate(1 minute)", "rate(0s)", "rate(2000d)", "ra
   },
 );
 
+test.each([
+  ["duration(> warm)", "a condition"],
+  ["integral(8)", "a unit of time"],
+  ["integral(> 8)", "a unit of time"],
+  ["integral(== 8, 1h)", "a limit"],
+  ["transitions(open)", "two states"],
+  ["transitions(a -> b -> c)", "two states"],
+  ["counter_rate(5)", "a duration"],
+])("%s is a fault that says what is wanted, with a right form", (name, wanted) => {
+  const parsed = parseAggregate(name);
+  expect(parsed).toMatchObject({ code: "bad_argument", facts: { wanted } });
+  const meant = isFault(parsed) && "meant" in parsed.facts ? parsed.facts.meant : undefined;
+  expect(isFault(parseAggregate(meant ?? ""))).toBe(false);
+});
+
 test.each(Object.entries(AGGREGATES))(
   "%s: its names, forms and synonyms are the aggregate itself",
   (kind, definition) => {
@@ -118,7 +133,8 @@ test.each([
   ["rate/min", "rate(1m)"],
   ["percent_change", "delta_percent"],
   ["pct-change", "delta_percent"],
-  ["increase", "delta"],
+  ["integral", "integral(1h)"],
+  ["transitions running to fault", "transitions(running -> fault)"],
   ["raet", "rate"],
 ])("%s means %s", (name, meant) => {
   expect(suggestAggregate(name)).toBe(meant);

@@ -35,7 +35,11 @@ export function parseAggregate(name: string): Aggregate | AggregateFault {
 
 /** Whether the aggregate can be computed over texts. */
 export function takesTexts(aggregate: Aggregate): boolean {
-  return definitionOf(aggregate).takesTexts === true;
+  const takes = definitionOf(aggregate).takesTexts;
+  if (takes === true || takes === undefined) return takes === true;
+  // Booleans are numbers.
+  const condition = "condition" in aggregate ? aggregate.condition : undefined;
+  return condition?.kind === "text" && condition.text !== "true" && condition.text !== "false";
 }
 
 /** The aggregate that a misspelt or foreign name most likely stands for. */

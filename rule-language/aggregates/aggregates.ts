@@ -38,10 +38,8 @@ export interface AggregateDefinition {
   readonly pattern?: string;
   /** Names in other tools, in lower case and without blanks, `-` and `_`, each with the form to write here. */
   readonly synonyms?: Readonly<Record<string, string>>;
-  /** Can be computed over texts, too. */
-  readonly takesTexts?: true;
-  /** Needs tumbling windows. */
-  readonly tumblingOnly?: true;
+  /** Can be computed over texts, too: always, or if its condition compares with a text. */
+  readonly takesTexts?: true | "by condition";
   /** Rarely equals a given number exactly, so comparing for equality is a mistake. */
   readonly isComputed?: true;
   /** Subtracts one reading from another, which is only meaningful for a single device. */
@@ -108,7 +106,7 @@ export const AGGREGATES = {
   }),
   delta: plain("delta", {
     doc: "`last - first`.",
-    synonyms: { difference: "delta", diff: "delta", change: "delta", increase: "delta" },
+    synonyms: { difference: "delta", diff: "delta", change: "delta" },
     isDifference: true,
     values: any,
   }),
@@ -148,16 +146,7 @@ export const AGGREGATES = {
     isComputed: true,
     isDifference: true,
     values: any,
-    read(name): Read<"rate", { readonly perSeconds: number }> {
-      if (name === "rate") return { name, kind: "rate", perSeconds: 1 };
-      const argument = argumentOf("rate", name);
-      if (argument === undefined) return undefined;
-      const perUs = parseDurationUs(argument);
-      if (perUs !== undefined && perUs > 0 && perUs <= PER_US_MAX)
-        return { name, kind: "rate", perSeconds: perUs / US_PER_SECOND };
-      const wanted = perUs === undefined ? "a duration" : "a time for a rate";
-      return { code: "bad_argument", facts: { text: name, argument, wanted, meant: suggestRate(name) } };
-    },
+    read: (name) => readRate("rate", name),
     suggest: suggestRate,
   },
   variance: plain("variance", {
@@ -204,6 +193,7 @@ export const AGGREGATES = {
     doc: "Number of readings for which the condition holds.",
     examples: [{ value: "count_if(> 5)", meaning: "how many readings are above 5" }],
     pattern: "count_if\\(.+\\)",
+    takesTexts: "by condition",
     values: () => WHOLE,
     read(name): Read<"count_if", { readonly condition: Condition }> {
       const argument = argumentOf("count_if", name);
@@ -217,24 +207,157 @@ export const AGGREGATES = {
   },
   duration: {
     names: ["duration(open)"],
-    doc: "Seconds spent in a state. A reading's state lasts until the next reading, or until the window's end. The window begins with the state of the key's newest earlier reading. Without one, nothing counts until the first reading. Tumbling windows only.",
-    examples: [{ value: "duration(open)", meaning: "for how many seconds the state was open" }],
+    forms: ["duration(open)", "duration(> 8)"],
+    doc: "Seconds spent in a state, or while a condition holds, as far as the value is [known](windows.md#values-over-time). 0 if it is never known.",
+    examples: [
+      { value: "duration(open)", meaning: "for how many seconds the state was open" },
+      { value: "duration(> 8)", meaning: "for how many seconds the value was above 8" },
+    ],
     pattern: "duration\\(.+\\)",
     takesTexts: true,
-    tumblingOnly: true,
     values: ({ lengthUs = Number.POSITIVE_INFINITY }) => ({ ...NOT_NEGATIVE, max: lengthUs / US_PER_SECOND }),
-    read(name): Read<"duration", { readonly state: string }> {
+    read(name): Read<"duration", { readonly state: string; readonly condition: Condition | undefined }> {
       const state = argumentOf("duration", name);
-      return state === undefined ? undefined : { name, kind: "duration", state: unquoted(state) };
+      if (state === undefined) return undefined;
+      const condition = parseCondition(state);
+      if (!isFault(condition)) return { name, kind: "duration", state, condition };
+      if (!LOOKS_LIKE_CONDITION.test(state))
+        return { name, kind: "duration", state: unquoted(state), condition: undefined };
+      const meant = `duration(${suggestCondition(state) ?? "> 8"})`;
+      return { code: "bad_argument", facts: { text: name, argument: state, wanted: "a condition", meant } };
     },
     suggest(text) {
       const state = /^duration\s*[:(]?\s*(.*?)\)?$/i.exec(text.trim())?.[1];
       return state ? `duration(${state})` : undefined;
     },
   },
+  time_avg: plain("time_avg", {
+    doc: "Mean over time: `integral of v dt / known time`. Each value counts for as long as it holds, as far as it is [known](windows.md#values-over-time). No value (NaN) if it is never known.",
+    examples: [{ value: "time_avg", meaning: "the mean of a sensor that reports only changes" }],
+    synonyms: { timeweightedavg: "time_avg", timeweightedaverage: "time_avg", twa: "time_avg", timemean: "time_avg" },
+    isComputed: true,
+    values: any,
+  }),
+  integral: {
+    names: ["integral(1h)", "integral(> 8, 1h)"],
+    doc: "`integral of v dt`, with the time in the given unit: `integral(1h)` of watts is watt-hours. With a condition, `v` is the distance from its limit while it holds, otherwise 0: `integral(> 8, 1h)` is degree-hours above 8. As far as the value is [known](windows.md#values-over-time); no value (NaN) if it never is.",
+    examples: [
+      { value: "integral(1h)", meaning: "watt-hours, from watts" },
+      { value: "integral(> 8, 1h)", meaning: "degree-hours above 8" },
+    ],
+    pattern: "integral\\(.+\\)",
+    synonyms: {
+      energy: "integral(1h)",
+      wh: "integral(1h)",
+      watthours: "integral(1h)",
+      degreehours: "integral(> 8, 1h)",
+    },
+    isComputed: true,
+    values: any,
+    read(name): Read<"integral", { readonly unitUs: number; readonly condition: Condition | undefined }> {
+      const argument = argumentOf("integral", name);
+      if (argument === undefined) return undefined;
+      const [, before, unit = ""] = /^(?:(.*?)\s*,\s*)?([^,]*)$/.exec(argument) ?? [];
+      const unitUs = parseDurationUs(unit);
+      const condition = before === undefined ? undefined : parseCondition(before);
+      const wrong = (text: string, wanted: string, meant: string) =>
+        ({ code: "bad_argument", facts: { text: name, argument: text, wanted, meant } }) as const;
+      if (unitUs === undefined || unitUs <= 0)
+        return wrong(unit, "a unit of time", `integral(${before === undefined ? "" : `${before}, `}1h)`);
+      if (condition === undefined) return { name, kind: "integral", unitUs, condition };
+      if (isFault(condition) || !hasDistance(condition))
+        return wrong(before ?? "", "a limit", `integral(> 8, ${unit})`);
+      return { name, kind: "integral", unitUs, condition };
+    },
+    suggest: (text) => (/^integral\b/i.test(text.trim()) ? "integral(1h)" : undefined),
+  },
+  mkt: plain("mkt", {
+    doc: "Mean kinetic temperature in °C, of temperatures in °C: `E / -ln(integral of exp(-E / T) dt / known time)`, with `T` in kelvins (°C + 273.15) and `E = 83.144 kJ/mol / 8.3144 J/(mol K) = 10,000 K`, as in USP <1079>. As far as the value is [known](windows.md#values-over-time); no value (NaN) if it never is.",
+    examples: [{ value: "mkt", meaning: "mean kinetic temperature of stored medicines" }],
+    synonyms: { meankinetictemperature: "mkt", kineticmean: "mkt" },
+    isComputed: true,
+    values: any,
+  }),
+  increase: plain("increase", {
+    doc: "What a counter counted: the sum of the steps of its value, from the key's newest reading before the window on. A step down is a counter that began at 0 again and counts as the value after it; with `max_value`, as `max_value - before + 1 + after` (as Graphite's nonNegativeDerivative). No value (NaN) without a step.",
+    examples: [{ value: "increase", meaning: "what a counter counted, across resets" }],
+    isDifference: true,
+    values: notNegative,
+  }),
+  counter_rate: {
+    names: ["counter_rate"],
+    forms: ["counter_rate", "counter_rate(1h)"],
+    doc: "`increase / time`, per second, or per the duration in brackets. The time is that from the key's newest reading before the window (without one, from the window's first) to its last. No value (NaN) if it is 0.",
+    examples: [{ value: "counter_rate(1h)", meaning: "how fast a counter counts, per hour" }],
+    pattern: "counter_rate\\(\\s*(\\d+(\\.\\d+)?(us|ms|s|m|h|d|w))+\\s*\\)",
+    synonyms: { irate: "counter_rate", counterrate: "counter_rate" },
+    isComputed: true,
+    isDifference: true,
+    values: notNegative,
+    read: (name) => readRate("counter_rate", name),
+  },
+  changes: plain("changes", {
+    doc: "Number of readings whose value is not that of the key's reading before, also of its newest reading before the window. A key's first reading counts.",
+    examples: [{ value: "changes", meaning: "how often a state changed" }],
+    takesTexts: true,
+    values: () => WHOLE,
+  }),
+  transitions: {
+    names: ["transitions(running -> fault)"],
+    forms: ["transitions(running -> fault)", "transitions(* -> open)"],
+    doc: "Number of changes straight from one state to another. `*` is any state. A key's first reading comes from `*`.",
+    examples: [
+      { value: "transitions(running -> fault)", meaning: "how often it failed while running" },
+      { value: "transitions(* -> open)", meaning: "how often it opened" },
+    ],
+    pattern: "transitions\\(.+->.+\\)",
+    synonyms: { opened: "transitions(* -> open)", openings: "transitions(* -> open)" },
+    takesTexts: true,
+    values: () => WHOLE,
+    read(name): Read<"transitions", { readonly from: string | undefined; readonly to: string | undefined }> {
+      const argument = argumentOf("transitions", name);
+      if (argument === undefined) return undefined;
+      const [from = "", to = "", ...more] = argument.split("->").map((part) => part.trim());
+      if (from !== "" && to !== "" && more.length === 0)
+        return { name, kind: "transitions", from: stateOrAny(from), to: stateOrAny(to) };
+      const meant = "transitions(running -> fault)";
+      return { code: "bad_argument", facts: { text: name, argument, wanted: "two states", meant } };
+    },
+    suggest(text) {
+      const [, from, to] = /^transitions?\s*[:(]?\s*(.+?)\s*(?:->|=>|→|,|\bto\b)\s*(.+?)\)?$/i.exec(text.trim()) ?? [];
+      return from === undefined || to === undefined ? undefined : `transitions(${from} -> ${to})`;
+    },
+  },
 } as const satisfies Readonly<Record<string, AggregateDefinition>>;
 
 export type AggregateKind = keyof typeof AGGREGATES;
+
+/** A text that is surely not the name of a state. */
+const LOOKS_LIKE_CONDITION = /^(?:[<>=!]|(?:between|outside)\b)/i;
+
+/** `rate` and `rate(1m)`. */
+function readRate<Kind extends "rate" | "counter_rate">(
+  kind: Kind,
+  name: string,
+): Read<Kind, { readonly perSeconds: number }> {
+  if (name === kind) return { name, kind, perSeconds: 1 };
+  const argument = argumentOf(kind, name);
+  if (argument === undefined) return undefined;
+  const perUs = parseDurationUs(argument);
+  if (perUs !== undefined && perUs > 0 && perUs <= PER_US_MAX) return { name, kind, perSeconds: perUs / US_PER_SECOND };
+  const wanted = perUs === undefined ? "a duration" : "a time for a rate";
+  const meant = suggestRate(name.replace(/^counter_/, ""))?.replace("rate", kind);
+  return { code: "bad_argument", facts: { text: name, argument, wanted, meant } };
+}
+
+/** Whether values can be beyond the limit of a condition. */
+function hasDistance(condition: Condition): boolean {
+  return condition.kind === "outside" || (condition.kind === "compare" && /[<>]/.test(condition.operator));
+}
+
+function stateOrAny(text: string): string | undefined {
+  return text === "*" ? undefined : unquoted(text);
+}
 
 function argumentOf(call: string, text: string): string | undefined {
   const isCall = text.startsWith(`${call}(`) && text.endsWith(")");

@@ -31,7 +31,7 @@ export function ruleReference(): string {
       AGGREGATE_DEFINITIONS.map(({ names, forms = names, doc, takesTexts }) => [
         forms.map((form) => `\`${form}\``).join(", "),
         doc,
-        takesTexts ? "yes" : "",
+        takesTexts === undefined ? "" : takesTexts === true ? "yes" : "if it compares with a text",
       ]),
     ),
     texts.LABELS,

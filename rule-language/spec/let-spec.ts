@@ -7,6 +7,7 @@ import { EXPRESSION_TEXTS, type ExpressionFacts } from "../conditions/expression
 import { type Field, type Fields, shapeOf } from "../fields/field.ts";
 import { aggregate } from "./aggregate-field.ts";
 import { SPEC_TEXTS, type SpecFacts } from "./spec-texts.ts";
+import { VALUE_FIELDS } from "./value-fields.ts";
 import { wherePatterns } from "./where-pattern.ts";
 import { WINDOW } from "./window-spec.ts";
 
@@ -34,6 +35,7 @@ const NAME_FIELDS = {
   window: { ...WINDOW, doc: "Tumbling or hopping. Default: the rule's `window`." },
   aggregate: { schema: aggregate.default("avg"), doc: "What to compute.", takes: "aggregate" },
   fill: { schema: z.enum(["none", "last"]).default("none"), doc: "As in a rule.", takes: "`none`, `last`" },
+  ...VALUE_FIELDS,
 } satisfies Fields;
 
 /** The series of a condition, by name. */

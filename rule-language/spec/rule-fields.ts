@@ -14,6 +14,7 @@ import { FLAPPING } from "./flapping-spec.ts";
 import { LET } from "./let-spec.ts";
 import { SPEC_TEXTS } from "./spec-texts.ts";
 import { suggestId } from "./suggest-id.ts";
+import { VALUE_FIELDS } from "./value-fields.ts";
 import { wherePatterns } from "./where-pattern.ts";
 import { duration, WINDOW } from "./window-spec.ts";
 
@@ -114,6 +115,7 @@ export const RULE_FIELDS = {
     words: { previous: "last", true: "last", yes: "last", null: "none", zero: "none", false: "none" },
     examples: [{ value: "last", meaning: "for a sensor that reports only changes" }],
   },
+  ...VALUE_FIELDS,
   when: {
     schema: condition.optional(),
     doc: "The condition of the alert. Without it, the rule only computes windows.",

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { parseDurationUs } from "../../domain/time.ts";
 import { addFault, type BareFaultOf, type CheckSpot, isFault } from "../../platform/files/fault.ts";
-import { definitionOf, parseAggregate } from "../aggregates/aggregate.ts";
 import { parseCondition } from "../conditions/condition.ts";
 import { CONDITION_TEXTS } from "../conditions/condition-texts.ts";
 import { isExpression } from "../conditions/expression.ts";
@@ -90,10 +89,6 @@ function checkAggregates(rule: CheckedFields, context: Context): void {
   if (twice !== undefined) report({ code: "aggregate_twice", facts: { name: twice }, path });
   if (rule.window?.tumbling !== undefined) return;
   if (rule.fill === "last") report({ code: "fill_not_tumbling", facts: {}, path: ["fill"], beside });
-  const parsed = names.map(parseAggregate);
-  const needing = parsed.find((one) => !isFault(one) && definitionOf(one).tumblingOnly === true);
-  if (needing !== undefined && !isFault(needing))
-    report({ code: "aggregate_not_tumbling", facts: { name: needing.name }, path, beside });
 }
 
 /** Fields that the rules of a file share. */

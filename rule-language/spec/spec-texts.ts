@@ -14,7 +14,6 @@ export interface SpecFacts {
   clear_without_when: Record<never, never>;
   aggregate_twice: { readonly name: string };
   fill_not_tumbling: Record<never, never>;
-  aggregate_not_tumbling: { readonly name: string };
   window_kinds: { readonly allowed: readonly string[]; readonly found: readonly string[] };
   every_alone: Record<never, never>;
   hopping_alone: { readonly hopping: string };
@@ -72,10 +71,6 @@ export const SPEC_TEXTS: FaultTexts<SpecFacts> = {
   fill_not_tumbling: () => ({
     message: "`fill: last` needs a tumbling window",
     help: "use window: { tumbling: 1m }, or remove `fill`",
-  }),
-  aggregate_not_tumbling: ({ name }) => ({
-    message: `${name} needs a tumbling window`,
-    help: "use for example window: { tumbling: 1h }",
   }),
   window_kinds: ({ allowed, found }) => ({
     message: `\`window\` needs exactly one of ${allowed.join(", ")}${found.length > 0 ? `, not ${found.join(" and ")}` : ""}`,

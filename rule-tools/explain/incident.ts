@@ -1,5 +1,6 @@
 import type { ExplainedChange, ExplainedWindow, IncidentExplanation } from "../../contracts/explanations.ts";
 import type { AlertChange, EvidencePart } from "../../domain/alert.ts";
+import type { CourseOptions } from "../../engine/aggregates/folds.ts";
 import type { Rule } from "../../engine/rules/rule.ts";
 import { isFault } from "../../platform/files/fault.ts";
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
@@ -83,6 +84,10 @@ function explainWindow(deciding: DecidingWindow): ExplainedWindow {
   };
 }
 
+function limitsOf(input: DecidingWindow["input"]): Partial<CourseOptions> {
+  return input === undefined || input.windows.kind === "absent" ? {} : input.windows.plan.course;
+}
+
 function check({ input, part, readings, prior }: DecidingWindow, aggregate: Aggregate) {
   const fills = input?.windows.kind === "panes" && input.windows.fill;
   if (readings.length === 0) {
@@ -95,7 +100,7 @@ function check({ input, part, readings, prior }: DecidingWindow, aggregate: Aggr
     (most, { value }) => Math.max(most, typeof value === "number" ? Math.abs(value) : 0),
     0,
   );
-  const recomputed = recompute(aggregate, readings, { ...part.window, prior: prior?.value });
+  const recomputed = recompute(aggregate, readings, { ...part.window, before: prior, ...limitsOf(input) });
   const isSketch =
     (aggregate.kind === "quantile" && readings.length > QUANTILE_EXACT_MAX) ||
     (aggregate.kind === "distinct" && typeof recomputed === "number" && recomputed > DISTINCT_EXACT_MAX);

@@ -33,7 +33,7 @@ describe.each(Object.entries(AGGREGATES))("%s", (_kind, definition) => {
   const { names, forms = names, takesTexts }: AggregateDefinition = definition;
 
   test.each([...new Set([...names, ...forms])])("%s: the engine agrees with the plain computation", (name) => {
-    for (const samples of [...NUMBERS, ...(takesTexts ? TEXTS : [])]) {
+    for (const samples of [...NUMBERS, ...(takesTexts === true ? TEXTS : [])]) {
       const expected = recompute(checkedAggregate(name), samples, WINDOW);
       const value = computed(name, samples);
       expect(value).toBeDefined();

@@ -1,5 +1,5 @@
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
-import { holds } from "../../rule-language/conditions/condition.ts";
+import { type Condition, holds } from "../../rule-language/conditions/condition.ts";
 
 /** A reading of a window. Booleans are 0 and 1. */
 export interface Sample {
@@ -10,8 +10,12 @@ export interface Sample {
 interface Window {
   readonly startUs: number;
   readonly endUs: number;
-  /** The value before the window. */
-  readonly prior?: number | string | undefined;
+  /** The key's newest reading before the window. */
+  readonly before?: Sample | undefined;
+  /** How long a value holds; without it, until the next reading. */
+  readonly carryUs?: number;
+  /** The greatest value of a counter. */
+  readonly counterMax?: number | undefined;
 }
 
 /** Beyond these numbers of values, the engine keeps a sketch (docs/windows.md). */
@@ -74,11 +78,49 @@ const DEFINITIONS: { readonly [K in Kind]: Definition<OfKind<K>> } = {
   quantile: ({ numbers }, { rank }) => quantile(numbers, rank),
   distinct: ({ all }) => new Set(all.map(({ value }) => value)).size,
   count_if: ({ all }, { condition }) => all.filter(({ value }) => holds(condition, value)).length,
-  duration: ({ all }, { state }, window) => secondsIn(state, all, window),
+  duration({ all }, { state, condition }, window) {
+    const is = (value: number | string) => (condition === undefined ? isState(value, state) : holds(condition, value));
+    return sum(held(all, window).map(({ value, us }) => (is(value) ? us : 0))) / 1e6;
+  },
+  time_avg({ all }, _, window) {
+    const times = held(all, window);
+    return sum(times.map(({ value, us }) => Number(value) * us)) / sum(times.map(({ us }) => us));
+  },
+  integral({ all }, { condition, unitUs }, window) {
+    const times = held(all, window);
+    if (times.length === 0) return Number.NaN;
+    const excess = (value: number) => (condition === undefined ? value : beyond(condition, value));
+    return sum(times.map(({ value, us }) => excess(Number(value)) * (us / unitUs)));
+  },
+  mkt({ all }, _, window) {
+    const times = held(all, window);
+    const knownUs = sum(times.map(({ us }) => us));
+    const speeds = times.map(({ value, us }) => Math.exp(-83.144e3 / (8.3144 * (Number(value) + 273.15))) * us);
+    return -83.144e3 / 8.3144 / Math.log(sum(speeds) / knownUs) - 273.15;
+  },
+  increase({ all }, _, window) {
+    const counted = steps(all, window);
+    return counted.length === 0 ? Number.NaN : sum(counted);
+  },
+  counter_rate({ all, first, last }, { perSeconds }, window) {
+    const counted = steps(all, window);
+    const seconds = ((last?.atUs ?? 0) - (window.before?.atUs ?? first?.atUs ?? 0)) / 1e6;
+    return counted.length === 0 || seconds === 0 ? Number.NaN : (sum(counted) / seconds) * perSeconds;
+  },
+  changes: ({ all }, _, { before }) =>
+    all.filter(({ value }, i) => value !== (i === 0 ? before : all[i - 1])?.value).length,
+  transitions({ all }, { from, to }, { before }) {
+    const changes = all.map(({ value }, i) => ({ from: (i === 0 ? before : all[i - 1])?.value, to: value }));
+    const isFrom = (value: number | string | undefined) =>
+      from === undefined || (value !== undefined && isState(value, from));
+    return changes.filter(
+      (each) => each.from !== each.to && isFrom(each.from) && (to === undefined || isState(each.to, to)),
+    ).length;
+  },
 };
 
 /** Kinds that have a value without readings. */
-const OF_NOTHING: readonly Kind[] = ["count", "distinct", "duration"];
+const OF_NOTHING: readonly Kind[] = ["count", "distinct", "duration", "changes", "transitions"];
 
 /** Computes an aggregate over a window's readings, in the order of arrival. Undefined if it has no value. */
 export function recompute(
@@ -137,13 +179,32 @@ function quantile(values: readonly number[], rank: number): number {
   return low + (high - low) * (place - Math.floor(place));
 }
 
-function secondsIn(state: string, samples: readonly Sample[], { startUs, endUs, prior }: Window): number {
-  const moments = [...(prior === undefined ? [] : [{ atUs: startUs, value: prior }]), ...samples];
-  let inUs = 0;
-  for (const [i, { atUs, value }] of moments.entries()) {
-    if (isState(value, state)) inUs += (moments[i + 1]?.atUs ?? endUs) - atUs;
-  }
-  return inUs / 1e6;
+/** The values that hold in a window, each with the time for which it does. */
+function held(samples: readonly Sample[], { startUs, endUs, before, carryUs = Number.POSITIVE_INFINITY }: Window) {
+  const moments = [...(before === undefined ? [] : [before]), ...samples];
+  return moments
+    .map(({ atUs, value }, i) => {
+      const untilUs = Math.min(moments[i + 1]?.atUs ?? endUs, atUs + carryUs);
+      return { value, us: untilUs - Math.max(atUs, startUs) };
+    })
+    .filter(({ us }) => us > 0);
+}
+
+/** What a counter counted between each two readings. */
+function steps(samples: readonly Sample[], { before, counterMax }: Window): number[] {
+  const values = [...(before === undefined ? [] : [before]), ...samples].map(({ value }) => Number(value));
+  return values.slice(1).map((after, i) => {
+    const from = values[i] as number;
+    if (after >= from) return after - from;
+    return counterMax !== undefined && from <= counterMax ? counterMax - from + 1 + after : after;
+  });
+}
+
+/** How far a value is beyond the limit of a condition. */
+function beyond(condition: Condition, value: number): number {
+  if (!holds(condition, value)) return 0;
+  if (condition.kind === "outside") return Math.max(condition.low - value, value - condition.high);
+  return condition.kind === "compare" ? Math.abs(value - condition.limit) : 0;
 }
 
 function isState(value: number | string, state: string): boolean {

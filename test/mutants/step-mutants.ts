@@ -1,3 +1,4 @@
+import { COURSE_MUTANTS } from "./course-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 
 const PANES = "engine/windows/pane-windows.ts";
@@ -18,6 +19,7 @@ const ORACLE_ONLY = ["test/simulation/differential.test.ts"];
 
 /** Faults in the step. */
 export const STEP_MUTANTS: readonly Mutant[] = [
+  ...COURSE_MUTANTS,
   {
     name: "worst-of-corrections",
     fault: "a correction of an evaluated window counts for the worst value of an incident",

@@ -32,14 +32,29 @@ const OTHERS = [
   "count_if(> 5)",
   "count_if(between -2 and 2)",
 ];
-const EVERY = [...PLAIN, ...OTHERS];
+const COURSE = [
+  "time_avg",
+  "duration(> 3)",
+  "duration(2)",
+  "integral(1m)",
+  "integral(> 2.5, 1h)",
+  "integral(outside -1 and 4, 1s)",
+  "mkt",
+  "increase",
+  "counter_rate",
+  "counter_rate(1h)",
+  "changes",
+  "transitions(* -> 1)",
+  "transitions(true -> *)",
+];
+const EVERY = [...PLAIN, ...OTHERS, ...COURSE];
 /** Excludes quantiles, because the value of a name does not show whether it comes from a sketch. */
 const NAMEABLE = EVERY.filter((name) => !/^(median|p[0-9.]+)$/.test(name));
 
 /** The condition evaluates the first aggregate, and any of these can be first. */
-export function aggregatesOf(window: string, texts: boolean): string[] {
-  const durations = window === "tumbling" ? ["duration(open)", "duration(true)"] : [];
-  return texts ? ["count", "last", "distinct", ...durations] : [...EVERY, ...durations];
+export function aggregatesOf(texts: boolean): string[] {
+  const ofTexts = ["duration(open)", "duration(!= ajar)", "changes", "transitions(open -> ajar)", "count_if(== open)"];
+  return texts ? ["count", "last", "distinct", ...ofTexts] : [...EVERY, "duration(true)"];
 }
 
 export const DISORDERS = {
@@ -63,11 +78,13 @@ export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec>
       lateness: fc.constantFrom("0s", "1500ms", "5s"),
       late: fc.constantFrom("update", "update", "drop"),
       group_by: fc.constantFrom("series", "series", ["device", "metric"], ["device"], ["device", "phase"], ["site"]),
-      aggregate: fc.shuffledSubarray(aggregatesOf(window, texts), { minLength: 1 }),
+      aggregate: fc.shuffledSubarray(aggregatesOf(texts), { minLength: 1 }),
       when: fc.constantFrom(undefined, "> 3", "between -4 and 4", "!= 1"),
       clear: fc.constantFrom(undefined, "< 1", "outside -6 and 6"),
       for: fc.constantFrom("0s", "7s"),
       keep_firing_for: fc.constantFrom("0s", "6s"),
+      carry: fc.constantFrom(undefined, undefined, "2s", "9s"),
+      max_value: fc.constantFrom(undefined, undefined, 4, 20),
       ...bounds(),
     })
     .map(({ clear, when, ...fields }) => {

@@ -3,8 +3,22 @@ import type { Random } from "./random.ts";
 
 const NUMERIC = ["avg", "count", "sum", "min", "max", "range", "first", "last", "delta", "rate", "variance", "stddev"];
 /** Excludes quantiles, because the value of a name does not show whether it comes from a sketch. */
-const NAMEABLE = [...NUMERIC, "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
+const NAMEABLE = [...NUMERIC, "distinct", "count_if(> 20)", "rate(1m)", "delta_percent", "time_avg", "increase"];
 const MORE = ["median", "p95", "distinct", "count_if(> 20)", "rate(1m)", "delta_percent"];
+/** Over the course of values. */
+const COURSE = [
+  "time_avg",
+  "duration(> 20)",
+  "integral(1m)",
+  "integral(outside 12 and 50.5, 1s)",
+  "mkt",
+  "increase",
+  "counter_rate(1m)",
+  "changes",
+  "transitions(* -> 1)",
+];
+
+const TEXTUAL = ["duration(open)", "duration(!= open)", "changes", "transitions(* -> open)", "count_if(== open)"];
 
 const GROUPINGS: readonly RuleSpec["group_by"][] = [
   "series",
@@ -58,7 +72,7 @@ function makeRule(id: string, random: Random, i: number): RuleSpec {
   const window = makeWindow(random);
   const tumbling = "tumbling" in window;
   const texts = random.chance(0.2);
-  const aggregate = texts ? ["count", ...(tumbling ? ["duration(open)"] : []), "distinct"] : makeAggregates(random);
+  const aggregate = texts ? ["count", ...TEXTUAL.filter(() => random.chance(0.5)), "distinct"] : makeAggregates(random);
   return ruleSpecSchema.parse({
     id,
     group_by,
@@ -67,6 +81,7 @@ function makeRule(id: string, random: Random, i: number): RuleSpec {
     aggregate,
     ...makeLateness(random, i),
     ...(tumbling && !texts && random.chance(0.25) ? { fill: "last" } : {}),
+    ...makeCourse(random),
     ...(random.chance(0.6) ? { ...makeCondition(random), ...makeBounds(random) } : {}),
   });
 }
@@ -116,7 +131,7 @@ function makeName(random: Random): Fields {
   if (random.chance(0.15)) return { metric: "door", ...own, aggregate: "last" };
   // Filling shorter windows over an hour would exceed the number of windows that is kept.
   const fill = window.tumbling === "10s" && random.chance(0.4) ? { window, fill: "last" } : own;
-  return { metric: random.pick(["m", "n", "?"]), aggregate: random.pick(NAMEABLE), ...fill };
+  return { metric: random.pick(["m", "n", "?"]), aggregate: random.pick(NAMEABLE), ...fill, ...makeCourse(random) };
 }
 
 type Names = Readonly<Record<string, Fields | undefined>>;
@@ -171,7 +186,16 @@ function makeWindow(random: Random): Fields {
 
 function makeAggregates(random: Random): string[] {
   const list = [random.pick(NUMERIC), ...[...NUMERIC, ...MORE].filter(() => random.chance(0.3))];
-  return [...new Set(list)];
+  const course = random.chance(0.4) ? COURSE.filter(() => random.chance(0.25)) : [];
+  return [...new Set([...list, ...course])];
+}
+
+/** How long values hold, and where counters end. */
+function makeCourse(random: Random): Fields {
+  return {
+    ...(random.chance(0.3) ? { carry: random.pick(["1s", "4s", "20s"]) } : {}),
+    ...(random.chance(0.2) ? { max_value: random.pick([40, 100]) } : {}),
+  };
 }
 
 function makeCondition(random: Random): Fields {
@@ -225,6 +249,7 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
   where: (rule, random) => ({ where: { ...rule.where, device: random.pick(["*", "d0", "d?"]) } }),
   lateness: (rule) => ({ lateness: rule.lateness === "2050ms" ? "2070ms" : "2050ms" }),
   late: (rule) => ({ late: rule.late === "drop" ? "update" : "drop" }),
+  course: (_, random) => ({ carry: undefined, max_value: undefined, ...makeCourse(random) }),
   fill: (rule) => ({ fill: rule.fill === "last" ? "none" : "last" }),
   group_by: (rule, random) => ({ group_by: random.pick(GROUPINGS.filter((one) => one !== rule.group_by)) }),
   "how long absent": (rule) => (rule.absent === undefined ? {} : { absent: rule.absent === "5s" ? "9s" : "4s" }),

@@ -1,5 +1,6 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
-import type { Span, Taken } from "./model.ts";
+import { courseValue, isOfCourse } from "./course.ts";
+import type { CourseRules, Span, Taken } from "./model.ts";
 import { durationUs, fulfils } from "./texts.ts";
 
 /** By observation time, then by arrival. */
@@ -9,7 +10,11 @@ export function inOrder(readings: readonly Taken[]): Taken[] {
 
 /** Whether an aggregate accepts texts. The others accept only numbers and booleans. */
 export function takesTexts(name: string): boolean {
-  return name === "count" || name === "last" || name === "distinct" || name.startsWith("duration(");
+  if (/^(?:duration|transitions)\(/.test(name)) return true;
+  // Compares with a text: neither a number nor a boolean.
+  if (name.startsWith("count_if("))
+    return /^count_if\(\s*[!=]=\s*["'A-Za-z_]/.test(name) && !/\b(?:true|false)\b/.test(name);
+  return ["count", "last", "distinct", "changes"].includes(name);
 }
 
 /** Computed directly from the definitions. `before`: the key's newest reading before the window. */
@@ -18,17 +23,19 @@ export function aggregate(
   readings: readonly Taken[],
   span: Span,
   before: Taken | undefined,
+  rules: CourseRules,
 ): Record<string, ReadingValue> {
   const sorted = inOrder(readings);
   const result: Record<string, ReadingValue> = {};
   for (const name of names) {
-    result[name] =
-      sorted.length === 0 && before !== undefined && !name.startsWith("duration(")
-        ? ofNothing(name, before)
-        : ofReadings(name, sorted, span, before);
+    if (sorted.length === 0 && before !== undefined && !IS_OVER_TIME.test(name)) result[name] = ofNothing(name, before);
+    else if (isOfCourse(name)) result[name] = courseValue(name, sorted, { span, before, rules });
+    else result[name] = ofReadings(name, sorted);
   }
   return result;
 }
+
+const IS_OVER_TIME = /^(?:duration\(|integral\(|time_avg$|mkt$)/;
 
 function numberOf(value: ReadingValue): number {
   return typeof value === "string" ? Number.NaN : Number(value);
@@ -36,20 +43,30 @@ function numberOf(value: ReadingValue): number {
 
 /** In a filled window, the last value still holds. */
 function ofNothing(name: string, before: Taken): ReadingValue {
-  const zero = ["count", "sum", "range", "delta", "delta_percent", "variance", "stddev"].includes(name);
+  const zero = [
+    "count",
+    "sum",
+    "range",
+    "delta",
+    "delta_percent",
+    "variance",
+    "stddev",
+    "increase",
+    "changes",
+  ].includes(name);
+  if (/^(?:counter_rate|transitions)/.test(name)) return 0;
   if (zero || name.startsWith("rate") || name.startsWith("count_if(")) return 0;
   if (name === "distinct") return 1;
   return typeof before.value === "string" ? before.value : Number(before.value);
 }
 
-function ofReadings(name: string, sorted: readonly Taken[], span: Span, before: Taken | undefined): ReadingValue {
+function ofReadings(name: string, sorted: readonly Taken[]): ReadingValue {
   const values = sorted.map(({ value }) => numberOf(value));
   const count = values.length;
   const first = sorted[0];
   const last = sorted.at(-1);
   const inside = /\((.*)\)/.exec(name)?.[1] ?? "";
-  if (name.startsWith("count_if(")) return values.filter((value) => fulfils(inside, value)).length;
-  if (name.startsWith("duration(")) return secondsIn(inside, sorted, span, before);
+  if (name.startsWith("count_if(")) return sorted.filter(({ value }) => fulfils(inside, plain(value))).length;
   if (first === undefined || last === undefined) throw new RangeError(`${name} of a window without readings`);
   const difference = numberOf(last.value) - numberOf(first.value);
   if (name.startsWith("rate")) {
@@ -116,19 +133,7 @@ function quantile(values: readonly number[], fraction: number): number {
   return below + (above - below) * (place - Math.floor(place));
 }
 
-function secondsIn(state: string, sorted: readonly Taken[], span: Span, before: Taken | undefined): number {
-  const steps = sorted.map(({ atUs, value }) => ({ fromUs: atUs, value }));
-  if (before !== undefined) steps.unshift({ fromUs: span.startUs, value: before.value });
-  let us = 0;
-  for (const [i, { fromUs, value }] of steps.entries()) {
-    if (isInState(value, state)) us += (steps[i + 1]?.fromUs ?? span.endUs) - fromUs;
-  }
-  return us / 1e6;
-}
-
-/** Booleans count as 0 and 1, and 0 and 1 count as booleans. */
-function isInState(value: ReadingValue, state: string): boolean {
-  if (state === "true") return value === true || value === 1 || value === state;
-  if (state === "false") return value === false || value === 0 || value === state;
-  return String(value) === state;
+/** Booleans count as 0 and 1. */
+function plain(value: ReadingValue): number | string {
+  return typeof value === "string" ? value : Number(value);
 }

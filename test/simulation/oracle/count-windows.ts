@@ -1,12 +1,13 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
 import { aggregate, inOrder } from "./aggregate.ts";
-import type { Emit, Fate, KeyWindows, Taken } from "./model.ts";
+import type { CourseRules, Emit, Fate, KeyWindows, Taken } from "./model.ts";
 
 export interface CountOptions {
   readonly count: number;
   readonly latenessUs: number;
   /** No two readings can have the same instant, because `device` and `metric` are both in the key. */
   readonly alone: boolean;
+  readonly course: CourseRules;
 }
 
 /** Windows of `count` readings. */
@@ -15,6 +16,8 @@ export class CountWindows implements KeyWindows {
   readonly #emit: Emit;
   #waiting: Taken[] = [];
   #current: Taken[] = [];
+  /** The newest reading of the window before. */
+  #before: Taken | undefined;
   #arrivals = 0;
   #newestUs = Number.NEGATIVE_INFINITY;
   #newestCameUs = 0;
@@ -72,6 +75,8 @@ export class CountWindows implements KeyWindows {
     const span = { startUs: this.#current[0]?.atUs ?? atUs, endUs: atUs + 1 };
     const readings = this.#current;
     this.#current = [];
-    this.#emit(span, 0, (names) => aggregate(names, readings, span, undefined));
+    const before = this.#before;
+    this.#before = readings.at(-1);
+    this.#emit(span, 0, (names) => aggregate(names, readings, span, before, this.#options.course));
   }
 }

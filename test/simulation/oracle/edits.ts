@@ -1,4 +1,5 @@
 import { takesTexts } from "./aggregate.ts";
+import { isOfCourse } from "./course.ts";
 import type { OracleRule } from "./model.ts";
 
 /** The effect of an edit on a rule's open alerts, according to the table in docs/windows.md. */
@@ -18,10 +19,12 @@ export function alertsFateOf(before: OracleRule, after: OracleRule | undefined):
 
 /** Rules with the same identity share their windows. A rule without a predecessor of its identity starts again. */
 export function identityOf(rule: OracleRule): string {
-  const { where, group_by, isNamed, window, lateness, late, fill, absent, active } = rule;
+  const { where, group_by, isNamed, window, lateness, late, fill, absent, active, carry, max_value } = rule;
   const texts = rule.aggregate.every(takesTexts);
   const computed =
-    absent === undefined ? [window, lateness, late, fill, needsOf(rule), texts] : ["absent", absent, active];
+    absent === undefined
+      ? [window, lateness, late, fill, carry, max_value, needsOf(rule), texts]
+      : ["absent", absent, active];
   return JSON.stringify([where, group_by, isNamed, ...computed]);
 }
 
@@ -30,14 +33,17 @@ function differ(a: unknown, b: unknown): boolean {
 }
 
 /** The groups of aggregates that windows keep. Count, sum, avg, min, max and range are always kept. */
-function needsOf({ aggregate, fill }: OracleRule): string[] {
+function needsOf({ aggregate, fill, window }: OracleRule): string[] {
   const needs = new Set<string>(fill === "last" ? ["ends"] : []);
   for (const name of aggregate) {
-    if (["first", "last", "delta", "delta_percent"].includes(name) || name.startsWith("rate")) needs.add("ends");
+    if (["first", "last", "delta", "delta_percent"].includes(name) || /^rate\b/.test(name)) needs.add("ends");
     else if (["stddev", "variance"].includes(name)) needs.add("spread");
     else if (/^(median|p[0-9.]+)$/.test(name)) needs.add("quantiles");
     else if (name === "distinct" || name.startsWith("count_if(")) needs.add(name);
-    else if (name.startsWith("duration(")) needs.add("durations").add("ends");
+    else if (isOfCourse(name)) {
+      const isOneGroup = window?.tumbling !== undefined || window?.session !== undefined;
+      needs.add(isOneGroup ? "course" : name).add("ends");
+    }
   }
   return [...needs].sort();
 }

@@ -1,6 +1,6 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
 import { aggregate, inOrder } from "./aggregate.ts";
-import type { Emit, Fate, KeyWindows, Span, Taken } from "./model.ts";
+import type { CourseRules, Emit, Fate, KeyWindows, Span, Taken } from "./model.ts";
 
 const CORRECTED_AFTER_US = 1_000_000;
 
@@ -13,6 +13,7 @@ export interface FixedOptions {
   readonly fill: boolean;
   /** No two readings can have the same instant, because `device` and `metric` are both in the key. */
   readonly alone: boolean;
+  readonly course: CourseRules;
 }
 
 /** Tumbling, hopping and sliding windows of one key, recomputed from all its readings at each event. */
@@ -58,6 +59,7 @@ export class FixedWindows implements KeyWindows {
     const changed = holding.some(({ endUs }) => endUs > refusedUpToUs);
     // A reading that is dropped as late never counts anywhere.
     if (!changed) this.#readings.pop();
+    if (changed) corrected.push(...this.#following(taken));
     for (const span of corrected) this.#corrections.set(span.startUs, span);
     if (corrected.length > 0 && this.#correctionsDueUs === Number.POSITIVE_INFINITY) {
       this.#correctionsDueUs = nowUs + CORRECTED_AFTER_US;
@@ -124,9 +126,28 @@ export class FixedWindows implements KeyWindows {
   }
 
   #say(span: Span, revision: number): void {
-    const earlier = inOrder(this.#readings.filter((each) => this.#counted(each) && each.atUs < span.startUs));
+    const before = this.#before(span);
     const inside = this.#inside(span);
-    this.#emit(span, revision, (names) => aggregate(names, inside, span, earlier.at(-1)));
+    this.#emit(span, revision, (names) => aggregate(names, inside, span, before, this.#options.course));
+  }
+
+  #before({ startUs }: Span): Taken | undefined {
+    return inOrder(this.#readings.filter((each) => this.#counted(each) && each.atUs < startUs)).at(-1);
+  }
+
+  /** Closed windows with readings before which this reading is now the newest. */
+  #following(taken: Taken): Span[] {
+    if (!this.#options.course.matters) return [];
+    const later = new Map<number, Span>();
+    for (const { atUs } of this.#readings) for (const span of this.#windowsOf(atUs)) later.set(span.startUs, span);
+    return [...later.values()].filter(
+      (span) =>
+        span.startUs > taken.atUs &&
+        span.endUs <= this.#watermarkUs &&
+        span.endUs > taken.refusedUpToUs &&
+        this.#inside(span).length > 0 &&
+        this.#before(span) === taken,
+    );
   }
 
   /** Whether any window accepted the reading. */

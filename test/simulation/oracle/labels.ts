@@ -18,11 +18,16 @@ export function takes({ where, aggregate, absent }: OracleRule, reading: Reading
 export function seriesOf(rule: OracleRule): readonly { readonly name: string; readonly spec: OracleRule }[] {
   if (rule.let === undefined) return [{ name: "", spec: rule }];
   const { id, group_by, lateness, late } = rule;
-  return Object.entries(rule.let).map(([name, { metric, where, window = rule.window, aggregate, fill }]) => {
+  return Object.entries(rule.let).map(([name, fields]) => {
+    const { metric, where, window = rule.window, aggregate, fill, carry = rule.carry } = fields;
+    const { max_value = rule.max_value } = fields;
     const own = { ...rule.where, ...(metric === undefined ? {} : { metric }), ...where };
     return {
       name,
-      spec: { id, where: own, group_by, isNamed: true, window, aggregate: [aggregate], lateness, late, fill },
+      spec: {
+        ...{ id, where: own, group_by, isNamed: true, window, aggregate: [aggregate], lateness, late, fill },
+        ...{ carry, max_value },
+      },
     };
   });
 }

@@ -18,6 +18,8 @@ export interface OracleRule {
   readonly lateness?: string | undefined;
   readonly late?: string | undefined;
   readonly fill?: string | undefined;
+  readonly carry?: string | undefined;
+  readonly max_value?: number | undefined;
   readonly absent?: string | undefined;
   readonly forget_after?: string | undefined;
   readonly flapping?: { readonly changes: number; readonly within: string } | undefined;
@@ -31,6 +33,8 @@ export interface NameFields {
   readonly window?: WindowFields | undefined;
   readonly aggregate: string;
   readonly fill?: string | undefined;
+  readonly carry?: string | undefined;
+  readonly max_value?: number | undefined;
 }
 
 export interface ActivePart {
@@ -121,6 +125,14 @@ export interface Taken {
 export interface Span {
   readonly startUs: number;
   readonly endUs: number;
+}
+
+/** How a rule reads the course of values. */
+export interface CourseRules {
+  /** Whether some aggregate depends on it. */
+  readonly matters: boolean;
+  readonly carryUs: number;
+  readonly counterMax: number | undefined;
 }
 
 /** The effect of a reading on the windows of one key. */

@@ -1,6 +1,6 @@
 import type { ReadingValue } from "../../../domain/reading.ts";
 import { aggregate, inOrder } from "./aggregate.ts";
-import type { Emit, Fate, KeyWindows, Span, Taken } from "./model.ts";
+import type { CourseRules, Emit, Fate, KeyWindows, Span, Taken } from "./model.ts";
 
 const CORRECTED_AFTER_US = 1_000_000;
 
@@ -8,10 +8,13 @@ export interface SessionOptions {
   readonly gapUs: number;
   readonly latenessUs: number;
   readonly drop: boolean;
+  readonly course: CourseRules;
 }
 
 interface Session extends Span {
   readonly readings: readonly Taken[];
+  /** The newest reading before it. */
+  readonly before: Taken | undefined;
 }
 
 /** The last result emitted for a start. */
@@ -35,6 +38,8 @@ export class Sessions implements KeyWindows {
   #newestUs = Number.NEGATIVE_INFINITY;
   #newestCameUs = 0;
   #watermarkUs = Number.NEGATIVE_INFINITY;
+  /** The newest reading of the sessions that are no longer retained. */
+  #left: Taken | undefined;
 
   constructor(options: SessionOptions, emit: Emit) {
     this.#options = options;
@@ -85,6 +90,7 @@ export class Sessions implements KeyWindows {
     for (const session of this.#sessions()) {
       if (session.endUs > forgottenUs) continue;
       for (const { atUs } of session.readings) this.#settled.add(atUs);
+      this.#left = inOrder(session.readings).at(-1);
       this.#readings = this.#readings.filter((each) => !session.readings.includes(each));
     }
   }
@@ -106,14 +112,17 @@ export class Sessions implements KeyWindows {
   }
 
   #sessions(): Session[] {
-    const sessions: { startUs: number; endUs: number; readings: Taken[] }[] = [];
+    const sessions: { startUs: number; endUs: number; readings: Taken[]; before: Taken | undefined }[] = [];
     for (const reading of inOrder(this.#readings)) {
       const last = sessions.at(-1);
       const endUs = reading.atUs + this.#options.gapUs;
       if (last !== undefined && reading.atUs < last.endUs) {
         last.endUs = endUs;
         last.readings.push(reading);
-      } else sessions.push({ startUs: reading.atUs, endUs, readings: [reading] });
+      } else {
+        const before = last === undefined ? this.#left : last.readings.at(-1);
+        sessions.push({ startUs: reading.atUs, endUs, readings: [reading], before });
+      }
     }
     return sessions;
   }
@@ -138,12 +147,13 @@ export class Sessions implements KeyWindows {
   #corrections(): Session[] {
     const sessions = this.#sessions();
     const changed = sessions.filter(
-      (session) => session.endUs <= this.#watermarkUs && this.#emitted.get(session.startUs)?.text !== textOf(session),
+      (session) =>
+        session.endUs <= this.#watermarkUs && this.#emitted.get(session.startUs)?.text !== this.#textOf(session),
     );
     for (const [startUs, { text }] of this.#emitted) {
       if (text === RETRACTED || this.#settled.has(startUs)) continue;
       if (!sessions.some((session) => session.startUs === startUs)) {
-        changed.push({ startUs, endUs: startUs, readings: [] });
+        changed.push({ startUs, endUs: startUs, readings: [], before: undefined });
       }
     }
     return changed.sort((a, b) => a.endUs - b.endUs || a.startUs - b.startUs);
@@ -159,15 +169,18 @@ export class Sessions implements KeyWindows {
   }
 
   #say(session: Session): void {
-    const { startUs, endUs, readings } = session;
+    const { startUs, endUs, readings, before } = session;
     const revision = (this.#emitted.get(startUs)?.revision ?? -1) + 1;
     const retracted = readings.length === 0;
-    this.#emitted.set(startUs, { revision, text: retracted ? RETRACTED : textOf(session) });
+    this.#emitted.set(startUs, { revision, text: retracted ? RETRACTED : this.#textOf(session) });
     const span = { startUs, endUs };
-    this.#emit(span, revision, (names) => (retracted ? {} : aggregate(names, readings, span, undefined)));
+    this.#emit(span, revision, (names) =>
+      retracted ? {} : aggregate(names, readings, span, before, this.#options.course),
+    );
   }
-}
 
-function textOf({ endUs, readings }: Session): string {
-  return `${endUs} ${readings.map(({ arrival }) => arrival).join(" ")}`;
+  #textOf({ endUs, readings, before }: Session): string {
+    const known = this.#options.course.matters ? `after ${before?.arrival}` : "";
+    return `${endUs} ${readings.map(({ arrival }) => arrival).join(" ")} ${known}`;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Reading, Tags } from "../../../domain/reading.ts";
 import { activeUsIn, afterActiveUs } from "./active.ts";
 import { CountWindows } from "./count-windows.ts";
+import { courseOf } from "./course.ts";
 import { FixedWindows } from "./fixed-windows.ts";
 import { labelsOf, nameOf } from "./labels.ts";
 import type { Emit, Fate, KeyWindows, OracleRule, StoredReading } from "./model.ts";
@@ -169,13 +170,14 @@ export class SharedWindows {
     const emit: Emit = (...emitted) => {
       for (const listener of this.listeners) listener.onWindow(labels, ...emitted);
     };
-    if (session !== undefined) return new Sessions({ gapUs: durationUs(session), latenessUs, drop }, emit);
+    const course = courseOf(this.#rule);
+    if (session !== undefined) return new Sessions({ gapUs: durationUs(session), latenessUs, drop, course }, emit);
     const alone = group_by === "series" || (group_by.includes("device") && group_by.includes("metric"));
-    if (count !== undefined) return new CountWindows({ count, latenessUs, alone }, emit);
+    if (count !== undefined) return new CountWindows({ count, latenessUs, alone, course }, emit);
     const kind = tumbling !== undefined ? "tumbling" : hopping !== undefined ? "hopping" : "sliding";
     const sizeUs = durationUs(tumbling ?? hopping ?? sliding ?? "");
     const everyUs = every === undefined ? sizeUs : durationUs(every);
     const fill = this.#rule.fill === "last";
-    return new FixedWindows({ kind, sizeUs, everyUs, latenessUs, drop, fill, alone }, emit);
+    return new FixedWindows({ kind, sizeUs, everyUs, latenessUs, drop, fill, alone, course }, emit);
   }
 }

@@ -1,0 +1,87 @@
+import type { Mutant } from "./mutant.ts";
+
+const COURSE = "engine/aggregates/course.ts";
+const FOLDS = "engine/aggregates/folds.ts";
+const PANES = "engine/windows/pane-windows.ts";
+const SLIDING = "engine/windows/sliding-windows.ts";
+const SESSIONS = "engine/windows/session-windows.ts";
+const COUNT = "engine/windows/count-windows.ts";
+const UNIT = ["engine/values-over-time.test.ts"];
+/** For faults that only the independent implementation can find. */
+const ORACLE_ONLY = ["test/simulation/differential.test.ts"];
+
+/** Faults in aggregates over the course of values. */
+export const COURSE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "carried-too-long",
+    fault: "a value holds for longer than carry",
+    file: COURSE,
+    from: "const heldUs = Math.min(span.endUs, atUs + carryUs) - span.startUs;",
+    to: "const heldUs = span.endUs - span.startUs;",
+    tests: UNIT,
+  },
+  {
+    name: "carry-between-readings",
+    fault: "a value holds for longer than carry between two readings of a window",
+    file: COURSE,
+    from: "sum += fold.of(from) * Math.min(heldUs, this.#options.carryUs);",
+    to: "sum += fold.of(from) * heldUs;",
+    tests: ORACLE_ONLY,
+  },
+  {
+    name: "between-panes",
+    fault: "the time between the readings of two merged windows is lost",
+    file: COURSE,
+    from: "(to === undefined ? 0 : this.#between(fold, to, from))",
+    to: "0",
+    tests: ORACLE_ONLY,
+  },
+  {
+    name: "no-step-from-before",
+    fault: "the step from the reading before the window is lost",
+    file: COURSE,
+    from: "inside + fold.of(before?.value, first.value, this.#options)",
+    to: "inside + fold.of(first.value, first.value, this.#options)",
+    tests: UNIT,
+  },
+  {
+    name: "roll-over-by-one",
+    fault: "a counter that rolls over loses a count",
+    file: FOLDS,
+    from: "counterMax - from + 1 + to",
+    to: "counterMax - from + to",
+    tests: UNIT,
+  },
+  {
+    name: "following-window-kept",
+    fault: "a late reading does not correct the tumbling window that follows",
+    file: PANES,
+    from: "if (nextUs > head) return;",
+    to: "return;",
+    tests: UNIT,
+  },
+  {
+    name: "following-instant-kept",
+    fault: "a late reading does not correct the sliding windows that begin after it",
+    file: SLIDING,
+    from: "other.atUs >= nextUs + sizeUs",
+    to: "other.atUs >= atUs + sizeUs",
+    tests: ORACLE_ONLY,
+  },
+  {
+    name: "following-session-kept",
+    fault: "a late reading does not correct the session that follows",
+    file: SESSIONS,
+    from: "if (next === undefined || next.open) return;",
+    to: "return;",
+    tests: ORACLE_ONLY,
+  },
+  {
+    name: "count-window-left",
+    fault: "a count window does not know the reading before it",
+    file: COUNT,
+    from: "this.#left[key] = this.accumulators.lastPoint(filling);",
+    to: "this.#left[key] = undefined;",
+    tests: UNIT,
+  },
+];

@@ -20,7 +20,7 @@ import { SeenBySeries } from "./state/seen-by-series.ts";
 import { DUPLICATE, NEW, type Seen } from "./state/seen-times.ts";
 import { type SnapshotPart, SnapshotReader, SnapshotWriter } from "./state/snapshot-io.ts";
 import { type EntryPosition, FILLED_PER_ENTRY_MAX, type StepContext, StepOutput } from "./state/step-context.ts";
-import { LATE_DROPPED } from "./windows/windows.ts";
+import { LATE_DROPPED, ON_TIME } from "./windows/windows.ts";
 
 export type { Ledger } from "./state/device-ledgers.ts";
 export type { EntryPosition, StepOutput } from "./state/step-context.ts";
@@ -40,6 +40,8 @@ export interface StepOptions {
 const HEARTBEAT_US = 10_000_000;
 /** ...so a longer pause was unwatched. */
 const UNWATCHED_AFTER_US = 30_000_000;
+/** In place of a fate: the rule does not read such values. */
+const LEFT_OUT = -1;
 const SERIES_PER_PAUSE = 2_000;
 const WINDOWS_MAX = 2 ** 24;
 
@@ -278,14 +280,14 @@ export class Step {
       }
       const value = values[i] as number;
       const text = routes.isText(id) ? texts[value] : undefined;
-      let fate: number = LATE_DROPPED;
+      let fate: number = LEFT_OUT;
       // A group over several devices does not follow a clock that is ahead.
       const groupAt = Math.min(at, nowUs, stored?.get(i) ?? nowUs);
       for (let route = first; route < end; route++) {
         const input = routes.input(route);
         fate = Math.max(fate, this.#deliver(input, routes.key(route), input.isOverDevices ? groupAt : at, value, text));
       }
-      this.#ledgers.count(routes.ledger(id), fate, nowUs);
+      this.#ledgers.count(routes.ledger(id), fate === LEFT_OUT ? ON_TIME : fate, nowUs);
     }
     for (const i of clockAhead) {
       const id = seriesId[i] as number;
@@ -304,9 +306,10 @@ export class Step {
   }
 
   #add(input: Input, key: number, atUs: number, value: number, text: string | undefined): number {
-    const { keyed } = input;
+    const { keyed, reads } = input;
     const nowUs = this.#nowUs;
     input.hear(key, nowUs);
+    if (reads !== undefined && !reads(text ?? value)) return LEFT_OUT;
     const fate = keyed.add(key, atUs, value, text, nowUs);
     let dueUs = keyed.dueUs(key);
     // A new window can already be overdue.

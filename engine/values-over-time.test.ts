@@ -8,7 +8,7 @@ const MINUTE_US = 60e6;
 function windowsOf(
   fields: Readonly<Record<string, unknown>>,
   readings: readonly (readonly [minute: number, value: ReadingValue])[],
-) {
+): Readonly<Record<string, ReadingValue>>[] {
   const partition = new TestPartition();
   partition.apply({ kind: "rules", storedAtUs: 1, specs: [rule({ id: "r", ...fields })] });
   const results = readings.flatMap(
@@ -177,4 +177,24 @@ describe("values over time", () => {
       { end: 180, revision: 0, time_avg: Number.NaN, "duration(> 8)": 0 },
     ]);
   });
+});
+
+test("a rule leaves out values that are not valid, and error codes", () => {
+  const readings = each(1, [20, 85, 21, -127, 22, 500]);
+  const fields = { window: { tumbling: "1h" }, aggregate: ["count", "max", "min"] };
+  const values = { end: 60, revision: 0, count: 3, max: 22, min: 20 };
+  expect(windowsOf({ ...fields, valid: "between -40 and 84" }, readings)).toEqual([values]);
+  expect(windowsOf({ ...fields, except: [85, -127, 500] }, readings)).toEqual([values]);
+  expect(windowsOf({ ...fields, except: 85, valid: "> -40" }, readings)).toEqual([{ ...values, count: 4, max: 500 }]);
+});
+
+test("a value that is left out moves no clock", () => {
+  const fields = { window: { tumbling: "1h" }, except: [85] };
+  expect(
+    windowsOf(fields, [
+      [10, 20],
+      [600, 85],
+      [20, 22],
+    ])[0],
+  ).toMatchObject({ end: 60, revision: 0, avg: 21 });
 });

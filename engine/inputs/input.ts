@@ -39,6 +39,7 @@ interface Span {
 /** ADR 12. The windows over some series, by key, computed once for all rules with the same input. */
 export class Input implements Source, TimedKeys, MortalKeys {
   readonly spec: InputSpec;
+  readonly reads: InputSpec["reads"];
   keyed: Keyed;
   #windows: Windows | undefined;
   absences: Absences | undefined;
@@ -73,6 +74,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
     clocks: { readonly timers: KeyTimers<Input>; readonly lives: KeyLives },
   ) {
     this.spec = spec;
+    this.reads = spec.reads;
     this.#context = context;
     this.#timers = clocks.timers;
     this.#lives = clocks.lives;

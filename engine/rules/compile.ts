@@ -1,7 +1,8 @@
 import { parseDurationUs } from "../../domain/time.ts";
 import { type Aggregate, takesTexts } from "../../rule-language/aggregates/aggregate.ts";
 import { Calendar } from "../../rule-language/calendar/calendar.ts";
-import { checkedAggregate } from "../../rule-language/spec/checked.ts";
+import { holds } from "../../rule-language/conditions/condition.ts";
+import { checkedAggregate, checkedCondition } from "../../rule-language/spec/checked.ts";
 import { type Grouping, groupingOf } from "../../rule-language/spec/grouping.ts";
 import type { LetSpec } from "../../rule-language/spec/let-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
@@ -69,7 +70,7 @@ export function compileRules(specs: readonly RuleSpec[]): {
 
 type InputFields = Pick<
   RuleSpec,
-  "where" | "window" | "absent" | "active" | "lateness" | "late" | "fill" | "carry" | "max_value"
+  "where" | "window" | "absent" | "active" | "lateness" | "late" | "fill" | "carry" | "max_value" | "valid" | "except"
 > & {
   readonly grouping: Grouping;
 };
@@ -80,15 +81,17 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
   const onlyNumbers = absent === undefined && !aggregates.every(takesTexts);
   // Active time changes how silence is measured. It does not change windows, only how their results are evaluated.
   const silence = fields.active === undefined ? absent : [absent, fields.active];
-  const { carry, max_value } = fields;
+  const { carry, max_value, valid, except } = fields;
+  const ofValues = { carry, max_value, valid, except };
   // Windows of a version without these fields must have the same identity.
-  const limits = carry === undefined && max_value === undefined ? [] : [{ carry, max_value }];
+  const limits = Object.values(ofValues).some((given) => given !== undefined) ? [ofValues] : [];
   const shape =
     absent === undefined ? [fields.window, fields.lateness, fields.late, fields.fill, onlyNumbers, ...limits] : silence;
   const plan = windows.kind === "absent" ? "" : windows.plan.identity;
   return {
     identity: JSON.stringify([where, grouping, shape, plan]),
     selector: compileSelector(where, { onlyNumbers }),
+    reads: compileFilter(fields),
     grouping,
     windows,
     windowsPerKey: windowCostOf({ window: fields.window, lateness: fields.lateness }).count,
@@ -134,6 +137,15 @@ function compileWindows(fields: InputFields, aggregates: readonly Aggregate[]): 
   if (session !== undefined) return { ...common, kind: "session", gapUs: us(session) };
   if (count !== undefined) return { ...common, kind: "count", count };
   throw new TypeError("unchecked rule: it has no window");
+}
+
+/** Whether the rule reads a value; undefined if it reads all. */
+function compileFilter({ absent, valid, except }: InputFields): InputSpec["reads"] {
+  if (absent !== undefined || (valid === undefined && except === undefined)) return undefined;
+  const isValid = valid === undefined ? undefined : checkedCondition(valid);
+  // Booleans are 0 and 1.
+  const excepted = new Set(except?.map((value) => (typeof value === "boolean" ? Number(value) : value)));
+  return (value) => (isValid === undefined || holds(isValid, value)) && !excepted.has(value);
 }
 
 function courseOf({ carry, max_value }: InputFields): CourseOptions {

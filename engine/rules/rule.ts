@@ -12,6 +12,8 @@ import type { WorstValue } from "./worst-value.ts";
 export interface InputSpec {
   readonly identity: string;
   readonly selector: Selector;
+  /** Whether the rule reads a value (`valid`, `except`); undefined if it reads all. */
+  readonly reads: ((value: number | string) => boolean) | undefined;
   readonly grouping: Grouping;
   readonly windows: WindowsSpec;
   /** The most windows that a key can keep at once. */

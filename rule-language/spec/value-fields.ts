@@ -1,6 +1,11 @@
 import { z } from "zod";
+import { addFault, isFault } from "../../platform/files/fault.ts";
+import { parseCondition } from "../conditions/condition.ts";
+import { CONDITION_TEXTS } from "../conditions/condition-texts.ts";
 import type { Fields } from "../fields/field.ts";
 import { duration } from "./window-spec.ts";
+
+const value = z.union([z.number(), z.string(), z.boolean()]);
 
 /** How values are read, in a rule or in a name of `let`. */
 export const VALUE_FIELDS = {
@@ -18,5 +23,32 @@ export const VALUE_FIELDS = {
     for: ["window", "let"],
     synonyms: ["rollover", "wrap", "max_counter"],
     examples: [{ value: 65535, meaning: "a counter of 16 bits" }],
+  },
+  valid: {
+    schema: z
+      .string()
+      .superRefine((text, context) => {
+        const parsed = parseCondition(text);
+        if (isFault(parsed)) addFault(context, CONDITION_TEXTS, parsed);
+      })
+      .optional(),
+    doc: "Which values the rule reads. Readings with other values are left out, as if they had not been sent.",
+    takes: "condition",
+    for: ["window", "let"],
+    synonyms: ["valid_range", "plausible", "value"],
+    hint: () => ({ what: "a condition", example: 'valid: "between -40 and 85"' }),
+    examples: [{ value: "between -40 and 85", meaning: "leaves out what the sensor cannot measure" }],
+  },
+  except: {
+    schema: z
+      .union([value, z.array(value).min(1)])
+      .optional()
+      .transform((given) => (given === undefined || Array.isArray(given) ? given : [given])),
+    doc: "Values that the rule leaves out, as if they had not been sent, such as error codes of a sensor.",
+    takes: "value, or list of values",
+    for: ["window", "let"],
+    synonyms: ["ignore_values", "error_values"],
+    hint: () => ({ what: "values", example: "except: [85, -127]" }),
+    examples: [{ value: [85, -127], meaning: "the error codes of a DS18B20" }],
   },
 } satisfies Fields;

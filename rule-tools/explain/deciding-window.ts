@@ -130,6 +130,10 @@ export class DecidingWindow {
       this.#moveClock(at.storedAtUs);
       const observedUs = entry.atUs[i] as number;
       const atUs = this.#timeOf(observedUs, stored.get(i) ?? at.storedAtUs);
+      if (this.#isLeftOut(this.#reading(entry, i, { ...at, atUs }))) {
+        this.#seen.add(`${this.#sensorOf(id)} ${observedUs}`);
+        continue;
+      }
       if (atUs < startUs || atUs >= endUs) {
         if (atUs < startUs && !(atUs < (this.#prior?.atUs ?? Number.NEGATIVE_INFINITY)))
           this.#prior = this.#reading(entry, i, { ...at, atUs });
@@ -171,9 +175,15 @@ export class DecidingWindow {
       const name = `${this.#sensorOf(id)} ${observedUs}`;
       if (!this.#isWanted(id) || atUs < startUs || atUs >= endUs || this.#seen.has(name)) continue;
       this.#seen.add(name);
+      if (this.#isLeftOut(this.#reading(entry, i, { ...at, atUs }))) continue;
       if (this.#waiting.length === 0) this.#waitingSinceUs = at.storedAtUs;
       this.#waiting.push(this.#reading(entry, i, { ...at, atUs }));
     }
+  }
+
+  /** Whether the rule does not read such values. A second reading of its time is still a duplicate. */
+  #isLeftOut({ value }: ExplainedReading): boolean {
+    return this.input?.reads?.(value) === false;
   }
 
   /** In a group over several devices, no reading counts as later than it was stored. */

@@ -85,6 +85,8 @@ export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec>
       keep_firing_for: fc.constantFrom("0s", "6s"),
       carry: fc.constantFrom(undefined, undefined, "2s", "9s"),
       max_value: fc.constantFrom(undefined, undefined, 4, 20),
+      valid: fc.constantFrom(undefined, undefined, undefined, "between -6 and 8", "!= 3"),
+      except: fc.constantFrom(undefined, undefined, undefined, [1, 2], ["open"]),
       ...bounds(),
     })
     .map(({ clear, when, ...fields }) => {

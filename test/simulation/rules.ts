@@ -195,6 +195,8 @@ function makeCourse(random: Random): Fields {
   return {
     ...(random.chance(0.3) ? { carry: random.pick(["1s", "4s", "20s"]) } : {}),
     ...(random.chance(0.2) ? { max_value: random.pick([40, 100]) } : {}),
+    ...(random.chance(0.1) ? { valid: random.pick(["> 10", "between -40 and 60", "!= 1"]) } : {}),
+    ...(random.chance(0.1) ? { except: random.pick([[1], [0, 20], "open"]) } : {}),
   };
 }
 
@@ -249,7 +251,10 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
   where: (rule, random) => ({ where: { ...rule.where, device: random.pick(["*", "d0", "d?"]) } }),
   lateness: (rule) => ({ lateness: rule.lateness === "2050ms" ? "2070ms" : "2050ms" }),
   late: (rule) => ({ late: rule.late === "drop" ? "update" : "drop" }),
-  course: (_, random) => ({ carry: undefined, max_value: undefined, ...makeCourse(random) }),
+  course: (_, random) => ({
+    ...{ carry: undefined, max_value: undefined, valid: undefined, except: undefined },
+    ...makeCourse(random),
+  }),
   fill: (rule) => ({ fill: rule.fill === "last" ? "none" : "last" }),
   group_by: (rule, random) => ({ group_by: random.pick(GROUPINGS.filter((one) => one !== rule.group_by)) }),
   "how long absent": (rule) => (rule.absent === undefined ? {} : { absent: rule.absent === "5s" ? "9s" : "4s" }),

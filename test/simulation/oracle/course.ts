@@ -98,7 +98,7 @@ function overTime(name: string, inside: string, held: readonly Held[]): number {
 }
 
 /** A text is never equal to a number, and neither greater nor less. */
-function meets(condition: string, value: number | string): boolean {
+export function meets(condition: string, value: number | string): boolean {
   const isOfNumbers = /^(?:[<>=!]=?|between|outside)\s*[-+.\d]/.test(condition);
   return typeof value === "string" && isOfNumbers ? condition.startsWith("!=") : fulfils(condition, value);
 }

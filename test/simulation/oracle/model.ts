@@ -20,6 +20,8 @@ export interface OracleRule {
   readonly fill?: string | undefined;
   readonly carry?: string | undefined;
   readonly max_value?: number | undefined;
+  readonly valid?: string | undefined;
+  readonly except?: readonly ReadingValue[] | undefined;
   readonly absent?: string | undefined;
   readonly forget_after?: string | undefined;
   readonly flapping?: { readonly changes: number; readonly within: string } | undefined;
@@ -35,6 +37,8 @@ export interface NameFields {
   readonly fill?: string | undefined;
   readonly carry?: string | undefined;
   readonly max_value?: number | undefined;
+  readonly valid?: string | undefined;
+  readonly except?: readonly ReadingValue[] | undefined;
 }
 
 export interface ActivePart {

@@ -1,7 +1,7 @@
-import type { Reading, Tags } from "../../../domain/reading.ts";
+import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
 import { activeUsIn, afterActiveUs } from "./active.ts";
 import { CountWindows } from "./count-windows.ts";
-import { courseOf } from "./course.ts";
+import { courseOf, meets } from "./course.ts";
 import { FixedWindows } from "./fixed-windows.ts";
 import { labelsOf, nameOf } from "./labels.ts";
 import type { Emit, Fate, KeyWindows, OracleRule, StoredReading } from "./model.ts";
@@ -67,6 +67,7 @@ export class SharedWindows {
       key.silent = false;
       return { late: false, corrected: false, changed: false };
     }
+    if (!isRead(this.#rule, reading.value)) return { late: false, corrected: false, changed: false };
     key.windows ??= this.#newWindows(labels);
     return key.windows.take({ ...reading, atUs: this.#timeOf(reading) }, this.#watch.nowUs);
   }
@@ -180,4 +181,11 @@ export class SharedWindows {
     const fill = this.#rule.fill === "last";
     return new FixedWindows({ kind, sizeUs, everyUs, latenessUs, drop, fill, alone, course }, emit);
   }
+}
+
+/** Whether a rule reads a value: `valid` holds for it, and `except` does not list it. Booleans count as 0 and 1. */
+function isRead({ valid, except = [] }: OracleRule, value: ReadingValue): boolean {
+  const plain = typeof value === "string" ? value : Number(value);
+  if (except.some((each) => (typeof each === "string" ? each : Number(each)) === plain)) return false;
+  return valid === undefined || meets(valid, plain);
 }

@@ -1,9 +1,9 @@
-interface OnTheirWay {
+/** Messages of one kind, one after the other in the topic. */
+interface Group {
   readonly kind: number;
-  /** What they wait for: the messages of another kind before them. */
-  readonly gate: Promise<unknown> | undefined;
-  /** Settles when all of them have arrived, and all before them. */
-  all: Promise<unknown>;
+  underWay: number;
+  /** Those that wait for the groups before. */
+  readonly waiting: (() => void)[];
 }
 
 /**
@@ -11,24 +11,44 @@ interface OnTheirWay {
  * next is not. Those that take the same steps overtake each other nowhere, so they need not wait.
  */
 export class TopicOrder {
-  readonly #byTopic = new Map<string, OnTheirWay>();
+  /** The first group of a topic is under way. */
+  readonly #byTopic = new Map<string, Group[]>();
 
   /** Runs `work` at once, unless earlier messages of another kind to the topic are on their way. */
   run(topic: string, kind: number, work: () => Promise<void>): Promise<void> {
-    const before = this.#byTopic.get(topic);
-    const gate = before?.kind === kind ? before.gate : before?.all;
-    const running = gate === undefined ? work() : gate.then(work);
-    const all = Promise.allSettled(before === undefined ? [running] : [before.all, running]);
-    const entry: OnTheirWay = { kind, gate, all };
-    this.#byTopic.set(topic, entry);
-    void all.then(() => {
-      if (this.#byTopic.get(topic) === entry) this.#byTopic.delete(topic);
-    });
-    return running;
+    const groups = this.#byTopic.get(topic) ?? [];
+    if (groups.length === 0) this.#byTopic.set(topic, groups);
+    let group = groups.at(-1);
+    if (group?.kind !== kind) {
+      group = { kind, underWay: 0, waiting: [] };
+      groups.push(group);
+    }
+    const { waiting } = group;
+    if (groups.length === 1) return this.#start(topic, group, work);
+    const start = this.#start.bind(this, topic, group, work);
+    return new Promise((resolve, reject) => waiting.push(() => start().then(resolve, reject)));
   }
 
   /** Whether messages to the topic are on their way. */
   has(topic: string): boolean {
     return this.#byTopic.has(topic);
+  }
+
+  #start(topic: string, group: Group, work: () => Promise<void>): Promise<void> {
+    group.underWay++;
+    const running = work();
+    const end = () => this.#ended(topic, group);
+    running.then(end, end);
+    return running;
+  }
+
+  #ended(topic: string, group: Group): void {
+    group.underWay--;
+    if (group.underWay > 0) return;
+    const groups = this.#byTopic.get(topic);
+    groups?.shift();
+    const next = groups?.[0];
+    if (next === undefined) this.#byTopic.delete(topic);
+    else for (const start of next.waiting.splice(0)) start();
   }
 }

@@ -1,12 +1,14 @@
 import { PbfReader, PbfWriter } from "pbf";
 import { writeText } from "../../../domain/proto-text.ts";
+import { plainBytes } from "../../../platform/log/plain-bytes.ts";
 import type { Message, MessageProperties, Qos } from "../port.ts";
 
 type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** The bytes of a `weir.v1.MqttMessage`. */
 export function encodeMessage(message: Message): Uint8Array {
-  const out = new PbfWriter(new Uint8Array(128 + message.topic.length + message.payload.length));
+  // From Node's pool: an array buffer for each message keeps the garbage collector busy.
+  const out = new PbfWriter(plainBytes(Buffer.allocUnsafe(128 + message.topic.length + message.payload.length)));
   writeMessage(message, out);
   return out.finish();
 }

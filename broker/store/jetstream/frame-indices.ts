@@ -2,7 +2,7 @@ import { mqttSessionSubject } from "../../../domain/subjects.ts";
 import type { Log } from "../../../platform/log/port.ts";
 import { readRange } from "../../../platform/log/read-range.ts";
 import { decodeRecord } from "../codec/record-codec.ts";
-import { FrameIndex } from "./frame-index.ts";
+import { FrameIndex, type Place } from "./frame-index.ts";
 import { Purges } from "./purges.ts";
 
 const QUEUE = "MQTT_QUEUE";
@@ -51,8 +51,8 @@ export class FrameIndices {
     await this.#reading;
   }
 
-  add(subject: string, sequence: number): void {
-    this.#entryOf(subject).add(sequence);
+  add(subject: string, place: Place): void {
+    this.#entryOf(subject).add(place);
   }
 
   /** Undefined while not all frames of the queue after a sequence are known. */

@@ -17,7 +17,7 @@ import {
   type StoreLimits,
   TakenOverError,
 } from "../port.ts";
-import { type Amount, type Entry, exclusively, type LiveQueue } from "./entry.ts";
+import { type Amount, type Entry, exclusively, type LiveQueue, waitingOf } from "./entry.ts";
 import { OwnedIncomingIds } from "./incoming-ids.ts";
 import { NewestWriter } from "./newest-writer.ts";
 import { Outbox } from "./outbox.ts";
@@ -26,6 +26,7 @@ import { freshProgress, type LoadedProgress, type QueueDeps } from "./queue-deps
 import { QueueFollower, queuedMaxOf } from "./queue-follower.ts";
 import { Records } from "./records.ts";
 import { RetainedLog } from "./retained-log.ts";
+import { type Skipped, skipFrames } from "./skip-frames.ts";
 
 export interface JetStreamStoreOptions {
   readonly log: Log;
@@ -290,11 +291,19 @@ export class JetStreamStore implements SessionStore {
     if (awayAtUs === undefined && edge !== undefined && edge !== this.#options.edge) return 0;
     return await exclusively(entry, async () => {
       if (entry.queue !== undefined || entry.record === undefined) return 0;
-      const loaded = await this.#loadProgress(entry);
-      await this.#queues.refresh(entry);
+      const { loaded, dropped, isDone } = this.#skipFrames(entry, await this.#loadProgress(entry), most);
       const queue = new OwnedQueue(entry, loaded, loaded.sentUpTo ?? -1, this.#queueDeps);
-      return await queue.trimAway(most);
+      // The last few messages are worth reading where bytes are scarce.
+      const isEnough = isDone && most.bytes === Number.POSITIVE_INFINITY;
+      return await queue.trimAway(isEnough ? waitingOf(entry) : most, dropped);
     });
+  }
+
+  #skipFrames(entry: Entry, loaded: LoadedProgress, most: Amount): Skipped {
+    const { lastSequence, token, incarnation } = entry;
+    const index = this.#queues.indexOf(mqttQueueSubject(token, incarnation), loaded.doneSequence, lastSequence);
+    if (index === undefined) return { loaded, dropped: 0, isDone: false };
+    return skipFrames(loaded, { waiting: waitingOf(entry), most, index, lastSequence });
   }
 
   /** The client of a session that this edge had when it ended is no longer connected. */

@@ -174,10 +174,10 @@ export class OwnedQueue implements SessionQueue, LiveQueue {
     return dropped;
   }
 
-  /** The same for a queue that no client has; saved, unless a client claims it meanwhile. */
-  async trimAway(most: Amount): Promise<number> {
+  /** The same for a queue that no client has, which has dropped some already; saved, unless a client claims it. */
+  async trimAway(most: Amount, skipped: number): Promise<number> {
     try {
-      const dropped = await this.#drop(most);
+      const dropped = skipped + (await this.#drop(most));
       if (dropped === 0) return 0;
       await this.#saver.now();
       this.#deps.onDropped(this.#entry.clientId, dropped);

@@ -120,10 +120,10 @@ export class QueueFollower {
 
   #apply(message: LogMessage): void {
     const { sequence, subject } = message;
-    // Whether or not its session is known yet.
-    this.#indices.add(subject, sequence);
-    const entry = this.#entryOf(subject);
     const head = this.#headOf(message);
+    // Whether or not its session is known yet.
+    this.#indices.add(subject, { sequence, messages: head?.count ?? 0, bytes: head?.bytes ?? 0 });
+    const entry = this.#entryOf(subject);
     if (entry !== undefined && head !== undefined) {
       if (head.writer === this.#options.writer) {
         entry.underWay.messages = Math.max(0, entry.underWay.messages - head.count);

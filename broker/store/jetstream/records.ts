@@ -25,6 +25,8 @@ export interface RecordsOptions {
 export class Records {
   readonly #options: RecordsOptions;
   readonly #byToken = new Map<string, Entry>();
+  /** The same: a token is a hash, too slow for each message. */
+  readonly #byClient = new Map<string, Entry>();
   /** What this edge writes now: it may be read back before its acknowledgement. */
   readonly #writing = new Map<string, Uint8Array>();
   #live = 0;
@@ -69,17 +71,16 @@ export class Records {
 
   /** With a record, or one that was deleted. */
   of(clientId: string): Entry | undefined {
-    return this.#byToken.get(subjectTokenOf(clientId));
+    return this.#byClient.get(clientId);
   }
 
   /** Made if there is none. */
   entryOf(clientId: string): Entry {
-    const token = subjectTokenOf(clientId);
-    let entry = this.#byToken.get(token);
-    if (entry === undefined) {
-      entry = newEntry(clientId, token);
-      this.#byToken.set(token, entry);
-    }
+    const known = this.#byClient.get(clientId);
+    if (known !== undefined) return known;
+    const entry = newEntry(clientId, subjectTokenOf(clientId));
+    this.#byToken.set(entry.token, entry);
+    this.#byClient.set(clientId, entry);
     return entry;
   }
 
@@ -120,7 +121,9 @@ export class Records {
       const { recordSequence, recordAtUs, token } = entry;
       if (i >= tooMany && recordAtUs + TOMBSTONE_US > nowUs) return;
       await this.#options.log.purge("MQTT_SESSIONS", mqttSessionSubject(token), recordSequence + 1);
-      if (entry.recordSequence === recordSequence) this.#byToken.delete(token);
+      if (entry.recordSequence !== recordSequence) continue;
+      this.#byToken.delete(token);
+      this.#byClient.delete(entry.clientId);
     }
   }
 

@@ -1,13 +1,16 @@
 import { US_PER_MS } from "../domain/time.ts";
 import { UserError } from "../domain/user-error.ts";
-import type { Log } from "../platform/log/port.ts";
+import { type Log, LogClosedError } from "../platform/log/port.ts";
 import type { InboundMessage, PublishGate } from "../platform/publish-gate.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
 import { PasswordChecks } from "./auth/password-checks.ts";
 import { followUsers } from "./auth/users.ts";
+import { ALONE } from "./cluster/alone.ts";
+import type { Cluster } from "./cluster/port.ts";
+import { StoreCluster } from "./cluster/store-cluster.ts";
 import { type BrokerConfig, isLoopback } from "./common/config.ts";
 import { BrokerEvents } from "./common/events.ts";
-import { MqttEdge } from "./connection/mqtt-edge.ts";
+import { type Drained, MqttEdge } from "./connection/mqtt-edge.ts";
 import { JetStreamStore } from "./store/jetstream/jetstream-store.ts";
 import { MemoryStore } from "./store/memory.ts";
 import type { SessionStore, StoreLimits } from "./store/port.ts";
@@ -27,14 +30,28 @@ export interface Broker extends Service {
    * its topic can have no subscribers.
    */
   publish(message: InboundMessage): Promise<"bad-topic" | "system-topic" | undefined>;
+  /**
+   * Takes no new connections, and hands its clients over: to the other edges, whose number is `others`. Resolves once
+   * none is connected, after a few seconds at most. It goes on with what is not for its own clients until `stop`.
+   */
+  drain(): Promise<Drained & { readonly others: number }>;
 }
 
 export type BrokerDeps = Omit<Deps, "log"> & {
   /** Stores the readings of messages. */
   readonly gate: PublishGate;
   /** Where sessions and retained messages are kept, and the id of this edge there. Default: in memory. */
-  readonly kept?: { readonly log: Log; readonly edge: string };
+  readonly kept?: Kept;
 };
+
+interface Kept {
+  readonly log: Log;
+  readonly edge: string;
+  /** Edges that are silent for 15 heartbeats are dead. Default: 1 s. */
+  readonly heartbeatMs?: number;
+  /** Clients of a dead edge have this long to come back before their wills are sent. Default: 60. */
+  readonly graceSeconds?: number;
+}
 
 export class NoAuthenticationError extends UserError {
   override readonly name = "NoAuthenticationError";
@@ -70,7 +87,8 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   });
   const nowUs = () => clock.nowUs();
   const store = createStore(config, deps, events);
-  edge = new MqttEdge({ config, anonymous, users, checks, events, gate, store, newcomers, nowMs, nowUs });
+  const cluster = createCluster(store, deps, nowMs);
+  edge = new MqttEdge({ config, anonymous, users, checks, events, gate, store, cluster, newcomers, nowMs, nowUs });
   const { links } = edge;
   const { connect_timeout, drain_timeout } = config.limits;
   const closers = [
@@ -100,21 +118,34 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   const { mqttPort, wsPort, tlsPort } = listeners;
   events.started(addresses(config.bind, { mqttPort, wsPort, tlsPort }));
 
-  async function stop(): Promise<void> {
+  async function startDrain(of: MqttEdge): Promise<Drained & { readonly others: number }> {
     listeners.close();
-    const left = await edge?.drain(DRAIN_MS_MAX);
-    if (left !== undefined && left > 0) events.stopTimedOut(left);
+    const others = cluster.edges().length - 1;
+    events.draining(others);
+    const drained = await of.drain(DRAIN_MS_MAX);
+    if (drained.unfinished > 0) events.stopTimedOut(drained.unfinished);
+    return { ...drained, others };
+  }
+
+  async function stop(): Promise<void> {
+    await drain();
     closeAll();
     await edge?.close();
     events.stopped();
   }
 
+  let drained: ReturnType<typeof startDrain> | undefined;
+  const drain = () => {
+    drained ??= startDrain(edge);
+    return drained;
+  };
   let stopped: Promise<void> | undefined;
   return {
     name: "broker",
     address: { mqttPort, wsPort, tlsPort },
     publish: (message) => edge.publish(message),
-    health: () => healthOf(stopped !== undefined, links.size),
+    drain,
+    health: () => healthOf({ isStopping: stopped !== undefined, isDraining: drained !== undefined }, links.size),
     stop: () => {
       stopped ??= stop();
       return stopped;
@@ -122,8 +153,13 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   };
 }
 
-function healthOf(stopping: boolean, connections: number): Health {
-  return stopping ? { ready: false, detail: "stopping" } : { ready: true, detail: `${connections} connections` };
+function healthOf(
+  { isStopping, isDraining }: { readonly isStopping: boolean; readonly isDraining: boolean },
+  connections: number,
+): Health {
+  if (isStopping) return { ready: false, detail: "stopping" };
+  if (isDraining) return { ready: false, detail: `drained: ${connections} connections are left` };
+  return { ready: true, detail: `${connections} connections` };
 }
 
 function noAuthentication(bind: string): NoAuthenticationError {
@@ -145,7 +181,17 @@ function createStore(config: BrokerConfig, { kept, clock }: BrokerDeps, events: 
   const limits = storeLimits(config);
   const nowUs = () => clock.nowUs();
   if (kept === undefined) return new MemoryStore({ limits, edge: "memory", nowUs });
-  return new JetStreamStore({ ...kept, limits, nowUs, onFailed: (what, error) => events.storeFailed(what, error) });
+  const onFailed = (what: string, error: unknown) => {
+    // It goes on after the next start.
+    if (!(error instanceof LogClosedError)) events.storeFailed(what, error);
+  };
+  return new JetStreamStore({ ...kept, limits, nowUs, onFailed });
+}
+
+/** All edges on one log are one broker. */
+function createCluster(store: SessionStore, { kept, clock }: BrokerDeps, nowMs: () => number): Cluster {
+  if (kept === undefined) return ALONE;
+  return new StoreCluster({ ...kept, store, bus: kept.log.bus, nowMs, nowUs: () => clock.nowUs() });
 }
 
 function storeLimits({ limits }: BrokerConfig): StoreLimits {

@@ -26,7 +26,7 @@ async function openEdge(edge: string, servers: string) {
   let cluster: StoreCluster | undefined;
   const stored = new RecordedEvents((clientId, record) => void cluster?.sessionChanged(clientId, record));
   await store.start(stored);
-  cluster = new StoreCluster({ store, bus: log.bus, edge, nowUs });
+  cluster = new StoreCluster({ store, bus: log.bus, edge, nowUs, nowMs: () => performance.now() });
   const events = new RecordedClusterEvents();
   await cluster.start(events);
   async function publish(text: string, clientIds: readonly string[]): Promise<void> {

@@ -31,6 +31,7 @@ export class Heartbeats {
   readonly #missed = new Map<string, number>();
   #stopListening: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
+  #heardSelf = 0;
   #onEcho: () => void = () => {};
 
   constructor(options: HeartbeatOptions) {
@@ -52,6 +53,16 @@ export class Heartbeats {
     clearInterval(this.#timer);
     this.#stopListening();
     this.#beat("gone");
+  }
+
+  /** Whether every edge that is alive was heard: not just after the start. */
+  get isSettled(): boolean {
+    return this.#heardSelf > this.#options.missedMax;
+  }
+
+  /** Of the other edges. */
+  get count(): number {
+    return this.#missed.size;
   }
 
   others(): Iterable<string> {
@@ -77,6 +88,7 @@ export class Heartbeats {
 
   #heard(edge: string, state: State): void {
     if (edge === this.#options.edge) {
+      this.#heardSelf++;
       this.#onEcho();
       this.#count();
     } else if (state === "gone") this.#lose(edge);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { TopicTrie } from "../common/topic-trie.ts";
 import { NEVER_EXPIRES, OWN_PREFIX, type SessionRecord, type SessionStore, TakenOverError } from "../store/port.ts";
 
-/** Filters are stored in this many records: one more rewrites few others. */
+/** Filters are stored in this many records: one more rewrites few others. One more record is for marks. */
 const BUCKETS = 64;
 const INTEREST = `${OWN_PREFIX}interest`;
 
@@ -14,6 +14,8 @@ interface Bucket {
   /** A write that has not begun takes all filters so far. */
   next: Promise<void> | undefined;
   current: Promise<void>;
+  /** Changes were not stored: there was no other edge. */
+  isDirty: boolean;
 }
 
 /** A record of filters, and how new it is. */
@@ -25,6 +27,8 @@ export interface KnownVersion {
 export interface InterestOptions {
   readonly store: SessionStore;
   readonly edge: string;
+  /** Whether there are others to store the filters for. */
+  readonly isShared: () => boolean;
   /** This edge knows the filters of another one. */
   readonly onKnown: (known: KnownVersion) => void;
   readonly onFailed: (what: string, error: unknown) => void;
@@ -44,8 +48,15 @@ export class Interest {
 
   constructor(options: InterestOptions) {
     this.#options = options;
-    this.#buckets = Array.from({ length: BUCKETS }, () => {
-      return { filters: new Map(), record: undefined, version: 0, next: undefined, current: Promise.resolve() };
+    this.#buckets = Array.from({ length: BUCKETS + 1 }, () => {
+      return {
+        filters: new Map(),
+        record: undefined,
+        version: 0,
+        next: undefined,
+        current: Promise.resolve(),
+        isDirty: false,
+      };
     });
   }
 
@@ -86,6 +97,24 @@ export class Interest {
     }
   }
 
+  /** Stores what is not stored yet. Resolves to all records and their versions. */
+  async share(): Promise<readonly KnownVersion[]> {
+    const used = this.#buckets.filter(
+      ({ record, filters, isDirty }) => isDirty || record !== undefined || filters.size > 0,
+    );
+    await Promise.all(used.map((bucket) => (bucket.isDirty ? this.#save(bucket) : (bucket.next ?? bucket.current))));
+    return used.map((bucket) => ({ clientId: this.#clientIdOf(bucket), version: bucket.version }));
+  }
+
+  /** Stores a new version of a record that has no filters: who knows it knows all that was stored before. */
+  async mark(): Promise<KnownVersion> {
+    const bucket = this.#mark;
+    bucket.version++;
+    const { version } = bucket;
+    await this.#save(bucket);
+    return { clientId: this.#clientIdOf(bucket), version };
+  }
+
   /** Removes what an edge has left that is dead for long. */
   async forget(edge: string): Promise<void> {
     const left = [...this.#options.store.sessions()].filter(({ clientId }) => partsOf(clientId)?.edge === edge);
@@ -124,6 +153,10 @@ export class Interest {
     return true;
   }
 
+  get #mark(): Bucket {
+    return this.#buckets[BUCKETS] as Bucket;
+  }
+
   #clientIdOf(bucket: Bucket): string {
     return `${INTEREST}/${this.#buckets.indexOf(bucket)}/${this.#options.edge}`;
   }
@@ -143,6 +176,8 @@ export class Interest {
   }
 
   #save(bucket: Bucket): Promise<void> {
+    bucket.isDirty = !this.#options.isShared();
+    if (bucket.isDirty) return bucket.current;
     if (bucket.next !== undefined) return bucket.next;
     const save = bucket.current
       .catch(() => {})

@@ -3,33 +3,30 @@ import { z } from "zod";
 import { report } from "../../contracts/question.ts";
 import type { Bus } from "../../platform/log/port.ts";
 import { decodeMessage, encodeMessage } from "../store/codec/message-codec.ts";
-import {
-  type Copy,
-  type Message,
-  NEVER_EXPIRES,
-  OWN_PREFIX,
-  type SessionQueue,
-  type SessionRecord,
-  type SessionStore,
-  TakenOverError,
-} from "../store/port.ts";
+import { type Copy, type Message, OWN_PREFIX, type SessionRecord, type SessionStore } from "../store/port.ts";
 import { subjectTokenOf } from "../store/tokens.ts";
+import { Departed } from "./departed.ts";
 import { Heartbeats } from "./heartbeats.ts";
+import { edgeOfInbox, Inbox, inboxOf } from "./inbox.ts";
 import { Interest, type KnownVersion } from "./interest.ts";
-import type { Cluster, ClusterEvents } from "./port.ts";
+import type { Cluster, ClusterEvents, ConnectedClient } from "./port.ts";
+import { decodeShared, encodeShared, type SharedMessage } from "./shared-message.ts";
 
-const INBOX = `${OWN_PREFIX}inbox/`;
 const HEARTBEAT_MS = 1_000;
 const MISSED_MAX = 15;
 /** How long a SUBACK waits for the other edges. */
 const KNOWN_MS_MAX = 1_000;
-/** What a dead edge has left is removed after this: its clients have noticed long before. */
-const FORGET_MS = 600_000;
-const INBOX_READ = 256;
+/** How long an edge that starts waits until it knows what clients of the others want. */
+const WELCOME_MS_MAX = 5_000;
 const LIVE = "mqtt.live";
+const SHARED = "mqtt.shared";
 
-const CONNECTED = report("mqtt.connected", z.object({ edge: z.string(), clientId: z.string() }));
+const CONNECTED = report(
+  "mqtt.connected",
+  z.object({ edge: z.string(), clientId: z.string(), user: z.string(), atUs: z.number() }),
+);
 const KNOWN = report("mqtt.known", z.object({ edge: z.string(), clientId: z.string(), version: z.number() }));
+const WELCOME = report("mqtt.welcome", z.object({ edge: z.string(), to: z.string() }));
 
 export interface StoreClusterOptions {
   readonly store: SessionStore;
@@ -37,8 +34,11 @@ export interface StoreClusterOptions {
   /** The same as the store's. */
   readonly edge: string;
   readonly nowUs: () => number;
-  readonly heartbeatMs?: number;
-  readonly forgetMs?: number;
+  readonly nowMs: () => number;
+  readonly heartbeatMs?: number | undefined;
+  readonly forgetMs?: number | undefined;
+  /** See `leftBehind`. */
+  readonly graceSeconds?: number | undefined;
 }
 
 interface Waiting {
@@ -49,50 +49,71 @@ interface Waiting {
 
 /**
  * A cluster over a store and a bus. The filters of an edge and its inbox are sessions of its own in the store: an edge
- * that was cut off reads what it has missed. Heartbeats, new clients and messages with QoS 0 go over the bus.
+ * that was cut off reads what it has missed. Heartbeats, new clients and messages with QoS 0 go over the bus. While an
+ * edge is alone, it stores nothing but its empty inbox, by which the next one sees it.
  */
 export class StoreCluster implements Cluster {
   readonly edge: string;
   readonly #options: StoreClusterOptions;
   readonly #interest: Interest;
   readonly #heartbeats: Heartbeats;
+  readonly #departed: Departed;
+  readonly #inbox: Inbox;
+  /** Other edges that have an inbox in the store. */
+  readonly #others = new Set<string>();
   readonly #waiting = new Map<string, Set<Waiting>>();
   /** By record, the newest version that each edge knows. */
   readonly #acknowledged = new Map<string, Map<string, number>>();
-  readonly #forgetting = new Map<string, NodeJS.Timeout>();
+  readonly #welcomes = new Set<string>();
+  #onWelcome: () => void = () => {};
   #events: ClusterEvents | undefined;
-  #inbox: SessionQueue | undefined;
   #stops: (() => void)[] = [];
 
   constructor(options: StoreClusterOptions) {
     const { store, bus, edge, heartbeatMs = HEARTBEAT_MS } = options;
     this.#options = options;
     this.edge = edge;
+    const onFailed = (what: string, error: unknown) => this.#events?.onFailed(what, error);
     this.#interest = new Interest({
-      ...{ store, edge },
+      ...{ store, edge, onFailed },
+      isShared: () => this.hasOthers(),
       onKnown: (known) => bus.publish(KNOWN, { edge, ...known }),
-      onFailed: (what, error) => this.#events?.onFailed(what, error),
     });
     this.#heartbeats = new Heartbeats({
       ...{ bus, edge, everyMs: heartbeatMs, missedMax: MISSED_MAX },
       onEdge: (other, state) => this.#edgeChanged(other, state),
     });
+    this.#departed = new Departed({
+      ...options,
+      edges: () => this.edges(),
+      isChosenFor: (key) => this.isChosenFor(key),
+      forgetInterest: (other) => this.#interest.forget(other),
+    });
+    this.#inbox = new Inbox({ store, edge, onFailed, onMessage: (message) => this.#events?.onMessage(message) });
   }
 
   async start(events: ClusterEvents): Promise<void> {
     this.#events = events;
-    const { store, bus } = this.#options;
+    const { store, bus, heartbeatMs = HEARTBEAT_MS } = this.#options;
     for (const record of [...store.sessions()]) this.sessionChanged(record.clientId, record);
     await this.#interest.start();
-    await this.#openInbox();
+    await this.#inbox.start();
     this.#stops = [
-      bus.subscribe(CONNECTED, ({ edge, clientId }) => {
-        if (edge !== this.edge) events.onTaken(clientId);
+      bus.subscribe(CONNECTED, ({ edge, ...client }) => {
+        if (edge !== this.edge) events.onConnected(client);
       }),
       bus.subscribe(KNOWN, ({ edge, clientId, version }) => this.#known(edge, { clientId, version })),
+      bus.subscribe(WELCOME, ({ edge, to }) => {
+        if (to === this.edge) this.#welcomes.add(edge);
+        this.#onWelcome();
+      }),
       bus.subscribeBytes(`${LIVE}.${subjectTokenOf(this.edge)}`, (bytes) => this.#received(bytes)),
+      bus.subscribeBytes(`${SHARED}.${subjectTokenOf(this.edge)}`, (bytes) => this.#receivedShared(bytes)),
     ];
     await this.#heartbeats.start();
+    await this.#welcomed();
+    const sweeping = setInterval(() => this.#sweep(), heartbeatMs * MISSED_MAX).unref();
+    this.#stops.push(() => clearInterval(sweeping));
   }
 
   async stop(): Promise<void> {
@@ -100,22 +121,23 @@ export class StoreCluster implements Cluster {
     this.#heartbeats.stop();
     this.#events = undefined;
     for (const stop of this.#stops.splice(0)) stop();
-    for (const timer of this.#forgetting.values()) clearTimeout(timer);
     await this.#interest.stop();
-    const record = this.#options.store.session(INBOX + this.edge);
-    await this.#inbox?.close();
-    if (record?.edge === this.edge) await this.#remove(record);
+    await this.#inbox.stop();
   }
 
   edges(): readonly string[] {
     return [this.edge, ...this.#heartbeats.others()].sort();
   }
 
-  isChosenFor(key: string): boolean {
+  hasOthers(): boolean {
+    return this.#others.size > 0 || this.#heartbeats.count > 0;
+  }
+
+  isChosenFor(key: string, among: readonly string[] = this.edges()): boolean {
     // Rendezvous hashing: when an edge goes, only what it was chosen for moves.
     let best = "";
     let bestRank = "";
-    for (const edge of this.edges()) {
+    for (const edge of among) {
       const rank = createHash("sha256").update(`${edge}\u0000${key}`).digest("hex");
       if (rank <= bestRank) continue;
       bestRank = rank;
@@ -124,13 +146,77 @@ export class StoreCluster implements Cluster {
     return best === this.edge;
   }
 
-  clientConnected(clientId: string): void {
-    this.#options.bus.publish(CONNECTED, { edge: this.edge, clientId });
+  clientConnected(client: ConnectedClient): void {
+    if (this.hasOthers()) this.#options.bus.publish(CONNECTED, { edge: this.edge, ...client });
   }
 
   async subscribe(filter: string): Promise<void> {
-    const { clientId, version } = await this.#interest.add(filter);
-    const left = new Set(this.#heartbeats.others());
+    const known = await this.#interest.add(filter);
+    if (this.hasOthers()) await this.#untilKnown(known, KNOWN_MS_MAX);
+  }
+
+  unsubscribe(filter: string): void {
+    this.#interest.remove(filter);
+  }
+
+  async known(): Promise<void> {
+    if (this.hasOthers()) await this.#untilKnown(await this.#interest.mark(), KNOWN_MS_MAX);
+  }
+
+  matchesAny(topic: string): boolean {
+    return this.#interest.matchesAny(topic);
+  }
+
+  inboxes({ topic, qos }: Message, also?: ReadonlySet<string>): readonly Copy[] {
+    if (qos === 0) return [];
+    return Array.from(this.#edgesFor(topic, also), (edge) => {
+      return { clientId: inboxOf(edge), qos, retain: false, identifiers: [] };
+    });
+  }
+
+  publish(message: Message, also?: ReadonlySet<string>): void {
+    const edges = this.#edgesFor(message.topic, also);
+    if (edges.size === 0) return;
+    const bytes = encodeMessage(message);
+    for (const edge of edges) this.#options.bus.publishBytes(`${LIVE}.${subjectTokenOf(edge)}`, bytes);
+  }
+
+  share(edge: string, filter: string, message: Message): void {
+    this.#options.bus.publishBytes(`${SHARED}.${subjectTokenOf(edge)}`, encodeShared({ filter, message }));
+  }
+
+  sessionChanged(clientId: string, record: SessionRecord | undefined): boolean {
+    if (!clientId.startsWith(OWN_PREFIX)) return false;
+    if (this.#interest.changed(clientId, record)) return true;
+    const edge = edgeOfInbox(clientId);
+    if (edge === this.edge) {
+      if (record === undefined) this.#inbox.lost("removed");
+    } else if (edge !== undefined) {
+      const isFirst = record !== undefined && !this.hasOthers();
+      if (record === undefined) this.#others.delete(edge);
+      else this.#others.add(edge);
+      if (isFirst) this.#events?.onOthers().catch((error: unknown) => this.#events?.onFailed("sharing", error));
+    }
+    return true;
+  }
+
+  sessionTaken(clientId: string): boolean {
+    if (clientId === inboxOf(this.edge)) this.#inbox.lost("taken");
+    return clientId.startsWith(OWN_PREFIX);
+  }
+
+  #edgesFor(topic: string, also: ReadonlySet<string> | undefined): ReadonlySet<string> {
+    const edges = this.#interest.edgesFor(topic);
+    return also === undefined ? edges : new Set([...edges, ...also]);
+  }
+
+  /** Resolves once the other live edges know a version, at the latest after `msMax`. */
+  async #untilKnown(
+    { clientId, version }: KnownVersion,
+    msMax: number,
+    edges: Iterable<string> = this.#heartbeats.others(),
+  ): Promise<void> {
+    const left = new Set(edges);
     if (left.size === 0) return;
     await new Promise<void>((resolve) => {
       const all = this.#waiting.get(clientId) ?? new Set();
@@ -144,44 +230,12 @@ export class StoreCluster implements Cluster {
           resolve();
         },
       };
-      const timer = setTimeout(waiting.done, KNOWN_MS_MAX);
+      const timer = setTimeout(waiting.done, msMax);
       all.add(waiting);
       // Acknowledgements may have come before the record was known here.
       for (const [edge, known] of this.#acknowledged.get(clientId) ?? []) if (known >= version) left.delete(edge);
       if (left.size === 0) waiting.done();
     });
-  }
-
-  unsubscribe(filter: string): void {
-    this.#interest.remove(filter);
-  }
-
-  matchesAny(topic: string): boolean {
-    return this.#interest.matchesAny(topic);
-  }
-
-  inboxes({ topic, qos }: Message): readonly Copy[] {
-    if (qos === 0) return [];
-    return Array.from(this.#interest.edgesFor(topic), (edge) => {
-      return { clientId: INBOX + edge, qos, retain: false, identifiers: [] };
-    });
-  }
-
-  publish(message: Message): void {
-    const edges = this.#interest.edgesFor(message.topic);
-    if (edges.size === 0) return;
-    const bytes = encodeMessage(message);
-    for (const edge of edges) this.#options.bus.publishBytes(`${LIVE}.${subjectTokenOf(edge)}`, bytes);
-  }
-
-  sessionChanged(clientId: string, record: SessionRecord | undefined): boolean {
-    if (this.#interest.changed(clientId, record)) return true;
-    if (clientId === INBOX + this.edge && record === undefined && this.#inbox !== undefined) {
-      // Removed while this edge was cut off for long.
-      this.#inbox = undefined;
-      this.#openInbox().catch((error: unknown) => this.#events?.onFailed("opening the inbox of this edge", error));
-    }
-    return clientId.startsWith(OWN_PREFIX);
   }
 
   #known(edge: string, { clientId, version }: KnownVersion): void {
@@ -204,93 +258,51 @@ export class StoreCluster implements Cluster {
     }
   }
 
-  /** What is in it from an earlier run is for connections that are gone. */
-  async #openInbox(): Promise<void> {
-    const wish = { user: "", cleanStart: true, expirySeconds: NEVER_EXPIRES };
-    const { queue } = await this.#options.store.claim(INBOX + this.edge, wish);
-    this.#inbox = queue;
-    let isReading = false;
-    let hasMore = false;
-    const read = async () => {
-      hasMore = true;
-      if (isReading) return;
-      isReading = true;
-      try {
-        while (hasMore) {
-          hasMore = false;
-          await this.#readInbox(queue);
-        }
-      } catch (error) {
-        this.#events?.onFailed("reading the inbox of this edge", error);
-      } finally {
-        isReading = false;
-      }
-    };
-    queue.onMore(() => void read());
-    void read();
-  }
-
-  async #readInbox(queue: SessionQueue): Promise<void> {
-    for (;;) {
-      const messages = await queue.read(INBOX_READ);
-      if (messages.length === 0) return;
-      for (const { ordinal, message } of messages) {
-        await this.#events?.onMessage(message);
-        queue.finish(ordinal);
-      }
+  #receivedShared(bytes: Uint8Array): void {
+    try {
+      const { filter, message }: SharedMessage = decodeShared(bytes);
+      this.#events?.onShared(filter, message);
+    } catch (error) {
+      this.#events?.onFailed("reading a shared message of another edge", error);
     }
   }
 
   #edgeChanged(edge: string, state: "joined" | "lost"): void {
-    clearTimeout(this.#forgetting.get(edge));
-    this.#forgetting.delete(edge);
     for (const all of this.#waiting.values()) {
       for (const waiting of [...all]) if (waiting.left.delete(edge) && waiting.left.size === 0) waiting.done();
     }
-    const leaving = state === "lost" ? this.#lost(edge) : Promise.resolve();
-    leaving
-      .then(() => this.#events?.onEdge(edge, state))
-      .catch((error: unknown) => this.#events?.onFailed(`leaving the sessions of edge ${edge}`, error));
+    this.#onWelcome();
+    const acting = state === "lost" ? this.#departed.leaveSessions() : this.#welcome(edge);
+    acting
+      .catch((error: unknown) => this.#events?.onFailed(`after edge ${edge} ${state}`, error))
+      .finally(() => this.#events?.onEdge(edge, state));
   }
 
-  /** The clients of a dead edge have left its sessions. If it only was cut off, it says so itself. */
-  async #lost(edge: string): Promise<void> {
-    const { store, nowUs, forgetMs = FORGET_MS } = this.#options;
-    const timer = setTimeout(() => {
-      this.#forget(edge).catch((error: unknown) => this.#events?.onFailed(`forgetting edge ${edge}`, error));
-    }, forgetMs);
-    timer.unref();
-    this.#forgetting.set(edge, timer);
-    const left = [...store.sessions()].filter((record) => {
-      const { clientId, awayAtUs } = record;
-      return record.edge === edge && awayAtUs === undefined && !clientId.startsWith(OWN_PREFIX);
+  /** An edge that starts accepts no clients before it knows what clients here want. */
+  async #welcome(edge: string): Promise<void> {
+    await this.#events?.onOthers();
+    const all = await this.#interest.share();
+    const last = await this.#interest.mark();
+    await Promise.all([...all, last].map((known) => this.#untilKnown(known, WELCOME_MS_MAX, [edge])));
+    this.#options.bus.publish(WELCOME, { edge: this.edge, to: edge });
+  }
+
+  async #welcomed(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, WELCOME_MS_MAX);
+      this.#onWelcome = () => {
+        if ([...this.#heartbeats.others()].some((edge) => !this.#welcomes.has(edge))) return;
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#onWelcome();
     });
-    const chosen = left.filter(({ clientId }) => this.isChosenFor(clientId));
-    await Promise.all(
-      chosen.map(async (record) => {
-        try {
-          await store.save({ ...record, awayAtUs: nowUs() });
-        } catch (error) {
-          // Its client came back elsewhere.
-          if (!(error instanceof TakenOverError)) throw error;
-        }
-      }),
-    );
+    this.#onWelcome = () => {};
   }
 
-  async #forget(edge: string): Promise<void> {
-    this.#forgetting.delete(edge);
-    if (!this.isChosenFor(edge)) return;
-    await this.#interest.forget(edge);
-    const inbox = this.#options.store.session(INBOX + edge);
-    if (inbox !== undefined) await this.#remove(inbox);
-  }
-
-  async #remove({ clientId, epoch }: SessionRecord): Promise<void> {
-    try {
-      await this.#options.store.remove(clientId, epoch);
-    } catch (error) {
-      if (!(error instanceof TakenOverError)) throw error;
-    }
+  #sweep(): void {
+    const failed = (error: unknown) => this.#events?.onFailed("looking after dead edges", error);
+    if (this.#heartbeats.isSettled) this.#departed.leaveSessions().catch(failed);
+    this.#departed.forget().catch(failed);
   }
 }

@@ -47,6 +47,7 @@ export class BrokerEvents {
   readonly #logger: Logger;
   readonly #warn: LimitedWarn;
   readonly #clients: Gauge;
+  readonly #edges: Gauge;
   readonly #messages: Counter;
   readonly #acknowledged: Counter;
   readonly #refused: Counter<"reason">;
@@ -58,6 +59,11 @@ export class BrokerEvents {
     this.#logger = logger.child({ service: "broker" });
     this.#warn = createLimitedWarn(this.#logger, nowMs);
     this.#clients = metrics.gauge("weir_broker_clients", "Connected MQTT clients.");
+    this.#edges = metrics.gauge(
+      "weir_broker_edges",
+      "Edges that are alive and form one broker, as this one sees them.",
+    );
+    this.#edges.set(1);
     this.#messages = metrics.counter("weir_broker_messages_total", "Messages received from MQTT clients.");
     this.#acknowledged = metrics.counter(
       "weir_broker_acknowledged_total",
@@ -86,12 +92,24 @@ export class BrokerEvents {
     this.#logger.info({ addresses }, "MQTT broker started");
   }
 
+  /** `others`: how many edges take its clients. */
+  draining(others: number): void {
+    this.#logger.info({ otherEdges: others }, "no new connections; clients are handed over");
+  }
+
   stopped(): void {
     this.#logger.info("MQTT broker stopped");
   }
 
   stopTimedOut(left: number): void {
     this.#logger.warn({ inflight: left }, "stopped with messages still unacknowledged");
+  }
+
+  /** `edges`: how many are alive, with this one. */
+  edgeChanged(edge: string, state: "joined" | "lost", edges: number): void {
+    this.#edges.set(edges);
+    const message = state === "joined" ? "another edge has joined" : "another edge is gone: its sessions are left";
+    this.#logger.info({ edge, edges }, message);
   }
 
   clientConnected(clientId: string, count: number): void {

@@ -138,11 +138,18 @@ export class Connection implements PacketHandler, SessionClient {
     if (session !== undefined) this.#run(this.#options.sessions.leave(session, this.#leaving));
   }
 
-  /** The broker stops. */
-  shutDown(): void {
+  /** The client has finished what it was sent, or its connection has ended; nothing more is sent from its queue. */
+  async finish(): Promise<void> {
+    await this.#outgoing?.finish();
+  }
+
+  /** The broker stops. `to`: another edge of this broker has the client's session, or only a later start. */
+  shutDown(to: "another-edge" | "later"): void {
     const { link } = this;
     const isTold = link.connected && link.dialect.version === 5;
-    link.close("stopping", isTold ? encodeDisconnect(REASON.shuttingDown, link.dialect) : undefined);
+    const text = to === "later" ? "the broker stops" : "this edge drains; connect again, to another edge";
+    const reasonCode = to === "later" ? REASON.shuttingDown : REASON.useAnotherServer;
+    link.close("stopping", isTold ? encodeDisconnect(reasonCode, link.dialect, { text }) : undefined);
   }
 
   deliver(message: Message, options: DeliverOptions): void {

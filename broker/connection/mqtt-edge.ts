@@ -1,9 +1,11 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { US_PER_SECOND } from "../../domain/time.ts";
 import type { InboundMessage, PublishGate } from "../../platform/publish-gate.ts";
 import type { PasswordChecks } from "../auth/password-checks.ts";
 import type { LiveUsers } from "../auth/users.ts";
+import type { Cluster } from "../cluster/port.ts";
 import type { BrokerConfig } from "../common/config.ts";
 import type { BrokerEvents, Refusal } from "../common/events.ts";
 import { Sessions } from "../sessions/sessions.ts";
@@ -26,11 +28,20 @@ export interface MqttEdgeOptions {
   readonly events: BrokerEvents;
   readonly gate: PublishGate;
   readonly store: SessionStore;
+  readonly cluster: Cluster;
   readonly newcomers: Pick<Newcomers, "settled" | "evictFor">;
   readonly nowMs: () => number;
   readonly nowUs: () => number;
 }
 
+export interface Drained {
+  readonly clients: number;
+  /** Messages from clients that were not acknowledged in time: their clients send them again. */
+  readonly unfinished: number;
+}
+
+/** Other edges get the clients of one that drains a few hundred at a time. */
+const HANDED_AT_ONCE = 200;
 const CLOSE_MS_MAX = 1_000;
 const CLOSE_POLL_MS = 10;
 
@@ -51,10 +62,11 @@ export class MqttEdge {
   #stopping = false;
 
   constructor(options: MqttEdgeOptions) {
-    const { config, events, gate, nowUs, store } = options;
+    const { cluster, config, events, gate, nowUs, store } = options;
     this.#options = options;
     this.#sessions = new Sessions({
       store,
+      cluster,
       limits: config.limits,
       events,
       nowUs,
@@ -131,25 +143,48 @@ export class MqttEdge {
     }
   }
 
-  /** Stops reading and waits for the messages in flight. Resolves to the number still in flight after `timeoutMs`. */
-  async drain(timeoutMs: number): Promise<number> {
+  /**
+   * Hands the clients over: stops reading, waits until what is in flight both ways is finished, and closes their
+   * connections. Other edges have the sessions from then on. No connection is accepted any more.
+   * @returns how many clients, and how many messages were not finished after `timeoutMs`
+   */
+  async drain(timeoutMs: number): Promise<Drained> {
     this.#stopping = true;
     this.#sessions.stopping();
+    const clients = this.#sessions.size;
+    const endMs = this.#options.nowMs() + timeoutMs;
     await this.#inbound.drain(timeoutMs);
-    return this.#inbound.inflightNow;
+    const unfinished = this.#inbound.inflightNow;
+    const late = sleep(Math.max(0, endMs - this.#options.nowMs()), undefined, { ref: false });
+    const to = this.#options.cluster.edges().length > 1 ? "another-edge" : "later";
+    const all = [...this.#connections];
+    for (let i = 0; i < all.length; i += HANDED_AT_ONCE) {
+      await Promise.all(
+        all.slice(i, i + HANDED_AT_ONCE).map(async (connection) => {
+          await Promise.race([connection.finish(), late]);
+          connection.shutDown(to);
+        }),
+      );
+    }
+    await this.#untilClosed();
+    await this.#sessions.release();
+    return { clients, unfinished };
   }
 
-  /** Closes all connections once their output has been sent. */
+  /** After `drain`. */
   async close(): Promise<void> {
     this.#stopping = true;
     this.#sessions.stopping();
-    for (const connection of this.#connections) connection.shutDown();
-    const endMs = this.#options.nowMs() + CLOSE_MS_MAX;
-    while (this.links.size > 0 && this.#options.nowMs() < endMs) {
-      await new Promise((resolve) => setTimeout(resolve, CLOSE_POLL_MS));
-    }
-    for (const link of this.links) link.conn.destroy();
+    for (const connection of this.#connections) connection.shutDown("later");
+    await this.#untilClosed();
     await this.#sessions.stop();
+  }
+
+  /** Until their output has been sent, or a second has passed. */
+  async #untilClosed(): Promise<void> {
+    const endMs = this.#options.nowMs() + CLOSE_MS_MAX;
+    while (this.links.size > 0 && this.#options.nowMs() < endMs) await sleep(CLOSE_POLL_MS);
+    for (const link of this.links) link.conn.destroy();
   }
 
   /** A message of the gateway itself. Resolves to the reason if no client can get it. */

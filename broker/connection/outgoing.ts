@@ -64,6 +64,8 @@ export class Outgoing {
   #waitsForDrain = false;
   #lastOrdinal = -1;
   readonly #onIdle: (() => void)[] = [];
+  /** Nothing more is sent from the queue. Called when the client has finished what it has. */
+  #onFinished: (() => void) | undefined;
   /** The user has lost rights since messages were queued. */
   mustRecheck = false;
 
@@ -89,6 +91,7 @@ export class Outgoing {
 
   /** How many more messages the client's window takes. */
   get room(): number {
+    if (this.#onFinished !== undefined) return 0;
     if (this.#link.closed || this.#link.conn.writableLength > this.#options.limits.subscriber_backlog_size_max)
       return 0;
     return Math.max(0, this.#options.receiveMax - this.#byId.size);
@@ -108,8 +111,17 @@ export class Outgoing {
     });
   }
 
+  /** Sends nothing more from the queue. Resolves once the client has finished what it has, or its connection ends. */
+  async finish(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onFinished = resolve;
+      if (this.#byId.size === 0 || this.#link.closed) resolve();
+    });
+  }
+
   /** The connection has ended. */
   closed(): void {
+    this.#onFinished?.();
     for (const act of this.#onIdle.splice(0)) act();
   }
 
@@ -172,6 +184,7 @@ export class Outgoing {
     session.queue.finish(ordinal);
     this.#sessions?.progress.finished(session, message);
     this.#sessions?.progress.hasRoom(session);
+    if (this.#byId.size === 0) this.#onFinished?.();
     this.#pump();
   }
 
@@ -205,6 +218,7 @@ export class Outgoing {
 
   /** How many messages may be sent now. */
   #window(session: Session): number {
+    if (this.#onFinished !== undefined) return 0;
     const { writableLength } = this.#link.conn;
     if (writableLength > PACE_BYTES) {
       this.#pumpOnDrain();

@@ -1,13 +1,16 @@
+import type { Cluster } from "../cluster/port.ts";
 import type { BrokerEvents } from "../common/events.ts";
 import { Hub } from "../hub/hub.ts";
 import type { Message, SessionRecord, SessionStore, Subscription } from "../store/port.ts";
-import { Routes } from "./routes.ts";
+import { type Delivery, Routes } from "./routes.ts";
 import type { Session } from "./session.ts";
+import { isShareId } from "./shared-queues.ts";
 import { Shares } from "./shares.ts";
 import { TopicOrder } from "./topic-order.ts";
 
 export interface RouterOptions {
   readonly store: SessionStore;
+  readonly cluster: Cluster;
   readonly limits: {
     readonly queued_per_session_max: number;
     readonly queued_size_max: number;
@@ -32,7 +35,7 @@ const RETAINED_KIND = 10;
 
 /**
  * Gives messages to their subscribers, through the hub: it has a message retained and put into the queues of stored
- * sessions, and then delivers it to connected clients.
+ * sessions, and then delivers it to connected clients. Other edges deliver it to theirs.
  */
 export class Router {
   readonly #options: RouterOptions;
@@ -40,9 +43,11 @@ export class Router {
   readonly #routes = new Routes();
   readonly #shares: Shares;
   readonly #order = new TopicOrder();
+  /** Filters of clients here whose sessions end with their connections: other edges know them. */
+  readonly #wanted = new Map<string, ReadonlySet<string>>();
 
   constructor(options: RouterOptions) {
-    const { events, nowUs, limits, store, connected } = options;
+    const { events, nowUs, limits, store } = options;
     this.#options = options;
     this.#hub = new Hub({
       events,
@@ -53,9 +58,7 @@ export class Router {
       deliver: (message) => this.#deliver(message),
     });
     this.#shares = new Shares({
-      store,
-      connected,
-      events,
+      ...options,
       queuedMax: limits.queued_per_session_max,
       queuedBytesMax: limits.queued_size_max,
       give: (to, message, copy) => this.enqueueFor(to, message, copy),
@@ -76,7 +79,7 @@ export class Router {
 
   /** Whether a message to this topic has anywhere to go. */
   matchesAny(topic: string): boolean {
-    return this.#routes.matchesAny(topic);
+    return this.#routes.matchesAny(topic) || this.#options.cluster.matchesAny(topic);
   }
 
   publish(message: Message): Promise<void> {
@@ -86,16 +89,49 @@ export class Router {
     return this.#order.run(topic, retain ? RETAINED_KIND + qos : qos, () => this.#hub.publish(message));
   }
 
-  /** The subscriptions of a session, in place of its earlier ones. Resolves once its shared subscriptions are safe. */
+  /**
+   * The subscriptions of a session, in place of its earlier ones. Resolves once its shared subscriptions are safe, and
+   * other edges know those that are not stored.
+   */
   async set(clientId: string, subscriptions: readonly Subscription[], of: "transient" | "stored"): Promise<void> {
     this.#routes.set(clientId, subscriptions);
     const filters = subscriptions.map(({ filter }) => filter);
     await this.#shares.set(clientId, filters, of === "stored");
+    await this.#want(clientId, of === "stored" ? [] : filters);
   }
 
-  /** The connection of a session has ended; its queue is still open. */
+  /** A session has its connection from now on. */
+  joined(session: Session): void {
+    this.#shares.joined(session);
+  }
+
+  /** The connection of a session has ended; its queue is still open, unless another edge has it. */
   async left(session: Session): Promise<void> {
     await this.#shares.left(session);
+  }
+
+  /** The queue of a shared subscription is known, has changed or is gone. */
+  shareChanged(clientId: string, record: SessionRecord | undefined): void {
+    this.#routes.set(clientId, this.#shares.queueChanged(clientId, record));
+  }
+
+  /** Another edge has claimed the queue of a shared subscription. */
+  shareTaken(clientId: string): void {
+    this.#shares.queueTaken(clientId);
+  }
+
+  /** Resolves once the queues of shared subscriptions fit their members, and other edges. */
+  async settled(): Promise<void> {
+    await this.#shares.settleAll();
+  }
+
+  edgesChanged(): void {
+    this.#shares.edgesChanged();
+  }
+
+  /** Call it now and then. */
+  async tidy(): Promise<void> {
+    await this.#shares.tidy();
   }
 
   /** A record stands for a session in the store whose client may be away. */
@@ -104,9 +140,19 @@ export class Router {
     else await this.#options.store.enqueue(message, [{ clientId: to.clientId, ...copy }]);
   }
 
-  /** For stored sessions, whether connected or not. */
+  /** A message that was published at another edge: gives it to clients here that have no copy in the store. */
+  deliver(message: Message): void {
+    this.#deliverHere(message, this.#routes.plan(message).deliveries);
+  }
+
+  /** The same for one member here of a shared subscription. */
+  deliverShared(filter: string, message: Message): void {
+    this.#shares.deliverHere(filter, message);
+  }
+
+  /** For stored sessions, whether connected or not, and for other edges. */
   async #enqueue(message: Message): Promise<void> {
-    const { connected, store } = this.#options;
+    const { cluster, connected, store } = this.#options;
     const { deliveries, shares } = this.#routes.plan(message);
     const copies = this.#shares.copies(shares, message);
     for (const { clientId, qos, retain, identifiers } of deliveries) {
@@ -115,19 +161,52 @@ export class Router {
       session?.client.announced(message.payload.length);
       copies.push({ clientId, qos, retain, identifiers });
     }
+    if (cluster.hasOthers()) copies.push(...cluster.inboxes(message, this.#edgesOf(deliveries)));
     if (copies.length > 0) await store.enqueue(message, copies);
   }
 
   /** For connected clients: all with QoS 0, and others whose session ends with the connection. */
   #deliver(message: Message): void {
+    const { cluster } = this.#options;
     const { deliveries, shares } = this.#routes.plan(message);
+    this.#deliverHere(message, deliveries);
+    if (shares.size > 0) this.#shares.deliver(shares, message);
+    if (message.qos === 0 && cluster.hasOthers()) cluster.publish(message, this.#edgesOf(deliveries));
+  }
+
+  #deliverHere(message: Message, deliveries: readonly Delivery[]): void {
     for (const { clientId, qos, retain, identifiers } of deliveries) {
       const session = this.#options.connected.get(clientId);
       if (session === undefined) continue;
       if (qos === 0) session.client.deliver(message, { retain, identifiers });
       else if (session.transient !== undefined) this.#push(session, message, { qos, retain, identifiers });
     }
-    if (shares.size > 0) this.#shares.deliver(shares, message);
+  }
+
+  /** Other edges where clients of stored sessions are connected that get the message with QoS 0. */
+  #edgesOf(deliveries: readonly Delivery[]): ReadonlySet<string> | undefined {
+    const { cluster, connected, store } = this.#options;
+    let edges: Set<string> | undefined;
+    for (const { clientId, qos } of deliveries) {
+      if (qos > 0 || connected.has(clientId)) continue;
+      const { edge, awayAtUs } = store.session(clientId) ?? {};
+      if (edge === undefined || awayAtUs !== undefined || edge === cluster.edge) continue;
+      edges ??= new Set();
+      edges.add(edge);
+    }
+    return edges;
+  }
+
+  async #want(clientId: string, filters: readonly string[]): Promise<void> {
+    const before = this.#wanted.get(clientId);
+    if (before === undefined && filters.length === 0) return;
+    const { cluster } = this.#options;
+    const wanted = new Set(filters.filter((filter) => !isShareId(filter)));
+    if (wanted.size === 0) this.#wanted.delete(clientId);
+    else this.#wanted.set(clientId, wanted);
+    const added = [...wanted].filter((filter) => before?.has(filter) !== true);
+    for (const filter of before ?? []) if (!wanted.has(filter)) cluster.unsubscribe(filter);
+    await Promise.all(added.map((filter) => cluster.subscribe(filter)));
   }
 
   #push({ clientId, transient, client }: Session, message: Message, copy: QueueCopy): void {

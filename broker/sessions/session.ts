@@ -28,6 +28,8 @@ export interface Session {
   readonly subscriptions: Map<string, Subscription>;
   /** Ends with its connection; undefined if the store has it. */
   readonly transient: TransientSession | undefined;
+  /** Of two edges that have a connection with its client id, the later one keeps it. */
+  readonly openedAtUs: number;
   /** Of the store. */
   record: SessionRecord | undefined;
   expirySeconds: number;

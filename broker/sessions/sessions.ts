@@ -1,7 +1,8 @@
-import { US_PER_SECOND } from "../../domain/time.ts";
+import type { Cluster, ClusterEvents } from "../cluster/port.ts";
 import type { BrokerEvents } from "../common/events.ts";
 import {
   type Message,
+  OWN_PREFIX,
   type SessionRecord,
   type SessionStore,
   type StoredWill,
@@ -13,7 +14,7 @@ import { TransientSession } from "../store/transient-session.ts";
 import { Locks } from "./locks.ts";
 import { type QueueCopy, type QueueProgress, Router } from "./router.ts";
 import type { Session, SessionClient } from "./session.ts";
-import { isShareId } from "./shares.ts";
+import { isShareId } from "./shared-queues.ts";
 import { isOver, Wills, willDueAtUs } from "./wills.ts";
 
 interface SessionsLimits {
@@ -24,6 +25,7 @@ interface SessionsLimits {
 
 export interface SessionsOptions {
   readonly store: SessionStore;
+  readonly cluster: Cluster;
   readonly limits: SessionsLimits;
   readonly events: BrokerEvents;
   readonly nowUs: () => number;
@@ -63,8 +65,6 @@ export interface Leaving {
  */
 const TRANSIENT_QUEUED_MAX = 100_000;
 const EXPIRE_MS = 10_000;
-/** Devices that were connected when the gateway stopped have this long to come back before their wills are sent. */
-const RESTART_GRACE_US = 60 * US_PER_SECOND;
 
 /**
  * All sessions: those with a connection, and those in the store. A message goes through the hub, which has it retained
@@ -82,24 +82,27 @@ export class Sessions {
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.#router = new Router({ ...options, connected: this.#connected });
-    const { nowUs } = options;
-    this.#wills = new Wills({ nowUs, onDue: (clientId) => this.#inBackground(this.#sendWill(clientId)) });
+    const { cluster, nowUs } = options;
+    this.#wills = new Wills({ cluster, nowUs, onDue: (clientId) => this.#inBackground(this.#sendWill(clientId)) });
   }
 
   async start(): Promise<void> {
-    const { store, nowUs } = this.#options;
-    const startedAtUs = nowUs();
+    const { cluster, store, nowUs } = this.#options;
     await store.start(this.#storeEvents());
-    for (const record of store.sessions()) {
-      this.#list(record.clientId, record.subscriptions);
-      if (record.will === undefined) continue;
-      // The others were connected when the gateway stopped: the store has just let them leave.
-      const wasAway = record.awayAtUs !== undefined && record.awayAtUs < startedAtUs;
-      this.#wills.schedule(record.clientId, wasAway ? willDueAtUs(record) : startedAtUs + RESTART_GRACE_US);
-    }
+    for (const record of store.sessions()) this.#changed(record.clientId, record);
     await this.#router.start();
-    const expire = () => this.#inBackground(store.expire(nowUs()));
-    this.#timer = setInterval(expire, EXPIRE_MS).unref();
+    await cluster.start(this.#clusterEvents());
+    const tidy = () => {
+      this.#inBackground(store.expire(nowUs()));
+      this.#inBackground(this.#router.tidy());
+    };
+    this.#timer = setInterval(tidy, EXPIRE_MS).unref();
+  }
+
+  /** All connections have ended: other edges have the sessions, and what this one did for all. */
+  async release(): Promise<void> {
+    await this.#router.settled();
+    await this.#options.cluster.stop();
   }
 
   /** Call after all connections have ended. */
@@ -107,6 +110,7 @@ export class Sessions {
     clearInterval(this.#timer);
     this.#wills.stop();
     await this.#router.stop();
+    await this.#options.cluster.stop();
     await this.#options.store.stop();
   }
 
@@ -144,12 +148,14 @@ export class Sessions {
    * @returns the session, whether it existed before, and whether it has lost subscriptions with rights
    */
   async open(options: OpenOptions): Promise<Opened> {
-    const { clientId } = options;
+    const { clientId, user } = options;
     return await this.#locks.run(clientId, async () => {
       await this.#connected.get(clientId)?.client.takenOver();
       const opened = await this.#claim(options);
       this.#connected.set(clientId, opened.session);
       this.#options.events.clientConnected(clientId, this.#connected.size);
+      this.#options.cluster.clientConnected({ clientId, user, atUs: opened.session.openedAtUs });
+      this.#router.joined(opened.session);
       return opened;
     });
   }
@@ -219,10 +225,11 @@ export class Sessions {
     maySubscribe,
   }: OpenOptions): Promise<Opened> {
     const { store, nowUs, limits } = this.#options;
+    const openedAtUs = nowUs();
     const before = store.session(clientId);
     const isGone = before !== undefined && (cleanStart || isOver(before, nowUs()));
     if (before?.will !== undefined) await this.#endWait(before, isGone);
-    const base = { clientId, user, client, expirySeconds, will };
+    const base = { clientId, user, client, expirySeconds, will, openedAtUs };
     if (expirySeconds === 0 && (before === undefined || isGone)) {
       if (before !== undefined) {
         const { record } = await store.claim(clientId, { user, cleanStart: true, expirySeconds: 0 });
@@ -249,10 +256,8 @@ export class Sessions {
 
   /** A client is back before its will was sent: the will is due only if its session has ended. */
   async #endWait(record: SessionRecord, isGone: boolean): Promise<void> {
-    const dueAtUs = this.#wills.dueAtUs(record.clientId) ?? willDueAtUs(record);
-    this.#wills.cancel(record.clientId);
-    if (!isGone && dueAtUs > this.#options.nowUs()) return;
-    if (record.awayAtUs !== undefined && record.will !== undefined) await this.#publishWill(record.will, record);
+    if (!isGone && willDueAtUs(record) > this.#options.nowUs()) return;
+    if (record.awayAtUs !== undefined) await this.#publishStoredWill(record);
   }
 
   async #leaveStored(
@@ -273,9 +278,7 @@ export class Sessions {
     const away = { ...rest, expirySeconds, awayAtUs: nowUs() };
     const isDelayed = will !== undefined && will.delaySeconds > 0;
     if (isDelayed) {
-      const waiting = { ...away, will };
-      this.#wills.schedule(clientId, willDueAtUs(waiting));
-      await store.save(waiting);
+      await store.save({ ...away, will });
       return;
     }
     if (will !== undefined) await this.#publishWill(will, session);
@@ -284,12 +287,30 @@ export class Sessions {
 
   async #sendWill(clientId: string): Promise<void> {
     await this.#locks.run(clientId, async () => {
-      const record = this.#options.store.session(clientId);
-      if (record?.will === undefined || this.#connected.has(clientId) || this.#isStopping) return;
-      await this.#publishWill(record.will, record);
-      const { will: _sent, ...rest } = record;
-      await this.#options.store.save({ awayAtUs: this.#options.nowUs(), ...rest });
+      const { store, nowUs } = this.#options;
+      const record = store.session(clientId);
+      if (record?.awayAtUs === undefined || this.#connected.has(clientId) || willDueAtUs(record) > nowUs()) return;
+      await this.#publishStoredWill(record);
+      const after = store.session(clientId);
+      if (after?.will?.sender !== this.#options.cluster.edge) return;
+      const { will: _sent, ...rest } = after;
+      await store.save(rest, after);
     });
+  }
+
+  /** The first edge that says that it does so sends it. If that one dies before it is done, another one does. */
+  async #publishStoredWill(record: SessionRecord): Promise<void> {
+    const { store, cluster } = this.#options;
+    const { will } = record;
+    if (will === undefined || this.#isStopping) return;
+    if (will.sender !== undefined && will.sender !== cluster.edge && cluster.edges().includes(will.sender)) return;
+    try {
+      await store.save({ ...record, will: { ...will, sender: cluster.edge } }, record);
+    } catch (error) {
+      if (error instanceof TakenOverError) return;
+      throw error;
+    }
+    await this.#publishWill(will, record);
   }
 
   async #publishWill(will: StoredWill, { clientId, user }: { clientId: string; user: string }): Promise<void> {
@@ -305,32 +326,68 @@ export class Sessions {
       await this.#options.store.save(session.record);
     }
     await this.#router.set(clientId, subscriptions, record === undefined ? "transient" : "stored");
+    // A publisher at another edge that hears of the subscription now is not too early.
+    await this.#options.cluster.known();
   }
 
   #storeEvents(): StoreEvents {
-    const { events } = this.#options;
+    const { cluster, events } = this.#options;
     return {
       onTaken: (clientId, epoch) => {
+        if (cluster.sessionTaken(clientId)) return;
+        if (isShareId(clientId)) this.#router.shareTaken(clientId);
         const session = this.#connected.get(clientId);
         if (session?.record?.epoch === epoch) this.#inBackground(session.client.takenOver());
       },
       onSession: (clientId, record) => {
-        this.#list(clientId, record?.subscriptions ?? []);
+        if (!cluster.sessionChanged(clientId, record)) this.#changed(clientId, record);
       },
       onQueuedDropped: (clientId, count) => events.queuedMessagesDropped(clientId, count),
       onRetainedDropped: (topic) => events.retainedNotKept(topic),
       onSessionDropped: (record, reason) => {
         events.sessionDropped(record.clientId, reason);
-        this.#wills.cancel(record.clientId);
         if (record.will !== undefined) this.#inBackground(this.#publishWill(record.will, record));
       },
     };
   }
 
-  #list(clientId: string, subscriptions: readonly Subscription[]): void {
+  #clusterEvents(): ClusterEvents {
+    const { events } = this.#options;
+    return {
+      onConnected: (other) => {
+        const session = this.#connected.get(other.clientId);
+        if (session === undefined) return;
+        const isSameUser = session.user === other.user;
+        // The store decides who has a stored one.
+        if (isSameUser && session.record !== undefined) return;
+        // Otherwise the later one keeps the client id, unless it is another user's.
+        const staysOurs = session.openedAtUs > other.atUs === isSameUser;
+        if (staysOurs)
+          this.#options.cluster.clientConnected({ ...other, user: session.user, atUs: session.openedAtUs });
+        else this.#inBackground(session.client.takenOver());
+      },
+      onMessage: (message) => this.#router.deliver(message),
+      onShared: (filter, message) => this.#router.deliverShared(filter, message),
+      onOthers: () => this.#router.settled(),
+      onEdge: (edge, state) => {
+        events.edgeChanged(edge, state, this.#options.cluster.edges().length);
+        this.#router.edgesChanged();
+      },
+      onFailed: (what, error) => events.storeFailed(what, error),
+    };
+  }
+
+  /** A stored session is known, has changed or is gone. */
+  #changed(clientId: string, record: SessionRecord | undefined): void {
+    if (clientId.startsWith(OWN_PREFIX)) return;
+    if (isShareId(clientId)) {
+      this.#router.shareChanged(clientId, record);
+      return;
+    }
+    this.#wills.changed(clientId, record);
     // The session of a client that stays connected while its state leaves the store has its own routes.
-    if (isShareId(clientId) || this.#connected.get(clientId)?.transient !== undefined) return;
-    this.#inBackground(this.#router.set(clientId, subscriptions, "stored"));
+    if (this.#connected.get(clientId)?.transient !== undefined) return;
+    this.#inBackground(this.#router.set(clientId, record?.subscriptions ?? [], "stored"));
   }
 
   #inBackground(work: Promise<void>): void {

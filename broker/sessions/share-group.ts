@@ -12,6 +12,14 @@ interface Waiting {
   readonly queued: QueuedMessage;
 }
 
+/** A queue that the group takes from. */
+interface Source {
+  /** The same after a restart, and no other's of the group. */
+  readonly name: string;
+  readonly kind: "stored" | "transient";
+  unreleased: readonly number[];
+}
+
 /** A message, and the member that gets it. */
 interface Gift extends Waiting {
   /** A record: it got the message before a crash, or may have got it. */
@@ -53,10 +61,11 @@ export class ShareGroup {
   readonly #options: ShareGroupOptions;
   /** Client ids of members, and whether the store has their sessions. The one whose turn it is comes first. */
   readonly members = new Map<string, boolean>();
-  readonly #sources = new Map<SessionQueue, "stored" | "transient">();
+  readonly #sources = new Map<SessionQueue, Source>();
   /** Given back by members that left, oldest first. */
   readonly #returned: Waiting[] = [];
   #isPumping = false;
+  readonly #onIdle: (() => void)[] = [];
   #isPumpDue = false;
 
   constructor(options: ShareGroupOptions) {
@@ -64,10 +73,24 @@ export class ShareGroup {
     this.#options = options;
   }
 
-  addSource(queue: SessionQueue, kind: "stored" | "transient"): void {
-    this.#sources.set(queue, kind);
+  addSource(queue: SessionQueue, { name, kind }: Pick<Source, "name" | "kind">): void {
+    this.#sources.set(queue, { name, kind, unreleased: queue.unreleased });
     queue.onMore(() => this.pump());
     this.pump();
+  }
+
+  /** Another edge has it. */
+  removeSource(queue: SessionQueue): void {
+    this.#sources.delete(queue);
+    const left = this.#returned.filter(({ source }) => source !== queue);
+    this.#returned.splice(0, this.#returned.length, ...left);
+  }
+
+  /** Members that are connected here. */
+  get weight(): number {
+    let weight = 0;
+    for (const clientId of this.members.keys()) if (this.#options.connected.has(clientId)) weight++;
+    return weight;
   }
 
   /** Gives a QoS 0 message to one member that is connected; best to one that has room. */
@@ -86,8 +109,14 @@ export class ShareGroup {
       if (error !== undefined) this.#options.onError(error);
       // Asked for since the last look.
       else if (this.#isPumpDue) this.pump();
+      if (!this.#isPumping) for (const act of this.#onIdle.splice(0)) act();
     };
     this.#pumpAll().then(() => paused(), paused);
+  }
+
+  /** Resolves once no message is on its way to a member's queue. */
+  async untilIdle(): Promise<void> {
+    if (this.#isPumping) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }
 
   /** A member left: its message goes to another one. */
@@ -104,16 +133,21 @@ export class ShareGroup {
         if (room === 0) return;
         await this.#giveAll(this.#returned.splice(0, Math.min(room, READ_MAX)));
       }
-      for (const source of this.#sources.keys()) await this.#pumpSource(source);
+      for (const [source, state] of [...this.#sources]) await this.#pumpSource(source, state);
     }
   }
 
-  async #pumpSource(source: SessionQueue): Promise<void> {
+  async #pumpSource(source: SessionQueue, state: Source): Promise<void> {
     for (;;) {
       const room = this.#room();
       if (room === 0) return;
       const messages = await source.read(Math.min(room, READ_MAX));
-      if (messages.length === 0) return;
+      if (messages.length === 0) {
+        // Sent with QoS 2 to members of a dead edge: nobody else may get them.
+        for (const ordinal of state.unreleased) source.finish(ordinal);
+        state.unreleased = [];
+        return;
+      }
       await this.#giveAll(messages.map((queued) => ({ source, queued })));
     }
   }
@@ -137,7 +171,8 @@ export class ShareGroup {
     const { message, ordinal } = queued;
     // The same after a crash: a member that has the message does not get it again. An ordinal alone would come again
     // once all members have left.
-    const origin = `share ${this.#sources.get(source)} ${ordinal} ${message.receivedAtUs} ${this.filter}`;
+    const { name = "", kind = "transient" } = this.#sources.get(source) ?? {};
+    const origin = `share ${kind} ${ordinal} ${message.receivedAtUs} ${name}`;
     const before = this.#options.recordOf(source.takerOf(ordinal));
     if (before !== undefined) {
       const options = optionsFor(
@@ -168,12 +203,19 @@ export class ShareGroup {
   /** Saves who gets messages with QoS 2, before they get them: after a crash, no other member may. */
   async #assign(gifts: readonly Gift[]): Promise<void> {
     const bySource = new Map<SessionQueue, Map<number, string>>();
+    const toTransient: Promise<void>[] = [];
     for (const { to, source, queued, copy } of gifts) {
-      if (copy.qos !== 2 || isTransient(to)) continue;
+      if (copy.qos !== 2) continue;
+      if (isTransient(to)) {
+        // If this edge dies, its session is gone, and the message with it.
+        if (this.#sources.get(source)?.kind === "stored") toTransient.push(source.received(queued.ordinal));
+        continue;
+      }
       const takers = bySource.get(source) ?? new Map();
       bySource.set(source, takers.set(queued.ordinal, to.clientId));
     }
-    await Promise.all(Array.from(bySource, ([source, takers]) => source.assign(takers)));
+    const toStored = Array.from(bySource, ([source, takers]) => source.assign(takers));
+    await Promise.all([...toTransient, ...toStored]);
   }
 
   #room(): number {

@@ -1,15 +1,19 @@
+import type { Cluster } from "../cluster/port.ts";
 import { NEVER_EXPIRES, type SessionRecord } from "../store/port.ts";
 
 const US_PER_S = 1_000_000;
 const SWEEP_MS = 200;
+/** When the edge that is to send a will has not, another look is due after this. */
+const AGAIN_US = 1_000_000;
 
 export interface WillsOptions {
   readonly nowUs: () => number;
-  /** The will of this session is due. */
+  readonly cluster: Pick<Cluster, "isChosenFor">;
+  /** The will of this session is due, and this edge is to send it. */
   readonly onDue: (clientId: string) => void;
 }
 
-/** The delayed wills of sessions that their clients have left. */
+/** The wills of sessions that their clients have left. Every edge knows when they are due; one of them sends each. */
 export class Wills {
   readonly #options: WillsOptions;
   readonly #dueAtUs = new Map<string, number>();
@@ -19,18 +23,14 @@ export class Wills {
     this.#options = options;
   }
 
-  schedule(clientId: string, dueAtUs: number): void {
-    this.#dueAtUs.set(clientId, dueAtUs);
+  /** The session is new, or has changed, here or at another edge. */
+  changed(clientId: string, record: SessionRecord | undefined): void {
+    if (record?.will === undefined || record.awayAtUs === undefined) {
+      this.#dueAtUs.delete(clientId);
+      return;
+    }
+    this.#dueAtUs.set(clientId, willDueAtUs(record));
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
-  }
-
-  /** When the will of this session is due, if it waits. */
-  dueAtUs(clientId: string): number | undefined {
-    return this.#dueAtUs.get(clientId);
-  }
-
-  cancel(clientId: string): void {
-    this.#dueAtUs.delete(clientId);
   }
 
   stop(): void {
@@ -39,11 +39,12 @@ export class Wills {
   }
 
   #sweep(): void {
-    const nowUs = this.#options.nowUs();
+    const { cluster, nowUs, onDue } = this.#options;
+    const now = nowUs();
     for (const [clientId, dueAtUs] of this.#dueAtUs) {
-      if (dueAtUs > nowUs) continue;
-      this.#dueAtUs.delete(clientId);
-      this.#options.onDue(clientId);
+      if (dueAtUs > now) continue;
+      this.#dueAtUs.set(clientId, now + AGAIN_US);
+      if (cluster.isChosenFor(clientId)) onDue(clientId);
     }
     if (this.#dueAtUs.size > 0) return;
     clearInterval(this.#timer);

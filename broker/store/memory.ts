@@ -1,4 +1,4 @@
-import { isExpired } from "./expiry.ts";
+import { isExpired, isReplaceable, leftBehind } from "./expiry.ts";
 import { MemoryQueue, QueueView } from "./memory-queue.ts";
 import {
   type ClaimedSession,
@@ -65,10 +65,10 @@ export class MemoryStore implements SessionStore {
     this.#events = events;
     this.#disk.stores.add(events);
     for (const stored of this.#disk.sessions.values()) {
-      const { edge, ...record } = stored.record;
-      if (edge !== this.#edge || record.awayAtUs !== undefined) continue;
+      const { edge, awayAtUs } = stored.record;
+      if (edge !== this.#edge || awayAtUs !== undefined) continue;
       void stored.queue.view?.close();
-      stored.record = { ...record, awayAtUs: this.#nowUs() };
+      stored.record = leftBehind(stored.record, this.#nowUs());
     }
   }
 
@@ -110,14 +110,19 @@ export class MemoryStore implements SessionStore {
     return { record, present: kept !== undefined, queue: view, incoming };
   }
 
-  async save(record: SessionRecord): Promise<void> {
+  async save(record: SessionRecord, over?: SessionRecord): Promise<void> {
     const stored = this.#owned(record.clientId, record.epoch);
+    if (over !== undefined && stored.record !== over) {
+      throw new TakenOverError(`session ${JSON.stringify(record.clientId)} has changed meanwhile`);
+    }
+    const { edge } = stored.record;
     stored.record = record;
     this.#changed(record.clientId, record);
     if (record.awayAtUs === undefined || stored.queue.view === undefined) return;
     if (stored.owner === this.#events || !this.#disk.stores.has(stored.owner)) return;
     // Another edge took the owner for dead while it was cut off. The client is still there.
-    const { awayAtUs: _, ...present } = record;
+    const { awayAtUs: _, ...rest } = record;
+    const present = edge === undefined ? rest : { ...rest, edge };
     stored.record = present;
     this.#changed(record.clientId, present);
   }
@@ -211,8 +216,9 @@ export class MemoryStore implements SessionStore {
     if (this.#disk.sessions.size < this.#limits.sessionsMax) return;
     let oldest: Stored | undefined;
     for (const stored of this.#disk.sessions.values()) {
-      const { awayAtUs } = stored.record;
-      if (awayAtUs !== undefined && awayAtUs < (oldest?.record.awayAtUs ?? Number.POSITIVE_INFINITY)) oldest = stored;
+      const { awayAtUs = 0 } = stored.record;
+      if (!isReplaceable(stored.record)) continue;
+      if (awayAtUs < (oldest?.record.awayAtUs ?? Number.POSITIVE_INFINITY)) oldest = stored;
     }
     if (oldest !== undefined) this.#evict(oldest, "too-many-sessions");
   }

@@ -10,7 +10,7 @@
 export interface SessionStore {
   /**
    * Reads everything that is stored, then follows the changes of other edges. Call before anything else. Sessions that
-   * had a client at this edge when it ended are without one, and their client left them now.
+   * had a client at this edge when it ended are left behind (`leftBehind`).
    */
   start(events: StoreEvents): Promise<void>;
   /** Saves the progress of all queues, and stops. What still waits for the log rejects with `StoreClosedError`. */
@@ -27,9 +27,10 @@ export interface SessionStore {
   claim(clientId: string, wish: SessionWish): Promise<ClaimedSession>;
   /**
    * Stores a record with changes; resolves once it is safe. Calls for one session are stored in their order. Rejects
-   * with `TakenOverError` if the session is no longer ours, or gone.
+   * with `TakenOverError` if the session is no longer ours, or gone. With `over`, also if the session has changed since
+   * `session` gave that very record: of several edges that do the same, one succeeds.
    */
-  save(record: SessionRecord): Promise<void>;
+  save(record: SessionRecord, over?: SessionRecord): Promise<void>;
   /** Deletes the session, its queue and its progress. Rejects with `TakenOverError` if its epoch is another one. */
   remove(clientId: string, epoch: number): Promise<void>;
   /**
@@ -150,12 +151,17 @@ export interface SessionRecord {
  */
 export const OWN_PREFIX = "\u0000";
 
+/** Client ids that begin so are the queues of shared subscriptions. */
+export const SHARE_PREFIX = "$share/";
+
 export const NEVER_EXPIRES = 0xffff_ffff;
 
 export interface StoredWill {
   readonly message: Message;
   /** Will Delay Interval. */
   readonly delaySeconds: number;
+  /** The edge that publishes it now. */
+  readonly sender?: string;
 }
 
 export interface SessionWish {

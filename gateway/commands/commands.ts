@@ -14,6 +14,7 @@ export const COMMANDS: readonly CommandFile[] = [
   { names: ["init"], load: async () => (await import("./init/init.ts")).addInitCommand },
   { names: ["up"], load: async () => (await import("./up/up.ts")).addUpCommand },
   { names: ["run"], load: async () => (await import("./up/up.ts")).addRunCommand },
+  { names: ["drain"], load: async () => (await import("./drain.ts")).addDrainCommand },
   { names: ["simulate"], load: async () => (await import("./simulate.ts")).addSimulateCommands },
   { names: ["rules"], load: async () => (await import("./rules/rules.ts")).addRulesCommands },
   { names: ["alerts"], load: async () => (await import("./alerts/alerts.ts")).addAlertCommands },

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { type Bridges, createBridges } from "../../bridge/bridges.ts";
 import { type Broker, startBroker } from "../../broker/broker.ts";
+import { drainOf } from "../../contracts/drain.ts";
 import { type BrokerListeners, LISTENERS } from "../../contracts/listeners.ts";
 import { OWN_BROKER, type OwnBroker } from "../../contracts/notifications.ts";
 import { keysOf } from "../../domain/keys-of.ts";
@@ -62,6 +63,7 @@ async function startWith({ plan, deps, ingest, sources, disk, bridges, clientIdP
   const stops = [
     bus.respond(OWN_BROKER, async () => own),
     bus.respond(LISTENERS, async () => listenersOf(plan, broker.address, sources.sources())),
+    bus.respond(drainOf(plan.member), () => broker.drain()),
   ];
   return {
     addresses: wsPort === undefined ? { mqttPort } : { mqttPort, mqttWsPort: wsPort },

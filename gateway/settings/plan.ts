@@ -73,7 +73,7 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
     partitions: config.partitions,
     version: packageVersion(),
     reporter: undefined,
-    member: `${hostname()}:${resolve(settings.dataDir)}`,
+    member: memberOf(settings.dataDir),
     configFile: { file: settings.config ?? CONFIG_FILE, started: config },
     broker: { ...config.broker, bind, mqtt_port: settings.mqttPort, ws_port: settings.mqttWsPort, ...anonymous },
     bridges: config.bridges,
@@ -101,6 +101,11 @@ export function makePlan(settings: Settings, config: PipelineConfig, nats: NatsA
 
 export function ingestOf({ sources, clock, ingest }: PipelineConfig): IngestConfig {
   return { sources, clock, ...ingest };
+}
+
+/** Names the gateway of a data folder among others. */
+export function memberOf(dataDir: string): string {
+  return `${hostname()}:${resolve(dataDir)}`;
 }
 
 /** The retention that the log's streams should have. */

@@ -37,7 +37,8 @@ export function describeCluster(name: string, setup: () => Promise<ClusterHarnes
       await expect.poll(() => one.cluster.edges(), POLL).toEqual(["one", "two"]);
       await harness.crash(two);
       await expect.poll(() => one.cluster.edges(), POLL).toEqual(["one"]);
-      expect(one.events.edges).toEqual(["two joined", "three joined", "three lost", "two lost"]);
+      const seen = ["two joined", "three joined", "three lost", "two lost"];
+      await expect.poll(() => one.events.edges, POLL).toEqual(seen);
       await harness.open("two");
       await expect.poll(() => one.events.edges.at(-1), POLL).toBe("two joined");
     });
@@ -97,9 +98,44 @@ export function describeCluster(name: string, setup: () => Promise<ClusterHarnes
     });
 
     test("a client that connects takes its client id from other edges", async () => {
-      one.cluster.clientConnected("c");
-      await expect.poll(() => two.events.taken, POLL).toEqual(["c"]);
-      expect(one.events.taken).toEqual([]);
+      one.cluster.clientConnected({ clientId: "c", user: "ada", atUs: 7 });
+      await expect.poll(() => two.events.connected, POLL).toEqual(["c of ada at 7"]);
+      expect(one.events.connected).toEqual([]);
+    });
+
+    test("a QoS 0 message of a shared subscription goes to the edge that it is for", async () => {
+      one.cluster.share("two", "$share/g/plant/#", message("m", { qos: 0 }));
+      await expect.poll(() => two.events.shared, POLL).toEqual(["$share/g/plant/# m"]);
+    });
+
+    test("an edge that is alone stores nothing for others, and does once there is one", async () => {
+      await two.cluster.stop();
+      await expect.poll(() => one.cluster.hasOthers(), POLL).toBe(false);
+      await one.cluster.subscribe("plant/#");
+      const stored = [...one.store.sessions()].flatMap(({ subscriptions }) => subscriptions);
+      expect(stored).toEqual([]);
+      const { others } = one.events;
+      const three = await harness.open("three");
+      expect(one.events.others).toBeGreaterThan(others);
+      await publish(three, "m", 1);
+      await expect.poll(() => one.events.messages, POLL).toEqual(["1 m"]);
+    });
+
+    test("sessions of an edge that nobody has seen alive are left as well", async () => {
+      await two.store.claim("c", WISH);
+      await expect.poll(() => one.store.session("c"), POLL).toBeDefined();
+      await Promise.all([one.cluster.stop(), harness.crash(two)]);
+      const three = await harness.open("three");
+      await expect.poll(() => three.store.session("c")?.awayAtUs, POLL).toBeDefined();
+      expect(three.events.edges).toEqual([]);
+    });
+
+    test("what the store has of a session is known to the others, once that is asked for", async () => {
+      for (let round = 0; round < 5; round++) {
+        await two.store.claim(`c${round}`, WISH);
+        await two.cluster.known();
+        expect(one.store.session(`c${round}`)).toBeDefined();
+      }
     });
 
     test("the sessions of a dead edge are left, once", async () => {

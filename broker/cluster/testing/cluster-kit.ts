@@ -1,23 +1,34 @@
 import type { Bus } from "../../../platform/log/port.ts";
 import type { Message, SessionStore } from "../../store/port.ts";
 import { NOW_US, RecordedEvents, type StoreHarness, textOf } from "../../store/testing/store-kit.ts";
-import type { ClusterEvents } from "../port.ts";
+import type { ClusterEvents, ConnectedClient } from "../port.ts";
 import { StoreCluster } from "../store-cluster.ts";
+import { cuttable } from "./cuttable-bus.ts";
 
 export const HEARTBEAT_MS = 40;
 
 export class RecordedClusterEvents implements ClusterEvents {
-  readonly taken: string[] = [];
+  readonly connected: string[] = [];
+  readonly shared: string[] = [];
+  others = 0;
   readonly messages: string[] = [];
   readonly edges: string[] = [];
   readonly failures: string[] = [];
 
-  onTaken(clientId: string): void {
-    this.taken.push(clientId);
+  onConnected({ clientId, user, atUs }: ConnectedClient): void {
+    this.connected.push(`${clientId} of ${user} at ${atUs}`);
   }
 
   onMessage(message: Message): void {
     this.messages.push(`${message.qos} ${textOf(message)}`);
+  }
+
+  onShared(filter: string, message: Message): void {
+    this.shared.push(`${filter} ${textOf(message)}`);
+  }
+
+  async onOthers(): Promise<void> {
+    this.others++;
   }
 
   onEdge(edge: string, state: string): void {
@@ -60,7 +71,10 @@ export function clusterHarness(stores: StoreHarness, busOf: () => Promise<Bus>):
           if (cluster?.sessionChanged(clientId, record) !== true) stored.onSession(clientId, record);
         },
       });
-      cluster = new StoreCluster({ store, bus, edge, nowUs: () => NOW_US, heartbeatMs: HEARTBEAT_MS, ...options });
+      cluster = new StoreCluster({
+        ...{ store, bus, edge, nowUs: () => NOW_US, nowMs: () => performance.now(), heartbeatMs: HEARTBEAT_MS },
+        ...options,
+      });
       const events = new RecordedClusterEvents();
       await cluster.start(events);
       const opened = { cluster, store, stored, events, cutBus: cut };
@@ -75,37 +89,6 @@ export function clusterHarness(stores: StoreHarness, busOf: () => Promise<Bus>):
     async close() {
       for (const { cluster } of open) await cluster.stop();
       await stores.close();
-    },
-  };
-}
-
-function cuttable(bus: Bus): { readonly bus: Bus; readonly cut: (isCut: boolean) => void } {
-  let isCut = false;
-  const cuttableBus: Bus = {
-    ...bus,
-    publish: (...args) => {
-      if (!isCut) bus.publish(...args);
-    },
-    publishBytes: (...args) => {
-      if (!isCut) bus.publishBytes(...args);
-    },
-    subscribe: (report, onValue, onBad) =>
-      bus.subscribe(
-        report,
-        (value, key) => {
-          if (!isCut) onValue(value, key);
-        },
-        onBad,
-      ),
-    subscribeBytes: (subject, onBytes) =>
-      bus.subscribeBytes(subject, (bytes, from) => {
-        if (!isCut) onBytes(bytes, from);
-      }),
-  };
-  return {
-    bus: cuttableBus,
-    cut: (next) => {
-      isCut = next;
     },
   };
 }

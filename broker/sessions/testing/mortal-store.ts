@@ -25,7 +25,7 @@ export class MortalStore {
       sessions: () => inner.sessions(),
       session: (clientId) => inner.session(clientId),
       claim: async (clientId, wish) => this.#mortal(await this.#write(() => inner.claim(clientId, wish))),
-      save: (record) => this.#write(() => inner.save(record)),
+      save: (record, over) => this.#write(() => inner.save(record, over)),
       remove: (clientId, epoch) => this.#write(() => inner.remove(clientId, epoch)),
       enqueue: (message, copies) => this.#write(() => inner.enqueue(message, copies)),
       retain: (topic, message) => this.#write(() => inner.retain(topic, message)),

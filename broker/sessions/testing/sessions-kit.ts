@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { createMetrics } from "../../../platform/metrics.ts";
+import { ALONE } from "../../cluster/alone.ts";
 import { BrokerEvents } from "../../common/events.ts";
 import { MemoryDisk, MemoryStore } from "../../store/memory.ts";
 import type { Message, SessionStore, StoredWill, Subscription } from "../../store/port.ts";
@@ -39,7 +40,7 @@ export class Life {
     const events = new BrokerEvents({ logger: pino({ level: "silent" }), metrics: createMetrics(), nowMs: () => 0 });
     const limits = { queued_per_session_max: 1_000, queued_size_max: 1_000_000, topic_levels_max: 8 };
     const options: SessionsOptions = {
-      ...{ store: mortal.store, limits, events, nowUs },
+      ...{ store: mortal.store, cluster: ALONE, limits, events, nowUs },
       publishWill: (will) => publishWill(will, this.sessions),
     };
     this.sessions = new Sessions(options);

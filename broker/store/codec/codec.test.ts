@@ -54,7 +54,10 @@ const record = fc.record(
   {
     ...{ clientId: text, user: text, expirySeconds: fc.integer({ min: 0, max: 0xffff_ffff }) },
     ...{ subscriptions: fc.array(subscription, { maxLength: 3 }), epoch: instant, edge: text, awayAtUs: instant },
-    will: fc.record({ message, delaySeconds: fc.integer({ min: 0, max: 0xffff_ffff }) }),
+    will: fc.record(
+      { message, delaySeconds: fc.integer({ min: 0, max: 0xffff_ffff }), sender: fc.string() },
+      { requiredKeys: ["message", "delaySeconds"] },
+    ),
   },
   { requiredKeys: ["clientId", "user", "expirySeconds", "subscriptions", "epoch"] },
 ) as fc.Arbitrary<SessionRecord>;

@@ -37,9 +37,10 @@ function writeSubscription(subscription: Subscription, out: PbfWriter): void {
   if (subscription.identifier !== undefined) out.writeVarintField(6, subscription.identifier);
 }
 
-function writeWill({ message, delaySeconds }: StoredWill, out: PbfWriter): void {
+function writeWill({ message, delaySeconds, sender }: StoredWill, out: PbfWriter): void {
   out.writeMessage(1, writeMessage, message);
   out.writeVarintField(2, delaySeconds);
+  if (sender !== undefined) writeText(out, 3, sender);
 }
 
 export function decodeRecord(bytes: Uint8Array): StoredRecord {
@@ -80,13 +81,15 @@ function readSubscription(pbf: PbfReader): Subscription {
 
 function readWill(pbf: PbfReader): StoredWill {
   const will: { message: Message | undefined; delaySeconds: number } = { message: undefined, delaySeconds: 0 };
+  const more: { sender?: string } = {};
   pbf.readMessage((field, into, inner) => {
     if (field === 1) into.message = readMessage(inner);
     else if (field === 2) into.delaySeconds = inner.readVarint();
+    else if (field === 3) more.sender = inner.readString();
   }, will);
   const { message, delaySeconds } = will;
   if (message === undefined) throw new RangeError("a stored will has no message");
-  return { message, delaySeconds };
+  return { message, delaySeconds, ...more };
 }
 
 /** The bytes of a `weir.v1.MqttRetained`; without a message, the topic has none any more. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mqttProgressSubject, mqttQueueSubject } from "../../../domain/subjects.ts";
 import { ConflictError, type Log } from "../../../platform/log/port.ts";
 import { decodeProgress } from "../codec/progress-codec.ts";
-import { isExpired } from "../expiry.ts";
+import { isExpired, isReplaceable, leftBehind } from "../expiry.ts";
 import {
   type ClaimedSession,
   type Copy,
@@ -34,6 +34,8 @@ export interface JetStreamStoreOptions {
   /** The id of this edge: the same after a restart, and no other's. */
   readonly edge: string;
   readonly nowUs: () => number;
+  /** See `leftBehind`. */
+  readonly graceSeconds?: number | undefined;
   /** Something failed in the background and is tried again, or a stored value cannot be read. */
   readonly onFailed: (what: string, error: unknown) => void;
 }
@@ -146,10 +148,10 @@ export class JetStreamStore implements SessionStore {
     });
   }
 
-  async save(record: SessionRecord): Promise<void> {
+  async save(record: SessionRecord, over?: SessionRecord): Promise<void> {
     this.#checkOpen();
     const entry = this.#records.entryOf(record.clientId);
-    await exclusively(entry, () => this.#replace(entry, record.epoch, record));
+    await exclusively(entry, () => this.#replace(entry, record.epoch, record, over));
   }
 
   async remove(clientId: string, epoch: number): Promise<void> {
@@ -244,9 +246,17 @@ export class JetStreamStore implements SessionStore {
     return stored?.incarnation === incarnation ? { ...stored, sequence } : freshProgress({ incarnation }, sequence);
   }
 
-  /** Rejects with `TakenOverError` when the session is at another epoch. */
-  async #replace(entry: Entry, epoch: number, record: SessionRecord | undefined): Promise<void> {
+  /** Rejects with `TakenOverError` when the session is at another epoch, or is not at `over`. */
+  async #replace(
+    entry: Entry,
+    epoch: number,
+    record: SessionRecord | undefined,
+    over: SessionRecord | undefined = undefined,
+  ): Promise<void> {
     for (;;) {
+      if (over !== undefined && entry.record !== over) {
+        throw new TakenOverError(`session ${JSON.stringify(entry.clientId)} has changed meanwhile`);
+      }
       if (entry.record === undefined || entry.epoch !== epoch) {
         const state = entry.record === undefined ? "is gone" : `is at epoch ${entry.epoch}, not ${epoch}`;
         throw new TakenOverError(`session ${JSON.stringify(entry.clientId)} ${state}`);
@@ -308,12 +318,11 @@ export class JetStreamStore implements SessionStore {
 
   /** The client of a session that this edge had when it ended is no longer connected. */
   async #leaveOwn(): Promise<void> {
-    const { edge, nowUs } = this.#options;
+    const { edge, graceSeconds, nowUs } = this.#options;
     const own = [...this.#records.live()].filter(({ record }) => record.edge === edge && record.awayAtUs === undefined);
-    const awayAtUs = nowUs();
-    const leaving = own.map(async ({ record: { edge: _, ...record } }) => {
+    const leaving = own.map(async ({ record }) => {
       try {
-        await this.save({ ...record, awayAtUs });
+        await this.save(leftBehind(record, nowUs(), graceSeconds));
       } catch (error) {
         if (!(error instanceof TakenOverError)) throw error;
       }
@@ -326,8 +335,8 @@ export class JetStreamStore implements SessionStore {
     if (this.#records.size < this.#options.limits.sessionsMax) return;
     let oldest: SessionRecord | undefined;
     for (const { record } of this.#records.live()) {
-      const { awayAtUs } = record;
-      if (awayAtUs !== undefined && awayAtUs < (oldest?.awayAtUs ?? Number.POSITIVE_INFINITY)) oldest = record;
+      const { awayAtUs = 0 } = record;
+      if (isReplaceable(record) && awayAtUs < (oldest?.awayAtUs ?? Number.POSITIVE_INFINITY)) oldest = record;
     }
     if (oldest !== undefined) await this.#evict(oldest, "too-many-sessions");
   }

@@ -41,7 +41,7 @@ function mortal(store: MemoryStore): { readonly store: SessionStore; readonly cr
       sessions: () => store.sessions(),
       session: (clientId) => store.session(clientId),
       claim: alive((clientId, wish) => store.claim(clientId, wish)),
-      save: alive((record) => store.save(record)),
+      save: alive((record, over) => store.save(record, over)),
       remove: alive((clientId, epoch) => store.remove(clientId, epoch)),
       enqueue: alive((message, copies) => store.enqueue(message, copies)),
       retain: alive((topic, message) => store.retain(topic, message)),

@@ -113,12 +113,34 @@ export function describeSessions(harness: () => StoreHarness): void {
     test("are left by their clients when their edge ends", async () => {
       const { store } = await harness().open();
       const { record } = await store.claim("c", WISH);
+      const wills = { hasty: 5, patient: 600 };
+      for (const [id, delaySeconds] of Object.entries(wills)) {
+        await store.claim(id, { ...WISH, will: { message: RICH, delaySeconds } });
+      }
       const other = await harness().open({ edge: "edge-2" });
       await other.store.claim("elsewhere", WISH);
       const { store: second } = await again(harness(), store, "crash");
       const { edge: _edge, ...left } = record;
       expect(second.session("c")).toEqual({ ...left, awayAtUs: NOW_US });
       expect(second.session("elsewhere")).toMatchObject({ edge: "edge-2" });
+      // They have a minute to come back.
+      expect(second.session("hasty")).toMatchObject({ awayAtUs: NOW_US, will: { delaySeconds: 60 } });
+      expect(second.session("patient")).toMatchObject({ awayAtUs: NOW_US, will: { delaySeconds: 600 } });
+    });
+
+    test("of several that replace the same record, one does", async () => {
+      const one = (await harness().open({ edge: "edge-1" })).store;
+      const two = (await harness().open({ edge: "edge-2" })).store;
+      await one.claim("c", WISH);
+      await expect.poll(() => two.session("c"), POLL).toBeDefined();
+      const known = [one, two, one].map((store) => ({ store, before: store.session("c") }));
+      const saves = known.map(async ({ store, before }, i) => {
+        if (before === undefined) throw new Error("the session is missing");
+        await store.save({ ...before, awayAtUs: NOW_US + i }, before);
+      });
+      const outcomes = await Promise.allSettled(saves);
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      for (const each of outcomes) if (each.status === "rejected") expect(each.reason).toBeInstanceOf(TakenOverError);
     });
 
     test("expire after their client left, and keep a will until it is published", async () => {

@@ -28,6 +28,7 @@ export const REASON = {
   quotaExceeded: 0x97,
   administrative: 0x98,
   payloadInvalid: 0x99,
+  useAnotherServer: 0x9c,
 } as const;
 
 export type ReasonCode = (typeof REASON)[keyof typeof REASON];

@@ -65,16 +65,16 @@ export async function withConnection<T>(address: Address, work: (connection: Con
 /** Asks a service of a running gateway. Throws UsageError when it cannot be reached, or refuses. */
 export async function askService<Ask, Asked, Answer>(
   flags: ReachFlags,
-  { service, question, value }: Request<Ask, Asked, Answer>,
+  { service, command = `weir run ${service}`, question, value, timeoutMs }: Request<Ask, Asked, Answer>,
 ): Promise<Answer> {
   const address = addressOf(flags);
   return await withConnection(address, async (connection) => {
     try {
-      return await createNatsBus(connection).request(question, value);
+      return await createNatsBus(connection).request(question, value, timeoutMs === undefined ? {} : { timeoutMs });
     } catch (error) {
       if (error instanceof LogClosedError) throw notRunning(address.url);
       if (error instanceof NoAnswerError) {
-        throw new UsageError(`the ${service} does not answer at ${address.url}: is it running? (weir run ${service})`);
+        throw new UsageError(`the ${service} does not answer at ${address.url}: is it running? (${command})`);
       }
       throw error instanceof Error ? new UsageError(error.message) : error;
     }
@@ -86,6 +86,9 @@ interface Request<Ask, Asked, Answer> {
   readonly service: string;
   readonly question: Question<Ask, Asked, Answer>;
   readonly value: Ask;
+  /** What starts the service. */
+  readonly command?: string;
+  readonly timeoutMs?: number;
 }
 
 export interface Address {

@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import pino from "pino";
-import { StoreCluster } from "../broker/cluster/store-cluster.ts";
 import { JetStreamStore } from "../broker/store/jetstream/jetstream-store.ts";
 import type { Message, SessionStore, StoreEvents } from "../broker/store/port.ts";
 import { connectJetStreamLog } from "../platform/log/jetstream.ts";
@@ -92,63 +91,7 @@ function print(name: string, figure: string | number): void {
   process.stdout.write(`  ${name.padEnd(64)} ${String(figure).padStart(10)}\n`);
 }
 
-/** Latencies of messages that are published at one edge to a client of another, one at a time. */
-async function betweenEdges(server: Place): Promise<readonly Figure[]> {
-  const near = await open(server, "near");
-  const far = await open(server, "far");
-  const clusters = [near, far].map(({ log, store, edge }) => {
-    const cluster = new StoreCluster({ store, bus: log.bus, edge, nowUs: () => Date.now() * 1_000 });
-    return { cluster, log, store };
-  });
-  const [from, to] = clusters;
-  if (from === undefined || to === undefined) return [];
-  let arrived: () => void = () => {};
-  const quiet = { onTaken: () => {}, onEdge: () => {}, onFailed: console.error };
-  near.onSession = (clientId, record) => from.cluster.sessionChanged(clientId, record);
-  far.onSession = (clientId, record) => to.cluster.sessionChanged(clientId, record);
-  await from.cluster.start({ ...quiet, onMessage: () => {} });
-  await to.cluster.start({ ...quiet, onMessage: () => arrived() });
-  const subscribing = performance.now();
-  await to.cluster.subscribe("plant/#");
-  const subscribeMs = performance.now() - subscribing;
-  // Edges that have just started may not know each other yet.
-  while (!from.cluster.matchesAny(message(0).topic)) await new Promise((resolve) => setTimeout(resolve, 10));
-  const medianOf = async (qos: 0 | 1) => {
-    const times: number[] = [];
-    for (let i = 0; i < 200; i++) {
-      const published = { ...message(i), qos };
-      const startedMs = performance.now();
-      const arriving = new Promise<void>((resolve) => {
-        arrived = resolve;
-      });
-      if (qos === 0) from.cluster.publish(published);
-      else await from.store.enqueue(published, from.cluster.inboxes(published));
-      await arriving;
-      times.push(performance.now() - startedMs);
-    }
-    return median(times).toFixed(1);
-  };
-  const rows: Figure[] = [
-    ["subscribe, known at the other edge, ms", subscribeMs.toFixed(1)],
-    ["QoS 0 to another edge, ms (median)", await medianOf(0)],
-    ["QoS 1 to another edge, ms (median)", await medianOf(1)],
-  ];
-  for (const { cluster, store, log } of clusters) {
-    await cluster.stop();
-    await store.stop();
-    await log.close();
-  }
-  return rows;
-}
-
-interface OpenEdge {
-  readonly log: Log;
-  readonly store: JetStreamStore;
-  readonly edge: string;
-  onSession: StoreEvents["onSession"];
-}
-
-async function open({ url, token }: Place, edge = "bench"): Promise<OpenEdge> {
+async function open({ url, token }: Place): Promise<{ readonly log: Log; readonly store: JetStreamStore }> {
   const retention = {
     ...{ readings: ROOM, windows: ROOM, alerts: ROOM, deadLetters: ROOM },
     mqtt: { queuedBytes: 4 * GIB, retainedBytes: GIB },
@@ -156,12 +99,11 @@ async function open({ url, token }: Place, edge = "bench"): Promise<OpenEdge> {
   const logger = pino({ level: "error" });
   const log = await connectJetStreamLog({ servers: url, token, name: "store", partitions: 1, retention, logger });
   const store = new JetStreamStore({
-    ...{ log, limits: LIMITS, edge, nowUs: () => Date.now() * 1_000 },
+    ...{ log, limits: LIMITS, edge: "bench", nowUs: () => Date.now() * 1_000 },
     onFailed: (what, error) => process.stderr.write(`${what}: ${error}\n`),
   });
-  const opened: OpenEdge = { log, store, edge, onSession: () => {} };
-  await store.start({ ...QUIET, onSession: (clientId, record) => opened.onSession(clientId, record) });
-  return opened;
+  await store.start(QUIET);
+  return { log, store };
 }
 
 function message(i: number, topic = "plant/line-1/sensor"): Message {

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { benchBackfill } from "./backfill.ts";
 import { benchBrokerStore } from "./broker-store.ts";
 import { benchChangingDevices } from "./changing-devices.ts";
+import { benchCluster } from "./cluster.ts";
 import { benchEdge } from "./edge.ts";
 import { benchEngine } from "./engine.ts";
 import { benchEngineScale } from "./engine-scale.ts";
@@ -25,6 +26,7 @@ const seconds = values.seconds === undefined ? undefined : Number(values.seconds
 const BENCHES: Readonly<Record<string, () => Promise<boolean>>> = {
   "broker-store": () => benchBrokerStore(),
   "changing-devices": () => benchChangingDevices({ devices: Number(values.devices) }),
+  cluster: () => benchCluster(),
   edge: () => benchEdge({ rounds: Number(values.rounds), seconds: seconds ?? 5 }),
   engine: async () => {
     const reached = [await benchEngine(), await benchEngineScale(), await benchBackfill()];

@@ -118,34 +118,50 @@ export async function startBroker(config: BrokerConfig, deps: BrokerDeps): Promi
   const { mqttPort, wsPort, tlsPort } = listeners;
   events.started(addresses(config.bind, { mqttPort, wsPort, tlsPort }));
 
-  async function startDrain(of: MqttEdge): Promise<Drained & { readonly others: number }> {
-    listeners.close();
-    const others = cluster.edges().length - 1;
-    events.draining(others);
-    const drained = await of.drain(DRAIN_MS_MAX);
-    if (drained.unfinished > 0) events.stopTimedOut(drained.unfinished);
-    return { ...drained, others };
-  }
-
-  async function stop(): Promise<void> {
-    await drain();
-    closeAll();
-    await edge?.close();
-    events.stopped();
-  }
-
-  let drained: ReturnType<typeof startDrain> | undefined;
-  const drain = () => {
-    drained ??= startDrain(edge);
-    return drained;
-  };
-  let stopped: Promise<void> | undefined;
+  const end = createEnd({ edge, listeners, cluster, events, closeAll });
   return {
     name: "broker",
     address: { mqttPort, wsPort, tlsPort },
     publish: (message) => edge.publish(message),
+    drain: () => end.drain(),
+    health: () => end.health(),
+    stop: () => end.stop(),
+  };
+}
+
+interface EndParts {
+  readonly edge: MqttEdge;
+  readonly listeners: Listeners;
+  readonly cluster: Cluster;
+  readonly events: BrokerEvents;
+  readonly closeAll: () => void;
+}
+
+/** Drains once, and stops once. */
+function createEnd({ edge, listeners, cluster, events, closeAll }: EndParts) {
+  let drained: ReturnType<Broker["drain"]> | undefined;
+  let stopped: Promise<void> | undefined;
+  async function startDrain() {
+    listeners.close();
+    const others = cluster.edges().length - 1;
+    events.draining(others);
+    const outcome = await edge.drain(DRAIN_MS_MAX);
+    if (outcome.unfinished > 0) events.stopTimedOut(outcome.unfinished);
+    return { ...outcome, others };
+  }
+  const drain = () => {
+    drained ??= startDrain();
+    return drained;
+  };
+  async function stop(): Promise<void> {
+    await drain();
+    closeAll();
+    await edge.close();
+    events.stopped();
+  }
+  return {
     drain,
-    health: () => healthOf({ isStopping: stopped !== undefined, isDraining: drained !== undefined }, links.size),
+    health: () => healthOf({ isStopping: stopped !== undefined, isDraining: drained !== undefined }, edge.links.size),
     stop: () => {
       stopped ??= stop();
       return stopped;

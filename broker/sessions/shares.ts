@@ -28,7 +28,7 @@ export interface SharesOptions {
   readonly give: ConstructorParameters<typeof ShareGroup>[0]["give"];
 }
 
-/** A queue that nobody needs any more is deleted this long after its edge left it: a late copy must not be lost. */
+/** An unused queue is deleted this long after its edge left it: a late copy must not be lost. */
 const FORGET_US = 600_000_000;
 const NO_GROUPS: readonly ShareGroup[] = [];
 const NO_FILTERS: ReadonlySet<string> = new Set();

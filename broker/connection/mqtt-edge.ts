@@ -42,6 +42,7 @@ export interface Drained {
 
 /** Other edges get the clients of one that drains a few hundred at a time. */
 const HANDED_AT_ONCE = 200;
+const RELEASE_MS_MAX = 2_000;
 const CLOSE_MS_MAX = 1_000;
 const CLOSE_POLL_MS = 10;
 
@@ -167,7 +168,9 @@ export class MqttEdge {
       );
     }
     await this.#untilClosed();
-    await this.#sessions.release();
+    const releasing = this.#sessions.release().catch((error: unknown) => this.#options.events.brokerFailed(error));
+    // Without the log, other edges notice by themselves.
+    await Promise.race([releasing, sleep(RELEASE_MS_MAX, undefined, { ref: false })]);
     return { clients, unfinished };
   }
 

@@ -62,7 +62,6 @@ export async function benchBrokerStore(): Promise<boolean> {
   const server = await launchNatsServer({ dataDir, logger: pino({ level: "error" }) });
   process.stdout.write(`\nStore of sessions: NATS ${server.version}, ${server.durability}\n`);
   try {
-    for (const [name, figure] of await betweenEdges(server)) print(name, figure);
     const { log, store } = await open(server);
     print("enqueue to one absent session, messages/s", await oneSession(store));
     print("enqueue one at a time, ms (median)", await latency(store));

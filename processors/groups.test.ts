@@ -182,8 +182,7 @@ async function compareWithBruteForce(world: World): Promise<void> {
   const { log, random } = world;
   const tasks = TASKS.map((task) => startTask(world, task, specsWith("1h"), 4));
   await Promise.all(tasks.map(({ ready }) => ready));
-  // No reading is observed after it is stored: in a group such a reading counts as observed when it was stored.
-  world.nowUs = 200 * SECOND;
+  world.nowUs = 200 * SECOND; // In a group, a reading counts as observed when it was stored, at the latest.
   for (let i = 0; i < 100; i++) {
     world.nowUs += Math.floor(random() * SECOND);
     const partition = i % PARTITIONS;
@@ -193,10 +192,8 @@ async function compareWithBruteForce(world: World): Promise<void> {
   // Two hours later, everything before is complete.
   world.nowUs = 7200 * SECOND;
   for (const { device, site } of DEVICES) {
-    const metrics = ["m", "n"];
-    const closing = metrics.map((metric) => ({ device, metric, tags: { site }, atUs: 7200 * SECOND, value: 1 }));
     const writer = new FrameWriter();
-    for (const { metric, tags, atUs } of closing) writer.add({ device, metric, tags, kind: "number" }, atUs, 1);
+    for (const metric of ["m", "n"]) writer.add({ device, metric, tags: { site }, kind: "number" }, 7200 * SECOND, 1);
     const subject = readingsSubject(partitionOf(device, PARTITIONS));
     await log.append({ subject, payload: writer.finish(world.nowUs) });
   }

@@ -175,9 +175,9 @@ test("without rules over several devices nothing is forwarded, and a share write
     const entry: TestEntry = { kind: "readings", storedAtUs: 0, readings: [reading("a", i * 10 * SECOND, i)] };
     await log.append({ subject: "readings.0", payload: encodeEntry(entry) });
   }
+  await expect.poll(async () => (await published(log, 0)).windows.length).toBeGreaterThan(10);
   await Promise.all(lives.map(({ runner }) => runner.stop()));
   await Promise.all(lives.map(({ ended }) => ended));
-  expect((await published(log, 0)).windows.length).toBeGreaterThan(10);
   expect((await log.bounds("GROUPS")).lastSequence).toBe(0);
   expect((await allMessages(log, "WINDOWS")).map(({ subject }) => subject)).not.toContain("windows.1");
   expect(await log.records.get("checkpoint.1")).toBeUndefined();

@@ -76,6 +76,7 @@ test.each(["5", "3.1.1"] as const)(
     const commands: string[] = [];
     device.on("message", (topic, payload) => commands.push(`${topic} ${payload}`));
     await device.subscribeAsync("cmd/#", { qos: 1 });
+    await expect.poll(async () => (await gateway.metrics())?.get("weir_bridge_connected"), WAIT).toBe(1);
     await client.publishAsync("north/cmd/press", "stop", { qos: 1 });
     await expect.poll(() => commands, WAIT).toEqual(["cmd/press stop"]);
 

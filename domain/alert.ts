@@ -47,6 +47,8 @@ export interface AlertChange {
   readonly incident: string;
   readonly rule: string;
   readonly severity: Severity;
+  /** In a change from firing to firing that changes the severity: the one before. */
+  readonly severityBefore?: Severity;
   readonly from: AlertState;
   readonly state: AlertState;
   /** The group that the alert is about: `{ device, site }`. */

@@ -195,10 +195,7 @@ export class RulesInForce {
     }
     for (const input of this.#inputs) yield* input.snapshot(to);
     for (const join of this.#joins) yield* join.snapshot(to);
-    for (const [i, { alerts }] of this.#rules.entries()) {
-      alerts.snapshot(to);
-      if (i % RULES_PER_PAUSE === 0) yield;
-    }
+    yield* this.eachAlerts((alerts) => alerts.snapshot(to));
   }
 
   /** What older versions did not store: which rules and inputs have failed. */
@@ -220,16 +217,10 @@ export class RulesInForce {
     this.#connect();
   }
 
-  *snapshotIncidents(to: SnapshotWriter): Iterable<undefined> {
+  /** Calls this for the alerts of each rule, with pauses. */
+  *eachAlerts(call: (alerts: RuleAlerts) => void): Iterable<undefined> {
     for (const [i, { alerts }] of this.#rules.entries()) {
-      alerts.snapshotIncidents(to);
-      if (i % RULES_PER_PAUSE === 0) yield;
-    }
-  }
-
-  *restoreIncidents(from: SnapshotReader): Iterable<undefined> {
-    for (const [i, { alerts }] of this.#rules.entries()) {
-      alerts.restoreIncidents(from);
+      call(alerts);
       if (i % RULES_PER_PAUSE === 0) yield;
     }
   }
@@ -245,10 +236,7 @@ export class RulesInForce {
     this.#put(rules);
     for (const input of this.#inputs) yield* input.restore(from);
     for (const join of this.#joins) yield* join.restore(from);
-    for (const [i, { alerts }] of this.#rules.entries()) {
-      alerts.restore(from);
-      if (i % RULES_PER_PAUSE === 0) yield;
-    }
+    yield* this.eachAlerts((alerts) => alerts.restore(from));
     this.#timers.reset(this.#inputs);
   }
 

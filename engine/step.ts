@@ -175,9 +175,10 @@ export class Step {
     }
     yield* this.#seen.restore(from, ids);
     // A state of an older version ends here.
-    if (from.hasMoreNumbers()) yield* this.#rules.restoreIncidents(from);
+    if (from.hasMoreNumbers()) yield* this.#rules.eachAlerts((alerts) => alerts.restoreIncidents(from));
     yield* this.#restoreLives(from, ids);
     if (from.hasMoreNumbers()) this.#rules.restoreStopped(from);
+    if (from.hasMoreNumbers()) yield* this.#rules.eachAlerts((alerts) => alerts.restoreLevels(from));
   }
 
   *#write(to: SnapshotWriter): Iterable<undefined> {
@@ -192,11 +193,12 @@ export class Step {
       if (i % SERIES_PER_PAUSE === 0) yield;
     }
     yield* this.#seen.snapshot(to, ids);
-    yield* this.#rules.snapshotIncidents(to);
+    yield* this.#rules.eachAlerts((alerts) => alerts.snapshotIncidents(to));
     yield* this.#rules.snapshotLives(to);
     this.#ledgers.snapshotLives(to);
     to.doubles(Float64Array.from(ids, (id) => this.#heardUs(id)));
     this.#rules.snapshotStopped(to);
+    yield* this.#rules.eachAlerts((alerts) => alerts.snapshotLevels(to));
   }
 
   /** A snapshot that ends here is older than forgetting: everything counts as heard now. */

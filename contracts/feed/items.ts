@@ -27,6 +27,10 @@ export const alertChangeSchema = z.looseObject({
   incident: z.string().min(1),
   rule: z.string(),
   severity: z.enum(SEVERITIES),
+  severityBefore: z
+    .enum(SEVERITIES)
+    .exactOptional()
+    .describe("The severity before, if this change from firing to firing changes it. Left out otherwise."),
   from: alertState,
   state: alertState,
   key: texts,

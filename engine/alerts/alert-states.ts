@@ -60,6 +60,23 @@ export class AlertStates {
     return o < this.#cells.length && this.#cells[o + STATE] !== INACTIVE;
   }
 
+  isFiring(key: number): boolean {
+    const o = key * STRIDE;
+    return o < this.#cells.length && this.#cells[o + STATE] === FIRING;
+  }
+
+  /** A change of a firing alert that leaves its state as it is. */
+  stay(key: number): Transition {
+    const activeAtUs = this.#cells[this.#at(key) + ACTIVE_AT] as number;
+    return { from: "firing", state: "firing", activeAtUs, isFlapping: this.#flaps.isFlapping(key) };
+  }
+
+  /** Whether a window that ends then would be evaluated: it is newer than the last one. */
+  isNewer(key: number, endUs: number): boolean {
+    const o = key * STRIDE;
+    return o >= this.#cells.length || endUs > (this.#cells[o + EVALUATED_END] as number);
+  }
+
   /** Whether a window is evaluated, being newer than the last one, and its alert is open or opens with it. */
   isOpenWith(key: number, holds: boolean, endUs: number): boolean {
     const o = key * STRIDE;

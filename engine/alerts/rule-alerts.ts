@@ -1,8 +1,11 @@
-import type { AlertChange, AlertState, EvidencePart } from "../../domain/alert.ts";
+import type { AlertChange, AlertState, EvidencePart, Severity } from "../../domain/alert.ts";
 import { alertChangeId, incidentId } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
 import { formatDurationUs } from "../../domain/time.ts";
+import { levelsOf } from "../../rule-language/spec/levels-spec.ts";
+import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import type { AggregateValues, ConditionState } from "../rules/conditions.ts";
+import { type LevelsState, NO_LEVEL, type RuleLevels } from "../rules/levels.ts";
 import { type JoinSpec, lastEndUs, type Rule } from "../rules/rule.ts";
 import { stopReason } from "../rules/stop-reason.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
@@ -10,6 +13,7 @@ import type { StepContext } from "../state/step-context.ts";
 import type { Silence } from "../windows/absences.ts";
 import { AlertStates, type Transition } from "./alert-states.ts";
 import { type AlertFacts, fillAnnotations } from "./annotations.ts";
+import { LevelStates } from "./level-states.ts";
 import { OpenIncidents } from "./open-incidents.ts";
 
 /** The windows or silences that a rule's alerts follow, by key. */
@@ -41,6 +45,8 @@ interface Cause extends Span {
   readonly values?: AggregateValues;
   /** Whether the rule was active at the end of the span. */
   readonly isActive?: boolean;
+  /** The severity of a firing alert, if this changes it. */
+  readonly severityBefore?: Severity;
 }
 
 type Draft<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -50,6 +56,7 @@ export class RuleAlerts {
   readonly #context: StepContext;
   readonly #states = new AlertStates();
   readonly #incidents = new OpenIncidents();
+  readonly #levels = new LevelStates();
   #rule: Rule;
   readonly #source: AlertSource;
   readonly #onFailed: (alerts: RuleAlerts) => void;
@@ -82,6 +89,7 @@ export class RuleAlerts {
     // An edited rule is tried again.
     if (JSON.stringify(rule.spec) !== JSON.stringify(this.#rule.spec)) this.#stopped = undefined;
     this.#rule = rule;
+    this.#levels.keepOnly(rule.levels);
     if (rule.flapping === undefined) this.#states.forgetFlapping();
   }
 
@@ -90,6 +98,8 @@ export class RuleAlerts {
     this.#states.adopt(key, from.#states, fromKey);
     const keepsWorst = this.#rule.worst?.identity === from.#rule.worst?.identity;
     this.#incidents.adopt(key, from.#incidents, { fromKey, keepsWorst });
+    this.#levels.adopt(key, from.#levels, fromKey);
+    this.#levels.keepOnly(this.#rule.levels);
     if (this.#rule.flapping === undefined) this.#states.forgetFlapping();
   }
 
@@ -114,9 +124,34 @@ export class RuleAlerts {
     const value = values[valueName] ?? Number.NaN;
     const { holds, clears } = isActive ? state : INACTIVE;
     if (isActive && this.#states.isOpenWith(key, holds, endUs)) this.#incidents.see(key, value, this.#rule.worst);
+    if (this.#rule.levels !== undefined) {
+      const held = isActive ? (state as LevelsState) : NO_LEVEL;
+      this.#evaluateLevels(key, this.#rule.levels, held, { startUs, endUs, value, values, isActive });
+      return;
+    }
     // No spread, because this runs for each window of each rule.
     const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds, clears });
     if (transition) this.#emit(key, transition, { startUs, endUs, value, values, isActive });
+  }
+
+  /** The alert as a whole, and then the severity of one that fires (docs/windows.md, "Levels"). */
+  #evaluateLevels(key: number, levels: RuleLevels, state: LevelsState, cause: Cause): void {
+    const { endUs, value } = cause;
+    const { forUs, keepFiringForUs } = this.#rule;
+    if (!this.#states.isNewer(key, endUs)) return;
+    const clears = this.#levels.clears(key, state, levels);
+    const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds: state.holds, clears });
+    if (!this.#states.isActive(key)) {
+      if (transition) this.#emit(key, transition, cause);
+      return;
+    }
+    const isFiring = this.#states.isFiring(key);
+    const before = this.#levels.severity(key, levels);
+    this.#levels.see(key, endUs, state, { ...levels, forUs, keepFiringForUs }, isFiring);
+    const wasFiring = isFiring && (transition === undefined || transition.from === "firing");
+    const isChanged = this.#levels.take(key, levels) !== before && wasFiring;
+    if (isChanged) this.#emit(key, transition ?? this.#states.stay(key), { ...cause, severityBefore: before });
+    else if (transition) this.#emit(key, transition, cause);
   }
 
   #fail(error: unknown): void {
@@ -163,6 +198,7 @@ export class RuleAlerts {
     this.#end(key, atUs, reason);
     this.#states.forget(key);
     this.#incidents.forget(key);
+    this.#levels.forget(key);
   }
 
   endAll(): void {
@@ -186,10 +222,19 @@ export class RuleAlerts {
     this.#states.restore(from);
   }
 
-  #conditionOf(state: AlertState, { reason, isActive }: Cause): string {
+  /** States of older versions have no levels. */
+  snapshotLevels(to: SnapshotWriter): void {
+    this.#levels.snapshot(to);
+  }
+
+  restoreLevels(from: SnapshotReader): void {
+    this.#levels.restore(from);
+  }
+
+  #conditionOf(at: { readonly state: AlertState; readonly severity: Severity }, { reason, isActive }: Cause): string {
     if (reason === "quarantined") return "the rule failed";
     if (reason === "forgotten") return `no reading for ${formatDurationUs(this.#source.forgetUs)}`;
-    return isActive === false ? NOT_ACTIVE : conditionText(this.#rule, state);
+    return isActive === false ? NOT_ACTIVE : conditionText(this.#rule.spec, at);
   }
 
   #end(key: number, atUs: number, reason?: AlertChange["reason"]): void {
@@ -209,9 +254,12 @@ export class RuleAlerts {
     const labels = { ...spec.labels, ...group };
     const { startUs, endUs, value, values } = cause;
     const parts = join && values && partsOf(join, endUs, values);
-    const condition = this.#conditionOf(transition.state, cause);
-    const { id: rule, severity } = spec;
+    const { id: rule } = spec;
     const { state, activeAtUs } = transition;
+    const { levels } = this.#rule;
+    const severity = levels === undefined ? spec.severity : this.#levels.severity(key, levels);
+    if (state === "resolved" || state === "inactive") this.#levels.forget(key);
+    const condition = this.#conditionOf({ state, severity }, cause);
     const texts = this.#textsOf({
       ...{ value, labels, values, rule, severity, state, atUs: endUs, activeAtUs, condition },
     });
@@ -245,6 +293,7 @@ export class RuleAlerts {
       },
     };
     // No spreads, because alerts come by the hundred thousand.
+    if (cause.severityBefore) change.severityBefore = cause.severityBefore;
     if (worst !== undefined) change.worst = worst;
     if (incidentTitle !== undefined) change.title = incidentTitle;
     if (firedAtUs !== undefined) change.firedAtUs = firedAtUs;
@@ -265,9 +314,15 @@ function partsOf({ names }: JoinSpec, endUs: number, values: AggregateValues): E
   });
 }
 
-function conditionText({ spec }: Rule, state: AlertState): string {
+/** With levels: that of the severity while it fires, and of the least severe level before and after. */
+function conditionText(
+  spec: RuleSpec,
+  { state, severity }: { readonly state: AlertState; readonly severity: Severity },
+): string {
   if (spec.absent !== undefined) return state === "resolved" ? `not absent ${spec.absent}` : `absent ${spec.absent}`;
-  const { when = "", clear } = spec;
+  const levels = spec.levels === undefined ? [] : levelsOf(spec);
+  const { when = "", clear } = levels[0] ?? spec;
   if (state === "resolved") return clear ?? `not ${when}`;
-  return state === "inactive" ? `not ${when}` : when;
+  if (state === "inactive") return `not ${when}`;
+  return levels.find((level) => level.severity === severity)?.when ?? when;
 }

@@ -12,6 +12,7 @@ import { parseTemplate } from "../../rule-language/template/template.ts";
 import type { CourseOptions } from "../aggregates/folds.ts";
 import { planOf } from "../aggregates/plan.ts";
 import { compileConditions } from "./conditions.ts";
+import { compileLevels } from "./levels.ts";
 import type { InputSpec, JoinedName, JoinSpec, Rule, WindowCommon, WindowsSpec } from "./rule.ts";
 import { stopReason } from "./stop-reason.ts";
 import { worstValueOf } from "./worst-value.ts";
@@ -32,6 +33,7 @@ export function compileRule(spec: RuleSpec): Rule {
   const inputs = join?.names.map(({ input }) => input) ?? [
     compileInput({ ...spec, grouping: groupingOf(spec) }, aggregates),
   ];
+  const levels = compileLevels(spec, aggregates);
   return {
     spec,
     windowsPerKey: windowCostOf(spec).count,
@@ -43,7 +45,8 @@ export function compileRule(spec: RuleSpec): Rule {
     forUs: us(spec.for),
     keepFiringForUs: us(spec.keep_firing_for),
     forgetUs: Math.max(us(spec.forget_after), ...inputs.map(({ windows }) => awaitedUs(windows))),
-    evaluate: compileConditions(spec, aggregates),
+    evaluate: levels === undefined ? compileConditions(spec, aggregates) : levels.evaluate,
+    levels,
     flapping: spec.flapping && { changes: spec.flapping.changes, withinUs: us(spec.flapping.within) },
     worst: worstValueOf(spec),
     active: spec.active && new Calendar(spec.active),

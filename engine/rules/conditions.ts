@@ -16,15 +16,31 @@ export interface ConditionState {
 /** Evaluates the conditions of a rule; undefined if a value that they need is missing. */
 export type EvaluateConditions = (values: AggregateValues) => ConditionState | undefined;
 
-/** The spec must have passed its checks. Undefined for a rule without a condition. */
-export function compileConditions(spec: RuleSpec, aggregates: readonly Aggregate[]): EvaluateConditions | undefined {
-  if (spec.when === undefined) return undefined;
-  return spec.let === undefined ? overOneValue(spec, aggregates[0]?.name ?? "") : overSeveralValues(spec, spec.let);
+interface Conditions {
+  readonly when: string;
+  readonly clear: string | undefined;
 }
 
-function overOneValue(spec: RuleSpec, name: string): EvaluateConditions {
-  const when = checkedCondition(spec.when ?? "");
-  const clear = spec.clear === undefined ? undefined : checkedCondition(spec.clear);
+/** The spec must have passed its checks. Undefined for a rule without `when`. */
+export function compileConditions(spec: RuleSpec, aggregates: readonly Aggregate[]): EvaluateConditions | undefined {
+  const { when, clear } = spec;
+  return when === undefined ? undefined : compileCondition(spec, { when, clear }, aggregates);
+}
+
+/** Compiles conditions over the value of a rule, or over those of its names. */
+export function compileCondition(
+  spec: Pick<RuleSpec, "let">,
+  conditions: Conditions,
+  aggregates: readonly Aggregate[],
+): EvaluateConditions {
+  return spec.let === undefined
+    ? overOneValue(conditions, aggregates[0]?.name ?? "")
+    : overSeveralValues(conditions, spec.let);
+}
+
+function overOneValue(conditions: Conditions, name: string): EvaluateConditions {
+  const when = checkedCondition(conditions.when);
+  const clear = conditions.clear === undefined ? undefined : checkedCondition(conditions.clear);
   return (values) => {
     const value = values[name];
     if (value === undefined || !isComparable(when, value)) return undefined;
@@ -51,11 +67,11 @@ function isComparable(when: Condition, value: number | string): boolean {
   return typeof value === "string" ? when.kind === "text" : !Number.isNaN(value);
 }
 
-function overSeveralValues(spec: RuleSpec, lets: NonNullable<RuleSpec["let"]>): EvaluateConditions {
+function overSeveralValues(conditions: Conditions, lets: NonNullable<RuleSpec["let"]>): EvaluateConditions {
   const types = letNames(lets);
   const names = Object.keys(lets);
-  const when = checkedExpression(spec.when ?? "", types);
-  const clear = spec.clear === undefined ? undefined : checkedExpression(spec.clear, types);
+  const when = checkedExpression(conditions.when, types);
+  const clear = conditions.clear === undefined ? undefined : checkedExpression(conditions.clear, types);
   return (values) => {
     for (const name of names) {
       const value = values[name];

@@ -6,6 +6,7 @@ import type { Selector } from "../../rule-language/spec/selector.ts";
 import type { Template } from "../../rule-language/template/template.ts";
 import type { AggregatePlan } from "../aggregates/state-groups.ts";
 import type { EvaluateConditions } from "./conditions.ts";
+import type { RuleLevels } from "./levels.ts";
 import type { WorstValue } from "./worst-value.ts";
 
 /** The readings and windows of a rule. Rules with inputs of the same identity share their windows. */
@@ -91,6 +92,8 @@ export interface Rule {
   readonly forgetUs: number;
   /** Undefined for a rule without a condition, and for an absence rule. */
   readonly evaluate: EvaluateConditions | undefined;
+  /** Undefined for a rule with one severity. */
+  readonly levels: RuleLevels | undefined;
   readonly flapping: Flapping | undefined;
   /** Undefined: the condition has no direction. */
   readonly worst: WorstValue | undefined;

@@ -1,4 +1,5 @@
 import { checkedCondition } from "../../rule-language/spec/checked.ts";
+import { levelsOf } from "../../rule-language/spec/levels-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
 /** Which of two values of an incident is worse (docs/windows.md, "Incidents"). */
@@ -16,8 +17,9 @@ const isLess: IsWorse = (value, than) => value < than;
 /** The spec must have passed its checks. Undefined for conditions without a direction. */
 export function worstValueOf(spec: RuleSpec): WorstValue | undefined {
   if (spec.absent !== undefined) return { identity: "longest silence", isWorse: isGreater };
-  if (spec.when === undefined || spec.let !== undefined) return undefined;
-  const when = checkedCondition(spec.when);
+  const [least] = levelsOf(spec);
+  if (least === undefined || spec.let !== undefined) return undefined;
+  const when = checkedCondition(least.when);
   const aggregate = spec.aggregate[0] ?? "";
   if (when.kind === "outside") {
     const { low, high } = when;

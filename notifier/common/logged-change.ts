@@ -26,6 +26,7 @@ const eventSchema = z.looseObject({
     incident: z.string().min(1),
     rule: z.string().min(1),
     severity: z.enum(SEVERITIES),
+    severityBefore: z.enum(SEVERITIES).optional(),
     state: z.enum(["inactive", "pending", "firing", "resolved"]),
     key: texts,
     labels: texts,

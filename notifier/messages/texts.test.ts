@@ -31,6 +31,13 @@ test("without a worst value it has the duration, and in logs of older versions i
   expect(textsOf(older, textTemplates({}), 0).text).toBe("PM2.5 at 9\nStay inside");
 });
 
+test("a change of the severity says what it was", () => {
+  const worse = { ...firing, severity: "critical", severityBefore: "warning" } as const;
+  expect(textsOf(worse, textTemplates({}), 0).title).toBe("[NOW CRITICAL, WAS WARNING] hot: d-1 north");
+  expect(textsOf(worse, textTemplates({}), 1).title).toBe("[STILL FIRING] hot: d-1 north");
+  expect(factsOf(worse)).toContainEqual(["severity", "critical (was warning)"]);
+});
+
 test("templates know the incident's title and its worst value, unless an annotation has that name", () => {
   const template = parseTemplate("{{ title }}: {{ worst | fixed 1 }}");
   expect(fillAlert(template, resolved)).toBe("PM2.5 at 187: 312.0");

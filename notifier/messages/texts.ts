@@ -51,7 +51,9 @@ export function textsOf(change: AlertChange, templates: TextTemplates, repeat: n
 }
 
 function defaultTitle(change: AlertChange, repeat: number): string {
-  const state = repeat > 0 ? `still ${change.state}` : change.state;
+  const { severity, severityBefore } = change;
+  const isNew = repeat === 0 && severityBefore !== undefined;
+  const state = repeat > 0 ? `still ${change.state}` : isNew ? `now ${severity}, was ${severityBefore}` : change.state;
   const key = Object.values(change.key).join(" ");
   return `[${state.toUpperCase()}] ${change.rule}${key && `: ${key}`}`;
 }
@@ -74,7 +76,10 @@ export function headingOf({ changes, repeat, labels }: Notification, templates: 
 export function factsOf(change: AlertChange): (readonly [name: string, value: string])[] {
   return [
     ["rule", change.rule],
-    ["severity", change.severity],
+    [
+      "severity",
+      change.severityBefore === undefined ? change.severity : `${change.severity} (was ${change.severityBefore})`,
+    ],
     ["value", valueText(change)],
     ...(change.worst === undefined || change.worst === change.value
       ? []

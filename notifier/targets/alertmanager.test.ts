@@ -57,12 +57,17 @@ test("an alert appears in Alertmanager, is kept alive while it fires, and disapp
     expect(first?.labels).not.toHaveProperty("empty");
     await eventually("it is sent again", async () => (await active())[0]?.updatedAt !== first?.updatedAt);
     expect((await active())[0]?.startsAt).toBe(first?.startsAt);
+    const severities = async () => (await active()).map(({ labels }) => labels.severity);
+    await writeChange(deps.log, { ...started, severity: "info", severityBefore: "critical", atUs: nowUs });
+    await eventually("only the new severity is active", async () => (await severities()).join() === "info");
+    await writeChange(deps.log, { ...started, severity: "critical", severityBefore: "info", atUs: nowUs });
+    await eventually("it is as before", async () => (await severities()).join() === "critical");
     await writeChange(deps.log, { ...started, state: "resolved", atUs: nowUs });
     await eventually("it is gone", async () => (await active()).length === 0);
     // Nothing is resent after the end. Alertmanager can show the end before its answer arrives.
     const delivered = () => deps.figure("weir_notifier_messages_total", { outcome: "delivered" });
     await eventually("the end is counted", async () => (await delivered()) >= 2);
-    expect(await delivered()).toBe(2);
+    expect(await delivered()).toBe(4);
   } finally {
     await service.stop();
   }

@@ -68,7 +68,7 @@ class AlertmanagerTarget implements Target {
   async #postAll(changes: readonly LoggedChange[], signal: AbortSignal): Promise<Outcome> {
     const endsAtUs = this.#nowMs() * 1_000 + Math.max(this.#resendUs * RESENDS_MISSED_MAX, 10 * US_PER_SECOND);
     for (let i = 0; i < changes.length; i += ALERTS_PER_POST) {
-      const alerts = changes.slice(i, i + ALERTS_PER_POST).map((logged) => toAlert(logged, endsAtUs, this.#link));
+      const alerts = changes.slice(i, i + ALERTS_PER_POST).flatMap((logged) => toAlerts(logged, endsAtUs, this.#link));
       const request = { url: this.#url, headers: this.#headers, body: JSON.stringify(alerts) };
       const outcome = await post({ ...request, signal, nowMs: this.#nowMs });
       if (outcome.kind !== "delivered") return outcome;
@@ -83,6 +83,15 @@ interface PostedAlert {
   readonly startsAt: string;
   readonly endsAt: string;
   readonly generatorURL?: string;
+}
+
+/** With another severity, an alert is another one for Alertmanager: the one before ends. */
+function toAlerts(logged: LoggedChange, firingUntilUs: number, link: string | undefined): PostedAlert[] {
+  const alert = toAlert(logged, firingUntilUs, link);
+  const { severityBefore, atUs, activeAtUs } = logged.change;
+  if (severityBefore === undefined) return [alert];
+  const endsAt = formatInstantUs(Math.max(atUs, activeAtUs + 1));
+  return [{ ...alert, labels: { ...alert.labels, severity: severityBefore }, endsAt }, alert];
 }
 
 function toAlert({ change }: LoggedChange, firingUntilUs: number, link: string | undefined): PostedAlert {

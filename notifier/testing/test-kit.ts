@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import { pino } from "pino";
-import type { AlertChange, AlertEvent, AlertState, Inhibitor } from "../../domain/alert.ts";
+import type { AlertChange, AlertEvent, AlertState, Inhibitor, Severity } from "../../domain/alert.ts";
 import { incidentId } from "../../domain/alert-ids.ts";
 import { alertSubject } from "../../domain/subjects.ts";
 import { formatInstantUs } from "../../domain/time.ts";
@@ -23,7 +23,8 @@ export interface ChangeOptions {
   readonly atUs?: number;
   /** When its incident began; `atUs` by default. */
   readonly activeAtUs?: number;
-  readonly severity?: "info" | "warning" | "critical";
+  readonly severity?: Severity;
+  readonly severityBefore?: Severity;
   readonly labels?: Readonly<Record<string, string>>;
   readonly notify?: readonly string[];
   readonly inhibitedBy?: readonly Inhibitor[];
@@ -35,11 +36,12 @@ export function changeOf(options: ChangeOptions = {}): AlertChange {
   const { rule = "hot", device = "d1", site = "north", round = 1, state = "firing", atUs = T0 } = options;
   const incident = incidentId({ rule, keyHash: hashOf(device), activeAtUs: round });
   return {
-    id: `${incident}-${state}`,
+    id: `${incident}-${state}${options.severityBefore ? `-${options.severity}` : ""}`,
     incident,
     rule,
     severity: options.severity ?? "warning",
-    from: state === "resolved" ? "firing" : "inactive",
+    ...(options.severityBefore && { severityBefore: options.severityBefore }),
+    from: state === "resolved" || options.severityBefore ? "firing" : "inactive",
     state,
     key: { device, site },
     labels: { device, site, ...options.labels },

@@ -2,6 +2,7 @@ import { closest } from "../../platform/files/closest.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import { fieldsNotFor } from "../spec/defaults.ts";
 import { SERIES } from "../spec/grouping.ts";
+import { hasAlert } from "../spec/levels-spec.ts";
 import { ALL_RULE_FIELDS } from "../spec/rule-fields.ts";
 import { parseTemplate, TEMPLATE_NAMES } from "../template/template.ts";
 import { type CheckedRule, usOf, warn } from "./warning.ts";
@@ -26,7 +27,11 @@ export function* withoutEffect(rule: CheckedRule): Iterable<RuleProblem> {
     const message = `\`${field}\` has no effect with \`${subject}\``;
     yield warn("W006", rule, [field], { message, help, beside: [subject], part: "key" });
   }
-  if (spec.when !== undefined || spec.absent !== undefined) return;
+  if (spec.levels !== undefined && placed.says("severity")) {
+    const said = { message: "`severity` has no effect with `levels`", help: "remove it", beside: ["levels"] } as const;
+    yield warn("W006", rule, ["severity"], { ...said, part: "key" });
+  }
+  if (hasAlert(spec)) return;
   for (const [field, { isOfAlerts }] of Object.entries(ALL_RULE_FIELDS)) {
     if (!isOfAlerts || !placed.says(field)) continue;
     const message = `\`${field}\` has no effect without \`when\``;

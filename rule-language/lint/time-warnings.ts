@@ -1,6 +1,7 @@
 import { formatDurationUs } from "../../domain/time.ts";
 import { Calendar } from "../calendar/calendar.ts";
 import type { RuleProblem } from "../files/problem.ts";
+import { hasAlert } from "../spec/levels-spec.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { type CheckedRule, usOf, warn } from "./warning.ts";
 
@@ -11,7 +12,7 @@ const YEARS_UNTIL_US = Date.UTC(2030, 0, 1) * 1_000;
 /** Warns about calendars in which no window ends, or whose active time is always shorter than `for`. */
 export function* deadCalendars(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec } = rule;
-  if (spec.active === undefined || (spec.when === undefined && spec.absent === undefined)) return;
+  if (spec.active === undefined || !hasAlert(spec)) return;
   // Other kinds of windows can end at any time.
   const step = stepUsOf(spec) || 1;
   const forUs = usOf(spec.for);
@@ -43,7 +44,7 @@ export function* deadCalendars(rule: CheckedRule): Iterable<RuleProblem> {
 /** Warns about more changes than fit into the time. */
 export function* deadFlapping(rule: CheckedRule): Iterable<RuleProblem> {
   const { spec } = rule;
-  if (spec.flapping === undefined || (spec.when === undefined && spec.absent === undefined)) return;
+  if (spec.flapping === undefined || !hasAlert(spec)) return;
   const { changes, within } = spec.flapping;
   const stepUs = stepUsOf(spec);
   const whole = (holdUs: number) => (stepUs === 0 ? holdUs : Math.ceil(holdUs / stepUs) * stepUs);

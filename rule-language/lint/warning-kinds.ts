@@ -140,6 +140,12 @@ export const WARNINGS = {
     bad: "where: { metric: power }\ngroup_by: [device, metric]",
     good: "where: { metric: power }\ngroup_by: series",
   },
+  W024: {
+    title: "a level that a more severe one hides",
+    text: "An alert has the most severe of its levels that hold. Where a level holds only together with a more severe one, no alert begins with it. Usually the conditions are in each other's place.",
+    bad: 'window: { tumbling: 1m }\nlevels: { warning: "> 8", critical: "> 6" }',
+    good: 'window: { tumbling: 1m }\nlevels: { warning: "> 6", critical: "> 8" }',
+  },
 } as const satisfies Readonly<Record<string, ProblemKind>>;
 
 export type WarningCode = keyof typeof WARNINGS;

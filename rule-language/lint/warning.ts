@@ -1,3 +1,4 @@
+import type { Severity } from "../../domain/alert.ts";
 import { parseDurationUs } from "../../domain/time.ts";
 import { isFault } from "../../platform/files/fault.ts";
 import { type Aggregate, definitionOf, takesTexts } from "../aggregates/aggregate.ts";
@@ -6,6 +7,7 @@ import type { ValueDomain } from "../conditions/value-domain.ts";
 import { type PlacedRule, spotOf, within } from "../files/placed-rule.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import { checkedAggregate } from "../spec/checked.ts";
+import { levelsOf } from "../spec/levels-spec.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import type { WarningCode } from "./warning-kinds.ts";
 
@@ -15,9 +17,21 @@ export interface CheckedRule {
   readonly spec: RuleSpec;
   readonly aggregates: readonly Aggregate[];
   readonly domain: ValueDomain;
-  /** Undefined with `let`, where conditions are expressions. */
-  readonly when: Condition | undefined;
-  readonly clear: Condition | undefined;
+  /** Its conditions, the least severe first. None with `let`, where conditions are expressions. */
+  readonly levels: readonly CheckedLevel[];
+}
+
+/** Conditions of a rule, and where they are written. */
+interface CheckedLevel {
+  readonly severity: Severity;
+  readonly when: CheckedCondition;
+  readonly clear: CheckedCondition | undefined;
+}
+
+interface CheckedCondition {
+  readonly text: string;
+  readonly condition: Condition;
+  readonly path: readonly string[];
 }
 
 /** Undefined for a rule with errors. */
@@ -27,7 +41,19 @@ export function takeApart(placed: PlacedRule): CheckedRule | undefined {
   const [first] = aggregates;
   if (spec === undefined || first === undefined) return undefined;
   const domain = domainOf(first, spec, aggregates.every(takesTexts));
-  return { placed, spec, aggregates, domain, when: conditionOf(spec.when), clear: conditionOf(spec.clear) };
+  return { placed, spec, aggregates, domain, levels: checkedLevels(spec) };
+}
+
+function checkedLevels(spec: RuleSpec): CheckedLevel[] {
+  return levelsOf(spec).flatMap(({ severity, when: whenText, clear: clearText }, i) => {
+    const own = spec.levels?.[severity];
+    const above = spec.levels === undefined ? [] : ["levels", severity];
+    const isMap = typeof own === "object";
+    const when = conditionOf(whenText, own === undefined || isMap ? [...above, "when"] : above);
+    const isOfRule = i === 0 && (!isMap || own.clear === undefined);
+    const clear = conditionOf(clearText, isOfRule ? ["clear"] : [...above, "clear"]);
+    return when === undefined ? [] : [{ severity, when, clear }];
+  });
 }
 
 /** The possible values of the first aggregate. It gets no texts if another aggregate does not accept them. */
@@ -40,9 +66,9 @@ function domainOf(aggregate: Aggregate, { fill, window }: RuleSpec, getsTexts: b
   return { ...domain, texts: domain.texts && getsTexts };
 }
 
-function conditionOf(text: string | undefined): Condition | undefined {
+function conditionOf(text: string | undefined, path: readonly string[]): CheckedCondition | undefined {
   const parsed = text === undefined ? undefined : parseCondition(text);
-  return parsed === undefined || isFault(parsed) ? undefined : parsed;
+  return text === undefined || parsed === undefined || isFault(parsed) ? undefined : { text, condition: parsed, path };
 }
 
 interface WarningText {

@@ -4,6 +4,7 @@ import type { RuleProblem } from "../files/problem.ts";
 import type { PlacedRule } from "../files/read-rule-file.ts";
 import type { Blend } from "../spec/blend.ts";
 import { canGroupBy, groupingOf, SERIES } from "../spec/grouping.ts";
+import { hasAlert } from "../spec/levels-spec.ts";
 import type { RuleSpec } from "../spec/rule-spec.ts";
 import { type CheckedRule, warn } from "./warning.ts";
 
@@ -70,7 +71,7 @@ function* agreementWarnings(
   },
 ): Iterable<RuleProblem> {
   const { i, pattern, equal, specs } = about;
-  const alerting = specs.filter(({ when, absent }) => when !== undefined || absent !== undefined);
+  const alerting = specs.filter(hasAlert);
   if (alerting.length === 0) {
     const message = `rules that match "${pattern}" have no \`when\`, so they never fire`;
     yield warn("W021", rule, ["inhibited_by", i, "rule"], { message, help: "name a rule that alerts" });

@@ -1,5 +1,5 @@
 import type { RuleProblem } from "../files/problem.ts";
-import { clearWarnings, equalityOfComputed, shortHolds, whenWarnings } from "./condition-warnings.ts";
+import { clearWarnings, equalityOfComputed, hiddenLevels, shortHolds, whenWarnings } from "./condition-warnings.ts";
 import { hiddenLabels, longLateness, unfilledPlaces, withoutEffect } from "./field-warnings.ts";
 import { excludedPatterns, foreignPatterns, mixedSeries } from "./series-warnings.ts";
 import { deadCalendars, deadFlapping } from "./time-warnings.ts";
@@ -9,6 +9,7 @@ import type { CheckedRule } from "./warning.ts";
 const CHECKS: readonly ((rule: CheckedRule) => Iterable<RuleProblem>)[] = [
   whenWarnings,
   clearWarnings,
+  hiddenLevels,
   shortHolds,
   longLateness,
   withoutEffect,

@@ -15,6 +15,21 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
 `,
   },
   {
+    title: "Warning and critical",
+    text: "One alert with two levels. An incident that gets worse stays the same incident, and its severity changes. Each level can have its own `clear`.",
+    yaml: `rules:
+  - id: freezer-warm
+    where: { metric: temperature, device: "freezer-*" }
+    window: { tumbling: 5m }
+    aggregate: avg
+    levels:
+      warning: "> -18"
+      critical: { when: "> -15", clear: "< -16" }
+    for: 10m
+    annotations: { summary: "{{ device }} at {{ value }} °C ({{ severity }})" }
+`,
+  },
+  {
     title: "Out of a band",
     text: "`outside` holds below the first number and above the second.",
     yaml: `rules:

@@ -36,8 +36,11 @@ export function fillDefaults(rule: unknown, defaults: unknown): unknown {
     const given = filled[field];
     filled[field] = BY_NAME.includes(field) && isFields(given) && isFields(value) ? { ...given, ...value } : value;
   }
-  // Without `when` no alert begins, so `clear` would have no effect.
-  if (filled.when === undefined && !Object.hasOwn(rule, "clear")) delete filled.clear;
+  // A rule has conditions of one kind: its own replace those of the other kind.
+  if (isSet(rule, "when") && !isSet(rule, "levels")) delete filled.levels;
+  if (isSet(rule, "levels") && !isSet(rule, "when")) delete filled.when;
+  // Without conditions no alert begins, so `clear` would have no effect.
+  if (filled.when === undefined && filled.levels === undefined && !Object.hasOwn(rule, "clear")) delete filled.clear;
   return filled;
 }
 
@@ -62,7 +65,11 @@ export function fillFile(file: unknown): unknown {
 }
 
 function subjectOf(fields: Fields): Subject | undefined {
-  return SUBJECTS.find((subject) => Object.hasOwn(fields, subject) && fields[subject] !== null);
+  return SUBJECTS.find((subject) => isSet(fields, subject));
+}
+
+function isSet(fields: Fields, name: string): boolean {
+  return Object.hasOwn(fields, name) && fields[name] !== null;
 }
 
 function isNamedIn(value: unknown, name: string): boolean {

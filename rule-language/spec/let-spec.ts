@@ -6,6 +6,7 @@ import { type NameType, parseExpression } from "../conditions/expression.ts";
 import { EXPRESSION_TEXTS, type ExpressionFacts } from "../conditions/expression-texts.ts";
 import { type Field, type Fields, shapeOf } from "../fields/field.ts";
 import { aggregate } from "./aggregate-field.ts";
+import { conditionTexts, type LevelsSpec } from "./levels-spec.ts";
 import { SPEC_TEXTS, type SpecFacts } from "./spec-texts.ts";
 import { VALUE_FIELDS } from "./value-fields.ts";
 import { wherePatterns } from "./where-pattern.ts";
@@ -83,6 +84,7 @@ interface LetRule {
   readonly window?: LetSpec[string]["window"];
   readonly absent?: string | undefined;
   readonly when?: string | undefined;
+  readonly levels?: LevelsSpec | undefined;
   readonly clear?: string | undefined;
 }
 
@@ -110,17 +112,17 @@ export function checkLet(rule: LetRule, context: z.RefinementCtx<unknown>): void
       report({ code: "fill_not_tumbling", facts: {}, path: [...path, name, "fill"] });
   }
   const names = Object.keys(lets);
-  if (rule.when === undefined) report({ code: "let_without_when", facts: { names }, path, part });
-  for (const field of ["when", "clear"] as const) {
-    const fault = expressionFault(rule[field], lets);
+  if (rule.when === undefined && rule.levels === undefined)
+    report({ code: "let_without_when", facts: { names }, path, part });
+  for (const { text, path: at } of conditionTexts(rule)) {
+    const fault = expressionFault(text, lets);
     if (fault === undefined) continue;
     const beside = fault.code === "unknown_name" ? [["let"]] : [];
-    addFault(context, EXPRESSION_TEXTS, { ...fault, path: [field], beside });
+    addFault(context, EXPRESSION_TEXTS, { ...fault, path: [...at], beside });
   }
 }
 
-function expressionFault(text: string | undefined, lets: LetSpec): BareFaultOf<ExpressionFacts> | undefined {
-  if (text === undefined) return undefined;
+function expressionFault(text: string, lets: LetSpec): BareFaultOf<ExpressionFacts> | undefined {
   const good = Object.fromEntries(Object.entries(letNames(lets)).filter(([name]) => NAME.test(name)));
   const parsed = parseExpression(text, good);
   if (!isFault(parsed)) return undefined;

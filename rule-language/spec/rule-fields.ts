@@ -1,27 +1,21 @@
 import { z } from "zod";
 import { SEVERITIES } from "../../domain/alert.ts";
-import { addFault, isFault } from "../../platform/files/fault.ts";
+import { addFault } from "../../platform/files/fault.ts";
 import { AGGREGATE_DEFINITIONS } from "../aggregates/aggregate.ts";
 import { ACTIVE } from "../calendar/active-spec.ts";
-import { parseCondition } from "../conditions/condition.ts";
-import { CONDITION_TEXTS } from "../conditions/condition-texts.ts";
-import { isExpression } from "../conditions/expression.ts";
 import type { Field, Fields } from "../fields/field.ts";
 import { parseTemplate } from "../template/template.ts";
 import { TEMPLATE_TEXTS } from "../template/template-texts.ts";
 import { aggregate } from "./aggregate-field.ts";
+import { condition, conditionHint } from "./condition-field.ts";
 import { FLAPPING } from "./flapping-spec.ts";
 import { LET } from "./let-spec.ts";
+import { LEVELS } from "./levels-spec.ts";
 import { SPEC_TEXTS } from "./spec-texts.ts";
 import { suggestId } from "./suggest-id.ts";
 import { VALUE_FIELDS } from "./value-fields.ts";
 import { wherePatterns } from "./where-pattern.ts";
 import { duration, WINDOW } from "./window-spec.ts";
-
-const condition = z.string().superRefine((text, context) => {
-  const parsed = parseCondition(text);
-  if (isFault(parsed) && !isExpression(text)) addFault(context, CONDITION_TEXTS, parsed);
-});
 
 /** A text with placeholders. */
 const template = z.string().superRefine((text, context) => {
@@ -139,6 +133,7 @@ export const RULE_FIELDS = {
     hint: (value) => conditionHint("clear", value),
     examples: [{ value: "< 7.5", meaning: "ends half a degree below the limit at which it began" }],
   },
+  levels: LEVELS,
   for: {
     schema: duration(0).default("0s"),
     doc: "How long `when` must hold before the alert fires.",
@@ -281,11 +276,4 @@ function whereHint(value: unknown, at: readonly PropertyKey[]) {
   return isNegation
     ? { example: `${NEGATIONS.test(label) ? "site" : label}: "!lab", with a ! before what to exclude` }
     : { example: `one text or a list: ${label}: [north, "south-*"]` };
-}
-
-function conditionHint(key: string, value: unknown) {
-  const what = "a condition";
-  if (typeof value === "number") return { what, example: `${key}: "> ${value}" or ${key}: "< ${value}"` };
-  if (typeof value === "boolean") return { what, example: `${key}: "== ${value}"` };
-  return { what, example: `${key}: "> 8"` };
 }

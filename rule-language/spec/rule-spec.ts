@@ -8,6 +8,7 @@ import { shapeOf } from "../fields/field.ts";
 import { fillFile } from "./defaults.ts";
 import { SERIES } from "./grouping.ts";
 import { checkLet, type LetSpec } from "./let-spec.ts";
+import { conditionTexts, type LevelsSpec, levelsOf } from "./levels-spec.ts";
 import { RULE_FIELDS } from "./rule-fields.ts";
 import { SPEC_TEXTS, type SpecFacts } from "./spec-texts.ts";
 import { checkWindowCost } from "./window-cost.ts";
@@ -25,14 +26,20 @@ export const ruleSpecSchema = ruleFields
   .superRefine((rule, context) => {
     checkSubject(rule, context);
     checkAggregates(rule, context);
+    checkLevels(rule, context);
     if (rule.let !== undefined) checkLet(rule, context);
   })
-  // Each series of a condition has its own metric, so groups cannot include it.
-  .transform((rule) =>
-    rule.let === undefined || rule.group_by === SERIES
-      ? rule
-      : { ...rule, group_by: rule.group_by.filter((label) => label !== "metric") },
-  );
+  .transform((rule) => {
+    // The severity of a rule with levels is the greatest that its alerts can have.
+    const severity = rule.levels === undefined ? rule.severity : (levelsOf(rule).at(-1)?.severity ?? rule.severity);
+    // Each series of a condition has its own metric, so groups cannot include it.
+    const isListed = rule.let !== undefined && rule.group_by !== SERIES;
+    return {
+      ...rule,
+      severity,
+      ...(isListed && { group_by: [rule.group_by].flat().filter((label) => label !== "metric") }),
+    };
+  });
 
 export type RuleSpec = z.output<typeof ruleSpecSchema>;
 
@@ -44,6 +51,7 @@ interface CheckedFields {
   readonly aggregate: string | readonly string[];
   readonly fill: string;
   readonly when?: string | undefined;
+  readonly levels?: LevelsSpec | undefined;
   readonly clear?: string | undefined;
   readonly for: string;
   readonly keep_firing_for: string;
@@ -61,22 +69,32 @@ function checkSubject(rule: CheckedFields, context: Context): void {
   if (rule.absent !== undefined) {
     if (rule.window !== undefined)
       report({ code: "window_and_absent", facts: {}, path: ["absent"], beside: [["window"]] });
-    for (const key of ["when", "clear"] as const)
+    for (const key of ["when", "levels", "clear"] as const)
       if (rule[key] !== undefined) report({ code: "not_with_absent", facts: { key }, path: [key], beside });
     for (const key of ["for", "keep_firing_for"] as const)
       if (parseDurationUs(rule[key]) !== 0)
         report({ code: "no_hold_with_absent", facts: { key }, path: [key], beside });
-  } else if (rule.clear !== undefined && rule.when === undefined)
+  } else if (rule.clear !== undefined && rule.when === undefined && rule.levels === undefined)
     report({ code: "clear_without_when", facts: {}, path: ["clear"] });
+}
+
+function checkLevels({ levels, when, clear }: CheckedFields, context: Context): void {
+  if (levels === undefined) return;
+  const report = (fault: BareFaultOf<SpecFacts> & CheckSpot) => addFault(context, SPEC_TEXTS, fault);
+  const path = ["levels"];
+  const own = Object.values(levels).filter((level) => level !== undefined);
+  if (own.length === 0) report({ code: "levels_empty", facts: {}, path });
+  if (when !== undefined) report({ code: "when_and_levels", facts: {}, path, part: "key", beside: [["when"]] });
+  const [least] = levelsOf({ levels, severity: "info" });
+  const isTwice = clear !== undefined && least?.clear !== undefined;
+  if (isTwice) report({ code: "clear_twice", facts: { level: least.severity }, path: ["clear"], beside: [["levels"]] });
 }
 
 /** An expression needs `let`. The field itself reports a text that is neither a condition nor an expression. */
 function checkPlainConditions(rule: CheckedFields, context: Context): void {
-  for (const field of ["when", "clear"] as const) {
-    const text = rule[field];
-    const parsed = text === undefined ? undefined : parseCondition(text);
-    if (text !== undefined && parsed !== undefined && isFault(parsed) && isExpression(text))
-      addFault(context, CONDITION_TEXTS, { ...parsed, path: [field] });
+  for (const { text, path } of conditionTexts(rule)) {
+    const parsed = parseCondition(text);
+    if (isFault(parsed) && isExpression(text)) addFault(context, CONDITION_TEXTS, { ...parsed, path: [...path] });
   }
 }
 

@@ -12,6 +12,9 @@ export interface SpecFacts {
   not_with_absent: { readonly key: string };
   no_hold_with_absent: { readonly key: string };
   clear_without_when: Record<never, never>;
+  levels_empty: Record<never, never>;
+  when_and_levels: Record<never, never>;
+  clear_twice: { readonly level: string };
   aggregate_twice: { readonly name: string };
   fill_not_tumbling: Record<never, never>;
   window_kinds: { readonly allowed: readonly string[]; readonly found: readonly string[] };
@@ -67,6 +70,18 @@ export const SPEC_TEXTS: FaultTexts<SpecFacts> = {
     help: key === "for" ? "remove it, and make `absent` longer" : "remove it; an absence ends with the next reading",
   }),
   clear_without_when: () => ({ message: "`clear` has no meaning without `when`", help: "remove it, or add `when`" }),
+  levels_empty: () => ({
+    message: "`levels` is empty",
+    help: 'write for example levels: { warning: "> 6", critical: "> 8" }',
+  }),
+  when_and_levels: () => ({
+    message: "a rule has either `when` or `levels`, not both",
+    help: "make the condition of `when` one of the levels",
+  }),
+  clear_twice: ({ level }) => ({
+    message: `\`clear\` is already written in \`levels.${level}\``,
+    help: `keep one of them: the \`clear\` of a rule is that of its least severe level, ${level}`,
+  }),
   aggregate_twice: ({ name }) => ({ message: `duplicate aggregate ${name}`, help: "name each aggregate once" }),
   fill_not_tumbling: () => ({
     message: "`fill: last` needs a tumbling window",
@@ -108,7 +123,7 @@ export const SPEC_TEXTS: FaultTexts<SpecFacts> = {
     help: "use tumbling or hopping: several series are compared where their windows end",
   }),
   let_without_when: ({ names }) => ({
-    message: "a rule with `let` needs `when`",
+    message: "a rule with `let` needs `when` or `levels`",
     help: `write for example when: "${names.map((name) => `${name} > 10`).join(" && ")}"`,
   }),
 };

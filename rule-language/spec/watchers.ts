@@ -1,6 +1,7 @@
 import type { Series } from "../../domain/reading.ts";
 import { takesTexts } from "../aggregates/aggregate.ts";
 import { checkedAggregate } from "./checked.ts";
+import { hasAlert } from "./levels-spec.ts";
 import type { RuleSpec } from "./rule-spec.ts";
 import { compileSelector, type Selector } from "./selector.ts";
 import { SeriesIndex } from "./series-index.ts";
@@ -34,7 +35,7 @@ function watchersOf(spec: RuleSpec): Watcher[] {
   if (spec.absent !== undefined) {
     return [{ of: "silence", selector: compileSelector(spec.where, { onlyNumbers: false }) }];
   }
-  if (spec.when === undefined) return [];
+  if (!hasAlert(spec)) return [];
   if (spec.let === undefined) return [valuesOf(spec.where, spec.aggregate)];
   return Object.values(spec.let).map(({ metric, where, aggregate }) =>
     valuesOf({ ...spec.where, ...(metric !== undefined && { metric }), ...where }, [aggregate]),

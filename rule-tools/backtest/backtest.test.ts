@@ -120,6 +120,20 @@ test("groups over devices are computed over all devices, and the partitions of a
   expect(text(apart)).toEqual(text(whole));
 }, 60_000);
 
+test("a firing that gets worse is one firing, with the greatest severity that it had", async () => {
+  const rows = [7, 9, 7, 5, 5].map((value, hour) => ({
+    ...{ device: "a", tags: {}, atUs: hour * HOUR_US },
+    values: { "PM2.5": value },
+  }));
+  const levels = (critical: string) =>
+    rule({ id: "levels", window: { tumbling: "1h" }, levels: { warning: "> 6", critical } });
+  const { candidate, diff } = await run([levels("> 8")], [levels("> 10")], rows);
+  expect(candidate.spans.map(({ fromUs, toUs, severity, value }) => [fromUs, toUs, severity, value])).toEqual([
+    [HOUR_US, 4 * HOUR_US, "critical", 7],
+  ]);
+  expect(diff[0]?.spans.map(({ kind }) => kind)).toEqual(["moved"]);
+});
+
 test("absences in a recording: watched or not", async () => {
   const silent = rule({ id: "silent", where: { metric: "PM2.5" }, group_by: ["device"], absent: "90m" });
   const at = (hour: number, device: string) => ({
@@ -141,6 +155,7 @@ test("absences in a recording: watched or not", async () => {
 
 test("each firing has at most one partner", () => {
   const span = (fromUs: number, toUs: number): FiringSpan => ({
+    severity: "warning",
     rule: "r",
     key: { d: "1" },
     incident: "",

@@ -5,6 +5,7 @@ import type { Tags } from "../../domain/reading.ts";
 import { formatDurationUs } from "../../domain/time.ts";
 import { compileRule } from "../../engine/rules/compile.ts";
 import type { EntryPosition, StepOutput } from "../../engine/step.ts";
+import { hasAlert } from "../../rule-language/spec/levels-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { type AlertDiff, addTotals, type DiffTotals, diffSpans } from "./diff.ts";
 import { type FiringSpan, FiringSpans } from "./firing-spans.ts";
@@ -121,7 +122,7 @@ class Run {
     this.#specs = specs;
     this.#onChange = onChange;
     this.fold = new RuleSetFold({ ...options, specs, emit: (output) => this.#take(output) });
-    const traced = keepTraces ? specs.filter(({ when }) => when !== undefined) : [];
+    const traced = keepTraces ? specs.filter((spec) => spec.absent === undefined && hasAlert(spec)) : [];
     this.#traced = new Map(traced.map((spec) => [spec.id, compileRule(spec).valueName]));
   }
 

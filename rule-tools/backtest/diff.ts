@@ -100,7 +100,11 @@ function match(before: readonly FiringSpan[], after: readonly FiringSpan[]): Spa
     const next = news[place];
     if (next === undefined || next.fromUs > old.toUs) spans.push({ kind: "lost", before: old, after: undefined });
     else {
-      const isSame = next.fromUs === old.fromUs && next.toUs === old.toUs && next.isOpen === old.isOpen;
+      const isSame =
+        next.fromUs === old.fromUs &&
+        next.toUs === old.toUs &&
+        next.isOpen === old.isOpen &&
+        next.severity === old.severity;
       spans.push({ kind: isSame ? "same" : "moved", before: old, after: next });
       place++;
     }

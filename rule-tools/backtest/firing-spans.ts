@@ -1,4 +1,4 @@
-import type { AlertChange } from "../../domain/alert.ts";
+import { type AlertChange, SEVERITIES, type Severity } from "../../domain/alert.ts";
 import { keyName } from "../../domain/alert-ids.ts";
 import type { Tags } from "../../domain/reading.ts";
 
@@ -14,6 +14,8 @@ export interface FiringSpan {
   readonly isOpen: boolean;
   /** The value with which it began to fire. */
   readonly value: number | string;
+  /** The greatest that it had. */
+  readonly severity: Severity;
 }
 
 /** Bounds memory. A longer report would not be read. */
@@ -39,7 +41,7 @@ export class FiringSpans {
   add(change: AlertChange): void {
     this.#changes++;
     const name = `${change.rule}\u0000${keyName(change.key)}`;
-    if (change.state === "firing") this.#open.set(name, change);
+    if (change.state === "firing") this.#open.set(name, withSeverity(this.#open.get(name) ?? change, change));
     else if (change.state === "resolved") {
       const began = this.#open.get(name);
       this.#open.delete(name);
@@ -54,8 +56,13 @@ export class FiringSpans {
     return this.#closed.sort((a, b) => a.fromUs - b.fromUs);
   }
 
-  #close({ rule, key, incident, atUs, value }: AlertChange, toUs: number, isOpen: boolean): void {
+  #close({ rule, key, incident, atUs, value, severity }: AlertChange, toUs: number, isOpen: boolean): void {
     if (this.#closed.length === SPANS_MAX) this.#left++;
-    else this.#closed.push({ rule, key, incident, fromUs: atUs, toUs, isOpen, value });
+    else this.#closed.push({ rule, key, incident, fromUs: atUs, toUs, isOpen, value, severity });
   }
+}
+
+/** A change from firing to firing begins nothing: it can only be more severe. */
+function withSeverity(began: AlertChange, { severity }: AlertChange): AlertChange {
+  return SEVERITIES.indexOf(severity) > SEVERITIES.indexOf(began.severity) ? { ...began, severity } : began;
 }

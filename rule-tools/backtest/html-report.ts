@@ -1,5 +1,6 @@
 import { isFault } from "../../platform/files/fault.ts";
 import { parseCondition } from "../../rule-language/conditions/condition.ts";
+import { conditionTexts, levelsOf } from "../../rule-language/spec/levels-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { type BacktestOutcome, roundedDuration, traceName } from "./backtest.ts";
 import type { AlertDiff } from "./diff.ts";
@@ -97,11 +98,15 @@ function conditionOf(spec: RuleSpec | undefined): string {
   return spec ? conditionWords(spec) : "";
 }
 
-function conditionWords({ aggregate, when, clear, absent, ...spec }: RuleSpec): string {
+function conditionWords(spec: RuleSpec): string {
+  const { aggregate, absent } = spec;
   if (absent !== undefined) return `absent ${absent}`;
+  const levels = levelsOf(spec).map(({ severity, when, clear }) => {
+    const words = `${when}${spec.levels === undefined ? "" : ` (${severity})`}`;
+    return clear === undefined ? words : `${words}, clear ${clear}`;
+  });
   const parts = [
-    spec.let === undefined ? `${aggregate[0]} ${when ?? ""}` : (when ?? ""),
-    ...(clear ? [`clear ${clear}`] : []),
+    `${spec.let === undefined ? `${aggregate[0]} ` : ""}${levels.join(", ")}`,
     ...(spec.for === "0s" ? [] : [`for ${spec.for}`]),
   ];
   return parts.join(", ");
@@ -175,11 +180,11 @@ ${
 </svg>`;
 }
 
-/** The limits in `when` and `clear`. */
+/** The limits in its conditions. */
 function limitsOf(spec: RuleSpec | undefined): number[] {
-  return [spec?.when, spec?.clear].flatMap((text) => {
-    const condition = text === undefined ? undefined : parseCondition(text);
-    if (condition === undefined || isFault(condition) || condition.kind === "text") return [];
+  return conditionTexts(spec ?? {}).flatMap(({ text }) => {
+    const condition = parseCondition(text);
+    if (isFault(condition) || condition.kind === "text") return [];
     return condition.kind === "compare" ? [condition.limit] : [condition.low, condition.high];
   });
 }

@@ -29,6 +29,6 @@ export function jsonReport(outcome: BacktestOutcome): string {
   return `${JSON.stringify(report, undefined, 2)}\n`;
 }
 
-function firing({ incident, fromUs, toUs, isOpen, value }: FiringSpan) {
-  return { incident, fromUs, toUs, isOpen, value };
+function firing({ incident, fromUs, toUs, isOpen, value, severity }: FiringSpan) {
+  return { incident, fromUs, toUs, isOpen, value, severity };
 }

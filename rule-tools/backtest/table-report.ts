@@ -1,4 +1,5 @@
 import { formatInstantUs } from "../../domain/time.ts";
+import { hasAlert } from "../../rule-language/spec/levels-spec.ts";
 import { type BacktestOutcome, roundedDuration } from "./backtest.ts";
 import { type AlertDiff, addTotals, type SpanDiff } from "./diff.ts";
 
@@ -9,9 +10,7 @@ export function tableReport(outcome: BacktestOutcome): string {
   const { readings, fromUs, toUs, candidate, live, diff } = outcome;
   const counts = `${candidate.windows} windows, ${candidate.changes} alert changes`;
   const lines = [`${readings > 0 ? `${readings} readings ` : ""}from ${day(fromUs)} to ${day(toUs)}; ${counts}`, ""];
-  const withAlerts = [...candidate.specs, ...(live?.specs ?? [])].filter(
-    ({ when, absent }) => (when ?? absent) !== undefined,
-  );
+  const withAlerts = [...candidate.specs, ...(live?.specs ?? [])].filter(hasAlert);
   // Two rules with different names are reported under the name of the later one.
   for (const rule of new Set([...withAlerts.map(({ id }) => id), ...diff.map((alert) => alert.rule)])) {
     const alerts = diff.filter((alert) => alert.rule === rule);
@@ -74,7 +73,9 @@ function diffLines(rule: string, alerts: readonly AlertDiff[]): string[] {
 export function spanText({ kind, before, after }: SpanDiff): string {
   const span = (one: typeof before) => (one ? `${day(one.fromUs)} to ${one.isOpen ? "the end" : day(one.toUs)}` : "");
   const both = kind === "moved" ? `${span(before)} -> ${span(after)}` : span(before ?? after);
-  return `${kind.padEnd(6)}  ${both}`;
+  const severities =
+    before && after && before.severity !== after.severity ? `, ${before.severity} -> ${after.severity}` : "";
+  return `${kind.padEnd(6)}  ${both}${severities}`;
 }
 
 export function day(atUs: number): string {

@@ -11,6 +11,7 @@ import { isOverDevices, shareOf } from "../../engine/tasks/shares.ts";
 import { entrySubjects, taskInput } from "../../engine/tasks/task-input.ts";
 import { newestSequence } from "../../platform/log/newest-sequence.ts";
 import { groupedBy } from "../../rule-language/spec/grouping.ts";
+import { hasAlert } from "../../rule-language/spec/levels-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { DecidingWindow } from "./deciding-window.ts";
 import { explainIncident } from "./incident.ts";
@@ -150,7 +151,7 @@ export async function whyNotFromLog(question: WhyNotQuestion, deps: ExplainDeps)
   }
   const { labels } = question;
   const atUs = question.atUs ?? nowUs();
-  if (spec.when === undefined && spec.absent === undefined) {
+  if (!hasAlert(spec)) {
     const text = "the rule has no `when`: it computes windows and never fires";
     return { rule: spec.id, labels, atUs, alerts: [], reasons: [{ part: "rule", holds: false, text }] };
   }

@@ -113,7 +113,8 @@ function check({ input, part, readings, prior }: DecidingWindow, aggregate: Aggr
 }
 
 /** `avg 260: > 250 holds`, with the time for which it had to hold. */
-function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, rule: Rule | undefined): string {
+function predicateOf(change: AlertChange, rule: Rule | undefined): string {
+  const { evidence, state, from, activeAtUs, atUs, severity, severityBefore } = change;
   const { aggregate, value, condition } = evidence;
   if (aggregate === "absent") {
     return state === "resolved"
@@ -121,10 +122,15 @@ function predicateOf({ evidence, state, from, activeAtUs, atUs }: AlertChange, r
       : `silent for ${value} s (${condition})`;
   }
   const isNot = condition.startsWith("not ");
-  if (evidence.parts) return severalOf(evidence.parts, isNot ? condition.slice(4) : condition) + waited();
+  if (evidence.parts)
+    return severalOf(evidence.parts, isNot ? condition.slice(4) : condition) + waited() + severityNote();
   const parsed = parseCondition(isNot ? condition.slice(4) : condition);
   const outcome = isFault(parsed) ? "" : holds(parsed, value) !== isNot ? " holds" : " does not hold";
-  return `${aggregate} ${value}: ${condition}${outcome}${waited()}`;
+  return `${aggregate} ${value}: ${condition}${outcome}${waited()}${severityNote()}`;
+
+  function severityNote(): string {
+    return severityBefore === undefined ? "" : `; ${severity}, before ${severityBefore}`;
+  }
 
   function waited(): string {
     if (state !== "firing" || from !== "pending") return "";

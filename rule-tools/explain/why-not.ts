@@ -13,6 +13,7 @@ import { versionOf } from "../../rule-language/files/load-rules.ts";
 import { checkedCondition, checkedExpression } from "../../rule-language/spec/checked.ts";
 import { groupingOf, groupLabels, labelOf } from "../../rule-language/spec/grouping.ts";
 import { letNames } from "../../rule-language/spec/let-spec.ts";
+import { type Level, levelsOf } from "../../rule-language/spec/levels-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
 
@@ -224,7 +225,9 @@ export class WhyNot {
       return [{ part: "condition", holds: false, text: `${name} has no value in that window, so it is not evaluated` }];
     }
     const state = change?.state ?? "inactive";
-    const reasons = spec.let ? severalReasons(spec, window) : [oneReason(spec, { name, value })];
+    const reasons = levelsOf(spec).flatMap((level) =>
+      spec.let ? severalReasons(spec, level, window) : [oneReason(spec, level, { name, value })],
+    );
     const isActive = active === undefined || active.isActive(window.endUs - 1);
     if (!isActive) {
       const text = `the rule is not active at ${formatInstantUs(window.endUs)}: \`when\` counts as not holding`;
@@ -241,7 +244,8 @@ export class WhyNot {
         text: `it has been ${change.from === "firing" ? "flapping" : "firing"} since ${formatInstantUs(change.atUs)}`,
       });
       const isClear = conditions.clears || !isActive;
-      const ends = spec.clear ? `clear ${spec.clear}` : `not ${spec.when}`;
+      const [least] = levelsOf(spec);
+      const ends = least?.clear ? `clear ${least.clear}` : `not ${least?.when}`;
       const keepUs = change.flapping && flapping ? Math.max(keepFiringForUs, flapping.withinUs) : keepFiringForUs;
       const why = change.flapping ? " (it is flapping)" : "";
       const keeps = isClear && keepUs > 0 ? `, but not yet for ${formatDurationUs(keepUs)}${why}` : "";
@@ -265,24 +269,29 @@ function partsOf(spec: RuleSpec): RuleSpec[] {
 
 function oneReason(
   spec: RuleSpec,
+  level: Level,
   { name, value }: { readonly name: string; readonly value: number | string },
 ): Reason {
-  const when = checkedCondition(spec.when ?? "");
+  const when = checkedCondition(level.when);
   const isMet = holds(when, value);
-  const text = `${name} is ${value}: ${spec.when} ${isMet ? "holds" : `does not hold${shortBy(when, value)}`}`;
+  const text = `${name} is ${value}: ${level.when}${severityOf(spec, level)} ${isMet ? "holds" : `does not hold${shortBy(when, value)}`}`;
   return { part: "condition", holds: isMet, text };
 }
 
 /** Each part of a condition over several series. */
-function severalReasons(spec: RuleSpec, window: WindowResult): Reason[] {
-  const parsed = checkedExpression(spec.when ?? "", letNames(spec.let ?? {}));
+function severalReasons(spec: RuleSpec, level: Level, window: WindowResult): Reason[] {
+  const parsed = checkedExpression(level.when, letNames(spec.let ?? {}));
   return parsed.parts.map((part) => {
     const isMet = part.holds(window.aggregates) === true;
     const named = Object.entries(window.aggregates).filter(([name]) => new RegExp(`\\b${name}\\b`).test(part.text));
     const values = named.map(([name, value]) => `${name} is ${value}`).join(", ");
-    const text = `${values}: ${part.text} ${isMet ? "holds" : "does not hold"}, at ${formatInstantUs(window.endUs)}`;
+    const text = `${values}: ${part.text}${severityOf(spec, level)} ${isMet ? "holds" : "does not hold"}, at ${formatInstantUs(window.endUs)}`;
     return { part: "condition", holds: isMet, text };
   });
+}
+
+function severityOf({ levels }: RuleSpec, { severity }: Level): string {
+  return levels === undefined ? "" : ` (${severity})`;
 }
 
 function spanOf({ startUs, endUs }: WindowResult): string {

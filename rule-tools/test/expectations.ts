@@ -92,6 +92,10 @@ function checkState(
       const since = change === undefined ? "" : ` since ${offset(change.atUs, test.start)}`;
       const message = `${nameOf(rule, key)} at ${offset(atUs, test.start)}: expected ${state}, is ${actual}${since}`;
       failures.push({ ...base, key, message, expected: state, actual });
+    } else if (expectation.severity !== undefined && change?.severity !== expectation.severity) {
+      const [expected, actual] = [expectation.severity, change?.severity ?? "nothing"];
+      const message = `${nameOf(rule, key)} at ${offset(atUs, test.start)}: expected severity ${expected}, is ${actual}`;
+      failures.push({ ...base, key, message, expected, actual });
     } else if (expectation.value !== undefined && !isNear(change?.value, expectation.value, expectation.tolerance)) {
       const [expected, actual] = [String(expectation.value), String(change?.value ?? "nothing")];
       const message = `${nameOf(rule, key)} at ${offset(atUs, test.start)}: expected value ${expected}, is ${actual}`;

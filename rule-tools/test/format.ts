@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { SEVERITIES } from "../../domain/alert.ts";
 import type { ReadingValue } from "../../domain/reading.ts";
 import { INSTANT_US_MAX, parseDurationUs, US_PER_DAY, US_PER_MS } from "../../domain/time.ts";
 import { durationUsBetween } from "../../platform/files/schemas.ts";
@@ -119,6 +120,7 @@ const expectation = z
     rule: z.string().min(1).describe("...the alert of this rule..."),
     state: z.enum(["inactive", "pending", "firing", "resolved"]).describe("...is in this state."),
     value: z.union([z.number(), z.string()]).optional().describe("The value of the alert's newest change."),
+    severity: z.enum(SEVERITIES).optional().describe("Its severity, for a rule with `levels`."),
     tolerance: z.number().positive().optional().describe("How far `value` may be off. Default: a millionth of it."),
   })
   .catchall(label);
@@ -152,7 +154,7 @@ const windowExpectation = z
 export type WindowExpectation = z.output<typeof windowExpectation>;
 
 /** Names of fields, as opposed to labels. */
-export const EXPECTATION_FIELDS = ["at", "rule", "state", "value", "tolerance"];
+export const EXPECTATION_FIELDS = ["at", "rule", "state", "value", "severity", "tolerance"];
 export const WINDOW_EXPECTATION_FIELDS = ["rule", "end", "start", "at", "revision", "values", "tolerance", "none"];
 export const READING_FIELDS = ["device", "metric", "value", "observed"];
 export { SERIES_FIELDS };

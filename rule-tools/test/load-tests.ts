@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { reasonOf } from "../../domain/reason.ts";
 import { type FileProblem, parseYaml } from "../../platform/files/yaml-file.ts";
 import { canGroupBy, groupedBy, groupingOf, SERIES } from "../../rule-language/spec/grouping.ts";
+import { hasAlert } from "../../rule-language/spec/levels-spec.ts";
 import { type RuleSpec, ruleFileSchema, ruleSpecSchema } from "../../rule-language/spec/rule-spec.ts";
 import {
   EXPECTATION_FIELDS,
@@ -180,8 +181,7 @@ function checkNames(test: TestCase, specs: readonly RuleSpec[], complain: Compla
   };
   for (const [i, expectation] of test.expect.entries()) {
     const ofId = check("expect", i, expectation.rule, labelsOf(expectation, EXPECTATION_FIELDS));
-    const hasAlert = ofId.some(({ when, absent }) => when !== undefined || absent !== undefined);
-    if (ofId.length > 0 && !hasAlert)
+    if (ofId.length > 0 && !ofId.some(hasAlert))
       complain(
         ["expect", i, "rule"],
         `${expectation.rule} has no \`when\`, so it never alerts; use expect_windows to test its values`,

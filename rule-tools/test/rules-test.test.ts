@@ -13,6 +13,7 @@ rules:
   - { id: warm, where: { metric: t }, group_by: [site, device], window: { tumbling: 1m }, aggregate: avg, when: "> 8", clear: "< 7", for: 2m }
   - { id: summary, where: { metric: t }, window: { tumbling: 1m }, aggregate: [count, avg] }
   - { id: silent, where: { metric: t }, absent: 5m }
+  - { id: levels, where: { metric: l }, window: { tumbling: 1m }, levels: { warning: "> 6", critical: "> 8.5" } }
 `;
 const folders: string[] = [];
 
@@ -107,6 +108,17 @@ test("a failure shows the place, the expected and the actual state, and a timeli
       "                                ^",
     ].join("\n"),
   );
+});
+
+test("an expectation can be about the severity of a rule with levels", async () => {
+  const series = 'series: [{ device: d1, site: s, metric: l, every: 1m, values: "5 7 9 7 5 5" }]';
+  const at = (minutes: number, severity: string) =>
+    `{ at: ${minutes}m, rule: levels, device: d1, state: firing, severity: ${severity} }`;
+  const end = "{ at: 5m, rule: levels, device: d1, state: resolved, severity: warning, value: 5 }";
+  const lines = [at(2, "warning"), at(3, "critical"), at(4, "warning"), end].join(", ");
+  const good = `  - name: a test\n    exhaustive: false\n    ${series}\n    expect: [${lines}]\n`;
+  expect((await run(good)).report).toMatchObject({ passed: 1, problems: [] });
+  expect((await run(good.replace("critical", "info"))).text).toContain("expected severity info, is critical");
 });
 
 test("an unexpected alert fails the test, unless it is not exhaustive", async () => {
@@ -221,7 +233,7 @@ test("problems have a place and a fix", async () => {
     expect_windows: [{ rule: warm, end: 1m, values: { max: 5 } }]
 `);
   expect(names.messages).toEqual([
-    '6:30: the rule files have no rule "worm"; they have warm, summary, silent',
+    '6:30: the rule files have no rule "worm"; they have warm, summary, silent, levels',
     "6:83: devise is neither a field nor a label of the group; warm groups by site, device",
     expect.stringMatching(/^6:120: summary has no `when`, so it never alerts/),
     "7:60: warm does not compute max; it computes avg",

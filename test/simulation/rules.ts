@@ -137,9 +137,11 @@ function makeName(random: Random): Fields {
 type Names = Readonly<Record<string, Fields | undefined>>;
 
 function makeExpressions(names: Names, random: Random): Fields {
+  const one = () => makeExpression(names, random);
+  const levels = () => ({ warning: one(), critical: random.chance(0.3) ? { when: one(), clear: one() } : one() });
   return {
-    when: makeExpression(names, random),
-    ...(random.chance(0.4) ? { clear: makeExpression(names, random) } : {}),
+    ...(random.chance(0.2) ? { when: undefined, levels: levels() } : { when: one(), levels: undefined }),
+    ...(random.chance(0.4) ? { clear: one() } : {}),
     for: random.pick(["0s", "0s", "3s"]),
     keep_firing_for: random.pick(["0s", "0s", "5s"]),
   };
@@ -200,7 +202,26 @@ function makeCourse(random: Random): Fields {
   };
 }
 
+const LEVELS: readonly Fields[] = [
+  { info: "> 10", warning: "> 20", critical: "> 40" },
+  { warning: "> 20", critical: { when: "> 35", clear: "< 25" } },
+  { warning: { when: "< 40", clear: "> 45" }, critical: "< 15.5" },
+  { info: "outside 12 and 50.5", critical: "outside 5 and 60" },
+  // Not one within the other, and a clear that overlaps.
+  { info: { when: "> 50", clear: "< 60" }, warning: "between 10 and 30", critical: { when: "< 20", clear: "> 15" } },
+];
+
+/** Conditions by severity. */
+function makeLevels(random: Random): Fields {
+  return {
+    levels: random.pick(LEVELS),
+    for: random.pick(["0s", "3s", "9s"]),
+    keep_firing_for: random.pick(["0s", "5s"]),
+  };
+}
+
 function makeCondition(random: Random): Fields {
+  if (random.chance(0.3)) return makeLevels(random);
   return {
     when: random.pick(["> 20", "between 10 and 60", "<= 35.5", "!= 0", "outside 12 and 50.5"]),
     ...(random.chance(0.4) ? { clear: random.pick(["< 10", "outside -10 and 70"]) } : {}),
@@ -234,16 +255,19 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
   texts: () => ({ severity: "critical", labels: { team: "night" }, annotations: { summary: "now" }, notify: ["ops"] }),
   condition: ({ let: names }, random) => ({
     clear: undefined,
+    when: undefined,
+    levels: undefined,
     ...(names === undefined ? makeCondition(random) : makeExpressions(names, random)),
   }),
   flapping: (rule, random) => ({ flapping: rule.flapping && random.chance(0.5) ? undefined : makeFlapping(random) }),
   forget_after: (_, random) => ({ forget_after: random.pick(["1s", "3s", "8s", "30d"]) }),
   active: (rule, random) => ({ active: rule.active && random.chance(0.5) ? undefined : random.pick(ACTIVE) }),
-  let: ({ let: names }, random) => (names === undefined ? makeLet(random) : editLet(names, random)),
+  let: ({ let: names }, random) =>
+    names === undefined ? { levels: undefined, ...makeLet(random) } : { levels: undefined, ...editLet(names, random) },
   "from let": (rule, random) =>
     rule.let === undefined
       ? {}
-      : { let: undefined, window: { tumbling: "3s" }, ...makeCondition(random), clear: undefined },
+      : { let: undefined, window: { tumbling: "3s" }, when: undefined, clear: undefined, ...makeLevels(random) },
   aggregate: (rule, random) => ({
     aggregate: rule.aggregate.includes("distinct") ? rule.aggregate : makeAggregates(random),
   }),
@@ -265,13 +289,16 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
           absent: "7s",
           window: undefined,
           when: undefined,
+          levels: undefined,
           clear: undefined,
           for: "0s",
           keep_firing_for: "0s",
           fill: "none",
         }
       : { absent: undefined, window: { tumbling: "3s" } },
-  "when removed": () => ({ when: undefined, clear: undefined }),
+  levels: ({ let: names }, random) =>
+    names === undefined ? { when: undefined, clear: undefined, ...makeLevels(random) } : {},
+  "when removed": () => ({ when: undefined, levels: undefined, clear: undefined }),
   id: (rule) => ({ id: `${rule.id}-x`, lateness: "3030ms" }),
 };
 

@@ -67,13 +67,18 @@ export function Explanation(props: {
   );
 }
 
+/** `Firing`, or what a change of the severity alone changes. */
+function headOf({ state, severity, severityBefore }: AlertChange): string {
+  return severityBefore === undefined ? STATE_WORDS[state] : `${severity}, was ${severityBefore}`;
+}
+
 function Step({ change, zone }: { readonly change: AlertChange; readonly zone: Zone }): JSX.Element {
   const { window, aggregate, value, condition, watermarkUs, input, parts } = change.evidence;
   const lengthUs = window.endUs - window.startUs;
   return (
     <div class="why-step">
       <p class="why-head">
-        <strong>{STATE_WORDS[change.state]}</strong> {formatInstant(change.atUs, zone)}
+        <strong>{headOf(change)}</strong> {formatInstant(change.atUs, zone)}
       </p>
       <dl class="why-facts">
         <dt>Window</dt>

@@ -39,6 +39,20 @@ test.each([
   expect(matches(pattern, text)).toBe(expected);
 });
 
+test("a rule with levels has their lines, and says which is which", () => {
+  const levels = { warning: "> 6", critical: { when: "> 8", clear: "< 7" } };
+  const [rule] = parseRules([
+    { id: "a", window: { tumbling: "1m" }, aggregate: ["avg"], levels, severity: "critical" },
+  ]);
+  expect(rule && describeRule(rule)).toBe("avg over 1m > 6 (warning), > 8 (critical)");
+  expect(rule?.thresholds.map(({ value }) => value)).toEqual([6, 8]);
+  const lets = { flow: { metric: "flow" } };
+  const [joined] = parseRules([
+    { id: "b", window: { tumbling: "1m" }, let: lets, levels: { warning: "flow < 2", critical: "flow < 1" } },
+  ]);
+  expect(joined?.series[0]?.thresholds.map(({ value }) => value)).toEqual([2, 1]);
+});
+
 describe("rules", () => {
   const [daily, dust, silent, ...rest] = parseRules([
     { id: "daily", where: { site: "beijing" }, window: { tumbling: "24h" }, aggregate: ["count", "min", "max", "avg"] },

@@ -7,7 +7,10 @@ import { matches, type Pattern } from "./match.ts";
 export interface RuleView {
   readonly id: string;
   readonly severity: Severity;
+  /** For people. With levels: `> 6 (warning), > 8 (critical)`. Empty for rules that only compute. */
   readonly when: string;
+  /** The conditions alone, the least severe first. */
+  readonly conditions: readonly string[];
   readonly thresholds: readonly Threshold[];
   readonly where: Readonly<Record<string, Pattern>>;
   /** What its windows compute. The condition evaluates the first. Empty for rules without windows. */
@@ -33,12 +36,16 @@ export function parseRules(answer: unknown): readonly RuleView[] {
   const rules: RuleView[] = [];
   for (const entry of list) {
     if (!isRecord(entry) || typeof entry.id !== "string") continue;
-    const when = textOf(entry.when) ?? "";
+    const conditions = parseConditions(entry);
+    const when = isRecord(entry.levels)
+      ? conditions.map(({ severity, when: text }) => `${text} (${severity})`).join(", ")
+      : (conditions[0]?.when ?? "");
     const rule: RuleView = {
       id: entry.id,
       severity: SEVERITIES.find((severity) => severity === entry.severity) ?? "warning",
       when,
-      thresholds: thresholdsOf(when),
+      conditions: conditions.map((one) => one.when),
+      thresholds: conditions.flatMap((one) => thresholdsOf(one.when)),
       where: parseWhere(entry.where),
       aggregates: parseAggregates(entry.aggregate),
       window: parseWindow(entry.window),
@@ -52,6 +59,18 @@ export function parseRules(answer: unknown): readonly RuleView[] {
   return rules;
 }
 
+/** The condition of each level; that of `when` alone for a rule with one severity. */
+function parseConditions(entry: Readonly<Record<string, unknown>>): { severity: string; when: string }[] {
+  const { levels } = entry;
+  if (!isRecord(levels))
+    return textOf(entry.when) === undefined ? [] : [{ severity: "", when: textOf(entry.when) ?? "" }];
+  return SEVERITIES.flatMap((severity) => {
+    const own = levels[severity];
+    const when = textOf(isRecord(own) ? own.when : own);
+    return when === undefined ? [] : [{ severity, when }];
+  });
+}
+
 function parseSeries(rule: RuleView, series: Readonly<Record<string, unknown>>): RuleView[] {
   return Object.entries(series).flatMap(([name, own]) => {
     if (!isRecord(own)) return [];
@@ -61,7 +80,7 @@ function parseSeries(rule: RuleView, series: Readonly<Record<string, unknown>>):
       where: { ...rule.where, ...metric, ...parseWhere(own.where) },
       window: parseWindow(own.window) ?? rule.window,
       aggregates: [name],
-      thresholds: thresholdsWithin(rule.when, name),
+      thresholds: rule.conditions.flatMap((text) => thresholdsWithin(text, name)),
     };
   });
 }

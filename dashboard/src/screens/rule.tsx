@@ -40,8 +40,10 @@ export function RuleScreen({ rule: id }: { readonly rule: string }): JSX.Element
         ) : (
           <>
             <p class="rule-sentence">
-              {describeRule(rule) === undefined ? "Computes windows" : `${rule.severity} if ${describeRule(rule)}`},{" "}
-              {describeWhere(rule)}
+              {describeRule(rule) === undefined
+                ? "Computes windows"
+                : `${rule.conditions.length > 1 ? "Alerts" : rule.severity} if ${describeRule(rule)}`}
+              , {describeWhere(rule)}
             </p>
             <p class="device-tags">
               {rule.window !== undefined && (

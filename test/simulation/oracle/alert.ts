@@ -1,4 +1,5 @@
-import type { AlertState } from "../../../domain/alert.ts";
+import type { AlertState, Severity } from "../../../domain/alert.ts";
+import { AlertLevels, type LevelAt } from "./levels.ts";
 import type { OracleRule } from "./model.ts";
 import { durationUs } from "./texts.ts";
 
@@ -15,6 +16,8 @@ export interface Move {
   readonly firedAtUs: number | undefined;
   /** The values of the incident so far, in order. */
   readonly values: readonly (number | string)[];
+  readonly severity?: Severity | undefined;
+  readonly severityBefore?: Severity | undefined;
 }
 
 /** A result that an alert evaluates. */
@@ -24,6 +27,8 @@ export interface EvaluatedResult {
   readonly holds: boolean;
   readonly clears: boolean;
   readonly inActiveTime: boolean;
+  /** Undefined for a rule without `levels`. */
+  readonly levels?: readonly LevelAt[] | undefined;
 }
 
 /** The alert of one key. It evaluates window results in order. */
@@ -34,6 +39,8 @@ export class Alert {
   evaluatedValue: number | string = 0;
   /** The values evaluated since it became active. An edit may replace them. */
   values: readonly (number | string)[] = [];
+  /** Undefined as long as no level above the least severe one has counted. */
+  levels = new AlertLevels();
   #firedAtUs: number | undefined;
   /** The times of the latest consecutive evaluations in which the end condition held. */
   #clearUs: number[] = [];
@@ -42,6 +49,30 @@ export class Alert {
   #changesUs: number[] = [];
 
   evaluate(rule: OracleRule, result: EvaluatedResult): Move | undefined {
+    const { levels, endUs } = result;
+    if (levels === undefined || endUs <= this.evaluatedEndUs) return this.#evaluateWhole(rule, result);
+    const [least] = levels;
+    if (least === undefined) throw new RangeError("no level");
+    const before = this.levels.severity ?? least.severity;
+    const move = this.#evaluateWhole(rule, { ...result, clears: this.levels.clears(levels) });
+    if (this.state === "inactive") {
+      this.levels = new AlertLevels();
+      return move && { ...move, severity: before };
+    }
+    const forUs = durationUs(rule.for ?? "0s");
+    const how = { forUs, keepUs: durationUs(rule.keep_firing_for ?? "0s"), firing: this.state === "firing" };
+    const severity = this.levels.see(endUs, levels, how);
+    this.levels.severity = severity === least.severity ? undefined : severity;
+    const begins = move !== undefined && move.from !== "firing";
+    if (this.state !== "firing" || begins || severity === before) return move && { ...move, severity };
+    const { activeAtUs, values } = this;
+    const flapping = this.#flapping || undefined;
+    const firedAtUs = this.#firedAtUs;
+    const stays = { from: "firing", state: "firing", activeAtUs, flapping, firedAtUs, values } as const;
+    return { ...(move ?? stays), severity, severityBefore: before };
+  }
+
+  #evaluateWhole(rule: OracleRule, result: EvaluatedResult): Move | undefined {
     const { endUs, value, holds, clears, inActiveTime } = result;
     if (endUs <= this.evaluatedEndUs) return undefined;
     this.evaluatedEndUs = endUs;

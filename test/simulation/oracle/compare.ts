@@ -82,6 +82,8 @@ function sameTelling(actual: OracleResult, expected: OracleResult): boolean {
 function sameChange(actual: Change, expected: Change): boolean {
   return (
     actual.from === expected.from &&
+    actual.severity === expected.severity &&
+    actual.severityBefore === expected.severityBefore &&
     actual.state === expected.state &&
     actual.atUs === expected.atUs &&
     actual.activeAtUs === expected.activeAtUs &&

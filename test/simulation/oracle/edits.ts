@@ -1,5 +1,6 @@
 import { takesTexts } from "./aggregate.ts";
 import { isOfCourse } from "./course.ts";
+import { oracleLevels } from "./levels.ts";
 import type { OracleRule } from "./model.ts";
 
 /** The effect of an edit on a rule's open alerts, according to the table in docs/windows.md. */
@@ -10,7 +11,7 @@ export function alertsFateOf(before: OracleRule, after: OracleRule | undefined):
   if (after === undefined) return "end";
   const ends =
     (before.absent === undefined) !== (after.absent === undefined) ||
-    (before.when !== undefined && after.when === undefined);
+    (oracleLevels(before).length > 0 && oracleLevels(after).length === 0);
   if (ends) return "end";
   const others =
     differ(before.where, after.where) || differ(before.let, after.let) || differ(before.group_by, after.group_by);

@@ -1,4 +1,4 @@
-import type { AlertState } from "../../../domain/alert.ts";
+import type { AlertState, Severity } from "../../../domain/alert.ts";
 import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
 
 /** The fields of a rule that the oracle reads, as plain data from the log. */
@@ -12,6 +12,7 @@ export interface OracleRule {
   readonly let?: Readonly<Record<string, NameFields>> | undefined;
   readonly aggregate: readonly string[];
   readonly when?: string | undefined;
+  readonly levels?: LevelFields | undefined;
   readonly clear?: string | undefined;
   readonly for?: string | undefined;
   readonly keep_firing_for?: string | undefined;
@@ -22,11 +23,17 @@ export interface OracleRule {
   readonly max_value?: number | undefined;
   readonly valid?: string | undefined;
   readonly except?: readonly ReadingValue[] | undefined;
+  readonly severity?: Severity | undefined;
   readonly absent?: string | undefined;
   readonly forget_after?: string | undefined;
   readonly flapping?: { readonly changes: number; readonly within: string } | undefined;
   readonly active?: ActivePart | readonly ActivePart[] | undefined;
 }
+
+/** Conditions by severity. */
+export type LevelFields = Readonly<
+  Partial<Record<Severity, string | { readonly when: string; readonly clear?: string | undefined } | undefined>>
+>;
 
 /** A named series of a condition. */
 export interface NameFields {
@@ -81,6 +88,8 @@ export interface OracleResult {
 export interface Change {
   readonly rule: string;
   readonly key: Tags;
+  readonly severity: Severity;
+  readonly severityBefore?: Severity | undefined;
   readonly from: AlertState;
   readonly state: AlertState;
   readonly atUs: number;

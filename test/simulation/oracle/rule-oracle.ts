@@ -5,6 +5,7 @@ import { identityOf } from "./edits.ts";
 import { holdsFor } from "./expression.ts";
 import { Join, type JoinedName } from "./join.ts";
 import { labelsOf, nameOf, seriesOf, takes, wants } from "./labels.ts";
+import { AlertLevels, type LevelAt, oracleLevels } from "./levels.ts";
 import type { Change, Emit, OracleResult, OracleRule, PartValue, Span } from "./model.ts";
 import type { Listener, SharedWindows, Watch } from "./shared-windows.ts";
 import { durationUs, fulfils, isComparable } from "./texts.ts";
@@ -100,6 +101,10 @@ export class RuleOracle {
     }
     this.rule = rule;
     this.series = series;
+    for (const { alert } of this.#keys.values()) {
+      if (rule.levels === undefined) alert.levels = new AlertLevels();
+      else alert.levels.keep(oracleLevels(rule));
+    }
     if (rule.flapping === undefined) for (const { alert } of this.#keys.values()) alert.forgetFlapping();
     const joined = JSON.stringify(seriesOf(rule).map(({ name, spec }) => [name, spec.aggregate, identityOf(spec)]));
     if (joined !== this.#joined) this.#joins = new Map();
@@ -231,25 +236,34 @@ export class RuleOracle {
   ): void {
     const { values, ...rest } = move;
     const worst = worstOf(this.rule, values);
-    this.#outputs.alerts.push({ rule: this.rule.id, key: key.labels, ...rest, atUs, value, worst, evidence });
+    const least = this.rule.levels === undefined ? this.rule.severity : oracleLevels(this.rule)[0]?.severity;
+    const severity = move.severity ?? key.alert.levels.severity ?? least ?? "warning";
+    if (move.state === "resolved" || move.state === "inactive") key.alert.levels = new AlertLevels();
+    this.#outputs.alerts.push({ rule: this.rule.id, key: key.labels, ...rest, severity, atUs, value, worst, evidence });
   }
 }
 
 /** A result as evaluated by a rule's alert; undefined if the alert does not evaluate it. */
 function evaluatedOf(rule: OracleRule, { endUs, aggregates }: Omit<Result, "parts">): EvaluatedResult | undefined {
-  const { when, clear } = rule;
+  const conditions = oracleLevels(rule);
   const values: Record<string, number | string> = {};
   for (const [name, value] of Object.entries(aggregates))
     values[name] = typeof value === "boolean" ? Number(value) : value;
   const value = values[rule.let === undefined ? (rule.aggregate[0] ?? "") : (Object.keys(rule.let)[0] ?? "")];
-  if (when === undefined || value === undefined) return undefined;
+  if (conditions.length === 0 || value === undefined) return undefined;
   if (rule.let !== undefined && Object.values(values).some((each) => Number.isNaN(each))) return undefined;
   const evaluate = (condition: string) => {
     if (rule.let !== undefined) return holdsFor(condition, values);
     return isComparable(condition, value) ? fulfils(condition, value) : undefined;
   };
-  const holds = evaluate(when);
-  if (holds === undefined) return undefined;
-  if (!isActive(rule.active, endUs - 1)) return { endUs, value, holds: false, clears: true, inActiveTime: false };
-  return { endUs, value, holds, clears: clear === undefined ? !holds : evaluate(clear) === true, inActiveTime: true };
+  const held = conditions.map(({ when }) => evaluate(when));
+  if (held.includes(undefined)) return undefined;
+  const inActiveTime = isActive(rule.active, endUs - 1);
+  const levels = conditions.map(({ severity, clear }, i): LevelAt => {
+    if (!inActiveTime) return { severity, holds: false, clears: true };
+    const holds = held.slice(i).includes(true);
+    return { severity, holds, clears: clear === undefined ? !holds : evaluate(clear) === true };
+  });
+  const { holds, clears } = levels[0] ?? { holds: false, clears: true };
+  return { endUs, value, holds, clears, inActiveTime, levels: rule.levels && levels };
 }

@@ -1,3 +1,4 @@
+import { oracleLevels } from "./levels.ts";
 import type { OracleRule } from "./model.ts";
 
 /** The worst of an incident's values, in the order in which they were evaluated; undefined where there is none. */
@@ -15,9 +16,10 @@ export function sameDirection(before: OracleRule, after: OracleRule): boolean {
 }
 
 /** The word that gives the direction, and the aggregate that it is about. */
-function directionOf({ when, let: names, absent, aggregate }: OracleRule): readonly string[] | undefined {
+function directionOf(rule: OracleRule): readonly string[] | undefined {
+  const { let: names, absent, aggregate } = rule;
   if (absent !== undefined) return ["absent"];
-  const [, sign] = /^(>|<|outside)/.exec(when?.trim() ?? "") ?? [];
+  const [, sign] = /^(>|<|outside)/.exec(oracleLevels(rule)[0]?.when.trim() ?? "") ?? [];
   return sign === undefined || names !== undefined ? undefined : [sign, aggregate[0] ?? ""];
 }
 
@@ -26,6 +28,6 @@ function badnessOf(rule: OracleRule): ((value: number) => number) | undefined {
   const [sign] = directionOf(rule) ?? [];
   if (sign === undefined) return undefined;
   if (sign !== "outside") return (value) => (sign === "<" ? -value : value);
-  const [, low, , high] = rule.when?.trim().split(/\s+/) ?? [];
+  const [, low, , high] = oracleLevels(rule)[0]?.when.trim().split(/\s+/) ?? [];
   return (value) => Math.max(Number(low) - value, value - Number(high));
 }

@@ -33,8 +33,8 @@ test("without a worst value it has the duration, and in logs of older versions i
 
 test("a change of the severity says what it was", () => {
   const worse = { ...firing, severity: "critical", severityBefore: "warning" } as const;
-  expect(textsOf(worse, textTemplates({}), 0).title).toBe("[NOW CRITICAL, WAS WARNING] hot: d-1 north");
-  expect(textsOf(worse, textTemplates({}), 1).title).toBe("[STILL FIRING] hot: d-1 north");
+  expect(textsOf(worse, textTemplates({}), 0).title).toBe("[NOW CRITICAL, WAS WARNING] hot: d1 north");
+  expect(textsOf(worse, textTemplates({}), 1).title).toBe("[STILL FIRING] hot: d1 north");
   expect(factsOf(worse)).toContainEqual(["severity", "critical (was warning)"]);
 });
 

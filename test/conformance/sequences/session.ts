@@ -181,14 +181,22 @@ export class Session {
     known.stage = "sent";
   }
 
-  /** What it is a copy of: of those that it fits, one that has none yet, and must have one. */
+  /**
+   * What it is a copy of: of those that it fits, one that has none yet, best one with the same identifiers, or one that
+   * must come.
+   */
   #copiesOf(received: Received, nowMs: number): Copies | undefined {
     const { topic, payload } = received;
     const same = this.waiting.filter(({ message }) => message.topic === topic && message.text === payload);
     const at = { nowMs, version: this.version, isSmall: this.isSmall };
     const fitting = same.filter((copies) => faultOf(copies, received, at) === undefined);
     const open = fitting.filter(({ got }) => got.length === 0);
-    return open.find(({ isOptional }) => !isOptional) ?? open[0] ?? fitting[0] ?? same[0];
+    const exact = open.filter((copies) => hasIdentifiers(copies, received));
+    for (const some of [exact, open]) {
+      const best = some.find(({ isOptional }) => !isOptional) ?? some[0];
+      if (best !== undefined) return best;
+    }
+    return fitting[0] ?? same[0];
   }
 
   #order({ message, isRetained, got, matches }: Copies, received: Received): void {
@@ -203,4 +211,10 @@ export class Session {
     const short = payload.length > 20 ? `${payload.slice(0, 20)}...` : payload;
     this.faults.push(`"${short}" on ${topic} (id ${id}, QoS ${qos}${dup ? ", DUP" : ""}): ${what}`);
   }
+}
+
+/** Whether it has the identifiers of all the subscriptions. */
+function hasIdentifiers({ matches }: Copies, { properties }: Received): boolean {
+  const wanted = matches.map(({ id }) => id).filter((id) => id !== 0);
+  return wanted.sort().join() === [...(properties.subscriptionIds ?? [])].sort().join();
 }

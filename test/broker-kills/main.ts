@@ -105,6 +105,7 @@ function print(seed: number, report: KillsReport): number {
     `${report.retainedValues} retained values and ${report.wills} wills checked`,
     ...(report.readings === undefined ? [] : [`${report.readings} readings in the log`]),
     `acknowledgements came again after ${seconds(sorted[sorted.length >> 1])} (median), ${seconds(sorted.at(-1))} (slowest)`,
+    `the slowest edge that was asked to end took ${seconds(report.endedMs)}`,
     differences.length === 0 ? "Nothing is lost, nothing is doubled, everything is in order." : "DIFFERENT:",
     ...differences,
   ];

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 const POLL_MS = 20;
 
 /** The time from each disturbance until acknowledgements come again. One that follows too soon extends the first. */
@@ -15,6 +17,12 @@ export class Recoveries {
   /** After the disturbance, which began at `atMs`: what was acknowledged by now does not count. */
   begin(atMs: number): void {
     this.#open ??= { atMs, from: this.#acknowledged() };
+  }
+
+  /** Resolves once acknowledgements come again, or after this time. */
+  async ended(msMax: number): Promise<void> {
+    const untilMs = performance.now() + msMax;
+    while (this.#open !== undefined && performance.now() < untilMs) await sleep(POLL_MS);
   }
 
   stop(): void {

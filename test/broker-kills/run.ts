@@ -35,6 +35,8 @@ export interface KillsReport {
   readonly differences: readonly string[];
   /** By what was disturbed: `edge`, `log`, `edge and log`, `edge (asked to end)`. */
   readonly disturbances: ReadonlyMap<string, number>;
+  /** The longest time until an edge had ended that was asked to. */
+  readonly endedMs: number;
   readonly runSeconds: number;
   readonly published: number;
   readonly acknowledged: number;
@@ -48,12 +50,16 @@ export interface KillsReport {
   readonly recoveriesMs: readonly number[];
 }
 
-const UP_MS_MIN = 300;
-const UP_MS_MAX = 3_000;
-const DOWN_MS_MAX = 1_000;
+const UP_MS_MIN = 50;
+const UP_MS_MAX = 1_500;
+const DOWN_MS_MAX = 600;
+/** This share of the disturbances need not wait until the one before is overcome. */
+const EARLY_SHARE = 0.4;
+const RECOVERY_MS_MAX = 10_000;
 const START_MS_MAX = 60_000;
 const POLL_MS = 50;
 const SAY_MS = 5_000;
+const ASKED = "edge (asked to end)";
 /** After everything has come: what comes twice needs a moment to show. */
 const AFTER_MS = 1_500;
 
@@ -74,6 +80,7 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
     parts: options.parts,
   });
   const disturbances = new Map<string, number>();
+  let endedMs = 0;
   const recoveries = new Recoveries(() => oracle.deliveries.acknowledged);
   const startedMs = performance.now();
   try {
@@ -81,6 +88,7 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
     const beganMs = performance.now();
     say(`all subscribed after ${Math.round(beganMs - startedMs)} ms`);
     for (let kill = 1; kill <= kills; kill++) {
+      if (!random.chance(EARLY_SHARE)) await recoveries.ended(RECOVERY_MS_MAX);
       await sleep(random.whole(UP_MS_MIN, UP_MS_MAX));
       signal?.throwIfAborted();
       const disturbance = choose(cluster, random, options);
@@ -88,6 +96,7 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
       lastDisturbanceMs = performance.now();
       const atMs = performance.now();
       const problems = await disturbance.act();
+      if (disturbance.name === ASKED) endedMs = Math.max(endedMs, performance.now() - atMs);
       recoveries.begin(atMs);
       for (const problem of problems) oracle.differences.add("did not end when asked", problem);
       disturbances.set(disturbance.name, (disturbances.get(disturbance.name) ?? 0) + 1);
@@ -112,7 +121,7 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
     const readings = await options.verifyLog?.(oracle);
     for (const failure of cluster.failures()) oracle.differences.add("ended by itself", failure);
     const runSeconds = (performance.now() - startedMs) / 1000;
-    return { ...reportOf(oracle, crowd), disturbances, readings, runSeconds, recoveriesMs: recoveries.tookMs };
+    return { ...reportOf(oracle, crowd), disturbances, endedMs, readings, runSeconds, recoveriesMs: recoveries.tookMs };
   } finally {
     recoveries.stop();
     crowd.leave();
@@ -154,7 +163,7 @@ function choose({ edges, log }: Cluster, random: Random, { victims, stopShare }:
       return { name: "edge and log", ...kill(edge, ...(log === undefined ? [] : [log])) };
     case "edge":
       if (!random.chance(stopShare)) return { name: "edge", ...kill(edge) };
-      return { name: "edge (asked to end)", act: async () => [(await edge.terminate()) ?? []].flat() };
+      return { name: ASKED, act: async () => [(await edge.terminate()) ?? []].flat() };
   }
 }
 

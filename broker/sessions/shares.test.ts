@@ -45,4 +45,22 @@ describe("a shared subscription", () => {
       }
     }
   });
+
+  test("gives out what waits in batches: each has to be saved before the next", async () => {
+    const life = await new Lives().begin();
+    const full = await life.open("full", { room: 0 });
+    await life.sessions.subscribe(full, [subscription(SHARED)]);
+    const texts = Array.from({ length: 300 }, (_, i) => `m${i}`);
+    await Promise.all(texts.map((text) => life.sessions.publish(messageOf(text))));
+    const member = await life.open("member");
+    await life.sessions.subscribe(member, [subscription(SHARED)]);
+    const reader = new Reader();
+    reader.read(life.sessions, member, 100);
+    await expect.poll(() => reader.got.size, { timeout: 5_000, interval: 1 }).toBe(texts.length);
+    expect([...reader.got.values()]).toEqual(texts);
+    const [group] = [...life.store.sessions()].filter(({ clientId }) => clientId.startsWith("$share/"));
+    const writes = life.queueWrites(group?.clientId ?? "");
+    expect(writes).toBeGreaterThan(0);
+    expect(writes).toBeLessThan(texts.length / 10);
+  });
 });

@@ -6,8 +6,10 @@ const POLL_MS = 20;
 export class Recoveries {
   readonly #acknowledged: () => number;
   readonly #timer: NodeJS.Timeout;
-  #open: { readonly atMs: number; readonly from: number } | undefined;
+  #open: { readonly atMs: number; readonly from: number; isOne: boolean } | undefined;
   readonly tookMs: number[] = [];
+  /** Of those that no other followed before they ended. */
+  readonly aloneMs: number[] = [];
 
   constructor(acknowledged: () => number) {
     this.#acknowledged = acknowledged;
@@ -16,7 +18,8 @@ export class Recoveries {
 
   /** After the disturbance, which began at `atMs`: what was acknowledged by now does not count. */
   begin(atMs: number): void {
-    this.#open ??= { atMs, from: this.#acknowledged() };
+    if (this.#open !== undefined) this.#open.isOne = false;
+    this.#open ??= { atMs, from: this.#acknowledged(), isOne: true };
   }
 
   /** Resolves once acknowledgements come again, or after this time. */
@@ -31,7 +34,9 @@ export class Recoveries {
 
   #look(): void {
     if (this.#open === undefined || this.#acknowledged() === this.#open.from) return;
-    this.tookMs.push(performance.now() - this.#open.atMs);
+    const tookMs = performance.now() - this.#open.atMs;
+    this.tookMs.push(tookMs);
+    if (this.#open.isOne) this.aloneMs.push(tookMs);
     this.#open = undefined;
   }
 }

@@ -46,8 +46,8 @@ export interface KillsReport {
   readonly retainedValues: number;
   readonly wills: number;
   readonly readings: number | undefined;
-  /** From each disturbance until all publishers got an acknowledgement again. */
-  readonly recoveriesMs: readonly number[];
+  /** From each disturbance until acknowledgements came again. */
+  readonly recoveries: Pick<Recoveries, "tookMs" | "aloneMs">;
 }
 
 const UP_MS_MIN = 50;
@@ -121,7 +121,7 @@ export async function killBrokers(cluster: Cluster, options: KillsOptions): Prom
     const readings = await options.verifyLog?.(oracle);
     for (const failure of cluster.failures()) oracle.differences.add("ended by itself", failure);
     const runSeconds = (performance.now() - startedMs) / 1000;
-    return { ...reportOf(oracle, crowd), disturbances, endedMs, readings, runSeconds, recoveriesMs: recoveries.tookMs };
+    return { ...reportOf(oracle, crowd), disturbances, endedMs, readings, runSeconds, recoveries };
   } finally {
     recoveries.stop();
     crowd.leave();

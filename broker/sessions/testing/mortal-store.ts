@@ -8,6 +8,8 @@ export class MortalStore {
   readonly store: SessionStore;
   /** Resolves when it dies. */
   readonly death: Promise<void>;
+  /** Writes of queues, by their client ids. */
+  readonly queueWrites = new Map<string, number>();
   readonly #dieAt: number;
   #step = 0;
   #die: () => void = () => {};
@@ -55,13 +57,14 @@ export class MortalStore {
   }
 
   #mortal(claimed: ClaimedSession): ClaimedSession {
-    return { ...claimed, queue: this.#mortalQueue(claimed.queue) };
+    return { ...claimed, queue: this.#mortalQueue(claimed.record.clientId, claimed.queue) };
   }
 
-  #mortalQueue(queue: SessionQueue): SessionQueue {
+  #mortalQueue(clientId: string, queue: SessionQueue): SessionQueue {
     const soon: number[] = [];
     const write = (act: () => Promise<void>) =>
       this.#write(async () => {
+        this.queueWrites.set(clientId, (this.queueWrites.get(clientId) ?? 0) + 1);
         for (const ordinal of soon.splice(0)) queue.finish(ordinal);
         await act();
       });

@@ -3,7 +3,7 @@ import { createMetrics } from "../../../platform/metrics.ts";
 import { ALONE } from "../../cluster/alone.ts";
 import { BrokerEvents } from "../../common/events.ts";
 import { MemoryDisk, MemoryStore } from "../../store/memory.ts";
-import type { Message, SessionStore, StoredWill, Subscription } from "../../store/port.ts";
+import type { Message, QueuedMessage, SessionStore, StoredWill, Subscription } from "../../store/port.ts";
 import { LIMITS } from "../../store/testing/store-kit.ts";
 import type { Session } from "../session.ts";
 import { Sessions, type SessionsOptions } from "../sessions.ts";
@@ -50,6 +50,11 @@ export class Life {
     return this.#mortal.store;
   }
 
+  /** How often this broker has written the state of a queue. */
+  queueWrites(clientId: string): number {
+    return this.#mortal.queueWrites.get(clientId) ?? 0;
+  }
+
   get isOver(): boolean {
     return this.#mortal.isDead;
   }
@@ -80,8 +85,8 @@ export function messageOf(text: string, { topic = "a", origin = text } = {}): Me
 export class Reader {
   readonly got = new Map<number, string>();
 
-  /** Takes and acknowledges everything, from now on. */
-  read(sessions: Sessions, session: Session): void {
+  /** Takes and acknowledges everything from now on, at most `atOnce` messages at a time. */
+  read(sessions: Sessions, session: Session, atOnce = 3): void {
     const { queue } = session;
     const { progress } = sessions;
     let isBusy = false;
@@ -92,17 +97,18 @@ export class Reader {
       isBusy = true;
       while (isDue) {
         isDue = false;
-        const messages = await queue.read(3);
+        const messages = await queue.read(atOnce);
         isDue ||= messages.length > 0;
-        for (const { ordinal, message } of messages) {
+        const take = async ({ ordinal, message }: QueuedMessage) => {
           progress.sent(session, message, ordinal);
           this.got.set(ordinal, new TextDecoder().decode(message.payload));
           progress.received(session, message);
           await queue.received(ordinal);
           queue.finish(ordinal);
           progress.finished(session, message);
-          progress.hasRoom(session);
-        }
+        };
+        await Promise.all(messages.map(take));
+        progress.hasRoom(session);
       }
       isBusy = false;
     };

@@ -6,7 +6,7 @@ export async function removeIfThere(store: SessionStore, { clientId, epoch }: Se
 }
 
 /** Somebody else was faster: that is all right. */
-export async function unlessTaken(work: Promise<void>): Promise<void> {
+export async function unlessTaken(work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch (error) {

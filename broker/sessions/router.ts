@@ -110,6 +110,11 @@ export class Router {
     await this.#shares.left(session);
   }
 
+  /** A session is about to be deleted. Resolves to its record, once others have what it need not have. */
+  async ended(record: SessionRecord): Promise<SessionRecord> {
+    return await this.#shares.ended(record);
+  }
+
   /** The queue of a shared subscription is known, has changed or is gone. */
   shareChanged(clientId: string, record: SessionRecord | undefined): void {
     this.#routes.set(clientId, this.#shares.queueChanged(clientId, record));

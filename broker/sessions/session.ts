@@ -35,3 +35,21 @@ export interface Session {
   expirySeconds: number;
   will: StoredWill | undefined;
 }
+
+/** What a CONNECT asks for. */
+export interface OpenOptions {
+  readonly clientId: string;
+  readonly user: string;
+  readonly cleanStart: boolean;
+  readonly expirySeconds: number;
+  readonly will: StoredWill | undefined;
+  readonly client: SessionClient;
+  /** Subscriptions of an earlier connection are kept only if this allows them: the user may have lost rights. */
+  readonly maySubscribe: (filter: string) => boolean;
+}
+
+export interface Opened {
+  readonly session: Session;
+  readonly present: boolean;
+  readonly hasLostRights: boolean;
+}

@@ -1,4 +1,5 @@
 import type { Cluster, ClusterEvents } from "../cluster/port.ts";
+import { unlessTaken } from "../cluster/remove.ts";
 import type { BrokerEvents } from "../common/events.ts";
 import {
   type Message,
@@ -13,7 +14,7 @@ import {
 import { TransientSession } from "../store/transient-session.ts";
 import { Locks } from "./locks.ts";
 import { type QueueCopy, type QueueProgress, Router } from "./router.ts";
-import type { Session, SessionClient } from "./session.ts";
+import type { Opened, OpenOptions, Session } from "./session.ts";
 import { isShareId } from "./shared-queues.ts";
 import { isOver, Wills, willDueAtUs } from "./wills.ts";
 
@@ -31,24 +32,6 @@ export interface SessionsOptions {
   readonly nowUs: () => number;
   /** Publishes a will, through the gate. Resolves once it is kept, or was dropped for a reason that is counted. */
   readonly publishWill: (will: Message, of: { readonly clientId: string; readonly user: string }) => Promise<void>;
-}
-
-/** What a CONNECT asks for. */
-export interface OpenOptions {
-  readonly clientId: string;
-  readonly user: string;
-  readonly cleanStart: boolean;
-  readonly expirySeconds: number;
-  readonly will: StoredWill | undefined;
-  readonly client: SessionClient;
-  /** Subscriptions of an earlier connection are kept only if this allows them: the user may have lost rights. */
-  readonly maySubscribe: (filter: string) => boolean;
-}
-
-export interface Opened {
-  readonly session: Session;
-  readonly present: boolean;
-  readonly hasLostRights: boolean;
 }
 
 /** How a connection ended. */
@@ -87,16 +70,30 @@ export class Sessions {
   }
 
   async start(): Promise<void> {
-    const { cluster, store, nowUs } = this.#options;
+    const { cluster, store } = this.#options;
     await store.start(this.#storeEvents());
     for (const record of store.sessions()) this.#changed(record.clientId, record);
     await this.#router.start();
     await cluster.start(this.#clusterEvents());
-    const tidy = () => {
-      this.#inBackground(store.expire(nowUs()));
-      this.#inBackground(this.#router.tidy());
-    };
-    this.#timer = setInterval(tidy, EXPIRE_MS).unref();
+    this.#timer = setInterval(() => this.#inBackground(this.tidy()), EXPIRE_MS).unref();
+  }
+
+  /** Deletes what has expired; called now and then. */
+  async tidy(): Promise<void> {
+    const { store, nowUs } = this.#options;
+    const isDue = (record?: SessionRecord) =>
+      record !== undefined &&
+      record.will === undefined &&
+      isOver(record, nowUs()) &&
+      !this.isConnected(record.clientId);
+    for (const { clientId } of [...store.sessions()].filter(isDue)) {
+      await this.#locks.run(clientId, async () => {
+        const record = store.session(clientId);
+        if (record !== undefined && isDue(record)) await unlessTaken(this.#router.ended(record));
+      });
+    }
+    await store.expire(nowUs());
+    await this.#router.tidy();
   }
 
   /** All connections have ended: other edges have the sessions, and what this one did for all. */
@@ -229,6 +226,7 @@ export class Sessions {
     const before = store.session(clientId);
     const isGone = before !== undefined && (cleanStart || isOver(before, nowUs()));
     if (before?.will !== undefined) await this.#endWait(before, isGone);
+    if (before !== undefined && isGone) await this.#router.ended(before);
     const base = { clientId, user, client, expirySeconds, will, openedAtUs };
     if (expirySeconds === 0 && (before === undefined || isGone)) {
       if (before !== undefined) {
@@ -271,7 +269,8 @@ export class Sessions {
     if (this.#isStopping && expirySeconds > 0) return;
     if (expirySeconds === 0) {
       if (will !== undefined) await this.#publishWill(will, session);
-      await store.remove(clientId, record.epoch);
+      const ended = await this.#router.ended(record);
+      await store.remove(clientId, ended.epoch);
       return;
     }
     const { will: _before, ...rest } = record;

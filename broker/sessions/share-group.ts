@@ -1,4 +1,5 @@
 import type { Copy, Message, QueuedMessage, SessionQueue, SessionRecord, Subscription } from "../store/port.ts";
+import { sharedOrigin } from "./return-shared.ts";
 import { lower } from "./routes.ts";
 import type { DeliverOptions, Session } from "./session.ts";
 
@@ -172,7 +173,7 @@ export class ShareGroup {
     // The same after a crash: a member that has the message does not get it again. An ordinal alone would come again
     // once all members have left.
     const { name = "", kind = "transient" } = this.#sources.get(source) ?? {};
-    const origin = `share ${kind} ${ordinal} ${message.receivedAtUs} ${name}`;
+    const origin = sharedOrigin({ kind, name, ordinal, receivedAtUs: message.receivedAtUs });
     const before = this.#options.recordOf(source.takerOf(ordinal));
     if (before !== undefined) {
       const options = optionsFor(

@@ -63,4 +63,32 @@ describe("a shared subscription", () => {
     expect(writes).toBeGreaterThan(0);
     expect(writes).toBeLessThan(texts.length / 10);
   });
+
+  describe.each(["starts clean", "expires", "leaves for good"] as const)("whose member %s", (how) => {
+    test("gives what it had to another member, except for QoS 2 messages that it may have been sent", async () => {
+      const lives = new Lives();
+      const life = await lives.begin();
+      const dead = await life.open("dead");
+      await life.sessions.subscribe(dead, [subscription(SHARED)]);
+      for (const text of ["m0", "m1"]) await life.sessions.publish(messageOf(text, 1));
+      await life.sessions.publish(messageOf("m2", 2));
+      await expect.poll(() => dead.queue.length).toBe(3);
+      const sent = await dead.queue.read(10);
+      for (const { message, ordinal } of sent) life.sessions.progress.sent(dead, message, ordinal);
+      // The broker crashes, unless the member says that it leaves.
+      const last = how === "leaves for good" ? life : await lives.begin();
+      const { sessions } = last;
+      const other = await last.open("other");
+      await sessions.subscribe(other, [subscription(SHARED)]);
+      const reader = new Reader();
+      reader.read(sessions, other);
+      if (how === "leaves for good") await sessions.leave(dead, { withWill: false, expirySeconds: 0 });
+      if (how === "starts clean") await last.open("dead", { cleanStart: true });
+      if (how === "expires") {
+        lives.nowUs += 2_000_000_000;
+        await sessions.tidy();
+      }
+      await expect.poll(() => [...reader.got.values()].sort()).toEqual(["m0", "m1"]);
+    });
+  });
 });

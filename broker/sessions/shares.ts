@@ -13,6 +13,7 @@ import {
 } from "../store/port.ts";
 import { TransientSession } from "../store/transient-session.ts";
 import { Locks } from "./locks.ts";
+import { returnShared } from "./return-shared.ts";
 import type { Session } from "./session.ts";
 import { ShareGroup, type TakenBy } from "./share-group.ts";
 import { filterOf, isShareId, SharedQueues, sharedQueueId } from "./shared-queues.ts";
@@ -121,6 +122,12 @@ export class Shares {
       }
       group.pump();
     }
+  }
+
+  /** The session of a member ends. Resolves to its record, once other members get what it had. */
+  async ended(record: SessionRecord): Promise<SessionRecord> {
+    const queueFor = (filter: string) => this.#queues.next(filter, this.#entries.get(filter)?.group.weight ?? 0)?.id;
+    return await returnShared(record, { store: this.#options.store, queueFor });
   }
 
   /** A message of a session's queue was sent with this ordinal. */

@@ -31,6 +31,12 @@ export interface LifeOptions {
   readonly publishWill?: (will: Message, sessions: Sessions) => Promise<void>;
 }
 
+interface OpenLike {
+  readonly will?: StoredWill;
+  readonly room?: number;
+  readonly cleanStart?: boolean;
+}
+
 export class Life {
   readonly sessions: Sessions;
   readonly #mortal: MortalStore;
@@ -65,9 +71,10 @@ export class Life {
   }
 
   /** A client with a session that outlives its connection. */
-  async open(clientId: string, options: { readonly will?: StoredWill; readonly room?: number } = {}): Promise<Session> {
+  async open(clientId: string, options: OpenLike = {}): Promise<Session> {
     const client = { deliver() {}, announced() {}, room: () => options.room ?? 100, takenOver: async () => {} };
-    const wish = { cleanStart: false, expirySeconds: 1_000, will: options.will, maySubscribe: () => true };
+    const { cleanStart = false, will } = options;
+    const wish = { cleanStart, expirySeconds: 1_000, will, maySubscribe: () => true };
     return (await this.sessions.open({ clientId, user: "", client, ...wish })).session;
   }
 }
@@ -76,9 +83,10 @@ export function subscription(filter: string): Subscription {
   return { filter, qos: 2, noLocal: false, retainAsPublished: false, retainHandling: 0 };
 }
 
-export function messageOf(text: string, { topic = "a", origin = text } = {}): Message {
+export function messageOf(text: string, qos: 1 | 2 = 2): Message {
   const payload = new TextEncoder().encode(text);
-  return { topic, payload, qos: 2, retain: false, publisher: "publisher", receivedAtUs: 1, origin };
+  const message = { topic: "a", payload, qos, retain: false, publisher: "publisher", receivedAtUs: 1 };
+  return qos === 1 ? message : { ...message, origin: text };
 }
 
 /** What a client gets, by ordinal: it knows a repeat by its packet id, which follows from the ordinal. */

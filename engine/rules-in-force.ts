@@ -8,6 +8,7 @@ import { SeriesIndex } from "../rule-language/spec/series-index.ts";
 import { WINDOWS_PER_KEY_MAX } from "../rule-language/spec/window-cost.ts";
 import { readerOf } from "./aggregates/aggregates.ts";
 import { RuleAlerts } from "./alerts/rule-alerts.ts";
+import { foundByRule } from "./inputs/found-by-rule.ts";
 import { leaveKeys } from "./inputs/gone-keys.ts";
 import { Input, type JoinedInput, NO_ROOM } from "./inputs/input.ts";
 import { Join } from "./inputs/join.ts";
@@ -58,15 +59,13 @@ export class RulesInForce {
 
   /** By rule: series that share a key, if they probably should not. */
   get blends(): ReadonlyMap<string, Blend> {
-    const blends = new Map<string, Blend>();
-    for (const { identity, blend } of this.#inputs) {
-      if (blend === undefined) continue;
-      for (const { alerts } of this.#rules) {
-        const { spec, inputs } = alerts.rule;
-        if (inputs.some((input) => input.identity === identity)) blends.set(spec.id, blend);
-      }
-    }
-    return blends;
+    return foundByRule(this.#rules, this.#inputs, ({ blend }) => blend);
+  }
+
+  /** By rule: a text and a boolean that its `where` selects. */
+  get otherKinds(): ReadonlyMap<string, readonly Series[]> {
+    const found = ({ otherKinds }: Input) => (otherKinds.length === 0 ? undefined : otherKinds);
+    return foundByRule(this.#rules, this.#inputs, found, (one, other) => [...one, ...other]);
   }
 
   /** The processing time from which a tick has an effect; Infinity if none would. */
@@ -130,6 +129,7 @@ export class RulesInForce {
   ): { readonly routes: readonly Route[]; readonly isRefused: boolean } {
     const routes: Route[] = [];
     let isRefused = false;
+    if (series.kind !== "number") for (const input of this.#selecting(series)) input.noteKind(series);
     // In the order of the rule set.
     const inputs = this.#index.readersOf(series).sort((a, b) => a.index - b.index);
     for (const input of inputs) {
@@ -148,9 +148,12 @@ export class RulesInForce {
 
   /** The inputs that select a series, whatever the kind of its values, for the groups that this task computes. */
   selecting(series: Series, belongs: (labels: Tags) => boolean): readonly Input[] {
+    return this.#selecting(series).filter(({ spec }) => belongs(groupLabels(spec.grouping, series)));
+  }
+
+  #selecting(series: Series): readonly Input[] {
     // A selector that reads any kind reads numbers.
-    const inputs = this.#index.readersOf(series.kind === "string" ? { ...series, kind: "number" } : series);
-    return inputs.filter(({ spec }) => belongs(groupLabels(spec.grouping, series)));
+    return this.#index.readersOf(series.kind === "string" ? { ...series, kind: "number" } : series);
   }
 
   /** Excludes unwatched time from silence. */

@@ -121,6 +121,11 @@ export class Step {
     return this.#rules.blends;
   }
 
+  /** By rule: texts and booleans that its `where` selects. */
+  get otherKinds(): ReadonlyMap<string, readonly Series[]> {
+    return this.#rules.otherKinds;
+  }
+
   get ledgers(): DeviceLedgers {
     return this.#ledgers;
   }

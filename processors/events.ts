@@ -30,6 +30,10 @@ export const FIGURES = {
   quarantined: gauge("weir_processor_rules_quarantined", "Rules that failed and are skipped until they are edited.", [
     "partition",
   ]),
+  mismatched: gauge(
+    "weir_processor_rules_mismatched",
+    "Rules that compare numbers, and select texts or booleans. The page's rules say which.",
+  ),
   lag: gauge("weir_processor_lag_seconds", "Age of the newest entry when it was processed; 0 when none waits.", [
     "partition",
   ]),
@@ -169,7 +173,15 @@ function ownershipEvents(logger: Logger, figures: ProcessorFigures) {
 
 /** The rule files. */
 function ruleEvents(logger: Logger, figures: ProcessorFigures) {
+  let mismatched: ReadonlyMap<string, string> = new Map();
   return {
+    rulesMismatched(rules: ReadonlyMap<string, string>) {
+      figures.mismatched.set(rules.size);
+      for (const [rule, why] of rules) {
+        if (mismatched.get(rule) !== why) logger.warn({ rule }, `a rule compares numbers with another kind: ${why}`);
+      }
+      mismatched = rules;
+    },
     rulesLoaded(count: number, version: string) {
       figures.ruleLoads.inc();
       figures.badRuleFiles.set(0);

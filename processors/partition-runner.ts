@@ -13,7 +13,6 @@ import {
 import type { Clock } from "../platform/clock.ts";
 import { newestSequence } from "../platform/log/newest-sequence.ts";
 import { type Log, LogClosedError, type LogMessage, type LogReader } from "../platform/log/port.ts";
-import type { Blend } from "../rule-language/spec/blend.ts";
 import { checkedRuleSet } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { AlertsPublisher } from "./alerts-publisher.ts";
@@ -105,14 +104,9 @@ export class PartitionRunner {
     }
   }
 
-  /** The rules that are skipped until they are edited, and why. */
-  get quarantined(): ReadonlyMap<string, string> {
-    return this.#step.quarantined;
-  }
-
-  /** By rule: series that it probably should not compute as one. */
-  get blends(): ReadonlyMap<string, Blend> {
-    return this.#step.blends;
+  /** What it has found out about the rules in force. */
+  get found(): Pick<Step, "blends" | "otherKinds" | "quarantined"> {
+    return this.#step;
   }
 
   /** The rules in force. */

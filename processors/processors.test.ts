@@ -265,3 +265,17 @@ test("rules stay in force across a restart while the files have problems", async
   await feed(20);
   await expectAllOnce();
 });
+
+test("texts of a metric that a rule compares with a number are counted and logged once, numbers are not", async () => {
+  const one = await start({ leaseMs: SHORT_MS });
+  await feed(2);
+  await expect.poll(() => one.figure("weir_processor_readings_total"), WAIT).toBeGreaterThan(0);
+  expect(await one.figure("weir_processor_rules_mismatched")).toBe(0);
+  const readings = [reading("valve", SECOND_US, "ERR")];
+  await log.append({ subject: "readings.1", payload: encodeEntry({ kind: "readings", storedAtUs: 0, readings }) });
+  // Of the three rules, one has `when`, but the first computes a maximum, too.
+  await expect.poll(() => one.figure("weir_processor_rules_mismatched"), WAIT).toBe(2);
+  await feed(1);
+  const said = one.lines.filter((line) => line.includes("m of valve is a text, and max reads numbers only"));
+  expect(said.map((line) => JSON.parse(line).rule).sort()).toEqual(["all", "high"]);
+});

@@ -1,12 +1,12 @@
 import { basename } from "node:path";
 import { Backoff, type BackoffLimits } from "../domain/backoff.ts";
+import type { Series } from "../domain/reading.ts";
 import { US_PER_MS } from "../domain/time.ts";
 import { BadFileError, type FileProblem } from "../platform/files/yaml-file.ts";
 import { ConflictError, type Log } from "../platform/log/port.ts";
 import { systemProcesses } from "../platform/processes.ts";
 import type { Deps, Health, Service } from "../platform/service.ts";
 import { type FollowedRules, followRules } from "../rule-language/files/follow-rules.ts";
-import type { Blend } from "../rule-language/spec/blend.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import { respondExplanations } from "../rule-tools/explain/responder.ts";
 import { hasCheckpoint } from "./checkpoints.ts";
@@ -16,7 +16,7 @@ import { type Lease, leasedLog } from "./ownership/lease.ts";
 import { Ownership, type Work } from "./ownership/ownership.ts";
 import { processTime } from "./ownership/process-time.ts";
 import { PartitionRunner, type WantedRules } from "./partition-runner.ts";
-import { respondRuleFiles } from "./rule-files.ts";
+import { respondRuleFiles, watchMismatches } from "./rule-files.ts";
 
 /** Partitions first, then as many shares of the groups over several devices. */
 const TASKS_PER_PARTITION = 2;
@@ -56,6 +56,7 @@ class Processors {
   readonly #lives = new Set<TaskLife>();
   #rules: FollowedRules | undefined;
   #isReady = () => {};
+  #lookForMismatches: ReturnType<typeof watchMismatches> = () => {};
   readonly #stops: (() => void)[] = [];
 
   constructor(config: ProcessorsConfig, deps: ProcessorsDeps) {
@@ -80,9 +81,8 @@ class Processors {
   async start(): Promise<void> {
     const { log, partitions, clock } = this.#deps;
     this.#rules = await this.#followRules();
-    this.#stops.push(
-      respondRuleFiles(log.bus, this.#rules, () => ({ blends: this.#blends(), quarantined: this.#quarantined() })),
-    );
+    this.#stops.push(respondRuleFiles(log.bus, this.#rules, () => this.#found()));
+    this.#lookForMismatches = watchMismatches(this.#rules, this.#events.rulesMismatched);
     const ready = new Promise<void>((resolve) => {
       this.#isReady = resolve;
     });
@@ -122,6 +122,7 @@ class Processors {
       events: this.#events,
       onPoll: () => {
         for (const life of this.#lives) life.offerRules();
+        this.#lookForMismatches(this.#found());
       },
     });
     if (rules.wanted() !== undefined || (await hadRules(log, partitions))) return rules;
@@ -159,11 +160,18 @@ class Processors {
   }
 
   #quarantined(): ReadonlyMap<string, string> {
-    return new Map([...this.#lives].flatMap(({ quarantined }) => [...quarantined]));
+    return new Map([...this.#lives].flatMap(({ found }) => [...(found?.quarantined ?? [])]));
   }
 
-  #blends(): ReadonlyMap<string, Blend> {
-    return new Map([...this.#lives].flatMap(({ blends }) => [...blends]));
+  /** What the tasks of this process have found out about the rules. */
+  #found() {
+    const otherKinds = new Map<string, readonly Series[]>();
+    for (const { found } of this.#lives) {
+      for (const [rule, series] of found?.otherKinds ?? [])
+        otherKinds.set(rule, [...(otherKinds.get(rule) ?? []), ...series]);
+    }
+    const blends = new Map([...this.#lives].flatMap(({ found }) => [...(found?.blends ?? [])]));
+    return { blends, otherKinds, quarantined: this.#quarantined() };
   }
 
   #rulesInForce(): { readonly specs: readonly RuleSpec[] } {
@@ -227,12 +235,9 @@ class TaskLife implements Work {
     return this.#runner?.specs ?? [];
   }
 
-  get quarantined(): ReadonlyMap<string, string> {
-    return this.#runner?.quarantined ?? new Map();
-  }
-
-  get blends(): ReadonlyMap<string, Blend> {
-    return this.#runner?.blends ?? new Map();
+  /** Undefined before its first runner. */
+  get found(): PartitionRunner["found"] | undefined {
+    return this.#runner?.found;
   }
 
   start(): void {

@@ -1,12 +1,19 @@
 import { expect, test } from "vitest";
+import type { Series } from "../domain/reading.ts";
 import { parseSources } from "../rule-language/files/load-rules.ts";
 import { toFileProblem } from "../rule-language/files/problem.ts";
 import type { Blend } from "../rule-language/spec/blend.ts";
 import { ruleFilesOf } from "./rule-files.ts";
 
-function filesOf(source: string, blends = new Map<string, Blend>(), quarantined = new Map<string, string>()) {
+function filesOf(
+  source: string,
+  blends = new Map<string, Blend>(),
+  quarantined = new Map<string, string>(),
+  otherKinds = new Map<string, readonly Series[]>(),
+) {
   const read = parseSources({ files: [{ file: "/etc/weir/rules/cold.yaml", source }], problems: [] });
-  return ruleFilesOf({ read: () => read, problems: () => read.problems.map(toFileProblem) }, { blends, quarantined });
+  const followed = { read: () => read, problems: () => read.problems.map(toFileProblem) };
+  return ruleFilesOf(followed, { blends, quarantined, otherKinds });
 }
 
 const RULE = "rules:\n  - id: warm\n    where: { metric: temperature }\n    window: { tumbling: 1m }\n";
@@ -35,12 +42,19 @@ test("series that a task computes as one are a warning of their rule, until its 
   expect(filesOf(RULE, blends).problems).toEqual([]);
 });
 
+test("texts that a task met where a rule compares numbers are a warning of the rule", () => {
+  const found = new Map([["warm", [{ device: "d", metric: "temperature", tags: {}, kind: "string" } as const]]]);
+  const { problems } = filesOf(`${RULE}    when: "> 8"\n`, undefined, undefined, found);
+  expect(problems).toMatchObject([{ code: "W025", severity: "warning", file: "cold.yaml", line: 3 }]);
+  expect(problems[0]?.message).toBe("temperature of d is a text, and avg reads numbers only");
+});
+
 test("a problem of the whole set counts as an error", () => {
   const read = parseSources({ files: [], problems: [] });
   const gone = { file: "/etc/weir/rules", line: 1, column: 1, message: "no rule file is left", text: "" };
   const { errors, problems } = ruleFilesOf(
     { read: () => read, problems: () => [gone] },
-    { blends: new Map(), quarantined: new Map() },
+    { blends: new Map(), quarantined: new Map(), otherKinds: new Map() },
   );
   expect(errors).toBe(1);
   expect(problems).toEqual([{ severity: "error", file: "rules", line: 1, column: 1, message: "no rule file is left" }]);

@@ -62,6 +62,9 @@ export class Input implements Source, TimedKeys, MortalKeys {
   /** By key: the first series seen since the start. */
   readonly #firstOf: (Series | undefined)[] = [];
   #blend: Blend | undefined;
+  /** The first text and the first boolean that `where` selects, whether it reads them or not. */
+  #text: Series | undefined;
+  #boolean: Series | undefined;
   /** By key: the processing time of its newest reading. */
   #heardUs: Float64Array = new Float64Array(0);
   /** The longest of the rules that read it. */
@@ -163,6 +166,17 @@ export class Input implements Source, TimedKeys, MortalKeys {
   /** Series that share a key, if they probably should not. */
   get blend(): Blend | undefined {
     return this.#blend;
+  }
+
+  /** Series of other kinds than numbers that `where` selects: the first of each kind. */
+  get otherKinds(): readonly Series[] {
+    return [this.#text, this.#boolean].filter((series) => series !== undefined);
+  }
+
+  /** Notes a series that `where` selects. */
+  noteKind(series: Series): void {
+    if (series.kind === "string") this.#text ??= series;
+    else if (series.kind === "boolean") this.#boolean ??= series;
   }
 
   /** Notes that a key reads a series. */

@@ -4,6 +4,7 @@ import type { ReadRules } from "../files/load-rules.ts";
 import { type RuleProblem, withoutRepeats } from "../files/problem.ts";
 import type { PlacedRule, RuleFile } from "../files/read-rule-file.ts";
 import { blendWarnings } from "./blend-warnings.ts";
+import { kindWarnings } from "./kind-warnings.ts";
 import type { KnownSeries } from "./known-series.ts";
 import { strangers } from "./stranger-warnings.ts";
 import { type CheckedRule, takeApart, warn } from "./warning.ts";
@@ -15,7 +16,7 @@ import { inhibitorWarnings, receiverWarnings, type Surroundings } from "./warnin
 export function checkRules(
   read: ReadRules,
   known: KnownSeries | undefined,
-  { receivers, others = [], blends = new Map() }: Surroundings = {},
+  { receivers, others = [], blends = new Map(), otherKinds = new Map() }: Surroundings = {},
 ): RuleProblem[] {
   const all = [...read.files.flatMap((file) => file.rules), ...others];
   const rules = read.files.flatMap((file) => file.rules).flatMap((placed) => takeApart(placed) ?? []);
@@ -26,6 +27,9 @@ export function checkRules(
     ...(receivers === undefined ? [] : rules.flatMap((rule) => [...receiverWarnings(rule, receivers)])),
     ...rules.flatMap((rule) => [...strangers(rule, known)]),
     ...rules.flatMap((rule) => [...blendWarnings(rule, { series: known?.series, found: blends.get(rule.spec.id) })]),
+    ...rules.flatMap((rule) => [
+      ...kindWarnings(rule, { series: known?.series, found: otherKinds.get(rule.spec.id) ?? [] }),
+    ]),
   ];
   const order = new Map(read.files.map(({ file }, i) => [file, i]));
   const kept = read.files.flatMap((file) => {

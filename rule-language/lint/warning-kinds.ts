@@ -146,6 +146,12 @@ export const WARNINGS = {
     bad: 'window: { tumbling: 1m }\nlevels: { warning: "> 8", critical: "> 6" }',
     good: 'window: { tumbling: 1m }\nlevels: { warning: "> 6", critical: "> 8" }',
   },
+  W025: {
+    title: "texts or booleans where a rule compares numbers",
+    text: 'Aggregates such as avg read numbers only, and no text is above or below a number: such readings never fire the alert. Booleans count as 0 and 1. Devices send numbers as texts more often than one thinks, such as `"21.5 °C"` and `"ERR"`. The check gets the known series from `--devices` or from a gateway that runs in this folder; the page shows what the gateway itself has met.',
+    bad: 'where: { metric: pressure }\naggregate: max\nwhen: "> 8"',
+    good: 'where: { metric: pressure }\naggregate: last\nwhen: "== ERR"',
+  },
 } as const satisfies Readonly<Record<string, ProblemKind>>;
 
 export type WarningCode = keyof typeof WARNINGS;

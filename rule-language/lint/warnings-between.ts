@@ -1,4 +1,5 @@
 import { globMatches } from "../../domain/glob.ts";
+import type { Series } from "../../domain/reading.ts";
 import { closest, nearestTo } from "../../platform/files/closest.ts";
 import type { RuleProblem } from "../files/problem.ts";
 import type { PlacedRule } from "../files/read-rule-file.ts";
@@ -16,6 +17,8 @@ export interface Surroundings {
   readonly others?: readonly PlacedRule[];
   /** By rule: series that a running gateway computes as one. */
   readonly blends?: ReadonlyMap<string, Blend>;
+  /** By rule: texts and booleans that a running gateway has met. */
+  readonly otherKinds?: ReadonlyMap<string, readonly Series[]>;
 }
 
 /** Labels that every alert has. `rule` and `incident` are not listed: they always differ between rules. */

@@ -41,8 +41,10 @@ function fileOf(example: string): string {
   return `rules:\n  - id: example\n${fields}\n${where}${window}${when}`;
 }
 
+const PRESSURE: Series = { device: "valve-1", metric: "pressure", tags: {}, kind: "string" };
+
 /** The series that the examples of a warning need. */
-const NEEDED: Readonly<Record<string, readonly Series[]>> = { W005: KNOWN, W023: PHASES };
+const NEEDED: Readonly<Record<string, readonly Series[]>> = { W005: KNOWN, W023: PHASES, W025: [PRESSURE] };
 const KINDS = Object.entries(WARNINGS).map(([code, kind]) => ({ code, ...kind }));
 
 describe.each(KINDS.filter(({ code }) => code !== "W017"))("$code $title", ({ code, bad, good }) => {
@@ -139,6 +141,30 @@ test("a list in `group_by` that blends series of one device is reported with the
   expect(checkRules({ files, problems: [] }, undefined, { blends })).toMatchObject([
     { code: "W023", help: expect.stringContaining("add phase and room to `group_by`") },
   ]);
+});
+
+test.each([
+  ['aggregate: max\n    when: "> 8"', "string", "pressure of valve-1 is a text, and max reads numbers only"],
+  ['aggregate: last\n    when: "> 8"', "string", "pressure of valve-1 is a text, and a text is never > 8"],
+  ['aggregate: last\n    when: "!= 8"', "string", undefined],
+  ['aggregate: count\n    when: "> 8"', "string", undefined],
+  ['aggregate: last\n    when: "== open"', "string", undefined],
+  [
+    'aggregate: max\n    when: "> 8"',
+    "boolean",
+    "pressure of valve-1 is a boolean, and false and true count as 0 and 1, which are never > 8",
+  ],
+  ['aggregate: max\n    when: "> 0"', "boolean", undefined],
+  ['aggregate: sum\n    when: "> 8"', "boolean", undefined],
+  ['aggregate: max\n    when: "> 8"', "number", undefined],
+] as const)("%j over a %s: %s", (fields, kind, message) => {
+  const rule = (where: string) =>
+    `rules:\n  - id: a\n    where: ${where}\n    window: { tumbling: 1m }\n    ${fields}\n`;
+  const known = [{ ...PRESSURE, kind }];
+  const expected = message === undefined ? [] : [{ code: "W025", message, place: { line: 3 } }];
+  expect(problemsOf(rule("{ metric: pressure }"), known).filter(({ code }) => code === "W025")).toMatchObject(expected);
+  for (const where of ["{ device: valve-1 }", '{ metric: "*" }', "{ metric: pressure, device: other }"])
+    expect(codesOf(rule(where), known)).not.toContain("W025");
 });
 
 test("exclusions that are misspelt, exclude everything, or use another language", () => {

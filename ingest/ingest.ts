@@ -17,6 +17,7 @@ import type { ClockLimits } from "./frames/message-reader.ts";
 import { type SharedState, startSharedState } from "./shared-state.ts";
 import { sourceInForce, watchSources } from "./sources/source-warnings.ts";
 import { TopicRoutes } from "./sources/topic-routes.ts";
+import { answerTrials } from "./trials/try-letters.ts";
 
 export interface Ingest extends Service, PublishGate, Pick<SharedState, "reach"> {
   /**
@@ -73,6 +74,10 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
   });
   const accept: PublishGate["accept"] = (message, done) => gate.accept(message, done);
   const stopWarnings = watchSources(() => routes.sources, events);
+  const stopTrials = answerTrials(log, {
+    sources: () => routes.sources.map(({ plan }) => plan.config),
+    ...{ shared: { schemas: shared.formats.schemas }, onRefused: events.trialRefused },
+  });
   const stopLedger = log.bus.respond(INGEST_LEDGER, async () => ledger.entries());
   const stopCounting = reportKeptLetters(log, events);
   const retries = answerRetries({
@@ -101,6 +106,7 @@ export async function startIngest(config: IngestConfig, deps: IngestDeps): Promi
       await retried.drain();
       await letters.drain();
       stopWarnings();
+      stopTrials();
       stopLedger();
       stopCounting();
       stopDismissals();

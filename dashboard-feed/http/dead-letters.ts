@@ -10,6 +10,7 @@ import {
   retryResultSchema,
 } from "../../contracts/dead-letters.ts";
 import { letterSchema, lettersAnswer, letterTopicsAnswer } from "../../contracts/http/dead-letters.ts";
+import { SOURCES_TRY, trialReportSchema } from "../../contracts/trials.ts";
 import {
   countByReason,
   isRetryable,
@@ -140,6 +141,26 @@ export const deadLetter = operation({
       text: utf8(payload),
       base64: Buffer.from(payload).toString("base64"),
     };
+  },
+});
+
+export const deadLetterTrial = operation({
+  method: "GET",
+  path: "/api/v1/dead-letters/{sequence}/trial",
+  id: "deadLetterTrial",
+  tag,
+  summary: "What each source in force makes of a letter, why it does not fit, and a source that would",
+  description: "Nothing is stored: the message is only tried. `weir sources try --letter` shows the same.",
+  scope,
+  params,
+  answer: trialReportSchema,
+  problems: { ...INGEST_PROBLEMS, 404: "The letter does not exist, or is too old.", 422: "The ingest cannot try it." },
+  example: { params: { sequence: "1" } },
+  async handle({ params, log }) {
+    const sequence = sequenceOf(params.sequence);
+    const report = sequence === 0 ? null : await askService(log.bus, SOURCES_TRY, { sequence }, INGEST);
+    if (report === null) throw unknownLetter(params.sequence);
+    return report;
   },
 });
 

@@ -127,6 +127,19 @@ function answerAll(feed: TestFeed): void {
         },
       ],
     },
+    "sources.try": {
+      trials: [
+        { source: "a/{device}", outcome: "other-topic", why: "m", readings: [], count: 0 },
+        {
+          ...{ source: "b/{device}", outcome: "read", why: "m", reason: "bad-payload", position: 3, count: 2 },
+          readings: [
+            { device: "d", tags: { site: "n" }, metric: "m", value: 1, time: "payload", atUs: 1 },
+            { device: "d", tags: {}, metric: "n", value: "x", time: "wrong" },
+          ],
+        },
+      ],
+      suggestion: { yaml: "- topic: c", before: 2 },
+    },
     "explain.incident": incidentExplanation({ incident }),
     "dead-letters.dismiss": { dismissed: 1, before: 3, next: 2 },
     "dead-letters.retry": {

@@ -3,6 +3,7 @@ import {
   deadLetter,
   deadLetters,
   deadLetterTopics,
+  deadLetterTrial,
   dismissDeadLetters,
   retryDeadLetter,
   retryDeadLetters,
@@ -27,7 +28,15 @@ export const OPERATIONS: readonly Operation[] = [
   ...[series, states, alerts, devices, rules, ruleActivity, ruleFiles],
   ...[openAlerts, incidents, incident, explanation, deliveries, acknowledge],
   ...[silences, addSilence, removeSilence],
-  ...[deadLetters, deadLetterTopics, deadLetter, retryDeadLetters, retryDeadLetter, dismissDeadLetters],
+  ...[
+    deadLetters,
+    deadLetterTopics,
+    deadLetter,
+    deadLetterTrial,
+    retryDeadLetters,
+    retryDeadLetter,
+    dismissDeadLetters,
+  ],
   ...[healthz, readyz, metrics, listeners, sources],
 ];
 

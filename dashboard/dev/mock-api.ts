@@ -3,6 +3,7 @@ import type { IncidentSummary, IncidentsPage } from "../../contracts/http/alerts
 import type { BrokerListeners } from "../../contracts/listeners.ts";
 import { type Acknowledgement, type Delivery, SILENCES_ADD, type Silence } from "../../contracts/notifications.ts";
 import type { RuleFiles } from "../../contracts/rule-files.ts";
+import type { SourcesInForce } from "../../contracts/sources.ts";
 import type { AlertChange } from "../../domain/alert.ts";
 import { globMatches } from "../../domain/glob.ts";
 import { incidentFacts } from "../../domain/incident.ts";
@@ -30,6 +31,13 @@ export class MockApi {
     users: false,
     topics: ["sensors/{site}/{device}/telemetry", "sensors/{site}/{device}/{metric}"],
     example: { topic: "sensors/north/cold-1/telemetry", payload: '{"temperature": 21.5}' },
+  };
+  sources: SourcesInForce = {
+    file: { errors: 0, problems: [], waiting: [] },
+    sources: this.listeners.topics.map((topic, i) => ({
+      ...{ topics: [topic], format: i === 0 ? "json" : "value", ignored: false },
+      ...{ messages: i === 0 ? 4_820_114 : 0, readings: i === 0 ? 9_640_228 : 0, warnings: [] },
+    })),
   };
   /** The notice of the processors in the health of the gateway. */
   notice: string | undefined;
@@ -60,6 +68,7 @@ export class MockApi {
       rules: () => ok({ version: "made-up", sequence: 1, rules: world.rules() }),
       "rule-files": () => ok(this.ruleFiles),
       listeners: () => ok(this.listeners),
+      sources: () => ok(this.sources),
       "rule-activity": () => ok(this.#activity()),
       "dead-letters": ({ method, parts }) => this.#letters.answer(method, parts[1], parts[2]),
       readyz: () => ok(this.#readiness()),

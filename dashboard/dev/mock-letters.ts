@@ -1,4 +1,5 @@
 import { adviceOf, type LetterRetry, type RetryResult } from "../../contracts/dead-letters.ts";
+import type { TrialReport } from "../../contracts/trials.ts";
 
 export interface MockAnswer {
   readonly status: number;
@@ -70,6 +71,7 @@ export class MockLetters {
       return ok({ results: open.map(({ sequence }) => this.#retry(sequence)), before: all.length + 1 });
     }
     if (method === "POST" && action === "retry") return ok(this.#retry(Number(id)));
+    if (action === "trial") return ok(this.#trial(Number(id)));
     if (id === "topics") return ok(this.#topics());
     if (method === "POST" && id === "dismiss") {
       const gone = this.#letters.splice(0).length;
@@ -77,6 +79,31 @@ export class MockLetters {
     }
     if (id !== undefined) return ok(this.#describe(Number(id)));
     return ok({ total: all.length, reasons: {}, letters: all.toReversed() });
+  }
+
+  /** As if the first source took the letter's topic, or none did. */
+  #trial(sequence: number): TrialReport {
+    const { reason = "", detail = "", topic = "" } = this.#letters[sequence - 1] ?? {};
+    const source = "sensors/{site}/{device}/telemetry";
+    const nothing = { readings: [], count: 0 };
+    const other = { source: "sensors/{site}/{device}/{metric}", ...nothing };
+    if (reason !== "unknown-topic") {
+      const reading = { device: topic.split("/")[2] ?? "", tags: { site: "urban" }, metric: "NO2", value: 41 };
+      const read = { readings: [{ ...reading, time: "received" as const }], count: 1 };
+      const trials: TrialReport["trials"] = [
+        { source, outcome: "read", why: detail, reason, ...read },
+        { ...other, outcome: "not-asked", why: "" },
+      ];
+      return { trials };
+    }
+    const levels = topic.split("/");
+    return {
+      trials: [
+        { source, outcome: "other-topic", why: `it has ${levels.length} levels, not 4`, ...nothing },
+        { ...other, outcome: "other-topic", why: `level 1 of ${other.source} is not "${levels[0]}"` },
+      ],
+      suggestion: { yaml: `- topic: ${levels.slice(0, -1).join("/")}/{device}` },
+    };
   }
 
   #topics() {

@@ -35,10 +35,18 @@ export function followSources({ configFile }: Plan, { log, logger, metrics }: De
   });
   return {
     sources: () => followed.inForce.sources,
-    notice: () => configNotice(followed),
+    notice: () => configNotice(followed) ?? sourcesNotice(ingest.sources()),
     stop() {
       followed.stop();
       stopAnswers();
     },
   };
+}
+
+/** Anyone may ask for the health: it names no topics. */
+function sourcesNotice(sources: SourcesInForce["sources"]): string | undefined {
+  const count = sources.filter(({ warnings }) => warnings.length > 0).length;
+  if (count === 0) return undefined;
+  const which = count === 1 ? "A source is" : `${count} sources are`;
+  return `${which} probably wrong: the page's pipeline says which, and why.`;
 }

@@ -99,6 +99,7 @@ export function createIngestEvents(logger: Logger, metrics: Metrics) {
       logger.info({ count, by }, "dead letters were dismissed, and are deleted");
     },
     dismissalRefused: (error: unknown) => logger.warn({ err: error }, "a request to dismiss dead letters was refused"),
+    trialRefused: (error: unknown) => logger.warn({ err: error }, "a dead letter could not be tried on the sources"),
     retryRefused: (error: unknown) => logger.warn({ err: error }, "a request to retry dead letters was refused"),
     rebirthAsked(node: string, reason: string) {
       rebirths.inc();

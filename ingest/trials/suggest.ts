@@ -1,7 +1,7 @@
-import { presetSources } from "../mapping/source-list.ts";
 import { sourceSchema } from "../mapping/source-schema.ts";
 import { PRESET_NAMES } from "../presets/presets.ts";
 import { AUTO_NAMES, type PayloadShape, shapeOf } from "./payload-shape.ts";
+import { presetAsWritten } from "./preset-sources.ts";
 import { type TriedMessage, tryMessage } from "./trial.ts";
 
 /** Sources that read messages which no source reads, as they are written in `weir.yaml`. */
@@ -9,6 +9,8 @@ export interface Suggestion {
   readonly source: Readonly<Record<string, unknown>>;
   /** How many of the messages it reads. */
   readonly messages: number;
+  /** It reads each of them without a problem. */
+  readonly isWhole: boolean;
   readonly example: TriedMessage;
 }
 
@@ -26,7 +28,7 @@ export function suggestSources(messages: readonly TriedMessage[]): Suggestion[] 
     const taken = left.filter((message) => read.has(message));
     const [example] = taken;
     if (example === undefined) continue;
-    suggestions.push({ source: { use: name }, messages: taken.length, example });
+    suggestions.push({ source: { use: name }, messages: taken.length, isWhole: true, example });
     left = left.filter((message) => !read.has(message));
   }
   for (const group of groupsOf(left).slice(0, GROUPS_MAX)) {
@@ -44,7 +46,7 @@ function fittingPresets(messages: readonly TriedMessage[]) {
 }
 
 function isRead(name: string, message: TriedMessage): boolean {
-  for (const source of presetSources({ use: name })) {
+  for (const source of presetAsWritten(name)) {
     const trial = tryMessage(source, message);
     if (trial.kind === "read") return trial.readings.length > 0 && trial.problem === undefined;
     if (trial.kind === "ignored") return false;
@@ -79,12 +81,11 @@ function sourceOf({ shape, messages, topics }: Group): Suggestion | undefined {
   const source = { topic: topicOf(topics, shape), ...shape.settings };
   const parsed = sourceSchema.safeParse(source);
   if (!parsed.success) return undefined;
-  const read = messages.filter((message) => {
-    const trial = tryMessage(parsed.data, message);
-    return trial.kind === "read" && trial.readings.length > 0;
-  });
-  const [example] = read;
-  return example === undefined ? undefined : { source, messages: read.length, example };
+  const tried = messages.map((message) => ({ message, trial: tryMessage(parsed.data, message) }));
+  const read = tried.filter(({ trial }) => trial.kind === "read" && trial.readings.length > 0);
+  const isWhole = read.every(({ trial }) => trial.kind === "read" && trial.problem === undefined);
+  const example = read[0]?.message;
+  return example === undefined ? undefined : { source, messages: read.length, isWhole, example };
 }
 
 /** Levels that differ between the messages are captured; the device is the last of them. */

@@ -1,11 +1,11 @@
 import type { ReadingValue, Tags } from "../../domain/reading.ts";
 import type { PayloadLimits, PayloadProblem } from "../formats/format.ts";
-import { decoderOf } from "../mapping/decoder.ts";
+import { decoderOf, type SharedState } from "../mapping/decoder.ts";
 import type { MappedMessage, Readings } from "../mapping/rules.ts";
 import type { SourceConfig } from "../mapping/source-fields.ts";
-import { compileSource, type SourcePlan } from "../mapping/source-plan.ts";
+import { compileSource, type SourcePlan, topicsOf } from "../mapping/source-plan.ts";
 import { deviceOfTopic } from "../mapping/tree-mapping.ts";
-import { type Captured, matchTopic, mismatchOf } from "../names/topic-pattern.ts";
+import { type Captured, matchTopic, mismatchOf, parseTopicPattern } from "../names/topic-pattern.ts";
 import { readUnknownNode } from "../sparkplug/host.ts";
 
 export interface TriedMessage {
@@ -38,16 +38,19 @@ export const TRIAL_LIMITS: PayloadLimits = {
   nameBytesMax: 256,
 };
 
-/** Tries a message on one source, without a log. */
-export function tryMessage(config: SourceConfig, message: TriedMessage): Trial {
+/** Tries a message on one source, without a log. `shared`: the schemas that are at hand. */
+export function tryMessage(config: SourceConfig, message: TriedMessage, shared?: SharedState): Trial {
   try {
-    const plan = compileSource(config, TRIAL_LIMITS);
     const levels = message.topic.split("/");
-    const captured = plan.patterns.map((pattern) => matchTopic(pattern, levels)).find((found) => found !== undefined);
+    const patterns = topicsOf(config).flatMap((topic) => {
+      const pattern = parseTopicPattern(topic);
+      return typeof pattern === "string" ? [] : [pattern];
+    });
+    const captured = patterns.map((pattern) => matchTopic(pattern, levels)).find((found) => found !== undefined);
     if (captured === undefined) {
-      return { kind: "other-topic", why: plan.patterns.map((pattern) => mismatchOf(pattern, levels)).join("; ") };
+      return { kind: "other-topic", why: patterns.map((pattern) => mismatchOf(pattern, levels)).join("; ") };
     }
-    return decodeOnce(plan, message, captured);
+    return decodeOnce(compileSource(config, TRIAL_LIMITS), { message, captured, shared });
   } catch (error) {
     return { kind: "failed", why: error instanceof Error ? error.message : String(error) };
   }
@@ -55,8 +58,16 @@ export function tryMessage(config: SourceConfig, message: TriedMessage): Trial {
 
 let messages = 0;
 
-function decodeOnce(plan: SourcePlan, message: TriedMessage, captured: Captured): Trial {
-  const decode = decoderOf(plan, TRIAL_LIMITS, { sparkplug: readUnknownNode });
+function decodeOnce(
+  plan: SourcePlan,
+  {
+    message,
+    captured,
+    shared,
+  }: { readonly message: TriedMessage; readonly captured: Captured; readonly shared: SharedState | undefined },
+): Trial {
+  // Never with the nodes of the live messages: a trial must not change what is known about them.
+  const decode = decoderOf(plan, TRIAL_LIMITS, { ...shared, sparkplug: readUnknownNode });
   const view: MappedMessage = { ...message, captured, number: ++messages, attempt: 0, isExact: false };
   for (const isExact of [false, true]) {
     const readings: TriedReading[] = [];

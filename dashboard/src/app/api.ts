@@ -8,6 +8,8 @@ import type { Readiness } from "../../../contracts/http/gateway.ts";
 import type { BrokerListeners } from "../../../contracts/listeners.ts";
 import type { Acknowledgement, Delivery, NewSilence, OpenAlert, Silence } from "../../../contracts/notifications.ts";
 import type { RuleFiles } from "../../../contracts/rule-files.ts";
+import type { SourcesInForce } from "../../../contracts/sources.ts";
+import type { TrialReport } from "../../../contracts/trials.ts";
 import type { AlertChange } from "../../../domain/alert.ts";
 import { isRecord } from "../lib/rules.ts";
 import type { LoadSeries, LoadStates, SeriesSpan } from "../store/device-detail.ts";
@@ -148,6 +150,11 @@ export class Api {
     return await this.#json("GET", "api/v1/rule-files");
   }
 
+  /** The sources in force, and errors in weir.yaml. */
+  async sources(): Promise<SourcesInForce> {
+    return await this.#json("GET", "api/v1/sources");
+  }
+
   /** Where devices send their messages. */
   async listeners(): Promise<BrokerListeners> {
     return await this.#json("GET", "api/v1/listeners");
@@ -163,6 +170,11 @@ export class Api {
 
   async deadLetter(sequence: number): Promise<DeadLetterWhole> {
     return await this.#json("GET", `api/v1/dead-letters/${sequence}`);
+  }
+
+  /** What the sources in force make of a letter. */
+  async letterTrial(sequence: number): Promise<TrialReport> {
+    return await this.#json("GET", `api/v1/dead-letters/${sequence}/trial`);
   }
 
   async retryLetter(sequence: number, by: string): Promise<RetryResult> {

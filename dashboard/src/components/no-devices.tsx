@@ -5,10 +5,10 @@ import type { BrokerListeners } from "../../../contracts/listeners.ts";
 import { usePage } from "../app/page.ts";
 import { deviceHref } from "../app/route.ts";
 import { publishCommand, reachFrom } from "../lib/publish-command.ts";
+import { Command } from "./command.tsx";
 
 const AGAIN_MS = 10_000;
 const TOPICS_SHOWN = 4;
-const COPIED_MS = 3_000;
 
 /** How to send the first reading, to the broker that listens here. */
 export function NoDevices(): JSX.Element {
@@ -65,28 +65,6 @@ function FirstReading({ listeners }: { readonly listeners: BrokerListeners }): J
         {more > 0 && `, and ${more} more in weir.yaml`}
       </p>
     </>
-  );
-}
-
-function Command({ text }: { readonly text: string }): JSX.Element {
-  const copied = useSignal(false);
-  async function copy(): Promise<void> {
-    // Only secure pages have a clipboard. The text can be selected everywhere.
-    await navigator.clipboard.writeText(text);
-    copied.value = true;
-    setTimeout(() => (copied.value = false), COPIED_MS);
-  }
-  return (
-    <div class="command">
-      <pre>
-        <code>{text}</code>
-      </pre>
-      {"clipboard" in navigator && (
-        <button type="button" class="more" onClick={() => void copy().catch(() => {})}>
-          {copied.value ? "Copied" : "Copy"}
-        </button>
-      )}
-    </div>
   );
 }
 

@@ -5,6 +5,7 @@ import type { DeadLetterWhole } from "../../../contracts/http/dead-letters.ts";
 import { wordsOf } from "../app/api-error.ts";
 import { usePage } from "../app/page.ts";
 import { letterHref } from "../app/route.ts";
+import { LetterTrial } from "../components/letter-trial.tsx";
 import { RetryLetter } from "../components/retry-letter.tsx";
 import { formatInstant, plural, zoneName } from "../lib/format.ts";
 
@@ -34,10 +35,16 @@ export function LetterScreen({ sequence }: { readonly sequence: number }): JSX.E
             {!kiosk && <p class="order-hint">{retryHint(known)}</p>}
           </section>
           <Payload letter={known} />
+          {isMessage(known) && <LetterTrial sequence={sequence} />}
         </>
       )}
     </div>
   );
+}
+
+/** Only messages of devices concern the sources. */
+function isMessage({ retryable, retry }: DeadLetterWhole): boolean {
+  return retryable || retry !== undefined;
 }
 
 function useLetter(sequence: number) {

@@ -10,6 +10,7 @@ import { FlowDiagram } from "../components/flow-diagram.tsx";
 import { HealthPanel } from "../components/health-panel.tsx";
 import { LetterTopics } from "../components/letter-topics.tsx";
 import { RetryAll, RetryLetter } from "../components/retry-letter.tsx";
+import { SourcesPanel } from "../components/sources-panel.tsx";
 import { formatCount, formatInstant, plural } from "../lib/format.ts";
 
 const LETTERS_MAX = 500;
@@ -26,6 +27,7 @@ export function PipelineScreen(): JSX.Element {
       <div class="columns">
         <Letters />
         <div class="side">
+          <SourcesPanel />
           <Counters />
           {!kiosk && <HealthPanel />}
         </div>

@@ -9,7 +9,7 @@ import { LogClosedError, NoAnswerError } from "../../../platform/log/port.ts";
 import { createLogger } from "../../../platform/logger.ts";
 import { readPipelineConfig } from "../../settings/pipeline-config.ts";
 import { natsOf } from "../../settings/plan.ts";
-import { SETTINGS } from "../../settings/settings.ts";
+import { CONFIG_FILE, SETTINGS } from "../../settings/settings.ts";
 import { UsageError } from "./failures.ts";
 
 const CONNECT_MS = 5_000;
@@ -126,7 +126,7 @@ export function addressOf(flags: ReachFlags): Address {
   const file = join(dataDir, "run.json");
   const run = runIn(file);
   if (run !== undefined) return { url: run.natsUrl ?? "", token: run.natsToken };
-  const config = flags.config ?? (existsSync("weir.yaml") ? "weir.yaml" : undefined);
+  const config = flags.config ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined);
   const shared = natsOf({ natsUrl, natsToken }, readPipelineConfig(config), process.env);
   if (shared !== undefined) return shared;
   throw new UsageError(
@@ -134,7 +134,10 @@ export function addressOf(flags: ReachFlags): Address {
   );
 }
 
-function runIn(file: string): { readonly natsUrl?: string; readonly natsToken?: string } | undefined {
+/** What a running gateway says about itself; undefined if none runs there. */
+export function runIn(
+  file: string,
+): { readonly natsUrl?: string; readonly natsToken?: string; readonly mqttPort?: number } | undefined {
   try {
     return JSON.parse(readFileSync(file, "utf8"));
   } catch {

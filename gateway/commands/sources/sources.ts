@@ -1,20 +1,26 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { connectAsync } from "mqtt";
 import { stringify } from "yaml";
 import { reasonOf } from "../../../domain/reason.ts";
+import { parseDurationUs, US_PER_MS, US_PER_SECOND } from "../../../domain/time.ts";
+import type { SourceConfig } from "../../../ingest/mapping/source-fields.ts";
 import { PRESET_NAMES, readPreset } from "../../../ingest/presets/presets.ts";
 import { suggestSources } from "../../../ingest/trials/suggest.ts";
 import { type TriedMessage, tryMessage } from "../../../ingest/trials/trial.ts";
+import { sleep } from "../../../platform/async/sleep.ts";
 import { letterAt, pageOfLetters } from "../../../platform/dead-letter-log.ts";
 import { readPipelineConfig } from "../../settings/pipeline-config.ts";
+import { CONFIG_FILE } from "../../settings/settings.ts";
 import { UsageError } from "../common/failures.ts";
-import { type ReachFlags, reachingGateway, withLog } from "../common/running-gateway.ts";
+import { type ReachFlags, reachingGateway, runIn, withLog } from "../common/running-gateway.ts";
 import { trialLines } from "./trial-lines.ts";
 
 const LETTERS_MAX = 500;
 const LISTENED_MAX = 5_000;
-const LISTEN_SECONDS_MAX = 3_600;
+const LISTEN_US_MAX = 3_600 * US_PER_SECOND;
+const DEFAULT_MQTT_PORT = 1_883;
 
 interface Flags extends ReachFlags {
   readonly letter?: string;
@@ -42,8 +48,11 @@ export function addSourceCommands(parent: Command): void {
     .action((topic: string | undefined, payload: string | undefined, flags: Flags) => tryOne(topic, payload, flags));
   reachingGateway(sources.command("suggest"))
     .description("write sources for messages that no source reads: of the dead letters, or of a broker")
-    .option("--listen <seconds>", "listen to all topics of a broker for this long, instead of reading dead letters")
-    .option("--broker <url>", "the broker to listen to", "mqtt://127.0.0.1:1883")
+    .option(
+      "--listen <duration>",
+      "listen to all topics of a broker for this long (10s), instead of reading dead letters",
+    )
+    .option("--broker <url>", "the broker to listen to (default: that of the gateway in the data folder)")
     .action((flags: Flags) => suggest(flags));
 }
 
@@ -58,8 +67,12 @@ function presetNamed(name: string): string {
 
 async function tryOne(topic: string | undefined, payload: string | undefined, flags: Flags): Promise<void> {
   const message = flags.letter === undefined ? givenMessage(topic, payload) : await letterMessage(flags.letter, flags);
-  const { sources } = readPipelineConfig(flags.config);
-  write(trialLines(message, sources).join("\n"));
+  write(trialLines(message, sourcesOf(flags)).join("\n"));
+}
+
+/** Of the file that a gateway in this folder would use. */
+function sourcesOf({ config }: Flags): readonly SourceConfig[] {
+  return readPipelineConfig(config ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : undefined)).sources;
 }
 
 function givenMessage(topic: string | undefined, payload: string | undefined): TriedMessage {
@@ -91,11 +104,15 @@ async function letterMessage(named: string, flags: Flags): Promise<TriedMessage>
 
 async function suggest(flags: Flags): Promise<void> {
   const messages = flags.listen === undefined ? await unknownLetters(flags) : await heard(flags);
-  const { sources } = readPipelineConfig(flags.config);
+  const sources = sourcesOf(flags);
   const unread = messages.filter((message) =>
-    sources.every((source) => tryMessage(source, message).kind === "other-topic"),
+    sources.every((source) => ["other-topic", "condition"].includes(tryMessage(source, message).kind)),
   );
-  if (unread.length === 0) return write("a source reads each of these topics: there is nothing to suggest");
+  if (messages.length === 0)
+    return write(
+      `# ${flags.listen === undefined ? "There are no dead letters of unknown topics." : "Nothing was heard."}`,
+    );
+  if (unread.length === 0) return write("# A source takes each of these topics: there is nothing to suggest.");
   const suggestions = suggestSources(unread);
   const read = suggestions.reduce((sum, one) => sum + one.messages, 0);
   write(`# Sources for ${read} of ${unread.length} messages that no source reads. Put them into weir.yaml.`);
@@ -120,22 +137,45 @@ async function unknownLetters(flags: Flags): Promise<TriedMessage[]> {
 }
 
 /** What a broker has under any topic, for a while. */
-async function heard({ listen = "", broker = "" }: Flags): Promise<TriedMessage[]> {
-  const seconds = Number(listen);
-  if (!(seconds > 0 && seconds <= LISTEN_SECONDS_MAX)) {
-    throw new UsageError(`--listen ${listen} is not a number of seconds up to ${LISTEN_SECONDS_MAX}`);
-  }
+async function heard(flags: Flags): Promise<TriedMessage[]> {
+  const ms = listenMsOf(flags.listen ?? "");
+  const broker = flags.broker ?? brokerOf(flags);
   const messages: TriedMessage[] = [];
   const client = await connectAsync(broker, { connectTimeout: 5_000, reconnectPeriod: 0 }).catch((error: unknown) => {
-    throw new UsageError(`the broker ${broker} cannot be reached: ${reasonOf(error)}`);
+    throw new UsageError(`the broker ${shownUrl(broker)} cannot be reached: ${reasonOf(error)}`);
   });
   client.on("message", (topic, payload) => {
     if (messages.length < LISTENED_MAX) messages.push({ topic, payload, receivedAtUs: nowUs() });
   });
-  await client.subscribeAsync("#");
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
-  await client.endAsync(true);
+  const lost = new Promise<"lost">((resolve) => client.once("close", () => resolve("lost")));
+  try {
+    const [granted] = await client.subscribeAsync("#");
+    if (granted === undefined || granted.qos > 2) throw new Error("it does not allow the subscription");
+    if ((await Promise.race([sleep(ms), lost])) === "lost") throw new Error("the connection was lost");
+  } catch (error) {
+    throw new UsageError(`cannot listen to all topics of ${shownUrl(broker)}: ${reasonOf(error)}`);
+  } finally {
+    await client.endAsync(true);
+  }
   return messages;
+}
+
+/** A duration, or a number of seconds. */
+function listenMsOf(text: string): number {
+  const us = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * US_PER_SECOND : parseDurationUs(text);
+  if (us !== undefined && us > 0 && us <= LISTEN_US_MAX) return us / US_PER_MS;
+  throw new UsageError(`--listen ${text} is not a duration up to 1h, as 10s`);
+}
+
+/** The broker of the gateway that runs with this data folder. */
+function brokerOf({ dataDir = ".weir" }: Flags): string {
+  const { mqttPort = DEFAULT_MQTT_PORT } = runIn(join(dataDir, "run.json")) ?? {};
+  return `mqtt://127.0.0.1:${mqttPort}`;
+}
+
+/** Without the password. */
+function shownUrl(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//");
 }
 
 function printable(text: string): string {

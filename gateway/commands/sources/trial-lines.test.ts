@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { parse } from "yaml";
 import { ingestConfigSchema } from "../../../ingest/common/config.ts";
 import { trialLines } from "./trial-lines.ts";
 
@@ -53,9 +54,23 @@ test.each([
   ["plc/p1/data", '{"name":"oil","value":3}', '{"topic":"plc/{device}/data","metric":"{name}","value":"value"}'],
 ])("no source reads %s, and one that would is shown", (topic, payload, source) => {
   const lines = tried(topic, payload, [{ topic: "x/{device}" }]);
-  expect(lines).toContain(`no source reads it; this one would:\n  - ${source}`);
+  const [, yaml = ""] = lines.split("no source reads it; this one would:\n");
+  expect(parse(yaml)).toEqual([JSON.parse(source)]);
 });
 
 test("nothing is suggested for what no source can read", () => {
   expect(tried("x/y/z", "\u0000\u0001", [{ topic: "a/{device}" }])).toContain("none that would was found");
+});
+
+test("where a source takes the message in the wrong format, one that reads all of it goes before", () => {
+  const lines = tried("plant/p1/oil", "21,5 °C", [{ topic: "x/{device}" }, { topic: "plant/{device}/oil" }]);
+  expect(lines).toContain("source 2, plant/{device}/oil: takes it: 0 readings, and a dead letter: bad-payload: ");
+  const [, yaml = ""] = lines.split("put this before source 2; it reads all of it:\n");
+  expect(parse(yaml)).toMatchObject([{ topic: "plant/{device}/{metric}", format: "value" }]);
+});
+
+test("a message that a source reads without readings gets none of another source", () => {
+  const lines = tried("plant/p1/up", '{"t": null}', [{ topic: "plant/{device}/up" }]);
+  expect(lines).toContain("takes it: 0 readings");
+  expect(lines).toContain("none that would was found");
 });

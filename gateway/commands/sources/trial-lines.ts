@@ -1,64 +1,63 @@
+import type { SourceTrial } from "../../../contracts/trials.ts";
 import { deviceKey } from "../../../domain/reading.ts";
 import { formatInstantUs } from "../../../domain/time.ts";
 import type { SourceConfig } from "../../../ingest/mapping/source-fields.ts";
-import { suggestSources } from "../../../ingest/trials/suggest.ts";
-import { type Trial, type TriedMessage, type TriedReading, tryMessage } from "../../../ingest/trials/trial.ts";
+import { trialReport } from "../../../ingest/trials/report.ts";
+import type { TriedMessage } from "../../../ingest/trials/trial.ts";
 
-const READINGS_SHOWN_MAX = 40;
+const TOPICS_CHARACTERS_MAX = 200;
 
-/** What each source makes of a message; and if none reads it, a source that would. */
+/** What each source makes of a message; and if none reads all of it, a source that does. */
 export function trialLines(message: TriedMessage, sources: readonly SourceConfig[]): string[] {
-  const lines: string[] = [];
-  let isTaken = false;
-  for (const [i, source] of sources.entries()) {
-    const name = `source ${i + 1}, ${[source.topic].flat().join(", ").slice(0, 200)}`;
-    if (isTaken) {
-      const trial = tryMessage(source, message);
-      if (trial.kind === "read" || trial.kind === "ignored")
-        lines.push(`${name}: not asked, because an earlier one takes it`);
-      continue;
-    }
-    const trial = tryMessage(source, message);
-    lines.push(`${name}: ${outcomeOf(trial)}`);
-    if (trial.kind === "read") {
-      lines.push(...trial.readings.slice(0, READINGS_SHOWN_MAX).map((reading) => `  ${readingLine(reading)}`));
-      const more = trial.readings.length - READINGS_SHOWN_MAX;
-      if (more > 0) lines.push(`  and ${more} more`);
-    }
-    isTaken = trial.kind === "read" || trial.kind === "ignored";
-  }
-  if (isTaken) return lines;
-  const [suggestion] = suggestSources([message]);
+  const { trials, suggestion } = trialReport(message, sources);
+  const lines = trials.flatMap((trial, i) => {
+    // What another topic's source would do is of no interest after one that takes the message.
+    const isTaken = trials.slice(0, i).some(({ outcome }) => outcome === "read" || outcome === "ignored");
+    if (isTaken && trial.outcome !== "not-asked") return [];
+    const name = `source ${i + 1}, ${trial.source.slice(0, TOPICS_CHARACTERS_MAX)}`;
+    const more = trial.count - trial.readings.length;
+    return [
+      `${name}: ${outcomeOf(trial)}`,
+      ...trial.readings.map((reading) => `  ${readingLine(reading)}`),
+      ...(more > 0 ? [`  and ${more} more`] : []),
+    ];
+  });
+  if (trials.some(takesAll)) return lines;
   if (suggestion === undefined) return [...lines, "no source reads it, and none that would was found"];
-  return [...lines, "no source reads it; this one would:", `  - ${JSON.stringify(suggestion.source)}`];
+  const { yaml, before } = suggestion;
+  const where =
+    before === undefined
+      ? "no source reads it; this one would:"
+      : `put this before source ${before}; it reads all of it:`;
+  return [...lines, where, yaml.replace(/^/gm, "  ")];
 }
 
-function outcomeOf(trial: Trial): string {
-  switch (trial.kind) {
+function takesAll({ outcome, why }: SourceTrial): boolean {
+  return outcome === "ignored" || (outcome === "read" && why === "");
+}
+
+function outcomeOf({ outcome, why, reason, count, position }: SourceTrial): string {
+  switch (outcome) {
     case "other-topic":
-      return `another topic: ${trial.why}`;
+      return `another topic: ${why}`;
     case "condition":
-      return `\`when\` does not hold: ${trial.when}`;
+      return why;
     case "ignored":
       return "takes it, and ignores it";
     case "failed":
-      return `cannot be tried here: ${trial.why}`;
+      return `cannot be tried here: ${why}`;
+    case "not-asked":
+      return "not asked, because an earlier one takes it";
     case "read": {
-      const { readings, problem } = trial;
-      const count = `${readings.length} ${readings.length === 1 ? "reading" : "readings"}`;
-      if (problem === undefined) return `takes it: ${count}`;
-      const place = problem.position === undefined ? "" : ` (byte ${problem.position})`;
-      return `takes it: ${count}, and a dead letter: ${problem.reason}: ${problem.detail}${place}`;
+      const readings = `takes it: ${count} ${count === 1 ? "reading" : "readings"}`;
+      if (reason === undefined) return readings;
+      return `${readings}, and a dead letter: ${reason}: ${why}${position === undefined ? "" : ` (byte ${position})`}`;
     }
   }
 }
 
-function readingLine({ device, tags, metric, value, atUs }: TriedReading): string {
-  const time =
-    atUs === undefined
-      ? "at its receipt"
-      : Number.isNaN(atUs)
-        ? "at its receipt: its time cannot be right"
-        : formatInstantUs(atUs);
-  return `${deviceKey({ device, tags })} ${metric} = ${JSON.stringify(value)} (${typeof value}) ${time}`;
+function readingLine({ device, tags, metric, value, time, atUs }: SourceTrial["readings"][number]): string {
+  const wrong = "at its receipt: its time cannot be right";
+  const when = atUs !== undefined ? formatInstantUs(atUs) : time === "wrong" ? wrong : "at its receipt";
+  return `${deviceKey({ device, tags })} ${metric} = ${JSON.stringify(value)} (${typeof value}) ${when}`;
 }

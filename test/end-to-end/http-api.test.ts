@@ -89,6 +89,8 @@ test("every operation of a whole gateway answers as docs/openapi.yaml has it", a
   const { outcome, retry } = await ask("POST", `${path}/retry`, retried, { by: "ann" });
   expect(outcome).toBe("refused");
   await ask("GET", `/api/v1/dead-letters/${retry.letter}`, z.object({ retryOf: z.literal(letter?.sequence) }));
+  const trial = z.object({ trials: z.array(z.object({ outcome: z.string() })).min(1) });
+  await ask("GET", `/api/v1/dead-letters/${letter?.sequence}/trial`, trial);
   await ask("POST", "/api/v1/dead-letters/retry", z.object({ results: z.array(z.unknown()).length(1) }), { limit: 10 });
   const topic = "sensors/north/cold-1/telemetry";
   const topics = z.object({ topics: z.tuple([z.object({ topic: z.literal(topic), letters: z.literal(3) })]) });

@@ -26,7 +26,9 @@ const windowSchema = z.object({
   window: z.object({ startUs: z.number(), endUs: z.number() }),
   aggregate: z.string(),
   value: figureSchema,
-  closedBy: z.enum(["reading", "idleness", "silence", "edit", "unknown"]).describe("What made the window close."),
+  closedBy: z
+    .enum(["reading", "idleness", "silence", "gone", "edit", "unknown"])
+    .describe("What made the window close. `gone`: the device said that it is gone."),
   readings: z
     .array(explainedReadingSchema)
     .describe("The readings of the window as they were known then, by observation time; the first 1,000."),

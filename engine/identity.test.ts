@@ -149,10 +149,10 @@ test("a step knows which rules compute several series of one device as one", () 
     rule({ id: "site", group_by: ["site"], ...window }),
   );
   partition.apply(entry(1, ...phases.slice(0, 1), power(2, 1, { phase: "L1", site: "north" }, "volt")));
-  expect([...partition.step.blends]).toEqual([]);
+  expect([...partition.step.found.blends]).toEqual([]);
   partition.apply(entry(2, ...phases));
   const blend = { device: "meter", metric: "power", tags: ["phase"] };
-  expect([...partition.step.blends]).toEqual([
+  expect([...partition.step.found.blends]).toEqual([
     ["blends", blend],
     ["alike", blend],
   ]);

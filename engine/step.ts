@@ -1,7 +1,6 @@
 import { KeyHasher } from "../domain/alert-ids.ts";
 import { type LogEntry, type ReadingsEntry, type SeriesTable, storedBefore } from "../domain/frame-reader.ts";
 import { deviceKey, type Series, type Tags } from "../domain/reading.ts";
-import type { Blend } from "../rule-language/spec/blend.ts";
 import { checkedRuleSet } from "../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../rule-language/spec/rule-spec.ts";
 import type { Input } from "./inputs/input.ts";
@@ -116,14 +115,9 @@ export class Step {
     return this.#rules.quarantined;
   }
 
-  /** By rule: series that it probably should not compute as one. */
-  get blends(): ReadonlyMap<string, Blend> {
-    return this.#rules.blends;
-  }
-
-  /** By rule: texts and booleans that its `where` selects. */
-  get otherKinds(): ReadonlyMap<string, readonly Series[]> {
-    return this.#rules.otherKinds;
+  /** What the rules in force have found out about themselves. */
+  get found(): Pick<RulesInForce, "blends" | "otherKinds" | "quarantined"> {
+    return this.#rules;
   }
 
   get ledgers(): DeviceLedgers {

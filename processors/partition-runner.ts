@@ -105,8 +105,8 @@ export class PartitionRunner {
   }
 
   /** What it has found out about the rules in force. */
-  get found(): Pick<Step, "blends" | "otherKinds" | "quarantined"> {
-    return this.#step;
+  get found(): Step["found"] {
+    return this.#step.found;
   }
 
   /** The rules in force. */

@@ -144,6 +144,8 @@ export interface DeviceItem {
   readonly lastSeenUs: number;
   /** From this instant on the device is silent, unless it sends before. */
   readonly silentFromUs: number;
+  /** When the device said that it is gone, as at the end of a Sparkplug session. Left out once it sends again. */
+  readonly goneUs?: number | undefined;
   /** The longest usual interval between its readings; left out while its rhythm is not known. */
   readonly expectedEveryUs?: number | undefined;
   /** No rule watches the device, not even for silence. Left out otherwise. */
@@ -180,6 +182,9 @@ export const deviceItemSchema = z.looseObject({
   tags: texts,
   lastSeenUs: instantUs.describe("Receive time of its newest reading."),
   silentFromUs,
+  goneUs: instantUs
+    .optional()
+    .describe("When it said that it is gone, as at the end of a Sparkplug session. Left out once it sends again."),
   expectedEveryUs: z
     .number()
     .optional()

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { DeviceItem } from "../../contracts/feed/protocol.ts";
-import { encodeRuleSet, FrameWriter } from "../../domain/frame-writer.ts";
+import { encodeGone, encodeRuleSet, FrameWriter } from "../../domain/frame-writer.ts";
+import type { Device } from "../../domain/reading.ts";
 import { compileFilter } from "../common/filter.ts";
 import { makeReadingsView } from "../testing/readings-view.ts";
 import type { ReadingsView } from "./readings-view.ts";
@@ -16,13 +17,17 @@ function makeView() {
   const view = makeReadingsView();
   let sequence = 0;
   const apply = (payload: Uint8Array) =>
-    view.apply({ subject: "readings.0", sequence: ++sequence, storedAtUs: 0, payload });
+    view.apply({ subject: "readings.0", sequence: ++sequence, storedAtUs: START, payload });
   return {
     view,
     receive(device: string, metrics: readonly string[], afterUs: number) {
       const writer = new FrameWriter();
       for (const metric of metrics) writer.add({ device, metric, tags: {}, kind: "number" }, START + afterUs, 1);
       apply(writer.finish(START + afterUs));
+    },
+    leave(devices: readonly Device[], afterUs: number) {
+      const payload = encodeGone(devices);
+      view.apply({ subject: "readings.0", sequence: ++sequence, storedAtUs: START + afterUs, payload });
     },
     useRules(rules: readonly unknown[]) {
       apply(encodeRuleSet({ version: String(sequence), rulesJson: JSON.stringify(rules) }));
@@ -55,6 +60,30 @@ test("the fastest series that still sends decides when a device is silent", () =
   const after = itemOf(view, "both");
   expect(after).toMatchObject({ silentFromUs: START + 8 * HOUR, expectedEveryUs: HOUR });
   expect(after.metrics.temperature).toMatchObject({ seenUs: lastUs, silentFromUs: lastUs + 10 * S });
+});
+
+test("a device that says it is gone is silent from then on, with all its metrics, until it sends again", () => {
+  const { view, receive, leave } = makeView();
+  for (let i = 0; i < 5; i++) receive("node", ["status", "temperature"], i * MIN);
+  receive("other", ["status"], 0);
+  leave(
+    [
+      { device: "node", tags: {} },
+      { device: "unknown", tags: {} },
+    ],
+    4 * MIN + S,
+  );
+  const gone = itemOf(view, "node");
+  expect(gone).toMatchObject({ goneUs: START + 4 * MIN + S, silentFromUs: START + 4 * MIN + S });
+  expect(gone.metrics.status).not.toHaveProperty("silentFromUs");
+  expect(itemOf(view, "other")).not.toHaveProperty("goneUs");
+  // A name with other tags is another device.
+  leave([{ device: "other", tags: { site: "s" } }], 5 * MIN);
+  expect(itemOf(view, "other")).not.toHaveProperty("goneUs");
+  receive("node", ["status"], 6 * MIN);
+  const back = itemOf(view, "node");
+  expect(back).not.toHaveProperty("goneUs");
+  expect(back.silentFromUs).toBeGreaterThan(START + 6 * MIN);
 });
 
 test("a device that has sent once has no rhythm yet, and a metric without one is silent with its device", () => {

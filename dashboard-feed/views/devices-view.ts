@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { DeviceLedgersReport } from "../../contracts/device-ledgers.ts";
-import { deviceKey, type Series } from "../../domain/reading.ts";
+import { type Device, deviceKey, type Series } from "../../domain/reading.ts";
+import type { LogMessage } from "../../platform/log/port.ts";
 import type { Watched } from "../../rule-language/spec/watchers.ts";
 import { type Position, positionOf } from "../common/cursor.ts";
 import type { CompiledFilter } from "../common/filter.ts";
@@ -36,6 +37,8 @@ const UNWATCHED = ',"unwatched":true';
 interface Silence {
   readonly lastSeenUs: number;
   readonly silentFromUs: number;
+  /** 0: the device has not said that it is gone. */
+  readonly goneUs: number;
   readonly everyUs: number | undefined;
 }
 
@@ -60,6 +63,8 @@ export class DevicesView implements StateView {
   #readings = new Float64Array(64);
   #clockAhead = new Float64Array(64);
   #lastSeenUs = new Float64Array(64);
+  /** When the device said that it is gone; 0 if it has not, or has sent since. */
+  #goneUs = new Float64Array(64);
   /** By slot, as JSON members: the late and duplicate readings that processors counted. */
   readonly #notes: (string | undefined)[] = [];
 
@@ -141,6 +146,7 @@ export class DevicesView implements StateView {
     this.#readings[slot] = 0;
     this.#clockAhead[slot] = 0;
     this.#lastSeenUs[slot] = 0;
+    this.#goneUs[slot] = 0;
     this.#free.push(slot);
   }
 
@@ -149,7 +155,18 @@ export class DevicesView implements StateView {
     this.#readings[slot] = (this.#readings[slot] as number) + 1;
     // A retried dead letter has its original receive time, perhaps from long ago.
     this.#lastSeenUs[slot] = Math.max(this.#lastSeenUs[slot] ?? 0, receivedAtUs);
+    this.#goneUs[slot] = 0;
     this.order.touch(slot, position);
+  }
+
+  /** Devices said that they are gone. The next reading of each ends that. */
+  leave(gone: readonly Device[], { sequence, storedAtUs }: Pick<LogMessage, "sequence" | "storedAtUs">): void {
+    for (const [row, device] of gone.entries()) {
+      const slot = this.#slotOf.get(deviceKey(device));
+      if (slot === undefined) continue;
+      this.#goneUs[slot] = storedAtUs;
+      this.order.touch(slot, positionOf(sequence, row));
+    }
   }
 
   /** A device of an earlier life of a feed. Its counts begin again. */
@@ -209,11 +226,11 @@ export class DevicesView implements StateView {
       return `${JSON.stringify(metric)}:{"atUs":${atUsOf(id)},"value":${valueTextOf(id)}${about}}`;
     });
     const omitted = newest.size - metrics.length;
-    const { everyUs, lastSeenUs, silentFromUs } = silence;
+    const { everyUs, goneUs, lastSeenUs, silentFromUs } = silence;
     const unwatched = ids.every((id) => this.#options.watchedOf(id) === "nothing");
     return (
       `${JSON.stringify({ device, tags }).slice(0, -1)}` +
-      `,"lastSeenUs":${lastSeenUs},"silentFromUs":${silentFromUs}` +
+      `,"lastSeenUs":${lastSeenUs},"silentFromUs":${silentFromUs}${goneUs === 0 ? "" : `,"goneUs":${goneUs}`}` +
       `${everyUs === undefined ? "" : `,"expectedEveryUs":${everyUs}`}${unwatched ? UNWATCHED : ""}` +
       `,"readings":${this.#readings[slot]}` +
       `,"clockAhead":${this.#clockAhead[slot]}${this.#notes[slot] ?? ""}` +
@@ -226,7 +243,8 @@ export class DevicesView implements StateView {
     const { seenUsOf, rhythmOf, watchedOf } = this.#options;
     const seenUs = seenUsOf(id);
     const { everyUs, patienceUs } = rhythmOf(id);
-    const silentFromUs = everyUs === undefined ? device.silentFromUs : Math.round(seenUs + patienceUs);
+    const ownUs = everyUs === undefined ? device.silentFromUs : Math.round(seenUs + patienceUs);
+    const silentFromUs = device.goneUs === 0 ? ownUs : Math.min(ownUs, device.goneUs);
     return (
       `${seenUs === device.lastSeenUs ? "" : `,"seenUs":${seenUs}`}` +
       `${silentFromUs === device.silentFromUs ? "" : `,"silentFromUs":${silentFromUs}`}` +
@@ -246,8 +264,10 @@ export class DevicesView implements StateView {
       else if (lastSeenUs - seenUsOf(id) > rhythm.patienceUs) continue;
       else if (fastest === undefined || rhythm.patienceUs < fastest.patienceUs) fastest = rhythm;
     }
-    const silentFromUs = lastSeenUs + Math.round(fastest?.patienceUs ?? unknownUs);
-    return { lastSeenUs, silentFromUs, everyUs: fastest?.everyUs };
+    const goneUs = this.#goneUs[slot] ?? 0;
+    const dueUs = lastSeenUs + Math.round(fastest?.patienceUs ?? unknownUs);
+    const silentFromUs = goneUs === 0 ? dueUs : Math.min(dueUs, goneUs);
+    return { lastSeenUs, silentFromUs, goneUs, everyUs: fastest?.everyUs };
   }
 
   /**
@@ -292,6 +312,7 @@ export class DevicesView implements StateView {
     this.#readings = copied(this.#readings, size);
     this.#clockAhead = copied(this.#clockAhead, size);
     this.#lastSeenUs = copied(this.#lastSeenUs, size);
+    this.#goneUs = copied(this.#goneUs, size);
   }
 }
 

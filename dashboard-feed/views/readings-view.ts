@@ -140,7 +140,7 @@ export class ReadingsView implements StateView {
     if (entry.kind === "readings") this.#applyReadings(entry, message);
     else if (entry.kind === "rule_set") {
       this.useRuleSet({ version: entry.version, rulesJson: entry.rulesJson, sequence: message.sequence });
-    }
+    } else if (entry.kind === "gone") this.devices.leave(entry.devices, message);
     this.#releaseIds();
     return entry.kind;
   }

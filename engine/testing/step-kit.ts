@@ -16,6 +16,7 @@ interface TestReading extends Reading {
 export type TestEntry =
   | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly TestReading[] }
   | { readonly kind: "tick"; readonly storedAtUs: number }
+  | { readonly kind: "gone"; readonly storedAtUs: number; readonly devices: readonly Device[] }
   | { readonly kind: "rules"; readonly storedAtUs: number; readonly specs: readonly RuleSpec[] };
 
 /** A rule from the fields of a rule file. */
@@ -29,6 +30,7 @@ export function reading(device: string, atUs: number, value: ReadingValue, metri
 
 export function encodeEntry(entry: TestEntry): Uint8Array {
   if (entry.kind === "tick") return encodeTick();
+  if (entry.kind === "gone") return encodeGone(entry.devices);
   if (entry.kind === "rules") {
     return encodeRuleSet({ version: versionOf(entry.specs), rulesJson: JSON.stringify(entry.specs) });
   }

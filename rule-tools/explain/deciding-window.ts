@@ -11,6 +11,7 @@ import { CORRECTION_WAIT_US } from "../../engine/windows/windows.ts";
 import { groupLabels } from "../../rule-language/spec/grouping.ts";
 import { checkedRuleSet } from "../../rule-language/spec/read-rule-set.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
+import { isOfGone } from "./departures.ts";
 
 /**
  * Collects the readings of the window behind an alert change while the log is read: those that arrived before the
@@ -41,7 +42,7 @@ export class DecidingWindow {
   #isEmittedLate = false;
   /** Count windows have consumed the instants up to this one. */
   #takenUs = Number.NEGATIVE_INFINITY;
-  #closedBy: "reading" | "idleness" | "edit" | undefined;
+  #closedBy: "reading" | "idleness" | "gone" | "edit" | undefined;
 
   /** `spec`: the rule to assume if the log does not hold it. */
   constructor(change: AlertChange, table: SeriesTable, spec: RuleSpec | undefined, part?: EvidencePart) {
@@ -79,6 +80,11 @@ export class DecidingWindow {
   take(entry: LogEntry, { sequence, storedAtUs }: EntryPosition): void {
     const { input } = this.change.evidence;
     if (sequence > input.sequence) return;
+    if (entry.kind === "gone") {
+      const isCause = sequence === input.sequence && this.change.evidence.aggregate === "absent";
+      if (isCause && isOfGone(this.change.key, entry.devices)) this.#closedBy = "gone";
+      return;
+    }
     if (this.#closedBy !== undefined) {
       this.#takeCorrections(entry, { sequence, storedAtUs }, 0);
       return;

@@ -35,7 +35,7 @@ function explainChange(change: AlertChange, windows: readonly DecidingWindow[]):
     atUs: change.atUs,
     processedAtUs: change.processedAtUs,
     condition: evidence.condition,
-    predicate: predicateOf(change, rule),
+    predicate: windows.some(({ closedBy }) => closedBy === "gone") ? goneOf(change) : predicateOf(change, rule),
     // JSON has no NaN, and an absence rule has no watermark.
     watermarkUs: Number.isFinite(evidence.watermarkUs) ? evidence.watermarkUs : null,
     latenessUs: spec && spec.kind !== "absent" ? spec.latenessUs : null,
@@ -76,7 +76,7 @@ function explainWindow(deciding: DecidingWindow): ExplainedWindow {
     window,
     aggregate,
     value,
-    closedBy: isAbsence ? "silence" : (deciding.closedBy ?? "unknown"),
+    closedBy: isAbsence && deciding.closedBy !== "gone" ? "silence" : (deciding.closedBy ?? "unknown"),
     readings: readings.toSorted((a, b) => a.atUs - b.atUs).slice(0, READINGS_MAX),
     readingsInAll: readings.length,
     ...computed,
@@ -110,6 +110,10 @@ function check({ input, part, readings, prior }: DecidingWindow, aggregate: Aggr
     agrees: isSketch ? null : agrees(part.value, recomputed, squared),
     notes: isSketch ? ["the emitted value comes from a sketch, which may be off by 1 to 2 %"] : [],
   };
+}
+
+function goneOf({ evidence: { value, condition } }: AlertChange): string {
+  return `the device said that it is gone, after ${value} s of silence (${condition})`;
 }
 
 /** `avg 260: > 250 holds`, with the time for which it had to hold. */

@@ -16,6 +16,7 @@ import { letNames } from "../../rule-language/spec/let-spec.ts";
 import { type Level, levelsOf } from "../../rule-language/spec/levels-spec.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { compileSelector } from "../../rule-language/spec/selector.ts";
+import { isOfGone } from "./departures.ts";
 
 /** The state of one group of the rule. */
 interface Group {
@@ -26,6 +27,8 @@ interface Group {
   /** With `let`: the newest window of each name. */
   readonly parts: Map<string, WindowResult>;
   change: AlertChange | undefined;
+  /** When its device said that it is gone, if no reading has come since. */
+  goneUs: number | undefined;
 }
 
 type AbsentSpec = Extract<WindowsSpec, { readonly kind: "absent" }>;
@@ -66,12 +69,16 @@ export class WhyNot {
     if (entry.kind === "rule_set") return;
     this.#nowUs = position.storedAtUs;
     const { windows, alerts } = this.#step.apply(entry, position);
-    if (entry.kind === "readings") {
+    if (entry.kind === "gone") {
+      for (const group of this.#groups.values())
+        if (isOfGone(group.key, entry.devices)) group.goneUs = position.storedAtUs;
+    } else if (entry.kind === "readings") {
       for (let i = 0; i < entry.count; i++) {
         const group = this.#groupFor(entry.seriesId[i] as number);
         const atUs = entry.atUs[i] as number;
         if (group === null || atUs > this.#untilEventUs) continue;
         group.readings++;
+        group.goneUs = undefined;
         if (!(atUs <= (group.newest?.atUs ?? Number.NEGATIVE_INFINITY)))
           group.newest = { atUs, storedAtUs: position.storedAtUs };
       }
@@ -126,6 +133,7 @@ export class WhyNot {
         window: undefined,
         parts: new Map(),
         change: undefined,
+        goneUs: undefined,
       };
       this.#groups.set(keyName(key), group);
     } else if (isAsked && this.#near.length < NEAR_MAX) this.#near.push(series);
@@ -171,17 +179,18 @@ export class WhyNot {
     return reasons;
   }
 
-  #silence({ newest, change }: Group, { afterUs, active }: AbsentSpec, atUs: number): Reason {
+  #silence({ newest, change, goneUs }: Group, { afterUs, active }: AbsentSpec, atUs: number): Reason {
     const sinceUs = newest?.storedAtUs ?? atUs;
     const silentUs = active === undefined ? atUs - sinceUs : active.activeUs(sinceUs, atUs);
     const isFiring = change?.state === "firing";
     const isShort = !isFiring && atUs - sinceUs >= afterUs;
     const inactive = active === undefined ? "" : " in active time";
+    const gone = goneUs === undefined ? "" : `; its device said at ${formatInstantUs(goneUs)} that it is gone`;
     const unwatched = isShort ? `; unwatched${active ? " or inactive" : ""} time does not count` : "";
     return {
       part: "condition",
       holds: isFiring,
-      text: `silent for ${formatDurationUs(Math.max(0, silentUs))} of ${formatDurationUs(afterUs)}${inactive}${unwatched}`,
+      text: `silent for ${formatDurationUs(Math.max(0, silentUs))} of ${formatDurationUs(afterUs)}${inactive}${unwatched}${gone}`,
     };
   }
 

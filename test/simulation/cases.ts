@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Reading, ReadingValue } from "../../domain/reading.ts";
+import type { Device, Reading, ReadingValue } from "../../domain/reading.ts";
 import { rule, type TestEntry } from "../../engine/testing/step-kit.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 
@@ -226,6 +226,13 @@ export function restlessRules(): fc.Arbitrary<RuleSpec> {
   });
 }
 
+/** Now and then, an entry says that the device is gone; its tags decide whose keys that are. */
+function departure(): fc.Arbitrary<readonly Device[]> {
+  const tags = fc.constantFrom({ site: "s" }, { site: "s", phase: "L1" }, {}, { site: "other" });
+  const gone = tags.map((one) => [{ device: "d", tags: one }]);
+  return fc.oneof({ weight: 9, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: gone });
+}
+
 /** A device with a reading every few seconds, some of them late. */
 export function restlessLogs(spec: RuleSpec): fc.Arbitrary<TestEntry[]> {
   const step = fc.record({
@@ -241,18 +248,20 @@ export function restlessLogs(spec: RuleSpec): fc.Arbitrary<TestEntry[]> {
     value: fc.constantFrom(-1, 0, 1, 5),
     phase: fc.constantFrom(undefined, undefined, undefined, "L1"),
     metrics: fc.constantFrom(["m"], ["n"], ["m", "n"], ["m", "n"], []),
+    gone: departure(),
   });
   const steps = fc.array(step, { minLength: 5, maxLength: 50 });
   return fc.tuple(fc.constantFrom(...BEGINNINGS_US), steps).map(([beginUs, taken]) => {
     const entries: TestEntry[] = [{ kind: "rules", storedAtUs: beginUs, specs: [spec] }];
     let nowUs = beginUs;
-    for (const { waitUs, lagUs, value, phase, metrics } of taken) {
+    for (const { waitUs, lagUs, value, phase, metrics, gone } of taken) {
       const tags = { site: "s", ...(phase === undefined ? {} : { phase }) };
       nowUs += waitUs;
       const readings = metrics.map((metric, i) => {
         return { device: "d", metric, tags, atUs: nowUs - lagUs, value: i === 0 ? value : 0 };
       });
       entries.push({ kind: "readings", storedAtUs: nowUs, readings });
+      if (gone.length > 0) entries.push({ kind: "gone", storedAtUs: nowUs, devices: gone });
     }
     entries.push({ kind: "tick", storedAtUs: nowUs + 20_000_000 });
     return entries;
@@ -297,7 +306,7 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
     { weight: 2, arbitrary: fc.integer({ min: 1, max: 5 }).map((seconds) => seconds * SECOND_US) },
     { weight: 1, arbitrary: fc.integer({ min: 3_000_000, max: 45_000_000 }) },
   );
-  const step = fc.record({ waitUs, readings: fc.array(one, { maxLength: 5 }), dryUs: waitUs });
+  const step = fc.record({ waitUs, readings: fc.array(one, { maxLength: 5 }), dryUs: waitUs, gone: departure() });
   const steps = fc.array(step, { minLength: 1, maxLength: 25 });
   return fc.tuple(fc.constantFrom(...BEGINNINGS_US), steps).map(([beginUs, taken]) => {
     const entries: TestEntry[] = [{ kind: "rules", storedAtUs: beginUs, specs: [spec] }];
@@ -305,7 +314,7 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
     let clockUs = beginUs;
     // Expressions do not mix texts and numbers.
     const other: ReadingValue = texts ? 3 : spec.let === undefined ? "fault" : true;
-    for (const { waitUs: us, readings, dryUs } of taken) {
+    for (const { waitUs: us, readings, dryUs, gone } of taken) {
       nowUs += us;
       // Device time is independent of processing time, because a log can also be read much later.
       clockUs += disorder === "on whole seconds" ? Math.ceil(us / SECOND_US) * SECOND_US : us;
@@ -324,6 +333,7 @@ export function logsFor(spec: RuleSpec, disorder: Disorder, texts: boolean): fc.
           ? { kind: "tick", storedAtUs: nowUs }
           : { kind: "readings", storedAtUs: nowUs, readings: output },
       );
+      if (gone.length > 0) entries.push({ kind: "gone", storedAtUs: nowUs, devices: gone });
       nowUs += dryUs > 20_000_000 ? 0 : Math.floor(dryUs / 10);
     }
     entries.push({ kind: "tick", storedAtUs: nowUs + 20_000_000 });

@@ -151,11 +151,12 @@ test("labels that match, and labels that are excluded", () => {
 test("several rules at once, edited again and again", () => {
   fc.assert(
     fc.property(fc.nat(), (seed) => {
-      const { rules, production, edits } = scenarioOf(seed);
+      const { rules, production, departures, edits } = scenarioOf(seed);
       const [first] = production;
       const entries: TestEntry[] = [
         { kind: "rules", storedAtUs: first?.atUs ?? 0, specs: rules },
         ...production.map(({ atUs, readings }): TestEntry => ({ kind: "readings", storedAtUs: atUs, readings })),
+        ...departures.map(({ atUs, devices }): TestEntry => ({ kind: "gone", storedAtUs: atUs, devices })),
         ...edits.map(({ atUs, specs }): TestEntry => ({ kind: "rules", storedAtUs: atUs, specs })),
       ];
       entries.sort((a, b) => a.storedAtUs - b.storedAtUs);

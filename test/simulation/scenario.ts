@@ -1,8 +1,12 @@
+import type { Tags } from "../../domain/reading.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { makeProduction } from "./production.ts";
 import { Random } from "./random.ts";
 import { editRules, makeRules } from "./rules.ts";
-import { BEGIN_US, PARTITIONS, PROCESSORS, type Production } from "./vocabulary.ts";
+import { BEGIN_US, type Departure, PARTITIONS, PROCESSORS, type Production } from "./vocabulary.ts";
+
+/** Departures have random numbers of their own: a seed's readings and faults stay the same without them. */
+const DEPARTURES = 0x5eed;
 
 /** A fault and its time. Processors and consumers are identified by index. */
 export type Fault =
@@ -35,6 +39,7 @@ export interface Scenario {
   readonly endUs: number;
   readonly rules: readonly RuleSpec[];
   readonly production: readonly Production[];
+  readonly departures: readonly Departure[];
   readonly edits: readonly RuleEdit[];
   readonly faults: readonly Fault[];
   /** Whether some operations are slow and some bus messages are lost. */
@@ -56,10 +61,22 @@ export function scenarioOf(seed: number): Scenario {
     endUs,
     rules,
     production: makeProduction(random, endUs),
+    departures: makeDepartures(new Random(seed ^ DEPARTURES), endUs),
     edits: edits.map((edit, i) => ({ ...edit, atUs: atUs[i] ?? edit.atUs })),
     faults: makeFaults(random, endUs),
     slow: random.chance(0.7),
   };
+}
+
+/** Devices of `makeProduction` say that they are gone, now and then. Often they send on all the same. */
+function makeDepartures(random: Random, endUs: number): Departure[] {
+  const departures: Departure[] = [];
+  while (random.chance(0.5) && departures.length < 4) {
+    const device = `d${random.whole(0, 3)}`;
+    const tags = random.pick<Tags>([{}, { site: "north" }, { site: "south" }]);
+    departures.push({ atUs: random.whole(BEGIN_US, endUs), devices: [{ device, tags }] });
+  }
+  return departures;
 }
 
 function makeFaults(random: Random, endUs: number): Fault[] {

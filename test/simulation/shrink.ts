@@ -23,7 +23,7 @@ type Fails<T> = (smaller: T) => Promise<boolean>;
 export async function shrinkScenario(scenario: Scenario, diverges: Fails<Scenario>): Promise<Scenario> {
   let small = scenario;
   if (await diverges({ ...small, slow: false })) small = { ...small, slow: false };
-  for (const part of ["faults", "edits", "production", "rules"] as const) {
+  for (const part of ["faults", "departures", "edits", "production", "rules"] as const) {
     const base = small;
     small = { ...base, [part]: await shortest<unknown>(base[part], (items) => diverges({ ...base, [part]: items })) };
   }
@@ -47,7 +47,7 @@ export async function shrinkLog(
   for (let i = 0; i < small.length; i++) {
     const base = small;
     const entry = base[i];
-    if (entry === undefined || entry.kind === "tick") continue;
+    if (entry === undefined || entry.kind === "tick" || entry.kind === "gone") continue;
     const having = (changed: TestEntry) => base.map((each, at) => (at === i ? changed : each));
     if (entry.kind === "rules") {
       const specs = await shortest(entry.specs, (fewer) => diverges(having({ ...entry, specs: fewer })));

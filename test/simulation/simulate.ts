@@ -1,4 +1,4 @@
-import { FrameWriter } from "../../domain/frame-writer.ts";
+import { encodeGone, FrameWriter } from "../../domain/frame-writer.ts";
 import { partitionOf } from "../../domain/partition.ts";
 import { kindOf, type Series, seriesKey } from "../../domain/reading.ts";
 import { readingsSubject } from "../../domain/subjects.ts";
@@ -13,7 +13,7 @@ import { firstDifference } from "./oracle/compare.ts";
 import { Processor } from "./processor.ts";
 import type { Fault, Scenario } from "./scenario.ts";
 import { entriesOf, forwardedOf, type LoggedEntry, oracleOf, receivedOf } from "./task-logs.ts";
-import { BEGIN_US, PARTITIONS, PROCESSORS, type Production } from "./vocabulary.ts";
+import { BEGIN_US, type Departure, PARTITIONS, PROCESSORS, type Production } from "./vocabulary.ts";
 import { World, withTimersOf } from "./world.ts";
 
 const RELOAD_US = 1_000_000;
@@ -79,12 +79,12 @@ class Simulation {
   }
 
   async run(harm: Harm | undefined): Promise<Outcome> {
-    const { edits, faults, production, endUs } = this.#scenario;
+    const { edits, faults, production, departures, endUs } = this.#scenario;
     const world = this.#world;
     this.#consumers.windows.start();
     this.#consumers.alerts.start();
     for (let i = 0; i < PROCESSORS; i++) world.after(world.random.whole(0, 2_000_000), () => this.#startProcessor(i));
-    this.#produce(production);
+    this.#produce(production, departures);
     for (const { atUs, what, specs } of edits)
       world.at(atUs, () => this.#edit(what, { specs, version: versionOf(specs) }));
     for (const fault of faults) world.at(fault.atUs, () => this.#inject(fault));
@@ -100,8 +100,14 @@ class Simulation {
     }
   }
 
-  #produce(production: readonly Production[]): void {
+  #produce(production: readonly Production[], departures: readonly Departure[]): void {
     const edge = new Connection(this.#world, this.#servers);
+    for (const { atUs, devices } of departures) {
+      this.#world.at(atUs, () => {
+        const subject = readingsSubject(partitionOf(devices[0]?.device ?? "", PARTITIONS));
+        void edge.log.append({ subject, payload: encodeGone(devices) });
+      });
+    }
     const writer = new FrameWriter();
     const known = new Map<string, Series>();
     for (const { atUs, readings } of production) {

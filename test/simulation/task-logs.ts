@@ -67,7 +67,7 @@ function plain(entry: LogEntry, storedAtUs: number, table: SeriesTable): TestEnt
     case "tick":
       return { kind: "tick", storedAtUs };
     case "gone":
-      throw new Error("no simulated device announces that it is gone");
+      return { kind: "gone", storedAtUs, devices: entry.devices };
     case "rule_set":
       return { kind: "rules", storedAtUs, specs: specsOf(entry.rulesJson) };
     case "readings": {

@@ -119,6 +119,11 @@ function CardFoot({ item, shown }: { readonly item: DeviceItem; readonly shown: 
   const silentFor = useComputed(() =>
     isSilent(item, asOfUs.value) ? formatAge(asOfUs.value - item.lastSeenUs) : undefined,
   ).value;
+  // Apart from silence: the device said so itself.
+  if (item.goneUs !== undefined)
+    return (
+      <span class="card-silent">Gone: it said so{silentFor === undefined ? "" : `, silent for ${silentFor}`}</span>
+    );
   if (silentFor !== undefined) return <span class="card-silent">Silent for {silentFor}</span>;
   const others = Object.entries(item.metrics).filter(([metric]) => metric !== shown);
   return (

@@ -81,7 +81,9 @@ function LastSeen({ item }: { readonly item: DeviceItem }): JSX.Element {
   const note = noteOf(item);
   return (
     <span class="device-row-heard">
-      <span class={silent ? "note-warning" : ""}>{silent ? `silent, ${words}` : words}</span>
+      <span class={silent ? "note-warning" : ""}>
+        {item.goneUs !== undefined ? `gone, ${words}` : silent ? `silent, ${words}` : words}
+      </span>
       <span class="device-row-note" title={note}>
         {note}
       </span>

@@ -28,6 +28,7 @@ const CLOSED_BY: Readonly<Record<ExplainedChange["closedBy"], string>> = {
   reading: "a newer reading",
   idleness: "time passing without readings",
   silence: "silence",
+  gone: "the device, which said that it is gone",
   edit: "a change of the rule",
   unknown: "an entry that is no longer in the log",
 };

@@ -180,6 +180,9 @@ function DeviceHead(props: {
         <p class="device-tags">
           {Object.keys(device.tags).length > 0 && <TagList tags={device.tags} />}
           {item !== undefined && <span>last seen {formatTime(item.lastSeenUs, zone)}</span>}
+          {item?.goneUs !== undefined && (
+            <span class="note-warning">said at {formatTime(item.goneUs, zone)} that it is gone</span>
+          )}
           {detail !== undefined && <NewestReading detail={detail} />}
           {item !== undefined &&
             oddities(item).map((words) => (

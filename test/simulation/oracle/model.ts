@@ -1,5 +1,10 @@
+<<<<<<< HEAD
 import type { AlertState, Severity } from "../../../domain/alert.ts";
 import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
+=======
+import type { AlertState } from "../../../domain/alert.ts";
+import type { Device, Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
+>>>>>>> f44da07 (A device that says it is gone shows so on the page, in explanations and in the simulation's oracle)
 
 /** The fields of a rule that the oracle reads, as plain data from the log. */
 export interface OracleRule {
@@ -73,6 +78,7 @@ export interface StoredReading extends Reading {
 export type OracleEntry =
   | { readonly kind: "readings"; readonly storedAtUs: number; readonly readings: readonly StoredReading[] }
   | { readonly kind: "tick"; readonly storedAtUs: number }
+  | { readonly kind: "gone"; readonly storedAtUs: number; readonly devices: readonly Device[] }
   | { readonly kind: "rules"; readonly storedAtUs: number; readonly specs: readonly OracleRule[] };
 
 /** A result of a window of a rule. */

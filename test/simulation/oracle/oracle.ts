@@ -49,6 +49,7 @@ export class Oracle {
     const alerts = this.#outputs.alerts.length;
     this.#passTime(entry.storedAtUs);
     if (entry.kind === "readings") for (const reading of entry.readings) this.#take(reading);
+    else if (entry.kind === "gone") for (const windows of this.#windows.values()) windows.leave(entry.devices);
     else if (entry.kind === "rules") {
       this.#edit(entry.specs);
       // After an edit, an absence can be overdue.

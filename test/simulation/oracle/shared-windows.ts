@@ -1,5 +1,5 @@
-import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
-import { activeUsIn, afterActiveUs } from "./active.ts";
+import type { Device, Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
+import { activeUsIn, afterActiveUs, isActive } from "./active.ts";
 import { CountWindows } from "./count-windows.ts";
 import { courseOf, meets } from "./course.ts";
 import { FixedWindows } from "./fixed-windows.ts";
@@ -124,6 +124,22 @@ export class SharedWindows {
     const silenceUs = countedUs - (key.heardAtUs ?? countedUs);
     for (const listener of this.listeners) {
       listener.onSilence(key.labels, dueUs, silenceUs / 1e6);
+    }
+  }
+
+  /** Devices said that they are gone: the keys that are theirs alone are absent at once, if the rule is active. */
+  leave(devices: readonly Device[]): void {
+    const { nowUs } = this.#watch;
+    if (!this.absence || !isActive(this.#rule.active, nowUs)) return;
+    for (const key of this.#keys.values()) {
+      const { labels } = key;
+      const isTheirs = devices.some(
+        ({ device, tags }) =>
+          labels.device === device && Object.entries(tags).every(([name, value]) => labels[name] === value),
+      );
+      if (!isTheirs || key.silent || key.heardAtUs === undefined) continue;
+      key.silent = true;
+      for (const listener of this.listeners) listener.onSilence(labels, nowUs, this.silenceS(labels));
     }
   }
 

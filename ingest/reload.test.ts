@@ -101,3 +101,23 @@ test("a time that is never where a source says, and a source without readings, a
     .poll(async () => await metrics.registry.metrics(), { timeout: 15_000 })
     .toContain('weir_ingest_source_warnings{warning="time-never-seen"} 1');
 });
+
+test("readings in the hour that autumn brings twice are flagged, others of the same night are not", async () => {
+  await start({}, { sources: [{ topic: "local/{device}", timestamp: { field: "at", timezone: "Europe/Berlin" } }] });
+  for (const at of ["01:59:59", "02:10:00", "02:10:00", "03:00:00"]) {
+    await publish("local/d", `{"t": 1, "at": "2025-10-26T${at}"}`);
+  }
+  await publish("local/d", '{"t": 1, "at": "2025-10-26T02:30:00+02:00"}');
+  const shown = (await readings()).map(({ atUs, clockAhead }) => [
+    new Date((atUs ?? 0) / 1_000).toISOString().slice(11, 19),
+    clockAhead,
+  ]);
+  expect(shown).toEqual([
+    ["23:59:59", false],
+    ["00:10:00", true],
+    ["01:10:00", true],
+    ["02:00:00", false],
+    ["00:30:00", false],
+  ]);
+  expect(await metrics.registry.metrics()).toContain("weir_ingest_local_times_guessed_total 2");
+});

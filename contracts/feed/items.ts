@@ -193,7 +193,12 @@ export const deviceItemSchema = z.looseObject({
     ),
   unwatched: unwatched.describe("No rule watches the device, not even for silence. Left out otherwise."),
   readings: z.int().min(0),
-  clockAhead: z.int().min(0).describe("Readings whose clock was wrong, ahead or fallen back."),
+  clockAhead: z
+    .int()
+    .min(0)
+    .describe(
+      "Readings whose time is in doubt: clocks ahead, clocks that fell back, local times that autumn brings twice.",
+    ),
   lateApplied: z.int().min(0).optional().describe("Readings that corrected a closed window."),
   lateDropped: z.int().min(0).optional().describe("Readings that were too late for any window."),
   duplicates: z.int().min(0).optional().describe("Duplicate readings."),

@@ -174,6 +174,11 @@ export class MessageLane {
 
   /** Ends the message in each partition with readings of it. */
   #close(onKept: (error?: Error) => void): void {
+    const { onlyPartition } = this.#reader;
+    if (onlyPartition >= 0) {
+      this.#batcher.close(onlyPartition, onKept);
+      return;
+    }
     const { partitions } = this.#reader;
     const settle = partitions.length === 1 ? onKept : afterAll(partitions.length, onKept);
     for (const partition of partitions) this.#batcher.close(partition, settle);

@@ -1,9 +1,10 @@
 import type { FrameWriter } from "../../domain/frame-writer.ts";
 import { kindOf, type ReadingValue, type Tags } from "../../domain/reading.ts";
 import type { InboundMessage } from "../../platform/publish-gate.ts";
+import { clash } from "../formats/clash.ts";
 import type { PayloadProblem } from "../formats/format.ts";
 import type { Decoded, MappedMessage, Readings } from "../mapping/rules.ts";
-import { shownName } from "../names/names.ts";
+import type { TimeReader } from "../mapping/times.ts";
 import type { RouteSeries } from "../sources/series-cache.ts";
 import { type Route, sourceText, type Target, type TopicRoutes } from "../sources/topic-routes.ts";
 import type { FrameBatcher } from "./frame-batcher.ts";
@@ -49,10 +50,12 @@ export class MessageReader implements Readings {
   #target: Target | undefined;
   #frame: FrameWriter | undefined;
   #receivedAtUs = 0;
+  /** Reads the message's times, if they may be local. */
+  #clock: TimeReader | undefined;
   #oldestUs = 0;
   readonly #opened: number[] = [];
   #openedCount = 0;
-  #touched: Target[] = [];
+  #touched: Target[] = NO_TARGETS;
   /** The first reading of the message whose series is one too many. */
   #refused: PayloadProblem | undefined;
   /** Two samples of a series have the same time. */
@@ -76,6 +79,11 @@ export class MessageReader implements Readings {
     this.#batcher = parts.batcher;
     this.#limits = parts.limits;
     this.#clocks = parts.clocks;
+  }
+
+  /** The partition of the last message's readings, if all are of one; -1 otherwise. */
+  get onlyPartition(): number {
+    return this.#touched.length === 1 && this.#openedCount === 1 ? (this.#opened[0] as number) : -1;
   }
 
   /** The partitions with readings of the last message. */
@@ -135,19 +143,23 @@ export class MessageReader implements Readings {
     }
     let atUs = this.#receivedAtUs;
     let isWrong = false;
+    let isDoubtful = false;
     if (observedAtUs !== undefined) {
       if (observedAtUs > atUs + this.#limits.aheadUsMax) {
         target.clockAhead++;
         isWrong = true;
-      } else if (observedAtUs >= this.#oldestUs) atUs = observedAtUs;
-      else {
+      } else if (observedAtUs >= this.#oldestUs) {
+        atUs = observedAtUs;
+        // One of two instants: its clock is not wrong, but may be an hour off.
+        if (this.#clock !== undefined && this.#clock.guessed > 0) isDoubtful = this.#clock.isTwiceTold(atUs);
+      } else {
         // Also NaN, a time that cannot be right.
         target.clockBehind++;
         isWrong = true;
       }
     }
     this.#noteTime(series, atUs, isWrong || observedAtUs === undefined);
-    this.#frame?.addTo(series, atUs, value, isWrong);
+    this.#frame?.addTo(series, atUs, value, isWrong || isDoubtful);
     target.readings++;
     this.count++;
     return true;
@@ -191,7 +203,7 @@ export class MessageReader implements Readings {
   #decode(message: InboundMessage, route: Route, isExact: boolean): Decoded {
     this.count = 0;
     this.#openedCount = 0;
-    this.#touched = [];
+    this.#touched = NO_TARGETS;
     this.#refused = undefined;
     this.#clash = undefined;
     this.#isUnordered = false;
@@ -200,6 +212,8 @@ export class MessageReader implements Readings {
     const { receivedAtUs, topic, payload, sender = "" } = message;
     this.#sender = sender;
     this.#receivedAtUs = receivedAtUs;
+    const { times } = route.plan.rules;
+    this.#clock = times.isLocal ? times : undefined;
     const behindUs = maxBehindUs(route);
     this.#oldestUs = Math.max(this.#limits.notBeforeUs, receivedAtUs - behindUs);
     this.#decoded++;
@@ -221,7 +235,9 @@ export class MessageReader implements Readings {
       target.readings = 0;
       target.clockAhead = 0;
       target.clockBehind = 0;
-      this.#touched.push(target);
+      // Nearly all messages are of one device: an array of one is cheaper than a growing one.
+      if (this.#touched.length === 0) this.#touched = [target];
+      else this.#touched.push(target);
     }
     const { partition } = target;
     this.#frame = this.#isOpened(partition) ? this.#batcher.opened(partition) : this.#open(partition);
@@ -264,7 +280,7 @@ export class MessageReader implements Readings {
     }
     const times = this.#times?.get(series);
     if (times?.has(atUs) || atUs === series.newestUs || atUs === series.oldestUs) {
-      this.#clash ??= clash(series, isReceived);
+      this.#clash ??= clash(series.series.metric, isReceived);
     } else if (atUs > series.newestUs) series.newestUs = atUs;
     else if (atUs < series.oldestUs) series.oldestUs = atUs;
     else this.#isUnordered = true;
@@ -321,6 +337,9 @@ const NOTHING: MappedMessage = {
   isExact: false,
 };
 
+/** Never written to. */
+const NO_TARGETS: Target[] = [];
+
 const NOT_TAKEN: MessageProblem = {
   reason: "unknown-topic",
   detail: "no source takes this message: `when` does not hold in those that match its topic",
@@ -328,14 +347,6 @@ const NOT_TAKEN: MessageProblem = {
 
 function maxBehindUs({ plan: { config } }: Route): number {
   return (config.timestamp === "received" ? undefined : config.timestamp.max_behind) ?? Number.POSITIVE_INFINITY;
-}
-
-function clash(series: RouteSeries, isReceived: boolean): PayloadProblem {
-  const name = shownName(series.series.metric);
-  const detail = isReceived
-    ? `two samples of ${name} have no time of their own, so one would replace the other: set \`interval\` of the source, the time between samples`
-    : `two samples of ${name} have the same time, so one would replace the other`;
-  return { reason: "bad-timestamp", detail };
 }
 
 const ERROR_CHARACTERS_MAX = 300;

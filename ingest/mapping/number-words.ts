@@ -21,17 +21,21 @@ const CHARACTERS_MAX = 64;
 const PLAIN = /^[+-]?(?:(?:0|[1-9]\d{0,15})(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]\d{1,3})?$/;
 
 /** The number that a text is; undefined if it is none. */
-export function numberOf(text: string, { decimal, thousands, units }: NumberWords): number | undefined {
-  if (text.length > CHARACTERS_MAX || !mayBegin(text.charCodeAt(0))) return undefined;
+export function numberOf(written: string, { decimal, thousands, units }: NumberWords): number | undefined {
+  if (written.length > CHARACTERS_MAX || !mayBegin(written.charCodeAt(0))) return undefined;
+  const text = written.charCodeAt(0) === MINUS_SIGN ? `-${written.slice(1)}` : written;
   const plain = plainNumber(text);
   if (plain !== undefined && (decimal === "." || thousands !== ".")) return plain;
   const digits = units ? withoutUnit(text) : text;
   return digits === undefined ? undefined : writtenNumber(digits, { decimal, thousands });
 }
 
+/** U+2212, which displays write. */
+const MINUS_SIGN = 0x2212;
+
 function mayBegin(code: number): boolean {
   // Digits, and + - . ,
-  return (code >= 0x30 && code <= 0x39) || (code >= 0x2b && code <= 0x2e);
+  return (code >= 0x30 && code <= 0x39) || (code >= 0x2b && code <= 0x2e) || code === MINUS_SIGN;
 }
 
 function plainNumber(text: string): number | undefined {

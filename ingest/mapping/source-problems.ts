@@ -23,6 +23,8 @@ export function sourceProblems(source: SourceConfig): readonly SourceProblem[] {
     ...tagProblems(source),
     ...schemaProblems(source),
     ...timeProblems(source),
+    ...sampleProblems(source),
+    ...conversionProblems(source),
     ...metricProblems(source, patterns, each),
   ];
 }
@@ -57,12 +59,49 @@ function captureProblems(source: SourceConfig, { names }: TopicPattern, each: Ea
 }
 
 function timeProblems({ timestamp, format }: SourceConfig): SourceProblem[] {
-  if (timestamp === "received" || timestamp.compute === undefined) return [];
+  if (timestamp === "received") return [];
+  if (timestamp.format !== undefined && timestamp.unit !== "auto") {
+    return [{ path: ["timestamp", "unit"], message: "`format` says how the time is written, so `unit` has no effect" }];
+  }
+  if (timestamp.compute === undefined) return [];
   const path = ["timestamp", "compute"];
   if (timestamp.field !== undefined) return [{ path, message: "give either `field` or `compute`" }];
   const { entry } = formatOf(format);
   if (entry.kind === "tree") return [];
   return [{ path, message: "the samples of this format have times of their own: nothing is computed" }];
+}
+
+/** What walks through a tree: samples are not one. */
+const TREE_KEYS = ["each", "names", "skip", "value", "interval"] as const;
+const TREE_TIME_KEYS = ["field", "format", "timezone"] as const;
+
+/** Settings that formats without fields of their own would ignore. */
+function sampleProblems(source: SourceConfig): SourceProblem[] {
+  const { format, timestamp, compute, when } = source;
+  if (formatOf(format).entry.kind === "tree") return [];
+  const paths: (readonly string[])[] = TREE_KEYS.filter((key) => source[key] !== undefined).map((key) => [key]);
+  if (Object.keys(compute).length > 0) paths.push(["compute"]);
+  if (timestamp !== "received") {
+    paths.push(...TREE_TIME_KEYS.filter((key) => timestamp[key] !== undefined).map((key) => ["timestamp", key]));
+    if (timestamp.unit !== "auto") paths.push(["timestamp", "unit"]);
+  }
+  const problems = paths.map((path) => {
+    const message = `the samples of this format have metrics, values and times of their own, so ${path.at(-1)} has no effect: remove it`;
+    return { path, message };
+  });
+  if (when !== undefined && /\b(?:payload|item)\b/.test(when)) {
+    const message = "the samples of this format are not in `payload`: `when` can use topic, captured and received";
+    problems.push({ path: ["when"], message });
+  }
+  return problems;
+}
+
+function conversionProblems({ convert }: SourceConfig): SourceProblem[] {
+  return Object.entries(convert).flatMap(([metric, { as, scale, offset }]) => {
+    if (as === undefined || as === "number" || (scale === undefined && offset === undefined)) return [];
+    const message = `a ${as} has no scale or offset: remove as: ${as}, or them`;
+    return [{ path: ["convert", metric, "as"], message }];
+  });
 }
 
 function tagProblems({ tags }: SourceConfig): SourceProblem[] {

@@ -155,6 +155,13 @@ export class TimeReader {
     return this.#twice.choose(instants, this.#sender);
   };
 
+  /** Whether local clocks show this instant twice. Asked only for messages with such times (`guessed`). */
+  isTwiceTold(atUs: number): boolean {
+    if (this.#zone === undefined) return false;
+    const { earlierUs, laterUs } = instantsOf(atUs + this.#zone.at(atUs).offsetUs, this.#zone);
+    return earlierUs !== laterUs;
+  }
+
   #expected(): string {
     const { format, unit } = this.#settings;
     if (format !== undefined) return format;

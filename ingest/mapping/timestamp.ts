@@ -66,9 +66,16 @@ function isoUs(text: string, toInstant: ToInstant | undefined): number {
   const parts = ISO.exec(text);
   if (!parts) return Number.NaN;
   const [, date, time = "00:00", seconds = "00", fraction = "", zone] = parts;
+  if (!isDate(date)) return Number.NaN;
   const ms = Date.parse(`${date}T${time}:${seconds}${normalZone(zone ?? "Z")}`);
   const us = ms * 1000 + Number(fraction.padEnd(6, "0").slice(0, 6));
   return zone === undefined && toInstant !== undefined && Number.isFinite(us) ? toInstant(us) : us;
+}
+
+/** Not 30 February, which `Date` takes for a day in March. */
+function isDate(date = ""): boolean {
+  const [year = 0, month = 0, day = 0] = date.split("-").map(Number);
+  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
 
 function normalZone(zone: string): string {

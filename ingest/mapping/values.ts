@@ -19,6 +19,8 @@ export interface ValueSettings {
   readonly numbers: NumberWords | undefined;
   /** In small letters. */
   readonly noValue: ReadonlySet<string>;
+  /** Numbers that are no value; undefined if there are none. */
+  readonly noNumbers: ReadonlySet<number> | undefined;
   /** How texts begin that may be a number or a word for no value, by character code. Others need no closer look. */
   readonly begins: Uint8Array;
 }
@@ -38,7 +40,8 @@ export function valueSettings(numbers: NumberWords | undefined, words: readonly 
       else if (first !== "") begins[code] = 1;
     }
   }
-  return { numbers, noValue, begins };
+  const noNumbers = new Set(words.filter((word) => typeof word === "number"));
+  return { numbers, noValue, noNumbers: noNumbers.size === 0 ? undefined : noNumbers, begins };
 }
 
 export const NO_VALUE_WORDS = [
@@ -58,8 +61,9 @@ export function readScalar(
   conversion: Conversion | undefined,
 ): ReadingValue | undefined {
   if (conversion !== undefined) return converted(value, settings, conversion);
-  if (typeof value === "string") return readText(value, settings);
-  return typeof value === "bigint" ? exact(value) : value;
+  const read = typeof value === "string" ? readText(value, settings) : typeof value === "bigint" ? exact(value) : value;
+  const { noNumbers } = settings;
+  return noNumbers !== undefined && typeof read === "number" && noNumbers.has(read) ? undefined : read;
 }
 
 /** Hot: most texts are neither a number nor a word for no value. */
@@ -95,8 +99,13 @@ function converted(
     if (as === "number" && (YES.has(small) || NO.has(small))) return YES.has(small) ? 1 : 0;
   }
   if (as === "text") return String(value);
-  const read = as === "number" ? asNumber(value, settings) : readScalar(value, settings, undefined);
-  return typeof read === "number" ? scaled(read, conversion) : read;
+  // Digits that a double cannot hold cannot be scaled exactly either.
+  const isNumber =
+    as === "number" || (typeof value === "bigint" && (conversion.scale ?? conversion.offset) !== undefined);
+  const read = isNumber ? asNumber(value, settings) : readScalar(value, settings, undefined);
+  if (typeof read !== "number") return read;
+  // As a number, too: 85.00 is 85.
+  return noValue?.has(String(read)) ? undefined : scaled(read, conversion);
 }
 
 function asNumber(value: string | number | boolean | bigint, settings: ValueSettings): ReadingValue | undefined {

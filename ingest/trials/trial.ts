@@ -1,4 +1,6 @@
-import type { ReadingValue, Tags } from "../../domain/reading.ts";
+import { deviceKey, kindOf, type ReadingValue, type Tags } from "../../domain/reading.ts";
+import { US_PER_MS, US_PER_SECOND } from "../../domain/time.ts";
+import { clash } from "../formats/clash.ts";
 import type { PayloadLimits, PayloadProblem } from "../formats/format.ts";
 import { decoderOf, type SharedState } from "../mapping/decoder.ts";
 import type { MappedMessage, Readings } from "../mapping/rules.ts";
@@ -30,6 +32,9 @@ export type Trial =
   | { readonly kind: "ignored" }
   | { readonly kind: "failed"; readonly why: string }
   | { readonly kind: "read"; readonly readings: readonly TriedReading[]; readonly problem: PayloadProblem | undefined };
+
+const NOT_BEFORE_US = Date.parse("2001-01-01") * US_PER_MS;
+const AHEAD_US_MAX = 60 * US_PER_SECOND;
 
 export const TRIAL_LIMITS: PayloadLimits = {
   readingsMax: 5_000,
@@ -75,9 +80,35 @@ function decodeOnce(
     if (decoded === "again-exactly") continue;
     if (decoded === "ignored") return { kind: "ignored" };
     if (decoded === "not-mine") return { kind: "condition", when: plan.config.when ?? "" };
-    return { kind: "read", readings, problem: decoded };
+    const timed = readings.map((reading) => ({ ...reading, atUs: rightTime(plan, reading.atUs, message) }));
+    const clash = clashIn(timed);
+    // Nothing of it is stored then.
+    return clash === undefined
+      ? { kind: "read", readings: timed, problem: decoded }
+      : { kind: "read", readings: [], problem: clash };
   }
   return { kind: "failed", why: "the payload could not be read exactly" };
+}
+
+/** A time that cannot be right is NaN, as by the standard settings of `clock`. */
+function rightTime(plan: SourcePlan, atUs: number | undefined, { receivedAtUs }: TriedMessage): number | undefined {
+  if (atUs === undefined || Number.isNaN(atUs)) return atUs;
+  const { timestamp } = plan.config;
+  const behindUs = timestamp === "received" ? undefined : timestamp.max_behind;
+  const oldestUs = Math.max(NOT_BEFORE_US, receivedAtUs - (behindUs ?? Number.POSITIVE_INFINITY));
+  return atUs >= oldestUs && atUs <= receivedAtUs + AHEAD_US_MAX ? atUs : Number.NaN;
+}
+
+/** Two samples of a series that share a time, as the ingest refuses them. */
+function clashIn(readings: readonly TriedReading[]): PayloadProblem | undefined {
+  const seen = new Set<string>();
+  for (const { device, tags, metric, value, atUs } of readings) {
+    const isReceived = atUs === undefined || Number.isNaN(atUs);
+    const key = JSON.stringify([deviceKey({ device, tags }), metric, kindOf(value), isReceived ? null : atUs]);
+    if (seen.has(key)) return clash(metric, isReceived);
+    seen.add(key);
+  }
+  return undefined;
 }
 
 function collector(plan: SourcePlan, captured: Captured, readings: TriedReading[]): Readings {

@@ -4,10 +4,12 @@ import { FORMATS } from "../../ingest/formats/formats.ts";
 import { startIngest } from "../../ingest/ingest.ts";
 import { PRESET_NAMES } from "../../ingest/presets/presets.ts";
 import { createMemoryLog } from "../../platform/log/memory.ts";
+import type { Log } from "../../platform/log/port.ts";
 import { createMetrics, type Metrics } from "../../platform/metrics.ts";
 import { FAMILIES, type Message, messagesOf } from "../devices/family.ts";
 import { Random } from "../simulation/random.ts";
 import { mutate } from "./mutate.ts";
+import { targetsWithSchema } from "./schema-targets.ts";
 
 export interface FuzzReport {
   readonly messages: number;
@@ -27,6 +29,7 @@ interface Target {
   readonly name: string;
   readonly sources: unknown;
   readonly messages: readonly Message[];
+  readonly prepare?: (log: Log) => Promise<void>;
 }
 
 const MESSAGE_MS_MAX = 50;
@@ -95,12 +98,12 @@ function targetsOf(): Target[] {
     sources: one.sources,
     messages: messagesOf(one),
   }));
-  return [...presets, ...formats, ...families].filter(
+  return [...presets, ...formats, ...targetsWithSchema(), ...families].filter(
     (target) => target.messages.length > 0 && isValid(target.sources),
   );
 }
 
-/** A format may need more settings than this program knows. */
+/** Formats that need a schema have targets with one. */
 function isValid(sources: unknown): boolean {
   return ingestConfigSchema.safeParse({ sources }).success;
 }
@@ -108,6 +111,7 @@ function isValid(sources: unknown): boolean {
 async function startTarget(target: Target) {
   const clock = { nowUs: () => Date.now() * 1_000 };
   const log = { ...createMemoryLog(clock), append: async () => ({ sequence: 1, duplicate: false }) };
+  await target.prepare?.(log);
   const metrics = createMetrics();
   const config = ingestConfigSchema.parse({ sources: target.sources });
   const logger = pino({ level: "silent" });

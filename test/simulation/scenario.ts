@@ -68,7 +68,7 @@ export function scenarioOf(seed: number): Scenario {
   };
 }
 
-/** Devices of `makeProduction` say that they are gone, now and then. Often they send on all the same. */
+/** Devices of `makeProduction` say that they are gone, now and then. Often they send on anyway. */
 function makeDepartures(random: Random, endUs: number): Departure[] {
   const departures: Departure[] = [];
   while (random.chance(0.5) && departures.length < 4) {

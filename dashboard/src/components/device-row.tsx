@@ -101,7 +101,7 @@ export function oddities(item: DeviceItem): readonly string[] {
   const { lateDropped = 0, clockAhead, lateApplied = 0, duplicates = 0 } = item;
   return [
     lateDropped > 0 ? `${formatCount(lateDropped)} dropped as late` : "",
-    clockAhead > 0 ? `${formatCount(clockAhead)} with a wrong clock` : "",
+    clockAhead > 0 ? `${formatCount(clockAhead)} with a doubtful time` : "",
     lateApplied > 0 ? `${formatCount(lateApplied)} late` : "",
     duplicates > 0 ? plural(duplicates, "duplicate") : "",
   ].filter((words) => words !== "");

@@ -78,7 +78,7 @@ const STATE_WORDS: Readonly<Record<(typeof DEVICE_STATES)[number], string>> = {
   "partly-silent": "Partly silent",
   unwatched: "Not watched",
   "partly-unwatched": "With metrics that are not watched",
-  odd: "Late, duplicate or wrong clock",
+  odd: "Late, duplicate or doubtful time",
 };
 const SORT_WORDS: Readonly<Record<DeviceFilter["sort"], string>> = {
   name: "Site and name",

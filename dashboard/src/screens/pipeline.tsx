@@ -51,6 +51,7 @@ function Counters(): JSX.Element {
         <Fact name="Duplicates" value={formatCount(figures?.duplicates)} />
         <Fact name="Clock ahead" value={formatCount(figures?.clockAhead)} />
         <Fact name="Clock fell back" value={formatCount(figures?.clockBehind)} />
+        <Fact name="Local time that occurs twice" value={formatCount(figures?.localTimesGuessed)} />
         <Fact name="Updates skipped by slow pages" value={formatCount(figures?.conflated)} />
         <Fact name="Notifications failed" value={formatCount(figures?.notifierFailed)} />
         {dropped.map(([reason, count]) => (

@@ -38,6 +38,7 @@ export interface Figures {
   readonly late: ReadonlyMap<string, number>;
   readonly clockAhead: number | undefined;
   readonly clockBehind: number | undefined;
+  readonly localTimesGuessed: number | undefined;
   /** Messages that were dropped on purpose, by reason. */
   readonly dropped: ReadonlyMap<string, number>;
   /** The time until the log drops entries that are not stored yet. */
@@ -76,6 +77,7 @@ export function createStatsStore(frame: Frame): StatsStore {
       late: tracker.byLabel("weir_processor_late_total", "fate"),
       clockAhead: tracker.total("weir_ingest_clock_ahead_total"),
       clockBehind: tracker.total("weir_ingest_clock_behind_total"),
+      localTimesGuessed: tracker.total("weir_ingest_local_times_guessed_total"),
       dropped: tracker.byLabel("weir_ingest_dropped_total", "reason"),
       retentionSecondsLeft: tracker.least("weir_storage_retention_seconds_left"),
       notifierWaiting: tracker.total("weir_notifier_waiting_changes"),

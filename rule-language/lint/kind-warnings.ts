@@ -37,16 +37,23 @@ export function* kindWarnings(
   }
 }
 
-function whyNoText({ spec, when, domain }: CheckedRule, { aggregates }: Part): string | undefined {
+function whyNoText({ levels, domain }: CheckedRule, { aggregates }: Part): string | undefined {
   const ofNumbers = aggregates.find((text) => !takesTexts(checkedAggregate(text)));
   if (ofNumbers !== undefined) return `${ofNumbers} reads numbers only`;
-  const isOfNumbers = when !== undefined && when.kind !== "text" && domain.texts && !holds(when, "any text");
-  return isOfNumbers ? `a text is never ${spec.when}` : undefined;
+  const [first] = levels;
+  const isOfNumbers = levels.every(
+    ({ when: { condition } }) => condition.kind !== "text" && !holds(condition, "any text"),
+  );
+  return first !== undefined && domain.texts && isOfNumbers ? `a text is never ${first.when.text}` : undefined;
 }
 
-function whyNoBoolean({ spec, aggregates, when, domain }: CheckedRule): string | undefined {
-  if (spec.let !== undefined || when === undefined || when.kind === "text") return undefined;
+function whyNoBoolean({ spec, aggregates, levels, domain }: CheckedRule): string | undefined {
+  const [first] = levels;
+  if (spec.let !== undefined || first === undefined) return undefined;
   if (!AMONG_READINGS.includes(aggregates[0]?.kind ?? "")) return undefined;
-  if (commonValue([when], { ...domain, texts: false, min: 0, max: 1 }) !== undefined) return undefined;
-  return `false and true count as 0 and 1, which are never ${spec.when}`;
+  const isPossible = levels.some(
+    ({ when: { condition } }) =>
+      condition.kind === "text" || commonValue([condition], { ...domain, texts: false, min: 0, max: 1 }) !== undefined,
+  );
+  return isPossible ? undefined : `false and true count as 0 and 1, which are never ${first.when.text}`;
 }

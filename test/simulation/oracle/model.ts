@@ -1,10 +1,5 @@
-<<<<<<< HEAD
 import type { AlertState, Severity } from "../../../domain/alert.ts";
-import type { Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
-=======
-import type { AlertState } from "../../../domain/alert.ts";
 import type { Device, Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
->>>>>>> f44da07 (A device that says it is gone shows so on the page, in explanations and in the simulation's oracle)
 
 /** The fields of a rule that the oracle reads, as plain data from the log. */
 export interface OracleRule {

@@ -20,15 +20,20 @@ const SETTINGS = [
   { name: "20 in flight x 100 clients", clients: 100, inflightPerClient: 20, target: 0.8 },
 ];
 
+/** Of the rate with MQTT 3.1.1. */
+const TARGET_5 = 0.95;
+
 /** Message rate of the durable edge (broker, ingest, NATS with fsync), compared with brokers that store nothing. */
 export async function benchEdge({ rounds, seconds }: EdgeOptions): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), "weir-bench-"));
   const logger = createLogger({ level: "warn", pretty: false, name: "bench" });
   const nats = await launchNatsServer({ dataDir: join(folder, "nats"), logger });
-  const peers: Peer[] = [];
+  const peers: Measured[] = [];
   let reached = true;
   try {
-    peers.push(await startEdge(folder, nats), await startBareAedes(), await startMosquitto());
+    const edge = await startEdge(folder, nats);
+    const newer = { ...edge, name: "weir edge, MQTT 5", version: 5 } as const;
+    peers.push(edge, newer, await startBareAedes(), await startMosquitto());
     for (const setting of SETTINGS) {
       const runs = new Map(peers.map(({ name }) => [name, [] as Run[]]));
       // Alternates between brokers, so that a slow phase of the machine affects all of them.
@@ -45,6 +50,10 @@ export async function benchEdge({ rounds, seconds }: EdgeOptions): Promise<boole
   return reached;
 }
 
+interface Measured extends Peer {
+  readonly version?: 5;
+}
+
 interface Run {
   readonly rate: number;
   readonly cpuUs: number;
@@ -55,13 +64,15 @@ interface Run {
 }
 
 async function measure(
-  peer: Peer,
+  peer: Measured,
   natsPid: number,
   load: { clients: number; inflightPerClient: number; seconds: number },
 ): Promise<Run> {
   const { clients, inflightPerClient, seconds } = load;
   const before = { peer: await processCpu(peer.pid), nats: await processCpu(natsPid) };
-  const report = await spawnLoad({ port: peer.port, clients, inflightPerClient, seconds, qos: 1 });
+  const report = await spawnLoad({
+    ...{ port: peer.port, version: peer.version ?? 4, clients, inflightPerClient, seconds, qos: 1 },
+  });
   if (report.failedClients > 0)
     throw new Error(`${peer.name}: ${report.failedClients} clients failed: ${report.firstError}`);
   const after = { peer: await processCpu(peer.pid), nats: await processCpu(natsPid) };
@@ -78,8 +89,10 @@ async function measure(
 
 function report(setting: { name: string; target: number }, runs: ReadonlyMap<string, readonly Run[]>): boolean {
   const weir = runs.get("weir edge") ?? [];
-  const bare = runs.get("bare aedes") ?? [];
-  const ratio = median(weir.map(({ rate }, round) => rate / (bare[round]?.rate ?? Number.NaN)));
+  const ratioOf = (above: readonly Run[], below: readonly Run[]) =>
+    median(above.map(({ rate }, round) => rate / (below[round]?.rate ?? Number.NaN)));
+  const ratio = ratioOf(weir, runs.get("bare aedes") ?? []);
+  const ratioOf5 = ratioOf(runs.get("weir edge, MQTT 5") ?? [], weir);
   process.stdout.write(`\n${setting.name}, QoS 1, three metrics a message (medians of ${weir.length})\n`);
   const of = (list: readonly Run[], figure: keyof Run) => median(list.map((run) => run[figure]));
   printTable([
@@ -88,12 +101,13 @@ function report(setting: { name: string; target: number }, runs: ReadonlyMap<str
       name,
       Math.round(of(list, "rate")),
       of(list, "cpuUs").toFixed(1),
-      name === "weir edge" ? of(list, "natsCpuUs").toFixed(1) : "-",
+      name.startsWith("weir") ? of(list, "natsCpuUs").toFixed(1) : "-",
       of(list, "loadCpuUs").toFixed(1),
       of(list, "p50Ms").toFixed(1),
       of(list, "p99Ms").toFixed(1),
     ]),
   ]);
   process.stdout.write(`  weir / bare aedes, round by round: median ${ratio.toFixed(2)} (target ${setting.target})\n`);
-  return ratio >= setting.target;
+  process.stdout.write(`  MQTT 5 / 3.1.1, round by round: median ${ratioOf5.toFixed(2)} (target ${TARGET_5})\n`);
+  return ratio >= setting.target && ratioOf5 >= TARGET_5;
 }

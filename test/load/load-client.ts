@@ -1,5 +1,5 @@
 import { createConnection, type Socket } from "node:net";
-import { connectPacket, type PublishTemplate, patchTimestamp } from "./packets.ts";
+import { connectPacket, type ProtocolVersion, type PublishTemplate, patchTimestamp } from "./packets.ts";
 
 const CONNACK = 0x20;
 const PUBACK = 0x40;
@@ -24,6 +24,7 @@ export interface LoadClientOptions {
   readonly password?: string;
   readonly template: PublishTemplate;
   readonly qos: 0 | 1 | 2;
+  readonly version: ProtocolVersion;
   readonly inflight: number;
   readonly sink: LoadSink;
 }
@@ -59,7 +60,7 @@ export class LoadClient {
   }
 
   connect(): Promise<void> {
-    const { host, port, clientId, username, password } = this.options;
+    const { host, port, clientId, username, password, version } = this.options;
     return new Promise((resolve, reject) => {
       this.connected = resolve;
       this.failed = reject;
@@ -79,7 +80,7 @@ export class LoadClient {
       socket.on("error", (error) => this.fail(error));
       socket.on("close", () => this.fail(new Error(`connection of ${clientId} was closed`)));
       const login = username === undefined ? {} : { username, ...(password === undefined ? {} : { password }) };
-      socket.write(connectPacket({ clientId, ...login }));
+      socket.write(connectPacket({ clientId, version, ...login }));
     });
   }
 
@@ -145,8 +146,11 @@ export class LoadClient {
     let at = 0;
     let from = -1;
     let to = -1;
-    // All packets that arrive here are 4 bytes long.
-    for (; at + 4 <= bytes.length; at += 4) {
+    for (;;) {
+      const length = bytes[at + 1] ?? 0;
+      // None that arrives here has a length of two bytes.
+      const end = at + 2 + length;
+      if (at + 2 > bytes.length || end > bytes.length) break;
       const id = bytes.readUInt16BE(at + 2);
       switch (bytes[at]) {
         case PUBACK:
@@ -171,6 +175,7 @@ export class LoadClient {
           this.fail(new Error(`unexpected packet 0x${bytes[at]?.toString(16)}`));
           return;
       }
+      at = end;
     }
     if (from >= 0) this.send(from, to);
     this.rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : Buffer.alloc(0);

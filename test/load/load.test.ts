@@ -50,6 +50,19 @@ describe("prebuilt packets", () => {
   });
 });
 
+it("packets of MQTT 5 are what a parser of it reads", () => {
+  const packets: Packet[] = [];
+  const reader = parser({ protocolVersion: 5 });
+  reader.on("packet", (packet) => packets.push(packet));
+  reader.parse(connectPacket({ clientId: "c", version: 5 }));
+  const { bytes, idAt } = publishTemplate("a", "p", 1, 5);
+  bytes.writeUInt16BE(513, idAt);
+  reader.parse(bytes);
+  const [connect, publish] = packets;
+  expect(connect).toMatchObject({ cmd: "connect", clientId: "c", protocolVersion: 5 });
+  expect(publish).toMatchObject({ cmd: "publish", topic: "a", qos: 1, messageId: 513, payload: Buffer.from("p") });
+});
+
 describe("a load", () => {
   it.each([0, 1, 2] as const)("of QoS %s sends the messages it is given, each with its own time", async (qos) => {
     const { port, published } = await startBroker();

@@ -1,6 +1,6 @@
 import { LatencyHistogram, type LatencySummary } from "./latency-histogram.ts";
 import { LoadClient, type LoadSink } from "./load-client.ts";
-import { publishTemplate } from "./packets.ts";
+import { type ProtocolVersion, publishTemplate } from "./packets.ts";
 
 export interface LoadOptions {
   readonly host?: string;
@@ -15,6 +15,8 @@ export interface LoadOptions {
   /** Messages a second of all clients together; as fast as acknowledgements arrive when left out. Not with QoS 0. */
   readonly rate?: number;
   readonly qos?: 0 | 1 | 2;
+  /** Default: 4, MQTT 3.1.1. */
+  readonly version?: ProtocolVersion;
   /** Client n publishes as device n modulo this. Default: one device per client. */
   readonly devices?: number;
   /** `{device}`, `{site}` and `{client}` are filled in. */
@@ -110,13 +112,14 @@ function loadClient(options: LoadOptions, index: number, sink: LoadSink): LoadCl
   };
   const fill = (template: string) =>
     template.replace(/\{(device|site|client)\}/g, (_, name: keyof typeof names) => names[name]);
-  const qos = options.qos ?? 1;
+  const { qos = 1, version = 4, topic = DEFAULT_TOPIC, payload = DEFAULT_PAYLOAD } = options;
   return new LoadClient({
     host: options.host ?? "127.0.0.1",
     port: options.port,
     clientId: names.client,
-    template: publishTemplate(fill(options.topic ?? DEFAULT_TOPIC), fill(options.payload ?? DEFAULT_PAYLOAD), qos),
+    template: publishTemplate(fill(topic), fill(payload), qos, version),
     qos,
+    version,
     inflight: options.inflightPerClient,
     sink,
     ...(options.username === undefined ? {} : { username: fill(options.username) }),

@@ -1,18 +1,22 @@
 /**
- * Bytes of MQTT 3.1.1 packets, built once and patched per message: the generator must be cheaper than what it loads.
+ * Bytes of packets of MQTT 3.1.1 and 5, built once and patched per message: the generator must be cheaper than what it loads.
  */
 
 const TIMESTAMP_DIGITS = 16;
 const TIMESTAMP_MARK = "{ts}";
 
+/** Protocol levels of MQTT 3.1.1 and 5. */
+export type ProtocolVersion = 4 | 5;
+
 export function connectPacket(options: {
   readonly clientId: string;
+  readonly version?: ProtocolVersion;
   readonly username?: string;
   readonly password?: string;
 }): Buffer {
-  const { clientId, username, password } = options;
+  const { clientId, username, password, version = 4 } = options;
   const flags = 0x02 | (username === undefined ? 0 : 0x80) | (password === undefined ? 0 : 0x40);
-  const body = [text("MQTT"), Buffer.from([4, flags, 0, 0]), text(clientId)];
+  const body = [text("MQTT"), Buffer.from([version, flags, 0, 0]), noProperties(version), text(clientId)];
   if (username !== undefined) body.push(text(username));
   if (password !== undefined) body.push(text(password));
   return packet(0x10, Buffer.concat(body));
@@ -27,15 +31,21 @@ export interface PublishTemplate {
 }
 
 /** A PUBLISH whose id and timestamp (`{ts}` in the payload) are patched in later. */
-export function publishTemplate(topic: string, payload: string, qos: 0 | 1 | 2): PublishTemplate {
+export function publishTemplate(
+  topic: string,
+  payload: string,
+  qos: 0 | 1 | 2,
+  version: ProtocolVersion = 4,
+): PublishTemplate {
   const markAt = payload.indexOf(TIMESTAMP_MARK);
   const body = Buffer.from(payload.replace(TIMESTAMP_MARK, "0".repeat(TIMESTAMP_DIGITS)));
-  const parts = [text(topic), qos > 0 ? Buffer.from([0, 0]) : Buffer.alloc(0), body];
+  const properties = noProperties(version);
+  const parts = [text(topic), qos > 0 ? Buffer.from([0, 0]) : Buffer.alloc(0), properties, body];
   const bytes = packet(0x30 | (qos << 1), Buffer.concat(parts));
   const bodyAt = bytes.length - body.length;
   return {
     bytes,
-    idAt: qos > 0 ? bodyAt - 2 : -1,
+    idAt: qos > 0 ? bodyAt - properties.length - 2 : -1,
     timestampAt: markAt < 0 ? -1 : bodyAt + Buffer.byteLength(payload.slice(0, markAt)),
   };
 }
@@ -52,6 +62,10 @@ export function patchTimestamp(buffer: Buffer, at: number, atUs: number): void {
     buffer[i] = 48 + (high % 10);
     high = Math.floor(high / 10);
   }
+}
+
+function noProperties(version: ProtocolVersion): Buffer {
+  return Buffer.alloc(version === 5 ? 1 : 0);
 }
 
 function text(value: string): Buffer {

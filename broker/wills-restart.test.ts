@@ -10,10 +10,10 @@ const SESSION = { protocolVersion: 5, clean: false, properties: { sessionExpiryI
 const WATCHER = { ...SESSION, clientId: "watcher" };
 const newLog = () => createMemoryLog({ nowUs: () => 1 });
 
-function deviceWith(delaySeconds: number) {
+function deviceWith(delaySeconds: number, clientId = "device", text = "gone") {
   const properties = { willDelayInterval: delaySeconds };
-  const will = { topic: "wills", payload: Buffer.from("gone"), qos: 2, retain: false, properties } as const;
-  return { ...SESSION, clientId: "device", will };
+  const will = { topic: "wills", payload: Buffer.from(text), qos: 2, retain: false, properties } as const;
+  return { ...SESSION, clientId, will };
 }
 
 /** Calls `act` once a message for a session is stored. */
@@ -77,3 +77,39 @@ test("clients that were connected when the broker crashed have a minute to come 
   await device.next("puback");
   expect(gate.texts).toEqual(["wills back"]);
 });
+
+test("wills of clients that do not come back are sent once, and not early, though the broker restarts again", async () => {
+  const log = newLog();
+  const gate = new FakeGate();
+  const arrivedMs = new Map<string, number>();
+  const kept = { log, edge: "edge", graceSeconds: 2 };
+  const start = () => startTestBroker({}, gate, kept);
+  const arrived = async (text: string) => {
+    const count = () => gate.texts.filter((each) => each === `wills ${text}`).length;
+    await until(() => count() > 0, `the will of ${text}`, 20_000);
+    arrivedMs.set(text, performance.now());
+    return count();
+  };
+  let broker = await start();
+  await RawClient.connected(broker.port, deviceWith(0, "hasty", "hasty"));
+  await RawClient.connected(broker.port, deviceWith(4, "patient", "patient"));
+  await RawClient.connected(broker.port, deviceWith(0, "back", "back"));
+  const stoppedMs = performance.now();
+  // Twice within the grace.
+  for (let i = 0; i < 2; i++) {
+    await broker.stop();
+    broker = await start();
+  }
+  const back = await RawClient.connected(broker.port, { ...SESSION, clientId: "back" });
+  await Promise.all([arrived("hasty"), arrived("patient")]);
+  expect((arrivedMs.get("hasty") ?? 0) - stoppedMs).toBeGreaterThan(2_000);
+  expect((arrivedMs.get("patient") ?? 0) - stoppedMs).toBeGreaterThan(4_000);
+  await back.ping();
+  await broker.stop();
+  broker = await start();
+  // It has nothing left to send but this.
+  const marker = await RawClient.connected(broker.port, deviceWith(1, "marker", "marker"));
+  marker.socket.destroy();
+  expect([await arrived("marker"), await arrived("hasty"), await arrived("patient")]).toEqual([1, 1, 1]);
+  expect(gate.texts).toHaveLength(3);
+}, 60_000);

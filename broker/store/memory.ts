@@ -90,7 +90,7 @@ export class MemoryStore implements SessionStore {
     const owner = this.#checkOpen();
     const before = this.#disk.sessions.get(clientId);
     if (before !== undefined) this.#take(before);
-    else this.#makeRoom();
+    else if (!clientId.startsWith(OWN_PREFIX)) this.#makeRoom();
     const kept = cleanStart ? undefined : before;
     const record: SessionRecord = {
       clientId,
@@ -215,11 +215,14 @@ export class MemoryStore implements SessionStore {
   #makeRoom(): void {
     if (this.#disk.sessions.size < this.#limits.sessionsMax) return;
     let oldest: Stored | undefined;
+    let own = 0;
     for (const stored of this.#disk.sessions.values()) {
-      const { awayAtUs = 0 } = stored.record;
+      const { awayAtUs = 0, clientId } = stored.record;
+      if (clientId.startsWith(OWN_PREFIX)) own++;
       if (!isReplaceable(stored.record)) continue;
       if (awayAtUs < (oldest?.record.awayAtUs ?? Number.POSITIVE_INFINITY)) oldest = stored;
     }
+    if (this.#disk.sessions.size - own < this.#limits.sessionsMax) return;
     if (oldest !== undefined) this.#evict(oldest, "too-many-sessions");
   }
 

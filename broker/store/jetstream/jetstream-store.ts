@@ -7,6 +7,7 @@ import {
   type ClaimedSession,
   type Copy,
   type Message,
+  OWN_PREFIX,
   type RetainedMessages,
   type SessionDrop,
   type SessionRecord,
@@ -127,7 +128,7 @@ export class JetStreamStore implements SessionStore {
 
   async claim(clientId: string, wish: SessionWish): Promise<ClaimedSession> {
     this.#checkOpen();
-    if (this.session(clientId) === undefined) await this.#makeRoom();
+    if (this.session(clientId) === undefined && !clientId.startsWith(OWN_PREFIX)) await this.#makeRoom();
     const entry = this.#records.entryOf(clientId);
     return await exclusively(entry, async () => {
       const before = await this.#writeClaim(entry, wish);

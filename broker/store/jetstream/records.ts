@@ -3,7 +3,7 @@ import { type Follower, follow } from "../../../platform/log/follow.ts";
 import { ConflictError, type Log, type LogMessage } from "../../../platform/log/port.ts";
 import { readNewest } from "../../../platform/log/read-range.ts";
 import { decodeRecord, encodeRecord, type StoredRecord } from "../codec/record-codec.ts";
-import type { SessionRecord } from "../port.ts";
+import { OWN_PREFIX, type SessionRecord } from "../port.ts";
 import { subjectTokenOf } from "../tokens.ts";
 import { type Entry, newEntry, resetQueue } from "./entry.ts";
 import type { NewestWriter } from "./newest-writer.ts";
@@ -37,7 +37,7 @@ export class Records {
     this.#options = options;
   }
 
-  /** The number of sessions. */
+  /** The number of sessions, without the broker's own. */
   get size(): number {
     return this.#live;
   }
@@ -154,7 +154,7 @@ export class Records {
     entry.epoch = stored.epoch;
     if (stored.incarnation !== entry.incarnation) resetQueue(entry);
     entry.incarnation = stored.incarnation;
-    this.#live += Number(stored.record !== undefined) - Number(wasLive);
+    if (!entry.clientId.startsWith(OWN_PREFIX)) this.#live += Number(stored.record !== undefined) - Number(wasLive);
     if (this.#isStarted) this.#options.onRecord(entry, by);
   }
 }

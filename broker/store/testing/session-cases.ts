@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { NEVER_EXPIRES, type SessionRecord, type Subscription, TakenOverError } from "../port.ts";
+import { NEVER_EXPIRES, OWN_PREFIX, type SessionRecord, type Subscription, TakenOverError } from "../port.ts";
 import {
   again,
   copyFor,
@@ -178,6 +178,8 @@ export function describeSessions(harness: () => StoreHarness): void {
         if (awayAtUs !== undefined) await store.save({ ...record, awayAtUs });
       }
       await store.claim("b", WISH);
+      // The broker's own do not count.
+      for (const id of ["one", "two"]) await store.claim(`${OWN_PREFIX}${id}`, WISH);
       expect(events.sessionsDropped).toEqual([]);
       await store.claim("new", WISH);
       expect(events.sessionsDropped).toEqual(["a too-many-sessions"]);

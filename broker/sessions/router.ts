@@ -2,7 +2,7 @@ import type { Cluster } from "../cluster/port.ts";
 import type { BrokerEvents } from "../common/events.ts";
 import { Hub } from "../hub/hub.ts";
 import type { Message, SessionRecord, SessionStore, Subscription } from "../store/port.ts";
-import { type Delivery, Routes } from "./routes.ts";
+import { type Delivery, type Plan, Routes } from "./routes.ts";
 import type { Session } from "./session.ts";
 import { isShareId } from "./shared-queues.ts";
 import { Shares } from "./shares.ts";
@@ -32,6 +32,8 @@ export type QueueProgress = Pick<Shares, "sent" | "received" | "finished" | "has
 
 /** Kinds for `TopicOrder`: the QoS, and this much more with the retain flag. */
 const RETAINED_KIND = 10;
+/** The same for messages that skip the hub. */
+const QUEUED_KIND = 20;
 
 /**
  * Gives messages to their subscribers, through the hub: it has a message retained and put into the queues of stored
@@ -54,7 +56,7 @@ export class Router {
       nowUs,
       topicLevelsMax: limits.topic_levels_max,
       retain: (message) => store.retain(message.topic, message.payload.length === 0 ? null : message),
-      enqueue: (message) => this.#enqueue(message),
+      enqueue: (message) => this.#enqueue(message, this.#routes.plan(message)),
       deliver: (message) => this.#deliver(message),
     });
     this.#shares = new Shares({
@@ -86,6 +88,10 @@ export class Router {
     const { topic, qos, retain } = message;
     const isInstant = qos === 0 && !retain;
     if (isInstant && !this.#order.has(topic)) return this.#hub.publish(message);
+    if (qos > 0 && !retain) {
+      const plan = this.#routes.plan(message);
+      if (this.#isForQueues(plan)) return this.#order.run(topic, QUEUED_KIND + qos, () => this.#enqueue(message, plan));
+    }
     return this.#order.run(topic, retain ? RETAINED_KIND + qos : qos, () => this.#hub.publish(message));
   }
 
@@ -155,10 +161,18 @@ export class Router {
     this.#shares.deliverHere(filter, message);
   }
 
+  /** Whether all who get a message have a queue in the store. The hub has nobody to give it to, and costs as much again. */
+  #isForQueues({ deliveries, shares }: Plan): boolean {
+    const { connected } = this.#options;
+    return (
+      shares.size === 0 &&
+      deliveries.every(({ clientId, qos }) => qos > 0 && connected.get(clientId)?.transient === undefined)
+    );
+  }
+
   /** For stored sessions, whether connected or not, and for other edges. */
-  async #enqueue(message: Message): Promise<void> {
+  async #enqueue(message: Message, { deliveries, shares }: Plan): Promise<void> {
     const { cluster, connected, store } = this.#options;
-    const { deliveries, shares } = this.#routes.plan(message);
     const copies = this.#shares.copies(shares, message);
     for (const { clientId, qos, retain, identifiers } of deliveries) {
       const session = connected.get(clientId);

@@ -208,8 +208,8 @@ export class Sessions {
   }
 
   /** Gives a message to its subscribers. Resolves once it is retained, and the stored sessions among them have it. */
-  async publish(message: Message): Promise<void> {
-    await this.#router.publish(message);
+  publish(message: Message): Promise<void> {
+    return this.#router.publish(message);
   }
 
   async #claim({

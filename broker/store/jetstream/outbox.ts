@@ -60,14 +60,14 @@ export class Outbox {
   }
 
   /** Resolves once all copies are stored. Rejects with `TooLargeError` when the log cannot hold the message. */
-  async add(message: Message, copies: readonly Copy[]): Promise<void> {
+  add(message: Message, copies: readonly Copy[]): Promise<void> {
     const encoded = encodeMessage(message);
     const room = this.#options.log.payloadBytesMax - HEAD_BYTES - COPY_BYTES;
-    const identifiers = Math.max(0, ...copies.map((copy) => copy.identifiers.length));
-    if (encoded.length + identifiers * IDENTIFIER_BYTES > room) {
-      throw new TooLargeError(`a message of ${encoded.length} bytes cannot be queued: the log holds ${room}`);
-    }
-    await this.#group.add({ message, encoded, copies });
+    let identifiers = 0;
+    for (const copy of copies) identifiers = Math.max(identifiers, copy.identifiers.length);
+    if (encoded.length + identifiers * IDENTIFIER_BYTES <= room) return this.#group.add({ message, encoded, copies });
+    const why = `a message of ${encoded.length} bytes cannot be queued: the log holds ${room}`;
+    return Promise.reject(new TooLargeError(why));
   }
 
   close(error: Error): void {

@@ -120,7 +120,9 @@ function clockLimits({ clock }: IngestConfig): ClockLimits {
 }
 
 function paceOf({ frame }: IngestConfig): FramePace {
-  return { readingsMax: frame.readings_max, lingerMs: frame.linger / US_PER_MS };
+  const lingerMs = frame.linger / US_PER_MS;
+  const patientMs = Math.max(lingerMs, frame.ack_budget / US_PER_MS);
+  return { readingsMax: frame.readings_max, lingerMs, patientMs };
 }
 
 function takeRetried(lane: MessageLane, message: InboundMessage, retryOf: number): Promise<Taken> {

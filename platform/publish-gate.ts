@@ -8,6 +8,8 @@ export interface InboundMessage {
   /** Who answers for it: the user, or the address of a client without one. */
   readonly sender?: string;
   readonly receivedAtUs: number;
+  /** False: its sender probably goes on without an acknowledgement, so that it need not be hurried. */
+  readonly isAwaited?: boolean;
   /** MQTT 5. */
   readonly properties?: MessageProperties | undefined;
   /** The bridge that it came in by. */

@@ -2,6 +2,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Permission } from "../auth/topic-permission.ts";
 import type { Refusal } from "../common/events.ts";
+import { AckRhythm } from "./ack-rhythm.ts";
 import { frameAt, PartialPacket, pingsIn, withoutPings } from "./frame.ts";
 import type { IncomingQos2 } from "./incoming-qos2.ts";
 import { PacketError, protocolError } from "./packets/bytes.ts";
@@ -118,6 +119,7 @@ export class Link {
   unacknowledged = 0;
   /** QoS 0 publishes that are on their way to subscribers. */
   passing = 0;
+  readonly rhythm = new AckRhythm();
   readonly rate: Rate;
   /** Whether it is in the list of links that have something to acknowledge. */
   dirty = false;

@@ -34,6 +34,7 @@ export class PendingPublish implements InboundMessage {
   readonly expirySeconds: number | undefined;
   /** Of a will: the same when it is published again. */
   readonly origin: string | undefined;
+  isAwaited = true;
   /** The gate has finished with it. */
   settled = false;
   /** Its turn to be given to its subscribers has come: the gate has finished with all earlier ones of its client. */

@@ -27,7 +27,14 @@ export const ingestConfigSchema = z.strictObject({
         .describe("The most readings in one entry of the log. A full entry is written at once."),
       linger: durationField("0s", "100ms")
         .prefault("2ms")
-        .describe("How long a reading may wait for others before its entry is written."),
+        .describe(
+          "How long a reading may wait for others before its entry is written, if its sender waits for the acknowledgement.",
+        ),
+      ack_budget: durationField("0s", "1s")
+        .prefault("20ms")
+        .describe(
+          "How long a reading may wait for others if its sender does not: a sensor that publishes by its clock, or with QoS 0. Fewer, larger entries cost less.",
+        ),
     })
     .prefault({})
     .describe(

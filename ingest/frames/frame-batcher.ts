@@ -10,7 +10,10 @@ export type OnKept = (error?: Error) => void;
 /** When a frame is sent. */
 export interface FramePace {
   readonly readingsMax: number;
+  /** How long a frame stays open for others when someone waits for it. */
   readonly lingerMs: number;
+  /** The same when nobody does. */
+  readonly patientMs: number;
 }
 
 export interface FrameBatcherOptions extends FramePace {
@@ -32,7 +35,8 @@ const BYTES_MAX_LOWEST = 4 * 1_024;
 const FLUSH_SHARE_MAX = 0.05;
 const LINGER_MS_MAX = 10;
 /**
- * After this many messages, frames are sent as soon as a burst ends: all senders may be waiting for acknowledgements.
+ * After this many messages whose senders wait for acknowledgements, frames are sent as soon as a burst ends: all of
+ * them may be waiting.
  */
 const BURST_MESSAGES = 32;
 
@@ -47,6 +51,7 @@ export class FrameBatcher {
   #bytesMax: number;
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
+  #isHurried = false;
   #burstCheck: NodeJS.Immediate | undefined;
   #messages = 0;
   #messagesSeen = 0;
@@ -121,17 +126,29 @@ export class FrameBatcher {
     this.#track(this.#append(this.#framed(partition, payload)), [onKept]);
   }
 
-  /** Ends a message. Calls `onKept` once the log has all readings that are in the frame so far. */
-  close(partition: number, onKept: OnKept): void {
+  /**
+   * Ends a message. Calls `onKept` once the log has all readings that are in the frame so far. `isAwaited`: its sender
+   * may be waiting for that.
+   */
+  close(partition: number, onKept: OnKept, isAwaited: boolean): void {
     const frame = this.#frame(partition);
     frame.waiting.push(onKept);
     if (frame.writer.count >= this.#pace.readingsMax || frame.writer.bytes >= this.bytesMax) {
       this.#send(partition, frame);
       return;
     }
+    this.#flushWithin(isAwaited);
+    if (!isAwaited) return;
     this.#messages++;
-    this.#timer ??= setTimeout(() => this.flush(), this.#lingerMs);
     if (this.#messages >= BURST_MESSAGES) this.#burstCheck ??= setImmediate(() => this.#endBurst());
+  }
+
+  #flushWithin(isAwaited: boolean): void {
+    if (this.#timer !== undefined && (this.#isHurried || !isAwaited)) return;
+    clearTimeout(this.#timer);
+    this.#isHurried = isAwaited;
+    const ms = isAwaited ? this.#lingerMs : Math.max(this.#lingerMs, this.#pace.patientMs);
+    this.#timer = setTimeout(() => this.flush(), ms);
   }
 
   /** Sends the open frames of all partitions. */

@@ -93,7 +93,7 @@ export class MessageLane {
     if (outcome === "ignored") this.#drop(outcome, done);
     else if (outcome !== undefined)
       this.#keepLetter({ message, problem: letterProblem(outcome, this.#reader.source), retryOf }, done);
-    else if (this.#reader.count > 0) this.#store(done);
+    else if (this.#reader.count > 0) this.#store(message, done);
     else {
       for (const { counts } of this.#reader.devices) counts.dropped++;
       this.#drop("no-readings", done);
@@ -151,9 +151,9 @@ export class MessageLane {
     }
   }
 
-  #store(done: OnTaken): void {
+  #store({ isAwaited = true }: InboundMessage, done: OnTaken): void {
     const { count, devices } = this.#reader;
-    this.#close((error) => {
+    this.#close(isAwaited, (error) => {
       if (error === undefined) {
         for (const { counts } of devices) counts.stored++;
         this.#events.messageStored();
@@ -166,22 +166,22 @@ export class MessageLane {
   #keepLetter({ message, problem, retryOf }: FailedMessage, done: OnTaken): void {
     const { count, devices } = this.#reader;
     const settle = afterAll(2, (error, letter) => done(error, count, named(letter, problem)));
-    if (count > 0) this.#close(settle);
+    if (count > 0) this.#close(message.isAwaited ?? true, settle);
     else settle();
     for (const { counts } of devices) counts.deadLettered++;
     this.#letters.keep(message, problem, settle, retryOf);
   }
 
   /** Ends the message in each partition with readings of it. */
-  #close(onKept: (error?: Error) => void): void {
+  #close(isAwaited: boolean, onKept: (error?: Error) => void): void {
     const { onlyPartition } = this.#reader;
     if (onlyPartition >= 0) {
-      this.#batcher.close(onlyPartition, onKept);
+      this.#batcher.close(onlyPartition, onKept, isAwaited);
       return;
     }
     const { partitions } = this.#reader;
     const settle = partitions.length === 1 ? onKept : afterAll(partitions.length, onKept);
-    for (const partition of partitions) this.#batcher.close(partition, settle);
+    for (const partition of partitions) this.#batcher.close(partition, settle, isAwaited);
   }
 }
 

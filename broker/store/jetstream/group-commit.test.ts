@@ -33,3 +33,26 @@ test("who has much to store does not delay the others, and each keeps its order"
   }
   expect(groups.flat()).toHaveLength(63);
 });
+
+test("owners of heavy items, each of which takes a whole turn and more, do not slow down one of light items", async () => {
+  const order: string[] = [];
+  const group = new GroupCommit<Item, void>({
+    gatherMs: 1,
+    weightMax: 512,
+    weightOf: ({ weight }) => weight,
+    ownerOf: ({ owner }) => owner,
+    commit: async (items) => {
+      order.push(...items.map(({ owner }) => owner));
+      return items.map(() => ({ status: "fulfilled", value: undefined }));
+    },
+  });
+  const heavy = Array.from({ length: 8 * 50 }, (_, i) =>
+    group.add({ owner: `heavy-${i % 8}`, number: i, weight: 340 }),
+  );
+  const light = Array.from({ length: 100 }, (_, number) => group.add({ owner: "light", number, weight: 36 }));
+  await Promise.all([...heavy, ...light]);
+  expect(order).toHaveLength(500);
+  // By weight, each of the nine gets as much as the others: nine light items for one heavy item of each.
+  const before = order.slice(0, order.lastIndexOf("light")).filter((owner) => owner.startsWith("heavy"));
+  expect(before.length).toBeLessThan((8 * 100) / 9 + 16);
+});

@@ -39,7 +39,7 @@ export class GroupCommit<Item, Result> {
       const owner = this.#options.ownerOf?.(item) ?? "";
       const waiting = { item, resolve, reject };
       const own = this.#waiting.get(owner);
-      if (own === undefined) this.#waiting.set(owner, { items: [waiting], next: 0 });
+      if (own === undefined) this.#waiting.set(owner, { items: [waiting], next: 0, credit: 0 });
       else own.items.push(waiting);
       if (this.#isBusy) return;
       this.#isBusy = true;
@@ -72,41 +72,42 @@ export class GroupCommit<Item, Result> {
     this.#isBusy = false;
   }
 
-  /** The loop reaches an owner again, after the others, as long as it has more. */
+  /**
+   * Deficit round robin (Shreedhar and Varghese 1995): in each round an owner may send the same weight more, and what
+   * it did not use counts in the next. So an owner of light items is not held up by those of heavy ones.
+   */
   #nextGroup(): readonly Waiting<Item, Result>[] {
+    const { weightMax, weightOf } = this.#options;
     const group: Waiting<Item, Result>[] = [];
     let weight = 0;
+    // The loop reaches an owner again, after the others, as long as it has more.
     for (const [owner, own] of this.#waiting) {
-      const before = group.length;
-      weight += this.#takeTurn(own, weight, group);
-      if (group.length === before) break;
+      let next = own.items[own.next];
+      let ofNext = next === undefined ? 0 : weightOf(next.item);
+      if (ofNext > own.credit) own.credit += weightMax / TURNS;
+      for (; next !== undefined && ofNext <= own.credit; ofNext = next === undefined ? 0 : weightOf(next.item)) {
+        if (group.length > 0 && weight + ofNext > weightMax) return group;
+        group.push(next);
+        weight += ofNext;
+        own.credit -= ofNext;
+        own.next++;
+        next = own.items[own.next];
+      }
       this.#waiting.delete(owner);
-      if (own.next < own.items.length) this.#waiting.set(owner, forgotten(own));
+      if (next !== undefined) this.#waiting.set(owner, forgotten(own));
     }
     return group;
   }
-
-  /** Moves an owner's next items into the group; returns their weight. An owner with light items has more of them. */
-  #takeTurn(own: Queue<Waiting<Item, Result>>, weight: number, group: Waiting<Item, Result>[]): number {
-    const { weightMax, weightOf } = this.#options;
-    let taken = 0;
-    for (; own.next < own.items.length && taken < weightMax / TURNS; own.next++) {
-      const next = own.items[own.next] as Waiting<Item, Result>;
-      const ofNext = weightOf(next.item);
-      if (group.length > 0 && weight + taken + ofNext > weightMax) break;
-      group.push(next);
-      taken += ofNext;
-    }
-    return taken;
-  }
 }
 
-/** This many owners get a turn in one group, or more. */
+/** A group has room for the turns of this many owners, or more. */
 const TURNS = 16;
 
 interface Queue<Each> {
   items: Each[];
   next: number;
+  /** The weight that it may send now. */
+  credit: number;
 }
 
 const FORGOTTEN_MIN = 1_000;
@@ -114,5 +115,5 @@ const FORGOTTEN_MIN = 1_000;
 /** Without what was taken, once that is most of it. */
 function forgotten<Each>(queue: Queue<Each>): Queue<Each> {
   const { items, next } = queue;
-  return next < FORGOTTEN_MIN || next * 2 < items.length ? queue : { items: items.slice(next), next: 0 };
+  return next < FORGOTTEN_MIN || next * 2 < items.length ? queue : { ...queue, items: items.slice(next), next: 0 };
 }

@@ -8,8 +8,8 @@ import type { Entry } from "./entry.ts";
 import { GroupCommit } from "./group-commit.ts";
 
 const GATHER_MS = 2;
-/** Of one group, all its copies: more are gathered in the next. */
-const GROUP_BYTES_MAX = 512 * 1_024;
+/** Of one group, all its copies: more are gathered in the next. A group costs about as much for each session as for its bytes. */
+const GROUP_BYTES_MAX = 2 * 1_024 * 1_024;
 /** Small enough that a part of a queue fits in memory. */
 const FRAME_BYTES_MAX = 256 * 1_024;
 /** Of a frame's head and of a copy's, beside its identifiers. */

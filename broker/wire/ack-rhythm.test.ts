@@ -32,7 +32,7 @@ function run({ windowMax, answersInUs = 0, everyUs }: Publisher) {
     if (nowUs >= doneUs) {
       unacknowledged -= writing[0]?.messages ?? 0;
       writing = writing.slice(1);
-      rhythm.acknowledged(unacknowledged, nowUs);
+      rhythm.acknowledged(unacknowledged, nowUs / MS);
       if (everyUs === undefined) nextUs = nowUs + answersInUs;
     } else if (nowUs >= open.dueUs) {
       writing.push({ messages: open.messages, doneUs: nowUs + WRITE_US });
@@ -42,7 +42,7 @@ function run({ windowMax, answersInUs = 0, everyUs }: Publisher) {
       sent++;
       unacknowledged++;
       nextUs = everyUs === undefined ? nowUs + answersInUs / windowMax : nextUs + everyUs;
-      const lingerUs = rhythm.sent(unacknowledged, nowUs) ? HURRIED_US : PATIENT_US;
+      const lingerUs = rhythm.sent(unacknowledged, nowUs / MS) ? HURRIED_US : PATIENT_US;
       open = { messages: open.messages + 1, dueUs: Math.min(open.dueUs, nowUs + lingerUs) };
     }
   }
@@ -73,13 +73,13 @@ test.each([
 
 test("after a burst of a hundred, a publisher that waits for each acknowledgement is found again", () => {
   const rhythm = new AckRhythm();
-  for (let i = 1; i <= 100; i++) rhythm.sent(i, i);
+  for (let i = 1; i <= 100; i++) rhythm.sent(i, i / MS);
   let nowUs = 10 * MS;
   const awaited: boolean[] = [];
   for (let i = 0; i < 200; i++) {
-    rhythm.acknowledged(0, nowUs);
+    rhythm.acknowledged(0, nowUs / MS);
     nowUs += 1 * MS;
-    awaited.push(rhythm.sent(1, nowUs));
+    awaited.push(rhythm.sent(1, nowUs / MS));
     nowUs += 5 * MS;
   }
   expect(awaited[0]).toBe(false);

@@ -176,7 +176,6 @@ export class Inbound implements ReadControl {
     const pending = new PendingPublish(publish, { clientId, sender, receivedAtUs });
     this.#count(pending);
     link.push(pending);
-    pending.isAwaited = pending.qos > 0 && link.rhythm.sent(link.unacknowledged, receivedAtUs);
     link.rate.take(pending.bytes);
     return pending;
   }
@@ -367,7 +366,6 @@ export class Inbound implements ReadControl {
       if (pending.onFinished !== undefined) for (const act of pending.onFinished) act(error);
     }
     answers.write();
-    link.rhythm.acknowledged(link.unacknowledged, this.#options.nowUs());
     if (link.inflight === 0) link.handler?.emptied();
   }
 

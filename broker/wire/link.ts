@@ -69,6 +69,7 @@ export class Link {
   readonly address: string;
   readonly #control: ReadControl;
   readonly #packetBytesMax: number;
+  readonly #nowMs: () => number;
   readonly #publishReader: PublishReader;
   handler: PacketHandler | undefined;
   #waiting = false;
@@ -111,6 +112,7 @@ export class Link {
   /** The oldest unacknowledged publish; `next` leads to the others, in order of arrival. */
   first: PendingPublish | undefined;
   #last: PendingPublish | undefined;
+  readonly #rhythm = new AckRhythm();
   /** The oldest publish that the gate has not finished with. */
   atGate: PendingPublish | undefined;
   /** Of these, `unacknowledged` have QoS 1 or 2. */
@@ -119,7 +121,6 @@ export class Link {
   unacknowledged = 0;
   /** QoS 0 publishes that are on their way to subscribers. */
   passing = 0;
-  readonly rhythm = new AckRhythm();
   readonly rate: Rate;
   /** Whether it is in the list of links that have something to acknowledge. */
   dirty = false;
@@ -134,6 +135,7 @@ export class Link {
     this.#packetBytesMax = options.packetBytesMax;
     this.#publishReader = new PublishReader(options);
     this.rate = new Rate(options.rateLimits);
+    this.#nowMs = options.nowMs;
     this.sinceMs = options.nowMs();
     this.heardAtMs = this.sinceMs;
   }
@@ -238,6 +240,7 @@ export class Link {
     this.inflight++;
     this.inflightBytes += publish.bytes;
     if (publish.qos > 0) this.unacknowledged++;
+    publish.isAwaited = publish.qos > 0 && this.#rhythm.sent(this.unacknowledged, this.#nowMs());
   }
 
   shift(): void {
@@ -247,7 +250,9 @@ export class Link {
     this.first = first.next;
     if (this.first === undefined) this.#last = undefined;
     this.inflight--;
-    if (first.qos > 0) this.unacknowledged--;
+    if (first.qos === 0) return;
+    this.unacknowledged--;
+    this.#rhythm.acknowledged(this.unacknowledged, this.#nowMs());
   }
 
   /** Ends the connection at once. */

@@ -17,22 +17,20 @@ interface Publisher {
 
 /** One publisher and a log for ten seconds of simulated time: messages and frames a second. */
 function run({ windowMax, answersInUs = 0, everyUs }: Publisher) {
-  const rhythm = new AckRhythm();
   let nowUs = 0;
+  const rhythm = new AckRhythm(() => nowUs / MS);
   let sent = 0;
   let frames = 0;
-  let unacknowledged = 0;
   let open = { messages: 0, dueUs: Number.POSITIVE_INFINITY };
   let writing: { readonly messages: number; readonly doneUs: number }[] = [];
   let nextUs = 0;
   while (nowUs < 10_000 * MS) {
     const doneUs = writing[0]?.doneUs ?? Number.POSITIVE_INFINITY;
-    const sendsUs = unacknowledged < windowMax ? nextUs : Number.POSITIVE_INFINITY;
+    const sendsUs = rhythm.unacknowledged < windowMax ? nextUs : Number.POSITIVE_INFINITY;
     nowUs = Math.max(nowUs, Math.min(doneUs, open.dueUs, sendsUs));
     if (nowUs >= doneUs) {
-      unacknowledged -= writing[0]?.messages ?? 0;
+      for (let left = writing[0]?.messages ?? 0; left > 0; left--) rhythm.acknowledged();
       writing = writing.slice(1);
-      rhythm.acknowledged(unacknowledged, nowUs / MS);
       if (everyUs === undefined) nextUs = nowUs + answersInUs;
     } else if (nowUs >= open.dueUs) {
       writing.push({ messages: open.messages, doneUs: nowUs + WRITE_US });
@@ -40,9 +38,8 @@ function run({ windowMax, answersInUs = 0, everyUs }: Publisher) {
       open = { messages: 0, dueUs: Number.POSITIVE_INFINITY };
     } else {
       sent++;
-      unacknowledged++;
       nextUs = everyUs === undefined ? nowUs + answersInUs / windowMax : nextUs + everyUs;
-      const lingerUs = rhythm.sent(unacknowledged, nowUs / MS) ? HURRIED_US : PATIENT_US;
+      const lingerUs = rhythm.sent() ? HURRIED_US : PATIENT_US;
       open = { messages: open.messages + 1, dueUs: Math.min(open.dueUs, nowUs + lingerUs) };
     }
   }
@@ -72,15 +69,17 @@ test.each([
 });
 
 test("after a burst of a hundred, a publisher that waits for each acknowledgement is found again", () => {
-  const rhythm = new AckRhythm();
-  for (let i = 1; i <= 100; i++) rhythm.sent(i, i / MS);
-  let nowUs = 10 * MS;
+  let nowMs = 0;
+  const rhythm = new AckRhythm(() => nowMs);
+  for (let i = 0; i < 100; i++) rhythm.sent();
+  nowMs = 10;
+  for (let i = 0; i < 100; i++) rhythm.acknowledged();
   const awaited: boolean[] = [];
   for (let i = 0; i < 200; i++) {
-    rhythm.acknowledged(0, nowUs / MS);
-    nowUs += 1 * MS;
-    awaited.push(rhythm.sent(1, nowUs / MS));
-    nowUs += 5 * MS;
+    nowMs += 1;
+    awaited.push(rhythm.sent());
+    nowMs += 5;
+    rhythm.acknowledged();
   }
   expect(awaited[0]).toBe(false);
   expect(awaited.slice(-50)).not.toContain(false);

@@ -187,7 +187,7 @@ export class Inbound implements ReadControl {
     if (qos === 2 && incoming?.open.has(messageId) === true) return false;
     // QoS 2 messages count until their PUBCOMP.
     const open = (incoming?.open.size ?? 0) - (incoming?.pending.size ?? 0);
-    return link.unacknowledged + open >= link.receiveMax;
+    return link.rhythm.unacknowledged + open >= link.receiveMax;
   }
 
   /** In MQTT 5 the acknowledgement says so. Otherwise there is no way, and a plain one would be a lie. */

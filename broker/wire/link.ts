@@ -69,7 +69,6 @@ export class Link {
   readonly address: string;
   readonly #control: ReadControl;
   readonly #packetBytesMax: number;
-  readonly #nowMs: () => number;
   readonly #publishReader: PublishReader;
   handler: PacketHandler | undefined;
   #waiting = false;
@@ -112,13 +111,12 @@ export class Link {
   /** The oldest unacknowledged publish; `next` leads to the others, in order of arrival. */
   first: PendingPublish | undefined;
   #last: PendingPublish | undefined;
-  readonly #rhythm = new AckRhythm();
   /** The oldest publish that the gate has not finished with. */
   atGate: PendingPublish | undefined;
-  /** Of these, `unacknowledged` have QoS 1 or 2. */
   inflight = 0;
   inflightBytes = 0;
-  unacknowledged = 0;
+  /** Of those with QoS 1 and 2. */
+  readonly rhythm: AckRhythm;
   /** QoS 0 publishes that are on their way to subscribers. */
   passing = 0;
   readonly rate: Rate;
@@ -135,7 +133,7 @@ export class Link {
     this.#packetBytesMax = options.packetBytesMax;
     this.#publishReader = new PublishReader(options);
     this.rate = new Rate(options.rateLimits);
-    this.#nowMs = options.nowMs;
+    this.rhythm = new AckRhythm(options.nowMs);
     this.sinceMs = options.nowMs();
     this.heardAtMs = this.sinceMs;
   }
@@ -239,8 +237,7 @@ export class Link {
     this.atGate ??= publish;
     this.inflight++;
     this.inflightBytes += publish.bytes;
-    if (publish.qos > 0) this.unacknowledged++;
-    publish.isAwaited = publish.qos > 0 && this.#rhythm.sent(this.unacknowledged, this.#nowMs());
+    publish.isAwaited = publish.qos > 0 && this.rhythm.sent();
   }
 
   shift(): void {
@@ -250,9 +247,7 @@ export class Link {
     this.first = first.next;
     if (this.first === undefined) this.#last = undefined;
     this.inflight--;
-    if (first.qos === 0) return;
-    this.unacknowledged--;
-    this.#rhythm.acknowledged(this.unacknowledged, this.#nowMs());
+    if (first.qos > 0) this.rhythm.acknowledged();
   }
 
   /** Ends the connection at once. */

@@ -38,6 +38,7 @@ export class RecordingError extends UserError {
 const BATCH_ROWS = 256;
 const CSV_FILE = /\.csv(?:\.gz)?$/;
 const ZONED = /(?:[zZ]|[+-]\d\d:?\d\d)$/;
+const FRACTION = /^([^.,]*:\d\d)[.,](\d{1,9})(.*)$/;
 const UNIT_US = { s: US_PER_SECOND, ms: US_PER_MS, us: 1, ns: 1 / 1000 } as const;
 
 /** The CSV files at these paths; for a folder, the files directly in it, sorted by name. */
@@ -137,6 +138,11 @@ function rowReader(
       const cell = (cells[i] ?? "").trim();
       if (missing.has(cell)) continue;
       values[name] = isNumberText(cell) ? Number(cell) : cell;
+      // A number that no double can hold, such as 1e999: live, its message would be refused.
+      if (values[name] === Number.POSITIVE_INFINITY || values[name] === Number.NEGATIVE_INFINITY) {
+        counts.rowsUnreadable += 1;
+        return undefined;
+      }
       measured += 1;
     }
     if (measured === 0) {
@@ -181,10 +187,16 @@ function parseInteger(cell: string | undefined): number {
 
 function parseTimeUs(text: string, unitUs: number): number {
   if (text === "") return Number.NaN;
+  // More digits than a number keeps.
+  if (unitUs < 1 && /^\d{17,30}$/.test(text)) return Number(BigInt(text) / BigInt(Math.round(1 / unitUs)));
   if (isNumberText(text)) return Math.round(Number(text) * unitUs);
   const iso = text.replace(" ", "T");
+  // `Date.parse` drops what is below a millisecond.
+  const [, before = iso, fraction = "", after = ""] = FRACTION.exec(iso) ?? [];
+  const seconds = `${before}${after}`;
   // A date alone already means UTC; a date and time without a zone would be parsed as local time.
-  return Date.parse(iso.includes("T") && !ZONED.test(iso) ? `${iso}Z` : iso) * US_PER_MS;
+  const ms = Date.parse(seconds.includes("T") && !ZONED.test(seconds) ? `${seconds}Z` : seconds);
+  return ms * US_PER_MS + Number(fraction.padEnd(6, "0").slice(0, 6));
 }
 
 const NO_TAGS: Tags = {};

@@ -5,6 +5,7 @@ import { Course, totalOfNothing } from "./course.ts";
 import type { Fold, Point } from "./folds.ts";
 import type { ObjectState } from "./object-state.ts";
 import { type AggregatePlan, NEEDS_ENDS, NEEDS_MOMENTS, type ObjectColumn, objectColumns } from "./state-groups.ts";
+import { addedMoment, addGreat, meanOf, mergedMoment, type Sum, sumOf } from "./sums.ts";
 
 /**
  * Columns for the owner of a record: the start of its window, the last revision emitted, and whether a correction
@@ -109,9 +110,8 @@ export class Accumulators {
   }
 
   /**
-   * Adds one reading. Pass `text` for a text; `value` is then ignored. Sums are compensated (Neumaier,
-   * "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", 1974), moments are Welford's
-   * (Technometrics 4, 1962).
+   * Adds one reading. Pass `text` for a text; `value` is then ignored. Sums are compensated (`Sum`), moments are
+   * Welford's (Technometrics 4, 1962), about the mean of the compensated sum.
    */
   add(record: number, atUs: number, value: number, text: string | undefined): void {
     const { cells } = this;
@@ -121,18 +121,19 @@ export class Accumulators {
     if (text === undefined) {
       const sum = cells[o + SUM] as number;
       const total = sum + value;
-      cells[o + SUM_REST] =
-        (cells[o + SUM_REST] as number) +
-        (Math.abs(sum) >= Math.abs(value) ? sum - total + value : value - total + sum);
+      const rest = cells[o + SUM_REST] as number;
+      const restAfter = rest + (Math.abs(sum) >= Math.abs(value) ? sum - total + value : value - total + sum);
+      cells[o + SUM_REST] = restAfter;
       cells[o + SUM] = total;
+      // NaN or infinite.
+      if (restAfter - restAfter !== 0) this.#store(o, addGreat({ sum, rest }, { sum: value, rest: 0 }));
       if (value < (cells[o + MIN] as number)) cells[o + MIN] = value;
       if (value > (cells[o + MAX] as number)) cells[o + MAX] = value;
       if (this.#hasMoments) {
         const m = o + this.#moments;
-        const delta = value - (cells[m] as number);
-        const mean = (cells[m] as number) + delta / count;
-        cells[m] = mean;
-        cells[m + 1] = (cells[m + 1] as number) + delta * (value - mean);
+        const after = this.#sumAt(o);
+        cells[m] = meanOf(after, count);
+        cells[m + 1] = (cells[m + 1] as number) + addedMoment(value, { sum, rest }, after, count);
       }
       for (let i = 0; i < this.plan.countIfs.length; i++) {
         const countIf = this.plan.countIfs[i];
@@ -143,8 +144,21 @@ export class Accumulators {
   }
 
   #countText(first: number, text: string): void {
-    for (const [i, { condition }] of this.plan.countIfs.entries()) {
+    for (const [i, { condition }] of this.plan.countIfs.entries())
       if (holds(condition, text)) (this.cells[first + i] as number)++;
+  }
+
+  /** Replaces the aggregates of a record by those of another. */
+  copy(into: number, from: number): void {
+    const { cells, stride } = this;
+    for (let i = COUNT; i < stride; i++) cells[into * stride + i] = cells[from * stride + i] as number;
+    if (!this.#hasMore) return;
+    const texts = this.#texts[from];
+    this.#texts[into] = texts && { ...texts };
+    for (const column of this.#objects) {
+      const object = column.get(from);
+      column.clear(into);
+      if (object !== undefined) column.at(into).merge(object);
     }
   }
 
@@ -158,20 +172,22 @@ export class Accumulators {
     if (countB === 0) return;
     const count = countA + countB;
     cells[a + COUNT] = count;
-    const sum = cells[a + SUM] as number;
-    const value = cells[b + SUM] as number;
-    const total = sum + value;
-    const lost = Math.abs(sum) >= Math.abs(value) ? sum - total + value : value - total + sum;
-    cells[a + SUM_REST] = (cells[a + SUM_REST] as number) + lost + (cells[b + SUM_REST] as number);
+    const sumA = this.#sumAt(a);
+    const sumB = this.#sumAt(b);
+    const total = sumA.sum + sumB.sum;
+    const isFirst = Math.abs(sumA.sum) >= Math.abs(sumB.sum);
+    const lost = isFirst ? sumA.sum - total + sumB.sum : sumB.sum - total + sumA.sum;
+    const rest = sumA.rest + lost + sumB.rest;
+    cells[a + SUM_REST] = rest;
     cells[a + SUM] = total;
+    if (rest - rest !== 0) this.#store(a, addGreat(sumA, sumB));
     if ((cells[b + MIN] as number) < (cells[a + MIN] as number)) cells[a + MIN] = cells[b + MIN] as number;
     if ((cells[b + MAX] as number) > (cells[a + MAX] as number)) cells[a + MAX] = cells[b + MAX] as number;
     if (this.#hasMoments) {
       const m = this.#moments;
-      const delta = (cells[b + m] as number) - (cells[a + m] as number);
-      cells[a + m] = (cells[a + m] as number) + (delta * countB) / count;
-      cells[a + m + 1] =
-        (cells[a + m + 1] as number) + (cells[b + m + 1] as number) + (delta * delta * countA * countB) / count;
+      const moment = (cells[a + m + 1] as number) + (cells[b + m + 1] as number);
+      cells[a + m] = meanOf(this.#sumAt(a), count);
+      cells[a + m + 1] = moment + mergedMoment(sumA, countA, sumB, countB);
     }
     for (let i = this.#countIfs; i < this.stride; i++)
       cells[a + i] = (cells[a + i] as number) + (cells[b + i] as number);
@@ -179,8 +195,13 @@ export class Accumulators {
   }
 
   sum(record: number): number {
-    const o = record * this.stride;
-    return (this.cells[o + SUM] as number) + (this.cells[o + SUM_REST] as number);
+    return sumOf(this.#sumAt(record * this.stride));
+  }
+
+  /** Between min and max, so exact if all values are equal. */
+  mean(record: number): number {
+    const mean = meanOf(this.#sumAt(record * this.stride), this.count(record));
+    return Math.min(Math.max(mean, this.min(record)), this.max(record));
   }
 
   min(record: number): number {
@@ -195,7 +216,8 @@ export class Accumulators {
   variance(record: number): number {
     const o = record * this.stride;
     const count = this.cells[o + COUNT] as number;
-    return count < 2 ? 0 : Math.max(0, (this.cells[o + this.#moments + 1] as number) / (count - 1));
+    if (count < 2 || this.min(record) === this.max(record)) return 0;
+    return Math.max(0, (this.cells[o + this.#moments + 1] as number) / (count - 1));
   }
 
   /** The number of readings that meet the condition of this name. */
@@ -208,8 +230,6 @@ export class Accumulators {
   first(record: number): number | string {
     return this.#texts[record]?.firstText ?? this.firstNumber(record);
   }
-
-  /** The value with the latest time. */
   last(record: number): number | string {
     return this.#texts[record]?.lastText ?? this.lastNumber(record);
   }
@@ -340,6 +360,15 @@ export class Accumulators {
       const object = column.get(from);
       if (object !== undefined) column.at(into).merge(object);
     }
+  }
+
+  #sumAt(o: number): Sum {
+    return { sum: this.cells[o + SUM] as number, rest: this.cells[o + SUM_REST] as number };
+  }
+
+  #store(o: number, { sum, rest }: Sum): void {
+    this.cells[o + SUM] = sum;
+    this.cells[o + SUM_REST] = rest;
   }
 
   #textsOf(record: number): Texts {

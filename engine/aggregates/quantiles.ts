@@ -1,3 +1,4 @@
+import { addCount, Grid, type GridSnapshot } from "./grid.ts";
 import type { ObjectState } from "./object-state.ts";
 
 /** Quantiles of at most this many values are exact. */
@@ -10,8 +11,10 @@ const TINY = 1e-12;
 
 /**
  * A multiset of numbers for quantiles. Few values are kept as they are. More are counted in DDSketch's buckets, whose
- * width bounds the relative error of each order statistic to 1 % (Masson, Rim, Lee: "DDSketch", VLDB 2019). A
- * quantile depends only on the values, not on their order or on how they were merged.
+ * width bounds the error of each order statistic to 1 % of the value (Masson, Rim, Lee: "DDSketch", VLDB 2019), and in
+ * a grid, which bounds it to 1 % of the range: in a narrow band such as 49.9 to 50.1, that is far less. The order
+ * statistic lies in a bucket and in a cell, so in what they share. A quantile depends only on the values, not on their
+ * order or on how they were merged.
  */
 export class Quantiles implements ObjectState {
   #values: number[] | undefined = [];
@@ -19,6 +22,8 @@ export class Quantiles implements ObjectState {
   #zeros = 0;
   readonly #positive = new Map<number, number>();
   readonly #negative = new Map<number, number>();
+  /** Undefined: a version without grids has counted some of the values. */
+  #grid: Grid | undefined = new Grid();
 
   add(_atUs: number, value: number): void {
     this.#addValue(value);
@@ -36,6 +41,8 @@ export class Quantiles implements ObjectState {
       return;
     }
     this.#toBuckets();
+    if (other.#grid === undefined) this.#grid = undefined;
+    else this.#grid?.merge(other.#grid);
     this.#count += other.#count;
     this.#zeros += other.#zeros;
     for (const [bucket, count] of other.#positive) addCount(this.#positive, bucket, count);
@@ -48,7 +55,9 @@ export class Quantiles implements ObjectState {
     const place = rank * (this.#count - 1);
     const below = Math.floor(place);
     const [low, high] = this.#orderStatistics(below, Math.min(below + 1, this.#count - 1));
-    return low + (high - low) * (place - below);
+    const step = (high - low) * (place - below);
+    // The difference of the greatest numbers is infinite.
+    return Number.isFinite(step) ? low + step : low * (1 - place + below) + high * (place - below);
   }
 
   snapshot(): QuantilesSnapshot {
@@ -59,6 +68,7 @@ export class Quantiles implements ObjectState {
       zeros: this.#zeros,
       positive: pairs(this.#positive),
       negative: pairs(this.#negative),
+      ...(this.#values === undefined && this.#grid !== undefined && { grid: this.#grid.snapshot() }),
     };
   }
 
@@ -67,6 +77,8 @@ export class Quantiles implements ObjectState {
     quantiles.#values = snapshot.values?.slice();
     quantiles.#count = snapshot.count;
     quantiles.#zeros = snapshot.zeros;
+    if (snapshot.grid !== undefined) quantiles.#grid = Grid.restore(snapshot.grid);
+    else if (snapshot.values === null) quantiles.#grid = undefined;
     for (const [pairs, into] of [
       [snapshot.positive, quantiles.#positive],
       [snapshot.negative, quantiles.#negative],
@@ -83,6 +95,7 @@ export class Quantiles implements ObjectState {
   }
 
   #addToBucket(value: number, count: number): void {
+    this.#grid?.add(value, count);
     const size = Math.abs(value);
     if (size < TINY) this.#zeros += count;
     else addCount(value > 0 ? this.#positive : this.#negative, Math.ceil(Math.log(size) / LOG_GAMMA), count);
@@ -93,20 +106,33 @@ export class Quantiles implements ObjectState {
       const sorted = Float64Array.from(this.#values).sort();
       return [sorted[first] as number, sorted[second] as number];
     }
-    return [this.#bucketValue(first), this.#bucketValue(second)];
+    return [this.#orderStatistic(first), this.#orderStatistic(second)];
   }
 
-  #bucketValue(place: number): number {
+  #orderStatistic(place: number): number {
+    const [least, greatest] = this.#bucketBounds(place);
+    if (this.#grid === undefined) return middleOf(least, greatest);
+    if (place === 0) return this.#grid.min;
+    if (place === this.#count - 1) return this.#grid.max;
+    const [from, to] = this.#grid.boundsAt(place);
+    const low = Math.max(from, least);
+    const high = Math.min(to, greatest);
+    // The bounds of buckets are rounded, so that the two can miss each other.
+    return low <= high ? middleOf(low, high) : middleOf(from, to);
+  }
+
+  /** The bounds of the bucket with the value at a place in order. */
+  #bucketBounds(place: number): readonly [number, number] {
     let passed = 0;
     for (const [bucket, count] of [...this.#negative].sort((a, b) => b[0] - a[0])) {
       passed += count;
-      if (passed > place) return -middleOf(bucket);
+      if (passed > place) return [-(GAMMA ** bucket), -(GAMMA ** (bucket - 1))];
     }
     passed += this.#zeros;
-    if (passed > place) return 0;
+    if (passed > place) return this.#grid === undefined ? [0, 0] : [-TINY, TINY];
     for (const [bucket, count] of [...this.#positive].sort((a, b) => a[0] - b[0])) {
       passed += count;
-      if (passed > place) return middleOf(bucket);
+      if (passed > place) return [GAMMA ** (bucket - 1), GAMMA ** bucket];
     }
     throw new RangeError(`no value at place ${place} of ${this.#count}`);
   }
@@ -119,13 +145,13 @@ export interface QuantilesSnapshot {
   /** Alternating: bucket, count, bucket, count... */
   readonly positive: readonly number[];
   readonly negative: readonly number[];
+  readonly grid?: GridSnapshot;
 }
 
-function addCount(buckets: Map<number, number>, bucket: number, count: number): void {
-  buckets.set(bucket, (buckets.get(bucket) ?? 0) + count);
-}
-
-/** The value with the smallest worst-case relative error over the bucket (gamma^(i - 1), gamma^i]. */
-function middleOf(bucket: number): number {
-  return (2 * GAMMA ** bucket) / (GAMMA + 1);
+/** The value with the smallest worst-case error: relative to it where zero is not between the bounds. */
+function middleOf(low: number, high: number): number {
+  if (low === high) return low;
+  if (low <= 0 && high >= 0) return (low + high) / 2;
+  // 2 * low * high / (low + high), without numbers that are too great or too small.
+  return low * (2 / (1 + low / high));
 }

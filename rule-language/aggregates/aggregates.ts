@@ -164,7 +164,7 @@ export const AGGREGATES = {
   quantile: {
     names: ["median", "p50", "p90", "p95", "p99"],
     forms: ["median", "p95", "p99.9"],
-    doc: "Quantile with linear interpolation between order statistics. Exact up to 64 readings. Beyond that, estimated with a relative error of at most 1 %.",
+    doc: "Quantile with linear interpolation between order statistics. Exact up to 64 readings. Beyond that, each order statistic is estimated, between min and max, with an error of at most 1 % of the value and of at most 1 % of the range `max - min`.",
     pattern: "p\\d{1,2}(\\.\\d{1,3})?",
     isComputed: true,
     values: any,

@@ -6,6 +6,7 @@ import { benchCluster } from "./cluster.ts";
 import { benchEdge } from "./edge.ts";
 import { benchEngine } from "./engine.ts";
 import { benchEngineScale } from "./engine-scale.ts";
+import { benchEngineWindows } from "./engine-windows.ts";
 import { benchFeed } from "./feed.ts";
 import { benchFormats } from "./formats.ts";
 import { benchPage } from "./page.ts";
@@ -32,6 +33,7 @@ const BENCHES: Readonly<Record<string, () => Promise<boolean>>> = {
     const reached = [await benchEngine(), await benchEngineScale(), await benchBackfill()];
     return reached.every(Boolean);
   },
+  "engine-windows": async () => benchEngineWindows(),
   feed: () => benchFeed({ seconds: seconds ?? 10 }),
   formats: () => benchFormats(),
   page: () => benchPage({ seconds: seconds ?? 60, charts: Number(values.charts) }),

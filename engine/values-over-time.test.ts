@@ -198,3 +198,17 @@ test("a value that is left out moves no clock", () => {
     ])[0],
   ).toMatchObject({ end: 60, revision: 0, avg: 21 });
 });
+
+test("three of the last five readings, at whatever times", () => {
+  const readings = [
+    [0, 9],
+    [1, 5],
+    [7, 9],
+    [8, 5],
+    [30, 9],
+    [31, 5],
+    [99, 9],
+  ] as const;
+  const fields = { window: { count: 5, step: 1 }, aggregate: "count_if(> 8)" };
+  expect(windowsOf(fields, readings).map((result) => result["count_if(> 8)"])).toEqual([3, 2, 3]);
+});

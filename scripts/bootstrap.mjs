@@ -74,6 +74,7 @@ const PROGRAMS = {
   bench: [join(root, "build", "bench", "main.js")],
   "verify-recorded": [join(root, "build", "test", "verify-recorded", "main.js")],
   "test-sim": [join(root, "build", "test", "simulation", "main.js")],
+  "test-oracle": [join(root, "build", "test", "oracle", "main.js")],
   "test-crash": [join(root, "build", "test", "crash", "main.js")],
   "test-reload": [join(root, "build", "test", "reload", "main.js")],
   "test-conformance": [join(root, "build", "test", "conformance", "main.js")],

@@ -133,12 +133,12 @@ function compileWindows(fields: InputFields, aggregates: readonly Aggregate[]): 
     plan: planOf(aggregates, { fill, isMerged: isMergedKind(fields.window), course: courseOf(fields) }),
     oneSeriesPerKey: isOneSeries(fields.grouping),
   };
-  const { tumbling, hopping, every, sliding, session, count } = fields.window ?? {};
+  const { tumbling, hopping, every, sliding, session, count, step } = fields.window ?? {};
   if (tumbling !== undefined) return { ...common, kind: "panes", sizeUs: us(tumbling), everyUs: us(tumbling), fill };
   if (hopping !== undefined) return { ...common, kind: "panes", sizeUs: us(hopping), everyUs: us(every ?? ""), fill };
   if (sliding !== undefined) return { ...common, kind: "sliding", sizeUs: us(sliding) };
   if (session !== undefined) return { ...common, kind: "session", gapUs: us(session) };
-  if (count !== undefined) return { ...common, kind: "count", count };
+  if (count !== undefined) return { ...common, kind: "count", count, step };
   throw new TypeError("unchecked rule: it has no window");
 }
 

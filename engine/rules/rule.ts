@@ -33,7 +33,7 @@ export type WindowsSpec =
     })
   | (WindowCommon & { readonly kind: "sliding"; readonly sizeUs: number })
   | (WindowCommon & { readonly kind: "session"; readonly gapUs: number })
-  | (WindowCommon & { readonly kind: "count"; readonly count: number });
+  | (WindowCommon & { readonly kind: "count"; readonly count: number; readonly step: number | undefined });
 
 export interface WindowCommon {
   readonly latenessUs: number;

@@ -8,6 +8,8 @@ import { type Fate, LATE_DROPPED, ON_TIME, type OnWindow, type WindowOptions, ty
 
 export interface CountOptions extends WindowOptions {
   readonly count: number;
+  /** After how many readings a window ends; undefined: each reading is in one window. */
+  readonly step: number | undefined;
 }
 
 /** The window that is filling: its record, its first instant and its newest instant. */
@@ -23,6 +25,15 @@ interface Waiting {
   readonly record: number;
 }
 
+/** The latest readings of a key whose windows overlap. */
+interface Latest {
+  readonly instants: Waiting[];
+  /** The readings of these instants. */
+  readings: number;
+  /** The readings since the last window ended. */
+  since: number;
+}
+
 /** Windows of `count` consecutive readings in event time. */
 export class CountWindows implements Windows {
   readonly accumulators: Accumulators;
@@ -34,6 +45,8 @@ export class CountWindows implements Windows {
   readonly #waiting: Waiting[][] = [];
   /** By key: the newest reading of the windows that are complete. */
   readonly #left: (Point | undefined)[] = [];
+  /** By key, if windows overlap. */
+  readonly #latest: Latest[] = [];
 
   constructor(options: CountOptions, onWindow: OnWindow) {
     this.#options = options;
@@ -47,6 +60,7 @@ export class CountWindows implements Windows {
   addKey(key: number): void {
     this.#waiting[key] = [];
     this.#left[key] = undefined;
+    this.#latest[key] = { instants: [], readings: 0, since: 0 };
     this.#keys.begin(key);
     const { cells, stride } = this.#keys;
     cells[key * stride + RECORD] = this.#pool.take();
@@ -55,6 +69,8 @@ export class CountWindows implements Windows {
 
   freeKey(key: number): void {
     for (const { record } of this.#waiting[key] as Waiting[]) this.#pool.release(record);
+    for (const { record } of (this.#latest[key] as Latest).instants) this.#pool.release(record);
+    this.#latest[key] = { instants: [], readings: 0, since: 0 };
     this.#waiting[key] = [];
     const { cells, stride } = this.#keys;
     this.#pool.release(cells[key * stride + RECORD] as number);
@@ -101,6 +117,7 @@ export class CountWindows implements Windows {
     for (const [key, waiting] of this.#waiting.entries()) {
       to.value(waiting);
       if (this.accumulators.plan.keepsLast) to.value(this.#left[key] ?? null);
+      if (this.#options.step !== undefined) to.value(this.#latest[key]);
       if (key % KEYS_PER_PAUSE === 0) yield;
     }
   }
@@ -112,6 +129,9 @@ export class CountWindows implements Windows {
       this.#waiting.push(from.value<Waiting[]>());
       // No version before this plan existed has stored such windows.
       if (this.accumulators.plan.keepsLast) this.#left.push(from.value<Point | null>() ?? undefined);
+      this.#latest.push(
+        this.#options.step === undefined ? { instants: [], readings: 0, since: 0 } : from.value<Latest>(),
+      );
     }
   }
 
@@ -129,7 +149,38 @@ export class CountWindows implements Windows {
     if (watermarkUs > (keys[o + WATERMARK] as number)) keys[o + WATERMARK] = watermarkUs;
   }
 
-  #take(key: number, { atUs, record }: Waiting): void {
+  #take(key: number, instant: Waiting): void {
+    if (this.#options.step !== undefined) this.#takeLatest(key, instant, this.#options.step);
+    else this.#fill(key, instant);
+  }
+
+  /** Keeps the fewest of the latest instants that together have enough readings. */
+  #takeLatest(key: number, instant: Waiting, step: number): void {
+    const { accumulators } = this;
+    const latest = this.#latest[key] as Latest;
+    const { instants } = latest;
+    const taken = accumulators.count(instant.record);
+    this.#keys.cells[key * this.#keys.stride + LAST] = instant.atUs;
+    instants.push(instant);
+    latest.readings += taken;
+    latest.since += taken;
+    for (let [first] = instants; first !== undefined; [first] = instants) {
+      const others = latest.readings - accumulators.count(first.record);
+      if (others < this.#options.count) break;
+      latest.readings = others;
+      if (accumulators.plan.keepsLast) this.#left[key] = accumulators.lastPoint(first.record);
+      this.#pool.release(first.record);
+      instants.shift();
+    }
+    if (latest.readings < this.#options.count || latest.since < step) return;
+    latest.since = 0;
+    accumulators.clear(0, 0);
+    for (const { record } of instants) accumulators.merge(0, record);
+    accumulators.before = this.#left[key];
+    this.#onWindow(key, (instants[0] as Waiting).atUs, instant.atUs + 1, 0, 0);
+  }
+
+  #fill(key: number, { atUs, record }: Waiting): void {
     const { cells: keys, stride } = this.#keys;
     const o = key * stride;
     const filling = keys[o + RECORD] as number;

@@ -64,9 +64,8 @@ export class SlidingWindows implements Windows {
   }
 
   freeKey(key: number): void {
-    const { instants, merge } = this.#byKey[key] as KeyInstants;
+    const { instants } = this.#byKey[key] as KeyInstants;
     for (const instant of instants) this.#releaseInstant(instant);
-    merge.release();
     this.addKey(key);
   }
 
@@ -142,7 +141,7 @@ export class SlidingWindows implements Windows {
     while ((keys[o + NEXT] as number) <= watermarkUs) {
       const instant = state.instants[state.next] as Instant;
       keys[o + WATERMARK] = instant.atUs + 1;
-      this.#emit(key, state, state.merge, state.next);
+      this.#emit(key, state.next, state.merge.close(state.next));
       state.next++;
       keys[o + NEXT] = this.#nextClose(key);
     }
@@ -161,12 +160,12 @@ export class SlidingWindows implements Windows {
     return endUs;
   }
 
-  #emit(key: number, { instants, left }: KeyInstants, merge: SlidingMerge, place: number): void {
+  #emit(key: number, place: number, record: number): void {
     const { accumulators } = this;
-    const record = merge.close(place);
+    const { instants, left, merge } = this.#byKey[key] as KeyInstants;
     const instant = instants[place] as Instant;
     if (accumulators.plan.keepsLast) {
-      const before = instants[merge.first - 1];
+      const before = instants[merge.firstOf(place) - 1];
       accumulators.before = before === undefined ? left : accumulators.lastPoint(before.record);
     }
     instant.revision++;
@@ -190,9 +189,10 @@ export class SlidingWindows implements Windows {
     if (!this.#hasRoom(state, atUs)) return LATE_DROPPED;
     const known = state.instants.length;
     const instant = state.instants[this.#place(state, atUs)] as Instant;
-    if (state.instants.length > known) state.next++;
+    const isNew = state.instants.length > known;
+    if (isNew) state.next++;
     this.accumulators.add(instant.record, atUs, value, text);
-    state.merge.changed();
+    state.merge.changed(first, isNew);
     // Windows that begin between this reading and the next one get another value from before.
     const nextUs = this.accumulators.plan.keepsLast ? (after.find(({ atUs: at }) => at > atUs)?.atUs ?? atUs) : atUs;
     for (const other of [instant, ...after]) {
@@ -206,22 +206,22 @@ export class SlidingWindows implements Windows {
 
   #emitCorrections(key: number): void {
     const { cells, stride } = this.#keys;
-    cells[key * stride + CORRECT_BY] = Number.POSITIVE_INFINITY;
-    cells[key * stride + DIRTY_END] = Number.POSITIVE_INFINITY;
+    const o = key * stride;
     const state = this.#byKey[key] as KeyInstants;
-    const { instants, merge } = state;
-    const first = instants.findIndex(({ dirty }) => dirty);
-    const last = instants.findLastIndex(({ dirty }) => dirty);
-    if (first < 0) return;
+    const { instants, next, merge } = state;
+    const firstUs = (cells[o + DIRTY_END] as number) - 1;
+    cells[o + CORRECT_BY] = Number.POSITIVE_INFINITY;
+    cells[o + DIRTY_END] = Number.POSITIVE_INFINITY;
     // One pass over all, because merging each window alone takes quadratic time.
-    const pass = new SlidingMerge(this.#pool, instants, this.#options.sizeUs);
-    for (let place = first; place <= last; place++) {
-      if (instants[place]?.dirty) this.#emit(key, state, pass, place);
-      else pass.close(place);
+    let pass: SlidingMerge | undefined;
+    for (let place = this.#firstAt(state, firstUs); place < next; place++) {
+      if (instants[place]?.dirty !== true) continue;
+      const record = pass === undefined ? merge.window(place, next - 1) : -1;
+      if (record === -1) pass ??= new SlidingMerge(this.#pool, instants, this.#options.sizeUs);
+      this.#emit(key, place, pass === undefined ? record : pass.close(place));
     }
-    pass.release();
-    // The pass has used the suffixes.
-    merge.changed();
+    // The pass has used the records of the instants.
+    if (pass !== undefined) merge.invalidate();
   }
 
   /** A new instant must fit; a known one takes any number of readings. */

@@ -18,6 +18,8 @@ export interface SpecFacts {
   aggregate_twice: { readonly name: string };
   fill_not_tumbling: Record<never, never>;
   window_kinds: { readonly allowed: readonly string[]; readonly found: readonly string[] };
+  step_alone: Record<never, never>;
+  bad_step: { readonly count: number; readonly step: number; readonly max: number };
   every_alone: Record<never, never>;
   hopping_alone: { readonly hopping: string };
   not_a_multiple: { readonly hopping: string; readonly every: string };
@@ -90,6 +92,14 @@ export const SPEC_TEXTS: FaultTexts<SpecFacts> = {
   window_kinds: ({ allowed, found }) => ({
     message: `\`window\` needs exactly one of ${allowed.join(", ")}${found.length > 0 ? `, not ${found.join(" and ")}` : ""}`,
     help: found.length > 0 ? "keep one of them" : "write for example window: { tumbling: 1m }",
+  }),
+  step_alone: () => ({ message: "`step` needs `count`", help: "write for example window: { count: 5, step: 1 }" }),
+  bad_step: ({ count, step, max }) => ({
+    message:
+      step > count
+        ? `readings are skipped: a step of ${step} is more than the ${count} readings of a window`
+        : `${count} readings with a step of ${step} are more than ${max} windows at once`,
+    help: step > count ? `use a step of at most ${count}` : `use a step of at least ${Math.ceil(count / max)}`,
   }),
   every_alone: () => ({ message: "`every` needs `hopping`", help: HOPPING_HELP }),
   hopping_alone: ({ hopping }) => ({

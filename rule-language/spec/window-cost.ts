@@ -22,6 +22,7 @@ interface WindowFields {
   readonly sliding?: string | undefined;
   readonly session?: string | undefined;
   readonly count?: number | undefined;
+  readonly step?: number | undefined;
 }
 
 export interface CostFields {
@@ -51,7 +52,8 @@ export function windowCostOf(rule: CostFields): WindowCost {
 }
 
 /** For sliding and count windows it depends on the readings, and the engine bounds it. */
-function costOf({ tumbling, hopping, every, session }: WindowFields, latenessUs: number): WindowCost {
+function costOf({ tumbling, hopping, every, session, count: readings, step: after }: WindowFields, latenessUs: number) {
+  if (readings !== undefined && after !== undefined) return { count: readings, every: "" };
   const length = tumbling ?? hopping ?? session;
   if (length === undefined) return { count: 1, every: "" };
   const step = every ?? length;

@@ -54,6 +54,13 @@ const WINDOW_FIELDS = {
     examples: [{ value: 20, meaning: "every 20 readings" }],
     hint: () => ({ example: "count: 20" }),
   },
+  step: {
+    schema: z.int().min(1).max(100_000).optional(),
+    doc: "With `count`: after how many readings a window ends. It holds the last `count` readings. Default: `count`, so that each reading is in one window.",
+    takes: "whole number",
+    examples: [{ value: 1, meaning: "the last readings, at each reading" }],
+    hint: () => ({ example: "step: 1" }),
+  },
 } satisfies Fields;
 
 const windowSchema = z
@@ -68,6 +75,7 @@ const windowSchema = z
     if (found.length !== 1)
       addFault(context, SPEC_TEXTS, { code: "window_kinds", facts: { allowed: WINDOW_KINDS, found } });
     const { hopping, every } = value;
+    checkStep(value, context);
     const path = ["every"];
     if (hopping === undefined) {
       if (every !== undefined) addFault(context, SPEC_TEXTS, { code: "every_alone", facts: {}, path });
@@ -88,6 +96,17 @@ const windowSchema = z
       addFault(context, SPEC_TEXTS, { code: "too_much_overlap", facts, path });
     }
   });
+
+function checkStep(
+  { count, step }: { readonly count?: number | undefined; readonly step?: number | undefined },
+  context: Parameters<typeof addFault>[0],
+): void {
+  if (step === undefined) return;
+  const path = ["step"];
+  if (count === undefined) addFault(context, SPEC_TEXTS, { code: "step_alone", facts: {}, path });
+  else if (step > count || count / step > OVERLAP_MAX)
+    addFault(context, SPEC_TEXTS, { code: "bad_step", facts: { count, step, max: OVERLAP_MAX }, path });
+}
 
 /** `window`, in a rule or in a name of `let`. */
 export const WINDOW = {

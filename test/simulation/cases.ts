@@ -19,6 +19,7 @@ export const WINDOWS: Readonly<Record<string, Readonly<Record<string, unknown>>>
   sliding: { window: { sliding: "6s" } },
   session: { window: { session: "4s" } },
   count: { window: { count: 4 } },
+  "overlapping count": { window: { count: 4, step: 2 } },
 };
 
 const PLAIN = ["count", "sum", "avg", "min", "max", "range", "first", "last", "delta", "rate", "variance", "stddev"];

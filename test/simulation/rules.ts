@@ -182,7 +182,7 @@ function makeWindow(random: Random): Fields {
     { hopping: "6s", every: "2s" },
     { sliding: "4s" },
     { session: "3s" },
-    { count: 5 },
+    random.chance(0.5) ? { count: 5 } : { count: 4, step: random.whole(1, 3) },
   ]);
 }
 

@@ -4,6 +4,8 @@ import type { CourseRules, Emit, Fate, KeyWindows, Taken } from "./model.ts";
 
 export interface CountOptions {
   readonly count: number;
+  /** After how many readings a window ends; undefined: as many as it has. */
+  readonly step: number | undefined;
   readonly latenessUs: number;
   /** No two readings can have the same instant, because `device` and `metric` are both in the key. */
   readonly alone: boolean;
@@ -18,6 +20,9 @@ export class CountWindows implements KeyWindows {
   #current: Taken[] = [];
   /** The newest reading of the window before. */
   #before: Taken | undefined;
+  /** All readings taken, in order, and how many of them the last window had seen. */
+  readonly #all: Taken[] = [];
+  #seen = 0;
   #arrivals = 0;
   #newestUs = Number.NEGATIVE_INFINITY;
   #newestCameUs = 0;
@@ -71,6 +76,10 @@ export class CountWindows implements KeyWindows {
     this.#current.push(...inOrder(this.#waiting.filter((each) => each.atUs === atUs)));
     this.#waiting = this.#waiting.filter((each) => each.atUs !== atUs);
     this.#newestTakenUs = atUs;
+    if (this.#options.step !== undefined) {
+      this.#overlap(this.#options.step);
+      return;
+    }
     if (this.#current.length < this.#options.count) return;
     const span = { startUs: this.#current[0]?.atUs ?? atUs, endUs: atUs + 1 };
     const readings = this.#current;
@@ -78,5 +87,18 @@ export class CountWindows implements KeyWindows {
     const before = this.#before;
     this.#before = readings.at(-1);
     this.#emit(span, 0, (names) => aggregate(names, readings, span, before, this.#options.course));
+  }
+
+  /** The latest readings that are enough, with all readings of the earliest of their instants. */
+  #overlap(step: number): void {
+    this.#all.push(...this.#current.splice(0));
+    const { count, course } = this.#options;
+    const fromUs = this.#all.at(-count)?.atUs;
+    if (fromUs === undefined || this.#all.length - this.#seen < step) return;
+    this.#seen = this.#all.length;
+    const readings = this.#all.filter((each) => each.atUs >= fromUs);
+    const before = this.#all.filter((each) => each.atUs < fromUs).at(-1);
+    const span = { startUs: fromUs, endUs: (this.#all.at(-1)?.atUs ?? 0) + 1 };
+    this.#emit(span, 0, (names) => aggregate(names, readings, span, before, course));
   }
 }

@@ -62,6 +62,7 @@ export interface WindowFields {
   readonly sliding?: string | undefined;
   readonly session?: string | undefined;
   readonly count?: number | undefined;
+  readonly step?: number | undefined;
 }
 
 export interface StoredReading extends Reading {

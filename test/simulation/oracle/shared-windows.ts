@@ -181,7 +181,7 @@ export class SharedWindows {
 
   #newWindows(labels: Tags): KeyWindows {
     const { window = {}, group_by } = this.#rule;
-    const { tumbling, hopping, sliding, session, count, every } = window;
+    const { tumbling, hopping, sliding, session, count, step, every } = window;
     const latenessUs = durationUs(this.#rule.lateness ?? "0s");
     const drop = this.#rule.late === "drop";
     const emit: Emit = (...emitted) => {
@@ -190,7 +190,7 @@ export class SharedWindows {
     const course = courseOf(this.#rule);
     if (session !== undefined) return new Sessions({ gapUs: durationUs(session), latenessUs, drop, course }, emit);
     const alone = group_by === "series" || (group_by.includes("device") && group_by.includes("metric"));
-    if (count !== undefined) return new CountWindows({ count, latenessUs, alone, course }, emit);
+    if (count !== undefined) return new CountWindows({ count, step, latenessUs, alone, course }, emit);
     const kind = tumbling !== undefined ? "tumbling" : hopping !== undefined ? "hopping" : "sliding";
     const sizeUs = durationUs(tumbling ?? hopping ?? sliding ?? "");
     const everyUs = every === undefined ? sizeUs : durationUs(every);

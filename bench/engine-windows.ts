@@ -40,7 +40,9 @@ export function benchEngineWindows(): boolean {
     ...rows.map(([name, bytes]) => [name, (bytes / 1024).toFixed(1), KEY_BYTES_MAX / 1024]),
   ]);
   const ratio = median(Array.from({ length: ROUNDS }, () => slidingMs(true) / slidingMs(false)));
-  process.stdout.write(`  sliding over ${SLIDING_READINGS} readings: with 2 % late, ${ratio.toFixed(2)} times as long `);
+  process.stdout.write(
+    `  sliding over ${SLIDING_READINGS} readings: with 2 % late, ${ratio.toFixed(2)} times as long `,
+  );
   process.stdout.write(`(target: ${LATE_RATIO_MAX})\n`);
   return ratio <= LATE_RATIO_MAX && rows.every(([, bytes]) => bytes <= KEY_BYTES_MAX);
 }

@@ -307,10 +307,11 @@ export class Step {
   }
 
   #add(input: Input, key: number, atUs: number, value: number, text: string | undefined): number {
-    const { keyed, reads } = input;
+    const { keyed, reads, spikes } = input;
     const nowUs = this.#nowUs;
     input.hear(key, nowUs);
     if (reads !== undefined && !reads(text ?? value)) return LEFT_OUT;
+    if (spikes !== undefined && text === undefined && spikes.isSpike(key, value)) return LEFT_OUT;
     const fate = keyed.add(key, atUs, value, text, nowUs);
     let dueUs = keyed.dueUs(key);
     // A new window can already be overdue.

@@ -212,3 +212,12 @@ test("three of the last five readings, at whatever times", () => {
   const fields = { window: { count: 5, step: 1 }, aggregate: "count_if(> 8)" };
   expect(windowsOf(fields, readings).map((result) => result["count_if(> 8)"])).toEqual([3, 2, 3]);
 });
+
+test("spikes are left out, and a new level is soon no spike", () => {
+  const values = [20, 20.1, 20, 20.1, 20.2, 85, 20.1, 30, 30.1, 30, 30.1, 30, 30.2];
+  const fields = { window: { sliding: "1ms" }, aggregate: "last", hampel: { at_least: 1 } };
+  const read = windowsOf(fields, each(1, values)).map(({ last }) => last);
+  expect(read).not.toContain(85);
+  expect(read.slice(0, 6)).toEqual([20, 20.1, 20, 20.1, 20.2, 20.1]);
+  expect(read.at(-1)).toBe(30.2);
+});

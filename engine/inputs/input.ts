@@ -21,6 +21,7 @@ import type { Join } from "./join.ts";
 import type { KeyLives, MortalKeys } from "./key-lives.ts";
 import type { KeyTimers, TimedKeys } from "./key-timers.ts";
 import type { Source } from "./source.ts";
+import { Spikes } from "./spikes.ts";
 
 /** The most keys of an input. */
 const KEYS_MAX = 1_000_000;
@@ -40,6 +41,7 @@ interface Span {
 export class Input implements Source, TimedKeys, MortalKeys {
   readonly spec: InputSpec;
   readonly reads: InputSpec["reads"];
+  readonly spikes: Spikes | undefined;
   keyed: Keyed;
   #windows: Windows | undefined;
   absences: Absences | undefined;
@@ -78,6 +80,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
   ) {
     this.spec = spec;
     this.reads = spec.reads;
+    this.spikes = spec.hampel && new Spikes(spec.hampel);
     this.#context = context;
     this.#timers = clocks.timers;
     this.#lives = clocks.lives;
@@ -238,6 +241,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
     for (const alerts of this.#rules) alerts.forget(key, atUs);
     for (const { join, name } of this.#joins) join.forgetInput(name, key);
     this.keyed.freeKey(key);
+    this.spikes?.forget(key);
     this.#firstOf[key] = undefined;
     this.#timers.set(this.timers[key] as number, Number.POSITIVE_INFINITY);
     this.#keys.remove(key);
@@ -252,6 +256,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
       if (key % KEYS_PER_PAUSE === 0) yield;
     }
     yield* this.keyed.snapshot(to);
+    this.spikes?.snapshot(to, this.#keys.size);
   }
 
   snapshotLives(to: SnapshotWriter): void {
@@ -271,6 +276,7 @@ export class Input implements Source, TimedKeys, MortalKeys {
       if (left % KEYS_PER_PAUSE === 0) yield;
     }
     this.keyed.restore(from);
+    this.spikes?.restore(from, this.#keys.size);
   }
 
   /** Writes the values of listed labels only, since the input knows the names. A bit mask says which have a value. */

@@ -73,7 +73,18 @@ export function compileRules(specs: readonly RuleSpec[]): {
 
 type InputFields = Pick<
   RuleSpec,
-  "where" | "window" | "absent" | "active" | "lateness" | "late" | "fill" | "carry" | "max_value" | "valid" | "except"
+  | "where"
+  | "window"
+  | "absent"
+  | "active"
+  | "lateness"
+  | "late"
+  | "fill"
+  | "carry"
+  | "max_value"
+  | "valid"
+  | "except"
+  | "hampel"
 > & {
   readonly grouping: Grouping;
 };
@@ -84,8 +95,8 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
   const onlyNumbers = absent === undefined && !aggregates.every(takesTexts);
   // Active time changes how silence is measured. It does not change windows, only how their results are evaluated.
   const silence = fields.active === undefined ? absent : [absent, fields.active];
-  const { carry, max_value, valid, except } = fields;
-  const ofValues = { carry, max_value, valid, except };
+  const { carry, max_value, valid, except, hampel } = fields;
+  const ofValues = { carry, max_value, valid, except, hampel };
   // Windows of a version without these fields must have the same identity.
   const limits = Object.values(ofValues).some((given) => given !== undefined) ? [ofValues] : [];
   const shape =
@@ -95,6 +106,7 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
     identity: JSON.stringify([where, grouping, shape, plan]),
     selector: compileSelector(where, { onlyNumbers }),
     reads: compileFilter(fields),
+    hampel: absent === undefined ? hampel : undefined,
     grouping,
     windows,
     windowsPerKey: windowCostOf({ window: fields.window, lateness: fields.lateness }).count,

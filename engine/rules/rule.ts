@@ -15,6 +15,8 @@ export interface InputSpec {
   readonly selector: Selector;
   /** Whether the rule reads a value (`valid`, `except`); undefined if it reads all. */
   readonly reads: ((value: number | string) => boolean) | undefined;
+  /** Undefined: spikes are read like other values. */
+  readonly hampel: RuleSpec["hampel"];
   readonly grouping: Grouping;
   readonly windows: WindowsSpec;
   /** The most windows that a key can keep at once. */

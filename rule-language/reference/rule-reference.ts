@@ -106,7 +106,10 @@ function defaultOf(name: string, { schema }: Field): string {
 }
 
 /** Examples are shown inside their map, together with the fields that they need. */
-const TOGETHER: Readonly<Record<string, Readonly<Record<string, string>>>> = { hopping: { every: "30s" } };
+const TOGETHER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  hopping: { every: "30s" },
+  step: { count: "5" },
+};
 const SHOWN_ELSEWHERE = new Set(["every"]);
 
 function* exampleRows(fields: Fields, above?: string): Iterable<string[]> {

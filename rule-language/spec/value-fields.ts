@@ -51,4 +51,18 @@ export const VALUE_FIELDS = {
     hint: () => ({ what: "values", example: "except: [85, -127]" }),
     examples: [{ value: [85, -127], meaning: "the error codes of a DS18B20" }],
   },
+  hampel: {
+    schema: z
+      .strictObject({
+        sigmas: z.number().positive().default(3).describe("How many standard deviations a spike is off at least."),
+        at_least: z.number().nonnegative().describe("How far it is off at least, in the unit of the metric."),
+      })
+      .optional(),
+    doc: "Leaves out spikes: values further from the median of the last ten readings than both `sigmas` standard deviations (1.4826 times the median absolute deviation) and `at_least`.",
+    takes: "{ sigmas, at_least }",
+    for: ["window", "let"],
+    synonyms: ["spikes", "despike", "outliers"],
+    hint: () => ({ example: "hampel: { at_least: 2 }" }),
+    examples: [{ value: { sigmas: 3, at_least: 2 }, meaning: "leaves out single readings that are far off" }],
+  },
 } satisfies Fields;

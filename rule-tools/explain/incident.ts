@@ -96,6 +96,8 @@ function check({ input, part, readings, prior }: DecidingWindow, aggregate: Aggr
       : "the readings of the window are no longer in the log";
     return { recomputed: null, agrees: null, notes: [why] };
   }
+  if (input?.hampel !== undefined)
+    return { recomputed: null, agrees: null, notes: ["spikes were left out (hampel), but are listed here"] };
   const scale = readings.reduce(
     (most, { value }) => Math.max(most, typeof value === "number" ? Math.abs(value) : 0),
     0,

@@ -6,74 +6,10 @@ const PANES = "engine/windows/pane-windows.ts";
 const SLIDING = "engine/windows/sliding-windows.ts";
 const SESSIONS = "engine/windows/session-windows.ts";
 const COUNT = "engine/windows/count-windows.ts";
-const UNIT = ["engine/values-over-time.test.ts"  {
-    name: "quantiles-without-grid",
-    fault: "a quantile of a narrow band is as imprecise as that of a wide one",
-    file: "engine/aggregates/quantiles.ts",
-    from: "const low = Math.max(from, least);",
-    to: "const low = least;",
-    tests: NUMBERS,
-  },
-  {
-    name: "grid-halves",
-    fault: "cells that become wider lose their place",
-    file: "engine/aggregates/grid.ts",
-    from: "cell * this.#width) / width)",
-    to: "cell * this.#width) / (2 * width))",
-    tests: NUMBERS,
-  },
-  {
-    name: "mean-rounded",
-    fault: "the variance ignores the rounding of the mean",
-    file: "engine/aggregates/sums.ts",
-    from: "return Number.isFinite(lost) ? lost : 0;",
-    to: "return 0;",
-    tests: NUMBERS,
-  },
-  {
-    name: "great-sum",
-    fault: "a sum that is infinite in between stays infinite",
-    file: "engine/aggregates/accumulators.ts",
-    from: "if (restAfter - restAfter !== 0) this.#store",
-    to: "if (restAfter > 0) this.#store",
-    tests: NUMBERS,
-  },
-];
+const UNIT = ["engine/values-over-time.test.ts"];
 const NUMBERS = ["engine/aggregates/numbers.test.ts"];
 /** For faults that only the independent implementation can find. */
-const ORACLE_ONLY = ["test/simulation/differential.test.ts"  {
-    name: "quantiles-without-grid",
-    fault: "a quantile of a narrow band is as imprecise as that of a wide one",
-    file: "engine/aggregates/quantiles.ts",
-    from: "const low = Math.max(from, least);",
-    to: "const low = least;",
-    tests: NUMBERS,
-  },
-  {
-    name: "grid-halves",
-    fault: "cells that become wider lose their place",
-    file: "engine/aggregates/grid.ts",
-    from: "cell * this.#width) / width)",
-    to: "cell * this.#width) / (2 * width))",
-    tests: NUMBERS,
-  },
-  {
-    name: "mean-rounded",
-    fault: "the variance ignores the rounding of the mean",
-    file: "engine/aggregates/sums.ts",
-    from: "return Number.isFinite(lost) ? lost : 0;",
-    to: "return 0;",
-    tests: NUMBERS,
-  },
-  {
-    name: "great-sum",
-    fault: "a sum that is infinite in between stays infinite",
-    file: "engine/aggregates/accumulators.ts",
-    from: "if (restAfter - restAfter !== 0) this.#store",
-    to: "if (restAfter > 0) this.#store",
-    tests: NUMBERS,
-  },
-];
+const ORACLE_ONLY = ["test/simulation/differential.test.ts"];
 
 /** Faults in aggregates over the course of values. */
 export const COURSE_MUTANTS: readonly Mutant[] = [
@@ -180,5 +116,37 @@ export const COURSE_MUTANTS: readonly Mutant[] = [
     from: "if (restAfter - restAfter !== 0) this.#store",
     to: "if (restAfter > 0) this.#store",
     tests: NUMBERS,
+  },
+  {
+    name: "sliding-prefix-kept",
+    fault: "a late reading is missing in the sliding windows that are merged from before it",
+    file: "engine/windows/sliding-merge.ts",
+    from: "this.#merged = Math.min(this.#merged, place);",
+    to: "",
+    tests: ORACLE_ONLY,
+  },
+  {
+    name: "overlapping-count-one-more",
+    fault: "overlapping count windows keep a reading too long",
+    file: COUNT,
+    from: "if (others < this.#options.count) break;",
+    to: "if (others <= this.#options.count) break;",
+    tests: UNIT,
+  },
+  {
+    name: "spike-kept",
+    fault: "a spike is read",
+    file: "engine/step.ts",
+    from: "spikes.isSpike(key, value)) return LEFT_OUT;",
+    to: "spikes.isSpike(key, value)) spikes.isSpike(key, value);",
+    tests: UNIT,
+  },
+  {
+    name: "left-out-moves-clock",
+    fault: "a value that is not valid is read",
+    file: "engine/step.ts",
+    from: "if (reads !== undefined && !reads(text ?? value)) return LEFT_OUT;",
+    to: "",
+    tests: UNIT,
   },
 ];

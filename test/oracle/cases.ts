@@ -45,12 +45,12 @@ const TEXTUAL = [
   ...["transitions(* -> open)", "count_if(== open)"],
 ];
 
-/** Values of many kinds of sensors. The exponents of the greatest ones leave room for sums over time. */
+/** Values of many kinds of sensors. The squares of the greatest ones are still numbers. */
 const VALUES: Readonly<Record<string, (random: Random, i: number) => ReadingValue>> = {
   degrees: (random) => random.whole(-200, 800) / 8,
   "narrow band": (random) => 50 + (random.next() - 0.5) / 5,
   tiny: (random) => random.next() * 1e-13,
-  huge: (random) => (random.next() - 0.3) * 1e290,
+  huge: (random) => (random.next() - 0.3) * 1e150,
   "small noise": (random) => 1e9 + random.whole(-8, 8) / 8,
   "wide range": (random) => 10 ** (random.next() * 12 - 6),
   constant: () => 1013.25,
@@ -83,7 +83,7 @@ export function caseOf(seed: number): Case {
   return { kind, spec, readings };
 }
 
-function makeReadings(random: Random, delayS: number, valueOf: (i: number) => ReadingValue): Reading[] {
+function makeReadings(random: Random, delayS: number, nextValue: (i: number) => ReadingValue): Reading[] {
   const count = random.pick([20, 150, 600]);
   const isLate = random.pick([0, 0.02, 0.3]);
   const arrivals: { readonly afterUs: number; readonly reading: Reading }[] = [];
@@ -91,7 +91,10 @@ function makeReadings(random: Random, delayS: number, valueOf: (i: number) => Re
   for (let i = 0; i < count; i++) {
     atUs += random.chance(0.02) ? random.whole(5, 90) * SECOND_US : random.whole(1, 2_500_000);
     const lateUs = random.chance(isLate) ? random.next() * 0.99 * delayS * SECOND_US : 0;
-    arrivals.push({ afterUs: atUs + lateUs, reading: { device: "d", metric: "m", tags: {}, atUs, value: valueOf(i) } });
+    arrivals.push({
+      afterUs: atUs + lateUs,
+      reading: { device: "d", metric: "m", tags: {}, atUs, value: nextValue(i) },
+    });
   }
   return arrivals.sort((a, b) => a.afterUs - b.afterUs).map(({ reading }) => reading);
 }

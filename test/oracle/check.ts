@@ -49,7 +49,10 @@ function lastRevisions({ spec, readings }: Case): Map<string, Readonly<Record<st
     results.push(...partition.apply({ kind: "readings", storedAtUs, readings: frame }).windows);
   }
   results.push(...partition.apply({ kind: "tick", storedAtUs: storedAtUs + 3_600_000_000 }).windows);
-  const last = new Map<string, { readonly revision: number; readonly values: Readonly<Record<string, ReadingValue>> }>();
+  const last = new Map<
+    string,
+    { readonly revision: number; readonly values: Readonly<Record<string, ReadingValue>> }
+  >();
   const ends = new Map<number, number>();
   for (const { startUs, endUs, revision, aggregates } of results) {
     // A session that grew or was merged has another end with each revision.
@@ -63,13 +66,16 @@ function lastRevisions({ spec, readings }: Case): Map<string, Readonly<Record<st
 function agrees(name: string, actual: ReadingValue | undefined, expected: ReadingValue, window: PlainWindow): boolean {
   if (typeof actual !== "number" || typeof expected !== "number") return actual === expected;
   if (Object.is(actual, expected) || actual === expected) return true;
-  const values = [...window.readings, ...(window.before === undefined ? [] : [window.before])].map(({ value }) => Number(value));
+  const values = [...window.readings, ...(window.before === undefined ? [] : [window.before])].map(({ value }) =>
+    Number(value),
+  );
   const greatest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   if (/^(?:median|p[\d.]+)$/.test(name) && window.readings.length > QUANTILE_EXACT_MAX) {
     const inside = window.readings.map(({ value }) => Number(value)).sort((a, b) => a - b);
     return isNear(actual, Number(/[\d.]+/.exec(name) ?? 50), inside);
   }
-  const scale = name === "variance" ? greatest ** 2 : name === "stddev" ? greatest : Math.max(greatest, Math.abs(expected));
+  const scale =
+    name === "variance" ? greatest ** 2 : name === "stddev" ? greatest : Math.max(greatest, Math.abs(expected));
   const seconds = (window.endUs - window.startUs) / 1e6;
   const most = /^(?:sum|integral|increase)/.test(name) ? scale * Math.max(values.length, seconds) : scale;
   return Math.abs(actual - expected) <= ROUNDING * most;

@@ -19,7 +19,12 @@ export function plainWindows(rule: OracleRule, arrived: readonly Reading[]): Pla
   return spansOf(rule, readings).map((span) => {
     const inside = readings.filter(({ atUs }) => atUs >= span.startUs && atUs < span.endUs);
     const before = readings.filter(({ atUs }) => atUs < span.startUs).at(-1);
-    return { ...span, readings: inside, before, aggregates: aggregate(rule.aggregate, inside, span, before, courseOf(rule)) };
+    return {
+      ...span,
+      readings: inside,
+      before,
+      aggregates: aggregate(rule.aggregate, inside, span, before, courseOf(rule)),
+    };
   });
 }
 

@@ -88,6 +88,7 @@ export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec>
       max_value: fc.constantFrom(undefined, undefined, 4, 20),
       valid: fc.constantFrom(undefined, undefined, undefined, "between -6 and 8", "!= 3"),
       except: fc.constantFrom(undefined, undefined, undefined, [1, 2], ["open"]),
+      hampel: fc.constantFrom(undefined, undefined, undefined, { sigmas: 0.7, at_least: 1 }),
       ...bounds(),
     })
     .map(({ clear, when, ...fields }) => {

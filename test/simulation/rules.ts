@@ -198,6 +198,7 @@ function makeCourse(random: Random): Fields {
     ...(random.chance(0.3) ? { carry: random.pick(["1s", "4s", "20s"]) } : {}),
     ...(random.chance(0.2) ? { max_value: random.pick([40, 100]) } : {}),
     ...(random.chance(0.1) ? { valid: random.pick(["> 10", "between -40 and 60", "!= 1"]) } : {}),
+    ...(random.chance(0.15) ? { hampel: { sigmas: random.pick([0.5, 1]), at_least: random.pick([0, 30]) } } : {}),
     ...(random.chance(0.1) ? { except: random.pick([[1], [0, 20], "open"]) } : {}),
   };
 }
@@ -276,7 +277,7 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
   lateness: (rule) => ({ lateness: rule.lateness === "2050ms" ? "2070ms" : "2050ms" }),
   late: (rule) => ({ late: rule.late === "drop" ? "update" : "drop" }),
   course: (_, random) => ({
-    ...{ carry: undefined, max_value: undefined, valid: undefined, except: undefined },
+    ...{ carry: undefined, max_value: undefined, valid: undefined, except: undefined, hampel: undefined },
     ...makeCourse(random),
   }),
   fill: (rule) => ({ fill: rule.fill === "last" ? "none" : "last" }),

@@ -227,6 +227,7 @@ const BEYOND_SCHEMA = new Set([
   ...["absent-with-when", "clear-alone", "condition-backwards", "duration-too-long", "fill-without-tumbling"],
   ...["hopping-no-multiple", "id-twice", "let-half-condition", "let-name-unknown", "let-session", "let-text"],
   ...["let-without-window", "let-words", "annotation-helpers", "annotation-of-others", "defaults-conflict"],
+  ...["step-alone", "step-too-long"],
 ]);
 
 test.each(badFiles.map((file) => file.replace(".yaml", "")))(
@@ -266,6 +267,7 @@ function examplesOf(fields: Fields, above: readonly string[] = []): { path: read
 
 function windowWith(kind: string, value: unknown): Record<string, unknown> {
   if (kind === "hopping") return { hopping: value, every: "30s" };
+  if (kind === "step") return { count: 5, step: value };
   return kind === "every" ? { hopping: "5m", every: value } : { [kind]: value };
 }
 

@@ -20,13 +20,13 @@ export function seriesOf(rule: OracleRule): readonly { readonly name: string; re
   const { id, group_by, lateness, late } = rule;
   return Object.entries(rule.let).map(([name, fields]) => {
     const { metric, where, window = rule.window, aggregate, fill, carry = rule.carry } = fields;
-    const { max_value = rule.max_value, valid = rule.valid, except = rule.except } = fields;
+    const { max_value = rule.max_value, valid = rule.valid, except = rule.except, hampel = rule.hampel } = fields;
     const own = { ...rule.where, ...(metric === undefined ? {} : { metric }), ...where };
     return {
       name,
       spec: {
         ...{ id, where: own, group_by, isNamed: true, window, aggregate: [aggregate], lateness, late, fill },
-        ...{ carry, max_value, valid, except },
+        ...{ carry, max_value, valid, except, hampel },
       },
     };
   });

@@ -22,6 +22,7 @@ export interface OracleRule {
   readonly carry?: string | undefined;
   readonly max_value?: number | undefined;
   readonly valid?: string | undefined;
+  readonly hampel?: { readonly sigmas: number; readonly at_least: number } | undefined;
   readonly except?: readonly ReadingValue[] | undefined;
   readonly severity?: Severity | undefined;
   readonly absent?: string | undefined;
@@ -45,6 +46,7 @@ export interface NameFields {
   readonly carry?: string | undefined;
   readonly max_value?: number | undefined;
   readonly valid?: string | undefined;
+  readonly hampel?: { readonly sigmas: number; readonly at_least: number } | undefined;
   readonly except?: readonly ReadingValue[] | undefined;
 }
 

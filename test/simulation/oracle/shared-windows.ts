@@ -21,6 +21,8 @@ interface Key {
   /** The processing time of its newest reading. */
   cameUs: number;
   windows: KeyWindows | undefined;
+  /** Its values in the order of arrival. */
+  arrived: readonly number[];
   /** The counted silence up to the newest reading; undefined before the first. */
   heardAtUs: number | undefined;
   /** The absence was emitted, so it is not due again. */
@@ -58,7 +60,14 @@ export class SharedWindows {
     const labels = labelsOf(this.#rule, reading);
     const name = nameOf(labels);
     const cameUs = this.#watch.nowUs;
-    const key = this.#keys.get(name) ?? { labels, cameUs, windows: undefined, heardAtUs: undefined, silent: false };
+    const key = this.#keys.get(name) ?? {
+      labels,
+      cameUs,
+      windows: undefined,
+      arrived: [],
+      heardAtUs: undefined,
+      silent: false,
+    };
     this.#keys.set(name, key);
     key.cameUs = cameUs;
     if (this.absence) {
@@ -67,7 +76,13 @@ export class SharedWindows {
       key.silent = false;
       return { late: false, corrected: false, changed: false };
     }
-    if (!isRead(this.#rule, reading.value)) return { late: false, corrected: false, changed: false };
+    const leftOut = { late: false, corrected: false, changed: false };
+    if (!isRead(this.#rule, reading.value)) return leftOut;
+    if (this.#rule.hampel !== undefined && typeof reading.value !== "string") {
+      const value = Number(reading.value);
+      key.arrived = [...key.arrived, value];
+      if (isSpike(this.#rule.hampel, key.arrived.slice(0, -1).slice(-10), value)) return leftOut;
+    }
     key.windows ??= this.#newWindows(labels);
     return key.windows.take({ ...reading, atUs: this.#timeOf(reading) }, this.#watch.nowUs);
   }
@@ -87,7 +102,14 @@ export class SharedWindows {
   /** A reading of the key came to other windows, from which its alert continues in these. */
   cameElsewhere(labels: Tags, cameUs: number): void {
     const name = nameOf(labels);
-    const key = this.#keys.get(name) ?? { labels, cameUs, windows: undefined, heardAtUs: undefined, silent: false };
+    const key = this.#keys.get(name) ?? {
+      labels,
+      cameUs,
+      windows: undefined,
+      arrived: [],
+      heardAtUs: undefined,
+      silent: false,
+    };
     this.#keys.set(name, key);
     key.cameUs = Math.max(key.cameUs, cameUs);
   }
@@ -104,7 +126,7 @@ export class SharedWindows {
     if (heardBeforeUs !== undefined && !this.#keys.has(name)) {
       // Silence that has counted stays counted.
       const heardAtUs = this.#countedUs - (before.#countedUs - heardBeforeUs);
-      this.#keys.set(name, { labels, cameUs, windows: undefined, heardAtUs, silent: false });
+      this.#keys.set(name, { labels, cameUs, windows: undefined, arrived: [], heardAtUs, silent: false });
     }
   }
 
@@ -204,4 +226,17 @@ function isRead({ valid, except = [] }: OracleRule, value: ReadingValue): boolea
   const plain = typeof value === "string" ? value : Number(value);
   if (except.some((each) => (typeof each === "string" ? each : Number(each)) === plain)) return false;
   return valid === undefined || meets(valid, plain);
+}
+
+function isSpike({ sigmas, at_least }: NonNullable<OracleRule["hampel"]>, before: readonly number[], value: number) {
+  const median = medianOf(before);
+  const deviation = medianOf(before.map((each) => Math.abs(each - median)));
+  const distance = Math.abs(value - median);
+  return before.length >= 5 && distance > at_least && distance > sigmas * 1.4826 * deviation;
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const [low = 0, high = 0] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.ceil((sorted.length - 1) / 2)]];
+  return (low + high) / 2;
 }

@@ -148,10 +148,11 @@ export interface QuantilesSnapshot {
   readonly grid?: GridSnapshot;
 }
 
-/** The value with the smallest worst-case error: relative to it where zero is not between the bounds. */
+/** The value with the smallest worst-case relative error. */
 function middleOf(low: number, high: number): number {
   if (low === high) return low;
-  if (low <= 0 && high >= 0) return (low + high) / 2;
+  // Between them are values that count as zero, and most of these are zero.
+  if (low <= 0 && high >= 0) return 0;
   // 2 * low * high / (low + high), without numbers that are too great or too small.
   return low * (2 / (1 + low / high));
 }

@@ -64,7 +64,7 @@ function subjectOf({ format }: Pick<SchemaTarget, "format">): string {
 
 /** Formats that need a schema, and JSON with one. */
 function schemaTargets(): SchemaTarget[] {
-  const avro = avsc.Type.forSchema(AVRO);
+  const avro = avsc.Type.forSchema(AVRO, { wrapUnions: true });
   const plain = { ts: 1_763_769_600_123, temperature: 21.5, count: -7, mode: "eco", open: true };
   const empty = { raw: Buffer.alloc(4), bytes: Buffer.alloc(0), samples: [], tags: {}, inner: null, level: null };
   const full = {

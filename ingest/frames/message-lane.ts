@@ -17,6 +17,9 @@ export interface MessageLaneOptions {
   readonly sessions?: DeviceSessions;
 }
 
+/** For the registry's index, the schema that readings are of, and the one that the device wrote with. */
+const WAITS_MAX = 3;
+
 /** What a network says about its devices besides their readings. */
 export interface DeviceSessions {
   /** The devices that readings of a message went to. */
@@ -78,7 +81,7 @@ export class MessageLane {
   #read(message: InboundMessage, route: Route, taking: Taking): void {
     const { done, retryOf } = taking;
     const outcome = this.#reader.read(message, route);
-    if (typeof outcome === "object" && outcome.until !== undefined && !taking.hasWaited) {
+    if (typeof outcome === "object" && outcome.until !== undefined && (taking.waits ?? 0) < WAITS_MAX) {
       this.#readAfter(outcome.until, message, taking);
       return;
     }
@@ -109,7 +112,7 @@ export class MessageLane {
       .then(() => {
         const route = this.#routeOf(kept);
         if ("problem" in route) this.#refuse(kept, route, taking);
-        else this.#read(kept, route, { ...taking, hasWaited: true });
+        else this.#read(kept, route, { ...taking, waits: (taking.waits ?? 0) + 1 });
       })
       .finally(() => this.#waiting.delete(read));
     this.#waiting.add(read);
@@ -193,7 +196,7 @@ function letterProblem({ reason, detail, position }: MessageProblem, source: str
 interface Taking {
   readonly done: OnTaken;
   readonly retryOf: number | undefined;
-  readonly hasWaited?: boolean;
+  readonly waits?: number;
 }
 
 interface FailedMessage {

@@ -1,5 +1,5 @@
 import { leftBehind } from "../store/expiry.ts";
-import { OWN_PREFIX, type SessionRecord, type SessionStore } from "../store/port.ts";
+import type { SessionRecord, SessionStore } from "../store/port.ts";
 import { edgeOfInbox } from "./inbox.ts";
 import { removeIfThere, unlessTaken } from "./remove.ts";
 
@@ -40,15 +40,12 @@ export class Departed {
     for (const record of store.sessions()) {
       const { clientId, edge, awayAtUs } = record;
       if (edge === undefined || alive.has(edge) || awayAtUs !== undefined) continue;
-      // Too long an inbox is trimmed only when nobody has it.
-      const isLeft = !clientId.startsWith(OWN_PREFIX) || edgeOfInbox(clientId) !== undefined;
-      if (isLeft && isChosenFor(clientId)) left.push(record);
+      // What is no session is left too: a will is due, and an inbox may be trimmed.
+      if (isChosenFor(clientId)) left.push(record);
     }
     await Promise.all(
       left.map((record) => {
-        const own = record.clientId.startsWith(OWN_PREFIX);
-        const next = own ? { ...record, awayAtUs: nowUs() } : leftBehind(record, nowUs(), graceSeconds);
-        return unlessTaken(store.save(next, record));
+        return unlessTaken(store.save(leftBehind(record, nowUs(), graceSeconds), record));
       }),
     );
   }

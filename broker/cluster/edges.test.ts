@@ -18,7 +18,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await nats.wipe();
-  kit = edgesKit(nats.openLog);
+  kit = edgesKit(() => nats.openLog());
   one = await kit.open("one");
   two = await kit.open("two");
 });
@@ -289,24 +289,32 @@ describe("drain", () => {
 });
 
 describe("wills and sessions of a dead edge", () => {
-  test("a will is sent by another edge, once", async () => {
+  test.each([
+    [1, false],
+    [1, true],
+    [2, true],
+  ] as const)("a will with QoS %i is sent by another edge, once, with clean start %s", async (qos, clean) => {
     const three = await kit.open("three");
     const watcher = await kit.connect(one, { clientId: "watcher", clean: true });
     await watcher.subscribe({ topic: "wills/#", qos: 2 });
     const topics = Array.from({ length: 20 }, (_, i) => `wills/${i}`);
-    for (const topic of topics) {
-      await kit.connect(two, { clientId: topic.replace("/", "-"), will: { topic, payload: "gone", qos: 1 } });
-    }
-    const back = await kit.connect(two, { clientId: "back", will: { topic: "wills/back", payload: "gone", qos: 1 } });
+    const will = (topic: string) => ({ topic, payload: "gone", qos });
+    for (const topic of topics) await kit.connect(two, { clientId: topic.replace("/", "-"), clean, will: will(topic) });
+    const back = await kit.connect(two, { clientId: "back", clean, will: will("wills/back") });
+    const polite = await kit.connect(two, { clientId: "polite", clean, will: will("wills/polite") });
+    polite.disconnect();
+    const cut = await kit.connect(two, { clientId: "cut", clean, will: will("wills/cut") });
+    cut.cut();
+    await expect.poll(() => watcher.texts, POLL).toEqual(["gone"]);
     two.kill();
     await back.connect(three.port);
-    await expect.poll(() => watcher.packets.length, POLL).toBeGreaterThanOrEqual(topics.length);
+    await expect.poll(() => watcher.packets.length, POLL).toBeGreaterThan(topics.length);
     // What comes after all wills would come after a second one of each.
-    const left = await kit.connect(one, { clientId: "end", will: { topic: "wills/end", payload: "gone", qos: 1 } });
+    const left = await kit.connect(one, { clientId: "end", clean, will: will("wills/end") });
     left.cut();
     await expect.poll(() => watcher.packets.at(-1)?.topic, POLL).toBe("wills/end");
     const sent = watcher.packets.map(({ topic }) => topic);
-    expect(sent.sort()).toEqual([...topics, "wills/end"].sort());
+    expect(sent.sort()).toEqual([...topics, "wills/cut", "wills/end"].sort());
   });
 
   test("its sessions expire", async () => {

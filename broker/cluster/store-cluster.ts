@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { report } from "../../contracts/question.ts";
 import type { Bus } from "../../platform/log/port.ts";
+import { atMost } from "../common/at-most.ts";
 import { decodeMessage, encodeMessage } from "../store/codec/message-codec.ts";
 import { type Copy, type Message, OWN_PREFIX, type SessionRecord, type SessionStore } from "../store/port.ts";
 import { subjectTokenOf } from "../store/tokens.ts";
@@ -151,8 +152,7 @@ export class StoreCluster implements Cluster {
   }
 
   async subscribe(filter: string): Promise<void> {
-    const known = await this.#interest.add(filter);
-    if (this.hasOthers()) await this.#untilKnown(known, KNOWN_MS_MAX);
+    await this.#shareInTime(this.#interest.add(filter));
   }
 
   unsubscribe(filter: string): void {
@@ -160,7 +160,7 @@ export class StoreCluster implements Cluster {
   }
 
   async known(): Promise<void> {
-    if (this.hasOthers()) await this.#untilKnown(await this.#interest.mark(), KNOWN_MS_MAX);
+    if (this.hasOthers()) await this.#shareInTime(this.#interest.mark());
   }
 
   matchesAny(topic: string): boolean {
@@ -203,6 +203,13 @@ export class StoreCluster implements Cluster {
   sessionTaken(clientId: string): boolean {
     if (clientId === inboxOf(this.edge)) this.#inbox.lost("taken");
     return clientId.startsWith(OWN_PREFIX);
+  }
+
+  /** During a cut, clients here go on without the others. */
+  async #shareInTime(storing: Promise<KnownVersion>): Promise<void> {
+    const sharing = storing.then((known) => this.#untilKnown(known, KNOWN_MS_MAX));
+    const safe = sharing.catch((error: unknown) => this.#events?.onFailed("storing subscriptions", error));
+    await (this.hasOthers() ? atMost(KNOWN_MS_MAX, safe) : safe);
   }
 
   #edgesFor(topic: string, also: ReadonlySet<string> | undefined): ReadonlySet<string> {

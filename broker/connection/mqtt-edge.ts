@@ -6,6 +6,7 @@ import type { InboundMessage, PublishGate } from "../../platform/publish-gate.ts
 import type { PasswordChecks } from "../auth/password-checks.ts";
 import type { LiveUsers } from "../auth/users.ts";
 import type { Cluster } from "../cluster/port.ts";
+import { atMost } from "../common/at-most.ts";
 import type { BrokerConfig } from "../common/config.ts";
 import type { BrokerEvents, Refusal } from "../common/events.ts";
 import { Sessions } from "../sessions/sessions.ts";
@@ -170,7 +171,7 @@ export class MqttEdge {
     await this.#untilClosed();
     const releasing = this.#sessions.release().catch((error: unknown) => this.#options.events.brokerFailed(error));
     // Without the log, other edges notice by themselves.
-    await Promise.race([releasing, sleep(RELEASE_MS_MAX, undefined, { ref: false })]);
+    await atMost(RELEASE_MS_MAX, releasing);
     return { clients, unfinished };
   }
 

@@ -1,5 +1,6 @@
 import type { Cluster, ClusterEvents } from "../cluster/port.ts";
 import { unlessTaken } from "../cluster/remove.ts";
+import { atMost } from "../common/at-most.ts";
 import type { BrokerEvents } from "../common/events.ts";
 import {
   type Message,
@@ -16,7 +17,7 @@ import { Locks } from "./locks.ts";
 import { type QueueCopy, type QueueProgress, Router } from "./router.ts";
 import type { Opened, OpenOptions, Session } from "./session.ts";
 import { isShareId } from "./shared-queues.ts";
-import { isOver, Wills, willDueAtUs } from "./wills.ts";
+import { isOver, isWillId, Wills } from "./wills.ts";
 
 interface SessionsLimits {
   readonly queued_per_session_max: number;
@@ -48,6 +49,8 @@ export interface Leaving {
  */
 const TRANSIENT_QUEUED_MAX = 100_000;
 const EXPIRE_MS = 10_000;
+/** How long a CONNACK waits until other edges know the will. */
+const KEEP_MS_MAX = 1_000;
 
 /**
  * All sessions: those with a connection, and those in the store. A message goes through the hub, which has it retained
@@ -65,8 +68,13 @@ export class Sessions {
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.#router = new Router({ ...options, connected: this.#connected });
-    const { cluster, nowUs } = options;
-    this.#wills = new Wills({ cluster, nowUs, onDue: (clientId) => this.#inBackground(this.#sendWill(clientId)) });
+    this.#wills = new Wills({
+      ...options,
+      locks: this.#locks,
+      connected: this.#connected,
+      publish: (will, of) => this.#publishWill(will, of),
+      inBackground: (work) => this.#inBackground(work),
+    });
   }
 
   async start(): Promise<void> {
@@ -80,11 +88,12 @@ export class Sessions {
 
   /** Deletes what has expired; called now and then. */
   async tidy(): Promise<void> {
-    const { store, nowUs } = this.#options;
+    const { cluster, store, nowUs } = this.#options;
     const isDue = (record?: SessionRecord) =>
       record !== undefined &&
       record.will === undefined &&
       isOver(record, nowUs()) &&
+      cluster.isChosenFor(record.clientId) &&
       !this.isConnected(record.clientId);
     for (const { clientId } of [...store.sessions()].filter(isDue)) {
       await this.#locks.run(clientId, async () => {
@@ -153,6 +162,8 @@ export class Sessions {
       this.#options.events.clientConnected(clientId, this.#connected.size);
       this.#options.cluster.clientConnected({ clientId, user, atUs: opened.session.openedAtUs });
       this.#router.joined(opened.session);
+      const keeping = this.#wills.keep(opened.session);
+      if (keeping !== undefined) await this.#orLater(keeping);
       return opened;
     });
   }
@@ -174,6 +185,7 @@ export class Sessions {
     if (record === undefined) {
       await this.#router.set(clientId, [], "transient");
       if (will !== undefined) await this.#publishWill(will, session);
+      if (!this.#isStopping) await this.#wills.drop(clientId);
       return;
     }
     try {
@@ -225,7 +237,7 @@ export class Sessions {
     const openedAtUs = nowUs();
     const before = store.session(clientId);
     const isGone = before !== undefined && (cleanStart || isOver(before, nowUs()));
-    if (before?.will !== undefined) await this.#endWait(before, isGone);
+    if (before?.will !== undefined) await this.#wills.endWait(before, isGone);
     if (before !== undefined && isGone) await this.#router.ended(before);
     const base = { clientId, user, client, expirySeconds, will, openedAtUs };
     if (expirySeconds === 0 && (before === undefined || isGone)) {
@@ -252,12 +264,6 @@ export class Sessions {
     return { session, present, hasLostRights };
   }
 
-  /** A client is back before its will was sent: the will is due only if its session has ended. */
-  async #endWait(record: SessionRecord, isGone: boolean): Promise<void> {
-    if (!isGone && willDueAtUs(record) > this.#options.nowUs()) return;
-    if (record.awayAtUs !== undefined) await this.#publishStoredWill(record);
-  }
-
   async #leaveStored(
     session: Session,
     record: SessionRecord,
@@ -282,34 +288,6 @@ export class Sessions {
     }
     if (will !== undefined) await this.#publishWill(will, session);
     await store.save(away);
-  }
-
-  async #sendWill(clientId: string): Promise<void> {
-    await this.#locks.run(clientId, async () => {
-      const { store, nowUs } = this.#options;
-      const record = store.session(clientId);
-      if (record?.awayAtUs === undefined || this.#connected.has(clientId) || willDueAtUs(record) > nowUs()) return;
-      await this.#publishStoredWill(record);
-      const after = store.session(clientId);
-      if (after?.will?.sender !== this.#options.cluster.edge) return;
-      const { will: _sent, ...rest } = after;
-      await store.save(rest, after);
-    });
-  }
-
-  /** The first edge that says that it does so sends it. If that one dies before it is done, another one does. */
-  async #publishStoredWill(record: SessionRecord): Promise<void> {
-    const { store, cluster } = this.#options;
-    const { will } = record;
-    if (will === undefined || this.#isStopping) return;
-    if (will.sender !== undefined && will.sender !== cluster.edge && cluster.edges().includes(will.sender)) return;
-    try {
-      await store.save({ ...record, will: { ...will, sender: cluster.edge } }, record);
-    } catch (error) {
-      if (error instanceof TakenOverError) return;
-      throw error;
-    }
-    await this.#publishWill(will, record);
   }
 
   async #publishWill(will: StoredWill, { clientId, user }: { clientId: string; user: string }): Promise<void> {
@@ -339,7 +317,8 @@ export class Sessions {
         if (session?.record?.epoch === epoch) this.#inBackground(session.client.takenOver());
       },
       onSession: (clientId, record) => {
-        if (!cluster.sessionChanged(clientId, record)) this.#changed(clientId, record);
+        cluster.sessionChanged(clientId, record);
+        this.#changed(clientId, record);
       },
       onQueuedDropped: (clientId, count) => events.queuedMessagesDropped(clientId, count),
       onRetainedDropped: (topic) => events.retainedNotKept(topic),
@@ -367,7 +346,10 @@ export class Sessions {
       },
       onMessage: (message) => this.#router.deliver(message),
       onShared: (filter, message) => this.#router.deliverShared(filter, message),
-      onOthers: () => this.#router.settled(),
+      onOthers: async () => {
+        await Promise.all([...this.#connected.keys()].map((clientId) => this.#wills.keepFor(clientId)));
+        await this.#router.settled();
+      },
       onEdge: (edge, state) => {
         events.edgeChanged(edge, state, this.#options.cluster.edges().length);
         this.#router.edgesChanged();
@@ -378,6 +360,7 @@ export class Sessions {
 
   /** A stored session is known, has changed or is gone. */
   #changed(clientId: string, record: SessionRecord | undefined): void {
+    if (isWillId(clientId)) this.#wills.changed(clientId, record);
     if (clientId.startsWith(OWN_PREFIX)) return;
     if (isShareId(clientId)) {
       this.#router.shareChanged(clientId, record);
@@ -389,7 +372,13 @@ export class Sessions {
     this.#inBackground(this.#router.set(clientId, record?.subscriptions ?? [], "stored"));
   }
 
-  #inBackground(work: Promise<void>): void {
+  /** Without the log, clients of this edge go on. */
+  async #orLater(keeping: Promise<unknown>): Promise<void> {
+    this.#inBackground(keeping);
+    await atMost(KEEP_MS_MAX, Promise.allSettled([keeping]));
+  }
+
+  #inBackground(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
       if (!(error instanceof TakenOverError)) this.#options.events.brokerFailed(error);
     });

@@ -173,7 +173,7 @@ export function describeCluster(name: string, setup: () => Promise<ClusterHarnes
       await one.cluster.stop();
       expect(patient.cluster.matchesAny("plant/line-1")).toBe(true);
       await expect.poll(() => patient.cluster.matchesAny("plant/line-1"), POLL).toBe(false);
-      const left = () => [...patient.store.sessions()].filter(({ edge }) => edge === "two");
+      const left = () => [...patient.store.sessions()].filter(({ clientId }) => clientId.endsWith("/two"));
       await expect.poll(left, POLL).toEqual([]);
     });
 

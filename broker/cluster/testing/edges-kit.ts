@@ -36,7 +36,7 @@ export interface EdgesKit {
 }
 
 /** Whole brokers over logs of one server; each opens its own. */
-export function edgesKit(openLog: () => Promise<Log>): EdgesKit {
+export function edgesKit(openLog: (edge: string) => Promise<Log>, { graceSeconds = GRACE_SECONDS } = {}): EdgesKit {
   const failures: string[] = [];
   const edges = new Set<TestEdge>();
   const devices: Device[] = [];
@@ -44,7 +44,7 @@ export function edgesKit(openLog: () => Promise<Log>): EdgesKit {
   return {
     failures,
     async open(name, config = {}) {
-      const real = await openLog();
+      const real = await openLog(name);
       logs.push(real);
       const { log, crash } = crashable(real);
       const { bus, cut } = cuttable(real.bus);
@@ -58,7 +58,7 @@ export function edgesKit(openLog: () => Promise<Log>): EdgesKit {
       const logger = pino({ level: "warn", base: null, timestamp: false }, { write });
       const gate = new FakeGate();
       const parsed = brokerConfigSchema.parse({ mqtt_port: 0, ...config });
-      const kept = { log: { ...log, bus }, edge: name, heartbeatMs: HEARTBEAT_MS, graceSeconds: GRACE_SECONDS };
+      const kept = { log: { ...log, bus }, edge: name, heartbeatMs: HEARTBEAT_MS, graceSeconds };
       const broker = await startBroker(parsed, { clock: systemClock, logger, metrics: createMetrics(), gate, kept });
       const port = broker.address.mqttPort;
       const edge: TestEdge = {

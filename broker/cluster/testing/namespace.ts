@@ -7,9 +7,11 @@ import { connect } from "@nats-io/transport-node";
 import { pino } from "pino";
 import { findNatsServer } from "../../../platform/nats-server/find-binary.ts";
 
-/** Of private addresses, a network for each link. */
-const NET = "10.231";
+/** Of private addresses, a network for each link; others for other processes. */
+const netOf = (link: number) => `10.${128 + (process.pid % 100)}.${(Math.floor(process.pid / 100) % 60) * 4 + link}`;
 const PORT = 4222;
+/** Long enough that an edge is taken for dead. */
+export const CUT_MS = Number(process.env.WEIR_TEST_CUT_SECONDS ?? 5) * 1_000;
 
 /** A NATS server in a network namespace of its own, with a link for each edge. */
 export interface RemoteNats {
@@ -37,9 +39,9 @@ export async function startRemoteNats(links: number): Promise<RemoteNats | { rea
     inside("link", "set", "lo", "up");
     for (const [i, { near, far }] of names.entries()) {
       ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", namespace);
-      ip("address", "add", `${NET}.${i}.1/24`, "dev", near);
+      ip("address", "add", `${netOf(i)}.1/24`, "dev", near);
       ip("link", "set", near, "up");
-      inside("address", "add", `${NET}.${i}.2/24`, "dev", far);
+      inside("address", "add", `${netOf(i)}.2/24`, "dev", far);
       inside("link", "set", far, "up");
     }
   } catch (error) {
@@ -49,7 +51,7 @@ export async function startRemoteNats(links: number): Promise<RemoteNats | { rea
   const folder = await mkdtemp(join(tmpdir(), "weir-remote-"));
   const child = await startServer(namespace, folder);
   const gone = once(child, "exit");
-  const servers = names.map((_, i) => `nats://${NET}.${i}.2:${PORT}`);
+  const servers = names.map((_, i) => `nats://${netOf(i)}.2:${PORT}`);
   await answers(servers[0] ?? "");
   return {
     servers,

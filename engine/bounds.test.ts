@@ -14,7 +14,13 @@ function readings(storedAtUs: number, ...all: ReturnType<typeof reading>[]): Tes
 }
 
 describe("filling", () => {
-  const filled = { window: { tumbling: "1s" }, aggregate: "last", fill: "last", forget_after: "300d" };
+  const filled = {
+    window: { tumbling: "1s" },
+    aggregate: "last",
+    fill: "last",
+    fill_for: "300d",
+    forget_after: "300d",
+  };
 
   test.each([
     ["the year 9999", Date.parse("9999-12-31T00:00:00Z") * 1000],

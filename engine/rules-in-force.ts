@@ -1,4 +1,3 @@
-import { keyName } from "../domain/alert-ids.ts";
 import type { Device, Series, Tags } from "../domain/reading.ts";
 import type { Blend } from "../rule-language/spec/blend.ts";
 import { groupLabels } from "../rule-language/spec/grouping.ts";
@@ -8,6 +7,7 @@ import { SeriesIndex } from "../rule-language/spec/series-index.ts";
 import { WINDOWS_PER_KEY_MAX } from "../rule-language/spec/window-cost.ts";
 import { readerOf } from "./aggregates/aggregates.ts";
 import { RuleAlerts } from "./alerts/rule-alerts.ts";
+import { canTakeOver, handOver, type RunningRule } from "./hand-over.ts";
 import { foundByRule } from "./inputs/found-by-rule.ts";
 import { leaveKeys } from "./inputs/gone-keys.ts";
 import { Input, type JoinedInput, NO_ROOM } from "./inputs/input.ts";
@@ -22,11 +22,6 @@ import type { JoinSpec, Rule } from "./rules/rule.ts";
 import { stopReason } from "./rules/stop-reason.ts";
 import { BadSnapshotError, type SnapshotReader, type SnapshotWriter } from "./state/snapshot-io.ts";
 import type { StepContext } from "./state/step-context.ts";
-
-interface RunningRule {
-  readonly alerts: RuleAlerts;
-  readonly source: Source;
-}
 
 const RULES_PER_PAUSE = 200;
 
@@ -220,6 +215,18 @@ export class RulesInForce {
     this.#connect();
   }
 
+  /** What older versions did not store: when alerts changed, and the first readings. */
+  *snapshotChanges(to: SnapshotWriter): Iterable<undefined> {
+    yield* this.eachAlerts((alerts) => alerts.snapshotChanges(to));
+    for (const input of this.#inputs) input.snapshotFirst(to);
+  }
+
+  /** Without `from`: an older version stored neither. */
+  restoreChanges(from: SnapshotReader | undefined): void {
+    if (from) for (const { alerts } of this.#rules) alerts.restoreChanges(from);
+    for (const input of this.#inputs) input.restoreFirst(from);
+  }
+
   /** Calls this for the alerts of each rule, with pauses. */
   *eachAlerts(call: (alerts: RuleAlerts) => void): Iterable<undefined> {
     for (const [i, { alerts }] of this.#rules.entries()) {
@@ -348,38 +355,6 @@ export class RulesInForce {
       return { alerts: new RuleAlerts(rule, source, this.#context, () => this.#connect()), source };
     old.alerts.continueAs(rule);
     return old;
-  }
-}
-
-/** Whether an alert has the same meaning after its rule was edited. */
-function canTakeOver(old: Rule, next: Rule): boolean {
-  const hasAlert = next.spec.absent !== undefined || next.evaluate !== undefined;
-  return hasAlert && (old.spec.absent !== undefined) === (next.spec.absent !== undefined);
-}
-
-/** Keeps the alert of each group that has a series which the new rule reads, under the same labels. Ends the others. */
-function handOver(
-  old: RunningRule,
-  next: RunningRule,
-  { seen, nowUs }: { readonly seen: readonly Series[]; readonly nowUs: number },
-): void {
-  const kept = new Set<string>();
-  for (const series of seen) {
-    if (!old.source.takes(series) || !next.source.takes(series)) continue;
-    const key = keyName(groupLabels(old.source.grouping, series));
-    if (keyName(groupLabels(next.source.grouping, series)) === key) kept.add(key);
-  }
-  for (const [key, labels] of old.source.keys()) {
-    if (!kept.has(keyName(labels))) old.alerts.end(key);
-    else if (old.source.absences !== undefined || old.alerts.hasHistory(key)) {
-      const nextKey = next.source.keyFor(labels, old.source.heardUs(key));
-      if (nextKey === NO_ROOM) {
-        old.alerts.end(key);
-        continue;
-      }
-      next.alerts.adopt(nextKey, old.alerts, key);
-      if (old.source.absences) next.source.absences?.adopt(nextKey, old.source.absences, key, nowUs);
-    }
   }
 }
 

@@ -19,7 +19,7 @@ import { SeenBySeries } from "./state/seen-by-series.ts";
 import { DUPLICATE, NEW, type Seen } from "./state/seen-times.ts";
 import { type SnapshotPart, SnapshotReader, SnapshotWriter } from "./state/snapshot-io.ts";
 import { type EntryPosition, FILLED_PER_ENTRY_MAX, type StepContext, StepOutput } from "./state/step-context.ts";
-import { LATE_DROPPED, ON_TIME } from "./windows/windows.ts";
+import { LATE_DROPPED, LEFT_OUT, ON_TIME } from "./windows/windows.ts";
 
 export type { Ledger } from "./state/device-ledgers.ts";
 export type { EntryPosition, StepOutput } from "./state/step-context.ts";
@@ -39,8 +39,6 @@ export interface StepOptions {
 const HEARTBEAT_US = 10_000_000;
 /** ...so a longer pause was unwatched. */
 const UNWATCHED_AFTER_US = 30_000_000;
-/** In place of a fate: the rule does not read such values. */
-const LEFT_OUT = -1;
 const SERIES_PER_PAUSE = 2_000;
 const WINDOWS_MAX = 2 ** 24;
 
@@ -178,6 +176,7 @@ export class Step {
     yield* this.#restoreLives(from, ids);
     if (from.hasMoreNumbers()) this.#rules.restoreStopped(from);
     if (from.hasMoreNumbers()) yield* this.#rules.eachAlerts((alerts) => alerts.restoreLevels(from));
+    this.#rules.restoreChanges(from.hasMoreNumbers() ? from : undefined);
   }
 
   *#write(to: SnapshotWriter): Iterable<undefined> {
@@ -198,6 +197,7 @@ export class Step {
     to.doubles(Float64Array.from(ids, (id) => this.#heardUs(id)));
     this.#rules.snapshotStopped(to);
     yield* this.#rules.eachAlerts((alerts) => alerts.snapshotLevels(to));
+    yield* this.#rules.snapshotChanges(to);
   }
 
   /** A snapshot that ends here is older than forgetting: everything counts as heard now. */
@@ -273,9 +273,10 @@ export class Step {
         if (routes.isSelected(id)) this.#see(id, at);
         continue;
       }
+      const isOld = routes.hasAbsences(id) && at < this.#newestUs(id);
       const seen = this.#see(id, at);
       if (seen !== NEW) {
-        this.#hearAgain(id, at);
+        this.#hearAgain(id, at, isOld);
         this.#ledgers.count(routes.ledger(id), seen === DUPLICATE ? DUPLICATE_COUNT : LATE_DROPPED_COUNT, nowUs);
         continue;
       }
@@ -286,7 +287,10 @@ export class Step {
       const groupAt = Math.min(at, nowUs, stored?.get(i) ?? nowUs);
       for (let route = first; route < end; route++) {
         const input = routes.input(route);
-        fate = Math.max(fate, this.#deliver(input, routes.key(route), input.isOverDevices ? groupAt : at, value, text));
+        const key = routes.key(route);
+        // What was observed before the newest reading says nothing about now.
+        if (isOld && input.absences) input.hear(key, nowUs);
+        else fate = Math.max(fate, this.#deliver(input, key, input.isOverDevices ? groupAt : at, value, text));
       }
       this.#ledgers.count(routes.ledger(id), fate === LEFT_OUT ? ON_TIME : fate, nowUs);
     }
@@ -312,6 +316,7 @@ export class Step {
     input.hear(key, nowUs);
     if (reads !== undefined && !reads(text ?? value)) return LEFT_OUT;
     if (spikes !== undefined && text === undefined && spikes.isSpike(key, value)) return LEFT_OUT;
+    input.begin(key, atUs);
     const fate = keyed.add(key, atUs, value, text, nowUs);
     let dueUs = keyed.dueUs(key);
     // A new window can already be overdue.
@@ -332,27 +337,22 @@ export class Step {
         if (seen !== NEW) return seen;
       }
     }
-    return this.#seen.add(id, atUs, routes.hasSessions(id) ? this.#sessionHorizonUs(id, atUs) : routes.horizonUs(id));
+    return this.#seen.add(id, atUs, routes.hasSessions(id) ? routes.sessionHorizonUs(id, atUs) : routes.horizonUs(id));
   }
 
-  /** A session can have any length, and a duplicate of any of its readings must be recognized. */
-  #sessionHorizonUs(id: number, atUs: number): number {
-    const routes = this.#routes;
-    let horizonUs = routes.horizonUs(id);
-    for (let route = routes.first(id); route < routes.end(id); route++) {
-      const oldestUs = routes.input(route).sessions?.oldestUs(routes.key(route));
-      if (oldestUs !== undefined) horizonUs = Math.max(horizonUs, atUs - oldestUs);
-    }
-    return horizonUs;
+  /** When the newest reading of the series was observed, whatever its kind. */
+  #newestUs(id: number): number {
+    const ids = this.#routes.hasOtherKinds(id) ? [id, ...this.#kinds.othersOf(id)] : [id];
+    return Math.max(...ids.map((each) => this.#seen.newestUs(each)));
   }
 
   /** A duplicate ends a silence like any other reading. */
-  #hearAgain(id: number, atUs: number): void {
+  #hearAgain(id: number, atUs: number, isOld: boolean): void {
     const routes = this.#routes;
     for (let route = routes.first(id); route < routes.end(id); route++) {
       const input = routes.input(route);
       input.hear(routes.key(route), this.#nowUs);
-      if (input.absences) this.#deliver(input, routes.key(route), atUs, Number.NaN, undefined);
+      if (input.absences && !isOld) this.#deliver(input, routes.key(route), atUs, Number.NaN, undefined);
     }
   }
 

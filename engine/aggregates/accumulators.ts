@@ -245,8 +245,7 @@ export class Accumulators {
   /** The newest reading of a record; undefined without one. */
   lastPoint(record: number): Point | undefined {
     if (this.count(record) === 0) return undefined;
-    const atUs = this.cells[record * this.stride + this.#ends + 3] as number;
-    return { atUs, value: this.last(record) };
+    return { atUs: this.cells[record * this.stride + this.#ends + 3] as number, value: this.last(record) };
   }
 
   /** A fold over the course of values in a window. Needs `states`. */

@@ -17,6 +17,18 @@ const EVALUATED_END = 3;
 const LAST_VALUE = 4;
 const STRIDE = 5;
 
+/** More cells of a key, which states of older versions do not have: the time of its last change... */
+const CHANGED = 0;
+/** ...since when `when` has held without a gap, while the alert is pending... */
+const HELD_SINCE = 1;
+/** ...and the usual time between two evaluated windows; NaN if unknown. */
+const INTERVAL = 2;
+const MORE_STRIDE = 3;
+/** A shorter time between two windows shortens the interval to this part of it. */
+const INTERVAL_KEPT = 0.875;
+const INTERVALS_GAP = 3;
+const WINDOWS_GAP = 2;
+
 /** Names by state number. */
 const NAMES: readonly AlertState[] = ["inactive", "pending", "firing"];
 
@@ -36,11 +48,15 @@ export interface WindowValue {
 }
 
 /** A window, and whether the rule's conditions hold at its end. */
-export interface EvaluatedWindow extends WindowValue, ConditionState {}
+export interface EvaluatedWindow extends WindowValue, ConditionState {
+  readonly startUs: number;
+}
 
 export interface Patience {
   readonly forUs: number;
   readonly keepFiringForUs: number;
+  /** A longer time between two evaluated windows interrupts `for`. Undefined: it follows from the key's interval. */
+  readonly maxGapUs: number | undefined;
   /** Undefined: the rule does not count changes. */
   readonly flapping: Flapping | undefined;
 }
@@ -51,6 +67,7 @@ export interface Patience {
  */
 export class AlertStates {
   #cells = new Float64Array(0);
+  #more = new Float64Array(0);
   /** By key: the last value, if it is a text. */
   readonly #texts = new Map<number, string>();
   readonly #flaps = new Flaps();
@@ -77,14 +94,6 @@ export class AlertStates {
     return o >= this.#cells.length || endUs > (this.#cells[o + EVALUATED_END] as number);
   }
 
-  /** Whether a window is evaluated, being newer than the last one, and its alert is open or opens with it. */
-  isOpenWith(key: number, holds: boolean, endUs: number): boolean {
-    const o = key * STRIDE;
-    if (o >= this.#cells.length) return holds;
-    if (!holds && this.#cells[o + STATE] === INACTIVE) return false;
-    return endUs > (this.#cells[o + EVALUATED_END] as number);
-  }
-
   /** The newest evaluated window. */
   last(key: number): WindowValue {
     const o = key * STRIDE;
@@ -92,22 +101,56 @@ export class AlertStates {
     return { endUs: this.#cells[o + EVALUATED_END] ?? Number.NEGATIVE_INFINITY, value };
   }
 
+  /** Whether a window that ends then can still change the alert, although one that is newer was evaluated. */
+  isAfterChange(key: number, endUs: number): boolean {
+    const changedUs = this.#more[key * MORE_STRIDE + CHANGED] ?? Number.NEGATIVE_INFINITY;
+    return endUs > changedUs || (endUs === changedUs && this.#cells[key * STRIDE + STATE] === PENDING);
+  }
+
   /** Evaluates a closed window. Ignores a window that is not newer than the last evaluated one. */
   evaluate(key: number, patience: Patience, window: EvaluatedWindow): Transition | undefined {
+    const o = this.#at(key);
+    const lastUs = this.#cells[o + EVALUATED_END] as number;
+    if (window.endUs <= lastUs) return undefined;
+    const isAfterGap = patience.forUs > 0 && this.#isAfterGap(key, patience.maxGapUs, window, lastUs);
+    this.#remember(key, window);
+    return this.#evaluate(key, patience, window, isAfterGap);
+  }
+
+  /** Evaluates a window that was evaluated before and has changed, after the alert's last change. */
+  evaluateAgain(key: number, patience: Patience, window: EvaluatedWindow): Transition | undefined {
+    if (window.endUs >= (this.#cells[this.#at(key) + EVALUATED_END] as number)) this.#remember(key, window);
+    return this.#evaluate(key, patience, window, false);
+  }
+
+  /** Whether nothing was known for too long before the window. Takes note of the time since the last one. */
+  #isAfterGap(key: number, maxGapUs: number | undefined, { startUs, endUs }: EvaluatedWindow, lastUs: number): boolean {
+    if (lastUs === Number.NEGATIVE_INFINITY) return false;
+    const gapUs = endUs - lastUs;
+    const o = key * MORE_STRIDE + INTERVAL;
+    const intervalUs = this.#more[o] as number;
+    this.#more[o] = Number.isNaN(intervalUs) ? gapUs : Math.max(gapUs, intervalUs * INTERVAL_KEPT);
+    if (maxGapUs !== undefined) return gapUs > maxGapUs;
+    return gapUs > Math.max(INTERVALS_GAP * intervalUs, WINDOWS_GAP * (endUs - startUs));
+  }
+
+  #evaluate(key: number, patience: Patience, window: EvaluatedWindow, isAfterGap: boolean): Transition | undefined {
     const { forUs } = patience;
     const o = this.#at(key);
     const cells = this.#cells;
     const { endUs } = window;
-    if (endUs <= (cells[o + EVALUATED_END] as number)) return undefined;
-    this.#remember(key, window);
     switch (cells[o + STATE]) {
       case INACTIVE:
         if (!window.holds) return undefined;
         cells[o + ACTIVE_AT] = endUs;
-        return forUs === 0 ? this.#fire(key, patience, endUs) : this.#move(o, PENDING);
+        this.#more[key * MORE_STRIDE + HELD_SINCE] = endUs;
+        return forUs === 0 ? this.#fire(key, patience, endUs) : this.#move(key, PENDING, endUs);
       case PENDING:
-        if (!window.holds) return this.#move(o, INACTIVE);
-        return endUs - (cells[o + ACTIVE_AT] as number) >= forUs ? this.#fire(key, patience, endUs) : undefined;
+        if (!window.holds) return this.#move(key, INACTIVE, endUs);
+        if (isAfterGap) this.#more[key * MORE_STRIDE + HELD_SINCE] = endUs;
+        return endUs - (this.#more[key * MORE_STRIDE + HELD_SINCE] as number) >= forUs
+          ? this.#fire(key, patience, endUs)
+          : undefined;
       default:
         return this.#evaluateFiring(key, patience, window);
     }
@@ -138,6 +181,8 @@ export class AlertStates {
     this.#cells.set(from.#cells.subarray(other, other + STRIDE), o);
     const text = from.#texts.get(fromKey);
     if (text !== undefined) this.#texts.set(key, text);
+    const more = fromKey * MORE_STRIDE;
+    this.#more.set(from.#more.subarray(more, more + MORE_STRIDE), key * MORE_STRIDE);
     this.#flaps.adopt(key, from.#flaps, fromKey);
   }
 
@@ -146,13 +191,13 @@ export class AlertStates {
     if (!this.isActive(key)) return undefined;
     const isFlapping = this.#flaps.isFlapping(key);
     this.#flaps.forget(key);
-    return this.#move(this.#at(key), INACTIVE, isFlapping);
+    return this.#move(key, INACTIVE, this.last(key).endUs, isFlapping);
   }
 
   /** Drops everything about a key, whose number can then be used again. */
   forget(key: number): void {
     const o = key * STRIDE;
-    if (o < this.#cells.length) clearCells(this.#cells, o);
+    if (o < this.#cells.length) this.#clear(o, o + STRIDE);
     this.#texts.delete(key);
     this.#flaps.forget(key);
   }
@@ -167,8 +212,25 @@ export class AlertStates {
     this.#flaps.snapshot(to);
   }
 
+  /** What older versions did not store. */
+  snapshotChanges(to: SnapshotWriter): void {
+    to.doubles(this.#more);
+  }
+
+  restoreChanges(from: SnapshotReader): void {
+    this.#more = from.doubles();
+  }
+
   restore(from: SnapshotReader): void {
     this.#cells = from.doubles();
+    this.#more = new Float64Array((this.#cells.length / STRIDE) * MORE_STRIDE).fill(Number.NaN);
+    for (let o = 0; o < this.#cells.length; o += STRIDE) {
+      const more = (o / STRIDE) * MORE_STRIDE;
+      const isPending = this.#cells[o + STATE] === PENDING;
+      // In a snapshot of an older version, the last change can be as late as this.
+      this.#more[more + CHANGED] = this.#cells[o + (isPending ? ACTIVE_AT : EVALUATED_END)] as number;
+      this.#more[more + HELD_SINCE] = this.#cells[o + ACTIVE_AT] as number;
+    }
     for (let left = from.number(); left > 0; left--) this.#texts.set(from.number(), from.text());
     this.#flaps.restore(from);
   }
@@ -187,23 +249,27 @@ export class AlertStates {
   #at(key: number): number {
     const o = key * STRIDE;
     if (o >= this.#cells.length) {
-      const more = new Float64Array(Math.max(o + STRIDE, Math.ceil((this.#cells.length / STRIDE) * 1.5) * STRIDE));
+      const before = this.#cells.length;
+      const more = new Float64Array(Math.max(o + STRIDE, Math.ceil((before / STRIDE) * 1.5) * STRIDE));
       more.set(this.#cells);
-      for (let at = this.#cells.length; at < more.length; at += STRIDE) clearCells(more, at);
       this.#cells = more;
+      const others = new Float64Array((more.length / STRIDE) * MORE_STRIDE);
+      others.set(this.#more);
+      this.#more = others;
+      this.#clear(before, more.length);
     }
     return o;
   }
 
   #fire(key: number, { flapping }: Patience, endUs: number): Transition {
     const isFlapping = flapping !== undefined && this.#flaps.count(key, endUs, flapping);
-    return this.#move(this.#at(key), FIRING, isFlapping);
+    return this.#move(key, FIRING, endUs, isFlapping);
   }
 
   #evaluateFiring(
     key: number,
     patience: Patience,
-    { endUs, clears }: Omit<EvaluatedWindow, "holds">,
+    { endUs, clears }: Omit<EvaluatedWindow, "holds" | "startUs">,
   ): Transition | undefined {
     const { keepFiringForUs, flapping } = patience;
     const o = this.#at(key);
@@ -215,28 +281,37 @@ export class AlertStates {
     if (Number.isNaN(cells[o + CLEAR_SINCE])) cells[o + CLEAR_SINCE] = endUs;
     const clearUs = endUs - (cells[o + CLEAR_SINCE] as number);
     if (clearUs < keepFiringForUs) return undefined;
-    if (flapping === undefined) return this.#move(o, INACTIVE);
+    if (flapping === undefined) return this.#move(key, INACTIVE, endUs);
     if (this.#flaps.isFlapping(key)) {
       if (clearUs < flapping.withinUs) return undefined;
       this.#flaps.forget(key);
-      return this.#move(o, INACTIVE, true);
+      return this.#move(key, INACTIVE, endUs, true);
     }
-    if (!this.#flaps.count(key, endUs, flapping)) return this.#move(o, INACTIVE);
+    if (!this.#flaps.count(key, endUs, flapping)) return this.#move(key, INACTIVE, endUs);
+    this.#more[key * MORE_STRIDE + CHANGED] = endUs;
     // This end makes the alert flap, so it keeps firing: only `flapping` changes.
     return { from: "firing", state: "firing", activeAtUs: cells[o + ACTIVE_AT] as number, isFlapping: true };
   }
 
-  #move(o: number, to: number, isFlapping = false): Transition {
+  #move(key: number, to: number, atUs: number, isFlapping = false): Transition {
+    const o = this.#at(key);
+    this.#more[key * MORE_STRIDE + CHANGED] = atUs;
     const from = this.#cells[o + STATE] as number;
     this.#cells[o + STATE] = to;
     this.#cells[o + CLEAR_SINCE] = Number.NaN;
     const state = from === FIRING && to === INACTIVE ? "resolved" : (NAMES[to] as AlertState);
     return { from: NAMES[from] as AlertState, state, activeAtUs: this.#cells[o + ACTIVE_AT] as number, isFlapping };
   }
-}
 
-function clearCells(cells: Float64Array, o: number): void {
-  cells.fill(0, o, o + STRIDE);
-  cells[o + CLEAR_SINCE] = Number.NaN;
-  cells[o + EVALUATED_END] = Number.NEGATIVE_INFINITY;
+  #clear(from: number, to: number): void {
+    this.#cells.fill(0, from, to);
+    for (let o = from; o < to; o += STRIDE) {
+      this.#cells[o + CLEAR_SINCE] = Number.NaN;
+      this.#cells[o + EVALUATED_END] = Number.NEGATIVE_INFINITY;
+      const more = (o / STRIDE) * MORE_STRIDE;
+      this.#more[more + CHANGED] = Number.NEGATIVE_INFINITY;
+      this.#more[more + HELD_SINCE] = 0;
+      this.#more[more + INTERVAL] = Number.NaN;
+    }
+  }
 }

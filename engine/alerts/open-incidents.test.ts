@@ -281,9 +281,10 @@ describe("a saved state", () => {
 
 /**
  * The number of incidents, and a key, a worst value, a time and a flag. Then, added later still: no free keys, and when
- * the key, the device and the series were last heard, each a list, that nothing has failed, and no levels.
+ * the key, the device and the series were last heard, each a list, that nothing has failed, no levels, more about the
+ * alert, and the key's first reading.
  */
-const ADDED_NUMBERS = 5 + 9 + 1;
+const ADDED_NUMBERS = 5 + 9 + 1 + 4 + 2;
 
 function withoutIncidents(part: SnapshotPart | undefined): SnapshotPart | undefined {
   if (part?.kind === "doubles") return { kind: "doubles", doubles: part.doubles.slice(0, -ADDED_NUMBERS) };

@@ -27,6 +27,10 @@ export interface AlertSource {
   labels(key: number): Tags;
   /** The source has emitted everything up to this time; NaN for windows that do not close. */
   watermarkUs(key: number): number;
+  /** Whether a window that ends then was emitted because nothing had arrived for a while. */
+  isProvisional(key: number, endUs: number): boolean;
+  /** Whether a window that starts then began before the key's first reading came. */
+  isPartial(key: number, startUs: number): boolean;
 }
 
 /** The condition state outside a rule's active time. */
@@ -121,26 +125,34 @@ export class RuleAlerts {
       this.#fail(error);
       return;
     }
+    if (this.#rule.skipsPartial && this.#source.isPartial(key, startUs)) return;
+    const isAgain = !this.#states.isNewer(key, endUs);
+    const isProvisional = isAgain && this.#source.isProvisional(key, endUs);
+    if (isAgain && !(isProvisional && this.#states.isAfterChange(key, endUs))) return;
+    // Of a rule with levels, corrections are not evaluated again.
+    if (isAgain && this.#rule.levels !== undefined) return;
     const value = values[valueName] ?? Number.NaN;
     const { holds, clears } = isActive ? state : INACTIVE;
-    if (isActive && this.#states.isOpenWith(key, holds, endUs)) this.#incidents.see(key, value, this.#rule.worst);
+    if (isActive && (holds || this.#states.isActive(key))) this.#incidents.see(key, value, this.#rule.worst);
     if (this.#rule.levels !== undefined) {
       const held = isActive ? (state as LevelsState) : NO_LEVEL;
       this.#evaluateLevels(key, this.#rule.levels, held, { startUs, endUs, value, values, isActive });
       return;
     }
     // No spread, because this runs for each window of each rule.
-    const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds, clears });
+    const window = { startUs, endUs, value, holds, clears };
+    const transition = isAgain
+      ? this.#states.evaluateAgain(key, this.#rule, window)
+      : this.#states.evaluate(key, this.#rule, window);
     if (transition) this.#emit(key, transition, { startUs, endUs, value, values, isActive });
   }
 
   /** The alert as a whole, and then the severity of one that fires (docs/windows.md, "Levels"). */
   #evaluateLevels(key: number, levels: RuleLevels, state: LevelsState, cause: Cause): void {
-    const { endUs, value } = cause;
+    const { startUs, endUs, value } = cause;
     const { forUs, keepFiringForUs } = this.#rule;
-    if (!this.#states.isNewer(key, endUs)) return;
     const clears = this.#levels.clears(key, state, levels);
-    const transition = this.#states.evaluate(key, this.#rule, { endUs, value, holds: state.holds, clears });
+    const transition = this.#states.evaluate(key, this.#rule, { startUs, endUs, value, holds: state.holds, clears });
     if (!this.#states.isActive(key)) {
       if (transition) this.#emit(key, transition, cause);
       return;
@@ -216,6 +228,15 @@ export class RuleAlerts {
 
   restoreIncidents(from: SnapshotReader): void {
     this.#incidents.restore(from);
+  }
+
+  /** States of older versions do not have the times of the last changes. */
+  snapshotChanges(to: SnapshotWriter): void {
+    this.#states.snapshotChanges(to);
+  }
+
+  restoreChanges(from: SnapshotReader): void {
+    this.#states.restoreChanges(from);
   }
 
   restore(from: SnapshotReader): void {

@@ -7,16 +7,14 @@ import { WINDOWS_PER_KEY_MAX } from "../../rule-language/spec/window-cost.ts";
 import { type ReadValue, readerOf } from "../aggregates/aggregates.ts";
 import type { RuleAlerts } from "../alerts/rule-alerts.ts";
 import type { AggregateValues } from "../rules/conditions.ts";
-import type { InputSpec, WindowsSpec } from "../rules/rule.ts";
+import type { InputSpec } from "../rules/rule.ts";
 import { KeyTable } from "../state/key-table.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
-import type { FillBudget, StepContext } from "../state/step-context.ts";
+import type { StepContext } from "../state/step-context.ts";
 import { Absences } from "../windows/absences.ts";
-import { CountWindows } from "../windows/count-windows.ts";
-import { PaneWindows } from "../windows/pane-windows.ts";
+import { makeWindows } from "../windows/make-windows.ts";
 import { SessionWindows } from "../windows/session-windows.ts";
-import { SlidingWindows } from "../windows/sliding-windows.ts";
-import { type Keyed, type OnWindow, RETRACTED, type Windows } from "../windows/windows.ts";
+import { type Keyed, RETRACTED, type Windows } from "../windows/windows.ts";
 import type { Join } from "./join.ts";
 import type { KeyLives, MortalKeys } from "./key-lives.ts";
 import type { KeyTimers, TimedKeys } from "./key-timers.ts";
@@ -69,6 +67,8 @@ export class Input implements Source, TimedKeys, MortalKeys {
   #boolean: Series | undefined;
   /** By key: the processing time of its newest reading. */
   #heardUs: Float64Array = new Float64Array(0);
+  /** By key: the time of the reading that came first; NaN before it. */
+  #firstUs: Float64Array = new Float64Array(0);
   /** The longest of the rules that read it. */
   forgetUs = Number.POSITIVE_INFINITY;
   index = 0;
@@ -162,6 +162,10 @@ export class Input implements Source, TimedKeys, MortalKeys {
     return this.#windows?.watermarkUs(key) ?? Number.NaN;
   }
 
+  isProvisional(key: number, endUs: number): boolean {
+    return this.spec.windows.kind === "filled" && endUs > this.watermarkUs(key);
+  }
+
   keys(): Iterable<readonly [number, Tags]> {
     return this.#keys.entries();
   }
@@ -201,6 +205,8 @@ export class Input implements Source, TimedKeys, MortalKeys {
     this.keyed.addKey(key);
     this.timers[key] ??= this.#timers.add(this, key);
     this.#heardUs = grown(this.#heardUs, key + 1);
+    this.#firstUs = grown(this.#firstUs, key + 1);
+    this.#firstUs[key] = Number.NaN;
     this.hear(key, heardUs ?? this.#context.nowUs);
     this.#lives.begin(this, key);
     return key;
@@ -218,6 +224,15 @@ export class Input implements Source, TimedKeys, MortalKeys {
   /** A reading of the key arrived. Runs for every reading. */
   hear(key: number, nowUs: number): void {
     this.#heardUs[key] = nowUs;
+  }
+
+  /** The key reads a value. Runs for every reading. */
+  begin(key: number, atUs: number): void {
+    if (Number.isNaN(this.#firstUs[key])) this.#firstUs[key] = atUs;
+  }
+
+  isPartial(key: number, startUs: number): boolean {
+    return startUs < (this.#firstUs[key] as number);
   }
 
   heardUs(key: number): number {
@@ -268,6 +283,15 @@ export class Input implements Source, TimedKeys, MortalKeys {
   restoreLives(from: SnapshotReader | undefined): void {
     if (from !== undefined) this.#keys.restoreFree(from.doubles());
     this.#heardUs = from?.doubles() ?? new Float64Array(this.#keys.size).fill(this.#context.nowUs);
+  }
+
+  snapshotFirst(to: SnapshotWriter): void {
+    to.doubles(this.#firstUs.subarray(0, this.#keys.size));
+  }
+
+  /** Without `from`: the snapshot is older than this, and windows are taken as whole. */
+  restoreFirst(from: SnapshotReader | undefined): void {
+    this.#firstUs = from?.doubles() ?? new Float64Array(this.#keys.size).fill(Number.NEGATIVE_INFINITY);
   }
 
   *restore(from: SnapshotReader): Iterable<undefined> {
@@ -357,21 +381,4 @@ interface Emission {
   readonly aggregates: readonly { readonly name: string; readonly read: ReadValue }[];
   readonly rules: readonly string[];
   readonly alerting: readonly RuleAlerts[];
-}
-
-function makeWindows(
-  spec: Exclude<WindowsSpec, { kind: "absent" }>,
-  fillBudget: FillBudget,
-  onWindow: OnWindow,
-): Windows {
-  switch (spec.kind) {
-    case "panes":
-      return new PaneWindows({ ...spec, fillBudget }, onWindow);
-    case "sliding":
-      return new SlidingWindows(spec, onWindow);
-    case "session":
-      return new SessionWindows(spec, onWindow);
-    case "count":
-      return new CountWindows(spec, onWindow);
-  }
 }

@@ -101,6 +101,14 @@ export class Join implements Source, MortalKeys {
     return Math.min(...this.#at(key).tracks.map(({ newestUs }) => newestUs));
   }
 
+  isProvisional(): boolean {
+    return false;
+  }
+
+  isPartial(): boolean {
+    return false;
+  }
+
   keyFor(labels: Tags, heardUs = Number.NEGATIVE_INFINITY): number {
     const known = this.#table.find(labels);
     if (known >= 0) {

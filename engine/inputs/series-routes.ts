@@ -81,6 +81,16 @@ export class SeriesRoutes {
     return this.#horizonUs[id] as number;
   }
 
+  /** A session can have any length, and a duplicate of any of its readings must be recognized. */
+  sessionHorizonUs(id: number, atUs: number): number {
+    let horizonUs = this.horizonUs(id);
+    for (let route = this.first(id); route < this.end(id); route++) {
+      const oldestUs = this.input(route).sessions?.oldestUs(this.key(route));
+      if (oldestUs !== undefined) horizonUs = Math.max(horizonUs, atUs - oldestUs);
+    }
+    return horizonUs;
+  }
+
   /** The series is as unknown as before its first reading. */
   clear(id: number): void {
     if (!this.knows(id)) return;

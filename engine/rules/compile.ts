@@ -44,6 +44,8 @@ export function compileRule(spec: RuleSpec): Rule {
     valueName: join?.names[0]?.name ?? spec.aggregate[0] ?? "",
     forUs: us(spec.for),
     keepFiringForUs: us(spec.keep_firing_for),
+    skipsPartial: spec.partial === "skip",
+    maxGapUs: spec.max_gap === undefined ? undefined : us(spec.max_gap),
     forgetUs: Math.max(us(spec.forget_after), ...inputs.map(({ windows }) => awaitedUs(windows))),
     evaluate: levels === undefined ? compileConditions(spec, aggregates) : levels.evaluate,
     levels,
@@ -80,6 +82,7 @@ type InputFields = Pick<
   | "lateness"
   | "late"
   | "fill"
+  | "fill_for"
   | "carry"
   | "max_value"
   | "valid"
@@ -100,7 +103,9 @@ function compileInput(fields: InputFields, aggregates: readonly Aggregate[]): In
   // Windows of a version without these fields must have the same identity.
   const limits = Object.values(ofValues).some((given) => given !== undefined) ? [ofValues] : [];
   const shape =
-    absent === undefined ? [fields.window, fields.lateness, fields.late, fields.fill, onlyNumbers, ...limits] : silence;
+    absent === undefined
+      ? [fields.window, fields.lateness, fields.late, fields.fill, onlyNumbers, ...limits, ...fillForOf(fields)]
+      : silence;
   const plan = windows.kind === "absent" ? "" : windows.plan.identity;
   return {
     identity: JSON.stringify([where, grouping, shape, plan]),
@@ -120,10 +125,11 @@ function compileJoin(spec: RuleSpec, lets: LetSpec): JoinSpec {
     const where = { ...spec.where, ...(own.metric !== undefined && { metric: own.metric }), ...own.where };
     const aggregate = checkedAggregate(own.aggregate);
     const input = compileInput({ ...spec, ...own, grouping, where, window: own.window ?? spec.window }, [aggregate]);
-    if (input.windows.kind !== "panes")
+    const { windows } = input;
+    if (windows.kind !== "panes" && windows.kind !== "filled")
       throw new TypeError(`unchecked rule: the windows of ${name} are neither tumbling nor hopping`);
-    const { everyUs, sizeUs } = input.windows;
-    return { name, input, aggregate, sizeUs, everyUs };
+    const { sizeUs } = windows;
+    return { name, input, aggregate, sizeUs, everyUs: windows.kind === "panes" ? windows.everyUs : sizeUs };
   });
   const sizeUs = Math.max(...names.map((name) => name.sizeUs));
   return {
@@ -146,8 +152,10 @@ function compileWindows(fields: InputFields, aggregates: readonly Aggregate[]): 
     oneSeriesPerKey: isOneSeries(fields.grouping),
   };
   const { tumbling, hopping, every, sliding, session, count, step } = fields.window ?? {};
-  if (tumbling !== undefined) return { ...common, kind: "panes", sizeUs: us(tumbling), everyUs: us(tumbling), fill };
-  if (hopping !== undefined) return { ...common, kind: "panes", sizeUs: us(hopping), everyUs: us(every ?? ""), fill };
+  if (tumbling !== undefined && fill)
+    return { ...common, kind: "filled", sizeUs: us(tumbling), fillForUs: us(fields.fill_for) };
+  if (tumbling !== undefined) return { ...common, kind: "panes", sizeUs: us(tumbling), everyUs: us(tumbling) };
+  if (hopping !== undefined) return { ...common, kind: "panes", sizeUs: us(hopping), everyUs: us(every ?? "") };
   if (sliding !== undefined) return { ...common, kind: "sliding", sizeUs: us(sliding) };
   if (session !== undefined) return { ...common, kind: "session", gapUs: us(session) };
   if (count !== undefined) return { ...common, kind: "count", count, step };
@@ -169,6 +177,11 @@ function courseOf({ carry, max_value }: InputFields): CourseOptions {
 
 function isMergedKind({ hopping, sliding, count }: NonNullable<InputFields["window"]> = {}): boolean {
   return hopping !== undefined || sliding !== undefined || count !== undefined;
+}
+
+/** Only where it has an effect, so that it does not separate other windows. */
+function fillForOf({ fill, fill_for }: InputFields): readonly string[] {
+  return fill === "last" ? [fill_for] : [];
 }
 
 /** A list with both labels counts, too: a second reading of an instant, from a series with other tags, is then late. */

@@ -31,8 +31,8 @@ export type WindowsSpec =
       readonly kind: "panes";
       readonly sizeUs: number;
       readonly everyUs: number;
-      readonly fill: boolean;
     })
+  | (WindowCommon & { readonly kind: "filled"; readonly sizeUs: number; readonly fillForUs: number })
   | (WindowCommon & { readonly kind: "sliding"; readonly sizeUs: number })
   | (WindowCommon & { readonly kind: "session"; readonly gapUs: number })
   | (WindowCommon & { readonly kind: "count"; readonly count: number; readonly step: number | undefined });
@@ -90,6 +90,10 @@ export interface Rule {
   readonly valueName: string;
   readonly forUs: number;
   readonly keepFiringForUs: number;
+  /** Whether windows that began before a key's first reading are not evaluated. */
+  readonly skipsPartial: boolean;
+  /** Undefined: it follows from the key's interval. */
+  readonly maxGapUs: number | undefined;
   /** How long a key is kept without readings. */
   readonly forgetUs: number;
   /** Undefined for a rule without a condition, and for an absence rule. */

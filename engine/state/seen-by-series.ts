@@ -7,8 +7,8 @@ const STEP = 1;
 const COUNT = 2;
 const STRIDE = 3;
 
-/** Bounds the memory of a sensor with an irregular clock. */
-const RUNS_MAX = 4096;
+/** Bounds the memory of a sensor with an irregular clock: 6 MB, for more than 250,000 readings. */
+const RUNS_MAX = 2 ** 18;
 const SERIES_PER_PAUSE = 2_000;
 
 /** The observation times of many series. A series with a steady clock takes a single run in a flat array. */
@@ -57,6 +57,16 @@ export class SeenBySeries {
     if (count <= 1) return count === 1 && atUs === start ? DUPLICATE : NEW;
     const place = (atUs - start) / (this.#runs[o + STEP] ?? Number.NaN);
     return place >= 0 && place < count && Number.isInteger(place) ? DUPLICATE : NEW;
+  }
+
+  /** -Infinity for a series that has had no reading. */
+  newestUs(id: number): number {
+    const irregular = this.#irregular[id];
+    if (irregular !== undefined) return irregular.newestUs;
+    const o = id * STRIDE;
+    const count = this.#runs[o + COUNT] ?? 0;
+    if (count === 0) return Number.NEGATIVE_INFINITY;
+    return (this.#runs[o + START] as number) + (count - 1) * (this.#runs[o + STEP] as number);
   }
 
   /** The series is as new. */

@@ -48,3 +48,33 @@ test("times before the horizon are dropped", () => {
   expect(seen.add(10, 100)).toBe(NEW);
   expect(seen.add(2000, 100)).toBe(DUPLICATE);
 });
+
+test("thousands of irregular times, in any order, stay exact", () => {
+  const times = fc.array(fc.integer({ min: 0, max: 20_000 }), { minLength: 3_000, maxLength: 6_000 });
+  const isEven = (atUs: number) => atUs % 2 === 0;
+  fc.assert(
+    fc.property(times, fc.boolean(), (order, isSortedFirst) => {
+      // Half of them come in order, the others later, among them.
+      const early = isSortedFirst ? order.filter(isEven).sort((a, b) => a - b) : [];
+      let seen = new SeenTimes(2 ** 18);
+      const set = new Set<number>();
+      for (const [i, atUs] of [...early, ...order].entries()) {
+        if (i === 2_000) seen = SeenTimes.restore(seen.snapshot(), 2 ** 18);
+        const wanted = set.has(atUs) ? DUPLICATE : NEW;
+        expect(seen.find(atUs)).toBe(wanted);
+        expect(seen.add(atUs, FOR_EVER)).toBe(wanted);
+        set.add(atUs);
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("a horizon that moves along keeps the times within it, and the memory bounded", () => {
+  const seen = new SeenTimes(2 ** 18);
+  const times = Array.from({ length: 50_000 }, (_, i) => i * 1000 + ((i * i) % 997));
+  for (const time of times) seen.add(time, 1_000_000);
+  expect(seen.snapshot().length).toBeLessThan(1 + 3 * 1_100);
+  for (const time of times.slice(-900)) expect(seen.add(time, 1_000_000)).toBe(DUPLICATE);
+  expect(seen.add((times.at(-500) as number) + 1, 1_000_000)).toBe(NEW);
+});

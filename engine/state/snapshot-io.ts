@@ -131,10 +131,17 @@ export class SnapshotReader {
   }
 
   number(): number {
+    const value = this.peekNumber();
+    this.#doublesAt++;
+    return value;
+  }
+
+  /** The next number, which stays the next. */
+  peekNumber(): number {
     for (;;) {
       const part = this.#doubles[0];
       if (part === undefined) this.#readPart("numbers");
-      else if (this.#doublesAt < part.length) return part[this.#doublesAt++] as number;
+      else if (this.#doublesAt < part.length) return part[this.#doublesAt] as number;
       else this.#nextDoubles();
     }
   }

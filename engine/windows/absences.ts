@@ -1,7 +1,7 @@
 import { grown } from "../../domain/grown.ts";
 import type { Calendar } from "../../rule-language/calendar/calendar.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
-import { type Fate, type Keyed, ON_TIME } from "./windows.ts";
+import { type Fate, type Keyed, LEFT_OUT } from "./windows.ts";
 
 /**
  * The time since the last reading, in processing time. `watchedUs` excludes unwatched time and time in which the rule
@@ -99,7 +99,7 @@ export class Absences implements Keyed {
       this.#keys[o + ABSENT] = 0;
       this.#keys[o + AWAITED] = this.#onAbsence(key, false, silence) ? 1 : 0;
     }
-    return ON_TIME;
+    return LEFT_OUT;
   }
 
   silence(key: number, atUs: number): Silence {

@@ -2,7 +2,6 @@ import { Accumulators, DIRTY } from "../aggregates/accumulators.ts";
 import type { Point } from "../aggregates/folds.ts";
 import { NEEDS_COURSE } from "../aggregates/state-groups.ts";
 import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
-import type { FillBudget } from "../state/step-context.ts";
 import { ARRIVED, KeyClocks, NEWEST, NEXT, OWN, WATERMARK } from "./key-clocks.ts";
 import { OverlapCache } from "./overlap-cache.ts";
 import {
@@ -21,9 +20,6 @@ export interface PaneOptions extends WindowOptions {
   readonly sizeUs: number;
   /** The time between two window starts. The size is a multiple of it; for tumbling windows they are equal. */
   readonly everyUs: number;
-  /** Whether windows without readings repeat the last value. Tumbling windows only. */
-  readonly fill: boolean;
-  readonly fillBudget: FillBudget;
 }
 
 /** When waiting corrections are emitted, and the end of the earliest window among them. */
@@ -40,9 +36,6 @@ interface Left {
   readonly last: number | string;
   readonly atUs?: number;
 }
-
-/** The maximum number of windows that fill one gap of a key. */
-const FILLED_MAX = 10_000;
 
 /**
  * Tumbling and hopping windows. A key's readings are in panes, one per hop, in a ring that is just long enough for
@@ -126,16 +119,11 @@ export class PaneWindows implements Windows {
     return Math.min(this.#keys.idleDueUs(key), correctUs);
   }
 
-  advance(key: number, dueUs: number, nowUs: number): void {
+  advance(key: number, dueUs: number): void {
     const { cells, stride } = this.#keys;
     const o = key * stride;
     if ((cells[o + CORRECT_BY] as number) <= dueUs) this.#emitCorrections(key);
-    if (this.#keys.idleDueUs(key) > dueUs) return;
-    this.#moveTo(key, cells[o + NEXT] as number);
-    if (!this.#options.fill) return;
-    // Idleness closes one window at a time. After a long pause, skip those that are too many.
-    const untilUs = (cells[o + WATERMARK] as number) + nowUs - dueUs;
-    cells[o + NEXT] = this.#filledEnd(cells[o + NEXT] as number, cells[o + HEAD] as number, untilUs);
+    if (this.#keys.idleDueUs(key) <= dueUs) this.#moveTo(key, cells[o + NEXT] as number);
   }
 
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
@@ -172,7 +160,7 @@ export class PaneWindows implements Windows {
       const endUs = keys[o + NEXT] as number;
       keys[o + WATERMARK] = endUs;
       this.#close(key, endUs);
-      keys[o + NEXT] = this.#endAfter(key, endUs, watermarkUs);
+      keys[o + NEXT] = this.#endAfter(key, endUs);
     }
     keys[o + WATERMARK] = watermarkUs;
   }
@@ -180,35 +168,25 @@ export class PaneWindows implements Windows {
   #close(key: number, endUs: number): void {
     const { sizeUs, everyUs } = this.#options;
     const record = this.#recordFor(key, endUs - everyUs);
-    if (this.accumulators.plan.keepsLast) this.#setBefore(key, record, endUs - sizeUs);
+    if (this.accumulators.plan.keepsLast) this.accumulators.before = this.#newestBefore(key, endUs - sizeUs);
     if (this.#overlap) {
       const merged = this.#overlap.close(key, endUs / everyUs - 1);
       this.#onWindow(key, endUs - sizeUs, endUs, this.accumulators.revise(record), merged);
       return;
     }
-    if (this.accumulators.count(record) === 0) this.#options.fillBudget.left--;
     this.#onWindow(key, endUs - sizeUs, endUs, this.accumulators.revise(record), record);
   }
 
-  /** The end of the first window after `endUs` that has a reading or must be filled. */
-  #endAfter(key: number, endUs: number, watermarkUs: number): number {
-    const { sizeUs, everyUs, fill } = this.#options;
+  /** The end of the first window after `endUs` that has a reading. */
+  #endAfter(key: number, endUs: number): number {
+    const { sizeUs, everyUs } = this.#options;
     const head = this.#keys.cells[key * this.#keys.stride + HEAD] as number;
-    if (fill) return this.#filledEnd(endUs + everyUs, head, watermarkUs);
     let startUs = endUs + everyUs - sizeUs;
     if (startUs > head) return Number.POSITIVE_INFINITY;
     if (head <= endUs) return endUs + everyUs;
     startUs = Math.max(startUs, head - (this.#ring - 1) * everyUs);
     while (startUs < head && this.#recordWith(key, startUs) === undefined) startUs += everyUs;
     return Math.max(startUs, endUs) + everyUs;
-  }
-
-  /** The next end at or after `endUs` to emit, of those up to `untilUs`: the newest ones, if they are too many. */
-  #filledEnd(endUs: number, head: number, untilUs: number): number {
-    const { everyUs, fillBudget } = this.#options;
-    if (head >= endUs - everyUs) return endUs;
-    const filled = Math.max(1, Math.min(FILLED_MAX, fillBudget.left));
-    return Math.max(endUs, (Math.floor(untilUs / everyUs) - filled + 1) * everyUs);
   }
 
   /** The pane's record; undefined if it has no readings. */
@@ -291,18 +269,10 @@ export class PaneWindows implements Windows {
       const record = this.#recordAt(key, endUs - everyUs);
       const cell = record * accumulators.stride;
       if (accumulators.startUs(record) !== endUs - everyUs || accumulators.cells[cell + DIRTY] !== 1) continue;
-      if (accumulators.plan.keepsLast) this.#setBefore(key, record, endUs - sizeUs);
+      if (accumulators.plan.keepsLast) accumulators.before = this.#newestBefore(key, endUs - sizeUs);
       const merged = this.#overlap ? this.#overlap.window(key, endUs / everyUs - 1) : record;
       this.#onWindow(key, endUs - sizeUs, endUs, accumulators.revise(record), merged);
     }
-  }
-
-  /** Notes the newest reading before a window, and repeats its value in a window that is filled. */
-  #setBefore(key: number, record: number, startUs: number): void {
-    const { accumulators } = this;
-    accumulators.before = this.#newestBefore(key, startUs);
-    if (this.#options.fill && accumulators.before !== undefined)
-      accumulators.setPrior(record, accumulators.before.value);
   }
 
   #newestBefore(key: number, startUs: number): Point | undefined {

@@ -28,6 +28,12 @@ export class RecordPool {
     this.#free.push(record);
   }
 
+  /** Continues with records that the accumulators hold already: all below `size`, of which some are free. */
+  adopt(size: number, free: Iterable<number>): void {
+    this.#size = size;
+    this.#free = [...free];
+  }
+
   *snapshot(to: SnapshotWriter): Iterable<undefined> {
     this.accumulators.reserve(this.#size);
     to.number(this.#size);

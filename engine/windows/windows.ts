@@ -6,7 +6,9 @@ import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 export const LATE_DROPPED = 0;
 export const ON_TIME = 1;
 export const LATE_APPLIED = 2;
-export type Fate = typeof LATE_DROPPED | typeof ON_TIME | typeof LATE_APPLIED;
+/** It says nothing about lateness: no windows read it. */
+export const LEFT_OUT = -1;
+export type Fate = typeof LEFT_OUT | typeof LATE_DROPPED | typeof ON_TIME | typeof LATE_APPLIED;
 
 /** Late readings often come in bursts, so their corrections are delayed by this much and emitted together. */
 export const CORRECTION_WAIT_US = 1_000_000;

@@ -31,8 +31,7 @@ export async function runService(name: ServiceName, plan: Plan): Promise<Running
   let started: Started;
   try {
     await checkPartitions(log, plan.partitions);
-    const start = await SERVICES[name].load();
-    started = await start(plan, deps);
+    started = await SERVICES[name].start(plan, deps);
   } catch (error) {
     await log.close();
     throw error;

@@ -89,7 +89,7 @@ function limitsOf(input: DecidingWindow["input"]): Partial<CourseOptions> {
 }
 
 function check({ input, part, readings, prior }: DecidingWindow, aggregate: Aggregate) {
-  const fills = input?.windows.kind === "panes" && input.windows.fill;
+  const fills = input?.windows.kind === "filled";
   if (readings.length === 0) {
     const why = fills
       ? "the window has no reading: it repeats the value before it (fill: last)"

@@ -89,6 +89,9 @@ export function rulesFor(window: string, texts: boolean): fc.Arbitrary<RuleSpec>
       valid: fc.constantFrom(undefined, undefined, undefined, "between -6 and 8", "!= 3"),
       except: fc.constantFrom(undefined, undefined, undefined, [1, 2], ["open"]),
       hampel: fc.constantFrom(undefined, undefined, undefined, { sigmas: 0.7, at_least: 1 }),
+      fill_for: fc.constantFrom("1d", "12s", "25s"),
+      max_gap: fc.constantFrom(undefined, undefined, "3s", "11s"),
+      partial: fc.constantFrom("keep", "keep", "skip"),
       ...bounds(),
     })
     .map(({ clear, when, ...fields }) => {
@@ -167,6 +170,7 @@ export function letRules(): fc.Arbitrary<RuleSpec> {
     group_by: fc.constantFrom("series", ["device"], ["site"]),
     clear: fc.option(condition(), { nil: undefined }),
     when: condition(),
+    max_gap: fc.constantFrom(undefined, "6s"),
     for: fc.constantFrom("0s", "7s"),
     keep_firing_for: fc.constantFrom("0s", "6s"),
     ...bounds(),
@@ -203,6 +207,7 @@ export function restlessRules(): fc.Arbitrary<RuleSpec> {
   const kinds: readonly Readonly<Record<string, unknown>>[] = [
     { window: { tumbling: "4s" }, when: "> 0" },
     { window: { tumbling: "4s" }, when: "> 0", clear: "< 0", fill: "last" },
+    { window: { tumbling: "2s" }, when: "> 0", fill: "last", fill_for: "20s" },
     { window: { hopping: "4s", every: "2s" }, when: "between 0.5 and 9" },
     { window: { sliding: "3s" }, when: "> 0" },
     { window: { count: 2 }, when: "!= -1" },
@@ -218,12 +223,13 @@ export function restlessRules(): fc.Arbitrary<RuleSpec> {
   const fields = {
     kind: fc.constantFrom(...kinds),
     for: fc.constantFrom("0s", "0s", "5s"),
+    max_gap: fc.constantFrom(undefined, "4s"),
     keep_firing_for: fc.constantFrom("0s", "0s", "4s", "12s"),
     late: fc.constantFrom("update", "drop"),
     ...bounds(),
   };
-  return fc.record(fields).map(({ kind, for: holding, keep_firing_for, late, ...rest }) => {
-    const alert = "absent" in kind ? {} : { aggregate: "last", for: holding, keep_firing_for, late };
+  return fc.record(fields).map(({ kind, for: holding, max_gap, keep_firing_for, late, ...rest }) => {
+    const alert = "absent" in kind ? {} : { aggregate: "last", for: holding, max_gap, keep_firing_for, late };
     return rule({ id: "r", ...kind, ...alert, ...rest });
   });
 }

@@ -80,9 +80,10 @@ function makeRule(id: string, random: Random, i: number): RuleSpec {
     window,
     aggregate,
     ...makeLateness(random, i),
-    ...(tumbling && !texts && random.chance(0.25) ? { fill: "last" } : {}),
+    ...(tumbling && !texts && random.chance(0.25) ? { fill: "last", fill_for: random.pick(["1d", "8s"]) } : {}),
     ...makeCourse(random),
     ...(random.chance(0.6) ? { ...makeCondition(random), ...makeBounds(random) } : {}),
+    partial: random.pick(["keep", "keep", "skip"]),
   });
 }
 
@@ -143,6 +144,7 @@ function makeExpressions(names: Names, random: Random): Fields {
     ...(random.chance(0.2) ? { when: undefined, levels: levels() } : { when: one(), levels: undefined }),
     ...(random.chance(0.4) ? { clear: one() } : {}),
     for: random.pick(["0s", "0s", "3s"]),
+    ...(random.chance(0.5) ? { max_gap: "5s" } : {}),
     keep_firing_for: random.pick(["0s", "0s", "5s"]),
   };
 }
@@ -227,6 +229,7 @@ function makeCondition(random: Random): Fields {
     when: random.pick(["> 20", "between 10 and 60", "<= 35.5", "!= 0", "outside 12 and 50.5"]),
     ...(random.chance(0.4) ? { clear: random.pick(["< 10", "outside -10 and 70"]) } : {}),
     for: random.pick(["0s", "0s", "3s", "9s"]),
+    ...(random.chance(0.3) ? { max_gap: "4s" } : {}),
     keep_firing_for: random.pick(["0s", "0s", "5s"]),
   };
 }
@@ -281,6 +284,8 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
     ...makeCourse(random),
   }),
   fill: (rule) => ({ fill: rule.fill === "last" ? "none" : "last" }),
+  partial: (rule) => ({ partial: rule.partial === "skip" ? "keep" : "skip" }),
+  fill_for: (rule) => ({ fill_for: rule.fill_for === "5s" ? "9s" : "5s" }),
   group_by: (rule, random) => ({ group_by: random.pick(GROUPINGS.filter((one) => one !== rule.group_by)) }),
   "how long absent": (rule) => (rule.absent === undefined ? {} : { absent: rule.absent === "5s" ? "9s" : "4s" }),
   absent: (rule) =>
@@ -293,6 +298,7 @@ const EDITS: Readonly<Record<string, (rule: RuleSpec, random: Random) => Fields>
           levels: undefined,
           clear: undefined,
           for: "0s",
+          max_gap: undefined,
           keep_firing_for: "0s",
           fill: "none",
         }

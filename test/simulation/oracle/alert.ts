@@ -22,11 +22,14 @@ export interface Move {
 
 /** A result that an alert evaluates. */
 export interface EvaluatedResult {
+  readonly startUs: number;
   readonly endUs: number;
   readonly value: number | string;
   readonly holds: boolean;
   readonly clears: boolean;
   readonly inActiveTime: boolean;
+  /** Idleness emitted its window, so it is evaluated again when it changes. */
+  readonly provisional: boolean;
   /** Undefined for a rule without `levels`. */
   readonly levels?: readonly LevelAt[] | undefined;
 }
@@ -42,6 +45,11 @@ export class Alert {
   /** Undefined as long as no level above the least severe one has counted. */
   levels = new AlertLevels();
   #firedAtUs: number | undefined;
+  #changedUs = Number.NEGATIVE_INFINITY;
+  /** While it is pending: since when the condition has held without a gap. */
+  #heldSinceUs = 0;
+  /** The usual time between two results. */
+  #intervalUs: number | undefined;
   /** The times of the latest consecutive evaluations in which the end condition held. */
   #clearUs: number[] = [];
   #flapping = false;
@@ -49,8 +57,13 @@ export class Alert {
   #changesUs: number[] = [];
 
   evaluate(rule: OracleRule, result: EvaluatedResult): Move | undefined {
-    const { levels, endUs } = result;
-    if (levels === undefined || endUs <= this.evaluatedEndUs) return this.#evaluateWhole(rule, result);
+    // Of a rule with levels, corrections are not evaluated again.
+    if (result.levels !== undefined && result.endUs <= this.evaluatedEndUs) return undefined;
+    return result.levels === undefined ? this.#evaluateWhole(rule, result) : this.#evaluateLevels(rule, result);
+  }
+
+  #evaluateLevels(rule: OracleRule, result: EvaluatedResult): Move | undefined {
+    const { levels = [], endUs } = result;
     const [least] = levels;
     if (least === undefined) throw new RangeError("no level");
     const before = this.levels.severity ?? least.severity;
@@ -73,23 +86,41 @@ export class Alert {
   }
 
   #evaluateWhole(rule: OracleRule, result: EvaluatedResult): Move | undefined {
-    const { endUs, value, holds, clears, inActiveTime } = result;
-    if (endUs <= this.evaluatedEndUs) return undefined;
-    this.evaluatedEndUs = endUs;
-    this.evaluatedValue = value;
-    if (inActiveTime && (holds || this.state !== "inactive")) this.note(value);
+    const { endUs, value, holds, clears, inActiveTime, provisional } = result;
+    if (endUs <= this.evaluatedEndUs) {
+      const isAfter = endUs > this.#changedUs || (endUs === this.#changedUs && this.state === "pending");
+      if (!isAfter || !provisional) return undefined;
+    }
     const forUs = durationUs(rule.for ?? "0s");
+    const afterGap = forUs > 0 && endUs > this.evaluatedEndUs && this.#passGap(rule, result);
+    if (endUs >= this.evaluatedEndUs) {
+      this.evaluatedEndUs = endUs;
+      this.evaluatedValue = value;
+    }
+    if (inActiveTime && (holds || this.state !== "inactive")) this.note(value);
     if (this.state === "inactive") {
       if (!holds) return undefined;
       if (forUs === 0) return this.fire(rule, endUs, endUs);
       this.activeAtUs = endUs;
-      return this.#move("pending");
+      this.#heldSinceUs = endUs;
+      return this.#move("pending", endUs);
     }
     if (this.state === "pending") {
-      if (!holds) return this.#move("inactive");
-      return endUs - this.activeAtUs >= forUs ? this.fire(rule, endUs, this.activeAtUs) : undefined;
+      if (!holds) return this.#move("inactive", endUs);
+      if (afterGap) this.#heldSinceUs = endUs;
+      return endUs - this.#heldSinceUs >= forUs ? this.fire(rule, endUs, this.activeAtUs) : undefined;
     }
     return this.evaluateEnd(rule, endUs, clears);
+  }
+
+  /** Whether the time since the last result is a gap. That time then counts for the interval. */
+  #passGap({ max_gap }: OracleRule, { startUs, endUs }: EvaluatedResult): boolean {
+    if (this.evaluatedEndUs === Number.NEGATIVE_INFINITY) return false;
+    const waitedUs = endUs - this.evaluatedEndUs;
+    const intervalUs = this.#intervalUs;
+    this.#intervalUs = intervalUs === undefined ? waitedUs : Math.max(waitedUs, (7 / 8) * intervalUs);
+    if (max_gap !== undefined) return waitedUs > durationUs(max_gap);
+    return intervalUs !== undefined && waitedUs > 3 * intervalUs && waitedUs > 2 * (endUs - startUs);
   }
 
   /** Counts a value of the incident. */
@@ -101,7 +132,7 @@ export class Alert {
     this.activeAtUs = activeAtUs;
     this.#firedAtUs = atUs;
     this.#flapping = this.#isFlappingWith(rule, atUs);
-    return this.#move("firing");
+    return this.#move("firing", atUs);
   }
 
   /** Evaluates whether a firing alert ends. */
@@ -112,8 +143,9 @@ export class Alert {
     const withinUs = this.#flapping ? durationUs(rule.flapping?.within ?? "0s") : 0;
     if (atUs - sinceUs < Math.max(withinUs, durationUs(rule.keep_firing_for ?? "0s"))) return undefined;
     if (this.#flapping) return this.end(atUs);
-    if (!this.#isFlappingWith(rule, atUs)) return this.#move("inactive");
+    if (!this.#isFlappingWith(rule, atUs)) return this.#move("inactive", atUs);
     this.#flapping = true;
+    this.#changedUs = atUs;
     const { activeAtUs, values } = this;
     return { from: "firing", state: "firing", activeAtUs, flapping: true, firedAtUs: this.#firedAtUs, values };
   }
@@ -123,7 +155,7 @@ export class Alert {
     if (this.state === "firing") this.#changesUs.push(atUs);
     const flapping = this.#flapping || undefined;
     if (flapping) this.forgetFlapping();
-    return { ...this.#move("inactive"), flapping };
+    return { ...this.#move("inactive", atUs), flapping };
   }
 
   forgetFlapping(): void {
@@ -139,8 +171,9 @@ export class Alert {
     return this.#changesUs.length >= flapping.changes;
   }
 
-  #move(to: "inactive" | "pending" | "firing"): Move {
+  #move(to: "inactive" | "pending" | "firing", atUs: number): Move {
     const from = this.state;
+    this.#changedUs = atUs;
     this.state = to;
     this.#clearUs = [];
     const state = from === "firing" && to === "inactive" ? "resolved" : to;

@@ -20,12 +20,13 @@ export function alertsFateOf(before: OracleRule, after: OracleRule | undefined):
 
 /** Rules with the same identity share their windows. A rule without a predecessor of its identity starts again. */
 export function identityOf(rule: OracleRule): string {
-  const { where, group_by, isNamed, window, lateness, late, fill, absent, active } = rule;
+  const { where, group_by, isNamed, window, lateness, late, fill, fill_for, absent, active } = rule;
   const { carry, max_value, valid, except, hampel } = rule;
   const texts = rule.aggregate.every(takesTexts);
+  const filling = fill === "last" ? [fill, fill_for] : [];
   const computed =
     absent === undefined
-      ? [window, lateness, late, fill, carry, max_value, valid, except, hampel, needsOf(rule), texts]
+      ? [window, lateness, late, filling, carry, max_value, valid, except, hampel, needsOf(rule), texts]
       : ["absent", absent, active];
   return JSON.stringify([where, group_by, isNamed, ...computed]);
 }

@@ -10,7 +10,6 @@ export interface FixedOptions {
   readonly everyUs: number;
   readonly latenessUs: number;
   readonly drop: boolean;
-  readonly fill: boolean;
   /** No two readings can have the same instant, because `device` and `metric` are both in the key. */
   readonly alone: boolean;
   readonly course: CourseRules;
@@ -27,8 +26,6 @@ export class FixedWindows implements KeyWindows {
   #correctionsDueUs = Number.POSITIVE_INFINITY;
   #newestUs = Number.NEGATIVE_INFINITY;
   #newestCameUs = 0;
-  /** Once a window has closed, windows without readings are filled. */
-  #filling = false;
   /** All windows that end by this time are closed. */
   #watermarkUs = Number.NEGATIVE_INFINITY;
 
@@ -108,7 +105,6 @@ export class FixedWindows implements KeyWindows {
     if (span === undefined) return;
     this.#correctBefore(span.endUs);
     this.#watermarkUs = Math.max(this.#watermarkUs, span.endUs);
-    this.#filling = this.#options.fill;
     this.#emitted.set(span.startUs, 0);
     this.#say(span, 0);
   }
@@ -168,9 +164,7 @@ export class FixedWindows implements KeyWindows {
         if (next === undefined || span.endUs < next.endUs) next = span;
       }
     }
-    if (!this.#filling) return next;
-    const [filled] = this.#windowsOf(this.#watermarkUs);
-    return next !== undefined && filled !== undefined && next.endUs <= filled.endUs ? next : filled;
+    return next;
   }
 
   /** The windows that contain an observation time. For sliding windows, the one that ends with it. */

@@ -17,7 +17,7 @@ export function takes({ where, aggregate, absent }: OracleRule, reading: Reading
 /** The series of a rule by name, each as a separate rule. Without `let`, the only series has no name. */
 export function seriesOf(rule: OracleRule): readonly { readonly name: string; readonly spec: OracleRule }[] {
   if (rule.let === undefined) return [{ name: "", spec: rule }];
-  const { id, group_by, lateness, late } = rule;
+  const { id, group_by, lateness, late, fill_for } = rule;
   return Object.entries(rule.let).map(([name, fields]) => {
     const { metric, where, window = rule.window, aggregate, fill, carry = rule.carry } = fields;
     const { max_value = rule.max_value, valid = rule.valid, except = rule.except, hampel = rule.hampel } = fields;
@@ -25,7 +25,7 @@ export function seriesOf(rule: OracleRule): readonly { readonly name: string; re
     return {
       name,
       spec: {
-        ...{ id, where: own, group_by, isNamed: true, window, aggregate: [aggregate], lateness, late, fill },
+        ...{ id, where: own, group_by, isNamed: true, window, aggregate: [aggregate], lateness, late, fill, fill_for },
         ...{ carry, max_value, valid, except, hampel },
       },
     };

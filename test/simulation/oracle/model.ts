@@ -16,9 +16,12 @@ export interface OracleRule {
   readonly clear?: string | undefined;
   readonly for?: string | undefined;
   readonly keep_firing_for?: string | undefined;
+  readonly max_gap?: string | undefined;
+  readonly partial?: string | undefined;
   readonly lateness?: string | undefined;
   readonly late?: string | undefined;
   readonly fill?: string | undefined;
+  readonly fill_for?: string | undefined;
   readonly carry?: string | undefined;
   readonly max_value?: number | undefined;
   readonly valid?: string | undefined;
@@ -170,9 +173,13 @@ export interface KeyWindows {
   take(reading: { readonly atUs: number; readonly value: ReadingValue }, nowUs: number): Fate;
 }
 
-/** `aggregatesOf` computes aggregates by name, because rules that share windows need different ones. */
+/**
+ * `aggregatesOf` computes aggregates by name, because rules that share windows need different ones. `provisional`:
+ * idleness emitted the window first, and its alert evaluates it again.
+ */
 export type Emit = (
   span: Span,
   revision: number,
   aggregatesOf: (names: readonly string[]) => Readonly<Record<string, ReadingValue>>,
+  provisional?: boolean,
 ) => void;

@@ -107,6 +107,7 @@ export class Oracle {
     // A rule that selects the series reads at least its numbers.
     if (!this.#rules.some((rule) => rule.windowsFor({ ...reading, value: 0 }).length > 0)) return;
     const isSecond = seen.times.has(atUs);
+    const isOld = [...seen.times].some((other) => other > atUs);
     seen.times.add(atUs);
     const taking = new Set(this.#rules.flatMap((rule) => rule.windowsFor(reading)));
     if (taking.size === 0) return;
@@ -116,13 +117,13 @@ export class Oracle {
     ledger.readings++;
     if (isSecond) {
       ledger.duplicates++;
-      for (const windows of taking) windows.takeAgain(reading);
+      for (const windows of taking) windows.takeAgain(reading, isOld);
       return;
     }
     const name = JSON.stringify([series, typeof value]);
     seen.names.add(name);
     this.#known.set(name, reading);
-    const fates = [...taking].map((windows) => windows.take(reading));
+    const fates = [...taking].map((windows) => windows.take(reading, isOld));
     if (fates.some(({ corrected }) => corrected)) ledger.lateApplied++;
     else if (fates.some(({ late }) => late) && !fates.some(({ changed }) => changed)) {
       ledger.lateDropped++;

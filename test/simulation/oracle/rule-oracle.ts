@@ -38,6 +38,7 @@ interface Result extends Span {
   readonly revision: number;
   readonly aggregates: Readonly<Record<string, ReadingValue>>;
   readonly parts?: readonly PartValue[];
+  readonly provisional?: boolean | undefined;
 }
 
 /** A rule with its results, its silences and its alerts. */
@@ -165,11 +166,11 @@ export class RuleOracle {
     return [...this.#known.values()].some((each) => wants(this.rule, each) && isOfKey(each) && test(each, labels));
   }
 
-  #onWindow(name: string, labels: Tags, ...[span, revision, aggregatesOf]: Parameters<Emit>): void {
+  #onWindow(name: string, labels: Tags, ...[span, revision, aggregatesOf, provisional]: Parameters<Emit>): void {
     if (!this.#belongs(labels)) return;
     const { aggregate } = this.rule.let?.[name] ?? {};
     if (aggregate === undefined) {
-      this.#emit(labels, { ...span, revision, aggregates: aggregatesOf(this.rule.aggregate) });
+      this.#emit(labels, { ...span, revision, aggregates: aggregatesOf(this.rule.aggregate), provisional });
       return;
     }
     const value = aggregatesOf([aggregate])[aggregate];
@@ -193,9 +194,11 @@ export class RuleOracle {
     return join;
   }
 
-  #emit(labels: Tags, { parts, ...result }: Result): void {
+  #emit(labels: Tags, { parts, provisional = false, ...result }: Result): void {
     this.#outputs.windows.push({ rule: this.rule.id, labels, ...result });
-    const evaluated = evaluatedOf(this.rule, result);
+    const isPartial = this.rule.let === undefined && this.series[0]?.windows.isPartial(labels, result.startUs) === true;
+    if (this.rule.partial === "skip" && isPartial) return;
+    const evaluated = evaluatedOf(this.rule, result, provisional);
     if (evaluated === undefined) return;
     const key = this.#keyOf(labels);
     const move = key.alert.evaluate(this.rule, evaluated);
@@ -244,7 +247,11 @@ export class RuleOracle {
 }
 
 /** A result as evaluated by a rule's alert; undefined if the alert does not evaluate it. */
-function evaluatedOf(rule: OracleRule, { endUs, aggregates }: Omit<Result, "parts">): EvaluatedResult | undefined {
+function evaluatedOf(
+  rule: OracleRule,
+  { startUs, endUs, aggregates }: Omit<Result, "parts">,
+  provisional: boolean,
+): EvaluatedResult | undefined {
   const conditions = oracleLevels(rule);
   const values: Record<string, number | string> = {};
   for (const [name, value] of Object.entries(aggregates))
@@ -265,5 +272,5 @@ function evaluatedOf(rule: OracleRule, { endUs, aggregates }: Omit<Result, "part
     return { severity, holds, clears: clear === undefined ? !holds : evaluate(clear) === true };
   });
   const { holds, clears } = levels[0] ?? { holds: false, clears: true };
-  return { endUs, value, holds, clears, inActiveTime, levels: rule.levels && levels };
+  return { startUs, endUs, value, provisional, holds, clears, inActiveTime, levels: rule.levels && levels };
 }

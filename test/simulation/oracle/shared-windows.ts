@@ -2,6 +2,7 @@ import type { Device, Reading, ReadingValue, Tags } from "../../../domain/readin
 import { activeUsIn, afterActiveUs, isActive } from "./active.ts";
 import { CountWindows } from "./count-windows.ts";
 import { courseOf, meets } from "./course.ts";
+import { FilledWindows } from "./filled-windows.ts";
 import { FixedWindows } from "./fixed-windows.ts";
 import { labelsOf, nameOf } from "./labels.ts";
 import type { Emit, Fate, KeyWindows, OracleRule, StoredReading } from "./model.ts";
@@ -23,6 +24,8 @@ interface Key {
   windows: KeyWindows | undefined;
   /** Its values in the order of arrival. */
   arrived: readonly number[];
+  /** The time of the reading that came first. */
+  firstUs?: number;
   /** The counted silence up to the newest reading; undefined before the first. */
   heardAtUs: number | undefined;
   /** The absence was emitted, so it is not due again. */
@@ -56,7 +59,8 @@ export class SharedWindows {
     return this.#rule.absent !== undefined;
   }
 
-  take(reading: StoredReading): Fate {
+  /** `isOld`: its series has had a newer reading. */
+  take(reading: StoredReading, isOld: boolean): Fate {
     const labels = labelsOf(this.#rule, reading);
     const name = nameOf(labels);
     const cameUs = this.#watch.nowUs;
@@ -71,6 +75,7 @@ export class SharedWindows {
     this.#keys.set(name, key);
     key.cameUs = cameUs;
     if (this.absence) {
+      if (isOld) return { late: false, corrected: false, changed: false };
       for (const listener of this.listeners) listener.onHeard(labels, this.silenceS(labels));
       key.heardAtUs = this.#countedUs;
       key.silent = false;
@@ -84,6 +89,7 @@ export class SharedWindows {
       if (isSpike(this.#rule.hampel, key.arrived.slice(0, -1).slice(-10), value)) return leftOut;
     }
     key.windows ??= this.#newWindows(labels);
+    key.firstUs ??= this.#timeOf(reading);
     return key.windows.take({ ...reading, atUs: this.#timeOf(reading) }, this.#watch.nowUs);
   }
 
@@ -94,8 +100,8 @@ export class SharedWindows {
   }
 
   /** A duplicate changes no window, but ends a silence. */
-  takeAgain(reading: Reading): void {
-    if (this.absence) this.take(reading);
+  takeAgain(reading: Reading, isOld: boolean): void {
+    if (this.absence) this.take(reading, isOld);
     else this.cameElsewhere(labelsOf(this.#rule, reading), this.#watch.nowUs);
   }
 
@@ -171,6 +177,11 @@ export class SharedWindows {
     return (this.#countedUs - heardAtUs) / 1e6;
   }
 
+  /** Whether a window of a key began before its first reading came. */
+  isPartial(labels: Tags, startUs: number): boolean {
+    return startUs < (this.#keys.get(nameOf(labels))?.firstUs ?? Number.NEGATIVE_INFINITY);
+  }
+
   /** The processing time of a key's newest reading; -Infinity if it has none. */
   cameUs(labels: Tags): number {
     return this.#keys.get(nameOf(labels))?.cameUs ?? Number.NEGATIVE_INFINITY;
@@ -216,8 +227,11 @@ export class SharedWindows {
     const kind = tumbling !== undefined ? "tumbling" : hopping !== undefined ? "hopping" : "sliding";
     const sizeUs = durationUs(tumbling ?? hopping ?? sliding ?? "");
     const everyUs = every === undefined ? sizeUs : durationUs(every);
-    const fill = this.#rule.fill === "last";
-    return new FixedWindows({ kind, sizeUs, everyUs, latenessUs, drop, fill, alone, course }, emit);
+    if (this.#rule.fill === "last") {
+      const fillForUs = durationUs(this.#rule.fill_for ?? "1d");
+      return new FilledWindows({ sizeUs, latenessUs, fillForUs, drop, course }, emit);
+    }
+    return new FixedWindows({ kind, sizeUs, everyUs, latenessUs, drop, alone, course }, emit);
   }
 }
 

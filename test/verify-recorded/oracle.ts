@@ -91,12 +91,22 @@ export function expectedAlerts(hours: readonly Hour[]): ExpectedAlert[] {
   let station: string | undefined;
   let pendingSince: number | undefined;
   let firing = false;
+  let beforeUs: number | undefined;
+  let intervalUs: number | undefined;
   for (const { device, endUs, value } of hours) {
     if (device !== station) {
       station = device;
       pendingSince = undefined;
       firing = false;
+      beforeUs = undefined;
+      intervalUs = undefined;
     }
+    const sinceUs = beforeUs === undefined ? undefined : endUs - beforeUs;
+    // After a gap the three hours start again.
+    const isGap = sinceUs !== undefined && intervalUs !== undefined && sinceUs > Math.max(3 * intervalUs, 2 * HOUR_US);
+    if (isGap && pendingSince !== undefined) pendingSince = endUs;
+    if (sinceUs !== undefined) intervalUs = Math.max(sinceUs, ((intervalUs ?? 0) * 7) / 8);
+    beforeUs = endUs;
     const tell = (state: ExpectedAlert["state"]): void => {
       alerts.push({ device, state, at: endUs, value });
     };

@@ -49,6 +49,8 @@ export interface AlertChange {
   readonly severity: Severity;
   /** In a change from firing to firing that changes the severity: the one before. */
   readonly severityBefore?: Severity;
+  /** The greatest severity that the incident has had, where it is greater than the present one. */
+  readonly worstSeverity?: Severity;
   readonly from: AlertState;
   readonly state: AlertState;
   /** The group that the alert is about: `{ device, site }`. */

@@ -4,6 +4,7 @@ import type { AlertChange } from "./alert.ts";
 export interface IncidentFacts {
   readonly incident: string;
   readonly rule: string;
+  /** The present one; of an incident that ended, the greatest that it had. */
   readonly severity: AlertChange["severity"];
   /** The state after the last change: an open incident is pending or firing. */
   readonly state: AlertChange["state"];
@@ -42,7 +43,8 @@ export function incidentFacts(changes: readonly AlertChange[]): IncidentFacts | 
   if (last === undefined) return undefined;
   const fired = changes.find(({ state, from }) => state === "firing" && from !== "firing");
   const firedAtUs = last.firedAtUs ?? fired?.atUs;
-  const { incident, rule, severity, state, key, labels, activeAtUs, worst, muted } = last;
+  const { incident, rule, state, key, labels, activeAtUs, worst, muted } = last;
+  const severity = isOpen(last) ? last.severity : (last.worstSeverity ?? last.severity);
   const endedAtUs = isOpen(last) ? undefined : last.atUs;
   return {
     ...{ incident, rule, severity, state, key, labels, activeAtUs, aggregate: last.evidence.aggregate },

@@ -31,6 +31,10 @@ export const alertChangeSchema = z.looseObject({
     .enum(SEVERITIES)
     .exactOptional()
     .describe("The severity before, if this change from firing to firing changes it. Left out otherwise."),
+  worstSeverity: z
+    .enum(SEVERITIES)
+    .exactOptional()
+    .describe("The greatest severity of the incident so far, where it is greater than the present one."),
   from: alertState,
   state: alertState,
   key: texts,

@@ -6,6 +6,8 @@ import type { SnapshotReader, SnapshotWriter } from "../state/snapshot-io.ts";
 interface KeyLevels {
   /** The severity of the newest change; undefined for the least severe one. */
   severity: Severity | undefined;
+  /** The greatest severity so far, by its place in `SEVERITIES`; -1 before it fires. */
+  worst: number;
   inForce: number;
   readonly heldSince: number[];
   readonly clearSince: number[];
@@ -49,12 +51,19 @@ export class LevelStates {
     return this.#byKey.get(key)?.severity ?? least;
   }
 
+  /** The greatest severity of the alert since it fired, if it is greater than this one. */
+  worse(key: number, than: Severity): Severity | undefined {
+    const worst = this.#byKey.get(key)?.worst ?? -1;
+    return worst > SEVERITIES.indexOf(than) ? SEVERITIES[worst] : undefined;
+  }
+
   /** Takes the severity of the levels in force. Returns it. */
   take(key: number, { least, above }: RuleLevels): Severity {
     const levels = this.#byKey.get(key);
     if (levels === undefined) return least;
     const severity = SEVERITIES.findLast((name) => (levels.inForce & above & bitOf(name)) !== 0) ?? least;
     levels.severity = severity === least ? undefined : severity;
+    if (severity !== least) levels.worst = Math.max(levels.worst, SEVERITIES.indexOf(severity));
     return severity;
   }
 
@@ -78,9 +87,10 @@ export class LevelStates {
 
   snapshot(to: SnapshotWriter): void {
     to.number(this.#byKey.size);
-    for (const [key, { severity, inForce, heldSince, clearSince }] of this.#byKey) {
+    for (const [key, { severity, worst, inForce, heldSince, clearSince }] of this.#byKey) {
       to.number(key);
       to.number(severity === undefined ? -1 : SEVERITIES.indexOf(severity));
+      to.number(worst);
       to.number(inForce);
       for (const sinceUs of [...heldSince, ...clearSince]) to.number(sinceUs);
     }
@@ -90,16 +100,17 @@ export class LevelStates {
     for (let left = from.number(); left > 0; left--) {
       const key = from.number();
       const severity = SEVERITIES[from.number()];
+      const worst = from.number();
       const inForce = from.number();
       const times = () => SEVERITIES.map(() => from.number());
-      this.#byKey.set(key, { severity, inForce, heldSince: times(), clearSince: times() });
+      this.#byKey.set(key, { severity, worst, inForce, heldSince: times(), clearSince: times() });
     }
   }
 }
 
 function newLevels(): KeyLevels {
   const none = () => SEVERITIES.map(() => Number.NaN);
-  return { severity: undefined, inForce: 0, heldSince: none(), clearSince: none() };
+  return { severity: undefined, worst: -1, inForce: 0, heldSince: none(), clearSince: none() };
 }
 
 /** The end of the first of the evaluations in a row for which it was so; NaN if it is not so now. */

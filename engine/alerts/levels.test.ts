@@ -1,6 +1,7 @@
 import { deserialize, serialize } from "node:v8";
 import { describe, expect, test } from "vitest";
 import type { AlertChange } from "../../domain/alert.ts";
+import { incidentFacts } from "../../domain/incident.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import { reading, rule, type TestEntry, TestPartition } from "../testing/step-kit.ts";
 
@@ -107,6 +108,20 @@ test("all changes are of one incident, and each has its own texts and condition"
     [7, "warning: 7 (> 6)"],
     ...Array(3).fill([9, "warning: 7 (> 6)"]),
   ]);
+});
+
+test("an end names the greatest severity that the incident had", () => {
+  const { alerts } = started(rule(levels)).applyAll(entries("7 9 7 5 7 5 5"));
+  expect(alerts.map(({ state, severity, worstSeverity }) => [state, severity, worstSeverity])).toEqual([
+    ["firing", "warning", undefined],
+    ["firing", "critical", undefined],
+    ["firing", "warning", "critical"],
+    ["resolved", "warning", "critical"],
+    ["firing", "warning", undefined],
+    ["resolved", "warning", undefined],
+  ]);
+  expect(incidentFacts(alerts.slice(0, 3))?.severity).toBe("warning");
+  expect(incidentFacts(alerts.slice(0, 4))?.severity).toBe("critical");
 });
 
 test("levels of several series", () => {

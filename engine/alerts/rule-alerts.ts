@@ -279,6 +279,7 @@ export class RuleAlerts {
     const { state, activeAtUs } = transition;
     const { levels } = this.#rule;
     const severity = levels === undefined ? spec.severity : this.#levels.severity(key, levels);
+    const worstSeverity = levels === undefined ? undefined : this.#levels.worse(key, severity);
     if (state === "resolved" || state === "inactive") this.#levels.forget(key);
     const condition = this.#conditionOf({ state, severity }, cause);
     const texts = this.#textsOf({
@@ -314,6 +315,7 @@ export class RuleAlerts {
       },
     };
     // No spreads, because alerts come by the hundred thousand.
+    if (worstSeverity) change.worstSeverity = worstSeverity;
     if (cause.severityBefore) change.severityBefore = cause.severityBefore;
     if (worst !== undefined) change.worst = worst;
     if (incidentTitle !== undefined) change.title = incidentTitle;
@@ -328,8 +330,9 @@ export class RuleAlerts {
 
 /** The window and value of each series of a joined result that ends at `endUs`. */
 function partsOf({ names }: JoinSpec, endUs: number, values: AggregateValues): EvidencePart[] {
-  return names.map(({ name, aggregate, sizeUs, everyUs }) => {
-    const ownEndUs = lastEndUs(endUs, everyUs);
+  return names.map((joined) => {
+    const { name, aggregate, sizeUs, offsetUs } = joined;
+    const ownEndUs = lastEndUs(endUs, joined) - offsetUs;
     const window = { startUs: ownEndUs - sizeUs, endUs: ownEndUs };
     return { name, aggregate: aggregate.name, window, value: values[name] ?? Number.NaN };
   });

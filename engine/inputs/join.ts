@@ -64,7 +64,8 @@ export class Join implements Source, MortalKeys {
     this.#lives = lives;
     this.#keyOf = spec.names.map(() => []);
     const everyUs = Math.min(...spec.names.map((name) => name.everyUs));
-    this.#endsMax = WAITING_MAX + Math.ceil(spec.retainedUs / everyUs);
+    const offsetUs = Math.max(...spec.names.map((name) => name.offsetUs));
+    this.#endsMax = WAITING_MAX + Math.ceil((spec.retainedUs + offsetUs) / everyUs);
   }
 
   get identity(): string {
@@ -152,15 +153,16 @@ export class Join implements Source, MortalKeys {
     (this.#keyOf[name] as (number | undefined)[])[inputKey] = undefined;
   }
 
-  /** The input of a name emitted or corrected a window that ends at `endUs`. */
-  onWindow(name: number, inputKey: number, labels: Tags, endUs: number, value: number | string): void {
+  /** The input of a name emitted or corrected a window that ends at `ownEndUs`. */
+  onWindow(name: number, inputKey: number, labels: Tags, ownEndUs: number, value: number | string): void {
     if (this.#rules.every(({ stopped }) => stopped !== undefined)) return;
     const keyOf = this.#keyOf[name] as (number | undefined)[];
     keyOf[inputKey] ??= this.keyFor(labels);
     const index = keyOf[inputKey] as number;
     const key = this.#at(index);
+    const { everyUs, offsetUs } = this.spec.names[name] as JoinedName;
+    const endUs = ownEndUs + offsetUs;
     put(key.tracks[name] as Track, endUs, value);
-    const { everyUs } = this.spec.names[name] as JoinedName;
     // Ends that were evaluated with an earlier value of this window, or without it.
     for (const end of this.#endsIn(key, { fromUs: endUs, toUs: Math.min(endUs + everyUs, key.decidedUs + 1) })) {
       this.#emit(index, key, end);
@@ -229,11 +231,11 @@ export class Join implements Source, MortalKeys {
 
   #emit(index: number, key: Key, endUs: number): void {
     const values: Record<string, number | string> = {};
-    for (const [i, { name, everyUs }] of this.spec.names.entries()) {
+    for (const [i, joined] of this.spec.names.entries()) {
       const track = key.tracks[i] as Track;
-      const at = track.endsUs.lastIndexOf(lastEndUs(endUs, everyUs));
+      const at = track.endsUs.lastIndexOf(lastEndUs(endUs, joined));
       if (at < 0) return;
-      values[name] = track.values[at] as number | string;
+      values[joined.name] = track.values[at] as number | string;
     }
     const revision = key.tellings.get(endUs) ?? 0;
     key.tellings.set(endUs, revision + 1);

@@ -1,6 +1,7 @@
 import { parseDurationUs } from "../../domain/time.ts";
 import { type Aggregate, takesTexts } from "../../rule-language/aggregates/aggregate.ts";
 import { Calendar } from "../../rule-language/calendar/calendar.ts";
+import { WindowGrid } from "../../rule-language/calendar/window-grid.ts";
 import { holds } from "../../rule-language/conditions/condition.ts";
 import { checkedAggregate, checkedCondition } from "../../rule-language/spec/checked.ts";
 import { type Grouping, groupingOf } from "../../rule-language/spec/grouping.ts";
@@ -46,7 +47,10 @@ export function compileRule(spec: RuleSpec): Rule {
     keepFiringForUs: us(spec.keep_firing_for),
     skipsPartial: spec.partial === "skip",
     maxGapUs: spec.max_gap === undefined ? undefined : us(spec.max_gap),
-    forgetUs: Math.max(us(spec.forget_after), ...inputs.map(({ windows }) => awaitedUs(windows))),
+    forgetUs: Math.max(
+      us(spec.forget_after),
+      ...inputs.map(({ windows }, i) => awaitedUs(windows) + (join?.names[i]?.offsetUs ?? 0)),
+    ),
     evaluate: levels === undefined ? compileConditions(spec, aggregates) : levels.evaluate,
     levels,
     flapping: spec.flapping && { changes: spec.flapping.changes, withinUs: us(spec.flapping.within) },
@@ -129,11 +133,17 @@ function compileJoin(spec: RuleSpec, lets: LetSpec): JoinSpec {
     if (windows.kind !== "panes" && windows.kind !== "filled")
       throw new TypeError(`unchecked rule: the windows of ${name} are neither tumbling nor hopping`);
     const { sizeUs } = windows;
-    return { name, input, aggregate, sizeUs, everyUs: windows.kind === "panes" ? windows.everyUs : sizeUs };
+    const everyUs = windows.kind === "panes" ? windows.everyUs : sizeUs;
+    return { name, input, aggregate, sizeUs, everyUs, offsetUs: us(own.offset ?? "0s") };
   });
   const sizeUs = Math.max(...names.map((name) => name.sizeUs));
   return {
-    identity: JSON.stringify(names.map(({ name, input, aggregate }) => [name, aggregate.name, input.identity])),
+    identity: JSON.stringify(
+      names.map(({ name, input, aggregate, offsetUs }) => [
+        ...[name, aggregate.name, input.identity],
+        ...(offsetUs === 0 ? [] : [offsetUs]),
+      ]),
+    ),
     grouping,
     names,
     sizeUs,
@@ -151,7 +161,7 @@ function compileWindows(fields: InputFields, aggregates: readonly Aggregate[]): 
     plan: planOf(aggregates, { fill, isMerged: isMergedKind(fields.window), course: courseOf(fields) }),
     oneSeriesPerKey: isOneSeries(fields.grouping),
   };
-  const { tumbling, hopping, every, sliding, session, count, step } = fields.window ?? {};
+  const { tumbling, hopping, every, sliding, session, count, step, calendar, shifts } = fields.window ?? {};
   if (tumbling !== undefined && fill)
     return { ...common, kind: "filled", sizeUs: us(tumbling), fillForUs: us(fields.fill_for) };
   if (tumbling !== undefined) return { ...common, kind: "panes", sizeUs: us(tumbling), everyUs: us(tumbling) };
@@ -159,6 +169,8 @@ function compileWindows(fields: InputFields, aggregates: readonly Aggregate[]): 
   if (sliding !== undefined) return { ...common, kind: "sliding", sizeUs: us(sliding) };
   if (session !== undefined) return { ...common, kind: "session", gapUs: us(session) };
   if (count !== undefined) return { ...common, kind: "count", count, step };
+  if (calendar !== undefined || shifts !== undefined)
+    return { ...common, kind: "calendar", grid: new WindowGrid(fields.window ?? {}) };
   throw new TypeError("unchecked rule: it has no window");
 }
 
@@ -198,6 +210,8 @@ function horizonOf(windows: WindowsSpec): number {
       return windows.latenessUs;
     case "session":
       return windows.latenessUs + SIZES_REMEMBERED * windows.gapUs;
+    case "calendar":
+      return windows.latenessUs + SIZES_REMEMBERED * windows.grid.sizeUs;
     default:
       return windows.latenessUs + SIZES_REMEMBERED * windows.sizeUs;
   }
@@ -212,6 +226,8 @@ function awaitedUs(windows: WindowsSpec): number {
       return windows.latenessUs;
     case "session":
       return windows.latenessUs + SIZES_AWAITED * windows.gapUs;
+    case "calendar":
+      return windows.latenessUs + SIZES_AWAITED * windows.grid.sizeUs;
     default:
       return windows.latenessUs + SIZES_AWAITED * windows.sizeUs;
   }

@@ -1,5 +1,6 @@
 import type { Aggregate } from "../../rule-language/aggregates/aggregate.ts";
 import type { Calendar } from "../../rule-language/calendar/calendar.ts";
+import type { WindowGrid } from "../../rule-language/calendar/window-grid.ts";
 import type { Grouping } from "../../rule-language/spec/grouping.ts";
 import type { RuleSpec } from "../../rule-language/spec/rule-spec.ts";
 import type { Selector } from "../../rule-language/spec/selector.ts";
@@ -34,6 +35,7 @@ export type WindowsSpec =
     })
   | (WindowCommon & { readonly kind: "filled"; readonly sizeUs: number; readonly fillForUs: number })
   | (WindowCommon & { readonly kind: "sliding"; readonly sizeUs: number })
+  | (WindowCommon & { readonly kind: "calendar"; readonly grid: WindowGrid })
   | (WindowCommon & { readonly kind: "session"; readonly gapUs: number })
   | (WindowCommon & { readonly kind: "count"; readonly count: number; readonly step: number | undefined });
 
@@ -62,11 +64,13 @@ export interface JoinedName {
   readonly sizeUs: number;
   /** The time between the ends of two windows. */
   readonly everyUs: number;
+  /** Its windows count as if they ended this much later. */
+  readonly offsetUs: number;
 }
 
-/** The end of the newest window at or before `endUs`, for windows that end every `everyUs`. */
-export function lastEndUs(endUs: number, everyUs: number): number {
-  return Math.floor(endUs / everyUs) * everyUs;
+/** The end, with its offset, of the newest window of a name that counts as ended at `endUs`. */
+export function lastEndUs(endUs: number, { everyUs, offsetUs }: Pick<JoinedName, "everyUs" | "offsetUs">): number {
+  return Math.floor((endUs - offsetUs) / everyUs) * everyUs + offsetUs;
 }
 
 /** An alert is flapping when it changes this often within this time. */

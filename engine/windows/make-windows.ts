@@ -1,5 +1,6 @@
 import type { WindowsSpec } from "../rules/rule.ts";
 import type { FillBudget } from "../state/step-context.ts";
+import { CalendarWindows } from "./calendar-windows.ts";
 import { CountWindows } from "./count-windows.ts";
 import { FilledWindows } from "./filled-windows.ts";
 import { PaneWindows } from "./pane-windows.ts";
@@ -17,6 +18,8 @@ export function makeWindows(
       return new PaneWindows(spec, onWindow);
     case "filled":
       return new FilledWindows({ ...spec, fillBudget }, onWindow);
+    case "calendar":
+      return new CalendarWindows(spec, onWindow);
     case "sliding":
       return new SlidingWindows(spec, onWindow);
     case "session":

@@ -49,7 +49,8 @@ const date = textOf({
   suggest: suggestDate,
 });
 
-const zone = z.string().superRefine((text, context) => {
+/** The name of a time zone. */
+export const zone = z.string().superRefine((text, context) => {
   if (!isZone(text)) addFault(context, CALENDAR_TEXTS, { code: "bad_zone", facts: { text, meant: suggestZone(text) } });
 });
 

@@ -7,6 +7,13 @@ export interface ExpressionFacts {
   word_for_sign: { readonly text: string; readonly word: "and" | "or" | "not" };
   single_equals: { readonly text: string };
   bad_expression: { readonly text: string; readonly part: string };
+  /** `aggregate`: the name is that of an aggregate, as it is written. */
+  unknown_function: {
+    readonly name: string;
+    readonly functions: readonly string[];
+    readonly meant: string | undefined;
+    readonly aggregate: string | undefined;
+  };
   mixed_types: { readonly part: string; readonly kinds: string };
   /** Any other fault. `reason` comes from the CEL library. */
   not_cel: { readonly part: string; readonly reason: string; readonly names: readonly string[] };
@@ -36,6 +43,15 @@ export const EXPRESSION_TEXTS: FaultTexts<ExpressionFacts> = {
   bad_expression: ({ text, part }) => ({
     message: `"${text}" has a syntax error ${part === "" ? "at its end" : `at "${part}"`}`,
     help: "write a comparison of names, like current > 12 && flow < 0.5, and close each (",
+  }),
+  unknown_function: ({ name, functions, meant, aggregate }) => ({
+    message: `there is no function ${name}`,
+    help:
+      aggregate !== undefined
+        ? `${name} is computed over a window: write let: { x: { metric: ..., aggregate: ${aggregate} } }, and x in the condition`
+        : meant !== undefined
+          ? `did you mean ${meant}?`
+          : `the functions are ${functions.join(", ")}`,
   }),
   mixed_types: ({ part, kinds }) => ({
     message: `"${part}" mixes types: ${kinds}`,

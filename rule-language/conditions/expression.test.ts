@@ -56,7 +56,8 @@ describe("each fault says what to write", () => {
     ["current > 1 / 2", /drops the fraction/, "write 1.0 / 2 for a half"],
     ["1 < 2", "the condition uses no series", /flow, current, door/],
     ['door.matches("(a+)+$")', "`matches` is not available", /startsWith/],
-    ["log(current) > 1", /log\(current\)/, /use the names|compare numbers/],
+    ["logarithm(current) > 1", "there is no function logarithm", /functions are abs, .*max/],
+    ["flor(current) > 1", "there is no function flor", "did you mean floor?"],
   ])("%s", (text, message, help) => {
     const parsed = parseExpression(text, TYPES);
     const said = isFault(parsed) ? textOf(EXPRESSION_TEXTS, parsed) : undefined;

@@ -20,6 +20,7 @@ export type ExpressionFault = BareFaultOf<ExpressionFacts>;
 const NODES_MAX = 500;
 const DEPTH_MAX = 40;
 const FUNCTIONS = { abs: Math.abs, floor: Math.floor, ceil: Math.ceil, round: Math.round, sqrt: Math.sqrt } as const;
+const FUNCTION_NAMES: readonly string[] = [...Object.keys(FUNCTIONS), "min", "max"];
 /** What rules and sources have in common: CEL and these functions. */
 export const LANGUAGE = language();
 
@@ -72,6 +73,15 @@ export function isExpression(text: string): boolean {
   }
 }
 
+/** The names in an expression, in order. */
+export function namesIn(text: string): readonly string[] {
+  const names = new Set<string>();
+  walk(LANGUAGE.parse(text).ast, ({ op, args }) => {
+    if (op === "id") names.add(String(args));
+  });
+  return [...names];
+}
+
 /** CEL, extended so that whole numbers and fractions can be mixed, as people write them. */
 function language(): Environment {
   const environment = new Environment({ limits: { maxAstNodes: NODES_MAX, maxDepth: DEPTH_MAX } });
@@ -117,6 +127,16 @@ function faultOf(
     if (word !== undefined) return { code: "word_for_sign", facts: { text, word } };
     if (/[^=!<>]=[^=]/.test(text)) return { code: "single_equals", facts: { text } };
     return { code: "bad_expression", facts: { text, part } };
+  }
+  const [, called] = /overload for '(?:\w+\.)*(\w+)\(/.exec(reason) ?? [];
+  if (called !== undefined && !FUNCTION_NAMES.includes(called)) {
+    const facts = {
+      name: called,
+      functions: FUNCTION_NAMES,
+      meant: closest(called, FUNCTION_NAMES),
+      aggregate: undefined,
+    };
+    return { code: "unknown_function", facts };
   }
   if (code.startsWith("no_")) {
     const kinds = reason

@@ -4,7 +4,7 @@ import type { RuleSpec } from "../spec/rule-spec.ts";
 /** The known series. */
 export interface KnownSeries {
   readonly series: readonly Series[];
-  /** More series may follow, so only near misses of known names get a warning. */
+  /** More series may follow, so only near misses of known names, and labels that no series has, get a warning. */
   readonly mayGrow: boolean;
 }
 

@@ -57,7 +57,7 @@ function* strangersOf(rule: CheckedRule, part: Part, known: KnownSeries): Iterab
     }
     const nearest = known.mayGrow ? misspelt : nearestTo;
     const near = taken.flatMap((pattern) => nearest(pattern, values) ?? [])[0];
-    if (near === undefined && known.mayGrow) return;
+    if (near === undefined && known.mayGrow && !isForeign(label, known)) return;
     const some = values.slice(0, 5).join(", ");
     const there =
       values.length === 0
@@ -67,6 +67,11 @@ function* strangersOf(rule: CheckedRule, part: Part, known: KnownSeries): Iterab
     yield warn("W005", rule, path, { message, help: near === undefined ? there : `did you mean ${near}?` });
     return;
   }
+}
+
+/** Whether no known series has such a label: sensors come and go, but rarely with a new kind of tag. */
+function isForeign(label: string, { series }: KnownSeries): boolean {
+  return series.length > 0 && series.every((one) => labelOf(one, label) === undefined);
 }
 
 /**

@@ -28,7 +28,7 @@ export const WARNINGS = {
   },
   W005: {
     title: "`where` matches no known sensor",
-    text: "None of the known devices has these labels, or a label's name is misspelt. The check gets the known devices from `--devices` or, for near misses only, from a gateway that runs in this folder.",
+    text: "None of the known devices has these labels, or a label's name is misspelt. The check gets the known devices from `--devices` or, for near misses and labels that no sensor has, from a gateway that runs in this folder.",
     bad: 'where: { device: "clod-*" }',
     good: 'where: { device: "cold-*" }',
   },
@@ -151,6 +151,30 @@ export const WARNINGS = {
     text: 'Aggregates such as avg read numbers only, and no text is above or below a number: such readings never fire the alert. Booleans count as 0 and 1. Devices send numbers as texts more often than one thinks, such as `"21.5 °C"` and `"ERR"`. The check gets the known series from `--devices` or from a gateway that runs in this folder; the page shows what the gateway itself has met.',
     bad: 'where: { metric: pressure }\naggregate: max\nwhen: "> 8"',
     good: 'where: { metric: pressure }\naggregate: last\nwhen: "== ERR"',
+  },
+  W026: {
+    title: "a field as a label of `where`",
+    text: "`where` selects series, by metric, device and tags. It knows no values of readings, and a field of the rule below it is taken for the name of a tag that no series has.",
+    bad: 'where: { metric: temperature, value: "!85" }',
+    good: "where: { metric: temperature }\nexcept: [85]",
+  },
+  W027: {
+    title: "a week that begins on Thursday",
+    text: "Tumbling windows are aligned to 1970-01-01 UTC, a Thursday. Windows of seven days, or a multiple of them, begin on that day, at midnight in UTC. For weeks by the calendar use `calendar: week`.",
+    bad: "window: { tumbling: 7d }",
+    good: "window: { calendar: week, zone: Europe/Berlin }",
+  },
+  W028: {
+    title: "a difference of a counter",
+    text: "The metric's name says that it counts up. `delta` and `rate` subtract the first value of a window from its last: they leave out the step from the reading before the window, and are negative where the counter begins at 0 again. `increase` and `counter_rate` do neither.",
+    bad: "where: { metric: energy_total }\naggregate: delta",
+    good: "where: { metric: energy_total }\naggregate: increase",
+  },
+  W029: {
+    title: "a spread that is 0 for a single reading",
+    text: "`range`, `variance` and `stddev` are 0 in a window with one reading. So a rule for sensors that stand still also fires for those that send only once in a window. Count the readings as well.",
+    bad: 'where: { metric: temperature }\nwindow: { tumbling: 1h }\naggregate: range\nwhen: "== 0"',
+    good: 'where: { metric: temperature }\nwindow: { tumbling: 1h }\nlet: { spread: { aggregate: range }, readings: { aggregate: count } }\nwhen: "spread == 0 && readings >= 3"',
   },
 } as const satisfies Readonly<Record<string, ProblemKind>>;
 

@@ -195,6 +195,57 @@ test("when more sensors may follow, only near misses are reported", () => {
   expect(problems).toMatchObject([{ code: "W005", help: "did you mean cold-1?", place: { line: 3 } }]);
 });
 
+test("a label that no sensor has is reported, even when more sensors may follow", () => {
+  const read = readRuleFile(
+    "rules:\n  - { id: a, where: { rack: r1 }, window: { tumbling: 1m } }\n  - { id: b, where: { rack: '!r1' }, window: { tumbling: 1m } }\n",
+    "a.yaml",
+  );
+  const files = [{ ...read, file: "a.yaml" }];
+  expect(checkRules({ files, problems: [] }, { series: KNOWN, mayGrow: true })).toMatchObject([
+    { code: "W005", message: 'no known sensor has rack "r1"', help: "no reading has a rack", place: { line: 2 } },
+  ]);
+  expect(checkRules({ files, problems: [] }, { series: [], mayGrow: true })).toEqual([]);
+});
+
+test.each([
+  ["a value is no label", 'where: { metric: t, value: "!85" }\nwindow: { tumbling: 1m }', "W026"],
+  ["a week from Thursday", "where: { metric: t }\nwindow: { tumbling: 14d }", "W027"],
+  ["a difference of a counter", "where: { metric: energy_total }\nwindow: { tumbling: 1h }\naggregate: delta", "W028"],
+  [
+    "a rate of a counter",
+    "where: { metric: [a_total, b_total] }\nwindow: { tumbling: 1h }\naggregate: rate(1h)",
+    "W028",
+  ],
+  [
+    "a spread of one reading",
+    'where: { metric: t }\nwindow: { tumbling: 1h }\naggregate: stddev\nwhen: "< 0.1"',
+    "W029",
+  ],
+  ["a week of the calendar", "where: { metric: t }\nwindow: { calendar: week }", undefined],
+  ["ten days", "where: { metric: t }\nwindow: { tumbling: 10d }", undefined],
+  [
+    "an increase of a counter",
+    "where: { metric: energy_total }\nwindow: { tumbling: 1h }\naggregate: increase",
+    undefined,
+  ],
+  ["a difference of something else", "where: { metric: level }\nwindow: { tumbling: 1h }\naggregate: delta", undefined],
+  [
+    "a spread of at least something",
+    'where: { metric: t }\nwindow: { tumbling: 1h }\naggregate: range\nwhen: "> 1"',
+    undefined,
+  ],
+  [
+    "a spread of ten readings",
+    'where: { metric: t }\nwindow: { count: 10 }\naggregate: range\nwhen: "== 0"',
+    undefined,
+  ],
+])("%s", (_name, fields, code) => {
+  const lines = ["id: a", ...fields.split("\n")].join("\n    ");
+  const read = readRuleFile(`rules:\n  - ${lines}\n`, "a.yaml");
+  const problems = checkRules({ files: [{ ...read, file: "a.yaml" }], problems: [] }, undefined);
+  expect(problems.map((problem) => problem.code)).toEqual(code === undefined ? [] : [code]);
+});
+
 test("the sample rules have no problems beside the demo's sensors: co2 is not a misspelt CO", async () => {
   const read = await readRules(fileURLToPath(new URL("../../rules", import.meta.url)));
   expect(read.files.length).toBeGreaterThan(8);

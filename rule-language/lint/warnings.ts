@@ -1,6 +1,7 @@
 import type { RuleProblem } from "../files/problem.ts";
 import { clearWarnings, equalityOfComputed, hiddenLevels, shortHolds, whenWarnings } from "./condition-warnings.ts";
 import { hiddenLabels, longLateness, unfilledPlaces, withoutEffect } from "./field-warnings.ts";
+import { counterDifferences, fieldsAsLabels, spreadsOfOne, thursdayWeeks } from "./meaning-warnings.ts";
 import { excludedPatterns, foreignPatterns, mixedSeries } from "./series-warnings.ts";
 import { deadCalendars, deadFlapping } from "./time-warnings.ts";
 import type { CheckedRule } from "./warning.ts";
@@ -21,6 +22,10 @@ const CHECKS: readonly ((rule: CheckedRule) => Iterable<RuleProblem>)[] = [
   excludedPatterns,
   mixedSeries,
   hiddenLabels,
+  fieldsAsLabels,
+  thursdayWeeks,
+  counterDifferences,
+  spreadsOfOne,
 ];
 
 /** The warnings about a single rule. */

@@ -124,14 +124,42 @@ export const RECIPES: readonly { readonly title: string; readonly text: string; 
   },
   {
     title: "A stuck sensor",
-    text: "A working sensor never reports one value for an hour.",
+    text: "A working sensor never reports one value for two hours. With fewer than three readings in an hour, nothing can be said.",
     yaml: `rules:
   - id: stuck
-    where: { metric: [temperature, humidity] }
+    where: { metric: temperature }
     window: { tumbling: 1h }
-    aggregate: [range, count]
-    when: "== 0"
+    let:
+      spread: { aggregate: range }
+      readings: { aggregate: count }
+    when: "spread == 0 && readings >= 3"
     for: 1h
+`,
+  },
+  {
+    title: "By the local day, week or shift",
+    text: 'Days in Berlin have 23 or 25 hours when clocks change. Other windows are `calendar: week`, which begins on Monday, `calendar: month`, and `shifts: ["06:00", "14:00", "22:00"]`.',
+    yaml: `rules:
+  - id: rain-heavy
+    where: { metric: rain }
+    window: { calendar: day, offset: "09:00", zone: Europe/Berlin }
+    aggregate: sum
+    when: "> 30"
+    annotations: { summary: "{{ device }}: {{ value }} mm from nine to nine" }
+`,
+  },
+  {
+    title: "Against yesterday",
+    text: "`offset` compares a series with itself at the same time a day, or `1w`, ago. Without a value of that time, nothing is said.",
+    yaml: `rules:
+  - id: power-unusual
+    where: { metric: power }
+    window: { tumbling: 1h }
+    let:
+      now: { aggregate: avg }
+      yesterday: { aggregate: avg, offset: 1d }
+    when: "now > 1.4 * yesterday"
+    annotations: { summary: "{{ device }}: {{ now }} W, {{ yesterday }} W at this time yesterday" }
 `,
   },
   {

@@ -139,5 +139,6 @@ A comment silences a warning for its rule, inside the rule or right above it; ab
 \`\`\`
 
 With \`--devices <file or address>\`, the check compares labels with the known sensors and reports rules that match none. If
-a gateway runs in this folder, the check also asks it, but then reports only near misses of the names that it knows.
+a gateway runs in this folder, the check also asks it, but then reports only near misses of the names that it knows, and labels
+that none of its sensors has.
 `;

@@ -110,6 +110,11 @@ const TOGETHER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   hopping: { every: "30s" },
   step: { count: "5" },
 };
+const BELOW: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  zone: { calendar: "day" },
+  offset: { calendar: "day" },
+  starts: { calendar: "week" },
+};
 const SHOWN_ELSEWHERE = new Set(["every"]);
 
 function* exampleRows(fields: Fields, above?: string): Iterable<string[]> {
@@ -118,7 +123,7 @@ function* exampleRows(fields: Fields, above?: string): Iterable<string[]> {
     // The examples of the window kinds say more than one example of `window`.
     const own = above === undefined && name === "window" ? [] : (field.examples ?? []);
     for (const { value, meaning } of SHOWN_ELSEWHERE.has(name) ? [] : own) {
-      const shown = above === undefined ? value : { [name]: value, ...TOGETHER[name] };
+      const shown = above === undefined ? value : { ...BELOW[name], [name]: value, ...TOGETHER[name] };
       yield [`\`${above ?? name}: ${flow(shown)}\``, meaning];
     }
     yield* inner;

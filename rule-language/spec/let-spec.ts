@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { addFault, type BareFaultOf, type CheckSpot, isFault } from "../../platform/files/fault.ts";
-import { definitionOf, parseAggregate } from "../aggregates/aggregate.ts";
+import { definitionOf, parseAggregate, suggestAggregate } from "../aggregates/aggregate.ts";
 import { ANY_WINDOW } from "../aggregates/aggregates.ts";
 import { type NameType, parseExpression } from "../conditions/expression.ts";
 import { EXPRESSION_TEXTS, type ExpressionFacts } from "../conditions/expression-texts.ts";
@@ -10,7 +10,7 @@ import { conditionTexts, type LevelsSpec } from "./levels-spec.ts";
 import { SPEC_TEXTS, type SpecFacts } from "./spec-texts.ts";
 import { VALUE_FIELDS } from "./value-fields.ts";
 import { wherePatterns } from "./where-pattern.ts";
-import { WINDOW } from "./window-spec.ts";
+import { duration, WINDOW } from "./window-spec.ts";
 
 /** A condition with more series than this is a mistake. */
 const NAMES_MAX = 20;
@@ -35,6 +35,13 @@ const NAME_FIELDS = {
   },
   window: { ...WINDOW, doc: "Tumbling or hopping. Default: the rule's `window`." },
   aggregate: { schema: aggregate.default("avg"), doc: "What to compute.", takes: "aggregate" },
+  offset: {
+    schema: duration(1_000).optional(),
+    doc: "Compares with earlier windows of the series: those that ended this long ago.",
+    takes: "duration",
+    synonyms: ["ago", "shift", "lag"],
+    examples: [{ value: "1d", meaning: "the same time yesterday" }],
+  },
   fill: { schema: z.enum(["none", "last"]).default("none"), doc: "As in a rule.", takes: "`none`, `last`" },
   ...VALUE_FIELDS,
 } satisfies Fields;
@@ -63,6 +70,10 @@ export const LET = {
     {
       value: { flow: { metric: "flow" }, current: { metric: "motor_current", aggregate: "max" } },
       meaning: 'two series of one group; with when: "current > 12 && flow < 0.5"',
+    },
+    {
+      value: { now: { metric: "power" }, yesterday: { metric: "power", offset: "1d" } },
+      meaning: 'a series and its values a day ago; with when: "now > 1.5 * yesterday"',
     },
   ],
 } satisfies Field;
@@ -126,6 +137,14 @@ function expressionFault(text: string, lets: LetSpec): BareFaultOf<ExpressionFac
   const good = Object.fromEntries(Object.entries(letNames(lets)).filter(([name]) => NAME.test(name)));
   const parsed = parseExpression(text, good);
   if (!isFault(parsed)) return undefined;
+  if (parsed.code === "unknown_function") {
+    const { name } = parsed.facts;
+    const aggregate = isFault(parseAggregate(name)) ? suggestAggregate(name) : name;
+    // `log` is near `last`, but nobody means it.
+    const isMeant =
+      parsed.facts.meant === undefined && (aggregate === name || /^(?:mean|average|std|delta|increase)/.test(name));
+    return { ...parsed, facts: { ...parsed.facts, aggregate: isMeant ? aggregate : undefined } };
+  }
   // `> 8` is valid in other rules.
   const isBare = /^\s*(?:[<>]=?|[=!]=|between\b|outside\b)/.test(text);
   const [first = "flow"] = Object.keys(lets);

@@ -3,7 +3,7 @@ import { parseDurationUs } from "../../domain/time.ts";
 import { addFault, type BareFaultOf, type CheckSpot, isFault } from "../../platform/files/fault.ts";
 import { parseCondition } from "../conditions/condition.ts";
 import { CONDITION_TEXTS } from "../conditions/condition-texts.ts";
-import { isExpression } from "../conditions/expression.ts";
+import { isExpression, namesIn } from "../conditions/expression.ts";
 import { shapeOf } from "../fields/field.ts";
 import { fillFile } from "./defaults.ts";
 import { SERIES } from "./grouping.ts";
@@ -94,7 +94,10 @@ function checkLevels({ levels, when, clear }: CheckedFields, context: Context): 
 function checkPlainConditions(rule: CheckedFields, context: Context): void {
   for (const { text, path } of conditionTexts(rule)) {
     const parsed = parseCondition(text);
-    if (isFault(parsed) && isExpression(text)) addFault(context, CONDITION_TEXTS, { ...parsed, path: [...path] });
+    if (!isFault(parsed) || !isExpression(text)) continue;
+    const named =
+      parsed.code === "bad_condition" ? { ...parsed, facts: { ...parsed.facts, names: namesIn(text) } } : parsed;
+    addFault(context, CONDITION_TEXTS, { ...named, path: [...path] });
   }
 }
 

@@ -23,6 +23,8 @@ export interface SpecFacts {
   every_alone: Record<never, never>;
   hopping_alone: { readonly hopping: string };
   not_a_multiple: { readonly hopping: string; readonly every: string };
+  calendar_field: { readonly key: string; readonly needs: string };
+  shift_twice: { readonly time: string };
   too_much_overlap: { readonly hopping: string; readonly every: string; readonly count: number; readonly max: number };
   too_many_windows: {
     readonly count: number;
@@ -110,6 +112,11 @@ export const SPEC_TEXTS: FaultTexts<SpecFacts> = {
     message: `the length ${hopping} is not a multiple of \`every: ${every}\``,
     help: HOPPING_HELP,
   }),
+  calendar_field: ({ key, needs }) => ({
+    message: `\`${key}\` needs ${needs}`,
+    help: `remove it, or write for example window: { calendar: ${key === "starts" ? "week" : "day"}, zone: Europe/Berlin }`,
+  }),
+  shift_twice: ({ time }) => ({ message: `the shift of ${time} is listed twice`, help: "list each time once" }),
   too_much_overlap: ({ hopping, every, count, max }) => ({
     message: `${count} windows of ${hopping} every ${every} overlap`,
     help: `at most ${max} may: make \`every\` longer, or the window shorter`,

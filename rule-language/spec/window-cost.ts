@@ -1,4 +1,4 @@
-import { parseDurationUs } from "../../domain/time.ts";
+import { parseDurationUs, US_PER_DAY } from "../../domain/time.ts";
 import { addFault } from "../../platform/files/fault.ts";
 import { SPEC_TEXTS } from "./spec-texts.ts";
 
@@ -14,6 +14,7 @@ const SIZES_KEPT = 3;
 /** Joined results are kept for this many of the longest lengths, and these ends at least. */
 const SIZES_JOINED = 4;
 const ENDS_WAITING = 1_000;
+const MONTH_DAYS = 31;
 
 interface WindowFields {
   readonly tumbling?: string | undefined;
@@ -23,11 +24,15 @@ interface WindowFields {
   readonly session?: string | undefined;
   readonly count?: number | undefined;
   readonly step?: number | undefined;
+  readonly calendar?: "day" | "week" | "month" | undefined;
+  readonly shifts?: readonly string[] | undefined;
 }
 
 export interface CostFields {
   readonly window?: WindowFields | undefined;
-  readonly let?: Readonly<Record<string, { readonly window?: WindowFields | undefined }>> | undefined;
+  readonly let?:
+    | Readonly<Record<string, { readonly window?: WindowFields | undefined; readonly offset?: string | undefined }>>
+    | undefined;
   readonly lateness: string;
 }
 
@@ -47,13 +52,20 @@ export function windowCostOf(rule: CostFields): WindowCost {
   const longestUs = Math.max(...all.map(({ tumbling, hopping }) => us(tumbling ?? hopping)));
   const steps = all.map(({ tumbling, every }) => every ?? tumbling ?? "");
   const shortest = steps.reduce((a, b) => (us(b) < us(a) ? b : a), steps[0] ?? "");
-  const ends = ENDS_WAITING + Math.ceil((SIZES_JOINED * longestUs + latenessUs) / Math.max(1, us(shortest)));
+  const offsetUs = Math.max(...Object.values(rule.let).map(({ offset }) => us(offset)));
+  const keptUs = SIZES_JOINED * longestUs + latenessUs + offsetUs;
+  const ends = ENDS_WAITING + Math.ceil(keptUs / Math.max(1, us(shortest)));
   return [...own, { count: ends, every: shortest }].reduce((a, b) => (b.count > a.count ? b : a));
 }
 
 /** For sliding and count windows it depends on the readings, and the engine bounds it. */
-function costOf({ tumbling, hopping, every, session, count: readings, step: after }: WindowFields, latenessUs: number) {
+function costOf(window: WindowFields, latenessUs: number): WindowCost {
+  const { tumbling, hopping, every, session, count: readings, step: after, calendar, shifts } = window;
   if (readings !== undefined && after !== undefined) return { count: readings, every: "" };
+  if (calendar !== undefined || shifts !== undefined) {
+    const count = Math.ceil(latenessUs / US_PER_DAY + SIZES_KEPT * MONTH_DAYS) * (shifts?.length ?? 1);
+    return { count, every: calendar ?? "shift" };
+  }
   const length = tumbling ?? hopping ?? session;
   if (length === undefined) return { count: 1, every: "" };
   const step = every ?? length;

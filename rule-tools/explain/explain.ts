@@ -77,8 +77,8 @@ async function gather(
   if (messages === 0 || lastSequence < firstSequence || isOfEarlierLog)
     return ["the readings behind it are no longer in the log"];
   let beginUs = Number.POSITIVE_INFINITY;
-  for (const { change } of windows) {
-    const { startUs, endUs } = change.evidence.window;
+  for (const { part } of windows) {
+    const { startUs, endUs } = part.window;
     // One length earlier, to find the state in which a window begins.
     beginUs = Math.min(beginUs, startUs - (endUs - startUs));
   }

@@ -214,8 +214,11 @@ export class WhyNot {
     const newestClosed = window ? `the newest closed window is ${spanOf(window)}` : "no window has closed yet";
     const lateUs = windows.latenessUs;
     let next = "";
-    if (newest && windows.kind === "panes") {
-      const endUs = (Math.floor(newest.atUs / windows.everyUs) + 1) * windows.everyUs;
+    if (newest && (windows.kind === "panes" || windows.kind === "calendar")) {
+      const endUs =
+        windows.kind === "calendar"
+          ? windows.grid.windowAt(newest.atUs).endUs
+          : (Math.floor(newest.atUs / windows.everyUs) + 1) * windows.everyUs;
       const closesUs = newest.storedAtUs + endUs + lateUs - newest.atUs;
       if (!window || endUs > window.endUs) {
         next = `; the next ends at ${formatInstantUs(endUs)}, and closes with a reading from ${formatInstantUs(endUs + lateUs)} on, or at ${formatInstantUs(closesUs)} without one`;

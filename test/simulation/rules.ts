@@ -49,6 +49,17 @@ const ACTIVE: readonly unknown[] = [
   [{ hours: ["00:59-01:00"] }, { hours: ["01:00-01:01"], zone: "Europe/London" }],
 ];
 
+/** Calendars with windows that begin at that instant, or where clocks show the same time again. */
+const CALENDARS: readonly Fields[] = [
+  { calendar: "day", zone: "Atlantic/Cape_Verde" },
+  { calendar: "day", zone: "Atlantic/Azores" },
+  { calendar: "day", zone: "Europe/Berlin", offset: "02:00" },
+  { calendar: "week", starts: "sun", zone: "Atlantic/Cape_Verde" },
+  { calendar: "month" },
+  { shifts: ["01:01", "01:00", "01:02", "01:05"] },
+  { shifts: ["02:00", "02:01", "03:00"], zone: "Europe/Berlin" },
+];
+
 /** Patterns with exclusions. No series has a rack. */
 const NEGATIONS: readonly Fields[] = [
   { device: "!d0" },
@@ -132,7 +143,9 @@ function makeName(random: Random): Fields {
   if (random.chance(0.15)) return { metric: "door", ...own, aggregate: "last" };
   // Filling shorter windows over an hour would exceed the number of windows that is kept.
   const fill = window.tumbling === "10s" && random.chance(0.4) ? { window, fill: "last" } : own;
-  return { metric: random.pick(["m", "n", "?"]), aggregate: random.pick(NAMEABLE), ...fill, ...makeCourse(random) };
+  const offset = random.chance(0.25) ? { offset: random.pick(["5s", "7s", "10s", "1s"]) } : {};
+  const metric = random.pick(["m", "n", "?"]);
+  return { metric, aggregate: random.pick(NAMEABLE), ...offset, ...fill, ...makeCourse(random) };
 }
 
 type Names = Readonly<Record<string, Fields | undefined>>;
@@ -185,6 +198,7 @@ function makeWindow(random: Random): Fields {
     { sliding: "4s" },
     { session: "3s" },
     random.chance(0.5) ? { count: 5 } : { count: 4, step: random.whole(1, 3) },
+    random.pick(CALENDARS),
   ]);
 }
 
@@ -317,6 +331,7 @@ function editLet(names: NonNullable<RuleSpec["let"]>, random: Random): Fields {
     () => ({ ...names, [name]: { ...named, window: { tumbling: "4s" } } }),
     () => ({ ...names, [name]: { ...named, aggregate: named?.aggregate === "max" ? "count" : "max" } }),
     () => ({ ...names, [name]: { ...named, where: { device: random.pick(["*", "d0", "!d1"]) } } }),
+    () => ({ ...names, [name]: { ...named, offset: named?.offset === "3s" ? undefined : "3s" } }),
     () => ({ ...names, extra: makeName(random) }),
     () => ({ [name]: named, [another]: names[another] }),
   ])();

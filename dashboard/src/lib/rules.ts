@@ -159,9 +159,18 @@ function parseAggregates(value: unknown): readonly string[] {
 function parseWindow(value: unknown): RuleWindow | undefined {
   if (!isRecord(value)) return undefined;
   const kind = ["tumbling", "hopping", "sliding", "session", "count"].find((name) => name in value);
+  if (value.calendar !== undefined) return calendarWindow(textOf(value.calendar) ?? "", value);
+  if (Array.isArray(value.shifts)) return calendarWindow("shift", value);
   if (kind === undefined) return undefined;
   const text = textOf(value[kind]) ?? "";
   return { kind, text: kind === "count" ? `${text} readings` : text, lengthUs: parseDurationUs(text) };
+}
+
+/** `a day from 09:00 (Europe/Berlin)`. */
+function calendarWindow(what: string, { zone, offset, starts }: Readonly<Record<string, unknown>>): RuleWindow {
+  const from = [textOf(starts), textOf(offset)].filter((part) => part !== undefined).join(" ");
+  const text = `a ${what}${from === "" ? "" : ` from ${from}`}${zone === undefined ? "" : ` (${textOf(zone)})`}`;
+  return { kind: "calendar", text, lengthUs: undefined };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -253,7 +253,7 @@ test("each field has an example, and each example is valid", () => {
     const [field = "", inner] = path;
     const own = inner === undefined ? { [field]: value } : { [field]: windowWith(inner, value) };
     const window = field === "window" || field === "absent" ? {} : { window: { tumbling: "1m" } };
-    const condition = field === "clear" ? { when: "> 8" } : field === "let" ? { when: "flow < current" } : {};
+    const condition = field === "clear" ? { when: "> 8" } : field === "let" ? { when: conditionOver(value) } : {};
     expect(ruleSpecSchema.safeParse({ id: "a", ...window, ...condition, ...own }).error?.issues ?? []).toEqual([]);
   }
 });
@@ -268,7 +268,16 @@ function examplesOf(fields: Fields, above: readonly string[] = []): { path: read
 function windowWith(kind: string, value: unknown): Record<string, unknown> {
   if (kind === "hopping") return { hopping: value, every: "30s" };
   if (kind === "step") return { count: 5, step: value };
+  if (kind === "zone" || kind === "offset") return { calendar: "day", [kind]: value };
+  if (kind === "starts") return { calendar: "week", starts: value };
   return kind === "every" ? { hopping: "5m", every: value } : { [kind]: value };
+}
+
+/** A condition over all names of a `let`. */
+function conditionOver(names: unknown): string {
+  return Object.keys(typeof names === "object" && names !== null ? names : {})
+    .join(" < 8 && ")
+    .concat(" < 8");
 }
 
 test("git keeps the compared files", async () => {

@@ -79,7 +79,7 @@ const shown = new Map<string, LocalTime>();
 const SHOWN_MAX = 20_000;
 
 /** Uses the time zone data of this Node.js. Cached, because the same minutes appear repeatedly. */
-function localTime(zone: string, atUs: number): LocalTime {
+export function localTime(zone: string, atUs: number): LocalTime {
   const minute = Math.floor(atUs / MINUTE_US);
   const name = `${zone} ${minute}`;
   const before = shown.get(name);

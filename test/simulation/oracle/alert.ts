@@ -18,6 +18,8 @@ export interface Move {
   readonly values: readonly (number | string)[];
   readonly severity?: Severity | undefined;
   readonly severityBefore?: Severity | undefined;
+  /** Undefined: by the levels of the alert. */
+  readonly worstSeverity?: Severity | undefined;
 }
 
 /** A result that an alert evaluates. */
@@ -69,13 +71,15 @@ export class Alert {
     const before = this.levels.severity ?? least.severity;
     const move = this.#evaluateWhole(rule, { ...result, clears: this.levels.clears(levels) });
     if (this.state === "inactive") {
+      const worstSeverity = this.levels.worse(before);
       this.levels = new AlertLevels();
-      return move && { ...move, severity: before };
+      return move && { ...move, severity: before, worstSeverity };
     }
     const forUs = durationUs(rule.for ?? "0s");
     const how = { forUs, keepUs: durationUs(rule.keep_firing_for ?? "0s"), firing: this.state === "firing" };
     const severity = this.levels.see(endUs, levels, how);
     this.levels.severity = severity === least.severity ? undefined : severity;
+    if (severity !== least.severity) this.levels.had = [...this.levels.had, severity];
     const begins = move !== undefined && move.from !== "firing";
     if (this.state !== "firing" || begins || severity === before) return move && { ...move, severity };
     const { activeAtUs, values } = this;

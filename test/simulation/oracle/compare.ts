@@ -84,6 +84,7 @@ function sameChange(actual: Change, expected: Change): boolean {
     actual.from === expected.from &&
     actual.severity === expected.severity &&
     actual.severityBefore === expected.severityBefore &&
+    actual.worstSeverity === expected.worstSeverity &&
     actual.state === expected.state &&
     actual.atUs === expected.atUs &&
     actual.activeAtUs === expected.activeAtUs &&

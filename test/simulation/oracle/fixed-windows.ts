@@ -5,7 +5,9 @@ import type { CourseRules, Emit, Fate, KeyWindows, Span, Taken } from "./model.t
 const CORRECTED_AFTER_US = 1_000_000;
 
 export interface FixedOptions {
-  readonly kind: "tumbling" | "hopping" | "sliding";
+  readonly kind: "tumbling" | "hopping" | "sliding" | "calendar";
+  /** The window of a calendar that holds an instant. */
+  readonly spanAt?: ((atUs: number) => Span) | undefined;
   readonly sizeUs: number;
   readonly everyUs: number;
   readonly latenessUs: number;
@@ -169,7 +171,8 @@ export class FixedWindows implements KeyWindows {
 
   /** The windows that contain an observation time. For sliding windows, the one that ends with it. */
   #windowsOf(atUs: number): Span[] {
-    const { kind, sizeUs, everyUs } = this.#options;
+    const { kind, sizeUs, everyUs, spanAt } = this.#options;
+    if (spanAt) return [spanAt(atUs)];
     if (kind === "sliding") return [{ startUs: atUs - sizeUs + 1, endUs: atUs + 1 }];
     const spans: Span[] = [];
     for (let startUs = Math.floor(atUs / everyUs) * everyUs; startUs + sizeUs > atUs; startUs -= everyUs) {

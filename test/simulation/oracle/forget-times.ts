@@ -1,3 +1,4 @@
+import { calendarSize } from "./calendar.ts";
 import { seriesOf } from "./labels.ts";
 import type { OracleRule } from "./model.ts";
 import { durationUs } from "./texts.ts";
@@ -7,11 +8,12 @@ export const NO_RULES_FORGET_US = durationUs("30d");
 
 /** The forget time of a rule that shares no windows. */
 function ownForgetUs(rule: OracleRule): number {
-  const times = seriesOf(rule).map(({ spec }) => {
+  const times = seriesOf(rule).map(({ name, spec }) => {
     if (spec.absent !== undefined) return 2 * durationUs(spec.absent);
     const { tumbling, hopping, sliding, session } = spec.window ?? {};
-    const length = tumbling ?? hopping ?? sliding ?? session;
-    return durationUs(spec.lateness ?? "0s") + (length === undefined ? 0 : 4 * durationUs(length));
+    const length = tumbling ?? hopping ?? sliding ?? session ?? calendarSize(spec.window ?? {});
+    const offsetUs = durationUs(rule.let?.[name]?.offset ?? "0s");
+    return offsetUs + durationUs(spec.lateness ?? "0s") + (length === undefined ? 0 : 4 * durationUs(length));
   });
   return Math.max(durationUs(rule.forget_after ?? "30d"), ...times);
 }

@@ -5,6 +5,8 @@ export interface JoinedName {
   readonly name: string;
   readonly sizeUs: number;
   readonly everyUs: number;
+  /** Its windows count as if they ended this much later. */
+  readonly offsetUs: number;
 }
 
 export interface Joined extends Span {
@@ -46,10 +48,10 @@ export class Join {
     if (name === undefined) throw new RangeError(`no name: ${of}`);
     name.emitted.set(endUs, { name: of, window, value });
     name.newestUs = Math.max(name.newestUs, endUs);
-    this.#ends.add(endUs);
+    this.#ends.add(endUs + name.offsetUs);
     const joined: Joined[] = [];
     for (const atUs of [...this.#ends].sort((a, b) => a - b)) {
-      if (!this.#names.every(({ newestUs, everyUs }) => newestUs + everyUs > atUs)) break;
+      if (!this.#names.every((each) => each.newestUs + each.offsetUs + each.everyUs > atUs)) break;
       const again = atUs <= this.#decidedUs;
       if (again && (standsForUs(name, atUs) !== endUs || atUs < this.#correctedFromUs())) continue;
       this.#decidedUs = Math.max(this.#decidedUs, atUs);
@@ -60,7 +62,7 @@ export class Join {
   }
 
   #correctedFromUs(): number {
-    const slowestUs = Math.min(...this.#names.map(({ newestUs }) => newestUs));
+    const slowestUs = Math.min(...this.#names.map(({ newestUs, offsetUs }) => newestUs + offsetUs));
     return slowestUs - LENGTHS_CORRECTED * this.#longestUs - this.#latenessUs;
   }
 
@@ -74,6 +76,6 @@ export class Join {
 }
 
 /** The end of the window that a name contributes. */
-function standsForUs({ everyUs }: JoinedName, atUs: number): number {
-  return Math.floor(atUs / everyUs) * everyUs;
+function standsForUs({ everyUs, offsetUs }: JoinedName, atUs: number): number {
+  return Math.floor((atUs - offsetUs) / everyUs) * everyUs;
 }

@@ -41,6 +41,13 @@ export class AlertLevels {
   #counted = new Map<Severity, Counted>();
   /** Of the newest change; undefined for the least severe level. */
   severity: Severity | undefined;
+  /** All severities since it fired, in order. */
+  had: readonly Severity[] = [];
+
+  /** The greatest severity so far, if it is greater than this one. */
+  worse(than: Severity): Severity | undefined {
+    return SEVERITIES.slice(SEVERITIES.indexOf(than) + 1).findLast((each) => this.had.includes(each));
+  }
 
   /** Whether every level in force clears, the least severe one included. */
   clears(levels: readonly LevelAt[]): boolean {

@@ -45,6 +45,7 @@ export interface NameFields {
   readonly where?: OracleRule["where"] | undefined;
   readonly window?: WindowFields | undefined;
   readonly aggregate: string;
+  readonly offset?: string | undefined;
   readonly fill?: string | undefined;
   readonly carry?: string | undefined;
   readonly max_value?: number | undefined;
@@ -68,6 +69,11 @@ export interface WindowFields {
   readonly session?: string | undefined;
   readonly count?: number | undefined;
   readonly step?: number | undefined;
+  readonly calendar?: "day" | "week" | "month" | undefined;
+  readonly shifts?: readonly string[] | undefined;
+  readonly zone?: string | undefined;
+  readonly offset?: string | undefined;
+  readonly starts?: string | undefined;
 }
 
 export interface StoredReading extends Reading {
@@ -97,6 +103,7 @@ export interface Change {
   readonly key: Tags;
   readonly severity: Severity;
   readonly severityBefore?: Severity | undefined;
+  readonly worstSeverity?: Severity | undefined;
   readonly from: AlertState;
   readonly state: AlertState;
   readonly atUs: number;

@@ -107,7 +107,9 @@ export class RuleOracle {
       else alert.levels.keep(oracleLevels(rule));
     }
     if (rule.flapping === undefined) for (const { alert } of this.#keys.values()) alert.forgetFlapping();
-    const joined = JSON.stringify(seriesOf(rule).map(({ name, spec }) => [name, spec.aggregate, identityOf(spec)]));
+    const joined = JSON.stringify(
+      seriesOf(rule).map(({ name, spec }) => [name, spec.aggregate, identityOf(spec), rule.let?.[name]?.offset]),
+    );
     if (joined !== this.#joined) this.#joins = new Map();
     this.#joined = joined;
   }
@@ -186,7 +188,8 @@ export class RuleOracle {
     const names = this.series.map((each): JoinedName => {
       const { tumbling, hopping, every } = each.spec.window ?? {};
       const sizeUs = durationUs(tumbling ?? hopping ?? "");
-      return { name: each.name, sizeUs, everyUs: every === undefined ? sizeUs : durationUs(every) };
+      const offsetUs = durationUs(this.rule.let?.[each.name]?.offset ?? "0s");
+      return { name: each.name, sizeUs, everyUs: every === undefined ? sizeUs : durationUs(every), offsetUs };
     });
     const join = this.#joins.get(name) ?? new Join(names, durationUs(this.rule.lateness ?? "0s"));
     this.#joins.set(name, join);
@@ -241,8 +244,10 @@ export class RuleOracle {
     const worst = worstOf(this.rule, values);
     const least = this.rule.levels === undefined ? this.rule.severity : oracleLevels(this.rule)[0]?.severity;
     const severity = move.severity ?? key.alert.levels.severity ?? least ?? "warning";
+    const worstSeverity = move.worstSeverity ?? key.alert.levels.worse(severity);
     if (move.state === "resolved" || move.state === "inactive") key.alert.levels = new AlertLevels();
-    this.#outputs.alerts.push({ rule: this.rule.id, key: key.labels, ...rest, severity, atUs, value, worst, evidence });
+    const about = { rule: this.rule.id, key: key.labels, atUs, value, worst, evidence };
+    this.#outputs.alerts.push({ ...about, ...rest, severity, worstSeverity });
   }
 }
 

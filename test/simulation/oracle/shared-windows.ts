@@ -1,5 +1,6 @@
 import type { Device, Reading, ReadingValue, Tags } from "../../../domain/reading.ts";
 import { activeUsIn, afterActiveUs, isActive } from "./active.ts";
+import { calendarSize, calendarSpan } from "./calendar.ts";
 import { CountWindows } from "./count-windows.ts";
 import { courseOf, meets } from "./course.ts";
 import { FilledWindows } from "./filled-windows.ts";
@@ -225,6 +226,15 @@ export class SharedWindows {
     const alone = group_by === "series" || (group_by.includes("device") && group_by.includes("metric"));
     if (count !== undefined) return new CountWindows({ count, step, latenessUs, alone, course }, emit);
     const kind = tumbling !== undefined ? "tumbling" : hopping !== undefined ? "hopping" : "sliding";
+    const calendar = calendarSize(window);
+    if (calendar !== undefined) {
+      const spanAt = (atUs: number) => calendarSpan(window, atUs);
+      const sizeUs = durationUs(calendar);
+      return new FixedWindows(
+        { kind: "calendar", spanAt, sizeUs, everyUs: sizeUs, latenessUs, drop, alone, course },
+        emit,
+      );
+    }
     const sizeUs = durationUs(tumbling ?? hopping ?? sliding ?? "");
     const everyUs = every === undefined ? sizeUs : durationUs(every);
     if (this.#rule.fill === "last") {

@@ -12,7 +12,7 @@ import { createPrivately, makePrivate } from "./private-files.ts";
 import { type RunningService, runService } from "./run-service.ts";
 import { SERVICE_NAMES, SERVICES, type ServiceName } from "./services.ts";
 import type { Addresses } from "./started.ts";
-import { superviseThread } from "./supervised-thread.ts";
+import { ServiceThread, superviseThread } from "./supervised-thread.ts";
 
 export interface Gateway {
   /** Resolves when all services run. Rejects when one cannot start, after everything is undone. */
@@ -97,12 +97,16 @@ async function start({ settings, config, services, logger }: GatewayOptions, und
   const wanted = SERVICE_NAMES.filter((name) => services.includes(name));
   const nowhere = { url: "", token: undefined, durability: undefined, owned: false };
   await preflight(makePlan(settings, config, nowhere), wanted, process.env);
+  const threads = new Map(
+    wanted.flatMap((name) => (SERVICES[name].thread === "own" ? [[name, new ServiceThread(name)] as const] : [])),
+  );
+  await undo.add({ name: "threads", run: () => endAll(threads) });
   const nats = await findNats(settings, config, logger, undo);
   const plan = { ...makePlan(settings, config, nats), reporter: wanted.at(-1) };
   await prepareLog(plan, settings, logger, undo);
   let addresses: Addresses = {};
   async function startAll(names: readonly ServiceName[]): Promise<void> {
-    const starts = await Promise.allSettled(names.map((name) => startOne(name, plan, logger)));
+    const starts = await Promise.allSettled(names.map((name) => startOne({ name, plan, logger }, threads)));
     for (const start of starts) {
       if (start.status === "rejected") continue;
       const { name, stop } = start.value;
@@ -119,8 +123,21 @@ async function start({ settings, config, services, logger }: GatewayOptions, und
   return addresses;
 }
 
-function startOne(name: ServiceName, plan: Plan, logger: Logger): Promise<RunningService> {
-  return SERVICES[name].thread === "main" ? runService(name, plan) : superviseThread(name, plan, logger);
+type Threads = Map<ServiceName, ServiceThread>;
+
+function startOne(
+  one: { readonly name: ServiceName; readonly plan: Plan; readonly logger: Logger },
+  threads: Threads,
+): Promise<RunningService> {
+  const thread = threads.get(one.name);
+  if (thread === undefined) return runService(one.name, one.plan);
+  threads.delete(one.name);
+  return superviseThread(one, thread);
+}
+
+/** Ends the threads that no service was started in. */
+async function endAll(threads: Threads): Promise<void> {
+  await Promise.all([...threads.values()].map((thread) => thread.end()));
 }
 
 /**

@@ -31,7 +31,8 @@ export async function runService(name: ServiceName, plan: Plan): Promise<Running
   let started: Started;
   try {
     await checkPartitions(log, plan.partitions);
-    started = await SERVICES[name].start(plan, deps);
+    const start = await SERVICES[name].load();
+    started = await start(plan, deps);
   } catch (error) {
     await log.close();
     throw error;

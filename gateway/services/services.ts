@@ -6,6 +6,8 @@ import type { Started } from "./started.ts";
 /** The parts of Weir that can run alone: a type and an entry of SERVICES for each. */
 export type ServiceName = "feed" | "storage" | "notifier" | "processors" | "edge";
 
+type Start = (plan: Plan, deps: Deps) => Promise<Started>;
+
 interface ServiceKind {
   /** One line for help. */
   readonly about: string;
@@ -15,8 +17,8 @@ interface ServiceKind {
   readonly startsLast: boolean;
   /** Whether /readyz waits for it. */
   isExpected(plan: Plan): boolean;
-  /** Loads the service's code and starts it. A thread loads only its own service: loading is most of a start. */
-  start(plan: Plan, deps: Deps): Promise<Started>;
+  /** Loads the service's code. A thread loads only its own service: loading is most of a start. */
+  load(): Promise<Start>;
 }
 
 export const SERVICES: Readonly<Record<ServiceName, ServiceKind>> = {
@@ -25,15 +27,17 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceKind>> = {
     thread: "own",
     startsLast: false,
     isExpected: () => true,
-    async start(plan, deps) {
+    async load() {
       const { startDashboardFeed } = await import("../../dashboard-feed/dashboard-feed.ts");
-      const expected = SERVICE_NAMES.filter((name) => SERVICES[name].isExpected(plan));
-      const board = watchHealth(deps.log.bus, expected);
-      const feed = await startDashboardFeed(plan.feed, { ...deps, readiness: board.entries });
-      return {
-        health: () => feed.health(),
-        stop: () => feed.stop().finally(board.close),
-        addresses: { httpPort: feed.address.port },
+      return async (plan, deps) => {
+        const expected = SERVICE_NAMES.filter((name) => SERVICES[name].isExpected(plan));
+        const board = watchHealth(deps.log.bus, expected);
+        const feed = await startDashboardFeed(plan.feed, { ...deps, readiness: board.entries });
+        return {
+          health: () => feed.health(),
+          stop: () => feed.stop().finally(board.close),
+          addresses: { httpPort: feed.address.port },
+        };
       };
     },
   },
@@ -42,9 +46,9 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceKind>> = {
     thread: "own",
     startsLast: false,
     isExpected: () => true,
-    async start(plan, deps) {
+    async load() {
       const { startStorage } = await import("../../storage/storage.ts");
-      return withoutAddresses(await startStorage(plan.storage, deps));
+      return async (plan, deps) => withoutAddresses(await startStorage(plan.storage, deps));
     },
   },
   notifier: {
@@ -53,9 +57,9 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceKind>> = {
     startsLast: false,
     // Without receivers, nothing needs to wait for it.
     isExpected: (plan) => Object.keys(plan.notifier.receivers).length > 0,
-    async start(plan, deps) {
+    async load() {
       const { startNotifier } = await import("../../notifier/notifier.ts");
-      return withoutAddresses(await startNotifier(plan.notifier, deps));
+      return async (plan, deps) => withoutAddresses(await startNotifier(plan.notifier, deps));
     },
   },
   processors: {
@@ -63,10 +67,10 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceKind>> = {
     thread: "own",
     startsLast: false,
     isExpected: () => true,
-    async start(plan, deps) {
+    async load() {
       const { startProcessors } = await import("../../processors/processors.ts");
-      const { partitions, member } = plan;
-      return withoutAddresses(await startProcessors(plan.processors, { ...deps, partitions, member }));
+      return async ({ processors, partitions, member }, deps) =>
+        withoutAddresses(await startProcessors(processors, { ...deps, partitions, member }));
     },
   },
   edge: {
@@ -74,10 +78,7 @@ export const SERVICES: Readonly<Record<ServiceName, ServiceKind>> = {
     thread: "main",
     startsLast: true,
     isExpected: () => true,
-    async start(plan, deps) {
-      const { startEdge } = await import("./edge.ts");
-      return startEdge(plan, deps);
-    },
+    load: async () => (await import("./edge.ts")).startEdge,
   },
 };
 

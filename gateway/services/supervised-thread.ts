@@ -6,7 +6,7 @@ import type { Plan } from "../settings/plan.ts";
 import type { RunningService } from "./run-service.ts";
 import type { ServiceName } from "./services.ts";
 import type { Addresses } from "./started.ts";
-import type { FailedError, FromThread } from "./thread-messages.ts";
+import type { FailedError, FromThread, ToThread } from "./thread-messages.ts";
 
 const RESTART: BackoffLimits = { firstMs: 1_000, maxMs: 30_000 };
 
@@ -25,8 +25,11 @@ export class ServiceStartError extends Error {
  * Runs a service in its own thread and restarts it when it dies, so that its failure does not end the others. Rejects
  * with ServiceStartError when the first start fails.
  */
-export async function superviseThread(name: ServiceName, plan: Plan, logger: Logger): Promise<RunningService> {
-  let current = await startThread(name, plan);
+export async function superviseThread(
+  { name, plan, logger }: { readonly name: ServiceName; readonly plan: Plan; readonly logger: Logger },
+  thread: ServiceThread,
+): Promise<RunningService> {
+  let current = await thread.start(plan);
   // A restarted service must listen on the same ports.
   const next = withPorts(plan, current.addresses);
   const stopping = new AbortController();
@@ -40,7 +43,7 @@ export async function superviseThread(name: ServiceName, plan: Plan, logger: Log
       await sleep(pauseMs, { signal: stopping.signal });
       if (stopping.signal.aborted) return;
       try {
-        current = await startThread(name, next);
+        current = await new ServiceThread(name).start(next);
         backoff.reset();
       } catch (error) {
         logger.error({ service: name, err: error }, "service did not restart");
@@ -59,33 +62,58 @@ export async function superviseThread(name: ServiceName, plan: Plan, logger: Log
   };
 }
 
-interface Thread {
+interface Running {
   readonly addresses: Addresses;
   /** Resolves with the reason when the thread is gone. */
   readonly ended: Promise<string>;
   stop(): void;
 }
 
-function startThread(name: ServiceName, plan: Plan): Promise<Thread> {
-  const url = new URL(`./service-thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
-  const worker = new Worker(url, { workerData: { name, plan }, name });
-  let reason = "ended";
-  const ended = new Promise<string>((resolve) => {
-    worker.on("error", (error) => {
-      reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** A thread that loads the code of a service while its plan is still being made. */
+export class ServiceThread {
+  readonly #name: ServiceName;
+  readonly #worker: Worker;
+  readonly #ended: Promise<string>;
+
+  constructor(name: ServiceName) {
+    this.#name = name;
+    const url = new URL(`./service-thread.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
+    const worker = new Worker(url, { workerData: { name }, name });
+    this.#worker = worker;
+    let reason = "ended";
+    this.#ended = new Promise((resolve) => {
+      worker.on("error", (error) => {
+        reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      });
+      worker.on("exit", () => resolve(reason));
     });
-    worker.on("exit", () => resolve(reason));
-  });
-  return new Promise((resolve, reject) => {
-    worker.on("message", (message: FromThread) => {
-      if (message.kind === "failed") reject(new ServiceStartError(name, message.error));
-      if (message.kind === "ready") {
-        const { addresses } = message;
-        resolve({ addresses, ended, stop: () => worker.postMessage({ kind: "stop" }) });
-      }
+  }
+
+  /** Call once. Rejects with ServiceStartError when the service cannot start. */
+  start(plan: Plan): Promise<Running> {
+    const ended = this.#ended;
+    return new Promise((resolve, reject) => {
+      this.#worker.on("message", (message: FromThread) => {
+        if (message.kind === "failed") reject(new ServiceStartError(this.#name, message.error));
+        if (message.kind === "ready") {
+          const { addresses } = message;
+          resolve({ addresses, ended, stop: () => this.#say({ kind: "stop" }) });
+        }
+      });
+      void ended.then((why) => reject(new ServiceStartError(this.#name, diedWith(why))));
+      this.#say({ kind: "start", plan });
     });
-    void ended.then((why) => reject(new ServiceStartError(name, diedWith(why))));
-  });
+  }
+
+  /** Ends the thread if it was never started. */
+  async end(): Promise<void> {
+    this.#say({ kind: "stop" });
+    await this.#ended;
+  }
+
+  #say(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
 }
 
 function diedWith(why: string): FailedError {

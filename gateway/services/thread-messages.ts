@@ -1,5 +1,9 @@
 import { UserError } from "../../domain/user-error.ts";
+import type { Plan } from "../settings/plan.ts";
 import type { Addresses } from "./started.ts";
+
+/** From the gateway to the thread of a service. */
+export type ToThread = { readonly kind: "start"; readonly plan: Plan } | { readonly kind: "stop" };
 
 /** From the thread of a service to the gateway. */
 export type FromThread =

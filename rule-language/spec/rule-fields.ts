@@ -157,7 +157,7 @@ export const RULE_FIELDS = {
     takes: "`keep`, `skip`",
     for: ["window"],
     isOfAlerts: true,
-    words: { ignore: "skip", drop: "skip", true: "keep", false: "skip" },
+    words: { ignore: "skip", drop: "skip" },
     examples: [{ value: "skip", meaning: "a device that appears at half past is not short of readings in that hour" }],
   },
   max_gap: {

@@ -77,10 +77,15 @@ test("what avsc writes", () => {
   fc.assert(
     fc.property(pair, ({ schema, value }) => {
       const bytes = avsc.Type.forSchema(schema as avsc.Schema).toBuffer(value);
-      expect(read(bytes, schema)).toEqual(JSON.parse(JSON.stringify(value), reviveBytes));
+      // JSON has no -0.
+      expect(asJson(read(bytes, schema))).toEqual(asJson(value));
     }),
   );
 });
+
+function asJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value), reviveBytes);
+}
 
 function reviveBytes(_key: string, value: unknown): unknown {
   const isBytes = typeof value === "object" && value !== null && (value as { type?: unknown }).type === "Buffer";

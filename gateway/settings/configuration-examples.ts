@@ -46,6 +46,38 @@ sources:
     format: value
     metric: energy
     coerce: { decimal: ",", thousands: ".", units: true }
+---
+sources:
+  # A preset, for devices whose topics begin otherwise than usual
+  - use: zigbee2mqtt
+    base: home/zigbee
+    timezone: Europe/Berlin
+    max_behind: 7d
+    metrics: ["temperature", "battery"]
+    drop: [battery_low]
+    rename: { temperature: air_temperature }
+    prefix: zigbee.
+    convert: { battery: { unit: "%" } }
+    coerce: off
+    no_value: ["", none]
+    tags: { building: north }
+  # ie/press/data  {"vals": [{"id": "101", "qc": 3, "val": 63.5}, {"id": "102", "qc": 0, "val": 0}]}
+  - topic: ie/{device}/data
+    each: vals.*
+    skip: item.qc != 3
+    metric: "tag_{id}"
+    value: val
+  # rows/oven  {"t0": 1767225600, "columns": ["temp"], "rows": [[180.5], [181]], "site": {"hall": 2}}
+  - topic: rows/{device}
+    each: rows.*
+    names: columns
+    tags_from: site
+    timestamp: { compute: payload.t0 + index * 10.0, unit: s }
+  - topic: csv/{device}
+    format: { csv: { separator: ";", columns: [time, temperature] } }
+  - topic: boilers/{device}
+    format: protobuf
+    schema: { subject: plant, version: 2, message: Boiler }
 `,
   clock: `clock:
   max_ahead: 30s

@@ -81,6 +81,8 @@ function groupsOf(path: string, field: Field, shown: Map<string, string>): strin
   if (typeof field.additionalProperties === "object") {
     return groupsOf(`${path}.<name>`, field.additionalProperties, shown);
   }
+  if (field.anyOf !== undefined)
+    return field.anyOf.flatMap((one, _, { length }) => groupsOf(alternative(path, one, length), one, shown));
   const entries = Object.entries(field.properties ?? {});
   const rows = entries.filter(([, inner]) => inner.properties === undefined);
   const isSection = !/[.[]/.test(path);
@@ -90,6 +92,12 @@ function groupsOf(path: string, field: Field, shown: Map<string, string>): strin
   if (keys !== "" && same === undefined) shown.set(keys, path);
   const own = keys === "" ? [] : [...heading, same === undefined ? keys : `The same keys as \`${same}\`.`];
   return [...own, ...entries.flatMap(([key, inner]) => groupsOf(`${path}.${key}`, inner, shown))];
+}
+
+/** The path of one of several kinds of map: which key it has that others do not need. */
+function alternative(path: string, { required = [] }: Field, count: number): string {
+  const [key] = required;
+  return count === 1 || key === undefined ? path : `${path} with ${key}`;
 }
 
 function isRequired({ required = [] }: Field, key: string): boolean {

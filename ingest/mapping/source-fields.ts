@@ -36,6 +36,9 @@ const fixedName = checkedText(nameProblem);
 const template = checkedText((text) => nameProblem(text) ?? templateProblem(text));
 const metricPattern = checkedText(metricPatternProblem);
 const condition = checkedText((text) => asProblem(parsePayloadExpression(text, { isCondition: true })));
+const partCondition = checkedText((text) =>
+  asProblem(parsePayloadExpression(text, { isCondition: true, isForParts: true })),
+);
 const computation = checkedText((text) => asProblem(parsePayloadExpression(text, { isCondition: false })));
 export const zone = checkedText((name) => {
   if (isZone(name)) return undefined;
@@ -172,10 +175,10 @@ export const sourceFields = z.strictObject({
     .describe(
       "The names of what an array holds, for parts that are arrays, as `[ts, temp, hum]` of `[1757145600, 21.5, 48]`; or the field that has the names.",
     ),
-  skip: condition
+  skip: partCondition
     .optional()
     .describe(
-      "A condition in CEL: the parts for which it holds are no readings, as `item.quality != 192`. Else as `when`.",
+      "A condition in CEL: the parts for which it holds are no readings, as `item.quality != 192`. `item` is the part.",
     ),
   device: template
     .optional()

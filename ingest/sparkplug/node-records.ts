@@ -3,7 +3,8 @@ import { z } from "zod";
 import { ConflictError, type Records } from "../../platform/log/port.ts";
 import type { KeptNode } from "./node-state.ts";
 
-const WRITING_MAX = 8;
+/** A thousand nodes that are born at once are written within a second or two. */
+const WRITING_MAX = 64;
 const TRIES_MAX = 5;
 
 const metricSchema = z.object({

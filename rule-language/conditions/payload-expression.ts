@@ -28,10 +28,17 @@ const NAMES = { topic: "string", payload: "dyn", item: "dyn", captured: "map", i
 const ENVIRONMENT = LANGUAGE.clone();
 for (const [name, type] of Object.entries(NAMES)) ENVIRONMENT.registerVariable(name, type);
 
-/** The expression, or what is wrong with it: a text that can follow its source. `isCondition`: it is true or false. */
+export interface ExpressionUse {
+  /** It is true or false. */
+  readonly isCondition: boolean;
+  /** It is evaluated for each part of a payload, and not once. */
+  readonly isForParts?: boolean;
+}
+
+/** The expression, or what is wrong with it: a text that can follow its source. */
 export function parsePayloadExpression(
   text: string,
-  { isCondition }: { readonly isCondition: boolean },
+  { isCondition, isForParts = false }: ExpressionUse,
 ): PayloadExpression | string {
   const { valid, type, error } = ENVIRONMENT.check(text);
   if (!valid) {
@@ -41,7 +48,7 @@ export function parsePayloadExpression(
   const kind = String(type);
   if (isCondition && kind !== "bool" && kind !== "dyn") return `it gives ${kind}, and a condition is true or false`;
   const parsed = ENVIRONMENT.parse(text);
-  const problem = costProblem(parsed.ast, isCondition ? 1 : 0);
+  const problem = costProblem(parsed.ast, isCondition && !isForParts ? 1 : 0);
   if (problem !== undefined) return problem;
   return {
     text,
@@ -66,7 +73,10 @@ function costProblem(ast: ASTNode, loopsMax: number): string | undefined {
     if (MACROS.includes(String(name))) loops++;
   });
   if (loops > loopsMax) {
-    const most = loopsMax === 0 ? "a condition (`when`) may have one, a computed value none" : "one at most";
+    const most =
+      loopsMax === 0
+        ? "a condition (`when`) may have one, what is evaluated for each part (`skip`, `compute`) none"
+        : "one at most";
     problem ??= `it has ${loops} loops (${MACROS.join(", ")}): ${most}, because more can take too long`;
   }
   return problem;

@@ -107,6 +107,9 @@ export class SchemaReader implements SchemaParsers {
 
   /** The problem, and with it the look-up that may solve it, unless that was in vain a moment ago. */
   #orAfter(what: string, problem: PayloadProblem, load: () => Promise<void>): { readonly problem: PayloadProblem } {
+    // Messages that come while it is looked up wait for the same.
+    const loading = this.#loading.get(what);
+    if (loading !== undefined) return { problem: { ...problem, until: loading } };
     const untilMs = this.#unknown.get(what);
     if (untilMs !== undefined && performance.now() < untilMs) return { problem };
     if (this.#unknown.size >= UNKNOWN_MAX) this.#unknown.clear();
@@ -115,8 +118,6 @@ export class SchemaReader implements SchemaParsers {
   }
 
   #once(what: string, load: () => Promise<void>): Promise<void> {
-    const known = this.#loading.get(what);
-    if (known !== undefined) return known;
     const loading = load().finally(() => this.#loading.delete(what));
     this.#loading.set(what, loading);
     return loading;

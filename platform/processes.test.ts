@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
 import { startedOf, systemProcesses } from "./processes.ts";
 
@@ -42,6 +43,8 @@ describe.skipIf(systemProcesses().self === undefined)("where the system shows pr
     const pid = Number(`${line}`);
     const name = named(pid);
     expect(hasEnded(name)).toBe(false);
+    // Until then the parent is the shell, which would notice.
+    await expect.poll(() => readFileSync(`/proc/${parent.pid}/comm`, "utf8").trim()).toBe("sleep");
     process.kill(pid, "SIGKILL");
     await expect.poll(() => hasEnded(name)).toBe(true);
     expect(startedOf(pid)).not.toBe("");

@@ -54,7 +54,10 @@ export async function takeCases(cases: readonly FamilyCase[], undo: (() => Promi
   const client = await connectAsync(`mqtt://127.0.0.1:${gateway.info.mqttPort}`);
   const sent = await Promise.all(placed.map(({ messages }) => publish(client, messages)));
   await client.endAsync();
-  const counts = await settledCounts(gateway);
+  const counts = await settledCounts(
+    gateway,
+    placed.reduce((total, { messages }) => total + messages.length, 0),
+  );
   const letters = await lettersOf(gateway);
   expect(await gateway.stop(30_000)).toBe("code 0");
   const readings = await readingsIn(join(gateway.dataDir, "history.duckdb"));
@@ -114,11 +117,12 @@ async function publish(client: MqttClient, messages: readonly Message[]): Promis
   return { from, until: (Date.now() + 1) * 1_000 };
 }
 
-/** When everything that came in is stored. */
-async function settledCounts(gateway: GatewayProcess): Promise<ReadonlyMap<string, number>> {
+/** When all messages came in, and everything of them is stored. Each service reports its figures when it has time. */
+async function settledCounts(gateway: GatewayProcess, messages: number): Promise<ReadonlyMap<string, number>> {
   let counts: ReadonlyMap<string, number> = new Map();
   const unstored = async () => {
     counts = (await gateway.metrics()) ?? new Map();
+    if (counts.get("weir_ingest_messages_total") !== messages) return Number.NaN;
     const stored = (counts.get("weir_storage_points_total") ?? 0) + (counts.get("weir_storage_duplicates_total") ?? 0);
     return (counts.get("weir_ingest_readings_total") ?? -1) - stored;
   };

@@ -24,6 +24,7 @@ export interface SpecFacts {
   hopping_alone: { readonly hopping: string };
   not_a_multiple: { readonly hopping: string; readonly every: string };
   calendar_field: { readonly key: string; readonly needs: string };
+  bad_time_of_day: { readonly text: string };
   shift_twice: { readonly time: string };
   too_much_overlap: { readonly hopping: string; readonly every: string; readonly count: number; readonly max: number };
   too_many_windows: {
@@ -115,6 +116,10 @@ export const SPEC_TEXTS: FaultTexts<SpecFacts> = {
   calendar_field: ({ key, needs }) => ({
     message: `\`${key}\` needs ${needs}`,
     help: `remove it, or write for example window: { calendar: ${key === "starts" ? "week" : "day"}, zone: Europe/Berlin }`,
+  }),
+  bad_time_of_day: ({ text }) => ({
+    message: `"${text}" is not a local time`,
+    help: 'write "HH:MM", from 00:00 to 23:59, like "09:00"',
   }),
   shift_twice: ({ time }) => ({ message: `the shift of ${time} is listed twice`, help: "list each time once" }),
   too_much_overlap: ({ hopping, every, count, max }) => ({

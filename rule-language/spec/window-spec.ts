@@ -13,10 +13,16 @@ const YEAR_US = 366 * US_PER_DAY;
 const OVERLAP_MAX = 1_000;
 const WINDOW_KINDS = ["tumbling", "hopping", "sliding", "session", "count", "calendar", "shifts"] as const;
 const TIME_PATTERN = "^([01]\\d|2[0-3]):[0-5]\\d$";
+const TIME = new RegExp(TIME_PATTERN);
 const SHIFTS_MAX = 48;
 
 /** A local time of day. */
-const timeOfDay = z.string().regex(new RegExp(TIME_PATTERN), "must be a local time HH:MM, from 00:00 to 23:59");
+const timeOfDay = z
+  .string()
+  .meta({ pattern: TIME_PATTERN })
+  .superRefine((text, context) => {
+    if (!TIME.test(text)) addFault(context, SPEC_TEXTS, { code: "bad_time_of_day", facts: { text } });
+  });
 
 /** A duration that stays a text, because the log stores the checked rule. */
 export function duration(minUs: number) {

@@ -19,6 +19,8 @@ const MISSED_MAX = 15;
 const KNOWN_MS_MAX = 1_000;
 /** How long an edge that starts waits until it knows what clients of the others want. */
 const WELCOME_MS_MAX = 5_000;
+/** The same for one of which nothing is heard. */
+const SILENT_MS_MAX = 1_000;
 const LIVE = "mqtt.live";
 const SHARED = "mqtt.shared";
 
@@ -119,11 +121,15 @@ export class StoreCluster implements Cluster {
 
   async stop(): Promise<void> {
     if (this.#events === undefined) return;
-    this.#heartbeats.stop();
     this.#events = undefined;
     for (const stop of this.#stops.splice(0)) stop();
-    await this.#interest.stop();
-    await this.#inbox.stop();
+    try {
+      await this.#interest.stop();
+      await this.#inbox.stop();
+    } finally {
+      // Last: what a dead edge has left, the others look after, and would change it while it is removed here.
+      this.#heartbeats.stop();
+    }
   }
 
   edges(): readonly string[] {
@@ -294,12 +300,20 @@ export class StoreCluster implements Cluster {
     this.#options.bus.publish(WELCOME, { edge: this.edge, to: edge });
   }
 
+  /** Edges that have an inbox may answer late. A dead one never does. */
   async #welcomed(): Promise<void> {
+    const expected = new Set(this.#others);
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, WELCOME_MS_MAX);
+      const timers = [
+        setTimeout(() => {
+          expected.clear();
+          this.#onWelcome();
+        }, SILENT_MS_MAX),
+        setTimeout(resolve, WELCOME_MS_MAX),
+      ];
       this.#onWelcome = () => {
-        if ([...this.#heartbeats.others()].some((edge) => !this.#welcomes.has(edge))) return;
-        clearTimeout(timer);
+        if ([...expected, ...this.#heartbeats.others()].some((edge) => !this.#welcomes.has(edge))) return;
+        for (const timer of timers) clearTimeout(timer);
         resolve();
       };
       this.#onWelcome();

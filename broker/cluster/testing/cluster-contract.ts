@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { message, POLL, WISH } from "../../store/testing/store-kit.ts";
+import { inboxOf } from "../inbox.ts";
 import type { ClusterHarness, Edge } from "./cluster-kit.ts";
 
 const KEYS = Array.from({ length: 60 }, (_, i) => `key ${i}`);
@@ -106,6 +107,30 @@ export function describeCluster(name: string, setup: () => Promise<ClusterHarnes
     test("a QoS 0 message of a shared subscription goes to the edge that it is for", async () => {
       one.cluster.share("two", "$share/g/plant/#", message("m", { qos: 0 }));
       await expect.poll(() => two.events.shared, POLL).toEqual(["$share/g/plant/# m"]);
+    });
+
+    test("an edge that is alone stores nothing for others, and does once there is one", async () => {
+      await two.cluster.stop();
+      await expect.poll(() => one.cluster.hasOthers(), POLL).toBe(false);
+      await one.cluster.subscribe("plant/#");
+      const stored = [...one.store.sessions()].flatMap(({ subscriptions }) => subscriptions);
+      expect(stored).toEqual([]);
+      const { others } = one.events;
+      const three = await harness.open("three");
+      expect(one.events.others).toBeGreaterThan(others);
+      await publish(three, "m", 1);
+      await expect.poll(() => one.events.messages, POLL).toEqual(["1 m"]);
+    });
+
+    test("an edge that starts waits for one that answers late", async () => {
+      await two.cluster.stop();
+      await one.cluster.subscribe("plant/#");
+      one.cutBus(true);
+      const opening = harness.open("three");
+      await expect.poll(() => one.store.session(inboxOf("three")), POLL).toBeDefined();
+      one.cutBus(false);
+      await publish(await opening, "m", 1);
+      await expect.poll(() => one.events.messages, POLL).toEqual(["1 m"]);
     });
 
     test("sessions of an edge that nobody has seen alive are left as well", async () => {
